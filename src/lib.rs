@@ -1,0 +1,7 @@
+//! gloo-rs: Gloo Gateway beside an Istio mesh, operated from one command line.
+
+#![forbid(unsafe_code)]
+
+pub mod edit;
+pub mod error;
+pub mod model;

@@ -1,0 +1,221 @@
+//! Failures: what a person reads, what a script reads, and the one table of exit codes.
+
+use std::fmt;
+
+/// How a run ends. The numbers are the product's promise: `docs/exit-codes.md`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done, or nothing to do.
+    #[default]
+    Done = 0,
+    /// Refused or failed; nothing changed by what failed.
+    Failed = 1,
+    /// The command line is not one, or a risky command lacks `--yes`.
+    Usage = 2,
+    /// `--check` would change something, or a threshold was reached.
+    WouldChange = 3,
+    /// The cluster said no: not found, not allowed.
+    SaidNo = 4,
+    /// Failed and rolled back.
+    RolledBack = 5,
+    /// Failed and not fully rolled back.
+    HalfDone = 6,
+    /// Applied or sent, not confirmed.
+    Unconfirmed = 7,
+    /// Not there yet.
+    Pending = 8,
+    /// No answer: unreachable, TLS, exec plugin, deadline.
+    NoAnswer = 9,
+    /// Ctrl-C.
+    Interrupted = 130,
+}
+
+/// Where several hold, the first of these is the code.
+const PRECEDENCE: [Exit; 11] = [
+    Exit::Usage,
+    Exit::Interrupted,
+    Exit::HalfDone,
+    Exit::RolledBack,
+    Exit::NoAnswer,
+    Exit::Failed,
+    Exit::SaidNo,
+    Exit::Unconfirmed,
+    Exit::WouldChange,
+    Exit::Pending,
+    Exit::Done,
+];
+
+impl Exit {
+    /// The number the process ends with.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// Which of two outcomes names the run.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        PRECEDENCE.into_iter().find(|exit| *exit == self || *exit == other).unwrap_or(Self::Failed)
+    }
+}
+
+/// Declares the closed list of reasons: the variant, its name in the JSON, what it means.
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])* $variant:ident = $name:literal,)*) => {
+        /// Why an object ended as it did, or the run failed: a closed list, listed in `docs/output.md`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Reason { $($(#[doc = $doc])* $variant,)* }
+
+        impl Reason {
+            /// Every reason there is.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// Its name in the JSON.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// What it means, for the docs.
+            #[must_use]
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($doc),*).trim_ascii(),)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The state asked for was there before.
+    Already = "already",
+    /// The field holds settings that are not Istio's; `--overwrite` replaces them.
+    ForeignTls = "foreignTls",
+    /// The Upstream is not a Kubernetes Service: no pod of the mesh answers there.
+    NotKubernetes = "notKubernetes",
+    /// The Service belongs to Gloo, Istio or Kubernetes itself.
+    SystemService = "systemService",
+    /// Not every pod behind it has a sidecar: TLS would be answered with 503.
+    NoSidecar = "noSidecar",
+    /// No pod is behind it, so nothing shows that TLS would be answered.
+    NoPods = "noPods",
+    /// The peer demands mutual TLS: without it requests would be answered with 503.
+    StrictPeer = "strictPeer",
+    /// What decides could not be read.
+    Unknown = "unknown",
+    /// The object has no spec.
+    NoSpec = "noSpec",
+    /// No object of that name, or none that the selection matches.
+    NotFound = "notFound",
+    /// The API server's CRD for it is not installed.
+    NoCrd = "noCrd",
+    /// The rights are missing.
+    Forbidden = "forbidden",
+    /// The credentials are missing or not valid.
+    Unauthorized = "unauthorized",
+    /// Others changed it every time between the read and the write.
+    Conflict = "conflict",
+    /// The API server found the change not valid, or a webhook denied it.
+    Invalid = "invalid",
+    /// The API server asked to come back later, for longer than the deadline.
+    Throttled = "throttled",
+    /// The API server failed.
+    ServerError = "serverError",
+    /// No connection to the API server.
+    Unreachable = "unreachable",
+    /// TLS to the API server did not come about.
+    Tls = "tls",
+    /// The deadline passed.
+    Timeout = "timeout",
+    /// The kubeconfig cannot be used.
+    Kubeconfig = "kubeconfig",
+    /// The kubeconfig's exec plugin failed or hangs.
+    ExecPlugin = "execPlugin",
+    /// The file cannot be read or written.
+    File = "file",
+    /// The file is not one this program can edit safely.
+    Unsafe = "unsafe",
+    /// The command line is not one.
+    Usage = "usage",
+    /// Nobody said yes.
+    NotConfirmed = "notConfirmed",
+    /// Ctrl-C.
+    Interrupted = "interrupted",
+    /// It is not there yet.
+    Pending = "pending",
+    /// The Service has no address that can be printed.
+    NoAddress = "noAddress",
+    /// The Service has no such port, or several and none is named.
+    NoPort = "noPort",
+    /// The answer is not one that Kubernetes gives.
+    BadAnswer = "badAnswer",
+}
+
+/// A failure as both readers need it: the first line, then details, then what to do next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    pub exit: Exit,
+    pub reason: Reason,
+    /// One line: what failed, on which object, why.
+    pub message: String,
+    /// Lines printed indented below it.
+    pub details: Vec<String>,
+    /// What to do next.
+    pub hints: Vec<String>,
+}
+
+impl Failure {
+    /// A failure of one line.
+    pub fn new(exit: Exit, reason: Reason, message: impl Into<String>) -> Self {
+        Self { exit, reason, message: message.into(), details: Vec::new(), hints: Vec::new() }
+    }
+
+    /// The command line is not one.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, Reason::Usage, message)
+    }
+
+    /// With one more line below it.
+    #[must_use]
+    pub fn detail(mut self, line: impl Into<String>) -> Self {
+        self.details.push(line.into());
+        self
+    }
+
+    /// With one more thing to do next.
+    #[must_use]
+    pub fn hint(mut self, line: impl Into<String>) -> Self {
+        self.hints.push(line.into());
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_in_the_table_names_the_run() {
+        assert_eq!(Exit::Done.or(Exit::Done), Exit::Done);
+        assert_eq!(Exit::Failed.or(Exit::SaidNo), Exit::Failed);
+        assert_eq!(Exit::SaidNo.or(Exit::NoAnswer), Exit::NoAnswer);
+        assert_eq!(Exit::Interrupted.or(Exit::HalfDone), Exit::Interrupted);
+        assert_eq!(Exit::Pending.or(Exit::WouldChange), Exit::WouldChange);
+    }
+
+    #[test]
+    fn names_of_reasons_are_unique() {
+        let mut names: Vec<_> = Reason::ALL.iter().map(|reason| reason.name()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Reason::ALL.len());
+    }
+}

@@ -1,0 +1,100 @@
+//! The kinds this program reads and writes, as constants: no discovery at start.
+
+use std::fmt;
+
+/// A kind of Kubernetes object, with what its URL and its short name need.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct Kind {
+    /// API group; empty for the core group.
+    pub group: &'static str,
+    /// The version this program speaks.
+    pub version: &'static str,
+    /// `kind` in a manifest.
+    pub kind: &'static str,
+    /// Name in the URL and in RBAC rules.
+    pub plural: &'static str,
+    /// Name before the slash in `upstream.gloo.solo.io/x`.
+    pub singular: &'static str,
+}
+
+impl Kind {
+    /// `gloo.solo.io/v1`, or `v1` for the core group.
+    #[must_use]
+    pub fn api_version(&self) -> String {
+        if self.group.is_empty() { self.version.to_owned() } else { format!("{}/{}", self.group, self.version) }
+    }
+
+    /// Whether a manifest's `apiVersion` and `kind` name this kind, in any version of its group.
+    #[must_use]
+    pub fn matches(&self, api_version: &str, kind: &str) -> bool {
+        let group = api_version.split_once('/').map_or("", |(group, _)| group);
+        kind == self.kind && group == self.group
+    }
+}
+
+/// `upstream.gloo.solo.io`, `pod`: how kubectl prints a kind before a name.
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.singular)?;
+        if !self.group.is_empty() {
+            write!(f, ".{}", self.group)?;
+        }
+        Ok(())
+    }
+}
+
+/// The constants.
+pub mod kinds {
+    use super::Kind;
+
+    macro_rules! kinds {
+        ($($name:ident = $group:literal $version:literal $kind:literal $plural:literal $singular:literal;)*) => {
+            $(
+                #[doc = concat!("`", $kind, "` of `", $group, "/", $version, "`.")]
+                pub static $name: Kind = Kind {
+                    group: $group,
+                    version: $version,
+                    kind: $kind,
+                    plural: $plural,
+                    singular: $singular,
+                };
+            )*
+        };
+    }
+
+    kinds! {
+        UPSTREAM = "gloo.solo.io" "v1" "Upstream" "upstreams" "upstream";
+        SETTINGS = "gloo.solo.io" "v1" "Settings" "settings" "settings";
+        PEER_AUTHENTICATION = "security.istio.io" "v1" "PeerAuthentication" "peerauthentications" "peerauthentication";
+        DEPLOYMENT = "apps" "v1" "Deployment" "deployments" "deployment";
+        DAEMON_SET = "apps" "v1" "DaemonSet" "daemonsets" "daemonset";
+        CONFIG_MAP = "" "v1" "ConfigMap" "configmaps" "configmap";
+        EVENT = "" "v1" "Event" "events" "event";
+        NAMESPACE = "" "v1" "Namespace" "namespaces" "namespace";
+        NODE = "" "v1" "Node" "nodes" "node";
+        POD = "" "v1" "Pod" "pods" "pod";
+        SERVICE = "" "v1" "Service" "services" "service";
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::kinds::{POD, UPSTREAM};
+
+    #[test]
+    fn a_kind_is_known_in_any_version_of_its_group_only() {
+        assert!(UPSTREAM.matches("gloo.solo.io/v1", "Upstream"));
+        assert!(UPSTREAM.matches("gloo.solo.io/v2", "Upstream"));
+        assert!(!UPSTREAM.matches("kgateway.dev/v1", "Upstream"));
+        assert!(POD.matches("v1", "Pod"));
+        assert!(!POD.matches("apps/v1", "Pod"));
+    }
+
+    #[test]
+    fn a_kind_prints_as_kubectl_prints_it() {
+        assert_eq!(UPSTREAM.to_string(), "upstream.gloo.solo.io");
+        assert_eq!(POD.to_string(), "pod");
+        assert_eq!(UPSTREAM.api_version(), "gloo.solo.io/v1");
+        assert_eq!(POD.api_version(), "v1");
+    }
+}

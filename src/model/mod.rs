@@ -1,0 +1,9 @@
+//! Plain data: what an object is, where it came from, how a field is named. No I/O.
+
+mod kind;
+mod object;
+mod path;
+
+pub use kind::{Kind, kinds};
+pub use object::{Object, ObjectRef};
+pub use path::{FieldPath, Segment};

@@ -1,0 +1,65 @@
+//! An object is its JSON value and its name; a typed struct would drop the fields it does not know.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use super::Kind;
+
+/// Which object: kind, namespace, name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ObjectRef {
+    pub kind: &'static Kind,
+    /// Empty where a manifest leaves it out, and for objects without a namespace.
+    pub namespace: String,
+    pub name: String,
+}
+
+impl ObjectRef {
+    /// The object of this kind and name.
+    pub fn new(kind: &'static Kind, namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { kind, namespace: namespace.into(), name: name.into() }
+    }
+}
+
+/// `upstream.gloo.solo.io/x`, as kubectl prints it.
+impl fmt::Display for ObjectRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.kind, self.name)
+    }
+}
+
+/// An object as the cluster or a manifest has it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Object {
+    pub reference: ObjectRef,
+    pub value: Value,
+}
+
+impl Object {
+    /// The object in `value`, which is of `kind`.
+    #[must_use]
+    pub fn new(kind: &'static Kind, value: Value) -> Self {
+        let metadata = &value["metadata"];
+        let text = |key: &str| metadata[key].as_str().unwrap_or_default().to_owned();
+        Self { reference: ObjectRef::new(kind, text("namespace"), text("name")), value }
+    }
+
+    /// `metadata.resourceVersion`; empty in a manifest.
+    #[must_use]
+    pub fn resource_version(&self) -> &str {
+        self.value["metadata"]["resourceVersion"].as_str().unwrap_or_default()
+    }
+
+    /// The value of a label.
+    #[must_use]
+    pub fn label(&self, key: &str) -> Option<&str> {
+        self.value["metadata"]["labels"][key].as_str()
+    }
+
+    /// The value of an annotation.
+    #[must_use]
+    pub fn annotation(&self, key: &str) -> Option<&str> {
+        self.value["metadata"]["annotations"][key].as_str()
+    }
+}
