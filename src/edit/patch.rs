@@ -36,12 +36,12 @@ fn operation(value: &Value, edit: &Edit) -> Option<Option<Value>> {
         Op::Set(new) if here.is_some() => {
             Some(Some(json!({"op": "replace", "path": edit.path.pointer(value)?, "value": new})))
         }
-        Op::Set(new) => add(value, edit.path.segments(), new.clone()).map(Some),
+        Op::Set(new) => add(value, edit.path.segments(), new).map(Some),
     }
 }
 
 /// An `add` at the deepest place that is there, with what is missing on the way wrapped around the value.
-fn add(value: &Value, segments: &[Segment], new: Value) -> Option<Value> {
+fn add(value: &Value, segments: &[Segment], new: &Value) -> Option<Value> {
     let (last, way) = segments.split_last()?;
     let parent = way.iter().fold(FieldPath::root(), |path, segment| path.then(segment.clone()));
     match parent.get(value) {
@@ -56,7 +56,7 @@ fn add(value: &Value, segments: &[Segment], new: Value) -> Option<Value> {
         Some(Value::Null) | None => add(
             value,
             way,
-            match last {
+            &match last {
                 Segment::Key(key) => json!({ key.as_str(): new }),
                 Segment::Named(_) => json!([new]),
                 Segment::Index(_) => return None,
