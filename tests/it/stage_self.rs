@@ -1,0 +1,6 @@
+use crate::stage;
+#[test]
+fn starts() {
+    let plane = stage::shared();
+    assert_eq!(plane.context(), "plane");
+}

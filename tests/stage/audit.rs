@@ -1,0 +1,47 @@
+//! What a plane's API server wrote down about the requests it answered.
+
+use std::{fs, path::Path};
+
+use anyhow::Result;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// One finished request.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Request {
+    pub verb: String,
+    #[serde(rename = "requestURI")]
+    pub uri: String,
+    #[serde(default)]
+    pub user_agent: String,
+    /// `username`, `groups` and the rest.
+    pub user: Value,
+    /// `code` and, for failures, `reason` and `message`.
+    #[serde(default)]
+    pub response_status: Value,
+}
+
+pub fn write_policy(directory: &Path) -> Result<()> {
+    let policy = json!({
+        "apiVersion": "audit.k8s.io/v1",
+        "kind": "Policy",
+        "omitStages": ["RequestReceived"],
+        "rules": [{"level": "Metadata"}],
+    });
+    Ok(fs::write(directory.join("audit-policy.json"), policy.to_string())?)
+}
+
+pub fn flags(directory: &Path) -> [String; 2] {
+    [
+        format!("--audit-policy-file={}", directory.join("audit-policy.json").display()),
+        format!("--audit-log-path={}", directory.join("audit.log").display()),
+    ]
+}
+
+/// Reads the whole lines there are; the last one may still be being written.
+pub fn read(directory: &Path) -> Result<Vec<Request>> {
+    let log = fs::read_to_string(directory.join("audit.log"))?;
+    let complete = log.rfind('\n').map_or("", |end| &log[..end]);
+    complete.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
+}

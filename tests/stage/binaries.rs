@@ -1,0 +1,239 @@
+//! The control plane's programs: found in `KUBEBUILDER_ASSETS`, else built once from the Go module
+//! in `tests/cluster` and kept in the user's cache directory.
+
+use std::{
+    collections::BTreeMap,
+    env,
+    fs::{self, File, TryLockError},
+    hash::{DefaultHasher, Hash, Hasher},
+    io::{ErrorKind, IsTerminal, Write},
+    path::{Path, PathBuf},
+    process::Command,
+    time::Instant,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+
+const GO_MOD: &str = include_str!("../cluster/go.mod");
+const GO_SUM: &str = include_str!("../cluster/go.sum");
+const GO_MODULE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cluster");
+
+/// The oldest Go release line that builds the module.
+const GO_MINOR: u32 = 26;
+const INSTALL_GO: &str = "install Go 1.26 or newer (https://go.dev/dl/): the tests build \
+    kube-apiserver, etcd, kube-controller-manager, kube-scheduler and kwok with it";
+
+/// Each program, its package, and the name `go build` gives it.
+const PROGRAMS: [(&str, &str, &str); 5] = [
+    ("etcd", "go.etcd.io/etcd/server/v3", "server"),
+    ("kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver", "kube-apiserver"),
+    ("kube-controller-manager", "k8s.io/kubernetes/cmd/kube-controller-manager", "kube-controller-manager"),
+    ("kube-scheduler", "k8s.io/kubernetes/cmd/kube-scheduler", "kube-scheduler"),
+    ("kwok", "sigs.k8s.io/kwok/cmd/kwok", "kwok"),
+];
+
+/// What the kwok module ships as YAML and does nothing without: our name for it, and its files.
+const KWOK_FILES: [(&str, &[&str]); 2] = [
+    (
+        "kwok-stages.yaml",
+        &[
+            "kustomize/stage/node/fast/node-initialize.yaml",
+            "kustomize/stage/node/heartbeat-with-lease/node-heartbeat-with-lease.yaml",
+            "kustomize/stage/pod/fast/pod-ready.yaml",
+            "kustomize/stage/pod/fast/pod-complete.yaml",
+            "kustomize/stage/pod/fast/pod-delete.yaml",
+        ],
+    ),
+    (
+        "kwok-crds.yaml",
+        &[
+            "kustomize/crd/bases/kwok.x-k8s.io_clusterportforwards.yaml",
+            "kustomize/crd/bases/kwok.x-k8s.io_clusterlogs.yaml",
+        ],
+    ),
+];
+
+/// Where the programs and kwok's files are.
+pub struct Binaries {
+    paths: BTreeMap<&'static str, PathBuf>,
+}
+
+impl Binaries {
+    /// Finds everything, building first what is nowhere to be found.
+    pub fn find_or_build() -> Result<Self> {
+        let assets = env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from);
+        let cache = cache_directory()?;
+        let paths = PROGRAMS
+            .iter()
+            .map(|&(name, ..)| (name, in_assets(assets.as_deref(), name).unwrap_or_else(|| cache.join(name))))
+            .chain(KWOK_FILES.iter().map(|&(name, _)| (name, cache.join(name))))
+            .collect();
+        let binaries = Self { paths };
+        if binaries.missing().next().is_some() {
+            binaries.build(&cache)?;
+        }
+        Ok(binaries)
+    }
+
+    /// The path of a program or of one of kwok's files.
+    pub fn path(&self, name: &str) -> &Path {
+        &self.paths[name]
+    }
+
+    fn missing(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.paths.iter().filter(|(_, path)| !path.exists()).map(|(name, _)| *name)
+    }
+
+    fn build(&self, cache: &Path) -> Result<()> {
+        fs::create_dir_all(cache).with_context(|| format!("cannot create {}", cache.display()))?;
+        let lock = File::create(cache.join("lock"))?;
+        if let Err(TryLockError::WouldBlock) = lock.try_lock() {
+            announce("another test run is building the control plane; waiting for it");
+            lock.lock()?;
+        }
+        let missing: Vec<_> = self.missing().collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        require_go()?;
+        announce(&format!(
+            "building {} ({}) into {}; about 6 minutes the first time on two cores, 1 minute \
+             with a warm Go build cache",
+            missing.join(", "),
+            kubernetes_version(),
+            cache.display()
+        ));
+        let began = Instant::now();
+        let scratch = tempfile::tempdir_in(cache)?;
+        for (name, files) in KWOK_FILES {
+            self.put(name, &concatenated(files)?, scratch.path())?;
+        }
+        let wanted: Vec<_> = PROGRAMS.iter().filter(|(name, ..)| missing.contains(name)).collect();
+        if !wanted.is_empty() {
+            go_build(scratch.path(), wanted.iter().map(|(_, package, _)| *package))?;
+        }
+        for (name, _, built) in wanted {
+            fs::rename(scratch.path().join(built), self.path(name))?;
+        }
+        announce(&format!("built in {} s", began.elapsed().as_secs()));
+        Ok(())
+    }
+
+    fn put(&self, name: &str, text: &str, scratch: &Path) -> Result<()> {
+        let staged = scratch.join(name);
+        fs::write(&staged, text)?;
+        Ok(fs::rename(staged, self.path(name))?)
+    }
+}
+
+/// Tells the person at the terminal something, also where cargo captures what tests print: it
+/// captures the print macros, not the handle. Runners that capture the descriptor itself leave the
+/// controlling terminal.
+pub fn announce(text: &str) {
+    let line = format!("test stage: {text}\n");
+    let mut stderr = std::io::stderr();
+    let _ = stderr.write_all(line.as_bytes());
+    if !stderr.is_terminal()
+        && let Ok(mut terminal) = File::options().write(true).open("/dev/tty")
+    {
+        let _ = terminal.write_all(line.as_bytes());
+    }
+}
+
+/// The Kubernetes release that `go.mod` pins, such as `v1.36.3`.
+pub fn kubernetes_version() -> &'static str {
+    GO_MOD
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("k8s.io/kubernetes ")?.split_whitespace().next())
+        .expect("tests/cluster/go.mod requires k8s.io/kubernetes")
+}
+
+/// The version numbers without which clients see `v0.0.0`, and no debug symbols.
+fn link_flags() -> String {
+    let version = kubernetes_version();
+    let mut numbers = version.trim_start_matches('v').split('.');
+    let (major, minor) = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
+    let package = "k8s.io/component-base/version";
+    format!("-s -w -X {package}.gitVersion={version} -X {package}.gitMajor={major} -X {package}.gitMinor={minor}")
+}
+
+/// A directory of its own for each set of sources and way to build them.
+fn cache_directory() -> Result<PathBuf> {
+    let base = env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
+        .or_else(|| env::home_dir().map(|home| home.join(".cache")))
+        .context("neither XDG_CACHE_HOME nor HOME says where to keep the control plane's binaries")?;
+    let mut hasher = DefaultHasher::new();
+    (GO_MOD, GO_SUM, link_flags(), KWOK_FILES).hash(&mut hasher);
+    let name = format!("control-plane-{}-{:016x}", kubernetes_version(), hasher.finish());
+    Ok(base.join("gloo-rs").join(name))
+}
+
+fn in_assets(assets: Option<&Path>, name: &str) -> Option<PathBuf> {
+    assets.map(|assets| assets.join(name)).filter(|path| path.is_file())
+}
+
+fn go(arguments: &[&str]) -> Command {
+    let mut command = Command::new("go");
+    command.args(arguments).current_dir(GO_MODULE).env("GOWORK", "off").env("CGO_ENABLED", "0");
+    command
+}
+
+fn require_go() -> Result<()> {
+    let output = match Command::new("go")
+        .args(["env", "GOVERSION"])
+        .current_dir(env::temp_dir())
+        .env("GOTOOLCHAIN", "local")
+        .output()
+    {
+        Err(error) if error.kind() == ErrorKind::NotFound => bail!("go is not on PATH: {INSTALL_GO}"),
+        output => output.context("cannot run go")?,
+    };
+    let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    ensure!(is_new_enough(&version), "go is {version}: {INSTALL_GO}");
+    Ok(())
+}
+
+fn is_new_enough(version: &str) -> bool {
+    version
+        .split_once("go1.")
+        .and_then(|(_, rest)| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok())
+        .is_some_and(|minor: u32| minor >= GO_MINOR)
+}
+
+fn go_build<'a>(into: &Path, packages: impl Iterator<Item = &'a str>) -> Result<()> {
+    let flags = link_flags();
+    let mut command = go(&["build", "-trimpath", "-buildvcs=false", "-mod=readonly", "-ldflags", &flags, "-o"]);
+    run(command.arg(into.join("")).args(packages)).map(drop)
+}
+
+fn concatenated(files: &[&str]) -> Result<String> {
+    run(&mut go(&["mod", "download", "sigs.k8s.io/kwok"]))?;
+    let module = run(&mut go(&["list", "-mod=readonly", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kwok"]))?;
+    let texts: Vec<_> = files
+        .iter()
+        .map(|file| {
+            let path = Path::new(module.trim()).join(file);
+            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
+        })
+        .collect::<Result<_>>()?;
+    Ok(texts.join("\n---\n"))
+}
+
+fn run(command: &mut Command) -> Result<String> {
+    let output = command.output().context("cannot run go")?;
+    ensure!(
+        output.status.success(),
+        "the control plane could not be built:\n{}\n{INSTALL_GO}, and let it reach a Go module \
+         proxy (GOPROXY); or name a directory with the programs in KUBEBUILDER_ASSETS",
+        last_lines(&String::from_utf8_lossy(&output.stderr), 20)
+    );
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+/// The end of a text, for error messages.
+pub fn last_lines(text: &str, count: usize) -> String {
+    let lines: Vec<_> = text.lines().collect();
+    lines[lines.len().saturating_sub(count)..].join("\n")
+}

@@ -1,0 +1,58 @@
+//! The objects of the guide, from `tests/fixtures`, put into a plane.
+
+use anyhow::Result;
+
+use super::plane::Plane;
+
+const GLOO_CRDS: &str = include_str!("../fixtures/crds/gloo.yaml");
+const ISTIO_CRDS: &str = include_str!("../fixtures/crds/istio.yaml");
+const ISTIO: &str = include_str!("../fixtures/istio.yaml");
+const GLOO: &str = include_str!("../fixtures/gloo.yaml");
+const APPS: &str = include_str!("../fixtures/apps.yaml");
+const UPSTREAMS: &str = include_str!("../fixtures/upstreams.yaml");
+const ROUTING: &str = include_str!("../fixtures/routing.yaml");
+
+/// Where the guide installs things.
+pub const GLOO_NAMESPACE: &str = "gloo-system";
+const APPS_NAMESPACE: &str = "default";
+
+impl Plane {
+    /// The whole guide: definitions, Istio, Gloo in `gloo-system`, backends in `default`. Everything
+    /// else here needs it done once.
+    pub fn install_guide(&self) -> Result<()> {
+        for manifests in [GLOO_CRDS, ISTIO_CRDS, ISTIO, GLOO, APPS, UPSTREAMS, ROUTING] {
+            self.api().apply(manifests)?;
+        }
+        ["istio-system", GLOO_NAMESPACE, APPS_NAMESPACE]
+            .into_iter()
+            .try_for_each(|namespace| self.api().wait_available(namespace))
+    }
+
+    /// One more Gloo, in a fresh namespace that is given back, its Upstreams pointing at the
+    /// backends in `default`.
+    pub fn install_gloo(&self, prefix: &str) -> Result<String> {
+        let gloo = self.namespace(prefix)?;
+        for manifests in [GLOO, UPSTREAMS, ROUTING] {
+            self.api().apply(&manifests.replace(GLOO_NAMESPACE, &gloo))?;
+        }
+        self.api().wait_available(&gloo)?;
+        Ok(gloo)
+    }
+
+    /// The backends once more, in a fresh namespace that is given back, with their Upstreams
+    /// (`NAMESPACE-httpbin-8000` and so on) in the given Gloo's namespace.
+    pub fn install_apps(&self, prefix: &str, gloo: &str) -> Result<String> {
+        let apps = self.namespace(prefix)?;
+        self.api().apply(&moved(APPS, &apps))?;
+        self.api().apply(&moved(&UPSTREAMS.replace(GLOO_NAMESPACE, gloo), &apps))?;
+        self.api().wait_available(&apps)?;
+        Ok(apps)
+    }
+}
+
+/// The backends' objects in another namespace: where they are, and what discovery calls them.
+fn moved(manifests: &str, apps: &str) -> String {
+    manifests
+        .replace("amespace: default", &format!("amespace: {apps}"))
+        .replace("name: default-", &format!("name: {apps}-"))
+}

@@ -1,0 +1,52 @@
+//! Port-forwards into pods, which kwok answers from wherever a test says.
+
+use std::{net::SocketAddr, time::Duration};
+
+use anyhow::{Context, Result};
+use k8s_openapi::api::core::v1::Pod;
+use kube::{Api, Client, api::ListParams};
+use serde_json::json;
+use tokio::io::AsyncReadExt;
+
+use super::{parts::wait_for, plane::Plane};
+
+/// A port of every pod that tells which forwards kwok has taken in.
+const TELL_TALE: u16 = 1;
+
+impl Plane {
+    /// Lets ports of the pods of a namespace lead to addresses of this machine. Replaces what was
+    /// set for the namespace before, and needs one running pod there to see that kwok has it.
+    pub fn forward(&self, namespace: &str, ports: &[(u16, SocketAddr)]) -> Result<()> {
+        let targets = ports.iter().map(|(port, target)| {
+            json!({"ports": [port], "target": {"address": target.ip().to_string(), "port": target.port()}})
+        });
+        let targets: Vec<_> = targets.collect();
+        let mark = json!(targets).to_string();
+        let tell_tale = json!({"ports": [TELL_TALE], "command": ["echo", "-n", mark]});
+        let forwards: Vec<_> = targets.into_iter().chain([tell_tale]).collect();
+        let object = json!({
+            "apiVersion": "kwok.x-k8s.io/v1alpha1",
+            "kind": "ClusterPortForward",
+            "metadata": {"name": namespace},
+            "spec": {"selector": {"matchNamespaces": [namespace]}, "forwards": forwards},
+        });
+        self.api().apply(&object.to_string())?;
+        wait_for(&format!("kwok forwards ports in {namespace}"), Duration::from_secs(30), || {
+            let told = self.api().run(|client| told(client, namespace, mark.len()));
+            Ok(told.is_ok_and(|told| told == mark.as_bytes()).then_some(()))
+        })
+    }
+}
+
+/// What the tell-tale port of some pod says; the stream has no end, so the length is asked for.
+async fn told(client: Client, namespace: &str, length: usize) -> Result<Vec<u8>> {
+    let pods: Api<Pod> = Api::namespaced(client, namespace);
+    let running = ListParams::default().fields("status.phase=Running");
+    let pod = pods.list(&running).await?.items.into_iter().next().context("no running pod")?;
+    let name = pod.metadata.name.context("a pod has a name")?;
+    let mut forwarder = pods.portforward(&name, &[TELL_TALE]).await?;
+    let mut stream = forwarder.take_stream(TELL_TALE).context("the stream was asked for")?;
+    let mut answer = vec![0; length];
+    tokio::time::timeout(Duration::from_secs(2), stream.read_exact(&mut answer)).await??;
+    Ok(answer)
+}

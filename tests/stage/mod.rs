@@ -1,0 +1,44 @@
+//! The test stage: real control planes with Gloo's and Istio's objects in them.
+//!
+//! Most tests share one plane and keep apart by namespace:
+//!
+//! ```ignore
+//! let plane = stage::shared();
+//! let gloo = plane.install_gloo("enable-mtls")?; // a namespace of this test's own
+//! let upstream = plane.api().get("gloo.solo.io/v1/Upstream", &gloo, "default-httpbin-8000")?;
+//! ```
+//!
+//! A test that breaks things, or needs two clusters, starts its own with [`Plane::start`].
+#![allow(dead_code, unused_imports, reason = "each target that includes the stage uses another part of it")]
+
+mod api;
+mod audit;
+mod binaries;
+mod fixtures;
+mod forward;
+mod parts;
+mod plane;
+mod supervisor;
+
+use std::sync::OnceLock;
+
+pub use api::{StageApi, client, documents, has_condition};
+pub use audit::Request;
+pub use binaries::{announce, kubernetes_version};
+pub use parts::wait_for;
+pub use plane::{Options, Plane};
+
+/// The plane that all tests of this process share, with the guide's installation in it: started by
+/// the first caller, with audit on, and never dropped, since the end of the process takes it down.
+pub fn shared() -> &'static Plane {
+    static SHARED: OnceLock<Result<Plane, String>> = OnceLock::new();
+    let plane = SHARED.get_or_init(|| {
+        let start = || {
+            let plane = Plane::start(&Options { audit: true, ..Options::default() })?;
+            plane.install_guide()?;
+            anyhow::Ok(plane)
+        };
+        start().map_err(|error| format!("{error:#}"))
+    });
+    plane.as_ref().unwrap_or_else(|error| panic!("the shared plane did not start: {error}"))
+}

@@ -1,0 +1,88 @@
+//! One process of a plane, with its log.
+
+use std::{
+    fs::File,
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+
+use super::binaries::last_lines;
+
+/// A running part, which can be killed and started again as it was.
+pub struct Part {
+    name: String,
+    command: Command,
+    child: Child,
+    log: PathBuf,
+}
+
+impl Part {
+    /// Starts a program in a process group, its output going to `NAME.log` in a directory.
+    pub fn start(program: &Path, arguments: &[String], directory: &Path, group: i32) -> Result<Self> {
+        let name = program.file_name().context("a program has a name")?.to_string_lossy().into_owned();
+        let log = directory.join(format!("{name}.log"));
+        let output = File::options().create(true).append(true).open(&log)?;
+        let mut command = Command::new(program);
+        command.args(arguments).stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output).process_group(group);
+        let child = command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
+        Ok(Self { name, command, child, log })
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Kills it as a crash would, with no time to say good-bye.
+    pub fn kill(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Starts it again; it must have ended.
+    pub fn restart(&mut self) -> Result<()> {
+        self.child = self.command.spawn()?;
+        Ok(())
+    }
+
+    /// Waits for it to end, so that it does not stay as a zombie.
+    pub fn reap(&mut self) {
+        let _ = self.child.wait();
+    }
+
+    /// An error with the end of its log, if it has ended.
+    pub fn check_running(&mut self) -> Result<()> {
+        match self.child.try_wait()? {
+            Some(status) => bail!("{}", self.obituary(status)),
+            None => Ok(()),
+        }
+    }
+
+    /// Its name and the end of its log.
+    pub fn last_words(&self) -> String {
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        format!("the end of the log of {}:\n{}", self.name, last_lines(&log, 15))
+    }
+
+    fn obituary(&self, status: ExitStatus) -> String {
+        format!("{} ended ({status}); {}", self.name, self.last_words())
+    }
+}
+
+/// Polls until there is an answer; after the deadline fails, naming what was waited for.
+pub fn wait_for<T>(what: &str, patience: Duration, mut look: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = look()? {
+            return Ok(found);
+        }
+        if began.elapsed() > patience {
+            bail!("{what}: not so after {} s", patience.as_secs());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
