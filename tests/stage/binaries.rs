@@ -104,25 +104,21 @@ impl Binaries {
             cache.display()
         ));
         let began = Instant::now();
-        let scratch = tempfile::tempdir_in(cache)?;
+        let scratch = empty_scratch(cache)?;
         for (name, files) in KWOK_FILES {
-            self.put(name, &concatenated(files)?, scratch.path())?;
+            fs::write(scratch.join(name), concatenated(files)?)?;
+            fs::rename(scratch.join(name), self.path(name))?;
         }
         let wanted: Vec<_> = PROGRAMS.iter().filter(|(name, ..)| missing.contains(name)).collect();
         if !wanted.is_empty() {
-            go_build(scratch.path(), wanted.iter().map(|(_, package, _)| *package))?;
+            go_build(&scratch, wanted.iter().map(|(_, package, _)| *package))?;
         }
         for (name, _, built) in wanted {
-            fs::rename(scratch.path().join(built), self.path(name))?;
+            fs::rename(scratch.join(built), self.path(name))?;
         }
+        fs::remove_dir_all(scratch)?;
         announce(&format!("built in {} s", began.elapsed().as_secs()));
         Ok(())
-    }
-
-    fn put(&self, name: &str, text: &str, scratch: &Path) -> Result<()> {
-        let staged = scratch.join(name);
-        fs::write(&staged, text)?;
-        Ok(fs::rename(staged, self.path(name))?)
     }
 }
 
@@ -168,6 +164,17 @@ fn cache_directory() -> Result<PathBuf> {
     (GO_MOD, GO_SUM, link_flags(), KWOK_FILES).hash(&mut hasher);
     let name = format!("control-plane-{}-{:016x}", kubernetes_version(), hasher.finish());
     Ok(base.join("gloo-rs").join(name))
+}
+
+/// Where unfinished files are, so that a name in the cache directory is always a whole file. What a
+/// killed run left there goes.
+fn empty_scratch(cache: &Path) -> Result<PathBuf> {
+    let scratch = cache.join("unfinished");
+    if scratch.exists() {
+        fs::remove_dir_all(&scratch)?;
+    }
+    fs::create_dir(&scratch)?;
+    Ok(scratch)
 }
 
 fn in_assets(assets: Option<&Path>, name: &str) -> Option<PathBuf> {
@@ -236,4 +243,30 @@ fn run(command: &mut Command) -> Result<String> {
 pub fn last_lines(text: &str, count: usize) -> String {
     let lines: Vec<_> = text.lines().collect();
     lines[lines.len().saturating_sub(count)..].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn go_versions_are_compared_as_numbers() {
+        for (version, enough) in [
+            ("go1.26.8", true),
+            ("go1.26rc1", true),
+            ("go1.100", true),
+            ("devel go1.27-abcdef", true),
+            ("go1.25.9", false),
+            ("go1.9", false),
+            ("", false),
+        ] {
+            assert_eq!(is_new_enough(version), enough, "{version:?}");
+        }
+    }
+
+    #[test]
+    fn the_link_flags_carry_the_pinned_version() {
+        assert!(link_flags().contains("gitVersion=v1.36.3"), "{}", link_flags());
+        assert!(link_flags().ends_with("gitMinor=36"), "{}", link_flags());
+    }
 }

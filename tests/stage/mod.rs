@@ -16,6 +16,7 @@ mod audit;
 mod binaries;
 mod fixtures;
 mod forward;
+mod launch;
 mod parts;
 mod plane;
 mod supervisor;
@@ -24,7 +25,7 @@ use std::sync::OnceLock;
 
 pub use api::{StageApi, client, documents, has_condition};
 pub use audit::Request;
-pub use binaries::{announce, kubernetes_version};
+pub use binaries::{Binaries, announce, kubernetes_version};
 pub use parts::wait_for;
 pub use plane::{Options, Plane};
 

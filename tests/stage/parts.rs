@@ -49,11 +49,6 @@ impl Part {
         Ok(())
     }
 
-    /// Waits for it to end, so that it does not stay as a zombie.
-    pub fn reap(&mut self) {
-        let _ = self.child.wait();
-    }
-
     /// An error with the end of its log, if it has ended.
     pub fn check_running(&mut self) -> Result<()> {
         match self.child.try_wait()? {
@@ -70,6 +65,13 @@ impl Part {
 
     fn obituary(&self, status: ExitStatus) -> String {
         format!("{} ended ({status}); {}", self.name, self.last_words())
+    }
+}
+
+impl Drop for Part {
+    /// Waits for the end that the supervisor brings, so that no zombie stays.
+    fn drop(&mut self) {
+        let _ = self.child.wait();
     }
 }
 

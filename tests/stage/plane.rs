@@ -2,33 +2,28 @@
 //! and kwok as the kubelet.
 
 use std::{
-    fs,
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::{
         Mutex,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use serde_json::json;
 
 use super::{
-    api::{StageApi, has_condition},
+    api::StageApi,
     audit,
     binaries::Binaries,
-    parts::{Part, wait_for},
+    launch::{Launched, kubeconfig_path, launch, token, wait_until_ready},
+    parts::Part,
     supervisor::Supervisor,
 };
 
-const ADMIN: &str = "admin";
-const NODE: &str = "node1";
-/// The place of kube-apiserver in the order of starting.
-const APISERVER: usize = 1;
-/// How long a part may take on a busy machine; it takes two seconds on an idle one.
-const PATIENCE: Duration = Duration::from_secs(90);
+pub const ADMIN: &str = "admin";
 
 /// What may differ between planes.
 #[derive(Clone)]
@@ -66,15 +61,17 @@ impl Plane {
     /// Starts a plane on free loopback ports and waits until its node is ready.
     pub fn start(options: &Options) -> Result<Self> {
         let binaries = Binaries::find_or_build()?;
-        let mut tries = 5;
-        loop {
-            tries -= 1;
-            match Starting::new(options.clone())?.run(&binaries) {
-                // Another process took a port between our look and the part's.
-                Err(error) if tries > 0 && format!("{error:#}").contains("address already in use") => {}
-                outcome => return outcome,
-            }
-        }
+        let Launched { supervisor, apiserver, others, api, server } = launch(&binaries, options)?;
+        Ok(Self {
+            supervisor,
+            apiserver: Mutex::new(apiserver),
+            others,
+            api,
+            options: options.clone(),
+            server,
+            namespaces: AtomicUsize::new(1),
+            started: Instant::now(),
+        })
     }
 
     /// A kubeconfig of the administrator.
@@ -150,220 +147,5 @@ impl Plane {
         let apiserver = self.apiserver.lock().expect("no holder of this lock panics").id();
         let supervisor = self.supervisor.group().unsigned_abs();
         self.others.iter().map(Part::id).chain([apiserver, supervisor]).collect()
-    }
-}
-
-/// A plane whose parts are being started, on ports that were free a moment ago.
-struct Starting {
-    supervisor: Supervisor,
-    parts: Vec<Part>,
-    options: Options,
-    server: SocketAddr,
-    etcd: SocketAddr,
-    etcd_peer: SocketAddr,
-    kubelet: SocketAddr,
-}
-
-impl Starting {
-    fn new(options: Options) -> Result<Self> {
-        let [server, etcd, etcd_peer, kubelet] = free_addresses()?;
-        Ok(Self { supervisor: Supervisor::start()?, parts: Vec::new(), options, server, etcd, etcd_peer, kubelet })
-    }
-
-    fn run(mut self, binaries: &Binaries) -> Result<Plane> {
-        let api = self.serve(binaries)?;
-        self.populate(binaries, &api)?;
-        let apiserver = self.parts.remove(APISERVER);
-        Ok(Plane {
-            supervisor: self.supervisor,
-            apiserver: Mutex::new(apiserver),
-            others: self.parts,
-            api,
-            options: self.options,
-            server: self.server,
-            namespaces: AtomicUsize::new(1),
-            started: Instant::now(),
-        })
-    }
-
-    /// Starts etcd and kube-apiserver and waits until they serve.
-    fn serve(&mut self, binaries: &Binaries) -> Result<StageApi> {
-        self.write_files()?;
-        let (etcd, peer) = (self.etcd, self.etcd_peer);
-        self.part(
-            binaries,
-            "etcd",
-            &[
-                format!("--data-dir={}", self.path("etcd")),
-                "--unsafe-no-fsync".into(),
-                format!("--listen-client-urls=http://{etcd}"),
-                format!("--advertise-client-urls=http://{etcd}"),
-                format!("--listen-peer-urls=http://{peer}"),
-                format!("--initial-advertise-peer-urls=http://{peer}"),
-                format!("--initial-cluster=default=http://{peer}"),
-            ],
-        )?;
-        self.part(binaries, "kube-apiserver", &self.apiserver_arguments())?;
-        let server = self.server;
-        let mut parts: Vec<_> = self.parts.iter_mut().collect();
-        // The certificate that clients trust is written before the port is opened.
-        wait_for_part("kube-apiserver listens", &mut parts, || TcpStream::connect(server).is_ok())?;
-        let api = StageApi::connect(&kubeconfig_path(self.supervisor.directory(), ADMIN))?;
-        wait_until_ready(&api, &mut parts)?;
-        Ok(api)
-    }
-
-    /// Starts everything that needs the API server and waits for the node.
-    fn populate(&mut self, binaries: &Binaries, api: &StageApi) -> Result<()> {
-        api.apply(&fs::read_to_string(binaries.path("kwok-crds.yaml"))?)?;
-        let kubeconfig = format!("--kubeconfig={}", kubeconfig_path(self.supervisor.directory(), ADMIN).display());
-        let key = self.path("certs/apiserver.key");
-        self.part(
-            binaries,
-            "kube-controller-manager",
-            &[
-                kubeconfig.clone(),
-                format!("--service-account-private-key-file={key}"),
-                "--leader-elect=false".into(),
-                "--use-service-account-credentials=false".into(),
-                "--secure-port=0".into(),
-                // It would find kwok's nodes silent and their pods not ready.
-                "--controllers=*,-node-lifecycle-controller".into(),
-            ],
-        )?;
-        self.part(
-            binaries,
-            "kube-scheduler",
-            &[kubeconfig.clone(), "--leader-elect=false".into(), "--secure-port=0".into()],
-        )?;
-        self.part(
-            binaries,
-            "kwok",
-            &[
-                kubeconfig,
-                format!("--config={}", binaries.path("kwok-stages.yaml").display()),
-                "--enable-crds=ClusterPortForward,ClusterLogs".into(),
-                "--manage-all-nodes".into(),
-                format!("--node-ip={}", self.kubelet.ip()),
-                format!("--node-port={}", self.kubelet.port()),
-                // Without leases every pod turns NotReady after 50 s.
-                "--node-lease-duration-seconds=40".into(),
-                format!("--tls-cert-file={}", self.path("certs/apiserver.crt")),
-                format!("--tls-private-key-file={key}"),
-            ],
-        )?;
-        let node = json!({
-            "apiVersion": "v1",
-            "kind": "Node",
-            "metadata": {"name": NODE, "labels": {"kubernetes.io/hostname": NODE}},
-        });
-        api.apply(&node.to_string())?;
-        let mut parts: Vec<_> = self.parts.iter_mut().collect();
-        wait_for_part("the node is ready", &mut parts, || {
-            let found = |kind, name| api.get(kind, "", name).ok().flatten();
-            found("v1/Namespace", "default").is_some()
-                && found("v1/Node", NODE).is_some_and(|node| has_condition(&node, "Ready"))
-        })
-    }
-
-    fn part(&mut self, binaries: &Binaries, name: &str, arguments: &[String]) -> Result<()> {
-        let (directory, group) = (self.supervisor.directory(), self.supervisor.group());
-        self.parts.push(Part::start(binaries.path(name), arguments, directory, group)?);
-        Ok(())
-    }
-
-    fn path(&self, file: &str) -> String {
-        self.supervisor.directory().join(file).display().to_string()
-    }
-
-    fn apiserver_arguments(&self) -> Vec<String> {
-        // kube-apiserver makes this key pair itself before it reads any key.
-        let key = self.path("certs/apiserver.key");
-        let mut arguments = vec![
-            format!("--etcd-servers=http://{}", self.etcd),
-            format!("--cert-dir={}", self.path("certs")),
-            format!("--bind-address={}", self.server.ip()),
-            format!("--secure-port={}", self.server.port()),
-            "--service-cluster-ip-range=10.0.0.0/16".into(),
-            "--service-account-issuer=https://kubernetes.default.svc".into(),
-            format!("--service-account-key-file={key}"),
-            format!("--service-account-signing-key-file={key}"),
-            format!("--token-auth-file={}", self.path("tokens.csv")),
-            "--authorization-mode=RBAC".into(),
-            "--allow-privileged=true".into(),
-            // It would dial the node's name first, which nothing resolves.
-            "--kubelet-preferred-address-types=InternalIP".into(),
-            // Pods without token controller, a node without the not-ready taint.
-            "--disable-admission-plugins=ServiceAccount,TaintNodesByCondition".into(),
-        ];
-        if self.options.audit {
-            arguments.extend(audit::flags(self.supervisor.directory()));
-        }
-        arguments.extend(self.options.apiserver_flags.iter().cloned());
-        arguments
-    }
-
-    fn write_files(&self) -> Result<()> {
-        let directory = self.supervisor.directory();
-        let users = || self.options.users.iter().map(String::as_str).chain([ADMIN]);
-        let tokens = users().map(|user| match user {
-            ADMIN => format!("{},{ADMIN},{ADMIN},system:masters", token(ADMIN)),
-            _ => format!("{},{user},{user}", token(user)),
-        });
-        fs::write(directory.join("tokens.csv"), tokens.collect::<Vec<_>>().join("\n"))?;
-        for user in users() {
-            let context = &self.options.context;
-            let kubeconfig = json!({
-                "apiVersion": "v1",
-                "kind": "Config",
-                "clusters": [{"name": context, "cluster": {
-                    "server": format!("https://{}", self.server),
-                    "certificate-authority": directory.join("certs/apiserver.crt"),
-                }}],
-                "users": [{"name": user, "user": {"token": token(user)}}],
-                "contexts": [{"name": context, "context": {"cluster": context, "user": user}}],
-                "current-context": context,
-            });
-            fs::write(kubeconfig_path(directory, user), serde_json::to_string_pretty(&kubeconfig)?)?;
-        }
-        audit::write_policy(directory)
-    }
-}
-
-fn kubeconfig_path(directory: &Path, user: &str) -> PathBuf {
-    directory.join(format!("{user}.kubeconfig"))
-}
-
-fn token(user: &str) -> String {
-    format!("{user}-token")
-}
-
-fn wait_until_ready(api: &StageApi, parts: &mut [&mut Part]) -> Result<()> {
-    wait_for_part("kube-apiserver is ready", parts, || api.is_ready())
-}
-
-/// Waits for something that only comes while the parts run; says the last words of the youngest if
-/// it does not.
-fn wait_for_part(what: &str, parts: &mut [&mut Part], so: impl Fn() -> bool) -> Result<()> {
-    wait_for(what, PATIENCE, || {
-        parts.iter_mut().try_for_each(|part| part.check_running())?;
-        Ok(so().then_some(()))
-    })
-    .with_context(|| parts.last().map(|part| part.last_words()).unwrap_or_default())
-}
-
-/// Free loopback ports, held all at once so that they differ.
-fn free_addresses<const N: usize>() -> Result<[SocketAddr; N]> {
-    let listeners = [(); N].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
-    let mut addresses = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); N];
-    for (address, listener) in addresses.iter_mut().zip(listeners) {
-        *address = listener?.local_addr()?;
-    }
-    Ok(addresses)
-}
-
-impl Drop for Part {
-    fn drop(&mut self) {
-        self.reap();
     }
 }
