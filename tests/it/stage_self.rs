@@ -31,12 +31,16 @@ fn a_plane_is_whole_after_two_minutes() -> Result<()> {
     thread::sleep(Duration::from_mins(2).saturating_sub(plane.started.elapsed()));
 
     let api = plane.api();
-    for namespace in ["istio-system", "gloo-system", "default", &gloo] {
-        let deployments = api.list("apps/v1/Deployment", namespace)?;
-        assert_eq!(deployments.len(), 2, "{namespace}");
-        for deployment in deployments {
-            assert!(has_condition(&deployment, "Available"), "{deployment:#}");
-        }
+    for (namespace, name) in [
+        ("istio-system", "istiod"),
+        ("istio-system", "istiod-1-28"),
+        ("default", "httpbin"),
+        ("default", "plain"),
+        (&gloo, "gloo"),
+        (&gloo, "gateway-proxy"),
+    ] {
+        let deployment = api.get("apps/v1/Deployment", namespace, name)?.context(name)?;
+        assert!(has_condition(&deployment, "Available"), "{deployment:#}");
     }
     let node = api.get("v1/Node", "", "node1")?.context("a node")?;
     assert!(has_condition(&node, "Ready"), "{node:#}");
@@ -145,6 +149,15 @@ fn two_planes_stand_side_by_side() -> Result<()> {
     blue.start_apiserver()?;
     assert!(blue.api().get("v1/Namespace", "", &namespace)?.is_some());
     Ok(())
+}
+
+#[test]
+fn a_part_that_cannot_start_is_quoted() {
+    let flags = vec!["--no-such-flag".to_owned()];
+    let error = Plane::start(&Options { apiserver_flags: flags, ..Options::default() }).err().expect("no plane");
+    let error = format!("{error:#}");
+    assert!(error.contains("kube-apiserver ended (exit status: 1)"), "{error}");
+    assert!(error.contains("unknown flag: --no-such-flag"), "{error}");
 }
 
 const ROLE: &str = "GLOO_RS_STAGE_ROLE";
