@@ -5,3 +5,7 @@
 pub mod edit;
 pub mod error;
 pub mod model;
+pub mod plan;
+pub mod render;
+pub mod ui;
+pub mod yaml;

@@ -1,0 +1,6 @@
+//! Plans, outcomes and answers as text, diff, JSON and YAML: values in, text out.
+
+pub mod diff;
+pub mod document;
+pub mod mask;
+pub mod text;
