@@ -2,9 +2,11 @@
 
 #![forbid(unsafe_code)]
 
+pub mod cli;
 pub mod edit;
 pub mod error;
 pub mod model;
+pub mod options;
 pub mod plan;
 pub mod render;
 pub mod ui;
