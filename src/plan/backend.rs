@@ -102,6 +102,13 @@ pub fn pod_selector(service: &Value, narrowed: &BTreeMap<String, String>) -> Opt
     Some(selector)
 }
 
+/// The pods' port behind a Service's; `None` where it is named, for only the pods know that number.
+pub fn target_port(service: &Value, port: Option<u64>) -> Option<u64> {
+    let ports = service["spec"]["ports"].as_array()?;
+    let port = ports.iter().find(|candidate| candidate["port"].as_u64() == port)?;
+    if port["targetPort"].is_null() { port["port"].as_u64() } else { port["targetPort"].as_u64() }
+}
+
 /// Whether a pod with these labels is selected.
 pub fn selects(selector: &BTreeMap<String, String>, pod_labels: &Value) -> bool {
     selector.iter().all(|(key, value)| pod_labels[key] == **value)

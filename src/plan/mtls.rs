@@ -5,13 +5,15 @@
 
 use serde_json::{Value, json};
 
+use super::advice::{self, Advice};
 use super::backend::Backend;
 use super::gateway::AutoMtls;
 use super::outcome::{Decision, Objection};
 use super::peer::Peer;
+use super::{PerObject, Wants};
 use crate::edit::Edit;
 use crate::error::Reason;
-use crate::model::{FieldPath, Object};
+use crate::model::{FieldPath, Kind, Object, kinds};
 
 /// The static cluster of a gateway's bootstrap that serves Istio's certificates.
 pub const SDS_CLUSTER: &str = "gateway_proxy_sds";
@@ -145,6 +147,31 @@ pub fn additions(config: &Value) -> Vec<&str> {
 
 fn ssl_path() -> FieldPath {
     FieldPath::keys(&["spec", "sslConfig"])
+}
+
+impl Surroundings {
+    /// Of a manifest: nobody looked.
+    pub fn unseen() -> Self {
+        Self { backend: Backend::Unseen, peer: Peer::Unseen, auto_mtls: AutoMtls::Unknown }
+    }
+}
+
+impl PerObject for Policy {
+    fn kind(&self) -> &'static Kind {
+        &kinds::UPSTREAM
+    }
+
+    fn wants(&self) -> Wants {
+        Wants { peer: self.wish == Wish::Disable, gateway: self.wish == Wish::Enable }
+    }
+
+    fn decide(&self, object: &Object, found: Found, around: &Surroundings) -> Decision {
+        decide(object, found, *self, around)
+    }
+
+    fn advise(&self, object: &Object, around: &Surroundings) -> Vec<Advice> {
+        advice::on_upstream(self.wish, object, around)
+    }
 }
 
 /// Decides about one Upstream.

@@ -60,6 +60,14 @@ pub fn of_pods<'v>(
         .map_or(Peer::Permissive, |source| Peer::Strict { source })
 }
 
+/// The namespace whose policies are the mesh's, by the mesh configuration in these `ConfigMap`s.
+pub fn root_namespace(config_maps: &[Value]) -> Option<String> {
+    config_maps.iter().find_map(|map| {
+        let mesh = crate::yaml::parse(map["data"]["mesh"].as_str()?).ok()?;
+        Some(mesh["rootNamespace"].as_str()?.to_owned())
+    })
+}
+
 fn strict_for(
     policies: &[Value],
     root_namespace: &str,
