@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Address, Answer, Cause, Pending, Prefer, View, Warning, WarningCode, external_ips, found, host};
+use super::{Address, Answer, Cause, Pending, Prefer, View, external_ips, found, host};
 use crate::error::{Failure, Reason};
 use crate::plan::address::port::Port;
+use crate::plan::advice::{Advice, Code};
 
 /// What a Service without an address says about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,26 +24,29 @@ pub(super) fn answer(view: &View, port: &Port) -> Result<Answer, Failure> {
     let entries = view.service.value["status"]["loadBalancer"]["ingress"].as_array();
     let entries = entries.map(Vec::as_slice).unwrap_or_default();
     let mut addresses = Vec::new();
-    let mut warnings = Vec::new();
+    let mut advice = Vec::new();
     for entry in entries {
         match port_error(entry, port) {
             None => addresses.extend(places(view, port, entry)?),
-            Some(error) => warnings.push(Warning {
-                code: WarningCode::PortError,
-                message: format!("port {} is not served at {}: {error}", port.shown(), shown(entry)),
-            }),
+            Some(error) => advice.push(
+                Advice::warning(
+                    Code::PortNotServed,
+                    format!("port {} is not served at {}: {error}", port.shown(), shown(entry)),
+                )
+                .about(&view.service.reference),
+            ),
         }
     }
     addresses.extend(external_ips(view, port)?);
     if !addresses.is_empty() {
-        return Ok(found(view.wish, addresses, warnings));
+        return Ok(found(view.wish, addresses, advice));
     }
-    if warnings.is_empty() {
+    if advice.is_empty() {
         let cause = Cause::NoIngress(unassigned(view, port));
         return Ok(Answer::Pending(Pending { service: view.service.reference.clone(), cause }));
     }
     let refused = view.refused(Reason::NoAddress, "has an address, but its load balancer does not serve the port");
-    Err(warnings.into_iter().fold(refused, |failure, warning| failure.detail(warning.message)))
+    Err(advice.into_iter().fold(refused, |failure, said| failure.detail(said.message)))
 }
 
 /// One entry may have a host name and an IP: both are printed by `--all`, the preferred one first.

@@ -8,6 +8,7 @@ mod port;
 
 use serde_json::Value;
 
+use super::advice::{Advice, Code};
 use crate::error::{Exit, Failure, Reason};
 use crate::model::{Object, ObjectRef};
 
@@ -86,7 +87,7 @@ pub enum Need {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     pub addresses: Vec<Address>,
-    pub warnings: Vec<Warning>,
+    pub advice: Vec<Advice>,
 }
 
 /// One place where the gateway answers.
@@ -119,39 +120,6 @@ impl Address {
         match self.scheme {
             Some(scheme) => format!("{}://{}", scheme.name(), self.address()),
             None => self.address(),
-        }
-    }
-}
-
-/// What to know about an address that was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Warning {
-    pub code: WarningCode,
-    pub message: String,
-}
-
-/// Why there is a warning: a closed list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WarningCode {
-    /// A cluster IP: no one outside the cluster reaches it.
-    ClusterOnly,
-    /// A node's InternalIP: only its own network reaches it.
-    NodeInternal,
-    /// The load balancer reports that it does not serve the port at one of its places.
-    PortError,
-}
-
-impl WarningCode {
-    /// Every code there is.
-    pub const ALL: &'static [Self] = &[Self::ClusterOnly, Self::NodeInternal, Self::PortError];
-
-    /// Its name in the JSON.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::ClusterOnly => "clusterOnly",
-            Self::NodeInternal => "nodeInternal",
-            Self::PortError => "portError",
         }
     }
 }
@@ -239,22 +207,25 @@ fn cluster_ip(view: &View, port: &Port) -> Result<Answer, Failure> {
             .hint("name the gateway's own Service: --name NAME"));
     }
     let mut addresses = external_ips(view, port)?;
-    let mut warnings = Vec::new();
+    let mut advice = Vec::new();
     if addresses.is_empty() {
         let dual = spec["clusterIPs"].as_array().map(Vec::as_slice).unwrap_or_default();
         let ips = if dual.is_empty() { std::slice::from_ref(&spec["clusterIP"]) } else { dual };
         for ip in ips.iter().filter_map(Value::as_str).filter(|ip| !ip.is_empty()) {
             addresses.push(Address::at(port, host::read(view, ip)?, port.number, "clusterIP".into()));
         }
-        warnings.push(Warning {
-            code: WarningCode::ClusterOnly,
-            message: format!("{} is of type ClusterIP: reachable from inside the cluster only", view.named()),
-        });
+        advice.push(
+            Advice::warning(
+                Code::InsideOnly,
+                format!("{} is of type ClusterIP: reachable from inside the cluster only", view.named()),
+            )
+            .about(&view.service.reference),
+        );
     }
     if addresses.is_empty() {
         return Err(view.refused(Reason::NoAddress, "has no cluster IP"));
     }
-    Ok(found(view.wish, addresses, warnings))
+    Ok(found(view.wish, addresses, advice))
 }
 
 /// Addresses that somebody routes to the nodes, whatever the Service's type.
@@ -267,7 +238,7 @@ fn external_ips(view: &View, port: &Port) -> Result<Vec<Address>, Failure> {
 }
 
 /// As many as were asked for, those of the kind preferred first, none twice.
-fn found(wish: &Wish, mut addresses: Vec<Address>, warnings: Vec<Warning>) -> Answer {
+fn found(wish: &Wish, mut addresses: Vec<Address>, advice: Vec<Advice>) -> Answer {
     addresses.sort_by_key(|address| match wish.prefer {
         Prefer::AsListed => false,
         Prefer::Ip => !address.host.is_ip(),
@@ -282,7 +253,7 @@ fn found(wish: &Wish, mut addresses: Vec<Address>, warnings: Vec<Warning>) -> An
     if wish.amount == Amount::One {
         kept.truncate(1);
     }
-    Answer::Found(Found { addresses: kept, warnings })
+    Answer::Found(Found { addresses: kept, advice })
 }
 
 #[cfg(test)]

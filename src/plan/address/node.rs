@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::port::Port;
-use super::{
-    Address, Amount, Answer, Cause, Need, Pending, Prefer, Reach, Seen, View, Warning, WarningCode, found, host,
-};
+use super::{Address, Amount, Answer, Cause, Need, Pending, Prefer, Reach, Seen, View, found, host};
 use crate::error::{Failure, Reason};
+use crate::model::{ObjectRef, kinds};
+use crate::plan::advice::{Advice, Code};
+use crate::plan::backend::labels;
 
 /// To print one address, no more nodes than these are read: each is a request.
 const NODES_FOR_ONE: usize = 8;
@@ -50,8 +51,8 @@ fn unallocated(view: &View, port: &Port) -> Failure {
 }
 
 fn selector(view: &View) -> Result<String, Failure> {
-    let labels = view.spec()["selector"].as_object().into_iter().flatten();
-    let terms: Vec<String> = labels.filter_map(|(key, value)| Some(format!("{key}={}", value.as_str()?))).collect();
+    let terms: Vec<String> =
+        labels(&view.spec()["selector"]).iter().map(|(key, value)| format!("{key}={value}")).collect();
     if terms.is_empty() {
         return Err(
             view.refused(Reason::NoAddress, "has no selector: nothing says which pods, and so which nodes, answer")
@@ -84,19 +85,22 @@ fn from_nodes(
     }
     ranked.sort_by_key(|(rank, name, ..)| (*rank, *name));
     let mut addresses: Vec<Address> = Vec::new();
-    let mut warnings = Vec::new();
+    let mut advice = Vec::new();
     for (_, name, kind, node) in if view.wish.amount == Amount::One { &ranked[..1] } else { &ranked[..] } {
         for text in of_kind(node, kind) {
             addresses.push(Address::at(port, host::read(view, text)?, node_port, format!("node {name} {kind}")));
         }
         if view.wish.reach == Reach::ServiceType && !kind.starts_with("External") {
-            warnings.push(Warning {
-                code: WarningCode::NodeInternal,
-                message: format!("node {name} has no ExternalIP: its {kind} is reachable from the nodes' network only"),
-            });
+            advice.push(
+                Advice::warning(
+                    Code::NodesOnly,
+                    format!("node {name} has no ExternalIP: its {kind} is reachable from the nodes' network only"),
+                )
+                .about(&ObjectRef::new(&kinds::NODE, "", *name)),
+            );
         }
     }
-    Ok(found(view.wish, addresses, warnings))
+    Ok(found(view.wish, addresses, advice))
 }
 
 /// Outside before inside; a node's `Hostname` last, since seldom anybody resolves it.

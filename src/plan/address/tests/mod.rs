@@ -134,7 +134,7 @@ fn a_source_says_which_field_has_the_host() {
     assert_eq!(found.addresses[0].source, "loadBalancer ingress ip (ipMode Proxy)");
     assert_eq!(found.addresses[0].port_name.as_deref(), Some("http"));
     assert_eq!(found.addresses[0].address(), "1.2.3.4:80");
-    assert_eq!(found.warnings, []);
+    assert_eq!(found.advice, []);
 }
 
 #[test]
@@ -156,8 +156,8 @@ fn a_port_that_the_balancer_does_not_serve_is_told() {
     let other_port = json!({"ip": "5.6.7.8", "ports": [{"port": 443, "protocol": "TCP", "error": "PortTaken"}]});
     let found = found_in(answer(&balancer(&json!([failing, other_port])), Seen::default(), &Wish::default()));
     assert_eq!(found.addresses[0].url(), "http://5.6.7.8:80");
-    assert_eq!(found.warnings[0].code, WarningCode::PortError);
-    assert_eq!(found.warnings[0].message, "port http 80 is not served at 1.2.3.4: PortTaken");
+    assert_eq!(found.advice[0].code, Code::PortNotServed);
+    assert_eq!(found.advice[0].message, "port http 80 is not served at 1.2.3.4: PortTaken");
 
     let failure = refused(&balancer(&json!([failing])), &Wish::default());
     assert_eq!((failure.exit, failure.reason), (Exit::Failed, Reason::NoAddress));
@@ -181,7 +181,7 @@ fn external_ips_are_addresses_of_any_balancer_and_cluster_ip() {
     let mut inner = with_ports(&ports());
     inner.value["spec"]["externalIPs"] = json!(["203.0.113.7"]);
     let found = found_in(answer(&inner, Seen::default(), &Wish::default()));
-    assert_eq!((found.addresses[0].url().as_str(), found.warnings.len()), ("http://203.0.113.7:80", 0));
+    assert_eq!((found.addresses[0].url().as_str(), found.advice.len()), ("http://203.0.113.7:80", 0));
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn a_cluster_ip_is_printed_with_a_warning() {
     service.value["spec"]["clusterIPs"] = json!(["10.96.0.9", "fd00::9"]);
     let found = found_in(answer(&service, Seen::default(), &Wish::default()));
     assert_eq!(found.addresses.len(), 1);
-    assert_eq!(found.warnings[0].code, WarningCode::ClusterOnly);
+    assert_eq!(found.advice[0].code, Code::InsideOnly);
     assert_eq!(urls(&service, &all()), ["http://10.96.0.9:80", "http://[fd00::9]:80"]);
     assert_eq!(urls(&with_ports(&ports()), &all()), ["http://10.96.0.9:80"]);
 }

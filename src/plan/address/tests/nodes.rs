@@ -87,11 +87,11 @@ fn an_inner_address_is_warned_of_unless_a_local_cluster_was_named() {
     let seen = Seen { pods: Some(&pods), nodes: Some(&nodes) };
     let found = found_in(answer(&node_port(), seen, &Wish::default()));
     assert_eq!(found.addresses[0].source, "node n1 InternalIP");
-    assert_eq!(found.warnings[0].code, WarningCode::NodeInternal);
+    assert_eq!(found.advice[0].code, Code::NodesOnly);
     let mut pending = balancer(&json!([]));
     pending.value["spec"]["selector"] = json!({"app": "x"});
     let found = found_in(answer(&pending, seen, &local()));
-    assert_eq!((found.addresses[0].url().as_str(), found.warnings.len()), ("http://172.18.0.2:31500", 0));
+    assert_eq!((found.addresses[0].url().as_str(), found.advice.len()), ("http://172.18.0.2:31500", 0));
 }
 
 #[test]
