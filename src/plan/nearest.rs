@@ -97,8 +97,8 @@ fn distance(a: &[char], b: &[char], limit: usize) -> Option<usize> {
             }
             next.push(fewest);
         }
-        // A swap reaches back two rows: only when both are past the limit is there no way back under it.
-        if next.iter().chain(&last).all(|so_far| *so_far > limit) {
+        // What a swap reaches from two rows back, a change reaches in this row at the same cost: none comes back under.
+        if next.iter().all(|so_far| *so_far > limit) {
             return None;
         }
         before_last = std::mem::replace(&mut last, next);
@@ -167,6 +167,11 @@ mod tests {
         assert_eq!(nearest("enable-mtl", commands), ["enable-mtls"]);
         assert_eq!(nearest("mtls", commands), ["enable-mtls", "disable-mtls"]);
         assert_eq!(nearest("injct", commands), ["inject"]);
+    }
+
+    #[test]
+    fn a_name_that_two_namespaces_have_is_told_once() {
+        assert_eq!(nearest("httpbon", ["httpbin", "httpban", "httpbin"]), ["httpban", "httpbin"]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Address, Answer, Cause, Pending, Prefer, View, external_ips, found, host};
+use super::{Address, Answer, Cause, Pending, View, external_ips, found, host};
 use crate::error::{Failure, Reason};
 use crate::plan::address::port::Port;
 use crate::plan::advice::{Advice, Code};
@@ -49,10 +49,9 @@ pub(super) fn answer(view: &View, port: &Port) -> Result<Answer, Failure> {
     Err(advice.into_iter().fold(refused, |failure, said| failure.detail(said.message)))
 }
 
-/// One entry may have a host name and an IP: both are printed by `--all`, the preferred one first.
+/// One entry may have a host name and an IP: both are addresses, the host name first as glooctl has it.
 fn places(view: &View, port: &Port, entry: &Value) -> Result<Vec<Address>, Failure> {
-    let fields = if view.wish.prefer == Prefer::Ip { ["ip", "hostname"] } else { ["hostname", "ip"] };
-    fields
+    ["hostname", "ip"]
         .into_iter()
         .filter_map(|field| Some((field, entry[field].as_str().filter(|text| !text.is_empty())?)))
         .map(|(field, text)| {

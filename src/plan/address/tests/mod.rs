@@ -154,6 +154,8 @@ fn a_balancer_without_an_address_is_pending() {
 fn a_port_that_the_balancer_does_not_serve_is_told() {
     let failing = json!({"ip": "1.2.3.4", "ports": [{"port": 80, "protocol": "TCP", "error": "PortTaken"}]});
     let other_port = json!({"ip": "5.6.7.8", "ports": [{"port": 443, "protocol": "TCP", "error": "PortTaken"}]});
+    let other_protocol = json!({"ip": "9.9.9.9", "ports": [{"port": 80, "protocol": "UDP", "error": "NoUdp"}]});
+    assert_eq!(urls(&balancer(&json!([other_protocol])), &Wish::default()), ["http://9.9.9.9:80"]);
     let found = found_in(answer(&balancer(&json!([failing, other_port])), Seen::default(), &Wish::default()));
     assert_eq!(found.addresses[0].url(), "http://5.6.7.8:80");
     assert_eq!(found.advice[0].code, Code::PortNotServed);
