@@ -74,6 +74,18 @@ impl ProxyName {
     }
 }
 
+/// The Service of a Gateway that was named by `--gateway`.
+///
+/// # Errors
+/// A usage failure where the text is not a name Kubernetes allows.
+pub fn parse_gateway(text: &str) -> Result<ProxyName, Failure> {
+    if !is_name(text) {
+        return Err(Failure::usage(format!("--gateway {}: not a name of a Kubernetes object", shown(text)))
+            .hint("name the Gateway alone; its namespace is -n NAMESPACE"));
+    }
+    Ok(ProxyName { kind: Some(ProxyKind::Service), name: gateway_service_name(text) })
+}
+
 /// The name of the Service, Deployment and ConfigMap that Gloo makes for a Gateway of the
 /// Kubernetes Gateway API, cut as Gloo's chart cuts it: to 63, then one `-` at the end falls.
 #[must_use]
@@ -181,6 +193,15 @@ mod tests {
         assert_eq!(gateway_service_name(&long), format!("gloo-proxy-{}", "g".repeat(52)));
         let dash_at_the_cut = format!("{}-{}", "g".repeat(51), "tail");
         assert_eq!(gateway_service_name(&dash_at_the_cut), format!("gloo-proxy-{}", "g".repeat(51)));
+    }
+
+    #[test]
+    fn a_gateway_is_a_bare_name() {
+        let service = ProxyName { kind: Some(ProxyKind::Service), name: "gloo-proxy-http".into() };
+        assert_eq!(parse_gateway("http"), Ok(service));
+        for text in ["", "svc/http", "../http", "HTTP", "http?x", "a\n"] {
+            assert_eq!(parse_gateway(text).unwrap_err().exit, Exit::Usage, "{text:?}");
+        }
     }
 
     proptest! {
