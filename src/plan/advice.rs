@@ -54,6 +54,10 @@ codes! {
     NoEffect = "noEffect",
     /// The address is reachable from inside the cluster only.
     InsideOnly = "insideOnly",
+    /// The address is a node's inner one, reachable from the nodes' network only.
+    NodesOnly = "nodesOnly",
+    /// The load balancer does not serve the port at one of its addresses.
+    PortNotServed = "portNotServed",
     /// A file was passed over.
     PassedOver = "passedOver",
     /// The server could not be asked.

@@ -1,9 +1,11 @@
 //! What is to be done, decided from values alone: no I/O, no clock, no environment.
 
+pub mod address;
 pub mod advice;
 pub mod backend;
 pub mod gateway;
 pub mod mtls;
+pub mod nearest;
 pub mod outcome;
 pub mod owner;
 pub mod peer;
@@ -36,3 +38,4 @@ pub struct Wants {
     /// The gateway's sidecars and bootstrap.
     pub gateway: bool,
 }
+pub mod proxy_name;
