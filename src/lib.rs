@@ -4,4 +4,5 @@
 
 pub mod edit;
 pub mod error;
+pub mod kube;
 pub mod model;
