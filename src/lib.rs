@@ -5,6 +5,7 @@
 pub mod cli;
 pub mod edit;
 pub mod error;
+pub mod kube;
 pub mod model;
 pub mod options;
 pub mod plan;
