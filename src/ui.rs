@@ -117,6 +117,11 @@ impl Ui {
         self.stdout_closed
     }
 
+    /// A text for stderr that was laid out elsewhere: clap's own messages.
+    pub fn help(&mut self, text: &str) {
+        drop(io::stderr().lock().write_all(text.as_bytes()));
+    }
+
     /// A line about what is going on; `-q` keeps it back.
     pub fn status(&mut self, line: &str) {
         if self.loudness > Loudness::Quiet {

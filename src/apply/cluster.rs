@@ -72,7 +72,9 @@ pub async fn settle(
                 Ok(value) => object = Object::new(kind, value),
                 Err(error) => return same(failed(session, &object.reference, error), object),
             },
-            Err(error) if error.outcome_unknown() => return reread(session, object, &planned, &edits, message, error).await,
+            Err(error) if error.outcome_unknown() => {
+                return reread(session, object, &planned, &edits, message, error).await;
+            }
             Err(error) => return same(failed(session, &object.reference, error), object),
         }
     }

@@ -110,7 +110,9 @@ impl<'s> Survey<'s> {
         let (gloo_namespace, auto_mtls) = self.settings().await;
         let (backend, peer) = match backend::destination(&upstream.value, gloo_namespace) {
             Destination::Decided(backend) => (backend, Peer::Permissive),
-            Destination::Service { service, port, selector } => self.behind(&service, port, &selector, found, wants).await,
+            Destination::Service { service, port, selector } => {
+                self.behind(&service, port, &selector, found, wants).await
+            }
         };
         Surroundings { backend, peer, auto_mtls: auto_mtls.as_ref().copied().unwrap_or(AutoMtls::Unknown) }
     }

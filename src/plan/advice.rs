@@ -1,7 +1,7 @@
 //! What an operator should know beside the change: warnings that never stop a script.
 
 use super::backend::Backend;
-use super::gateway::{AutoMtls, Gateway};
+use super::gateway::Gateway;
 use super::mtls::{Surroundings, Wish};
 use super::owner::Owner;
 use super::peer::Peer;
@@ -184,7 +184,7 @@ fn on_backend(name: &str, backend: &Backend) -> Option<Advice> {
         )
         .details(some_of(plain.iter().map(|pod| format!("pod {pod}"))))
         .hint(format!(
-            "kubectl label namespace {} istio-injection=enabled, then restart them",
+            "kubectl label namespace {} istio-injection=enabled (or istio.io/rev=...), then restart them",
             plain[0].split('/').next().unwrap_or_default()
         )),
         Backend::NotKubernetes { kind } => Advice::warning(
@@ -250,11 +250,10 @@ fn some_of(lines: impl ExactSizeIterator<Item = String>) -> Vec<String> {
     shown
 }
 
-/// Whether an enabled `sslConfig` still hides auto-mTLS; `None` if Settings could not be read.
-pub fn on_settings(auto_mtls: AutoMtls, why: Option<&str>) -> Option<Advice> {
-    (auto_mtls == AutoMtls::Unknown).then(|| {
-        Advice::note(Code::Unknown, format!("whether auto-mTLS is on is unknown: {}", why.unwrap_or("no Settings")))
-    })
+/// Settings could not be read.
+pub fn on_settings(why: &str) -> Advice {
+    Advice::note(Code::Unknown, format!("whether auto-mTLS is on is unknown: {why}"))
+        .hint("--gloo-namespace says where Gloo is installed")
 }
 
 #[cfg(test)]
@@ -263,6 +262,7 @@ mod tests {
 
     use super::*;
     use crate::model::kinds::UPSTREAM;
+    use crate::plan::gateway::AutoMtls;
 
     fn around(backend: Backend, peer: Peer, auto_mtls: AutoMtls) -> Surroundings {
         Surroundings { backend, peer, auto_mtls }

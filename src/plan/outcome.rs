@@ -87,6 +87,8 @@ pub struct Row {
     pub message: String,
     pub details: Vec<String>,
     pub hint: Option<String>,
+    /// The change as a unified diff, where one was asked for.
+    pub diff: Option<String>,
     /// Who else writes the object: `Argo CD application edge`.
     pub owner: Option<String>,
     /// How the run ends if this were its only object.
@@ -104,6 +106,7 @@ impl Row {
             message: message.into(),
             details: Vec::new(),
             hint: None,
+            diff: None,
             owner: None,
             exit: Exit::Done,
         }

@@ -54,6 +54,7 @@ fn row(row: &Row) -> Value {
         "message": row.message,
         "details": row.details,
         "hint": row.hint,
+        "diff": row.diff,
         "owner": row.owner,
     })
 }

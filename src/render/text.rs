@@ -1,5 +1,6 @@
 //! Results as lines for people and for `grep`.
 
+use crate::error::Reason;
 use crate::model::ObjectRef;
 use crate::plan::advice::Advice;
 use crate::plan::outcome::{Outcome, Row};
@@ -53,4 +54,19 @@ pub fn count(number: usize, noun: &str) -> String {
 /// The lines under a warning or note.
 pub fn below(advice: &Advice) -> impl Iterator<Item = String> + '_ {
     advice.details.iter().cloned().chain(advice.hint.iter().map(|hint| format!("hint: {hint}")))
+}
+
+/// A reason to skip, in the few words of a summary.
+pub fn brief(reason: Reason) -> &'static str {
+    match reason {
+        Reason::NoSidecar => "no sidecar behind it",
+        Reason::NoPods => "no pod behind it",
+        Reason::NotKubernetes => "not a Kubernetes Service",
+        Reason::SystemService => "not an app's Service",
+        Reason::ForeignTls => "own TLS settings",
+        Reason::StrictPeer => "strict peer",
+        Reason::Unknown => "could not be told",
+        Reason::NoSpec => "no spec",
+        other => other.name(),
+    }
 }
