@@ -1,1 +1,8 @@
-fn main() {}
+//! The binary: the completion hook, which must come before anything is printed, and the exit code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    clap_complete::CompleteEnv::with_factory(gloo_rs::cli::tree).complete();
+    ExitCode::from(gloo_rs::run(std::env::args_os()).code())
+}

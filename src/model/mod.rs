@@ -3,7 +3,9 @@
 mod kind;
 mod object;
 mod path;
+mod selector;
 
 pub use kind::{Kind, kinds};
 pub use object::{Object, ObjectRef};
 pub use path::{FieldPath, Segment};
+pub use selector::Selector;

@@ -1,0 +1,3 @@
+//! The only writes: guarded, told truly.
+
+pub mod cluster;

@@ -1,0 +1,69 @@
+//! `gloo-rs completion` and the scripts in `completions/`.
+//!
+//! The scripts are clap's dynamic registration: the shell asks this program, so they never go stale.
+
+use clap_complete::env::{Bash, Elvish, EnvCompleter, Fish, Powershell, Zsh};
+
+use super::help;
+use crate::options::Shell;
+
+/// Print the script that makes a shell complete this program's words
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::COMPLETION)]
+pub struct CompletionArgs {
+    /// The shell
+    shell: Name,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Name {
+    Bash,
+    Zsh,
+    Fish,
+    Powershell,
+    Elvish,
+}
+
+impl CompletionArgs {
+    pub fn options(&self) -> Shell {
+        match self.shell {
+            Name::Bash => Shell::Bash,
+            Name::Zsh => Shell::Zsh,
+            Name::Fish => Shell::Fish,
+            Name::Powershell => Shell::PowerShell,
+            Name::Elvish => Shell::Elvish,
+        }
+    }
+}
+
+/// The variable by which a registered shell asks for completions.
+pub const VARIABLE: &str = "COMPLETE";
+
+const PROGRAM: &str = "gloo-rs";
+
+/// Every script and its file name in `completions/`.
+pub fn scripts() -> [(&'static str, Shell); 5] {
+    [
+        ("gloo-rs.bash", Shell::Bash),
+        ("_gloo-rs", Shell::Zsh),
+        ("gloo-rs.fish", Shell::Fish),
+        ("gloo-rs.ps1", Shell::PowerShell),
+        ("gloo-rs.elv", Shell::Elvish),
+    ]
+}
+
+/// The registration script of a shell, with the program found on PATH by its name.
+pub fn registration(shell: Shell) -> Vec<u8> {
+    let completer: &dyn EnvCompleter = match shell {
+        Shell::Bash => &Bash,
+        Shell::Zsh => &Zsh,
+        Shell::Fish => &Fish,
+        Shell::PowerShell => &Powershell,
+        Shell::Elvish => &Elvish,
+    };
+    let mut script = Vec::new();
+    completer
+        .write_registration(VARIABLE, PROGRAM, PROGRAM, PROGRAM, &mut script)
+        .expect("writing to memory does not fail");
+    script
+}

@@ -1,0 +1,208 @@
+//! The flags of every command.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, ValueEnum};
+
+use crate::error::Failure;
+use crate::options::{Consent, Format, Global};
+use crate::plan::advice::{Advice, Code};
+use crate::ui::{Loudness, When};
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Global options")]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag as it was typed; options() gives it a meaning")]
+pub struct GlobalArgs {
+    /// The kubeconfig file to use
+    #[arg(long, global = true, value_name = "FILE", env = "GLOO_RS_KUBECONFIG", hide_env = true)]
+    kubeconfig: Option<PathBuf>,
+    /// The context of the kubeconfig to use
+    #[arg(
+        long,
+        visible_alias = "context",
+        global = true,
+        value_name = "NAME",
+        env = "GLOO_RS_KUBE_CONTEXT",
+        hide_env = true
+    )]
+    kube_context: Option<String>,
+    /// The namespace of the named object [default: gloo-system]
+    #[arg(short, long, global = true, value_name = "NS", env = "GLOO_RS_NAMESPACE", hide_env = true)]
+    namespace: Option<String>,
+    /// Where Gloo is installed [default: -n if it holds Gloo's Settings, else gloo-system]
+    #[arg(long, global = true, value_name = "NS", env = "GLOO_RS_GLOO_NAMESPACE", hide_env = true)]
+    gloo_namespace: Option<String>,
+    /// The user to act as
+    #[arg(long = "as", global = true, value_name = "USER", env = "GLOO_RS_AS", hide_env = true)]
+    as_user: Option<String>,
+    /// A group to act as, can be repeated
+    #[arg(
+        long = "as-group",
+        global = true,
+        value_name = "GROUP",
+        env = "GLOO_RS_AS_GROUP",
+        value_delimiter = ',',
+        hide_env = true
+    )]
+    as_groups: Vec<String>,
+    /// The UID to act as
+    #[arg(long, global = true, value_name = "UID", env = "GLOO_RS_AS_UID", hide_env = true)]
+    as_uid: Option<String>,
+    /// How to print: text, json, yaml, name or table, as far as the command has it
+    #[arg(short, long, global = true, value_name = "FORMAT", env = "GLOO_RS_OUTPUT", hide_env = true)]
+    output: Option<String>,
+    /// The time for one API request with its retries
+    #[arg(long, global = true, value_name = "TIME", default_value = "30s", env = "GLOO_RS_TIMEOUT", hide_env = true)]
+    timeout: String,
+    /// The time for each wait
+    #[arg(
+        long,
+        global = true,
+        value_name = "TIME",
+        default_value = "5m",
+        env = "GLOO_RS_WAIT_TIMEOUT",
+        hide_env = true
+    )]
+    wait_timeout: String,
+    /// When to colour
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", env = "GLOO_RS_COLOR", hide_env = true)]
+    color: Color,
+    /// Say errors and warnings alone on stderr
+    #[arg(short, long, global = true, env = "GLOO_RS_QUIET", hide_env = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Show every request, and with -vv how long it took
+    #[arg(short, long, global = true, action = ArgAction::Count, env = "GLOO_RS_VERBOSE", hide_env = true)]
+    verbose: u8,
+    /// Do not ask before a risky change
+    #[arg(short, long, global = true, env = "GLOO_RS_YES", hide_env = true)]
+    yes: bool,
+
+    #[arg(short, long, global = true, hide = true)]
+    config: Option<PathBuf>,
+    #[arg(short, long, global = true, hide = true)]
+    interactive: bool,
+    #[arg(long, global = true, hide = true)]
+    use_consul: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+impl GlobalArgs {
+    /// glooctl's flags that mean nothing here: accepted with a note, or refused.
+    pub fn leftovers(&self) -> Result<Vec<Advice>, Failure> {
+        if self.use_consul {
+            return Err(Failure::usage("--use-consul: Upstreams in Consul are not supported")
+                .hint("without the flag, Upstreams are those of the Kubernetes API"));
+        }
+        let mut typed = Vec::new();
+        typed.extend(self.config.is_some().then_some("--config"));
+        typed.extend(self.interactive.then_some("--interactive"));
+        Ok(if typed.is_empty() {
+            Vec::new()
+        } else {
+            vec![Advice::note(
+                Code::NoEffect,
+                format!("{} has no effect: there is no config file and nothing is asked for", typed.join(", ")),
+            )]
+        })
+    }
+
+    /// What was meant; `formats` are those of the command, its usual one first.
+    pub fn options(&self, formats: &[Format]) -> Result<Global, Failure> {
+        for (flag, value) in [("--as", &self.as_user), ("--as-uid", &self.as_uid)] {
+            if value.as_deref() == Some("") {
+                return Err(empty(flag));
+            }
+        }
+        if self.as_groups.iter().any(String::is_empty) {
+            return Err(empty("--as-group"));
+        }
+        if self.as_user.is_none() && (!self.as_groups.is_empty() || self.as_uid.is_some()) {
+            return Err(Failure::usage("--as-group and --as-uid need --as").hint("--as USER"));
+        }
+        for (flag, value) in [("--namespace", &self.namespace), ("--gloo-namespace", &self.gloo_namespace)] {
+            if let Some(namespace) = value {
+                super::istio::names::check_namespace(flag, namespace)?;
+            }
+        }
+        Ok(Global {
+            kubeconfig: self.kubeconfig.clone(),
+            context: self.kube_context.clone(),
+            namespace: self.namespace.clone(),
+            gloo_namespace: self.gloo_namespace.clone(),
+            as_user: self.as_user.clone(),
+            as_groups: self.as_groups.clone(),
+            as_uid: self.as_uid.clone(),
+            format: format(self.output.as_deref(), formats)?,
+            timeout: time("--timeout", &self.timeout)?,
+            wait_timeout: time("--wait-timeout", &self.wait_timeout)?,
+            colour: match self.color {
+                Color::Auto => When::Auto,
+                Color::Always => When::Always,
+                Color::Never => When::Never,
+            },
+            loudness: match (self.quiet, self.verbose) {
+                (true, _) => Loudness::Quiet,
+                (false, 0) => Loudness::Usual,
+                (false, 1) => Loudness::Verbose,
+                (false, _) => Loudness::Timed,
+            },
+            consent: if self.yes { Consent::Given } else { Consent::Ask },
+        })
+    }
+}
+
+fn empty(flag: &str) -> Failure {
+    Failure::usage(format!("{flag} is empty"))
+        .hint("an empty name would act as nobody; leave the flag out to act as yourself")
+}
+
+fn format(typed: Option<&str>, formats: &[Format]) -> Result<Format, Failure> {
+    let name = |format: &Format| match format {
+        Format::Text => "text",
+        Format::Json => "json",
+        Format::Yaml => "yaml",
+        Format::Name => "name",
+        Format::Table => "table",
+    };
+    match typed {
+        None => Ok(formats[0]),
+        Some(typed) => formats.iter().find(|format| name(format) == typed).copied().ok_or_else(|| {
+            let known: Vec<_> = formats.iter().map(name).collect();
+            Failure::usage(format!("--output {typed:?} is not a format of this command"))
+                .hint(format!("it has {}", known.join(", ")))
+        }),
+    }
+}
+
+/// `30s`, `5m`, `1h30m`; a bare number is seconds, as kubectl reads `--request-timeout`.
+fn time(flag: &str, text: &str) -> Result<Duration, Failure> {
+    let parsed = match text.parse::<u64>() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => text.parse::<jiff::SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok()),
+    };
+    parsed.filter(|time| !time.is_zero()).ok_or_else(|| {
+        Failure::usage(format!("{flag} {text:?} is not a time")).hint("such as 30s, 5m, 1h30m; not zero")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_kubectls() {
+        assert_eq!(time("--timeout", "30").unwrap(), Duration::from_secs(30));
+        assert_eq!(time("--timeout", "1m30s").unwrap(), Duration::from_secs(90));
+        assert_eq!(time("--timeout", "500ms").unwrap(), Duration::from_millis(500));
+        for text in ["", "0", "0s", "-5s", "soon"] {
+            assert!(time("--timeout", text).is_err(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! The ends of the help texts: examples that a test runs, and the exit codes that can occur.
+
+/// After the root's help.
+pub const ROOT: &str = "\
+Examples:
+  gloo-rs proxy url
+  gloo-rs istio enable-mtls --upstream default-httpbin-8000
+  gloo-rs istio enable-mtls --upstream default-httpbin-8000 -f upstreams.yaml --diff
+
+Every flag in 'Global options' can be set by its GLOO_RS_* variable.";
+
+/// After `istio enable-mtls --help`.
+pub const ENABLE_MTLS: &str = "\
+Examples:
+  # one Upstream, in the cluster
+  gloo-rs istio enable-mtls --upstream default-httpbin-8000
+
+  # all that can work, in all namespaces, and see the change first
+  gloo-rs istio enable-mtls --all -A --diff
+
+  # a manifest, without a cluster
+  gloo-rs istio enable-mtls -u default-httpbin-8000 -f upstreams.yaml --write
+
+Exit codes:
+  0  done, or nothing to do     1  refused or failed, nothing changed there
+  2  usage, or no --yes         3  --check would change something
+  4  not found, not allowed     9  no answer from the API server
+  130  interrupted";
+
+/// After `istio disable-mtls --help`.
+pub const DISABLE_MTLS: &str = "\
+Examples:
+  # one Upstream, in the cluster
+  gloo-rs istio disable-mtls --upstream default-httpbin-8000
+
+  # those with a label, asked of a manifest
+  gloo-rs istio disable-mtls -l team=shop -f upstreams.yaml --check
+
+Exit codes:
+  0  done, or nothing to do     1  refused or failed, nothing changed there
+  2  usage, or no --yes         3  --check would change something
+  4  not found, not allowed     9  no answer from the API server
+  130  interrupted";
+
+/// After `proxy url --help`.
+pub const PROXY_URL: &str = "\
+Examples:
+  gloo-rs proxy url
+  gloo-rs proxy url --name gateway-proxy --port https
+  curl $(gloo-rs proxy url)/headers
+
+Exit codes:
+  0  printed                    2  usage
+  4  no such Service or port    8  pending: no address yet
+  9  no answer from the API server";
+
+/// After `proxy address --help`.
+pub const PROXY_ADDRESS: &str = "\
+Examples:
+  gloo-rs proxy address
+  gloo-rs proxy address --all --prefer ip
+  gloo-rs proxy address --name gateway-proxy --local-cluster
+
+Exit codes:
+  0  printed                    2  usage
+  4  no such Service or port    8  pending: no address yet
+  9  no answer from the API server";
+
+/// After `version --help`.
+pub const VERSION: &str = "\
+Examples:
+  gloo-rs version
+  gloo-rs version --client -o table
+
+Exit codes:
+  0  printed, also where the server could not be asked
+  2  usage";
+
+/// After `completion --help`.
+pub const COMPLETION: &str = "\
+Examples:
+  gloo-rs completion bash
+  source <(gloo-rs completion zsh)
+
+Exit codes:
+  0  printed
+  2  usage";

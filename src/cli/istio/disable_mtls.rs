@@ -1,0 +1,24 @@
+//! `gloo-rs istio disable-mtls`.
+
+use crate::cli::help;
+use crate::error::Failure;
+use crate::options::{Command, Global};
+use crate::plan::mtls::Wish;
+
+/// Take Istio's mutual TLS off Upstreams
+///
+/// Removes the sslConfig that enable-mtls writes, and no other.
+///
+/// A sweep leaves Upstreams whose peer demands mutual TLS; a name takes any and warns.
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::DISABLE_MTLS)]
+pub struct DisableMtlsArgs {
+    #[command(flatten)]
+    upstreams: super::selection::SelectionArgs,
+}
+
+impl DisableMtlsArgs {
+    pub fn options(self, global: &Global) -> Result<Command, Failure> {
+        self.upstreams.options(Wish::Disable, global)
+    }
+}

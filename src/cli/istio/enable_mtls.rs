@@ -1,0 +1,25 @@
+//! `gloo-rs istio enable-mtls`.
+
+use crate::cli::help;
+use crate::error::Failure;
+use crate::options::{Command, Global};
+use crate::plan::mtls::Wish;
+
+/// Make Upstreams speak mutual TLS with Istio's certificates
+///
+/// Writes the sslConfig that makes Envoy present and demand the certificates of its sds sidecar.
+///
+/// Settings that are not Istio's are refused. A sweep takes only Upstreams whose pods all have a
+/// sidecar; a name takes any and warns.
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::ENABLE_MTLS)]
+pub struct EnableMtlsArgs {
+    #[command(flatten)]
+    upstreams: super::selection::SelectionArgs,
+}
+
+impl EnableMtlsArgs {
+    pub fn options(self, global: &Global) -> Result<Command, Failure> {
+        self.upstreams.options(Wish::Enable, global)
+    }
+}

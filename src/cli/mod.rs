@@ -1,0 +1,191 @@
+//! What was typed: clap's types, one file per leaf command, and what they mean as plain options.
+
+mod complete;
+mod global;
+mod help;
+mod istio;
+mod leftovers;
+mod preview;
+mod proxy;
+mod version;
+
+use std::ffi::OsString;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+pub use complete::{registration, scripts};
+
+use crate::error::Failure;
+use crate::options::{Command, Format, Global};
+use crate::plan::advice::Advice;
+
+/// Operate Gloo Gateway beside an Istio mesh
+///
+/// Makes Upstreams speak mutual TLS, finds the gateway, and says why when a request does not arrive.
+#[derive(Debug, Parser)]
+#[command(name = "gloo-rs", version, propagate_version = false, disable_help_subcommand = true)]
+#[command(subcommand_required = true, arg_required_else_help = true, max_term_width = 100)]
+#[command(after_help = help::ROOT)]
+struct Cli {
+    #[command(flatten)]
+    global: global::GlobalArgs,
+    #[command(subcommand)]
+    command: Word,
+}
+
+#[derive(Debug, Subcommand)]
+enum Word {
+    /// Mutual TLS between the gateway and the mesh
+    #[command(subcommand, arg_required_else_help = true)]
+    Istio(istio::Word),
+    /// Where the gateway is
+    #[command(subcommand, visible_aliases = ["p", "proxies"], arg_required_else_help = true)]
+    Proxy(proxy::Word),
+    #[command(visible_alias = "v")]
+    Version(version::VersionArgs),
+    Completion(complete::CompletionArgs),
+}
+
+/// A command line that was understood.
+#[derive(Debug)]
+pub struct Invocation {
+    /// The words of the command: `istio enable-mtls`.
+    pub words: Vec<String>,
+    pub global: Global,
+    pub command: Command,
+    /// What has no effect, said once.
+    pub advice: Vec<Advice>,
+}
+
+/// A command line that asks for nothing but text, or is none.
+#[derive(Debug)]
+pub enum Early {
+    /// `--help`, `--version`: the text for stdout.
+    Text(String),
+    /// Not a command line: clap's own message for stderr, and the same as a failure.
+    Usage { rendered: String, failure: Failure },
+    /// A command line that contradicts itself.
+    Refused { words: Vec<String>, failure: Failure },
+}
+
+/// The whole command tree, for completion, docs and tests.
+pub fn tree() -> clap::Command {
+    Cli::command()
+}
+
+/// Reads a command line.
+///
+/// # Errors
+/// What to print instead of running, and whether it is a failure.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Early> {
+    let matches = tree().try_get_matches_from(args).map_err(|error| early(&error))?;
+    let words = words(&matches);
+    let cli = Cli::from_arg_matches(&matches).map_err(|error| early(&error))?;
+    let refused = |failure| Early::Refused { words: words.clone(), failure };
+    let advice = cli.global.leftovers().map_err(refused)?;
+    let global = cli.global.options(cli.command.formats()).map_err(refused)?;
+    let command = cli.command.options(&global).map_err(refused)?;
+    Ok(Invocation { words, global, command, advice })
+}
+
+fn words(matches: &clap::ArgMatches) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut at = matches;
+    while let Some((word, inner)) = at.subcommand() {
+        words.push(word.to_owned());
+        at = inner;
+    }
+    words
+}
+
+fn early(error: &clap::Error) -> Early {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Early::Text(error.render().to_string()),
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Early::Usage {
+            rendered: error.render().to_string(),
+            failure: Failure::usage("no command given").hint("gloo-rs --help lists them"),
+        },
+        _ => leftovers::failure_for(error).map_or_else(
+            || {
+                let rendered = error.render().to_string();
+                let first = rendered.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+                Early::Usage { rendered, failure: Failure::usage(first) }
+            },
+            |failure| Early::Refused { words: Vec::new(), failure },
+        ),
+    }
+}
+
+impl Word {
+    /// The formats the command knows, its usual one first.
+    fn formats(&self) -> &'static [Format] {
+        match self {
+            Self::Istio(_) => &[Format::Text, Format::Json, Format::Yaml, Format::Name],
+            Self::Proxy(_) => &[Format::Text, Format::Json, Format::Yaml],
+            Self::Version(_) => &[Format::Json, Format::Yaml, Format::Table],
+            Self::Completion(_) => &[Format::Text],
+        }
+    }
+
+    fn options(self, global: &Global) -> Result<Command, Failure> {
+        match self {
+            Self::Istio(word) => word.options(global),
+            Self::Proxy(word) => word.options(),
+            Self::Version(args) => Ok(Command::Version(args.options())),
+            Self::Completion(args) => Ok(Command::Completion(args.options())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Invocation, Early> {
+        super::parse(line.split(' ').map(OsString::from))
+    }
+
+    #[test]
+    fn the_tree_is_one_that_clap_accepts() {
+        tree().debug_assert();
+    }
+
+    #[test]
+    fn global_flags_stand_before_or_after_the_command() {
+        for line in [
+            "gloo-rs --kube-context b -n edge istio enable-mtls -u x",
+            "gloo-rs istio enable-mtls -u x --context b --namespace edge",
+        ] {
+            let it = parse(line).unwrap();
+            assert_eq!(it.words, ["istio", "enable-mtls"]);
+            assert_eq!(it.global.context.as_deref(), Some("b"));
+            assert_eq!(it.global.object_namespace(), "edge");
+        }
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_usage() {
+        for line in [
+            "gloo-rs istio enable-mtls",
+            "gloo-rs istio enable-mtls -u x --all",
+            "gloo-rs istio enable-mtls -u x -A",
+            "gloo-rs istio enable-mtls -u a/b/c",
+            "gloo-rs istio enable-mtls -u ../x",
+            "gloo-rs istio enable-mtls -l a=b=c",
+            "gloo-rs istio enable-mtls --all --as=",
+            "gloo-rs istio enable-mtls -u x --write",
+            "gloo-rs istio enable-mtls -u x -f a.yaml -o json",
+            "gloo-rs istio enable-mtls -u x -f a.yaml --dry-run=server",
+            "gloo-rs istio enable-mtls -u x -o wide",
+            "gloo-rs istio enable-mtls -u x --timeout never",
+            "gloo-rs istio enable-mtls -u x --timeout 0s",
+            "gloo-rs --use-consul istio enable-mtls -u x",
+        ] {
+            let Err(Early::Refused { failure, .. } | Early::Usage { failure, .. }) = parse(line) else {
+                panic!("{line} was taken")
+            };
+            assert_eq!(failure.exit, crate::error::Exit::Usage, "{line}");
+        }
+    }
+}

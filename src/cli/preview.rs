@@ -1,0 +1,74 @@
+//! The flags of every command that writes: `--dry-run`, `--diff`, `--check`, `-f`, `--write`.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+use crate::error::Failure;
+use crate::options::{Destination, DryRun, Files, Format, Preview};
+use crate::render::diff::Secrets;
+
+#[derive(Debug, clap::Args)]
+pub struct PreviewArgs {
+    /// Say what would change and write nothing; server: let the API server try it
+    #[arg(long, value_name = "WHO", num_args = 0..=1, require_equals = true, default_missing_value = "client")]
+    dry_run: Option<Who>,
+    /// Print the change as a unified diff and write nothing
+    #[arg(long)]
+    diff: bool,
+    /// Write nothing; exit 3 if something would change
+    #[arg(long)]
+    check: bool,
+    /// Show secrets in a diff instead of ***
+    #[arg(long)]
+    show_secrets: bool,
+    /// Manifests instead of the cluster: a file, a directory, or - for stdin; can be repeated
+    #[arg(short, long = "filename", value_name = "FILE|DIR|-")]
+    filenames: Vec<PathBuf>,
+    /// With -f: edit the files in place
+    #[arg(long, requires = "filenames")]
+    write: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Who {
+    Client,
+    Server,
+}
+
+impl PreviewArgs {
+    pub fn preview(&self) -> Preview {
+        let dry_run = self.dry_run.map(|who| match who {
+            Who::Client => DryRun::Client,
+            Who::Server => DryRun::Server,
+        });
+        Preview { dry_run, diff: self.diff, check: self.check }
+    }
+
+    pub fn secrets(&self) -> Secrets {
+        if self.show_secrets { Secrets::Shown } else { Secrets::Masked }
+    }
+
+    /// The manifests, if the command is about manifests.
+    pub fn files(self, format: Format) -> Result<Option<Files>, Failure> {
+        if self.filenames.is_empty() {
+            return Ok(None);
+        }
+        let preview = self.preview();
+        if preview.dry_run == Some(DryRun::Server) {
+            return Err(Failure::usage("--dry-run=server asks the cluster, -f does not").hint("--dry-run"));
+        }
+        if self.write && preview.is_on() {
+            return Err(Failure::usage("--write writes, --dry-run, --diff and --check do not").hint("leave one out"));
+        }
+        if !self.write && !preview.is_on() && format != Format::Text {
+            return Err(Failure::usage("with -f the manifests are on stdout, so there is no room for -o")
+                .hint("--write, --dry-run or --check"));
+        }
+        if self.write && self.filenames.iter().any(|path| path.as_os_str() == "-") {
+            return Err(Failure::usage("--write cannot write to stdin").hint("without --write the result is on stdout"));
+        }
+        let destination = if self.write { Destination::InPlace } else { Destination::Stdout };
+        Ok(Some(Files { paths: self.filenames, destination }))
+    }
+}

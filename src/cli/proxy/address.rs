@@ -1,0 +1,11 @@
+//! `gloo-rs proxy address`.
+
+use crate::cli::help;
+
+/// Print the host and port of a gateway proxy
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::PROXY_ADDRESS)]
+pub struct AddressArgs {
+    #[command(flatten)]
+    pub address: super::target::TargetArgs,
+}

@@ -1,0 +1,60 @@
+//! Which proxy, which port, which of its addresses: the flags of `proxy url` and `proxy address`.
+
+use clap::ValueEnum;
+
+use crate::error::Failure;
+use crate::options::{AddressForm, Amount, Command, Local, Patience, Prefer, Proxy, ProxyTarget};
+
+#[derive(Debug, clap::Args)]
+pub struct TargetArgs {
+    /// The proxy, as NAME, svc/NAME, deployment/NAME or daemonset/NAME
+    #[arg(long, value_name = "NAME", default_value = "gateway-proxy")]
+    name: String,
+    /// The proxy of a Gateway of the Kubernetes Gateway API
+    #[arg(long, value_name = "NAME", conflicts_with = "name")]
+    gateway: Option<String>,
+    /// The port of the Service, by name or number [default: http, or the only one]
+    #[arg(long, value_name = "PORT")]
+    port: Option<String>,
+    /// Print a node's address and the node port, whatever the Service's type
+    #[arg(short, long)]
+    local_cluster: bool,
+    /// Accepted for glooctl's sake: the node is found by its pods
+    #[arg(short = 'p', long, value_name = "NAME", hide = true)]
+    local_cluster_name: Option<String>,
+    /// Which of a load balancer's two names to print
+    #[arg(long, value_name = "WHICH", default_value = "hostname")]
+    prefer: Which,
+    /// Print every address, one a line
+    #[arg(long)]
+    all: bool,
+    /// Wait until there is an address, at most --wait-timeout
+    #[arg(long)]
+    wait: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Which {
+    Ip,
+    Hostname,
+}
+
+impl TargetArgs {
+    pub fn options(self, form: AddressForm) -> Result<Command, Failure> {
+        Ok(Command::Proxy(Proxy {
+            form,
+            target: match self.gateway {
+                Some(gateway) => ProxyTarget::Gateway(gateway),
+                None => ProxyTarget::Name(self.name),
+            },
+            port: self.port,
+            local: if self.local_cluster { Local::NodePort } else { Local::AsTheServiceSays },
+            prefer: match self.prefer {
+                Which::Ip => Prefer::Ip,
+                Which::Hostname => Prefer::Hostname,
+            },
+            amount: if self.all { Amount::All } else { Amount::One },
+            patience: if self.wait { Patience::Wait } else { Patience::Now },
+        }))
+    }
+}

@@ -1,0 +1,14 @@
+//! `gloo-rs proxy url`.
+
+use crate::cli::help;
+
+/// Print the URL of a gateway proxy
+///
+/// The port is always printed, IPv6 stands in brackets, and a port that is neither HTTP nor HTTPS
+/// is printed without a scheme.
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::PROXY_URL)]
+pub struct UrlArgs {
+    #[command(flatten)]
+    pub address: super::target::TargetArgs,
+}

@@ -1,0 +1,21 @@
+//! `gloo-rs version`.
+
+use super::help;
+use crate::options::Version;
+
+/// Print the versions of this program, of Gloo and of Kubernetes
+///
+/// One document on stdout, also where the server cannot be asked: then it says why.
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::VERSION)]
+pub struct VersionArgs {
+    /// This program's version alone; no cluster is asked
+    #[arg(long)]
+    client: bool,
+}
+
+impl VersionArgs {
+    pub fn options(&self) -> Version {
+        if self.client { Version::Client } else { Version::ClientAndServer }
+    }
+}

@@ -1,0 +1,80 @@
+//! The pipeline, once for all commands: load, plan, render, confirm, apply, verify.
+//!
+//! A command that edits single objects is a [`PerObject`](crate::plan::PerObject) plan, mapped over
+//! names, pages of the API or manifests; the flow keeps only each object's line of the result.
+
+mod interrupt;
+mod live;
+mod report;
+
+use crate::cli::Invocation;
+use crate::error::{Exit, Failure, Reason};
+use crate::kube::{Environment, Exchange, Session, Target, Trace};
+use crate::options::{Command, Global};
+use crate::ui::{self, Loudness, Ui};
+
+pub use report::Report;
+
+/// Runs a command and says how it ended.
+pub fn run(invocation: &Invocation, ui: &mut Ui) -> Exit {
+    let Invocation { words, global, command, advice } = invocation;
+    let mut report = Report::new(ui, words, global.format);
+    for advice in advice {
+        report.advice(advice.clone());
+    }
+    let ran = match command {
+        Command::Mtls(task) => block_on(live::edit(&task.policy, task, global, &mut report)),
+        Command::Proxy(_) | Command::Version(_) | Command::Completion(_) => Ok(()),
+    };
+    if let Err(failure) = ran {
+        report.failure(failure);
+    }
+    report.finish()
+}
+
+/// Runs what needs a cluster: one thread is enough, and starts in a tenth of a millisecond.
+fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Exit::Failed, Reason::File, format!("cannot start: {error}")))?;
+    let done = runtime.block_on(work);
+    // A resolver or an exec plugin that hangs on a thread of its own is not waited for.
+    runtime.shutdown_background();
+    done
+}
+
+/// Opens the one session of a run.
+async fn open(global: &Global, report: &mut Report<'_>) -> Result<Session, Failure> {
+    let target = Target {
+        kubeconfig: global.kubeconfig.clone(),
+        context: global.context.clone(),
+        as_user: global.as_user.clone(),
+        as_groups: global.as_groups.clone(),
+        as_uid: global.as_uid.clone(),
+        timeout: global.timeout,
+        environment: Environment::of_process(),
+    };
+    let session = Session::open(&target, trace(global.loudness)).await?;
+    report.place(&session);
+    Ok(session)
+}
+
+fn trace(loudness: Loudness) -> Option<Trace> {
+    let timed = match loudness {
+        Loudness::Quiet | Loudness::Usual => return None,
+        Loudness::Verbose => false,
+        Loudness::Timed => true,
+    };
+    Some(std::sync::Arc::new(move |exchange: &Exchange<'_>| {
+        let status = exchange.status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
+        let mut line = format!("{} {} {status}", exchange.method, exchange.path);
+        if exchange.attempt > 1 {
+            line.push_str(&format!(" (try {})", exchange.attempt));
+        }
+        if timed {
+            line.push_str(&format!(" {:.1}ms", exchange.took.as_secs_f64() * 1000.0));
+        }
+        ui::trace(&line);
+    }))
+}

@@ -1,0 +1,247 @@
+//! What a run says, as it goes and at its end, in every format, and the exit code they share.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use crate::error::{Exit, Failure, Reason};
+use crate::kube::Session;
+use crate::options::Format;
+use crate::plan::advice::{Advice, Code};
+use crate::plan::outcome::{Outcome, Row};
+use crate::render::document::Document;
+use crate::render::text::{self, Mark};
+use crate::ui::{Loudness, Ui};
+
+/// Where the lines of what is so now go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answers {
+    Stdout,
+    /// stdout carries manifests or a diff.
+    Stderr,
+}
+
+/// The words of a sweep's summary.
+#[derive(Debug, Clone)]
+pub struct Sweep {
+    /// `enabled`
+    pub done: &'static str,
+    /// `Upstream`
+    pub noun: &'static str,
+    /// The command that takes only the failed ones, up to their names.
+    pub again: String,
+    /// The namespace whose name need not be said.
+    pub namespace: String,
+}
+
+/// Collects and says what happens.
+pub struct Report<'u> {
+    pub ui: &'u mut Ui,
+    words: &'u [String],
+    format: Format,
+    answers: Answers,
+    mark: Mark,
+    place: Option<(String, String)>,
+    /// Kept only where a document is printed at the end.
+    rows: Vec<Row>,
+    advice: Vec<Advice>,
+    failure: Option<Failure>,
+    counts: BTreeMap<&'static str, usize>,
+    skipped: BTreeMap<Reason, usize>,
+    failed: Vec<String>,
+    sweep: Option<Sweep>,
+    begun: Instant,
+    exit: Exit,
+    said: Vec<(Code, String)>,
+}
+
+impl<'u> Report<'u> {
+    /// An empty report of the command with these words.
+    pub fn new(ui: &'u mut Ui, words: &'u [String], format: Format) -> Self {
+        Self {
+            ui,
+            words,
+            format,
+            answers: Answers::Stdout,
+            mark: Mark::Written,
+            place: None,
+            rows: Vec::new(),
+            advice: Vec::new(),
+            failure: None,
+            counts: BTreeMap::new(),
+            skipped: BTreeMap::new(),
+            failed: Vec::new(),
+            sweep: None,
+            begun: Instant::now(),
+            exit: Exit::Done,
+            said: Vec::new(),
+        }
+    }
+
+    /// Which cluster this is about.
+    pub fn place(&mut self, session: &Session) {
+        self.place = Some((session.context().to_owned(), session.server().to_owned()));
+    }
+
+    /// Where answers go, and what stands after those that were not written.
+    pub fn form(&mut self, answers: Answers, mark: Mark) {
+        self.answers = answers;
+        self.mark = mark;
+    }
+
+    /// The run is a sweep: skipped objects are counted, and a summary comes at the end.
+    pub fn begin_sweep(&mut self, sweep: Sweep) {
+        self.ui.begin_progress(&format!("{}s", sweep.noun));
+        self.sweep = Some(sweep);
+    }
+
+    fn is_document(&self) -> bool {
+        matches!(self.format, Format::Json | Format::Yaml)
+    }
+
+    /// An object's end.
+    pub fn row(&mut self, row: Row) {
+        *self.counts.entry(row.outcome.name()).or_default() += 1;
+        self.exit = self.exit.or(row.exit);
+        self.ui.advance();
+        if let (Some(diff), false) = (&row.diff, self.is_document()) {
+            self.ui.diff(diff);
+        }
+        match row.outcome {
+            Outcome::Changed | Outcome::Unchanged => match (self.format, self.answers) {
+                (Format::Name, Answers::Stdout) => self.ui.answer(&row.object.to_string()),
+                (Format::Text, Answers::Stdout) => self.ui.answer(&text::answer(&row, self.mark)),
+                (_, Answers::Stderr) => self.ui.status(&text::answer(&row, self.mark)),
+                _ => {}
+            },
+            Outcome::Skipped => {
+                if let Some(reason) = row.reason {
+                    *self.skipped.entry(reason).or_default() += 1;
+                }
+                self.ui.verbose(&format!("skipped {}", text::trouble(&row)));
+            }
+            Outcome::Refused | Outcome::NotFound | Outcome::Failed => {
+                if row.exit == Exit::Done {
+                    self.ui.status(&text::trouble(&row));
+                } else {
+                    self.ui.error(&text::trouble(&row), &row.details, row.hint.as_ref());
+                }
+                if let (Outcome::Failed, Some(sweep)) = (row.outcome, &self.sweep) {
+                    self.failed.push(text::short_name(&row.object, &sweep.namespace));
+                }
+            }
+        }
+        if self.is_document() {
+            self.rows.push(row);
+        }
+    }
+
+    /// A warning or a note; one that was said is not said again.
+    pub fn advice(&mut self, advice: Advice) {
+        let key = (advice.code, advice.message.clone());
+        if self.said.contains(&key) {
+            return;
+        }
+        self.said.push(key);
+        self.ui.advice(&advice);
+        if self.is_document() {
+            self.advice.push(advice);
+        }
+    }
+
+    /// The run as a whole failed.
+    pub fn failure(&mut self, failure: Failure) {
+        self.exit = self.exit.or(failure.exit);
+        self.ui.end_progress();
+        self.ui.failure(&failure);
+        self.failure.get_or_insert(failure);
+    }
+
+    /// The code the run would end with, were it to end now.
+    pub fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    /// The run ends with this code, if nothing weightier happened.
+    pub fn ends(&mut self, exit: Exit) {
+        self.exit = self.exit.or(exit);
+    }
+
+    /// How many objects ended so.
+    pub fn count(&self, outcome: Outcome) -> usize {
+        self.counts.get(outcome.name()).copied().unwrap_or_default()
+    }
+
+    /// Prints what comes at the end and gives the exit code.
+    pub fn finish(mut self) -> Exit {
+        self.ui.end_progress();
+        if let Some(sweep) = self.sweep.take() {
+            self.summary(&sweep);
+        }
+        if self.is_document() {
+            self.document();
+        }
+        self.exit
+    }
+
+    fn summary(&mut self, sweep: &Sweep) {
+        let total: usize = self.counts.values().sum();
+        let parts: Vec<_> = [
+            (Outcome::Changed, sweep.done),
+            (Outcome::Unchanged, "already"),
+            (Outcome::Skipped, "skipped"),
+            (Outcome::Refused, "refused"),
+            (Outcome::NotFound, "not found"),
+            (Outcome::Failed, "failed"),
+        ]
+        .into_iter()
+        .filter(|(outcome, _)| self.count(*outcome) > 0)
+        .map(|(outcome, word)| format!("{} {word}", self.count(outcome)))
+        .collect();
+        if parts.is_empty() {
+            return;
+        }
+        let took = self.begun.elapsed().as_secs_f64();
+        self.ui.status(&format!("{} ({}, {took:.1}s)", parts.join(", "), text::count(total, sweep.noun)));
+        if !self.skipped.is_empty() {
+            let reasons: Vec<_> =
+                self.skipped.iter().map(|(reason, number)| format!("{number} {}", text::brief(*reason))).collect();
+            self.ui.status(&format!("skipped: {}", reasons.join(", ")));
+            if self.ui.loudness() < Loudness::Verbose && !self.is_document() {
+                self.ui.status("  list them with -v or -o json");
+            }
+        }
+        if !self.failed.is_empty() {
+            self.ui.status("again for the failed ones:");
+            self.ui.status(&format!("  {} {}", sweep.again, self.failed.join(",")));
+        }
+    }
+
+    fn document(&mut self) {
+        let dry_run = match self.mark {
+            Mark::Written => None,
+            Mark::ClientDryRun => Some("client"),
+            Mark::ServerDryRun => Some("server"),
+        };
+        let document = Document {
+            command: self.words,
+            context: self.place.as_ref().map(|(context, _)| context.as_str()),
+            server: self.place.as_ref().map(|(_, server)| server.as_str()),
+            dry_run,
+            rows: &self.rows,
+            advice: &self.advice,
+            failure: self.failure.as_ref(),
+            exit: self.exit,
+        }
+        .value();
+        self.value(&document);
+    }
+
+    /// A value as the whole of stdout, in the format that was asked for.
+    pub fn value(&mut self, value: &serde_json::Value) {
+        let text = match self.format {
+            Format::Yaml => crate::yaml::write(value),
+            _ => format!("{value:#}\n"),
+        };
+        self.ui.bytes(text.as_bytes());
+    }
+}

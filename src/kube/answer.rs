@@ -1,0 +1,218 @@
+//! What an answer of the API server means: the object, or why not. Pure.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::failure::{Cause, Rule, TlsFault};
+
+/// An answer, whole.
+pub(super) struct Answer {
+    pub status: u16,
+    /// Seconds of `Retry-After`; its other form, a date, is not one that API servers send.
+    pub retry_after: Option<Duration>,
+    pub body: Vec<u8>,
+}
+
+/// What was asked, as far as the answer depends on it.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub verb: &'a str,
+    pub group: &'a str,
+    pub plural: &'a str,
+    pub namespace: &'a str,
+    pub name: &'a str,
+}
+
+/// The object, or the cause.
+pub(super) fn read(answer: &Answer, asked: Asked<'_>) -> Result<Value, Cause> {
+    let value: Option<Value> = serde_json::from_slice(&answer.body).ok();
+    if (200..300).contains(&answer.status) {
+        return match value {
+            Some(value) if value["kind"] == "Status" && value["status"] == "Failure" => {
+                let code = value["code"].as_u64().and_then(|code| u16::try_from(code).ok()).unwrap_or(answer.status);
+                Err(Cause::BadAnswer(format!("{} with a failure ({code}): {}", answer.status, text(&value, "message"))))
+            }
+            Some(value) if value.is_object() => Ok(value),
+            Some(_) => Err(Cause::BadAnswer(format!("{} with JSON that is no object", answer.status))),
+            None => Err(Cause::BadAnswer(unread(answer))),
+        };
+    }
+    Err(refusal(answer, value.filter(|value| value["kind"] == "Status"), asked))
+}
+
+fn refusal(answer: &Answer, status: Option<Value>, asked: Asked<'_>) -> Cause {
+    let Some(status) = status else { return without_status(answer) };
+    let message = text(&status, "message");
+    // An admission webhook chooses its own code, so its words decide.
+    if denied_by_admission(&message) {
+        return Cause::Invalid(message);
+    }
+    match answer.status {
+        401 => Cause::Unauthorized,
+        403 => Cause::Forbidden { rule: rule(&message, asked), message },
+        404 if !asked.name.is_empty() && status["details"]["name"] == asked.name => Cause::NotFound,
+        404 if !asked.plural.is_empty() => Cause::NoCrd,
+        409 => Cause::Conflict,
+        410 => Cause::Gone {
+            next: status["metadata"]["continue"].as_str().filter(|next| !next.is_empty()).map(str::to_owned),
+        },
+        429 => {
+            let after = status["details"]["retryAfterSeconds"].as_u64().map(Duration::from_secs);
+            Cause::Throttled { after: answer.retry_after.or(after) }
+        }
+        400..500 => Cause::Invalid(if message.is_empty() { format!("refused ({})", answer.status) } else { message }),
+        500..600 => Cause::Server { status: answer.status, message },
+        other => Cause::BadAnswer(format!("status {other}")),
+    }
+}
+
+/// Proxies in front of the API server, and its own outermost handlers, answer in plain text.
+fn without_status(answer: &Answer) -> Cause {
+    let text = String::from_utf8_lossy(&answer.body);
+    let text = text.trim();
+    match answer.status {
+        400 if text.contains("HTTP request to an HTTPS server") => Cause::Tls(TlsFault::WantsTls),
+        401 => Cause::Unauthorized,
+        404 if text.starts_with("404 page not found") => Cause::NoCrd,
+        429 => Cause::Throttled { after: answer.retry_after },
+        500..600 => Cause::Server { status: answer.status, message: beginning(text) },
+        _ => Cause::BadAnswer(unread(answer)),
+    }
+}
+
+fn unread(answer: &Answer) -> String {
+    let text = String::from_utf8_lossy(&answer.body);
+    let what = match text.trim_start().bytes().next() {
+        None => "an empty body",
+        Some(b'<') => "an HTML page",
+        Some(b'{' | b'[') => "JSON that is cut off or too deep",
+        Some(_) => "a body that is not JSON",
+    };
+    format!("{} with {what}", answer.status)
+}
+
+/// Enough of a text to know it by; an HTML page says nothing.
+fn beginning(text: &str) -> String {
+    if text.starts_with('<') {
+        return String::new();
+    }
+    text.lines().next().unwrap_or_default().chars().take(200).collect()
+}
+
+fn denied_by_admission(message: &str) -> bool {
+    message.contains("admission webhook") || message.contains("ValidatingAdmissionPolicy")
+}
+
+/// `User "bob" cannot patch resource "upstreams" in API group "gloo.solo.io" in the namespace "gloo-system"`: what the
+/// server says is missing, which under impersonation is another right than the one asked for.
+fn rule(message: &str, asked: Asked<'_>) -> Option<Rule> {
+    let (before, after) = message.split_once(" cannot ")?;
+    let verb = after.split_whitespace().next().unwrap_or(asked.verb);
+    let quoted = |mark: &str| Some(after.split_once(mark)?.1.split_once('"')?.0.to_owned());
+    let whole = after.contains("at the cluster scope");
+    let namespace = quoted("in the namespace \"")
+        .or_else(|| (!whole && !asked.namespace.is_empty()).then(|| asked.namespace.to_owned()));
+    Some(Rule {
+        verb: verb.to_owned(),
+        resource: quoted("resource \"").unwrap_or_else(|| asked.plural.to_owned()),
+        group: quoted("API group \"").unwrap_or_else(|| asked.group.to_owned()),
+        namespace,
+        user: before.split_once("User \"").and_then(|(_, rest)| Some(rest.rsplit_once('"')?.0.to_owned())),
+    })
+}
+
+fn text(status: &Value, key: &str) -> String {
+    status[key].as_str().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const ASKED: Asked<'static> =
+        Asked { verb: "patch", group: "gloo.solo.io", plural: "upstreams", namespace: "gloo-system", name: "x" };
+
+    fn cause(status: u16, body: impl ToString) -> Cause {
+        let answer = Answer { status, retry_after: None, body: body.to_string().into_bytes() };
+        read(&answer, ASKED).unwrap_err()
+    }
+
+    fn status(message: &str) -> Value {
+        json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message})
+    }
+
+    #[test]
+    fn a_missing_object_is_not_a_missing_kind() {
+        let mut object = status(r#"upstreams.gloo.solo.io "x" not found"#);
+        object["details"] = json!({"name": "x", "group": "gloo.solo.io", "kind": "upstreams"});
+        assert_eq!(cause(404, object), Cause::NotFound);
+        assert_eq!(cause(404, "404 page not found\n"), Cause::NoCrd);
+        let mut kind = status("the server could not find the requested resource");
+        kind["details"] = json!({});
+        assert_eq!(cause(404, kind), Cause::NoCrd);
+        assert_eq!(cause(404, "<html>"), Cause::BadAnswer("404 with an HTML page".to_owned()));
+    }
+
+    #[test]
+    fn the_rule_is_the_one_the_server_misses() {
+        let message = r#"upstreams.gloo.solo.io "x" is forbidden: User "system:serviceaccount:a:b" cannot patch resource "upstreams" in API group "gloo.solo.io" in the namespace "gloo-system""#;
+        let Cause::Forbidden { rule: Some(rule), .. } = cause(403, status(message)) else { panic!("no rule") };
+        assert_eq!(rule.to_string(), "{apiGroups: [gloo.solo.io], resources: [upstreams], verbs: [patch]}");
+        assert_eq!(rule.namespace.as_deref(), Some("gloo-system"));
+        assert_eq!(rule.user.as_deref(), Some("system:serviceaccount:a:b"));
+
+        let message = r#"users "bob" is forbidden: User "ann" cannot impersonate resource "users" in API group "" at the cluster scope"#;
+        let Cause::Forbidden { rule: Some(rule), .. } = cause(403, status(message)) else { panic!("no rule") };
+        assert_eq!(rule.to_string(), r#"{apiGroups: [""], resources: [users], verbs: [impersonate]}"#);
+        assert_eq!(rule.namespace, None);
+    }
+
+    #[test]
+    fn a_denial_that_is_no_missing_right_has_no_rule() {
+        let denied = r#"admission webhook "gloo.gloo-system.svc" denied the request: route table not found"#;
+        for code in [400, 403, 422, 500] {
+            assert_eq!(cause(code, status(denied)), Cause::Invalid(denied.to_owned()), "{code}");
+        }
+        let quota = "exceeded quota: compute";
+        assert_eq!(cause(403, status(quota)), Cause::Forbidden { message: quota.to_owned(), rule: None });
+    }
+
+    #[test]
+    fn each_status_has_its_cause() {
+        assert_eq!(cause(401, status("Unauthorized")), Cause::Unauthorized);
+        assert_eq!(cause(409, status("modified")), Cause::Conflict);
+        assert_eq!(cause(422, status("bad port")), Cause::Invalid("bad port".to_owned()));
+        assert_eq!(cause(415, status("")), Cause::Invalid("refused (415)".to_owned()));
+        assert_eq!(cause(500, status("etcd")), Cause::Server { status: 500, message: "etcd".to_owned() });
+        assert_eq!(cause(502, "<html>"), Cause::Server { status: 502, message: String::new() });
+        assert_eq!(cause(302, "<html>"), Cause::BadAnswer("302 with an HTML page".to_owned()));
+        let tls = "Client sent an HTTP request to an HTTPS server.\n";
+        assert_eq!(cause(400, tls), Cause::Tls(TlsFault::WantsTls));
+        let mut gone = status("too old");
+        gone["metadata"] = json!({"continue": "abc"});
+        assert_eq!(cause(410, gone), Cause::Gone { next: Some("abc".to_owned()) });
+        let mut busy = status("busy");
+        busy["details"] = json!({"retryAfterSeconds": 7});
+        assert_eq!(cause(429, busy), Cause::Throttled { after: Some(Duration::from_secs(7)) });
+    }
+
+    #[test]
+    fn what_is_not_an_object_is_a_bad_answer() {
+        let said = |body: &str| match cause(200, body) {
+            Cause::BadAnswer(what) => what,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(said(""), "200 with an empty body");
+        assert_eq!(said("<!doctype html>"), "200 with an HTML page");
+        assert_eq!(said(r#"{"kind":"Upstr"#), "200 with JSON that is cut off or too deep");
+        assert_eq!(said("hello"), "200 with a body that is not JSON");
+        assert_eq!(said("[]"), "200 with JSON that is no object");
+        let mut failure = status("no");
+        failure["code"] = json!(500);
+        assert_eq!(said(&failure.to_string()), "200 with a failure (500): no");
+        assert_eq!(said(&"[".repeat(100_000)), "200 with JSON that is cut off or too deep");
+    }
+}

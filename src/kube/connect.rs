@@ -1,0 +1,187 @@
+//! One HTTP client, built once: our connector below, kube's client above.
+
+use std::sync::Once;
+use std::time::Duration;
+
+use ::kube::client::{Body, ConfigExt as _};
+use ::kube::config::ExecAuthCluster;
+use ::kube::{Client, Config};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use http::{HeaderValue, Uri};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_timeout::TimeoutConnector;
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
+use hyper_util::client::legacy::connect::{Connection, HttpConnector};
+use hyper_util::rt::TokioExecutor;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use tower::util::MapErr;
+use tower::{BoxError, Layer as _, Service};
+
+use super::kubeconfig::{Chosen, plain, refused};
+use super::proxy_env::{BadProxy, Protocol, Proxy, Source};
+use crate::error::Failure;
+
+/// For a TCP connection and the TLS handshake over it.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// rustls takes its cryptography from the process; ring, said once and aloud, so that a second provider that some
+/// crate brings in is no panic.
+pub(super) fn install_ring() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // Refused only if there is one already, which then is ring: no other is compiled in.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    });
+}
+
+/// kube's description of the cluster. Built field by field: kube's own loading reads the proxy variables of the
+/// process, and fails on what Go accepts there.
+pub(super) fn config(chosen: &Chosen) -> Result<Config, Failure> {
+    let cluster = &chosen.cluster;
+    let text = cluster.server.as_deref().unwrap_or_default();
+    let bad = |why: &str| refused(format!("context {}: server {text} {why}", chosen.context));
+    let full = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    let server: Uri = full.parse().map_err(|_| bad("is not a URL"))?;
+    if !matches!(server.scheme_str(), Some("http" | "https")) || server.host().is_none_or(str::is_empty) {
+        return Err(bad("is not an http or https URL"));
+    }
+    let mut config = Config::new(server);
+    config.default_namespace.clone_from(&chosen.namespace);
+    config.accept_invalid_certs = cluster.insecure_skip_tls_verify.unwrap_or(false);
+    config.tls_server_name = cluster.tls_server_name.clone().filter(|name| !name.is_empty());
+    config.root_cert = authority(chosen)?;
+    config.auth_info = chosen.user.clone();
+    config.default_retry = false;
+    Ok(config)
+}
+
+fn authority(chosen: &Chosen) -> Result<Option<Vec<Vec<u8>>>, Failure> {
+    // kube loads the bundle for itself only; what it gives a plugin is the same bundle, read the same way.
+    let bundle = ExecAuthCluster::try_from(&chosen.cluster)
+        .map_err(|error| unreadable(&chosen.context, &error))?
+        .certificate_authority_data;
+    let Some(bundle) = bundle.filter(|bundle| !bundle.is_empty()) else { return Ok(None) };
+    let certificates: Vec<Vec<u8>> = CertificateDer::pem_slice_iter(&bundle)
+        .map(|one| one.map(|certificate| certificate.to_vec()))
+        .collect::<Result<_, _>>()
+        .map_err(|_| refused(format!("context {}: the certificate authority is not PEM", chosen.context)))?;
+    if certificates.is_empty() {
+        return Err(refused(format!("context {}: the certificate authority holds no certificate", chosen.context)));
+    }
+    Ok(Some(certificates))
+}
+
+/// A certificate or key that cannot be read: which file, why, never its text.
+fn unreadable(context: &str, error: &::kube::config::KubeconfigError) -> Failure {
+    use ::kube::config::{KubeconfigError as E, LoadDataError as D};
+    let (what, cause) = match error {
+        E::LoadCertificateAuthority(cause) => ("certificate authority", cause),
+        E::LoadClientCertificate(cause) => ("client certificate", cause),
+        E::LoadClientKey(cause) => ("client key", cause),
+        error => return refused(format!("context {context}: {error}")),
+    };
+    refused(match cause {
+        D::ReadFile(error, path) => format!("context {context}: {what} {}: {}", path.display(), plain(error)),
+        D::DecodeBase64(_) => format!("context {context}: {what} data is not base64"),
+        D::NoBase64DataOrFile => format!("context {context}: no {what}, though its other half is there"),
+    })
+}
+
+/// Why the credentials or the TLS settings could not be used.
+pub(super) fn unusable(context: &str, error: &::kube::Error) -> Failure {
+    use ::kube::client::RustlsTlsError as Tls;
+    match error {
+        ::kube::Error::InferKubeconfig(error) => unreadable(context, error),
+        ::kube::Error::RustlsTls(Tls::AddRootCertificate(_)) => {
+            refused(format!("context {context}: the certificate authority is not usable"))
+        }
+        ::kube::Error::RustlsTls(error) => refused(format!("context {context}: client certificate: {error}")),
+        ::kube::Error::HttpError(_) => {
+            refused(format!("context {context}: the name to impersonate cannot be a header"))
+        }
+        error => refused(format!("context {context}: credentials: {error}")),
+    }
+}
+
+/// A proxy that cannot be used, by the name of who said it.
+pub(super) fn bad_proxy(context: &str, bad: &BadProxy) -> Failure {
+    match bad.source {
+        Source::Kubeconfig => refused(format!("context {context}: proxy-url of its cluster {}", bad.why)),
+        Source::Variable(name) => refused(format!("environment variable {name} {}", bad.why))
+            .hint("unset it, or name the API server in NO_PROXY, if no proxy is wanted"),
+    }
+}
+
+/// The client: base address, credentials, impersonation, then the wire.
+pub(super) fn client(config: &Config, proxy: Option<&Proxy>) -> Result<Client, ::kube::Error> {
+    // A client that leaves Nagle on waits 40 ms for a delayed ACK in each command.
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_connect_timeout(Some(CONNECT));
+    let Some(proxy) = proxy else { return over(config, tcp) };
+    let address = proxy.uri.clone();
+    match proxy.protocol {
+        Protocol::Socks5 => {
+            let socks = SocksV5::new(address, tcp);
+            match proxy.login.clone() {
+                Some((user, password)) => over(config, socks.with_auth(user, password)),
+                None => over(config, socks),
+            }
+        }
+        Protocol::Http => over(config, logged_in(Tunnel::new(address, tcp), proxy)),
+        Protocol::Https => {
+            let tls = tls_to_proxy(config, tcp)?;
+            over(config, logged_in(Tunnel::new(address, tls), proxy))
+        }
+    }
+}
+
+fn logged_in<C>(tunnel: Tunnel<C>, proxy: &Proxy) -> Tunnel<C> {
+    let header = proxy.login.as_ref().and_then(|(user, password)| {
+        HeaderValue::from_str(&format!("Basic {}", BASE64.encode(format!("{user}:{password}")))).ok()
+    });
+    match header {
+        Some(header) => tunnel.with_auth(header),
+        None => tunnel,
+    }
+}
+
+/// The proxy's certificate is judged as the machine judges certificates, not by the cluster's authority.
+fn tls_to_proxy(config: &Config, tcp: HttpConnector) -> Result<HttpsConnector<HttpConnector>, ::kube::Error> {
+    Config::new(config.cluster_url.clone()).rustls_https_connector_with_connector(tcp)
+}
+
+fn over<H>(config: &Config, connector: H) -> Result<Client, ::kube::Error>
+where
+    H: Service<Uri> + Clone + Send + Sync + 'static,
+    H::Response: Connection + hyper::rt::Read + hyper::rt::Write + Send + Unpin + 'static,
+    H::Future: Send + 'static,
+    H::Error: std::error::Error + Send + Sync + 'static,
+{
+    let connector = if config.cluster_url.scheme_str() == Some("https") {
+        config.rustls_https_connector_with_connector(connector)?
+    } else {
+        plain_connector(connector)
+    };
+    let mut connector = TimeoutConnector::new(connector);
+    connector.set_connect_timeout(Some(CONNECT));
+    let wire = legacy::Client::builder(TokioExecutor::new()).build::<_, Body>(connector);
+    let headers = config.extra_headers_layer()?.layer(MapErr::new(wire, BoxError::from));
+    let based = config.base_uri_layer();
+    let namespace = config.default_namespace.clone();
+    Ok(match config.auth_layer()? {
+        Some(credentials) => Client::new(based.layer(credentials.layer(headers)), namespace),
+        None => Client::new(based.layer(headers), namespace),
+    })
+}
+
+/// Without TLS nothing is verified, so no trust store is read: that alone takes 20 ms where the system has one.
+fn plain_connector<H>(connector: H) -> HttpsConnector<H> {
+    let nobody =
+        rustls::ClientConfig::builder().with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth();
+    HttpsConnectorBuilder::new().with_tls_config(nobody).https_or_http().enable_http1().wrap_connector(connector)
+}

@@ -1,0 +1,139 @@
+//! Tokens that change while we run: from a file, from an exec plugin. The others are kube's.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use ::kube::config::{AuthInfo, ExecAuthCluster};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use http::HeaderValue;
+use jiff::Timestamp;
+use tokio::sync::Mutex;
+
+use super::Target;
+use super::exec::{Credential, Plugin};
+use super::kubeconfig::{Chosen, plain, refused};
+use crate::error::Failure;
+
+/// A token file is read again after a minute: the kubelet replaces it before it expires.
+const REREAD: Duration = Duration::from_secs(60);
+/// A token that expires this soon is not sent any more.
+const MARGIN: Duration = Duration::from_secs(10);
+
+enum Origin {
+    /// kube's own layer sends what there is.
+    Fixed,
+    File(PathBuf),
+    Plugin(Box<Plugin>),
+}
+
+struct State {
+    header: Option<HeaderValue>,
+    read: Instant,
+    expires: Option<Timestamp>,
+}
+
+/// Where the `Authorization` header comes from.
+pub(super) struct Bearer {
+    origin: Origin,
+    state: Mutex<State>,
+}
+
+impl Bearer {
+    /// Takes from `chosen` what kube would handle less well: it runs a plugin twice, on our thread and without
+    /// a deadline, and sends the newline at the end of a token file.
+    pub async fn open(chosen: &mut Chosen, target: &Target) -> Result<Self, Failure> {
+        let user = &mut chosen.user;
+        let mut state = State { header: None, read: Instant::now(), expires: None };
+        let basic = user.username.is_some() && user.password.is_some();
+        let origin = if user.auth_provider.is_some() || basic {
+            Origin::Fixed
+        } else if let Some(path) = user.token_file.take().filter(|path| !path.is_empty()) {
+            // client-go lets the file win over the token beside it.
+            user.token = None;
+            state.header = Some(read_token(Path::new(&path), &chosen.context)?);
+            Origin::File(PathBuf::from(path))
+        } else if user.token.is_none()
+            && let Some(config) = user.exec.take()
+        {
+            let cluster =
+                if config.provide_cluster_info { ExecAuthCluster::try_from(&chosen.cluster).ok() } else { None };
+            let plugin = Plugin { config, cluster, environment: target.environment.clone(), deadline: target.timeout };
+            let credential = plugin.run().await?;
+            state.accept(&credential, &plugin)?;
+            use_certificate(user, credential);
+            Origin::Plugin(Box::new(plugin))
+        } else {
+            user.exec = None;
+            Origin::Fixed
+        };
+        Ok(Self { origin, state: Mutex::new(state) })
+    }
+
+    /// The header to send now.
+    pub async fn header(&self) -> Result<Option<HeaderValue>, Failure> {
+        let mut state = self.state.lock().await;
+        match &self.origin {
+            Origin::Fixed => return Ok(None),
+            Origin::File(path) if state.read.elapsed() > REREAD => {
+                // As client-go does: a file that is gone meanwhile leaves the last token in use.
+                if let Ok(header) = read_token(path, "") {
+                    state.header = Some(header);
+                }
+                state.read = Instant::now();
+            }
+            Origin::Plugin(plugin) if state.expires.is_some_and(|at| Timestamp::now() + MARGIN >= at) => {
+                let credential = plugin.run().await?;
+                state.accept(&credential, plugin)?;
+            }
+            _ => {}
+        }
+        Ok(state.header.clone())
+    }
+
+    /// A new token after `refused` was answered with 401; `false` if there is no other.
+    pub async fn renew(&self, refused: Option<&HeaderValue>) -> Result<bool, Failure> {
+        let Origin::Plugin(plugin) = &self.origin else { return Ok(false) };
+        let mut state = self.state.lock().await;
+        // Another request of ours may have renewed it while this one waited.
+        if state.header.as_ref() == refused {
+            let credential = plugin.run().await?;
+            state.accept(&credential, plugin)?;
+        }
+        Ok(state.header.as_ref() != refused)
+    }
+}
+
+impl State {
+    fn accept(&mut self, credential: &Credential, plugin: &Plugin) -> Result<(), Failure> {
+        self.expires = credential.expires;
+        self.header = match &credential.token {
+            Some(token) => Some(bearer(token).ok_or_else(|| {
+                refused(format!("exec plugin {} gave a token that cannot be a header", plugin.name()))
+            })?),
+            None => None,
+        };
+        Ok(())
+    }
+}
+
+fn use_certificate(user: &mut AuthInfo, credential: Credential) {
+    let Some((certificate, key)) = credential.certificate else { return };
+    user.client_certificate_data = Some(BASE64.encode(certificate));
+    user.client_key_data = Some(BASE64.encode(key).into());
+}
+
+fn read_token(path: &Path, context: &str) -> Result<HeaderValue, Failure> {
+    let bad = |why: &str| refused(format!("context {context}: token file {}: {why}", path.display()));
+    let token = std::fs::read_to_string(path).map_err(|error| bad(&plain(&error)))?;
+    if token.trim().is_empty() {
+        return Err(bad("empty"));
+    }
+    bearer(token.trim()).ok_or_else(|| bad("holds what cannot be a header"))
+}
+
+fn bearer(token: &str) -> Option<HeaderValue> {
+    let mut header = HeaderValue::from_str(&format!("Bearer {token}")).ok()?;
+    header.set_sensitive(true);
+    Some(header)
+}

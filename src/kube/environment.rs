@@ -1,0 +1,72 @@
+//! What the process was started with, as a value: nothing below reads the environment itself.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+
+/// Where a pod finds its credentials.
+const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+/// The variables, and whether somebody sits there.
+#[derive(Debug, Clone)]
+pub struct Environment {
+    variables: BTreeMap<OsString, OsString>,
+    terminal: bool,
+    service_account: PathBuf,
+}
+
+impl Environment {
+    /// That of this process.
+    #[must_use]
+    pub fn of_process() -> Self {
+        Self {
+            variables: std::env::vars_os().collect(),
+            terminal: std::io::stdin().is_terminal() && std::io::stderr().is_terminal(),
+            service_account: PathBuf::from(SERVICE_ACCOUNT),
+        }
+    }
+
+    /// These variables, nobody at a terminal.
+    pub fn of<K: Into<OsString>, V: Into<OsString>>(variables: impl IntoIterator<Item = (K, V)>) -> Self {
+        Self {
+            variables: variables.into_iter().map(|(key, value)| (key.into(), value.into())).collect(),
+            terminal: false,
+            service_account: PathBuf::from(SERVICE_ACCOUNT),
+        }
+    }
+
+    /// With the pod's credentials in this directory.
+    #[must_use]
+    pub fn with_service_account(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.service_account = directory.into();
+        self
+    }
+
+    /// A variable that is set and not empty.
+    #[must_use]
+    pub fn os(&self, name: &str) -> Option<&OsStr> {
+        self.variables.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
+    }
+
+    /// A variable that is set, not empty and text.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.os(name).and_then(OsStr::to_str)
+    }
+
+    /// Every variable, for a child process.
+    pub(super) fn variables(&self) -> &BTreeMap<OsString, OsString> {
+        &self.variables
+    }
+
+    /// Whether an exec plugin may ask the person at the terminal.
+    pub(super) fn terminal(&self) -> bool {
+        self.terminal
+    }
+
+    /// Where a pod finds its credentials.
+    pub(super) fn service_account(&self) -> &Path {
+        &self.service_account
+    }
+}

@@ -1,0 +1,162 @@
+//! The kubeconfig's exec plugin: run off the only thread, under the deadline, killed when that passes.
+//!
+//! kube 5.0.0 runs it twice, on the thread, without a deadline, and with its stderr going past us.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use ::kube::config::{ExecAuthCluster, ExecConfig, ExecInteractiveMode, Kubeconfig};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::process::Command;
+
+use super::{Environment, kubeconfig::plain};
+use crate::error::{Exit, Failure, Reason};
+
+/// What a plugin gave.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Credential {
+    pub token: Option<String>,
+    /// Certificate and key, both PEM.
+    pub certificate: Option<(String, String)>,
+    pub expires: Option<Timestamp>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Status {
+    expiration_timestamp: Option<Timestamp>,
+    token: Option<String>,
+    client_certificate_data: Option<String>,
+    client_key_data: Option<String>,
+}
+
+/// A plugin with what it is told.
+#[derive(Debug, Clone)]
+pub(super) struct Plugin {
+    pub config: ExecConfig,
+    pub cluster: Option<ExecAuthCluster>,
+    pub environment: Environment,
+    pub deadline: Duration,
+}
+
+impl Plugin {
+    /// Its name in messages: the command, not its arguments, which may hold secrets.
+    pub fn name(&self) -> &str {
+        self.config.command.as_deref().unwrap_or("(no command)")
+    }
+
+    /// Runs it once.
+    pub async fn run(&self) -> Result<Credential, Failure> {
+        let mut command = self.command()?;
+        let child = command.spawn().map_err(|error| self.not_started(&error))?;
+        // The child is killed when this future is dropped: at the deadline, and at Ctrl-C.
+        let output = tokio::time::timeout(self.deadline, child.wait_with_output())
+            .await
+            .map_err(|_| {
+                let secs = self.deadline.as_secs_f32();
+                self.failed(format!("gave no answer within {secs}s and was ended"))
+                    .hint("run it by hand: it may be waiting for a login; --timeout waits longer")
+            })?
+            .map_err(|error| self.failed(plain(&error)))?;
+        let said = lines(&output.stderr);
+        if !output.status.success() {
+            let how =
+                output.status.code().map_or("was ended by a signal".to_owned(), |code| format!("exited with {code}"));
+            let mut failure = self.failed(how);
+            failure.details.extend(said);
+            return Err(failure.hint("log in again with it, or run it by hand to see more"));
+        }
+        self.read(&output.stdout)
+    }
+
+    fn command(&self) -> Result<Command, Failure> {
+        let program = self.config.command.as_deref().filter(|command| !command.is_empty());
+        let program = program.ok_or_else(|| self.failed("is not named: the exec entry has no command"))?;
+        let interactive = self.interactive()?;
+        let mut command = Command::new(program);
+        command.args(self.config.args.iter().flatten()).env_clear().envs(self.environment.variables());
+        for entry in self.config.env.iter().flatten() {
+            if let (Some(name), Some(value)) = (entry.get("name"), entry.get("value")) {
+                command.env(name, value);
+            }
+        }
+        command.env("KUBERNETES_EXEC_INFO", self.exec_info(interactive));
+        command.stdout(Stdio::piped()).kill_on_drop(true);
+        if interactive {
+            command.stdin(Stdio::inherit()).stderr(Stdio::inherit());
+        } else {
+            command.stdin(Stdio::null()).stderr(Stdio::piped());
+        }
+        Ok(command)
+    }
+
+    fn interactive(&self) -> Result<bool, Failure> {
+        match self.config.interactive_mode {
+            Some(ExecInteractiveMode::Never) => Ok(false),
+            Some(ExecInteractiveMode::Always) if !self.environment.terminal() => {
+                Err(self.failed("must ask (interactiveMode: Always) and there is no terminal"))
+            }
+            _ => Ok(self.environment.terminal()),
+        }
+    }
+
+    fn exec_info(&self, interactive: bool) -> String {
+        let mut spec = json!({ "interactive": interactive });
+        if let Some(cluster) = &self.cluster {
+            spec["cluster"] = serde_json::to_value(cluster).unwrap_or_default();
+        }
+        let version = self.config.api_version.as_deref().unwrap_or("client.authentication.k8s.io/v1");
+        json!({ "apiVersion": version, "kind": "ExecCredential", "spec": spec }).to_string()
+    }
+
+    fn read(&self, stdout: &[u8]) -> Result<Credential, Failure> {
+        let text = String::from_utf8_lossy(stdout);
+        let status = status_of(&text).ok_or_else(|| self.failed("did not write an ExecCredential with a status"))?;
+        let certificate = match (status.client_certificate_data, status.client_key_data) {
+            (Some(certificate), Some(key)) => Some((certificate, key)),
+            (None, None) => None,
+            _ => return Err(self.failed("gave a certificate without its key, or a key without its certificate")),
+        };
+        let token = status.token.filter(|token| !token.is_empty());
+        if token.is_none() && certificate.is_none() {
+            return Err(self.failed("gave neither a token nor a certificate"));
+        }
+        Ok(Credential { token, certificate, expires: status.expiration_timestamp })
+    }
+
+    fn not_started(&self, error: &std::io::Error) -> Failure {
+        let failure = self.failed(format!("cannot be run: {}", plain(error)));
+        match &self.config.install_hint {
+            Some(hint) if error.kind() == std::io::ErrorKind::NotFound => failure.hint(one_line(hint)),
+            _ => failure,
+        }
+    }
+
+    fn failed(&self, how: impl std::fmt::Display) -> Failure {
+        Failure::new(Exit::NoAnswer, Reason::ExecPlugin, format!("exec plugin {} {how}", self.name()))
+    }
+}
+
+/// client-go takes YAML from a plugin as well as JSON. kube's reader of kubeconfigs is the YAML reader of this room:
+/// it keeps the fields that are not a kubeconfig's.
+fn status_of(text: &str) -> Option<Status> {
+    let mut document = Kubeconfig::from_yaml(text).ok()?;
+    if document.kind.is_some_and(|kind| kind != "ExecCredential") {
+        return None;
+    }
+    serde_json::from_value(document.other.remove("status")?).ok()
+}
+
+/// The last lines of what it said.
+fn lines(stderr: &[u8]) -> Vec<String> {
+    const SHOWN: usize = 10;
+    let text = String::from_utf8_lossy(stderr);
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    lines[lines.len().saturating_sub(SHOWN)..].iter().map(|line| (*line).to_owned()).collect()
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,305 @@
+//! What a request can end in, and how that is said.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::error::{Exit, Failure, Reason};
+use crate::model::Kind;
+
+use super::Session;
+
+/// What was asked, as RBAC names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    Get,
+    List,
+    Patch,
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Get => "get",
+            Self::List => "list",
+            Self::Patch => "patch",
+        })
+    }
+}
+
+/// A request that did not give what it was for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiError {
+    pub verb: Verb,
+    /// `None`: the server itself was asked, not for an object.
+    pub kind: Option<&'static Kind>,
+    /// Empty: all of them, or none.
+    pub namespace: String,
+    /// Empty: the list.
+    pub name: String,
+    pub cause: Cause,
+}
+
+/// Why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// No object of that name.
+    NotFound,
+    /// The API server does not know the kind.
+    NoCrd,
+    /// The rights are missing.
+    Forbidden { message: String, rule: Option<Rule> },
+    /// Who we are was not accepted.
+    Unauthorized,
+    /// The object is no longer the one that was read.
+    Conflict,
+    /// Not valid, or denied by an admission webhook or policy.
+    Invalid(String),
+    /// Come back later.
+    Throttled { after: Option<Duration> },
+    /// The server failed.
+    Server { status: u16, message: String },
+    /// The list's continue token is too old; `next` goes on from the same place in a newer state.
+    Gone { next: Option<String> },
+    /// No connection, or it was cut. `sent`: the request may have been acted on.
+    Unreachable { why: String, sent: bool },
+    /// TLS did not come about: nothing was sent.
+    Tls(TlsFault),
+    /// The deadline passed. `sent`: the request may have been acted on.
+    Timeout { after: Duration, sent: bool },
+    /// The exec plugin gave no credentials.
+    ExecPlugin(Box<Failure>),
+    /// Not an answer that Kubernetes gives.
+    BadAnswer(String),
+}
+
+/// A rule of a Role that would allow it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    pub verb: String,
+    pub resource: String,
+    pub group: String,
+    pub namespace: Option<String>,
+    pub user: Option<String>,
+}
+
+/// What TLS failed on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TlsFault {
+    UnknownAuthority,
+    WrongName,
+    Expired,
+    NotYetValid,
+    /// The server does not speak TLS.
+    NotTls,
+    /// The server wants TLS and the kubeconfig says http.
+    WantsTls,
+    /// The server ended the handshake.
+    Alert(String),
+    Other(String),
+}
+
+impl ApiError {
+    /// Whether a write may have been made although its answer is missing: read the object again.
+    #[must_use]
+    pub fn outcome_unknown(&self) -> bool {
+        self.verb == Verb::Patch
+            && matches!(self.cause, Cause::Unreachable { sent: true, .. } | Cause::Timeout { sent: true, .. })
+    }
+
+    /// Whether only the dry run was refused, because a webhook has side effects.
+    #[must_use]
+    pub fn dry_run_unsupported(&self) -> bool {
+        matches!(&self.cause, Cause::Invalid(message) if message.contains("does not support dry run"))
+    }
+
+    /// The reason in the JSON.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        match &self.cause {
+            Cause::NotFound => Reason::NotFound,
+            Cause::NoCrd => Reason::NoCrd,
+            Cause::Forbidden { .. } => Reason::Forbidden,
+            Cause::Unauthorized => Reason::Unauthorized,
+            Cause::Conflict => Reason::Conflict,
+            Cause::Invalid(_) => Reason::Invalid,
+            Cause::Throttled { .. } => Reason::Throttled,
+            Cause::Server { .. } | Cause::Gone { .. } => Reason::ServerError,
+            Cause::Unreachable { .. } => Reason::Unreachable,
+            Cause::Tls(_) => Reason::Tls,
+            Cause::Timeout { .. } => Reason::Timeout,
+            Cause::ExecPlugin(failure) => failure.reason,
+            Cause::BadAnswer(_) => Reason::BadAnswer,
+        }
+    }
+
+    /// How a run ends that this ends.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        match &self.cause {
+            Cause::NotFound | Cause::NoCrd | Cause::Forbidden { .. } | Cause::Unauthorized => Exit::SaidNo,
+            Cause::Conflict
+            | Cause::Invalid(_)
+            | Cause::Throttled { .. }
+            | Cause::Server { .. }
+            | Cause::Gone { .. }
+            | Cause::BadAnswer(_) => Exit::Failed,
+            Cause::Unreachable { .. } | Cause::Tls(_) | Cause::Timeout { .. } => Exit::NoAnswer,
+            Cause::ExecPlugin(failure) => failure.exit,
+        }
+    }
+
+    /// What was asked for: `upstream.gloo.solo.io/x`, `upstreams.gloo.solo.io`, `API server`.
+    fn subject(&self) -> String {
+        match self.kind {
+            None => "API server".to_owned(),
+            Some(kind) if self.name.is_empty() && kind.group.is_empty() => kind.plural.to_owned(),
+            Some(kind) if self.name.is_empty() => format!("{}.{}", kind.plural, kind.group),
+            Some(kind) => format!("{kind}/{}", self.name),
+        }
+    }
+
+    /// The message without the cluster: one line.
+    fn line(&self, server: &str) -> String {
+        let subject = self.subject();
+        let line = match &self.cause {
+            Cause::NotFound if self.namespace.is_empty() => format!("{subject}: not found"),
+            Cause::NotFound => format!("{subject}: not found in {}", self.namespace),
+            Cause::NoCrd => format!("{subject}: the API server has no such kind: its CRD is not installed"),
+            Cause::Forbidden { rule, message } => match rule {
+                Some(rule) => format!("{subject}: not allowed to {}", rule.what()),
+                None => format!("{subject}: {message}"),
+            },
+            Cause::Unauthorized => format!("{subject}: the credentials were not accepted (401)"),
+            Cause::Conflict => format!("{subject}: changed by others since it was read"),
+            Cause::Invalid(message) => format!("{subject}: {message}"),
+            Cause::Throttled { after: Some(after) } => {
+                format!("{subject}: the API server is busy and asks to come back in {}", seconds(*after))
+            }
+            Cause::Throttled { after: None } => format!("{subject}: the API server is busy (429)"),
+            Cause::Server { status, message } if message.is_empty() => {
+                format!("{subject}: the API server failed ({status})")
+            }
+            Cause::Server { status, message } => format!("{subject}: the API server failed ({status}): {message}"),
+            Cause::Gone { .. } => format!("{subject}: the list changed faster than it could be read (410)"),
+            Cause::Unreachable { why, sent: true } if self.verb == Verb::Patch => {
+                format!("{subject}: the patch was sent, its outcome is unknown: {why}")
+            }
+            Cause::Unreachable { why, .. } => format!("no connection to {server}: {why}"),
+            Cause::Tls(fault) => format!("no TLS with {server}: {}", fault.why()),
+            Cause::Timeout { after, sent: true } if self.verb == Verb::Patch => {
+                format!("{subject}: the patch was sent, its outcome is unknown: no answer within {}", seconds(*after))
+            }
+            Cause::Timeout { after, .. } => format!("{subject}: no answer from {server} within {}", seconds(*after)),
+            Cause::ExecPlugin(failure) => failure.message.clone(),
+            Cause::BadAnswer(what) => format!("{server} does not answer as a Kubernetes API server: {what}"),
+        };
+        one_line(&line)
+    }
+
+    /// For a person and for a script.
+    #[must_use]
+    pub fn into_failure(self, session: &Session) -> Failure {
+        let mut failure = Failure::new(self.exit(), self.reason(), self.line(session.server()));
+        let place = format!("context {} ({})", session.context(), session.server());
+        match &self.cause {
+            Cause::NotFound | Cause::NoCrd => failure = failure.detail(format!("looked in {place}")),
+            Cause::Forbidden { rule: Some(rule), .. } => {
+                if let Some(user) = &rule.user {
+                    failure = failure.detail(format!("as {}", one_line(user)));
+                }
+                let role = if rule.namespace.is_some() { "Role" } else { "ClusterRole" };
+                failure = failure.detail(place).hint(format!("a rule of a {role} that allows it: {rule}"));
+            }
+            Cause::ExecPlugin(inner) => {
+                failure.details.clone_from(&inner.details);
+                failure.hints.clone_from(&inner.hints);
+                failure = failure.detail(place);
+            }
+            _ => failure = failure.detail(place),
+        }
+        match self.hint() {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        if self.outcome_unknown() {
+            return Some("the same command again: it finds what is there and goes on".to_owned());
+        }
+        Some(match &self.cause {
+            Cause::NoCrd => "is that the right cluster? --kube-context chooses another".to_owned(),
+            Cause::Unauthorized => "log in to the cluster again; the context's user may have expired".to_owned(),
+            Cause::Conflict | Cause::Gone { .. } => "the same command again".to_owned(),
+            Cause::Throttled { .. } => "try later, or wait longer with --timeout".to_owned(),
+            Cause::Unreachable { .. } => "is the cluster up, the address right, the VPN or the proxy there?".to_owned(),
+            Cause::Tls(fault) => fault.hint()?.to_owned(),
+            Cause::Timeout { .. } => "--timeout waits longer".to_owned(),
+            Cause::BadAnswer(_) => "is that address the API server, or a login page or proxy before it?".to_owned(),
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.line("the API server"))
+    }
+}
+
+impl std::error::Error for ApiError {}
+
+impl Rule {
+    fn what(&self) -> String {
+        let group = if self.group.is_empty() { String::new() } else { format!(".{}", self.group) };
+        match &self.namespace {
+            Some(namespace) => format!("{} {}{group} in {namespace}", self.verb, self.resource),
+            None => format!("{} {}{group} in the whole cluster", self.verb, self.resource),
+        }
+    }
+}
+
+/// As it stands in a Role: `{apiGroups: [gloo.solo.io], resources: [upstreams], verbs: [patch]}`.
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let group = if self.group.is_empty() { "\"\"" } else { &self.group };
+        write!(f, "{{apiGroups: [{group}], resources: [{}], verbs: [{}]}}", self.resource, self.verb)
+    }
+}
+
+impl TlsFault {
+    fn why(&self) -> String {
+        match self {
+            Self::UnknownAuthority => "its certificate is signed by an unknown authority".to_owned(),
+            Self::WrongName => "its certificate is for another name".to_owned(),
+            Self::Expired => "its certificate has expired".to_owned(),
+            Self::NotYetValid => "its certificate is not valid yet".to_owned(),
+            Self::NotTls => "it does not speak TLS".to_owned(),
+            Self::WantsTls => "it wants TLS and the kubeconfig says http".to_owned(),
+            Self::Alert(alert) => format!("it ended the handshake: {alert}"),
+            Self::Other(why) => why.clone(),
+        }
+    }
+
+    fn hint(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::UnknownAuthority => {
+                "certificate-authority of the cluster in the kubeconfig is not the one of this server"
+            }
+            Self::WrongName => "tls-server-name of the cluster in the kubeconfig names what the certificate has",
+            Self::Expired | Self::NotYetValid => "renew the server's certificate, or set this machine's clock",
+            Self::NotTls => "is the server's port right? with http:// in the kubeconfig it is spoken to plainly",
+            Self::WantsTls => "write https:// in the kubeconfig",
+            Self::Alert(_) => "the client certificate in the kubeconfig may be missing, expired or another cluster's",
+            Self::Other(_) => return None,
+        })
+    }
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{}s", time.as_secs_f32())
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,239 @@
+//! Which cluster, as whom: the files kubectl would read, merged as client-go merges them, and one context of them.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use ::kube::config::{AuthInfo, Cluster, Context, Kubeconfig, KubeconfigError};
+
+use super::{Environment, Target};
+use crate::error::{Exit, Failure, Reason};
+
+/// A context with what it names.
+#[derive(Debug)]
+pub(super) struct Chosen {
+    pub context: String,
+    pub namespace: String,
+    pub cluster: Cluster,
+    pub user: AuthInfo,
+}
+
+/// A failure of the kubeconfig: nothing was asked yet, and asking again does not help.
+pub(super) fn refused(message: impl Into<String>) -> Failure {
+    Failure::new(Exit::Failed, Reason::Kubeconfig, message)
+}
+
+/// The context that `target` means.
+pub(super) fn choose(target: &Target) -> Result<Chosen, Failure> {
+    let files = files(target);
+    let (config, missing) = read(&files)?;
+    let empty = config.contexts.is_empty() && config.clusters.is_empty() && config.auth_infos.is_empty();
+    if empty
+        && target.kubeconfig.is_none()
+        && target.context.is_none()
+        && let Some(chosen) = in_cluster(&target.environment)
+    {
+        return chosen;
+    }
+    if empty {
+        return Err(nothing(&files, &missing));
+    }
+    select(&config, target, &shown(&files))
+}
+
+/// What is to be read, and whether it was asked for by name.
+struct Files {
+    paths: Vec<PathBuf>,
+    named: bool,
+}
+
+fn files(target: &Target) -> Files {
+    if let Some(path) = &target.kubeconfig {
+        return Files { paths: vec![path.clone()], named: true };
+    }
+    if let Some(list) = target.environment.os("KUBECONFIG") {
+        let paths: Vec<_> = std::env::split_paths(list).filter(|path| !path.as_os_str().is_empty()).collect();
+        if !paths.is_empty() {
+            return Files { paths, named: false };
+        }
+    }
+    let home = target.environment.os("HOME").or_else(|| target.environment.os("USERPROFILE"));
+    Files { paths: home.map(|home| Path::new(home).join(".kube").join("config")).into_iter().collect(), named: false }
+}
+
+fn shown(files: &Files) -> String {
+    files.paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// The files merged: the first to name a thing wins. A file that is not there is passed over, as client-go does,
+/// unless it was named by a flag.
+fn read(files: &Files) -> Result<(Kubeconfig, Vec<PathBuf>), Failure> {
+    let mut merged = Kubeconfig::default();
+    let mut missing = Vec::new();
+    for path in &files.paths {
+        // What is relative in a kubeconfig is relative to its directory, so that must be whole.
+        let whole = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        match Kubeconfig::read_from(&whole) {
+            Ok(config) => merged = merged.merge(config).map_err(|error| unusable(path, &error))?,
+            Err(KubeconfigError::ReadConfig(error, _)) if error.kind() == ErrorKind::NotFound && !files.named => {
+                missing.push(path.clone());
+            }
+            Err(error) => return Err(unusable(path, &error)),
+        }
+    }
+    Ok((merged, missing))
+}
+
+/// Never the text of the file: it holds secrets.
+fn unusable(path: &Path, error: &KubeconfigError) -> Failure {
+    let path = path.display();
+    match error {
+        KubeconfigError::ReadConfig(error, _) if error.kind() == ErrorKind::NotFound => {
+            refused(format!("kubeconfig {path}: no such file"))
+        }
+        KubeconfigError::ReadConfig(error, _) => refused(format!("kubeconfig {path}: {}", plain(error))),
+        KubeconfigError::Parse(error) => {
+            let place = error.location().map_or_else(String::new, |place| format!(", line {}", place.line()));
+            refused(format!("kubeconfig {path}{place}: not a kubeconfig, or not YAML"))
+        }
+        error => refused(format!("kubeconfig {path}: {error}")),
+    }
+}
+
+/// An I/O error without the number that Rust puts behind it.
+pub(super) fn plain(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}
+
+fn nothing(files: &Files, missing: &[PathBuf]) -> Failure {
+    let hint = "--kubeconfig names a file, KUBECONFIG one or several; -f works on manifests without a cluster";
+    if files.paths.is_empty() {
+        return refused("no kubeconfig: neither KUBECONFIG nor HOME is set").hint(hint);
+    }
+    if missing.len() == files.paths.len() {
+        return refused(format!("no kubeconfig: no such file: {}", shown(files))).hint(hint);
+    }
+    refused(format!("kubeconfig {}: empty: no context, no cluster, no user", shown(files))).hint(hint)
+}
+
+fn select(config: &Kubeconfig, target: &Target, path: &str) -> Result<Chosen, Failure> {
+    let context_names: Vec<&str> = config.contexts.iter().map(|named| named.name.as_str()).collect();
+    let choice = target.context.as_deref().or(config.current_context.as_deref()).filter(|name| !name.is_empty());
+    let Some(name) = choice else {
+        return Err(refused(format!("kubeconfig {path}: no current-context is set"))
+            .detail(format!("contexts: {}", listed(&context_names)))
+            .hint("--kube-context chooses one"));
+    };
+    let context = config
+        .contexts
+        .iter()
+        .find(|named| named.name == name)
+        .ok_or_else(|| no_context(path, name, &context_names, target.context.is_none()))?
+        .context
+        .clone()
+        .unwrap_or_default();
+    let cluster = cluster(config, &context, name, path)?;
+    let user = user(config, &context, name, path)?;
+    let namespace = context.namespace.filter(|namespace| !namespace.is_empty()).unwrap_or_else(|| "default".to_owned());
+    Ok(Chosen { context: name.to_owned(), namespace, cluster, user })
+}
+
+fn cluster(config: &Kubeconfig, context: &Context, name: &str, path: &str) -> Result<Cluster, Failure> {
+    let names: Vec<&str> = config.clusters.iter().map(|named| named.name.as_str()).collect();
+    let cluster = config
+        .clusters
+        .iter()
+        .find(|named| named.name == context.cluster)
+        .ok_or_else(|| missing_part(path, name, "cluster", &context.cluster, &names))?
+        .cluster
+        .clone()
+        .unwrap_or_default();
+    match &cluster.server {
+        Some(server) if !server.is_empty() => Ok(cluster),
+        _ => Err(refused(format!("kubeconfig {path}: cluster {} has no server", context.cluster))),
+    }
+}
+
+fn user(config: &Kubeconfig, context: &Context, name: &str, path: &str) -> Result<AuthInfo, Failure> {
+    // A context may name nobody; a name that is not there is a mistake.
+    let Some(wanted) = context.user.as_deref().filter(|user| !user.is_empty()) else { return Ok(AuthInfo::default()) };
+    let names: Vec<&str> = config.auth_infos.iter().map(|named| named.name.as_str()).collect();
+    let named = config
+        .auth_infos
+        .iter()
+        .find(|named| named.name == wanted)
+        .ok_or_else(|| missing_part(path, name, "user", wanted, &names))?;
+    Ok(named.auth_info.clone().unwrap_or_default())
+}
+
+fn no_context(path: &str, name: &str, names: &[&str], is_current: bool) -> Failure {
+    let current = if is_current { ", which current-context names" } else { "" };
+    let failure = refused(format!("kubeconfig {path}: no context {name}{current}"));
+    match near(name, names) {
+        Some(near) => failure.detail(format!("near: {near}")),
+        None => failure.detail(format!("contexts: {}", listed(names))),
+    }
+}
+
+fn missing_part(path: &str, context: &str, what: &str, name: &str, names: &[&str]) -> Failure {
+    let failure = if name.is_empty() {
+        refused(format!("kubeconfig {path}: context {context} names no {what}"))
+    } else {
+        refused(format!("kubeconfig {path}: no {what} {name}, which context {context} names"))
+    };
+    failure.detail(format!("{what}s: {}", listed(names)))
+}
+
+/// The first names there are; a kubeconfig with hundreds of them is not printed whole.
+fn listed(names: &[&str]) -> String {
+    const SHOWN: usize = 10;
+    match names.len() {
+        0 => "none".to_owned(),
+        n if n <= SHOWN => names.join(", "),
+        n => format!("{} and {} more", names[..SHOWN].join(", "), n - SHOWN),
+    }
+}
+
+/// The name that was probably meant.
+fn near<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
+    let ratio = |other: &&str| {
+        let (a, b) = (name.to_lowercase(), other.to_lowercase());
+        similar::TextDiff::from_chars(&a, &b).ratio()
+    };
+    names
+        .iter()
+        .map(|other| (ratio(other), *other))
+        .filter(|(ratio, _)| *ratio > 0.7)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name)
+}
+
+/// What a pod is given: `None` outside of one.
+fn in_cluster(environment: &Environment) -> Option<Result<Chosen, Failure>> {
+    let host = environment.text("KUBERNETES_SERVICE_HOST")?;
+    let port = environment.text("KUBERNETES_SERVICE_PORT")?;
+    let directory = environment.service_account();
+    let token = directory.join("token");
+    if !token.exists() {
+        return None;
+    }
+    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+    let file = |name: &str| directory.join(name).to_string_lossy().into_owned();
+    let namespace = std::fs::read_to_string(directory.join("namespace")).unwrap_or_default();
+    let namespace = match namespace.trim() {
+        "" => "default",
+        namespace => namespace,
+    };
+    Some(Ok(Chosen {
+        context: "in-cluster".to_owned(),
+        namespace: namespace.to_owned(),
+        cluster: Cluster {
+            server: Some(format!("https://{host}:{port}")),
+            certificate_authority: Some(file("ca.crt")),
+            ..Cluster::default()
+        },
+        user: AuthInfo { token_file: Some(file("token")), ..AuthInfo::default() },
+    }))
+}

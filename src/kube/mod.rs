@@ -1,0 +1,70 @@
+//! The only room that names the kube crates: which cluster, as whom, one client, requests with their deadline.
+
+mod answer;
+mod connect;
+mod credential;
+mod encoding;
+mod environment;
+mod exec;
+mod failure;
+mod kubeconfig;
+mod pages;
+mod proxy_env;
+mod request;
+mod session;
+mod tls;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use environment::Environment;
+pub use failure::{ApiError, Cause, Verb};
+pub use pages::{Page, Pages, Query, Scope};
+pub use proxy_env::{BadProxy, Protocol, Proxy, Source, decide};
+pub use session::{DryRun, Session};
+
+/// Which cluster, as whom, how long: the flags and the environment as plain data.
+#[derive(Debug, Clone)]
+pub struct Target {
+    pub kubeconfig: Option<PathBuf>,
+    pub context: Option<String>,
+    pub as_user: Option<String>,
+    pub as_groups: Vec<String>,
+    pub as_uid: Option<String>,
+    /// For one API request with its retries.
+    pub timeout: Duration,
+    pub environment: Environment,
+}
+
+impl Target {
+    /// What no flag says: the current context, 30 s.
+    pub fn new(environment: Environment) -> Self {
+        Self {
+            kubeconfig: None,
+            context: None,
+            as_user: None,
+            as_groups: Vec::new(),
+            as_uid: None,
+            timeout: Duration::from_secs(30),
+            environment,
+        }
+    }
+}
+
+/// One request as it went, for `-v`. It has no headers and no body, so no token either.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exchange<'a> {
+    pub method: &'a str,
+    /// Path and query.
+    pub path: &'a str,
+    /// `None`: no answer came.
+    pub status: Option<u16>,
+    /// From sending to the last byte of the body.
+    pub took: Duration,
+    /// 1 for the first try.
+    pub attempt: u32,
+}
+
+/// Told of every request as it ends.
+pub type Trace = Arc<dyn Fn(&Exchange<'_>) + Send + Sync>;

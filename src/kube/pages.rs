@@ -1,0 +1,162 @@
+//! Lists, a page at a time.
+
+use serde_json::Value;
+
+use super::encoding::encode;
+use super::failure::{ApiError, Cause};
+use super::session::Session;
+use crate::model::Kind;
+
+/// client-go's page.
+pub(super) const PAGE: u32 = 500;
+
+/// Where to list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope<'a> {
+    Namespace(&'a str),
+    /// Every namespace, or a kind that has none.
+    All,
+}
+
+/// Which of them, and what of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Query {
+    pub labels: String,
+    pub fields: String,
+    /// 0: no limit.
+    pub limit: u32,
+    pub continue_token: Option<String>,
+    pub metadata_only: bool,
+}
+
+impl Query {
+    /// Those with these labels; empty: all.
+    pub fn labelled(labels: impl Into<String>) -> Self {
+        Self { labels: labels.into(), ..Self::default() }
+    }
+
+    pub(super) fn text(&self) -> String {
+        let mut parts = Vec::new();
+        let mut part = |key: &str, value: &str| {
+            if !value.is_empty() {
+                parts.push(format!("{key}={}", encode(value)));
+            }
+        };
+        part("labelSelector", &self.labels);
+        part("fieldSelector", &self.fields);
+        if self.limit > 0 {
+            part("limit", &self.limit.to_string());
+        }
+        part("continue", self.continue_token.as_deref().unwrap_or_default());
+        if parts.is_empty() { String::new() } else { format!("?{}", parts.join("&")) }
+    }
+}
+
+/// A part of a list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page {
+    pub items: Vec<Value>,
+    /// Where the next part begins.
+    pub next: Option<String>,
+    pub resource_version: String,
+}
+
+impl Page {
+    pub(super) fn of(mut list: Value) -> Option<Self> {
+        let metadata = &list["metadata"];
+        let text = |key: &str| metadata[key].as_str().unwrap_or_default().to_owned();
+        let next = Some(text("continue")).filter(|next| !next.is_empty());
+        let resource_version = text("resourceVersion");
+        // Go writes an empty list as null.
+        let items = match list.get_mut("items")?.take() {
+            Value::Array(items) => items,
+            Value::Null => Vec::new(),
+            _ => return None,
+        };
+        Some(Self { items, next, resource_version })
+    }
+}
+
+/// A list read to its end, one page in memory.
+pub struct Pages<'a> {
+    session: &'a Session,
+    kind: &'static Kind,
+    scope: Scope<'a>,
+    query: Query,
+    done: bool,
+    restarted: bool,
+    /// The last object given, so that a restart gives none twice: lists are in the order of these keys.
+    last: Option<String>,
+}
+
+impl<'a> Pages<'a> {
+    pub(super) fn new(session: &'a Session, kind: &'static Kind, scope: Scope<'a>, mut query: Query) -> Self {
+        if query.limit == 0 {
+            query.limit = PAGE;
+        }
+        Self { session, kind, scope, query, done: false, restarted: false, last: None }
+    }
+
+    /// The next page; `None` after the last.
+    ///
+    /// # Errors
+    /// Those of the request. A list that became too old while it was read is taken up again once.
+    pub async fn next(&mut self) -> Result<Option<Page>, ApiError> {
+        if self.done {
+            return Ok(None);
+        }
+        let page = match self.session.list_page(self.kind, self.scope, &self.query).await {
+            Err(ApiError { cause: Cause::Gone { next }, .. })
+                if self.query.continue_token.is_some() && !self.restarted =>
+            {
+                self.restarted = true;
+                self.query.continue_token = next;
+                self.session.list_page(self.kind, self.scope, &self.query).await?
+            }
+            other => other?,
+        };
+        Ok(Some(self.take(page)))
+    }
+
+    fn take(&mut self, mut page: Page) -> Page {
+        if self.restarted
+            && let Some(last) = &self.last
+        {
+            page.items.retain(|item| key(item) > *last);
+        }
+        if let Some(item) = page.items.last() {
+            self.last = Some(key(item));
+        }
+        self.query.continue_token.clone_from(&page.next);
+        self.done = page.next.is_none();
+        page
+    }
+}
+
+/// What etcd orders a list by.
+fn key(item: &Value) -> String {
+    let metadata = &item["metadata"];
+    let text = |key: &str| metadata[key].as_str().unwrap_or_default();
+    format!("{}/{}", text("namespace"), text("name"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_is_encoded_and_leaves_out_what_is_not_asked() {
+        assert_eq!(Query::default().text(), "");
+        let query = Query {
+            labels: "app in (a, b),x=1".to_owned(),
+            fields: "metadata.name=x&y".to_owned(),
+            limit: 500,
+            continue_token: Some("a+/=".to_owned()),
+            metadata_only: true,
+        };
+        assert_eq!(
+            query.text(),
+            "?labelSelector=app%20in%20%28a%2C%20b%29%2Cx%3D1&fieldSelector=metadata.name%3Dx%26y&limit=500&continue=a%2B%2F%3D"
+        );
+    }
+}

@@ -1,0 +1,209 @@
+//! One request under its deadline: what is sent again, and what never is.
+
+use std::time::{Duration, Instant};
+
+use ::kube::Client;
+use ::kube::client::Body;
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
+use http::{HeaderValue, Method, Request};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde_json::Value;
+
+use super::answer::{self, Answer, Asked};
+use super::credential::Bearer;
+use super::failure::Cause;
+use super::{Exchange, Trace, tls};
+
+const AGENT: &str = concat!("gloo-rs/", env!("CARGO_PKG_VERSION"));
+/// A page of 500 of the largest objects etcd takes is 750 MB; real pages are a few.
+const MAX_BODY: usize = 256 << 20;
+/// Tries of a request to which no answer came, or none that says when to come back.
+const TRIES: u32 = 3;
+/// Tries where the server says when; client-go's number.
+const ASKED_TRIES: u32 = 10;
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+
+/// What to send.
+pub(super) struct Call<'a> {
+    pub method: Method,
+    /// Path and query.
+    pub path: String,
+    pub accept: &'static str,
+    /// The JSON patch.
+    pub patch: Option<Bytes>,
+    pub asked: Asked<'a>,
+}
+
+/// What it is sent with.
+pub(super) struct Wire {
+    pub client: Client,
+    pub bearer: Bearer,
+    pub timeout: Duration,
+    pub trace: Option<Trace>,
+}
+
+impl Wire {
+    /// The answer, tried again where that is safe, all under one deadline.
+    pub async fn call(&self, call: &Call<'_>) -> Result<Value, Cause> {
+        let start = Instant::now();
+        let mut attempt = 0;
+        let mut renewed = false;
+        loop {
+            attempt += 1;
+            let left = self.timeout.saturating_sub(start.elapsed());
+            let (cause, used) = match self.attempt(call, attempt, left).await {
+                Ok(value) => return Ok(value),
+                Err(failed) => failed,
+            };
+            if cause == Cause::Unauthorized && !renewed {
+                // 401 is said before anything is done, so this holds for writes too.
+                renewed = true;
+                match self.bearer.renew(used.as_ref()).await {
+                    Ok(true) => continue,
+                    Ok(false) => return Err(cause),
+                    Err(failure) => return Err(Cause::ExecPlugin(Box::new(failure))),
+                }
+            }
+            let Some(pause) = pause(&cause, call.method == Method::GET, attempt) else { return Err(cause) };
+            if start.elapsed() + pause >= self.timeout {
+                return Err(cause);
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn attempt(
+        &self,
+        call: &Call<'_>,
+        attempt: u32,
+        left: Duration,
+    ) -> Result<Value, (Cause, Option<HeaderValue>)> {
+        let header = match self.bearer.header().await {
+            Ok(header) => header,
+            Err(failure) => return Err((Cause::ExecPlugin(Box::new(failure)), None)),
+        };
+        let request = call.request(header.as_ref());
+        let start = Instant::now();
+        let outcome = tokio::time::timeout(left, self.exchange(request))
+            .await
+            .unwrap_or(Err(Cause::Timeout { after: self.timeout, sent: true }));
+        if let Some(trace) = &self.trace {
+            trace(&Exchange {
+                method: call.method.as_str(),
+                path: &call.path,
+                status: outcome.as_ref().ok().map(|answer| answer.status),
+                took: start.elapsed(),
+                attempt,
+            });
+        }
+        outcome.and_then(|answer| read(&answer, call.asked)).map_err(|cause| (cause, header))
+    }
+
+    async fn exchange(&self, request: Request<Body>) -> Result<Answer, Cause> {
+        let response = self.client.send(request).await.map_err(|error| tls::cause_of(&error))?;
+        let (head, body) = response.into_parts();
+        let body = Limited::new(body, MAX_BODY).collect().await.map_err(|error| {
+            if error.is::<LengthLimitError>() {
+                return Cause::BadAnswer(format!("a body of more than {} MiB", MAX_BODY >> 20));
+            }
+            tls::cause_of(error.as_ref())
+        })?;
+        let retry_after = head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+        Ok(Answer {
+            status: head.status.as_u16(),
+            retry_after: retry_after.map(Duration::from_secs),
+            body: body.to_bytes().into(),
+        })
+    }
+}
+
+/// 503 keeps its `Retry-After`: only with it a write may be sent again.
+fn read(answer: &Answer, asked: Asked<'_>) -> Result<Value, Cause> {
+    match answer::read(answer, asked) {
+        Err(Cause::Server { status: 503, .. }) if answer.retry_after.is_some() => {
+            Err(Cause::Throttled { after: answer.retry_after })
+        }
+        other => other,
+    }
+}
+
+/// How long to wait before this is sent again; `None`: never.
+///
+/// A write whose answer is missing is not sent again: it may have been made. A connection that never came about, and
+/// a server that says to come back, have not made it.
+fn pause(cause: &Cause, reading: bool, attempt: u32) -> Option<Duration> {
+    let own = FIRST_PAUSE * 4_u32.pow(attempt.saturating_sub(1).min(TRIES));
+    let tries = |most: u32| attempt < most;
+    match cause {
+        Cause::Throttled { after: Some(after) } => tries(ASKED_TRIES).then_some(*after),
+        Cause::Throttled { after: None } | Cause::Unreachable { sent: false, .. } => tries(TRIES).then_some(own),
+        Cause::Server { status: 503, .. } | Cause::Unreachable { sent: true, .. } => {
+            (reading && tries(TRIES)).then_some(own)
+        }
+        _ => None,
+    }
+}
+
+impl Call<'_> {
+    fn request(&self, authorization: Option<&HeaderValue>) -> Request<Body> {
+        let mut request = Request::new(self.patch.clone().map_or_else(Body::empty, Body::from));
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = self.path.parse().expect("a path of constants and percent-encoded names is a URI");
+        let headers = request.headers_mut();
+        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        headers.insert(ACCEPT, HeaderValue::from_static(self.accept));
+        if self.patch.is_some() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json-patch+json"));
+        }
+        if let Some(value) = authorization {
+            headers.insert(AUTHORIZATION, value.clone());
+        }
+        request
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn throttled(after: Option<u64>) -> Cause {
+        Cause::Throttled { after: after.map(Duration::from_secs) }
+    }
+
+    fn unreachable(sent: bool) -> Cause {
+        Cause::Unreachable { why: String::new(), sent }
+    }
+
+    #[test]
+    fn a_write_is_sent_again_only_if_it_cannot_have_been_made() {
+        let again = |cause: &Cause, reading| pause(cause, reading, 1).is_some();
+        let busy = Cause::Server { status: 503, message: String::new() };
+        let broken = Cause::Server { status: 500, message: String::new() };
+        let table = [
+            (throttled(Some(2)), true, true),
+            (throttled(None), true, true),
+            (unreachable(false), true, true),
+            (unreachable(true), true, false),
+            (busy, true, false),
+            (broken, false, false),
+            (Cause::Timeout { after: Duration::ZERO, sent: true }, false, false),
+            (Cause::Conflict, false, false),
+            (Cause::Invalid(String::new()), false, false),
+            (Cause::Tls(super::super::failure::TlsFault::Expired), false, false),
+        ];
+        for (cause, read, write) in table {
+            assert_eq!(again(&cause, true), read, "{cause:?}");
+            assert_eq!(again(&cause, false), write, "{cause:?}");
+        }
+    }
+
+    #[test]
+    fn tries_are_counted_and_the_server_is_taken_at_its_word() {
+        assert_eq!(pause(&throttled(Some(7)), true, 1), Some(Duration::from_secs(7)));
+        assert_eq!(pause(&throttled(Some(7)), true, 10), None);
+        assert_eq!(pause(&unreachable(true), true, 1), Some(Duration::from_millis(100)));
+        assert_eq!(pause(&unreachable(true), true, 2), Some(Duration::from_millis(400)));
+        assert_eq!(pause(&unreachable(true), true, 3), None);
+    }
+}

@@ -1,0 +1,262 @@
+//! A session: one cluster, one identity, one client, for the whole run.
+
+use ::kube::Config;
+use bytes::Bytes;
+use http::Method;
+use serde_json::Value;
+
+use super::answer::Asked;
+use super::connect::{bad_proxy, client, config, install_ring, unusable};
+use super::credential::Bearer;
+use super::encoding::encode;
+use super::failure::{ApiError, Cause, Verb};
+use super::kubeconfig::{Chosen, choose};
+use super::pages::{Page, Pages, Query, Scope};
+use super::request::{Call, Wire};
+use super::{Target, Trace, proxy_env};
+use crate::error::Failure;
+use crate::model::Kind;
+
+/// Who writes, in `metadata.managedFields`.
+const MANAGER: &str = "gloo-rs";
+const JSON: &str = "application/json";
+const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
+
+/// Whether a write is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DryRun {
+    No,
+    /// The server does everything but keep it.
+    Server,
+}
+
+/// One cluster, one identity, one client.
+pub struct Session {
+    context: String,
+    server: String,
+    user: Option<String>,
+    namespace: String,
+    wire: Wire,
+}
+
+impl Session {
+    /// Reads the kubeconfig, runs its exec plugin if it has one, builds the client. Asks the cluster nothing.
+    ///
+    /// # Errors
+    /// The kubeconfig, the certificates it names, its exec plugin or the proxy cannot be used.
+    pub async fn open(target: &Target, trace: Option<Trace>) -> Result<Self, Failure> {
+        install_ring();
+        let mut chosen = choose(target)?;
+        impersonate(&mut chosen, target)?;
+        let bearer = Bearer::open(&mut chosen, target).await?;
+        let config = config(&chosen)?;
+        let proxy = proxy_env::decide(&config.cluster_url, chosen.cluster.proxy_url.as_deref(), &target.environment)
+            .map_err(|bad| bad_proxy(&chosen.context, &bad))?;
+        let client = client(&config, proxy.as_ref()).map_err(|error| unusable(&chosen.context, &error))?;
+        Ok(Self {
+            server: shown(&config),
+            user: config.auth_info.impersonate,
+            context: chosen.context,
+            namespace: chosen.namespace,
+            wire: Wire { client, bearer, timeout: target.timeout, trace },
+        })
+    }
+
+    /// The context's name; `in-cluster` in a pod.
+    pub fn context(&self) -> &str {
+        &self.context
+    }
+
+    /// The API server's address.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// Who is impersonated.
+    pub fn user(&self) -> Option<&str> {
+        self.user.as_deref()
+    }
+
+    /// The context's namespace.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// One object.
+    ///
+    /// # Errors
+    /// Why it could not be had.
+    pub async fn get(&self, kind: &'static Kind, namespace: &str, name: &str) -> Result<Value, ApiError> {
+        let path = path(kind, namespace, name);
+        self.send(Verb::Get, kind, namespace, name, Request { method: Method::GET, path, accept: JSON, patch: None })
+            .await
+    }
+
+    /// One page of a list.
+    ///
+    /// # Errors
+    /// Why it could not be had.
+    pub async fn list_page(&self, kind: &'static Kind, scope: Scope<'_>, query: &Query) -> Result<Page, ApiError> {
+        let namespace = match scope {
+            Scope::Namespace(namespace) => namespace,
+            Scope::All => "",
+        };
+        let path = path(kind, namespace, "") + &query.text();
+        let accept = if query.metadata_only { METADATA } else { JSON };
+        let request = Request { method: Method::GET, path, accept, patch: None };
+        let list = self.send(Verb::List, kind, namespace, "", request).await?;
+        Page::of(list).ok_or_else(|| ApiError {
+            verb: Verb::List,
+            kind: Some(kind),
+            namespace: namespace.to_owned(),
+            name: String::new(),
+            cause: Cause::BadAnswer("a list without items".to_owned()),
+        })
+    }
+
+    /// A list a page at a time.
+    pub fn pages<'a>(&'a self, kind: &'static Kind, scope: Scope<'a>, query: Query) -> Pages<'a> {
+        Pages::new(self, kind, scope, query)
+    }
+
+    /// A list as a whole, for those that are known to be short.
+    ///
+    /// # Errors
+    /// Why it could not be had.
+    pub async fn list_all(&self, kind: &'static Kind, scope: Scope<'_>, query: Query) -> Result<Vec<Value>, ApiError> {
+        let mut pages = self.pages(kind, scope, query);
+        let mut items = Vec::new();
+        while let Some(page) = pages.next().await? {
+            items.extend(page.items);
+        }
+        Ok(items)
+    }
+
+    /// Sends a JSON patch and gives the object as it is then. Never sent again once it may have been made.
+    ///
+    /// # Errors
+    /// Why it was not made, or that this is not known: [`ApiError::outcome_unknown`].
+    pub async fn patch(
+        &self,
+        kind: &'static Kind,
+        namespace: &str,
+        name: &str,
+        patch: &Value,
+        dry_run: DryRun,
+    ) -> Result<Value, ApiError> {
+        let query = match dry_run {
+            DryRun::No => format!("?fieldManager={MANAGER}"),
+            DryRun::Server => format!("?fieldManager={MANAGER}&dryRun=All"),
+        };
+        let path = path(kind, namespace, name) + &query;
+        let patch = Some(Bytes::from(patch.to_string()));
+        self.send(Verb::Patch, kind, namespace, name, Request { method: Method::PATCH, path, accept: JSON, patch })
+            .await
+    }
+
+    /// `GET /version`.
+    ///
+    /// # Errors
+    /// Why it could not be had.
+    pub async fn version(&self) -> Result<Value, ApiError> {
+        let asked = Asked { verb: "get", group: "", plural: "", namespace: "", name: "" };
+        let call = Call { method: Method::GET, path: "/version".to_owned(), accept: JSON, patch: None, asked };
+        self.wire.call(&call).await.map_err(|cause| ApiError {
+            verb: Verb::Get,
+            kind: None,
+            namespace: String::new(),
+            name: String::new(),
+            cause,
+        })
+    }
+
+    async fn send(
+        &self,
+        verb: Verb,
+        kind: &'static Kind,
+        namespace: &str,
+        name: &str,
+        request: Request,
+    ) -> Result<Value, ApiError> {
+        let Request { method, path, accept, patch } = request;
+        let words = verb.to_string();
+        let asked = Asked { verb: &words, group: kind.group, plural: kind.plural, namespace, name };
+        let call = Call { method, path, accept, patch, asked };
+        self.wire.call(&call).await.map_err(|cause| ApiError {
+            verb,
+            kind: Some(kind),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            cause,
+        })
+    }
+}
+
+struct Request {
+    method: Method,
+    path: String,
+    accept: &'static str,
+    patch: Option<Bytes>,
+}
+
+/// `/apis/gloo.solo.io/v1/namespaces/NS/upstreams/NAME`; without a name the list.
+fn path(kind: &Kind, namespace: &str, name: &str) -> String {
+    let mut path = if kind.group.is_empty() {
+        format!("/api/{}", kind.version)
+    } else {
+        format!("/apis/{}/{}", kind.group, kind.version)
+    };
+    if !namespace.is_empty() {
+        path.push_str("/namespaces/");
+        path.push_str(&encode(namespace));
+    }
+    path.push('/');
+    path.push_str(kind.plural);
+    if !name.is_empty() {
+        path.push('/');
+        path.push_str(&encode(name));
+    }
+    path
+}
+
+/// The address as the kubeconfig has it, without a slash at its end and without a login before its host.
+fn shown(config: &Config) -> String {
+    let url = &config.cluster_url;
+    let host = url.authority().map_or("", |authority| authority.as_str().rsplit('@').next().unwrap_or_default());
+    format!("{}://{host}{}", url.scheme_str().unwrap_or("https"), url.path().trim_end_matches('/'))
+}
+
+/// Flags replace what the kubeconfig says, as a whole, as kubectl has it.
+fn impersonate(chosen: &mut Chosen, target: &Target) -> Result<(), Failure> {
+    let user = &mut chosen.user;
+    let flags = target.as_user.is_some() || !target.as_groups.is_empty() || target.as_uid.is_some();
+    if flags {
+        user.impersonate.clone_from(&target.as_user);
+        user.impersonate_uid.clone_from(&target.as_uid);
+        user.impersonate_groups = Some(target.as_groups.clone()).filter(|groups| !groups.is_empty());
+        user.impersonate_user_extra = None;
+    }
+    if user.impersonate.is_none() && (user.impersonate_uid.is_some() || user.impersonate_groups.is_some()) {
+        return Err(Failure::usage("--as-group and --as-uid need --as, the user to be"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::path;
+    use crate::model::kinds::{NODE, POD, UPSTREAM};
+
+    #[test]
+    fn paths_are_those_of_the_api() {
+        assert_eq!(path(&UPSTREAM, "gloo-system", "x"), "/apis/gloo.solo.io/v1/namespaces/gloo-system/upstreams/x");
+        assert_eq!(path(&UPSTREAM, "", ""), "/apis/gloo.solo.io/v1/upstreams");
+        assert_eq!(path(&POD, "a", ""), "/api/v1/namespaces/a/pods");
+        assert_eq!(path(&NODE, "", "n"), "/api/v1/nodes/n");
+    }
+
+    #[test]
+    fn a_name_cannot_leave_its_place_in_the_path() {
+        assert_eq!(path(&POD, "a", "../b?x=1"), "/api/v1/namespaces/a/pods/..%2Fb%3Fx%3D1");
+    }
+}

@@ -1,0 +1,3 @@
+//! The only reads: what stands around an object, from the cluster.
+
+pub mod survey;

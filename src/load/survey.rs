@@ -1,0 +1,230 @@
+//! What stands around Upstreams: gateways, Settings, pods, policies, each read at most once a run.
+//!
+//! Whatever may not or cannot be read is a value that says so: missing rights are never "ok".
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+
+use serde_json::Value;
+use tokio::sync::OnceCell;
+
+use crate::kube::{ApiError, Cause, Query, Scope, Session};
+use crate::model::{Kind, Object, kinds};
+use crate::options::{GLOO_SYSTEM, Global};
+use crate::plan::Wants;
+use crate::plan::backend::{self, Backend, Destination, ServiceRef};
+use crate::plan::gateway::{self, AutoMtls, Gateway};
+use crate::plan::mtls::{Found, Surroundings};
+use crate::plan::peer::{self, Peer};
+
+/// Where the mesh's own policies are unless its configuration says otherwise.
+const ROOT_NAMESPACE: &str = "istio-system";
+/// Pods that have ended answer no request.
+const RUNNING: &str = "status.phase!=Succeeded,status.phase!=Failed";
+
+type Read<T> = Result<T, String>;
+
+/// Reads what stands around, and keeps it.
+pub struct Survey<'s> {
+    session: &'s Session,
+    /// `-n`, if it was typed: Gloo may be installed there.
+    typed: Option<&'s str>,
+    gloo_namespace: Option<&'s str>,
+    settings: OnceCell<(String, Read<AutoMtls>)>,
+    policies: OnceCell<Read<Policies>>,
+    pods: Cache,
+    services: Cache,
+}
+
+struct Policies {
+    all: Vec<Value>,
+    root_namespace: String,
+}
+
+/// Whole lists by namespace.
+#[derive(Default)]
+struct Cache(RefCell<HashMap<String, Rc<OnceCell<Read<Vec<Value>>>>>>);
+
+impl<'s> Survey<'s> {
+    /// A survey of the session's cluster.
+    pub fn new(session: &'s Session, global: &'s Global) -> Self {
+        Self {
+            session,
+            typed: global.namespace.as_deref(),
+            gloo_namespace: global.gloo_namespace.as_deref(),
+            settings: OnceCell::new(),
+            policies: OnceCell::new(),
+            pods: Cache::default(),
+            services: Cache::default(),
+        }
+    }
+
+    /// Where Gloo is installed: the flag, or `-n` if it holds Settings `default`, or gloo-system.
+    pub async fn gloo_namespace(&self) -> &str {
+        &self.settings().await.0
+    }
+
+    /// Whether auto-mTLS is on, and if that is unknown why.
+    pub async fn auto_mtls(&self) -> &Read<AutoMtls> {
+        &self.settings().await.1
+    }
+
+    async fn settings(&self) -> &(String, Read<AutoMtls>) {
+        self.settings
+            .get_or_init(async || {
+                let candidates: Vec<&str> = match (self.gloo_namespace, self.typed) {
+                    (Some(said), _) => vec![said],
+                    (None, Some(typed)) if typed != GLOO_SYSTEM => vec![typed, GLOO_SYSTEM],
+                    (None, _) => vec![GLOO_SYSTEM],
+                };
+                let last = candidates[candidates.len() - 1];
+                for namespace in candidates {
+                    match self.session.get(&kinds::SETTINGS, namespace, "default").await {
+                        Ok(settings) => return (namespace.to_owned(), Ok(AutoMtls::of_settings(&settings))),
+                        Err(error) if error.cause == Cause::NotFound && namespace != last => {}
+                        Err(error) => return (last.to_owned(), Err(why(&error))),
+                    }
+                }
+                (last.to_owned(), Err("no Settings".to_owned()))
+            })
+            .await
+    }
+
+    /// The gateway's sidecars and bootstrap.
+    pub async fn gateway(&self) -> Gateway {
+        let namespace = self.gloo_namespace().await;
+        let list = async |kind: &'static Kind| {
+            let query = Query::labelled(gateway::PROXY_LABEL);
+            self.session.list_all(kind, Scope::Namespace(namespace), query).await
+        };
+        let read = async { Ok::<_, ApiError>((list(&kinds::POD).await?, list(&kinds::CONFIG_MAP).await?)) };
+        match read.await {
+            Ok((pods, config_maps)) => gateway::of(&pods, &config_maps),
+            Err(error) => Gateway::Unknown { why: why(&error) },
+        }
+    }
+
+    /// What stands around an Upstream. A sweep reads pods and Services a namespace at a time.
+    pub async fn around(&self, upstream: &Object, found: Found, wants: Wants) -> Surroundings {
+        let (gloo_namespace, auto_mtls) = self.settings().await;
+        let (backend, peer) = match backend::destination(&upstream.value, gloo_namespace) {
+            Destination::Decided(backend) => (backend, Peer::Permissive),
+            Destination::Service { service, port, selector } => {
+                self.behind(&service, port, &selector, found, wants).await
+            }
+        };
+        Surroundings { backend, peer, auto_mtls: auto_mtls.as_ref().copied().unwrap_or(AutoMtls::Unknown) }
+    }
+
+    async fn behind(
+        &self,
+        service: &ServiceRef,
+        port: Option<u64>,
+        narrowed: &BTreeMap<String, String>,
+        found: Found,
+        wants: Wants,
+    ) -> (Backend, Peer) {
+        let unknown = |why: String| (Backend::Unknown { why: why.clone() }, Peer::Unknown { why });
+        let there = match self.service(service, found).await {
+            Ok(Some(there)) => there,
+            Ok(None) => {
+                let service = format!("{}/{}", service.namespace, service.name);
+                return (Backend::NoService { service }, Peer::Permissive);
+            }
+            Err(why) => return unknown(why),
+        };
+        let Some(selector) = backend::pod_selector(&there, narrowed) else {
+            return unknown(format!("service {}/{} has no selector", service.namespace, service.name));
+        };
+        let pods = match self.pods(&service.namespace, &selector, found).await {
+            Ok(pods) => pods,
+            Err(why) => return unknown(why),
+        };
+        let peer = match wants.peer {
+            false => Peer::Unseen,
+            true => match self.policies().await {
+                Ok(Policies { all, root_namespace }) => {
+                    let port = backend::target_port(&there, port);
+                    peer::of_pods(all, root_namespace, &service.namespace, &pods, port)
+                }
+                Err(why) => Peer::Unknown { why: why.clone() },
+            },
+        };
+        (backend::of_pods(&pods), peer)
+    }
+
+    async fn service(&self, service: &ServiceRef, found: Found) -> Read<Option<Value>> {
+        let ServiceRef { namespace, name } = service;
+        match found {
+            Found::Named => match self.session.get(&kinds::SERVICE, namespace, name).await {
+                Ok(there) => Ok(Some(there)),
+                Err(error) if error.cause == Cause::NotFound => Ok(None),
+                Err(error) => Err(why(&error)),
+            },
+            Found::Swept => {
+                let cell = self.services.cell(namespace);
+                let services = cell.get_or_init(|| self.list(&kinds::SERVICE, namespace, Query::default())).await;
+                Ok(services.as_ref()?.iter().find(|there| there["metadata"]["name"] == **name).cloned())
+            }
+        }
+    }
+
+    /// The metadata of the pods that are selected.
+    async fn pods(&self, namespace: &str, selector: &BTreeMap<String, String>, found: Found) -> Read<Vec<Value>> {
+        let query = Query { fields: RUNNING.into(), metadata_only: true, ..Query::default() };
+        match found {
+            Found::Named => {
+                let labels: Vec<_> = selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
+                self.list(&kinds::POD, namespace, Query { labels: labels.join(","), ..query }).await
+            }
+            Found::Swept => {
+                let cell = self.pods.cell(namespace);
+                let pods = cell.get_or_init(|| self.list(&kinds::POD, namespace, query)).await.as_ref()?;
+                let selected = pods.iter().filter(|pod| backend::selects(selector, &pod["metadata"]["labels"]));
+                Ok(selected.cloned().collect())
+            }
+        }
+    }
+
+    async fn list(&self, kind: &'static Kind, namespace: &str, query: Query) -> Read<Vec<Value>> {
+        self.session.list_all(kind, Scope::Namespace(namespace), query).await.map_err(|error| why(&error))
+    }
+
+    /// Every policy of the mesh, and the namespace whose policies are the mesh's own.
+    async fn policies(&self) -> Result<&Policies, &String> {
+        let read = async || {
+            let all = match self.session.list_all(&kinds::PEER_AUTHENTICATION, Scope::All, Query::default()).await {
+                Ok(all) => all,
+                // Without Istio's CRDs nobody can demand anything.
+                Err(error) if error.cause == Cause::NoCrd => Vec::new(),
+                Err(error) => return Err(why(&error)),
+            };
+            let maps = match all.is_empty() {
+                true => Vec::new(),
+                false => self.list(&kinds::CONFIG_MAP, ROOT_NAMESPACE, Query::labelled("istio.io/rev")).await?,
+            };
+            let root_namespace = peer::root_namespace(&maps).unwrap_or_else(|| ROOT_NAMESPACE.to_owned());
+            Ok(Policies { all, root_namespace })
+        };
+        self.policies.get_or_init(read).await.as_ref()
+    }
+}
+
+impl Cache {
+    fn cell(&self, namespace: &str) -> Rc<OnceCell<Read<Vec<Value>>>> {
+        Rc::clone(self.0.borrow_mut().entry(namespace.to_owned()).or_default())
+    }
+}
+
+/// Why something is unknown, in a few words.
+fn why(error: &ApiError) -> String {
+    let kind = error.kind.map_or("the server", |kind| kind.plural);
+    match &error.cause {
+        Cause::Forbidden { .. } if error.namespace.is_empty() => format!("may not {} {kind}", error.verb),
+        Cause::Forbidden { .. } => format!("may not {} {kind} in {}", error.verb, error.namespace),
+        Cause::NotFound => format!("no {kind} {} in {}", error.name, error.namespace),
+        Cause::NoCrd => format!("the cluster has no {kind}"),
+        _ => format!("cannot {} {kind}: {}", error.verb, error.reason().meaning().to_lowercase()),
+    }
+}

@@ -1,0 +1,229 @@
+//! What the command line means, as plain values: nothing after `cli/` knows clap.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::model::Selector;
+use crate::plan::mtls::Policy;
+use crate::render::diff::Secrets;
+use crate::ui::{Loudness, When};
+
+/// What every command is told.
+#[derive(Debug, Clone)]
+pub struct Global {
+    pub kubeconfig: Option<PathBuf>,
+    pub context: Option<String>,
+    /// `-n`, if it was typed.
+    pub namespace: Option<String>,
+    pub gloo_namespace: Option<String>,
+    pub as_user: Option<String>,
+    pub as_groups: Vec<String>,
+    pub as_uid: Option<String>,
+    pub format: Format,
+    /// One API request with its retries.
+    pub timeout: Duration,
+    /// Each wait: an address, a rollout.
+    pub wait_timeout: Duration,
+    pub colour: When,
+    pub loudness: Loudness,
+    pub consent: Consent,
+}
+
+/// Where Gloo is installed unless something says otherwise.
+pub const GLOO_SYSTEM: &str = "gloo-system";
+
+impl Global {
+    /// The namespace of the named object: glooctl's meaning of `-n`.
+    pub fn object_namespace(&self) -> &str {
+        self.namespace.as_deref().unwrap_or(GLOO_SYSTEM)
+    }
+}
+
+/// Whether a risky command was agreed to beforehand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consent {
+    /// Ask on a terminal.
+    Ask,
+    /// `--yes`
+    Given,
+}
+
+/// `-o`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    Text,
+    Json,
+    Yaml,
+    Name,
+    Table,
+}
+
+/// What to look at and what to do with it.
+#[derive(Debug, Clone)]
+pub enum Command {
+    Mtls(Mtls),
+    Proxy(Proxy),
+    Version(Version),
+    Completion(Shell),
+}
+
+/// `istio enable-mtls`, `istio disable-mtls`.
+#[derive(Debug, Clone)]
+pub struct Mtls {
+    pub policy: Policy,
+    pub selection: Selection,
+    pub absent: Absent,
+    /// Requests under way at once in a sweep.
+    pub concurrency: usize,
+    pub preview: Preview,
+    /// Manifests instead of the cluster.
+    pub files: Option<Files>,
+    pub secrets: Secrets,
+}
+
+/// Which objects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Selection {
+    /// These, in this order, each once.
+    Named(Vec<Named>),
+    /// Those that match, in these namespaces.
+    Sweep { labels: Option<Selector>, scope: Scope },
+}
+
+/// `name` or `namespace/name`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Named {
+    pub namespace: Option<String>,
+    pub name: String,
+}
+
+/// Where a sweep looks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// `-n`, or its default.
+    Namespace,
+    /// `-A`
+    Everywhere,
+}
+
+/// What it means that an object is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Absent {
+    Fails,
+    /// `--ignore-not-found`
+    IsFine,
+}
+
+/// What is shown instead of done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Preview {
+    pub dry_run: Option<DryRun>,
+    /// `--diff`
+    pub diff: bool,
+    /// `--check`
+    pub check: bool,
+}
+
+impl Preview {
+    /// Whether nothing is written.
+    pub fn is_on(self) -> bool {
+        self.dry_run.is_some() || self.diff || self.check
+    }
+}
+
+/// `--dry-run`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DryRun {
+    Client,
+    Server,
+}
+
+/// `-f` and what belongs to it.
+#[derive(Debug, Clone)]
+pub struct Files {
+    /// Files, directories, `-`.
+    pub paths: Vec<PathBuf>,
+    pub destination: Destination,
+}
+
+/// Where edited manifests go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Destination {
+    Stdout,
+    /// `--write`
+    InPlace,
+}
+
+/// `proxy url`, `proxy address`.
+#[derive(Debug, Clone)]
+pub struct Proxy {
+    pub form: AddressForm,
+    pub target: ProxyTarget,
+    pub port: Option<String>,
+    pub local: Local,
+    pub prefer: Prefer,
+    pub amount: Amount,
+    pub patience: Patience,
+}
+
+/// Which of the two commands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddressForm {
+    Url,
+    Address,
+}
+
+/// Which proxy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProxyTarget {
+    /// `--name`
+    Name(String),
+    /// `--gateway`: a Gateway of the Kubernetes Gateway API.
+    Gateway(String),
+}
+
+/// `-l`: a node port whatever the Service's type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Local {
+    AsTheServiceSays,
+    NodePort,
+}
+
+/// `--prefer`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prefer {
+    Ip,
+    Hostname,
+}
+
+/// One address or all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Amount {
+    One,
+    All,
+}
+
+/// Whether to wait for an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    Now,
+    Wait,
+}
+
+/// `version`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    /// `--client`
+    Client,
+    ClientAndServer,
+}
+
+/// `completion SHELL`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+    PowerShell,
+    Elvish,
+}

@@ -1,0 +1,156 @@
+//! A node port: the nodes of ready pods, and which of a node's addresses to print.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::port::Port;
+use super::{Address, Amount, Answer, Cause, Need, Pending, Prefer, Reach, Seen, View, found, host};
+use crate::error::{Failure, Reason};
+use crate::model::{ObjectRef, kinds};
+use crate::plan::advice::{Advice, Code};
+use crate::plan::backend::labels;
+
+/// To print one address, no more nodes than these are read: each is a request.
+const NODES_FOR_ONE: usize = 8;
+
+/// A pod that runs where it answers is asked for, also with externalTrafficPolicy Cluster, where any
+/// node would do: with Local no other node answers.
+pub(super) fn answer(view: &View, port: &Port, seen: Seen) -> Result<Answer, Failure> {
+    let node_port = port.on_nodes.ok_or_else(|| unallocated(view, port))?;
+    let selector = selector(view)?;
+    let Some(pods) = seen.pods else {
+        return Ok(Answer::Needs(Need::Pods { namespace: view.service.reference.namespace.clone(), selector }));
+    };
+    let mut names: BTreeSet<&str> = pods.iter().filter(|pod| not_ready(pod).is_none()).filter_map(node_of).collect();
+    if names.is_empty() {
+        let cause = Cause::NoReadyPod(pods.iter().map(why_not).collect());
+        return Ok(Answer::Pending(Pending { service: view.service.reference.clone(), cause }));
+    }
+    if view.wish.amount == Amount::One {
+        names = names.into_iter().take(NODES_FOR_ONE).collect();
+    }
+    let Some(nodes) = seen.nodes else {
+        return Ok(Answer::Needs(Need::Nodes(names.into_iter().map(str::to_owned).collect())));
+    };
+    from_nodes(view, port, node_port, &names, nodes)
+}
+
+fn unallocated(view: &View, port: &Port) -> Failure {
+    let kind = view.spec()["type"].as_str().unwrap_or("ClusterIP");
+    let refused = view.refused(Reason::NoAddress, &format!("has no node port for port {}", port.shown()));
+    match (view.wish.reach, kind) {
+        (Reach::NodePort, "ClusterIP") => refused
+            .detail("its type is ClusterIP: only NodePort and LoadBalancer have node ports")
+            .hint("without --local-cluster its cluster IP is printed"),
+        (_, "LoadBalancer") => refused
+            .detail("none is allocated (allocateLoadBalancerNodePorts)")
+            .hint("without --local-cluster the load balancer's address is printed"),
+        _ => refused.detail("none is allocated"),
+    }
+}
+
+fn selector(view: &View) -> Result<String, Failure> {
+    let terms: Vec<String> =
+        labels(&view.spec()["selector"]).iter().map(|(key, value)| format!("{key}={value}")).collect();
+    if terms.is_empty() {
+        return Err(
+            view.refused(Reason::NoAddress, "has no selector: nothing says which pods, and so which nodes, answer")
+        );
+    }
+    Ok(terms.join(","))
+}
+
+fn from_nodes(
+    view: &View,
+    port: &Port,
+    node_port: u16,
+    names: &BTreeSet<&str>,
+    nodes: &[Value],
+) -> Result<Answer, Failure> {
+    let mut ranked = Vec::new();
+    let mut unusable = Vec::new();
+    for name in names {
+        match nodes.iter().find(|node| node["metadata"]["name"] == **name) {
+            None => unusable.push(format!("node {name}: not found")),
+            Some(node) => match best(node, view.wish.prefer) {
+                None => unusable.push(format!("node {name}: has no address")),
+                Some((rank, kind)) => ranked.push((rank, *name, kind, node)),
+            },
+        }
+    }
+    if ranked.is_empty() {
+        let refused = view.refused(Reason::NoAddress, "has ready pods, but none of their nodes has an address");
+        return Err(unusable.into_iter().fold(refused, Failure::detail));
+    }
+    ranked.sort_by_key(|(rank, name, ..)| (*rank, *name));
+    let mut addresses: Vec<Address> = Vec::new();
+    let mut advice = Vec::new();
+    for (_, name, kind, node) in if view.wish.amount == Amount::One { &ranked[..1] } else { &ranked[..] } {
+        for text in of_kind(node, kind) {
+            addresses.push(Address::at(port, host::read(view, text)?, node_port, format!("node {name} {kind}")));
+        }
+        if view.wish.reach == Reach::ServiceType && !kind.starts_with("External") {
+            advice.push(
+                Advice::warning(
+                    Code::NodesOnly,
+                    format!("node {name} has no ExternalIP: its {kind} is reachable from the nodes' network only"),
+                )
+                .about(&ObjectRef::new(&kinds::NODE, "", *name)),
+            );
+        }
+    }
+    Ok(found(view.wish, addresses, advice))
+}
+
+/// Outside before inside; a node's `Hostname` last, since seldom anybody resolves it.
+fn best(node: &Value, prefer: Prefer) -> Option<(usize, &'static str)> {
+    let kinds = if prefer == Prefer::Hostname {
+        ["ExternalDNS", "ExternalIP", "InternalDNS", "InternalIP", "Hostname"]
+    } else {
+        ["ExternalIP", "ExternalDNS", "InternalIP", "InternalDNS", "Hostname"]
+    };
+    kinds.into_iter().enumerate().find(|(_, kind)| of_kind(node, kind).next().is_some())
+}
+
+fn of_kind<'n>(node: &'n Value, kind: &str) -> impl Iterator<Item = &'n str> {
+    let addresses = node["status"]["addresses"].as_array().into_iter().flatten();
+    addresses
+        .filter(move |address| address["type"] == *kind)
+        .filter_map(|address| address["address"].as_str().filter(|text| !text.is_empty()))
+}
+
+fn node_of(pod: &Value) -> Option<&str> {
+    pod["spec"]["nodeName"].as_str().filter(|name| !name.is_empty())
+}
+
+/// `pod x: CrashLoopBackOff (container gateway-proxy)`.
+fn why_not(pod: &Value) -> String {
+    let name = pod["metadata"]["name"].as_str().unwrap_or_default();
+    format!("pod {name}: {}", not_ready(pod).unwrap_or_else(|| "ready, but on no node".into()))
+}
+
+/// Why a pod does not answer; `None` if it does.
+fn not_ready(pod: &Value) -> Option<String> {
+    if !pod["metadata"]["deletionTimestamp"].is_null() {
+        return Some("being deleted".into());
+    }
+    let status = &pod["status"];
+    let condition = |kind: &str| status["conditions"].as_array()?.iter().find(|condition| condition["type"] == kind);
+    if condition("Ready").is_some_and(|ready| ready["status"] == "True") {
+        return None;
+    }
+    if let Some(false) = condition("PodScheduled").map(|scheduled| scheduled["status"] == "True") {
+        let message = condition("PodScheduled").and_then(|scheduled| scheduled["message"].as_str());
+        return Some(format!("not scheduled{}", message.map(|text| format!(": {text}")).unwrap_or_default()));
+    }
+    let containers = ["initContainerStatuses", "containerStatuses"]
+        .into_iter()
+        .flat_map(|key| status[key].as_array().into_iter().flatten());
+    let stuck = containers.filter(|container| container["ready"] != true).find_map(|container| {
+        let state = &container["state"];
+        let reason = state["waiting"]["reason"].as_str().or_else(|| state["terminated"]["reason"].as_str())?;
+        Some(format!("{reason} (container {})", container["name"].as_str().unwrap_or_default()))
+    });
+    Some(stuck.unwrap_or_else(|| format!("{}, not ready", status["phase"].as_str().unwrap_or("Pending"))))
+}

@@ -1,0 +1,316 @@
+//! What an operator should know beside the change: warnings that never stop a script.
+
+use super::backend::Backend;
+use super::gateway::Gateway;
+use super::mtls::{Surroundings, Wish};
+use super::owner::Owner;
+use super::peer::Peer;
+use crate::model::{Object, ObjectRef};
+
+/// Declares the closed list of codes: the variant, its name in the JSON, what it means.
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])* $variant:ident = $name:literal,)*) => {
+        /// What a warning or a note is about: a closed list, listed in `docs/output.md`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Code { $($(#[doc = $doc])* $variant,)* }
+
+        impl Code {
+            /// Every code there is.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// Its name in the JSON.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// What it means, for the docs.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($doc),*).trim_ascii(),)* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// No gateway proxy has the `sds` and `istio-proxy` sidecars.
+    NoGatewaySidecars = "noGatewaySidecars",
+    /// No gateway's bootstrap has the cluster `gateway_proxy_sds`.
+    NoSdsCluster = "noSdsCluster",
+    /// Auto-mTLS covers the Upstream already.
+    AutoMtls = "autoMtls",
+    /// Pods behind the Upstream have no sidecar.
+    NoSidecar = "noSidecar",
+    /// Nothing is behind the Upstream.
+    NoPods = "noPods",
+    /// The Upstream is not a Kubernetes Service.
+    NotKubernetes = "notKubernetes",
+    /// The peer demands mutual TLS.
+    StrictPeer = "strictPeer",
+    /// Somebody else writes the object and may put it back.
+    Owner = "owner",
+    /// Something that would be said could not be read.
+    Unknown = "unknown",
+    /// A flag or an environment variable has no effect here.
+    NoEffect = "noEffect",
+    /// The address is reachable from inside the cluster only.
+    InsideOnly = "insideOnly",
+    /// The address is a node's inner one, reachable from the nodes' network only.
+    NodesOnly = "nodesOnly",
+    /// The load balancer does not serve the port at one of its addresses.
+    PortNotServed = "portNotServed",
+    /// A file was passed over.
+    PassedOver = "passedOver",
+    /// The server could not be asked.
+    NoServer = "noServer",
+}
+
+/// How much it matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weight {
+    Warning,
+    Note,
+}
+
+/// A warning or a note.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Advice {
+    pub weight: Weight,
+    pub code: Code,
+    pub message: String,
+    pub details: Vec<String>,
+    pub hint: Option<String>,
+    pub object: Option<ObjectRef>,
+}
+
+impl Advice {
+    /// A warning of one line.
+    pub fn warning(code: Code, message: impl Into<String>) -> Self {
+        Self { weight: Weight::Warning, code, message: message.into(), details: Vec::new(), hint: None, object: None }
+    }
+
+    /// A note of one line.
+    pub fn note(code: Code, message: impl Into<String>) -> Self {
+        Self { weight: Weight::Note, ..Self::warning(code, message) }
+    }
+
+    /// With lines below it.
+    #[must_use]
+    pub fn details(mut self, details: impl IntoIterator<Item = String>) -> Self {
+        self.details.extend(details);
+        self
+    }
+
+    /// With what to do next.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// About this object.
+    #[must_use]
+    pub fn about(mut self, object: &ObjectRef) -> Self {
+        self.object = Some(object.clone());
+        self
+    }
+}
+
+/// What is worth saying about the gateway, once for a run.
+pub fn on_gateway(wish: Wish, gateway: &Gateway, namespace: &str) -> Option<Advice> {
+    if wish == Wish::Disable {
+        return None;
+    }
+    let advice = match gateway {
+        Gateway::Ready => return None,
+        Gateway::Absent => {
+            Advice::note(Code::Unknown, format!("no gateway proxy in {namespace}, so its sidecars are unknown"))
+                .hint("--gloo-namespace says where Gloo is installed")
+        }
+        Gateway::NoSidecars { pods } => Advice::warning(
+            Code::NoGatewaySidecars,
+            format!("no gateway proxy in {namespace} has the sds and istio-proxy sidecars: 503 until one has"),
+        )
+        .details(some_of(pods.iter().map(|pod| format!("pod {namespace}/{pod}"))))
+        .hint("set global.istioIntegration.enabled: true in the Helm values of Gloo"),
+        Gateway::NoCluster { config_maps } => Advice::warning(
+            Code::NoSdsCluster,
+            format!("no gateway's bootstrap in {namespace} has the cluster gateway_proxy_sds: 503 until one has"),
+        )
+        .details(some_of(config_maps.iter().map(|map| format!("configmap {namespace}/{map}"))))
+        .hint("set global.istioIntegration.enabled: true in the Helm values of Gloo"),
+        Gateway::Unknown { why } => {
+            Advice::note(Code::Unknown, format!("whether the gateway has Istio's sidecars is unknown: {why}"))
+        }
+    };
+    Some(advice)
+}
+
+/// What is worth saying about a named Upstream.
+pub fn on_upstream(wish: Wish, upstream: &Object, around: &Surroundings) -> Vec<Advice> {
+    let name = &upstream.reference.name;
+    let mut said = Vec::new();
+    match wish {
+        Wish::Enable => {
+            said.extend(on_backend(name, &around.backend));
+            if around.auto_mtls.covers(upstream) {
+                said.push(Advice::note(
+                    Code::AutoMtls,
+                    format!("auto-mTLS covers {name} already; with an sslConfig mTLS is unconditional"),
+                ));
+            }
+        }
+        Wish::Disable if !around.auto_mtls.covers(upstream) => said.extend(on_peer(name, &around.peer)),
+        Wish::Disable => {}
+    }
+    said.into_iter().map(|advice| advice.about(&upstream.reference)).collect()
+}
+
+fn on_backend(name: &str, backend: &Backend) -> Option<Advice> {
+    let advice = match backend {
+        Backend::Unseen => return None,
+        Backend::Pods { meshed, plain } if plain.is_empty() => {
+            return (*meshed == 0).then(|| {
+                Advice::warning(Code::NoPods, format!("no pod is behind {name}, so its sidecars are unknown"))
+            });
+        }
+        Backend::Pods { meshed, plain } => Advice::warning(
+            Code::NoSidecar,
+            format!(
+                "{} of {} pods behind {name} {} no sidecar: 503 there",
+                plain.len(),
+                meshed + plain.len(),
+                if plain.len() == 1 { "has" } else { "have" }
+            ),
+        )
+        .details(some_of(plain.iter().map(|pod| format!("pod {pod}"))))
+        .hint(format!(
+            "kubectl label namespace {} istio-injection=enabled (or istio.io/rev=...), then restart them",
+            plain[0].split('/').next().unwrap_or_default()
+        )),
+        Backend::NotKubernetes { kind } => Advice::warning(
+            Code::NotKubernetes,
+            format!("{name} is not a Kubernetes Service ({kind}): 503 unless Istio's certificates are taken there"),
+        ),
+        Backend::System { service } => Advice::warning(
+            Code::NoSidecar,
+            format!("{name} is service {service}, which is not an app of the mesh: 503 there"),
+        ),
+        Backend::NoService { service } => {
+            Advice::warning(Code::NoPods, format!("service {service} behind {name} is not there"))
+        }
+        Backend::Unknown { why } => {
+            Advice::note(Code::Unknown, format!("whether the pods behind {name} have sidecars is unknown: {why}"))
+        }
+    };
+    Some(advice)
+}
+
+fn on_peer(name: &str, peer: &Peer) -> Option<Advice> {
+    match peer {
+        Peer::Unseen | Peer::Permissive => None,
+        Peer::Strict { source } => Some(
+            Advice::warning(Code::StrictPeer, format!("the peer of {name} is STRICT: 503 without mTLS"))
+                .details([format!("peerauthentication {source}")])
+                .hint("make it PERMISSIVE first, or enable mTLS again"),
+        ),
+        Peer::Unknown { why } => {
+            Some(Advice::note(Code::Unknown, format!("whether the peer of {name} is STRICT is unknown: {why}")))
+        }
+    }
+}
+
+/// What is worth saying about who else writes a changed object, and the change that would last.
+pub fn on_owner(wish: Wish, object: &ObjectRef, owner: &Owner) -> Advice {
+    let again = format!("gloo-rs istio {}-mtls -u {} -f PATH --write", wish.verb(), object.name);
+    let advice = match owner {
+        Owner::ArgoCd { .. } | Owner::Flux { .. } => {
+            Advice::warning(Code::Owner, format!("{owner} owns this Upstream and will put it back"))
+                .hint(format!("change it in Git: {again}"))
+        }
+        Owner::Helm { .. } => {
+            Advice::warning(Code::Owner, format!("{owner} owns this Upstream; its next upgrade may put it back"))
+                .hint("change the chart's template or values as well")
+        }
+        Owner::Discovery => {
+            Advice::note(Code::Owner, format!("Gloo's discovery made {}; it keeps sslConfig", object.name))
+                .hint("if discovery deletes it and makes it anew, run this again")
+        }
+    };
+    advice.about(object)
+}
+
+/// At most ten lines, and how many more.
+fn some_of(lines: impl ExactSizeIterator<Item = String>) -> Vec<String> {
+    const SHOWN: usize = 10;
+    let more = lines.len().saturating_sub(SHOWN);
+    let mut shown: Vec<_> = lines.take(SHOWN).collect();
+    if more > 0 {
+        shown.push(format!("and {more} more"));
+    }
+    shown
+}
+
+/// Settings could not be read.
+pub fn on_settings(why: &str) -> Advice {
+    Advice::note(Code::Unknown, format!("whether auto-mTLS is on is unknown: {why}"))
+        .hint("--gloo-namespace says where Gloo is installed")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::kinds::UPSTREAM;
+    use crate::plan::gateway::AutoMtls;
+
+    fn around(backend: Backend, peer: Peer, auto_mtls: AutoMtls) -> Surroundings {
+        Surroundings { backend, peer, auto_mtls }
+    }
+
+    fn upstream() -> Object {
+        Object::new(&UPSTREAM, json!({"metadata": {"name": "x"}, "spec": {"kube": {}}}))
+    }
+
+    fn codes(wish: Wish, around: &Surroundings) -> Vec<Code> {
+        on_upstream(wish, &upstream(), around).into_iter().map(|advice| advice.code).collect()
+    }
+
+    #[test]
+    fn enabling_warns_of_pods_without_sidecar_and_names_them() {
+        let backend = Backend::Pods { meshed: 2, plain: vec!["default/a".into()] };
+        let said = on_upstream(Wish::Enable, &upstream(), &around(backend, Peer::Unseen, AutoMtls::Off));
+        assert_eq!(said.len(), 1);
+        assert_eq!(said[0].message, "1 of 3 pods behind x has no sidecar: 503 there");
+        assert_eq!(said[0].details, ["pod default/a"]);
+        assert_eq!(said[0].weight, Weight::Warning);
+    }
+
+    #[test]
+    fn what_could_not_be_read_is_a_note_and_never_ok() {
+        let unknown = around(
+            Backend::Unknown { why: "may not list pods".into() },
+            Peer::Unknown { why: "may not list".into() },
+            AutoMtls::Off,
+        );
+        assert_eq!(codes(Wish::Enable, &unknown), [Code::Unknown]);
+        assert_eq!(codes(Wish::Disable, &unknown), [Code::Unknown]);
+    }
+
+    #[test]
+    fn disabling_warns_of_a_strict_peer_unless_auto_mtls_takes_over() {
+        let strict = Peer::Strict { source: "istio-system/test, mesh".into() };
+        let backend = Backend::Pods { meshed: 1, plain: vec![] };
+        assert_eq!(codes(Wish::Disable, &around(backend.clone(), strict.clone(), AutoMtls::Off)), [Code::StrictPeer]);
+        assert_eq!(codes(Wish::Disable, &around(backend, strict, AutoMtls::On)), []);
+    }
+
+    #[test]
+    fn many_pods_are_shown_as_some_and_a_number() {
+        let plain: Vec<_> = (0..25).map(|pod| format!("ns/pod-{pod:02}")).collect();
+        let backend = Backend::Pods { meshed: 0, plain };
+        let said = on_upstream(Wish::Enable, &upstream(), &around(backend, Peer::Unseen, AutoMtls::Off));
+        assert_eq!(said[0].details.len(), 11);
+        assert_eq!(said[0].details[10], "and 15 more");
+    }
+}

@@ -1,0 +1,201 @@
+//! What answers behind an Upstream: the pods, and whether each of them is in the mesh.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::outcome::Objection;
+use crate::error::Reason;
+
+/// The label Istio puts on a pod whose sidecar takes mutual TLS (Gloo's own auto-mTLS reads it too).
+const TLS_MODE: &str = "security.istio.io/tlsMode";
+
+/// Namespaces whose Services are not applications of the mesh.
+const SYSTEM_NAMESPACES: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
+
+/// What is known of the far end of an Upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Backend {
+    /// Nobody looked: a manifest without a cluster.
+    Unseen,
+    /// It could not be read.
+    Unknown { why: String },
+    /// Not a Kubernetes Service.
+    NotKubernetes { kind: String },
+    /// A Service of Gloo, Istio or Kubernetes itself.
+    System { service: String },
+    /// The Service is not there.
+    NoService { service: String },
+    /// Its pods: how many are in the mesh, and which are not.
+    Pods { meshed: usize, plain: Vec<String> },
+}
+
+/// The Service an Upstream points at.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ServiceRef {
+    pub namespace: String,
+    pub name: String,
+}
+
+/// What an Upstream says about its far end, before anything else is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination {
+    Service {
+        service: ServiceRef,
+        port: Option<u64>,
+        selector: BTreeMap<String, String>,
+    },
+    /// The backend is decided without reading more.
+    Decided(Backend),
+}
+
+/// Reads `spec.kube`; `gloo_namespace` is where Gloo's own Services are.
+pub fn destination(upstream: &Value, gloo_namespace: &str) -> Destination {
+    let kube = &upstream["spec"]["kube"];
+    let text = |key: &str| kube[key].as_str().unwrap_or_default().to_owned();
+    if !kube.is_object() {
+        return Destination::Decided(Backend::NotKubernetes { kind: upstream_type(upstream).to_owned() });
+    }
+    let service = ServiceRef { namespace: text("serviceNamespace"), name: text("serviceName") };
+    if is_system(&service, gloo_namespace) {
+        return Destination::Decided(Backend::System { service: format!("{}/{}", service.namespace, service.name) });
+    }
+    if service.name.is_empty() || service.namespace.is_empty() {
+        return Destination::Decided(Backend::Unknown { why: "spec.kube names no Service".into() });
+    }
+    Destination::Service { service, port: kube["servicePort"].as_u64(), selector: labels(&kube["selector"]) }
+}
+
+/// The key under `spec` that says what kind of Upstream it is (`static`, `aws`, `consul`).
+fn upstream_type(upstream: &Value) -> &str {
+    const TYPES: [&str; 9] = ["static", "aws", "awsEc2", "azure", "consul", "gcp", "pipe", "ai", "kube"];
+    TYPES.into_iter().find(|kind| upstream["spec"][kind].is_object()).unwrap_or("unknown type")
+}
+
+fn is_system(service: &ServiceRef, gloo_namespace: &str) -> bool {
+    SYSTEM_NAMESPACES.contains(&service.namespace.as_str())
+        || service.namespace == gloo_namespace
+        || (service.namespace == "default" && service.name == "kubernetes")
+        || service.name == "istiod"
+        || service.name.starts_with("istiod-")
+        || service.namespace == "istio-system"
+}
+
+/// String values of an object, as a label map.
+pub fn labels(value: &Value) -> BTreeMap<String, String> {
+    value
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+        .collect()
+}
+
+/// What a Service and an Upstream together select: Gloo narrows the Service's endpoints by `spec.kube.selector`.
+/// `None` if the Service selects nothing by itself (its endpoints are made by hand).
+pub fn pod_selector(service: &Value, narrowed: &BTreeMap<String, String>) -> Option<BTreeMap<String, String>> {
+    let mut selector = labels(&service["spec"]["selector"]);
+    if selector.is_empty() {
+        return None;
+    }
+    selector.extend(narrowed.iter().map(|(key, value)| (key.clone(), value.clone())));
+    Some(selector)
+}
+
+/// The pods' port behind a Service's; `None` where it is named, for only the pods know that number.
+pub fn target_port(service: &Value, port: Option<u64>) -> Option<u64> {
+    let ports = service["spec"]["ports"].as_array()?;
+    let port = ports.iter().find(|candidate| candidate["port"].as_u64() == port)?;
+    if port["targetPort"].is_null() { port["port"].as_u64() } else { port["targetPort"].as_u64() }
+}
+
+/// Whether a pod with these labels is selected.
+pub fn selects(selector: &BTreeMap<String, String>, pod_labels: &Value) -> bool {
+    selector.iter().all(|(key, value)| pod_labels[key] == **value)
+}
+
+/// The backend these pods make, read from their metadata alone.
+pub fn of_pods<'v>(pods: impl IntoIterator<Item = &'v Value>) -> Backend {
+    let mut meshed = 0;
+    let mut plain = Vec::new();
+    for pod in pods {
+        let metadata = &pod["metadata"];
+        if is_meshed(pod) {
+            meshed += 1;
+        } else {
+            let text = |key: &str| metadata[key].as_str().unwrap_or_default();
+            plain.push(format!("{}/{}", text("namespace"), text("name")));
+        }
+    }
+    plain.sort_unstable();
+    Backend::Pods { meshed, plain }
+}
+
+/// Whether a pod takes Istio's mutual TLS; a sidecar may be an init container, so the label decides.
+pub fn is_meshed(pod: &Value) -> bool {
+    pod["metadata"]["labels"][TLS_MODE] == "istio"
+}
+
+impl Backend {
+    /// Why TLS would not be answered there, if it would not; `None` also where nobody looked.
+    pub fn against_tls(&self) -> Option<Objection> {
+        let objection = match self {
+            Self::Unseen => return None,
+            Self::Pods { meshed, plain } if *meshed > 0 && plain.is_empty() => return None,
+            Self::NotKubernetes { kind } => {
+                Objection::new(Reason::NotKubernetes, format!("not a Kubernetes Service ({kind})"))
+            }
+            Self::System { service } => {
+                Objection::new(Reason::SystemService, format!("service {service} is not an app"))
+            }
+            Self::NoService { service } => Objection::new(Reason::NoPods, format!("service {service} is not there")),
+            Self::Unknown { why } => Objection::new(Reason::Unknown, format!("sidecars unknown: {why}")),
+            Self::Pods { meshed: 0, plain } if plain.is_empty() => {
+                Objection::new(Reason::NoPods, "no pod is behind it")
+            }
+            Self::Pods { meshed, plain } => Objection::new(
+                Reason::NoSidecar,
+                format!("{} of {} pods behind it have no sidecar", plain.len(), meshed + plain.len()),
+            ),
+        };
+        Some(objection.hint("--force takes it all the same"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn pods_are_counted_by_the_label_istio_puts_there() {
+        let pod = |name: &str, labels: Value| json!({"metadata": {"name": name, "namespace": "ns", "labels": labels}});
+        let pods = [pod("b", json!({})), pod("a", json!({TLS_MODE: "disabled"})), pod("c", json!({TLS_MODE: "istio"}))];
+        assert_eq!(of_pods(&pods), Backend::Pods { meshed: 1, plain: vec!["ns/a".into(), "ns/b".into()] });
+    }
+
+    #[test]
+    fn an_upstreams_selector_narrows_the_services() {
+        let service = json!({"spec": {"selector": {"app": "a"}}});
+        let narrowed = BTreeMap::from([("version".to_owned(), "v2".to_owned())]);
+        let selector = pod_selector(&service, &narrowed).unwrap();
+        assert!(selects(&selector, &json!({"app": "a", "version": "v2", "x": "y"})));
+        assert!(!selects(&selector, &json!({"app": "a"})));
+        assert_eq!(pod_selector(&json!({"spec": {}}), &narrowed), None);
+    }
+
+    #[test]
+    fn system_services_are_recognised_by_where_they_are() {
+        let kube = |namespace: &str, name: &str| json!({"spec": {"kube": {"serviceNamespace": namespace, "serviceName": name, "servicePort": 80}}});
+        for (namespace, name) in [("gloo-system", "gloo"), ("kube-system", "kube-dns"), ("default", "kubernetes")] {
+            let decided = destination(&kube(namespace, name), "gloo-system");
+            assert!(matches!(decided, Destination::Decided(Backend::System { .. })), "{namespace}/{name}");
+        }
+        assert!(matches!(destination(&kube("default", "httpbin"), "gloo-system"), Destination::Service { .. }));
+        assert!(matches!(
+            destination(&json!({"spec": {"static": {}}}), "gloo-system"),
+            Destination::Decided(Backend::NotKubernetes { kind }) if kind == "static"
+        ));
+    }
+}

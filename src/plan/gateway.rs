@@ -1,0 +1,150 @@
+//! What the gateway brings to mutual TLS: its sidecars, its bootstrap, the auto-mTLS switches.
+
+use serde_json::Value;
+
+use super::mtls::{SDS_CLUSTER, Tls, tls_of};
+use crate::model::Object;
+
+/// The label of a gateway proxy's workload, pods and ConfigMap alike.
+pub const PROXY_LABEL: &str = "gloo=gateway-proxy";
+/// The key of a gateway's ConfigMap that holds Envoy's bootstrap.
+const BOOTSTRAP: &str = "envoy.yaml";
+
+/// Whether Settings turn auto-mTLS on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AutoMtls {
+    On,
+    Off,
+    /// Settings could not be read, or nobody looked.
+    Unknown,
+}
+
+impl AutoMtls {
+    /// Reads Settings: both switches are needed (Gloo's `istio_automtls` plugin, 1.17 and later).
+    pub fn of_settings(settings: &Value) -> Self {
+        let options = &settings["spec"]["gloo"]["istioOptions"];
+        match options["enableAutoMtls"] == true && options["enableIntegration"] == true {
+            true => Self::On,
+            false => Self::Off,
+        }
+    }
+
+    /// Whether auto-mTLS is used for this Upstream once it has no `sslConfig` of Istio's.
+    pub fn covers(self, upstream: &Object) -> bool {
+        self == Self::On
+            && upstream.value["spec"]["disableIstioAutoMtls"] != true
+            && !matches!(tls_of(&upstream.value), Tls::Foreign(_))
+    }
+}
+
+/// Whether the gateway proxies can serve Istio's certificates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Gateway {
+    /// At least one proxy has sidecar and cluster.
+    Ready,
+    /// No proxy was found.
+    Absent,
+    /// None of these pods has both sidecars.
+    NoSidecars { pods: Vec<String> },
+    /// None of these ConfigMaps has the cluster.
+    NoCluster { config_maps: Vec<String> },
+    /// It could not be read.
+    Unknown { why: String },
+}
+
+/// Reads gateway pods and bootstraps.
+pub fn of(pods: &[Value], config_maps: &[Value]) -> Gateway {
+    if pods.is_empty() {
+        return Gateway::Absent;
+    }
+    if !pods.iter().any(has_sidecars) {
+        return Gateway::NoSidecars { pods: names(pods) };
+    }
+    if !config_maps.iter().any(|map| has_cluster(map["data"][BOOTSTRAP].as_str().unwrap_or_default())) {
+        return Gateway::NoCluster { config_maps: names(config_maps) };
+    }
+    Gateway::Ready
+}
+
+fn names(objects: &[Value]) -> Vec<String> {
+    let mut names: Vec<_> =
+        objects.iter().map(|object| object["metadata"]["name"].as_str().unwrap_or_default().to_owned()).collect();
+    names.sort_unstable();
+    names
+}
+
+/// Native sidecars are init containers with `restartPolicy: Always`, so both lists count.
+fn has_sidecars(pod: &Value) -> bool {
+    let runs = |name: &str| {
+        ["containers", "initContainers"]
+            .iter()
+            .filter_map(|list| pod["spec"][list].as_array())
+            .flatten()
+            .any(|container| container["name"] == name)
+    };
+    runs("sds") && runs("istio-proxy")
+}
+
+/// Whether a bootstrap has the SDS cluster, by its name: Helm writes snake case, glooctl camel case.
+pub fn has_cluster(bootstrap: &str) -> bool {
+    let Ok(bootstrap) = crate::yaml::parse(bootstrap) else { return false };
+    ["static_resources", "staticResources"]
+        .iter()
+        .filter_map(|resources| bootstrap[resources]["clusters"].as_array())
+        .flatten()
+        .any(|cluster| cluster["name"] == SDS_CLUSTER)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::kinds::UPSTREAM;
+
+    fn pod(containers: &[&str], init: &[&str]) -> Value {
+        let named = |names: &[&str]| names.iter().map(|name| json!({"name": name})).collect::<Vec<_>>();
+        json!({"metadata": {"name": "p"}, "spec": {"containers": named(containers), "initContainers": named(init)}})
+    }
+
+    fn map(bootstrap: &str) -> Value {
+        json!({"metadata": {"name": "gateway-proxy-envoy-config"}, "data": {"envoy.yaml": bootstrap}})
+    }
+
+    const SNAKE: &str = "static_resources:\n  clusters:\n  - name: gateway_proxy_sds\n";
+    const CAMEL: &str = "staticResources:\n  clusters:\n  - {name: gateway_proxy_sds}\n";
+
+    #[test]
+    fn a_gateway_is_ready_with_sidecars_and_the_cluster_in_either_spelling() {
+        let whole = pod(&["gateway-proxy", "sds", "istio-proxy"], &[]);
+        for bootstrap in [SNAKE, CAMEL] {
+            assert_eq!(of(std::slice::from_ref(&whole), &[map(bootstrap)]), Gateway::Ready);
+        }
+        assert_eq!(of(&[pod(&["gateway-proxy", "sds"], &["istio-proxy"])], &[map(SNAKE)]), Gateway::Ready);
+        assert_eq!(of(&[], &[map(SNAKE)]), Gateway::Absent);
+        assert_eq!(
+            of(&[pod(&["gateway-proxy", "sds"], &[])], &[map(SNAKE)]),
+            Gateway::NoSidecars { pods: vec!["p".into()] }
+        );
+    }
+
+    #[test]
+    fn the_clusters_name_counts_not_the_text() {
+        let whole = pod(&["sds", "istio-proxy"], &[]);
+        let comment = "# gateway_proxy_sds\nstatic_resources:\n  clusters:\n  - name: other\n";
+        assert!(matches!(of(&[whole], &[map(comment)]), Gateway::NoCluster { .. }));
+    }
+
+    #[test]
+    fn auto_mtls_needs_both_switches_and_no_opt_out() {
+        let settings = |auto: bool, integration: bool| json!({"spec": {"gloo": {"istioOptions": {"enableAutoMtls": auto, "enableIntegration": integration}}}});
+        assert_eq!(AutoMtls::of_settings(&settings(true, true)), AutoMtls::On);
+        assert_eq!(AutoMtls::of_settings(&settings(true, false)), AutoMtls::Off);
+        assert_eq!(AutoMtls::of_settings(&json!({})), AutoMtls::Off);
+        let upstream = |spec: Value| Object::new(&UPSTREAM, json!({"spec": spec}));
+        assert!(AutoMtls::On.covers(&upstream(json!({"kube": {}}))));
+        assert!(!AutoMtls::On.covers(&upstream(json!({"disableIstioAutoMtls": true}))));
+        assert!(!AutoMtls::On.covers(&upstream(json!({"sslConfig": {"secretRef": {}}}))));
+        assert!(!AutoMtls::Unknown.covers(&upstream(json!({}))));
+    }
+}

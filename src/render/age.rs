@@ -1,0 +1,58 @@
+//! How long ago, how long for: `40s`, `6m12s`, `3h07m`, `3d`.
+
+use jiff::Timestamp;
+
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+
+/// A span in its two largest units; the second one is padded, so that ages under each other line up.
+#[must_use]
+pub fn age(seconds: u64) -> String {
+    match seconds {
+        0..MINUTE => format!("{seconds}s"),
+        MINUTE..HOUR => format!("{}m{:02}s", seconds / MINUTE, seconds % MINUTE),
+        HOUR..DAY => format!("{}h{:02}m", seconds / HOUR, seconds % HOUR / MINUTE),
+        _ => format!("{}d", seconds / DAY),
+    }
+}
+
+/// The time from `then` to `now`. Clocks of two machines differ: a `then` after `now` is `0s`.
+#[must_use]
+pub fn since(then: Timestamp, now: Timestamp) -> String {
+    age(u64::try_from(now.duration_since(then).as_secs()).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_age_has_at_most_two_units() {
+        for (seconds, text) in [
+            (0, "0s"),
+            (40, "40s"),
+            (59, "59s"),
+            (60, "1m00s"),
+            (64, "1m04s"),
+            (372, "6m12s"),
+            (3_599, "59m59s"),
+            (3_600, "1h00m"),
+            (11_270, "3h07m"),
+            (86_399, "23h59m"),
+            (86_400, "1d"),
+            (300_000, "3d"),
+            (34_560_000, "400d"),
+        ] {
+            assert_eq!(age(seconds), text, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn what_lies_ahead_is_no_time_ago() {
+        let then: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let now: Timestamp = "2026-01-01T00:06:12Z".parse().unwrap();
+        assert_eq!(since(then, now), "6m12s");
+        assert_eq!(since(now, then), "0s");
+    }
+}

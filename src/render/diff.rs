@@ -1,0 +1,60 @@
+//! Unified diffs, of files as they are and of live objects as YAML.
+
+use serde_json::Value;
+use similar::TextDiff;
+
+use super::mask;
+
+/// Whether secrets are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Secrets {
+    Masked,
+    /// `--show-secrets`
+    Shown,
+}
+
+/// The unified diff of two texts under these names; empty if they are equal.
+pub fn unified(old_name: &str, new_name: &str, old: &str, new: &str) -> String {
+    if old == new {
+        return String::new();
+    }
+    TextDiff::from_lines(old, new).unified_diff().context_radius(3).header(old_name, new_name).to_string()
+}
+
+/// The diff of a live object: YAML, without what the server keeps for itself.
+pub fn live(name: &str, before: &Value, after: &Value, secrets: Secrets) -> String {
+    let shown = |value: &Value| {
+        let mut value = match secrets {
+            Secrets::Masked => mask::masked(value),
+            Secrets::Shown => value.clone(),
+        };
+        if let Some(metadata) = value["metadata"].as_object_mut() {
+            metadata.shift_remove("managedFields");
+            metadata.shift_remove("resourceVersion");
+            metadata.shift_remove("generation");
+        }
+        crate::yaml::write(&value)
+    };
+    unified(&format!("live/{name}"), &format!("merged/{name}"), &shown(before), &shown(after))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_live_diff_shows_the_change_and_hides_secrets_and_bookkeeping() {
+        let before = json!({"metadata": {"name": "a", "resourceVersion": "1", "managedFields": []},
+                            "spec": {"password": "hunter2"}});
+        let mut after = before.clone();
+        after["spec"]["sslConfig"] = json!({"sni": "x"});
+        after["metadata"]["resourceVersion"] = json!("2");
+        let diff = live("upstream.gloo.solo.io/a", &before, &after, Secrets::Masked);
+        assert!(diff.contains("+  sslConfig:"), "{diff}");
+        assert!(!diff.contains("hunter2") && !diff.contains("resourceVersion"), "{diff}");
+        assert!(live("a", &before, &after, Secrets::Shown).contains("hunter2"));
+        assert_eq!(live("a", &before, &before, Secrets::Masked), "");
+    }
+}

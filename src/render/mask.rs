@@ -1,0 +1,119 @@
+//! Secrets are masked by where they stand, before anything is shown.
+
+use serde_json::Value;
+
+/// What is shown instead.
+pub const MASK: &str = "***";
+
+/// Keys whose text is a secret wherever they stand, compared in lower case without `-` and `_`.
+const SECRET_KEYS: [&str; 12] = [
+    "password",
+    "passwd",
+    "token",
+    "accesstoken",
+    "apikey",
+    "secretkey",
+    "secretaccesskey",
+    "clientsecret",
+    "privatekey",
+    "authorization",
+    "tlskey",
+    "licensekey",
+];
+
+/// Names of headers whose value is a secret, compared in lower case.
+const SECRET_HEADERS: [&str; 5] = ["authorization", "proxy-authorization", "cookie", "x-api-key", "x-auth-token"];
+
+/// The value with every secret replaced by `***`.
+#[must_use]
+pub fn masked(value: &Value) -> Value {
+    let mut shown = value.clone();
+    for_each_secret(&mut shown, &mut |secret| *secret = MASK.into());
+    shown
+}
+
+/// The texts that must not be shown, longest first, so that none is shown as part of another.
+pub fn secrets(value: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    for_each_secret(&mut value.clone(), &mut |secret| {
+        if let Some(text) = secret.as_str() {
+            found.extend(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned));
+        }
+    });
+    found.sort_unstable_by(|a, b| b.len().cmp(&a.len()).then(a.cmp(b)));
+    found.dedup();
+    found
+}
+
+/// A text with these secrets replaced.
+#[must_use]
+pub fn masked_text(text: &str, secrets: &[String]) -> String {
+    secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, MASK))
+}
+
+fn for_each_secret(value: &mut Value, act: &mut impl FnMut(&mut Value)) {
+    let is_secret_object = value["kind"] == "Secret" && value["apiVersion"] == "v1";
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| for_each_secret(item, act)),
+        Value::Object(map) => {
+            let header = ["key", "name", "headerName"]
+                .iter()
+                .filter_map(|key| map.get(*key)?.as_str())
+                .any(|name| SECRET_HEADERS.contains(&name.to_ascii_lowercase().as_str()));
+            for (key, inner) in map.iter_mut() {
+                let whole = is_secret_object && matches!(key.as_str(), "data" | "stringData");
+                let plain_key = key.to_ascii_lowercase().replace(['-', '_'], "");
+                if whole {
+                    for_each_text(inner, act);
+                } else if SECRET_KEYS.contains(&plain_key.as_str()) || (header && key == "value") {
+                    for_each_text(inner, act);
+                } else {
+                    for_each_secret(inner, act);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn for_each_text(value: &mut Value, act: &mut impl FnMut(&mut Value)) {
+    match value {
+        Value::String(_) | Value::Number(_) => act(value),
+        Value::Array(items) => items.iter_mut().for_each(|item| for_each_text(item, act)),
+        Value::Object(map) => map.values_mut().for_each(|inner| for_each_text(inner, act)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn secrets_are_found_by_where_they_stand() {
+        let value = json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"a": "QUJD"},
+            "spec": {
+                "healthChecks": [{"header": {"key": "Authorization", "value": "Bearer x"}}],
+                "headers": [{"key": "x-other", "value": "shown"}],
+                "aws": {"secretRef": {"name": "shown-too"}, "secretAccessKey": "k"},
+            },
+        });
+        let shown = masked(&value);
+        assert_eq!(shown["data"]["a"], MASK);
+        assert_eq!(shown["spec"]["healthChecks"][0]["header"]["value"], MASK);
+        assert_eq!(shown["spec"]["headers"][0]["value"], "shown");
+        assert_eq!(shown["spec"]["aws"]["secretRef"]["name"], "shown-too");
+        assert_eq!(shown["spec"]["aws"]["secretAccessKey"], MASK);
+        assert_eq!(shown["metadata"]["name"], "s");
+        assert_eq!(secrets(&value), ["Bearer x", "QUJD", "k"]);
+    }
+
+    #[test]
+    fn a_secret_that_is_part_of_another_does_not_uncover_the_rest() {
+        let secrets = secrets(&json!({"password": "abc", "token": "abcdef"}));
+        assert_eq!(masked_text("token: abcdef", &secrets), "token: ***");
+    }
+}

@@ -1,0 +1,309 @@
+//! The only owner of stdout, stderr, colour, width, prompt and progress.
+//!
+//! stdout is the answer and nothing else. A closed stdout ends nothing by itself: writes to the
+//! cluster that were begun go on, and the code is that of the work.
+
+use std::env;
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use colored::{Color, Colorize};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::error::Failure;
+use crate::plan::advice::{Advice, Weight};
+use crate::render::text;
+
+/// `--color`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum When {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+/// How much is said on stderr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Loudness {
+    /// `-q`: errors and warnings alone.
+    Quiet,
+    #[default]
+    Usual,
+    /// `-v`: what was skipped, and every request.
+    Verbose,
+    /// `-vv`: and how long each took.
+    Timed,
+}
+
+/// The streams of a run.
+pub struct Ui {
+    loudness: Loudness,
+    colour_out: bool,
+    colour_err: bool,
+    width: Option<usize>,
+    stdout_closed: bool,
+    bar: Option<ProgressBar>,
+}
+
+impl Ui {
+    /// The streams as the terminal and the environment have them.
+    ///
+    /// `NO_COLOR` beats `CLICOLOR_FORCE` beats the terminal (no-color.org, bixense.com/clicolors);
+    /// each stream decides for itself.
+    pub fn new(when: When, loudness: Loudness) -> Self {
+        let set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
+        let dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let colour = |terminal: bool| match when {
+            When::Always => true,
+            When::Never => false,
+            When::Auto if set("NO_COLOR") => false,
+            When::Auto if env::var_os("CLICOLOR_FORCE").is_some_and(|force| !force.is_empty() && force != "0") => true,
+            When::Auto => terminal && !dumb,
+        };
+        Self {
+            loudness,
+            colour_out: colour(io::stdout().is_terminal()),
+            colour_err: colour(io::stderr().is_terminal()),
+            width: io::stderr()
+                .is_terminal()
+                .then(|| text_width(env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()))),
+            stdout_closed: false,
+            bar: None,
+        }
+    }
+
+    /// How much is said.
+    pub fn loudness(&self) -> Loudness {
+        self.loudness
+    }
+
+    /// One line of the answer.
+    pub fn answer(&mut self, line: &str) {
+        let line = inert(line);
+        self.above_bar(|ui| ui.out(format!("{line}\n").as_bytes()));
+    }
+
+    /// Bytes of the answer that are the user's own: manifests, a completion script.
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        self.out(bytes);
+    }
+
+    /// A unified diff on stdout, coloured where that stream has colour.
+    pub fn diff(&mut self, diff: &str) {
+        for line in diff.lines() {
+            let colour = match line.as_bytes().first() {
+                Some(b'+') => Some(Color::Green),
+                Some(b'-') => Some(Color::Red),
+                Some(b'@') => Some(Color::Cyan),
+                _ => None,
+            };
+            let line = paint(self.colour_out, &inert(line), colour);
+            self.out(format!("{line}\n").as_bytes());
+        }
+    }
+
+    fn out(&mut self, bytes: &[u8]) {
+        if self.stdout_closed {
+            return;
+        }
+        let mut stdout = io::stdout().lock();
+        if stdout.write_all(bytes).and_then(|()| stdout.flush()).is_err() {
+            self.stdout_closed = true;
+        }
+    }
+
+    /// Whether nobody reads the answer any more.
+    pub fn stdout_closed(&self) -> bool {
+        self.stdout_closed
+    }
+
+    /// A text for stderr that was laid out elsewhere: clap's own messages.
+    pub fn help(&mut self, text: &str) {
+        drop(io::stderr().lock().write_all(text.as_bytes()));
+    }
+
+    /// A line about what is going on; `-q` keeps it back.
+    pub fn status(&mut self, line: &str) {
+        if self.loudness > Loudness::Quiet {
+            self.err_line(line, "", None);
+        }
+    }
+
+    /// A line for `-v`.
+    pub fn verbose(&mut self, line: &str) {
+        if self.loudness >= Loudness::Verbose {
+            self.err_line(line, "", None);
+        }
+    }
+
+    /// A warning or a note with the lines below it.
+    pub fn advice(&mut self, advice: &Advice) {
+        let (prefix, colour) = match advice.weight {
+            Weight::Warning => ("warning: ", Color::Yellow),
+            Weight::Note if self.loudness == Loudness::Quiet => return,
+            Weight::Note => ("note: ", Color::Cyan),
+        };
+        self.err_line(&advice.message, prefix, Some(colour));
+        for line in text::below(advice) {
+            self.below(&line);
+        }
+    }
+
+    /// A failure with its details and hints.
+    pub fn failure(&mut self, failure: &Failure) {
+        self.error(&failure.message, &failure.details, &failure.hints);
+    }
+
+    /// `error: …` with the lines below it.
+    pub fn error<'l>(
+        &mut self,
+        line: &str,
+        details: impl IntoIterator<Item = &'l String>,
+        hints: impl IntoIterator<Item = &'l String>,
+    ) {
+        self.err_line(line, "error: ", Some(Color::Red));
+        for detail in details {
+            self.below(detail);
+        }
+        for hint in hints {
+            self.below(&format!("hint: {hint}"));
+        }
+    }
+
+    fn below(&mut self, line: &str) {
+        self.err_line(line, "  ", None);
+    }
+
+    fn err_line(&mut self, line: &str, lead: &str, colour: Option<Color>) {
+        let mut block = paint(self.colour_err, lead, colour);
+        let follow = " ".repeat(lead.len().min(2) + 2 * usize::from(lead.trim().is_empty()));
+        for (number, piece) in wrapped(&inert(line), lead.len(), self.width).into_iter().enumerate() {
+            if number > 0 {
+                block.push_str(&follow);
+            }
+            block.push_str(&piece);
+            block.push('\n');
+        }
+        // A closed stderr leaves nobody to tell.
+        self.above_bar(|_| drop(io::stderr().lock().write_all(block.as_bytes())));
+    }
+
+    /// Asks on the terminal; the default is no. `None` if there is no terminal to ask on.
+    pub fn confirm(&mut self, question: &str) -> Option<bool> {
+        if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+            return None;
+        }
+        drop(write!(io::stderr().lock(), "{} [y/N] ", inert(question)));
+        let mut answer = String::new();
+        io::stdin().lock().read_line(&mut answer).ok()?;
+        Some(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+    }
+
+    /// Starts a progress line on stderr, if that is a terminal.
+    pub fn begin_progress(&mut self, what: &str) {
+        if self.width.is_none() || self.loudness == Loudness::Quiet {
+            return;
+        }
+        let style = ProgressStyle::with_template("{msg}: {pos} ({elapsed})").expect("the template is a constant");
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(style);
+        self.bar = Some(bar.with_message(what.to_owned()));
+    }
+
+    /// One more is done.
+    pub fn advance(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.inc(1);
+        }
+    }
+
+    /// Takes the progress line away.
+    pub fn end_progress(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn above_bar(&mut self, write: impl FnOnce(&mut Self)) {
+        match self.bar.clone() {
+            Some(bar) => bar.suspend(|| write(self)),
+            None => write(self),
+        }
+    }
+}
+
+/// A line of a request's trace, on stderr, from wherever the request is made.
+pub fn trace(line: &str) {
+    drop(writeln!(io::stderr().lock(), "{}", inert(line)));
+}
+
+fn paint(coloured: bool, text: &str, colour: Option<Color>) -> String {
+    // `colored` would decide from stdout alone; it is told instead.
+    colored::control::set_override(coloured);
+    colour.map_or_else(|| text.to_owned(), |colour| text.color(colour).bold().to_string())
+}
+
+/// 80 columns at most: longer lines are hard to read, and outages are read on any terminal.
+fn text_width(columns: Option<usize>) -> usize {
+    const WIDEST: usize = 80;
+    columns
+        .or_else(|| terminal_size::terminal_size_of(io::stderr()).map(|(width, _)| usize::from(width.0)))
+        .map_or(WIDEST, |width| width.clamp(40, WIDEST))
+}
+
+/// Text with everything made visible that a terminal would obey: control characters, ANSI, bidi.
+pub fn inert(text: &str) -> String {
+    let obeyed = |c: char| {
+        (c.is_control() && c != '\t')
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{061c}' | '\u{feff}')
+    };
+    if !text.chars().any(obeyed) {
+        return text.to_owned();
+    }
+    text.chars().map(|c| if obeyed(c) { c.escape_unicode().to_string() } else { c.to_string() }).collect()
+}
+
+/// The line in pieces of at most `width`, broken at blanks; words are never broken.
+fn wrapped(line: &str, prefix: usize, width: Option<usize>) -> Vec<String> {
+    let Some(width) = width else { return vec![line.to_owned()] };
+    let indent: String = line.chars().take_while(|c| *c == ' ').collect();
+    let mut lines = vec![indent.clone()];
+    let mut room = width.saturating_sub(prefix + indent.len());
+    for word in line.split(' ').filter(|word| !word.is_empty()) {
+        let length = word.chars().count();
+        let last = lines.last_mut().expect("there is always a line");
+        let at_start = last.trim().is_empty();
+        if !at_start && length + 1 > room {
+            room = width.saturating_sub(2 + indent.len() + length);
+            lines.push(format!("{indent}{word}"));
+            continue;
+        }
+        if !at_start {
+            last.push(' ');
+        }
+        last.push_str(word);
+        room = room.saturating_sub(length + usize::from(!at_start));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_made_visible() {
+        assert_eq!(inert("a\u{1b}[31mb\nc\u{202e}d"), "a\\u{1b}[31mb\\u{a}c\\u{202e}d");
+        assert_eq!(inert("plain \u{e4} text\twith tab"), "plain \u{e4} text\twith tab");
+    }
+
+    #[test]
+    fn long_lines_are_broken_at_blanks_on_a_terminal_and_never_when_piped() {
+        let line = "one two three four five six seven eight nine ten";
+        assert_eq!(wrapped(line, 9, None), [line]);
+        let lines = wrapped(line, 9, Some(40));
+        assert!(lines.len() > 1);
+        assert_eq!(lines.join(" "), line);
+        assert!(lines[0].len() + 9 <= 40 && lines[1].len() + 2 <= 40, "{lines:?}");
+        assert_eq!(wrapped("averyveryverylongword", 0, Some(5)), ["averyveryverylongword"]);
+    }
+}
