@@ -5,3 +5,4 @@
 pub mod edit;
 pub mod error;
 pub mod model;
+pub mod yaml;
