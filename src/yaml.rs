@@ -179,11 +179,13 @@ impl<'t> Outliner<'t> {
             Event::Alias(_) => node.shape = Shape::Alias,
             Event::Scalar(_, style, ..) => self.scalar(&mut node, style),
             Event::SequenceStart(style, ..) => {
-                let items = self.items()?;
+                let (items, end) = self.items()?;
+                (node.end, node.raw_end) = (end, end);
                 node.shape = Shape::List { items, flow: style == StructureStyle::Flow };
             }
             Event::MappingStart(style, ..) => {
-                let entries = self.entries()?;
+                let (entries, end) = self.entries()?;
+                (node.end, node.raw_end) = (end, end);
                 node.shape = Shape::Map { entries, flow: style == StructureStyle::Flow };
             }
             _ => return Err(Problem { line: span.start.line(), column: 0, message: "no node here".to_owned() }),
@@ -225,22 +227,22 @@ impl<'t> Outliner<'t> {
         }
     }
 
-    fn items(&mut self) -> Result<Vec<Node>, Problem> {
+    fn items(&mut self) -> Result<(Vec<Node>, usize), Problem> {
         let mut items = Vec::new();
         loop {
             match self.next()? {
-                (Event::SequenceEnd, _) => return Ok(items),
+                (Event::SequenceEnd, end) => return Ok((items, range(end).end)),
                 (event, span) => items.push(self.node(event, span)?),
             }
         }
     }
 
-    fn entries(&mut self) -> Result<Vec<Entry>, Problem> {
+    fn entries(&mut self) -> Result<(Vec<Entry>, usize), Problem> {
         let mut entries = Vec::new();
         loop {
             let (event, span) = self.next()?;
             let key = match &event {
-                Event::MappingEnd => return Ok(entries),
+                Event::MappingEnd => return Ok((entries, range(span).end)),
                 Event::Scalar(text, ..) => text.to_string(),
                 Event::Alias(_) => String::new(),
                 _ => {
