@@ -2,7 +2,9 @@
 
 #![forbid(unsafe_code)]
 
+pub mod apply;
 pub mod edit;
 pub mod error;
+pub mod load;
 pub mod model;
 pub mod yaml;

@@ -1,0 +1,3 @@
+//! The only writes: the cluster and files.
+
+pub mod files;

@@ -1,0 +1,3 @@
+//! The only reads: the cluster and files.
+
+pub mod files;
