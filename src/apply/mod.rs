@@ -1,3 +1,4 @@
-//! The only writes: guarded, told truly.
+//! The only writes: the cluster and files. Guarded, told truly.
 
 pub mod cluster;
+pub mod files;

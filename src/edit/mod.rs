@@ -2,6 +2,7 @@
 //! the JSON) and to a guarded patch. No I/O.
 
 pub mod json;
+pub mod manifest;
 pub mod patch;
 
 use serde_json::Value;

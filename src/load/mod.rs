@@ -1,3 +1,4 @@
-//! The only reads: what stands around an object, from the cluster.
+//! The only reads: what stands around an object in the cluster, and files.
 
+pub mod files;
 pub mod survey;

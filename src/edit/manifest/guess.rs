@@ -1,0 +1,97 @@
+//! What can be told of a document without reading it: enough to pass it over, or to say what is refused.
+
+use super::members::Found;
+use crate::model::{Kind, ObjectRef};
+
+/// Why a template is not edited, and what to do instead.
+pub const TEMPLATE: (&str, &str) =
+    ("it is a template ({{ }}), not a manifest", "change the template by hand, or edit what it renders to");
+
+/// Whether the text has the kind's name, or an escape that could spell it.
+pub fn may_name(text: &str, kind: &Kind) -> bool {
+    text.contains(kind.kind) || text.contains("\\u") || text.contains("\\x") || text.contains("\\U")
+}
+
+/// Whether a document that cannot be read may be of the kind, or a list of it: what stands behind `kind:`.
+pub fn may_hold(text: &str, kind: &Kind) -> bool {
+    text.match_indices("kind").any(|(at, word)| {
+        let before = text[..at].chars().next_back();
+        let is_key = before.is_none_or(|c| !c.is_alphanumeric() && c != '_' && c != '#');
+        let rest = text[at + word.len()..].trim_start_matches(['"', '\'']).trim_start_matches([' ', '\t']);
+        is_key && rest.strip_prefix(':').is_some_and(|value| may_be(value.trim_start(), kind))
+    })
+}
+
+fn may_be(value: &str, kind: &Kind) -> bool {
+    let value = value.trim_start_matches(['"', '\'']);
+    let word: &str = value.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+    word == kind.kind
+        || word == "List"
+        || word.strip_suffix("List") == Some(kind.kind)
+        // Templates, aliases, anchors, tags, block scalars, escapes: it may be anything.
+        || value.starts_with(['{', '*', '&', '!', '|', '>', '\\', '#'])
+}
+
+/// What is said of a document that cannot be read.
+pub fn refused(text: &str, kind: &'static Kind, line: usize, problem: &str) -> Found {
+    let (why, hint) = if text.contains("{{") {
+        (TEMPLATE.0.to_owned(), TEMPLATE.1.to_owned())
+    } else if text.lines().any(|line| line.trim_start_matches(' ').starts_with('\t')) && !text.contains('{') {
+        ("it is indented with tabs, which is not YAML".to_owned(), "indent it with blanks".to_owned())
+    } else {
+        (format!("it cannot be read: {problem}"), "mend the file, then run again".to_owned())
+    };
+    Found::Refused { line, why, hint, reference: reference(text, kind) }
+}
+
+/// The object that `metadata` names, by lines alone.
+fn reference(text: &str, kind: &'static Kind) -> Option<ObjectRef> {
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
+    let mut heads = lines.iter().enumerate().filter(|(_, line)| line.trim() == "metadata:");
+    let (at, head) = heads.next()?;
+    if heads.next().is_some() {
+        return None;
+    }
+    let below: Vec<&str> = lines[at + 1..]
+        .iter()
+        .take_while(|line| line.trim().is_empty() || indent(line) > indent(head))
+        .copied()
+        .collect();
+    let depth = below.iter().find(|line| !line.trim().is_empty()).map(|line| indent(line))?;
+    let field = |key: &str| {
+        below.iter().filter(|line| indent(line) == depth).find_map(|line| {
+            let value = line.trim().strip_prefix(key)?.strip_prefix(':')?;
+            let value = value.split(" #").next().unwrap_or_default().trim();
+            Some(value.trim_matches(['"', '\'']).to_owned())
+        })
+    };
+    let name = field("name").filter(|name| !name.is_empty() && !name.contains("{{"))?;
+    let namespace = field("namespace").filter(|namespace| !namespace.contains("{{")).unwrap_or_default();
+    Some(ObjectRef::new(kind, namespace, name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::kinds::UPSTREAM;
+
+    #[test]
+    fn a_kind_is_told_by_what_stands_behind_the_key() {
+        for text in
+            ["kind: Upstream", "\"kind\" : \"Upstream\"", "kind: 'UpstreamList'", "kind: {{ .k }}", "{kind: List}"]
+        {
+            assert!(may_hold(text, &UPSTREAM), "{text}");
+        }
+        for text in ["kind: UpstreamGroup", "# Upstream\nkind: Deployment", "xkind: Upstream", "Upstream"] {
+            assert!(!may_hold(text, &UPSTREAM), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_name_is_told_if_the_text_has_one() {
+        let text = "kind: Upstream\nmetadata:\n  labels:\n    name: no\n  name: \"a\" # c\n  namespace: {{ .x }}\nspec: {{ y }}\n";
+        assert_eq!(reference(text, &UPSTREAM), Some(ObjectRef::new(&UPSTREAM, "", "a")));
+        assert_eq!(reference("metadata:\n  name: {{ .x }}\n", &UPSTREAM), None);
+    }
+}

@@ -1,0 +1,129 @@
+//! The objects of a kind that a text holds.
+
+use serde_json::Value;
+
+use super::Place;
+use super::guess;
+use super::split::{Document, documents};
+use crate::model::{FieldPath, Kind, Object, ObjectRef, Segment};
+use crate::yaml;
+
+/// What a text has of the kind asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Found {
+    /// An object, and where it stands.
+    Member { object: Object, place: Place },
+    /// A document that holds such an object or may hold one, and cannot be read or edited.
+    Refused {
+        /// Of the text, from 1.
+        line: usize,
+        why: String,
+        hint: String,
+        /// Which object it is, if the text tells.
+        reference: Option<ObjectRef>,
+    },
+}
+
+/// All that a text has of a kind, in order.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Members {
+    pub found: Vec<Found>,
+    /// Documents of other kinds and of none.
+    pub others: usize,
+    /// Documents that cannot be read and cannot hold the kind.
+    pub unreadable: usize,
+}
+
+/// The objects of the kind in the text. Documents without the kind's name are passed over unread.
+#[must_use]
+pub fn members(text: &str, kind: &'static Kind) -> Members {
+    let mut members = Members::default();
+    if text.contains('\0') {
+        members.unreadable = 1;
+        return members;
+    }
+    // Nothing in a text without the name and without a way to spell it otherwise needs to be split even.
+    if !guess::may_name(text, kind) {
+        members.others = 1;
+        return members;
+    }
+    for document in documents(text) {
+        let slice = &text[document.range.clone()];
+        if !guess::may_name(slice, kind) {
+            members.others += usize::from(!slice.trim().is_empty());
+            continue;
+        }
+        match yaml::parse(slice) {
+            Ok(value) => take(&mut members, kind, document, value),
+            Err(problem) if guess::may_hold(slice, kind) => {
+                let line = document.line + problem.line.saturating_sub(1);
+                members.found.push(guess::refused(slice, kind, line, &problem.message));
+            }
+            Err(_) => members.unreadable += 1,
+        }
+    }
+    members
+}
+
+fn take(members: &mut Members, kind: &'static Kind, document: Document, mut value: Value) {
+    let is_encrypted = value.get("sops").is_some_and(Value::is_object);
+    let line = document.line;
+    let before = members.found.len();
+    let put = |members: &mut Members, value: Value, item: FieldPath| {
+        let object = Object::new(kind, value);
+        let found = match unsafe_to_edit(&object, is_encrypted) {
+            Some((why, hint)) => Found::Refused {
+                line,
+                why: why.to_owned(),
+                hint: hint.to_owned(),
+                reference: (!object.reference.name.contains("{{")).then_some(object.reference),
+            },
+            None => Found::Member { object, place: Place { document: document.clone(), item } },
+        };
+        members.found.push(found);
+    };
+    if is_kind(&value, kind, None) {
+        put(members, value, FieldPath::root());
+    } else if let Some(inherited) = list_of(&value, kind) {
+        let Some(Value::Array(items)) = value.get_mut("items").map(Value::take) else {
+            members.others += 1;
+            return;
+        };
+        for (index, item) in items.into_iter().enumerate() {
+            if is_kind(&item, kind, inherited.as_ref()) {
+                put(members, item, FieldPath::keys(&["items"]).then(Segment::Index(index)));
+            }
+        }
+    }
+    members.others += usize::from(members.found.len() == before);
+}
+
+/// Whether the value is of the kind; in a typed list what an item leaves out is inherited.
+fn is_kind(value: &Value, kind: &Kind, inherited: Option<&(String, String)>) -> bool {
+    let text = |key: &str| value.get(key).and_then(Value::as_str);
+    let api_version = text("apiVersion").or(inherited.map(|(api_version, _)| api_version.as_str()));
+    let name = text("kind").or(inherited.map(|(_, kind)| kind.as_str()));
+    value.is_object() && kind.matches(api_version.unwrap_or_default(), name.unwrap_or_default())
+}
+
+/// Whether the value is a list that may have the kind, and what its items inherit.
+fn list_of(value: &Value, kind: &Kind) -> Option<Option<(String, String)>> {
+    let name = value.get("kind")?.as_str()?;
+    let api_version = value.get("apiVersion")?.as_str()?;
+    if name == "List" {
+        return Some(None);
+    }
+    let of = name.strip_suffix("List")?;
+    kind.matches(api_version, of).then(|| Some((api_version.to_owned(), of.to_owned())))
+}
+
+fn unsafe_to_edit(object: &Object, is_encrypted: bool) -> Option<(&'static str, &'static str)> {
+    if is_encrypted {
+        return Some(("the file is encrypted with SOPS", "decrypt it, edit it, encrypt it again: sops edit FILE"));
+    }
+    let reference = &object.reference;
+    if reference.name.contains("{{") || reference.namespace.contains("{{") {
+        return Some(guess::TEMPLATE);
+    }
+    None
+}

@@ -1,0 +1,236 @@
+//! Manifests as text: which objects a text holds, and edits that change nothing but what was asked.
+//!
+//! A text is a YAML stream, JSON, or both. Each document is read alone; the texts of edits are made from where
+//! things stand (`place`), in the style of their neighbours (`style`), and an edit counts only if the document
+//! reads afterwards exactly as [`super::json::apply`] says it must. Everything else is refused with the change
+//! to make by hand.
+
+mod cut;
+mod guess;
+mod members;
+mod place;
+mod split;
+mod style;
+
+use std::ops::Range;
+
+use serde_json::Value;
+
+pub use members::{Found, Members, members};
+
+use self::cut::Cut;
+use self::place::{Task, task};
+use self::split::Document;
+use super::{Edit, Op};
+use crate::model::FieldPath;
+use crate::yaml;
+
+/// Where an object stands in a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    document: Document,
+    /// The way to it inside the document: nothing, or an item of a `List`.
+    item: FieldPath,
+}
+
+impl Place {
+    /// The line on which its document starts, from 1.
+    #[must_use]
+    pub fn line(&self) -> usize {
+        self.document.line
+    }
+}
+
+/// A range of the text and what stands there afterwards; nothing outside it changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Splice {
+    pub range: Range<usize>,
+    pub replacement: String,
+}
+
+/// Why an object is not edited in its text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unsafe {
+    /// Of the whole text, from 1.
+    pub line: usize,
+    pub why: String,
+    /// The change to make by hand, line by line.
+    pub manual: Vec<String>,
+}
+
+/// The edits of one object.
+#[derive(Debug, Clone, Copy)]
+pub struct Job<'j> {
+    pub place: &'j Place,
+    pub edits: &'j [Edit],
+}
+
+/// The one change to the text that makes these edits on the object.
+///
+/// # Errors
+/// Why it cannot be done safely, and the change to make by hand.
+pub fn edit(text: &str, place: &Place, edits: &[Edit]) -> Result<Splice, Unsafe> {
+    edit_all(text, &[Job { place, edits }]).pop().expect("one answer for each job")
+}
+
+/// The changes for many objects of one text, one answer for each job: objects of one `List` are read once.
+pub fn edit_all(text: &str, jobs: &[Job]) -> Vec<Result<Splice, Unsafe>> {
+    let same = |a: &Job, b: &Job| a.place.document == b.place.document;
+    jobs.chunk_by(same).flat_map(|jobs| edit_document(text, jobs)).collect()
+}
+
+/// The text after splices that do not overlap, in any order.
+#[must_use]
+pub fn splice(text: &str, splices: &[Splice]) -> String {
+    let mut sorted: Vec<_> = splices.iter().collect();
+    sorted.sort_by_key(|splice| splice.range.start);
+    let mut after =
+        String::with_capacity(text.len() + splices.iter().map(|splice| splice.replacement.len()).sum::<usize>());
+    let mut at = 0;
+    for splice in sorted {
+        let start = splice.range.start.max(at);
+        after.push_str(&text[at..start]);
+        after.push_str(&splice.replacement);
+        at = splice.range.end.max(start);
+    }
+    after.push_str(&text[at..]);
+    after
+}
+
+fn edit_document(text: &str, jobs: &[Job]) -> Vec<Result<Splice, Unsafe>> {
+    let document = &jobs[0].place.document;
+    let slice = &text[document.range.clone()];
+    let jobs: Vec<(Vec<Edit>, &Job)> = jobs.iter().map(|job| (located(job), job)).collect();
+    let value = match yaml::parse(slice) {
+        Ok(value) => value,
+        Err(problem) => {
+            return jobs
+                .iter()
+                .map(|(_, job)| Err(refusal(job, document.line + problem.line.saturating_sub(1), &problem.message)))
+                .collect();
+        }
+    };
+    if let [_, _, ..] = jobs[..] {
+        if let Some(cuts) = together(slice, &value, &jobs) {
+            return cuts.into_iter().map(|cut| Ok(splice_of(slice, document.range.start, cut))).collect();
+        }
+        if jobs.len() > 1 {
+            return halves(text, &jobs);
+        }
+    }
+    jobs.iter()
+        .map(|(edits, job)| {
+            let after = one_by_one(slice, &value, edits).map_err(|(at, why)| {
+                let line = document.line + slice[..at].matches('\n').count();
+                refusal(job, line, &why)
+            })?;
+            Ok(splice_of(slice, document.range.start, Cut { range: 0..slice.len(), text: after }))
+        })
+        .collect()
+}
+
+/// What cannot be done in one go is done for each half, so that one unsafe object refuses only itself.
+fn halves(text: &str, jobs: &[(Vec<Edit>, &Job)]) -> Vec<Result<Splice, Unsafe>> {
+    let jobs: Vec<Job> = jobs.iter().map(|(_, job)| **job).collect();
+    let (first, second) = jobs.split_at(jobs.len() / 2);
+    let mut answers = edit_document(text, first);
+    answers.extend(edit_document(text, second));
+    answers
+}
+
+/// The job's edits, from the top of its document.
+fn located(job: &Job) -> Vec<Edit> {
+    let from_top = |edit: &Edit| Edit { path: job.place.item.join(&edit.path), op: edit.op.clone() };
+    job.edits.iter().map(from_top).collect()
+}
+
+/// A cut for each job, if all of them at once give the document that was planned.
+fn together(slice: &str, value: &Value, jobs: &[(Vec<Edit>, &Job)]) -> Option<Vec<Cut>> {
+    let root = yaml::outline(slice).ok()??;
+    let mut chosen = Vec::with_capacity(jobs.len());
+    for (edits, _) in jobs {
+        let [edit] = &edits[..] else { return None };
+        let nothing = Cut { range: 0..0, text: String::new() };
+        chosen.push(match task(&root, value, edit).ok()? {
+            Task::Nothing => nothing,
+            task => cut::cuts(slice, &root, &task).into_iter().next()?,
+        });
+    }
+    let mut in_order: Vec<_> = chosen.iter().filter(|cut| !(cut.range.is_empty() && cut.text.is_empty())).collect();
+    in_order.sort_by_key(|cut| cut.range.start);
+    if in_order.windows(2).any(|pair| pair[0].range.end > pair[1].range.start) {
+        return None;
+    }
+    let splices: Vec<_> = in_order.iter().map(|cut| splice_of(slice, 0, (*cut).clone())).collect();
+    let all: Vec<Edit> = jobs.iter().flat_map(|(edits, _)| edits.clone()).collect();
+    let expected = super::json::apply(value, &all).ok()?;
+    reads_as(slice, &splice(slice, &splices), &expected).then_some(chosen)
+}
+
+/// The document after the edits of one job, or where and why not.
+fn one_by_one(slice: &str, value: &Value, edits: &[Edit]) -> Result<String, (usize, String)> {
+    let mut text = slice.to_owned();
+    let mut value = value.clone();
+    for edit in edits {
+        let expected = super::json::apply(&value, std::slice::from_ref(edit))
+            .map_err(|path| (0, format!("{path} leads through something that is neither a map nor a list")))?;
+        if expected != value {
+            text = step(&text, &value, edit, &expected)?;
+        }
+        value = expected;
+    }
+    Ok(text)
+}
+
+fn step(text: &str, value: &Value, edit: &Edit, expected: &Value) -> Result<String, (usize, String)> {
+    let root = yaml::outline(text).map_err(|problem| (0, problem.message))?;
+    let root = root.ok_or((0, "the document is empty".to_owned()))?;
+    let task = task(&root, value, edit).map_err(|why| (root.content, why))?;
+    let ways = cut::cuts(text, &root, &task);
+    let at = ways.first().map_or(root.content, |cut| cut.range.start);
+    ways.into_iter()
+        .map(|cut| splice(text, &[splice_of(text, 0, cut)]))
+        .find(|after| reads_as(text, after, expected))
+        .ok_or_else(|| (at, "no change of the text alone gives what was planned".to_owned()))
+}
+
+/// Whether the text reads as planned; what was JSON stays JSON.
+fn reads_as(before: &str, after: &str, expected: &Value) -> bool {
+    let is_json = |text: &str| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+    yaml::parse(after).as_ref() == Ok(expected)
+        && split::documents(after).len() == split::documents(before).len()
+        && (!before.trim_start().starts_with('{') || !is_json(before) || is_json(after))
+}
+
+/// The cut with what it leaves as it was taken off both ends.
+fn splice_of(text: &str, offset: usize, cut: Cut) -> Splice {
+    let old = &text[cut.range.clone()];
+    let new = cut.text.as_str();
+    let prefix = old.char_indices().zip(new.chars()).find(|((_, a), b)| a != b).map(|((at, _), _)| at);
+    let prefix = prefix.unwrap_or_else(|| old.len().min(new.len()));
+    let (old, new) = (&old[prefix..], &new[prefix..]);
+    let suffix: usize =
+        old.chars().rev().zip(new.chars().rev()).take_while(|(a, b)| a == b).map(|(a, _)| a.len_utf8()).sum();
+    let start = offset + cut.range.start + prefix;
+    Splice { range: start..start + old.len() - suffix, replacement: new[..new.len() - suffix].to_owned() }
+}
+
+fn refusal(job: &Job, line: usize, why: &str) -> Unsafe {
+    Unsafe { line, why: why.to_owned(), manual: job.edits.iter().flat_map(by_hand).collect() }
+}
+
+/// The edit as a person would make it.
+fn by_hand(edit: &Edit) -> Vec<String> {
+    match &edit.op {
+        Op::Remove => vec![format!("remove {}", edit.path)],
+        Op::Set(value) => {
+            let style = style::Block { step: 2, dash: 0 };
+            let lines = style::value_lines(value, 0, style);
+            let head = format!("set {} to{}", edit.path, lines[0]);
+            std::iter::once(head).chain(lines.into_iter().skip(1)).collect()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,311 @@
+//! Manifests from `-f FILE|DIR|-`: found in kubectl's way, read one at a time.
+
+use std::collections::HashSet;
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::vec;
+
+use crate::error::{Exit, Failure, Reason};
+
+/// Larger than any manifest; a device or an image named by mistake does not fill the memory.
+const LIMIT: u64 = 256 * 1024 * 1024;
+const LIMIT_NAME: &str = "256 MiB";
+
+/// What one `-f` says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// `-`: standard input.
+    Stdin,
+    /// A file or a directory.
+    Path(PathBuf),
+}
+
+/// One text that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text {
+    /// As it was named or found: for people. `-` for standard input.
+    pub name: String,
+    /// The file itself, links followed; `None` for standard input.
+    pub file: Option<PathBuf>,
+    pub text: String,
+}
+
+/// What comes out of one place that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Loaded {
+    Text(Text),
+    /// A file of a directory that is no manifest: binary, or not UTF-8.
+    PassedOver {
+        name: String,
+        why: String,
+    },
+    /// A link in a directory that leads out of it, or a file there that cannot be read: not followed, not silent.
+    Refused {
+        name: String,
+        why: String,
+        hint: String,
+    },
+}
+
+/// The sources that the arguments name.
+///
+/// # Errors
+/// A usage failure if `-` is named twice or a name is empty.
+pub fn sources(arguments: &[String]) -> Result<Vec<Source>, Failure> {
+    if arguments.iter().filter(|argument| *argument == "-").count() > 1 {
+        return Err(Failure::usage("-f -: standard input can be read only once"));
+    }
+    arguments
+        .iter()
+        .map(|argument| match argument.as_str() {
+            "" => Err(Failure::usage("-f: the name of the file is empty")),
+            "-" => Ok(Source::Stdin),
+            path => Ok(Source::Path(PathBuf::from(path))),
+        })
+        .collect()
+}
+
+/// What is to be read, in order; reading happens as it is iterated over, one file in memory at a time.
+#[derive(Debug)]
+pub struct Files {
+    queue: vec::IntoIter<Queued>,
+    /// Whether the sources are one file or standard input: then the command is a filter.
+    is_single: bool,
+}
+
+#[derive(Debug)]
+enum Queued {
+    Stdin,
+    File { name: String, file: PathBuf, explicit: bool },
+    Refused { name: String, why: String, hint: String },
+}
+
+/// Looks the sources up: directories are walked, nothing is read yet.
+///
+/// # Errors
+/// A path that is missing or not a file, a directory without manifests or one that cannot be listed.
+pub fn find(sources: &[Source]) -> Result<Files, Failure> {
+    let mut queue = Vec::new();
+    let mut seen = HashSet::new();
+    let mut has_directory = false;
+    for source in sources {
+        let Source::Path(path) = source else {
+            queue.push(Queued::Stdin);
+            continue;
+        };
+        let metadata = fs::metadata(path).map_err(|error| cannot("read", path, &error))?;
+        if metadata.is_dir() {
+            has_directory = true;
+            let mut walk = Walk::of(path)?;
+            walk.directory(path)?;
+            if walk.found.is_empty() {
+                return Err(failure(format!("{}: no manifest in it", shown(path)))
+                    .detail("looked for *.yaml, *.yml and *.json, hidden directories left out")
+                    .hint("name the file itself, whatever its name ends in"));
+            }
+            queue.extend(walk.found.into_iter().filter(|found| is_new(&mut seen, found)));
+        } else {
+            check_regular(path, &metadata)?;
+            let file = fs::canonicalize(path).map_err(|error| cannot("read", path, &error))?;
+            let queued = Queued::File { name: shown(path), file, explicit: true };
+            queue.extend(is_new(&mut seen, &queued).then_some(queued));
+        }
+    }
+    Ok(Files { is_single: queue.len() == 1 && !has_directory, queue: queue.into_iter() })
+}
+
+/// A file that was named twice is read once.
+fn is_new(seen: &mut HashSet<PathBuf>, queued: &Queued) -> bool {
+    match queued {
+        Queued::File { file, .. } => seen.insert(file.clone()),
+        Queued::Stdin | Queued::Refused { .. } => true,
+    }
+}
+
+impl Files {
+    /// Whether the sources are one FILE or `-`: then all of it comes out again, edited or not.
+    #[must_use]
+    pub fn is_single(&self) -> bool {
+        self.is_single
+    }
+
+    /// Reads the next one; `stdin` is asked only where `-` was named.
+    ///
+    /// # Errors
+    /// A named file or standard input that cannot be read, is too large, binary or not UTF-8.
+    pub fn next(&mut self, stdin: &mut dyn Read) -> Option<Result<Loaded, Failure>> {
+        Some(match self.queue.next()? {
+            Queued::Refused { name, why, hint } => Ok(Loaded::Refused { name, why, hint }),
+            Queued::Stdin => read_text(stdin)
+                .map(|text| Loaded::Text(Text { name: "-".to_owned(), file: None, text }))
+                .map_err(|error| failure(format!("standard input: {}", error.sentence()))),
+            Queued::File { name, file, explicit } => read_file(&file).map_or_else(
+                |error| unread(&name, &error, explicit),
+                |text| Ok(Loaded::Text(Text { name: name.clone(), file: Some(file.clone()), text })),
+            ),
+        })
+    }
+}
+
+fn unread(name: &str, error: &Unread, explicit: bool) -> Result<Loaded, Failure> {
+    let why = error.sentence();
+    if explicit {
+        return Err(failure(format!("{name}: {why}")));
+    }
+    let name = name.to_owned();
+    Ok(match error {
+        Unread::Binary | Unread::NotUtf8(_) => Loaded::PassedOver { name, why },
+        Unread::TooLarge | Unread::Io(_) => {
+            Loaded::Refused { name, why, hint: "make it readable, or name the other files one by one".to_owned() }
+        }
+    })
+}
+
+/// Why a file gave no text.
+#[derive(Debug)]
+enum Unread {
+    Io(io::Error),
+    TooLarge,
+    Binary,
+    NotUtf8(usize),
+}
+
+impl Unread {
+    fn sentence(&self) -> String {
+        match self {
+            Self::Io(error) => format!("cannot be read: {}", reason(error)),
+            Self::TooLarge => format!("larger than {LIMIT_NAME}, the limit of one file"),
+            Self::Binary => "binary, not a manifest".to_owned(),
+            Self::NotUtf8(line) => format!("not UTF-8 (line {line})"),
+        }
+    }
+}
+
+fn read_file(path: &Path) -> Result<String, Unread> {
+    let mut file = File::open(path).map_err(Unread::Io)?;
+    read_text(&mut file)
+}
+
+fn read_text(from: &mut dyn Read) -> Result<String, Unread> {
+    let mut bytes = Vec::new();
+    from.take(LIMIT + 1).read_to_end(&mut bytes).map_err(Unread::Io)?;
+    if bytes.len() as u64 > LIMIT {
+        return Err(Unread::TooLarge);
+    }
+    if bytes.contains(&0) {
+        return Err(Unread::Binary);
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        Unread::NotUtf8(error.as_bytes()[..valid].split(|byte| *byte == b'\n').count())
+    })
+}
+
+/// A walk through one directory.
+struct Walk {
+    root: PathBuf,
+    found: Vec<Queued>,
+}
+
+impl Walk {
+    fn of(path: &Path) -> Result<Self, Failure> {
+        let root = fs::canonicalize(path).map_err(|error| cannot("read", path, &error))?;
+        Ok(Self { root, found: Vec::new() })
+    }
+
+    fn directory(&mut self, path: &Path) -> Result<(), Failure> {
+        let mut entries = fs::read_dir(path)
+            .and_then(Iterator::collect::<io::Result<Vec<_>>>)
+            .map_err(|error| cannot("list", path, &error))?;
+        entries.sort_by_key(fs::DirEntry::file_name);
+        for entry in entries {
+            let kind = entry.file_type().map_err(|error| cannot("read", &entry.path(), &error))?;
+            let is_hidden = entry.file_name().to_string_lossy().starts_with('.');
+            if kind.is_symlink() {
+                self.link(&entry.path(), is_hidden);
+            } else if kind.is_dir() && !is_hidden {
+                self.directory(&entry.path())?;
+            } else if kind.is_file() && is_manifest(&entry.path()) {
+                self.file(&entry.path(), entry.path());
+            }
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, path: &Path, name: PathBuf) {
+        match fs::canonicalize(path) {
+            Ok(file) => self.found.push(Queued::File { name: shown(&name), file, explicit: false }),
+            Err(error) => self.refuse(&name, format!("cannot be read: {}", reason(&error)), "mend or remove it"),
+        }
+    }
+
+    /// A link to a file inside the tree is that file; one to a directory inside would be walked twice;
+    /// one out of the tree is not followed: nobody named what is there.
+    fn link(&mut self, path: &Path, is_hidden: bool) {
+        let target = match fs::canonicalize(path) {
+            Ok(target) => target,
+            Err(_) if !is_manifest(path) => return,
+            Err(error) => {
+                self.refuse(path, format!("a link that leads nowhere: {}", reason(&error)), "mend or remove the link");
+                return;
+            }
+        };
+        let is_file = target.is_file();
+        if (is_file && !is_manifest(path)) || (!is_file && (is_hidden || !target.is_dir())) {
+            return;
+        }
+        if !target.starts_with(&self.root) {
+            let why = format!("a link out of the directory, to {}; not followed", shown(&target));
+            self.refuse(path, why, &format!("name it: -f {}", shown(&target)));
+        } else if is_file {
+            self.file(path, path.to_owned());
+        }
+    }
+
+    fn refuse(&mut self, path: &Path, why: String, hint: &str) {
+        self.found.push(Queued::Refused { name: shown(path), why, hint: hint.to_owned() });
+    }
+}
+
+/// kubectl's rule for the files of a directory.
+fn is_manifest(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| matches!(extension.to_str(), Some("yaml" | "yml" | "json")))
+}
+
+/// A FIFO would block, a device has no end.
+fn check_regular(path: &Path, metadata: &Metadata) -> Result<(), Failure> {
+    if metadata.is_file() {
+        return Ok(());
+    }
+    Err(failure(format!("{}: not a regular file", shown(path))).hint("-f - reads standard input"))
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn failure(message: String) -> Failure {
+    Failure::new(Exit::Failed, Reason::File, message)
+}
+
+fn cannot(act: &str, path: &Path, error: &io::Error) -> Failure {
+    failure(format!("{}: cannot {act} it: {}", shown(path), reason(error)))
+}
+
+/// What the system says, without its number.
+pub(crate) fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "no such file or directory".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => {
+            let text = error.to_string();
+            let text = text.split_once(" (os error").map_or(text.as_str(), |(before, _)| before);
+            let mut chars = text.chars();
+            chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
+        }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests;
