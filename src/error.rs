@@ -135,6 +135,8 @@ reasons! {
     File = "file",
     /// The file is not one this program can edit safely.
     Unsafe = "unsafe",
+    /// Another object of the same run was refused, so nothing was written.
+    HeldBack = "heldBack",
     /// The command line is not one.
     Usage = "usage",
     /// Nobody said yes.

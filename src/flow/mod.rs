@@ -3,6 +3,8 @@
 //! A command that edits single objects is a [`PerObject`](crate::plan::PerObject) plan, mapped over
 //! names, pages of the API or manifests; the flow keeps only each object's line of the result.
 
+mod emit;
+mod files;
 mod interrupt;
 mod live;
 mod report;
@@ -23,6 +25,7 @@ pub fn run(invocation: &Invocation, ui: &mut Ui) -> Exit {
         report.advice(advice.clone());
     }
     let ran = match command {
+        Command::Mtls(task) if task.files.is_some() => files::edit(&task.policy, task, global, &mut report),
         Command::Mtls(task) => block_on(live::edit(&task.policy, task, global, &mut report)),
         Command::Proxy(_) | Command::Version(_) | Command::Completion(_) => Ok(()),
     };

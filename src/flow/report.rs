@@ -166,6 +166,11 @@ impl<'u> Report<'u> {
         self.exit = self.exit.or(exit);
     }
 
+    /// Whether no object was there to report.
+    pub fn is_empty(&self) -> bool {
+        self.counts.is_empty()
+    }
+
     /// How many objects ended so.
     pub fn count(&self, outcome: Outcome) -> usize {
         self.counts.get(outcome.name()).copied().unwrap_or_default()

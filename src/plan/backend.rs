@@ -66,6 +66,14 @@ pub fn destination(upstream: &Value, gloo_namespace: &str) -> Destination {
     Destination::Service { service, port: kube["servicePort"].as_u64(), selector: labels(&kube["selector"]) }
 }
 
+/// The backend of a manifest: its type decides, its pods nobody sees.
+pub fn of_manifest(upstream: &Value, gloo_namespace: &str) -> Backend {
+    match destination(upstream, gloo_namespace) {
+        Destination::Decided(backend) => backend,
+        Destination::Service { .. } => Backend::Unseen,
+    }
+}
+
 /// The key under `spec` that says what kind of Upstream it is (`static`, `aws`, `consul`).
 fn upstream_type(upstream: &Value) -> &str {
     const TYPES: [&str; 9] = ["static", "aws", "awsEc2", "azure", "consul", "gcp", "pipe", "ai", "kube"];

@@ -26,6 +26,9 @@ pub trait PerObject {
     /// What is done to this object.
     fn decide(&self, object: &Object, found: Found, around: &Surroundings) -> Decision;
 
+    /// The change in words, for a text that cannot be edited safely.
+    fn by_hand(&self) -> Vec<String>;
+
     /// What is worth saying about this object, changed or not.
     fn advise(&self, object: &Object, around: &Surroundings) -> Vec<Advice>;
 }

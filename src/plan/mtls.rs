@@ -169,6 +169,16 @@ impl PerObject for Policy {
         decide(object, found, *self, around)
     }
 
+    fn by_hand(&self) -> Vec<String> {
+        match self.wish {
+            Wish::Enable => {
+                let config = crate::yaml::write(&json!({"spec": {"sslConfig": istio_ssl_config()}}));
+                config.lines().map(str::to_owned).collect()
+            }
+            Wish::Disable => vec!["remove spec.sslConfig".to_owned()],
+        }
+    }
+
     fn advise(&self, object: &Object, around: &Surroundings) -> Vec<Advice> {
         advice::on_upstream(self.wish, object, around)
     }

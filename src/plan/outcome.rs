@@ -79,8 +79,9 @@ impl Outcome {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
     pub object: ObjectRef,
-    /// The file it stands in, if it is a manifest, and the line.
+    /// The file it stands in, if it is a manifest, and the line there.
     pub file: Option<String>,
+    pub line: Option<usize>,
     pub outcome: Outcome,
     pub reason: Option<Reason>,
     /// What is so now, or why not: `mTLS enabled`.
@@ -101,6 +102,7 @@ impl Row {
         Self {
             object,
             file: None,
+            line: None,
             outcome,
             reason: (outcome == Outcome::Unchanged).then_some(Reason::Already),
             message: message.into(),
@@ -121,5 +123,13 @@ impl Row {
             exit: if outcome == Outcome::Skipped { Exit::Done } else { Exit::Failed },
             ..Self::answer(object, outcome, why.message)
         }
+    }
+
+    /// The same row, of an object in a file.
+    #[must_use]
+    pub fn at(mut self, file: &str, line: usize) -> Self {
+        self.file = Some(file.to_owned());
+        self.line = Some(line);
+        self
     }
 }

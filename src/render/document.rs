@@ -48,6 +48,7 @@ fn row(row: &Row) -> Value {
         "namespace": row.object.namespace,
         "name": row.object.name,
         "file": row.file,
+        "line": row.line,
         "outcome": row.outcome.name(),
         "changed": row.outcome == Outcome::Changed,
         "reason": row.reason.map(crate::error::Reason::name),

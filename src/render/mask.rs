@@ -51,6 +51,28 @@ pub fn masked_text(text: &str, secrets: &[String]) -> String {
     secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, MASK))
 }
 
+/// A manifest's text with its secrets replaced: by where they stand in what can be read, and by their
+/// keys, line by line, in what cannot.
+pub fn masked_manifest(text: &str) -> String {
+    let found: Vec<_> = crate::edit::manifest::values(text).iter().flat_map(secrets).collect();
+    let lines: Vec<_> = text.split_inclusive('\n').map(|line| masked_text(&masked_line(line), &found)).collect();
+    lines.concat()
+}
+
+/// `password: x` on a line of its own.
+fn masked_line(line: &str) -> String {
+    let Some((key, value)) = line.split_once(':') else { return line.to_owned() };
+    let plain = plain_key(key.trim().trim_start_matches("- ").trim_matches(['"', '\'']));
+    if !SECRET_KEYS.contains(&plain.as_str()) || value.trim().is_empty() {
+        return line.to_owned();
+    }
+    format!("{key}: {MASK}{}", if line.ends_with('\n') { "\n" } else { "" })
+}
+
+fn plain_key(key: &str) -> String {
+    key.to_ascii_lowercase().replace(['-', '_'], "")
+}
+
 fn for_each_secret(value: &mut Value, act: &mut impl FnMut(&mut Value)) {
     let is_secret_object = value["kind"] == "Secret" && value["apiVersion"] == "v1";
     match value {
@@ -62,10 +84,7 @@ fn for_each_secret(value: &mut Value, act: &mut impl FnMut(&mut Value)) {
                 .any(|name| SECRET_HEADERS.contains(&name.to_ascii_lowercase().as_str()));
             for (key, inner) in map.iter_mut() {
                 let whole = is_secret_object && matches!(key.as_str(), "data" | "stringData");
-                let plain_key = key.to_ascii_lowercase().replace(['-', '_'], "");
-                if whole {
-                    for_each_text(inner, act);
-                } else if SECRET_KEYS.contains(&plain_key.as_str()) || (header && key == "value") {
+                if whole || SECRET_KEYS.contains(&plain_key(key).as_str()) || (header && key == "value") {
                     for_each_text(inner, act);
                 } else {
                     for_each_secret(inner, act);
@@ -109,6 +128,15 @@ mod tests {
         assert_eq!(shown["spec"]["aws"]["secretAccessKey"], MASK);
         assert_eq!(shown["metadata"]["name"], "s");
         assert_eq!(secrets(&value), ["Bearer x", "QUJD", "k"]);
+    }
+
+    #[test]
+    fn a_manifests_secrets_are_masked_also_where_it_cannot_be_read() {
+        let text = "apiVersion: v1\nkind: Secret\ndata:\n  a: QUJD # QUJD\n---\n{{ if x }}\n  api_key: hunter2\n";
+        assert_eq!(
+            masked_manifest(text),
+            "apiVersion: v1\nkind: Secret\ndata:\n  a: *** # ***\n---\n{{ if x }}\n  api_key: ***\n"
+        );
     }
 
     #[test]

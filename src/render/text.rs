@@ -23,18 +23,27 @@ impl Mark {
     }
 }
 
-/// The line of an object that is as asked: `upstream.gloo.solo.io/x mTLS enabled`.
+/// The line of an object that is as asked: `upstream.gloo.solo.io/x mTLS enabled in edge.yaml (dry run)`.
 pub fn answer(row: &Row, mark: Mark) -> String {
     let mark = if row.outcome == Outcome::Changed { mark.text() } else { "" };
-    format!("{} {}{mark}", row.object, row.message)
+    let place = row.file.as_ref().filter(|file| *file != STDIN).map(|file| format!(" in {file}")).unwrap_or_default();
+    format!("{} {}{place}{mark}", row.object, row.message)
 }
+
+/// How `-f -` is named.
+pub const STDIN: &str = "-";
 
 /// The first line of an object that is not: `upstream.gloo.solo.io/x: not found in gloo-system`.
 pub fn trouble(row: &Row) -> String {
-    match &row.file {
-        Some(file) => format!("{file}: {}: {}", row.object, row.message),
-        None => format!("{}: {}", row.object, row.message),
+    let place = match (&row.file, row.line) {
+        (Some(file), Some(line)) => format!("{}:{line}: ", if file == STDIN { "stdin" } else { file }),
+        (Some(file), None) => format!("{file}: "),
+        (None, _) => String::new(),
+    };
+    if row.object.name.is_empty() {
+        return format!("{place}{}", row.message);
     }
+    format!("{place}{}: {}", row.object, row.message)
 }
 
 /// `namespace/name` where it matters, `name` where it does not.

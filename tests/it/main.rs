@@ -7,6 +7,7 @@
 mod stage;
 mod support;
 
+mod cases;
 mod kube_plugin;
 mod kube_proxy;
 mod kube_session;

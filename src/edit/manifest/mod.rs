@@ -79,6 +79,12 @@ pub fn edit_all(text: &str, jobs: &[Job]) -> Vec<Result<Splice, Unsafe>> {
     jobs.chunk_by(same).flat_map(|jobs| edit_document(text, jobs)).collect()
 }
 
+/// The documents of a text that can be read.
+#[must_use]
+pub fn values(text: &str) -> Vec<Value> {
+    split::documents(text).into_iter().filter_map(|document| yaml::parse(&text[document.range]).ok()).collect()
+}
+
 /// The text after splices that do not overlap, in any order.
 #[must_use]
 pub fn splice(text: &str, splices: &[Splice]) -> String {

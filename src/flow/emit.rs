@@ -1,0 +1,171 @@
+//! Where edited manifests go: stdout as a filter, stdout as the changed files, or into their files.
+
+use std::fs;
+use std::path::PathBuf;
+
+use super::report::Report;
+use crate::apply::files::{Halted, Print, Staging};
+use crate::edit::manifest::{self, Splice};
+use crate::error::{Exit, Failure, Reason};
+use crate::load::files::Text;
+use crate::render::diff::{self, Secrets};
+use crate::render::mask;
+use crate::render::text::STDIN;
+
+/// A text and the changes to it.
+pub struct Edited<'t> {
+    pub text: &'t Text,
+    pub splices: Vec<Splice>,
+}
+
+impl Edited<'_> {
+    fn new_text(&self) -> String {
+        manifest::splice(&self.text.text, &self.splices)
+    }
+
+    /// The change as a unified diff.
+    pub fn diff(&self, secrets: Secrets) -> String {
+        let (old, new) = (&self.text.text, self.new_text());
+        let shown = |text: &str| match secrets {
+            Secrets::Shown => text.to_owned(),
+            Secrets::Masked => mask::masked_manifest(text),
+        };
+        let name = if self.text.name == STDIN { "stdin" } else { &self.text.name };
+        diff::unified(name, name, &shown(old), &shown(&new))
+    }
+}
+
+/// What is kept until every file was planned.
+pub enum Emit {
+    Nothing,
+    /// One file or stdin is a filter: all of it comes out.
+    Whole(String),
+    /// Of several files those that changed come out; only their splices are kept, so they are read again.
+    Changed(Vec<Kept>),
+    InPlace(Staging),
+}
+
+/// An edited file as little as it takes to make it again.
+pub struct Kept {
+    name: String,
+    /// The text itself where it cannot be read again: stdin.
+    source: Source,
+    print: Print,
+    splices: Vec<Splice>,
+}
+
+enum Source {
+    File(PathBuf),
+    Text(String),
+}
+
+impl Emit {
+    /// A preview.
+    pub fn nothing() -> Self {
+        Self::Nothing
+    }
+
+    /// One text, out again.
+    pub fn whole() -> Self {
+        Self::Whole(String::new())
+    }
+
+    /// The changed ones of several.
+    pub fn changed() -> Self {
+        Self::Changed(Vec::new())
+    }
+
+    /// `--write`.
+    pub fn in_place() -> Self {
+        Self::InPlace(Staging::default())
+    }
+
+    /// Keeps what became of a text.
+    ///
+    /// # Errors
+    /// Its file or its directory cannot be written.
+    pub fn keep(&mut self, edited: &Edited) -> Result<(), Failure> {
+        match self {
+            Self::Nothing => Ok(()),
+            Self::Whole(text) => {
+                *text = edited.new_text();
+                Ok(())
+            }
+            _ if edited.splices.is_empty() => Ok(()),
+            Self::Changed(kept) => {
+                kept.push(Kept {
+                    name: edited.text.name.clone(),
+                    source: match &edited.text.file {
+                        Some(file) => Source::File(file.clone()),
+                        None => Source::Text(edited.text.text.clone()),
+                    },
+                    print: Print::of(edited.text.text.as_bytes()),
+                    splices: edited.splices.clone(),
+                });
+                Ok(())
+            }
+            Self::InPlace(staging) => match &edited.text.file {
+                Some(file) => staging.stage(file, edited.new_text().as_bytes(), Print::of(edited.text.text.as_bytes())),
+                None => Err(Failure::usage("--write cannot write to stdin")),
+            },
+        }
+    }
+
+    /// Prints or writes.
+    ///
+    /// # Errors
+    /// A file changed meanwhile, or a rename failed part-way.
+    pub fn commit(self, report: &mut Report<'_>) -> Result<(), Failure> {
+        match self {
+            Self::Nothing => Ok(()),
+            Self::Whole(text) => {
+                report.ui.bytes(text.as_bytes());
+                Ok(())
+            }
+            Self::Changed(kept) => {
+                // Everything is there again before anything is printed: half a stream must not be applied.
+                kept.iter().try_for_each(|kept| kept.text().map(drop))?;
+                for kept in &kept {
+                    let text = kept.text()?;
+                    let text = text.trim_start_matches('\u{feff}');
+                    report.ui.bytes(format!("---\n# Source: {}\n", kept.name).as_bytes());
+                    report.ui.bytes(text.as_bytes());
+                    if !text.ends_with('\n') {
+                        report.ui.bytes(b"\n");
+                    }
+                }
+                Ok(())
+            }
+            Self::InPlace(staging) => staging.commit().map(drop).map_err(halted),
+        }
+    }
+}
+
+impl Kept {
+    fn text(&self) -> Result<String, Failure> {
+        let old = match &self.source {
+            Source::Text(text) => text.clone(),
+            Source::File(file) => fs::read_to_string(file)
+                .ok()
+                .filter(|text| Print::of(text.as_bytes()) == self.print)
+                .ok_or_else(|| {
+                    Failure::new(Exit::Failed, Reason::File, format!("{}: somebody changed it meanwhile", self.name))
+                        .hint("run it again")
+                })?,
+        };
+        Ok(manifest::splice(&old, &self.splices))
+    }
+}
+
+/// A commit that stopped: half done if a file is new already.
+fn halted(halted: Halted) -> Failure {
+    let Halted { done, not_done, mut failure } = halted;
+    if done.is_empty() {
+        return failure.detail("no file was written");
+    }
+    failure.exit = Exit::HalfDone;
+    for (files, state) in [(done, "written"), (not_done, "as before")] {
+        failure.details.extend(files.iter().map(|file| format!("{state}: {}", file.display())));
+    }
+    failure.hint("the same command again writes the rest")
+}

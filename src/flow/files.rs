@@ -1,0 +1,350 @@
+//! Objects in manifests: the same plans as on the cluster, and no cluster, no kubeconfig, no network.
+//!
+//! One file is in memory at a time; of each object only its row is kept, and of each edited file its
+//! splices. Nothing is printed or written before every file was planned.
+
+use std::collections::HashSet;
+use std::io;
+
+use super::emit::{Edited, Emit};
+use super::report::{Answers, Report, Sweep};
+use crate::edit::json;
+use crate::edit::manifest::{self, Found as InText, Job, Place, Splice};
+use crate::error::{Exit, Failure, Reason};
+use crate::load::files::{self, Loaded, Text};
+use crate::model::{Object, ObjectRef};
+use crate::options::{Absent, Destination, Files, GLOO_SYSTEM, Global, Mtls, Named, Selection};
+use crate::plan::advice::{Advice, Code};
+use crate::plan::mtls::{Found, Policy, Surroundings};
+use crate::plan::outcome::{Decision, Objection, Outcome, Row};
+use crate::plan::{PerObject, backend, nearest};
+use crate::render::text::{Mark, count};
+
+/// What reading the files has come to so far.
+struct Run<'r> {
+    plan: &'r Policy,
+    task: &'r Mtls,
+    global: &'r Global,
+    rows: Vec<Row>,
+    advice: Vec<Advice>,
+    emit: Emit,
+    found: HashSet<Named>,
+    /// Names of the kind that were seen and not selected: what was typed may be near one of them.
+    others: Vec<String>,
+    /// Documents that may hold what was named, for all that can be read of them.
+    doubtful: Vec<Row>,
+    files: usize,
+    passed_over: usize,
+}
+
+/// Edits the selected objects of the manifests.
+///
+/// # Errors
+/// What keeps the run from being planned or from being written; single objects are in the report.
+pub fn edit(plan: &Policy, task: &Mtls, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+    let Some(Files { paths, destination }) = &task.files else { return Ok(()) };
+    let arguments: Vec<_> = paths.iter().map(|path| path.to_string_lossy().into_owned()).collect();
+    let mut inputs = files::find(&files::sources(&arguments)?)?;
+    let emit = match (task.preview.is_on(), destination) {
+        (true, _) => Emit::nothing(),
+        (false, Destination::InPlace) => Emit::in_place(),
+        (false, Destination::Stdout) if inputs.is_single() => Emit::whole(),
+        (false, Destination::Stdout) => Emit::changed(),
+    };
+    let mark = if task.preview.is_on() { Mark::ClientDryRun } else { Mark::Written };
+    let on_stdout = task.preview.diff || (!task.preview.is_on() && *destination == Destination::Stdout);
+    report.form(if on_stdout { Answers::Stderr } else { Answers::Stdout }, mark);
+    let mut run = Run::new(plan, task, global, emit);
+    let mut stdin = io::stdin().lock();
+    while let Some(loaded) = inputs.next(&mut stdin) {
+        run.take(loaded?)?;
+    }
+    run.finish(report)
+}
+
+impl<'r> Run<'r> {
+    fn new(plan: &'r Policy, task: &'r Mtls, global: &'r Global, emit: Emit) -> Self {
+        Self {
+            plan,
+            task,
+            global,
+            rows: Vec::new(),
+            advice: Vec::new(),
+            emit,
+            found: HashSet::new(),
+            others: Vec::new(),
+            doubtful: Vec::new(),
+            files: 0,
+            passed_over: 0,
+        }
+    }
+
+    fn take(&mut self, loaded: Loaded) -> Result<(), Failure> {
+        match loaded {
+            Loaded::Text(text) => self.text(&text),
+            Loaded::PassedOver { .. } => {
+                self.passed_over += 1;
+                Ok(())
+            }
+            Loaded::Refused { name, why, hint } => {
+                let nobody = ObjectRef::new(self.plan.kind(), "", "");
+                let row = Row::left(nobody, Outcome::Refused, Objection::new(Reason::File, why).hint(hint));
+                self.doubtful.push(Row { file: Some(name), ..row });
+                Ok(())
+            }
+        }
+    }
+
+    /// Plans one text, and keeps what becomes of it.
+    fn text(&mut self, text: &Text) -> Result<(), Failure> {
+        self.files += 1;
+        let before = self.rows.len();
+        let members = manifest::members(&text.text, self.plan.kind());
+        self.passed_over += members.unreadable;
+        let mut planned = Vec::new();
+        for found in members.found {
+            match found {
+                InText::Member { object, place } if self.selects(&object) => {
+                    planned.extend(self.member(&text.name, object, place));
+                }
+                InText::Member { object, .. } => self.others.push(object.reference.name),
+                InText::Refused { line, why, hint, reference } => self.refused(&text.name, line, why, hint, reference),
+            }
+        }
+        let jobs: Vec<_> = planned.iter().map(|it| Job { place: &it.place, edits: &it.edits }).collect();
+        let mut splices: Vec<Splice> = Vec::new();
+        for (result, it) in manifest::edit_all(&text.text, &jobs).into_iter().zip(&planned) {
+            let row = match result {
+                Ok(splice) => {
+                    splices.push(splice);
+                    Row::answer(it.object.reference.clone(), Outcome::Changed, it.message.as_str())
+                        .at(&text.name, it.place.line())
+                }
+                Err(cannot) => {
+                    let mut why = Objection::new(Reason::Unsafe, format!("{}; nothing changed", cannot.why));
+                    why.details = by_hand(cannot.manual);
+                    Row::left(it.object.reference.clone(), Outcome::Refused, why).at(&text.name, cannot.line)
+                }
+            };
+            self.rows.push(row);
+        }
+        let edited = Edited { text, splices };
+        if let (true, Some(row)) = (self.task.preview.diff && !edited.splices.is_empty(), self.rows.last_mut()) {
+            row.diff = Some(edited.diff(self.task.secrets));
+        }
+        self.rows[before..].sort_by_key(|row| row.line);
+        self.emit.keep(&edited)
+    }
+
+    /// Decides about a selected object; what is to be edited is given back.
+    fn member(&mut self, file: &str, object: Object, place: Place) -> Option<Planned> {
+        let found = match &self.task.selection {
+            Selection::Named(names) => {
+                let named: Vec<_> = names.iter().filter(|named| self.names(named, &object)).cloned().collect();
+                self.found.extend(named);
+                Found::Named
+            }
+            Selection::Sweep { .. } => Found::Swept,
+        };
+        let gloo_namespace = self.global.gloo_namespace.as_deref().unwrap_or(GLOO_SYSTEM);
+        let around =
+            Surroundings { backend: backend::of_manifest(&object.value, gloo_namespace), ..Surroundings::unseen() };
+        let reference = object.reference.clone();
+        let (outcome, why) = match self.plan.decide(&object, found, &around) {
+            Decision::Change { edits, message } => {
+                if json::apply(&object.value, &edits).is_ok() {
+                    self.advise(&object, found, &around);
+                    return Some(Planned { object, place, edits, message });
+                }
+                (Outcome::Refused, Objection::new(Reason::Unsafe, "spec is not what it should be; nothing changed"))
+            }
+            Decision::Unchanged { message } => {
+                self.rows.push(Row::answer(reference, Outcome::Unchanged, message).at(file, place.line()));
+                return None;
+            }
+            Decision::Skip(why) => (Outcome::Skipped, why),
+            Decision::Refuse(why) => (Outcome::Refused, why),
+        };
+        self.rows.push(Row::left(reference, outcome, why).at(file, place.line()));
+        None
+    }
+
+    fn advise(&mut self, object: &Object, found: Found, around: &Surroundings) {
+        if found == Found::Named {
+            self.advice.extend(self.plan.advise(object, around));
+        }
+    }
+
+    /// A document that holds such an object, or may hold one, and cannot be edited.
+    fn refused(&mut self, file: &str, line: usize, why: String, hint: String, reference: Option<ObjectRef>) {
+        let mut why = Objection::new(Reason::Unsafe, why).hint(hint);
+        why.details = by_hand(self.plan.by_hand());
+        match reference {
+            Some(reference) => {
+                let object = Object { value: serde_json::Value::Null, reference };
+                if let Selection::Named(names) = &self.task.selection {
+                    let named: Vec<_> = names.iter().filter(|named| self.names(named, &object)).cloned().collect();
+                    if named.is_empty() {
+                        self.passed_over += 1;
+                        return;
+                    }
+                    self.found.extend(named);
+                }
+                self.rows.push(Row::left(object.reference, Outcome::Refused, why).at(file, line));
+            }
+            None => {
+                let nobody = ObjectRef::new(self.plan.kind(), "", "");
+                self.doubtful.push(Row::left(nobody, Outcome::Refused, why).at(file, line));
+            }
+        }
+    }
+
+    fn selects(&self, object: &Object) -> bool {
+        match &self.task.selection {
+            Selection::Named(names) => names.iter().any(|named| self.names(named, object)),
+            Selection::Sweep { labels, .. } => {
+                self.in_namespace(None, object)
+                    && labels.as_ref().is_none_or(|labels| labels.matches(&object.value["metadata"]["labels"]))
+            }
+        }
+    }
+
+    fn names(&self, named: &Named, object: &Object) -> bool {
+        named.name == object.reference.name && self.in_namespace(named.namespace.as_deref(), object)
+    }
+
+    /// In manifests a namespace filters only where it was typed, and one that is left out matches any.
+    fn in_namespace(&self, named: Option<&str>, object: &Object) -> bool {
+        let wanted = named.or(self.global.namespace.as_deref());
+        let namespace = object.reference.namespace.as_str();
+        namespace.is_empty() || wanted.is_none_or(|wanted| wanted == namespace)
+    }
+
+    /// Says how everything ended, and writes if nothing stands against it.
+    fn finish(mut self, report: &mut Report<'_>) -> Result<(), Failure> {
+        let sweeps = matches!(self.task.selection, Selection::Sweep { .. });
+        self.settle_doubts();
+        let missing = self.missing();
+        let stopped = self.rows.iter().any(|row| row.outcome == Outcome::Refused);
+        let nothing = self.rows.is_empty() && missing.iter().all(|row| row.exit != Exit::Done);
+        if stopped && !self.task.preview.is_on() {
+            self.hold_back();
+        } else if !nothing {
+            std::mem::replace(&mut self.emit, Emit::nothing()).commit(report)?;
+        }
+        if sweeps {
+            report.begin_sweep(self.words_of_a_sweep());
+        }
+        for row in self.rows.drain(..).chain(missing) {
+            report.row(row);
+        }
+        for advice in self.advice.drain(..) {
+            report.advice(advice);
+        }
+        if sweeps && report.is_empty() && self.task.absent == Absent::Fails {
+            report.failure(self.nothing_found());
+        }
+        self.say_what_was_passed_over(sweeps, report);
+        if stopped && !self.task.preview.is_on() {
+            report.ui.status("nothing was written: every object of the run, or none");
+        }
+        if self.task.preview.check && report.count(Outcome::Changed) > 0 {
+            report.ends(Exit::WouldChange);
+        }
+        Ok(())
+    }
+
+    /// Documents that may hold anything count where something is still looked for, and in every sweep.
+    fn settle_doubts(&mut self) {
+        let all_found = match &self.task.selection {
+            Selection::Named(names) => names.iter().all(|named| self.found.contains(named)),
+            Selection::Sweep { .. } => false,
+        };
+        if all_found {
+            self.passed_over += self.doubtful.len();
+        } else {
+            self.rows.append(&mut self.doubtful);
+        }
+    }
+
+    /// Nothing was written, so nothing may be called done.
+    fn hold_back(&mut self) {
+        for row in self.rows.iter_mut().filter(|row| row.outcome == Outcome::Changed) {
+            let why = Objection::new(Reason::HeldBack, "not written, because another object was refused");
+            let held = Row::left(row.object.clone(), Outcome::Skipped, why);
+            *row = Row { file: row.file.take(), line: row.line, ..held };
+        }
+    }
+
+    fn missing(&self) -> Vec<Row> {
+        let Selection::Named(names) = &self.task.selection else { return Vec::new() };
+        let absent = names.iter().filter(|named| !self.found.contains(named));
+        absent
+            .map(|named| {
+                let namespace = named.namespace.as_deref().or(self.global.namespace.as_deref()).unwrap_or_default();
+                let object = ObjectRef::new(self.plan.kind(), namespace, named.name.as_str());
+                let place = if namespace.is_empty() { String::new() } else { format!(" in namespace {namespace}") };
+                let mut why = Objection::new(Reason::NotFound, format!("not found{place} in {}", self.looked_in()));
+                let near = nearest::nearest(&named.name, self.others.iter().map(String::as_str));
+                if !near.is_empty() {
+                    why.details.push(format!("near: {}", near.join(", ")));
+                }
+                let exit = match (self.task.absent, names.len()) {
+                    (Absent::IsFine, _) => Exit::Done,
+                    (Absent::Fails, 1) => Exit::SaidNo,
+                    (Absent::Fails, _) => Exit::Failed,
+                };
+                Row { exit, ..Row::left(object, Outcome::NotFound, why) }
+            })
+            .collect()
+    }
+
+    fn looked_in(&self) -> String {
+        count(self.files, "file")
+    }
+
+    fn nothing_found(&self) -> Failure {
+        Failure::new(
+            Exit::SaidNo,
+            Reason::NotFound,
+            format!("no Upstream that the selection matches in {}", self.looked_in()),
+        )
+        .hint("--ignore-not-found makes this no failure")
+    }
+
+    fn say_what_was_passed_over(&self, sweeps: bool, report: &mut Report<'_>) {
+        if self.passed_over > 0 {
+            let what = count(self.passed_over, "document");
+            report.advice(Advice::note(
+                Code::PassedOver,
+                format!("passed over {what}: not readable, or not what was named"),
+            ));
+        }
+        if sweeps && report.count(Outcome::Changed) > 0 {
+            report.ui.status("pods cannot be seen in files: type and TLS settings decided");
+        }
+    }
+
+    fn words_of_a_sweep(&self) -> Sweep {
+        let wish = self.plan.wish;
+        Sweep {
+            done: wish.done(),
+            noun: "Upstream",
+            again: format!("gloo-rs istio {}-mtls -f ... -u", wish.verb()),
+            namespace: self.global.namespace.clone().unwrap_or_default(),
+        }
+    }
+}
+
+fn by_hand(lines: Vec<String>) -> Vec<String> {
+    let indented = lines.into_iter().map(|line| format!("  {line}"));
+    std::iter::once("the change to make by hand:".to_owned()).chain(indented).collect()
+}
+
+/// An object that is to be edited.
+struct Planned {
+    object: Object,
+    place: Place,
+    edits: Vec<crate::edit::Edit>,
+    message: String,
+}
