@@ -281,8 +281,13 @@ fn serve(answer: &'static str) -> SocketAddr {
     address
 }
 
-/// GETs `/` through a port-forward. The stream has no end, so the answer's length decides.
+/// GETs `/` through a port-forward.
 async fn get_through(client: Client, namespace: &str, pod: &str, port: u16) -> Result<String> {
+    tokio::time::timeout(Duration::from_secs(30), get_patiently(client, namespace, pod, port)).await?
+}
+
+/// The stream has no end, so the answer's length decides.
+async fn get_patiently(client: Client, namespace: &str, pod: &str, port: u16) -> Result<String> {
     let mut forwarder = Api::<Pod>::namespaced(client, namespace).portforward(pod, &[port]).await?;
     let stream = forwarder.take_stream(port).context("the stream was asked for")?;
     let mut stream = tokio::io::BufReader::new(stream);

@@ -1,6 +1,7 @@
 //! One process of a plane, with its log.
 
 use std::{
+    env,
     fs::File,
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
