@@ -50,7 +50,7 @@ fn refusal(answer: &Answer, status: Option<Value>, asked: Asked<'_>) -> Cause {
     }
     match answer.status {
         401 => Cause::Unauthorized,
-        403 => Cause::Forbidden { rule: rule(&message, asked), message },
+        403 => Cause::Forbidden { rule: rule(&message, asked).map(Box::new), message },
         404 if !asked.name.is_empty() && status["details"]["name"] == asked.name => Cause::NotFound,
         404 if !asked.plural.is_empty() => Cause::NoCrd,
         409 => Cause::Conflict,
@@ -135,8 +135,9 @@ mod tests {
     const ASKED: Asked<'static> =
         Asked { verb: "patch", group: "gloo.solo.io", plural: "upstreams", namespace: "gloo-system", name: "x" };
 
-    fn cause(status: u16, body: impl ToString) -> Cause {
+    fn cause<T: ToString>(status: u16, body: T) -> Cause {
         let answer = Answer { status, retry_after: None, body: body.to_string().into_bytes() };
+        drop(body);
         read(&answer, ASKED).unwrap_err()
     }
 

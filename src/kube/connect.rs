@@ -123,6 +123,7 @@ pub(super) fn client(config: &Config, proxy: Option<&Proxy>) -> Result<Client, :
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(CONNECT));
     let Some(proxy) = proxy else { return over(config, tcp) };
+    let config = &with_port(config);
     let address = proxy.uri.clone();
     match proxy.protocol {
         Protocol::Socks5 => {
@@ -138,6 +139,19 @@ pub(super) fn client(config: &Config, proxy: Option<&Proxy>) -> Result<Client, :
             over(config, logged_in(Tunnel::new(address, tls), proxy))
         }
     }
+}
+
+/// A proxy is told a port, and hyper-util takes 443 whatever the scheme.
+fn with_port(config: &Config) -> Config {
+    let url = &config.cluster_url;
+    let port = if url.scheme_str() == Some("https") { 443 } else { 80 };
+    let mut config = config.clone();
+    let mut parts = url.clone().into_parts();
+    if let Some(authority) = parts.authority.take_if(|authority| authority.port().is_none()) {
+        parts.authority = format!("{authority}:{port}").parse().ok().or(Some(authority));
+        config.cluster_url = Uri::from_parts(parts).unwrap_or_else(|_| url.clone());
+    }
+    config
 }
 
 fn logged_in<C>(tunnel: Tunnel<C>, proxy: &Proxy) -> Tunnel<C> {

@@ -16,7 +16,7 @@ use super::kubeconfig::{Chosen, plain, refused};
 use crate::error::Failure;
 
 /// A token file is read again after a minute: the kubelet replaces it before it expires.
-const REREAD: Duration = Duration::from_secs(60);
+const REREAD: Duration = Duration::from_mins(1);
 /// A token that expires this soon is not sent any more.
 const MARGIN: Duration = Duration::from_secs(10);
 

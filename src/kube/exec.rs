@@ -5,7 +5,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use ::kube::config::{ExecAuthCluster, ExecConfig, ExecInteractiveMode, Kubeconfig};
+use ::kube::config::{ExecAuthCluster, ExecConfig, ExecInteractiveMode};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
@@ -139,14 +139,13 @@ impl Plugin {
     }
 }
 
-/// client-go takes YAML from a plugin as well as JSON. kube's reader of kubeconfigs is the YAML reader of this room:
-/// it keeps the fields that are not a kubeconfig's.
+/// client-go takes YAML from a plugin as well as JSON.
 fn status_of(text: &str) -> Option<Status> {
-    let mut document = Kubeconfig::from_yaml(text).ok()?;
-    if document.kind.is_some_and(|kind| kind != "ExecCredential") {
+    let mut document = crate::yaml::parse(text).ok()?;
+    if document["kind"].as_str().is_some_and(|kind| kind != "ExecCredential") {
         return None;
     }
-    serde_json::from_value(document.other.remove("status")?).ok()
+    serde_json::from_value(document.get_mut("status")?.take()).ok()
 }
 
 /// The last lines of what it said.

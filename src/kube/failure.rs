@@ -47,7 +47,7 @@ pub enum Cause {
     /// The API server does not know the kind.
     NoCrd,
     /// The rights are missing.
-    Forbidden { message: String, rule: Option<Rule> },
+    Forbidden { message: String, rule: Option<Box<Rule>> },
     /// Who we are was not accepted.
     Unauthorized,
     /// The object is no longer the one that was read.
@@ -207,8 +207,8 @@ impl ApiError {
                 if let Some(user) = &rule.user {
                     failure = failure.detail(format!("as {}", one_line(user)));
                 }
-                let role = if rule.namespace.is_some() { "Role" } else { "ClusterRole" };
-                failure = failure.detail(place).hint(format!("a rule of a {role} that allows it: {rule}"));
+                let holder = if rule.namespace.is_some() { "Role" } else { "ClusterRole" };
+                failure = failure.detail(place).hint(format!("a rule of a {holder} that allows it: {rule}"));
             }
             Cause::ExecPlugin(inner) => {
                 failure.details.clone_from(&inner.details);

@@ -159,13 +159,13 @@ fn cluster(config: &Kubeconfig, context: &Context, name: &str, path: &str) -> Re
 fn user(config: &Kubeconfig, context: &Context, name: &str, path: &str) -> Result<AuthInfo, Failure> {
     // A context may name nobody; a name that is not there is a mistake.
     let Some(wanted) = context.user.as_deref().filter(|user| !user.is_empty()) else { return Ok(AuthInfo::default()) };
-    let names: Vec<&str> = config.auth_infos.iter().map(|named| named.name.as_str()).collect();
-    let named = config
+    let users: Vec<&str> = config.auth_infos.iter().map(|named| named.name.as_str()).collect();
+    let found = config
         .auth_infos
         .iter()
         .find(|named| named.name == wanted)
-        .ok_or_else(|| missing_part(path, name, "user", wanted, &names))?;
-    Ok(named.auth_info.clone().unwrap_or_default())
+        .ok_or_else(|| missing_part(path, name, "user", wanted, &users))?;
+    Ok(found.auth_info.clone().unwrap_or_default())
 }
 
 fn no_context(path: &str, name: &str, names: &[&str], is_current: bool) -> Failure {

@@ -177,7 +177,7 @@ mod tests {
     fn the_variable_goes_by_the_scheme_of_the_server() {
         let https = |variables: &[(&str, &str)]| chosen("https://api.example:6443", variables);
         let http = |variables: &[(&str, &str)]| chosen("http://api.example:8080", variables);
-        let table: [(&[(&str, &str)], Option<&str>, Option<&str>); 8] = [
+        let table: [(&[_], _, _); 8] = [
             (&[], None, None),
             (&[("HTTPS_PROXY", "http://a:1")], Some("http://a:1/"), None),
             (&[("HTTP_PROXY", "http://a:1")], None, Some("http://a:1/")),

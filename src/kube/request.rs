@@ -7,6 +7,7 @@ use ::kube::client::Body;
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
 use http::{HeaderValue, Method, Request};
+use http_body::Body as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde_json::Value;
 
@@ -103,12 +104,14 @@ impl Wire {
     async fn exchange(&self, request: Request<Body>) -> Result<Answer, Cause> {
         let response = self.client.send(request).await.map_err(|error| tls::cause_of(&error))?;
         let (head, body) = response.into_parts();
-        let body = Limited::new(body, MAX_BODY).collect().await.map_err(|error| {
-            if error.is::<LengthLimitError>() {
-                return Cause::BadAnswer(format!("a body of more than {} MiB", MAX_BODY >> 20));
-            }
-            tls::cause_of(error.as_ref())
-        })?;
+        let too_long = || Cause::BadAnswer(format!("a body of more than {} MiB", MAX_BODY >> 20));
+        if body.size_hint().lower() > MAX_BODY as u64 {
+            return Err(too_long());
+        }
+        let body = Limited::new(body, MAX_BODY)
+            .collect()
+            .await
+            .map_err(|error| if error.is::<LengthLimitError>() { too_long() } else { tls::cause_of(error.as_ref()) })?;
         let retry_after = head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
         Ok(Answer {
             status: head.status.as_u16(),

@@ -148,10 +148,13 @@ impl Session {
             DryRun::No => format!("?fieldManager={MANAGER}"),
             DryRun::Server => format!("?fieldManager={MANAGER}&dryRun=All"),
         };
-        let path = path(kind, namespace, name) + &query;
-        let patch = Some(Bytes::from(patch.to_string()));
-        self.send(Verb::Patch, kind, namespace, name, Request { method: Method::PATCH, path, accept: JSON, patch })
-            .await
+        let request = Request {
+            method: Method::PATCH,
+            path: path(kind, namespace, name) + &query,
+            accept: JSON,
+            patch: Some(Bytes::from(patch.to_string())),
+        };
+        self.send(Verb::Patch, kind, namespace, name, request).await
     }
 
     /// `GET /version`.

@@ -1,6 +1,14 @@
-//! The integration tests, one binary, so that one plane serves them all.
+//! The integration tests, one binary, so that one link serves them all and one plane most of them.
+
+// Helpers of tests are tests too; clippy sees only the functions themselves.
+#![allow(clippy::unwrap_used)]
 
 #[path = "../stage/mod.rs"]
 mod stage;
+mod support;
 
+mod kube_plugin;
+mod kube_proxy;
+mod kube_session;
+mod kubeconfig;
 mod stage_self;

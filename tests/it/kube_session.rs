@@ -1,0 +1,459 @@
+//! The session against an API server that misbehaves on purpose.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use gloo_rs::error::{Exit, Failure, Reason};
+use gloo_rs::kube::{ApiError, Cause, DryRun, Query, Scope, Session, Target, Trace};
+use gloo_rs::model::kinds::{POD, UPSTREAM};
+use serde_json::{Value, json};
+
+use crate::support::stub::{Stub, kubeconfig};
+use crate::support::{Certificate, Sandbox};
+
+const X: &str = "/apis/gloo.solo.io/v1/namespaces/gloo-system/upstreams/x";
+const ALL: &str = "/apis/gloo.solo.io/v1/upstreams";
+const VERSION: &str = "/version";
+
+async fn session(stub: &Stub) -> Session {
+    let sandbox = Sandbox::new();
+    sandbox.kubeconfig(stub.kubeconfig());
+    Session::open(&sandbox.target(), None).await.unwrap()
+}
+
+async fn get(session: &Session) -> Result<Value, ApiError> {
+    session.get(&UPSTREAM, "gloo-system", "x").await
+}
+
+async fn patch(session: &Session) -> Result<Value, ApiError> {
+    let patch = json!([{"op": "replace", "path": "/metadata/resourceVersion", "value": "7"}]);
+    session.patch(&UPSTREAM, "gloo-system", "x", &patch, DryRun::No).await
+}
+
+async fn failure(session: &Session) -> Failure {
+    get(session).await.unwrap_err().into_failure(session)
+}
+
+fn upstream(name: &str) -> Value {
+    json!({"apiVersion": "gloo.solo.io/v1", "kind": "Upstream", "metadata": {"namespace": "gloo-system", "name": name}})
+}
+
+#[tokio::test]
+async fn a_get_is_one_request_with_our_name_and_the_token() {
+    let stub = Stub::new();
+    stub.on("GET", X).json(200, &upstream("x"));
+    let session = session(&stub).await;
+    assert_eq!(stub.connections(), 0, "opening a session asks nothing");
+    assert_eq!(get(&session).await.unwrap(), upstream("x"));
+    assert_eq!((session.context(), session.namespace()), ("stub", "gloo-system"));
+    assert_eq!(session.server(), stub.url());
+    let requests = stub.finish();
+    assert_eq!(requests[0].header("user-agent"), Some(concat!("gloo-rs/", env!("CARGO_PKG_VERSION"))));
+    assert_eq!(requests[0].header("authorization"), Some("Bearer secret-token"));
+    assert_eq!(requests[0].header("accept"), Some("application/json"));
+}
+
+#[tokio::test]
+async fn requests_one_after_the_other_share_a_connection() {
+    let stub = Stub::tls(Certificate::Good);
+    stub.on("GET", X).json(200, &upstream("x")).always();
+    stub.on("PATCH", X).json(200, &upstream("x")).always();
+    let session = session(&stub).await;
+    for _ in 0..20 {
+        get(&session).await.unwrap();
+        patch(&session).await.unwrap();
+    }
+    assert_eq!(stub.connections(), 1);
+}
+
+#[tokio::test]
+async fn a_patch_names_its_manager_and_its_dry_run() {
+    let stub = Stub::new();
+    stub.on("PATCH", &format!("{X}?fieldManager=gloo-rs")).json(200, &upstream("x"));
+    stub.on("PATCH", &format!("{X}?fieldManager=gloo-rs&dryRun=All")).json(200, &upstream("x"));
+    let session = session(&stub).await;
+    let patch = json!([{"op": "add", "path": "/spec/a", "value": 1}]);
+    for dry_run in [DryRun::No, DryRun::Server] {
+        session.patch(&UPSTREAM, "gloo-system", "x", &patch, dry_run).await.unwrap();
+    }
+    for request in stub.finish() {
+        assert_eq!(request.header("content-type"), Some("application/json-patch+json"));
+        assert_eq!(request.json(), patch);
+    }
+}
+
+#[tokio::test]
+async fn the_context_asked_for_is_the_only_one_that_is_asked() {
+    let (trap, stub) = (Stub::new(), Stub::new());
+    stub.on("GET", VERSION).json(200, &json!({"gitVersion": "v1.36.3"}));
+    let sandbox = Sandbox::new();
+    sandbox.kubeconfig(kubeconfig(&[("trap", &trap), ("b", &stub)]));
+    let target = Target { context: Some("b".to_owned()), ..sandbox.target() };
+    let session = Session::open(&target, None).await.unwrap();
+    assert_eq!(session.version().await.unwrap()["gitVersion"], "v1.36.3");
+    assert_eq!(session.context(), "b");
+    assert_eq!(trap.connections(), 0);
+}
+
+#[tokio::test]
+async fn impersonation_reaches_every_request() {
+    let stub = Stub::new();
+    stub.on("GET", X).json(200, &upstream("x"));
+    let sandbox = Sandbox::new();
+    sandbox.kubeconfig(stub.kubeconfig());
+    let target = Target {
+        as_user: Some("bob".to_owned()),
+        as_groups: vec!["a".to_owned(), "b".to_owned()],
+        as_uid: Some("7".to_owned()),
+        ..sandbox.target()
+    };
+    let session = Session::open(&target, None).await.unwrap();
+    get(&session).await.unwrap();
+    assert_eq!(session.user(), Some("bob"));
+    let requests = stub.finish();
+    assert_eq!(requests[0].header("impersonate-user"), Some("bob"));
+    assert_eq!(requests[0].headers("impersonate-group"), ["a", "b"]);
+    assert_eq!(requests[0].header("impersonate-uid"), Some("7"));
+}
+
+#[tokio::test]
+async fn a_group_without_a_user_is_refused() {
+    let stub = Stub::new();
+    let sandbox = Sandbox::new();
+    sandbox.kubeconfig(stub.kubeconfig());
+    let target = Target { as_groups: vec!["a".to_owned()], ..sandbox.target() };
+    let failure = Session::open(&target, None).await.err().unwrap();
+    assert_eq!(failure.exit, Exit::Usage);
+}
+
+#[tokio::test]
+async fn an_object_that_is_not_there_says_where_it_was_looked_for() {
+    let stub = Stub::new();
+    stub.on("GET", X).not_found("upstreams", "gloo.solo.io", "x");
+    let session = session(&stub).await;
+    let failure = failure(&session).await;
+    assert_eq!((failure.exit, failure.reason), (Exit::SaidNo, Reason::NotFound));
+    assert_eq!(failure.message, "upstream.gloo.solo.io/x: not found in gloo-system");
+    assert_eq!(failure.details, [format!("looked in context stub ({})", stub.url())]);
+}
+
+#[tokio::test]
+async fn a_kind_that_is_not_there_is_told_from_an_object() {
+    let stub = Stub::new();
+    stub.on("GET", X).body(404, "text/plain", "404 page not found\n");
+    stub.on("GET", ALL).body(404, "text/plain", "404 page not found\n");
+    let session = session(&stub).await;
+    let failure = failure(&session).await;
+    assert_eq!((failure.exit, failure.reason), (Exit::SaidNo, Reason::NoCrd));
+    let error = session.list_all(&UPSTREAM, Scope::All, Query::default()).await.unwrap_err();
+    assert_eq!(error.cause, Cause::NoCrd);
+    assert_eq!(error.to_string(), "upstreams.gloo.solo.io: the API server has no such kind: its CRD is not installed");
+}
+
+#[tokio::test]
+async fn a_missing_right_is_named_with_the_rule_that_gives_it() {
+    let stub = Stub::new();
+    let message = r#"upstreams.gloo.solo.io "x" is forbidden: User "ann" cannot get resource "upstreams" in API group "gloo.solo.io" in the namespace "gloo-system""#;
+    stub.on("GET", X).status(403, "Forbidden", message);
+    let session = session(&stub).await;
+    let failure = failure(&session).await;
+    assert_eq!((failure.exit, failure.reason), (Exit::SaidNo, Reason::Forbidden));
+    assert_eq!(failure.message, "upstream.gloo.solo.io/x: not allowed to get upstreams.gloo.solo.io in gloo-system");
+    assert_eq!(failure.details[0], "as ann");
+    assert_eq!(
+        failure.hints,
+        ["a rule of a Role that allows it: {apiGroups: [gloo.solo.io], resources: [upstreams], verbs: [get]}"]
+    );
+}
+
+#[tokio::test]
+async fn refusals_have_their_exit_and_reason() {
+    let table = [
+        (401, "Unauthorized", Exit::SaidNo, Reason::Unauthorized),
+        (409, "Conflict", Exit::Failed, Reason::Conflict),
+        (422, "Invalid", Exit::Failed, Reason::Invalid),
+        (400, "BadRequest", Exit::Failed, Reason::Invalid),
+        (500, "InternalError", Exit::Failed, Reason::ServerError),
+        (504, "Timeout", Exit::Failed, Reason::ServerError),
+    ];
+    for (code, reason, exit, expected) in table {
+        let stub = Stub::new();
+        stub.on("PATCH", X).status(code, reason, "words of the\nserver");
+        let session = session(&stub).await;
+        let failure = patch(&session).await.unwrap_err().into_failure(&session);
+        assert_eq!((failure.exit, failure.reason), (exit, expected), "{code}");
+        assert!(!failure.message.contains('\n'), "{code}");
+    }
+}
+
+#[tokio::test]
+async fn a_webhook_that_cannot_dry_run_is_told_apart() {
+    let stub = Stub::new();
+    stub.on("PATCH", X).status(400, "BadRequest", r#"admission webhook "w" does not support dry run"#);
+    let error = patch(&session(&stub).await).await.unwrap_err();
+    assert!(error.dry_run_unsupported());
+}
+
+#[tokio::test]
+async fn a_read_is_tried_three_times_when_cut_or_busy() {
+    let stub = Stub::new();
+    stub.on("GET", X).cut().status(503, "ServiceUnavailable", "starting").json(200, &upstream("x"));
+    get(&session(&stub).await).await.unwrap();
+    assert_eq!(stub.finish().len(), 3);
+
+    let stub = Stub::new();
+    stub.on("GET", X).cut().cut().cut();
+    let error = get(&session(&stub).await).await.unwrap_err();
+    assert_eq!(error.cause, Cause::Unreachable { why: "connection cut".to_owned(), sent: true });
+    assert!(!error.outcome_unknown());
+    assert_eq!(stub.finish().len(), 3);
+
+    let stub = Stub::new();
+    stub.on("GET", X).status(503, "", "a").status(503, "", "b").status(503, "", "starting");
+    let error = get(&session(&stub).await).await.unwrap_err();
+    assert_eq!(error.cause, Cause::Server { status: 503, message: "starting".to_owned() });
+}
+
+#[tokio::test]
+async fn a_server_that_says_when_to_come_back_is_taken_at_its_word() {
+    let stub = Stub::new();
+    stub.on("GET", X).status(429, "TooManyRequests", "busy").retry_after(1).json(200, &upstream("x"));
+    get(&session(&stub).await).await.unwrap();
+
+    let stub = Stub::new();
+    stub.on("GET", X).status(429, "TooManyRequests", "busy").retry_after(3600);
+    let session = session(&stub).await;
+    let failure = failure(&session).await;
+    assert_eq!((failure.exit, failure.reason), (Exit::Failed, Reason::Throttled));
+    assert_eq!(failure.message, "upstream.gloo.solo.io/x: the API server is busy and asks to come back in 3600s");
+}
+
+#[tokio::test]
+async fn a_patch_that_may_have_been_made_is_not_sent_again() {
+    let stub = Stub::new();
+    stub.on("PATCH", X).cut();
+    let session = session(&stub).await;
+    let error = patch(&session).await.unwrap_err();
+    assert!(error.outcome_unknown());
+    let failure = error.into_failure(&session);
+    assert_eq!((failure.exit, failure.reason), (Exit::NoAnswer, Reason::Unreachable));
+    assert_eq!(failure.message, "upstream.gloo.solo.io/x: the patch was sent, its outcome is unknown: connection cut");
+    assert_eq!(stub.finish().len(), 1);
+
+    let stub = Stub::new();
+    stub.on("PATCH", X).status(503, "ServiceUnavailable", "starting");
+    let error = patch(&self::session(&stub).await).await.unwrap_err();
+    assert_eq!(error.reason(), Reason::ServerError);
+}
+
+#[tokio::test]
+async fn a_patch_that_was_turned_away_is_sent_again() {
+    let stub = Stub::new();
+    let busy = |code| (code, "TooManyRequests", "busy");
+    let (code, reason, message) = busy(429);
+    stub.on("PATCH", X)
+        .status(code, reason, message)
+        .retry_after(0)
+        .status(503, reason, message)
+        .retry_after(0)
+        .json(200, &upstream("x"));
+    patch(&session(&stub).await).await.unwrap();
+    assert_eq!(stub.finish().len(), 3);
+}
+
+#[tokio::test]
+async fn no_answer_within_the_deadline_ends_the_request() {
+    let stub = Stub::new();
+    stub.on("GET", X).json(200, &upstream("x")).slow(Duration::from_secs(30));
+    let sandbox = Sandbox::new();
+    sandbox.kubeconfig(stub.kubeconfig());
+    let target = Target { timeout: Duration::from_millis(200), ..sandbox.target() };
+    let session = Session::open(&target, None).await.unwrap();
+    let failure = failure(&session).await;
+    assert_eq!((failure.exit, failure.reason), (Exit::NoAnswer, Reason::Timeout));
+    assert_eq!(failure.message, format!("upstream.gloo.solo.io/x: no answer from {} within 0.2s", stub.url()));
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_named() {
+    let stub = Stub::new();
+    let (url, config) = (stub.url(), stub.kubeconfig());
+    let port = stub.port();
+    drop(stub);
+    // The port is free again once the listener's thread has gone.
+    while std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+        std::thread::yield_now();
+    }
+    let sandbox = Sandbox::new();
+    sandbox.kubeconfig(config);
+    let session = Session::open(&sandbox.target(), None).await.unwrap();
+    let failure = failure(&session).await;
+    assert_eq!((failure.exit, failure.reason), (Exit::NoAnswer, Reason::Unreachable));
+    assert_eq!(failure.message, format!("no connection to {url}: connection refused"));
+    assert_eq!(failure.details, [format!("context stub ({url})")]);
+}
+
+#[tokio::test]
+async fn what_no_api_server_answers_is_said_and_no_panic() {
+    let table: [(&str, &str); 4] = [
+        ("<!doctype html><title>Sign in</title>", "200 with an HTML page"),
+        (r#"{"kind": "Upstream", "met"#, "200 with JSON that is cut off or too deep"),
+        ("", "200 with an empty body"),
+        (r#"{"kind":"Status","status":"Failure","message":"no","code":403}"#, "200 with a failure (403): no"),
+    ];
+    for (body, what) in table {
+        let stub = Stub::new();
+        stub.on("GET", X).body(200, "text/html", body);
+        let session = session(&stub).await;
+        let failure = failure(&session).await;
+        assert_eq!((failure.exit, failure.reason), (Exit::Failed, Reason::BadAnswer));
+        assert_eq!(failure.message, format!("{} does not answer as a Kubernetes API server: {what}", stub.url()));
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_ends_early_or_never_is_not_taken() {
+    let stub = Stub::new();
+    stub.on("GET", X).body(200, "application/json", "{").announcing(100).always();
+    let error = get(&session(&stub).await).await.unwrap_err();
+    assert_eq!(error.reason(), Reason::Unreachable);
+
+    let stub = Stub::new();
+    stub.on("GET", X).body(200, "application/json", "{").announcing(300 << 20);
+    let error = get(&session(&stub).await).await.unwrap_err();
+    assert_eq!(error.cause, Cause::BadAnswer("a body of more than 256 MiB".to_owned()));
+}
+
+fn page(names: &[&str], next: &str) -> Value {
+    let items: Vec<_> = names.iter().map(|name| upstream(name)).collect();
+    json!({"kind": "UpstreamList", "metadata": {"resourceVersion": "9", "continue": next}, "items": items})
+}
+
+fn names(items: &[Value]) -> Vec<&str> {
+    items.iter().map(|item| item["metadata"]["name"].as_str().unwrap()).collect()
+}
+
+async fn list(stub: &Stub) -> Result<Vec<Value>, ApiError> {
+    session(stub).await.list_all(&UPSTREAM, Scope::All, Query::labelled("a=b")).await
+}
+
+#[tokio::test]
+async fn a_list_is_read_page_by_page() {
+    let stub = Stub::new();
+    stub.on("GET", &format!("{ALL}?labelSelector=a%3Db&limit=500")).json(200, &page(&["a", "b"], "n+1"));
+    stub.on("GET", &format!("{ALL}?labelSelector=a%3Db&limit=500&continue=n%2B1")).json(200, &page(&["c"], ""));
+    assert_eq!(names(&list(&stub).await.unwrap()), ["a", "b", "c"]);
+}
+
+#[tokio::test]
+async fn a_list_that_grew_too_old_is_begun_again_once_and_gives_nothing_twice() {
+    let stub = Stub::new();
+    stub.on("GET", &format!("{ALL}?labelSelector=a%3Db&limit=500"))
+        .json(200, &page(&["a", "b"], "n"))
+        .json(200, &page(&["a", "b", "b2"], "m"));
+    stub.on("GET", &format!("{ALL}?labelSelector=a%3Db&limit=500&continue=n")).status(410, "Expired", "too old");
+    stub.on("GET", &format!("{ALL}?labelSelector=a%3Db&limit=500&continue=m")).json(200, &page(&["c"], ""));
+    assert_eq!(names(&list(&stub).await.unwrap()), ["a", "b", "b2", "c"]);
+
+    let stub = Stub::new();
+    stub.on("GET", &format!("{ALL}?labelSelector=a%3Db&limit=500"))
+        .json(200, &page(&["a"], "n"))
+        .json(200, &page(&["a"], "n"));
+    stub.on("GET", &format!("{ALL}?labelSelector=a%3Db&limit=500&continue=n"))
+        .status(410, "Expired", "too old")
+        .status(410, "Expired", "too old");
+    assert_eq!(list(&stub).await.unwrap_err().cause, Cause::Gone { next: None });
+}
+
+#[tokio::test]
+async fn a_server_that_says_where_to_go_on_is_followed() {
+    let stub = Stub::new();
+    let expired = json!({"kind": "Status", "status": "Failure", "code": 410, "metadata": {"continue": "m"}});
+    stub.on("GET", &format!("{ALL}?labelSelector=a%3Db&limit=500")).json(200, &page(&["a"], "n"));
+    stub.on("GET", &format!("{ALL}?labelSelector=a%3Db&limit=500&continue=n")).json(410, &expired);
+    stub.on("GET", &format!("{ALL}?labelSelector=a%3Db&limit=500&continue=m")).json(200, &page(&["b"], ""));
+    assert_eq!(names(&list(&stub).await.unwrap()), ["a", "b"]);
+}
+
+#[tokio::test]
+async fn metadata_alone_can_be_asked_for() {
+    let stub = Stub::new();
+    stub.on("GET", "/api/v1/namespaces/a/pods").json(200, &json!({"metadata": {}, "items": null}));
+    let query = Query { metadata_only: true, ..Query::default() };
+    let page = session(&stub).await.list_page(&POD, Scope::Namespace("a"), &query).await.unwrap();
+    assert!(page.items.is_empty() && page.next.is_none());
+    let accept = stub.finish()[0].header("accept").unwrap().to_owned();
+    assert!(accept.starts_with("application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,"), "{accept}");
+}
+
+#[tokio::test]
+async fn the_trace_has_each_try_and_no_secret() {
+    let stub = Stub::new();
+    stub.on("GET", X).cut().json(200, &upstream("x"));
+    let sandbox = Sandbox::new();
+    sandbox.kubeconfig(stub.kubeconfig());
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let sink = lines.clone();
+    let trace: Trace = Arc::new(move |exchange| sink.lock().unwrap().push(format!("{exchange:?}")));
+    let session = Session::open(&sandbox.target(), Some(trace)).await.unwrap();
+    get(&session).await.unwrap();
+    let lines = lines.lock().unwrap();
+    assert_eq!(lines.len(), 2);
+    assert!(lines[0].contains("status: None") && lines[0].contains("attempt: 1"), "{lines:?}");
+    assert!(lines[1].contains(X) && lines[1].contains("Some(200)") && lines[1].contains("attempt: 2"), "{lines:?}");
+    assert!(!lines.concat().contains("secret-token"));
+}
+
+async fn tls_failure(config: String) -> Failure {
+    let sandbox = Sandbox::new();
+    sandbox.kubeconfig(config);
+    let session = Session::open(&sandbox.target(), None).await.unwrap();
+    failure(&session).await
+}
+
+#[tokio::test]
+async fn each_wrong_certificate_is_called_what_it_is() {
+    let good = Stub::tls(Certificate::Good);
+    let table = [
+        (Stub::tls(Certificate::Expired), "its certificate has expired"),
+        (Stub::tls(Certificate::OtherName), "its certificate is for another name"),
+    ];
+    for (stub, why) in table {
+        let failure = tls_failure(stub.kubeconfig()).await;
+        assert_eq!((failure.exit, failure.reason), (Exit::NoAnswer, Reason::Tls));
+        assert_eq!(failure.message, format!("no TLS with {}: {why}", stub.url()));
+        assert_eq!(failure.hints.len(), 1);
+    }
+    let other = Stub::tls(Certificate::Good);
+    let failure = tls_failure(good.kubeconfig().replace(&good.port().to_string(), &other.port().to_string())).await;
+    assert_eq!(
+        failure.message,
+        format!("no TLS with {}: its certificate is signed by an unknown authority", other.url())
+    );
+}
+
+#[tokio::test]
+async fn http_where_tls_is_spoken_and_the_reverse_are_told_apart() {
+    let stub = Stub::new();
+    let failure = tls_failure(stub.kubeconfig().replace("http://", "https://")).await;
+    assert_eq!(failure.reason, Reason::Tls);
+    assert!(failure.message.ends_with("it does not speak TLS"), "{}", failure.message);
+
+    let stub = Stub::tls(Certificate::Good);
+    let failure = tls_failure(stub.kubeconfig().replace("https://", "http://")).await;
+    assert_eq!(failure.reason, Reason::Tls);
+    assert!(failure.message.ends_with("it wants TLS and the kubeconfig says http"), "{}", failure.message);
+}
+
+#[tokio::test]
+async fn an_unverified_server_is_accepted_only_when_the_kubeconfig_says_so() {
+    let stub = Stub::tls(Certificate::Expired);
+    stub.on("GET", X).json(200, &upstream("x"));
+    let config = stub.kubeconfig();
+    let start = config.find("    certificate-authority-data").unwrap();
+    let end = start + config[start..].find('\n').unwrap();
+    let config = format!("{}    insecure-skip-tls-verify: true{}", &config[..start], &config[end..]);
+    let sandbox = Sandbox::new();
+    sandbox.kubeconfig(config);
+    get(&Session::open(&sandbox.target(), None).await.unwrap()).await.unwrap();
+}

@@ -1,0 +1,208 @@
+//! Kubeconfigs as people have them.
+
+use gloo_rs::error::{Failure, Reason};
+use gloo_rs::kube::{Session, Target};
+use serde_json::json;
+
+use crate::support::stub::Stub;
+use crate::support::{Certificate, Sandbox};
+
+const WHOLE: &str = "\
+apiVersion: v1
+kind: Config
+current-context: prod-eu
+clusters:
+- name: eu
+  cluster: {server: 'https://10.20.0.1:6443/'}
+contexts:
+- name: prod-eu
+  context: {cluster: eu, user: me}
+- name: no-cluster
+  context: {cluster: gone, user: me}
+- name: no-user
+  context: {cluster: eu, user: gone}
+- name: nobody
+  context: {cluster: eu, namespace: apps}
+users:
+- name: me
+  user: {token: secret-token}
+";
+
+async fn open(target: &Target) -> Result<Session, Failure> {
+    Session::open(target, None).await
+}
+
+async fn refused(target: &Target) -> Failure {
+    let failure = open(target).await.err().expect("this kubeconfig is refused");
+    assert_eq!(failure.reason, Reason::Kubeconfig);
+    let all = format!("{failure:?}");
+    assert!(!all.contains("secret"), "{all}");
+    failure
+}
+
+async fn refused_text(text: &str) -> (String, Vec<String>) {
+    let sandbox = Sandbox::new();
+    let path = sandbox.kubeconfig(text);
+    let failure = refused(&sandbox.target()).await;
+    (failure.message.replace(path.to_str().unwrap(), "FILE"), failure.details)
+}
+
+fn named(context: &str) -> String {
+    WHOLE.replace("current-context: prod-eu", &format!("current-context: {context}"))
+}
+
+#[tokio::test]
+async fn the_current_context_is_taken_and_a_flag_takes_another() {
+    let sandbox = Sandbox::new();
+    sandbox.kubeconfig(WHOLE);
+    let session = open(&sandbox.target()).await.unwrap();
+    assert_eq!((session.context(), session.server()), ("prod-eu", "https://10.20.0.1:6443"));
+    assert_eq!((session.namespace(), session.user()), ("default", None));
+    let target = Target { context: Some("nobody".to_owned()), ..sandbox.target() };
+    assert_eq!(open(&target).await.unwrap().namespace(), "apps");
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_it_is_said_by_name() {
+    let table = [
+        ("", "kubeconfig FILE: empty: no context, no cluster, no user", None),
+        ("{}", "kubeconfig FILE: empty: no context, no cluster, no user", None),
+        ("a: b: c\n", "kubeconfig FILE, line 1: not a kubeconfig, or not YAML", None),
+        (
+            "users:\n- name: me\n  user: {token: [secret]}\n",
+            "kubeconfig FILE, line 3: not a kubeconfig, or not YAML",
+            None,
+        ),
+        (
+            &WHOLE.replace("current-context: prod-eu\n", ""),
+            "kubeconfig FILE: no current-context is set",
+            Some("contexts: prod-eu, no-cluster, no-user, nobody"),
+        ),
+        (&named("prod-ue"), "kubeconfig FILE: no context prod-ue, which current-context names", Some("near: prod-eu")),
+        (
+            &named("zzz"),
+            "kubeconfig FILE: no context zzz, which current-context names",
+            Some("contexts: prod-eu, no-cluster, no-user, nobody"),
+        ),
+        (
+            &named("no-cluster"),
+            "kubeconfig FILE: no cluster gone, which context no-cluster names",
+            Some("clusters: eu"),
+        ),
+        (&named("no-user"), "kubeconfig FILE: no user gone, which context no-user names", Some("users: me")),
+        (&WHOLE.replace("server: 'https://10.20.0.1:6443/'", ""), "kubeconfig FILE: cluster eu has no server", None),
+        (
+            &WHOLE.replace("https://10", "ftp://10"),
+            "context prod-eu: server ftp://10.20.0.1:6443/ is not an http or https URL",
+            None,
+        ),
+    ];
+    for (text, message, detail) in table {
+        let (said, details) = refused_text(text).await;
+        assert_eq!(said, message, "{text}");
+        assert_eq!(details.first().map(String::as_str), detail, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_named_by_a_flag_must_be_there() {
+    let sandbox = Sandbox::new();
+    sandbox.kubeconfig(WHOLE);
+    let target = Target { kubeconfig: Some("/nowhere/config".into()), ..sandbox.target() };
+    assert_eq!(refused(&target).await.message, "kubeconfig /nowhere/config: no such file");
+    let target = Target { kubeconfig: Some(sandbox.dir().to_owned()), ..sandbox.target() };
+    assert!(refused(&target).await.message.ends_with(": is a directory"));
+}
+
+#[tokio::test]
+async fn without_any_the_places_looked_at_are_named() {
+    let sandbox = Sandbox::new();
+    let path = sandbox.dir().join(".kube/config");
+    assert_eq!(refused(&sandbox.target()).await.message, format!("no kubeconfig: no such file: {}", path.display()));
+    let sandbox = Sandbox::new().env("KUBECONFIG", "/nowhere/a:/nowhere/b");
+    sandbox.kubeconfig(WHOLE);
+    assert_eq!(refused(&sandbox.target()).await.message, "no kubeconfig: no such file: /nowhere/a, /nowhere/b");
+}
+
+#[tokio::test]
+async fn several_files_are_merged_and_the_first_to_name_a_thing_wins() {
+    let dir = Sandbox::new();
+    let first = "current-context: b\nclusters:\n- name: eu\n  cluster: {server: 'http://first:1'}\n";
+    let second = "current-context: prod-eu\ncontexts:\n- name: b\n  context: {cluster: eu, user: me, namespace: n}\n";
+    let paths = [dir.write("1", first), "/nowhere".into(), dir.write("2", second), dir.write("3", WHOLE)];
+    let sandbox = Sandbox::new().env("KUBECONFIG", std::env::join_paths(paths).unwrap().to_str().unwrap());
+    let session = open(&sandbox.target()).await.unwrap();
+    assert_eq!((session.context(), session.server(), session.namespace()), ("b", "http://first:1", "n"));
+}
+
+#[tokio::test]
+async fn files_it_names_are_found_beside_it() {
+    let stub = Stub::tls(Certificate::Good);
+    stub.on("GET", "/version").json(200, &json!({}));
+    let sandbox = Sandbox::new();
+    sandbox.write("etc/ca.pem", stub.ca());
+    sandbox.write("etc/token", "from-file\n");
+    let config = WHOLE
+        .replace(
+            "server: 'https://10.20.0.1:6443/'",
+            &format!("server: '{}', certificate-authority: ca.pem", stub.url()),
+        )
+        .replace("token: secret-token", "token: other, tokenFile: token");
+    let path = sandbox.write("etc/config", config);
+    let target = Target { kubeconfig: Some(path), ..sandbox.target() };
+    open(&target).await.unwrap().version().await.unwrap();
+    assert_eq!(stub.finish()[0].header("authorization"), Some("Bearer from-file"));
+}
+
+#[tokio::test]
+async fn a_name_and_a_password_are_sent() {
+    let stub = Stub::new();
+    stub.on("GET", "/version").json(200, &json!({}));
+    let sandbox = Sandbox::new();
+    sandbox.kubeconfig(stub.kubeconfig().replace("token: secret-token", "username: me, password: pw"));
+    open(&sandbox.target()).await.unwrap().version().await.unwrap();
+    assert_eq!(stub.finish()[0].header("authorization"), Some("Basic bWU6cHc="));
+}
+
+#[tokio::test]
+async fn certificates_and_tokens_that_cannot_be_used_are_named() {
+    let server = "server: 'https://10.20.0.1:6443/'";
+    let token = "token: secret-token";
+    let cluster = |more: &str| WHOLE.replace(server, &format!("{server}, {more}"));
+    let user = |text: &str| WHOLE.replace(token, text);
+    let table = [
+        (cluster("certificate-authority: /nowhere/ca"), "certificate authority /nowhere/ca: no such file or directory"),
+        (cluster("certificate-authority-data: '!'"), "certificate authority data is not base64"),
+        (cluster("certificate-authority-data: c2VjcmV0"), "the certificate authority holds no certificate"),
+        (
+            user("client-certificate: /nowhere/c, client-key: /nowhere/k"),
+            "client certificate /nowhere/c: no such file or directory",
+        ),
+        (user("client-certificate-data: '!', client-key-data: '!'"), "client certificate data is not base64"),
+        (user("client-certificate-data: c2VjcmV0"), "no client key, though its other half is there"),
+        (user("tokenFile: /nowhere/t"), "token file /nowhere/t: no such file or directory"),
+        (user("tokenFile: /dev/null"), "token file /dev/null: empty"),
+    ];
+    for (text, why) in table {
+        assert_eq!(refused_text(&text).await.0, format!("context prod-eu: {why}"));
+    }
+}
+
+#[tokio::test]
+async fn a_pod_uses_what_it_is_given_unless_a_file_says_otherwise() {
+    let stub = Stub::tls(Certificate::Good);
+    stub.on("GET", "/version").json(200, &json!({}));
+    let sandbox = Sandbox::new()
+        .env("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+        .env("KUBERNETES_SERVICE_PORT", stub.port().to_string());
+    sandbox.write("serviceaccount/token", "pod-token\n");
+    sandbox.write("serviceaccount/ca.crt", stub.ca());
+    sandbox.write("serviceaccount/namespace", "apps");
+    let session = open(&sandbox.target()).await.unwrap();
+    assert_eq!((session.context(), session.namespace()), ("in-cluster", "apps"));
+    session.version().await.unwrap();
+    assert_eq!(stub.requests()[0].header("authorization"), Some("Bearer pod-token"));
+
+    sandbox.kubeconfig(WHOLE);
+    assert_eq!(open(&sandbox.target()).await.unwrap().context(), "prod-eu");
+}

@@ -1,0 +1,410 @@
+//! An API server that says what it is told to, remembers what it was asked, and lets no unexpected request pass.
+
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+use std::io::{BufRead as _, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::certificate::{Certificate, serve_with};
+
+/// A request as it came.
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub method: String,
+    /// Path and query.
+    pub path: String,
+    headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Request {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    /// Every value of a header that may come several times.
+    pub fn headers(&self, name: &str) -> Vec<&str> {
+        self.headers.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str()).collect()
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+}
+
+#[derive(Debug, Clone, Default)]
+struct Answer {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+    after: Duration,
+    cut: bool,
+    announced: Option<u64>,
+}
+
+struct Expectation {
+    method: String,
+    path: String,
+    answers: VecDeque<Answer>,
+    /// The last answer is given again and again, and need not be used up.
+    always: bool,
+    asked: usize,
+}
+
+#[derive(Default)]
+struct State {
+    expectations: Vec<Expectation>,
+    requests: Vec<Request>,
+    unexpected: Vec<String>,
+    connections: usize,
+    stopped: bool,
+}
+
+/// The server. What was expected and not asked, or asked and not expected, fails the test when this is dropped.
+pub struct Stub {
+    port: u16,
+    state: Arc<Mutex<State>>,
+    ca: Option<String>,
+}
+
+impl Stub {
+    /// Over plain HTTP.
+    pub fn new() -> Self {
+        Self::start(None, None)
+    }
+
+    /// Over TLS.
+    pub fn tls(certificate: Certificate) -> Self {
+        let (config, ca) = serve_with(certificate);
+        Self::start(Some(Arc::new(config)), Some(ca))
+    }
+
+    fn start(tls: Option<Arc<rustls::ServerConfig>>, ca: Option<String>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let state = Arc::new(Mutex::new(State::default()));
+        let shared = state.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let Ok(stream) = stream else { break };
+                {
+                    let mut state = lock(&shared);
+                    if state.stopped {
+                        break;
+                    }
+                    state.connections += 1;
+                }
+                let (shared, tls) = (shared.clone(), tls.clone());
+                std::thread::spawn(move || serve(stream, tls, &shared));
+            }
+        });
+        Self { port, state, ca }
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub fn url(&self) -> String {
+        format!("{}://127.0.0.1:{}", if self.ca.is_some() { "https" } else { "http" }, self.port)
+    }
+
+    /// The authority of the certificate, PEM.
+    pub fn ca(&self) -> &str {
+        self.ca.as_deref().unwrap_or_default()
+    }
+
+    /// Expects a request; a path without a query expects any query.
+    pub fn on(&self, method: &str, path: &str) -> On<'_> {
+        lock(&self.state).expectations.push(Expectation {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            answers: VecDeque::new(),
+            always: false,
+            asked: 0,
+        });
+        let index = lock(&self.state).expectations.len() - 1;
+        On { stub: self, index }
+    }
+
+    /// What came so far.
+    pub fn requests(&self) -> Vec<Request> {
+        lock(&self.state).requests.clone()
+    }
+
+    /// How many connections were opened.
+    pub fn connections(&self) -> usize {
+        lock(&self.state).connections
+    }
+
+    /// Fails if what came is not what was expected.
+    pub fn finish(self) -> Vec<Request> {
+        self.requests()
+    }
+
+    fn complaints(&self) -> String {
+        let state = lock(&self.state);
+        let mut out = String::new();
+        for request in &state.unexpected {
+            writeln!(out, "unexpected: {request}").unwrap();
+        }
+        for expectation in &state.expectations {
+            let unused = !expectation.always && !expectation.answers.is_empty();
+            if unused || expectation.asked == 0 && !expectation.always {
+                let left = expectation.answers.len();
+                writeln!(out, "not asked: {} {} ({left} answers left)", expectation.method, expectation.path).unwrap();
+            }
+        }
+        out
+    }
+
+    /// A kubeconfig with one context `stub`, current.
+    pub fn kubeconfig(&self) -> String {
+        kubeconfig(&[("stub", self)])
+    }
+}
+
+impl Drop for Stub {
+    fn drop(&mut self) {
+        lock(&self.state).stopped = true;
+        drop(TcpStream::connect(("127.0.0.1", self.port)));
+        let complaints = self.complaints();
+        if !std::thread::panicking() {
+            assert!(complaints.is_empty(), "the stub API server:\n{complaints}");
+        }
+    }
+}
+
+/// A kubeconfig with a context for each server, the first current, all with user `me` and token `secret-token`.
+/// A server without expectations is a trap: any request to it fails the test.
+pub fn kubeconfig(contexts: &[(&str, &Stub)]) -> String {
+    use base64::Engine as _;
+    let mut clusters = String::new();
+    let mut entries = String::new();
+    for (name, stub) in contexts {
+        writeln!(clusters, "- name: {name}\n  cluster:\n    server: {}", stub.url()).unwrap();
+        if let Some(ca) = &stub.ca {
+            let data = base64::engine::general_purpose::STANDARD.encode(ca);
+            writeln!(clusters, "    certificate-authority-data: {data}").unwrap();
+        }
+        writeln!(entries, "- name: {name}\n  context: {{cluster: {name}, user: me, namespace: gloo-system}}").unwrap();
+    }
+    format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: {}\nclusters:\n{clusters}contexts:\n{entries}users:\n- name: me\n  user: {{token: secret-token}}\n",
+        contexts[0].0
+    )
+}
+
+/// The answers of an expectation, in their order.
+pub struct On<'a> {
+    stub: &'a Stub,
+    index: usize,
+}
+
+impl On<'_> {
+    fn push(self, answer: Answer) -> Self {
+        lock(&self.stub.state).expectations[self.index].answers.push_back(answer);
+        self
+    }
+
+    fn last(self, change: impl FnOnce(&mut Answer)) -> Self {
+        change(lock(&self.stub.state).expectations[self.index].answers.back_mut().expect("an answer to change"));
+        self
+    }
+
+    pub fn body(self, status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
+        let headers = vec![("Content-Type".to_owned(), content_type.to_owned())];
+        self.push(Answer { status, headers, body: body.into(), ..Answer::default() })
+    }
+
+    pub fn json(self, status: u16, value: &Value) -> Self {
+        self.body(status, "application/json", value.to_string())
+    }
+
+    /// A Status as Kubernetes writes it.
+    pub fn status(self, code: u16, reason: &str, message: &str) -> Self {
+        let status = json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+            "message": message, "reason": reason, "code": code,
+        });
+        self.json(code, &status)
+    }
+
+    /// The Status of an object that is not there.
+    pub fn not_found(self, plural: &str, group: &str, name: &str) -> Self {
+        let status = json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+            "message": format!("{plural}.{group} \"{name}\" not found"), "reason": "NotFound", "code": 404,
+            "details": {"name": name, "group": group, "kind": plural},
+        });
+        self.json(404, &status)
+    }
+
+    /// Reads the request and closes the connection.
+    pub fn cut(self) -> Self {
+        self.push(Answer { cut: true, ..Answer::default() })
+    }
+
+    /// The last answer asks to come back.
+    pub fn retry_after(self, seconds: u64) -> Self {
+        self.last(|answer| answer.headers.push(("Retry-After".to_owned(), seconds.to_string())))
+    }
+
+    /// The last answer takes this long.
+    pub fn slow(self, time: Duration) -> Self {
+        self.last(|answer| answer.after = time)
+    }
+
+    /// The last answer announces a body of this length and ends before it.
+    pub fn announcing(self, length: u64) -> Self {
+        self.last(|answer| answer.announced = Some(length))
+    }
+
+    /// The last answer is given to every further request, if there is any.
+    pub fn always(self) -> Self {
+        lock(&self.stub.state).expectations[self.index].always = true;
+        self
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn serve(stream: TcpStream, tls: Option<Arc<rustls::ServerConfig>>, state: &Mutex<State>) {
+    stream.set_nodelay(true).unwrap();
+    let Some(config) = tls else { return converse(stream, state) };
+    let mut first = [0];
+    if stream.peek(&mut first).is_ok() && first[0] != 0x16 {
+        // As Go's server has it.
+        let text = "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
+        read_head(&mut BufReader::new(&stream));
+        drop((&stream).write_all(text.as_bytes()));
+        return;
+    }
+    let session = rustls::ServerConnection::new(config).unwrap();
+    converse(rustls::StreamOwned::new(session, stream), state);
+}
+
+fn converse(stream: impl Read + Write, state: &Mutex<State>) {
+    let mut stream = BufReader::new(stream);
+    while let Some(request) = read_request(&mut stream) {
+        let answer = answer(&request, &mut lock(state));
+        std::thread::sleep(answer.after);
+        if answer.cut || write_answer(stream.get_mut(), &answer).is_err() || answer.announced.is_some() {
+            return;
+        }
+    }
+}
+
+fn answer(request: &Request, state: &mut State) -> Answer {
+    state.requests.push(request.clone());
+    let bare = request.path.split('?').next().unwrap_or_default();
+    let wanted = state.expectations.iter_mut().find(|expectation| {
+        expectation.method == request.method
+            && (expectation.path == request.path || expectation.path == bare)
+            && !expectation.answers.is_empty()
+    });
+    let Some(expectation) = wanted else {
+        state.unexpected.push(format!("{} {}", request.method, request.path));
+        return Answer { status: 500, body: b"unexpected".to_vec(), ..Answer::default() };
+    };
+    expectation.asked += 1;
+    if expectation.always && expectation.answers.len() == 1 {
+        return expectation.answers[0].clone();
+    }
+    expectation.answers.pop_front().expect("an expectation that was found has answers")
+}
+
+fn read_head(stream: &mut impl std::io::BufRead) -> Vec<String> {
+    let mut lines = Vec::new();
+    loop {
+        let mut line = Vec::new();
+        match stream.read_until(b'\n', &mut line) {
+            Ok(n) if n > 0 => {}
+            _ => return Vec::new(),
+        }
+        let line = String::from_utf8_lossy(&line).trim_end().to_owned();
+        if line.is_empty() {
+            return lines;
+        }
+        lines.push(line);
+    }
+}
+
+fn read_request<S: Read + Write>(stream: &mut BufReader<S>) -> Option<Request> {
+    // What is not HTTP, a TLS greeting for one, is answered as Go answers it.
+    let start = stream.fill_buf().ok()?.first().copied()?;
+    if !start.is_ascii_alphabetic() {
+        drop(stream.get_mut().write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n400 Bad Request"));
+        return None;
+    }
+    let lines = read_head(stream);
+    let mut words = lines.first()?.split(' ');
+    let (method, path) = (words.next()?.to_owned(), words.next()?.to_owned());
+    let headers: Vec<(String, String)> = lines[1..]
+        .iter()
+        .filter_map(|line| line.split_once(':'))
+        .map(|(key, value)| (key.to_owned(), value.trim().to_owned()))
+        .collect();
+    let mut request = Request { method, path, headers, body: Vec::new() };
+    let length = request.header("content-length").map_or(0, |value| value.parse().unwrap());
+    request.body = vec![0; length];
+    stream.read_exact(&mut request.body).ok()?;
+    Some(request)
+}
+
+fn write_answer(stream: &mut impl Write, answer: &Answer) -> std::io::Result<()> {
+    let mut head = format!("HTTP/1.1 {} X\r\n", answer.status);
+    for (name, value) in &answer.headers {
+        write!(head, "{name}: {value}\r\n").unwrap();
+    }
+    let length = answer.announced.unwrap_or(answer.body.len() as u64);
+    write!(head, "Content-Length: {length}\r\n\r\n").unwrap();
+    stream.write_all(&[head.as_bytes(), &answer.body].concat())?;
+    stream.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(stub: &Stub, path: &str) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", stub.port())).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\n\r\n").unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        std::io::read_to_string(stream).unwrap()
+    }
+
+    fn complaint(stub: Stub) -> String {
+        let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(stub)));
+        *dropped.unwrap_err().downcast::<String>().unwrap()
+    }
+
+    #[test]
+    fn a_request_nobody_expects_fails_the_test() {
+        let stub = Stub::new();
+        assert!(ask(&stub, "/a?b=c").starts_with("HTTP/1.1 500"));
+        assert!(complaint(stub).contains("unexpected: GET /a?b=c"));
+    }
+
+    #[test]
+    fn a_request_that_does_not_come_fails_the_test() {
+        let stub = Stub::new();
+        stub.on("GET", "/a").json(200, &json!({})).json(201, &json!({}));
+        assert!(ask(&stub, "/a").starts_with("HTTP/1.1 200"));
+        assert!(complaint(stub).contains("not asked: GET /a (1 answers left)"));
+    }
+
+    #[test]
+    fn answers_are_given_in_their_order_and_the_last_as_often_as_asked() {
+        let stub = Stub::new();
+        stub.on("GET", "/a").json(200, &json!({})).json(201, &json!({})).always();
+        let codes: Vec<_> = (0..3).map(|_| ask(&stub, "/a?x")[9..12].to_owned()).collect();
+        assert_eq!(codes, ["200", "201", "201"]);
+    }
+}
