@@ -148,7 +148,8 @@ fn two_planes_stand_side_by_side() -> Result<()> {
     assert!(green.api().is_ready());
     blue.start_apiserver()?;
     assert!(blue.api().get("v1/Namespace", "", &namespace)?.is_some());
-    Ok(())
+    // The controllers, the scheduler and kwok found it again.
+    blue.install_guide()
 }
 
 #[test]
