@@ -148,7 +148,8 @@ fn two_planes_stand_side_by_side() -> Result<()> {
     assert!(green.api().is_ready());
     blue.start_apiserver()?;
     assert!(blue.api().get("v1/Namespace", "", &namespace)?.is_some());
-    Ok(())
+    // The controllers, the scheduler and kwok found it again.
+    blue.install_guide()
 }
 
 #[test]
@@ -177,7 +178,10 @@ fn nothing_outlives_the_test_process() -> Result<()> {
     for (ending, signal) in
         [("return", None), ("panic", None), ("wait", Some("KILL")), ("wait", Some("INT")), ("wait", Some("TERM"))]
     {
-        let mut process = child("nothing_outlives_the_test_process", ending)?.stdout(Stdio::piped()).spawn()?;
+        let mut process = child("nothing_outlives_the_test_process", ending)?;
+        // Variables of the caller that would mislead a part or a client, if they reached them.
+        process.env("ETCD_NAME", "other").env("HTTPS_PROXY", "http://127.0.0.1:1").env("KUBECONFIG", "/dev/null");
+        let mut process = process.stdout(Stdio::piped()).spawn()?;
         let (directory, processes) = told_by(&mut process)?;
         assert!(processes.len() == 6, "{processes:?}");
         if let Some(signal) = signal {
@@ -281,8 +285,13 @@ fn serve(answer: &'static str) -> SocketAddr {
     address
 }
 
-/// GETs `/` through a port-forward. The stream has no end, so the answer's length decides.
+/// GETs `/` through a port-forward.
 async fn get_through(client: Client, namespace: &str, pod: &str, port: u16) -> Result<String> {
+    tokio::time::timeout(Duration::from_secs(30), get_patiently(client, namespace, pod, port)).await?
+}
+
+/// The stream has no end, so the answer's length decides.
+async fn get_patiently(client: Client, namespace: &str, pod: &str, port: u16) -> Result<String> {
     let mut forwarder = Api::<Pod>::namespaced(client, namespace).portforward(pod, &[port]).await?;
     let stream = forwarder.take_stream(port).context("the stream was asked for")?;
     let mut stream = tokio::io::BufReader::new(stream);

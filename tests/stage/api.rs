@@ -16,7 +16,10 @@ use kube::{
     discovery::{self, ApiCapabilities, ApiResource, Scope},
 };
 use serde_json::Value;
-use tokio::runtime::{Builder, Runtime};
+use tokio::{
+    runtime::{Builder, Runtime},
+    time::timeout,
+};
 use tower::{BoxError, Layer, ServiceExt};
 
 use super::parts::wait_for;
@@ -46,10 +49,15 @@ impl StageApi {
         self.runtime.block_on(work(self.client.clone()))
     }
 
+    /// The answer to a request, which has to come some time.
+    fn answer<T>(&self, request: impl Future<Output = kube::Result<T>>) -> Result<T> {
+        Ok(self.runtime.block_on(async { timeout(PATIENCE, request).await })??)
+    }
+
     /// Whether the API server calls itself ready.
     pub fn is_ready(&self) -> bool {
         let request = http::Request::get("/readyz").body(Vec::new()).expect("a constant request");
-        self.run(async |client| client.request_text(request).await).is_ok_and(|answer| answer == "ok")
+        self.answer(self.client.request_text(request)).is_ok_and(|answer| answer == "ok")
     }
 
     /// Applies every document of a YAML text, with its status if it has one, and waits until
@@ -68,7 +76,7 @@ impl StageApi {
         let (resource, capabilities) = self.resolve(&kind)?;
         let api = self.api(&resource, &capabilities, &namespace)?;
         let parameters = PatchParams::apply(FIELD_MANAGER).force();
-        self.runtime.block_on(async {
+        self.answer(async {
             api.patch(&name, &parameters, &Patch::Apply(object)).await?;
             let own_status = capabilities.subresources.iter().any(|(resource, _)| resource.plural == "status");
             if own_status && object.get("status").is_some() {
@@ -88,14 +96,14 @@ impl StageApi {
     /// One object, or nothing if it does not exist.
     pub fn get(&self, kind: &str, namespace: &str, name: &str) -> Result<Option<Value>> {
         let api = self.api_of(kind, namespace)?;
-        let found = self.runtime.block_on(api.get_opt(name))?;
+        let found = self.answer(api.get_opt(name))?;
         found.map(|object| Ok(serde_json::to_value(object)?)).transpose()
     }
 
     /// All objects of a kind in a namespace.
     pub fn list(&self, kind: &str, namespace: &str) -> Result<Vec<Value>> {
         let api = self.api_of(kind, namespace)?;
-        let found = self.runtime.block_on(api.list(&ListParams::default()))?;
+        let found = self.answer(api.list(&ListParams::default()))?;
         found.items.into_iter().map(|object| Ok(serde_json::to_value(object)?)).collect()
     }
 
@@ -103,13 +111,13 @@ impl StageApi {
     pub fn merge(&self, kind: &str, namespace: &str, name: &str, patch: &Value) -> Result<()> {
         let api = self.api_of(kind, namespace)?;
         let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-        self.runtime.block_on(api.patch(name, &parameters, &Patch::Merge(patch)))?;
+        self.answer(api.patch(name, &parameters, &Patch::Merge(patch)))?;
         Ok(())
     }
 
     pub fn delete(&self, kind: &str, namespace: &str, name: &str) -> Result<()> {
         let api = self.api_of(kind, namespace)?;
-        self.runtime.block_on(api.delete(name, &DeleteParams::default()))?;
+        self.answer(api.delete(name, &DeleteParams::default()))?;
         Ok(())
     }
 
@@ -152,7 +160,7 @@ impl StageApi {
         }
         // A definition is established a moment before discovery lists it.
         let found = wait_for(&format!("{kind} is served"), Duration::from_secs(5), || {
-            Ok(self.runtime.block_on(discovery::pinned_kind(&self.client, &wanted)).ok())
+            Ok(self.answer(discovery::pinned_kind(&self.client, &wanted)).ok())
         })?;
         known().insert(wanted, found.clone());
         Ok(found)

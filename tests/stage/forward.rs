@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, Client, api::ListParams};
 use serde_json::json;
-use tokio::io::AsyncReadExt;
+use tokio::{io::AsyncReadExt, time::timeout};
 
 use super::{parts::wait_for, plane::Plane};
 
@@ -32,8 +32,11 @@ impl Plane {
         });
         self.api().apply(&object.to_string())?;
         wait_for(&format!("kwok forwards ports in {namespace}"), Duration::from_secs(30), || {
-            let told = self.api().run(|client| told(client, namespace, mark.len()));
-            Ok(told.is_ok_and(|told| told == mark.as_bytes()).then_some(()))
+            let told = self.api().run(async |client| {
+                let told = told(client, namespace, mark.len());
+                timeout(Duration::from_secs(2), told).await
+            });
+            Ok(matches!(told, Ok(Ok(told)) if told == mark.as_bytes()).then_some(()))
         })
     }
 }
@@ -47,6 +50,6 @@ async fn told(client: Client, namespace: &str, length: usize) -> Result<Vec<u8>>
     let mut forwarder = pods.portforward(&name, &[TELL_TALE]).await?;
     let mut stream = forwarder.take_stream(TELL_TALE).context("the stream was asked for")?;
     let mut answer = vec![0; length];
-    tokio::time::timeout(Duration::from_secs(2), stream.read_exact(&mut answer)).await??;
+    stream.read_exact(&mut answer).await?;
     Ok(answer)
 }

@@ -228,14 +228,15 @@ pub fn wait_until_ready(api: &StageApi, parts: &mut [&mut Part]) -> Result<()> {
     wait_for_part("kube-apiserver is ready", parts, || api.is_ready())
 }
 
-/// Waits for something that only comes while the parts run; says the last words of the youngest if
-/// it does not.
+/// Waits for something that only comes while the parts run. The error quotes the part that ended,
+/// else the one started last.
 fn wait_for_part(what: &str, parts: &mut [&mut Part], so: impl Fn() -> bool) -> Result<()> {
-    wait_for(what, PATIENCE, || {
-        parts.iter_mut().try_for_each(|part| part.check_running())?;
-        Ok(so().then_some(()))
-    })
-    .with_context(|| parts.last().map(|part| part.last_words()).unwrap_or_default())
+    let waited = wait_for(what, PATIENCE, || {
+        let running = parts.iter_mut().all(|part| part.check_running().is_ok());
+        Ok((!running || so()).then_some(()))
+    });
+    parts.iter_mut().try_for_each(|part| part.check_running())?;
+    waited.with_context(|| parts.last().map(|part| part.last_words()).unwrap_or_default())
 }
 
 /// Free loopback ports, held all at once so that they differ.

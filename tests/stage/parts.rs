@@ -1,6 +1,7 @@
 //! One process of a plane, with its log.
 
 use std::{
+    env,
     fs::File,
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
@@ -28,6 +29,8 @@ impl Part {
         let output = File::options().create(true).append(true).open(&log)?;
         let mut command = Command::new(program);
         command.args(arguments).stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output).process_group(group);
+        // What the person who runs the tests has set (proxies, `ETCD_NAME`) is for other programs.
+        command.env_clear().env("HOME", directory).envs(env::var_os("PATH").map(|path| ("PATH", path)));
         let child = command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
         Ok(Self { name, command, child, log })
     }

@@ -54,6 +54,7 @@ pub struct Plane {
     options: Options,
     server: SocketAddr,
     namespaces: AtomicUsize,
+    /// When its node was ready.
     pub started: Instant,
 }
 
