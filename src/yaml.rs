@@ -63,6 +63,7 @@ fn problem(error: &serde_yaml::Error) -> Problem {
 
 /// The value as block YAML; strings that a reader would take for something else are quoted.
 #[must_use]
+#[allow(clippy::missing_panics_doc, reason = "every JSON value can be written")]
 pub fn write(value: &Value) -> String {
     let options = serde_yaml::ser_options! { indent_step: 2 };
     serde_yaml::to_string_with_options(value, options).expect("a JSON value has nothing that YAML cannot say")
@@ -134,7 +135,7 @@ pub fn outline(text: &str) -> Result<Option<Node>, Problem> {
         match reader.next()? {
             (Event::StreamStart | Event::DocumentStart(..) | Event::Comment(..), _) => {}
             (Event::DocumentEnd | Event::StreamEnd, _) => return Ok(None),
-            (event, span) => return reader.node(event, span).map(Some),
+            (event, span) => return reader.node(&event, span).map(Some),
         }
     }
 }
@@ -150,13 +151,13 @@ impl<'t> Outliner<'t> {
             Some(Ok(next)) => Ok(next),
             Some(Err(error)) => {
                 let at = error.marker();
-                Err(Problem { line: at.line(), column: at.col() + 1, message: error.info().to_owned() })
+                Err(Problem { line: at.line(), column: at.col() + 1, message: error.info().clone() })
             }
             None => Err(Problem { line: 0, column: 0, message: "the text ends too early".to_owned() }),
         }
     }
 
-    fn node(&mut self, event: Event<'t>, span: Span) -> Result<Node, Problem> {
+    fn node(&mut self, event: &Event<'t>, span: Span) -> Result<Node, Problem> {
         let at = range(span);
         let mut node = Node {
             start: at.start,
@@ -177,20 +178,20 @@ impl<'t> Outliner<'t> {
         }
         match event {
             Event::Alias(_) => node.shape = Shape::Alias,
-            Event::Scalar(_, style, ..) => self.scalar(&mut node, style),
+            Event::Scalar(_, style, ..) => self.scalar(&mut node, *style),
             Event::SequenceStart(style, ..) => {
                 let (items, end) = self.items()?;
                 (node.end, node.raw_end) = (end, end);
-                node.shape = Shape::List { items, flow: style == StructureStyle::Flow };
+                node.shape = Shape::List { items, flow: *style == StructureStyle::Flow };
             }
             Event::MappingStart(style, ..) => {
                 let (entries, end) = self.entries()?;
                 (node.end, node.raw_end) = (end, end);
-                node.shape = Shape::Map { entries, flow: style == StructureStyle::Flow };
+                node.shape = Shape::Map { entries, flow: *style == StructureStyle::Flow };
             }
             _ => return Err(Problem { line: span.start.line(), column: 0, message: "no node here".to_owned() }),
         }
-        self.close(&mut node);
+        Self::close(&mut node);
         Ok(node)
     }
 
@@ -209,7 +210,7 @@ impl<'t> Outliner<'t> {
     }
 
     /// The end of a collection: of its bracket in flow style, of its last child in block style.
-    fn close(&self, node: &mut Node) {
+    fn close(node: &mut Node) {
         let (last, flow) = match &node.shape {
             Shape::List { items, flow } => (items.last().map(|item| (item, item.end)), *flow),
             Shape::Map { entries, flow } => {
@@ -232,7 +233,7 @@ impl<'t> Outliner<'t> {
         loop {
             match self.next()? {
                 (Event::SequenceEnd, end) => return Ok((items, range(end).end)),
-                (event, span) => items.push(self.node(event, span)?),
+                (event, span) => items.push(self.node(&event, span)?),
             }
         }
     }
@@ -250,12 +251,12 @@ impl<'t> Outliner<'t> {
                     return Err(Problem { line: span.start.line(), column, message: "a key is not a text".to_owned() });
                 }
             };
-            let name = self.node(event, span)?;
+            let name = self.node(&event, span)?;
             let after = &self.text[name.end..];
             let gap = after.len() - after.trim_start_matches([' ', '\t']).len();
             let colon = after[gap..].starts_with(':').then_some(name.end + gap + 1);
             let (event, span) = self.next()?;
-            let mut value = self.node(event, span)?;
+            let mut value = self.node(&event, span)?;
             if matches!(value.shape, Shape::Empty) && !value.is_marked() {
                 let end = colon.unwrap_or(name.end);
                 (value.start, value.content, value.end, value.raw_end) = (end, end, end, end);

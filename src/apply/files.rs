@@ -49,7 +49,7 @@ pub struct Halted {
     pub done: Vec<PathBuf>,
     /// The first of these is the one that failed.
     pub not_done: Vec<PathBuf>,
-    pub failure: Failure,
+    pub failure: Box<Failure>,
 }
 
 impl Staging {
@@ -83,8 +83,11 @@ impl Staging {
     /// Nothing is done, or a rename failed part-way; [`Halted`] says which files are new.
     pub fn commit(self) -> Result<Vec<PathBuf>, Halted> {
         let files: Vec<PathBuf> = self.staged.iter().map(|staged| staged.file.clone()).collect();
-        let halted =
-            |done: usize, failure| Halted { done: files[..done].to_vec(), not_done: files[done..].to_vec(), failure };
+        let halted = |done: usize, failure: Failure| Halted {
+            done: files[..done].to_vec(),
+            not_done: files[done..].to_vec(),
+            failure: Box::new(failure),
+        };
         for staged in &self.staged {
             check_unchanged(&staged.file, staged.old).map_err(|failure| halted(0, failure))?;
         }
@@ -156,7 +159,7 @@ fn cannot(file: &Path, error: &io::Error) -> Failure {
     failure(format!("{}: cannot write it: {}", file.display(), reason(error)))
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
 

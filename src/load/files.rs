@@ -227,16 +227,16 @@ impl Walk {
             } else if kind.is_dir() && !is_hidden {
                 self.directory(&entry.path())?;
             } else if kind.is_file() && is_manifest(&entry.path()) {
-                self.file(&entry.path(), entry.path());
+                self.file(&entry.path());
             }
         }
         Ok(())
     }
 
-    fn file(&mut self, path: &Path, name: PathBuf) {
+    fn file(&mut self, path: &Path) {
         match fs::canonicalize(path) {
-            Ok(file) => self.found.push(Queued::File { name: shown(&name), file, explicit: false }),
-            Err(error) => self.refuse(&name, format!("cannot be read: {}", reason(&error)), "mend or remove it"),
+            Ok(file) => self.found.push(Queued::File { name: shown(path), file, explicit: false }),
+            Err(error) => self.refuse(path, format!("cannot be read: {}", reason(&error)), "mend or remove it"),
         }
     }
 
@@ -259,7 +259,7 @@ impl Walk {
             let why = format!("a link out of the directory, to {}; not followed", shown(&target));
             self.refuse(path, why, &format!("name it: -f {}", shown(&target)));
         } else if is_file {
-            self.file(path, path.to_owned());
+            self.file(path);
         }
     }
 
@@ -307,5 +307,5 @@ pub(crate) fn reason(error: &io::Error) -> String {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests;

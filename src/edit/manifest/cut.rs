@@ -330,10 +330,10 @@ impl Page<'_> {
             if !self.text[part.end..next.start].contains('#') {
                 ways.push(gone(part.start..next.start));
             }
-        } else if let Some(previous) = index.checked_sub(1).map(|previous| &parts[previous]) {
-            if !self.text[previous.end..part.start].contains('#') {
-                ways.push(gone(previous.end..part.end));
-            }
+        } else if let Some(previous) = index.checked_sub(1).map(|previous| &parts[previous])
+            && !self.text[previous.end..part.start].contains('#')
+        {
+            ways.push(gone(previous.end..part.end));
         }
         ways.push(gone(with_comma));
         ways

@@ -54,7 +54,7 @@ pub fn members(text: &str, kind: &'static Kind) -> Members {
             continue;
         }
         match yaml::parse(slice) {
-            Ok(value) => take(&mut members, kind, document, value),
+            Ok(value) => take(&mut members, kind, &document, value),
             Err(problem) if guess::may_hold(slice, kind) => {
                 let line = document.line + problem.line.saturating_sub(1);
                 members.found.push(guess::refused(slice, kind, line, &problem.message));
@@ -65,7 +65,7 @@ pub fn members(text: &str, kind: &'static Kind) -> Members {
     members
 }
 
-fn take(members: &mut Members, kind: &'static Kind, document: Document, mut value: Value) {
+fn take(members: &mut Members, kind: &'static Kind, document: &Document, mut value: Value) {
     let is_encrypted = value.get("sops").is_some_and(Value::is_object);
     let line = document.line;
     let before = members.found.len();
@@ -82,15 +82,15 @@ fn take(members: &mut Members, kind: &'static Kind, document: Document, mut valu
         };
         members.found.push(found);
     };
-    if is_kind(&value, kind, None) {
+    if is_kind(&value, kind, ListOf::Anything) {
         put(members, value, FieldPath::root());
-    } else if let Some(inherited) = list_of(&value, kind) {
+    } else if let Some(list) = list_of(&value, kind) {
         let Some(Value::Array(items)) = value.get_mut("items").map(Value::take) else {
             members.others += 1;
             return;
         };
         for (index, item) in items.into_iter().enumerate() {
-            if is_kind(&item, kind, inherited.as_ref()) {
+            if is_kind(&item, kind, list) {
                 put(members, item, FieldPath::keys(&["items"]).then(Segment::Index(index)));
             }
         }
@@ -99,22 +99,31 @@ fn take(members: &mut Members, kind: &'static Kind, document: Document, mut valu
 }
 
 /// Whether the value is of the kind; in a typed list what an item leaves out is inherited.
-fn is_kind(value: &Value, kind: &Kind, inherited: Option<&(String, String)>) -> bool {
+fn is_kind(value: &Value, kind: &Kind, list: ListOf) -> bool {
     let text = |key: &str| value.get(key).and_then(Value::as_str);
-    let api_version = text("apiVersion").or(inherited.map(|(api_version, _)| api_version.as_str()));
-    let name = text("kind").or(inherited.map(|(_, kind)| kind.as_str()));
-    value.is_object() && kind.matches(api_version.unwrap_or_default(), name.unwrap_or_default())
+    let inherits = list == ListOf::TheKind && text("apiVersion").is_none();
+    let is_named = match text("kind") {
+        Some(name) => name == kind.kind,
+        None => list == ListOf::TheKind,
+    };
+    value.is_object() && is_named && (inherits || kind.matches(text("apiVersion").unwrap_or_default(), kind.kind))
 }
 
-/// Whether the value is a list that may have the kind, and what its items inherit.
-fn list_of(value: &Value, kind: &Kind) -> Option<Option<(String, String)>> {
+/// What a list says of the kind of its items.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ListOf {
+    Anything,
+    TheKind,
+}
+
+/// Whether the value is a list that may have the kind.
+fn list_of(value: &Value, kind: &Kind) -> Option<ListOf> {
     let name = value.get("kind")?.as_str()?;
     let api_version = value.get("apiVersion")?.as_str()?;
     if name == "List" {
-        return Some(None);
+        return Some(ListOf::Anything);
     }
-    let of = name.strip_suffix("List")?;
-    kind.matches(api_version, of).then(|| Some((api_version.to_owned(), of.to_owned())))
+    kind.matches(api_version, name.strip_suffix("List")?).then_some(ListOf::TheKind)
 }
 
 fn unsafe_to_edit(object: &Object, is_encrypted: bool) -> Option<(&'static str, &'static str)> {

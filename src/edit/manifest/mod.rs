@@ -69,6 +69,7 @@ pub struct Job<'j> {
 ///
 /// # Errors
 /// Why it cannot be done safely, and the change to make by hand.
+#[allow(clippy::missing_panics_doc, reason = "edit_all answers each job")]
 pub fn edit(text: &str, place: &Place, edits: &[Edit]) -> Result<Splice, Unsafe> {
     edit_all(text, &[Job { place, edits }]).pop().expect("one answer for each job")
 }
@@ -118,7 +119,7 @@ fn edit_document(text: &str, jobs: &[Job]) -> Vec<Result<Splice, Unsafe>> {
     };
     if let [_, _, ..] = jobs[..] {
         if let Some(cuts) = together(slice, &value, &jobs) {
-            return cuts.into_iter().map(|cut| Ok(splice_of(slice, document.range.start, cut))).collect();
+            return cuts.into_iter().map(|cut| Ok(splice_of(slice, document.range.start, &cut))).collect();
         }
         if jobs.len() > 1 {
             return halves(text, &jobs);
@@ -130,7 +131,7 @@ fn edit_document(text: &str, jobs: &[Job]) -> Vec<Result<Splice, Unsafe>> {
                 let line = document.line + slice[..at].matches('\n').count();
                 refusal(job, line, &why)
             })?;
-            Ok(splice_of(slice, document.range.start, Cut { range: 0..slice.len(), text: after }))
+            Ok(splice_of(slice, document.range.start, &Cut { range: 0..slice.len(), text: after }))
         })
         .collect()
 }
@@ -167,7 +168,7 @@ fn together(slice: &str, value: &Value, jobs: &[(Vec<Edit>, &Job)]) -> Option<Ve
     if in_order.windows(2).any(|pair| pair[0].range.end > pair[1].range.start) {
         return None;
     }
-    let splices: Vec<_> = in_order.iter().map(|cut| splice_of(slice, 0, (*cut).clone())).collect();
+    let splices: Vec<_> = in_order.iter().map(|cut| splice_of(slice, 0, cut)).collect();
     let all: Vec<Edit> = jobs.iter().flat_map(|(edits, _)| edits.clone()).collect();
     let expected = super::json::apply(value, &all).ok()?;
     reads_as(slice, &splice(slice, &splices), &expected).then_some(chosen)
@@ -195,7 +196,7 @@ fn step(text: &str, value: &Value, edit: &Edit, expected: &Value) -> Result<Stri
     let ways = cut::cuts(text, &root, &task);
     let at = ways.first().map_or(root.content, |cut| cut.range.start);
     ways.into_iter()
-        .map(|cut| splice(text, &[splice_of(text, 0, cut)]))
+        .map(|cut| splice(text, &[splice_of(text, 0, &cut)]))
         .find(|after| reads_as(text, after, expected))
         .ok_or_else(|| (at, "no change of the text alone gives what was planned".to_owned()))
 }
@@ -209,7 +210,7 @@ fn reads_as(before: &str, after: &str, expected: &Value) -> bool {
 }
 
 /// The cut with what it leaves as it was taken off both ends.
-fn splice_of(text: &str, offset: usize, cut: Cut) -> Splice {
+fn splice_of(text: &str, offset: usize, cut: &Cut) -> Splice {
     let old = &text[cut.range.clone()];
     let new = cut.text.as_str();
     let prefix = old.char_indices().zip(new.chars()).find(|((_, a), b)| a != b).map(|((at, _), _)| at);

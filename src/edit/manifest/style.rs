@@ -183,7 +183,8 @@ fn quote(text: &str) -> String {
     for c in json.chars() {
         match c {
             '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => {
-                quoted.push_str(&format!("\\u{:04x}", u32::from(c)));
+                let code = format!("\\u{:04x}", u32::from(c));
+                quoted.push_str(&code);
             }
             _ => quoted.push(c),
         }

@@ -1,5 +1,6 @@
 //! Random styled manifests: what is asked is done, and nothing else.
 
+#[allow(clippy::format_collect, reason = "a generator of texts, read for its shapes")]
 mod styles;
 
 use serde_json::{Value, json};

@@ -172,7 +172,7 @@ impl Random {
             12 => format!("{i}k{number}: &a{number} v\n{i}l{number}: *a{number}\n"),
             13 => format!("{i}k{number}: plain\n{j}on two lines # keep\n"),
             14 => format!("{i}? k{number}\n{i}: v\n"),
-            _ => format!("{i}k{number}: |2\n{}  text\n{j}# in the text\n", i),
+            _ => format!("{i}k{number}: |2\n{i}  text\n{j}# in the text\n"),
         }
     }
 
