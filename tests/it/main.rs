@@ -12,4 +12,5 @@ mod kube_plugin;
 mod kube_proxy;
 mod kube_session;
 mod kubeconfig;
+mod properties;
 mod stage_self;
