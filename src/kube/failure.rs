@@ -217,6 +217,10 @@ impl ApiError {
             }
             _ => failure = failure.detail(place),
         }
+        let wire = matches!(self.exit(), Exit::NoAnswer) || matches!(self.cause, Cause::BadAnswer(_));
+        if let Some(via) = session.via().filter(|_| wire) {
+            failure = failure.detail(format!("through the proxy {via}"));
+        }
         match self.hint() {
             Some(hint) => failure.hint(hint),
             None => failure,

@@ -3,6 +3,7 @@
 //!
 //! kube 5.0.0 compares `NO_PROXY` with the proxy's own address and refuses a trailing comma, so it is not asked.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use http::Uri;
@@ -39,6 +40,17 @@ pub struct Proxy {
     /// User and password, decoded.
     pub login: Option<(String, String)>,
     pub source: Source,
+}
+
+/// `http://proxy:3128 (HTTPS_PROXY)`; never its login.
+impl fmt::Display for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let source = match self.source {
+            Source::Kubeconfig => "proxy-url of the kubeconfig",
+            Source::Variable(name) => name,
+        };
+        write!(f, "{} ({source})", self.uri.to_string().trim_end_matches('/'))
+    }
 }
 
 /// A proxy was named and cannot be used. The value is not repeated: it may hold a password.
@@ -265,6 +277,7 @@ mod tests {
         let proxy = parsed("https://me:p%40ss%3A@proxy");
         assert_eq!((proxy.protocol, proxy.uri.to_string().as_str()), (Protocol::Https, "https://proxy:443/"));
         assert_eq!(proxy.login, Some(("me".to_owned(), "p@ss:".to_owned())));
+        assert_eq!(proxy.to_string(), "https://proxy:443 (proxy-url of the kubeconfig)");
         assert_eq!(parsed("socks5h://[::1]:9").uri, "socks5://[::1]:9/");
         assert_eq!(parsed("HTTP://me@proxy").login, Some(("me".to_owned(), String::new())));
     }

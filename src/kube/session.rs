@@ -36,6 +36,7 @@ pub struct Session {
     server: String,
     user: Option<String>,
     namespace: String,
+    via: Option<String>,
     wire: Wire,
 }
 
@@ -58,6 +59,7 @@ impl Session {
             user: config.auth_info.impersonate,
             context: chosen.context,
             namespace: chosen.namespace,
+            via: proxy.as_ref().map(ToString::to_string),
             wire: Wire { client, bearer, timeout: target.timeout, trace },
         })
     }
@@ -75,6 +77,11 @@ impl Session {
     /// Who is impersonated.
     pub fn user(&self) -> Option<&str> {
         self.user.as_deref()
+    }
+
+    /// The proxy in between, and who named it: `http://proxy:3128 (HTTPS_PROXY)`.
+    pub fn via(&self) -> Option<&str> {
+        self.via.as_deref()
     }
 
     /// The context's namespace.

@@ -1,6 +1,6 @@
 //! Through a proxy, and past it.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 
@@ -51,6 +51,46 @@ async fn a_proxy_of_the_kubeconfig_is_used_even_for_loopback() {
     assert!(head.iter().any(|line| line.eq_ignore_ascii_case("proxy-authorization: Basic bWU6cEBzcw==")), "{head:?}");
 }
 
+/// A SOCKS 5 proxy for one connection: gives its port, and the name it was asked for.
+fn socks(upstream: u16) -> (u16, Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        let mut take = |count: usize| {
+            let mut bytes = vec![0; count];
+            (&client).read_exact(&mut bytes).unwrap();
+            bytes
+        };
+        let methods = take(2)[1];
+        take(methods.into());
+        (&client).write_all(&[5, 0]).unwrap();
+        let length = take(5)[4];
+        sender.send(String::from_utf8(take(length.into())).unwrap()).unwrap();
+        take(2);
+        client.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).unwrap();
+        let server = TcpStream::connect(("127.0.0.1", upstream)).unwrap();
+        let (from, to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+        std::thread::spawn(move || std::io::copy(&mut &from, &mut &to));
+        drop(std::io::copy(&mut &server, &mut &client));
+    });
+    (port, receiver)
+}
+
+#[tokio::test]
+async fn a_socks_proxy_resolves_the_name_itself() {
+    for scheme in ["socks5", "socks5h"] {
+        let stub = Stub::new();
+        stub.on("GET", "/version").json(200, &json!({}));
+        let (port, names) = socks(stub.port());
+        let sandbox = Sandbox::new().env("ALL_PROXY", format!("{scheme}://127.0.0.1:{port}"));
+        sandbox.kubeconfig(stub.kubeconfig().replace(&stub.url(), "http://api.example"));
+        Session::open(&sandbox.target(), None).await.unwrap().version().await.unwrap();
+        assert_eq!(names.recv().unwrap(), "api.example");
+    }
+}
+
 #[tokio::test]
 async fn a_proxy_of_the_environment_is_not_used_for_loopback() {
     let stub = Stub::new();
@@ -70,10 +110,9 @@ async fn a_proxy_of_the_environment_that_refuses_is_named_as_the_proxy() {
     let error = session.version().await.unwrap_err();
     assert_eq!(heads.recv().unwrap()[0], "CONNECT api.example:443 HTTP/1.1");
     assert_eq!(error.reason(), Reason::Unreachable);
-    assert_eq!(
-        error.into_failure(&session).message,
-        "no connection to https://api.example: the proxy refused to connect"
-    );
+    let failure = error.into_failure(&session);
+    assert_eq!(failure.message, "no connection to https://api.example: the proxy refused to connect");
+    assert_eq!(failure.details[1], format!("through the proxy http://127.0.0.1:{port} (HTTPS_PROXY)"));
 }
 
 #[tokio::test]
