@@ -58,7 +58,7 @@ fn socks(upstream: u16) -> (u16, Receiver<String>) {
     let (sender, receiver) = channel();
     std::thread::spawn(move || {
         let (mut client, _) = listener.accept().unwrap();
-        let mut take = |count: usize| {
+        let take = |count: usize| {
             let mut bytes = vec![0; count];
             (&client).read_exact(&mut bytes).unwrap();
             bytes
