@@ -7,8 +7,8 @@ use gloo_rs::error::{Exit, Failure, Reason};
 use gloo_rs::kube::{Session, Target};
 use serde_json::{Value, json};
 
-use crate::support::Sandbox;
 use crate::support::stub::Stub;
+use crate::support::{Certificate, Sandbox};
 
 const VERSION: &str = "/version";
 
@@ -81,6 +81,17 @@ async fn yaml_from_a_plugin_is_read_too() {
     let stub = Stub::new();
     let sandbox = plugin(&stub, "printf 'kind: ExecCredential\\nstatus:\\n  token: t\\n'");
     Session::open(&sandbox.target(), None).await.unwrap();
+}
+
+#[tokio::test]
+async fn its_certificate_is_shown() {
+    let stub = Stub::tls(Certificate::Mutual);
+    stub.on("GET", VERSION).json(200, &json!({}));
+    let sandbox = plugin(&stub, "cat $HOME/credential");
+    let identity = stub.identity();
+    let status = json!({"clientCertificateData": identity.client_certificate, "clientKeyData": identity.client_key});
+    sandbox.write("credential", json!({"kind": "ExecCredential", "status": status}).to_string());
+    Session::open(&sandbox.target(), None).await.unwrap().version().await.unwrap();
 }
 
 #[tokio::test]

@@ -165,6 +165,24 @@ async fn a_name_and_a_password_are_sent() {
 }
 
 #[tokio::test]
+async fn a_client_certificate_is_shown() {
+    let stub = Stub::tls(Certificate::Mutual);
+    stub.on("GET", "/version").json(200, &json!({}));
+    let sandbox = Sandbox::new();
+    sandbox.write(".kube/me.crt", &stub.identity().client_certificate);
+    sandbox.write(".kube/me.key", &stub.identity().client_key);
+    let config = stub.kubeconfig();
+    sandbox.kubeconfig(config.replace("token: secret-token", "client-certificate: me.crt, client-key: me.key"));
+    open(&sandbox.target()).await.unwrap().version().await.unwrap();
+
+    sandbox.kubeconfig(config);
+    let session = open(&sandbox.target()).await.unwrap();
+    let failure = session.version().await.unwrap_err().into_failure(&session);
+    assert_eq!(failure.reason, Reason::Tls);
+    assert_eq!(failure.message, format!("no TLS with {}: it ended the handshake: CertificateRequired", stub.url()));
+}
+
+#[tokio::test]
 async fn certificates_and_tokens_that_cannot_be_used_are_named() {
     let server = "server: 'https://10.20.0.1:6443/'";
     let token = "token: secret-token";

@@ -4,39 +4,65 @@ use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::WebPkiClientVerifier;
 
 /// Which certificate the server shows.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Certificate {
     /// For 127.0.0.1, now.
     Good,
     OtherName,
     Expired,
+    /// A good one, and the client must show one too.
+    Mutual,
 }
 
-/// What the server speaks TLS with, and its authority as PEM.
-pub fn serve_with(certificate: Certificate) -> (rustls::ServerConfig, String) {
+/// What both sides of a TLS connection need; texts are PEM.
+pub struct Identity {
+    pub server: Arc<rustls::ServerConfig>,
+    /// The authority of both.
+    pub ca: String,
+    pub client_certificate: String,
+    pub client_key: String,
+}
+
+/// An authority with a certificate for the server and one for a client.
+pub fn identity(certificate: Certificate) -> Identity {
     let ca_key = KeyPair::generate().unwrap();
-    let mut ca = CertificateParams::default();
-    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let ca_pem = ca.self_signed(&ca_key).unwrap().pem();
-    let issuer = Issuer::new(ca, ca_key);
-    let name = if matches!(certificate, Certificate::OtherName) { "other.example" } else { "127.0.0.1" };
-    let mut leaf = CertificateParams::new([name.to_owned()]).unwrap();
-    leaf.not_before = date_time_ymd(2020, 1, 1);
-    leaf.not_after = match certificate {
-        Certificate::Expired => date_time_ymd(2021, 1, 1),
-        _ => date_time_ymd(2100, 1, 1),
-    };
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let ca = params.self_signed(&ca_key).unwrap();
+    let issuer = Issuer::new(params, ca_key);
+
+    let name = if certificate == Certificate::OtherName { "other.example" } else { "127.0.0.1" };
+    let last_year = if certificate == Certificate::Expired { 2021 } else { 2100 };
     let key = KeyPair::generate().unwrap();
-    let leaf = leaf.signed_by(&key, &issuer).unwrap();
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let leaf = leaf(name, last_year).signed_by(&key, &issuer).unwrap();
+    let client_key = KeyPair::generate().unwrap();
+    let client = self::leaf("me", 2100).signed_by(&client_key, &issuer).unwrap();
+
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![leaf.der().clone()], key)
-        .unwrap();
-    (config, ca_pem)
+    let builder = rustls::ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
+    let builder = if certificate == Certificate::Mutual {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(ca.der().clone()).unwrap();
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
+        builder.unwrap().with_client_cert_verifier(verifier)
+    } else {
+        builder.unwrap().with_no_client_auth()
+    };
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    Identity {
+        server: Arc::new(builder.with_single_cert(vec![leaf.der().clone()], key).unwrap()),
+        ca: ca.pem(),
+        client_certificate: client.pem(),
+        client_key: client_key.serialize_pem(),
+    }
+}
+
+fn leaf(name: &str, last_year: i32) -> CertificateParams {
+    let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+    params.not_before = date_time_ymd(2020, 1, 1);
+    params.not_after = date_time_ymd(last_year, 1, 1);
+    params
 }

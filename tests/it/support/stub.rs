@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::certificate::{Certificate, serve_with};
+use super::certificate::{Certificate, Identity, identity};
 
 /// A request as it came.
 #[derive(Debug, Clone)]
@@ -68,22 +68,22 @@ struct State {
 pub struct Stub {
     port: u16,
     state: Arc<Mutex<State>>,
-    ca: Option<String>,
+    identity: Option<Identity>,
 }
 
 impl Stub {
     /// Over plain HTTP.
     pub fn new() -> Self {
-        Self::start(None, None)
+        Self::start(None)
     }
 
     /// Over TLS.
     pub fn tls(certificate: Certificate) -> Self {
-        let (config, ca) = serve_with(certificate);
-        Self::start(Some(Arc::new(config)), Some(ca))
+        Self::start(Some(identity(certificate)))
     }
 
-    fn start(tls: Option<Arc<rustls::ServerConfig>>, ca: Option<String>) -> Self {
+    fn start(identity: Option<Identity>) -> Self {
+        let tls = identity.as_ref().map(|identity| identity.server.clone());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let state = Arc::new(Mutex::new(State::default()));
@@ -102,7 +102,7 @@ impl Stub {
                 std::thread::spawn(move || serve(stream, tls, &shared));
             }
         });
-        Self { port, state, ca }
+        Self { port, state, identity }
     }
 
     pub fn port(&self) -> u16 {
@@ -110,12 +110,17 @@ impl Stub {
     }
 
     pub fn url(&self) -> String {
-        format!("{}://127.0.0.1:{}", if self.ca.is_some() { "https" } else { "http" }, self.port)
+        format!("{}://127.0.0.1:{}", if self.identity.is_some() { "https" } else { "http" }, self.port)
+    }
+
+    /// Its certificates, and one for a client.
+    pub fn identity(&self) -> &Identity {
+        self.identity.as_ref().expect("a stub that speaks TLS")
     }
 
     /// The authority of the certificate, PEM.
     pub fn ca(&self) -> &str {
-        self.ca.as_deref().unwrap_or_default()
+        &self.identity().ca
     }
 
     /// Expects a request; a path without a query expects any query.
@@ -187,8 +192,8 @@ pub fn kubeconfig(contexts: &[(&str, &Stub)]) -> String {
     let mut entries = String::new();
     for (name, stub) in contexts {
         writeln!(clusters, "- name: {name}\n  cluster:\n    server: {}", stub.url()).unwrap();
-        if let Some(ca) = &stub.ca {
-            let data = base64::engine::general_purpose::STANDARD.encode(ca);
+        if let Some(identity) = &stub.identity {
+            let data = base64::engine::general_purpose::STANDARD.encode(&identity.ca);
             writeln!(clusters, "    certificate-authority-data: {data}").unwrap();
         }
         writeln!(entries, "- name: {name}\n  context: {{cluster: {name}, user: me, namespace: gloo-system}}").unwrap();
