@@ -11,6 +11,7 @@ mod cases;
 mod kube_plugin;
 mod kube_proxy;
 mod kube_session;
+mod kube_tls;
 mod kubeconfig;
 mod properties;
 mod stage_self;
