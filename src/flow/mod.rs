@@ -25,7 +25,7 @@ pub fn run(invocation: &Invocation, ui: &mut Ui) -> Exit {
         report.advice(advice.clone());
     }
     let ran = match command {
-        Command::Mtls(task) if task.files.is_some() => files::edit(&task.policy, task, global, &mut report),
+        Command::Mtls(task) if task.files.is_some() => files::edit(task, global, &mut report),
         Command::Mtls(task) => block_on(live::edit(&task.policy, task, global, &mut report)),
         Command::Proxy(_) | Command::Version(_) | Command::Completion(_) => Ok(()),
     };

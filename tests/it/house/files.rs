@@ -29,16 +29,30 @@ fn every_dependency_is_explained_in_a_decision() {
     let pages: Vec<_> = files_below("docs/decisions", ".md").iter().map(read).collect();
     let explained: BTreeSet<_> = pages.iter().flat_map(|page| quoted(page)).collect();
     let manifest = read("Cargo.toml");
-    let crates: Vec<_> = manifest
-        .lines()
-        .skip_while(|line| *line != "[dependencies]")
-        .skip(1)
-        .take_while(|line| !line.starts_with('['))
-        .filter_map(|line| Some(line.split_once('=')?.0.trim()))
-        .collect();
-    assert!(crates.contains(&"clap"), "{crates:?}");
+    let mut crates = crates(&manifest, "[dependencies]");
+    crates.extend(self::crates(&manifest, "[dev-dependencies]"));
     let unexplained: Vec<_> = crates.into_iter().filter(|name| !explained.contains(name)).collect();
     assert_eq!(unexplained, [""; 0], "docs/decisions/ does not say why these are there");
+}
+
+#[test]
+fn no_dependency_lies_idle() {
+    // Of k8s-openapi only the API level is chosen: docs/decisions/003-json-values.md
+    const CHOSEN_FOR_KUBE: &str = "k8s-openapi";
+    let sources: String = files_below("src", ".rs").iter().map(read).collect();
+    let manifest = read("Cargo.toml");
+    let idle: Vec<_> = crates(&manifest, "[dependencies]")
+        .into_iter()
+        .filter(|name| *name != CHOSEN_FOR_KUBE && !sources.contains(&format!("{}::", name.replace('-', "_"))))
+        .collect();
+    assert_eq!(idle, [""; 0], "nothing in src/ names these");
+}
+
+fn crates<'m>(manifest: &'m str, section: &str) -> Vec<&'m str> {
+    let lines = manifest.lines().skip_while(|line| *line != section).skip(1).take_while(|line| !line.starts_with('['));
+    let names: Vec<_> = lines.filter_map(|line| Some(line.split_once('=')?.0.trim())).collect();
+    assert!(names.len() > 2, "{section}: {names:?}");
+    names
 }
 
 #[test]

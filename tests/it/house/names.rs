@@ -5,37 +5,59 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The full paths that a source names; `module` is where it stands, as `crate::plan::mtls`.
 pub fn named(source: &str, module: &str) -> BTreeSet<String> {
     let tokens = tokens(source);
-    let mut file = File { module, imports: BTreeMap::new(), found: BTreeSet::new() };
-    let mut code = Vec::new();
+    let mut file = File { module: module.to_owned(), imports: BTreeMap::new(), found: BTreeSet::new() };
+    // The inline modules that are open, each with the module around it and the braces before it.
+    let mut open: Vec<(String, usize)> = Vec::new();
+    let mut braces = 0;
+    let mut code: Vec<(String, Vec<&str>)> = vec![(module.to_owned(), Vec::new())];
     let mut at = 0;
     while at < tokens.len() {
         let next = tokens.get(at + 1).map_or("", String::as_str);
-        if tokens[at] == "use" && next != "<" {
-            at = file.read_use(&tokens, at + 1, "");
-            continue;
+        match tokens[at].as_str() {
+            "use" if next != "<" => {
+                at = file.read_use(&tokens, at + 1, "");
+                continue;
+            }
+            "mod" => {
+                let inner = format!("{}::{next}", file.module);
+                file.imports.insert(next.to_owned(), inner.clone());
+                if tokens.get(at + 2).is_some_and(|token| token == "{") {
+                    open.push((std::mem::replace(&mut file.module, inner.clone()), braces));
+                    code.push((inner, Vec::new()));
+                }
+            }
+            "{" => braces += 1,
+            "}" => {
+                braces -= 1;
+                if let Some((outer, _)) = open.pop_if(|(_, before)| *before == braces) {
+                    file.module.clone_from(&outer);
+                    code.push((outer, Vec::new()));
+                }
+            }
+            _ => {}
         }
-        if tokens[at] == "mod" {
-            file.imports.insert(next.to_owned(), format!("{module}::{next}"));
-        }
-        code.push(tokens[at].as_str());
+        code.last_mut().expect("there is always one").1.push(&tokens[at]);
         at += 1;
     }
-    for path in paths(&code) {
-        let (first, rest) = path.split_once("::").expect("a path has two segments");
-        let path = file.imports.get(first).map_or_else(|| path.clone(), |import| format!("{import}::{rest}"));
-        file.found.insert(resolved(&path, module));
+    for (module, code) in code {
+        for path in paths(&code) {
+            let (first, rest) = path.split_once("::").expect("a path has two segments");
+            let path = file.imports.get(first).map_or_else(|| path.clone(), |import| format!("{import}::{rest}"));
+            file.found.insert(resolved(&path, &module));
+        }
     }
     file.found
 }
 
-struct File<'m> {
-    module: &'m str,
+struct File {
+    /// The module that is being read.
+    module: String,
     /// What each short name of the file stands for.
     imports: BTreeMap<String, String>,
     found: BTreeSet<String>,
 }
 
-impl File<'_> {
+impl File {
     /// Reads one `use` tree from `at` and gives where it ends.
     fn read_use(&mut self, tokens: &[String], mut at: usize, prefix: &str) -> usize {
         let mut path = prefix.to_owned();
@@ -62,7 +84,7 @@ impl File<'_> {
             }
             at += 1;
         }
-        let path = resolved(&path, self.module);
+        let path = resolved(&path, &self.module);
         let name = name.unwrap_or_else(|| path.rsplit("::").next().unwrap_or_default().to_owned());
         if path.contains("::") && name != "*" {
             self.imports.insert(name, path.clone());
@@ -102,7 +124,6 @@ fn resolved(path: &str, module: &str) -> String {
     let mut segments = path.split("::").peekable();
     let mut inside = segments.next_if_eq(&"self").is_some();
     while segments.next_if_eq(&"super").is_some() {
-        // From an inline module this is one too far up: rarely another room, and then the stricter one.
         module = module.rsplit_once("::").map_or("crate", |(outer, _)| outer);
         inside = true;
     }
@@ -205,6 +226,14 @@ mod tests {
         assert_eq!(
             names("pub use super::advice::*; use self::a; use super::super::b;"),
             ["crate::b", "crate::plan::advice::*", "crate::plan::mtls::a"]
+        );
+    }
+
+    #[test]
+    fn an_inline_module_stands_below_its_file() {
+        assert_eq!(
+            names("mod tests { use super::*; fn f() {} } fn g() { super::h() }"),
+            ["crate::plan::h", "crate::plan::mtls::*"]
         );
     }
 
