@@ -31,22 +31,22 @@ pub enum Exit {
     Interrupted = 130,
 }
 
-/// Where several hold, the first of these is the code.
-const PRECEDENCE: [Exit; 11] = [
-    Exit::Usage,
-    Exit::Interrupted,
-    Exit::HalfDone,
-    Exit::RolledBack,
-    Exit::NoAnswer,
-    Exit::Failed,
-    Exit::SaidNo,
-    Exit::Unconfirmed,
-    Exit::WouldChange,
-    Exit::Pending,
-    Exit::Done,
-];
-
 impl Exit {
+    /// Every code there is; where several hold, the first of these names the run.
+    pub const PRECEDENCE: [Self; 11] = [
+        Self::Usage,
+        Self::Interrupted,
+        Self::HalfDone,
+        Self::RolledBack,
+        Self::NoAnswer,
+        Self::Failed,
+        Self::SaidNo,
+        Self::Unconfirmed,
+        Self::WouldChange,
+        Self::Pending,
+        Self::Done,
+    ];
+
     /// The number the process ends with.
     #[must_use]
     pub fn code(self) -> u8 {
@@ -56,7 +56,7 @@ impl Exit {
     /// Which of two outcomes names the run.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
-        PRECEDENCE.into_iter().find(|exit| *exit == self || *exit == other).unwrap_or(Self::Failed)
+        Self::PRECEDENCE.into_iter().find(|exit| *exit == self || *exit == other).unwrap_or(Self::Failed)
     }
 }
 

@@ -24,7 +24,8 @@ use std::ffi::OsString;
 
 use cli::Early;
 use error::Exit;
-use ui::{Loudness, Ui, When};
+use options::{Loudness, When};
+use ui::Ui;
 
 /// Runs a command line and gives its exit code.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {

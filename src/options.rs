@@ -6,7 +6,6 @@ use std::time::Duration;
 use crate::model::Selector;
 use crate::plan::mtls::Policy;
 use crate::render::diff::Secrets;
-use crate::ui::{Loudness, When};
 
 /// What every command is told.
 #[derive(Debug, Clone)]
@@ -46,6 +45,28 @@ pub enum Consent {
     Ask,
     /// `--yes`
     Given,
+}
+
+/// `--color`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum When {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+/// How much is said on stderr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Loudness {
+    /// `-q`: errors and warnings alone.
+    Quiet,
+    #[default]
+    Usual,
+    /// `-v`: what was skipped, and every request.
+    Verbose,
+    /// `-vv`: and how long each took.
+    Timed,
 }
 
 /// `-o`.

@@ -10,30 +10,9 @@ use colored::{Color, Colorize};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::error::Failure;
+use crate::options::{Loudness, When};
 use crate::plan::advice::{Advice, Weight};
 use crate::render::text;
-
-/// `--color`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum When {
-    #[default]
-    Auto,
-    Always,
-    Never,
-}
-
-/// How much is said on stderr.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub enum Loudness {
-    /// `-q`: errors and warnings alone.
-    Quiet,
-    #[default]
-    Usual,
-    /// `-v`: what was skipped, and every request.
-    Verbose,
-    /// `-vv`: and how long each took.
-    Timed,
-}
 
 /// The streams of a run.
 pub struct Ui {

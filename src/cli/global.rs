@@ -6,9 +6,8 @@ use std::time::Duration;
 use clap::{ArgAction, ValueEnum};
 
 use crate::error::Failure;
-use crate::options::{Consent, Format, Global};
+use crate::options::{Consent, Format, Global, Loudness, When};
 use crate::plan::advice::{Advice, Code};
-use crate::ui::{Loudness, When};
 
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Global options")]

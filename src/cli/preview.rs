@@ -9,6 +9,7 @@ use crate::options::{Destination, DryRun, Files, Format, Preview};
 use crate::render::diff::Secrets;
 
 #[derive(Debug, clap::Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag as it was typed; preview() gives it a meaning")]
 pub struct PreviewArgs {
     /// Say what would change and write nothing; server: let the API server try it
     #[arg(long, value_name = "WHO", num_args = 0..=1, require_equals = true, default_missing_value = "client")]

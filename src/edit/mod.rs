@@ -1,8 +1,9 @@
 //! How an edit is applied to a JSON value (the truth), to a text (comments kept, then held against
-//! the JSON) and to a guarded patch. No I/O.
+//! the JSON) and to a guarded patch; and what is masked before any of it is shown. No I/O.
 
 pub mod json;
 pub mod manifest;
+pub mod mask;
 pub mod patch;
 
 use serde_json::Value;

@@ -1,15 +1,14 @@
 //! Where edited manifests go: stdout as a filter, stdout as the changed files, or into their files.
 
-use std::fs;
 use std::path::PathBuf;
 
 use super::report::Report;
 use crate::apply::files::{Halted, Print, Staging};
 use crate::edit::manifest::{self, Splice};
+use crate::edit::mask;
 use crate::error::{Exit, Failure, Reason};
-use crate::load::files::Text;
+use crate::load::files::{self, Text};
 use crate::render::diff::{self, Secrets};
-use crate::render::mask;
 use crate::render::text::STDIN;
 
 /// A text and the changes to it.
@@ -145,13 +144,12 @@ impl Kept {
     fn text(&self) -> Result<String, Failure> {
         let old = match &self.source {
             Source::Text(text) => text.clone(),
-            Source::File(file) => fs::read_to_string(file)
-                .ok()
-                .filter(|text| Print::of(text.as_bytes()) == self.print)
-                .ok_or_else(|| {
+            Source::File(file) => {
+                files::again(file).filter(|text| Print::of(text.as_bytes()) == self.print).ok_or_else(|| {
                     Failure::new(Exit::Failed, Reason::File, format!("{}: somebody changed it meanwhile", self.name))
                         .hint("run it again")
-                })?,
+                })?
+            }
         };
         Ok(manifest::splice(&old, &self.splices))
     }

@@ -41,7 +41,7 @@ struct Run<'r> {
 ///
 /// # Errors
 /// What keeps the run from being planned or from being written; single objects are in the report.
-pub fn edit(plan: &Policy, task: &Mtls, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+pub fn edit(task: &Mtls, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let Some(Files { paths, destination }) = &task.files else { return Ok(()) };
     let arguments: Vec<_> = paths.iter().map(|path| path.to_string_lossy().into_owned()).collect();
     let mut inputs = files::find(&files::sources(&arguments)?)?;
@@ -54,7 +54,7 @@ pub fn edit(plan: &Policy, task: &Mtls, global: &Global, report: &mut Report<'_>
     let mark = if task.preview.is_on() { Mark::ClientDryRun } else { Mark::Written };
     let on_stdout = task.preview.diff || (!task.preview.is_on() && *destination == Destination::Stdout);
     report.form(if on_stdout { Answers::Stderr } else { Answers::Stdout }, mark);
-    let mut run = Run::new(plan, task, global, emit);
+    let mut run = Run::new(&task.policy, task, global, emit);
     let mut stdin = io::stdin().lock();
     while let Some(loaded) = inputs.next(&mut stdin) {
         run.take(loaded?)?;
@@ -140,8 +140,8 @@ impl<'r> Run<'r> {
     fn member(&mut self, file: &str, object: Object, place: Place) -> Option<Planned> {
         let found = match &self.task.selection {
             Selection::Named(names) => {
-                let named: Vec<_> = names.iter().filter(|named| self.names(named, &object)).cloned().collect();
-                self.found.extend(named);
+                let typed: Vec<_> = names.iter().filter(|one| self.names(one, &object)).cloned().collect();
+                self.found.extend(typed);
                 Found::Named
             }
             Selection::Sweep { .. } => Found::Swept,
@@ -179,24 +179,21 @@ impl<'r> Run<'r> {
     fn refused(&mut self, file: &str, line: usize, why: String, hint: String, reference: Option<ObjectRef>) {
         let mut why = Objection::new(Reason::Unsafe, why).hint(hint);
         why.details = by_hand(self.plan.by_hand());
-        match reference {
-            Some(reference) => {
-                let object = Object { value: serde_json::Value::Null, reference };
-                if let Selection::Named(names) = &self.task.selection {
-                    let named: Vec<_> = names.iter().filter(|named| self.names(named, &object)).cloned().collect();
-                    if named.is_empty() {
-                        self.passed_over += 1;
-                        return;
-                    }
-                    self.found.extend(named);
-                }
-                self.rows.push(Row::left(object.reference, Outcome::Refused, why).at(file, line));
+        let Some(reference) = reference else {
+            let nobody = ObjectRef::new(self.plan.kind(), "", "");
+            self.doubtful.push(Row::left(nobody, Outcome::Refused, why).at(file, line));
+            return;
+        };
+        let object = Object { value: serde_json::Value::Null, reference };
+        if let Selection::Named(names) = &self.task.selection {
+            let typed: Vec<_> = names.iter().filter(|one| self.names(one, &object)).cloned().collect();
+            if typed.is_empty() {
+                self.passed_over += 1;
+                return;
             }
-            None => {
-                let nobody = ObjectRef::new(self.plan.kind(), "", "");
-                self.doubtful.push(Row::left(nobody, Outcome::Refused, why).at(file, line));
-            }
+            self.found.extend(typed);
         }
+        self.rows.push(Row::left(object.reference, Outcome::Refused, why).at(file, line));
     }
 
     fn selects(&self, object: &Object) -> bool {

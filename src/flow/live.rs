@@ -289,14 +289,9 @@ impl Run<'_> {
     }
 
     fn words_of_a_sweep(&self, namespace: &str) -> Sweep {
-        let mut again = format!("gloo-rs istio {}-mtls", self.plan.wish.verb());
-        if self.global.namespace.is_some() {
-            again.push_str(&format!(" -n {namespace}"));
-        }
-        if let Some(context) = &self.global.context {
-            again.push_str(&format!(" --kube-context {context}"));
-        }
-        again.push_str(" -u");
+        let place = self.global.namespace.as_ref().map(|_| format!(" -n {namespace}")).unwrap_or_default();
+        let context = self.global.context.as_ref().map(|name| format!(" --kube-context {name}")).unwrap_or_default();
+        let again = format!("gloo-rs istio {}-mtls{place}{context} -u", self.plan.wish.verb());
         Sweep { done: self.plan.wish.done(), noun: "Upstream", again, namespace: namespace.to_owned() }
     }
 

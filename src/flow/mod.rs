@@ -12,8 +12,8 @@ mod report;
 use crate::cli::Invocation;
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{Environment, Exchange, Session, Target, Trace};
-use crate::options::{Command, Global};
-use crate::ui::{self, Loudness, Ui};
+use crate::options::{Command, Global, Loudness};
+use crate::ui::{self, Ui};
 
 pub use report::Report;
 
@@ -25,7 +25,7 @@ pub fn run(invocation: &Invocation, ui: &mut Ui) -> Exit {
         report.advice(advice.clone());
     }
     let ran = match command {
-        Command::Mtls(task) if task.files.is_some() => files::edit(&task.policy, task, global, &mut report),
+        Command::Mtls(task) if task.files.is_some() => files::edit(task, global, &mut report),
         Command::Mtls(task) => block_on(live::edit(&task.policy, task, global, &mut report)),
         Command::Proxy(_) | Command::Version(_) | Command::Completion(_) => Ok(()),
     };
@@ -71,13 +71,8 @@ fn trace(loudness: Loudness) -> Option<Trace> {
     };
     Some(std::sync::Arc::new(move |exchange: &Exchange<'_>| {
         let status = exchange.status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
-        let mut line = format!("{} {} {status}", exchange.method, exchange.path);
-        if exchange.attempt > 1 {
-            line.push_str(&format!(" (try {})", exchange.attempt));
-        }
-        if timed {
-            line.push_str(&format!(" {:.1}ms", exchange.took.as_secs_f64() * 1000.0));
-        }
-        ui::trace(&line);
+        let again = if exchange.attempt > 1 { format!(" (try {})", exchange.attempt) } else { String::new() };
+        let took = if timed { format!(" {:.1}ms", exchange.took.as_secs_f64() * 1000.0) } else { String::new() };
+        ui::trace(&format!("{} {} {status}{again}{took}", exchange.method, exchange.path));
     }))
 }

@@ -5,12 +5,12 @@ use std::time::Instant;
 
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::Session;
-use crate::options::Format;
+use crate::options::{Format, Loudness};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::outcome::{Outcome, Row};
 use crate::render::document::Document;
 use crate::render::text::{self, Mark};
-use crate::ui::{Loudness, Ui};
+use crate::ui::Ui;
 
 /// Where the lines of what is so now go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

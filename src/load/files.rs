@@ -182,6 +182,11 @@ impl Unread {
     }
 }
 
+/// The text of a file that was read before; `None` if it cannot be read any more.
+pub fn again(path: &Path) -> Option<String> {
+    read_file(path).ok()
+}
+
 fn read_file(path: &Path) -> Result<String, Unread> {
     let mut file = File::open(path).map_err(Unread::Io)?;
     read_text(&mut file)

@@ -44,7 +44,10 @@ struct Policies {
 
 /// Whole lists by namespace.
 #[derive(Default)]
-struct Cache(RefCell<HashMap<String, Rc<OnceCell<Read<Vec<Value>>>>>>);
+struct Cache(RefCell<HashMap<String, Rc<Once>>>);
+
+/// A list that whoever comes first reads.
+type Once = OnceCell<Read<Vec<Value>>>;
 
 impl<'s> Survey<'s> {
     /// A survey of the session's cluster.

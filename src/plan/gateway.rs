@@ -46,7 +46,7 @@ pub enum Gateway {
     Absent,
     /// None of these pods has both sidecars.
     NoSidecars { pods: Vec<String> },
-    /// None of these ConfigMaps has the cluster.
+    /// None of these `ConfigMap`s has the cluster.
     NoCluster { config_maps: Vec<String> },
     /// It could not be read.
     Unknown { why: String },

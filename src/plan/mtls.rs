@@ -259,7 +259,7 @@ fn completions(config: &Value) -> Vec<Edit> {
 fn foreign(config: &Value) -> Objection {
     let mut objection = Objection::new(Reason::ForeignTls, "has TLS settings that are not Istio's; nothing changed")
         .hint("--overwrite replaces them");
-    let shown = crate::render::mask::masked(config);
+    let shown = crate::edit::mask::masked(config);
     objection.details.push("sslConfig:".into());
     objection.details.extend(crate::yaml::write(&shown).lines().map(|line| format!("  {line}")));
     objection

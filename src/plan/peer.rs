@@ -119,7 +119,7 @@ mod tests {
 
     use super::*;
 
-    fn policy(namespace: &str, name: &str, spec: Value) -> Value {
+    fn policy(namespace: &str, name: &str, spec: &Value) -> Value {
         json!({"metadata": {"namespace": namespace, "name": name}, "spec": spec})
     }
 
@@ -134,15 +134,15 @@ mod tests {
 
     #[test]
     fn the_narrowest_policy_that_says_something_holds() {
-        let mesh = policy("istio-system", "m", json!({"mtls": {"mode": "STRICT"}}));
-        let unset = policy("shop", "u", json!({"mtls": {"mode": "UNSET"}}));
-        let open = policy("shop", "n", json!({"mtls": {"mode": "PERMISSIVE"}}));
+        let mesh = policy("istio-system", "m", &json!({"mtls": {"mode": "STRICT"}}));
+        let unset = policy("shop", "u", &json!({"mtls": {"mode": "UNSET"}}));
+        let open = policy("shop", "n", &json!({"mtls": {"mode": "PERMISSIVE"}}));
         let workload =
-            policy("shop", "w", json!({"selector": {"matchLabels": {"app": "a"}}, "mtls": {"mode": "STRICT"}}));
+            policy("shop", "w", &json!({"selector": {"matchLabels": {"app": "a"}}, "mtls": {"mode": "STRICT"}}));
         let port = policy(
             "shop",
             "p",
-            json!({"selector": {"matchLabels": {"app": "a"}}, "mtls": {"mode": "STRICT"},
+            &json!({"selector": {"matchLabels": {"app": "a"}}, "mtls": {"mode": "STRICT"},
                    "portLevelMtls": {"8080": {"mode": "DISABLE"}}}),
         );
         let table = [
@@ -160,14 +160,15 @@ mod tests {
 
     #[test]
     fn a_policy_for_another_workload_or_namespace_says_nothing() {
-        let other = policy("shop", "w", json!({"selector": {"matchLabels": {"app": "b"}}, "mtls": {"mode": "STRICT"}}));
-        let elsewhere = policy("other", "n", json!({"mtls": {"mode": "STRICT"}}));
+        let other =
+            policy("shop", "w", &json!({"selector": {"matchLabels": {"app": "b"}}, "mtls": {"mode": "STRICT"}}));
+        let elsewhere = policy("other", "n", &json!({"mtls": {"mode": "STRICT"}}));
         assert_eq!(peer(&[other, elsewhere]), Peer::Permissive);
     }
 
     #[test]
     fn a_pod_without_sidecar_demands_nothing() {
-        let mesh = policy("istio-system", "m", json!({"mtls": {"mode": "STRICT"}}));
+        let mesh = policy("istio-system", "m", &json!({"mtls": {"mode": "STRICT"}}));
         let plain = json!({"metadata": {"labels": {"app": "a"}}});
         assert_eq!(of_pods(&[mesh], "istio-system", "shop", [&plain], None), Peer::Permissive);
     }

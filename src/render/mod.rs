@@ -3,6 +3,5 @@
 pub mod age;
 pub mod diff;
 pub mod document;
-pub mod mask;
 pub mod pending;
 pub mod text;

@@ -8,6 +8,7 @@ mod stage;
 mod support;
 
 mod cases;
+mod house;
 mod kube_plugin;
 mod kube_proxy;
 mod kube_session;

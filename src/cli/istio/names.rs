@@ -15,7 +15,7 @@ pub fn check_namespace(flag: &str, name: &str) -> Result<(), Failure> {
 /// Reads `name` or `namespace/name`; also `upstream/name`'s long form as `-o name` prints it.
 pub fn named(flag: &str, text: &str) -> Result<Named, Failure> {
     let (namespace, name) = match text.split_once('/') {
-        Some((kind, name)) if kind == "upstream.gloo.solo.io" => (None, name),
+        Some(("upstream.gloo.solo.io", name)) => (None, name),
         Some((namespace, name)) => (Some(namespace), name),
         None => (None, text),
     };

@@ -1,0 +1,189 @@
+//! Every command line that the README, the docs and the help texts show is one, and those that need
+//! no cluster run.
+
+use std::ffi::OsString;
+
+use gloo_rs::cli::{self, Early};
+
+use super::{pages, read};
+use crate::support::Sandbox;
+
+/// The manifest that the examples are about, under each name they use.
+const MANIFESTS: [&str; 2] = ["examples/upstream.yaml", "upstreams.yaml"];
+
+/// A command line and where it stands.
+#[derive(Debug)]
+struct Example {
+    place: String,
+    line: String,
+    words: Vec<String>,
+}
+
+impl Example {
+    fn new(place: &str, line: &str) -> Vec<Self> {
+        let commands = commands(line).into_iter();
+        commands.map(|words| Self { place: place.to_owned(), line: line.to_owned(), words }).collect()
+    }
+
+    /// Whether its answer is its exit code alone.
+    fn is_silent(&self) -> bool {
+        self.words.iter().any(|word| word == "--check")
+    }
+
+    /// Whether it needs no cluster.
+    fn is_offline(&self) -> bool {
+        self.words[1] == "completion"
+            || self
+                .words
+                .iter()
+                .any(|word| matches!(word.as_str(), "-f" | "--filename" | "--client" | "--help" | "--version"))
+    }
+}
+
+/// The command lines of this program in a line of shell, also inside `$(...)` and `<(...)`.
+fn commands(line: &str) -> Vec<Vec<String>> {
+    let line = line.trim().trim_start_matches("$ ");
+    let line = match line.strip_prefix("cargo run").and_then(|rest| rest.split_once(" -- ")) {
+        Some((_, rest)) => format!("gloo-rs {rest}"),
+        None => line.to_owned(),
+    };
+    let mut found = Vec::new();
+    for (at, _) in line.match_indices("gloo-rs ") {
+        let (before, rest) = line.split_at(at);
+        if before.is_empty() {
+            found.push(words(rest));
+        } else if before.ends_with('(') {
+            found.push(words(rest.split_once(')').expect("the bracket is closed").0));
+        }
+    }
+    found
+}
+
+/// The words up to a pipe, a redirection or a comment.
+fn words(command: &str) -> Vec<String> {
+    command
+        .split_whitespace()
+        .take_while(|word| !matches!(*word, "|" | ">" | "||" | "&&" | "#"))
+        .map(|word| word.trim_matches(['\'', '"']).to_owned())
+        .collect()
+}
+
+/// The lines of the shell blocks of a page.
+fn shell_lines(page: &str) -> Vec<String> {
+    let mut inside = false;
+    let mut lines = Vec::new();
+    for line in read(page).lines() {
+        if let Some(language) = line.trim_start().strip_prefix("```") {
+            inside = matches!(language, "sh" | "console");
+        } else if inside {
+            lines.push(line.to_owned());
+        }
+    }
+    lines
+}
+
+/// Every command without subcommands, with the words that lead to it.
+fn leaves() -> Vec<(String, clap::Command)> {
+    let mut open = vec![(String::new(), cli::tree())];
+    let mut leaves = Vec::new();
+    while let Some((path, command)) = open.pop() {
+        let path = format!("{path} {}", command.get_name()).trim().to_owned();
+        if command.has_subcommands() {
+            open.extend(command.get_subcommands().map(|inner| (path.clone(), inner.clone())));
+        } else {
+            leaves.push((path, command));
+        }
+    }
+    leaves
+}
+
+fn help(command: &clap::Command) -> String {
+    command.clone().render_long_help().to_string()
+}
+
+fn examples() -> Vec<Example> {
+    let mut examples = Vec::new();
+    for page in pages() {
+        examples.extend(shell_lines(&page).iter().flat_map(|line| Example::new(&page, line)));
+    }
+    for (path, command) in leaves().into_iter().chain([("gloo-rs".to_owned(), cli::tree())]) {
+        let help = help(&command);
+        let (_, lines) = help.split_once("Examples:").unwrap_or_else(|| panic!("{path} --help has no examples"));
+        let lines = lines.lines().take_while(|line| !line.starts_with("Exit codes"));
+        examples.extend(lines.flat_map(|line| Example::new(&format!("{path} --help"), line)));
+    }
+    examples
+}
+
+#[test]
+fn every_example_is_a_command_line() {
+    let examples = examples();
+    assert!(examples.len() > 20, "only {} examples were found", examples.len());
+    for example in examples {
+        match cli::parse(example.words.iter().map(OsString::from)) {
+            Ok(_) | Err(Early::Text(_)) => {}
+            Err(Early::Usage { failure, .. } | Early::Refused { failure, .. }) => {
+                panic!("{}: {}\n{failure}", example.place, example.line)
+            }
+        }
+    }
+}
+
+#[test]
+fn every_example_that_needs_no_cluster_runs_and_says_something() {
+    let mut broken = Vec::new();
+    let offline: Vec<_> = examples().into_iter().filter(Example::is_offline).collect();
+    assert!(offline.len() > 5, "{offline:?}");
+    for example in offline {
+        let sandbox = Sandbox::new();
+        for manifest in MANIFESTS {
+            sandbox.write(manifest, read(MANIFESTS[0]));
+        }
+        let args: Vec<_> = example.words[1..].iter().map(String::as_str).collect();
+        let output = sandbox.run(&args);
+        if output.code != Some(0) || (output.stdout.is_empty() && !example.is_silent()) {
+            broken.push(format!("{}: {}\n{output:#?}", example.place, example.line));
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn every_command_says_its_purpose_examples_and_exit_codes() {
+    let leaves = leaves();
+    assert!(leaves.len() >= 6, "{leaves:?}");
+    for (path, command) in leaves {
+        let purpose = command.get_about().map(ToString::to_string).unwrap_or_default();
+        assert!(!purpose.is_empty() && !purpose.ends_with('.'), "{path}: {purpose:?}");
+        let help = help(&command);
+        for part in ["Examples:", "Exit codes:"] {
+            assert!(help.contains(part), "{path} --help has no {part:?}");
+        }
+        let shown = help.lines().any(|line| line.trim().starts_with(&path) || line.contains(&format!("({path}")));
+        assert!(shown, "no example of {path} --help shows the command");
+    }
+}
+
+#[test]
+fn exit_codes_of_the_help_texts_are_those_of_the_docs() {
+    let known: Vec<_> = gloo_rs::error::Exit::PRECEDENCE.iter().map(|exit| exit.code().to_string()).collect();
+    for (path, command) in leaves() {
+        let help = help(&command);
+        let (_, codes) = help.split_once("Exit codes:").unwrap();
+        // A code stands at the beginning of a line or behind a gap, with two blanks after it.
+        for (at, _) in codes.match_indices(|c: char| c.is_ascii_digit()) {
+            let (before, rest) = codes.split_at(at);
+            let number: String = rest.chars().take_while(char::is_ascii_digit).collect();
+            if before.ends_with("  ") && rest[number.len()..].starts_with("  ") {
+                assert!(known.contains(&number), "{path} --help: {number}");
+            }
+        }
+    }
+}
+
+#[test]
+fn commands_are_found_where_a_shell_would_run_them() {
+    assert_eq!(commands("curl $(gloo-rs proxy url)/headers"), [["gloo-rs", "proxy", "url"]]);
+    assert_eq!(commands("$ cargo run --release -- version --client | jq ."), [["gloo-rs", "version", "--client"]]);
+    assert_eq!(commands("cd gloo-rs && ls"), [[""; 0]; 0]);
+}

@@ -1,0 +1,63 @@
+//! No file of the tests is forgotten, no dependency goes unexplained.
+
+use std::collections::BTreeSet;
+
+use super::{files_below, quoted, read};
+
+#[test]
+fn every_file_of_the_tests_is_a_module_of_one_above_it() {
+    let mut forgotten = Vec::new();
+    for file in files_below("tests/it", ".rs") {
+        let (folder, name) = file.rsplit_once('/').unwrap();
+        let (folder, module) = match name {
+            "main.rs" => continue,
+            "mod.rs" => folder.rsplit_once('/').unwrap(),
+            name => (folder, name.trim_end_matches(".rs")),
+        };
+        let owner = if folder == "tests/it" { format!("{folder}/main.rs") } else { format!("{folder}/mod.rs") };
+        let source = read(&owner);
+        let declares = |line: &str| line.trim_start_matches("pub ").trim() == format!("mod {module};");
+        if !source.lines().any(declares) {
+            forgotten.push(format!("{file} is not in {owner}"));
+        }
+    }
+    assert!(forgotten.is_empty(), "{}", forgotten.join("\n"));
+}
+
+#[test]
+fn every_dependency_is_explained_in_a_decision() {
+    let pages: Vec<_> = files_below("docs/decisions", ".md").iter().map(read).collect();
+    let explained: BTreeSet<_> = pages.iter().flat_map(|page| quoted(page)).collect();
+    let manifest = read("Cargo.toml");
+    let mut crates = crates(&manifest, "[dependencies]");
+    crates.extend(self::crates(&manifest, "[dev-dependencies]"));
+    let unexplained: Vec<_> = crates.into_iter().filter(|name| !explained.contains(name)).collect();
+    assert_eq!(unexplained, [""; 0], "docs/decisions/ does not say why these are there");
+}
+
+#[test]
+fn no_dependency_lies_idle() {
+    // Of k8s-openapi only the API level is chosen: docs/decisions/003-json-values.md
+    const CHOSEN_FOR_KUBE: &str = "k8s-openapi";
+    let sources: String = files_below("src", ".rs").iter().map(read).collect();
+    let manifest = read("Cargo.toml");
+    let idle: Vec<_> = crates(&manifest, "[dependencies]")
+        .into_iter()
+        .filter(|name| *name != CHOSEN_FOR_KUBE && !sources.contains(&format!("{}::", name.replace('-', "_"))))
+        .collect();
+    assert_eq!(idle, [""; 0], "nothing in src/ names these");
+}
+
+fn crates<'m>(manifest: &'m str, section: &str) -> Vec<&'m str> {
+    let lines = manifest.lines().skip_while(|line| *line != section).skip(1).take_while(|line| !line.starts_with('['));
+    let names: Vec<_> = lines.filter_map(|line| Some(line.split_once('=')?.0.trim())).collect();
+    assert!(names.len() > 2, "{section}: {names:?}");
+    names
+}
+
+#[test]
+fn decisions_are_numbered_without_a_gap() {
+    for (index, page) in files_below("docs/decisions", ".md").iter().enumerate() {
+        assert!(page.starts_with(&format!("docs/decisions/{:03}-", index + 1)), "{page}");
+    }
+}

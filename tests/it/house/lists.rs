@@ -1,0 +1,73 @@
+//! The closed lists of the docs are those of the code.
+
+use gloo_rs::error::{Exit, Reason};
+use gloo_rs::plan::advice::Code;
+use gloo_rs::plan::outcome::Outcome;
+
+use super::{read, repo, table};
+
+const OUTPUT: &str = "docs/output.md";
+const SCHEMA: &str = "docs/result.schema.json";
+const EXIT_CODES: &str = "docs/exit-codes.md";
+
+/// Holds what stands between two marks of a file against what should, or puts it there when asked to.
+fn holds(file: &str, begin: &str, end: &str, wanted: &str) {
+    let text = read(file);
+    let (head, rest) = text.split_once(begin).unwrap_or_else(|| panic!("{file} has no {begin}"));
+    let (list, tail) = rest.split_once(end).unwrap_or_else(|| panic!("{file} has no {end} behind {begin}"));
+    if list != wanted && std::env::var_os("GLOO_RS_UPDATE_DOCS").is_some() {
+        std::fs::write(repo(file), [head, begin, wanted, end, tail].concat()).unwrap();
+        return;
+    }
+    assert_eq!(list, wanted, "{file} is stale: GLOO_RS_UPDATE_DOCS=1 cargo test --locked --test it house::lists");
+}
+
+/// Holds the table of a closed list in `docs/output.md` and its enumeration in the schema.
+fn listed(plural: &str, singular: &str, names: &[(&str, &str)]) {
+    let rows: String =
+        names.iter().map(|(name, meaning)| format!("| `{name}` | {} |\n", in_a_table(meaning))).collect();
+    let table = format!("\n\n| name | what it means |\n|---|---|\n{rows}\n");
+    holds(OUTPUT, &format!("<!-- {plural} -->"), &format!("<!-- /{plural} -->"), &table);
+    let names: Vec<_> = names.iter().map(|(name, _)| format!("\n      \"{name}\"")).collect();
+    holds(SCHEMA, &format!("\"{singular}\": {{\"enum\": ["), "]", &format!("{}\n    ", names.join(",")));
+}
+
+/// Meanings are doc comments: their last full stop has no place in a table.
+fn in_a_table(meaning: &str) -> &str {
+    meaning.trim_end_matches('.')
+}
+
+#[test]
+fn the_reasons_of_the_docs_are_those_of_the_code() {
+    let names: Vec<_> = Reason::ALL.iter().map(|reason| (reason.name(), reason.meaning())).collect();
+    listed("reasons", "reason", &names);
+}
+
+#[test]
+fn the_codes_of_the_docs_are_those_of_the_code() {
+    let names: Vec<_> = Code::ALL.iter().map(|code| (code.name(), code.meaning())).collect();
+    listed("codes", "code", &names);
+}
+
+#[test]
+fn the_outcomes_of_the_docs_are_those_of_the_code() {
+    let listed: Vec<_> = table(OUTPUT, "Outcomes").into_iter().map(|row| row[0].replace('`', "")).collect();
+    assert_eq!(listed, Outcome::ALL.map(Outcome::name));
+}
+
+#[test]
+fn the_exit_codes_of_the_docs_are_those_of_the_code() {
+    let mut codes = Exit::PRECEDENCE;
+    codes.sort_by_key(|exit| exit.code());
+    let wanted: Vec<_> = codes.iter().map(|exit| (exit.code().to_string(), format!("`{exit:?}`"))).collect();
+    let listed: Vec<_> =
+        table(EXIT_CODES, "The codes").into_iter().map(|row| (row[0].clone(), row[1].clone())).collect();
+    assert_eq!(listed, wanted);
+}
+
+#[test]
+fn the_precedence_of_the_docs_is_that_of_the_code() {
+    let wanted: Vec<_> = Exit::PRECEDENCE.iter().map(|exit| exit.code().to_string()).collect();
+    let sentence = format!("The first of these is the code: {}.", wanted.join(", "));
+    assert!(read(EXIT_CODES).contains(&sentence), "{sentence}");
+}

@@ -1,0 +1,95 @@
+//! The document of `-o json` is the one that `docs/result.schema.json` describes.
+
+use gloo_rs::error::{Exit, Failure, Reason};
+use gloo_rs::model::{ObjectRef, kinds::UPSTREAM};
+use gloo_rs::plan::advice::{Advice, Code};
+use gloo_rs::plan::outcome::{Outcome, Row};
+use gloo_rs::render::document::Document;
+use serde_json::Value;
+
+use super::{read, schema};
+use crate::support::Sandbox;
+
+fn schema_file() -> Value {
+    serde_json::from_str(&read("docs/result.schema.json")).unwrap()
+}
+
+fn fits(document: &Value) {
+    let faults = schema::faults(&schema_file(), document);
+    assert!(faults.is_empty(), "{}\n{document:#}", faults.join("\n"));
+}
+
+/// What the program prints on stdout, where there is nothing but this manifest.
+fn printed(args: &[&str]) -> (Option<i32>, Value) {
+    let sandbox = Sandbox::new();
+    sandbox.write("upstream.yaml", read("examples/upstream.yaml"));
+    let output = sandbox.run(args);
+    let document = serde_json::from_str(&output.stdout);
+    (output.code, document.unwrap_or_else(|error| panic!("{args:?}: {error}\n{output:#?}")))
+}
+
+#[test]
+fn every_outcome_reason_code_and_exit_fits_the_schema() {
+    let object = || ObjectRef::new(&UPSTREAM, "gloo-system", "default-httpbin-8000");
+    let rows: Vec<_> = Outcome::ALL
+        .iter()
+        .flat_map(|outcome| Reason::ALL.iter().map(move |reason| (*outcome, *reason)))
+        .map(|(outcome, reason)| Row {
+            reason: Some(reason),
+            file: Some("a.yaml:3".into()),
+            details: vec!["near: b".into()],
+            hint: Some("--force".into()),
+            diff: Some("--- a\n+++ b\n".into()),
+            owner: Some("Argo CD application edge".into()),
+            ..Row::answer(object(), outcome, "mTLS enabled")
+        })
+        .collect();
+    let mut advice: Vec<_> = Code::ALL.iter().map(|code| Advice::warning(*code, "x")).collect();
+    advice.push(Advice { object: Some(object()), hint: Some("y".into()), ..Advice::note(Code::Unknown, "x") });
+    for exit in Exit::PRECEDENCE {
+        let words = ["istio".to_owned(), "enable-mtls".to_owned()];
+        let failure = Failure::new(exit, Reason::Usage, "no").detail("a").hint("b");
+        let document = Document {
+            command: &words,
+            context: Some("edge"),
+            server: Some("https://10.20.0.1:6443"),
+            dry_run: Some("server"),
+            rows: &rows,
+            advice: &advice,
+            failure: Some(&failure),
+            exit,
+        };
+        fits(&document.value());
+    }
+}
+
+#[test]
+fn the_outcomes_and_exit_codes_of_the_schema_are_those_of_the_code() {
+    let schema = schema_file();
+    let listed = |pointer: &str| -> Vec<String> {
+        let list = schema.pointer(pointer).unwrap_or_else(|| panic!("{pointer}")).as_array().unwrap();
+        list.iter().map(|name| name.as_str().map_or_else(|| name.to_string(), str::to_owned)).collect()
+    };
+    assert_eq!(listed("/$defs/outcome/enum"), Outcome::ALL.map(Outcome::name));
+    let mut codes = Exit::PRECEDENCE.map(Exit::code);
+    codes.sort_unstable();
+    assert_eq!(listed("/$defs/exitCode/enum"), codes.map(|code| code.to_string()));
+}
+
+#[test]
+fn a_run_without_a_cluster_prints_the_document_too() {
+    let (code, document) = printed(&["istio", "enable-mtls", "-u", "x", "-o", "json"]);
+    fits(&document);
+    assert!(document["error"].is_object(), "{document:#}");
+    assert_eq!(document["exitCode"], code.unwrap());
+}
+
+#[test]
+fn a_run_on_manifests_prints_the_document_of_its_objects() {
+    let manifest = ["istio", "enable-mtls", "-u", "default-httpbin-8000,other", "-f", "upstream.yaml"];
+    let (code, document) = printed(&[&manifest[..], &["--dry-run", "--diff", "-o", "json"]].concat());
+    fits(&document);
+    let outcomes: Vec<_> = document["results"].as_array().unwrap().iter().map(|row| &row["outcome"]).collect();
+    assert_eq!(outcomes, ["changed", "notFound"]);
+    assert_eq!(document["exitCode"], code.unwrap());
+}
