@@ -8,13 +8,16 @@ mod leftovers;
 mod preview;
 mod proxy;
 mod version;
+mod wanted;
 
 use std::ffi::OsString;
 
 use clap::error::ErrorKind;
+use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use complete::{registration, scripts};
+pub use wanted::format as wanted_format;
 
 use crate::error::Failure;
 use crate::options::{Command, Format, Global};
@@ -84,9 +87,19 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Ear
     let cli = Cli::from_arg_matches(&matches).map_err(|error| early(&error))?;
     let refused = |failure| Early::Refused { words: words.clone(), failure };
     let advice = cli.global.leftovers().map_err(refused)?;
-    let global = cli.global.options(cli.command.formats()).map_err(refused)?;
+    let source = leaf(&matches).value_source("output");
+    // A script is no document: a usual format set for all commands does not stand in its way.
+    let formats = match (&cli.command, source) {
+        (Word::Completion(_), Some(ValueSource::EnvVariable)) => &Format::ALL,
+        (word, _) => word.formats(),
+    };
+    let global = cli.global.options(formats).map_err(refused)?;
     let command = cli.command.options(&global).map_err(refused)?;
     Ok(Invocation { words, global, command, advice })
+}
+
+fn leaf(matches: &clap::ArgMatches) -> &clap::ArgMatches {
+    matches.subcommand().map_or(matches, |(_, inner)| leaf(inner))
 }
 
 fn words(matches: &clap::ArgMatches) -> Vec<String> {
