@@ -16,7 +16,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-pub use complete::{registration, scripts};
+pub use complete::{VARIABLE as COMPLETION_VARIABLE, registration, scripts};
 pub use wanted::format as wanted_format;
 
 use crate::error::Failure;
@@ -37,15 +37,16 @@ struct Cli {
     command: Word,
 }
 
+/// glooctl's aliases work and are not shown: completion would offer them in the place of the word.
 #[derive(Debug, Subcommand)]
 enum Word {
     /// Mutual TLS between the gateway and the mesh
     #[command(subcommand, arg_required_else_help = true)]
     Istio(istio::Word),
     /// Where the gateway is
-    #[command(subcommand, visible_aliases = ["p", "proxies"], arg_required_else_help = true)]
+    #[command(subcommand, aliases = ["p", "proxies"], arg_required_else_help = true)]
     Proxy(proxy::Word),
-    #[command(visible_alias = "v")]
+    #[command(alias = "v")]
     Version(version::VersionArgs),
     Completion(complete::CompletionArgs),
 }
@@ -115,7 +116,7 @@ fn words(matches: &clap::ArgMatches) -> Vec<String> {
 fn early(error: &clap::Error) -> Early {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Early::Text(error.render().to_string()),
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Early::Usage {
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => Early::Usage {
             rendered: error.render().to_string(),
             failure: Failure::usage("no command given").hint("gloo-rs --help lists them"),
         },

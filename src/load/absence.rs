@@ -37,8 +37,8 @@ pub async fn around(session: &Session, absent: &ObjectRef) -> Absence {
     if !near.is_empty() {
         return Absence { near, elsewhere: None };
     }
-    let named = list(session, absent, Scope::All, format!("metadata.name={}", absent.name)).await;
-    let elsewhere = named.iter().find_map(|item| item["metadata"]["namespace"].as_str()).map(str::to_owned);
+    let namesakes = list(session, absent, Scope::All, format!("metadata.name={}", absent.name)).await;
+    let elsewhere = namesakes.iter().find_map(|item| item["metadata"]["namespace"].as_str()).map(str::to_owned);
     Absence { near, elsewhere }
 }
 

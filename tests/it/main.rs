@@ -8,9 +8,14 @@ mod stage;
 mod support;
 
 mod cases;
+mod command_line;
+mod completion;
 mod kube_plugin;
 mod kube_proxy;
 mod kube_session;
 mod kubeconfig;
 mod properties;
+mod proxy_address;
+mod proxy_plane;
 mod stage_self;
+mod version;
