@@ -1,4 +1,3 @@
-
 Register-ArgumentCompleter -Native -CommandName gloo-rs -ScriptBlock {
     param($wordToComplete, $commandAst, $cursorPosition)
 

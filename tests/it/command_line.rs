@@ -152,3 +152,11 @@ fn nothing_typed_is_a_document_too() {
     let document: Value = serde_json::from_str(&output.stdout).unwrap();
     assert_eq!((output.code, &document["error"]["message"]), (Some(2), &json!("no command given")));
 }
+
+#[test]
+fn what_was_typed_is_quoted_without_what_a_terminal_obeys() {
+    let output = Sandbox::new().run(&["proxy", "url", "--port", "x", "a\u{1b}[31m", "-o", "json"]);
+    assert_eq!(output.code, Some(2));
+    assert!(output.stderr.contains("a\\u{1b}[31m") && !output.stderr.contains('\u{1b}'), "{}", output.stderr);
+    assert!(!output.stdout.contains('\u{1b}'), "{}", output.stdout);
+}

@@ -1,6 +1,7 @@
 //! Completion: the scripts, and the words behind them.
 
 use std::path::Path;
+use std::process::Command;
 
 use gloo_rs::cli;
 
@@ -54,6 +55,16 @@ fn words_are_completed_without_a_cluster() {
     assert_eq!(complete(2, &["completion", "p"]), ["powershell"]);
     assert_eq!(complete(4, &["proxy", "url", "--prefer", ""]), ["ip", "hostname"]);
     assert_eq!(trap.connections(), 0);
+}
+
+#[test]
+fn bash_completes_with_the_script_and_the_program_on_path() {
+    let program = Path::new(env!("CARGO_BIN_EXE_gloo-rs"));
+    let path = std::env::join_paths([program.parent().unwrap(), Path::new("/usr/bin"), Path::new("/bin")]).unwrap();
+    let ask = "source <(gloo-rs completion bash); COMP_WORDS=(gloo-rs proxy u); COMP_CWORD=2; COMP_TYPE=9; \
+        _clap_complete_gloo_rs gloo-rs u proxy; echo \"${COMPREPLY[@]}\"";
+    let output = Command::new("bash").args(["--norc", "-c", ask]).env_clear().env("PATH", path).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "url");
 }
 
 #[test]

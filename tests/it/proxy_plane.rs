@@ -19,6 +19,16 @@ fn service(plane: &Plane, namespace: &str, name: &str, spec: Value) -> Result<()
     plane.api().apply(&service.to_string())
 }
 
+/// What a load balancer's controller does.
+fn assign(plane: &Plane, namespace: &str, name: &str, ingress: &Value) -> Result<()> {
+    let stored = plane.api().get("v1/Service", namespace, name)?.context("the Service")?;
+    let service = json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"namespace": namespace, "name": name},
+        "spec": stored["spec"], "status": {"loadBalancer": {"ingress": [ingress]}},
+    });
+    plane.api().apply(&service.to_string())
+}
+
 fn ports() -> Value {
     json!([{"name": "http", "port": 80, "targetPort": 8080}, {"name": "https", "port": 443, "targetPort": 8443}])
 }
@@ -29,10 +39,7 @@ fn a_load_balancer_as_the_guide_has_it_is_one_request() -> Result<()> {
     let gloo = plane.install_gloo("address")?;
     let output = run(plane, &gloo, &["url", "--name=gateway-proxy"]);
     assert_eq!((output.code, output.stdout.as_str()), (Some(0), "http://34.162.22.180:80\n"), "{}", output.stderr);
-    let status = json!({"apiVersion": "v1", "kind": "Service",
-        "metadata": {"namespace": gloo, "name": "gateway-proxy"},
-        "status": {"loadBalancer": {"ingress": [{"ip": "2001:db8::7", "ipMode": "VIP"}]}}});
-    plane.api().apply(&status.to_string())?;
+    assign(plane, &gloo, "gateway-proxy", &json!({"ip": "2001:db8::7", "ipMode": "VIP"}))?;
     let output = run(plane, &gloo, &["url", "--port", "https"]);
     assert_eq!((output.code, output.stdout.as_str()), (Some(0), "https://[2001:db8::7]:443\n"), "{}", output.stderr);
 
@@ -88,11 +95,8 @@ fn a_pending_load_balancer_tells_its_real_events_and_is_waited_for() -> Result<(
     assert!(details.contains("(x4): SyncLoadBalancerFailed: quota exceeded"), "{details}");
 
     let waited = std::thread::scope(|scope| {
-        let waiting = scope.spawn(|| run(plane, &namespace, &["url", "--wait"]));
-        let status = json!({"apiVersion": "v1", "kind": "Service",
-            "metadata": {"namespace": namespace, "name": "gateway-proxy"},
-            "status": {"loadBalancer": {"ingress": [{"hostname": "lb.example"}]}}});
-        plane.api().apply(&status.to_string())?;
+        let waiting = scope.spawn(|| run(plane, &namespace, &["url", "--wait", "--wait-timeout", "60s"]));
+        assign(plane, &namespace, "gateway-proxy", &json!({"hostname": "lb.example"}))?;
         anyhow::Ok(waiting.join().expect("no panic"))
     })?;
     assert_eq!((waited.code, waited.stdout.as_str()), (Some(0), "http://lb.example:80\n"), "{}", waited.stderr);
