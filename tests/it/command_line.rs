@@ -155,8 +155,10 @@ fn nothing_typed_is_a_document_too() {
 
 #[test]
 fn what_was_typed_is_quoted_without_what_a_terminal_obeys() {
-    let output = Sandbox::new().run(&["proxy", "url", "--port", "x", "a\u{1b}[31m", "-o", "json"]);
+    let output = Sandbox::new().run(&["proxy", "url", "a\u{1b}[31mb\u{202e}c", "-o", "json"]);
     assert_eq!(output.code, Some(2));
-    assert!(output.stderr.contains("a\\u{1b}[31m") && !output.stderr.contains('\u{1b}'), "{}", output.stderr);
-    assert!(!output.stdout.contains('\u{1b}'), "{}", output.stdout);
+    for obeyed in ['\u{1b}', '\u{202e}'] {
+        assert!(!output.stderr.contains(obeyed), "{:?}", output.stderr);
+    }
+    assert!(output.stderr.contains("b\\u{202e}c"), "{}", output.stderr);
 }
