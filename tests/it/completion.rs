@@ -10,20 +10,20 @@ use crate::support::stub::Stub;
 
 const SHELLS: [&str; 5] = ["bash", "zsh", "fish", "powershell", "elvish"];
 
-/// `GLOO_RS_UPDATE=1 cargo test completion` writes them anew.
+/// `GLOO_RS_BLESS=1 cargo test completion` writes them anew.
 #[test]
 fn the_scripts_in_the_repository_are_those_the_command_prints() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("completions");
     for ((file, shell), name) in cli::scripts().into_iter().zip(SHELLS) {
         let path = folder.join(file);
-        if std::env::var_os("GLOO_RS_UPDATE").is_some() {
+        if std::env::var_os("GLOO_RS_BLESS").is_some() {
             std::fs::create_dir_all(&folder).unwrap();
             std::fs::write(&path, cli::registration(shell)).unwrap();
         }
         let script = std::fs::read_to_string(&path).unwrap_or_default();
         let output = Sandbox::new().run(&["completion", name]);
         assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""));
-        assert!(output.stdout == script, "completions/{file} is old: GLOO_RS_UPDATE=1 cargo test completion");
+        assert!(output.stdout == script, "completions/{file} is old: GLOO_RS_BLESS=1 cargo test completion");
     }
 }
 

@@ -10,7 +10,7 @@ const SERVICES: &str = "/api/v1/namespaces/gloo-system/services";
 const EVENTS: &str = "/api/v1/namespaces/gloo-system/events?fieldSelector=involvedObject.kind%3DService%2CinvolvedObject.name%3Dgateway-proxy%2Ctype%3DWarning&limit=500";
 const PODS: &str = "/api/v1/namespaces/gloo-system/pods?labelSelector=gateway-proxy-id%3Dgateway-proxy&limit=500";
 
-fn service(kind: &str, ingress: Value) -> Value {
+fn service(kind: &str, ingress: &Value) -> Value {
     let ports = [("http", 80, 31080), ("https", 443, 31443)].map(|(name, port, node_port)| {
         let mut port = json!({"name": name, "port": port, "protocol": "TCP"});
         if kind != "ClusterIP" {
@@ -66,7 +66,7 @@ fn printed(text: &str) -> Output {
 fn a_load_balancer_takes_one_request() {
     let stub = Stub::new();
     let both = json!([{"hostname": "lb.example", "ip": "34.162.22.180"}, {"ip": "2001:db8::7"}]);
-    stub.on("GET", SERVICE).json(200, &service("LoadBalancer", both)).always();
+    stub.on("GET", SERVICE).json(200, &service("LoadBalancer", &both)).always();
     for (line, text) in [
         ("proxy url", "http://lb.example:80\n"),
         ("proxy address", "lb.example:80\n"),
@@ -88,7 +88,7 @@ fn a_load_balancer_takes_one_request() {
 #[test]
 fn a_cluster_ip_takes_one_request_and_says_where_it_can_be_reached() {
     let stub = Stub::new();
-    stub.on("GET", SERVICE).json(200, &service("ClusterIP", Value::Null));
+    stub.on("GET", SERVICE).json(200, &service("ClusterIP", &Value::Null));
     let output = run(&stub, "proxy url");
     assert_eq!(output.stdout, "http://10.96.0.7:80\n");
     assert!(output.stderr.starts_with("warning: service gloo-system/gateway-proxy is of type ClusterIP"));
@@ -98,7 +98,7 @@ fn a_cluster_ip_takes_one_request_and_says_where_it_can_be_reached() {
 #[test]
 fn a_node_port_reads_pods_and_the_nodes_of_ready_ones() {
     let stub = Stub::new();
-    stub.on("GET", SERVICE).json(200, &service("NodePort", Value::Null));
+    stub.on("GET", SERVICE).json(200, &service("NodePort", &Value::Null));
     let pods = [pod("a", "n1", "False"), pod("b", "n2", "True"), pod("c", "gone", "True"), pod("d", "n3", "True")];
     stub.on("GET", PODS).json(200, &list(&pods));
     stub.on("GET", "/api/v1/nodes/n2").json(200, &node("n2", "InternalIP", "10.0.0.2"));
@@ -111,7 +111,7 @@ fn a_node_port_reads_pods_and_the_nodes_of_ready_ones() {
 #[test]
 fn local_cluster_takes_the_node_port_of_a_pending_load_balancer() {
     let stub = Stub::new();
-    stub.on("GET", SERVICE).json(200, &service("LoadBalancer", Value::Null));
+    stub.on("GET", SERVICE).json(200, &service("LoadBalancer", &Value::Null));
     stub.on("GET", PODS).json(200, &list(&[pod("a", "n1", "True")]));
     stub.on("GET", "/api/v1/nodes/n1").json(200, &node("n1", "InternalIP", "fd00::2"));
     assert_eq!(run(&stub, "proxy address -l -p minikube"), printed("[fd00::2]:31080\n"));
@@ -120,7 +120,7 @@ fn local_cluster_takes_the_node_port_of_a_pending_load_balancer() {
 #[test]
 fn nodes_that_may_not_be_read_name_the_right_that_is_missing() {
     let stub = Stub::new();
-    stub.on("GET", SERVICE).json(200, &service("NodePort", Value::Null));
+    stub.on("GET", SERVICE).json(200, &service("NodePort", &Value::Null));
     stub.on("GET", PODS).json(200, &list(&[pod("a", "n1", "True")]));
     stub.on("GET", "/api/v1/nodes/n1").status(
         403,
@@ -136,7 +136,7 @@ fn nodes_that_may_not_be_read_name_the_right_that_is_missing() {
 #[test]
 fn a_pending_address_is_exit_8_with_its_age_and_its_events() {
     let stub = Stub::new();
-    stub.on("GET", SERVICE).json(200, &service("LoadBalancer", Value::Null));
+    stub.on("GET", SERVICE).json(200, &service("LoadBalancer", &Value::Null));
     let event = json!({
         "type": "Warning", "reason": "SyncLoadBalancerFailed", "message": "quota exceeded", "count": 4,
         "involvedObject": {"kind": "Service", "namespace": "gloo-system", "name": "gateway-proxy"},
@@ -159,7 +159,7 @@ fn a_pending_address_is_exit_8_with_its_age_and_its_events() {
 #[test]
 fn events_that_may_not_be_read_are_unknown() {
     let stub = Stub::new();
-    stub.on("GET", SERVICE).json(200, &service("LoadBalancer", Value::Null));
+    stub.on("GET", SERVICE).json(200, &service("LoadBalancer", &Value::Null));
     stub.on("GET", EVENTS).status(403, "Forbidden", "events is forbidden");
     let output = run(&stub, "proxy url");
     assert_eq!(output.code, Some(8));
@@ -169,10 +169,10 @@ fn events_that_may_not_be_read_are_unknown() {
 #[test]
 fn a_wait_ends_with_the_address() {
     let stub = Stub::new();
-    let assigned = service("LoadBalancer", json!([{"ip": "34.162.22.180"}]));
+    let assigned = service("LoadBalancer", &json!([{"ip": "34.162.22.180"}]));
     stub.on("GET", SERVICE)
-        .json(200, &service("LoadBalancer", Value::Null))
-        .json(200, &service("LoadBalancer", Value::Null))
+        .json(200, &service("LoadBalancer", &Value::Null))
+        .json(200, &service("LoadBalancer", &Value::Null))
         .json(200, &assigned);
     let output = run(&stub, "proxy url --wait");
     assert_eq!(
@@ -188,14 +188,14 @@ fn a_wait_ends_with_the_address() {
 #[test]
 fn a_wait_for_what_is_there_says_nothing_and_asks_once() {
     let stub = Stub::new();
-    stub.on("GET", SERVICE).json(200, &service("LoadBalancer", json!([{"ip": "34.162.22.180"}])));
+    stub.on("GET", SERVICE).json(200, &service("LoadBalancer", &json!([{"ip": "34.162.22.180"}])));
     assert_eq!(run(&stub, "proxy url --wait"), printed("http://34.162.22.180:80\n"));
 }
 
 #[test]
 fn a_wait_that_runs_out_is_pending_still() {
     let stub = Stub::new();
-    stub.on("GET", SERVICE).json(200, &service("LoadBalancer", Value::Null)).always();
+    stub.on("GET", SERVICE).json(200, &service("LoadBalancer", &Value::Null)).always();
     stub.on("GET", EVENTS).json(200, &list(&[]));
     let output = run(&stub, "proxy url --wait --wait-timeout 1s");
     assert_eq!((output.code, output.stdout.as_str()), (Some(8), ""));
@@ -215,7 +215,7 @@ fn a_wait_that_runs_out_is_pending_still() {
 #[test]
 fn a_wait_outlives_an_api_server_that_restarts_and_not_a_service_that_goes() {
     let stub = Stub::new();
-    stub.on("GET", SERVICE).json(200, &service("LoadBalancer", Value::Null)).cut().cut().cut().not_found(
+    stub.on("GET", SERVICE).json(200, &service("LoadBalancer", &Value::Null)).cut().cut().cut().not_found(
         "services",
         "",
         "gateway-proxy",
@@ -230,7 +230,7 @@ fn a_wait_outlives_an_api_server_that_restarts_and_not_a_service_that_goes() {
 #[test]
 fn ctrl_c_ends_a_wait_with_130_and_one_document() {
     let stub = Stub::new();
-    stub.on("GET", SERVICE).json(200, &service("LoadBalancer", Value::Null)).always();
+    stub.on("GET", SERVICE).json(200, &service("LoadBalancer", &Value::Null)).always();
     let output = sandbox(&stub).interrupted(&["proxy", "url", "--wait", "-o", "json"], || stub.requests().len() > 1);
     let document: Value = serde_json::from_str(&output.stdout).unwrap();
     assert_eq!((output.code, &document["exitCode"]), (Some(130), &json!(130)));
@@ -271,7 +271,7 @@ fn a_service_in_another_namespace_is_pointed_at() {
 #[test]
 fn what_a_service_cannot_answer_is_named() {
     let headless = {
-        let mut service = service("ClusterIP", Value::Null);
+        let mut service = service("ClusterIP", &Value::Null);
         service["spec"]["clusterIP"] = "None".into();
         service
     };
@@ -280,10 +280,10 @@ fn what_a_service_cannot_answer_is_named() {
         "spec": {"type": "ExternalName", "externalName": "a.example"},
     });
     for (service, line, code, says) in [
-        (service("LoadBalancer", Value::Null), "proxy url --port grpc", 4, "grpc"),
+        (service("LoadBalancer", &Value::Null), "proxy url --port grpc", 4, "grpc"),
         (headless, "proxy url", 1, "is headless"),
         (alias, "proxy url", 1, "ExternalName"),
-        (service("ClusterIP", Value::Null), "proxy url -l", 1, "has no node port for port http 80"),
+        (service("ClusterIP", &Value::Null), "proxy url -l", 1, "has no node port for port http 80"),
     ] {
         let stub = Stub::new();
         stub.on("GET", SERVICE).json(200, &service);
@@ -296,7 +296,7 @@ fn what_a_service_cannot_answer_is_named() {
 #[test]
 fn the_document_has_the_addresses() {
     let stub = Stub::new();
-    stub.on("GET", SERVICE).json(200, &service("LoadBalancer", json!([{"ip": "2001:db8::7"}]))).always();
+    stub.on("GET", SERVICE).json(200, &service("LoadBalancer", &json!([{"ip": "2001:db8::7"}]))).always();
     let output = run(&stub, "proxy url -o json --port https");
     let document: Value = serde_json::from_str(&output.stdout).unwrap();
     assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""));
@@ -318,7 +318,7 @@ fn the_document_has_the_addresses() {
 #[test]
 fn a_failure_is_one_document_too() {
     let stub = Stub::new();
-    stub.on("GET", SERVICE).json(200, &service("LoadBalancer", Value::Null)).always();
+    stub.on("GET", SERVICE).json(200, &service("LoadBalancer", &Value::Null)).always();
     stub.on("GET", EVENTS).json(200, &list(&[])).always();
     for format in ["json", "yaml"] {
         let output = run(&stub, &format!("proxy url -o {format}"));
@@ -345,11 +345,11 @@ fn only_the_named_context_is_asked() {
     let (trap, stub) = (Stub::new(), Stub::new());
     let sandbox = Sandbox::new();
     sandbox.kubeconfig(kubeconfig(&[("trap", &trap), ("b", &stub)]));
-    stub.on("GET", SERVICE).json(200, &service("NodePort", Value::Null));
+    stub.on("GET", SERVICE).json(200, &service("NodePort", &Value::Null));
     stub.on("GET", PODS).json(200, &list(&[pod("a", "n1", "True")]));
     stub.on("GET", "/api/v1/nodes/n1").json(200, &node("n1", "ExternalIP", "203.0.113.3"));
     assert_eq!(sandbox.run(&["--kube-context", "b", "proxy", "url"]), printed("http://203.0.113.3:31080\n"));
-    stub.on("GET", SERVICE).json(200, &service("LoadBalancer", Value::Null));
+    stub.on("GET", SERVICE).json(200, &service("LoadBalancer", &Value::Null));
     stub.on("GET", EVENTS).json(200, &list(&[]));
     assert_eq!(sandbox.run(&["proxy", "address", "--context", "b"]).code, Some(8));
     assert_eq!(trap.connections(), 0);
@@ -371,7 +371,7 @@ fn a_name_that_is_none_reaches_no_server() {
 const ANYWHERE: &str = "/api/v1/services?fieldSelector=metadata.name%3Dgloo-proxy-http&limit=500";
 
 fn of_gateway(namespace: &str) -> Value {
-    let mut service = service("LoadBalancer", json!([{"ip": "34.162.22.181"}]));
+    let mut service = service("LoadBalancer", &json!([{"ip": "34.162.22.181"}]));
     service["metadata"] = json!({"namespace": namespace, "name": "gloo-proxy-http"});
     service
 }

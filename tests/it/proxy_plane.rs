@@ -12,7 +12,7 @@ fn run(plane: &Plane, namespace: &str, args: &[&str]) -> Output {
     sandbox.run(&[&["proxy"], args, &["-n", namespace]].concat())
 }
 
-fn service(plane: &Plane, namespace: &str, name: &str, spec: Value) -> Result<()> {
+fn service(plane: &Plane, namespace: &str, name: &str, spec: &Value) -> Result<()> {
     let service = json!({
         "apiVersion": "v1", "kind": "Service", "metadata": {"namespace": namespace, "name": name}, "spec": spec,
     });
@@ -61,7 +61,7 @@ fn a_node_port_is_that_of_a_ready_pod_on_its_node() -> Result<()> {
     let plane = stage::shared();
     let gloo = plane.install_gloo("nodeport")?;
     let selector = json!({"gateway-proxy-id": "gateway-proxy"});
-    service(plane, &gloo, "on-nodes", json!({"type": "NodePort", "selector": selector, "ports": ports()}))?;
+    service(plane, &gloo, "on-nodes", &json!({"type": "NodePort", "selector": selector, "ports": ports()}))?;
     let stored = plane.api().get("v1/Service", &gloo, "on-nodes")?.context("the Service")?;
     let node_port = stored["spec"]["ports"][1]["nodePort"].as_u64().context("a node port")?;
     let output = run(plane, &gloo, &["address", "--name", "on-nodes", "--port", "https"]);
@@ -69,7 +69,7 @@ fn a_node_port_is_that_of_a_ready_pod_on_its_node() -> Result<()> {
     assert!(output.stderr.contains("InternalIP"), "{}", output.stderr);
 
     let none = json!({"gateway-proxy-id": "none"});
-    service(plane, &gloo, "no-pods", json!({"type": "NodePort", "selector": none, "ports": ports()}))?;
+    service(plane, &gloo, "no-pods", &json!({"type": "NodePort", "selector": none, "ports": ports()}))?;
     let output = run(plane, &gloo, &["url", "--name", "no-pods"]);
     assert_eq!((output.code, output.stdout.as_str()), (Some(8), ""));
     assert!(output.stderr.contains("has no pods yet"), "{}", output.stderr);
@@ -80,7 +80,7 @@ fn a_node_port_is_that_of_a_ready_pod_on_its_node() -> Result<()> {
 fn a_pending_load_balancer_tells_its_real_events_and_is_waited_for() -> Result<()> {
     let plane = stage::shared();
     let namespace = plane.namespace("pending")?;
-    service(plane, &namespace, "gateway-proxy", json!({"type": "LoadBalancer", "ports": ports()}))?;
+    service(plane, &namespace, "gateway-proxy", &json!({"type": "LoadBalancer", "ports": ports()}))?;
     let event = json!({
         "apiVersion": "v1", "kind": "Event", "metadata": {"namespace": namespace, "name": "gateway-proxy.1"},
         "involvedObject": {"apiVersion": "v1", "kind": "Service", "namespace": namespace, "name": "gateway-proxy"},
@@ -109,7 +109,7 @@ fn a_gateway_of_the_gateway_api_is_found_without_its_namespace() -> Result<()> {
     let namespace = plane.namespace("infra")?;
     let gateway = format!("edge-{namespace}");
     let name = format!("gloo-proxy-{gateway}");
-    service(plane, &namespace, &name, json!({"type": "ClusterIP", "ports": ports()}))?;
+    service(plane, &namespace, &name, &json!({"type": "ClusterIP", "ports": ports()}))?;
     let kubeconfig = plane.kubeconfig();
     let sandbox = Sandbox::new().env("KUBECONFIG", kubeconfig.to_str().context("UTF-8")?);
     let output = sandbox.run(&["proxy", "url", "--gateway", &gateway]);
