@@ -149,6 +149,8 @@ reasons! {
     NoAddress = "noAddress",
     /// The Service has no such port, or several and none is named.
     NoPort = "noPort",
+    /// Several objects fit what was named.
+    Ambiguous = "ambiguous",
     /// The answer is not one that Kubernetes gives.
     BadAnswer = "badAnswer",
 }

@@ -20,23 +20,30 @@ pub mod render;
 pub mod ui;
 pub mod yaml;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use cli::Early;
 use error::Exit;
-use options::{Loudness, When};
+use options::{Format, Loudness, When};
 use ui::Ui;
 
-/// Runs a command line and gives its exit code.
-pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
-    let early = match cli::parse(args) {
+/// Runs a command line and gives its exit code; `format` is what `GLOO_RS_OUTPUT` says.
+pub fn run(args: impl IntoIterator<Item = OsString>, format: Option<&OsStr>) -> Exit {
+    let args: Vec<OsString> = args.into_iter().collect();
+    match cli::parse(args.iter().cloned()) {
         Ok(invocation) => {
             let mut ui = Ui::new(invocation.global.colour, invocation.global.loudness);
-            return flow::run(&invocation, &mut ui);
+            flow::run(&invocation, &mut ui)
         }
-        Err(early) => early,
-    };
-    let mut ui = Ui::new(When::Auto, Loudness::Usual);
+        Err(early) => {
+            let mut ui = Ui::new(When::Auto, Loudness::Usual);
+            end(early, cli::wanted_format(&args, format), &mut ui)
+        }
+    }
+}
+
+/// Ends a run that never began. Who asked for a document gets one, whatever else is wrong with the command line.
+fn end(early: Early, format: Format, ui: &mut Ui) -> Exit {
     match early {
         Early::Text(text) => {
             ui.bytes(text.as_bytes());
@@ -44,11 +51,14 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         }
         Early::Usage { rendered, failure } => {
             ui.help(&rendered);
-            failure.exit
+            let mut report = flow::Report::new(ui, &[], format);
+            report.said_failure(failure);
+            report.finish()
         }
-        Early::Refused { failure, .. } => {
-            ui.failure(&failure);
-            failure.exit
+        Early::Refused { words, failure } => {
+            let mut report = flow::Report::new(ui, &words, format);
+            report.failure(failure);
+            report.finish()
         }
     }
 }

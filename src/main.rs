@@ -4,5 +4,6 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     clap_complete::CompleteEnv::with_factory(gloo_rs::cli::tree).complete();
-    ExitCode::from(gloo_rs::run(std::env::args_os()).code())
+    let format = std::env::var_os("GLOO_RS_OUTPUT");
+    ExitCode::from(gloo_rs::run(std::env::args_os(), format.as_deref()).code())
 }

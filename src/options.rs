@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::model::Selector;
+use crate::plan::address::Wish;
 use crate::plan::mtls::Policy;
 use crate::render::diff::Secrets;
 
@@ -77,6 +78,11 @@ pub enum Format {
     Yaml,
     Name,
     Table,
+}
+
+impl Format {
+    /// Every format there is.
+    pub const ALL: [Self; 5] = [Self::Text, Self::Json, Self::Yaml, Self::Name, Self::Table];
 }
 
 /// What to look at and what to do with it.
@@ -180,10 +186,7 @@ pub enum Destination {
 pub struct Proxy {
     pub form: AddressForm,
     pub target: ProxyTarget,
-    pub port: Option<String>,
-    pub local: Local,
-    pub prefer: Prefer,
-    pub amount: Amount,
+    pub wish: Wish,
     pub patience: Patience,
 }
 
@@ -194,34 +197,13 @@ pub enum AddressForm {
     Address,
 }
 
-/// Which proxy.
+/// Which proxy: names that were checked, so that they are safe in a URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProxyTarget {
     /// `--name`
-    Name(String),
-    /// `--gateway`: a Gateway of the Kubernetes Gateway API.
-    Gateway(String),
-}
-
-/// `-l`: a node port whatever the Service's type.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Local {
-    AsTheServiceSays,
-    NodePort,
-}
-
-/// `--prefer`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Prefer {
-    Ip,
-    Hostname,
-}
-
-/// One address or all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Amount {
-    One,
-    All,
+    Service(String),
+    /// `--gateway`: a Gateway of the Kubernetes Gateway API, and the Service that Gloo makes for it.
+    Gateway { gateway: String, service: String },
 }
 
 /// Whether to wait for an address.

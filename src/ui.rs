@@ -98,7 +98,9 @@ impl Ui {
 
     /// A text for stderr that was laid out elsewhere: clap's own messages.
     pub fn help(&mut self, text: &str) {
-        drop(io::stderr().lock().write_all(text.as_bytes()));
+        // It quotes what was typed, which a script may have from anywhere.
+        let lines: Vec<_> = text.split('\n').map(inert).collect();
+        drop(io::stderr().lock().write_all(lines.join("\n").as_bytes()));
     }
 
     /// A line about what is going on; `-q` keeps it back.

@@ -39,6 +39,10 @@ impl CompletionArgs {
 /// The variable by which a registered shell asks for completions.
 pub const VARIABLE: &str = "COMPLETE";
 
+/// zsh runs a file found on its `fpath` as the function to complete with: the first time, too.
+const ZSH_FIRST: &[u8] =
+    b"\nif [ \"${funcstack[1]}\" = _gloo-rs ]; then\n    _clap_dynamic_completer_gloo_rs \"$@\"\nfi\n";
+
 const PROGRAM: &str = "gloo-rs";
 
 /// Every script and its file name in `completions/`.
@@ -65,5 +69,8 @@ pub fn registration(shell: Shell) -> Vec<u8> {
     completer
         .write_registration(VARIABLE, PROGRAM, PROGRAM, PROGRAM, &mut script)
         .expect("writing to memory does not fail");
-    script
+    if shell == Shell::Zsh {
+        script.extend_from_slice(ZSH_FIRST);
+    }
+    script.trim_ascii_start().to_owned()
 }

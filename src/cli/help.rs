@@ -50,9 +50,10 @@ Examples:
   curl $(gloo-rs proxy url)/headers
 
 Exit codes:
-  0  printed                    2  usage
-  4  no such Service or port    8  pending: no address yet
-  9  no answer from the API server";
+  0  printed                    1  there is no such address
+  2  usage                      4  no such Service or port, not allowed
+  8  pending: no address yet    9  no answer from the API server
+  130  interrupted";
 
 /// After `proxy address --help`.
 pub const PROXY_ADDRESS: &str = "\
@@ -60,11 +61,13 @@ Examples:
   gloo-rs proxy address
   gloo-rs proxy address --all --prefer ip
   gloo-rs proxy address --name gateway-proxy --local-cluster
+  gloo-rs proxy address --gateway http --wait
 
 Exit codes:
-  0  printed                    2  usage
-  4  no such Service or port    8  pending: no address yet
-  9  no answer from the API server";
+  0  printed                    1  there is no such address
+  2  usage                      4  no such Service or port, not allowed
+  8  pending: no address yet    9  no answer from the API server
+  130  interrupted";
 
 /// After `version --help`.
 pub const VERSION: &str = "\

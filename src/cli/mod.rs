@@ -8,13 +8,16 @@ mod leftovers;
 mod preview;
 mod proxy;
 mod version;
+mod wanted;
 
 use std::ffi::OsString;
 
 use clap::error::ErrorKind;
+use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-pub use complete::{registration, scripts};
+pub use complete::{VARIABLE as COMPLETION_VARIABLE, registration, scripts};
+pub use wanted::format as wanted_format;
 
 use crate::error::Failure;
 use crate::options::{Command, Format, Global};
@@ -34,15 +37,16 @@ struct Cli {
     command: Word,
 }
 
+/// glooctl's aliases work and are not shown: completion would offer them in the place of the word.
 #[derive(Debug, Subcommand)]
 enum Word {
     /// Mutual TLS between the gateway and the mesh
     #[command(subcommand, arg_required_else_help = true)]
     Istio(istio::Word),
     /// Where the gateway is
-    #[command(subcommand, visible_aliases = ["p", "proxies"], arg_required_else_help = true)]
+    #[command(subcommand, aliases = ["p", "proxies"], arg_required_else_help = true)]
     Proxy(proxy::Word),
-    #[command(visible_alias = "v")]
+    #[command(alias = "v")]
     Version(version::VersionArgs),
     Completion(complete::CompletionArgs),
 }
@@ -84,9 +88,19 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Ear
     let cli = Cli::from_arg_matches(&matches).map_err(|error| early(&error))?;
     let refused = |failure| Early::Refused { words: words.clone(), failure };
     let advice = cli.global.leftovers().map_err(refused)?;
-    let global = cli.global.options(cli.command.formats()).map_err(refused)?;
+    let source = leaf(&matches).value_source("output");
+    // A script is no document: a usual format set for all commands does not stand in its way.
+    let formats = match (&cli.command, source) {
+        (Word::Completion(_), Some(ValueSource::EnvVariable)) => &Format::ALL,
+        (word, _) => word.formats(),
+    };
+    let global = cli.global.options(formats).map_err(refused)?;
     let command = cli.command.options(&global).map_err(refused)?;
     Ok(Invocation { words, global, command, advice })
+}
+
+fn leaf(matches: &clap::ArgMatches) -> &clap::ArgMatches {
+    matches.subcommand().map_or(matches, |(_, inner)| leaf(inner))
 }
 
 fn words(matches: &clap::ArgMatches) -> Vec<String> {
@@ -102,7 +116,7 @@ fn words(matches: &clap::ArgMatches) -> Vec<String> {
 fn early(error: &clap::Error) -> Early {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Early::Text(error.render().to_string()),
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Early::Usage {
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => Early::Usage {
             rendered: error.render().to_string(),
             failure: Failure::usage("no command given").hint("gloo-rs --help lists them"),
         },

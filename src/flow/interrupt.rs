@@ -5,6 +5,8 @@ use std::rc::Rc;
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::error::{Exit, Failure, Reason};
+
 /// Set once somebody wants the run to end.
 #[derive(Clone, Default)]
 pub struct Stop(Rc<Cell<bool>>);
@@ -18,6 +20,18 @@ impl Stop {
     /// Begins nothing more.
     pub fn set(&self) {
         self.0.set(true);
+    }
+}
+
+/// Runs what only reads: Ctrl-C ends it where it is.
+///
+/// # Errors
+/// Those of the work, or that it was interrupted.
+pub async fn or<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::select! {
+        biased;
+        () = asked() => Err(Failure::new(Exit::Interrupted, Reason::Interrupted, "interrupted")),
+        done = work => done,
     }
 }
 

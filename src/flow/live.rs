@@ -9,12 +9,13 @@ use super::report::{Answers, Report, Sweep};
 use crate::apply::cluster::{self, Settled, Write};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{self, Cause, Query, Session};
+use crate::load::absence;
 use crate::load::survey::Survey;
 use crate::model::{Object, ObjectRef};
 use crate::options::{Absent, Consent, DryRun, Global, Mtls, Scope, Selection};
 use crate::plan::mtls::{Caution, Foreign, Found, Policy, Surroundings};
 use crate::plan::outcome::{Outcome, Row};
-use crate::plan::{PerObject, advice, nearest, owner};
+use crate::plan::{PerObject, advice, owner};
 use crate::render::diff;
 use crate::render::text::{Mark, count};
 
@@ -145,22 +146,9 @@ impl Run<'_> {
         if matches!(&self.task.selection, Selection::Named(names) if names.len() > 1) {
             row.exit = Exit::Failed;
         }
-        let list = async |scope: kube::Scope<'_>, fields: String| {
-            let query = Query { fields, metadata_only: true, limit: 500, ..Query::default() };
-            let page = self.session.list_page(row.object.kind, scope, &query).await;
-            page.map(|page| page.items).unwrap_or_default()
-        };
-        let here = list(kube::Scope::Namespace(&row.object.namespace), String::new()).await;
-        let names = here.iter().filter_map(|item| item["metadata"]["name"].as_str());
-        let near = nearest::nearest(&row.object.name, names);
-        if near.is_empty() {
-            let elsewhere = list(kube::Scope::All, format!("metadata.name={}", row.object.name)).await;
-            if let Some(namespace) = elsewhere.iter().find_map(|item| item["metadata"]["namespace"].as_str()) {
-                row.hint = Some(format!("it is in namespace {namespace}: -n {namespace}"));
-            }
-        } else {
-            row.details.insert(0, format!("near: {}", near.join(", ")));
-        }
+        let absence = absence::around(self.session, &row.object).await;
+        row.details.splice(0..0, absence.detail());
+        row.hint = absence.hint().or(row.hint.take());
     }
 
     /// Everything the selection finds, a page at a time.

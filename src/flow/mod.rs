@@ -3,16 +3,18 @@
 //! A command that edits single objects is a [`PerObject`](crate::plan::PerObject) plan, mapped over
 //! names, pages of the API or manifests; the flow keeps only each object's line of the result.
 
+mod address;
 mod emit;
 mod files;
 mod interrupt;
 mod live;
 mod report;
+mod version;
 
-use crate::cli::Invocation;
+use crate::cli::{self, Invocation};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{Environment, Exchange, Session, Target, Trace};
-use crate::options::{Command, Global, Loudness};
+use crate::options::{Command, Global, Loudness, Version};
 use crate::ui::{self, Ui};
 
 pub use report::Report;
@@ -27,7 +29,16 @@ pub fn run(invocation: &Invocation, ui: &mut Ui) -> Exit {
     let ran = match command {
         Command::Mtls(task) if task.files.is_some() => files::edit(task, global, &mut report),
         Command::Mtls(task) => block_on(live::edit(&task.policy, task, global, &mut report)),
-        Command::Proxy(_) | Command::Version(_) | Command::Completion(_) => Ok(()),
+        Command::Proxy(task) => block_on(interrupt::or(address::print(task, global, &mut report))),
+        Command::Version(Version::Client) => {
+            version::client(global.format, &mut report);
+            Ok(())
+        }
+        Command::Version(Version::ClientAndServer) => block_on(interrupt::or(version::all(global, &mut report))),
+        Command::Completion(shell) => {
+            report.whole(&cli::registration(*shell));
+            Ok(())
+        }
     };
     if let Err(failure) = ran {
         report.failure(failure);

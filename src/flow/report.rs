@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use serde_json::{Map, Value};
+
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::Session;
 use crate::options::{Format, Loudness};
@@ -52,6 +54,8 @@ pub struct Report<'u> {
     begun: Instant,
     exit: Exit,
     said: Vec<(Code, String)>,
+    fields: Map<String, Value>,
+    printed: bool,
 }
 
 impl<'u> Report<'u> {
@@ -74,6 +78,8 @@ impl<'u> Report<'u> {
             begun: Instant::now(),
             exit: Exit::Done,
             said: Vec::new(),
+            fields: Map::new(),
+            printed: false,
         }
     }
 
@@ -96,6 +102,13 @@ impl<'u> Report<'u> {
 
     fn is_document(&self) -> bool {
         matches!(self.format, Format::Json | Format::Yaml)
+    }
+
+    /// A line of an answer that is no object's end; in a document it is a field.
+    pub fn line(&mut self, line: &str) {
+        if !self.is_document() {
+            self.ui.answer(line);
+        }
     }
 
     /// An object's end.
@@ -156,6 +169,17 @@ impl<'u> Report<'u> {
         self.failure.get_or_insert(failure);
     }
 
+    /// A failure that was said in other words, as clap says those of a command line.
+    pub fn said_failure(&mut self, failure: Failure) {
+        self.exit = self.exit.or(failure.exit);
+        self.failure.get_or_insert(failure);
+    }
+
+    /// What the document has beside what every command's has.
+    pub fn field(&mut self, key: &str, value: Value) {
+        self.fields.insert(key.to_owned(), value);
+    }
+
     /// The code the run would end with, were it to end now.
     pub fn exit(&self) -> Exit {
         self.exit
@@ -182,7 +206,7 @@ impl<'u> Report<'u> {
         if let Some(sweep) = self.sweep.take() {
             self.summary(&sweep);
         }
-        if self.is_document() {
+        if self.is_document() && !self.printed {
             self.document();
         }
         self.exit
@@ -235,18 +259,25 @@ impl<'u> Report<'u> {
             rows: &self.rows,
             advice: &self.advice,
             failure: self.failure.as_ref(),
+            fields: &self.fields,
             exit: self.exit,
         }
         .value();
         self.value(&document);
     }
 
-    /// A value as the whole of stdout, in the format that was asked for.
-    pub fn value(&mut self, value: &serde_json::Value) {
+    /// A value as the whole of stdout, in the format that was asked for, in place of the document.
+    pub fn value(&mut self, value: &Value) {
         let text = match self.format {
             Format::Yaml => crate::yaml::write(value),
             _ => format!("{value:#}\n"),
         };
-        self.ui.bytes(text.as_bytes());
+        self.whole(text.as_bytes());
+    }
+
+    /// Bytes that are the whole of stdout.
+    pub fn whole(&mut self, bytes: &[u8]) {
+        self.printed = true;
+        self.ui.bytes(bytes);
     }
 }

@@ -1,4 +1,5 @@
 //! The only reads: what stands around an object in the cluster, and files.
 
+pub mod absence;
 pub mod files;
 pub mod survey;

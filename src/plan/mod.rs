@@ -9,6 +9,8 @@ pub mod nearest;
 pub mod outcome;
 pub mod owner;
 pub mod peer;
+pub mod proxy_name;
+pub mod server;
 
 use crate::model::{Kind, Object};
 use advice::Advice;
@@ -41,4 +43,3 @@ pub struct Wants {
     /// The gateway's sidecars and bootstrap.
     pub gateway: bool,
 }
-pub mod proxy_name;

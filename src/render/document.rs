@@ -17,6 +17,8 @@ pub struct Document<'a> {
     pub rows: &'a [Row],
     pub advice: &'a [Advice],
     pub failure: Option<&'a Failure>,
+    /// What this command's document has beside what every command's has.
+    pub fields: &'a Map<String, Value>,
     pub exit: Exit,
 }
 
@@ -36,6 +38,9 @@ impl Document<'_> {
         });
         if let Some(failure) = self.failure {
             document["error"] = error(failure);
+        }
+        for (key, value) in self.fields {
+            document[key] = value.clone();
         }
         document["exitCode"] = self.exit.code().into();
         document
@@ -106,6 +111,7 @@ mod tests {
             rows: &rows,
             advice: &[],
             failure: Some(&Failure::usage("no")),
+            fields: &Map::from_iter([("addresses".to_owned(), json!([]))]),
             exit: Exit::Usage,
         };
         let value = document.value();
@@ -116,6 +122,7 @@ mod tests {
         assert_eq!(value["summary"]["changed"], 1);
         assert_eq!(value["summary"]["total"], 1);
         assert_eq!(value["error"]["message"], "no");
+        assert_eq!(value["addresses"], json!([]));
         assert_eq!(value["exitCode"], 2);
     }
 }

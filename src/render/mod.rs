@@ -1,7 +1,9 @@
 //! Plans, outcomes and answers as text, diff, JSON and YAML: values in, text out.
 
+pub mod address;
 pub mod age;
 pub mod diff;
 pub mod document;
 pub mod pending;
 pub mod text;
+pub mod version;

@@ -1,9 +1,11 @@
 //! An address that is not there yet, as the failure that says so (exit 8).
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::age::since;
+use super::age::{age, since};
 use crate::error::{Exit, Failure, Reason};
 use crate::plan::address::{Cause, Pending, Unassigned, named};
 
@@ -23,25 +25,41 @@ pub enum Events<'a> {
 
 /// What is pending, since when, and what the cluster says about it.
 #[must_use]
-pub fn failure(pending: &Pending, events: &Events, now: Timestamp) -> Failure {
+pub fn failure(pending: &Pending, events: &Events, now: Timestamp, waited: Option<Duration>) -> Failure {
+    let wait = if waited.is_some() { "--wait-timeout waits longer" } else { "--wait waits" };
+    let mut failure = told(pending, events, now, wait);
+    failure.details.extend(waited.map(|time| format!("waited for {}", age(time.as_secs()))));
+    failure
+}
+
+/// What is waited for, before the wait.
+#[must_use]
+pub fn waiting(pending: &Pending, limit: Duration) -> String {
+    let what = match &pending.cause {
+        Cause::NoIngress(_) => "an external address",
+        Cause::NoReadyPod(_) => "a ready pod",
+    };
+    format!("waiting for {what} of {}, at most {}", named(&pending.service), age(limit.as_secs()))
+}
+
+fn told(pending: &Pending, events: &Events, now: Timestamp, wait: &str) -> Failure {
     let told =
         |message: &str| Failure::new(Exit::Pending, Reason::Pending, format!("{} {message}", named(&pending.service)));
     match &pending.cause {
         Cause::NoIngress(unassigned) => {
             let failure = told("has no external address yet").detail(since_when(unassigned, now));
             let failure = warnings(pending, events, now).into_iter().fold(failure, Failure::detail);
-            let hint =
-                if unassigned.node_port { "--wait waits; --local-cluster uses a node port" } else { "--wait waits" };
-            failure.hint(hint)
+            let other = if unassigned.node_port { "; --local-cluster uses a node port" } else { "" };
+            failure.hint(format!("{wait}{other}"))
         }
-        Cause::NoReadyPod(pods) if pods.is_empty() => told("has no pods yet, so no node answers for it")
-            .detail("no pod has its selector's labels")
-            .hint("--wait waits"),
+        Cause::NoReadyPod(pods) if pods.is_empty() => {
+            told("has no pods yet, so no node answers for it").detail("no pod has its selector's labels").hint(wait)
+        }
         Cause::NoReadyPod(pods) => {
             let failure = told(&format!("has no ready pod yet (0 of {}), so no node answers for it", pods.len()));
             let lines = pods.iter().take(MOST_LINES).map(|line| one_line(line));
             let failure = lines.chain(more(pods.len(), "pods")).fold(failure, Failure::detail);
-            failure.hint("--wait waits")
+            failure.hint(wait)
         }
     }
 }
@@ -49,9 +67,9 @@ pub fn failure(pending: &Pending, events: &Events, now: Timestamp) -> Failure {
 /// `LoadBalancer (class metallb), pending for 6m12s, asked for 10.0.0.9`.
 fn since_when(unassigned: &Unassigned, now: Timestamp) -> String {
     let class = unassigned.class.as_ref().map(|class| format!(" (class {class})")).unwrap_or_default();
-    let age = unassigned.created.map(|created| format!(" for {}", since(created, now))).unwrap_or_default();
+    let time = unassigned.created.map(|created| format!(" for {}", since(created, now))).unwrap_or_default();
     let asked = unassigned.asked_ip.as_ref().map(|ip| format!(", asked for {ip}")).unwrap_or_default();
-    one_line(&format!("LoadBalancer{class}, pending{age}{asked}"))
+    one_line(&format!("LoadBalancer{class}, pending{time}{asked}"))
 }
 
 /// The Service's own warnings, newest first: `event 40s ago (x4): SyncLoadBalancerFailed: quota exceeded`.
@@ -151,7 +169,7 @@ mod tests {
     #[test]
     fn a_pending_balancer_tells_its_age_its_newest_warning_and_two_ways_on() {
         let events = [event("SyncLoadBalancerFailed", "2026-01-01T00:05:32Z", 4)];
-        let failure = failure(&unassigned(), &Events::Read(&events), at(NOW));
+        let failure = failure(&unassigned(), &Events::Read(&events), at(NOW), None);
         assert_eq!((failure.exit, failure.reason), (Exit::Pending, Reason::Pending));
         assert_eq!(failure.message, "service gloo-system/gateway-proxy has no external address yet");
         assert_eq!(
@@ -159,6 +177,18 @@ mod tests {
             ["LoadBalancer, pending for 6m12s", "event 40s ago (x4): SyncLoadBalancerFailed: quota exceeded"]
         );
         assert_eq!(failure.hints, ["--wait waits; --local-cluster uses a node port"]);
+    }
+
+    #[test]
+    fn who_has_waited_is_told_how_long_and_how_to_wait_longer() {
+        let limit = Duration::from_mins(5);
+        let waited = failure(&unassigned(), &Events::Read(&[]), at(NOW), Some(limit));
+        assert_eq!(waited.details.last().unwrap(), "waited for 5m00s");
+        assert_eq!(waited.hints, ["--wait-timeout waits longer; --local-cluster uses a node port"]);
+        assert_eq!(
+            waiting(&unassigned(), limit),
+            "waiting for an external address of service gloo-system/gateway-proxy, at most 5m00s"
+        );
     }
 
     #[test]
@@ -177,7 +207,7 @@ mod tests {
             "involvedObject": {"kind": "Service", "namespace": "gloo-system", "name": "gateway-proxy"},
         });
         let events = [event("Old", "2026-01-01T00:01:12Z", 1), normal, other, elsewhere, pod, series];
-        let failure = failure(&unassigned(), &Events::Read(&events), at(NOW));
+        let failure = failure(&unassigned(), &Events::Read(&events), at(NOW), None);
         assert_eq!(
             failure.details[1..],
             ["event 12s ago (x2): New: two lines", "event 5m00s ago: Old: quota exceeded"]
@@ -188,7 +218,7 @@ mod tests {
     fn many_events_and_long_ones_are_cut() {
         let mut events: Vec<Value> = (0..7).map(|n| event(&format!("E{n}"), "2026-01-01T00:05:32Z", 1)).collect();
         events[0]["message"] = "\u{fc}".repeat(1000).into();
-        let failure = failure(&unassigned(), &Events::Read(&events), at(NOW));
+        let failure = failure(&unassigned(), &Events::Read(&events), at(NOW), None);
         assert_eq!(failure.details.len(), 7);
         assert_eq!(failure.details[1].chars().count(), LONGEST_MESSAGE + 3);
         assert_eq!(failure.details[6], "and 2 more events");
@@ -196,9 +226,9 @@ mod tests {
 
     #[test]
     fn no_events_and_unreadable_events_are_told_apart() {
-        let none = failure(&unassigned(), &Events::Read(&[]), at(NOW));
+        let none = failure(&unassigned(), &Events::Read(&[]), at(NOW), None);
         assert_eq!(none.details[1], "no warning events about it");
-        let unknown = failure(&unassigned(), &Events::Unknown("may not list events"), at(NOW));
+        let unknown = failure(&unassigned(), &Events::Unknown("may not list events"), at(NOW), None);
         assert_eq!(unknown.details[1], "events: unknown (may not list events)");
     }
 
@@ -210,7 +240,7 @@ mod tests {
             asked_ip: Some("10.0.0.9".into()),
             node_port: false,
         }));
-        let failure = failure(&pending, &Events::Read(&[]), at(NOW));
+        let failure = failure(&pending, &Events::Read(&[]), at(NOW), None);
         assert_eq!(failure.details[0], "LoadBalancer (class metallb), pending, asked for 10.0.0.9");
         assert_eq!(failure.hints, ["--wait waits"]);
     }
@@ -218,7 +248,7 @@ mod tests {
     #[test]
     fn pods_that_are_not_ready_are_named() {
         let pods = (0..6).map(|n| format!("pod p{n}: being deleted")).collect();
-        let failure = failure(&pending(Cause::NoReadyPod(pods)), &Events::Read(&[]), at(NOW));
+        let failure = failure(&pending(Cause::NoReadyPod(pods)), &Events::Read(&[]), at(NOW), None);
         assert_eq!(failure.exit, Exit::Pending);
         assert_eq!(
             failure.message,
@@ -231,7 +261,7 @@ mod tests {
 
     #[test]
     fn no_pods_at_all_is_pending_too() {
-        let failure = failure(&pending(Cause::NoReadyPod(Vec::new())), &Events::Read(&[]), at(NOW));
+        let failure = failure(&pending(Cause::NoReadyPod(Vec::new())), &Events::Read(&[]), at(NOW), None);
         assert_eq!(failure.message, "service gloo-system/gateway-proxy has no pods yet, so no node answers for it");
     }
 }

@@ -8,6 +8,8 @@ mod stage;
 mod support;
 
 mod cases;
+mod command_line;
+mod completion;
 mod house;
 mod kube_plugin;
 mod kube_proxy;
@@ -15,4 +17,7 @@ mod kube_session;
 mod kube_tls;
 mod kubeconfig;
 mod properties;
+mod proxy_address;
+mod proxy_plane;
 mod stage_self;
+mod version;

@@ -3,14 +3,16 @@
 use clap::ValueEnum;
 
 use crate::error::Failure;
-use crate::options::{AddressForm, Amount, Command, Local, Patience, Prefer, Proxy, ProxyTarget};
+use crate::options::{AddressForm, Command, Patience, Proxy, ProxyTarget};
+use crate::plan::address::{Amount, Prefer, Reach, Wish};
+use crate::plan::proxy_name;
 
 #[derive(Debug, clap::Args)]
 pub struct TargetArgs {
     /// The proxy, as NAME, svc/NAME, deployment/NAME or daemonset/NAME
     #[arg(long, value_name = "NAME", default_value = "gateway-proxy")]
     name: String,
-    /// The proxy of a Gateway of the Kubernetes Gateway API
+    /// The proxy of a Gateway of the Kubernetes Gateway API; without -n it is looked for in all namespaces
     #[arg(long, value_name = "NAME", conflicts_with = "name")]
     gateway: Option<String>,
     /// The port of the Service, by name or number [default: http, or the only one]
@@ -22,9 +24,9 @@ pub struct TargetArgs {
     /// Accepted for glooctl's sake: the node is found by its pods
     #[arg(short = 'p', long, value_name = "NAME", hide = true)]
     local_cluster_name: Option<String>,
-    /// Which of a load balancer's two names to print
-    #[arg(long, value_name = "WHICH", default_value = "hostname")]
-    prefer: Which,
+    /// Which of several addresses to print first [default: as the cluster lists them]
+    #[arg(long, value_name = "WHICH")]
+    prefer: Option<Which>,
     /// Print every address, one a line
     #[arg(long)]
     all: bool,
@@ -41,19 +43,23 @@ enum Which {
 
 impl TargetArgs {
     pub fn options(self, form: AddressForm) -> Result<Command, Failure> {
+        let target = match self.gateway {
+            Some(gateway) => ProxyTarget::Gateway { service: proxy_name::parse_gateway(&gateway)?.name, gateway },
+            None => ProxyTarget::Service(proxy_name::parse(&self.name)?.service_name()?.to_owned()),
+        };
         Ok(Command::Proxy(Proxy {
             form,
-            target: match self.gateway {
-                Some(gateway) => ProxyTarget::Gateway(gateway),
-                None => ProxyTarget::Name(self.name),
+            target,
+            wish: Wish {
+                port: self.port,
+                reach: if self.local_cluster { Reach::NodePort } else { Reach::ServiceType },
+                prefer: match self.prefer {
+                    None => Prefer::AsListed,
+                    Some(Which::Ip) => Prefer::Ip,
+                    Some(Which::Hostname) => Prefer::Hostname,
+                },
+                amount: if self.all { Amount::All } else { Amount::One },
             },
-            port: self.port,
-            local: if self.local_cluster { Local::NodePort } else { Local::AsTheServiceSays },
-            prefer: match self.prefer {
-                Which::Ip => Prefer::Ip,
-                Which::Hostname => Prefer::Hostname,
-            },
-            amount: if self.all { Amount::All } else { Amount::One },
             patience: if self.wait { Patience::Wait } else { Patience::Now },
         }))
     }

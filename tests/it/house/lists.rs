@@ -24,9 +24,9 @@ fn holds(file: &str, begin: &str, end: &str, wanted: &str) {
 
 /// Holds the table of a closed list in `docs/output.md` and its enumeration in the schema.
 fn listed(plural: &str, singular: &str, names: &[(&str, &str)]) {
-    let rows: String =
+    let rows: Vec<_> =
         names.iter().map(|(name, meaning)| format!("| `{name}` | {} |\n", in_a_table(meaning))).collect();
-    let table = format!("\n\n| name | what it means |\n|---|---|\n{rows}\n");
+    let table = format!("\n\n| name | what it means |\n|---|---|\n{}\n", rows.concat());
     holds(OUTPUT, &format!("<!-- {plural} -->"), &format!("<!-- /{plural} -->"), &table);
     let names: Vec<_> = names.iter().map(|(name, _)| format!("\n      \"{name}\"")).collect();
     holds(SCHEMA, &format!("\"{singular}\": {{\"enum\": ["), "]", &format!("{}\n    ", names.join(",")));

@@ -56,6 +56,7 @@ fn every_outcome_reason_code_and_exit_fits_the_schema() {
             dry_run: Some("server"),
             rows: &rows,
             advice: &advice,
+            fields: &serde_json::Map::new(),
             failure: Some(&failure),
             exit,
         };

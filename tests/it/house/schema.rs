@@ -16,7 +16,6 @@ fn check(root: &Value, schema: &Value, value: &Value, place: &str, faults: &mut 
     let schema = schema.as_object().unwrap_or_else(|| panic!("a schema is an object, not {schema}"));
     for (keyword, argument) in schema {
         match keyword.as_str() {
-            "$schema" | "$id" | "$defs" | "title" | "description" => {}
             "$ref" => check(root, referred(root, argument), value, place, faults),
             "type" => {
                 let types: Vec<_> = argument.as_array().map_or_else(|| vec![argument], |all| all.iter().collect());
@@ -28,7 +27,7 @@ fn check(root: &Value, schema: &Value, value: &Value, place: &str, faults: &mut 
             "enum" if !argument.as_array().unwrap().contains(value) => {
                 faults.push(format!("{place}: {value} is not one of {argument}"));
             }
-            "const" | "enum" => {}
+            "const" | "enum" | "$schema" | "$id" | "$defs" | "title" | "description" => {}
             "minimum" => {
                 if value.as_i64().is_some_and(|number| number < argument.as_i64().unwrap()) {
                     faults.push(format!("{place}: {value} is less than {argument}"));

@@ -5,4 +5,4 @@ mod sandbox;
 pub mod stub;
 
 pub use certificate::Certificate;
-pub use sandbox::Sandbox;
+pub use sandbox::{Output, Sandbox};

@@ -94,6 +94,23 @@ impl Sandbox {
 
     /// Runs the binary with this on stdin.
     pub fn run_with(&self, args: &[&str], stdin: &str) -> Output {
+        self.finish(args, stdin, |_| {})
+    }
+
+    /// Runs the binary and sends it Ctrl-C's signal once it is so.
+    pub fn interrupted(&self, args: &[&str], so: impl Fn() -> bool) -> Output {
+        self.finish(args, "", |child| {
+            let start = Instant::now();
+            while !so() {
+                assert!(start.elapsed() < PATIENCE, "not so within {PATIENCE:?}");
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            let kill = format!("kill -INT {}", child.id());
+            assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        })
+    }
+
+    fn finish(&self, args: &[&str], stdin: &str, meanwhile: impl FnOnce(&Child)) -> Output {
         let mut child = Command::new(env!("CARGO_BIN_EXE_gloo-rs"))
             .args(args)
             .env_clear()
@@ -110,6 +127,7 @@ impl Sandbox {
         std::thread::spawn(move || drop(input.write_all(text.as_bytes())));
         let stdout = reader(child.stdout.take().unwrap());
         let stderr = reader(child.stderr.take().unwrap());
+        meanwhile(&child);
         let code = wait(&mut child, args);
         Output { code, stdout: self.placed(&stdout.join().unwrap()), stderr: self.placed(&stderr.join().unwrap()) }
     }

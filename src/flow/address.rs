@@ -1,0 +1,225 @@
+//! `proxy url`, `proxy address`: the Service first, and only what its answer needs after it.
+
+use std::time::Duration;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::report::Report;
+use crate::error::{Exit, Failure, Reason};
+use crate::kube::{ApiError, Cause, Query, Scope, Session};
+use crate::load::absence;
+use crate::model::{Object, ObjectRef, kinds};
+use crate::options::{AddressForm, Global, Patience, Proxy, ProxyTarget};
+use crate::plan::address::{self, Address, Answer, Found, Need, Pending, Seen, Wish};
+use crate::plan::nearest;
+use crate::render;
+use crate::render::pending::{self, Events};
+
+/// The Services of proxies that a Gateway of the Kubernetes Gateway API has.
+const GATEWAY_LABEL: &str = "gateway.networking.k8s.io/gateway-name";
+/// Nodes read at once: each request is a TLS handshake of its own.
+const NODES_AT_ONCE: usize = 8;
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// Finds the addresses and prints them.
+///
+/// # Errors
+/// Why there is none, or none yet.
+pub async fn print(task: &Proxy, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+    report.field("addresses", Value::Array(Vec::new()));
+    let session = super::open(global, report).await?;
+    let look = Look { session: &session, wish: &task.wish };
+    let service = look.service(&task.target, global).await?;
+    let (state, waited) = match (look.decide(&service).await?, task.patience) {
+        (State::Pending(pending), Patience::Wait) => {
+            report.ui.status(&pending::waiting(&pending, global.wait_timeout));
+            (look.wait(pending, global.wait_timeout).await?, Some(global.wait_timeout))
+        }
+        (state, _) => (state, None),
+    };
+    match state {
+        State::Found(found) => {
+            say(&found, task.form, report);
+            Ok(())
+        }
+        State::Pending(pending) => Err(look.explain(&pending, waited).await),
+    }
+}
+
+fn say(found: &Found, form: AddressForm, report: &mut Report<'_>) {
+    for advice in &found.advice {
+        report.advice(advice.clone());
+    }
+    let line = match form {
+        AddressForm::Url => Address::url,
+        AddressForm::Address => Address::address,
+    };
+    for address in &found.addresses {
+        report.line(&line(address));
+    }
+    report.field("addresses", found.addresses.iter().map(render::address::value).collect());
+}
+
+enum State {
+    Found(Found),
+    Pending(Pending),
+}
+
+struct Look<'l> {
+    session: &'l Session,
+    wish: &'l Wish,
+}
+
+impl Look<'_> {
+    async fn service(&self, target: &ProxyTarget, global: &Global) -> Result<Object, Failure> {
+        match (target, &global.namespace) {
+            (ProxyTarget::Gateway { gateway, service }, None) => self.of_gateway(gateway, service).await,
+            (ProxyTarget::Gateway { service: name, .. } | ProxyTarget::Service(name), _) => {
+                self.named(&ObjectRef::new(&kinds::SERVICE, global.object_namespace(), name.as_str())).await
+            }
+        }
+    }
+
+    async fn named(&self, service: &ObjectRef) -> Result<Object, Failure> {
+        let error = match self.session.get(service.kind, &service.namespace, &service.name).await {
+            Ok(value) => return Ok(Object::new(service.kind, value)),
+            Err(error) => error,
+        };
+        let absent = error.cause == Cause::NotFound;
+        let mut failure = error.into_failure(self.session);
+        if absent {
+            let absence = absence::around(self.session, service).await;
+            failure.details.splice(0..0, absence.detail());
+            failure.hints.extend(absence.hint());
+        }
+        Err(failure)
+    }
+
+    /// A Gateway stands in any namespace: its Service has a name that nothing else has.
+    async fn of_gateway(&self, gateway: &str, service: &str) -> Result<Object, Failure> {
+        let query = Query { fields: format!("metadata.name={service}"), ..Query::default() };
+        let mut found = self.session.list_all(&kinds::SERVICE, Scope::All, query).await.map_err(|error| {
+            let forbidden = matches!(error.cause, Cause::Forbidden { .. });
+            let failure = error.into_failure(self.session);
+            if forbidden { failure.hint("-n NAMESPACE looks in one namespace alone") } else { failure }
+        })?;
+        match (found.pop(), found.is_empty()) {
+            (Some(only), true) => Ok(Object::new(&kinds::SERVICE, only)),
+            (Some(last), false) => Err(several(gateway, service, found.iter().chain([&last]))),
+            (None, _) => Err(self.no_gateway(gateway, service).await),
+        }
+    }
+
+    async fn no_gateway(&self, gateway: &str, service: &str) -> Failure {
+        let query = Query { metadata_only: true, limit: 500, ..Query::labelled(GATEWAY_LABEL) };
+        let page = self.session.list_page(&kinds::SERVICE, Scope::All, &query).await;
+        let services = page.map(|page| page.items).unwrap_or_default();
+        let gateways = services.iter().filter_map(|item| item["metadata"]["labels"][GATEWAY_LABEL].as_str());
+        let near = nearest::nearest(gateway, gateways);
+        let mut failure = Failure::new(
+            Exit::SaidNo,
+            Reason::NotFound,
+            format!("service/{service}, which Gateway {gateway} would have: not found in any namespace"),
+        );
+        if !near.is_empty() {
+            failure = failure.detail(format!("near: {}", near.join(", ")));
+        }
+        failure
+            .detail(format!("looked in context {} ({})", self.session.context(), self.session.server()))
+            .hint("--gateway is a Gateway of the Kubernetes Gateway API; --name is any gateway proxy")
+    }
+
+    /// Reads until what was read decides.
+    async fn decide(&self, service: &Object) -> Result<State, Failure> {
+        let (mut pods, mut nodes): (Option<Vec<Value>>, Option<Vec<Value>>) = (None, None);
+        loop {
+            let seen = Seen { pods: pods.as_deref(), nodes: nodes.as_deref() };
+            match address::answer(service, seen, self.wish) {
+                Answer::Found(found) => return Ok(State::Found(found)),
+                Answer::Pending(pending) => return Ok(State::Pending(pending)),
+                Answer::Refused(failure) => return Err(failure),
+                Answer::Needs(Need::Pods { namespace, selector }) => {
+                    let list = self.session.list_all(
+                        &kinds::POD,
+                        Scope::Namespace(&namespace),
+                        Query::labelled(selector.as_str()),
+                    );
+                    pods = Some(list.await.map_err(|error| error.into_failure(self.session))?);
+                }
+                Answer::Needs(Need::Nodes(names)) => nodes = Some(self.nodes(&names).await?),
+            }
+        }
+    }
+
+    /// Those of the nodes that there are: one may go while its pods are still listed.
+    async fn nodes(&self, names: &[String]) -> Result<Vec<Value>, Failure> {
+        stream::iter(names)
+            .map(|name| self.session.get(&kinds::NODE, "", name))
+            .buffered(NODES_AT_ONCE)
+            .filter_map(async |node| match node {
+                Err(ApiError { cause: Cause::NotFound, .. }) => None,
+                other => Some(other),
+            })
+            .try_collect()
+            .await
+            .map_err(|error| error.into_failure(self.session))
+    }
+
+    async fn wait(&self, mut pending: Pending, limit: Duration) -> Result<State, Failure> {
+        let end = Instant::now() + limit;
+        let mut pause = FIRST_PAUSE;
+        while Instant::now() < end {
+            tokio::time::sleep_until(end.min(Instant::now() + pause)).await;
+            let again = async { self.decide(&self.named(&pending.service).await?).await };
+            match tokio::time::timeout_at(end, again).await {
+                Ok(Ok(State::Pending(still))) => pending = still,
+                // An API server that restarts in a wait of minutes does not end it.
+                Ok(Err(Failure { exit: Exit::NoAnswer, .. })) => {}
+                Ok(done) => return done,
+                Err(_) => break,
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+        Ok(State::Pending(pending))
+    }
+
+    async fn explain(&self, pending: &Pending, waited: Option<Duration>) -> Failure {
+        let about = match pending.cause {
+            address::Cause::NoIngress(_) => Some(&pending.service),
+            address::Cause::NoReadyPod(_) => None,
+        };
+        let listed = match about {
+            Some(service) => self.events(service).await,
+            None => Ok(Vec::new()),
+        };
+        let events = match &listed {
+            Ok(events) => Events::Read(events),
+            Err(why) => Events::Unknown(why),
+        };
+        pending::failure(pending, &events, Timestamp::now(), waited)
+    }
+
+    async fn events(&self, service: &ObjectRef) -> Result<Vec<Value>, String> {
+        let query = Query { fields: address::event_selector(service), limit: 500, ..Query::default() };
+        let page = self.session.list_page(&kinds::EVENT, Scope::Namespace(&service.namespace), &query).await;
+        page.map(|page| page.items).map_err(|error| match error.cause {
+            Cause::Forbidden { .. } => "may not list events".to_owned(),
+            _ => error.to_string(),
+        })
+    }
+}
+
+fn several<'v>(gateway: &str, service: &str, found: impl Iterator<Item = &'v Value>) -> Failure {
+    let namespaces: Vec<&str> = found.filter_map(|item| item["metadata"]["namespace"].as_str()).collect();
+    Failure::new(
+        Exit::Failed,
+        Reason::Ambiguous,
+        format!("Gateway {gateway}: {} namespaces have a service/{service}", namespaces.len()),
+    )
+    .detail(format!("in {}", namespaces.join(", ")))
+    .hint("-n NAMESPACE chooses one")
+}

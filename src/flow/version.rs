@@ -1,0 +1,54 @@
+//! `version`: the client's own, and what the server says of itself; a server that says nothing is no failure.
+
+use super::report::Report;
+use crate::error::Failure;
+use crate::kube::{Query, Scope, Session};
+use crate::model::kinds;
+use crate::options::{Format, GLOO_SYSTEM, Global};
+use crate::plan::advice::{Advice, Code};
+use crate::plan::server;
+use crate::render::version::{self, ServerSide, Versions};
+
+const CLIENT: &str = env!("CARGO_PKG_VERSION");
+
+/// Prints this program's version; reads nothing.
+pub fn client(format: Format, report: &mut Report<'_>) {
+    say(&Versions { client: CLIENT, server: None }, format, report);
+}
+
+/// Prints both sides' versions.
+///
+/// # Errors
+/// None of its own: what could not be read is said in the document.
+pub async fn all(global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+    let namespace = global.gloo_namespace.as_deref().or(global.namespace.as_deref()).unwrap_or(GLOO_SYSTEM);
+    let side = match super::open(global, report).await {
+        Ok(session) => ask(&session, namespace).await,
+        Err(failure) => ServerSide { gloo: Err(failure.message.clone()), cluster: Err(failure.message) },
+    };
+    let mut unknown: Vec<&String> = side.gloo.as_ref().err().into_iter().chain(side.cluster.as_ref().err()).collect();
+    unknown.dedup();
+    if !unknown.is_empty() {
+        let why: Vec<&str> = unknown.into_iter().map(String::as_str).collect();
+        report.advice(Advice::note(Code::NoServer, format!("server version unknown: {}", why.join("; "))));
+    }
+    say(&Versions { client: CLIENT, server: Some(side) }, global.format, report);
+    Ok(())
+}
+
+async fn ask(session: &Session, namespace: &str) -> ServerSide {
+    let query = Query::labelled(server::GLOO_LABEL);
+    let deployments = session.list_all(&kinds::DEPLOYMENT, Scope::Namespace(namespace), query);
+    let (deployments, cluster) = futures_util::future::join(deployments, session.version()).await;
+    let gloo = deployments.map_err(|error| error.into_failure(session).message).and_then(|deployments| {
+        server::of_deployments(&deployments, namespace).ok_or_else(|| format!("no Gloo in namespace {namespace}"))
+    });
+    ServerSide { gloo, cluster: cluster.map_err(|error| error.into_failure(session).message) }
+}
+
+fn say(versions: &Versions, format: Format, report: &mut Report<'_>) {
+    match format {
+        Format::Table => version::table(versions).iter().for_each(|line| report.line(line)),
+        _ => report.value(&version::value(versions)),
+    }
+}

@@ -1,0 +1,49 @@
+//! An object that is not there: which names are near it, and where else its name is.
+
+use serde_json::Value;
+
+use crate::kube::{Query, Scope, Session};
+use crate::model::ObjectRef;
+use crate::plan::nearest;
+
+/// What can be said about an object that is not there. Whatever may not be read is not said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Absence {
+    /// Names in the same namespace, nearest first.
+    pub near: Vec<String>,
+    /// Another namespace that has the name; looked for only where no name is near.
+    pub elsewhere: Option<String>,
+}
+
+impl Absence {
+    /// `near: a, b`
+    #[must_use]
+    pub fn detail(&self) -> Option<String> {
+        (!self.near.is_empty()).then(|| format!("near: {}", self.near.join(", ")))
+    }
+
+    /// The flag that finds it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        self.elsewhere.as_ref().map(|namespace| format!("it is in namespace {namespace}: -n {namespace}"))
+    }
+}
+
+/// Looks around an object that is not there.
+pub async fn around(session: &Session, absent: &ObjectRef) -> Absence {
+    let here = list(session, absent, Scope::Namespace(&absent.namespace), String::new()).await;
+    let names = here.iter().filter_map(|item| item["metadata"]["name"].as_str());
+    let near = nearest::nearest(&absent.name, names);
+    if !near.is_empty() {
+        return Absence { near, elsewhere: None };
+    }
+    let namesakes = list(session, absent, Scope::All, format!("metadata.name={}", absent.name)).await;
+    let elsewhere = namesakes.iter().find_map(|item| item["metadata"]["namespace"].as_str()).map(str::to_owned);
+    Absence { near, elsewhere }
+}
+
+async fn list(session: &Session, absent: &ObjectRef, scope: Scope<'_>, fields: String) -> Vec<Value> {
+    let query = Query { fields, metadata_only: true, limit: 500, ..Query::default() };
+    let page = session.list_page(absent.kind, scope, &query).await;
+    page.map(|page| page.items).unwrap_or_default()
+}

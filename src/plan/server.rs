@@ -1,0 +1,126 @@
+//! Which Gloo runs: read off the images of its Deployments, as `glooctl version` does.
+
+use serde_json::Value;
+
+/// The label of every Deployment that Gloo's chart makes.
+pub const GLOO_LABEL: &str = "app=gloo";
+/// Where the chart of Gloo Enterprise says which open source version it builds on.
+const OSS_TAG: &str = "gloo.solo.io/oss-image-tag";
+
+/// An installed Gloo.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    pub namespace: String,
+    /// glooctl's word: `Gateway`, `Ingress`, or `Unknown` where no control plane is among them.
+    pub kind: &'static str,
+    pub enterprise: bool,
+    pub containers: Vec<Container>,
+}
+
+/// A container of one of its Deployments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Container {
+    pub image: Image,
+    pub oss_tag: Option<String>,
+}
+
+/// An image's name in its parts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    /// Everything before the last slash: `quay.io/solo-io`.
+    pub registry: String,
+    /// `gloo-ee`
+    pub name: String,
+    /// The tag; without one the digest; else empty.
+    pub tag: String,
+}
+
+impl Image {
+    /// `REGISTRY/NAME:TAG@DIGEST`: a registry may have a port, an image may have a digest alone.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let (before, digest) = text.split_once('@').unwrap_or((text, ""));
+        let (registry, last) = before.rsplit_once('/').unwrap_or(("", before));
+        let (name, tag) = last.split_once(':').unwrap_or((last, digest));
+        Self { registry: registry.to_owned(), name: name.to_owned(), tag: tag.to_owned() }
+    }
+}
+
+/// The Gloo that these Deployments are; `None` if they are none.
+#[must_use]
+pub fn of_deployments(deployments: &[Value], namespace: &str) -> Option<Server> {
+    let containers: Vec<Container> = deployments.iter().flat_map(containers).collect();
+    if containers.is_empty() {
+        return None;
+    }
+    let has = |wanted: fn(&str) -> bool| containers.iter().any(|container| wanted(&container.image.name));
+    // FIPS and distroless builds have suffixes: gloo-ee-fips, gloo-distroless.
+    let enterprise = has(|name| name == "gloo-ee" || name.starts_with("gloo-ee-"));
+    let kind = match (has(|name| name == "ingress"), enterprise || has(|name| name.starts_with("gloo"))) {
+        (true, _) => "Ingress",
+        (false, true) => "Gateway",
+        (false, false) => "Unknown",
+    };
+    Some(Server { namespace: namespace.to_owned(), kind, enterprise, containers })
+}
+
+fn containers(deployment: &Value) -> Vec<Container> {
+    let template = &deployment["spec"]["template"];
+    let oss_tag = template["metadata"]["annotations"][OSS_TAG].as_str();
+    let containers = template["spec"]["containers"].as_array().into_iter().flatten();
+    containers
+        .filter_map(|container| container["image"].as_str())
+        .map(|image| Container { image: Image::parse(image), oss_tag: oss_tag.map(str::to_owned) })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_image_is_read_with_ports_digests_and_without_either() {
+        for (text, registry, name, tag) in [
+            ("quay.io/solo-io/gloo:1.17.7", "quay.io/solo-io", "gloo", "1.17.7"),
+            ("registry.example:5000/gloo", "registry.example:5000", "gloo", ""),
+            ("registry.example:5000/a/gloo:1.0@sha256:ab", "registry.example:5000/a", "gloo", "1.0"),
+            ("quay.io/gloo@sha256:ab", "quay.io", "gloo", "sha256:ab"),
+            ("gloo", "", "gloo", ""),
+        ] {
+            let image = Image { registry: registry.into(), name: name.into(), tag: tag.into() };
+            assert_eq!(Image::parse(text), image, "{text}");
+        }
+    }
+
+    fn deployment(images: &[&str]) -> Value {
+        let containers: Vec<_> = images.iter().map(|image| json!({"image": image})).collect();
+        json!({"spec": {"template": {
+            "metadata": {"annotations": {"gloo.solo.io/oss-image-tag": "1.17.7"}},
+            "spec": {"containers": containers},
+        }}})
+    }
+
+    #[test]
+    fn the_control_planes_image_says_which_gloo_it_is() {
+        for (images, kind, enterprise) in [
+            (["quay.io/solo-io/gloo:1.17.7", "quay.io/solo-io/discovery:1.17.7"], "Gateway", false),
+            (["mirror.example:5000/gloo-ee-fips:1.17.7", "envoy:1"], "Gateway", true),
+            (["quay.io/solo-io/gloo:1.17.7", "quay.io/solo-io/ingress:1.17.7"], "Ingress", false),
+            (["quay.io/solo-io/observability:1", "quay.io/solo-io/discovery:1"], "Unknown", false),
+        ] {
+            let server = of_deployments(&[deployment(&images[..1]), deployment(&images[1..])], "edge").unwrap();
+            assert_eq!((server.kind, server.enterprise), (kind, enterprise), "{images:?}");
+            assert_eq!(server.containers.len(), 2);
+            assert_eq!(server.containers[0].oss_tag.as_deref(), Some("1.17.7"));
+            assert_eq!(server.namespace, "edge");
+        }
+    }
+
+    #[test]
+    fn no_container_is_no_gloo() {
+        assert_eq!(of_deployments(&[], "edge"), None);
+        assert_eq!(of_deployments(&[json!({"spec": {}})], "edge"), None);
+    }
+}

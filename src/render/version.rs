@@ -1,0 +1,180 @@
+//! Versions, as glooctl's document and as a table.
+
+use serde_json::{Map, Value, json};
+
+use crate::plan::server::{Container, Server};
+
+/// What was found out; an error says why a part is missing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Versions<'v> {
+    pub client: &'v str,
+    /// `None`: the server was not to be asked.
+    pub server: Option<ServerSide>,
+}
+
+/// What the cluster said.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServerSide {
+    pub gloo: Result<Server, String>,
+    /// What `GET /version` answered.
+    pub cluster: Result<Value, String>,
+}
+
+/// The parts of `GET /version` that glooctl shows.
+const CLUSTER_KEYS: [&str; 5] = ["major", "minor", "gitVersion", "buildDate", "platform"];
+
+/// The document, keys in glooctl's words.
+#[must_use]
+pub fn value(versions: &Versions) -> Value {
+    let mut document = json!({
+        "apiVersion": "gloo-rs/v1",
+        "kind": "Version",
+        "client": {"version": versions.client},
+    });
+    let Some(side) = &versions.server else { return document };
+    document["server"] = side.gloo.iter().map(server).collect();
+    document["kubernetesCluster"] = side.cluster.as_ref().map_or(Value::Null, cluster);
+    for (key, error) in [("serverError", side.gloo.as_ref().err()), ("kubernetesError", side.cluster.as_ref().err())] {
+        if let Some(error) = error {
+            document[key] = error.as_str().into();
+        }
+    }
+    document
+}
+
+fn server(server: &Server) -> Value {
+    json!({
+        "type": server.kind,
+        "enterprise": server.enterprise,
+        "kubernetes": {
+            "containers": server.containers.iter().map(container).collect::<Vec<_>>(),
+            "namespace": server.namespace,
+        },
+    })
+}
+
+fn container(container: &Container) -> Value {
+    let mut value = json!({
+        "Tag": container.image.tag, "Name": container.image.name, "Registry": container.image.registry,
+    });
+    if let Some(tag) = &container.oss_tag {
+        value["OssTag"] = tag.as_str().into();
+    }
+    value
+}
+
+fn cluster(answer: &Value) -> Value {
+    CLUSTER_KEYS.iter().map(|key| ((*key).to_owned(), answer[*key].clone())).collect::<Map<_, _>>().into()
+}
+
+/// The lines of the table.
+#[must_use]
+pub fn table(versions: &Versions) -> Vec<String> {
+    let mut lines = vec![format!("Client version: {}", versions.client)];
+    let Some(side) = &versions.server else { return lines };
+    match &side.gloo {
+        Err(why) => lines.push(format!("Server version: unknown ({why})")),
+        Ok(server) => {
+            let kind = if server.enterprise { format!("{} (enterprise)", server.kind) } else { server.kind.to_owned() };
+            let width = server.namespace.len().max("NAMESPACE".len());
+            let second = kind.len().max("DEPLOYMENT-TYPE".len());
+            lines.push("Server version:".to_owned());
+            lines.push(format!("  {:width$}  {:second$}  CONTAINERS", "NAMESPACE", "DEPLOYMENT-TYPE"));
+            let images = server.containers.iter().map(|it| format!("{}:{}", it.image.name, it.image.tag));
+            let mut lead = format!("  {:width$}  {kind:second$}", server.namespace);
+            for image in images {
+                lines.push(format!("{lead}  {image}"));
+                lead = " ".repeat(lead.len());
+            }
+        }
+    }
+    lines.push(match &side.cluster {
+        Ok(answer) => format!("Kubernetes version: {}", answer["gitVersion"].as_str().unwrap_or("unknown")),
+        Err(why) => format!("Kubernetes version: unknown ({why})"),
+    });
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::server::Image;
+
+    fn found() -> ServerSide {
+        let container = |name: &str, oss_tag: Option<&str>| Container {
+            image: Image { registry: "quay.io/solo-io".into(), name: name.into(), tag: "1.17.7".into() },
+            oss_tag: oss_tag.map(str::to_owned),
+        };
+        ServerSide {
+            gloo: Ok(Server {
+                namespace: "gloo-system".into(),
+                kind: "Gateway",
+                enterprise: false,
+                containers: vec![container("gloo", Some("1.17.7")), container("discovery", None)],
+            }),
+            cluster: Ok(json!({
+                "major": "1", "minor": "36", "gitVersion": "v1.36.3", "gitCommit": "abc", "buildDate": "2026-01-01",
+                "platform": "linux/amd64",
+            })),
+        }
+    }
+
+    #[test]
+    fn the_document_has_glooctls_keys() {
+        let document = value(&Versions { client: "0.1.0", server: Some(found()) });
+        assert_eq!(document["client"], json!({"version": "0.1.0"}));
+        assert_eq!(
+            document["server"],
+            json!([{"type": "Gateway", "enterprise": false, "kubernetes": {"containers": [
+                {"Tag": "1.17.7", "Name": "gloo", "Registry": "quay.io/solo-io", "OssTag": "1.17.7"},
+                {"Tag": "1.17.7", "Name": "discovery", "Registry": "quay.io/solo-io"},
+            ], "namespace": "gloo-system"}}])
+        );
+        assert_eq!(
+            document["kubernetesCluster"],
+            json!({"major": "1", "minor": "36", "gitVersion": "v1.36.3", "buildDate": "2026-01-01",
+                "platform": "linux/amd64"})
+        );
+        assert!(document.get("serverError").is_none() && document.get("kubernetesError").is_none());
+    }
+
+    #[test]
+    fn what_is_missing_says_why_in_a_field() {
+        let side = ServerSide { gloo: Err("no Gloo".into()), cluster: Err("no connection".into()) };
+        let versions = Versions { client: "0.1.0", server: Some(side) };
+        let document = value(&versions);
+        assert_eq!(document["server"], json!([]));
+        assert_eq!(document["kubernetesCluster"], Value::Null);
+        assert_eq!(document["serverError"], "no Gloo");
+        assert_eq!(document["kubernetesError"], "no connection");
+        assert_eq!(
+            table(&versions)[1..],
+            ["Server version: unknown (no Gloo)", "Kubernetes version: unknown (no connection)"]
+        );
+    }
+
+    #[test]
+    fn the_client_alone_says_nothing_of_a_server() {
+        let versions = Versions { client: "0.1.0", server: None };
+        assert_eq!(
+            value(&versions),
+            json!({"apiVersion": "gloo-rs/v1", "kind": "Version", "client": {"version": "0.1.0"}})
+        );
+        assert_eq!(table(&versions), ["Client version: 0.1.0"]);
+    }
+
+    #[test]
+    fn the_table_has_a_line_for_each_container() {
+        assert_eq!(
+            table(&Versions { client: "0.1.0", server: Some(found()) }),
+            [
+                "Client version: 0.1.0",
+                "Server version:",
+                "  NAMESPACE    DEPLOYMENT-TYPE  CONTAINERS",
+                "  gloo-system  Gateway          gloo:1.17.7",
+                "                                discovery:1.17.7",
+                "Kubernetes version: v1.36.3",
+            ]
+        );
+    }
+}
