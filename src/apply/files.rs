@@ -65,7 +65,7 @@ impl Staging {
         self.staged.is_empty()
     }
 
-    /// Writes the new bytes beside the file, with its mode and owner, and onto the disk.
+    /// Writes the new bytes beside the file, with its mode and owner.
     ///
     /// # Errors
     /// The file or its directory cannot be written, or the file is not what was read any more.
@@ -77,7 +77,8 @@ impl Staging {
         Ok(())
     }
 
-    /// Puts all the new contents in place. Before the first rename every file is checked once more.
+    /// Puts all the new contents in place. Before the first rename all of them are on the disk, and every file
+    /// is checked once more.
     ///
     /// # Errors
     /// Nothing is done, or a rename failed part-way; [`Halted`] says which files are new.
@@ -88,7 +89,11 @@ impl Staging {
             not_done: files[done..].to_vec(),
             failure: Box::new(failure),
         };
+        // Synced together: one by one as they are written, each would wait for a journal commit of its own.
         for staged in &self.staged {
+            File::open(&staged.sibling)
+                .and_then(|sibling| sibling.sync_all())
+                .map_err(|error| halted(0, cannot(&staged.file, &error)))?;
             check_unchanged(&staged.file, staged.old).map_err(|failure| halted(0, failure))?;
         }
         for (done, staged) in self.staged.into_iter().enumerate() {
@@ -109,7 +114,6 @@ fn write_beside(file: &Path, new: &[u8]) -> io::Result<TempPath> {
     sibling.write_all(new)?;
     keep_owner(&metadata, sibling.path())?;
     sibling.as_file().set_permissions(metadata.permissions())?;
-    sibling.as_file().sync_all()?;
     Ok(sibling.into_temp_path())
 }
 
@@ -233,14 +237,16 @@ mod tests {
         for name in ["a", "b", "c"] {
             staging.stage(&root.path().join(name), b"new", Print::of(b"old")).unwrap();
         }
-        fs::remove_file(&staging.staged[1].sibling).unwrap();
+        // A directory cannot be renamed over a file, by root neither.
+        fs::create_dir(root.path().join("dir")).unwrap();
+        staging.staged[1].sibling = TempPath::try_from_path(root.path().join("dir")).unwrap();
         let halted = staging.commit().unwrap_err();
         let short = |files: &[PathBuf]| -> Vec<String> {
             files.iter().map(|file| file.file_name().unwrap().to_str().unwrap().to_owned()).collect()
         };
         assert_eq!((short(&halted.done), short(&halted.not_done)), (vec!["a".into()], vec!["b".into(), "c".into()]));
         assert_eq!((text(root.path(), "a"), text(root.path(), "c")), ("new".into(), "old".into()));
-        assert_eq!(names(root.path()), ["a", "b", "c"]);
+        assert_eq!(names(root.path()), ["a", "b", "c", "dir"]);
     }
 
     #[test]
