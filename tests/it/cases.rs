@@ -53,7 +53,9 @@ fn run(case: &Path, bless: bool) -> Result<(), String> {
         put(&case.join("stdout"), &output.stdout);
         put(&case.join("stderr"), &timeless(&output.stderr));
         if after != before {
-            after.iter().for_each(|(name, content)| put(&case.join("out").join(name), content));
+            for (name, content) in &after {
+                put(&case.join("out").join(name), content);
+            }
         }
         return Ok(());
     }

@@ -80,7 +80,7 @@ fn patched(value: &Value, operations: &Value) -> Value {
         match operation["op"].as_str().unwrap() {
             "remove" => assert!(parent.shift_remove(key).is_some(), "{path} is not there"),
             "replace" => {
-                assert!(parent.insert(key.into(), operation["value"].clone()).is_some(), "{path} is not there")
+                assert!(parent.insert(key.into(), operation["value"].clone()).is_some(), "{path} is not there");
             }
             "add" => drop(parent.insert(key.into(), operation["value"].clone())),
             other => panic!("{other}"),

@@ -24,11 +24,16 @@ fn check(root: &Value, schema: &Value, value: &Value, place: &str, faults: &mut 
                     faults.push(format!("{place}: {value} is not of type {argument}"));
                 }
             }
-            "const" if value != argument => faults.push(format!("{place}: {value} is not {argument}")),
-            "enum" if !argument.as_array().unwrap().contains(value) => {
-                faults.push(format!("{place}: {value} is not one of {argument}"));
+            "const" => {
+                if value != argument {
+                    faults.push(format!("{place}: {value} is not {argument}"));
+                }
             }
-            "const" | "enum" => {}
+            "enum" => {
+                if !argument.as_array().unwrap().contains(value) {
+                    faults.push(format!("{place}: {value} is not one of {argument}"));
+                }
+            }
             "minimum" => {
                 if value.as_i64().is_some_and(|number| number < argument.as_i64().unwrap()) {
                     faults.push(format!("{place}: {value} is less than {argument}"));
