@@ -24,12 +24,13 @@ fn holds(file: &str, begin: &str, end: &str, wanted: &str) {
 
 /// Holds the table of a closed list in `docs/output.md` and its enumeration in the schema.
 fn listed(plural: &str, singular: &str, names: &[(&str, &str)]) {
-    let rows: Vec<_> =
-        names.iter().map(|(name, meaning)| format!("| `{name}` | {} |\n", in_a_table(meaning))).collect();
-    let table = format!("\n\n| name | what it means |\n|---|---|\n{}\n", rows.concat());
+    let row = |(name, meaning): &(&str, &str)| format!("| `{name}` | {} |\n", in_a_table(meaning));
+    let rows = names.iter().map(row).collect::<Vec<_>>().concat();
+    let table = format!("\n\n| name | what it means |\n|---|---|\n{rows}\n");
     holds(OUTPUT, &format!("<!-- {plural} -->"), &format!("<!-- /{plural} -->"), &table);
-    let names: Vec<_> = names.iter().map(|(name, _)| format!("\n      \"{name}\"")).collect();
-    holds(SCHEMA, &format!("\"{singular}\": {{\"enum\": ["), "]", &format!("{}\n    ", names.join(",")));
+    let values: Vec<_> = names.iter().map(|(name, _)| format!("\n      \"{name}\"")).collect();
+    let begin = format!("\"{singular}\": {{\"enum\": [");
+    holds(SCHEMA, &begin, "]", &format!("{}\n    ", values.join(",")));
 }
 
 /// Meanings are doc comments: their last full stop has no place in a table.

@@ -16,6 +16,7 @@ fn check(root: &Value, schema: &Value, value: &Value, place: &str, faults: &mut 
     let schema = schema.as_object().unwrap_or_else(|| panic!("a schema is an object, not {schema}"));
     for (keyword, argument) in schema {
         match keyword.as_str() {
+            "$schema" | "$id" | "$defs" | "title" | "description" => {}
             "$ref" => check(root, referred(root, argument), value, place, faults),
             "type" => {
                 let types: Vec<_> = argument.as_array().map_or_else(|| vec![argument], |all| all.iter().collect());
@@ -23,11 +24,16 @@ fn check(root: &Value, schema: &Value, value: &Value, place: &str, faults: &mut 
                     faults.push(format!("{place}: {value} is not of type {argument}"));
                 }
             }
-            "const" if value != argument => faults.push(format!("{place}: {value} is not {argument}")),
-            "enum" if !argument.as_array().unwrap().contains(value) => {
-                faults.push(format!("{place}: {value} is not one of {argument}"));
+            "const" => {
+                if value != argument {
+                    faults.push(format!("{place}: {value} is not {argument}"));
+                }
             }
-            "const" | "enum" | "$schema" | "$id" | "$defs" | "title" | "description" => {}
+            "enum" => {
+                if !argument.as_array().unwrap().contains(value) {
+                    faults.push(format!("{place}: {value} is not one of {argument}"));
+                }
+            }
             "minimum" => {
                 if value.as_i64().is_some_and(|number| number < argument.as_i64().unwrap()) {
                     faults.push(format!("{place}: {value} is less than {argument}"));
