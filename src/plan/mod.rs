@@ -4,6 +4,7 @@ pub mod address;
 pub mod advice;
 pub mod backend;
 pub mod gateway;
+pub mod inverse;
 pub mod mtls;
 pub mod nearest;
 pub mod outcome;
@@ -11,6 +12,7 @@ pub mod owner;
 pub mod peer;
 pub mod proxy_name;
 pub mod server;
+pub mod rollout;
 
 use crate::model::{Kind, Object};
 use advice::Advice;

@@ -1,0 +1,118 @@
+//! Taking back edits of ours, by name, on what is there now.
+
+use serde_json::Value;
+
+use crate::edit::{Edit, Op, json};
+use crate::model::FieldPath;
+
+/// The edits that take back `edits`, made on `before`, from what is there `now`.
+///
+/// What is already as it was before needs no edit. Edits are taken back in the opposite order.
+///
+/// # Errors
+/// The paths of ours that somebody else changed meanwhile: they are theirs now, and are left.
+pub fn inverse(before: &Value, edits: &[Edit], now: &Value) -> Result<Vec<Edit>, Vec<FieldPath>> {
+    let Ok(ours) = json::apply(before, edits) else { return Ok(Vec::new()) };
+    let mut back = Vec::new();
+    let mut theirs = Vec::new();
+    for edit in edits.iter().rev() {
+        let (was, set, is) = (edit.path.get(before), edit.path.get(&ours), edit.path.get(now));
+        if same(is, was) {
+            continue;
+        }
+        if !same(is, set) {
+            theirs.push(edit.path.clone());
+            continue;
+        }
+        back.push(match was {
+            Some(value) => Edit::set(edit.path.clone(), value.clone()),
+            None => Edit::remove(edit.path.clone()),
+        });
+    }
+    if theirs.is_empty() { Ok(back) } else { Err(theirs) }
+}
+
+/// Whether two readings of a field are one, where the API server may have filled in defaults: what we
+/// set is there, and what else is there was not ours to say.
+fn same(is: Option<&Value>, wanted: Option<&Value>) -> bool {
+    match (is, wanted) {
+        (None | Some(Value::Null), None | Some(Value::Null)) => true,
+        (Some(is), Some(wanted)) => covers(is, wanted),
+        _ => false,
+    }
+}
+
+/// Whether `is` has everything that `wanted` says.
+pub fn covers(is: &Value, wanted: &Value) -> bool {
+    match (is, wanted) {
+        (Value::Object(is), Value::Object(wanted)) => {
+            wanted.iter().all(|(key, value)| value.is_null() || is.get(key).is_some_and(|is| covers(is, value)))
+        }
+        (Value::Array(is), Value::Array(wanted)) => {
+            is.len() == wanted.len() && is.iter().zip(wanted).all(|(is, wanted)| covers(is, wanted))
+        }
+        (is, wanted) => is == wanted,
+    }
+}
+
+/// Whether every edit holds in this object.
+pub fn holds(edits: &[Edit], object: &Value) -> bool {
+    edits.iter().all(|edit| match &edit.op {
+        Op::Set(value) => same(edit.path.get(object), Some(value)),
+        Op::Remove => edit.path.get(object).is_none(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::Segment;
+
+    fn container(name: &str) -> FieldPath {
+        FieldPath::keys(&["spec", "containers"]).then(Segment::Named(name.into()))
+    }
+
+    fn edits() -> Vec<Edit> {
+        vec![
+            Edit::set(container("sds"), json!({"name": "sds", "image": "i"})),
+            Edit::set(FieldPath::keys(&["metadata", "annotations", "a"]), json!("new")),
+        ]
+    }
+
+    fn before() -> Value {
+        json!({"metadata": {"annotations": {"a": "old"}}, "spec": {"containers": [{"name": "envoy"}]}})
+    }
+
+    #[test]
+    fn what_was_set_goes_and_what_was_there_comes_back_whatever_else_changed() {
+        let mut now = json::apply(&before(), &edits()).unwrap();
+        now["spec"]["replicas"] = json!(3);
+        now["spec"]["containers"][1]["terminationMessagePath"] = json!("/dev/termination-log");
+        let back = inverse(&before(), &edits(), &now).unwrap();
+        let mut wanted = before();
+        wanted["spec"]["replicas"] = json!(3);
+        assert_eq!(json::apply(&now, &back), Ok(wanted));
+    }
+
+    #[test]
+    fn what_somebody_else_changed_is_left() {
+        let mut now = json::apply(&before(), &edits()).unwrap();
+        now["spec"]["containers"][1]["image"] = json!("theirs");
+        assert_eq!(inverse(&before(), &edits(), &now), Err(vec![container("sds")]));
+    }
+
+    #[test]
+    fn what_is_back_already_needs_nothing() {
+        assert_eq!(inverse(&before(), &edits(), &before()), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn defaults_that_the_server_fills_in_do_not_make_it_somebody_elses() {
+        let is = json!({"name": "sds", "image": "i", "imagePullPolicy": "IfNotPresent"});
+        assert!(covers(&is, &json!({"name": "sds", "image": "i"})));
+        assert!(!covers(&is, &json!({"name": "sds", "image": "j"})));
+        assert!(!covers(&json!([1]), &json!([1, 2])));
+    }
+}

@@ -1,0 +1,149 @@
+//! How far a workload's rollout is, and what its pods say where it does not get on.
+//!
+//! The rules are those of `kubectl rollout status` (kubectl, polymorphichelpers/rollout_status.go).
+
+use serde_json::Value;
+
+/// How far a rollout is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rollout {
+    /// Every pod is new and available.
+    Done { pods: u64 },
+    /// Not yet: so many of the wanted pods are new and ready.
+    Waiting { ready: u64, wanted: u64 },
+    /// The controller gave up.
+    GaveUp { ready: u64, wanted: u64, message: String },
+}
+
+/// Reads a Deployment's or a `DaemonSet`'s status.
+pub fn of(workload: &Value) -> Rollout {
+    let (spec, status) = (&workload["spec"], &workload["status"]);
+    let number = |value: &Value| value.as_u64().unwrap_or_default();
+    let seen = number(&status["observedGeneration"]) >= number(&workload["metadata"]["generation"]);
+    if workload["kind"] == "DaemonSet" || !status["desiredNumberScheduled"].is_null() {
+        let wanted = number(&status["desiredNumberScheduled"]);
+        let new = number(&status["updatedNumberScheduled"]);
+        let ready = new.min(number(&status["numberAvailable"]));
+        return if seen && new >= wanted && number(&status["numberAvailable"]) >= wanted {
+            Rollout::Done { pods: wanted }
+        } else {
+            Rollout::Waiting { ready: if seen { ready } else { 0 }, wanted }
+        };
+    }
+    let wanted = spec["replicas"].as_u64().unwrap_or(1);
+    let (all, new, available) =
+        (number(&status["replicas"]), number(&status["updatedReplicas"]), number(&status["availableReplicas"]));
+    let old = all.saturating_sub(new);
+    let ready = if seen { new.min(available.saturating_sub(old)) } else { 0 };
+    let gave_up = status["conditions"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|condition| condition["type"] == "Progressing" && condition["reason"] == "ProgressDeadlineExceeded");
+    if let (true, Some(condition)) = (seen, gave_up) {
+        let message = condition["message"].as_str().unwrap_or("the progress deadline passed").to_owned();
+        return Rollout::GaveUp { ready, wanted, message };
+    }
+    if seen && new >= wanted && all <= new && available >= new {
+        Rollout::Done { pods: wanted }
+    } else {
+        Rollout::Waiting { ready, wanted }
+    }
+}
+
+/// How many pods serve, old or new.
+pub fn serving(workload: &Value) -> u64 {
+    let status = &workload["status"];
+    status["availableReplicas"].as_u64().or_else(|| status["numberAvailable"].as_u64()).unwrap_or_default()
+}
+
+/// Why a pod is not ready, container by container: image pull, crash, scheduling, readiness.
+pub fn complaints(pod: &Value) -> Vec<String> {
+    let name = pod["metadata"]["name"].as_str().unwrap_or_default();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let mut said = Vec::new();
+    for condition in pod["status"]["conditions"].as_array().into_iter().flatten() {
+        if condition["type"] == "PodScheduled" && condition["status"] == "False" {
+            said.push(format!("pod {name}: not scheduled: {}", text(&condition["message"])));
+        }
+    }
+    for list in ["initContainerStatuses", "containerStatuses"] {
+        for status in pod["status"][list].as_array().into_iter().flatten() {
+            let container = text(&status["name"]);
+            if status["ready"] == true
+                || (list == "initContainerStatuses" && status["state"]["terminated"]["exitCode"] == 0)
+            {
+                continue;
+            }
+            let state = &status["state"];
+            let (reason, message) = match (&state["waiting"], &state["terminated"]) {
+                (Value::Object(waiting), _) => {
+                    (text(&waiting["reason"]), text(waiting.get("message").unwrap_or(&Value::Null)))
+                }
+                (_, Value::Object(ended)) => (
+                    format!("{} (exit {})", text(&ended["reason"]), ended["exitCode"]),
+                    text(ended.get("message").unwrap_or(&Value::Null)),
+                ),
+                _ => ("running, not ready".to_owned(), String::new()),
+            };
+            said.push(format!("pod {name}, container {container}: {reason}"));
+            said.extend((!message.is_empty()).then(|| format!("  {message}")));
+        }
+    }
+    said
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn deployment(generation: u64, status: &Value) -> Value {
+        json!({"kind": "Deployment", "metadata": {"generation": generation}, "spec": {"replicas": 2}, "status": status})
+    }
+
+    #[test]
+    fn a_deployment_is_rolled_out_when_every_pod_is_new_and_available() {
+        let table = [
+            (json!({"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2}), 0),
+            (json!({"observedGeneration": 2, "replicas": 3, "updatedReplicas": 1, "availableReplicas": 3}), 1),
+            (json!({"observedGeneration": 2, "replicas": 3, "updatedReplicas": 2, "availableReplicas": 2}), 1),
+        ];
+        for (status, ready) in table {
+            assert_eq!(of(&deployment(2, &status)), Rollout::Waiting { ready, wanted: 2 }, "{status}");
+        }
+        let done = json!({"observedGeneration": 2, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2});
+        assert_eq!(of(&deployment(2, &done)), Rollout::Done { pods: 2 });
+    }
+
+    #[test]
+    fn a_deployment_that_gave_up_says_why() {
+        let status = json!({"observedGeneration": 2, "replicas": 3, "updatedReplicas": 1, "availableReplicas": 2,
+            "conditions": [{"type": "Progressing", "reason": "ProgressDeadlineExceeded", "message": "timed out"}]});
+        assert_eq!(of(&deployment(2, &status)), Rollout::GaveUp { ready: 0, wanted: 2, message: "timed out".into() });
+    }
+
+    #[test]
+    fn a_daemon_set_counts_its_own_way() {
+        let daemon_set = |updated: u64| {
+            json!({"kind": "DaemonSet", "metadata": {"generation": 1},
+                "status": {"observedGeneration": 1, "desiredNumberScheduled": 3, "updatedNumberScheduled": updated, "numberAvailable": 3}})
+        };
+        assert_eq!(of(&daemon_set(2)), Rollout::Waiting { ready: 2, wanted: 3 });
+        assert_eq!(of(&daemon_set(3)), Rollout::Done { pods: 3 });
+    }
+
+    #[test]
+    fn a_pod_says_which_container_and_why() {
+        let pod = json!({"metadata": {"name": "p"}, "status": {"containerStatuses": [
+            {"name": "envoy", "ready": true, "state": {"running": {}}},
+            {"name": "istio-proxy", "ready": false, "state": {"waiting": {"reason": "ImagePullBackOff", "message": "429"}}},
+            {"name": "sds", "ready": false, "state": {"terminated": {"reason": "Error", "exitCode": 1}}},
+        ]}});
+        assert_eq!(
+            complaints(&pod),
+            ["pod p, container istio-proxy: ImagePullBackOff", "  429", "pod p, container sds: Error (exit 1)"]
+        );
+    }
+}
