@@ -139,6 +139,10 @@ reasons! {
     HeldBack = "heldBack",
     /// The command line is not one.
     Usage = "usage",
+    /// It failed, and what had been written could not all be taken back.
+    HalfDone = "halfDone",
+    /// The rollout did not become ready.
+    Rollout = "rollout",
     /// Nobody said yes.
     NotConfirmed = "notConfirmed",
     /// Ctrl-C.

@@ -18,6 +18,7 @@ pub mod options;
 pub mod plan;
 pub mod render;
 pub mod ui;
+pub mod verify;
 pub mod yaml;
 
 use std::ffi::{OsStr, OsString};

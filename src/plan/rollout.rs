@@ -93,6 +93,39 @@ pub fn complaints(pod: &Value) -> Vec<String> {
     said
 }
 
+/// Why no pod is made at all: quota, `PodSecurity`, an admission webhook.
+pub fn refusals(workload: &Value) -> Vec<String> {
+    let conditions = workload["status"]["conditions"].as_array().into_iter().flatten();
+    conditions
+        .filter(|condition| condition["type"] == "ReplicaFailure" && condition["status"] == "True")
+        .filter_map(|condition| condition["message"].as_str().map(str::to_owned))
+        .collect()
+}
+
+/// The latest warnings about a workload, its `ReplicaSet`s and its pods: those whose names begin with its own.
+pub fn events_of(name: &str, events: &[Value]) -> Vec<String> {
+    const SHOWN: usize = 3;
+    let mut lines: Vec<(&str, String)> = events
+        .iter()
+        .filter(|event| {
+            let of = event["involvedObject"]["name"].as_str().unwrap_or_default();
+            of == name || of.strip_prefix(name).is_some_and(|rest| rest.starts_with('-'))
+        })
+        .map(|event| {
+            let text = |key: &str| event[key].as_str().unwrap_or_default();
+            (text("lastTimestamp"), format!("event {}: {}", text("reason"), text("message")))
+        })
+        .collect();
+    lines.sort();
+    let mut said: Vec<String> = Vec::new();
+    for (_, line) in lines.into_iter().rev() {
+        if !said.contains(&line) && said.len() < SHOWN {
+            said.push(line);
+        }
+    }
+    said
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

@@ -1,0 +1,164 @@
+//! Several objects changed as one: all of them, or none of them any more.
+//!
+//! Nothing here relies on being dropped: what was done is a value, and taking it back is a call.
+
+use crate::edit::{Edit, patch};
+use crate::error::{Exit, Failure, Reason};
+use crate::kube::{ApiError, Cause, DryRun, Session};
+use crate::model::{Object, ObjectRef};
+use crate::plan::inverse::{self, inverse};
+
+/// How often a write is guarded anew because somebody else wrote other fields meanwhile.
+const TRIES: usize = 5;
+
+/// A change to one object, planned on what was read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    pub before: Object,
+    pub edits: Vec<Edit>,
+}
+
+/// A step that was made.
+#[derive(Debug, Clone)]
+pub struct Done {
+    pub step: Step,
+    pub after: Object,
+}
+
+/// What taking one step back came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Undone {
+    /// As before.
+    Back,
+    /// Still changed, and why.
+    Stands(String),
+}
+
+/// Lets the API server try every step: it asks authorization, admission and validation at once.
+///
+/// # Errors
+/// The first that would fail. A webhook with side effects cannot be asked: that is no failure, and
+/// is said in what is given back.
+pub async fn rehearse(session: &Session, steps: &[Step]) -> Result<Vec<ObjectRef>, Failure> {
+    let mut unasked = Vec::new();
+    for step in steps {
+        match send(session, step, DryRun::Server).await {
+            Ok(_) => {}
+            Err(error) if error.dry_run_unsupported() => unasked.push(step.before.reference.clone()),
+            Err(error) => return Err(error.into_failure(session).detail("nothing was changed")),
+        }
+    }
+    Ok(unasked)
+}
+
+/// Makes one step.
+///
+/// # Errors
+/// Why it was not made.
+pub async fn make(session: &Session, step: Step) -> Result<Done, ApiError> {
+    let after = match send(session, &step, DryRun::No).await {
+        Err(error) if error.outcome_unknown() => {
+            let ObjectRef { kind, namespace, name } = &step.before.reference;
+            match session.get(kind, namespace, name).await {
+                Ok(now) if inverse::holds(&step.edits, &now) => now,
+                _ => return Err(error),
+            }
+        }
+        other => other?,
+    };
+    let after = Object { reference: step.before.reference.clone(), value: after };
+    Ok(Done { step, after })
+}
+
+/// Sends the step's patch. A conflict is read again: if the fields of the step are still as they were
+/// when it was planned, the same step is guarded by the new version.
+async fn send(session: &Session, step: &Step, dry_run: DryRun) -> Result<serde_json::Value, ApiError> {
+    let ObjectRef { kind, namespace, name } = step.before.reference.clone();
+    let mut object = step.before.clone();
+    for _ in 0..TRIES {
+        let operations =
+            patch::guarded(&object, &step.edits).map_err(|path| unplannable(&step.before, &path.to_string()))?;
+        match session.patch(kind, &namespace, &name, &operations, dry_run).await {
+            Err(error) if error.cause == Cause::Conflict => {
+                let now = Object::new(kind, session.get(kind, &namespace, &name).await?);
+                let untouched =
+                    step.edits.iter().all(|edit| edit.path.get(&now.value) == edit.path.get(&step.before.value));
+                if !untouched {
+                    return Err(error);
+                }
+                object = now;
+            }
+            other => return other,
+        }
+    }
+    Err(ApiError { verb: crate::kube::Verb::Patch, kind: Some(kind), namespace, name, cause: Cause::Conflict })
+}
+
+fn unplannable(object: &Object, path: &str) -> ApiError {
+    let ObjectRef { kind, namespace, name } = object.reference.clone();
+    ApiError {
+        verb: crate::kube::Verb::Patch,
+        kind: Some(kind),
+        namespace,
+        name,
+        cause: Cause::Invalid(format!("{path} is not what it should be")),
+    }
+}
+
+/// Takes back what was done, the last first, from what is there now.
+pub async fn take_back(session: &Session, done: &[Done]) -> Vec<(ObjectRef, Undone)> {
+    let mut undone = Vec::new();
+    for Done { step, .. } in done.iter().rev() {
+        undone.push((step.before.reference.clone(), take_back_one(session, step).await));
+    }
+    undone
+}
+
+async fn take_back_one(session: &Session, step: &Step) -> Undone {
+    let ObjectRef { kind, namespace, name } = &step.before.reference;
+    for _ in 0..TRIES {
+        let now = match session.get(kind, namespace, name).await {
+            Ok(now) => Object::new(kind, now),
+            Err(error) => return Undone::Stands(error.into_failure(session).message),
+        };
+        let back = match inverse(&step.before.value, &step.edits, &now.value) {
+            Ok(back) if back.is_empty() => return Undone::Back,
+            Ok(back) => back,
+            Err(theirs) => {
+                let paths: Vec<_> = theirs.iter().map(ToString::to_string).collect();
+                return Undone::Stands(format!("somebody changed {} meanwhile", paths.join(", ")));
+            }
+        };
+        let Ok(operations) = patch::guarded(&now, &back) else {
+            return Undone::Stands("it is not what it should be any more".to_owned());
+        };
+        match session.patch(kind, namespace, name, &operations, DryRun::No).await {
+            Ok(_) => return Undone::Back,
+            Err(error) if error.cause == Cause::Conflict || error.outcome_unknown() => {}
+            Err(error) => return Undone::Stands(error.into_failure(session).message),
+        }
+    }
+    Undone::Stands(format!("changed by others {TRIES} times"))
+}
+
+/// The failure of a run that was taken back: whole (5), in part (6), or one that had written nothing.
+pub fn failure(cause: Failure, undone: &[(ObjectRef, Undone)], again: &str) -> Failure {
+    if undone.is_empty() {
+        return cause.detail("nothing was changed");
+    }
+    let stands = undone.iter().any(|(_, state)| matches!(state, Undone::Stands(_)));
+    let mut failure = Failure { exit: if stands { Exit::HalfDone } else { Exit::RolledBack }, ..cause };
+    if !stands {
+        return failure.detail("everything is as it was before");
+    }
+    failure.reason = Reason::HalfDone;
+    failure = failure.detail("NOT fully rolled back");
+    for (object, state) in undone {
+        let state = match state {
+            Undone::Back => "as before".to_owned(),
+            Undone::Stands(why) => format!("still changed: {why}"),
+        };
+        failure = failure.detail(format!("  {object}  {state}"));
+    }
+    failure.hint(again)
+}

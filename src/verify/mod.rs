@@ -1,0 +1,3 @@
+//! What became of a change: read again, waited for, proven or not.
+
+pub mod rollout;

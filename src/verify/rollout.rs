@@ -1,0 +1,99 @@
+//! Waiting for a rollout, and saying what its pods say where it does not get on.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+
+use crate::kube::{Query, Scope, Session};
+use crate::model::{ObjectRef, kinds};
+use crate::plan::backend::labels;
+use crate::plan::rollout::{self, Rollout};
+
+/// Between two looks; rollouts take seconds.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// How a rollout ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    Done {
+        pods: u64,
+        took: Duration,
+    },
+    /// It ran out of time, gave up, or could not be watched.
+    Failed(Stuck),
+    Interrupted,
+}
+
+/// A rollout that did not end well.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Stuck {
+    pub ready: u64,
+    pub wanted: u64,
+    pub took: Duration,
+    /// What pods, containers and events say.
+    pub complaints: Vec<String>,
+    /// The fewest pods that served meanwhile; `None` if that was never read.
+    pub served: Option<u64>,
+}
+
+/// Waits until every pod of the workload is new and ready.
+pub async fn wait(session: &Session, workload: &ObjectRef, patience: Duration, stopped: &dyn Fn() -> bool) -> Ended {
+    let begun = Instant::now();
+    let mut stuck = Stuck::default();
+    loop {
+        let out_of_time = begun.elapsed() >= patience;
+        stuck.took = begun.elapsed();
+        match session.get(workload.kind, &workload.namespace, &workload.name).await {
+            Ok(now) => {
+                let serving = rollout::serving(&now);
+                stuck.served = Some(stuck.served.map_or(serving, |fewest| fewest.min(serving)));
+                let gave_up = match rollout::of(&now) {
+                    Rollout::Done { pods } => return Ended::Done { pods, took: begun.elapsed() },
+                    Rollout::Waiting { ready, wanted } => {
+                        (stuck.ready, stuck.wanted) = (ready, wanted);
+                        None
+                    }
+                    Rollout::GaveUp { ready, wanted, message } => {
+                        (stuck.ready, stuck.wanted) = (ready, wanted);
+                        Some(message)
+                    }
+                };
+                if out_of_time || gave_up.is_some() {
+                    stuck.complaints = complaints(session, workload, &now, gave_up).await;
+                    return Ended::Failed(stuck);
+                }
+            }
+            // The API server may come back within the patience.
+            Err(error) if out_of_time => {
+                stuck.complaints = vec![error.into_failure(session).message];
+                return Ended::Failed(stuck);
+            }
+            Err(_) => {}
+        }
+        if stopped() {
+            return Ended::Interrupted;
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+/// What stands in the way: the pods' own words, then what the controllers say.
+async fn complaints(session: &Session, workload: &ObjectRef, now: &Value, gave_up: Option<String>) -> Vec<String> {
+    let selector = labels(&now["spec"]["selector"]["matchLabels"]);
+    let selector: Vec<_> = selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let scope = Scope::Namespace(&workload.namespace);
+    let mut said = match session.list_all(&kinds::POD, scope, Query::labelled(selector.join(","))).await {
+        Ok(pods) => pods.iter().flat_map(rollout::complaints).collect(),
+        Err(error) => vec![error.into_failure(session).message],
+    };
+    said.extend(rollout::refusals(now));
+    let warnings = Query { fields: "type=Warning".to_owned(), ..Query::default() };
+    if let Ok(events) = session.list_all(&kinds::EVENT, scope, warnings).await {
+        said.extend(rollout::events_of(&workload.name, &events));
+    }
+    if said.is_empty() {
+        said.extend(gave_up);
+    }
+    said
+}
