@@ -169,6 +169,7 @@ fn format(typed: Option<&str>, formats: &[Format]) -> Result<Format, Failure> {
         Format::Yaml => "yaml",
         Format::Name => "name",
         Format::Table => "table",
+        Format::Wide => "wide",
     };
     match typed {
         None => Ok(formats[0]),

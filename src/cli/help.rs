@@ -42,6 +42,49 @@ Exit codes:
   4  not found, not allowed     9  no answer from the API server
   130  interrupted";
 
+/// After `istio inject --help`.
+pub const INJECT: &str = "\
+Examples:
+  # beside the gateway, certificates from one of several istiods
+  gloo-rs istio inject --revision 1-28
+
+  # what would change
+  gloo-rs istio inject --revision 1-28 --diff
+
+  # a rendered chart, without a cluster
+  gloo-rs istio inject -f gateway.yaml --istio-discovery-address istiod.istio-system.svc:15012 \\
+    --istio-proxy-image docker.io/istio/proxyv2:1.28.3 --sds-image quay.io/solo-io/sds:1.17.7
+
+Exit codes:
+  0  injected, or already so    1  refused or failed, nothing changed
+  2  usage, or no --yes         3  --check would change something
+  4  not found, not allowed     5  failed and rolled back
+  6  failed, not rolled back    7  --no-wait: not confirmed
+  9  no answer                  130  interrupted, and rolled back";
+
+/// After `istio uninject --help`.
+pub const UNINJECT: &str = "\
+Examples:
+  gloo-rs istio uninject
+  gloo-rs istio uninject --include-upstreams --yes
+
+Exit codes:
+  0  gone, or already so        1  refused or failed, nothing changed
+  2  usage, or no --yes         3  --check would change something
+  4  not found, not allowed     5  failed and rolled back
+  6  failed, not rolled back    7  --no-wait: not confirmed
+  9  no answer                  130  interrupted, and rolled back";
+
+/// After `istio revisions --help`.
+pub const REVISIONS: &str = "\
+Examples:
+  gloo-rs istio revisions
+  gloo-rs istio revisions -o wide
+
+Exit codes:
+  0  printed                    2  usage
+  4  no istiod, not allowed     9  no answer from the API server";
+
 /// After `proxy url --help`.
 pub const PROXY_URL: &str = "\
 Examples:

@@ -135,7 +135,7 @@ impl Word {
     /// The formats the command knows, its usual one first.
     fn formats(&self) -> &'static [Format] {
         match self {
-            Self::Istio(_) => &[Format::Text, Format::Json, Format::Yaml, Format::Name],
+            Self::Istio(word) => word.formats(),
             Self::Proxy(_) => &[Format::Text, Format::Json, Format::Yaml],
             Self::Version(_) => &[Format::Json, Format::Yaml, Format::Table],
             Self::Completion(_) => &[Format::Text],

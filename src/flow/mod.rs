@@ -29,6 +29,7 @@ pub fn run(invocation: &Invocation, ui: &mut Ui) -> Exit {
     let ran = match command {
         Command::Mtls(task) if task.files.is_some() => files::edit(task, global, &mut report),
         Command::Mtls(task) => block_on(live::edit(&task.policy, task, global, &mut report)),
+        Command::Sidecars(_) | Command::Revisions { .. } => Ok(()),
         Command::Proxy(task) => block_on(interrupt::or(address::print(task, global, &mut report))),
         Command::Version(Version::Client) => {
             version::client(global.format, &mut report);

@@ -11,8 +11,8 @@ pub mod outcome;
 pub mod owner;
 pub mod peer;
 pub mod proxy_name;
-pub mod server;
 pub mod rollout;
+pub mod server;
 
 use crate::model::{Kind, Object};
 use advice::Advice;

@@ -12,6 +12,16 @@ pub fn check_namespace(flag: &str, name: &str) -> Result<(), Failure> {
     }
 }
 
+/// Checks an address, an id or an image: one word of printable ASCII that no shell and no YAML reads otherwise.
+pub fn check_word(flag: &str, text: &str) -> Result<(), Failure> {
+    let is_fine =
+        |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':' | b'/' | b'@' | b'[' | b']');
+    if !text.is_empty() && text.len() <= 1024 && text.bytes().all(is_fine) && !text.starts_with('-') {
+        return Ok(());
+    }
+    Err(Failure::usage(format!("{flag} {text:?} is not one word of letters, digits and -_.:/@")))
+}
+
 /// Reads `name` or `namespace/name`; also `upstream/name`'s long form as `-o name` prints it.
 pub fn named(flag: &str, text: &str) -> Result<Named, Failure> {
     let (namespace, name) = match text.split_once('/') {

@@ -1,0 +1,51 @@
+//! `gloo-rs istio inject`.
+
+use crate::cli::{help, preview};
+use crate::error::Failure;
+use crate::options::{Command, Global, Injection, Posture, Rollouts, Sidecars, Switches};
+
+/// Put Istio's sidecars beside the gateway
+///
+/// Adds the sds and istio-proxy containers, their volumes and the cluster gateway_proxy_sds as one
+/// transaction, waits for the rollout and proves it; what fails is rolled back.
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::INJECT)]
+pub struct InjectArgs {
+    #[command(flatten)]
+    proxies: super::proxies::ProxiesArgs,
+    #[command(flatten)]
+    istiod: super::istiod::IstiodArgs,
+    /// The image of the sds sidecar [default: by the running gloo's]
+    #[arg(long, value_name = "IMAGE")]
+    sds_image: Option<String>,
+    /// Give the sidecars a securityContext that a restricted namespace admits
+    #[arg(long)]
+    restricted: bool,
+    /// Turn auto-mTLS on in Settings as well
+    #[arg(long)]
+    auto_mtls: bool,
+    #[command(flatten)]
+    preview: preview::PreviewArgs,
+}
+
+impl InjectArgs {
+    pub fn options(self, global: &Global) -> Result<Command, Failure> {
+        if let Some(image) = &self.sds_image {
+            super::names::check_word("--sds-image", image)?;
+        }
+        let secrets = self.preview.secrets();
+        Ok(Command::Sidecars(Sidecars {
+            act: Injection::Inject {
+                istio: self.istiod.options()?,
+                sds_image: self.sds_image,
+                posture: if self.restricted { Posture::Restricted } else { Posture::Usual },
+                auto_mtls: if self.auto_mtls { Switches::On } else { Switches::Alone },
+            },
+            proxies: self.proxies.proxies()?,
+            rollouts: if self.proxies.waits() { Rollouts::Wait } else { Rollouts::NoWait },
+            preview: self.preview.preview(),
+            files: self.preview.files(global.format)?,
+            secrets,
+        }))
+    }
+}

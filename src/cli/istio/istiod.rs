@@ -1,0 +1,55 @@
+//! Which istiod, and what to take from it: the flags of `inject` and of what asks for the same.
+
+use crate::error::Failure;
+use crate::options::IstioWish;
+
+#[derive(Debug, clap::Args)]
+pub struct IstiodArgs {
+    /// The istiod to use, by revision or tag [default: what is there already, or the only one]
+    #[arg(long, value_name = "REVISION|TAG")]
+    revision: Option<String>,
+    /// Look for istiod in this namespace alone
+    #[arg(long, value_name = "NS")]
+    istio_namespace: Option<String>,
+    /// The address of istiod [default: its Service, port 15012]
+    #[arg(long, value_name = "HOST:PORT")]
+    istio_discovery_address: Option<String>,
+    /// The id of the mesh [default: of the mesh configuration]
+    #[arg(long, value_name = "ID")]
+    istio_meta_mesh_id: Option<String>,
+    /// The id of the cluster [default: istiod's own]
+    #[arg(long, value_name = "ID")]
+    istio_meta_cluster_id: Option<String>,
+    /// The image of the istio-proxy sidecar [default: istiod's own, proxyv2 for pilot]
+    #[arg(long, value_name = "IMAGE")]
+    istio_proxy_image: Option<String>,
+}
+
+impl IstiodArgs {
+    pub fn options(self) -> Result<IstioWish, Failure> {
+        if let Some(namespace) = &self.istio_namespace {
+            super::names::check_namespace("--istio-namespace", namespace)?;
+        }
+        if let Some(revision) = &self.revision {
+            super::names::check_namespace("--revision", revision)?;
+        }
+        for (flag, value) in [
+            ("--istio-discovery-address", &self.istio_discovery_address),
+            ("--istio-meta-mesh-id", &self.istio_meta_mesh_id),
+            ("--istio-meta-cluster-id", &self.istio_meta_cluster_id),
+            ("--istio-proxy-image", &self.istio_proxy_image),
+        ] {
+            if let Some(text) = value {
+                super::names::check_word(flag, text)?;
+            }
+        }
+        Ok(IstioWish {
+            revision: self.revision,
+            namespace: self.istio_namespace,
+            discovery_address: self.istio_discovery_address,
+            mesh_id: self.istio_meta_mesh_id,
+            cluster_id: self.istio_meta_cluster_id,
+            proxy_image: self.istio_proxy_image,
+        })
+    }
+}

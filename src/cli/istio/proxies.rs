@@ -1,0 +1,42 @@
+//! Which gateway proxies: the flags of `inject` and `uninject`.
+
+use crate::error::Failure;
+use crate::options::Proxies;
+use crate::plan::proxy_name;
+
+#[derive(Debug, clap::Args)]
+pub struct ProxiesArgs {
+    /// A gateway proxy, as NAME, deployment/NAME or daemonset/NAME; can be repeated
+    /// [default: gateway-proxy, or the only one]
+    #[arg(long = "name", value_name = "NAME", value_delimiter = ',', verbatim_doc_comment)]
+    names: Vec<String>,
+    /// All gateway proxies of the namespace
+    #[arg(long, conflicts_with = "names")]
+    all: bool,
+    /// Do not wait for the rollout
+    #[arg(long)]
+    no_wait: bool,
+}
+
+impl ProxiesArgs {
+    pub fn waits(&self) -> bool {
+        !self.no_wait
+    }
+
+    pub fn proxies(&self) -> Result<Proxies, Failure> {
+        if self.all {
+            return Ok(Proxies::All);
+        }
+        if self.names.is_empty() {
+            return Ok(Proxies::Usual);
+        }
+        let mut named = Vec::new();
+        for text in &self.names {
+            let name = proxy_name::parse(text)?;
+            if !named.contains(&name) {
+                named.push(name);
+            }
+        }
+        Ok(Proxies::Named(named))
+    }
+}

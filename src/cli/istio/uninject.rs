@@ -1,0 +1,37 @@
+//! `gloo-rs istio uninject`.
+
+use crate::cli::{help, preview};
+use crate::error::Failure;
+use crate::options::{Command, Global, Injection, Rollouts, Sidecars, Upstreams};
+
+/// Take Istio's sidecars away from the gateway
+///
+/// Takes out what inject puts in, by name, from any partial state, also glooctl's. Refused while
+/// Upstreams still need the sidecars, unless --include-upstreams takes their mTLS off as well.
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::UNINJECT)]
+pub struct UninjectArgs {
+    #[command(flatten)]
+    proxies: super::proxies::ProxiesArgs,
+    /// Take mTLS off the Upstreams that need the sidecars
+    #[arg(long)]
+    include_upstreams: bool,
+    #[command(flatten)]
+    preview: preview::PreviewArgs,
+}
+
+impl UninjectArgs {
+    pub fn options(self, global: &Global) -> Result<Command, Failure> {
+        let secrets = self.preview.secrets();
+        Ok(Command::Sidecars(Sidecars {
+            act: Injection::Uninject {
+                upstreams: if self.include_upstreams { Upstreams::Included } else { Upstreams::Left },
+            },
+            proxies: self.proxies.proxies()?,
+            rollouts: if self.proxies.waits() { Rollouts::Wait } else { Rollouts::NoWait },
+            preview: self.preview.preview(),
+            files: self.preview.files(global.format)?,
+            secrets,
+        }))
+    }
+}
