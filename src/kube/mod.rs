@@ -7,6 +7,7 @@ mod encoding;
 mod environment;
 mod exec;
 mod failure;
+mod forward;
 mod kubeconfig;
 mod pages;
 mod proxy_env;

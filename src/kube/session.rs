@@ -164,6 +164,10 @@ impl Session {
         self.send(Verb::Patch, kind, namespace, name, request).await
     }
 
+    pub(super) fn wire(&self) -> &Wire {
+        &self.wire
+    }
+
     /// `GET /version`.
     ///
     /// # Errors
