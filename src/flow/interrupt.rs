@@ -1,6 +1,7 @@
 //! Ctrl-C: what has begun is finished, nothing more is begun, and the run says what was done.
 
 use std::cell::Cell;
+use std::pin::pin;
 use std::rc::Rc;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -32,6 +33,19 @@ pub async fn or<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, 
         biased;
         () = asked() => Err(Failure::new(Exit::Interrupted, Reason::Interrupted, "interrupted")),
         done = work => done,
+    }
+}
+
+/// Runs what must end by itself, such as a transaction: Ctrl-C sets `stop`, and the work looks at it.
+pub async fn told<T>(stop: &Stop, work: impl Future<Output = T>) -> T {
+    let mut work = pin!(work);
+    let mut asked = pin!(asked());
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut asked, if !stop.is_set() => stop.set(),
+            done = &mut work => return done,
+        }
     }
 }
 

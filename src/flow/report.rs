@@ -111,6 +111,15 @@ impl<'u> Report<'u> {
         }
     }
 
+    /// An object's end that was said already, in the words of its own command.
+    pub fn record(&mut self, row: Row) {
+        *self.counts.entry(row.outcome.name()).or_default() += 1;
+        self.exit = self.exit.or(row.exit);
+        if self.is_document() {
+            self.rows.push(row);
+        }
+    }
+
     /// An object's end.
     pub fn row(&mut self, row: Row) {
         *self.counts.entry(row.outcome.name()).or_default() += 1;

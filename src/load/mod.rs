@@ -2,4 +2,6 @@
 
 pub mod absence;
 pub mod files;
+pub mod gateways;
+pub mod istio;
 pub mod survey;

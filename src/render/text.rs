@@ -79,3 +79,13 @@ pub fn brief(reason: Reason) -> &'static str {
         other => other.name(),
     }
 }
+
+/// A time for people: `0.4s`, `18s`, `1m04s`.
+pub fn seconds(time: std::time::Duration) -> String {
+    let whole = time.as_secs();
+    match whole {
+        0..=9 => format!("{:.1}s", time.as_secs_f64()),
+        10..=59 => format!("{whole}s"),
+        _ => format!("{}m{:02}s", whole / 60, whole % 60),
+    }
+}

@@ -1,3 +1,4 @@
 //! What became of a change: read again, waited for, proven or not.
 
 pub mod rollout;
+pub mod sidecars;

@@ -1,0 +1,336 @@
+//! `istio inject`, `istio uninject`: a proxy's bootstrap and workload as one transaction.
+
+use jiff::Timestamp;
+
+use super::interrupt::{self, Stop};
+use super::report::{Answers, Report};
+use super::transact::{Said, Transaction, short};
+use super::{consent, place};
+use crate::apply::transaction::{self, Step};
+use crate::edit::json;
+use crate::error::{Exit, Failure, Reason};
+use crate::kube::Session;
+use crate::load::{dangling, gateways, istio};
+use crate::model::{Object, kinds};
+use crate::options::{DryRun, Global, Injection, Posture, Proxies, Rollouts, Sidecars, Switches, Upstreams};
+use crate::plan::advice::{Advice, Code};
+use crate::plan::dangling::Dangling;
+use crate::plan::istiod::Istiod;
+use crate::plan::mtls::SDS_CLUSTER;
+use crate::plan::outcome::{Objection, Outcome, Row};
+use crate::plan::sidecars::{self, Around, Flags, Proxy, Security, TransactionPlan};
+use crate::plan::{auto_mtls, gateway};
+use crate::render::diff;
+use crate::render::text::Mark;
+use crate::verify::sidecars as proof;
+
+/// What is done to one proxy.
+struct Planned {
+    proxy: Proxy,
+    plan: TransactionPlan,
+}
+
+/// What the whole run does, in the order of writing.
+struct Plan {
+    /// Before the proxies: what must not refer to them any more.
+    first: Vec<Said>,
+    proxies: Vec<Planned>,
+    /// After the proxies: what refers to them.
+    last: Vec<Said>,
+}
+
+/// Injects or takes out.
+///
+/// # Errors
+/// Why it was not done, and whether what had been done was taken back.
+pub async fn run(task: &Sidecars, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+    let session = super::open(global, report).await?;
+    let mark = match (task.preview.dry_run, task.preview.is_on()) {
+        (Some(DryRun::Server), _) => Mark::ServerDryRun,
+        (_, true) => Mark::ClientDryRun,
+        (_, false) => Mark::Written,
+    };
+    report.form(if task.preview.diff { Answers::Stderr } else { Answers::Stdout }, mark);
+    report.ui.status(&place(&session));
+    let proxies = gateways::find(&session, global.object_namespace(), &task.proxies).await?;
+    let plan = match &task.act {
+        Injection::Inject { .. } => injection(&session, task, global, proxies, report).await?,
+        Injection::Uninject { upstreams } => removal(&session, *upstreams, global, proxies, report).await?,
+    };
+    for planned in &plan.proxies {
+        for advice in &planned.plan.advice {
+            report.advice(advice.clone());
+        }
+    }
+    if task.preview.is_on() {
+        return preview(&session, task, &plan, report).await;
+    }
+    consent(&risks(task), task.act.words(), global, &place(&session), report)?;
+    let unasked = transaction::rehearse(&session, &plan.steps()).await?;
+    for object in unasked {
+        report.advice(Advice::note(Code::Unknown, format!("{object}: a webhook does not support dry run")).about(&object));
+    }
+    let stop = Stop::default();
+    interrupt::told(&stop, write(&session, task, global, &plan, &stop, report)).await?;
+    report.line(task.act.success());
+    Ok(())
+}
+
+fn risks(task: &Sidecars) -> Vec<&'static str> {
+    let mut risks = Vec::new();
+    risks.extend((task.proxies == Proxies::All).then_some("all gateway proxies"));
+    match &task.act {
+        Injection::Inject { auto_mtls: Switches::On, .. } => risks.push("auto-mTLS for every Upstream"),
+        Injection::Uninject { upstreams: Upstreams::Included } => risks.push("mTLS of the Upstreams that need the sidecars"),
+        _ => {}
+    }
+    risks
+}
+
+impl Injection {
+    fn words(&self) -> &'static str {
+        match self {
+            Self::Inject { .. } => "inject changes",
+            Self::Uninject { .. } => "uninject takes away",
+        }
+    }
+
+    /// The line that glooctl ends with, and scripts look for.
+    fn success(&self) -> &'static str {
+        match self {
+            Self::Inject { .. } => "Istio injection was successful!",
+            Self::Uninject { .. } => "Istio was successfully uninjected",
+        }
+    }
+}
+
+async fn injection(
+    session: &Session,
+    task: &Sidecars,
+    global: &Global,
+    proxies: Vec<Proxy>,
+    report: &mut Report<'_>,
+) -> Result<Plan, Failure> {
+    let Injection::Inject { istio: wish, sds_image, posture, auto_mtls } = &task.act else { unreachable_act() };
+    let flags = Flags {
+        revision: wish.revision.clone(),
+        discovery_address: wish.discovery_address.clone(),
+        mesh_id: wish.mesh_id.clone(),
+        cluster_id: wish.cluster_id.clone(),
+        sds_image: sds_image.clone(),
+        proxy_image: wish.proxy_image.clone(),
+        security: match posture {
+            Posture::Usual => Security::OfThePod,
+            Posture::Restricted => Security::Restricted,
+        },
+    };
+    let istiods = known(istio::istiods(session, wish.namespace.as_deref()).await, &flags, report)?;
+    let gloo = istio::gloo(session, global.object_namespace()).await;
+    let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let mut planned = Vec::new();
+    let mut refused = Vec::new();
+    for proxy in proxies {
+        let choice = sidecars::choose(&istiods, &flags, &proxy)?;
+        let around = Around { istiods: &istiods, choice: choice.as_ref(), gloo: gloo.as_ref(), now: Some(&now) };
+        match sidecars::inject(&proxy, &flags, &around) {
+            Ok(plan) => {
+                for advice in choice.iter().flat_map(|choice| &choice.advice) {
+                    report.advice(advice.clone());
+                }
+                for line in crate::render::provenance::lines(&plan.provenance) {
+                    report.ui.status(&line);
+                }
+                planned.push(Planned { proxy, plan });
+            }
+            Err(why) => refused.push(refusal(&proxy, why)),
+        }
+    }
+    refuse(refused, report)?;
+    let last = match auto_mtls {
+        Switches::Alone => Vec::new(),
+        Switches::On => vec![switches(session, global).await?],
+    };
+    Ok(Plan { first: Vec::new(), proxies: planned, last })
+}
+
+/// Without the right to look for istiod, what was typed may be enough.
+fn known(found: Result<Vec<Istiod>, Failure>, flags: &Flags, report: &mut Report<'_>) -> Result<Vec<Istiod>, Failure> {
+    match found {
+        Err(failure) if flags.discovery_address.is_some() && failure.exit == Exit::SaidNo => {
+            report.advice(Advice::note(Code::Unknown, format!("istiod was not looked at: {}", failure.message)));
+            Ok(Vec::new())
+        }
+        other => other,
+    }
+}
+
+fn unreachable_act() -> ! {
+    unreachable!("the caller matched the act")
+}
+
+async fn removal(
+    session: &Session,
+    upstreams: Upstreams,
+    global: &Global,
+    proxies: Vec<Proxy>,
+    report: &mut Report<'_>,
+) -> Result<Plan, Failure> {
+    let namespace = global.object_namespace();
+    let others_stay = !gateways::all_are_among(session, namespace, &proxies).await?;
+    let dangling = if others_stay { Dangling::default() } else { dangling::find(session, namespace).await? };
+    if let Some(objection) = dangling.against(upstreams == Upstreams::Included) {
+        let mut failure = Failure::new(Exit::Failed, objection.reason, objection.message);
+        failure.details = objection.details;
+        failure.hints = objection.hint.into_iter().collect();
+        return Err(failure);
+    }
+    let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let around = Around { now: Some(&now), ..Around::default() };
+    let mut planned = Vec::new();
+    let mut refused = Vec::new();
+    for proxy in proxies {
+        match sidecars::uninject(&proxy, &around) {
+            Ok(plan) => planned.push(Planned { proxy, plan }),
+            Err(why) => refused.push(refusal(&proxy, why)),
+        }
+    }
+    refuse(refused, report)?;
+    let first = dangling
+        .edits()
+        .into_iter()
+        .map(|(before, edits)| Said { step: Step { before, edits }, message: "mTLS disabled".to_owned() })
+        .collect();
+    Ok(Plan { first, proxies: planned, last: Vec::new() })
+}
+
+fn refusal(proxy: &Proxy, why: Objection) -> Row {
+    Row::left(proxy.workload.reference.clone(), Outcome::Refused, why)
+}
+
+/// One refused proxy keeps all as they are.
+fn refuse(refused: Vec<Row>, report: &mut Report<'_>) -> Result<(), Failure> {
+    if refused.is_empty() {
+        return Ok(());
+    }
+    for row in refused {
+        report.row(row);
+    }
+    report.ui.status("nothing was changed");
+    Err(Failure::said(Exit::Failed, Reason::HeldBack))
+}
+
+async fn switches(session: &Session, global: &Global) -> Result<Said, Failure> {
+    let namespace = global.gloo_namespace.as_deref().unwrap_or(global.object_namespace());
+    let settings = session.get(&kinds::SETTINGS, namespace, "default").await;
+    let before = Object::new(&kinds::SETTINGS, settings.map_err(|error| error.into_failure(session))?);
+    let edits = auto_mtls::settings_edits(&before.value, auto_mtls::Wish::Enable);
+    let message = if edits.is_empty() { "auto-mTLS already enabled" } else { "auto-mTLS enabled" };
+    Ok(Said { step: Step { before, edits }, message: message.to_owned() })
+}
+
+impl Planned {
+    fn said(&self) -> Vec<Said> {
+        self.plan
+            .steps
+            .iter()
+            .map(|step| {
+                let before = match &self.proxy.bootstrap {
+                    Some(map) if map.reference == step.object => map,
+                    _ => &self.proxy.workload,
+                };
+                let step_of = Step { before: before.clone(), edits: step.edits.clone() };
+                Said { step: step_of, message: step.message.clone() }
+            })
+            .collect()
+    }
+}
+
+impl Plan {
+    fn said(&self) -> impl Iterator<Item = Said> + '_ {
+        let proxies = self.proxies.iter().flat_map(Planned::said);
+        self.first.iter().cloned().chain(proxies).chain(self.last.iter().cloned())
+    }
+
+    /// What is sent.
+    fn steps(&self) -> Vec<Step> {
+        self.said().map(|said| said.step).filter(|step| !step.edits.is_empty()).collect()
+    }
+}
+
+async fn preview(session: &Session, task: &Sidecars, plan: &Plan, report: &mut Report<'_>) -> Result<(), Failure> {
+    if task.preview.dry_run == Some(DryRun::Server) {
+        transaction::rehearse(session, &plan.steps()).await?;
+    }
+    for Said { step, message } in plan.said() {
+        let reference = step.before.reference.clone();
+        if step.edits.is_empty() {
+            report.row(Row::answer(reference, Outcome::Unchanged, message));
+            continue;
+        }
+        let after = json::apply(&step.before.value, &step.edits).map_err(|path| unplannable(&step.before, &path.to_string()))?;
+        let mut row = Row::answer(reference.clone(), Outcome::Changed, message);
+        row.diff = task
+            .preview
+            .diff
+            .then(|| diff::live(&reference.to_string(), &step.before.value, &after, task.secrets));
+        report.row(row);
+    }
+    if task.preview.check && report.count(Outcome::Changed) > 0 {
+        report.ends(Exit::WouldChange);
+    }
+    Ok(())
+}
+
+fn unplannable(object: &Object, path: &str) -> Failure {
+    Failure::new(Exit::Failed, Reason::Unsafe, format!("{}: {path} is not what it should be", object.reference))
+}
+
+/// Makes the plan: each proxy waits for its own rollout before the next begins.
+async fn write(
+    session: &Session,
+    task: &Sidecars,
+    global: &Global,
+    plan: &Plan,
+    stop: &Stop,
+    report: &mut Report<'_>,
+) -> Result<(), Failure> {
+    let mut transaction = Transaction::new(session, stop, task.act.way_back());
+    transaction.make(&plan.first, report).await?;
+    for planned in &plan.proxies {
+        transaction.make(&planned.said(), report).await?;
+        let workload = &planned.proxy.workload.reference;
+        if !transaction.has_written(workload) {
+            continue;
+        }
+        match task.rollouts {
+            Rollouts::Wait => {
+                transaction.wait(workload, global.wait_timeout, report).await?;
+                if let Injection::Inject { .. } = task.act {
+                    let said = proof::prove(session, &planned.proxy.workload, SDS_CLUSTER).await?;
+                    report.ui.status(&said.line);
+                    said.advice.into_iter().for_each(|advice| report.advice(advice));
+                }
+            }
+            Rollouts::NoWait => {
+                let message = format!("the rollout of {} was not waited for", short(workload));
+                report.advice(Advice::note(Code::Unknown, message).about(workload));
+            }
+        }
+    }
+    transaction.make(&plan.last, report).await?;
+    transaction.finish(report);
+    Ok(())
+}
+
+impl Injection {
+    /// What to type where a rollback did not succeed.
+    fn way_back(&self) -> &'static str {
+        match self {
+            Self::Inject { .. } => "gloo-rs istio uninject  (works from this state)",
+            Self::Uninject { .. } => "gloo-rs istio inject  (works from this state)",
+        }
+    }
+}
+
+/// The label by which gateway proxies are found, for messages.
+pub const LABEL: &str = gateway::PROXY_LABEL;

@@ -1,0 +1,130 @@
+//! Gateway proxies: workload, bootstrap and pods, found by label or by name.
+
+use serde_json::Value;
+
+use crate::error::{Exit, Failure, Reason};
+use crate::kube::{Cause, Query, Scope, Session};
+use crate::model::{Kind, Object, kinds};
+use crate::options::Proxies;
+use crate::plan::backend::labels;
+use crate::plan::gateway::PROXY_LABEL;
+use crate::plan::nearest;
+use crate::plan::proxy_name::{ProxyKind, ProxyName};
+use crate::plan::sidecars::{self, Pods, Proxy};
+
+/// The name that the chart gives the first gateway proxy.
+const USUAL: &str = "gateway-proxy";
+const WORKLOADS: [&Kind; 2] = [&kinds::DEPLOYMENT, &kinds::DAEMON_SET];
+
+/// The proxies that were asked for.
+///
+/// # Errors
+/// None of that name, none at all, or several where none was named; or the request's own failure.
+pub async fn find(session: &Session, namespace: &str, wanted: &Proxies) -> Result<Vec<Proxy>, Failure> {
+    let workloads = match wanted {
+        Proxies::Named(names) => {
+            let mut workloads = Vec::new();
+            for name in names {
+                workloads.push(named(session, namespace, name).await?);
+            }
+            workloads
+        }
+        Proxies::All => labelled(session, namespace).await?,
+        Proxies::Usual => vec![usual(labelled(session, namespace).await?, namespace)?],
+    };
+    if workloads.is_empty() {
+        return Err(nothing(namespace));
+    }
+    let mut proxies = Vec::new();
+    for workload in workloads {
+        proxies.push(whole(session, workload).await?);
+    }
+    Ok(proxies)
+}
+
+async fn labelled(session: &Session, namespace: &str) -> Result<Vec<Object>, Failure> {
+    let mut found = Vec::new();
+    for kind in WORKLOADS {
+        let scope = Scope::Namespace(namespace);
+        let items = session.list_all(kind, scope, Query::labelled(PROXY_LABEL)).await;
+        let items = items.map_err(|error| error.into_failure(session))?;
+        found.extend(items.into_iter().map(|value| Object::new(kind, value)));
+    }
+    Ok(found)
+}
+
+fn usual(mut found: Vec<Object>, namespace: &str) -> Result<Object, Failure> {
+    if let Some(position) = found.iter().position(|workload| workload.reference.name == USUAL) {
+        return Ok(found.swap_remove(position));
+    }
+    match found.len() {
+        0 => Err(nothing(namespace)),
+        1 => Ok(found.swap_remove(0)),
+        _ => Err(Failure::new(
+            Exit::Failed,
+            Reason::Ambiguous,
+            format!("several gateway proxies in {namespace}, none of them {USUAL}"),
+        )
+        .detail(names(&found).join(", "))
+        .hint("--name NAME takes one, --all takes all")),
+    }
+}
+
+fn names(found: &[Object]) -> Vec<String> {
+    found.iter().map(|workload| workload.reference.to_string()).collect()
+}
+
+fn nothing(namespace: &str) -> Failure {
+    Failure::new(Exit::SaidNo, Reason::NotFound, format!("no gateway proxy in {namespace}"))
+        .detail(format!("looked for Deployments and DaemonSets labelled {PROXY_LABEL}"))
+        .hint("-n NAMESPACE looks elsewhere, --name NAME takes one without the label")
+}
+
+async fn named(session: &Session, namespace: &str, name: &ProxyName) -> Result<Object, Failure> {
+    let kinds: &[&'static Kind] = match name.kind {
+        Some(ProxyKind::Deployment) => &WORKLOADS[..1],
+        Some(ProxyKind::DaemonSet) => &WORKLOADS[1..],
+        None => &WORKLOADS,
+        Some(_) => {
+            return Err(Failure::usage(format!("--name {}: sidecars stand in a Deployment or a DaemonSet", name.name))
+                .hint("deployment/NAME or daemonset/NAME"));
+        }
+    };
+    for kind in kinds {
+        match session.get(kind, namespace, &name.name).await {
+            Ok(value) => return Ok(Object::new(kind, value)),
+            Err(error) if error.cause == Cause::NotFound => {}
+            Err(error) => return Err(error.into_failure(session)),
+        }
+    }
+    let found = labelled(session, namespace).await.unwrap_or_default();
+    let near = nearest::nearest(&name.name, found.iter().map(|workload| workload.reference.name.as_str()));
+    let mut failure =
+        Failure::new(Exit::SaidNo, Reason::NotFound, format!("gateway proxy {}: not found in {namespace}", name.name));
+    if !near.is_empty() {
+        failure = failure.detail(format!("near: {}", near.join(", ")));
+    } else if !found.is_empty() {
+        failure = failure.detail(format!("there: {}", names(&found).join(", ")));
+    }
+    Err(failure.detail(format!("looked in context {} ({})", session.context(), session.server())))
+}
+
+async fn whole(session: &Session, workload: Object) -> Result<Proxy, Failure> {
+    let reference = &workload.reference;
+    let name = sidecars::bootstrap_name(&reference.name);
+    let bootstrap = match session.get(&kinds::CONFIG_MAP, &reference.namespace, &name).await {
+        Ok(value) => Some(Object::new(&kinds::CONFIG_MAP, value)),
+        Err(error) if error.cause == Cause::NotFound => None,
+        Err(error) => return Err(error.into_failure(session)),
+    };
+    let pods = pods(session, &workload).await.map_or(Pods::Unseen, Pods::Seen);
+    Ok(Proxy { workload, bootstrap, pods })
+}
+
+/// The metadata of a workload's pods; `None` if they may not be listed.
+pub async fn pods(session: &Session, workload: &Object) -> Option<Vec<Value>> {
+    let selector = labels(&workload.value["spec"]["selector"]["matchLabels"]);
+    let selector: Vec<_> = selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let query = Query { metadata_only: true, ..Query::labelled(selector.join(",")) };
+    session.list_all(&kinds::POD, Scope::Namespace(&workload.reference.namespace), query).await.ok()
+}

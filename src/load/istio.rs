@@ -1,0 +1,48 @@
+//! The control planes of the cluster, and the Deployment whose image the sds sidecar follows.
+
+use serde_json::Value;
+
+use crate::error::Failure;
+use crate::kube::{ApiError, Cause, Query, Scope, Session};
+use crate::model::{Kind, kinds};
+use crate::plan::istiod::{self, ISTIOD_LABEL, Istiod, REVISION_LABEL, Seen};
+
+/// Every istiod, in all namespaces or one.
+///
+/// # Errors
+/// The Deployments cannot be listed. Services, mesh configuration and webhooks that cannot be are left out:
+/// they add to what is known and decide nothing alone.
+pub async fn istiods(session: &Session, namespace: Option<&str>) -> Result<Vec<Istiod>, Failure> {
+    let scope = namespace.map_or(Scope::All, Scope::Namespace);
+    let list = async |kind: &'static Kind, scope: Scope<'_>, labels: &str| {
+        session.list_all(kind, scope, Query::labelled(labels)).await
+    };
+    let deployments = list(&kinds::DEPLOYMENT, scope, ISTIOD_LABEL).await.map_err(|error| hinted(error, session))?;
+    if deployments.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (services, config_maps, webhooks) = tokio::join!(
+        list(&kinds::SERVICE, scope, REVISION_LABEL),
+        list(&kinds::CONFIG_MAP, scope, REVISION_LABEL),
+        list(&kinds::MUTATING_WEBHOOK, Scope::All, REVISION_LABEL),
+    );
+    Ok(istiod::all(&Seen {
+        deployments: &deployments,
+        services: &services.unwrap_or_default(),
+        config_maps: &config_maps.unwrap_or_default(),
+        webhooks: &webhooks.unwrap_or_default(),
+    }))
+}
+
+fn hinted(error: ApiError, session: &Session) -> Failure {
+    let forbidden = matches!(error.cause, Cause::Forbidden { .. });
+    let failure = error.into_failure(session);
+    if forbidden { failure.hint("--istio-namespace NS needs the right in that namespace alone") } else { failure }
+}
+
+/// The Deployment `gloo`, if it is there and may be read.
+pub async fn gloo(session: &Session, namespace: &str) -> Option<Value> {
+    let query = Query::labelled("gloo=gloo");
+    let found = session.list_all(&kinds::DEPLOYMENT, Scope::Namespace(namespace), query).await.ok()?;
+    found.into_iter().next()
+}

@@ -1,0 +1,63 @@
+//! The proof of an injection: both sidecars ready in each pod, and the cluster in Envoy's own list.
+
+use crate::error::{Exit, Failure, Reason};
+use crate::kube::{Query, Scope, Session};
+use crate::model::{Object, kinds};
+use crate::plan::advice::{Advice, Code};
+use crate::plan::backend::labels;
+use crate::plan::sidecars::parts::{ISTIO_PROXY, SDS};
+
+/// Where the chart puts Envoy's admin interface.
+const ADMIN: u16 = 19000;
+
+/// What was proven, and what could not be looked at.
+pub struct Proof {
+    pub line: String,
+    pub advice: Option<Advice>,
+}
+
+/// Looks at the pods of a workload whose rollout is complete.
+///
+/// The sds container is ready only once the certificate files are there, so its readiness is istiod's answer.
+///
+/// # Errors
+/// A pod without ready sidecars, or an Envoy without the cluster: applied, and not confirmed.
+pub async fn prove(session: &Session, workload: &Object, cluster: &str) -> Result<Proof, Failure> {
+    let namespace = &workload.reference.namespace;
+    let selector = labels(&workload.value["spec"]["selector"]["matchLabels"]);
+    let selector: Vec<_> = selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let query = Query::labelled(selector.join(","));
+    let pods = session.list_all(&kinds::POD, Scope::Namespace(namespace), query).await;
+    let pods = pods.map_err(|error| unconfirmed(error.into_failure(session).message))?;
+    let living: Vec<_> = pods.iter().filter(|pod| pod["metadata"]["deletionTimestamp"].is_null()).collect();
+    for pod in &living {
+        for name in [SDS, ISTIO_PROXY] {
+            let ready = ["containerStatuses", "initContainerStatuses"]
+                .iter()
+                .filter_map(|list| pod["status"][list].as_array())
+                .flatten()
+                .any(|status| status["name"] == name && status["ready"] == true);
+            if !ready {
+                return Err(unconfirmed(format!("container {name} of pod {} is not ready", pod["metadata"]["name"])));
+            }
+        }
+    }
+    let Some(pod) = living.first().and_then(|pod| pod["metadata"]["name"].as_str()) else {
+        return Ok(Proof { line: "verified: nothing, the workload has no pods".to_owned(), advice: None });
+    };
+    let sidecars = "verified: sds and istio-proxy ready";
+    match session.get_in_pod(namespace, pod, ADMIN, "/clusters").await {
+        Ok(body) if String::from_utf8_lossy(&body).lines().any(|line| line.starts_with(&format!("{cluster}::"))) => {
+            Ok(Proof { line: format!("{sidecars}, {cluster} in Envoy's clusters"), advice: None })
+        }
+        Ok(_) => Err(unconfirmed(format!("Envoy in pod {pod} has no cluster {cluster}"))),
+        Err(why) => Ok(Proof {
+            line: sidecars.to_owned(),
+            advice: Some(Advice::note(Code::Unknown, format!("Envoy's clusters in pod {pod} are unknown: {why}"))),
+        }),
+    }
+}
+
+fn unconfirmed(message: String) -> Failure {
+    Failure::new(Exit::Unconfirmed, Reason::Rollout, message).detail("applied, and not confirmed")
+}
