@@ -3,13 +3,18 @@
 pub mod address;
 pub mod advice;
 pub mod backend;
+pub mod auto_mtls;
+pub mod dangling;
 pub mod gateway;
 pub mod image;
+pub mod istiod;
 pub mod mtls;
 pub mod nearest;
 pub mod outcome;
 pub mod owner;
 pub mod peer;
+pub mod revisions;
+pub mod sidecars;
 
 use crate::model::{Kind, Object};
 use advice::Advice;
