@@ -4,11 +4,14 @@
 //! names, pages of the API or manifests; the flow keeps only each object's line of the result.
 
 mod address;
+mod consent;
 mod emit;
 mod files;
 mod interrupt;
 mod live;
 mod report;
+mod sidecars;
+mod transact;
 mod version;
 
 use crate::cli::{self, Invocation};
@@ -29,7 +32,8 @@ pub fn run(invocation: &Invocation, ui: &mut Ui) -> Exit {
     let ran = match command {
         Command::Mtls(task) if task.files.is_some() => files::edit(task, global, &mut report),
         Command::Mtls(task) => block_on(live::edit(&task.policy, task, global, &mut report)),
-        Command::Sidecars(_) | Command::Revisions { .. } => Ok(()),
+        Command::Sidecars(task) => block_on(sidecars::run(task, global, &mut report)),
+        Command::Revisions { .. } => Ok(()),
         Command::Proxy(task) => block_on(interrupt::or(address::print(task, global, &mut report))),
         Command::Version(Version::Client) => {
             version::client(global.format, &mut report);
@@ -73,6 +77,15 @@ async fn open(global: &Global, report: &mut Report<'_>) -> Result<Session, Failu
     let session = Session::open(&target, trace(global.loudness)).await?;
     report.place(&session);
     Ok(session)
+}
+
+/// `context NAME (SERVER) as USER`: said before anything is written.
+fn place(session: &Session) -> String {
+    let place = format!("context {} ({})", session.context(), session.server());
+    match session.user() {
+        Some(user) => format!("{place} as {user}"),
+        None => place,
+    }
 }
 
 fn trace(loudness: Loudness) -> Option<Trace> {

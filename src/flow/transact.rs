@@ -72,7 +72,12 @@ impl<'t> Transaction<'t> {
     ///
     /// # Errors
     /// What the pods say; everything was taken back.
-    pub async fn wait(&mut self, workload: &ObjectRef, patience: Duration, report: &mut Report<'_>) -> Result<(), Failure> {
+    pub async fn wait(
+        &mut self,
+        workload: &ObjectRef,
+        patience: Duration,
+        report: &mut Report<'_>,
+    ) -> Result<(), Failure> {
         let short = short(workload);
         report.ui.status(&format!("waiting for {short}"));
         let stop = self.stop.clone();
@@ -136,7 +141,9 @@ fn not_ready(workload: &str, stuck: Stuck) -> Failure {
     );
     failure.details = complaints;
     match served {
-        Some(fewest) if fewest >= wanted => failure.detail(format!("old pods served all the time ({fewest} of {wanted} ready)")),
+        Some(fewest) if fewest >= wanted => {
+            failure.detail(format!("old pods served all the time ({fewest} of {wanted} ready)"))
+        }
         Some(fewest) => failure.detail(format!("meanwhile as few as {fewest} of {wanted} pods served")),
         None => failure.detail("whether the old pods served is unknown"),
     }

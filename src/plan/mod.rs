@@ -2,18 +2,23 @@
 
 pub mod address;
 pub mod advice;
+pub mod auto_mtls;
 pub mod backend;
+pub mod dangling;
 pub mod gateway;
 pub mod image;
 pub mod inverse;
+pub mod istiod;
 pub mod mtls;
 pub mod nearest;
 pub mod outcome;
 pub mod owner;
 pub mod peer;
 pub mod proxy_name;
+pub mod revisions;
 pub mod rollout;
 pub mod server;
+pub mod sidecars;
 
 use crate::model::{Kind, Object};
 use advice::Advice;

@@ -5,5 +5,6 @@ pub mod age;
 pub mod diff;
 pub mod document;
 pub mod pending;
+pub mod provenance;
 pub mod text;
 pub mod version;
