@@ -8,6 +8,7 @@ use crate::edit::manifest::{self, Splice};
 use crate::edit::mask;
 use crate::error::{Exit, Failure, Reason};
 use crate::load::files::{self, Text};
+use crate::options::{Destination, Preview};
 use crate::render::diff::{self, Secrets};
 use crate::render::text::STDIN;
 
@@ -59,24 +60,19 @@ enum Source {
 }
 
 impl Emit {
+    /// What the command line asks for.
+    pub fn of(preview: Preview, destination: Destination, is_single: bool) -> Self {
+        match (preview.is_on(), destination) {
+            (true, _) => Self::nothing(),
+            (false, Destination::InPlace) => Self::InPlace(Staging::default()),
+            (false, Destination::Stdout) if is_single => Self::Whole(String::new()),
+            (false, Destination::Stdout) => Self::Changed(Vec::new()),
+        }
+    }
+
     /// A preview.
     pub fn nothing() -> Self {
         Self::Nothing
-    }
-
-    /// One text, out again.
-    pub fn whole() -> Self {
-        Self::Whole(String::new())
-    }
-
-    /// The changed ones of several.
-    pub fn changed() -> Self {
-        Self::Changed(Vec::new())
-    }
-
-    /// `--write`.
-    pub fn in_place() -> Self {
-        Self::InPlace(Staging::default())
     }
 
     /// Keeps what became of a text.

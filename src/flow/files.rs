@@ -7,18 +7,18 @@ use std::collections::HashSet;
 use std::io;
 
 use super::emit::{Edited, Emit};
-use super::report::{Answers, Report, Sweep};
+use super::report::{Report, Sweep};
 use crate::edit::json;
 use crate::edit::manifest::{self, Found as InText, Job, Place, Splice};
 use crate::error::{Exit, Failure, Reason};
 use crate::load::files::{self, Loaded, Text};
 use crate::model::{Object, ObjectRef};
-use crate::options::{Absent, Destination, Files, GLOO_SYSTEM, Global, Mtls, Named, Selection};
+use crate::options::{Absent, Files, GLOO_SYSTEM, Global, Mtls, Named, Selection};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::mtls::{Found, Policy, Surroundings};
 use crate::plan::outcome::{Decision, Objection, Outcome, Row};
 use crate::plan::{PerObject, backend, nearest};
-use crate::render::text::{Mark, count};
+use crate::render::text::count;
 
 /// What reading the files has come to so far.
 struct Run<'r> {
@@ -43,17 +43,9 @@ struct Run<'r> {
 /// What keeps the run from being planned or from being written; single objects are in the report.
 pub fn edit(task: &Mtls, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let Some(Files { paths, destination }) = &task.files else { return Ok(()) };
-    let arguments: Vec<_> = paths.iter().map(|path| path.to_string_lossy().into_owned()).collect();
-    let mut inputs = files::find(&files::sources(&arguments)?)?;
-    let emit = match (task.preview.is_on(), destination) {
-        (true, _) => Emit::nothing(),
-        (false, Destination::InPlace) => Emit::in_place(),
-        (false, Destination::Stdout) if inputs.is_single() => Emit::whole(),
-        (false, Destination::Stdout) => Emit::changed(),
-    };
-    let mark = if task.preview.is_on() { Mark::ClientDryRun } else { Mark::Written };
-    let on_stdout = task.preview.diff || (!task.preview.is_on() && *destination == Destination::Stdout);
-    report.form(if on_stdout { Answers::Stderr } else { Answers::Stdout }, mark);
+    let mut inputs = files::find(&files::sources_of(paths)?)?;
+    let emit = Emit::of(task.preview, *destination, inputs.is_single());
+    report.form_for_files(task.preview, *destination);
     let mut run = Run::new(&task.policy, task, global, emit);
     let mut stdin = io::stdin().lock();
     while let Some(loaded) = inputs.next(&mut stdin) {
@@ -333,7 +325,8 @@ impl<'r> Run<'r> {
     }
 }
 
-fn by_hand(lines: Vec<String>) -> Vec<String> {
+/// The change to make by hand, as details.
+pub fn by_hand(lines: Vec<String>) -> Vec<String> {
     let indented = lines.into_iter().map(|line| format!("  {line}"));
     std::iter::once("the change to make by hand:".to_owned()).chain(indented).collect()
 }

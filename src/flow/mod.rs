@@ -11,6 +11,7 @@ mod interrupt;
 mod live;
 mod report;
 mod sidecars;
+mod sidecars_files;
 mod transact;
 mod version;
 
@@ -32,6 +33,7 @@ pub fn run(invocation: &Invocation, ui: &mut Ui) -> Exit {
     let ran = match command {
         Command::Mtls(task) if task.files.is_some() => files::edit(task, global, &mut report),
         Command::Mtls(task) => block_on(live::edit(&task.policy, task, global, &mut report)),
+        Command::Sidecars(task) if task.files.is_some() => sidecars_files::run(task, global, &mut report),
         Command::Sidecars(task) => block_on(sidecars::run(task, global, &mut report)),
         Command::Revisions { .. } => Ok(()),
         Command::Proxy(task) => block_on(interrupt::or(address::print(task, global, &mut report))),

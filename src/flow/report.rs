@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::Session;
-use crate::options::{Format, Loudness};
+use crate::options::{Destination, Format, Loudness, Preview};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::outcome::{Outcome, Row};
 use crate::render::document::Document;
@@ -92,6 +92,13 @@ impl<'u> Report<'u> {
     pub fn form(&mut self, answers: Answers, mark: Mark) {
         self.answers = answers;
         self.mark = mark;
+    }
+
+    /// The same for a run over manifests: they or their diff have stdout, else the answers have.
+    pub fn form_for_files(&mut self, preview: Preview, destination: Destination) {
+        let manifests = !preview.is_on() && destination == Destination::Stdout;
+        let answers = if preview.diff || manifests { Answers::Stderr } else { Answers::Stdout };
+        self.form(answers, if preview.is_on() { Mark::ClientDryRun } else { Mark::Written });
     }
 
     /// The run is a sweep: skipped objects are counted, and a summary comes at the end.

@@ -102,7 +102,7 @@ impl Injection {
     }
 
     /// The line that glooctl ends with, and scripts look for.
-    fn success(&self) -> &'static str {
+    pub fn success(&self) -> &'static str {
         match self {
             Self::Inject { .. } => "Istio injection was successful!",
             Self::Uninject { .. } => "Istio was successfully uninjected",
@@ -117,19 +117,8 @@ async fn injection(
     proxies: Vec<Proxy>,
     report: &mut Report<'_>,
 ) -> Result<Option<Plan>, Failure> {
-    let Injection::Inject { istio: wish, sds_image, posture, auto_mtls } = &task.act else { return Ok(None) };
-    let flags = Flags {
-        revision: wish.revision.clone(),
-        discovery_address: wish.discovery_address.clone(),
-        mesh_id: wish.mesh_id.clone(),
-        cluster_id: wish.cluster_id.clone(),
-        sds_image: sds_image.clone(),
-        proxy_image: wish.proxy_image.clone(),
-        security: match posture {
-            Posture::Usual => Security::OfThePod,
-            Posture::Restricted => Security::Restricted,
-        },
-    };
+    let Injection::Inject { istio: wish, auto_mtls, .. } = &task.act else { return Ok(None) };
+    let Some(flags) = flags_of(&task.act) else { return Ok(None) };
     let istiods = known(istio::istiods(session, wish.namespace.as_deref()).await, &flags, report)?;
     let gloo = istio::gloo(session, global.object_namespace()).await;
     let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
@@ -159,6 +148,23 @@ async fn injection(
         Switches::On => vec![switches(session, global).await?],
     };
     Ok(Some(Plan { first: Vec::new(), proxies: planned, last }))
+}
+
+/// What was typed for `inject`; nothing for `uninject`.
+pub fn flags_of(act: &Injection) -> Option<Flags> {
+    let Injection::Inject { istio, sds_image, posture, .. } = act else { return None };
+    Some(Flags {
+        revision: istio.revision.clone(),
+        discovery_address: istio.discovery_address.clone(),
+        mesh_id: istio.mesh_id.clone(),
+        cluster_id: istio.cluster_id.clone(),
+        sds_image: sds_image.clone(),
+        proxy_image: istio.proxy_image.clone(),
+        security: match posture {
+            Posture::Usual => Security::OfThePod,
+            Posture::Restricted => Security::Restricted,
+        },
+    })
 }
 
 /// Without the right to look for istiod, what was typed may be enough.

@@ -66,6 +66,14 @@ pub fn sources(arguments: &[String]) -> Result<Vec<Source>, Failure> {
         .collect()
 }
 
+/// The sources that these paths name.
+///
+/// # Errors
+/// As [`sources`].
+pub fn sources_of(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
+    sources(&paths.iter().map(|path| path.to_string_lossy().into_owned()).collect::<Vec<_>>())
+}
+
 /// What is to be read, in order; reading happens as it is iterated over, one file in memory at a time.
 #[derive(Debug)]
 pub struct Files {

@@ -53,7 +53,11 @@ async fn labelled(session: &Session, namespace: &str) -> Result<Vec<Object>, Fai
     Ok(found)
 }
 
-fn usual(mut found: Vec<Object>, namespace: &str) -> Result<Object, Failure> {
+/// The one named gateway-proxy, or the only one.
+///
+/// # Errors
+/// There is none, or there are several.
+pub fn usual(mut found: Vec<Object>, namespace: &str) -> Result<Object, Failure> {
     if let Some(position) = found.iter().position(|workload| workload.reference.name == USUAL) {
         return Ok(found.swap_remove(position));
     }
@@ -65,16 +69,17 @@ fn usual(mut found: Vec<Object>, namespace: &str) -> Result<Object, Failure> {
             Reason::Ambiguous,
             format!("several gateway proxies in {namespace}, none of them {USUAL}"),
         )
-        .detail(names(&found).join(", "))
+        .detail(names(found.iter()).join(", "))
         .hint("--name NAME takes one, --all takes all")),
     }
 }
 
-fn names(found: &[Object]) -> Vec<String> {
-    found.iter().map(|workload| workload.reference.to_string()).collect()
+fn names<'o>(found: impl Iterator<Item = &'o Object>) -> Vec<String> {
+    found.map(|workload| workload.reference.to_string()).collect()
 }
 
-fn nothing(namespace: &str) -> Failure {
+/// No proxy at all.
+pub fn nothing(namespace: &str) -> Failure {
     Failure::new(Exit::SaidNo, Reason::NotFound, format!("no gateway proxy in {namespace}"))
         .detail(format!("looked for Deployments and DaemonSets labelled {PROXY_LABEL}"))
         .hint("-n NAMESPACE looks elsewhere, --name NAME takes one without the label")
@@ -98,15 +103,23 @@ async fn named(session: &Session, namespace: &str, name: &ProxyName) -> Result<O
         }
     }
     let found = labelled(session, namespace).await.unwrap_or_default();
-    let near = nearest::nearest(&name.name, found.iter().map(|workload| workload.reference.name.as_str()));
-    let mut failure =
-        Failure::new(Exit::SaidNo, Reason::NotFound, format!("gateway proxy {}: not found in {namespace}", name.name));
+    let place = format!("looked in context {} ({})", session.context(), session.server());
+    Err(not_found(name, namespace, found.iter()).detail(place))
+}
+
+/// None of that name, and what is near or there.
+pub fn not_found<'o>(name: &ProxyName, place: &str, proxies: impl Iterator<Item = &'o Object>) -> Failure {
+    let proxies: Vec<_> = proxies.collect();
+    let near = nearest::nearest(&name.name, proxies.iter().map(|workload| workload.reference.name.as_str()));
+    let failure =
+        Failure::new(Exit::SaidNo, Reason::NotFound, format!("gateway proxy {}: not found in {place}", name.name));
     if !near.is_empty() {
-        failure = failure.detail(format!("near: {}", near.join(", ")));
-    } else if !found.is_empty() {
-        failure = failure.detail(format!("there: {}", names(&found).join(", ")));
+        return failure.detail(format!("near: {}", near.join(", ")));
     }
-    Err(failure.detail(format!("looked in context {} ({})", session.context(), session.server())))
+    match proxies.is_empty() {
+        true => failure,
+        false => failure.detail(format!("there: {}", names(proxies.into_iter()).join(", "))),
+    }
 }
 
 async fn whole(session: &Session, workload: Object) -> Result<Proxy, Failure> {

@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use serde_json::Value;
 
+use super::literal;
 use super::place::Task;
 use super::style::{self, Flow, column, line_start};
 use crate::yaml::{Entry, Node, Shape};
@@ -242,14 +243,14 @@ impl Page<'_> {
         let is_empty = matches!(entry.value.shape, Shape::Empty) && !entry.value.is_marked();
         let many = lines.len() > 1;
         let text = lines.join(newline);
-        [entry.value.end, entry.value.raw_end]
-            .map(|end| {
-                // The comment behind the key stays with the key.
-                let start = if many && (below || is_empty) { head } else { colon };
-                let end = if self.text[..end].ends_with('\n') { self.lines_before(end) } else { end };
-                Cut { range: start..end.max(start), text: text.clone() }
-            })
-            .to_vec()
+        let literal = value.as_str().and_then(|new| literal::cut(self.text, colon, &entry.value, new));
+        let whole = [entry.value.end, entry.value.raw_end].map(|end| {
+            // The comment behind the key stays with the key.
+            let start = if many && (below || is_empty) { head } else { colon };
+            let end = if self.text[..end].ends_with('\n') { self.lines_before(end) } else { end };
+            Cut { range: start..end.max(start), text: text.clone() }
+        });
+        literal.into_iter().chain(whole).collect()
     }
 
     /// The same end without the line breaks before it.

@@ -8,6 +8,7 @@
 mod cut;
 mod guess;
 mod items;
+mod literal;
 mod members;
 mod place;
 mod split;

@@ -1,0 +1,269 @@
+//! `istio inject`, `istio uninject` on manifests: a rendered chart in, the injected chart out.
+//!
+//! Bootstrap and workload may stand in different files, so every text that holds one of them is kept until
+//! all is planned.
+
+use std::io;
+
+use super::emit::{Edited, Emit};
+use super::report::Report;
+use super::sidecars::flags_of;
+use crate::edit::Edit;
+use crate::edit::manifest::{self, Found, Job, Place, Splice};
+use crate::error::{Exit, Failure, Reason};
+use crate::load::files::{self, Loaded, Text};
+use crate::load::gateways;
+use crate::model::{Kind, Object, ObjectRef, kinds};
+use crate::options::{Global, Injection, Proxies, Sidecars, Upstreams};
+use crate::plan::istiod::{self, Seen};
+use crate::plan::outcome::{Objection, Outcome, Row};
+use crate::plan::proxy_name::ProxyKind;
+use crate::plan::sidecars::{self, Around, Pods, Proxy, TransactionPlan};
+
+/// What a rendered chart may hold that the plan reads.
+const KINDS: [&Kind; 5] =
+    [&kinds::DEPLOYMENT, &kinds::DAEMON_SET, &kinds::CONFIG_MAP, &kinds::SERVICE, &kinds::MUTATING_WEBHOOK];
+
+/// An object, and where it stands.
+struct Member {
+    text: usize,
+    object: Object,
+    place: Place,
+}
+
+/// Everything that was read.
+#[derive(Default)]
+struct Read {
+    texts: Vec<Text>,
+    members: Vec<Member>,
+    refused: Vec<Row>,
+}
+
+/// Injects into manifests, or takes out of them.
+///
+/// # Errors
+/// What keeps the run from being planned or from being written.
+pub fn run(task: &Sidecars, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+    let Some(files) = &task.files else { return Ok(()) };
+    if matches!(task.act, Injection::Uninject { upstreams: Upstreams::Included }) {
+        return Err(Failure::usage("--include-upstreams needs the cluster")
+            .hint("gloo-rs istio disable-mtls --all -f FILE does it in manifests"));
+    }
+    let mut inputs = files::find(&files::sources_of(&files.paths)?)?;
+    let mut emit = Emit::of(task.preview, files.destination, inputs.is_single());
+    report.form_for_files(task.preview, files.destination);
+    let mut read = Read::default();
+    let mut stdin = io::stdin().lock();
+    while let Some(loaded) = inputs.next(&mut stdin) {
+        read.take(loaded?);
+    }
+    let proxies = read.proxies(global, &task.proxies)?;
+    let mut edits = Vec::new();
+    let mut rows = std::mem::take(&mut read.refused);
+    for proxy in proxies {
+        match read.plan(task, &proxy) {
+            Ok(plan) => {
+                for line in crate::render::provenance::lines(&plan.provenance) {
+                    report.ui.status(&line);
+                }
+                for advice in plan.advice {
+                    report.advice(advice);
+                }
+                edits.extend(plan.steps.into_iter().map(|step| (step.object, step.edits, step.message)));
+            }
+            Err(Unplanned::Failed(failure)) => return Err(failure),
+            Err(Unplanned::Refused(why)) => {
+                let member = read.member(&proxy.workload.reference);
+                let row = Row::left(proxy.workload.reference.clone(), Outcome::Refused, why);
+                rows.push(
+                    member.map_or(row.clone(), |member| row.at(&read.texts[member.text].name, member.place.line())),
+                );
+            }
+        }
+    }
+    let mut edited = read.edited(&edits, &mut rows);
+    if task.preview.diff {
+        for (row, diff) in rows.iter_mut().filter(|row| row.outcome == Outcome::Changed).zip(diffs(&edited, task)) {
+            row.diff = Some(diff);
+        }
+    }
+    let stopped = rows.iter().any(|row| row.outcome == Outcome::Refused);
+    if stopped {
+        rows.retain(|row| row.outcome == Outcome::Refused);
+    } else {
+        edited.iter().try_for_each(|edited| emit.keep(edited))?;
+        edited.clear();
+        emit.commit(report)?;
+    }
+    for row in rows {
+        report.row(row);
+    }
+    if stopped {
+        report.ui.status("nothing was written: every object of the run, or none");
+    } else if !task.preview.is_on() {
+        report.ui.status(task.act.success());
+    }
+    if task.preview.check && report.count(Outcome::Changed) > 0 {
+        report.ends(Exit::WouldChange);
+    }
+    Ok(())
+}
+
+/// The diff of each text that changes, once.
+fn diffs<'e>(edited: &'e [Edited<'_>], task: &'e Sidecars) -> impl Iterator<Item = String> + 'e {
+    edited.iter().filter(|edited| !edited.splices.is_empty()).map(|edited| edited.diff(task.secrets))
+}
+
+enum Unplanned {
+    Failed(Failure),
+    Refused(Objection),
+}
+
+impl Read {
+    fn take(&mut self, loaded: Loaded) {
+        let text = match loaded {
+            Loaded::Text(text) => text,
+            Loaded::PassedOver { .. } | Loaded::Refused { .. } => return,
+        };
+        let index = self.texts.len();
+        for kind in KINDS {
+            for found in manifest::members(&text.text, kind).found {
+                match found {
+                    Found::Member { object, place } => self.members.push(Member { text: index, object, place }),
+                    Found::Refused { line, why, hint, reference: Some(reference) } => {
+                        let why = Objection::new(Reason::Unsafe, why).hint(hint);
+                        self.refused.push(Row::left(reference, Outcome::Refused, why).at(&text.name, line));
+                    }
+                    Found::Refused { .. } => {}
+                }
+            }
+        }
+        self.texts.push(text);
+    }
+
+    fn of(&self, kind: &'static Kind) -> impl Iterator<Item = &Object> {
+        self.members.iter().map(|member| &member.object).filter(move |object| object.reference.kind == kind)
+    }
+
+    fn member(&self, reference: &ObjectRef) -> Option<&Member> {
+        self.members.iter().find(|member| member.object.reference == *reference)
+    }
+
+    /// The proxies that were asked for; what cannot be edited and is none of them does not matter.
+    fn proxies(&mut self, global: &Global, wanted: &Proxies) -> Result<Vec<Proxy>, Failure> {
+        let in_namespace = |object: &&Object| {
+            let namespace = &object.reference.namespace;
+            namespace.is_empty() || global.namespace.as_ref().is_none_or(|typed| typed == namespace)
+        };
+        let workloads: Vec<_> =
+            self.of(&kinds::DEPLOYMENT).chain(self.of(&kinds::DAEMON_SET)).filter(in_namespace).cloned().collect();
+        let place = "the manifests";
+        let is_proxy = |workload: &Object| workload.label("gloo") == Some("gateway-proxy");
+        let chosen =
+            match wanted {
+                Proxies::Named(names) => {
+                    let mut chosen = Vec::new();
+                    for name in names {
+                        let fits = |workload: &&Object| {
+                            workload.reference.name == name.name
+                                && match name.kind {
+                                    Some(ProxyKind::Deployment) => workload.reference.kind == &kinds::DEPLOYMENT,
+                                    Some(ProxyKind::DaemonSet) => workload.reference.kind == &kinds::DAEMON_SET,
+                                    _ => true,
+                                }
+                        };
+                        let found = workloads.iter().find(fits).cloned();
+                        chosen.push(found.ok_or_else(|| {
+                            gateways::not_found(name, place, workloads.iter().filter(|it| is_proxy(it)))
+                        })?);
+                    }
+                    chosen
+                }
+                Proxies::All => workloads.into_iter().filter(is_proxy).collect(),
+                Proxies::Usual => vec![gateways::usual(workloads.into_iter().filter(is_proxy).collect(), place)?],
+            };
+        if chosen.is_empty() {
+            return Err(gateways::nothing(place));
+        }
+        let proxies: Vec<_> = chosen.into_iter().map(|workload| self.whole(workload)).collect();
+        let parts: Vec<_> = proxies
+            .iter()
+            .flat_map(|proxy| [Some(&proxy.workload), proxy.bootstrap.as_ref()])
+            .flatten()
+            .map(|object| object.reference.name.clone())
+            .collect();
+        self.refused.retain(|row| parts.contains(&row.object.name));
+        Ok(proxies)
+    }
+
+    fn whole(&self, workload: Object) -> Proxy {
+        let name = sidecars::bootstrap_name(&workload.reference.name);
+        let beside = |map: &&Object| {
+            let (own, its) = (&map.reference.namespace, &workload.reference.namespace);
+            map.reference.name == name && (own == its || own.is_empty() || its.is_empty())
+        };
+        let bootstrap = self.of(&kinds::CONFIG_MAP).find(beside).cloned();
+        Proxy { workload, bootstrap, pods: Pods::Unseen }
+    }
+
+    fn plan(&self, task: &Sidecars, proxy: &Proxy) -> Result<TransactionPlan, Unplanned> {
+        let Some(flags) = flags_of(&task.act) else {
+            return sidecars::uninject(proxy, &Around::default()).map_err(Unplanned::Refused);
+        };
+        let values = |kind: &'static Kind| self.of(kind).map(|object| object.value.clone()).collect::<Vec<_>>();
+        let deployments = values(&kinds::DEPLOYMENT);
+        let control_planes: Vec<_> =
+            deployments.iter().filter(|it| it["metadata"]["labels"]["app"] == "istiod").cloned().collect();
+        let (services, config_maps, webhooks) =
+            (values(&kinds::SERVICE), values(&kinds::CONFIG_MAP), values(&kinds::MUTATING_WEBHOOK));
+        let istiods = istiod::all(&Seen {
+            deployments: &control_planes,
+            services: &services,
+            config_maps: &config_maps,
+            webhooks: &webhooks,
+        });
+        let choice = sidecars::choose(&istiods, &flags, proxy).map_err(Unplanned::Failed)?;
+        let gloo = deployments.iter().find(|it| it["metadata"]["labels"]["gloo"] == "gloo");
+        let around = Around { istiods: &istiods, choice: choice.as_ref(), gloo, now: None };
+        sidecars::inject(proxy, &flags, &around).map_err(Unplanned::Refused)
+    }
+
+    /// Makes the edits in their texts; each object's row is added.
+    fn edited(&self, edits: &[(ObjectRef, Vec<Edit>, String)], rows: &mut Vec<Row>) -> Vec<Edited<'_>> {
+        let mut edited = Vec::new();
+        for (index, text) in self.texts.iter().enumerate() {
+            let mut planned: Vec<(&Member, &[Edit], &str)> = edits
+                .iter()
+                .filter_map(|(object, edits, message)| {
+                    let member = self.member(object).filter(|member| member.text == index)?;
+                    Some((member, edits.as_slice(), message.as_str()))
+                })
+                .collect();
+            planned.sort_by_key(|(member, ..)| member.place.line());
+            let mut splices: Vec<Splice> = Vec::new();
+            for (member, edits, message) in planned {
+                let reference = member.object.reference.clone();
+                let line = member.place.line();
+                if edits.is_empty() {
+                    rows.push(Row::answer(reference, Outcome::Unchanged, message).at(&text.name, line));
+                    continue;
+                }
+                let job = Job { place: &member.place, edits };
+                match manifest::edit_all(&text.text, &[job]).pop() {
+                    Some(Ok(splice)) => {
+                        splices.push(splice);
+                        rows.push(Row::answer(reference, Outcome::Changed, message).at(&text.name, line));
+                    }
+                    Some(Err(cannot)) => {
+                        let mut why = Objection::new(Reason::Unsafe, format!("{}; nothing changed", cannot.why));
+                        why.details = super::files::by_hand(cannot.manual);
+                        rows.push(Row::left(reference, Outcome::Refused, why).at(&text.name, cannot.line));
+                    }
+                    None => {}
+                }
+            }
+            edited.push(Edited { text, splices });
+        }
+        edited
+    }
+}
