@@ -5,4 +5,6 @@ pub mod diff;
 pub mod document;
 pub mod mask;
 pub mod pending;
+pub mod revisions;
+pub mod table;
 pub mod text;
