@@ -10,6 +10,7 @@ mod files;
 mod interrupt;
 mod live;
 mod report;
+mod revisions;
 mod sidecars;
 mod sidecars_files;
 mod transact;
@@ -35,7 +36,9 @@ pub fn run(invocation: &Invocation, ui: &mut Ui) -> Exit {
         Command::Mtls(task) => block_on(live::edit(&task.policy, task, global, &mut report)),
         Command::Sidecars(task) if task.files.is_some() => sidecars_files::run(task, global, &mut report),
         Command::Sidecars(task) => block_on(sidecars::run(task, global, &mut report)),
-        Command::Revisions { .. } => Ok(()),
+        Command::Revisions { istio_namespace } => {
+            block_on(interrupt::or(revisions::print(istio_namespace.as_deref(), global, &mut report)))
+        }
         Command::Proxy(task) => block_on(interrupt::or(address::print(task, global, &mut report))),
         Command::Version(Version::Client) => {
             version::client(global.format, &mut report);

@@ -6,32 +6,53 @@ use crate::error::Failure;
 use crate::kube::{ApiError, Cause, Query, Scope, Session};
 use crate::model::{Kind, kinds};
 use crate::plan::istiod::{self, ISTIOD_LABEL, Istiod, REVISION_LABEL, Seen};
+use crate::plan::revisions::Listed;
+
+/// What there is.
+pub struct Found {
+    pub istiods: Vec<Istiod>,
+    /// Whether tags could be seen.
+    pub tags: Listed<()>,
+}
 
 /// Every istiod, in all namespaces or one.
 ///
 /// # Errors
+/// As [`all`].
+pub async fn istiods(session: &Session, namespace: Option<&str>) -> Result<Vec<Istiod>, Failure> {
+    all(session, namespace).await.map(|found| found.istiods)
+}
+
+/// Every istiod, and whether its tags could be seen.
+///
+/// # Errors
 /// The Deployments cannot be listed. Services, mesh configuration and webhooks that cannot be are left out:
 /// they add to what is known and decide nothing alone.
-pub async fn istiods(session: &Session, namespace: Option<&str>) -> Result<Vec<Istiod>, Failure> {
+pub async fn all(session: &Session, namespace: Option<&str>) -> Result<Found, Failure> {
     let scope = namespace.map_or(Scope::All, Scope::Namespace);
     let list = async |kind: &'static Kind, scope: Scope<'_>, labels: &str| {
         session.list_all(kind, scope, Query::labelled(labels)).await
     };
     let deployments = list(&kinds::DEPLOYMENT, scope, ISTIOD_LABEL).await.map_err(|error| hinted(error, session))?;
     if deployments.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Found { istiods: Vec::new(), tags: Listed::Read(()) });
     }
     let (services, config_maps, webhooks) = tokio::join!(
         list(&kinds::SERVICE, scope, REVISION_LABEL),
         list(&kinds::CONFIG_MAP, scope, REVISION_LABEL),
         list(&kinds::MUTATING_WEBHOOK, Scope::All, REVISION_LABEL),
     );
-    Ok(istiod::all(&Seen {
+    let tags = match &webhooks {
+        Ok(_) => Listed::Read(()),
+        Err(error) => Listed::Unknown { why: super::survey::why(error) },
+    };
+    let istiods = istiod::all(&Seen {
         deployments: &deployments,
         services: &services.unwrap_or_default(),
         config_maps: &config_maps.unwrap_or_default(),
         webhooks: &webhooks.unwrap_or_default(),
-    }))
+    });
+    Ok(Found { istiods, tags })
 }
 
 fn hinted(error: ApiError, session: &Session) -> Failure {

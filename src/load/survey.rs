@@ -221,7 +221,7 @@ impl Cache {
 }
 
 /// Why something is unknown, in a few words.
-fn why(error: &ApiError) -> String {
+pub fn why(error: &ApiError) -> String {
     let kind = error.kind.map_or("the server", |kind| kind.plural);
     match &error.cause {
         Cause::Forbidden { .. } if error.namespace.is_empty() => format!("may not {} {kind}", error.verb),

@@ -6,5 +6,7 @@ pub mod diff;
 pub mod document;
 pub mod pending;
 pub mod provenance;
+pub mod revisions;
+pub mod table;
 pub mod text;
 pub mod version;

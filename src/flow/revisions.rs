@@ -1,0 +1,102 @@
+//! `istio revisions`: who uses which istiod. What may not be listed is a `?`, never a zero.
+
+use serde_json::Value;
+
+use super::report::Report;
+use crate::error::{Exit, Failure, Reason};
+use crate::kube::{ApiError, Cause, Query, Scope, Session};
+use crate::load::{istio, survey};
+use crate::model::{Kind, Object, kinds};
+use crate::options::{Format, Global};
+use crate::plan::gateway::PROXY_LABEL;
+use crate::plan::istiod::Istiod;
+use crate::plan::revisions::{self, Binding, GatewayUse, Inputs, Listed, Tally};
+use crate::plan::sidecars::{self, Pods, Proxy};
+use crate::render::revisions::{Width, lines, value};
+
+/// Workloads of gateway proxies, Gloo's own and those of the Kubernetes Gateway API.
+const GATEWAY_LABEL: &str = "gateway.networking.k8s.io/gateway-name";
+
+/// Reads everything and prints the table.
+///
+/// # Errors
+/// istiod may not be listed, or there is none.
+pub async fn print(istio_namespace: Option<&str>, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+    report.field("revisions", Value::Array(Vec::new()));
+    let session = super::open(global, report).await?;
+    let istio::Found { istiods, tags } = istio::all(&session, istio_namespace).await?;
+    let (bindings, gateways) = tokio::join!(bindings(&session, &istiods), gateways(&session));
+    let pods = pods(&session, &istiods, bindings.read().map_or(&[], Vec::as_slice)).await;
+    let shown = revisions::report(&Inputs { istiods: &istiods, tags, bindings, pods, gateways });
+    report.field("revisions", value(&shown));
+    if istiods.is_empty() {
+        return Err(nothing(&session, istio_namespace));
+    }
+    let width = if global.format == Format::Wide { Width::Wide } else { Width::Usual };
+    for line in lines(&shown, width) {
+        report.line(&line);
+    }
+    for advice in shown.advice {
+        report.advice(advice);
+    }
+    Ok(())
+}
+
+fn nothing(session: &Session, namespace: Option<&str>) -> Failure {
+    let place = namespace.map_or_else(|| "in any namespace".to_owned(), |namespace| format!("in {namespace}"));
+    Failure::new(Exit::SaidNo, Reason::NoIstiod, format!("no istiod {place}"))
+        .detail("looked for Deployments labelled app=istiod")
+        .detail(format!("looked in context {} ({})", session.context(), session.server()))
+        .hint("an istiod elsewhere needs no Deployment here: gloo-rs istio inject --istio-discovery-address")
+}
+
+/// A list, or why it is not known.
+fn listed<T>(read: Result<T, ApiError>) -> Listed<T> {
+    read.map_or_else(|error| Listed::Unknown { why: survey::why(&error) }, Listed::Read)
+}
+
+async fn bindings(session: &Session, istiods: &[Istiod]) -> Listed<Vec<Binding>> {
+    let query = Query { metadata_only: true, ..Query::default() };
+    let namespaces = session.list_all(&kinds::NAMESPACE, Scope::All, query).await;
+    listed(namespaces.map(|namespaces| revisions::bindings(istiods, &namespaces)))
+}
+
+/// Pods are counted a page at a time: a cluster has more of them than need be in memory.
+async fn pods(session: &Session, istiods: &[Istiod], bindings: &[Binding]) -> Listed<Tally> {
+    let query = Query {
+        metadata_only: true,
+        fields: "status.phase!=Succeeded,status.phase!=Failed".into(),
+        ..Query::default()
+    };
+    let mut tally = Tally::new(istiods, bindings);
+    let mut pages = session.pages(&kinds::POD, Scope::All, query);
+    loop {
+        match pages.next().await {
+            Ok(Some(page)) => page.items.iter().for_each(|pod| tally.pod(pod)),
+            Ok(None) => return Listed::Read(tally),
+            Err(error) => return Listed::Unknown { why: survey::why(&error) },
+        }
+    }
+}
+
+async fn gateways(session: &Session) -> Listed<Vec<GatewayUse>> {
+    let mut found = Vec::new();
+    for (kind, label) in
+        [(&kinds::DEPLOYMENT, PROXY_LABEL), (&kinds::DAEMON_SET, PROXY_LABEL), (&kinds::DEPLOYMENT, GATEWAY_LABEL)]
+    {
+        let kind: &'static Kind = kind;
+        match session.list_all(kind, Scope::All, Query::labelled(label)).await {
+            Ok(workloads) => found.extend(workloads.into_iter().filter_map(|value| gateway(Object::new(kind, value)))),
+            Err(ApiError { cause: Cause::NotFound | Cause::NoCrd, .. }) => {}
+            Err(error) => return Listed::Unknown { why: survey::why(&error) },
+        }
+    }
+    Listed::Read(found)
+}
+
+fn gateway(workload: Object) -> Option<GatewayUse> {
+    let proxy = Proxy { workload, bootstrap: None, pods: Pods::Unseen };
+    let address = sidecars::current_address(&proxy)?;
+    let reference = proxy.workload.reference;
+    Some(GatewayUse { namespace: reference.namespace, name: reference.name, address })
+}
