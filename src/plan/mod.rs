@@ -2,8 +2,8 @@
 
 pub mod address;
 pub mod advice;
-pub mod backend;
 pub mod auto_mtls;
+pub mod backend;
 pub mod dangling;
 pub mod gateway;
 pub mod image;
