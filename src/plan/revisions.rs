@@ -301,9 +301,10 @@ fn on_missing<'i>(inputs: &'i Inputs) -> impl Iterator<Item = Advice> + 'i {
     });
     let known = |revision: &str| inputs.istiods.iter().any(|istiod| istiod.revision == revision);
     let pods = inputs.pods.read().into_iter().flat_map(|tally| &tally.by_revision);
-    let orphans = pods
-        .filter(move |(revision, _)| !known(revision))
-        .map(move |(revision, pods)| warning(format!("{pods} pods run on {revision}, which no istiod here has")));
+    let orphans = pods.filter(move |(revision, _)| !known(revision)).map(move |(revision, pods)| {
+        let run = if *pods == 1 { "pod runs" } else { "pods run" };
+        warning(format!("{pods} {run} on {revision}, which no istiod here has"))
+    });
     let gateways = inputs.gateways.read().into_iter().flatten();
     let lost = gateways.filter(|it| !inputs.istiods.iter().any(|istiod| istiod.serves(&it.address))).map(move |it| {
         warning(format!("gateway {}/{} uses {}, which no istiod here has", it.namespace, it.name, it.address))

@@ -113,7 +113,7 @@ fn what_is_wrong_is_said_with_what_to_do() {
             "3 pods on 1-27 are bound to 1-28 now: restart to move",
             "tag default points at 1-26 (v1-26), which is not ready",
             "namespace old is bound by istio.io/rev=1-20, which no istiod here has",
-            "1 pods run on 1-20, which no istiod here has",
+            "1 pod runs on 1-20, which no istiod here has",
         ]
     );
     assert_eq!(said[0].hint.as_deref(), Some("gloo-rs istio enroll free orders shop --revision 1-28"));
