@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::model::Selector;
 use crate::plan::address::Wish;
-use crate::plan::mtls::Policy;
+use crate::plan::mtls::{Caution, Policy};
 use crate::plan::proxy_name::ProxyName;
 use crate::render::diff::Secrets;
 
@@ -204,7 +204,7 @@ pub struct Sidecars {
 #[derive(Debug, Clone)]
 pub enum Injection {
     Inject { istio: IstioWish, sds_image: Option<String>, posture: Posture, auto_mtls: Switches },
-    Uninject { upstreams: Upstreams },
+    Uninject { upstreams: Upstreams, caution: Caution },
 }
 
 /// What was typed about istiod.

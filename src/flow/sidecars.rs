@@ -10,14 +10,18 @@ use crate::apply::transaction::{self, Step};
 use crate::edit::json;
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::Session;
-use crate::load::{gateways, istio};
+use crate::load::survey::Survey;
+use crate::load::{self, dangling, gateways, istio};
 use crate::model::{Object, kinds};
 use crate::options::{DryRun, Global, Injection, Posture, Proxies, Rollouts, Sidecars, Switches, Upstreams};
 use crate::plan::advice::{Advice, Code};
+use crate::plan::auto_mtls;
+use crate::plan::dangling::Dangling;
 use crate::plan::istiod::Istiod;
-use crate::plan::mtls::SDS_CLUSTER;
-use crate::plan::outcome::{Objection, Outcome, Row};
+use crate::plan::mtls::{Caution, Foreign, Found, Policy, SDS_CLUSTER, Wish};
+use crate::plan::outcome::{Decision, Objection, Outcome, Row};
 use crate::plan::sidecars::{self, Around, Flags, Proxy, Security, TransactionPlan};
+use crate::plan::{self, PerObject};
 use crate::render::diff;
 use crate::render::text::Mark;
 use crate::verify::sidecars as proof;
@@ -53,7 +57,9 @@ pub async fn run(task: &Sidecars, global: &Global, report: &mut Report<'_>) -> R
     let proxies = gateways::find(&session, global.object_namespace(), &task.proxies).await?;
     let planned = match &task.act {
         Injection::Inject { .. } => injection(&session, task, global, proxies, report).await?,
-        Injection::Uninject { upstreams } => removal(&session, *upstreams, global, proxies, report).await?,
+        Injection::Uninject { upstreams, caution } => {
+            removal(&session, (*upstreams, *caution), global, proxies, report).await?
+        }
     };
     let Some(plan) = planned else {
         report.ui.status("nothing was changed");
@@ -85,10 +91,11 @@ fn risks(task: &Sidecars) -> Vec<&'static str> {
     risks.extend((task.proxies == Proxies::All).then_some("all gateway proxies"));
     match &task.act {
         Injection::Inject { auto_mtls: Switches::On, .. } => risks.push("auto-mTLS for every Upstream"),
-        Injection::Uninject { upstreams: Upstreams::Included } => {
-            risks.push("mTLS of the Upstreams that need the sidecars")
+        Injection::Uninject { upstreams, caution } => {
+            risks.extend((*upstreams == Upstreams::Included).then_some("mTLS of the Upstreams that need the sidecars"));
+            risks.extend((*caution == Caution::Forced).then_some("a cluster that is still pointed at (--force)"));
         }
-        _ => {}
+        Injection::Inject { .. } => {}
     }
     risks
 }
@@ -145,7 +152,7 @@ async fn injection(
     }
     let last = match auto_mtls {
         Switches::Alone => Vec::new(),
-        Switches::On => vec![switches(session, global).await?],
+        Switches::On => vec![switches(session, global, report).await?],
     };
     Ok(Some(Plan { first: Vec::new(), proxies: planned, last }))
 }
@@ -180,12 +187,31 @@ fn known(found: Result<Vec<Istiod>, Failure>, flags: &Flags, report: &mut Report
 
 async fn removal(
     session: &Session,
-    upstreams: Upstreams,
+    (upstreams, caution): (Upstreams, Caution),
     global: &Global,
     proxies: Vec<Proxy>,
     report: &mut Report<'_>,
 ) -> Result<Option<Plan>, Failure> {
     let namespace = global.object_namespace();
+    let pointing = dangling::find(session, namespace).await?;
+    let (first, left) = release(pointing.upstreams, upstreams);
+    let left: Vec<_> = left.into_iter().chain(pointing.others).collect();
+    let with = match upstreams {
+        Upstreams::Left => plan::dangling::Upstreams::Refuse,
+        Upstreams::Included => plan::dangling::Upstreams::Include,
+    };
+    if let Some(why) = plan::dangling::against(&left, &pointing.hidden, with).filter(|_| caution == Caution::Careful) {
+        let mut failure = Failure::new(Exit::Failed, why.reason, why.message);
+        failure.details = why.details;
+        failure.hints.extend(why.hint);
+        return Err(failure);
+    }
+    let survey = Survey::new(session, global);
+    for said in &first {
+        for advice in advise_on_release(&survey, &said.step.before).await {
+            report.advice(advice);
+        }
+    }
     let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let around = Around { now: Some(&now), ..Around::default() };
     let mut planned = Vec::new();
@@ -199,8 +225,28 @@ async fn removal(
     if refuse(refused, report) {
         return Ok(None);
     }
-    let first = Vec::new();
     Ok(Some(Plan { first, proxies: planned, last: Vec::new() }))
+}
+
+/// With `--include-upstreams` what only Istio's `sslConfig` ties to the cluster is taken off it.
+fn release(upstreams: Vec<Object>, wanted: Upstreams) -> (Vec<Said>, Vec<Dangling>) {
+    let mut released = Vec::new();
+    let mut left = Vec::new();
+    for before in upstreams {
+        let step = (wanted == Upstreams::Included).then(|| plan::dangling::release(&before)).flatten();
+        match step {
+            Some(step) => released.push(Said { message: step.message, step: Step { before, edits: step.edits } }),
+            None => left.extend(plan::dangling::of(&before)),
+        }
+    }
+    (released, left)
+}
+
+/// Under a STRICT peer the Upstream answers 503 once its mTLS is gone.
+async fn advise_on_release(survey: &Survey<'_>, upstream: &Object) -> Vec<Advice> {
+    let policy = Policy { wish: Wish::Disable, foreign: Foreign::Keep, caution: Caution::Careful };
+    let around = survey.around(upstream, Found::Named, policy.wants()).await;
+    policy.advise(upstream, &around)
 }
 
 fn refusal(proxy: &Proxy, why: Objection) -> Row {
@@ -214,8 +260,25 @@ fn refuse(refused: Vec<Row>, report: &mut Report<'_>) -> bool {
     any
 }
 
-async fn switches(session: &Session, global: &Global) -> Result<Said, Failure> {
-    unimplemented!()
+/// Turning auto-mTLS on in Settings, after the gateways can do it.
+async fn switches(session: &Session, global: &Global, report: &mut Report<'_>) -> Result<Said, Failure> {
+    let survey = Survey::new(session, global);
+    let namespace = survey.gloo_namespace().await;
+    let settings = session.get(&kinds::SETTINGS, namespace, "default").await;
+    let before = Object::new(&kinds::SETTINGS, settings.map_err(|error| error.into_failure(session))?);
+    // The proxies of this run get their sidecars first; whether others lack them is not this run's to refuse.
+    let decision =
+        auto_mtls::on_settings(&before, auto_mtls::Wish::Enable, &auto_mtls::Gateways::Unseen, Caution::Forced);
+    if let Some(advice) = load::harm::advice(session).await {
+        report.advice(advice);
+    }
+    match decision {
+        Decision::Change { edits, message } => Ok(Said { step: Step { before, edits }, message }),
+        Decision::Unchanged { message } => Ok(Said { step: Step { before, edits: Vec::new() }, message }),
+        Decision::Skip(why) | Decision::Refuse(why) => {
+            Err(Failure::new(Exit::Failed, why.reason, format!("{}: {}", before.reference, why.message)))
+        }
+    }
 }
 
 impl Planned {

@@ -45,7 +45,7 @@ struct Read {
 /// What keeps the run from being planned or from being written.
 pub fn run(task: &Sidecars, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let Some(files) = &task.files else { return Ok(()) };
-    if matches!(task.act, Injection::Uninject { upstreams: Upstreams::Included }) {
+    if matches!(task.act, Injection::Uninject { upstreams: Upstreams::Included, .. }) {
         return Err(Failure::usage("--include-upstreams needs the cluster")
             .hint("gloo-rs istio disable-mtls --all -f FILE does it in manifests"));
     }

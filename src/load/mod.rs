@@ -1,7 +1,9 @@
 //! The only reads: what stands around an object in the cluster, and files.
 
 pub mod absence;
+pub mod dangling;
 pub mod files;
 pub mod gateways;
+pub mod harm;
 pub mod istio;
 pub mod survey;

@@ -3,6 +3,7 @@
 use crate::cli::{help, preview};
 use crate::error::Failure;
 use crate::options::{Command, Global, Injection, Rollouts, Sidecars, Upstreams};
+use crate::plan::mtls::Caution;
 
 /// Take Istio's sidecars away from the gateway
 ///
@@ -16,6 +17,9 @@ pub struct UninjectArgs {
     /// Take mTLS off the Upstreams that need the sidecars
     #[arg(long)]
     include_upstreams: bool,
+    /// Go on although something would point at a cluster that is gone
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     preview: preview::PreviewArgs,
 }
@@ -26,6 +30,7 @@ impl UninjectArgs {
         Ok(Command::Sidecars(Sidecars {
             act: Injection::Uninject {
                 upstreams: if self.include_upstreams { Upstreams::Included } else { Upstreams::Left },
+                caution: if self.force { Caution::Forced } else { Caution::Careful },
             },
             proxies: self.proxies.proxies()?,
             rollouts: if self.proxies.waits() { Rollouts::Wait } else { Rollouts::NoWait },
