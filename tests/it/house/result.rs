@@ -2,10 +2,11 @@
 
 use gloo_rs::error::{Exit, Failure, Reason};
 use gloo_rs::model::{ObjectRef, kinds::UPSTREAM};
+use gloo_rs::plan::address::{Address, Host, Scheme};
 use gloo_rs::plan::advice::{Advice, Code};
 use gloo_rs::plan::outcome::{Outcome, Row};
-use gloo_rs::render::document::Document;
-use serde_json::Value;
+use gloo_rs::render::{self, document::Document};
+use serde_json::{Map, Value};
 
 use super::{read, schema};
 use crate::support::Sandbox;
@@ -28,6 +29,18 @@ fn printed(args: &[&str]) -> (Option<i32>, Value) {
     (output.code, document.unwrap_or_else(|error| panic!("{args:?}: {error}\n{output:#?}")))
 }
 
+/// With everything an address may have, and with nothing it may lack.
+fn addresses() -> Value {
+    let address = |scheme, port_name: Option<&str>| Address {
+        host: Host::parse("2001:db8::1").unwrap(),
+        port: 443,
+        scheme,
+        port_name: port_name.map(str::to_owned),
+        source: "clusterIP".to_owned(),
+    };
+    [address(Some(Scheme::Https), Some("https")), address(None, None)].iter().map(render::address::value).collect()
+}
+
 #[test]
 fn every_outcome_reason_code_and_exit_fits_the_schema() {
     let object = || ObjectRef::new(&UPSTREAM, "gloo-system", "default-httpbin-8000");
@@ -46,6 +59,7 @@ fn every_outcome_reason_code_and_exit_fits_the_schema() {
         .collect();
     let mut advice: Vec<_> = Code::ALL.iter().map(|code| Advice::warning(*code, "x")).collect();
     advice.push(Advice { object: Some(object()), hint: Some("y".into()), ..Advice::note(Code::Unknown, "x") });
+    let fields = Map::from_iter([("addresses".to_owned(), addresses())]);
     for exit in Exit::PRECEDENCE {
         let words = ["istio".to_owned(), "enable-mtls".to_owned()];
         let failure = Failure::new(exit, Reason::Usage, "no").detail("a").hint("b");
@@ -56,8 +70,8 @@ fn every_outcome_reason_code_and_exit_fits_the_schema() {
             dry_run: Some("server"),
             rows: &rows,
             advice: &advice,
-            fields: &serde_json::Map::new(),
             failure: Some(&failure),
+            fields: &fields,
             exit,
         };
         fits(&document.value());
@@ -93,4 +107,11 @@ fn a_run_on_manifests_prints_the_document_of_its_objects() {
     let outcomes: Vec<_> = document["results"].as_array().unwrap().iter().map(|row| &row["outcome"]).collect();
     assert_eq!(outcomes, ["changed", "notFound"]);
     assert_eq!(document["exitCode"], code.unwrap());
+}
+
+#[test]
+fn a_wrong_command_line_prints_the_document_too() {
+    let (code, document) = printed(&["proxy", "url", "--bogus", "-o", "json"]);
+    fits(&document);
+    assert_eq!((code, &document["exitCode"]), (Some(2), &Value::from(2)));
 }
