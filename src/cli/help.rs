@@ -51,9 +51,8 @@ Examples:
   # what would change
   gloo-rs istio inject --revision 1-28 --diff
 
-  # a rendered chart, without a cluster
-  gloo-rs istio inject -f gateway.yaml --istio-discovery-address istiod.istio-system.svc:15012 \\
-    --istio-proxy-image docker.io/istio/proxyv2:1.28.3 --sds-image quay.io/solo-io/sds:1.17.7
+  # rendered charts, without a cluster
+  gloo-rs istio inject -f gateway.yaml -f istiod.yaml
 
 Exit codes:
   0  injected, or already so    1  refused or failed, nothing changed

@@ -8,8 +8,12 @@ use gloo_rs::cli::{self, Early};
 use super::{pages, read};
 use crate::support::Sandbox;
 
-/// The manifest that the examples are about, under each name they use.
-const MANIFESTS: [&str; 2] = ["examples/upstream.yaml", "upstreams.yaml"];
+/// The manifests that the examples are about, and under which names they use them.
+const MANIFESTS: [(&str, &[&str]); 3] = [
+    ("examples/upstream.yaml", &["examples/upstream.yaml", "upstreams.yaml"]),
+    ("examples/gateway.yaml", &["gateway.yaml"]),
+    ("examples/istiod.yaml", &["istiod.yaml"]),
+];
 
 /// A command line and where it stands.
 #[derive(Debug)]
@@ -136,8 +140,10 @@ fn every_example_that_needs_no_cluster_runs_and_says_something() {
     assert!(offline.len() > 5, "{offline:?}");
     for example in offline {
         let sandbox = Sandbox::new();
-        for manifest in MANIFESTS {
-            sandbox.write(manifest, read(MANIFESTS[0]));
+        for (manifest, names) in MANIFESTS {
+            for name in names {
+                sandbox.write(name, read(manifest));
+            }
         }
         let args: Vec<_> = example.words[1..].iter().map(String::as_str).collect();
         let output = sandbox.run(&args);
