@@ -256,7 +256,9 @@ fn refusal(proxy: &Proxy, why: Objection) -> Row {
 /// One refused proxy keeps all as they are.
 fn refuse(refused: Vec<Row>, report: &mut Report<'_>) -> bool {
     let any = !refused.is_empty();
-    refused.into_iter().for_each(|row| report.row(row));
+    for row in refused {
+        report.row(row);
+    }
     any
 }
 

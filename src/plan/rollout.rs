@@ -1,6 +1,6 @@
 //! How far a workload's rollout is, and what its pods say where it does not get on.
 //!
-//! The rules are those of `kubectl rollout status` (kubectl, polymorphichelpers/rollout_status.go).
+//! The rules are those of `kubectl rollout status` (kubectl, `polymorphichelpers/rollout_status.go`).
 
 use serde_json::Value;
 

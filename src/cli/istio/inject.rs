@@ -6,8 +6,8 @@ use crate::options::{Command, Global, Injection, Posture, Rollouts, Sidecars, Sw
 
 /// Put Istio's sidecars beside the gateway
 ///
-/// Adds the sds and istio-proxy containers, their volumes and the cluster gateway_proxy_sds as one
-/// transaction, waits for the rollout and proves it; what fails is rolled back.
+/// Adds the sds and istio-proxy containers, their volumes and their cluster in Envoy's bootstrap as
+/// one transaction, waits for the rollout and proves it; what fails is rolled back.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::INJECT)]
 pub struct InjectArgs {
