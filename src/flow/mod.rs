@@ -4,6 +4,7 @@
 //! names, pages of the API or manifests; the flow keeps only each object's line of the result.
 
 mod address;
+mod again;
 mod emit;
 mod files;
 mod interrupt;

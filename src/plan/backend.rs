@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::Unread;
 use super::outcome::Objection;
 use crate::error::Reason;
 
@@ -19,7 +20,7 @@ pub enum Backend {
     /// Nobody looked: a manifest without a cluster.
     Unseen,
     /// It could not be read.
-    Unknown { why: String },
+    Unknown { why: Unread },
     /// Not a Kubernetes Service.
     NotKubernetes { kind: String },
     /// A Service of Gloo, Istio or Kubernetes itself.
@@ -163,7 +164,7 @@ impl Backend {
             }
             Self::Pods { meshed, plain } => Objection::new(
                 Reason::NoSidecar,
-                format!("{} of {} pods behind it have no sidecar", plain.len(), meshed + plain.len()),
+                format!("{} of {} pods behind it without sidecar", plain.len(), meshed + plain.len()),
             ),
         };
         Some(objection.hint("--force takes it all the same"))

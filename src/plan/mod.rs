@@ -12,6 +12,7 @@ pub mod peer;
 pub mod proxy_name;
 pub mod server;
 
+use crate::error::Failure;
 use crate::model::{Kind, Object};
 use advice::Advice;
 use mtls::{Found, Surroundings};
@@ -33,6 +34,29 @@ pub trait PerObject {
 
     /// What is worth saying about this object, changed or not.
     fn advise(&self, object: &Object, around: &Surroundings) -> Vec<Advice>;
+}
+
+/// Why something that decides or would be said is unknown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    /// In a few words: `may not list pods in default`.
+    pub why: String,
+    /// The rule of a Role that would allow it, where that is what is missing.
+    pub rule: Option<String>,
+    /// Where it is no matter of rights or of what is installed: asking again may help.
+    pub failure: Option<Box<Failure>>,
+}
+
+impl<T: Into<String>> From<T> for Unread {
+    fn from(why: T) -> Self {
+        Self { why: why.into(), rule: None, failure: None }
+    }
+}
+
+impl std::fmt::Display for Unread {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.why)
+    }
 }
 
 /// What is read beside an object, each only if it is wanted.

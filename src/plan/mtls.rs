@@ -204,7 +204,7 @@ fn enable(upstream: &Object, found: Found, policy: Policy, around: &Surroundings
                 Decision::Change { edits, message: format!("mTLS enabled (added {})", paths.join(", ")) }
             }
         },
-        Tls::Foreign(config) if policy.foreign == Foreign::Keep => return leave(found, foreign(config)),
+        Tls::Foreign(config) if policy.foreign == Foreign::Keep => return leave(found, foreign(policy.wish, config)),
         Tls::Foreign(_) => Decision::Change {
             edits: vec![Edit::set(ssl_path(), istio_ssl_config())],
             message: "mTLS enabled (replaced TLS settings that were not Istio's)".into(),
@@ -222,7 +222,7 @@ fn enable(upstream: &Object, found: Found, policy: Policy, around: &Surroundings
 fn disable(upstream: &Object, found: Found, policy: Policy, around: &Surroundings) -> Decision {
     let message = match tls_of(&upstream.value) {
         Tls::Absent => return Decision::Unchanged { message: "mTLS already disabled".into() },
-        Tls::Foreign(config) if policy.foreign == Foreign::Keep => return leave(found, foreign(config)),
+        Tls::Foreign(config) if policy.foreign == Foreign::Keep => return leave(found, foreign(policy.wish, config)),
         Tls::Foreign(_) => "mTLS disabled (removed TLS settings that were not Istio's)".into(),
         Tls::Istio(config) => match additions(config).as_slice() {
             [] => "mTLS disabled".to_owned(),
@@ -256,9 +256,13 @@ fn completions(config: &Value) -> Vec<Edit> {
     edits
 }
 
-fn foreign(config: &Value) -> Objection {
-    let mut objection = Objection::new(Reason::ForeignTls, "has TLS settings that are not Istio's; nothing changed")
-        .hint("--overwrite replaces them");
+fn foreign(wish: Wish, config: &Value) -> Objection {
+    let hint = match wish {
+        Wish::Enable => "--overwrite replaces them",
+        Wish::Disable => "--overwrite removes them",
+    };
+    let mut objection =
+        Objection::new(Reason::ForeignTls, "has TLS settings that are not Istio's; nothing changed").hint(hint);
     let shown = crate::edit::mask::masked(config);
     objection.details.push("sslConfig:".into());
     objection.details.extend(crate::yaml::write(&shown).lines().map(|line| format!("  {line}")));

@@ -108,7 +108,7 @@ fn previews_change_nothing() {
         [
             "+  sslConfig:",
             "+    alpnProtocols:",
-            "+      - istio",
+            "+    - istio",
             "+    sds:",
             "+      certificatesSecretName: istio_server_cert",
             "+      clusterName: gateway_proxy_sds",
@@ -181,7 +181,7 @@ fn a_name_that_is_not_there_says_what_is_near_and_the_others_are_done() {
     assert_eq!(
         alone.stderr,
         format!(
-            "{}error: upstream.gloo.solo.io/default-htpbin-8000: not found in {}\n  near: {HTTPBIN}\n  looked in {}",
+            "{}error: upstream.gloo.solo.io/default-htpbin-8000: not found in {}\n  near: {HTTPBIN}, default-plain-8080\n  looked in {}",
             gloo.context_line(),
             gloo.namespace,
             gloo.context_line()
