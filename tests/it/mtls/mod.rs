@@ -4,7 +4,10 @@
 mod advice;
 mod faults;
 mod live;
+mod races;
+mod rights;
 mod sweep;
+mod terminal;
 
 use gloo_rs::plan::mtls::istio_ssl_config;
 use serde_json::{Value, json};
