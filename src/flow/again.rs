@@ -5,7 +5,7 @@ use crate::plan::mtls::{Caution, Foreign, Policy};
 use crate::render::text::shell_word;
 
 /// Up to the names: `gloo-rs istio enable-mtls -n shop --kube-context b -u`.
-pub fn command(policy: &Policy, global: &Global) -> String {
+pub fn command(policy: Policy, global: &Global) -> String {
     let mut words = vec!["gloo-rs".to_owned(), "istio".to_owned(), format!("{}-mtls", policy.wish.verb())];
     let mut flag = |name: &str, value: Option<&str>| {
         if let Some(value) = value {
@@ -50,7 +50,7 @@ mod tests {
             as_uid: None,
             format: Format::Text,
             timeout: Duration::from_secs(30),
-            wait_timeout: Duration::from_secs(300),
+            wait_timeout: Duration::from_mins(5),
             colour: When::Auto,
             loudness: Loudness::Usual,
             consent: Consent::Ask,
@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn only_what_was_said_is_said_again() {
         let policy = Policy { wish: Wish::Disable, foreign: Foreign::Keep, caution: Caution::Careful };
-        assert_eq!(command(&policy, &global()), "gloo-rs istio disable-mtls -u");
+        assert_eq!(command(policy, &global()), "gloo-rs istio disable-mtls -u");
     }
 
     #[test]
@@ -78,7 +78,7 @@ mod tests {
             ..global()
         };
         assert_eq!(
-            command(&policy, &global),
+            command(policy, &global),
             "gloo-rs istio enable-mtls -n shop --gloo-namespace edge --kubeconfig '/home/me/my config' \
              --kube-context b --as bob --as-group a --as-group 'b c' --as-uid 7 --overwrite --yes -u"
         );

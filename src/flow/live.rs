@@ -333,7 +333,7 @@ impl Run<'_> {
         Sweep {
             done: self.plan.wish.done(),
             noun: "Upstream",
-            again: again::command(self.plan, self.global),
+            again: again::command(*self.plan, self.global),
             namespace: self.global.object_namespace().to_owned(),
         }
     }

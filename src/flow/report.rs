@@ -136,7 +136,7 @@ impl<'u> Report<'u> {
             Outcome::Changed | Outcome::Unchanged => match (self.format, self.answers) {
                 (Format::Name, Answers::Stdout) => self.ui.answer(&text::subject(&row.object, &self.usual_namespace)),
                 (Format::Text, Answers::Stdout) => {
-                    self.ui.answer(&text::answer(&row, self.mark, &self.usual_namespace))
+                    self.ui.answer(&text::answer(&row, self.mark, &self.usual_namespace));
                 }
                 (_, Answers::Stderr) => self.ui.status(&text::answer(&row, self.mark, &self.usual_namespace)),
                 _ => {}

@@ -186,7 +186,12 @@ mod tests {
         let pod = |name: &str, labels: Value| json!({"metadata": {"name": name, "namespace": "ns", "labels": labels}});
         let mut leaving = pod("old", json!({}));
         leaving["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
-        let pods = [leaving, pod("b", json!({})), pod("a", json!({TLS_MODE: "disabled"})), pod("c", json!({TLS_MODE: "istio"}))];
+        let pods = [
+            leaving,
+            pod("b", json!({})),
+            pod("a", json!({TLS_MODE: "disabled"})),
+            pod("c", json!({TLS_MODE: "istio"})),
+        ];
         assert_eq!(of_pods(&pods), Backend::Pods { meshed: 1, plain: vec!["ns/a".into(), "ns/b".into()] });
     }
 

@@ -160,8 +160,8 @@ fn a_thousand_are_three_pages_one_list_of_pods_and_never_more_at_once_than_said(
     expect_advice(&stub);
     let swept = on_stub(&stub).run(&["istio", "enable-mtls", "--all", "--yes", "--concurrency", "5"]);
     assert_eq!(swept.code, Some(0), "{}", swept.stderr);
-    let wanted: String = (0..1003).map(|number| format!("upstream.gloo.solo.io/x{number:04} mTLS enabled\n")).collect();
-    assert_eq!(swept.stdout, wanted, "in the list's order");
+    let wanted: Vec<_> = (0..1003).map(|number| format!("upstream.gloo.solo.io/x{number:04} mTLS enabled")).collect();
+    assert_eq!(swept.stdout.lines().collect::<Vec<_>>(), wanted, "in the list's order");
     assert!(swept.stderr.contains("1003 enabled (1003 Upstreams, "), "{}", swept.stderr);
     assert_eq!(asked(&stub, "PATCH", LIST), 1003);
     assert_eq!(asked(&stub, "GET", LIST), 3);
@@ -248,9 +248,9 @@ fn ctrl_c_finishes_what_is_under_way_and_begins_nothing_more() {
         let mut running = sandbox.start(&["istio", "enable-mtls", "--all", "--yes", "--concurrency", "3", "-v"]);
         running.wait_for("PATCH");
         if terminate {
-            running.terminate()
+            running.terminate();
         } else {
-            running.interrupt()
+            running.interrupt();
         }
         let ended = sandbox.end_of(running);
         assert_eq!(ended.code, Some(130), "{ended:?}");
@@ -279,6 +279,20 @@ fn a_second_ctrl_c_ends_at_once() {
     assert_eq!(ended.code, Some(130), "{ended:?}");
     assert_eq!(document(&ended)["error"]["reason"], "interrupted");
     assert!(ended.stderr.contains("what was under way may have been done as well"), "{ended:?}");
+}
+
+#[test]
+fn a_terminal_gets_a_line_of_progress_and_no_trace_of_it_stays() {
+    let stub = Stub::new();
+    expect_pages(&stub, &[30], Duration::from_millis(40));
+    expect_advice(&stub);
+    let sandbox = on_stub(&stub);
+    let running = sandbox.start_on_terminal(&["istio", "enable-mtls", "--all", "--yes", "--concurrency", "2"]);
+    let ended = sandbox.end_of(running);
+    assert_eq!((ended.code, ended.stdout.lines().count()), (Some(0), 30), "{ended:?}");
+    assert!(ended.stderr.contains("Upstreams: "), "{ended:?}");
+    let after_last = ended.stderr.rsplit("Upstreams: ").next().unwrap();
+    assert!(after_last.contains("\u{1b}[2K") && after_last.contains("30 enabled (30 Upstreams, "), "{ended:?}");
 }
 
 #[test]
