@@ -286,7 +286,7 @@ fn a_terminal_gets_a_line_of_progress_and_no_trace_of_it_stays() {
     let stub = Stub::new();
     expect_pages(&stub, &[30], Duration::from_millis(40));
     expect_advice(&stub);
-    let sandbox = on_stub(&stub);
+    let sandbox = on_stub(&stub).env("TERM", "xterm");
     let running = sandbox.start_on_terminal(&["istio", "enable-mtls", "--all", "--yes", "--concurrency", "2"]);
     let ended = sandbox.end_of(running);
     assert_eq!((ended.code, ended.stdout.lines().count()), (Some(0), 30), "{ended:?}");
