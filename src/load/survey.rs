@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use crate::error::Failure;
-use crate::kube::{ApiError, Cause, Query, Scope, Session};
+use crate::kube::{ApiError, Cause, Freshness, Query, Scope, Session};
 use crate::model::{Kind, Object, kinds};
 use crate::options::{GLOO_SYSTEM, Global};
 use crate::plan::backend::{self, Backend, Destination, ServiceRef};
@@ -99,7 +99,7 @@ impl<'s> Survey<'s> {
     pub async fn gateway(&self) -> Gateway {
         let namespace = self.gloo_namespace().await;
         let list = async |kind: &'static Kind| {
-            let query = Query::labelled(gateway::PROXY_LABEL);
+            let query = Query { freshness: Freshness::AtHand, ..Query::labelled(gateway::PROXY_LABEL) };
             self.session.list_all(kind, Scope::Namespace(namespace), query).await
         };
         let read = async {
@@ -200,7 +200,12 @@ impl<'s> Survey<'s> {
         match found {
             Found::Named => {
                 let labels: Vec<_> = selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
-                self.list(&kinds::POD, namespace, Query { labels: labels.join(","), ..query }).await
+                self.list(
+                    &kinds::POD,
+                    namespace,
+                    Query { labels: labels.join(","), freshness: Freshness::AtHand, ..query },
+                )
+                .await
             }
             Found::Swept => {
                 let cell = self.pods.cell(namespace);
@@ -222,7 +227,8 @@ impl<'s> Survey<'s> {
     /// Every policy of the mesh, and the namespace whose policies are the mesh's own.
     async fn policies(&self) -> Result<&Policies, &Unread> {
         let read = async || {
-            let all = match self.session.list_all(&kinds::PEER_AUTHENTICATION, Scope::All, Query::default()).await {
+            let at_hand = Query { freshness: Freshness::AtHand, ..Query::default() };
+            let all = match self.session.list_all(&kinds::PEER_AUTHENTICATION, Scope::All, at_hand.clone()).await {
                 Ok(all) => all,
                 // Without Istio's CRDs nobody can demand anything.
                 Err(error) if error.cause == Cause::NoCrd => Vec::new(),
@@ -230,7 +236,10 @@ impl<'s> Survey<'s> {
             };
             let maps = match all.is_empty() {
                 true => Vec::new(),
-                false => self.list(&kinds::CONFIG_MAP, ROOT_NAMESPACE, Query::labelled("istio.io/rev")).await?,
+                false => {
+                    self.list(&kinds::CONFIG_MAP, ROOT_NAMESPACE, Query { labels: "istio.io/rev".into(), ..at_hand })
+                        .await?
+                }
             };
             let root_namespace = peer::root_namespace(&maps).unwrap_or_else(|| ROOT_NAMESPACE.to_owned());
             Ok(Policies { all, root_namespace })
