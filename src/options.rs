@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::model::Selector;
 use crate::plan::address::Wish;
+use crate::plan::auto_mtls::{OptOut, Wish as AutoMtlsWish};
 use crate::plan::mtls::{Caution, Policy};
 use crate::plan::proxy_name::ProxyName;
 use crate::render::diff::Secrets;
@@ -90,7 +91,12 @@ impl Format {
 /// What to look at and what to do with it.
 #[derive(Debug, Clone)]
 pub enum Command {
-    Mtls(Mtls),
+    /// `istio enable-mtls`, `istio disable-mtls`
+    Mtls(Policy, Objects),
+    /// `istio auto-mtls enable|disable` of single Upstreams
+    OptOut(OptOut, Objects),
+    /// `istio auto-mtls` on Settings
+    Switches(SwitchesTask),
     Sidecars(Sidecars),
     /// `istio revisions`
     Revisions {
@@ -101,10 +107,9 @@ pub enum Command {
     Completion(Shell),
 }
 
-/// `istio enable-mtls`, `istio disable-mtls`.
+/// Objects that are edited one by one.
 #[derive(Debug, Clone)]
-pub struct Mtls {
-    pub policy: Policy,
+pub struct Objects {
     pub selection: Selection,
     pub absent: Absent,
     /// Requests under way at once in a sweep.
@@ -186,6 +191,18 @@ pub enum Destination {
     Stdout,
     /// `--write`
     InPlace,
+}
+
+/// `istio auto-mtls` on Settings.
+#[derive(Debug, Clone)]
+pub struct SwitchesTask {
+    /// None: say how they stand.
+    pub wish: Option<AutoMtlsWish>,
+    pub caution: Caution,
+    pub preview: Preview,
+    /// Manifests instead of the cluster.
+    pub files: Option<Files>,
+    pub secrets: Secrets,
 }
 
 /// `istio inject`, `istio uninject`.

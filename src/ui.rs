@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::error::Failure;
 use crate::options::{Loudness, When};
 use crate::plan::advice::{Advice, Weight};
-use crate::render::text;
+use crate::render::text as render_text;
 
 /// The streams of a run.
 pub struct Ui {
@@ -125,7 +125,7 @@ impl Ui {
             Weight::Note => ("note: ", Color::Cyan),
         };
         self.err_line(&advice.message, prefix, Some(colour));
-        for line in text::below(advice) {
+        for line in render_text::below(advice) {
             self.below(&line);
         }
     }
@@ -233,14 +233,12 @@ fn text_width(columns: Option<usize>) -> usize {
 
 /// Text with everything made visible that a terminal would obey: control characters, ANSI, bidi.
 pub fn inert(text: &str) -> String {
-    let obeyed = |c: char| {
-        (c.is_control() && c != '\t')
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{061c}' | '\u{feff}')
-    };
-    if !text.chars().any(obeyed) {
+    if !text.chars().any(render_text::is_obeyed) {
         return text.to_owned();
     }
-    text.chars().map(|c| if obeyed(c) { c.escape_unicode().to_string() } else { c.to_string() }).collect()
+    text.chars()
+        .map(|c| if render_text::is_obeyed(c) { c.escape_unicode().to_string() } else { c.to_string() })
+        .collect()
 }
 
 /// The line in pieces of at most `width`, broken at blanks; words are never broken.

@@ -1,7 +1,9 @@
 //! One object of the cluster, read, decided about, patched under the version that was read.
 
-use crate::edit::{json, patch};
-use crate::error::Reason;
+use std::time::Duration;
+
+use crate::edit::{Edit, json, patch};
+use crate::error::{Failure, Reason};
 use crate::kube::{ApiError, Cause, DryRun, Session};
 use crate::model::{Object, ObjectRef};
 use crate::plan::PerObject;
@@ -9,7 +11,10 @@ use crate::plan::mtls::{Found, Surroundings};
 use crate::plan::outcome::{Decision, Objection, Outcome, Row};
 
 /// How often a change is planned anew because somebody else was faster.
-const TRIES: usize = 5;
+const TRIES: u32 = 5;
+/// Before the second of them, and four times as long before each further one: a controller that has just
+/// taken the object up writes several times in a row.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
 /// What became of an object.
 #[derive(Debug)]
@@ -39,7 +44,10 @@ pub async fn settle(
     write: Write,
 ) -> Settled {
     let mut object = object;
-    for _ in 0..TRIES {
+    for attempt in 0..TRIES {
+        if attempt > 0 {
+            tokio::time::sleep(FIRST_PAUSE * 4_u32.pow(attempt - 1)).await;
+        }
         let (edits, message) = match plan.decide(&object, found, around) {
             Decision::Change { edits, message } => (edits, message),
             Decision::Unchanged { message } => {
@@ -60,9 +68,7 @@ pub async fn settle(
         };
         let ObjectRef { kind, namespace, name } = object.reference.clone();
         match session.patch(kind, &namespace, &name, &operations, dry_run).await {
-            Ok(answer) if edits.iter().all(|edit| edit.path.get(&answer) == edit.path.get(&planned)) => {
-                return changed(message, object, answer);
-            }
+            Ok(answer) if made(&answer, &edits) => return changed(message, object, answer),
             Ok(_) => {
                 let why = Objection::new(Reason::Invalid, "the API server took the change and did not keep it")
                     .hint("an older CRD may not know the field, or a webhook takes it away");
@@ -72,33 +78,28 @@ pub async fn settle(
                 Ok(value) => object = Object::new(kind, value),
                 Err(error) => return same(failed(session, &object.reference, error), object),
             },
-            Err(error) if error.outcome_unknown() => {
-                return reread(session, object, &planned, &edits, message, error).await;
-            }
+            // The answer to the write went missing: what is there now says whether it was made. If it was not,
+            // it is planned and sent anew, under the version that is there now, so that it cannot be made twice.
+            Err(error) if error.outcome_unknown() => match session.get(kind, &namespace, &name).await {
+                Ok(now) if made(&now, &edits) => return changed(message, object, now),
+                Ok(now) if may_be_sent_again(&error.cause) => object = Object::new(kind, now),
+                _ => return same(failed(session, &object.reference, error), object),
+            },
             Err(error) => return same(failed(session, &object.reference, error), object),
         }
     }
-    let mut why = Objection::new(Reason::Conflict, format!("changed by others {TRIES} times, gave up"));
-    why.details.extend(last_manager(&object).map(|manager| format!("last: {manager}")));
+    let last = last_manager(&object).map(|manager| format!(" (last: {manager})")).unwrap_or_default();
+    let why = Objection::new(Reason::Conflict, format!("changed by others {TRIES} times{last}, gave up"));
     same(Row::left(object.reference.clone(), Outcome::Failed, why.hint("the same command again")), object)
 }
 
-/// The answer to a write went missing: what is there now says whether it was made.
-async fn reread(
-    session: &Session,
-    object: Object,
-    planned: &serde_json::Value,
-    edits: &[crate::edit::Edit],
-    message: String,
-    error: ApiError,
-) -> Settled {
-    let ObjectRef { kind, namespace, name } = object.reference.clone();
-    match session.get(kind, &namespace, &name).await {
-        Ok(now) if edits.iter().all(|edit| edit.path.get(&now) == edit.path.get(planned)) => {
-            changed(message, object, now)
-        }
-        _ => same(failed(session, &object.reference, error), object),
-    }
+fn made(value: &serde_json::Value, edits: &[Edit]) -> bool {
+    edits.iter().all(|edit| json::holds(value, edit))
+}
+
+/// After a deadline there is no time left to try again in.
+fn may_be_sent_again(cause: &Cause) -> bool {
+    matches!(cause, Cause::Unreachable { .. })
 }
 
 fn changed(message: String, before: Object, after: serde_json::Value) -> Settled {
@@ -113,17 +114,18 @@ fn same(row: Row, object: Object) -> Settled {
 /// The row of an object that a request failed for.
 pub fn failed(session: &Session, object: &ObjectRef, error: ApiError) -> Row {
     let outcome = if error.cause == Cause::NotFound { Outcome::NotFound } else { Outcome::Failed };
-    let failure = error.into_failure(session);
+    failed_with(object.clone(), outcome, error.into_failure(session))
+}
+
+/// The row of an object that something failed for.
+pub fn failed_with(object: ObjectRef, outcome: Outcome, failure: Failure) -> Row {
     let prefix = format!("{object}: ");
+    let message = failure.message.strip_prefix(&prefix).unwrap_or(&failure.message);
     Row {
         details: failure.details,
         hint: (!failure.hints.is_empty()).then(|| failure.hints.join("; ")),
         exit: failure.exit,
-        ..Row::left(
-            object.clone(),
-            outcome,
-            Objection::new(failure.reason, failure.message.strip_prefix(&prefix).unwrap_or(&failure.message)),
-        )
+        ..Row::left(object, outcome, Objection::new(failure.reason, message))
     }
 }
 

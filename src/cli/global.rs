@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::FalseyValueParser;
 use clap::{ArgAction, ValueEnum};
 
 use crate::error::Failure;
@@ -68,13 +69,13 @@ pub struct GlobalArgs {
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", env = "GLOO_RS_COLOR", hide_env = true)]
     color: Color,
     /// Say errors and warnings alone on stderr
-    #[arg(short, long, global = true, env = "GLOO_RS_QUIET", hide_env = true, conflicts_with = "verbose")]
+    #[arg(short, long, global = true, env = "GLOO_RS_QUIET", hide_env = true, value_parser = FalseyValueParser::new(), conflicts_with = "verbose")]
     quiet: bool,
     /// Show every request, and with -vv how long it took
     #[arg(short, long, global = true, action = ArgAction::Count, env = "GLOO_RS_VERBOSE", hide_env = true)]
     verbose: u8,
     /// Do not ask before a risky change
-    #[arg(short, long, global = true, env = "GLOO_RS_YES", hide_env = true)]
+    #[arg(short, long, global = true, env = "GLOO_RS_YES", hide_env = true, value_parser = FalseyValueParser::new())]
     yes: bool,
 
     #[arg(short, long, global = true, hide = true)]

@@ -74,6 +74,42 @@ Exit codes:
   6  failed, not rolled back    7  --no-wait: not confirmed
   9  no answer                  130  interrupted, and rolled back";
 
+/// After `istio auto-mtls enable --help`.
+pub const AUTO_MTLS_ENABLE: &str = "\
+Examples:
+  gloo-rs istio auto-mtls enable --yes
+  gloo-rs istio auto-mtls enable -u default-httpbin-8000
+  gloo-rs istio auto-mtls enable -f settings.yaml --diff
+
+Exit codes:
+  0  done, or nothing to do     1  refused or failed, nothing changed
+  2  usage, or no --yes         3  --check would change something
+  4  not found, not allowed     9  no answer from the API server
+  130  interrupted";
+
+/// After `istio auto-mtls disable --help`.
+pub const AUTO_MTLS_DISABLE: &str = "\
+Examples:
+  gloo-rs istio auto-mtls disable --yes
+  gloo-rs istio auto-mtls disable -u aws-lambda,partner-static
+  gloo-rs istio auto-mtls disable -u default-httpbin-8000 -f upstreams.yaml
+
+Exit codes:
+  0  done, or nothing to do     1  refused or failed, nothing changed
+  2  usage, or no --yes         3  --check would change something
+  4  not found, not allowed     9  no answer from the API server
+  130  interrupted";
+
+/// After `istio auto-mtls status --help`.
+pub const AUTO_MTLS_STATUS: &str = "\
+Examples:
+  gloo-rs istio auto-mtls status
+  gloo-rs istio auto-mtls status -f settings.yaml
+
+Exit codes:
+  0  printed                    2  usage
+  4  not found, not allowed     9  no answer from the API server";
+
 /// After `istio revisions --help`.
 pub const REVISIONS: &str = "\
 Examples:

@@ -18,6 +18,25 @@ pub fn apply(value: &Value, edits: &[Edit]) -> Result<Value, FieldPath> {
     Ok(edited)
 }
 
+/// Whether the value is as the edit makes it; what the server adds inside of what was set is no difference.
+pub fn holds(value: &Value, edit: &Edit) -> bool {
+    let here = edit.path.get(value).filter(|here| !here.is_null());
+    match (&edit.op, here) {
+        (Op::Remove, here) => here.is_none(),
+        (Op::Set(wanted), Some(here)) => contains(here, wanted),
+        (Op::Set(wanted), None) => wanted.is_null(),
+    }
+}
+
+fn contains(whole: &Value, part: &Value) -> bool {
+    match (whole, part) {
+        (Value::Object(whole), Value::Object(part)) => {
+            part.iter().all(|(key, part)| whole.get(key).is_some_and(|whole| contains(whole, part)))
+        }
+        _ => whole == part,
+    }
+}
+
 fn apply_one(value: &mut Value, edit: &Edit) -> Option<()> {
     let Some((last, way)) = edit.path.segments().split_last() else {
         if let Op::Set(new) = &edit.op {
@@ -109,6 +128,23 @@ mod tests {
 
     fn spec_ssl() -> FieldPath {
         FieldPath::keys(&["spec", "sslConfig"])
+    }
+
+    #[test]
+    fn an_edit_holds_where_the_server_added_and_not_where_it_took_away() {
+        let set = Edit::set(spec_ssl(), json!({"sds": {"a": "1"}}));
+        let remove = Edit::remove(spec_ssl());
+        let table = [
+            (json!({"spec": {"sslConfig": {"sds": {"a": "1"}}}}), true, false),
+            (json!({"spec": {"sslConfig": {"sds": {"a": "1", "b": "2"}, "c": 3}}}), true, false),
+            (json!({"spec": {"sslConfig": {"sds": {"a": "2"}}}}), false, false),
+            (json!({"spec": {"sslConfig": {}}}), false, false),
+            (json!({"spec": {"sslConfig": null}}), false, true),
+            (json!({"spec": {}}), false, true),
+        ];
+        for (value, is_set, is_removed) in table {
+            assert_eq!((holds(&value, &set), holds(&value, &remove)), (is_set, is_removed), "{value}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::options::{Consent, Global};
 ///
 /// # Errors
 /// Nobody said yes: usage, exit 2, and nothing was changed.
-pub fn ask(act: &str, risks: &[&str], place: &str, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+pub fn ask(act: &str, risks: &[String], place: &str, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     if risks.is_empty() || global.consent == Consent::Given {
         return Ok(());
     }
@@ -18,7 +18,7 @@ pub fn ask(act: &str, risks: &[&str], place: &str, global: &Global, report: &mut
         Some(true) => Ok(()),
         Some(false) => Err(not_confirmed("not confirmed; nothing changed".to_owned()).hint("--yes does not ask")),
         None => Err(not_confirmed(format!("{what}: --yes is needed where nobody can be asked"))
-            .detail("nothing changed")
+            .detail(format!("nothing changed in {place}"))
             .hint("--dry-run and --diff show what would change")),
     }
 }

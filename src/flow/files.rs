@@ -13,17 +13,17 @@ use crate::edit::manifest::{self, Found as InText, Job, Place, Splice};
 use crate::error::{Exit, Failure, Reason};
 use crate::load::files::{self, Loaded, Text};
 use crate::model::{Object, ObjectRef};
-use crate::options::{Absent, Files, GLOO_SYSTEM, Global, Mtls, Named, Selection};
+use crate::options::{Absent, Files, GLOO_SYSTEM, Global, Named, Objects, Selection};
 use crate::plan::advice::{Advice, Code};
-use crate::plan::mtls::{Found, Policy, Surroundings};
+use crate::plan::mtls::{Found, Surroundings};
 use crate::plan::outcome::{Decision, Objection, Outcome, Row};
 use crate::plan::{PerObject, backend, nearest};
 use crate::render::text::count;
 
 /// What reading the files has come to so far.
 struct Run<'r> {
-    plan: &'r Policy,
-    task: &'r Mtls,
+    plan: &'r dyn PerObject,
+    task: &'r Objects,
     global: &'r Global,
     rows: Vec<Row>,
     advice: Vec<Advice>,
@@ -41,12 +41,12 @@ struct Run<'r> {
 ///
 /// # Errors
 /// What keeps the run from being planned or from being written; single objects are in the report.
-pub fn edit(task: &Mtls, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+pub fn edit(plan: &dyn PerObject, task: &Objects, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let Some(Files { paths, destination }) = &task.files else { return Ok(()) };
     let mut inputs = files::find(&files::sources_of(paths)?)?;
     let emit = Emit::of(task.preview, *destination, inputs.is_single());
     report.form_for_files(task.preview, *destination);
-    let mut run = Run::new(&task.policy, task, global, emit);
+    let mut run = Run::new(plan, task, global, emit);
     let mut stdin = io::stdin().lock();
     while let Some(loaded) = inputs.next(&mut stdin) {
         run.take(loaded?)?;
@@ -55,7 +55,7 @@ pub fn edit(task: &Mtls, global: &Global, report: &mut Report<'_>) -> Result<(),
 }
 
 impl<'r> Run<'r> {
-    fn new(plan: &'r Policy, task: &'r Mtls, global: &'r Global, emit: Emit) -> Self {
+    fn new(plan: &'r dyn PerObject, task: &'r Objects, global: &'r Global, emit: Emit) -> Self {
         Self {
             plan,
             task,
@@ -315,11 +315,11 @@ impl<'r> Run<'r> {
     }
 
     fn words_of_a_sweep(&self) -> Sweep {
-        let wish = self.plan.wish;
+        let words = self.plan.words();
         Sweep {
-            done: wish.done(),
+            done: words.done,
             noun: "Upstream",
-            again: format!("gloo-rs istio {}-mtls -f ... -u", wish.verb()),
+            again: format!("gloo-rs {} -f ... -u", words.command),
             namespace: self.global.namespace.clone().unwrap_or_default(),
         }
     }

@@ -1,26 +1,41 @@
-//! Ctrl-C: what has begun is finished, nothing more is begun, and the run says what was done.
+//! Ctrl-C: what has begun is finished, nothing more is begun, and the run says what was done. Twice: it ends at once.
 
 use std::cell::Cell;
 use std::pin::pin;
 use std::rc::Rc;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::error::{Exit, Failure, Reason};
 
-/// Set once somebody wants the run to end.
+/// Why nothing more is begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// Somebody asked for it.
+    Asked,
+    /// Somebody asked twice: what is under way is let go of.
+    AskedTwice,
+    /// The API server does not answer any more.
+    NoAnswer,
+}
+
+/// Set once the run is to end.
 #[derive(Clone, Default)]
-pub struct Stop(Rc<Cell<bool>>);
+pub struct Stop(Rc<Cell<Option<Why>>>);
 
 impl Stop {
     /// Whether nothing more should be begun.
     pub fn is_set(&self) -> bool {
+        self.why().is_some()
+    }
+
+    pub fn why(&self) -> Option<Why> {
         self.0.get()
     }
 
     /// Begins nothing more.
-    pub fn set(&self) {
-        self.0.set(true);
+    pub fn set(&self, why: Why) {
+        self.0.set(Some(why));
     }
 }
 
@@ -29,9 +44,10 @@ impl Stop {
 /// # Errors
 /// Those of the work, or that it was interrupted.
 pub async fn or<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let mut signals = Signals::listen();
     tokio::select! {
         biased;
-        () = asked() => Err(Failure::new(Exit::Interrupted, Reason::Interrupted, "interrupted")),
+        () = signals.next() => Err(Failure::new(Exit::Interrupted, Reason::Interrupted, "interrupted")),
         done = work => done,
     }
 }
@@ -39,24 +55,37 @@ pub async fn or<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, 
 /// Runs what must end by itself, such as a transaction: Ctrl-C sets `stop`, and the work looks at it.
 pub async fn told<T>(stop: &Stop, work: impl Future<Output = T>) -> T {
     let mut work = pin!(work);
-    let mut asked = pin!(asked());
+    let mut signals = Signals::listen();
     loop {
         tokio::select! {
             biased;
-            () = &mut asked, if !stop.is_set() => stop.set(),
+            () = signals.next() => stop.set(Why::Asked),
             done = &mut work => return done,
         }
     }
 }
 
-/// Comes back when the user or the system asks the run to end.
-pub async fn asked() {
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+/// Who hears that the user or the system wants the run to end. Until there is one of these the process just ends,
+/// as is right while nothing is written and somebody may be asked a question.
+pub struct Signals(Option<(Signal, Signal)>);
+
+impl Signals {
+    /// Hears Ctrl-C and SIGTERM from here on.
+    pub fn listen() -> Self {
+        Self(signal(SignalKind::interrupt()).and_then(|one| Ok((one, signal(SignalKind::terminate())?))).ok())
+    }
+
+    /// Hears nothing.
+    pub fn deaf() -> Self {
+        Self(None)
+    }
+
+    /// Comes back with the next one.
+    pub async fn next(&mut self) {
+        let Some((interrupt, terminate)) = &mut self.0 else { return std::future::pending().await };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
     }
 }

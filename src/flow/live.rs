@@ -4,55 +4,65 @@ use std::pin::pin;
 
 use futures_util::{Stream, StreamExt, stream};
 
-use super::interrupt::{self, Stop};
+use super::interrupt::{Signals, Stop, Why};
 use super::report::{Answers, Report, Sweep};
+use super::{again, consent};
 use crate::apply::cluster::{self, Settled, Write};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{self, Cause, Query, Session};
 use crate::load::absence;
 use crate::load::survey::Survey;
-use crate::model::{Object, ObjectRef};
-use crate::options::{Absent, Consent, DryRun, Global, Mtls, Scope, Selection};
-use crate::plan::mtls::{Caution, Foreign, Found, Policy, Surroundings};
+use crate::model::{Object, ObjectRef, Selector};
+use crate::options::{Absent, DryRun, Global, Named, Objects, Scope, Selection};
+use crate::plan::advice::{Advice, Code};
+use crate::plan::mtls::{Found, Surroundings};
 use crate::plan::outcome::{Outcome, Row};
+use crate::plan::owner::Owner;
 use crate::plan::{PerObject, advice, owner};
 use crate::render::diff;
-use crate::render::text::{Mark, count};
+use crate::render::text::{self, Mark, count};
 
 /// One run over objects of the cluster.
 struct Run<'r> {
-    plan: &'r Policy,
-    task: &'r Mtls,
+    plan: &'r dyn PerObject,
+    task: &'r Objects,
     global: &'r Global,
     session: &'r Session,
     survey: Survey<'r>,
     write: Write,
+    stop: Stop,
+    signals: Signals,
 }
 
 /// Edits the selected objects.
 ///
 /// # Errors
 /// What keeps the run from its first object; what happens to single objects is in the report.
-pub async fn edit(plan: &Policy, task: &Mtls, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
-    let session = super::open(global, report).await?;
+pub async fn edit(
+    session: &Session,
+    plan: &dyn PerObject,
+    task: &Objects,
+    global: &Global,
+    report: &mut Report<'_>,
+) -> Result<(), Failure> {
     let (mark, write) = match (task.preview.dry_run, task.preview.is_on()) {
         (Some(DryRun::Server), _) => (Mark::ServerDryRun, Write::Send(kube::DryRun::Server)),
         (_, true) => (Mark::ClientDryRun, Write::Nothing),
         (_, false) => (Mark::Written, Write::Send(kube::DryRun::No)),
     };
     report.form(if task.preview.diff { Answers::Stderr } else { Answers::Stdout }, mark);
-    let place = match session.user() {
-        Some(user) => format!("context {} ({}) as {user}", session.context(), session.server()),
-        None => format!("context {} ({})", session.context(), session.server()),
-    };
+    report.usual_namespace(global.object_namespace());
+    let place = super::place(session);
     report.ui.status(&place);
     if mark == Mark::Written {
-        agree(task, global, &place, report)?;
+        consent::ask(&asked(plan), &risks(plan, task, global), &place, global, report)?;
     }
-    let run = Run { plan, task, global, session: &session, survey: Survey::new(&session, global), write };
+    let survey = Survey::new(session, global);
+    let stop = Stop::default();
+    let mut run = Run { plan, task, global, session, survey, write, stop, signals: Signals::listen() };
     match &task.selection {
-        Selection::Named(_) => run.named(report).await,
-        Selection::Sweep { .. } => run.sweep(report).await,
+        Selection::Named(names) => run.named(names, report).await,
+        Selection::Sweep { labels, scope } => run.sweep(labels.as_ref(), scope, report).await,
     }
     if task.preview.check && report.count(Outcome::Changed) > 0 {
         report.ends(Exit::WouldChange);
@@ -60,37 +70,28 @@ pub async fn edit(plan: &Policy, task: &Mtls, global: &Global, report: &mut Repo
     Ok(())
 }
 
-/// Asks before what is risky: a sweep without a selector, somebody else's settings, forced changes.
-fn agree(task: &Mtls, global: &Global, place: &str, report: &mut Report<'_>) -> Result<(), Failure> {
-    let Policy { wish, foreign, caution } = task.policy;
-    let mut risks = Vec::new();
-    let everything = matches!(task.selection, Selection::Sweep { labels: None, .. });
-    risks.extend(everything.then_some("all Upstreams that the selection finds"));
-    risks.extend((foreign == Foreign::Replace).then_some("TLS settings that are not Istio's (--overwrite)"));
-    risks.extend((caution == Caution::Forced).then_some("Upstreams that may answer 503 afterwards (--force)"));
-    if risks.is_empty() || global.consent == Consent::Given {
-        return Ok(());
-    }
-    let question = format!("{}-mtls takes {} in {place}. Go on?", wish.verb(), risks.join(", "));
-    match report.ui.confirm(&question) {
-        Some(true) => Ok(()),
-        Some(false) => Err(Failure::new(Exit::Usage, Reason::NotConfirmed, "not confirmed; nothing changed")
-            .hint("--yes does not ask")),
-        None => Err(Failure::new(
-            Exit::Usage,
-            Reason::NotConfirmed,
-            format!("{}-mtls takes {}, and there is no terminal to ask on", wish.verb(), risks.join(", ")),
-        )
-        .detail("nothing changed")
-        .hint("--yes goes on, --dry-run and --diff show what would change")),
-    }
+/// `istio enable-mtls would take`
+fn asked(plan: &dyn PerObject) -> String {
+    format!("{} would take", plan.words().command.trim_start_matches("istio "))
+}
+
+/// What is asked about: a sweep without a selector, and what the plan itself finds risky.
+fn risks(plan: &dyn PerObject, task: &Objects, global: &Global) -> Vec<String> {
+    let everything = match &task.selection {
+        Selection::Sweep { labels: None, scope: Scope::Everywhere } => {
+            Some("all Upstreams of all namespaces".to_owned())
+        }
+        Selection::Sweep { labels: None, scope: Scope::Namespace } => {
+            Some(format!("all Upstreams in {}", global.object_namespace()))
+        }
+        _ => None,
+    };
+    everything.into_iter().chain(plan.risks().into_iter().map(str::to_owned)).collect()
 }
 
 impl Run<'_> {
     /// The named objects, in the order they were typed.
-    async fn named(&self, report: &mut Report<'_>) {
-        let Selection::Named(names) = &self.task.selection else { return };
-        let stop = Stop::default();
+    async fn named(&mut self, names: &[Named], report: &mut Report<'_>) {
         let references: Vec<_> = names
             .iter()
             .map(|named| {
@@ -98,24 +99,34 @@ impl Run<'_> {
                 ObjectRef::new(self.plan.kind(), namespace, named.name.as_str())
             })
             .collect();
+        if references.len() > 1 {
+            report.begin_sweep(self.words());
+        }
+        let mut signals = std::mem::replace(&mut self.signals, Signals::deaf());
+        let this = &*self;
         let results = stream::iter(&references)
-            .take_while(|_| std::future::ready(!stop.is_set()))
-            .map(|reference| self.one(reference))
-            .buffered(self.task.concurrency);
+            .take_while(|_| std::future::ready(!this.stop.is_set()))
+            .map(|reference| this.one(reference))
+            .buffered(this.task.concurrency);
         let mut advised = Vec::new();
-        let settled = |settled: &Settled| {
+        let seen = |settled: &Settled| {
             if settled.row.outcome.is_answer() {
                 advised.push(settled.after.clone());
             }
         };
-        self.drain(results, &stop, report, settled).await;
-        if !stop.is_set() {
-            for object in &advised {
-                self.advise(object, report).await;
-            }
-            self.advise_on_gateway(&advised, report).await;
+        let looked_at = this.drain(results, &mut signals, report, seen).await;
+        if !advised.is_empty() {
+            this.unless_stopped(&mut signals, async {
+                // Of many, pods and Services are read a namespace at a time.
+                let found = if advised.len() > 4 { Found::Swept } else { Found::Named };
+                for object in &advised {
+                    this.advise(object, found, report).await;
+                }
+                this.advise_on_gateway(report).await;
+            })
+            .await;
         }
-        self.say_interrupted(&stop, references.len(), report);
+        this.say_stopped(looked_at, report);
     }
 
     async fn one(&self, reference: &ObjectRef) -> Result<Settled, Row> {
@@ -152,61 +163,67 @@ impl Run<'_> {
     }
 
     /// Everything the selection finds, a page at a time.
-    async fn sweep(&self, report: &mut Report<'_>) {
-        let Selection::Sweep { labels, scope } = &self.task.selection else { return };
-        let namespace = self.global.object_namespace();
+    async fn sweep(&mut self, labels: Option<&Selector>, scope: &Scope, report: &mut Report<'_>) {
+        let mut signals = std::mem::replace(&mut self.signals, Signals::deaf());
+        let this = &*self;
         let scope = match scope {
-            Scope::Namespace => kube::Scope::Namespace(namespace),
+            Scope::Namespace => kube::Scope::Namespace(this.global.object_namespace()),
             Scope::Everywhere => kube::Scope::All,
         };
-        let query = Query::labelled(labels.as_ref().map(ToString::to_string).unwrap_or_default());
-        report.begin_sweep(self.words_of_a_sweep(namespace));
-        let stop = Stop::default();
-        let pages = self.session.pages(self.plan.kind(), scope, query);
-        let results = objects(pages, self.plan.kind(), &stop)
+        let query = Query::labelled(labels.map(ToString::to_string).unwrap_or_default());
+        report.begin_sweep(this.words());
+        let pages = this.session.pages(this.plan.kind(), scope, query);
+        let results = objects(pages, this.plan.kind(), &this.stop)
             .map(|object| async {
-                let object = object.map_err(|error| error.into_failure(self.session))?;
-                Ok::<_, Failure>(self.swept(object).await)
+                let object = object.map_err(|error| error.into_failure(this.session))?;
+                Ok::<_, Failure>(this.swept(object).await)
             })
-            .buffered(self.task.concurrency);
+            .buffered(this.task.concurrency);
         let mut ended = None;
         let results = results.filter_map(|settled| {
             let result = settled.map_err(|failure| ended = Some(failure)).ok();
-            std::future::ready(result.map(Ok))
+            std::future::ready(result)
         });
-        let total = self.drain(results, &stop, report, |_| {}).await;
+        let total = this.drain(results, &mut signals, report, |_| {}).await;
         if let Some(failure) = ended {
             report.failure(failure);
-        } else if total == 0 && !stop.is_set() && self.task.absent == Absent::Fails {
-            report.failure(self.nothing_found(scope, labels.as_ref().map(ToString::to_string)));
+        } else if total == 0 && !this.stop.is_set() && this.task.absent == Absent::Fails {
+            report.failure(this.nothing_found(scope, labels));
         }
-        if !stop.is_set() && total > 0 {
-            self.advise_on_gateway(&[], report).await;
+        if report.count(Outcome::Changed) + report.count(Outcome::Unchanged) > 0 {
+            this.unless_stopped(&mut signals, this.advise_on_gateway(report)).await;
         }
-        self.say_interrupted(&stop, total, report);
+        this.say_stopped(total, report);
     }
 
-    async fn swept(&self, object: Object) -> Settled {
-        let around = self.survey.around(&object, Found::Swept, self.plan.wants()).await;
-        cluster::settle(self.session, self.plan, object, Found::Swept, &around, self.write).await
+    async fn swept(&self, object: Object) -> Result<Settled, Row> {
+        match self.survey.around(&object, Found::Swept, self.plan.wants()).await {
+            Ok(around) => Ok(cluster::settle(self.session, self.plan, object, Found::Swept, &around, self.write).await),
+            Err(failure) => Err(cluster::failed_with(object.reference, Outcome::Failed, failure)),
+        }
     }
 
-    /// Reports results as they come; Ctrl-C lets those under way end.
+    /// Reports results as they come. Ctrl-C lets those under way end, a second one does not; a server that does not
+    /// answer three times in a row is asked for nothing more.
     async fn drain(
         &self,
         results: impl Stream<Item = Result<Settled, Row>>,
-        stop: &Stop,
+        signals: &mut Signals,
         report: &mut Report<'_>,
         mut seen: impl FnMut(&Settled),
     ) -> usize {
+        const ENOUGH: usize = 3;
         let mut results = pin!(results);
-        let mut asked = pin!(interrupt::asked());
-        let mut number = 0;
+        let (mut number, mut unanswered) = (0, 0);
         loop {
             let next = tokio::select! {
                 biased;
-                () = &mut asked, if !stop.is_set() => {
-                    stop.set();
+                () = signals.next() => {
+                    if self.stop.why() == Some(Why::Asked) {
+                        self.stop.set(Why::AskedTwice);
+                        return number;
+                    }
+                    self.stop.set(Why::Asked);
                     report.ui.status("interrupted: what is under way is finished, nothing more is begun");
                     continue;
                 }
@@ -214,76 +231,106 @@ impl Run<'_> {
             };
             let Some(result) = next else { return number };
             number += 1;
-            match result {
+            let row = match result {
                 Ok(settled) => {
                     seen(&settled);
-                    self.say(settled, report);
+                    self.row_of(settled, report)
                 }
-                Err(row) => report.row(row),
+                Err(row) => row,
+            };
+            let is_unanswered = row.exit == Exit::NoAnswer || row.reason == Some(Reason::Unauthorized);
+            unanswered = if is_unanswered { unanswered + 1 } else { 0 };
+            report.row(row);
+            if unanswered == ENOUGH && !self.stop.is_set() {
+                self.stop.set(Why::NoAnswer);
             }
         }
     }
 
-    fn say(&self, settled: Settled, report: &mut Report<'_>) {
+    /// The settled object's row, once what belongs before it is said.
+    fn row_of(&self, settled: Settled, report: &mut Report<'_>) -> Row {
         let Settled { mut row, before, after } = settled;
         let owner = owner::of(&before.value);
         row.owner = owner.as_ref().map(ToString::to_string);
         if self.task.preview.diff && row.outcome == Outcome::Changed {
-            row.diff = Some(diff::live(&row.object.to_string(), &before.value, &after.value, self.task.secrets));
+            let name = text::subject(&row.object, self.global.object_namespace());
+            row.diff = Some(diff::live(&name, &before.value, &after.value, self.task.secrets));
         }
-        let changed = row.outcome == Outcome::Changed;
-        let reference = row.object.clone();
-        report.row(row);
-        if let (Some(owner), true, Selection::Named(_)) = (owner, changed, &self.task.selection) {
-            report.advice(advice::on_owner(self.plan.wish, &reference, &owner));
+        let is_named = matches!(self.task.selection, Selection::Named(_));
+        if let Some(owner) = owner.filter(|owner| is_named || *owner != Owner::Discovery)
+            && row.outcome == Outcome::Changed
+        {
+            report.advice(advice::on_owner(self.plan.words(), &row.object, &owner));
         }
+        if row.outcome == Outcome::Skipped && row.reason == Some(Reason::Unknown) {
+            report.advice(Advice::note(Code::Unknown, row.message.clone()));
+        }
+        row
     }
 
-    async fn advise(&self, object: &Object, report: &mut Report<'_>) {
-        let around = self.survey.around(object, Found::Named, self.plan.wants()).await;
-        for advice in self.plan.advise(object, &around) {
-            report.advice(advice);
-        }
-    }
-
-    async fn advise_on_gateway(&self, named: &[Object], report: &mut Report<'_>) {
-        if named.is_empty() && matches!(self.task.selection, Selection::Named(_)) {
+    /// What comes after the writes and must hold up nobody who wants to go.
+    async fn unless_stopped(&self, signals: &mut Signals, work: impl Future<Output = ()>) {
+        if self.stop.is_set() {
             return;
         }
+        tokio::select! {
+            biased;
+            () = signals.next() => self.stop.set(Why::Asked),
+            () = work => {}
+        }
+    }
+
+    async fn advise(&self, object: &Object, found: Found, report: &mut Report<'_>) {
+        match self.survey.around(object, found, self.plan.wants()).await {
+            Ok(around) => self.plan.advise(object, &around).into_iter().for_each(|advice| report.advice(advice)),
+            Err(failure) => report.advice(Advice::note(Code::Unknown, format!("advice: {}", failure.message))),
+        }
+    }
+
+    async fn advise_on_gateway(&self, report: &mut Report<'_>) {
         if let Err(why) = self.survey.auto_mtls().await {
             report.advice(advice::on_settings(why));
         }
         if self.plan.wants().gateway {
             let gateway = self.survey.gateway().await;
-            if let Some(advice) = advice::on_gateway(self.plan.wish, &gateway, self.survey.gloo_namespace().await) {
+            if let Some(advice) = advice::on_gateway(&gateway, self.survey.gloo_namespace().await) {
                 report.advice(advice);
             }
         }
     }
 
-    fn say_interrupted(&self, stop: &Stop, total: usize, report: &mut Report<'_>) {
-        if stop.is_set() {
-            let done = count(report.count(Outcome::Changed), "Upstream");
-            report.failure(
-                Failure::new(
-                    Exit::Interrupted,
-                    Reason::Interrupted,
-                    format!("interrupted; {done} {}", self.plan.wish.done()),
-                )
-                .detail(format!("{total} looked at, each as it is said above"))
+    fn say_stopped(&self, looked_at: usize, report: &mut Report<'_>) {
+        let Some(why) = self.stop.why() else { return };
+        let done = format!("{} {}", count(report.count(Outcome::Changed), "Upstream"), self.plan.words().done);
+        let failure = match why {
+            Why::NoAnswer => Failure::new(
+                report.exit(),
+                report.last_reason().unwrap_or(Reason::Unreachable),
+                format!("stopped: three requests in a row failed the same way; {done}"),
+            ),
+            Why::Asked => Failure::new(Exit::Interrupted, Reason::Interrupted, format!("interrupted; {done}")),
+            Why::AskedTwice => {
+                Failure::new(Exit::Interrupted, Reason::Interrupted, format!("interrupted twice; {done} for certain"))
+                    .detail("what was under way may have been done as well")
+            }
+        };
+        report.failure(
+            failure
+                .detail(format!("{} looked at, the rest was not", count(looked_at, "Upstream")))
                 .hint("the same command again goes on with the rest"),
-            );
+        );
+    }
+
+    fn words(&self) -> Sweep {
+        Sweep {
+            done: self.plan.words().done,
+            noun: "Upstream",
+            again: again::command(self.plan, self.global),
+            namespace: self.global.object_namespace().to_owned(),
         }
     }
 
-    fn words_of_a_sweep(&self, namespace: &str) -> Sweep {
-        let place = self.global.namespace.as_ref().map(|_| format!(" -n {namespace}")).unwrap_or_default();
-        let context = self.global.context.as_ref().map(|name| format!(" --kube-context {name}")).unwrap_or_default();
-        let again = format!("gloo-rs istio {}-mtls{place}{context} -u", self.plan.wish.verb());
-        Sweep { done: self.plan.wish.done(), noun: "Upstream", again, namespace: namespace.to_owned() }
-    }
-
-    fn nothing_found(&self, scope: kube::Scope<'_>, labels: Option<String>) -> Failure {
+    fn nothing_found(&self, scope: kube::Scope<'_>, labels: Option<&Selector>) -> Failure {
         let place = match scope {
             kube::Scope::Namespace(namespace) => format!("in {namespace}"),
             kube::Scope::All => "in any namespace".to_owned(),

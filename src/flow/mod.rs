@@ -4,6 +4,7 @@
 //! names, pages of the API or manifests; the flow keeps only each object's line of the result.
 
 mod address;
+mod again;
 mod consent;
 mod emit;
 mod files;
@@ -13,13 +14,15 @@ mod report;
 mod revisions;
 mod sidecars;
 mod sidecars_files;
+mod switches;
 mod transact;
 mod version;
 
 use crate::cli::{self, Invocation};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{Environment, Exchange, Session, Target, Trace};
-use crate::options::{Command, Global, Loudness, Version};
+use crate::options::{Command, Global, Loudness, Objects, Version};
+use crate::plan::PerObject;
 use crate::ui::{self, Ui};
 
 pub use report::Report;
@@ -32,8 +35,9 @@ pub fn run(invocation: &Invocation, ui: &mut Ui) -> Exit {
         report.advice(advice.clone());
     }
     let ran = match command {
-        Command::Mtls(task) if task.files.is_some() => files::edit(task, global, &mut report),
-        Command::Mtls(task) => block_on(live::edit(&task.policy, task, global, &mut report)),
+        Command::Mtls(plan, task) => objects(plan, task, global, &mut report),
+        Command::OptOut(plan, task) => objects(plan, task, global, &mut report),
+        Command::Switches(task) => switches::run(task, global, &mut report),
         Command::Sidecars(task) if task.files.is_some() => sidecars_files::run(task, global, &mut report),
         Command::Sidecars(task) => block_on(sidecars::run(task, global, &mut report)),
         Command::Revisions { istio_namespace } => {
@@ -54,6 +58,17 @@ pub fn run(invocation: &Invocation, ui: &mut Ui) -> Exit {
         report.failure(failure);
     }
     report.finish()
+}
+
+/// Edits objects one by one, in their one home or the other.
+fn objects(plan: &dyn PerObject, task: &Objects, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+    match task.files {
+        Some(_) => files::edit(plan, task, global, report),
+        None => block_on(async {
+            let session = open(global, report).await?;
+            live::edit(&session, plan, task, global, report).await
+        }),
+    }
 }
 
 /// Runs what needs a cluster: one thread is enough, and starts in a tenth of a millisecond.

@@ -14,6 +14,9 @@ use crate::render::document::Document;
 use crate::render::text::{self, Mark};
 use crate::ui::Ui;
 
+/// More names than these make no line that anybody copies.
+const MOST_AGAIN: usize = 50;
+
 /// Where the lines of what is so now go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answers {
@@ -50,6 +53,8 @@ pub struct Report<'u> {
     counts: BTreeMap<&'static str, usize>,
     skipped: BTreeMap<Reason, usize>,
     failed: Vec<String>,
+    last_reason: Option<Reason>,
+    usual_namespace: String,
     sweep: Option<Sweep>,
     begun: Instant,
     exit: Exit,
@@ -74,6 +79,8 @@ impl<'u> Report<'u> {
             counts: BTreeMap::new(),
             skipped: BTreeMap::new(),
             failed: Vec::new(),
+            last_reason: None,
+            usual_namespace: String::new(),
             sweep: None,
             begun: Instant::now(),
             exit: Exit::Done,
@@ -101,7 +108,12 @@ impl<'u> Report<'u> {
         self.form(answers, if preview.is_on() { Mark::ClientDryRun } else { Mark::Written });
     }
 
-    /// The run is a sweep: skipped objects are counted, and a summary comes at the end.
+    /// The namespace that need not be said beside a name.
+    pub fn usual_namespace(&mut self, namespace: &str) {
+        namespace.clone_into(&mut self.usual_namespace);
+    }
+
+    /// The run is about many: skipped objects are counted, and a summary comes at the end.
     pub fn begin_sweep(&mut self, sweep: Sweep) {
         self.ui.begin_progress(&format!("{}s", sweep.noun));
         self.sweep = Some(sweep);
@@ -131,36 +143,46 @@ impl<'u> Report<'u> {
     pub fn row(&mut self, row: Row) {
         *self.counts.entry(row.outcome.name()).or_default() += 1;
         self.exit = self.exit.or(row.exit);
+        self.last_reason = row.reason;
         self.ui.advance();
         if let (Some(diff), false) = (&row.diff, self.is_document()) {
             self.ui.diff(diff);
         }
         match row.outcome {
             Outcome::Changed | Outcome::Unchanged => match (self.format, self.answers) {
-                (Format::Name, Answers::Stdout) => self.ui.answer(&row.object.to_string()),
-                (Format::Text, Answers::Stdout) => self.ui.answer(&text::answer(&row, self.mark)),
-                (_, Answers::Stderr) => self.ui.status(&text::answer(&row, self.mark)),
+                (Format::Name, Answers::Stdout) => self.ui.answer(&text::subject(&row.object, &self.usual_namespace)),
+                (Format::Text, Answers::Stdout) => {
+                    self.ui.answer(&text::answer(&row, self.mark, &self.usual_namespace));
+                }
+                (_, Answers::Stderr) => self.ui.status(&text::answer(&row, self.mark, &self.usual_namespace)),
                 _ => {}
             },
             Outcome::Skipped => {
                 if let Some(reason) = row.reason {
                     *self.skipped.entry(reason).or_default() += 1;
                 }
-                self.ui.verbose(&format!("skipped {}", text::trouble(&row)));
+                self.ui.verbose(&format!("skipped {}", text::trouble(&row, &self.usual_namespace)));
             }
             Outcome::Refused | Outcome::NotFound | Outcome::Failed => {
                 if row.exit == Exit::Done {
-                    self.ui.status(&text::trouble(&row));
+                    self.ui.status(&text::trouble(&row, &self.usual_namespace));
                 } else {
-                    self.ui.error(&text::trouble(&row), &row.details, row.hint.as_ref());
+                    self.ui.error(&text::trouble(&row, &self.usual_namespace), &row.details, row.hint.as_ref());
                 }
                 if let (Outcome::Failed, Some(sweep)) = (row.outcome, &self.sweep) {
-                    self.failed.push(text::short_name(&row.object, &sweep.namespace));
+                    self.failed.push(text::shell_word(&text::short_name(&row.object, &sweep.namespace)));
                 }
             }
         }
         if self.is_document() {
             self.rows.push(row);
+        }
+    }
+
+    /// A warning or a note, if there is one.
+    pub fn advice_if(&mut self, advice: Option<Advice>) {
+        if let Some(advice) = advice {
+            self.advice(advice);
         }
     }
 
@@ -196,6 +218,11 @@ impl<'u> Report<'u> {
         self.fields.insert(key.to_owned(), value);
     }
 
+    /// Why the last object ended as it did.
+    pub fn last_reason(&self) -> Option<Reason> {
+        self.last_reason
+    }
+
     /// The code the run would end with, were it to end now.
     pub fn exit(&self) -> Exit {
         self.exit
@@ -229,9 +256,13 @@ impl<'u> Report<'u> {
     }
 
     fn summary(&mut self, sweep: &Sweep) {
+        let done = match self.mark {
+            Mark::Written => sweep.done.to_owned(),
+            Mark::ClientDryRun | Mark::ServerDryRun => format!("would be {}", sweep.done),
+        };
         let total: usize = self.counts.values().sum();
         let parts: Vec<_> = [
-            (Outcome::Changed, sweep.done),
+            (Outcome::Changed, done.as_str()),
             (Outcome::Unchanged, "already"),
             (Outcome::Skipped, "skipped"),
             (Outcome::Refused, "refused"),
@@ -255,9 +286,12 @@ impl<'u> Report<'u> {
                 self.ui.status("  list them with -v or -o json");
             }
         }
-        if !self.failed.is_empty() {
+        if !self.failed.is_empty() && self.mark == Mark::Written {
             self.ui.status("again for the failed ones:");
-            self.ui.status(&format!("  {} {}", sweep.again, self.failed.join(",")));
+            match self.failed.len() <= MOST_AGAIN {
+                true => self.ui.status(&format!("  {} {}", sweep.again, self.failed.join(","))),
+                false => self.ui.status("  the same command: it finds the others done"),
+            }
         }
     }
 
@@ -285,9 +319,11 @@ impl<'u> Report<'u> {
     /// A value as the whole of stdout, in the format that was asked for, in place of the document.
     pub fn value(&mut self, value: &Value) {
         let text = match self.format {
-            Format::Yaml => crate::yaml::write(value),
-            _ => format!("{value:#}\n"),
+            Format::Yaml => Some(crate::yaml::write(value)).filter(|yaml| !text::has_obeyed(yaml)),
+            _ => None,
         };
+        // JSON is YAML too, and it alone can write any character as an escape.
+        let text = text.unwrap_or_else(|| text::inert_json(&format!("{value:#}\n")));
         self.whole(text.as_bytes());
     }
 

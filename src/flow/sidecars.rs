@@ -86,7 +86,7 @@ pub async fn run(task: &Sidecars, global: &Global, report: &mut Report<'_>) -> R
     Ok(())
 }
 
-fn risks(task: &Sidecars) -> Vec<&'static str> {
+fn risks(task: &Sidecars) -> Vec<String> {
     let mut risks = Vec::new();
     risks.extend((task.proxies == Proxies::All).then_some("all gateway proxies"));
     match &task.act {
@@ -97,7 +97,7 @@ fn risks(task: &Sidecars) -> Vec<&'static str> {
         }
         Injection::Inject { .. } => {}
     }
-    risks
+    risks.into_iter().map(str::to_owned).collect()
 }
 
 impl Injection {
@@ -245,8 +245,16 @@ fn release(upstreams: Vec<Object>, wanted: Upstreams) -> (Vec<Said>, Vec<Danglin
 /// Under a STRICT peer the Upstream answers 503 once its mTLS is gone.
 async fn advise_on_release(survey: &Survey<'_>, upstream: &Object) -> Vec<Advice> {
     let policy = Policy { wish: Wish::Disable, foreign: Foreign::Keep, caution: Caution::Careful };
-    let around = survey.around(upstream, Found::Named, policy.wants()).await;
-    policy.advise(upstream, &around)
+    match survey.around(upstream, Found::Named, policy.wants()).await {
+        Ok(around) => policy.advise(upstream, &around),
+        Err(failure) => vec![
+            Advice::note(
+                Code::Unknown,
+                format!("whether the peer of {} is STRICT is unknown", upstream.reference.name),
+            )
+            .details([failure.message]),
+        ],
+    }
 }
 
 fn refusal(proxy: &Proxy, why: Objection) -> Row {
@@ -271,9 +279,7 @@ async fn switches(session: &Session, global: &Global, report: &mut Report<'_>) -
     // The proxies of this run get their sidecars first; whether others lack them is not this run's to refuse.
     let decision =
         auto_mtls::on_settings(&before, auto_mtls::Wish::Enable, &auto_mtls::Gateways::Unseen, Caution::Forced);
-    if let Some(advice) = load::harm::advice(session).await {
-        report.advice(advice);
-    }
+    report.advice_if(load::harm::advice(session).await);
     match decision {
         Decision::Change { edits, message } => Ok(Said { step: Step { before, edits }, message }),
         Decision::Unchanged { message } => Ok(Said { step: Step { before, edits: Vec::new() }, message }),

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 pub use environment::Environment;
 pub use failure::{ApiError, Cause, Verb};
-pub use pages::{Page, Pages, Query, Scope};
+pub use pages::{Freshness, Page, Pages, Query, Scope};
 pub use proxy_env::{BadProxy, Protocol, Proxy, Source, decide};
 pub use session::{DryRun, Session};
 

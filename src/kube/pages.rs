@@ -27,6 +27,18 @@ pub struct Query {
     pub limit: u32,
     pub continue_token: Option<String>,
     pub metadata_only: bool,
+    pub freshness: Freshness,
+}
+
+/// How new a list must be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Freshness {
+    /// As new as the question.
+    #[default]
+    Now,
+    /// What the API server has at hand. Right after a write a list that must be new takes 100 ms: the server waits
+    /// until its cache of that kind has heard of the write.
+    AtHand,
 }
 
 impl Query {
@@ -46,6 +58,10 @@ impl Query {
         part("fieldSelector", &self.fields);
         if self.limit > 0 {
             part("limit", &self.limit.to_string());
+        }
+        // A token says its own version.
+        if self.freshness == Freshness::AtHand && self.continue_token.is_none() {
+            part("resourceVersion", "0");
         }
         part("continue", self.continue_token.as_deref().unwrap_or_default());
         if parts.is_empty() { String::new() } else { format!("?{}", parts.join("&")) }
@@ -147,12 +163,15 @@ mod tests {
     #[test]
     fn a_query_is_encoded_and_leaves_out_what_is_not_asked() {
         assert_eq!(Query::default().text(), "");
+        let at_hand = Query { freshness: Freshness::AtHand, ..Query::default() };
+        assert_eq!(at_hand.text(), "?resourceVersion=0");
         let query = Query {
             labels: "app in (a, b),x=1".to_owned(),
             fields: "metadata.name=x&y".to_owned(),
             limit: 500,
             continue_token: Some("a+/=".to_owned()),
             metadata_only: true,
+            freshness: Freshness::AtHand,
         };
         assert_eq!(
             query.text(),

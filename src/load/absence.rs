@@ -11,7 +11,7 @@ use crate::plan::nearest;
 pub struct Absence {
     /// Names in the same namespace, nearest first.
     pub near: Vec<String>,
-    /// Another namespace that has the name; looked for only where no name is near.
+    /// Another namespace that has the name: rather meant than one that is only near.
     pub elsewhere: Option<String>,
 }
 
@@ -34,16 +34,12 @@ pub async fn around(session: &Session, absent: &ObjectRef) -> Absence {
     let here = list(session, absent, Scope::Namespace(&absent.namespace), String::new()).await;
     let names = here.iter().filter_map(|item| item["metadata"]["name"].as_str());
     let near = nearest::nearest(&absent.name, names);
-    if !near.is_empty() {
-        return Absence { near, elsewhere: None };
-    }
     let namesakes = list(session, absent, Scope::All, format!("metadata.name={}", absent.name)).await;
     let elsewhere = namesakes.iter().find_map(|item| item["metadata"]["namespace"].as_str()).map(str::to_owned);
     Absence { near, elsewhere }
 }
 
 async fn list(session: &Session, absent: &ObjectRef, scope: Scope<'_>, fields: String) -> Vec<Value> {
-    let query = Query { fields, metadata_only: true, limit: 500, ..Query::default() };
-    let page = session.list_page(absent.kind, scope, &query).await;
-    page.map(|page| page.items).unwrap_or_default()
+    let query = Query { fields, metadata_only: true, ..Query::default() };
+    session.list_all(absent.kind, scope, query).await.unwrap_or_default()
 }

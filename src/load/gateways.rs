@@ -6,10 +6,12 @@ use crate::error::{Exit, Failure, Reason};
 use crate::kube::{Cause, Query, Scope, Session};
 use crate::model::{Kind, Object, kinds};
 use crate::options::Proxies;
+use crate::plan::auto_mtls::Gateways;
 use crate::plan::backend::labels;
 use crate::plan::gateway::PROXY_LABEL;
 use crate::plan::nearest;
 use crate::plan::proxy_name::{ProxyKind, ProxyName};
+use crate::plan::sidecars::state::{Extent, state};
 use crate::plan::sidecars::{self, Pods, Proxy};
 
 /// The name that the chart gives the first gateway proxy.
@@ -40,6 +42,24 @@ pub async fn find(session: &Session, namespace: &str, wanted: &Proxies) -> Resul
         proxies.push(whole(session, workload).await?);
     }
     Ok(proxies)
+}
+
+/// Whether every labelled proxy of the namespace has the whole of the sidecars.
+pub async fn readiness(session: &Session, namespace: &str) -> Gateways {
+    let mut lacking = Vec::new();
+    let workloads = match labelled(session, namespace).await {
+        Ok(workloads) => workloads,
+        Err(failure) => return Gateways::Unknown { why: failure.message },
+    };
+    for workload in workloads {
+        let name = workload.reference.name.clone();
+        match whole(session, workload).await {
+            Ok(proxy) if state(&proxy).is_ok_and(|state| state.extent() == Extent::Full) => {}
+            Ok(_) => lacking.push(name),
+            Err(failure) => return Gateways::Unknown { why: failure.message },
+        }
+    }
+    Gateways::Seen { lacking }
 }
 
 async fn labelled(session: &Session, namespace: &str) -> Result<Vec<Object>, Failure> {

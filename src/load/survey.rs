@@ -9,21 +9,22 @@ use std::rc::Rc;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-use crate::kube::{ApiError, Cause, Query, Scope, Session};
+use crate::error::Failure;
+use crate::kube::{ApiError, Cause, Freshness, Query, Scope, Session};
 use crate::model::{Kind, Object, kinds};
 use crate::options::{GLOO_SYSTEM, Global};
-use crate::plan::Wants;
 use crate::plan::backend::{self, Backend, Destination, ServiceRef};
 use crate::plan::gateway::{self, AutoMtls, Gateway};
 use crate::plan::mtls::{Found, Surroundings};
 use crate::plan::peer::{self, Peer};
+use crate::plan::{Unread, Wants};
 
 /// Where the mesh's own policies are unless its configuration says otherwise.
 const ROOT_NAMESPACE: &str = "istio-system";
 /// Pods that have ended answer no request.
 const RUNNING: &str = "status.phase!=Succeeded,status.phase!=Failed";
 
-type Read<T> = Result<T, String>;
+type Read<T> = Result<T, Unread>;
 
 /// Reads what stands around, and keeps it.
 pub struct Survey<'s> {
@@ -86,10 +87,10 @@ impl<'s> Survey<'s> {
                     match self.session.get(&kinds::SETTINGS, namespace, "default").await {
                         Ok(settings) => return (namespace.to_owned(), Ok(AutoMtls::of_settings(&settings))),
                         Err(error) if error.cause == Cause::NotFound && namespace != last => {}
-                        Err(error) => return (last.to_owned(), Err(why(&error))),
+                        Err(error) => return (last.to_owned(), Err(self.unread(error))),
                     }
                 }
-                (last.to_owned(), Err("no Settings".to_owned()))
+                (last.to_owned(), Err("no Settings".into()))
             })
             .await
     }
@@ -98,26 +99,41 @@ impl<'s> Survey<'s> {
     pub async fn gateway(&self) -> Gateway {
         let namespace = self.gloo_namespace().await;
         let list = async |kind: &'static Kind| {
-            let query = Query::labelled(gateway::PROXY_LABEL);
+            let query = Query { freshness: Freshness::AtHand, ..Query::labelled(gateway::PROXY_LABEL) };
             self.session.list_all(kind, Scope::Namespace(namespace), query).await
         };
-        let read = async { Ok::<_, ApiError>((list(&kinds::POD).await?, list(&kinds::CONFIG_MAP).await?)) };
-        match read.await {
-            Ok((pods, config_maps)) => gateway::of(&pods, &config_maps),
-            Err(error) => Gateway::Unknown { why: why(&error) },
-        }
+        let read = async {
+            let pods = list(&kinds::POD).await?;
+            // Without sidecars the bootstrap makes no difference.
+            let config_maps = if gateway::have_sidecars(&pods) { list(&kinds::CONFIG_MAP).await? } else { Vec::new() };
+            Ok(gateway::of(&pods, &config_maps))
+        };
+        read.await.unwrap_or_else(|error| Gateway::Unknown { why: self.unread(error) })
     }
 
     /// What stands around an Upstream. A sweep reads pods and Services a namespace at a time.
-    pub async fn around(&self, upstream: &Object, found: Found, wants: Wants) -> Surroundings {
+    ///
+    /// # Errors
+    /// In a sweep, what decides could not be read although it may be: that is no reason to skip.
+    pub async fn around(&self, upstream: &Object, found: Found, wants: Wants) -> Result<Surroundings, Failure> {
         let (gloo_namespace, auto_mtls) = self.settings().await;
+        let failed = |unread: &Unread| unread.failure.as_deref().filter(|_| found == Found::Swept).cloned();
+        if let Some(failure) = auto_mtls.as_ref().err().and_then(failed) {
+            return Err(failure);
+        }
         let (backend, peer) = match backend::destination(&upstream.value, gloo_namespace) {
             Destination::Decided(backend) => (backend, Peer::Permissive),
             Destination::Service { service, port, selector } => {
                 self.behind(&service, port, &selector, found, wants).await
             }
         };
-        Surroundings { backend, peer, auto_mtls: auto_mtls.as_ref().copied().unwrap_or(AutoMtls::Unknown) }
+        let backend_failed = if let Backend::Unknown { why } = &backend { failed(why) } else { None };
+        let peer_failed = if let Peer::Unknown { why } = &peer { failed(why) } else { None };
+        if let Some(failure) = backend_failed.or(peer_failed) {
+            return Err(failure);
+        }
+        let auto_mtls = auto_mtls.as_ref().copied().unwrap_or(AutoMtls::Unknown);
+        Ok(Surroundings { backend, peer, auto_mtls })
     }
 
     async fn behind(
@@ -128,7 +144,7 @@ impl<'s> Survey<'s> {
         found: Found,
         wants: Wants,
     ) -> (Backend, Peer) {
-        let unknown = |why: String| (Backend::Unknown { why: why.clone() }, Peer::Unknown { why });
+        let unknown = |why: Unread| (Backend::Unknown { why: why.clone() }, Peer::Unknown { why });
         let there = match self.service(service, found).await {
             Ok(Some(there)) => there,
             Ok(None) => {
@@ -138,7 +154,7 @@ impl<'s> Survey<'s> {
             Err(why) => return unknown(why),
         };
         let Some(selector) = backend::pod_selector(&there, narrowed) else {
-            return unknown(format!("service {}/{} has no selector", service.namespace, service.name));
+            return unknown(format!("service {}/{} has no selector", service.namespace, service.name).into());
         };
         let pods = match self.pods(&service.namespace, &selector, found).await {
             Ok(pods) => pods,
@@ -163,12 +179,17 @@ impl<'s> Survey<'s> {
             Found::Named => match self.session.get(&kinds::SERVICE, namespace, name).await {
                 Ok(there) => Ok(Some(there)),
                 Err(error) if error.cause == Cause::NotFound => Ok(None),
-                Err(error) => Err(why(&error)),
+                Err(error) => Err(self.unread(error)),
             },
             Found::Swept => {
                 let cell = self.services.cell(namespace);
                 let services = cell.get_or_init(|| self.list(&kinds::SERVICE, namespace, Query::default())).await;
-                Ok(services.as_ref()?.iter().find(|there| there["metadata"]["name"] == **name).cloned())
+                Ok(services
+                    .as_ref()
+                    .map_err(Unread::clone)?
+                    .iter()
+                    .find(|there| there["metadata"]["name"] == **name)
+                    .cloned())
             }
         }
     }
@@ -179,11 +200,20 @@ impl<'s> Survey<'s> {
         match found {
             Found::Named => {
                 let labels: Vec<_> = selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
-                self.list(&kinds::POD, namespace, Query { labels: labels.join(","), ..query }).await
+                self.list(
+                    &kinds::POD,
+                    namespace,
+                    Query { labels: labels.join(","), freshness: Freshness::AtHand, ..query },
+                )
+                .await
             }
             Found::Swept => {
                 let cell = self.pods.cell(namespace);
-                let pods = cell.get_or_init(|| self.list(&kinds::POD, namespace, query)).await.as_ref()?;
+                let pods = cell
+                    .get_or_init(|| self.list(&kinds::POD, namespace, query))
+                    .await
+                    .as_ref()
+                    .map_err(Unread::clone)?;
                 let selected = pods.iter().filter(|pod| backend::selects(selector, &pod["metadata"]["labels"]));
                 Ok(selected.cloned().collect())
             }
@@ -191,26 +221,41 @@ impl<'s> Survey<'s> {
     }
 
     async fn list(&self, kind: &'static Kind, namespace: &str, query: Query) -> Read<Vec<Value>> {
-        self.session.list_all(kind, Scope::Namespace(namespace), query).await.map_err(|error| why(&error))
+        self.session.list_all(kind, Scope::Namespace(namespace), query).await.map_err(|error| self.unread(error))
     }
 
     /// Every policy of the mesh, and the namespace whose policies are the mesh's own.
-    async fn policies(&self) -> Result<&Policies, &String> {
+    async fn policies(&self) -> Result<&Policies, &Unread> {
         let read = async || {
-            let all = match self.session.list_all(&kinds::PEER_AUTHENTICATION, Scope::All, Query::default()).await {
+            let at_hand = Query { freshness: Freshness::AtHand, ..Query::default() };
+            let all = match self.session.list_all(&kinds::PEER_AUTHENTICATION, Scope::All, at_hand.clone()).await {
                 Ok(all) => all,
                 // Without Istio's CRDs nobody can demand anything.
                 Err(error) if error.cause == Cause::NoCrd => Vec::new(),
-                Err(error) => return Err(why(&error)),
+                Err(error) => return Err(self.unread(error)),
             };
             let maps = match all.is_empty() {
                 true => Vec::new(),
-                false => self.list(&kinds::CONFIG_MAP, ROOT_NAMESPACE, Query::labelled("istio.io/rev")).await?,
+                false => {
+                    self.list(&kinds::CONFIG_MAP, ROOT_NAMESPACE, Query { labels: "istio.io/rev".into(), ..at_hand })
+                        .await?
+                }
             };
             let root_namespace = peer::root_namespace(&maps).unwrap_or_else(|| ROOT_NAMESPACE.to_owned());
             Ok(Policies { all, root_namespace })
         };
         self.policies.get_or_init(read).await.as_ref()
+    }
+
+    fn unread(&self, error: ApiError) -> Unread {
+        let why = why(&error);
+        match &error.cause {
+            Cause::Forbidden { rule, .. } => {
+                Unread { why, rule: rule.as_ref().map(ToString::to_string), failure: None }
+            }
+            Cause::NotFound | Cause::NoCrd => why.into(),
+            _ => Unread { why, rule: None, failure: Some(Box::new(error.into_failure(self.session))) },
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! What an operator should know beside the change: warnings that never stop a script.
 
+use super::Unread;
+use super::Words;
 use super::backend::Backend;
 use super::gateway::Gateway;
 use super::mtls::{Surroundings, Wish};
@@ -111,6 +113,15 @@ impl Advice {
         Self { weight: Weight::Note, ..Self::warning(code, message) }
     }
 
+    /// A note about what could not be read. It has no object's name: the same reason holds for many.
+    pub fn unknown(what: &str, why: &Unread) -> Self {
+        let note = Self::note(Code::Unknown, format!("{what}: {why}"));
+        match &why.rule {
+            Some(rule) => note.hint(format!("a rule of a Role that allows it: {rule}")),
+            None => note,
+        }
+    }
+
     /// With lines below it.
     #[must_use]
     pub fn details(mut self, details: impl IntoIterator<Item = String>) -> Self {
@@ -134,10 +145,7 @@ impl Advice {
 }
 
 /// What is worth saying about the gateway, once for a run.
-pub fn on_gateway(wish: Wish, gateway: &Gateway, namespace: &str) -> Option<Advice> {
-    if wish == Wish::Disable {
-        return None;
-    }
+pub fn on_gateway(gateway: &Gateway, namespace: &str) -> Option<Advice> {
     let advice = match gateway {
         Gateway::Ready => return None,
         Gateway::Absent => {
@@ -156,9 +164,7 @@ pub fn on_gateway(wish: Wish, gateway: &Gateway, namespace: &str) -> Option<Advi
         )
         .details(some_of(config_maps.iter().map(|map| format!("configmap {namespace}/{map}"))))
         .hint("set global.istioIntegration.enabled: true in the Helm values of Gloo"),
-        Gateway::Unknown { why } => {
-            Advice::note(Code::Unknown, format!("whether the gateway has Istio's sidecars is unknown: {why}"))
-        }
+        Gateway::Unknown { why } => Advice::unknown("whether the gateway has Istio's sidecars is unknown", why),
     };
     Some(advice)
 }
@@ -216,9 +222,7 @@ fn on_backend(name: &str, backend: &Backend) -> Option<Advice> {
         Backend::NoService { service } => {
             Advice::warning(Code::NoPods, format!("service {service} behind {name} is not there"))
         }
-        Backend::Unknown { why } => {
-            Advice::note(Code::Unknown, format!("whether the pods behind {name} have sidecars is unknown: {why}"))
-        }
+        Backend::Unknown { why } => Advice::unknown("whether its pods have sidecars is unknown", why),
     };
     Some(advice)
 }
@@ -231,15 +235,13 @@ fn on_peer(name: &str, peer: &Peer) -> Option<Advice> {
                 .details([format!("peerauthentication {source}")])
                 .hint("make it PERMISSIVE first, or enable mTLS again"),
         ),
-        Peer::Unknown { why } => {
-            Some(Advice::note(Code::Unknown, format!("whether the peer of {name} is STRICT is unknown: {why}")))
-        }
+        Peer::Unknown { why } => Some(Advice::unknown("whether its peer is STRICT is unknown", why)),
     }
 }
 
 /// What is worth saying about who else writes a changed object, and the change that would last.
-pub fn on_owner(wish: Wish, object: &ObjectRef, owner: &Owner) -> Advice {
-    let again = format!("gloo-rs istio {}-mtls -u {} -f PATH --write", wish.verb(), object.name);
+pub fn on_owner(words: Words, object: &ObjectRef, owner: &Owner) -> Advice {
+    let again = format!("gloo-rs {} -u ... -f PATH --write", words.command);
     let advice = match owner {
         Owner::ArgoCd { .. } | Owner::Flux { .. } => {
             Advice::warning(Code::Owner, format!("{owner} owns this Upstream and will put it back"))
@@ -249,10 +251,10 @@ pub fn on_owner(wish: Wish, object: &ObjectRef, owner: &Owner) -> Advice {
             Advice::warning(Code::Owner, format!("{owner} owns this Upstream; its next upgrade may put it back"))
                 .hint("change the chart's template or values as well")
         }
-        Owner::Discovery => {
-            Advice::note(Code::Owner, format!("Gloo's discovery made {}; it keeps sslConfig", object.name))
-                .hint("if discovery deletes it and makes it anew, run this again")
-        }
+        Owner::Discovery => Advice::note(
+            Code::Owner,
+            "Gloo's discovery made this Upstream; it keeps sslConfig while the Service is there",
+        ),
     };
     advice.about(object)
 }
@@ -269,9 +271,9 @@ fn some_of(lines: impl ExactSizeIterator<Item = String>) -> Vec<String> {
 }
 
 /// Settings could not be read.
-pub fn on_settings(why: &str) -> Advice {
-    Advice::note(Code::Unknown, format!("whether auto-mTLS is on is unknown: {why}"))
-        .hint("--gloo-namespace says where Gloo is installed")
+pub fn on_settings(why: &Unread) -> Advice {
+    let advice = Advice::unknown("whether auto-mTLS is on is unknown", why);
+    if advice.hint.is_some() { advice } else { advice.hint("--gloo-namespace says where Gloo is installed") }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::advice::{Advice, Code};
 use super::gateway::AutoMtls;
 use super::mtls::{Caution, Found, Surroundings};
 use super::outcome::{Decision, Objection};
-use super::{PerObject, Wants};
+use super::{PerObject, Wants, Words};
 use crate::edit::Edit;
 use crate::error::Reason;
 use crate::model::{FieldPath, Kind, Object, kinds};
@@ -95,6 +95,48 @@ pub fn on_settings(settings: &Object, wish: Wish, gateways: &Gateways, caution: 
     refused.map_or_else(|| Decision::Change { edits, message: format!("auto-mTLS {state}") }, Decision::Refuse)
 }
 
+/// The switches as a plan for the one object Settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OnSettings {
+    pub wish: Wish,
+    pub caution: Caution,
+    pub gateways: Gateways,
+}
+
+impl PerObject for OnSettings {
+    fn kind(&self) -> &'static Kind {
+        &kinds::SETTINGS
+    }
+
+    fn words(&self) -> Words {
+        match self.wish {
+            Wish::Enable => Words { command: "istio auto-mtls enable", done: "enabled", flags: &[] },
+            Wish::Disable => Words { command: "istio auto-mtls disable", done: "disabled", flags: &[] },
+        }
+    }
+
+    fn risks(&self) -> Vec<&'static str> {
+        vec!["the switches in Settings, which are for every Upstream"]
+    }
+
+    fn wants(&self) -> Wants {
+        Wants { peer: false, gateway: false }
+    }
+
+    fn decide(&self, object: &Object, _: Found, _: &Surroundings) -> Decision {
+        on_settings(object, self.wish, &self.gateways, self.caution)
+    }
+
+    fn by_hand(&self) -> Vec<String> {
+        let wanted = self.wish == Wish::Enable;
+        SWITCHES.iter().map(|switch| format!("set spec.gloo.istioOptions.{switch} to {wanted}")).collect()
+    }
+
+    fn advise(&self, _: &Object, _: &Surroundings) -> Vec<Advice> {
+        Vec::new()
+    }
+}
+
 /// The opt-out of single Upstreams: `auto-mtls disable -u X` sets it, `enable` takes it away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OptOut {
@@ -105,6 +147,17 @@ pub struct OptOut {
 impl PerObject for OptOut {
     fn kind(&self) -> &'static Kind {
         &kinds::UPSTREAM
+    }
+
+    fn words(&self) -> Words {
+        match self.wish {
+            Wish::Enable => Words { command: "istio auto-mtls enable", done: "allowed", flags: &[] },
+            Wish::Disable => Words { command: "istio auto-mtls disable", done: "opted out", flags: &[] },
+        }
+    }
+
+    fn risks(&self) -> Vec<&'static str> {
+        (self.caution == Caution::Forced).then_some("what may answer 503 afterwards (--force)").into_iter().collect()
     }
 
     fn wants(&self) -> Wants {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::Unread;
 use super::outcome::Objection;
 use crate::error::Reason;
 
@@ -19,7 +20,7 @@ pub enum Backend {
     /// Nobody looked: a manifest without a cluster.
     Unseen,
     /// It could not be read.
-    Unknown { why: String },
+    Unknown { why: Unread },
     /// Not a Kubernetes Service.
     NotKubernetes { kind: String },
     /// A Service of Gloo, Istio or Kubernetes itself.
@@ -122,12 +123,16 @@ pub fn selects(selector: &BTreeMap<String, String>, pod_labels: &Value) -> bool 
     selector.iter().all(|(key, value)| pod_labels[key] == **value)
 }
 
-/// The backend these pods make, read from their metadata alone.
+/// The backend these pods make, read from their metadata alone. A pod that is being deleted takes no new request:
+/// after a restart into the mesh the old ones are still there for a while.
 pub fn of_pods<'v>(pods: impl IntoIterator<Item = &'v Value>) -> Backend {
     let mut meshed = 0;
     let mut plain = Vec::new();
     for pod in pods {
         let metadata = &pod["metadata"];
+        if !metadata["deletionTimestamp"].is_null() {
+            continue;
+        }
         if is_meshed(pod) {
             meshed += 1;
         } else {
@@ -163,7 +168,7 @@ impl Backend {
             }
             Self::Pods { meshed, plain } => Objection::new(
                 Reason::NoSidecar,
-                format!("{} of {} pods behind it have no sidecar", plain.len(), meshed + plain.len()),
+                format!("{} of {} pods behind it without sidecar", plain.len(), meshed + plain.len()),
             ),
         };
         Some(objection.hint("--force takes it all the same"))
@@ -179,7 +184,14 @@ mod tests {
     #[test]
     fn pods_are_counted_by_the_label_istio_puts_there() {
         let pod = |name: &str, labels: Value| json!({"metadata": {"name": name, "namespace": "ns", "labels": labels}});
-        let pods = [pod("b", json!({})), pod("a", json!({TLS_MODE: "disabled"})), pod("c", json!({TLS_MODE: "istio"}))];
+        let mut leaving = pod("old", json!({}));
+        leaving["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        let pods = [
+            leaving,
+            pod("b", json!({})),
+            pod("a", json!({TLS_MODE: "disabled"})),
+            pod("c", json!({TLS_MODE: "istio"})),
+        ];
         assert_eq!(of_pods(&pods), Backend::Pods { meshed: 1, plain: vec!["ns/a".into(), "ns/b".into()] });
     }
 

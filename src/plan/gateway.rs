@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::Unread;
 use super::mtls::{SDS_CLUSTER, Tls, tls_of};
 use crate::model::Object;
 
@@ -49,7 +50,7 @@ pub enum Gateway {
     /// None of these `ConfigMap`s has the cluster.
     NoCluster { config_maps: Vec<String> },
     /// It could not be read.
-    Unknown { why: String },
+    Unknown { why: Unread },
 }
 
 /// Reads gateway pods and bootstraps.
@@ -57,13 +58,18 @@ pub fn of(pods: &[Value], config_maps: &[Value]) -> Gateway {
     if pods.is_empty() {
         return Gateway::Absent;
     }
-    if !pods.iter().any(has_sidecars) {
+    if !have_sidecars(pods) {
         return Gateway::NoSidecars { pods: names(pods) };
     }
     if !config_maps.iter().any(|map| has_cluster(map["data"][BOOTSTRAP].as_str().unwrap_or_default())) {
         return Gateway::NoCluster { config_maps: names(config_maps) };
     }
     Gateway::Ready
+}
+
+/// Whether one of these pods at least has both sidecars.
+pub fn have_sidecars(pods: &[Value]) -> bool {
+    pods.iter().any(has_sidecars)
 }
 
 fn names(objects: &[Value]) -> Vec<String> {

@@ -20,6 +20,7 @@ pub mod rollout;
 pub mod server;
 pub mod sidecars;
 
+use crate::error::Failure;
 use crate::model::{Kind, Object};
 use advice::Advice;
 use mtls::{Found, Surroundings};
@@ -29,6 +30,12 @@ use outcome::Decision;
 pub trait PerObject {
     /// The kind of the objects.
     fn kind(&self) -> &'static Kind;
+
+    /// How the command is called, and what an object is that it changed.
+    fn words(&self) -> Words;
+
+    /// What nobody should be surprised by: asked about before anything is written.
+    fn risks(&self) -> Vec<&'static str>;
 
     /// What `decide` and `advise` read beside the object.
     fn wants(&self) -> Wants;
@@ -41,6 +48,40 @@ pub trait PerObject {
 
     /// What is worth saying about this object, changed or not.
     fn advise(&self, object: &Object, around: &Surroundings) -> Vec<Advice>;
+}
+
+/// Why something that decides or would be said is unknown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    /// In a few words: `may not list pods in default`.
+    pub why: String,
+    /// The rule of a Role that would allow it, where that is what is missing.
+    pub rule: Option<String>,
+    /// Where it is no matter of rights or of what is installed: asking again may help.
+    pub failure: Option<Box<Failure>>,
+}
+
+impl<T: Into<String>> From<T> for Unread {
+    fn from(why: T) -> Self {
+        Self { why: why.into(), rule: None, failure: None }
+    }
+}
+
+impl std::fmt::Display for Unread {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.why)
+    }
+}
+
+/// The words of a command, for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Words {
+    /// `istio enable-mtls`
+    pub command: &'static str,
+    /// `enabled`
+    pub done: &'static str,
+    /// The flags without which the same command would mean something else: `--overwrite`.
+    pub flags: &'static [&'static str],
 }
 
 /// What is read beside an object, each only if it is wanted.

@@ -10,7 +10,7 @@ use super::backend::Backend;
 use super::gateway::AutoMtls;
 use super::outcome::{Decision, Objection};
 use super::peer::Peer;
-use super::{PerObject, Wants};
+use super::{PerObject, Wants, Words};
 use crate::edit::Edit;
 use crate::error::Reason;
 use crate::model::{FieldPath, Kind, Object, kinds};
@@ -161,6 +161,24 @@ impl PerObject for Policy {
         &kinds::UPSTREAM
     }
 
+    fn words(&self) -> Words {
+        Words {
+            command: match self.wish {
+                Wish::Enable => "istio enable-mtls",
+                Wish::Disable => "istio disable-mtls",
+            },
+            done: self.wish.done(),
+            flags: if self.foreign == Foreign::Replace { &["--overwrite"] } else { &[] },
+        }
+    }
+
+    fn risks(&self) -> Vec<&'static str> {
+        let mut risks = Vec::new();
+        risks.extend((self.foreign == Foreign::Replace).then_some("TLS settings that are not Istio's (--overwrite)"));
+        risks.extend((self.caution == Caution::Forced).then_some("what may answer 503 afterwards (--force)"));
+        risks
+    }
+
     fn wants(&self) -> Wants {
         Wants { peer: self.wish == Wish::Disable, gateway: self.wish == Wish::Enable }
     }
@@ -204,7 +222,7 @@ fn enable(upstream: &Object, found: Found, policy: Policy, around: &Surroundings
                 Decision::Change { edits, message: format!("mTLS enabled (added {})", paths.join(", ")) }
             }
         },
-        Tls::Foreign(config) if policy.foreign == Foreign::Keep => return leave(found, foreign(config)),
+        Tls::Foreign(config) if policy.foreign == Foreign::Keep => return leave(found, foreign(policy.wish, config)),
         Tls::Foreign(_) => Decision::Change {
             edits: vec![Edit::set(ssl_path(), istio_ssl_config())],
             message: "mTLS enabled (replaced TLS settings that were not Istio's)".into(),
@@ -222,7 +240,7 @@ fn enable(upstream: &Object, found: Found, policy: Policy, around: &Surroundings
 fn disable(upstream: &Object, found: Found, policy: Policy, around: &Surroundings) -> Decision {
     let message = match tls_of(&upstream.value) {
         Tls::Absent => return Decision::Unchanged { message: "mTLS already disabled".into() },
-        Tls::Foreign(config) if policy.foreign == Foreign::Keep => return leave(found, foreign(config)),
+        Tls::Foreign(config) if policy.foreign == Foreign::Keep => return leave(found, foreign(policy.wish, config)),
         Tls::Foreign(_) => "mTLS disabled (removed TLS settings that were not Istio's)".into(),
         Tls::Istio(config) => match additions(config).as_slice() {
             [] => "mTLS disabled".to_owned(),
@@ -256,9 +274,13 @@ fn completions(config: &Value) -> Vec<Edit> {
     edits
 }
 
-fn foreign(config: &Value) -> Objection {
-    let mut objection = Objection::new(Reason::ForeignTls, "has TLS settings that are not Istio's; nothing changed")
-        .hint("--overwrite replaces them");
+fn foreign(wish: Wish, config: &Value) -> Objection {
+    let hint = match wish {
+        Wish::Enable => "--overwrite replaces them",
+        Wish::Disable => "--overwrite removes them",
+    };
+    let mut objection =
+        Objection::new(Reason::ForeignTls, "has TLS settings that are not Istio's; nothing changed").hint(hint);
     let shown = crate::edit::mask::masked(config);
     objection.details.push("sslConfig:".into());
     objection.details.extend(crate::yaml::write(&shown).lines().map(|line| format!("  {line}")));

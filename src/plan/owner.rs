@@ -1,4 +1,4 @@
-//! Who else writes an object, read from its labels and annotations.
+//! Who else writes an object, read from its labels, its annotations and the managers of its fields.
 
 use serde_json::Value;
 
@@ -23,9 +23,17 @@ pub fn of(object: &Value) -> Option<Owner> {
     if let Some(application) = argo {
         return Some(Owner::ArgoCd { application: application.to_owned() });
     }
+    if is_managed_by(metadata, "argocd-") {
+        // Argo CD's own tracking label by default; Helm charts set it as well, so the manager decides.
+        let application = label("app.kubernetes.io/instance").unwrap_or(UNNAMED);
+        return Some(Owner::ArgoCd { application: application.to_owned() });
+    }
     let flux = [("kustomize.toolkit.fluxcd.io/name", "Kustomization"), ("helm.toolkit.fluxcd.io/name", "HelmRelease")];
     if let Some((name, kind)) = flux.iter().find_map(|(key, kind)| Some((label(key)?, *kind))) {
         return Some(Owner::Flux { kind, name: name.to_owned() });
+    }
+    if is_managed_by(metadata, "kustomize-controller") {
+        return Some(Owner::Flux { kind: "Kustomization", name: UNNAMED.to_owned() });
     }
     if label("app.kubernetes.io/managed-by") == Some("Helm") {
         let text = |key: &str| annotation(key).unwrap_or("unknown").to_owned();
@@ -35,6 +43,15 @@ pub fn of(object: &Value) -> Option<Owner> {
         });
     }
     label("discovered_by").map(|_| Owner::Discovery)
+}
+
+/// What stands for a name that the object does not say.
+const UNNAMED: &str = "(unnamed)";
+
+fn is_managed_by(metadata: &Value, prefix: &str) -> bool {
+    metadata["managedFields"].as_array().into_iter().flatten().any(|entry| {
+        entry["manager"].as_str().is_some_and(|manager| manager.starts_with(prefix)) && entry["subresource"].is_null()
+    })
 }
 
 impl std::fmt::Display for Owner {
@@ -69,6 +86,17 @@ mod tests {
                        "annotations": {"meta.helm.sh/release-name": "g", "meta.helm.sh/release-namespace": "n"}}),
                 Some("Helm release n/g"),
             ),
+            (
+                json!({"labels": {"app.kubernetes.io/instance": "edge"},
+                       "managedFields": [{"manager": "argocd-controller"}]}),
+                Some("Argo CD application edge"),
+            ),
+            (json!({"labels": {"app.kubernetes.io/instance": "edge"}}), None),
+            (
+                json!({"managedFields": [{"manager": "gloo"}, {"manager": "kustomize-controller"}]}),
+                Some("Flux Kustomization (unnamed)"),
+            ),
+            (json!({"managedFields": [{"manager": "argocd-controller", "subresource": "status"}]}), None),
             (json!({"labels": {"discovered_by": "kubernetesplugin"}}), Some("Gloo's discovery")),
         ];
         for (metadata, wanted) in table {

@@ -6,6 +6,7 @@
 
 use serde_json::Value;
 
+use super::Unread;
 use super::backend::{labels, selects};
 use super::outcome::Objection;
 use crate::error::Reason;
@@ -16,7 +17,7 @@ pub enum Peer {
     /// Nobody looked: a manifest without a cluster.
     Unseen,
     /// It could not be read.
-    Unknown { why: String },
+    Unknown { why: Unread },
     /// Plaintext is taken, by some pods at least none of which demands TLS.
     Permissive,
     /// Mutual TLS alone is taken; `source` is the policy that says so.

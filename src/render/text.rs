@@ -23,18 +23,27 @@ impl Mark {
     }
 }
 
+/// `upstream.gloo.solo.io/x` as kubectl has it, `upstream.gloo.solo.io/shop/x` outside of the usual namespace;
+/// `--upstream` takes both.
+pub fn subject(object: &ObjectRef, usual_namespace: &str) -> String {
+    if usual_namespace.is_empty() {
+        return object.to_string();
+    }
+    format!("{}/{}", object.kind, short_name(object, usual_namespace))
+}
+
 /// The line of an object that is as asked: `upstream.gloo.solo.io/x mTLS enabled in edge.yaml (dry run)`.
-pub fn answer(row: &Row, mark: Mark) -> String {
+pub fn answer(row: &Row, mark: Mark, usual_namespace: &str) -> String {
     let mark = if row.outcome == Outcome::Changed { mark.text() } else { "" };
     let place = row.file.as_ref().filter(|file| *file != STDIN).map(|file| format!(" in {file}")).unwrap_or_default();
-    format!("{} {}{place}{mark}", row.object, row.message)
+    format!("{} {}{place}{mark}", subject(&row.object, usual_namespace), row.message)
 }
 
 /// How `-f -` is named.
 pub const STDIN: &str = "-";
 
 /// The first line of an object that is not: `upstream.gloo.solo.io/x: not found in gloo-system`.
-pub fn trouble(row: &Row) -> String {
+pub fn trouble(row: &Row, usual_namespace: &str) -> String {
     let place = match (&row.file, row.line) {
         (Some(file), Some(line)) => format!("{}:{line}: ", if file == STDIN { "stdin" } else { file }),
         (Some(file), None) => format!("{file}: "),
@@ -43,7 +52,37 @@ pub fn trouble(row: &Row) -> String {
     if row.object.name.is_empty() {
         return format!("{place}{}", row.message);
     }
-    format!("{place}{}: {}", row.object, row.message)
+    format!("{place}{}: {}", subject(&row.object, usual_namespace), row.message)
+}
+
+/// What a terminal obeys instead of showing it: control characters (C1 too), ANSI with them, bidi, what is invisible.
+pub fn is_obeyed(c: char) -> bool {
+    (c.is_control() && c != '\t')
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{061c}' | '\u{feff}')
+}
+
+/// Whether a text of several lines has such characters.
+pub fn has_obeyed(text: &str) -> bool {
+    text.chars().any(|c| c != '\n' && is_obeyed(c))
+}
+
+/// JSON with those characters as escapes: they stand inside of strings only, so it says the same.
+pub fn inert_json(json: &str) -> String {
+    if !has_obeyed(json) {
+        return json.to_owned();
+    }
+    json.chars()
+        .map(|c| if c != '\n' && is_obeyed(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() })
+        .collect()
+}
+
+/// A word as a shell takes it, so that a line can be copied and run whatever is in it.
+pub fn shell_word(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 /// `namespace/name` where it matters, `name` where it does not.
@@ -87,5 +126,27 @@ pub fn seconds(time: std::time::Duration) -> String {
         0..=9 => format!("{:.1}s", time.as_secs_f64()),
         10..=59 => format!("{whole}s"),
         _ => format!("{}m{:02}s", whole / 60, whole % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_inert_and_says_the_same() {
+        let value = serde_json::json!({"a": "\u{9b}31m \u{202e}x\u{1b}[0m\u{7f}\nend"});
+        let text = inert_json(&format!("{value:#}\n"));
+        assert!(!has_obeyed(&text), "{text}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
+    }
+
+    #[test]
+    fn words_for_a_shell_are_quoted_where_it_would_read_them_otherwise() {
+        assert_eq!(shell_word("arn:aws:eks:eu-1:7:cluster/prod"), "arn:aws:eks:eu-1:7:cluster/prod");
+        assert_eq!(shell_word("a b"), "'a b'");
+        assert_eq!(shell_word("$(reboot)"), "'$(reboot)'");
+        assert_eq!(shell_word("it's"), "'it'\\''s'");
+        assert_eq!(shell_word(""), "''");
     }
 }

@@ -16,6 +16,8 @@ mod kube_proxy;
 mod kube_session;
 mod kube_tls;
 mod kubeconfig;
+
+mod mtls;
 mod properties;
 mod proxy_address;
 mod proxy_plane;

@@ -245,6 +245,7 @@ fn a_service_that_is_not_there_has_near_names() {
     let services =
         ["gloo", "gateway-proxy"].map(|name| json!({"metadata": {"name": name, "namespace": "gloo-system"}}));
     stub.on("GET", SERVICES).json(200, &list(&services));
+    stub.on("GET", "/api/v1/services?fieldSelector=metadata.name%3Dgatway-proxy&limit=500").json(200, &list(&[]));
     let output = run(&stub, "proxy url --name gatway-proxy");
     assert_eq!(output, Output {
         code: Some(4),

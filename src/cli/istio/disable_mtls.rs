@@ -14,11 +14,11 @@ use crate::plan::mtls::Wish;
 #[command(after_help = help::DISABLE_MTLS)]
 pub struct DisableMtlsArgs {
     #[command(flatten)]
-    upstreams: super::selection::SelectionArgs,
+    mtls: super::mtls::MtlsArgs,
 }
 
 impl DisableMtlsArgs {
     pub fn options(self, global: &Global) -> Result<Command, Failure> {
-        self.upstreams.options(Wish::Disable, global)
+        self.mtls.options(Wish::Disable, global)
     }
 }

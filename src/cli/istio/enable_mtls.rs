@@ -15,11 +15,11 @@ use crate::plan::mtls::Wish;
 #[command(after_help = help::ENABLE_MTLS)]
 pub struct EnableMtlsArgs {
     #[command(flatten)]
-    upstreams: super::selection::SelectionArgs,
+    mtls: super::mtls::MtlsArgs,
 }
 
 impl EnableMtlsArgs {
     pub fn options(self, global: &Global) -> Result<Command, Failure> {
-        self.upstreams.options(Wish::Enable, global)
+        self.mtls.options(Wish::Enable, global)
     }
 }

@@ -1,9 +1,11 @@
 //! `gloo-rs istio`.
 
+mod auto_mtls;
 mod disable_mtls;
 mod enable_mtls;
 mod inject;
 mod istiod;
+mod mtls;
 pub mod names;
 mod proxies;
 mod revisions;
@@ -22,6 +24,9 @@ pub enum Word {
     Inject(inject::InjectArgs),
     Uninject(uninject::UninjectArgs),
     Revisions(revisions::RevisionsArgs),
+    /// Mutual TLS by Gloo itself, per pod
+    #[command(subcommand, arg_required_else_help = true)]
+    AutoMtls(auto_mtls::Word),
 }
 
 impl Word {
@@ -40,6 +45,7 @@ impl Word {
             Self::Inject(args) => args.options(global),
             Self::Uninject(args) => args.options(global),
             Self::Revisions(args) => args.options(),
+            Self::AutoMtls(word) => word.options(global),
         }
     }
 }

@@ -25,7 +25,10 @@ pub fn check_word(flag: &str, text: &str) -> Result<(), Failure> {
 /// Reads `name` or `namespace/name`; also `upstream/name`'s long form as `-o name` prints it.
 pub fn named(flag: &str, text: &str) -> Result<Named, Failure> {
     let (namespace, name) = match text.split_once('/') {
-        Some(("upstream.gloo.solo.io", name)) => (None, name),
+        Some(("upstream.gloo.solo.io", rest)) => match rest.split_once('/') {
+            Some((namespace, name)) => (Some(namespace), name),
+            None => (None, rest),
+        },
         Some((namespace, name)) => (Some(namespace), name),
         None => (None, text),
     };
@@ -63,7 +66,24 @@ mod tests {
         assert_eq!(named("a").unwrap(), Named { namespace: None, name: "a".into() });
         assert_eq!(named("ns/a.b-c").unwrap(), Named { namespace: Some("ns".into()), name: "a.b-c".into() });
         assert_eq!(named("upstream.gloo.solo.io/a").unwrap().namespace, None);
-        for text in ["", "/", "a/", "/a", "a/b/c", "A", "..", "../x", "a\u{1b}[31m", "a\nb", "a b", "a?x=y", "a%2f"] {
+        let elsewhere = Named { namespace: Some("ns".into()), name: "a".into() };
+        assert_eq!(named("upstream.gloo.solo.io/ns/a").unwrap(), elsewhere);
+        for text in [
+            "",
+            "upstream.gloo.solo.io/a/b/c",
+            "/",
+            "a/",
+            "/a",
+            "a/b/c",
+            "A",
+            "..",
+            "../x",
+            "a\u{1b}[31m",
+            "a\nb",
+            "a b",
+            "a?x=y",
+            "a%2f",
+        ] {
             assert!(named(text).is_err(), "{text:?}");
         }
     }

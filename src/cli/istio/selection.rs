@@ -1,10 +1,10 @@
-//! Which Upstreams, and what to do with them: the flags of `enable-mtls` and `disable-mtls`.
+//! Which Upstreams: the flags of every command that edits them one by one.
 
-use crate::cli::preview;
+use crate::cli::preview::PreviewArgs;
 use crate::error::Failure;
 use crate::model::Selector;
-use crate::options::{Absent, Command, Global, Mtls, Scope, Selection};
-use crate::plan::mtls::{Caution, Foreign, Policy, Wish};
+use crate::options::{Absent, Global, Objects, Scope, Selection};
+use crate::plan::mtls::Caution;
 
 #[derive(Debug, clap::Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag as it was typed; options() gives it a meaning")]
@@ -21,9 +21,6 @@ pub struct SelectionArgs {
     /// In all namespaces; alone it means --all there
     #[arg(short = 'A', long)]
     all_namespaces: bool,
-    /// Replace TLS settings that are not Istio's
-    #[arg(long)]
-    overwrite: bool,
     /// Take also what a sweep would skip
     #[arg(long)]
     force: bool,
@@ -33,36 +30,37 @@ pub struct SelectionArgs {
     /// Requests under way at once
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
     concurrency: u16,
-    #[command(flatten)]
-    preview: preview::PreviewArgs,
-    /// Accepted for glooctl's sake: it has no effect there either
-    #[arg(long, hide = true)]
-    name: Option<String>,
 }
 
 impl SelectionArgs {
-    pub fn options(self, wish: Wish, global: &Global) -> Result<Command, Failure> {
-        let selection = self.selection(wish)?;
-        let secrets = self.preview.secrets();
-        Ok(Command::Mtls(Mtls {
-            policy: Policy {
-                wish,
-                foreign: if self.overwrite { Foreign::Replace } else { Foreign::Keep },
-                caution: if self.force { Caution::Forced } else { Caution::Careful },
-            },
-            selection,
-            absent: if self.ignore_not_found { Absent::IsFine } else { Absent::Fails },
-            concurrency: usize::from(self.concurrency),
-            preview: self.preview.preview(),
-            files: self.preview.files(global.format)?,
-            secrets,
-        }))
+    /// Whether no Upstream is asked for at all.
+    pub fn is_empty(&self) -> bool {
+        self.upstreams.is_empty() && !self.sweeps()
     }
 
-    fn selection(&self, wish: Wish) -> Result<Selection, Failure> {
-        let sweeps = self.all || self.all_namespaces || self.selector.is_some();
-        match (self.upstreams.is_empty(), sweeps) {
-            (true, false) => Err(Failure::usage(format!("which Upstreams should {}-mtls take?", wish.verb()))
+    fn sweeps(&self) -> bool {
+        self.all || self.all_namespaces || self.selector.is_some()
+    }
+
+    pub fn caution(&self) -> Caution {
+        if self.force { Caution::Forced } else { Caution::Careful }
+    }
+
+    /// The objects of the command that is called so.
+    pub fn objects(&self, command: &str, preview: PreviewArgs, global: &Global) -> Result<Objects, Failure> {
+        Ok(Objects {
+            selection: self.selection(command)?,
+            absent: if self.ignore_not_found { Absent::IsFine } else { Absent::Fails },
+            concurrency: usize::from(self.concurrency),
+            preview: preview.preview(),
+            secrets: preview.secrets(),
+            files: preview.files(global.format)?,
+        })
+    }
+
+    fn selection(&self, command: &str) -> Result<Selection, Failure> {
+        match (self.upstreams.is_empty(), self.sweeps()) {
+            (true, false) => Err(Failure::usage(format!("which Upstreams should {command} take?"))
                 .hint("--upstream NAME, --selector LABELS or --all")),
             (false, true) => Err(Failure::usage("--upstream names some, --all, -A and --selector sweep: not both")
                 .hint("NAMESPACE/NAME names one in another namespace")),

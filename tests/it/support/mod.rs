@@ -1,6 +1,7 @@
 //! What tests stand on.
 
 mod certificate;
+mod running;
 mod sandbox;
 pub mod stub;
 

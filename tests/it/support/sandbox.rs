@@ -1,14 +1,12 @@
 //! The real binary, or the library, in an environment of its own.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
 use gloo_rs::kube::{Environment, Target};
 
-/// Far beyond what a command takes, so that a hang is a failure and a slow machine is none.
-const PATIENCE: Duration = Duration::from_mins(2);
+use super::running::Running;
 
 /// A temporary directory that is HOME, TMPDIR and the working directory; nothing of the caller's environment.
 pub struct Sandbox {
@@ -94,42 +92,43 @@ impl Sandbox {
 
     /// Runs the binary with this on stdin.
     pub fn run_with(&self, args: &[&str], stdin: &str) -> Output {
-        self.finish(args, stdin, |_| {})
+        let mut running = self.start(args);
+        running.feed(stdin);
+        self.end_of(running)
     }
 
-    /// Runs the binary and sends it Ctrl-C's signal once it is so.
+    /// Runs the binary and presses Ctrl-C once it is so.
     pub fn interrupted(&self, args: &[&str], so: impl Fn() -> bool) -> Output {
-        self.finish(args, "", |child| {
-            let start = Instant::now();
-            while !so() {
-                assert!(start.elapsed() < PATIENCE, "not so within {PATIENCE:?}");
-                std::thread::sleep(Duration::from_millis(2));
-            }
-            let kill = format!("kill -INT {}", child.id());
-            assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
-        })
+        let running = self.start(args);
+        running.interrupt_once(so);
+        self.end_of(running)
     }
 
-    fn finish(&self, args: &[&str], stdin: &str, meanwhile: impl FnOnce(&Child)) -> Output {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_gloo-rs"))
-            .args(args)
-            .env_clear()
-            .envs(self.environment())
-            .current_dir(self.dir())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut input = child.stdin.take().unwrap();
-        let text = stdin.to_owned();
-        // A command that does not read its stdin closes it: that is its right.
-        std::thread::spawn(move || drop(input.write_all(text.as_bytes())));
-        let stdout = reader(child.stdout.take().unwrap());
-        let stderr = reader(child.stderr.take().unwrap());
-        meanwhile(&child);
-        let code = wait(&mut child, args);
-        Output { code, stdout: self.placed(&stdout.join().unwrap()), stderr: self.placed(&stderr.join().unwrap()) }
+    /// Starts the binary on pipes.
+    pub fn start(&self, args: &[&str]) -> Running {
+        Running::on_pipes(self.command(args))
+    }
+
+    /// Starts the binary with a stdout that nobody reads yet.
+    pub fn start_unread(&self, args: &[&str]) -> Running {
+        Running::unread(self.command(args))
+    }
+
+    /// Starts the binary on a terminal of 80 columns: stdin and stderr; stdout is a pipe.
+    pub fn start_on_terminal(&self, args: &[&str]) -> Running {
+        Running::on_terminal(self.command(args))
+    }
+
+    /// Waits for the end of what was started here.
+    pub fn end_of(&self, running: Running) -> Output {
+        let (code, stdout, stderr) = running.end();
+        Output { code, stdout: self.placed(&stdout), stderr: self.placed(&stderr) }
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gloo-rs"));
+        command.args(args).env_clear().envs(self.environment()).current_dir(self.dir());
+        command
     }
 
     fn placed(&self, text: &str) -> String {
@@ -138,28 +137,6 @@ impl Sandbox {
             text = text.replace(&port.to_string(), "[PORT]");
         }
         text
-    }
-}
-
-fn reader(mut stream: impl std::io::Read + Send + 'static) -> std::thread::JoinHandle<String> {
-    std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes).unwrap();
-        String::from_utf8(bytes).expect("output is UTF-8")
-    })
-}
-
-fn wait(child: &mut Child, args: &[&str]) -> Option<i32> {
-    let start = Instant::now();
-    loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            return status.code();
-        }
-        if start.elapsed() > PATIENCE {
-            child.kill().unwrap();
-            panic!("gloo-rs {} did not end within {PATIENCE:?}", args.join(" "));
-        }
-        std::thread::sleep(Duration::from_millis(2));
     }
 }
 

@@ -61,6 +61,9 @@ struct State {
     requests: Vec<Request>,
     unexpected: Vec<String>,
     connections: usize,
+    /// Requests that are being answered, and the most there ever were.
+    under_way: usize,
+    most_under_way: usize,
     stopped: bool,
 }
 
@@ -136,6 +139,11 @@ impl Stub {
         On { stub: self, index }
     }
 
+    /// Expects any request that nothing else is expected for.
+    pub fn on_anything(&self) -> On<'_> {
+        self.on("*", "*")
+    }
+
     /// What came so far.
     pub fn requests(&self) -> Vec<Request> {
         lock(&self.state).requests.clone()
@@ -144,6 +152,11 @@ impl Stub {
     /// How many connections were opened.
     pub fn connections(&self) -> usize {
         lock(&self.state).connections
+    }
+
+    /// The most requests that were under way at once.
+    pub fn most_under_way(&self) -> usize {
+        lock(&self.state).most_under_way
     }
 
     /// Fails if what came is not what was expected.
@@ -300,6 +313,7 @@ fn converse(stream: impl Read + Write, state: &Mutex<State>) {
     while let Some(request) = read_request(&mut stream) {
         let answer = answer(&request, &mut lock(state));
         std::thread::sleep(answer.after);
+        lock(state).under_way -= 1;
         if answer.cut || write_answer(stream.get_mut(), &answer).is_err() || answer.announced.is_some() {
             return;
         }
@@ -308,11 +322,13 @@ fn converse(stream: impl Read + Write, state: &Mutex<State>) {
 
 fn answer(request: &Request, state: &mut State) -> Answer {
     state.requests.push(request.clone());
+    state.under_way += 1;
+    state.most_under_way = state.most_under_way.max(state.under_way);
     let bare = request.path.split('?').next().unwrap_or_default();
     let wanted = state.expectations.iter_mut().find(|expectation| {
-        expectation.method == request.method
-            && (expectation.path == request.path || expectation.path == bare)
-            && !expectation.answers.is_empty()
+        let is_it =
+            expectation.method == request.method && (expectation.path == request.path || expectation.path == bare);
+        (is_it || expectation.method == "*") && !expectation.answers.is_empty()
     });
     let Some(expectation) = wanted else {
         state.unexpected.push(format!("{} {}", request.method, request.path));

@@ -1,0 +1,56 @@
+//! `gloo-rs istio auto-mtls`.
+
+mod disable;
+mod enable;
+mod status;
+
+use clap::Subcommand;
+
+use super::selection::SelectionArgs;
+use crate::cli::preview::PreviewArgs;
+use crate::error::Failure;
+use crate::options::{Command, Global, SwitchesTask};
+use crate::plan::auto_mtls::{OptOut, Wish};
+
+#[derive(Debug, Subcommand)]
+pub enum Word {
+    Enable(enable::AutoMtlsEnableArgs),
+    Disable(disable::AutoMtlsDisableArgs),
+    Status(status::AutoMtlsStatusArgs),
+}
+
+impl Word {
+    pub fn options(self, global: &Global) -> Result<Command, Failure> {
+        match self {
+            Self::Enable(args) => args.choice.options(Wish::Enable, global),
+            Self::Disable(args) => args.choice.options(Wish::Disable, global),
+            Self::Status(args) => args.options(global),
+        }
+    }
+}
+
+/// Settings, or single Upstreams.
+#[derive(Debug, clap::Args)]
+pub struct ChoiceArgs {
+    #[command(flatten)]
+    upstreams: SelectionArgs,
+    #[command(flatten)]
+    preview: PreviewArgs,
+}
+
+impl ChoiceArgs {
+    fn options(self, wish: Wish, global: &Global) -> Result<Command, Failure> {
+        let caution = self.upstreams.caution();
+        if !self.upstreams.is_empty() {
+            let objects = self.upstreams.objects("auto-mtls", self.preview, global)?;
+            return Ok(Command::OptOut(OptOut { wish, caution }, objects));
+        }
+        Ok(Command::Switches(SwitchesTask {
+            wish: Some(wish),
+            caution,
+            preview: self.preview.preview(),
+            secrets: self.preview.secrets(),
+            files: self.preview.files(global.format)?,
+        }))
+    }
+}

@@ -1,0 +1,31 @@
+//! `gloo-rs istio auto-mtls status`.
+
+use std::path::PathBuf;
+
+use crate::cli::help;
+use crate::error::Failure;
+use crate::options::{Command, Destination, Files, Global, Preview, SwitchesTask};
+use crate::plan::mtls::Caution;
+use crate::render::diff::Secrets;
+
+/// Say how the two switches of auto-mTLS stand
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::AUTO_MTLS_STATUS)]
+pub struct AutoMtlsStatusArgs {
+    /// Manifests instead of the cluster: a file, a directory, or - for stdin; can be repeated
+    #[arg(short, long = "filename", value_name = "FILE|DIR|-")]
+    filenames: Vec<PathBuf>,
+}
+
+impl AutoMtlsStatusArgs {
+    pub fn options(self, _: &Global) -> Result<Command, Failure> {
+        let files = Files { paths: self.filenames, destination: Destination::Stdout };
+        Ok(Command::Switches(SwitchesTask {
+            wish: None,
+            caution: Caution::Careful,
+            preview: Preview::default(),
+            secrets: Secrets::Masked,
+            files: (!files.paths.is_empty()).then_some(files),
+        }))
+    }
+}

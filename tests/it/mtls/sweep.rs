@@ -1,0 +1,309 @@
+//! Many Upstreams: what is taken and what is skipped, on a real API server, and how many requests that takes.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{Gloo, HTTPBIN, document, expect_advice, on_stub, path_of, plain, with_istio};
+use crate::support::stub::Stub;
+
+const LIST: &str = "/apis/gloo.solo.io/v1/namespaces/gloo-system/upstreams";
+
+#[test]
+fn a_sweep_takes_what_can_work_and_says_why_it_skips_the_rest() {
+    let gloo = Gloo::new("sweep");
+    gloo.add(&json!({"metadata": {"name": "own-gloo-443"}, "spec": {"kube": {"serviceName": "gloo", "serviceNamespace": gloo.namespace, "servicePort": 443}}}));
+    gloo.add(&json!({"metadata": {"name": "dns"}, "spec": {"kube": {"serviceName": "kube-dns", "serviceNamespace": "kube-system", "servicePort": 53}}}));
+    gloo.add(&json!({"metadata": {"name": "gone-80"}, "spec": {"kube": {"serviceName": "gone", "serviceNamespace": "default", "servicePort": 80}}}));
+    gloo.add(&json!({"metadata": {"name": "bare"}}));
+
+    let asked = gloo.run(&["enable-mtls", "--all"]);
+    assert_eq!(asked.code, Some(2), "a sweep over everything asks: {asked:?}");
+    assert!(
+        asked.stderr.contains(&format!("enable-mtls would take all Upstreams in {}: --yes is needed", gloo.namespace)),
+        "{asked:?}"
+    );
+
+    let swept = gloo.run(&["enable-mtls", "--all", "--yes"]);
+    assert_eq!(
+        (swept.code, swept.stdout.as_str()),
+        (Some(0), format!("upstream.gloo.solo.io/{HTTPBIN} mTLS enabled\n").as_str()),
+        "{swept:?}"
+    );
+    assert!(swept.stderr.contains("1 enabled, 7 skipped (8 Upstreams, "), "{swept:?}");
+    for reason in [
+        "1 no sidecar behind it",
+        "1 own TLS settings",
+        "1 not a Kubernetes Service",
+        "2 not an app's Service",
+        "1 no pod behind it",
+        "1 no spec",
+    ] {
+        assert!(swept.stderr.contains(reason), "{reason}: {}", swept.stderr);
+    }
+    let listed = gloo.run(&["enable-mtls", "--all", "--yes", "-v"]);
+    assert!(
+        listed
+            .stderr
+            .contains("skipped upstream.gloo.solo.io/default-plain-8080: 1 of 1 pods behind it without sidecar\n"),
+        "{listed:?}"
+    );
+    let result = document(&gloo.run(&["enable-mtls", "--all", "--yes", "-o", "json"]));
+    assert_eq!(result["summary"]["skipped"], 7);
+    let reasons: Vec<_> =
+        result["results"].as_array().unwrap().iter().map(|row| row["reason"].as_str().unwrap()).collect();
+    assert_eq!(
+        reasons,
+        ["noSpec", "already", "noSidecar", "systemService", "noPods", "systemService", "foreignTls", "notKubernetes"]
+    );
+
+    let forced = gloo.run(&["enable-mtls", "-l", "discovered_by=kubernetesplugin", "--force", "--yes"]);
+    assert_eq!(forced.code, Some(0));
+    assert!(forced.stdout.contains("default-plain-8080 mTLS enabled"), "{forced:?}");
+}
+
+#[test]
+fn a_selection_is_the_api_servers_and_an_empty_one_is_no_success() {
+    let gloo = Gloo::new("selection");
+    let picked = gloo.run(&["enable-mtls", "-l", "discovered_by in (kubernetesplugin),!other"]);
+    assert_eq!(
+        (picked.code, picked.stdout.as_str()),
+        (Some(0), format!("upstream.gloo.solo.io/{HTTPBIN} mTLS enabled\n").as_str())
+    );
+    let empty = gloo.run(&["enable-mtls", "-l", "app=nothing"]);
+    assert_eq!((empty.code, empty.stdout.as_str()), (Some(4), ""));
+    assert!(
+        empty.stderr.contains(&format!("error: no Upstream with labels app=nothing in {}", gloo.namespace)),
+        "{empty:?}"
+    );
+    assert_eq!(gloo.run(&["enable-mtls", "-l", "app=nothing", "--ignore-not-found"]).code, Some(0));
+    let nowhere = document(&gloo.run(&["enable-mtls", "-A", "-l", "app=nothing", "-o", "json"]));
+    assert_eq!((&nowhere["exitCode"], &nowhere["error"]["reason"]), (&json!(4), &json!("notFound")));
+}
+
+#[test]
+fn all_namespaces_are_said_with_the_names() {
+    let (one, two) = (Gloo::new("all"), Gloo::new("all"));
+    for gloo in [&one, &two] {
+        gloo.merge(HTTPBIN, &json!({"metadata": {"labels": {"sweep": one.namespace}}}));
+    }
+    let swept = one.run(&["enable-mtls", "-A", "-l", &format!("sweep={}", one.namespace)]);
+    let mut lines: Vec<_> = swept.stdout.lines().collect();
+    lines.sort_unstable();
+    let mut wanted = [
+        format!("upstream.gloo.solo.io/{}/{HTTPBIN} mTLS enabled", two.namespace),
+        format!("upstream.gloo.solo.io/{HTTPBIN} mTLS enabled"),
+    ];
+    wanted.sort_unstable();
+    assert_eq!(lines, wanted);
+}
+
+#[test]
+fn a_sweep_that_disables_leaves_what_has_a_strict_peer() {
+    let gloo = Gloo::new("strict-sweep");
+    let apps = gloo.plane.install_apps("strict-apps", &gloo.namespace).unwrap();
+    gloo.plane
+        .api()
+        .apply(
+            &json!({
+                "apiVersion": "security.istio.io/v1", "kind": "PeerAuthentication",
+                "metadata": {"name": "all", "namespace": apps}, "spec": {"mtls": {"mode": "STRICT"}},
+            })
+            .to_string(),
+        )
+        .unwrap();
+    let strict = format!("{apps}-httpbin-8000");
+    for name in [HTTPBIN, &strict] {
+        assert_eq!(gloo.run(&["enable-mtls", "-u", name]).code, Some(0));
+    }
+    let swept = gloo.run(&["disable-mtls", "--all", "--yes", "-v"]);
+    assert_eq!(swept.code, Some(0));
+    assert!(swept.stdout.contains(&format!("{HTTPBIN} mTLS disabled")), "{swept:?}");
+    assert!(
+        swept.stderr.contains(&format!(
+            "skipped upstream.gloo.solo.io/{strict}: its peer is STRICT ({apps}/all, namespace): 503 without mTLS\n"
+        )),
+        "{swept:?}"
+    );
+    assert_ne!(gloo.upstream(&strict)["spec"]["sslConfig"], Value::Null);
+    let forced = gloo.run(&["disable-mtls", "--all", "--yes", "--force"]);
+    assert!(forced.stdout.contains(&format!("{strict} mTLS disabled")), "{forced:?}");
+}
+
+/// Pages of Upstreams on the stub, each with its PATCH that takes this long.
+fn expect_pages(stub: &Stub, pages: &[usize], time: Duration) {
+    let mut number = 0;
+    for (page, size) in pages.iter().enumerate() {
+        let items: Vec<_> = (number..number + size).map(|number| plain(&format!("x{number:04}"), "7")).collect();
+        number += size;
+        let next = if page + 1 < pages.len() { format!("page{}", page + 1) } else { String::new() };
+        let query = if page == 0 { String::new() } else { format!("&continue=page{page}") };
+        for item in &items {
+            let name = item["metadata"]["name"].as_str().unwrap();
+            stub.on("PATCH", &path_of(name)).json(200, &with_istio(item)).slow(time).always();
+        }
+        stub.on("GET", &format!("{LIST}?limit=500{query}")).json(
+            200,
+            &json!({"kind": "UpstreamList", "metadata": {"continue": next, "resourceVersion": "1"}, "items": items}),
+        );
+    }
+}
+
+fn asked(stub: &Stub, method: &str, path: &str) -> usize {
+    stub.requests().iter().filter(|request| request.method == method && request.path.starts_with(path)).count()
+}
+
+#[test]
+fn a_thousand_are_three_pages_one_list_of_pods_and_never_more_at_once_than_said() {
+    let stub = Stub::new();
+    expect_pages(&stub, &[500, 500, 3], Duration::from_millis(1));
+    expect_advice(&stub);
+    let swept = on_stub(&stub).run(&["istio", "enable-mtls", "--all", "--yes", "--concurrency", "5"]);
+    assert_eq!(swept.code, Some(0), "{}", swept.stderr);
+    let wanted: Vec<_> = (0..1003).map(|number| format!("upstream.gloo.solo.io/x{number:04} mTLS enabled")).collect();
+    assert_eq!(swept.stdout.lines().collect::<Vec<_>>(), wanted, "in the list's order");
+    assert!(swept.stderr.contains("1003 enabled (1003 Upstreams, "), "{}", swept.stderr);
+    assert_eq!(asked(&stub, "PATCH", LIST), 1003);
+    assert_eq!(asked(&stub, "GET", LIST), 3);
+    assert_eq!(asked(&stub, "GET", "/api/v1/namespaces/shop/pods"), 1);
+    assert_eq!(asked(&stub, "GET", "/api/v1/namespaces/shop/services"), 1);
+    assert!(stub.most_under_way() <= 5, "{}", stub.most_under_way());
+    assert!(stub.most_under_way() > 1);
+}
+
+#[test]
+fn a_list_that_grows_old_is_taken_up_again_and_nothing_is_done_twice() {
+    let stub = Stub::new();
+    let list = |next: &str, names: &[&str]| {
+        let items: Vec<_> = names.iter().map(|name| plain(name, "7")).collect();
+        json!({"kind": "UpstreamList", "metadata": {"continue": next}, "items": items})
+    };
+    stub.on("GET", &format!("{LIST}?limit=500"))
+        .json(200, &list("old", &["a", "b"]))
+        .json(200, &list("", &["a", "b", "c"]));
+    stub.on("GET", &format!("{LIST}?limit=500&continue=old")).status(410, "Expired", "too old");
+    for name in ["a", "b", "c"] {
+        stub.on("PATCH", &path_of(name)).json(200, &with_istio(&plain(name, "8")));
+    }
+    expect_advice(&stub);
+    let swept = on_stub(&stub).run(&["istio", "enable-mtls", "--all", "--yes"]);
+    assert_eq!(swept.code, Some(0), "{swept:?}");
+    assert_eq!(swept.stdout.lines().count(), 3);
+}
+
+#[test]
+fn what_failed_is_named_in_a_command_that_takes_only_that() {
+    let stub = Stub::new();
+    let mut elsewhere = plain("z", "7");
+    elsewhere["metadata"]["namespace"] = json!("shop");
+    let items = [plain("x", "7"), plain("y", "7"), elsewhere];
+    stub.on("GET", "/apis/gloo.solo.io/v1/upstreams").json(200, &json!({"items": items}));
+    stub.on("PATCH", &path_of("x")).json(200, &with_istio(&items[0]));
+    stub.on("PATCH", &path_of("y")).status(500, "InternalError", "no");
+    stub.on("PATCH", "/apis/gloo.solo.io/v1/namespaces/shop/upstreams/z").status(500, "InternalError", "no");
+    expect_advice(&stub);
+    let swept = on_stub(&stub).run(&["istio", "enable-mtls", "-A", "--yes", "--context", "stub", "--overwrite"]);
+    assert_eq!(swept.code, Some(1), "{swept:?}");
+    let again =
+        "again for the failed ones:\n  gloo-rs istio enable-mtls --kube-context stub --overwrite --yes -u y,shop/z\n";
+    assert!(swept.stderr.contains(again), "{swept:?}");
+    assert!(swept.stderr.contains("error: upstream.gloo.solo.io/shop/z: "), "{swept:?}");
+}
+
+#[test]
+fn reads_that_fail_are_failures_and_no_reason_to_skip() {
+    let stub = Stub::new();
+    stub.on("GET", LIST).json(200, &json!({"items": [plain("a", "7"), plain("b", "7")]}));
+    stub.on("GET", "/apis/gloo.solo.io/v1/namespaces/gloo-system/settings/default").json(200, &json!({}));
+    stub.on("GET", "/api/v1/namespaces/shop/services").status(500, "InternalError", "etcd is on fire");
+    let swept = on_stub(&stub).run(&["istio", "enable-mtls", "--all", "--yes"]);
+    assert_eq!((swept.code, swept.stdout.as_str()), (Some(1), ""), "{swept:?}");
+    assert!(swept.stderr.contains("2 failed (2 Upstreams, "), "{swept:?}");
+    assert!(swept.stderr.contains("etcd is on fire"), "{swept:?}");
+}
+
+#[test]
+fn a_server_that_is_gone_in_the_middle_ends_the_sweep() {
+    let stub = Stub::new();
+    let items: Vec<_> = (0..300).map(|number| plain(&format!("x{number:04}"), "7")).collect();
+    stub.on("GET", LIST).json(200, &json!({"kind": "UpstreamList", "metadata": {}, "items": items}));
+    expect_advice(&stub);
+    stub.on("PATCH", &path_of("x0000")).json(200, &with_istio(&items[0]));
+    stub.on_anything().cut().always();
+    let swept = on_stub(&stub).run(&["istio", "enable-mtls", "--all", "--yes", "--concurrency", "2", "-o", "json"]);
+    let result = document(&swept);
+    assert_eq!(swept.code, Some(9), "{}", swept.stderr);
+    assert_eq!((&result["summary"]["changed"], &result["error"]["reason"]), (&json!(1), &json!("unreachable")));
+    assert!(result["summary"]["failed"].as_u64().unwrap() < 8, "{}", result["summary"]);
+    assert!(swept.stderr.contains("1 Upstream enabled"), "{}", swept.stderr);
+}
+
+#[test]
+fn ctrl_c_finishes_what_is_under_way_and_begins_nothing_more() {
+    for terminate in [false, true] {
+        let stub = Stub::new();
+        expect_pages(&stub, &[200], Duration::from_millis(300));
+        expect_advice(&stub);
+        let sandbox = on_stub(&stub);
+        let mut running = sandbox.start(&["istio", "enable-mtls", "--all", "--yes", "--concurrency", "3", "-v"]);
+        running.wait_for("PATCH");
+        if terminate {
+            running.terminate();
+        } else {
+            running.interrupt();
+        }
+        let ended = sandbox.end_of(running);
+        assert_eq!(ended.code, Some(130), "{ended:?}");
+        let (sent, said) = (asked(&stub, "PATCH", LIST), ended.stdout.lines().count());
+        assert_eq!(sent, said, "each that was sent is said: {ended:?}");
+        assert!(sent < 20, "{sent}");
+        assert!(ended.stderr.contains(&format!("error: interrupted; {said} Upstream")), "{ended:?}");
+        assert!(ended.stderr.contains(&format!("{said} enabled ({said} Upstream")), "{ended:?}");
+    }
+}
+
+#[test]
+fn a_second_ctrl_c_ends_at_once() {
+    let stub = Stub::new();
+    expect_pages(&stub, &[20], Duration::from_secs(100));
+    expect_advice(&stub);
+    let sandbox = on_stub(&stub);
+    let mut running = sandbox.start(&["istio", "enable-mtls", "--all", "--yes", "--timeout", "10m", "-o", "json"]);
+    while asked(&stub, "PATCH", LIST) == 0 {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    running.interrupt();
+    running.wait_for("interrupted: what is under way is finished");
+    running.interrupt();
+    let ended = sandbox.end_of(running);
+    assert_eq!(ended.code, Some(130), "{ended:?}");
+    assert_eq!(document(&ended)["error"]["reason"], "interrupted");
+    assert!(ended.stderr.contains("what was under way may have been done as well"), "{ended:?}");
+}
+
+#[test]
+fn a_terminal_gets_a_line_of_progress_and_no_trace_of_it_stays() {
+    let stub = Stub::new();
+    expect_pages(&stub, &[30], Duration::from_millis(40));
+    expect_advice(&stub);
+    let sandbox = on_stub(&stub).env("TERM", "xterm");
+    let running = sandbox.start_on_terminal(&["istio", "enable-mtls", "--all", "--yes", "--concurrency", "2"]);
+    let ended = sandbox.end_of(running);
+    assert_eq!((ended.code, ended.stdout.lines().count()), (Some(0), 30), "{ended:?}");
+    assert!(ended.stderr.contains("Upstreams: "), "{ended:?}");
+    let after_last = ended.stderr.rsplit("Upstreams: ").next().unwrap();
+    assert!(after_last.contains("\u{1b}[2K") && after_last.contains("30 enabled (30 Upstreams, "), "{ended:?}");
+}
+
+#[test]
+fn a_reader_that_goes_away_does_not_stop_the_work() {
+    let stub = Stub::new();
+    expect_pages(&stub, &[50], Duration::from_millis(2));
+    expect_advice(&stub);
+    let sandbox = on_stub(&stub);
+    let mut running = sandbox.start_unread(&["istio", "enable-mtls", "--all", "--yes"]);
+    assert_eq!(running.read_one_line(), "upstream.gloo.solo.io/x0000 mTLS enabled");
+    let ended = sandbox.end_of(running);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(asked(&stub, "PATCH", LIST), 50);
+}

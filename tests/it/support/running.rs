@@ -1,0 +1,170 @@
+//! The binary while it runs: what it has said so far, keys, signals.
+
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::{JoinHandle, sleep, spawn};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
+
+/// Far beyond what a command takes, so that a hang is a failure and a slow machine is none.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// A child that is ended with the test, however that ends.
+pub struct Running {
+    child: Child,
+    input: Option<Box<dyn Write + Send>>,
+    stdout: Option<Stream>,
+    stderr: Stream,
+}
+
+/// What came out of a stream so far.
+struct Stream {
+    so_far: Arc<Mutex<Vec<u8>>>,
+    reader: JoinHandle<()>,
+}
+
+impl Running {
+    pub(super) fn on_pipes(command: Command) -> Self {
+        let mut running = Self::unread(command);
+        running.stdout = running.child.stdout.take().map(Stream::of);
+        running
+    }
+
+    /// Nobody reads its stdout until [`Self::read_one_line`] does.
+    pub(super) fn unread(mut command: Command) -> Self {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        Self {
+            input: Some(Box::new(child.stdin.take().unwrap())),
+            stdout: None,
+            stderr: Stream::of(child.stderr.take().unwrap()),
+            child,
+        }
+    }
+
+    pub(super) fn on_terminal(mut command: Command) -> Self {
+        let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&ours).unwrap();
+        unlockpt(&ours).unwrap();
+        tcsetwinsize(&ours, Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
+        let name = ptsname(&ours, Vec::new()).unwrap().into_string().unwrap();
+        let theirs = || {
+            let end = std::fs::File::options().read(true).write(true).open(&name).unwrap();
+            Stdio::from(OwnedFd::from(end))
+        };
+        let child = command.stdin(theirs()).stdout(Stdio::piped()).stderr(theirs()).spawn();
+        // The command holds the other end as well, and the last of them ends the stream.
+        drop(command);
+        let mut child = child.unwrap();
+        let ours = std::fs::File::from(ours);
+        Self {
+            input: Some(Box::new(ours.try_clone().unwrap())),
+            stdout: Some(Stream::of(child.stdout.take().unwrap())),
+            stderr: Stream::of(ours),
+            child,
+        }
+    }
+
+    /// Types.
+    pub fn give(&mut self, text: &str) {
+        self.input.as_mut().unwrap().write_all(text.as_bytes()).unwrap();
+    }
+
+    /// Writes this to its stdin and closes that.
+    pub(super) fn feed(&mut self, text: &str) {
+        let (mut input, text) = (self.input.take().unwrap(), text.to_owned());
+        // A command that does not read its stdin closes it: that is its right.
+        spawn(move || drop(input.write_all(text.as_bytes())));
+    }
+
+    /// What `head -1` does: the first line, then its stdout is closed.
+    pub fn read_one_line(&mut self) -> String {
+        let mut stdout = self.child.stdout.take().unwrap();
+        let mut line = Vec::new();
+        let mut byte = [0];
+        while stdout.read(&mut byte).unwrap() == 1 && byte[0] != b'\n' {
+            line.push(byte[0]);
+        }
+        String::from_utf8(line).unwrap()
+    }
+
+    /// Waits until this stands on stderr.
+    pub fn wait_for(&mut self, text: &str) {
+        let start = Instant::now();
+        while !self.stderr.text().contains(text) {
+            assert!(start.elapsed() < PATIENCE, "{text:?} never came: {}", self.stderr.text());
+            sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Ctrl-C, once it is so.
+    pub fn interrupt_once(&self, so: impl Fn() -> bool) {
+        let start = Instant::now();
+        while !so() {
+            assert!(start.elapsed() < PATIENCE, "not so within {PATIENCE:?}");
+            sleep(Duration::from_millis(2));
+        }
+        self.interrupt();
+    }
+
+    /// Ctrl-C.
+    pub fn interrupt(&self) {
+        self.signal(Signal::INT);
+    }
+
+    /// What a system that shuts down sends.
+    pub fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let id = i32::try_from(self.child.id()).unwrap();
+        kill_process(Pid::from_raw(id).unwrap(), signal).unwrap();
+    }
+
+    /// Its code, stdout and stderr.
+    pub(super) fn end(self) -> (Option<i32>, String, String) {
+        let Self { mut child, input, stdout, stderr } = self;
+        drop(input);
+        let start = Instant::now();
+        let code = loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                break status.code();
+            }
+            if start.elapsed() > PATIENCE {
+                child.kill().unwrap();
+                panic!("it did not end within {PATIENCE:?}: {}", stderr.text());
+            }
+            sleep(Duration::from_millis(2));
+        };
+        (code, stdout.map(Stream::end).unwrap_or_default(), stderr.end())
+    }
+}
+
+impl Stream {
+    fn of(mut stream: impl Read + Send + 'static) -> Self {
+        let so_far = Arc::new(Mutex::new(Vec::new()));
+        let shared = Arc::clone(&so_far);
+        let reader = spawn(move || {
+            let mut bytes = [0; 4096];
+            // A terminal whose other end is closed says EIO where a pipe says end of file.
+            while let Ok(read @ 1..) = stream.read(&mut bytes) {
+                shared.lock().unwrap().extend_from_slice(&bytes[..read]);
+            }
+        });
+        Self { so_far, reader }
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.so_far.lock().unwrap()).into_owned()
+    }
+
+    fn end(self) -> String {
+        self.reader.join().unwrap();
+        String::from_utf8(self.so_far.lock().unwrap().clone()).expect("output is UTF-8")
+    }
+}
