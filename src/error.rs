@@ -153,6 +153,18 @@ reasons! {
     Ambiguous = "ambiguous",
     /// The answer is not one that Kubernetes gives.
     BadAnswer = "badAnswer",
+    /// A value that nothing tells has to be named by a flag.
+    NeedsFlag = "needsFlag",
+    /// Several istiod revisions, and nothing has chosen one.
+    SeveralRevisions = "severalRevisions",
+    /// No istiod of that revision, or none at all.
+    NoIstiod = "noIstiod",
+    /// Somebody else makes the object: a controller, or the chart by its values.
+    Managed = "managed",
+    /// Something would be left pointing at what is taken away.
+    StillUsed = "stillUsed",
+    /// The gateway lacks what the change rests on.
+    GatewayNotReady = "gatewayNotReady",
 }
 
 /// A failure as both readers need it: the first line, then details, then what to do next.

@@ -4,6 +4,7 @@ pub mod address;
 pub mod advice;
 pub mod backend;
 pub mod gateway;
+pub mod image;
 pub mod mtls;
 pub mod nearest;
 pub mod outcome;
