@@ -180,6 +180,9 @@ impl<'t> Outliner<'t> {
             Event::Alias(_) => node.shape = Shape::Alias,
             Event::Scalar(_, style, ..) => self.scalar(&mut node, *style),
             Event::SequenceStart(style, ..) => {
+                if *style != StructureStyle::Flow {
+                    self.back_to_dash(&mut node);
+                }
                 let (items, end) = self.items()?;
                 (node.end, node.raw_end) = (end, end);
                 node.shape = Shape::List { items, flow: *style == StructureStyle::Flow };
@@ -193,6 +196,15 @@ impl<'t> Outliner<'t> {
         }
         Self::close(&mut node);
         Ok(node)
+    }
+
+    /// A list whose dashes stand under its key is reported from behind its first dash.
+    fn back_to_dash(&self, node: &mut Node) {
+        let before = self.text[..node.content].trim_end_matches([' ', '\t', '\r', '\n']);
+        if !node.is_marked() && !self.text[node.content..].starts_with('-') && before.ends_with('-') {
+            node.content = before.len() - 1;
+            node.start = node.content;
+        }
     }
 
     fn scalar(&self, node: &mut Node, style: ScalarStyle) {

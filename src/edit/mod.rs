@@ -1,6 +1,7 @@
 //! How an edit is applied to a JSON value (the truth), to a text (comments kept, then held against
 //! the JSON) and to a guarded patch; and what is masked before any of it is shown. No I/O.
 
+pub mod bootstrap;
 pub mod json;
 pub mod manifest;
 pub mod mask;

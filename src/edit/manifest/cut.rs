@@ -30,8 +30,16 @@ pub fn cuts(text: &str, root: &Node, task: &Task) -> Vec<Cut> {
             let parts = page.parts(parent);
             match (is_flow(parent), parts.last()) {
                 (false, Some(_)) => page.block_insert(parent, *holder, &parts, key.as_deref(), value),
-                (_, Some(last)) => page.flow_insert(parent, &parts, last, key.as_deref(), value),
+                (_, Some(_)) => page.flow_insert(parent, &parts, key.as_deref(), value),
                 (_, None) => page.fill_empty(parent, holder.filter(|_| !in_flow), key.as_deref(), value),
+            }
+        }
+        Task::InsertAfter { parent, holder, index, value } => {
+            let parts = page.parts(parent);
+            let above = &parts[..=*index];
+            match is_flow(parent) {
+                true => page.flow_insert(parent, above, None, value),
+                false => page.block_insert(parent, *holder, above, None, value),
             }
         }
         Task::Remove { parent, holder, in_flow, index } => {
@@ -117,6 +125,7 @@ impl Page<'_> {
         self.text[line_start(self.text, at)..at].bytes().all(|byte| byte == b' ')
     }
 
+    /// One more part behind the last of `parts`.
     fn block_insert(
         &self,
         parent: &Node,
@@ -141,7 +150,7 @@ impl Page<'_> {
             let at = if self.text[..end].ends_with('\n') { end } else { self.next_line(end) };
             if self.text[..at].ends_with('\n') {
                 ways.push(Cut { range: at..at, text: whole.clone() });
-            } else if !parent.ends_in_block_scalar {
+            } else if !last.ends_in_block_scalar {
                 ways.push(Cut { range: at..at, text: format!("{newline}{lines}") });
             }
         }
@@ -261,7 +270,9 @@ impl Page<'_> {
         vec![Cut { range: old.start..old.end, text: format!("{gap}{new}") }]
     }
 
-    fn flow_insert(&self, parent: &Node, parts: &[Part], last: &Part, key: Option<&str>, value: &Value) -> Vec<Cut> {
+    /// One more part behind the last of `parts`.
+    fn flow_insert(&self, parent: &Node, parts: &[Part], key: Option<&str>, value: &Value) -> Vec<Cut> {
+        let Some(last) = parts.last() else { return Vec::new() };
         let before = parts.len().checked_sub(2).map_or(parent.content + 1, |previous| parts[previous].end);
         let style = self.flow_style(Some(last));
         let own_line = self.text[before..last.start].contains('\n') && self.is_first_in_line(last.start);

@@ -7,6 +7,7 @@
 
 mod cut;
 mod guess;
+mod items;
 mod members;
 mod place;
 mod split;
@@ -16,6 +17,7 @@ use std::ops::Range;
 
 use serde_json::Value;
 
+pub use items::{insert_item, remove_item};
 pub use members::{Found, Members, members};
 
 use self::cut::Cut;

@@ -13,8 +13,10 @@ pub enum Task<'n> {
     Nothing,
     /// The value of this entry of `parent` becomes `value`.
     Replace { parent: &'n Node, index: usize, value: Value },
-    /// `parent` gets one more part; a list's has no key.
+    /// `parent` gets one more part at its end; a list's has no key.
     Insert { parent: &'n Node, holder: Option<&'n Entry>, in_flow: bool, key: Option<String>, value: Value },
+    /// The list `parent` gets one more item behind this one.
+    InsertAfter { parent: &'n Node, holder: Option<&'n Entry>, index: usize, value: Value },
     /// What stands as the value of `holder` is nothing, and becomes a map.
     Fill { holder: &'n Entry, in_flow: bool, value: Value },
     /// The part of `parent` goes.

@@ -171,6 +171,22 @@ pub fn scalar_text(text: &str, quoted: bool) -> String {
 const RESERVED: [&str; 10] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan"];
 
 fn is_plain(text: &str) -> bool {
+    is_word(text) || is_ipv4(text) || is_duration(text)
+}
+
+/// Four numbers are no number to any reader.
+fn is_ipv4(text: &str) -> bool {
+    text.parse::<std::net::Ipv4Addr>().is_ok()
+}
+
+/// `0.25s`, as protobuf spells a duration.
+fn is_duration(text: &str) -> bool {
+    text.strip_suffix('s').is_some_and(|number| {
+        number.starts_with(|c: char| c.is_ascii_digit()) && number.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+    })
+}
+
+fn is_word(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_alphabetic())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/'))
         && !RESERVED.iter().any(|word| text.eq_ignore_ascii_case(word))
@@ -200,10 +216,10 @@ mod tests {
 
     #[test]
     fn only_words_that_are_nothing_else_are_bare() {
-        for word in ["istio", "istio_server_cert", "docker.io/istio/proxyv2", "a-b"] {
+        for word in ["istio", "istio_server_cert", "docker.io/istio/proxyv2", "a-b", "127.0.0.1", "0.25s"] {
             assert_eq!(scalar_text(word, false), word);
         }
-        for word in ["127.0.0.1:8234", "yes", "ON", "y", "1_000", "012", "", "-", "~", "a b", "a:b", "\u{85}"] {
+        for word in ["127.0.0.1:8234", "yes", "ON", "y", "1_000", "012", "", "-", "~", "a b", "a:b", "\u{85}", "1.1", "0.25", "1e3"] {
             assert!(scalar_text(word, false).starts_with('"'), "{word}");
         }
         assert_eq!(scalar_text("a\u{85}\"", false), r#""a\u0085\"""#);

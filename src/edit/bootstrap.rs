@@ -1,0 +1,222 @@
+//! Envoy's bootstrap as text: the one cluster that serves Istio's certificates goes in or out, the rest
+//! stays byte for byte.
+//!
+//! The chart writes `snake_case`, glooctl rewrites it all to `camelCase`; Envoy takes both, so the cluster is
+//! spelt as its neighbours are. What goes in comes out again: an insertion that could not be undone to the
+//! byte is not made.
+
+use serde_json::{Value, json};
+
+use super::manifest::{Unsafe, insert_item, remove_item};
+use crate::model::FieldPath;
+use crate::plan::mtls::SDS_CLUSTER;
+use crate::yaml;
+
+/// Where Envoy finds the SDS server of its own pod.
+pub const SDS_ADDRESS: (&str, u64) = ("127.0.0.1", 8234);
+
+/// How a bootstrap spells its keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spelling {
+    Snake,
+    Camel,
+}
+
+/// What a bootstrap says of the cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cluster {
+    Absent,
+    /// At the address where the sidecar listens.
+    Present,
+    /// It has the name, and leads somewhere else.
+    Elsewhere {
+        address: String,
+    },
+}
+
+/// A bootstrap that cannot be edited safely, and what to do to it by hand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Of the bootstrap, from 1; 0 if no line is to blame.
+    pub line: usize,
+    pub why: String,
+    /// The change to make by hand, line by line.
+    pub manual: Vec<String>,
+}
+
+/// Reads what the bootstrap says of the cluster.
+///
+/// # Errors
+/// Why it cannot be read.
+pub fn cluster(text: &str) -> Result<Cluster, Refusal> {
+    let view = View::of(text)?;
+    let found = view.clusters().iter().find(|cluster| cluster["name"] == SDS_CLUSTER);
+    Ok(found.map_or(Cluster::Absent, |found| match address(found) {
+        Some((host, port)) if (host.as_str(), port) == SDS_ADDRESS => Cluster::Present,
+        Some((host, port)) => Cluster::Elsewhere { address: format!("{host}:{port}") },
+        None => Cluster::Elsewhere { address: "no address".to_owned() },
+    }))
+}
+
+/// The text with the cluster behind the xDS cluster, or behind the last one; the same text if it is there.
+///
+/// # Errors
+/// Why the text cannot be edited safely, with the lines to add by hand.
+pub fn insert(text: &str) -> Result<String, Refusal> {
+    let view = View::of(text).map_err(|refusal| Refusal { manual: by_hand(text), ..refusal })?;
+    if view.clusters().iter().any(|cluster| cluster["name"] == SDS_CLUSTER) {
+        return Ok(text.to_owned());
+    }
+    let refused = |line, why: String| Refusal { line, why, manual: by_hand(text) };
+    let Some(last) = view.clusters().len().checked_sub(1) else {
+        return Err(refused(0, format!("{} has no clusters to stand beside", view.resources)));
+    };
+    let mut first_problem = None;
+    for index in view.xds().into_iter().chain([last]) {
+        match insert_item(text, &view.list(), index, &sds_cluster(view.spelling())) {
+            Ok(after) if remove_item(&after, &view.list(), index + 1).as_deref() == Ok(text) => return Ok(after),
+            Ok(_) => {}
+            Err(problem) => first_problem = first_problem.or(Some(problem)),
+        }
+    }
+    let Unsafe { line, why, .. } = first_problem.unwrap_or_else(|| Unsafe {
+        line: 0,
+        why: "the cluster could not be taken out again to the byte".to_owned(),
+        manual: Vec::new(),
+    });
+    Err(refused(line, why))
+}
+
+/// The text without the cluster; the same text if it is not there.
+///
+/// # Errors
+/// Why the text cannot be edited safely, and what to take out by hand.
+pub fn remove(text: &str) -> Result<String, Refusal> {
+    let manual = || vec![format!("remove the cluster named {SDS_CLUSTER} from the static clusters")];
+    let mut text = text.to_owned();
+    loop {
+        let view = View::of(&text).map_err(|refusal| Refusal { manual: manual(), ..refusal })?;
+        let Some(index) = view.clusters().iter().position(|cluster| cluster["name"] == SDS_CLUSTER) else {
+            return Ok(text);
+        };
+        text = remove_item(&text, &view.list(), index).map_err(|problem| Refusal {
+            line: problem.line,
+            why: problem.why,
+            manual: manual(),
+        })?;
+    }
+}
+
+/// The cluster in either spelling, as the chart and glooctl write it.
+pub fn sds_cluster(spelling: Spelling) -> Value {
+    let (host, port) = SDS_ADDRESS;
+    match spelling {
+        Spelling::Snake => json!({
+            "name": SDS_CLUSTER,
+            "connect_timeout": "0.25s",
+            "http2_protocol_options": {},
+            "load_assignment": {
+                "cluster_name": SDS_CLUSTER,
+                "endpoints": [{"lb_endpoints": [{"endpoint": {"address": {
+                    "socket_address": {"address": host, "port_value": port}}}}]}],
+            },
+        }),
+        Spelling::Camel => json!({
+            "connectTimeout": "0.250s",
+            "http2ProtocolOptions": {},
+            "loadAssignment": {
+                "clusterName": SDS_CLUSTER,
+                "endpoints": [{"lbEndpoints": [{"endpoint": {"address": {
+                    "socketAddress": {"address": host, "portValue": port}}}}]}],
+            },
+            "name": SDS_CLUSTER,
+        }),
+    }
+}
+
+struct View {
+    value: Value,
+    resources: &'static str,
+}
+
+impl View {
+    fn of(text: &str) -> Result<Self, Refusal> {
+        let refused = |line, why: &str| Refusal { line, why: why.to_owned(), manual: Vec::new() };
+        let value = yaml::parse(text).map_err(|problem| refused(problem.line, &reason(text, &problem)))?;
+        let found: Vec<_> =
+            ["static_resources", "staticResources"].into_iter().filter(|key| value.get(key).is_some()).collect();
+        let resources = match found[..] {
+            [resources] => resources,
+            [] => return Err(refused(0, "it has no static_resources")),
+            _ => return Err(refused(0, "it has both static_resources and staticResources")),
+        };
+        match &value[resources]["clusters"] {
+            Value::Array(_) => Ok(Self { value, resources }),
+            Value::Null => Err(refused(0, &format!("{resources} has no clusters"))),
+            _ => Err(refused(0, &format!("{resources}.clusters is not a list"))),
+        }
+    }
+
+    fn clusters(&self) -> &[Value] {
+        self.value[self.resources]["clusters"].as_array().map_or(&[], Vec::as_slice)
+    }
+
+    fn list(&self) -> FieldPath {
+        FieldPath::keys(&[self.resources, "clusters"])
+    }
+
+    /// The cluster through which Gloo configures Envoy: by its statistics' name, or because ADS uses it.
+    fn xds(&self) -> Option<usize> {
+        let dynamic = either(&self.value, "dynamic_resources", "dynamicResources");
+        let services = either(either(dynamic, "ads_config", "adsConfig"), "grpc_services", "grpcServices");
+        let name = either(either(&services[0], "envoy_grpc", "envoyGrpc"), "cluster_name", "clusterName");
+        self.clusters().iter().position(|cluster| {
+            either(cluster, "alt_stat_name", "altStatName") == "xds_cluster"
+                || (name.is_string() && cluster["name"] == *name)
+        })
+    }
+
+    /// As the neighbours spell it; where they have no key that tells, as the document does.
+    fn spelling(&self) -> Spelling {
+        let keys = self.clusters().iter().filter_map(Value::as_object).flat_map(|cluster| cluster.keys());
+        let of_key = |key: &str| {
+            let is_camel = key.chars().any(|c| c.is_ascii_uppercase());
+            (key.contains('_') || is_camel).then_some(if is_camel { Spelling::Camel } else { Spelling::Snake })
+        };
+        keys.map(String::as_str).chain([self.resources]).find_map(of_key).unwrap_or(Spelling::Snake)
+    }
+}
+
+fn either<'v>(value: &'v Value, snake: &str, camel: &str) -> &'v Value {
+    value.get(snake).unwrap_or(&value[camel])
+}
+
+/// Where the cluster's first endpoint is.
+fn address(cluster: &Value) -> Option<(String, u64)> {
+    let assignment = either(cluster, "load_assignment", "loadAssignment");
+    let endpoint = &either(&assignment["endpoints"][0], "lb_endpoints", "lbEndpoints")[0]["endpoint"];
+    let socket = either(&endpoint["address"], "socket_address", "socketAddress");
+    Some((socket["address"].as_str()?.to_owned(), either(socket, "port_value", "portValue").as_u64()?))
+}
+
+fn reason(text: &str, problem: &yaml::Problem) -> String {
+    let has_tabs = text.lines().any(|line| line.trim_start_matches(' ').starts_with('\t'));
+    if has_tabs && !text.trim_start().starts_with('{') {
+        return "it is indented with tabs, which is not YAML".to_owned();
+    }
+    format!("it cannot be read: {}", problem.message)
+}
+
+/// The lines to add, for a text that cannot be read: in the spelling it seems to have.
+fn by_hand(text: &str) -> Vec<String> {
+    let is_camel = text.contains("staticResources") && !text.contains("static_resources");
+    let (spelling, place) = match is_camel {
+        true => (Spelling::Camel, "staticResources.clusters"),
+        false => (Spelling::Snake, "static_resources.clusters"),
+    };
+    let item = yaml::write(&json!([sds_cluster(spelling)]));
+    std::iter::once(format!("add to {place}:")).chain(item.lines().map(|line| format!("  {line}"))).collect()
+}
+
+#[cfg(test)]
+mod tests;
