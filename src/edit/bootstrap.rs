@@ -49,7 +49,7 @@ pub struct Refusal {
 /// # Errors
 /// Why it cannot be read.
 pub fn cluster(text: &str) -> Result<Cluster, Refusal> {
-    let view = View::of(text)?;
+    let view = View::of(text).map_err(|refusal| Refusal { manual: by_hand(text), ..refusal })?;
     let found = view.clusters().iter().find(|cluster| cluster["name"] == SDS_CLUSTER);
     Ok(found.map_or(Cluster::Absent, |found| match address(found) {
         Some((host, port)) if (host.as_str(), port) == SDS_ADDRESS => Cluster::Present,
@@ -94,7 +94,8 @@ pub fn insert(text: &str) -> Result<String, Refusal> {
 pub fn remove(text: &str) -> Result<String, Refusal> {
     let manual = || vec![format!("remove the cluster named {SDS_CLUSTER} from the static clusters")];
     let mut text = text.to_owned();
-    loop {
+    // What cannot be read and does not name the cluster is none of our business.
+    while text.contains(SDS_CLUSTER) {
         let view = View::of(&text).map_err(|refusal| Refusal { manual: manual(), ..refusal })?;
         let Some(index) = view.clusters().iter().position(|cluster| cluster["name"] == SDS_CLUSTER) else {
             return Ok(text);
@@ -105,6 +106,7 @@ pub fn remove(text: &str) -> Result<String, Refusal> {
             manual: manual(),
         })?;
     }
+    Ok(text)
 }
 
 /// The cluster in either spelling, as the chart and glooctl write it.
@@ -207,8 +209,8 @@ fn reason(text: &str, problem: &yaml::Problem) -> String {
     format!("it cannot be read: {}", problem.message)
 }
 
-/// The lines to add, for a text that cannot be read: in the spelling it seems to have.
-fn by_hand(text: &str) -> Vec<String> {
+/// The lines to add to a text that cannot be edited, in the spelling it seems to have.
+pub fn by_hand(text: &str) -> Vec<String> {
     let is_camel = text.contains("staticResources") && !text.contains("static_resources");
     let (spelling, place) = match is_camel {
         true => (Spelling::Camel, "staticResources.clusters"),

@@ -66,6 +66,9 @@ pub mod kinds {
         UPSTREAM = "gloo.solo.io" "v1" "Upstream" "upstreams" "upstream";
         SETTINGS = "gloo.solo.io" "v1" "Settings" "settings" "settings";
         PEER_AUTHENTICATION = "security.istio.io" "v1" "PeerAuthentication" "peerauthentications" "peerauthentication";
+        GATEWAY = "gateway.solo.io" "v1" "Gateway" "gateways" "gateway";
+        VIRTUAL_SERVICE = "gateway.solo.io" "v1" "VirtualService" "virtualservices" "virtualservice";
+        MUTATING_WEBHOOK = "admissionregistration.k8s.io" "v1" "MutatingWebhookConfiguration" "mutatingwebhookconfigurations" "mutatingwebhookconfiguration";
         DEPLOYMENT = "apps" "v1" "Deployment" "deployments" "deployment";
         DAEMON_SET = "apps" "v1" "DaemonSet" "daemonsets" "daemonset";
         CONFIG_MAP = "" "v1" "ConfigMap" "configmaps" "configmap";

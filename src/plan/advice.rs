@@ -63,6 +63,24 @@ codes! {
     PassedOver = "passedOver",
     /// The server could not be asked.
     NoServer = "noServer",
+    /// No istiod has the address that the gateway uses.
+    IstiodGone = "istiodGone",
+    /// The istiod is not ready, or a tag points at one that is not.
+    IstiodNotReady = "istiodNotReady",
+    /// A tag has no Service of its own.
+    TagWithoutService = "tagWithoutService",
+    /// The sidecar's image is older than what runs.
+    OldImage = "oldImage",
+    /// A pull secret that gloo has is missing at the gateway.
+    PullSecret = "pullSecret",
+    /// Pods run on another revision than their namespace names.
+    StalePods = "stalePods",
+    /// Something was found half done and is completed.
+    Completed = "completed",
+    /// An Upstream that auto-mTLS may harm.
+    MayHarm = "mayHarm",
+    /// Something points at the cluster that is taken away.
+    Dangling = "dangling",
 }
 
 /// How much it matters.

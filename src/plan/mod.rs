@@ -2,16 +2,21 @@
 
 pub mod address;
 pub mod advice;
+pub mod auto_mtls;
 pub mod backend;
+pub mod dangling;
 pub mod gateway;
 pub mod image;
+pub mod istiod;
 pub mod mtls;
 pub mod nearest;
 pub mod outcome;
 pub mod owner;
 pub mod peer;
 pub mod proxy_name;
+pub mod revisions;
 pub mod server;
+pub mod sidecars;
 
 use crate::error::Failure;
 use crate::model::{Kind, Object};

@@ -121,6 +121,14 @@ fn what_cannot_be_edited_safely_is_refused_with_the_lines_to_add() {
 }
 
 #[test]
+fn nothing_is_removed_from_what_cannot_be_read_and_does_not_name_the_cluster() {
+    let unread = "id: {{.PodName}}\n\tx: [\n";
+    assert_eq!(remove(unread).as_deref(), Ok(unread));
+    let named = format!("{unread}gateway_proxy_sds");
+    assert_eq!(remove(&named).unwrap_err().manual, ["remove the cluster named gateway_proxy_sds from the static clusters"]);
+}
+
+#[test]
 fn a_large_bootstrap_is_edited_like_a_small_one() {
     let mut large = CHART.to_owned();
     for number in 0..2000 {

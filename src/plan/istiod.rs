@@ -1,0 +1,356 @@
+//! Istio's control planes: what each istiod says of itself, and which one a gateway is to use.
+
+use serde_json::Value;
+
+use super::advice::{Advice, Code};
+use super::image::Image;
+use crate::error::{Exit, Failure, Reason};
+use crate::model::{Object, kinds};
+
+/// The label of every istiod, whoever installed it and whatever its name.
+pub const ISTIOD_LABEL: &str = "app=istiod";
+/// The label that names a revision.
+pub const REVISION_LABEL: &str = "istio.io/rev";
+/// The label of a webhook that is a tag.
+pub const TAG_LABEL: &str = "istio.io/tag";
+/// The revision of an istiod that names none.
+pub const DEFAULT: &str = "default";
+/// The port on which istiod signs certificates.
+const PORT: u16 = 15012;
+/// Istio's own, where the mesh configuration says nothing.
+const TRUST_DOMAIN: &str = "cluster.local";
+const CLUSTER_ID: &str = "Kubernetes";
+const CONTAINER: &str = "discovery";
+
+/// What was read to know the control planes: Deployments and Services by label, mesh `ConfigMap`s, webhooks.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Seen<'v> {
+    pub deployments: &'v [Value],
+    pub services: &'v [Value],
+    pub config_maps: &'v [Value],
+    pub webhooks: &'v [Value],
+}
+
+/// One control plane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Istiod {
+    pub revision: String,
+    /// The tag of its image.
+    pub version: String,
+    pub namespace: String,
+    /// Its Deployment.
+    pub name: String,
+    pub service: String,
+    /// `<service>.<namespace>.svc:15012`
+    pub address: String,
+    pub mesh_id: String,
+    pub trust_domain: String,
+    pub root_namespace: String,
+    pub cluster_id: Told,
+    pub tags: Vec<Tag>,
+    pub ready: u64,
+    pub wanted: u64,
+    pub image: Option<String>,
+    /// Its own webhook, if one was seen.
+    pub webhook: Option<String>,
+}
+
+/// A value with whether istiod told it or it is Istio's default.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Told {
+    ByIstiod(String),
+    Default(String),
+}
+
+impl Told {
+    /// The value.
+    pub fn value(&self) -> &str {
+        match self {
+            Self::ByIstiod(value) | Self::Default(value) => value,
+        }
+    }
+}
+
+/// A name that points at a revision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tag {
+    pub name: String,
+    /// Of the tag's own Service, if it has one: moving the tag moves who uses it.
+    pub address: Option<String>,
+    pub webhook: String,
+}
+
+impl Istiod {
+    /// Whether all its pods are ready, and there are some.
+    pub fn is_ready(&self) -> bool {
+        self.ready > 0 && self.ready >= self.wanted
+    }
+
+    /// `1-28 (istio-system, 1.28.3)`
+    pub fn shown(&self) -> String {
+        format!("{} ({}, {})", self.revision, self.namespace, self.version)
+    }
+
+    /// Whether a gateway at this address uses it.
+    pub fn serves(&self, address: &str) -> bool {
+        let same = |own: &str| host(own) == host(address);
+        same(&self.address) || self.tags.iter().filter_map(|tag| tag.address.as_deref()).any(same)
+    }
+}
+
+/// An address without port, and without the cluster's domain behind `.svc`.
+fn host(address: &str) -> &str {
+    let host = address.split(':').next().unwrap_or_default();
+    host.find(".svc").map_or(host, |svc| &host[..svc])
+}
+
+/// All control planes, ordered by revision and namespace.
+pub fn all(seen: &Seen) -> Vec<Istiod> {
+    let mut all: Vec<_> = seen.deployments.iter().map(|deployment| of(deployment, seen)).collect();
+    all.sort_by(|a, b| (&a.revision, &a.namespace, &a.name).cmp(&(&b.revision, &b.namespace, &b.name)));
+    all
+}
+
+fn of(deployment: &Value, seen: &Seen) -> Istiod {
+    let object = Object::new(&kinds::DEPLOYMENT, deployment.clone());
+    let (namespace, name) = (object.reference.namespace.clone(), object.reference.name.clone());
+    let container = container(deployment);
+    let revision = object
+        .label(REVISION_LABEL)
+        .or_else(|| env(container, "REVISION"))
+        .filter(|revision| !revision.is_empty())
+        .unwrap_or(DEFAULT)
+        .to_owned();
+    let image = container["image"].as_str().map(str::to_owned);
+    let mesh = mesh(seen.config_maps, &namespace, &revision);
+    let trust_domain = text(&mesh["trustDomain"]).unwrap_or(TRUST_DOMAIN).to_owned();
+    let service = service(seen.services, &namespace, &name, &revision);
+    let status = &deployment["status"];
+    Istiod {
+        version: version(image.as_deref()),
+        address: address(&service, &namespace),
+        mesh_id: text(&mesh["defaultConfig"]["meshId"]).unwrap_or(&trust_domain).to_owned(),
+        root_namespace: text(&mesh["rootNamespace"]).unwrap_or(&namespace).to_owned(),
+        cluster_id: env(container, "CLUSTER_ID")
+            .filter(|id| !id.is_empty())
+            .map_or_else(|| Told::Default(CLUSTER_ID.to_owned()), |id| Told::ByIstiod(id.to_owned())),
+        tags: tags(seen, &namespace, &revision),
+        ready: status["readyReplicas"].as_u64().unwrap_or(0),
+        wanted: deployment["spec"]["replicas"].as_u64().unwrap_or(1),
+        webhook: webhook(seen.webhooks, &namespace, &revision),
+        trust_domain,
+        service,
+        revision,
+        namespace,
+        name,
+        image,
+    }
+}
+
+fn container(deployment: &Value) -> &Value {
+    let containers = &deployment["spec"]["template"]["spec"]["containers"];
+    let named = containers.as_array().into_iter().flatten().find(|container| container["name"] == CONTAINER);
+    named.unwrap_or(&containers[0])
+}
+
+fn env<'v>(container: &'v Value, name: &str) -> Option<&'v str> {
+    container["env"].as_array()?.iter().find(|env| env["name"] == name)?["value"].as_str()
+}
+
+fn text(value: &Value) -> Option<&str> {
+    value.as_str().filter(|text| !text.is_empty())
+}
+
+fn version(image: Option<&str>) -> String {
+    let image = image.and_then(|image| Image::parse(image).ok());
+    image.and_then(|image| image.tag.or(image.digest)).unwrap_or_else(|| "unknown".to_owned())
+}
+
+fn address(service: &str, namespace: &str) -> String {
+    format!("{service}.{namespace}.svc:{PORT}")
+}
+
+/// The Service of the same name; else the one that selects the revision; else the name it would have.
+fn service(services: &[Value], namespace: &str, name: &str, revision: &str) -> String {
+    let here = || services.iter().filter(|service| service["metadata"]["namespace"] == *namespace);
+    let of_name = |service: &&Value| service["metadata"]["name"] == *name;
+    let of_revision = |service: &&Value| {
+        service["metadata"]["labels"][REVISION_LABEL] == *revision && service["metadata"]["labels"][TAG_LABEL].is_null()
+    };
+    let found = here().find(of_name).or_else(|| here().find(of_revision));
+    found.and_then(|service| service["metadata"]["name"].as_str()).unwrap_or(name).to_owned()
+}
+
+/// The mesh configuration of the revision: its own `ConfigMap`; the unrevisioned one is the default's.
+fn mesh(config_maps: &[Value], namespace: &str, revision: &str) -> Value {
+    let name = if revision == DEFAULT { "istio".to_owned() } else { format!("istio-{revision}") };
+    let is_it = |map: &&Value| map["metadata"]["namespace"] == *namespace && map["metadata"]["name"] == name;
+    let mesh = config_maps.iter().find(is_it).and_then(|map| map["data"]["mesh"].as_str());
+    mesh.and_then(|mesh| crate::yaml::parse(mesh).ok()).unwrap_or(Value::Null)
+}
+
+fn tags(seen: &Seen, namespace: &str, revision: &str) -> Vec<Tag> {
+    let mut tags: Vec<_> = seen
+        .webhooks
+        .iter()
+        .filter_map(|webhook| {
+            let labels = &webhook["metadata"]["labels"];
+            let name = text(&labels[TAG_LABEL])?;
+            (labels[REVISION_LABEL] == *revision && calls(webhook, namespace)).then(|| {
+                let service = format!("istiod-revision-tag-{name}");
+                let is_it = |it: &&Value| {
+                    it["metadata"]["name"] == *service && it["metadata"]["namespace"] == *namespace
+                };
+                Tag {
+                    name: name.to_owned(),
+                    address: seen.services.iter().find(is_it).map(|_| address(&service, namespace)),
+                    webhook: webhook["metadata"]["name"].as_str().unwrap_or_default().to_owned(),
+                }
+            })
+        })
+        .collect();
+    tags.sort_by(|a, b| a.name.cmp(&b.name));
+    tags
+}
+
+fn webhook(webhooks: &[Value], namespace: &str, revision: &str) -> Option<String> {
+    let is_it = |webhook: &&Value| {
+        let labels = &webhook["metadata"]["labels"];
+        labels[REVISION_LABEL] == *revision && labels[TAG_LABEL].is_null() && calls(webhook, namespace)
+    };
+    webhooks.iter().find(is_it)?["metadata"]["name"].as_str().map(str::to_owned)
+}
+
+/// Whether a webhook calls a Service of the namespace; one that is called by URL may be anybody's.
+fn calls(webhook: &Value, namespace: &str) -> bool {
+    let service = &webhook["webhooks"][0]["clientConfig"]["service"]["namespace"];
+    service.is_null() || *service == *namespace
+}
+
+/// Why this control plane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Because {
+    /// `--revision`
+    Flag,
+    /// The gateway used it before.
+    Already,
+    /// There is no other.
+    Only,
+}
+
+/// The control plane that a gateway is to use.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Choice {
+    /// None where the gateway keeps an address that no istiod of this cluster has.
+    pub istiod: Option<Istiod>,
+    /// The tag, if a tag chose: its address moves with it.
+    pub tag: Option<String>,
+    pub address: String,
+    pub because: Because,
+    pub advice: Vec<Advice>,
+}
+
+/// Chooses. `wanted` is a revision or a tag that was typed, `already` the address the gateway uses.
+///
+/// # Errors
+/// No istiod, none of that revision, or several where nothing has chosen.
+pub fn choose(all: &[Istiod], wanted: Option<&str>, already: Option<&str>) -> Result<Choice, Failure> {
+    match (wanted, already) {
+        (Some(wanted), _) => named(all, wanted),
+        (None, Some(address)) => Ok(kept(all, address)),
+        (None, None) => match all {
+            [] => Err(Failure::new(Exit::SaidNo, Reason::NoIstiod, "no istiod found in any namespace")
+                .hint("--istio-discovery-address HOST:15012 names one elsewhere")),
+            [only] => Ok(choice(only, None, Because::Only)),
+            several => Err(with_list(
+                Failure::new(
+                    Exit::Failed,
+                    Reason::SeveralRevisions,
+                    "several istiod revisions, and nothing has chosen one",
+                ),
+                several,
+            )
+            .hint("--revision REVISION")),
+        },
+    }
+}
+
+fn named(all: &[Istiod], wanted: &str) -> Result<Choice, Failure> {
+    let of_revision: Vec<_> = all.iter().filter(|istiod| istiod.revision == wanted).collect();
+    let of_tag: Vec<_> = all
+        .iter()
+        .flat_map(|istiod| istiod.tags.iter().filter(|tag| tag.name == wanted).map(move |tag| (istiod, tag)))
+        .collect();
+    // Istio answers for the tag `default` where a namespace says `default`, and so does this.
+    match (&of_tag[..], &of_revision[..]) {
+        ([(istiod, tag)], _) => Ok(choice(istiod, Some(tag), Because::Flag)),
+        ([], [istiod]) => Ok(choice(istiod, None, Because::Flag)),
+        ([], []) => {
+            let failure = Failure::new(Exit::SaidNo, Reason::NoIstiod, format!("no istiod of revision or tag {wanted}"));
+            Err(with_list(failure, all).hint("gloo-rs istio revisions"))
+        }
+        _ => {
+            let failure = Failure::new(
+                Exit::Failed,
+                Reason::SeveralRevisions,
+                format!("several istiods are named {wanted}, in different namespaces"),
+            );
+            Err(with_list(failure, all).hint("--istio-namespace NAMESPACE"))
+        }
+    }
+}
+
+fn with_list(failure: Failure, all: &[Istiod]) -> Failure {
+    all.iter().fold(failure, |failure, istiod| {
+        let tags: Vec<_> = istiod.tags.iter().map(|tag| tag.name.as_str()).collect();
+        let tags = if tags.is_empty() { String::new() } else { format!(", tags {}", tags.join(", ")) };
+        failure.detail(format!("{}{tags}", istiod.shown()))
+    })
+}
+
+fn kept(all: &[Istiod], address: &str) -> Choice {
+    let by_tag = all.iter().find_map(|istiod| {
+        let is_it = |tag: &&Tag| tag.address.as_deref().is_some_and(|own| host(own) == host(address));
+        istiod.tags.iter().find(is_it).map(|tag| (istiod, Some(tag)))
+    });
+    match by_tag.or_else(|| all.iter().find(|istiod| istiod.serves(address)).map(|istiod| (istiod, None))) {
+        Some((istiod, tag)) => Choice { address: address.to_owned(), ..choice(istiod, tag, Because::Already) },
+        None => Choice {
+            istiod: None,
+            tag: None,
+            address: address.to_owned(),
+            because: Because::Already,
+            advice: vec![
+                Advice::warning(Code::IstiodGone, format!("no istiod found at {address}, which the gateway uses"))
+                    .details(all.iter().map(Istiod::shown))
+                    .hint("--revision REVISION moves the gateway"),
+            ],
+        },
+    }
+}
+
+fn choice(istiod: &Istiod, tag: Option<&Tag>, because: Because) -> Choice {
+    let mut advice = Vec::new();
+    if !istiod.is_ready() {
+        advice.push(Advice::warning(
+            Code::IstiodNotReady,
+            format!("istiod {} is not ready: {} of {} pods", istiod.revision, istiod.ready, istiod.wanted),
+        ));
+    }
+    if let Some(Tag { name, address: None, .. }) = tag {
+        advice.push(Advice::note(
+            Code::TagWithoutService,
+            format!("tag {name} has no Service, so the gateway will not move with it"),
+        ));
+    }
+    Choice {
+        address: tag.and_then(|tag| tag.address.clone()).unwrap_or_else(|| istiod.address.clone()),
+        istiod: Some(istiod.clone()),
+        tag: tag.map(|tag| tag.name.clone()),
+        because,
+        advice,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,180 @@
+//! The `sds` and `istio-proxy` sidecars of a gateway proxy, and the cluster in its bootstrap: one plan for
+//! both objects.
+//!
+//! What is missing is added, what is there is changed only by a flag that was typed, and only what `inject`
+//! puts in is taken out, by name. So every middle state, whoever left it, ends in the full or the clean one.
+
+mod guard;
+mod inject;
+pub mod parts;
+pub mod state;
+mod uninject;
+mod values;
+
+use serde_json::Value;
+
+use super::advice::Advice;
+use super::istiod::{Choice, Istiod};
+use super::outcome::Objection;
+use crate::edit::Edit;
+use crate::edit::bootstrap::Refusal;
+use crate::error::Reason;
+use crate::model::{FieldPath, Object, ObjectRef, Segment};
+
+pub use guard::{Makers, makers};
+pub use inject::inject;
+pub use uninject::uninject;
+pub use values::{Provenance, Source, choose, current_address};
+
+/// The key of a gateway's `ConfigMap` that holds Envoy's bootstrap.
+pub const BOOTSTRAP_KEY: &str = "envoy.yaml";
+/// What `kubectl rollout restart` sets.
+pub const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
+
+/// A gateway proxy as it was read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Proxy {
+    /// Its Deployment or `DaemonSet`.
+    pub workload: Object,
+    /// `ConfigMap` `<name>-envoy-config`.
+    pub bootstrap: Option<Object>,
+    pub pods: Pods,
+}
+
+/// The pods of a workload.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Pods {
+    /// Nobody looked: a manifest, or no right to list them.
+    Unseen,
+    /// Their metadata is enough.
+    Seen(Vec<Value>),
+}
+
+impl Proxy {
+    /// The bootstrap, if its `ConfigMap` has one.
+    pub fn bootstrap_text(&self) -> Option<&str> {
+        self.bootstrap.as_ref()?.value["data"][BOOTSTRAP_KEY].as_str()
+    }
+
+    /// The pod template's spec.
+    pub fn pod_spec(&self) -> &Value {
+        &self.workload.value["spec"]["template"]["spec"]
+    }
+
+    fn container(&self, name: &str) -> Option<&Value> {
+        state::item(&self.pod_spec()["containers"], name)
+    }
+}
+
+/// `<name>-envoy-config`
+pub fn bootstrap_name(proxy: &str) -> String {
+    format!("{proxy}-envoy-config")
+}
+
+/// What was typed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Flags {
+    pub revision: Option<String>,
+    pub discovery_address: Option<String>,
+    pub mesh_id: Option<String>,
+    pub cluster_id: Option<String>,
+    pub sds_image: Option<String>,
+    pub proxy_image: Option<String>,
+    pub security: Security,
+}
+
+/// What the sidecars' security context is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Security {
+    /// The pod's: the chart sets none on the sidecars.
+    #[default]
+    OfThePod,
+    /// `--restricted`
+    Restricted,
+}
+
+/// What the plan rests on beside the proxy.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Around<'a> {
+    /// All control planes, to name the one that was.
+    pub istiods: &'a [Istiod],
+    /// The one to use; none with an address that was typed and no istiod here.
+    pub choice: Option<&'a Choice>,
+    /// The Deployment `gloo`.
+    pub gloo: Option<&'a Value>,
+    /// RFC 3339, where a restart is part of the plan; a manifest restarts nothing.
+    pub now: Option<&'a str>,
+}
+
+/// One object's part of a transaction, in the order of writing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    pub object: ObjectRef,
+    /// None: it is so already.
+    pub edits: Vec<Edit>,
+    /// `patched`, `unchanged`, `patched (revision 1-27 -> 1-28)`
+    pub message: String,
+}
+
+/// What is done to a gateway proxy, all of it or nothing.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct TransactionPlan {
+    pub steps: Vec<Step>,
+    /// Which value came from where.
+    pub provenance: Vec<Provenance>,
+    pub advice: Vec<Advice>,
+}
+
+impl TransactionPlan {
+    /// Whether anything is written.
+    pub fn changes(&self) -> bool {
+        self.steps.iter().any(|step| !step.edits.is_empty())
+    }
+
+    fn push(&mut self, object: &ObjectRef, edits: Vec<Edit>, notes: &[String]) {
+        let message = match (edits.is_empty(), notes.is_empty()) {
+            (true, _) => "unchanged".to_owned(),
+            (false, true) => "patched".to_owned(),
+            (false, false) => format!("patched ({})", notes.join(", ")),
+        };
+        self.steps.push(Step { object: object.clone(), edits, message });
+    }
+}
+
+fn pod_path() -> FieldPath {
+    FieldPath::keys(&["spec", "template", "spec"])
+}
+
+fn in_list(list: &str, name: &str) -> FieldPath {
+    pod_path().join(&FieldPath::keys(&[list])).then(Segment::Named(name.to_owned()))
+}
+
+fn in_container(container: &str, list: &str, name: &str) -> FieldPath {
+    in_list("containers", container).join(&FieldPath::keys(&[list])).then(Segment::Named(name.to_owned()))
+}
+
+fn of_container(container: &str, key: &str) -> FieldPath {
+    in_list("containers", container).join(&FieldPath::keys(&[key]))
+}
+
+fn bootstrap_path() -> FieldPath {
+    FieldPath::keys(&["data", BOOTSTRAP_KEY])
+}
+
+fn restart(now: &str) -> Edit {
+    let annotations = FieldPath::keys(&["spec", "template", "metadata", "annotations", RESTARTED_AT]);
+    Edit::set(annotations, Value::from(now))
+}
+
+/// A bootstrap that cannot be edited, as an objection to the whole plan.
+fn objection(proxy: &Proxy, refusal: Refusal) -> Objection {
+    let map = bootstrap_name(&proxy.workload.reference.name);
+    let line = if refusal.line > 0 { format!(", line {}", refusal.line) } else { String::new() };
+    let why = format!("configmap/{map}, {BOOTSTRAP_KEY}{line}: {}; nothing changed", refusal.why);
+    let mut objection = Objection::new(Reason::Unsafe, why).hint("change it by hand, then run this again");
+    objection.details = refusal.manual;
+    objection
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,161 @@
+//! The two containers and seven volumes, as Gloo's chart renders them with `global.istioIntegration.enabled`.
+
+use serde_json::{Value, json};
+
+/// The container that hands Istio's certificates to Envoy.
+pub const SDS: &str = "sds";
+/// The container that gets the certificates from istiod.
+pub const ISTIO_PROXY: &str = "istio-proxy";
+/// The volume through which the one gives them to the other.
+pub const CERTIFICATES: &str = "istio-certs";
+/// Where it is mounted, and without the last slash where they are written.
+const CERTIFICATES_PATH: &str = "/etc/istio-certs/";
+const OUTPUT_CERTS: &str = "/etc/istio-certs";
+const SDS_PORT: u64 = 8234;
+/// The user of Gloo's own containers.
+pub const GLOO_USER: u64 = 10101;
+
+/// What `istio-proxy` is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProxyValues<'v> {
+    pub image: &'v str,
+    pub address: &'v str,
+    pub mesh_id: &'v str,
+    pub cluster_id: &'v str,
+}
+
+/// The volumes, in the chart's order.
+pub fn volumes() -> [Value; 7] {
+    [
+        json!({"name": CERTIFICATES, "emptyDir": {"medium": "Memory"}}),
+        json!({"name": "istiod-ca-cert", "configMap": {"defaultMode": 420, "name": "istio-ca-root-cert"}}),
+        json!({"name": "istio-envoy", "emptyDir": {"medium": "Memory"}}),
+        json!({"name": "istio-token", "projected": {"defaultMode": 420, "sources": [
+            {"serviceAccountToken": {"audience": "istio-ca", "expirationSeconds": 43200, "path": "istio-token"}},
+        ]}}),
+        json!({"name": "credential-socket", "emptyDir": {}}),
+        json!({"name": "workload-socket", "emptyDir": {}}),
+        json!({"name": "workload-certs", "emptyDir": {}}),
+    ]
+}
+
+/// The mount of the certificates, in both containers.
+pub fn certificates_mount() -> Value {
+    json!({"mountPath": CERTIFICATES_PATH, "name": CERTIFICATES})
+}
+
+/// The container `sds`; `bootstrap_volume` is the volume with Envoy's bootstrap.
+pub fn sds(image: &str, bootstrap_volume: Option<&str>) -> Value {
+    let mut mounts = vec![certificates_mount()];
+    mounts.extend(bootstrap_volume.map(|name| json!({"mountPath": "/etc/envoy", "name": name})));
+    json!({
+        "name": SDS,
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "env": [
+            from_field("POD_NAME", "metadata.name"),
+            from_field("POD_NAMESPACE", "metadata.namespace"),
+            sds_enabled(),
+            {"name": "LOG_LEVEL", "value": "info"},
+            {"name": "START_STATS_SERVER", "value": "true"},
+        ],
+        "volumeMounts": mounts,
+        "ports": [{"containerPort": SDS_PORT, "name": SDS, "protocol": "TCP"}],
+        "readinessProbe": {
+            "failureThreshold": 3,
+            "initialDelaySeconds": 3,
+            "periodSeconds": 10,
+            "tcpSocket": {"port": SDS_PORT},
+        },
+    })
+}
+
+/// The switch that makes `sds` serve Istio's certificates.
+pub fn sds_enabled() -> Value {
+    json!({"name": "ISTIO_MTLS_SDS_ENABLED", "value": "true"})
+}
+
+/// The container `istio-proxy`.
+pub fn istio_proxy(values: &ProxyValues) -> Value {
+    json!({
+        "name": ISTIO_PROXY,
+        "image": values.image,
+        "imagePullPolicy": "IfNotPresent",
+        "args": [
+            "proxy", "sidecar",
+            "--domain", "$(POD_NAMESPACE).svc.cluster.local",
+            "--configPath", "/etc/istio/proxy",
+            "--serviceCluster", "istio-proxy-prometheus",
+            "--drainDuration", "45s",
+            "--parentShutdownDuration", "1m0s",
+            "--proxyLogLevel=warning",
+            "--proxyComponentLogLevel=misc:error",
+            "--connectTimeout", "10s",
+            "--controlPlaneAuthPolicy", "NONE",
+            "--dnsRefreshRate", "300s",
+            "--controlPlaneBootstrap=false",
+        ],
+        "env": [
+            output_certs(),
+            {"name": "JWT_POLICY", "value": "third-party-jwt"},
+            {"name": "PILOT_CERT_PROVIDER", "value": "istiod"},
+            {"name": "CA_ADDR", "value": values.address},
+            {"name": "ISTIO_META_MESH_ID", "value": values.mesh_id},
+            {"name": "ISTIO_META_CLUSTER_ID", "value": values.cluster_id},
+            {"name": "PROXY_CONFIG", "value": proxy_config(None, values.address)},
+            from_field("POD_NAME", "metadata.name"),
+            from_field("POD_NAMESPACE", "metadata.namespace"),
+            from_field("INSTANCE_IP", "status.podIP"),
+            from_field("SERVICE_ACCOUNT", "spec.serviceAccountName"),
+            from_field("HOST_IP", "status.hostIP"),
+            from_v1_field("ISTIO_META_POD_NAME", "metadata.name"),
+            from_v1_field("ISTIO_META_CONFIG_NAMESPACE", "metadata.namespace"),
+            disable_envoy(),
+        ],
+        "volumeMounts": [
+            {"mountPath": "/var/run/secrets/istio", "name": "istiod-ca-cert"},
+            {"mountPath": "/etc/istio/proxy", "name": "istio-envoy"},
+            certificates_mount(),
+            {"mountPath": "/var/run/secrets/tokens", "name": "istio-token"},
+            {"mountPath": "/var/run/secrets/credential-uds", "name": "credential-socket"},
+            {"mountPath": "/var/run/secrets/workload-spiffe-uds", "name": "workload-socket"},
+            {"mountPath": "/var/run/secrets/workload-spiffe-credentials", "name": "workload-certs"},
+        ],
+    })
+}
+
+/// Where `istio-proxy` writes the certificates.
+pub fn output_certs() -> Value {
+    json!({"name": "OUTPUT_CERTS", "value": OUTPUT_CERTS})
+}
+
+/// `istio-proxy` is here for its certificates: it starts no Envoy of its own.
+pub fn disable_envoy() -> Value {
+    json!({"name": "DISABLE_ENVOY", "value": "true"})
+}
+
+/// `PROXY_CONFIG` with this address, as JSON; what else stood there stays.
+pub fn proxy_config(before: Option<&Value>, address: &str) -> String {
+    let mut config = before.and_then(Value::as_object).cloned().unwrap_or_default();
+    config.insert("discoveryAddress".to_owned(), Value::from(address));
+    Value::Object(config).to_string()
+}
+
+/// What a namespace with the `restricted` Pod Security Standard admits.
+pub fn restricted(user: u64) -> Value {
+    json!({
+        "allowPrivilegeEscalation": false,
+        "capabilities": {"drop": ["ALL"]},
+        "runAsNonRoot": true,
+        "runAsUser": user,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    })
+}
+
+fn from_field(name: &str, path: &str) -> Value {
+    json!({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}})
+}
+
+fn from_v1_field(name: &str, path: &str) -> Value {
+    json!({"name": name, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}})
+}

@@ -1,0 +1,181 @@
+//! What of the contract *injected* a gateway proxy holds, and what is missing.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use super::parts::{CERTIFICATES, ISTIO_PROXY, SDS, volumes};
+use super::{Pods, Proxy};
+use crate::edit::bootstrap::{self, Cluster, Refusal};
+
+/// A part of the contract.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// The cluster in the bootstrap.
+    Cluster,
+    /// A container.
+    Container(&'static str),
+    /// An environment variable of a container.
+    Env(&'static str, &'static str),
+    /// The mount of the certificates in a container.
+    Mount(&'static str),
+    /// One of the volumes.
+    Volume(String),
+    /// Pods that started after the bootstrap was written.
+    FreshPods,
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cluster => f.write_str("cluster gateway_proxy_sds"),
+            Self::Container(name) => write!(f, "container {name}"),
+            Self::Env(container, name) => write!(f, "{name} of {container}"),
+            Self::Mount(container) => write!(f, "volume {CERTIFICATES} in {container}"),
+            Self::Volume(name) => write!(f, "volume {name}"),
+            Self::FreshPods => f.write_str("pods younger than the bootstrap"),
+        }
+    }
+}
+
+/// What holds and what does not.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct State {
+    pub present: Vec<Part>,
+    pub missing: Vec<Part>,
+}
+
+/// How much of it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    Full,
+    Partial,
+    /// Nothing of either tool is there.
+    Clean,
+}
+
+impl State {
+    /// Whether all of it holds, or nothing.
+    pub fn extent(&self) -> Extent {
+        match (self.missing.is_empty(), self.present.is_empty()) {
+            (true, _) => Extent::Full,
+            (false, true) => Extent::Clean,
+            (false, false) => Extent::Partial,
+        }
+    }
+
+    /// Whether this part is missing.
+    pub fn lacks(&self, part: &Part) -> bool {
+        self.missing.contains(part)
+    }
+
+    fn note(&mut self, part: Part, holds: bool) {
+        if holds { self.present.push(part) } else { self.missing.push(part) }
+    }
+}
+
+/// Reads a proxy.
+///
+/// # Errors
+/// Why the bootstrap cannot be read.
+pub fn state(proxy: &Proxy) -> Result<State, Refusal> {
+    let mut state = State::default();
+    let cluster = match proxy.bootstrap_text() {
+        Some(text) => bootstrap::cluster(text)?,
+        None => Cluster::Absent,
+    };
+    state.note(Part::Cluster, cluster == Cluster::Present);
+    let pod = &proxy.workload.value["spec"]["template"]["spec"];
+    for (name, envs) in [
+        (SDS, &["ISTIO_MTLS_SDS_ENABLED"][..]),
+        (ISTIO_PROXY, &["CA_ADDR", "PROXY_CONFIG", "DISABLE_ENVOY", "OUTPUT_CERTS"][..]),
+    ] {
+        let container = item(&pod["containers"], name);
+        state.note(Part::Container(name), container.is_some());
+        if let Some(container) = container {
+            for env in envs {
+                state.note(Part::Env(name, env), env_holds(container, env));
+            }
+            state.note(Part::Mount(name), item(&container["volumeMounts"], CERTIFICATES).is_some());
+        }
+    }
+    let needed = needed_volumes(pod);
+    for volume in volumes() {
+        let name = volume["name"].as_str().unwrap_or_default();
+        let is_there = item(&pod["volumes"], name).is_some();
+        if is_there || needed.contains(&name.to_owned()) {
+            state.note(Part::Volume(name.to_owned()), is_there);
+        }
+    }
+    if let (Pods::Seen(pods), true) = (&proxy.pods, state.missing.is_empty()) {
+        let since = proxy.bootstrap.as_ref().and_then(|map| written(&map.value));
+        let stale = since.is_some_and(|since| pods.iter().any(|pod| is_older(pod, &since)));
+        state.note(Part::FreshPods, !stale);
+    }
+    Ok(state)
+}
+
+/// The volumes that the sidecars mount; all of them where `istio-proxy` is yet to come.
+fn needed_volumes(pod: &Value) -> Vec<String> {
+    let ours = volumes();
+    let names = ours.iter().filter_map(|volume| volume["name"].as_str());
+    let mounts = |container: &str, volume: &str| {
+        volume == CERTIFICATES
+            || item(&pod["containers"], container)
+                .is_some_and(|container| item(&container["volumeMounts"], volume).is_some())
+    };
+    match item(&pod["containers"], ISTIO_PROXY) {
+        None => names.map(str::to_owned).collect(),
+        Some(_) => names.filter(|name| mounts(ISTIO_PROXY, name)).map(str::to_owned).collect(),
+    }
+}
+
+/// The item of a list that has this name.
+pub fn item<'v>(list: &'v Value, name: &str) -> Option<&'v Value> {
+    list.as_array()?.iter().find(|item| item["name"] == name)
+}
+
+/// An environment variable's value.
+pub fn env<'v>(container: &'v Value, name: &str) -> Option<&'v str> {
+    item(&container["env"], name)?["value"].as_str()
+}
+
+fn env_holds(container: &Value, name: &str) -> bool {
+    match (name, item(&container["env"], name)) {
+        (_, None) => false,
+        (_, Some(env)) if !env["valueFrom"].is_null() => true,
+        ("ISTIO_MTLS_SDS_ENABLED" | "DISABLE_ENVOY", Some(env)) => env["value"] == "true",
+        ("PROXY_CONFIG", Some(_)) => discovery_address(container).is_some(),
+        (_, Some(env)) => env["value"].as_str().is_some_and(|value| !value.is_empty()),
+    }
+}
+
+/// `PROXY_CONFIG` as a value: the chart and glooctl write YAML in braces, not JSON.
+pub fn proxy_config(container: &Value) -> Option<Value> {
+    crate::yaml::parse(env(container, "PROXY_CONFIG")?).ok().filter(Value::is_object)
+}
+
+/// The address of istiod that `PROXY_CONFIG` names.
+pub fn discovery_address(container: &Value) -> Option<String> {
+    let config = proxy_config(container)?;
+    config["discoveryAddress"].as_str().filter(|address| !address.is_empty()).map(str::to_owned)
+}
+
+/// When the `ConfigMap`'s data was last written, as the API server noted it.
+fn written(config_map: &Value) -> Option<String> {
+    let metadata = &config_map["metadata"];
+    let by_field = metadata["managedFields"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|entry| !entry["fieldsV1"]["f:data"].is_null())
+        .filter_map(|entry| entry["time"].as_str())
+        .max();
+    by_field.or_else(|| metadata["creationTimestamp"].as_str()).map(str::to_owned)
+}
+
+/// The API server writes times in one form (RFC 3339, seconds, `Z`), which sorts as text.
+fn is_older(pod: &Value, since: &str) -> bool {
+    let ends = !pod["metadata"]["deletionTimestamp"].is_null();
+    !ends && pod["metadata"]["creationTimestamp"].as_str().is_some_and(|created| created < since)
+}

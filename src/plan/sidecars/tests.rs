@@ -1,0 +1,488 @@
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::state::{Extent, Part, state};
+use super::*;
+use crate::edit::json::apply;
+use crate::model::kinds::{CONFIG_MAP, DAEMON_SET, DEPLOYMENT};
+use crate::model::Kind;
+use crate::plan::advice::Code;
+use crate::plan::istiod::{self, Seen};
+
+const CHART: &str = include_str!("../../../tests/fixtures/sidecars/chart.yaml");
+const CHART_ISTIO: &str = include_str!("../../../tests/fixtures/sidecars/chart-istio.yaml");
+const BOOTSTRAP: &str = include_str!("../../../tests/fixtures/bootstrap/chart.yaml");
+const BOOTSTRAP_ISTIO: &str = include_str!("../../../tests/fixtures/bootstrap/chart-istio.yaml");
+const NOW: &str = "2026-01-02T03:04:05Z";
+
+fn yaml(text: &str) -> Value {
+    crate::yaml::parse(text).unwrap()
+}
+
+fn config_map(bootstrap: &str) -> Object {
+    let metadata = json!({"name": "gateway-proxy-envoy-config", "namespace": "gloo-system"});
+    Object::new(&CONFIG_MAP, json!({"metadata": metadata, "data": {"envoy.yaml": bootstrap}}))
+}
+
+fn proxy_of(workload: Value, bootstrap: &str) -> Proxy {
+    Proxy {
+        workload: Object::new(&DEPLOYMENT, workload),
+        bootstrap: Some(config_map(bootstrap)),
+        pods: Pods::Unseen,
+    }
+}
+
+fn clean() -> Proxy {
+    proxy_of(yaml(CHART), BOOTSTRAP)
+}
+
+fn istiods() -> Vec<Istiod> {
+    let of = |revision: &str, version: &str| {
+        json!({
+            "metadata": {"name": format!("istiod-{revision}"), "namespace": "istio-system",
+                "labels": {"app": "istiod", "istio.io/rev": revision}},
+            "spec": {"template": {"spec": {"containers": [
+                {"name": "discovery", "image": format!("docker.io/istio/pilot:{version}"),
+                 "env": [{"name": "CLUSTER_ID", "value": "east"}]}]}}},
+            "status": {"readyReplicas": 1},
+        })
+    };
+    istiod::all(&Seen { deployments: &[of("1-27", "1.27.5"), of("1-28", "1.28.3")], ..Seen::default() })
+}
+
+fn gloo() -> Value {
+    json!({"spec": {"template": {"spec": {"containers": [{"name": "gloo", "image": "quay.io/solo-io/gloo:1.22.1"}]}}}})
+}
+
+fn typed_revision(revision: &str) -> Flags {
+    Flags { revision: Some(revision.to_owned()), ..Flags::default() }
+}
+
+fn injected(proxy: &Proxy, flags: &Flags) -> Result<TransactionPlan, Objection> {
+    let (istiods, gloo) = (istiods(), gloo());
+    let choice = choose(&istiods, flags, proxy).unwrap();
+    let around = Around { istiods: &istiods, choice: choice.as_ref(), gloo: Some(&gloo), now: Some(NOW) };
+    inject(proxy, flags, &around)
+}
+
+fn uninjected(proxy: &Proxy) -> Result<TransactionPlan, Objection> {
+    uninject(proxy, &Around { now: Some(NOW), ..Around::default() })
+}
+
+/// The proxy after the plan, its pods started anew.
+fn after(proxy: &Proxy, plan: &TransactionPlan) -> Proxy {
+    let mut done = proxy.clone();
+    for step in &plan.steps {
+        let object = match step.object.kind.kind {
+            "ConfigMap" => done.bootstrap.as_mut().unwrap(),
+            _ => &mut done.workload,
+        };
+        object.value = apply(&object.value, &step.edits).unwrap();
+    }
+    done.pods = Pods::Unseen;
+    done
+}
+
+fn extent(proxy: &Proxy) -> Extent {
+    state(proxy).unwrap().extent()
+}
+
+fn without_key(value: &Value, path: &[&str]) -> Value {
+    apply(value, &[Edit::remove(FieldPath::keys(path))]).unwrap()
+}
+
+#[test]
+fn what_is_injected_is_what_the_chart_renders_with_istio_on() {
+    let flags = Flags {
+        proxy_image: Some("docker.io/istio/proxyv2:1.22.0".into()),
+        mesh_id: Some("mycluster".into()),
+        cluster_id: Some("mycluster".into()),
+        ..typed_revision("1-28")
+    };
+    let done = after(&clean(), &injected(&clean(), &flags).unwrap());
+    assert_eq!(done.bootstrap_text(), Some(BOOTSTRAP_ISTIO));
+    let mut wanted = yaml(CHART_ISTIO);
+    let config = Edit::set(
+        in_container("istio-proxy", "env", "PROXY_CONFIG"),
+        json!({"name": "PROXY_CONFIG", "value": "{\"discoveryAddress\":\"istiod-1-28.istio-system.svc:15012\"}"}),
+    );
+    wanted = apply(&wanted, &[config]).unwrap();
+    assert_eq!(done.pod_spec(), &wanted["spec"]["template"]["spec"]);
+    assert_eq!(extent(&done), Extent::Full);
+}
+
+#[test]
+fn injecting_twice_changes_nothing_the_second_time_whoever_did_it_first() {
+    let done = after(&clean(), &injected(&clean(), &typed_revision("1-28")).unwrap());
+    for flags in [Flags::default(), typed_revision("1-28")] {
+        let again = injected(&done, &flags).unwrap();
+        assert!(!again.changes(), "{again:?}");
+        assert_eq!(again.steps.iter().map(|step| step.message.as_str()).collect::<Vec<_>>(), ["unchanged"; 2]);
+    }
+    let charts = proxy_of(yaml(CHART_ISTIO), BOOTSTRAP_ISTIO);
+    assert!(!injected(&charts, &Flags::default()).unwrap().changes());
+}
+
+#[test]
+fn the_values_say_where_they_came_from() {
+    let plan = injected(&clean(), &typed_revision("1-28")).unwrap();
+    let said: Vec<_> = plan.provenance.iter().map(|it| (it.what, it.value.as_str(), it.source.shown())).collect();
+    assert_eq!(
+        said,
+        [
+            ("istiod", "istiod-1-28.istio-system.svc:15012", "--revision"),
+            ("mesh id", "cluster.local", "istiod"),
+            ("cluster id", "east", "istiod"),
+            ("sds", "quay.io/solo-io/sds:1.22.1", "running gloo"),
+            ("istio-proxy", "docker.io/istio/proxyv2:1.28.3", "istiod"),
+        ]
+    );
+}
+
+#[test]
+fn another_revision_moves_address_and_version_and_leaves_the_rest() {
+    let old = after(&clean(), &injected(&clean(), &typed_revision("1-27")).unwrap());
+    let plan = injected(&old, &typed_revision("1-28")).unwrap();
+    assert_eq!(
+        plan.steps[1].message,
+        "patched (revision 1-27 -> 1-28, istio-proxy docker.io/istio/proxyv2:1.27.5 -> docker.io/istio/proxyv2:1.28.3)"
+    );
+    assert_eq!(plan.steps[0].edits, []);
+    let new = after(&clean(), &injected(&clean(), &typed_revision("1-28")).unwrap());
+    assert_eq!(after(&old, &plan), new);
+}
+
+#[test]
+fn a_canary_that_came_later_changes_nothing_and_an_older_image_is_told() {
+    let old = after(&clean(), &injected(&clean(), &typed_revision("1-27")).unwrap());
+    assert!(!injected(&old, &Flags::default()).unwrap().changes());
+    let path = of_container("istio-proxy", "image");
+    let mut older = old.clone();
+    older.workload.value = apply(&old.workload.value, &[Edit::set(path, json!("mirror/proxyv2:1.27.1"))]).unwrap();
+    let plan = injected(&older, &Flags::default()).unwrap();
+    assert!(!plan.changes());
+    assert_eq!(plan.advice.iter().map(|advice| advice.code).collect::<Vec<_>>(), [Code::OldImage]);
+}
+
+#[test]
+fn a_mirror_of_the_same_version_stays_when_the_revision_is_typed_again() {
+    let flags = Flags { proxy_image: Some("mirror:5000/proxyv2:1.28.3".into()), ..typed_revision("1-28") };
+    let done = after(&clean(), &injected(&clean(), &flags).unwrap());
+    assert!(!injected(&done, &typed_revision("1-28")).unwrap().changes());
+}
+
+#[test]
+fn typed_ids_and_images_are_shown_from_old_to_new() {
+    let done = after(&clean(), &injected(&clean(), &typed_revision("1-28")).unwrap());
+    let flags = Flags {
+        mesh_id: Some("m".into()),
+        cluster_id: Some("c".into()),
+        sds_image: Some("x/sds:1".into()),
+        discovery_address: Some("far.example:15012".into()),
+        ..Flags::default()
+    };
+    let plan = injected(&done, &flags).unwrap();
+    assert_eq!(
+        plan.steps[1].message,
+        "patched (istiod istiod-1-28.istio-system.svc:15012 -> far.example:15012, \
+         sds quay.io/solo-io/sds:1.22.1 -> x/sds:1, mesh id cluster.local -> m, cluster id east -> c)"
+    );
+    let moved = after(&done, &plan);
+    assert_eq!(current_address(&moved).as_deref(), Some("far.example:15012"));
+    assert!(!injected(&moved, &flags).unwrap().changes());
+}
+
+#[test]
+fn an_address_that_was_typed_needs_no_istiod_but_an_image() {
+    let flags = Flags { discovery_address: Some("istiod.far:15012".into()), ..Flags::default() };
+    let gloo = gloo();
+    let around = Around { gloo: Some(&gloo), ..Around::default() };
+    assert_eq!(choose(&[], &flags, &clean()).unwrap(), None);
+    let refused = inject(&clean(), &flags, &around).unwrap_err();
+    assert_eq!(refused.reason, Reason::NeedsFlag);
+    assert!(refused.hint.unwrap().starts_with("--istio-proxy-image"));
+    let flags = Flags { proxy_image: Some("a/proxyv2:1".into()), ..flags };
+    let done = after(&clean(), &inject(&clean(), &flags, &around).unwrap());
+    assert_eq!(extent(&done), Extent::Full);
+}
+
+#[test]
+fn restricted_sidecars_carry_what_the_standard_demands() {
+    let flags = Flags { security: Security::Restricted, ..typed_revision("1-28") };
+    let done = after(&clean(), &injected(&clean(), &flags).unwrap());
+    for name in ["sds", "istio-proxy"] {
+        let context = &done.container(name).unwrap()["securityContext"];
+        assert_eq!(context["runAsUser"], 10101);
+        assert_eq!(context["seccompProfile"]["type"], "RuntimeDefault");
+        assert_eq!(context["capabilities"]["drop"], json!(["ALL"]));
+        assert_eq!((&context["runAsNonRoot"], &context["allowPrivilegeEscalation"]), (&json!(true), &json!(false)));
+    }
+    assert!(!injected(&done, &flags).unwrap().changes());
+    let plain = after(&clean(), &injected(&clean(), &typed_revision("1-28")).unwrap());
+    assert_eq!(after(&plain, &injected(&plain, &flags).unwrap()), done);
+}
+
+/// What `glooctl istio inject` leaves: camel case apart, the same names, four volumes, no probe.
+fn glooctl() -> Proxy {
+    let mut proxy = after(&clean(), &injected(&clean(), &typed_revision("1-28")).unwrap());
+    let mut edits: Vec<_> = ["credential-socket", "workload-socket", "workload-certs"]
+        .into_iter()
+        .flat_map(|name| {
+            [in_list("volumes", name), in_container("istio-proxy", "volumeMounts", name)].map(Edit::remove)
+        })
+        .collect();
+    edits.push(Edit::remove(of_container("sds", "readinessProbe")));
+    edits.push(Edit::remove(in_container("sds", "env", "LOG_LEVEL")));
+    let config = json!({"name": "PROXY_CONFIG", "value": "{ \"discoveryAddress\": istiod-1-28.istio-system.svc:15012 }"});
+    edits.push(Edit::set(in_container("istio-proxy", "env", "PROXY_CONFIG"), config));
+    proxy.workload.value = apply(&proxy.workload.value, &edits).unwrap();
+    proxy
+}
+
+/// Every state between clean and full, by what was done to the full one, and what is missing in it.
+fn partial_states() -> Vec<(&'static str, Proxy)> {
+    let full = after(&clean(), &injected(&clean(), &typed_revision("1-28")).unwrap());
+    let cut = |edits: Vec<Edit>| {
+        let mut proxy = full.clone();
+        proxy.workload.value = apply(&proxy.workload.value, &edits).unwrap();
+        proxy
+    };
+    let gone = |paths: &[FieldPath]| cut(paths.iter().cloned().map(Edit::remove).collect());
+    let (sds, istio) = (in_list("containers", "sds"), in_list("containers", "istio-proxy"));
+    let volume = |name: &str| in_list("volumes", name);
+    let env = |container: &str, name: &str| in_container(container, "env", name);
+    let with = |mut proxy: Proxy, bootstrap: &str| {
+        proxy.bootstrap = Some(config_map(bootstrap));
+        proxy
+    };
+    let all_volumes: Vec<_> =
+        parts::volumes().iter().map(|it| volume(it["name"].as_str().unwrap())).collect();
+    vec![
+        ("nothing", clean()),
+        ("all of it", full.clone()),
+        ("cluster without sidecars (glooctl stopped half way)", with(clean(), BOOTSTRAP_ISTIO)),
+        ("sidecars without cluster", with(full.clone(), BOOTSTRAP)),
+        ("sds alone", gone(&[istio.clone()])),
+        ("istio-proxy alone", gone(&[sds.clone()])),
+        ("volumes left over, no containers", gone(&[sds.clone(), istio.clone()])),
+        ("volumes left over, no containers, no cluster", with(gone(&[sds.clone(), istio.clone()]), BOOTSTRAP)),
+        ("one volume left over", with(gone(&[vec![sds.clone(), istio.clone()], all_volumes[1..].to_vec()].concat()), BOOTSTRAP)),
+        ("no volumes", gone(&all_volumes)),
+        ("sds without its switch", gone(&[env("sds", "ISTIO_MTLS_SDS_ENABLED")])),
+        ("sds without certificates", gone(&[in_container("sds", "volumeMounts", "istio-certs")])),
+        ("istio-proxy without CA_ADDR", gone(&[env("istio-proxy", "CA_ADDR")])),
+        ("istio-proxy without PROXY_CONFIG", gone(&[env("istio-proxy", "PROXY_CONFIG")])),
+        ("istio-proxy without DISABLE_ENVOY", gone(&[env("istio-proxy", "DISABLE_ENVOY")])),
+        ("istio-proxy without OUTPUT_CERTS", gone(&[env("istio-proxy", "OUTPUT_CERTS")])),
+        ("istio-proxy without certificates", gone(&[in_container("istio-proxy", "volumeMounts", "istio-certs")])),
+        ("istio-proxy without any env", gone(&[of_container("istio-proxy", "env")])),
+        (
+            "Envoy of istio-proxy not disabled",
+            cut(vec![Edit::set(env("istio-proxy", "DISABLE_ENVOY"), json!({"name": "DISABLE_ENVOY", "value": "false"}))]),
+        ),
+        (
+            "PROXY_CONFIG without address",
+            cut(vec![Edit::set(env("istio-proxy", "PROXY_CONFIG"), json!({"name": "PROXY_CONFIG", "value": "{\"concurrency\":2}"}))]),
+        ),
+        ("as glooctl injects", glooctl()),
+        ("as glooctl injects, without cluster", with(glooctl(), BOOTSTRAP)),
+    ]
+}
+
+fn of_kind(mut proxy: Proxy, kind: &'static Kind) -> Proxy {
+    proxy.workload = Object::new(kind, proxy.workload.value);
+    proxy
+}
+
+#[test]
+fn every_partial_state_ends_full_by_inject_and_clean_by_uninject() {
+    for (name, state) in partial_states() {
+        for kind in [&DEPLOYMENT, &DAEMON_SET] {
+            let state = of_kind(state.clone(), kind);
+            let full = after(&state, &injected(&state, &typed_revision("1-28")).unwrap());
+            assert_eq!(extent(&full), Extent::Full, "{name}: {:?}", super::state::state(&full));
+            assert!(!injected(&full, &Flags::default()).unwrap().changes(), "{name}");
+
+            for start in [&state, &full] {
+                let bare = after(start, &uninjected(start).unwrap());
+                assert_eq!(extent(&bare), Extent::Clean, "{name}");
+                assert_eq!(bare.bootstrap_text(), Some(BOOTSTRAP), "{name}");
+                let template = without_key(&bare.workload.value, &["spec", "template", "metadata", "annotations", RESTARTED_AT]);
+                assert_eq!(template, clean().workload.value, "{name}");
+                assert!(!uninjected(&bare).unwrap().changes(), "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn completing_says_what_was_missing_and_restarts_when_only_the_bootstrap_changes() {
+    let (_, half) = partial_states().swap_remove(3);
+    let plan = injected(&half, &Flags::default()).unwrap();
+    assert_eq!(plan.advice[0].message, "gateway-proxy was half injected; missing: cluster gateway_proxy_sds");
+    assert_eq!(plan.steps[1].edits, [restart(NOW)]);
+    let (_, half) = partial_states().swap_remove(2);
+    let plan = injected(&half, &typed_revision("1-28")).unwrap();
+    assert_eq!((plan.steps[0].message.as_str(), plan.steps[1].message.as_str()), ("unchanged", "patched"));
+    let plan = uninjected(&half).unwrap();
+    assert_eq!(plan.steps[1].edits, [restart(NOW)]);
+}
+
+#[test]
+fn pods_older_than_the_bootstrap_are_restarted() {
+    let mut proxy = after(&clean(), &injected(&clean(), &typed_revision("1-28")).unwrap());
+    let time = |entry: &str| json!({"manager": "m", "time": entry, "fieldsV1": {"f:data": {}}});
+    proxy.bootstrap.as_mut().unwrap().value["metadata"]["managedFields"] =
+        json!([time("2026-01-01T10:00:00Z"), {"time": "2026-01-01T23:00:00Z", "fieldsV1": {"f:metadata": {}}}]);
+    let pod = |created: &str| json!({"metadata": {"creationTimestamp": created}});
+    for (created, changes) in [("2026-01-01T09:59:59Z", true), ("2026-01-01T10:00:00Z", false)] {
+        proxy.pods = Pods::Seen(vec![pod("2026-01-01T11:00:00Z"), pod(created)]);
+        let plan = injected(&proxy, &Flags::default()).unwrap();
+        assert_eq!(plan.changes(), changes, "{created}");
+        assert_eq!(state(&proxy).unwrap().lacks(&Part::FreshPods), changes);
+    }
+}
+
+#[test]
+fn what_others_make_is_refused_with_what_to_do_instead() {
+    let full = after(&clean(), &injected(&clean(), &typed_revision("1-28")).unwrap());
+    let set = |proxy: &Proxy, path: FieldPath, value: Value| {
+        let mut proxy = proxy.clone();
+        proxy.workload.value = apply(&proxy.workload.value, &[Edit::set(path, value)]).unwrap();
+        proxy
+    };
+    let gateway = FieldPath::keys(&["metadata", "labels", "gateway.networking.k8s.io/gateway-name"]);
+    let gateway_api = set(&full, gateway, json!("http"));
+    let mtls = json!({"name": "GLOO_MTLS_SDS_ENABLED", "value": "true"});
+    let gloo_mtls = set(&full, in_container("sds", "env", "GLOO_MTLS_SDS_ENABLED"), mtls);
+    let certs = set(&clean(), in_list("volumes", "gloo-mtls-certs"), json!({"name": "gloo-mtls-certs"}));
+    for proxy in [&gateway_api, &gloo_mtls, &certs] {
+        for refused in [injected(proxy, &typed_revision("1-28")), uninjected(proxy)] {
+            let refused = refused.unwrap_err();
+            assert_eq!(refused.reason, Reason::Managed);
+            assert!(refused.hint.unwrap().contains("upgrade-values"));
+        }
+    }
+    let charts = proxy_of(yaml(CHART_ISTIO), BOOTSTRAP_ISTIO);
+    let refused = injected(&charts, &typed_revision("1-27")).unwrap_err();
+    assert_eq!(refused.hint.as_deref(), Some("gloo-rs upgrade-values --revision 1-27"));
+    let plan = uninjected(&charts).unwrap();
+    assert_eq!(plan.advice[0].code, Code::Owner);
+
+    let native = set(&clean(), in_list("initContainers", "istio-proxy"), json!({"name": "istio-proxy"}));
+    assert!(injected(&native, &typed_revision("1-28")).unwrap_err().message.contains("init container"));
+    let elsewhere = BOOTSTRAP_ISTIO.replacen("8234", "1", 1);
+    let refused = injected(&proxy_of(yaml(CHART), &elsewhere), &typed_revision("1-28")).unwrap_err();
+    assert!(refused.message.contains("127.0.0.1:1"), "{}", refused.message);
+    let refused = injected(&proxy_of(yaml(CHART), "a: [\n"), &typed_revision("1-28")).unwrap_err();
+    assert_eq!(refused.reason, Reason::Unsafe);
+    assert!(refused.details.iter().any(|line| line.contains("gateway_proxy_sds")));
+    let missing = Proxy { bootstrap: None, ..clean() };
+    assert_eq!(injected(&missing, &typed_revision("1-28")).unwrap_err().reason, Reason::NotFound);
+}
+
+#[test]
+fn a_helm_owned_workload_is_changed_with_a_warning_that_names_the_lasting_command() {
+    let mut proxy = clean();
+    proxy.workload.value["metadata"]["labels"]["app.kubernetes.io/managed-by"] = json!("Helm");
+    let done = injected(&proxy, &typed_revision("1-28")).unwrap();
+    assert_eq!(done.advice[0].hint.as_deref(), Some("gloo-rs upgrade-values --revision 1-28"));
+    // Sidecars of this program on a Helm release are not the chart's.
+    let again = injected(&after(&proxy, &done), &typed_revision("1-27")).unwrap();
+    assert!(again.changes());
+    assert!(uninjected(&after(&proxy, &done)).unwrap().advice[0].message.contains("next upgrade undoes it"));
+}
+
+#[test]
+fn volumes_that_another_container_mounts_stay() {
+    let mut proxy = after(&clean(), &injected(&clean(), &typed_revision("1-28")).unwrap());
+    let mount = Edit::set(in_container("gateway-proxy", "volumeMounts", "istio-certs"), json!({"name": "istio-certs", "mountPath": "/x"}));
+    proxy.workload.value = apply(&proxy.workload.value, &[mount]).unwrap();
+    let plan = uninjected(&proxy).unwrap();
+    assert_eq!(plan.steps[1].message, "patched (kept volumes that other containers mount: istio-certs)");
+    let bare = after(&proxy, &plan);
+    let names: Vec<_> = bare.pod_spec()["volumes"].as_array().unwrap().iter().map(|it| it["name"].clone()).collect();
+    assert_eq!(names, ["envoy-config", "istio-certs"]);
+}
+
+#[test]
+fn pull_secrets_that_gloo_has_and_the_gateway_lacks_are_told() {
+    let mut gloo = gloo();
+    gloo["spec"]["template"]["spec"]["imagePullSecrets"] = json!([{"name": "pull"}]);
+    let istiods = istiods();
+    let flags = typed_revision("1-28");
+    let choice = choose(&istiods, &flags, &clean()).unwrap();
+    let around = Around { istiods: &istiods, choice: choice.as_ref(), gloo: Some(&gloo), now: None };
+    let plan = inject(&clean(), &flags, &around).unwrap();
+    assert_eq!(plan.advice.iter().map(|advice| advice.code).collect::<Vec<_>>(), [Code::PullSecret]);
+}
+
+fn name() -> impl Strategy<Value = String> {
+    "[a-z]{3,6}".prop_filter("not a sidecar's", |name| name != "sds")
+}
+
+fn list(max: usize) -> impl Strategy<Value = Vec<Value>> {
+    prop::collection::btree_map(name(), 0..4_u8, 0..max).prop_map(|items| {
+        items.into_iter().map(|(name, kind)| match kind {
+            0 => json!({"name": name, "emptyDir": {}}),
+            1 => json!({"name": name, "mountPath": "/x", "resources": {}}),
+            2 => json!({"env": [], "name": name}),
+            _ => json!({"name": name, "unknown": {"a": [1, null, true]}}),
+        }).collect()
+    })
+}
+
+fn workloads() -> impl Strategy<Value = Value> {
+    let optional = || prop::option::of(list(3));
+    (list(3), optional(), optional(), prop::option::of(any::<bool>()), any::<bool>()).prop_map(
+        |(mut containers, volumes, init, annotated, has_replicas)| {
+            containers.insert(0, json!({"name": "gateway-proxy", "image": "x"}));
+            let mut pod = json!({"containers": containers, "dnsPolicy": "ClusterFirst"});
+            for (key, list) in [("volumes", volumes), ("initContainers", init)] {
+                // The API server keeps no empty lists.
+                if let Some(list) = list.filter(|list| !list.is_empty()) {
+                    pod[key] = Value::Array(list);
+                }
+            }
+            let mut template = json!({"metadata": {"labels": {"gloo": "gateway-proxy"}}, "spec": pod});
+            if let Some(set) = annotated {
+                template["metadata"]["annotations"] = if set { json!({"a/b": "c"}) } else { json!({}) };
+            }
+            let mut value = json!({"metadata": {"name": "gateway-proxy", "labels": {}}, "spec": {"template": template}});
+            if has_replicas {
+                value["spec"]["replicas"] = json!(3);
+            }
+            value
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn uninject_after_inject_gives_back_every_field_in_its_order(
+        workload in workloads(),
+        restricted in any::<bool>(),
+        daemon_set in any::<bool>(),
+    ) {
+        let kind = if daemon_set { &DAEMON_SET } else { &DEPLOYMENT };
+        let proxy = of_kind(proxy_of(workload, BOOTSTRAP), kind);
+        let security = if restricted { Security::Restricted } else { Security::OfThePod };
+        let flags = Flags { security, ..typed_revision("1-28") };
+        let full = after(&proxy, &injected(&proxy, &flags).unwrap());
+        prop_assert_eq!(extent(&full), Extent::Full);
+        let back = after(&full, &uninjected(&full).unwrap());
+        prop_assert_eq!(back.workload.value.to_string(), proxy.workload.value.to_string());
+        prop_assert_eq!(back.bootstrap_text(), proxy.bootstrap_text());
+    }
+
+    #[test]
+    fn the_guarded_patch_does_what_the_edits_say(workload in workloads()) {
+        let proxy = proxy_of(workload, BOOTSTRAP);
+        let plan = injected(&proxy, &typed_revision("1-28")).unwrap();
+        let patch = crate::edit::patch::guarded(&proxy.workload, &plan.steps[1].edits).unwrap();
+        prop_assert_eq!(patch.as_array().unwrap().len(), 1 + plan.steps[1].edits.len());
+        let full = after(&proxy, &plan);
+        let back = crate::edit::patch::guarded(&full.workload, &uninjected(&full).unwrap().steps[1].edits).unwrap();
+        prop_assert!(back.as_array().unwrap()[1..].iter().all(|operation| operation["op"] == "remove"));
+    }
+}

@@ -1,0 +1,95 @@
+//! Taking the sidecars out again, from every state, by the names that `inject` puts in.
+
+use serde_json::Value;
+
+use super::parts::{ISTIO_PROXY, SDS, volumes};
+use super::state::item;
+use super::{
+    Around, Proxy, TransactionPlan, bootstrap_path, guard, in_list, inject, objection, pod_path, restart,
+};
+use crate::edit::{Edit, bootstrap};
+use crate::model::FieldPath;
+use crate::plan::advice::{Advice, Code};
+use crate::plan::outcome::Objection;
+
+/// What a Helm user changes instead.
+const LASTING: &str = "set global.istioIntegration.enabled to false in Gloo's Helm values";
+
+/// What is done so that nothing of either tool is left.
+///
+/// # Errors
+/// Why it is not done, and what to do instead.
+pub fn uninject(proxy: &Proxy, around: &Around) -> Result<TransactionPlan, Objection> {
+    let makers = guard::makers(proxy);
+    if let Some(objection) = guard::against_gateway_api(&makers).or_else(|| guard::against_gloo_mtls(&makers)) {
+        return Err(objection);
+    }
+    let mut plan = TransactionPlan::default();
+    let mut is_rewritten = false;
+    if let (Some(map), Some(text)) = (&proxy.bootstrap, proxy.bootstrap_text()) {
+        let after = bootstrap::remove(text).map_err(|refusal| objection(proxy, refusal))?;
+        is_rewritten = after != text;
+        let edits = if is_rewritten { vec![Edit::set(bootstrap_path(), Value::from(after))] } else { Vec::new() };
+        plan.push(&map.reference, edits, &[]);
+    }
+    let (mut edits, mut notes) = without_sidecars(proxy);
+    if edits.is_empty() && is_rewritten {
+        match around.now {
+            Some(now) => {
+                edits.push(restart(now));
+                notes.push("restarted: Envoy reads its bootstrap once".to_owned());
+            }
+            None => plan.advice.push(
+                Advice::note(Code::Completed, "only the bootstrap changes, and Envoy reads it once")
+                    .hint(format!("kubectl rollout restart {}", proxy.workload.reference)),
+            ),
+        }
+    }
+    plan.push(&proxy.workload.reference, edits, &notes);
+    if plan.changes() {
+        let carried = makers.chart_sidecars.then(|| {
+            Advice::warning(Code::Owner, "Gloo's Helm values carry Istio; the next upgrade puts the sidecars back")
+                .hint(LASTING)
+                .about(&proxy.workload.reference)
+        });
+        plan.advice.extend(carried.or_else(|| inject::on_owner(proxy, LASTING)));
+    }
+    Ok(plan)
+}
+
+fn without_sidecars(proxy: &Proxy) -> (Vec<Edit>, Vec<String>) {
+    let pod = proxy.pod_spec();
+    let mut edits: Vec<_> = [SDS, ISTIO_PROXY]
+        .into_iter()
+        .filter(|name| proxy.container(name).is_some())
+        .map(|name| Edit::remove(in_list("containers", name)))
+        .collect();
+    let ours = volumes();
+    let (mut gone, mut kept) = (Vec::new(), Vec::new());
+    for name in ours.iter().filter_map(|volume| volume["name"].as_str()) {
+        if item(&pod["volumes"], name).is_some() {
+            if is_used_by_others(pod, name) { kept.push(name) } else { gone.push(name) }
+        }
+    }
+    let all = pod["volumes"].as_array().map_or(0, Vec::len);
+    if !gone.is_empty() && gone.len() == all {
+        // A pod that had no volumes had no list of them either.
+        edits.push(Edit::remove(pod_path().join(&FieldPath::keys(&["volumes"]))));
+    } else {
+        edits.extend(gone.into_iter().map(|name| Edit::remove(in_list("volumes", name))));
+    }
+    let notes = match kept.is_empty() || edits.is_empty() {
+        true => Vec::new(),
+        false => vec![format!("kept volumes that other containers mount: {}", kept.join(", "))],
+    };
+    (edits, notes)
+}
+
+/// Whether a container that stays mounts the volume.
+fn is_used_by_others(pod: &Value, volume: &str) -> bool {
+    let of = |list: &str| pod[list].as_array().into_iter().flatten();
+    let stays = of("containers").filter(|it| it["name"] != SDS && it["name"] != ISTIO_PROXY);
+    stays.chain(of("initContainers")).any(|container| {
+        item(&container["volumeMounts"], volume).is_some() || item(&container["volumeDevices"], volume).is_some()
+    })
+}

@@ -1,0 +1,194 @@
+//! Which values the sidecars get, and where each came from: typed, there already, told by what runs, default.
+
+use serde_json::Value;
+
+use super::parts::{ISTIO_PROXY, SDS};
+use super::state::{discovery_address, env, item};
+use super::{Around, Flags, Proxy};
+use crate::error::Failure;
+use crate::plan::image::{Image, NeedsFlag, proxyv2_image, sds_image};
+use crate::plan::istiod::{Because, Choice, Istiod, Told, choose as choose_istiod};
+
+const MESH_ID: &str = "cluster.local";
+const CLUSTER_ID: &str = "Kubernetes";
+
+/// Where a value came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// This flag was typed.
+    Flag(&'static str),
+    /// The gateway has it already.
+    Gateway,
+    Istiod,
+    RunningGloo,
+    Default,
+}
+
+impl Source {
+    /// In a few words: `--revision`, `running gloo`.
+    pub fn shown(self) -> &'static str {
+        match self {
+            Self::Flag(flag) => flag,
+            Self::Gateway => "the gateway's already",
+            Self::Istiod => "istiod",
+            Self::RunningGloo => "running gloo",
+            Self::Default => "default",
+        }
+    }
+}
+
+/// One value with its source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Provenance {
+    /// `mesh id`
+    pub what: &'static str,
+    pub value: String,
+    pub source: Source,
+}
+
+/// All values. An image that nothing tells is an error only where it is needed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Values {
+    pub address: Option<Provenance>,
+    pub mesh_id: Provenance,
+    pub cluster_id: Provenance,
+    pub sds_image: Result<Provenance, NeedsFlag>,
+    pub proxy_image: Result<Provenance, NeedsFlag>,
+}
+
+/// The address that the gateway's `istio-proxy` uses now.
+pub fn current_address(proxy: &Proxy) -> Option<String> {
+    let container = proxy.container(ISTIO_PROXY)?;
+    env(container, "CA_ADDR").map(str::to_owned).or_else(|| discovery_address(container))
+}
+
+/// The control plane for this proxy; none where an address was typed and no istiod is here.
+///
+/// # Errors
+/// As [`choose_istiod`].
+pub fn choose(istiods: &[Istiod], flags: &Flags, proxy: &Proxy) -> Result<Option<Choice>, Failure> {
+    let already = current_address(proxy);
+    match choose_istiod(istiods, flags.revision.as_deref(), already.as_deref()) {
+        Err(_) if flags.revision.is_none() && flags.discovery_address.is_some() => {
+            // The typed address may be one of several here, and then it tells the image.
+            let address = flags.discovery_address.as_deref();
+            let kept = choose_istiod(istiods, None, address).ok();
+            Ok(kept.filter(|choice| choice.istiod.is_some()))
+        }
+        answer => answer.map(Some),
+    }
+}
+
+impl Values {
+    /// The values for this proxy.
+    pub fn of(proxy: &Proxy, flags: &Flags, around: &Around) -> Self {
+        let container = proxy.container(ISTIO_PROXY);
+        let istiod = around.choice.and_then(|choice| choice.istiod.as_ref());
+        let first = |what, ways: [Option<(String, Source)>; 4]| {
+            ways.into_iter().flatten().next().map(|(value, source)| Provenance { what, value, source })
+        };
+        let flag = |typed: &Option<String>, name| typed.clone().map(|value| (value, Source::Flag(name)));
+        let there = |name| container.and_then(|it| env(it, name)).map(|value| (value.to_owned(), Source::Gateway));
+        let id = |what, typed, name, istiod: Option<(String, Source)>, default: &str| {
+            first(what, [typed, there(name), istiod, None]).unwrap_or_else(|| Provenance {
+                what,
+                value: default.to_owned(),
+                source: Source::Default,
+            })
+        };
+        Self {
+            address: first(
+                "istiod",
+                [
+                    flag(&flags.discovery_address, "--istio-discovery-address"),
+                    around.choice.filter(|choice| choice.because == Because::Flag).map(by_revision),
+                    current_address(proxy).map(|address| (address, Source::Gateway)),
+                    around.choice.map(|choice| (choice.address.clone(), Source::Istiod)),
+                ],
+            ),
+            mesh_id: id(
+                "mesh id",
+                flag(&flags.mesh_id, "--istio-meta-mesh-id"),
+                "ISTIO_META_MESH_ID",
+                istiod.map(|istiod| (istiod.mesh_id.clone(), Source::Istiod)),
+                MESH_ID,
+            ),
+            cluster_id: id(
+                "cluster id",
+                flag(&flags.cluster_id, "--istio-meta-cluster-id"),
+                "ISTIO_META_CLUSTER_ID",
+                istiod.map(|istiod| match &istiod.cluster_id {
+                    Told::ByIstiod(id) => (id.clone(), Source::Istiod),
+                    Told::Default(id) => (id.clone(), Source::Default),
+                }),
+                CLUSTER_ID,
+            ),
+            sds_image: image(
+                SDS,
+                flag(&flags.sds_image, NeedsFlag::SDS),
+                image_of(proxy.container(SDS)),
+                || running_sds(around.gloo),
+            ),
+            proxy_image: proxy_image(flags, image_of(container), around),
+        }
+    }
+
+    /// In the order of printing; what nobody needs is left out.
+    pub fn provenance(&self) -> Vec<Provenance> {
+        let images = [&self.sds_image, &self.proxy_image].into_iter().filter_map(|image| image.as_ref().ok());
+        self.address.iter().chain([&self.mesh_id, &self.cluster_id]).chain(images).cloned().collect()
+    }
+}
+
+fn by_revision(choice: &Choice) -> (String, Source) {
+    (choice.address.clone(), Source::Flag("--revision"))
+}
+
+fn image_of(container: Option<&Value>) -> Option<String> {
+    container.and_then(|container| container["image"].as_str()).map(str::to_owned)
+}
+
+fn image(
+    what: &'static str,
+    typed: Option<(String, Source)>,
+    there: Option<String>,
+    told: impl FnOnce() -> Result<(String, Source), NeedsFlag>,
+) -> Result<Provenance, NeedsFlag> {
+    let (value, source) = match typed.or_else(|| there.map(|image| (image, Source::Gateway))) {
+        Some(found) => found,
+        None => told()?,
+    };
+    Ok(Provenance { what, value, source })
+}
+
+fn running_sds(gloo: Option<&Value>) -> Result<(String, Source), NeedsFlag> {
+    let containers = gloo.map_or(&Value::Null, |gloo| &gloo["spec"]["template"]["spec"]["containers"]);
+    let image = item(containers, "gloo").and_then(|container| container["image"].as_str());
+    let image = image.ok_or_else(|| NeedsFlag::unseen(NeedsFlag::SDS, "no running gloo tells the sds image"))?;
+    Ok((sds_image(image)?.to_string(), Source::RunningGloo))
+}
+
+fn proxy_image(flags: &Flags, there: Option<String>, around: &Around) -> Result<Provenance, NeedsFlag> {
+    let pilot = around.choice.and_then(|choice| choice.istiod.as_ref()).and_then(|istiod| istiod.image.as_deref());
+    let told = |source| {
+        let pilot = pilot
+            .ok_or_else(|| NeedsFlag::unseen(NeedsFlag::ISTIO_PROXY, "no istiod here tells the istio-proxy image"))?;
+        Ok((proxyv2_image(pilot)?.to_string(), source))
+    };
+    let typed = flags.proxy_image.clone().map(|image| (image, Source::Flag(NeedsFlag::ISTIO_PROXY)));
+    let moves = around.choice.is_some_and(|choice| choice.because == Because::Flag);
+    match &there {
+        // A mirror of the same version stays: --revision asks for a version, not for a registry.
+        Some(there) if typed.is_none() && moves && !same_tag(there, pilot) => {
+            let (value, source) = told(Source::Flag("--revision"))?;
+            Ok(Provenance { what: ISTIO_PROXY, value, source })
+        }
+        _ => image(ISTIO_PROXY, typed, there, || told(Source::Istiod)),
+    }
+}
+
+/// Whether two images have the same tag.
+pub fn same_tag(image: &str, other: Option<&str>) -> bool {
+    let tag = |image: &str| Image::parse(image).ok().and_then(|image| image.tag);
+    tag(image).is_some() && tag(image) == other.and_then(tag)
+}
