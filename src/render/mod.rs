@@ -5,5 +5,7 @@ pub mod age;
 pub mod diff;
 pub mod document;
 pub mod pending;
+pub mod revisions;
+pub mod table;
 pub mod text;
 pub mod version;

@@ -1,0 +1,199 @@
+//! The report of `istio revisions` as a table and as a value.
+
+use serde_json::{Value, json};
+
+use super::table::{Align, table};
+use crate::plan::revisions::{Report, Row};
+
+/// `-o table` or `-o wide`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Width {
+    Usual,
+    Wide,
+}
+
+const COLUMNS: [(&str, Align); 9] = [
+    ("REVISION", Align::Left),
+    ("VERSION", Align::Left),
+    ("READY", Align::Left),
+    ("TAGS", Align::Left),
+    ("NS", Align::Right),
+    ("PODS", Align::Right),
+    ("STALE", Align::Right),
+    ("GATEWAYS", Align::Left),
+    ("IN USE", Align::Left),
+];
+
+const MORE: [(&str, Align); 7] = [
+    ("NAMESPACE", Align::Left),
+    ("ADDRESS", Align::Left),
+    ("TRUST DOMAIN", Align::Left),
+    ("MESH ID", Align::Left),
+    ("CLUSTER ID", Align::Left),
+    ("WEBHOOK", Align::Left),
+    ("NAMESPACES", Align::Left),
+];
+
+/// The lines of the table.
+#[must_use]
+pub fn lines(report: &Report, width: Width) -> Vec<String> {
+    let mut columns = COLUMNS.to_vec();
+    if width == Width::Wide {
+        columns.extend(MORE);
+    }
+    let rows: Vec<_> = report
+        .rows
+        .iter()
+        .map(|row| match width {
+            Width::Usual => usual(row),
+            Width::Wide => [usual(row), more(row)].concat(),
+        })
+        .collect();
+    table(&columns, &rows)
+}
+
+fn usual(row: &Row) -> Vec<String> {
+    let number = |number: Option<u64>| number.map_or_else(|| "?".to_owned(), |number| number.to_string());
+    let istiod = &row.istiod;
+    vec![
+        istiod.revision.clone(),
+        istiod.version.clone(),
+        format!("{}/{}", istiod.ready, istiod.wanted),
+        joined(row.tags.as_deref()),
+        row.namespaces.as_ref().map_or_else(|| "?".to_owned(), |all| all.len().to_string()),
+        number(row.pods),
+        number(row.stale),
+        joined(row.gateways.as_deref()),
+        row.in_use.shown().to_owned(),
+    ]
+}
+
+fn more(row: &Row) -> Vec<String> {
+    let istiod = &row.istiod;
+    let names: Option<Vec<String>> =
+        row.namespaces.as_ref().map(|all| all.iter().map(|binding| binding.namespace.clone()).collect());
+    vec![
+        istiod.namespace.clone(),
+        istiod.address.clone(),
+        istiod.trust_domain.clone(),
+        istiod.mesh_id.clone(),
+        istiod.cluster_id.value().to_owned(),
+        istiod.webhook.clone().unwrap_or_else(|| "-".to_owned()),
+        joined(names.as_deref()),
+    ]
+}
+
+fn joined(names: Option<&[String]>) -> String {
+    match names {
+        None => "?".to_owned(),
+        Some([]) => "-".to_owned(),
+        Some(names) => names.join(","),
+    }
+}
+
+/// The rows for `-o json` and `-o yaml`; what is not known is null.
+#[must_use]
+pub fn value(report: &Report) -> Value {
+    report.rows.iter().map(row).collect()
+}
+
+fn row(row: &Row) -> Value {
+    let istiod = &row.istiod;
+    let namespaces = row.namespaces.as_ref().map(|all| {
+        let one = |it: &crate::plan::revisions::Binding| json!({"name": it.namespace, "label": it.label});
+        all.iter().map(one).collect::<Vec<_>>()
+    });
+    let addresses = istiod.tags.iter().map(|tag| json!({"name": tag.name, "address": tag.address}));
+    json!({
+        "revision": istiod.revision,
+        "version": istiod.version,
+        "namespace": istiod.namespace,
+        "deployment": istiod.name,
+        "service": istiod.service,
+        "discoveryAddress": istiod.address,
+        "image": istiod.image,
+        "meshId": istiod.mesh_id,
+        "trustDomain": istiod.trust_domain,
+        "rootNamespace": istiod.root_namespace,
+        "clusterId": istiod.cluster_id.value(),
+        "webhook": istiod.webhook,
+        "ready": istiod.ready,
+        "wanted": istiod.wanted,
+        "tags": row.tags.as_ref().map(|_| addresses.collect::<Vec<_>>()),
+        "namespaces": namespaces,
+        "pods": row.pods,
+        "stalePods": row.stale,
+        "gateways": row.gateways,
+        "inUse": row.in_use.shown(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::istiod::{self, Seen, Tag};
+    use crate::plan::revisions::{Binding, InUse};
+
+    fn report() -> Report {
+        let deployment = json!({
+            "metadata": {"name": "istiod-1-28", "namespace": "istio-system", "labels": {"istio.io/rev": "1-28"}},
+            "spec": {"replicas": 2, "template": {"spec": {"containers": [{"name": "discovery", "image": "pilot:1.28.3"}]}}},
+            "status": {"readyReplicas": 2},
+        });
+        let mut istiod = istiod::all(&Seen { deployments: &[deployment], ..Seen::default() }).remove(0);
+        istiod.tags = vec![Tag { name: "prod".into(), address: None, webhook: "w".into() }];
+        let binding = Binding {
+            namespace: "shop".into(),
+            label: "istio.io/rev=prod".into(),
+            names: "prod".into(),
+            revision: Some("1-28".into()),
+        };
+        let known = Row {
+            istiod: istiod.clone(),
+            tags: Some(vec!["prod".into()]),
+            namespaces: Some(vec![binding]),
+            pods: Some(203),
+            stale: Some(0),
+            gateways: Some(Vec::new()),
+            in_use: InUse::Yes,
+        };
+        let unknown = Row {
+            istiod,
+            tags: None,
+            namespaces: None,
+            pods: None,
+            stale: None,
+            gateways: None,
+            in_use: InUse::Unknown,
+        };
+        Report { rows: vec![known, unknown], advice: Vec::new() }
+    }
+
+    #[test]
+    fn what_is_not_known_is_a_question_mark() {
+        assert_eq!(
+            lines(&report(), Width::Usual),
+            [
+                "REVISION  VERSION  READY  TAGS  NS  PODS  STALE  GATEWAYS  IN USE",
+                "1-28      1.28.3   2/2    prod   1   203      0  -         yes",
+                "1-28      1.28.3   2/2    ?      ?     ?      ?  ?         ?",
+            ]
+        );
+    }
+
+    #[test]
+    fn wide_adds_where_it_is_and_who_is_bound() {
+        let lines = lines(&report(), Width::Wide);
+        assert!(lines[0].ends_with("MESH ID        CLUSTER ID  WEBHOOK  NAMESPACES"), "{}", lines[0]);
+        assert!(lines[1].ends_with("Kubernetes  -        shop"), "{}", lines[1]);
+        assert!(lines[1].contains("istiod-1-28.istio-system.svc:15012"));
+    }
+
+    #[test]
+    fn the_value_has_null_where_nothing_is_known() {
+        let value = value(&report());
+        assert_eq!(value[0]["namespaces"], json!([{"name": "shop", "label": "istio.io/rev=prod"}]));
+        assert_eq!(value[0]["tags"], json!([{"name": "prod", "address": null}]));
+        assert_eq!((&value[1]["pods"], &value[1]["inUse"]), (&Value::Null, &json!("?")));
+    }
+}

@@ -1,0 +1,48 @@
+//! Columns of text: two blanks between, nothing at the end of a line.
+
+/// On which side of its column a cell stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Align {
+    Left,
+    /// Numbers.
+    Right,
+}
+
+/// The lines of a table, its head first.
+#[must_use]
+pub fn table(columns: &[(&str, Align)], rows: &[Vec<String>]) -> Vec<String> {
+    let widths: Vec<usize> = columns
+        .iter()
+        .enumerate()
+        .map(|(at, (head, _))| rows.iter().filter_map(|row| row.get(at)).map(|cell| length(cell)).fold(length(head), usize::max))
+        .collect();
+    let head: Vec<String> = columns.iter().map(|(head, _)| (*head).to_owned()).collect();
+    std::iter::once(&head).chain(rows).map(|row| line(columns, &widths, row)).collect()
+}
+
+fn length(text: &str) -> usize {
+    text.chars().count()
+}
+
+fn line(columns: &[(&str, Align)], widths: &[usize], row: &[String]) -> String {
+    let cells = row.iter().zip(columns).zip(widths).map(|((cell, (_, align)), width)| match align {
+        Align::Left => format!("{cell:<width$}"),
+        Align::Right => format!("{cell:>width$}"),
+    });
+    cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_stand_right_text_left_and_lines_end_where_their_text_ends() {
+        let row = |cells: [&str; 3]| cells.map(str::to_owned).to_vec();
+        let lines = table(
+            &[("NAME", Align::Left), ("PODS", Align::Right), ("X", Align::Left)],
+            &[row(["a", "3", "-"]), row(["longer", "20000", ""])],
+        );
+        assert_eq!(lines, ["NAME     PODS  X", "a           3  -", "longer  20000"]);
+    }
+}
