@@ -1,1 +1,340 @@
-//! x
+//! Auto-mTLS: the two switches in Settings, and the opt-out on an Upstream.
+//!
+//! It is used where `enableAutoMtls` and `enableIntegration` are both true, the Upstream has no `sslConfig`
+//! and does not say `disableIstioAutoMtls` (Gloo 1.17 and later, its `istio_automtls` plugin).
+
+use serde_json::{Value, json};
+
+use super::advice::{Advice, Code};
+use super::gateway::AutoMtls;
+use super::mtls::{Caution, Found, Surroundings};
+use super::outcome::{Decision, Objection};
+use super::{PerObject, Wants};
+use crate::edit::Edit;
+use crate::error::Reason;
+use crate::model::{FieldPath, Kind, Object, kinds};
+
+const SWITCHES: [&str; 2] = ["enableIntegration", "enableAutoMtls"];
+const OPT_OUT: &str = "disableIstioAutoMtls";
+
+/// What is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    Enable,
+    Disable,
+}
+
+/// The switches as they stand; absent is off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Switches {
+    pub integration: bool,
+    pub auto_mtls: bool,
+}
+
+/// Reads the switches.
+pub fn switches(settings: &Value) -> Switches {
+    let options = &settings["spec"]["gloo"]["istioOptions"];
+    let [integration, auto_mtls] = SWITCHES.map(|switch| options[switch] == true);
+    Switches { integration, auto_mtls }
+}
+
+/// Whether the gateways can do what auto-mTLS asks of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Gateways {
+    /// Nobody looked: a manifest.
+    Unseen,
+    Unknown {
+        why: String,
+    },
+    /// The proxies without the whole of the sidecars, by name.
+    Seen {
+        lacking: Vec<String>,
+    },
+}
+
+impl Gateways {
+    fn against(&self) -> Option<Objection> {
+        let objection = match self {
+            Self::Unseen => return None,
+            Self::Seen { lacking } if lacking.is_empty() => return None,
+            Self::Unknown { why } => {
+                Objection::new(Reason::Unknown, format!("whether the gateways have Istio's sidecars is unknown: {why}"))
+                    .hint("--force turns it on all the same")
+            }
+            Self::Seen { lacking } => {
+                let mut objection = Objection::new(
+                    Reason::GatewayNotReady,
+                    "needs Istio's sidecars in every gateway proxy: meshed Upstreams would be 503; nothing changed",
+                );
+                objection.details = lacking.iter().map(|name| format!("without: {name}")).collect();
+                let names: Vec<_> = lacking.iter().map(|name| format!(" --name {name}")).collect();
+                objection.hint(format!("gloo-rs istio inject{}", names.concat()))
+            }
+        };
+        Some(objection)
+    }
+}
+
+/// Both switches as one change.
+pub fn on_settings(settings: &Object, wish: Wish, gateways: &Gateways, caution: Caution) -> Decision {
+    if !settings.value["spec"].is_object() {
+        return Decision::Refuse(Objection::new(Reason::NoSpec, "has no spec; nothing changed"));
+    }
+    let options = &settings.value["spec"]["gloo"]["istioOptions"];
+    let wanted = wish == Wish::Enable;
+    let edits: Vec<_> = SWITCHES
+        .into_iter()
+        .filter(|switch| (options[*switch] == true) != wanted)
+        .map(|switch| Edit::set(FieldPath::keys(&["spec", "gloo", "istioOptions", switch]), json!(wanted)))
+        .collect();
+    let state = if wanted { "enabled" } else { "disabled" };
+    if edits.is_empty() {
+        return Decision::Unchanged { message: format!("auto-mTLS already {state}") };
+    }
+    let refused = (wanted && caution == Caution::Careful).then(|| gateways.against()).flatten();
+    refused.map_or_else(|| Decision::Change { edits, message: format!("auto-mTLS {state}") }, Decision::Refuse)
+}
+
+/// The opt-out of single Upstreams: `auto-mtls disable -u X` sets it, `enable` takes it away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OptOut {
+    pub wish: Wish,
+    pub caution: Caution,
+}
+
+impl PerObject for OptOut {
+    fn kind(&self) -> &'static Kind {
+        &kinds::UPSTREAM
+    }
+
+    fn wants(&self) -> Wants {
+        Wants { peer: self.wish == Wish::Disable, gateway: self.wish == Wish::Enable }
+    }
+
+    fn decide(&self, object: &Object, found: Found, around: &Surroundings) -> Decision {
+        let spec = &object.value["spec"];
+        if !spec.is_object() {
+            let objection = Objection::new(Reason::NoSpec, "has no spec; nothing changed");
+            return if found == Found::Named { Decision::Refuse(objection) } else { Decision::Skip(objection) };
+        }
+        let path = FieldPath::keys(&["spec", OPT_OUT]);
+        let is_out = spec[OPT_OUT] == true;
+        let change = match (self.wish, is_out) {
+            (Wish::Enable, false) => return Decision::Unchanged { message: "auto-mTLS already allowed".into() },
+            (Wish::Disable, true) => return Decision::Unchanged { message: "auto-mTLS already opted out".into() },
+            (Wish::Enable, true) => {
+                Decision::Change { edits: vec![Edit::remove(path)], message: "auto-mTLS allowed".into() }
+            }
+            (Wish::Disable, false) => {
+                Decision::Change { edits: vec![Edit::set(path, json!(true))], message: "auto-mTLS opted out".into() }
+            }
+        };
+        let held_back = found == Found::Swept && self.caution == Caution::Careful && self.rests_on_it(object, around);
+        match around.peer.against_plaintext().filter(|_| held_back) {
+            Some(objection) => Decision::Skip(objection),
+            None => change,
+        }
+    }
+
+    fn by_hand(&self) -> Vec<String> {
+        vec![match self.wish {
+            Wish::Enable => format!("remove spec.{OPT_OUT}"),
+            Wish::Disable => format!("set spec.{OPT_OUT} to true"),
+        }]
+    }
+
+    fn advise(&self, object: &Object, around: &Surroundings) -> Vec<Advice> {
+        let name = &object.reference.name;
+        let mut said = Vec::new();
+        if !object.value["spec"]["sslConfig"].is_null() {
+            let what = format!("{name} has an sslConfig, which decides before auto-mTLS");
+            said.push(Advice::note(Code::NoEffect, what));
+        } else if around.auto_mtls == AutoMtls::Off {
+            said.push(Advice::note(Code::NoEffect, "auto-mTLS is off in Settings".to_owned()));
+        }
+        if self.rests_on_it(object, around)
+            && let Some(objection) = around.peer.against_plaintext()
+        {
+            let code = if objection.reason == Reason::StrictPeer { Code::StrictPeer } else { Code::Unknown };
+            said.push(Advice::warning(code, format!("{name}: {}", objection.message)));
+        }
+        if self.wish == Wish::Enable
+            && let Some(why) = harm(&without_opt_out(&object.value))
+        {
+            said.push(Advice::warning(Code::MayHarm, format!("auto-mTLS may send plaintext to {name}: {why}")));
+        }
+        said.into_iter().map(|advice| advice.about(&object.reference)).collect()
+    }
+}
+
+impl OptOut {
+    /// Whether auto-mTLS is what encrypts now, and would not afterwards.
+    fn rests_on_it(self, object: &Object, around: &Surroundings) -> bool {
+        self.wish == Wish::Disable && around.auto_mtls != AutoMtls::Off && object.value["spec"]["sslConfig"].is_null()
+    }
+}
+
+fn without_opt_out(upstream: &Value) -> Value {
+    let mut value = upstream.clone();
+    if let Some(spec) = value["spec"].as_object_mut() {
+        spec.shift_remove(OPT_OUT);
+    }
+    value
+}
+
+/// Why auto-mTLS may send plaintext where TLS was: its raw-buffer match for pods without sidecar comes before
+/// the TLS that these types bring without an `sslConfig`.
+pub fn harm(upstream: &Value) -> Option<&'static str> {
+    let spec = &upstream["spec"];
+    if !spec["sslConfig"].is_null() || spec[OPT_OUT] == true {
+        return None;
+    }
+    if spec["aws"].is_object() {
+        return Some("aws has TLS of its own");
+    }
+    if spec["azure"].is_object() {
+        return Some("azure has TLS of its own");
+    }
+    let fixed = &spec["static"];
+    let https = || fixed["hosts"].as_array().is_some_and(|hosts| hosts.iter().any(|host| host["port"] == 443));
+    // Gloo's static plugin: TLS if asked for, or at port 443 unless it is turned down.
+    let tls = fixed["useTls"] == true || (fixed["useTls"].is_null() && https());
+    tls.then_some("static, with TLS without an sslConfig")
+}
+
+/// The warning for Upstreams that auto-mTLS may harm, each `namespace/name` and why.
+pub fn on_harm(upstreams: &[(String, &'static str)]) -> Option<Advice> {
+    if upstreams.is_empty() {
+        return None;
+    }
+    let names: Vec<_> = upstreams.iter().map(|(name, _)| name.as_str()).collect();
+    Some(
+        Advice::warning(Code::MayHarm, "auto-mTLS may send plaintext to Upstreams with TLS of their own")
+            .details(upstreams.iter().map(|(name, why)| format!("{name}: {why}")))
+            .hint(format!("gloo-rs istio auto-mtls disable -u {}", names.join(","))),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::edit::json::apply;
+    use crate::plan::backend::Backend;
+    use crate::plan::peer::Peer;
+
+    fn settings(options: &Value) -> Object {
+        Object::new(
+            &kinds::SETTINGS,
+            json!({"metadata": {"name": "default"}, "spec": {"gloo": {"istioOptions": options}}}),
+        )
+    }
+
+    fn ready() -> Gateways {
+        Gateways::Seen { lacking: Vec::new() }
+    }
+
+    fn applied(object: &Object, decision: &Decision) -> Value {
+        let Decision::Change { edits, .. } = decision else { panic!("{decision:?}") };
+        apply(&object.value, edits).unwrap()
+    }
+
+    #[test]
+    fn both_switches_are_one_change_that_can_be_taken_back() {
+        let off = settings(&json!({"appendXForwardedHost": true, "enableAutoMtls": false, "enableIntegration": false}));
+        let on = applied(&off, &on_settings(&off, Wish::Enable, &ready(), Caution::Careful));
+        assert_eq!(switches(&on), Switches { integration: true, auto_mtls: true });
+        assert_eq!(on["spec"]["gloo"]["istioOptions"]["appendXForwardedHost"], true);
+        let on = Object::new(&kinds::SETTINGS, on);
+        assert!(matches!(on_settings(&on, Wish::Enable, &ready(), Caution::Careful), Decision::Unchanged { .. }));
+        assert_eq!(applied(&on, &on_settings(&on, Wish::Disable, &ready(), Caution::Careful)), off.value);
+    }
+
+    #[test]
+    fn absent_is_off_and_half_on_is_completed() {
+        for options in [Value::Null, json!({}), json!({"enableAutoMtls": false})] {
+            let it = settings(&options);
+            assert!(matches!(on_settings(&it, Wish::Disable, &ready(), Caution::Careful), Decision::Unchanged { .. }));
+        }
+        let half = settings(&json!({"enableAutoMtls": true}));
+        let Decision::Change { edits, .. } = on_settings(&half, Wish::Enable, &ready(), Caution::Careful) else {
+            panic!()
+        };
+        assert_eq!(
+            edits.iter().map(|edit| edit.path.to_string()).collect::<Vec<_>>(),
+            ["spec.gloo.istioOptions.enableIntegration"]
+        );
+    }
+
+    #[test]
+    fn it_is_not_turned_on_while_a_gateway_lacks_the_sidecars() {
+        let off = settings(&json!({}));
+        let lacking = Gateways::Seen { lacking: vec!["gateway-proxy".into()] };
+        let unknown = Gateways::Unknown { why: "may not list".into() };
+        for (gateways, reason) in [(&lacking, Reason::GatewayNotReady), (&unknown, Reason::Unknown)] {
+            let Decision::Refuse(why) = on_settings(&off, Wish::Enable, gateways, Caution::Careful) else { panic!() };
+            assert_eq!(why.reason, reason);
+            assert!(matches!(on_settings(&off, Wish::Enable, gateways, Caution::Forced), Decision::Change { .. }));
+        }
+        assert!(matches!(
+            on_settings(&off, Wish::Enable, &Gateways::Unseen, Caution::Careful),
+            Decision::Change { .. }
+        ));
+        let on = settings(&json!({"enableAutoMtls": true, "enableIntegration": true}));
+        assert!(matches!(on_settings(&on, Wish::Disable, &lacking, Caution::Careful), Decision::Change { .. }));
+    }
+
+    fn upstream(spec: &Value) -> Object {
+        Object::new(&kinds::UPSTREAM, json!({"metadata": {"name": "a"}, "spec": spec}))
+    }
+
+    fn around(peer: Peer, auto_mtls: AutoMtls) -> Surroundings {
+        Surroundings { backend: Backend::Unseen, peer, auto_mtls }
+    }
+
+    #[test]
+    fn an_upstream_opts_out_and_in_again() {
+        let calm = around(Peer::Permissive, AutoMtls::On);
+        let plan = |wish| OptOut { wish, caution: Caution::Careful };
+        let it = upstream(&json!({"kube": {}}));
+        let out = applied(&it, &plan(Wish::Disable).decide(&it, Found::Named, &calm));
+        assert_eq!(out["spec"]["disableIstioAutoMtls"], true);
+        let out = Object::new(&kinds::UPSTREAM, out);
+        assert!(matches!(plan(Wish::Disable).decide(&out, Found::Swept, &calm), Decision::Unchanged { .. }));
+        assert_eq!(applied(&out, &plan(Wish::Enable).decide(&out, Found::Named, &calm)), it.value);
+        assert!(matches!(plan(Wish::Enable).decide(&it, Found::Named, &calm), Decision::Unchanged { .. }));
+    }
+
+    #[test]
+    fn a_strict_peer_is_warned_of_when_named_and_skipped_in_a_sweep() {
+        let strict = |auto| around(Peer::Strict { source: "istio-system/test, mesh".into() }, auto);
+        let plan = OptOut { wish: Wish::Disable, caution: Caution::Careful };
+        let it = upstream(&json!({"kube": {}}));
+        assert!(matches!(plan.decide(&it, Found::Swept, &strict(AutoMtls::On)), Decision::Skip(_)));
+        assert!(matches!(plan.decide(&it, Found::Named, &strict(AutoMtls::On)), Decision::Change { .. }));
+        assert_eq!(plan.advise(&it, &strict(AutoMtls::On))[0].code, Code::StrictPeer);
+        assert!(matches!(plan.decide(&it, Found::Swept, &strict(AutoMtls::Off)), Decision::Change { .. }));
+        let forced = OptOut { caution: Caution::Forced, ..plan };
+        assert!(matches!(forced.decide(&it, Found::Swept, &strict(AutoMtls::On)), Decision::Change { .. }));
+    }
+
+    #[test]
+    fn what_has_tls_of_its_own_without_an_ssl_config_may_be_harmed() {
+        let table = [
+            (json!({"aws": {}}), true),
+            (json!({"azure": {}}), true),
+            (json!({"static": {"useTls": true}}), true),
+            (json!({"static": {"hosts": [{"addr": "x", "port": 443}]}}), true),
+            (json!({"static": {"hosts": [{"addr": "x", "port": 443}], "useTls": false}}), false),
+            (json!({"static": {"hosts": [{"addr": "x", "port": 80}]}}), false),
+            (json!({"static": {"useTls": true}, "sslConfig": {}}), false),
+            (json!({"aws": {}, "disableIstioAutoMtls": true}), false),
+            (json!({"kube": {}}), false),
+        ];
+        for (spec, harmed) in table {
+            assert_eq!(harm(&json!({"spec": spec})).is_some(), harmed, "{spec}");
+        }
+        let advice = on_harm(&[("a".into(), "aws has TLS of its own"), ("b".into(), "x")]).unwrap();
+        assert_eq!(advice.hint.as_deref(), Some("gloo-rs istio auto-mtls disable -u a,b"));
+        assert_eq!(on_harm(&[]), None);
+    }
+}

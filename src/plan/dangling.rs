@@ -1,1 +1,218 @@
-//! x
+//! What would be left pointing at `gateway_proxy_sds` once the cluster is gone: Envoy refuses such configuration.
+
+use serde_json::Value;
+
+use super::auto_mtls::switches;
+use super::mtls::{self, Caution, Foreign, Found, Policy, SDS_CLUSTER, SDS_TARGET, Surroundings, Tls, tls_of};
+use super::outcome::{Decision, Objection};
+use super::sidecars::Step;
+use crate::error::Reason;
+use crate::model::{Object, ObjectRef};
+
+/// One object that points at the cluster, and with which fields.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dangling {
+    pub object: ObjectRef,
+    /// `spec.sslConfig.sds`
+    pub paths: Vec<String>,
+}
+
+/// Whether Upstreams are changed with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Upstreams {
+    Refuse,
+    /// `--include-upstreams`
+    Include,
+}
+
+/// The namespaces that Gloo watches; none is all of them.
+pub fn watched(settings: &Value) -> Option<Vec<String>> {
+    let spec = &settings["spec"];
+    let mut watched: Vec<String> =
+        spec["watchNamespaces"].as_array()?.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+    if watched.is_empty() || watched.iter().any(String::is_empty) {
+        return None;
+    }
+    // Gloo watches where its discovery writes, listed or not.
+    watched.extend(spec["discoveryNamespace"].as_str().map(str::to_owned));
+    watched.sort_unstable();
+    watched.dedup();
+    Some(watched)
+}
+
+/// What of an Upstream, `VirtualService` or Gateway points at the cluster, wherever in its spec.
+pub fn of(object: &Object) -> Option<Dangling> {
+    let mut paths = Vec::new();
+    search(&object.value["spec"], "spec", &mut paths);
+    (!paths.is_empty()).then(|| Dangling { object: object.reference.clone(), paths })
+}
+
+/// Auto-mTLS makes every meshed Upstream point at it.
+pub fn of_settings(settings: &Object) -> Option<Dangling> {
+    let on = switches(&settings.value);
+    (on.integration && on.auto_mtls).then(|| Dangling {
+        object: settings.reference.clone(),
+        paths: vec!["spec.gloo.istioOptions.enableAutoMtls".to_owned()],
+    })
+}
+
+fn search(value: &Value, path: &str, found: &mut Vec<String>) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                let path = format!("{path}.{key}");
+                if key == "sds" && leads_here(value) {
+                    found.push(path);
+                } else {
+                    search(value, &path, found);
+                }
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                search(item, &format!("{path}[{index}]"), found);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Gloo takes the cluster for an `sds` block that names none (projects/gloo/pkg/utils/ssl.go, buildSds).
+fn leads_here(sds: &Value) -> bool {
+    let target = &sds["targetUri"];
+    let by_default =
+        sds["clusterName"].as_str().unwrap_or_default().is_empty() && (target.is_null() || *target == SDS_TARGET);
+    sds.is_object() && (sds["clusterName"] == SDS_CLUSTER || (by_default && sds["callCredentials"].is_null()))
+}
+
+/// The change that takes an Upstream off the cluster; none where something else of it points there too.
+pub fn release(upstream: &Object) -> Option<Step> {
+    let is_all = matches!(tls_of(&upstream.value), Tls::Istio(_))
+        && of(upstream).is_some_and(|it| it.paths == ["spec.sslConfig.sds"]);
+    let policy = Policy { wish: mtls::Wish::Disable, foreign: Foreign::Keep, caution: Caution::Careful };
+    match mtls::decide(upstream, Found::Named, policy, &Surroundings::unseen()) {
+        Decision::Change { edits, message } if is_all => {
+            Some(Step { object: upstream.reference.clone(), edits, message })
+        }
+        _ => None,
+    }
+}
+
+/// Why nothing is uninjected: these would be left behind. `hidden` are lists that were not allowed.
+///
+/// With `--include-upstreams` the caller leaves out what [`release`] takes care of.
+pub fn against(left: &[Dangling], hidden: &[String], upstreams: Upstreams) -> Option<Objection> {
+    if left.is_empty() {
+        return (!hidden.is_empty()).then(|| {
+            let why = format!("what points at {SDS_CLUSTER} is unknown: {}; nothing changed", hidden.join(", "));
+            Objection::new(Reason::Unknown, why).hint("--force goes on all the same")
+        });
+    }
+    let count = left.len();
+    let objects = if count == 1 { "object points" } else { "objects point" };
+    let why = format!("{count} {objects} at the cluster {SDS_CLUSTER}; nothing changed");
+    let mut objection = Objection::new(Reason::StillUsed, why);
+    objection.details = left
+        .iter()
+        .map(|it| {
+            let namespace =
+                if it.object.namespace.is_empty() { String::new() } else { format!(" in {}", it.object.namespace) };
+            format!("{}{namespace}: {}", it.object, it.paths.join(", "))
+        })
+        .collect();
+    let is = |plural: &str| left.iter().any(|it| it.object.kind.plural == plural);
+    let hint = match upstreams {
+        _ if is("settings") => "gloo-rs istio auto-mtls disable",
+        Upstreams::Refuse if is("upstreams") => "--include-upstreams takes it out of the Upstreams",
+        _ => "take those fields out, then run this again",
+    };
+    Some(objection.hint(hint))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::edit::json::apply;
+    use crate::model::kinds::{GATEWAY, SETTINGS, UPSTREAM, VIRTUAL_SERVICE};
+
+    fn upstream(spec: &Value) -> Object {
+        Object::new(&UPSTREAM, json!({"metadata": {"name": "a", "namespace": "shop"}, "spec": spec}))
+    }
+
+    #[test]
+    fn upstreams_point_at_it_by_name_and_by_saying_nothing() {
+        let table = [
+            (json!({"clusterName": "gateway_proxy_sds"}), true),
+            (json!({"certificatesSecretName": "mine"}), true),
+            (json!({"targetUri": "127.0.0.1:8234"}), true),
+            (json!({"clusterName": ""}), true),
+            (json!({"clusterName": "other"}), false),
+            (json!({"targetUri": "10.0.0.1:1"}), false),
+            (json!({"callCredentials": {}}), false),
+        ];
+        for (sds, points) in table {
+            assert_eq!(of(&upstream(&json!({"sslConfig": {"sds": sds}}))).is_some(), points, "{sds}");
+        }
+        assert_eq!(of(&upstream(&json!({"sslConfig": {"secretRef": {}}}))), None);
+        assert_eq!(of(&upstream(&Value::Null)), None);
+    }
+
+    #[test]
+    fn downstream_and_failover_are_found_wherever_they_stand() {
+        let sds = json!({"clusterName": SDS_CLUSTER});
+        let service = Object::new(&VIRTUAL_SERVICE, json!({"spec": {"sslConfig": {"sds": sds}}}));
+        assert_eq!(of(&service).unwrap().paths, ["spec.sslConfig.sds"]);
+        let gateway =
+            json!({"spec": {"hybridGateway": {"matchedGateways": [{"matcher": {"sslConfig": {"sds": sds}}}]}}});
+        let gateway = Object::new(&GATEWAY, gateway);
+        assert_eq!(of(&gateway).unwrap().paths, ["spec.hybridGateway.matchedGateways[0].matcher.sslConfig.sds"]);
+        let failover = upstream(
+            &json!({"failover": {"x": [{"upstreamSslConfig": {"sds": {}}}]}, "sslConfig": mtls::istio_ssl_config()}),
+        );
+        assert_eq!(of(&failover).unwrap().paths.len(), 2);
+        assert_eq!(release(&failover), None);
+    }
+
+    #[test]
+    fn settings_count_with_both_switches_only() {
+        let of = |auto: bool, integration: bool| {
+            let options = json!({"enableAutoMtls": auto, "enableIntegration": integration});
+            of_settings(&Object::new(&SETTINGS, json!({"spec": {"gloo": {"istioOptions": options}}})))
+        };
+        assert!(of(true, true).is_some());
+        assert!(of(true, false).is_none() && of(false, true).is_none());
+    }
+
+    #[test]
+    fn an_upstream_of_istios_alone_is_released_and_another_is_left_to_its_owner() {
+        let it = upstream(&json!({"kube": {}, "sslConfig": mtls::istio_ssl_config()}));
+        let step = release(&it).unwrap();
+        let bare = apply(&it.value, &step.edits).unwrap();
+        assert_eq!(bare["spec"], json!({"kube": {}}));
+        assert_eq!(release(&upstream(&json!({"sslConfig": {"sds": {"certificatesSecretName": "mine"}}}))), None);
+        assert_eq!(release(&upstream(&json!({"kube": {}}))), None);
+    }
+
+    #[test]
+    fn it_refuses_and_lists_and_what_could_not_be_listed_counts() {
+        let left = [of(&upstream(&json!({"sslConfig": mtls::istio_ssl_config()}))).unwrap()];
+        let refused = against(&left, &[], Upstreams::Refuse).unwrap();
+        assert_eq!(refused.details, ["upstream.gloo.solo.io/a in shop: spec.sslConfig.sds"]);
+        assert!(refused.hint.unwrap().starts_with("--include-upstreams"));
+        let hidden = ["may not list virtualservices".to_owned()];
+        assert_eq!(against(&[], &hidden, Upstreams::Include).unwrap().reason, Reason::Unknown);
+        assert_eq!(against(&[], &[], Upstreams::Refuse), None);
+    }
+
+    #[test]
+    fn watched_namespaces_are_those_listed_and_discoverys() {
+        assert_eq!(watched(&json!({"spec": {}})), None);
+        assert_eq!(watched(&json!({"spec": {"watchNamespaces": []}})), None);
+        assert_eq!(
+            watched(&json!({"spec": {"watchNamespaces": ["shop"], "discoveryNamespace": "gloo-system"}})),
+            Some(vec!["gloo-system".to_owned(), "shop".to_owned()])
+        );
+    }
+}

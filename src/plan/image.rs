@@ -152,7 +152,8 @@ pub fn sds_image(gloo: &str) -> Result<Image, NeedsFlag> {
 /// Where the image does not tell: a mirrored name, a digest without a tag.
 pub fn proxyv2_image(pilot: &str) -> Result<Image, NeedsFlag> {
     let needs = |why: String| NeedsFlag::new(NeedsFlag::ISTIO_PROXY, why);
-    let image = Image::parse(pilot).map_err(|why| needs(format!("the istiod image {pilot:?} cannot be read: {why}")))?;
+    let image =
+        Image::parse(pilot).map_err(|why| needs(format!("the istiod image {pilot:?} cannot be read: {why}")))?;
     if image.name() != "pilot" {
         return Err(needs(format!("the istiod image {image} does not tell the proxy's: its name is not pilot")));
     }
@@ -172,7 +173,8 @@ fn is_registry(text: &str) -> bool {
     let is_port = |port: &str| !port.is_empty() && port.len() <= 5 && port.bytes().all(|b| b.is_ascii_digit());
     if let Some(rest) = text.strip_prefix('[') {
         let Some((address, port)) = rest.split_once(']') else { return false };
-        let is_address = !address.is_empty() && address.bytes().all(|b| b.is_ascii_hexdigit() || b == b':' || b == b'.');
+        let is_address =
+            !address.is_empty() && address.bytes().all(|b| b.is_ascii_hexdigit() || b == b':' || b == b'.');
         return is_address && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port));
     }
     let (host, port) = match text.split_once(':') {
@@ -246,7 +248,10 @@ mod tests {
         for (pilot, proxy) in [
             ("docker.io/istio/pilot:1.28.3", "docker.io/istio/proxyv2:1.28.3"),
             ("localhost:5000/pilot:1.28.3", "localhost:5000/proxyv2:1.28.3"),
-            ("us-docker.pkg.dev/gloo-mesh/istio-0a/pilot:1.21.0-solo", "us-docker.pkg.dev/gloo-mesh/istio-0a/proxyv2:1.21.0-solo"),
+            (
+                "us-docker.pkg.dev/gloo-mesh/istio-0a/pilot:1.21.0-solo",
+                "us-docker.pkg.dev/gloo-mesh/istio-0a/proxyv2:1.21.0-solo",
+            ),
             (both.as_str(), "docker.io:443/istio/proxyv2:1.28.3-distroless"),
         ] {
             assert_eq!(proxyv2_image(pilot).map(|image| image.to_string()), Ok(proxy.to_owned()), "{pilot}");
@@ -258,7 +263,8 @@ mod tests {
 
     #[test]
     fn what_no_registry_takes_is_no_reference() {
-        for text in ["", "A/b", "a//b", "a:", "a:b:c", "a@sha256:short", "a b", "-a", "a/", "/a", "a.b:x/c", "a:\u{1b}"] {
+        for text in ["", "A/b", "a//b", "a:", "a:b:c", "a@sha256:short", "a b", "-a", "a/", "/a", "a.b:x/c", "a:\u{1b}"]
+        {
             assert!(Image::parse(text).is_err(), "{text:?}");
         }
     }

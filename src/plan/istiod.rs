@@ -198,9 +198,8 @@ fn tags(seen: &Seen, namespace: &str, revision: &str) -> Vec<Tag> {
             let name = text(&labels[TAG_LABEL])?;
             (labels[REVISION_LABEL] == *revision && calls(webhook, namespace)).then(|| {
                 let service = format!("istiod-revision-tag-{name}");
-                let is_it = |it: &&Value| {
-                    it["metadata"]["name"] == *service && it["metadata"]["namespace"] == *namespace
-                };
+                let is_it =
+                    |it: &&Value| it["metadata"]["name"] == *service && it["metadata"]["namespace"] == *namespace;
                 Tag {
                     name: name.to_owned(),
                     address: seen.services.iter().find(is_it).map(|_| address(&service, namespace)),
@@ -286,7 +285,8 @@ fn named(all: &[Istiod], wanted: &str) -> Result<Choice, Failure> {
         ([(istiod, tag)], _) => Ok(choice(istiod, Some(tag), Because::Flag)),
         ([], [istiod]) => Ok(choice(istiod, None, Because::Flag)),
         ([], []) => {
-            let failure = Failure::new(Exit::SaidNo, Reason::NoIstiod, format!("no istiod of revision or tag {wanted}"));
+            let failure =
+                Failure::new(Exit::SaidNo, Reason::NoIstiod, format!("no istiod of revision or tag {wanted}"));
             Err(with_list(failure, all).hint("gloo-rs istio revisions"))
         }
         _ => {

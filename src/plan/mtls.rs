@@ -17,7 +17,8 @@ use crate::model::{FieldPath, Kind, Object, kinds};
 
 /// The static cluster of a gateway's bootstrap that serves Istio's certificates.
 pub const SDS_CLUSTER: &str = "gateway_proxy_sds";
-const SDS_TARGET: &str = "127.0.0.1:8234";
+/// Where that cluster leads.
+pub const SDS_TARGET: &str = "127.0.0.1:8234";
 const CERTIFICATE: &str = "istio_server_cert";
 const VALIDATION: &str = "istio_validation_context";
 

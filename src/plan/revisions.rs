@@ -264,9 +264,8 @@ fn unknowns<'i>(inputs: &'i Inputs) -> impl Iterator<Item = Advice> + 'i {
         ("pods", why(&inputs.pods)),
         ("gateways", why(&inputs.gateways)),
     ];
-    all.into_iter().filter_map(|(what, why)| {
-        why.map(|why| Advice::note(Code::Unknown, format!("{what} are unknown: {why}")))
-    })
+    all.into_iter()
+        .filter_map(|(what, why)| why.map(|why| Advice::note(Code::Unknown, format!("{what} are unknown: {why}"))))
 }
 
 fn on_stale(tally: &Tally) -> impl Iterator<Item = Advice> + '_ {
@@ -286,10 +285,8 @@ fn on_stale(tally: &Tally) -> impl Iterator<Item = Advice> + '_ {
 fn on_tags(istiods: &[Istiod]) -> impl Iterator<Item = Advice> + '_ {
     istiods.iter().filter(|istiod| !istiod.is_ready()).flat_map(|istiod| {
         istiod.tags.iter().map(|tag| {
-            let what = format!(
-                "tag {} points at {} ({}), which is not ready",
-                tag.name, istiod.revision, istiod.version
-            );
+            let what =
+                format!("tag {} points at {} ({}), which is not ready", tag.name, istiod.revision, istiod.version);
             Advice::warning(Code::IstiodNotReady, what)
         })
     })
@@ -305,7 +302,8 @@ fn on_missing<'i>(inputs: &'i Inputs) -> impl Iterator<Item = Advice> + 'i {
     let known = |revision: &str| inputs.istiods.iter().any(|istiod| istiod.revision == revision);
     let pods = inputs.pods.read().into_iter().flat_map(|tally| &tally.by_revision);
     let orphans = pods.filter(move |(revision, _)| !known(revision)).map(move |(revision, pods)| {
-        warning(format!("{pods} pods run on {revision}, which no istiod here has"))
+        let run = if *pods == 1 { "pod runs" } else { "pods run" };
+        warning(format!("{pods} {run} on {revision}, which no istiod here has"))
     });
     let gateways = inputs.gateways.read().into_iter().flatten();
     let lost = gateways.filter(|it| !inputs.istiods.iter().any(|istiod| istiod.serves(&it.address))).map(move |it| {

@@ -14,7 +14,9 @@ pub fn table(columns: &[(&str, Align)], rows: &[Vec<String>]) -> Vec<String> {
     let widths: Vec<usize> = columns
         .iter()
         .enumerate()
-        .map(|(at, (head, _))| rows.iter().filter_map(|row| row.get(at)).map(|cell| length(cell)).fold(length(head), usize::max))
+        .map(|(at, (head, _))| {
+            rows.iter().filter_map(|row| row.get(at)).map(|cell| length(cell)).fold(length(head), usize::max)
+        })
         .collect();
     let head: Vec<String> = columns.iter().map(|(head, _)| (*head).to_owned()).collect();
     std::iter::once(&head).chain(rows).map(|row| line(columns, &widths, row)).collect()

@@ -125,7 +125,10 @@ fn nothing_is_removed_from_what_cannot_be_read_and_does_not_name_the_cluster() {
     let unread = "id: {{.PodName}}\n\tx: [\n";
     assert_eq!(remove(unread).as_deref(), Ok(unread));
     let named = format!("{unread}gateway_proxy_sds");
-    assert_eq!(remove(&named).unwrap_err().manual, ["remove the cluster named gateway_proxy_sds from the static clusters"]);
+    assert_eq!(
+        remove(&named).unwrap_err().manual,
+        ["remove the cluster named gateway_proxy_sds from the static clusters"]
+    );
 }
 
 #[test]

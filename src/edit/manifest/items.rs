@@ -40,11 +40,8 @@ fn change(
     index: usize,
     wanted: impl for<'n> FnOnce(&Value, Task<'n>) -> Option<(Task<'n>, Value)>,
 ) -> Result<String, Unsafe> {
-    let at = |byte: usize, why: String| Unsafe {
-        line: 1 + text[..byte].matches('\n').count(),
-        why,
-        manual: Vec::new(),
-    };
+    let at =
+        |byte: usize, why: String| Unsafe { line: 1 + text[..byte].matches('\n').count(), why, manual: Vec::new() };
     let from = |problem: yaml::Problem| Unsafe { line: problem.line, why: problem.message, manual: Vec::new() };
     let value = yaml::parse(text).map_err(from)?;
     let root = yaml::outline(text).map_err(from)?.ok_or_else(|| at(0, "the document is empty".to_owned()))?;

@@ -219,7 +219,23 @@ mod tests {
         for word in ["istio", "istio_server_cert", "docker.io/istio/proxyv2", "a-b", "127.0.0.1", "0.25s"] {
             assert_eq!(scalar_text(word, false), word);
         }
-        for word in ["127.0.0.1:8234", "yes", "ON", "y", "1_000", "012", "", "-", "~", "a b", "a:b", "\u{85}", "1.1", "0.25", "1e3"] {
+        for word in [
+            "127.0.0.1:8234",
+            "yes",
+            "ON",
+            "y",
+            "1_000",
+            "012",
+            "",
+            "-",
+            "~",
+            "a b",
+            "a:b",
+            "\u{85}",
+            "1.1",
+            "0.25",
+            "1e3",
+        ] {
             assert!(scalar_text(word, false).starts_with('"'), "{word}");
         }
         assert_eq!(scalar_text("a\u{85}\"", false), r#""a\u0085\"""#);

@@ -50,7 +50,11 @@ fn three() -> Vec<Istiod> {
         service("istio-system", "istiod", "default"),
     ];
     let config_maps = [
-        mesh_config("istio-system", "istio-1-28", "defaultConfig: {meshId: m1}\ntrustDomain: td\nrootNamespace: root\n"),
+        mesh_config(
+            "istio-system",
+            "istio-1-28",
+            "defaultConfig: {meshId: m1}\ntrustDomain: td\nrootNamespace: root\n",
+        ),
         mesh_config("istio-system", "istio-1-27", "trustDomain: td27\n"),
     ];
     let webhooks = [webhook(None, "1-28"), webhook(Some("prod"), "1-28"), webhook(Some("canary"), "1-28")];
@@ -75,7 +79,13 @@ fn an_istiod_tells_what_a_gateway_needs_to_know() {
 
 #[test]
 fn istiods_of_other_builds_and_namespaces_are_found_by_label() {
-    let solo = deployment("gm-iop-1-21", "istiod-1-21", Some("1-21"), "us-docker.pkg.dev/gloo-mesh/istio/pilot:1.21.0-solo", 1);
+    let solo = deployment(
+        "gm-iop-1-21",
+        "istiod-1-21",
+        Some("1-21"),
+        "us-docker.pkg.dev/gloo-mesh/istio/pilot:1.21.0-solo",
+        1,
+    );
     let all = all(&Seen { deployments: &[solo], ..Seen::default() });
     assert_eq!(all[0].address, "istiod-1-21.gm-iop-1-21.svc:15012");
     assert_eq!(all[0].version, "1.21.0-solo");
@@ -127,10 +137,7 @@ fn a_revision_that_is_not_ready_is_warned_of_and_one_that_is_not_there_is_an_err
 
 #[test]
 fn two_istiods_of_one_name_need_the_namespace() {
-    let both = [
-        deployment("a", "istiod", Some("x"), "pilot:1", 1),
-        deployment("b", "istiod", Some("x"), "pilot:2", 1),
-    ];
+    let both = [deployment("a", "istiod", Some("x"), "pilot:1", 1), deployment("b", "istiod", Some("x"), "pilot:2", 1)];
     let all = all(&Seen { deployments: &both, ..Seen::default() });
     let failure = choose(&all, Some("x"), None).unwrap_err();
     assert!(failure.hints[0].contains("--istio-namespace"));

@@ -12,9 +12,7 @@ fn istiods() -> Vec<Istiod> {
             "status": {"readyReplicas": ready},
         })
     };
-    let tag = |name: &str, revision: &str| {
-        json!({"metadata": {"name": name, "labels": {"istio.io/tag": name, "istio.io/rev": revision}}})
-    };
+    let tag = |name: &str, revision: &str| json!({"metadata": {"name": name, "labels": {"istio.io/tag": name, "istio.io/rev": revision}}});
     istiod::all(&Seen {
         deployments: &[of("1-26", 0), of("1-27", 1), of("1-28", 1), of("1-29", 1)],
         webhooks: &[tag("prod", "1-28"), tag("default", "1-26")],
@@ -115,7 +113,7 @@ fn what_is_wrong_is_said_with_what_to_do() {
             "3 pods on 1-27 are bound to 1-28 now: restart to move",
             "tag default points at 1-26 (v1-26), which is not ready",
             "namespace old is bound by istio.io/rev=1-20, which no istiod here has",
-            "1 pods run on 1-20, which no istiod here has",
+            "1 pod runs on 1-20, which no istiod here has",
         ]
     );
     assert_eq!(said[0].hint.as_deref(), Some("gloo-rs istio enroll free orders shop --revision 1-28"));

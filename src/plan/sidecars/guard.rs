@@ -75,11 +75,8 @@ pub fn against_gateway_api(makers: &Makers) -> Option<Objection> {
 /// Why nothing is changed on a proxy whose xDS goes through the cluster.
 pub fn against_gloo_mtls(makers: &Makers) -> Option<Objection> {
     makers.gloo_mtls.then(|| {
-        Objection::new(
-            Reason::Managed,
-            "has glooMtls, whose xDS goes through gateway_proxy_sds; nothing changed",
-        )
-        .hint("change Istio in the Helm values beside glooMtls: gloo-rs upgrade-values")
+        Objection::new(Reason::Managed, "has glooMtls, whose xDS goes through gateway_proxy_sds; nothing changed")
+            .hint("change Istio in the Helm values beside glooMtls: gloo-rs upgrade-values")
     })
 }
 

@@ -252,9 +252,8 @@ fn is_typed(value: &Provenance) -> bool {
 
 /// `revision 1-27 -> 1-28`, or the addresses where no revision tells them apart.
 fn moved(before: &str, after: &str, istiods: &[Istiod]) -> String {
-    let revision = |address: &str| {
-        istiods.iter().find(|istiod| istiod.serves(address)).map(|istiod| istiod.revision.as_str())
-    };
+    let revision =
+        |address: &str| istiods.iter().find(|istiod| istiod.serves(address)).map(|istiod| istiod.revision.as_str());
     match (revision(before), revision(after)) {
         (Some(old), Some(new)) if old != new => format!("revision {old} -> {new}"),
         _ => format!("istiod {before} -> {after}"),

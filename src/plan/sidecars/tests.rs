@@ -4,8 +4,8 @@ use serde_json::json;
 use super::state::{Extent, Part, state};
 use super::*;
 use crate::edit::json::apply;
-use crate::model::kinds::{CONFIG_MAP, DAEMON_SET, DEPLOYMENT};
 use crate::model::Kind;
+use crate::model::kinds::{CONFIG_MAP, DAEMON_SET, DEPLOYMENT};
 use crate::plan::advice::Code;
 use crate::plan::istiod::{self, Seen};
 
@@ -25,11 +25,7 @@ fn config_map(bootstrap: &str) -> Object {
 }
 
 fn proxy_of(workload: Value, bootstrap: &str) -> Proxy {
-    Proxy {
-        workload: Object::new(&DEPLOYMENT, workload),
-        bootstrap: Some(config_map(bootstrap)),
-        pods: Pods::Unseen,
-    }
+    Proxy { workload: Object::new(&DEPLOYMENT, workload), bootstrap: Some(config_map(bootstrap)), pods: Pods::Unseen }
 }
 
 fn clean() -> Proxy {
@@ -233,7 +229,8 @@ fn glooctl() -> Proxy {
         .collect();
     edits.push(Edit::remove(of_container("sds", "readinessProbe")));
     edits.push(Edit::remove(in_container("sds", "env", "LOG_LEVEL")));
-    let config = json!({"name": "PROXY_CONFIG", "value": "{ \"discoveryAddress\": istiod-1-28.istio-system.svc:15012 }"});
+    let config =
+        json!({"name": "PROXY_CONFIG", "value": "{ \"discoveryAddress\": istiod-1-28.istio-system.svc:15012 }"});
     edits.push(Edit::set(in_container("istio-proxy", "env", "PROXY_CONFIG"), config));
     proxy.workload.value = apply(&proxy.workload.value, &edits).unwrap();
     proxy
@@ -255,8 +252,7 @@ fn partial_states() -> Vec<(&'static str, Proxy)> {
         proxy.bootstrap = Some(config_map(bootstrap));
         proxy
     };
-    let all_volumes: Vec<_> =
-        parts::volumes().iter().map(|it| volume(it["name"].as_str().unwrap())).collect();
+    let all_volumes: Vec<_> = parts::volumes().iter().map(|it| volume(it["name"].as_str().unwrap())).collect();
     vec![
         ("nothing", clean()),
         ("all of it", full.clone()),
@@ -266,7 +262,10 @@ fn partial_states() -> Vec<(&'static str, Proxy)> {
         ("istio-proxy alone", gone(&[sds.clone()])),
         ("volumes left over, no containers", gone(&[sds.clone(), istio.clone()])),
         ("volumes left over, no containers, no cluster", with(gone(&[sds.clone(), istio.clone()]), BOOTSTRAP)),
-        ("one volume left over", with(gone(&[vec![sds.clone(), istio.clone()], all_volumes[1..].to_vec()].concat()), BOOTSTRAP)),
+        (
+            "one volume left over",
+            with(gone(&[vec![sds.clone(), istio.clone()], all_volumes[1..].to_vec()].concat()), BOOTSTRAP),
+        ),
         ("no volumes", gone(&all_volumes)),
         ("sds without its switch", gone(&[env("sds", "ISTIO_MTLS_SDS_ENABLED")])),
         ("sds without certificates", gone(&[in_container("sds", "volumeMounts", "istio-certs")])),
@@ -278,11 +277,17 @@ fn partial_states() -> Vec<(&'static str, Proxy)> {
         ("istio-proxy without any env", gone(&[of_container("istio-proxy", "env")])),
         (
             "Envoy of istio-proxy not disabled",
-            cut(vec![Edit::set(env("istio-proxy", "DISABLE_ENVOY"), json!({"name": "DISABLE_ENVOY", "value": "false"}))]),
+            cut(vec![Edit::set(
+                env("istio-proxy", "DISABLE_ENVOY"),
+                json!({"name": "DISABLE_ENVOY", "value": "false"}),
+            )]),
         ),
         (
             "PROXY_CONFIG without address",
-            cut(vec![Edit::set(env("istio-proxy", "PROXY_CONFIG"), json!({"name": "PROXY_CONFIG", "value": "{\"concurrency\":2}"}))]),
+            cut(vec![Edit::set(
+                env("istio-proxy", "PROXY_CONFIG"),
+                json!({"name": "PROXY_CONFIG", "value": "{\"concurrency\":2}"}),
+            )]),
         ),
         ("as glooctl injects", glooctl()),
         ("as glooctl injects, without cluster", with(glooctl(), BOOTSTRAP)),
@@ -307,7 +312,8 @@ fn every_partial_state_ends_full_by_inject_and_clean_by_uninject() {
                 let bare = after(start, &uninjected(start).unwrap());
                 assert_eq!(extent(&bare), Extent::Clean, "{name}");
                 assert_eq!(bare.bootstrap_text(), Some(BOOTSTRAP), "{name}");
-                let template = without_key(&bare.workload.value, &["spec", "template", "metadata", "annotations", RESTARTED_AT]);
+                let template =
+                    without_key(&bare.workload.value, &["spec", "template", "metadata", "annotations", RESTARTED_AT]);
                 assert_eq!(template, clean().workload.value, "{name}");
                 assert!(!uninjected(&bare).unwrap().changes(), "{name}");
             }
@@ -396,7 +402,10 @@ fn a_helm_owned_workload_is_changed_with_a_warning_that_names_the_lasting_comman
 #[test]
 fn volumes_that_another_container_mounts_stay() {
     let mut proxy = after(&clean(), &injected(&clean(), &typed_revision("1-28")).unwrap());
-    let mount = Edit::set(in_container("gateway-proxy", "volumeMounts", "istio-certs"), json!({"name": "istio-certs", "mountPath": "/x"}));
+    let mount = Edit::set(
+        in_container("gateway-proxy", "volumeMounts", "istio-certs"),
+        json!({"name": "istio-certs", "mountPath": "/x"}),
+    );
     proxy.workload.value = apply(&proxy.workload.value, &[mount]).unwrap();
     let plan = uninjected(&proxy).unwrap();
     assert_eq!(plan.steps[1].message, "patched (kept volumes that other containers mount: istio-certs)");
@@ -423,12 +432,15 @@ fn name() -> impl Strategy<Value = String> {
 
 fn list(max: usize) -> impl Strategy<Value = Vec<Value>> {
     prop::collection::btree_map(name(), 0..4_u8, 0..max).prop_map(|items| {
-        items.into_iter().map(|(name, kind)| match kind {
-            0 => json!({"name": name, "emptyDir": {}}),
-            1 => json!({"name": name, "mountPath": "/x", "resources": {}}),
-            2 => json!({"env": [], "name": name}),
-            _ => json!({"name": name, "unknown": {"a": [1, null, true]}}),
-        }).collect()
+        items
+            .into_iter()
+            .map(|(name, kind)| match kind {
+                0 => json!({"name": name, "emptyDir": {}}),
+                1 => json!({"name": name, "mountPath": "/x", "resources": {}}),
+                2 => json!({"env": [], "name": name}),
+                _ => json!({"name": name, "unknown": {"a": [1, null, true]}}),
+            })
+            .collect()
     })
 }
 
@@ -448,7 +460,8 @@ fn workloads() -> impl Strategy<Value = Value> {
             if let Some(set) = annotated {
                 template["metadata"]["annotations"] = if set { json!({"a/b": "c"}) } else { json!({}) };
             }
-            let mut value = json!({"metadata": {"name": "gateway-proxy", "labels": {}}, "spec": {"template": template}});
+            let mut value =
+                json!({"metadata": {"name": "gateway-proxy", "labels": {}}, "spec": {"template": template}});
             if has_replicas {
                 value["spec"]["replicas"] = json!(3);
             }

@@ -4,9 +4,7 @@ use serde_json::Value;
 
 use super::parts::{ISTIO_PROXY, SDS, volumes};
 use super::state::item;
-use super::{
-    Around, Proxy, TransactionPlan, bootstrap_path, guard, in_list, inject, objection, pod_path, restart,
-};
+use super::{Around, Proxy, TransactionPlan, bootstrap_path, guard, in_list, inject, objection, pod_path, restart};
 use crate::edit::{Edit, bootstrap};
 use crate::model::FieldPath;
 use crate::plan::advice::{Advice, Code};

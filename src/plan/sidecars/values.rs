@@ -123,12 +123,9 @@ impl Values {
                 }),
                 CLUSTER_ID,
             ),
-            sds_image: image(
-                SDS,
-                flag(&flags.sds_image, NeedsFlag::SDS),
-                image_of(proxy.container(SDS)),
-                || running_sds(around.gloo),
-            ),
+            sds_image: image(SDS, flag(&flags.sds_image, NeedsFlag::SDS), image_of(proxy.container(SDS)), || {
+                running_sds(around.gloo)
+            }),
             proxy_image: proxy_image(flags, image_of(container), around),
         }
     }
