@@ -7,6 +7,7 @@ pub mod backend;
 pub mod dangling;
 pub mod gateway;
 pub mod image;
+pub mod inverse;
 pub mod istiod;
 pub mod mtls;
 pub mod nearest;

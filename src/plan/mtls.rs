@@ -15,8 +15,8 @@ use crate::edit::Edit;
 use crate::error::Reason;
 use crate::model::{FieldPath, Kind, Object, kinds};
 
-/// The static cluster of a gateway's bootstrap that serves Istio's certificates.
-pub const SDS_CLUSTER: &str = "gateway_proxy_sds";
+pub use crate::edit::bootstrap::SDS_CLUSTER;
+
 /// Where that cluster leads.
 pub const SDS_TARGET: &str = "127.0.0.1:8234";
 const CERTIFICATE: &str = "istio_server_cert";

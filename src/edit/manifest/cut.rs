@@ -8,6 +8,7 @@ use std::ops::Range;
 use serde_json::Value;
 
 use super::place::Task;
+use super::scalar;
 use super::style::{self, Flow, column, line_start};
 use crate::yaml::{Entry, Node, Shape};
 
@@ -23,7 +24,14 @@ pub fn cuts(text: &str, root: &Node, task: &Task) -> Vec<Cut> {
     let page = Page { text, root };
     match task {
         Task::Nothing => Vec::new(),
-        Task::Replace { parent, index, value } => page.replace(parent, *index, value),
+        Task::Replace { parent, index, value } => {
+            let there = match &parent.shape {
+                Shape::Map { entries, .. } => entries.get(*index),
+                _ => None,
+            };
+            let in_place = there.and_then(|entry| scalar::cut(text, entry, value));
+            in_place.into_iter().chain(page.replace(parent, *index, value)).collect()
+        }
         Task::Fill { holder, in_flow: false, value } => page.block_value(holder, value),
         Task::Fill { holder, in_flow: true, value } => page.flow_value(&holder.value, holder.colon, value),
         Task::Insert { parent, holder, in_flow, key, value } => {

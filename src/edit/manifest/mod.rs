@@ -10,6 +10,7 @@ mod guess;
 mod items;
 mod members;
 mod place;
+mod scalar;
 mod split;
 mod style;
 

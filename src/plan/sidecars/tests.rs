@@ -258,8 +258,8 @@ fn partial_states() -> Vec<(&'static str, Proxy)> {
         ("all of it", full.clone()),
         ("cluster without sidecars (glooctl stopped half way)", with(clean(), BOOTSTRAP_ISTIO)),
         ("sidecars without cluster", with(full.clone(), BOOTSTRAP)),
-        ("sds alone", gone(&[istio.clone()])),
-        ("istio-proxy alone", gone(&[sds.clone()])),
+        ("sds alone", gone(std::slice::from_ref(&istio))),
+        ("istio-proxy alone", gone(std::slice::from_ref(&sds))),
         ("volumes left over, no containers", gone(&[sds.clone(), istio.clone()])),
         ("volumes left over, no containers, no cluster", with(gone(&[sds.clone(), istio.clone()]), BOOTSTRAP)),
         (
@@ -424,6 +424,29 @@ fn pull_secrets_that_gloo_has_and_the_gateway_lacks_are_told() {
     let around = Around { istiods: &istiods, choice: choice.as_ref(), gloo: Some(&gloo), now: None };
     let plan = inject(&clean(), &flags, &around).unwrap();
     assert_eq!(plan.advice.iter().map(|advice| advice.code).collect::<Vec<_>>(), [Code::PullSecret]);
+}
+
+/// The manifest with these edits on its one workload.
+fn edited(text: &str, edits: &[Edit]) -> String {
+    let found = crate::edit::manifest::members(text, &DEPLOYMENT).found;
+    let [crate::edit::manifest::Found::Member { place, .. }] = &found[..] else { panic!("{found:?}") };
+    crate::edit::manifest::splice(text, &[crate::edit::manifest::edit(text, place, edits).unwrap()])
+}
+
+#[test]
+fn a_rendered_chart_becomes_an_injected_one_and_back_to_the_byte() {
+    let dashes_right = CHART.replace("      - name: http", "      # keep\n      - name: http");
+    let no_end = CHART.trim_end();
+    for text in [CHART, &CHART.replace('\n', "\r\n"), &dashes_right, no_end] {
+        let proxy = proxy_of(yaml(text), BOOTSTRAP);
+        let plan = injected(&proxy, &typed_revision("1-28")).unwrap();
+        let full = edited(text, &plan.steps[1].edits);
+        assert_eq!(yaml(&full), after(&proxy, &plan).workload.value);
+        let lines: Vec<_> = full.lines().collect();
+        assert!(text.lines().all(|line| lines.contains(&line)), "{full}");
+        let back = uninjected(&proxy_of(yaml(&full), BOOTSTRAP_ISTIO)).unwrap();
+        assert_eq!(edited(&full, &back.steps[1].edits), text);
+    }
 }
 
 fn name() -> impl Strategy<Value = String> {
