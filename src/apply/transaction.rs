@@ -2,11 +2,11 @@
 //!
 //! Nothing here relies on being dropped: what was done is a value, and taking it back is a call.
 
-use crate::edit::{Edit, patch};
+use crate::edit::{Edit, json, patch};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{ApiError, Cause, DryRun, Session};
 use crate::model::{Object, ObjectRef};
-use crate::plan::inverse::{self, inverse};
+use crate::plan::inverse::inverse;
 
 /// How often a write is guarded anew because somebody else wrote other fields meanwhile.
 const TRIES: usize = 5;
@@ -60,7 +60,7 @@ pub async fn make(session: &Session, step: Step) -> Result<Done, ApiError> {
         Err(error) if error.outcome_unknown() => {
             let ObjectRef { kind, namespace, name } = &step.before.reference;
             match session.get(kind, namespace, name).await {
-                Ok(now) if inverse::holds(&step.edits, &now) => now,
+                Ok(now) if step.edits.iter().all(|edit| json::holds(&now, edit)) => now,
                 _ => return Err(error),
             }
         }
@@ -108,20 +108,20 @@ fn unplannable(object: &Object, path: &str) -> ApiError {
 /// Takes back what was done, the last first, from what is there now.
 pub async fn take_back(session: &Session, done: &[Done]) -> Vec<(ObjectRef, Undone)> {
     let mut undone = Vec::new();
-    for Done { step, .. } in done.iter().rev() {
-        undone.push((step.before.reference.clone(), take_back_one(session, step).await));
+    for done in done.iter().rev() {
+        undone.push((done.step.before.reference.clone(), take_back_one(session, done).await));
     }
     undone
 }
 
-async fn take_back_one(session: &Session, step: &Step) -> Undone {
+async fn take_back_one(session: &Session, Done { step, after }: &Done) -> Undone {
     let ObjectRef { kind, namespace, name } = &step.before.reference;
     for _ in 0..TRIES {
         let now = match session.get(kind, namespace, name).await {
             Ok(now) => Object::new(kind, now),
             Err(error) => return Undone::Stands(error.into_failure(session).message),
         };
-        let back = match inverse(&step.before.value, &step.edits, &now.value) {
+        let back = match inverse(&step.before.value, &after.value, &now.value, &step.edits) {
             Ok(back) if back.is_empty() => return Undone::Back,
             Ok(back) => back,
             Err(theirs) => {

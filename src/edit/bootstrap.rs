@@ -13,7 +13,6 @@ use crate::yaml;
 
 /// The static cluster of a gateway's bootstrap that serves Istio's certificates.
 pub const SDS_CLUSTER: &str = "gateway_proxy_sds";
-
 /// Where Envoy finds the SDS server of its own pod.
 pub const SDS_ADDRESS: (&str, u64) = ("127.0.0.1", 8234);
 

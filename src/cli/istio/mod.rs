@@ -34,6 +34,7 @@ impl Word {
     pub fn formats(&self) -> &'static [Format] {
         match self {
             Self::Revisions(_) => &[Format::Table, Format::Wide, Format::Json, Format::Yaml],
+            Self::AutoMtls(auto_mtls::Word::Status(_)) => &[Format::Text, Format::Json, Format::Yaml],
             _ => &[Format::Text, Format::Json, Format::Yaml, Format::Name],
         }
     }

@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -200,19 +202,19 @@ fn text(style: &Style) -> String {
     };
     let quoted = |text: &str| format!("{0}{text}{0}", style.quote);
     let mut out = format!("{}node:\n{}id: \"{{{{.PodName}}}}\" # keep\n", style.head, " ".repeat(style.step));
-    out.push_str(&format!("{}: # keep key\n", key("static_resources", "staticResources")));
-    out.push_str(&format!("{}clusters:\n", " ".repeat(style.step)));
+    writeln!(out, "{}: # keep key", key("static_resources", "staticResources")).unwrap();
+    writeln!(out, "{}clusters:", " ".repeat(style.step)).unwrap();
     let lead = " ".repeat(style.step + style.dash);
     for number in 0..style.clusters {
         let stat = if style.xds == Some(number) { "xds_cluster" } else { "other" };
         let (alt, wait) = (key("alt_stat_name", "altStatName"), key("connect_timeout", "connectTimeout"));
         let name = quoted(&format!("c{number}"));
         if style.flow_items {
-            out.push_str(&format!("{lead}- {{name: {name}, {alt}: {stat}, {wait}: 5s}} # keep {number}\n"));
+            writeln!(out, "{lead}- {{name: {name}, {alt}: {stat}, {wait}: 5s}} # keep {number}").unwrap();
         } else {
-            out.push_str(&format!("{lead}- name: {name} # keep {number}\n{lead}  {alt}: {stat}\n{lead}  {wait}: 5s\n"));
+            writeln!(out, "{lead}- name: {name} # keep {number}\n{lead}  {alt}: {stat}\n{lead}  {wait}: 5s").unwrap();
             if style.last_is_block_scalar && number + 1 == style.clusters {
-                out.push_str(&format!("{lead}  note: |\n{lead}    a\n{lead}    b\n"));
+                writeln!(out, "{lead}  note: |\n{lead}    a\n{lead}    b").unwrap();
             }
         }
         out.push_str(if number + 1 < style.clusters { style.gap } else { "" });

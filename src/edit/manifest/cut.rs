@@ -7,8 +7,8 @@ use std::ops::Range;
 
 use serde_json::Value;
 
-use super::literal;
 use super::place::Task;
+use super::scalar;
 use super::style::{self, Flow, column, line_start};
 use crate::yaml::{Entry, Node, Shape};
 
@@ -24,7 +24,14 @@ pub fn cuts(text: &str, root: &Node, task: &Task) -> Vec<Cut> {
     let page = Page { text, root };
     match task {
         Task::Nothing => Vec::new(),
-        Task::Replace { parent, index, value } => page.replace(parent, *index, value),
+        Task::Replace { parent, index, value } => {
+            let there = match &parent.shape {
+                Shape::Map { entries, .. } => entries.get(*index),
+                _ => None,
+            };
+            let in_place = there.and_then(|entry| scalar::cut(text, entry, value));
+            in_place.into_iter().chain(page.replace(parent, *index, value)).collect()
+        }
         Task::Fill { holder, in_flow: false, value } => page.block_value(holder, value),
         Task::Fill { holder, in_flow: true, value } => page.flow_value(&holder.value, holder.colon, value),
         Task::Insert { parent, holder, in_flow, key, value } => {
@@ -243,14 +250,14 @@ impl Page<'_> {
         let is_empty = matches!(entry.value.shape, Shape::Empty) && !entry.value.is_marked();
         let many = lines.len() > 1;
         let text = lines.join(newline);
-        let literal = value.as_str().and_then(|new| literal::cut(self.text, colon, &entry.value, new));
-        let whole = [entry.value.end, entry.value.raw_end].map(|end| {
-            // The comment behind the key stays with the key.
-            let start = if many && (below || is_empty) { head } else { colon };
-            let end = if self.text[..end].ends_with('\n') { self.lines_before(end) } else { end };
-            Cut { range: start..end.max(start), text: text.clone() }
-        });
-        literal.into_iter().chain(whole).collect()
+        [entry.value.end, entry.value.raw_end]
+            .map(|end| {
+                // The comment behind the key stays with the key.
+                let start = if many && (below || is_empty) { head } else { colon };
+                let end = if self.text[..end].ends_with('\n') { self.lines_before(end) } else { end };
+                Cut { range: start..end.max(start), text: text.clone() }
+            })
+            .to_vec()
     }
 
     /// The same end without the line breaks before it.

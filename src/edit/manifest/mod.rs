@@ -8,9 +8,9 @@
 mod cut;
 mod guess;
 mod items;
-mod literal;
 mod members;
 mod place;
+mod scalar;
 mod split;
 mod style;
 

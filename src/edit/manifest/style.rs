@@ -176,7 +176,8 @@ fn is_plain(text: &str) -> bool {
 
 /// Four numbers are no number to any reader.
 fn is_ipv4(text: &str) -> bool {
-    text.parse::<std::net::Ipv4Addr>().is_ok()
+    let is_number = |part: &str| part.bytes().all(|b| b.is_ascii_digit()) && part.parse::<u8>().is_ok();
+    text.split('.').count() == 4 && text.split('.').all(is_number)
 }
 
 /// `0.25s`, as protobuf spells a duration.

@@ -142,3 +142,31 @@ fn two_istiods_of_one_name_need_the_namespace() {
     let failure = choose(&all, Some("x"), None).unwrap_err();
     assert!(failure.hints[0].contains("--istio-namespace"));
 }
+
+#[test]
+fn the_manifests_that_istios_own_chart_renders_tell_all_of_it() {
+    let all_objects = crate::edit::manifest::values(include_str!("../../../tests/fixtures/istio.yaml"));
+    let of = |kind: &str| all_objects.iter().filter(|it| it["kind"] == kind).cloned().collect::<Vec<_>>();
+    let deployments: Vec<_> =
+        of("Deployment").into_iter().filter(|it| it["metadata"]["labels"]["app"] == "istiod").collect();
+    let seen = Seen {
+        deployments: &deployments,
+        services: &of("Service"),
+        config_maps: &of("ConfigMap"),
+        webhooks: &of("MutatingWebhookConfiguration"),
+    };
+    let told: Vec<_> = all(&seen)
+        .into_iter()
+        .map(|it| (it.revision, it.address, it.mesh_id, it.root_namespace, it.cluster_id))
+        .collect();
+    let expected = |revision: &str, service: &str| {
+        (
+            revision.to_owned(),
+            format!("{service}.istio-system.svc:15012"),
+            "cluster.local".to_owned(),
+            "istio-system".to_owned(),
+            Told::ByIstiod("Kubernetes".to_owned()),
+        )
+    };
+    assert_eq!(told, [expected("1-28", "istiod-1-28"), expected("default", "istiod")]);
+}

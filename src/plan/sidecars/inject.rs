@@ -220,11 +220,11 @@ impl Work<'_> {
         let before = super::current_address(self.proxy);
         let ca = env(container, "CA_ADDR");
         if ca.is_some_and(|ca| ca != wanted) {
-            self.set_env("CA_ADDR", Value::from(wanted));
+            self.set_env("CA_ADDR", wanted);
         }
         let config = proxy_config(container);
         if config.as_ref().is_some_and(|it| it["discoveryAddress"].is_string() && it["discoveryAddress"] != wanted) {
-            self.set_env("PROXY_CONFIG", Value::from(parts::proxy_config(config.as_ref(), wanted)));
+            self.set_env("PROXY_CONFIG", &parts::proxy_config(config.as_ref(), wanted));
         }
         if let Some(before) = before.filter(|before| before != wanted) {
             self.notes.insert(0, moved(&before, wanted, istiods));
@@ -236,11 +236,11 @@ impl Work<'_> {
         let before = env(container, name);
         if before != Some(wanted.value.as_str()) {
             self.notes.push(format!("{} {} -> {}", wanted.what, before.unwrap_or("(unset)"), wanted.value));
-            self.set_env(name, Value::from(wanted.value.as_str()));
+            self.set_env(name, &wanted.value);
         }
     }
 
-    fn set_env(&mut self, name: &str, value: Value) {
+    fn set_env(&mut self, name: &str, value: &str) {
         let item = json!({"name": name, "value": value});
         self.edits.push(Edit::set(in_container(ISTIO_PROXY, "env", name), item));
     }

@@ -109,8 +109,8 @@ pub fn state(proxy: &Proxy) -> Result<State, Refusal> {
     }
     if let (Pods::Seen(pods), true) = (&proxy.pods, state.missing.is_empty()) {
         let since = proxy.bootstrap.as_ref().and_then(|map| written(&map.value));
-        let stale = since.is_some_and(|since| pods.iter().any(|pod| is_older(pod, &since)));
-        state.note(Part::FreshPods, !stale);
+        let are_old = since.is_some_and(|since| pods.iter().any(|pod| is_older(pod, &since)));
+        state.note(Part::FreshPods, !are_old);
     }
     Ok(state)
 }

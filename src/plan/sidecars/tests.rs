@@ -1,4 +1,3 @@
-use proptest::prelude::*;
 use serde_json::json;
 
 use super::state::{Extent, Part, state};
@@ -8,6 +7,9 @@ use crate::model::Kind;
 use crate::model::kinds::{CONFIG_MAP, DAEMON_SET, DEPLOYMENT};
 use crate::plan::advice::Code;
 use crate::plan::istiod::{self, Seen};
+
+mod partial;
+mod random;
 
 const CHART: &str = include_str!("../../../tests/fixtures/sidecars/chart.yaml");
 const CHART_ISTIO: &str = include_str!("../../../tests/fixtures/sidecars/chart-istio.yaml");
@@ -30,6 +32,11 @@ fn proxy_of(workload: Value, bootstrap: &str) -> Proxy {
 
 fn clean() -> Proxy {
     proxy_of(yaml(CHART), BOOTSTRAP)
+}
+
+fn of_kind(mut proxy: Proxy, kind: &'static Kind) -> Proxy {
+    proxy.workload = Object::new(kind, proxy.workload.value);
+    proxy
 }
 
 fn istiods() -> Vec<Istiod> {
@@ -218,122 +225,6 @@ fn restricted_sidecars_carry_what_the_standard_demands() {
     assert_eq!(after(&plain, &injected(&plain, &flags).unwrap()), done);
 }
 
-/// What `glooctl istio inject` leaves: camel case apart, the same names, four volumes, no probe.
-fn glooctl() -> Proxy {
-    let mut proxy = after(&clean(), &injected(&clean(), &typed_revision("1-28")).unwrap());
-    let mut edits: Vec<_> = ["credential-socket", "workload-socket", "workload-certs"]
-        .into_iter()
-        .flat_map(|name| {
-            [in_list("volumes", name), in_container("istio-proxy", "volumeMounts", name)].map(Edit::remove)
-        })
-        .collect();
-    edits.push(Edit::remove(of_container("sds", "readinessProbe")));
-    edits.push(Edit::remove(in_container("sds", "env", "LOG_LEVEL")));
-    let config =
-        json!({"name": "PROXY_CONFIG", "value": "{ \"discoveryAddress\": istiod-1-28.istio-system.svc:15012 }"});
-    edits.push(Edit::set(in_container("istio-proxy", "env", "PROXY_CONFIG"), config));
-    proxy.workload.value = apply(&proxy.workload.value, &edits).unwrap();
-    proxy
-}
-
-/// Every state between clean and full, by what was done to the full one, and what is missing in it.
-fn partial_states() -> Vec<(&'static str, Proxy)> {
-    let full = after(&clean(), &injected(&clean(), &typed_revision("1-28")).unwrap());
-    let cut = |edits: Vec<Edit>| {
-        let mut proxy = full.clone();
-        proxy.workload.value = apply(&proxy.workload.value, &edits).unwrap();
-        proxy
-    };
-    let gone = |paths: &[FieldPath]| cut(paths.iter().cloned().map(Edit::remove).collect());
-    let (sds, istio) = (in_list("containers", "sds"), in_list("containers", "istio-proxy"));
-    let volume = |name: &str| in_list("volumes", name);
-    let env = |container: &str, name: &str| in_container(container, "env", name);
-    let with = |mut proxy: Proxy, bootstrap: &str| {
-        proxy.bootstrap = Some(config_map(bootstrap));
-        proxy
-    };
-    let all_volumes: Vec<_> = parts::volumes().iter().map(|it| volume(it["name"].as_str().unwrap())).collect();
-    vec![
-        ("nothing", clean()),
-        ("all of it", full.clone()),
-        ("cluster without sidecars (glooctl stopped half way)", with(clean(), BOOTSTRAP_ISTIO)),
-        ("sidecars without cluster", with(full.clone(), BOOTSTRAP)),
-        ("sds alone", gone(&[istio.clone()])),
-        ("istio-proxy alone", gone(&[sds.clone()])),
-        ("volumes left over, no containers", gone(&[sds.clone(), istio.clone()])),
-        ("volumes left over, no containers, no cluster", with(gone(&[sds.clone(), istio.clone()]), BOOTSTRAP)),
-        (
-            "one volume left over",
-            with(gone(&[vec![sds.clone(), istio.clone()], all_volumes[1..].to_vec()].concat()), BOOTSTRAP),
-        ),
-        ("no volumes", gone(&all_volumes)),
-        ("sds without its switch", gone(&[env("sds", "ISTIO_MTLS_SDS_ENABLED")])),
-        ("sds without certificates", gone(&[in_container("sds", "volumeMounts", "istio-certs")])),
-        ("istio-proxy without CA_ADDR", gone(&[env("istio-proxy", "CA_ADDR")])),
-        ("istio-proxy without PROXY_CONFIG", gone(&[env("istio-proxy", "PROXY_CONFIG")])),
-        ("istio-proxy without DISABLE_ENVOY", gone(&[env("istio-proxy", "DISABLE_ENVOY")])),
-        ("istio-proxy without OUTPUT_CERTS", gone(&[env("istio-proxy", "OUTPUT_CERTS")])),
-        ("istio-proxy without certificates", gone(&[in_container("istio-proxy", "volumeMounts", "istio-certs")])),
-        ("istio-proxy without any env", gone(&[of_container("istio-proxy", "env")])),
-        (
-            "Envoy of istio-proxy not disabled",
-            cut(vec![Edit::set(
-                env("istio-proxy", "DISABLE_ENVOY"),
-                json!({"name": "DISABLE_ENVOY", "value": "false"}),
-            )]),
-        ),
-        (
-            "PROXY_CONFIG without address",
-            cut(vec![Edit::set(
-                env("istio-proxy", "PROXY_CONFIG"),
-                json!({"name": "PROXY_CONFIG", "value": "{\"concurrency\":2}"}),
-            )]),
-        ),
-        ("as glooctl injects", glooctl()),
-        ("as glooctl injects, without cluster", with(glooctl(), BOOTSTRAP)),
-    ]
-}
-
-fn of_kind(mut proxy: Proxy, kind: &'static Kind) -> Proxy {
-    proxy.workload = Object::new(kind, proxy.workload.value);
-    proxy
-}
-
-#[test]
-fn every_partial_state_ends_full_by_inject_and_clean_by_uninject() {
-    for (name, state) in partial_states() {
-        for kind in [&DEPLOYMENT, &DAEMON_SET] {
-            let state = of_kind(state.clone(), kind);
-            let full = after(&state, &injected(&state, &typed_revision("1-28")).unwrap());
-            assert_eq!(extent(&full), Extent::Full, "{name}: {:?}", super::state::state(&full));
-            assert!(!injected(&full, &Flags::default()).unwrap().changes(), "{name}");
-
-            for start in [&state, &full] {
-                let bare = after(start, &uninjected(start).unwrap());
-                assert_eq!(extent(&bare), Extent::Clean, "{name}");
-                assert_eq!(bare.bootstrap_text(), Some(BOOTSTRAP), "{name}");
-                let template =
-                    without_key(&bare.workload.value, &["spec", "template", "metadata", "annotations", RESTARTED_AT]);
-                assert_eq!(template, clean().workload.value, "{name}");
-                assert!(!uninjected(&bare).unwrap().changes(), "{name}");
-            }
-        }
-    }
-}
-
-#[test]
-fn completing_says_what_was_missing_and_restarts_when_only_the_bootstrap_changes() {
-    let (_, half) = partial_states().swap_remove(3);
-    let plan = injected(&half, &Flags::default()).unwrap();
-    assert_eq!(plan.advice[0].message, "gateway-proxy was half injected; missing: cluster gateway_proxy_sds");
-    assert_eq!(plan.steps[1].edits, [restart(NOW)]);
-    let (_, half) = partial_states().swap_remove(2);
-    let plan = injected(&half, &typed_revision("1-28")).unwrap();
-    assert_eq!((plan.steps[0].message.as_str(), plan.steps[1].message.as_str()), ("unchanged", "patched"));
-    let plan = uninjected(&half).unwrap();
-    assert_eq!(plan.steps[1].edits, [restart(NOW)]);
-}
-
 #[test]
 fn pods_older_than_the_bootstrap_are_restarted() {
     let mut proxy = after(&clean(), &injected(&clean(), &typed_revision("1-28")).unwrap());
@@ -426,76 +317,25 @@ fn pull_secrets_that_gloo_has_and_the_gateway_lacks_are_told() {
     assert_eq!(plan.advice.iter().map(|advice| advice.code).collect::<Vec<_>>(), [Code::PullSecret]);
 }
 
-fn name() -> impl Strategy<Value = String> {
-    "[a-z]{3,6}".prop_filter("not a sidecar's", |name| name != "sds")
+/// The manifest with these edits on its one workload.
+fn edited(text: &str, edits: &[Edit]) -> String {
+    let found = crate::edit::manifest::members(text, &DEPLOYMENT).found;
+    let [crate::edit::manifest::Found::Member { place, .. }] = &found[..] else { panic!("{found:?}") };
+    crate::edit::manifest::splice(text, &[crate::edit::manifest::edit(text, place, edits).unwrap()])
 }
 
-fn list(max: usize) -> impl Strategy<Value = Vec<Value>> {
-    prop::collection::btree_map(name(), 0..4_u8, 0..max).prop_map(|items| {
-        items
-            .into_iter()
-            .map(|(name, kind)| match kind {
-                0 => json!({"name": name, "emptyDir": {}}),
-                1 => json!({"name": name, "mountPath": "/x", "resources": {}}),
-                2 => json!({"env": [], "name": name}),
-                _ => json!({"name": name, "unknown": {"a": [1, null, true]}}),
-            })
-            .collect()
-    })
-}
-
-fn workloads() -> impl Strategy<Value = Value> {
-    let optional = || prop::option::of(list(3));
-    (list(3), optional(), optional(), prop::option::of(any::<bool>()), any::<bool>()).prop_map(
-        |(mut containers, volumes, init, annotated, has_replicas)| {
-            containers.insert(0, json!({"name": "gateway-proxy", "image": "x"}));
-            let mut pod = json!({"containers": containers, "dnsPolicy": "ClusterFirst"});
-            for (key, list) in [("volumes", volumes), ("initContainers", init)] {
-                // The API server keeps no empty lists.
-                if let Some(list) = list.filter(|list| !list.is_empty()) {
-                    pod[key] = Value::Array(list);
-                }
-            }
-            let mut template = json!({"metadata": {"labels": {"gloo": "gateway-proxy"}}, "spec": pod});
-            if let Some(set) = annotated {
-                template["metadata"]["annotations"] = if set { json!({"a/b": "c"}) } else { json!({}) };
-            }
-            let mut value =
-                json!({"metadata": {"name": "gateway-proxy", "labels": {}}, "spec": {"template": template}});
-            if has_replicas {
-                value["spec"]["replicas"] = json!(3);
-            }
-            value
-        },
-    )
-}
-
-proptest! {
-    #[test]
-    fn uninject_after_inject_gives_back_every_field_in_its_order(
-        workload in workloads(),
-        restricted in any::<bool>(),
-        daemon_set in any::<bool>(),
-    ) {
-        let kind = if daemon_set { &DAEMON_SET } else { &DEPLOYMENT };
-        let proxy = of_kind(proxy_of(workload, BOOTSTRAP), kind);
-        let security = if restricted { Security::Restricted } else { Security::OfThePod };
-        let flags = Flags { security, ..typed_revision("1-28") };
-        let full = after(&proxy, &injected(&proxy, &flags).unwrap());
-        prop_assert_eq!(extent(&full), Extent::Full);
-        let back = after(&full, &uninjected(&full).unwrap());
-        prop_assert_eq!(back.workload.value.to_string(), proxy.workload.value.to_string());
-        prop_assert_eq!(back.bootstrap_text(), proxy.bootstrap_text());
-    }
-
-    #[test]
-    fn the_guarded_patch_does_what_the_edits_say(workload in workloads()) {
-        let proxy = proxy_of(workload, BOOTSTRAP);
+#[test]
+fn a_rendered_chart_becomes_an_injected_one_and_back_to_the_byte() {
+    let dashes_right = CHART.replace("      - name: http", "      # keep\n      - name: http");
+    let no_end = CHART.trim_end();
+    for text in [CHART, &CHART.replace('\n', "\r\n"), &dashes_right, no_end] {
+        let proxy = proxy_of(yaml(text), BOOTSTRAP);
         let plan = injected(&proxy, &typed_revision("1-28")).unwrap();
-        let patch = crate::edit::patch::guarded(&proxy.workload, &plan.steps[1].edits).unwrap();
-        prop_assert_eq!(patch.as_array().unwrap().len(), 1 + plan.steps[1].edits.len());
-        let full = after(&proxy, &plan);
-        let back = crate::edit::patch::guarded(&full.workload, &uninjected(&full).unwrap().steps[1].edits).unwrap();
-        prop_assert!(back.as_array().unwrap()[1..].iter().all(|operation| operation["op"] == "remove"));
+        let full = edited(text, &plan.steps[1].edits);
+        assert_eq!(yaml(&full), after(&proxy, &plan).workload.value);
+        let lines: Vec<_> = full.lines().collect();
+        assert!(text.lines().all(|line| lines.contains(&line)), "{full}");
+        let back = uninjected(&proxy_of(yaml(&full), BOOTSTRAP_ISTIO)).unwrap();
+        assert_eq!(edited(&full, &back.steps[1].edits), text);
     }
 }

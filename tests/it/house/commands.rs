@@ -9,10 +9,11 @@ use super::{pages, read};
 use crate::support::Sandbox;
 
 /// The manifests that the examples are about, and under which names they use them.
-const MANIFESTS: [(&str, &[&str]); 3] = [
+const MANIFESTS: [(&str, &[&str]); 4] = [
     ("examples/upstream.yaml", &["examples/upstream.yaml", "upstreams.yaml"]),
     ("examples/gateway.yaml", &["gateway.yaml"]),
     ("examples/istiod.yaml", &["istiod.yaml"]),
+    ("examples/settings.yaml", &["settings.yaml"]),
 ];
 
 /// A command line and where it stands.

@@ -314,7 +314,14 @@ fn the_trace_shows_requests_and_no_token() {
 fn arguments(words: &[String]) -> Vec<&'static str> {
     match words.join(" ").as_str() {
         "istio enable-mtls" | "istio disable-mtls" => vec!["-u", "x"],
-        "proxy url" | "proxy address" | "version" => vec![],
+        "istio auto-mtls enable" | "istio auto-mtls disable" => vec!["--yes"],
+        "istio inject"
+        | "istio uninject"
+        | "istio revisions"
+        | "istio auto-mtls status"
+        | "proxy url"
+        | "proxy address"
+        | "version" => vec![],
         "completion" => vec!["bash"],
         other => panic!("how does {other:?} ask the cluster?"),
     }

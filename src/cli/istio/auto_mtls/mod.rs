@@ -24,7 +24,7 @@ impl Word {
         match self {
             Self::Enable(args) => args.choice.options(Wish::Enable, global),
             Self::Disable(args) => args.choice.options(Wish::Disable, global),
-            Self::Status(args) => args.options(global),
+            Self::Status(args) => Ok(args.options()),
         }
     }
 }

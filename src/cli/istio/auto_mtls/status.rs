@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use crate::cli::help;
-use crate::error::Failure;
-use crate::options::{Command, Destination, Files, Global, Preview, SwitchesTask};
+use crate::options::{Command, Destination, Files, Preview, SwitchesTask};
 use crate::plan::mtls::Caution;
 use crate::render::diff::Secrets;
 
@@ -18,14 +17,14 @@ pub struct AutoMtlsStatusArgs {
 }
 
 impl AutoMtlsStatusArgs {
-    pub fn options(self, _: &Global) -> Result<Command, Failure> {
+    pub fn options(self) -> Command {
         let files = Files { paths: self.filenames, destination: Destination::Stdout };
-        Ok(Command::Switches(SwitchesTask {
+        Command::Switches(SwitchesTask {
             wish: None,
             caution: Caution::Careful,
             preview: Preview::default(),
             secrets: Secrets::Masked,
             files: (!files.paths.is_empty()).then_some(files),
-        }))
+        })
     }
 }
