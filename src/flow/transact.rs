@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::interrupt::Stop;
 use super::report::Report;
-use crate::apply::transaction::{self, Done, Step, Undone};
+use crate::apply::transaction::{self, Done, Step, Undone, Unmade};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::Session;
 use crate::model::ObjectRef;
@@ -54,8 +54,12 @@ impl<'t> Transaction<'t> {
                     report.line(&format!("{} {message}", step.before.reference));
                     self.done.push((done, message.clone()));
                 }
-                Err(error) => {
+                Err(Unmade { error, perhaps }) => {
                     let failure = error.into_failure(self.session);
+                    match perhaps {
+                        Some(done) => self.done.push((done, message.clone())),
+                        None => report.record(not_made(step.before.reference.clone(), &failure)),
+                    }
                     return Err(self.undo(failure, report).await);
                 }
             }
@@ -126,6 +130,11 @@ impl<'t> Transaction<'t> {
 /// `deployment/gateway-proxy`, as kubectl takes it.
 pub fn short(object: &ObjectRef) -> String {
     format!("{}/{}", object.kind.singular, object.name)
+}
+
+fn not_made(object: ObjectRef, why: &Failure) -> Row {
+    let row = Row::answer(object, Outcome::Failed, why.message.clone());
+    Row { reason: Some(why.reason), exit: why.exit, ..row }
 }
 
 fn interrupted() -> Failure {
