@@ -158,7 +158,9 @@ async fn take_back_one(session: &Session, step: &Step) -> Undone {
         };
         match again {
             true => sleep(PAUSE).await,
-            false if error.cause == Cause::Conflict => return Undone::Stands(format!("changed by others {TRIES} times")),
+            false if error.cause == Cause::Conflict => {
+                return Undone::Stands(format!("changed by others {TRIES} times"));
+            }
             false => return Undone::Stands(error.into_failure(session).message),
         }
     }

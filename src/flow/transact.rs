@@ -9,6 +9,7 @@ use crate::error::{Exit, Failure, Reason};
 use crate::kube::Session;
 use crate::model::ObjectRef;
 use crate::plan::outcome::{Outcome, Row};
+use crate::plan::rollout::hints;
 use crate::render::text::seconds;
 use crate::verify::rollout::{self, Ended, Stuck};
 
@@ -75,7 +76,7 @@ impl<'t> Transaction<'t> {
     /// Waits for a workload's rollout.
     ///
     /// # Errors
-    /// What the pods say; everything was taken back.
+    /// What the pods say; everything was taken back. Or that nobody replaces them: everything stands.
     pub async fn wait(
         &mut self,
         workload: &ObjectRef,
@@ -89,6 +90,14 @@ impl<'t> Transaction<'t> {
             Ended::Done { pods, took } => {
                 report.ui.status(&format!("{short}: {pods} of {pods} pods new and ready ({})", seconds(took)));
                 Ok(())
+            }
+            Ended::Held { why, hint } => {
+                let failure = Failure::new(Exit::Unconfirmed, Reason::Rollout, format!("{short} {why}"))
+                    .detail("applied, and not confirmed");
+                Err(match hint {
+                    Some(command) => failure.hint(format!("{command} {short} -n {}", workload.namespace)),
+                    None => failure,
+                })
             }
             Ended::Interrupted => Err(self.undo(interrupted(), report).await),
             Ended::Failed(stuck) => {
@@ -120,8 +129,8 @@ impl<'t> Transaction<'t> {
     }
 
     /// Everything stands: the objects are what was asked for.
-    pub fn finish(self, report: &mut Report<'_>) {
-        for (done, message) in self.done {
+    pub fn finish(&mut self, report: &mut Report<'_>) {
+        for (done, message) in self.done.drain(..) {
             report.record(Row::answer(done.step.before.reference, Outcome::Changed, message));
         }
     }
@@ -148,6 +157,7 @@ fn not_ready(workload: &str, stuck: Stuck) -> Failure {
         Reason::Rollout,
         format!("{workload} did not become ready ({ready} of {wanted} new, {})", seconds(took)),
     );
+    failure.hints = hints(&complaints).into_iter().map(str::to_owned).collect();
     failure.details = complaints;
     match served {
         Some(fewest) if fewest >= wanted => {

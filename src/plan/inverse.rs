@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::edit::{Edit, Op, json};
-use crate::model::FieldPath;
+use crate::model::{FieldPath, Segment};
 
 /// The edits that take back `edits`, made on `before`, from what is there `now`.
 ///
@@ -26,10 +26,52 @@ pub fn inverse(before: &Value, edits: &[Edit], now: &Value) -> Result<Vec<Edit>,
         }
         back.push(match was {
             Some(value) => Edit::set(edit.path.clone(), value.clone()),
-            None => Edit::remove(edit.path.clone()),
+            None => Edit::remove(made_with(&edit.path, before, &ours, now)),
         });
     }
-    if theirs.is_empty() { Ok(back) } else { Err(theirs) }
+    if !theirs.is_empty() {
+        return Err(theirs);
+    }
+    let order = in_order(before, &back, now);
+    back.extend(order);
+    Ok(back)
+}
+
+/// The outermost object that was made only to hold this field, and that nobody has put anything else into.
+fn made_with(path: &FieldPath, before: &Value, ours: &Value, now: &Value) -> FieldPath {
+    let segments = path.segments();
+    let mut holder = FieldPath::root();
+    for segment in &segments[..segments.len().saturating_sub(1)] {
+        holder = holder.then(segment.clone());
+        let is_new = holder.get(before).is_none_or(Value::is_null);
+        if is_new && holder.get(ours).is_some_and(Value::is_object) && holder.get(ours) == holder.get(now) {
+            return holder;
+        }
+    }
+    path.clone()
+}
+
+/// Lists to which an item comes back, in the order they had: a pod template whose containers stand in
+/// another order is another template, and would start every pod anew.
+fn in_order(before: &Value, back: &[Edit], now: &Value) -> Vec<Edit> {
+    let mut lists: Vec<FieldPath> = Vec::new();
+    for edit in back {
+        if let ([way @ .., Segment::Named(_)], Op::Set(_)) = (edit.path.segments(), &edit.op) {
+            let list = way.iter().fold(FieldPath::root(), |path, segment| path.then(segment.clone()));
+            if !lists.contains(&list) {
+                lists.push(list);
+            }
+        }
+    }
+    let Ok(after) = json::apply(now, back) else { return Vec::new() };
+    let ordered = |list: FieldPath| {
+        let (had, has) = (list.get(before)?.as_array()?, list.get(&after)?.as_array()?);
+        let place = |item: &Value| had.iter().position(|was| was["name"] == item["name"]).unwrap_or(had.len());
+        let mut sorted = has.clone();
+        sorted.sort_by_key(place);
+        (sorted != *has).then(|| Edit::set(list, Value::Array(sorted)))
+    };
+    lists.into_iter().filter_map(ordered).collect()
 }
 
 /// Whether two readings of a field are one, where the API server may have filled in defaults: what we
@@ -68,7 +110,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::model::Segment;
 
     fn container(name: &str) -> FieldPath {
         FieldPath::keys(&["spec", "containers"]).then(Segment::Named(name.into()))
@@ -101,6 +142,31 @@ mod tests {
         let mut now = json::apply(&before(), &edits()).unwrap();
         now["spec"]["containers"][1]["image"] = json!("theirs");
         assert_eq!(inverse(&before(), &edits(), &now), Err(vec![container("sds")]));
+    }
+
+    #[test]
+    fn items_that_come_back_stand_where_they_stood() {
+        let before = json!({"spec": {"containers": [{"name": "sds"}, {"name": "envoy"}, {"name": "istio-proxy"}]}});
+        let edits = ["sds", "istio-proxy"].map(|name| Edit::remove(container(name)));
+        let mut now = json::apply(&before, &edits).unwrap();
+        now["spec"]["containers"].as_array_mut().unwrap().push(json!({"name": "theirs"}));
+        now["spec"]["containers"][0]["image"] = json!("theirs");
+        let back = inverse(&before, &edits, &now).unwrap();
+        let wanted =
+            json!([{"name": "sds"}, {"name": "envoy", "image": "theirs"}, {"name": "istio-proxy"}, {"name": "theirs"}]);
+        assert_eq!(json::apply(&now, &back).unwrap()["spec"]["containers"], wanted);
+    }
+
+    #[test]
+    fn what_was_made_only_to_hold_a_field_goes_with_it() {
+        let path = FieldPath::keys(&["spec", "gloo", "istioOptions", "enableAutoMtls"]);
+        let edits = [Edit::set(path, json!(true))];
+        let before = json!({"spec": {"refreshRate": "60s"}});
+        let mut now = json::apply(&before, &edits).unwrap();
+        assert_eq!(json::apply(&now, &inverse(&before, &edits, &now).unwrap()), Ok(before.clone()));
+        now["spec"]["gloo"]["theirs"] = json!(1);
+        let wanted = json!({"spec": {"refreshRate": "60s", "gloo": {"theirs": 1}}});
+        assert_eq!(json::apply(&now, &inverse(&before, &edits, &now).unwrap()), Ok(wanted));
     }
 
     #[test]

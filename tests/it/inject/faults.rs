@@ -126,7 +126,8 @@ fn run(stub: &Stub, line: &str) -> Output {
 type Fault = fn(&Stub, &str);
 
 fn forbidden(stub: &Stub, path: &str) {
-    let message = r#"x is forbidden: User "me" cannot patch resource "x" in API group "" in the namespace "gloo-system""#;
+    let message =
+        r#"x is forbidden: User "me" cannot patch resource "x" in API group "" in the namespace "gloo-system""#;
     stub.on("PATCH", path).status(403, "Forbidden", message);
 }
 
@@ -148,7 +149,13 @@ fn conflict(stub: &Stub, path: &str) {
 }
 
 /// A run in which one request goes wrong; `now` are the answers to what is read afterwards.
-fn faulty(objects: &Objects, line: &str, at: At, fault: Fault, now: impl FnOnce(&Stub)) -> Result<(Value, Output, Stub)> {
+fn faulty(
+    objects: &Objects,
+    line: &str,
+    at: At,
+    fault: Fault,
+    now: impl FnOnce(&Stub),
+) -> Result<(Value, Output, Stub)> {
     let stub = Stub::new();
     let Objects { map, workload } = objects;
     reads(&stub, &map[0], &workload[0]);
@@ -290,7 +297,7 @@ fn a_write_of_which_nothing_can_be_learnt_is_not_called_back() -> Result<()> {
     let objects = Objects::of_an_injection();
     let (document, output, _) = faulty(&objects, INJECT, At::Workload, cut, |stub| {
         // Read after the write, and again to take it back.
-    stub.on("GET", WORKLOAD).cut().always();
+        stub.on("GET", WORKLOAD).cut().always();
         stub.on("GET", MAP).json(200, &objects.map[1]);
         stub.on("PATCH", &format!("{MAP}{WRITE}")).json(200, &objects.map[0]);
     })?;
@@ -380,11 +387,17 @@ fn a_conflict_in_the_same_fields_is_left_to_whoever_wrote_them() -> Result<()> {
 #[test]
 fn an_object_that_never_stands_still_is_given_up() -> Result<()> {
     let objects = Objects::of_an_injection();
-    let (_, output, stub) = faulty(&objects, INJECT, At::Map, |_, _| {}, |stub| {
-        let path = format!("{MAP}{WRITE}");
-        stub.on("PATCH", &path).status(409, "Conflict", "the object has been modified").always();
-        stub.on("GET", MAP).json(200, &objects.map[0]).always();
-    })?;
+    let (_, output, stub) = faulty(
+        &objects,
+        INJECT,
+        At::Map,
+        |_, _| {},
+        |stub| {
+            let path = format!("{MAP}{WRITE}");
+            stub.on("PATCH", &path).status(409, "Conflict", "the object has been modified").always();
+            stub.on("GET", MAP).json(200, &objects.map[0]).always();
+        },
+    )?;
     assert_said(&output, 1, &["changed by others", UNTOUCHED]);
     let tries = stub.requests().into_iter().filter(|it| it.path.ends_with(WRITE)).count();
     assert_eq!(tries, 5);
@@ -423,10 +436,14 @@ fn a_proxy_that_is_injected_already_takes_no_write() -> Result<()> {
     let stub = Stub::new();
     reads(&stub, &map, &workload);
     let (document, output) = document(run(&stub, INJECT))?;
-    assert_eq!((output.code, rows(&document)), (Some(0), vec!["ConfigMap unchanged".into(), "Deployment unchanged".into()]));
+    assert_eq!(
+        (output.code, rows(&document)),
+        (Some(0), vec!["ConfigMap unchanged".into(), "Deployment unchanged".into()])
+    );
     let stub = Stub::new();
     reads(&stub, &map, &documents(CHART_ISTIO)?[0]);
-    let output = run(&stub, "istio inject --name gateway-proxy --istio-discovery-address a.b.svc:15012 --sds-image r/s:1");
+    let output =
+        run(&stub, "istio inject --name gateway-proxy --istio-discovery-address a.b.svc:15012 --sds-image r/s:1");
     assert_said(&output, 1, &["has its sidecars from Helm values that carry Istio", "upgrade-values"]);
     let stub = Stub::new();
     reads(&stub, &map, &documents(CHART_ISTIO)?[0]);
