@@ -2,14 +2,20 @@
 //!
 //! Nothing here relies on being dropped: what was done is a value, and taking it back is a call.
 
-use crate::edit::{Edit, json, patch};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::edit::{Edit, patch};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{ApiError, Cause, DryRun, Session};
 use crate::model::{Object, ObjectRef};
-use crate::plan::inverse::inverse;
+use crate::plan::inverse::{self, inverse};
 
 /// How often a write is guarded anew because somebody else wrote other fields meanwhile.
 const TRIES: usize = 5;
+/// Between two tries to take something back.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// A change to one object, planned on what was read.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,23 +57,45 @@ pub async fn rehearse(session: &Session, steps: &[Step]) -> Result<Vec<ObjectRef
     Ok(unasked)
 }
 
+/// A step that was not made, or not known to be.
+#[derive(Debug)]
+pub struct Unmade {
+    pub error: ApiError,
+    /// The step, where it may stand for all that is known: it has to be taken back as if it did.
+    pub perhaps: Option<Done>,
+}
+
 /// Makes one step.
 ///
 /// # Errors
-/// Why it was not made.
-pub async fn make(session: &Session, step: Step) -> Result<Done, ApiError> {
-    let after = match send(session, &step, DryRun::No).await {
-        Err(error) if error.outcome_unknown() => {
-            let ObjectRef { kind, namespace, name } = &step.before.reference;
-            match session.get(kind, namespace, name).await {
-                Ok(now) if step.edits.iter().all(|edit| json::holds(&now, edit)) => now,
-                _ => return Err(error),
+/// Why it was not made, or that nobody knows.
+pub async fn make(session: &Session, step: Step) -> Result<Done, Unmade> {
+    let ObjectRef { kind, namespace, name } = &step.before.reference;
+    let value = match send(session, &step, DryRun::No).await {
+        Ok(value) => value,
+        Err(error) if !may_stand(&error) => return Err(Unmade { error, perhaps: None }),
+        Err(error) => match session.get(kind, namespace, name).await {
+            Ok(now) if inverse::holds(&step.edits, &now) => now,
+            Ok(_) => return Err(Unmade { error, perhaps: None }),
+            Err(_) => {
+                let after = step.before.clone();
+                return Err(Unmade { error, perhaps: Some(Done { step, after }) });
             }
-        }
-        other => other?,
+        },
     };
-    let after = Object { reference: step.before.reference.clone(), value: after };
+    let after = Object { reference: step.before.reference.clone(), value };
     Ok(Done { step, after })
+}
+
+/// Whether a write that failed so may have been made: its answer is missing, is no answer, or is a server's
+/// that failed half way (etcd's timeout is a 500).
+fn may_stand(error: &ApiError) -> bool {
+    error.outcome_unknown() || matches!(error.cause, Cause::Server { .. } | Cause::BadAnswer(_))
+}
+
+/// Whether the API server may be there again in a moment.
+fn may_pass(error: &ApiError) -> bool {
+    matches!(error.cause, Cause::Unreachable { .. } | Cause::Timeout { .. } | Cause::Server { .. })
 }
 
 /// Sends the step's patch. A conflict is read again: if the fields of the step are still as they were
@@ -108,37 +136,51 @@ fn unplannable(object: &Object, path: &str) -> ApiError {
 /// Takes back what was done, the last first, from what is there now.
 pub async fn take_back(session: &Session, done: &[Done]) -> Vec<(ObjectRef, Undone)> {
     let mut undone = Vec::new();
-    for done in done.iter().rev() {
-        undone.push((done.step.before.reference.clone(), take_back_one(session, done).await));
+    for Done { step, .. } in done.iter().rev() {
+        undone.push((step.before.reference.clone(), take_back_one(session, step).await));
     }
     undone
 }
 
-async fn take_back_one(session: &Session, Done { step, after }: &Done) -> Undone {
-    let ObjectRef { kind, namespace, name } = &step.before.reference;
-    for _ in 0..TRIES {
-        let now = match session.get(kind, namespace, name).await {
-            Ok(now) => Object::new(kind, now),
-            Err(error) => return Undone::Stands(error.into_failure(session).message),
+/// An API server that is away is waited for, as long as a request may take: half a state is worse than a wait.
+async fn take_back_one(session: &Session, step: &Step) -> Undone {
+    let begun = Instant::now();
+    let mut conflicts = 0;
+    loop {
+        let error = match try_back(session, step).await {
+            Ok(undone) => return undone,
+            Err(error) => error,
         };
-        let back = match inverse(&step.before.value, &after.value, &now.value, &step.edits) {
-            Ok(back) if back.is_empty() => return Undone::Back,
-            Ok(back) => back,
-            Err(theirs) => {
-                let paths: Vec<_> = theirs.iter().map(ToString::to_string).collect();
-                return Undone::Stands(format!("somebody changed {} meanwhile", paths.join(", ")));
+        conflicts += usize::from(error.cause == Cause::Conflict);
+        let again = match error.cause {
+            Cause::Conflict => conflicts < TRIES,
+            _ => may_pass(&error) && begun.elapsed() < session.timeout(),
+        };
+        match again {
+            true => sleep(PAUSE).await,
+            false if error.cause == Cause::Conflict => {
+                return Undone::Stands(format!("changed by others {TRIES} times"));
             }
-        };
-        let Ok(operations) = patch::guarded(&now, &back) else {
-            return Undone::Stands("it is not what it should be any more".to_owned());
-        };
-        match session.patch(kind, namespace, name, &operations, DryRun::No).await {
-            Ok(_) => return Undone::Back,
-            Err(error) if error.cause == Cause::Conflict || error.outcome_unknown() => {}
-            Err(error) => return Undone::Stands(error.into_failure(session).message),
+            false => return Undone::Stands(error.into_failure(session).message),
         }
     }
-    Undone::Stands(format!("changed by others {TRIES} times"))
+}
+
+async fn try_back(session: &Session, step: &Step) -> Result<Undone, ApiError> {
+    let ObjectRef { kind, namespace, name } = &step.before.reference;
+    let now = Object::new(kind, session.get(kind, namespace, name).await?);
+    let back = match inverse(&step.before.value, &step.edits, &now.value) {
+        Ok(back) if back.is_empty() => return Ok(Undone::Back),
+        Ok(back) => back,
+        Err(theirs) => {
+            let paths: Vec<_> = theirs.iter().map(ToString::to_string).collect();
+            return Ok(Undone::Stands(format!("somebody changed {} meanwhile", paths.join(", "))));
+        }
+    };
+    let Ok(operations) = patch::guarded(&now, &back) else {
+        return Ok(Undone::Stands("it is not what it should be any more".to_owned()));
+    };
+    session.patch(kind, namespace, name, &operations, DryRun::No).await.map(|_| Undone::Back)
 }
 
 /// The failure of a run that was taken back: whole (5), in part (6), or one that had written nothing.
@@ -147,7 +189,8 @@ pub fn failure(cause: Failure, undone: &[(ObjectRef, Undone)], again: &str) -> F
         return cause.detail("nothing was changed");
     }
     let stands = undone.iter().any(|(_, state)| matches!(state, Undone::Stands(_)));
-    let mut failure = Failure { exit: if stands { Exit::HalfDone } else { Exit::RolledBack }, ..cause };
+    let exit = if stands { Exit::HalfDone } else { Exit::RolledBack };
+    let mut failure = Failure { exit: cause.exit.or(exit), ..cause };
     if !stands {
         return failure.detail("everything is as it was before");
     }

@@ -123,10 +123,12 @@ impl<'u> Report<'u> {
         matches!(self.format, Format::Json | Format::Yaml)
     }
 
-    /// A line of an answer that is no object's end; in a document it is a field.
+    /// A line of an answer that is no object's end; in a document it is a field, and names stand alone.
     pub fn line(&mut self, line: &str) {
-        if !self.is_document() {
-            self.ui.answer(line);
+        match self.format {
+            Format::Name => self.ui.status(line),
+            _ if self.is_document() => {}
+            _ => self.ui.answer(line),
         }
     }
 
@@ -134,6 +136,9 @@ impl<'u> Report<'u> {
     pub fn record(&mut self, row: Row) {
         *self.counts.entry(row.outcome.name()).or_default() += 1;
         self.exit = self.exit.or(row.exit);
+        if self.format == Format::Name && row.outcome.is_answer() {
+            self.ui.answer(&row.object.to_string());
+        }
         if self.is_document() {
             self.rows.push(row);
         }

@@ -355,6 +355,19 @@ async fn write(
     report: &mut Report<'_>,
 ) -> Result<(), Failure> {
     let mut transaction = Transaction::new(session, stop, task.act.way_back());
+    let made = make(&mut transaction, task, global, plan, report).await;
+    // What was taken back is said already; what stands is said also where it is not confirmed.
+    transaction.finish(report);
+    made
+}
+
+async fn make(
+    transaction: &mut Transaction<'_>,
+    task: &Sidecars,
+    global: &Global,
+    plan: &Plan,
+    report: &mut Report<'_>,
+) -> Result<(), Failure> {
     transaction.make(&plan.first, report).await?;
     for planned in &plan.proxies {
         transaction.make(&planned.said(), report).await?;
@@ -366,7 +379,7 @@ async fn write(
             Rollouts::Wait => {
                 transaction.wait(workload, global.wait_timeout, report).await?;
                 if let Injection::Inject { .. } = task.act {
-                    let said = proof::prove(session, &planned.proxy.workload, SDS_CLUSTER).await?;
+                    let said = proof::prove(transaction.session, &planned.proxy.workload, SDS_CLUSTER).await?;
                     report.ui.status(&said.line);
                     said.advice.into_iter().for_each(|advice| report.advice(advice));
                 }
@@ -377,9 +390,7 @@ async fn write(
             }
         }
     }
-    transaction.make(&plan.last, report).await?;
-    transaction.finish(report);
-    Ok(())
+    transaction.make(&plan.last, report).await
 }
 
 impl Injection {

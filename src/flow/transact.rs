@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use super::interrupt::Stop;
 use super::report::Report;
-use crate::apply::transaction::{self, Done, Step, Undone};
+use crate::apply::transaction::{self, Done, Step, Undone, Unmade};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::Session;
 use crate::model::ObjectRef;
 use crate::plan::outcome::{Outcome, Row};
+use crate::plan::rollout::hints;
 use crate::render::text::seconds;
 use crate::verify::rollout::{self, Ended, Stuck};
 
@@ -54,8 +55,12 @@ impl<'t> Transaction<'t> {
                     report.line(&format!("{} {message}", step.before.reference));
                     self.done.push((done, message.clone()));
                 }
-                Err(error) => {
+                Err(Unmade { error, perhaps }) => {
                     let failure = error.into_failure(self.session);
+                    match perhaps {
+                        Some(done) => self.done.push((done, message.clone())),
+                        None => report.record(not_made(step.before.reference.clone(), &failure)),
+                    }
                     return Err(self.undo(failure, report).await);
                 }
             }
@@ -71,7 +76,7 @@ impl<'t> Transaction<'t> {
     /// Waits for a workload's rollout.
     ///
     /// # Errors
-    /// What the pods say; everything was taken back.
+    /// What the pods say; everything was taken back. Or that nobody replaces them: everything stands.
     pub async fn wait(
         &mut self,
         workload: &ObjectRef,
@@ -85,6 +90,14 @@ impl<'t> Transaction<'t> {
             Ended::Done { pods, took } => {
                 report.ui.status(&format!("{short}: {pods} of {pods} pods new and ready ({})", seconds(took)));
                 Ok(())
+            }
+            Ended::Held { why, hint } => {
+                let failure = Failure::new(Exit::Unconfirmed, Reason::Rollout, format!("{short} {why}"))
+                    .detail("applied, and not confirmed");
+                Err(match hint {
+                    Some(command) => failure.hint(format!("{command} {short} -n {}", workload.namespace)),
+                    None => failure,
+                })
             }
             Ended::Interrupted => Err(self.undo(interrupted(), report).await),
             Ended::Failed(stuck) => {
@@ -116,8 +129,8 @@ impl<'t> Transaction<'t> {
     }
 
     /// Everything stands: the objects are what was asked for.
-    pub fn finish(self, report: &mut Report<'_>) {
-        for (done, message) in self.done {
+    pub fn finish(&mut self, report: &mut Report<'_>) {
+        for (done, message) in self.done.drain(..) {
             report.record(Row::answer(done.step.before.reference, Outcome::Changed, message));
         }
     }
@@ -126,6 +139,11 @@ impl<'t> Transaction<'t> {
 /// `deployment/gateway-proxy`, as kubectl takes it.
 pub fn short(object: &ObjectRef) -> String {
     format!("{}/{}", object.kind.singular, object.name)
+}
+
+fn not_made(object: ObjectRef, why: &Failure) -> Row {
+    let row = Row::answer(object, Outcome::Failed, why.message.clone());
+    Row { reason: Some(why.reason), exit: why.exit, ..row }
 }
 
 fn interrupted() -> Failure {
@@ -139,6 +157,7 @@ fn not_ready(workload: &str, stuck: Stuck) -> Failure {
         Reason::Rollout,
         format!("{workload} did not become ready ({ready} of {wanted} new, {})", seconds(took)),
     );
+    failure.hints = hints(&complaints).into_iter().map(str::to_owned).collect();
     failure.details = complaints;
     match served {
         Some(fewest) if fewest >= wanted => {

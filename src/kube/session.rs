@@ -74,6 +74,11 @@ impl Session {
         &self.server
     }
 
+    /// How long one request may take, with its retries.
+    pub fn timeout(&self) -> std::time::Duration {
+        self.wire.timeout
+    }
+
     /// Who is impersonated.
     pub fn user(&self) -> Option<&str> {
         self.user.as_deref()

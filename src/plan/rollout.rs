@@ -13,11 +13,31 @@ pub enum Rollout {
     Waiting { ready: u64, wanted: u64 },
     /// The controller gave up.
     GaveUp { ready: u64, wanted: u64, message: String },
+    /// Nobody replaces its pods until somebody does something: why, and what.
+    Held { why: &'static str, hint: Option<&'static str> },
+}
+
+/// Why the controller leaves the old pods alone, if it does.
+fn held(spec: &Value) -> Option<Rollout> {
+    if spec["paused"] == true {
+        return Some(Rollout::Held {
+            why: "is paused: its pods are not replaced",
+            hint: Some("kubectl rollout resume"),
+        });
+    }
+    let by_hand = spec["updateStrategy"]["type"] == "OnDelete";
+    by_hand.then_some(Rollout::Held {
+        why: "has updateStrategy OnDelete: its pods are replaced as they are deleted",
+        hint: None,
+    })
 }
 
 /// Reads a Deployment's or a `DaemonSet`'s status.
 pub fn of(workload: &Value) -> Rollout {
     let (spec, status) = (&workload["spec"], &workload["status"]);
+    if let Some(held) = held(spec) {
+        return held;
+    }
     let number = |value: &Value| value.as_u64().unwrap_or_default();
     let seen = number(&status["observedGeneration"]) >= number(&workload["metadata"]["generation"]);
     if workload["kind"] == "DaemonSet" || !status["desiredNumberScheduled"].is_null() {
@@ -59,6 +79,9 @@ pub fn serving(workload: &Value) -> u64 {
 
 /// Why a pod is not ready, container by container: image pull, crash, scheduling, readiness.
 pub fn complaints(pod: &Value) -> Vec<String> {
+    if !pod["metadata"]["deletionTimestamp"].is_null() {
+        return Vec::new();
+    }
     let name = pod["metadata"]["name"].as_str().unwrap_or_default();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let mut said = Vec::new();
@@ -91,6 +114,18 @@ pub fn complaints(pod: &Value) -> Vec<String> {
         }
     }
     said
+}
+
+/// The flags that may help against what stands in the way of the sidecars.
+pub fn hints(complaints: &[String]) -> Vec<&'static str> {
+    let says = |words: &[&str]| complaints.iter().any(|line| words.iter().all(|word| line.contains(word)));
+    let of_sidecars = |word: &str| says(&[word, "\"sds\""]) || says(&[word, "\"istio-proxy\""]);
+    let table = [
+        (of_sidecars("violates PodSecurity"), "--restricted gives the sidecars what the namespace admits"),
+        (says(&["container sds: ", "Image"]), "--sds-image REGISTRY/sds:TAG"),
+        (says(&["container istio-proxy: ", "Image"]), "--istio-proxy-image REGISTRY/proxyv2:TAG"),
+    ];
+    table.into_iter().filter(|(applies, _)| *applies).map(|(_, hint)| hint).collect()
 }
 
 /// Why no pod is made at all: quota, `PodSecurity`, an admission webhook.
@@ -155,6 +190,14 @@ mod tests {
         let status = json!({"observedGeneration": 2, "replicas": 3, "updatedReplicas": 1, "availableReplicas": 2,
             "conditions": [{"type": "Progressing", "reason": "ProgressDeadlineExceeded", "message": "timed out"}]});
         assert_eq!(of(&deployment(2, &status)), Rollout::GaveUp { ready: 0, wanted: 2, message: "timed out".into() });
+    }
+
+    #[test]
+    fn nobody_waits_for_pods_that_nobody_replaces() {
+        let is_held = |spec: &Value| matches!(of(&json!({"spec": spec})), Rollout::Held { .. });
+        assert!(is_held(&json!({"paused": true})));
+        assert!(is_held(&json!({"updateStrategy": {"type": "OnDelete"}})));
+        assert!(!is_held(&json!({"updateStrategy": {"type": "RollingUpdate"}})));
     }
 
     #[test]

@@ -22,6 +22,11 @@ pub enum Ended {
     },
     /// It ran out of time, gave up, or could not be watched.
     Failed(Stuck),
+    /// Nobody replaces the pods: why, and what to type.
+    Held {
+        why: &'static str,
+        hint: Option<&'static str>,
+    },
     Interrupted,
 }
 
@@ -50,6 +55,7 @@ pub async fn wait(session: &Session, workload: &ObjectRef, patience: Duration, s
                 stuck.served = Some(stuck.served.map_or(serving, |fewest| fewest.min(serving)));
                 let gave_up = match rollout::of(&now) {
                     Rollout::Done { pods } => return Ended::Done { pods, took: begun.elapsed() },
+                    Rollout::Held { why, hint } => return Ended::Held { why, hint },
                     Rollout::Waiting { ready, wanted } => {
                         (stuck.ready, stuck.wanted) = (ready, wanted);
                         None

@@ -1,5 +1,7 @@
 //! The proof of an injection: both sidecars ready in each pod, and the cluster in Envoy's own list.
 
+use serde_json::Value;
+
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{Query, Scope, Session};
 use crate::model::{Object, kinds};
@@ -29,8 +31,9 @@ pub async fn prove(session: &Session, workload: &Object, cluster: &str) -> Resul
     let query = Query::labelled(selector.join(","));
     let pods = session.list_all(&kinds::POD, Scope::Namespace(namespace), query).await;
     let pods = pods.map_err(|error| unconfirmed(error.into_failure(session).message))?;
-    let living: Vec<_> = pods.iter().filter(|pod| pod["metadata"]["deletionTimestamp"].is_null()).collect();
+    let living: Vec<_> = pods.iter().filter(|pod| is_living(pod)).collect();
     for pod in &living {
+        let pod_name = pod["metadata"]["name"].as_str().unwrap_or_default();
         for name in [SDS, ISTIO_PROXY] {
             let ready = ["containerStatuses", "initContainerStatuses"]
                 .iter()
@@ -38,7 +41,7 @@ pub async fn prove(session: &Session, workload: &Object, cluster: &str) -> Resul
                 .flatten()
                 .any(|status| status["name"] == name && status["ready"] == true);
             if !ready {
-                return Err(unconfirmed(format!("container {name} of pod {} is not ready", pod["metadata"]["name"])));
+                return Err(unconfirmed(format!("container {name} of pod {pod_name} is not ready")));
             }
         }
     }
@@ -56,6 +59,12 @@ pub async fn prove(session: &Session, workload: &Object, cluster: &str) -> Resul
             advice: Some(Advice::note(Code::Unknown, format!("Envoy's clusters in pod {pod} are unknown: {why}"))),
         }),
     }
+}
+
+/// Neither on its way out nor over, as an evicted pod is that nobody has cleared away.
+fn is_living(pod: &Value) -> bool {
+    let is_over = pod["status"]["phase"] == "Failed" || pod["status"]["phase"] == "Succeeded";
+    pod["metadata"]["deletionTimestamp"].is_null() && !is_over
 }
 
 fn unconfirmed(message: String) -> Failure {

@@ -11,6 +11,7 @@ mod cases;
 mod command_line;
 mod completion;
 mod house;
+mod inject;
 mod kube_plugin;
 mod kube_proxy;
 mod kube_session;

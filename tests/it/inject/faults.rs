@@ -1,0 +1,453 @@
+//! Each request of the transaction goes wrong in each way: what is left is the old state, or is said.
+
+use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
+
+use super::{CHART_ISTIO, INJECTED, assert_said, document};
+use crate::stage::documents;
+use crate::support::stub::Stub;
+use crate::support::{Output, Sandbox};
+
+const WORKLOAD: &str = "/apis/apps/v1/namespaces/gloo-system/deployments/gateway-proxy";
+const MAP: &str = "/api/v1/namespaces/gloo-system/configmaps/gateway-proxy-envoy-config";
+const WRITE: &str = "?fieldManager=gloo-rs";
+const REHEARSE: &str = "?fieldManager=gloo-rs&dryRun=All";
+const INJECT: &str = "istio inject --timeout 2s --name deployment/gateway-proxy --no-wait -o json \
+    --istio-discovery-address istiod.elsewhere.svc:15012 --sds-image r/sds:1 --istio-proxy-image r/proxyv2:1";
+const UNINJECT: &str = "istio uninject --timeout 2s --name deployment/gateway-proxy --no-wait -o json";
+const BACK: &str = "everything is as it was before";
+const UNTOUCHED: &str = "nothing was changed";
+
+/// Both objects before and after, as an API server would have stored them.
+struct Objects {
+    map: [Value; 2],
+    workload: [Value; 2],
+}
+
+/// A request of the transaction and its object.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum At {
+    RehearseMap,
+    RehearseWorkload,
+    Map,
+    Workload,
+}
+
+impl Objects {
+    /// What an injection makes of the chart's objects, told by the patches that it sends.
+    fn of_an_injection() -> Self {
+        let text = include_str!("../../fixtures/bootstrap/chart.yaml");
+        let map = json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "data": {"envoy.yaml": text},
+            "metadata": {"namespace": "gloo-system", "name": "gateway-proxy-envoy-config", "resourceVersion": "10"},
+        });
+        let mut workload = documents(include_str!("../../fixtures/sidecars/chart.yaml")).unwrap().remove(0);
+        workload["metadata"]["resourceVersion"] = json!("20");
+        let stub = Stub::new();
+        reads(&stub, &map, &workload);
+        for (path, object) in [(MAP, &map), (WORKLOAD, &workload)] {
+            stub.on("PATCH", &format!("{path}{REHEARSE}")).json(200, object);
+            stub.on("PATCH", &format!("{path}{WRITE}")).json(200, object);
+        }
+        let output = run(&stub, INJECT);
+        assert_eq!(output.code, Some(0), "{output:#?}");
+        let after = |path: &str, before: &Value| {
+            let sent = stub.requests().into_iter().find(|it| it.path == format!("{path}{WRITE}")).unwrap();
+            let mut after = patched(before, &sent.json());
+            after["metadata"]["resourceVersion"] = json!("99");
+            after
+        };
+        Self { map: [map.clone(), after(MAP, &map)], workload: [workload.clone(), after(WORKLOAD, &workload)] }
+    }
+
+    /// The other way round.
+    fn of_a_removal() -> Self {
+        let Self { map: [clean, injected], workload: [without, with] } = Self::of_an_injection();
+        Self { map: [injected, clean], workload: [with, without] }
+    }
+}
+
+/// RFC 6902, as far as it is sent.
+fn patched(before: &Value, operations: &Value) -> Value {
+    let mut after = before.clone();
+    for operation in operations.as_array().unwrap() {
+        let path = operation["path"].as_str().unwrap();
+        let (parent, last) = path.rsplit_once('/').unwrap();
+        let last = last.replace("~1", "/").replace("~0", "~");
+        match (after.pointer_mut(parent).unwrap(), operation["op"].as_str().unwrap()) {
+            (Value::Array(items), "add") => items.push(operation["value"].clone()),
+            (Value::Array(items), "remove") => drop(items.remove(last.parse().unwrap())),
+            (Value::Array(items), _) => items[last.parse::<usize>().unwrap()] = operation["value"].clone(),
+            (Value::Object(map), "remove") => drop(map.shift_remove(&last)),
+            (Value::Object(map), _) => drop(map.insert(last, operation["value"].clone())),
+            (other, _) => panic!("{path} is in {other}"),
+        }
+    }
+    after
+}
+
+fn list(items: &[Value]) -> Value {
+    json!({"kind": "List", "apiVersion": "v1", "metadata": {"resourceVersion": "7"}, "items": items})
+}
+
+/// What is read before anything is written.
+fn reads(stub: &Stub, map: &Value, workload: &Value) {
+    stub.on("GET", WORKLOAD).json(200, workload);
+    stub.on("GET", MAP).json(200, map);
+    stub.on("GET", "/api/v1/namespaces/gloo-system/pods").json(200, &list(&[]));
+    around(stub);
+}
+
+/// What may be read besides: no istiod, no gloo, nothing that needs the sidecars.
+fn around(stub: &Stub) {
+    for path in [
+        "/apis/apps/v1/deployments",
+        "/apis/apps/v1/namespaces/gloo-system/deployments",
+        "/apis/gloo.solo.io/v1/upstreams",
+        "/apis/gloo.solo.io/v1/namespaces/gloo-system/upstreams",
+        "/apis/gateway.solo.io/v1/gateways",
+        "/apis/gateway.solo.io/v1/namespaces/gloo-system/gateways",
+        "/apis/gloo.solo.io/v1/namespaces/gloo-system/settings",
+    ] {
+        stub.on("GET", path).json(200, &list(&[])).always();
+    }
+    stub.on("GET", "/apis/gloo.solo.io/v1/namespaces/gloo-system/settings/default")
+        .json(200, &json!({"metadata": {"name": "default", "namespace": "gloo-system"}, "spec": {}}))
+        .always();
+}
+
+fn run(stub: &Stub, line: &str) -> Output {
+    let sandbox = Sandbox::new().port(stub.port());
+    sandbox.kubeconfig(stub.kubeconfig());
+    sandbox.run(&line.split_whitespace().collect::<Vec<_>>())
+}
+
+/// What went wrong, as the stub plays it.
+type Fault = fn(&Stub, &str);
+
+fn forbidden(stub: &Stub, path: &str) {
+    let message =
+        r#"x is forbidden: User "me" cannot patch resource "x" in API group "" in the namespace "gloo-system""#;
+    stub.on("PATCH", path).status(403, "Forbidden", message);
+}
+
+fn denied(stub: &Stub, path: &str) {
+    let message = r#"admission webhook "gate.example" denied the request: not on a Friday"#;
+    stub.on("PATCH", path).status(422, "Invalid", message);
+}
+
+fn broken(stub: &Stub, path: &str) {
+    stub.on("PATCH", path).status(500, "InternalError", "etcdserver: request timed out");
+}
+
+fn cut(stub: &Stub, path: &str) {
+    stub.on("PATCH", path).cut();
+}
+
+fn conflict(stub: &Stub, path: &str) {
+    stub.on("PATCH", path).status(409, "Conflict", "the object has been modified");
+}
+
+/// A run in which one request goes wrong; `now` are the answers to what is read afterwards.
+fn faulty(
+    objects: &Objects,
+    line: &str,
+    at: At,
+    fault: Fault,
+    now: impl FnOnce(&Stub),
+) -> Result<(Value, Output, Stub)> {
+    let stub = Stub::new();
+    let Objects { map, workload } = objects;
+    reads(&stub, &map[0], &workload[0]);
+    let path = match at {
+        At::RehearseMap | At::Map => MAP,
+        At::RehearseWorkload | At::Workload => WORKLOAD,
+    };
+    let query = if matches!(at, At::RehearseMap | At::RehearseWorkload) { REHEARSE } else { WRITE };
+    for (step, path, query, answer) in [
+        (At::RehearseMap, MAP, REHEARSE, &map[1]),
+        (At::RehearseWorkload, WORKLOAD, REHEARSE, &workload[1]),
+        (At::Map, MAP, WRITE, &map[1]),
+        (At::Workload, WORKLOAD, WRITE, &workload[1]),
+    ] {
+        if step == at {
+            break;
+        }
+        stub.on("PATCH", &format!("{path}{query}")).json(200, answer);
+    }
+    fault(&stub, &format!("{path}{query}"));
+    now(&stub);
+    let (document, output) = document(run(&stub, line))?;
+    Ok((document, output, stub))
+}
+
+/// The document's rows, as `kind outcome`.
+fn rows(document: &Value) -> Vec<String> {
+    let rows = document["results"].as_array().unwrap().iter();
+    rows.map(|row| format!("{} {}", row["kind"].as_str().unwrap(), row["outcome"].as_str().unwrap())).collect()
+}
+
+/// What the last patch of an object makes of it.
+fn left(stub: &Stub, path: &str, before: &Value) -> Value {
+    let last = stub.requests().into_iter().rfind(|it| it.method == "PATCH" && it.path == format!("{path}{WRITE}"));
+    patched(before, &last.expect("a patch").json())
+}
+
+#[test]
+fn what_the_rehearsal_is_refused_for_writes_nothing() -> Result<()> {
+    for (line, objects) in [(INJECT, Objects::of_an_injection()), (UNINJECT, Objects::of_a_removal())] {
+        for at in [At::RehearseMap, At::RehearseWorkload] {
+            for (fault, code, reason, said) in [
+                (forbidden as Fault, 4, "forbidden", "not allowed to patch"),
+                (denied, 1, "invalid", "denied the request: not on a Friday"),
+                (broken, 1, "serverError", "etcdserver: request timed out"),
+                (cut, 9, "unreachable", "gateway-proxy"),
+            ] {
+                let (document, output, stub) = faulty(&objects, line, at, fault, |_| {})?;
+                assert_said(&output, code, &[said, UNTOUCHED]);
+                assert_eq!((&document["error"]["reason"], rows(&document)), (&json!(reason), Vec::new()), "{at:?}");
+                assert!(stub.requests().iter().all(|it| !it.path.ends_with(WRITE)), "{at:?} {output:#?}");
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_webhook_that_cannot_be_rehearsed_is_a_note() -> Result<()> {
+    let unsupported: Fault = |stub, path| {
+        let message = r#"admission webhook "gate.example" does not support dry run"#;
+        stub.on("PATCH", path).status(400, "BadRequest", message);
+    };
+    let objects = Objects::of_an_injection();
+    let (document, output, _) = faulty(&objects, INJECT, At::RehearseMap, unsupported, |stub| {
+        stub.on("PATCH", &format!("{WORKLOAD}{REHEARSE}")).json(200, &objects.workload[1]);
+        stub.on("PATCH", &format!("{MAP}{WRITE}")).json(200, &objects.map[1]);
+        stub.on("PATCH", &format!("{WORKLOAD}{WRITE}")).json(200, &objects.workload[1]);
+    })?;
+    assert_said(&output, 0, &["a webhook does not support dry run"]);
+    assert_eq!(rows(&document), ["ConfigMap changed", "Deployment changed"]);
+    Ok(())
+}
+
+#[test]
+fn the_first_write_that_fails_leaves_everything() -> Result<()> {
+    for (line, objects) in [(INJECT, Objects::of_an_injection()), (UNINJECT, Objects::of_a_removal())] {
+        for (fault, code, reason, reads) in [
+            (forbidden as Fault, 4, "forbidden", 0),
+            (denied, 1, "invalid", 0),
+            (broken, 1, "serverError", 1),
+            (cut, 9, "unreachable", 1),
+        ] {
+            let (document, output, _) = faulty(&objects, line, At::Map, fault, |stub| {
+                if reads > 0 {
+                    stub.on("GET", MAP).json(200, &objects.map[0]);
+                }
+            })?;
+            assert_said(&output, code, &[UNTOUCHED]);
+            assert_eq!(document["error"]["reason"], reason, "{output:#?}");
+            assert_eq!(rows(&document), ["ConfigMap failed"], "{output:#?}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn the_second_write_that_fails_takes_the_first_back() -> Result<()> {
+    for (line, objects) in [(INJECT, Objects::of_an_injection()), (UNINJECT, Objects::of_a_removal())] {
+        for (fault, reason, reads) in [
+            (forbidden as Fault, "forbidden", 0),
+            (denied, "invalid", 0),
+            (broken, "serverError", 1),
+            (cut, "unreachable", 1),
+        ] {
+            let (document, output, stub) = faulty(&objects, line, At::Workload, fault, |stub| {
+                if reads > 0 {
+                    stub.on("GET", WORKLOAD).json(200, &objects.workload[0]);
+                }
+                stub.on("GET", MAP).json(200, &objects.map[1]);
+                stub.on("PATCH", &format!("{MAP}{WRITE}")).json(200, &objects.map[0]);
+            })?;
+            assert_said(&output, 5, &[BACK]);
+            assert_eq!(document["error"]["reason"], reason, "{output:#?}");
+            assert_eq!(left(&stub, MAP, &objects.map[1])["data"], objects.map[0]["data"], "{output:#?}");
+            assert_eq!(rows(&document), ["Deployment failed", "ConfigMap failed"], "{output:#?}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_write_whose_answer_is_lost_is_known_by_what_is_there() -> Result<()> {
+    for (line, objects) in [(INJECT, Objects::of_an_injection()), (UNINJECT, Objects::of_a_removal())] {
+        for fault in [cut as Fault, broken] {
+            let (document, output, _) = faulty(&objects, line, At::Workload, fault, |stub| {
+                stub.on("GET", WORKLOAD).json(200, &objects.workload[1]);
+            })?;
+            assert_eq!(output.code, Some(0), "{output:#?}");
+            assert_eq!(rows(&document), ["ConfigMap changed", "Deployment changed"]);
+        }
+    }
+    Ok(())
+}
+
+/// Neither the write nor what came of it could be learnt: it may stand, and nothing else may be claimed.
+#[test]
+fn a_write_of_which_nothing_can_be_learnt_is_not_called_back() -> Result<()> {
+    let objects = Objects::of_an_injection();
+    let (document, output, _) = faulty(&objects, INJECT, At::Workload, cut, |stub| {
+        // Read after the write, and again to take it back.
+        stub.on("GET", WORKLOAD).cut().always();
+        stub.on("GET", MAP).json(200, &objects.map[1]);
+        stub.on("PATCH", &format!("{MAP}{WRITE}")).json(200, &objects.map[0]);
+    })?;
+    assert_said(&output, 6, &["NOT fully rolled back", "configmap/gateway-proxy-envoy-config  as before", "uninject"]);
+    assert!(output.stderr.contains("deployment.apps/gateway-proxy  "), "{output:#?}");
+    assert_eq!(document["error"]["reason"], "halfDone");
+    assert!(!output.stderr.contains(BACK), "{output:#?}");
+    Ok(())
+}
+
+/// The same for the only write so far: the old state cannot be promised.
+#[test]
+fn a_first_write_of_which_nothing_can_be_learnt_is_not_called_untouched() -> Result<()> {
+    let objects = Objects::of_an_injection();
+    let (_, output, _) = faulty(&objects, INJECT, At::Map, cut, |stub| {
+        stub.on("GET", MAP).cut().always();
+    })?;
+    assert_said(&output, 6, &["NOT fully rolled back"]);
+    assert!(!output.stderr.contains(UNTOUCHED), "{output:#?}");
+    Ok(())
+}
+
+/// It was not made when it was looked at, and is there when the first is taken back: both are.
+#[test]
+fn a_write_that_arrives_late_is_taken_back_too() -> Result<()> {
+    let objects = Objects::of_an_injection();
+    let (_, output, stub) = faulty(&objects, INJECT, At::Workload, cut, |stub| {
+        stub.on("GET", WORKLOAD).status(500, "InternalError", "no leader").json(200, &objects.workload[1]);
+        stub.on("PATCH", &format!("{WORKLOAD}{WRITE}")).json(200, &objects.workload[0]);
+        stub.on("GET", MAP).json(200, &objects.map[1]);
+        stub.on("PATCH", &format!("{MAP}{WRITE}")).json(200, &objects.map[0]);
+    })?;
+    assert_said(&output, 5, &[BACK]);
+    assert_eq!(left(&stub, WORKLOAD, &objects.workload[1])["spec"], objects.workload[0]["spec"]);
+    Ok(())
+}
+
+#[test]
+fn a_conflict_in_other_fields_is_guarded_anew() -> Result<()> {
+    let objects = Objects::of_an_injection();
+    for at in [At::Map, At::Workload] {
+        let (document, output, stub) = faulty(&objects, INJECT, at, conflict, |stub| {
+            let (path, object) = match at {
+                At::Map => (MAP, &objects.map),
+                _ => (WORKLOAD, &objects.workload),
+            };
+            let mut theirs = object[0].clone();
+            theirs["metadata"]["resourceVersion"] = json!("55");
+            theirs["metadata"]["labels"]["theirs"] = json!("kept");
+            stub.on("GET", path).json(200, &theirs);
+            stub.on("PATCH", &format!("{path}{WRITE}")).json(200, &object[1]);
+            if at == At::Map {
+                stub.on("PATCH", &format!("{WORKLOAD}{WRITE}")).json(200, &objects.workload[1]);
+            }
+        })?;
+        assert_eq!(output.code, Some(0), "{output:#?}");
+        assert_eq!(rows(&document), ["ConfigMap changed", "Deployment changed"]);
+        let guards = stub.requests().into_iter().filter(|it| it.method == "PATCH" && it.path.ends_with(WRITE));
+        assert_eq!(guards.filter(|it| it.json()[0]["value"] == "55").count(), 1, "{at:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_conflict_in_the_same_fields_is_left_to_whoever_wrote_them() -> Result<()> {
+    let objects = Objects::of_an_injection();
+    let mut theirs = objects.map[0].clone();
+    theirs["data"]["envoy.yaml"] = json!("admin: {}\n");
+    let (document, output, _) = faulty(&objects, INJECT, At::Map, conflict, |stub| {
+        stub.on("GET", MAP).json(200, &theirs);
+    })?;
+    assert_said(&output, 1, &["changed by others", UNTOUCHED]);
+    assert_eq!(document["error"]["reason"], "conflict");
+
+    let mut theirs = objects.workload[0].clone();
+    let sds = json!({"name": "sds", "image": "theirs"});
+    theirs["spec"]["template"]["spec"]["containers"].as_array_mut().context("a list")?.push(sds);
+    let (_, output, _) = faulty(&objects, INJECT, At::Workload, conflict, |stub| {
+        stub.on("GET", WORKLOAD).json(200, &theirs);
+        stub.on("GET", MAP).json(200, &objects.map[1]);
+        stub.on("PATCH", &format!("{MAP}{WRITE}")).json(200, &objects.map[0]);
+    })?;
+    assert_said(&output, 5, &["changed by others", BACK]);
+    Ok(())
+}
+
+#[test]
+fn an_object_that_never_stands_still_is_given_up() -> Result<()> {
+    let objects = Objects::of_an_injection();
+    let (_, output, stub) = faulty(
+        &objects,
+        INJECT,
+        At::Map,
+        |_, _| {},
+        |stub| {
+            let path = format!("{MAP}{WRITE}");
+            stub.on("PATCH", &path).status(409, "Conflict", "the object has been modified").always();
+            stub.on("GET", MAP).json(200, &objects.map[0]).always();
+        },
+    )?;
+    assert_said(&output, 1, &["changed by others", UNTOUCHED]);
+    let tries = stub.requests().into_iter().filter(|it| it.path.ends_with(WRITE)).count();
+    assert_eq!(tries, 5);
+    Ok(())
+}
+
+#[test]
+fn what_cannot_be_taken_back_is_named_with_the_way_back() -> Result<()> {
+    let objects = Objects::of_an_injection();
+    let mut theirs = objects.map[1].clone();
+    theirs["data"]["envoy.yaml"] = json!("admin: {}\n");
+    let map = "configmap/gateway-proxy-envoy-config  still changed: ";
+    let table: [(&str, &dyn Fn(&Stub)); 3] = [
+        ("the API server failed (500): no leader", &|stub| {
+            stub.on("GET", MAP).status(500, "InternalError", "no leader").always();
+        }),
+        ("somebody changed data.envoy.yaml meanwhile", &|stub| {
+            stub.on("GET", MAP).json(200, &theirs);
+        }),
+        ("not on a Friday", &|stub| {
+            stub.on("GET", MAP).json(200, &objects.map[1]);
+            denied(stub, &format!("{MAP}{WRITE}"));
+        }),
+    ];
+    for (why, now) in table {
+        let (document, output, _) = faulty(&objects, INJECT, At::Workload, denied, now)?;
+        assert_said(&output, 6, &["NOT fully rolled back", map, why, "gloo-rs istio uninject"]);
+        assert_eq!(document["error"]["reason"], "halfDone", "{output:#?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_proxy_that_is_injected_already_takes_no_write() -> Result<()> {
+    let Objects { map: [_, map], workload: [_, workload] } = Objects::of_an_injection();
+    let stub = Stub::new();
+    reads(&stub, &map, &workload);
+    let (document, output) = document(run(&stub, INJECT))?;
+    assert_eq!(
+        (output.code, rows(&document)),
+        (Some(0), vec!["ConfigMap unchanged".into(), "Deployment unchanged".into()])
+    );
+    let stub = Stub::new();
+    reads(&stub, &map, &documents(CHART_ISTIO)?[0]);
+    let output =
+        run(&stub, "istio inject --name gateway-proxy --istio-discovery-address a.b.svc:15012 --sds-image r/s:1");
+    assert_said(&output, 1, &["has its sidecars from Helm values that carry Istio", "upgrade-values"]);
+    let stub = Stub::new();
+    reads(&stub, &map, &documents(CHART_ISTIO)?[0]);
+    let output = run(&stub, "istio inject --name gateway-proxy");
+    assert_eq!((output.code, super::last_line(&output.stdout)), (Some(0), INJECTED), "{output:#?}");
+    Ok(())
+}
