@@ -114,6 +114,15 @@ fn diffs<'e>(edited: &'e [Edited<'_>], task: &'e Sidecars) -> impl Iterator<Item
     edited.iter().filter(|edited| !edited.splices.is_empty()).map(|edited| edited.diff(task.secrets))
 }
 
+/// In manifests there are no namespaces to look through.
+fn offline(failure: Failure) -> Failure {
+    match failure.reason {
+        Reason::NoIstiod => Failure { message: "no istiod in the manifests".to_owned(), ..failure }
+            .hint("-f FILE with istiod's own manifests tells its address and image"),
+        _ => failure,
+    }
+}
+
 enum Unplanned {
     Failed(Failure),
     Refused(Objection),
@@ -216,13 +225,16 @@ impl Read {
             deployments.iter().filter(|it| it["metadata"]["labels"]["app"] == "istiod").cloned().collect();
         let (services, config_maps, webhooks) =
             (values(&kinds::SERVICE), values(&kinds::CONFIG_MAP), values(&kinds::MUTATING_WEBHOOK));
-        let istiods = istiod::all(&Seen {
+        let mut istiods = istiod::all(&Seen {
             deployments: &control_planes,
             services: &services,
             config_maps: &config_maps,
             webhooks: &webhooks,
         });
-        let choice = sidecars::choose(&istiods, &flags, proxy).map_err(Unplanned::Failed)?;
+        // A manifest has no status: nothing is known against its pods.
+        istiods.iter_mut().for_each(|istiod| istiod.ready = istiod.wanted);
+        let choice =
+            sidecars::choose(&istiods, &flags, proxy).map_err(|failure| Unplanned::Failed(offline(failure)))?;
         let gloo = deployments.iter().find(|it| it["metadata"]["labels"]["gloo"] == "gloo");
         let around = Around { istiods: &istiods, choice: choice.as_ref(), gloo, now: None };
         sidecars::inject(proxy, &flags, &around).map_err(Unplanned::Refused)
