@@ -104,16 +104,13 @@ fn around(stub: &Stub) {
         "/apis/apps/v1/deployments",
         "/apis/apps/v1/namespaces/gloo-system/deployments",
         "/apis/gloo.solo.io/v1/upstreams",
-        "/apis/gloo.solo.io/v1/namespaces/gloo-system/upstreams",
+        "/apis/gateway.solo.io/v1/virtualservices",
         "/apis/gateway.solo.io/v1/gateways",
-        "/apis/gateway.solo.io/v1/namespaces/gloo-system/gateways",
-        "/apis/gloo.solo.io/v1/namespaces/gloo-system/settings",
     ] {
         stub.on("GET", path).json(200, &list(&[])).always();
     }
-    stub.on("GET", "/apis/gloo.solo.io/v1/namespaces/gloo-system/settings/default")
-        .json(200, &json!({"metadata": {"name": "default", "namespace": "gloo-system"}, "spec": {}}))
-        .always();
+    let settings = json!({"metadata": {"name": "default", "namespace": "gloo-system"}, "spec": {}});
+    stub.on("GET", "/apis/gloo.solo.io/v1/namespaces/gloo-system/settings/default").json(200, &settings).always();
 }
 
 fn run(stub: &Stub, line: &str) -> Output {

@@ -46,7 +46,10 @@ struct Bench {
 impl Bench {
     fn new(prefix: &str) -> Result<Self> {
         let plane = stage::shared();
-        Ok(Self { plane, gloo: plane.install_gloo(prefix)?, kubeconfig: plane.kubeconfig() })
+        let bench = Self { plane, gloo: plane.install_gloo(prefix)?, kubeconfig: plane.kubeconfig() };
+        // Else `uninject` would find the Upstreams of other tests.
+        bench.merge("gloo.solo.io/v1/Settings", "default", &json!({"spec": {"watchNamespaces": [bench.gloo]}}))?;
+        Ok(bench)
     }
 
     fn sandbox(&self) -> Sandbox {
