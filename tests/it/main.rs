@@ -7,6 +7,7 @@
 mod stage;
 mod support;
 
+mod auto_mtls;
 mod cases;
 mod command_line;
 mod completion;
