@@ -20,6 +20,7 @@ use crate::plan::dangling::Dangling;
 use crate::plan::istiod::Istiod;
 use crate::plan::mtls::{Caution, Foreign, Found, Policy, SDS_CLUSTER, Wish};
 use crate::plan::outcome::{Decision, Objection, Outcome, Row};
+use crate::plan::rollout;
 use crate::plan::sidecars::{self, Around, Flags, Proxy, Security, TransactionPlan};
 use crate::plan::{self, PerObject};
 use crate::render::diff;
@@ -368,17 +369,20 @@ async fn make(
     plan: &Plan,
     report: &mut Report<'_>,
 ) -> Result<(), Failure> {
+    let is_injection = matches!(task.act, Injection::Inject { .. });
     transaction.make(&plan.first, report).await?;
     for planned in &plan.proxies {
         transaction.make(&planned.said(), report).await?;
         let workload = &planned.proxy.workload.reference;
-        if !transaction.has_written(workload) {
+        // What was injected by a run that did not wait may still be on its way.
+        let is_under_way = is_injection && !rollout::is_done(&planned.proxy.workload.value);
+        if !transaction.has_written(workload) && !is_under_way {
             continue;
         }
         match task.rollouts {
             Rollouts::Wait => {
                 transaction.wait(workload, global.wait_timeout, report).await?;
-                if let Injection::Inject { .. } = task.act {
+                if is_injection {
                     let said = proof::prove(transaction.session, &planned.proxy.workload, SDS_CLUSTER).await?;
                     report.ui.status(&said.line);
                     said.advice.into_iter().for_each(|advice| report.advice(advice));

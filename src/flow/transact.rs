@@ -76,7 +76,8 @@ impl<'t> Transaction<'t> {
     /// Waits for a workload's rollout.
     ///
     /// # Errors
-    /// What the pods say; everything was taken back. Or that nobody replaces them: everything stands.
+    /// What the pods say; everything was taken back. Or that nobody replaces them, or what
+    /// keeps those that an earlier run asked for: everything stands.
     pub async fn wait(
         &mut self,
         workload: &ObjectRef,
@@ -102,6 +103,10 @@ impl<'t> Transaction<'t> {
             Ended::Interrupted => Err(self.undo(interrupted(), report).await),
             Ended::Failed(stuck) => {
                 let failure = not_ready(&short, stuck);
+                // Nothing of this run is in its way, so taking back what the run did would not help.
+                if !self.has_written(workload) {
+                    return Err(Failure { exit: Exit::Unconfirmed, ..failure });
+                }
                 Err(self.undo(failure, report).await)
             }
         }

@@ -154,10 +154,12 @@ async fn whole(session: &Session, workload: Object) -> Result<Proxy, Failure> {
     Ok(Proxy { workload, bootstrap, pods })
 }
 
-/// The metadata of a workload's pods; `None` if they may not be listed.
+/// The metadata of a workload's pods that are not over; `None` if they may not be listed.
 pub async fn pods(session: &Session, workload: &Object) -> Option<Vec<Value>> {
     let selector = labels(&workload.value["spec"]["selector"]["matchLabels"]);
     let selector: Vec<_> = selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    let query = Query { metadata_only: true, ..Query::labelled(selector.join(",")) };
+    // An evicted pod lies about until somebody clears it away, and runs no Envoy.
+    let living = "status.phase!=Failed,status.phase!=Succeeded".to_owned();
+    let query = Query { metadata_only: true, fields: living, ..Query::labelled(selector.join(",")) };
     session.list_all(&kinds::POD, Scope::Namespace(&workload.reference.namespace), query).await.ok()
 }

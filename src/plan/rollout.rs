@@ -34,10 +34,19 @@ fn held(spec: &Value) -> Option<Rollout> {
 
 /// Reads a Deployment's or a `DaemonSet`'s status.
 pub fn of(workload: &Value) -> Rollout {
-    let (spec, status) = (&workload["spec"], &workload["status"]);
-    if let Some(held) = held(spec) {
-        return held;
+    match progress(workload) {
+        Rollout::Done { pods } => Rollout::Done { pods },
+        other => held(&workload["spec"]).unwrap_or(other),
     }
+}
+
+/// Whether every pod is new and available.
+pub fn is_done(workload: &Value) -> bool {
+    matches!(of(workload), Rollout::Done { .. })
+}
+
+fn progress(workload: &Value) -> Rollout {
+    let (spec, status) = (&workload["spec"], &workload["status"]);
     let number = |value: &Value| value.as_u64().unwrap_or_default();
     let seen = number(&status["observedGeneration"]) >= number(&workload["metadata"]["generation"]);
     if workload["kind"] == "DaemonSet" || !status["desiredNumberScheduled"].is_null() {
@@ -194,7 +203,10 @@ mod tests {
 
     #[test]
     fn nobody_waits_for_pods_that_nobody_replaces() {
-        let is_held = |spec: &Value| matches!(of(&json!({"spec": spec})), Rollout::Held { .. });
+        let is_held = |spec: &Value| {
+            let workload = json!({"metadata": {"generation": 1}, "spec": spec});
+            matches!(of(&workload), Rollout::Held { .. })
+        };
         assert!(is_held(&json!({"paused": true})));
         assert!(is_held(&json!({"updateStrategy": {"type": "OnDelete"}})));
         assert!(!is_held(&json!({"updateStrategy": {"type": "RollingUpdate"}})));

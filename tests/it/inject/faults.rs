@@ -43,6 +43,7 @@ impl Objects {
         });
         let mut workload = documents(include_str!("../../fixtures/sidecars/chart.yaml")).unwrap().remove(0);
         workload["metadata"]["resourceVersion"] = json!("20");
+        workload["status"] = rolled_out();
         let stub = Stub::new();
         reads(&stub, &map, &workload);
         for (path, object) in [(MAP, &map), (WORKLOAD, &workload)] {
@@ -65,6 +66,10 @@ impl Objects {
         let Self { map: [clean, injected], workload: [without, with] } = Self::of_an_injection();
         Self { map: [injected, clean], workload: [with, without] }
     }
+}
+
+fn rolled_out() -> Value {
+    json!({"replicas": 1, "updatedReplicas": 1, "availableReplicas": 1})
 }
 
 /// RFC 6902, as far as it is sent.
@@ -437,13 +442,15 @@ fn a_proxy_that_is_injected_already_takes_no_write() -> Result<()> {
         (output.code, rows(&document)),
         (Some(0), vec!["ConfigMap unchanged".into(), "Deployment unchanged".into()])
     );
+    let mut carried = documents(CHART_ISTIO)?.remove(0);
+    carried["status"] = rolled_out();
     let stub = Stub::new();
-    reads(&stub, &map, &documents(CHART_ISTIO)?[0]);
+    reads(&stub, &map, &carried);
     let output =
         run(&stub, "istio inject --name gateway-proxy --istio-discovery-address a.b.svc:15012 --sds-image r/s:1");
     assert_said(&output, 1, &["has its sidecars from Helm values that carry Istio", "upgrade-values"]);
     let stub = Stub::new();
-    reads(&stub, &map, &documents(CHART_ISTIO)?[0]);
+    reads(&stub, &map, &carried);
     let output = run(&stub, "istio inject --name gateway-proxy");
     assert_eq!((output.code, super::last_line(&output.stdout)), (Some(0), INJECTED), "{output:#?}");
     Ok(())

@@ -8,6 +8,7 @@ mod partial;
 mod proof;
 mod revisions;
 mod rollouts;
+mod several;
 
 use std::path::PathBuf;
 use std::time::Duration;
