@@ -232,7 +232,9 @@ impl Read {
             webhooks: &webhooks,
         });
         // A manifest has no status: nothing is known against its pods.
-        istiods.iter_mut().for_each(|istiod| istiod.ready = istiod.wanted);
+        for istiod in &mut istiods {
+            istiod.ready = istiod.wanted;
+        }
         let choice =
             sidecars::choose(&istiods, &flags, proxy).map_err(|failure| Unplanned::Failed(offline(failure)))?;
         let gloo = deployments.iter().find(|it| it["metadata"]["labels"]["gloo"] == "gloo");

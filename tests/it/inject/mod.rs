@@ -37,6 +37,12 @@ const VOLUMES: [&str; 7] = [
     "workload-certs",
 ];
 
+/// What moves with each write of ours: a workload's `resourceVersion` moves with its controller's status as well.
+fn version(object: &Value) -> &Value {
+    let metadata = &object["metadata"];
+    if metadata["generation"].is_null() { &metadata["resourceVersion"] } else { &metadata["generation"] }
+}
+
 /// A Gloo of this test's own on the shared plane, and the binary.
 struct Bench {
     plane: &'static Plane,
@@ -90,7 +96,7 @@ impl Bench {
 
     /// The versions of both objects: equal versions mean that nobody wrote.
     fn versions(&self) -> Result<[Value; 2]> {
-        Ok([self.deployment()?, self.config_map()?].map(|it| it["metadata"]["resourceVersion"].clone()))
+        Ok([self.deployment()?, self.config_map()?].map(|it| version(&it).clone()))
     }
 
     fn merge(&self, kind: &str, name: &str, patch: &Value) -> Result<()> {

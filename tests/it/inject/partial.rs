@@ -262,7 +262,7 @@ fn read(bench: &Bench, kind: &str, name: &str) -> Result<[Value; 2]> {
 }
 
 fn versions(objects: &[Value; 2]) -> [&Value; 2] {
-    [0, 1].map(|at| &objects[at]["metadata"]["resourceVersion"])
+    [0, 1].map(|at| super::version(&objects[at]))
 }
 
 fn assert_full(name: &str, [workload, map]: &[Value; 2]) {
