@@ -406,13 +406,16 @@ fn an_object_that_never_stands_still_is_given_up() -> Result<()> {
     Ok(())
 }
 
+/// What the stub does wrong.
+type Trouble<'f> = &'f dyn Fn(&Stub);
+
 #[test]
 fn what_cannot_be_taken_back_is_named_with_the_way_back() -> Result<()> {
     let objects = Objects::of_an_injection();
     let mut theirs = objects.map[1].clone();
     theirs["data"]["envoy.yaml"] = json!("admin: {}\n");
     let map = "configmap/gateway-proxy-envoy-config  still changed: ";
-    let table: [(&str, &dyn Fn(&Stub)); 3] = [
+    let table: [(&str, Trouble<'_>); 3] = [
         ("the API server failed (500): no leader", &|stub| {
             stub.on("GET", MAP).status(500, "InternalError", "no leader").always();
         }),

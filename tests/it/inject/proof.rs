@@ -133,8 +133,8 @@ fn who_may_write_only_one_of_the_two_writes_neither() -> Result<()> {
     let before = bench.versions()?;
     let typed = "inject --istio-discovery-address istiod.istio-system.svc:15012 --istio-proxy-image docker.io/istio/proxyv2:1.29.1";
     let (document, output) = bench.json(typed)?;
-    let rule = "{apiGroups: [apps], resources: [deployments], verbs: [patch]}";
-    assert_said(&output, 4, &["deployment.apps/gateway-proxy: not allowed to patch", rule, "nothing was changed"]);
+    let lacking = "{apiGroups: [apps], resources: [deployments], verbs: [patch]}";
+    assert_said(&output, 4, &["deployment.apps/gateway-proxy: not allowed to patch", lacking, "nothing was changed"]);
     assert_eq!(document["error"]["reason"], "forbidden");
     assert_eq!(bench.versions()?, before);
     Ok(())
