@@ -72,4 +72,3 @@ fn an_object_that_never_stands_still_is_given_up() -> Result<()> {
     assert_eq!(tries, 5);
     Ok(())
 }
-

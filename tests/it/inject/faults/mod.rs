@@ -3,7 +3,7 @@
 mod conflicts;
 mod steps;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::{CHART_ISTIO, INJECTED, assert_said, document};
@@ -39,12 +39,12 @@ enum At {
 impl Objects {
     /// What an injection makes of the chart's objects, told by the patches that it sends.
     fn of_an_injection() -> Self {
-        let text = include_str!("../../fixtures/bootstrap/chart.yaml");
+        let text = include_str!("../../../fixtures/bootstrap/chart.yaml");
         let map = json!({
             "apiVersion": "v1", "kind": "ConfigMap", "data": {"envoy.yaml": text},
             "metadata": {"namespace": "gloo-system", "name": "gateway-proxy-envoy-config", "resourceVersion": "10"},
         });
-        let mut workload = documents(include_str!("../../fixtures/sidecars/chart.yaml")).unwrap().remove(0);
+        let mut workload = documents(include_str!("../../../fixtures/sidecars/chart.yaml")).unwrap().remove(0);
         workload["metadata"]["resourceVersion"] = json!("20");
         workload["status"] = rolled_out();
         let stub = Stub::new();

@@ -4,6 +4,9 @@ use anyhow::Result;
 
 use super::*;
 
+/// The answers to what is read afterwards.
+type Now<'t> = &'t dyn Fn(&Stub);
+
 #[test]
 fn what_the_rehearsal_is_refused_for_writes_nothing() -> Result<()> {
     for (line, objects) in [(INJECT, Objects::of_an_injection()), (UNINJECT, Objects::of_a_removal())] {
@@ -152,7 +155,6 @@ fn what_cannot_be_taken_back_is_named_with_the_way_back() -> Result<()> {
     let mut theirs = objects.map[1].clone();
     theirs["data"]["envoy.yaml"] = json!("admin: {}\n");
     let map = "configmap/gateway-proxy-envoy-config  still changed: ";
-    type Now<'t> = &'t dyn Fn(&Stub);
     let table: [(&str, Now<'_>); 3] = [
         ("the API server failed (500): no leader", &|stub| {
             stub.on("GET", MAP).status(500, "InternalError", "no leader").always();
@@ -172,4 +174,3 @@ fn what_cannot_be_taken_back_is_named_with_the_way_back() -> Result<()> {
     }
     Ok(())
 }
-
