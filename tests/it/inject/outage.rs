@@ -52,7 +52,7 @@ fn state(plane: &Plane) -> Result<[Value; 2]> {
 /// Runs until the second write is at the gate, kills the API server, and lets `then` happen.
 fn killed_between(plane: &Plane, line: &str, then: impl FnOnce() -> Result<()>) -> Result<Output> {
     let gate = Stub::tls(Certificate::Good);
-    gate.on("POST", "/gate").json(200, &json!({})).slow(Duration::from_secs(600)).always();
+    gate.on("POST", "/gate").json(200, &json!({})).slow(Duration::from_mins(10)).always();
     hold_up(plane, &gate)?;
     std::thread::scope(|scope| {
         let running = scope.spawn(|| run(plane, line));

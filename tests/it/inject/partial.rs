@@ -179,11 +179,14 @@ fn install(bench: &Bench, kind: &str, state: &State) -> Result<()> {
     let all = whole_volumes.as_array().context("a list")?.iter().filter(|volume| volume["name"] != "envoy-config");
     let list = pod["volumes"].as_array_mut().context("a list")?;
     list[0]["configMap"]["name"] = format!("{name}-envoy-config").into();
-    list.extend(all.cloned().take(match volumes {
-        Volumes::None => 0,
-        Volumes::Two => 2,
-        Volumes::All => 7,
-    }));
+    list.extend(
+        all.take(match volumes {
+            Volumes::None => 0,
+            Volumes::Two => 2,
+            Volumes::All => 7,
+        })
+        .cloned(),
+    );
     bench.apply(workload)?;
     let ready = |workload: &Value| {
         let status = &workload["status"];

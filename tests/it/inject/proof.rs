@@ -125,16 +125,16 @@ fn what_may_not_be_looked_at_is_a_note_and_never_proven() -> Result<()> {
 fn who_may_write_only_one_of_the_two_writes_neither() -> Result<()> {
     let mut bench = Bench::new("half-right")?;
     limit(&mut bench)?;
-    let role = json!([
+    let rules = json!([
         {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "patch"]},
         {"apiGroups": ["apps"], "resources": ["deployments", "daemonsets"], "verbs": ["get", "list"]},
     ]);
-    bench.plane.api().merge("rbac.authorization.k8s.io/v1/Role", &bench.gloo, "limited", &json!({"rules": role}))?;
+    bench.plane.api().merge("rbac.authorization.k8s.io/v1/Role", &bench.gloo, "limited", &json!({"rules": rules}))?;
     let before = bench.versions()?;
     let typed = "inject --istio-discovery-address istiod.istio-system.svc:15012 --istio-proxy-image docker.io/istio/proxyv2:1.29.1";
     let (document, output) = bench.json(typed)?;
-    let lacking = "{apiGroups: [apps], resources: [deployments], verbs: [patch]}";
-    assert_said(&output, 4, &["deployment.apps/gateway-proxy: not allowed to patch", lacking, "nothing was changed"]);
+    let missing = "{apiGroups: [apps], resources: [deployments], verbs: [patch]}";
+    assert_said(&output, 4, &["deployment.apps/gateway-proxy: not allowed to patch", missing, "nothing was changed"]);
     assert_eq!(document["error"]["reason"], "forbidden");
     assert_eq!(bench.versions()?, before);
     Ok(())
