@@ -197,16 +197,7 @@ async fn removal(
     let pointing = dangling::find(session, namespace).await?;
     let (first, left) = release(pointing.upstreams, upstreams);
     let left: Vec<_> = left.into_iter().chain(pointing.others).collect();
-    let with = match upstreams {
-        Upstreams::Left => plan::dangling::Upstreams::Refuse,
-        Upstreams::Included => plan::dangling::Upstreams::Include,
-    };
-    if let Some(why) = plan::dangling::against(&left, &pointing.hidden, with).filter(|_| caution == Caution::Careful) {
-        let mut failure = Failure::new(Exit::Failed, why.reason, why.message);
-        failure.details = why.details;
-        failure.hints.extend(why.hint);
-        return Err(failure);
-    }
+    against(&left, &pointing.hidden, upstreams, caution)?;
     let survey = Survey::new(session, global);
     for said in &first {
         for advice in advise_on_release(&survey, &said.step.before).await {
@@ -229,8 +220,28 @@ async fn removal(
     Ok(Some(Plan { first, proxies: planned, last: Vec::new() }))
 }
 
+/// Refuses to leave anything pointing at a cluster that is gone, unless that is what was asked for.
+///
+/// # Errors
+/// What would be left.
+pub fn against(left: &[Dangling], hidden: &[String], upstreams: Upstreams, caution: Caution) -> Result<(), Failure> {
+    let with = match upstreams {
+        Upstreams::Left => plan::dangling::Upstreams::Refuse,
+        Upstreams::Included => plan::dangling::Upstreams::Include,
+    };
+    match plan::dangling::against(left, hidden, with) {
+        Some(why) if caution == Caution::Careful => {
+            let mut failure = Failure::new(Exit::Failed, why.reason, why.message);
+            failure.details = why.details;
+            failure.hints.extend(why.hint);
+            Err(failure)
+        }
+        _ => Ok(()),
+    }
+}
+
 /// With `--include-upstreams` what only Istio's `sslConfig` ties to the cluster is taken off it.
-fn release(upstreams: Vec<Object>, wanted: Upstreams) -> (Vec<Said>, Vec<Dangling>) {
+pub fn release(upstreams: Vec<Object>, wanted: Upstreams) -> (Vec<Said>, Vec<Dangling>) {
     let mut released = Vec::new();
     let mut left = Vec::new();
     for before in upstreams {

@@ -14,15 +14,25 @@ use crate::error::{Exit, Failure, Reason};
 use crate::load::files::{self, Loaded, Text};
 use crate::load::gateways;
 use crate::model::{Kind, Object, ObjectRef, kinds};
-use crate::options::{Global, Injection, Proxies, Sidecars, Upstreams};
+use crate::options::{Global, Injection, Proxies, Sidecars};
+use crate::plan::dangling;
 use crate::plan::istiod::{self, Seen};
 use crate::plan::outcome::{Objection, Outcome, Row};
 use crate::plan::proxy_name::ProxyKind;
 use crate::plan::sidecars::{self, Around, Pods, Proxy, TransactionPlan};
 
 /// What a rendered chart may hold that the plan reads.
-const KINDS: [&Kind; 5] =
-    [&kinds::DEPLOYMENT, &kinds::DAEMON_SET, &kinds::CONFIG_MAP, &kinds::SERVICE, &kinds::MUTATING_WEBHOOK];
+const KINDS: [&Kind; 9] = [
+    &kinds::DEPLOYMENT,
+    &kinds::DAEMON_SET,
+    &kinds::CONFIG_MAP,
+    &kinds::SERVICE,
+    &kinds::MUTATING_WEBHOOK,
+    &kinds::UPSTREAM,
+    &kinds::VIRTUAL_SERVICE,
+    &kinds::GATEWAY,
+    &kinds::SETTINGS,
+];
 
 /// An object, and where it stands.
 struct Member {
@@ -45,10 +55,6 @@ struct Read {
 /// What keeps the run from being planned or from being written.
 pub fn run(task: &Sidecars, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let Some(files) = &task.files else { return Ok(()) };
-    if matches!(task.act, Injection::Uninject { upstreams: Upstreams::Included, .. }) {
-        return Err(Failure::usage("--include-upstreams needs the cluster")
-            .hint("gloo-rs istio disable-mtls --all -f FILE does it in manifests"));
-    }
     let mut inputs = files::find(&files::sources_of(&files.paths)?)?;
     let mut emit = Emit::of(task.preview, files.destination, inputs.is_single());
     report.form_for_files(task.preview, files.destination);
@@ -58,7 +64,7 @@ pub fn run(task: &Sidecars, global: &Global, report: &mut Report<'_>) -> Result<
         read.take(loaded?);
     }
     let proxies = read.proxies(global, &task.proxies)?;
-    let mut edits = Vec::new();
+    let mut edits = read.released(&task.act)?;
     let mut rows = std::mem::take(&mut read.refused);
     for proxy in proxies {
         match read.plan(task, &proxy) {
@@ -240,6 +246,20 @@ impl Read {
         let gloo = deployments.iter().find(|it| it["metadata"]["labels"]["gloo"] == "gloo");
         let around = Around { istiods: &istiods, choice: choice.as_ref(), gloo, now: None };
         sidecars::inject(proxy, &flags, &around).map_err(Unplanned::Refused)
+    }
+
+    /// The edits that take Upstreams off the cluster first, where they are asked for.
+    ///
+    /// # Errors
+    /// Something in the manifests would be left pointing at the cluster.
+    fn released(&self, act: &Injection) -> Result<Vec<(ObjectRef, Vec<Edit>, String)>, Failure> {
+        let Injection::Uninject { upstreams, caution } = act else { return Ok(Vec::new()) };
+        let pointing = self.of(&kinds::UPSTREAM).filter(|upstream| dangling::of(upstream).is_some()).cloned().collect();
+        let (released, mut left) = super::sidecars::release(pointing, *upstreams);
+        left.extend(self.of(&kinds::VIRTUAL_SERVICE).chain(self.of(&kinds::GATEWAY)).filter_map(dangling::of));
+        left.extend(self.of(&kinds::SETTINGS).filter_map(dangling::of_settings));
+        super::sidecars::against(&left, &[], *upstreams, *caution)?;
+        Ok(released.into_iter().map(|said| (said.step.before.reference, said.step.edits, said.message)).collect())
     }
 
     /// Makes the edits in their texts; each object's row is added.
