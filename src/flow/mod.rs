@@ -13,7 +13,6 @@ mod live;
 mod report;
 mod revisions;
 mod sidecars;
-mod sidecars_files;
 mod switches;
 mod transact;
 mod version;
@@ -38,7 +37,7 @@ pub fn run(invocation: &Invocation, ui: &mut Ui) -> Exit {
         Command::Mtls(plan, task) => objects(plan, task, global, &mut report),
         Command::OptOut(plan, task) => objects(plan, task, global, &mut report),
         Command::Switches(task) => switches::run(task, global, &mut report),
-        Command::Sidecars(task) if task.files.is_some() => sidecars_files::run(task, global, &mut report),
+        Command::Sidecars(task) if task.files.is_some() => sidecars::run_on_files(task, global, &mut report),
         Command::Sidecars(task) => block_on(sidecars::run(task, global, &mut report)),
         Command::Revisions { istio_namespace } => {
             block_on(interrupt::or(revisions::print(istio_namespace.as_deref(), global, &mut report)))

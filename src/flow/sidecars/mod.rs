@@ -1,6 +1,13 @@
 //! `istio inject`, `istio uninject`: a proxy's bootstrap and workload as one transaction.
 
-use jiff::Timestamp;
+mod files;
+mod injection;
+mod removal;
+
+pub use files::run as run_on_files;
+
+use injection::injection;
+use removal::removal;
 
 use super::interrupt::{self, Stop};
 use super::report::{Answers, Report};
@@ -10,19 +17,14 @@ use crate::apply::transaction::{self, Step};
 use crate::edit::json;
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::Session;
-use crate::load::survey::Survey;
-use crate::load::{self, dangling, gateways, istio};
-use crate::model::{Object, kinds};
-use crate::options::{DryRun, Global, Injection, Posture, Proxies, Rollouts, Sidecars, Switches, Upstreams};
+use crate::load::gateways;
+use crate::model::Object;
+use crate::options::{DryRun, Global, Injection, Proxies, Rollouts, Sidecars, Switches, Upstreams};
 use crate::plan::advice::{Advice, Code};
-use crate::plan::auto_mtls;
-use crate::plan::dangling::Dangling;
-use crate::plan::istiod::Istiod;
-use crate::plan::mtls::{Caution, Foreign, Found, Policy, SDS_CLUSTER, Wish};
-use crate::plan::outcome::{Decision, Objection, Outcome, Row};
+use crate::plan::mtls::{Caution, SDS_CLUSTER};
+use crate::plan::outcome::{Objection, Outcome, Row};
 use crate::plan::rollout;
-use crate::plan::sidecars::{self, Around, Flags, Proxy, Security, TransactionPlan};
-use crate::plan::{self, PerObject};
+use crate::plan::sidecars::{Proxy, TransactionPlan};
 use crate::render::diff;
 use crate::render::text::Mark;
 use crate::verify::sidecars as proof;
@@ -118,157 +120,6 @@ impl Injection {
     }
 }
 
-async fn injection(
-    session: &Session,
-    task: &Sidecars,
-    global: &Global,
-    proxies: Vec<Proxy>,
-    report: &mut Report<'_>,
-) -> Result<Option<Plan>, Failure> {
-    let Injection::Inject { istio: wish, auto_mtls, .. } = &task.act else { return Ok(None) };
-    let Some(flags) = flags_of(&task.act) else { return Ok(None) };
-    let istiods = known(istio::istiods(session, wish.namespace.as_deref()).await, &flags, report)?;
-    let gloo = istio::gloo(session, global.object_namespace()).await;
-    let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let mut planned = Vec::new();
-    let mut refused = Vec::new();
-    for proxy in proxies {
-        let choice = sidecars::choose(&istiods, &flags, &proxy)?;
-        let around = Around { istiods: &istiods, choice: choice.as_ref(), gloo: gloo.as_ref(), now: Some(&now) };
-        match sidecars::inject(&proxy, &flags, &around) {
-            Ok(plan) => {
-                for advice in choice.iter().flat_map(|choice| &choice.advice) {
-                    report.advice(advice.clone());
-                }
-                for line in crate::render::provenance::lines(&plan.provenance) {
-                    report.ui.status(&line);
-                }
-                planned.push(Planned { proxy, plan });
-            }
-            Err(why) => refused.push(refusal(&proxy, why)),
-        }
-    }
-    if refuse(refused, report) {
-        return Ok(None);
-    }
-    let last = match auto_mtls {
-        Switches::Alone => Vec::new(),
-        Switches::On => vec![switches(session, global, report).await?],
-    };
-    Ok(Some(Plan { first: Vec::new(), proxies: planned, last }))
-}
-
-/// What was typed for `inject`; nothing for `uninject`.
-pub fn flags_of(act: &Injection) -> Option<Flags> {
-    let Injection::Inject { istio, sds_image, posture, .. } = act else { return None };
-    Some(Flags {
-        revision: istio.revision.clone(),
-        discovery_address: istio.discovery_address.clone(),
-        mesh_id: istio.mesh_id.clone(),
-        cluster_id: istio.cluster_id.clone(),
-        sds_image: sds_image.clone(),
-        proxy_image: istio.proxy_image.clone(),
-        security: match posture {
-            Posture::Usual => Security::OfThePod,
-            Posture::Restricted => Security::Restricted,
-        },
-    })
-}
-
-/// Without the right to look for istiod, what was typed may be enough.
-fn known(found: Result<Vec<Istiod>, Failure>, flags: &Flags, report: &mut Report<'_>) -> Result<Vec<Istiod>, Failure> {
-    match found {
-        Err(failure) if flags.discovery_address.is_some() && failure.exit == Exit::SaidNo => {
-            report.advice(Advice::note(Code::Unknown, format!("istiod was not looked at: {}", failure.message)));
-            Ok(Vec::new())
-        }
-        other => other,
-    }
-}
-
-async fn removal(
-    session: &Session,
-    (upstreams, caution): (Upstreams, Caution),
-    global: &Global,
-    proxies: Vec<Proxy>,
-    report: &mut Report<'_>,
-) -> Result<Option<Plan>, Failure> {
-    let namespace = global.object_namespace();
-    let pointing = dangling::find(session, namespace).await?;
-    let (first, left) = release(pointing.upstreams, upstreams);
-    let left: Vec<_> = left.into_iter().chain(pointing.others).collect();
-    against(&left, &pointing.hidden, upstreams, caution)?;
-    let survey = Survey::new(session, global);
-    for said in &first {
-        for advice in advise_on_release(&survey, &said.step.before).await {
-            report.advice(advice);
-        }
-    }
-    let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let around = Around { now: Some(&now), ..Around::default() };
-    let mut planned = Vec::new();
-    let mut refused = Vec::new();
-    for proxy in proxies {
-        match sidecars::uninject(&proxy, &around) {
-            Ok(plan) => planned.push(Planned { proxy, plan }),
-            Err(why) => refused.push(refusal(&proxy, why)),
-        }
-    }
-    if refuse(refused, report) {
-        return Ok(None);
-    }
-    Ok(Some(Plan { first, proxies: planned, last: Vec::new() }))
-}
-
-/// Refuses to leave anything pointing at a cluster that is gone, unless that is what was asked for.
-///
-/// # Errors
-/// What would be left.
-pub fn against(left: &[Dangling], hidden: &[String], upstreams: Upstreams, caution: Caution) -> Result<(), Failure> {
-    let with = match upstreams {
-        Upstreams::Left => plan::dangling::Upstreams::Refuse,
-        Upstreams::Included => plan::dangling::Upstreams::Include,
-    };
-    match plan::dangling::against(left, hidden, with) {
-        Some(why) if caution == Caution::Careful => {
-            let mut failure = Failure::new(Exit::Failed, why.reason, why.message);
-            failure.details = why.details;
-            failure.hints.extend(why.hint);
-            Err(failure)
-        }
-        _ => Ok(()),
-    }
-}
-
-/// With `--include-upstreams` what only Istio's `sslConfig` ties to the cluster is taken off it.
-pub fn release(upstreams: Vec<Object>, wanted: Upstreams) -> (Vec<Said>, Vec<Dangling>) {
-    let mut released = Vec::new();
-    let mut left = Vec::new();
-    for before in upstreams {
-        let step = (wanted == Upstreams::Included).then(|| plan::dangling::release(&before)).flatten();
-        match step {
-            Some(step) => released.push(Said { message: step.message, step: Step { before, edits: step.edits } }),
-            None => left.extend(plan::dangling::of(&before)),
-        }
-    }
-    (released, left)
-}
-
-/// Under a STRICT peer the Upstream answers 503 once its mTLS is gone.
-async fn advise_on_release(survey: &Survey<'_>, upstream: &Object) -> Vec<Advice> {
-    let policy = Policy { wish: Wish::Disable, foreign: Foreign::Keep, caution: Caution::Careful };
-    match survey.around(upstream, Found::Named, policy.wants()).await {
-        Ok(around) => policy.advise(upstream, &around),
-        Err(failure) => vec![
-            Advice::note(
-                Code::Unknown,
-                format!("whether the peer of {} is STRICT is unknown", upstream.reference.name),
-            )
-            .details([failure.message]),
-        ],
-    }
-}
-
 fn refusal(proxy: &Proxy, why: Objection) -> Row {
     Row::left(proxy.workload.reference.clone(), Outcome::Refused, why)
 }
@@ -280,25 +131,6 @@ fn refuse(refused: Vec<Row>, report: &mut Report<'_>) -> bool {
         report.row(row);
     }
     any
-}
-
-/// Turning auto-mTLS on in Settings, after the gateways can do it.
-async fn switches(session: &Session, global: &Global, report: &mut Report<'_>) -> Result<Said, Failure> {
-    let survey = Survey::new(session, global);
-    let namespace = survey.gloo_namespace().await;
-    let settings = session.get(&kinds::SETTINGS, namespace, "default").await;
-    let before = Object::new(&kinds::SETTINGS, settings.map_err(|error| error.into_failure(session))?);
-    // The proxies of this run get their sidecars first; whether others lack them is not this run's to refuse.
-    let decision =
-        auto_mtls::on_settings(&before, auto_mtls::Wish::Enable, &auto_mtls::Gateways::Unseen, Caution::Forced);
-    report.advice_if(load::harm::advice(session).await);
-    match decision {
-        Decision::Change { edits, message } => Ok(Said { step: Step { before, edits }, message }),
-        Decision::Unchanged { message } => Ok(Said { step: Step { before, edits: Vec::new() }, message }),
-        Decision::Skip(why) | Decision::Refuse(why) => {
-            Err(Failure::new(Exit::Failed, why.reason, format!("{}: {}", before.reference, why.message)))
-        }
-    }
 }
 
 impl Planned {

@@ -5,12 +5,13 @@
 
 use std::io;
 
-use super::emit::{Edited, Emit};
-use super::report::Report;
-use super::sidecars::flags_of;
+use super::injection::flags_of;
+use super::removal::{against, release};
 use crate::edit::Edit;
 use crate::edit::manifest::{self, Found, Job, Place, Splice};
 use crate::error::{Exit, Failure, Reason};
+use crate::flow::emit::{Edited, Emit};
+use crate::flow::report::Report;
 use crate::load::files::{self, Loaded, Text};
 use crate::load::gateways;
 use crate::model::{Kind, Object, ObjectRef, kinds};
@@ -255,10 +256,10 @@ impl Read {
     fn released(&self, act: &Injection) -> Result<Vec<(ObjectRef, Vec<Edit>, String)>, Failure> {
         let Injection::Uninject { upstreams, caution } = act else { return Ok(Vec::new()) };
         let pointing = self.of(&kinds::UPSTREAM).filter(|upstream| dangling::of(upstream).is_some()).cloned().collect();
-        let (released, mut left) = super::sidecars::release(pointing, *upstreams);
+        let (released, mut left) = release(pointing, *upstreams);
         left.extend(self.of(&kinds::VIRTUAL_SERVICE).chain(self.of(&kinds::GATEWAY)).filter_map(dangling::of));
         left.extend(self.of(&kinds::SETTINGS).filter_map(dangling::of_settings));
-        super::sidecars::against(&left, &[], *upstreams, *caution)?;
+        against(&left, &[], *upstreams, *caution)?;
         Ok(released.into_iter().map(|said| (said.step.before.reference, said.step.edits, said.message)).collect())
     }
 
@@ -290,7 +291,7 @@ impl Read {
                     }
                     Some(Err(cannot)) => {
                         let mut why = Objection::new(Reason::Unsafe, format!("{}; nothing changed", cannot.why));
-                        why.details = super::files::by_hand(cannot.manual);
+                        why.details = crate::flow::files::by_hand(cannot.manual);
                         rows.push(Row::left(reference, Outcome::Refused, why).at(&text.name, cannot.line));
                     }
                     None => {}

@@ -1,0 +1,111 @@
+//! What `inject` does: to each proxy, and to Settings after them.
+
+use jiff::Timestamp;
+
+use super::{Plan, Planned, refusal, refuse};
+use crate::apply::transaction::Step;
+use crate::error::{Exit, Failure};
+use crate::flow::report::Report;
+use crate::flow::transact::Said;
+use crate::kube::Session;
+use crate::load::survey::Survey;
+use crate::load::{self, istio};
+use crate::model::{Object, kinds};
+use crate::options::{Global, Injection, Posture, Sidecars, Switches};
+use crate::plan::advice::{Advice, Code};
+use crate::plan::auto_mtls;
+use crate::plan::istiod::Istiod;
+use crate::plan::mtls::Caution;
+use crate::plan::outcome::Decision;
+use crate::plan::sidecars::{self, Around, Flags, Proxy, Security};
+
+/// Plans every proxy before any is written; `None` where one is refused.
+///
+/// # Errors
+/// No istiod can be chosen, or something could not be read.
+pub async fn injection(
+    session: &Session,
+    task: &Sidecars,
+    global: &Global,
+    proxies: Vec<Proxy>,
+    report: &mut Report<'_>,
+) -> Result<Option<Plan>, Failure> {
+    let Injection::Inject { istio: wish, auto_mtls, .. } = &task.act else { return Ok(None) };
+    let Some(flags) = flags_of(&task.act) else { return Ok(None) };
+    let istiods = known(istio::istiods(session, wish.namespace.as_deref()).await, &flags, report)?;
+    let gloo = istio::gloo(session, global.object_namespace()).await;
+    let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let mut planned = Vec::new();
+    let mut refused = Vec::new();
+    for proxy in proxies {
+        let choice = sidecars::choose(&istiods, &flags, &proxy)?;
+        let around = Around { istiods: &istiods, choice: choice.as_ref(), gloo: gloo.as_ref(), now: Some(&now) };
+        match sidecars::inject(&proxy, &flags, &around) {
+            Ok(plan) => {
+                for advice in choice.iter().flat_map(|choice| &choice.advice) {
+                    report.advice(advice.clone());
+                }
+                for line in crate::render::provenance::lines(&plan.provenance) {
+                    report.ui.status(&line);
+                }
+                planned.push(Planned { proxy, plan });
+            }
+            Err(why) => refused.push(refusal(&proxy, why)),
+        }
+    }
+    if refuse(refused, report) {
+        return Ok(None);
+    }
+    let last = match auto_mtls {
+        Switches::Alone => Vec::new(),
+        Switches::On => vec![switches(session, global, report).await?],
+    };
+    Ok(Some(Plan { first: Vec::new(), proxies: planned, last }))
+}
+
+/// What was typed for `inject`; nothing for `uninject`.
+pub fn flags_of(act: &Injection) -> Option<Flags> {
+    let Injection::Inject { istio, sds_image, posture, .. } = act else { return None };
+    Some(Flags {
+        revision: istio.revision.clone(),
+        discovery_address: istio.discovery_address.clone(),
+        mesh_id: istio.mesh_id.clone(),
+        cluster_id: istio.cluster_id.clone(),
+        sds_image: sds_image.clone(),
+        proxy_image: istio.proxy_image.clone(),
+        security: match posture {
+            Posture::Usual => Security::OfThePod,
+            Posture::Restricted => Security::Restricted,
+        },
+    })
+}
+
+/// Without the right to look for istiod, what was typed may be enough.
+fn known(found: Result<Vec<Istiod>, Failure>, flags: &Flags, report: &mut Report<'_>) -> Result<Vec<Istiod>, Failure> {
+    match found {
+        Err(failure) if flags.discovery_address.is_some() && failure.exit == Exit::SaidNo => {
+            report.advice(Advice::note(Code::Unknown, format!("istiod was not looked at: {}", failure.message)));
+            Ok(Vec::new())
+        }
+        other => other,
+    }
+}
+
+/// Turning auto-mTLS on in Settings, after the gateways can do it.
+async fn switches(session: &Session, global: &Global, report: &mut Report<'_>) -> Result<Said, Failure> {
+    let survey = Survey::new(session, global);
+    let namespace = survey.gloo_namespace().await;
+    let settings = session.get(&kinds::SETTINGS, namespace, "default").await;
+    let before = Object::new(&kinds::SETTINGS, settings.map_err(|error| error.into_failure(session))?);
+    // The proxies of this run get their sidecars first; whether others lack them is not this run's to refuse.
+    let decision =
+        auto_mtls::on_settings(&before, auto_mtls::Wish::Enable, &auto_mtls::Gateways::Unseen, Caution::Forced);
+    report.advice_if(load::harm::advice(session).await);
+    match decision {
+        Decision::Change { edits, message } => Ok(Said { step: Step { before, edits }, message }),
+        Decision::Unchanged { message } => Ok(Said { step: Step { before, edits: Vec::new() }, message }),
+        Decision::Skip(why) | Decision::Refuse(why) => {
+            Err(Failure::new(Exit::Failed, why.reason, format!("{}: {}", before.reference, why.message)))
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What `uninject` does: to what points at the sidecars, and then to each proxy.
+
+use jiff::Timestamp;
+
+use super::{Plan, Planned, refusal, refuse};
+use crate::apply::transaction::Step;
+use crate::error::{Exit, Failure};
+use crate::flow::report::Report;
+use crate::flow::transact::Said;
+use crate::kube::Session;
+use crate::load::dangling;
+use crate::load::survey::Survey;
+use crate::model::Object;
+use crate::options::{Global, Upstreams};
+use crate::plan::advice::{Advice, Code};
+use crate::plan::dangling::Dangling;
+use crate::plan::mtls::{Caution, Foreign, Found, Policy, Wish};
+use crate::plan::sidecars::{self, Around, Proxy};
+use crate::plan::{self, PerObject};
+
+/// Plans every proxy before any is written; `None` where one is refused.
+///
+/// # Errors
+/// Something would be left pointing at the cluster, or could not be read.
+pub async fn removal(
+    session: &Session,
+    (upstreams, caution): (Upstreams, Caution),
+    global: &Global,
+    proxies: Vec<Proxy>,
+    report: &mut Report<'_>,
+) -> Result<Option<Plan>, Failure> {
+    let namespace = global.object_namespace();
+    let pointing = dangling::find(session, namespace).await?;
+    let (first, left) = release(pointing.upstreams, upstreams);
+    let left: Vec<_> = left.into_iter().chain(pointing.others).collect();
+    against(&left, &pointing.hidden, upstreams, caution)?;
+    let survey = Survey::new(session, global);
+    for said in &first {
+        for advice in advise_on_release(&survey, &said.step.before).await {
+            report.advice(advice);
+        }
+    }
+    let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let around = Around { now: Some(&now), ..Around::default() };
+    let mut planned = Vec::new();
+    let mut refused = Vec::new();
+    for proxy in proxies {
+        match sidecars::uninject(&proxy, &around) {
+            Ok(plan) => planned.push(Planned { proxy, plan }),
+            Err(why) => refused.push(refusal(&proxy, why)),
+        }
+    }
+    if refuse(refused, report) {
+        return Ok(None);
+    }
+    Ok(Some(Plan { first, proxies: planned, last: Vec::new() }))
+}
+
+/// Refuses to leave anything pointing at a cluster that is gone, unless that is what was asked for.
+///
+/// # Errors
+/// What would be left.
+pub fn against(left: &[Dangling], hidden: &[String], upstreams: Upstreams, caution: Caution) -> Result<(), Failure> {
+    let with = match upstreams {
+        Upstreams::Left => plan::dangling::Upstreams::Refuse,
+        Upstreams::Included => plan::dangling::Upstreams::Include,
+    };
+    match plan::dangling::against(left, hidden, with) {
+        Some(why) if caution == Caution::Careful => {
+            let mut failure = Failure::new(Exit::Failed, why.reason, why.message);
+            failure.details = why.details;
+            failure.hints.extend(why.hint);
+            Err(failure)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// With `--include-upstreams` what only Istio's `sslConfig` ties to the cluster is taken off it.
+pub fn release(upstreams: Vec<Object>, wanted: Upstreams) -> (Vec<Said>, Vec<Dangling>) {
+    let mut released = Vec::new();
+    let mut left = Vec::new();
+    for before in upstreams {
+        let step = (wanted == Upstreams::Included).then(|| plan::dangling::release(&before)).flatten();
+        match step {
+            Some(step) => released.push(Said { message: step.message, step: Step { before, edits: step.edits } }),
+            None => left.extend(plan::dangling::of(&before)),
+        }
+    }
+    (released, left)
+}
+
+/// Under a STRICT peer the Upstream answers 503 once its mTLS is gone.
+async fn advise_on_release(survey: &Survey<'_>, upstream: &Object) -> Vec<Advice> {
+    let policy = Policy { wish: Wish::Disable, foreign: Foreign::Keep, caution: Caution::Careful };
+    match survey.around(upstream, Found::Named, policy.wants()).await {
+        Ok(around) => policy.advise(upstream, &around),
+        Err(failure) => vec![
+            Advice::note(
+                Code::Unknown,
+                format!("whether the peer of {} is STRICT is unknown", upstream.reference.name),
+            )
+            .details([failure.message]),
+        ],
+    }
+}
