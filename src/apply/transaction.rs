@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::edit::{Edit, patch};
+use crate::edit::{Edit, json, patch};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{ApiError, Cause, DryRun, Session};
 use crate::model::{Object, ObjectRef};
@@ -28,6 +28,7 @@ pub struct Step {
 #[derive(Debug, Clone)]
 pub struct Done {
     pub step: Step,
+    /// As the API server stored it, or as it would have if the step was made.
     pub after: Object,
 }
 
@@ -78,13 +79,17 @@ pub async fn make(session: &Session, step: Step) -> Result<Done, Unmade> {
             Ok(now) if inverse::holds(&step.edits, &now) => now,
             Ok(_) => return Err(Unmade { error, perhaps: None }),
             Err(_) => {
-                let after = step.before.clone();
-                return Err(Unmade { error, perhaps: Some(Done { step, after }) });
+                let perhaps = json::apply(&step.before.value, &step.edits).ok().map(|value| stored(step, value));
+                return Err(Unmade { error, perhaps });
             }
         },
     };
+    Ok(stored(step, value))
+}
+
+fn stored(step: Step, value: serde_json::Value) -> Done {
     let after = Object { reference: step.before.reference.clone(), value };
-    Ok(Done { step, after })
+    Done { step, after }
 }
 
 /// Whether a write that failed so may have been made: its answer is missing, is no answer, or is a server's
@@ -136,18 +141,18 @@ fn unplannable(object: &Object, path: &str) -> ApiError {
 /// Takes back what was done, the last first, from what is there now.
 pub async fn take_back(session: &Session, done: &[Done]) -> Vec<(ObjectRef, Undone)> {
     let mut undone = Vec::new();
-    for Done { step, .. } in done.iter().rev() {
-        undone.push((step.before.reference.clone(), take_back_one(session, step).await));
+    for done in done.iter().rev() {
+        undone.push((done.step.before.reference.clone(), take_back_one(session, done).await));
     }
     undone
 }
 
 /// An API server that is away is waited for, as long as a request may take: half a state is worse than a wait.
-async fn take_back_one(session: &Session, step: &Step) -> Undone {
+async fn take_back_one(session: &Session, done: &Done) -> Undone {
     let begun = Instant::now();
     let mut conflicts = 0;
     loop {
-        let error = match try_back(session, step).await {
+        let error = match try_back(session, done).await {
             Ok(undone) => return undone,
             Err(error) => error,
         };
@@ -166,10 +171,10 @@ async fn take_back_one(session: &Session, step: &Step) -> Undone {
     }
 }
 
-async fn try_back(session: &Session, step: &Step) -> Result<Undone, ApiError> {
+async fn try_back(session: &Session, Done { step, after }: &Done) -> Result<Undone, ApiError> {
     let ObjectRef { kind, namespace, name } = &step.before.reference;
     let now = Object::new(kind, session.get(kind, namespace, name).await?);
-    let back = match inverse(&step.before.value, &step.edits, &now.value) {
+    let back = match inverse(&step.before.value, &step.edits, &after.value, &now.value) {
         Ok(back) if back.is_empty() => return Ok(Undone::Back),
         Ok(back) => back,
         Err(theirs) => {

@@ -5,18 +5,18 @@ use serde_json::Value;
 use crate::edit::{Edit, Op, json};
 use crate::model::{FieldPath, Segment};
 
-/// The edits that take back `edits`, made on `before`, from what is there `now`.
+/// The edits that take back `edits`, which made `ours` of `before`, from what is there `now`.
 ///
+/// `ours` is what the API server stored, where it answered: a webhook may have had its say in it.
 /// What is already as it was before needs no edit. Edits are taken back in the opposite order.
 ///
 /// # Errors
 /// The paths of ours that somebody else changed meanwhile: they are theirs now, and are left.
-pub fn inverse(before: &Value, edits: &[Edit], now: &Value) -> Result<Vec<Edit>, Vec<FieldPath>> {
-    let Ok(ours) = json::apply(before, edits) else { return Ok(Vec::new()) };
+pub fn inverse(before: &Value, edits: &[Edit], ours: &Value, now: &Value) -> Result<Vec<Edit>, Vec<FieldPath>> {
     let mut back = Vec::new();
     let mut theirs = Vec::new();
     for edit in edits.iter().rev() {
-        let (was, set, is) = (edit.path.get(before), edit.path.get(&ours), edit.path.get(now));
+        let (was, set, is) = (edit.path.get(before), edit.path.get(ours), edit.path.get(now));
         if same(is, was) {
             continue;
         }
@@ -26,7 +26,7 @@ pub fn inverse(before: &Value, edits: &[Edit], now: &Value) -> Result<Vec<Edit>,
         }
         back.push(match was {
             Some(value) => Edit::set(edit.path.clone(), value.clone()),
-            None => Edit::remove(made_with(&edit.path, before, &ours, now)),
+            None => Edit::remove(made_with(&edit.path, before, ours, now)),
         });
     }
     if !theirs.is_empty() {
@@ -122,6 +122,10 @@ mod tests {
         ]
     }
 
+    fn inverted(before: &Value, edits: &[Edit], now: &Value) -> Result<Vec<Edit>, Vec<FieldPath>> {
+        inverse(before, edits, &json::apply(before, edits).unwrap(), now)
+    }
+
     fn before() -> Value {
         json!({"metadata": {"annotations": {"a": "old"}}, "spec": {"containers": [{"name": "envoy"}]}})
     }
@@ -131,7 +135,7 @@ mod tests {
         let mut now = json::apply(&before(), &edits()).unwrap();
         now["spec"]["replicas"] = json!(3);
         now["spec"]["containers"][1]["terminationMessagePath"] = json!("/dev/termination-log");
-        let back = inverse(&before(), &edits(), &now).unwrap();
+        let back = inverted(&before(), &edits(), &now).unwrap();
         let mut wanted = before();
         wanted["spec"]["replicas"] = json!(3);
         assert_eq!(json::apply(&now, &back), Ok(wanted));
@@ -141,7 +145,7 @@ mod tests {
     fn what_somebody_else_changed_is_left() {
         let mut now = json::apply(&before(), &edits()).unwrap();
         now["spec"]["containers"][1]["image"] = json!("theirs");
-        assert_eq!(inverse(&before(), &edits(), &now), Err(vec![container("sds")]));
+        assert_eq!(inverted(&before(), &edits(), &now), Err(vec![container("sds")]));
     }
 
     #[test]
@@ -151,7 +155,7 @@ mod tests {
         let mut now = json::apply(&before, &edits).unwrap();
         now["spec"]["containers"].as_array_mut().unwrap().push(json!({"name": "theirs"}));
         now["spec"]["containers"][0]["image"] = json!("theirs");
-        let back = inverse(&before, &edits, &now).unwrap();
+        let back = inverted(&before, &edits, &now).unwrap();
         let wanted =
             json!([{"name": "sds"}, {"name": "envoy", "image": "theirs"}, {"name": "istio-proxy"}, {"name": "theirs"}]);
         assert_eq!(json::apply(&now, &back).unwrap()["spec"]["containers"], wanted);
@@ -163,15 +167,15 @@ mod tests {
         let edits = [Edit::set(path, json!(true))];
         let before = json!({"spec": {"refreshRate": "60s"}});
         let mut now = json::apply(&before, &edits).unwrap();
-        assert_eq!(json::apply(&now, &inverse(&before, &edits, &now).unwrap()), Ok(before.clone()));
+        assert_eq!(json::apply(&now, &inverted(&before, &edits, &now).unwrap()), Ok(before.clone()));
         now["spec"]["gloo"]["theirs"] = json!(1);
         let wanted = json!({"spec": {"refreshRate": "60s", "gloo": {"theirs": 1}}});
-        assert_eq!(json::apply(&now, &inverse(&before, &edits, &now).unwrap()), Ok(wanted));
+        assert_eq!(json::apply(&now, &inverted(&before, &edits, &now).unwrap()), Ok(wanted));
     }
 
     #[test]
     fn what_is_back_already_needs_nothing() {
-        assert_eq!(inverse(&before(), &edits(), &before()), Ok(Vec::new()));
+        assert_eq!(inverted(&before(), &edits(), &before()), Ok(Vec::new()));
     }
 
     #[test]

@@ -174,3 +174,18 @@ fn what_cannot_be_taken_back_is_named_with_the_way_back() -> Result<()> {
     }
     Ok(())
 }
+
+/// A webhook that rewrites what is written is no somebody: what the API server stored is what is taken back.
+#[test]
+fn what_a_webhook_made_of_a_write_is_taken_back_too() -> Result<()> {
+    let mut objects = Objects::of_an_injection();
+    let text = objects.map[1]["data"]["envoy.yaml"].as_str().unwrap_or_default();
+    objects.map[1]["data"]["envoy.yaml"] = json!(format!("{text}# seen by the gate\n"));
+    let (_, output, stub) = faulty(&objects, INJECT, At::Workload, denied, |stub| {
+        stub.on("GET", MAP).json(200, &objects.map[1]);
+        stub.on("PATCH", &format!("{MAP}{WRITE}")).json(200, &objects.map[0]);
+    })?;
+    assert_said(&output, 5, &[BACK]);
+    assert_eq!(left(&stub, MAP, &objects.map[1])["data"], objects.map[0]["data"]);
+    Ok(())
+}
