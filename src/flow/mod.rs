@@ -1,6 +1,6 @@
 //! The pipeline, once for all commands: load, plan, render, confirm, apply, verify.
 //!
-//! A command that edits single objects is a [`PerObject`](crate::plan::PerObject) plan, mapped over
+//! A command that edits single objects is a [`PerObject`] plan, mapped over
 //! names, pages of the API or manifests; the flow keeps only each object's line of the result.
 
 mod address;
