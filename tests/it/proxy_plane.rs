@@ -48,7 +48,7 @@ fn a_load_balancer_as_the_guide_has_it_is_one_request() -> Result<()> {
         let ours = requests.filter(|it| it.user_agent.starts_with("gloo-rs/") && it.uri.contains(&gloo));
         Ok(ours.map(|it| format!("{} {}", it.verb, it.uri)).collect())
     };
-    let requests = stage::wait_for("both requests are written down", std::time::Duration::from_secs(30), || {
+    let requests = stage::wait_for("both requests are written down", std::time::Duration::from_mins(2), || {
         Ok(Some(ours()?).filter(|requests| requests.len() >= 2))
     })?;
     let one = format!("get /api/v1/namespaces/{gloo}/services/gateway-proxy");

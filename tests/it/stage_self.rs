@@ -115,7 +115,7 @@ fn requests_are_written_down() -> Result<()> {
     let namespace = plane.namespace("audit")?;
     plane.api().get("v1/Service", &namespace, "nowhere")?;
     let uri = format!("/api/v1/namespaces/{namespace}/services/nowhere");
-    let request = wait_for("the request is in the audit log", Duration::from_secs(30), || {
+    let request = wait_for("the request is in the audit log", Duration::from_mins(2), || {
         Ok(plane.requests()?.into_iter().find(|request| request.uri == uri))
     })?;
     assert_eq!((request.verb.as_str(), &request.response_status["code"]), ("get", &json!(404)));
@@ -192,7 +192,7 @@ fn nothing_outlives_the_test_process() -> Result<()> {
             assert!(Command::new("sh").args(["-c", &kill]).status()?.success());
         }
         process.wait()?;
-        wait_for(&format!("nothing is left after {ending} {signal:?}"), Duration::from_secs(30), || {
+        wait_for(&format!("nothing is left after {ending} {signal:?}"), Duration::from_mins(2), || {
             let left = Path::new(&directory).exists() || processes.iter().any(|&process| is_running(process));
             Ok((!left).then_some(()))
         })?;

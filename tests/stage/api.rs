@@ -25,7 +25,7 @@ use tower::{BoxError, Layer, ServiceExt};
 use super::parts::wait_for;
 
 const FIELD_MANAGER: &str = "stage";
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// Blocking access to one API server; for plain `#[test]` functions, not for async ones.
 ///

@@ -31,7 +31,7 @@ impl Plane {
             "spec": {"selector": {"matchNamespaces": [namespace]}, "forwards": forwards},
         });
         self.api().apply(&object.to_string())?;
-        wait_for(&format!("kwok forwards ports in {namespace}"), Duration::from_secs(30), || {
+        wait_for(&format!("kwok forwards ports in {namespace}"), Duration::from_mins(2), || {
             let told = self.api().run(async |client| {
                 let told = told(client, namespace, mark.len());
                 timeout(Duration::from_secs(2), told).await

@@ -25,7 +25,7 @@ const GLOO: &str = include_str!("../../fixtures/gloo.yaml");
 const CHART_ISTIO: &str = include_str!("../../fixtures/sidecars/chart-istio.yaml");
 const INJECTED: &str = "Istio injection was successful!";
 const UNINJECTED: &str = "Istio was successfully uninjected";
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(3);
 /// What `inject` puts beside `envoy-config`.
 const VOLUMES: [&str; 7] = [
     "istio-certs",

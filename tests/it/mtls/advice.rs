@@ -152,14 +152,14 @@ fn the_meshs_own_policy_is_found_where_the_mesh_says_its_root_is() {
     let crd = "apiextensions.k8s.io/v1/CustomResourceDefinition";
     plane.api().delete(crd, "", "peerauthentications.security.istio.io").unwrap();
     assert_eq!(sandbox.run(&["istio", "enable-mtls", "-u", HTTPBIN]).code, Some(0));
-    let gone = crate::stage::wait_for("the definition is gone", std::time::Duration::from_secs(30), || {
+    let gone = crate::stage::wait_for("the definition is gone", std::time::Duration::from_mins(2), || {
         Ok(plane.api().get(crd, "", "peerauthentications.security.istio.io")?.is_none().then_some(()))
     });
     gone.unwrap();
     let output = sandbox.run(&["istio", "disable-mtls", "-u", HTTPBIN]);
     assert!(output.code == Some(0) && !output.stderr.contains("STRICT"), "{output:?}");
     plane.api().delete(crd, "", "upstreams.gloo.solo.io").unwrap();
-    let missing = crate::stage::wait_for("the definition is gone", std::time::Duration::from_secs(30), || {
+    let missing = crate::stage::wait_for("the definition is gone", std::time::Duration::from_mins(2), || {
         let output = sandbox.run(&["istio", "enable-mtls", "-u", HTTPBIN, "-o", "json"]);
         Ok((document(&output)["results"][0]["reason"] == "noCrd").then_some(output))
     });

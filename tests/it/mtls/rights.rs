@@ -28,7 +28,7 @@ fn allow(gloo: &Gloo, namespace: &str, rule: &str) {
 fn until(gloo: &Gloo, args: &[&str], words: &str) -> crate::support::Output {
     let limited = gloo.seen_by("limited");
     let mut last = None;
-    let found = wait_for(words, std::time::Duration::from_secs(20), || {
+    let found = wait_for(words, std::time::Duration::from_mins(2), || {
         let output = gloo.run_in(&limited, args);
         let found = output.stderr.contains(words) || output.stdout.contains(words);
         last = Some(output.stderr.clone());
@@ -130,7 +130,7 @@ fn whoever_is_impersonated_is_said_and_reaches_the_server() {
     assert_eq!(output.code, Some(4));
     assert!(output.stderr.starts_with(&gloo.context_line().replace('\n', " as limited\n")), "{output:?}");
     let path = format!("/apis/gloo.solo.io/v1/namespaces/{}/upstreams/{HTTPBIN}", gloo.namespace);
-    let refused = wait_for("the audit has it", std::time::Duration::from_secs(20), || {
+    let refused = wait_for("the audit has it", std::time::Duration::from_mins(2), || {
         Ok(stage::shared()
             .requests()?
             .into_iter()
@@ -160,7 +160,7 @@ fn a_policy_that_denies_is_quoted_and_nothing_is_tried_again() {
         "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding", "metadata": {"name": name},
         "spec": {"policyName": name, "validationActions": ["Deny"]},
     }).to_string()).unwrap();
-    let denied = wait_for("the policy holds", std::time::Duration::from_secs(30), || {
+    let denied = wait_for("the policy holds", std::time::Duration::from_mins(2), || {
         let output = gloo.run(&["enable-mtls", "-u", HTTPBIN, "--dry-run=server"]);
         Ok((output.code != Some(0)).then_some(output))
     });
