@@ -157,13 +157,13 @@ pub fn on_gateway(gateway: &Gateway, namespace: &str) -> Option<Advice> {
             format!("no gateway proxy in {namespace} has the sds and istio-proxy sidecars: 503 until one has"),
         )
         .details(some_of(pods.iter().map(|pod| format!("pod {namespace}/{pod}"))))
-        .hint("set global.istioIntegration.enabled: true in the Helm values of Gloo"),
+        .hint("gloo-rs istio inject, or global.istioIntegration.enabled in the Helm values"),
         Gateway::NoCluster { config_maps } => Advice::warning(
             Code::NoSdsCluster,
             format!("no gateway's bootstrap in {namespace} has the cluster gateway_proxy_sds: 503 until one has"),
         )
         .details(some_of(config_maps.iter().map(|map| format!("configmap {namespace}/{map}"))))
-        .hint("set global.istioIntegration.enabled: true in the Helm values of Gloo"),
+        .hint("gloo-rs istio inject, or global.istioIntegration.enabled in the Helm values"),
         Gateway::Unknown { why } => Advice::unknown("whether the gateway has Istio's sidecars is unknown", why),
     };
     Some(advice)

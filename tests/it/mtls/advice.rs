@@ -40,7 +40,10 @@ fn a_gateway_without_sidecars_and_then_without_the_cluster_is_warned_of_until_it
         gloo.namespace, gloo.namespace
     );
     assert!(text.contains(&first), "{text}");
-    assert!(text.contains("  hint: set global.istioIntegration.enabled: true in the Helm values of Gloo\n"), "{text}");
+    assert!(
+        text.contains("  hint: gloo-rs istio inject, or global.istioIntegration.enabled in the Helm values\n"),
+        "{text}"
+    );
     give_sidecars(&gloo);
     let (codes, text) = advised(&gloo, &["enable-mtls", "-u", HTTPBIN]);
     assert_eq!(codes, ["noSdsCluster"]);
