@@ -169,6 +169,14 @@ reasons! {
     StillUsed = "stillUsed",
     /// The gateway lacks what the change rests on.
     GatewayNotReady = "gatewayNotReady",
+    /// The values have something else where the chart reads a map or a single value.
+    BadValues = "badValues",
+    /// No Helm release, or not the one that was named.
+    NoRelease = "noRelease",
+    /// The release's record cannot be read.
+    BadRecord = "badRecord",
+    /// Helm is not there, or it failed.
+    Helm = "helm",
 }
 
 /// A failure as both readers need it: the first line, then details, then what to do next.

@@ -11,6 +11,7 @@ pub mod cli;
 pub mod edit;
 pub mod error;
 pub mod flow;
+pub mod helm;
 pub mod kube;
 pub mod load;
 pub mod model;

@@ -8,6 +8,7 @@ use crate::plan::address::Wish;
 use crate::plan::auto_mtls::{OptOut, Wish as AutoMtlsWish};
 use crate::plan::mtls::{Caution, Policy};
 use crate::plan::proxy_name::ProxyName;
+use crate::plan::values::{self, Edition};
 use crate::render::diff::Secrets;
 
 /// What every command is told.
@@ -103,6 +104,7 @@ pub enum Command {
         istio_namespace: Option<String>,
     },
     Proxy(Proxy),
+    UpgradeValues(UpgradeValues),
     Version(Version),
     Completion(Shell),
 }
@@ -274,6 +276,63 @@ pub enum Upstreams {
 pub enum Rollouts {
     Wait,
     NoWait,
+}
+
+/// `upgrade-values`.
+#[derive(Debug, Clone)]
+pub struct UpgradeValues {
+    pub act: ValuesAct,
+    pub wish: values::Wish,
+    pub istio: IstioWish,
+    pub source: ValuesSource,
+    pub destination: ValuesDestination,
+    /// None: told by the chart's name or the values' shape.
+    pub edition: Option<Edition>,
+    /// `--to-version`
+    pub to_version: Option<String>,
+    /// `--chart`: a packed chart or its directory.
+    pub chart: Option<PathBuf>,
+    pub diff: bool,
+    pub check: bool,
+    pub secrets: Secrets,
+}
+
+/// Whether Istio's settings come or go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ValuesAct {
+    Merge,
+    /// `--remove`
+    Remove,
+}
+
+/// Where the values are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ValuesSource {
+    /// The release's record; none named: the one of Gloo's chart.
+    Release { name: Option<String>, revision: Option<u64> },
+    /// `--values FILE|-`
+    File(PathBuf),
+}
+
+/// Where the values go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ValuesDestination {
+    Stdout,
+    /// `--write`
+    InPlace,
+    /// `--output-file`
+    NewFile(PathBuf),
+    /// `--apply`: to Helm.
+    Helm(HelmFailure),
+}
+
+/// What Helm does where an upgrade fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HelmFailure {
+    /// The release stays failed.
+    Stays,
+    /// `--rollback-on-failure`
+    RollsBack,
 }
 
 /// `proxy url`, `proxy address`.

@@ -105,6 +105,26 @@ impl Staging {
     }
 }
 
+/// Writes a new file that nobody else can read.
+///
+/// # Errors
+/// It is there already, or its directory cannot be written.
+pub fn create_private(file: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    if fs::symlink_metadata(file).is_ok() {
+        return Err(failure(format!("{}: it is there already; not written", file.display()))
+            .hint("name a new file, or take that one away"));
+    }
+    let directory = file.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // A temporary file is made with mode 0600, and the link fails where a name came meanwhile.
+    let write = || -> io::Result<()> {
+        let mut new = tempfile::Builder::new().prefix(".gloo-rs-").tempfile_in(directory)?;
+        new.write_all(bytes)?;
+        new.as_file().sync_all()?;
+        new.persist_noclobber(file).map(drop).map_err(|error| error.error)
+    };
+    write().map_err(|error| cannot(file, &error))
+}
+
 fn write_beside(file: &Path, new: &[u8]) -> io::Result<TempPath> {
     let metadata = fs::metadata(file)?;
     // A rename would go around a file's write protection: it is asked for as an editor would ask.
@@ -247,6 +267,18 @@ mod tests {
         assert_eq!((short(&halted.done), short(&halted.not_done)), (vec!["a".into()], vec!["b".into(), "c".into()]));
         assert_eq!((text(root.path(), "a"), text(root.path(), "c")), ("new".into(), "old".into()));
         assert_eq!(names(root.path()), ["a", "b", "c", "dir"]);
+    }
+
+    #[test]
+    fn a_new_file_is_private_and_never_replaces_one() {
+        let root = tree(&[("old", "old")]);
+        let new = root.path().join("new");
+        create_private(&new, b"secret").unwrap();
+        assert_eq!(text(root.path(), "new"), "secret");
+        assert_eq!(fs::metadata(&new).unwrap().permissions().mode() & 0o777, 0o600);
+        let failure = create_private(&root.path().join("old"), b"x").unwrap_err();
+        assert!(failure.message.ends_with("old: it is there already; not written"), "{failure}");
+        assert_eq!((text(root.path(), "old"), names(root.path()).len()), ("old".into(), 2));
     }
 
     #[test]

@@ -120,6 +120,23 @@ Exit codes:
   0  printed                    2  usage
   4  no istiod, not allowed     9  no answer from the API server";
 
+/// After `upgrade-values --help`.
+pub const UPGRADE_VALUES: &str = "\
+Examples:
+  # the values of the release, for helm upgrade -f
+  gloo-rs upgrade-values --revision 1-28 > gloo-gateway.yaml
+
+  # a values file, an Argo CD Application or a Flux HelmRelease, without a cluster
+  gloo-rs upgrade-values --values gloo-gateway.yaml --write \\
+    --istio-discovery-address istiod-1-28.istio-system.svc:15012 \\
+    --istio-proxy-image docker.io/istio/proxyv2:1.28.3
+
+Exit codes:
+  0  printed, or done           1  refused or failed, nothing changed
+  2  usage, or no --yes         3  --check would change something
+  4  no release, not allowed    7  upgraded, not confirmed
+  9  no answer                  130  interrupted";
+
 /// After `proxy url --help`.
 pub const PROXY_URL: &str = "\
 Examples:

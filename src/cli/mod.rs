@@ -7,6 +7,7 @@ mod istio;
 mod leftovers;
 mod preview;
 mod proxy;
+mod upgrade_values;
 mod version;
 mod wanted;
 
@@ -46,6 +47,7 @@ enum Word {
     /// Where the gateway is
     #[command(subcommand, aliases = ["p", "proxies"], arg_required_else_help = true)]
     Proxy(proxy::Word),
+    UpgradeValues(Box<upgrade_values::UpgradeValuesArgs>),
     #[command(alias = "v")]
     Version(version::VersionArgs),
     Completion(complete::CompletionArgs),
@@ -136,7 +138,7 @@ impl Word {
     fn formats(&self) -> &'static [Format] {
         match self {
             Self::Istio(word) => word.formats(),
-            Self::Proxy(_) => &[Format::Text, Format::Json, Format::Yaml],
+            Self::Proxy(_) | Self::UpgradeValues(_) => &[Format::Text, Format::Json, Format::Yaml],
             Self::Version(_) => &[Format::Json, Format::Yaml, Format::Table],
             Self::Completion(_) => &[Format::Text],
         }
@@ -146,6 +148,7 @@ impl Word {
         match self {
             Self::Istio(word) => word.options(global),
             Self::Proxy(word) => word.options(),
+            Self::UpgradeValues(args) => args.options(),
             Self::Version(args) => Ok(Command::Version(args.options())),
             Self::Completion(args) => Ok(Command::Completion(args.options())),
         }

@@ -45,6 +45,45 @@ pub fn secrets(value: &Value) -> Vec<String> {
     found
 }
 
+/// Where secrets stand, as paths: `gloo.license_key`, `headers[0].value`.
+#[must_use]
+pub fn secret_paths(value: &Value) -> Vec<String> {
+    let masked = masked(value);
+    let mut found = Vec::new();
+    differences(value, &masked, "", &mut found);
+    found
+}
+
+fn differences(a: &Value, b: &Value, at: &str, found: &mut Vec<String>) {
+    match (a, b) {
+        (Value::Object(a), Value::Object(b)) => {
+            for (key, value) in a {
+                let path = if at.is_empty() { key.clone() } else { format!("{at}.{key}") };
+                differences(value, &b[key], &path, found);
+            }
+        }
+        (Value::Array(a), Value::Array(b)) => {
+            for (number, (a, b)) in a.iter().zip(b).enumerate() {
+                differences(a, b, &format!("{at}[{number}]"), found);
+            }
+        }
+        _ if a != b => found.push(at.to_owned()),
+        _ => {}
+    }
+}
+
+/// Whether a text is a secret by its shape: a private key, a JSON web token.
+fn is_secret_shape(text: &str) -> bool {
+    let is_token = || {
+        let mut parts = text.trim().split('.');
+        let is_part = |part: &str| {
+            part.len() >= 10 && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+        };
+        text.trim().starts_with("eyJ") && parts.clone().count() == 3 && parts.by_ref().all(is_part)
+    };
+    (text.contains("-----BEGIN ") && text.contains("PRIVATE KEY-----")) || is_token()
+}
+
 /// A text with these secrets replaced.
 #[must_use]
 pub fn masked_text(text: &str, secrets: &[String]) -> String {
@@ -76,6 +115,7 @@ fn plain_key(key: &str) -> String {
 fn for_each_secret(value: &mut Value, act: &mut impl FnMut(&mut Value)) {
     let is_secret_object = value["kind"] == "Secret" && value["apiVersion"] == "v1";
     match value {
+        Value::String(text) if is_secret_shape(text) => act(value),
         Value::Array(items) => items.iter_mut().for_each(|item| for_each_secret(item, act)),
         Value::Object(map) => {
             let header = ["key", "name", "headerName"]
@@ -109,6 +149,15 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn secrets_are_found_by_their_shape_and_told_by_their_path() {
+        let key = "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----\n";
+        let token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9P";
+        let value = json!({"license_key": "k", "a": [{"pem": key}, "eyJ.no.token"], "b": {"c": token, "d": "plain"}});
+        assert_eq!(secret_paths(&value), ["license_key", "a[0].pem", "b.c"]);
+        assert_eq!(masked(&value)["b"], json!({"c": MASK, "d": "plain"}));
+    }
 
     #[test]
     fn secrets_are_found_by_where_they_stand() {

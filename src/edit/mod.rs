@@ -6,6 +6,7 @@ pub mod json;
 pub mod manifest;
 pub mod mask;
 pub mod patch;
+pub mod values;
 
 use serde_json::Value;
 

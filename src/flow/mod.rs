@@ -15,6 +15,7 @@ mod revisions;
 mod sidecars;
 mod switches;
 mod transact;
+mod values;
 mod version;
 
 use crate::cli::{self, Invocation};
@@ -43,6 +44,7 @@ pub fn run(invocation: &Invocation, ui: &mut Ui) -> Exit {
             block_on(interrupt::or(revisions::print(istio_namespace.as_deref(), global, &mut report)))
         }
         Command::Proxy(task) => block_on(interrupt::or(address::print(task, global, &mut report))),
+        Command::UpgradeValues(task) => values::run(task, global, &mut report),
         Command::Version(Version::Client) => {
             version::client(global.format, &mut report);
             Ok(())

@@ -6,4 +6,5 @@ pub mod files;
 pub mod gateways;
 pub mod harm;
 pub mod istio;
+pub mod release;
 pub mod survey;

@@ -68,6 +68,8 @@ pub mod kinds {
         PEER_AUTHENTICATION = "security.istio.io" "v1" "PeerAuthentication" "peerauthentications" "peerauthentication";
         GATEWAY = "gateway.solo.io" "v1" "Gateway" "gateways" "gateway";
         VIRTUAL_SERVICE = "gateway.solo.io" "v1" "VirtualService" "virtualservices" "virtualservice";
+        ARGO_APPLICATION = "argoproj.io" "v1alpha1" "Application" "applications" "application";
+        HELM_RELEASE = "helm.toolkit.fluxcd.io" "v2" "HelmRelease" "helmreleases" "helmrelease";
         MUTATING_WEBHOOK = "admissionregistration.k8s.io" "v1" "MutatingWebhookConfiguration" "mutatingwebhookconfigurations" "mutatingwebhookconfiguration";
         DEPLOYMENT = "apps" "v1" "Deployment" "deployments" "deployment";
         DAEMON_SET = "apps" "v1" "DaemonSet" "daemonsets" "daemonset";
@@ -76,6 +78,7 @@ pub mod kinds {
         NAMESPACE = "" "v1" "Namespace" "namespaces" "namespace";
         NODE = "" "v1" "Node" "nodes" "node";
         POD = "" "v1" "Pod" "pods" "pod";
+        SECRET = "" "v1" "Secret" "secrets" "secret";
         SERVICE = "" "v1" "Service" "services" "service";
     }
 }

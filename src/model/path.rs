@@ -46,6 +46,12 @@ impl FieldPath {
         Self(self.0.iter().chain(&other.0).cloned().collect())
     }
 
+    /// The path one step shorter; `None` of the object itself.
+    #[must_use]
+    pub fn parent(&self) -> Option<Self> {
+        self.0.split_last().map(|(_, way)| Self(way.to_vec()))
+    }
+
     /// The steps, outermost first.
     #[must_use]
     pub fn segments(&self) -> &[Segment] {

@@ -82,6 +82,32 @@ codes! {
     MayHarm = "mayHarm",
     /// Something points at the cluster that is taken away.
     Dangling = "dangling",
+    /// The chart lacks what present ones have.
+    OldChart = "oldChart",
+    /// A value that is there explicitly stays.
+    Explicit = "explicit",
+    /// A key that was null, which takes the chart's own away, is brought back.
+    NullBack = "nullBack",
+    /// A value keeps another from having its effect.
+    Swallowed = "swallowed",
+    /// A value that no template reads.
+    Unread = "unread",
+    /// A value is deprecated.
+    Deprecated = "deprecated",
+    /// Helm's hook jobs will hang.
+    HookHangs = "hookHangs",
+    /// Helm will conflict with what was changed in the cluster.
+    HelmConflict = "helmConflict",
+    /// The cluster is not what the values say.
+    Differs = "differs",
+    /// The output has secrets.
+    Secret = "secret",
+    /// The latest revision of the release is not the deployed one.
+    ReleaseState = "releaseState",
+    /// Helm does not upgrade CRDs.
+    Crds = "crds",
+    /// A header that is no part of the values was left out.
+    Header = "header",
 }
 
 /// How much it matters.

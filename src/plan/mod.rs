@@ -19,6 +19,7 @@ pub mod revisions;
 pub mod rollout;
 pub mod server;
 pub mod sidecars;
+pub mod values;
 
 use crate::error::Failure;
 use crate::model::{Kind, Object};

@@ -9,4 +9,5 @@ pub mod provenance;
 pub mod revisions;
 pub mod table;
 pub mod text;
+pub mod values;
 pub mod version;

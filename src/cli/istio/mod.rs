@@ -4,7 +4,7 @@ mod auto_mtls;
 mod disable_mtls;
 mod enable_mtls;
 mod inject;
-mod istiod;
+pub mod istiod;
 mod mtls;
 pub mod names;
 mod proxies;

@@ -89,6 +89,21 @@ pub fn values(text: &str) -> Vec<Value> {
     split::documents(text).into_iter().filter_map(|document| yaml::parse(&text[document.range]).ok()).collect()
 }
 
+/// The one document of a text, whatever it holds; `None` if there are several or none.
+#[must_use]
+pub fn whole(text: &str) -> Option<Place> {
+    let mut documents = split::documents(text);
+    let document = documents.pop()?;
+    documents.is_empty().then(|| Place { document, item: FieldPath::root() })
+}
+
+/// The object at a place.
+#[must_use]
+pub fn value_at(text: &str, place: &Place) -> Option<Value> {
+    let value = yaml::parse(text.get(place.document.range.clone())?).ok()?;
+    place.item.get(&value).cloned()
+}
+
 /// The text after splices that do not overlap, in any order.
 #[must_use]
 pub fn splice(text: &str, splices: &[Splice]) -> String {

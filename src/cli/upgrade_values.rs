@@ -1,0 +1,140 @@
+//! `gloo-rs upgrade-values`.
+
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+
+use super::help;
+use crate::error::Failure;
+use crate::options::{Command, UpgradeValues, ValuesAct, ValuesDestination, ValuesSource};
+use crate::plan::values::{Edition, Switch, Wish};
+use crate::render::diff::Secrets;
+
+/// Print the release's values with Istio's merged in
+///
+/// Takes the user-supplied values of the Helm release that installed Gloo, merges Istio's settings in
+/// and prints all of them for helm upgrade -f. What was set explicitly wins, and nothing else changes.
+#[derive(Debug, clap::Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag as it was typed; options() gives it a meaning")]
+#[command(after_help = help::UPGRADE_VALUES)]
+pub struct UpgradeValuesArgs {
+    /// The release [default: the one of Gloo's chart in the namespace]
+    #[arg(long, value_name = "NAME", conflicts_with = "values")]
+    release: Option<String>,
+    /// The revision of the release [default: the deployed one]
+    #[arg(long, value_name = "N", conflicts_with = "values")]
+    release_revision: Option<u64>,
+    /// Which chart [default: auto, by its name or the shape of the values]
+    #[arg(long, value_name = "EDITION", default_value = "auto", hide_default_value = true)]
+    edition: EditionArg,
+    /// Values in a file instead of a release: Helm's, an Argo CD Application, a Flux HelmRelease; - is stdin
+    #[arg(long, value_name = "FILE|-")]
+    values: Option<PathBuf>,
+    /// With --values: edit the file in place
+    #[arg(long, requires = "values", conflicts_with = "output_file")]
+    write: bool,
+    /// Write a new file that only you can read, instead of stdout
+    #[arg(short = 'O', long, value_name = "FILE")]
+    output_file: Option<PathBuf>,
+    /// A gateway proxy by its key or the name of its Deployment; can be repeated [default: all]
+    #[arg(long = "proxy", value_name = "NAME", value_delimiter = ',')]
+    proxies: Vec<String>,
+    #[command(flatten)]
+    istiod: super::istio::istiod::IstiodArgs,
+    /// Turn auto-mTLS on, also where the values say no
+    #[arg(long, overrides_with = "no_auto_mtls")]
+    auto_mtls: bool,
+    /// Turn auto-mTLS off
+    #[arg(long, overrides_with = "auto_mtls")]
+    no_auto_mtls: bool,
+    /// Set the deprecated istioSDS as well
+    #[arg(long, overrides_with = "no_sds")]
+    sds: bool,
+    /// Turn the deprecated istioSDS off
+    #[arg(long, overrides_with = "sds")]
+    no_sds: bool,
+    /// Take Istio's settings out again
+    #[arg(long, conflicts_with_all = ["auto_mtls", "no_auto_mtls", "sds", "no_sds", "revision",
+        "istio_discovery_address", "istio_meta_mesh_id", "istio_meta_cluster_id", "istio_proxy_image"])]
+    remove: bool,
+    /// The version of the chart to upgrade to [default: the one that runs]
+    #[arg(long, value_name = "VERSION")]
+    to_version: Option<String>,
+    /// Print the change as a unified diff instead
+    #[arg(long, conflicts_with_all = ["write", "output_file"])]
+    diff: bool,
+    /// Print nothing; exit 3 if something would change
+    #[arg(long, conflicts_with_all = ["write", "output_file"])]
+    check: bool,
+    /// Show secrets in a diff instead of ***
+    #[arg(long)]
+    show_secrets: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum EditionArg {
+    Auto,
+    Oss,
+    Enterprise,
+}
+
+impl UpgradeValuesArgs {
+    pub fn options(self) -> Result<Command, Failure> {
+        self.validate()?;
+        let switch = |on: bool, off: bool| match (on, off) {
+            (true, _) => Switch::On,
+            (_, true) => Switch::Off,
+            _ => Switch::NotTyped,
+        };
+        let wish = Wish {
+            auto_mtls: switch(self.auto_mtls, self.no_auto_mtls),
+            sds: switch(self.sds, self.no_sds),
+            proxies: self.proxies,
+        };
+        let destination = match (self.write, self.output_file) {
+            (true, _) => ValuesDestination::InPlace,
+            (_, Some(file)) => ValuesDestination::NewFile(file),
+            _ => ValuesDestination::Stdout,
+        };
+        Ok(Command::UpgradeValues(UpgradeValues {
+            act: if self.remove { ValuesAct::Remove } else { ValuesAct::Merge },
+            wish,
+            istio: self.istiod.options()?,
+            source: match self.values {
+                Some(file) => ValuesSource::File(file),
+                None => ValuesSource::Release { name: self.release, revision: self.release_revision },
+            },
+            destination,
+            edition: match self.edition {
+                EditionArg::Auto => None,
+                EditionArg::Oss => Some(Edition::OpenSource),
+                EditionArg::Enterprise => Some(Edition::Enterprise),
+            },
+            to_version: self.to_version,
+            chart: None,
+            diff: self.diff,
+            check: self.check,
+            secrets: if self.show_secrets { Secrets::Shown } else { Secrets::Masked },
+        }))
+    }
+
+    fn validate(&self) -> Result<(), Failure> {
+        if let Some(release) = &self.release {
+            super::istio::names::check_namespace("--release", release)?;
+        }
+        if self.release_revision == Some(0) {
+            return Err(Failure::usage("--release-revision 0: revisions begin with 1"));
+        }
+        for proxy in &self.proxies {
+            super::istio::names::check_word("--proxy", proxy)?;
+        }
+        if let Some(version) = &self.to_version {
+            super::istio::names::check_word("--to-version", version)?;
+        }
+        let is_stdin = self.values.as_deref() == Some(Path::new("-"));
+        if self.write && is_stdin {
+            return Err(Failure::usage("--write cannot write to stdin").hint("without --write the result is on stdout"));
+        }
+        Ok(())
+    }
+}

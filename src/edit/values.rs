@@ -1,0 +1,266 @@
+//! Helm values as text: a values file, a dump of Helm's, or where Argo CD and Flux have them in a manifest.
+
+use serde_json::{Map, Value};
+
+use super::manifest::{self, Found as InText, Place, Unsafe};
+use super::{Edit, json};
+use crate::model::{FieldPath, ObjectRef, Segment, kinds};
+use crate::yaml;
+
+/// The line that `helm get values` prints above what it prints.
+const USER_SUPPLIED: &str = "USER-SUPPLIED VALUES:";
+const COMPUTED: &str = "COMPUTED VALUES:";
+/// The charts whose values these are.
+const CHARTS: [&str; 2] = ["gloo", "gloo-ee"];
+
+/// Values in a text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    pub values: Value,
+    /// Where the text says it.
+    pub chart: Option<String>,
+    pub version: Option<String>,
+    /// The manifest they stand in.
+    pub object: Option<ObjectRef>,
+    home: Home,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Home {
+    /// The whole text from here on; before it stands Helm's header.
+    Plain { start: usize },
+    /// A field of a manifest.
+    Field { place: Place, path: FieldPath },
+    /// A field of a manifest that is a text of YAML.
+    Text { place: Place, path: FieldPath },
+}
+
+impl Found {
+    /// Whether Helm's header stands above them; it is left out.
+    pub fn has_header(&self) -> bool {
+        matches!(self.home, Home::Plain { start } if start > 0)
+    }
+}
+
+/// The values of Gloo's chart in a text: one, or none or several in manifests.
+///
+/// # Errors
+/// Where and why it cannot be read.
+pub fn find(text: &str) -> Result<Vec<Found>, Unsafe> {
+    let mut found = Vec::new();
+    let mut is_manifest = false;
+    for kind in [&kinds::ARGO_APPLICATION, &kinds::HELM_RELEASE] {
+        for member in manifest::members(text, kind).found {
+            is_manifest = true;
+            match member {
+                InText::Member { object, place } => found.extend(in_object(&object.value, &object.reference, &place)),
+                InText::Refused { line, why, .. } => return Err(Unsafe { line, why, manual: Vec::new() }),
+            }
+        }
+    }
+    if is_manifest {
+        let named = |found: &Found| found.chart.as_deref().is_some_and(|chart| CHARTS.contains(&chart));
+        if found.iter().any(named) {
+            found.retain(named);
+        }
+        return Ok(found);
+    }
+    plain(text).map(|found| vec![found])
+}
+
+fn plain(text: &str) -> Result<Found, Unsafe> {
+    let bare = text.trim_start_matches('\u{feff}');
+    let first = bare.lines().next().unwrap_or_default().trim_end();
+    if first == COMPUTED {
+        let why = "these are computed values, the chart's own among them: given to an upgrade they would stay \
+                   as they are now"
+            .to_owned();
+        return Err(Unsafe {
+            line: 1,
+            why,
+            manual: vec!["dump them without --all: helm get values RELEASE".to_owned()],
+        });
+    }
+    let start = match first == USER_SUPPLIED {
+        true => text.find('\n').map_or(text.len(), |end| end + 1),
+        false => 0,
+    };
+    let values = yaml::parse(&text[start..]).map_err(|problem| Unsafe {
+        line: problem.line.max(1) + usize::from(start > 0),
+        why: problem.message,
+        manual: Vec::new(),
+    })?;
+    if !values.is_object() && !values.is_null() {
+        return Err(Unsafe { line: 1, why: "values are a map, and this is none".to_owned(), manual: Vec::new() });
+    }
+    Ok(Found { values, chart: None, version: None, object: None, home: Home::Plain { start } })
+}
+
+fn in_object(object: &Value, reference: &ObjectRef, place: &Place) -> Vec<Found> {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let found = |source: &Value, at: FieldPath, chart: &Value, version: &Value| {
+        let inline = at.then(Segment::Key("valuesObject".to_owned()));
+        let block = at.then(Segment::Key("values".to_owned()));
+        let (values, home) = match (source["valuesObject"].is_object(), source["values"].as_str()) {
+            (false, Some(inner)) => (yaml::parse(inner).ok()?, Home::Text { place: place.clone(), path: block }),
+            _ => (source["valuesObject"].clone(), Home::Field { place: place.clone(), path: inline }),
+        };
+        let (chart, version) = (text(chart), text(version));
+        Some(Found { values, chart, version, object: Some(reference.clone()), home })
+    };
+    let spec = &object["spec"];
+    if reference.kind == &kinds::HELM_RELEASE {
+        let chart = &spec["chart"]["spec"];
+        let home = Home::Field { place: place.clone(), path: FieldPath::keys(&["spec", "values"]) };
+        let (name, version) = (text(&chart["chart"]), text(&chart["version"]));
+        let object = Some(reference.clone());
+        return vec![Found { values: spec["values"].clone(), chart: name, version, object, home }];
+    }
+    let helm = |path: FieldPath, source: &Value| {
+        found(&source["helm"], path.then(Segment::Key("helm".to_owned())), &source["chart"], &source["targetRevision"])
+    };
+    let single = spec["source"].is_object().then(|| helm(FieldPath::keys(&["spec", "source"]), &spec["source"]));
+    let several = spec["sources"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .enumerate()
+        .map(|(number, source)| helm(FieldPath::keys(&["spec", "sources"]).then(Segment::Index(number)), source));
+    single.into_iter().chain(several).flatten().collect()
+}
+
+/// The whole text with these edits of its values.
+///
+/// # Errors
+/// Why it cannot be done safely, and the change to make by hand.
+pub fn edit(text: &str, found: &Found, edits: &[Edit]) -> Result<String, Unsafe> {
+    match &found.home {
+        Home::Plain { start } => edit_plain(&text[*start..], &found.values, edits),
+        Home::Field { place, path } => {
+            let inside = |edit: &Edit| Edit { path: path.join(&edit.path), op: edit.op.clone() };
+            let edits: Vec<_> = edits.iter().map(inside).collect();
+            Ok(manifest::splice(text, &[manifest::edit(text, place, &edits)?]))
+        }
+        Home::Text { place, path } => {
+            let object = manifest::value_at(text, place).unwrap_or(Value::Null);
+            let inner = path.get(&object).and_then(Value::as_str).unwrap_or_default();
+            let inner = edit_plain(inner, &found.values, edits)?;
+            let edits = [Edit::set(path.clone(), inner.into())];
+            Ok(manifest::splice(text, &[manifest::edit(text, place, &edits)?]))
+        }
+    }
+}
+
+fn edit_plain(text: &str, values: &Value, edits: &[Edit]) -> Result<String, Unsafe> {
+    if edits.is_empty() {
+        return Ok(text.to_owned());
+    }
+    let nothing = values.as_object().is_none_or(Map::is_empty);
+    if nothing {
+        return fill(text, values, edits);
+    }
+    let place = manifest::whole(text).ok_or_else(|| Unsafe {
+        line: 1,
+        why: "several documents in one values file: Helm reads the first alone".to_owned(),
+        manual: Vec::new(),
+    })?;
+    Ok(manifest::splice(text, &[manifest::edit(text, &place, edits)?]))
+}
+
+/// Values where none were: comments stay above them.
+fn fill(text: &str, values: &Value, edits: &[Edit]) -> Result<String, Unsafe> {
+    let refused = |why: String| Unsafe { line: 1, why, manual: Vec::new() };
+    let after = json::apply(values, edits).map_err(|path| refused(format!("{path} cannot be set")))?;
+    let is_empty = |line: &&str| !matches!(line.trim(), "{}" | "null" | "~");
+    let mut kept: String = text.split_inclusive('\n').filter(is_empty).collect();
+    if !kept.is_empty() && !kept.ends_with('\n') {
+        kept.push('\n');
+    }
+    let new = format!("{kept}{}", yaml::write(&after));
+    match yaml::parse(&new) == Ok(after) {
+        true => Ok(new),
+        false => Err(refused("no change of the text alone gives what was planned".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn edits() -> Vec<Edit> {
+        vec![
+            Edit::set(FieldPath::keys(&["global", "istioIntegration", "enabled"]), true.into()),
+            Edit::set(FieldPath::keys(&["gatewayProxies", "gatewayProxy", "istioDiscoveryAddress"]), "a.b".into()),
+        ]
+    }
+
+    fn edited(text: &str) -> String {
+        let found = find(text).unwrap();
+        let [found] = &found[..] else { panic!("{found:?}") };
+        edit(text, found, &edits()).unwrap()
+    }
+
+    const ISTIO: &str = "global:\n  istioIntegration:\n    enabled: true\n";
+    const PROXY: &str = "gatewayProxies:\n  gatewayProxy:\n    istioDiscoveryAddress: a.b\n";
+
+    #[test]
+    fn what_is_not_edited_keeps_its_bytes() {
+        let kept = "# ours\nreplicas: 1e3 # many\noctal: 0777\nword: \"yes\"\nversion: 1.10\nbig: 123456789012345678901234567890\n\
+                    day: 2001-01-01\ngone: null\nnone: ~\nempty: {}\ntext: |\n  a\n   b\n\nfolded: >-\n  c\n  d\n1: one\ntrue: two\n\
+                    base: &b {x: 1}\nuse: *b\n";
+        assert_eq!(edited(kept), format!("{kept}{ISTIO}{PROXY}"));
+    }
+
+    #[test]
+    fn what_is_there_is_continued_in_its_own_style() {
+        let text = "gatewayProxies:\n    gatewayProxy: # the first\n        podTemplate: {httpPort: 8080}\n    publicGw: {}\nglobal: {image: {tag: x}}\n";
+        assert_eq!(
+            edited(text),
+            "gatewayProxies:\n    gatewayProxy: # the first\n        podTemplate: {httpPort: 8080}\n        \
+             istioDiscoveryAddress: a.b\n    publicGw: {}\nglobal: {image: {tag: x}, istioIntegration: {enabled: true}}\n"
+        );
+    }
+
+    #[test]
+    fn a_dump_loses_its_header_and_an_empty_one_is_filled() {
+        assert_eq!(edited("USER-SUPPLIED VALUES:\na: 1\n"), format!("a: 1\n{ISTIO}{PROXY}"));
+        for nothing in ["", "{}\n", "null\n", "USER-SUPPLIED VALUES:\nnull\n", "USER-SUPPLIED VALUES:\n{}\n"] {
+            assert_eq!(edited(nothing), format!("{ISTIO}{PROXY}"), "{nothing:?}");
+        }
+        assert_eq!(edited("# only this"), format!("# only this\n{ISTIO}{PROXY}"));
+        assert!(find("COMPUTED VALUES:\na: 1\n").unwrap_err().why.contains("computed"));
+        assert!(find("- a\n").is_err() && find("a: {{ .Values.x }}\n").is_err());
+    }
+
+    #[test]
+    fn argo_cd_and_flux_have_them_in_manifests() {
+        let flux = "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: gloo}\nspec:\n  chart:\n    spec:\n      chart: gloo\n      version: 1.17.x\n  values:\n    a: 1 # kept\n";
+        let after = edited(flux);
+        assert!(
+            after.starts_with(flux)
+                && after.contains("\n    global:\n      istioIntegration:\n        enabled: true\n")
+        );
+        let found = &find(flux).unwrap()[0];
+        assert_eq!((found.chart.as_deref(), found.version.as_deref()), (Some("gloo"), Some("1.17.x")));
+
+        let head = "# app\napiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: edge, namespace: argocd}\nspec:\n";
+        let object = format!("{head}  source:\n    chart: gloo\n    helm:\n      valuesObject:\n        a: 1\n");
+        assert!(edited(&object).starts_with(&object) && edited(&object).contains("        global:\n"));
+        let block =
+            format!("{head}  source:\n    chart: gloo\n    helm:\n      values: |\n        # inside\n        a: 1e3\n");
+        let after = edited(&block);
+        assert!(
+            after.starts_with(&block) && after.contains("        global:\n          istioIntegration:\n"),
+            "{after}"
+        );
+        let several = format!(
+            "{head}  sources:\n  - chart: other\n    helm: {{values: \"b: 1\"}}\n  - chart: gloo-ee\n    helm:\n      valuesObject: {{a: 1}}\n"
+        );
+        let found = find(&several).unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].chart.as_deref(), &found[0].values), (Some("gloo-ee"), &json!({"a": 1})));
+        assert!(edited(&several).contains("istioIntegration"));
+    }
+}

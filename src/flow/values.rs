@@ -1,0 +1,361 @@
+//! `upgrade-values`: the values of a release, or of a file, with Istio's merged in or taken out.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::report::Report;
+use crate::apply::files::{self as out, Print, Staging};
+use crate::edit::json as edit_json;
+use crate::edit::manifest::Unsafe;
+use crate::edit::{mask, values as text};
+use crate::error::{Exit, Failure, Reason};
+use crate::helm::Record;
+use crate::kube::Session;
+use crate::load::files::{self, Loaded, Text};
+use crate::load::release::{self, Found};
+use crate::load::{harm, istio};
+use crate::options::{Format, GLOO_SYSTEM, Global, UpgradeValues, ValuesAct, ValuesDestination, ValuesSource};
+use crate::plan::advice::{Advice, Code};
+use crate::plan::sidecars::Flags;
+use crate::plan::values::{self, Chart, Edition, Plan, Version, findings};
+use crate::render::diff::{self, Secrets};
+use crate::render::text::STDIN;
+use crate::render::values as shown;
+use crate::yaml;
+
+/// The name of the file in the command that is printed, where stdout was redirected to a name nobody tells.
+const USUAL_FILE: &str = "gloo-gateway.yaml";
+
+/// What is worked on.
+struct Subject {
+    /// The file's text; the record's values as `helm get values` prints them.
+    text: String,
+    values: Value,
+    chart: Chart,
+    file: Option<(Text, text::Found)>,
+    release: Option<Found>,
+}
+
+/// Prints, writes or hands over the values.
+///
+/// # Errors
+/// What keeps the values from being read, merged or written.
+pub fn run(task: &UpgradeValues, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+    match &task.source {
+        ValuesSource::File(path) => {
+            let subject = of_file(path, task, report)?;
+            let flags = flags(task);
+            let needs = task.act == ValuesAct::Merge
+                && values::needs_istiod(&subject.values, &subject.chart, &task.wish, &flags)?;
+            if needs {
+                return super::block_on(super::interrupt::or(live(subject, task, global, report)));
+            }
+            let plan = plan(&subject, task, &[], None)?;
+            finish(&subject, plan, None, task, global, report)
+        }
+        ValuesSource::Release { name, revision } => super::block_on(super::interrupt::or(async {
+            let session = super::open(global, report).await?;
+            report.ui.status(&super::place(&session));
+            let namespace = release_namespace(global);
+            let found = release::find(&session, namespace, name.as_deref(), *revision).await?;
+            let subject = of_release(found, task, report)?;
+            with_session(&session, subject, task, global, report).await
+        })),
+    }
+}
+
+async fn live(subject: Subject, task: &UpgradeValues, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+    let session = super::open(global, report).await?;
+    report.ui.status(&super::place(&session));
+    with_session(&session, subject, task, global, report).await
+}
+
+async fn with_session(
+    session: &Session,
+    subject: Subject,
+    task: &UpgradeValues,
+    global: &Global,
+    report: &mut Report<'_>,
+) -> Result<(), Failure> {
+    let flags = flags(task);
+    let asks = task.act == ValuesAct::Merge
+        && (flags.proxy_image.is_none() || values::needs_istiod(&subject.values, &subject.chart, &task.wish, &flags)?);
+    let istiods = match asks {
+        true => known(istio::istiods(session, task.istio.namespace.as_deref()).await, &flags, report)?,
+        false => Vec::new(),
+    };
+    let earlier = match (&subject.release, task.act) {
+        (Some(found), ValuesAct::Remove) => {
+            let before_istio = |values: &Value| !values::has_istio(values);
+            release::earlier(session, release_namespace(global), found, before_istio).await
+        }
+        _ => None,
+    };
+    let plan = plan(&subject, task, &istiods, earlier.as_ref())?;
+    if plan.turns_on(&values::auto_mtls())
+        && let Some(advice) = harm::advice(session).await
+    {
+        report.advice(advice);
+    }
+    finish(&subject, plan, Some(session), task, global, report)
+}
+
+/// Without the right to look for istiod, what was typed may be enough.
+fn known(
+    found: Result<Vec<crate::plan::istiod::Istiod>, Failure>,
+    flags: &Flags,
+    report: &mut Report<'_>,
+) -> Result<Vec<crate::plan::istiod::Istiod>, Failure> {
+    match found {
+        Err(failure) if flags.discovery_address.is_some() && failure.exit == Exit::SaidNo => {
+            report.advice(Advice::note(Code::Unknown, format!("istiod was not looked at: {}", failure.message)));
+            Ok(Vec::new())
+        }
+        other => other,
+    }
+}
+
+/// Where the release is: `-n`, else where Gloo is said to be.
+fn release_namespace(global: &Global) -> &str {
+    global.namespace.as_deref().or(global.gloo_namespace.as_deref()).unwrap_or(GLOO_SYSTEM)
+}
+
+fn flags(task: &UpgradeValues) -> Flags {
+    let wish = task.istio.clone();
+    Flags {
+        revision: wish.revision,
+        discovery_address: wish.discovery_address,
+        mesh_id: wish.mesh_id,
+        cluster_id: wish.cluster_id,
+        proxy_image: wish.proxy_image,
+        ..Flags::default()
+    }
+}
+
+fn of_file(path: &Path, task: &UpgradeValues, report: &mut Report<'_>) -> Result<Subject, Failure> {
+    let mut inputs = files::find(&files::sources_of(&[path.to_owned()])?)?;
+    if !inputs.is_single() {
+        return Err(Failure::usage(format!("--values {}: one file, or - for stdin", path.display())));
+    }
+    let read = match inputs.next(&mut std::io::stdin().lock()) {
+        Some(Ok(Loaded::Text(read))) => read,
+        Some(Ok(Loaded::Refused { name, why, .. } | Loaded::PassedOver { name, why })) => {
+            return Err(Failure::new(Exit::Failed, Reason::File, format!("{name}: {why}")));
+        }
+        Some(Err(failure)) => return Err(failure),
+        None => return Err(Failure::usage("--values: no file")),
+    };
+    let name = if read.name == STDIN { "stdin".to_owned() } else { read.name.clone() };
+    let mut found = text::find(&read.text).map_err(|cannot| refusal(&name, cannot))?;
+    let found = match (found.pop(), found.pop()) {
+        (Some(one), None) => one,
+        (None, _) => {
+            let message = format!("{name}: a manifest that renders no chart");
+            return Err(Failure::new(Exit::SaidNo, Reason::NotFound, message)
+                .detail("looked for an Application or a HelmRelease with Gloo's chart"));
+        }
+        _ => {
+            let message = format!("{name}: several charts, and none is named gloo or gloo-ee");
+            return Err(Failure::new(Exit::Failed, Reason::Ambiguous, message).hint("take the others out of the file"));
+        }
+    };
+    if found.has_header() {
+        report.advice(Advice::note(
+            Code::Header,
+            format!("{name}: the line that helm get values prints first is left out"),
+        ));
+    }
+    let of_name = found.chart.as_deref().and_then(Edition::of_chart);
+    let edition = task.edition.or(of_name).unwrap_or_else(|| Edition::of_shape(&found.values));
+    let version = task.to_version.as_deref().or(found.version.as_deref());
+    let chart = Chart { edition, version: version.and_then(Version::parse), defaults: Value::Null };
+    if let Some(object) = &found.object {
+        report.ui.status(&format!("values of {object} in {name}"));
+    }
+    Ok(Subject {
+        text: read.text.clone(),
+        values: found.values.clone(),
+        chart,
+        file: Some((read, found)),
+        release: None,
+    })
+}
+
+fn of_release(found: Found, task: &UpgradeValues, report: &mut Report<'_>) -> Result<Subject, Failure> {
+    let record = &found.record;
+    report.ui.status(&release_line(record));
+    for advice in &found.advice {
+        report.advice(advice.clone());
+    }
+    let Some(edition) = task.edition.or_else(|| Edition::of_chart(&record.chart)) else {
+        let message = format!("release {}: its chart is {}, not Gloo's", record.name, record.chart);
+        return Err(Failure::new(Exit::Failed, Reason::NoRelease, message)
+            .hint("--edition oss or --edition enterprise says which keys a chart of another name has"));
+    };
+    let version = task.to_version.as_deref().unwrap_or(&record.chart_version);
+    let chart = Chart { edition, version: Version::parse(version), defaults: record.defaults.clone() };
+    let values = values::sorted(&record.values);
+    let text = match &values {
+        Value::Null => String::new(),
+        values => yaml::write(values),
+    };
+    Ok(Subject { text, values, chart, file: None, release: Some(found) })
+}
+
+fn release_line(record: &Record) -> String {
+    let Record { name, namespace, revision, status, chart, chart_version, .. } = record;
+    format!("release {namespace}/{name}, revision {revision}, {status}, chart {chart}-{chart_version}")
+}
+
+fn plan(
+    subject: &Subject,
+    task: &UpgradeValues,
+    istiods: &[crate::plan::istiod::Istiod],
+    earlier: Option<&Record>,
+) -> Result<Plan, Failure> {
+    let Subject { values, chart, .. } = subject;
+    match task.act {
+        ValuesAct::Merge => values::merge(values, chart, &task.wish, &flags(task), istiods),
+        ValuesAct::Remove => values::remove(values, chart, &task.wish, earlier.map(|record| &record.values)),
+    }
+}
+
+fn refusal(name: &str, cannot: Unsafe) -> Failure {
+    let Unsafe { line, why, manual } = cannot;
+    let mut failure = Failure::new(Exit::Failed, Reason::Unsafe, format!("{name}:{line}: {why}; nothing changed"));
+    if !manual.is_empty() {
+        failure.details = super::files::by_hand(manual);
+    }
+    failure
+}
+
+/// Says what becomes of the values and puts them where they are wanted.
+fn finish(
+    subject: &Subject,
+    plan: Plan,
+    session: Option<&Session>,
+    task: &UpgradeValues,
+    global: &Global,
+    report: &mut Report<'_>,
+) -> Result<(), Failure> {
+    let after = edit_json::apply(&subject.values, &plan.edits)
+        .map_err(|path| Failure::new(Exit::Failed, Reason::BadValues, format!("{path} cannot be set")))?;
+    let new = match &subject.file {
+        Some((read, found)) => {
+            text::edit(&read.text, found, &plan.edits).map_err(|cannot| refusal(&read.name, cannot))?
+        }
+        None => match values::sorted(&after) {
+            Value::Null => "{}\n".to_owned(),
+            after => yaml::write(&after),
+        },
+    };
+    say(subject, &plan, &after, report);
+    document(subject, &plan, &after, report);
+    let changed = !plan.is_empty();
+    if task.diff {
+        let name =
+            subject.file.as_ref().map_or("values", |(read, _)| if read.name == STDIN { "stdin" } else { &read.name });
+        let masked = |text: &str| match task.secrets {
+            Secrets::Shown => text.to_owned(),
+            Secrets::Masked => mask::masked_manifest(text),
+        };
+        if global.format == Format::Text {
+            report.ui.diff(&diff::unified(name, name, &masked(&subject.text), &masked(&new)));
+        }
+    }
+    if task.check && changed {
+        report.ends(Exit::WouldChange);
+    }
+    if task.diff || task.check {
+        return Ok(());
+    }
+    match &task.destination {
+        ValuesDestination::Stdout => {
+            if global.format == Format::Text {
+                report.whole(new.as_bytes());
+            }
+        }
+        ValuesDestination::InPlace => write(subject, &new)?,
+        ValuesDestination::NewFile(file) => out::create_private(file, new.as_bytes())?,
+        ValuesDestination::Helm(_) => {}
+    }
+    next(subject, session, task, global, report);
+    Ok(())
+}
+
+fn write(subject: &Subject, new: &str) -> Result<(), Failure> {
+    let Some((read, _)) = &subject.file else { return Ok(()) };
+    let Some(file) = &read.file else { return Err(Failure::usage("--write cannot write to stdin")) };
+    if *new == read.text {
+        return Ok(());
+    }
+    let mut staging = Staging::default();
+    staging.stage(file, new.as_bytes(), Print::of(read.text.as_bytes()))?;
+    staging.commit().map(drop).map_err(|halted| *halted.failure)
+}
+
+fn say(subject: &Subject, plan: &Plan, after: &Value, report: &mut Report<'_>) {
+    if let Some(istiod) = &plan.istiod {
+        report.ui.status(istiod);
+    }
+    let touched = plan.changes.iter().filter(|change| matches!(change.old, values::Old::Set(_))).count();
+    let others = values::leaves(&subject.values).saturating_sub(touched);
+    for line in shown::changes(&plan.changes, others) {
+        report.ui.status(&line);
+    }
+    for advice in plan.advice.iter().cloned().chain(findings::of_values(&subject.values, after, &subject.chart)) {
+        report.advice(advice);
+    }
+    let secrets = mask::secret_paths(after);
+    if !secrets.is_empty() {
+        report.advice(Advice::note(Code::Secret, shown::secrets(&secrets)));
+    }
+}
+
+fn document(subject: &Subject, plan: &Plan, after: &Value, report: &mut Report<'_>) {
+    let release = subject.release.as_ref().map(|found| {
+        let record = &found.record;
+        json!({
+            "name": record.name, "namespace": record.namespace, "revision": record.revision,
+            "status": record.status, "chart": record.chart, "chartVersion": record.chart_version,
+        })
+    });
+    report.field("release", release.unwrap_or(Value::Null));
+    report.field("changes", shown::value(&plan.changes));
+    report.field("values", after.clone());
+}
+
+/// The command that gives Helm the values.
+fn next(subject: &Subject, session: Option<&Session>, task: &UpgradeValues, global: &Global, report: &mut Report<'_>) {
+    let Some(found) = &subject.release else { return };
+    let record = &found.record;
+    let file = match &task.destination {
+        ValuesDestination::NewFile(file) => file.clone(),
+        _ => PathBuf::from(USUAL_FILE),
+    };
+    let version = task.to_version.clone().unwrap_or_else(|| record.chart_version.clone());
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let mut parts = vec![words(&["helm", "upgrade", &record.name, subject.chart.edition.chart()])];
+    parts.push(words(&["-n", &record.namespace]));
+    if let Some(kubeconfig) = &global.kubeconfig {
+        parts.push(words(&["--kubeconfig", &kubeconfig.display().to_string()]));
+    }
+    if global.context.is_some()
+        && let Some(session) = session
+    {
+        parts.push(words(&["--kube-context", session.context()]));
+    }
+    if let Some(user) = &global.as_user {
+        parts.push(words(&["--kube-as-user", user]));
+    }
+    for group in &global.as_groups {
+        parts.push(words(&["--kube-as-group", group]));
+    }
+    parts.push(words(&["--repo", subject.chart.edition.repository()]));
+    parts.push(words(&["--version", &version, "-f", &file.display().to_string()]));
+    report.ui.status("next:");
+    for line in shown::command(&parts) {
+        report.ui.status(&line);
+    }
+}

@@ -1,0 +1,5 @@
+//! Helm: what it keeps in the cluster about a release.
+
+mod record;
+
+pub use record::{Problem, Record, Storage, read};

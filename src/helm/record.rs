@@ -1,0 +1,200 @@
+//! The record of one revision of a release, as Helm 3 and 4 store it.
+//!
+//! The real chart's is 480 kB and 4 MB unpacked: the values, the chart's name and the state are read, the
+//! templates are skipped unparsed.
+
+use std::io::Read;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use flate2::read::GzDecoder;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// Larger than any record that fits into a Secret can be meant to be; a bomb ends here.
+const LIMIT: u64 = 64 * 1024 * 1024;
+const GZIP: [u8; 3] = [0x1f, 0x8b, 0x08];
+
+/// Helm's driver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Storage {
+    /// The API's own base64 is around Helm's.
+    Secret,
+    ConfigMap,
+}
+
+/// What a revision says of itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    pub name: String,
+    pub namespace: String,
+    pub revision: u64,
+    /// `deployed`, `superseded`, `failed`, `pending-upgrade`
+    pub status: String,
+    pub description: String,
+    pub chart: String,
+    pub chart_version: String,
+    /// The user-supplied values.
+    pub values: Value,
+    /// The chart's own.
+    pub defaults: Value,
+}
+
+/// Why a record cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem(pub String);
+
+/// Helm's own form; everything else in it is skipped.
+#[derive(Deserialize)]
+struct Stored {
+    name: String,
+    #[serde(default)]
+    namespace: String,
+    #[serde(default)]
+    version: u64,
+    info: Option<Info>,
+    chart: Chart,
+    config: Option<Map<String, Value>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Info {
+    status: String,
+    description: String,
+}
+
+#[derive(Deserialize)]
+struct Chart {
+    metadata: Metadata,
+    values: Option<Map<String, Value>>,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    name: String,
+    #[serde(default)]
+    version: String,
+}
+
+/// Reads what stands under `release` in the object's data.
+///
+/// # Errors
+/// Which layer of it is broken.
+pub fn read(data: &str, storage: Storage) -> Result<Record, Problem> {
+    let inner = match storage {
+        Storage::Secret => decoded(data.as_bytes())?,
+        Storage::ConfigMap => data.as_bytes().to_vec(),
+    };
+    let bytes = decoded(&inner)?;
+    let json = if bytes.starts_with(&GZIP) { inflated(&bytes)? } else { bytes };
+    let stored: Stored =
+        serde_json::from_slice(&json).map_err(|error| Problem(format!("not a release in JSON: {error}")))?;
+    let object = |map: Option<Map<String, Value>>| map.map_or(Value::Null, Value::Object);
+    let info = stored.info.unwrap_or_default();
+    Ok(Record {
+        name: stored.name,
+        namespace: stored.namespace,
+        revision: stored.version,
+        status: info.status,
+        description: info.description,
+        chart: stored.chart.metadata.name,
+        chart_version: stored.chart.metadata.version,
+        values: object(stored.config),
+        defaults: object(stored.chart.values),
+    })
+}
+
+fn decoded(text: &[u8]) -> Result<Vec<u8>, Problem> {
+    STANDARD.decode(text.trim_ascii()).map_err(|error| Problem(format!("not base64: {error}")))
+}
+
+fn inflated(bytes: &[u8]) -> Result<Vec<u8>, Problem> {
+    let mut json = Vec::new();
+    let mut open = GzDecoder::new(bytes).take(LIMIT + 1);
+    open.read_to_end(&mut json).map_err(|error| Problem(format!("not gzip, or cut off: {error}")))?;
+    if json.len() as u64 > LIMIT {
+        return Err(Problem("larger than 64 MiB unpacked".to_owned()));
+    }
+    Ok(json)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use serde_json::json;
+
+    use super::*;
+
+    fn release() -> Value {
+        json!({
+            "name": "gloo", "namespace": "gloo-system", "version": 7, "new": {"unknown": [1]},
+            "info": {"status": "deployed", "description": "Upgrade complete", "last_deployed": "2026-01-01T00:00:00Z"},
+            "chart": {"metadata": {"name": "gloo", "version": "1.17.7"}, "templates": [{"name": "a", "data": "eA=="}],
+                      "values": {"global": {"a": 1}}, "lock": null},
+            "config": {"z": 18_446_744_073_709_551_615_u64, "a": 1.5, "gone": null, "empty": {}},
+            "manifest": "---\n",
+        })
+    }
+
+    fn zipped(bytes: &[u8]) -> Vec<u8> {
+        let mut zip = GzEncoder::new(Vec::new(), Compression::best());
+        zip.write_all(bytes).unwrap();
+        zip.finish().unwrap()
+    }
+
+    fn stored(bytes: &[u8]) -> String {
+        STANDARD.encode(STANDARD.encode(bytes))
+    }
+
+    fn read_secret(bytes: &[u8]) -> Result<Record, Problem> {
+        read(&stored(bytes), Storage::Secret)
+    }
+
+    #[test]
+    fn a_record_is_read_packed_or_not_from_a_secret_or_a_config_map() {
+        let json = release().to_string();
+        let packed = zipped(json.as_bytes());
+        let record = read_secret(&packed).unwrap();
+        assert_eq!(read_secret(json.as_bytes()), Ok(record.clone()));
+        assert_eq!(read(&STANDARD.encode(&packed), Storage::ConfigMap), Ok(record.clone()));
+        assert_eq!((record.name.as_str(), record.revision, record.status.as_str()), ("gloo", 7, "deployed"));
+        assert_eq!((record.chart.as_str(), record.chart_version.as_str()), ("gloo", "1.17.7"));
+        assert_eq!(record.values.to_string(), r#"{"z":18446744073709551615,"a":1.5,"gone":null,"empty":{}}"#);
+        assert_eq!(record.defaults, json!({"global": {"a": 1}}));
+    }
+
+    #[test]
+    fn a_broken_record_says_which_layer_is_broken() {
+        let packed = zipped(release().to_string().as_bytes());
+        for (bytes, why) in [
+            (&packed[..packed.len() / 2], "cut off"),
+            (&b"{\"name\": 3}"[..], "not a release in JSON"),
+            (&b""[..], "not a release in JSON"),
+        ] {
+            let problem = read_secret(bytes).unwrap_err();
+            assert!(problem.0.contains(why), "{problem:?}");
+        }
+        assert!(read("%%%", Storage::Secret).unwrap_err().0.contains("not base64"));
+    }
+
+    #[test]
+    fn a_bomb_ends_at_the_limit() {
+        let zeros = vec![b' '; 65 * 1024 * 1024];
+        let bomb = zipped(&zeros);
+        assert!(bomb.len() < 100 * 1024);
+        assert_eq!(read_secret(&bomb), Err(Problem("larger than 64 MiB unpacked".to_owned())));
+    }
+
+    #[test]
+    fn values_that_were_never_given_are_null() {
+        let mut release = release();
+        release["config"] = Value::Null;
+        release["info"] = Value::Null;
+        let record = read_secret(release.to_string().as_bytes()).unwrap();
+        assert_eq!((record.values, record.status.as_str()), (Value::Null, ""));
+    }
+}

@@ -1,0 +1,303 @@
+//! The Helm release that installed Gloo: found by metadata alone, then one record is read.
+
+use crate::error::{Exit, Failure, Reason};
+use crate::helm::{self, Problem, Record, Storage};
+use crate::kube::{ApiError, Cause, Query, Scope, Session};
+use crate::model::{Kind, kinds};
+use crate::plan::advice::{Advice, Code};
+use crate::plan::nearest;
+use crate::plan::owner::{self, Owner};
+use crate::plan::values::Edition;
+
+/// Before the release's name and revision in the name of its object.
+const PREFIX: &str = "sh.helm.release.v1.";
+/// What Helm gives its Secrets, also those whose labels somebody took.
+const SECRET_TYPE: &str = "type=helm.sh/release.v1";
+const OWNER: &str = "owner=helm";
+/// Helm keeps ten by default.
+const HISTORY: usize = 30;
+
+/// One revision, as its metadata tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    pub name: String,
+    pub revision: u64,
+    /// None where the label is missing.
+    pub status: Option<String>,
+    object: String,
+    storage: Storage,
+}
+
+/// A release.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    pub record: Record,
+    /// All its revisions, the newest first; as far as they may be listed.
+    pub history: Vec<Entry>,
+    pub advice: Vec<Advice>,
+}
+
+/// The release of this name, or the one of Gloo's chart.
+///
+/// # Errors
+/// None, several, or one that may not or cannot be read.
+pub async fn find(
+    session: &Session,
+    namespace: &str,
+    name: Option<&str>,
+    revision: Option<u64>,
+) -> Result<Found, Failure> {
+    if let (Some(name), Some(revision)) = (name, revision) {
+        let record = named(session, namespace, name, revision).await?;
+        let history = list(session, namespace).await.unwrap_or_default();
+        return Ok(Found { record, history: of_name(&history, name), advice: Vec::new() });
+    }
+    let all = list(session, namespace).await.map_err(|error| refused(error, session))?;
+    let Some(name) = name else { return of_chart(session, namespace, &all, revision).await };
+    let history = of_name(&all, name);
+    if history.is_empty() {
+        return Err(no_such(session, namespace, name, &all));
+    }
+    chosen(session, namespace, history, revision).await
+}
+
+/// The values of the newest revision before this one of which `is_it` holds.
+pub async fn earlier(
+    session: &Session,
+    namespace: &str,
+    found: &Found,
+    is_it: impl Fn(&serde_json::Value) -> bool,
+) -> Option<Record> {
+    let is_before = |entry: &&Entry| {
+        entry.revision < found.record.revision && !entry.status.as_deref().is_some_and(|status| status == "failed")
+    };
+    for entry in found.history.iter().filter(is_before).take(HISTORY) {
+        let record = read(session, namespace, entry).await.ok()?;
+        if is_it(&record.values) {
+            return Some(record);
+        }
+    }
+    None
+}
+
+/// Who renders Gloo, as its Deployment tells.
+pub async fn owner(session: &Session, namespace: &str) -> Option<Owner> {
+    super::istio::gloo(session, namespace).await.as_ref().and_then(owner::of)
+}
+
+async fn list(session: &Session, namespace: &str) -> Result<Vec<Entry>, ApiError> {
+    let secrets = Query { fields: SECRET_TYPE.to_owned(), metadata_only: true, ..Query::default() };
+    let mut found = entries(session, &kinds::SECRET, namespace, secrets, Storage::Secret).await?;
+    if found.is_empty() {
+        let maps = Query { metadata_only: true, ..Query::labelled(OWNER) };
+        found = entries(session, &kinds::CONFIG_MAP, namespace, maps, Storage::ConfigMap).await.unwrap_or_default();
+    }
+    found.sort_by(|a, b| a.name.cmp(&b.name).then(b.revision.cmp(&a.revision)));
+    Ok(found)
+}
+
+async fn entries(
+    session: &Session,
+    kind: &'static Kind,
+    namespace: &str,
+    query: Query,
+    storage: Storage,
+) -> Result<Vec<Entry>, ApiError> {
+    let listed = session.list_all(kind, Scope::Namespace(namespace), query).await?;
+    let entry = |object: &serde_json::Value| {
+        let object_name = object["metadata"]["name"].as_str()?;
+        let (name, revision) = object_name.strip_prefix(PREFIX)?.rsplit_once(".v")?;
+        Some(Entry {
+            name: name.to_owned(),
+            revision: revision.parse().ok()?,
+            status: object["metadata"]["labels"]["status"].as_str().map(str::to_owned),
+            object: object_name.to_owned(),
+            storage,
+        })
+    };
+    Ok(listed.iter().filter_map(entry).collect())
+}
+
+fn of_name(all: &[Entry], name: &str) -> Vec<Entry> {
+    all.iter().filter(|entry| entry.name == name).cloned().collect()
+}
+
+async fn named(session: &Session, namespace: &str, name: &str, revision: u64) -> Result<Record, Failure> {
+    let entry = |storage| Entry {
+        name: name.to_owned(),
+        revision,
+        status: None,
+        object: format!("{PREFIX}{name}.v{revision}"),
+        storage,
+    };
+    match read(session, namespace, &entry(Storage::Secret)).await {
+        Err(failure) if failure.reason == Reason::NotFound => {
+            match read(session, namespace, &entry(Storage::ConfigMap)).await {
+                Err(_) => Err(Failure { reason: Reason::NoRelease, ..failure }),
+                found => found,
+            }
+        }
+        answer => answer,
+    }
+}
+
+async fn read(session: &Session, namespace: &str, entry: &Entry) -> Result<Record, Failure> {
+    let kind = match entry.storage {
+        Storage::Secret => &kinds::SECRET,
+        Storage::ConfigMap => &kinds::CONFIG_MAP,
+    };
+    let object = session.get(kind, namespace, &entry.object).await.map_err(|error| {
+        let forbidden = matches!(error.cause, Cause::Forbidden { .. });
+        let failure = error.into_failure(session);
+        if forbidden {
+            failure.hint("or dump the values and give them: gloo-rs upgrade-values --values FILE")
+        } else {
+            failure
+        }
+    })?;
+    let broken = |why: String| {
+        Failure::new(Exit::Failed, Reason::BadRecord, format!("{kind}/{}: not a record of Helm's: {why}", entry.object))
+            .hint("another revision may be whole: --release-revision N")
+    };
+    let data = object["data"]["release"].as_str().ok_or_else(|| broken("it has no data.release".to_owned()))?;
+    helm::read(data, entry.storage).map_err(|Problem(why)| broken(why))
+}
+
+/// The revision that was named, else the deployed one, else the newest.
+async fn chosen(
+    session: &Session,
+    namespace: &str,
+    history: Vec<Entry>,
+    revision: Option<u64>,
+) -> Result<Found, Failure> {
+    if let Some(revision) = revision {
+        let Some(entry) = history.iter().find(|entry| entry.revision == revision) else {
+            let there: Vec<_> = history.iter().map(|entry| entry.revision.to_string()).collect();
+            let message = format!("release {namespace}/{}: no revision {revision}", history[0].name);
+            return Err(
+                Failure::new(Exit::SaidNo, Reason::NoRelease, message).detail(format!("there: {}", there.join(", ")))
+            );
+        };
+        let record = read(session, namespace, entry).await?;
+        return Ok(Found { record, history, advice: Vec::new() });
+    }
+    let mut newest = None;
+    for entry in &history {
+        let known = entry.status.as_deref();
+        if known.is_some_and(|status| status != "deployed") && newest.is_some() {
+            continue;
+        }
+        if known.is_some_and(|status| status != "deployed") {
+            newest = Some((entry.revision, known.unwrap_or_default().to_owned()));
+            continue;
+        }
+        let record = read(session, namespace, entry).await?;
+        if record.status == "deployed" || known.is_some() {
+            let advice = newest.iter().map(|(revision, status)| not_deployed(&record, *revision, status)).collect();
+            return Ok(Found { record, history, advice });
+        }
+        newest.get_or_insert((entry.revision, record.status));
+    }
+    let record = read(session, namespace, &history[0]).await?;
+    let message = format!(
+        "no revision of release {} is deployed; the newest, {}, is {}",
+        record.name, record.revision, record.status
+    );
+    let advice = vec![Advice::warning(Code::ReleaseState, message).hint("--release-revision N takes another")];
+    Ok(Found { record, history, advice })
+}
+
+fn not_deployed(record: &Record, revision: u64, status: &str) -> Advice {
+    let message = format!(
+        "revision {revision} is {status}; the values are those of revision {}, the deployed one",
+        record.revision
+    );
+    let advice = Advice::warning(Code::ReleaseState, message);
+    match status.starts_with("pending") {
+        true => advice.details(["Helm refuses an upgrade while another is pending".to_owned()]).hint(format!(
+            "if none is running: helm rollback {} {} -n {}",
+            record.name, record.revision, record.namespace
+        )),
+        false => advice.hint(format!("--release-revision {revision} takes those of that one")),
+    }
+}
+
+async fn of_chart(session: &Session, namespace: &str, all: &[Entry], revision: Option<u64>) -> Result<Found, Failure> {
+    let mut names: Vec<&str> = all.iter().map(|entry| entry.name.as_str()).collect();
+    names.dedup();
+    let mut glooey = Vec::new();
+    let mut others = Vec::new();
+    for name in names {
+        let found = chosen(session, namespace, of_name(all, name), revision).await;
+        match found {
+            Ok(found) if Edition::of_chart(&found.record.chart).is_some() => glooey.push(found),
+            Ok(found) => others.push(format!("{name} (chart {}-{})", found.record.chart, found.record.chart_version)),
+            Err(failure) if failure.reason == Reason::BadRecord => {
+                others.push(format!("{name} (its record cannot be read)"))
+            }
+            Err(failure) if failure.reason == Reason::NoRelease => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+    match glooey.len() {
+        1 => Ok(glooey.swap_remove(0)),
+        0 => Err(none(session, namespace, others).await),
+        _ => {
+            let failure = Failure::new(
+                Exit::Failed,
+                Reason::Ambiguous,
+                format!("several releases of Gloo's chart in {namespace}"),
+            );
+            let failure = glooey.iter().fold(failure, |failure, found| {
+                let record = &found.record;
+                failure.detail(format!(
+                    "{} (revision {}, chart {}-{})",
+                    record.name, record.revision, record.chart, record.chart_version
+                ))
+            });
+            Err(failure.hint("--release NAME"))
+        }
+    }
+}
+
+fn no_such(session: &Session, namespace: &str, name: &str, all: &[Entry]) -> Failure {
+    let near = nearest::nearest(name, all.iter().map(|entry| entry.name.as_str()));
+    let mut failure = Failure::new(Exit::SaidNo, Reason::NoRelease, format!("release {namespace}/{name}: not found"));
+    if !near.is_empty() {
+        failure = failure.detail(format!("near: {}", near.join(", ")));
+    }
+    failure.detail(format!("looked in context {} ({})", session.context(), session.server()))
+}
+
+async fn none(session: &Session, namespace: &str, others: Vec<String>) -> Failure {
+    let mut failure = match owner(session, namespace).await {
+        Some(owner @ (Owner::ArgoCd { .. } | Owner::Flux { .. })) => {
+            let file = match &owner {
+                Owner::ArgoCd { application } => format!("{}.yaml", application.rsplit('/').next().unwrap_or_default()),
+                Owner::Flux { name, .. } => format!("{name}.yaml"),
+                _ => String::new(),
+            };
+            let message =
+                format!("no Helm release in {namespace}; {owner} renders this chart, so its values are in Git");
+            Failure::new(Exit::SaidNo, Reason::NoRelease, message)
+                .hint(format!("gloo-rs upgrade-values --values {file} --write"))
+        }
+        _ => Failure::new(Exit::SaidNo, Reason::NoRelease, format!("no Helm release of Gloo's chart in {namespace}"))
+            .hint("-n NAMESPACE looks elsewhere, --release NAME takes one whatever its chart is called"),
+    };
+    if !others.is_empty() {
+        failure = failure.detail(format!("there: {}", others.join(", ")));
+    }
+    failure.detail(format!("looked in context {} ({})", session.context(), session.server()))
+}
+
+fn refused(error: ApiError, session: &Session) -> Failure {
+    let forbidden = matches!(error.cause, Cause::Forbidden { .. });
+    let failure = error.into_failure(session);
+    if !forbidden {
+        return failure;
+    }
+    failure
+        .hint("--release NAME --release-revision N needs the right to get that one Secret alone")
+        .hint("or dump the values and give them: gloo-rs upgrade-values --values FILE")
+}

@@ -1,0 +1,91 @@
+//! The image of istio-proxy: the chart's own is fixed at 1.22.0, whatever istiod runs.
+
+use serde_json::Value;
+
+use super::merge::Merge;
+use super::{IMAGE_PARTS, image_part};
+use crate::error::Failure;
+use crate::plan::advice::{Advice, Code};
+use crate::plan::image::{Image, NeedsFlag, proxyv2_image};
+use crate::plan::istiod::{Because, Choice};
+use crate::plan::sidecars::Flags;
+
+/// The chart's own `registry`, `repository` and `tag`.
+const USUAL: [&str; 3] = ["docker.io/istio", "proxyv2", "1.22.0"];
+
+/// Sets the image: typed, or istiod's where nothing is said or `--revision` moves it.
+///
+/// # Errors
+/// The typed image is none, or something else stands where the keys must be.
+pub fn merge(merge: &mut Merge<'_>, flags: &Flags, choice: Option<&Choice>) -> Result<(), Failure> {
+    if let Some(typed) = &flags.proxy_image {
+        let image = Image::parse(typed)
+            .map_err(|why| Failure::usage(format!("{} {typed:?}: {why}", NeedsFlag::ISTIO_PROXY)))?;
+        return set(merge, &image, NeedsFlag::ISTIO_PROXY, Keep::Nothing);
+    }
+    let tag = text(merge.values, "tag");
+    let pilot = choice.and_then(|choice| choice.istiod.as_ref()).and_then(|istiod| istiod.image.as_deref());
+    let Some(pilot) = pilot else {
+        if tag.is_none() {
+            merge.plan.advice.push(stays("no istiod was asked"));
+        }
+        return Ok(());
+    };
+    let image = match proxyv2_image(pilot) {
+        Ok(image) => image,
+        Err(needs) => {
+            merge.plan.advice.push(stays(&needs.why));
+            return Ok(());
+        }
+    };
+    let moves = choice.is_some_and(|choice| choice.because == Because::Flag);
+    match tag {
+        Some(tag) if image.tag.as_deref() == Some(tag) => Ok(()),
+        Some(tag) if !moves => {
+            let wanted = image.tag.as_deref().unwrap_or("another");
+            let message = format!("{} stays {tag}, istiod runs {wanted}", image_part("tag"));
+            merge
+                .plan
+                .advice
+                .push(Advice::warning(Code::OldImage, message).hint(format!("{} {image}", NeedsFlag::ISTIO_PROXY)));
+            Ok(())
+        }
+        _ => set(merge, &image, if moves { "--revision" } else { "istiod" }, Keep::Mirror),
+    }
+}
+
+fn stays(why: &str) -> Advice {
+    let message = format!("istio-proxy stays at the chart's own image ({}): {why}", USUAL[2]);
+    Advice::note(Code::OldImage, message).hint(format!("{} REGISTRY/istio/proxyv2:TAG", NeedsFlag::ISTIO_PROXY))
+}
+
+/// What of an explicit image stays.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keep {
+    Nothing,
+    /// Registry and repository: a mirror of the same versions.
+    Mirror,
+}
+
+fn set(merge: &mut Merge<'_>, image: &Image, source: &str, keep: Keep) -> Result<(), Failure> {
+    let registry = image.registry.as_deref().unwrap_or("docker.io");
+    let whole = format!("{registry}/{}", image.repository);
+    let (registry, repository) = whole.rsplit_once('/').expect("a slash stands behind the registry");
+    let wanted = [Some(registry), Some(repository), image.tag.as_deref(), image.digest.as_deref()];
+    for (number, (part, wanted)) in IMAGE_PARTS.into_iter().zip(wanted).enumerate() {
+        let path = image_part(part);
+        let there = text(merge.values, part).map(str::to_owned);
+        let own = path.get(&merge.chart.defaults).and_then(Value::as_str).or(USUAL.get(number).copied());
+        match wanted {
+            Some(_) if number < 2 && keep == Keep::Mirror && there.is_some() => {}
+            Some(wanted) if there.is_none() && own == Some(wanted) => {}
+            Some(wanted) => merge.set(&path, wanted, source)?,
+            None => merge.unset(&path, source),
+        }
+    }
+    Ok(())
+}
+
+fn text<'v>(values: &'v Value, part: &str) -> Option<&'v str> {
+    image_part(part).get(values).and_then(Value::as_str)
+}

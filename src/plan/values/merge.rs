@@ -1,0 +1,211 @@
+//! Istio's settings merged in: explicit values win, and what is there keeps its istiod unless a flag says otherwise.
+
+use serde_json::{Value, json};
+
+use super::image;
+use super::proxies::{self, Entry};
+use super::{Change, Chart, Old, PROXY_KEYS, Plan, Switch, Wish, auto_mtls, check_way, integration, is_on, sds, then};
+use crate::edit::Edit;
+use crate::error::Failure;
+use crate::model::FieldPath;
+use crate::plan::advice::{Advice, Code};
+use crate::plan::istiod::{Because, Choice, Istiod, Told, choose};
+use crate::plan::sidecars::Flags;
+
+/// What the chart fills in where nothing is said.
+const MESH_ID: &str = "cluster.local";
+const CLUSTER_ID: &str = "Kubernetes";
+
+/// The values with Istio's settings.
+///
+/// # Errors
+/// Something else stands where a key must be, a proxy is not there, or no istiod can be chosen.
+pub fn merge(values: &Value, chart: &Chart, wish: &Wish, flags: &Flags, all: &[Istiod]) -> Result<Plan, Failure> {
+    let mut merge = Merge { values, chart, plan: Plan::default() };
+    let proxies = proxies::selected(values, chart, wish)?;
+    merge.switches(wish)?;
+    let mut choices = Vec::new();
+    for entry in &proxies {
+        choices.push(chosen(all, flags, address_of(values, entry))?);
+    }
+    let first = choices.iter().flatten().next();
+    image::merge(&mut merge, flags, first)?;
+    for (entry, choice) in proxies.iter().zip(&choices) {
+        merge.proxy(entry, flags, choice.as_ref())?;
+    }
+    for advice in choices.iter().flatten().flat_map(|choice| choice.advice.clone()) {
+        if !merge.plan.advice.contains(&advice) {
+            merge.plan.advice.push(advice);
+        }
+    }
+    merge.plan.istiod = first.and_then(told);
+    Ok(merge.plan)
+}
+
+/// Whether the cluster has to be asked which istiods there are.
+///
+/// # Errors
+/// A proxy that was named is not there.
+pub fn needs_istiod(values: &Value, chart: &Chart, wish: &Wish, flags: &Flags) -> Result<bool, Failure> {
+    let proxies = proxies::selected(values, chart, wish)?;
+    let lacks_address = proxies.iter().any(|entry| address_of(values, entry).is_none());
+    Ok(flags.revision.is_some() || (flags.discovery_address.is_none() && lacks_address))
+}
+
+fn address_of<'v>(values: &'v Value, entry: &Entry) -> Option<&'v str> {
+    then(&entry.path, PROXY_KEYS[0]).get(values).and_then(Value::as_str)
+}
+
+/// As `inject` chooses: a typed address may be one of several istiods here, and then it tells the image.
+fn chosen(all: &[Istiod], flags: &Flags, already: Option<&str>) -> Result<Option<Choice>, Failure> {
+    match choose(all, flags.revision.as_deref(), already) {
+        Err(_) if flags.revision.is_none() && flags.discovery_address.is_some() => {
+            let kept = choose(all, None, flags.discovery_address.as_deref()).ok();
+            Ok(kept.filter(|choice| choice.istiod.is_some()))
+        }
+        // Nobody asked the cluster where the values have an address: that it is no istiod's is not known.
+        Ok(choice) if all.is_empty() && choice.istiod.is_none() => Ok(None),
+        answer => answer.map(Some),
+    }
+}
+
+fn told(choice: &Choice) -> Option<String> {
+    let istiod = choice.istiod.as_ref()?;
+    let why = match choice.because {
+        Because::Flag => "--revision",
+        Because::Already => "the values' already",
+        Because::Only => "the only one",
+    };
+    let image = istiod.image.as_deref().unwrap_or("image unknown");
+    Some(format!("istiod {} ({why}), {image}", istiod.revision))
+}
+
+/// A merge under way.
+pub struct Merge<'m> {
+    pub values: &'m Value,
+    pub chart: &'m Chart,
+    pub plan: Plan,
+}
+
+impl Merge<'_> {
+    /// The key has this value; nothing happens where it has.
+    ///
+    /// # Errors
+    /// Something else stands in the way.
+    pub fn set(&mut self, path: &FieldPath, new: impl Into<Value>, source: &str) -> Result<(), Failure> {
+        let new = new.into();
+        let old = path.get(self.values);
+        if old == Some(&new) {
+            return Ok(());
+        }
+        if let Some(null) = check_way(self.values, path, &new)? {
+            let message = format!("{null} is null, which takes the chart's own away; setting {path} brings it back");
+            self.plan.advice.push(Advice::warning(Code::NullBack, message));
+        }
+        self.change(path, Some(new), source);
+        Ok(())
+    }
+
+    /// The key is gone.
+    pub fn unset(&mut self, path: &FieldPath, source: &str) {
+        if path.get(self.values).is_some() {
+            self.change(path, None, source);
+        }
+    }
+
+    fn change(&mut self, path: &FieldPath, new: Option<Value>, source: &str) {
+        let own = path.get(&self.chart.defaults).filter(|value| !value.is_null());
+        let old = match (path.get(self.values), own) {
+            (Some(old), _) => Old::Set(old.clone()),
+            (None, Some(own)) => Old::Chart(own.clone()),
+            (None, None) => Old::Unset,
+        };
+        self.plan.edits.push(match &new {
+            Some(new) => Edit::set(path.clone(), new.clone()),
+            None => Edit::remove(path.clone()),
+        });
+        self.plan.changes.push(Change { path: path.clone(), old, new, source: source.to_owned() });
+    }
+
+    fn switches(&mut self, wish: &Wish) -> Result<(), Failure> {
+        let mut with_sds = wish.sds;
+        if self.chart.has_integration() {
+            self.set(&integration(), true, "integration")?;
+            self.auto_mtls(wish.auto_mtls)?;
+        } else {
+            if wish.sds == Switch::NotTyped {
+                with_sds = Switch::On;
+            }
+            self.plan.advice.push(
+                Advice::note(
+                    Code::OldChart,
+                    "the chart is older than 1.17: it has no istioIntegration and no auto-mTLS",
+                )
+                .details(["istioSDS renders the sidecars; each Upstream needs: gloo-rs istio enable-mtls".to_owned()]),
+            );
+        }
+        match with_sds {
+            Switch::On => self.set(&sds(), true, if wish.sds == Switch::On { "--sds" } else { "chart before 1.17" }),
+            Switch::Off if is_on(sds().get(self.values)) => self.set(&sds(), false, "--no-sds"),
+            Switch::Off | Switch::NotTyped => Ok(()),
+        }
+    }
+
+    fn auto_mtls(&mut self, wish: Switch) -> Result<(), Failure> {
+        let path = auto_mtls();
+        let there = path.get(self.values);
+        match (wish, there) {
+            (Switch::On, _) => self.set(&path, true, "--auto-mtls"),
+            (Switch::Off, Some(there)) if is_on(Some(there)) => self.set(&path, false, "--no-auto-mtls"),
+            (Switch::NotTyped, None) => self.set(&path, true, "integration"),
+            (Switch::NotTyped, Some(there)) if !is_on(Some(there)) => {
+                self.plan.advice.push(
+                    Advice::note(Code::Explicit, format!("{path} stays {there}: it is there explicitly"))
+                        .hint("--auto-mtls turns it on"),
+                );
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn proxy(&mut self, entry: &Entry, flags: &Flags, choice: Option<&Choice>) -> Result<(), Failure> {
+        let [address, mesh_id, cluster_id] = PROXY_KEYS.map(|key| then(&entry.path, key));
+        let already = address.get(self.values).is_some();
+        match (&flags.discovery_address, choice) {
+            (Some(typed), _) => self.set(&address, typed.as_str(), "--istio-discovery-address")?,
+            (None, Some(choice)) if choice.because == Because::Flag => {
+                self.set(&address, choice.address.as_str(), "--revision")?;
+            }
+            (None, Some(choice)) if !already => self.set(&address, choice.address.as_str(), "istiod")?,
+            _ => {}
+        }
+        let istiod = choice.and_then(|choice| choice.istiod.as_ref());
+        let mesh = istiod.map(|istiod| istiod.mesh_id.as_str());
+        self.id(&mesh_id, (flags.mesh_id.as_deref(), "--istio-meta-mesh-id"), mesh, MESH_ID)?;
+        let cluster = istiod.and_then(|istiod| match &istiod.cluster_id {
+            Told::ByIstiod(id) => Some(id.as_str()),
+            Told::Default(_) => None,
+        });
+        self.id(&cluster_id, (flags.cluster_id.as_deref(), "--istio-meta-cluster-id"), cluster, CLUSTER_ID)
+    }
+
+    /// An id: typed, else what is there, else istiod's where the chart would fill in another.
+    fn id(
+        &mut self,
+        path: &FieldPath,
+        typed: (Option<&str>, &str),
+        told: Option<&str>,
+        usual: &str,
+    ) -> Result<(), Failure> {
+        let (typed, flag) = typed;
+        if let Some(typed) = typed {
+            return self.set(path, typed, flag);
+        }
+        let own = path.get(&self.chart.defaults).cloned().unwrap_or_else(|| json!(usual));
+        match told {
+            Some(told) if path.get(self.values).is_none() && own != *told => self.set(path, told, "istiod"),
+            _ => Ok(()),
+        }
+    }
+}

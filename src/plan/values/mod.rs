@@ -1,0 +1,274 @@
+//! The values of Gloo's chart with Istio's settings in them: which keys there are, what they become, and why.
+
+pub mod findings;
+mod image;
+mod merge;
+mod proxies;
+mod remove;
+#[cfg(test)]
+mod tests;
+
+use serde_json::Value;
+
+use super::advice::Advice;
+use crate::edit::Edit;
+use crate::error::{Exit, Failure, Reason};
+use crate::model::{FieldPath, Segment};
+
+pub use merge::{merge, needs_istiod};
+pub use remove::{has_istio, remove};
+
+/// The two charts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Edition {
+    OpenSource,
+    /// `gloo-ee`: `global` at the top, everything of the open source chart under `gloo`.
+    Enterprise,
+}
+
+impl Edition {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::OpenSource, Self::Enterprise];
+
+    /// The name of the chart.
+    pub fn chart(self) -> &'static str {
+        match self {
+            Self::OpenSource => "gloo",
+            Self::Enterprise => "gloo-ee",
+        }
+    }
+
+    /// Where the chart is published; a release does not keep it.
+    pub fn repository(self) -> &'static str {
+        match self {
+            Self::OpenSource => "https://storage.googleapis.com/solo-public-helm",
+            Self::Enterprise => "https://storage.googleapis.com/gloo-ee-helm",
+        }
+    }
+
+    /// The edition of the chart of this name.
+    pub fn of_chart(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|edition| edition.chart() == name)
+    }
+
+    /// The edition whose keys these values have.
+    pub fn of_shape(values: &Value) -> Self {
+        let enterprise = ["gloo", "license_key", "gloo-fed", "create_license_secret"];
+        match enterprise.iter().any(|key| !values[key].is_null()) {
+            true => Self::Enterprise,
+            false => Self::OpenSource,
+        }
+    }
+
+    /// Where the gateway proxies are.
+    pub fn proxies(self) -> FieldPath {
+        match self {
+            Self::OpenSource => FieldPath::keys(&["gatewayProxies"]),
+            Self::Enterprise => FieldPath::keys(&["gloo", "gatewayProxies"]),
+        }
+    }
+}
+
+/// A chart's version, as far as it decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version {
+    pub major: u64,
+    pub minor: u64,
+}
+
+impl Version {
+    /// Reads `1.17.7`, `v1.17.0-beta13`; a range such as `1.17.x` is its first version, `^1` none.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.trim_start_matches('v').split('.');
+        let mut number = || parts.next()?.parse().ok();
+        Some(Self { major: number()?, minor: number()? })
+    }
+
+    /// Whether Settings know `istioOptions`: before 1.17 the chart had `istioSDS` alone.
+    pub fn has_integration(self) -> bool {
+        self >= Self { major: 1, minor: 17 }
+    }
+}
+
+/// The chart that the values are for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Chart {
+    pub edition: Edition,
+    /// None where nothing tells it.
+    pub version: Option<Version>,
+    /// Its own values, as far as they are known.
+    pub defaults: Value,
+}
+
+impl Chart {
+    /// Whether the chart has `istioIntegration`; one whose version is not known is taken for a present one.
+    pub fn has_integration(&self) -> bool {
+        self.version.is_none_or(Version::has_integration)
+    }
+}
+
+/// A switch as it was typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Switch {
+    #[default]
+    NotTyped,
+    On,
+    Off,
+}
+
+/// What was typed beside the flags about istiod.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wish {
+    pub auto_mtls: Switch,
+    pub sds: Switch,
+    /// Keys of the proxies, or the names of their Deployments; none: all.
+    pub proxies: Vec<String>,
+}
+
+/// One key that becomes another value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    pub path: FieldPath,
+    pub old: Old,
+    /// None: the key goes.
+    pub new: Option<Value>,
+    /// Where the new value came from: `istiod`, `--revision`.
+    pub source: String,
+}
+
+/// What held before.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Old {
+    Unset,
+    Set(Value),
+    /// Nothing was said, and this is the chart's own.
+    Chart(Value),
+}
+
+/// What is done to the values.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Plan {
+    pub changes: Vec<Change>,
+    pub edits: Vec<Edit>,
+    pub advice: Vec<Advice>,
+    /// The istiod that was chosen, in a line: `1-28 (--revision), docker.io/istio/pilot:1.28.3`.
+    pub istiod: Option<String>,
+}
+
+impl Plan {
+    /// Whether the values were so before.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    /// Whether this path becomes true.
+    pub fn turns_on(&self, path: &FieldPath) -> bool {
+        self.changes.iter().any(|change| change.path == *path && change.new == Some(Value::Bool(true)))
+    }
+}
+
+/// `global.istioIntegration.enabled`
+pub fn integration() -> FieldPath {
+    FieldPath::keys(&["global", "istioIntegration", "enabled"])
+}
+
+/// `global.istioIntegration.enableAutoMtls`
+pub fn auto_mtls() -> FieldPath {
+    FieldPath::keys(&["global", "istioIntegration", "enableAutoMtls"])
+}
+
+/// `global.istioSDS.enabled`
+pub fn sds() -> FieldPath {
+    FieldPath::keys(&["global", "istioSDS", "enabled"])
+}
+
+/// `global.glooMtls.istioProxy.image.<part>`
+pub fn image_part(part: &str) -> FieldPath {
+    FieldPath::keys(&["global", "glooMtls", "istioProxy", "image", part])
+}
+
+/// The parts of an image that this command sets.
+pub const IMAGE_PARTS: [&str; 4] = ["registry", "repository", "tag", "digest"];
+/// The keys of a gateway proxy that this command sets.
+pub const PROXY_KEYS: [&str; 3] = ["istioDiscoveryAddress", "istioMetaMeshId", "istioMetaClusterId"];
+
+fn then(path: &FieldPath, key: &str) -> FieldPath {
+    path.then(Segment::Key(key.to_owned()))
+}
+
+/// Whether the value is true, or a text that templates take for it.
+pub fn is_on(value: Option<&Value>) -> bool {
+    match value {
+        Some(Value::Bool(on)) => *on,
+        Some(Value::String(text)) => !text.is_empty(),
+        _ => false,
+    }
+}
+
+/// The value with the keys of every map in order, as Helm prints values.
+#[must_use]
+pub fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => items.iter().map(sorted).collect(),
+        Value::Object(map) => {
+            let mut entries: Vec<_> = map.iter().map(|(key, value)| (key.clone(), sorted(value))).collect();
+            entries.sort_by(|a, b| a.0.cmp(&b.0));
+            Value::Object(entries.into_iter().collect())
+        }
+        other => other.clone(),
+    }
+}
+
+/// How many values there are: scalars, lists and empty maps.
+pub fn leaves(value: &Value) -> usize {
+    match value {
+        Value::Object(map) if !map.is_empty() => map.values().map(leaves).sum(),
+        Value::Null => 0,
+        _ => 1,
+    }
+}
+
+/// Whether the way to a key can be gone: each step a map, nothing, or null.
+///
+/// # Errors
+/// What stands in the way; nothing is merged by guess.
+fn check_way(values: &Value, path: &FieldPath, new: &Value) -> Result<Option<FieldPath>, Failure> {
+    let mut at = values;
+    let mut way = FieldPath::root();
+    let mut nulled = None;
+    let (last, parents) = path.segments().split_last().expect("a key has a path");
+    for segment in parents {
+        let Segment::Key(key) = segment else { break };
+        match at {
+            Value::Object(map) => at = map.get(key).unwrap_or(&Value::Null),
+            Value::Null => break,
+            other => return Err(bad_shape(&way, other, path, new)),
+        }
+        way = way.then(segment.clone());
+        if at.is_null() && way.get(values).is_some() {
+            nulled = Some(way.clone());
+        }
+    }
+    match at {
+        Value::Null => Ok(nulled),
+        Value::Object(map) => match last {
+            Segment::Key(key) => match map.get(key) {
+                Some(old @ (Value::Object(_) | Value::Array(_))) => Err(bad_shape(path, old, path, new)),
+                _ => Ok(nulled),
+            },
+            _ => Ok(nulled),
+        },
+        other => Err(bad_shape(&way, other, path, new)),
+    }
+}
+
+fn bad_shape(at: &FieldPath, there: &Value, path: &FieldPath, new: &Value) -> Failure {
+    let shown = crate::edit::mask::masked(there).to_string();
+    let shown: String = shown.chars().take(80).collect();
+    let place = if at.segments().is_empty() { "the values".to_owned() } else { at.to_string() };
+    let wanted = if at == path { "a single value" } else { "a map" };
+    Failure::new(Exit::Failed, Reason::BadValues, format!("{place}: {wanted} must stand there; nothing changed"))
+        .detail(format!("there:  {shown}"))
+        .detail(format!("wanted: {path}: {new}"))
+        .hint("make it what the chart reads, then run this again")
+}

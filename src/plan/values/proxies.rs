@@ -1,0 +1,78 @@
+//! Which gateway proxies the values are about.
+
+use serde_json::{Map, Value};
+
+use super::{Chart, Wish, then};
+use crate::error::{Exit, Failure, Reason};
+use crate::model::FieldPath;
+use crate::plan::nearest;
+
+/// The proxy that the chart has of its own.
+pub const USUAL: &str = "gatewayProxy";
+
+/// One entry of `gatewayProxies`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    pub key: String,
+    pub path: FieldPath,
+}
+
+/// The selected proxies, the chart's own first.
+///
+/// # Errors
+/// One that was named is not there.
+pub fn selected(values: &Value, chart: &Chart, wish: &Wish) -> Result<Vec<Entry>, Failure> {
+    let all = all(values, chart);
+    let entry = |key: &String| Entry { key: key.clone(), path: then(&chart.edition.proxies(), key) };
+    if wish.proxies.is_empty() {
+        let proxies = chart.edition.proxies();
+        let is_off = |key: &&String| then(&then(&proxies, key), "disabled").get(values) == Some(&Value::Bool(true));
+        return Ok(all.iter().filter(|key| !is_off(key)).map(entry).collect());
+    }
+    wish.proxies
+        .iter()
+        .map(|wanted| {
+            let is_it = |key: &&String| *key == wanted || kebab(key) == *wanted;
+            all.iter().find(is_it).map(entry).ok_or_else(|| not_found(wanted, &all, chart))
+        })
+        .collect()
+}
+
+fn not_found(wanted: &str, all: &[String], chart: &Chart) -> Failure {
+    let proxies = chart.edition.proxies();
+    let failure = Failure::new(Exit::SaidNo, Reason::NotFound, format!("--proxy {wanted}: not found in {proxies}"));
+    let near = nearest::nearest(wanted, all.iter().map(String::as_str));
+    match near.is_empty() {
+        true => failure.detail(format!("there: {}", all.join(", "))),
+        false => failure.detail(format!("near: {}", near.join(", "))),
+    }
+}
+
+/// Every proxy that the chart renders: its own unless it was nulled, and those of the values.
+fn all(values: &Value, chart: &Chart) -> Vec<String> {
+    let path = chart.edition.proxies();
+    let none = Map::new();
+    let there = path.get(values).and_then(Value::as_object).unwrap_or(&none);
+    let own = path.get(&chart.defaults).and_then(Value::as_object).unwrap_or(&none);
+    let mut keys = vec![USUAL.to_owned()];
+    for (key, value) in own.iter().chain(there) {
+        if !keys.contains(key) && !value.is_null() {
+            keys.push(key.clone());
+        }
+    }
+    // An explicit null takes the chart's proxy away: it is not brought back.
+    keys.retain(|key| there.get(key).is_none_or(|value| !value.is_null()));
+    keys
+}
+
+/// The name of the proxy's Deployment: the chart's `kebabcase`.
+pub fn kebab(key: &str) -> String {
+    let mut name = String::new();
+    for c in key.chars() {
+        if c.is_ascii_uppercase() && !name.is_empty() && !name.ends_with('-') {
+            name.push('-');
+        }
+        name.push(if c == '_' { '-' } else { c.to_ascii_lowercase() });
+    }
+    name
+}

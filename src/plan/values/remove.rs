@@ -1,0 +1,97 @@
+//! Istio's settings taken out again: only keys that this command sets, and no empty map is left behind.
+
+use serde_json::Value;
+
+use super::proxies::{self, USUAL};
+use super::{
+    Change, Chart, IMAGE_PARTS, Old, PROXY_KEYS, Plan, Wish, auto_mtls, image_part, integration, is_on, sds, then,
+};
+use crate::edit::{Edit, json};
+use crate::error::Failure;
+use crate::model::FieldPath;
+
+/// Whether these values turn Istio's sidecars on.
+pub fn has_istio(values: &Value) -> bool {
+    [integration(), sds()].iter().any(|path| is_on(path.get(values)))
+}
+
+/// The values without Istio's settings; where `earlier` values, those before Istio came, have a key, it comes back.
+///
+/// # Errors
+/// A proxy that was named is not there.
+pub fn remove(values: &Value, chart: &Chart, wish: &Wish, earlier: Option<&Value>) -> Result<Plan, Failure> {
+    let mut removal = Removal { chart, left: values.clone(), earlier, plan: Plan::default() };
+    for path in [integration(), auto_mtls(), sds()] {
+        // One that is off already is somebody's word, not this command's.
+        if is_on(path.get(values)) {
+            removal.take(&path);
+        }
+    }
+    for part in IMAGE_PARTS {
+        removal.take(&image_part(part));
+    }
+    for entry in proxies::selected(values, chart, wish)? {
+        for key in PROXY_KEYS {
+            removal.take(&then(&entry.path, key));
+        }
+    }
+    Ok(removal.plan)
+}
+
+struct Removal<'r> {
+    chart: &'r Chart,
+    left: Value,
+    earlier: Option<&'r Value>,
+    plan: Plan,
+}
+
+impl Removal<'_> {
+    fn take(&mut self, path: &FieldPath) {
+        let Some(old) = path.get(&self.left).cloned() else { return };
+        let before = self.earlier.and_then(|earlier| path.get(earlier)).cloned();
+        if before.as_ref() == Some(&old) {
+            return;
+        }
+        let source = if before.is_some() { "the release before Istio" } else { "--remove" };
+        match &before {
+            Some(before) => self.edit(Edit::set(path.clone(), before.clone())),
+            None => self.edit(Edit::remove(path.clone())),
+        }
+        if before.is_none() {
+            self.prune(path);
+        }
+        let change = Change { path: path.clone(), old: Old::Set(old), new: before, source: source.to_owned() };
+        self.plan.changes.push(change);
+    }
+
+    fn edit(&mut self, edit: Edit) {
+        if let Ok(left) = json::apply(&self.left, std::slice::from_ref(&edit)) {
+            self.left = left;
+            self.plan.edits.push(edit);
+        }
+    }
+
+    /// Maps that are empty now and were not made by somebody else go as a whole.
+    fn prune(&mut self, path: &FieldPath) {
+        let mut at = path.clone();
+        while let Some(parent) = at.parent().filter(|parent| !parent.segments().is_empty()) {
+            let is_empty = parent.get(&self.left).and_then(Value::as_object).is_some_and(serde_json::Map::is_empty);
+            let was_there = self.earlier.is_some_and(|earlier| parent.get(earlier).is_some());
+            if !is_empty || was_there || self.is_proxy_of_the_user(&parent) {
+                return;
+            }
+            // The edits below it are part of this one.
+            self.plan.edits.retain(|edit| !edit.path.segments().starts_with(parent.segments()));
+            self.edit(Edit::remove(parent.clone()));
+            at = parent;
+        }
+    }
+
+    /// An entry of `gatewayProxies` that only the values name: without it the proxy itself would go.
+    fn is_proxy_of_the_user(&self, path: &FieldPath) -> bool {
+        let proxies = self.chart.edition.proxies();
+        path.parent().as_ref() == Some(&proxies)
+            && *path != then(&proxies, USUAL)
+            && path.get(&self.chart.defaults).is_none()
+    }
+}

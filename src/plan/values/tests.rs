@@ -1,0 +1,208 @@
+use serde_json::{Value, json};
+
+use super::*;
+use crate::edit::json::apply;
+use crate::plan::istiod::{Istiod, Told};
+use crate::plan::sidecars::Flags;
+
+fn istiod(revision: &str) -> Istiod {
+    Istiod {
+        revision: revision.into(),
+        version: "1.28.3".into(),
+        namespace: "istio-system".into(),
+        name: format!("istiod-{revision}"),
+        service: format!("istiod-{revision}"),
+        address: format!("istiod-{revision}.istio-system.svc:15012"),
+        mesh_id: "cluster.local".into(),
+        trust_domain: "cluster.local".into(),
+        root_namespace: "istio-system".into(),
+        cluster_id: Told::Default("Kubernetes".into()),
+        tags: Vec::new(),
+        ready: 1,
+        wanted: 1,
+        image: Some("docker.io/istio/pilot:1.28.3".into()),
+        webhook: None,
+    }
+}
+
+fn chart(edition: Edition) -> Chart {
+    Chart { edition, version: Version::parse("1.17.7"), defaults: Value::Null }
+}
+
+fn oss() -> Chart {
+    chart(Edition::OpenSource)
+}
+
+fn flags(revision: Option<&str>) -> Flags {
+    Flags { revision: revision.map(str::to_owned), ..Flags::default() }
+}
+
+fn merged(values: &Value, wish: &Wish, flags: &Flags) -> (Value, Plan) {
+    let plan = merge(values, &oss(), wish, flags, &[istiod("1-28")]).unwrap();
+    (apply(values, &plan.edits).unwrap(), plan)
+}
+
+#[test]
+fn nothing_said_gets_all_that_the_guide_sets() {
+    let (after, plan) = merged(&json!({"mine": 1}), &Wish::default(), &flags(Some("1-28")));
+    assert_eq!(
+        after,
+        json!({
+            "mine": 1,
+            "global": {
+                "istioIntegration": {"enabled": true, "enableAutoMtls": true},
+                "glooMtls": {"istioProxy": {"image": {"tag": "1.28.3"}}},
+            },
+            "gatewayProxies": {"gatewayProxy": {"istioDiscoveryAddress": "istiod-1-28.istio-system.svc:15012"}},
+        })
+    );
+    assert_eq!(plan.changes.len(), 4);
+    let again = merge(&after, &oss(), &Wish::default(), &flags(Some("1-28")), &[istiod("1-28")]).unwrap();
+    assert_eq!(again.changes, []);
+}
+
+#[test]
+fn enterprise_has_its_proxies_one_level_down() {
+    let values = json!({"gloo": {"gatewayProxies": {"publicGw": {"kind": {}}, "gone": null}}});
+    let chart = chart(Edition::Enterprise);
+    let plan = merge(&values, &chart, &Wish::default(), &Flags::default(), &[istiod("1-28")]).unwrap();
+    let after = apply(&values, &plan.edits).unwrap();
+    let proxies = &after["gloo"]["gatewayProxies"];
+    for key in ["gatewayProxy", "publicGw"] {
+        assert_eq!(proxies[key]["istioDiscoveryAddress"], "istiod-1-28.istio-system.svc:15012", "{key}");
+    }
+    assert_eq!(proxies["gone"], Value::Null);
+    assert_eq!(after["global"]["istioIntegration"]["enabled"], true);
+    assert_eq!(after.get("gatewayProxies"), None);
+}
+
+#[test]
+fn explicit_values_win() {
+    let values = json!({
+        "global": {
+            "istioIntegration": {"enabled": false, "enableAutoMtls": false},
+            "glooMtls": {"istioProxy": {"image": {"registry": "mirror.example/istio", "tag": "1.27.0"}}},
+        },
+        "gatewayProxies": {"gatewayProxy": {"istioDiscoveryAddress": "istiod-1-27.istio-system.svc:15012", "istioMetaMeshId": "m"}},
+    });
+    let (after, plan) = merged(&values, &Wish::default(), &Flags::default());
+    let mut wanted = values.clone();
+    wanted["global"]["istioIntegration"]["enabled"] = true.into();
+    assert_eq!(after, wanted);
+    assert!(plan.advice.iter().any(|advice| advice.message.contains("enableAutoMtls stays false")));
+
+    let typed = Wish { auto_mtls: Switch::On, sds: Switch::On, proxies: Vec::new() };
+    let (after, _) = merged(&values, &typed, &flags(Some("1-28")));
+    assert_eq!(after["global"]["istioIntegration"]["enableAutoMtls"], true);
+    assert_eq!(after["global"]["istioSDS"]["enabled"], true);
+    let proxy = &after["gatewayProxies"]["gatewayProxy"];
+    assert_eq!(proxy["istioDiscoveryAddress"], "istiod-1-28.istio-system.svc:15012");
+    assert_eq!(proxy["istioMetaMeshId"], "m");
+    let image = &after["global"]["glooMtls"]["istioProxy"]["image"];
+    assert_eq!(*image, json!({"registry": "mirror.example/istio", "tag": "1.28.3"}));
+}
+
+#[test]
+fn a_typed_image_replaces_all_of_it() {
+    let values = json!({"global": {"glooMtls": {"istioProxy": {"image": {"tag": "1", "digest": "sha256:0"}}}}});
+    let flags = Flags { proxy_image: Some("mirror.example/i/proxyv2:9".into()), ..Flags::default() };
+    let (after, _) = merged(&values, &Wish::default(), &flags);
+    let image = &after["global"]["glooMtls"]["istioProxy"]["image"];
+    assert_eq!(*image, json!({"tag": "9", "registry": "mirror.example/i"}));
+}
+
+#[test]
+fn an_old_chart_gets_what_it_knows() {
+    let old = Chart { version: Version::parse("1.16.3"), ..oss() };
+    let plan = merge(&json!({}), &old, &Wish::default(), &Flags::default(), &[istiod("1-28")]).unwrap();
+    let after = apply(&json!({}), &plan.edits).unwrap();
+    assert_eq!(after["global"]["istioSDS"]["enabled"], true);
+    assert_eq!(after["global"].get("istioIntegration"), None);
+}
+
+#[test]
+fn nothing_is_merged_by_guess() {
+    for (values, at) in [
+        (json!({"global": "x"}), "global: a map"),
+        (json!({"global": {"istioIntegration": ["a"]}}), "global.istioIntegration: a map"),
+        (json!({"global": {"istioIntegration": {"enabled": {}}}}), "global.istioIntegration.enabled: a single value"),
+        (json!({"gatewayProxies": {"gatewayProxy": 3}}), "gatewayProxies.gatewayProxy: a map"),
+        (json!({"gatewayProxies": []}), "gatewayProxies: a map"),
+    ] {
+        let failure = merge(&values, &oss(), &Wish::default(), &Flags::default(), &[istiod("1")]).unwrap_err();
+        assert!(failure.message.starts_with(at), "{failure}");
+        assert_eq!(failure.details.len(), 2);
+    }
+}
+
+#[test]
+fn a_proxy_that_was_nulled_is_not_brought_back_and_a_map_that_was_is_said() {
+    let values = json!({"gatewayProxies": {"gatewayProxy": null, "own": {}}, "global": null});
+    let (after, plan) = merged(&values, &Wish::default(), &Flags::default());
+    assert_eq!(after["gatewayProxies"]["gatewayProxy"], Value::Null);
+    assert!(after["gatewayProxies"]["own"]["istioDiscoveryAddress"].is_string());
+    assert!(plan.advice.iter().any(|advice| advice.message.starts_with("global is null")));
+}
+
+#[test]
+fn a_proxy_is_named_by_its_key_or_its_deployment() {
+    let values = json!({"gatewayProxies": {"publicGw": {}}});
+    for name in ["publicGw", "public-gw"] {
+        let wish = Wish { proxies: vec![name.into()], ..Wish::default() };
+        let (after, _) = merged(&values, &wish, &Flags::default());
+        assert_eq!(after["gatewayProxies"].as_object().unwrap().len(), 1);
+    }
+    let wish = Wish { proxies: vec!["publicGv".into()], ..Wish::default() };
+    let failure = merge(&values, &oss(), &wish, &Flags::default(), &[istiod("1")]).unwrap_err();
+    assert_eq!(failure.details, ["near: publicGw"]);
+}
+
+#[test]
+fn an_address_in_the_values_or_typed_needs_no_cluster() {
+    let none = json!({});
+    let there = json!({"gatewayProxies": {"gatewayProxy": {"istioDiscoveryAddress": "a:15012"}}});
+    let typed = Flags { discovery_address: Some("b:15012".into()), ..Flags::default() };
+    let needs = |values: &Value, flags: &Flags| needs_istiod(values, &oss(), &Wish::default(), flags).unwrap();
+    assert!(needs(&none, &Flags::default()) && needs(&there, &flags(Some("x"))));
+    assert!(!needs(&there, &Flags::default()) && !needs(&none, &typed));
+    let plan = merge(&there, &oss(), &Wish::default(), &Flags::default(), &[]).unwrap();
+    assert_eq!(plan.changes.len(), 2);
+}
+
+#[test]
+fn what_was_merged_in_is_taken_out_and_no_empty_map_stays() {
+    for values in [
+        json!({"mine": 1}),
+        json!({"global": {"image": {"tag": "x"}}, "gatewayProxies": {"gatewayProxy": {"kind": {}}, "own": {}}}),
+    ] {
+        let (after, _) = merged(&values, &Wish { sds: Switch::On, ..Wish::default() }, &flags(Some("1-28")));
+        assert!(has_istio(&after) && !has_istio(&values));
+        let plan = remove(&after, &oss(), &Wish::default(), None).unwrap();
+        assert_eq!(apply(&after, &plan.edits).unwrap(), values);
+        assert_eq!(remove(&values, &oss(), &Wish::default(), None).unwrap().changes, []);
+    }
+}
+
+#[test]
+fn what_was_there_before_istio_comes_back() {
+    let earlier = json!({
+        "global": {"istioIntegration": {"enabled": false}, "glooMtls": {"istioProxy": {"image": {"tag": "1.20.0"}}}},
+        "gatewayProxies": {"gatewayProxy": {}},
+    });
+    let (after, _) = merged(&earlier, &Wish::default(), &flags(Some("1-28")));
+    let plan = remove(&after, &oss(), &Wish::default(), Some(&earlier)).unwrap();
+    assert_eq!(apply(&after, &plan.edits).unwrap(), earlier);
+}
+
+#[test]
+fn versions_are_read_as_far_as_they_decide() {
+    for (text, wanted) in [
+        ("1.17.7", Some(true)),
+        ("v1.17.0-beta13", Some(true)),
+        ("1.16.9", Some(false)),
+        ("2.0.0", Some(true)),
+        ("*", None),
+    ] {
+        assert_eq!(Version::parse(text).map(Version::has_integration), wanted, "{text}");
+    }
+}

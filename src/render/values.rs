@@ -1,0 +1,146 @@
+//! What becomes of values, line by line, and the command that Helm is to be given.
+
+use serde_json::{Value, json};
+
+use crate::plan::values::{Change, Old};
+use crate::render::text::count;
+
+/// Longest line of a change; a longer one is three.
+const WIDTH: usize = 78;
+
+/// `changes (4; your other 31 values are untouched)` and a line for each.
+pub fn changes(changes: &[Change], others: usize) -> Vec<String> {
+    if changes.is_empty() {
+        return vec!["no change: the values are so already".to_owned()];
+    }
+    let others = match others {
+        0 => String::new(),
+        _ => format!(
+            "; your other {} untouched",
+            if others == 1 { "value is".into() } else { format!("{others} values are") }
+        ),
+    };
+    let mut lines = vec![format!("changes ({}{others})", changes.len())];
+    let width = changes.iter().map(|change| change.path.to_string().len()).max().unwrap_or_default();
+    for change in changes {
+        let (old, new) = (old(&change.old), new(change.new.as_ref()));
+        let line = format!("  {:width$}  {old} -> {new} ({})", change.path.to_string(), change.source);
+        if line.len() <= WIDTH {
+            lines.push(line);
+        } else {
+            lines.push(format!("  {}", change.path));
+            lines.push(format!("    {old} -> {new} ({})", change.source));
+        }
+    }
+    lines
+}
+
+/// The changes as a document has them.
+pub fn value(changes: &[Change]) -> Value {
+    changes
+        .iter()
+        .map(|change| {
+            let (old, origin) = match &change.old {
+                Old::Unset => (&Value::Null, "unset"),
+                Old::Set(value) => (value, "values"),
+                Old::Chart(value) => (value, "chart"),
+            };
+            json!({
+                "path": change.path.to_string(),
+                "old": old,
+                "oldFrom": origin,
+                "new": change.new,
+                "source": change.source,
+            })
+        })
+        .collect()
+}
+
+fn old(old: &Old) -> String {
+    match old {
+        Old::Unset => "(unset)".to_owned(),
+        Old::Set(value) => plain(value),
+        Old::Chart(value) => format!("{} (chart)", plain(value)),
+    }
+}
+
+fn new(new: Option<&Value>) -> String {
+    new.map_or_else(|| "(unset)".to_owned(), plain)
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// A command in lines for a shell: each part is a few words that belong together.
+pub fn command(parts: &[Vec<String>]) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for part in parts {
+        let text = part.iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" ");
+        match lines.last_mut() {
+            Some(last) if last.len() + text.len() + 5 < WIDTH => {
+                last.push(' ');
+                last.push_str(&text);
+            }
+            Some(last) => {
+                last.push_str(" \\");
+                lines.push(format!("    {text}"));
+            }
+            None => lines.push(format!("  {text}")),
+        }
+    }
+    lines
+}
+
+/// A word as a POSIX shell reads it back.
+fn shell_word(word: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./:@%+=,".contains(&b);
+    if !word.is_empty() && word.bytes().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// `1 secret-looking value: license_key`
+pub fn secrets(paths: &[String]) -> String {
+    format!("the output contains {}: {}", count(paths.len(), "secret-looking value"), paths.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::FieldPath;
+
+    #[test]
+    fn changes_are_aligned_and_long_ones_take_two_lines() {
+        let change = |key: &str, old, new: &str| Change {
+            path: FieldPath::keys(&["global", key]),
+            old,
+            new: Some(new.into()),
+            source: "istiod".into(),
+        };
+        let shown =
+            changes(&[change("a", Old::Unset, "x"), change("longer", Old::Chart("1".into()), &"y".repeat(60))], 1);
+        assert_eq!(shown[0], "changes (2; your other value is untouched)");
+        assert_eq!(shown[1], "  global.a       (unset) -> x (istiod)");
+        assert_eq!(shown[2], "  global.longer");
+        assert!(shown[3].starts_with("    1 (chart) -> yyy"));
+    }
+
+    #[test]
+    fn a_command_is_broken_into_lines_that_a_shell_joins() {
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let parts = [
+            words("helm upgrade gloo gloo"),
+            vec!["--kube-context".into(), "a b'c".into()],
+            words("--repo https://storage.example.com/solo-public-helm-charts-and-more"),
+        ];
+        assert_eq!(
+            command(&parts),
+            [
+                r"  helm upgrade gloo gloo --kube-context 'a b'\''c' \",
+                "    --repo https://storage.example.com/solo-public-helm-charts-and-more"
+            ]
+        );
+    }
+}
