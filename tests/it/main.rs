@@ -24,4 +24,5 @@ mod properties;
 mod proxy_address;
 mod proxy_plane;
 mod stage_self;
+mod upgrade_values;
 mod version;

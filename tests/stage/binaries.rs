@@ -154,15 +154,20 @@ fn link_flags() -> String {
 
 /// A directory of its own for each set of sources and way to build them.
 fn cache_directory() -> Result<PathBuf> {
+    let mut hasher = DefaultHasher::new();
+    (GO_MOD, GO_SUM, link_flags(), KWOK_FILES).hash(&mut hasher);
+    let name = format!("control-plane-{}-{:016x}", kubernetes_version(), hasher.finish());
+    Ok(cache_base()?.join(name))
+}
+
+/// Where everything that tests build or download is kept.
+pub fn cache_base() -> Result<PathBuf> {
     let base = env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .filter(|path| path.is_absolute())
         .or_else(|| env::home_dir().map(|home| home.join(".cache")))
-        .context("neither XDG_CACHE_HOME nor HOME says where to keep the control plane's binaries")?;
-    let mut hasher = DefaultHasher::new();
-    (GO_MOD, GO_SUM, link_flags(), KWOK_FILES).hash(&mut hasher);
-    let name = format!("control-plane-{}-{:016x}", kubernetes_version(), hasher.finish());
-    Ok(base.join("gloo-rs").join(name))
+        .context("neither XDG_CACHE_HOME nor HOME says where to keep what tests build")?;
+    Ok(base.join("gloo-rs"))
 }
 
 /// Where unfinished files are, so that a name in the cache directory is always a whole file. What a

@@ -16,6 +16,7 @@ mod audit;
 mod binaries;
 mod fixtures;
 mod forward;
+mod helm;
 mod launch;
 mod parts;
 mod plane;
@@ -26,6 +27,7 @@ use std::sync::OnceLock;
 pub use api::{StageApi, client, documents, has_condition};
 pub use audit::Request;
 pub use binaries::{Binaries, announce, kubernetes_version};
+pub use helm::helm;
 pub use parts::wait_for;
 pub use plane::{Options, Plane};
 
