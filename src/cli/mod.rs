@@ -148,7 +148,7 @@ impl Word {
         match self {
             Self::Istio(word) => word.options(global),
             Self::Proxy(word) => word.options(),
-            Self::UpgradeValues(args) => args.options(),
+            Self::UpgradeValues(args) => args.options(global),
             Self::Version(args) => Ok(Command::Version(args.options())),
             Self::Completion(args) => Ok(Command::Completion(args.options())),
         }

@@ -6,7 +6,7 @@ use clap::ValueEnum;
 
 use super::help;
 use crate::error::Failure;
-use crate::options::{Command, UpgradeValues, ValuesAct, ValuesDestination, ValuesSource};
+use crate::options::{Command, Global, HelmFailure, UpgradeValues, ValuesAct, ValuesDestination, ValuesSource};
 use crate::plan::values::{Edition, Switch, Wish};
 use crate::render::diff::Secrets;
 
@@ -60,6 +60,16 @@ pub struct UpgradeValuesArgs {
     /// The version of the chart to upgrade to [default: the one that runs]
     #[arg(long, value_name = "VERSION")]
     to_version: Option<String>,
+    /// The chart itself, packed or its directory, for --apply and the command that is printed
+    /// [default: the published one]
+    #[arg(long, value_name = "FILE.tgz|DIR", conflicts_with = "to_version", verbatim_doc_comment)]
+    chart: Option<PathBuf>,
+    /// Let your own helm upgrade the release, then wait for the gateways and prove the sidecars
+    #[arg(long, conflicts_with_all = ["values", "write", "output_file", "diff", "check"])]
+    apply: bool,
+    /// With --apply: let Helm go back where the upgrade fails
+    #[arg(long, requires = "apply")]
+    rollback_on_failure: bool,
     /// Print the change as a unified diff instead
     #[arg(long, conflicts_with_all = ["write", "output_file"])]
     diff: bool,
@@ -79,8 +89,8 @@ enum EditionArg {
 }
 
 impl UpgradeValuesArgs {
-    pub fn options(self) -> Result<Command, Failure> {
-        self.validate()?;
+    pub fn options(self, global: &Global) -> Result<Command, Failure> {
+        self.validate(global)?;
         let switch = |on: bool, off: bool| match (on, off) {
             (true, _) => Switch::On,
             (_, true) => Switch::Off,
@@ -92,6 +102,10 @@ impl UpgradeValuesArgs {
             proxies: self.proxies,
         };
         let destination = match (self.write, self.output_file) {
+            _ if self.apply => ValuesDestination::Helm(match self.rollback_on_failure {
+                true => HelmFailure::RollsBack,
+                false => HelmFailure::Stays,
+            }),
             (true, _) => ValuesDestination::InPlace,
             (_, Some(file)) => ValuesDestination::NewFile(file),
             _ => ValuesDestination::Stdout,
@@ -111,14 +125,14 @@ impl UpgradeValuesArgs {
                 EditionArg::Enterprise => Some(Edition::Enterprise),
             },
             to_version: self.to_version,
-            chart: None,
+            chart: self.chart,
             diff: self.diff,
             check: self.check,
             secrets: if self.show_secrets { Secrets::Shown } else { Secrets::Masked },
         }))
     }
 
-    fn validate(&self) -> Result<(), Failure> {
+    fn validate(&self, global: &Global) -> Result<(), Failure> {
         if let Some(release) = &self.release {
             super::istio::names::check_namespace("--release", release)?;
         }
@@ -130,6 +144,11 @@ impl UpgradeValuesArgs {
         }
         if let Some(version) = &self.to_version {
             super::istio::names::check_word("--to-version", version)?;
+        }
+        if self.apply && global.as_uid.is_some() {
+            return Err(
+                Failure::usage("--as-uid: helm cannot act with a UID").hint("without --apply the values are printed")
+            );
         }
         let is_stdin = self.values.as_deref() == Some(Path::new("-"));
         if self.write && is_stdin {

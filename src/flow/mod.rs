@@ -16,6 +16,7 @@ mod sidecars;
 mod switches;
 mod transact;
 mod values;
+mod values_apply;
 mod version;
 
 use crate::cli::{self, Invocation};

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::report::Report;
+use super::values_apply::{self, Upgrade};
 use crate::apply::files::{self as out, Print, Staging};
 use crate::edit::json as edit_json;
 use crate::edit::manifest::Unsafe;
@@ -52,23 +53,31 @@ pub fn run(task: &UpgradeValues, global: &Global, report: &mut Report<'_>) -> Re
                 return super::block_on(super::interrupt::or(live(subject, task, global, report)));
             }
             let plan = plan(&subject, task, &[], None)?;
-            finish(&subject, plan, None, task, global, report)
+            finish(&subject, &plan, None, task, global, report).map(drop)
         }
-        ValuesSource::Release { name, revision } => super::block_on(super::interrupt::or(async {
+        ValuesSource::Release { name, revision } => super::block_on(async {
             let session = super::open(global, report).await?;
             report.ui.status(&super::place(&session));
             let namespace = release_namespace(global);
-            let found = release::find(&session, namespace, name.as_deref(), *revision).await?;
-            let subject = of_release(found, task, report)?;
-            with_session(&session, subject, task, global, report).await
-        })),
+            let upgrade = super::interrupt::or(async {
+                let found = release::find(&session, namespace, name.as_deref(), *revision).await?;
+                let subject = of_release(found, task, report)?;
+                with_session(&session, subject, task, global, report).await
+            });
+            match (upgrade.await?, &task.destination) {
+                (Some(upgrade), ValuesDestination::Helm(on_failure)) => {
+                    values_apply::run(&session, upgrade, *on_failure, task, global, report).await
+                }
+                _ => Ok(()),
+            }
+        }),
     }
 }
 
 async fn live(subject: Subject, task: &UpgradeValues, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let session = super::open(global, report).await?;
     report.ui.status(&super::place(&session));
-    with_session(&session, subject, task, global, report).await
+    with_session(&session, subject, task, global, report).await.map(drop)
 }
 
 async fn with_session(
@@ -77,7 +86,7 @@ async fn with_session(
     task: &UpgradeValues,
     global: &Global,
     report: &mut Report<'_>,
-) -> Result<(), Failure> {
+) -> Result<Option<Upgrade>, Failure> {
     let flags = flags(task);
     let asks = task.act == ValuesAct::Merge
         && (flags.proxy_image.is_none() || values::needs_istiod(&subject.values, &subject.chart, &task.wish, &flags)?);
@@ -98,7 +107,7 @@ async fn with_session(
     {
         report.advice(advice);
     }
-    finish(&subject, plan, Some(session), task, global, report)
+    finish(&subject, &plan, Some(session), task, global, report)
 }
 
 /// Without the right to look for istiod, what was typed may be enough.
@@ -233,12 +242,12 @@ fn refusal(name: &str, cannot: Unsafe) -> Failure {
 /// Says what becomes of the values and puts them where they are wanted.
 fn finish(
     subject: &Subject,
-    plan: Plan,
+    plan: &Plan,
     session: Option<&Session>,
     task: &UpgradeValues,
     global: &Global,
     report: &mut Report<'_>,
-) -> Result<(), Failure> {
+) -> Result<Option<Upgrade>, Failure> {
     let after = edit_json::apply(&subject.values, &plan.edits)
         .map_err(|path| Failure::new(Exit::Failed, Reason::BadValues, format!("{path} cannot be set")))?;
     let new = match &subject.file {
@@ -250,8 +259,8 @@ fn finish(
             after => yaml::write(&after),
         },
     };
-    say(subject, &plan, &after, report);
-    document(subject, &plan, &after, report);
+    say(subject, plan, &after, report);
+    document(subject, plan, &after, report);
     let changed = !plan.is_empty();
     if task.diff {
         let name =
@@ -268,7 +277,7 @@ fn finish(
         report.ends(Exit::WouldChange);
     }
     if task.diff || task.check {
-        return Ok(());
+        return Ok(None);
     }
     match &task.destination {
         ValuesDestination::Stdout => {
@@ -278,10 +287,28 @@ fn finish(
         }
         ValuesDestination::InPlace => write(subject, &new)?,
         ValuesDestination::NewFile(file) => out::create_private(file, new.as_bytes())?,
-        ValuesDestination::Helm(_) => {}
+        ValuesDestination::Helm(_) => return Ok(upgrade(subject, plan, new, task)),
     }
     next(subject, session, task, global, report);
-    Ok(())
+    Ok(None)
+}
+
+/// What Helm is given; nothing where the release is so already.
+fn upgrade(subject: &Subject, plan: &Plan, values: String, task: &UpgradeValues) -> Option<Upgrade> {
+    let Found { record, history, .. } = subject.release.as_ref()?;
+    if plan.is_empty() && task.to_version.is_none() {
+        return None;
+    }
+    let newest = history.first().map_or((record.revision, record.status.clone()), |entry| {
+        (entry.revision, entry.status.clone().unwrap_or_default())
+    });
+    Some(Upgrade {
+        record: record.clone(),
+        edition: subject.chart.edition,
+        values,
+        changes: plan.changes.len(),
+        newest,
+    })
 }
 
 fn write(subject: &Subject, new: &str) -> Result<(), Failure> {
@@ -352,8 +379,17 @@ fn next(subject: &Subject, session: Option<&Session>, task: &UpgradeValues, glob
     for group in &global.as_groups {
         parts.push(words(&["--kube-as-group", group]));
     }
-    parts.push(words(&["--repo", subject.chart.edition.repository()]));
-    parts.push(words(&["--version", &version, "-f", &file.display().to_string()]));
+    let file = file.display().to_string();
+    match &task.chart {
+        Some(chart) => {
+            parts[0] = words(&["helm", "upgrade", &record.name, &chart.display().to_string()]);
+            parts.push(words(&["-f", &file]));
+        }
+        None => {
+            parts.push(words(&["--repo", subject.chart.edition.repository()]));
+            parts.push(words(&["--version", &version, "-f", &file]));
+        }
+    }
     report.ui.status("next:");
     for line in shown::command(&parts) {
         report.ui.status(&line);

@@ -80,6 +80,11 @@ pub async fn earlier(
     None
 }
 
+/// The revisions of a release, the newest first; none where they may not be listed.
+pub async fn history(session: &Session, namespace: &str, name: &str) -> Vec<Entry> {
+    list(session, namespace).await.map(|all| of_name(&all, name)).unwrap_or_default()
+}
+
 /// Who renders Gloo, as its Deployment tells.
 pub async fn owner(session: &Session, namespace: &str) -> Option<Owner> {
     super::istio::gloo(session, namespace).await.as_ref().and_then(owner::of)

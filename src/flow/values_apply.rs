@@ -1,0 +1,207 @@
+//! `upgrade-values --apply`: the user's own Helm upgrades the release, and the rollout is waited for and proven.
+
+use std::ffi::OsString;
+
+use super::consent;
+use super::interrupt::{self, Stop};
+use super::report::Report;
+use super::transact::short;
+use crate::error::{Exit, Failure, Reason};
+use crate::helm::{Helm, Record};
+use crate::kube::{Environment, Session};
+use crate::load::{gateways, release};
+use crate::options::{Global, HelmFailure, Proxies, UpgradeValues, ValuesAct};
+use crate::plan::mtls::SDS_CLUSTER;
+use crate::plan::owner::Owner;
+use crate::plan::values::Edition;
+use crate::render::text::seconds;
+use crate::verify::rollout::{self, Ended};
+use crate::verify::sidecars as proof;
+
+/// What is handed to Helm.
+pub struct Upgrade {
+    pub record: Record,
+    pub edition: Edition,
+    /// All values, as YAML.
+    pub values: String,
+    /// How many keys change.
+    pub changes: usize,
+    /// The newest revision there is, and its state.
+    pub newest: (u64, String),
+}
+
+/// Asks, runs Helm, waits and proves.
+///
+/// # Errors
+/// Why nothing was changed, or what state the release is in.
+pub async fn run(
+    session: &Session,
+    upgrade: Upgrade,
+    on_failure: HelmFailure,
+    task: &UpgradeValues,
+    global: &Global,
+    report: &mut Report<'_>,
+) -> Result<(), Failure> {
+    let Record { name, namespace, revision, .. } = &upgrade.record;
+    if let Some(owner @ (Owner::ArgoCd { .. } | Owner::Flux { .. })) = release::owner(session, namespace).await {
+        let message = format!("release {namespace}/{name}: {owner} renders it and would put it back; nothing changed");
+        return Err(Failure::new(Exit::Failed, Reason::Managed, message)
+            .hint("change its values in Git: gloo-rs upgrade-values --values FILE --write"));
+    }
+    if upgrade.newest.1.starts_with("pending") {
+        let (newest, status) = &upgrade.newest;
+        let message =
+            format!("release {namespace}/{name}: revision {newest} is {status}, and Helm refuses a second upgrade");
+        return Err(Failure::new(Exit::Failed, Reason::Helm, message)
+            .hint(format!("if none is running: helm rollback {name} {revision} -n {namespace}")));
+    }
+    let helm = Helm::find(Environment::of_process().os("PATH")).await?;
+    let act = format!("upgrade-values --apply changes {} of", upgrade.changes);
+    let what = format!("release {namespace}/{name} and restarts its gateways");
+    consent::ask(&act, &[&what], &super::place(session), global, report)?;
+    let args = arguments(session, &upgrade, on_failure, &helm, task, global);
+    let stop = Stop::default();
+    interrupt::told(&stop, async {
+        helm_upgrades(session, &helm, &args, &upgrade, report).await?;
+        settle(session, &upgrade, &stop, task, global, report).await
+    })
+    .await
+}
+
+/// Everything that says which cluster and as whom goes to Helm as it came here.
+fn arguments(
+    session: &Session,
+    upgrade: &Upgrade,
+    on_failure: HelmFailure,
+    helm: &Helm,
+    task: &UpgradeValues,
+    global: &Global,
+) -> Vec<OsString> {
+    let record = &upgrade.record;
+    let mut args: Vec<OsString> = vec!["upgrade".into(), (&record.name).into()];
+    let mut flag = |name: &str, value: &dyn AsRef<std::ffi::OsStr>| {
+        args.push(name.into());
+        args.push(value.as_ref().into());
+    };
+    flag("--namespace", &record.namespace);
+    if let Some(kubeconfig) = &global.kubeconfig {
+        flag("--kubeconfig", kubeconfig);
+    }
+    if session.context() != IN_CLUSTER {
+        flag("--kube-context", &session.context());
+    }
+    if let Some(user) = &global.as_user {
+        flag("--kube-as-user", user);
+    }
+    for group in &global.as_groups {
+        flag("--kube-as-group", group);
+    }
+    flag("--values", &"-");
+    match &task.chart {
+        Some(chart) => args.push(chart.into()),
+        None => {
+            flag("--repo", &upgrade.edition.repository());
+            flag("--version", &task.to_version.as_ref().unwrap_or(&record.chart_version));
+            args.push(upgrade.edition.chart().into());
+        }
+    }
+    if on_failure == HelmFailure::RollsBack {
+        args.push(helm.rollback_flag().into());
+    }
+    args
+}
+
+/// The name of the context where there is no kubeconfig.
+const IN_CLUSTER: &str = "in-cluster";
+
+async fn helm_upgrades(
+    session: &Session,
+    helm: &Helm,
+    args: &[OsString],
+    upgrade: &Upgrade,
+    report: &mut Report<'_>,
+) -> Result<(), Failure> {
+    report.ui.status(&format!("running {}", helm.program.display()));
+    let mut running = helm.start(args, upgrade.values.clone())?;
+    let mut last = String::new();
+    while let Some(line) = running.line().await {
+        report.ui.status(&format!("  {line}"));
+        if !line.trim().is_empty() {
+            last = line;
+        }
+    }
+    match running.end().await {
+        Ok(()) => Ok(()),
+        Err(how) => Err(failed(session, upgrade, &how, &last).await),
+    }
+}
+
+/// What became of the release where Helm failed.
+async fn failed(session: &Session, upgrade: &Upgrade, how: &str, last: &str) -> Failure {
+    let Record { name, namespace, revision, .. } = &upgrade.record;
+    let failure = |exit, what: &str| {
+        Failure::new(exit, Reason::Helm, format!("release {namespace}/{name}: helm upgrade failed ({how}); {what}"))
+            .detail(last.to_owned())
+    };
+    let history = release::history(session, namespace, name).await;
+    let Some(newest) = history.first() else {
+        return failure(Exit::HalfDone, "its state is unknown").hint(format!("helm status {name} -n {namespace}"));
+    };
+    let states = history
+        .iter()
+        .take(3)
+        .map(|entry| format!("revision {}: {}", entry.revision, entry.status.as_deref().unwrap_or("state unknown")));
+    let mut told = match (newest.revision == upgrade.newest.0, newest.status.as_deref()) {
+        (true, _) => failure(Exit::Failed, "nothing changed"),
+        (false, Some("deployed")) => failure(Exit::RolledBack, "rolled back"),
+        _ => failure(Exit::HalfDone, "it is not rolled back")
+            .hint(format!("back to what ran: helm rollback {name} {revision} -n {namespace}")),
+    };
+    told.details.extend(states);
+    told
+}
+
+/// Waits for the gateways and, where Istio came, for their sidecars.
+async fn settle(
+    session: &Session,
+    upgrade: &Upgrade,
+    stop: &Stop,
+    task: &UpgradeValues,
+    global: &Global,
+    report: &mut Report<'_>,
+) -> Result<(), Failure> {
+    let unconfirmed = |failure: Failure| {
+        Failure { exit: Exit::Unconfirmed, ..failure }.detail("the release is upgraded, the gateways are not confirmed")
+    };
+    let proxies = gateways::find(session, &upgrade.record.namespace, &Proxies::All).await.map_err(unconfirmed)?;
+    for proxy in &proxies {
+        let workload = &proxy.workload.reference;
+        let name = short(workload);
+        report.ui.status(&format!("waiting for {name}"));
+        match rollout::wait(session, workload, global.wait_timeout, &|| stop.is_set()).await {
+            Ended::Done { pods, took } => {
+                report.ui.status(&format!("{name}: {pods} of {pods} pods new and ready ({})", seconds(took)));
+            }
+            Ended::Interrupted => {
+                let failure = Failure::new(Exit::Interrupted, Reason::Interrupted, "interrupted");
+                return Err(failure.detail("the release is upgraded; its rollout was not waited for"));
+            }
+            Ended::Failed(stuck) => {
+                let message = format!("{name} did not become ready ({} of {} new)", stuck.ready, stuck.wanted);
+                let mut failure = unconfirmed(Failure::new(Exit::Unconfirmed, Reason::Rollout, message));
+                failure.details.extend(stuck.complaints);
+                return Err(failure.hint("the wait is --wait-timeout"));
+            }
+        }
+        if task.act == ValuesAct::Merge {
+            let said = proof::prove(session, &proxy.workload, SDS_CLUSTER).await?;
+            report.ui.status(&said.line);
+            said.advice.into_iter().for_each(|advice| report.advice(advice));
+        }
+    }
+    let history = release::history(session, &upgrade.record.namespace, &upgrade.record.name).await;
+    let now = history.first().map_or(0, |entry| entry.revision);
+    let Record { name, namespace, revision, .. } = &upgrade.record;
+    report.line(&format!("release {namespace}/{name} upgraded (revision {revision} -> {now})"));
+    Ok(())
+}
