@@ -126,15 +126,18 @@ Examples:
   # the values of the release, for helm upgrade -f
   gloo-rs upgrade-values --revision 1-28 > gloo-gateway.yaml
 
-  # a values file, an Argo CD Application or a Flux HelmRelease, without a cluster
-  gloo-rs upgrade-values --values gloo-gateway.yaml --write \\
-    --istio-discovery-address istiod-1-28.istio-system.svc:15012 \\
-    --istio-proxy-image docker.io/istio/proxyv2:1.28.3
+  # a values file, an Argo CD Application or a Flux HelmRelease; no cluster, since the address is given
+  gloo-rs upgrade-values --values app.yaml --istio-discovery-address istiod.istio-system.svc:15012
+
+  # the same as one upgrade by your own helm; and out again
+  gloo-rs upgrade-values --revision 1-28 --apply --yes
+  gloo-rs upgrade-values --remove --apply --yes
 
 Exit codes:
   0  printed, or done           1  refused or failed, nothing changed
   2  usage, or no --yes         3  --check would change something
-  4  no release, not allowed    7  upgraded, not confirmed
+  4  no release, not allowed    5  helm failed and went back
+  6  helm failed, not back      7  upgraded, not confirmed
   9  no answer                  130  interrupted";
 
 /// After `proxy url --help`.

@@ -58,7 +58,7 @@ pub async fn run(
     let helm = Helm::find(Environment::of_process().os("PATH")).await?;
     let act = format!("upgrade-values --apply changes {} of", upgrade.changes);
     let what = format!("release {namespace}/{name} and restarts its gateways");
-    consent::ask(&act, &[&what], &super::place(session), global, report)?;
+    consent::ask(&act, &[what], &super::place(session), global, report)?;
     let args = arguments(session, &upgrade, on_failure, &helm, task, global);
     let stop = Stop::default();
     interrupt::told(&stop, async {
@@ -181,6 +181,13 @@ async fn settle(
         match rollout::wait(session, workload, global.wait_timeout, &|| stop.is_set()).await {
             Ended::Done { pods, took } => {
                 report.ui.status(&format!("{name}: {pods} of {pods} pods new and ready ({})", seconds(took)));
+            }
+            Ended::Held { why, hint } => {
+                let failure = unconfirmed(Failure::new(Exit::Unconfirmed, Reason::Rollout, format!("{name} {why}")));
+                return Err(match hint {
+                    Some(command) => failure.hint(format!("{command} {name} -n {}", workload.namespace)),
+                    None => failure,
+                });
             }
             Ended::Interrupted => {
                 let failure = Failure::new(Exit::Interrupted, Reason::Interrupted, "interrupted");

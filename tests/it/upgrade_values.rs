@@ -163,3 +163,197 @@ fn enterprise_values_are_one_level_down() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn apply_upgrades_proves_and_takes_back_and_asks_before() -> Result<()> {
+    let mut shop = Shop::new("apply")?;
+    let path = format!("{}:/usr/bin:/bin", stage::helm().parent().context("a directory")?.display());
+    shop.sandbox = shop.sandbox.env("PATH", path);
+    shop.install("gloo", &open_source(), MINE)?;
+    let before = shop.values("gloo")?;
+    let chart = open_source();
+    let apply = ["--chart", chart.to_str().context("UTF-8")?, "--apply"];
+
+    let asked = shop.run(&[&apply[..], &["--revision", "1-28"]].concat());
+    assert_eq!(asked.code, Some(2), "{}", asked.stderr);
+    assert!(asked.stderr.contains("--yes is needed"), "{}", asked.stderr);
+    assert_eq!(shop.values("gloo")?, before);
+
+    let done = shop.done(&[&apply[..], &["--revision", "1-28", "--yes"]].concat())?;
+    let name = &shop.namespace;
+    assert_eq!(done.stdout, format!("release {name}/gloo upgraded (revision 1 -> 2)\n"));
+    assert!(done.stderr.contains("verified: sds and istio-proxy ready"), "{}", done.stderr);
+    assert_eq!(shop.settings()?["enableAutoMtls"], true);
+    assert_eq!(shop.containers("public-gw")?.len(), 3);
+    let again = shop.done(&[&apply[..], &["--yes"]].concat())?;
+    assert!(again.stderr.contains("no change") && !again.stderr.contains("running"), "{}", again.stderr);
+
+    shop.done(&[&apply[..], &["--remove", "--yes"]].concat())?;
+    assert_eq!(shop.values("gloo")?, before);
+    assert_eq!(shop.settings()?["enableIntegration"], false);
+    Ok(())
+}
+
+#[test]
+fn a_helm_that_fails_or_is_not_there_says_what_state_the_release_is_in() -> Result<()> {
+    let mut shop = Shop::new("fails")?;
+    shop.install("gloo", &open_source(), "gatewayProxies: {gatewayProxy: {podTemplate: {httpPort: 8081}}}\n")?;
+    let chart = shop.sandbox.dir().join("broken");
+    let copied = Command::new("cp").arg("-r").arg(open_source()).arg(&chart).status()?;
+    ensure!(copied.success());
+    // Not a Kubernetes name, which only the API server knows.
+    shop.sandbox.write("broken/templates/bad.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: NOT_A_NAME}\n");
+    let apply = ["--revision", "1-28", "--chart", chart.to_str().context("UTF-8")?, "--apply", "--yes"];
+
+    let nowhere = shop.run(&apply);
+    assert_eq!(nowhere.code, Some(1));
+    assert!(nowhere.stderr.contains("helm is not on PATH; nothing changed"), "{}", nowhere.stderr);
+
+    let path = format!("{}:/usr/bin:/bin", stage::helm().parent().context("a directory")?.display());
+    shop.sandbox = shop.sandbox.env("PATH", path);
+    let failed = shop.run(&apply);
+    assert_eq!(failed.code, Some(6), "{}", failed.stderr);
+    assert!(
+        failed.stderr.contains("revision 2: failed") && failed.stderr.contains("helm rollback gloo 1"),
+        "{}",
+        failed.stderr
+    );
+
+    // The failed revision is not the one whose values are taken.
+    let after = shop.done(&[])?;
+    assert!(after.stderr.contains("revision 2 is failed; the values are those of revision 1"), "{}", after.stderr);
+    let typed = shop.done(&["--release-revision", "2"])?;
+    assert!(typed.stderr.contains("revision 2, failed") && typed.stderr.contains("no change"), "{}", typed.stderr);
+
+    let back = shop.run(&[&apply[..], &["--rollback-on-failure"]].concat());
+    assert_eq!(back.code, Some(5), "{}", back.stderr);
+    assert_eq!(shop.settings()?["enableIntegration"], false);
+    Ok(())
+}
+
+#[test]
+fn a_release_is_found_among_others_and_several_are_listed() -> Result<()> {
+    let shop = Shop::new("several")?;
+    let other = shop.sandbox.dir().join("other");
+    shop.sandbox.write("other/Chart.yaml", "apiVersion: v2\nname: other\nversion: 0.1.0\n");
+    shop.install("aaa", &other, "{}\n")?;
+    let none = shop.run(&[]);
+    assert_eq!(none.code, Some(4));
+    assert!(none.stderr.contains("there: aaa (chart other-0.1.0)"), "{}", none.stderr);
+
+    shop.install("edge", &open_source(), "mine: 1\n")?;
+    let found = shop.done(&["--revision", "1-28"])?;
+    assert!(found.stderr.contains("helm upgrade edge gloo"), "{}", found.stderr);
+    let missing = shop.run(&["--release", "egde"]);
+    assert_eq!(missing.code, Some(4));
+    assert!(missing.stderr.contains("near: edge"), "{}", missing.stderr);
+
+    // A second one of the same chart: only its record, since its objects would be the same.
+    let record =
+        shop.plane.api().get("v1/Secret", &shop.namespace, "sh.helm.release.v1.edge.v1")?.context("the record")?;
+    shop.put_record("second", 1, None, record["data"]["release"].as_str().context("data")?)?;
+    let several = shop.run(&[]);
+    assert_eq!(several.code, Some(1));
+    assert!(several.stderr.contains("several releases of Gloo's chart"), "{}", several.stderr);
+
+    // Labels are missing on it, so its record tells its state; a pending one beside it is said.
+    shop.put_record("second", 2, Some("pending-upgrade"), record["data"]["release"].as_str().context("data")?)?;
+    let pending = shop.done(&["--release", "second", "--revision", "1-28"])?;
+    assert!(pending.stderr.contains("revision 2 is pending-upgrade"), "{}", pending.stderr);
+    shop.put_record("third", 1, None, "bm90IGEgcmVjb3Jk")?;
+    let broken = shop.run(&["--release", "third"]);
+    assert_eq!(broken.code, Some(1));
+    assert!(broken.stderr.contains("not a record of Helm's"), "{}", broken.stderr);
+    Ok(())
+}
+
+impl Shop<'_> {
+    /// A record as Helm keeps it; without a status all its labels are missing.
+    fn put_record(&self, release: &str, revision: u64, status: Option<&str>, data: &str) -> Result<()> {
+        let mut secret = json!({
+            "apiVersion": "v1", "kind": "Secret", "type": "helm.sh/release.v1",
+            "metadata": {"namespace": self.namespace, "name": format!("sh.helm.release.v1.{release}.v{revision}")},
+            "data": {"release": data},
+        });
+        if let Some(status) = status {
+            secret["metadata"]["labels"] =
+                json!({"owner": "helm", "name": release, "status": status, "version": revision.to_string()});
+        }
+        self.plane.api().apply(&secret.to_string())
+    }
+}
+
+#[test]
+fn the_config_map_driver_is_read_too() -> Result<()> {
+    let shop = Shop::new("driver")?;
+    shop.sandbox.write("mine.yaml", "mine: 1\n");
+    let mut command = Command::new(stage::helm());
+    command.args(["install", "gloo"]).arg(open_source()).args(["-f", "mine.yaml", "-n", &shop.namespace]);
+    command.current_dir(shop.sandbox.dir()).env_clear().env("HOME", shop.sandbox.dir());
+    command.env("KUBECONFIG", shop.plane.kubeconfig()).env("HELM_DRIVER", "configmap");
+    ensure!(command.output()?.status.success());
+    let output = shop.done(&["--revision", "1-28"])?;
+    assert!(output.stdout.contains("mine: 1\n") && output.stdout.contains("istioIntegration"), "{}", output.stdout);
+    Ok(())
+}
+
+#[test]
+fn the_right_to_get_one_record_is_enough() -> Result<()> {
+    let shop = Shop::new("rights")?;
+    shop.install("gloo", &open_source(), "mine: 1\n")?;
+    for (kind, extra) in [
+        (
+            "Role",
+            json!({"rules": [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"],
+            "resourceNames": ["sh.helm.release.v1.gloo.v1"]}]}),
+        ),
+        (
+            "RoleBinding",
+            json!({
+                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "record"},
+                "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "limited"}],
+            }),
+        ),
+    ] {
+        let mut object = extra;
+        object["apiVersion"] = json!("rbac.authorization.k8s.io/v1");
+        object["kind"] = json!(kind);
+        object["metadata"] = json!({"namespace": shop.namespace, "name": "record"});
+        shop.plane.api().apply(&object.to_string())?;
+    }
+    let limited = shop.plane.kubeconfig_of("limited");
+    let kubeconfig = ["--kubeconfig", limited.to_str().context("UTF-8")?];
+    let refused = shop.run(&kubeconfig);
+    assert_eq!((refused.code, refused.stdout.as_str()), (Some(4), ""));
+    for words in ["resources: [secrets], verbs: [list]", "--release NAME --release-revision N", "--values FILE"] {
+        assert!(refused.stderr.contains(words), "{words}: {}", refused.stderr);
+    }
+    let typed = ["--release", "gloo", "--release-revision", "1", "--istio-discovery-address", ADDRESS];
+    let output = shop.done(&[&kubeconfig[..], &typed].concat())?;
+    assert!(output.stdout.contains("mine: 1\n") && output.stdout.contains(ADDRESS), "{}", output.stdout);
+    Ok(())
+}
+
+#[test]
+fn the_named_context_is_asked_and_helm_is_told_it() -> Result<()> {
+    let mut shop = Shop::new("trap")?;
+    shop.install("gloo", &open_source(), "mine: 1\n")?;
+    let mut kubeconfig: Value = serde_json::from_str(&std::fs::read_to_string(shop.plane.kubeconfig())?)?;
+    let list = |kubeconfig: &mut Value, key: &str, item: Value| {
+        kubeconfig[key].as_array_mut().expect("a list").push(item);
+    };
+    list(&mut kubeconfig, "clusters", json!({"name": "trap", "cluster": {"server": "https://127.0.0.1:1"}}));
+    list(&mut kubeconfig, "contexts", json!({"name": "trap", "context": {"cluster": "trap", "user": "admin"}}));
+    kubeconfig["current-context"] = json!("trap");
+    let file = shop.sandbox.write("two.json", kubeconfig.to_string());
+    let path = format!("{}:/usr/bin:/bin", stage::helm().parent().context("a directory")?.display());
+    shop.sandbox = shop.sandbox.env("KUBECONFIG", file.to_str().context("UTF-8")?).env("PATH", path);
+    let chart = open_source();
+    let context = ["--kube-context", shop.plane.context(), "--revision", "1-28"];
+    let output = shop.done(&context)?;
+    assert!(output.stderr.contains(&format!("--kube-context {}", shop.plane.context())), "{}", output.stderr);
+    let apply = ["--apply", "--yes", "--chart", chart.to_str().context("UTF-8")?];
+    shop.done(&[&context[..], &apply].concat())?;
+    assert_eq!(shop.settings()?["enableIntegration"], true);
+    Ok(())
+}
