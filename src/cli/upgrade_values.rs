@@ -27,8 +27,7 @@ pub struct UpgradeValuesArgs {
     /// Which chart [default: auto, by its name or the shape of the values]
     #[arg(long, value_name = "EDITION", default_value = "auto", hide_default_value = true)]
     edition: EditionArg,
-    /// Values in a file instead of a release: Helm's, an Argo CD Application, a Flux HelmRelease; - is stdin
-    #[arg(long, value_name = "FILE|-")]
+    #[arg(long, value_name = "FILE|-", help = VALUES_HELP)]
     values: Option<PathBuf>,
     /// With --values: edit the file in place
     #[arg(long, requires = "values", conflicts_with = "output_file")]
@@ -80,6 +79,10 @@ pub struct UpgradeValuesArgs {
     #[arg(long)]
     show_secrets: bool,
 }
+
+/// Not a doc comment, where `HelmRelease` would need backticks.
+const VALUES_HELP: &str =
+    "Values in a file instead of a release: Helm's, an Argo CD Application, a Flux HelmRelease; - is stdin";
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum EditionArg {

@@ -72,14 +72,8 @@ fn plain(text: &str) -> Result<Found, Unsafe> {
     let bare = text.trim_start_matches('\u{feff}');
     let first = bare.lines().next().unwrap_or_default().trim_end();
     if first == COMPUTED {
-        let why = "these are computed values, the chart's own among them: given to an upgrade they would stay \
-                   as they are now"
-            .to_owned();
-        return Err(Unsafe {
-            line: 1,
-            why,
-            manual: vec!["dump them without --all: helm get values RELEASE".to_owned()],
-        });
+        let why = "these are computed values, the chart's own among them; dump them without --all".to_owned();
+        return Err(Unsafe { line: 1, why, manual: Vec::new() });
     }
     let start = match first == USER_SUPPLIED {
         true => text.find('\n').map_or(text.len(), |end| end + 1),

@@ -17,6 +17,7 @@ mod switches;
 mod transact;
 mod values;
 mod values_apply;
+mod values_next;
 mod version;
 
 use crate::cli::{self, Invocation};

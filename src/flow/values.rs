@@ -1,11 +1,12 @@
 //! `upgrade-values`: the values of a release, or of a file, with Istio's merged in or taken out.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Value, json};
 
 use super::report::Report;
 use super::values_apply::{self, Upgrade};
+use super::values_next as next;
 use crate::apply::files::{self as out, Print, Staging};
 use crate::edit::json as edit_json;
 use crate::edit::manifest::Unsafe;
@@ -15,7 +16,7 @@ use crate::helm::Record;
 use crate::kube::Session;
 use crate::load::files::{self, Loaded, Text};
 use crate::load::release::{self, Found};
-use crate::load::{harm, istio};
+use crate::load::{around_release, harm, istio};
 use crate::options::{Format, GLOO_SYSTEM, Global, UpgradeValues, ValuesAct, ValuesDestination, ValuesSource};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::sidecars::Flags;
@@ -24,9 +25,6 @@ use crate::render::diff::{self, Secrets};
 use crate::render::text::STDIN;
 use crate::render::values as shown;
 use crate::yaml;
-
-/// The name of the file in the command that is printed, where stdout was redirected to a name nobody tells.
-const USUAL_FILE: &str = "gloo-gateway.yaml";
 
 /// What is worked on.
 struct Subject {
@@ -64,7 +62,7 @@ pub fn run(task: &UpgradeValues, global: &Global, report: &mut Report<'_>) -> Re
                 let subject = of_release(found, task, report)?;
                 with_session(&session, subject, task, global, report).await
             });
-            match (upgrade.await?, &task.destination) {
+            match (Box::pin(upgrade).await?, &task.destination) {
                 (Some(upgrade), ValuesDestination::Helm(on_failure)) => {
                     values_apply::run(&session, upgrade, *on_failure, task, global, report).await
                 }
@@ -106,6 +104,11 @@ async fn with_session(
         && let Some(advice) = harm::advice(session).await
     {
         report.advice(advice);
+    }
+    if let Some(found) = &subject.release {
+        for advice in around_release::findings(session, &found.record.namespace, &subject.values).await {
+            report.advice(advice);
+        }
     }
     finish(&subject, &plan, Some(session), task, global, report)
 }
@@ -289,7 +292,10 @@ fn finish(
         ValuesDestination::NewFile(file) => out::create_private(file, new.as_bytes())?,
         ValuesDestination::Helm(_) => return Ok(upgrade(subject, plan, new, task)),
     }
-    next(subject, session, task, global, report);
+    let Subject { release, chart, .. } = subject;
+    if let Some(found) = release {
+        next::say(&found.record, chart.edition, session, task, global, report);
+    }
     Ok(None)
 }
 
@@ -351,47 +357,4 @@ fn document(subject: &Subject, plan: &Plan, after: &Value, report: &mut Report<'
     report.field("release", release.unwrap_or(Value::Null));
     report.field("changes", shown::value(&plan.changes));
     report.field("values", after.clone());
-}
-
-/// The command that gives Helm the values.
-fn next(subject: &Subject, session: Option<&Session>, task: &UpgradeValues, global: &Global, report: &mut Report<'_>) {
-    let Some(found) = &subject.release else { return };
-    let record = &found.record;
-    let file = match &task.destination {
-        ValuesDestination::NewFile(file) => file.clone(),
-        _ => PathBuf::from(USUAL_FILE),
-    };
-    let version = task.to_version.clone().unwrap_or_else(|| record.chart_version.clone());
-    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-    let mut parts = vec![words(&["helm", "upgrade", &record.name, subject.chart.edition.chart()])];
-    parts.push(words(&["-n", &record.namespace]));
-    if let Some(kubeconfig) = &global.kubeconfig {
-        parts.push(words(&["--kubeconfig", &kubeconfig.display().to_string()]));
-    }
-    if global.context.is_some()
-        && let Some(session) = session
-    {
-        parts.push(words(&["--kube-context", session.context()]));
-    }
-    if let Some(user) = &global.as_user {
-        parts.push(words(&["--kube-as-user", user]));
-    }
-    for group in &global.as_groups {
-        parts.push(words(&["--kube-as-group", group]));
-    }
-    let file = file.display().to_string();
-    match &task.chart {
-        Some(chart) => {
-            parts[0] = words(&["helm", "upgrade", &record.name, &chart.display().to_string()]);
-            parts.push(words(&["-f", &file]));
-        }
-        None => {
-            parts.push(words(&["--repo", subject.chart.edition.repository()]));
-            parts.push(words(&["--version", &version, "-f", &file]));
-        }
-    }
-    report.ui.status("next:");
-    for line in shown::command(&parts) {
-        report.ui.status(&line);
-    }
 }

@@ -59,6 +59,9 @@ pub async fn run(
     let act = format!("upgrade-values --apply changes {} of", upgrade.changes);
     let what = format!("release {namespace}/{name} and restarts its gateways");
     consent::ask(&act, &[what], &super::place(session), global, report)?;
+    if let Some(advice) = super::values_next::crds(&upgrade.record, upgrade.edition, task) {
+        report.advice(advice);
+    }
     let args = arguments(session, &upgrade, on_failure, &helm, task, global);
     let stop = Stop::default();
     interrupt::told(&stop, async {
@@ -97,14 +100,11 @@ fn arguments(
         flag("--kube-as-group", group);
     }
     flag("--values", &"-");
-    match &task.chart {
-        Some(chart) => args.push(chart.into()),
-        None => {
-            flag("--repo", &upgrade.edition.repository());
-            flag("--version", &task.to_version.as_ref().unwrap_or(&record.chart_version));
-            args.push(upgrade.edition.chart().into());
-        }
+    if task.chart.is_none() {
+        flag("--repo", &upgrade.edition.repository());
+        flag("--version", task.to_version.as_ref().unwrap_or(&record.chart_version));
     }
+    args.push(task.chart.as_ref().map_or_else(|| upgrade.edition.chart().into(), Into::into));
     if on_failure == HelmFailure::RollsBack {
         args.push(helm.rollback_flag().into());
     }

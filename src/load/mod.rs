@@ -1,6 +1,7 @@
 //! The only reads: what stands around an object in the cluster, and files.
 
 pub mod absence;
+pub mod around_release;
 pub mod dangling;
 pub mod files;
 pub mod gateways;

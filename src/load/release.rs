@@ -69,7 +69,7 @@ pub async fn earlier(
     is_it: impl Fn(&serde_json::Value) -> bool,
 ) -> Option<Record> {
     let is_before = |entry: &&Entry| {
-        entry.revision < found.record.revision && !entry.status.as_deref().is_some_and(|status| status == "failed")
+        entry.revision < found.record.revision && entry.status.as_deref().is_none_or(|status| status != "failed")
     };
     for entry in found.history.iter().filter(is_before).take(HISTORY) {
         let record = read(session, namespace, entry).await.ok()?;
@@ -238,7 +238,7 @@ async fn of_chart(session: &Session, namespace: &str, all: &[Entry], revision: O
             Ok(found) if Edition::of_chart(&found.record.chart).is_some() => glooey.push(found),
             Ok(found) => others.push(format!("{name} (chart {}-{})", found.record.chart, found.record.chart_version)),
             Err(failure) if failure.reason == Reason::BadRecord => {
-                others.push(format!("{name} (its record cannot be read)"))
+                others.push(format!("{name} (its record cannot be read)"));
             }
             Err(failure) if failure.reason == Reason::NoRelease => {}
             Err(failure) => return Err(failure),

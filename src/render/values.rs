@@ -21,7 +21,8 @@ pub fn changes(changes: &[Change], others: usize) -> Vec<String> {
         ),
     };
     let mut lines = vec![format!("changes ({}{others})", changes.len())];
-    let width = changes.iter().map(|change| change.path.to_string().len()).max().unwrap_or_default();
+    let lengths = changes.iter().map(|change| change.path.to_string().len());
+    let width = lengths.filter(|length| *length <= WIDTH / 2).max().unwrap_or_default();
     for change in changes {
         let (old, new) = (old(&change.old), new(change.new.as_ref()));
         let line = format!("  {:width$}  {old} -> {new} ({})", change.path.to_string(), change.source);

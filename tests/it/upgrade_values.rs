@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
 use crate::stage::{self, Plane};
@@ -19,7 +21,7 @@ struct Shop<'p> {
     sandbox: Sandbox,
 }
 
-impl<'p> Shop<'p> {
+impl Shop<'_> {
     fn new(prefix: &str) -> Result<Self> {
         let plane = stage::shared();
         let namespace = plane.namespace(prefix)?;
@@ -220,9 +222,9 @@ fn a_helm_that_fails_or_is_not_there_says_what_state_the_release_is_in() -> Resu
     );
 
     // The failed revision is not the one whose values are taken.
-    let after = shop.done(&[])?;
+    let after = shop.done(&["--revision", "1-28"])?;
     assert!(after.stderr.contains("revision 2 is failed; the values are those of revision 1"), "{}", after.stderr);
-    let typed = shop.done(&["--release-revision", "2"])?;
+    let typed = shop.done(&["--release-revision", "2", "--revision", "1-28"])?;
     assert!(typed.stderr.contains("revision 2, failed") && typed.stderr.contains("no change"), "{}", typed.stderr);
 
     let back = shop.run(&[&apply[..], &["--rollback-on-failure"]].concat());
@@ -265,6 +267,82 @@ fn a_release_is_found_among_others_and_several_are_listed() -> Result<()> {
     assert_eq!(broken.code, Some(1));
     assert!(broken.stderr.contains("not a record of Helm's"), "{}", broken.stderr);
     Ok(())
+}
+
+/// Values with scalars in every spelling that a reader may take for something else.
+fn texts() -> impl Strategy<Value = String> {
+    let scalar = prop::sample::select(vec![
+        "1e3",
+        "0777",
+        "0o17",
+        "0x1f",
+        "\"yes\"",
+        "yes",
+        "off",
+        "1.10",
+        "1_000",
+        "12:30:45",
+        "2001-01-01",
+        "~",
+        "null",
+        "{}",
+        "[]",
+        "9007199254740993",
+        "123456789012345678901234567890",
+        "-0.0",
+        "1e100",
+        "'it''s'",
+        "plain words",
+        "|\n    a\n     b\n",
+        ">-\n    c\n    d\n",
+        "[1, \"2\", {a: b}]",
+        "{x: 1, y: {z: off}}",
+        "\"\\u00e4\\n\"",
+        "!!str 12",
+        ".5",
+    ]);
+    let lines = prop::collection::btree_map("k[a-z]{1,6}", scalar, 0..8);
+    let shape = prop::sample::select(vec![
+        "",
+        "global:\n  image:\n    tag: 1.17.7 # ours\n",
+        "global: {image: {pullSecret: x}}\n",
+        "gatewayProxies:\n    gatewayProxy:\n        podTemplate:\n            httpPort: 8081\n    publicGw: {kind: {deployment: {replicas: 2}}}\n",
+        "global:\n  glooMtls:\n    sds:\n      logLevel: info\ngatewayProxies:\n  gatewayProxy:\n\n    # below\n    kind: {deployment: {replicas: 3}}\n",
+    ]);
+    (lines, shape, any::<bool>()).prop_map(|(lines, shape, first)| {
+        let lines: Vec<_> = lines.iter().map(|(key, value)| format!("{key}: {}\n", value.trim_end())).collect();
+        let lines = format!("keep: 1\n{}", lines.concat());
+        if first { format!("{shape}{lines}") } else { format!("{lines}{shape}") }
+    })
+}
+
+#[test]
+fn helm_makes_of_the_merged_file_what_it_makes_of_the_original_and_set() {
+    let sandbox = Sandbox::new();
+    let template = |args: &[&str]| {
+        let mut command = Command::new(stage::helm());
+        command.args(["template", "gloo"]).arg(open_source()).args(args).current_dir(sandbox.dir());
+        let output = command.env_clear().env("HOME", sandbox.dir()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let flags =
+        ["--istio-discovery-address", "istiod.x.svc:15012", "--istio-proxy-image", "docker.io/istio/proxyv2:1.28.3"];
+    let mut runner = TestRunner::new(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(60) });
+    let result = runner.run(&texts(), |text| {
+        sandbox.write("values.yaml", &text);
+        let merged = sandbox.run(&[&["upgrade-values", "--values", "values.yaml", "--proxy", "gatewayProxy"], &flags[..]].concat());
+        prop_assert_eq!(merged.code, Some(0), "{}\n{}", text, merged.stderr);
+        sandbox.write("merged.yaml", &merged.stdout);
+        let set = "global.istioIntegration.enabled=true,global.istioIntegration.enableAutoMtls=true,\
+            global.glooMtls.istioProxy.image.tag=1.28.3,gatewayProxies.gatewayProxy.istioDiscoveryAddress=istiod.x.svc:15012";
+        prop_assert_eq!(template(&["-f", "merged.yaml"]), template(&["-f", "values.yaml", "--set", set]), "{}", text);
+        let removed = sandbox.run(&["upgrade-values", "--values", "merged.yaml", "--remove"]);
+        prop_assert_eq!(removed.code, Some(0), "{}", removed.stderr);
+        prop_assert_eq!(removed.stdout, text);
+        Ok(())
+    });
+    result.unwrap_or_else(|error| panic!("{error}"));
 }
 
 impl Shop<'_> {
@@ -352,8 +430,27 @@ fn the_named_context_is_asked_and_helm_is_told_it() -> Result<()> {
     let context = ["--kube-context", shop.plane.context(), "--revision", "1-28"];
     let output = shop.done(&context)?;
     assert!(output.stderr.contains(&format!("--kube-context {}", shop.plane.context())), "{}", output.stderr);
-    let apply = ["--apply", "--yes", "--chart", chart.to_str().context("UTF-8")?];
-    shop.done(&[&context[..], &apply].concat())?;
+    let chart = ["--chart", chart.to_str().context("UTF-8")?];
+    let apply = ["--apply", "--yes"];
+    shop.done(&[&context[..], &chart, &apply].concat())?;
     assert_eq!(shop.settings()?["enableIntegration"], true);
+
+    // The command runs as it is printed.
+    let removed = shop.done(&[&context[..2], &chart, &["--remove", "-O", "new values.yaml"]].concat())?;
+    let (_, command) = removed.stderr.split_once("next:\n").context("a command")?;
+    let mut sh = Command::new("sh");
+    sh.args(["-c", &command.replace("[DIR]", shop.sandbox.dir().to_str().context("UTF-8")?)])
+        .current_dir(shop.sandbox.dir());
+    sh.env("KUBECONFIG", &file)
+        .env("PATH", format!("{}:/usr/bin:/bin", stage::helm().parent().context("a directory")?.display()));
+    let ran = sh.output()?;
+    ensure!(ran.status.success(), "{command}\n{}", String::from_utf8_lossy(&ran.stderr));
+    assert_eq!(shop.settings()?["enableIntegration"], false);
+    let version = shop.done(&[&context[..], &["--to-version", "1.18.0"]].concat())?;
+    assert!(
+        version.stderr.contains("--version 1.18.0") && version.stderr.contains("helm show crds gloo --repo"),
+        "{}",
+        version.stderr
+    );
     Ok(())
 }

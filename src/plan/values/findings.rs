@@ -36,6 +36,64 @@ pub fn of_values(before: &Value, after: &Value, chart: &Chart) -> Vec<Advice> {
     found
 }
 
+/// Istio's injector in the release's namespace: Helm's hook jobs would wait for their sidecar for ever.
+pub fn of_namespace(namespace: &Value) -> Option<Advice> {
+    let labels = &namespace["metadata"]["labels"];
+    let name = namespace["metadata"]["name"].as_str().unwrap_or_default();
+    let label = match (labels["istio-injection"].as_str(), labels["istio.io/rev"].as_str()) {
+        (Some("enabled"), _) => "istio-injection=enabled".to_owned(),
+        (None, Some(revision)) => format!("istio.io/rev={revision}"),
+        _ => return None,
+    };
+    let key = label.split('=').next().unwrap_or_default();
+    Some(
+        Advice::warning(
+            Code::HookHangs,
+            format!("namespace {name} is labelled {label}: the chart's hook jobs get a sidecar and hang"),
+        )
+        .hint(format!("kubectl label namespace {name} {key}-")),
+    )
+}
+
+/// Settings that are not what the release's values say: somebody changed them in the cluster.
+pub fn of_settings(values: &Value, settings: &Value) -> Vec<Advice> {
+    let live = &settings["spec"]["gloo"]["istioOptions"];
+    [(integration(), "enableIntegration"), (auto_mtls(), "enableAutoMtls")]
+        .into_iter()
+        .filter_map(|(path, field)| {
+            let (said, is) = (is_on(path.get(values)), live[field] == true);
+            (said != is).then(|| {
+                let message =
+                    format!("Settings have {field} {is}, the values say {said}: the upgrade writes it anew ({path})");
+                Advice::warning(Code::Differs, message)
+            })
+        })
+        .collect()
+}
+
+/// Sidecars that `istio inject` put into a gateway: Helm 4 conflicts with them, Helm 3 leaves them beside its own.
+pub fn of_gateway(workload: &Value) -> Option<Advice> {
+    let writers = workload["metadata"]["managedFields"].as_array()?;
+    let sidecars = |fields: &Value| {
+        let containers = &fields["fieldsV1"]["f:spec"]["f:template"]["f:spec"]["f:containers"];
+        [r#"k:{"name":"sds"}"#, r#"k:{"name":"istio-proxy"}"#].iter().any(|key| !containers[*key].is_null())
+    };
+    let writer = writers.iter().find(|fields| {
+        let manager = fields["manager"].as_str().unwrap_or_default();
+        (manager == "gloo-rs" || manager.starts_with("glooctl")) && sidecars(fields)
+    })?;
+    let metadata = &workload["metadata"];
+    let (name, namespace) = (metadata["name"].as_str()?, metadata["namespace"].as_str()?);
+    let manager = writer["manager"].as_str()?;
+    Some(
+        Advice::warning(
+            Code::HelmConflict,
+            format!("deployment/{name} has sidecars that {manager} put in: Helm 4 conflicts with them"),
+        )
+        .hint(format!("gloo-rs istio uninject -n {namespace} --name {name}")),
+    )
+}
+
 /// Switches that do nothing alone.
 fn half_on(before: &Value, after: &Value, chart: &Chart) -> Option<Advice> {
     let on = |path: &FieldPath, values: &Value| is_on(path.get(values));
@@ -177,6 +235,28 @@ mod tests {
             has(&enterprise, "gloo.gatewayProxies.own.configMap.data")
                 && has(&enterprise, "gatewayProxies: no template")
         );
+    }
+
+    #[test]
+    fn what_the_cluster_has_is_held_against_the_values() {
+        let namespace = |labels: Value| json!({"metadata": {"name": "g", "labels": labels}});
+        let said = of_namespace(&namespace(json!({"istio-injection": "enabled"}))).unwrap();
+        assert_eq!(said.hint.as_deref(), Some("kubectl label namespace g istio-injection-"));
+        assert!(of_namespace(&namespace(json!({"istio.io/rev": "1-28"}))).is_some());
+        assert_eq!(of_namespace(&namespace(json!({"istio-injection": "disabled", "istio.io/rev": "x"}))), None);
+
+        let settings =
+            json!({"spec": {"gloo": {"istioOptions": {"enableIntegration": true, "enableAutoMtls": false}}}});
+        let said: Vec<_> = of_settings(&json!({}), &settings).into_iter().map(|advice| advice.message).collect();
+        assert_eq!(said.len(), 1);
+        assert!(said[0].starts_with("Settings have enableIntegration true, the values say false"), "{said:?}");
+
+        let gateway = |manager: &str| {
+            json!({"metadata": {"name": "gateway-proxy", "namespace": "g", "managedFields": [{"manager": manager, "fieldsV1":
+                {"f:spec": {"f:template": {"f:spec": {"f:containers": {"k:{\"name\":\"sds\"}": {}}}}}}}]}})
+        };
+        assert!(of_gateway(&gateway("gloo-rs")).is_some());
+        assert_eq!(of_gateway(&gateway("helm")), None);
     }
 
     #[test]

@@ -130,7 +130,7 @@ impl Merge<'_> {
     fn switches(&mut self, wish: &Wish) -> Result<(), Failure> {
         let mut with_sds = wish.sds;
         if self.chart.has_integration() {
-            self.set(&integration(), true, "integration")?;
+            self.set(&integration(), true, "default")?;
             self.auto_mtls(wish.auto_mtls)?;
         } else {
             if wish.sds == Switch::NotTyped {
@@ -157,7 +157,7 @@ impl Merge<'_> {
         match (wish, there) {
             (Switch::On, _) => self.set(&path, true, "--auto-mtls"),
             (Switch::Off, Some(there)) if is_on(Some(there)) => self.set(&path, false, "--no-auto-mtls"),
-            (Switch::NotTyped, None) => self.set(&path, true, "integration"),
+            (Switch::NotTyped, None) => self.set(&path, true, "default"),
             (Switch::NotTyped, Some(there)) if !is_on(Some(there)) => {
                 self.plan.advice.push(
                     Advice::note(Code::Explicit, format!("{path} stays {there}: it is there explicitly"))

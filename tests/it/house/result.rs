@@ -115,3 +115,12 @@ fn a_wrong_command_line_prints_the_document_too() {
     fits(&document);
     assert_eq!((code, &document["exitCode"]), (Some(2), &Value::from(2)));
 }
+
+#[test]
+fn values_and_their_changes_fit_the_schema() {
+    let address = ["--istio-discovery-address", "istiod.istio-system.svc:15012"];
+    let (code, document) =
+        printed(&[&["upgrade-values", "--values", "upstream.yaml", "-o", "json"], &address[..]].concat());
+    assert_eq!((code, document["changes"].as_array().map(Vec::len)), (Some(0), Some(3)));
+    fits(&document);
+}

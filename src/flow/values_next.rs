@@ -1,0 +1,83 @@
+//! What to do with the values that were printed: the command for Helm, and what Helm leaves undone.
+
+use std::path::PathBuf;
+
+use super::report::Report;
+use crate::helm::Record;
+use crate::kube::Session;
+use crate::options::{Global, UpgradeValues, ValuesDestination};
+use crate::plan::advice::{Advice, Code};
+use crate::plan::values::Edition;
+use crate::render::values::command;
+
+/// The name of the file in the command that is printed, where stdout was redirected to a name nobody tells.
+const USUAL_FILE: &str = "gloo-gateway.yaml";
+
+/// Says the command that gives Helm the values.
+pub fn say(
+    record: &Record,
+    edition: Edition,
+    session: Option<&Session>,
+    task: &UpgradeValues,
+    global: &Global,
+    report: &mut Report<'_>,
+) {
+    if let Some(advice) = crds(record, edition, task) {
+        report.advice(advice);
+    }
+    report.ui.status("next:");
+    for line in command(&parts(record, edition, session, task, global)) {
+        report.ui.status(&line);
+    }
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+fn parts(
+    record: &Record,
+    edition: Edition,
+    session: Option<&Session>,
+    task: &UpgradeValues,
+    global: &Global,
+) -> Vec<Vec<String>> {
+    let file = match &task.destination {
+        ValuesDestination::NewFile(file) => file.clone(),
+        _ => PathBuf::from(USUAL_FILE),
+    };
+    let chart = task.chart.as_ref().map_or_else(|| edition.chart().to_owned(), |chart| chart.display().to_string());
+    let mut parts = vec![words(&["helm", "upgrade", &record.name, &chart]), words(&["-n", &record.namespace])];
+    if let Some(kubeconfig) = &global.kubeconfig {
+        parts.push(words(&["--kubeconfig", &kubeconfig.display().to_string()]));
+    }
+    if let (Some(_), Some(session)) = (&global.context, session) {
+        parts.push(words(&["--kube-context", session.context()]));
+    }
+    if let Some(user) = &global.as_user {
+        parts.push(words(&["--kube-as-user", user]));
+    }
+    for group in &global.as_groups {
+        parts.push(words(&["--kube-as-group", group]));
+    }
+    let file = ["-f".to_owned(), file.display().to_string()];
+    if task.chart.is_none() {
+        let version = task.to_version.as_ref().unwrap_or(&record.chart_version);
+        parts.push(words(&["--repo", edition.repository()]));
+        parts.push(words(&["--version", version]));
+    }
+    parts.push(file.to_vec());
+    parts
+}
+
+/// Another version may bring other CRDs, and Helm installs them once and never again.
+pub fn crds(record: &Record, edition: Edition, task: &UpgradeValues) -> Option<Advice> {
+    let version = task.to_version.as_ref().filter(|version| **version != record.chart_version)?;
+    let (chart, repository) = (edition.chart(), edition.repository());
+    Some(
+        Advice::note(Code::Crds, format!("Helm does not upgrade CRDs: apply those of {version} before the upgrade"))
+            .hint(format!(
+                "helm show crds {chart} --repo {repository} --version {version} | kubectl apply --server-side -f -"
+            )),
+    )
+}
