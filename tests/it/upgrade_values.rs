@@ -454,3 +454,62 @@ fn the_named_context_is_asked_and_helm_is_told_it() -> Result<()> {
     );
     Ok(())
 }
+
+#[test]
+fn remove_brings_back_what_was_there_before_istio() -> Result<()> {
+    let shop = Shop::new("history")?;
+    let mine = "global:\n  istioIntegration:\n    enabled: false\n  glooMtls:\n    istioProxy:\n      image:\n        tag: 1.20.0\n";
+    shop.install("gloo", &open_source(), mine)?;
+    let before = shop.values("gloo")?;
+    let merged = shop.done(&["--revision", "1-28"])?;
+    shop.upgrade("gloo", &open_source(), &merged.stdout)?;
+    shop.upgrade("gloo", &open_source(), &format!("{}more: 1\n", merged.stdout))?;
+    let removed = shop.done(&["--remove"])?;
+    assert!(removed.stderr.contains("1.28.3 -> 1.20.0 (the release before Istio)"), "{}", removed.stderr);
+    shop.upgrade("gloo", &open_source(), &removed.stdout)?;
+    let mut after = shop.values("gloo")?;
+    assert_eq!(after.as_object_mut().context("a map")?.shift_remove("more"), Some(json!(1)));
+    assert_eq!(after, before);
+    Ok(())
+}
+
+#[test]
+fn what_the_cluster_has_against_the_upgrade_is_said() -> Result<()> {
+    let shop = Shop::new("findings")?;
+    shop.install("gloo", &open_source(), "mine: 1\n")?;
+    let api = shop.plane.api();
+    let labels = json!({"metadata": {"labels": {"istio-injection": "enabled"}}});
+    api.merge("v1/Namespace", "", &shop.namespace, &labels)?;
+    let differs = json!({"spec": {"gloo": {"istioOptions": {"enableIntegration": true}}}});
+    api.merge("gloo.solo.io/v1/Settings", &shop.namespace, "default", &differs)?;
+    let injected = shop.sandbox.run(&["istio", "inject", "-n", &shop.namespace, "--revision", "1-28", "--no-wait"]);
+    assert_eq!(injected.code, Some(0), "{}", injected.stderr);
+    let output = shop.done(&["--revision", "1-28", "-o", "json"])?;
+    let document: Value = serde_json::from_str(&output.stdout)?;
+    let codes: Vec<_> =
+        document["warnings"].as_array().context("a list")?.iter().map(|it| it["code"].clone()).collect();
+    for code in ["hookHangs", "differs", "helmConflict"] {
+        assert!(codes.contains(&json!(code)), "{code}: {codes:?}");
+    }
+    assert_eq!(document["release"]["chartVersion"], "1.17.7");
+    assert_eq!(document["values"]["mine"], 1);
+    Ok(())
+}
+
+#[test]
+fn where_argo_cd_renders_the_chart_its_application_is_named() -> Result<()> {
+    let shop = Shop::new("argo")?;
+    shop.install("gloo", &open_source(), "mine: 1\n")?;
+    let tracked =
+        json!({"metadata": {"annotations": {"argocd.argoproj.io/tracking-id": "edge:apps/Deployment:x/gloo"}}});
+    shop.plane.api().merge("apps/v1/Deployment", &shop.namespace, "gloo", &tracked)?;
+    let refused = shop.run(&["--revision", "1-28", "--apply", "--yes"]);
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.stderr.contains("Argo CD application edge renders it"), "{}", refused.stderr);
+    shop.plane.api().delete("v1/Secret", &shop.namespace, "sh.helm.release.v1.gloo.v1")?;
+    let none = shop.run(&[]);
+    assert_eq!((none.code, none.stdout.as_str()), (Some(4), ""));
+    assert!(none.stderr.contains("so its values are in Git"), "{}", none.stderr);
+    assert!(none.stderr.contains("gloo-rs upgrade-values --values edge.yaml --write"), "{}", none.stderr);
+    Ok(())
+}
