@@ -59,8 +59,8 @@ pub struct UpgradeValuesArgs {
     /// The version of the chart to upgrade to [default: the one that runs]
     #[arg(long, value_name = "VERSION")]
     to_version: Option<String>,
-    /// The chart itself, packed or its directory, for --apply and the command that is printed
-    /// [default: the published one]
+    /// The chart itself, packed or its directory: keys that nothing in it names are told, and helm is
+    /// given it [default: the published one]
     #[arg(long, value_name = "FILE.tgz|DIR", conflicts_with = "to_version", verbatim_doc_comment)]
     chart: Option<PathBuf>,
     /// Let your own helm upgrade the release, then wait for the gateways and prove the sidecars

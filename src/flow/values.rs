@@ -16,7 +16,7 @@ use crate::helm::Record;
 use crate::kube::Session;
 use crate::load::files::{self, Loaded, Text};
 use crate::load::release::{self, Found};
-use crate::load::{around_release, harm, istio};
+use crate::load::{around_release, chart, harm, istio};
 use crate::options::{Format, GLOO_SYSTEM, Global, UpgradeValues, ValuesAct, ValuesDestination, ValuesSource};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::sidecars::Flags;
@@ -32,6 +32,8 @@ struct Subject {
     text: String,
     values: Value,
     chart: Chart,
+    /// `--chart`
+    at_hand: Option<chart::AtHand>,
     file: Option<(Text, text::Found)>,
     release: Option<Found>,
 }
@@ -178,10 +180,14 @@ fn of_file(path: &Path, task: &UpgradeValues, report: &mut Report<'_>) -> Result
             format!("{name}: the line that helm get values prints first is left out"),
         ));
     }
-    let of_name = found.chart.as_deref().and_then(Edition::of_chart);
+    let at_hand = at_hand(task)?;
+    let name_of_chart = at_hand.as_ref().map(|chart| chart.name.as_str()).or(found.chart.as_deref());
+    let of_name = name_of_chart.and_then(Edition::of_chart);
     let edition = task.edition.or(of_name).unwrap_or_else(|| Edition::of_shape(&found.values));
-    let version = task.to_version.as_deref().or(found.version.as_deref());
-    let chart = Chart { edition, version: version.and_then(Version::parse), defaults: Value::Null };
+    let version = at_hand.as_ref().map(|chart| chart.version.as_str());
+    let version = version.or(task.to_version.as_deref()).or(found.version.as_deref());
+    let defaults = at_hand.as_ref().map_or(Value::Null, |chart| chart.defaults.clone());
+    let chart = Chart { edition, version: version.and_then(Version::parse), defaults };
     if let Some(object) = &found.object {
         report.ui.status(&format!("values of {object} in {name}"));
     }
@@ -189,6 +195,7 @@ fn of_file(path: &Path, task: &UpgradeValues, report: &mut Report<'_>) -> Result
         text: read.text.clone(),
         values: found.values.clone(),
         chart,
+        at_hand,
         file: Some((read, found)),
         release: None,
     })
@@ -205,14 +212,21 @@ fn of_release(found: Found, task: &UpgradeValues, report: &mut Report<'_>) -> Re
         return Err(Failure::new(Exit::Failed, Reason::NoRelease, message)
             .hint("--edition oss or --edition enterprise says which keys a chart of another name has"));
     };
-    let version = task.to_version.as_deref().unwrap_or(&record.chart_version);
-    let chart = Chart { edition, version: Version::parse(version), defaults: record.defaults.clone() };
+    let at_hand = at_hand(task)?;
+    let version = at_hand.as_ref().map(|chart| chart.version.as_str()).or(task.to_version.as_deref());
+    let defaults = at_hand.as_ref().map_or(&record.defaults, |chart| &chart.defaults).clone();
+    let version = Version::parse(version.unwrap_or(&record.chart_version));
+    let chart = Chart { edition, version, defaults };
     let values = values::sorted(&record.values);
     let text = match &values {
         Value::Null => String::new(),
         values => yaml::write(values),
     };
-    Ok(Subject { text, values, chart, file: None, release: Some(found) })
+    Ok(Subject { text, values, chart, at_hand, file: None, release: Some(found) })
+}
+
+fn at_hand(task: &UpgradeValues) -> Result<Option<chart::AtHand>, Failure> {
+    task.chart.as_deref().map(chart::read).transpose()
 }
 
 fn release_line(record: &Record) -> String {
@@ -339,6 +353,12 @@ fn say(subject: &Subject, plan: &Plan, after: &Value, report: &mut Report<'_>) {
     }
     for advice in plan.advice.iter().cloned().chain(findings::of_values(&subject.values, after, &subject.chart)) {
         report.advice(advice);
+    }
+    if let Some(chart) = &subject.at_hand {
+        let name = format!("{}-{}", chart.name, chart.version);
+        for advice in chart.known.advise(&subject.values, subject.chart.edition, &name) {
+            report.advice(advice);
+        }
     }
     let secrets = mask::secret_paths(after);
     if !secrets.is_empty() {

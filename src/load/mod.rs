@@ -2,6 +2,7 @@
 
 pub mod absence;
 pub mod around_release;
+pub mod chart;
 pub mod dangling;
 pub mod files;
 pub mod gateways;

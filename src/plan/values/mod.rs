@@ -2,6 +2,7 @@
 
 pub mod findings;
 mod image;
+pub mod known;
 mod merge;
 mod proxies;
 mod remove;

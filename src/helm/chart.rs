@@ -1,0 +1,92 @@
+//! A chart at hand, as its files: from a packed one or from its directory.
+
+use std::io::Read;
+
+use flate2::read::GzDecoder;
+
+use super::record::Problem;
+
+/// Larger than any chart of templates.
+const LIMIT: u64 = 64 * 1024 * 1024;
+const BLOCK: usize = 512;
+
+/// One file of a chart, its path from the chart's own directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    pub path: String,
+    pub text: String,
+}
+
+/// The files of a packed chart: a tar file in gzip, everything below one directory.
+///
+/// # Errors
+/// It is not one, or too large.
+pub fn unpacked(bytes: &[u8]) -> Result<Vec<File>, Problem> {
+    let mut tar = Vec::new();
+    let mut open = GzDecoder::new(bytes).take(LIMIT + 1);
+    open.read_to_end(&mut tar).map_err(|error| Problem(format!("not a packed chart: {error}")))?;
+    if tar.len() as u64 > LIMIT {
+        return Err(Problem("larger than 64 MiB unpacked".to_owned()));
+    }
+    let mut files = Vec::new();
+    let mut rest = tar.as_slice();
+    while let Some((header, after)) = rest.split_at_checked(BLOCK) {
+        if header.iter().all(|byte| *byte == 0) {
+            break;
+        }
+        let text = |from: usize, to: usize| {
+            let field = &header[from..to];
+            let end = field.iter().position(|byte| *byte == 0).unwrap_or(field.len());
+            String::from_utf8_lossy(&field[..end]).trim().to_owned()
+        };
+        let broken = || Problem("not a packed chart: its tar file is cut off".to_owned());
+        let size = usize::from_str_radix(&text(124, 136), 8).map_err(|_| broken())?;
+        let (content, _) = after.split_at_checked(size).ok_or_else(broken)?;
+        let is_file = matches!(header[156], b'0' | 0);
+        // A name too long for its field has its directories in another (POSIX ustar).
+        let (name, prefix) = (text(0, 100), text(345, 500));
+        let name =
+            if prefix.is_empty() || !text(257, 262).starts_with("ustar") { name } else { format!("{prefix}/{name}") };
+        if let (true, Some((_, path))) = (is_file, name.split_once('/')) {
+            files.push(File { path: path.to_owned(), text: String::from_utf8_lossy(content).into_owned() });
+        }
+        rest = after.get(size.div_ceil(BLOCK) * BLOCK..).unwrap_or_default();
+    }
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    fn entry(name: &str, text: &str) -> Vec<u8> {
+        let mut block = vec![0; BLOCK];
+        block[..name.len()].copy_from_slice(name.as_bytes());
+        block[124..135].copy_from_slice(format!("{:011o}", text.len()).as_bytes());
+        block[156] = b'0';
+        block.extend(text.as_bytes());
+        block.resize(block.len().div_ceil(BLOCK) * BLOCK, 0);
+        block
+    }
+
+    fn packed(tar: &[u8]) -> Vec<u8> {
+        let mut zip = GzEncoder::new(Vec::new(), Compression::fast());
+        zip.write_all(tar).unwrap();
+        zip.finish().unwrap()
+    }
+
+    #[test]
+    fn a_packed_chart_is_its_files() {
+        let tar =
+            [entry("gloo/Chart.yaml", "name: gloo\n"), entry("gloo/templates/a.yaml", &"x".repeat(600)), vec![0; 1024]];
+        let files = unpacked(&packed(&tar.concat())).unwrap();
+        assert_eq!(files[0], File { path: "Chart.yaml".into(), text: "name: gloo\n".into() });
+        assert_eq!((files[1].path.as_str(), files[1].text.len(), files.len()), ("templates/a.yaml", 600, 2));
+        assert!(unpacked(&packed(&tar.concat()[..1700])).is_err() && unpacked(b"no").is_err());
+    }
+}

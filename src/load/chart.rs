@@ -1,0 +1,75 @@
+//! A chart at hand: a packed one or its directory, read as text.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::files::reason;
+use crate::error::{Exit, Failure, Reason};
+use crate::helm::{File, Problem, unpacked};
+use crate::plan::values::known::Known;
+use crate::yaml;
+
+/// Directories of a chart and of charts in it; deeper is none.
+const DEPTH: usize = 12;
+
+/// What a chart says of itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AtHand {
+    pub name: String,
+    pub version: String,
+    /// Its own values.
+    pub defaults: Value,
+    pub known: Known,
+}
+
+/// Reads a chart.
+///
+/// # Errors
+/// It is not there, or no chart.
+pub fn read(path: &Path) -> Result<AtHand, Failure> {
+    let failure = |why: String| Failure::new(Exit::Failed, Reason::File, format!("--chart {}: {why}", path.display()));
+    let cannot = |error: std::io::Error| failure(format!("cannot be read: {}", reason(&error)));
+    let mut files = Vec::new();
+    if fs::metadata(path).map_err(cannot)?.is_dir() {
+        walk(path, "", DEPTH, &mut files).map_err(cannot)?;
+    } else {
+        files = unpacked(&fs::read(path).map_err(cannot)?).map_err(|Problem(why)| failure(why))?;
+    }
+    let file = |name: &str| files.iter().find(|file| file.path == name);
+    let parsed = |name: &str| {
+        let text = file(name).map_or("", |file| file.text.as_str());
+        yaml::parse(text).map_err(|problem| failure(format!("{name}:{}: {}", problem.line, problem.message)))
+    };
+    let chart = parsed("Chart.yaml")?;
+    let text = |key: &str| chart[key].as_str().unwrap_or_default().to_owned();
+    if text("name").is_empty() {
+        return Err(failure("no chart: it has no Chart.yaml with a name".to_owned()));
+    }
+    let defaults = parsed("values.yaml")?;
+    let schema = file("values.schema.json").and_then(|file| serde_json::from_str(&file.text).ok());
+    let words = files.iter().filter(|file| file.path != "values.yaml").map(|file| file.text.as_str());
+    Ok(AtHand {
+        name: text("name"),
+        version: text("version"),
+        known: Known::new(defaults.clone(), schema, words),
+        defaults,
+    })
+}
+
+fn walk(root: &Path, below: &str, depth: usize, files: &mut Vec<File>) -> std::io::Result<()> {
+    for entry in fs::read_dir(root.join(below))? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let path = if below.is_empty() { name } else { format!("{below}/{name}") };
+        let kind = entry.file_type()?;
+        if kind.is_dir() && depth > 0 {
+            walk(root, &path, depth - 1, files)?;
+        } else if kind.is_file() {
+            let text = String::from_utf8_lossy(&fs::read(entry.path())?).into_owned();
+            files.push(File { path, text });
+        }
+    }
+    Ok(())
+}
