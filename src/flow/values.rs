@@ -88,14 +88,25 @@ async fn with_session(
     report: &mut Report<'_>,
 ) -> Result<Option<Upgrade>, Failure> {
     let flags = flags(task);
-    let asks = task.act == ValuesAct::Merge
-        && (flags.proxy_image.is_none() || values::needs_istiod(&subject.values, &subject.chart, &task.wish, &flags)?);
-    let istiods = match asks {
-        true => known(istio::istiods(session, task.istio.namespace.as_deref()).await, &flags, report)?,
+    let merges = task.act == ValuesAct::Merge;
+    let needs = merges && values::needs_istiod(&subject.values, &subject.chart, &task.wish, &flags)?;
+    let istiods = match merges && (needs || flags.proxy_image.is_none()) {
+        true => match istio::istiods(session, task.istio.namespace.as_deref()).await {
+            // Without the right to look for istiod, what was typed or is there may be enough.
+            Err(failure) if !needs && failure.exit == Exit::SaidNo => {
+                report.advice(Advice::note(Code::Unknown, format!("istiod was not looked at: {}", failure.message)));
+                Vec::new()
+            }
+            found => found?,
+        },
         false => Vec::new(),
     };
     let earlier = match (&subject.release, task.act) {
         (Some(found), ValuesAct::Remove) => {
+            if found.history.is_empty() {
+                let message = "the release's history may not be listed: what was there before Istio does not come back";
+                report.advice(Advice::note(Code::Unknown, message));
+            }
             let before_istio = |values: &Value| !values::has_istio(values);
             release::earlier(session, release_namespace(global), found, before_istio).await
         }
@@ -113,21 +124,6 @@ async fn with_session(
         }
     }
     finish(&subject, &plan, Some(session), task, global, report)
-}
-
-/// Without the right to look for istiod, what was typed may be enough.
-fn known(
-    found: Result<Vec<crate::plan::istiod::Istiod>, Failure>,
-    flags: &Flags,
-    report: &mut Report<'_>,
-) -> Result<Vec<crate::plan::istiod::Istiod>, Failure> {
-    match found {
-        Err(failure) if flags.discovery_address.is_some() && failure.exit == Exit::SaidNo => {
-            report.advice(Advice::note(Code::Unknown, format!("istiod was not looked at: {}", failure.message)));
-            Ok(Vec::new())
-        }
-        other => other,
-    }
 }
 
 /// Where the release is: `-n`, else where Gloo is said to be.
