@@ -9,7 +9,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use colored::{Color, Colorize};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::error::{Exit, Failure, Reason, reason};
+use crate::error::{Exit, Failure, Reason};
 use crate::options::{Loudness, When};
 use crate::plan::advice::{Advice, Weight};
 use crate::render::text as render_text;
@@ -97,7 +97,9 @@ impl Ui {
     /// Why the answer is not whole although somebody wants it (a full disk), once. A reader that went away is none.
     pub fn lost_answer(&mut self) -> Option<Failure> {
         let error = self.stdout_failed.take()?;
-        let message = format!("stdout: {}; the answer is not whole", reason(&error));
+        let text = error.to_string();
+        let why = text.split(" (os error").next().unwrap_or_default();
+        let message = format!("stdout: {why}; the answer is not whole");
         Some(Failure::new(Exit::Failed, Reason::File, message))
     }
 

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::{NamedTempFile, TempPath};
 
-use crate::error::{Exit, Failure, Reason, reason};
+use crate::error::{Exit, Failure, Reason};
+use crate::load::files::reason;
 
 /// What a file held when it was read, in 24 bytes: enough to see that it is another now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::vec;
 
-use crate::error::{Exit, Failure, Reason, reason};
+use crate::error::{Exit, Failure, Reason};
 
 /// Larger than any manifest; a device or an image named by mistake does not fill the memory.
 const LIMIT: u64 = 256 * 1024 * 1024;
@@ -304,6 +304,20 @@ fn failure(message: String) -> Failure {
 
 fn cannot(act: &str, path: &Path, error: &io::Error) -> Failure {
     failure(format!("{}: cannot {act} it: {}", shown(path), reason(error)))
+}
+
+/// What the system says, without its number.
+pub(crate) fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "no such file or directory".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => {
+            let text = error.to_string();
+            let text = text.split_once(" (os error").map_or(text.as_str(), |(before, _)| before);
+            let mut chars = text.chars();
+            chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
+        }
+    }
 }
 
 #[cfg(test)]

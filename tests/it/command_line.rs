@@ -181,7 +181,7 @@ fn an_answer_that_a_full_disk_lost_is_a_failure() {
     for line in ["--help", "version --client", "completion bash", "istio enable-mtls -u a -f a.yaml"] {
         let output = sandbox.run_full(&line.split(' ').collect::<Vec<_>>());
         assert_eq!(output.code, Some(1), "{line}: {}", output.stderr);
-        assert!(output.stderr.contains("error: stdout: no space left on device"), "{line}: {}", output.stderr);
+        assert!(output.stderr.contains("error: stdout: No space left on device"), "{line}: {}", output.stderr);
     }
 }
 
