@@ -49,7 +49,10 @@ fn end(early: Early, format: Format, ui: &mut Ui) -> Exit {
     match early {
         Early::Text(text) => {
             ui.bytes(text.as_bytes());
-            Exit::Done
+            ui.lost_answer().map_or(Exit::Done, |failure| {
+                ui.failure(&failure);
+                failure.exit
+            })
         }
         Early::Usage { rendered, failure } => {
             ui.help(&rendered);

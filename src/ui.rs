@@ -9,7 +9,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use colored::{Color, Colorize};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::error::Failure;
+use crate::error::{Exit, Failure, Reason};
 use crate::options::{Loudness, When};
 use crate::plan::advice::{Advice, Weight};
 use crate::render::text as render_text;
@@ -21,6 +21,7 @@ pub struct Ui {
     colour_err: bool,
     width: Option<usize>,
     stdout_closed: bool,
+    stdout_failed: Option<io::Error>,
     bar: Option<ProgressBar>,
 }
 
@@ -47,6 +48,7 @@ impl Ui {
                 .is_terminal()
                 .then(|| text_width(env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()))),
             stdout_closed: false,
+            stdout_failed: None,
             bar: None,
         }
     }
@@ -86,14 +88,19 @@ impl Ui {
             return;
         }
         let mut stdout = io::stdout().lock();
-        if stdout.write_all(bytes).and_then(|()| stdout.flush()).is_err() {
+        if let Err(error) = stdout.write_all(bytes).and_then(|()| stdout.flush()) {
             self.stdout_closed = true;
+            self.stdout_failed = (error.kind() != io::ErrorKind::BrokenPipe).then_some(error);
         }
     }
 
-    /// Whether nobody reads the answer any more.
-    pub fn stdout_closed(&self) -> bool {
-        self.stdout_closed
+    /// Why the answer is not whole although somebody wants it (a full disk), once. A reader that went away is none.
+    pub fn lost_answer(&mut self) -> Option<Failure> {
+        let error = self.stdout_failed.take()?;
+        let text = error.to_string();
+        let why = text.split(" (os error").next().unwrap_or_default();
+        let message = format!("stdout: {why}; the answer is not whole");
+        Some(Failure::new(Exit::Failed, Reason::File, message))
     }
 
     /// A text for stderr that was laid out elsewhere: clap's own messages.
@@ -244,6 +251,10 @@ pub fn inert(text: &str) -> String {
 /// The line in pieces of at most `width`, broken at blanks; words are never broken.
 fn wrapped(line: &str, prefix: usize, width: Option<usize>) -> Vec<String> {
     let Some(width) = width else { return vec![line.to_owned()] };
+    // What fits keeps its columns.
+    if prefix + line.chars().count() <= width {
+        return vec![line.to_owned()];
+    }
     let indent: String = line.chars().take_while(|c| *c == ' ').collect();
     let mut lines = vec![indent.clone()];
     let mut room = width.saturating_sub(prefix + indent.len());
@@ -284,5 +295,10 @@ mod tests {
         assert_eq!(lines.join(" "), line);
         assert!(lines[0].len() + 9 <= 40 && lines[1].len() + 2 <= 40, "{lines:?}");
         assert_eq!(wrapped("averyveryverylongword", 0, Some(5)), ["averyveryverylongword"]);
+    }
+
+    #[test]
+    fn a_line_that_fits_a_terminal_keeps_its_columns() {
+        assert_eq!(wrapped("sds          image:1 (gloo)", 0, Some(40)), ["sds          image:1 (gloo)"]);
     }
 }

@@ -58,7 +58,7 @@ Exit codes:
   0  injected, or already so    1  refused or failed, nothing changed
   2  usage, or no --yes         3  --check would change something
   4  not found, not allowed     5  failed and rolled back
-  6  failed, not rolled back    7  done, and not confirmed
+  6  failed, not rolled back    7  applied, not confirmed
   9  no answer                  130  interrupted, and rolled back";
 
 /// After `istio uninject --help`.
@@ -71,7 +71,7 @@ Exit codes:
   0  gone, or already so        1  refused or failed, nothing changed
   2  usage, or no --yes         3  --check would change something
   4  not found, not allowed     5  failed and rolled back
-  6  failed, not rolled back    7  done, and not confirmed
+  6  failed, not rolled back    7  applied, not confirmed
   9  no answer                  130  interrupted, and rolled back";
 
 /// After `istio auto-mtls enable --help`.

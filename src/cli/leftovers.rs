@@ -5,7 +5,7 @@ use clap::error::{ContextKind, ContextValue};
 use crate::error::Failure;
 
 /// Each with its aliases, and what to type instead.
-const COMMANDS: [(&[&str], &str); 16] = [
+const COMMANDS: [(&[&str], &str); 20] = [
     (&["get", "g"], "kubectl get upstreams,virtualservices,gateways,proxies -n gloo-system"),
     (&["add", "route"], "kubectl edit virtualservice NAME -n gloo-system"),
     (&["create", "c"], "kubectl apply -f FILE"),
@@ -25,6 +25,13 @@ const COMMANDS: [(&[&str], &str); 16] = [
     (&["license"], "kubectl get secret license -n gloo-system"),
     (&["plugin", "init-plugin-manager"], "put an executable on PATH and run it"),
     (&["usage"], "kubectl get upstreams,virtualservices -A"),
+    (
+        &["dump", "stats"],
+        "kubectl port-forward -n gloo-system deployment/gateway-proxy 19000; curl 127.0.0.1:19000/help",
+    ),
+    (&["served-config", "snapshot"], "kubectl port-forward -n gloo-system deployment/gloo 9095; curl 127.0.0.1:9095"),
+    (&["logs"], "kubectl logs -n gloo-system deployment/gateway-proxy"),
+    (&["help"], "--help stands after any command: gloo-rs istio inject --help"),
 ];
 
 /// What to say of a word that only glooctl has.

@@ -26,7 +26,7 @@ use crate::plan::advice::Advice;
 
 /// Operate Gloo Gateway beside an Istio mesh
 ///
-/// Makes Upstreams speak mutual TLS, finds the gateway, and says why when a request does not arrive.
+/// Makes Upstreams speak mutual TLS, puts Istio's sidecars beside the gateway, and finds its address.
 #[derive(Debug, Parser)]
 #[command(name = "gloo-rs", version, propagate_version = false, disable_help_subcommand = true)]
 #[command(subcommand_required = true, arg_required_else_help = true, max_term_width = 100)]

@@ -289,7 +289,9 @@ impl<'r> Run<'r> {
     }
 
     fn looked_in(&self) -> String {
-        count(self.files, "file")
+        let files = count(self.files, "file");
+        let is_doubtful = |row: &Row| row.outcome == Outcome::Refused && row.object.name.is_empty();
+        if self.rows.iter().any(is_doubtful) { format!("what can be read of {files}") } else { files }
     }
 
     fn nothing_found(&self) -> Failure {

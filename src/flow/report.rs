@@ -257,6 +257,9 @@ impl<'u> Report<'u> {
         if self.is_document() && !self.printed {
             self.document();
         }
+        if let Some(failure) = self.ui.lost_answer() {
+            self.failure(failure);
+        }
         self.exit
     }
 

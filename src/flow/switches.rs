@@ -78,7 +78,11 @@ async fn status(global: &Global, report: &mut Report<'_>) -> Result<(), Failure>
 async fn read(session: &Session, namespace: &str) -> Result<Object, Failure> {
     let settings = session.get(&kinds::SETTINGS, namespace, NAME).await;
     let hint = "--gloo-namespace says where Gloo is installed";
-    settings.map(|value| Object::new(&kinds::SETTINGS, value)).map_err(|error| error.into_failure(session).hint(hint))
+    settings.map(|value| Object::new(&kinds::SETTINGS, value)).map_err(|error| {
+        let failure = error.into_failure(session);
+        // Elsewhere only what is not here may be.
+        if failure.exit == Exit::SaidNo { failure.hint(hint) } else { failure }
+    })
 }
 
 fn say(settings: &Object, report: &mut Report<'_>) {

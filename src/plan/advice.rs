@@ -279,7 +279,7 @@ pub fn on_owner(words: Words, object: &ObjectRef, owner: &Owner) -> Advice {
         }
         Owner::Discovery => Advice::note(
             Code::Owner,
-            "Gloo's discovery made this Upstream; it keeps sslConfig while the Service is there",
+            "Gloo's discovery made this Upstream; it keeps this setting while the Service is there",
         ),
     };
     advice.about(object)

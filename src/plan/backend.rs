@@ -62,7 +62,9 @@ pub fn destination(upstream: &Value, gloo_namespace: &str) -> Destination {
         return Destination::Decided(Backend::System { service: format!("{}/{}", service.namespace, service.name) });
     }
     if service.name.is_empty() || service.namespace.is_empty() {
-        return Destination::Decided(Backend::Unknown { why: "spec.kube names no Service".into() });
+        return Destination::Decided(Backend::Unknown {
+            why: "spec.kube lacks serviceName or serviceNamespace".into(),
+        });
     }
     Destination::Service { service, port: kube["servicePort"].as_u64(), selector: labels(&kube["selector"]) }
 }

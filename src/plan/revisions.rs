@@ -278,8 +278,15 @@ fn on_stale(tally: &Tally) -> impl Iterator<Item = Advice> + '_ {
             format!("{pods} {are} on {runs_on} {them} bound to {wanted} now: restart to move"),
         )
         .details(namespaces.iter().map(|(namespace, pods)| format!("namespace {namespace}: {pods}")))
-        .hint(format!("gloo-rs istio enroll {} --revision {wanted}", names.join(" ")))
+        .hint(restarts(&names))
     })
+}
+
+/// Their namespaces name the wanted revision already, so new pods are enough.
+fn restarts(namespaces: &[&str]) -> String {
+    let first = namespaces.first().expect("stale pods are in a namespace");
+    let others = if namespaces.len() > 1 { ", and so in the others" } else { "" };
+    format!("kubectl rollout restart deployments -n {first}{others}")
 }
 
 fn on_tags(istiods: &[Istiod]) -> impl Iterator<Item = Advice> + '_ {

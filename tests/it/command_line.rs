@@ -68,6 +68,7 @@ fn commands_that_only_glooctl_has_name_the_words_for_it() {
         ("license validate", "kubectl get secret license"),
         ("plugin list", "PATH"),
         ("usage", "kubectl get upstreams"),
+        ("help istio", "gloo-rs istio inject --help"),
     ] {
         let output = run(line);
         let lines: Vec<_> = output.stderr.lines().collect();
@@ -75,6 +76,16 @@ fn commands_that_only_glooctl_has_name_the_words_for_it() {
         let word = line.split(' ').next().unwrap();
         assert_eq!(lines[0], format!("error: \"{word}\" is a command of glooctl that gloo-rs does not have"));
         assert!(lines[1].starts_with("  hint: ") && lines[1].contains(instead), "{line}: {}", lines[1]);
+    }
+}
+
+#[test]
+fn what_only_glooctls_proxy_has_names_the_words_for_it() {
+    for (word, instead) in [("dump", "19000"), ("stats", "19000"), ("served-config", "9095"), ("logs", "kubectl logs")]
+    {
+        let output = run(&format!("proxy {word}"));
+        assert_eq!((output.code, output.stdout.as_str()), (Some(2), ""), "{word}");
+        assert!(output.stderr.contains("\n  hint: kubectl ") && output.stderr.contains(instead), "{}", output.stderr);
     }
 }
 
@@ -161,4 +172,22 @@ fn what_was_typed_is_quoted_without_what_a_terminal_obeys() {
         assert!(!output.stderr.contains(obeyed), "{:?}", output.stderr);
     }
     assert!(output.stderr.contains("b\\u{202e}c"), "{}", output.stderr);
+}
+
+#[test]
+fn an_answer_that_a_full_disk_lost_is_a_failure() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.yaml", "apiVersion: gloo.solo.io/v1\nkind: Upstream\nmetadata: {name: a}\nspec: {kube: {}}\n");
+    for line in ["--help", "version --client", "completion bash", "istio enable-mtls -u a -f a.yaml"] {
+        let output = sandbox.run_full(&line.split(' ').collect::<Vec<_>>());
+        assert_eq!(output.code, Some(1), "{line}: {}", output.stderr);
+        assert!(output.stderr.contains("error: stdout: No space left on device"), "{line}: {}", output.stderr);
+    }
+}
+
+#[test]
+fn an_empty_port_is_a_variable_that_was_not_set() {
+    let output = run("proxy url --port=");
+    assert_eq!((output.code, output.stdout.as_str()), (Some(2), ""));
+    assert!(output.stderr.starts_with("error: --port is empty"), "{}", output.stderr);
 }

@@ -31,7 +31,7 @@ pub struct InjectArgs {
 impl InjectArgs {
     pub fn options(self, global: &Global) -> Result<Command, Failure> {
         if let Some(image) = &self.sds_image {
-            super::names::check_word("--sds-image", image)?;
+            super::names::check_image("--sds-image", image)?;
         }
         let secrets = self.preview.secrets();
         Ok(Command::Sidecars(Sidecars {

@@ -33,11 +33,15 @@ impl IstiodArgs {
         if let Some(revision) = &self.revision {
             super::names::check_namespace("--revision", revision)?;
         }
+        if let Some(address) = &self.istio_discovery_address {
+            super::names::check_address("--istio-discovery-address", address)?;
+        }
+        if let Some(image) = &self.istio_proxy_image {
+            super::names::check_image("--istio-proxy-image", image)?;
+        }
         for (flag, value) in [
-            ("--istio-discovery-address", &self.istio_discovery_address),
             ("--istio-meta-mesh-id", &self.istio_meta_mesh_id),
             ("--istio-meta-cluster-id", &self.istio_meta_cluster_id),
-            ("--istio-proxy-image", &self.istio_proxy_image),
         ] {
             if let Some(text) = value {
                 super::names::check_word(flag, text)?;

@@ -10,7 +10,7 @@ use crate::plan::mtls::{Foreign, Policy, Wish};
 pub struct MtlsArgs {
     #[command(flatten)]
     upstreams: SelectionArgs,
-    /// Replace TLS settings that are not Istio's
+    /// Replace or remove TLS settings that are not Istio's too
     #[arg(long)]
     overwrite: bool,
     #[command(flatten)]

@@ -2,6 +2,7 @@
 
 use crate::error::Failure;
 use crate::options::Named;
+use crate::plan::image::Image;
 
 /// Checks a namespace: an RFC 1123 label.
 pub fn check_namespace(flag: &str, name: &str) -> Result<(), Failure> {
@@ -20,6 +21,22 @@ pub fn check_word(flag: &str, text: &str) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::usage(format!("{flag} {text:?} is not one word of letters, digits and -_.:/@")))
+}
+
+/// Checks an image: what no registry takes is refused here, and not by a pod that never starts.
+pub fn check_image(flag: &str, text: &str) -> Result<(), Failure> {
+    check_word(flag, text)?;
+    let why = |why| Failure::usage(format!("{flag} {text:?} is not an image: {why}")).hint("REGISTRY/REPOSITORY:TAG");
+    Image::parse(text).map(drop).map_err(why)
+}
+
+/// Checks an address: a word with a port, without which nobody connects to it.
+pub fn check_address(flag: &str, text: &str) -> Result<(), Failure> {
+    check_word(flag, text)?;
+    match text.rsplit_once(':') {
+        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0) => Ok(()),
+        _ => Err(Failure::usage(format!("{flag} {text:?} is not HOST:PORT")).hint("istiod's port is 15012")),
+    }
 }
 
 /// Reads `name` or `namespace/name`; also `upstream/name`'s long form as `-o name` prints it.
@@ -85,6 +102,28 @@ mod tests {
             "a%2f",
         ] {
             assert!(named(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_address_has_a_port() {
+        let is_fine = |text| check_address("--istio-discovery-address", text).is_ok();
+        for text in ["istiod.istio-system.svc:15012", "10.0.0.1:15012", "[::1]:15012"] {
+            assert!(is_fine(text), "{text}");
+        }
+        for text in ["", "istiod", "istiod:", ":15012", "istiod:http", "istiod:0", "istiod:99999", "https://istiod"] {
+            assert!(!is_fine(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_image_is_one_that_a_registry_takes() {
+        let is_fine = |text| check_image("--sds-image", text).is_ok();
+        for text in ["r/sds:1", "localhost:5000/a/sds", "quay.io/solo-io/sds:1.17.7"] {
+            assert!(is_fine(text), "{text}");
+        }
+        for text in ["", "bad:1:2:3", "quay.io/solo-io/SDS:1", "https://quay.io/sds:1", "sds:"] {
+            assert!(!is_fine(text), "{text}");
         }
     }
 }

@@ -47,6 +47,9 @@ impl TargetArgs {
             Some(gateway) => ProxyTarget::Gateway { service: proxy_name::parse_gateway(&gateway)?.name, gateway },
             None => ProxyTarget::Service(proxy_name::parse(&self.name)?.service_name()?.to_owned()),
         };
+        if self.port.as_deref() == Some("") {
+            return Err(Failure::usage("--port is empty").hint("leave the flag out to take http, or the only port"));
+        }
         Ok(Command::Proxy(Proxy {
             form,
             target,

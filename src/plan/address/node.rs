@@ -40,6 +40,9 @@ fn unallocated(view: &View, port: &Port) -> Failure {
     let kind = view.spec()["type"].as_str().unwrap_or("ClusterIP");
     let refused = view.refused(Reason::NoAddress, &format!("has no node port for port {}", port.shown()));
     match (view.wish.reach, kind) {
+        (Reach::NodePort, "ClusterIP") if view.spec()["clusterIP"] == "None" => refused
+            .detail("it is headless (clusterIP: None): it has no address of its own")
+            .hint("name the gateway's own Service: --name NAME"),
         (Reach::NodePort, "ClusterIP") => refused
             .detail("its type is ClusterIP: only NodePort and LoadBalancer have node ports")
             .hint("without --local-cluster its cluster IP is printed"),

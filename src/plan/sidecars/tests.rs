@@ -136,7 +136,7 @@ fn the_values_say_where_they_came_from() {
             ("istiod", "istiod-1-28.istio-system.svc:15012", "--revision"),
             ("mesh id", "cluster.local", "istiod"),
             ("cluster id", "east", "istiod"),
-            ("sds", "quay.io/solo-io/sds:1.22.1", "running gloo"),
+            ("sds", "quay.io/solo-io/sds:1.22.1", "gloo's image"),
             ("istio-proxy", "docker.io/istio/proxyv2:1.28.3", "istiod"),
         ]
     );

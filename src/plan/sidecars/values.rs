@@ -25,13 +25,13 @@ pub enum Source {
 }
 
 impl Source {
-    /// In a few words: `--revision`, `running gloo`.
+    /// In a few words: `--revision`, `gloo's image`.
     pub fn shown(self) -> &'static str {
         match self {
             Self::Flag(flag) => flag,
             Self::Gateway => "the gateway's already",
             Self::Istiod => "istiod",
-            Self::RunningGloo => "running gloo",
+            Self::RunningGloo => "gloo's image",
             Self::Default => "default",
         }
     }

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 
 use gloo_rs::cli::{self, Early};
 
-use super::{pages, read};
+use super::{files_below, pages, read};
 use crate::support::Sandbox;
 
 /// The manifests that the examples are about, and under which names they use them.
@@ -193,4 +193,42 @@ fn commands_are_found_where_a_shell_would_run_them() {
     assert_eq!(commands("curl $(gloo-rs proxy url)/headers"), [["gloo-rs", "proxy", "url"]]);
     assert_eq!(commands("$ cargo run --release -- version --client | jq ."), [["gloo-rs", "version", "--client"]]);
     assert_eq!(commands("cd gloo-rs && ls"), [[""; 0]; 0]);
+}
+
+/// The commands that texts of the sources tell somebody to type: at the start of a text, or behind `: ` or a bracket.
+fn told(source: &str) -> Vec<Vec<&str>> {
+    let lines = source.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let starts = |before: &str| ["\"", ": ", "(", "`"].iter().any(|mark| before.ends_with(mark));
+    let is_word = |word: &&str| {
+        !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-') && !word.starts_with('-')
+    };
+    lines
+        .flat_map(|line| {
+            line.match_indices("gloo-rs ").map(move |(at, found)| (&line[..at], &line[at + found.len()..]))
+        })
+        .filter(|(before, _)| starts(before))
+        .map(|(_, rest)| rest.split([' ', '"', ',', ')', '`']).take_while(is_word).collect())
+        .collect()
+}
+
+#[test]
+fn every_command_that_a_hint_names_is_there() {
+    for file in files_below("src", ".rs") {
+        for words in told(&read(&file)) {
+            let mut command = cli::tree();
+            for word in words {
+                if command.has_subcommands() {
+                    let inner = command.get_subcommands().find(|inner| inner.get_name() == word).cloned();
+                    command = inner.unwrap_or_else(|| panic!("{file} names {word:?}, which is no command"));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn commands_are_found_where_a_text_tells_to_type_them() {
+    let source =
+        "hint(\"gloo-rs istio inject\")\n// \"gloo-rs no\"\nhint(\"in Git: gloo-rs a b -u x\")\nthat gloo-rs does";
+    assert_eq!(told(source), [vec!["istio", "inject"], vec!["a", "b"]]);
 }

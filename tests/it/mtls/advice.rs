@@ -52,7 +52,7 @@ fn a_gateway_without_sidecars_and_then_without_the_cluster_is_warned_of_until_it
     let (codes, text) = advised(&gloo, &["enable-mtls", "-u", HTTPBIN]);
     assert_eq!(
         (codes, text.as_str()),
-        (Vec::new(), "note: Gloo's discovery made this Upstream; it keeps sslConfig while the Service is there\n")
+        (Vec::new(), "note: Gloo's discovery made this Upstream; it keeps this setting while the Service is there\n")
     );
     assert_eq!(advised(&gloo, &["disable-mtls", "-u", HTTPBIN]).0, Vec::<String>::new());
 }

@@ -1,7 +1,7 @@
 //! The real binary, or the library, in an environment of its own.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use gloo_rs::kube::{Environment, Target};
@@ -102,6 +102,14 @@ impl Sandbox {
         let running = self.start(args);
         running.interrupt_once(so);
         self.end_of(running)
+    }
+
+    /// Runs the binary with a stdout that takes nothing, as on a full disk.
+    pub fn run_full(&self, args: &[&str]) -> Output {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = self.command(args).stdin(Stdio::null()).stdout(full).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        Output { code: output.status.code(), stdout: String::new(), stderr: self.placed(&stderr) }
     }
 
     /// Starts the binary on pipes.

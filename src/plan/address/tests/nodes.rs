@@ -14,6 +14,8 @@ fn a_node_port_that_is_not_allocated_is_refused() {
         assert_eq!(failure.message, "service gloo-system/gateway-proxy has no node port for port http 80");
         assert_eq!((failure.reason, failure.hints), (Reason::NoAddress, vec![hint.to_owned()]));
     }
+    let headless = service(&json!({"type": "ClusterIP", "clusterIP": "None", "ports": [{"port": 80}]}), &json!([]));
+    assert_eq!(refused(&headless, &local()).hints, ["name the gateway's own Service: --name NAME"]);
     let bare = service(&json!({"type": "NodePort", "ports": [{"port": 80}]}), &json!([]));
     assert_eq!(refused(&bare, &Wish::default()).reason, Reason::NoAddress);
 }
