@@ -115,6 +115,10 @@ fn single_upstreams_opt_out_and_in_again() {
 #[test]
 fn uninject_is_refused_while_anything_points_at_the_cluster_and_can_take_the_upstreams_along() {
     let gloo = Gloo::new("dangling");
+    gloo.done("enable-mtls -u default-httpbin-8000");
+    // Nothing is there to be taken away, so nothing is left behind.
+    assert!(gloo.done("uninject").stdout.ends_with("Istio was successfully uninjected\n"));
+    gloo.done("disable-mtls -u default-httpbin-8000");
     gloo.done("inject --revision 1-28 --auto-mtls --yes");
     gloo.done("enable-mtls -u default-httpbin-8000");
     let map = |gloo: &Gloo| {

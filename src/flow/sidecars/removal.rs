@@ -29,17 +29,6 @@ pub async fn removal(
     proxies: Vec<Proxy>,
     report: &mut Report<'_>,
 ) -> Result<Option<Plan>, Failure> {
-    let namespace = global.object_namespace();
-    let pointing = dangling::find(session, namespace).await?;
-    let (first, left) = release(pointing.upstreams, upstreams);
-    let left: Vec<_> = left.into_iter().chain(pointing.others).collect();
-    against(&left, &pointing.hidden, upstreams, caution)?;
-    let survey = Survey::new(session, global);
-    for said in &first {
-        for advice in advise_on_release(&survey, &said.step.before).await {
-            report.advice(advice);
-        }
-    }
     let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let around = Around { now: Some(&now), ..Around::default() };
     let mut planned = Vec::new();
@@ -52,6 +41,19 @@ pub async fn removal(
     }
     if refuse(refused, report) {
         return Ok(None);
+    }
+    let pointing = dangling::find(session, global.object_namespace()).await?;
+    let (first, left) = release(pointing.upstreams, upstreams);
+    // Where nothing is taken away, nothing is left behind by it.
+    if planned.iter().any(|planned| planned.plan.changes()) {
+        let left: Vec<_> = left.into_iter().chain(pointing.others).collect();
+        against(&left, &pointing.hidden, upstreams, caution)?;
+    }
+    let survey = Survey::new(session, global);
+    for said in &first {
+        for advice in advise_on_release(&survey, &said.step.before).await {
+            report.advice(advice);
+        }
     }
     Ok(Some(Plan { first, proxies: planned, last: Vec::new() }))
 }
