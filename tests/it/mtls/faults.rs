@@ -321,7 +321,8 @@ fn arguments(words: &[String]) -> Vec<&'static str> {
         | "istio auto-mtls status"
         | "proxy url"
         | "proxy address"
-        | "version" => vec![],
+        | "version"
+        | "upgrade-values" => vec![],
         "completion" => vec!["bash"],
         other => panic!("how does {other:?} ask the cluster?"),
     }
