@@ -133,7 +133,7 @@ pub fn edit(text: &str, found: &Found, edits: &[Edit]) -> Result<String, Unsafe>
         Home::Field { place, path } => {
             let inside = |edit: &Edit| Edit { path: path.join(&edit.path), op: edit.op.clone() };
             let edits: Vec<_> = edits.iter().map(inside).collect();
-            Ok(manifest::splice(text, &[manifest::edit(text, place, &edits)?]))
+            manifest::edit_filling(text, place, &edits)
         }
         Home::Text { place, path } => {
             let object = manifest::value_at(text, place).unwrap_or(Value::Null);
@@ -158,7 +158,22 @@ fn edit_plain(text: &str, values: &Value, edits: &[Edit]) -> Result<String, Unsa
         why: "several documents in one values file: Helm reads the first alone".to_owned(),
         manual: Vec::new(),
     })?;
-    Ok(manifest::splice(text, &[manifest::edit(text, &place, edits)?]))
+    manifest::edit_filling(text, &place, edits)
+}
+
+/// The maps that were empty before something was put into them, as far as the text tells.
+#[must_use]
+pub fn were_empty(text: &str, found: &Found) -> Vec<FieldPath> {
+    let root = FieldPath::root();
+    let plain = |text: &str| manifest::whole(text).map(|place| manifest::filled(text, &place, &root));
+    match &found.home {
+        Home::Plain { start } => plain(&text[*start..]).unwrap_or_default(),
+        Home::Field { place, path } => manifest::filled(text, place, path),
+        Home::Text { place, path } => {
+            let object = manifest::value_at(text, place).unwrap_or(Value::Null);
+            path.get(&object).and_then(Value::as_str).and_then(plain).unwrap_or_default()
+        }
+    }
 }
 
 /// Values where none were: comments stay above them.
@@ -256,5 +271,27 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].chart.as_deref(), &found[0].values), (Some("gloo-ee"), &json!({"a": 1})));
         assert!(edited(&several).contains("istioIntegration"));
+    }
+
+    #[test]
+    fn a_map_that_was_empty_is_told_from_one_that_was_made_wherever_the_values_stand() {
+        let inner = "gatewayProxies:\n  gatewayProxy: {}\n";
+        let indented = |by: &str| format!("{by}{}\n", inner.trim_end().replace('\n', &format!("\n{by}")));
+        let flux = format!(
+            "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {{name: gloo}}\nspec:\n  values:\n{}  interval: 1m\n",
+            indented("    ")
+        );
+        let argo = format!(
+            "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {{name: edge}}\nspec:\n  source:\n    chart: gloo\n    helm:\n      values: |\n{}",
+            indented("        ")
+        );
+        for text in [inner, &flux, &argo, &format!("USER-SUPPLIED VALUES:\n{inner}")] {
+            let after = edited(text);
+            let again = &find(&after).unwrap()[0];
+            assert_eq!(were_empty(&after, again), [FieldPath::keys(&["gatewayProxies", "gatewayProxy"])], "{after}");
+            let remove = [Edit::remove(FieldPath::keys(&["global"])), Edit::remove(edits()[1].path.clone())];
+            let removed = edit(&after, again, &remove).unwrap();
+            assert_eq!(removed, text.trim_start_matches("USER-SUPPLIED VALUES:\n"));
+        }
     }
 }

@@ -239,7 +239,12 @@ fn plan(
     let Subject { values, chart, .. } = subject;
     match task.act {
         ValuesAct::Merge => values::merge(values, chart, &task.wish, &flags(task), istiods),
-        ValuesAct::Remove => values::remove(values, chart, &task.wish, earlier.map(|record| &record.values)),
+        ValuesAct::Remove => {
+            let file = subject.file.as_ref();
+            let were_empty = file.map(|(read, found)| text::were_empty(&read.text, found)).unwrap_or_default();
+            let before = values::Before { values: earlier.map(|record| &record.values), were_empty: &were_empty };
+            values::remove(values, chart, &task.wish, before)
+        }
     }
 }
 
@@ -274,6 +279,10 @@ fn finish(
     };
     say(subject, plan, &after, report);
     document(subject, plan, &after, report);
+    let running = subject.release.as_ref().map(|found| found.record.chart_version.as_str());
+    if let Some(advice) = next::crds(running, subject.chart.edition, subject.at_hand.as_ref(), task) {
+        report.advice(advice);
+    }
     let changed = !plan.is_empty();
     if task.diff {
         let name =

@@ -59,13 +59,10 @@ pub async fn run(
     let act = format!("upgrade-values --apply changes {} of", upgrade.changes);
     let what = format!("release {namespace}/{name} and restarts its gateways");
     consent::ask(&act, &[what], &super::place(session), global, report)?;
-    if let Some(advice) = super::values_next::crds(&upgrade.record, upgrade.edition, task) {
-        report.advice(advice);
-    }
     let args = arguments(session, &upgrade, on_failure, &helm, task, global);
     let stop = Stop::default();
     interrupt::told(&stop, async {
-        helm_upgrades(session, &helm, &args, &upgrade, report).await?;
+        helm_upgrades(session, &helm, &args, &upgrade, &stop, report).await?;
         settle(session, &upgrade, &stop, task, global, report).await
     })
     .await
@@ -119,6 +116,7 @@ async fn helm_upgrades(
     helm: &Helm,
     args: &[OsString],
     upgrade: &Upgrade,
+    stop: &Stop,
     report: &mut Report<'_>,
 ) -> Result<(), Failure> {
     report.ui.status(&format!("running {}", helm.program.display()));
@@ -130,10 +128,22 @@ async fn helm_upgrades(
             last = line;
         }
     }
-    match running.end().await {
-        Ok(()) => Ok(()),
-        Err(how) => Err(failed(session, upgrade, &how, &last).await),
+    let ended = running.end().await;
+    match (ended, stop.is_set()) {
+        (Ok(()), false) => Ok(()),
+        (Ok(()), true) => Err(interrupted("the release is upgraded; its rollout was not waited for")),
+        (Err(how), false) => Err(failed(session, upgrade, &how, &last).await),
+        (Err(how), true) => {
+            let Failure { message, details, hints, .. } = failed(session, upgrade, &how, &last).await;
+            let failure = interrupted(&message);
+            Err(Failure { details: [failure.details, details].concat(), hints, ..failure })
+        }
     }
+}
+
+/// Helm has ended by then: it is never left behind.
+fn interrupted(state: &str) -> Failure {
+    Failure::new(Exit::Interrupted, Reason::Interrupted, "interrupted").detail(state)
 }
 
 /// What became of the release where Helm failed.
@@ -190,8 +200,7 @@ async fn settle(
                 });
             }
             Ended::Interrupted => {
-                let failure = Failure::new(Exit::Interrupted, Reason::Interrupted, "interrupted");
-                return Err(failure.detail("the release is upgraded; its rollout was not waited for"));
+                return Err(interrupted("the release is upgraded; its rollout was not waited for"));
             }
             Ended::Failed(stuck) => {
                 let message = format!("{name} did not become ready ({} of {} new)", stuck.ready, stuck.wanted);

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use super::report::Report;
 use crate::helm::Record;
 use crate::kube::Session;
+use crate::load::chart::AtHand;
 use crate::options::{Global, UpgradeValues, ValuesDestination};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::values::Edition;
+use crate::render::text::shell_word;
 use crate::render::values::command;
 
 /// The name of the file in the command that is printed, where stdout was redirected to a name nobody tells.
@@ -22,9 +24,6 @@ pub fn say(
     global: &Global,
     report: &mut Report<'_>,
 ) {
-    if let Some(advice) = crds(record, edition, task) {
-        report.advice(advice);
-    }
     report.ui.status("next:");
     for line in command(&parts(record, edition, session, task, global)) {
         report.ui.status(&line);
@@ -70,14 +69,23 @@ fn parts(
     parts
 }
 
-/// Another version may bring other CRDs, and Helm installs them once and never again.
-pub fn crds(record: &Record, edition: Edition, task: &UpgradeValues) -> Option<Advice> {
-    let version = task.to_version.as_ref().filter(|version| **version != record.chart_version)?;
-    let (chart, repository) = (edition.chart(), edition.repository());
-    Some(
-        Advice::note(Code::Crds, format!("Helm does not upgrade CRDs: apply those of {version} before the upgrade"))
-            .hint(format!(
-                "helm show crds {chart} --repo {repository} --version {version} | kubectl apply --server-side -f -"
-            )),
-    )
+/// Another version may bring other CRDs, and Helm installs them once and never again. `running` is the version of
+/// the chart that is there, as far as it is known.
+pub fn crds(running: Option<&str>, edition: Edition, at_hand: Option<&AtHand>, task: &UpgradeValues) -> Option<Advice> {
+    let (version, place) = match (at_hand, &task.chart, &task.to_version) {
+        (Some(chart), Some(path), _) if chart.has_crds => {
+            (chart.version.as_str(), shell_word(&path.display().to_string()))
+        }
+        (None, _, Some(version)) => {
+            let (chart, repository) = (edition.chart(), edition.repository());
+            (version.as_str(), format!("{chart} --repo {repository} --version {}", shell_word(version)))
+        }
+        _ => return None,
+    };
+    if running == Some(version) {
+        return None;
+    }
+    let message = format!("Helm does not upgrade CRDs: apply those of {version} before the upgrade");
+    let command = format!("helm show crds {place} | kubectl apply --server-side -f -");
+    Some(Advice::note(Code::Crds, message).hint(command))
 }

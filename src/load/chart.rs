@@ -22,6 +22,8 @@ pub struct AtHand {
     /// Its own values.
     pub defaults: Value,
     pub known: Known,
+    /// Whether it carries CRDs, which Helm installs once and does not upgrade.
+    pub has_crds: bool,
 }
 
 /// Reads a chart.
@@ -50,7 +52,9 @@ pub fn read(path: &Path) -> Result<AtHand, Failure> {
     let defaults = parsed("values.yaml")?;
     let schema = file("values.schema.json").and_then(|file| serde_json::from_str(&file.text).ok());
     let words = files.iter().filter(|file| file.path != "values.yaml").map(|file| file.text.as_str());
+    let is_crd = |file: &File| file.path.starts_with("crds/") || file.path.contains("/crds/");
     Ok(AtHand {
+        has_crds: files.iter().any(is_crd),
         name: text("name"),
         version: text("version"),
         known: Known::new(defaults.clone(), schema, words),

@@ -308,6 +308,9 @@ fn texts() -> impl Strategy<Value = String> {
         "",
         "global:\n  image:\n    tag: 1.17.7 # ours\n",
         "global: {image: {pullSecret: x}}\n",
+        "global: {istioIntegration: {}} # none yet\n",
+        "global:\n  istioIntegration: {}\n  glooMtls: {istioProxy: { }}\ngatewayProxies:\n  gatewayProxy: {}\n",
+        "global: {}\ngatewayProxies: {}\n",
         "gatewayProxies:\n    gatewayProxy:\n        podTemplate:\n            httpPort: 8081\n    publicGw: {kind: {deployment: {replicas: 2}}}\n",
         "global:\n  glooMtls:\n    sds:\n      logLevel: info\ngatewayProxies:\n  gatewayProxy:\n\n    # below\n    kind: {deployment: {replicas: 3}}\n",
     ]);

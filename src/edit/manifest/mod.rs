@@ -7,6 +7,7 @@
 
 mod cut;
 mod guess;
+mod hollow;
 mod items;
 mod members;
 mod place;
@@ -18,6 +19,7 @@ use std::ops::Range;
 
 use serde_json::Value;
 
+pub use hollow::{edit_filling, filled};
 pub use items::{insert_item, remove_item};
 pub use members::{Found, Members, members};
 

@@ -1,4 +1,4 @@
-//! Istio's settings taken out again: only keys that this command sets, and no empty map is left behind.
+//! Istio's settings taken out again: only keys that this command sets, and no empty map is left that was not there.
 
 use serde_json::Value;
 
@@ -15,12 +15,27 @@ pub fn has_istio(values: &Value) -> bool {
     [integration(), sds()].iter().any(|path| is_on(path.get(values)))
 }
 
-/// The values without Istio's settings; where `earlier` values, those before Istio came, have a key, it comes back.
+/// What is known of the values before Istio's settings came.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Before<'b> {
+    /// All of them, from the release's history: where they have a key, it comes back.
+    pub values: Option<&'b Value>,
+    /// Maps that were empty.
+    pub were_empty: &'b [FieldPath],
+}
+
+impl Before<'_> {
+    fn had(&self, path: &FieldPath) -> bool {
+        self.were_empty.contains(path) || self.values.is_some_and(|values| path.get(values).is_some())
+    }
+}
+
+/// The values without Istio's settings; what is known to have been there before comes back.
 ///
 /// # Errors
 /// A proxy that was named is not there.
-pub fn remove(values: &Value, chart: &Chart, wish: &Wish, earlier: Option<&Value>) -> Result<Plan, Failure> {
-    let mut removal = Removal { chart, left: values.clone(), earlier, plan: Plan::default() };
+pub fn remove(values: &Value, chart: &Chart, wish: &Wish, before: Before<'_>) -> Result<Plan, Failure> {
+    let mut removal = Removal { chart, left: values.clone(), before, plan: Plan::default() };
     for path in [integration(), auto_mtls(), sds()] {
         // One that is off already is somebody's word, not this command's.
         if is_on(path.get(values)) {
@@ -41,14 +56,14 @@ pub fn remove(values: &Value, chart: &Chart, wish: &Wish, earlier: Option<&Value
 struct Removal<'r> {
     chart: &'r Chart,
     left: Value,
-    earlier: Option<&'r Value>,
+    before: Before<'r>,
     plan: Plan,
 }
 
 impl Removal<'_> {
     fn take(&mut self, path: &FieldPath) {
         let Some(old) = path.get(&self.left).cloned() else { return };
-        let before = self.earlier.and_then(|earlier| path.get(earlier)).cloned();
+        let before = self.before.values.and_then(|values| path.get(values)).cloned();
         if before.as_ref() == Some(&old) {
             return;
         }
@@ -76,8 +91,7 @@ impl Removal<'_> {
         let mut at = path.clone();
         while let Some(parent) = at.parent().filter(|parent| !parent.segments().is_empty()) {
             let is_empty = parent.get(&self.left).and_then(Value::as_object).is_some_and(serde_json::Map::is_empty);
-            let was_there = self.earlier.is_some_and(|earlier| parent.get(earlier).is_some());
-            if !is_empty || was_there || self.is_proxy_of_the_user(&parent) {
+            if !is_empty || self.before.had(&parent) || self.is_proxy_of_the_user(&parent) {
                 return;
             }
             // The edits below it are part of this one.
