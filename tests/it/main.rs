@@ -25,4 +25,5 @@ mod proxy_address;
 mod proxy_plane;
 mod stage_self;
 mod upgrade_values;
+mod values_limits;
 mod version;
