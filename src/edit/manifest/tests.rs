@@ -86,7 +86,7 @@ fn round_trip(text: &str) {
 #[test]
 fn enable_and_disable_give_back_the_bytes_of_random_manifests() {
     let mut random = Random::seeded(1);
-    for _ in 0..2_500 {
+    for _ in 0..5_000 {
         round_trip(&random.stream(Shape::Plain));
     }
 }
@@ -94,7 +94,7 @@ fn enable_and_disable_give_back_the_bytes_of_random_manifests() {
 #[test]
 fn enable_and_disable_give_back_the_bytes_of_random_lists_and_json() {
     let mut random = Random::seeded(2);
-    for _ in 0..700 {
+    for _ in 0..1_400 {
         round_trip(&random.stream(Shape::List));
         round_trip(&random.stream(Shape::Json));
     }
@@ -103,7 +103,7 @@ fn enable_and_disable_give_back_the_bytes_of_random_lists_and_json() {
 #[test]
 fn a_config_that_a_person_wrote_anywhere_is_removed_or_replaced_alone() {
     let mut random = Random::seeded(3);
-    for _ in 0..1_500 {
+    for _ in 0..3_000 {
         let text = random.stream(Shape::Written);
         for index in 0..all(&text).len() {
             assert_edit(&text, index, &disable());
