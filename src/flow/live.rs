@@ -5,7 +5,7 @@ use std::pin::pin;
 use futures_util::{Stream, StreamExt, stream};
 
 use super::interrupt::{Signals, Stop, Why};
-use super::report::{Answers, Report, Sweep};
+use super::report::{Report, Sweep};
 use super::{again, consent};
 use crate::apply::cluster::{self, Settled, Write};
 use crate::error::{Exit, Failure, Reason};
@@ -13,7 +13,7 @@ use crate::kube::{self, Cause, Query, Session};
 use crate::load::absence;
 use crate::load::survey::Survey;
 use crate::model::{Object, ObjectRef, Selector};
-use crate::options::{Absent, DryRun, Global, Named, Objects, Scope, Selection};
+use crate::options::{Absent, Global, Named, Objects, Scope, Selection};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::mtls::{Found, Surroundings};
 use crate::plan::outcome::{Outcome, Row};
@@ -45,12 +45,12 @@ pub async fn edit(
     global: &Global,
     report: &mut Report<'_>,
 ) -> Result<(), Failure> {
-    let (mark, write) = match (task.preview.dry_run, task.preview.is_on()) {
-        (Some(DryRun::Server), _) => (Mark::ServerDryRun, Write::Send(kube::DryRun::Server)),
-        (_, true) => (Mark::ClientDryRun, Write::Nothing),
-        (_, false) => (Mark::Written, Write::Send(kube::DryRun::No)),
+    let mark = report.form_for_cluster(task.preview);
+    let write = match mark {
+        Mark::ServerDryRun => Write::Send(kube::DryRun::Server),
+        Mark::ClientDryRun => Write::Nothing,
+        Mark::Written => Write::Send(kube::DryRun::No),
     };
-    report.form(if task.preview.diff { Answers::Stderr } else { Answers::Stdout }, mark);
     report.usual_namespace(global.object_namespace());
     let place = super::place(session);
     report.ui.status(&place);

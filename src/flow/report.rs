@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::Session;
-use crate::options::{Destination, Format, Loudness, Preview};
+use crate::options::{Destination, DryRun, Format, Loudness, Preview};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::outcome::{Outcome, Row};
 use crate::render::document::Document;
@@ -99,6 +99,17 @@ impl<'u> Report<'u> {
     pub fn form(&mut self, answers: Answers, mark: Mark) {
         self.answers = answers;
         self.mark = mark;
+    }
+
+    /// The same for a run on the cluster, and the mark that it gives.
+    pub fn form_for_cluster(&mut self, preview: Preview) -> Mark {
+        let mark = match (preview.dry_run, preview.is_on()) {
+            (Some(DryRun::Server), _) => Mark::ServerDryRun,
+            (_, true) => Mark::ClientDryRun,
+            (_, false) => Mark::Written,
+        };
+        self.form(if preview.diff { Answers::Stderr } else { Answers::Stdout }, mark);
+        mark
     }
 
     /// The same for a run over manifests: they or their diff have stdout, else the answers have.

@@ -7,7 +7,7 @@ use crate::kube::{Cause, Query, Scope, Session};
 use crate::model::{Kind, Object, kinds};
 use crate::options::Proxies;
 use crate::plan::auto_mtls::Gateways;
-use crate::plan::backend::labels;
+use crate::plan::backend::workload_selector;
 use crate::plan::gateway::PROXY_LABEL;
 use crate::plan::nearest;
 use crate::plan::proxy_name::{ProxyKind, ProxyName};
@@ -156,10 +156,8 @@ async fn whole(session: &Session, workload: Object) -> Result<Proxy, Failure> {
 
 /// The metadata of a workload's pods that are not over; `None` if they may not be listed.
 pub async fn pods(session: &Session, workload: &Object) -> Option<Vec<Value>> {
-    let selector = labels(&workload.value["spec"]["selector"]["matchLabels"]);
-    let selector: Vec<_> = selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
     // An evicted pod lies about until somebody clears it away, and runs no Envoy.
     let living = "status.phase!=Failed,status.phase!=Succeeded".to_owned();
-    let query = Query { metadata_only: true, fields: living, ..Query::labelled(selector.join(",")) };
+    let query = Query { metadata_only: true, fields: living, ..Query::labelled(workload_selector(&workload.value)) };
     session.list_all(&kinds::POD, Scope::Namespace(&workload.reference.namespace), query).await.ok()
 }

@@ -102,6 +102,12 @@ pub fn labels(value: &Value) -> BTreeMap<String, String> {
         .collect()
 }
 
+/// The pods of a Deployment or a `DaemonSet`, as the API server takes a selector.
+pub fn workload_selector(workload: &Value) -> String {
+    let selector = labels(&workload["spec"]["selector"]["matchLabels"]);
+    selector.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
+}
+
 /// What a Service and an Upstream together select: Gloo narrows the Service's endpoints by `spec.kube.selector`.
 /// `None` if the Service selects nothing by itself (its endpoints are made by hand).
 pub fn pod_selector(service: &Value, narrowed: &BTreeMap<String, String>) -> Option<BTreeMap<String, String>> {

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::kube::{Query, Scope, Session};
 use crate::model::{ObjectRef, kinds};
-use crate::plan::backend::labels;
+use crate::plan::backend::workload_selector;
 use crate::plan::rollout::{self, Rollout};
 
 /// Between two looks; rollouts take seconds.
@@ -86,10 +86,8 @@ pub async fn wait(session: &Session, workload: &ObjectRef, patience: Duration, s
 
 /// What stands in the way: the pods' own words, then what the controllers say.
 async fn complaints(session: &Session, workload: &ObjectRef, now: &Value, gave_up: Option<String>) -> Vec<String> {
-    let selector = labels(&now["spec"]["selector"]["matchLabels"]);
-    let selector: Vec<_> = selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
     let scope = Scope::Namespace(&workload.namespace);
-    let mut said = match session.list_all(&kinds::POD, scope, Query::labelled(selector.join(","))).await {
+    let mut said = match session.list_all(&kinds::POD, scope, Query::labelled(workload_selector(now))).await {
         Ok(pods) => pods.iter().flat_map(rollout::complaints).collect(),
         Err(error) => vec![error.into_failure(session).message],
     };

@@ -6,7 +6,7 @@ use crate::error::{Exit, Failure, Reason};
 use crate::kube::{Query, Scope, Session};
 use crate::model::{Object, kinds};
 use crate::plan::advice::{Advice, Code};
-use crate::plan::backend::labels;
+use crate::plan::backend::workload_selector;
 use crate::plan::sidecars::parts::{ISTIO_PROXY, SDS};
 
 /// Where the chart puts Envoy's admin interface.
@@ -26,9 +26,7 @@ pub struct Proof {
 /// A pod without ready sidecars, or an Envoy without the cluster: applied, and not confirmed.
 pub async fn prove(session: &Session, workload: &Object, cluster: &str) -> Result<Proof, Failure> {
     let namespace = &workload.reference.namespace;
-    let selector = labels(&workload.value["spec"]["selector"]["matchLabels"]);
-    let selector: Vec<_> = selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    let query = Query::labelled(selector.join(","));
+    let query = Query::labelled(workload_selector(&workload.value));
     let pods = session.list_all(&kinds::POD, Scope::Namespace(namespace), query).await;
     let pods = pods.map_err(|error| unconfirmed(error.into_failure(session).message))?;
     let living: Vec<_> = pods.iter().filter(|pod| is_living(pod)).collect();

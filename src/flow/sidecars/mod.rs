@@ -10,7 +10,7 @@ use injection::injection;
 use removal::removal;
 
 use super::interrupt::{self, Stop};
-use super::report::{Answers, Report};
+use super::report::Report;
 use super::transact::{Said, Transaction, short};
 use super::{consent, place};
 use crate::apply::transaction::{self, Step};
@@ -26,7 +26,6 @@ use crate::plan::outcome::{Objection, Outcome, Row};
 use crate::plan::rollout;
 use crate::plan::sidecars::{Proxy, TransactionPlan};
 use crate::render::diff;
-use crate::render::text::Mark;
 use crate::verify::sidecars as proof;
 
 /// What is done to one proxy.
@@ -50,12 +49,7 @@ struct Plan {
 /// Why it was not done, and whether what had been done was taken back.
 pub async fn run(task: &Sidecars, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let session = super::open(global, report).await?;
-    let mark = match (task.preview.dry_run, task.preview.is_on()) {
-        (Some(DryRun::Server), _) => Mark::ServerDryRun,
-        (_, true) => Mark::ClientDryRun,
-        (_, false) => Mark::Written,
-    };
-    report.form(if task.preview.diff { Answers::Stderr } else { Answers::Stdout }, mark);
+    report.form_for_cluster(task.preview);
     report.ui.status(&place(&session));
     let proxies = gateways::find(&session, global.object_namespace(), &task.proxies).await?;
     let planned = match &task.act {

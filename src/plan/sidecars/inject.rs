@@ -7,7 +7,7 @@ use super::state::{Extent, Part, State, env, item, proxy_config, state};
 use super::values::{Provenance, Source, Values, same_tag};
 use super::{
     Around, Flags, Proxy, Security, TransactionPlan, bootstrap_name, bootstrap_path, guard, in_container, in_list,
-    objection, of_container, restart,
+    objection, of_container,
 };
 use crate::edit::Edit;
 use crate::edit::bootstrap::{self, Cluster};
@@ -41,16 +41,7 @@ pub fn inject(proxy: &Proxy, flags: &Flags, around: &Around) -> Result<Transacti
     work.change(around.istiods);
     let Work { mut edits, mut notes, .. } = work;
     if edits.is_empty() && (is_rewritten || before.lacks(&Part::FreshPods)) {
-        match around.now {
-            Some(now) => {
-                edits.push(restart(now));
-                notes.push("restarted: Envoy reads its bootstrap once".to_owned());
-            }
-            None => plan.advice.push(
-                Advice::note(Code::Completed, "only the bootstrap changes, and Envoy reads it once")
-                    .hint(format!("kubectl rollout restart {}", proxy.workload.reference)),
-            ),
-        }
+        plan.restart(proxy, around.now, &mut edits, &mut notes);
     }
     if let Some(map) = &proxy.bootstrap {
         plan.push(&map.reference, bootstrap, &[]);

@@ -13,7 +13,7 @@ mod values;
 
 use serde_json::Value;
 
-use super::advice::Advice;
+use super::advice::{Advice, Code};
 use super::istiod::{Choice, Istiod};
 use super::outcome::Objection;
 use crate::edit::Edit;
@@ -129,6 +129,20 @@ impl TransactionPlan {
     /// Whether anything is written.
     pub fn changes(&self) -> bool {
         self.steps.iter().any(|step| !step.edits.is_empty())
+    }
+
+    /// Envoy reads its bootstrap once: where only that changes, the pods start anew; a manifest says how.
+    fn restart(&mut self, proxy: &Proxy, now: Option<&str>, edits: &mut Vec<Edit>, notes: &mut Vec<String>) {
+        match now {
+            Some(now) => {
+                edits.push(restart(now));
+                notes.push("restarted: Envoy reads its bootstrap once".to_owned());
+            }
+            None => self.advice.push(
+                Advice::note(Code::Completed, "only the bootstrap changes, and Envoy reads it once")
+                    .hint(format!("kubectl rollout restart {}", proxy.workload.reference)),
+            ),
+        }
     }
 
     fn push(&mut self, object: &ObjectRef, edits: Vec<Edit>, notes: &[String]) {

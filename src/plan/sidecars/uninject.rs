@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::parts::{ISTIO_PROXY, SDS, volumes};
 use super::state::item;
-use super::{Around, Proxy, TransactionPlan, bootstrap_path, guard, in_list, inject, objection, pod_path, restart};
+use super::{Around, Proxy, TransactionPlan, bootstrap_path, guard, in_list, inject, objection, pod_path};
 use crate::edit::{Edit, bootstrap};
 use crate::model::FieldPath;
 use crate::plan::advice::{Advice, Code};
@@ -32,16 +32,7 @@ pub fn uninject(proxy: &Proxy, around: &Around) -> Result<TransactionPlan, Objec
     }
     let (mut edits, mut notes) = without_sidecars(proxy);
     if edits.is_empty() && is_rewritten {
-        match around.now {
-            Some(now) => {
-                edits.push(restart(now));
-                notes.push("restarted: Envoy reads its bootstrap once".to_owned());
-            }
-            None => plan.advice.push(
-                Advice::note(Code::Completed, "only the bootstrap changes, and Envoy reads it once")
-                    .hint(format!("kubectl rollout restart {}", proxy.workload.reference)),
-            ),
-        }
+        plan.restart(proxy, around.now, &mut edits, &mut notes);
     }
     plan.push(&proxy.workload.reference, edits, &notes);
     if plan.changes() {
