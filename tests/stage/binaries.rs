@@ -44,7 +44,13 @@ const KWOK_FILES: [(&str, &[&str]); 2] = [
             "kustomize/stage/pod/fast/pod-delete.yaml",
         ],
     ),
-    ("kwok-crds.yaml", &["kustomize/crd/bases/kwok.x-k8s.io_clusterportforwards.yaml"]),
+    (
+        "kwok-crds.yaml",
+        &[
+            "kustomize/crd/bases/kwok.x-k8s.io_clusterlogs.yaml",
+            "kustomize/crd/bases/kwok.x-k8s.io_clusterportforwards.yaml",
+        ],
+    ),
 ];
 
 /// Where the programs and kwok's files are.

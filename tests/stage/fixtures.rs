@@ -5,6 +5,7 @@ use anyhow::Result;
 use super::plane::Plane;
 
 const GLOO_CRDS: &str = include_str!("../fixtures/crds/gloo.yaml");
+const GATEWAY_API_CRDS: &str = include_str!("../fixtures/crds/gateway-api.yaml");
 const ISTIO_CRDS: &str = include_str!("../fixtures/crds/istio.yaml");
 const ISTIO: &str = include_str!("../fixtures/istio.yaml");
 const GLOO: &str = include_str!("../fixtures/gloo.yaml");
@@ -20,7 +21,7 @@ impl Plane {
     /// The whole guide: definitions, Istio, Gloo in `gloo-system`, backends in `default`. Everything
     /// else here needs it done once.
     pub fn install_guide(&self) -> Result<()> {
-        for manifests in [GLOO_CRDS, ISTIO_CRDS, ISTIO, GLOO, APPS, UPSTREAMS, ROUTING] {
+        for manifests in [GLOO_CRDS, GATEWAY_API_CRDS, ISTIO_CRDS, ISTIO, GLOO, APPS, UPSTREAMS, ROUTING] {
             self.api().apply(manifests)?;
         }
         ["istio-system", GLOO_NAMESPACE, APPS_NAMESPACE]

@@ -128,7 +128,7 @@ impl<'a> Starting<'a> {
             &[
                 kubeconfig,
                 format!("--config={}", binaries.path("kwok-stages.yaml").display()),
-                "--enable-crds=ClusterPortForward".into(),
+                "--enable-crds=ClusterPortForward,ClusterLogs".into(),
                 "--manage-all-nodes".into(),
                 format!("--node-ip={}", self.kubelet.ip()),
                 format!("--node-port={}", self.kubelet.port()),
