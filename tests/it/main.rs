@@ -23,6 +23,7 @@ mod mtls;
 mod properties;
 mod proxy_address;
 mod proxy_plane;
+mod stage_injector;
 mod stage_self;
 mod upgrade_values;
 mod values_limits;

@@ -17,6 +17,7 @@ mod binaries;
 mod fixtures;
 mod forward;
 mod helm;
+mod injector;
 mod launch;
 mod parts;
 mod plane;
@@ -28,6 +29,7 @@ pub use api::{StageApi, client, documents, has_condition};
 pub use audit::Request;
 pub use binaries::{Binaries, announce, kubernetes_version};
 pub use helm::helm;
+pub use injector::{Injector, Revision, Sidecar, injected_by};
 pub use parts::wait_for;
 pub use plane::{Options, Plane};
 
