@@ -163,7 +163,7 @@ impl<'s> Survey<'s> {
         let peer = match wants.peer {
             false => Peer::Unseen,
             true => match self.policies().await {
-                Ok(Policies { all, root_namespace }) => {
+                Ok(peer::Policies { all, root_namespace }) => {
                     let port = backend::target_port(&there, port);
                     peer::of_pods(all, root_namespace, &service.namespace, &pods, port)
                 }
@@ -225,7 +225,7 @@ impl<'s> Survey<'s> {
     }
 
     /// Every policy of the mesh, and the namespace whose policies are the mesh's own.
-    async fn policies(&self) -> Result<&Policies, &Unread> {
+    pub async fn policies(&self) -> Result<peer::Policies<'_>, &Unread> {
         let read = async || {
             let at_hand = Query { freshness: Freshness::AtHand, ..Query::default() };
             let all = match self.session.list_all(&kinds::PEER_AUTHENTICATION, Scope::All, at_hand.clone()).await {
@@ -244,7 +244,8 @@ impl<'s> Survey<'s> {
             let root_namespace = peer::root_namespace(&maps).unwrap_or_else(|| ROOT_NAMESPACE.to_owned());
             Ok(Policies { all, root_namespace })
         };
-        self.policies.get_or_init(read).await.as_ref()
+        let Policies { all, root_namespace } = self.policies.get_or_init(read).await.as_ref()?;
+        Ok(peer::Policies { all, root_namespace })
     }
 
     fn unread(&self, error: ApiError) -> Unread {

@@ -1,0 +1,377 @@
+//! The mode that holds for a workload's port, and who says so.
+//!
+//! Istio's order (its authentication concepts and `ComposePeerAuthentication`): the mesh's policy, then the
+//! namespace's, then the one that selects the workload, then that one's mode of the port. `UNSET` asks the wider one,
+//! and PERMISSIVE holds where nobody says anything. Of several at one level the oldest is read and the others are not,
+//! even where the oldest says `UNSET`. A selector in the root namespace selects nothing.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::plan::backend::{labels, selects};
+
+/// What a sidecar takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Mutual TLS alone.
+    Strict,
+    /// Mutual TLS and plaintext.
+    Permissive,
+    /// Plaintext alone.
+    Disable,
+}
+
+impl Mode {
+    /// As a policy spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Strict => "STRICT",
+            Self::Permissive => "PERMISSIVE",
+            Self::Disable => "DISABLE",
+        }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// How wide a policy is, the widest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    Mesh,
+    Namespace,
+    Workload,
+    Port,
+}
+
+impl Level {
+    /// `mesh`
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mesh => "mesh",
+            Self::Namespace => "namespace",
+            Self::Workload => "workload",
+            Self::Port => "port",
+        }
+    }
+}
+
+/// A policy by its namespace and name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyRef {
+    pub namespace: String,
+    pub name: String,
+}
+
+impl PolicyRef {
+    fn of(policy: &Value) -> Self {
+        let text = |key: &str| policy["metadata"][key].as_str().unwrap_or_default().to_owned();
+        Self { namespace: text("namespace"), name: text("name") }
+    }
+}
+
+impl fmt::Display for PolicyRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// What one level says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    pub level: Level,
+    pub policy: PolicyRef,
+    /// `None`: `UNSET`, the wider level is asked.
+    pub mode: Option<Mode>,
+    /// Policies of the same level that are not read, because this one is older.
+    pub shadowed: Vec<PolicyRef>,
+}
+
+/// `istio-system/test, mesh`
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {}", self.policy, self.level.name())
+    }
+}
+
+/// The mode that holds, and every level that has a policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Effective {
+    pub mode: Mode,
+    /// The widest first; empty: no policy at all, and the mode is Istio's default.
+    pub chain: Vec<Source>,
+}
+
+impl Effective {
+    fn of(chain: Vec<Source>) -> Self {
+        let mode = chain.iter().rev().find_map(|source| source.mode).unwrap_or(Mode::Permissive);
+        Self { mode, chain }
+    }
+
+    /// Who sets the mode; `None`: nobody does, and it is Istio's default.
+    pub fn set_by(&self) -> Option<&Source> {
+        self.chain.iter().rev().find(|source| source.mode.is_some())
+    }
+
+    /// Whether plaintext is not taken.
+    pub fn is_strict(&self) -> bool {
+        self.mode == Mode::Strict
+    }
+}
+
+/// Every `PeerAuthentication` there is, and the namespace whose policies are the mesh's.
+#[derive(Debug, Clone, Copy)]
+pub struct Policies<'p> {
+    pub all: &'p [Value],
+    pub root_namespace: &'p str,
+}
+
+impl Policies<'_> {
+    /// What holds where no narrower policy is.
+    pub fn of_mesh(&self) -> Effective {
+        Effective::of(self.mesh().into_iter().collect())
+    }
+
+    /// What holds in the namespace for workloads that no policy selects.
+    pub fn of_namespace(&self, namespace: &str) -> Effective {
+        Effective::of(self.whole(namespace))
+    }
+
+    /// What holds for a workload's pods with these labels. Without a port, the ports have their say left out:
+    /// [`Self::ports`] tells which have one.
+    pub fn of_workload(&self, namespace: &str, pod_labels: &Value, port: Option<u64>) -> Effective {
+        let mut chain = self.whole(namespace);
+        if let Some((policy, source)) = self.selecting(namespace, pod_labels) {
+            let of_port = port.and_then(|port| {
+                let mtls = policy["spec"]["portLevelMtls"].get(port.to_string())?;
+                let shadowed = Vec::new();
+                Some(Source { level: Level::Port, policy: source.policy.clone(), mode: mode(mtls), shadowed })
+            });
+            chain.push(source);
+            chain.extend(of_port);
+        }
+        Effective::of(chain)
+    }
+
+    /// The pods' ports that have a mode of their own, by the policy that selects these labels.
+    pub fn ports(&self, namespace: &str, pod_labels: &Value) -> BTreeMap<u64, Effective> {
+        let selecting = self.selecting(namespace, pod_labels);
+        let ports = selecting.iter().flat_map(|(policy, _)| port_modes(policy).into_keys());
+        ports.map(|port| (port, self.of_workload(namespace, pod_labels, Some(port)))).collect()
+    }
+
+    /// The policies of this namespace alone that select nothing narrower, the one that is read first.
+    pub fn without_selector(&self, namespace: &str) -> Vec<&Value> {
+        self.oldest_first(namespace, |selector| selector.is_empty())
+    }
+
+    /// The policies of this namespace that select pods with these labels, the one that is read first.
+    pub fn with_selector(&self, namespace: &str, pod_labels: &Value) -> Vec<&Value> {
+        if namespace == self.root_namespace {
+            return Vec::new();
+        }
+        self.oldest_first(namespace, |selector| !selector.is_empty() && selects(selector, pod_labels))
+    }
+
+    fn mesh(&self) -> Option<Source> {
+        source(Level::Mesh, &self.without_selector(self.root_namespace))
+    }
+
+    /// The mesh's policy and the namespace's; in the root namespace they are one.
+    fn whole(&self, namespace: &str) -> Vec<Source> {
+        let mut chain: Vec<_> = self.mesh().into_iter().collect();
+        if namespace != self.root_namespace {
+            chain.extend(source(Level::Namespace, &self.without_selector(namespace)));
+        }
+        chain
+    }
+
+    fn selecting(&self, namespace: &str, pod_labels: &Value) -> Option<(&Value, Source)> {
+        let policies = self.with_selector(namespace, pod_labels);
+        Some((policies.first()?, source(Level::Workload, &policies)?))
+    }
+
+    /// Seconds are all that a creation time has, so names decide between those of one second, as in Istio.
+    fn oldest_first(&self, namespace: &str, wanted: impl Fn(&BTreeMap<String, String>) -> bool) -> Vec<&Value> {
+        let mut found: Vec<_> = self
+            .all
+            .iter()
+            .filter(|policy| policy["metadata"]["namespace"] == *namespace && wanted(&selector(policy)))
+            .collect();
+        found.sort_by_key(|policy| {
+            let text = |key: &str| policy["metadata"][key].as_str().unwrap_or_default();
+            (text("creationTimestamp"), text("name"))
+        });
+        found
+    }
+}
+
+/// The labels that a policy selects pods by; empty: it is its namespace's.
+pub fn selector(policy: &Value) -> BTreeMap<String, String> {
+    labels(&policy["spec"]["selector"]["matchLabels"])
+}
+
+/// The mode that a policy sets, if it sets one: `UNSET`, like a word that Istio does not know, sets none.
+pub fn mode(mtls: &Value) -> Option<Mode> {
+    [Mode::Strict, Mode::Permissive, Mode::Disable].into_iter().find(|mode| mtls["mode"] == mode.name())
+}
+
+/// The ports that a policy names, with their modes.
+pub fn port_modes(policy: &Value) -> BTreeMap<u64, Option<Mode>> {
+    let ports = policy["spec"]["portLevelMtls"].as_object().into_iter().flatten();
+    ports.filter_map(|(port, mtls)| Some((port.parse().ok()?, mode(mtls)))).collect()
+}
+
+fn source(level: Level, oldest_first: &[&Value]) -> Option<Source> {
+    let (policy, shadowed) = oldest_first.split_first()?;
+    Some(Source {
+        level,
+        policy: PolicyRef::of(policy),
+        mode: mode(&policy["spec"]["mtls"]),
+        shadowed: shadowed.iter().map(|policy| PolicyRef::of(policy)).collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// `namespace/name @year selector mode port=mode`
+    fn policy(text: &str) -> Value {
+        let words: Vec<_> = text.split(' ').collect();
+        let (namespace, name) = words[0].split_once('/').unwrap();
+        let mut policy = json!({"metadata": {"namespace": namespace, "name": name}, "spec": {}});
+        for word in &words[1..] {
+            match word.split_once('=') {
+                Some((port, mode)) if port.parse::<u16>().is_ok() => {
+                    policy["spec"]["portLevelMtls"][port]["mode"] = json!(mode);
+                }
+                Some((key, value)) => policy["spec"]["selector"]["matchLabels"][key] = json!(value),
+                None => match word.strip_prefix('@') {
+                    Some(year) => {
+                        policy["metadata"]["creationTimestamp"] = json!(format!("{year}-01-01T00:00:00Z"));
+                    }
+                    None => policy["spec"]["mtls"]["mode"] = json!(word),
+                },
+            }
+        }
+        policy
+    }
+
+    fn shown(effective: &Effective) -> String {
+        let chain = effective.chain.iter().map(|source| {
+            let mode = source.mode.map_or("UNSET", Mode::name);
+            let shadowed: Vec<_> = source.shadowed.iter().map(|policy| format!(" not {policy}")).collect();
+            format!("{} {} {mode}{}", source.level.name(), source.policy, shadowed.concat())
+        });
+        let chain: Vec<_> = chain.collect();
+        format!("{}: {}", effective.mode, chain.join(", "))
+    }
+
+    #[track_caller]
+    fn holds(policies: &[&str], wanted: &str) {
+        let all: Vec<_> = policies.iter().map(|text| policy(text)).collect();
+        let policies = Policies { all: &all, root_namespace: "istio-system" };
+        assert_eq!(shown(&policies.of_workload("shop", &json!({"app": "a", "tier": "web"}), Some(8080))), wanted);
+    }
+
+    #[test]
+    fn the_narrowest_level_that_sets_a_mode_holds() {
+        holds(&[], "PERMISSIVE: ");
+        holds(&["istio-system/m STRICT"], "STRICT: mesh istio-system/m STRICT");
+        holds(
+            &["istio-system/m STRICT", "shop/n PERMISSIVE"],
+            "PERMISSIVE: mesh istio-system/m STRICT, namespace shop/n PERMISSIVE",
+        );
+        holds(
+            &["shop/n PERMISSIVE", "shop/w app=a STRICT"],
+            "STRICT: namespace shop/n PERMISSIVE, workload shop/w STRICT",
+        );
+        holds(
+            &["shop/n STRICT", "shop/w app=a STRICT 8080=DISABLE"],
+            "DISABLE: namespace shop/n STRICT, workload shop/w STRICT, port shop/w DISABLE",
+        );
+        holds(&["shop/w app=a PERMISSIVE 8080=STRICT"], "STRICT: workload shop/w PERMISSIVE, port shop/w STRICT");
+    }
+
+    #[test]
+    fn unset_asks_the_wider_level_at_every_level() {
+        holds(&["istio-system/m"], "PERMISSIVE: mesh istio-system/m UNSET");
+        holds(&["istio-system/m STRICT", "shop/n UNSET"], "STRICT: mesh istio-system/m STRICT, namespace shop/n UNSET");
+        holds(
+            &["istio-system/m STRICT", "shop/w app=a 8080=UNSET"],
+            "STRICT: mesh istio-system/m STRICT, workload shop/w UNSET, port shop/w UNSET",
+        );
+        holds(&["shop/n STRICT", "shop/w app=a NONSENSE"], "STRICT: namespace shop/n STRICT, workload shop/w UNSET");
+    }
+
+    #[test]
+    fn the_oldest_of_a_level_is_read_even_where_it_sets_nothing() {
+        holds(
+            &["shop/b @2024 STRICT", "shop/c @2023 PERMISSIVE", "shop/a @2025 STRICT"],
+            "PERMISSIVE: namespace shop/c PERMISSIVE not shop/b not shop/a",
+        );
+        holds(
+            &["istio-system/b @2024 STRICT", "istio-system/a @2023 UNSET"],
+            "PERMISSIVE: mesh istio-system/a UNSET not istio-system/b",
+        );
+        holds(
+            &["shop/w @2024 app=a STRICT", "shop/v @2023 tier=web PERMISSIVE 8080=STRICT"],
+            "STRICT: workload shop/v PERMISSIVE not shop/w, port shop/v STRICT",
+        );
+        holds(
+            &["shop/b @2024 STRICT", "shop/a @2024 PERMISSIVE"],
+            "PERMISSIVE: namespace shop/a PERMISSIVE not shop/b",
+        );
+    }
+
+    #[test]
+    fn a_policy_says_nothing_of_other_namespaces_workloads_and_ports() {
+        holds(&["other/n STRICT", "other/w app=a STRICT"], "PERMISSIVE: ");
+        holds(&["shop/w app=b STRICT", "shop/v app=a,tier=api"], "PERMISSIVE: ");
+        holds(&["shop/w app=a tier=api STRICT"], "PERMISSIVE: ");
+        holds(&["shop/w app=a PERMISSIVE 9090=STRICT"], "PERMISSIVE: workload shop/w PERMISSIVE");
+    }
+
+    #[test]
+    fn ports_are_read_only_where_a_workload_is_selected() {
+        holds(&["shop/n PERMISSIVE 8080=STRICT"], "PERMISSIVE: namespace shop/n PERMISSIVE");
+        holds(&["istio-system/m PERMISSIVE 8080=STRICT"], "PERMISSIVE: mesh istio-system/m PERMISSIVE");
+    }
+
+    #[test]
+    fn in_the_root_namespace_there_is_one_level_and_no_selector() {
+        let all = [policy("istio-system/m @2024 STRICT"), policy("istio-system/w @2023 app=a PERMISSIVE")];
+        let policies = Policies { all: &all, root_namespace: "istio-system" };
+        let labels = json!({"app": "a"});
+        let wanted = "STRICT: mesh istio-system/m STRICT";
+        assert_eq!(shown(&policies.of_workload("istio-system", &labels, None)), wanted);
+        assert_eq!(shown(&policies.of_namespace("istio-system")), wanted);
+        assert_eq!(shown(&policies.of_namespace("shop")), wanted);
+        assert_eq!(shown(&policies.of_mesh()), wanted);
+        let elsewhere = Policies { all: &all, root_namespace: "mesh" };
+        assert_eq!(
+            shown(&elsewhere.of_workload("istio-system", &labels, None)),
+            "PERMISSIVE: namespace istio-system/m STRICT, workload istio-system/w PERMISSIVE"
+        );
+    }
+
+    #[test]
+    fn ports_with_a_mode_of_their_own_are_told() {
+        let all = [policy("shop/n STRICT"), policy("shop/w app=a 8080=DISABLE 9090=UNSET")];
+        let policies = Policies { all: &all, root_namespace: "istio-system" };
+        let ports = policies.ports("shop", &json!({"app": "a"}));
+        let modes: Vec<_> = ports.iter().map(|(port, effective)| (*port, effective.mode)).collect();
+        assert_eq!(modes, [(8080, Mode::Disable), (9090, Mode::Strict)]);
+        let by = ports[&9090].set_by().unwrap();
+        assert_eq!((by.level, by.policy.to_string().as_str()), (Level::Namespace, "shop/n"));
+        assert!(policies.ports("shop", &json!({"app": "b"})).is_empty());
+    }
+}
