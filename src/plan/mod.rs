@@ -5,6 +5,7 @@ pub mod advice;
 pub mod auto_mtls;
 pub mod backend;
 pub mod dangling;
+pub mod destinations;
 pub mod gateway;
 pub mod image;
 pub mod inverse;

@@ -1,0 +1,406 @@
+//! Where routes lead: every destination that an object with routes names, and where in the object.
+//!
+//! Only what is written there is read; nothing is matched, followed or looked up. Gloo's routes are those of
+//! `VirtualService` (`spec.virtualHost.routes`) and `RouteTable` (`spec.routes`), weighted sets those of `UpstreamGroup`,
+//! connections without HTTP those of a `Gateway`'s `tcpHosts`; of the Kubernetes Gateway API, `HTTPRoute`.
+
+use serde_json::Value;
+
+use super::backend::ServiceRef;
+use crate::model::{FieldPath, Object, ObjectRef, Segment, kinds};
+
+/// One destination.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Destination {
+    /// The object that names it.
+    pub from: ObjectRef,
+    /// Where: `spec.virtualHost.routes[0].routeAction.single`.
+    pub path: FieldPath,
+    /// The route it belongs to: `spec.virtualHost.routes[0]`; a `tcpHosts` item, an `HTTPRoute`'s rule. `None` in an
+    /// `UpstreamGroup`, which has no routes.
+    pub route: Option<FieldPath>,
+    pub target: Target,
+    /// Of several, how much of the traffic: as it is written.
+    pub weight: Option<u64>,
+    pub part: Part,
+}
+
+/// Which requests reach a destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Those that the route matches.
+    Request,
+    /// A copy of them, whose answer nobody waits for.
+    Mirror,
+}
+
+/// Where it leads.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Target {
+    /// An Upstream; the namespace is empty where it is left out.
+    Upstream { namespace: String, name: String },
+    /// A Service, without an Upstream in between: nothing can be set on it.
+    Kube { service: ServiceRef, port: Option<u64> },
+    /// A Consul service.
+    Consul { service: String },
+    /// An `UpstreamGroup`; the namespace is empty where it is left out.
+    UpstreamGroup { namespace: String, name: String },
+    /// The cluster that this header of the request names.
+    ClusterHeader { header: String },
+    /// The cluster that the connection's server name is.
+    ForwardSni,
+    /// Gloo itself answers with another address.
+    Redirect,
+    /// Gloo itself answers.
+    DirectResponse,
+    /// A `RouteTable`; the namespace is empty where it is left out.
+    RouteTable { namespace: String, name: String },
+    /// The `RouteTable`s that this selector selects: `delegateAction.selector` as it is written.
+    Selected { selector: Value },
+    /// Something that is not known here, by the key it is written under.
+    Other { key: String },
+}
+
+/// Every destination in the object, in the order of its text; none where it is of a kind without routes.
+pub fn of(object: &Object) -> Vec<Destination> {
+    let mut reader = Reader { object, found: Vec::new() };
+    let kind = object.reference.kind;
+    if *kind == kinds::VIRTUAL_SERVICE {
+        reader.routes(&FieldPath::keys(&["spec", "virtualHost", "routes"]));
+    } else if *kind == kinds::ROUTE_TABLE {
+        reader.routes(&FieldPath::keys(&["spec", "routes"]));
+    } else if *kind == kinds::UPSTREAM_GROUP {
+        reader.weighted(&FieldPath::keys(&["spec", "destinations"]), None);
+    } else if *kind == kinds::GATEWAY {
+        reader.tcp_hosts(&FieldPath::keys(&["spec", "tcpGateway", "tcpHosts"]));
+        for matched in reader.items(&FieldPath::keys(&["spec", "hybridGateway", "matchedGateways"])) {
+            reader.tcp_hosts(&matched.join(&FieldPath::keys(&["tcpGateway", "tcpHosts"])));
+        }
+    } else if *kind == kinds::HTTP_ROUTE {
+        reader.rules(&FieldPath::keys(&["spec", "rules"]));
+    }
+    reader.found
+}
+
+struct Reader<'o> {
+    object: &'o Object,
+    found: Vec<Destination>,
+}
+
+impl Reader<'_> {
+    /// `spec.virtualHost.routes` and `spec.routes`, whose actions exclude each other.
+    fn routes(&mut self, list: &FieldPath) {
+        for route in self.items(list) {
+            for (key, action) in self.members(&route) {
+                match key.as_str() {
+                    "routeAction" => self.route_action(&action, &route),
+                    "redirectAction" => self.push(action, Some(&route), Target::Redirect),
+                    "directResponseAction" => self.push(action, Some(&route), Target::DirectResponse),
+                    "delegateAction" => {
+                        let target = delegate(self.at(&action));
+                        self.push(action, Some(&route), target);
+                    }
+                    "graphqlApiRef" => self.push(action, Some(&route), Target::Other { key }),
+                    _ => {}
+                }
+            }
+            self.mirror(&route);
+        }
+    }
+
+    /// One of `single`, `multi`, `upstreamGroup`, `clusterHeader`, `dynamicForwardProxy`.
+    fn route_action(&mut self, action: &FieldPath, route: &FieldPath) {
+        for (key, path) in self.members(action) {
+            match key.as_str() {
+                "single" => {
+                    let target = destination(self.at(&path));
+                    self.push(path, Some(route), target);
+                }
+                "multi" => self.weighted(&path.then(Segment::Key("destinations".into())), Some(route)),
+                "upstreamGroup" => {
+                    let (namespace, name) = reference(self.at(&path));
+                    self.push(path, Some(route), Target::UpstreamGroup { namespace, name });
+                }
+                "clusterHeader" => {
+                    let header = self.at(&path).as_str().unwrap_or_default().to_owned();
+                    self.push(path, Some(route), Target::ClusterHeader { header });
+                }
+                "forwardSniClusterName" => self.push(path, Some(route), Target::ForwardSni),
+                _ => self.push(path, Some(route), Target::Other { key }),
+            }
+        }
+    }
+
+    /// `options.shadowing.upstream`: the requests go there as well.
+    fn mirror(&mut self, route: &FieldPath) {
+        let path = route.join(&FieldPath::keys(&["options", "shadowing", "upstream"]));
+        if path.get(&self.object.value).is_some() {
+            let (namespace, name) = reference(self.at(&path));
+            self.push(path, Some(route), Target::Upstream { namespace, name });
+            self.last_is_a_mirror();
+        }
+    }
+
+    /// Items of the form `{destination, weight}`.
+    fn weighted(&mut self, list: &FieldPath, route: Option<&FieldPath>) {
+        for item in self.items(list) {
+            let weight = self.at(&item)["weight"].as_u64();
+            let path = item.then(Segment::Key("destination".into()));
+            let target = destination(self.at(&path));
+            self.push(path, route, target);
+            self.last_weighs(weight);
+        }
+    }
+
+    fn tcp_hosts(&mut self, list: &FieldPath) {
+        for host in self.items(list) {
+            self.route_action(&host.then(Segment::Key("destination".into())), &host);
+        }
+    }
+
+    /// An `HTTPRoute`: Services and Upstreams side by side, and `RequestMirror` among the filters.
+    fn rules(&mut self, list: &FieldPath) {
+        for rule in self.items(list) {
+            for path in self.items(&rule.then(Segment::Key("backendRefs".into()))) {
+                let weight = self.at(&path)["weight"].as_u64();
+                let target = backend_ref(self.at(&path), &self.object.reference.namespace);
+                self.push(path, Some(&rule), target);
+                self.last_weighs(weight);
+            }
+            for filter in self.items(&rule.then(Segment::Key("filters".into()))) {
+                let path = filter.join(&FieldPath::keys(&["requestMirror", "backendRef"]));
+                if path.get(&self.object.value).is_some() {
+                    let target = backend_ref(self.at(&path), &self.object.reference.namespace);
+                    self.push(path, Some(&rule), target);
+                    self.last_is_a_mirror();
+                } else if self.at(&filter)["requestRedirect"].is_object() {
+                    self.push(filter, Some(&rule), Target::Redirect);
+                }
+            }
+        }
+    }
+
+    fn at(&self, path: &FieldPath) -> &Value {
+        path.get(&self.object.value).unwrap_or(&Value::Null)
+    }
+
+    fn items(&self, list: &FieldPath) -> Vec<FieldPath> {
+        let length = self.at(list).as_array().map_or(0, Vec::len);
+        (0..length).map(|index| list.then(Segment::Index(index))).collect()
+    }
+
+    fn members(&self, path: &FieldPath) -> Vec<(String, FieldPath)> {
+        let members = self.at(path).as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+        members.map(|(key, _)| (key.clone(), path.then(Segment::Key(key.clone())))).collect()
+    }
+
+    fn push(&mut self, path: FieldPath, route: Option<&FieldPath>, target: Target) {
+        let from = self.object.reference.clone();
+        let part = Part::Request;
+        self.found.push(Destination { from, path, route: route.cloned(), target, weight: None, part });
+    }
+
+    fn last_weighs(&mut self, weight: Option<u64>) {
+        self.found.last_mut().expect("a destination was pushed").weight = weight;
+    }
+
+    fn last_is_a_mirror(&mut self) {
+        self.found.last_mut().expect("a destination was pushed").part = Part::Mirror;
+    }
+}
+
+fn text(value: &Value, key: &str) -> String {
+    value[key].as_str().unwrap_or_default().to_owned()
+}
+
+fn reference(value: &Value) -> (String, String) {
+    (text(value, "namespace"), text(value, "name"))
+}
+
+/// One of `upstream`, `kube`, `consul`.
+fn destination(value: &Value) -> Target {
+    if value["upstream"].is_object() {
+        let (namespace, name) = reference(&value["upstream"]);
+        return Target::Upstream { namespace, name };
+    }
+    if value["kube"].is_object() {
+        let (namespace, name) = reference(&value["kube"]["ref"]);
+        return Target::Kube { service: ServiceRef { namespace, name }, port: value["kube"]["port"].as_u64() };
+    }
+    if value["consul"].is_object() {
+        return Target::Consul { service: text(&value["consul"], "serviceName") };
+    }
+    let key = value.as_object().and_then(|map| map.keys().next()).cloned().unwrap_or_default();
+    Target::Other { key }
+}
+
+/// `ref`, `selector`, or the older form with `name` and `namespace` at once below the action.
+fn delegate(action: &Value) -> Target {
+    if action["selector"].is_object() {
+        return Target::Selected { selector: action["selector"].clone() };
+    }
+    let (namespace, name) = reference(if action["ref"].is_object() { &action["ref"] } else { action });
+    Target::RouteTable { namespace, name }
+}
+
+/// A Service unless it says otherwise, in the route's own namespace unless it says otherwise.
+fn backend_ref(value: &Value, own_namespace: &str) -> Target {
+    let name = text(value, "name");
+    let namespace = value["namespace"].as_str().unwrap_or(own_namespace).to_owned();
+    match (value["group"].as_str().unwrap_or_default(), value["kind"].as_str().unwrap_or("Service")) {
+        ("" | "core", "Service") => {
+            Target::Kube { service: ServiceRef { namespace, name }, port: value["port"].as_u64() }
+        }
+        ("gloo.solo.io", "Upstream") => Target::Upstream { namespace, name },
+        (_, kind) => Target::Other { key: kind.to_owned() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Kind;
+
+    /// Each destination as `path -> target`, without the `spec.` that all paths begin with.
+    #[track_caller]
+    fn leads(kind: &'static Kind, spec: &str, wanted: &[&str]) {
+        let text = format!("metadata: {{name: it, namespace: shop}}\nspec:\n{spec}");
+        let object = Object::new(kind, crate::yaml::parse(&text).unwrap());
+        let shown: Vec<_> = of(&object)
+            .iter()
+            .map(|it| {
+                assert_eq!(it.from, object.reference);
+                let weight = it.weight.map(|weight| format!(" {weight}")).unwrap_or_default();
+                let mirror = if it.part == Part::Mirror { " mirror" } else { "" };
+                let path = it.path.to_string();
+                format!("{} -> {:?}{weight}{mirror}", path.trim_start_matches("spec."), it.target)
+            })
+            .map(|line| line.replace("\"", ""))
+            .collect();
+        assert_eq!(shown, wanted);
+    }
+
+    #[test]
+    fn a_virtual_service_leads_to_upstreams_services_groups_and_other_route_tables() {
+        leads(
+            &kinds::VIRTUAL_SERVICE,
+            "  virtualHost:
+    domains: ['*']
+    routes:
+    - matchers: [{prefix: /a}]
+      routeAction: {single: {upstream: {name: u, namespace: gloo-system}}}
+    - routeAction:
+        multi:
+          destinations:
+          - {weight: 9, destination: {kube: {ref: {name: s, namespace: shop}, port: 80}}}
+          - {weight: 1, destination: {consul: {serviceName: c}}}
+    - routeAction: {upstreamGroup: {name: g, namespace: shop}}
+    - routeAction: {clusterHeader: x-cluster}
+    - delegateAction: {ref: {name: r, namespace: shop}}
+    - delegateAction: {name: old, namespace: shop}
+    - delegateAction: {selector: {labels: {team: a}}}
+",
+            &[
+                "virtualHost.routes[0].routeAction.single -> Upstream { namespace: gloo-system, name: u }",
+                "virtualHost.routes[1].routeAction.multi.destinations[0].destination -> Kube { service: ServiceRef { namespace: shop, name: s }, port: Some(80) } 9",
+                "virtualHost.routes[1].routeAction.multi.destinations[1].destination -> Consul { service: c } 1",
+                "virtualHost.routes[2].routeAction.upstreamGroup -> UpstreamGroup { namespace: shop, name: g }",
+                "virtualHost.routes[3].routeAction.clusterHeader -> ClusterHeader { header: x-cluster }",
+                "virtualHost.routes[4].delegateAction -> RouteTable { namespace: shop, name: r }",
+                "virtualHost.routes[5].delegateAction -> RouteTable { namespace: shop, name: old }",
+                "virtualHost.routes[6].delegateAction -> Selected { selector: Object {labels: Object {team: String(a)}} }",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_route_table_may_answer_itself_and_mirror() {
+        leads(
+            &kinds::ROUTE_TABLE,
+            "  routes:
+  - redirectAction: {hostRedirect: other.example}
+  - directResponseAction: {status: 404}
+  - routeAction: {single: {upstream: {name: u}}}
+    options: {shadowing: {upstream: {name: m, namespace: gloo-system}, percentage: 50}}
+  - graphqlApiRef: {name: q}
+  - routeAction: {dynamicForwardProxy: {}}
+",
+            &[
+                "routes[0].redirectAction -> Redirect",
+                "routes[1].directResponseAction -> DirectResponse",
+                "routes[2].routeAction.single -> Upstream { namespace: , name: u }",
+                "routes[2].options.shadowing.upstream -> Upstream { namespace: gloo-system, name: m } mirror",
+                "routes[3].graphqlApiRef -> Other { key: graphqlApiRef }",
+                "routes[4].routeAction.dynamicForwardProxy -> Other { key: dynamicForwardProxy }",
+            ],
+        );
+    }
+
+    #[test]
+    fn an_upstream_group_has_weights_and_no_routes() {
+        leads(
+            &kinds::UPSTREAM_GROUP,
+            "  destinations:
+  - {destination: {upstream: {name: a, namespace: ns}}, weight: 3}
+  - {destination: {kube: {ref: {name: s, namespace: ns}}}}
+",
+            &[
+                "destinations[0].destination -> Upstream { namespace: ns, name: a } 3",
+                "destinations[1].destination -> Kube { service: ServiceRef { namespace: ns, name: s }, port: None }",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_gateway_without_http_has_destinations_of_its_own() {
+        leads(
+            &kinds::GATEWAY,
+            "  bindPort: 8000
+  tcpGateway:
+    tcpHosts:
+    - {name: a, destination: {single: {upstream: {name: u, namespace: ns}}}}
+    - {name: b, destination: {forwardSniClusterName: {}}}
+",
+            &[
+                "tcpGateway.tcpHosts[0].destination.single -> Upstream { namespace: ns, name: u }",
+                "tcpGateway.tcpHosts[1].destination.forwardSniClusterName -> ForwardSni",
+            ],
+        );
+        leads(&kinds::GATEWAY, "  httpGateway: {}\n", &[]);
+    }
+
+    #[test]
+    fn an_http_route_names_services_of_its_own_namespace_and_upstreams() {
+        leads(
+            &kinds::HTTP_ROUTE,
+            "  rules:
+  - backendRefs:
+    - {name: s, port: 8000, weight: 90}
+    - {name: u, namespace: gloo-system, kind: Upstream, group: gloo.solo.io}
+    filters:
+    - {type: RequestMirror, requestMirror: {backendRef: {name: m, port: 80}}}
+  - filters:
+    - {type: RequestRedirect, requestRedirect: {scheme: https}}
+",
+            &[
+                "rules[0].backendRefs[0] -> Kube { service: ServiceRef { namespace: shop, name: s }, port: Some(8000) } 90",
+                "rules[0].backendRefs[1] -> Upstream { namespace: gloo-system, name: u }",
+                "rules[0].filters[0].requestMirror.backendRef -> Kube { service: ServiceRef { namespace: shop, name: m }, port: Some(80) } mirror",
+                "rules[1].filters[0] -> Redirect",
+            ],
+        );
+    }
+
+    #[test]
+    fn what_is_not_as_it_should_be_leads_nowhere_and_breaks_nothing() {
+        for spec in ["  routes: 3\n", "  routes: [3, null]\n", "  routes: [{routeAction: null}]\n", "  x: y\n"] {
+            leads(&kinds::ROUTE_TABLE, spec, &[]);
+        }
+        leads(
+            &kinds::ROUTE_TABLE,
+            "  routes: [{routeAction: {single: {}}}]\n",
+            &["routes[0].routeAction.single -> Other { key:  }"],
+        );
+        leads(&kinds::UPSTREAM, "  routes: [{redirectAction: {}}]\n", &[]);
+    }
+}
