@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::edit::{Edit, json, patch};
+use serde_json::Value;
+
+use crate::edit::{Edit, Op, json, patch};
 use crate::error::{Exit, Failure, Reason};
-use crate::kube::{ApiError, Cause, DryRun, Session};
-use crate::model::{Object, ObjectRef};
+use crate::kube::{ApiError, Cause, DryRun, Session, Verb};
+use crate::model::{FieldPath, Object, ObjectRef};
 use crate::plan::inverse::{self, inverse};
 
 /// How often a write is guarded anew because somebody else wrote other fields meanwhile.
@@ -18,10 +20,50 @@ const TRIES: usize = 5;
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// A change to one object, planned on what was read.
+///
+/// An object that is not there is one whose value is null: to make it is to set the whole of it, to delete it is to
+/// take the whole of it away.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
     pub before: Object,
     pub edits: Vec<Edit>,
+}
+
+/// How a step is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Act {
+    Create,
+    Edit,
+    Delete,
+}
+
+impl Step {
+    /// The object is not there, and is made.
+    pub fn create(object: Object) -> Self {
+        let before = Object { reference: object.reference, value: Value::Null };
+        Self { before, edits: vec![Edit::set(FieldPath::root(), object.value)] }
+    }
+
+    /// The object that was read is deleted.
+    pub fn delete(object: Object) -> Self {
+        Self { before: object, edits: vec![Edit::remove(FieldPath::root())] }
+    }
+
+    fn act(&self) -> Act {
+        match self.edits.as_slice() {
+            [Edit { path, op: Op::Remove }] if path.segments().is_empty() => Act::Delete,
+            [Edit { path, op: Op::Set(_) }] if path.segments().is_empty() => Act::Create,
+            _ => Act::Edit,
+        }
+    }
+
+    /// The object as the step makes it, were nobody else to write it; null where it deletes it.
+    ///
+    /// # Errors
+    /// The path of an edit that leads through something that is not what it should be.
+    pub fn planned(&self) -> Result<Value, FieldPath> {
+        json::apply(&self.before.value, &self.edits)
+    }
 }
 
 /// A step that was made.
@@ -71,23 +113,45 @@ pub struct Unmade {
 /// # Errors
 /// Why it was not made, or that nobody knows.
 pub async fn make(session: &Session, step: Step) -> Result<Done, Unmade> {
-    let ObjectRef { kind, namespace, name } = &step.before.reference;
-    let value = match send(session, &step, DryRun::No).await {
-        Ok(value) => value,
-        Err(error) if !may_stand(&error) => return Err(Unmade { error, perhaps: None }),
-        Err(error) => match session.get(kind, namespace, name).await {
-            Ok(now) if inverse::holds(&step.edits, &now) => now,
-            Ok(_) => return Err(Unmade { error, perhaps: None }),
-            Err(_) => {
-                let perhaps = json::apply(&step.before.value, &step.edits).ok().map(|value| stored(step, value));
-                return Err(Unmade { error, perhaps });
-            }
-        },
+    let error = match send(session, &step, DryRun::No).await {
+        Ok(value) => return Ok(stored(step, value)),
+        Err(error) => error,
     };
-    Ok(stored(step, value))
+    if !may_stand(&error) {
+        return Err(Unmade { error, perhaps: None });
+    }
+    match read(session, &step.before.reference).await {
+        Ok(now) if stands(&step, &now) => Ok(stored(step, now)),
+        Ok(_) => Err(Unmade { error, perhaps: None }),
+        Err(_) => {
+            let perhaps = step.planned().ok().map(|value| stored(step, value));
+            Err(Unmade { error, perhaps })
+        }
+    }
 }
 
-fn stored(step: Step, value: serde_json::Value) -> Done {
+/// The object as it is now; null: it is not there.
+async fn read(session: &Session, object: &ObjectRef) -> Result<Value, ApiError> {
+    match session.get(object.kind, &object.namespace, &object.name).await {
+        Err(error) if error.cause == Cause::NotFound => Ok(Value::Null),
+        other => other,
+    }
+}
+
+/// Whether the step was made, by what is there now.
+fn stands(step: &Step, now: &Value) -> bool {
+    match step.act() {
+        Act::Create | Act::Edit => inverse::holds(&step.edits, now),
+        Act::Delete => !is_same(&step.before.value, now) || !now["metadata"]["deletionTimestamp"].is_null(),
+    }
+}
+
+/// Whether two readings are of one object: another of its name has another uid.
+fn is_same(one: &Value, other: &Value) -> bool {
+    one["metadata"]["uid"] == other["metadata"]["uid"]
+}
+
+fn stored(step: Step, value: Value) -> Done {
     let after = Object { reference: step.before.reference.clone(), value };
     Done { step, after }
 }
@@ -103,20 +167,25 @@ fn may_pass(error: &ApiError) -> bool {
     matches!(error.cause, Cause::Unreachable { .. } | Cause::Timeout { .. } | Cause::Server { .. })
 }
 
-/// Sends the step's patch. A conflict is read again: if the fields of the step are still as they were
-/// when it was planned, the same step is guarded by the new version.
-async fn send(session: &Session, step: &Step, dry_run: DryRun) -> Result<serde_json::Value, ApiError> {
-    let ObjectRef { kind, namespace, name } = step.before.reference.clone();
+/// Sends the step. A conflict is read again: if what the step is about is still as it was when it was planned, the
+/// same step is guarded by the new version. What was to be made and is there by now is somebody else's.
+async fn send(session: &Session, step: &Step, dry_run: DryRun) -> Result<Value, ApiError> {
+    let ObjectRef { kind, namespace, name } = &step.before.reference;
     let mut object = step.before.clone();
     for _ in 0..TRIES {
-        let operations =
-            patch::guarded(&object, &step.edits).map_err(|path| unplannable(&step.before, &path.to_string()))?;
-        match session.patch(kind, &namespace, &name, &operations, dry_run).await {
+        let sent = match step.act() {
+            Act::Create => return session.create(&planned(step)?, dry_run).await,
+            Act::Delete => session.delete(&object, dry_run).await.map(|()| Value::Null),
+            Act::Edit => {
+                let operations =
+                    patch::guarded(&object, &step.edits).map_err(|path| unplannable(step, Verb::Patch, &path))?;
+                session.patch(kind, namespace, name, &operations, dry_run).await
+            }
+        };
+        match sent {
             Err(error) if error.cause == Cause::Conflict => {
-                let now = Object::new(kind, session.get(kind, &namespace, &name).await?);
-                let untouched =
-                    step.edits.iter().all(|edit| edit.path.get(&now.value) == edit.path.get(&step.before.value));
-                if !untouched {
+                let now = Object::new(kind, session.get(kind, namespace, name).await?);
+                if !is_untouched(step, &now.value) {
                     return Err(error);
                 }
                 object = now;
@@ -124,18 +193,50 @@ async fn send(session: &Session, step: &Step, dry_run: DryRun) -> Result<serde_j
             other => return other,
         }
     }
-    Err(ApiError { verb: crate::kube::Verb::Patch, kind: Some(kind), namespace, name, cause: Cause::Conflict })
+    Err(failed(step, if step.act() == Act::Delete { Verb::Delete } else { Verb::Patch }, Cause::Conflict))
 }
 
-fn unplannable(object: &Object, path: &str) -> ApiError {
-    let ObjectRef { kind, namespace, name } = object.reference.clone();
-    ApiError {
-        verb: crate::kube::Verb::Patch,
-        kind: Some(kind),
-        namespace,
-        name,
-        cause: Cause::Invalid(format!("{path} is not what it should be")),
+/// Whether others left alone what the step is about.
+fn is_untouched(step: &Step, now: &Value) -> bool {
+    let before = &step.before.value;
+    match step.act() {
+        Act::Create => false,
+        Act::Edit => step.edits.iter().all(|edit| edit.path.get(now) == edit.path.get(before)),
+        Act::Delete => is_same(before, now) && without_servers_own(before) == without_servers_own(now),
     }
+}
+
+/// The object as it would be made anew: without what the API server puts into its metadata.
+fn without_servers_own(object: &Value) -> Value {
+    const SERVERS_OWN: [&str; 8] = [
+        "uid",
+        "resourceVersion",
+        "creationTimestamp",
+        "generation",
+        "managedFields",
+        "selfLink",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+    ];
+    let mut object = object.clone();
+    if let Some(metadata) = object["metadata"].as_object_mut() {
+        metadata.retain(|key, _| !SERVERS_OWN.contains(&key.as_str()));
+    }
+    object
+}
+
+fn planned(step: &Step) -> Result<Object, ApiError> {
+    let value = step.planned().map_err(|path| unplannable(step, Verb::Create, &path))?;
+    Ok(Object { reference: step.before.reference.clone(), value })
+}
+
+fn unplannable(step: &Step, verb: Verb, path: &FieldPath) -> ApiError {
+    failed(step, verb, Cause::Invalid(format!("{path} is not what it should be")))
+}
+
+fn failed(step: &Step, verb: Verb, cause: Cause) -> ApiError {
+    let ObjectRef { kind, namespace, name } = step.before.reference.clone();
+    ApiError { verb, kind: Some(kind), namespace, name, cause }
 }
 
 /// Takes back what was done, the last first, from what is there now.
@@ -171,9 +272,21 @@ async fn take_back_one(session: &Session, done: &Done) -> Undone {
     }
 }
 
-async fn try_back(session: &Session, Done { step, after }: &Done) -> Result<Undone, ApiError> {
+async fn try_back(session: &Session, done: &Done) -> Result<Undone, ApiError> {
+    let now = read(session, &done.step.before.reference).await?;
+    match done.step.act() {
+        Act::Create => delete_again(session, done, now).await,
+        Act::Delete => create_again(session, done, &now).await,
+        Act::Edit => edit_back(session, done, now).await,
+    }
+}
+
+async fn edit_back(session: &Session, Done { step, after }: &Done, now: Value) -> Result<Undone, ApiError> {
     let ObjectRef { kind, namespace, name } = &step.before.reference;
-    let now = Object::new(kind, session.get(kind, namespace, name).await?);
+    if now.is_null() {
+        return Err(failed(step, Verb::Get, Cause::NotFound));
+    }
+    let now = Object::new(kind, now);
     let back = match inverse(&step.before.value, &step.edits, &after.value, &now.value) {
         Ok(back) if back.is_empty() => return Ok(Undone::Back),
         Ok(back) => back,
@@ -186,6 +299,40 @@ async fn try_back(session: &Session, Done { step, after }: &Done) -> Result<Undo
         return Ok(Undone::Stands("it is not what it should be any more".to_owned()));
     };
     session.patch(kind, namespace, name, &operations, DryRun::No).await.map(|_| Undone::Back)
+}
+
+/// Deletes what was made, if it is still ours: one that somebody else made since is theirs, and so is what they
+/// wrote into ours.
+async fn delete_again(session: &Session, done: &Done, now: Value) -> Result<Undone, ApiError> {
+    let ours = &done.after.value;
+    // Where no answer came to the creation, nobody knows our uid.
+    let is_another = !ours["metadata"]["uid"].is_null() && !is_same(ours, &now);
+    if now.is_null() || is_another {
+        return Ok(Undone::Back);
+    }
+    if !inverse::holds(&done.step.edits, &now) {
+        return Ok(Undone::Stands("somebody changed it meanwhile".to_owned()));
+    }
+    let now = Object { reference: done.step.before.reference.clone(), value: now };
+    match session.delete(&now, DryRun::No).await {
+        Err(error) if error.cause == Cause::NotFound => Ok(Undone::Back),
+        other => other.map(|()| Undone::Back),
+    }
+}
+
+/// Makes what was deleted again: with another uid and a new creation time, for those are the API server's.
+async fn create_again(session: &Session, done: &Done, now: &Value) -> Result<Undone, ApiError> {
+    let before = &done.step.before;
+    let value = without_servers_own(&before.value);
+    if now.is_null() {
+        let object = Object { reference: before.reference.clone(), value };
+        return session.create(&object, DryRun::No).await.map(|_| Undone::Back);
+    }
+    Ok(match (now["metadata"]["deletionTimestamp"].is_null(), inverse::covers(now, &value)) {
+        (true, true) => Undone::Back,
+        (true, false) => Undone::Stands("somebody made another meanwhile".to_owned()),
+        (false, _) => Undone::Stands("it is being deleted: a finalizer is waited for".to_owned()),
+    })
 }
 
 /// The failure of a run that was taken back: whole (5), in part (6), or one that had written nothing.

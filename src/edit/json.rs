@@ -39,9 +39,10 @@ fn contains(whole: &Value, part: &Value) -> bool {
 
 fn apply_one(value: &mut Value, edit: &Edit) -> Option<()> {
     let Some((last, way)) = edit.path.segments().split_last() else {
-        if let Op::Set(new) = &edit.op {
-            *value = new.clone();
-        }
+        *value = match &edit.op {
+            Op::Set(new) => new.clone(),
+            Op::Remove => Value::Null,
+        };
         return Some(());
     };
     let mut at = value;

@@ -52,6 +52,9 @@ fn refusal(answer: &Answer, status: Option<Value>, asked: Asked<'_>) -> Cause {
         401 => Cause::Unauthorized,
         403 => Cause::Forbidden { rule: rule(&message, asked).map(Box::new), message },
         404 if !asked.name.is_empty() && status["details"]["name"] == asked.name => Cause::NotFound,
+        404 if status["details"]["kind"] == "namespaces" && status["details"]["name"] == asked.namespace => {
+            Cause::NoNamespace
+        }
         404 if !asked.plural.is_empty() => Cause::NoCrd,
         409 => Cause::Conflict,
         410 => Cause::Gone {
@@ -150,6 +153,9 @@ mod tests {
         let mut object = status(r#"upstreams.gloo.solo.io "x" not found"#);
         object["details"] = json!({"name": "x", "group": "gloo.solo.io", "kind": "upstreams"});
         assert_eq!(cause(404, object), Cause::NotFound);
+        let mut namespace = status(r#"namespaces "gloo-system" not found"#);
+        namespace["details"] = json!({"name": "gloo-system", "kind": "namespaces"});
+        assert_eq!(cause(404, namespace), Cause::NoNamespace);
         assert_eq!(cause(404, "404 page not found\n"), Cause::NoCrd);
         let mut kind = status("the server could not find the requested resource");
         kind["details"] = json!({});

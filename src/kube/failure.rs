@@ -14,6 +14,25 @@ pub enum Verb {
     Get,
     List,
     Patch,
+    Create,
+    Delete,
+}
+
+impl Verb {
+    /// Whether it changes something.
+    fn writes(self) -> bool {
+        matches!(self, Self::Patch | Self::Create | Self::Delete)
+    }
+
+    /// What was sent.
+    fn noun(self) -> &'static str {
+        match self {
+            Self::Patch => "patch",
+            Self::Create => "creation",
+            Self::Delete => "deletion",
+            Self::Get | Self::List => "question",
+        }
+    }
 }
 
 impl fmt::Display for Verb {
@@ -22,6 +41,8 @@ impl fmt::Display for Verb {
             Self::Get => "get",
             Self::List => "list",
             Self::Patch => "patch",
+            Self::Create => "create",
+            Self::Delete => "delete",
         })
     }
 }
@@ -44,13 +65,15 @@ pub struct ApiError {
 pub enum Cause {
     /// No object of that name.
     NotFound,
+    /// The object was to be made in a namespace that is not there.
+    NoNamespace,
     /// The API server does not know the kind.
     NoCrd,
     /// The rights are missing.
     Forbidden { message: String, rule: Option<Box<Rule>> },
     /// Who we are was not accepted.
     Unauthorized,
-    /// The object is no longer the one that was read.
+    /// The object is no longer the one that was read; or, to be made, one of its name is there.
     Conflict,
     /// Not valid, or denied by an admission webhook or policy.
     Invalid(String),
@@ -102,7 +125,7 @@ impl ApiError {
     /// Whether a write may have been made although its answer is missing: read the object again.
     #[must_use]
     pub fn outcome_unknown(&self) -> bool {
-        self.verb == Verb::Patch
+        self.verb.writes()
             && matches!(self.cause, Cause::Unreachable { sent: true, .. } | Cause::Timeout { sent: true, .. })
     }
 
@@ -116,7 +139,7 @@ impl ApiError {
     #[must_use]
     pub fn reason(&self) -> Reason {
         match &self.cause {
-            Cause::NotFound => Reason::NotFound,
+            Cause::NotFound | Cause::NoNamespace => Reason::NotFound,
             Cause::NoCrd => Reason::NoCrd,
             Cause::Forbidden { .. } => Reason::Forbidden,
             Cause::Unauthorized => Reason::Unauthorized,
@@ -136,7 +159,9 @@ impl ApiError {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match &self.cause {
-            Cause::NotFound | Cause::NoCrd | Cause::Forbidden { .. } | Cause::Unauthorized => Exit::SaidNo,
+            Cause::NotFound | Cause::NoNamespace | Cause::NoCrd | Cause::Forbidden { .. } | Cause::Unauthorized => {
+                Exit::SaidNo
+            }
             Cause::Conflict
             | Cause::Invalid(_)
             | Cause::Throttled { .. }
@@ -164,12 +189,14 @@ impl ApiError {
         let line = match &self.cause {
             Cause::NotFound if self.namespace.is_empty() => format!("{subject}: not found"),
             Cause::NotFound => format!("{subject}: not found in {}", self.namespace),
+            Cause::NoNamespace => format!("{subject}: there is no namespace {}", self.namespace),
             Cause::NoCrd => format!("{subject}: the API server has no such kind: its CRD is not installed"),
             Cause::Forbidden { rule, message } => match rule {
                 Some(rule) => format!("{subject}: not allowed to {}", rule.what()),
                 None => format!("{subject}: {message}"),
             },
             Cause::Unauthorized => format!("{subject}: the credentials were not accepted (401)"),
+            Cause::Conflict if self.verb == Verb::Create => format!("{subject}: somebody else made it meanwhile"),
             Cause::Conflict => format!("{subject}: changed by others since it was read"),
             Cause::Invalid(message) => format!("{subject}: {message}"),
             Cause::Throttled { after: Some(after) } => {
@@ -181,13 +208,14 @@ impl ApiError {
             }
             Cause::Server { status, message } => format!("{subject}: the API server failed ({status}): {message}"),
             Cause::Gone { .. } => format!("{subject}: the list changed faster than it could be read (410)"),
-            Cause::Unreachable { why, sent: true } if self.verb == Verb::Patch => {
-                format!("{subject}: the patch was sent, its outcome is unknown: {why}")
+            Cause::Unreachable { why, sent: true } if self.verb.writes() => {
+                format!("{subject}: the {} was sent, its outcome is unknown: {why}", self.verb.noun())
             }
             Cause::Unreachable { why, .. } => format!("no connection to {server}: {why}"),
             Cause::Tls(fault) => format!("no TLS with {server}: {}", fault.why()),
-            Cause::Timeout { after, sent: true } if self.verb == Verb::Patch => {
-                format!("{subject}: the patch was sent, its outcome is unknown: no answer within {}", seconds(*after))
+            Cause::Timeout { after, sent: true } if self.verb.writes() => {
+                let (noun, after) = (self.verb.noun(), seconds(*after));
+                format!("{subject}: the {noun} was sent, its outcome is unknown: no answer within {after}")
             }
             Cause::Timeout { after, .. } => format!("{subject}: no answer from {server} within {}", seconds(*after)),
             Cause::ExecPlugin(failure) => failure.message.clone(),
@@ -202,7 +230,9 @@ impl ApiError {
         let mut failure = Failure::new(self.exit(), self.reason(), self.line(session.server()));
         let place = format!("context {} ({})", session.context(), session.server());
         match &self.cause {
-            Cause::NotFound | Cause::NoCrd => failure = failure.detail(format!("looked in {place}")),
+            Cause::NotFound | Cause::NoNamespace | Cause::NoCrd => {
+                failure = failure.detail(format!("looked in {place}"));
+            }
             Cause::Forbidden { rule: Some(rule), .. } => {
                 if let Some(user) = &rule.user {
                     failure = failure.detail(format!("as {}", one_line(user)));

@@ -31,9 +31,15 @@ pub(super) struct Call<'a> {
     /// Path and query.
     pub path: String,
     pub accept: &'static str,
-    /// The JSON patch.
-    pub patch: Option<Bytes>,
+    pub body: Option<Payload>,
     pub asked: Asked<'a>,
+}
+
+/// What a write sends.
+#[derive(Clone)]
+pub(super) struct Payload {
+    pub bytes: Bytes,
+    pub content_type: &'static str,
 }
 
 /// What it is sent with.
@@ -150,14 +156,15 @@ fn pause(cause: &Cause, reading: bool, attempt: u32) -> Option<Duration> {
 
 impl Call<'_> {
     fn request(&self, authorization: Option<&HeaderValue>) -> Request<Body> {
-        let mut request = Request::new(self.patch.clone().map_or_else(Body::empty, Body::from));
+        let bytes = self.body.as_ref().map(|body| body.bytes.clone());
+        let mut request = Request::new(bytes.map_or_else(Body::empty, Body::from));
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = self.path.parse().expect("a path of constants and percent-encoded names is a URI");
         let headers = request.headers_mut();
         headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
         headers.insert(ACCEPT, HeaderValue::from_static(self.accept));
-        if self.patch.is_some() {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json-patch+json"));
+        if let Some(body) = &self.body {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(body.content_type));
         }
         if let Some(value) = authorization {
             headers.insert(AUTHORIZATION, value.clone());

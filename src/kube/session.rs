@@ -3,7 +3,7 @@
 use ::kube::Config;
 use bytes::Bytes;
 use http::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::answer::Asked;
 use super::connect::{bad_proxy, client, config, install_ring, unusable};
@@ -12,14 +12,15 @@ use super::encoding::encode;
 use super::failure::{ApiError, Cause, Verb};
 use super::kubeconfig::{Chosen, choose};
 use super::pages::{Page, Pages, Query, Scope};
-use super::request::{Call, Wire};
+use super::request::{Call, Payload, Wire};
 use super::{Target, Trace, proxy_env};
 use crate::error::Failure;
-use crate::model::Kind;
+use crate::model::{Kind, Object, ObjectRef};
 
 /// Who writes, in `metadata.managedFields`.
 const MANAGER: &str = "gloo-rs";
 const JSON: &str = "application/json";
+const JSON_PATCH: &str = "application/json-patch+json";
 const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 
 /// Whether a write is one.
@@ -28,6 +29,15 @@ pub enum DryRun {
     No,
     /// The server does everything but keep it.
     Server,
+}
+
+impl DryRun {
+    fn query(self) -> String {
+        match self {
+            Self::No => format!("?fieldManager={MANAGER}"),
+            Self::Server => format!("?fieldManager={MANAGER}&dryRun=All"),
+        }
+    }
 }
 
 /// One cluster, one identity, one client.
@@ -100,7 +110,7 @@ impl Session {
     /// Why it could not be had.
     pub async fn get(&self, kind: &'static Kind, namespace: &str, name: &str) -> Result<Value, ApiError> {
         let path = path(kind, namespace, name);
-        self.send(Verb::Get, kind, namespace, name, Request { method: Method::GET, path, accept: JSON, patch: None })
+        self.send(Verb::Get, kind, namespace, name, Request { method: Method::GET, path, accept: JSON, body: None })
             .await
     }
 
@@ -115,7 +125,7 @@ impl Session {
         };
         let path = path(kind, namespace, "") + &query.text();
         let accept = if query.metadata_only { METADATA } else { JSON };
-        let request = Request { method: Method::GET, path, accept, patch: None };
+        let request = Request { method: Method::GET, path, accept, body: None };
         let list = self.send(Verb::List, kind, namespace, "", request).await?;
         Page::of(list).ok_or_else(|| ApiError {
             verb: Verb::List,
@@ -156,17 +166,58 @@ impl Session {
         patch: &Value,
         dry_run: DryRun,
     ) -> Result<Value, ApiError> {
-        let query = match dry_run {
-            DryRun::No => format!("?fieldManager={MANAGER}"),
-            DryRun::Server => format!("?fieldManager={MANAGER}&dryRun=All"),
-        };
         let request = Request {
             method: Method::PATCH,
-            path: path(kind, namespace, name) + &query,
+            path: path(kind, namespace, name) + &dry_run.query(),
             accept: JSON,
-            patch: Some(Bytes::from(patch.to_string())),
+            body: Some(Payload { bytes: Bytes::from(patch.to_string()), content_type: JSON_PATCH }),
         };
         self.send(Verb::Patch, kind, namespace, name, request).await
+    }
+
+    /// Makes an object that is not there yet and gives it as it is then. Never sent again once it may have been made.
+    ///
+    /// # Errors
+    /// Why it was not made, [`Cause::Conflict`] where one of its name is there already; or that this is not known:
+    /// [`ApiError::outcome_unknown`].
+    pub async fn create(&self, object: &Object, dry_run: DryRun) -> Result<Value, ApiError> {
+        let ObjectRef { kind, namespace, name } = &object.reference;
+        let request = Request {
+            method: Method::POST,
+            path: path(kind, namespace, "") + &dry_run.query(),
+            accept: JSON,
+            body: Some(Payload { bytes: Bytes::from(object.value.to_string()), content_type: JSON }),
+        };
+        self.send(Verb::Create, kind, namespace, name, request).await
+    }
+
+    /// Takes an object away, exactly the one that was read and in the version that was read. Never sent again once it
+    /// may have been done.
+    ///
+    /// # Errors
+    /// Why it was not done, [`Cause::Conflict`] where it is not that one any more; or that this is not known:
+    /// [`ApiError::outcome_unknown`].
+    pub async fn delete(&self, object: &Object, dry_run: DryRun) -> Result<(), ApiError> {
+        let ObjectRef { kind, namespace, name } = &object.reference;
+        let mut options = json!({
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": {
+                "uid": object.value["metadata"]["uid"],
+                "resourceVersion": object.resource_version(),
+            },
+        });
+        if dry_run == DryRun::Server {
+            // The query of a DELETE is not read where it has a body.
+            options["dryRun"] = json!(["All"]);
+        }
+        let request = Request {
+            method: Method::DELETE,
+            path: path(kind, namespace, name),
+            accept: JSON,
+            body: Some(Payload { bytes: Bytes::from(options.to_string()), content_type: JSON }),
+        };
+        self.send(Verb::Delete, kind, namespace, name, request).await.map(drop)
     }
 
     pub(super) fn wire(&self) -> &Wire {
@@ -179,7 +230,7 @@ impl Session {
     /// Why it could not be had.
     pub async fn version(&self) -> Result<Value, ApiError> {
         let asked = Asked { verb: "get", group: "", plural: "", namespace: "", name: "" };
-        let call = Call { method: Method::GET, path: "/version".to_owned(), accept: JSON, patch: None, asked };
+        let call = Call { method: Method::GET, path: "/version".to_owned(), accept: JSON, body: None, asked };
         self.wire.call(&call).await.map_err(|cause| ApiError {
             verb: Verb::Get,
             kind: None,
@@ -197,10 +248,10 @@ impl Session {
         name: &str,
         request: Request,
     ) -> Result<Value, ApiError> {
-        let Request { method, path, accept, patch } = request;
+        let Request { method, path, accept, body } = request;
         let words = verb.to_string();
         let asked = Asked { verb: &words, group: kind.group, plural: kind.plural, namespace, name };
-        let call = Call { method, path, accept, patch, asked };
+        let call = Call { method, path, accept, body, asked };
         self.wire.call(&call).await.map_err(|cause| ApiError {
             verb,
             kind: Some(kind),
@@ -215,7 +266,7 @@ struct Request {
     method: Method,
     path: String,
     accept: &'static str,
-    patch: Option<Bytes>,
+    body: Option<Payload>,
 }
 
 /// `/apis/gloo.solo.io/v1/namespaces/NS/upstreams/NAME`; without a name the list.

@@ -225,6 +225,9 @@ impl<'s> Survey<'s> {
     }
 
     /// Every policy of the mesh, and the namespace whose policies are the mesh's own.
+    ///
+    /// # Errors
+    /// Why they could not be read.
     pub async fn policies(&self) -> Result<peer::Policies<'_>, &Unread> {
         let read = async || {
             let at_hand = Query { freshness: Freshness::AtHand, ..Query::default() };

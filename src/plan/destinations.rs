@@ -275,7 +275,7 @@ mod tests {
                 let path = it.path.to_string();
                 format!("{} -> {:?}{weight}{mirror}", path.trim_start_matches("spec."), it.target)
             })
-            .map(|line| line.replace("\"", ""))
+            .map(|line| line.replace('"', ""))
             .collect();
         assert_eq!(shown, wanted);
     }

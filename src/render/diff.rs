@@ -21,9 +21,12 @@ pub fn unified(old_name: &str, new_name: &str, old: &str, new: &str) -> String {
     TextDiff::from_lines(old, new).unified_diff().context_radius(3).header(old_name, new_name).to_string()
 }
 
-/// The diff of a live object: YAML, without what the server keeps for itself.
+/// The diff of a live object: YAML, without what the server keeps for itself; an object that is null is not there.
 pub fn live(name: &str, before: &Value, after: &Value, secrets: Secrets) -> String {
     let shown = |value: &Value| {
+        if value.is_null() {
+            return String::new();
+        }
         let mut value = match secrets {
             Secrets::Masked => mask::masked(value),
             Secrets::Shown => value.clone(),

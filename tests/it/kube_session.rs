@@ -4,11 +4,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use gloo_rs::error::{Exit, Failure, Reason};
-use gloo_rs::kube::{ApiError, Cause, DryRun, Query, Scope, Session, Target, Trace};
-use gloo_rs::model::kinds::{POD, UPSTREAM};
+use gloo_rs::kube::{ApiError, Cause, DryRun, Query, Scope, Session, Target, Trace, Verb};
+use gloo_rs::model::Object;
+use gloo_rs::model::kinds::{PEER_AUTHENTICATION, POD, UPSTREAM};
 use serde_json::{Value, json};
 
-use crate::support::stub::{Stub, kubeconfig};
+use crate::support::stub::{Request, Stub, kubeconfig};
 use crate::support::{Certificate, Sandbox};
 
 const X: &str = "/apis/gloo.solo.io/v1/namespaces/gloo-system/upstreams/x";
@@ -226,6 +227,111 @@ async fn a_server_that_says_when_to_come_back_is_taken_at_its_word() {
     let failure = failure(&session).await;
     assert_eq!((failure.exit, failure.reason), (Exit::Failed, Reason::Throttled));
     assert_eq!(failure.message, "upstream.gloo.solo.io/x: the API server is busy and asks to come back in 3600s");
+}
+
+const POLICIES: &str = "/apis/security.istio.io/v1/namespaces/shop/peerauthentications";
+const POLICY: &str = "/apis/security.istio.io/v1/namespaces/shop/peerauthentications/default";
+
+fn policy() -> Object {
+    let metadata = json!({"namespace": "shop", "name": "default", "uid": "u-1", "resourceVersion": "7"});
+    Object::new(&PEER_AUTHENTICATION, json!({"metadata": metadata, "spec": {}}))
+}
+
+#[tokio::test]
+async fn what_is_made_names_its_manager_and_its_dry_run() {
+    let stub = Stub::new();
+    stub.on("POST", &format!("{POLICIES}?fieldManager=gloo-rs")).json(201, &policy().value);
+    stub.on("POST", &format!("{POLICIES}?fieldManager=gloo-rs&dryRun=All")).json(201, &policy().value);
+    let session = session(&stub).await;
+    for dry_run in [DryRun::No, DryRun::Server] {
+        assert_eq!(session.create(&policy(), dry_run).await.unwrap(), policy().value);
+    }
+    for request in stub.finish() {
+        assert_eq!(request.header("content-type"), Some("application/json"));
+        assert_eq!(request.json(), policy().value);
+    }
+}
+
+#[tokio::test]
+async fn what_is_deleted_is_exactly_what_was_read() {
+    let stub = Stub::new();
+    let done = json!({"kind": "Status", "apiVersion": "v1", "status": "Success"});
+    stub.on("DELETE", POLICY).json(200, &done).always();
+    let session = session(&stub).await;
+    for dry_run in [DryRun::No, DryRun::Server] {
+        session.delete(&policy(), dry_run).await.unwrap();
+    }
+    let sent: Vec<_> = stub.finish().iter().map(Request::json).collect();
+    for options in &sent {
+        assert_eq!(options["preconditions"], json!({"uid": "u-1", "resourceVersion": "7"}));
+    }
+    let dry: Vec<_> = sent.iter().map(|options| &options["dryRun"]).collect();
+    assert_eq!(dry, [&Value::Null, &json!(["All"])], "the query of a DELETE with a body is not read");
+}
+
+#[tokio::test]
+async fn a_write_that_may_have_been_made_says_what_it_was_and_is_not_sent_again() {
+    let stub = Stub::new();
+    stub.on("POST", POLICIES).cut();
+    stub.on("DELETE", POLICY).cut();
+    let session = session(&stub).await;
+    let created = session.create(&policy(), DryRun::No).await.unwrap_err();
+    let deleted = session.delete(&policy(), DryRun::No).await.unwrap_err();
+    for (error, noun) in [(created, "creation"), (deleted, "deletion")] {
+        assert!(error.outcome_unknown());
+        let message = error.into_failure(&session).message;
+        let wanted = "peerauthentication.security.istio.io/default: the";
+        assert_eq!(message, format!("{wanted} {noun} was sent, its outcome is unknown: connection cut"));
+    }
+    assert_eq!(stub.finish().len(), 2);
+}
+
+#[tokio::test]
+async fn a_creation_says_who_is_in_its_way() {
+    let stub = Stub::new();
+    let missing = json!({
+        "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 404, "reason": "NotFound",
+        "message": "namespaces \"shop\" not found", "details": {"name": "shop", "kind": "namespaces"},
+    });
+    let no_right = r#"peerauthentications.security.istio.io is forbidden: User "bob" cannot create resource "peerauthentications" in API group "security.istio.io" in the namespace "shop""#;
+    stub.on("POST", POLICIES).status(409, "AlreadyExists", "already exists").json(404, &missing).status(
+        403,
+        "Forbidden",
+        no_right,
+    );
+    let session = session(&stub).await;
+    let mut failures = Vec::new();
+    for _ in 0..3 {
+        failures.push(session.create(&policy(), DryRun::No).await.unwrap_err().into_failure(&session));
+    }
+    let said: Vec<_> = failures.iter().map(|failure| (failure.exit, failure.message.as_str())).collect();
+    let subject = "peerauthentication.security.istio.io/default";
+    assert_eq!(
+        said,
+        [
+            (Exit::Failed, format!("{subject}: somebody else made it meanwhile").as_str()),
+            (Exit::SaidNo, format!("{subject}: there is no namespace shop").as_str()),
+            (
+                Exit::SaidNo,
+                format!("{subject}: not allowed to create peerauthentications.security.istio.io in shop").as_str()
+            ),
+        ]
+    );
+    let rule = "a rule of a Role that allows it: {apiGroups: [security.istio.io], resources: [peerauthentications], verbs: [create]}";
+    assert_eq!(failures[2].hints, [rule]);
+}
+
+#[tokio::test]
+async fn a_deletion_of_what_is_another_by_now_is_a_conflict() {
+    let stub = Stub::new();
+    stub.on("DELETE", POLICY)
+        .status(409, "Conflict", "the UID in the precondition (u-1) does not match the UID in record (u-2)")
+        .not_found("peerauthentications", "security.istio.io", "default");
+    let session = session(&stub).await;
+    let error = session.delete(&policy(), DryRun::No).await.unwrap_err();
+    assert_eq!((error.verb, error.cause), (Verb::Delete, Cause::Conflict));
+    let error = session.delete(&policy(), DryRun::No).await.unwrap_err();
+    assert_eq!(error.cause, Cause::NotFound);
 }
 
 #[tokio::test]

@@ -25,6 +25,7 @@ mod proxy_address;
 mod proxy_plane;
 mod stage_injector;
 mod stage_self;
+mod transaction;
 mod upgrade_values;
 mod values_limits;
 mod version;

@@ -167,7 +167,7 @@ impl Policies<'_> {
 
     /// The policies of this namespace alone that select nothing narrower, the one that is read first.
     pub fn without_selector(&self, namespace: &str) -> Vec<&Value> {
-        self.oldest_first(namespace, |selector| selector.is_empty())
+        self.oldest_first(namespace, BTreeMap::is_empty)
     }
 
     /// The policies of this namespace that select pods with these labels, the one that is read first.
