@@ -177,6 +177,14 @@ reasons! {
     BadRecord = "badRecord",
     /// Helm is not there, or it failed.
     Helm = "helm",
+    /// The pod is not running, or no pod that was asked for is.
+    NotRunning = "notRunning",
+    /// Nothing in the pod listens on the port.
+    NotListening = "notListening",
+    /// The answer broke off before its end.
+    Cut = "cut",
+    /// The server in the pod refused, or does not answer as one of its kind.
+    InPod = "inPod",
 }
 
 /// A failure as both readers need it: the first line, then details, then what to do next.

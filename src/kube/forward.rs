@@ -1,64 +1,344 @@
 //! HTTP to a port inside a pod, through one port-forward stream: no listening socket, no local port.
+//!
+//! The stream gives no end of file through every kubelet, so an answer ends where its HTTP framing says.
 
-use ::kube::Api;
+use std::time::{Duration, Instant};
+
+use ::kube::api::{Api, Portforwarder};
 use bytes::Bytes;
-use http::Request;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use http::header::{AUTHORIZATION, HOST};
-use http_body_util::{BodyExt as _, Empty, Limited};
+use http::{HeaderName, HeaderValue, Method, Request};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use k8s_openapi::api::core::v1::Pod;
+use tokio::io::DuplexStream;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
-use super::Session;
+use super::forward_failure::{ForwardCause, ForwardFailure, refused_by_kubelet, refused_by_server};
+use super::request::{Wire, pause};
+use super::{Cause, Exchange, Session};
 
-/// Envoy's own text pages are small; a config dump is read elsewhere.
-const MAX_BODY: usize = 16 << 20;
+/// Envoy's own text pages are small; what may be larger is read chunk by chunk.
+const MOST_COLLECTED: usize = 16 << 20;
 
-impl Session {
-    /// The body of `GET path` on a port of a pod, such as Envoy's admin port.
-    ///
-    /// The stream gives no end of file through every kubelet, so the answer is read by its HTTP framing.
-    ///
-    /// # Errors
-    /// Why it could not be had, in one line.
-    pub async fn get_in_pod(&self, namespace: &str, pod: &str, port: u16, path: &str) -> Result<Bytes, String> {
-        let wire = self.wire();
-        let work = async {
-            let header = wire.bearer.header().await.map_err(|failure| failure.message)?;
-            let inner = wire.client.clone();
-            let with_login = tower::service_fn(move |mut request: Request<::kube::client::Body>| {
-                if let Some(header) = &header {
-                    request.headers_mut().insert(AUTHORIZATION, header.clone());
-                }
-                let inner = inner.clone();
-                async move { inner.send(request).await }
-            });
-            let client = ::kube::Client::new(with_login, namespace);
-            let pods: Api<Pod> = Api::namespaced(client, namespace);
-            let mut forwarder = pods.portforward(pod, &[port]).await.map_err(|error| refusal(&error))?;
-            let stream = forwarder.take_stream(port).ok_or("no stream")?;
-            let (mut sender, connection) =
-                hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
-            let driver = tokio::spawn(connection);
-            let request = Request::get(path)
-                .header(HOST, "localhost")
-                .body(Empty::<Bytes>::new())
-                .map_err(|error| error.to_string())?;
-            let answer = sender.send_request(request).await.map_err(|error| error.to_string())?;
-            let status = answer.status();
-            let body = Limited::new(answer.into_body(), MAX_BODY).collect().await.map_err(|error| error.to_string())?;
-            driver.abort();
-            forwarder.abort();
-            if status.is_success() { Ok(body.to_bytes()) } else { Err(format!("{path} answers {status}")) }
-        };
-        tokio::time::timeout(wire.timeout, work).await.unwrap_or_else(|_| Err("no answer".to_owned()))
+/// What to ask of a server in a pod. Redirects are answers like any other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InPod {
+    /// `GET`, `POST` or any other method.
+    pub method: String,
+    /// Path and query.
+    pub path: String,
+    /// Sent as they are; without `Host` it is `localhost`.
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+    /// For the connection and the head of the answer, and then between two chunks; none: the session's own.
+    pub patience: Option<Duration>,
+}
+
+impl InPod {
+    /// `GET path`.
+    pub fn get(path: impl Into<String>) -> Self {
+        Self { method: "GET".to_owned(), path: path.into(), headers: Vec::new(), body: Vec::new(), patience: None }
+    }
+
+    /// `POST path`, without a body.
+    pub fn post(path: impl Into<String>) -> Self {
+        Self { method: "POST".to_owned(), ..Self::get(path) }
+    }
+
+    fn request(&self) -> Result<Request<Full<Bytes>>, ForwardCause> {
+        let bad = |what: &str| ForwardCause::NotARequest(what.to_owned());
+        let method = Method::from_bytes(self.method.as_bytes()).map_err(|_| bad("the method is not one of HTTP"))?;
+        let body = Full::new(Bytes::from(self.body.clone()));
+        let mut request = Request::new(body);
+        *request.method_mut() = method;
+        *request.uri_mut() = self.path.parse().map_err(|_| bad("the path is not one of a URL"))?;
+        let headers = request.headers_mut();
+        for (name, value) in &self.headers {
+            let bad = || bad(&format!("header {name:?} is not one of HTTP"));
+            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad())?;
+            headers.append(name, HeaderValue::from_str(value).map_err(|_| bad())?);
+        }
+        headers.entry(HOST).or_insert(HeaderValue::from_static("localhost"));
+        Ok(request)
+    }
+
+    /// Whether asking twice is the same as asking once.
+    fn only_reads(&self) -> bool {
+        matches!(self.method.as_str(), "GET" | "HEAD")
     }
 }
 
-/// Since Kubernetes 1.35 a port-forward needs `create` on `pods/portforward`; before it needed `get`.
-fn refusal(error: &::kube::Error) -> String {
-    let text = error.to_string();
-    if text.contains("403") || text.contains("orbidden") {
-        return "may not create pods/portforward".to_owned();
+/// The head of an answer, and its body as it comes. Dropping it ends the stream.
+pub struct InPodAnswer {
+    pub status: u16,
+    /// In the order in which they came; what is not UTF-8 in them is replaced.
+    pub headers: Vec<(String, String)>,
+    body: Incoming,
+    received: u64,
+    patience: Duration,
+    line: Line,
+    place: Place,
+}
+
+impl InPodAnswer {
+    /// The first header of this name, in any case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
     }
-    text.lines().next().unwrap_or_default().to_owned()
+
+    /// Whether the status is one of success.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// The next piece of the body; `None` at its end.
+    ///
+    /// # Errors
+    /// It was cut off, or nothing came for too long.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, ForwardFailure> {
+        loop {
+            let received = Some(self.received);
+            let frame = match timeout(self.patience, self.body.frame()).await {
+                Ok(None) => return Ok(None),
+                Ok(Some(Ok(frame))) => frame,
+                Ok(Some(Err(_))) => return Err(self.place.failure(self.line.cut(received))),
+                Err(_) => return Err(self.place.failure(ForwardCause::Timeout { after: self.patience, received })),
+            };
+            if let Ok(data) = frame.into_data() {
+                self.received += data.len() as u64;
+                return Ok(Some(data));
+            }
+        }
+    }
+
+    /// The whole body, if it is not larger than `most` bytes.
+    ///
+    /// # Errors
+    /// It is larger, it was cut off, or nothing came for too long.
+    pub async fn collect(mut self, most: usize) -> Result<Vec<u8>, ForwardFailure> {
+        let mut whole = Vec::new();
+        while let Some(chunk) = self.chunk().await? {
+            if whole.len() + chunk.len() > most {
+                return Err(self.place.failure(ForwardCause::TooLong { most }));
+            }
+            whole.extend_from_slice(&chunk);
+        }
+        Ok(whole)
+    }
+
+    /// The whole body as text, if the status is one of success.
+    ///
+    /// # Errors
+    /// Another status, with the first line of what was said; or as [`Self::collect`].
+    pub async fn success(self) -> Result<Vec<u8>, ForwardFailure> {
+        if self.is_success() {
+            return self.collect(MOST_COLLECTED).await;
+        }
+        let (status, place) = (self.status, self.place.clone());
+        let text = self.collect(MOST_COLLECTED).await.unwrap_or_default();
+        Err(place.failure(ForwardCause::status(status, &text)))
+    }
+}
+
+impl Session {
+    /// Sends a request to a port of a pod and gives the head of the answer.
+    ///
+    /// Opening the stream changes nothing, so that is tried again; the request in it only if it reads, and only
+    /// before its answer has begun.
+    ///
+    /// # Errors
+    /// Why no answer came.
+    pub async fn ask_in_pod(
+        &self,
+        namespace: &str,
+        pod: &str,
+        port: u16,
+        ask: &InPod,
+    ) -> Result<InPodAnswer, ForwardFailure> {
+        let place = Place { namespace: namespace.to_owned(), pod: pod.to_owned(), port };
+        let request = ask.request().map_err(|cause| place.failure(cause))?;
+        let patience = ask.patience.unwrap_or(self.wire().timeout);
+        let begun = Instant::now();
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let left = patience.saturating_sub(begun.elapsed());
+            let asking = place.ask(self.wire(), request.clone(), patience, attempt);
+            let cause = match timeout(left, asking).await {
+                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Err(cause)) => cause,
+                Err(_) => ForwardCause::Timeout { after: patience, received: None },
+            };
+            let Some(pause) = again(&cause, ask.only_reads(), attempt) else { return Err(place.failure(cause)) };
+            if begun.elapsed() + pause >= patience {
+                return Err(place.failure(cause));
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// The body of `GET path` on a port of a pod, such as Envoy's admin port: at most 16 MiB.
+    ///
+    /// # Errors
+    /// Why it could not be had; a status that is none of success is one.
+    pub async fn get_in_pod(
+        &self,
+        namespace: &str,
+        pod: &str,
+        port: u16,
+        path: &str,
+    ) -> Result<Vec<u8>, ForwardFailure> {
+        self.ask_in_pod(namespace, pod, port, &InPod::get(path)).await?.success().await
+    }
+}
+
+/// When to try again, if at all.
+fn again(cause: &ForwardCause, only_reads: bool, attempt: u32) -> Option<Duration> {
+    // What the request in the stream ended in is read as an answer of the API server that was cut off.
+    let cut = Cause::Unreachable { why: String::new(), sent: true };
+    match cause {
+        ForwardCause::Api(Cause::Server { .. }) => pause(&cut, true, attempt),
+        ForwardCause::Api(cause) => pause(cause, true, attempt),
+        ForwardCause::Cut { received: None } => pause(&cut, only_reads, attempt),
+        _ => None,
+    }
+}
+
+/// A port of a pod.
+#[derive(Debug, Clone)]
+struct Place {
+    namespace: String,
+    pod: String,
+    port: u16,
+}
+
+impl Place {
+    fn failure(&self, cause: ForwardCause) -> ForwardFailure {
+        ForwardFailure { namespace: self.namespace.clone(), pod: self.pod.clone(), port: self.port, cause }
+    }
+
+    async fn ask(
+        &self,
+        wire: &Wire,
+        request: Request<Full<Bytes>>,
+        patience: Duration,
+        attempt: u32,
+    ) -> Result<InPodAnswer, ForwardCause> {
+        let begun = Instant::now();
+        let (method, path) = (request.method().clone(), request.uri().to_string());
+        let answer = self.exchange(wire, request, patience).await;
+        if let Some(trace) = &wire.trace {
+            let Self { namespace, pod, port } = self;
+            trace(&Exchange {
+                method: method.as_str(),
+                path: &format!("{namespace}/{pod}:{port}{path}"),
+                status: answer.as_ref().ok().map(|answer| answer.status),
+                took: begun.elapsed(),
+                attempt,
+            });
+        }
+        answer
+    }
+
+    async fn exchange(
+        &self,
+        wire: &Wire,
+        request: Request<Full<Bytes>>,
+        patience: Duration,
+    ) -> Result<InPodAnswer, ForwardCause> {
+        let (mut line, stream) = self.open(wire).await?;
+        let shaken = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
+        let (mut sender, connection) = shaken.map_err(|_| line.cut(None))?;
+        line.driver = Some(tokio::spawn(connection));
+        let sending = sender.send_request(request);
+        let answer = tokio::select! {
+            biased;
+            Some(complaint) = &mut line.complaint => return Err(refused_by_kubelet(&complaint)),
+            answer = sending => answer,
+        };
+        let answer = answer.map_err(|error| match error.is_parse() {
+            true => ForwardCause::NotHttp,
+            false => line.cut(None),
+        })?;
+        let (head, body) = answer.into_parts();
+        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        Ok(InPodAnswer {
+            status: head.status.as_u16(),
+            headers: head.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
+            body,
+            received: 0,
+            patience,
+            line,
+            place: self.clone(),
+        })
+    }
+
+    async fn open(&self, wire: &Wire) -> Result<(Line, DuplexStream), ForwardCause> {
+        let mut renewed = false;
+        loop {
+            let plugin = |failure| ForwardCause::Api(Cause::ExecPlugin(Box::new(failure)));
+            let header = wire.bearer.header().await.map_err(plugin)?;
+            match self.forwarder(wire, header.clone()).await {
+                Err(ForwardCause::Api(Cause::Unauthorized)) if !renewed => {
+                    renewed = true;
+                    if !wire.bearer.renew(header.as_ref()).await.map_err(plugin)? {
+                        return Err(ForwardCause::Api(Cause::Unauthorized));
+                    }
+                }
+                Err(cause) => return Err(cause),
+                Ok(mut forwarder) => {
+                    let stream = forwarder.take_stream(self.port).expect("the port was asked for");
+                    let complaint = forwarder.take_error(self.port).expect("the port was asked for").fuse().boxed();
+                    return Ok((Line { forwarder, complaint, driver: None }, stream));
+                }
+            }
+        }
+    }
+
+    async fn forwarder(&self, wire: &Wire, header: Option<HeaderValue>) -> Result<Portforwarder, ForwardCause> {
+        let inner = wire.client.clone();
+        let with_login = tower::service_fn(move |mut request: Request<::kube::client::Body>| {
+            if let Some(header) = &header {
+                request.headers_mut().insert(AUTHORIZATION, header.clone());
+            }
+            let inner = inner.clone();
+            async move { inner.send(request).await }
+        });
+        let pods: Api<Pod> = Api::namespaced(::kube::Client::new(with_login, &self.namespace), &self.namespace);
+        pods.portforward(&self.pod, &[self.port]).await.map_err(|error| refused_by_server(&error, &self.namespace))
+    }
+}
+
+/// What keeps a stream going, and what the kubelet has to say about it.
+struct Line {
+    forwarder: Portforwarder,
+    complaint: BoxFuture<'static, Option<String>>,
+    driver: Option<JoinHandle<Result<(), hyper::Error>>>,
+}
+
+impl Line {
+    /// Why the stream ended: the kubelet's own words come before the end they explain.
+    fn cut(&mut self, received: Option<u64>) -> ForwardCause {
+        match (&mut self.complaint).now_or_never().flatten() {
+            Some(complaint) if received.is_none() => refused_by_kubelet(&complaint),
+            _ => ForwardCause::Cut { received },
+        }
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.forwarder.abort();
+        if let Some(driver) = &self.driver {
+            driver.abort();
+        }
+    }
 }

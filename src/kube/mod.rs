@@ -8,6 +8,7 @@ mod environment;
 mod exec;
 mod failure;
 mod forward;
+mod forward_failure;
 mod kubeconfig;
 mod pages;
 mod proxy_env;
@@ -21,6 +22,8 @@ use std::time::Duration;
 
 pub use environment::Environment;
 pub use failure::{ApiError, Cause, Verb};
+pub use forward::{InPod, InPodAnswer};
+pub use forward_failure::{ForwardCause, ForwardFailure};
 pub use pages::{Freshness, Page, Pages, Query, Scope};
 pub use proxy_env::{BadProxy, Protocol, Proxy, Source, decide};
 pub use session::{DryRun, Session};

@@ -141,7 +141,7 @@ fn read(answer: &Answer, asked: Asked<'_>) -> Result<Value, Cause> {
 ///
 /// A write whose answer is missing is not sent again: it may have been made. A connection that never came about, and
 /// a server that says to come back, have not made it.
-fn pause(cause: &Cause, reading: bool, attempt: u32) -> Option<Duration> {
+pub(super) fn pause(cause: &Cause, reading: bool, attempt: u32) -> Option<Duration> {
     let own = FIRST_PAUSE * 4_u32.pow(attempt.saturating_sub(1).min(TRIES));
     let tries = |most: u32| attempt < most;
     match cause {

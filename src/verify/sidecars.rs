@@ -5,7 +5,8 @@ use serde_json::Value;
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{Query, Scope, Session};
 use crate::model::{Object, kinds};
-use crate::plan::advice::{Advice, Code};
+use crate::plan::Unread;
+use crate::plan::advice::Advice;
 use crate::plan::backend::workload_selector;
 use crate::plan::sidecars::parts::{ISTIO_PROXY, SDS};
 
@@ -52,10 +53,11 @@ pub async fn prove(session: &Session, workload: &Object, cluster: &str) -> Resul
             Ok(Proof { line: format!("{sidecars}, {cluster} in Envoy's clusters"), advice: None })
         }
         Ok(_) => Err(unconfirmed(format!("Envoy in pod {pod} has no cluster {cluster}"))),
-        Err(why) => Ok(Proof {
-            line: sidecars.to_owned(),
-            advice: Some(Advice::note(Code::Unknown, format!("Envoy's clusters in pod {pod} are unknown: {why}"))),
-        }),
+        Err(failure) => {
+            let why = Unread { why: failure.why(), rule: failure.rule(), failure: None };
+            let advice = Advice::unknown(&format!("Envoy's clusters in pod {pod} are unknown"), &why);
+            Ok(Proof { line: sidecars.to_owned(), advice: Some(advice) })
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod cases;
 mod command_line;
 mod completion;
 mod house;
+mod in_pod;
 mod inject;
 mod kube_plugin;
 mod kube_proxy;

@@ -1,6 +1,8 @@
 //! What tests stand on.
 
 mod certificate;
+pub mod pod_server;
+pub mod relay;
 mod running;
 mod sandbox;
 pub mod stub;

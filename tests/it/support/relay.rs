@@ -1,0 +1,61 @@
+//! A wire to the API server that can be cut.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::thread::spawn;
+
+use super::Sandbox;
+
+/// Takes connections on a port of its own and passes every byte on.
+#[derive(Clone)]
+pub struct Relay {
+    pub address: SocketAddr,
+    wires: Arc<Mutex<Vec<TcpStream>>>,
+}
+
+impl Relay {
+    /// To this server; each connection is cut once so many bytes have come from there.
+    pub fn start(server: SocketAddr, limit: Option<usize>) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let relay = Self { address: listener.local_addr().unwrap(), wires: Arc::default() };
+        let wires = Arc::clone(&relay.wires);
+        spawn(move || {
+            for client in listener.incoming().flatten() {
+                let Ok(server) = TcpStream::connect(server) else { continue };
+                wires.lock().unwrap().extend([client.try_clone().unwrap(), server.try_clone().unwrap()]);
+                let (to_server, from_server) = (server.try_clone().unwrap(), server);
+                let (to_client, from_client) = (client.try_clone().unwrap(), client);
+                spawn(move || pass(from_client, &to_server, None));
+                spawn(move || pass(from_server, &to_client, limit));
+            }
+        });
+        relay
+    }
+
+    /// Cuts what is connected now.
+    pub fn cut(&self) {
+        for wire in self.wires.lock().unwrap().drain(..) {
+            let _ = wire.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// The kubeconfig with this in the server's place.
+    pub fn kubeconfig(&self, of: &Path, server: &str, sandbox: &Sandbox) -> PathBuf {
+        let text = std::fs::read_to_string(of).unwrap();
+        sandbox.kubeconfig(text.replace(server, &format!("https://{}", self.address)))
+    }
+}
+
+fn pass(mut from: TcpStream, mut to: &TcpStream, limit: Option<usize>) {
+    let mut buffer = vec![0; 64 << 10];
+    let mut passed = 0;
+    while let Ok(length @ 1..) = from.read(&mut buffer) {
+        passed += length;
+        if limit.is_some_and(|limit| passed > limit) || to.write_all(&buffer[..length]).is_err() {
+            break;
+        }
+    }
+    let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
+}
