@@ -9,4 +9,5 @@ pub mod gateways;
 pub mod harm;
 pub mod istio;
 pub mod release;
+pub mod snapshot;
 pub mod survey;

@@ -70,6 +70,12 @@ pub mod kinds {
         VIRTUAL_SERVICE = "gateway.solo.io" "v1" "VirtualService" "virtualservices" "virtualservice";
         ROUTE_TABLE = "gateway.solo.io" "v1" "RouteTable" "routetables" "routetable";
         UPSTREAM_GROUP = "gloo.solo.io" "v1" "UpstreamGroup" "upstreamgroups" "upstreamgroup";
+        PROXY = "gloo.solo.io" "v1" "Proxy" "proxies" "proxy";
+        VIRTUAL_HOST_OPTION = "gateway.solo.io" "v1" "VirtualHostOption" "virtualhostoptions" "virtualhostoption";
+        ROUTE_OPTION = "gateway.solo.io" "v1" "RouteOption" "routeoptions" "routeoption";
+        AUTH_CONFIG = "enterprise.gloo.solo.io" "v1" "AuthConfig" "authconfigs" "authconfig";
+        RATE_LIMIT_CONFIG = "ratelimit.solo.io" "v1alpha1" "RateLimitConfig" "ratelimitconfigs" "ratelimitconfig";
+        KUBE_GATEWAY_CLASS = "gateway.networking.k8s.io" "v1" "GatewayClass" "gatewayclasses" "gatewayclass";
         KUBE_GATEWAY = "gateway.networking.k8s.io" "v1" "Gateway" "gateways" "gateway";
         HTTP_ROUTE = "gateway.networking.k8s.io" "v1" "HTTPRoute" "httproutes" "httproute";
         ARGO_APPLICATION = "argoproj.io" "v1alpha1" "Application" "applications" "application";

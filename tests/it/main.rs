@@ -24,6 +24,7 @@ mod mtls;
 mod properties;
 mod proxy_address;
 mod proxy_plane;
+mod snapshot;
 mod stage_injector;
 mod stage_self;
 mod transaction;

@@ -65,6 +65,69 @@ pub fn members(text: &str, kind: &'static Kind) -> Members {
     members
 }
 
+/// All that a text has of several kinds, for those who only read it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Objects {
+    /// Each with the line on which its document begins, from 1.
+    pub found: Vec<(Object, usize)>,
+    pub unread: Vec<Unread>,
+    /// Documents of other kinds and of none.
+    pub others: usize,
+}
+
+/// A document that may hold one of the kinds and cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    /// Of the text, from 1.
+    pub line: usize,
+    pub why: String,
+}
+
+/// The objects of these kinds in the text; each document is read once.
+#[must_use]
+pub fn objects(text: &str, kinds: &[&'static Kind]) -> Objects {
+    let mut objects = Objects::default();
+    for document in documents(text) {
+        let slice = &text[document.range.clone()];
+        if slice.contains('\0') || !kinds.iter().any(|kind| guess::may_name(slice, kind)) {
+            objects.others += usize::from(!slice.trim().is_empty());
+            continue;
+        }
+        match yaml::parse(slice) {
+            Ok(value) => gather(&mut objects, kinds, document.line, value),
+            Err(problem) => {
+                let kind = kinds.iter().find(|kind| guess::may_hold(slice, kind));
+                let line = document.line + problem.line.saturating_sub(1);
+                match kind.map(|kind| guess::refused(slice, kind, line, &problem.message)) {
+                    Some(Found::Refused { line, why, .. }) => objects.unread.push(Unread { line, why }),
+                    _ => objects.others += 1,
+                }
+            }
+        }
+    }
+    objects
+}
+
+fn gather(objects: &mut Objects, kinds: &[&'static Kind], line: usize, mut value: Value) {
+    if value.get("sops").is_some_and(Value::is_object) {
+        objects.unread.push(Unread { line, why: "the file is encrypted with SOPS".to_owned() });
+        return;
+    }
+    if let Some(kind) = kinds.iter().find(|kind| is_kind(&value, kind, ListOf::Anything)) {
+        objects.found.push((Object::new(kind, value), line));
+        return;
+    }
+    let before = objects.found.len();
+    let lists: Vec<_> = kinds.iter().filter_map(|kind| Some((*kind, list_of(&value, kind)?))).collect();
+    if let (false, Some(Value::Array(items))) = (lists.is_empty(), value.get_mut("items").map(Value::take)) {
+        objects.found.extend(items.into_iter().filter_map(|item| {
+            let (kind, _) = lists.iter().find(|(kind, list)| is_kind(&item, kind, *list))?;
+            Some((Object::new(kind, item), line))
+        }));
+    }
+    objects.others += usize::from(objects.found.len() == before);
+}
+
 fn take(members: &mut Members, kind: &'static Kind, document: &Document, mut value: Value) {
     let is_encrypted = value.get("sops").is_some_and(Value::is_object);
     let line = document.line;

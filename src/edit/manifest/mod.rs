@@ -21,7 +21,7 @@ use serde_json::Value;
 
 pub use hollow::{edit_filling, filled};
 pub use items::{insert_item, remove_item};
-pub use members::{Found, Members, members};
+pub use members::{Found, Members, Objects, Unread, members, objects};
 
 use self::cut::Cut;
 use self::place::{Task, task};

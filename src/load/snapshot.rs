@@ -1,0 +1,276 @@
+//! A [`Snapshot`] of the cluster, of files, or of files laid over the cluster.
+//!
+//! One paged LIST for each kind, over all namespaces at once, so that requests do not grow with namespaces; a
+//! few at a time.
+
+use std::io::Read;
+use std::path::PathBuf;
+
+use futures_util::{StreamExt as _, stream};
+use serde_json::Value;
+
+use super::files::{self, Loaded};
+use super::survey::why;
+use crate::edit::manifest;
+use crate::error::{Exit, Failure, Reason};
+use crate::kube::{ApiError, Cause, Query, Scope, Session};
+use crate::model::{Answer, Kind, Object, Part, Snapshot, Spot, Unknown};
+
+/// Requests under way at once: each has a TLS connection of its own.
+const AT_ONCE: usize = 6;
+/// Pods that have ended answer no request.
+const RUNNING: &str = "status.phase!=Succeeded,status.phase!=Failed";
+/// kubectl's copy of the whole object.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// How much of each object is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// All of it.
+    Whole,
+    /// All but `managedFields` and kubectl's copy, which are half of many objects.
+    Lean,
+    /// The metadata alone, without those.
+    Metadata,
+}
+
+/// What is wanted of a kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Want {
+    pub kind: &'static Kind,
+    /// Of this namespace alone.
+    pub namespace: Option<String>,
+    pub labels: &'static str,
+    pub fields: &'static str,
+    pub detail: Detail,
+    /// Whether its objects are in no namespace.
+    pub of_the_cluster: bool,
+}
+
+impl Want {
+    /// Every object of a kind, in all namespaces.
+    #[must_use]
+    pub fn all(kind: &'static Kind) -> Self {
+        Self { kind, namespace: None, labels: "", fields: "", detail: Detail::Lean, of_the_cluster: false }
+    }
+
+    /// Those that have no namespace.
+    #[must_use]
+    pub fn of_the_cluster(kind: &'static Kind) -> Self {
+        Self { of_the_cluster: true, ..Self::all(kind) }
+    }
+
+    /// Those with these labels.
+    #[must_use]
+    pub fn labelled(self, labels: &'static str) -> Self {
+        Self { labels, ..self }
+    }
+
+    /// Those that have not ended: pods.
+    #[must_use]
+    pub fn running(self) -> Self {
+        Self { fields: RUNNING, ..self }
+    }
+
+    /// As much of each.
+    #[must_use]
+    pub fn detail(self, detail: Detail) -> Self {
+        Self { detail, ..self }
+    }
+
+    /// Those of one namespace.
+    #[must_use]
+    pub fn of(self, namespace: &str) -> Self {
+        Self { namespace: Some(namespace.to_owned()), ..self }
+    }
+
+    fn query(&self) -> Query {
+        Query {
+            labels: self.labels.to_owned(),
+            fields: self.fields.to_owned(),
+            metadata_only: self.detail == Detail::Metadata,
+            ..Query::default()
+        }
+    }
+
+    /// What of the kind this is a list of. Pods that have ended are missed by nobody.
+    fn part(&self, namespace: Option<&str>) -> Part {
+        match namespace {
+            _ if !self.labels.is_empty() => Part::Selected,
+            Some(namespace) => Part::Namespace(namespace.to_owned()),
+            None => Part::All,
+        }
+    }
+}
+
+/// Which namespaces are looked through.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Namespaces {
+    /// These alone; empty: all.
+    pub only: Vec<String>,
+    /// These where listing over all namespaces is not allowed.
+    pub otherwise: Vec<String>,
+}
+
+/// Reads the cluster.
+///
+/// # Errors
+/// The API server does not answer, or does not know who asks. What may not be listed is in the snapshot.
+pub async fn of_cluster(session: &Session, wants: &[Want], namespaces: &Namespaces) -> Result<Snapshot, Failure> {
+    let mut snapshot = Snapshot::new(Unknown::because("it was not asked for"));
+    let mut answers =
+        stream::iter(wants).map(|want| async move { (want, list(session, want, namespaces).await) }).buffered(AT_ONCE);
+    while let Some((want, answers)) = answers.next().await {
+        for (part, answer) in answers.map_err(|error| error.into_failure(session))? {
+            snapshot.put(want.kind, part, answer);
+        }
+    }
+    Ok(snapshot)
+}
+
+/// The answers of the one request, or of those that stand in for it.
+async fn list(session: &Session, want: &Want, namespaces: &Namespaces) -> Result<Vec<(Part, Answer)>, ApiError> {
+    let several = |of: &[String]| {
+        let own = want.namespace.as_ref().map_or(of, std::slice::from_ref);
+        if want.of_the_cluster { Vec::new() } else { own.to_vec() }
+    };
+    let named = several(&namespaces.only);
+    if !named.is_empty() {
+        return each(session, want, &named).await;
+    }
+    let whole = part(session, want, None).await?;
+    let instead = several(&namespaces.otherwise);
+    if instead.is_empty() || !matches!(&whole, (_, Answer::Unknown(Unknown { rule: Some(_), .. }))) {
+        return Ok(vec![whole]);
+    }
+    let mut answers = each(session, want, &instead).await?;
+    answers.push(whole);
+    Ok(answers)
+}
+
+async fn each(session: &Session, want: &Want, namespaces: &[String]) -> Result<Vec<(Part, Answer)>, ApiError> {
+    let mut answers = Vec::new();
+    for namespace in namespaces {
+        answers.push(part(session, want, Some(namespace)).await?);
+    }
+    Ok(answers)
+}
+
+async fn part(session: &Session, want: &Want, namespace: Option<&str>) -> Result<(Part, Answer), ApiError> {
+    let answer = match read(session, want, namespace).await {
+        Ok(objects) => Answer::Read(objects),
+        Err(error) if error.cause == Cause::NoCrd => Answer::Absent,
+        Err(error) if ends_the_run(&error) => return Err(error),
+        Err(error) => Answer::Unknown(unknown(&error)),
+    };
+    Ok((want.part(namespace), answer))
+}
+
+async fn read(session: &Session, want: &Want, namespace: Option<&str>) -> Result<Vec<Object>, ApiError> {
+    let scope = namespace.map_or(Scope::All, Scope::Namespace);
+    let mut pages = session.pages(want.kind, scope, want.query());
+    let mut objects = Vec::new();
+    while let Some(page) = pages.next().await? {
+        objects.extend(page.items.into_iter().map(|value| Object::new(want.kind, kept(value, want.detail))));
+    }
+    Ok(objects)
+}
+
+/// Nobody there, or nobody known there: one kind is like the other.
+fn ends_the_run(error: &ApiError) -> bool {
+    matches!(error.cause, Cause::Unreachable { .. } | Cause::Tls(_) | Cause::ExecPlugin(_) | Cause::Unauthorized)
+}
+
+fn unknown(error: &ApiError) -> Unknown {
+    let rule = match &error.cause {
+        Cause::Forbidden { rule, .. } => rule.as_ref().map(ToString::to_string),
+        _ => None,
+    };
+    Unknown { why: why(error), rule }
+}
+
+fn kept(mut value: Value, detail: Detail) -> Value {
+    if detail == Detail::Whole {
+        return value;
+    }
+    if let Some(metadata) = value["metadata"].as_object_mut() {
+        metadata.remove("managedFields");
+        if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+            annotations.remove(LAST_APPLIED);
+        }
+    }
+    value
+}
+
+/// What came out of files.
+#[derive(Debug, Default)]
+pub struct OfFiles {
+    /// In the order of the files; of several with one name the last counts.
+    pub objects: Vec<(Object, Spot)>,
+    /// Documents that may hold one of the kinds and cannot be read, and why.
+    pub unread: Vec<(Spot, String)>,
+    /// Files and documents of other kinds.
+    pub passed_over: usize,
+    pub files: usize,
+}
+
+/// Reads the objects of these kinds; one without a namespace is in `namespace`.
+///
+/// # Errors
+/// A named file that cannot be read.
+pub fn of_files(
+    paths: &[PathBuf],
+    kinds: &[&'static Kind],
+    namespace: impl Fn(&Kind) -> String,
+    stdin: &mut dyn Read,
+) -> Result<OfFiles, Failure> {
+    let mut inputs = files::find(&files::sources_of(paths)?)?;
+    let mut read = OfFiles::default();
+    while let Some(loaded) = inputs.next(stdin) {
+        match loaded? {
+            Loaded::Text(text) => {
+                read.files += 1;
+                let objects = manifest::objects(&text.text, kinds);
+                read.passed_over += objects.others;
+                let spot = |line| Spot { file: text.name.clone(), line };
+                read.unread.extend(objects.unread.into_iter().map(|it| (spot(it.line), it.why)));
+                read.objects.extend(objects.found.into_iter().map(|(object, line)| {
+                    let place = namespace(object.reference.kind);
+                    (placed(object, &place), spot(line))
+                }));
+            }
+            Loaded::PassedOver { .. } => read.passed_over += 1,
+            Loaded::Refused { name, why, .. } => read.unread.push((Spot { file: name, line: 1 }, why)),
+        }
+    }
+    if read.objects.is_empty() && read.unread.is_empty() {
+        return Err(Failure::new(Exit::Failed, Reason::File, "no manifest of a kind that is looked at in the files"));
+    }
+    Ok(read)
+}
+
+/// What the API server would do with a manifest that names no namespace.
+fn placed(mut object: Object, namespace: &str) -> Object {
+    if object.reference.namespace.is_empty() && !namespace.is_empty() {
+        namespace.clone_into(&mut object.reference.namespace);
+        if let Some(metadata) = object.value["metadata"].as_object_mut() {
+            metadata.insert("namespace".to_owned(), namespace.into());
+        }
+    }
+    object
+}
+
+/// A snapshot of files alone: what is not in them is not known.
+#[must_use]
+pub fn of_files_alone(files: Vec<(Object, Spot)>) -> Snapshot {
+    over(Snapshot::new(Unknown::because("only files were looked at")), files)
+}
+
+/// Lays files over a snapshot.
+#[must_use]
+pub fn over(mut snapshot: Snapshot, files: Vec<(Object, Spot)>) -> Snapshot {
+    for (object, spot) in files {
+        snapshot.lay(object, spot);
+    }
+    snapshot
+}

@@ -1,0 +1,281 @@
+//! What was read, by kind and by name: from the cluster, from files, or from files laid over the cluster.
+//!
+//! What could not be read is a value that says why: a missing right is never an empty list.
+
+use std::collections::HashMap;
+
+use super::{Kind, Object, ObjectRef};
+
+/// Why something is not known.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unknown {
+    /// In a few words: `may not list pods`.
+    pub why: String,
+    /// The rule of a Role that would allow it, where a right is what is missing.
+    pub rule: Option<String>,
+}
+
+impl Unknown {
+    /// An unknown that no rule of a Role mends.
+    #[must_use]
+    pub fn because(why: impl Into<String>) -> Self {
+        Self { why: why.into(), rule: None }
+    }
+}
+
+/// What a list came to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    Read(Vec<Object>),
+    /// The API server does not have the kind: its CRD is not installed.
+    Absent,
+    Unknown(Unknown),
+}
+
+/// Which part of a kind a list was about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// All there are.
+    All,
+    /// All of this namespace.
+    Namespace(String),
+    /// Those that a selector chose: what it did not choose may be there all the same.
+    Selected,
+}
+
+impl Part {
+    fn covers(&self, namespace: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Namespace(own) => own == namespace,
+            Self::Selected => false,
+        }
+    }
+}
+
+/// An object that was looked up.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Found<'s> {
+    There(&'s Object),
+    NotThere,
+    /// It was not seen, and neither was all of where it would be.
+    Unknown(&'s Unknown),
+}
+
+impl<'s> Found<'s> {
+    /// The object, if it was seen.
+    #[must_use]
+    pub fn object(self) -> Option<&'s Object> {
+        match self {
+            Self::There(object) => Some(object),
+            Self::NotThere | Self::Unknown(_) => None,
+        }
+    }
+}
+
+/// Where an object of a file stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spot {
+    pub file: String,
+    /// The line on which its document begins, from 1.
+    pub line: usize,
+}
+
+/// What was read of one kind.
+#[derive(Debug, Default)]
+struct Shelf {
+    objects: Vec<Object>,
+    /// Positions by namespace and name.
+    index: HashMap<String, HashMap<String, usize>>,
+    /// The parts that were read to their end.
+    read: Vec<Part>,
+    gaps: Vec<(Part, Unknown)>,
+    is_absent: bool,
+}
+
+impl Shelf {
+    /// The object takes the place of the one of the same name.
+    fn put(&mut self, object: Object) {
+        let ObjectRef { namespace, name, .. } = &object.reference;
+        let names = self.index.entry(namespace.clone()).or_default();
+        if let Some(at) = names.get(name) {
+            self.objects[*at] = object;
+            return;
+        }
+        names.insert(name.clone(), self.objects.len());
+        self.objects.push(object);
+    }
+
+    fn get(&self, namespace: &str, name: &str) -> Option<&Object> {
+        let at = self.index.get(namespace)?.get(name)?;
+        self.objects.get(*at)
+    }
+}
+
+/// Everything that was read, once for a run.
+#[derive(Debug)]
+pub struct Snapshot {
+    shelves: HashMap<&'static Kind, Shelf>,
+    spots: HashMap<ObjectRef, Spot>,
+    /// What holds of everything that was not asked for.
+    rest: Unknown,
+}
+
+impl Snapshot {
+    /// Nothing yet; `rest` is why whatever nobody asks for is not known.
+    #[must_use]
+    pub fn new(rest: Unknown) -> Self {
+        Self { shelves: HashMap::new(), spots: HashMap::new(), rest }
+    }
+
+    /// What a list came to. Objects that were there already are replaced.
+    pub fn put(&mut self, kind: &'static Kind, part: Part, answer: Answer) {
+        let known = self.shelves.entry(kind).or_default();
+        match answer {
+            Answer::Read(objects) => {
+                for object in objects {
+                    known.put(object);
+                }
+                known.read.push(part);
+            }
+            Answer::Absent => known.is_absent = true,
+            Answer::Unknown(unknown) => known.gaps.push((part, unknown)),
+        }
+    }
+
+    /// Lays an object of a file over what was read.
+    pub fn lay(&mut self, object: Object, spot: Spot) {
+        self.spots.insert(object.reference.clone(), spot);
+        self.shelves.entry(object.reference.kind).or_default().put(object);
+    }
+
+    /// All that was seen of a kind; [`Self::unknown`] says whether that is all there is.
+    #[must_use]
+    pub fn all(&self, kind: &'static Kind) -> &[Object] {
+        self.shelves.get(kind).map_or(&[], |known| known.objects.as_slice())
+    }
+
+    /// What was seen of a kind in a namespace.
+    pub fn in_namespace<'s>(&'s self, kind: &'static Kind, namespace: &str) -> impl Iterator<Item = &'s Object> {
+        let positions = self.shelves.get(kind).and_then(|known| Some((known, known.index.get(namespace)?)));
+        let mut positions: Vec<_> =
+            positions.into_iter().flat_map(|(known, names)| names.values().map(move |at| (known, *at))).collect();
+        positions.sort_unstable_by_key(|(_, at)| *at);
+        positions.into_iter().map(|(known, at)| &known.objects[at])
+    }
+
+    /// One object.
+    #[must_use]
+    pub fn find(&self, kind: &'static Kind, namespace: &str, name: &str) -> Found<'_> {
+        match self.shelves.get(kind).and_then(|known| known.get(namespace, name)) {
+            Some(object) => Found::There(object),
+            None => self.unknown_in(kind, namespace).map_or(Found::NotThere, Found::Unknown),
+        }
+    }
+
+    /// One object, if it was seen.
+    #[must_use]
+    pub fn object(&self, reference: &ObjectRef) -> Option<&Object> {
+        self.find(reference.kind, &reference.namespace, &reference.name).object()
+    }
+
+    /// Why there may be more of a kind than was seen; none if all was read or the kind is not there.
+    #[must_use]
+    pub fn unknown(&self, kind: &'static Kind) -> Option<&Unknown> {
+        let Some(known) = self.shelves.get(kind) else { return Some(&self.rest) };
+        let is_whole = known.is_absent || !known.read.is_empty();
+        known.gaps.first().map(|(_, unknown)| unknown).or((!is_whole).then_some(&self.rest))
+    }
+
+    /// The same of one namespace.
+    #[must_use]
+    pub fn unknown_in(&self, kind: &'static Kind, namespace: &str) -> Option<&Unknown> {
+        let Some(known) = self.shelves.get(kind) else { return Some(&self.rest) };
+        if known.is_absent || known.read.iter().any(|part| part.covers(namespace)) {
+            return None;
+        }
+        let gap = known.gaps.iter().find(|(part, _)| part.covers(namespace)).or_else(|| known.gaps.first());
+        Some(gap.map_or(&self.rest, |(_, unknown)| unknown))
+    }
+
+    /// Whether the API server does not have the kind.
+    #[must_use]
+    pub fn is_absent(&self, kind: &'static Kind) -> bool {
+        self.shelves.get(kind).is_some_and(|known| known.is_absent && known.objects.is_empty())
+    }
+
+    /// The place in a file, of an object that comes from one.
+    #[must_use]
+    pub fn spot(&self, reference: &ObjectRef) -> Option<&Spot> {
+        self.spots.get(reference)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::kinds::{POD, UPSTREAM};
+
+    fn upstream(namespace: &str, name: &str, mark: u64) -> Object {
+        Object::new(&UPSTREAM, json!({"metadata": {"namespace": namespace, "name": name}, "mark": mark}))
+    }
+
+    fn empty() -> Snapshot {
+        Snapshot::new(Unknown::because("not asked for"))
+    }
+
+    #[test]
+    fn what_was_not_seen_is_missing_only_where_all_was_read() {
+        let mut snapshot = empty();
+        let why = |snapshot: &Snapshot, namespace| match snapshot.find(&UPSTREAM, namespace, "a") {
+            Found::There(_) => "there".to_owned(),
+            Found::NotThere => "not there".to_owned(),
+            Found::Unknown(unknown) => unknown.why.clone(),
+        };
+        assert_eq!(why(&snapshot, "ns"), "not asked for");
+        snapshot.put(&UPSTREAM, Part::All, Answer::Unknown(Unknown::because("may not list")));
+        assert_eq!(why(&snapshot, "ns"), "may not list");
+        snapshot.put(&UPSTREAM, Part::Namespace("ns".into()), Answer::Read(Vec::new()));
+        assert_eq!(why(&snapshot, "ns"), "not there");
+        assert_eq!(why(&snapshot, "other"), "may not list");
+        assert_eq!(snapshot.unknown(&UPSTREAM), Some(&Unknown::because("may not list")));
+        snapshot.put(&UPSTREAM, Part::Namespace("other".into()), Answer::Read(vec![upstream("other", "a", 1)]));
+        assert_eq!(why(&snapshot, "other"), "there");
+    }
+
+    #[test]
+    fn what_a_selector_left_out_may_be_there() {
+        let mut snapshot = empty();
+        snapshot.put(&POD, Part::Selected, Answer::Read(Vec::new()));
+        assert!(matches!(snapshot.find(&POD, "ns", "a"), Found::Unknown(_)));
+        assert_eq!(snapshot.unknown(&POD), None);
+    }
+
+    #[test]
+    fn a_kind_without_a_definition_has_no_objects_for_certain() {
+        let mut snapshot = empty();
+        snapshot.put(&UPSTREAM, Part::All, Answer::Absent);
+        assert_eq!(snapshot.find(&UPSTREAM, "ns", "a"), Found::NotThere);
+        assert!(snapshot.is_absent(&UPSTREAM) && snapshot.unknown(&UPSTREAM).is_none());
+        snapshot.lay(upstream("ns", "a", 1), Spot { file: "a.yaml".into(), line: 1 });
+        assert!(!snapshot.is_absent(&UPSTREAM), "a file has one");
+    }
+
+    #[test]
+    fn a_file_replaces_the_object_of_the_same_name_alone() {
+        let mut snapshot = empty();
+        let both = vec![upstream("ns", "a", 1), upstream("ns", "b", 1), upstream("x", "a", 1)];
+        snapshot.put(&UPSTREAM, Part::All, Answer::Read(both));
+        snapshot.lay(upstream("ns", "a", 2), Spot { file: "a.yaml".into(), line: 7 });
+        snapshot.lay(upstream("ns", "c", 2), Spot { file: "a.yaml".into(), line: 9 });
+        let marks: Vec<_> = snapshot.all(&UPSTREAM).iter().map(|object| object.value["mark"].clone()).collect();
+        assert_eq!(marks, [2, 1, 1, 2]);
+        let names: Vec<_> =
+            snapshot.in_namespace(&UPSTREAM, "ns").map(|object| object.reference.name.as_str()).collect();
+        assert_eq!(names, ["a", "b", "c"]);
+        assert_eq!(snapshot.spot(&ObjectRef::new(&UPSTREAM, "ns", "c")).map(|spot| spot.line), Some(9));
+        assert_eq!(snapshot.spot(&ObjectRef::new(&UPSTREAM, "ns", "b")), None);
+    }
+}
