@@ -5,6 +5,7 @@ mod docs;
 mod files;
 mod lists;
 mod names;
+mod reference;
 mod result;
 mod rooms;
 mod schema;
