@@ -9,6 +9,7 @@
 pub mod apply;
 pub mod cli;
 pub mod edit;
+pub mod envoy;
 pub mod error;
 pub mod flow;
 pub mod helm;

@@ -94,6 +94,11 @@ impl Ui {
         }
     }
 
+    /// Whether nobody takes the answer any more.
+    pub fn reader_is_gone(&self) -> bool {
+        self.stdout_closed
+    }
+
     /// Why the answer is not whole although somebody wants it (a full disk), once. A reader that went away is none.
     pub fn lost_answer(&mut self) -> Option<Failure> {
         let error = self.stdout_failed.take()?;

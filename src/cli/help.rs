@@ -167,6 +167,18 @@ Exit codes:
   8  pending: no address yet    9  no answer from the API server
   130  interrupted";
 
+/// After `proxy stats --help`.
+pub const PROXY_STATS: &str = "\
+Examples:
+  gloo-rs proxy stats
+  gloo-rs proxy stats --used --filter 'cluster.*ssl'
+  gloo-rs proxy stats --name daemonset/edge --all-pods --format prometheus
+
+Exit codes:
+  0  printed                    1  Envoy refused or failed
+  2  usage                      4  no such proxy, not allowed
+  9  no answer                  130  interrupted";
+
 /// After `version --help`.
 pub const VERSION: &str = "\
 Examples:

@@ -25,10 +25,7 @@ const COMMANDS: [(&[&str], &str); 20] = [
     (&["license"], "kubectl get secret license -n gloo-system"),
     (&["plugin", "init-plugin-manager"], "put an executable on PATH and run it"),
     (&["usage"], "kubectl get upstreams,virtualservices -A"),
-    (
-        &["dump", "stats"],
-        "kubectl port-forward -n gloo-system deployment/gateway-proxy 19000; curl 127.0.0.1:19000/help",
-    ),
+    (&["dump"], "kubectl port-forward -n gloo-system deployment/gateway-proxy 19000; curl 127.0.0.1:19000/help"),
     (&["served-config", "snapshot"], "kubectl port-forward -n gloo-system deployment/gloo 9095; curl 127.0.0.1:9095"),
     (&["logs"], "kubectl logs -n gloo-system deployment/gateway-proxy"),
     (&["help"], "--help stands after any command: gloo-rs istio inject --help"),

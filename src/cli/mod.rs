@@ -44,7 +44,7 @@ enum Word {
     /// Mutual TLS between the gateway and the mesh
     #[command(subcommand, arg_required_else_help = true)]
     Istio(istio::Word),
-    /// Where the gateway is
+    /// Where the gateway is, and what goes on in it
     #[command(subcommand, aliases = ["p", "proxies"], arg_required_else_help = true)]
     Proxy(proxy::Word),
     UpgradeValues(Box<upgrade_values::UpgradeValuesArgs>),
@@ -138,7 +138,8 @@ impl Word {
     fn formats(&self) -> &'static [Format] {
         match self {
             Self::Istio(word) => word.formats(),
-            Self::Proxy(_) | Self::UpgradeValues(_) => &[Format::Text, Format::Json, Format::Yaml],
+            Self::Proxy(word) => word.formats(),
+            Self::UpgradeValues(_) => &[Format::Text, Format::Json, Format::Yaml],
             Self::Version(_) => &[Format::Json, Format::Yaml, Format::Table],
             Self::Completion(_) => &[Format::Text],
         }

@@ -8,6 +8,7 @@ mod again;
 mod consent;
 mod emit;
 mod files;
+mod inside;
 mod interrupt;
 mod live;
 mod report;
@@ -46,6 +47,7 @@ pub fn run(invocation: &Invocation, ui: &mut Ui) -> Exit {
             block_on(interrupt::or(revisions::print(istio_namespace.as_deref(), global, &mut report)))
         }
         Command::Proxy(task) => block_on(interrupt::or(address::print(task, global, &mut report))),
+        Command::Stats(task) => block_on(interrupt::or(inside::stats::print(task, global, &mut report))),
         Command::UpgradeValues(task) => values::run(task, global, &mut report),
         Command::Version(Version::Client) => {
             version::client(global.format, &mut report);

@@ -346,6 +346,12 @@ impl<'u> Report<'u> {
         self.whole(text.as_bytes());
     }
 
+    /// Bytes of an answer that is somebody else's text, as they come: the document is no longer ours to print.
+    pub fn part(&mut self, bytes: &[u8]) {
+        self.printed = true;
+        self.ui.bytes(bytes);
+    }
+
     /// Bytes that are the whole of stdout.
     pub fn whole(&mut self, bytes: &[u8]) {
         self.printed = true;

@@ -134,13 +134,13 @@ impl InPodAnswer {
         Ok(whole)
     }
 
-    /// The whole body as text, if the status is one of success.
+    /// The answer, if its status is one of success.
     ///
     /// # Errors
-    /// Another status, with the first line of what was said; or as [`Self::collect`].
-    pub async fn success(self) -> Result<Vec<u8>, ForwardFailure> {
+    /// Another status, with the first line of what was said.
+    pub async fn or_failure(self) -> Result<Self, ForwardFailure> {
         if self.is_success() {
-            return self.collect(MOST_COLLECTED).await;
+            return Ok(self);
         }
         let (status, place) = (self.status, self.place.clone());
         let text = self.collect(MOST_COLLECTED).await.unwrap_or_default();
@@ -196,7 +196,8 @@ impl Session {
         port: u16,
         path: &str,
     ) -> Result<Vec<u8>, ForwardFailure> {
-        self.ask_in_pod(namespace, pod, port, &InPod::get(path)).await?.success().await
+        let answer = self.ask_in_pod(namespace, pod, port, &InPod::get(path)).await?;
+        answer.or_failure().await?.collect(MOST_COLLECTED).await
     }
 }
 

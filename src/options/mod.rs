@@ -1,5 +1,8 @@
 //! What the command line means, as plain values: nothing after `cli/` knows clap.
 
+mod inside;
+mod pods;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,6 +13,9 @@ use crate::plan::mtls::{Caution, Policy};
 use crate::plan::proxy_name::ProxyName;
 use crate::plan::values::{self, Edition};
 use crate::render::diff::Secrets;
+
+pub use inside::StatsTask;
+pub use pods::{PodsOf, ProxyPods};
 
 /// What every command is told.
 #[derive(Debug, Clone)]
@@ -104,6 +110,8 @@ pub enum Command {
         istio_namespace: Option<String>,
     },
     Proxy(Proxy),
+    /// `proxy stats`
+    Stats(StatsTask),
     UpgradeValues(UpgradeValues),
     Version(Version),
     Completion(Shell),

@@ -106,6 +106,8 @@ codes! {
     ReleaseState = "releaseState",
     /// Helm does not upgrade CRDs.
     Crds = "crds",
+    /// A pod that is looked into, or left out, is not ready.
+    NotReady = "notReady",
     /// A header that is no part of the values was left out.
     Header = "header",
 }

@@ -105,7 +105,7 @@ impl Bench {
         on_runtime(async {
             let session = session(kubeconfig).await;
             let answer = session.ask_in_pod(&self.namespace, &self.pod, port, ask).await?;
-            answer.success().await.map(|body| String::from_utf8_lossy(&body).into_owned())
+            answer.or_failure().await?.collect(16 << 20).await.map(|body| String::from_utf8_lossy(&body).into_owned())
         })
     }
 

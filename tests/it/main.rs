@@ -14,6 +14,7 @@ mod completion;
 mod house;
 mod in_pod;
 mod inject;
+mod inside;
 mod kube_plugin;
 mod kube_proxy;
 mod kube_session;

@@ -10,6 +10,7 @@ use crate::error::{Failure, Reason};
 use crate::model::{ObjectRef, kinds};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::backend::labels;
+use crate::plan::pod;
 
 /// To print one address, no more nodes than these are read: each is a request.
 const NODES_FOR_ONE: usize = 8;
@@ -22,9 +23,10 @@ pub(super) fn answer(view: &View, port: &Port, seen: Seen) -> Result<Answer, Fai
     let Some(pods) = seen.pods else {
         return Ok(Answer::Needs(Need::Pods { namespace: view.service.reference.namespace.clone(), selector }));
     };
-    let mut names: BTreeSet<&str> = pods.iter().filter(|pod| not_ready(pod).is_none()).filter_map(node_of).collect();
+    let mut names: BTreeSet<&str> =
+        pods.iter().filter(|pod| pod::not_ready(pod).is_none()).filter_map(node_of).collect();
     if names.is_empty() {
-        let cause = Cause::NoReadyPod(pods.iter().map(why_not).collect());
+        let cause = Cause::NoReadyPod(pods.iter().map(pod::why_not).collect());
         return Ok(Answer::Pending(Pending { service: view.service.reference.clone(), cause }));
     }
     if view.wish.amount == Amount::One {
@@ -125,35 +127,4 @@ fn of_kind<'n>(node: &'n Value, kind: &str) -> impl Iterator<Item = &'n str> {
 
 fn node_of(pod: &Value) -> Option<&str> {
     pod["spec"]["nodeName"].as_str().filter(|name| !name.is_empty())
-}
-
-/// `pod x: CrashLoopBackOff (container gateway-proxy)`.
-fn why_not(pod: &Value) -> String {
-    let name = pod["metadata"]["name"].as_str().unwrap_or_default();
-    format!("pod {name}: {}", not_ready(pod).unwrap_or_else(|| "ready, but on no node".into()))
-}
-
-/// Why a pod does not answer; `None` if it does.
-fn not_ready(pod: &Value) -> Option<String> {
-    if !pod["metadata"]["deletionTimestamp"].is_null() {
-        return Some("being deleted".into());
-    }
-    let status = &pod["status"];
-    let condition = |kind: &str| status["conditions"].as_array()?.iter().find(|condition| condition["type"] == kind);
-    if condition("Ready").is_some_and(|ready| ready["status"] == "True") {
-        return None;
-    }
-    if let Some(false) = condition("PodScheduled").map(|scheduled| scheduled["status"] == "True") {
-        let message = condition("PodScheduled").and_then(|scheduled| scheduled["message"].as_str());
-        return Some(format!("not scheduled{}", message.map(|text| format!(": {text}")).unwrap_or_default()));
-    }
-    let containers = ["initContainerStatuses", "containerStatuses"]
-        .into_iter()
-        .flat_map(|key| status[key].as_array().into_iter().flatten());
-    let stuck = containers.filter(|container| container["ready"] != true).find_map(|container| {
-        let state = &container["state"];
-        let reason = state["waiting"]["reason"].as_str().or_else(|| state["terminated"]["reason"].as_str())?;
-        Some(format!("{reason} (container {})", container["name"].as_str().unwrap_or_default()))
-    });
-    Some(stuck.unwrap_or_else(|| format!("{}, not ready", status["phase"].as_str().unwrap_or("Pending"))))
 }

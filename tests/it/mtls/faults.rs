@@ -321,6 +321,7 @@ fn arguments(words: &[String]) -> Vec<&'static str> {
         | "istio auto-mtls status"
         | "proxy url"
         | "proxy address"
+        | "proxy stats"
         | "version"
         | "upgrade-values" => vec![],
         "completion" => vec!["bash"],

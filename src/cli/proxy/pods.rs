@@ -1,0 +1,31 @@
+//! Which proxy and which of its pods: the flags of every command that looks into Envoy.
+
+use crate::error::Failure;
+use crate::options::{PodsOf, ProxyPods};
+use crate::plan::proxy_name;
+use crate::plan::proxy_pods::Amount;
+
+#[derive(Debug, clap::Args)]
+pub struct PodsArgs {
+    /// The proxy, as NAME, deployment/NAME, daemonset/NAME or pod/NAME
+    #[arg(long, value_name = "NAME", default_value = "gateway-proxy")]
+    name: String,
+    /// The proxy of a Gateway of the Kubernetes Gateway API; without -n it is looked for in all namespaces
+    #[arg(long, value_name = "NAME", conflicts_with = "name")]
+    gateway: Option<String>,
+    /// Look into every pod of the proxy, not into a ready one
+    #[arg(long)]
+    all_pods: bool,
+}
+
+impl PodsArgs {
+    pub fn options(&self) -> Result<ProxyPods, Failure> {
+        let proxy = match &self.gateway {
+            Some(gateway) => {
+                PodsOf::Gateway { gateway: gateway.clone(), deployment: proxy_name::parse_gateway(gateway)?.name }
+            }
+            None => PodsOf::Named(proxy_name::parse(&self.name)?),
+        };
+        Ok(ProxyPods { proxy, amount: if self.all_pods { Amount::All } else { Amount::One } })
+    }
+}

@@ -1,0 +1,3 @@
+//! Envoy's admin interface: what to ask it for, and what its answers say. Pure; the wire is `src/kube/forward.rs`.
+
+pub mod admin;

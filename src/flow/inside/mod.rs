@@ -1,0 +1,106 @@
+//! The commands that look into Envoy: a proxy's pods are found and named, each request is one stream to a pod.
+
+pub mod stats;
+
+use crate::error::Failure;
+use crate::flow::report::Report;
+use crate::kube::{Cause, ForwardCause, ForwardFailure, InPod, InPodAnswer, Session};
+use crate::load::proxy_pods;
+use crate::model::kinds;
+use crate::options::{Global, ProxyPods};
+use crate::plan::pod;
+use crate::plan::proxy_pods::ProxyPod;
+
+/// Pods of a proxy in one cluster.
+pub struct Inside {
+    pub session: Session,
+    pub pods: Vec<ProxyPod>,
+}
+
+/// Finds the pods, and says which.
+///
+/// # Errors
+/// No such proxy, none of its pods runs Envoy, or the cluster's own failure.
+pub async fn open(wanted: &ProxyPods, global: &Global, report: &mut Report<'_>) -> Result<Inside, Failure> {
+    let session = super::open(global, report).await?;
+    let chosen = proxy_pods::find(&session, global, wanted).await?;
+    for advice in chosen.advice {
+        report.advice(advice);
+    }
+    for pod in &chosen.pods {
+        let of = if chosen.of > 1 { format!(" ({} of {})", chosen.pods.len(), chosen.of) } else { String::new() };
+        report.ui.status(&format!("pod {}/{}{of}", pod.namespace, pod.name));
+    }
+    Ok(Inside { session, pods: chosen.pods })
+}
+
+impl Inside {
+    /// The head of the answer to `GET path` of a pod's admin interface; another status than success is a failure.
+    ///
+    /// # Errors
+    /// Why it could not be had.
+    pub async fn get(&self, pod: &ProxyPod, path: &str) -> Result<InPodAnswer, Failure> {
+        let asked = self.session.ask_in_pod(&pod.namespace, &pod.name, pod.admin_port, &InPod::get(path)).await;
+        let answered = match asked {
+            Ok(answer) => answer.or_failure().await,
+            Err(failure) => Err(failure),
+        };
+        match answered {
+            Ok(answer) => Ok(answer),
+            Err(failure) => Err(self.explain(failure).await),
+        }
+    }
+
+    /// A whole page of the admin interface, of at most `most` bytes.
+    ///
+    /// # Errors
+    /// Why it could not be had.
+    pub async fn page(&self, pod: &ProxyPod, path: &str, most: usize) -> Result<Vec<u8>, Failure> {
+        match self.get(pod, path).await?.collect(most).await {
+            Ok(page) => Ok(page),
+            Err(failure) => Err(self.explain(failure).await),
+        }
+    }
+
+    /// A page as it comes, onto stdout, byte for byte.
+    ///
+    /// # Errors
+    /// Why it could not be had, or not the whole of it.
+    pub async fn print(&self, pod: &ProxyPod, path: &str, report: &mut Report<'_>) -> Result<(), Failure> {
+        let mut answer = self.get(pod, path).await?;
+        loop {
+            match answer.chunk().await {
+                Ok(Some(chunk)) => report.part(&chunk),
+                Ok(None) => return Ok(()),
+                Err(failure) => return Err(self.explain(failure).await),
+            }
+            if report.ui.reader_is_gone() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// A failure with what has become of the pod meanwhile, where that may be the cause.
+    pub async fn explain(&self, failure: ForwardFailure) -> Failure {
+        let may_be_gone = matches!(
+            failure.cause,
+            ForwardCause::Cut { .. }
+                | ForwardCause::Timeout { .. }
+                | ForwardCause::Refused
+                | ForwardCause::NotRunning(_)
+                | ForwardCause::Kubelet(_)
+        );
+        let (namespace, name) = (failure.namespace.clone(), failure.pod.clone());
+        let failure = failure.into_failure(&self.session);
+        if !may_be_gone {
+            return failure;
+        }
+        match self.session.get(&kinds::POD, &namespace, &name).await {
+            Ok(pod) => {
+                pod::not_ready(&pod).into_iter().fold(failure, |failure, why| failure.detail(format!("the pod: {why}")))
+            }
+            Err(error) if error.cause == Cause::NotFound => failure.detail("the pod is gone meanwhile"),
+            Err(_) => failure,
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! `proxy stats`: Envoy's statistics, as Envoy prints them, or as a field of the document.
+
+use serde_json::{Value, json};
+
+use super::Inside;
+use crate::envoy::admin::{StatsFormat, StatsWish, stats};
+use crate::error::{Exit, Failure, Reason};
+use crate::flow::report::Report;
+use crate::options::{Format, Global, StatsTask};
+use crate::plan::proxy_pods::ProxyPod;
+
+/// A gateway with tens of thousands of clusters has tens of megabytes of statistics.
+const MOST: usize = 512 << 20;
+
+/// Prints the statistics of each pod.
+///
+/// # Errors
+/// Why they could not be had.
+pub async fn print(task: &StatsTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+    let document = global.format != Format::Text;
+    if document {
+        report.field("stats", Value::Array(Vec::new()));
+    }
+    let inside = super::open(&task.pods, global, report).await?;
+    if document {
+        let mut pods = Vec::new();
+        for pod in &inside.pods {
+            pods.push(json!({"namespace": pod.namespace, "pod": pod.name, "stats": values(&inside, pod, task).await?}));
+        }
+        report.field("stats", Value::Array(pods));
+        return Ok(());
+    }
+    for pod in &inside.pods {
+        if inside.pods.len() > 1 && task.wish.format != StatsFormat::Json {
+            report.line(&format!("# pod {}/{}", pod.namespace, pod.name));
+        }
+        inside.print(pod, &stats(&task.wish), report).await.map_err(|failure| of_filter(task, failure))?;
+    }
+    Ok(())
+}
+
+async fn values(inside: &Inside, pod: &ProxyPod, task: &StatsTask) -> Result<Value, Failure> {
+    let wish = StatsWish { format: StatsFormat::Json, ..task.wish.clone() };
+    let page = inside.page(pod, &stats(&wish), MOST).await.map_err(|failure| of_filter(task, failure))?;
+    let mut page: Value = serde_json::from_slice(&page).unwrap_or_default();
+    match page["stats"].take() {
+        all @ Value::Array(_) => Ok(all),
+        _ => {
+            Err(Failure::new(Exit::Failed, Reason::InPod, format!("pod {}: its statistics are not Envoy's", pod.name)))
+        }
+    }
+}
+
+/// Envoy says of a filter that it is no regular expression with 400: that is a matter of what was typed.
+fn of_filter(task: &StatsTask, failure: Failure) -> Failure {
+    match (&task.wish.filter, failure.message.split_once(" answers 400: ")) {
+        (Some(filter), Some((_, why))) => Failure::usage(format!("--filter {filter:?}: {why}")),
+        _ => failure,
+    }
+}

@@ -1,0 +1,169 @@
+//! The pods of a gateway proxy, found by the proxy's name or its Gateway's.
+
+use serde_json::Value;
+
+use super::absence;
+use crate::error::{Exit, Failure, Reason};
+use crate::kube::{ApiError, Cause, Query, Scope, Session};
+use crate::model::{Kind, Object, ObjectRef, kinds};
+use crate::options::{Global, PodsOf, ProxyPods};
+use crate::plan::backend::workload_selector;
+use crate::plan::nearest;
+use crate::plan::proxy_name::{ProxyKind, ProxyName};
+use crate::plan::proxy_pods::{self, Chosen};
+
+/// The workloads of proxies that a Gateway of the Kubernetes Gateway API has.
+const GATEWAY_LABEL: &str = "gateway.networking.k8s.io/gateway-name";
+
+/// The pods to look into.
+///
+/// # Errors
+/// No such proxy, none of its pods runs Envoy, or the request's own failure.
+pub async fn find(session: &Session, global: &Global, wanted: &ProxyPods) -> Result<Chosen, Failure> {
+    let look = Look { session, namespace: global.object_namespace() };
+    let found = match &wanted.proxy {
+        PodsOf::Named(name) => look.named(name).await?,
+        PodsOf::Gateway { gateway, deployment } => match &global.namespace {
+            Some(_) => look.one(&kinds::DEPLOYMENT, deployment).await?,
+            None => look.of_gateway(gateway, deployment).await?,
+        },
+    };
+    let (pods, bootstrap) = tokio::join!(look.pods(&found), look.bootstrap(&found));
+    let pods = pods?;
+    if pods.is_empty() {
+        let Object { reference, value } = &found;
+        let wanted = value["spec"]["replicas"].as_u64().map(|wanted| format!(" ({wanted} replicas are wanted)"));
+        let line = format!("{reference} in {} has no pods{}", reference.namespace, wanted.unwrap_or_default());
+        return Err(Failure::new(Exit::SaidNo, Reason::NotFound, line).detail(look.place()));
+    }
+    let proxy = &found.reference.name;
+    proxy_pods::choose(&pods, proxy, bootstrap.as_deref(), wanted.amount).map_err(|states| {
+        let Object { reference, .. } = &found;
+        let line = format!("{reference} in {}: no pod runs Envoy", reference.namespace);
+        let failure = Failure::new(Exit::NoAnswer, Reason::NotRunning, line);
+        states.into_iter().fold(failure, Failure::detail).detail(look.place())
+    })
+}
+
+struct Look<'l> {
+    session: &'l Session,
+    namespace: &'l str,
+}
+
+impl Look<'_> {
+    fn place(&self) -> String {
+        format!("looked in context {} ({})", self.session.context(), self.session.server())
+    }
+
+    async fn get(&self, kind: &'static Kind, name: &str) -> Result<Object, ApiError> {
+        self.session.get(kind, self.namespace, name).await.map(|value| Object::new(kind, value))
+    }
+
+    /// A Deployment, then a `DaemonSet`, then a pod. Gloo gives a proxy's workload and its Service one name.
+    async fn named(&self, name: &ProxyName) -> Result<Object, Failure> {
+        let kinds: &[&'static Kind] = match name.kind {
+            Some(ProxyKind::Deployment) => &[&kinds::DEPLOYMENT],
+            Some(ProxyKind::DaemonSet) => &[&kinds::DAEMON_SET],
+            Some(ProxyKind::Pod) => &[&kinds::POD],
+            Some(ProxyKind::Service) => &[&kinds::DEPLOYMENT, &kinds::DAEMON_SET],
+            None => &[&kinds::DEPLOYMENT, &kinds::DAEMON_SET, &kinds::POD],
+        };
+        if let [only] = kinds {
+            return self.one(only, &name.name).await;
+        }
+        for kind in kinds {
+            match self.get(kind, &name.name).await {
+                Ok(object) => return Ok(object),
+                Err(error) if error.cause == Cause::NotFound => {}
+                Err(error) => return Err(self.refused(error)),
+            }
+        }
+        Err(self.nowhere(&name.name, kinds).await)
+    }
+
+    async fn one(&self, kind: &'static Kind, name: &str) -> Result<Object, Failure> {
+        match self.get(kind, name).await {
+            Ok(object) => Ok(object),
+            Err(error) if error.cause == Cause::NotFound => Err(self.nowhere(name, &[kind]).await),
+            Err(error) => Err(self.refused(error)),
+        }
+    }
+
+    fn refused(&self, error: ApiError) -> Failure {
+        let forbidden = matches!(error.cause, Cause::Forbidden { .. }) && error.kind != Some(&kinds::POD);
+        let failure = error.into_failure(self.session);
+        if forbidden { failure.hint("--name pod/NAME needs no right to read workloads") } else { failure }
+    }
+
+    async fn nowhere(&self, name: &str, looked: &[&'static Kind]) -> Failure {
+        let (mut near, mut elsewhere) = (Vec::new(), None);
+        for kind in looked {
+            let absence = absence::around(self.session, &ObjectRef::new(kind, self.namespace, name)).await;
+            near.extend(absence.near);
+            elsewhere = elsewhere.or(absence.elsewhere);
+        }
+        let near = nearest::nearest(name, near.iter().map(String::as_str));
+        let words: Vec<_> = looked.iter().map(|kind| kind.kind).collect();
+        let line = format!("gateway proxy {name}: no {} of that name in {}", words.join(" or "), self.namespace);
+        let mut failure = Failure::new(Exit::SaidNo, Reason::NotFound, line);
+        failure.details.extend((!near.is_empty()).then(|| format!("near: {}", near.join(", "))));
+        failure.details.push(self.place());
+        failure.hints.extend(elsewhere.map(|namespace| format!("it is in namespace {namespace}: -n {namespace}")));
+        failure
+    }
+
+    /// A Gateway stands in any namespace: its Deployment has a name that nothing else has.
+    async fn of_gateway(&self, gateway: &str, deployment: &str) -> Result<Object, Failure> {
+        let query = Query { fields: format!("metadata.name={deployment}"), ..Query::default() };
+        let found = self.session.list_all(&kinds::DEPLOYMENT, Scope::All, query).await.map_err(|error| {
+            let forbidden = matches!(error.cause, Cause::Forbidden { .. });
+            let failure = error.into_failure(self.session);
+            if forbidden { failure.hint("-n NAMESPACE looks in one namespace alone") } else { failure }
+        })?;
+        match &found[..] {
+            [only] => Ok(Object::new(&kinds::DEPLOYMENT, only.clone())),
+            [] => Err(self.no_gateway(gateway, deployment).await),
+            several => Err(ambiguous(gateway, deployment, several)),
+        }
+    }
+
+    async fn no_gateway(&self, gateway: &str, deployment: &str) -> Failure {
+        let query = Query { metadata_only: true, limit: 500, ..Query::labelled(GATEWAY_LABEL) };
+        let page = self.session.list_page(&kinds::DEPLOYMENT, Scope::All, &query).await;
+        let there = page.map(|page| page.items).unwrap_or_default();
+        let near = there.iter().filter_map(|item| item["metadata"]["labels"][GATEWAY_LABEL].as_str());
+        let near = nearest::nearest(gateway, near);
+        let line = format!("deployment/{deployment}, which Gateway {gateway} would have: not found in any namespace");
+        let mut failure = Failure::new(Exit::SaidNo, Reason::NotFound, line);
+        failure.details.extend((!near.is_empty()).then(|| format!("near: {}", near.join(", "))));
+        failure
+            .detail(self.place())
+            .hint("--gateway is a Gateway of the Kubernetes Gateway API; --name is any gateway proxy")
+    }
+
+    async fn pods(&self, found: &Object) -> Result<Vec<Value>, Failure> {
+        if found.reference.kind == &kinds::POD {
+            return Ok(vec![found.value.clone()]);
+        }
+        let query = Query::labelled(workload_selector(&found.value));
+        let pods = self.session.list_all(&kinds::POD, Scope::Namespace(&found.reference.namespace), query).await;
+        pods.map_err(|error| error.into_failure(self.session))
+    }
+
+    /// What Envoy was started with; who may not read it gets the charts' own port.
+    async fn bootstrap(&self, found: &Object) -> Option<String> {
+        let spec = &found.value["spec"];
+        let pod_spec = if found.reference.kind == &kinds::POD { spec } else { &spec["template"]["spec"] };
+        let name = proxy_pods::bootstrap_of(pod_spec)?;
+        let map = self.session.get(&kinds::CONFIG_MAP, &found.reference.namespace, name).await.ok()?;
+        map["data"]["envoy.yaml"].as_str().map(str::to_owned)
+    }
+}
+
+fn ambiguous(gateway: &str, deployment: &str, found: &[Value]) -> Failure {
+    let namespaces: Vec<_> = found.iter().filter_map(|item| item["metadata"]["namespace"].as_str()).collect();
+    let line = format!("Gateway {gateway}: {} namespaces have a deployment/{deployment}", namespaces.len());
+    Failure::new(Exit::Failed, Reason::Ambiguous, line)
+        .detail(format!("in {}", namespaces.join(", ")))
+        .hint("-n NAMESPACE chooses one")
+}

@@ -1,0 +1,20 @@
+//! Which proxy, and which of its pods: what every command that looks into Envoy is told.
+
+use crate::plan::proxy_name::ProxyName;
+use crate::plan::proxy_pods::Amount;
+
+/// Pods of one proxy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProxyPods {
+    pub proxy: PodsOf,
+    pub amount: Amount,
+}
+
+/// Which proxy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PodsOf {
+    /// `--name`: a workload or a pod; without a kind, whichever of that name there is first.
+    Named(ProxyName),
+    /// `--gateway`: a Gateway of the Kubernetes Gateway API, and the Deployment that Gloo makes for it.
+    Gateway { gateway: String, deployment: String },
+}

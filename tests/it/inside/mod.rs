@@ -1,0 +1,95 @@
+//! The commands that look into Envoy, on the real Envoy behind a pod's ports on a real API server.
+
+mod pods;
+mod stats;
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
+
+use crate::stage::envoy::{dynamic_resources, put};
+use crate::stage::{self, Envoy, Plane};
+use crate::support::{Output, Sandbox};
+
+/// A Gloo of this test's own on the shared plane, with an Envoy behind the gateway's ports, and the binary.
+struct Bench {
+    plane: &'static Plane,
+    gloo: String,
+    kubeconfig: PathBuf,
+    envoy: Envoy,
+}
+
+impl Bench {
+    /// With Envoy as the guide's gateway has it.
+    fn new(prefix: &str) -> Result<Self> {
+        let plane = stage::shared();
+        let gloo = plane.install_gloo(prefix)?;
+        let envoy = Envoy::start(|files| bootstrap(files, &gloo))?;
+        plane.forward(&gloo, &[(19000, envoy.admin())])?;
+        Ok(Self { plane, gloo, kubeconfig: plane.kubeconfig(), envoy })
+    }
+
+    fn sandbox(&self) -> Sandbox {
+        Sandbox::new().env("KUBECONFIG", self.kubeconfig.to_str().expect("UTF-8"))
+    }
+
+    /// The words of a command line, in this test's namespace.
+    fn words<'l>(&'l self, line: &'l str) -> Vec<&'l str> {
+        ["proxy"].into_iter().chain(line.split(' ')).chain(["-n", &self.gloo]).collect()
+    }
+
+    fn run(&self, line: &str) -> Output {
+        self.sandbox().run(&self.words(line))
+    }
+
+    /// With `-o json`: the document, which has to agree with the exit code.
+    fn json(&self, line: &str) -> Result<(Value, Output)> {
+        let output = self.run(&format!("{line} -o json"));
+        let document: Value = serde_json::from_str(&output.stdout).with_context(|| format!("{output:#?}"))?;
+        assert_eq!(document["exitCode"].as_i64().map(i32::try_from), output.code.map(Ok), "{document:#}");
+        Ok((document, output))
+    }
+
+    /// The gateway's only pod.
+    fn pod(&self) -> Result<String> {
+        gateway_pods(self.plane, &self.gloo)?.pop().context("a pod")
+    }
+}
+
+/// The names of the gateway's pods.
+fn gateway_pods(plane: &Plane, namespace: &str) -> Result<Vec<String>> {
+    let pods = plane.api().list("v1/Pod", namespace)?;
+    let names = pods.iter().filter_map(|pod| pod["metadata"]["name"].as_str().map(str::to_owned));
+    Ok(names.filter(|name| name.starts_with("gateway-proxy")).collect())
+}
+
+/// Clusters and listeners by file, as Gloo would serve them.
+fn bootstrap(files: &std::path::Path, gloo: &str) -> Value {
+    put(files, "cds", "7", &[cluster("default-httpbin-8000_gloo-system")]).expect("the directory is ours");
+    json!({
+        "node": {
+            "id": format!("gateway-proxy-1.{gloo}"), "cluster": "gateway",
+            "metadata": {"role": format!("{gloo}~gateway-proxy")},
+        },
+        "dynamic_resources": dynamic_resources(files),
+    })
+}
+
+fn cluster(name: &str) -> Value {
+    json!({
+        "@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster", "name": name, "type": "STATIC",
+        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [
+            {"endpoint": {"address": {"socket_address": {"address": "10.0.0.7", "port_value": 8080}}}},
+        ]}]},
+    })
+}
+
+/// The exit code, and what stderr says.
+#[track_caller]
+fn assert_said(output: &Output, code: i32, said: &[&str]) {
+    assert_eq!(output.code, Some(code), "{output:#?}");
+    for text in said {
+        assert!(output.stderr.contains(text), "{text:?} is not in {output:#?}");
+    }
+}
