@@ -78,7 +78,7 @@ pub fn of_manifest(upstream: &Value, gloo_namespace: &str) -> Backend {
 }
 
 /// The key under `spec` that says what kind of Upstream it is (`static`, `aws`, `consul`).
-fn upstream_type(upstream: &Value) -> &str {
+pub fn upstream_type(upstream: &Value) -> &str {
     const TYPES: [&str; 9] = ["static", "aws", "awsEc2", "azure", "consul", "gcp", "pipe", "ai", "kube"];
     TYPES.into_iter().find(|kind| upstream["spec"][kind].is_object()).unwrap_or("unknown type")
 }

@@ -1,5 +1,6 @@
 //! What is to be done, decided from values alone: no I/O, no clock, no environment.
 
+pub mod acceptance;
 pub mod address;
 pub mod advice;
 pub mod auto_mtls;
@@ -15,11 +16,11 @@ pub mod nearest;
 pub mod outcome;
 pub mod owner;
 pub mod peer;
-pub mod pod;
+pub mod posture;
 pub mod proxy_name;
-pub mod proxy_pods;
 pub mod revisions;
 pub mod rollout;
+pub mod routes;
 pub mod server;
 pub mod sidecars;
 pub mod values;

@@ -1,0 +1,196 @@
+//! How the gateway speaks to what answers, and whether that works: one verdict over facts.
+//!
+//! Each fact says which object it is from. What could not be read never becomes "ok": a verdict over it is
+//! `unknown`, unless what is known decides alone.
+
+mod judge;
+mod sends;
+pub mod survey;
+
+use super::Unread;
+use super::acceptance::Acceptance;
+use super::owner::Owner;
+use super::peer::Effective;
+use super::routes::Target;
+
+pub use judge::{Judged, judge, missing};
+pub use sends::{Sends, Switched, of_service, of_upstream};
+
+/// In one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Verdict {
+    /// Istio's mutual TLS to every pod.
+    Mtls,
+    /// TLS that is not Istio's.
+    Tls,
+    /// Mutual TLS to some pods, plaintext to others.
+    Mixed,
+    Plaintext,
+    /// Requests are answered with 503, all or some.
+    Broken,
+    /// What decides could not be read.
+    Unknown,
+}
+
+impl Verdict {
+    /// Every verdict there is.
+    pub const ALL: [Self; 6] = [Self::Mtls, Self::Tls, Self::Mixed, Self::Plaintext, Self::Broken, Self::Unknown];
+
+    /// Its name everywhere.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mtls => "mtls",
+            Self::Tls => "tls",
+            Self::Mixed => "mixed",
+            Self::Plaintext => "plaintext",
+            Self::Broken => "broken",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The verdict of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|verdict| verdict.name() == name)
+    }
+}
+
+impl std::fmt::Display for Verdict {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// How a pod is in the mesh.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Membership {
+    /// It has a sidecar, which takes mutual TLS.
+    Sidecar,
+    /// ztunnel stands before it: it takes no TLS of Gloo's, and policies hold for it all the same.
+    Ambient,
+    Outside,
+}
+
+/// A pod that answers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pod {
+    pub name: String,
+    pub membership: Membership,
+    /// The control plane that injected its sidecar.
+    pub revision: Option<String>,
+    /// What it takes, if anybody is there to say so.
+    pub demands: Result<Effective, Unread>,
+    /// None: nobody looked.
+    pub ready: Option<bool>,
+}
+
+/// What is behind.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Behind {
+    /// The Upstream that a route names does not exist.
+    NoUpstream,
+    Pods {
+        service: String,
+        pods: Vec<Pod>,
+    },
+    NoService {
+        service: String,
+    },
+    /// A Service without that port: Gloo makes no endpoints of it.
+    NoPort {
+        service: String,
+        port: u64,
+    },
+    /// A Service whose endpoints somebody makes by hand.
+    ByHand {
+        service: String,
+    },
+    /// No Service of this cluster: `static`, `aws`.
+    Outside {
+        kind: String,
+    },
+    Unknown(Unread),
+}
+
+/// A gateway proxy and what it lacks to present Istio's certificate.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProxyState {
+    /// `gloo-system/gateway-proxy`
+    pub name: String,
+    /// Whether Gloo's controller owns it, so that `inject` does not.
+    pub of_gateway_api: bool,
+    pub lacks: Result<Vec<String>, Unread>,
+}
+
+/// The facts of a target and what follows from them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Described {
+    pub facts: Facts,
+    pub judged: Judged,
+}
+
+impl From<Facts> for Described {
+    fn from(facts: Facts) -> Self {
+        let judged = judge(&facts);
+        Self { facts, judged }
+    }
+}
+
+/// All that is known of one target.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Facts {
+    pub target: Target,
+    pub sends: Sends,
+    /// The object that decides it.
+    pub sends_by: String,
+    pub behind: Behind,
+    pub proxies: Result<Vec<ProxyState>, Unread>,
+    /// None where no object of Gloo's stands for it.
+    pub acceptance: Option<Acceptance>,
+    pub owner: Option<Owner>,
+}
+
+impl Facts {
+    /// Those of a target of which nothing is read but this.
+    pub fn bare(target: Target, behind: Behind, proxies: Result<Vec<ProxyState>, Unread>) -> Self {
+        let sends = match &behind {
+            Behind::Unknown(why) => Sends::Unknown(why.clone()),
+            _ => Sends::Unknown("it is not followed any further".into()),
+        };
+        Self { target, sends, sends_by: String::new(), behind, proxies, acceptance: None, owner: None }
+    }
+
+    /// The pods, if they are known.
+    pub fn pods(&self) -> Option<&[Pod]> {
+        match &self.behind {
+            Behind::Pods { pods, .. } => Some(pods),
+            _ => None,
+        }
+    }
+
+    /// Every reason why something is not known.
+    pub fn unread(&self) -> Vec<&Unread> {
+        let mut all: Vec<&Unread> = Vec::new();
+        if let Sends::Unknown(why) = &self.sends {
+            all.push(why);
+        }
+        if let Behind::Unknown(why) = &self.behind {
+            all.push(why);
+        }
+        all.extend(self.pods().into_iter().flatten().filter_map(|pod| pod.demands.as_ref().err()));
+        match &self.proxies {
+            Err(why) => all.push(why),
+            Ok(proxies) => all.extend(proxies.iter().filter_map(|proxy| proxy.lacks.as_ref().err())),
+        }
+        let mut seen: Vec<&Unread> = Vec::new();
+        all.retain(|why| {
+            !seen.contains(why) && {
+                seen.push(why);
+                true
+            }
+        });
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests;

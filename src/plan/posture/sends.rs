@@ -1,0 +1,113 @@
+//! What the gateway sends: which of the settings decides whether there is TLS.
+
+use serde_json::Value;
+
+use crate::model::Object;
+use crate::plan::Unread;
+use crate::plan::auto_mtls::{Switches, harm};
+use crate::plan::mtls::{Tls, additions, tls_of};
+
+/// What goes over the wire.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sends {
+    /// Istio's mutual TLS to every pod, whether it can answer or not; `any_peer`: no name is verified.
+    Istio {
+        any_peer: bool,
+    },
+    /// TLS that is not Istio's.
+    Tls {
+        how: String,
+    },
+    /// auto-mTLS: Istio's mutual TLS to each pod with a sidecar, plaintext to the others.
+    PerPod,
+    Plaintext {
+        why: String,
+    },
+    Unknown(Unread),
+}
+
+/// The switches in Settings, and where they stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Switched {
+    pub switches: Switches,
+    /// `settings gloo-system/default`
+    pub source: String,
+}
+
+const SSL_CONFIG: &str = "spec.sslConfig";
+const OPT_OUT: &str = "spec.disableIstioAutoMtls";
+/// How Gloo reads TLS settings from a Service that has no Upstream of its own.
+const SERVICE_SSL: &str = "gloo.solo.io/sslService.";
+
+/// What is sent to an Upstream, and what says so. Gloo's order: any `sslConfig`, then the opt-out, then auto-mTLS.
+pub fn of_upstream(upstream: &Object, settings: &Result<Switched, Unread>) -> (Sends, String) {
+    let spec = &upstream.value["spec"];
+    match tls_of(&upstream.value) {
+        Tls::Istio(config) => {
+            let any_peer = !additions(config).contains(&"verifySubjectAltName");
+            return (Sends::Istio { any_peer }, SSL_CONFIG.to_owned());
+        }
+        Tls::Foreign(config) => return (Sends::Tls { how: foreign(config) }, SSL_CONFIG.to_owned()),
+        Tls::Absent => {}
+    }
+    if spec["disableIstioAutoMtls"] == true {
+        return (without_auto_mtls(spec, "opted out of auto-mTLS"), OPT_OUT.to_owned());
+    }
+    let Switched { switches, source } = match settings {
+        Ok(settings) => settings,
+        Err(why) => return (Sends::Unknown(why.clone()), "settings".to_owned()),
+    };
+    let sends = match (switches.auto_mtls, switches.integration) {
+        (true, true) if spec["kube"].is_object() => Sends::PerPod,
+        (true, true) => match harm(&upstream.value) {
+            Some(what) => Sends::Unknown(format!("auto-mTLS may send it plaintext: {what}").into()),
+            None => without_auto_mtls(spec, "auto-mTLS finds no pod of the mesh there"),
+        },
+        (true, false) => without_auto_mtls(spec, "enableAutoMtls without enableIntegration has no effect"),
+        (false, _) => without_auto_mtls(spec, "no sslConfig, and auto-mTLS is off"),
+    };
+    (sends, source.clone())
+}
+
+/// The same of a Service that is routed to without an Upstream: auto-mTLS alone can give it TLS.
+pub fn of_service(service: Option<&Value>, settings: &Result<Switched, Unread>) -> (Sends, String) {
+    let annotations = service.and_then(|service| service["metadata"]["annotations"].as_object());
+    if annotations.into_iter().flatten().any(|(key, _)| key.starts_with(SERVICE_SSL)) {
+        return (Sends::Tls { how: "by the Service's annotations".into() }, format!("annotation {SERVICE_SSL}*"));
+    }
+    let Switched { switches, source } = match settings {
+        Ok(settings) => settings,
+        Err(why) => return (Sends::Unknown(why.clone()), "settings".to_owned()),
+    };
+    let sends = match (switches.auto_mtls, switches.integration) {
+        (true, true) => Sends::PerPod,
+        (true, false) => Sends::Plaintext { why: "enableAutoMtls without enableIntegration has no effect".into() },
+        (false, _) => Sends::Plaintext { why: "no Upstream to hold an sslConfig, and auto-mTLS is off".into() },
+    };
+    (sends, source.clone())
+}
+
+/// What the type of an Upstream sends by itself.
+fn without_auto_mtls(spec: &Value, why: &str) -> Sends {
+    let own = harm(&serde_json::json!({"spec": without_opt_out(spec)}));
+    own.map_or_else(|| Sends::Plaintext { why: why.to_owned() }, |how| Sends::Tls { how: how.to_owned() })
+}
+
+fn without_opt_out(spec: &Value) -> Value {
+    let mut spec = spec.clone();
+    if let Some(map) = spec.as_object_mut() {
+        map.shift_remove("disableIstioAutoMtls");
+    }
+    spec
+}
+
+/// Which certificate is presented, by the key that names it.
+fn foreign(config: &Value) -> String {
+    if let Some(name) = config["secretRef"]["name"].as_str() {
+        return format!("with secret {}/{name}", config["secretRef"]["namespace"].as_str().unwrap_or_default());
+    }
+    match ["sslFiles", "sds"].into_iter().find(|key| config[key].is_object()) {
+        Some(key) => format!("with {key} of its own"),
+        None => "without a certificate of its own".to_owned(),
+    }
+}

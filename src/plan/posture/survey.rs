@@ -1,0 +1,314 @@
+//! The facts of a target, out of what was read.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::Value;
+
+use super::{Behind, Facts, Membership, Pod, ProxyState, Switched, of_service, of_upstream};
+use crate::model::{Found, Kind, Object, Snapshot, Unknown, kinds};
+use crate::plan::auto_mtls::switches;
+use crate::plan::backend::{self, is_meshed, labels, pod_selector, selects};
+use crate::plan::dangling::watched;
+use crate::plan::gateway::PROXY_LABEL;
+use crate::plan::peer::{self, Effective, Policies};
+use crate::plan::routes::Target;
+use crate::plan::sidecars::state::state;
+use crate::plan::sidecars::{self, Pods, Proxy};
+use crate::plan::{Unread, acceptance, owner};
+
+/// The label of what Gloo makes for a Gateway of the Kubernetes Gateway API, and how its names begin: Istio's own
+/// gateways have the label as well.
+pub const GATEWAY_LABEL: &str = "gateway.networking.k8s.io/gateway-name";
+const GATEWAY_PREFIX: &str = "gloo-proxy-";
+/// Where the mesh's own policies are unless its configuration says otherwise.
+pub const ROOT_NAMESPACE: &str = "istio-system";
+/// Where a sidecar says which istiod injected it, and what says it where that is missing.
+const STATUS: &str = "sidecar.istio.io/status";
+const REVISION: &str = "istio.io/rev";
+const AMBIENT: &str = "ambient.istio.io/redirection";
+
+type Read<T> = Result<T, Unread>;
+
+/// What was read, arranged so that ten thousand targets are looked up and not searched for.
+pub struct Survey<'s> {
+    snapshot: &'s Snapshot,
+    settings: Read<Switched>,
+    proxies: Read<Vec<ProxyState>>,
+    /// Each namespace's own and the mesh's.
+    policies: Read<HashMap<String, Vec<Value>>>,
+    root_namespace: String,
+    /// By namespace, label and value.
+    pods: HashMap<(&'s str, &'s str, &'s str), Vec<&'s Object>>,
+}
+
+impl From<&Unknown> for Unread {
+    fn from(unknown: &Unknown) -> Self {
+        Self { why: unknown.why.clone(), rule: unknown.rule.clone(), failure: None }
+    }
+}
+
+impl<'s> Survey<'s> {
+    /// Arranges what was read.
+    pub fn new(snapshot: &'s Snapshot, gloo_namespace: &str) -> Self {
+        let maps: Vec<_> = snapshot.all(&kinds::CONFIG_MAP).iter().map(|map| map.value.clone()).collect();
+        let root = peer::root_namespace(&maps);
+        let root_namespace = root.clone().unwrap_or_else(|| ROOT_NAMESPACE.to_owned());
+        Self {
+            snapshot,
+            settings: settings(snapshot, gloo_namespace),
+            proxies: proxies(snapshot, gloo_namespace),
+            policies: policies(snapshot, root.as_deref(), &root_namespace),
+            root_namespace,
+            pods: index(snapshot.all(&kinds::POD)),
+        }
+    }
+
+    /// The facts of a target that a route names; an Upstream is looked up.
+    pub fn of_target(&self, target: &Target) -> Facts {
+        let bare = |behind| Facts::bare(target.clone(), behind, self.proxies.clone());
+        match target {
+            Target::Service { namespace, name, port } => self.of_service(namespace, name, *port),
+            Target::Upstream { namespace, name } => match self.snapshot.find(&kinds::UPSTREAM, namespace, name) {
+                Found::There(upstream) => self.of_upstream(upstream),
+                Found::NotThere => bare(Behind::NoUpstream),
+                Found::Unknown(unknown) => bare(Behind::Unknown(unknown.into())),
+            },
+            Target::Other(what) => bare(Behind::Outside { kind: what.clone() }),
+        }
+    }
+
+    /// The facts of an Upstream.
+    pub fn of_upstream(&self, upstream: &Object) -> Facts {
+        let (sends, by) = of_upstream(upstream, &self.settings);
+        let full = format!("{}/{}", upstream.reference.namespace, upstream.reference.name);
+        let kube = &upstream.value["spec"]["kube"];
+        let behind = match kube.is_object() {
+            true => {
+                let text = |key: &str| kube[key].as_str().unwrap_or_default();
+                self.behind(
+                    text("serviceNamespace"),
+                    text("serviceName"),
+                    kube["servicePort"].as_u64(),
+                    &labels(&kube["selector"]),
+                )
+            }
+            false => Behind::Outside { kind: backend::upstream_type(&upstream.value).to_owned() },
+        };
+        Facts {
+            target: Target::Upstream {
+                namespace: upstream.reference.namespace.clone(),
+                name: upstream.reference.name.clone(),
+            },
+            sends,
+            sends_by: if by.starts_with("spec.") { format!("{by} of upstream {full}") } else { by },
+            behind,
+            proxies: self.proxies.clone(),
+            acceptance: Some(acceptance::of(&upstream.value)),
+            owner: owner::of(&upstream.value),
+        }
+    }
+
+    /// The facts of a Service that is routed to without an Upstream.
+    pub fn of_service(&self, namespace: &str, name: &str, port: Option<u64>) -> Facts {
+        let service = self.snapshot.find(&kinds::SERVICE, namespace, name).object();
+        let (sends, sends_by) = of_service(service.map(|service| &service.value), &self.settings);
+        Facts {
+            target: Target::Service { namespace: namespace.to_owned(), name: name.to_owned(), port },
+            sends,
+            sends_by,
+            behind: self.behind(namespace, name, port, &BTreeMap::new()),
+            proxies: self.proxies.clone(),
+            acceptance: None,
+            owner: service.and_then(|service| owner::of(&service.value)),
+        }
+    }
+
+    fn behind(&self, namespace: &str, name: &str, port: Option<u64>, narrowed: &BTreeMap<String, String>) -> Behind {
+        let full = format!("{namespace}/{name}");
+        let service = match self.snapshot.find(&kinds::SERVICE, namespace, name) {
+            Found::There(service) => &service.value,
+            Found::NotThere => return Behind::NoService { service: full },
+            Found::Unknown(unknown) => return Behind::Unknown(unknown.into()),
+        };
+        if service["spec"]["type"] == "ExternalName" {
+            return Behind::Outside { kind: "ExternalName".into() };
+        }
+        let ports = service["spec"]["ports"].as_array();
+        let entry = ports.into_iter().flatten().find(|entry| port.is_none() || entry["port"].as_u64() == port);
+        let Some(entry) = entry else {
+            return Behind::NoPort { service: full, port: port.unwrap_or_default() };
+        };
+        let Some(selector) = pod_selector(service, narrowed) else { return Behind::ByHand { service: full } };
+        // Pods that a selector chose are all that were wanted, though not all that there are.
+        let in_all = self.snapshot.unknown(&kinds::POD);
+        if let (Some(unknown), Some(_)) = (self.snapshot.unknown_in(&kinds::POD, namespace), in_all) {
+            return Behind::Unknown(unknown.into());
+        }
+        let pods = self.selected(namespace, &selector).into_iter().map(|pod| self.pod(pod, entry)).collect();
+        Behind::Pods { service: full, pods }
+    }
+
+    /// The pods with all these labels, by the rarest of them.
+    fn selected(&self, namespace: &str, selector: &BTreeMap<String, String>) -> Vec<&'s Object> {
+        let rarest = selector
+            .iter()
+            .map(|(key, value)| self.having(namespace, key, value))
+            .min_by_key(|pods| pods.len())
+            .unwrap_or_default();
+        let is_selected = |pod: &&&Object| selects(selector, &pod.value["metadata"]["labels"]);
+        rarest.iter().filter(is_selected).copied().collect()
+    }
+
+    fn having<'a>(&'a self, namespace: &'a str, key: &'a str, value: &'a str) -> &'a [&'s Object] {
+        self.pods.get(&(namespace, key, value)).map_or(&[], Vec::as_slice)
+    }
+
+    fn pod(&self, pod: &Object, port: &Value) -> Pod {
+        let value = &pod.value;
+        let membership = match (is_meshed(value), pod.annotation(AMBIENT)) {
+            (true, _) => Membership::Sidecar,
+            (false, Some("enabled")) => Membership::Ambient,
+            (false, _) => Membership::Outside,
+        };
+        Pod {
+            name: format!("{}/{}", pod.reference.namespace, pod.reference.name),
+            membership,
+            revision: (membership == Membership::Sidecar).then(|| revision(pod)).flatten(),
+            demands: self.demands(pod, port),
+            ready: value["status"].is_object().then(|| is_ready(value)),
+        }
+    }
+
+    /// The mode that holds for the pod's port. Where the Service names that port and the pod's containers were not
+    /// read, a policy with modes for single ports leaves it open.
+    fn demands(&self, pod: &Object, port: &Value) -> Read<Effective> {
+        let by_namespace = self.policies.as_ref().map_err(Unread::clone)?;
+        let namespace = pod.reference.namespace.as_str();
+        let all = by_namespace.get(namespace).or_else(|| by_namespace.get(&self.root_namespace));
+        let policies = Policies { all: all.map_or(&[], Vec::as_slice), root_namespace: &self.root_namespace };
+        let pod_labels = &pod.value["metadata"]["labels"];
+        let number = target(port, &pod.value);
+        let whole = policies.of_workload(namespace, pod_labels, number);
+        let is_open = number.is_none()
+            && policies.ports(namespace, pod_labels).values().any(|of_port| of_port.mode != whole.mode);
+        match is_open {
+            true => Err("a policy has a mode for single ports, and the Service names its port".into()),
+            false => Ok(whole),
+        }
+    }
+}
+
+/// The pod's port, by number or by its name.
+fn target(port: &Value, pod: &Value) -> Option<u64> {
+    let target = &port["targetPort"];
+    let Some(name) = target.as_str() else { return target.as_u64().or(port["port"].as_u64()) };
+    let lists = ["containers", "initContainers"].iter().filter_map(|list| pod["spec"][list].as_array());
+    let ports = lists.flatten().filter_map(|container| container["ports"].as_array()).flatten();
+    ports.into_iter().find(|port| port["name"] == name)?["containerPort"].as_u64()
+}
+
+fn is_ready(pod: &Value) -> bool {
+    let conditions = pod["status"]["conditions"].as_array();
+    conditions.into_iter().flatten().any(|it| it["type"] == "Ready" && it["status"] == "True")
+}
+
+fn revision(pod: &Object) -> Option<String> {
+    let status: Option<Value> = pod.annotation(STATUS).and_then(|status| serde_json::from_str(status).ok());
+    let injected = status.as_ref().and_then(|status| status["revision"].as_str()).filter(|it| !it.is_empty());
+    injected.or_else(|| pod.label(REVISION)).map(str::to_owned)
+}
+
+/// Pods that take new requests; one that is being deleted takes none.
+fn index(pods: &[Object]) -> HashMap<(&str, &str, &str), Vec<&Object>> {
+    let mut index: HashMap<_, Vec<_>> = HashMap::new();
+    for pod in pods.iter().filter(|pod| pod.value["metadata"]["deletionTimestamp"].is_null()) {
+        let labels = pod.value["metadata"]["labels"].as_object();
+        for (key, value) in labels.into_iter().flatten() {
+            let key = (pod.reference.namespace.as_str(), key.as_str(), value.as_str().unwrap_or_default());
+            index.entry(key).or_default().push(pod);
+        }
+    }
+    index
+}
+
+fn settings(snapshot: &Snapshot, gloo_namespace: &str) -> Read<Switched> {
+    match snapshot.find(&kinds::SETTINGS, gloo_namespace, "default") {
+        Found::There(settings) => {
+            Ok(Switched { switches: switches(&settings.value), source: format!("settings {gloo_namespace}/default") })
+        }
+        Found::NotThere => Err(format!("no settings default in {gloo_namespace}").into()),
+        Found::Unknown(unknown) => Err(unknown.into()),
+    }
+}
+
+/// Without Istio's CRDs nobody can demand anything. Where the mesh's own namespace may not be looked up, policies
+/// of all namespaces are open.
+fn policies(snapshot: &Snapshot, root: Option<&str>, root_namespace: &str) -> Read<HashMap<String, Vec<Value>>> {
+    if let Some(unknown) = snapshot.unknown(&kinds::PEER_AUTHENTICATION) {
+        return Err(unknown.into());
+    }
+    let all = snapshot.all(&kinds::PEER_AUTHENTICATION);
+    if let (None, false, Some(unknown)) = (root, all.is_empty(), snapshot.unknown(&kinds::CONFIG_MAP)) {
+        return Err(unknown.into());
+    }
+    let mut by_namespace: HashMap<String, Vec<Value>> = HashMap::new();
+    let is_meshs = |policy: &&Object| policy.reference.namespace == root_namespace;
+    let of_mesh: Vec<_> = all.iter().filter(is_meshs).map(|policy| policy.value.clone()).collect();
+    for policy in all.iter().filter(|policy| !is_meshs(policy)) {
+        let own = by_namespace.entry(policy.reference.namespace.clone()).or_insert_with(|| of_mesh.clone());
+        own.push(policy.value.clone());
+    }
+    by_namespace.insert(root_namespace.to_owned(), of_mesh);
+    Ok(by_namespace)
+}
+
+/// The proxies of this Gloo: those it was installed with, and those of the Gateways in namespaces it watches.
+fn proxies(snapshot: &Snapshot, gloo_namespace: &str) -> Read<Vec<ProxyState>> {
+    let settings = snapshot.find(&kinds::SETTINGS, gloo_namespace, "default").object();
+    let watched = settings.and_then(|settings| watched(&settings.value));
+    let is_watched = |namespace: &String| watched.as_ref().is_none_or(|watched| watched.contains(namespace));
+    let (key, value) = PROXY_LABEL.split_once('=').expect("a label and its value");
+    let mut found = Vec::new();
+    for kind in [&kinds::DEPLOYMENT, &kinds::DAEMON_SET] {
+        let kind: &'static Kind = kind;
+        if let Some(unknown) = snapshot.unknown(kind) {
+            return Err(unknown.into());
+        }
+        for workload in snapshot.all(kind) {
+            let of_gateway_api = workload.label(GATEWAY_LABEL).is_some()
+                && workload.reference.name.starts_with(GATEWAY_PREFIX)
+                && is_watched(&workload.reference.namespace);
+            if of_gateway_api || workload.label(key) == Some(value) {
+                found.push(proxy(snapshot, workload, of_gateway_api));
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn proxy(snapshot: &Snapshot, workload: &Object, of_gateway_api: bool) -> ProxyState {
+    let (namespace, name) = (&workload.reference.namespace, &workload.reference.name);
+    let of_gloo = sidecars::bootstrap_name(name);
+    let map = if of_gateway_api { name } else { &of_gloo };
+    let lacks = match snapshot.find(&kinds::CONFIG_MAP, namespace, map) {
+        Found::Unknown(unknown) if snapshot.unknown(&kinds::CONFIG_MAP).is_some() => Err(unknown.into()),
+        bootstrap => {
+            let bootstrap = bootstrap.object().cloned();
+            let pods = pods_of(snapshot, workload);
+            let proxy = Proxy { workload: workload.clone(), bootstrap, pods };
+            state(&proxy)
+                .map(|state| state.missing.iter().map(ToString::to_string).collect())
+                .map_err(|refusal| format!("bootstrap {namespace}/{map}: {}", refusal.why).into())
+        }
+    };
+    ProxyState { name: format!("{namespace}/{name}"), of_gateway_api, lacks }
+}
+
+/// A proxy's own pods: one that is older than its bootstrap has not read it. Where none was seen nobody looked.
+fn pods_of(snapshot: &Snapshot, workload: &Object) -> Pods {
+    let selector = labels(&workload.value["spec"]["selector"]["matchLabels"]);
+    let own = snapshot.in_namespace(&kinds::POD, &workload.reference.namespace);
+    let own = own.filter(|pod| !selector.is_empty() && selects(&selector, &pod.value["metadata"]["labels"]));
+    let own: Vec<_> = own.map(|pod| pod.value.clone()).collect();
+    if own.is_empty() { Pods::Unseen } else { Pods::Seen(own) }
+}

@@ -1,0 +1,309 @@
+use serde_json::{Value, json};
+
+use super::survey::Survey;
+use super::*;
+use crate::model::{Answer, Kind, Object, Part, Snapshot, Unknown, kinds};
+use crate::plan::mtls::istio_ssl_config;
+
+const CHART_ISTIO: &str = include_str!("../../../tests/fixtures/sidecars/chart-istio.yaml");
+const BOOTSTRAP: &str = include_str!("../../../tests/fixtures/bootstrap/chart.yaml");
+const BOOTSTRAP_ISTIO: &str = include_str!("../../../tests/fixtures/bootstrap/chart-istio.yaml");
+const RULE: &str = "{apiGroups: [security.istio.io], resources: [peerauthentications], verbs: [list]}";
+
+/// A cluster with one Upstream `u`, its Service `shop/cart` and a gateway that is ready.
+struct Cluster {
+    upstream: Value,
+    settings: Option<Value>,
+    pods: Vec<Value>,
+    policies: Option<Vec<Value>>,
+    service: Option<Value>,
+    proxy: Value,
+    bootstrap: String,
+}
+
+fn pod(name: &str, labels: &Value) -> Value {
+    let mut labels = labels.clone();
+    labels["app"] = json!("cart");
+    json!({"metadata": {"name": name, "namespace": "shop", "labels": labels}})
+}
+
+fn meshed(name: &str) -> Value {
+    pod(name, &json!({"security.istio.io/tlsMode": "istio", "istio.io/rev": "1-28"}))
+}
+
+fn plain(name: &str) -> Value {
+    pod(name, &json!({}))
+}
+
+fn settings(auto: bool, integration: bool) -> Value {
+    let options = json!({"enableAutoMtls": auto, "enableIntegration": integration});
+    json!({"metadata": {"name": "default", "namespace": "gloo-system"}, "spec": {"gloo": {"istioOptions": options}}})
+}
+
+fn policy(mode: &str) -> Value {
+    json!({"metadata": {"name": "p", "namespace": "shop"}, "spec": {"mtls": {"mode": mode}}})
+}
+
+fn secret_tls() -> Value {
+    json!({"secretRef": {"name": "client", "namespace": "shop"}})
+}
+
+impl Cluster {
+    fn new() -> Self {
+        let kube = json!({"serviceName": "cart", "serviceNamespace": "shop", "servicePort": 80});
+        Self {
+            upstream: json!({"metadata": {"name": "u", "namespace": "gloo-system"}, "spec": {"kube": kube}}),
+            settings: Some(settings(false, false)),
+            pods: vec![meshed("a"), meshed("b")],
+            policies: Some(Vec::new()),
+            service: Some(json!({"metadata": {"name": "cart", "namespace": "shop"},
+                "spec": {"selector": {"app": "cart"}, "ports": [{"port": 80, "targetPort": 8080}]}})),
+            proxy: crate::yaml::parse(CHART_ISTIO).unwrap(),
+            bootstrap: BOOTSTRAP_ISTIO.to_owned(),
+        }
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let mut snapshot = Snapshot::new(Unknown::because("it was not asked for"));
+        let mut put = |kind: &'static Kind, values: Vec<Value>| {
+            let objects = values.into_iter().map(|value| Object::new(kind, value)).collect();
+            snapshot.put(kind, Part::All, Answer::Read(objects));
+        };
+        put(&kinds::SERVICE, self.service.clone().into_iter().collect());
+        put(&kinds::POD, self.pods.clone());
+        put(&kinds::DEPLOYMENT, vec![self.proxy.clone()]);
+        put(&kinds::DAEMON_SET, Vec::new());
+        let map = json!({"metadata": {"name": "gateway-proxy-envoy-config", "namespace": "gloo-system"},
+            "data": {"envoy.yaml": self.bootstrap}});
+        put(&kinds::CONFIG_MAP, vec![map]);
+        let forbidden = |rule: &str| Answer::Unknown(Unknown { why: "may not list".into(), rule: Some(rule.into()) });
+        match &self.settings {
+            Some(settings) => put(&kinds::SETTINGS, vec![settings.clone()]),
+            None => snapshot.put(&kinds::SETTINGS, Part::All, forbidden("{settings}")),
+        }
+        match &self.policies {
+            Some(policies) => {
+                let objects = policies.iter().map(|it| Object::new(&kinds::PEER_AUTHENTICATION, it.clone())).collect();
+                snapshot.put(&kinds::PEER_AUTHENTICATION, Part::All, Answer::Read(objects));
+            }
+            None => snapshot.put(&kinds::PEER_AUTHENTICATION, Part::All, forbidden(RULE)),
+        }
+        snapshot
+    }
+
+    fn judged(&self) -> Judged {
+        let snapshot = self.snapshot();
+        let upstream = Object::new(&kinds::UPSTREAM, self.upstream.clone());
+        judge(&Survey::new(&snapshot, "gloo-system").of_upstream(&upstream))
+    }
+
+    fn verdict(&self) -> Verdict {
+        self.judged().verdict
+    }
+}
+
+/// The rows are what is sent, the columns pods without sidecar, one of two with it, both with it, and under each
+/// PERMISSIVE, STRICT, DISABLE and a policy that may not be read. M mtls, T tls, X mixed, P plaintext, B broken, U
+/// unknown.
+const VERDICTS: [(&str, &str); 5] = [
+    // Unconditional: whoever has no sidecar, or one that is told to take plaintext alone, does not answer.
+    ("istio", "BBBB BBBB MMBU"),
+    // Whether a certificate that is not Istio's passes a STRICT sidecar cannot be told.
+    ("foreign", "TTTT TUTU TUTU"),
+    ("auto", "PPPP XXBU MMBU"),
+    ("plaintext", "PPPP PBPU PBPU"),
+    ("unknown", "UUUU UUUU UUUU"),
+];
+
+/// Which row a combination of settings is in.
+fn sent(ssl: &str, opted_out: bool, auto: &str) -> &'static str {
+    match (ssl, opted_out, auto) {
+        ("istio", ..) => "istio",
+        ("foreign", ..) => "foreign",
+        (_, true, _) | (_, _, "off" | "alone") => "plaintext",
+        (_, false, "on") => "auto",
+        _ => "unknown",
+    }
+}
+
+#[test]
+fn every_combination_of_settings_pods_and_policies_has_its_verdict() {
+    let mut seen = 0;
+    for ssl in ["none", "istio", "foreign"] {
+        for opted_out in [false, true] {
+            for auto in ["off", "alone", "on", "forbidden"] {
+                let row = sent(ssl, opted_out, auto);
+                let (_, wanted) = VERDICTS.iter().find(|(name, _)| *name == row).unwrap();
+                let wanted: Vec<_> = wanted.chars().filter(|c| *c != ' ').collect();
+                let mut wanted = wanted.into_iter();
+                for pods in [[plain("a"), plain("b")], [meshed("a"), plain("b")], [meshed("a"), meshed("b")]] {
+                    for mode in ["PERMISSIVE", "STRICT", "DISABLE", ""] {
+                        let cluster = Cluster::new().with(|it| {
+                            match ssl {
+                                "istio" => it.upstream["spec"]["sslConfig"] = istio_ssl_config(),
+                                "foreign" => it.upstream["spec"]["sslConfig"] = secret_tls(),
+                                _ => {}
+                            }
+                            if opted_out {
+                                it.upstream["spec"]["disableIstioAutoMtls"] = json!(true);
+                            }
+                            it.settings = match auto {
+                                "off" => Some(settings(false, true)),
+                                "alone" => Some(settings(true, false)),
+                                "on" => Some(settings(true, true)),
+                                _ => None,
+                            };
+                            it.pods = pods.to_vec();
+                            it.policies = (!mode.is_empty()).then(|| vec![policy(mode)]);
+                        });
+                        let judged = cluster.judged();
+                        let letter = match judged.verdict {
+                            Verdict::Mtls => 'M',
+                            Verdict::Tls => 'T',
+                            Verdict::Mixed => 'X',
+                            Verdict::Plaintext => 'P',
+                            Verdict::Broken => 'B',
+                            Verdict::Unknown => 'U',
+                        };
+                        let wanted = wanted.next().unwrap();
+                        assert_eq!(letter, wanted, "{ssl} {opted_out} {auto} {mode} {pods:?}: {judged:?}");
+                        seen += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert_eq!(seen, 3 * 2 * 4 * 3 * 4);
+}
+
+#[test]
+fn a_verdict_says_why_and_what_to_type() {
+    let judged = Cluster::new().with(|it| it.policies = Some(vec![policy("STRICT")])).judged();
+    assert_eq!(
+        judged.why,
+        "2 of 2 pods answer plaintext with 503: it takes mutual TLS alone (STRICT, shop/p, namespace)"
+    );
+    assert_eq!(judged.mend.as_deref(), Some("gloo-rs istio enable-mtls -u u"));
+    let without = Cluster::new().with(|it| {
+        it.upstream["spec"]["sslConfig"] = istio_ssl_config();
+        it.pods.push(plain("c"));
+    });
+    assert_eq!(without.judged().why, "1 of 3 pods answers Istio's TLS with 503: it has no sidecar to take Istio's TLS");
+    assert_eq!(without.judged().mend.as_deref(), Some("label namespace shop for Istio and restart its pods"));
+    let forbidden = Cluster::new().with(|it| it.policies = None).judged();
+    assert_eq!(forbidden.verdict, Verdict::Unknown);
+    assert!(forbidden.mend.unwrap().contains(RULE));
+}
+
+#[test]
+fn istios_tls_needs_a_gateway_that_can_present_the_certificate() {
+    let istio = |it: &mut Cluster| it.upstream["spec"]["sslConfig"] = istio_ssl_config();
+    assert_eq!(Cluster::new().with(istio).verdict(), Verdict::Mtls);
+    let no_cluster = Cluster::new().with(istio).with(|it| it.bootstrap = BOOTSTRAP.to_owned()).judged();
+    assert_eq!(no_cluster.verdict, Verdict::Broken);
+    assert!(no_cluster.why.ends_with("lacks cluster gateway_proxy_sds"), "{no_cluster:?}");
+    assert_eq!(no_cluster.mend.as_deref(), Some("gloo-rs istio inject --name gateway-proxy"));
+    let auto = |it: &mut Cluster| it.settings = Some(settings(true, true));
+    let no_sidecars = |it: &mut Cluster| {
+        it.proxy["spec"]["template"]["spec"]["containers"].as_array_mut().unwrap().truncate(1);
+    };
+    assert_eq!(Cluster::new().with(auto).with(no_sidecars).verdict(), Verdict::Broken);
+    let plaintext = Cluster::new().with(no_sidecars);
+    assert_eq!(plaintext.verdict(), Verdict::Plaintext, "plaintext needs no certificate");
+    let none = Cluster::new().with(istio).with(|it| it.proxy["metadata"]["labels"] = json!({}));
+    assert_eq!(none.verdict(), Verdict::Unknown, "a gateway that is not found may be elsewhere");
+}
+
+#[test]
+fn nobody_behind_it_is_broken_whatever_is_sent() {
+    let gone = Cluster::new().with(|it| it.service = None).judged();
+    assert_eq!((gone.verdict, gone.why.as_str()), (Verdict::Broken, "service shop/cart is not there"));
+    let leaving =
+        |it: &mut Cluster| it.pods.iter_mut().for_each(|pod| pod["metadata"]["deletionTimestamp"] = json!("now"));
+    assert_eq!(Cluster::new().with(leaving).verdict(), Verdict::Broken);
+    let port = Cluster::new().with(|it| it.upstream["spec"]["kube"]["servicePort"] = json!(81)).judged();
+    assert_eq!(port.why, "service shop/cart has no port 81");
+    let unready = |it: &mut Cluster| it.pods.iter_mut().for_each(|pod| pod["status"] = json!({"conditions": []}));
+    assert!(Cluster::new().with(unready).judged().why.ends_with("is ready: 503"));
+    let by_hand = |it: &mut Cluster| it.service.as_mut().unwrap()["spec"]["selector"] = Value::Null;
+    assert_eq!(Cluster::new().with(by_hand).verdict(), Verdict::Unknown);
+}
+
+#[test]
+fn what_gloo_rejects_is_not_served_as_it_stands() {
+    let rejected = |it: &mut Cluster| {
+        it.upstream["status"] = json!({"statuses": {"gloo-system": {"state": "Rejected", "reason": "no secret"}}});
+    };
+    let judged = Cluster::new().with(rejected).judged();
+    assert_eq!((judged.verdict, judged.why.as_str()), (Verdict::Broken, "Gloo rejects it: no secret"));
+}
+
+#[test]
+fn hosts_outside_of_the_cluster_are_told_by_what_is_sent() {
+    let outside = |spec: Value, settings: Value| {
+        Cluster::new().with(|it| {
+            it.upstream["spec"] = spec;
+            it.settings = Some(settings);
+        })
+    };
+    let https = json!({"static": {"hosts": [{"addr": "x.example", "port": 443}]}});
+    let http = json!({"static": {"hosts": [{"addr": "x.example", "port": 80}]}});
+    assert_eq!(outside(http.clone(), settings(false, false)).verdict(), Verdict::Plaintext);
+    assert_eq!(outside(http, settings(true, true)).verdict(), Verdict::Plaintext);
+    assert_eq!(outside(https.clone(), settings(false, false)).verdict(), Verdict::Tls);
+    let harmed = outside(https.clone(), settings(true, true)).judged();
+    assert_eq!(harmed.verdict, Verdict::Unknown);
+    assert_eq!(harmed.mend.as_deref(), Some("gloo-rs istio auto-mtls disable -u u"));
+    let mut opted_out = https;
+    opted_out["disableIstioAutoMtls"] = json!(true);
+    assert_eq!(outside(opted_out, settings(true, true)).verdict(), Verdict::Tls);
+    let istio = json!({"static": {}, "sslConfig": istio_ssl_config()});
+    assert_eq!(outside(istio, settings(false, false)).verdict(), Verdict::Unknown);
+}
+
+#[test]
+fn a_service_without_an_upstream_has_auto_mtls_or_plaintext() {
+    let of = |settings: Value| {
+        let cluster = Cluster::new().with(|it| it.settings = Some(settings));
+        let snapshot = cluster.snapshot();
+        judge(&Survey::new(&snapshot, "gloo-system").of_service("shop", "cart", Some(80)))
+    };
+    assert_eq!(of(settings(true, true)).verdict, Verdict::Mtls);
+    let plaintext = of(settings(false, false));
+    assert_eq!(plaintext.verdict, Verdict::Plaintext);
+    assert!(plaintext.why.contains("no Upstream to hold an sslConfig"), "{plaintext:?}");
+}
+
+#[test]
+fn the_ambient_mesh_takes_no_tls_of_gloos_and_has_its_policies_all_the_same() {
+    let ambient = |it: &mut Cluster| {
+        it.pods = vec![plain("a")];
+        it.pods[0]["metadata"]["annotations"] = json!({"ambient.istio.io/redirection": "enabled"});
+    };
+    assert_eq!(Cluster::new().with(ambient).verdict(), Verdict::Plaintext);
+    let strict = |it: &mut Cluster| it.policies = Some(vec![policy("STRICT")]);
+    assert_eq!(Cluster::new().with(ambient).with(strict).verdict(), Verdict::Broken);
+    let istio = |it: &mut Cluster| it.upstream["spec"]["sslConfig"] = istio_ssl_config();
+    assert_eq!(Cluster::new().with(ambient).with(istio).verdict(), Verdict::Broken);
+}
+
+#[test]
+fn a_port_that_the_service_names_is_looked_up_in_the_pod() {
+    let by_port = json!({"metadata": {"name": "w", "namespace": "shop"}, "spec": {"selector": {"matchLabels": {"app": "cart"}},
+        "mtls": {"mode": "PERMISSIVE"}, "portLevelMtls": {"8080": {"mode": "STRICT"}}}});
+    let named = |it: &mut Cluster| {
+        it.service.as_mut().unwrap()["spec"]["ports"][0]["targetPort"] = json!("http");
+        it.policies = Some(vec![by_port.clone()]);
+    };
+    assert_eq!(Cluster::new().with(named).verdict(), Verdict::Unknown, "nobody knows which port it is");
+    let seen = |it: &mut Cluster| {
+        let containers = json!([{"ports": [{"name": "http", "containerPort": 8080}]}]);
+        it.pods.iter_mut().for_each(|pod| pod["spec"]["containers"] = containers.clone());
+    };
+    assert_eq!(Cluster::new().with(named).with(seen).verdict(), Verdict::Broken);
+}

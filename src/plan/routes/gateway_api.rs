@@ -1,0 +1,250 @@
+//! The Kubernetes Gateway API: listeners of Gloo's Gateways and the `HTTPRoutes` attached to them.
+
+use serde_json::Value;
+
+use super::delegation::{LeftOut, Route};
+use super::domain::{self, Rank};
+use super::matcher::Matcher;
+use super::target::{Action, Share, Target};
+use super::{Request, Routing, full_name, is_named, list, order, select, text};
+use crate::model::Object;
+
+/// The class that Gloo's chart makes.
+pub const CLASS: &str = "gloo-gateway";
+const CONTROLLER: &str = "solo.io/gloo-gateway";
+const GROUP: &str = "gateway.networking.k8s.io";
+
+/// A listener of a Gateway.
+#[derive(Debug, Clone)]
+pub struct Listener<'v> {
+    pub gateway: &'v Object,
+    spec: &'v Value,
+}
+
+/// What of the routes that are attached there takes a host.
+#[derive(Debug, Clone, Default)]
+pub struct Hosted {
+    pub hostname: String,
+    /// Less specific ones that would take it as well.
+    pub others: Vec<String>,
+    pub routes: Vec<Route>,
+    pub left_out: Vec<LeftOut>,
+}
+
+/// Every HTTP listener of the Gateways that are Gloo's: by the class of Gloo's chart, or by the controller that a
+/// route names.
+pub fn listeners<'v>(routing: &Routing<'v>) -> Vec<Listener<'v>> {
+    let is_ours = |gateway: &&Object| {
+        text(&gateway.value["spec"], "gatewayClassName") == CLASS
+            || routing.http_routes.iter().any(|route| {
+                let parents = list(&route.value["status"], "parents");
+                parents
+                    .iter()
+                    .any(|parent| parent["controllerName"] == CONTROLLER && names(&parent["parentRef"], route, gateway))
+            })
+    };
+    let is_http = |listener: &&Value| matches!(text(listener, "protocol"), "HTTP" | "HTTPS");
+    routing
+        .kube_gateways
+        .iter()
+        .filter(is_ours)
+        .flat_map(|gateway| {
+            let listeners = list(&gateway.value["spec"], "listeners").iter().filter(is_http);
+            listeners.map(move |spec| Listener { gateway, spec })
+        })
+        .collect()
+}
+
+impl Listener<'_> {
+    /// `gateway.networking.k8s.io shop/edge, listener http port 8080`
+    pub fn words(&self) -> String {
+        let port = self.port().map_or_else(String::new, |port| format!(" port {port}"));
+        let tls = if text(self.spec, "protocol") == "HTTPS" { " (TLS)" } else { "" };
+        format!("Gateway API gateway {}, listener {}{port}{tls}", full_name(self.gateway), text(self.spec, "name"))
+    }
+
+    /// The port, which is the Service's as well.
+    pub fn port(&self) -> Option<u64> {
+        self.spec["port"].as_u64()
+    }
+
+    /// The Deployment and Service that Gloo makes for the Gateway.
+    pub fn proxy(&self) -> String {
+        format!("gloo-proxy-{}", self.gateway.reference.name)
+    }
+
+    /// The routes whose most specific hostname takes the request's host. The port in a Host header says nothing
+    /// here. None: no route does.
+    pub fn host(&self, request: &Request, routing: &Routing<'_>) -> Option<Hosted> {
+        let host = domain::without_port(&request.host);
+        let own = self.spec["hostname"].as_str().filter(|hostname| !hostname.is_empty());
+        let mut found: Vec<(Rank, String, &Object)> = Vec::new();
+        let mut left_out = Vec::new();
+        for route in routing.http_routes {
+            let Some(parent) = list(&route.value["spec"], "parentRefs").iter().find(|it| self.is_named_by(it, route))
+            else {
+                continue;
+            };
+            let ranked = hostnames(route, own).into_iter().filter_map(|it| Some((domain::rank(&it, host)?, it)));
+            let Some((rank, hostname)) = ranked.max() else { continue };
+            let why = match self.allows(route, routing) {
+                Err(why) => Some(why),
+                Ok(()) => refused(route, parent, self.gateway),
+            };
+            match why {
+                None => found.push((rank, hostname, route)),
+                Some(why) => left_out.push(LeftOut {
+                    trail: vec![format!("httproute {}", full_name(route))],
+                    matchers: rules(route).into_iter().map(|(matcher, ..)| matcher).collect(),
+                    why,
+                }),
+            }
+        }
+        let best = found.iter().map(|(rank, ..)| *rank).max();
+        let Some(best) = best else {
+            return (!left_out.is_empty()).then(|| Hosted { left_out, ..Hosted::default() });
+        };
+        let mut hosted = Hosted { left_out, ..Hosted::default() };
+        let mut taken = Vec::new();
+        for (rank, hostname, route) in found {
+            if rank == best {
+                hosted.hostname = hostname;
+                taken.push(route);
+            } else {
+                hosted.others.push(format!("{hostname} in httproute {}", full_name(route)));
+            }
+        }
+        hosted.routes = merged(taken);
+        Some(hosted)
+    }
+
+    fn is_named_by(&self, parent: &Value, route: &Object) -> bool {
+        let is_or_absent =
+            |key: &str| parent[key].is_null() || parent[key] == self.spec[if key == "port" { "port" } else { "name" }];
+        names(parent, route, self.gateway) && is_or_absent("sectionName") && is_or_absent("port")
+    }
+
+    /// Whether the listener takes routes from the namespace of this one.
+    fn allows(&self, route: &Object, routing: &Routing<'_>) -> Result<(), String> {
+        let namespaces = &self.spec["allowedRoutes"]["namespaces"];
+        let namespace = &route.reference.namespace;
+        let is_allowed = match namespaces["from"].as_str() {
+            Some("All") => true,
+            Some("Selector") => {
+                let Some(labelled) = routing.namespaces.iter().find(|it| it.reference.name == *namespace) else {
+                    return Err(format!("whether the listener takes routes from {namespace} cannot be told"));
+                };
+                let selector = &namespaces["selector"];
+                select::has_labels(labelled, &selector["matchLabels"])
+                    && select::meets(labelled, list(selector, "matchExpressions"))?
+            }
+            _ => *namespace == self.gateway.reference.namespace,
+        };
+        is_allowed.then_some(()).ok_or_else(|| format!("the listener takes no routes from {namespace}"))
+    }
+}
+
+/// Whether a parent reference is to this Gateway.
+fn names(parent: &Value, route: &Object, gateway: &Object) -> bool {
+    let or = |key: &str, otherwise: &'static str| parent[key].as_str().unwrap_or(otherwise).to_owned();
+    let namespace = parent["namespace"].as_str().unwrap_or(&route.reference.namespace);
+    or("group", GROUP) == GROUP
+        && or("kind", "Gateway") == "Gateway"
+        && is_named(gateway, namespace, text(parent, "name"))
+}
+
+/// What the controller said of the route at this Gateway, if it did not take it.
+fn refused(route: &Object, parent: &Value, gateway: &Object) -> Option<String> {
+    let statuses = list(&route.value["status"], "parents").iter();
+    let of_this = |status: &&Value| {
+        names(&status["parentRef"], route, gateway)
+            && (status["parentRef"]["sectionName"].is_null()
+                || status["parentRef"]["sectionName"] == parent["sectionName"])
+    };
+    statuses.filter(of_this).flat_map(|status| list(status, "conditions")).find_map(|condition| {
+        let is_no = condition["type"] == "Accepted" && condition["status"] == "False";
+        is_no.then(|| format!("not accepted: {} {}", text(condition, "reason"), text(condition, "message")))
+    })
+}
+
+/// The hostnames of a route at a listener: what both have in common.
+fn hostnames(route: &Object, own: Option<&str>) -> Vec<String> {
+    let named: Vec<_> = list(&route.value["spec"], "hostnames").iter().filter_map(Value::as_str).collect();
+    let Some(own) = own else {
+        return if named.is_empty() { vec!["*".to_owned()] } else { named.into_iter().map(str::to_owned).collect() };
+    };
+    if named.is_empty() {
+        return vec![own.to_owned()];
+    }
+    let common = |name: &str| {
+        if name.eq_ignore_ascii_case(own) || domain::rank(own, name).is_some() {
+            Some(name.to_owned())
+        } else {
+            domain::rank(name, own).map(|_| own.to_owned())
+        }
+    };
+    named.into_iter().filter_map(common).collect()
+}
+
+/// A route's rules, a matcher each, with the position of the rule.
+fn rules(route: &Object) -> Vec<(Matcher, usize, &Value)> {
+    let mut all = Vec::new();
+    for (index, rule) in list(&route.value["spec"], "rules").iter().enumerate() {
+        let matches = list(rule, "matches");
+        if matches.is_empty() {
+            all.push((Matcher::of_http_route(&Value::Null), index, rule));
+        }
+        all.extend(matches.iter().map(|matches| (Matcher::of_http_route(matches), index, rule)));
+    }
+    all
+}
+
+/// The routes of one hostname in the order in which they are tried: the most specific first, then the oldest
+/// `HTTPRoute`, then by name.
+fn merged(routes: Vec<&Object>) -> Vec<Route> {
+    let mut all: Vec<_> =
+        routes.into_iter().flat_map(|route| rules(route).into_iter().map(move |it| (route, it))).collect();
+    all.sort_by(|(a, (x, i, _)), (b, (y, j, _))| {
+        let age = |route: &Object| text(&route.value["metadata"], "creationTimestamp").to_owned();
+        order::specificity(x)
+            .cmp(&order::specificity(y))
+            .then_with(|| age(a).cmp(&age(b)))
+            .then_with(|| full_name(a).cmp(&full_name(b)))
+            .then_with(|| i.cmp(j))
+    });
+    all.into_iter()
+        .map(|(route, (matcher, index, rule))| Route {
+            trail: vec![format!("httproute {} rule {}", full_name(route), index + 1)],
+            matchers: vec![matcher],
+            action: action(rule, &route.reference.namespace),
+        })
+        .collect()
+}
+
+fn action(rule: &Value, home: &str) -> Action {
+    let redirect = list(rule, "filters").iter().find(|filter| filter["type"] == "RequestRedirect");
+    if let Some(filter) = redirect {
+        let part = |key: &str| text(&filter["requestRedirect"], key).to_owned();
+        return Action::Redirect(format!("{} {}", part("scheme"), part("hostname")).trim().to_owned());
+    }
+    let backends = list(rule, "backendRefs");
+    if backends.is_empty() {
+        return Action::Nowhere("the rule names no backend".into());
+    }
+    let is_one = backends.len() == 1;
+    let share = |backend: &Value| Share {
+        target: target(backend, home),
+        weight: (!is_one).then(|| backend["weight"].as_u64().unwrap_or(1)),
+    };
+    Action::To { shares: backends.iter().map(share).collect(), group: None }
+}
+
+fn target(backend: &Value, home: &str) -> Target {
+    let namespace = backend["namespace"].as_str().unwrap_or(home).to_owned();
+    let name = text(backend, "name").to_owned();
+    match (text(backend, "group"), backend["kind"].as_str().unwrap_or("Service")) {
+        ("", "Service") => Target::Service { namespace, name, port: backend["port"].as_u64() },
+        ("gloo.solo.io", "Upstream") => Target::Upstream { namespace, name },
+        (_, kind) => Target::Other(format!("{} {namespace}/{name}", kind.to_lowercase())),
+    }
+}

@@ -1,0 +1,266 @@
+//! One matcher of a route, and whether a request fits it.
+
+use serde_json::Value;
+
+use super::pattern::is_whole_match;
+use super::{Request, list, text};
+
+/// How a path is compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Path {
+    Exact(String),
+    Regex(String),
+    Prefix(String),
+    /// The Gateway API's `PathPrefix`: whole elements, `/a` fits `/a/b` and not `/ab`.
+    Elements(String),
+    /// HTTP CONNECT, which has no path.
+    Connect,
+}
+
+/// What a header or a query parameter has to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    pub name: String,
+    /// None: it only has to be there.
+    pub value: Option<String>,
+    pub is_regex: bool,
+    pub is_inverted: bool,
+}
+
+/// A matcher: all of it has to fit.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Matcher {
+    /// None: it says nothing of the path.
+    pub path: Option<Path>,
+    /// None: letters have a case. Gloo compares what was said, so it is kept apart from `Some(true)`.
+    pub case_sensitive: Option<bool>,
+    pub headers: Vec<Wanted>,
+    pub query: Vec<Wanted>,
+    pub methods: Vec<String>,
+}
+
+/// Whether a request fits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fit {
+    Yes,
+    /// If it also is so: `header x-canary is 1`.
+    If(Vec<String>),
+    /// It cannot be told.
+    Unknown(String),
+    No,
+}
+
+impl Matcher {
+    /// What a route without matchers has: any path.
+    pub fn any() -> Self {
+        Self { path: Some(Path::Prefix("/".into())), ..Self::default() }
+    }
+
+    /// Reads one of a `VirtualService` or `RouteTable`.
+    pub fn of_gloo(matcher: &Value) -> Self {
+        let string = |key: &str| matcher[key].as_str().map(str::to_owned);
+        let path = string("exact")
+            .map(Path::Exact)
+            .or_else(|| string("regex").map(Path::Regex))
+            .or_else(|| string("prefix").map(Path::Prefix))
+            .or_else(|| matcher["connectMatcher"].is_object().then_some(Path::Connect));
+        let wanted = |key: &str| list(matcher, key).iter().map(Wanted::of_gloo).collect();
+        Self {
+            path,
+            case_sensitive: matcher["caseSensitive"].as_bool(),
+            headers: wanted("headers"),
+            query: wanted("queryParameters"),
+            methods: list(matcher, "methods").iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        }
+    }
+
+    /// Reads one of an `HTTPRoute`.
+    pub fn of_http_route(matches: &Value) -> Self {
+        let path = &matches["path"];
+        let value = path["value"].as_str().unwrap_or("/").to_owned();
+        let path = match path["type"].as_str() {
+            Some("Exact") => Path::Exact(value),
+            Some("RegularExpression") => Path::Regex(value),
+            _ => Path::Elements(value),
+        };
+        let wanted = |key: &str| list(matches, key).iter().map(Wanted::of_http_route).collect();
+        Self {
+            path: Some(path),
+            case_sensitive: None,
+            headers: wanted("headers"),
+            query: wanted("queryParams"),
+            methods: matches["method"].as_str().map(str::to_owned).into_iter().collect(),
+        }
+    }
+
+    /// The path as it stands there, of whatever kind; Gloo compares these texts.
+    pub fn path_text(&self) -> &str {
+        match &self.path {
+            Some(Path::Exact(path) | Path::Regex(path) | Path::Prefix(path) | Path::Elements(path)) => path,
+            Some(Path::Connect) | None => "",
+        }
+    }
+
+    /// Whether a request fits, as far as can be told.
+    pub fn fit(&self, request: &Request) -> Fit {
+        match self.fits_path(&request.path) {
+            Ok(true) => {}
+            Ok(false) => return Fit::No,
+            Err(why) => return Fit::Unknown(why),
+        }
+        let mut conditions = Vec::new();
+        if !self.methods.is_empty() {
+            conditions.push(format!("method {}", self.methods.join("|")));
+        }
+        conditions.extend(self.headers.iter().map(|header| header.words("header")));
+        for wanted in &self.query {
+            match wanted.fits_query(request.query.as_deref()) {
+                Some(Ok(true)) => {}
+                Some(Ok(false)) => return Fit::No,
+                Some(Err(why)) => return Fit::Unknown(why),
+                None => conditions.push(wanted.words("query")),
+            }
+        }
+        if conditions.is_empty() { Fit::Yes } else { Fit::If(conditions) }
+    }
+
+    fn fits_path(&self, path: &str) -> Result<bool, String> {
+        let folded = |text: &str| match self.case_sensitive {
+            Some(false) => text.to_ascii_lowercase(),
+            _ => text.to_owned(),
+        };
+        match &self.path {
+            None => Ok(true),
+            Some(Path::Connect) => Ok(false),
+            Some(Path::Exact(exact)) => Ok(folded(path) == folded(exact)),
+            Some(Path::Prefix(prefix)) => Ok(folded(path).starts_with(&folded(prefix))),
+            Some(Path::Regex(pattern)) => is_whole_match(pattern, path),
+            Some(Path::Elements(prefix)) => {
+                let prefix = prefix.trim_end_matches('/');
+                Ok(path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+            }
+        }
+    }
+}
+
+/// `prefix /api`, then what else has to be.
+impl std::fmt::Display for Matcher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.path {
+            Some(Path::Exact(path)) => write!(f, "exact {path}")?,
+            Some(Path::Regex(path)) => write!(f, "regex {path}")?,
+            Some(Path::Prefix(path) | Path::Elements(path)) => write!(f, "prefix {path}")?,
+            Some(Path::Connect) => f.write_str("CONNECT")?,
+            None => f.write_str("any path")?,
+        }
+        if self.case_sensitive == Some(false) {
+            f.write_str(" (any case)")?;
+        }
+        Ok(())
+    }
+}
+
+impl Wanted {
+    fn of_gloo(wanted: &Value) -> Self {
+        Self {
+            name: text(wanted, "name").to_owned(),
+            value: wanted["value"].as_str().filter(|value| !value.is_empty()).map(str::to_owned),
+            is_regex: wanted["regex"] == true,
+            is_inverted: wanted["invertMatch"] == true,
+        }
+    }
+
+    fn of_http_route(wanted: &Value) -> Self {
+        Self {
+            name: text(wanted, "name").to_owned(),
+            value: wanted["value"].as_str().map(str::to_owned),
+            is_regex: wanted["type"] == "RegularExpression",
+            is_inverted: false,
+        }
+    }
+
+    /// `header x-canary is 1`
+    fn words(&self, what: &str) -> String {
+        let not = if self.is_inverted { "not " } else { "" };
+        match &self.value {
+            None => format!("{what} {} is {not}there", self.name),
+            Some(value) if self.is_regex => format!("{what} {} is {not}like {value}", self.name),
+            Some(value) => format!("{what} {} is {not}{value}", self.name),
+        }
+    }
+
+    /// None: the query is not known.
+    fn fits_query(&self, query: Option<&str>) -> Option<Result<bool, String>> {
+        let value = query?.split('&').find_map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (name == self.name).then_some(value)
+        });
+        let Some(value) = value else { return Some(Ok(false)) };
+        Some(match &self.value {
+            None => Ok(true),
+            Some(pattern) if self.is_regex => is_whole_match(pattern, value),
+            Some(wanted) => Ok(wanted == value),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn fit(matcher: &Value, path: &str) -> Fit {
+        let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query.to_owned())));
+        Matcher::of_gloo(matcher).fit(&Request { host: "a".into(), path: path.into(), query, port: None })
+    }
+
+    #[test]
+    fn paths_are_compared_as_gloo_tells_envoy_to() {
+        assert_eq!(fit(&json!({"prefix": "/api"}), "/apis"), Fit::Yes);
+        assert_eq!(fit(&json!({"prefix": "/API", "caseSensitive": false}), "/api/x"), Fit::Yes);
+        assert_eq!(fit(&json!({"prefix": "/API"}), "/api/x"), Fit::No);
+        assert_eq!(fit(&json!({"exact": "/api"}), "/api/x"), Fit::No);
+        assert_eq!(fit(&json!({"regex": "/a.*"}), "/api/x"), Fit::Yes);
+        assert_eq!(fit(&json!({"regex": "/a"}), "/api"), Fit::No);
+        assert_eq!(fit(&json!({"connectMatcher": {}}), "/"), Fit::No);
+        assert_eq!(fit(&json!({"headers": []}), "/x"), Fit::Yes);
+        assert!(matches!(fit(&json!({"regex": "("}), "/x"), Fit::Unknown(_)));
+    }
+
+    #[test]
+    fn what_a_request_carries_beside_its_path_is_said_not_guessed() {
+        let matcher = json!({"prefix": "/", "methods": ["GET", "POST"], "headers": [
+            {"name": "x-a", "value": "1"}, {"name": "x-b", "invertMatch": true}, {"name": "x-c", "value": "v.*", "regex": true}]});
+        assert_eq!(
+            fit(&matcher, "/"),
+            Fit::If(vec![
+                "method GET|POST".into(),
+                "header x-a is 1".into(),
+                "header x-b is not there".into(),
+                "header x-c is like v.*".into(),
+            ])
+        );
+    }
+
+    #[test]
+    fn a_query_is_compared_where_it_was_typed() {
+        let matcher = json!({"prefix": "/", "queryParameters": [{"name": "v", "value": "2"}]});
+        assert_eq!(fit(&matcher, "/"), Fit::If(vec!["query v is 2".into()]));
+        assert_eq!(fit(&matcher, "/?a=b&v=2"), Fit::Yes);
+        assert_eq!(fit(&matcher, "/?v=3"), Fit::No);
+        assert_eq!(fit(&matcher, "/?a"), Fit::No);
+    }
+
+    #[test]
+    fn the_gateway_api_compares_whole_elements() {
+        let fit = |prefix: &str, path: &str| {
+            let matcher = Matcher::of_http_route(&json!({"path": {"type": "PathPrefix", "value": prefix}}));
+            matcher.fit(&Request { host: "a".into(), path: path.into(), query: None, port: None })
+        };
+        assert_eq!(fit("/a", "/a/b"), Fit::Yes);
+        assert_eq!(fit("/a/", "/a"), Fit::Yes);
+        assert_eq!(fit("/a", "/ab"), Fit::No);
+        assert_eq!(fit("/", "/ab"), Fit::Yes);
+    }
+}

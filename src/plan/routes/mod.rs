@@ -1,0 +1,78 @@
+//! Where a request goes: host, path and port through Gateways, virtual hosts and routes to what answers.
+//!
+//! Gloo's own translator is followed, `projects/gateway/pkg/translator` for `VirtualServices` and the Gateway API's
+//! precedence for `HTTPRoutes`. What a request carries beside host and path is not known here: a route that
+//! depends on it is a candidate, with its condition said.
+
+pub mod delegation;
+pub mod domain;
+pub mod gateway_api;
+pub mod listeners;
+pub mod matcher;
+pub mod order;
+pub mod pattern;
+pub mod resolve;
+pub mod select;
+pub mod target;
+
+pub use matcher::{Fit, Matcher};
+pub use resolve::{Answer, Candidate, Heard, Proxy, Standing, resolve};
+pub use target::{Action, Share, Target};
+
+use serde_json::Value;
+
+use crate::model::Object;
+
+/// A request, as far as it is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The Host header, with its port if the client sends one.
+    pub host: String,
+    /// The path, without its query.
+    pub path: String,
+    /// What stands behind the `?`, if it was said.
+    pub query: Option<String>,
+    /// The port it comes to; none: any.
+    pub port: Option<u16>,
+}
+
+/// What routing is made of; each list as it was read, of every namespace.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Routing<'v> {
+    pub gateways: &'v [Object],
+    pub virtual_services: &'v [Object],
+    pub route_tables: &'v [Object],
+    pub upstream_groups: &'v [Object],
+    pub kube_gateways: &'v [Object],
+    pub http_routes: &'v [Object],
+    /// Those of the proxies: which port of theirs leads to which port of a Gateway.
+    pub services: &'v [Object],
+    /// Their labels decide where a listener of the Gateway API takes routes from.
+    pub namespaces: &'v [Object],
+    /// Gloo's Settings.
+    pub settings: Option<&'v Object>,
+    /// Where Gloo is installed.
+    pub gloo_namespace: &'v str,
+}
+
+/// A string of an object; empty if it is none.
+fn text<'v>(value: &'v Value, key: &str) -> &'v str {
+    value[key].as_str().unwrap_or_default()
+}
+
+/// A list of an object; empty if it is none.
+fn list<'v>(value: &'v Value, key: &str) -> &'v [Value] {
+    value[key].as_array().map_or(&[], Vec::as_slice)
+}
+
+/// `namespace/name`
+fn full_name(object: &Object) -> String {
+    format!("{}/{}", object.reference.namespace, object.reference.name)
+}
+
+fn is_named(object: &Object, namespace: &str, name: &str) -> bool {
+    object.reference.namespace == namespace && object.reference.name == name
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,187 @@
+//! The answer: which listeners take the request, which virtual host there, and which of its routes comes first.
+
+use super::delegation::{LeftOut, Route, flatten};
+use super::matcher::Fit;
+use super::target::Action;
+use super::{Request, Routing, gateway_api, listeners};
+use crate::plan::nearest::nearest;
+
+/// All that can be said about a request.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// Listeners that have a virtual host for it.
+    pub heard: Vec<Heard>,
+    /// Listeners that take the port and have no virtual host for it.
+    pub deaf: Vec<String>,
+    /// Served hosts that are near, where nobody takes the request.
+    pub near: Vec<String>,
+    /// What could not be told.
+    pub notes: Vec<String>,
+}
+
+/// One listener that takes the request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heard {
+    /// `gateway gloo-system/gateway-proxy port 8080`
+    pub listener: String,
+    /// The proxies that listen.
+    pub proxies: Vec<Proxy>,
+    /// `shop.example in virtualservice gloo-system/shop`
+    pub host: String,
+    /// Why that one: `exact`.
+    pub why: String,
+    /// Those that would take it as well and come after it.
+    pub others: Vec<String>,
+    /// Why what is described is perhaps not what is served.
+    pub trouble: Option<String>,
+    /// The routes whose path fits, in the order in which they are tried.
+    pub candidates: Vec<Candidate>,
+    /// What Gloo does not serve of what would fit.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A proxy by the name of its workload.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Proxy {
+    pub namespace: String,
+    pub name: String,
+}
+
+impl std::fmt::Display for Proxy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// A route whose path fits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    pub trail: Vec<String>,
+    /// `prefix /api`
+    pub matcher: String,
+    pub fit: Fit,
+    pub action: Action,
+    pub standing: Standing,
+}
+
+/// Whether a request comes to a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// The first that takes it whatever else it carries.
+    Wins,
+    /// It comes before, if its condition holds.
+    Before,
+    /// Never: one before it takes the request.
+    Behind,
+}
+
+impl Heard {
+    /// The routes that a request may come to.
+    pub fn reachable(&self) -> impl Iterator<Item = &Candidate> {
+        self.candidates.iter().filter(|candidate| candidate.standing != Standing::Behind)
+    }
+}
+
+/// Follows a request.
+pub fn resolve(request: &Request, routing: &Routing<'_>) -> Answer {
+    let mut answer = Answer::default();
+    by_gloo(request, routing, &mut answer);
+    by_gateway_api(request, routing, &mut answer);
+    if answer.heard.is_empty() {
+        let served = listeners::served(routing);
+        answer.near = nearest(&request.host, served.iter().map(String::as_str));
+    }
+    answer
+}
+
+fn by_gloo(request: &Request, routing: &Routing<'_>, answer: &mut Answer) {
+    let (all, notes) = listeners::all(routing);
+    answer.notes.extend(notes);
+    let takes =
+        |listener: &listeners::Listener<'_>| request.port.is_none_or(|port| listener.takes(port, routing.services));
+    for listener in all.into_iter().filter(takes) {
+        let hosted = match listener.host(request, routing) {
+            Ok(Some(hosted)) => hosted,
+            Ok(None) => {
+                answer.deaf.push(listeners::words(&listener));
+                continue;
+            }
+            Err(why) => {
+                answer.notes.push(format!("{}: {why}", listeners::words(&listener)));
+                continue;
+            }
+        };
+        let flat = flatten(hosted.virtual_service, routing);
+        let rival = hosted.rival.map(|rival| format!("virtualservice {rival} has the domain too: Gloo rejects both"));
+        answer.heard.push(Heard {
+            listener: listeners::words(&listener),
+            proxies: listener
+                .proxies()
+                .into_iter()
+                .map(|name| Proxy { namespace: routing.gloo_namespace.to_owned(), name })
+                .collect(),
+            host: format!("{} in virtualservice {}", hosted.domain, super::full_name(hosted.virtual_service)),
+            why: hosted.rank.words().to_owned(),
+            others: hosted.others,
+            trouble: rival.or_else(|| {
+                let trouble = listeners::trouble(hosted.virtual_service)?;
+                Some(format!("virtualservice {} is {trouble}", super::full_name(hosted.virtual_service)))
+            }),
+            candidates: candidates(request, flat.routes),
+            left_out: fitting(request, flat.left_out),
+        });
+    }
+}
+
+fn by_gateway_api(request: &Request, routing: &Routing<'_>, answer: &mut Answer) {
+    let takes =
+        |listener: &gateway_api::Listener<'_>| request.port.is_none_or(|port| listener.port() == Some(u64::from(port)));
+    for listener in gateway_api::listeners(routing).into_iter().filter(takes) {
+        let Some(hosted) = listener.host(request, routing) else {
+            answer.deaf.push(listener.words());
+            continue;
+        };
+        let names = if hosted.hostname.is_empty() { "no accepted route".to_owned() } else { hosted.hostname };
+        answer.heard.push(Heard {
+            listener: listener.words(),
+            proxies: vec![Proxy { namespace: listener.gateway.reference.namespace.clone(), name: listener.proxy() }],
+            host: format!("{names} by HTTPRoutes"),
+            why: "the most specific hostname".to_owned(),
+            others: hosted.others,
+            trouble: None,
+            candidates: candidates(request, hosted.routes),
+            left_out: fitting(request, hosted.left_out),
+        });
+    }
+}
+
+/// A route with several matchers is one for each, in their order.
+fn candidates(request: &Request, routes: Vec<Route>) -> Vec<Candidate> {
+    let mut is_taken = false;
+    let mut all = Vec::new();
+    for route in routes {
+        for matcher in &route.matchers {
+            let fit = matcher.fit(request);
+            let standing = match (&fit, is_taken) {
+                (Fit::No, _) => continue,
+                (_, true) => Standing::Behind,
+                (Fit::Yes, false) => Standing::Wins,
+                (Fit::If(_) | Fit::Unknown(_), false) => Standing::Before,
+            };
+            is_taken |= standing == Standing::Wins;
+            all.push(Candidate {
+                trail: route.trail.clone(),
+                matcher: matcher.to_string(),
+                fit,
+                action: route.action.clone(),
+                standing,
+            });
+        }
+    }
+    all
+}
+
+fn fitting(request: &Request, left_out: Vec<LeftOut>) -> Vec<LeftOut> {
+    let fits = |it: &LeftOut| it.matchers.iter().any(|matcher| matcher.fit(request) != Fit::No);
+    left_out.into_iter().filter(fits).collect()
+}

@@ -1,0 +1,146 @@
+//! What a route does with a request.
+
+use serde_json::Value;
+
+use super::{is_named, list, text};
+use crate::model::Object;
+
+/// Who answers.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Target {
+    Upstream {
+        namespace: String,
+        name: String,
+    },
+    /// A Service without an Upstream: `kube:` in a `VirtualService`, `kind: Service` in an `HTTPRoute`.
+    Service {
+        namespace: String,
+        name: String,
+        port: Option<u64>,
+    },
+    /// Something that is neither: `consul service x`.
+    Other(String),
+}
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Upstream { namespace, name } => write!(f, "upstream {namespace}/{name}"),
+            Self::Service { namespace, name, port: Some(port) } => write!(f, "service {namespace}/{name}:{port}"),
+            Self::Service { namespace, name, port: None } => write!(f, "service {namespace}/{name}"),
+            Self::Other(what) => f.write_str(what),
+        }
+    }
+}
+
+/// A target and its part of the requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Share {
+    pub target: Target,
+    /// Of the sum of all weights; none where there is one target.
+    pub weight: Option<u64>,
+}
+
+/// What a route does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    To {
+        shares: Vec<Share>,
+        /// The `UpstreamGroup` that names them.
+        group: Option<String>,
+    },
+    Redirect(String),
+    DirectResponse(u64),
+    /// It cannot be told from objects: a cluster named by a header, a dynamic forward proxy.
+    Elsewhere(String),
+    /// It leads nowhere, and why.
+    Nowhere(String),
+}
+
+impl Action {
+    /// Reads a route of a `VirtualService` or `RouteTable` of `home`; none if it has no action Gloo would take.
+    pub fn of_gloo(route: &Value, home: &str, groups: &[Object]) -> Option<Self> {
+        if let action @ Value::Object(_) = &route["routeAction"] {
+            return Some(of_route_action(action, home, groups));
+        }
+        if let redirect @ Value::Object(_) = &route["redirectAction"] {
+            let part = |key: &str| redirect[key].as_str().unwrap_or_default();
+            let scheme = if redirect["httpsRedirect"] == true { "https" } else { "same scheme" };
+            let place = [part("hostRedirect"), part("pathRedirect"), part("prefixRewrite")].concat();
+            return Some(Self::Redirect(format!("{scheme} {place}").trim_end().to_owned()));
+        }
+        if let response @ Value::Object(_) = &route["directResponseAction"] {
+            return Some(Self::DirectResponse(response["status"].as_u64().unwrap_or_default()));
+        }
+        route["graphqlApiRef"].is_object().then(|| Self::Elsewhere("a GraphQL API".into()))
+    }
+
+    /// Every target.
+    pub fn shares(&self) -> &[Share] {
+        match self {
+            Self::To { shares, .. } => shares,
+            _ => &[],
+        }
+    }
+}
+
+fn of_route_action(action: &Value, home: &str, groups: &[Object]) -> Action {
+    if action["single"].is_object() {
+        return one(of_destination(&action["single"], home));
+    }
+    if action["multi"].is_object() {
+        return several(list(&action["multi"], "destinations"), home, None);
+    }
+    if let group @ Value::Object(_) = &action["upstreamGroup"] {
+        let (of, called) = (text(group, "namespace"), text(group, "name"));
+        let of = if of.is_empty() { home } else { of };
+        let full = format!("{of}/{called}");
+        return match groups.iter().find(|group| is_named(group, of, called)) {
+            Some(group) => several(list(&group.value["spec"], "destinations"), of, Some(full)),
+            None => Action::Nowhere(format!("upstream group {full} is not there")),
+        };
+    }
+    let what = match action["clusterHeader"].as_str() {
+        Some(header) => format!("the cluster that header {header} names"),
+        None if action["dynamicForwardProxy"].is_object() => "the request's own host (dynamic forward proxy)".into(),
+        None => "a kind of destination that is not known here".into(),
+    };
+    Action::Elsewhere(what)
+}
+
+fn one(target: Target) -> Action {
+    Action::To { shares: vec![Share { target, weight: None }], group: None }
+}
+
+fn several(destinations: &[Value], home: &str, group: Option<String>) -> Action {
+    let share = |weighted: &Value| Share {
+        target: of_destination(&weighted["destination"], home),
+        weight: Some(weighted["weight"].as_u64().unwrap_or_default()),
+    };
+    match destinations.is_empty() {
+        true => Action::Nowhere("no destination is named".into()),
+        false => Action::To { shares: destinations.iter().map(share).collect(), group },
+    }
+}
+
+fn of_destination(destination: &Value, home: &str) -> Target {
+    let namespace_of = |reference: &Value| {
+        let namespace = text(reference, "namespace");
+        if namespace.is_empty() { home.to_owned() } else { namespace.to_owned() }
+    };
+    if let upstream @ Value::Object(_) = &destination["upstream"] {
+        return Target::Upstream { namespace: namespace_of(upstream), name: text(upstream, "name").to_owned() };
+    }
+    if let kube @ Value::Object(_) = &destination["kube"] {
+        let reference = &kube["ref"];
+        return Target::Service {
+            namespace: namespace_of(reference),
+            name: text(reference, "name").to_owned(),
+            port: kube["port"].as_u64(),
+        };
+    }
+    if let consul @ Value::Object(_) = &destination["consul"] {
+        return Target::Other(format!("consul service {}", text(consul, "serviceName")));
+    }
+    Target::Other("a destination that is not known here".into())
+}
