@@ -20,6 +20,8 @@ pub struct Ui {
     colour_out: bool,
     colour_err: bool,
     width: Option<usize>,
+    /// Of the terminal that stdout is; none: it is none.
+    width_out: Option<usize>,
     stdout_closed: bool,
     stdout_failed: Option<io::Error>,
     bar: Option<ProgressBar>,
@@ -44,9 +46,8 @@ impl Ui {
             loudness,
             colour_out: colour(io::stdout().is_terminal()),
             colour_err: colour(io::stderr().is_terminal()),
-            width: io::stderr()
-                .is_terminal()
-                .then(|| text_width(env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()))),
+            width: io::stderr().is_terminal().then(columns),
+            width_out: io::stdout().is_terminal().then(columns),
             stdout_closed: false,
             stdout_failed: None,
             bar: None,
@@ -62,6 +63,14 @@ impl Ui {
     pub fn answer(&mut self, line: &str) {
         let line = inert(line);
         self.above_bar(|ui| ui.out(format!("{line}\n").as_bytes()));
+    }
+
+    /// One line of an answer in sentences: on a terminal it is wrapped, with its indent.
+    pub fn paragraph(&mut self, line: &str) {
+        for (number, piece) in wrapped(&inert(line), 0, self.width_out).into_iter().enumerate() {
+            let follow = if number > 0 { "  " } else { "" };
+            self.answer(&format!("{follow}{piece}"));
+        }
     }
 
     /// Bytes of the answer that are the user's own: manifests, a completion script.
@@ -227,6 +236,11 @@ impl Ui {
 /// A line of a request's trace, on stderr, from wherever the request is made.
 pub fn trace(line: &str) {
     drop(writeln!(io::stderr().lock(), "{}", inert(line)));
+}
+
+/// The width of the terminal.
+fn columns() -> usize {
+    text_width(env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()))
 }
 
 fn paint(coloured: bool, text: &str, colour: Option<Color>) -> String {

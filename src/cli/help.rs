@@ -120,6 +120,43 @@ Exit codes:
   0  printed                    2  usage
   4  no istiod, not allowed     9  no answer from the API server";
 
+/// After `istio describe --help`.
+pub const DESCRIBE: &str = "\
+Examples:
+  # which route takes a request, who answers, and whether that works
+  gloo-rs istio describe --host shop.example --path /cart
+
+  gloo-rs istio describe upstream default-httpbin-8000
+  gloo-rs istio describe upstreams -A --only plaintext,broken
+
+Exit codes:
+  0  described                  2  usage
+  3  a verdict of --fail-on     4  not found, not allowed
+  9  no answer                  130  interrupted";
+
+/// After `istio describe upstream --help`.
+pub const DESCRIBE_UPSTREAM: &str = "\
+Examples:
+  gloo-rs istio describe upstream default-httpbin-8000
+  gloo-rs istio describe upstream shop/cart --fail-on broken,plaintext
+
+Exit codes:
+  0  described                  2  usage
+  3  a verdict of --fail-on     4  not found, not allowed
+  9  no answer                  130  interrupted";
+
+/// After `istio describe upstreams --help`.
+pub const DESCRIBE_UPSTREAMS: &str = "\
+Examples:
+  gloo-rs istio describe upstreams -A
+  gloo-rs istio describe upstreams -A -o csv > audit.csv
+  gloo-rs istio describe upstreams -l team=shop --fail-on plaintext,broken,unknown
+
+Exit codes:
+  0  described                  2  usage
+  3  a verdict of --fail-on     4  none there, not allowed
+  9  no answer                  130  interrupted";
+
 /// After `upgrade-values --help`.
 pub const UPGRADE_VALUES: &str = "\
 Examples:

@@ -6,6 +6,7 @@
 mod address;
 mod again;
 mod consent;
+mod describe;
 mod emit;
 mod files;
 mod inside;
@@ -46,6 +47,7 @@ pub fn run(invocation: &Invocation, ui: &mut Ui) -> Exit {
         Command::Revisions { istio_namespace } => {
             block_on(interrupt::or(revisions::print(istio_namespace.as_deref(), global, &mut report)))
         }
+        Command::Describe(task) => block_on(interrupt::or(describe::run(task, global, &mut report))),
         Command::Proxy(task) => block_on(interrupt::or(address::print(task, global, &mut report))),
         Command::Stats(task) => block_on(interrupt::or(inside::stats::print(task, global, &mut report))),
         Command::UpgradeValues(task) => values::run(task, global, &mut report),

@@ -143,6 +143,13 @@ impl<'u> Report<'u> {
         }
     }
 
+    /// The same in sentences, which a terminal may wrap.
+    pub fn paragraph(&mut self, line: &str) {
+        if !self.is_document() {
+            self.ui.paragraph(line);
+        }
+    }
+
     /// An object's end that was said already, in the words of its own command.
     pub fn record(&mut self, row: Row) {
         *self.counts.entry(row.outcome.name()).or_default() += 1;

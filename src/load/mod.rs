@@ -8,6 +8,7 @@ pub mod files;
 pub mod gateways;
 pub mod harm;
 pub mod istio;
+pub mod posture;
 pub mod proxy_pods;
 pub mod release;
 pub mod snapshot;

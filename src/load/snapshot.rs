@@ -14,7 +14,7 @@ use super::survey::why;
 use crate::edit::manifest;
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{ApiError, Cause, Query, Scope, Session};
-use crate::model::{Answer, Kind, Object, Part, Snapshot, Spot, Unknown};
+use crate::model::{Answer, Kind, Object, Part, Snapshot, Spot, Unknown, kinds};
 
 /// Requests under way at once: each has a TLS connection of its own.
 const AT_ONCE: usize = 6;
@@ -273,4 +273,23 @@ pub fn over(mut snapshot: Snapshot, files: Vec<(Object, Spot)>) -> Snapshot {
         snapshot.lay(object, spot);
     }
     snapshot
+}
+
+/// Those of a namespace that have these labels; pods that have ended are left out.
+///
+/// # Errors
+/// As [`of_cluster`].
+pub async fn selected(
+    session: &Session,
+    kind: &'static Kind,
+    namespace: &str,
+    labels: String,
+) -> Result<Answer, Failure> {
+    let fields = if *kind == kinds::POD { RUNNING } else { "" };
+    let query = Query { fields: fields.to_owned(), ..Query::labelled(labels) };
+    match session.list_all(kind, Scope::Namespace(namespace), query).await {
+        Ok(items) => Ok(Answer::Read(items.into_iter().map(|it| Object::new(kind, kept(it, Detail::Lean))).collect())),
+        Err(error) if ends_the_run(&error) => Err(error.into_failure(session)),
+        Err(error) => Ok(Answer::Unknown(unknown(&error))),
+    }
 }

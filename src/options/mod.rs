@@ -1,5 +1,6 @@
 //! What the command line means, as plain values: nothing after `cli/` knows clap.
 
+mod describe;
 mod inside;
 mod pods;
 
@@ -14,6 +15,7 @@ use crate::plan::proxy_name::ProxyName;
 use crate::plan::values::{self, Edition};
 use crate::render::diff::Secrets;
 
+pub use describe::{Describe, Subject};
 pub use inside::StatsTask;
 pub use pods::{PodsOf, ProxyPods};
 
@@ -88,11 +90,13 @@ pub enum Format {
     Name,
     Table,
     Wide,
+    /// Comma-separated values, for a spreadsheet.
+    Csv,
 }
 
 impl Format {
     /// Every format there is.
-    pub const ALL: [Self; 6] = [Self::Text, Self::Json, Self::Yaml, Self::Name, Self::Table, Self::Wide];
+    pub const ALL: [Self; 7] = [Self::Text, Self::Json, Self::Yaml, Self::Name, Self::Table, Self::Wide, Self::Csv];
 }
 
 /// What to look at and what to do with it.
@@ -109,6 +113,7 @@ pub enum Command {
     Revisions {
         istio_namespace: Option<String>,
     },
+    Describe(Describe),
     Proxy(Proxy),
     /// `proxy stats`
     Stats(StatsTask),

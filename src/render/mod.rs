@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod age;
+pub mod describe;
 pub mod diff;
 pub mod document;
 pub mod pending;

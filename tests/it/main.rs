@@ -11,6 +11,7 @@ mod auto_mtls;
 mod cases;
 mod command_line;
 mod completion;
+mod describe;
 mod house;
 mod in_pod;
 mod inject;

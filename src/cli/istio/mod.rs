@@ -1,6 +1,7 @@
 //! `gloo-rs istio`.
 
 mod auto_mtls;
+mod describe;
 mod disable_mtls;
 mod enable_mtls;
 mod inject;
@@ -24,6 +25,7 @@ pub enum Word {
     Inject(inject::InjectArgs),
     Uninject(uninject::UninjectArgs),
     Revisions(revisions::RevisionsArgs),
+    Describe(describe::DescribeArgs),
     /// Mutual TLS by Gloo itself, per pod
     #[command(subcommand, arg_required_else_help = true)]
     AutoMtls(auto_mtls::Word),
@@ -34,6 +36,7 @@ impl Word {
     pub fn formats(&self) -> &'static [Format] {
         match self {
             Self::Revisions(_) => &[Format::Table, Format::Wide, Format::Json, Format::Yaml],
+            Self::Describe(args) => args.formats(),
             Self::AutoMtls(auto_mtls::Word::Status(_)) => &[Format::Text, Format::Json, Format::Yaml],
             _ => &[Format::Text, Format::Json, Format::Yaml, Format::Name],
         }
@@ -46,6 +49,7 @@ impl Word {
             Self::Inject(args) => args.options(global),
             Self::Uninject(args) => args.options(global),
             Self::Revisions(args) => args.options(),
+            Self::Describe(args) => args.options(),
             Self::AutoMtls(word) => word.options(global),
         }
     }

@@ -6,7 +6,7 @@ mod files;
 mod lists;
 mod names;
 mod reference;
-mod result;
+pub mod result;
 mod rooms;
 mod schema;
 

@@ -15,7 +15,8 @@ fn schema_file() -> Value {
     serde_json::from_str(&read("docs/result.schema.json")).unwrap()
 }
 
-fn fits(document: &Value) {
+/// Holds a document against the schema.
+pub fn fits(document: &Value) {
     let faults = schema::faults(&schema_file(), document);
     assert!(faults.is_empty(), "{}\n{document:#}", faults.join("\n"));
 }

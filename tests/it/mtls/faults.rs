@@ -324,6 +324,8 @@ fn arguments(words: &[String]) -> Vec<&'static str> {
         | "proxy stats"
         | "version"
         | "upgrade-values" => vec![],
+        "istio describe upstream" => vec!["x"],
+        "istio describe upstreams" => vec!["-A"],
         "completion" => vec!["bash"],
         other => panic!("how does {other:?} ask the cluster?"),
     }

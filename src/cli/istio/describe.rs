@@ -1,0 +1,129 @@
+//! `gloo-rs istio describe`.
+
+use clap::Subcommand;
+use clap::builder::PossibleValuesParser;
+
+use crate::cli::help;
+use crate::error::Failure;
+use crate::model::Selector;
+use crate::options::{Command, Describe, Format, Scope, Subject};
+use crate::plan::posture::Verdict;
+use crate::plan::routes::Request;
+
+/// Say how the gateway speaks to what answers a request, and whether that works
+///
+/// Host and path are followed through Gateways, `VirtualServices`, `RouteTables` and `HTTPRoutes`. The verdict is mtls,
+/// tls, mixed, plaintext, broken or unknown. Nothing is written and nothing is sent to any gateway.
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, arg_required_else_help = true, after_help = help::DESCRIBE)]
+pub struct DescribeArgs {
+    #[command(subcommand)]
+    word: Option<Word>,
+    /// The Host header of a request, with its port if the client sends one
+    #[arg(long, value_name = "HOST")]
+    host: Option<String>,
+    /// The path of the request, with its query if it matters
+    #[arg(long, value_name = "PATH", default_value = "/", requires = "host")]
+    path: String,
+    /// The port that the request comes to, the gateway's or its Service's [default: any]
+    #[arg(long, value_name = "PORT", requires = "host", value_parser = clap::value_parser!(u16).range(1..))]
+    port: Option<u16>,
+    #[command(flatten)]
+    threshold: Threshold,
+}
+
+#[derive(Debug, Subcommand)]
+enum Word {
+    Upstream(UpstreamArgs),
+    Upstreams(UpstreamsArgs),
+}
+
+/// Say how the gateway speaks to one Upstream, with the object that each fact is from
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::DESCRIBE_UPSTREAM)]
+struct UpstreamArgs {
+    /// The Upstream, as NAME or NAMESPACE/NAME
+    name: String,
+    #[command(flatten)]
+    threshold: Threshold,
+}
+
+/// List every Upstream, and every Service that a route leads to without one, with its verdict
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::DESCRIBE_UPSTREAMS)]
+struct UpstreamsArgs {
+    /// Those with these labels; Services without an Upstream by the labels of the Service
+    #[arg(short = 'l', long, value_name = "LABELS")]
+    selector: Option<String>,
+    /// In all namespaces
+    #[arg(short = 'A', long)]
+    all_namespaces: bool,
+    /// Show those with these verdicts alone; commas separate several
+    #[arg(long, value_name = "VERDICT", value_delimiter = ',', value_parser = verdicts())]
+    only: Vec<String>,
+    #[command(flatten)]
+    threshold: Threshold,
+}
+
+#[derive(Debug, clap::Args)]
+struct Threshold {
+    /// End with exit code 3 if a verdict is one of these; commas separate several
+    #[arg(long, value_name = "VERDICT", value_delimiter = ',', value_parser = verdicts())]
+    fail_on: Vec<String>,
+}
+
+fn verdicts() -> PossibleValuesParser {
+    PossibleValuesParser::new(Verdict::ALL.map(Verdict::name))
+}
+
+fn read(names: &[String]) -> Vec<Verdict> {
+    names.iter().filter_map(|name| Verdict::named(name)).collect()
+}
+
+impl DescribeArgs {
+    /// The formats it knows, its usual one first.
+    pub fn formats(&self) -> &'static [Format] {
+        match self.word {
+            Some(Word::Upstreams(_)) => &[Format::Table, Format::Wide, Format::Json, Format::Yaml, Format::Csv],
+            _ => &[Format::Text, Format::Json, Format::Yaml],
+        }
+    }
+
+    pub fn options(self) -> Result<Command, Failure> {
+        let (subject, threshold) = match self.word {
+            Some(Word::Upstream(args)) => (Subject::Upstream(super::names::named("NAME", &args.name)?), args.threshold),
+            Some(Word::Upstreams(args)) => {
+                let labels = args.selector.as_deref().map(Selector::parse).transpose();
+                let labels = labels.map_err(|why| Failure::usage(format!("--selector {why}")))?;
+                let scope = if args.all_namespaces { Scope::Everywhere } else { Scope::Namespace };
+                (Subject::All { labels, scope, only: read(&args.only) }, args.threshold)
+            }
+            None => {
+                let host = self.host.ok_or_else(|| {
+                    Failure::usage("nothing to describe").hint("--host HOST, or upstream NAME, or upstreams")
+                })?;
+                (Subject::Request(request(&host, &self.path, self.port)?), self.threshold)
+            }
+        };
+        Ok(Command::Describe(Describe { subject, fail_on: read(&threshold.fail_on) }))
+    }
+}
+
+/// A request as a client would send it; an address out of a browser is taken apart.
+fn request(host: &str, path: &str, port: Option<u16>) -> Result<Request, Failure> {
+    if host.contains("://") || host.contains('/') {
+        let bare = host.split("://").last().unwrap_or_default().split('/').next().unwrap_or_default();
+        return Err(
+            Failure::usage(format!("--host {host:?} is not a host")).hint(format!("--host {bare} --path /PATH"))
+        );
+    }
+    if host.is_empty() || host.len() > 255 || host.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return Err(Failure::usage(format!("--host {host:?} is not a host")));
+    }
+    if !path.starts_with('/') {
+        return Err(Failure::usage(format!("--path {path:?} does not begin with /")).hint(format!("--path /{path}")));
+    }
+    let path = path.split('#').next().unwrap_or_default();
+    let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query.to_owned())));
+    Ok(Request { host: host.to_owned(), path: path.to_owned(), query, port })
+}

@@ -1,0 +1,201 @@
+//! `upstreams`: every Upstream a page at a time, then the Services that routes lead to without one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+
+use super::Cluster;
+use crate::error::{Exit, Failure, Reason};
+use crate::flow::report::Report;
+use crate::kube::{Cause, Query, Scope as Place};
+use crate::load::posture;
+use crate::load::survey::why;
+use crate::model::{Kind, Object, Selector, kinds};
+use crate::options::{Format, Scope};
+use crate::plan::Unread;
+use crate::plan::advice::Advice;
+use crate::plan::destinations::{self, Target as Written};
+use crate::plan::posture::survey::Survey;
+use crate::plan::posture::{Described, Verdict};
+use crate::render::describe::{self as render, CSV_HEAD, Row, Width};
+use crate::render::text::count;
+
+/// Which targets, and which of them are shown.
+pub struct Wanted<'w> {
+    pub labels: Option<&'w Selector>,
+    pub scope: &'w Scope,
+    pub only: &'w [Verdict],
+}
+
+/// Objects whose routes may name a Service.
+const ROUTES: [&Kind; 5] =
+    [&kinds::VIRTUAL_SERVICE, &kinds::ROUTE_TABLE, &kinds::UPSTREAM_GROUP, &kinds::GATEWAY, &kinds::HTTP_ROUTE];
+
+/// What is kept of each target: ten thousand of them are in memory.
+struct Found {
+    format: Format,
+    only: Vec<Verdict>,
+    rows: Vec<Row>,
+    values: Vec<Value>,
+    counts: BTreeMap<Verdict, usize>,
+    unread: Vec<Unread>,
+}
+
+/// Describes all of them.
+///
+/// # Errors
+/// Upstreams may not be listed, there are none, or the API server does not answer.
+pub async fn describe(
+    cluster: &Cluster<'_>,
+    wanted: &Wanted<'_>,
+    fail_on: &[Verdict],
+    report: &mut Report<'_>,
+) -> Result<(), Failure> {
+    report.field("targets", Value::Array(Vec::new()));
+    let place = match wanted.scope {
+        Scope::Namespace => Place::Namespace(cluster.global.object_namespace()),
+        Scope::Everywhere => Place::All,
+    };
+    let snapshot = posture::around_all(&cluster.session, &cluster.gloo, &cluster.namespaces()).await?;
+    let survey = Survey::new(&snapshot, &cluster.gloo);
+    let mut found = Found::new(cluster.global.format, wanted.only);
+    let query = Query::labelled(wanted.labels.map(ToString::to_string).unwrap_or_default());
+    let mut pages = cluster.session.pages(&kinds::UPSTREAM, place, query);
+    while let Some(page) = pages.next().await.map_err(|error| error.into_failure(&cluster.session))? {
+        for value in page.items {
+            found.take(&Described::from(survey.of_upstream(&Object::new(&kinds::UPSTREAM, value))));
+        }
+    }
+    let (services, gaps) = services(cluster, place).await?;
+    for (namespace, name, port) in services {
+        let labelled = snapshot.find(&kinds::SERVICE, &namespace, &name).object();
+        let is_selected = wanted
+            .labels
+            .is_none_or(|labels| labelled.is_some_and(|it| labels.matches(&it.value["metadata"]["labels"])));
+        if is_selected {
+            found.take(&Described::from(survey.of_service(&namespace, &name, port)));
+        }
+    }
+    for gap in &gaps {
+        report.advice(Advice::unknown("Services that routes lead to are missing here", gap));
+    }
+    let is_open = !gaps.is_empty() && fail_on.contains(&Verdict::Unknown);
+    if is_open || fail_on.iter().any(|verdict| found.counts.contains_key(verdict)) {
+        report.ends(Exit::WouldChange);
+    }
+    found.say(wanted, cluster, report)
+}
+
+type Service = (String, String, Option<u64>);
+
+/// The Services that routes name, each once, and the lists that could not be read.
+async fn services(cluster: &Cluster<'_>, place: Place<'_>) -> Result<(BTreeSet<Service>, Vec<Unread>), Failure> {
+    let mut services = BTreeSet::new();
+    let mut gaps = Vec::new();
+    for kind in ROUTES {
+        let mut pages = cluster.session.pages(kind, place, Query::default());
+        loop {
+            match pages.next().await {
+                Ok(None) => break,
+                Ok(Some(page)) => {
+                    for value in page.items {
+                        let named = destinations::of(&Object::new(kind, value)).into_iter();
+                        services.extend(named.filter_map(|it| match it.target {
+                            Written::Kube { service, port } => {
+                                let home =
+                                    if service.namespace.is_empty() { it.from.namespace } else { service.namespace };
+                                Some((home, service.name, port))
+                            }
+                            _ => None,
+                        }));
+                    }
+                }
+                Err(error) if error.cause == Cause::NoCrd => break,
+                Err(error) => {
+                    let Cause::Forbidden { rule, .. } = &error.cause else {
+                        return Err(error.into_failure(&cluster.session));
+                    };
+                    let rule = rule.as_ref().map(ToString::to_string);
+                    gaps.push(Unread { why: why(&error), rule, failure: None });
+                    break;
+                }
+            }
+        }
+    }
+    Ok((services, gaps))
+}
+
+impl Found {
+    fn new(format: Format, only: &[Verdict]) -> Self {
+        Self {
+            format,
+            only: only.to_vec(),
+            rows: Vec::new(),
+            values: Vec::new(),
+            counts: BTreeMap::new(),
+            unread: Vec::new(),
+        }
+    }
+
+    fn take(&mut self, described: &Described) {
+        let verdict = described.judged.verdict;
+        *self.counts.entry(verdict).or_default() += 1;
+        for why in described.facts.unread() {
+            if why.rule.is_some() && !self.unread.contains(why) {
+                self.unread.push(why.clone());
+            }
+        }
+        if !self.only.is_empty() && !self.only.contains(&verdict) {
+            return;
+        }
+        match self.format {
+            Format::Json | Format::Yaml => self.values.push(render::of_target(described)),
+            _ => self.rows.push(Row::from(described)),
+        }
+    }
+
+    fn say(self, wanted: &Wanted<'_>, cluster: &Cluster<'_>, report: &mut Report<'_>) -> Result<(), Failure> {
+        let all: usize = self.counts.values().sum();
+        let counts: Map<_, _> =
+            self.counts.iter().map(|(verdict, number)| (verdict.name().to_owned(), (*number).into())).collect();
+        report.field("verdicts", Value::Object(counts));
+        if all == 0 {
+            return Err(none(wanted, cluster));
+        }
+        report.field("targets", Value::Array(self.values));
+        match self.format {
+            Format::Csv => {
+                report.line(CSV_HEAD);
+                for row in &self.rows {
+                    report.line(&render::csv(row));
+                }
+            }
+            _ if self.rows.is_empty() => {}
+            format => {
+                let width = if format == Format::Wide { Width::Wide } else { Width::Usual };
+                for line in render::table(&self.rows, width) {
+                    report.line(&line);
+                }
+            }
+        }
+        for why in &self.unread {
+            report.advice(Advice::unknown("some verdicts are unknown", why));
+        }
+        let counts: Vec<_> = self.counts.iter().map(|(verdict, number)| format!("{number} {verdict}")).collect();
+        report.ui.status(&format!("{} ({})", counts.join(", "), count(all, "target")));
+        Ok(())
+    }
+}
+
+fn none(wanted: &Wanted<'_>, cluster: &Cluster<'_>) -> Failure {
+    let place = match wanted.scope {
+        Scope::Namespace => format!("in {}", cluster.global.object_namespace()),
+        Scope::Everywhere => "in any namespace".to_owned(),
+    };
+    let with = wanted.labels.map_or_else(String::new, |labels| format!(" with labels {labels}"));
+    let message = format!("no Upstream{with} {place}, and no Service that a route leads to");
+    let failure = Failure::new(Exit::SaidNo, Reason::NotFound, message);
+    let session = &cluster.session;
+    let failure = failure.detail(format!("looked in context {} ({})", session.context(), session.server()));
+    if *wanted.scope == Scope::Namespace { failure.hint("-A looks in all namespaces") } else { failure }
+}

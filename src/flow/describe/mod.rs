@@ -1,0 +1,126 @@
+//! `istio describe`: read, judged, printed; nothing is written.
+
+mod all;
+mod request;
+
+use serde_json::Value;
+
+use super::report::Report;
+use crate::error::{Exit, Failure, Reason};
+use crate::kube::{Cause, Session};
+use crate::load::snapshot::Namespaces;
+use crate::load::survey::Survey;
+use crate::load::{absence, posture};
+use crate::model::{Object, ObjectRef, Snapshot, kinds};
+use crate::options::{Describe, Global, Named, Subject};
+use crate::plan::backend::ServiceRef;
+use crate::plan::posture::survey;
+use crate::plan::posture::{Described, Verdict};
+use crate::plan::routes::Target;
+use crate::render::describe as render;
+
+/// The one session of a run and where Gloo is.
+struct Cluster<'g> {
+    session: Session,
+    gloo: String,
+    global: &'g Global,
+}
+
+/// Describes.
+///
+/// # Errors
+/// What is named is not there, or the API server does not answer.
+pub async fn run(task: &Describe, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+    let session = super::open(global, report).await?;
+    report.ui.status(&format!("{}, {}", super::place(&session), now()));
+    let gloo = Survey::new(&session, global).gloo_namespace().await.to_owned();
+    let cluster = Cluster { session, gloo, global };
+    match &task.subject {
+        Subject::Upstream(named) => one(&cluster, named, &task.fail_on, report).await,
+        Subject::Request(request) => request::describe(&cluster, request, &task.fail_on, report).await,
+        Subject::All { labels, scope, only } => {
+            all::describe(&cluster, &all::Wanted { labels: labels.as_ref(), scope, only }, &task.fail_on, report).await
+        }
+    }
+}
+
+fn now() -> String {
+    let now = jiff::Timestamp::now();
+    now.round(jiff::Unit::Second).unwrap_or(now).to_string()
+}
+
+impl Cluster<'_> {
+    /// Where to look if looking everywhere is not allowed.
+    fn namespaces(&self) -> Namespaces {
+        let mut otherwise = vec![self.gloo.clone(), self.global.object_namespace().to_owned()];
+        otherwise.dedup();
+        Namespaces { only: Vec::new(), otherwise }
+    }
+
+    /// What stands around these Services.
+    async fn around(&self, services: &[ServiceRef]) -> Result<Snapshot, Failure> {
+        posture::around(&self.session, &self.gloo, &self.namespaces(), services).await
+    }
+}
+
+/// The Service that an Upstream is about; none if it is of another type.
+fn service(upstream: &Object) -> Option<ServiceRef> {
+    let kube = &upstream.value["spec"]["kube"];
+    let text = |key: &str| kube[key].as_str().unwrap_or_default().to_owned();
+    kube.is_object().then(|| ServiceRef { namespace: text("serviceNamespace"), name: text("serviceName") })
+}
+
+async fn one(
+    cluster: &Cluster<'_>,
+    named: &Named,
+    fail_on: &[Verdict],
+    report: &mut Report<'_>,
+) -> Result<(), Failure> {
+    report.field("targets", Value::Array(Vec::new()));
+    let namespace = named.namespace.as_deref().unwrap_or(cluster.global.object_namespace());
+    let reference = ObjectRef::new(&kinds::UPSTREAM, namespace, named.name.as_str());
+    let upstream = match cluster.session.get(&kinds::UPSTREAM, namespace, &named.name).await {
+        Ok(value) => Object::new(&kinds::UPSTREAM, value),
+        Err(error) if error.cause == Cause::NotFound => return Err(not_there(cluster, &reference).await),
+        Err(error) => return Err(error.into_failure(&cluster.session)),
+    };
+    let services: Vec<_> = service(&upstream).into_iter().collect();
+    let snapshot = cluster.around(&services).await?;
+    let described = Described::from(survey::Survey::new(&snapshot, &cluster.gloo).of_upstream(&upstream));
+    say(&[described], fail_on, report);
+    Ok(())
+}
+
+async fn not_there(cluster: &Cluster<'_>, reference: &ObjectRef) -> Failure {
+    let absence = absence::around(&cluster.session, reference).await;
+    let message = format!("{reference}: not found in {}", reference.namespace);
+    let mut failure = Failure::new(Exit::SaidNo, Reason::NotFound, message);
+    failure.details.extend(absence.detail());
+    let place = format!("looked in context {} ({})", cluster.session.context(), cluster.session.server());
+    failure.hints.extend(absence.hint());
+    failure.detail(place)
+}
+
+/// Prints the targets and holds them against the threshold.
+fn say(described: &[Described], fail_on: &[Verdict], report: &mut Report<'_>) {
+    report.field("targets", described.iter().map(render::of_target).collect());
+    for (number, described) in described.iter().enumerate() {
+        if number > 0 {
+            report.paragraph("");
+        }
+        for line in render::target(described) {
+            report.paragraph(&line);
+        }
+    }
+    if described.iter().any(|described| fail_on.contains(&described.judged.verdict)) {
+        report.ends(Exit::WouldChange);
+    }
+}
+
+/// The Upstreams among these targets.
+fn upstreams(targets: &[Target]) -> impl Iterator<Item = (&str, &str)> {
+    targets.iter().filter_map(|target| match target {
+        Target::Upstream { namespace, name } => Some((namespace.as_str(), name.as_str())),
+        _ => None,
+    })
+}

@@ -1,0 +1,194 @@
+//! `--host`: where a request goes, and how what answers is spoken to.
+
+use serde_json::Value;
+
+use super::{Cluster, say, service, upstreams};
+use crate::error::{Exit, Failure, Reason};
+use crate::flow::report::Report;
+use crate::kube::Cause;
+use crate::load::snapshot::{self, Detail, Want};
+use crate::load::survey::why;
+use crate::model::{Answer as Listed, Kind, Object, Part, Snapshot, Unknown, kinds};
+use crate::plan::advice::Advice;
+use crate::plan::backend::ServiceRef;
+use crate::plan::posture::survey::Survey;
+use crate::plan::posture::{Described, Verdict};
+use crate::plan::routes::{Action, Answer, Heard, Request, Routing, Target, resolve};
+use crate::render::describe as render;
+
+/// What routing is made of, whatever of it there is.
+const ROUTING: [&Kind; 6] = [
+    &kinds::GATEWAY,
+    &kinds::VIRTUAL_SERVICE,
+    &kinds::ROUTE_TABLE,
+    &kinds::UPSTREAM_GROUP,
+    &kinds::KUBE_GATEWAY,
+    &kinds::HTTP_ROUTE,
+];
+
+/// Describes a request.
+///
+/// # Errors
+/// Nobody takes it, or the API server does not answer.
+pub async fn describe(
+    cluster: &Cluster<'_>,
+    request: &Request,
+    fail_on: &[Verdict],
+    report: &mut Report<'_>,
+) -> Result<(), Failure> {
+    report.field("targets", Value::Array(Vec::new()));
+    let snapshot = routing(cluster, request).await?;
+    let settings = snapshot.find(&kinds::SETTINGS, &cluster.gloo, "default").object();
+    let answer = resolve(
+        request,
+        &Routing {
+            gateways: snapshot.all(&kinds::GATEWAY),
+            virtual_services: snapshot.all(&kinds::VIRTUAL_SERVICE),
+            route_tables: snapshot.all(&kinds::ROUTE_TABLE),
+            upstream_groups: snapshot.all(&kinds::UPSTREAM_GROUP),
+            kube_gateways: snapshot.all(&kinds::KUBE_GATEWAY),
+            http_routes: snapshot.all(&kinds::HTTP_ROUTE),
+            services: snapshot.all(&kinds::SERVICE),
+            namespaces: snapshot.all(&kinds::NAMESPACE),
+            settings,
+            gloo_namespace: &cluster.gloo,
+        },
+    );
+    report.field("request", render::of_answer(request, &answer));
+    let gaps = gaps(&snapshot);
+    if answer.heard.is_empty() {
+        return Err(nobody(request, &answer, &gaps));
+    }
+    say_gaps(&gaps, &answer, report);
+    for line in render::request(request, &answer) {
+        report.paragraph(&line);
+    }
+    let described = targets(cluster, &answer).await?;
+    if !described.is_empty() {
+        report.paragraph("");
+    }
+    say(&described, fail_on, report);
+    let is_open = !gaps.is_empty() || answer.heard.iter().any(|heard| heard.trouble.is_some());
+    if is_open && fail_on.contains(&Verdict::Unknown) {
+        report.ends(Exit::WouldChange);
+    }
+    dead_end(request, &answer).map_or(Ok(()), Err)
+}
+
+async fn routing(cluster: &Cluster<'_>, request: &Request) -> Result<Snapshot, Failure> {
+    let mut wants: Vec<_> = ROUTING.into_iter().map(Want::all).collect();
+    wants.push(Want::all(&kinds::SETTINGS).of(&cluster.gloo));
+    wants.push(Want::of_the_cluster(&kinds::NAMESPACE).detail(Detail::Metadata));
+    if request.port.is_some() {
+        wants.push(Want::all(&kinds::SERVICE).of(&cluster.gloo));
+    }
+    snapshot::of_cluster(&cluster.session, &wants, &cluster.namespaces()).await
+}
+
+/// The lists that are missing: another route may be in them, and win.
+fn gaps(snapshot: &Snapshot) -> Vec<&Unknown> {
+    ROUTING.into_iter().filter_map(|kind| snapshot.unknown(kind)).collect()
+}
+
+fn say_gaps(gaps: &[&Unknown], answer: &Answer, report: &mut Report<'_>) {
+    for gap in gaps {
+        report.advice(Advice::unknown("other routes may win, but which there are is unknown", &(*gap).into()));
+    }
+    for note in &answer.notes {
+        report.advice(Advice::unknown("this is not the whole of it", &note.as_str().into()));
+    }
+}
+
+fn nobody(request: &Request, answer: &Answer, gaps: &[&Unknown]) -> Failure {
+    let Request { host, port, .. } = request;
+    let at = port.map_or_else(String::new, |port| format!(" at port {port}"));
+    let mut failure = match (answer.deaf.is_empty(), gaps.is_empty()) {
+        (_, false) => {
+            Failure::new(Exit::SaidNo, Reason::Unknown, format!("which virtual host takes {host}{at} is unknown"))
+        }
+        (true, true) if port.is_some() => {
+            Failure::new(Exit::SaidNo, Reason::NotFound, format!("no gateway listens{at}"))
+        }
+        (true, true) => Failure::new(Exit::SaidNo, Reason::NotFound, "no gateway of Gloo's takes requests here"),
+        (false, true) => Failure::new(Exit::SaidNo, Reason::NotFound, format!("no virtual host takes {host}{at}: 404")),
+    };
+    failure.details.extend(answer.deaf.iter().map(|listener| format!("asked {listener}")));
+    if !answer.near.is_empty() {
+        failure.details.push(format!("near: {}", answer.near.join(", ")));
+    }
+    for gap in gaps {
+        failure.details.push(gap.why.clone());
+        failure.hints.extend(gap.rule.iter().map(|rule| format!("a rule of a Role that allows it: {rule}")));
+    }
+    failure
+}
+
+/// Every listener that hears the request answers 404, or sends it nowhere.
+fn dead_end(request: &Request, answer: &Answer) -> Option<Failure> {
+    let mut routes = answer.heard.iter().flat_map(Heard::reachable).peekable();
+    let message = if routes.peek().is_none() {
+        format!("no route takes {}{}: 404", request.host, request.path)
+    } else if routes.all(|route| matches!(route.action, Action::Nowhere(_))) {
+        format!("the route of {}{} leads nowhere", request.host, request.path)
+    } else {
+        return None;
+    };
+    Some(Failure::new(Exit::SaidNo, Reason::NotFound, message))
+}
+
+/// The targets that the request may come to, each once, through the proxies that hear it.
+async fn targets(cluster: &Cluster<'_>, answer: &Answer) -> Result<Vec<Described>, Failure> {
+    let mut all: Vec<Target> = Vec::new();
+    let reachable = answer.heard.iter().flat_map(Heard::reachable);
+    for target in reachable.flat_map(|candidate| candidate.action.shares()).map(|share| &share.target) {
+        if !all.contains(target) {
+            all.push(target.clone());
+        }
+    }
+    if all.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut read = Vec::new();
+    for (namespace, name) in upstreams(&all) {
+        read.push((namespace.to_owned(), upstream(cluster, namespace, name).await?));
+    }
+    let of_upstreams = read.iter().filter_map(|(_, listed)| match listed {
+        Listed::Read(upstreams) => upstreams.first().and_then(service),
+        _ => None,
+    });
+    let of_routes = all.iter().filter_map(|target| match target {
+        Target::Service { namespace, name, .. } => {
+            Some(ServiceRef { namespace: namespace.clone(), name: name.clone() })
+        }
+        _ => None,
+    });
+    let mut services: Vec<_> = of_upstreams.chain(of_routes).collect();
+    services.dedup();
+    let mut snapshot = cluster.around(&services).await?;
+    for (namespace, listed) in read {
+        snapshot.put(&kinds::UPSTREAM, Part::Namespace(namespace), listed);
+    }
+    let survey = Survey::new(&snapshot, &cluster.gloo);
+    let names: Vec<_> = answer.heard.iter().flat_map(|heard| &heard.proxies).map(ToString::to_string).collect();
+    let facts = all.iter().map(|target| {
+        let mut facts = survey.of_target(target);
+        if let Ok(proxies) = &mut facts.proxies {
+            proxies.retain(|proxy| names.contains(&proxy.name));
+        }
+        Described::from(facts)
+    });
+    Ok(facts.collect())
+}
+
+/// An Upstream that a route names, by name: nobody has to be allowed to list them.
+async fn upstream(cluster: &Cluster<'_>, namespace: &str, name: &str) -> Result<Listed, Failure> {
+    match cluster.session.get(&kinds::UPSTREAM, namespace, name).await {
+        Ok(value) => Ok(Listed::Read(vec![Object::new(&kinds::UPSTREAM, value)])),
+        Err(error) if error.cause == Cause::NotFound => Ok(Listed::Read(Vec::new())),
+        Err(error) if matches!(error.cause, Cause::Forbidden { .. }) => {
+            let rule = if let Cause::Forbidden { rule, .. } = &error.cause { rule.as_ref() } else { None };
+            Ok(Listed::Unknown(Unknown { why: why(&error), rule: rule.map(ToString::to_string) }))
+        }
+        Err(error) => Err(error.into_failure(&cluster.session)),
+    }
+}

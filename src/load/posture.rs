@@ -1,0 +1,78 @@
+//! What a verdict about how the gateway speaks rests on, read from the cluster.
+
+use std::collections::BTreeSet;
+
+use super::snapshot::{self, Detail, Namespaces, Want};
+use crate::error::Failure;
+use crate::kube::Session;
+use crate::model::{Found, Part, Snapshot, kinds};
+use crate::plan::backend::{ServiceRef, pod_selector};
+use crate::plan::gateway::PROXY_LABEL;
+use crate::plan::posture::survey::{GATEWAY_LABEL, ROOT_NAMESPACE};
+
+/// Where Istio keeps its mesh configuration.
+const MESH_LABEL: &str = "istio.io/rev";
+
+/// Around every Service there is: one LIST a kind, of pods the metadata alone.
+///
+/// # Errors
+/// The API server does not answer, or does not know who asks.
+pub async fn around_all(session: &Session, gloo: &str, namespaces: &Namespaces) -> Result<Snapshot, Failure> {
+    let mut wants = of_gateway(gloo);
+    wants.push(Want::all(&kinds::SERVICE));
+    wants.push(Want::all(&kinds::POD).running().detail(Detail::Metadata));
+    let mut snapshot = snapshot::of_cluster(session, &wants, namespaces).await?;
+    bootstraps(session, &mut snapshot).await?;
+    Ok(snapshot)
+}
+
+/// Around these Services: their pods whole, for whether they are ready and which ports they have.
+///
+/// # Errors
+/// As [`around_all`].
+pub async fn around(
+    session: &Session,
+    gloo: &str,
+    namespaces: &Namespaces,
+    services: &[ServiceRef],
+) -> Result<Snapshot, Failure> {
+    let mut wants = of_gateway(gloo);
+    let homes: BTreeSet<_> = services.iter().map(|service| service.namespace.as_str()).collect();
+    wants.extend(homes.into_iter().filter(|home| !home.is_empty()).map(|home| Want::all(&kinds::SERVICE).of(home)));
+    let mut snapshot = snapshot::of_cluster(session, &wants, namespaces).await?;
+    bootstraps(session, &mut snapshot).await?;
+    for ServiceRef { namespace, name } in services {
+        let Found::There(service) = snapshot.find(&kinds::SERVICE, namespace, name) else { continue };
+        let Some(selector) = pod_selector(&service.value, &std::collections::BTreeMap::new()) else { continue };
+        let labels: Vec<_> = selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let pods = snapshot::selected(session, &kinds::POD, namespace, labels.join(",")).await?;
+        snapshot.put(&kinds::POD, Part::Selected, pods);
+    }
+    Ok(snapshot)
+}
+
+/// Settings, proxies and their bootstraps, the mesh's policies and configuration.
+fn of_gateway(gloo: &str) -> Vec<Want> {
+    vec![
+        Want::all(&kinds::SETTINGS).of(gloo),
+        Want::all(&kinds::DEPLOYMENT).labelled(PROXY_LABEL).of(gloo),
+        Want::all(&kinds::DAEMON_SET).labelled(PROXY_LABEL).of(gloo),
+        Want::all(&kinds::DEPLOYMENT).labelled(GATEWAY_LABEL),
+        Want::all(&kinds::POD).labelled(PROXY_LABEL).of(gloo).running().detail(Detail::Metadata),
+        // When a bootstrap was written stands in its managed fields.
+        Want::all(&kinds::CONFIG_MAP).labelled(PROXY_LABEL).of(gloo).detail(Detail::Whole),
+        Want::all(&kinds::CONFIG_MAP).labelled(MESH_LABEL).of(ROOT_NAMESPACE),
+        Want::all(&kinds::PEER_AUTHENTICATION),
+    ]
+}
+
+/// The bootstraps of the Gateway API's proxies, where there are any.
+async fn bootstraps(session: &Session, snapshot: &mut Snapshot) -> Result<(), Failure> {
+    let proxies = snapshot.all(&kinds::DEPLOYMENT).iter().filter(|it| it.label(GATEWAY_LABEL).is_some());
+    let homes: BTreeSet<_> = proxies.map(|proxy| proxy.reference.namespace.clone()).collect();
+    for home in homes {
+        let maps = snapshot::selected(session, &kinds::CONFIG_MAP, &home, GATEWAY_LABEL.to_owned()).await?;
+        snapshot.put(&kinds::CONFIG_MAP, Part::Selected, maps);
+    }
+    Ok(())
+}

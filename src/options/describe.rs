@@ -1,0 +1,28 @@
+//! `istio describe`.
+
+use super::{Named, Scope};
+use crate::model::Selector;
+use crate::plan::posture::Verdict;
+use crate::plan::routes::Request;
+
+/// What is described.
+#[derive(Debug, Clone)]
+pub struct Describe {
+    pub subject: Subject,
+    /// Exit code 3 if a verdict is one of these.
+    pub fail_on: Vec<Verdict>,
+}
+
+/// One target, a request, or all there is.
+#[derive(Debug, Clone)]
+pub enum Subject {
+    Upstream(Named),
+    /// `--host`
+    Request(Request),
+    /// Every Upstream and every Service that routes lead to without one; `only`: rows with these verdicts, or all.
+    All {
+        labels: Option<Selector>,
+        scope: Scope,
+        only: Vec<Verdict>,
+    },
+}

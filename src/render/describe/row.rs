@@ -1,0 +1,119 @@
+//! A target as one row: of the table and of the CSV.
+
+use super::target::{modes, revisions};
+use crate::plan::posture::{Behind, Described, Membership, Sends};
+use crate::plan::routes::Target;
+use crate::render::table::{Align, table as columns};
+
+/// A row, all of it text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    pub verdict: &'static str,
+    /// `upstream`, `service`
+    pub kind: &'static str,
+    pub namespace: String,
+    pub name: String,
+    pub port: String,
+    /// `istio`, `own`, `auto`, `none`, `?`
+    pub tls: &'static str,
+    /// Pods in the mesh and all of them; `?` where they are not known, empty where there are none to be.
+    pub meshed: String,
+    pub pods: String,
+    pub revisions: String,
+    /// `STRICT`, or several.
+    pub peer: String,
+    pub status: String,
+    pub owner: String,
+    pub why: String,
+    pub mend: String,
+}
+
+/// `-o table` or `-o wide`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Width {
+    Usual,
+    Wide,
+}
+
+impl From<&Described> for Row {
+    fn from(described: &Described) -> Self {
+        let Described { facts, judged } = described;
+        let (kind, namespace, name, port) = match &facts.target {
+            Target::Upstream { namespace, name } => ("upstream", namespace.clone(), name.clone(), None),
+            Target::Service { namespace, name, port } => ("service", namespace.clone(), name.clone(), *port),
+            Target::Other(what) => ("other", String::new(), what.clone(), None),
+        };
+        let (meshed, pods) = match &facts.behind {
+            Behind::Pods { pods, .. } => {
+                let meshed = pods.iter().filter(|pod| pod.membership != Membership::Outside).count();
+                (meshed.to_string(), pods.len().to_string())
+            }
+            Behind::Unknown(_) | Behind::ByHand { .. } => ("?".to_owned(), "?".to_owned()),
+            _ => (String::new(), String::new()),
+        };
+        let modes: Vec<_> = modes(facts).into_iter().map(|(mode, _)| mode).collect();
+        let peer = modes.iter().map(|mode| if mode.starts_with("unknown") { "?" } else { mode.as_str() });
+        Self {
+            verdict: judged.verdict.name(),
+            kind,
+            namespace,
+            name,
+            port: port.map_or_else(String::new, |port| port.to_string()),
+            tls: tls(&facts.sends),
+            meshed,
+            pods,
+            revisions: facts.pods().map(revisions).unwrap_or_default().join(" "),
+            peer: peer.collect::<Vec<_>>().join(" "),
+            status: facts.acceptance.as_ref().map_or_else(String::new, ToString::to_string),
+            owner: facts.owner.as_ref().map_or_else(String::new, ToString::to_string),
+            why: judged.why.clone(),
+            mend: judged.mend.clone().unwrap_or_default(),
+        }
+    }
+}
+
+fn tls(sends: &Sends) -> &'static str {
+    match sends {
+        Sends::Istio { .. } => "istio",
+        Sends::Tls { .. } => "own",
+        Sends::PerPod => "auto",
+        Sends::Plaintext { .. } => "none",
+        Sends::Unknown(_) => "?",
+    }
+}
+
+impl Row {
+    /// `gloo-system/x`, or `service shop/cart:80`.
+    fn subject(&self) -> String {
+        let port = if self.port.is_empty() { String::new() } else { format!(":{}", self.port) };
+        match self.kind {
+            "service" => format!("service {}/{}{port}", self.namespace, self.name),
+            _ => format!("{}/{}", self.namespace, self.name),
+        }
+    }
+
+    fn cells(&self, width: Width) -> Vec<String> {
+        let or_dash = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
+        let meshed = if self.pods.is_empty() { "-".to_owned() } else { format!("{}/{}", self.meshed, self.pods) };
+        let mut cells = vec![self.verdict.to_owned(), self.subject(), meshed, self.tls.to_owned(), or_dash(&self.peer)];
+        if width == Width::Wide {
+            cells.extend([&self.revisions, &self.status, &self.owner, &self.why].map(|text| or_dash(text)));
+        }
+        cells
+    }
+}
+
+/// The lines of the table.
+pub fn table(rows: &[Row], width: Width) -> Vec<String> {
+    let mut head = vec![
+        ("VERDICT", Align::Left),
+        ("UPSTREAM", Align::Left),
+        ("MESHED", Align::Left),
+        ("TLS", Align::Left),
+        ("PEER", Align::Left),
+    ];
+    if width == Width::Wide {
+        head.extend(["REVISION", "STATUS", "OWNER", "WHY"].map(|name| (name, Align::Left)));
+    }
+    columns(&head, &rows.iter().map(|row| row.cells(width)).collect::<Vec<_>>())
+}

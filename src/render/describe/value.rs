@@ -1,0 +1,135 @@
+//! Targets and answers for `-o json` and `-o yaml`; what is not known is null, with its reason beside it.
+
+use serde_json::{Value, json};
+
+use super::target::{modes, revisions};
+use crate::plan::posture::{Behind, Described, Membership, Sends};
+use crate::plan::routes::{Action, Answer, Candidate, Fit, Heard, Request, Standing, Target};
+
+/// A target.
+pub fn of_target(described: &Described) -> Value {
+    let Described { facts, judged } = described;
+    let unknown = facts.unread().into_iter().map(|why| json!({"why": why.why, "rule": why.rule}));
+    let peers = modes(facts).into_iter().filter(|(mode, _)| !mode.starts_with("unknown"));
+    let gateways = facts.proxies.as_ref().ok().map(|proxies| {
+        let one =
+            |proxy: &crate::plan::posture::ProxyState| json!({"name": proxy.name, "lacks": proxy.lacks.as_ref().ok()});
+        proxies.iter().map(one).collect::<Vec<_>>()
+    });
+    json!({
+        "target": target(&facts.target),
+        "verdict": judged.verdict.name(),
+        "why": judged.why,
+        "hint": judged.mend,
+        "tls": {"sends": sends(&facts.sends), "source": facts.sends_by},
+        "pods": pods(&facts.behind),
+        "peer": peers.map(|(mode, sources)| json!({"mode": mode, "sources": sources})).collect::<Vec<_>>(),
+        "gateways": gateways,
+        "status": facts.acceptance.as_ref().map(ToString::to_string),
+        "owner": facts.owner.as_ref().map(ToString::to_string),
+        "unknown": unknown.collect::<Vec<_>>(),
+    })
+}
+
+fn target(target: &Target) -> Value {
+    match target {
+        Target::Upstream { namespace, name } => {
+            json!({"kind": "Upstream", "namespace": namespace, "name": name, "port": null})
+        }
+        Target::Service { namespace, name, port } => {
+            json!({"kind": "Service", "namespace": namespace, "name": name, "port": port})
+        }
+        Target::Other(what) => json!({"kind": null, "namespace": null, "name": what, "port": null}),
+    }
+}
+
+fn sends(sends: &Sends) -> Option<&'static str> {
+    match sends {
+        Sends::Istio { .. } => Some("istio"),
+        Sends::Tls { .. } => Some("own"),
+        Sends::PerPod => Some("auto"),
+        Sends::Plaintext { .. } => Some("none"),
+        Sends::Unknown(_) => None,
+    }
+}
+
+fn pods(behind: &Behind) -> Value {
+    let Behind::Pods { service, pods } = behind else { return Value::Null };
+    let named = |membership: Membership| {
+        let of_it = pods.iter().filter(|pod| pod.membership == membership);
+        of_it.map(|pod| pod.name.clone()).collect::<Vec<_>>()
+    };
+    json!({
+        "service": service,
+        "total": pods.len(),
+        "meshed": pods.len() - named(Membership::Outside).len(),
+        "revisions": revisions(pods),
+        "withoutSidecar": named(Membership::Outside),
+        "ambient": named(Membership::Ambient),
+        "notReady": pods.iter().filter(|pod| pod.ready == Some(false)).map(|pod| pod.name.clone()).collect::<Vec<_>>(),
+    })
+}
+
+/// The way of a request.
+pub fn of_answer(request: &Request, answer: &Answer) -> Value {
+    json!({
+        "host": request.host,
+        "path": request.path,
+        "query": request.query,
+        "port": request.port,
+        "listeners": answer.heard.iter().map(heard).collect::<Vec<_>>(),
+        "withoutHost": answer.deaf,
+        "near": answer.near,
+        "unknown": answer.notes,
+    })
+}
+
+fn heard(heard: &Heard) -> Value {
+    let proxies = heard.proxies.iter().map(|proxy| format!("{}/{}", proxy.namespace, proxy.name));
+    json!({
+        "listener": heard.listener,
+        "proxies": proxies.collect::<Vec<_>>(),
+        "host": heard.host,
+        "why": heard.why,
+        "others": heard.others,
+        "trouble": heard.trouble,
+        "routes": heard.candidates.iter().map(candidate).collect::<Vec<_>>(),
+        "leftOut": heard.left_out.iter().map(|it| json!({"source": it.trail, "why": it.why})).collect::<Vec<_>>(),
+    })
+}
+
+fn candidate(candidate: &Candidate) -> Value {
+    let (conditions, unknown) = match &candidate.fit {
+        Fit::If(conditions) => (conditions.clone(), None),
+        Fit::Unknown(why) => (Vec::new(), Some(why)),
+        Fit::Yes | Fit::No => (Vec::new(), None),
+    };
+    json!({
+        "source": candidate.trail,
+        "matcher": candidate.matcher,
+        "conditions": conditions,
+        "unknown": unknown,
+        "standing": match candidate.standing {
+            Standing::Wins => "wins",
+            Standing::Before => "before",
+            Standing::Behind => "behind",
+        },
+        "action": action(&candidate.action),
+        "targets": candidate.action.shares().iter().map(|share| {
+            let mut value = target(&share.target);
+            value["weight"] = json!(share.weight);
+            value
+        }).collect::<Vec<_>>(),
+    })
+}
+
+fn action(action: &Action) -> Value {
+    let (kind, says) = match action {
+        Action::To { group, .. } => ("route", group.clone()),
+        Action::Redirect(place) => ("redirect", Some(place.clone())),
+        Action::DirectResponse(status) => ("directResponse", Some(status.to_string())),
+        Action::Elsewhere(what) => ("unknown", Some(what.clone())),
+        Action::Nowhere(why) => ("nowhere", Some(why.clone())),
+    };
+    json!({"kind": kind, "detail": says})
+}

@@ -1,0 +1,81 @@
+//! `upstreams`: every row, in every format.
+
+use serde_json::{Value, json};
+
+use super::{UPSTREAM, World};
+
+fn routed(world: &World) {
+    world.route(
+        "shop.example",
+        "    - {matchers: [{prefix: /}], routeAction: {single: {kube: {ref: {name: plain, namespace: APPS}, port: 8080}}}}\n",
+    );
+    world.apply(
+        "apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: shop, namespace: GLOO}
+spec:
+  parentRefs: [{name: edge}]
+  rules: [{backendRefs: [{name: httpbin, namespace: APPS, port: 8000}]}]
+",
+    );
+}
+
+#[test]
+fn services_that_routes_lead_to_without_an_upstream_are_rows_too() {
+    let world = World::new("rows");
+    routed(&world);
+    world.done(&format!("enable-mtls -u {}", world.httpbin()));
+    let table = world.done("describe upstreams");
+    let text = table.stdout.replace(&world.gloo, "GLOO").replace(&world.apps, "APPS");
+    let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(rows[0], ["VERDICT", "UPSTREAM", "MESHED", "TLS", "PEER"]);
+    let mut rows = rows[1..].to_vec();
+    rows.sort();
+    assert_eq!(
+        rows,
+        [
+            vec!["broken", "GLOO/APPS-httpbin-8000", "1/1", "istio", "PERMISSIVE"],
+            vec!["plaintext", "GLOO/APPS-plain-8080", "0/1", "none", "-"],
+            vec!["plaintext", "GLOO/default-httpbin-8000", "1/1", "none", "PERMISSIVE"],
+            vec!["plaintext", "GLOO/default-plain-8080", "0/1", "none", "-"],
+            vec!["plaintext", "GLOO/weather", "-", "none", "-"],
+            vec!["plaintext", "service", "APPS/httpbin:8000", "1/1", "none", "PERMISSIVE"],
+            vec!["plaintext", "service", "APPS/plain:8080", "0/1", "none", "-"],
+            vec!["tls", "GLOO/payments-api", "-", "own", "-"],
+        ]
+    );
+    assert!(table.stderr.contains("1 tls, 6 plaintext, 1 broken (8 targets)\n"), "{table:?}");
+    assert!(table.stderr.starts_with("context plane (https://"), "{table:?}");
+    // Every format has as many rows, and each the same verdict.
+    let document = world.document("upstreams");
+    let verdicts = document["targets"].as_array().unwrap().iter().map(|it| it["verdict"].as_str().unwrap().to_owned());
+    let csv = world.done("describe upstreams -o csv").stdout;
+    let of_csv = csv.lines().skip(1).map(|line| line.split(',').next().unwrap().to_owned());
+    let of_table = table.stdout.lines().skip(1).map(|line| line.split(' ').next().unwrap().to_owned());
+    let verdicts: Vec<_> = verdicts.collect();
+    assert_eq!((verdicts.clone(), verdicts.clone()), (of_csv.collect(), of_table.collect()));
+    assert_eq!(document["verdicts"], json!({"tls": 1, "plaintext": 6, "broken": 1}));
+}
+
+#[test]
+fn rows_are_chosen_and_a_threshold_ends_the_run_with_3_in_every_format() {
+    let world = World::new("chosen");
+    let label = json!({"metadata": {"labels": {"team": "shop"}}});
+    world.plane.api().merge(UPSTREAM, &world.gloo, "weather", &label).unwrap();
+    let only = world.done("describe upstreams --only tls");
+    assert_eq!(only.stdout.lines().count(), 2, "{only:?}");
+    let selected = world.document("upstreams -l team=shop");
+    let names: Vec<_> = selected["targets"].as_array().unwrap().iter().map(|it| it["target"]["name"].clone()).collect();
+    assert_eq!(names, [json!("weather")]);
+    for format in ["table", "wide", "json", "yaml", "csv"] {
+        let over = world.run(&format!("describe upstreams --fail-on plaintext,broken -o {format}"));
+        assert_eq!(over.code, Some(3), "{over:?}");
+        let under = world.run(&format!("describe upstreams --fail-on mixed,unknown -o {format}"));
+        assert_eq!(under.code, Some(0), "{under:?}");
+    }
+    let none = world.run("describe upstreams -l team=nobody -o json");
+    assert_eq!(none.code, Some(4), "{none:?}");
+    let document: Value = serde_json::from_str(&none.stdout).unwrap();
+    assert_eq!((&document["error"]["reason"], &document["exitCode"]), (&json!("notFound"), &json!(4)));
+    assert_eq!(world.run("describe upstreams --only wrong").code, Some(2));
+}
