@@ -163,6 +163,14 @@ reasons! {
     SeveralRevisions = "severalRevisions",
     /// No istiod of that revision, or none at all.
     NoIstiod = "noIstiod",
+    /// A gateway that sends plaintext there would get 503s.
+    GatewayPlaintext = "gatewayPlaintext",
+    /// An older policy of the same level is read in its place.
+    Shadowed = "shadowed",
+    /// The namespace is the mesh's root namespace, whose policies are the whole mesh's.
+    RootNamespace = "rootNamespace",
+    /// It was not made by gloo-rs; `--overwrite` takes it away all the same.
+    NotOurs = "notOurs",
     /// Somebody else makes the object: a controller, or the chart by its values.
     Managed = "managed",
     /// Something would be left pointing at what is taken away.

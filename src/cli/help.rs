@@ -110,6 +110,55 @@ Exit codes:
   0  printed                    2  usage
   4  not found, not allowed     9  no answer from the API server";
 
+/// After `istio peer-auth strict --help`.
+pub const PEER_AUTH_STRICT: &str = "\
+Examples:
+  gloo-rs istio peer-auth strict -n shop --yes
+  gloo-rs istio peer-auth strict --mesh --diff
+  gloo-rs istio peer-auth strict --workload app=cart -n shop --yes
+  gloo-rs istio peer-auth strict -n shop -f policies.yaml
+
+Exit codes:
+  0  done, or nothing to do     1  refused or failed, nothing changed
+  2  usage, or no --yes         3  --check would change something
+  4  not found, not allowed     9  no answer from the API server
+  130  interrupted";
+
+/// After `istio peer-auth permissive --help`.
+pub const PEER_AUTH_PERMISSIVE: &str = "\
+Examples:
+  gloo-rs istio peer-auth permissive -n shop
+  gloo-rs istio peer-auth permissive --mesh --check
+
+Exit codes:
+  0  done, or nothing to do     1  refused or failed, nothing changed
+  2  usage, or no --yes         3  --check would change something
+  4  not found, not allowed     9  no answer from the API server
+  130  interrupted";
+
+/// After `istio peer-auth remove --help`.
+pub const PEER_AUTH_REMOVE: &str = "\
+Examples:
+  gloo-rs istio peer-auth remove -n shop --yes
+  gloo-rs istio peer-auth remove --mesh --dry-run
+
+Exit codes:
+  0  done, or nothing to do     1  refused or failed, nothing changed
+  2  usage, or no --yes         3  --check would change something
+  4  not found, not allowed     9  no answer from the API server
+  130  interrupted";
+
+/// After `istio peer-auth get --help`.
+pub const PEER_AUTH_GET: &str = "\
+Examples:
+  gloo-rs istio peer-auth get
+  gloo-rs istio peer-auth get -n shop
+  gloo-rs istio peer-auth get --workload app=cart -n shop -o yaml
+
+Exit codes:
+  0  printed                    2  usage
+  4  not found, not allowed     9  no answer from the API server";
+
 /// After `istio revisions --help`.
 pub const REVISIONS: &str = "\
 Examples:

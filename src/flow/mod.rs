@@ -12,6 +12,7 @@ mod files;
 mod inside;
 mod interrupt;
 mod live;
+mod peer_auth;
 mod report;
 mod revisions;
 mod sidecars;
@@ -44,6 +45,8 @@ pub fn run(invocation: &Invocation, ui: &mut Ui) -> Exit {
         Command::Switches(task) => switches::run(task, global, &mut report),
         Command::Sidecars(task) if task.files.is_some() => sidecars::run_on_files(task, global, &mut report),
         Command::Sidecars(task) => block_on(sidecars::run(task, global, &mut report)),
+        Command::PeerAuth(task) => peer_auth::run(task, global, &mut report),
+        Command::PeerAuthGet(task) => peer_auth::get::run(task, global, &mut report),
         Command::Revisions { istio_namespace } => {
             block_on(interrupt::or(revisions::print(istio_namespace.as_deref(), global, &mut report)))
         }

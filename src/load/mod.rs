@@ -10,6 +10,8 @@ pub mod harm;
 pub mod istio;
 pub mod posture;
 pub mod proxy_pods;
+pub mod plaintext;
+pub mod policies;
 pub mod release;
 pub mod snapshot;
 pub mod survey;

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
+use super::policies;
 use crate::error::Failure;
 use crate::kube::{ApiError, Cause, Freshness, Query, Scope, Session};
 use crate::model::{Kind, Object, kinds};
@@ -231,8 +232,8 @@ impl<'s> Survey<'s> {
     pub async fn policies(&self) -> Result<peer::Policies<'_>, &Unread> {
         let read = async || {
             let at_hand = Query { freshness: Freshness::AtHand, ..Query::default() };
-            let all = match self.session.list_all(&kinds::PEER_AUTHENTICATION, Scope::All, at_hand.clone()).await {
-                Ok(all) => all,
+            let all = match policies::list(self.session, Scope::All, Freshness::AtHand).await {
+                Ok((_, all)) => all,
                 // Without Istio's CRDs nobody can demand anything.
                 Err(error) if error.cause == Cause::NoCrd => Vec::new(),
                 Err(error) => return Err(self.unread(error)),
@@ -252,20 +253,23 @@ impl<'s> Survey<'s> {
     }
 
     fn unread(&self, error: ApiError) -> Unread {
-        let why = why(&error);
-        match &error.cause {
-            Cause::Forbidden { rule, .. } => {
-                Unread { why, rule: rule.as_ref().map(ToString::to_string), failure: None }
-            }
-            Cause::NotFound | Cause::NoCrd => why.into(),
-            _ => Unread { why, rule: None, failure: Some(Box::new(error.into_failure(self.session))) },
-        }
+        unread(self.session, error)
     }
 }
 
 impl Cache {
     fn cell(&self, namespace: &str) -> Rc<OnceCell<Read<Vec<Value>>>> {
         Rc::clone(self.0.borrow_mut().entry(namespace.to_owned()).or_default())
+    }
+}
+
+/// Why something that a request should have told is unknown.
+pub fn unread(session: &Session, error: ApiError) -> Unread {
+    let why = why(&error);
+    match &error.cause {
+        Cause::Forbidden { rule, .. } => Unread { why, rule: rule.as_ref().map(ToString::to_string), failure: None },
+        Cause::NotFound | Cause::NoCrd => why.into(),
+        _ => Unread { why, rule: None, failure: Some(Box::new(error.into_failure(session))) },
     }
 }
 

@@ -66,6 +66,7 @@ pub mod kinds {
         UPSTREAM = "gloo.solo.io" "v1" "Upstream" "upstreams" "upstream";
         SETTINGS = "gloo.solo.io" "v1" "Settings" "settings" "settings";
         PEER_AUTHENTICATION = "security.istio.io" "v1" "PeerAuthentication" "peerauthentications" "peerauthentication";
+        PEER_AUTHENTICATION_BETA = "security.istio.io" "v1beta1" "PeerAuthentication" "peerauthentications" "peerauthentication";
         GATEWAY = "gateway.solo.io" "v1" "Gateway" "gateways" "gateway";
         VIRTUAL_SERVICE = "gateway.solo.io" "v1" "VirtualService" "virtualservices" "virtualservice";
         ROUTE_TABLE = "gateway.solo.io" "v1" "RouteTable" "routetables" "routetable";

@@ -3,6 +3,7 @@
 mod describe;
 mod inside;
 mod pods;
+mod peer_auth;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use crate::render::diff::Secrets;
 pub use describe::{Describe, Subject};
 pub use inside::StatsTask;
 pub use pods::{PodsOf, ProxyPods};
+pub use peer_auth::{PeerAuth, PeerAuthGet};
 
 /// What every command is told.
 #[derive(Debug, Clone)]
@@ -109,6 +111,8 @@ pub enum Command {
     /// `istio auto-mtls` on Settings
     Switches(SwitchesTask),
     Sidecars(Sidecars),
+    PeerAuth(PeerAuth),
+    PeerAuthGet(PeerAuthGet),
     /// `istio revisions`
     Revisions {
         istio_namespace: Option<String>,

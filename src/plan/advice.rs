@@ -76,6 +76,16 @@ codes! {
     PullSecret = "pullSecret",
     /// Pods run on another revision than their namespace names.
     StalePods = "stalePods",
+    /// Another policy of the same level is older or younger, and one of them is not read.
+    ShadowedPolicy = "shadowedPolicy",
+    /// A narrower policy, or a port, keeps another mode.
+    KeepsMode = "keepsMode",
+    /// Pods without a sidecar: no policy reaches them.
+    OutOfReach = "outOfReach",
+    /// Clients without a sidecar, which were not looked for, are not answered any more.
+    PlainClients = "plainClients",
+    /// An Upstream that no route names would get 503s.
+    UnroutedUpstream = "unroutedUpstream",
     /// Something was found half done and is completed.
     Completed = "completed",
     /// An Upstream that auto-mTLS may harm.
@@ -288,7 +298,7 @@ pub fn on_owner(words: Words, object: &ObjectRef, owner: &Owner) -> Advice {
 }
 
 /// At most ten lines, and how many more.
-fn some_of(lines: impl ExactSizeIterator<Item = String>) -> Vec<String> {
+pub fn some_of(lines: impl ExactSizeIterator<Item = String>) -> Vec<String> {
     const SHOWN: usize = 10;
     let more = lines.len().saturating_sub(SHOWN);
     let mut shown: Vec<_> = lines.take(SHOWN).collect();

@@ -11,6 +11,9 @@ use crate::error::Reason;
 /// The label Istio puts on a pod whose sidecar takes mutual TLS (Gloo's own auto-mTLS reads it too).
 const TLS_MODE: &str = "security.istio.io/tlsMode";
 
+/// The annotation Istio puts on a pod whose traffic its node's ztunnel takes.
+const REDIRECTION: &str = "ambient.istio.io/redirection";
+
 /// Namespaces whose Services are not applications of the mesh.
 const SYSTEM_NAMESPACES: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
 
@@ -150,6 +153,17 @@ pub fn of_pods<'v>(pods: impl IntoIterator<Item = &'v Value>) -> Backend {
     }
     plain.sort_unstable();
     Backend::Pods { meshed, plain }
+}
+
+/// Whether somebody at the pod holds its peers to the mesh's policies: its sidecar, or in an ambient mesh the node's
+/// ztunnel.
+pub fn obeys_policies(pod: &Value) -> bool {
+    is_meshed(pod) || is_ambient(pod)
+}
+
+/// Whether the node's ztunnel stands before the pod. It speaks HBONE, not the mutual TLS of a sidecar.
+pub fn is_ambient(pod: &Value) -> bool {
+    pod["metadata"]["annotations"][REDIRECTION] == "enabled"
 }
 
 /// Whether a pod takes Istio's mutual TLS; a sidecar may be an init container, so the label decides.

@@ -5,6 +5,7 @@ pub mod age;
 pub mod describe;
 pub mod diff;
 pub mod document;
+pub mod peer_auth;
 pub mod pending;
 pub mod provenance;
 pub mod revisions;

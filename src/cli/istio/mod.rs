@@ -8,6 +8,7 @@ mod inject;
 pub mod istiod;
 mod mtls;
 pub mod names;
+mod peer_auth;
 mod proxies;
 mod revisions;
 mod selection;
@@ -29,12 +30,16 @@ pub enum Word {
     /// Mutual TLS by Gloo itself, per pod
     #[command(subcommand, arg_required_else_help = true)]
     AutoMtls(auto_mtls::Word),
+    /// Whether pods take mutual TLS alone: Istio's PeerAuthentication
+    #[command(subcommand, arg_required_else_help = true)]
+    PeerAuth(peer_auth::Word),
 }
 
 impl Word {
     /// The formats the command knows, its usual one first.
     pub fn formats(&self) -> &'static [Format] {
         match self {
+            Self::PeerAuth(peer_auth::Word::Get(_)) => &[Format::Table, Format::Json, Format::Yaml],
             Self::Revisions(_) => &[Format::Table, Format::Wide, Format::Json, Format::Yaml],
             Self::Describe(args) => args.formats(),
             Self::AutoMtls(auto_mtls::Word::Status(_)) => &[Format::Text, Format::Json, Format::Yaml],
@@ -51,6 +56,7 @@ impl Word {
             Self::Revisions(args) => args.options(),
             Self::Describe(args) => args.options(),
             Self::AutoMtls(word) => word.options(global),
+            Self::PeerAuth(word) => word.options(global),
         }
     }
 }

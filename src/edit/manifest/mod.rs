@@ -99,6 +99,31 @@ pub fn whole(text: &str) -> Option<Place> {
     documents.is_empty().then(|| Place { document, item: FieldPath::root() })
 }
 
+/// The change that takes the whole document of a place away; `None` if it holds more than the object.
+#[must_use]
+pub fn without(place: &Place) -> Option<Splice> {
+    let is_alone = place.item == FieldPath::root();
+    is_alone.then(|| Splice { range: place.document.range.clone(), replacement: String::new() })
+}
+
+/// The change that adds a document at the end; `None` of a text that is JSON, which has one document alone.
+#[must_use]
+pub fn appended(text: &str, document: &Value) -> Option<Splice> {
+    if text.trim_start().starts_with(['{', '[']) {
+        return None;
+    }
+    let marker = match text.trim().is_empty() {
+        true => "",
+        false if text.ends_with('\n') => "---\n",
+        false => "\n---\n",
+    };
+    let mut replacement = format!("{marker}{}", yaml::write(document));
+    if text.contains("\r\n") {
+        replacement = replacement.replace('\n', "\r\n");
+    }
+    Some(Splice { range: text.len()..text.len(), replacement })
+}
+
 /// The object at a place.
 #[must_use]
 pub fn value_at(text: &str, place: &Place) -> Option<Value> {

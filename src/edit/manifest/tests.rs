@@ -291,3 +291,36 @@ fn one_unsafe_item_of_a_list_refuses_only_itself() {
     let answers: Vec<bool> = edit_all(&text, &jobs).iter().map(Result::is_ok).collect();
     assert_eq!(answers, [false, false, true]);
 }
+
+#[test]
+fn a_document_comes_at_the_end_as_the_text_has_its_lines() {
+    let document = serde_json::json!({"a": 1});
+    let table = [
+        ("", Some("a: 1\n")),
+        ("b: 2\n", Some("b: 2\n---\na: 1\n")),
+        ("b: 2", Some("b: 2\n---\na: 1\n")),
+        ("b: 2\r\n", Some("b: 2\r\n---\r\na: 1\r\n")),
+        ("# nothing yet\n", Some("# nothing yet\n---\na: 1\n")),
+        ("b: 2\n...\n", Some("b: 2\n...\n---\na: 1\n")),
+        ("{\"b\": 2}\n", None),
+    ];
+    for (text, wanted) in table {
+        let after = appended(text, &document).map(|it| splice(text, &[it]));
+        assert_eq!(after.as_deref(), wanted, "{text:?}");
+    }
+}
+
+#[test]
+fn a_document_goes_with_its_marker_and_the_rest_reads_as_before() {
+    let upstream = "apiVersion: gloo.solo.io/v1\nkind: Upstream\nmetadata: {name: a}\n";
+    for (before, after) in [("", ""), ("x: 1\n---\n", "---\ny: 2\n"), ("", "---\ny: 2\n"), ("x: 1\n---\n", "")] {
+        let text = format!("{before}{upstream}{after}");
+        let [Found::Member { place, .. }] = &members(&text, &UPSTREAM).found[..] else { panic!("{text}") };
+        let left = splice(&text, &[without(place).unwrap()]);
+        let read = |text: &str| -> Vec<_> { values(text).into_iter().filter(|value| !value.is_null()).collect() };
+        assert_eq!(read(&left), read(&format!("{before}{after}")), "{left}");
+    }
+    let list = format!("apiVersion: v1\nkind: List\nitems:\n- {}\n", upstream.replace('\n', "\n  "));
+    let [Found::Member { place, .. }] = &members(&list, &UPSTREAM).found[..] else { panic!() };
+    assert_eq!(without(place), None);
+}

@@ -1,6 +1,9 @@
 //! What the far end demands: the `PeerAuthentication` that holds for a workload's port.
 
+pub mod change;
+pub mod exposure;
 mod mode;
+pub mod report;
 
 use serde_json::Value;
 

@@ -315,10 +315,12 @@ fn arguments(words: &[String]) -> Vec<&'static str> {
     match words.join(" ").as_str() {
         "istio enable-mtls" | "istio disable-mtls" => vec!["-u", "x"],
         "istio auto-mtls enable" | "istio auto-mtls disable" => vec!["--yes"],
+        "istio peer-auth strict" | "istio peer-auth permissive" | "istio peer-auth remove" => vec!["--mesh", "--yes"],
         "istio inject"
         | "istio uninject"
         | "istio revisions"
         | "istio auto-mtls status"
+        | "istio peer-auth get"
         | "proxy url"
         | "proxy address"
         | "proxy stats"

@@ -1,0 +1,29 @@
+//! `gloo-rs istio peer-auth get`.
+
+use std::path::PathBuf;
+
+use crate::cli::help;
+use crate::error::Failure;
+use crate::options::{Command, Destination, Files, Global, PeerAuthGet};
+
+/// Print the mode that holds, and which policies set it
+///
+/// Without a scope: the mesh's, and that of every namespace, workload and port that has a policy.
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::PEER_AUTH_GET)]
+pub struct PeerAuthGetArgs {
+    #[command(flatten)]
+    scope: super::ScopeArgs,
+    /// Manifests instead of the cluster: a file, a directory, or - for stdin; can be repeated
+    #[arg(short, long = "filename", value_name = "FILE|DIR|-")]
+    filenames: Vec<PathBuf>,
+}
+
+impl PeerAuthGetArgs {
+    pub fn options(self, global: &Global) -> Result<Command, Failure> {
+        let (scope, root_namespace) = self.scope.scope(global)?;
+        let files = Files { paths: self.filenames, destination: Destination::Stdout };
+        let files = (!files.paths.is_empty()).then_some(files);
+        Ok(Command::PeerAuthGet(PeerAuthGet { scope, root_namespace, files }))
+    }
+}

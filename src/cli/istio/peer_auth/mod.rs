@@ -1,0 +1,138 @@
+//! `gloo-rs istio peer-auth`.
+
+mod get;
+mod permissive;
+mod remove;
+mod strict;
+
+use std::collections::BTreeMap;
+
+use clap::Subcommand;
+
+use super::names::check_namespace;
+use crate::cli::preview::PreviewArgs;
+use crate::error::Failure;
+use crate::model::Selector;
+use crate::options::{Command, Global, PeerAuth};
+use crate::plan::mtls::{Caution, Foreign};
+use crate::plan::peer::change::{Request, Scope, Wish};
+
+#[derive(Debug, Subcommand)]
+pub enum Word {
+    Strict(strict::PeerAuthStrictArgs),
+    Permissive(permissive::PeerAuthPermissiveArgs),
+    Remove(remove::PeerAuthRemoveArgs),
+    Get(get::PeerAuthGetArgs),
+}
+
+impl Word {
+    pub fn options(self, global: &Global) -> Result<Command, Failure> {
+        match self {
+            Self::Strict(args) => args.options(global),
+            Self::Permissive(args) => args.options(global),
+            Self::Remove(args) => args.options(global),
+            Self::Get(args) => args.options(global),
+        }
+    }
+}
+
+/// Whose policy.
+#[derive(Debug, clap::Args)]
+pub struct ScopeArgs {
+    /// The mesh's policy, which is in Istio's root namespace
+    #[arg(long, conflicts_with = "workload")]
+    mesh: bool,
+    /// The policy of the pods with these labels, in the namespace of -n
+    #[arg(long, value_name = "KEY=VALUE,...")]
+    workload: Option<String>,
+    /// Istio's root namespace [default: what the mesh configuration says]
+    #[arg(long, value_name = "NS")]
+    root_namespace: Option<String>,
+}
+
+impl ScopeArgs {
+    /// The scope, if one was typed, and the root namespace.
+    fn scope(self, global: &Global) -> Result<(Option<Scope>, Option<String>), Failure> {
+        if let Some(namespace) = &self.root_namespace {
+            check_namespace("--root-namespace", namespace)?;
+        }
+        let scope = match (self.mesh, self.workload, global.namespace.clone()) {
+            (true, _, Some(namespace)) => {
+                return Err(Failure::usage(format!("--mesh and -n {namespace}: not both"))
+                    .hint("one policy at a time; GLOO_RS_NAMESPACE counts as -n"));
+            }
+            (true, ..) => Some(Scope::Mesh),
+            (false, Some(_), None) => {
+                return Err(Failure::usage("--workload needs the namespace of the pods").hint("-n NAMESPACE"));
+            }
+            (false, Some(text), Some(namespace)) => Some(Scope::Workload { namespace, labels: labels(&text)? }),
+            (false, None, namespace) => namespace.map(Scope::Namespace),
+        };
+        Ok((scope, self.root_namespace))
+    }
+}
+
+/// `KEY=VALUE,...`: a policy selects by equality alone.
+fn labels(text: &str) -> Result<BTreeMap<String, String>, Failure> {
+    let bad = |why: String| {
+        Failure::usage(format!("--workload {text:?} {why}")).hint("labels as a policy selects by: app=cart,version=v1")
+    };
+    Selector::parse(text).map_err(|why| bad(format!(": {why}")))?;
+    let pairs = text.split(',').map(|pair| match pair.split_once('=') {
+        Some((key, value)) if !key.ends_with('!') && !value.starts_with('=') && !value.trim().is_empty() => {
+            Ok((key.trim().to_owned(), value.trim().to_owned()))
+        }
+        _ => Err(bad("has more than KEY=VALUE".to_owned())),
+    });
+    let pairs = pairs.collect::<Result<Vec<_>, _>>()?;
+    let labels: BTreeMap<_, _> = pairs.iter().cloned().collect();
+    if labels.len() < pairs.len() {
+        return Err(bad("names a label twice".to_owned()));
+    }
+    Ok(labels)
+}
+
+/// What the three commands that write share.
+#[derive(Debug, clap::Args)]
+pub struct ChangeArgs {
+    #[command(flatten)]
+    scope: ScopeArgs,
+    #[command(flatten)]
+    preview: PreviewArgs,
+}
+
+impl ChangeArgs {
+    fn options(self, wish: Wish, foreign: Foreign, caution: Caution, global: &Global) -> Result<Command, Failure> {
+        let (scope, root_namespace) = self.scope.scope(global)?;
+        let scope = scope.ok_or_else(|| {
+            Failure::usage(format!("whose policy should peer-auth {} be about?", wish.word()))
+                .hint("-n NAMESPACE, --workload KEY=VALUE -n NAMESPACE, or --mesh")
+        })?;
+        Ok(Command::PeerAuth(PeerAuth {
+            request: Request { scope, wish, foreign, caution },
+            root_namespace,
+            preview: self.preview.preview(),
+            secrets: self.preview.secrets(),
+            files: self.preview.files(global.format)?,
+        }))
+    }
+}
+
+fn caution(force: bool) -> Caution {
+    if force { Caution::Forced } else { Caution::Careful }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_workload_is_named_by_equal_labels_alone() {
+        let read = |text| labels(text).map(|labels| crate::plan::peer::change::shown(&labels));
+        assert_eq!(read("app=cart").unwrap(), "app=cart");
+        assert_eq!(read("version=v1,app.kubernetes.io/name=cart").unwrap(), "app.kubernetes.io/name=cart,version=v1");
+        for text in ["", "app", "!app", "app!=a", "app in (a)", "app=a,app=b", "app==a", "app=", "app=a,", "a b=c"] {
+            assert!(read(text).is_err(), "{text:?}");
+        }
+    }
+}

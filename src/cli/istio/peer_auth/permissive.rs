@@ -1,0 +1,25 @@
+//! `gloo-rs istio peer-auth permissive`.
+
+use crate::cli::help;
+use crate::error::Failure;
+use crate::options::{Command, Global};
+use crate::plan::mtls::{Caution, Foreign};
+use crate::plan::peer::Mode;
+use crate::plan::peer::change::Wish;
+
+/// Take mutual TLS and plaintext alike
+///
+/// Sets the mode of the PeerAuthentication of a namespace, of the mesh or of a workload to PERMISSIVE, and makes one
+/// where none is.
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::PEER_AUTH_PERMISSIVE)]
+pub struct PeerAuthPermissiveArgs {
+    #[command(flatten)]
+    change: super::ChangeArgs,
+}
+
+impl PeerAuthPermissiveArgs {
+    pub fn options(self, global: &Global) -> Result<Command, Failure> {
+        self.change.options(Wish::Set(Mode::Permissive), Foreign::Keep, Caution::Careful, global)
+    }
+}

@@ -1,0 +1,31 @@
+//! `gloo-rs istio peer-auth remove`.
+
+use crate::cli::help;
+use crate::error::Failure;
+use crate::options::{Command, Global};
+use crate::plan::mtls::Foreign;
+use crate::plan::peer::change::Wish;
+
+/// Take away the PeerAuthentication that gloo-rs made
+///
+/// What holds then is said before: the next wider policy, or PERMISSIVE. Refused where that is STRICT and a gateway
+/// would get 503s from it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::PEER_AUTH_REMOVE)]
+pub struct PeerAuthRemoveArgs {
+    #[command(flatten)]
+    change: super::ChangeArgs,
+    /// Take it away although somebody else made it
+    #[arg(long)]
+    overwrite: bool,
+    /// Go on although a gateway would get 503s, or although that cannot be known
+    #[arg(long)]
+    force: bool,
+}
+
+impl PeerAuthRemoveArgs {
+    pub fn options(self, global: &Global) -> Result<Command, Failure> {
+        let foreign = if self.overwrite { Foreign::Replace } else { Foreign::Keep };
+        self.change.options(Wish::Remove, foreign, super::caution(self.force), global)
+    }
+}

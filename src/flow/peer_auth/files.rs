@@ -1,0 +1,217 @@
+//! The same in manifests: the policy's document is edited, added at the end of the one text, or taken out.
+
+use std::io;
+
+use serde_json::Value;
+
+use crate::edit::manifest::{self, Found, Place, members};
+use crate::edit::{Edit, Op};
+use crate::error::{Exit, Failure, Reason};
+use crate::flow::emit::{Edited, Emit};
+use crate::flow::files::by_hand;
+use crate::flow::report::Report;
+use crate::load::files::{Loaded, Text, find, sources_of};
+use crate::load::policies::ISTIO_SYSTEM;
+use crate::model::{Object, kinds};
+use crate::options::{Files, PeerAuth};
+use crate::plan::advice::{Advice, Code};
+use crate::plan::outcome::{Objection, Outcome, Row};
+use crate::plan::peer::change::{Verdict, at_level, decide};
+use crate::plan::peer::{self, Policies};
+
+/// The manifests as far as they matter here.
+pub(super) struct Read {
+    /// Texts that hold a policy, and the one text of a filter.
+    texts: Vec<Text>,
+    policies: Vec<Seen>,
+    /// What may hold a policy and cannot be read.
+    doubtful: Vec<Row>,
+    /// Mesh configurations.
+    maps: Vec<Value>,
+    is_single: bool,
+}
+
+/// A policy and where it stands.
+struct Seen {
+    value: Value,
+    text: usize,
+    place: Place,
+}
+
+/// Reads the manifests; a policy without a namespace is in `home`.
+///
+/// # Errors
+/// A file cannot be read.
+pub(super) fn read(files: &Files, home: Option<&str>) -> Result<Read, Failure> {
+    let mut inputs = find(&sources_of(&files.paths)?)?;
+    let is_single = inputs.is_single();
+    let mut read = Read { texts: Vec::new(), policies: Vec::new(), doubtful: Vec::new(), maps: Vec::new(), is_single };
+    let mut stdin = io::stdin().lock();
+    while let Some(loaded) = inputs.next(&mut stdin) {
+        match loaded? {
+            Loaded::Text(text) => read.take(text, home),
+            Loaded::PassedOver { .. } => {}
+            Loaded::Refused { name, why, hint } => {
+                let why = Objection::new(Reason::File, why).hint(hint);
+                read.doubtful.push(Row { file: Some(name), ..Row::left(nobody(), Outcome::Refused, why) });
+            }
+        }
+    }
+    Ok(read)
+}
+
+impl Read {
+    fn take(&mut self, text: Text, home: Option<&str>) {
+        let is_map = |value: &Value| value["kind"] == "ConfigMap" && value["data"]["mesh"].is_string();
+        if text.text.contains("ConfigMap") {
+            self.maps.extend(manifest::values(&text.text).into_iter().filter(is_map));
+        }
+        let before = self.policies.len();
+        for found in members(&text.text, &kinds::PEER_AUTHENTICATION).found {
+            match found {
+                Found::Member { object: Object { mut value, reference }, place } => {
+                    if let (Some(home), true) = (home, reference.namespace.is_empty()) {
+                        value["metadata"]["namespace"] = home.into();
+                    }
+                    self.policies.push(Seen { value, text: self.texts.len(), place });
+                }
+                Found::Refused { line, why, hint, .. } => {
+                    let why = Objection::new(Reason::Unsafe, why).hint(hint);
+                    self.doubtful.push(Row::left(nobody(), Outcome::Refused, why).at(&text.name, line));
+                }
+            }
+        }
+        if self.is_single || self.policies.len() > before {
+            self.texts.push(text);
+        }
+    }
+
+    pub(super) fn values(&self) -> Vec<Value> {
+        self.policies.iter().map(|seen| seen.value.clone()).collect()
+    }
+
+    /// What the mesh configuration among the manifests says.
+    pub(super) fn root_namespace(&self) -> Option<String> {
+        peer::root_namespace(&self.maps)
+    }
+
+    pub(super) fn doubtful(self) -> Vec<Row> {
+        self.doubtful
+    }
+}
+
+fn nobody() -> crate::model::ObjectRef {
+    crate::model::ObjectRef::new(&kinds::PEER_AUTHENTICATION, "", "")
+}
+
+/// Edits the policy of the scope.
+///
+/// # Errors
+/// What keeps the manifests from being read or written.
+pub fn edit(task: &PeerAuth, files: &Files, report: &mut Report<'_>) -> Result<(), Failure> {
+    report.form_for_files(task.preview, files.destination);
+    let request = &task.request;
+    let said = task.root_namespace.as_deref();
+    let read = read(files, Some(request.scope.home(said.unwrap_or(ISTIO_SYSTEM))))?;
+    let told = said.map(str::to_owned).or_else(|| read.root_namespace());
+    let all = read.values();
+    let policies = Policies { all: &all, root_namespace: told.as_deref().unwrap_or(ISTIO_SYSTEM) };
+    report.usual_namespace(request.scope.home(policies.root_namespace));
+    if !read.doubtful.is_empty() {
+        read.doubtful.into_iter().for_each(|row| report.row(row));
+        return Ok(());
+    }
+    let level = at_level(&request.scope, &policies);
+    if let [first, _, ..] = level.as_slice() {
+        let names = level.iter().map(|policy| policy["metadata"]["name"].as_str().unwrap_or_default());
+        let names: Vec<_> = names.collect();
+        let what = format!("several are for {}, and no manifest says which is the oldest", request.scope);
+        let mut why = Objection::new(Reason::Ambiguous, what);
+        why.details.push(names.join(", "));
+        report.row(Row::left(
+            Object::new(&kinds::PEER_AUTHENTICATION, (*first).clone()).reference,
+            Outcome::Refused,
+            why,
+        ));
+        return Ok(());
+    }
+    let emit = Emit::of(task.preview, files.destination, read.is_single);
+    match decide(request, &policies, &kinds::PEER_AUTHENTICATION) {
+        Verdict::Refuse { object, why } => report.row(Row::left(object, Outcome::Refused, why)),
+        Verdict::Unchanged { object, message } => {
+            write(&read.texts, None, emit, report)?;
+            report.row(Row::answer(object, Outcome::Unchanged, message));
+        }
+        Verdict::Change { before, edits, message } => {
+            let (text, line, splice) = match splice(&read, &before, &edits) {
+                Ok(found) => found,
+                Err(why) => {
+                    report.row(Row::left(before.reference, Outcome::Refused, why));
+                    return Ok(());
+                }
+            };
+            let edited = Edited { text: &read.texts[text], splices: vec![splice] };
+            let mut row = Row::answer(before.reference, Outcome::Changed, message).at(&edited.text.name, line);
+            row.diff = task.preview.diff.then(|| edited.diff(task.secrets));
+            write(&read.texts, Some((text, edited)), emit, report)?;
+            report.row(row);
+            report.advice(Advice::note(
+                Code::Unknown,
+                "pods and gateways cannot be seen in files: nothing was checked but the policies",
+            ));
+            if task.preview.check {
+                report.ends(Exit::WouldChange);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Where the change is made, the line there, and the change of the text.
+fn splice(read: &Read, before: &Object, edits: &[Edit]) -> Result<(usize, usize, manifest::Splice), Objection> {
+    let unsafe_because = |why: &str| Objection::new(Reason::Unsafe, format!("{why}; nothing changed"));
+    if before.value.is_null() {
+        let (Some(text), true) = (read.texts.first(), read.is_single) else {
+            return Err(Objection::new(Reason::NotFound, "is in none of the files")
+                .hint("with -f FILE of one file it is added there"));
+        };
+        let [Edit { op: Op::Set(document), .. }] = edits else {
+            return Err(unsafe_because("it is not there"));
+        };
+        let splice = manifest::appended(&text.text, document)
+            .ok_or_else(|| unsafe_because("a JSON file takes no second document"))?;
+        let line = text.text.lines().count() + 1;
+        return Ok((0, line, splice));
+    }
+    let name = &before.value["metadata"]["name"];
+    let seen = read
+        .policies
+        .iter()
+        .find(|seen| seen.value == before.value)
+        .ok_or_else(|| unsafe_because(&format!("{name} is not found again")))?;
+    let is_removal = matches!(edits, [Edit { path, op: Op::Remove }] if path.segments().is_empty());
+    let splice = match is_removal {
+        true => manifest::without(&seen.place).ok_or_else(|| unsafe_because("it stands in a List with others"))?,
+        false => manifest::edit(&read.texts[seen.text].text, &seen.place, edits).map_err(|cannot| {
+            let mut why = unsafe_because(&cannot.why);
+            why.details = by_hand(cannot.manual);
+            why
+        })?,
+    };
+    Ok((seen.text, seen.place.line(), splice))
+}
+
+fn write(
+    texts: &[Text],
+    edited: Option<(usize, Edited<'_>)>,
+    mut emit: Emit,
+    report: &mut Report<'_>,
+) -> Result<(), Failure> {
+    for (index, text) in texts.iter().enumerate() {
+        match &edited {
+            Some((at, edited)) if *at == index => emit.keep(edited)?,
+            _ => emit.keep(&Edited { text, splices: Vec::new() })?,
+        }
+    }
+    emit.commit(report)
+}

@@ -1,0 +1,78 @@
+//! `istio peer-auth get`: the mode that holds, with its sources.
+
+use super::{files, is_there};
+use crate::error::Failure;
+use crate::flow::report::Report;
+use crate::flow::{block_on, interrupt, open};
+use crate::load::policies::{self, ISTIO_SYSTEM, Root};
+use crate::options::{Files, Global, PeerAuthGet};
+use crate::plan::advice::{Advice, Code};
+use crate::plan::peer::Policies;
+use crate::plan::peer::change::Scope;
+use crate::plan::peer::report::lines;
+use crate::render::peer_auth::{rows, value};
+
+/// Prints the modes.
+///
+/// # Errors
+/// The policies cannot be read.
+pub fn run(task: &PeerAuthGet, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+    match &task.files {
+        Some(files) => of_files(task, files, report),
+        None => block_on(interrupt::or(of_cluster(task, global, report))),
+    }
+}
+
+async fn of_cluster(task: &PeerAuthGet, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+    let session = open(global, report).await?;
+    let root = policies::root(&session, task.root_namespace.as_deref()).await;
+    let namespace = task.scope.as_ref().map(|scope| scope.home(root.name()).to_owned());
+    if let (Some(namespace), false) = (&namespace, task.scope == Some(Scope::Mesh)) {
+        is_there(&session, namespace).await?;
+    }
+    let mesh = policies::read(&session, root, namespace.as_deref()).await?;
+    match &mesh.root {
+        Root::Known(_) => {}
+        Root::Guessed { why } => {
+            let what = format!("the root namespace is taken to be {ISTIO_SYSTEM}");
+            report.advice(Advice::unknown(&what, why));
+        }
+        Root::Several(names) => {
+            let what = format!("several root namespaces ({}): {} is read", names.join(", "), mesh.root.name());
+            report.advice(Advice::note(Code::Unknown, what).hint("--root-namespace names another"));
+        }
+    }
+    if let Some(why) = &mesh.partial {
+        report.advice(Advice::unknown("policies elsewhere are unknown, so wider modes may be other", why));
+    }
+    say(task, &mesh.policies(), report);
+    Ok(())
+}
+
+fn of_files(task: &PeerAuthGet, manifests: &Files, report: &mut Report<'_>) -> Result<(), Failure> {
+    let said = task.root_namespace.as_deref();
+    let home = task.scope.as_ref().map(|scope| scope.home(said.unwrap_or(ISTIO_SYSTEM)));
+    let read = files::read(manifests, home)?;
+    let told = said.map(str::to_owned).or_else(|| read.root_namespace());
+    let root_namespace = told.as_deref().unwrap_or(ISTIO_SYSTEM);
+    if told.is_none() {
+        let what = format!("the root namespace is taken to be {ISTIO_SYSTEM}: no mesh configuration in the manifests");
+        report.advice(Advice::note(Code::Unknown, what).hint("--root-namespace names another"));
+    }
+    say(task, &Policies { all: &read.values(), root_namespace }, report);
+    read.doubtful().into_iter().for_each(|row| report.row(row));
+    Ok(())
+}
+
+fn say(task: &PeerAuthGet, policies: &Policies, report: &mut Report<'_>) {
+    let lines = lines(task.scope.as_ref(), policies);
+    report.field("peerAuthentication", value(policies.root_namespace, &lines));
+    for row in rows(&lines) {
+        report.line(&row);
+    }
+    for source in lines.iter().flat_map(|line| &line.effective.chain).filter(|source| !source.shadowed.is_empty()) {
+        let what = format!("Istio does not read policies that are younger than {}", source.policy);
+        let details = source.shadowed.iter().map(|policy| format!("not read: {policy}"));
+        report.advice(Advice::warning(Code::ShadowedPolicy, what).details(details));
+    }
+}

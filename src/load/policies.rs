@@ -1,0 +1,134 @@
+//! The mesh's policies, in whichever version Istio serves them, and whose they are.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::istio;
+use super::survey::{unread, why};
+use crate::error::Failure;
+use crate::kube::{ApiError, Cause, Freshness, Query, Scope, Session};
+use crate::model::{Kind, kinds};
+use crate::plan::Unread;
+use crate::plan::peer::{self, Policies};
+
+/// Istio's own, where nothing says otherwise.
+pub const ISTIO_SYSTEM: &str = "istio-system";
+/// Istio 1.22 brought `v1`; before it, and beside it, there is `v1beta1`.
+const VERSIONS: [&Kind; 2] = [&kinds::PEER_AUTHENTICATION, &kinds::PEER_AUTHENTICATION_BETA];
+
+/// The policies as far as they could be read.
+#[derive(Debug)]
+pub struct Mesh {
+    /// The version that the API server has.
+    pub kind: &'static Kind,
+    pub all: Vec<Value>,
+    pub root: Root,
+    /// Why policies of other namespaces than the one that was asked for are not among them.
+    pub partial: Option<Unread>,
+}
+
+/// The namespace whose policies are the mesh's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Root {
+    Known(String),
+    /// Nothing tells it, so Istio's usual one is taken.
+    Guessed {
+        why: Unread,
+    },
+    /// Control planes that do not agree.
+    Several(Vec<String>),
+}
+
+impl Root {
+    /// Its name, or the likeliest.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Known(name) => name,
+            Self::Guessed { .. } => ISTIO_SYSTEM,
+            Self::Several(names) => names.iter().find(|name| *name == ISTIO_SYSTEM).unwrap_or(&names[0]),
+        }
+    }
+}
+
+impl Mesh {
+    /// For the plan.
+    pub fn policies(&self) -> Policies<'_> {
+        Policies { all: &self.all, root_namespace: self.root.name() }
+    }
+}
+
+/// The policies of a scope, and the version they were had in.
+///
+/// # Errors
+/// Why they could not be listed.
+pub async fn list(
+    session: &Session,
+    scope: Scope<'_>,
+    freshness: Freshness,
+) -> Result<(&'static Kind, Vec<Value>), ApiError> {
+    let [newest, oldest] = VERSIONS;
+    let query = Query { freshness, ..Query::default() };
+    match session.list_all(newest, scope, query.clone()).await {
+        Err(error) if error.cause == Cause::NoCrd => match session.list_all(oldest, scope, query).await {
+            Ok(all) => Ok((oldest, all)),
+            // Neither version: the newer one's failure says it in Istio's present words.
+            Err(older) => Err(if older.cause == Cause::NoCrd { error } else { older }),
+        },
+        read => read.map(|all| (newest, all)),
+    }
+}
+
+/// Every policy; where they may not be listed, those of one namespace and of the root namespace.
+///
+/// # Errors
+/// Not even those of that one may be listed.
+pub async fn read(session: &Session, root: Root, namespace: Option<&str>) -> Result<Mesh, Failure> {
+    let everywhere = match list(session, Scope::All, Freshness::Now).await {
+        Ok((kind, all)) => return Ok(Mesh { kind, all, root, partial: None }),
+        Err(error) => error,
+    };
+    let Some(namespace) = namespace.filter(|_| matches!(everywhere.cause, Cause::Forbidden { .. })) else {
+        return Err(everywhere.into_failure(session));
+    };
+    let own = list(session, Scope::Namespace(namespace), Freshness::Now).await;
+    let (kind, mut all) = own.map_err(|error| error.into_failure(session))?;
+    if namespace == root.name() {
+        return Ok(Mesh { kind, all, root, partial: Some(unread(session, everywhere)) });
+    }
+    let partial = match list(session, Scope::Namespace(root.name()), Freshness::Now).await {
+        Ok((_, of_mesh)) => {
+            all.extend(of_mesh);
+            None
+        }
+        Err(error) => Some(unread(session, error)),
+    };
+    Ok(Mesh { kind, all, root, partial })
+}
+
+/// The root namespace, by what the control planes say, or the mesh configuration where they may not be listed.
+pub async fn root(session: &Session, said: Option<&str>) -> Root {
+    if let Some(said) = said {
+        return Root::Known(said.to_owned());
+    }
+    let why = match istio::istiods(session, None).await {
+        Ok(istiods) => {
+            let names: BTreeSet<_> = istiods.into_iter().map(|istiod| istiod.root_namespace).collect();
+            let mut names: Vec<_> = names.into_iter().collect();
+            match (names.pop(), names.is_empty()) {
+                (Some(only), true) => return Root::Known(only),
+                (Some(last), false) => {
+                    names.push(last);
+                    return Root::Several(names);
+                }
+                (None, _) => "no istiod is in the cluster".into(),
+            }
+        }
+        Err(failure) => Unread::from(failure.message),
+    };
+    let query = Query::labelled(crate::plan::istiod::REVISION_LABEL);
+    match session.list_all(&kinds::CONFIG_MAP, Scope::Namespace(ISTIO_SYSTEM), query).await {
+        Ok(maps) => peer::root_namespace(&maps).map_or(Root::Guessed { why }, Root::Known),
+        Err(error) => Root::Guessed { why: format!("{why}; {}", self::why(&error)).into() },
+    }
+}

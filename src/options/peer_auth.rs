@@ -1,0 +1,27 @@
+//! `istio peer-auth`.
+
+use super::{Files, Preview};
+use crate::plan::peer::change::{Request, Scope};
+use crate::render::diff::Secrets;
+
+/// `istio peer-auth strict|permissive|remove`.
+#[derive(Debug, Clone)]
+pub struct PeerAuth {
+    pub request: Request,
+    /// `--root-namespace`; none: the mesh configuration tells.
+    pub root_namespace: Option<String>,
+    pub preview: Preview,
+    /// Manifests instead of the cluster.
+    pub files: Option<Files>,
+    pub secrets: Secrets,
+}
+
+/// `istio peer-auth get`.
+#[derive(Debug, Clone)]
+pub struct PeerAuthGet {
+    /// None: the mesh, and every namespace that has a policy.
+    pub scope: Option<Scope>,
+    pub root_namespace: Option<String>,
+    /// Manifests instead of the cluster.
+    pub files: Option<Files>,
+}

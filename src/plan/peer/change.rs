@@ -1,0 +1,489 @@
+//! What `istio peer-auth` does: to the one policy that Istio reads at a level, and to nothing else.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde_json::{Value, json};
+
+use super::mode::{Effective, Mode, Policies, PolicyRef, Source, mode, port_modes, selector};
+use crate::edit::{Edit, json as json_edit};
+use crate::error::Reason;
+use crate::model::{FieldPath, Kind, Object, ObjectRef};
+use crate::plan::mtls::{Caution, Foreign};
+use crate::plan::outcome::Objection;
+
+/// The label of what this program makes.
+const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+const MANAGER: &str = "gloo-rs";
+/// The name that Istio's documentation gives the policy of a mesh or a namespace.
+const NAME: &str = "default";
+/// Later than any creation time: what is made now is the youngest of its level.
+const YOUNGEST: &str = "~";
+
+/// Whose policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// `--mesh`: the root namespace's.
+    Mesh,
+    /// `-n`
+    Namespace(String),
+    /// `--workload` in `-n`: pods with these labels.
+    Workload { namespace: String, labels: BTreeMap<String, String> },
+}
+
+impl Scope {
+    /// The namespace of its policy.
+    pub fn home<'s>(&'s self, root_namespace: &'s str) -> &'s str {
+        match self {
+            Self::Mesh => root_namespace,
+            Self::Namespace(namespace) | Self::Workload { namespace, .. } => namespace,
+        }
+    }
+
+    /// Whether it may reach pods of this namespace.
+    pub fn reaches(&self, namespace: &str) -> bool {
+        match self {
+            Self::Mesh => true,
+            Self::Namespace(own) | Self::Workload { namespace: own, .. } => own == namespace,
+        }
+    }
+
+    /// What holds there.
+    pub fn effective(&self, policies: &Policies) -> Effective {
+        match self {
+            Self::Mesh => policies.of_mesh(),
+            Self::Namespace(namespace) => policies.of_namespace(namespace),
+            Self::Workload { namespace, labels } => policies.of_workload(namespace, &json!(labels), None),
+        }
+    }
+}
+
+/// `the mesh`, `namespace shop`, `workload app=cart in shop`
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mesh => f.write_str("the mesh"),
+            Self::Namespace(namespace) => write!(f, "namespace {namespace}"),
+            Self::Workload { namespace, labels } => write!(f, "workload {} in {namespace}", shown(labels)),
+        }
+    }
+}
+
+/// Labels as a selector: `app=cart,version=v1`.
+pub fn shown(labels: &BTreeMap<String, String>) -> String {
+    labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
+}
+
+/// What is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    Set(Mode),
+    Remove,
+}
+
+impl Wish {
+    /// `strict`
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Set(Mode::Strict) => "strict",
+            Self::Set(Mode::Permissive) => "permissive",
+            Self::Set(Mode::Disable) => "disable",
+            Self::Remove => "remove",
+        }
+    }
+}
+
+/// The command line as far as it decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    pub scope: Scope,
+    pub wish: Wish,
+    /// Whether `remove` takes away what somebody else made.
+    pub foreign: Foreign,
+    pub caution: Caution,
+}
+
+/// What is done to which policy.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// These edits; the value of what is not there is null, and the whole of what is made or deleted is set or removed.
+    Change {
+        before: Object,
+        edits: Vec<Edit>,
+        message: String,
+    },
+    Unchanged {
+        object: ObjectRef,
+        message: String,
+    },
+    Refuse {
+        object: ObjectRef,
+        why: Objection,
+    },
+}
+
+/// Decides from all policies there are; `kind` is the version of the kind that the API server has.
+pub fn decide(request: &Request, policies: &Policies, kind: &'static Kind) -> Verdict {
+    let Request { scope, wish, .. } = request;
+    let home = scope.home(policies.root_namespace);
+    if let Scope::Namespace(namespace) | Scope::Workload { namespace, .. } = scope
+        && namespace == policies.root_namespace
+    {
+        let why = Objection::new(
+            Reason::RootNamespace,
+            format!("{namespace} is the mesh's root namespace: its policy is the whole mesh's, nothing changed"),
+        );
+        let object = ObjectRef::new(kind, namespace.as_str(), NAME);
+        return Verdict::Refuse { object, why: why.hint("--mesh, if that is meant") };
+    }
+    let there: Vec<_> = at_level(scope, policies).into_iter().map(|value| Object::new(kind, value.clone())).collect();
+    match wish {
+        Wish::Remove => remove(request, policies, &there, ObjectRef::new(kind, home, NAME)),
+        Wish::Set(mode) => match there.into_iter().next() {
+            Some(policy) => set(scope, *mode, policies, policy),
+            None => create(scope, *mode, policies, kind),
+        },
+    }
+}
+
+/// The policies of exactly this level, the one that Istio reads first.
+pub fn at_level<'p>(scope: &Scope, policies: &'p Policies) -> Vec<&'p Value> {
+    match scope {
+        Scope::Mesh => policies.without_selector(policies.root_namespace),
+        Scope::Namespace(namespace) => policies.without_selector(namespace),
+        Scope::Workload { namespace, labels } => {
+            let selecting = policies.with_selector(namespace, &json!(labels));
+            selecting.into_iter().filter(|policy| selector(policy) == *labels).collect()
+        }
+    }
+}
+
+/// All policies as they are after the change.
+pub fn after(policies: &Policies, before: &Object, edits: &[Edit]) -> Vec<Value> {
+    let ObjectRef { namespace, name, .. } = &before.reference;
+    let is_it = |policy: &Value| policy["metadata"]["namespace"] == **namespace && policy["metadata"]["name"] == **name;
+    let mut all: Vec<_> = policies.all.iter().filter(|policy| !is_it(policy)).cloned().collect();
+    if let Ok(mut changed) = json_edit::apply(&before.value, edits)
+        && changed.is_object()
+    {
+        if before.value.is_null() {
+            changed["metadata"]["creationTimestamp"] = YOUNGEST.into();
+        }
+        all.push(changed);
+    }
+    all
+}
+
+fn set(scope: &Scope, wanted: Mode, policies: &Policies, policy: Object) -> Verdict {
+    let was = mode(&policy.value["spec"]["mtls"]);
+    let edits = match was == Some(wanted) {
+        true => Vec::new(),
+        false => vec![Edit::set(FieldPath::keys(&["spec", "mtls", "mode"]), json!(wanted.name()))],
+    };
+    if let Some(why) = no_effect(scope, wanted, policies, &policy, &edits) {
+        return Verdict::Refuse { object: policy.reference, why };
+    }
+    if edits.is_empty() {
+        return Verdict::Unchanged { object: policy.reference, message: format!("already {wanted} for {scope}") };
+    }
+    let was = was.map_or("UNSET", Mode::name);
+    Verdict::Change { before: policy, edits, message: format!("{wanted} for {scope} (was {was})") }
+}
+
+fn create(scope: &Scope, wanted: Mode, policies: &Policies, kind: &'static Kind) -> Verdict {
+    let (made, before) = made(scope, wanted, policies.root_namespace, kind);
+    let object = before.reference.clone();
+    let has_name = |policy: &&Value| {
+        policy["metadata"]["namespace"] == *object.namespace && policy["metadata"]["name"] == *object.name
+    };
+    if let Some(theirs) = policies.all.iter().find(has_name) {
+        let mut why = Objection::new(Reason::Ambiguous, "is there and is for other pods; nothing changed");
+        why.details.push(format!("it selects {}", shown(&selector(theirs))));
+        return Verdict::Refuse { object, why: why.hint("rename that one, or take it away") };
+    }
+    let edits = vec![Edit::set(FieldPath::root(), made)];
+    if let Some(why) = no_effect(scope, wanted, policies, &before, &edits) {
+        return Verdict::Refuse { object, why };
+    }
+    Verdict::Change { before, edits, message: format!("created, {wanted} for {scope}") }
+}
+
+/// The policy that is made where none is, and where it goes: an object that is not there yet.
+pub fn made(scope: &Scope, wanted: Mode, root_namespace: &str, kind: &'static Kind) -> (Value, Object) {
+    let name = match scope {
+        Scope::Mesh | Scope::Namespace(_) => NAME.to_owned(),
+        Scope::Workload { labels, .. } => name_of(labels),
+    };
+    let namespace = scope.home(root_namespace);
+    let mut value = json!({
+        "apiVersion": kind.api_version(),
+        "kind": kind.kind,
+        "metadata": {"name": name, "namespace": namespace, "labels": {MANAGED_BY: MANAGER}},
+        "spec": {},
+    });
+    if let Scope::Workload { labels, .. } = scope {
+        value["spec"]["selector"] = json!({"matchLabels": labels});
+    }
+    value["spec"]["mtls"] = json!({"mode": wanted.name()});
+    (value, Object { reference: ObjectRef::new(kind, namespace, name), value: Value::Null })
+}
+
+/// A name that tells which pods are meant: `app-cart`, as a DNS label takes it.
+fn name_of(labels: &BTreeMap<String, String>) -> String {
+    let words = labels.iter().flat_map(|(key, value)| [key.rsplit('/').next().unwrap_or(key), value]);
+    let text = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join("-").to_ascii_lowercase();
+    let text: String = text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(63).collect();
+    text.trim_matches('-').to_owned()
+}
+
+/// Why the mode would not hold although it is written: an older policy is read instead.
+fn no_effect(scope: &Scope, wanted: Mode, policies: &Policies, before: &Object, edits: &[Edit]) -> Option<Objection> {
+    let all = after(policies, before, edits);
+    let effective = scope.effective(&Policies { all: &all, ..*policies });
+    let source = effective.set_by().filter(|_| effective.mode != wanted);
+    let source = source.or_else(|| effective.chain.last().filter(|_| effective.mode != wanted))?;
+    let mut why = Objection::new(
+        Reason::Shadowed,
+        format!("would not be read: {} is older and selects the same pods; nothing changed", source.policy),
+    );
+    why.details.push(format!("it says {}", source.mode.map_or("UNSET", Mode::name)));
+    Some(why.hint("--workload with the labels of that one changes it"))
+}
+
+fn remove(request: &Request, policies: &Policies, there: &[Object], usual: ObjectRef) -> Verdict {
+    let scope = &request.scope;
+    let ours = there.iter().find(|policy| policy.label(MANAGED_BY) == Some(MANAGER));
+    let theirs = there.first().filter(|_| request.foreign == Foreign::Replace);
+    if let Some(policy) = ours.or(theirs) {
+        let before = policy.clone();
+        let edits = vec![Edit::remove(FieldPath::root())];
+        let all = after(policies, &before, &edits);
+        let then = scope.effective(&Policies { all: &all, ..*policies });
+        let message = format!("removed, {} holds for {scope} then ({})", then.mode, by(&then));
+        return Verdict::Change { before, edits, message };
+    }
+    match there.first() {
+        None => {
+            let now = scope.effective(policies);
+            let message = format!("not there, {} holds for {scope} ({})", now.mode, by(&now));
+            Verdict::Unchanged { object: usual, message }
+        }
+        Some(policy) => {
+            let why = Objection::new(Reason::NotOurs, "was not made by gloo-rs; nothing changed");
+            let object = policy.reference.clone();
+            Verdict::Refuse { object, why: why.hint("--overwrite takes it away; permissive changes its mode") }
+        }
+    }
+}
+
+/// Who sets a mode, or that nobody does.
+pub fn by(effective: &Effective) -> String {
+    effective.set_by().map_or_else(|| "Istio's default".to_owned(), Source::to_string)
+}
+
+/// A policy that is not changed and says something else than what is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exception {
+    pub policy: PolicyRef,
+    /// `PERMISSIVE for app=cart`, `DISABLE for port 8080 of app=cart`
+    pub says: String,
+}
+
+/// What keeps another mode than `wanted` inside of the scope: narrower policies, and ports of this one.
+pub fn exceptions(scope: &Scope, wanted: Mode, policies: &Policies) -> Vec<Exception> {
+    let mut found = Vec::new();
+    for policy in policies.all {
+        let text = |key: &str| policy["metadata"][key].as_str().unwrap_or_default().to_owned();
+        let reference = PolicyRef { namespace: text("namespace"), name: text("name") };
+        let labels = selector(policy);
+        let is_narrower = match scope {
+            Scope::Mesh => reference.namespace != policies.root_namespace,
+            Scope::Namespace(namespace) => reference.namespace == *namespace && !labels.is_empty(),
+            Scope::Workload { .. } => false,
+        };
+        let is_this = matches!(scope, Scope::Workload { namespace, labels: own } if *namespace == reference.namespace && *own == labels);
+        let whose = if labels.is_empty() { format!("namespace {}", reference.namespace) } else { shown(&labels) };
+        let own = mode(&policy["spec"]["mtls"]).filter(|_| is_narrower);
+        let of_ports = port_modes(policy).into_iter().filter(|_| (is_narrower || is_this) && !labels.is_empty());
+        let said = own.filter(|mode| *mode != wanted).map(|mode| format!("{mode} for {whose}")).into_iter().chain(
+            of_ports
+                .filter_map(|(port, mode)| Some((port, mode.filter(|mode| *mode != wanted)?)))
+                .map(|(port, mode)| format!("{mode} for port {port} of {whose}")),
+        );
+        found.extend(said.map(|says| Exception { policy: reference.clone(), says }));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::kinds::{PEER_AUTHENTICATION, PEER_AUTHENTICATION_BETA};
+
+    fn policy(place: &str, year: u16, spec: &Value) -> Value {
+        let (namespace, name) = place.split_once('/').unwrap();
+        let created = format!("{year}-01-01T00:00:00Z");
+        json!({"metadata": {"namespace": namespace, "name": name, "creationTimestamp": created}, "spec": spec})
+    }
+
+    fn ours(mut policy: Value) -> Value {
+        policy["metadata"]["labels"] = json!({MANAGED_BY: MANAGER});
+        policy
+    }
+
+    fn shop() -> Scope {
+        Scope::Namespace("shop".into())
+    }
+
+    fn cart() -> Scope {
+        Scope::Workload { namespace: "shop".into(), labels: BTreeMap::from([("app".into(), "cart".into())]) }
+    }
+
+    fn request(scope: Scope, wish: Wish) -> Request {
+        Request { scope, wish, foreign: Foreign::Keep, caution: Caution::Careful }
+    }
+
+    fn verdict(request: &Request, all: &[Value]) -> Verdict {
+        decide(request, &Policies { all, root_namespace: "istio-system" }, &PEER_AUTHENTICATION)
+    }
+
+    /// The objects there are afterwards, and what is said.
+    fn changed(request: &Request, all: &[Value]) -> (Vec<Value>, String) {
+        match verdict(request, all) {
+            Verdict::Change { before, edits, message } => {
+                let policies = Policies { all, root_namespace: "istio-system" };
+                (
+                    after(&policies, &before, &edits),
+                    format!("{}/{} {message}", before.reference.namespace, before.reference.name),
+                )
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn refused(request: &Request, all: &[Value]) -> Reason {
+        match verdict(request, all) {
+            Verdict::Refuse { why, .. } => why.reason,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn where_no_policy_is_the_guides_is_made_and_marked() {
+        let strict = Wish::Set(Mode::Strict);
+        let table = [
+            (Scope::Mesh, "istio-system/default created, STRICT for the mesh", json!({"mtls": {"mode": "STRICT"}})),
+            (shop(), "shop/default created, STRICT for namespace shop", json!({"mtls": {"mode": "STRICT"}})),
+            (
+                cart(),
+                "shop/app-cart created, STRICT for workload app=cart in shop",
+                json!({"selector": {"matchLabels": {"app": "cart"}}, "mtls": {"mode": "STRICT"}}),
+            ),
+        ];
+        for (scope, said, spec) in table {
+            let (all, message) = changed(&request(scope, strict), &[]);
+            assert_eq!((message.as_str(), &all[0]["spec"]), (said, &spec));
+            assert_eq!(all[0]["metadata"]["labels"], json!({"app.kubernetes.io/managed-by": "gloo-rs"}));
+            assert_eq!(all[0]["apiVersion"], "security.istio.io/v1");
+        }
+        let (value, _) = made(&shop(), Mode::Strict, "istio-system", &PEER_AUTHENTICATION_BETA);
+        assert_eq!(value["apiVersion"], "security.istio.io/v1beta1");
+    }
+
+    #[test]
+    fn the_policy_that_istio_reads_is_changed_whatever_its_name() {
+        let all = [
+            policy("shop/young", 2024, &json!({"mtls": {"mode": "PERMISSIVE"}})),
+            policy("shop/old", 2023, &json!({"portLevelMtls": {"80": {"mode": "DISABLE"}}})),
+            policy("shop/w", 2022, &json!({"selector": {"matchLabels": {"app": "cart"}}, "mtls": {"mode": "DISABLE"}})),
+        ];
+        let (after, message) = changed(&request(shop(), Wish::Set(Mode::Strict)), &all);
+        assert_eq!(message, "shop/old STRICT for namespace shop (was UNSET)");
+        let old = after.iter().find(|policy| policy["metadata"]["name"] == "old").unwrap();
+        assert_eq!(old["spec"], json!({"portLevelMtls": {"80": {"mode": "DISABLE"}}, "mtls": {"mode": "STRICT"}}));
+        assert!(old["metadata"].get("labels").is_none(), "what somebody else made is not marked as ours");
+        let again = verdict(&request(shop(), Wish::Set(Mode::Strict)), &after);
+        assert!(matches!(again, Verdict::Unchanged { message, .. } if message == "already STRICT for namespace shop"));
+        let (_, message) = changed(&request(cart(), Wish::Set(Mode::Permissive)), &all);
+        assert_eq!(message, "shop/w PERMISSIVE for workload app=cart in shop (was DISABLE)");
+    }
+
+    #[test]
+    fn a_policy_that_would_not_be_read_is_not_made() {
+        let older = policy(
+            "shop/v",
+            2022,
+            &json!({"selector": {"matchLabels": {"tier": "web"}}, "mtls": {"mode": "PERMISSIVE"}}),
+        );
+        let both = Scope::Workload {
+            namespace: "shop".into(),
+            labels: BTreeMap::from([("app".into(), "cart".into()), ("tier".into(), "web".into())]),
+        };
+        assert_eq!(refused(&request(both, Wish::Set(Mode::Strict)), &[older]), Reason::Shadowed);
+    }
+
+    #[test]
+    fn a_name_that_is_taken_is_not_written_over() {
+        let taken = policy("shop/default", 2022, &json!({"selector": {"matchLabels": {"app": "other"}}}));
+        assert_eq!(refused(&request(shop(), Wish::Set(Mode::Strict)), &[taken]), Reason::Ambiguous);
+    }
+
+    #[test]
+    fn the_root_namespace_is_the_mesh_and_has_to_be_called_so() {
+        let root = Scope::Namespace("istio-system".into());
+        assert_eq!(refused(&request(root, Wish::Set(Mode::Strict)), &[]), Reason::RootNamespace);
+    }
+
+    #[test]
+    fn removing_takes_what_is_ours_and_says_what_holds_then() {
+        let mesh = policy("istio-system/m", 2021, &json!({"mtls": {"mode": "STRICT"}}));
+        let mine = ours(policy("shop/default", 2023, &json!({"mtls": {"mode": "PERMISSIVE"}})));
+        let theirs = policy("shop/theirs", 2022, &json!({"mtls": {"mode": "DISABLE"}}));
+        let take = request(shop(), Wish::Remove);
+        let (left, message) = changed(&take, &[mesh.clone(), mine.clone()]);
+        assert_eq!(message, "shop/default removed, STRICT holds for namespace shop then (istio-system/m, mesh)");
+        assert_eq!(left, std::slice::from_ref(&mesh));
+        let (_, message) = changed(&take, &[mine, theirs.clone()]);
+        assert_eq!(message, "shop/default removed, DISABLE holds for namespace shop then (shop/theirs, namespace)");
+        assert_eq!(refused(&take, std::slice::from_ref(&theirs)), Reason::NotOurs);
+        let overwrite = Request { foreign: Foreign::Replace, ..take.clone() };
+        let (left, message) = changed(&overwrite, &[theirs]);
+        assert_eq!(message, "shop/theirs removed, PERMISSIVE holds for namespace shop then (Istio's default)");
+        assert!(left.is_empty());
+        let Verdict::Unchanged { message, .. } = verdict(&take, &[mesh]) else { panic!() };
+        assert_eq!(message, "not there, STRICT holds for namespace shop (istio-system/m, mesh)");
+    }
+
+    #[test]
+    fn what_keeps_another_mode_is_told() {
+        let all = [
+            policy("shop/n", 2023, &json!({"mtls": {"mode": "PERMISSIVE"}})),
+            policy(
+                "shop/w",
+                2023,
+                &json!({"selector": {"matchLabels": {"app": "cart"}}, "mtls": {"mode": "STRICT"},
+                        "portLevelMtls": {"8080": {"mode": "DISABLE"}, "9090": {"mode": "UNSET"}}}),
+            ),
+            policy("other/n", 2023, &json!({"mtls": {"mode": "STRICT"}})),
+        ];
+        let policies = Policies { all: &all, root_namespace: "istio-system" };
+        let said = |scope: &Scope, wanted| -> Vec<String> {
+            exceptions(scope, wanted, &policies).into_iter().map(|it| format!("{} {}", it.policy, it.says)).collect()
+        };
+        let port = "shop/w DISABLE for port 8080 of app=cart";
+        assert_eq!(said(&Scope::Mesh, Mode::Strict), ["shop/n PERMISSIVE for namespace shop", port]);
+        assert_eq!(said(&shop(), Mode::Strict), [port]);
+        assert_eq!(said(&shop(), Mode::Permissive), ["shop/w STRICT for app=cart", port]);
+        assert_eq!(said(&cart(), Mode::Strict), [port]);
+    }
+
+    #[test]
+    fn names_are_made_of_the_labels() {
+        let name = |labels: &[(&str, &str)]| {
+            name_of(&labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect())
+        };
+        assert_eq!(name(&[("app.kubernetes.io/name", "Cart_1")]), "name-cart-1");
+        assert_eq!(name(&[("app", "a"), ("tier", "")]), "app-a-tier");
+        assert_eq!(name(&[("app", &"x".repeat(63))]).len(), 63);
+    }
+}

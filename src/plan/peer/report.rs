@@ -1,0 +1,118 @@
+//! The modes that hold, as `istio peer-auth get` lists them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::json;
+
+use super::change::Scope;
+use super::mode::{Effective, Level, Policies, selector};
+
+/// What holds at one place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    pub level: Level,
+    /// Empty for the mesh.
+    pub namespace: String,
+    /// Empty where no workload is meant.
+    pub labels: BTreeMap<String, String>,
+    pub port: Option<u64>,
+    pub effective: Effective,
+}
+
+/// The lines of a scope, the widest first; without one those of the mesh and of every place that has a policy.
+pub fn lines(scope: Option<&Scope>, policies: &Policies) -> Vec<Line> {
+    match scope {
+        Some(Scope::Mesh) => vec![of_mesh(policies)],
+        Some(Scope::Namespace(namespace)) if namespace == policies.root_namespace => vec![of_mesh(policies)],
+        Some(Scope::Namespace(namespace)) => of_namespace(namespace, policies),
+        Some(Scope::Workload { namespace, labels }) => of_workload(namespace, labels, policies),
+        None => {
+            let namespaces: BTreeSet<_> =
+                policies.all.iter().filter_map(|policy| policy["metadata"]["namespace"].as_str()).collect();
+            let narrower = namespaces.into_iter().filter(|namespace| *namespace != policies.root_namespace);
+            let narrower = narrower.flat_map(|namespace| of_namespace(namespace, policies));
+            std::iter::once(of_mesh(policies)).chain(narrower).collect()
+        }
+    }
+}
+
+fn of_mesh(policies: &Policies) -> Line {
+    let effective = policies.of_mesh();
+    Line { level: Level::Mesh, namespace: String::new(), labels: BTreeMap::new(), port: None, effective }
+}
+
+fn of_namespace(namespace: &str, policies: &Policies) -> Vec<Line> {
+    let own = Line {
+        level: Level::Namespace,
+        namespace: namespace.to_owned(),
+        labels: BTreeMap::new(),
+        port: None,
+        effective: policies.of_namespace(namespace),
+    };
+    let selectors: BTreeSet<_> = policies
+        .all
+        .iter()
+        .filter(|policy| policy["metadata"]["namespace"] == *namespace)
+        .map(selector)
+        .filter(|labels| !labels.is_empty())
+        .collect();
+    let workloads = selectors.iter().flat_map(|labels| of_workload(namespace, labels, policies));
+    std::iter::once(own).chain(workloads).collect()
+}
+
+fn of_workload(namespace: &str, labels: &BTreeMap<String, String>, policies: &Policies) -> Vec<Line> {
+    let line = |level, port, effective| Line {
+        level,
+        namespace: namespace.to_owned(),
+        labels: labels.clone(),
+        port,
+        effective,
+    };
+    let pods = json!(labels);
+    let own = line(Level::Workload, None, policies.of_workload(namespace, &pods, None));
+    let ports = policies.ports(namespace, &pods).into_iter();
+    std::iter::once(own).chain(ports.map(|(port, effective)| line(Level::Port, Some(port), effective))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::plan::peer::change::shown;
+
+    fn said(scope: Option<&Scope>) -> Vec<String> {
+        let policy =
+            |namespace: &str, spec: Value| json!({"metadata": {"namespace": namespace, "name": "p"}, "spec": spec});
+        let cart =
+            json!({"selector": {"matchLabels": {"app": "cart"}}, "portLevelMtls": {"8080": {"mode": "DISABLE"}}});
+        let all = [
+            policy("istio-system", json!({"mtls": {"mode": "STRICT"}})),
+            policy("shop", cart),
+            policy("other", json!({"mtls": {"mode": "PERMISSIVE"}})),
+        ];
+        let policies = Policies { all: &all, root_namespace: "istio-system" };
+        let line = |line: &Line| {
+            let port = line.port.map(|port| port.to_string()).unwrap_or_default();
+            format!("{} {} {} {port} {}", line.level.name(), line.namespace, shown(&line.labels), line.effective.mode)
+        };
+        lines(scope, &policies).iter().map(line).collect()
+    }
+
+    #[test]
+    fn every_place_with_a_policy_has_its_line_and_so_has_the_mesh() {
+        let mesh = "mesh    STRICT";
+        let shop = ["namespace shop   STRICT", "workload shop app=cart  STRICT", "port shop app=cart 8080 DISABLE"];
+        assert_eq!(said(None), [&[mesh, "namespace other   PERMISSIVE"][..], &shop].concat());
+        assert_eq!(said(Some(&Scope::Mesh)), [mesh]);
+        assert_eq!(said(Some(&Scope::Namespace("istio-system".into()))), [mesh]);
+        assert_eq!(said(Some(&Scope::Namespace("shop".into()))), shop);
+        assert_eq!(said(Some(&Scope::Namespace("bare".into()))), ["namespace bare   STRICT"]);
+        let cart = |app: &str| Scope::Workload {
+            namespace: "shop".into(),
+            labels: BTreeMap::from([("app".to_owned(), app.to_owned())]),
+        };
+        assert_eq!(said(Some(&cart("cart"))), shop[1..]);
+        assert_eq!(said(Some(&cart("other"))), ["workload shop app=other  STRICT"]);
+    }
+}

@@ -1,0 +1,65 @@
+//! The modes of `istio peer-auth get` as a table and as a value.
+
+use serde_json::{Value, json};
+
+use super::table::{Align, table};
+use crate::plan::peer::change::{by, shown};
+use crate::plan::peer::report::Line;
+use crate::plan::peer::{Mode, PolicyRef};
+
+const COLUMNS: [(&str, Align); 6] = [
+    ("LEVEL", Align::Left),
+    ("NAMESPACE", Align::Left),
+    ("WORKLOAD", Align::Left),
+    ("PORT", Align::Right),
+    ("MODE", Align::Left),
+    ("SET BY", Align::Left),
+];
+
+/// The lines of the table.
+#[must_use]
+pub fn rows(lines: &[Line]) -> Vec<String> {
+    let or_dash = |text: String| if text.is_empty() { "-".to_owned() } else { text };
+    let rows: Vec<_> = lines
+        .iter()
+        .map(|line| {
+            vec![
+                line.level.name().to_owned(),
+                or_dash(line.namespace.clone()),
+                or_dash(shown(&line.labels)),
+                or_dash(line.port.map(|port| port.to_string()).unwrap_or_default()),
+                line.effective.mode.to_string(),
+                by(&line.effective),
+            ]
+        })
+        .collect();
+    table(&COLUMNS, &rows)
+}
+
+/// The same for a script, with every level that has a policy.
+#[must_use]
+pub fn value(root_namespace: &str, lines: &[Line]) -> Value {
+    let policy = |policy: &PolicyRef| json!({"namespace": policy.namespace, "name": policy.name});
+    let modes = lines.iter().map(|line| {
+        let chain = line.effective.chain.iter().map(|source| {
+            json!({
+                "level": source.level.name(),
+                "policy": policy(&source.policy),
+                "mode": source.mode.map_or("UNSET", Mode::name),
+                "notRead": source.shadowed.iter().map(policy).collect::<Vec<_>>(),
+            })
+        });
+        json!({
+            "level": line.level.name(),
+            "namespace": Some(&line.namespace).filter(|namespace| !namespace.is_empty()),
+            "labels": line.labels,
+            "port": line.port,
+            "mode": line.effective.mode.name(),
+            "setBy": line.effective.set_by().map(|source| {
+                json!({"level": source.level.name(), "policy": policy(&source.policy)})
+            }),
+            "sources": chain.collect::<Vec<_>>(),
+        })
+    });
+    json!({"rootNamespace": root_namespace, "modes": modes.collect::<Vec<_>>()})
+}
