@@ -2,8 +2,8 @@
 
 mod describe;
 mod inside;
-mod pods;
 mod peer_auth;
+mod pods;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,8 +18,8 @@ use crate::render::diff::Secrets;
 
 pub use describe::{Describe, Subject};
 pub use inside::StatsTask;
-pub use pods::{PodsOf, ProxyPods};
 pub use peer_auth::{PeerAuth, PeerAuthGet};
+pub use pods::{PodsOf, ProxyPods};
 
 /// What every command is told.
 #[derive(Debug, Clone)]

@@ -23,6 +23,7 @@ mod kube_tls;
 mod kubeconfig;
 
 mod mtls;
+mod peer_auth;
 mod properties;
 mod proxy_address;
 mod proxy_plane;

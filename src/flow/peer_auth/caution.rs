@@ -72,6 +72,8 @@ pub async fn objection(
     for why in &unknown {
         report.advice(Advice::unknown("which gateways send plaintext there is unknown", why));
     }
+    let gateway = survey.gateway().await;
+    report.advice_if(advice::on_gateway(&gateway, survey.gloo_namespace().await));
     if request.wish == Wish::Set(Mode::Strict) {
         say_reach(session, &request.scope, report).await;
     }

@@ -16,7 +16,7 @@ use crate::model::{Object, kinds};
 use crate::options::{Files, PeerAuth};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::outcome::{Objection, Outcome, Row};
-use crate::plan::peer::change::{Verdict, at_level, decide};
+use crate::plan::peer::change::{Verdict, Wish, at_level, decide};
 use crate::plan::peer::{self, Policies};
 
 /// The manifests as far as they matter here.
@@ -139,10 +139,13 @@ pub fn edit(task: &PeerAuth, files: &Files, report: &mut Report<'_>) -> Result<(
     match decide(request, &policies, &kinds::PEER_AUTHENTICATION) {
         Verdict::Refuse { object, why } => report.row(Row::left(object, Outcome::Refused, why)),
         Verdict::Unchanged { object, message } => {
+            let message = of_files(request.wish, message, "not there");
+            super::say_beside(task, &policies, &object, report);
             write(&read.texts, None, emit, report)?;
             report.row(Row::answer(object, Outcome::Unchanged, message));
         }
         Verdict::Change { before, edits, message } => {
+            let message = of_files(request.wish, message, "removed");
             let (text, line, splice) = match splice(&read, &before, &edits) {
                 Ok(found) => found,
                 Err(why) => {
@@ -153,7 +156,8 @@ pub fn edit(task: &PeerAuth, files: &Files, report: &mut Report<'_>) -> Result<(
             let edited = Edited { text: &read.texts[text], splices: vec![splice] };
             let mut row = Row::answer(before.reference, Outcome::Changed, message).at(&edited.text.name, line);
             row.diff = task.preview.diff.then(|| edited.diff(task.secrets));
-            write(&read.texts, Some((text, edited)), emit, report)?;
+            super::say_beside(task, &policies, &row.object, report);
+            write(&read.texts, Some(&(text, edited)), emit, report)?;
             report.row(row);
             report.advice(Advice::note(
                 Code::Unknown,
@@ -165,6 +169,11 @@ pub fn edit(task: &PeerAuth, files: &Files, report: &mut Report<'_>) -> Result<(
         }
     }
     Ok(())
+}
+
+/// What holds once a policy is gone, only the cluster tells.
+fn of_files(wish: Wish, message: String, without: &str) -> String {
+    if wish == Wish::Remove { without.to_owned() } else { message }
 }
 
 /// Where the change is made, the line there, and the change of the text.
@@ -203,12 +212,12 @@ fn splice(read: &Read, before: &Object, edits: &[Edit]) -> Result<(usize, usize,
 
 fn write(
     texts: &[Text],
-    edited: Option<(usize, Edited<'_>)>,
+    edited: Option<&(usize, Edited<'_>)>,
     mut emit: Emit,
     report: &mut Report<'_>,
 ) -> Result<(), Failure> {
     for (index, text) in texts.iter().enumerate() {
-        match &edited {
+        match edited {
             Some((at, edited)) if *at == index => emit.keep(edited)?,
             _ => emit.keep(&Edited { text, splices: Vec::new() })?,
         }

@@ -21,8 +21,9 @@ use crate::plan::advice::{Advice, Code};
 use crate::plan::mtls::{Caution, Foreign};
 use crate::plan::outcome::{Outcome, Row};
 use crate::plan::owner::{self, Owner};
-use crate::plan::peer::Mode;
-use crate::plan::peer::change::{Scope, Verdict, Wish, at_level, decide, exceptions};
+use crate::plan::peer::change::{Scope, Verdict, Wish, at_level, decide};
+use crate::plan::peer::exceptions::exceptions;
+use crate::plan::peer::{Mode, Policies};
 use crate::render::diff;
 
 /// How often the policy is decided about anew because somebody else was faster.
@@ -58,7 +59,7 @@ async fn change(task: &PeerAuth, global: &Global, report: &mut Report<'_>) -> Re
     debug_assert_eq!(mark, crate::render::text::Mark::Written);
     consent::ask(&asked(task), &risks(task), &place(&session), global, report)?;
     let stop = Stop::default();
-    let written = interrupt::told(&stop, write(&session, task, planned, &stop)).await;
+    let written = Box::pin(interrupt::told(&stop, write(&session, task, planned, &stop))).await;
     report.row(written?);
     Ok(())
 }
@@ -151,7 +152,6 @@ pub(super) async fn is_there(session: &Session, namespace: &str) -> Result<(), F
 
 /// What stands beside the policy: others of its level, modes that stay, what could not be read.
 fn say_around(task: &PeerAuth, mesh: &Mesh, object: &ObjectRef, report: &mut Report<'_>) {
-    let scope = &task.request.scope;
     let policies = mesh.policies();
     if let Root::Guessed { why } = &mesh.root {
         let what = format!("the root namespace is taken to be {}", mesh.root.name());
@@ -164,7 +164,13 @@ fn say_around(task: &PeerAuth, mesh: &Mesh, object: &ObjectRef, report: &mut Rep
     if let Some(why) = &mesh.partial {
         report.advice(Advice::unknown("policies elsewhere are unknown", why));
     }
-    let level = at_level(scope, &policies);
+    say_beside(task, &policies, object, report);
+}
+
+/// Policies of the same level that are not read, and modes that stay.
+fn say_beside(task: &PeerAuth, policies: &Policies, object: &ObjectRef, report: &mut Report<'_>) {
+    let scope = &task.request.scope;
+    let level = at_level(scope, policies);
     let names = |policy: &&serde_json::Value| policy["metadata"]["name"].as_str().unwrap_or_default().to_owned();
     if let ([read, _, ..], Wish::Set(_)) = (level.as_slice(), task.request.wish) {
         let others: Vec<_> = level[1..].iter().map(names).collect();
@@ -176,7 +182,7 @@ fn say_around(task: &PeerAuth, mesh: &Mesh, object: &ObjectRef, report: &mut Rep
         );
     }
     if let Wish::Set(mode) = task.request.wish {
-        let kept = exceptions(scope, mode, &policies);
+        let kept = exceptions(scope, mode, policies);
         if !kept.is_empty() {
             report.advice(
                 Advice::note(Code::KeepsMode, format!("not {mode} everywhere in {scope}, for narrower modes stay"))

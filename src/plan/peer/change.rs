@@ -1,11 +1,11 @@
 //! What `istio peer-auth` does: to the one policy that Istio reads at a level, and to nothing else.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde_json::{Value, json};
 
-use super::mode::{Effective, Mode, Policies, PolicyRef, Source, mode, port_modes, selector};
+use super::mode::{Effective, Mode, Policies, Source, mode, selector};
+pub use super::scope::{Scope, shown};
 use crate::edit::{Edit, json as json_edit};
 use crate::error::Reason;
 use crate::model::{FieldPath, Kind, Object, ObjectRef};
@@ -19,60 +19,6 @@ const MANAGER: &str = "gloo-rs";
 const NAME: &str = "default";
 /// Later than any creation time: what is made now is the youngest of its level.
 const YOUNGEST: &str = "~";
-
-/// Whose policy.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Scope {
-    /// `--mesh`: the root namespace's.
-    Mesh,
-    /// `-n`
-    Namespace(String),
-    /// `--workload` in `-n`: pods with these labels.
-    Workload { namespace: String, labels: BTreeMap<String, String> },
-}
-
-impl Scope {
-    /// The namespace of its policy.
-    pub fn home<'s>(&'s self, root_namespace: &'s str) -> &'s str {
-        match self {
-            Self::Mesh => root_namespace,
-            Self::Namespace(namespace) | Self::Workload { namespace, .. } => namespace,
-        }
-    }
-
-    /// Whether it may reach pods of this namespace.
-    pub fn reaches(&self, namespace: &str) -> bool {
-        match self {
-            Self::Mesh => true,
-            Self::Namespace(own) | Self::Workload { namespace: own, .. } => own == namespace,
-        }
-    }
-
-    /// What holds there.
-    pub fn effective(&self, policies: &Policies) -> Effective {
-        match self {
-            Self::Mesh => policies.of_mesh(),
-            Self::Namespace(namespace) => policies.of_namespace(namespace),
-            Self::Workload { namespace, labels } => policies.of_workload(namespace, &json!(labels), None),
-        }
-    }
-}
-
-/// `the mesh`, `namespace shop`, `workload app=cart in shop`
-impl fmt::Display for Scope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Mesh => f.write_str("the mesh"),
-            Self::Namespace(namespace) => write!(f, "namespace {namespace}"),
-            Self::Workload { namespace, labels } => write!(f, "workload {} in {namespace}", shown(labels)),
-        }
-    }
-}
-
-/// Labels as a selector: `app=cart,version=v1`.
-pub fn shown(labels: &BTreeMap<String, String>) -> String {
-    labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
-}
 
 /// What is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -281,40 +227,6 @@ pub fn by(effective: &Effective) -> String {
     effective.set_by().map_or_else(|| "Istio's default".to_owned(), Source::to_string)
 }
 
-/// A policy that is not changed and says something else than what is wanted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Exception {
-    pub policy: PolicyRef,
-    /// `PERMISSIVE for app=cart`, `DISABLE for port 8080 of app=cart`
-    pub says: String,
-}
-
-/// What keeps another mode than `wanted` inside of the scope: narrower policies, and ports of this one.
-pub fn exceptions(scope: &Scope, wanted: Mode, policies: &Policies) -> Vec<Exception> {
-    let mut found = Vec::new();
-    for policy in policies.all {
-        let text = |key: &str| policy["metadata"][key].as_str().unwrap_or_default().to_owned();
-        let reference = PolicyRef { namespace: text("namespace"), name: text("name") };
-        let labels = selector(policy);
-        let is_narrower = match scope {
-            Scope::Mesh => reference.namespace != policies.root_namespace,
-            Scope::Namespace(namespace) => reference.namespace == *namespace && !labels.is_empty(),
-            Scope::Workload { .. } => false,
-        };
-        let is_this = matches!(scope, Scope::Workload { namespace, labels: own } if *namespace == reference.namespace && *own == labels);
-        let whose = if labels.is_empty() { format!("namespace {}", reference.namespace) } else { shown(&labels) };
-        let own = mode(&policy["spec"]["mtls"]).filter(|_| is_narrower);
-        let of_ports = port_modes(policy).into_iter().filter(|_| (is_narrower || is_this) && !labels.is_empty());
-        let said = own.filter(|mode| *mode != wanted).map(|mode| format!("{mode} for {whose}")).into_iter().chain(
-            of_ports
-                .filter_map(|(port, mode)| Some((port, mode.filter(|mode| *mode != wanted)?)))
-                .map(|(port, mode)| format!("{mode} for port {port} of {whose}")),
-        );
-        found.extend(said.map(|says| Exception { policy: reference.clone(), says }));
-    }
-    found
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -452,29 +364,6 @@ mod tests {
         assert!(left.is_empty());
         let Verdict::Unchanged { message, .. } = verdict(&take, &[mesh]) else { panic!() };
         assert_eq!(message, "not there, STRICT holds for namespace shop (istio-system/m, mesh)");
-    }
-
-    #[test]
-    fn what_keeps_another_mode_is_told() {
-        let all = [
-            policy("shop/n", 2023, &json!({"mtls": {"mode": "PERMISSIVE"}})),
-            policy(
-                "shop/w",
-                2023,
-                &json!({"selector": {"matchLabels": {"app": "cart"}}, "mtls": {"mode": "STRICT"},
-                        "portLevelMtls": {"8080": {"mode": "DISABLE"}, "9090": {"mode": "UNSET"}}}),
-            ),
-            policy("other/n", 2023, &json!({"mtls": {"mode": "STRICT"}})),
-        ];
-        let policies = Policies { all: &all, root_namespace: "istio-system" };
-        let said = |scope: &Scope, wanted| -> Vec<String> {
-            exceptions(scope, wanted, &policies).into_iter().map(|it| format!("{} {}", it.policy, it.says)).collect()
-        };
-        let port = "shop/w DISABLE for port 8080 of app=cart";
-        assert_eq!(said(&Scope::Mesh, Mode::Strict), ["shop/n PERMISSIVE for namespace shop", port]);
-        assert_eq!(said(&shop(), Mode::Strict), [port]);
-        assert_eq!(said(&shop(), Mode::Permissive), ["shop/w STRICT for app=cart", port]);
-        assert_eq!(said(&cart(), Mode::Strict), [port]);
     }
 
     #[test]

@@ -90,10 +90,10 @@ pub fn through(upstream: &Object, gloo_namespace: &str, auto_mtls: &Result<AutoM
     let why = match tls_of(&upstream.value) {
         Tls::Istio(_) => return None,
         Tls::Foreign(_) => Plain::Sure("its sslConfig is not Istio's"),
-        _ if upstream.value["spec"]["disableIstioAutoMtls"] == true => {
+        Tls::Absent if upstream.value["spec"]["disableIstioAutoMtls"] == true => {
             Plain::Sure("no sslConfig, and it opts out of auto-mTLS")
         }
-        _ => auto_alone(auto_mtls, "no sslConfig, auto-mTLS is off")?,
+        Tls::Absent => auto_alone(auto_mtls, "no sslConfig, auto-mTLS is off")?,
     };
     let ObjectRef { namespace, name, .. } = &upstream.reference;
     let shown = format!("upstream {namespace}/{name}");
@@ -158,7 +158,7 @@ mod tests {
 
     const OFF: Result<AutoMtls, Unread> = Ok(AutoMtls::Off);
 
-    fn upstream(spec: Value) -> Object {
+    fn upstream(spec: &Value) -> Object {
         let mut value = json!({"metadata": {"namespace": "gloo-system", "name": "a"}, "spec": spec});
         value["spec"]["kube"] = json!({"serviceNamespace": "shop", "serviceName": "cart", "servicePort": 80});
         Object::new(&UPSTREAM, value)
@@ -168,25 +168,25 @@ mod tests {
         json!({"metadata": {"namespace": "shop", "name": "p"}, "spec": {"mtls": {"mode": mode}}})
     }
 
-    fn behind(pod_labels: Value) -> Behind {
+    fn behind(pod_labels: &Value) -> Behind {
         let service =
             json!({"metadata": {"name": "cart"}, "spec": {"selector": {"app": "cart"}, "ports": [{"port": 80}]}});
         Behind { services: vec![service], pods: vec![json!({"metadata": {"labels": pod_labels}})] }
     }
 
     fn meshed() -> Behind {
-        behind(json!({"app": "cart", "security.istio.io/tlsMode": "istio"}))
+        behind(&json!({"app": "cart", "security.istio.io/tlsMode": "istio"}))
     }
 
-    fn fate_of(way: &Way, behind: Result<Behind, Unread>, before: &[Value], after: &[Value]) -> Fate {
+    fn fate_of(way: &Way, behind: &Result<Behind, Unread>, before: &[Value], after: &[Value]) -> Fate {
         let of = |all| Policies { all, root_namespace: "istio-system" };
-        fate(way, &behind, &of(before), &of(after))
+        fate(way, behind, &of(before), &of(after))
     }
 
     #[test]
     fn an_upstream_is_a_way_for_plaintext_unless_it_brings_the_meshs_certificates() {
         let istio = json!({"sslConfig": crate::plan::mtls::istio_ssl_config()});
-        let sure = |spec: Value, auto: Result<AutoMtls, Unread>| match through(&upstream(spec), "gloo-system", &auto) {
+        let sure = |spec: &Value, auto: Result<AutoMtls, Unread>| match through(&upstream(spec), "gloo-system", &auto) {
             None => "covered".to_owned(),
             Some(Way { why: Plain::Sure(why), .. }) => why.to_owned(),
             Some(Way { why: Plain::Unknown(why), .. }) => why.why,
@@ -201,7 +201,7 @@ mod tests {
             (json!({"sslConfig": {"secretRef": {}}}), Ok(AutoMtls::On), "its sslConfig is not Istio's"),
         ];
         for (spec, auto, wanted) in table {
-            assert_eq!(sure(spec.clone(), auto), wanted, "{spec}");
+            assert_eq!(sure(&spec, auto), wanted, "{spec}");
         }
         let gloo =
             Object::new(&UPSTREAM, json!({"spec": {"kube": {"serviceNamespace": "edge", "serviceName": "gloo"}}}));
@@ -231,32 +231,32 @@ mod tests {
 
     #[test]
     fn a_way_breaks_where_a_pod_with_a_sidecar_begins_to_demand_mutual_tls() {
-        let way = through(&upstream(json!({})), "gloo-system", &OFF).unwrap();
+        let way = through(&upstream(&json!({})), "gloo-system", &OFF).unwrap();
         let (strict, open) = ([policy("STRICT")], [policy("PERMISSIVE")]);
-        assert_eq!(fate_of(&way, Ok(meshed()), &open, &strict), Fate::Broken);
-        assert_eq!(fate_of(&way, Ok(meshed()), &[], &strict), Fate::Broken);
-        assert_eq!(fate_of(&way, Ok(meshed()), &strict, &open), Fate::Same);
-        assert_eq!(fate_of(&way, Ok(meshed()), &strict, &strict), Fate::Same, "it is broken already");
+        assert_eq!(fate_of(&way, &Ok(meshed()), &open, &strict), Fate::Broken);
+        assert_eq!(fate_of(&way, &Ok(meshed()), &[], &strict), Fate::Broken);
+        assert_eq!(fate_of(&way, &Ok(meshed()), &strict, &open), Fate::Same);
+        assert_eq!(fate_of(&way, &Ok(meshed()), &strict, &strict), Fate::Same, "it is broken already");
         assert_eq!(
-            fate_of(&way, Ok(behind(json!({"app": "cart"}))), &[], &strict),
+            fate_of(&way, &Ok(behind(&json!({"app": "cart"}))), &[], &strict),
             Fate::Same,
             "no sidecar, no demand"
         );
-        assert_eq!(fate_of(&way, Ok(Behind::default()), &[], &strict), Fate::Same, "no such service");
+        assert_eq!(fate_of(&way, &Ok(Behind::default()), &[], &strict), Fate::Same, "no such service");
     }
 
     #[test]
     fn what_could_not_be_read_is_unknown_and_never_fine() {
         let strict = [policy("STRICT")];
-        let sure = through(&upstream(json!({})), "gloo-system", &OFF).unwrap();
+        let sure = through(&upstream(&json!({})), "gloo-system", &OFF).unwrap();
         assert_eq!(
-            fate_of(&sure, Err("may not list pods".into()), &[], &strict),
+            fate_of(&sure, &Err("may not list pods".into()), &[], &strict),
             Fate::Unknown("may not list pods".into())
         );
-        let unsure = through(&upstream(json!({})), "gloo-system", &Err("no Settings".into())).unwrap();
-        assert_eq!(fate_of(&unsure, Ok(meshed()), &[], &strict), Fate::Unknown("no Settings".into()));
+        let unsure = through(&upstream(&json!({})), "gloo-system", &Err("no Settings".into())).unwrap();
+        assert_eq!(fate_of(&unsure, &Ok(meshed()), &[], &strict), Fate::Unknown("no Settings".into()));
         let mut headless = meshed();
         headless.services[0]["spec"]["selector"] = Value::Null;
-        assert!(matches!(fate_of(&sure, Ok(headless), &[], &strict), Fate::Unknown(_)));
+        assert!(matches!(fate_of(&sure, &Ok(headless), &[], &strict), Fate::Unknown(_)));
     }
 }

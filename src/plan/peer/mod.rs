@@ -1,9 +1,11 @@
 //! What the far end demands: the `PeerAuthentication` that holds for a workload's port.
 
 pub mod change;
+pub mod exceptions;
 pub mod exposure;
 mod mode;
 pub mod report;
+mod scope;
 
 use serde_json::Value;
 

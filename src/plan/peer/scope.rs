@@ -1,0 +1,62 @@
+//! How much of the mesh a policy is about.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde_json::json;
+
+use super::mode::{Effective, Policies};
+
+/// Whose policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// `--mesh`: the root namespace's.
+    Mesh,
+    /// `-n`
+    Namespace(String),
+    /// `--workload` in `-n`: pods with these labels.
+    Workload { namespace: String, labels: BTreeMap<String, String> },
+}
+
+impl Scope {
+    /// The namespace of its policy.
+    pub fn home<'s>(&'s self, root_namespace: &'s str) -> &'s str {
+        match self {
+            Self::Mesh => root_namespace,
+            Self::Namespace(namespace) | Self::Workload { namespace, .. } => namespace,
+        }
+    }
+
+    /// Whether it may reach pods of this namespace.
+    pub fn reaches(&self, namespace: &str) -> bool {
+        match self {
+            Self::Mesh => true,
+            Self::Namespace(own) | Self::Workload { namespace: own, .. } => own == namespace,
+        }
+    }
+
+    /// What holds there.
+    pub fn effective(&self, policies: &Policies) -> Effective {
+        match self {
+            Self::Mesh => policies.of_mesh(),
+            Self::Namespace(namespace) => policies.of_namespace(namespace),
+            Self::Workload { namespace, labels } => policies.of_workload(namespace, &json!(labels), None),
+        }
+    }
+}
+
+/// `the mesh`, `namespace shop`, `workload app=cart in shop`
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mesh => f.write_str("the mesh"),
+            Self::Namespace(namespace) => write!(f, "namespace {namespace}"),
+            Self::Workload { namespace, labels } => write!(f, "workload {} in {namespace}", shown(labels)),
+        }
+    }
+}
+
+/// Labels as a selector: `app=cart,version=v1`.
+pub fn shown(labels: &BTreeMap<String, String>) -> String {
+    labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
+}
