@@ -5,6 +5,7 @@ mod global;
 mod help;
 mod istio;
 mod leftovers;
+mod live;
 mod preview;
 mod proxy;
 mod upgrade_values;
@@ -18,6 +19,7 @@ use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use complete::{VARIABLE as COMPLETION_VARIABLE, registration, scripts};
+pub use live::{Lookup, tree as tree_with_names};
 pub use wanted::format as wanted_format;
 
 use crate::error::Failure;

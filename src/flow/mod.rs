@@ -12,6 +12,7 @@ mod files;
 mod inside;
 mod interrupt;
 mod live;
+mod names;
 mod peer_auth;
 mod report;
 mod revisions;
@@ -30,6 +31,7 @@ use crate::options::{Command, Global, Loudness, Objects, Version};
 use crate::plan::PerObject;
 use crate::ui::{self, Ui};
 
+pub use names::names;
 pub use report::Report;
 
 /// Runs a command and says how it ended.
@@ -93,17 +95,22 @@ fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Fail
     done
 }
 
-/// Opens the one session of a run.
-async fn open(global: &Global, report: &mut Report<'_>) -> Result<Session, Failure> {
-    let target = Target {
+/// Which cluster, as whom.
+fn target(global: &Global, environment: Environment) -> Target {
+    Target {
         kubeconfig: global.kubeconfig.clone(),
         context: global.context.clone(),
         as_user: global.as_user.clone(),
         as_groups: global.as_groups.clone(),
         as_uid: global.as_uid.clone(),
         timeout: global.timeout,
-        environment: Environment::of_process(),
-    };
+        environment,
+    }
+}
+
+/// Opens the one session of a run.
+async fn open(global: &Global, report: &mut Report<'_>) -> Result<Session, Failure> {
+    let target = target(global, Environment::of_process());
     let session = Session::open(&target, trace(global.loudness)).await?;
     report.place(&session);
     Ok(session)

@@ -43,6 +43,13 @@ impl Environment {
         self
     }
 
+    /// Where nobody may be asked anything.
+    #[must_use]
+    pub fn without_terminal(mut self) -> Self {
+        self.terminal = false;
+        self
+    }
+
     /// A variable that is set and not empty.
     #[must_use]
     pub fn os(&self, name: &str) -> Option<&OsStr> {

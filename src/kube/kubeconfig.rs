@@ -40,6 +40,12 @@ pub(super) fn choose(target: &Target) -> Result<Chosen, Failure> {
     select(&config, target, &shown(&files))
 }
 
+/// The names of the kubeconfig's contexts; none where it cannot be read.
+pub fn context_names(target: &Target) -> Vec<String> {
+    let Ok((config, _)) = read(&files(target)) else { return Vec::new() };
+    config.contexts.into_iter().map(|context| context.name).collect()
+}
+
 /// What is to be read, and whether it was asked for by name.
 struct Files {
     paths: Vec<PathBuf>,

@@ -24,6 +24,7 @@ pub use environment::Environment;
 pub use failure::{ApiError, Cause, Verb};
 pub use forward::{InPod, InPodAnswer};
 pub use forward_failure::{ForwardCause, ForwardFailure};
+pub use kubeconfig::context_names;
 pub use pages::{Freshness, Page, Pages, Query, Scope};
 pub use proxy_env::{BadProxy, Protocol, Proxy, Source, decide};
 pub use session::{DryRun, Session};

@@ -8,6 +8,7 @@ pub mod files;
 pub mod gateways;
 pub mod harm;
 pub mod istio;
+pub mod names;
 pub mod plaintext;
 pub mod policies;
 pub mod posture;

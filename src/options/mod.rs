@@ -2,11 +2,14 @@
 
 mod describe;
 mod inside;
+mod names;
 mod peer_auth;
 mod pods;
 
 use std::path::PathBuf;
 use std::time::Duration;
+
+pub use names::Names;
 
 use crate::model::Selector;
 use crate::plan::address::Wish;

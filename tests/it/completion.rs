@@ -2,8 +2,10 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use gloo_rs::cli;
+use serde_json::{Value, json};
 
 use crate::support::Sandbox;
 use crate::support::stub::Stub;
@@ -37,24 +39,130 @@ fn a_script_calls_the_program_by_its_name_alone() {
     }
 }
 
+/// What bash is offered for the word at `index`.
+fn offered(kubeconfig: &str, words: &[&str]) -> Vec<String> {
+    let index = words.len().to_string();
+    let sandbox = Sandbox::new().env("COMPLETE", "bash").env("_CLAP_COMPLETE_INDEX", index);
+    let sandbox = sandbox.env("_CLAP_IFS", "\n").env("_CLAP_COMPLETE_COMP_TYPE", "9");
+    sandbox.kubeconfig(kubeconfig);
+    let output = sandbox.run(&[&["--", "gloo-rs"], words].concat());
+    assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{words:?}");
+    output.stdout.lines().map(str::to_owned).collect()
+}
+
 #[test]
 fn words_are_completed_without_a_cluster() {
     let trap = Stub::new();
-    let complete = |index: usize, words: &[&str]| {
-        let sandbox = Sandbox::new().env("COMPLETE", "bash").env("_CLAP_COMPLETE_INDEX", index.to_string());
-        let sandbox = sandbox.env("_CLAP_IFS", "\n").env("_CLAP_COMPLETE_COMP_TYPE", "9");
-        sandbox.kubeconfig(trap.kubeconfig());
-        let output = sandbox.run(&[&["--", "gloo-rs"], words].concat());
-        assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""));
-        output.stdout.lines().map(str::to_owned).collect::<Vec<_>>()
-    };
-    assert_eq!(complete(1, &["pro"]), ["proxy"]);
-    assert_eq!(complete(1, &["v"]), ["version"]);
-    assert_eq!(complete(2, &["istio", "en"]), ["enable-mtls"]);
-    assert_eq!(complete(3, &["proxy", "url", "--loc"]), ["--local-cluster"]);
-    assert_eq!(complete(2, &["completion", "p"]), ["powershell"]);
-    assert_eq!(complete(4, &["proxy", "url", "--prefer", ""]), ["ip", "hostname"]);
+    let complete = |words: &[&str]| offered(&trap.kubeconfig(), words);
+    assert_eq!(complete(&["pro"]), ["proxy"]);
+    assert_eq!(complete(&["v"]), ["version"]);
+    assert_eq!(complete(&["istio", "en"])[..1], ["enable-mtls"]);
+    assert_eq!(complete(&["proxy", "url", "--loc"]), ["--local-cluster"]);
+    assert_eq!(complete(&["completion", "p"]), ["powershell"]);
+    assert_eq!(complete(&["proxy", "url", "--prefer", ""]), ["ip", "hostname"]);
+    assert_eq!(complete(&["proxy", "url", "--kube-context", ""]), ["stub"]);
     assert_eq!(trap.connections(), 0);
+}
+
+fn list(objects: &[Value]) -> Value {
+    json!({"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": {}, "items": objects})
+}
+
+fn named(name: &str) -> Value {
+    json!({"metadata": {"name": name}})
+}
+
+/// The words typed, what the cluster answers to which request, the names offered.
+type Offer<'a> = (&'a [&'a str], &'a [(&'a str, Value)], &'a [&'a str]);
+
+#[test]
+fn names_are_those_of_the_cluster_and_namespace_that_the_line_names() {
+    let labelled = |label: &str, value: &str| json!({"metadata": {"name": "x", "labels": {label: value}}});
+    let webhooks = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations?labelSelector=istio.io%2Ftag";
+    let release = labelled("name", "gloo");
+    let table: [Offer; 8] = [
+        (
+            &["istio", "enable-mtls", "-n", "edge", "-u", "def"],
+            &[("/apis/gloo.solo.io/v1/namespaces/edge/upstreams?", list(&[named("default-a"), named("b")]))],
+            &["default-a"],
+        ),
+        (
+            &["istio", "enable-mtls", "-u", "a,"],
+            &[("/apis/gloo.solo.io/v1/namespaces/gloo-system/upstreams?", list(&[named("b")]))],
+            &["a,b"],
+        ),
+        (
+            &["istio", "inject", "--name", ""],
+            &[
+                (
+                    "/apis/apps/v1/namespaces/gloo-system/deployments?labelSelector=gloo%3Dgateway-proxy&",
+                    list(&[named("b")]),
+                ),
+                (
+                    "/apis/apps/v1/namespaces/gloo-system/daemonsets?labelSelector=gloo%3Dgateway-proxy&",
+                    list(&[named("a")]),
+                ),
+            ],
+            &["a", "b"],
+        ),
+        (
+            &["proxy", "url", "--name", ""],
+            &[(
+                "/api/v1/namespaces/gloo-system/services?labelSelector=gloo%3Dgateway-proxy&",
+                list(&[named("gateway")]),
+            )],
+            &["gateway"],
+        ),
+        (
+            &["proxy", "url", "--gateway", ""],
+            &[("/apis/gateway.networking.k8s.io/v1/gateways?", list(&[named("http")]))],
+            &["http"],
+        ),
+        (&["proxy", "url", "-n", ""], &[("/api/v1/namespaces?", list(&[named("a"), named("edge")]))], &["a", "edge"]),
+        (
+            &["istio", "inject", "--revision", ""],
+            &[
+                ("/apis/apps/v1/deployments?labelSelector=app%3Distiod&", list(&[labelled("istio.io/rev", "1-28")])),
+                (&format!("{webhooks}&"), list(&[labelled("istio.io/tag", "prod")])),
+            ],
+            &["1-28", "prod"],
+        ),
+        (
+            &["upgrade-values", "--release", ""],
+            &[(
+                "/api/v1/namespaces/gloo-system/secrets?labelSelector=owner%3Dhelm&",
+                list(&[release.clone(), release]),
+            )],
+            &["gloo"],
+        ),
+    ];
+    for (words, answers, names) in table {
+        let stub = Stub::new();
+        for (path, answer) in answers {
+            stub.on("GET", &format!("{path}resourceVersion=0")).json(200, answer);
+        }
+        assert_eq!(offered(&stub.kubeconfig(), words), names, "{words:?}");
+    }
+}
+
+#[test]
+fn any_trouble_is_nothing_to_offer_and_nothing_said() {
+    const ASK: [&str; 4] = ["istio", "enable-mtls", "-u", "d"];
+    let upstreams = "/apis/gloo.solo.io/v1/namespaces/gloo-system/upstreams?resourceVersion=0";
+    let none: [&str; 0] = [];
+    let forbidden = Stub::new();
+    forbidden.on("GET", upstreams).status(403, "Forbidden", "upstreams is forbidden");
+    assert_eq!(offered(&forbidden.kubeconfig(), &ASK), none);
+    let slow = Stub::new();
+    slow.on("GET", upstreams).json(200, &list(&[named("default-a")])).slow(Duration::from_secs(5));
+    assert_eq!(offered(&slow.kubeconfig(), &ASK), none);
+    let gone = Stub::new().kubeconfig();
+    assert_eq!(offered(&gone, &ASK), none);
+    assert_eq!(offered("no: [kubeconfig", &ASK), none);
+    let plugin = "apiVersion: v1\nkind: Config\ncurrent-context: a\nclusters: [{name: a, cluster: {server: 'http://127.0.0.1:1'}}]\n\
+        contexts: [{name: a, context: {cluster: a, user: a}}]\n\
+        users: [{name: a, user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: sleep, args: ['600'], interactiveMode: IfAvailable}}}]\n";
+    assert_eq!(offered(plugin, &ASK), none);
 }
 
 #[test]

@@ -21,12 +21,12 @@ mod kube_proxy;
 mod kube_session;
 mod kube_tls;
 mod kubeconfig;
-
 mod mtls;
 mod peer_auth;
 mod properties;
 mod proxy_address;
 mod proxy_plane;
+mod shells;
 mod snapshot;
 mod stage_injector;
 mod stage_self;

@@ -8,4 +8,5 @@ mod sandbox;
 pub mod stub;
 
 pub use certificate::Certificate;
+pub use running::Running;
 pub use sandbox::{Output, Sandbox};

@@ -47,26 +47,31 @@ impl Running {
     }
 
     pub(super) fn on_terminal(mut command: Command) -> Self {
-        let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&ours).unwrap();
-        unlockpt(&ours).unwrap();
-        tcsetwinsize(&ours, Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
-        let name = ptsname(&ours, Vec::new()).unwrap().into_string().unwrap();
-        let theirs = || {
-            let end = std::fs::File::options().read(true).write(true).open(&name).unwrap();
-            Stdio::from(OwnedFd::from(end))
-        };
+        let (ours, theirs) = terminal();
         let child = command.stdin(theirs()).stdout(Stdio::piped()).stderr(theirs()).spawn();
         // The command holds the other end as well, and the last of them ends the stream.
         drop(command);
         let mut child = child.unwrap();
-        let ours = std::fs::File::from(ours);
         Self {
             input: Some(Box::new(ours.try_clone().unwrap())),
             stdout: Some(Stream::of(child.stdout.take().unwrap())),
             stderr: Stream::of(ours),
             child,
         }
+    }
+
+    /// Its stdout is the terminal too, as a shell's is.
+    pub fn whole_on_terminal(mut command: Command) -> Self {
+        let (ours, theirs) = terminal();
+        let child = command.stdin(theirs()).stdout(theirs()).stderr(theirs()).spawn();
+        drop(command);
+        let input: Box<dyn Write + Send> = Box::new(ours.try_clone().unwrap());
+        Self { input: Some(input), stdout: None, stderr: Stream::of(ours), child: child.unwrap() }
+    }
+
+    /// What stands on the terminal, without what moves and colours it.
+    pub fn screen(&self) -> String {
+        plain(&self.stderr.text())
     }
 
     /// Types.
@@ -143,6 +148,35 @@ impl Running {
         };
         (code, stdout.map(Stream::end).unwrap_or_default(), stderr.end())
     }
+}
+
+/// Our end of a pseudo-terminal, and what opens the other.
+fn terminal() -> (std::fs::File, impl Fn() -> Stdio) {
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&ours).unwrap();
+    unlockpt(&ours).unwrap();
+    tcsetwinsize(&ours, Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
+    let name = ptsname(&ours, Vec::new()).unwrap().into_string().unwrap();
+    let theirs = move || {
+        let end = std::fs::File::options().read(true).write(true).open(&name).unwrap();
+        Stdio::from(OwnedFd::from(end))
+    };
+    (std::fs::File::from(ours), theirs)
+}
+
+/// The text without control sequences.
+fn plain(text: &str) -> String {
+    let mut plain = String::new();
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\x1b' if letters.next() == Some('[') => drop(letters.by_ref().find(char::is_ascii_alphabetic)),
+            '\n' => plain.push(letter),
+            _ if !letter.is_control() => plain.push(letter),
+            _ => {}
+        }
+    }
+    plain
 }
 
 impl Stream {

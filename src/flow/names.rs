@@ -1,0 +1,30 @@
+//! The names that a shell offers: quickly, or not at all.
+
+use std::time::Duration;
+
+use crate::error::{Exit, Failure, Reason};
+use crate::kube::{self, Environment, Session};
+use crate::load;
+use crate::options::{Global, Names};
+
+/// Somebody holds the Tab key: with the start of the process this stays below 300 ms.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// The names there are; nothing on any trouble, since a shell has no place to say it.
+pub fn names(of: Names, global: &Global) -> Vec<String> {
+    let mut global = global.clone();
+    global.timeout = PATIENCE;
+    let target = super::target(&global, Environment::of_process().without_terminal());
+    if of == Names::Contexts {
+        return kube::context_names(&target);
+    }
+    let work = async {
+        let session = Session::open(&target, None).await?;
+        load::names::of(&session, of, &global).await.map_err(|error| error.into_failure(&session))
+    };
+    let in_time = async {
+        let late = |_| Failure::new(Exit::NoAnswer, Reason::Timeout, "too late for a shell");
+        tokio::time::timeout(PATIENCE, work).await.map_err(late)?
+    };
+    super::block_on(in_time).unwrap_or_default()
+}
