@@ -56,6 +56,7 @@ pub async fn describe(
         Scope::Namespace => Place::Namespace(cluster.global.object_namespace()),
         Scope::Everywhere => Place::All,
     };
+    report.ui.begin_progress("targets");
     let snapshot = posture::around_all(&cluster.session, &cluster.gloo, &cluster.namespaces()).await?;
     let survey = Survey::new(&snapshot, &cluster.gloo);
     let mut found = Found::new(cluster.global.format, wanted.only);
@@ -64,6 +65,7 @@ pub async fn describe(
     while let Some(page) = pages.next().await.map_err(|error| error.into_failure(&cluster.session))? {
         for value in page.items {
             found.take(&Described::from(survey.of_upstream(&Object::new(&kinds::UPSTREAM, value))));
+            report.ui.advance();
         }
     }
     let (services, gaps) = services(cluster, place).await?;
@@ -76,6 +78,7 @@ pub async fn describe(
             found.take(&Described::from(survey.of_service(&namespace, &name, port)));
         }
     }
+    report.ui.end_progress();
     for gap in &gaps {
         report.advice(Advice::unknown("Services that routes lead to are missing here", gap));
     }

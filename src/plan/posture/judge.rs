@@ -94,6 +94,8 @@ fn of_pods(facts: &Facts, pods: &[Pod]) -> Judged {
     if let Sends::Unknown(why) = &facts.sends {
         return unknown("whether auto-mTLS is on", why);
     }
+    // A pod that is not ready gets no request, whatever it would do with it.
+    let pods: Vec<_> = pods.iter().filter(|pod| pod.ready != Some(false)).collect();
     let fates: Vec<_> = pods.iter().map(|pod| fate(&facts.sends, pod)).collect();
     if let Some(judged) = broken(facts, &fates) {
         return judged;
@@ -110,7 +112,7 @@ fn of_pods(facts: &Facts, pods: &[Pod]) -> Judged {
         let mend = rule.as_ref().map(|rule| format!("a rule of a Role that allows it: {rule}"));
         return Judged { verdict: Verdict::Unknown, why: why.clone(), mend };
     }
-    works(facts, pods, &fates)
+    works(facts, &pods, &fates)
 }
 
 fn fate(sends: &Sends, pod: &Pod) -> Fate {
@@ -268,7 +270,7 @@ fn inject(proxy: &ProxyState) -> String {
 }
 
 /// Every pod answers: by what.
-fn works(facts: &Facts, pods: &[Pod], fates: &[Fate]) -> Judged {
+fn works(facts: &Facts, pods: &[&Pod], fates: &[Fate]) -> Judged {
     let all = fates.len();
     let mtls = fates.iter().filter(|fate| **fate == Fate::Mtls).count();
     let enroll = || command(facts, &Mend::Enroll);

@@ -230,6 +230,13 @@ fn nobody_behind_it_is_broken_whatever_is_sent() {
     assert_eq!(port.why, "service shop/cart has no port 81");
     let unready = |it: &mut Cluster| it.pods.iter_mut().for_each(|pod| pod["status"] = json!({"conditions": []}));
     assert!(Cluster::new().with(unready).judged().why.ends_with("is ready: 503"));
+    let one_unready = |it: &mut Cluster| {
+        it.upstream["spec"]["sslConfig"] = istio_ssl_config();
+        it.pods[0]["status"] = json!({"conditions": [{"type": "Ready", "status": "True"}]});
+        it.pods[1] = plain("b");
+        it.pods[1]["status"] = json!({"conditions": []});
+    };
+    assert_eq!(Cluster::new().with(one_unready).verdict(), Verdict::Mtls, "a pod that is not ready gets no request");
     let by_hand = |it: &mut Cluster| it.service.as_mut().unwrap()["spec"]["selector"] = Value::Null;
     assert_eq!(Cluster::new().with(by_hand).verdict(), Verdict::Unknown);
 }

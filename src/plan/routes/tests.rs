@@ -442,3 +442,68 @@ status:
     let answer = world.answer("x", "/", Some(8080));
     assert_eq!(answer.heard[0].left_out[0].why, "not accepted: NotAllowed by policy");
 }
+
+#[test]
+fn a_hybrid_gateway_listens_as_each_of_its_parts() {
+    let world = World::new(
+        "Gateway gloo-system/hybrid
+spec:
+  bindPort: 8443
+  hybridGateway:
+    matchedGateways:
+    - {matcher: {sslConfig: {}}, httpGateway: {}}
+    - {matcher: {}, httpGateway: {virtualServiceNamespaces: [shop]}}
+---
+VirtualService gloo-system/tls
+spec: {sslConfig: {}, virtualHost: {domains: [a]}}
+---
+VirtualService gloo-system/plain
+spec: {virtualHost: {domains: [a]}}
+---
+VirtualService shop/plain
+spec: {virtualHost: {domains: [a]}}
+",
+    );
+    let hosts: Vec<_> = world.answer("a", "/", None).heard.into_iter().map(|heard| heard.host).collect();
+    assert_eq!(hosts, ["a in virtualservice gloo-system/tls", "a in virtualservice shop/plain"]);
+}
+
+#[test]
+fn settings_say_which_namespaces_are_read() {
+    let world = World::new(
+        "Gateway gloo-system/gateway-proxy
+spec: {bindPort: 8080, httpGateway: {}}
+---
+Gateway shop/own
+spec: {bindPort: 9090, httpGateway: {}}
+---
+VirtualService shop/v
+spec: {virtualHost: {domains: [a]}}
+",
+    );
+    let heard = |settings: &str| {
+        let spec: Value = crate::yaml::parse(settings).unwrap();
+        let settings = Object::new(&kinds::SETTINGS, serde_json::json!({"spec": spec}));
+        let request = Request { host: "a".into(), path: "/".into(), query: None, port: None };
+        let answer = resolve(&request, &Routing { settings: Some(&settings), ..world.routing() });
+        answer.heard.into_iter().map(|heard| heard.listener).collect::<Vec<_>>()
+    };
+    let (here, there) = ("gateway gloo-system/gateway-proxy port 8080", "gateway shop/own port 9090");
+    assert_eq!(heard("{}"), [here]);
+    assert_eq!(heard("gateway: {readGatewaysFromAllNamespaces: true}"), [here, there]);
+    assert!(heard("watchNamespaces: [gloo-system]").is_empty());
+    assert_eq!(heard("watchNamespaces: [gloo-system, shop]"), [here]);
+}
+
+#[test]
+fn a_gateway_that_strips_the_port_takes_a_host_with_one() {
+    let world = World::new(
+        "Gateway gloo-system/gateway-proxy
+spec: {bindPort: 8080, httpGateway: {options: {httpConnectionManagerSettings: {stripAnyHostPort: true}}}}
+---
+VirtualService gloo-system/v
+spec: {virtualHost: {domains: [shop.example]}}
+",
+    );
+    assert_eq!(world.answer("SHOP.example:8080", "/", None).heard.len(), 1);
+}
