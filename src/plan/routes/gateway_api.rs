@@ -29,6 +29,8 @@ pub struct Hosted {
     pub others: Vec<String>,
     pub routes: Vec<Route>,
     pub left_out: Vec<LeftOut>,
+    /// A backend that the controller does not send to, whatever the route names: `RefNotPermitted`.
+    pub trouble: Option<String>,
 }
 
 /// Every HTTP listener of the Gateways that are Gloo's: by the class of Gloo's chart, or by the controller that a
@@ -89,7 +91,7 @@ impl Listener<'_> {
             let Some((rank, hostname)) = ranked.max() else { continue };
             let why = match self.allows(route, routing) {
                 Err(why) => Some(why),
-                Ok(()) => refused(route, parent, self.gateway),
+                Ok(()) => denied(route, parent, self.gateway, "Accepted").map(|why| format!("not accepted: {why}")),
             };
             match why {
                 None => found.push((rank, hostname, route)),
@@ -109,6 +111,7 @@ impl Listener<'_> {
         for (rank, hostname, route) in found {
             if rank == best {
                 hosted.hostname = hostname;
+                hosted.trouble = hosted.trouble.or_else(|| self.unresolved(route));
                 taken.push(route);
             } else {
                 hosted.others.push(format!("{hostname} in httproute {}", full_name(route)));
@@ -122,6 +125,12 @@ impl Listener<'_> {
         let is_or_absent =
             |key: &str| parent[key].is_null() || parent[key] == self.spec[if key == "port" { "port" } else { "name" }];
         names(parent, route, self.gateway) && is_or_absent("sectionName") && is_or_absent("port")
+    }
+
+    fn unresolved(&self, route: &Object) -> Option<String> {
+        let parent = list(&route.value["spec"], "parentRefs").iter().find(|it| self.is_named_by(it, route))?;
+        let why = denied(route, parent, self.gateway, "ResolvedRefs")?;
+        Some(format!("httproute {} has a backend that is not sent to: {why}", full_name(route)))
     }
 
     /// Whether the listener takes routes from the namespace of this one.
@@ -153,17 +162,17 @@ fn names(parent: &Value, route: &Object, gateway: &Object) -> bool {
         && is_named(gateway, namespace, text(parent, "name"))
 }
 
-/// What the controller said of the route at this Gateway, if it did not take it.
-fn refused(route: &Object, parent: &Value, gateway: &Object) -> Option<String> {
+/// What the controller said against the route at this Gateway by a condition that is not true.
+fn denied(route: &Object, parent: &Value, gateway: &Object, condition: &str) -> Option<String> {
     let statuses = list(&route.value["status"], "parents").iter();
     let of_this = |status: &&Value| {
         names(&status["parentRef"], route, gateway)
             && (status["parentRef"]["sectionName"].is_null()
                 || status["parentRef"]["sectionName"] == parent["sectionName"])
     };
-    statuses.filter(of_this).flat_map(|status| list(status, "conditions")).find_map(|condition| {
-        let is_no = condition["type"] == "Accepted" && condition["status"] == "False";
-        is_no.then(|| format!("not accepted: {} {}", text(condition, "reason"), text(condition, "message")))
+    statuses.filter(of_this).flat_map(|status| list(status, "conditions")).find_map(|one| {
+        let is_no = one["type"] == condition && one["status"] == "False";
+        is_no.then(|| format!("{} {}", text(one, "reason"), text(one, "message")).trim_end().to_owned())
     })
 }
 

@@ -127,11 +127,6 @@ fn domains(service: &Object) -> Vec<String> {
     if domains.is_empty() { vec!["*".to_owned()] } else { domains }
 }
 
-/// What Gloo last said of an object, if it is anything but that it took it: `Rejected by gloo: …`.
-pub fn trouble(object: &Object) -> Option<String> {
-    crate::plan::acceptance::of(&object.value).trouble()
-}
-
 /// Every domain that is served, for a host that nobody takes.
 pub fn served(routing: &Routing<'_>) -> Vec<String> {
     let mut all: Vec<_> = routing.virtual_services.iter().flat_map(domains).collect();

@@ -4,6 +4,8 @@ use super::delegation::{LeftOut, Route, flatten};
 use super::matcher::Fit;
 use super::target::Action;
 use super::{Request, Routing, gateway_api, listeners};
+use crate::model::Object;
+use crate::plan::acceptance;
 use crate::plan::nearest::nearest;
 
 /// All that can be said about a request.
@@ -123,14 +125,19 @@ fn by_gloo(request: &Request, routing: &Routing<'_>, answer: &mut Answer) {
             host: format!("{} in virtualservice {}", hosted.domain, super::full_name(hosted.virtual_service)),
             why: hosted.rank.words().to_owned(),
             others: hosted.others,
-            trouble: rival.or_else(|| {
-                let trouble = listeners::trouble(hosted.virtual_service)?;
-                Some(format!("virtualservice {} is {trouble}", super::full_name(hosted.virtual_service)))
-            }),
+            trouble: rival
+                .or_else(|| rejected("virtualservice", hosted.virtual_service))
+                .or_else(|| rejected("gateway", listener.gateway)),
             candidates: candidates(request, flat.routes),
             left_out: fitting(request, flat.left_out),
         });
     }
+}
+
+/// `virtualservice gloo-system/shop is rejected by Gloo: …`
+fn rejected(kind: &str, object: &Object) -> Option<String> {
+    let trouble = acceptance::of(&object.value).trouble()?;
+    Some(format!("{kind} {} is {trouble}", super::full_name(object)))
 }
 
 fn by_gateway_api(request: &Request, routing: &Routing<'_>, answer: &mut Answer) {
@@ -148,7 +155,7 @@ fn by_gateway_api(request: &Request, routing: &Routing<'_>, answer: &mut Answer)
             host: format!("{names} by HTTPRoutes"),
             why: "the most specific hostname".to_owned(),
             others: hosted.others,
-            trouble: None,
+            trouble: hosted.trouble,
             candidates: candidates(request, hosted.routes),
             left_out: fitting(request, hosted.left_out),
         });

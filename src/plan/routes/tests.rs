@@ -507,3 +507,28 @@ spec: {virtualHost: {domains: [shop.example]}}
     );
     assert_eq!(world.answer("SHOP.example:8080", "/", None).heard.len(), 1);
 }
+
+#[test]
+fn what_the_control_plane_says_against_a_route_is_said() {
+    let world = edge(
+        "VirtualService gloo-system/v
+spec: {virtualHost: {domains: [a]}}
+status: {statuses: {gloo-system: {state: Rejected, reason: no secret}}}
+",
+    );
+    let trouble = |world: &World| world.answer("a", "/", None).heard[0].trouble.clone().unwrap();
+    assert_eq!(trouble(&world), "virtualservice gloo-system/v is rejected by Gloo: no secret");
+    let world = World::new(&format!(
+        "{KUBE}HTTPRoute shop/r
+spec:
+  parentRefs: [{{name: edge}}]
+  hostnames: [a]
+  rules: [{{backendRefs: [{{name: a, namespace: other, port: 80}}]}}]
+status:
+  parents:
+  - parentRef: {{name: edge}}
+    conditions: [{{type: ResolvedRefs, status: 'False', reason: RefNotPermitted}}]
+"
+    ));
+    assert_eq!(trouble(&world), "httproute shop/r has a backend that is not sent to: RefNotPermitted");
+}
