@@ -287,8 +287,25 @@ pub async fn selected(
 ) -> Result<Answer, Failure> {
     let fields = if *kind == kinds::POD { RUNNING } else { "" };
     let query = Query { fields: fields.to_owned(), ..Query::labelled(labels) };
-    match session.list_all(kind, Scope::Namespace(namespace), query).await {
+    let list = session.list_all(kind, Scope::Namespace(namespace), query).await;
+    answer(session, kind, list)
+}
+
+/// The one of this name, or none.
+///
+/// # Errors
+/// As [`of_cluster`].
+pub async fn one(session: &Session, kind: &'static Kind, namespace: &str, name: &str) -> Result<Answer, Failure> {
+    match session.get(kind, namespace, name).await {
+        Err(error) if error.cause == Cause::NotFound => Ok(Answer::Read(Vec::new())),
+        got => answer(session, kind, got.map(|value| vec![value])),
+    }
+}
+
+fn answer(session: &Session, kind: &'static Kind, items: Result<Vec<Value>, ApiError>) -> Result<Answer, Failure> {
+    match items {
         Ok(items) => Ok(Answer::Read(items.into_iter().map(|it| Object::new(kind, kept(it, Detail::Lean))).collect())),
+        Err(error) if error.cause == Cause::NoCrd => Ok(Answer::Absent),
         Err(error) if ends_the_run(&error) => Err(error.into_failure(session)),
         Err(error) => Ok(Answer::Unknown(unknown(&error))),
     }

@@ -5,10 +5,8 @@ use serde_json::Value;
 use super::{Cluster, say, service, upstreams};
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::report::Report;
-use crate::kube::Cause;
 use crate::load::snapshot::{self, Detail, Want};
-use crate::load::survey::why;
-use crate::model::{Answer as Listed, Kind, Object, Part, Snapshot, Unknown, kinds};
+use crate::model::{Answer as Listed, Kind, Part, Snapshot, Unknown, kinds};
 use crate::plan::advice::Advice;
 use crate::plan::backend::ServiceRef;
 use crate::plan::posture::survey::Survey;
@@ -150,7 +148,9 @@ async fn targets(cluster: &Cluster<'_>, answer: &Answer) -> Result<Vec<Described
     }
     let mut read = Vec::new();
     for (namespace, name) in upstreams(&all) {
-        read.push((namespace.to_owned(), upstream(cluster, namespace, name).await?));
+        // By name: nobody has to be allowed to list them.
+        let upstream = snapshot::one(&cluster.session, &kinds::UPSTREAM, namespace, name).await?;
+        read.push((namespace.to_owned(), upstream));
     }
     let of_upstreams = read.iter().filter_map(|(_, listed)| match listed {
         Listed::Read(upstreams) => upstreams.first().and_then(service),
@@ -178,17 +178,4 @@ async fn targets(cluster: &Cluster<'_>, answer: &Answer) -> Result<Vec<Described
         Described::from(facts)
     });
     Ok(facts.collect())
-}
-
-/// An Upstream that a route names, by name: nobody has to be allowed to list them.
-async fn upstream(cluster: &Cluster<'_>, namespace: &str, name: &str) -> Result<Listed, Failure> {
-    match cluster.session.get(&kinds::UPSTREAM, namespace, name).await {
-        Ok(value) => Ok(Listed::Read(vec![Object::new(&kinds::UPSTREAM, value)])),
-        Err(error) if error.cause == Cause::NotFound => Ok(Listed::Read(Vec::new())),
-        Err(error) if matches!(error.cause, Cause::Forbidden { .. }) => {
-            let rule = if let Cause::Forbidden { rule, .. } = &error.cause { rule.as_ref() } else { None };
-            Ok(Listed::Unknown(Unknown { why: why(&error), rule: rule.map(ToString::to_string) }))
-        }
-        Err(error) => Err(error.into_failure(&cluster.session)),
-    }
 }
