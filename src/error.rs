@@ -173,6 +173,12 @@ reasons! {
     NotOurs = "notOurs",
     /// Somebody else makes the object: a controller, or the chart by its values.
     Managed = "managed",
+    /// The namespace is Gloo's, istiod's or Kubernetes' own.
+    SystemNamespace = "systemNamespace",
+    /// Istio's injector passes its pods by, or gives them a sidecar all the same.
+    NotInjected = "notInjected",
+    /// A restart would not replace its pods, or nobody may make one.
+    NotRestarted = "notRestarted",
     /// Something would be left pointing at what is taken away.
     StillUsed = "stillUsed",
     /// The gateway lacks what the change rests on.

@@ -206,6 +206,39 @@ Exit codes:
   3  a verdict of --fail-on     4  none there, not allowed
   9  no answer                  130  interrupted";
 
+/// After `istio enroll --help`.
+pub const ENROLL: &str = "\
+Examples:
+  # into the mesh of one of several istiods, by revision or tag
+  gloo-rs istio enroll default --revision 1-28
+
+  # after a tag moved: what still runs with another revision is restarted
+  gloo-rs istio enroll shop orders --parallel 4
+
+  # what would change; and in manifests
+  gloo-rs istio enroll shop --diff
+  gloo-rs istio enroll shop --revision 1-28 -f namespace.yaml --write
+
+Exit codes:
+  0  enrolled, or already so    1  refused, or some workloads failed
+  2  usage, or no --yes         3  --check would change something
+  4  not found, not allowed     5  failed and rolled back
+  6  failed, not rolled back    7  applied, not confirmed
+  9  no answer                  130  interrupted, and rolled back";
+
+/// After `istio unenroll --help`.
+pub const UNENROLL: &str = "\
+Examples:
+  gloo-rs istio unenroll default --yes
+  gloo-rs istio unenroll shop -f namespace.yaml --diff
+
+Exit codes:
+  0  out, or already so         1  refused, or some workloads failed
+  2  usage, or no --yes         3  --check would change something
+  4  not found, not allowed     5  failed and rolled back
+  6  failed, not rolled back    7  applied, not confirmed
+  9  no answer                  130  interrupted, and rolled back";
+
 /// After `upgrade-values --help`.
 pub const UPGRADE_VALUES: &str = "\
 Examples:

@@ -8,6 +8,7 @@ mod again;
 mod consent;
 mod describe;
 mod emit;
+mod enrol;
 mod files;
 mod inside;
 mod interrupt;
@@ -53,6 +54,8 @@ pub fn run(invocation: &Invocation, ui: &mut Ui) -> Exit {
             block_on(interrupt::or(revisions::print(istio_namespace.as_deref(), global, &mut report)))
         }
         Command::Describe(task) => block_on(interrupt::or(describe::run(task, global, &mut report))),
+        Command::Enrolment(task) if task.files.is_some() => enrol::run_on_files(task, global, &mut report),
+        Command::Enrolment(task) => block_on(enrol::run(task, global, &mut report)),
         Command::Proxy(task) => block_on(interrupt::or(address::print(task, global, &mut report))),
         Command::Stats(task) => block_on(interrupt::or(inside::stats::print(task, global, &mut report))),
         Command::UpgradeValues(task) => values::run(task, global, &mut report),

@@ -209,6 +209,13 @@ impl<'u> Report<'u> {
         }
     }
 
+    /// Warnings and notes, in their order.
+    pub fn advices(&mut self, advice: Vec<Advice>) {
+        for advice in advice {
+            self.advice(advice);
+        }
+    }
+
     /// A warning or a note; one that was said is not said again.
     pub fn advice(&mut self, advice: Advice) {
         let key = (advice.code, advice.message.clone());

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::interrupt::Stop;
 use super::report::Report;
 use crate::apply::transaction::{self, Done, Step, Undone, Unmade};
@@ -151,11 +153,18 @@ fn not_made(object: ObjectRef, why: &Failure) -> Row {
     Row { reason: Some(why.reason), exit: why.exit, ..row }
 }
 
-fn interrupted() -> Failure {
+/// What `restartedAt` is to say. Of two restarts within one second, as kubectl writes it, the second would be none.
+pub fn now() -> String {
+    Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+}
+
+/// The run was ended from outside.
+pub fn interrupted() -> Failure {
     Failure::new(Exit::Interrupted, Reason::Interrupted, "interrupted")
 }
 
-fn not_ready(workload: &str, stuck: Stuck) -> Failure {
+/// What the pods of a rollout say that did not end well.
+pub fn not_ready(workload: &str, stuck: Stuck) -> Failure {
     let Stuck { ready, wanted, took, complaints, served } = stuck;
     let mut failure = Failure::new(
         Exit::Failed,

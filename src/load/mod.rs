@@ -4,6 +4,7 @@ pub mod absence;
 pub mod around_release;
 pub mod chart;
 pub mod dangling;
+pub mod enrolment;
 pub mod files;
 pub mod gateways;
 pub mod harm;

@@ -1,6 +1,7 @@
 //! What the command line means, as plain values: nothing after `cli/` knows clap.
 
 mod describe;
+mod enrolment;
 mod inside;
 mod names;
 mod peer_auth;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use names::Names;
+pub use enrolment::{Enrol, Enrolment, Restarts};
 
 use crate::model::Selector;
 use crate::plan::address::Wish;
@@ -121,6 +123,8 @@ pub enum Command {
         istio_namespace: Option<String>,
     },
     Describe(Describe),
+    /// `istio enroll`, `istio unenroll`
+    Enrolment(Enrolment),
     Proxy(Proxy),
     /// `proxy stats`
     Stats(StatsTask),

@@ -86,6 +86,8 @@ codes! {
     PlainClients = "plainClients",
     /// An Upstream that no route names would get 503s.
     UnroutedUpstream = "unroutedUpstream",
+    /// A restart leaves too few pods for a while.
+    Interruption = "interruption",
     /// Something was found half done and is completed.
     Completed = "completed",
     /// An Upstream that auto-mTLS may harm.

@@ -7,6 +7,7 @@ pub mod auto_mtls;
 pub mod backend;
 pub mod dangling;
 pub mod destinations;
+pub mod enrolment;
 pub mod gateway;
 pub mod image;
 pub mod inverse;

@@ -11,8 +11,10 @@ use super::istiod::{DEFAULT, ISTIOD_LABEL, Istiod, REVISION_LABEL};
 
 /// Where a sidecar says which istiod injected it.
 const STATUS: &str = "sidecar.istio.io/status";
-const INJECTION_LABEL: &str = "istio-injection";
-const INJECT_LABEL: &str = "sidecar.istio.io/inject";
+/// The label of a namespace that binds it to the default istiod (`enabled`), or to none (`disabled`).
+pub const INJECTION_LABEL: &str = "istio-injection";
+/// The label, and once the annotation, of a pod that wants a sidecar or wants none.
+pub const INJECT_LABEL: &str = "sidecar.istio.io/inject";
 
 /// A list, or why it is not known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,12 +51,7 @@ pub fn bindings(istiods: &[Istiod], namespaces: &[Value]) -> Vec<Binding> {
     let mut all: Vec<_> = namespaces
         .iter()
         .filter_map(|namespace| {
-            let labels = &namespace["metadata"]["labels"];
-            let (label, names) = match (labels[INJECTION_LABEL].as_str(), labels[REVISION_LABEL].as_str()) {
-                (Some("enabled"), _) => (format!("{INJECTION_LABEL}=enabled"), DEFAULT),
-                (Some(_), _) | (None, None) => return None,
-                (None, Some(names)) => (format!("{REVISION_LABEL}={names}"), names),
-            };
+            let (label, names) = bond(namespace)?;
             Some(Binding {
                 namespace: namespace["metadata"]["name"].as_str().unwrap_or_default().to_owned(),
                 label,
@@ -65,6 +62,23 @@ pub fn bindings(istiods: &[Istiod], namespaces: &[Value]) -> Vec<Binding> {
         .collect();
     all.sort_by(|a, b| a.namespace.cmp(&b.namespace));
     all
+}
+
+/// The label that binds a namespace, and the revision or tag that it names.
+pub fn bond(namespace: &Value) -> Option<(String, &str)> {
+    let labels = &namespace["metadata"]["labels"];
+    match (labels[INJECTION_LABEL].as_str(), labels[REVISION_LABEL].as_str()) {
+        (Some("enabled"), _) => Some((format!("{INJECTION_LABEL}=enabled"), DEFAULT)),
+        (Some(_), _) | (None, None) => None,
+        (None, Some(names)) => Some((format!("{REVISION_LABEL}={names}"), names)),
+    }
+}
+
+/// The revision whose istiod injected a pod, as the injection wrote it down; none without a sidecar.
+pub fn injected_by(pod: &Value) -> Option<String> {
+    let status = pod["metadata"]["annotations"][STATUS].as_str()?;
+    let status: Value = serde_json::from_str(status).unwrap_or_default();
+    Some(status["revision"].as_str().filter(|revision| !revision.is_empty()).unwrap_or(DEFAULT).to_owned())
 }
 
 /// The revision behind a tag or a revision's name.
@@ -108,14 +122,10 @@ impl Tally {
 
     /// The revision a pod is connected to, as its sidecar was injected; else as its label says.
     fn revision_of(&self, pod: &Value) -> Option<String> {
-        let metadata = &pod["metadata"];
-        let status = metadata["annotations"][STATUS].as_str();
-        let status: Option<Value> = status.and_then(|status| serde_json::from_str(status).ok());
-        if let Some(status) = status {
-            let revision = status["revision"].as_str().filter(|revision| !revision.is_empty());
-            return Some(revision.unwrap_or(DEFAULT).to_owned());
+        if let Some(revision) = injected_by(pod) {
+            return Some(revision);
         }
-        let labels = &metadata["labels"];
+        let labels = &pod["metadata"]["labels"];
         let (app, istiod) = ISTIOD_LABEL.split_once('=').unwrap_or_default();
         // istiod itself carries the label, and so does what is told not to be injected.
         if labels[app] == istiod || labels[INJECT_LABEL] == "false" {

@@ -4,6 +4,18 @@
 
 use serde_json::Value;
 
+use crate::edit::Edit;
+use crate::model::FieldPath;
+
+/// What `kubectl rollout restart` sets.
+pub const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
+
+/// Starts every pod of a workload anew. Two restarts with the same `now` are one.
+pub fn restart(now: &str) -> Edit {
+    let annotation = FieldPath::keys(&["spec", "template", "metadata", "annotations", RESTARTED_AT]);
+    Edit::set(annotation, Value::from(now))
+}
+
 /// How far a rollout is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rollout {

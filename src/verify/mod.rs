@@ -1,4 +1,5 @@
 //! What became of a change: read again, waited for, proven or not.
 
+pub mod enrolment;
 pub mod rollout;
 pub mod sidecars;

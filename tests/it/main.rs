@@ -12,6 +12,7 @@ mod cases;
 mod command_line;
 mod completion;
 mod describe;
+mod enroll;
 mod house;
 mod in_pod;
 mod inject;

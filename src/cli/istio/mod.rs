@@ -4,6 +4,8 @@ mod auto_mtls;
 mod describe;
 mod disable_mtls;
 mod enable_mtls;
+mod enroll;
+mod enrolment;
 mod inject;
 pub mod istiod;
 mod mtls;
@@ -12,6 +14,7 @@ mod peer_auth;
 mod proxies;
 mod revisions;
 mod selection;
+mod unenroll;
 mod uninject;
 
 use clap::Subcommand;
@@ -27,6 +30,8 @@ pub enum Word {
     Uninject(uninject::UninjectArgs),
     Revisions(revisions::RevisionsArgs),
     Describe(describe::DescribeArgs),
+    Enroll(enroll::EnrollArgs),
+    Unenroll(unenroll::UnenrollArgs),
     /// Mutual TLS by Gloo itself, per pod
     #[command(subcommand, arg_required_else_help = true)]
     AutoMtls(auto_mtls::Word),
@@ -55,6 +60,8 @@ impl Word {
             Self::Uninject(args) => args.options(global),
             Self::Revisions(args) => args.options(),
             Self::Describe(args) => args.options(),
+            Self::Enroll(args) => args.options(global),
+            Self::Unenroll(args) => args.options(global),
             Self::AutoMtls(word) => word.options(global),
             Self::PeerAuth(word) => word.options(global),
         }

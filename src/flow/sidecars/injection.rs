@@ -1,12 +1,10 @@
 //! What `inject` does: to each proxy, and to Settings after them.
 
-use jiff::Timestamp;
-
 use super::{Plan, Planned, refusal, refuse};
 use crate::apply::transaction::Step;
 use crate::error::{Exit, Failure};
 use crate::flow::report::Report;
-use crate::flow::transact::Said;
+use crate::flow::transact::{Said, now};
 use crate::kube::Session;
 use crate::load::survey::Survey;
 use crate::load::{self, istio};
@@ -34,7 +32,7 @@ pub async fn injection(
     let Some(flags) = flags_of(&task.act) else { return Ok(None) };
     let istiods = known(istio::istiods(session, wish.namespace.as_deref()).await, &flags, report)?;
     let gloo = istio::gloo(session, global.object_namespace()).await;
-    let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let now = now();
     let mut planned = Vec::new();
     let mut refused = Vec::new();
     for proxy in proxies {

@@ -1,12 +1,10 @@
 //! What `uninject` does: to what points at the sidecars, and then to each proxy.
 
-use jiff::Timestamp;
-
 use super::{Plan, Planned, refusal, refuse};
 use crate::apply::transaction::Step;
 use crate::error::{Exit, Failure};
 use crate::flow::report::Report;
-use crate::flow::transact::Said;
+use crate::flow::transact::{Said, now};
 use crate::kube::Session;
 use crate::load::dangling;
 use crate::load::survey::Survey;
@@ -29,7 +27,7 @@ pub async fn removal(
     proxies: Vec<Proxy>,
     report: &mut Report<'_>,
 ) -> Result<Option<Plan>, Failure> {
-    let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let now = now();
     let around = Around { now: Some(&now), ..Around::default() };
     let mut planned = Vec::new();
     let mut refused = Vec::new();

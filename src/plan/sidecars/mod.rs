@@ -16,6 +16,7 @@ use serde_json::Value;
 use super::advice::{Advice, Code};
 use super::istiod::{Choice, Istiod};
 use super::outcome::Objection;
+use super::rollout::restart;
 use crate::edit::Edit;
 use crate::edit::bootstrap::Refusal;
 use crate::error::Reason;
@@ -28,8 +29,6 @@ pub use values::{Provenance, Source, choose, current_address};
 
 /// The key of a gateway's `ConfigMap` that holds Envoy's bootstrap.
 pub const BOOTSTRAP_KEY: &str = "envoy.yaml";
-/// What `kubectl rollout restart` sets.
-pub const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
 
 /// A gateway proxy as it was read.
 #[derive(Debug, Clone, PartialEq)]
@@ -173,11 +172,6 @@ fn of_container(container: &str, key: &str) -> FieldPath {
 
 fn bootstrap_path() -> FieldPath {
     FieldPath::keys(&["data", BOOTSTRAP_KEY])
-}
-
-fn restart(now: &str) -> Edit {
-    let annotations = FieldPath::keys(&["spec", "template", "metadata", "annotations", RESTARTED_AT]);
-    Edit::set(annotations, Value::from(now))
 }
 
 /// A bootstrap that cannot be edited, as an objection to the whole plan.

@@ -9,12 +9,13 @@ use super::{files_below, pages, read};
 use crate::support::{Output, Sandbox};
 
 /// The manifests that the examples are about, and under which names they use them.
-const MANIFESTS: [(&str, &[&str]); 5] = [
+const MANIFESTS: [(&str, &[&str]); 6] = [
     ("examples/upstream.yaml", &["examples/upstream.yaml", "upstreams.yaml"]),
     ("examples/gateway.yaml", &["gateway.yaml"]),
     ("examples/istiod.yaml", &["istiod.yaml"]),
     ("examples/settings.yaml", &["settings.yaml"]),
     ("examples/policies.yaml", &["policies.yaml"]),
+    ("examples/namespace.yaml", &["namespace.yaml"]),
 ];
 
 /// A command line and where it stands.

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::plan::rollout::RESTARTED_AT;
 
 /// What `glooctl istio inject` leaves: camel case apart, the same names, four volumes, no probe.
 fn glooctl() -> Proxy {

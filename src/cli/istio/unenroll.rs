@@ -1,0 +1,32 @@
+//! `gloo-rs istio unenroll`.
+
+use crate::cli::{help, preview};
+use crate::error::Failure;
+use crate::options::{Command, Enrol, Enrolment, Global};
+
+/// Take namespaces out of the mesh
+///
+/// Removes the label that binds a namespace to an istiod, restarts the workloads whose pods have a sidecar, waits for
+/// each, and verifies pod by pod that it is gone.
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::UNENROLL)]
+pub struct UnenrollArgs {
+    #[command(flatten)]
+    namespaces: super::enrolment::NamespacesArgs,
+    #[command(flatten)]
+    preview: preview::PreviewArgs,
+}
+
+impl UnenrollArgs {
+    pub fn options(self, global: &Global) -> Result<Command, Failure> {
+        let (namespaces, restarts) = self.namespaces.options()?;
+        Ok(Command::Enrolment(Enrolment {
+            act: Enrol::Out,
+            namespaces,
+            restarts,
+            preview: self.preview.preview(),
+            secrets: self.preview.secrets(),
+            files: self.preview.files(global.format)?,
+        }))
+    }
+}

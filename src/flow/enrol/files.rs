@@ -1,0 +1,37 @@
+//! `istio enroll`, `istio unenroll` on manifests.
+
+use crate::error::Failure;
+use crate::flow::files;
+use crate::flow::report::Report;
+use crate::options::{Absent, Enrol, Enrolment, GLOO_SYSTEM, Global, Named, Objects, Selection};
+use crate::plan::enrolment::manifest::OnNamespace;
+
+/// Where istiod is unless something says otherwise.
+const ISTIO_SYSTEM: &str = "istio-system";
+
+/// Labels the namespaces that the manifests hold.
+///
+/// # Errors
+/// What keeps the run from being planned or from being written.
+pub fn run(task: &Enrolment, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+    let plan = match &task.act {
+        Enrol::Out => OnNamespace::Release,
+        Enrol::In { revision, istio_namespace, caution } => OnNamespace::Bind {
+            names: revision.clone(),
+            gloo_namespace: global.gloo_namespace.as_deref().unwrap_or(GLOO_SYSTEM).to_owned(),
+            istiods: vec![istio_namespace.as_deref().unwrap_or(ISTIO_SYSTEM).to_owned()],
+            caution: *caution,
+        },
+    };
+    let named = |name: &String| Named { namespace: None, name: name.clone() };
+    let objects = Objects {
+        selection: Selection::Named(task.namespaces.iter().map(named).collect()),
+        absent: Absent::Fails,
+        concurrency: 1,
+        preview: task.preview,
+        files: task.files.clone(),
+        secrets: task.secrets,
+    };
+    // `-n` says in which namespace an object is, and a namespace is in none.
+    files::edit(&plan, &objects, &Global { namespace: None, ..global.clone() }, report)
+}

@@ -1,0 +1,177 @@
+//! Workloads started anew, so many at once, each waited for and its pods looked at.
+
+use std::cell::{Cell, RefCell};
+
+use futures_util::{StreamExt as _, stream};
+
+use super::step::{Pace, Run};
+use crate::apply::transaction::{self, Done, Step, Undone, Unmade};
+use crate::error::{Exit, Failure, Reason};
+use crate::flow::report::Report;
+use crate::flow::transact::{interrupted, not_ready, short};
+use crate::kube::Session;
+use crate::model::{Object, ObjectRef};
+use crate::plan::enrolment::workload::Fate;
+use crate::plan::enrolment::{Goal, Plan};
+use crate::plan::rollout::restart;
+use crate::render::text::{self, seconds};
+use crate::verify::enrolment::{Proven, prove};
+use crate::verify::rollout::{self, Ended};
+
+/// How one workload ended.
+pub struct Rolled<'p> {
+    pub workload: &'p Object,
+    /// What was written to it, if anything.
+    pub done: Option<(Done, String)>,
+    pub end: End,
+    /// What taking it back came to, where that was done at once.
+    pub undone: Option<(ObjectRef, Undone)>,
+}
+
+/// What came of it.
+pub enum End {
+    Fine,
+    /// It stands, and nobody knows whether it is as wanted.
+    Unconfirmed(Failure),
+    Failed(Failure),
+}
+
+impl Rolled<'_> {
+    /// Why it is to be taken back, if it is.
+    pub fn failure(&self) -> Option<&Failure> {
+        match &self.end {
+            End::Failed(failure) => Some(failure),
+            End::Fine | End::Unconfirmed(_) => None,
+        }
+    }
+}
+
+/// How a restart is said: `restarted (no sidecar -> 1-28)`.
+pub fn restarted(fate: &Fate, goal: &Goal) -> Option<String> {
+    let Fate::Restart { from, .. } = fate else { return None };
+    let shown = |revision: Option<&str>| revision.unwrap_or("no sidecar").to_owned();
+    let from: Vec<_> = from.iter().map(|revision| shown(revision.as_deref())).collect();
+    Some(format!("restarted ({} -> {})", from.join(", "), shown(goal.revision())))
+}
+
+/// Starts the workloads anew, and waits for those that are under way; once the run is to end no more is begun.
+pub async fn roll_all<'p>(
+    run: &Run<'_>,
+    plan: &'p Plan,
+    pace: Pace,
+    label_was_there: bool,
+    report: &mut Report<'_>,
+) -> Vec<Rolled<'p>> {
+    // With the first that is fine it is decided that the label stays.
+    let label_stays = Cell::new(label_was_there);
+    let report = RefCell::new(report);
+    let todo = plan.workloads.iter().filter(|(_, fate)| matches!(fate, Fate::Restart { .. } | Fate::UnderWay));
+    stream::iter(todo)
+        .take_while(|_| std::future::ready(!run.stop.is_set()))
+        .map(|(workload, fate)| roll(run, plan, (workload, fate), pace, &label_stays, &report))
+        .buffer_unordered(pace.parallel)
+        .collect()
+        .await
+}
+
+async fn roll<'p>(
+    run: &Run<'_>,
+    plan: &'p Plan,
+    (workload, fate): (&'p Object, &Fate),
+    pace: Pace,
+    label_stays: &Cell<bool>,
+    report: &RefCell<&mut Report<'_>>,
+) -> Rolled<'p> {
+    let mut rolled = Rolled { workload, done: None, end: End::Fine, undone: None };
+    if let Some(message) = restarted(fate, &plan.goal) {
+        let step = Step { before: workload.clone(), edits: vec![restart(run.now)] };
+        match transaction::make(run.session, step).await {
+            Ok(done) => {
+                report.borrow_mut().line(&format!("{} {message}", workload.reference));
+                rolled.done = Some((done, message));
+            }
+            Err(Unmade { error, perhaps }) => {
+                rolled.done = perhaps.map(|done| (done, message));
+                rolled.end = End::Failed(error.into_failure(run.session));
+            }
+        }
+    }
+    if rolled.failure().is_none() {
+        rolled.end = wait(run, plan, workload, pace, rolled.done.is_some(), report).await;
+    }
+    let short = short(&workload.reference);
+    match &rolled.end {
+        End::Fine => label_stays.set(true),
+        End::Unconfirmed(failure) => {
+            label_stays.set(true);
+            report.borrow_mut().failure(failure.clone());
+        }
+        End::Failed(failure) if failure.exit != Exit::Interrupted => {
+            let message = failure
+                .message
+                .strip_prefix(&format!("{short} "))
+                .map_or_else(|| format!("{short}: {}", failure.message), |rest| format!("{short} {rest}"));
+            report.borrow_mut().ui.error(&message, &failure.details, failure.hints.first());
+            if label_stays.get() {
+                rolled.undone = put_back(run.session, rolled.done.as_ref()).await;
+            }
+        }
+        End::Failed(_) => {}
+    }
+    rolled
+}
+
+/// Takes one write back.
+pub async fn put_back(session: &Session, done: Option<&(Done, String)>) -> Option<(ObjectRef, Undone)> {
+    let (done, _) = done?;
+    transaction::take_back(session, std::slice::from_ref(done)).await.pop()
+}
+
+/// Waits for a rollout and looks at each of its pods.
+async fn wait(
+    run: &Run<'_>,
+    plan: &Plan,
+    workload: &Object,
+    pace: Pace,
+    is_ours: bool,
+    report: &RefCell<&mut Report<'_>>,
+) -> End {
+    let short = short(&workload.reference);
+    report.borrow_mut().ui.status(&format!("waiting for {short}"));
+    let stop = run.stop.clone();
+    let failed = |failure: Failure| match is_ours {
+        true => End::Failed(failure),
+        // Nothing of this run is in its way, so taking back what the run did would not help.
+        false => End::Unconfirmed(Failure { exit: Exit::Unconfirmed, ..failure }),
+    };
+    let (pods, took) = match rollout::wait(run.session, &workload.reference, pace.patience, &|| stop.is_set()).await {
+        Ended::Done { pods, took } => (pods, took),
+        Ended::Held { why, .. } => {
+            return failed(Failure::new(Exit::Failed, Reason::Rollout, format!("{short} {why}")));
+        }
+        Ended::Interrupted => return End::Failed(interrupted()),
+        Ended::Failed(stuck) => return failed(not_ready(&short, stuck)),
+    };
+    report.borrow_mut().ui.status(&format!("{short}: {pods} of {pods} pods new and ready ({})", seconds(took)));
+    match prove(run.session, workload, plan.goal.revision()).await {
+        Proven::AsWanted(proven) => {
+            let pods = text::count(proven, "pod");
+            let said = match &plan.goal {
+                Goal::Bound(target) => format!("verified: istio-proxy of {} ready in {pods}", target.revision),
+                Goal::Free => format!("verified: no sidecar in {pods}"),
+            };
+            report.borrow_mut().ui.status(&said);
+            End::Fine
+        }
+        Proven::Otherwise(wrong) => {
+            let message = format!("{short} was rolled out, and not all of its pods are as asked");
+            let failure = Failure::new(Exit::Failed, Reason::Rollout, message);
+            failed(wrong.into_iter().fold(failure, Failure::detail))
+        }
+        Proven::Unknown(failure) => End::Unconfirmed(Failure {
+            exit: Exit::Unconfirmed,
+            message: format!("{short} was rolled out, and its pods could not be looked at: {}", failure.message),
+            ..failure
+        }),
+    }
+}

@@ -1,0 +1,101 @@
+//! What of a namespace stands after its workloads were started anew, and what is taken back.
+//!
+//! Some workloads fail: their templates are put back, and the label stays for those that did not. All fail: the label
+//! goes back first, so that the pods which the old templates make are what they were, and then the templates.
+
+use super::roll::{End, Rolled, put_back};
+use super::step::{AGAIN, Made, Run, say_undone};
+use crate::apply::transaction::{self, Done, Undone};
+use crate::error::{Exit, Failure, Reason};
+use crate::flow::report::Report;
+use crate::flow::transact::{interrupted, short};
+use crate::kube::Session;
+use crate::model::ObjectRef;
+use crate::plan::enrolment::{Goal, Plan};
+use crate::plan::outcome::{Objection, Outcome, Row};
+use crate::render::text;
+
+/// Decides what stands, takes back the rest, and says both.
+pub async fn settle(
+    run: &Run<'_>,
+    plan: &Plan,
+    mut made: Made,
+    rolled: Vec<Rolled<'_>>,
+    report: &mut Report<'_>,
+) -> Result<Made, Failure> {
+    for object in not_begun(plan, &rolled) {
+        let why = Objection::new(Reason::Interrupted, "not begun");
+        report.row(Row::left(object.clone(), Outcome::Skipped, why));
+    }
+    let cause = cause(run, plan, &rolled);
+    let (failed, fine): (Vec<_>, Vec<_>) = rolled.into_iter().partition(|rolled| rolled.failure().is_some());
+    let label = if fine.is_empty() { made.label.take() } else { None };
+    made.restarted = fine.into_iter().filter_map(|rolled| rolled.done).collect();
+    let Some(cause) = cause else {
+        made.label = made.label.or(label);
+        return Ok(made);
+    };
+    report.ui.status("rolling back");
+    let undone = take_back(run.session, label, failed, &cause, report).await;
+    let stands = made.shown();
+    let is_half_done = undone.iter().any(|(_, state)| matches!(state, Undone::Stands(_)));
+    made.finish(report);
+    let failure = match is_half_done || stands.is_empty() {
+        true => transaction::failure(cause, &undone, AGAIN),
+        false => cause.detail(format!("{} put back", text::count(undone.len(), "template"))).hint(AGAIN),
+    };
+    Err(stands.into_iter().fold(failure, Failure::detail))
+}
+
+/// Takes back the label, if it is to go, and then the templates; each is said.
+async fn take_back(
+    session: &Session,
+    label: Option<(Done, String)>,
+    failed: Vec<Rolled<'_>>,
+    cause: &Failure,
+    report: &mut Report<'_>,
+) -> Vec<(ObjectRef, Undone)> {
+    let mut undone = Vec::new();
+    if let Some(state) = put_back(session, label.as_ref()).await {
+        say_undone(&state, cause, report);
+        undone.push(state);
+    }
+    for Rolled { workload, done, end, undone: at_once } in failed {
+        let End::Failed(why) = end else { continue };
+        let state = match at_once {
+            Some(state) => Some(state),
+            None => put_back(session, done.as_ref()).await,
+        };
+        let Some(state) = state else {
+            let objection = Objection { details: why.details, ..Objection::new(why.reason, why.message) };
+            report.record(Row::left(workload.reference.clone(), Outcome::Failed, objection));
+            continue;
+        };
+        say_undone(&state, &why, report);
+        undone.push(state);
+    }
+    undone
+}
+
+fn not_begun<'p>(plan: &'p Plan, rolled: &[Rolled<'_>]) -> Vec<&'p ObjectRef> {
+    let is_begun = |object: &ObjectRef| rolled.iter().any(|rolled| rolled.workload.reference == *object);
+    plan.restarts().map(|workload| &workload.reference).filter(|object| !is_begun(object)).collect()
+}
+
+/// What the run of this namespace failed on, if it did.
+fn cause(run: &Run<'_>, plan: &Plan, rolled: &[Rolled<'_>]) -> Option<Failure> {
+    let failed: Vec<_> = rolled.iter().filter(|rolled| rolled.failure().is_some()).collect();
+    let is_whole = failed.is_empty() && not_begun(plan, rolled).is_empty();
+    if is_whole {
+        return None;
+    }
+    if run.stop.is_set() {
+        return Some(interrupted());
+    }
+    let names: Vec<_> = failed.iter().map(|rolled| short(&rolled.workload.reference)).collect();
+    let reason = failed.iter().find_map(|rolled| rolled.failure()).map_or(Reason::Rollout, |failure| failure.reason);
+    let way = if matches!(plan.goal, Goal::Free) { "out of" } else { "into" };
+    let all = text::count(rolled.len(), "workload");
+    let what = format!("{} of {all} in {} did not come {way} the mesh", failed.len(), plan.namespace.reference.name);
+    Some(Failure::new(Exit::Failed, reason, format!("{what}: {}", names.join(", "))))
+}

@@ -1,0 +1,88 @@
+//! What is in a namespace that comes into the mesh or leaves it.
+
+use serde_json::Value;
+
+use super::survey::why;
+use crate::error::{Exit, Failure};
+use crate::kube::{ApiError, Cause, Query, Scope, Session};
+use crate::model::{Kind, Object, ObjectRef, kinds};
+use crate::plan::advice::{Advice, Code};
+use crate::plan::enrolment::Seen;
+use crate::plan::enrolment::advice::demands_tls;
+
+/// Pods that have ended start no more.
+const RUNNING: &str = "status.phase!=Succeeded,status.phase!=Failed";
+
+/// Everything that runs there, and what could not be read and decides nothing alone.
+///
+/// # Errors
+/// The workloads or their pods cannot be listed: which of them to restart is unknown then.
+pub async fn seen(session: &Session, namespace: &str) -> Result<(Seen, Vec<Advice>), Failure> {
+    let scope = Scope::Namespace(namespace);
+    let list = |kind: &'static Kind| session.list_all(kind, scope, Query::default());
+    let running = Query { fields: RUNNING.to_owned(), ..Query::default() };
+    let (deployments, stateful_sets, daemon_sets, pods, cron_jobs, budgets) = tokio::join!(
+        list(&kinds::DEPLOYMENT),
+        list(&kinds::STATEFUL_SET),
+        list(&kinds::DAEMON_SET),
+        session.list_all(&kinds::POD, scope, running),
+        list(&kinds::CRON_JOB),
+        list(&kinds::DISRUPTION_BUDGET),
+    );
+    let mut workloads = Vec::new();
+    for (kind, listed) in
+        [(&kinds::DEPLOYMENT, deployments), (&kinds::STATEFUL_SET, stateful_sets), (&kinds::DAEMON_SET, daemon_sets)]
+    {
+        let listed = listed.map_err(|error| undecided(error, session))?;
+        workloads.extend(listed.into_iter().map(|value| Object::new(kind, value)));
+    }
+    let pods = pods.map_err(|error| undecided(error, session))?;
+    let mut advice = Vec::new();
+    let mut or_unknown = |what: &str, listed: Result<Vec<Value>, ApiError>| match listed {
+        Ok(items) => items,
+        Err(error) => {
+            advice.extend(unknown(&format!("{what} of {namespace}"), &error));
+            Vec::new()
+        }
+    };
+    let cron_jobs = or_unknown("the CronJobs", cron_jobs);
+    let budgets = or_unknown("the PodDisruptionBudgets", budgets);
+    let cron_jobs = cron_jobs.into_iter().map(|value| Object::new(&kinds::CRON_JOB, value)).collect();
+    Ok((Seen { workloads, pods, cron_jobs, budgets }, advice))
+}
+
+fn undecided(error: ApiError, session: &Session) -> Failure {
+    let failure = error.into_failure(session);
+    match failure.exit {
+        Exit::SaidNo => {
+            failure.detail("nothing was changed").hint("--no-restart sets the label alone and reads no pods")
+        }
+        _ => failure,
+    }
+}
+
+/// Something that could not be looked at.
+pub fn unknown(what: &str, error: &ApiError) -> Option<Advice> {
+    let note = Advice::note(Code::Unknown, format!("{what} are unknown: {}", why(error)));
+    match &error.cause {
+        Cause::NoCrd => None,
+        Cause::Forbidden { rule: Some(rule), .. } => {
+            Some(note.hint(format!("a rule of a Role that allows it: {rule}")))
+        }
+        _ => Some(note),
+    }
+}
+
+/// The Upstreams that speak Istio's mutual TLS to a namespace, a page at a time.
+///
+/// # Errors
+/// They cannot be listed.
+pub async fn upstreams_with_tls(session: &Session, namespace: &str) -> Result<Vec<ObjectRef>, ApiError> {
+    let mut found = Vec::new();
+    let mut pages = session.pages(&kinds::UPSTREAM, Scope::All, Query::default());
+    while let Some(page) = pages.next().await? {
+        let there = page.items.into_iter().filter(|upstream| demands_tls(upstream) == Some(namespace));
+        found.extend(there.map(|value| Object::new(&kinds::UPSTREAM, value).reference));
+    }
+    Ok(found)
+}

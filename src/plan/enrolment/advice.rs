@@ -1,0 +1,121 @@
+//! What an operator should know of a namespace that comes into the mesh or leaves it.
+
+use serde_json::Value;
+
+use super::{Goal, Plan};
+use crate::model::{Object, ObjectRef};
+use crate::plan::advice::{Advice, Code};
+use crate::plan::mtls::{Tls, tls_of};
+use crate::plan::outcome::Decision;
+use crate::plan::owner::{self, Owner};
+use crate::plan::peer::{Effective, Policies};
+
+/// Who else writes the namespace's labels or the templates that are restarted.
+pub fn on_owners(plan: &Plan) -> Vec<Advice> {
+    let mut said = Vec::new();
+    if matches!(plan.label, Decision::Change { .. }) {
+        said.extend(owner::of(&plan.namespace.value).map(|owner| on_namespace(plan, &owner)));
+    }
+    said.extend(plan.restarts().filter_map(|workload| {
+        let owner = owner::of(&workload.value)?;
+        let message = match owner {
+            Owner::ArgoCd { .. } | Owner::Flux { .. } => {
+                format!("{owner} owns {}: it may take restartedAt away, and its pods start once more", short(workload))
+            }
+            Owner::Helm { .. } | Owner::Discovery => return None,
+        };
+        Some(Advice::note(Code::Owner, message).about(&workload.reference))
+    }));
+    said
+}
+
+fn short(object: &Object) -> String {
+    format!("{}/{}", object.reference.kind.singular, object.reference.name)
+}
+
+fn on_namespace(plan: &Plan, owner: &Owner) -> Advice {
+    let name = &plan.namespace.reference.name;
+    let again = match &plan.goal {
+        Goal::Bound(target) => format!("gloo-rs istio enroll {name} --revision {} -f PATH --write", target.names),
+        Goal::Free => format!("gloo-rs istio unenroll {name} -f PATH --write"),
+    };
+    let advice = match owner {
+        Owner::ArgoCd { .. } | Owner::Flux { .. } => {
+            Advice::warning(Code::Owner, format!("{owner} owns namespace {name} and will put its labels back"))
+        }
+        Owner::Helm { .. } | Owner::Discovery => {
+            Advice::warning(Code::Owner, format!("{owner} owns namespace {name} and may put its labels back"))
+        }
+    };
+    advice.hint(format!("change it in Git: {again}")).about(&plan.namespace.reference)
+}
+
+/// What still runs otherwise where nothing is restarted.
+pub fn on_stale(plan: &Plan) -> Option<Advice> {
+    let stale: Vec<_> = plan.restarts().map(short).collect();
+    let name = &plan.namespace.reference.name;
+    let word = if matches!(plan.goal, Goal::Free) { "unenroll" } else { "enroll" };
+    (!stale.is_empty()).then(|| {
+        let what =
+            if stale.len() == 1 { "1 workload was".to_owned() } else { format!("{} workloads were", stale.len()) };
+        Advice::note(Code::StalePods, format!("{what} not restarted, and {} as before", runs(stale.len())))
+            .details(stale)
+            .hint(format!("gloo-rs istio {word} {name}"))
+            .about(&plan.namespace.reference)
+    })
+}
+
+fn runs(number: usize) -> &'static str {
+    if number == 1 { "runs" } else { "run" }
+}
+
+/// What STRICT comes to mean for the workloads that start anew, and the policies that say it.
+pub fn on_policies(plan: &Plan, policies: &Policies<'_>) -> Option<Advice> {
+    let name = &plan.namespace.reference.name;
+    let of_workloads = plan
+        .restarts()
+        .map(|workload| policies.of_workload(name, &workload.value["spec"]["template"]["metadata"]["labels"], None));
+    let mut strict: Vec<_> = of_workloads
+        .filter(Effective::is_strict)
+        .filter_map(|effective| effective.set_by().map(|source| format!("peerauthentication {source}")))
+        .collect();
+    strict.sort();
+    strict.dedup();
+    if strict.is_empty() {
+        return None;
+    }
+    let (message, hint) = match plan.goal {
+        Goal::Bound(_) => (
+            format!("STRICT holds in {name}: once its pods have sidecars, plaintext to them gets 503"),
+            "its Upstreams need mTLS then: gloo-rs istio enable-mtls, or auto-mTLS",
+        ),
+        Goal::Free => (
+            format!("STRICT holds in {name}: its pods will be outside of it, and can reach nothing that demands mTLS"),
+            "what they call in the mesh cuts their connections",
+        ),
+    };
+    Some(Advice::warning(Code::StrictPeer, message).details(strict).hint(hint).about(&plan.namespace.reference))
+}
+
+/// The namespace of the Service behind an Upstream that speaks Istio's mutual TLS unconditionally.
+pub fn demands_tls(upstream: &Value) -> Option<&str> {
+    let service = upstream["spec"]["kube"]["serviceNamespace"].as_str()?;
+    matches!(tls_of(upstream), Tls::Istio(_)).then_some(service)
+}
+
+/// Upstreams that will speak TLS to pods which no longer take it.
+pub fn on_upstreams(plan: &Plan, upstreams: &[ObjectRef]) -> Option<Advice> {
+    let name = &plan.namespace.reference.name;
+    let first = upstreams.first()?;
+    let some = if upstreams.len() == 1 {
+        "1 Upstream speaks".to_owned()
+    } else {
+        format!("{} Upstreams speak", upstreams.len())
+    };
+    Some(
+        Advice::warning(Code::NoSidecar, format!("{some} Istio's mTLS to {name}: 503 once its pods have no sidecars"))
+            .details(upstreams.iter().map(|upstream| format!("upstream {}/{}", upstream.namespace, upstream.name)))
+            .hint(format!("gloo-rs istio disable-mtls -u {} -n {}", first.name, first.namespace))
+            .about(&plan.namespace.reference),
+    )
+}

@@ -1,0 +1,88 @@
+//! Namespaces that are not for the mesh.
+
+use serde_json::Value;
+
+use crate::error::Reason;
+use crate::model::Object;
+use crate::plan::mtls::Caution;
+use crate::plan::outcome::Objection;
+
+/// Istio's injector passes these by, whatever their labels say.
+const NEVER_INJECTED: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
+
+/// The label of ambient mode, on a namespace or a pod.
+pub const DATAPLANE_MODE: &str = "istio.io/dataplane-mode";
+
+/// Where things are that must stay out.
+#[derive(Debug, Clone, Copy)]
+pub struct Installed<'i> {
+    pub gloo: &'i str,
+    pub istiods: &'i [String],
+}
+
+/// Why this namespace is not enrolled, if it is not. Nothing is in the way of one that leaves the mesh.
+pub fn against(namespace: &Object, installed: Installed<'_>, caution: Caution) -> Option<Objection> {
+    let name = namespace.reference.name.as_str();
+    let refuse = |message: String| Some(Objection::new(Reason::SystemNamespace, message));
+    if NEVER_INJECTED.contains(&name) {
+        return refuse("is Kubernetes' own: Istio injects nothing there, so a label would change nothing".to_owned());
+    }
+    if installed.istiods.iter().any(|istiod| istiod == name) {
+        return refuse("is istiod's own: it would have to run before it can be started".to_owned());
+    }
+    if name == installed.gloo && caution == Caution::Careful {
+        let why = Objection::new(
+            Reason::SystemNamespace,
+            "is Gloo's own: the hook Jobs of its chart would get a sidecar and never end",
+        );
+        return Some(
+            why.hint("gloo-rs istio inject puts the gateway alone into the mesh; --force enrolls all the same"),
+        );
+    }
+    if is_ambient(&namespace.value) {
+        let why = Objection::new(Reason::NotInjected, "is in ambient mode: its pods are in the mesh without sidecars");
+        return Some(why.hint(format!("kubectl label namespace {name} {DATAPLANE_MODE}- takes it out of that first")));
+    }
+    let is_leaving = namespace.value["status"]["phase"] == "Terminating";
+    is_leaving.then(|| Objection::new(Reason::NotFound, "is being deleted"))
+}
+
+/// Whether its pods are in the mesh without sidecars.
+pub fn is_ambient(value: &Value) -> bool {
+    value["metadata"]["labels"][DATAPLANE_MODE] == "ambient"
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::kinds::NAMESPACE;
+
+    fn against(name: &str, more: &Value, caution: Caution) -> Option<Objection> {
+        let mut value = json!({"metadata": {"name": name}});
+        value.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let istiods = ["istio-system".to_owned(), "mesh".to_owned()];
+        super::against(&Object::new(&NAMESPACE, value), Installed { gloo: "edge", istiods: &istiods }, caution)
+    }
+
+    #[test]
+    fn what_must_stay_out_is_refused_and_only_gloos_own_can_be_forced() {
+        for (name, forced) in [("kube-system", true), ("mesh", true), ("istio-system", true), ("edge", false)] {
+            assert!(against(name, &json!({}), Caution::Careful).is_some(), "{name}");
+            assert_eq!(against(name, &json!({}), Caution::Forced).is_some(), forced, "{name}");
+        }
+        assert_eq!(against("shop", &json!({}), Caution::Careful), None);
+    }
+
+    #[test]
+    fn a_namespace_in_ambient_mode_or_on_its_way_out_is_refused() {
+        let ambient = json!({"metadata": {"name": "shop", "labels": {DATAPLANE_MODE: "ambient"}}});
+        let none = json!({"metadata": {"name": "shop", "labels": {DATAPLANE_MODE: "none"}}});
+        let leaving = json!({"status": {"phase": "Terminating"}});
+        let reason = |more: &Value| against("shop", more, Caution::Forced).map(|why| why.reason);
+        assert_eq!(reason(&ambient), Some(Reason::NotInjected));
+        assert_eq!(reason(&none), None);
+        assert_eq!(reason(&leaving), Some(Reason::NotFound));
+    }
+}

@@ -1,0 +1,134 @@
+//! The pair of labels that binds a namespace to an istiod, and never both at once.
+//!
+//! Where both stand, `istio-injection` decides: the webhooks for `istio.io/rev` leave such a namespace alone.
+
+use serde_json::json;
+
+use super::Goal;
+use crate::edit::Edit;
+use crate::model::{FieldPath, Object};
+use crate::plan::istiod::{DEFAULT, REVISION_LABEL};
+use crate::plan::outcome::Decision;
+use crate::plan::revisions::{INJECTION_LABEL, bond};
+
+/// What becomes of the namespace's labels.
+pub fn decide(namespace: &Object, goal: &Goal) -> Decision {
+    match goal {
+        Goal::Bound(target) => bind(namespace, &target.names),
+        Goal::Free => release(namespace),
+    }
+}
+
+/// Binds it to a revision or a tag; `default` is what `istio-injection=enabled` means.
+pub fn bind(namespace: &Object, names: &str) -> Decision {
+    let other = (namespace.label(INJECTION_LABEL), namespace.label(REVISION_LABEL));
+    let bond = bond(&namespace.value);
+    if let Some((label, bound)) = &bond
+        && *bound == names
+        && !matches!(other, (Some(_), Some(_)))
+    {
+        return Decision::Unchanged { message: format!("already enrolled ({label})") };
+    }
+    let (key, value, conflicting) = match names {
+        DEFAULT => (INJECTION_LABEL, "enabled", REVISION_LABEL),
+        names => (REVISION_LABEL, names, INJECTION_LABEL),
+    };
+    let mut edits = Vec::new();
+    edits.extend(namespace.label(conflicting).map(|_| Edit::remove(path(conflicting))));
+    edits.push(Edit::set(path(key), json!(value)));
+    let had =
+        [INJECTION_LABEL, REVISION_LABEL].into_iter().filter_map(|key| namespace.label(key).map(|had| (key, had)));
+    let had: Vec<_> = had.filter(|had| *had != (key, value)).map(|(key, had)| format!("{key}={had}")).collect();
+    let was = if had.is_empty() { String::new() } else { format!(", was {}", had.join(" and ")) };
+    Decision::Change { edits, message: format!("enrolled ({key}={value}{was})") }
+}
+
+/// Takes away what binds it.
+pub fn release(namespace: &Object) -> Decision {
+    if bond(&namespace.value).is_none() {
+        return Decision::Unchanged { message: "not enrolled".to_owned() };
+    }
+    let there: Vec<_> =
+        [INJECTION_LABEL, REVISION_LABEL].into_iter().filter(|key| namespace.label(key).is_some()).collect();
+    let said: Vec<_> = there.iter().map(|key| format!("{key}={}", namespace.label(key).unwrap_or_default())).collect();
+    Decision::Change {
+        edits: there.into_iter().map(|key| Edit::remove(path(key))).collect(),
+        message: format!("unenrolled ({} removed)", said.join(" and ")),
+    }
+}
+
+fn path(label: &str) -> FieldPath {
+    FieldPath::keys(&["metadata", "labels", label])
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::edit::json;
+    use crate::model::kinds::NAMESPACE;
+
+    fn namespace(labels: &Value) -> Object {
+        Object::new(&NAMESPACE, serde_json::json!({"metadata": {"name": "shop", "labels": labels}}))
+    }
+
+    /// The labels afterwards and what is said; none where nothing changes.
+    fn after(labels: &Value, decide: impl Fn(&Object) -> Decision) -> (Option<Value>, String) {
+        let object = namespace(labels);
+        match decide(&object) {
+            Decision::Change { edits, message } => {
+                (Some(json::apply(&object.value, &edits).unwrap()["metadata"]["labels"].clone()), message)
+            }
+            Decision::Unchanged { message } => (None, message),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn one_label_binds_and_the_other_of_the_pair_goes() {
+        let rev = |name: &str| json!({"istio.io/rev": name});
+        let injected = || json!({"istio-injection": "enabled"});
+        let both = || json!({"istio-injection": "enabled", "istio.io/rev": "1-28"});
+        let off = || json!({"istio-injection": "disabled"});
+        let table = [
+            (json!({}), "1-28", Some(rev("1-28")), "enrolled (istio.io/rev=1-28)"),
+            (json!({}), "default", Some(injected()), "enrolled (istio-injection=enabled)"),
+            (rev("1-27"), "1-28", Some(rev("1-28")), "enrolled (istio.io/rev=1-28, was istio.io/rev=1-27)"),
+            (injected(), "1-28", Some(rev("1-28")), "enrolled (istio.io/rev=1-28, was istio-injection=enabled)"),
+            (rev("1-27"), "default", Some(injected()), "enrolled (istio-injection=enabled, was istio.io/rev=1-27)"),
+            (off(), "1-28", Some(rev("1-28")), "enrolled (istio.io/rev=1-28, was istio-injection=disabled)"),
+            (both(), "default", Some(injected()), "enrolled (istio-injection=enabled, was istio.io/rev=1-28)"),
+            (both(), "1-28", Some(rev("1-28")), "enrolled (istio.io/rev=1-28, was istio-injection=enabled)"),
+            (rev("1-28"), "1-28", None, "already enrolled (istio.io/rev=1-28)"),
+            (rev("default"), "default", None, "already enrolled (istio.io/rev=default)"),
+            (injected(), "default", None, "already enrolled (istio-injection=enabled)"),
+        ];
+        for (labels, names, wanted, said) in table {
+            assert_eq!(after(&labels, |object| bind(object, names)), (wanted, said.to_owned()), "{labels} {names}");
+        }
+    }
+
+    #[test]
+    fn what_binds_is_taken_away_and_an_opt_out_is_left() {
+        let table = [
+            (json!({"a": "b", "istio.io/rev": "x"}), Some(json!({"a": "b"})), "unenrolled (istio.io/rev=x removed)"),
+            (
+                json!({"istio-injection": "enabled", "istio.io/rev": "x"}),
+                Some(json!({})),
+                "unenrolled (istio-injection=enabled and istio.io/rev=x removed)",
+            ),
+            (json!({"istio-injection": "disabled"}), None, "not enrolled"),
+            (json!({}), None, "not enrolled"),
+        ];
+        for (labels, wanted, said) in table {
+            assert_eq!(after(&labels, release), (wanted, said.to_owned()), "{labels}");
+        }
+    }
+
+    #[test]
+    fn other_labels_stay_as_they_are() {
+        let (labels, _) = after(&json!({"z": "1", "istio-injection": "enabled", "a": "2"}), |it| bind(it, "1-28"));
+        assert_eq!(labels.unwrap().to_string(), r#"{"z":"1","a":"2","istio.io/rev":"1-28"}"#);
+    }
+}

@@ -1,0 +1,82 @@
+//! Namespaces in manifests: the label alone, since nobody sees pods there.
+
+use super::guard::{self, Installed};
+use super::label;
+use crate::error::Reason;
+use crate::model::{Kind, Object, kinds};
+use crate::plan::advice::{Advice, Code};
+use crate::plan::istiod::{DEFAULT, REVISION_LABEL};
+use crate::plan::mtls::{Caution, Found, Surroundings};
+use crate::plan::outcome::{Decision, Objection};
+use crate::plan::revisions::{INJECTION_LABEL, bond};
+use crate::plan::{PerObject, Wants, Words};
+
+/// What is done to each namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OnNamespace {
+    Bind {
+        /// The revision or tag that was typed.
+        names: Option<String>,
+        gloo_namespace: String,
+        istiods: Vec<String>,
+        caution: Caution,
+    },
+    Release,
+}
+
+impl PerObject for OnNamespace {
+    fn kind(&self) -> &'static Kind {
+        &kinds::NAMESPACE
+    }
+
+    fn words(&self) -> Words {
+        match self {
+            Self::Bind { .. } => Words { command: "istio enroll", done: "enrolled", flags: &[] },
+            Self::Release => Words { command: "istio unenroll", done: "unenrolled", flags: &[] },
+        }
+    }
+
+    fn risks(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
+
+    fn wants(&self) -> Wants {
+        Wants { peer: false, gateway: false }
+    }
+
+    fn decide(&self, namespace: &Object, _: Found, _: &Surroundings) -> Decision {
+        let Self::Bind { names, gloo_namespace, istiods, caution } = self else { return label::release(namespace) };
+        if let Some(why) = guard::against(namespace, Installed { gloo: gloo_namespace, istiods }, *caution) {
+            return Decision::Refuse(why);
+        }
+        let bound = bond(&namespace.value).map(|(_, names)| names.to_owned());
+        let Some(names) = names.clone().or(bound) else {
+            let why = Objection::new(Reason::NeedsFlag, "nothing in it says which revision");
+            return Decision::Refuse(why.hint("--revision REVISION"));
+        };
+        label::bind(namespace, &names)
+    }
+
+    fn by_hand(&self) -> Vec<String> {
+        match self {
+            Self::Bind { names, .. } => match names.as_deref() {
+                Some(DEFAULT) => {
+                    vec!["metadata:".to_owned(), "  labels:".to_owned(), format!("    {INJECTION_LABEL}: enabled")]
+                }
+                names => {
+                    let names = names.unwrap_or("REVISION");
+                    vec!["metadata:".to_owned(), "  labels:".to_owned(), format!("    {REVISION_LABEL}: \"{names}\"")]
+                }
+            },
+            Self::Release => vec![format!("take {INJECTION_LABEL} and {REVISION_LABEL} out of metadata.labels")],
+        }
+    }
+
+    fn advise(&self, namespace: &Object, _: &Surroundings) -> Vec<Advice> {
+        let name = &namespace.reference.name;
+        let command = self.words().command;
+        let note = Advice::note(Code::StalePods, format!("pods of {name} follow only once they are started anew"))
+            .hint(format!("once it is applied: gloo-rs {command} {name}"));
+        vec![note.about(&namespace.reference)]
+    }
+}

@@ -1,0 +1,173 @@
+//! A namespace comes into the mesh or leaves it: its label, and which of its workloads start anew for it.
+//!
+//! The injector looks at a pod when it is created, so a label alone changes nothing that runs.
+
+pub mod advice;
+pub mod gap;
+pub mod guard;
+pub mod label;
+pub mod manifest;
+pub mod pods;
+pub mod proof;
+pub mod target;
+pub mod workload;
+
+use serde_json::Value;
+
+use super::outcome::{Decision, Objection};
+use crate::error::Reason;
+use crate::model::{Kind, Object, ObjectRef, kinds};
+use crate::plan::nearest::nearest;
+use pods::{holder, is_living};
+use workload::Fate;
+
+/// What the namespace is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Goal {
+    /// In the mesh.
+    Bound(Target),
+    /// Out of it.
+    Free,
+}
+
+/// What binds a namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The revision or tag that the label names.
+    pub names: String,
+    /// The revision behind it.
+    pub revision: String,
+}
+
+impl Goal {
+    /// The revision that pods are to run with, if any.
+    pub fn revision(&self) -> Option<&str> {
+        match self {
+            Self::Bound(target) => Some(&target.revision),
+            Self::Free => None,
+        }
+    }
+}
+
+/// What was read of a namespace.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    /// Deployments, `StatefulSet`s, `DaemonSet`s.
+    pub workloads: Vec<Object>,
+    /// Those that have not ended.
+    pub pods: Vec<Value>,
+    pub cron_jobs: Vec<Object>,
+    pub budgets: Vec<Value>,
+}
+
+/// A workload as it was typed; without a kind any of the three.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkloadName {
+    pub kind: Option<&'static Kind>,
+    pub name: String,
+}
+
+impl std::fmt::Display for WorkloadName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.kind {
+            Some(kind) => write!(f, "{}/{}", kind.singular, self.name),
+            None => f.write_str(&self.name),
+        }
+    }
+}
+
+/// What is done to a namespace, and to each workload in it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    pub namespace: Object,
+    pub goal: Goal,
+    pub label: Decision,
+    /// In the order in which they were read.
+    pub workloads: Vec<(Object, Fate)>,
+    /// What else runs in it and is not restarted, each with the reason.
+    pub left: Vec<(ObjectRef, Objection)>,
+}
+
+impl Plan {
+    /// The workloads that start anew.
+    pub fn restarts(&self) -> impl Iterator<Item = &Object> {
+        self.workloads.iter().filter(|(_, fate)| matches!(fate, Fate::Restart { .. })).map(|(workload, _)| workload)
+    }
+
+    /// Whether anything is written.
+    pub fn changes(&self) -> bool {
+        matches!(self.label, Decision::Change { .. }) || self.restarts().next().is_some()
+    }
+
+    /// What is interrupted meanwhile: each workload, and how.
+    pub fn gaps(&self) -> impl Iterator<Item = (&ObjectRef, &str)> {
+        self.workloads.iter().filter_map(|(workload, fate)| match fate {
+            Fate::Restart { gap: Some(gap), .. } => Some((&workload.reference, gap.as_str())),
+            _ => None,
+        })
+    }
+}
+
+/// An object that keeps its namespace from being planned, and why.
+pub type Refusal = (ObjectRef, Objection);
+
+/// The plan for one namespace. `only` names the workloads to restart; empty: all that need it.
+///
+/// # Errors
+/// A workload that was named is not there, or is one that a restart does not help.
+pub fn plan(namespace: Object, seen: Seen, goal: Goal, only: &[WorkloadName]) -> Result<Plan, Box<Refusal>> {
+    let label = label::decide(&namespace, &goal);
+    let mut workloads: Vec<(Object, Fate)> = Vec::new();
+    let Seen { workloads: all, pods, cron_jobs, budgets } = seen;
+    check_names(only, &all, &namespace.reference.name)?;
+    for workload in all {
+        let own: Vec<_> = pods.iter().filter(|pod| is_living(pod) && holder(pod).is(&workload.reference)).collect();
+        let mut fate = workload::fate(&workload, &own, &goal, &budgets);
+        if !only.is_empty() {
+            match (only.iter().any(|name| name.names(&workload.reference)), fate) {
+                (true, Fate::Left(why)) => return Err(Box::new((workload.reference, why))),
+                (true, named) => fate = named,
+                (false, Fate::Restart { .. }) => {
+                    let why = Objection::new(Reason::NotRestarted, "not one of those that --workload names");
+                    fate = Fate::Left(why);
+                }
+                (false, other) => fate = other,
+            }
+        }
+        workloads.push((workload, fate));
+    }
+    let left = workload::others(&workloads, &pods, &cron_jobs, &goal, &namespace.reference.name);
+    Ok(Plan { namespace, goal, label, workloads, left })
+}
+
+fn check_names(only: &[WorkloadName], all: &[Object], namespace: &str) -> Result<(), Box<Refusal>> {
+    for wanted in only {
+        let found: Vec<_> = all.iter().filter(|workload| wanted.names(&workload.reference)).collect();
+        let object = ObjectRef::new(wanted.kind.unwrap_or(&kinds::DEPLOYMENT), namespace, wanted.name.as_str());
+        match found[..] {
+            [_] => {}
+            [] => {
+                let mut why = Objection::new(Reason::NotFound, format!("not found in {namespace}"));
+                let near = nearest(&wanted.name, all.iter().map(|workload| workload.reference.name.as_str()));
+                why.details.extend((!near.is_empty()).then(|| format!("near: {}", near.join(", "))));
+                return Err(Box::new((object, why)));
+            }
+            _ => {
+                let kinds = found.iter().map(|it| format!("{}/{}", it.reference.kind.singular, wanted.name));
+                let kinds: Vec<_> = kinds.collect();
+                let why = Objection::new(Reason::Ambiguous, format!("several workloads are named {}", wanted.name));
+                return Err(Box::new((object, why.hint(format!("--workload {}", kinds.join(" or "))))));
+            }
+        }
+    }
+    Ok(())
+}
+
+impl WorkloadName {
+    fn names(&self, object: &ObjectRef) -> bool {
+        self.name == object.name && self.kind.is_none_or(|kind| kind == object.kind)
+    }
+}
+
+#[cfg(test)]
+mod tests;

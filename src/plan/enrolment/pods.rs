@@ -1,0 +1,92 @@
+//! Which workload a pod belongs to, told by the pod alone: nobody needs the right to list what stands between.
+
+use serde_json::Value;
+
+use crate::model::{Kind, ObjectRef, kinds};
+
+/// Who makes a pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Holder {
+    Workload {
+        kind: &'static Kind,
+        name: String,
+    },
+    /// A controller that this program does not restart: `Sandbox x`.
+    Other(String),
+    Nobody,
+}
+
+impl Holder {
+    /// Whether it is this workload.
+    pub fn is(&self, workload: &ObjectRef) -> bool {
+        matches!(self, Self::Workload { kind, name } if *kind == workload.kind && *name == workload.name)
+    }
+}
+
+/// Kinds that make pods themselves.
+const MAKERS: [&Kind; 3] = [&kinds::STATEFUL_SET, &kinds::DAEMON_SET, &kinds::JOB];
+
+/// Who makes this pod, by its owner of that name and kind. A `ReplicaSet` is called as its Deployment or Rollout and the
+/// hash that its pods carry as a label.
+pub fn holder(pod: &Value) -> Holder {
+    let owners = pod["metadata"]["ownerReferences"].as_array();
+    let Some(owner) = owners.into_iter().flatten().find(|owner| owner["controller"] == true) else {
+        return Holder::Nobody;
+    };
+    let text = |key: &str| owner[key].as_str().unwrap_or_default();
+    let (kind, name) = (text("kind"), text("name"));
+    if let Some(maker) = MAKERS.into_iter().find(|maker| maker.matches(text("apiVersion"), kind)) {
+        return Holder::Workload { kind: maker, name: name.to_owned() };
+    }
+    let hashes = [(&kinds::DEPLOYMENT, "pod-template-hash"), (&kinds::ROLLOUT, "rollouts-pod-template-hash")];
+    let of_set = hashes.into_iter().find_map(|(kind, label)| {
+        let hash = pod["metadata"]["labels"][label].as_str()?;
+        Some((kind, name.strip_suffix(hash)?.strip_suffix('-')?))
+    });
+    match of_set {
+        Some((kind, name)) if kinds::REPLICA_SET.matches(text("apiVersion"), text("kind")) => {
+            Holder::Workload { kind, name: name.to_owned() }
+        }
+        _ => Holder::Other(format!("{kind} {name}")),
+    }
+}
+
+/// Neither on its way out nor over.
+pub fn is_living(pod: &Value) -> bool {
+    let is_over = pod["status"]["phase"] == "Failed" || pod["status"]["phase"] == "Succeeded";
+    pod["metadata"]["deletionTimestamp"].is_null() && !is_over
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn pod(api: &str, kind: &str, name: &str, labels: &Value) -> Value {
+        let owner = json!({"apiVersion": api, "kind": kind, "name": name, "controller": true});
+        json!({"metadata": {"name": "p", "labels": labels, "ownerReferences": [owner]}})
+    }
+
+    #[test]
+    fn a_pod_says_who_makes_it() {
+        let of = |kind: &'static Kind, name: &str| Holder::Workload { kind, name: name.to_owned() };
+        let hash = json!({"pod-template-hash": "7d4f"});
+        let table = [
+            (pod("apps/v1", "ReplicaSet", "web-7d4f", &hash), of(&kinds::DEPLOYMENT, "web")),
+            (
+                pod("apps/v1", "ReplicaSet", "web-5c9", &json!({"rollouts-pod-template-hash": "5c9"})),
+                of(&kinds::ROLLOUT, "web"),
+            ),
+            (pod("apps/v1", "ReplicaSet", "mine", &json!({})), Holder::Other("ReplicaSet mine".into())),
+            (pod("apps/v1", "StatefulSet", "db", &json!({})), of(&kinds::STATEFUL_SET, "db")),
+            (pod("apps/v1", "DaemonSet", "log", &json!({})), of(&kinds::DAEMON_SET, "log")),
+            (pod("batch/v1", "Job", "once", &json!({})), of(&kinds::JOB, "once")),
+            (pod("a.io/v1", "Job", "theirs", &json!({})), Holder::Other("Job theirs".into())),
+            (json!({"metadata": {"name": "p"}}), Holder::Nobody),
+        ];
+        for (pod, wanted) in table {
+            assert_eq!(holder(&pod), wanted, "{pod}");
+        }
+    }
+}

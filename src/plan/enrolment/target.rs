@@ -1,0 +1,120 @@
+//! Which istiod a namespace is to be bound to: the one that was named, the one it has, or the only one.
+
+use super::Target;
+use crate::error::{Exit, Failure, Reason};
+use crate::model::Object;
+use crate::plan::advice::{Advice, Code};
+use crate::plan::istiod::{self, Choice, Istiod};
+use crate::plan::revisions::{Listed, bond};
+
+/// The istiods, and whether their tags could be seen.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'k> {
+    pub istiods: &'k [Istiod],
+    pub tags: &'k Listed<()>,
+}
+
+/// Chooses for a namespace.
+///
+/// # Errors
+/// None of that name, several where nothing has chosen one, or tags that may not be read.
+pub fn choose(known: Known<'_>, typed: Option<&str>, namespace: &Object) -> Result<(Target, Vec<Advice>), Failure> {
+    let bond = bond(&namespace.value);
+    let name = &namespace.reference.name;
+    let wanted = typed.or(bond.as_ref().map(|(_, names)| *names));
+    let chosen = istiod::choose(known.istiods, wanted, None);
+    let Choice { istiod, advice, .. } = chosen.map_err(|failure| {
+        if failure.reason != Reason::NoIstiod {
+            return failure.detail(format!("for namespace {name}"));
+        }
+        let failure = Failure { hints: Vec::new(), ..failure };
+        match (wanted, known.tags, &bond) {
+            (Some(wanted), Listed::Unknown { why }, _) => Failure {
+                reason: Reason::Unknown,
+                message: format!("no istiod of revision {wanted}, and whether a tag is called so is unknown: {why}"),
+                ..failure
+            },
+            (_, _, Some((label, _))) if typed.is_none() => Failure {
+                message: format!("namespace {name} is bound by {label}, which no istiod here has"),
+                ..failure
+            }
+            .hint("--revision REVISION binds it to another"),
+            _ => failure.hint("gloo-rs istio revisions"),
+        }
+    })?;
+    let Some(istiod) = istiod else {
+        return Err(Failure::new(Exit::SaidNo, Reason::NoIstiod, format!("no istiod for namespace {name}")));
+    };
+    let names = wanted.unwrap_or(&istiod.revision).to_owned();
+    // A namespace moves with a tag by its webhook; the tag's Service is the gateways' matter.
+    let advice = advice.into_iter().filter(|advice| advice.code != Code::TagWithoutService).collect();
+    Ok((Target { names, revision: istiod.revision }, advice))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::model::kinds::NAMESPACE;
+    use crate::plan::istiod::Seen;
+
+    fn istiods(revisions: &[&str]) -> Vec<Istiod> {
+        let deployment = |revision: &&str| {
+            json!({"metadata": {"name": format!("istiod-{revision}"), "namespace": "istio-system",
+                   "labels": {"app": "istiod", "istio.io/rev": revision}},
+                   "spec": {"replicas": 1}, "status": {"readyReplicas": 1}})
+        };
+        let tag = json!({"metadata": {"name": "t", "labels": {"istio.io/rev": "1-28", "istio.io/tag": "prod"}}});
+        istiod::all(&Seen {
+            deployments: &revisions.iter().map(deployment).collect::<Vec<_>>(),
+            webhooks: &[tag],
+            ..Seen::default()
+        })
+    }
+
+    fn chosen(revisions: &[&str], typed: Option<&str>, labels: &Value) -> Result<(String, String), Failure> {
+        let namespace = Object::new(&NAMESPACE, json!({"metadata": {"name": "shop", "labels": labels}}));
+        let known = Known { istiods: &istiods(revisions), tags: &Listed::Read(()) };
+        choose(known, typed, &namespace).map(|(target, _)| (target.names, target.revision))
+    }
+
+    #[test]
+    fn what_is_typed_comes_before_what_is_there_and_that_before_the_only_one() {
+        let both = ["1-27", "1-28"];
+        let target = |names: &str, revision: &str| (names.to_owned(), revision.to_owned());
+        let table = [
+            (&both[..1], None, json!({}), target("1-27", "1-27")),
+            (&both[..], Some("1-28"), json!({}), target("1-28", "1-28")),
+            (&both[..], Some("prod"), json!({}), target("prod", "1-28")),
+            (&both[..], None, json!({"istio.io/rev": "1-27"}), target("1-27", "1-27")),
+            (&both[..], None, json!({"istio.io/rev": "prod"}), target("prod", "1-28")),
+            (&both[..], Some("1-28"), json!({"istio.io/rev": "1-27"}), target("1-28", "1-28")),
+            (&["1-27", "default"][..], None, json!({"istio-injection": "enabled"}), target("default", "default")),
+        ];
+        for (revisions, typed, labels, wanted) in table {
+            assert_eq!(chosen(revisions, typed, &labels), Ok(wanted), "{revisions:?} {typed:?} {labels}");
+        }
+    }
+
+    #[test]
+    fn what_nothing_decides_is_a_failure_that_lists_them() {
+        let failure = chosen(&["1-27", "1-28"], None, &json!({})).unwrap_err();
+        assert_eq!((failure.exit, failure.reason), (Exit::Failed, Reason::SeveralRevisions));
+        assert!(failure.details.iter().any(|line| line.starts_with("1-27 (istio-system")), "{failure:?}");
+        let failure = chosen(&["1-27"], None, &json!({"istio.io/rev": "gone"})).unwrap_err();
+        assert_eq!(failure.message, "namespace shop is bound by istio.io/rev=gone, which no istiod here has");
+        let failure = chosen(&["1-27"], Some("1-72"), &json!({})).unwrap_err();
+        assert_eq!((failure.exit, failure.reason), (Exit::SaidNo, Reason::NoIstiod));
+    }
+
+    #[test]
+    fn a_tag_that_may_not_be_seen_is_unknown_and_not_absent() {
+        let namespace = Object::new(&NAMESPACE, json!({"metadata": {"name": "shop"}}));
+        let tags = Listed::Unknown { why: "may not list mutatingwebhookconfigurations".to_owned() };
+        let known = Known { istiods: &istiods(&["1-27"]), tags: &tags };
+        let failure = choose(known, Some("stable"), &namespace).unwrap_err();
+        assert_eq!(failure.reason, Reason::Unknown);
+        assert!(failure.message.ends_with("may not list mutatingwebhookconfigurations"), "{failure}");
+    }
+}

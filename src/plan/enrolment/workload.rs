@@ -1,0 +1,154 @@
+//! What becomes of each workload: as its namespace says already, started anew, or left, and why.
+
+use serde_json::Value;
+
+use super::gap;
+use super::guard::is_ambient;
+use super::pods::{Holder, holder, is_living};
+use super::{Goal, proof};
+use crate::error::Reason;
+use crate::model::{Kind, Object, ObjectRef, kinds};
+use crate::plan::istiod::REVISION_LABEL;
+use crate::plan::outcome::Objection;
+use crate::plan::revisions::{INJECT_LABEL, injected_by};
+use crate::plan::rollout;
+
+/// What is done to a workload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// Its pods are as wanted, so many of them.
+    Fits { pods: usize },
+    /// A rollout that makes them so has begun before.
+    UnderWay,
+    /// Its pods start anew: the revisions they run with now, and how requests are interrupted meanwhile.
+    Restart { from: Vec<Option<String>>, gap: Option<String> },
+    /// A restart would not help, or cannot be made.
+    Left(Objection),
+}
+
+/// Decides about a workload from its living pods.
+pub fn fate(workload: &Object, pods: &[&Value], goal: &Goal, budgets: &[Value]) -> Fate {
+    let wanted = goal.revision();
+    let mut from: Vec<_> = pods.iter().map(|pod| injected_by(pod)).filter(|has| has.as_deref() != wanted).collect();
+    if from.is_empty() {
+        let waits = !rollout::is_done(&workload.value) && proof::of(pods.iter().copied(), wanted).is_err();
+        return if waits { Fate::UnderWay } else { Fate::Fits { pods: pods.len() } };
+    }
+    if let Some(why) = never_fits(&workload.value["spec"]["template"], goal) {
+        return Fate::Left(why);
+    }
+    if let Some(why) = not_replaced(workload) {
+        return Fate::Left(why);
+    }
+    // Of those made within one second the one that fits is taken for the new one.
+    let age = |pod: &&&Value| {
+        let created = pod["metadata"]["creationTimestamp"].as_str().unwrap_or_default().to_owned();
+        (created, injected_by(pod).as_deref() == wanted)
+    };
+    let youngest_fits = pods.iter().map(|pod| age(&pod)).max().is_some_and(|(_, fits)| fits);
+    if !rollout::is_done(&workload.value) && youngest_fits {
+        return Fate::UnderWay;
+    }
+    from.sort();
+    from.dedup();
+    Fate::Restart { from, gap: gap::of(workload, budgets) }
+}
+
+/// Why new pods of this template would not be as wanted either.
+fn never_fits(template: &Value, goal: &Goal) -> Option<Objection> {
+    let metadata = &template["metadata"];
+    let told = |value: &str| {
+        [&metadata["labels"], &metadata["annotations"]]
+            .into_iter()
+            .find(|where_| where_[INJECT_LABEL] == *value)
+            .is_some()
+    };
+    let not_injected = |message: String| Some(Objection::new(Reason::NotInjected, message));
+    match goal {
+        Goal::Bound(_) if told("false") => not_injected(format!("opted out by {INJECT_LABEL}=false")),
+        Goal::Bound(_) if template["spec"]["hostNetwork"] == true => {
+            not_injected("uses the host's network: Istio injects nothing there".to_owned())
+        }
+        Goal::Bound(_) if is_ambient(template) => not_injected("is in ambient mode, without sidecars".to_owned()),
+        Goal::Free if !told("false") => match metadata["labels"][REVISION_LABEL].as_str() {
+            Some(names) => not_injected(format!("asks for its sidecar itself by {REVISION_LABEL}={names}")),
+            None if told("true") => not_injected(format!("asks for its sidecar itself by {INJECT_LABEL}=true")),
+            None => None,
+        },
+        _ => None,
+    }
+}
+
+/// Why a changed template would not replace all of its pods.
+fn not_replaced(workload: &Object) -> Option<Objection> {
+    let ObjectRef { kind, namespace, name } = &workload.reference;
+    let spec = &workload.value["spec"];
+    let objection = |message: &str| Objection::new(Reason::NotRestarted, message);
+    if !workload.value["metadata"]["deletionTimestamp"].is_null() {
+        return Some(objection("is being deleted"));
+    }
+    if spec["paused"] == true {
+        let resume = format!("kubectl rollout resume {}/{name} -n {namespace}, then enroll again", kind.singular);
+        return Some(objection("is paused: its pods are not replaced").hint(resume));
+    }
+    let strategy = &spec["updateStrategy"];
+    if strategy["type"] == "OnDelete" {
+        let why = objection("has updateStrategy OnDelete: its pods are replaced as they are deleted");
+        return Some(why.hint(format!("kubectl delete pod, one after another, in {namespace}")));
+    }
+    let partition = strategy["rollingUpdate"]["partition"].as_u64().unwrap_or_default();
+    (partition > 0).then(|| objection(&format!("has a partition: its pods below number {partition} are not replaced")))
+}
+
+/// What else runs pods in the namespace that are not as wanted, once each; and Jobs that are to come.
+pub fn others(
+    workloads: &[(Object, Fate)],
+    pods: &[Value],
+    cron_jobs: &[Object],
+    goal: &Goal,
+    namespace: &str,
+) -> Vec<(ObjectRef, Objection)> {
+    let wanted = goal.revision();
+    let mut left: Vec<(ObjectRef, Objection)> = Vec::new();
+    for pod in pods.iter().filter(|pod| is_living(pod) && injected_by(pod).as_deref() != wanted) {
+        let holder = holder(pod);
+        if workloads.iter().any(|(workload, _)| holder.is(&workload.reference)) {
+            continue;
+        }
+        let (object, why) = other(pod, holder, goal, namespace);
+        if !left.iter().any(|(known, _)| *known == object) {
+            left.push((object, why));
+        }
+    }
+    if matches!(goal, Goal::Bound(_)) {
+        left.extend(cron_jobs.iter().filter_map(|job| {
+            let never = never_fits(&job.value["spec"]["jobTemplate"]["spec"]["template"], goal);
+            let message = "its next Jobs get a sidecar, and one that is no init container keeps a Job from ending";
+            let why = Objection::new(Reason::NotRestarted, message).hint(format!("{INJECT_LABEL}=false on its pods"));
+            never.is_none().then(|| (job.reference.clone(), why))
+        }));
+    }
+    left
+}
+
+fn other(pod: &Value, holder: Holder, goal: &Goal, namespace: &str) -> (ObjectRef, Objection) {
+    let named = |kind: &'static Kind, name: &str| ObjectRef::new(kind, namespace, name);
+    let this = || named(&kinds::POD, pod["metadata"]["name"].as_str().unwrap_or_default());
+    let (object, message, hint) = match holder {
+        Holder::Workload { kind, name } if kind == &kinds::JOB => {
+            (named(kind, &name), "a Job is not started anew".to_owned(), None)
+        }
+        Holder::Workload { kind, name } if kind == &kinds::ROLLOUT => {
+            let hint = format!("kubectl argo rollouts restart {name} -n {namespace}");
+            (named(kind, &name), "an Argo Rollout is restarted by its own controller".to_owned(), Some(hint))
+        }
+        Holder::Workload { kind, name } => {
+            (named(kind, &name), "was not there when it was looked for".to_owned(), None)
+        }
+        Holder::Other(owner) => (this(), format!("is made by {owner}, which has to restart it"), None),
+        Holder::Nobody => (this(), "nobody makes it anew once it is deleted".to_owned(), None),
+    };
+    let mut why = never_fits(pod, goal).unwrap_or_else(|| Objection::new(Reason::NotRestarted, message));
+    why.hint = why.hint.or(hint);
+    (object, why)
+}
