@@ -13,13 +13,14 @@ mod stage;
 use std::io::Write;
 
 use anyhow::{Context, Result};
-use stage::{Options, Plane, announce};
+use stage::{Injector, Options, Plane, announce};
 use tokio::runtime::Builder;
 
 fn main() -> Result<()> {
     announce("starting a control plane");
     let plane = Plane::start(&Options::default())?;
     plane.install_guide()?;
+    let _injector = Injector::of_the_guide(&plane)?;
     let mut stdout = std::io::stdout();
     writeln!(stdout, "export KUBECONFIG={}", plane.kubeconfig().display())?;
     stdout.flush()?;

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::Session;
+use crate::model::ObjectRef;
 use crate::options::{Destination, DryRun, Format, Loudness, Preview};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::outcome::{Outcome, Row};
@@ -148,6 +149,11 @@ impl<'u> Report<'u> {
         if !self.is_document() {
             self.ui.paragraph(line);
         }
+    }
+
+    /// The same about an object, named as everywhere in this run.
+    pub fn line_about(&mut self, object: &ObjectRef, words: &str) {
+        self.line(&format!("{} {words}", text::subject(object, &self.usual_namespace)));
     }
 
     /// An object's end that was said already, in the words of its own command.

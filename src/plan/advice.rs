@@ -247,10 +247,7 @@ fn on_backend(name: &str, backend: &Backend) -> Option<Advice> {
             ),
         )
         .details(some_of(plain.iter().map(|pod| format!("pod {pod}"))))
-        .hint(format!(
-            "kubectl label namespace {} istio-injection=enabled (or istio.io/rev=...), then restart them",
-            plain[0].split('/').next().unwrap_or_default()
-        )),
+        .hint(format!("gloo-rs istio enroll {}", plain[0].split('/').next().unwrap_or_default())),
         Backend::NotKubernetes { kind } => Advice::warning(
             Code::NotKubernetes,
             format!("{name} is not a Kubernetes Service ({kind}): 503 unless Istio's certificates are taken there"),

@@ -87,7 +87,7 @@ async fn roll<'p>(
         let step = Step { before: workload.clone(), edits: vec![restart(run.now)] };
         match transaction::make(run.session, step).await {
             Ok(done) => {
-                report.borrow_mut().line(&format!("{} {message}", workload.reference));
+                report.borrow_mut().line_about(&workload.reference, &message);
                 rolled.done = Some((done, message));
             }
             Err(Unmade { error, perhaps }) => {

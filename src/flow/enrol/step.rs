@@ -98,7 +98,7 @@ pub async fn make(run: &Run<'_>, plan: &Plan, report: &mut Report<'_>) -> Result
         let step = Step { before: plan.namespace.clone(), edits: edits.clone() };
         match transaction::make(run.session, step).await {
             Ok(done) => {
-                report.line(&format!("{} {message}", plan.namespace.reference));
+                report.line_about(&plan.namespace.reference, message);
                 made.label = Some((done, message.clone()));
             }
             Err(Unmade { error, perhaps }) => {
@@ -158,7 +158,7 @@ async fn back(run: &Run<'_>, made: Made, cause: Failure, report: &mut Report<'_>
 pub fn say_undone((object, state): &(ObjectRef, Undone), cause: &Failure, report: &mut Report<'_>) {
     let (message, exit) = match state {
         Undone::Back => {
-            report.line(&format!("{object} rolled back"));
+            report.line_about(object, "rolled back");
             ("rolled back".to_owned(), Exit::Failed)
         }
         Undone::Stands(why) => (format!("still changed: {why}"), Exit::HalfDone),

@@ -359,7 +359,9 @@ fn several_namespaces_are_one_command() -> Result<()> {
     bench.plane.api().wait_available(&other)?;
     let output = bench.run(&format!("enroll NS {other} --revision OLD"));
     assert_eq!(output.code, Some(0), "{output:#?}");
-    assert!(output.stdout.contains(&format!("namespace/{other} enrolled")), "{output:#?}");
+    for line in [format!("namespace/{other} enrolled"), format!("\ndeployment.apps/{other}/api restarted ")] {
+        assert!(output.stdout.contains(&line), "{output:#?}");
+    }
     let pods = bench.plane.api().list("v1/Pod", &other)?;
     assert!(pods.iter().any(|pod| injected_by(pod).as_deref() == Some(&bench.old.name)), "{pods:#?}");
 
