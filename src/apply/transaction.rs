@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use serde_json::Value;
 
+use super::claims;
 use crate::edit::{Edit, Op, json, patch};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{ApiError, Cause, DryRun, Session, Verb};
@@ -288,7 +289,10 @@ async fn edit_back(session: &Session, Done { step, after }: &Done, now: Value) -
     }
     let now = Object::new(kind, now);
     let back = match inverse(&step.before.value, &step.edits, &after.value, &now.value) {
-        Ok(back) if back.is_empty() => return Ok(Undone::Back),
+        Ok(back) if back.is_empty() => {
+            claims::left(session, step, now).await;
+            return Ok(Undone::Back);
+        }
         Ok(back) => back,
         Err(theirs) => {
             let paths: Vec<_> = theirs.iter().map(ToString::to_string).collect();
@@ -298,7 +302,9 @@ async fn edit_back(session: &Session, Done { step, after }: &Done, now: Value) -
     let Ok(operations) = patch::guarded(&now, &back) else {
         return Ok(Undone::Stands("it is not what it should be any more".to_owned()));
     };
-    session.patch(kind, namespace, name, &operations, DryRun::No).await.map(|_| Undone::Back)
+    let back = session.patch(kind, namespace, name, &operations, DryRun::No).await?;
+    claims::left(session, step, Object::new(kind, back)).await;
+    Ok(Undone::Back)
 }
 
 /// Deletes what was made, if it is still ours: one that somebody else made since is theirs, and so is what they

@@ -61,7 +61,7 @@ pub struct UpgradeValuesArgs {
     to_version: Option<String>,
     /// The chart itself, packed or its directory: keys that nothing in it names are told, and helm is
     /// given it [default: the published one]
-    #[arg(long, value_name = "FILE.tgz|DIR", conflicts_with = "to_version", verbatim_doc_comment)]
+    #[arg(long, value_name = "FILE.tgz|DIR", verbatim_doc_comment)]
     chart: Option<PathBuf>,
     /// Let your own helm upgrade the release, then wait for the gateways and prove the sidecars
     #[arg(long, conflicts_with_all = ["values", "write", "output_file", "diff", "check"])]

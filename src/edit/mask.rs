@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::model::{FieldPath, Segment};
+
 /// What is shown instead.
 pub const MASK: &str = "***";
 
@@ -21,6 +23,11 @@ const SECRET_KEYS: [&str; 12] = [
     "licensekey",
 ];
 
+/// Ends of keys, and of names of variables, whose own text is a secret: `adminPassword`, `REDIS_PASSWORD`. What is below
+/// such a key may be anything: `serviceAccountToken` has an audience.
+const SECRET_ENDS: [&str; 9] =
+    ["password", "passwd", "passphrase", "token", "apikey", "secretkey", "accesskey", "clientsecret", "privatekey"];
+
 /// Names of headers whose value is a secret, compared in lower case.
 const SECRET_HEADERS: [&str; 5] = ["authorization", "proxy-authorization", "cookie", "x-api-key", "x-auth-token"];
 
@@ -36,38 +43,36 @@ pub fn masked(value: &Value) -> Value {
 pub fn secrets(value: &Value) -> Vec<String> {
     let mut found = Vec::new();
     for_each_secret(&mut value.clone(), &mut |secret| {
-        if let Some(text) = secret.as_str() {
-            found.extend(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned));
-        }
+        let text = secret.as_str().map_or_else(|| secret.to_string(), str::to_owned);
+        found.extend(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned));
     });
     found.sort_unstable_by(|a, b| b.len().cmp(&a.len()).then(a.cmp(b)));
     found.dedup();
     found
 }
 
-/// Where secrets stand, as paths: `gloo.license_key`, `headers[0].value`.
+/// Where secrets stand: `gloo.license_key`, `headers[0].value`.
 #[must_use]
-pub fn secret_paths(value: &Value) -> Vec<String> {
+pub fn secret_paths(value: &Value) -> Vec<FieldPath> {
     let masked = masked(value);
     let mut found = Vec::new();
-    differences(value, &masked, "", &mut found);
+    differences(value, &masked, &FieldPath::root(), &mut found);
     found
 }
 
-fn differences(a: &Value, b: &Value, at: &str, found: &mut Vec<String>) {
+fn differences(a: &Value, b: &Value, at: &FieldPath, found: &mut Vec<FieldPath>) {
     match (a, b) {
         (Value::Object(a), Value::Object(b)) => {
             for (key, value) in a {
-                let path = if at.is_empty() { key.clone() } else { format!("{at}.{key}") };
-                differences(value, &b[key], &path, found);
+                differences(value, &b[key], &at.then(Segment::Key(key.clone())), found);
             }
         }
         (Value::Array(a), Value::Array(b)) => {
             for (number, (a, b)) in a.iter().zip(b).enumerate() {
-                differences(a, b, &format!("{at}[{number}]"), found);
+                differences(a, b, &at.then(Segment::Index(number)), found);
             }
         }
-        _ if a != b => found.push(at.to_owned()),
+        _ if a != b => found.push(at.clone()),
         _ => {}
     }
 }
@@ -98,14 +103,19 @@ pub fn masked_manifest(text: &str) -> String {
     lines.concat()
 }
 
-/// `password: x` on a line of its own.
+/// `password: x` on a line of its own, also where it is commented out.
 fn masked_line(line: &str) -> String {
     let Some((key, value)) = line.split_once(':') else { return line.to_owned() };
-    let plain = plain_key(key.trim().trim_start_matches("- ").trim_matches(['"', '\'']));
-    if !SECRET_KEYS.contains(&plain.as_str()) || value.trim().is_empty() {
+    let plain = plain_key(key.trim_matches([' ', '\t', '#', '-', '"', '\'']));
+    if !is_secret_key(&plain) || matches!(value.trim(), "" | "true" | "false" | "null") {
         return line.to_owned();
     }
     format!("{key}: {MASK}{}", if line.ends_with('\n') { "\n" } else { "" })
+}
+
+/// Whether what stands under a key (as [`plain_key`] gives it) is a secret, if it is a text or a number.
+fn is_secret_key(plain: &str) -> bool {
+    SECRET_KEYS.contains(&plain) || SECRET_ENDS.iter().any(|end| plain.ends_with(end))
 }
 
 fn plain_key(key: &str) -> String {
@@ -118,13 +128,16 @@ fn for_each_secret(value: &mut Value, act: &mut impl FnMut(&mut Value)) {
         Value::String(text) if is_secret_shape(text) => act(value),
         Value::Array(items) => items.iter_mut().for_each(|item| for_each_secret(item, act)),
         Value::Object(map) => {
-            let header = ["key", "name", "headerName"]
-                .iter()
-                .filter_map(|key| map.get(*key)?.as_str())
-                .any(|name| SECRET_HEADERS.contains(&name.to_ascii_lowercase().as_str()));
+            let is_secret_name = |name: &str| {
+                SECRET_HEADERS.contains(&name.to_ascii_lowercase().as_str()) || is_secret_key(&plain_key(name))
+            };
+            let named =
+                ["key", "name", "headerName"].iter().filter_map(|key| map.get(*key)?.as_str()).any(is_secret_name);
             for (key, inner) in map.iter_mut() {
                 let whole = is_secret_object && matches!(key.as_str(), "data" | "stringData");
-                if whole || SECRET_KEYS.contains(&plain_key(key).as_str()) || (header && key == "value") {
+                let plain = plain_key(key);
+                let own = is_secret_key(&plain) && !inner.is_object();
+                if whole || own || SECRET_KEYS.contains(&plain.as_str()) || (named && key == "value") {
                     for_each_text(inner, act);
                 } else {
                     for_each_secret(inner, act);
@@ -155,8 +168,29 @@ mod tests {
         let key = "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----\n";
         let token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9P";
         let value = json!({"license_key": "k", "a": [{"pem": key}, "eyJ.no.token"], "b": {"c": token, "d": "plain"}});
-        assert_eq!(secret_paths(&value), ["license_key", "a[0].pem", "b.c"]);
+        let paths: Vec<_> = secret_paths(&value).iter().map(ToString::to_string).collect();
+        assert_eq!(paths, ["license_key", "a[0].pem", "b.c"]);
         assert_eq!(masked(&value)["b"], json!({"c": MASK, "d": "plain"}));
+    }
+
+    #[test]
+    fn keys_and_variables_that_end_as_secrets_do_have_secrets() {
+        let value = json!({
+            "adminPassword": "a", "pin": {"db_password": 12_345, "usePassword": true},
+            "env": [{"name": "REDIS_PASSWORD", "value": "r"}, {"name": "ZONE", "value": "b"}],
+            "serviceAccountToken": {"audience": "istio-ca", "path": "istio-token"}, "pullSecret": "shown",
+        });
+        let shown = masked(&value);
+        assert_eq!((&shown["adminPassword"], &shown["pin"]["db_password"]), (&json!(MASK), &json!(MASK)));
+        assert_eq!(shown["env"], json!([{"name": "REDIS_PASSWORD", "value": MASK}, {"name": "ZONE", "value": "b"}]));
+        for key in ["serviceAccountToken", "pullSecret"] {
+            assert_eq!(shown[key], value[key]);
+        }
+        assert_eq!(shown["pin"]["usePassword"], true);
+        assert_eq!(
+            masked_manifest("{a: {dbPassword: 12345}}\n# adminPassword: old\n"),
+            "{a: {dbPassword: ***}}\n# adminPassword: ***\n"
+        );
     }
 
     #[test]

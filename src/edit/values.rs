@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::manifest::{self, Found as InText, Place, Unsafe};
-use super::{Edit, json};
+use super::manifest::{self, Found as InText, Hollow, Place, Unsafe};
+use super::{Edit, json, mask};
 use crate::model::{FieldPath, ObjectRef, Segment, kinds};
 use crate::yaml;
 
@@ -129,6 +129,8 @@ fn in_object(object: &Value, reference: &ObjectRef, place: &Place) -> Vec<Found>
 /// Why it cannot be done safely, and the change to make by hand.
 pub fn edit(text: &str, found: &Found, edits: &[Edit]) -> Result<String, Unsafe> {
     match &found.home {
+        // What Helm prints where there are no values is nothing that somebody wrote.
+        Home::Plain { start: 1.. } if is_nothing(&found.values) => edit_plain("", &found.values, edits),
         Home::Plain { start } => edit_plain(&text[*start..], &found.values, edits),
         Home::Field { place, path } => {
             let inside = |edit: &Edit| Edit { path: path.join(&edit.path), op: edit.op.clone() };
@@ -149,21 +151,38 @@ fn edit_plain(text: &str, values: &Value, edits: &[Edit]) -> Result<String, Unsa
     if edits.is_empty() {
         return Ok(text.to_owned());
     }
-    let nothing = values.as_object().is_none_or(Map::is_empty);
-    if nothing {
-        return fill(text, values, edits);
+    let after = json::apply(values, edits).map_err(|path| refused(format!("{path} cannot be set")))?;
+    match (is_nothing(values), is_nothing(&after)) {
+        (true, _) => return fill(text, &after),
+        (_, true) if !text.trim_start().starts_with('{') => return Ok(empty(text)),
+        _ => {}
     }
-    let place = manifest::whole(text).ok_or_else(|| Unsafe {
-        line: 1,
-        why: "several documents in one values file: Helm reads the first alone".to_owned(),
-        manual: Vec::new(),
-    })?;
+    let place = manifest::whole(text)
+        .ok_or_else(|| refused("several documents in one values file: Helm reads the first alone".to_owned()))?;
     manifest::edit_filling(text, &place, edits)
 }
 
-/// The maps that were empty before something was put into them, as far as the text tells.
+fn is_nothing(values: &Value) -> bool {
+    values.as_object().is_none_or(Map::is_empty)
+}
+
+fn refused(why: String) -> Unsafe {
+    Unsafe { line: 1, why, manual: Vec::new() }
+}
+
+/// The text with its secrets masked: each where it stands, and in comments by the look of their lines.
 #[must_use]
-pub fn were_empty(text: &str, found: &Found) -> Vec<FieldPath> {
+pub fn masked(text: &str, found: &Found) -> String {
+    let hidden = |path| Edit::set(path, mask::MASK.into());
+    let edits: Vec<_> = mask::secret_paths(&found.values).into_iter().map(hidden).collect();
+    // One that cannot be edited where it stands is masked as text.
+    let structural = edit(text, found, &edits).unwrap_or_else(|_| text.to_owned());
+    mask::masked_text(&mask::masked_manifest(&structural), &mask::secrets(&found.values))
+}
+
+/// What was empty before something was put into it, as far as the text tells.
+#[must_use]
+pub fn were_empty(text: &str, found: &Found) -> Vec<(FieldPath, Hollow)> {
     let root = FieldPath::root();
     let plain = |text: &str| manifest::whole(text).map(|place| manifest::filled(text, &place, &root));
     match &found.home {
@@ -176,20 +195,39 @@ pub fn were_empty(text: &str, found: &Found) -> Vec<FieldPath> {
     }
 }
 
-/// Values where none were: comments stay above them.
-fn fill(text: &str, values: &Value, edits: &[Edit]) -> Result<String, Unsafe> {
-    let refused = |why: String| Unsafe { line: 1, why, manual: Vec::new() };
-    let after = json::apply(values, edits).map_err(|path| refused(format!("{path} cannot be set")))?;
-    let is_empty = |line: &&str| !matches!(line.trim(), "{}" | "null" | "~");
-    let mut kept: String = text.split_inclusive('\n').filter(is_empty).collect();
-    if !kept.is_empty() && !kept.ends_with('\n') {
-        kept.push('\n');
-    }
-    let new = format!("{kept}{}", yaml::write(&after));
-    match yaml::parse(&new) == Ok(after) {
-        true => Ok(new),
+/// How a text says that there are no values.
+const NOTHINGS: [&str; 3] = ["{}", "null", "~"];
+
+/// Values where none were: comments stay above them, and what said that there were none becomes one.
+fn fill(text: &str, after: &Value) -> Result<String, Unsafe> {
+    let commented = |line: &str| match NOTHINGS.contains(&line.trim_end()) {
+        true => format!("# {line}"),
+        false => line.to_owned(),
+    };
+    let mut kept: String = text.split_inclusive('\n').map(commented).collect();
+    let values = yaml::write(after);
+    // A file whose last line has no end has none afterwards.
+    let is_open = !kept.is_empty() && !kept.ends_with('\n');
+    kept.push_str(if is_open { "\n" } else { "" });
+    kept.push_str(if is_open { values.trim_end_matches('\n') } else { &values });
+    match yaml::parse(&kept).as_ref() == Ok(after) {
+        true => Ok(kept),
         false => Err(refused("no change of the text alone gives what was planned".to_owned())),
     }
+}
+
+/// What is left where all values go: what `fill` left above them.
+fn empty(text: &str) -> String {
+    let is_kept = |line: &&str| line.trim().is_empty() || line.starts_with('#') || line.starts_with("---");
+    let uncommented = |line| match str::strip_prefix(line, "# ") {
+        Some(said) if NOTHINGS.contains(&said.trim_end()) => said,
+        _ => line,
+    };
+    let mut kept: String = text.split_inclusive('\n').filter(is_kept).map(uncommented).collect();
+    if !text.ends_with('\n') && kept.ends_with('\n') {
+        kept.pop();
+    }
+    kept
 }
 
 #[cfg(test)]
@@ -235,10 +273,10 @@ mod tests {
     #[test]
     fn a_dump_loses_its_header_and_an_empty_one_is_filled() {
         assert_eq!(edited("USER-SUPPLIED VALUES:\na: 1\n"), format!("a: 1\n{ISTIO}{PROXY}"));
-        for nothing in ["", "{}\n", "null\n", "USER-SUPPLIED VALUES:\nnull\n", "USER-SUPPLIED VALUES:\n{}\n"] {
-            assert_eq!(edited(nothing), format!("{ISTIO}{PROXY}"), "{nothing:?}");
-        }
-        assert_eq!(edited("# only this"), format!("# only this\n{ISTIO}{PROXY}"));
+        assert_eq!(edited(""), format!("{ISTIO}{PROXY}"));
+        assert_eq!(edited("# only this"), format!("# only this\n{ISTIO}{}", PROXY.trim_end()));
+        assert_eq!(edited("{}\n"), format!("# {{}}\n{ISTIO}{PROXY}"));
+        assert_eq!(edited("USER-SUPPLIED VALUES:\nnull\n"), format!("{ISTIO}{PROXY}"));
         assert!(find("COMPUTED VALUES:\na: 1\n").unwrap_err().why.contains("computed"));
         assert!(find("- a\n").is_err() && find("a: {{ .Values.x }}\n").is_err());
     }
@@ -274,6 +312,35 @@ mod tests {
     }
 
     #[test]
+    fn secrets_are_masked_however_they_are_written() {
+        let text = "# adminPassword: hunter0\na: {password: \"hun\\\"ter1\", x: shown}\ndb_password: >-\n  hunter2\n  hunter3\n\
+                    base: &b hunter4\ntoken: *b\nenv:\n- name: DB_PASSWORD\n  value: hunter5\napiKey: 987654\n";
+        let shown = masked(text, &find(text).unwrap()[0]);
+        assert!(!shown.contains("hunter") && !shown.contains("ter1") && !shown.contains("987654"), "{shown}");
+        assert!(shown.contains("x: shown") && shown.contains("name: DB_PASSWORD"), "{shown}");
+    }
+
+    #[test]
+    fn a_file_without_values_comes_back_as_it_was() {
+        for text in [
+            "",
+            "\n",
+            "# only this",
+            "# only this\n\n# and this\n",
+            "{}\n",
+            "{}",
+            "null\n",
+            "~",
+            "---\n",
+            "---\n# x\n{}\n",
+        ] {
+            let after = edited(text);
+            let remove = ["global", "gatewayProxies"].map(|key| Edit::remove(FieldPath::keys(&[key])));
+            assert_eq!(edit(&after, &find(&after).unwrap()[0], &remove).unwrap(), text, "{after}");
+        }
+    }
+
+    #[test]
     fn a_map_that_was_empty_is_told_from_one_that_was_made_wherever_the_values_stand() {
         let inner = "gatewayProxies:\n  gatewayProxy: {}\n";
         let indented = |by: &str| format!("{by}{}\n", inner.trim_end().replace('\n', &format!("\n{by}")));
@@ -288,7 +355,11 @@ mod tests {
         for text in [inner, &flux, &argo, &format!("USER-SUPPLIED VALUES:\n{inner}")] {
             let after = edited(text);
             let again = &find(&after).unwrap()[0];
-            assert_eq!(were_empty(&after, again), [FieldPath::keys(&["gatewayProxies", "gatewayProxy"])], "{after}");
+            assert_eq!(
+                were_empty(&after, again),
+                [(FieldPath::keys(&["gatewayProxies", "gatewayProxy"]), Hollow::Map)],
+                "{after}"
+            );
             let remove = [Edit::remove(FieldPath::keys(&["global"])), Edit::remove(edits()[1].path.clone())];
             let removed = edit(&after, again, &remove).unwrap();
             assert_eq!(removed, text.trim_start_matches("USER-SUPPLIED VALUES:\n"));

@@ -21,8 +21,6 @@ mod sidecars;
 mod switches;
 mod transact;
 mod values;
-mod values_apply;
-mod values_next;
 mod version;
 
 use crate::cli::{self, Invocation};

@@ -9,7 +9,7 @@ use super::report::Report;
 use crate::apply::transaction::{self, Done, Step, Undone, Unmade};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::Session;
-use crate::model::ObjectRef;
+use crate::model::{Object, ObjectRef};
 use crate::plan::outcome::{Outcome, Row};
 use crate::plan::rollout::hints;
 use crate::render::text::seconds;
@@ -73,6 +73,11 @@ impl<'t> Transaction<'t> {
     /// Whether this object was written.
     pub fn has_written(&self, object: &ObjectRef) -> bool {
         self.done.iter().any(|(done, _)| done.step.before.reference == *object)
+    }
+
+    /// This object as it was written.
+    pub fn written(&self, object: &ObjectRef) -> Option<&Object> {
+        self.done.iter().map(|(done, _)| &done.after).find(|after| after.reference == *object)
     }
 
     /// Waits for a workload's rollout.

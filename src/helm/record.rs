@@ -38,6 +38,16 @@ pub struct Record {
     pub values: Value,
     /// The chart's own.
     pub defaults: Value,
+    /// `csa` or `ssa`, since Helm 4; before, nothing.
+    pub apply_method: String,
+}
+
+impl Record {
+    /// Whether the API server applied it, as Helm 4 has it do what it installed itself.
+    #[must_use]
+    pub fn is_server_side(&self) -> bool {
+        self.apply_method == "ssa"
+    }
 }
 
 /// Why a record cannot be read.
@@ -55,6 +65,8 @@ struct Stored {
     info: Option<Info>,
     chart: Chart,
     config: Option<Map<String, Value>>,
+    #[serde(default)]
+    apply_method: String,
 }
 
 #[derive(Deserialize, Default)]
@@ -102,6 +114,7 @@ pub fn read(data: &str, storage: Storage) -> Result<Record, Problem> {
         chart_version: stored.chart.metadata.version,
         values: object(stored.config),
         defaults: object(stored.chart.values),
+        apply_method: stored.apply_method,
     })
 }
 
@@ -196,6 +209,16 @@ mod tests {
         let bomb = zipped(&zeros);
         assert!(bomb.len() < 100 * 1024);
         assert_eq!(read_secret(&bomb), Err(Problem("larger than 64 MiB unpacked".to_owned())));
+    }
+
+    #[test]
+    fn helm_4_says_how_it_applied() {
+        let mut release = release();
+        assert!(!read_secret(release.to_string().as_bytes()).unwrap().is_server_side());
+        for (method, is_server_side) in [("ssa", true), ("csa", false)] {
+            release["apply_method"] = json!(method);
+            assert_eq!(read_secret(release.to_string().as_bytes()).unwrap().is_server_side(), is_server_side);
+        }
     }
 
     #[test]

@@ -2,20 +2,25 @@
 
 use serde_json::Value;
 
+use crate::helm::Record;
 use crate::kube::{ApiError, Cause, Query, Scope, Session};
 use crate::load::survey::why;
-use crate::model::kinds;
+use crate::model::{Object, kinds};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::gateway::PROXY_LABEL;
-use crate::plan::values::findings;
+use crate::plan::values::findings::{self, Apply};
 
 /// The findings; what may not be read is said to be unknown.
-pub async fn findings(session: &Session, namespace: &str, before: &Value) -> Vec<Advice> {
+pub async fn findings(session: &Session, record: &Record, before: &Value) -> Vec<Advice> {
+    let namespace = record.namespace.as_str();
+    let apply = if record.is_server_side() { Apply::ServerSide } else { Apply::ClientSide };
     let mut found = Vec::new();
-    let (labels, settings, gateways) = tokio::join!(
+    let of_gateways = |kind| session.list_all(kind, Scope::Namespace(namespace), Query::labelled(PROXY_LABEL));
+    let (labels, settings, workloads, bootstraps) = tokio::join!(
         session.get(&kinds::NAMESPACE, "", namespace),
         session.get(&kinds::SETTINGS, namespace, "default"),
-        session.list_all(&kinds::DEPLOYMENT, Scope::Namespace(namespace), Query::labelled(PROXY_LABEL)),
+        of_gateways(&kinds::DEPLOYMENT),
+        of_gateways(&kinds::CONFIG_MAP),
     );
     match labels {
         Ok(object) => found.extend(findings::of_namespace(&object)),
@@ -25,9 +30,20 @@ pub async fn findings(session: &Session, namespace: &str, before: &Value) -> Vec
         Ok(object) => found.extend(findings::of_settings(before, &object)),
         Err(error) => found.extend(unknown("Settings", &error)),
     }
-    match gateways {
-        Ok(workloads) => found.extend(workloads.iter().filter_map(findings::of_gateway)),
-        Err(error) => found.extend(unknown("the gateways", &error)),
+    for (kind, listed) in [(&kinds::DEPLOYMENT, workloads), (&kinds::CONFIG_MAP, bootstraps)] {
+        let objects = match listed {
+            Ok(objects) => objects,
+            Err(error) => {
+                found.extend(unknown(kind.plural, &error));
+                continue;
+            }
+        };
+        for said in objects.into_iter().filter_map(|object| findings::of_gateway(&Object::new(kind, object), apply)) {
+            // A workload and its bootstrap have one remedy.
+            if !found.iter().any(|other| other.hint == said.hint) {
+                found.push(said);
+            }
+        }
     }
     found
 }

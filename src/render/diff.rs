@@ -13,6 +13,17 @@ pub enum Secrets {
     Shown,
 }
 
+impl Secrets {
+    /// The value as it may be shown.
+    #[must_use]
+    pub fn of(self, value: &Value) -> Value {
+        match self {
+            Self::Masked => mask::masked(value),
+            Self::Shown => value.clone(),
+        }
+    }
+}
+
 /// The unified diff of two texts under these names; empty if they are equal.
 pub fn unified(old_name: &str, new_name: &str, old: &str, new: &str) -> String {
     if old == new {
@@ -27,10 +38,7 @@ pub fn live(name: &str, before: &Value, after: &Value, secrets: Secrets) -> Stri
         if value.is_null() {
             return String::new();
         }
-        let mut value = match secrets {
-            Secrets::Masked => mask::masked(value),
-            Secrets::Shown => value.clone(),
-        };
+        let mut value = secrets.of(value);
         if let Some(metadata) = value["metadata"].as_object_mut() {
             metadata.shift_remove("managedFields");
             metadata.shift_remove("resourceVersion");

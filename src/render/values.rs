@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use super::diff::Secrets;
+use crate::model::FieldPath;
 use crate::plan::values::{Change, Old};
 use crate::render::text::count;
 
@@ -9,7 +11,7 @@ use crate::render::text::count;
 const WIDTH: usize = 78;
 
 /// `changes (4; your other 31 values are untouched)` and a line for each.
-pub fn changes(changes: &[Change], others: usize) -> Vec<String> {
+pub fn changes(changes: &[Change], others: usize, secrets: Secrets) -> Vec<String> {
     if changes.is_empty() {
         return vec!["no change: the values are so already".to_owned()];
     }
@@ -24,7 +26,7 @@ pub fn changes(changes: &[Change], others: usize) -> Vec<String> {
     let lengths = changes.iter().map(|change| change.path.to_string().len());
     let width = lengths.filter(|length| *length <= WIDTH / 2).max().unwrap_or_default();
     for change in changes {
-        let (old, new) = (old(&change.old), new(change.new.as_ref()));
+        let (old, new) = (old(&change.old, secrets), new(change.new.as_ref(), secrets));
         let line = format!("  {:width$}  {old} -> {new} ({})", change.path.to_string(), change.source);
         if line.len() <= WIDTH {
             lines.push(line);
@@ -37,7 +39,7 @@ pub fn changes(changes: &[Change], others: usize) -> Vec<String> {
 }
 
 /// The changes as a document has them.
-pub fn value(changes: &[Change]) -> Value {
+pub fn value(changes: &[Change], secrets: Secrets) -> Value {
     changes
         .iter()
         .map(|change| {
@@ -48,29 +50,30 @@ pub fn value(changes: &[Change]) -> Value {
             };
             json!({
                 "path": change.path.to_string(),
-                "old": old,
+                "old": secrets.of(old),
                 "oldFrom": origin,
-                "new": change.new,
+                "new": change.new.as_ref().map(|new| secrets.of(new)),
                 "source": change.source,
             })
         })
         .collect()
 }
 
-fn old(old: &Old) -> String {
+fn old(old: &Old, secrets: Secrets) -> String {
     match old {
         Old::Unset => "(unset)".to_owned(),
-        Old::Set(value) => plain(value),
-        Old::Chart(value) => format!("{} (chart)", plain(value)),
+        Old::Set(value) => plain(value, secrets),
+        Old::Chart(value) => format!("{} (chart)", plain(value, secrets)),
     }
 }
 
-fn new(new: Option<&Value>) -> String {
-    new.map_or_else(|| "(unset)".to_owned(), plain)
+fn new(new: Option<&Value>, secrets: Secrets) -> String {
+    new.map_or_else(|| "(unset)".to_owned(), |value| plain(value, secrets))
 }
 
-fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+fn plain(value: &Value, secrets: Secrets) -> String {
+    let shown = secrets.of(value);
+    shown.as_str().map_or_else(|| shown.to_string(), str::to_owned)
 }
 
 /// A command in lines for a shell: each part is a few words that belong together.
@@ -103,14 +106,14 @@ fn shell_word(word: &str) -> String {
 }
 
 /// `1 secret-looking value: license_key`
-pub fn secrets(paths: &[String]) -> String {
-    format!("the output contains {}: {}", count(paths.len(), "secret-looking value"), paths.join(", "))
+pub fn secrets(paths: &[FieldPath]) -> String {
+    let listed: Vec<_> = paths.iter().map(ToString::to_string).collect();
+    format!("the output contains {}: {}", count(paths.len(), "secret-looking value"), listed.join(", "))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::FieldPath;
 
     #[test]
     fn changes_are_aligned_and_long_ones_take_two_lines() {
@@ -120,8 +123,11 @@ mod tests {
             new: Some(new.into()),
             source: "istiod".into(),
         };
-        let shown =
-            changes(&[change("a", Old::Unset, "x"), change("longer", Old::Chart("1".into()), &"y".repeat(60))], 1);
+        let shown = changes(
+            &[change("a", Old::Unset, "x"), change("longer", Old::Chart("1".into()), &"y".repeat(60))],
+            1,
+            Secrets::Masked,
+        );
         assert_eq!(shown[0], "changes (2; your other value is untouched)");
         assert_eq!(shown[1], "  global.a       (unset) -> x (istiod)");
         assert_eq!(shown[2], "  global.longer");

@@ -6,22 +6,22 @@ use std::{
     env,
     fs::{self, File, TryLockError},
     hash::{DefaultHasher, Hash, Hasher},
-    io::{ErrorKind, IsTerminal, Write},
+    io::{IsTerminal, Write},
     path::{Path, PathBuf},
-    process::Command,
     time::Instant,
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result};
+
+use super::go::Module;
 
 const GO_MOD: &str = include_str!("../cluster/go.mod");
 const GO_SUM: &str = include_str!("../cluster/go.sum");
-const GO_MODULE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cluster");
-
-/// The oldest Go release line that builds the module.
-const GO_MINOR: u32 = 26;
-const INSTALL_GO: &str = "install Go 1.26 or newer (https://go.dev/dl/): the tests build \
-    kube-apiserver, etcd, kube-controller-manager, kube-scheduler and kwok with it";
+const MODULE: Module = Module {
+    directory: concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cluster"),
+    builds: "the control plane (kube-apiserver, etcd, kube-controller-manager, kube-scheduler, kwok)",
+    otherwise: "name a directory with the programs in KUBEBUILDER_ASSETS",
+};
 
 /// Each program, its package, and the name `go build` gives it.
 const PROGRAMS: [(&str, &str, &str); 5] = [
@@ -94,7 +94,6 @@ impl Binaries {
         if self.missing().next().is_none() {
             return Ok(());
         }
-        require_go()?;
         let scratch = empty_scratch(cache)?;
         self.build_programs(cache, &scratch)?;
         for (name, files) in KWOK_FILES {
@@ -118,7 +117,7 @@ impl Binaries {
             kubernetes_version(),
             cache.display()
         ));
-        go_build(scratch, wanted.iter().map(|(_, package, _)| *package))?;
+        MODULE.build(scratch, &link_flags(), wanted.iter().map(|(_, package, _)| *package))?;
         for (name, _, built) in wanted {
             fs::rename(scratch.join(built), self.path(name))?;
         }
@@ -178,7 +177,7 @@ pub fn cache_base() -> Result<PathBuf> {
 
 /// Where unfinished files are, so that a name in the cache directory is always a whole file. What a
 /// killed run left there goes.
-fn empty_scratch(cache: &Path) -> Result<PathBuf> {
+pub fn empty_scratch(cache: &Path) -> Result<PathBuf> {
     let scratch = cache.join("unfinished");
     if scratch.exists() {
         fs::remove_dir_all(&scratch)?;
@@ -191,43 +190,9 @@ fn in_assets(assets: Option<&Path>, name: &str) -> Option<PathBuf> {
     assets.map(|assets| assets.join(name)).filter(|path| path.is_file())
 }
 
-fn go(arguments: &[&str]) -> Command {
-    let mut command = Command::new("go");
-    command.args(arguments).current_dir(GO_MODULE).env("GOWORK", "off").env("CGO_ENABLED", "0");
-    command
-}
-
-fn require_go() -> Result<()> {
-    let output = match Command::new("go")
-        .args(["env", "GOVERSION"])
-        .current_dir(env::temp_dir())
-        .env("GOTOOLCHAIN", "local")
-        .output()
-    {
-        Err(error) if error.kind() == ErrorKind::NotFound => bail!("go is not on PATH: {INSTALL_GO}"),
-        output => output.context("cannot run go")?,
-    };
-    let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    ensure!(is_new_enough(&version), "go is {version}: {INSTALL_GO}");
-    Ok(())
-}
-
-fn is_new_enough(version: &str) -> bool {
-    version
-        .split_once("go1.")
-        .and_then(|(_, rest)| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok())
-        .is_some_and(|minor: u32| minor >= GO_MINOR)
-}
-
-fn go_build<'a>(into: &Path, packages: impl Iterator<Item = &'a str>) -> Result<()> {
-    let flags = link_flags();
-    let mut command = go(&["build", "-trimpath", "-buildvcs=false", "-mod=readonly", "-ldflags", &flags, "-o"]);
-    run(command.arg(into.join("")).args(packages)).map(drop)
-}
-
 fn concatenated(files: &[&str]) -> Result<String> {
-    run(&mut go(&["mod", "download", "sigs.k8s.io/kwok"]))?;
-    let module = run(&mut go(&["list", "-mod=readonly", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kwok"]))?;
+    MODULE.run(&["mod", "download", "sigs.k8s.io/kwok"])?;
+    let module = MODULE.run(&["list", "-mod=readonly", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kwok"])?;
     let texts: Vec<_> = files
         .iter()
         .map(|file| {
@@ -236,17 +201,6 @@ fn concatenated(files: &[&str]) -> Result<String> {
         })
         .collect::<Result<_>>()?;
     Ok(texts.join("\n---\n"))
-}
-
-fn run(command: &mut Command) -> Result<String> {
-    let output = command.output().context("cannot run go")?;
-    ensure!(
-        output.status.success(),
-        "the control plane could not be built:\n{}\n{INSTALL_GO}, and let it reach a Go module \
-         proxy (GOPROXY); or name a directory with the programs in KUBEBUILDER_ASSETS",
-        last_lines(&String::from_utf8_lossy(&output.stderr), 20)
-    );
-    Ok(String::from_utf8(output.stdout)?)
 }
 
 /// The end of a text, for error messages.
@@ -258,21 +212,6 @@ pub fn last_lines(text: &str, count: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn go_versions_are_compared_as_numbers() {
-        for (version, enough) in [
-            ("go1.26.8", true),
-            ("go1.26rc1", true),
-            ("go1.100", true),
-            ("devel go1.27-abcdef", true),
-            ("go1.25.9", false),
-            ("go1.9", false),
-            ("", false),
-        ] {
-            assert_eq!(is_new_enough(version), enough, "{version:?}");
-        }
-    }
 
     #[test]
     fn assets_come_before_the_cache() -> Result<()> {

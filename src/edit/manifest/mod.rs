@@ -19,7 +19,7 @@ use std::ops::Range;
 
 use serde_json::Value;
 
-pub use hollow::{edit_filling, filled};
+pub use hollow::{Hollow, edit_filling, filled};
 pub use items::{insert_item, remove_item};
 pub use members::{Found, Members, Objects, Unread, members, objects};
 

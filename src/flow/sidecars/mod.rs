@@ -13,6 +13,7 @@ use super::interrupt::{self, Stop};
 use super::report::Report;
 use super::transact::{Said, Transaction, short};
 use super::{consent, place};
+use crate::apply::claims;
 use crate::apply::transaction::{self, Step};
 use crate::edit::json;
 use crate::error::{Exit, Failure, Reason};
@@ -194,9 +195,25 @@ async fn write(
 ) -> Result<(), Failure> {
     let mut transaction = Transaction::new(session, stop, task.act.way_back());
     let made = make(&mut transaction, task, global, plan, report).await;
+    if made.is_ok() && matches!(task.act, Injection::Uninject { .. }) {
+        let_go(session, plan, &transaction, report).await;
+    }
     // What was taken back is said already; what stands is said also where it is not confirmed.
     transaction.finish(report);
     made
+}
+
+/// Leaves the bootstraps to their charts.
+async fn let_go(session: &Session, plan: &Plan, transaction: &Transaction<'_>, report: &mut Report<'_>) {
+    for bootstrap in plan.proxies.iter().filter_map(|planned| planned.proxy.bootstrap.as_ref()) {
+        let reference = &bootstrap.reference;
+        let now = transaction.written(reference).unwrap_or(bootstrap);
+        if let Err(error) = claims::let_go(session, now.clone()).await {
+            let message = format!("{reference}: gloo-rs is still noted as its writer, and Helm 4 conflicts with that");
+            let advice = Advice::warning(Code::HelmConflict, message).details([error.into_failure(session).message]);
+            report.advice(advice.hint("run this again").about(reference));
+        }
+    }
 }
 
 async fn make(

@@ -11,7 +11,7 @@ use crate::plan::outcome::Objection;
 /// The label of a proxy that a controller makes for a Gateway of the Kubernetes Gateway API.
 const GATEWAY_NAME: &str = "gateway.networking.k8s.io/gateway-name";
 /// The field manager of this program.
-const MANAGER: &str = "gloo-rs";
+pub const MANAGER: &str = "gloo-rs";
 
 /// What a proxy shows of its makers.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

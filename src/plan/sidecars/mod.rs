@@ -4,6 +4,7 @@
 //! What is missing is added, what is there is changed only by a flag that was typed, and only what `inject`
 //! puts in is taken out, by name. So every middle state, whoever left it, ends in the full or the clean one.
 
+pub mod claims;
 mod guard;
 mod inject;
 pub mod parts;

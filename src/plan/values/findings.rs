@@ -3,8 +3,9 @@
 use serde_json::Value;
 
 use super::{Chart, Edition, auto_mtls, integration, is_on, sds, then};
-use crate::model::FieldPath;
-use crate::plan::advice::{Advice, Code};
+use crate::model::{FieldPath, Object, ObjectRef};
+use crate::plan::advice::{Advice, Code, Weight};
+use crate::plan::sidecars::claims;
 
 /// Keys of the chart's schema that no template reads, and what to set instead.
 const UNREAD: [(&[&str], &str); 4] = [
@@ -71,27 +72,50 @@ pub fn of_settings(values: &Value, settings: &Value) -> Vec<Advice> {
         .collect()
 }
 
-/// Sidecars that `istio inject` put into a gateway: Helm 4 conflicts with them, Helm 3 leaves them beside its own.
-pub fn of_gateway(workload: &Value) -> Option<Advice> {
-    let writers = workload["metadata"]["managedFields"].as_array()?;
-    let sidecars = |fields: &Value| {
-        let containers = &fields["fieldsV1"]["f:spec"]["f:template"]["f:spec"]["f:containers"];
+/// How Helm applies a release: the way it was installed, from Helm 4 on by the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Apply {
+    ClientSide,
+    ServerSide,
+}
+
+/// What `istio inject` wrote and the chart renders too, in a gateway's workload or its bootstrap.
+pub fn of_gateway(object: &Object, apply: Apply) -> Option<Advice> {
+    let ObjectRef { kind, namespace, name } = &object.reference;
+    let (manager, what) = match claims::on_bootstrap(&object.value) {
+        Some(manager) => (manager, "a bootstrap"),
+        None => (writer_of_sidecars(&object.value)?, "sidecars"),
+    };
+    let wrote = format!("{}/{name} has {what} that {manager} wrote", kind.singular);
+    let uninject = format!("gloo-rs istio uninject -n {namespace} --name {}", proxy_of(name));
+    Some(match apply {
+        Apply::ServerSide => {
+            Advice::warning(Code::HelmConflict, format!("{wrote}: Helm 4 conflicts with it")).hint(uninject)
+        }
+        Apply::ClientSide => Advice::note(Code::HelmConflict, format!("{wrote}: the upgrade writes over it"))
+            .hint(format!("before Helm 4's server-side apply, which conflicts with it: {uninject}")),
+    })
+}
+
+/// The proxy of this workload or bootstrap.
+fn proxy_of(name: &str) -> &str {
+    name.strip_suffix("-envoy-config").unwrap_or(name)
+}
+
+/// Whether an upgrade by Helm 4 fails on it.
+pub fn is_conflict(advice: &Advice) -> bool {
+    advice.code == Code::HelmConflict && advice.weight == Weight::Warning
+}
+
+fn writer_of_sidecars(workload: &Value) -> Option<&str> {
+    let has_sidecars = |entry: &Value| {
+        let containers = &entry["fieldsV1"]["f:spec"]["f:template"]["f:spec"]["f:containers"];
         [r#"k:{"name":"sds"}"#, r#"k:{"name":"istio-proxy"}"#].iter().any(|key| !containers[*key].is_null())
     };
-    let writer = writers.iter().find(|fields| {
-        let manager = fields["manager"].as_str().unwrap_or_default();
-        (manager == "gloo-rs" || manager.starts_with("glooctl")) && sidecars(fields)
-    })?;
-    let metadata = &workload["metadata"];
-    let (name, namespace) = (metadata["name"].as_str()?, metadata["namespace"].as_str()?);
-    let manager = writer["manager"].as_str()?;
-    Some(
-        Advice::warning(
-            Code::HelmConflict,
-            format!("deployment/{name} has sidecars that {manager} put in: Helm 4 conflicts with them"),
-        )
-        .hint(format!("gloo-rs istio uninject -n {namespace} --name {name}")),
-    )
+    let entries = workload["metadata"]["managedFields"].as_array()?;
+    let entry =
+        entries.iter().find(|entry| entry["manager"].as_str().is_some_and(claims::injects) && has_sidecars(entry))?;
+    entry["manager"].as_str()
 }
 
 /// Switches that do nothing alone.
@@ -186,6 +210,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::model::kinds;
     use crate::plan::values::Version;
 
     fn said(before: &Value, after: &Value, edition: Edition) -> Vec<String> {
@@ -251,12 +276,22 @@ mod tests {
         assert_eq!(said.len(), 1);
         assert!(said[0].starts_with("Settings have enableIntegration true, the values say false"), "{said:?}");
 
-        let gateway = |manager: &str| {
-            json!({"metadata": {"name": "gateway-proxy", "namespace": "g", "managedFields": [{"manager": manager, "fieldsV1":
-                {"f:spec": {"f:template": {"f:spec": {"f:containers": {"k:{\"name\":\"sds\"}": {}}}}}}}]}})
+        let by = |kind, name: &str, manager: &str, fields: Value| {
+            let metadata =
+                json!({"name": name, "namespace": "g", "managedFields": [{"manager": manager, "fieldsV1": fields}]});
+            of_gateway(&Object::new(kind, json!({"metadata": metadata})), Apply::ServerSide)
         };
-        assert!(of_gateway(&gateway("gloo-rs")).is_some());
-        assert_eq!(of_gateway(&gateway("helm")), None);
+        let sidecars = json!({"f:spec": {"f:template": {"f:spec": {"f:containers": {"k:{\"name\":\"sds\"}": {}}}}}});
+        let bootstrap = json!({"f:data": {"f:envoy.yaml": {}}});
+        let deployment = |manager: &str| by(&kinds::DEPLOYMENT, "gateway-proxy", manager, sidecars.clone());
+        let config_map =
+            |manager: &str| by(&kinds::CONFIG_MAP, "gateway-proxy-envoy-config", manager, bootstrap.clone());
+        for said in [deployment("gloo-rs"), config_map("glooctl-linux")] {
+            let said = said.unwrap();
+            assert!(is_conflict(&said));
+            assert_eq!(said.hint.as_deref(), Some("gloo-rs istio uninject -n g --name gateway-proxy"));
+        }
+        assert_eq!((deployment("helm"), config_map("helm")), (None, None));
     }
 
     #[test]

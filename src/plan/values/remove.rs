@@ -6,7 +6,8 @@ use super::proxies::{self, USUAL};
 use super::{
     Change, Chart, IMAGE_PARTS, Old, PROXY_KEYS, Plan, Wish, auto_mtls, image_part, integration, is_on, sds, then,
 };
-use crate::edit::{Edit, json};
+use crate::edit::manifest::Hollow;
+use crate::edit::{Edit, Op, json};
 use crate::error::Failure;
 use crate::model::FieldPath;
 
@@ -20,13 +21,19 @@ pub fn has_istio(values: &Value) -> bool {
 pub struct Before<'b> {
     /// All of them, from the release's history: where they have a key, it comes back.
     pub values: Option<&'b Value>,
-    /// Maps that were empty.
-    pub were_empty: &'b [FieldPath],
+    /// What was empty, as a file tells.
+    pub were_empty: &'b [(FieldPath, Hollow)],
 }
 
 impl Before<'_> {
-    fn had(&self, path: &FieldPath) -> bool {
-        self.were_empty.contains(path) || self.values.is_some_and(|values| path.get(values).is_some())
+    /// What stood where a map is left empty; none: nothing did.
+    fn hollow(&self, path: &FieldPath) -> Option<Hollow> {
+        let in_file = self.were_empty.iter().find(|(other, _)| other == path).map(|(_, hollow)| *hollow);
+        let in_history = || match self.values.and_then(|values| path.get(values))? {
+            Value::Null => Some(Hollow::Null),
+            _ => Some(Hollow::Map),
+        };
+        in_file.or_else(in_history)
     }
 }
 
@@ -91,12 +98,21 @@ impl Removal<'_> {
         let mut at = path.clone();
         while let Some(parent) = at.parent().filter(|parent| !parent.segments().is_empty()) {
             let is_empty = parent.get(&self.left).and_then(Value::as_object).is_some_and(serde_json::Map::is_empty);
-            if !is_empty || self.before.had(&parent) || self.is_proxy_of_the_user(&parent) {
+            if !is_empty {
                 return;
             }
+            let edit = match self.before.hollow(&parent) {
+                None if !self.is_proxy_of_the_user(&parent) => Edit::remove(parent.clone()),
+                Some(Hollow::Null) => Edit::set(parent.clone(), Value::Null),
+                None | Some(Hollow::Map) => return,
+            };
+            let is_gone = matches!(edit.op, Op::Remove);
             // The edits below it are part of this one.
             self.plan.edits.retain(|edit| !edit.path.segments().starts_with(parent.segments()));
-            self.edit(Edit::remove(parent.clone()));
+            self.edit(edit);
+            if !is_gone {
+                return;
+            }
             at = parent;
         }
     }

@@ -2,15 +2,19 @@
 
 use std::ffi::OsString;
 
-use super::consent;
-use super::interrupt::{self, Stop};
-use super::report::Report;
-use super::transact::short;
+use serde_json::json;
+
+use crate::edit::mask;
 use crate::error::{Exit, Failure, Reason};
+use crate::flow::consent;
+use crate::flow::interrupt::{self, Stop};
+use crate::flow::report::Report;
+use crate::flow::transact::short;
 use crate::helm::{Helm, Record};
 use crate::kube::{Environment, Session};
 use crate::load::{gateways, release};
 use crate::options::{Global, HelmFailure, Proxies, UpgradeValues, ValuesAct};
+use crate::plan::advice::Advice;
 use crate::plan::mtls::SDS_CLUSTER;
 use crate::plan::owner::Owner;
 use crate::plan::values::Edition;
@@ -26,6 +30,10 @@ pub struct Upgrade {
     pub values: String,
     /// How many keys change.
     pub changes: usize,
+    /// The texts that must not be shown where Helm says them.
+    pub secrets: Vec<String>,
+    /// What an upgrade by Helm 4 fails on.
+    pub conflict: Option<Advice>,
     /// The newest revision there is, and its state.
     pub newest: (u64, String),
 }
@@ -56,9 +64,14 @@ pub async fn run(
             .hint(format!("if none is running: helm rollback {name} {revision} -n {namespace}")));
     }
     let helm = Helm::find(Environment::of_process().os("PATH")).await?;
+    if let (4.., Some(conflict)) = (helm.major, &upgrade.conflict) {
+        let message = format!("release {namespace}/{name}: {}; nothing changed", conflict.message);
+        let failure = Failure::new(Exit::Failed, Reason::Conflict, message);
+        return Err(conflict.hint.iter().fold(failure, Failure::hint));
+    }
     let act = format!("upgrade-values --apply changes {} of", upgrade.changes);
     let what = format!("release {namespace}/{name} and restarts its gateways");
-    consent::ask(&act, &[what], &super::place(session), global, report)?;
+    consent::ask(&act, &[what], &crate::flow::place(session), global, report)?;
     let args = arguments(session, &upgrade, on_failure, &helm, task, global);
     let stop = Stop::default();
     interrupt::told(&stop, async {
@@ -121,13 +134,13 @@ async fn helm_upgrades(
 ) -> Result<(), Failure> {
     report.ui.status(&format!("running {}", helm.program.display()));
     let mut running = helm.start(args, upgrade.values.clone())?;
-    let mut last = String::new();
+    let mut said = Vec::new();
     while let Some(line) = running.line().await {
+        let line = mask::masked_text(&line, &upgrade.secrets);
         report.ui.status(&format!("  {line}"));
-        if !line.trim().is_empty() {
-            last = line;
-        }
+        said.push(line);
     }
+    let last = error_of(&said);
     let ended = running.end().await;
     match (ended, stop.is_set()) {
         (Ok(()), false) => Ok(()),
@@ -139,6 +152,12 @@ async fn helm_upgrades(
             Err(Failure { details: [failure.details, details].concat(), hints, ..failure })
         }
     }
+}
+
+/// The first line of Helm's error, else the last that it said.
+fn error_of(said: &[String]) -> String {
+    let error = said.iter().find(|line| line.starts_with("Error:"));
+    error.or(said.iter().rfind(|line| !line.trim().is_empty())).cloned().unwrap_or_default()
 }
 
 /// Helm has ended by then: it is never left behind.
@@ -218,6 +237,7 @@ async fn settle(
     let history = release::history(session, &upgrade.record.namespace, &upgrade.record.name).await;
     let now = history.first().map_or(0, |entry| entry.revision);
     let Record { name, namespace, revision, .. } = &upgrade.record;
+    report.field("upgradedTo", json!(now));
     report.line(&format!("release {namespace}/{name} upgraded (revision {revision} -> {now})"));
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::report::Report;
+use crate::flow::report::Report;
 use crate::helm::Record;
 use crate::kube::Session;
 use crate::load::chart::AtHand;

@@ -1,0 +1,148 @@
+//! `upgrade-values`: the values of a release, or of a file, with Istio's merged in or taken out.
+
+mod apply;
+mod finish;
+mod next;
+mod subject;
+
+use serde_json::Value;
+
+use self::apply::Upgrade;
+use self::finish::finish;
+use self::subject::{Subject, of_file, of_release};
+use super::report::Report;
+use crate::edit::values as text;
+use crate::error::{Exit, Failure};
+use crate::helm::Record;
+use crate::kube::Session;
+use crate::load::{around_release, harm, istio, release};
+use crate::options::{GLOO_SYSTEM, Global, UpgradeValues, ValuesAct, ValuesDestination, ValuesSource};
+use crate::plan::advice::{Advice, Code};
+use crate::plan::istiod::Istiod;
+use crate::plan::sidecars::Flags;
+use crate::plan::values::{self, Plan, findings};
+
+/// Prints, writes or hands over the values.
+///
+/// # Errors
+/// What keeps the values from being read, merged or written.
+pub fn run(task: &UpgradeValues, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+    match &task.source {
+        ValuesSource::File(path) => {
+            let subject = of_file(path, task, report)?;
+            let flags = flags(task);
+            let needs = task.act == ValuesAct::Merge
+                && values::needs_istiod(&subject.values, &subject.chart, &task.wish, &flags)?;
+            if needs {
+                return super::block_on(super::interrupt::or(live(subject, task, global, report)));
+            }
+            let plan = plan(&subject, task, &[], None)?;
+            finish(&subject, &plan, None, task, global, report).map(drop)
+        }
+        ValuesSource::Release { name, revision } => super::block_on(async {
+            let session = super::open(global, report).await?;
+            report.ui.status(&super::place(&session));
+            let namespace = release_namespace(global);
+            let upgrade = super::interrupt::or(async {
+                let found = release::find(&session, namespace, name.as_deref(), *revision).await?;
+                let subject = of_release(found, task, report)?;
+                with_session(&session, subject, task, global, report).await
+            });
+            match (Box::pin(upgrade).await?, &task.destination) {
+                (Some(upgrade), ValuesDestination::Helm(on_failure)) => {
+                    apply::run(&session, upgrade, *on_failure, task, global, report).await
+                }
+                _ => Ok(()),
+            }
+        }),
+    }
+}
+
+async fn live(subject: Subject, task: &UpgradeValues, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+    let session = super::open(global, report).await?;
+    report.ui.status(&super::place(&session));
+    with_session(&session, subject, task, global, report).await.map(drop)
+}
+
+async fn with_session(
+    session: &Session,
+    mut subject: Subject,
+    task: &UpgradeValues,
+    global: &Global,
+    report: &mut Report<'_>,
+) -> Result<Option<Upgrade>, Failure> {
+    let flags = flags(task);
+    let merges = task.act == ValuesAct::Merge;
+    let needs = merges && values::needs_istiod(&subject.values, &subject.chart, &task.wish, &flags)?;
+    let istiods = match merges && (needs || flags.proxy_image.is_none()) {
+        true => match istio::istiods(session, task.istio.namespace.as_deref()).await {
+            // Without the right to look for istiod, what was typed or is there may be enough.
+            Err(failure) if !needs && failure.exit == Exit::SaidNo => {
+                report.advice(Advice::note(Code::Unknown, format!("istiod was not looked at: {}", failure.message)));
+                Vec::new()
+            }
+            found => found?,
+        },
+        false => Vec::new(),
+    };
+    let earlier = match (&subject.release, task.act) {
+        (Some(found), ValuesAct::Remove) => {
+            if found.history.is_empty() {
+                let message = "the release's history may not be listed: what was there before Istio does not come back";
+                report.advice(Advice::note(Code::Unknown, message));
+            }
+            let before_istio = |values: &Value| !values::has_istio(values);
+            release::earlier(session, release_namespace(global), found, before_istio).await
+        }
+        _ => None,
+    };
+    let plan = plan(&subject, task, &istiods, earlier.as_ref())?;
+    if plan.turns_on(&values::auto_mtls())
+        && let Some(advice) = harm::advice(session).await
+    {
+        report.advice(advice);
+    }
+    if let Some(found) = &subject.release {
+        let advice = around_release::findings(session, &found.record, &subject.values).await;
+        subject.conflict = advice.iter().find(|advice| findings::is_conflict(advice)).cloned();
+        for advice in advice {
+            report.advice(advice);
+        }
+    }
+    finish(&subject, &plan, Some(session), task, global, report)
+}
+
+/// Where the release is: `-n`, else where Gloo is said to be.
+fn release_namespace(global: &Global) -> &str {
+    global.namespace.as_deref().or(global.gloo_namespace.as_deref()).unwrap_or(GLOO_SYSTEM)
+}
+
+fn flags(task: &UpgradeValues) -> Flags {
+    let wish = task.istio.clone();
+    Flags {
+        revision: wish.revision,
+        discovery_address: wish.discovery_address,
+        mesh_id: wish.mesh_id,
+        cluster_id: wish.cluster_id,
+        proxy_image: wish.proxy_image,
+        ..Flags::default()
+    }
+}
+
+fn plan(
+    subject: &Subject,
+    task: &UpgradeValues,
+    istiods: &[Istiod],
+    earlier: Option<&Record>,
+) -> Result<Plan, Failure> {
+    let Subject { values, chart, .. } = subject;
+    match task.act {
+        ValuesAct::Merge => values::merge(values, chart, &task.wish, &flags(task), istiods),
+        ValuesAct::Remove => {
+            let file = subject.file.as_ref();
+            let were_empty = file.map(|(read, found)| text::were_empty(&read.text, found)).unwrap_or_default();
+            let before = values::Before { values: earlier.map(|record| &record.values), were_empty: &were_empty };
+            values::remove(values, chart, &task.wish, before)
+        }
+    }
+}

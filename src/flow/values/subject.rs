@@ -1,0 +1,138 @@
+//! The values that are worked on: a file's, or a release's.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::edit::manifest::Unsafe;
+use crate::edit::values as text;
+use crate::error::{Exit, Failure, Reason};
+use crate::flow::report::Report;
+use crate::helm::Record;
+use crate::load::chart;
+use crate::load::files::{self, Loaded, Text};
+use crate::load::release::Found;
+use crate::options::UpgradeValues;
+use crate::plan::advice::{Advice, Code};
+use crate::plan::values::{self, Chart, Edition, Version};
+use crate::render::text::STDIN;
+
+/// What is worked on.
+pub struct Subject {
+    pub values: Value,
+    pub chart: Chart,
+    /// `--chart`
+    pub at_hand: Option<chart::AtHand>,
+    pub file: Option<(Text, text::Found)>,
+    pub release: Option<Found>,
+    /// What keeps Helm 4 from an upgrade, where the release was made by server-side apply.
+    pub conflict: Option<Advice>,
+}
+
+/// Those of a file.
+///
+/// # Errors
+/// It cannot be read, or says not which values are meant.
+pub fn of_file(path: &Path, task: &UpgradeValues, report: &mut Report<'_>) -> Result<Subject, Failure> {
+    let mut inputs = files::find(&files::sources_of(&[path.to_owned()])?)?;
+    if !inputs.is_single() {
+        return Err(Failure::usage(format!("--values {}: one file, or - for stdin", path.display())));
+    }
+    let read = match inputs.next(&mut std::io::stdin().lock()) {
+        Some(Ok(Loaded::Text(read))) => read,
+        Some(Ok(Loaded::Refused { name, why, .. } | Loaded::PassedOver { name, why })) => {
+            return Err(Failure::new(Exit::Failed, Reason::File, format!("{name}: {why}")));
+        }
+        Some(Err(failure)) => return Err(failure),
+        None => return Err(Failure::usage("--values: no file")),
+    };
+    let name = if read.name == STDIN { "stdin".to_owned() } else { read.name.clone() };
+    let mut found = text::find(&read.text).map_err(|cannot| refusal(&name, cannot))?;
+    let found = match (found.pop(), found.pop()) {
+        (Some(one), None) => one,
+        (None, _) => {
+            let message = format!("{name}: a manifest that renders no chart");
+            return Err(Failure::new(Exit::SaidNo, Reason::NotFound, message)
+                .detail("looked for an Application or a HelmRelease with Gloo's chart"));
+        }
+        _ => {
+            let message = format!("{name}: several charts, and none is named gloo or gloo-ee");
+            return Err(Failure::new(Exit::Failed, Reason::Ambiguous, message).hint("take the others out of the file"));
+        }
+    };
+    if found.has_header() {
+        report.advice(Advice::note(
+            Code::Header,
+            format!("{name}: the line that helm get values prints first is left out"),
+        ));
+    }
+    let at_hand = at_hand(task)?;
+    let name_of_chart = at_hand.as_ref().map(|chart| chart.name.as_str()).or(found.chart.as_deref());
+    let of_name = name_of_chart.and_then(Edition::of_chart);
+    let edition = task.edition.or(of_name).unwrap_or_else(|| Edition::of_shape(&found.values));
+    let version = at_hand.as_ref().map(|chart| chart.version.as_str());
+    let version = version.or(task.to_version.as_deref()).or(found.version.as_deref());
+    let defaults = at_hand.as_ref().map_or(Value::Null, |chart| chart.defaults.clone());
+    let chart = Chart { edition, version: version.and_then(Version::parse), defaults };
+    if let Some(object) = &found.object {
+        report.ui.status(&format!("values of {object} in {name}"));
+    }
+    Ok(Subject {
+        values: found.values.clone(),
+        chart,
+        at_hand,
+        file: Some((read, found)),
+        release: None,
+        conflict: None,
+    })
+}
+
+/// Those of a release.
+///
+/// # Errors
+/// Its chart is not Gloo's, or the chart at hand cannot be read.
+pub fn of_release(found: Found, task: &UpgradeValues, report: &mut Report<'_>) -> Result<Subject, Failure> {
+    let record = &found.record;
+    report.ui.status(&release_line(record));
+    for advice in &found.advice {
+        report.advice(advice.clone());
+    }
+    let Some(edition) = task.edition.or_else(|| Edition::of_chart(&record.chart)) else {
+        let message = format!("release {}: its chart is {}, not Gloo's", record.name, record.chart);
+        return Err(Failure::new(Exit::Failed, Reason::NoRelease, message)
+            .hint("--edition oss or --edition enterprise says which keys a chart of another name has"));
+    };
+    let at_hand = at_hand(task)?;
+    let version = at_hand.as_ref().map(|chart| chart.version.as_str()).or(task.to_version.as_deref());
+    let defaults = at_hand.as_ref().map_or(&record.defaults, |chart| &chart.defaults).clone();
+    let version = Version::parse(version.unwrap_or(&record.chart_version));
+    let chart = Chart { edition, version, defaults };
+    let values = values::sorted(&record.values);
+    Ok(Subject { values, chart, at_hand, file: None, release: Some(found), conflict: None })
+}
+
+fn at_hand(task: &UpgradeValues) -> Result<Option<chart::AtHand>, Failure> {
+    let chart = task.chart.as_deref().map(chart::read).transpose()?;
+    match (&chart, &task.to_version) {
+        (Some(chart), Some(wanted)) if chart.version.trim_start_matches('v') != wanted.trim_start_matches('v') => {
+            let message = format!("--to-version {wanted}: the chart at hand is {}-{}", chart.name, chart.version);
+            Err(Failure::usage(message).hint("leave --to-version out, or give the chart of that version"))
+        }
+        _ => Ok(chart),
+    }
+}
+
+fn release_line(record: &Record) -> String {
+    let Record { name, namespace, revision, status, chart, chart_version, .. } = record;
+    format!("release {namespace}/{name}, revision {revision}, {status}, chart {chart}-{chart_version}")
+}
+
+/// Why the text cannot be edited.
+pub fn refusal(name: &str, cannot: Unsafe) -> Failure {
+    let Unsafe { line, why, manual } = cannot;
+    let mut failure = Failure::new(Exit::Failed, Reason::Unsafe, format!("{name}:{line}: {why}; nothing changed"));
+    if !manual.is_empty() {
+        failure.details = crate::flow::files::by_hand(manual);
+    }
+    failure
+}
