@@ -23,6 +23,17 @@ pub enum Storage {
     ConfigMap,
 }
 
+impl Storage {
+    /// The driver's name, as `HELM_DRIVER` takes it.
+    #[must_use]
+    pub fn driver(self) -> &'static str {
+        match self {
+            Self::Secret => "secret",
+            Self::ConfigMap => "configmap",
+        }
+    }
+}
+
 /// What a revision says of itself.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
@@ -40,6 +51,7 @@ pub struct Record {
     pub defaults: Value,
     /// `csa` or `ssa`, since Helm 4; before, nothing.
     pub apply_method: String,
+    pub storage: Storage,
 }
 
 impl Record {
@@ -47,6 +59,15 @@ impl Record {
     #[must_use]
     pub fn is_server_side(&self) -> bool {
         self.apply_method == "ssa"
+    }
+
+    /// Helm as a shell has to start it, so that it finds the record: it looks in Secrets unless it is told.
+    #[must_use]
+    pub fn command(&self) -> &'static str {
+        match self.storage {
+            Storage::Secret => "helm",
+            Storage::ConfigMap => "HELM_DRIVER=configmap helm",
+        }
     }
 }
 
@@ -115,6 +136,7 @@ pub fn read(data: &str, storage: Storage) -> Result<Record, Problem> {
         values: object(stored.config),
         defaults: object(stored.chart.values),
         apply_method: stored.apply_method,
+        storage,
     })
 }
 
@@ -173,7 +195,9 @@ mod tests {
         let packed = zipped(json.as_bytes());
         let record = read_secret(&packed).unwrap();
         assert_eq!(read_secret(json.as_bytes()), Ok(record.clone()));
-        assert_eq!(read(&STANDARD.encode(&packed), Storage::ConfigMap), Ok(record.clone()));
+        let in_map = Record { storage: Storage::ConfigMap, ..record.clone() };
+        assert_eq!(in_map.command(), "HELM_DRIVER=configmap helm");
+        assert_eq!(read(&STANDARD.encode(&packed), Storage::ConfigMap), Ok(in_map));
         assert_eq!((record.name.as_str(), record.revision, record.status.as_str()), ("gloo", 7, "deployed"));
         assert_eq!((record.chart.as_str(), record.chart_version.as_str()), ("gloo", "1.17.7"));
         assert_eq!(record.values.to_string(), r#"{"z":18446744073709551615,"a":1.5,"gone":null,"empty":{}}"#);

@@ -8,7 +8,22 @@ use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
+use super::Storage;
 use crate::error::{Exit, Failure, Reason};
+
+/// Helm's own variables that would have it look elsewhere, or as somebody else, than this program did.
+const ELSEWHERE: [&str; 10] = [
+    "HELM_KUBEAPISERVER",
+    "HELM_KUBETOKEN",
+    "HELM_KUBECAFILE",
+    "HELM_KUBETLS_SERVER_NAME",
+    "HELM_KUBEINSECURE_SKIP_TLS_VERIFY",
+    "HELM_KUBEASUSER",
+    "HELM_KUBEASGROUPS",
+    "HELM_KUBECONTEXT",
+    "HELM_NAMESPACE",
+    "HELM_DRIVER_SQL_CONNECTION_STRING",
+];
 
 /// A Helm that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,9 +66,17 @@ impl Helm {
     ///
     /// # Errors
     /// It cannot be started.
-    pub fn start(&self, args: &[OsString], values: String) -> Result<Running, Failure> {
+    pub fn start(&self, args: &[OsString], values: String, storage: Storage) -> Result<Running, Failure> {
         let mut command = Command::new(&self.program);
-        command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        for variable in ELSEWHERE {
+            command.env_remove(variable);
+        }
+        command
+            .args(args)
+            .env("HELM_DRIVER", storage.driver())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|error| {
             Failure::new(Exit::Failed, Reason::Helm, format!("{}: {error}; nothing changed", self.program.display()))
         })?;

@@ -11,7 +11,7 @@ use crate::plan::gateway::PROXY_LABEL;
 use crate::plan::values::findings::{self, Apply};
 
 /// The findings; what may not be read is said to be unknown.
-pub async fn findings(session: &Session, record: &Record, before: &Value) -> Vec<Advice> {
+pub async fn findings(session: &Session, record: &Record, before: &Value, after: &Value) -> Vec<Advice> {
     let namespace = record.namespace.as_str();
     let apply = if record.is_server_side() { Apply::ServerSide } else { Apply::ClientSide };
     let mut found = Vec::new();
@@ -27,7 +27,7 @@ pub async fn findings(session: &Session, record: &Record, before: &Value) -> Vec
         Err(error) => found.extend(unknown("the namespace's labels", &error)),
     }
     match settings {
-        Ok(object) => found.extend(findings::of_settings(before, &object)),
+        Ok(object) => found.extend(findings::of_settings(before, after, &object, apply)),
         Err(error) => found.extend(unknown("Settings", &error)),
     }
     for (kind, listed) in [(&kinds::DEPLOYMENT, workloads), (&kinds::CONFIG_MAP, bootstraps)] {

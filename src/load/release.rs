@@ -61,24 +61,33 @@ pub async fn find(
     chosen(session, namespace, history, revision).await
 }
 
-/// The values of the newest revision before this one of which `is_it` holds.
+/// What stood before a revision.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Earlier {
+    pub record: Option<Record>,
+    /// Those that were passed over because they cannot be read, the newest first.
+    pub unread: Vec<u64>,
+}
+
+/// The newest revision before this one of whose values `is_it` holds.
 pub async fn earlier(
     session: &Session,
     namespace: &str,
     found: &Found,
     is_it: impl Fn(&serde_json::Value) -> bool,
-) -> Option<Record> {
+) -> Earlier {
     let is_before = |entry: &&Entry| {
         entry.revision < found.record.revision && entry.status.as_deref().is_none_or(|status| status != "failed")
     };
+    let mut unread = Vec::new();
     for entry in found.history.iter().filter(is_before).take(HISTORY) {
-        // One that is broken says nothing; the one before it may.
-        let Ok(record) = read(session, namespace, entry).await else { continue };
-        if is_it(&record.values) {
-            return Some(record);
+        match read(session, namespace, entry).await {
+            Ok(record) if is_it(&record.values) => return Earlier { record: Some(record), unread },
+            Ok(_) => {}
+            Err(_) => unread.push(entry.revision),
         }
     }
-    None
+    Earlier { record: None, unread }
 }
 
 /// The revisions of a release, the newest first; none where they may not be listed.
@@ -221,8 +230,11 @@ fn not_deployed(record: &Record, revision: u64, status: &str) -> Advice {
     let advice = Advice::warning(Code::ReleaseState, message);
     match status.starts_with("pending") {
         true => advice.details(["Helm refuses an upgrade while another is pending".to_owned()]).hint(format!(
-            "if none is running: helm rollback {} {} -n {}",
-            record.name, record.revision, record.namespace
+            "if none is running: {} rollback {} {} -n {}",
+            record.command(),
+            record.name,
+            record.revision,
+            record.namespace
         )),
         false => advice.hint(format!("--release-revision {revision} takes those of that one")),
     }
@@ -278,10 +290,13 @@ fn no_such(session: &Session, namespace: &str, name: &str, all: &[Entry]) -> Fai
 async fn none(session: &Session, namespace: &str, others: Vec<String>) -> Failure {
     let mut failure = match owner(session, namespace).await {
         Some(owner @ (Owner::ArgoCd { .. } | Owner::Flux { .. })) => {
-            let file = match &owner {
-                Owner::ArgoCd { application } => format!("{}.yaml", application.rsplit('/').next().unwrap_or_default()),
-                Owner::Flux { name, .. } => format!("{name}.yaml"),
-                _ => String::new(),
+            let name = match &owner {
+                Owner::ArgoCd { application: name } | Owner::Flux { name, .. } => name.as_str(),
+                _ => owner::UNNAMED,
+            };
+            let file = match name.rsplit('/').next() {
+                Some(name) if name != owner::UNNAMED => format!("{name}.yaml"),
+                _ => "FILE".to_owned(),
             };
             let message =
                 format!("no Helm release in {namespace}; {owner} renders this chart, so its values are in Git");

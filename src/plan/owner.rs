@@ -46,7 +46,7 @@ pub fn of(object: &Value) -> Option<Owner> {
 }
 
 /// What stands for a name that the object does not say.
-const UNNAMED: &str = "(unnamed)";
+pub const UNNAMED: &str = "(unnamed)";
 
 fn is_managed_by(metadata: &Value, prefix: &str) -> bool {
     metadata["managedFields"].as_array().into_iter().flatten().any(|entry| {

@@ -209,7 +209,7 @@ async fn let_go(session: &Session, plan: &Plan, transaction: &Transaction<'_>, r
         let reference = &bootstrap.reference;
         let now = transaction.written(reference).unwrap_or(bootstrap);
         if let Err(error) = claims::let_go(session, now.clone()).await {
-            let message = format!("{reference}: gloo-rs is still noted as its writer, and Helm 4 conflicts with that");
+            let message = format!("{reference}: still noted as written by gloo-rs, and Helm 4 conflicts with that");
             let advice = Advice::warning(Code::HelmConflict, message).details([error.into_failure(session).message]);
             report.advice(advice.hint("run this again").about(reference));
         }

@@ -51,6 +51,7 @@ pub async fn run(
     report: &mut Report<'_>,
 ) -> Result<(), Failure> {
     let Record { name, namespace, revision, .. } = &upgrade.record;
+    let command = upgrade.record.command();
     if let Some(owner @ (Owner::ArgoCd { .. } | Owner::Flux { .. })) = release::owner(session, namespace).await {
         let message = format!("release {namespace}/{name}: {owner} renders it and would put it back; nothing changed");
         return Err(Failure::new(Exit::Failed, Reason::Managed, message)
@@ -61,7 +62,7 @@ pub async fn run(
         let message =
             format!("release {namespace}/{name}: revision {newest} is {status}, and Helm refuses a second upgrade");
         return Err(Failure::new(Exit::Failed, Reason::Helm, message)
-            .hint(format!("if none is running: helm rollback {name} {revision} -n {namespace}")));
+            .hint(format!("if none is running: {command} rollback {name} {revision} -n {namespace}")));
     }
     let helm = Helm::find(Environment::of_process().os("PATH")).await?;
     if let (4.., Some(conflict)) = (helm.major, &upgrade.conflict) {
@@ -133,7 +134,7 @@ async fn helm_upgrades(
     report: &mut Report<'_>,
 ) -> Result<(), Failure> {
     report.ui.status(&format!("running {}", helm.program.display()));
-    let mut running = helm.start(args, upgrade.values.clone())?;
+    let mut running = helm.start(args, upgrade.values.clone(), upgrade.record.storage)?;
     let mut said = Vec::new();
     while let Some(line) = running.line().await {
         let line = mask::masked_text(&line, &upgrade.secrets);
@@ -168,13 +169,14 @@ fn interrupted(state: &str) -> Failure {
 /// What became of the release where Helm failed.
 async fn failed(session: &Session, upgrade: &Upgrade, how: &str, last: &str) -> Failure {
     let Record { name, namespace, revision, .. } = &upgrade.record;
+    let command = upgrade.record.command();
     let failure = |exit, what: &str| {
         Failure::new(exit, Reason::Helm, format!("release {namespace}/{name}: helm upgrade failed ({how}); {what}"))
             .detail(last.to_owned())
     };
     let history = release::history(session, namespace, name).await;
     let Some(newest) = history.first() else {
-        return failure(Exit::HalfDone, "its state is unknown").hint(format!("helm status {name} -n {namespace}"));
+        return failure(Exit::HalfDone, "its state is unknown").hint(format!("{command} status {name} -n {namespace}"));
     };
     let states = history
         .iter()
@@ -184,7 +186,7 @@ async fn failed(session: &Session, upgrade: &Upgrade, how: &str, last: &str) -> 
         (true, _) => failure(Exit::Failed, "nothing changed"),
         (false, Some("deployed")) => failure(Exit::RolledBack, "rolled back"),
         _ => failure(Exit::HalfDone, "it is not rolled back")
-            .hint(format!("back to what ran: helm rollback {name} {revision} -n {namespace}")),
+            .hint(format!("back to what ran: {command} rollback {name} {revision} -n {namespace}")),
     };
     told.details.extend(states);
     told

@@ -6,9 +6,8 @@ use super::apply::Upgrade;
 use super::next;
 use super::subject::{Subject, refusal};
 use crate::apply::files::{self as out, Print, Staging};
-use crate::edit::json as edit_json;
 use crate::edit::{mask, values as text};
-use crate::error::{Exit, Failure, Reason};
+use crate::error::{Exit, Failure};
 use crate::flow::report::Report;
 use crate::kube::Session;
 use crate::load::release::Found;
@@ -29,8 +28,7 @@ pub fn finish(
     global: &Global,
     report: &mut Report<'_>,
 ) -> Result<Option<Upgrade>, Failure> {
-    let after = edit_json::apply(&subject.values, &plan.edits)
-        .map_err(|path| Failure::new(Exit::Failed, Reason::BadValues, format!("{path} cannot be set")))?;
+    let after = subject.after(plan)?;
     let new = match &subject.file {
         Some((read, found)) => {
             text::edit(&read.text, found, &plan.edits).map_err(|cannot| refusal(&read.name, cannot))?

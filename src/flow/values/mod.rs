@@ -5,8 +5,6 @@ mod finish;
 mod next;
 mod subject;
 
-use serde_json::Value;
-
 use self::apply::Upgrade;
 use self::finish::finish;
 use self::subject::{Subject, of_file, of_release};
@@ -15,7 +13,8 @@ use crate::edit::values as text;
 use crate::error::{Exit, Failure};
 use crate::helm::Record;
 use crate::kube::Session;
-use crate::load::{around_release, harm, istio, release};
+use crate::load::release::{self, Earlier, Found};
+use crate::load::{around_release, harm, istio};
 use crate::options::{GLOO_SYSTEM, Global, UpgradeValues, ValuesAct, ValuesDestination, ValuesSource};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::istiod::Istiod;
@@ -87,12 +86,10 @@ async fn with_session(
     };
     let earlier = match (&subject.release, task.act) {
         (Some(found), ValuesAct::Remove) => {
-            if found.history.is_empty() {
-                let message = "the release's history may not be listed: what was there before Istio does not come back";
-                report.advice(Advice::note(Code::Unknown, message));
-            }
-            let before_istio = |values: &Value| !values::has_istio(values);
-            release::earlier(session, release_namespace(global), found, before_istio).await
+            let earlier =
+                release::earlier(session, release_namespace(global), found, |it| !values::has_istio(it)).await;
+            report.advice_if(unknown_history(found, &earlier));
+            earlier.record
         }
         _ => None,
     };
@@ -103,13 +100,33 @@ async fn with_session(
         report.advice(advice);
     }
     if let Some(found) = &subject.release {
-        let advice = around_release::findings(session, &found.record, &subject.values).await;
+        let after = subject.after(&plan)?;
+        let advice = around_release::findings(session, &found.record, &subject.values, &after).await;
         subject.conflict = advice.iter().find(|advice| findings::is_conflict(advice)).cloned();
         for advice in advice {
             report.advice(advice);
         }
     }
     finish(&subject, &plan, Some(session), task, global, report)
+}
+
+/// What keeps the values before Istio from being known.
+fn unknown_history(found: &Found, earlier: &Earlier) -> Option<Advice> {
+    let lost = "what was there before Istio does not come back";
+    if found.history.is_empty() {
+        return Some(Advice::note(Code::Unknown, format!("the release's history may not be listed: {lost}")));
+    }
+    let noun = match earlier.unread[..] {
+        [] => return None,
+        [_] => "revision",
+        _ => "revisions",
+    };
+    let unread = earlier.unread.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
+    let then = match &earlier.record {
+        Some(record) => format!("what was there before Istio is taken from revision {}", record.revision),
+        None => lost.to_owned(),
+    };
+    Some(Advice::note(Code::Unknown, format!("{noun} {unread} cannot be read: {then}")))
 }
 
 /// Where the release is: `-n`, else where Gloo is said to be.

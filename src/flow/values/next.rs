@@ -46,7 +46,9 @@ fn parts(
         _ => PathBuf::from(USUAL_FILE),
     };
     let chart = task.chart.as_ref().map_or_else(|| edition.chart().to_owned(), |chart| chart.display().to_string());
-    let mut parts = vec![words(&["helm", "upgrade", &record.name, &chart]), words(&["-n", &record.namespace])];
+    let helm: Vec<&str> = record.command().split(' ').collect();
+    let upgrade = words(&[&helm[..], &["upgrade", &record.name, &chart]].concat());
+    let mut parts = vec![upgrade, words(&["-n", &record.namespace])];
     if let Some(kubeconfig) = &global.kubeconfig {
         parts.push(words(&["--kubeconfig", &kubeconfig.display().to_string()]));
     }

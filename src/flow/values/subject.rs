@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::edit::json;
 use crate::edit::manifest::Unsafe;
 use crate::edit::values as text;
 use crate::error::{Exit, Failure, Reason};
@@ -14,7 +15,7 @@ use crate::load::files::{self, Loaded, Text};
 use crate::load::release::Found;
 use crate::options::UpgradeValues;
 use crate::plan::advice::{Advice, Code};
-use crate::plan::values::{self, Chart, Edition, Version};
+use crate::plan::values::{self, Chart, Edition, Plan, Version};
 use crate::render::text::STDIN;
 
 /// What is worked on.
@@ -27,6 +28,17 @@ pub struct Subject {
     pub release: Option<Found>,
     /// What keeps Helm 4 from an upgrade, where the release was made by server-side apply.
     pub conflict: Option<Advice>,
+}
+
+impl Subject {
+    /// The values that the plan makes of these.
+    ///
+    /// # Errors
+    /// A key that cannot be set.
+    pub fn after(&self, plan: &Plan) -> Result<Value, Failure> {
+        json::apply(&self.values, &plan.edits)
+            .map_err(|path| Failure::new(Exit::Failed, Reason::BadValues, format!("{path} cannot be set")))
+    }
 }
 
 /// Those of a file.

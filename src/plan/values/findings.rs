@@ -56,20 +56,37 @@ pub fn of_namespace(namespace: &Value) -> Option<Advice> {
     )
 }
 
-/// Settings that are not what the release's values say: somebody changed them in the cluster.
-pub fn of_settings(values: &Value, settings: &Value) -> Vec<Advice> {
+/// Settings that are not what the release's values say: somebody changed them in the cluster. `after` is what they are
+/// to say.
+pub fn of_settings(before: &Value, after: &Value, settings: &Value, apply: Apply) -> Vec<Advice> {
     let live = &settings["spec"]["gloo"]["istioOptions"];
-    [(integration(), "enableIntegration"), (auto_mtls(), "enableAutoMtls")]
-        .into_iter()
-        .filter_map(|(path, field)| {
-            let (said, is) = (is_on(path.get(values)), live[field] == true);
-            (said != is).then(|| {
-                let message =
-                    format!("Settings have {field} {is}, the values say {said}: the upgrade writes it anew ({path})");
-                Advice::warning(Code::Differs, message)
-            })
+    let of_switch = |(path, field): (FieldPath, &str)| {
+        let (said, is, wanted) = (is_on(path.get(before)), live[field] == true, is_on(path.get(after)));
+        let writer = writer_of_switch(settings, field).filter(|_| wanted != is && apply == Apply::ServerSide);
+        if let Some(writer) = writer {
+            let switch = if wanted { "enable" } else { "disable" };
+            let message = format!("Settings have {field} {is} that {writer} wrote: Helm 4 conflicts with it ({path})");
+            let namespace = settings["metadata"]["namespace"].as_str().unwrap_or_default();
+            let hint = format!("gloo-rs istio auto-mtls {switch} -n {namespace}");
+            return Some(Advice::warning(Code::HelmConflict, message).hint(hint));
+        }
+        (said != is).then(|| {
+            let message =
+                format!("Settings have {field} {is}, the values say {said}: the upgrade writes it anew ({path})");
+            Advice::warning(Code::Differs, message)
         })
-        .collect()
+    };
+    [(integration(), "enableIntegration"), (auto_mtls(), "enableAutoMtls")].into_iter().filter_map(of_switch).collect()
+}
+
+/// Who wrote a switch by another way than Helm's.
+fn writer_of_switch<'s>(settings: &'s Value, field: &str) -> Option<&'s str> {
+    let entries = settings["metadata"]["managedFields"].as_array()?;
+    let owns = |entry: &&Value| {
+        !entry["fieldsV1"]["f:spec"]["f:gloo"]["f:istioOptions"][format!("f:{field}")].is_null()
+            && entry["operation"] == "Update"
+    };
+    entries.iter().find(owns)?["manager"].as_str()
 }
 
 /// How Helm applies a release: the way it was installed, from Helm 4 on by the server.
@@ -272,9 +289,16 @@ mod tests {
 
         let settings =
             json!({"spec": {"gloo": {"istioOptions": {"enableIntegration": true, "enableAutoMtls": false}}}});
-        let said: Vec<_> = of_settings(&json!({}), &settings).into_iter().map(|advice| advice.message).collect();
+        let said = of_settings(&json!({}), &json!({}), &settings, Apply::ServerSide);
         assert_eq!(said.len(), 1);
-        assert!(said[0].starts_with("Settings have enableIntegration true, the values say false"), "{said:?}");
+        assert!(said[0].message.starts_with("Settings have enableIntegration true, the values say false"), "{said:?}");
+        let mut written = settings.clone();
+        let fields = json!({"f:spec": {"f:gloo": {"f:istioOptions": {"f:enableAutoMtls": {}}}}});
+        written["metadata"]["managedFields"] =
+            json!([{"manager": "gloo-rs", "operation": "Update", "fieldsV1": fields}]);
+        let on = json!({"global": {"istioIntegration": {"enabled": true, "enableAutoMtls": true}}});
+        let conflicts = |apply| of_settings(&on, &on, &written, apply).iter().filter(|it| is_conflict(it)).count();
+        assert_eq!((conflicts(Apply::ServerSide), conflicts(Apply::ClientSide)), (1, 0));
 
         let by = |kind, name: &str, manager: &str, fields: Value| {
             let metadata =

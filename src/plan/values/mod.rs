@@ -12,7 +12,7 @@ mod tests;
 use serde_json::Value;
 
 use super::advice::Advice;
-use crate::edit::Edit;
+use crate::edit::{Edit, mask};
 use crate::error::{Exit, Failure, Reason};
 use crate::model::{FieldPath, Segment};
 
@@ -243,7 +243,7 @@ fn check_way(values: &Value, path: &FieldPath, new: &Value) -> Result<Option<Fie
         match at {
             Value::Object(map) => at = map.get(key).unwrap_or(&Value::Null),
             Value::Null => break,
-            other => return Err(bad_shape(&way, other, path, new)),
+            _ => return Err(bad_shape(values, &way, path, new)),
         }
         way = way.then(segment.clone());
         if at.is_null() && way.get(values).is_some() {
@@ -254,17 +254,19 @@ fn check_way(values: &Value, path: &FieldPath, new: &Value) -> Result<Option<Fie
         Value::Null => Ok(nulled),
         Value::Object(map) => match last {
             Segment::Key(key) => match map.get(key) {
-                Some(old @ (Value::Object(_) | Value::Array(_))) => Err(bad_shape(path, old, path, new)),
+                Some(Value::Object(_) | Value::Array(_)) => Err(bad_shape(values, path, path, new)),
                 _ => Ok(nulled),
             },
             _ => Ok(nulled),
         },
-        other => Err(bad_shape(&way, other, path, new)),
+        _ => Err(bad_shape(values, &way, path, new)),
     }
 }
 
-fn bad_shape(at: &FieldPath, there: &Value, path: &FieldPath, new: &Value) -> Failure {
-    let shown = crate::edit::mask::masked(there).to_string();
+fn bad_shape(values: &Value, at: &FieldPath, path: &FieldPath, new: &Value) -> Failure {
+    let there = mask::masked(at.get(values).unwrap_or(&Value::Null)).to_string();
+    // An alias may bring here what is a secret elsewhere.
+    let shown = mask::masked_text(&there, &mask::secrets(values));
     let shown: String = shown.chars().take(80).collect();
     let place = if at.segments().is_empty() { "the values".to_owned() } else { at.to_string() };
     let wanted = if at == path { "a single value" } else { "a map" };

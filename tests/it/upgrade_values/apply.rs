@@ -1,0 +1,186 @@
+//! `--apply`: the user's own Helm is run, waited for, and believed only when it is proven.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use super::{ADDRESS, MINE, REVISION, Shop, copied, enterprise, open_source, text};
+use crate::stage;
+
+#[test]
+fn apply_with_helm_3_upgrades_proves_and_takes_back() -> Result<()> {
+    there_and_back(&Shop::with(stage::helm(), "apply-3")?, "gloo", &open_source(), MINE)
+}
+
+#[test]
+fn apply_with_helm_4_upgrades_proves_and_takes_back() -> Result<()> {
+    there_and_back(&Shop::with(stage::helm_4(), "apply-4")?, "gloo", &open_source(), MINE)
+}
+
+const ENTERPRISE: &str = "license_key: sesame\nzone: b\ngloo:\n  gatewayProxies:\n    publicGw: {}\n";
+
+#[test]
+fn apply_upgrades_enterprise_and_takes_back() -> Result<()> {
+    for helm in [stage::helm(), stage::helm_4()] {
+        let shop = Shop::with(helm, "apply-ee")?;
+        let chart = enterprise(&shop.sandbox)?;
+        there_and_back(&shop, "edge", &chart, ENTERPRISE)?;
+    }
+    Ok(())
+}
+
+fn there_and_back(shop: &Shop, release: &str, chart: &Path, mine: &str) -> Result<()> {
+    shop.install(release, chart, mine)?;
+    let before = shop.values(release)?;
+    let apply = ["--chart", text(chart)?, "--apply"];
+
+    let asked = shop.run(&[&apply[..], &REVISION].concat());
+    assert_eq!(asked.code, Some(2), "{}", asked.stderr);
+    assert!(asked.stderr.contains("--yes is needed"), "{}", asked.stderr);
+    assert_eq!(shop.values(release)?, before);
+
+    let done = shop.done(&[&apply[..], &REVISION, &["--yes"]].concat())?;
+    let name = &shop.namespace;
+    assert_eq!(done.stdout, format!("release {name}/{release} upgraded (revision 1 -> 2)\n"));
+    assert!(done.stderr.contains("verified: sds and istio-proxy ready"), "{}", done.stderr);
+    assert_eq!(shop.settings()?["enableAutoMtls"], true);
+    for deployment in ["gateway-proxy", "public-gw"] {
+        let containers = shop.containers(deployment)?;
+        assert_eq!((containers.len(), &containers[2]["env"][0]["value"]), (3, &json!(ADDRESS)), "{deployment}");
+    }
+    let again = shop.done(&[&apply[..], &["--yes"]].concat())?;
+    assert!(again.stderr.contains("no change") && !again.stderr.contains("running"), "{}", again.stderr);
+
+    // Out again with the chart as `helm package` packs it.
+    shop.helm(&["package", apply[1]])?;
+    let packed = if release == "edge" { "gloo-ee-1.17.7.tgz" } else { "gloo-1.17.7.tgz" };
+    let removed = shop.done(&["--chart", packed, "--apply", "--remove", "--yes", "-o", "json"])?;
+    let document: Value = serde_json::from_str(&removed.stdout)?;
+    assert_eq!((&document["release"]["revision"], &document["upgradedTo"]), (&json!(2), &json!(3)));
+    assert_eq!(shop.values(release)?, before);
+    assert_eq!(shop.settings()?["enableIntegration"], false);
+    assert_eq!(shop.containers("public-gw")?.len(), 1);
+    Ok(())
+}
+
+/// A chart with an object that only the API server knows to be wrong.
+fn broken(shop: &Shop) -> Result<PathBuf> {
+    let chart = copied(&shop.sandbox, "broken")?;
+    shop.sandbox.write("broken/templates/bad.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: NOT_A_NAME}\n");
+    Ok(chart)
+}
+
+#[test]
+fn a_helm_that_fails_says_what_state_the_release_is_in_and_may_go_back() -> Result<()> {
+    for (helm, flag) in [(stage::helm(), "--atomic"), (stage::helm_4(), "--rollback-on-failure")] {
+        let shop = Shop::with(helm, "fails")?.noting()?;
+        shop.install("gloo", &open_source(), "gatewayProxies: {gatewayProxy: {podTemplate: {httpPort: 8081}}}\n")?;
+        let chart = broken(&shop)?;
+        let apply = ["--revision", "1-28", "--chart", text(&chart)?, "--apply", "--yes"];
+        let failed = shop.run(&apply);
+        assert_eq!(failed.code, Some(6), "{}", failed.stderr);
+        for words in ["\n  Error: UPGRADE FAILED", "revision 2: failed", "helm rollback gloo 1"] {
+            assert!(failed.stderr.contains(words), "{words}: {}", failed.stderr);
+        }
+        assert!(!shop.asked()?.contains(flag));
+
+        // The failed revision is not the one whose values are taken.
+        let after = shop.done(&REVISION)?;
+        assert!(after.stderr.contains("revision 2 is failed; the values are those of revision 1"), "{}", after.stderr);
+        let typed = shop.done(&["--release-revision", "2", "--revision", "1-28"])?;
+        assert!(typed.stderr.contains("revision 2, failed") && typed.stderr.contains("no change"), "{}", typed.stderr);
+
+        let back = shop.run(&[&apply[..], &["--rollback-on-failure"]].concat());
+        assert_eq!(back.code, Some(5), "{}", back.stderr);
+        assert!(back.stderr.contains("; rolled back\n"), "{}", back.stderr);
+        assert!(shop.asked()?.lines().any(|word| word == flag), "{}", shop.asked()?);
+        assert_eq!(shop.settings()?["enableIntegration"], false);
+    }
+    Ok(())
+}
+
+#[test]
+fn without_a_helm_nothing_is_changed() -> Result<()> {
+    let mut shop = Shop::new("no-helm")?;
+    shop.install("gloo", &open_source(), "mine: 1\n")?;
+    shop.sandbox = shop.sandbox.env("PATH", "/nowhere");
+    let nowhere = shop.run(&["--revision", "1-28", "--apply", "--yes"]);
+    assert_eq!(nowhere.code, Some(1));
+    assert!(nowhere.stderr.contains("helm is not on PATH; nothing changed"), "{}", nowhere.stderr);
+    assert_eq!(shop.history("gloo")?, ["deployed"]);
+    Ok(())
+}
+
+#[test]
+fn helm_acts_as_who_was_named_and_where_it_was_said() -> Result<()> {
+    let shop = Shop::new("acts-as")?.noting()?;
+    let mut shop = shop;
+    shop.install("gloo", &open_source(), "mine: 1\n")?;
+    let binding = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
+        "metadata": {"name": shop.namespace},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": shop.namespace}],
+    });
+    shop.plane.api().apply(&binding.to_string())?;
+    // What Helm's own variables say is not where this command looked.
+    for (name, value) in
+        [("HELM_KUBEAPISERVER", "https://127.0.0.1:1"), ("HELM_KUBETOKEN", "x"), ("HELM_NAMESPACE", "x")]
+    {
+        shop.sandbox = shop.sandbox.env(name, value);
+    }
+    let chart = open_source();
+    let group = shop.namespace.clone();
+    let kubeconfig = shop.plane.kubeconfig();
+    let who = ["--as", "deployer", "--as-group", &group, "--as-group", "more", "--kubeconfig", text(&kubeconfig)?];
+    let apply = ["--revision", "1-28", "--chart", text(&chart)?, "--apply", "--yes"];
+    shop.done(&[&who[..], &apply].concat())?;
+    let asked = shop.asked()?;
+    let context = shop.plane.context();
+    for words in [
+        "--kube-as-user\ndeployer\n",
+        &format!("--kube-as-group\n{group}\n--kube-as-group\nmore\n"),
+        &format!("--kubeconfig\n{}\n", kubeconfig.display()),
+        &format!("--kube-context\n{context}\n"),
+        &format!("--namespace\n{group}\n"),
+        "--values\n-\n",
+    ] {
+        assert!(asked.contains(words), "{words}: {asked}");
+    }
+    assert_eq!(shop.settings()?["enableIntegration"], true);
+
+    let uid = shop.run(&[&who[..4], &["--as-uid", "7"], &apply].concat());
+    assert_eq!(uid.code, Some(2));
+    assert!(uid.stderr.contains("--as-uid: helm cannot act with a UID"), "{}", uid.stderr);
+    Ok(())
+}
+
+#[test]
+fn a_chart_at_hand_says_its_version_and_one_that_is_typed_has_to_be_the_same() -> Result<()> {
+    let shop = Shop::new("version")?;
+    shop.install("gloo", &open_source(), "mine: 1\n")?;
+    let chart = copied(&shop.sandbox, "newer")?;
+    shop.sandbox.write("newer/Chart.yaml", "apiVersion: v2\nname: gloo\nversion: 1.18.2\n");
+    shop.sandbox.write("newer/crds/x.yaml", "{}\n");
+    let with = ["--revision", "1-28", "--chart", text(&chart)?];
+    let differs = shop.run(&[&with[..], &["--to-version", "1.18.0"]].concat());
+    assert_eq!(differs.code, Some(2), "{}", differs.stderr);
+    assert!(
+        differs.stderr.contains("error: --to-version 1.18.0: the chart at hand is gloo-1.18.2\n"),
+        "{}",
+        differs.stderr
+    );
+    let same = shop.done(&[&with[..], &["--to-version", "v1.18.2"]].concat())?;
+    assert!(same.stderr.contains("apply those of 1.18.2 before the upgrade"), "{}", same.stderr);
+    assert!(!same.stderr.contains("--version"), "{}", same.stderr);
+
+    // Another version is an upgrade also where no value changes.
+    shop.done(&[&with[..], &["--apply", "--yes"]].concat())?;
+    shop.sandbox.write("newer/Chart.yaml", "apiVersion: v2\nname: gloo\nversion: 1.18.3\n");
+    let next = shop.done(&[&with[2..], &["--apply", "--yes"]].concat())?;
+    assert!(next.stdout.ends_with("upgraded (revision 2 -> 3)\n"), "{}", next.stdout);
+    let none = shop.done(&[&with[2..], &["--apply", "--yes"]].concat())?;
+    assert!(none.stderr.contains("no change") && none.stdout.is_empty(), "{none:?}");
+    Ok(())
+}
