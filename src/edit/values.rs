@@ -134,7 +134,10 @@ pub fn edit(text: &str, found: &Found, edits: &[Edit]) -> Result<String, Unsafe>
         Home::Plain { start } => edit_plain(&text[*start..], &found.values, edits),
         Home::Field { place, path } => {
             let inside = |edit: &Edit| Edit { path: path.join(&edit.path), op: edit.op.clone() };
-            let edits: Vec<_> = edits.iter().map(inside).collect();
+            let edits = match emptied(text, place, path, &json::apply(&found.values, edits).unwrap_or(Value::Null)) {
+                Some(edit) => vec![edit],
+                None => edits.iter().map(inside).collect(),
+            };
             manifest::edit_filling(text, place, &edits)
         }
         Home::Text { place, path } => {
@@ -145,6 +148,28 @@ pub fn edit(text: &str, found: &Found, edits: &[Edit]) -> Result<String, Unsafe>
             Ok(manifest::splice(text, &[manifest::edit(text, place, &edits)?]))
         }
     }
+}
+
+/// Where no values are left: the field as it was before there were any, if that was not an empty map.
+fn emptied(text: &str, place: &Place, path: &FieldPath, after: &Value) -> Option<Edit> {
+    let object = manifest::value_at(text, place)?;
+    path.get(&object).filter(|values| !is_nothing(values) && is_nothing(after))?;
+    let hollows = manifest::filled(text, place, &FieldPath::root());
+    let hollow = |path: &FieldPath| hollows.iter().find(|(other, _)| other == path).map(|(_, hollow)| *hollow);
+    // A map that was empty is left empty by whoever takes things out of it.
+    if hollow(path) == Some(Hollow::Map) {
+        return None;
+    }
+    let mut gone = path.clone();
+    while hollow(&gone) != Some(Hollow::Null) {
+        let parent = gone.parent()?;
+        let is_alone = parent.get(&object).and_then(Value::as_object).is_some_and(|map| map.len() == 1);
+        if !is_alone || hollow(&parent) == Some(Hollow::Map) {
+            return Some(Edit::remove(gone));
+        }
+        gone = parent;
+    }
+    Some(Edit::set(gone, Value::Null))
 }
 
 fn edit_plain(text: &str, values: &Value, edits: &[Edit]) -> Result<String, Unsafe> {
@@ -309,6 +334,21 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].chart.as_deref(), &found[0].values), (Some("gloo-ee"), &json!({"a": 1})));
         assert!(edited(&several).contains("istioIntegration"));
+    }
+
+    #[test]
+    fn a_manifest_without_values_comes_back_as_it_was() {
+        let flux = "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: gloo}\nspec:\n  chart: {spec: {chart: gloo}}\n";
+        let argo = "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: edge}\nspec:\n  source:\n    chart: gloo\n";
+        let ends = [
+            (flux, ["", "  values: {}\n", "  values: null\n", "  values:\n"]),
+            (argo, ["", "    helm: {}\n", "    helm:\n      valuesObject: {}\n", "    helm:\n      releaseName: x\n"]),
+        ];
+        for (text, end) in ends.into_iter().flat_map(|(head, ends)| ends.map(|end| (format!("{head}{end}"), end))) {
+            let after = edited(&text);
+            let remove = ["global", "gatewayProxies"].map(|key| Edit::remove(FieldPath::keys(&[key])));
+            assert_eq!(edit(&after, &find(&after).unwrap()[0], &remove).unwrap(), text, "{end:?}: {after}");
+        }
     }
 
     #[test]

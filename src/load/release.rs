@@ -290,18 +290,10 @@ fn no_such(session: &Session, namespace: &str, name: &str, all: &[Entry]) -> Fai
 async fn none(session: &Session, namespace: &str, others: Vec<String>) -> Failure {
     let mut failure = match owner(session, namespace).await {
         Some(owner @ (Owner::ArgoCd { .. } | Owner::Flux { .. })) => {
-            let name = match &owner {
-                Owner::ArgoCd { application: name } | Owner::Flux { name, .. } => name.as_str(),
-                _ => owner::UNNAMED,
-            };
-            let file = match name.rsplit('/').next() {
-                Some(name) if name != owner::UNNAMED => format!("{name}.yaml"),
-                _ => "FILE".to_owned(),
-            };
             let message =
                 format!("no Helm release in {namespace}; {owner} renders this chart, so its values are in Git");
             Failure::new(Exit::SaidNo, Reason::NoRelease, message)
-                .hint(format!("gloo-rs upgrade-values --values {file} --write"))
+                .hint(format!("gloo-rs upgrade-values --values {} --write", file_of(&owner)))
         }
         _ => Failure::new(Exit::SaidNo, Reason::NoRelease, format!("no Helm release of Gloo's chart in {namespace}"))
             .hint("-n NAMESPACE looks elsewhere, --release NAME takes one whatever its chart is called"),
@@ -310,6 +302,18 @@ async fn none(session: &Session, namespace: &str, others: Vec<String>) -> Failur
         failure = failure.detail(format!("there: {}", others.join(", ")));
     }
     failure.detail(format!("looked in context {} ({})", session.context(), session.server()))
+}
+
+/// Where the owner's manifest is likely kept.
+fn file_of(owner: &Owner) -> String {
+    let name = match owner {
+        Owner::ArgoCd { application: name } | Owner::Flux { name, .. } => name.as_str(),
+        Owner::Helm { .. } | Owner::Discovery => owner::UNNAMED,
+    };
+    match name.rsplit('/').next() {
+        Some(name) if name != owner::UNNAMED => format!("{name}.yaml"),
+        _ => "FILE".to_owned(),
+    }
 }
 
 fn refused(error: ApiError, session: &Session) -> Failure {
@@ -321,4 +325,15 @@ fn refused(error: ApiError, session: &Session) -> Failure {
     failure
         .hint("--release NAME --release-revision N needs the right to get that one Secret alone")
         .hint("or dump the values and give them: gloo-rs upgrade-values --values FILE")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_owner_without_a_name_leaves_the_file_to_be_named() {
+        let argo = |name: &str| file_of(&Owner::ArgoCd { application: name.to_owned() });
+        assert_eq!((argo("team/edge").as_str(), argo(owner::UNNAMED).as_str()), ("edge.yaml", "FILE"));
+    }
 }

@@ -79,12 +79,12 @@ pub fn of_settings(before: &Value, after: &Value, settings: &Value, apply: Apply
     [(integration(), "enableIntegration"), (auto_mtls(), "enableAutoMtls")].into_iter().filter_map(of_switch).collect()
 }
 
-/// Who wrote a switch by another way than Helm's.
+/// Who beside Helm wrote a switch.
 fn writer_of_switch<'s>(settings: &'s Value, field: &str) -> Option<&'s str> {
     let entries = settings["metadata"]["managedFields"].as_array()?;
     let owns = |entry: &&Value| {
         !entry["fieldsV1"]["f:spec"]["f:gloo"]["f:istioOptions"][format!("f:{field}")].is_null()
-            && entry["operation"] == "Update"
+            && entry["manager"] != "helm"
     };
     entries.iter().find(owns)?["manager"].as_str()
 }
@@ -295,7 +295,7 @@ mod tests {
         let mut written = settings.clone();
         let fields = json!({"f:spec": {"f:gloo": {"f:istioOptions": {"f:enableAutoMtls": {}}}}});
         written["metadata"]["managedFields"] =
-            json!([{"manager": "gloo-rs", "operation": "Update", "fieldsV1": fields}]);
+            json!([{"manager": "helm", "fieldsV1": fields}, {"manager": "gloo-rs", "fieldsV1": fields}]);
         let on = json!({"global": {"istioIntegration": {"enabled": true, "enableAutoMtls": true}}});
         let conflicts = |apply| of_settings(&on, &on, &written, apply).iter().filter(|it| is_conflict(it)).count();
         assert_eq!((conflicts(Apply::ServerSide), conflicts(Apply::ClientSide)), (1, 0));

@@ -184,3 +184,23 @@ fn a_chart_at_hand_says_its_version_and_one_that_is_typed_has_to_be_the_same() -
     assert!(none.stderr.contains("no change") && none.stdout.is_empty(), "{none:?}");
     Ok(())
 }
+
+#[test]
+fn without_a_chart_at_hand_helm_is_given_the_known_repository_and_the_version_that_runs() -> Result<()> {
+    for (is_enterprise, words) in [
+        (false, "--repo\nhttps://storage.googleapis.com/solo-public-helm\n--version\n1.17.7\ngloo\n"),
+        (true, "--repo\nhttps://storage.googleapis.com/gloo-ee-helm\n--version\n1.17.7\ngloo-ee\n"),
+    ] {
+        let mut shop = Shop::new("known")?;
+        let chart = if is_enterprise { enterprise(&shop.sandbox)? } else { open_source() };
+        shop.install("gloo", &chart, "mine: 1\n")?;
+        let helm = "case \"$1\" in upgrade) printf '%s\\n' \"$@\" > asked; exit 1;; esac\necho v3.17.3";
+        let helm = shop.sandbox.script("bin/helm", helm);
+        shop.sandbox = shop.sandbox.env("PATH", super::path(&helm)?);
+        let failed = shop.run(&["--revision", "1-28", "--apply", "--yes"]);
+        assert_eq!(failed.code, Some(1), "{}", failed.stderr);
+        assert!(failed.stderr.contains("; nothing changed\n"), "{}", failed.stderr);
+        assert!(shop.asked()?.contains(words), "{}", shop.asked()?);
+    }
+    Ok(())
+}

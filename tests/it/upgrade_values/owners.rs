@@ -65,3 +65,21 @@ fn what_the_cluster_has_against_the_upgrade_is_said() -> Result<()> {
     assert_eq!(document["values"]["mine"], 1);
     Ok(())
 }
+
+#[test]
+fn the_upstreams_that_auto_mtls_may_harm_are_listed_where_it_is_turned_on() -> Result<()> {
+    let shop = Shop::new("harm")?;
+    shop.install("gloo", &open_source(), "mine: 1\n")?;
+    let upstream = json!({
+        "apiVersion": "gloo.solo.io/v1", "kind": "Upstream",
+        "metadata": {"namespace": shop.namespace, "name": "lambda"},
+        "spec": {"aws": {"region": "eu-west-1"}},
+    });
+    shop.plane.api().apply(&upstream.to_string())?;
+    let line = format!("{}/lambda: aws has TLS of its own", shop.namespace);
+    let on = shop.done(&["--revision", "1-28"])?;
+    assert!(on.stderr.contains(&line), "{}", on.stderr);
+    let off = shop.done(&["--revision", "1-28", "--no-auto-mtls"])?;
+    assert!(!off.stderr.contains(&line) && off.stdout.contains("enableAutoMtls: false"), "{off:?}");
+    Ok(())
+}
