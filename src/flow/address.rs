@@ -129,7 +129,7 @@ impl Look<'_> {
             failure = failure.detail(format!("near: {}", near.join(", ")));
         }
         failure
-            .detail(format!("looked in context {} ({})", self.session.context(), self.session.server()))
+            .detail(self.session.looked())
             .hint("--gateway is a Gateway of the Kubernetes Gateway API; --name is any gateway proxy")
     }
 

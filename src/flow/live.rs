@@ -15,10 +15,11 @@ use crate::load::survey::Survey;
 use crate::model::{Object, ObjectRef, Selector};
 use crate::options::{Absent, Global, Named, Objects, Scope, Selection};
 use crate::plan::advice::{Advice, Code};
+use crate::plan::gateway::AutoMtls;
 use crate::plan::mtls::{Found, Surroundings};
 use crate::plan::outcome::{Outcome, Row};
 use crate::plan::owner::Owner;
-use crate::plan::{PerObject, advice, owner};
+use crate::plan::{Gateways, PerObject, advice, owner};
 use crate::render::diff;
 use crate::render::text::{self, Mark, count};
 
@@ -204,7 +205,7 @@ impl Run<'_> {
     }
 
     /// Reports results as they come. Ctrl-C lets those under way end, a second one does not; a server that does not
-    /// answer three times in a row is asked for nothing more.
+    /// answer or does not allow it three times in a row is asked for nothing more.
     async fn drain(
         &self,
         results: impl Stream<Item = Result<Settled, Row>>,
@@ -238,7 +239,9 @@ impl Run<'_> {
                 }
                 Err(row) => row,
             };
-            let is_unanswered = row.exit == Exit::NoAnswer || row.reason == Some(Reason::Unauthorized);
+            let is_unanswered = row.exit == Exit::NoAnswer
+                || row.reason == Some(Reason::Unauthorized)
+                || (row.reason == Some(Reason::Forbidden) && !self.is_everywhere());
             unanswered = if is_unanswered { unanswered + 1 } else { 0 };
             report.row(row);
             if unanswered == ENOUGH && !self.stop.is_set() {
@@ -268,6 +271,12 @@ impl Run<'_> {
         row
     }
 
+    /// Whether what one namespace forbids another may allow.
+    fn is_everywhere(&self) -> bool {
+        matches!(&self.task.selection, Selection::Sweep { scope: Scope::Everywhere, .. })
+            || matches!(&self.task.selection, Selection::Named(names) if names.iter().any(|one| one.namespace.is_some()))
+    }
+
     /// What comes after the writes and must hold up nobody who wants to go.
     async fn unless_stopped(&self, signals: &mut Signals, work: impl Future<Output = ()>) {
         if self.stop.is_set() {
@@ -288,10 +297,16 @@ impl Run<'_> {
     }
 
     async fn advise_on_gateway(&self, report: &mut Report<'_>) {
-        if let Err(why) = self.survey.auto_mtls().await {
+        let auto_mtls = self.survey.auto_mtls().await;
+        if let Err(why) = auto_mtls {
             report.advice(advice::on_settings(why));
         }
-        if self.plan.wants().gateway {
+        let matters = match self.plan.wants().gateway {
+            Gateways::Never => false,
+            Gateways::Always => true,
+            Gateways::WithAutoMtls => *auto_mtls != Ok(AutoMtls::Off),
+        };
+        if matters {
             let gateway = self.survey.gateway().await;
             if let Some(advice) = advice::on_gateway(&gateway, self.survey.gloo_namespace().await) {
                 report.advice(advice);
@@ -337,7 +352,7 @@ impl Run<'_> {
         };
         let with = labels.map(|labels| format!(" with labels {labels}")).unwrap_or_default();
         Failure::new(Exit::SaidNo, Reason::NotFound, format!("no Upstream{with} {place}"))
-            .detail(format!("looked in context {} ({})", self.session.context(), self.session.server()))
+            .detail(self.session.looked())
             .hint("-n NAMESPACE or -A looks elsewhere; --ignore-not-found makes this no failure")
     }
 }

@@ -119,7 +119,7 @@ async fn open(global: &Global, report: &mut Report<'_>) -> Result<Session, Failu
 
 /// `context NAME (SERVER) as USER`: said before anything is written.
 fn place(session: &Session) -> String {
-    let place = format!("context {} ({})", session.context(), session.server());
+    let place = session.place();
     match session.user() {
         Some(user) => format!("{place} as {user}"),
         None => place,

@@ -46,7 +46,7 @@ fn nothing(session: &Session, namespace: Option<&str>) -> Failure {
     let place = namespace.map_or_else(|| "in any namespace".to_owned(), |namespace| format!("in {namespace}"));
     Failure::new(Exit::SaidNo, Reason::NoIstiod, format!("no istiod {place}"))
         .detail("looked for Deployments labelled app=istiod")
-        .detail(format!("looked in context {} ({})", session.context(), session.server()))
+        .detail(session.looked())
         .hint("an istiod elsewhere needs no Deployment here: gloo-rs istio inject --istio-discovery-address")
 }
 

@@ -228,10 +228,10 @@ impl ApiError {
     #[must_use]
     pub fn into_failure(self, session: &Session) -> Failure {
         let mut failure = Failure::new(self.exit(), self.reason(), self.line(session.server()));
-        let place = format!("context {} ({})", session.context(), session.server());
+        let place = session.place();
         match &self.cause {
             Cause::NotFound | Cause::NoNamespace | Cause::NoCrd => {
-                failure = failure.detail(format!("looked in {place}"));
+                failure = failure.detail(session.looked());
             }
             Cause::Forbidden { rule: Some(rule), .. } => {
                 if let Some(user) = &rule.user {

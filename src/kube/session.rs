@@ -84,6 +84,16 @@ impl Session {
         &self.server
     }
 
+    /// `context NAME (SERVER)`
+    pub fn place(&self) -> String {
+        format!("context {} ({})", self.context, self.server)
+    }
+
+    /// Where something was looked for that is not there: `looked in context NAME (SERVER)`.
+    pub fn looked(&self) -> String {
+        format!("looked in {}", self.place())
+    }
+
     /// How long one request may take, with its retries.
     pub fn timeout(&self) -> std::time::Duration {
         self.wire.timeout

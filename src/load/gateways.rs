@@ -123,7 +123,7 @@ async fn named(session: &Session, namespace: &str, name: &ProxyName) -> Result<O
         }
     }
     let found = labelled(session, namespace).await.unwrap_or_default();
-    let place = format!("looked in context {} ({})", session.context(), session.server());
+    let place = session.looked();
     Err(not_found(name, namespace, found.iter()).detail(place))
 }
 

@@ -52,7 +52,7 @@ struct Look<'l> {
 
 impl Look<'_> {
     fn place(&self) -> String {
-        format!("looked in context {} ({})", self.session.context(), self.session.server())
+        self.session.looked()
     }
 
     async fn get(&self, kind: &'static Kind, name: &str) -> Result<Object, ApiError> {

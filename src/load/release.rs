@@ -284,7 +284,7 @@ fn no_such(session: &Session, namespace: &str, name: &str, all: &[Entry]) -> Fai
     if !near.is_empty() {
         failure = failure.detail(format!("near: {}", near.join(", ")));
     }
-    failure.detail(format!("looked in context {} ({})", session.context(), session.server()))
+    failure.detail(session.looked())
 }
 
 async fn none(session: &Session, namespace: &str, others: Vec<String>) -> Failure {
@@ -301,7 +301,7 @@ async fn none(session: &Session, namespace: &str, others: Vec<String>) -> Failur
     if !others.is_empty() {
         failure = failure.detail(format!("there: {}", others.join(", ")));
     }
-    failure.detail(format!("looked in context {} ({})", session.context(), session.server()))
+    failure.detail(session.looked())
 }
 
 /// Where the owner's manifest is likely kept.

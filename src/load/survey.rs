@@ -154,6 +154,9 @@ impl<'s> Survey<'s> {
             }
             Err(why) => return unknown(why),
         };
+        if let Some(elsewhere) = backend::external(&there) {
+            return (elsewhere, Peer::Permissive);
+        }
         let Some(selector) = backend::pod_selector(&there, narrowed) else {
             return unknown(format!("service {}/{} has no selector", service.namespace, service.name).into());
         };

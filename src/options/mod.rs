@@ -10,8 +10,8 @@ mod pods;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use names::Names;
 pub use enrolment::{Enrol, Enrolment, Restarts};
+pub use names::Names;
 
 use crate::model::Selector;
 use crate::plan::address::Wish;

@@ -120,7 +120,7 @@ impl PerObject for OnSettings {
     }
 
     fn wants(&self) -> Wants {
-        Wants { peer: false, gateway: false }
+        Wants { peer: false, gateway: super::Gateways::Never }
     }
 
     fn decide(&self, object: &Object, _: Found, _: &Surroundings) -> Decision {
@@ -161,7 +161,10 @@ impl PerObject for OptOut {
     }
 
     fn wants(&self) -> Wants {
-        Wants { peer: self.wish == Wish::Disable, gateway: self.wish == Wish::Enable }
+        match self.wish {
+            Wish::Enable => Wants { peer: false, gateway: super::Gateways::WithAutoMtls },
+            Wish::Disable => Wants { peer: true, gateway: super::Gateways::Never },
+        }
     }
 
     fn decide(&self, object: &Object, found: Found, around: &Surroundings) -> Decision {

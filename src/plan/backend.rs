@@ -107,8 +107,31 @@ pub fn labels(value: &Value) -> BTreeMap<String, String> {
 
 /// The pods of a Deployment or a `DaemonSet`, as the API server takes a selector.
 pub fn workload_selector(workload: &Value) -> String {
-    let selector = labels(&workload["spec"]["selector"]["matchLabels"]);
-    selector.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
+    let selector = &workload["spec"]["selector"];
+    let equal = labels(&selector["matchLabels"]).into_iter().map(|(key, value)| format!("{key}={value}"));
+    let expressions = selector["matchExpressions"].as_array().into_iter().flatten().filter_map(requirement);
+    equal.chain(expressions).collect::<Vec<_>>().join(",")
+}
+
+/// `tier in (a,b)`, `!tier`: one of `matchExpressions`.
+fn requirement(expression: &Value) -> Option<String> {
+    let key = expression["key"].as_str()?;
+    let values: Vec<_> = expression["values"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let values = values.join(",");
+    Some(match expression["operator"].as_str()? {
+        "In" => format!("{key} in ({values})"),
+        "NotIn" => format!("{key} notin ({values})"),
+        "Exists" => key.to_owned(),
+        "DoesNotExist" => format!("!{key}"),
+        _ => return None,
+    })
+}
+
+/// What a Service is that only names a host elsewhere.
+pub fn external(service: &Value) -> Option<Backend> {
+    let host = service["spec"]["externalName"].as_str().unwrap_or_default();
+    let is_external = service["spec"]["type"] == "ExternalName";
+    is_external.then(|| Backend::NotKubernetes { kind: format!("ExternalName {host}") })
 }
 
 /// What a Service and an Upstream together select: Gloo narrows the Service's endpoints by `spec.kube.selector`.
@@ -148,7 +171,9 @@ pub fn of_pods<'v>(pods: impl IntoIterator<Item = &'v Value>) -> Backend {
             meshed += 1;
         } else {
             let text = |key: &str| metadata[key].as_str().unwrap_or_default();
-            plain.push(format!("{}/{}", text("namespace"), text("name")));
+            // A ztunnel takes HBONE, not the mutual TLS that a gateway speaks to sidecars.
+            let ambient = if is_ambient(pod) { " (ambient)" } else { "" };
+            plain.push(format!("{}/{}{ambient}", text("namespace"), text("name")));
         }
     }
     plain.sort_unstable();
@@ -215,6 +240,37 @@ mod tests {
             pod("c", json!({TLS_MODE: "istio"})),
         ];
         assert_eq!(of_pods(&pods), Backend::Pods { meshed: 1, plain: vec!["ns/a".into(), "ns/b".into()] });
+    }
+
+    #[test]
+    fn a_pod_of_an_ambient_mesh_is_told_from_one_of_none() {
+        let pod = json!({"metadata": {"name": "a", "namespace": "ns", "annotations": {REDIRECTION: "enabled"}}});
+        assert_eq!(of_pods([&pod]), Backend::Pods { meshed: 0, plain: vec!["ns/a (ambient)".into()] });
+        assert!(obeys_policies(&pod) && !is_meshed(&pod));
+    }
+
+    #[test]
+    fn a_service_may_be_a_name_for_a_host_elsewhere() {
+        let service = json!({"spec": {"type": "ExternalName", "externalName": "db.example"}});
+        let backend = external(&service).unwrap();
+        assert_eq!(backend, Backend::NotKubernetes { kind: "ExternalName db.example".into() });
+        assert_eq!(external(&json!({"spec": {"type": "ClusterIP"}})), None);
+    }
+
+    #[test]
+    fn a_workload_may_select_its_pods_by_expressions() {
+        let selector = |selector: Value| workload_selector(&json!({"spec": {"selector": selector}}));
+        assert_eq!(selector(json!({"matchLabels": {"app": "a", "tier": "web"}})), "app=a,tier=web");
+        let expressions = json!([
+            {"key": "tier", "operator": "In", "values": ["web", "api"]},
+            {"key": "old", "operator": "NotIn", "values": ["yes"]},
+            {"key": "app", "operator": "Exists"},
+            {"key": "canary", "operator": "DoesNotExist"},
+        ]);
+        let text = selector(json!({"matchExpressions": expressions}));
+        assert_eq!(text, "tier in (web,api),old notin (yes),app,!canary");
+        let read = crate::model::Selector::parse(&text).unwrap();
+        assert!(read.matches(&json!({"tier": "api", "app": "x"})) && !read.matches(&json!({"tier": "db", "app": "x"})));
     }
 
     #[test]

@@ -92,11 +92,20 @@ pub struct Words {
     pub flags: &'static [&'static str],
 }
 
+/// When the gateway matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gateways {
+    Never,
+    Always,
+    /// Unless auto-mTLS is off: nothing asks for its certificates then.
+    WithAutoMtls,
+}
+
 /// What is read beside an object, each only if it is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wants {
     /// The mode that the pods behind it demand.
     pub peer: bool,
     /// The gateway's sidecars and bootstrap.
-    pub gateway: bool,
+    pub gateway: Gateways,
 }

@@ -10,7 +10,7 @@ use super::backend::Backend;
 use super::gateway::AutoMtls;
 use super::outcome::{Decision, Objection};
 use super::peer::Peer;
-use super::{PerObject, Wants, Words};
+use super::{Gateways, PerObject, Wants, Words};
 use crate::edit::Edit;
 use crate::error::Reason;
 use crate::model::{FieldPath, Kind, Object, kinds};
@@ -180,7 +180,10 @@ impl PerObject for Policy {
     }
 
     fn wants(&self) -> Wants {
-        Wants { peer: self.wish == Wish::Disable, gateway: self.wish == Wish::Enable }
+        Wants {
+            peer: self.wish == Wish::Disable,
+            gateway: if self.wish == Wish::Enable { Gateways::Always } else { Gateways::Never },
+        }
     }
 
     fn decide(&self, object: &Object, found: Found, around: &Surroundings) -> Decision {

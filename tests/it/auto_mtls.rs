@@ -106,8 +106,10 @@ fn single_upstreams_opt_out_and_in_again() {
     assert!(out.stdout.contains("auto-mTLS opted out"), "{out:?} {word}");
     let after = gloo.upstream("default-httpbin-8000");
     assert_eq!(after["spec"]["disableIstioAutoMtls"], true);
-    gloo.done("auto-mtls enable -u default-httpbin-8000");
+    let back = gloo.done("auto-mtls enable -u default-httpbin-8000");
     assert_eq!(gloo.upstream("default-httpbin-8000")["spec"], before["spec"]);
+    assert!(back.stderr.contains("auto-mTLS is off in Settings"), "{back:?}");
+    assert!(!back.stderr.contains("sidecars"), "nothing asks the gateway for certificates: {back:?}");
     let foreign = gloo.run("auto-mtls disable -u nobody");
     assert_eq!(foreign.code, Some(4), "{foreign:?}");
 }

@@ -104,7 +104,7 @@ async fn plan(
 /// The policies, and for the mesh's own a root namespace that is certain.
 async fn mesh(session: &Session, task: &PeerAuth) -> Result<Mesh, Failure> {
     let root = policies::root(session, task.root_namespace.as_deref()).await;
-    let place = format!("looked in context {} ({})", session.context(), session.server());
+    let place = session.looked();
     let namespace = match &task.request.scope {
         Scope::Mesh => match &root {
             Root::Known(name) => name.clone(),
@@ -143,7 +143,7 @@ pub(super) async fn is_there(session: &Session, namespace: &str) -> Result<(), F
             let mut failure =
                 Failure::new(Exit::SaidNo, Reason::NotFound, format!("there is no namespace {namespace}"));
             failure.details.extend(near);
-            Err(failure.detail(format!("looked in context {} ({})", session.context(), session.server())))
+            Err(failure.detail(session.looked()))
         }
         Err(error) if error.exit() == Exit::NoAnswer => Err(error.into_failure(session)),
         _ => Ok(()),

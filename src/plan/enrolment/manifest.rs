@@ -9,7 +9,7 @@ use crate::plan::istiod::{DEFAULT, REVISION_LABEL};
 use crate::plan::mtls::{Caution, Found, Surroundings};
 use crate::plan::outcome::{Decision, Objection};
 use crate::plan::revisions::{INJECTION_LABEL, bond};
-use crate::plan::{PerObject, Wants, Words};
+use crate::plan::{Gateways, PerObject, Wants, Words};
 
 /// What is done to each namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl PerObject for OnNamespace {
     }
 
     fn wants(&self) -> Wants {
-        Wants { peer: false, gateway: false }
+        Wants { peer: false, gateway: Gateways::Never }
     }
 
     fn decide(&self, namespace: &Object, _: Found, _: &Surroundings) -> Decision {

@@ -307,3 +307,23 @@ fn a_reader_that_goes_away_does_not_stop_the_work() {
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert_eq!(asked(&stub, "PATCH", LIST), 50);
 }
+
+#[test]
+fn a_right_that_is_missing_everywhere_is_said_three_times_and_not_asked_for_again() {
+    let stub = Stub::new();
+    let names: Vec<String> = (0..9).map(|number| format!("x{number}")).collect();
+    let items: Vec<_> = names.iter().map(|name| plain(name, "7")).collect();
+    stub.on("GET", LIST).json(200, &json!({"items": items})).always();
+    for name in &names {
+        let message = format!(
+            r#"upstreams.gloo.solo.io "{name}" is forbidden: User "me" cannot patch resource "upstreams" in API group "gloo.solo.io" in the namespace "gloo-system""#
+        );
+        stub.on("PATCH", &path_of(name)).status(403, "Forbidden", &message).always();
+    }
+    expect_advice(&stub);
+    let sandbox = on_stub(&stub);
+    let output = sandbox.run(&["istio", "enable-mtls", "--all", "--yes", "--concurrency", "1"]);
+    assert_eq!(output.code, Some(4), "{output:?}");
+    assert_eq!(output.stderr.matches(": not allowed to patch upstreams").count(), 3, "{output:?}");
+    assert!(output.stderr.contains("error: stopped: three requests in a row failed the same way"), "{output:?}");
+}
