@@ -12,6 +12,7 @@ pub mod edit;
 pub mod envoy;
 pub mod error;
 pub mod flow;
+pub mod gloo;
 pub mod helm;
 pub mod kube;
 pub mod load;
