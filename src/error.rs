@@ -189,6 +189,10 @@ reasons! {
     NoRelease = "noRelease",
     /// The release's record cannot be read.
     BadRecord = "badRecord",
+    /// Gloo's status rejects what was changed, or warns of it.
+    Rejected = "rejected",
+    /// What Gloo serves does not show the change.
+    NotServed = "notServed",
     /// Helm is not there, or it failed.
     Helm = "helm",
     /// The pod is not running, or no pod that was asked for is.

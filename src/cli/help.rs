@@ -15,6 +15,9 @@ Examples:
   # one Upstream, in the cluster
   gloo-rs istio enable-mtls --upstream default-httpbin-8000
 
+  # and wait until Gloo serves it so to every proxy
+  gloo-rs istio enable-mtls --upstream default-httpbin-8000 --wait
+
   # all that can work, in all namespaces, and see the change first
   gloo-rs istio enable-mtls --all -A --diff
 
@@ -24,8 +27,8 @@ Examples:
 Exit codes:
   0  done, or nothing to do     1  refused or failed, nothing changed there
   2  usage, or no --yes         3  --check would change something
-  4  not found, not allowed     9  no answer from the API server
-  130  interrupted";
+  4  not found, not allowed     7  --wait: changed, not confirmed
+  9  no answer                  130  interrupted";
 
 /// After `istio disable-mtls --help`.
 pub const DISABLE_MTLS: &str = "\
@@ -39,8 +42,8 @@ Examples:
 Exit codes:
   0  done, or nothing to do     1  refused or failed, nothing changed there
   2  usage, or no --yes         3  --check would change something
-  4  not found, not allowed     9  no answer from the API server
-  130  interrupted";
+  4  not found, not allowed     7  --wait: changed, not confirmed
+  9  no answer                  130  interrupted";
 
 /// After `istio inject --help`.
 pub const INJECT: &str = "\

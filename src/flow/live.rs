@@ -4,6 +4,7 @@ use std::pin::pin;
 
 use futures_util::{Stream, StreamExt, stream};
 
+use super::acceptance::Held;
 use super::interrupt::{Signals, Stop, Why};
 use super::report::{Report, Sweep};
 use super::{again, consent};
@@ -31,6 +32,7 @@ struct Run<'r> {
     session: &'r Session,
     survey: Survey<'r>,
     write: Write,
+    held: Held,
     stop: Stop,
     signals: Signals,
 }
@@ -60,7 +62,8 @@ pub async fn edit(
     }
     let survey = Survey::new(session, global);
     let stop = Stop::default();
-    let mut run = Run { plan, task, global, session, survey, write, stop, signals: Signals::listen() };
+    let held = Held::default();
+    let mut run = Run { plan, task, global, session, survey, write, held, stop, signals: Signals::listen() };
     match &task.selection {
         Selection::Named(names) => run.named(names, report).await,
         Selection::Sweep { labels, scope } => run.sweep(labels.as_ref(), scope, report).await,
@@ -127,6 +130,7 @@ impl Run<'_> {
             })
             .await;
         }
+        this.confirm(&mut signals, report).await;
         this.say_stopped(looked_at, report);
     }
 
@@ -194,6 +198,7 @@ impl Run<'_> {
         if report.count(Outcome::Changed) + report.count(Outcome::Unchanged) > 0 {
             this.unless_stopped(&mut signals, this.advise_on_gateway(report)).await;
         }
+        this.confirm(&mut signals, report).await;
         this.say_stopped(total, report);
     }
 
@@ -235,9 +240,13 @@ impl Run<'_> {
             let row = match result {
                 Ok(settled) => {
                     seen(&settled);
-                    self.row_of(settled, report)
+                    self.settled(settled, report)
                 }
-                Err(row) => row,
+                Err(row) => Some(row),
+            };
+            let Some(row) = row else {
+                unanswered = 0;
+                continue;
             };
             let is_unanswered = row.exit == Exit::NoAnswer
                 || row.reason == Some(Reason::Unauthorized)
@@ -250,8 +259,25 @@ impl Run<'_> {
         }
     }
 
-    /// The settled object's row, once what belongs before it is said.
-    fn row_of(&self, settled: Settled, report: &mut Report<'_>) -> Row {
+    /// The settled object's row, unless it is kept back until its effect is known.
+    fn settled(&self, settled: Settled, report: &mut Report<'_>) -> Option<Row> {
+        let waits = Held::takes(self.task.patience, &settled);
+        let (row, before) = self.row_of(settled, report);
+        if waits {
+            self.held.keep(row, before, self.plan);
+            return None;
+        }
+        Some(row)
+    }
+
+    /// Waits for the effect of what was changed, where that was asked for.
+    async fn confirm(&self, signals: &mut Signals, report: &mut Report<'_>) {
+        let interrupt = (&self.stop, signals);
+        self.held.release(self.session, &self.survey, self.global, interrupt, report).await;
+    }
+
+    /// The settled object's row, once what belongs before it is said, and the object as it was.
+    fn row_of(&self, settled: Settled, report: &mut Report<'_>) -> (Row, Object) {
         let Settled { mut row, before, after } = settled;
         let owner = owner::of(&before.value);
         row.owner = owner.as_ref().map(ToString::to_string);
@@ -268,7 +294,7 @@ impl Run<'_> {
         if row.outcome == Outcome::Skipped && row.reason == Some(Reason::Unknown) {
             report.advice(Advice::note(Code::Unknown, row.message.clone()));
         }
-        row
+        (row, before)
     }
 
     /// Whether what one namespace forbids another may allow.

@@ -3,6 +3,7 @@
 //! A command that edits single objects is a [`PerObject`] plan, mapped over
 //! names, pages of the API or manifests; the flow keeps only each object's line of the result.
 
+mod acceptance;
 mod address;
 mod again;
 mod consent;

@@ -54,6 +54,8 @@ pub struct Report<'u> {
     counts: BTreeMap<&'static str, usize>,
     skipped: BTreeMap<Reason, usize>,
     failed: Vec<String>,
+    /// Objects that are as they were asked to be, without proof of the effect.
+    unconfirmed: usize,
     last_reason: Option<Reason>,
     usual_namespace: String,
     sweep: Option<Sweep>,
@@ -80,6 +82,7 @@ impl<'u> Report<'u> {
             counts: BTreeMap::new(),
             skipped: BTreeMap::new(),
             failed: Vec::new(),
+            unconfirmed: 0,
             last_reason: None,
             usual_namespace: String::new(),
             sweep: None,
@@ -203,6 +206,10 @@ impl<'u> Report<'u> {
                 }
             }
         }
+        if row.outcome.is_answer() && row.exit != Exit::Done {
+            self.unconfirmed += 1;
+            self.ui.error(&text::trouble(&row, &self.usual_namespace), &row.details, row.hint.as_ref());
+        }
         if self.is_document() {
             self.rows.push(row);
         }
@@ -316,7 +323,11 @@ impl<'u> Report<'u> {
             return;
         }
         let took = self.begun.elapsed().as_secs_f64();
-        self.ui.status(&format!("{} ({}, {took:.1}s)", parts.join(", "), text::count(total, sweep.noun)));
+        let parts = match self.unconfirmed {
+            0 => parts.join(", "),
+            number => format!("{}; {number} not confirmed", parts.join(", ")),
+        };
+        self.ui.status(&format!("{parts} ({}, {took:.1}s)", text::count(total, sweep.noun)));
         if !self.skipped.is_empty() {
             let reasons: Vec<_> =
                 self.skipped.iter().map(|(reason, number)| format!("{number} {}", text::brief(*reason))).collect();

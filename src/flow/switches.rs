@@ -13,7 +13,7 @@ use crate::load::files::{Loaded, find, sources_of};
 use crate::load::survey::Survey;
 use crate::load::{gateways, harm};
 use crate::model::{Object, kinds};
-use crate::options::{Absent, Files, Global, Named, Objects, Selection, SwitchesTask};
+use crate::options::{Absent, Files, Global, Named, Objects, Patience, Selection, SwitchesTask};
 use crate::plan::auto_mtls::{Gateways, OnSettings, Wish, switches};
 use crate::plan::mtls::Caution;
 
@@ -39,6 +39,7 @@ pub fn run(task: &SwitchesTask, global: &Global, report: &mut Report<'_>) -> Res
 fn objects(task: &SwitchesTask, namespace: Option<&str>) -> Objects {
     let settings = Named { namespace: namespace.map(str::to_owned), name: NAME.to_owned() };
     Objects {
+        patience: Patience::Now,
         selection: Selection::Named(vec![settings]),
         absent: Absent::Fails,
         concurrency: 1,

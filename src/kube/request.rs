@@ -6,7 +6,7 @@ use ::kube::Client;
 use ::kube::client::Body;
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
-use http::{HeaderValue, Method, Request};
+use http::{HeaderValue, Method, Request, Response};
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde_json::Value;
@@ -53,13 +53,35 @@ pub(super) struct Wire {
 impl Wire {
     /// The answer, tried again where that is safe, all under one deadline.
     pub async fn call(&self, call: &Call<'_>) -> Result<Value, Cause> {
+        self.tried(call, async |response| read(&collected(response).await?, call.asked)).await
+    }
+
+    /// The body of an answer of success, unread; what else is answered is read and is the cause.
+    pub async fn open(&self, call: &Call<'_>) -> Result<Body, Cause> {
+        let body = async |response: Response<Body>| {
+            if response.status().is_success() {
+                return Ok(response.into_body());
+            }
+            let answer = collected(response).await?;
+            Err(read(&answer, call.asked)
+                .err()
+                .unwrap_or_else(|| Cause::BadAnswer(format!("status {}", answer.status))))
+        };
+        self.tried(call, body).await
+    }
+
+    async fn tried<T>(
+        &self,
+        call: &Call<'_>,
+        take: impl AsyncFn(Response<Body>) -> Result<T, Cause>,
+    ) -> Result<T, Cause> {
         let start = Instant::now();
         let mut attempt = 0;
         let mut renewed = false;
         loop {
             attempt += 1;
             let left = self.timeout.saturating_sub(start.elapsed());
-            let (cause, used) = match self.attempt(call, attempt, left).await {
+            let (cause, used) = match self.attempt(call, attempt, left, &take).await {
                 Ok(value) => return Ok(value),
                 Err(failed) => failed,
             };
@@ -80,51 +102,52 @@ impl Wire {
         }
     }
 
-    async fn attempt(
+    async fn attempt<T>(
         &self,
         call: &Call<'_>,
         attempt: u32,
         left: Duration,
-    ) -> Result<Value, (Cause, Option<HeaderValue>)> {
+        take: &impl AsyncFn(Response<Body>) -> Result<T, Cause>,
+    ) -> Result<T, (Cause, Option<HeaderValue>)> {
         let header = match self.bearer.header().await {
             Ok(header) => header,
             Err(failure) => return Err((Cause::ExecPlugin(Box::new(failure)), None)),
         };
         let request = call.request(header.as_ref());
         let start = Instant::now();
-        let outcome = tokio::time::timeout(left, self.exchange(request))
+        let mut status = None;
+        let exchange = async {
+            let response = self.client.send(request).await.map_err(|error| tls::cause_of(&error))?;
+            status = Some(response.status().as_u16());
+            take(response).await
+        };
+        let outcome = tokio::time::timeout(left, exchange)
             .await
             .unwrap_or(Err(Cause::Timeout { after: self.timeout, sent: true }));
         if let Some(trace) = &self.trace {
-            trace(&Exchange {
-                method: call.method.as_str(),
-                path: &call.path,
-                status: outcome.as_ref().ok().map(|answer| answer.status),
-                took: start.elapsed(),
-                attempt,
-            });
+            trace(&Exchange { method: call.method.as_str(), path: &call.path, status, took: start.elapsed(), attempt });
         }
-        outcome.and_then(|answer| read(&answer, call.asked)).map_err(|cause| (cause, header))
+        outcome.map_err(|cause| (cause, header))
     }
+}
 
-    async fn exchange(&self, request: Request<Body>) -> Result<Answer, Cause> {
-        let response = self.client.send(request).await.map_err(|error| tls::cause_of(&error))?;
-        let (head, body) = response.into_parts();
-        let too_long = || Cause::BadAnswer(format!("a body of more than {} MiB", MAX_BODY >> 20));
-        if body.size_hint().lower() > MAX_BODY as u64 {
-            return Err(too_long());
-        }
-        let body = Limited::new(body, MAX_BODY)
-            .collect()
-            .await
-            .map_err(|error| if error.is::<LengthLimitError>() { too_long() } else { tls::cause_of(error.as_ref()) })?;
-        let retry_after = head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-        Ok(Answer {
-            status: head.status.as_u16(),
-            retry_after: retry_after.map(Duration::from_secs),
-            body: body.to_bytes().into(),
-        })
+/// The whole of an answer, up to a limit.
+async fn collected(response: Response<Body>) -> Result<Answer, Cause> {
+    let (head, body) = response.into_parts();
+    let too_long = || Cause::BadAnswer(format!("a body of more than {} MiB", MAX_BODY >> 20));
+    if body.size_hint().lower() > MAX_BODY as u64 {
+        return Err(too_long());
     }
+    let body = Limited::new(body, MAX_BODY)
+        .collect()
+        .await
+        .map_err(|error| if error.is::<LengthLimitError>() { too_long() } else { tls::cause_of(error.as_ref()) })?;
+    let retry_after = head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    Ok(Answer {
+        status: head.status.as_u16(),
+        retry_after: retry_after.map(Duration::from_secs),
+        body: body.to_bytes().into(),
+    })
 }
 
 /// 503 keeps its `Retry-After`: only with it a write may be sent again.

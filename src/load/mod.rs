@@ -15,5 +15,7 @@ pub mod policies;
 pub mod posture;
 pub mod proxy_pods;
 pub mod release;
+pub mod served;
 pub mod snapshot;
+mod streamed;
 pub mod survey;

@@ -141,6 +141,8 @@ pub struct Objects {
     /// Requests under way at once in a sweep.
     pub concurrency: usize,
     pub preview: Preview,
+    /// Whether the effect of a change is waited for.
+    pub patience: Patience,
     /// Manifests instead of the cluster.
     pub files: Option<Files>,
     pub secrets: Secrets,
@@ -384,7 +386,7 @@ pub enum ProxyTarget {
     Gateway { gateway: String, service: String },
 }
 
-/// Whether to wait for an address.
+/// Whether to wait for what is not there yet: an address, the effect of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Patience {
     Now,

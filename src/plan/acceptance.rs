@@ -38,6 +38,11 @@ pub fn of(object: &Value) -> Acceptance {
     all.into_iter().max_by_key(rank).unwrap_or(Acceptance::Silent)
 }
 
+/// The same of the control plane in one namespace alone.
+pub fn reported_by(object: &Value, namespace: &str) -> Acceptance {
+    one(&object["status"]["statuses"][namespace])
+}
+
 /// Older versions write the state as its number.
 fn one(status: &Value) -> Acceptance {
     let reason = || {

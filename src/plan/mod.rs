@@ -8,6 +8,7 @@ pub mod backend;
 pub mod dangling;
 pub mod destinations;
 pub mod enrolment;
+pub mod effect;
 pub mod gateway;
 pub mod image;
 pub mod inverse;
@@ -53,6 +54,11 @@ pub trait PerObject {
 
     /// The change in words, for a text that cannot be edited safely.
     fn by_hand(&self) -> Vec<String>;
+
+    /// How Envoy is to be served what the object stands for, if that can be waited for.
+    fn expects(&self, _before: &Object) -> Option<effect::Wanted> {
+        None
+    }
 
     /// What is worth saying about this object, changed or not.
     fn advise(&self, object: &Object, around: &Surroundings) -> Vec<Advice>;

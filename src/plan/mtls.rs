@@ -5,6 +5,7 @@
 
 use serde_json::{Value, json};
 
+use super::effect::Wanted;
 use super::advice::{self, Advice};
 use super::backend::Backend;
 use super::gateway::AutoMtls;
@@ -188,6 +189,14 @@ impl PerObject for Policy {
 
     fn decide(&self, object: &Object, found: Found, around: &Surroundings) -> Decision {
         decide(object, found, *self, around)
+    }
+
+    fn expects(&self, before: &Object) -> Option<Wanted> {
+        Some(match (self.wish, tls_of(&before.value)) {
+            (Wish::Enable, _) => Wanted::Istio,
+            (Wish::Disable, Tls::Foreign(_)) if self.foreign == Foreign::Replace => Wanted::Plain,
+            (Wish::Disable, _) => Wanted::NotIstio,
+        })
     }
 
     fn by_hand(&self) -> Vec<String> {

@@ -3,7 +3,7 @@
 use super::selection::SelectionArgs;
 use crate::cli::preview::PreviewArgs;
 use crate::error::Failure;
-use crate::options::{Command, Global};
+use crate::options::{Command, Global, Objects, Patience};
 use crate::plan::mtls::{Foreign, Policy, Wish};
 
 #[derive(Debug, clap::Args)]
@@ -13,6 +13,9 @@ pub struct MtlsArgs {
     /// Replace or remove TLS settings that are not Istio's too
     #[arg(long)]
     overwrite: bool,
+    /// Wait until what Gloo serves to its proxies shows the change, for at most --wait-timeout
+    #[arg(long)]
+    wait: bool,
     #[command(flatten)]
     preview: PreviewArgs,
     /// Accepted for glooctl's sake: it has no effect there either
@@ -27,7 +30,25 @@ impl MtlsArgs {
             foreign: if self.overwrite { Foreign::Replace } else { Foreign::Keep },
             caution: self.upstreams.caution(),
         };
-        let objects = self.upstreams.objects(&format!("{}-mtls", wish.verb()), self.preview, global)?;
+        let mut objects = self.upstreams.objects(&format!("{}-mtls", wish.verb()), self.preview, global)?;
+        if self.wait {
+            objects.patience = patience(&objects)?;
+        }
         Ok(Command::Mtls(policy, objects))
     }
+}
+
+/// What `--wait` means, where there is something to wait for.
+fn patience(objects: &Objects) -> Result<Patience, Failure> {
+    if objects.files.is_some() {
+        return Err(
+            Failure::usage("--wait waits for what Gloo serves, -f does not ask the cluster").hint("leave one out")
+        );
+    }
+    if objects.preview.is_on() {
+        return Err(
+            Failure::usage("--wait waits for a change, --dry-run, --diff and --check make none").hint("leave one out")
+        );
+    }
+    Ok(Patience::Wait)
 }

@@ -3,7 +3,7 @@
 use crate::cli::preview::PreviewArgs;
 use crate::error::Failure;
 use crate::model::Selector;
-use crate::options::{Absent, Global, Objects, Scope, Selection};
+use crate::options::{Absent, Global, Objects, Patience, Scope, Selection};
 use crate::plan::mtls::Caution;
 
 #[derive(Debug, clap::Args)]
@@ -53,6 +53,7 @@ impl SelectionArgs {
             absent: if self.ignore_not_found { Absent::IsFine } else { Absent::Fails },
             concurrency: usize::from(self.concurrency),
             preview: preview.preview(),
+            patience: Patience::Now,
             secrets: preview.secrets(),
             files: preview.files(global.format)?,
         })

@@ -1,6 +1,7 @@
 //! `istio enable-mtls` and `istio disable-mtls` on a cluster: a real API server where it can be one, a stub
 //! where it has to misbehave.
 
+mod acceptance;
 mod advice;
 mod faults;
 mod live;

@@ -6,7 +6,7 @@ use super::{Gloo, HTTPBIN, document};
 use crate::stage::{self, wait_for};
 
 /// Lets `limited` do this, and waits until the API server has understood.
-fn allow(gloo: &Gloo, namespace: &str, rule: &str) {
+pub(super) fn allow(gloo: &Gloo, namespace: &str, rule: &str) {
     static NUMBER: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
     let name = format!("{}-{}", gloo.namespace, NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
     let (kind, binding, place) = match namespace {

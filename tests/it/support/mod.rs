@@ -5,6 +5,7 @@ pub mod pod_server;
 pub mod relay;
 mod running;
 mod sandbox;
+pub mod snapshots;
 pub mod stub;
 
 pub use certificate::Certificate;

@@ -1,0 +1,91 @@
+//! `--wait`: objects whose change is made, kept back until it is known what became of it.
+
+use std::cell::RefCell;
+
+use serde_json::{Value, json};
+
+use super::interrupt::{Signals, Stop, Why};
+use super::report::Report;
+use crate::apply::cluster::Settled;
+use crate::kube::Session;
+use crate::load::survey::Survey;
+use crate::model::Object;
+use crate::options::{Global, Patience};
+use crate::plan::PerObject;
+use crate::plan::effect::{Change, Verdict, Wanted, row, said};
+use crate::plan::advice::Advice;
+use crate::plan::outcome::Row;
+use crate::render::text::{count, seconds};
+use crate::verify::acceptance;
+
+/// The lines of objects whose effect is waited for, in the order in which they were changed.
+#[derive(Default)]
+pub struct Held(RefCell<Vec<Line>>);
+
+struct Line {
+    row: Row,
+    wanted: Wanted,
+    /// The object as it was, of which nothing but the status is left.
+    before: Value,
+}
+
+impl Held {
+    /// Whether the object's line has to wait. What was so already is waited for as well: a run before this one may have
+    /// been ended while it waited.
+    pub fn takes(patience: Patience, settled: &Settled) -> bool {
+        patience == Patience::Wait && settled.row.outcome.is_answer()
+    }
+
+    /// Keeps a line back.
+    pub fn keep(&self, row: Row, before: Object, plan: &dyn PerObject) {
+        let wanted = plan.expects(&before).expect("only commands whose effect can be seen have --wait");
+        let mut before = before.value;
+        let before = json!({"status": before["status"].take()});
+        self.0.borrow_mut().push(Line { row, wanted, before });
+    }
+
+    /// Waits for all of them together and reports each.
+    pub async fn release(
+        &self,
+        session: &Session,
+        survey: &Survey<'_>,
+        global: &Global,
+        (stop, signals): (&Stop, &mut Signals),
+        report: &mut Report<'_>,
+    ) {
+        let held = self.0.take();
+        if held.is_empty() {
+            return;
+        }
+        let namespace = survey.gloo_namespace().await;
+        let change = |line: &Line| Change {
+            object: line.row.object.clone(),
+            wanted: line.wanted,
+            before: said(&line.before, namespace),
+        };
+        let changes: Vec<_> = held.iter().map(change).collect();
+        let verdicts = if stop.is_set() {
+            vec![Verdict::Interrupted; changes.len()]
+        } else {
+            let most = seconds(global.wait_timeout);
+            report
+                .ui
+                .status(&format!("waiting for Gloo to serve {} ({most} at most)", count(changes.len(), "Upstream")));
+            tokio::select! {
+                biased;
+                () = signals.next() => {
+                    stop.set(Why::Asked);
+                    vec![Verdict::Interrupted; changes.len()]
+                }
+                verdicts = acceptance::wait(session, namespace, &changes, global.wait_timeout) => verdicts,
+            }
+        };
+        if let Some(Verdict::Unseen { why }) = verdicts.iter().find(|verdict| matches!(verdict, Verdict::Unseen { .. }))
+        {
+            report.advice(Advice::unknown("what Gloo serves may not be looked at", why));
+        }
+        for (line, verdict) in held.into_iter().zip(&verdicts) {
+            report.row(row(line.row, verdict));
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! A container's log, over the API server's own endpoint, as it comes.
+
+use std::time::Duration;
+
+use ::kube::client::Body;
+use bytes::Bytes;
+use http::Method;
+use http_body_util::BodyExt as _;
+
+use super::answer::Asked;
+use super::encoding::encode;
+use super::failure::{ApiError, Cause, Verb};
+use super::request::Call;
+use super::{Session, tls};
+use crate::model::kinds;
+
+/// As RBAC names it.
+const RESOURCE: &str = "pods/log";
+
+/// Which container's log, and how much of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogQuery {
+    pub container: String,
+    /// Goes on with what is yet to come.
+    pub follow: bool,
+    pub since: Option<Since>,
+    /// The last lines alone.
+    pub tail: Option<u64>,
+    /// Each line begins with its time, RFC 3339, and a blank.
+    pub timestamps: bool,
+}
+
+/// Where a log begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Since {
+    /// So long ago; whole seconds count.
+    Ago(Duration),
+    /// RFC 3339; whole seconds count.
+    Time(String),
+}
+
+impl LogQuery {
+    fn path(&self, namespace: &str, pod: &str) -> String {
+        let (namespace, pod) = (encode(namespace), encode(pod));
+        let mut query = vec![format!("container={}", encode(&self.container))];
+        query.extend(self.follow.then(|| "follow=true".to_owned()));
+        query.extend(self.since.as_ref().map(|since| match since {
+            // Zero would be refused; less than a second is the last one.
+            Since::Ago(time) => format!("sinceSeconds={}", time.as_secs().max(1)),
+            Since::Time(time) => format!("sinceTime={}", encode(time)),
+        }));
+        query.extend(self.tail.map(|lines| format!("tailLines={lines}")));
+        query.extend(self.timestamps.then(|| "timestamps=true".to_owned()));
+        format!("/api/v1/namespaces/{namespace}/pods/{pod}/log?{}", query.join("&"))
+    }
+}
+
+/// A log as it comes. Dropping it ends it.
+pub struct Log {
+    body: Body,
+    /// Between two pieces; none: what is followed may be silent for as long as it likes.
+    patience: Option<Duration>,
+    namespace: String,
+    pod: String,
+}
+
+impl Log {
+    /// The next piece, wherever it is cut; `None` at its end.
+    ///
+    /// # Errors
+    /// The connection was lost, or nothing came for too long.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, ApiError> {
+        loop {
+            let frame = self.body.frame();
+            let frame = match self.patience {
+                None => frame.await,
+                Some(after) => match tokio::time::timeout(after, frame).await {
+                    Ok(frame) => frame,
+                    Err(_) => return Err(failed(&self.namespace, &self.pod, Cause::Timeout { after, sent: true })),
+                },
+            };
+            match frame {
+                None => return Ok(None),
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        return Ok(Some(data));
+                    }
+                }
+                Some(Err(error)) => return Err(failed(&self.namespace, &self.pod, tls::cause_of(&error))),
+            }
+        }
+    }
+}
+
+impl Session {
+    /// Begins to read a container's log. The deadline is for its beginning, and for each silence unless it is followed.
+    ///
+    /// # Errors
+    /// Why it could not be had.
+    pub async fn log(&self, namespace: &str, pod: &str, query: &LogQuery) -> Result<Log, ApiError> {
+        let asked = Asked { verb: "get", group: "", plural: RESOURCE, namespace, name: pod };
+        let path = query.path(namespace, pod);
+        let call = Call { method: Method::GET, path, accept: "*/*", body: None, asked };
+        let body = self.wire().open(&call).await.map_err(|cause| failed(namespace, pod, cause))?;
+        let patience = (!query.follow).then(|| self.timeout());
+        Ok(Log { body, patience, namespace: namespace.to_owned(), pod: pod.to_owned() })
+    }
+}
+
+fn failed(namespace: &str, pod: &str, cause: Cause) -> ApiError {
+    ApiError { verb: Verb::Get, kind: Some(&kinds::POD), namespace: namespace.to_owned(), name: pod.to_owned(), cause }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_asked_for_is_in_the_path() {
+        let plain =
+            LogQuery { container: "gateway-proxy".into(), follow: false, since: None, tail: None, timestamps: false };
+        assert_eq!(plain.path("a", "p"), "/api/v1/namespaces/a/pods/p/log?container=gateway-proxy");
+        let all = LogQuery {
+            follow: true,
+            since: Some(Since::Ago(Duration::from_millis(90_500))),
+            tail: Some(0),
+            timestamps: true,
+            ..plain.clone()
+        };
+        assert!(all.path("a", "p").ends_with("&follow=true&sinceSeconds=90&tailLines=0&timestamps=true"));
+        let time = Since::Time("2026-11-23T08:00:00+01:00".into());
+        let again = LogQuery { since: Some(time), ..plain.clone() };
+        assert!(again.path("a", "p").ends_with("&sinceTime=2026-11-23T08%3A00%3A00%2B01%3A00"));
+        let odd = LogQuery { container: "a&follow=true".into(), ..plain };
+        assert!(
+            odd.path("a/b", "../p").starts_with("/api/v1/namespaces/a%2Fb/pods/..%2Fp/log?container=a%26follow%3Dtrue")
+        );
+    }
+}

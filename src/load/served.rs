@@ -1,0 +1,175 @@
+//! What Gloo serves, out of the gloo pod: found by its label, read from its admin port through one stream.
+
+use std::cell::Cell;
+
+use serde_json::Value;
+
+use super::streamed::{Broken, parsed};
+use crate::error::{Exit, Failure, Reason};
+use crate::gloo::{self, Keep, Read};
+use crate::kube::{Cause, ForwardCause, ForwardFailure, InPod, Query, Scope, Session};
+use crate::model::kinds;
+use crate::plan::Unread;
+
+/// The label of Gloo's control plane, on Deployment and pods alike.
+const GLOO_LABEL: &str = "gloo=gloo";
+/// Gloo's admin port, and the one before 1.18, where metrics are now.
+const PORTS: [u16; 2] = [9095, 9091];
+const PATH: &str = "/snapshots/xds";
+/// A snapshot of a large cluster is 30 MB.
+const MOST: usize = 512 << 20;
+
+/// A pod of Gloo's control plane.
+pub struct ControlPlane<'s> {
+    session: &'s Session,
+    namespace: &'s str,
+    pod: String,
+    /// Where it answered.
+    port: Cell<Option<u16>>,
+}
+
+/// Why a snapshot could not be had.
+#[derive(Debug, Clone)]
+pub struct Unseen {
+    pub obstacle: Obstacle,
+    pub failure: Failure,
+}
+
+/// Whether asking again may help.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Obstacle {
+    /// Never: the right is missing, or this Gloo has no snapshots.
+    Lasting(Unread),
+    /// There is no Gloo in that namespace.
+    NoGloo,
+    /// Not with this pod.
+    Passing,
+}
+
+/// A ready pod of the control plane.
+///
+/// # Errors
+/// There is none, it is not ready, or pods may not be listed.
+pub async fn find<'s>(session: &'s Session, namespace: &'s str) -> Result<ControlPlane<'s>, Unseen> {
+    let pods = session.list_all(&kinds::POD, Scope::Namespace(namespace), Query::labelled(GLOO_LABEL)).await;
+    let pods = pods.map_err(|error| {
+        let obstacle = match &error.cause {
+            Cause::Forbidden { rule, .. } => Obstacle::Lasting(Unread {
+                why: super::survey::why(&error),
+                rule: rule.as_ref().map(ToString::to_string),
+                failure: None,
+            }),
+            _ => Obstacle::Passing,
+        };
+        Unseen { obstacle, failure: error.into_failure(session) }
+    })?;
+    let name = |pod: &Value| pod["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    let mut ready: Vec<_> = pods.iter().filter(|pod| is_ready(pod)).map(name).collect();
+    ready.sort_unstable();
+    match ready.into_iter().next() {
+        Some(pod) => Ok(ControlPlane { session, namespace, pod, port: Cell::new(None) }),
+        None => Err(absent(session, namespace, &pods).await),
+    }
+}
+
+fn is_ready(pod: &Value) -> bool {
+    let conditions = pod["status"]["conditions"].as_array();
+    let ready = |condition: &Value| condition["type"] == "Ready" && condition["status"] == "True";
+    pod["metadata"]["deletionTimestamp"].is_null() && conditions.is_some_and(|all| all.iter().any(ready))
+}
+
+/// No pod is ready; without a Deployment either, none ever will be.
+async fn absent(session: &Session, namespace: &str, pods: &[Value]) -> Unseen {
+    let there = session.list_all(&kinds::DEPLOYMENT, Scope::Namespace(namespace), Query::labelled(GLOO_LABEL)).await;
+    let none = pods.is_empty() && there.is_ok_and(|there| there.is_empty());
+    let failure = if none {
+        Failure::new(Exit::SaidNo, Reason::NotFound, format!("no Gloo in {namespace}"))
+            .detail(format!("looked for a Deployment labelled {GLOO_LABEL}"))
+            .hint("--gloo-namespace says where Gloo is installed")
+    } else {
+        let state = |pod: &Value| {
+            let text = |value: &Value| value.as_str().unwrap_or("unknown").to_owned();
+            format!("pod {namespace}/{}: {}", text(&pod["metadata"]["name"]), text(&pod["status"]["phase"]))
+        };
+        let failure =
+            Failure::new(Exit::NoAnswer, Reason::NotRunning, format!("no pod of Gloo in {namespace} is ready"));
+        pods.iter().map(state).fold(failure, Failure::detail)
+    };
+    let obstacle = if none { Obstacle::NoGloo } else { Obstacle::Passing };
+    Unseen { obstacle, failure }
+}
+
+impl ControlPlane<'_> {
+    /// The pod's name.
+    pub fn pod(&self) -> &str {
+        &self.pod
+    }
+
+    /// Reads the snapshot once and gives back what was kept of it.
+    ///
+    /// # Errors
+    /// Why it could not be had, or what is wrong with it.
+    pub async fn read<K: Keep + Send + 'static>(&self, keep: K) -> Result<(Read, K), Unseen> {
+        let answer = self.open().await?;
+        let read = move |bytes: &mut dyn std::io::Read| {
+            let mut keep = keep;
+            let mut deserializer = serde_json::Deserializer::from_reader(bytes);
+            let read = gloo::read(&mut deserializer, &mut keep)?;
+            deserializer.end()?;
+            Ok((read, keep))
+        };
+        parsed(answer, MOST, read).await.map_err(|broken| match broken {
+            Broken::Stream(failure) => self.unseen(failure),
+            Broken::TooLong => self.bad(&format!("is larger than {} MiB", MOST >> 20)),
+            Broken::Json(error) if error.is_eof() => self.bad("is cut off"),
+            Broken::Json(error) => self.bad(&format!("is not a snapshot: {error}")),
+        })
+    }
+
+    /// The port is that of the version, which is the one that answers.
+    async fn open(&self) -> Result<crate::kube::InPodAnswer, Unseen> {
+        let known = self.port.get().map(|port| [port]);
+        let ports: &[u16] = known.as_ref().map_or(&PORTS, |port| port);
+        let mut first = None;
+        for port in ports {
+            let asked = self.session.ask_in_pod(self.namespace, &self.pod, *port, &InPod::get(PATH)).await;
+            match asked {
+                Ok(answer) if answer.is_success() => {
+                    self.port.set(Some(*port));
+                    return Ok(answer);
+                }
+                Ok(answer) if answer.status == 404 => {}
+                Ok(answer) => {
+                    return Err(self.unseen(answer.success().await.expect_err("its status is none of success")));
+                }
+                Err(failure) if matches!(failure.cause, ForwardCause::Refused | ForwardCause::NotHttp) => {
+                    first.get_or_insert(failure);
+                }
+                Err(failure) => return Err(self.unseen(failure)),
+            }
+        }
+        self.port.set(None);
+        Err(first.map_or_else(|| self.too_old(), |failure| self.unseen(failure)))
+    }
+
+    fn unseen(&self, failure: ForwardFailure) -> Unseen {
+        let obstacle = match &failure.cause {
+            ForwardCause::Api(Cause::Forbidden { .. }) => {
+                Obstacle::Lasting(Unread { why: failure.why(), rule: failure.rule(), failure: None })
+            }
+            _ => Obstacle::Passing,
+        };
+        Unseen { obstacle, failure: failure.into_failure(self.session) }
+    }
+
+    fn too_old(&self) -> Unseen {
+        let message = format!("pod {}/{} has no {PATH}: Gloo has it since 1.17", self.namespace, self.pod);
+        let failure = Failure::new(Exit::Failed, Reason::BadAnswer, message);
+        Unseen { obstacle: Obstacle::Lasting(failure.message.clone().into()), failure }
+    }
+
+    fn bad(&self, what: &str) -> Unseen {
+        let message = format!("pod {}/{}: the answer to {PATH} {what}", self.namespace, self.pod);
+        Unseen { obstacle: Obstacle::Passing, failure: Failure::new(Exit::Failed, Reason::BadAnswer, message) }
+    }
+}

@@ -1,0 +1,99 @@
+//! JSON out of a pod, parsed while it comes: nothing but what the parser keeps is ever whole in memory.
+
+use std::io::{self, BufReader, Read};
+
+use tokio::sync::mpsc;
+
+use crate::kube::{ForwardFailure, InPodAnswer};
+
+/// Pieces that wait for the parser; the stream stops until it has taken one.
+const WAITING: usize = 8;
+
+/// Why an answer gave no value.
+#[derive(Debug)]
+pub enum Broken {
+    /// The stream ended before the answer did.
+    Stream(ForwardFailure),
+    /// The answer is not what it should be.
+    Json(serde_json::Error),
+    /// More bytes than are taken.
+    TooLong,
+}
+
+/// Feeds the body to a parser that runs on a thread of its own, since it asks for bytes when it wants them.
+///
+/// # Errors
+/// The stream broke, the answer is too long, or the parser's own error.
+pub async fn parsed<T: Send + 'static>(
+    mut answer: InPodAnswer,
+    most: usize,
+    parse: impl FnOnce(&mut dyn Read) -> Result<T, serde_json::Error> + Send + 'static,
+) -> Result<T, Broken> {
+    let (pieces, waiting) = mpsc::channel(WAITING);
+    let parser =
+        tokio::task::spawn_blocking(move || parse(&mut BufReader::new(Pieces { waiting, piece: None, taken: 0 })));
+    let mut length = 0;
+    let ended = loop {
+        match answer.chunk().await {
+            Ok(None) => break Ok(()),
+            Err(failure) => break Err(Broken::Stream(failure)),
+            Ok(Some(piece)) => {
+                length += piece.len();
+                if length > most {
+                    break Err(Broken::TooLong);
+                }
+                // A parser that has found its error takes nothing more, and says so below.
+                if pieces.send(piece).await.is_err() {
+                    break Ok(());
+                }
+            }
+        }
+    };
+    drop(pieces);
+    let parsed = parser.await.expect("a parser does not panic");
+    ended?;
+    parsed.map_err(Broken::Json)
+}
+
+/// The pieces as one stream of bytes.
+struct Pieces<P> {
+    waiting: mpsc::Receiver<P>,
+    piece: Option<P>,
+    taken: usize,
+}
+
+impl<P: AsRef<[u8]>> Read for Pieces<P> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if let Some(piece) = &self.piece {
+                let mut rest = &piece.as_ref()[self.taken..];
+                let read = rest.read(into)?;
+                if read > 0 || into.is_empty() {
+                    self.taken += read;
+                    return Ok(read);
+                }
+            }
+            match self.waiting.blocking_recv() {
+                None => return Ok(0),
+                Some(piece) => (self.piece, self.taken) = (Some(piece), 0),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_read_as_one_wherever_they_are_cut() {
+        let (pieces, waiting) = mpsc::channel(9);
+        for piece in ["he", "", "l", "lo wor", "ld"] {
+            pieces.blocking_send(piece).unwrap();
+        }
+        drop(pieces);
+        let mut text = String::new();
+        Pieces { waiting, piece: None, taken: 0 }.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "hello world");
+    }
+}

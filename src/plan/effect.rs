@@ -1,0 +1,264 @@
+//! Whether Gloo took a change: what its status says, and what it serves.
+//!
+//! There is no observedGeneration, and Gloo does not write an equal status again: an old `Accepted` proves nothing about
+//! the new content, and neither does an old `Rejected`. The proof is the cluster that Envoy is served.
+
+use serde_json::Value;
+
+use super::Unread;
+use super::acceptance::{self, Acceptance};
+use super::outcome::Row;
+use crate::error::{Exit, Failure, Reason};
+use crate::gloo::Socket;
+use crate::model::ObjectRef;
+
+/// What Gloo's status says of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    /// Nothing yet, or that it is on its way.
+    Nothing,
+    Accepted,
+    /// `Rejected` or `Warning`, and why.
+    Complained {
+        state: &'static str,
+        reason: String,
+    },
+}
+
+/// Reads the status that the Gloo of a namespace reports.
+#[must_use]
+pub fn said(object: &Value, gloo_namespace: &str) -> Said {
+    match acceptance::reported_by(object, gloo_namespace) {
+        Acceptance::Accepted => Said::Accepted,
+        Acceptance::Rejected { reason } => Said::Complained { state: "Rejected", reason },
+        Acceptance::Warned { reason } => Said::Complained { state: "Warning", reason },
+        Acceptance::Pending | Acceptance::Silent => Said::Nothing,
+    }
+}
+
+/// What the cluster has to be served with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    Istio,
+    /// Istio's was taken away.
+    NotIstio,
+    /// Somebody else's was taken away.
+    Plain,
+}
+
+impl Wanted {
+    fn is(self, socket: Socket) -> bool {
+        match self {
+            Self::Istio => socket == Socket::Istio,
+            Self::NotIstio => socket != Socket::Istio,
+            Self::Plain => socket == Socket::Plain,
+        }
+    }
+}
+
+/// A change whose effect is waited for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    pub object: ObjectRef,
+    pub wanted: Wanted,
+    /// What the status said before.
+    pub before: Said,
+}
+
+/// How a role is served the cluster of an Upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Served {
+    pub role: String,
+    pub socket: Socket,
+}
+
+/// What became of a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Every role that has the cluster is served it so.
+    Served { roles: Vec<String> },
+    /// The status has a complaint.
+    Complained { state: &'static str, reason: String },
+    /// No complaint came, and what is served may not be looked at.
+    Unseen { why: Unread },
+    /// The time ran out, or there is no Gloo to ask.
+    Unconfirmed { why: Vec<String>, hint: Option<String> },
+    /// Ctrl-C.
+    Interrupted,
+}
+
+/// What is certain now; `None`: nothing yet.
+#[must_use]
+pub fn verdict(change: &Change, now: &Said, served: &[Served]) -> Option<Verdict> {
+    if let (Said::Complained { state, reason }, true) = (now, *now != change.before) {
+        return Some(Verdict::Complained { state, reason: reason.clone() });
+    }
+    let is_served = !served.is_empty() && served.iter().all(|served| change.wanted.is(served.socket));
+    is_served.then(|| Verdict::Served { roles: served.iter().map(|served| served.role.clone()).collect() })
+}
+
+/// What there is to say about the last look at what Gloo serves.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LastLook<'l> {
+    /// Why it gave nothing.
+    pub unseen: Option<&'l Failure>,
+    /// What Gloo itself found wrong.
+    pub error: Option<&'l str>,
+}
+
+/// What is said when the time is over.
+#[must_use]
+pub fn last_verdict(change: &Change, now: &Said, served: &[Served], look: LastLook<'_>) -> Verdict {
+    // A complaint that was there before and stays may be an old one; nothing shows that it is.
+    if let Said::Complained { state, reason } = now {
+        return Verdict::Complained { state, reason: reason.clone() };
+    }
+    if let Some(failure) = look.unseen {
+        let why = std::iter::once(format!("what Gloo serves is unknown: {}", failure.message));
+        let hint = (!failure.hints.is_empty()).then(|| failure.hints.join("; "));
+        return Verdict::Unconfirmed { why: why.chain(failure.details.iter().cloned()).collect(), hint };
+    }
+    let why = if served.is_empty() {
+        "Gloo serves its cluster to no proxy".to_owned()
+    } else {
+        let behind = served.iter().filter(|served| !change.wanted.is(served.socket));
+        let roles: Vec<_> = behind.map(|served| served.role.as_str()).collect();
+        let how = if change.wanted == Wanted::Istio { "without Istio's TLS" } else { "with TLS as before" };
+        format!("still served {how} to {}", roles.join(", "))
+    };
+    let hint = "--wait-timeout waits longer; the gloo pod's log says what it does".to_owned();
+    let error = look.error.map(|error| format!("Gloo says: {error}"));
+    Verdict::Unconfirmed { why: std::iter::once(why).chain(error).collect(), hint: Some(hint) }
+}
+
+/// The object's line of the result, with what became of the change.
+#[must_use]
+pub fn row(row: Row, verdict: &Verdict) -> Row {
+    let unconfirmed = |reason: Reason, why: Vec<String>, hint: Option<String>| Row {
+        message: format!("{}, not confirmed", row.message),
+        reason: Some(reason),
+        details: why,
+        hint,
+        exit: Exit::Unconfirmed,
+        ..row.clone()
+    };
+    match verdict {
+        Verdict::Served { roles } => {
+            let whom = match roles.as_slice() {
+                [role] => role.clone(),
+                roles => format!("{} proxies", roles.len()),
+            };
+            Row { message: format!("{}, served to {whom}", row.message), ..row }
+        }
+        Verdict::Complained { state, reason } => {
+            let hint = "the change stays; the same command the other way takes it back".to_owned();
+            unconfirmed(Reason::Rejected, vec![format!("Gloo says {state}: {reason}")], Some(hint))
+        }
+        Verdict::Unseen { .. } => {
+            Row { message: format!("{}, accepted, not confirmed", row.message), reason: Some(Reason::Unknown), ..row }
+        }
+        Verdict::Unconfirmed { why, hint } => unconfirmed(Reason::NotServed, why.clone(), hint.clone()),
+        Verdict::Interrupted => unconfirmed(Reason::Interrupted, Vec::new(), None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::kinds::UPSTREAM;
+    use crate::plan::outcome::Outcome;
+
+    fn change(wanted: Wanted, before: Said) -> Change {
+        Change { object: ObjectRef::new(&UPSTREAM, "ns", "x"), wanted, before }
+    }
+
+    fn complaint(reason: &str) -> Said {
+        Said::Complained { state: "Rejected", reason: reason.to_owned() }
+    }
+
+    fn served(sockets: &[Socket]) -> Vec<Served> {
+        let roles = ["a~b", "c~d"].into_iter().map(str::to_owned);
+        roles.zip(sockets).map(|(role, socket)| Served { role, socket: *socket }).collect()
+    }
+
+    #[test]
+    fn the_status_of_the_gloo_that_is_asked_counts_and_no_other() {
+        let object = json!({"status": {"statuses": {
+            "other": {"state": "Rejected", "reason": "theirs"},
+            "gloo-system": {"state": "Warning", "reason": " ours\n", "reportedBy": "gloo"},
+            "numbers": {"state": 2, "reason": "r"},
+        }}});
+        assert_eq!(said(&object, "gloo-system"), Said::Complained { state: "Warning", reason: "ours".into() });
+        assert_eq!(said(&object, "numbers"), complaint("r"));
+        assert_eq!(said(&object, "nowhere"), Said::Nothing);
+        assert_eq!(said(&json!({"status": "odd"}), "gloo-system"), Said::Nothing);
+        let accepted = json!({"status": {"statuses": {"gloo-system": {"state": "Accepted"}}}});
+        assert_eq!(said(&accepted, "gloo-system"), Said::Accepted);
+    }
+
+    #[test]
+    fn every_role_that_has_the_cluster_must_agree() {
+        let enabled = change(Wanted::Istio, Said::Nothing);
+        let verdict = |sockets: &[Socket]| verdict(&enabled, &Said::Accepted, &served(sockets));
+        assert_eq!(verdict(&[]), None, "an old Accepted proves nothing");
+        assert_eq!(verdict(&[Socket::Istio, Socket::Plain]), None);
+        assert_eq!(
+            verdict(&[Socket::Istio, Socket::Istio]),
+            Some(Verdict::Served { roles: vec!["a~b".into(), "c~d".into()] })
+        );
+    }
+
+    #[test]
+    fn what_was_taken_away_is_gone_only_when_it_is_served_without_it() {
+        let now =
+            |wanted, socket| verdict(&change(wanted, Said::Nothing), &Said::Nothing, &served(&[socket])).is_some();
+        assert!(now(Wanted::NotIstio, Socket::Plain) && now(Wanted::NotIstio, Socket::Other));
+        assert!(!now(Wanted::NotIstio, Socket::Istio));
+        assert!(now(Wanted::Plain, Socket::Plain) && !now(Wanted::Plain, Socket::Other));
+    }
+
+    #[test]
+    fn a_complaint_decides_unless_it_is_the_one_from_before() {
+        let both = served(&[Socket::Istio]);
+        let fresh = change(Wanted::Istio, Said::Accepted);
+        assert!(matches!(verdict(&fresh, &complaint("no"), &both), Some(Verdict::Complained { .. })));
+        let old = change(Wanted::Istio, complaint("no"));
+        assert_eq!(verdict(&old, &complaint("no"), &[]), None);
+        assert!(matches!(verdict(&old, &complaint("no"), &both), Some(Verdict::Served { .. })));
+        assert!(matches!(verdict(&old, &complaint("other"), &both), Some(Verdict::Complained { .. })));
+        assert!(matches!(last_verdict(&old, &complaint("no"), &[], LastLook::default()), Verdict::Complained { .. }));
+    }
+
+    #[test]
+    fn when_the_time_is_over_it_is_said_what_was_missing() {
+        let enabled = change(Wanted::Istio, Said::Nothing);
+        let why = |served: &[Served], look| match last_verdict(&enabled, &Said::Accepted, served, look) {
+            Verdict::Unconfirmed { why, .. } => why.join("; "),
+            other => panic!("{other:?}"),
+        };
+        let error = LastLook { error: Some("no"), unseen: None };
+        assert_eq!(why(&[], error), "Gloo serves its cluster to no proxy; Gloo says: no");
+        let behind = served(&[Socket::Istio, Socket::Plain]);
+        assert_eq!(why(&behind, LastLook::default()), "still served without Istio's TLS to c~d");
+        let failure = Failure::new(Exit::NoAnswer, Reason::Timeout, "pod/gloo: no answer");
+        assert_eq!(
+            why(&behind, LastLook { unseen: Some(&failure), error: None }),
+            "what Gloo serves is unknown: pod/gloo: no answer"
+        );
+    }
+
+    #[test]
+    fn the_outcome_stays_and_the_code_says_what_was_not_confirmed() {
+        let changed = || Row::answer(ObjectRef::new(&UPSTREAM, "ns", "x"), Outcome::Changed, "mTLS enabled");
+        let served = row(changed(), &Verdict::Served { roles: vec!["a~b".into()] });
+        assert_eq!((served.message.as_str(), served.exit), ("mTLS enabled, served to a~b", Exit::Done));
+        let rejected = row(changed(), &Verdict::Complained { state: "Rejected", reason: "no".into() });
+        assert_eq!((rejected.outcome, rejected.exit), (Outcome::Changed, Exit::Unconfirmed));
+        assert_eq!(rejected.message, "mTLS enabled, not confirmed");
+        assert_eq!(rejected.details, ["Gloo says Rejected: no"]);
+        let unseen = row(changed(), &Verdict::Unseen { why: "x".into() });
+        assert_eq!((unseen.message.as_str(), unseen.exit), ("mTLS enabled, accepted, not confirmed", Exit::Done));
+    }
+}

@@ -1,0 +1,191 @@
+//! Waiting until what Gloo serves shows a change, or its status complains.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::gloo::{self, Keep, Section};
+use crate::kube::{Query, Scope, Session};
+use crate::load::served::{self, ControlPlane, Obstacle, Unseen};
+use crate::model::{ObjectRef, kinds};
+use crate::plan::Unread;
+use crate::plan::effect::{Change, LastLook, Said, Served, Verdict, last_verdict, said, verdict};
+
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How long a complaint is waited for where nothing else can be looked at.
+const BLIND: Duration = Duration::from_secs(5);
+/// Of more than these, statuses are read a namespace at a time.
+const FEW: usize = 8;
+
+/// What is waited for, and what is known of it.
+struct Wait<'w> {
+    session: &'w Session,
+    gloo_namespace: &'w str,
+    changes: &'w [Change],
+    verdicts: Vec<Option<Verdict>>,
+    said: HashMap<&'w ObjectRef, Said>,
+    served: HashMap<String, Vec<Served>>,
+    plane: Option<ControlPlane<'w>>,
+    unseen: Option<Unseen>,
+    /// What Gloo found wrong with what it serves.
+    error: Option<String>,
+}
+
+/// Waits for all of them together, and says of each what became of it, in their order.
+pub async fn wait(session: &Session, gloo_namespace: &str, changes: &[Change], patience: Duration) -> Vec<Verdict> {
+    let mut wait = Wait {
+        session,
+        gloo_namespace,
+        changes,
+        verdicts: vec![None; changes.len()],
+        said: HashMap::new(),
+        served: HashMap::new(),
+        plane: None,
+        unseen: None,
+        error: None,
+    };
+    let begun = Instant::now();
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let looked = Instant::now();
+        // A look that hangs must not hold up the end by more than itself.
+        drop(timeout(patience.saturating_sub(begun.elapsed()).max(FIRST_PAUSE), wait.look()).await);
+        wait.judge();
+        let blind = wait.blind();
+        let limit = if blind.is_some() { BLIND.min(patience) } else { patience };
+        if wait.is_over() || wait.is_hopeless() || begun.elapsed() >= limit {
+            return wait.end(blind.as_ref());
+        }
+        // A large snapshot is not asked for all the time.
+        pause = pause.max(2 * looked.elapsed());
+        sleep(pause.min(limit.saturating_sub(begun.elapsed()))).await;
+        pause = (2 * pause).min(LONGEST_PAUSE);
+    }
+}
+
+impl<'w> Wait<'w> {
+    fn open(&self) -> impl Iterator<Item = (usize, &'w Change)> {
+        let changes = self.changes.iter().enumerate();
+        changes.filter(|(number, _)| self.verdicts[*number].is_none())
+    }
+
+    fn is_over(&self) -> bool {
+        self.verdicts.iter().all(Option::is_some)
+    }
+
+    /// Nobody is there who could take the change up.
+    fn is_hopeless(&self) -> bool {
+        self.unseen.as_ref().is_some_and(|unseen| unseen.obstacle == Obstacle::NoGloo)
+    }
+
+    /// Why nobody will ever see what is served.
+    fn blind(&self) -> Option<Unread> {
+        match &self.unseen.as_ref()?.obstacle {
+            Obstacle::Lasting(why) => Some(why.clone()),
+            Obstacle::NoGloo | Obstacle::Passing => None,
+        }
+    }
+
+    /// What is served first, then the statuses: a complaint that comes with the change is not missed.
+    async fn look(&mut self) {
+        if self.blind().is_none() {
+            self.unseen = self.look_at_served().await.err();
+        }
+        self.look_at_statuses().await;
+    }
+
+    async fn look_at_served(&mut self) -> Result<(), Unseen> {
+        let clusters = self.open().map(|(_, change)| cluster(&change.object)).collect();
+        let plane = match self.plane.take() {
+            Some(plane) => plane,
+            None => served::find(self.session, self.gloo_namespace).await?,
+        };
+        // A pod that does not answer is looked for anew.
+        let (read, kept) = plane.read(Sockets { clusters, found: HashMap::new() }).await?;
+        self.plane = Some(plane);
+        self.served = kept.found;
+        self.error = read.error;
+        Ok(())
+    }
+
+    async fn look_at_statuses(&mut self) {
+        let open: Vec<_> = self.open().map(|(_, change)| &change.object).collect();
+        if open.len() <= FEW {
+            for object in open {
+                // What cannot be read now is as it was; the wait ends by itself.
+                if let Ok(now) = self.session.get(object.kind, &object.namespace, &object.name).await {
+                    self.said.insert(object, said(&now, self.gloo_namespace));
+                }
+            }
+            return;
+        }
+        let namespaces: HashSet<_> = open.iter().map(|object| object.namespace.as_str()).collect();
+        let open: HashMap<_, _> =
+            open.into_iter().map(|object| ((&*object.namespace, &*object.name), object)).collect();
+        for namespace in namespaces {
+            let mut pages = self.session.pages(&kinds::UPSTREAM, Scope::Namespace(namespace), Query::default());
+            while let Ok(Some(page)) = pages.next().await {
+                for now in page.items {
+                    let name = now["metadata"]["name"].as_str().unwrap_or_default();
+                    if let Some(object) = open.get(&(namespace, name)) {
+                        self.said.insert(object, said(&now, self.gloo_namespace));
+                    }
+                }
+            }
+        }
+    }
+
+    fn state(&self, change: &Change) -> (&Said, &[Served]) {
+        let served = self.served.get(&cluster(&change.object)).map_or(&[][..], Vec::as_slice);
+        (self.said.get(&change.object).unwrap_or(&Said::Nothing), served)
+    }
+
+    fn judge(&mut self) {
+        for (number, change) in self.open().collect::<Vec<_>>() {
+            let (said, served) = self.state(change);
+            self.verdicts[number] = verdict(change, said, served);
+        }
+    }
+
+    fn end(self, blind: Option<&Unread>) -> Vec<Verdict> {
+        let unseen = self.unseen.as_ref().map(|unseen| &unseen.failure);
+        let look = LastLook { unseen, error: self.error.as_deref() };
+        let last = |change: &Change| {
+            let (said, served) = self.state(change);
+            match (said, blind) {
+                (Said::Nothing | Said::Accepted, Some(why)) => Verdict::Unseen { why: why.clone() },
+                _ => last_verdict(change, said, served, look),
+            }
+        };
+        let verdicts = self.changes.iter().zip(&self.verdicts);
+        verdicts.map(|(change, verdict)| verdict.clone().unwrap_or_else(|| last(change))).collect()
+    }
+}
+
+fn cluster(upstream: &ObjectRef) -> String {
+    gloo::cluster_name(&upstream.namespace, &upstream.name)
+}
+
+/// Keeps how each role is served some clusters.
+struct Sockets {
+    clusters: HashSet<String>,
+    found: HashMap<String, Vec<Served>>,
+}
+
+impl Keep for Sockets {
+    fn role(&mut self, _: &str) -> bool {
+        true
+    }
+
+    fn wants(&self, _: &str, section: Section, name: &str) -> bool {
+        section == Section::Clusters && self.clusters.contains(name)
+    }
+
+    fn item(&mut self, role: &str, _: Section, name: String, cluster: Value) {
+        let served = Served { role: role.to_owned(), socket: gloo::socket_of(&cluster) };
+        self.found.entry(name).or_default().push(served);
+    }
+}
