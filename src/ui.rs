@@ -5,6 +5,7 @@
 
 use std::env;
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::os::fd::{AsFd, OwnedFd};
 
 use colored::{Color, Colorize};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -13,6 +14,14 @@ use crate::error::{Exit, Failure, Reason};
 use crate::options::{Loudness, When};
 use crate::plan::advice::{Advice, Weight};
 use crate::render::text as render_text;
+
+/// What stands before a line, in a colour of its own.
+#[derive(Debug, Clone, Copy)]
+pub struct Lead<'l> {
+    pub text: &'l str,
+    /// Any number: there are only so many colours.
+    pub colour: usize,
+}
 
 /// The streams of a run.
 pub struct Ui {
@@ -90,6 +99,28 @@ impl Ui {
             let line = paint(self.colour_out, &inert(line), colour);
             self.out(format!("{line}\n").as_bytes());
         }
+    }
+
+    /// Lines of a log, byte for byte; a terminal gets them inert.
+    pub fn log(&mut self, lead: Option<Lead<'_>>, lines: &[Vec<u8>]) {
+        const COLOURS: [Color; 6] =
+            [Color::Cyan, Color::Green, Color::Yellow, Color::Magenta, Color::Blue, Color::BrightRed];
+        let lead = lead.map(|lead| paint(self.colour_out, lead.text, Some(COLOURS[lead.colour % COLOURS.len()])));
+        let mut bytes = Vec::new();
+        for line in lines {
+            bytes.extend_from_slice(lead.as_deref().unwrap_or_default().as_bytes());
+            match self.width_out.is_some() {
+                true => bytes.extend_from_slice(inert(&String::from_utf8_lossy(line)).as_bytes()),
+                false => bytes.extend_from_slice(line),
+            }
+            bytes.push(b'\n');
+        }
+        self.out(&bytes);
+    }
+
+    /// Another handle of stdout, to see its reader go away.
+    pub fn stdout(&self) -> Option<OwnedFd> {
+        io::stdout().as_fd().try_clone_to_owned().ok()
     }
 
     fn out(&mut self, bytes: &[u8]) {

@@ -3,4 +3,5 @@
 pub mod claims;
 pub mod cluster;
 pub mod files;
+pub mod log_levels;
 pub mod transaction;

@@ -184,7 +184,7 @@ fn format(typed: Option<&str>, formats: &[Format]) -> Result<Format, Failure> {
 }
 
 /// `30s`, `5m`, `1h30m`; a bare number is seconds, as kubectl reads `--request-timeout`.
-fn time(flag: &str, text: &str) -> Result<Duration, Failure> {
+pub(super) fn time(flag: &str, text: &str) -> Result<Duration, Failure> {
     let parsed = match text.parse::<u64>() {
         Ok(seconds) => Some(Duration::from_secs(seconds)),
         Err(_) => text.parse::<jiff::SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok()),

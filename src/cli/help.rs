@@ -301,6 +301,34 @@ Exit codes:
   2  usage                      4  no such proxy, not allowed
   9  no answer                  130  interrupted";
 
+/// After `proxy logs --help`.
+pub const PROXY_LOGS: &str = "\
+Examples:
+  gloo-rs proxy logs --since 10m
+  gloo-rs proxy logs --follow --all-pods
+
+  # half a minute of what Envoy says of TLS and of its routing
+  gloo-rs proxy logs --level connection:debug,router:debug --for 30s
+
+Exit codes:
+  0  printed                    1  the API server or Envoy failed
+  2  usage                      4  no such proxy, not allowed
+  6  log levels are not back    9  no answer
+  130  interrupted";
+
+/// After `proxy served-config --help`.
+pub const PROXY_SERVED_CONFIG: &str = "\
+Examples:
+  gloo-rs proxy served-config
+  gloo-rs proxy served-config clusters --upstream default-httpbin-8000 -o yaml
+  gloo-rs proxy served-config --diff
+
+Exit codes:
+  0  printed                    1  Gloo or Envoy failed
+  2  usage                      3  --check: Envoy has something else
+  4  no such proxy or role, not allowed
+  9  no answer                  130  interrupted";
+
 /// After `version --help`.
 pub const VERSION: &str = "\
 Examples:

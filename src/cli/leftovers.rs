@@ -5,7 +5,7 @@ use clap::error::{ContextKind, ContextValue};
 use crate::error::Failure;
 
 /// Each with its aliases, and what to type instead.
-const COMMANDS: [(&[&str], &str); 20] = [
+const COMMANDS: [(&[&str], &str); 19] = [
     (&["get", "g"], "kubectl get upstreams,virtualservices,gateways,proxies -n gloo-system"),
     (&["add", "route"], "kubectl edit virtualservice NAME -n gloo-system"),
     (&["create", "c"], "kubectl apply -f FILE"),
@@ -26,8 +26,7 @@ const COMMANDS: [(&[&str], &str); 20] = [
     (&["plugin", "init-plugin-manager"], "put an executable on PATH and run it"),
     (&["usage"], "kubectl get upstreams,virtualservices -A"),
     (&["dump"], "kubectl port-forward -n gloo-system deployment/gateway-proxy 19000; curl 127.0.0.1:19000/help"),
-    (&["served-config", "snapshot"], "kubectl port-forward -n gloo-system deployment/gloo 9095; curl 127.0.0.1:9095"),
-    (&["logs"], "kubectl logs -n gloo-system deployment/gateway-proxy"),
+    (&["snapshot"], "kubectl port-forward -n gloo-system deployment/gateway-proxy 19000; curl 127.0.0.1:19000/help"),
     (&["help"], "--help stands after any command: gloo-rs istio inject --help"),
 ];
 

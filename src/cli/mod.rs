@@ -150,7 +150,7 @@ impl Word {
     fn options(self, global: &Global) -> Result<Command, Failure> {
         match self {
             Self::Istio(word) => word.options(global),
-            Self::Proxy(word) => word.options(),
+            Self::Proxy(word) => word.options(global),
             Self::UpgradeValues(args) => args.options(global),
             Self::Version(args) => Ok(Command::Version(args.options())),
             Self::Completion(args) => Ok(Command::Completion(args.options())),

@@ -48,7 +48,7 @@ pub fn stats(wish: &StatsWish) -> String {
 }
 
 /// As one value of a query (RFC 3986, unreserved characters stay).
-fn encoded(text: &str) -> String {
+pub(super) fn encoded(text: &str) -> String {
     text.bytes().fold(String::new(), |mut out, byte| {
         match byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             true => out.push(char::from(byte)),

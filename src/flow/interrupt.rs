@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::pin::pin;
 use std::rc::Rc;
+use std::task::Poll;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -67,25 +68,34 @@ pub async fn told<T>(stop: &Stop, work: impl Future<Output = T>) -> T {
 
 /// Who hears that the user or the system wants the run to end. Until there is one of these the process just ends,
 /// as is right while nothing is written and somebody may be asked a question.
-pub struct Signals(Option<(Signal, Signal)>);
+pub struct Signals(Vec<Signal>);
 
 impl Signals {
     /// Hears Ctrl-C and SIGTERM from here on.
     pub fn listen() -> Self {
-        Self(signal(SignalKind::interrupt()).and_then(|one| Ok((one, signal(SignalKind::terminate())?))).ok())
+        Self::to(&[SignalKind::interrupt(), SignalKind::terminate()])
+    }
+
+    /// And the end of the terminal: for what must not be left behind with nobody there to see it.
+    pub fn listen_to_hangup_too() -> Self {
+        Self::to(&[SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()])
     }
 
     /// Hears nothing.
     pub fn deaf() -> Self {
-        Self(None)
+        Self(Vec::new())
+    }
+
+    fn to(kinds: &[SignalKind]) -> Self {
+        Self(kinds.iter().filter_map(|kind| signal(*kind).ok()).collect())
     }
 
     /// Comes back with the next one.
     pub async fn next(&mut self) {
-        let Some((interrupt, terminate)) = &mut self.0 else { return std::future::pending().await };
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
+        std::future::poll_fn(|context| {
+            let heard = self.0.iter_mut().any(|signal| signal.poll_recv(context).is_ready());
+            if heard { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
 }

@@ -56,6 +56,8 @@ pub fn run(invocation: &Invocation, ui: &mut Ui) -> Exit {
         Command::Enrolment(task) if task.files.is_some() => enrol::run_on_files(task, global, &mut report),
         Command::Enrolment(task) => block_on(enrol::run(task, global, &mut report)),
         Command::Proxy(task) => block_on(interrupt::or(address::print(task, global, &mut report))),
+        Command::Logs(task) => block_on(inside::logs::print(task, global, &mut report)),
+        Command::Served(task) => block_on(interrupt::or(inside::served::print(task, global, &mut report))),
         Command::Stats(task) => block_on(interrupt::or(inside::stats::print(task, global, &mut report))),
         Command::UpgradeValues(task) => values::run(task, global, &mut report),
         Command::Version(Version::Client) => {

@@ -13,7 +13,7 @@ use crate::plan::advice::{Advice, Code};
 use crate::plan::outcome::{Outcome, Row};
 use crate::render::document::Document;
 use crate::render::text::{self, Mark};
-use crate::ui::Ui;
+use crate::ui::{Lead, Ui};
 
 /// More names than these make no line that anybody copies.
 const MOST_AGAIN: usize = 50;
@@ -381,6 +381,11 @@ impl<'u> Report<'u> {
     pub fn part(&mut self, bytes: &[u8]) {
         self.printed = true;
         self.ui.bytes(bytes);
+    }
+
+    /// Lines of a log that is somebody else's text.
+    pub fn log(&mut self, lead: Option<Lead<'_>>, lines: &[Vec<u8>]) {
+        self.ui.log(lead, lines);
     }
 
     /// Bytes that are the whole of stdout.

@@ -46,7 +46,7 @@ pub trait Keep {
     fn version(&mut self, _role: &str, _section: Section, _version: String) {}
 
     /// Whether this resource is read; any other is skipped.
-    fn wants(&self, role: &str, section: Section, name: &str) -> bool;
+    fn wants(&mut self, role: &str, section: Section, name: &str) -> bool;
 
     /// A resource that was wanted.
     fn item(&mut self, role: &str, section: Section, name: String, item: Value);
@@ -259,7 +259,7 @@ mod tests {
             self.versions.push((section, version));
         }
 
-        fn wants(&self, _: &str, _: Section, name: &str) -> bool {
+        fn wants(&mut self, _: &str, _: Section, name: &str) -> bool {
             !name.starts_with("skip")
         }
 

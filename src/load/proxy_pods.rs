@@ -11,6 +11,7 @@ use crate::plan::backend::workload_selector;
 use crate::plan::nearest;
 use crate::plan::proxy_name::{ProxyKind, ProxyName};
 use crate::plan::proxy_pods::{self, Chosen};
+use crate::plan::sidecars::BOOTSTRAP_KEY;
 
 /// The workloads of proxies that a Gateway of the Kubernetes Gateway API has.
 const GATEWAY_LABEL: &str = "gateway.networking.k8s.io/gateway-name";
@@ -21,14 +22,10 @@ const GATEWAY_LABEL: &str = "gateway.networking.k8s.io/gateway-name";
 /// No such proxy, none of its pods runs Envoy, or the request's own failure.
 pub async fn find(session: &Session, global: &Global, wanted: &ProxyPods) -> Result<Chosen, Failure> {
     let look = Look { session, namespace: global.object_namespace() };
-    let found = match &wanted.proxy {
-        PodsOf::Named(name) => look.named(name).await?,
-        PodsOf::Gateway { gateway, deployment } => match &global.namespace {
-            Some(_) => look.one(&kinds::DEPLOYMENT, deployment).await?,
-            None => look.of_gateway(gateway, deployment).await?,
-        },
-    };
+    let found = look.proxy(global, &wanted.proxy).await?;
+    // Who may not read the bootstrap gets the charts' own admin port.
     let (pods, bootstrap) = tokio::join!(look.pods(&found), look.bootstrap(&found));
+    let bootstrap = bootstrap.ok();
     let pods = pods?;
     if pods.is_empty() {
         let Object { reference, value } = &found;
@@ -37,11 +34,26 @@ pub async fn find(session: &Session, global: &Global, wanted: &ProxyPods) -> Res
         return Err(Failure::new(Exit::SaidNo, Reason::NotFound, line).detail(look.place()));
     }
     let proxy = &found.reference.name;
-    proxy_pods::choose(&pods, proxy, bootstrap.as_deref(), wanted.amount).map_err(|states| {
+    proxy_pods::choose(&pods, proxy, bootstrap.as_deref(), wanted.amount, wanted.which).map_err(|states| {
         let Object { reference, .. } = &found;
         let line = format!("{reference} in {}: no pod runs Envoy", reference.namespace);
         let failure = Failure::new(Exit::NoAnswer, Reason::NotRunning, line);
         states.into_iter().fold(failure, Failure::detail).detail(look.place())
+    })
+}
+
+/// The role under which the proxy asks Gloo for its configuration, as its bootstrap names it. No pod needs to run.
+///
+/// # Errors
+/// No such proxy, its bootstrap cannot be read, or it names no role.
+pub async fn role(session: &Session, global: &Global, proxy: &PodsOf) -> Result<String, Failure> {
+    const HINT: &str = "--role ROLE needs no bootstrap";
+    let look = Look { session, namespace: global.object_namespace() };
+    let found = look.proxy(global, proxy).await?;
+    let bootstrap = look.bootstrap(&found).await.map_err(|failure| failure.hint(HINT))?;
+    proxy_pods::role(&bootstrap).ok_or_else(|| {
+        let line = format!("{} in {}: its bootstrap names no role", found.reference, found.reference.namespace);
+        Failure::new(Exit::Failed, Reason::NotFound, line).detail("looked for node.metadata.role").hint(HINT)
     })
 }
 
@@ -53,6 +65,16 @@ struct Look<'l> {
 impl Look<'_> {
     fn place(&self) -> String {
         self.session.looked()
+    }
+
+    async fn proxy(&self, global: &Global, wanted: &PodsOf) -> Result<Object, Failure> {
+        match wanted {
+            PodsOf::Named(name) => self.named(name).await,
+            PodsOf::Gateway { gateway, deployment } => match &global.namespace {
+                Some(_) => self.one(&kinds::DEPLOYMENT, deployment).await,
+                None => self.of_gateway(gateway, deployment).await,
+            },
+        }
     }
 
     async fn get(&self, kind: &'static Kind, name: &str) -> Result<Object, ApiError> {
@@ -150,13 +172,19 @@ impl Look<'_> {
         pods.map_err(|error| error.into_failure(self.session))
     }
 
-    /// What Envoy was started with; who may not read it gets the charts' own port.
-    async fn bootstrap(&self, found: &Object) -> Option<String> {
-        let spec = &found.value["spec"];
-        let pod_spec = if found.reference.kind == &kinds::POD { spec } else { &spec["template"]["spec"] };
-        let name = proxy_pods::bootstrap_of(pod_spec)?;
-        let map = self.session.get(&kinds::CONFIG_MAP, &found.reference.namespace, name).await.ok()?;
-        map["data"]["envoy.yaml"].as_str().map(str::to_owned)
+    /// What Envoy was started with.
+    async fn bootstrap(&self, found: &Object) -> Result<String, Failure> {
+        let Object { reference, value } = found;
+        let pod_spec = if reference.kind == &kinds::POD { &value["spec"] } else { &value["spec"]["template"]["spec"] };
+        let without = |what: &str| {
+            let line = format!("{reference} in {}: {what}", reference.namespace);
+            Failure::new(Exit::Failed, Reason::NotFound, line)
+        };
+        let name = proxy_pods::bootstrap_of(pod_spec).ok_or_else(|| without("no volume of it is a ConfigMap"))?;
+        let map = self.session.get(&kinds::CONFIG_MAP, &reference.namespace, name).await;
+        let map = map.map_err(|error| error.into_failure(self.session))?;
+        let text = map["data"][BOOTSTRAP_KEY].as_str().map(str::to_owned);
+        text.ok_or_else(|| without(&format!("configmap/{name} has no {BOOTSTRAP_KEY}")))
     }
 }
 

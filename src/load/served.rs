@@ -139,9 +139,10 @@ impl ControlPlane<'_> {
                     return Ok(answer);
                 }
                 Ok(answer) if answer.status == 404 => {}
-                Ok(answer) => {
-                    return Err(self.unseen(answer.success().await.expect_err("its status is none of success")));
-                }
+                Ok(answer) => match answer.or_failure().await {
+                    Ok(answer) => return Ok(answer),
+                    Err(failure) => return Err(self.unseen(failure)),
+                },
                 Err(failure) if matches!(failure.cause, ForwardCause::Refused | ForwardCause::NotHttp) => {
                     first.get_or_insert(failure);
                 }

@@ -1,11 +1,59 @@
 //! What the commands that look into Envoy are told.
 
+use std::time::Duration;
+
 use super::ProxyPods;
 use crate::envoy::admin::StatsWish;
+use crate::envoy::levels;
+use crate::gloo::Filter;
+use crate::render::diff::Secrets;
 
 /// `proxy stats`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatsTask {
     pub pods: ProxyPods,
     pub wish: StatsWish,
+}
+
+/// `proxy logs`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogsTask {
+    pub pods: ProxyPods,
+    /// None: Envoy's.
+    pub container: Option<String>,
+    pub extent: LogExtent,
+    pub since: Option<Duration>,
+    pub tail: Option<u64>,
+    /// The levels of Envoy's loggers meanwhile.
+    pub level: Option<levels::Wish>,
+}
+
+/// How much of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogExtent {
+    /// What is there.
+    SoFar,
+    /// And what comes: `--follow`, or for the time of `--for`.
+    Followed { limit: Option<Duration> },
+}
+
+/// `proxy served-config`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServedTask {
+    pub pods: ProxyPods,
+    /// None: the one in the proxy's own bootstrap.
+    pub role: Option<String>,
+    pub filter: Filter,
+    pub against: Against,
+    pub secrets: Secrets,
+}
+
+/// What it is compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Against {
+    Nothing,
+    /// `--diff`
+    Envoy,
+    /// `--diff --check`: a difference is an exit code too.
+    EnvoyChecked,
 }

@@ -22,7 +22,7 @@ use crate::plan::values::{self, Edition};
 use crate::render::diff::Secrets;
 
 pub use describe::{Describe, Subject};
-pub use inside::StatsTask;
+pub use inside::{Against, LogExtent, LogsTask, ServedTask, StatsTask};
 pub use peer_auth::{PeerAuth, PeerAuthGet};
 pub use pods::{PodsOf, ProxyPods};
 
@@ -128,6 +128,10 @@ pub enum Command {
     Proxy(Proxy),
     /// `proxy stats`
     Stats(StatsTask),
+    /// `proxy logs`
+    Logs(LogsTask),
+    /// `proxy served-config`
+    Served(ServedTask),
     UpgradeValues(UpgradeValues),
     Version(Version),
     Completion(Shell),

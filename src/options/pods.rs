@@ -1,13 +1,14 @@
 //! Which proxy, and which of its pods: what every command that looks into Envoy is told.
 
 use crate::plan::proxy_name::ProxyName;
-use crate::plan::proxy_pods::Amount;
+use crate::plan::proxy_pods::{Amount, Which};
 
 /// Pods of one proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProxyPods {
     pub proxy: PodsOf,
     pub amount: Amount,
+    pub which: Which,
 }
 
 /// Which proxy.

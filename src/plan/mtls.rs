@@ -5,9 +5,9 @@
 
 use serde_json::{Value, json};
 
-use super::effect::Wanted;
 use super::advice::{self, Advice};
 use super::backend::Backend;
+use super::effect::Wanted;
 use super::gateway::AutoMtls;
 use super::outcome::{Decision, Objection};
 use super::peer::Peer;

@@ -34,6 +34,15 @@ pub enum Amount {
     All,
 }
 
+/// Which of the pods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// Those in which Envoy runs.
+    Running,
+    /// Also those in which it ended or waits: what it said last may tell why.
+    Any,
+}
+
 /// The pods to look into, and what should be known of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chosen {
@@ -48,9 +57,17 @@ pub struct Chosen {
 ///
 /// # Errors
 /// No pod runs Envoy: each one's state, and why.
-pub fn choose(pods: &[Value], proxy: &str, bootstrap: Option<&str>, amount: Amount) -> Result<Chosen, Vec<String>> {
+pub fn choose(
+    pods: &[Value],
+    proxy: &str,
+    bootstrap: Option<&str>,
+    amount: Amount,
+    which: Which,
+) -> Result<Chosen, Vec<String>> {
     let admin_port = bootstrap.and_then(admin_port).unwrap_or(ADMIN_PORT);
-    let mut running: Vec<ProxyPod> = pods.iter().filter_map(|pod| look(pod, proxy, admin_port)).collect();
+    let with_envoy = pods.iter().filter_map(|pod| Some((pod, look(pod, proxy, admin_port)?)));
+    let fit = with_envoy.filter(|(pod, found)| which == Which::Any || runs(pod, &found.container));
+    let mut running: Vec<ProxyPod> = fit.map(|(_, found)| found).collect();
     if running.is_empty() {
         return Err(pods.iter().map(pod::why_not).collect());
     }
@@ -70,19 +87,22 @@ pub fn choose(pods: &[Value], proxy: &str, bootstrap: Option<&str>, amount: Amou
     Ok(Chosen { pods: running, of: pods.len(), advice })
 }
 
-/// The pod, if Envoy runs in it: what is not ready may be just what has to be looked into.
+/// The pod, if Envoy is in it: what is not ready may be just what has to be looked into.
 fn look(pod: &Value, proxy: &str, admin_port: u16) -> Option<ProxyPod> {
     let text = |key: &str| pod["metadata"][key].as_str().unwrap_or_default().to_owned();
     let container = envoy_container(pod, proxy)?;
-    let statuses = pod["status"]["containerStatuses"].as_array()?;
-    let runs = statuses.iter().any(|status| status["name"] == *container && status["state"]["running"].is_object());
-    runs.then(|| ProxyPod {
+    Some(ProxyPod {
         namespace: text("namespace"),
         name: text("name"),
         container: container.to_owned(),
         admin_port,
         not_ready: pod::not_ready(pod),
     })
+}
+
+fn runs(pod: &Value, container: &str) -> bool {
+    let statuses = pod["status"]["containerStatuses"].as_array().into_iter().flatten();
+    statuses.into_iter().any(|status| status["name"] == *container && status["state"]["running"].is_object())
 }
 
 /// Envoy's container: the one named as the proxy, or as a chart names it, or with its image, or the only one that
@@ -119,6 +139,12 @@ pub fn admin_port(bootstrap: &str) -> Option<u16> {
         .find_map(|port| u16::try_from(port.as_u64()?).ok())
 }
 
+/// `node.metadata.role` of a bootstrap: as whom Envoy asks Gloo for its configuration.
+pub fn role(bootstrap: &str) -> Option<String> {
+    let bootstrap = crate::yaml::parse(bootstrap).ok()?;
+    bootstrap["node"]["metadata"]["role"].as_str().filter(|role| !role.is_empty()).map(str::to_owned)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -149,9 +175,9 @@ mod tests {
     #[test]
     fn a_ready_pod_comes_before_one_that_only_runs() {
         let pods = [waiting("a"), pod("b", &["gateway-proxy"], "False"), pod("c", &["gateway-proxy"], "True")];
-        let one = choose(&pods, "gateway-proxy", None, Amount::One).unwrap();
+        let one = choose(&pods, "gateway-proxy", None, Amount::One, Which::Running).unwrap();
         assert_eq!((names(&one), one.of, one.advice.len()), (vec!["c"], 3, 0));
-        let all = choose(&pods, "gateway-proxy", None, Amount::All).unwrap();
+        let all = choose(&pods, "gateway-proxy", None, Amount::All, Which::Running).unwrap();
         assert_eq!(names(&all), ["c", "b"]);
         let said: Vec<_> = all.advice.iter().map(|advice| advice.message.as_str()).collect();
         assert_eq!(
@@ -162,14 +188,18 @@ mod tests {
 
     #[test]
     fn an_envoy_that_never_got_ready_can_be_looked_into() {
-        let chosen = choose(&[pod("b", &["gateway-proxy"], "False")], "gateway-proxy", None, Amount::One).unwrap();
+        let chosen =
+            choose(&[pod("b", &["gateway-proxy"], "False")], "gateway-proxy", None, Amount::One, Which::Running)
+                .unwrap();
         assert_eq!((names(&chosen), chosen.advice.len()), (vec!["b"], 1));
     }
 
     #[test]
     fn where_no_envoy_runs_each_pod_says_why() {
-        let said = choose(&[waiting("a")], "gateway-proxy", None, Amount::One).unwrap_err();
+        let said = choose(&[waiting("a")], "gateway-proxy", None, Amount::One, Which::Running).unwrap_err();
         assert_eq!(said, ["pod a: ImagePullBackOff (container gateway-proxy)"]);
+        let any = choose(&[waiting("a")], "gateway-proxy", None, Amount::One, Which::Any).unwrap();
+        assert_eq!((names(&any), any.advice.len()), (vec!["a"], 1), "its log may say more");
     }
 
     #[test]
@@ -193,7 +223,10 @@ mod tests {
         assert_eq!((admin_port("node: {}\n"), admin_port("a: ["), admin_port("admin: 7")), (None, None, None));
         let pods = [pod("c", &["gateway-proxy"], "True")];
         for (bootstrap, port) in [(None, ADMIN_PORT), (Some(snake), 19001)] {
-            assert_eq!(choose(&pods, "gateway-proxy", bootstrap, Amount::One).unwrap().pods[0].admin_port, port);
+            assert_eq!(
+                choose(&pods, "gateway-proxy", bootstrap, Amount::One, Which::Running).unwrap().pods[0].admin_port,
+                port
+            );
         }
     }
 

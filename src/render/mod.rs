@@ -9,6 +9,7 @@ pub mod peer_auth;
 pub mod pending;
 pub mod provenance;
 pub mod revisions;
+pub mod served;
 pub mod table;
 pub mod text;
 pub mod values;

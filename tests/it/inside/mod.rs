@@ -1,6 +1,8 @@
 //! The commands that look into Envoy, on the real Envoy behind a pod's ports on a real API server.
 
+mod logs;
 mod pods;
+mod served;
 mod stats;
 
 use std::path::PathBuf;
@@ -41,6 +43,30 @@ impl Bench {
 
     fn run(&self, line: &str) -> Output {
         self.sandbox().run(&self.words(line))
+    }
+
+    /// From here on as somebody who may do just this in this test's namespace.
+    fn limit(&mut self, rules: &Value) -> Result<()> {
+        let of = |kind: &str| {
+            let metadata = json!({"name": "limited", "namespace": self.gloo});
+            json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind, "metadata": metadata})
+        };
+        let (mut role, mut binding) = (of("Role"), of("RoleBinding"));
+        role["rules"] = rules.clone();
+        binding["roleRef"] = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "limited"});
+        binding["subjects"] = json!([{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "limited"}]);
+        self.plane.api().apply(&role.to_string())?;
+        self.plane.api().apply(&binding.to_string())?;
+        self.kubeconfig = self.plane.kubeconfig_of("limited");
+        Ok(())
+    }
+
+    /// Runs it until stderr has these words: rights follow their objects a moment later.
+    fn until(&self, line: &str, words: &str) -> Result<Output> {
+        stage::wait_for(words, std::time::Duration::from_mins(2), || {
+            let output = self.run(line);
+            Ok(output.stderr.contains(words).then_some(output))
+        })
     }
 
     /// With `-o json`: the document, which has to agree with the exit code.

@@ -1,7 +1,7 @@
 //! Which pod is looked into, under each name that a proxy has.
 
 use anyhow::Result;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{Bench, assert_said, gateway_pods};
 use crate::stage::wait_for;
@@ -134,25 +134,14 @@ fn the_admin_port_is_the_one_that_the_bootstrap_has() -> Result<()> {
 #[test]
 fn who_may_not_forward_ports_is_told_the_rule() -> Result<()> {
     let mut bench = Bench::new("pods-rights")?;
-    let of = |kind: &str, more: Value| {
-        let mut object = json!({
-            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind,
-            "metadata": {"name": "reader", "namespace": bench.gloo},
-        });
-        object.as_object_mut().expect("an object").extend(more.as_object().cloned().unwrap_or_default());
-        bench.plane.api().apply(&object.to_string())
-    };
     let rules = json!([
         {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get"]},
         {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},
     ]);
-    of("Role", json!({"rules": rules}))?;
-    let subject = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "limited"});
-    let role = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "reader"});
-    of("RoleBinding", json!({"roleRef": role, "subjects": [subject]}))?;
-    bench.kubeconfig = bench.plane.kubeconfig_of("limited");
-    let (document, output) = bench.json("stats")?;
+    bench.limit(&rules)?;
     let missing = r#"{apiGroups: [""], resources: [pods/portforward], verbs: [get, create]}"#;
+    bench.until("stats", missing)?;
+    let (document, output) = bench.json("stats")?;
     assert_said(&output, 4, &["not allowed to get, create pods/portforward in ", missing]);
     assert_eq!(document["error"]["reason"], "forbidden");
     Ok(())

@@ -325,6 +325,8 @@ fn arguments(words: &[String]) -> Vec<&'static str> {
         | "proxy url"
         | "proxy address"
         | "proxy stats"
+        | "proxy logs"
+        | "proxy served-config"
         | "version"
         | "upgrade-values" => vec![],
         "istio describe upstream" => vec!["x"],

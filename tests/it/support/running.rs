@@ -106,6 +106,16 @@ impl Running {
         }
     }
 
+    /// Waits until this stands on stdout.
+    pub fn wait_for_stdout(&self, text: &str) {
+        let start = Instant::now();
+        let stdout = self.stdout.as_ref().expect("its stdout is read");
+        while !stdout.text().contains(text) {
+            assert!(start.elapsed() < PATIENCE, "{text:?} never came: {} {}", stdout.text(), self.stderr.text());
+            sleep(Duration::from_millis(2));
+        }
+    }
+
     /// Ctrl-C, once it is so.
     pub fn interrupt_once(&self, so: impl Fn() -> bool) {
         let start = Instant::now();
@@ -124,6 +134,11 @@ impl Running {
     /// What a system that shuts down sends.
     pub fn terminate(&self) {
         self.signal(Signal::TERM);
+    }
+
+    /// What a terminal that is closed sends.
+    pub fn hang_up(&self) {
+        self.signal(Signal::HUP);
     }
 
     fn signal(&self, signal: Signal) {

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 pub type Item = (String, Value);
 
 const TLS: &str = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext";
+const MANAGER: &str =
+    "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
 
 /// A field of a protobuf message that is shorter than 128 bytes.
 pub fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
@@ -32,6 +34,42 @@ pub fn tls_cluster(name: &str, secret: &str) -> Item {
     cluster["ProtoMessage"]["transport_socket"] =
         json!({"name": "envoy.transport_sockets.tls", "ConfigType": {"TypedConfig": context}});
     (name, cluster)
+}
+
+/// A listener on a port, whose routes are called `listener-::-PORT-routes`.
+pub fn listener(port: u16) -> Item {
+    let name = format!("listener-::-{port}");
+    let manager = [field(2, b"http"), field(3, &field(2, format!("{name}-routes").as_bytes()))].concat();
+    let config = json!({"type_url": MANAGER, "value": STANDARD.encode(manager)});
+    let filter =
+        json!({"name": "envoy.filters.network.http_connection_manager", "ConfigType": {"TypedConfig": config}});
+    let address = json!({"Address": {"SocketAddress": {"address": "::", "PortSpecifier": {"PortValue": port}}}});
+    let listener = json!({"name": name, "address": address, "filter_chains": [{"filters": [filter]}]});
+    (name, json!({"ProtoMessage": listener}))
+}
+
+/// The routes of a listener: a virtual host, its domains, the cluster it leads to.
+pub fn routes(port: u16, hosts: &[(&str, &[&str], &str)]) -> Item {
+    let name = format!("listener-::-{port}-routes");
+    let host = |(name, domains, cluster): &(&str, &[&str], &str)| {
+        let action = json!({"Route": {"ClusterSpecifier": {"Cluster": cluster}}});
+        json!({"name": name, "domains": domains, "routes": [{"match": {"PathSpecifier": {"Prefix": "/"}}, "Action": action}]})
+    };
+    let hosts: Vec<_> = hosts.iter().map(host).collect();
+    (name.clone(), json!({"ProtoMessage": {"name": name, "virtual_hosts": hosts}}))
+}
+
+/// The endpoints of a cluster.
+pub fn endpoints(name: &str, addresses: &[(&str, u16)]) -> Item {
+    let endpoint = |(address, port): &(&str, u16)| {
+        let address = json!({"Address": {"SocketAddress": {"address": address, "PortSpecifier": {"PortValue": port}}}});
+        json!({"HostIdentifier": {"Endpoint": {"address": address}}})
+    };
+    let all: Vec<_> = addresses.iter().map(endpoint).collect();
+    (
+        name.to_owned(),
+        json!({"ProtoMessage": {"cluster_name": name, "endpoints": [{"lb_endpoints": all, "LbConfig": null}]}}),
+    )
 }
 
 /// What a role is served: types with their version and resources.

@@ -1,0 +1,70 @@
+//! Levels of an Envoy's loggers, raised for a while and put back as they were.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::envoy::levels::{self, Levels, Wish};
+use crate::error::{Exit, Failure, Reason};
+use crate::kube::{Cause, ForwardCause, ForwardFailure, InPod, Session};
+use crate::plan::proxy_pods::ProxyPod;
+
+/// How often levels are tried to be put back, and the pause between: what fails here stays in the proxy.
+const TRIES: u32 = 3;
+const PAUSE: Duration = Duration::from_millis(500);
+/// A page of loggers is a few kilobytes.
+const MOST: usize = 1 << 20;
+
+/// The levels of a pod's Envoy.
+///
+/// # Errors
+/// They could not be read.
+pub async fn read(session: &Session, pod: &ProxyPod) -> Result<Levels, Failure> {
+    let page = post(session, pod, levels::PATH).await.map_err(|failure| failure.into_failure(session))?;
+    Levels::parse(&String::from_utf8_lossy(&page)).ok_or_else(|| {
+        let message = format!("pod {}/{}: {} does not list Envoy's loggers", pod.namespace, pod.name, levels::PATH);
+        Failure::new(Exit::Failed, Reason::InPod, message)
+    })
+}
+
+/// Makes them as wished. A request whose answer is missing may have been carried out.
+///
+/// # Errors
+/// A component that is not there, or the request's own failure.
+pub async fn set(session: &Session, pod: &ProxyPod, now: &Levels, wish: &Wish) -> Result<(), Failure> {
+    for path in now.requests(wish)? {
+        post(session, pod, &path).await.map_err(|failure| failure.into_failure(session))?;
+    }
+    Ok(())
+}
+
+/// What became of levels that were to be put back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Back {
+    Done,
+    /// The pod took them with it.
+    Gone,
+    Failed(Failure),
+}
+
+/// Puts them back to what they were.
+pub async fn put_back(session: &Session, pod: &ProxyPod, before: &Levels) -> Back {
+    let mut tries = TRIES;
+    loop {
+        tries -= 1;
+        let failure = match post(session, pod, &before.back()).await {
+            Ok(_) => return Back::Done,
+            Err(failure) if failure.cause == ForwardCause::Api(Cause::NotFound) => return Back::Gone,
+            Err(failure) => failure,
+        };
+        if tries == 0 {
+            return Back::Failed(failure.into_failure(session));
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+async fn post(session: &Session, pod: &ProxyPod, path: &str) -> Result<Vec<u8>, ForwardFailure> {
+    let answer = session.ask_in_pod(&pod.namespace, &pod.name, pod.admin_port, &InPod::post(path)).await?;
+    answer.or_failure().await?.collect(MOST).await
+}

@@ -1,0 +1,71 @@
+//! `gloo-rs proxy logs`.
+
+use super::pods::PodsArgs;
+use crate::cli::{global, help};
+use crate::envoy::levels::Wish;
+use crate::error::Failure;
+use crate::options::{Command, Format, LogExtent, LogsTask, ProxyPods};
+use crate::plan::proxy_pods::Which;
+
+/// Print the log of a gateway proxy
+///
+/// The log of Envoy's container goes to stdout; with --all-pods each line says which pod it is from.
+///
+/// --debug and --level change how much Envoy itself says, and put the earlier levels back when the
+/// command ends: by itself, by Ctrl-C, or because nobody reads its output any more.
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::PROXY_LOGS)]
+pub struct LogsArgs {
+    #[command(flatten)]
+    pods: PodsArgs,
+    /// Go on with what comes, until Ctrl-C; a lost connection is taken up again
+    #[arg(short, long)]
+    follow: bool,
+    /// Follow for this long, then end
+    #[arg(long = "for", value_name = "TIME")]
+    limit: Option<String>,
+    /// Only lines of this last time, such as 10m
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Only the last lines
+    #[arg(long, value_name = "N")]
+    tail: Option<u64>,
+    /// The log of this container [default: Envoy's]
+    #[arg(long, value_name = "NAME")]
+    container: Option<String>,
+    /// Let Envoy log at level debug meanwhile
+    #[arg(short, long, conflicts_with = "level")]
+    debug: bool,
+    /// Let Envoy log at this level meanwhile: LEVEL, or COMPONENT:LEVEL, commas separate several
+    #[arg(long, value_name = "LEVELS")]
+    level: Option<String>,
+}
+
+impl LogsArgs {
+    pub fn options(self, format: Format) -> Result<Command, Failure> {
+        let limit = self.limit.as_deref().map(|text| global::time("--for", text)).transpose()?;
+        let extent = match (self.follow, limit) {
+            (false, None) => LogExtent::SoFar,
+            (_, limit) => LogExtent::Followed { limit },
+        };
+        if extent != LogExtent::SoFar && format != Format::Text {
+            return Err(Failure::usage("a log that is followed has no end, and a document needs one")
+                .hint("leave out --follow and --for, or -o"));
+        }
+        let level = match (self.debug, &self.level) {
+            (true, _) => Some(Wish::debug()),
+            (false, Some(text)) => Some(Wish::parse(text)?),
+            (false, None) => None,
+        };
+        // Of an Envoy that does not run, the log is what there is to look at.
+        let which = if level.is_some() { Which::Running } else { Which::Any };
+        Ok(Command::Logs(LogsTask {
+            pods: ProxyPods { which, ..self.pods.options()? },
+            container: self.container,
+            extent,
+            since: self.since.as_deref().map(|text| global::time("--since", text)).transpose()?,
+            tail: self.tail,
+            level,
+        }))
+    }
+}

@@ -1,0 +1,87 @@
+//! `gloo-rs proxy served-config`.
+
+use clap::ValueEnum;
+
+use super::pods::PodsArgs;
+use crate::cli::{help, istio::names};
+use crate::error::Failure;
+use crate::gloo::{Filter, Section};
+use crate::options::{Against, Command, ServedTask};
+use crate::plan::proxy_pods::Amount;
+use crate::render::diff::Secrets;
+
+/// Print what Gloo's control plane serves to a gateway proxy
+///
+/// For the role that the proxy's own bootstrap names. With --diff: how Envoy has less, more or other
+/// than that, and what it rejected and why.
+///
+/// --port shows listeners and their routes, --domain the virtual hosts that may take a request for it,
+/// --upstream its cluster, its endpoints and the virtual hosts that lead there.
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::PROXY_SERVED_CONFIG)]
+pub struct ServedArgs {
+    /// Only resources of these types
+    #[arg(value_name = "TYPE")]
+    types: Vec<Type>,
+    #[command(flatten)]
+    pods: PodsArgs,
+    /// What is served to this xDS role, such as gloo-system~gateway-proxy
+    #[arg(long, value_name = "ROLE", conflicts_with_all = ["name", "gateway"])]
+    role: Option<String>,
+    /// Only listeners on this port, and their routes
+    #[arg(long, value_name = "PORT")]
+    port: Option<u16>,
+    /// Only virtual hosts that may take a request for this host
+    #[arg(long, value_name = "HOST")]
+    domain: Option<String>,
+    /// Only what this Upstream is served as, as NAME or NAMESPACE/NAME
+    #[arg(long, value_name = "NAME")]
+    upstream: Option<String>,
+    /// Compare it with what Envoy has
+    #[arg(long, conflicts_with_all = ["port", "domain", "upstream", "show_secrets"])]
+    diff: bool,
+    /// With --diff: exit 3 if Envoy has something else than it is served
+    #[arg(long, requires = "diff")]
+    check: bool,
+    /// Show what may be a secret instead of ***
+    #[arg(long)]
+    show_secrets: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Type {
+    Listeners,
+    Routes,
+    Clusters,
+    Endpoints,
+}
+
+impl ServedArgs {
+    pub fn options(self, usual_namespace: &str) -> Result<Command, Failure> {
+        let pods = self.pods.options()?;
+        if pods.amount == Amount::All && !self.diff {
+            return Err(Failure::usage("what is served is the same for every pod of a proxy")
+                .hint("--all-pods with --diff compares each pod with it"));
+        }
+        if self.role.is_some() && self.diff {
+            return Err(Failure::usage("--diff compares with a proxy, --role names none").hint("--name or --gateway"));
+        }
+        let upstream = self.upstream.as_deref().map(|text| names::named("--upstream", text)).transpose()?;
+        let upstream =
+            upstream.map(|named| (named.namespace.unwrap_or_else(|| usual_namespace.to_owned()), named.name));
+        let sections = self.types.iter().map(|kind| match kind {
+            Type::Listeners => Section::Listeners,
+            Type::Routes => Section::Routes,
+            Type::Clusters => Section::Clusters,
+            Type::Endpoints => Section::Endpoints,
+        });
+        let filter = Filter { sections: sections.collect(), port: self.port, domain: self.domain, upstream };
+        let against = match (self.diff, self.check) {
+            (false, _) => Against::Nothing,
+            (true, false) => Against::Envoy,
+            (true, true) => Against::EnvoyChecked,
+        };
+        let secrets = if self.show_secrets { Secrets::Shown } else { Secrets::Masked };
+        Ok(Command::Served(ServedTask { pods, role: self.role, filter, against, secrets }))
+    }
+}

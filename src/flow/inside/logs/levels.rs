@@ -1,0 +1,105 @@
+//! Loggers' levels for the time of a run, and the command that puts them back where the run could not.
+
+use futures_util::future::join_all;
+
+use super::Inside;
+use crate::apply::log_levels::{self, Back};
+use crate::envoy::levels::{Levels, Wish};
+use crate::error::{Exit, Failure, Reason};
+use crate::flow::interrupt::Signals;
+use crate::flow::report::Report;
+use crate::options::Global;
+use crate::plan::advice::{Advice, Code};
+use crate::plan::proxy_pods::ProxyPod;
+use crate::render::text::shell_word;
+
+/// The pods whose levels may not be what they were.
+#[derive(Default)]
+pub struct Raised(Vec<(ProxyPod, Levels)>);
+
+impl Raised {
+    /// Sets the levels of every pod's Envoy. Whatever this ends in, [`Self::put_back`] knows what it has begun.
+    ///
+    /// # Errors
+    /// Levels that cannot be read or set.
+    pub async fn raise(&mut self, inside: &Inside, wish: &Wish, report: &mut Report<'_>) -> Result<(), Failure> {
+        // All are read, and the wish held against them, before one is set.
+        let mut all = Vec::new();
+        for pod in &inside.pods {
+            let now = log_levels::read(&inside.session, pod).await?;
+            now.requests(wish)?;
+            all.push((pod, now));
+        }
+        for (pod, now) in all {
+            if now.are(wish) {
+                let message = format!("pod {}: its log levels are so already and stay", pod.name);
+                report.advice(Advice::note(Code::NoEffect, message).hint("somebody else may be looking at it"));
+                continue;
+            }
+            report.ui.status(&format!("pod {}: log levels {wish}, were {}", pod.name, now.shown()));
+            self.0.push((pod.clone(), now.clone()));
+            log_levels::set(&inside.session, pod, &now, wish).await?;
+        }
+        Ok(())
+    }
+
+    /// Puts each back. Who does not want to wait for it presses Ctrl-C again.
+    ///
+    /// # Errors
+    /// Some are not back: which, and the commands that put them back.
+    pub async fn put_back(
+        self,
+        inside: &Inside,
+        global: &Global,
+        signals: &mut Signals,
+        report: &mut Report<'_>,
+    ) -> Result<(), Failure> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        let each = self.0.iter().map(|(pod, before)| log_levels::put_back(&inside.session, pod, before));
+        let ends = tokio::select! {
+            biased;
+            () = signals.next() => {
+                let interrupted = Failure::new(Exit::Interrupted, Reason::Interrupted, "interrupted");
+                vec![Back::Failed(interrupted); self.0.len()]
+            }
+            ends = join_all(each) => ends,
+        };
+        let mut left = Vec::new();
+        for ((pod, before), end) in self.0.iter().zip(ends) {
+            match end {
+                Back::Done => report.ui.status(&format!("pod {}: log levels back to {}", pod.name, before.shown())),
+                Back::Gone => report.ui.status(&format!("pod {} is gone, and its log levels with it", pod.name)),
+                Back::Failed(failure) => left.push((pod, before, failure)),
+            }
+        }
+        if left.is_empty() { Ok(()) } else { Err(not_back(&left, global)) }
+    }
+}
+
+fn not_back(left: &[(&ProxyPod, &Levels, Failure)], global: &Global) -> Failure {
+    let pods: Vec<_> = left.iter().map(|(pod, ..)| format!("pod {}/{}", pod.namespace, pod.name)).collect();
+    let message = format!("log levels are not as they were: {}", pods.join(", "));
+    let mut failure = Failure::new(Exit::HalfDone, Reason::HalfDone, message);
+    for (pod, before, why) in left {
+        failure.details.push(format!("{}: {}; they were {}", pod.name, why.message, before.shown()));
+        failure.hints.extend(by_hand(pod, before, global));
+    }
+    failure
+}
+
+/// The two lines that a shell needs.
+fn by_hand(pod: &ProxyPod, before: &Levels, global: &Global) -> [String; 2] {
+    let mut forward = vec!["kubectl".to_owned()];
+    if let Some(file) = global.kubeconfig.as_ref().and_then(|path| path.to_str()) {
+        forward.extend(["--kubeconfig".to_owned(), shell_word(file)]);
+    }
+    if let Some(context) = &global.context {
+        forward.extend(["--context".to_owned(), shell_word(context)]);
+    }
+    let ProxyPod { namespace, name, admin_port, .. } = pod;
+    forward.push(format!("port-forward -n {namespace} pod/{name} {admin_port}"));
+    let url = format!("http://127.0.0.1:{admin_port}{}", before.back());
+    [forward.join(" "), format!("curl -X POST {}", shell_word(&url))]
+}

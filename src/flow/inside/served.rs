@@ -1,0 +1,153 @@
+//! `proxy served-config`: what Gloo serves to a proxy's role, alone or beside what Envoy has.
+
+use serde_json::Value;
+
+use super::Inside;
+use crate::envoy::state::{self, State};
+use crate::error::{Exit, Failure, Reason};
+use crate::flow::report::Report;
+use crate::gloo::{Collected, Offers, Read, Section, compare};
+use crate::kube::Session;
+use crate::load::proxy_pods;
+use crate::load::served::{self, ControlPlane};
+use crate::load::streamed::{Broken, parsed};
+use crate::load::survey::Survey;
+use crate::options::{Against, Format, Global, ServedTask};
+use crate::plan::advice::{Advice, Code};
+use crate::plan::nearest;
+use crate::plan::proxy_pods::ProxyPod;
+use crate::render::served::{self as render, Comparison};
+
+/// A dump of a large gateway is some hundred megabytes.
+const MOST: usize = 1 << 30;
+
+/// Prints it.
+///
+/// # Errors
+/// Why it could not be had, or that the role is served nothing.
+pub async fn print(task: &ServedTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+    if task.against != Against::Nothing {
+        report.field("comparison", Value::Array(Vec::new()));
+        let inside = super::open(&task.pods, global, report).await?;
+        return compare_pods(task, global, &inside, report).await;
+    }
+    report.field("served", Value::Null);
+    let session = crate::flow::open(global, report).await?;
+    let role = role(task, global, &session).await?;
+    let survey = Survey::new(&session, global);
+    let plane = control_plane(&session, survey.gloo_namespace().await, &role, report).await?;
+    let project = match global.format {
+        Format::Json | Format::Yaml => render::as_value(task.secrets),
+        _ => render::as_row,
+    };
+    let kept = Collected::new(role.clone(), task.filter.clone(), project);
+    let (read, kept) = plane.read(kept).await.map_err(|unseen| unseen.failure)?;
+    check(&read, &role, kept.failed.as_deref(), report)?;
+    let all = kept.end();
+    for line in render::lines(&all) {
+        report.line(&line);
+    }
+    report.field("served", render::value(&role, all));
+    Ok(())
+}
+
+async fn compare_pods(
+    task: &ServedTask,
+    global: &Global,
+    inside: &Inside,
+    report: &mut Report<'_>,
+) -> Result<(), Failure> {
+    let role = role(task, global, &inside.session).await?;
+    let survey = Survey::new(&inside.session, global);
+    let plane = control_plane(&inside.session, survey.gloo_namespace().await, &role, report).await?;
+    let mut comparisons = Vec::new();
+    for pod in &inside.pods {
+        // What is served is read anew beside each: it may have changed meanwhile.
+        let (read, offers) = plane.read(Offers::new(role.clone())).await.map_err(|unseen| unseen.failure)?;
+        check(&read, &role, offers.failed.as_deref(), report)?;
+        let comparison = comparison(task, offers, &state_of(inside, pod).await?, pod);
+        if inside.pods.len() > 1 {
+            report.line(&format!("# pod {}/{}", pod.namespace, pod.name));
+        }
+        for line in render::comparison_lines(&comparison) {
+            report.line(&line);
+        }
+        if task.against == Against::EnvoyChecked && comparison.types.iter().any(crate::gloo::Difference::is_one) {
+            report.ends(Exit::WouldChange);
+        }
+        comparisons.push(render::comparison_value(&comparison));
+    }
+    report.field("comparison", Value::Array(comparisons));
+    Ok(())
+}
+
+fn comparison(task: &ServedTask, mut offers: Offers, state: &State, pod: &ProxyPod) -> Comparison {
+    let shown = Section::ALL.into_iter().filter(|section| task.filter.shows(*section));
+    let types = shown.map(|section| {
+        let loaded = match section {
+            Section::Listeners => &state.listeners,
+            Section::Routes => &state.routes,
+            Section::Clusters => &state.clusters,
+            Section::Endpoints => &state.endpoints,
+        };
+        compare(section, &offers.take(section), loaded)
+    });
+    Comparison { types: types.collect(), namespace: pod.namespace.clone(), pod: pod.name.clone() }
+}
+
+/// The role that was named, or that the proxy's own bootstrap names.
+async fn role(task: &ServedTask, global: &Global, session: &Session) -> Result<String, Failure> {
+    match &task.role {
+        Some(role) => Ok(role.clone()),
+        None => proxy_pods::role(session, global, &task.pods.proxy).await,
+    }
+}
+
+async fn control_plane<'s>(
+    session: &'s Session,
+    namespace: &'s str,
+    role: &str,
+    report: &mut Report<'_>,
+) -> Result<ControlPlane<'s>, Failure> {
+    let plane = served::find(session, namespace).await.map_err(|unseen| unseen.failure)?;
+    report.ui.status(&format!("role {role}, as pod {namespace}/{} serves it", plane.pod()));
+    Ok(plane)
+}
+
+/// Whether the role is served anything.
+fn check(read: &Read, role: &str, failed: Option<&str>, report: &mut Report<'_>) -> Result<(), Failure> {
+    let error = read.error.as_ref().map(|error| format!("Gloo says: {error}"));
+    if !read.roles.iter().any(|known| known == role) {
+        let message = format!("Gloo serves nothing to the role {role}");
+        let mut failure = Failure::new(Exit::SaidNo, Reason::NotFound, message);
+        let near = nearest::nearest(role, read.roles.iter().map(String::as_str));
+        failure.details.extend((!near.is_empty()).then(|| format!("near: {}", near.join(", "))));
+        let there = if read.roles.is_empty() { "none".to_owned() } else { read.roles.join(", ") };
+        failure.details.push(format!("roles there: {there}"));
+        failure.details.extend(error);
+        return Err(failure.hint("--role names another; --gloo-namespace asks another Gloo"));
+    }
+    if let Some(why) = failed {
+        let message = format!("Gloo has no snapshot for the role {role}: {why}");
+        let failure = Failure::new(Exit::Failed, Reason::NotServed, message);
+        return Err(error.into_iter().fold(failure, Failure::detail));
+    }
+    report.advice_if(error.map(|error| Advice::warning(Code::Unknown, error)));
+    Ok(())
+}
+
+async fn state_of(inside: &Inside, pod: &ProxyPod) -> Result<State, Failure> {
+    let answer = inside.get(pod, state::PATH).await?;
+    let read = |bytes: &mut dyn std::io::Read| state::read(&mut serde_json::Deserializer::from_reader(bytes));
+    match parsed(answer, MOST, read).await {
+        Ok(state) => Ok(state),
+        Err(Broken::Stream(failure)) => Err(inside.explain(failure).await),
+        Err(Broken::TooLong) => Err(bad(pod, &format!("is larger than {} MiB", MOST >> 20))),
+        Err(Broken::Json(error)) if error.is_eof() => Err(bad(pod, "is cut off")),
+        Err(Broken::Json(error)) => Err(bad(pod, &format!("is not Envoy's: {error}"))),
+    }
+}
+
+fn bad(pod: &ProxyPod, what: &str) -> Failure {
+    Failure::new(Exit::Failed, Reason::InPod, format!("pod {}/{}: its config dump {what}", pod.namespace, pod.name))
+}

@@ -1,0 +1,192 @@
+//! What is kept of a snapshot for a reader: one role, the resources that were asked for, each as little as is shown.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::{Filter, Keep, Offer, Section, route_configs};
+
+/// Makes of a resource what is kept of it.
+pub type Project<T> = fn(Section, &str, &Value) -> T;
+
+/// The resources of one type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resources<T> {
+    pub version: Option<String>,
+    /// In Gloo's order, which is that of their names.
+    pub items: Vec<(String, T)>,
+}
+
+/// Keeps what a role is served, as far as it is asked for.
+pub struct Collected<T> {
+    role: String,
+    filter: Filter,
+    project: Project<T>,
+    resources: BTreeMap<Section, Resources<T>>,
+    /// The route configurations of the listeners that were asked for.
+    listened: BTreeSet<String>,
+    /// What Gloo has in the place of the snapshot.
+    pub failed: Option<String>,
+}
+
+impl<T> Collected<T> {
+    /// Nothing yet.
+    pub fn new(role: String, filter: Filter, project: Project<T>) -> Self {
+        Self { role, filter, project, resources: BTreeMap::new(), listened: BTreeSet::new(), failed: None }
+    }
+
+    /// Every type that was asked for, also those without resources.
+    pub fn end(mut self) -> Vec<(Section, Resources<T>)> {
+        let shown = Section::ALL.into_iter().filter(|section| self.filter.shows(*section));
+        let mut all: Vec<_> =
+            shown.map(|section| (section, self.resources.remove(&section).unwrap_or_default())).collect();
+        // Which routes are a port's is known only now: its listeners come last.
+        if self.filter.port.is_some() {
+            for (_, routes) in all.iter_mut().filter(|(section, _)| *section == Section::Routes) {
+                routes.items.retain(|(name, _)| self.listened.contains(name));
+            }
+        }
+        all
+    }
+
+    fn of(&mut self, section: Section) -> &mut Resources<T> {
+        self.resources.entry(section).or_default()
+    }
+}
+
+impl<T> Default for Resources<T> {
+    fn default() -> Self {
+        Self { version: None, items: Vec::new() }
+    }
+}
+
+impl<T> Keep for Collected<T> {
+    fn role(&mut self, role: &str) -> bool {
+        role == self.role
+    }
+
+    fn version(&mut self, _: &str, section: Section, version: String) {
+        self.of(section).version = Some(version);
+    }
+
+    fn wants(&mut self, _: &str, section: Section, name: &str) -> bool {
+        self.filter.reads(section, name)
+    }
+
+    fn item(&mut self, _: &str, section: Section, name: String, item: Value) {
+        let Some(item) = self.filter.narrowed(section, item) else { return };
+        if section == Section::Listeners {
+            self.listened.extend(route_configs(&item));
+        }
+        let kept = (self.project)(section, &name, &item);
+        self.of(section).items.push((name, kept));
+    }
+
+    fn failed(&mut self, _: &str, why: String) {
+        self.failed = Some(why);
+    }
+}
+
+/// Keeps the names and versions of what a role is served.
+#[derive(Debug, Default)]
+pub struct Offers {
+    role: String,
+    types: BTreeMap<Section, Offer>,
+    /// What Gloo has in the place of the snapshot.
+    pub failed: Option<String>,
+}
+
+impl Offers {
+    /// Nothing yet.
+    pub fn new(role: String) -> Self {
+        Self { role, ..Self::default() }
+    }
+
+    /// Of one type.
+    pub fn take(&mut self, section: Section) -> Offer {
+        self.types.remove(&section).unwrap_or_default()
+    }
+}
+
+impl Keep for Offers {
+    fn role(&mut self, role: &str) -> bool {
+        role == self.role
+    }
+
+    fn version(&mut self, _: &str, section: Section, version: String) {
+        self.types.entry(section).or_default().version = Some(version);
+    }
+
+    fn wants(&mut self, _: &str, section: Section, name: &str) -> bool {
+        self.types.entry(section).or_default().names.insert(name.to_owned());
+        false
+    }
+
+    fn item(&mut self, _: &str, _: Section, _: String, _: Value) {}
+
+    fn failed(&mut self, _: &str, why: String) {
+        self.failed = Some(why);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use serde_json::json;
+
+    use super::*;
+    use crate::gloo::read;
+
+    fn snapshot() -> String {
+        let listener = |port: u16| {
+            // rds: {route_config_name: "routes-PORT"}
+            let name = format!("routes-{port}");
+            let rds = [&[0x12, u8::try_from(name.len()).unwrap()], name.as_bytes()].concat();
+            let manager = [&[0x1a, u8::try_from(rds.len()).unwrap()], &rds[..]].concat();
+            let kind =
+                "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
+            let config = json!({"type_url": kind, "value": base64::engine::general_purpose::STANDARD.encode(manager)});
+            json!({
+                "address": {"Address": {"SocketAddress": {"address": "::", "PortSpecifier": {"PortValue": port}}}},
+                "filter_chains": [{"filters": [{"ConfigType": {"TypedConfig": config}}]}],
+            })
+        };
+        json!({"data": {
+            "a~b": {
+                "Clusters": {"Version": "1", "Items": {"x_ns": {}, "y_ns": {}}},
+                "Routes": {"Version": "2", "Items": {"routes-1": {"virtual_hosts": []}, "routes-2": {"virtual_hosts": []}}},
+                "Listeners": {"Version": "3", "Items": {"l-1": listener(1), "l-2": listener(2)}},
+            },
+            "c~d": {"Clusters": {"Version": "9", "Items": {"other": {}}}},
+        }})
+        .to_string()
+    }
+
+    fn collected(filter: Filter) -> Vec<(Section, Vec<String>)> {
+        let mut kept = Collected::new("a~b".into(), filter, |_, name, _| name.to_uppercase());
+        read(&mut serde_json::Deserializer::from_str(&snapshot()), &mut kept).unwrap();
+        let names = |resources: Resources<String>| resources.items.into_iter().map(|(_, item)| item).collect();
+        kept.end().into_iter().map(|(section, resources)| (section, names(resources))).collect()
+    }
+
+    #[test]
+    fn one_role_is_kept_and_of_a_port_its_listeners_and_their_routes() {
+        assert_eq!(collected(Filter::default()).iter().map(|(_, items)| items.len()).collect::<Vec<_>>(), [2, 2, 2, 0]);
+        let port = Filter { port: Some(2), ..Filter::default() };
+        assert_eq!(
+            collected(port.clone()),
+            [(Section::Listeners, vec!["L-2".into()]), (Section::Routes, vec!["ROUTES-2".into()])]
+        );
+        let routes = Filter { sections: vec![Section::Routes], ..port };
+        assert_eq!(collected(routes), [(Section::Routes, vec!["ROUTES-2".to_owned()])]);
+    }
+
+    #[test]
+    fn offers_are_names_and_versions() {
+        let mut offers = Offers::new("a~b".into());
+        read(&mut serde_json::Deserializer::from_str(&snapshot()), &mut offers).unwrap();
+        let clusters = offers.take(Section::Clusters);
+        assert_eq!((clusters.version.as_deref(), clusters.names.len()), (Some("1"), 2));
+        assert_eq!(offers.take(Section::Endpoints), Offer::default());
+    }
+}

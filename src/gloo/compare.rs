@@ -1,0 +1,81 @@
+//! What Gloo serves beside what Envoy has: names on one side only, versions, rejections.
+
+use std::collections::BTreeSet;
+
+use super::Section;
+use crate::envoy::state::{Loaded, Rejected};
+
+/// What a role is served of one type.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Offer {
+    pub version: Option<String>,
+    pub names: BTreeSet<String>,
+}
+
+/// How the two stand to each other in one type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    pub section: Section,
+    pub served: usize,
+    pub loaded: usize,
+    /// Of the type as a whole; `None`: that side names none.
+    pub served_version: Option<String>,
+    pub loaded_version: Option<String>,
+    pub only_served: Vec<String>,
+    pub only_loaded: Vec<String>,
+    pub rejected: Vec<Rejected>,
+}
+
+impl Difference {
+    /// Whether Envoy has something else than it is served.
+    #[must_use]
+    pub fn is_one(&self) -> bool {
+        self.is_behind() || !(self.only_served.is_empty() && self.only_loaded.is_empty() && self.rejected.is_empty())
+    }
+
+    /// Whether both name the version of the type and it differs.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        matches!((&self.served_version, &self.loaded_version), (Some(served), Some(loaded)) if served != loaded)
+    }
+}
+
+/// Compares one type.
+#[must_use]
+pub fn compare(section: Section, offer: &Offer, loaded: &Loaded) -> Difference {
+    let only = |ours: &BTreeSet<String>, theirs: &BTreeSet<String>| ours.difference(theirs).cloned().collect();
+    Difference {
+        section,
+        served: offer.names.len(),
+        loaded: loaded.names.len(),
+        served_version: offer.version.clone(),
+        loaded_version: loaded.version.clone(),
+        only_served: only(&offer.names, &loaded.names),
+        only_loaded: only(&loaded.names, &offer.names),
+        rejected: loaded.rejected.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn names_on_one_side_versions_and_rejections_are_differences() {
+        let offer = Offer { version: Some("2".into()), names: names(&["a", "b"]) };
+        let same = Loaded { version: Some("2".into()), names: names(&["a", "b"]), rejected: Vec::new() };
+        assert!(!compare(Section::Clusters, &offer, &same).is_one());
+        let other = compare(Section::Clusters, &offer, &Loaded { names: names(&["b", "c"]), ..same.clone() });
+        assert_eq!((&other.only_served[..], &other.only_loaded[..]), (&["a".to_owned()][..], &["c".to_owned()][..]));
+        assert!(other.is_one() && !other.is_behind());
+        assert!(compare(Section::Clusters, &offer, &Loaded { version: Some("1".into()), ..same.clone() }).is_behind());
+        let unknown = Loaded { version: None, ..same.clone() };
+        assert!(!compare(Section::Routes, &offer, &unknown).is_one(), "a side that names no version is not behind");
+        let rejected = Rejected { name: "a".into(), reason: "no".into(), at: None };
+        assert!(compare(Section::Listeners, &offer, &Loaded { rejected: vec![rejected], ..same }).is_one());
+    }
+}

@@ -1,0 +1,161 @@
+//! A container's log, read once or followed: a lost connection is taken up again where it broke.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::error::Failure;
+use crate::kube::{ApiError, Cause, Log, LogQuery, Session, Since};
+use crate::model::kinds;
+use crate::plan::log::{Lines, Seen};
+
+/// Before a connection is tried again; twice as long each time that nothing new came.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// What comes of a log.
+#[derive(Debug)]
+pub enum Event {
+    /// At least one line, without their ends.
+    Lines(Vec<Vec<u8>>),
+    /// What a reader should know between two lines.
+    Note(String),
+    /// There is no more to come, and why, where that is not plain.
+    End(Option<String>),
+    Failed(Failure),
+}
+
+/// One container's log.
+pub struct Reading<'s> {
+    session: &'s Session,
+    namespace: String,
+    pod: String,
+    query: LogQuery,
+    /// How long a lost connection is tried again.
+    patience: Duration,
+    log: Option<Log>,
+    lines: Lines,
+    seen: Seen,
+    /// Since when there is no connection, after one was lost.
+    lost: Option<Instant>,
+    pause: Duration,
+    is_over: bool,
+}
+
+impl<'s> Reading<'s> {
+    /// What is followed is read with its times, so that it can be taken up again.
+    pub fn new(session: &'s Session, (namespace, pod): (&str, &str), query: LogQuery, patience: Duration) -> Self {
+        Self {
+            session,
+            namespace: namespace.to_owned(),
+            pod: pod.to_owned(),
+            query: LogQuery { timestamps: query.follow, ..query },
+            patience,
+            log: None,
+            lines: Lines::default(),
+            seen: Seen::default(),
+            lost: None,
+            pause: FIRST_PAUSE,
+            is_over: false,
+        }
+    }
+
+    /// What comes next; nothing after an end or a failure.
+    pub async fn next(&mut self) -> Option<Event> {
+        if self.is_over {
+            return None;
+        }
+        loop {
+            let event = match self.log.take() {
+                None => self.connect().await,
+                Some(log) => self.read(log).await,
+            };
+            if let Some(event) = event {
+                self.is_over = matches!(event, Event::End(_) | Event::Failed(_));
+                return Some(event);
+            }
+        }
+    }
+
+    async fn connect(&mut self) -> Option<Event> {
+        let query = match (&self.lost, self.seen.resume()) {
+            (Some(_), Some(time)) => LogQuery { since: Some(Since::Time(time)), tail: None, ..self.query.clone() },
+            _ => self.query.clone(),
+        };
+        match (self.session.log(&self.namespace, &self.pod, &query).await, &self.lost) {
+            (Ok(log), lost) => {
+                let note = lost.is_some().then(|| Event::Note(format!("pod {}: connected again", self.pod)));
+                self.log = Some(log);
+                self.lost = None;
+                note
+            }
+            (Err(error), Some(_)) if error.cause == Cause::NotFound => Some(self.gone()),
+            (Err(error), Some(since)) if since.elapsed() < self.patience && may_pass(&error) => {
+                self.rest().await;
+                None
+            }
+            (Err(error), _) => Some(Event::Failed(error.into_failure(self.session))),
+        }
+    }
+
+    async fn read(&mut self, mut log: Log) -> Option<Event> {
+        let lines = match log.chunk().await {
+            Ok(Some(piece)) => {
+                self.log = Some(log);
+                self.lines.push(&piece)
+            }
+            Ok(None) => match self.lines.last() {
+                Some(last) => {
+                    // The end comes once more, after its last line.
+                    self.log = Some(log);
+                    vec![last]
+                }
+                None if self.query.follow => return self.ended().await,
+                None => return Some(Event::End(None)),
+            },
+            Err(error) if self.query.follow => {
+                // Half a line comes again as a whole one.
+                self.lines.cut();
+                self.lost = Some(Instant::now());
+                return Some(Event::Note(format!("pod {}: connection lost ({error}); reading on", self.pod)));
+            }
+            Err(error) => return Some(Event::Failed(error.into_failure(self.session))),
+        };
+        let new = lines.iter().filter_map(|line| if self.query.timestamps { self.seen.line(line) } else { Some(line) });
+        let new: Vec<_> = new.map(<[u8]>::to_vec).collect();
+        if !new.is_empty() {
+            self.pause = FIRST_PAUSE;
+        }
+        (!new.is_empty()).then_some(Event::Lines(new))
+    }
+
+    /// A log that is followed ends with its container, or because somebody in between ended the connection.
+    async fn ended(&mut self) -> Option<Event> {
+        self.lost = Some(Instant::now());
+        self.rest().await;
+        match self.session.get(&kinds::POD, &self.namespace, &self.pod).await {
+            Err(error) if error.cause == Cause::NotFound => Some(self.gone()),
+            Ok(pod) if matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed")) => {
+                Some(Event::End(Some(format!("pod {} is over", self.pod))))
+            }
+            _ => Some(Event::Note(format!(
+                "pod {}: the log ended, its container may have been restarted; reading on",
+                self.pod
+            ))),
+        }
+    }
+
+    async fn rest(&mut self) {
+        sleep(self.pause).await;
+        self.pause = (2 * self.pause).min(LONGEST_PAUSE);
+    }
+
+    fn gone(&self) -> Event {
+        Event::End(Some(format!("pod {} is gone", self.pod)))
+    }
+}
+
+/// Whether another try may end otherwise: a container that is being started again has no log for a moment.
+fn may_pass(error: &ApiError) -> bool {
+    !matches!(error.cause, Cause::Forbidden { .. } | Cause::Unauthorized | Cause::NoCrd)
+}
