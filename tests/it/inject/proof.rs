@@ -108,7 +108,7 @@ fn what_may_not_be_looked_at_is_a_note_and_never_proven() -> Result<()> {
         &[
             "note: istiod was not looked at: ",
             "verified: sds and istio-proxy ready\n",
-            "are unknown: may not create pods/portforward",
+            "are unknown: may not get or create pods/portforward",
         ],
     );
     assert!(!output.stderr.contains("in Envoy's clusters\n"), "{output:#?}");
