@@ -49,7 +49,7 @@ pub struct GlobalArgs {
     /// The UID to act as
     #[arg(long, global = true, value_name = "UID", env = "GLOO_RS_AS_UID", hide_env = true)]
     as_uid: Option<String>,
-    /// How to print: text, json, yaml, name, table, wide or csv, as far as the command has it
+    /// How to print: text, json, yaml, name, table, wide, csv, sarif or junit, as far as the command has it
     #[arg(short, long, global = true, value_name = "FORMAT", env = "GLOO_RS_OUTPUT", hide_env = true)]
     output: Option<String>,
     /// The time for one API request with its retries
@@ -172,6 +172,8 @@ fn format(typed: Option<&str>, formats: &[Format]) -> Result<Format, Failure> {
         Format::Table => "table",
         Format::Wide => "wide",
         Format::Csv => "csv",
+        Format::Sarif => "sarif",
+        Format::Junit => "junit",
     };
     match typed {
         None => Ok(formats[0]),

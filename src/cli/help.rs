@@ -329,6 +329,26 @@ Exit codes:
   4  no such proxy or role, not allowed
   9  no answer                  130  interrupted";
 
+/// After `check --help`.
+pub const CHECK: &str = "\
+Examples:
+  # the installation, its objects, its gateways and the mesh
+  gloo-rs check
+
+  # what if this were merged, for code scanning
+  gloo-rs check --overlay manifests/ -o sarif
+
+  # manifests alone, without a cluster; warnings fail too
+  gloo-rs check -f upstreams.yaml --fail-on warning
+
+  gloo-rs check --explain GRS101
+
+Exit codes:
+  0  nothing at the threshold   1  a file cannot be read
+  2  usage                      3  something at --fail-on or over it
+  4  not allowed to see at all  9  no answer from the API server
+  130  interrupted";
+
 /// After `version --help`.
 pub const VERSION: &str = "\
 Examples:

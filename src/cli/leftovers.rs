@@ -14,10 +14,7 @@ const COMMANDS: [(&[&str], &str); 19] = [
     (&["install"], "helm install gloo gloo --repo https://storage.googleapis.com/solo-public-helm -n gloo-system"),
     (&["uninstall"], "helm uninstall gloo -n gloo-system"),
     (&["upgrade", "ug"], "the package that installed gloo-rs upgrades it; helm upgrade upgrades Gloo"),
-    (
-        &["check", "check-crds"],
-        "kubectl get deployments,pods -n gloo-system; helm template --include-crds | kubectl diff -f -",
-    ),
+    (&["check-crds"], "helm template --include-crds | kubectl diff -f -"),
     (&["debug"], "kubectl logs deployment/gloo -n gloo-system; kubectl get upstreams,virtualservices -A -o yaml"),
     (&["dashboard", "ui"], "kubectl port-forward -n gloo-system deployment/gloo-fed-console 8090"),
     (&["cluster", "demo"], "kubectl config get-contexts"),

@@ -1,5 +1,6 @@
 //! What was typed: clap's types, one file per leaf command, and what they mean as plain options.
 
+mod check;
 mod complete;
 mod global;
 mod help;
@@ -50,6 +51,7 @@ enum Word {
     #[command(subcommand, aliases = ["p", "proxies"], arg_required_else_help = true)]
     Proxy(proxy::Word),
     UpgradeValues(Box<upgrade_values::UpgradeValuesArgs>),
+    Check(Box<check::CheckArgs>),
     #[command(alias = "v")]
     Version(version::VersionArgs),
     Completion(complete::CompletionArgs),
@@ -142,6 +144,7 @@ impl Word {
             Self::Istio(word) => word.formats(),
             Self::Proxy(word) => word.formats(),
             Self::UpgradeValues(_) => &[Format::Text, Format::Json, Format::Yaml],
+            Self::Check(_) => &[Format::Text, Format::Table, Format::Json, Format::Yaml, Format::Sarif, Format::Junit],
             Self::Version(_) => &[Format::Json, Format::Yaml, Format::Table],
             Self::Completion(_) => &[Format::Text],
         }
@@ -152,6 +155,7 @@ impl Word {
             Self::Istio(word) => word.options(global),
             Self::Proxy(word) => word.options(global),
             Self::UpgradeValues(args) => args.options(global),
+            Self::Check(args) => args.options(),
             Self::Version(args) => Ok(Command::Version(args.options())),
             Self::Completion(args) => Ok(Command::Completion(args.options())),
         }

@@ -2,4 +2,5 @@
 
 pub mod admin;
 pub mod levels;
+pub mod mesh_certificate;
 pub mod state;

@@ -6,6 +6,7 @@
 mod acceptance;
 mod address;
 mod again;
+mod check;
 mod consent;
 mod describe;
 mod emit;
@@ -59,6 +60,7 @@ pub fn run(invocation: &Invocation, ui: &mut Ui) -> Exit {
         Command::Logs(task) => block_on(inside::logs::print(task, global, &mut report)),
         Command::Served(task) => block_on(interrupt::or(inside::served::print(task, global, &mut report))),
         Command::Stats(task) => block_on(interrupt::or(inside::stats::print(task, global, &mut report))),
+        Command::Check(task) => check::run(task, global, &mut report),
         Command::UpgradeValues(task) => values::run(task, global, &mut report),
         Command::Version(Version::Client) => {
             version::client(global.format, &mut report);

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::files::{self, Loaded};
 use super::survey::why;
 use crate::edit::manifest;
-use crate::error::{Exit, Failure, Reason};
+use crate::error::Failure;
 use crate::kube::{ApiError, Cause, Query, Scope, Session};
 use crate::model::{Answer, Kind, Object, Part, Snapshot, Spot, Unknown, kinds};
 
@@ -202,13 +202,22 @@ fn kept(mut value: Value, detail: Detail) -> Value {
     value
 }
 
+/// A document or a file that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    pub spot: Spot,
+    pub why: String,
+    /// Whether it should be a manifest and is none.
+    pub is_broken: bool,
+}
+
 /// What came out of files.
 #[derive(Debug, Default)]
 pub struct OfFiles {
     /// In the order of the files; of several with one name the last counts.
     pub objects: Vec<(Object, Spot)>,
     /// Documents that may hold one of the kinds and cannot be read, and why.
-    pub unread: Vec<(Spot, String)>,
+    pub unread: Vec<Unread>,
     /// Files and documents of other kinds.
     pub passed_over: usize,
     pub files: usize,
@@ -233,18 +242,21 @@ pub fn of_files(
                 let objects = manifest::objects(&text.text, kinds);
                 read.passed_over += objects.others;
                 let spot = |line| Spot { file: text.name.clone(), line };
-                read.unread.extend(objects.unread.into_iter().map(|it| (spot(it.line), it.why)));
+                read.unread.extend(objects.unread.into_iter().map(|it| Unread {
+                    spot: spot(it.line),
+                    why: it.why,
+                    is_broken: it.is_broken,
+                }));
                 read.objects.extend(objects.found.into_iter().map(|(object, line)| {
                     let place = namespace(object.reference.kind);
                     (placed(object, &place), spot(line))
                 }));
             }
             Loaded::PassedOver { .. } => read.passed_over += 1,
-            Loaded::Refused { name, why, .. } => read.unread.push((Spot { file: name, line: 1 }, why)),
+            Loaded::Refused { name, why, .. } => {
+                read.unread.push(Unread { spot: Spot { file: name, line: 1 }, why, is_broken: true });
+            }
         }
-    }
-    if read.objects.is_empty() && read.unread.is_empty() {
-        return Err(Failure::new(Exit::Failed, Reason::File, "no manifest of a kind that is looked at in the files"));
     }
     Ok(read)
 }
@@ -263,7 +275,7 @@ fn placed(mut object: Object, namespace: &str) -> Object {
 /// A snapshot of files alone: what is not in them is not known.
 #[must_use]
 pub fn of_files_alone(files: Vec<(Object, Spot)>) -> Snapshot {
-    over(Snapshot::new(Unknown::because("only files were looked at")), files)
+    over(Snapshot::new(Unknown::of_files()), files)
 }
 
 /// Lays files over a snapshot.

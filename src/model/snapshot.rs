@@ -16,6 +16,18 @@ pub struct Unknown {
 }
 
 impl Unknown {
+    /// Why something is not known where only files were looked at.
+    #[must_use]
+    pub fn of_files() -> Self {
+        Self::because("only files were looked at")
+    }
+
+    /// Whether it is that.
+    #[must_use]
+    pub fn is_of_files(&self) -> bool {
+        *self == Self::of_files()
+    }
+
     /// An unknown that no rule of a Role mends.
     #[must_use]
     pub fn because(why: impl Into<String>) -> Self {
@@ -179,12 +191,13 @@ impl Snapshot {
         self.find(reference.kind, &reference.namespace, &reference.name).object()
     }
 
-    /// Why there may be more of a kind than was seen; none if all was read or the kind is not there.
+    /// Why there may be more of a kind than was seen, of several reasons the last; none if all was read or the kind is
+    /// not there.
     #[must_use]
     pub fn unknown(&self, kind: &'static Kind) -> Option<&Unknown> {
         let Some(known) = self.shelves.get(kind) else { return Some(&self.rest) };
         let is_whole = known.is_absent || !known.read.is_empty();
-        known.gaps.first().map(|(_, unknown)| unknown).or((!is_whole).then_some(&self.rest))
+        known.gaps.last().map(|(_, unknown)| unknown).or((!is_whole).then_some(&self.rest))
     }
 
     /// The same of one namespace.

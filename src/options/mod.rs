@@ -1,5 +1,6 @@
 //! What the command line means, as plain values: nothing after `cli/` knows clap.
 
+mod check;
 mod describe;
 mod enrolment;
 mod inside;
@@ -21,6 +22,7 @@ use crate::plan::proxy_name::ProxyName;
 use crate::plan::values::{self, Edition};
 use crate::render::diff::Secrets;
 
+pub use check::{Check, CheckSource, CheckTask, Reach};
 pub use describe::{Describe, Subject};
 pub use inside::{Against, LogExtent, LogsTask, ServedTask, StatsTask};
 pub use peer_auth::{PeerAuth, PeerAuthGet};
@@ -99,11 +101,16 @@ pub enum Format {
     Wide,
     /// Comma-separated values, for a spreadsheet.
     Csv,
+    /// For code scanning.
+    Sarif,
+    /// For CI servers.
+    Junit,
 }
 
 impl Format {
     /// Every format there is.
-    pub const ALL: [Self; 7] = [Self::Text, Self::Json, Self::Yaml, Self::Name, Self::Table, Self::Wide, Self::Csv];
+    pub const ALL: [Self; 9] =
+        [Self::Text, Self::Json, Self::Yaml, Self::Name, Self::Table, Self::Wide, Self::Csv, Self::Sarif, Self::Junit];
 }
 
 /// What to look at and what to do with it.
@@ -133,6 +140,7 @@ pub enum Command {
     /// `proxy served-config`
     Served(ServedTask),
     UpgradeValues(UpgradeValues),
+    Check(Check),
     Version(Version),
     Completion(Shell),
 }

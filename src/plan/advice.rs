@@ -122,6 +122,8 @@ codes! {
     NotReady = "notReady",
     /// A header that is no part of the values was left out.
     Header = "header",
+    /// A suppression of findings that is over, or that nothing was found for.
+    Suppression = "suppression",
 }
 
 /// How much it matters.

@@ -120,6 +120,13 @@ impl Tally {
         }
     }
 
+    /// The pods that run on another revision than the one they should: namespace, runs on, should, how many.
+    pub fn stale(&self) -> impl Iterator<Item = (&str, &str, &str, u64)> {
+        self.stale.iter().flat_map(|((runs_on, wanted), namespaces)| {
+            namespaces.iter().map(|(namespace, pods)| (namespace.as_str(), runs_on.as_str(), wanted.as_str(), *pods))
+        })
+    }
+
     /// The revision a pod is connected to, as its sidecar was injected; else as its label says.
     fn revision_of(&self, pod: &Value) -> Option<String> {
         if let Some(revision) = injected_by(pod) {

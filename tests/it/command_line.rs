@@ -58,7 +58,6 @@ fn commands_that_only_glooctl_has_name_the_words_for_it() {
         ("uninstall", "helm uninstall gloo"),
         ("upgrade", "helm upgrade"),
         ("ug --release latest", "helm upgrade"),
-        ("check", "kubectl get deployments,pods"),
         ("check-crds", "kubectl diff"),
         ("debug logs", "kubectl logs"),
         ("dashboard", "kubectl port-forward"),

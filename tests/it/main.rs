@@ -9,6 +9,7 @@ mod support;
 
 mod auto_mtls;
 mod cases;
+mod check;
 mod command_line;
 mod completion;
 mod describe;

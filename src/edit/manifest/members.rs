@@ -81,6 +81,8 @@ pub struct Unread {
     /// Of the text, from 1.
     pub line: usize,
     pub why: String,
+    /// Whether it should be a manifest and is none; a template or an encrypted file is something else.
+    pub is_broken: bool,
 }
 
 /// The objects of these kinds in the text; each document is read once.
@@ -99,7 +101,10 @@ pub fn objects(text: &str, kinds: &[&'static Kind]) -> Objects {
                 let kind = kinds.iter().find(|kind| guess::may_hold(slice, kind));
                 let line = document.line + problem.line.saturating_sub(1);
                 match kind.map(|kind| guess::refused(slice, kind, line, &problem.message)) {
-                    Some(Found::Refused { line, why, .. }) => objects.unread.push(Unread { line, why }),
+                    Some(Found::Refused { line, why, .. }) => {
+                        let is_broken = why != guess::TEMPLATE.0;
+                        objects.unread.push(Unread { line, why, is_broken });
+                    }
                     _ => objects.others += 1,
                 }
             }
@@ -110,7 +115,8 @@ pub fn objects(text: &str, kinds: &[&'static Kind]) -> Objects {
 
 fn gather(objects: &mut Objects, kinds: &[&'static Kind], line: usize, mut value: Value) {
     if value.get("sops").is_some_and(Value::is_object) {
-        objects.unread.push(Unread { line, why: "the file is encrypted with SOPS".to_owned() });
+        let why = "the file is encrypted with SOPS".to_owned();
+        objects.unread.push(Unread { line, why, is_broken: false });
         return;
     }
     if let Some(kind) = kinds.iter().find(|kind| is_kind(&value, kind, ListOf::Anything)) {

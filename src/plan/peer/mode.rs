@@ -69,7 +69,8 @@ pub struct PolicyRef {
 }
 
 impl PolicyRef {
-    fn of(policy: &Value) -> Self {
+    /// The name of this policy.
+    pub fn of(policy: &Value) -> Self {
         let text = |key: &str| policy["metadata"][key].as_str().unwrap_or_default().to_owned();
         Self { namespace: text("namespace"), name: text("name") }
     }

@@ -39,6 +39,15 @@ fn in_a_table(meaning: &str) -> &str {
 }
 
 #[test]
+fn the_page_of_findings_is_that_of_the_code() {
+    let (file, wanted) = ("docs/findings.md", gloo_rs::render::findings::page());
+    if read(file) != wanted && std::env::var_os("GLOO_RS_UPDATE_DOCS").is_some() {
+        std::fs::write(repo(file), &wanted).unwrap();
+    }
+    assert!(read(file) == wanted, "{file} is stale: GLOO_RS_UPDATE_DOCS=1 cargo test --locked --test it house::lists");
+}
+
+#[test]
 fn the_reasons_of_the_docs_are_those_of_the_code() {
     let names: Vec<_> = Reason::ALL.iter().map(|reason| (reason.name(), reason.meaning())).collect();
     listed("reasons", "reason", &names);

@@ -8,7 +8,7 @@ mod names;
 mod reference;
 pub mod result;
 mod rooms;
-mod schema;
+pub mod schema;
 
 use std::path::{Path, PathBuf};
 

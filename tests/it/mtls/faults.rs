@@ -328,7 +328,8 @@ fn arguments(words: &[String]) -> Vec<&'static str> {
         | "proxy logs"
         | "proxy served-config"
         | "version"
-        | "upgrade-values" => vec![],
+        | "upgrade-values"
+        | "check" => vec![],
         "istio describe upstream" => vec!["x"],
         "istio describe upstreams" => vec!["-A"],
         "completion" => vec!["bash"],

@@ -1,0 +1,66 @@
+//! The certificates that the gateways use towards the mesh: near their end, over, or of another root.
+
+use super::{Access, Beyond, Check, Finding, Look, codes};
+use crate::model::{ObjectRef, kinds};
+
+/// istio-proxy renews at half of a day; an hour before the end it has tried for eleven.
+const SOON: i64 = 3600;
+
+pub const CHECK: Check = Check {
+    title: "certificates",
+    word: "certificates",
+    codes: &[&codes::CERTIFICATE_EXPIRED, &codes::CERTIFICATE_NEAR_END, &codes::CERTIFICATE_ROOT],
+    kinds: &[&kinds::POD, &kinds::CONFIG_MAP],
+    beyond: &[Access { verb: "create", resource: "pods/portforward" }],
+    run,
+};
+
+fn run(look: &Look<'_>) -> Vec<Finding> {
+    // Which pods were asked, and for which root.
+    look.in_namespace(&kinds::POD, look.gloo());
+    look.in_namespace(&kinds::CONFIG_MAP, look.gloo());
+    let certificates = match &look.world.certificates {
+        Beyond::Read(certificates) => certificates,
+        Beyond::NotThere(why) => {
+            look.skip(why.clone());
+            return Vec::new();
+        }
+        Beyond::Unknown(unknown) => {
+            look.gap(unknown);
+            return Vec::new();
+        }
+    };
+    let mut found = Vec::new();
+    for certificate in certificates {
+        let pod = ObjectRef::new(&kinds::POD, certificate.namespace.as_str(), certificate.pod.as_str());
+        match certificate.left {
+            left if left <= 0 => {
+                let message = format!("the certificate ended {} ago", span(-left));
+                found.push(Finding::new(&codes::CERTIFICATE_EXPIRED, &pod, message));
+            }
+            left if left < SOON => {
+                let message = format!("the certificate ends in {}", span(left));
+                found.push(Finding::new(&codes::CERTIFICATE_NEAR_END, &pod, message));
+            }
+            _ => {}
+        }
+        if certificate.is_of_the_mesh == Some(false) {
+            let message = "the root that it trusts is not the one in istio-ca-root-cert";
+            found.push(Finding::new(&codes::CERTIFICATE_ROOT, &pod, message));
+        }
+    }
+    let hint = |finding: Finding| {
+        let hint = format!("kubectl logs {} -c istio-proxy -n {}", finding.object.name, finding.object.namespace);
+        finding.hint(hint)
+    };
+    found.into_iter().map(hint).collect()
+}
+
+fn span(seconds: i64) -> String {
+    match seconds {
+        0..=119 => format!("{seconds}s"),
+        120..=7199 => format!("{}m", seconds / 60),
+        7200..=172_799 => format!("{}h", seconds / 3600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}

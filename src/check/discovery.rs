@@ -1,0 +1,75 @@
+//! The istiod that each gateway proxy talks to: there, ready, and of the sidecar's version.
+
+use super::{Check, Finding, Look, codes};
+use crate::model::kinds;
+use crate::plan::image::Image;
+use crate::plan::istiod::Istiod;
+use crate::plan::sidecars::parts::ISTIO_PROXY;
+use crate::plan::sidecars::state::item;
+use crate::plan::sidecars::{Proxy, current_address};
+
+pub const CHECK: Check = Check {
+    title: "gateway istiod",
+    word: "istiod",
+    codes: &[&codes::SIDECAR_IMAGE, &codes::NO_SUCH_ISTIOD, &codes::ISTIOD_NOT_READY],
+    kinds: &[
+        &kinds::DEPLOYMENT,
+        &kinds::DAEMON_SET,
+        &kinds::CONFIG_MAP,
+        &kinds::POD,
+        &kinds::SERVICE,
+        &kinds::MUTATING_WEBHOOK,
+    ],
+    beyond: &[],
+    run,
+};
+
+fn run(look: &Look<'_>) -> Vec<Finding> {
+    let istiods = look.istiods();
+    let all_seen = [&kinds::DEPLOYMENT, &kinds::SERVICE, &kinds::MUTATING_WEBHOOK]
+        .iter()
+        .all(|kind| look.world.snapshot.unknown(kind).is_none());
+    let found = look.gateways().iter().filter_map(|proxy| {
+        let address = current_address(proxy)?;
+        match istiods.iter().find(|istiod| istiod.serves(&address)) {
+            Some(istiod) => of_istiod(proxy, istiod),
+            None if all_seen && is_inside(&address) => Some(nobody(proxy, &address, istiods)),
+            None => None,
+        }
+    });
+    found.collect()
+}
+
+/// An address elsewhere may well have an istiod that this cluster does not show.
+fn is_inside(address: &str) -> bool {
+    let labels: Vec<_> = address.split(':').next().unwrap_or_default().split('.').collect();
+    labels.len() <= 2 || labels[2] == "svc"
+}
+
+fn nobody(proxy: &Proxy, address: &str, istiods: &[Istiod]) -> Finding {
+    let reference = &proxy.workload.reference;
+    let there = istiods.iter().map(|istiod| format!("there is {} at {}", istiod.shown(), istiod.address));
+    Finding::new(&codes::NO_SUCH_ISTIOD, reference, format!("istio-proxy uses {address}, which no istiod has"))
+        .details(there)
+        .hint(format!("gloo-rs istio inject -n {} --name {} --revision REVISION", reference.namespace, reference.name))
+}
+
+fn of_istiod(proxy: &Proxy, istiod: &Istiod) -> Option<Finding> {
+    let reference = &proxy.workload.reference;
+    if istiod.ready == 0 {
+        let message = format!("its istiod {} has no ready pod", istiod.shown());
+        return Some(
+            Finding::new(&codes::ISTIOD_NOT_READY, reference, message)
+                .hint(format!("kubectl describe pods -l app=istiod -n {}", istiod.namespace)),
+        );
+    }
+    let image = item(&proxy.pod_spec()["containers"], ISTIO_PROXY)?["image"].as_str()?;
+    let tag = |image: &str| Image::parse(image).ok().and_then(|image| image.tag);
+    let (sidecar, control_plane) = (tag(image)?, tag(istiod.image.as_deref()?)?);
+    (sidecar != control_plane).then(|| {
+        let message = format!("istio-proxy is {sidecar}, istiod {} is {control_plane}", istiod.revision);
+        let (namespace, name) = (&reference.namespace, &reference.name);
+        Finding::new(&codes::SIDECAR_IMAGE, reference, message)
+            .hint(format!("gloo-rs istio inject -n {namespace} --name {name} --revision {}", istiod.revision))
+    })
+}

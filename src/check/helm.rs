@@ -1,0 +1,69 @@
+//! The Helm release beside what runs: Settings, sidecars, hook jobs.
+
+use super::sidecars::{is_without, known};
+use super::{Access, Beyond, Check, Finding, Look, codes};
+use crate::model::kinds;
+use crate::plan::sidecars::Proxy;
+use crate::plan::sidecars::state::{Part, State};
+use crate::plan::values::findings::{Apply, of_namespace, of_settings};
+use crate::plan::values::has_istio;
+
+pub const CHECK: Check = Check {
+    title: "Helm release",
+    word: "helm",
+    codes: &[&codes::SETTINGS_DIFFER, &codes::INJECTION_LOST, &codes::HOOKS_HANG],
+    kinds: &[
+        &kinds::SETTINGS,
+        &kinds::NAMESPACE,
+        &kinds::DEPLOYMENT,
+        &kinds::DAEMON_SET,
+        &kinds::CONFIG_MAP,
+        &kinds::POD,
+    ],
+    beyond: &[Access { verb: "list", resource: "secrets" }, Access { verb: "get", resource: "secrets" }],
+    run,
+};
+
+fn run(look: &Look<'_>) -> Vec<Finding> {
+    let release = match &look.world.release {
+        Beyond::Read(release) => release,
+        Beyond::NotThere(why) => {
+            look.skip(why.clone());
+            return Vec::new();
+        }
+        Beyond::Unknown(unknown) => {
+            look.gap(unknown);
+            return Vec::new();
+        }
+    };
+    let mut found = Vec::new();
+    let name = format!("{} (revision {})", release.name, release.revision);
+    if let Some(settings) = look.settings() {
+        found.extend(
+            of_settings(&release.values, &release.values, &settings.value, Apply::ClientSide).into_iter().map(
+                |advice| {
+                    Finding::new(&codes::SETTINGS_DIFFER, &settings.reference, advice.message)
+                        .details([format!("Helm release {name}")])
+                        .hint("gloo-rs upgrade-values")
+                },
+            ),
+        );
+    }
+    let is_lost = |proxy: &&Proxy| {
+        let is_injected = |state: State| !is_without(proxy, &state) && !state.lacks(&Part::Cluster);
+        known(look, proxy).is_some_and(is_injected) && !has_istio(&release.values)
+    };
+    found.extend(look.gateways().iter().filter(is_lost).map(|proxy| {
+        let message = "has Istio's sidecars, which the values of its Helm release do not have";
+        Finding::new(&codes::INJECTION_LOST, &proxy.workload.reference, message)
+            .details([format!("Helm release {name}")])
+            .hint("gloo-rs upgrade-values")
+    }));
+    if let Some(namespace) = look.find(&kinds::NAMESPACE, "", look.gloo()).object()
+        && let Some(advice) = of_namespace(&namespace.value)
+    {
+        let finding = Finding::new(&codes::HOOKS_HANG, &namespace.reference, advice.message);
+        found.push(Finding { hint: advice.hint, ..finding });
+    }
+    found
+}

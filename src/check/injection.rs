@@ -1,0 +1,58 @@
+//! The labels that bind namespaces to a control plane.
+
+use super::{Check, Finding, Look, codes};
+use crate::model::{Object, kinds};
+use crate::plan::istiod::{DEFAULT, REVISION_LABEL, TAG_LABEL};
+use crate::plan::revisions::bindings;
+
+pub const CHECK: Check = Check {
+    title: "injection labels",
+    word: "injection",
+    codes: &[&codes::TWO_LABELS, &codes::DEAD_LABEL],
+    kinds: &[&kinds::NAMESPACE, &kinds::DEPLOYMENT, &kinds::SERVICE, &kinds::CONFIG_MAP, &kinds::MUTATING_WEBHOOK],
+    beyond: &[],
+    run,
+};
+
+const INJECTION: &str = "istio-injection";
+
+fn run(look: &Look<'_>) -> Vec<Finding> {
+    let mut namespaces: Vec<&Object> = look.all(&kinds::NAMESPACE).iter().collect();
+    namespaces.retain(|namespace| look.is_watched(&namespace.reference.name));
+    let mut found: Vec<_> = namespaces.iter().filter_map(|namespace| two_labels(namespace)).collect();
+    let istiods = look.istiods();
+    let all_seen =
+        [&kinds::DEPLOYMENT, &kinds::MUTATING_WEBHOOK].iter().all(|kind| look.world.snapshot.unknown(kind).is_none());
+    if !all_seen {
+        return found;
+    }
+    let values: Vec<_> = namespaces.iter().map(|namespace| namespace.value.clone()).collect();
+    let dead =
+        bindings(istiods, &values).into_iter().filter(|it| it.revision.is_none() && !has_webhook(look, &it.names));
+    found.extend(dead.filter_map(|it| {
+        let namespace = namespaces.iter().find(|namespace| namespace.reference.name == it.namespace)?;
+        let message = format!("labelled {}, which no istiod answers: pods that start there get no sidecar", it.label);
+        Some(Finding::new(&codes::DEAD_LABEL, &namespace.reference, message).hint("gloo-rs istio revisions"))
+    }));
+    found
+}
+
+fn two_labels(namespace: &Object) -> Option<Finding> {
+    let (injection, revision) = (namespace.label(INJECTION)?, namespace.label(REVISION_LABEL)?);
+    let name = &namespace.reference.name;
+    let message = format!("istio-injection={injection} decides, istio.io/rev={revision} has no effect");
+    Some(
+        Finding::new(&codes::TWO_LABELS, &namespace.reference, message)
+            .hint(format!("kubectl label namespace {name} istio-injection-")),
+    )
+}
+
+/// A control plane elsewhere injects through a webhook here.
+fn has_webhook(look: &Look<'_>, names: &str) -> bool {
+    look.all(&kinds::MUTATING_WEBHOOK).iter().any(|webhook| {
+        let is_own = webhook.label(TAG_LABEL).is_none() && webhook.label(REVISION_LABEL) == Some(names);
+        is_own
+            || webhook.label(TAG_LABEL) == Some(names)
+            || (names == DEFAULT && webhook.label(REVISION_LABEL) == Some(""))
+    })
+}

@@ -1,0 +1,369 @@
+//! What a check sees: the snapshot, what is made of it once for all checks, and a note of what each check met.
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use serde_json::Value;
+
+use crate::model::{Found, Kind, Object, Selector, Snapshot, Unknown, kinds};
+use crate::plan::backend::{self, ServiceRef};
+use crate::plan::gateway::AutoMtls;
+use crate::plan::istiod::{self, Istiod, REVISION_LABEL, Seen as IstiodSeen};
+use crate::plan::sidecars::{self, Pods, Proxy};
+
+/// The label of a gateway proxy.
+const GATEWAY: (&str, &str) = ("gloo", "gateway-proxy");
+/// Gloo's Settings.
+pub const SETTINGS: &str = "default";
+
+/// What no list gives.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Beyond<T> {
+    Read(T),
+    /// There is none, or nobody wanted it, and that is in order: why.
+    NotThere(String),
+    Unknown(Unknown),
+}
+
+/// What of the Helm release matters here.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Release {
+    /// `gloo-system/gloo`
+    pub name: String,
+    pub revision: u64,
+    pub values: Value,
+}
+
+/// A certificate that a gateway proxy uses towards the mesh.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    pub namespace: String,
+    pub pod: String,
+    /// Seconds until it ends; negative: it has ended.
+    pub left: i64,
+    /// Whether its root is the one that istiod hands out; none: not known.
+    pub is_of_the_mesh: Option<bool>,
+}
+
+/// Everything the checks are about.
+pub struct World<'s> {
+    pub snapshot: &'s Snapshot,
+    pub gloo_namespace: &'s str,
+    /// Where Gloo's objects are looked for; none: everywhere.
+    pub namespaces: Option<BTreeSet<String>>,
+    /// Which pods of Gloo's namespace.
+    pub pods: Selector,
+    pub release: Beyond<Release>,
+    pub certificates: Beyond<Vec<Certificate>>,
+    istiods: OnceCell<Vec<Istiod>>,
+    gateways: OnceCell<Vec<Proxy>>,
+    running: OnceCell<PodIndex<'s>>,
+    policies: OnceCell<BTreeMap<String, Vec<Value>>>,
+}
+
+impl<'s> World<'s> {
+    /// The world of a snapshot; `why` is why neither a release nor certificates were read.
+    #[must_use]
+    pub fn new(snapshot: &'s Snapshot, gloo_namespace: &'s str, pods: Selector, why: &str) -> Self {
+        Self {
+            snapshot,
+            gloo_namespace,
+            namespaces: None,
+            pods,
+            release: Beyond::NotThere(why.to_owned()),
+            certificates: Beyond::NotThere(why.to_owned()),
+            istiods: OnceCell::new(),
+            gateways: OnceCell::new(),
+            running: OnceCell::new(),
+            policies: OnceCell::new(),
+        }
+    }
+
+    fn is_watched(&self, namespace: &str) -> bool {
+        self.namespaces.as_ref().is_none_or(|namespaces| namespaces.contains(namespace))
+    }
+}
+
+/// What a check met.
+#[derive(Debug, Default)]
+pub struct Seen {
+    pub kinds: Vec<&'static Kind>,
+    pub gaps: Vec<Unknown>,
+    pub skipped: Option<String>,
+    pub saw_something: bool,
+}
+
+/// One check's view of the world.
+pub struct Look<'w> {
+    pub world: &'w World<'w>,
+    seen: RefCell<Seen>,
+}
+
+/// The pods behind a Service.
+pub enum Behind<'w> {
+    NoService,
+    /// Its endpoints are made by hand, or something could not be read.
+    Unknown,
+    Pods {
+        service: &'w Object,
+        meshed: Vec<&'w Object>,
+        plain: Vec<&'w Object>,
+    },
+}
+
+impl<'w> Look<'w> {
+    /// A view that has seen nothing yet.
+    #[must_use]
+    pub fn new(world: &'w World<'w>) -> Self {
+        Self { world, seen: RefCell::default() }
+    }
+
+    /// What was met.
+    #[must_use]
+    pub fn into_seen(self) -> Seen {
+        self.seen.into_inner()
+    }
+
+    /// Where Gloo is installed.
+    #[must_use]
+    pub fn gloo(&self) -> &'w str {
+        self.world.gloo_namespace
+    }
+
+    /// Something could not be seen.
+    pub fn gap(&self, unknown: &Unknown) {
+        let gaps = &mut self.seen.borrow_mut().gaps;
+        if !gaps.contains(unknown) {
+            gaps.push(unknown.clone());
+        }
+    }
+
+    /// There is nothing to check, and why.
+    pub fn skip(&self, why: impl Into<String>) {
+        self.seen.borrow_mut().skipped = Some(why.into());
+    }
+
+    fn note(&self, kind: &'static Kind, unknown: Option<&Unknown>) {
+        let mut seen = self.seen.borrow_mut();
+        if !seen.kinds.contains(&kind) {
+            seen.kinds.push(kind);
+        }
+        drop(seen);
+        if let Some(unknown) = unknown {
+            self.gap(unknown);
+        }
+    }
+
+    fn saw(&self, is_something: bool) {
+        self.seen.borrow_mut().saw_something |= is_something;
+    }
+
+    /// Every object of a kind.
+    pub fn all(&self, kind: &'static Kind) -> &'w [Object] {
+        self.note(kind, self.world.snapshot.unknown(kind));
+        let all = self.world.snapshot.all(kind);
+        self.saw(!all.is_empty());
+        all
+    }
+
+    /// Those in the namespaces that Gloo watches. Without its CRD there is nothing to check.
+    pub fn watched(&self, kind: &'static Kind) -> Vec<&'w Object> {
+        let snapshot = self.world.snapshot;
+        match &self.world.namespaces {
+            None => self.all(kind).iter().collect(),
+            Some(namespaces) => {
+                self.note(kind, None);
+                let mut found = Vec::new();
+                for namespace in namespaces {
+                    self.note(kind, snapshot.unknown_in(kind, namespace));
+                    found.extend(snapshot.in_namespace(kind, namespace));
+                }
+                self.saw(!found.is_empty());
+                found
+            }
+        }
+    }
+
+    /// Those in one namespace.
+    pub fn in_namespace(&self, kind: &'static Kind, namespace: &str) -> Vec<&'w Object> {
+        self.note(kind, self.world.snapshot.unknown_in(kind, namespace));
+        let found: Vec<_> = self.world.snapshot.in_namespace(kind, namespace).collect();
+        self.saw(!found.is_empty());
+        found
+    }
+
+    /// One object.
+    pub fn find(&self, kind: &'static Kind, namespace: &str, name: &str) -> Found<'w> {
+        let found = self.world.snapshot.find(kind, namespace, name);
+        let unknown = if let Found::Unknown(unknown) = found { Some(unknown) } else { None };
+        self.note(kind, unknown);
+        self.saw(found.object().is_some());
+        found
+    }
+
+    /// Whether the API server lacks the kind; then there is nothing to check.
+    pub fn skips_absent(&self, kind: &'static Kind) -> bool {
+        let is_absent = self.world.snapshot.is_absent(kind);
+        self.note(kind, None);
+        if is_absent {
+            self.skip(format!("{} CRD has not been registered", kind.kind));
+        }
+        is_absent
+    }
+
+    /// Gloo's Settings.
+    pub fn settings(&self) -> Option<&'w Object> {
+        self.find(&kinds::SETTINGS, self.gloo(), SETTINGS).object()
+    }
+
+    /// Whether auto-mTLS is on.
+    pub fn auto_mtls(&self) -> AutoMtls {
+        self.settings().map_or(AutoMtls::Unknown, |settings| AutoMtls::of_settings(&settings.value))
+    }
+
+    /// Every control plane.
+    pub fn istiods(&self) -> &'w [Istiod] {
+        let of_istio = |kind: &'static Kind, label: &str, value: Option<&str>| -> Vec<Value> {
+            let fits = |object: &&Object| match (object.label(label), value) {
+                (Some(_), None) => true,
+                (Some(label), Some(value)) => label == value,
+                (None, _) => false,
+            };
+            self.world.snapshot.all(kind).iter().filter(fits).map(|object| object.value.clone()).collect()
+        };
+        for kind in [&kinds::DEPLOYMENT, &kinds::SERVICE, &kinds::CONFIG_MAP, &kinds::MUTATING_WEBHOOK] {
+            self.note(kind, self.world.snapshot.unknown(kind));
+        }
+        self.world.istiods.get_or_init(|| {
+            istiod::all(&IstiodSeen {
+                deployments: &of_istio(&kinds::DEPLOYMENT, "app", Some("istiod")),
+                services: &of_istio(&kinds::SERVICE, REVISION_LABEL, None),
+                config_maps: &of_istio(&kinds::CONFIG_MAP, REVISION_LABEL, None),
+                webhooks: &of_istio(&kinds::MUTATING_WEBHOOK, REVISION_LABEL, None),
+            })
+        })
+    }
+
+    /// The namespace whose policies are the mesh's.
+    pub fn root_namespace(&self) -> &'w str {
+        self.istiods().first().map_or("istio-system", |istiod| istiod.root_namespace.as_str())
+    }
+
+    /// The gateway proxies in Gloo's namespace.
+    pub fn gateways(&self) -> &'w [Proxy] {
+        let (gloo, snapshot) = (self.gloo(), self.world.snapshot);
+        for kind in [&kinds::DEPLOYMENT, &kinds::DAEMON_SET, &kinds::CONFIG_MAP, &kinds::POD] {
+            self.note(kind, snapshot.unknown_in(kind, gloo));
+        }
+        let gateways = self.world.gateways.get_or_init(|| {
+            let workloads = [&kinds::DEPLOYMENT, &kinds::DAEMON_SET]
+                .into_iter()
+                .flat_map(|kind| snapshot.in_namespace(kind, gloo))
+                .filter(|workload| workload.label(GATEWAY.0) == Some(GATEWAY.1));
+            workloads.map(|workload| self.gateway(workload)).collect()
+        });
+        self.saw(!gateways.is_empty());
+        gateways
+    }
+
+    fn gateway(&self, workload: &Object) -> Proxy {
+        let (gloo, snapshot) = (self.gloo(), self.world.snapshot);
+        let name = sidecars::bootstrap_name(&workload.reference.name);
+        let selector = backend::labels(&workload.value["spec"]["selector"]["matchLabels"]);
+        let pods = match snapshot.unknown_in(&kinds::POD, gloo) {
+            Some(_) => Pods::Unseen,
+            None => Pods::Seen(
+                snapshot
+                    .in_namespace(&kinds::POD, gloo)
+                    .filter(|pod| is_running(&pod.value) && selects(&selector, &pod.value))
+                    .map(|pod| pod.value.clone())
+                    .collect(),
+            ),
+        };
+        let bootstrap = snapshot.find(&kinds::CONFIG_MAP, gloo, &name).object().cloned();
+        Proxy { workload: workload.clone(), bootstrap, pods }
+    }
+
+    /// The pods that answer for a Service.
+    pub fn behind(&self, service: &ServiceRef, narrowed: &BTreeMap<String, String>) -> Behind<'w> {
+        let object = match self.find(&kinds::SERVICE, &service.namespace, &service.name) {
+            Found::There(object) => object,
+            Found::NotThere => return Behind::NoService,
+            Found::Unknown(_) => return Behind::Unknown,
+        };
+        let unknown = self.world.snapshot.unknown_in(&kinds::POD, &service.namespace);
+        self.note(&kinds::POD, unknown);
+        let Some(selector) = backend::pod_selector(&object.value, narrowed) else { return Behind::Unknown };
+        if unknown.is_some() {
+            return Behind::Unknown;
+        }
+        let index = self.world.running.get_or_init(|| PodIndex::of(self.world.snapshot.all(&kinds::POD)));
+        let (meshed, plain) =
+            index.selected(&service.namespace, &selector).into_iter().partition(|pod| backend::is_meshed(&pod.value));
+        Behind::Pods { service: object, meshed, plain }
+    }
+
+    /// The policies that may hold in a namespace: its own and the mesh's.
+    pub fn policies(&self, namespace: &str) -> &'w [Value] {
+        let kind = &kinds::PEER_AUTHENTICATION;
+        let root = self.root_namespace();
+        self.note(kind, self.world.snapshot.unknown(kind));
+        let by_namespace = self.world.policies.get_or_init(|| {
+            let all = self.world.snapshot.all(kind);
+            let mut by_namespace: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+            for policy in all {
+                by_namespace.entry(policy.reference.namespace.clone()).or_default();
+            }
+            by_namespace.entry(root.to_owned()).or_default();
+            for (namespace, policies) in &mut by_namespace {
+                let here =
+                    |policy: &&Object| policy.reference.namespace == *namespace || policy.reference.namespace == root;
+                policies.extend(all.iter().filter(here).map(|policy| policy.value.clone()));
+            }
+            by_namespace
+        });
+        by_namespace.get(namespace).or_else(|| by_namespace.get(root)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether Gloo watches a namespace, as far as was asked.
+    #[must_use]
+    pub fn is_watched(&self, namespace: &str) -> bool {
+        self.world.is_watched(namespace)
+    }
+}
+
+/// Whether a pod takes requests: it has not ended and is not being deleted.
+pub fn is_running(pod: &Value) -> bool {
+    pod["metadata"]["deletionTimestamp"].is_null()
+        && !matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"))
+}
+
+fn selects(selector: &BTreeMap<String, String>, pod: &Value) -> bool {
+    !selector.is_empty() && backend::selects(selector, &pod["metadata"]["labels"])
+}
+
+/// Running pods by namespace and label, so that ten thousand Upstreams do not read each pod ten thousand times.
+struct PodIndex<'s> {
+    pods: HashMap<(&'s str, &'s str, &'s str), Vec<&'s Object>>,
+}
+
+impl<'s> PodIndex<'s> {
+    fn of(all: &'s [Object]) -> Self {
+        let mut pods: HashMap<_, Vec<_>> = HashMap::new();
+        for pod in all.iter().filter(|pod| is_running(&pod.value)) {
+            let labels = pod.value["metadata"]["labels"].as_object().into_iter().flatten();
+            for (key, value) in labels {
+                let value = value.as_str().unwrap_or_default();
+                pods.entry((pod.reference.namespace.as_str(), key.as_str(), value)).or_default().push(pod);
+            }
+        }
+        Self { pods }
+    }
+
+    /// The rarest label of the selector leaves few to compare.
+    fn selected(&self, namespace: &str, selector: &BTreeMap<String, String>) -> Vec<&'s Object> {
+        let lists = selector.iter().map(|(key, value)| self.pods.get(&(namespace, key.as_str(), value.as_str())));
+        let Some(Some(fewest)) = lists.min_by_key(|list| list.map_or(0, Vec::len)) else { return Vec::new() };
+        fewest.iter().copied().filter(|pod| selects(selector, &pod.value)).collect()
+    }
+}

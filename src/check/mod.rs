@@ -1,0 +1,170 @@
+//! Findings: what is wrong or will be, each with a stable code.
+//!
+//! A check is a value of [`CHECKS`]: its line, what it reads, and a function over a [`Look`], which knows what could
+//! not be read. A check that met something unknown says so and is never OK. One file for each check.
+
+mod auto_mtls;
+mod certificates;
+pub mod codes;
+mod deployments;
+mod discovery;
+mod exposure;
+mod gateway_api;
+mod helm;
+mod injection;
+pub mod look;
+mod mtls;
+mod peers;
+mod pods;
+mod proxies;
+mod references;
+mod registry;
+pub mod results;
+mod settings;
+mod sidecars;
+mod stale;
+mod statuses;
+pub mod suppress;
+
+pub use codes::Code;
+pub use look::{Beyond, Look, World};
+pub use registry::CHECKS;
+
+use crate::model::{Kind, ObjectRef, Spot, Unknown};
+
+/// How much it matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Something does not work, or will not.
+    Error,
+    /// Something may not work, or not for long.
+    Warning,
+}
+
+impl Severity {
+    /// `error`
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
+}
+
+/// Something that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    pub code: &'static Code,
+    pub object: ObjectRef,
+    /// One sentence about this object.
+    pub message: String,
+    /// What shows it, line by line.
+    pub details: Vec<String>,
+    /// The command that mends it.
+    pub hint: Option<String>,
+    /// Where the object stands in a file.
+    pub spot: Option<Spot>,
+}
+
+impl Finding {
+    /// A finding of one line.
+    pub fn new(code: &'static Code, object: &ObjectRef, message: impl Into<String>) -> Self {
+        Self { code, object: object.clone(), message: message.into(), details: Vec::new(), hint: None, spot: None }
+    }
+
+    /// With what shows it; of many lines the first ten, and how many more.
+    #[must_use]
+    pub fn details(mut self, lines: impl IntoIterator<Item = String>) -> Self {
+        const SHOWN: usize = 10;
+        let mut lines = lines.into_iter();
+        self.details.extend(lines.by_ref().take(SHOWN));
+        let more = lines.count();
+        self.details.extend((more > 0).then(|| format!("and {more} more")));
+        self
+    }
+
+    /// With what to do next.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// A right beyond listing the kinds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Access {
+    pub verb: &'static str,
+    /// As RBAC names it: `pods/portforward`.
+    pub resource: &'static str,
+}
+
+/// One check.
+pub struct Check {
+    /// `Upstreams`, as in `Checking Upstreams... OK`.
+    pub title: &'static str,
+    /// For `--exclude`.
+    pub word: &'static str,
+    pub codes: &'static [&'static Code],
+    /// What it lists.
+    pub kinds: &'static [&'static Kind],
+    pub beyond: &'static [Access],
+    pub run: fn(&Look<'_>) -> Vec<Finding>,
+}
+
+/// What a check came to.
+pub struct Ran {
+    pub check: &'static Check,
+    pub findings: Vec<Finding>,
+    /// Found, and left out by a suppression with this reason.
+    pub suppressed: Vec<(Finding, String)>,
+    /// What it could not see.
+    pub unknown: Vec<Unknown>,
+    /// Why there was nothing to check.
+    pub skipped: Option<String>,
+    /// The kinds it read.
+    pub read: Vec<&'static Kind>,
+    /// Whether it saw any object.
+    pub saw_something: bool,
+}
+
+impl Ran {
+    /// How many findings are of this severity.
+    #[must_use]
+    pub fn count(&self, severity: Severity) -> usize {
+        self.findings.iter().filter(|finding| finding.code.severity == severity).count()
+    }
+}
+
+/// Runs the checks.
+#[must_use]
+pub fn run<'w>(world: &'w World<'w>, checks: impl IntoIterator<Item = &'static Check>) -> Vec<Ran> {
+    checks.into_iter().map(|check| run_one(world, check)).collect()
+}
+
+fn run_one<'w>(world: &'w World<'w>, check: &'static Check) -> Ran {
+    let look = Look::new(world);
+    let mut findings = (check.run)(&look);
+    for finding in &mut findings {
+        finding.spot = world.snapshot.spot(&finding.object).cloned();
+    }
+    let key = |finding: &Finding| {
+        let ObjectRef { namespace, name, .. } = &finding.object;
+        (finding.code.severity, finding.code.id, namespace.clone(), name.clone(), finding.message.clone())
+    };
+    findings.sort_by_cached_key(key);
+    let seen = look.into_seen();
+    Ran {
+        check,
+        findings,
+        suppressed: Vec::new(),
+        unknown: seen.gaps,
+        skipped: seen.skipped,
+        read: seen.kinds,
+        saw_something: seen.saw_something,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,64 @@
+//! `PeerAuthentications` that Istio does not read, because an older one is for the same pods.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::{Check, Finding, Look, codes};
+use crate::model::{Object, ObjectRef, kinds};
+use crate::plan::peer::{Policies, PolicyRef, selector};
+
+pub const CHECK: Check = Check {
+    title: "PeerAuthentications",
+    word: "peer-authentications",
+    codes: &[&codes::SHADOWED_POLICY],
+    kinds: &[
+        &kinds::PEER_AUTHENTICATION,
+        &kinds::POD,
+        &kinds::DEPLOYMENT,
+        &kinds::SERVICE,
+        &kinds::CONFIG_MAP,
+        &kinds::MUTATING_WEBHOOK,
+    ],
+    beyond: &[],
+    run,
+};
+
+fn run(look: &Look<'_>) -> Vec<Finding> {
+    let root = look.root_namespace();
+    let mut by_namespace: BTreeMap<&str, Vec<&Object>> = BTreeMap::new();
+    for policy in look.all(&kinds::PEER_AUTHENTICATION) {
+        let namespace = policy.reference.namespace.as_str();
+        if namespace == root || look.is_watched(namespace) {
+            by_namespace.entry(namespace).or_default().push(policy);
+        }
+    }
+    let mut pairs = BTreeSet::new();
+    for (namespace, policies) in by_namespace.into_iter().filter(|(_, policies)| policies.len() > 1) {
+        let values: Vec<Value> = policies.iter().map(|policy| policy.value.clone()).collect();
+        let policies = Policies { all: &values, root_namespace: root };
+        pairs.extend(shadowed(&policies.without_selector(namespace)));
+        for own in values.iter().filter(|policy| !selector(policy).is_empty()) {
+            // Pods that have just the labels of the selector, there or not.
+            pairs.extend(shadowed(&policies.with_selector(namespace, &own["spec"]["selector"]["matchLabels"])));
+        }
+        for pod in look.in_namespace(&kinds::POD, namespace) {
+            pairs.extend(shadowed(&policies.with_selector(namespace, &pod.value["metadata"]["labels"])));
+        }
+    }
+    pairs.into_iter().map(|(namespace, name, by)| finding(&namespace, &name, &by)).collect()
+}
+
+/// The policies that are not read, each with the one that is.
+fn shadowed(oldest_first: &[&Value]) -> Vec<(String, String, String)> {
+    let Some((first, rest)) = oldest_first.split_first() else { return Vec::new() };
+    let by = PolicyRef::of(first);
+    rest.iter().map(|policy| PolicyRef::of(policy)).map(|it| (it.namespace, it.name, by.name.clone())).collect()
+}
+
+fn finding(namespace: &str, name: &str, by: &str) -> Finding {
+    let policy = ObjectRef::new(&kinds::PEER_AUTHENTICATION, namespace, name);
+    let message = format!("is not read where {by}, which is older, is for the same pods");
+    Finding::new(&codes::SHADOWED_POLICY, &policy, message)
+        .hint(format!("kubectl get peerauthentication -n {namespace} {by} {name} -o yaml"))
+}

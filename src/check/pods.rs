@@ -1,0 +1,54 @@
+//! Pods of Gloo's namespace, by glooctl's conditions.
+
+use super::{Check, Finding, Look, codes};
+use crate::model::{Object, ObjectRef, kinds};
+use crate::plan::rollout::complaints;
+
+pub const CHECK: Check = Check {
+    title: "Pods",
+    word: "pods",
+    codes: &[&codes::POD, &codes::NO_PODS],
+    kinds: &[&kinds::POD],
+    beyond: &[],
+    run,
+};
+
+/// The condition, and what is wrong where it does not hold; the first says most.
+const CONDITIONS: [(&str, &str); 4] = [
+    ("PodScheduled", "is not scheduled"),
+    ("Initialized", "is not initialized"),
+    ("ContainersReady", "has containers that are not ready"),
+    ("Ready", "is not ready"),
+];
+
+fn run(look: &Look<'_>) -> Vec<Finding> {
+    let mut pods = look.in_namespace(&kinds::POD, look.gloo());
+    pods.retain(|pod| look.world.pods.matches(&pod.value["metadata"]["labels"]));
+    let is_known = look.world.snapshot.unknown_in(&kinds::POD, look.gloo()).is_none();
+    if pods.is_empty() && is_known {
+        let namespace = ObjectRef::new(&kinds::NAMESPACE, "", look.gloo());
+        let message = format!("no pod has the labels {}", look.world.pods);
+        return vec![Finding::new(&codes::NO_PODS, &namespace, message).hint("--pod-selector takes other labels")];
+    }
+    pods.into_iter().filter_map(of).collect()
+}
+
+fn of(pod: &Object) -> Option<Finding> {
+    let is_ending = !pod.value["metadata"]["deletionTimestamp"].is_null();
+    let conditions = pod.value["status"]["conditions"].as_array()?;
+    let said = CONDITIONS.iter().find_map(|(kind, words)| {
+        let condition = conditions.iter().find(|condition| condition["type"] == **kind)?;
+        (condition["status"] != "True" && condition["reason"] != "PodCompleted").then_some((*words, condition))
+    });
+    let (words, condition) = said.filter(|_| !is_ending)?;
+    let mut details = complaints(&pod.value);
+    if details.is_empty() {
+        details.extend(condition["message"].as_str().map(str::to_owned));
+    }
+    let ObjectRef { namespace, name, .. } = &pod.reference;
+    Some(
+        Finding::new(&codes::POD, &pod.reference, format!("the pod {words}"))
+            .details(details)
+            .hint(format!("kubectl describe pod {name} -n {namespace}")),
+    )
+}

@@ -1,0 +1,202 @@
+//! References between objects: where a route leads, and what else an object names.
+
+use serde_json::Value;
+
+use super::{Check, Code, Finding, Look, codes};
+use crate::model::{Found, Kind, Object, kinds};
+use crate::plan::backend::labels;
+use crate::plan::destinations::{self, Destination, Target};
+
+pub const ROUTES: Check = Check {
+    title: "references",
+    word: "references",
+    codes: &[&codes::DANGLING_ROUTE, &codes::DANGLING_REFERENCE],
+    kinds: &[
+        &kinds::VIRTUAL_SERVICE,
+        &kinds::ROUTE_TABLE,
+        &kinds::UPSTREAM_GROUP,
+        &kinds::GATEWAY,
+        &kinds::UPSTREAM,
+        &kinds::SERVICE,
+        &kinds::AUTH_CONFIG,
+        &kinds::RATE_LIMIT_CONFIG,
+        &kinds::VIRTUAL_HOST_OPTION,
+        &kinds::ROUTE_OPTION,
+    ],
+    beyond: &[],
+    run: routes,
+};
+
+pub const SECRETS: Check = Check {
+    title: "Secrets",
+    word: "secrets",
+    codes: &[&codes::DANGLING_REFERENCE],
+    kinds: &[&kinds::SECRET, &kinds::UPSTREAM, &kinds::VIRTUAL_SERVICE, &kinds::GATEWAY],
+    beyond: &[],
+    run: secrets,
+};
+
+fn routes(look: &Look<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for kind in [&kinds::VIRTUAL_SERVICE, &kinds::ROUTE_TABLE, &kinds::UPSTREAM_GROUP, &kinds::GATEWAY] {
+        for object in look.watched(kind) {
+            found.extend(destinations::of(object).iter().filter_map(|destination| dangling(look, object, destination)));
+            let mut named = Vec::new();
+            references(&object.value["spec"], "spec", &mut named);
+            found.extend(named.iter().filter_map(|named| missing(look, object, named)));
+        }
+    }
+    found
+}
+
+fn dangling(look: &Look<'_>, object: &Object, destination: &Destination) -> Option<Finding> {
+    let home = object.reference.namespace.as_str();
+    let or_home = |namespace: &str| if namespace.is_empty() { home.to_owned() } else { namespace.to_owned() };
+    let (code, kind, namespace, name): (&Code, &'static Kind, _, _) = match &destination.target {
+        Target::Upstream { namespace, name } => (&codes::DANGLING_ROUTE, &kinds::UPSTREAM, or_home(namespace), name),
+        Target::Kube { service, .. } => {
+            (&codes::DANGLING_ROUTE, &kinds::SERVICE, or_home(&service.namespace), &service.name)
+        }
+        Target::UpstreamGroup { namespace, name } => {
+            (&codes::DANGLING_REFERENCE, &kinds::UPSTREAM_GROUP, or_home(namespace), name)
+        }
+        Target::RouteTable { namespace, name } => {
+            (&codes::DANGLING_REFERENCE, &kinds::ROUTE_TABLE, or_home(namespace), name)
+        }
+        Target::Selected { selector } => return selects_nothing(look, object, destination, selector),
+        _ => return None,
+    };
+    let is_missing = !name.is_empty() && look.find(kind, &namespace, name) == Found::NotThere;
+    is_missing.then(|| {
+        let code = if code == &codes::DANGLING_ROUTE { &codes::DANGLING_ROUTE } else { &codes::DANGLING_REFERENCE };
+        let message = format!("leads to {kind} {namespace}/{name}, which is not there");
+        Finding::new(code, &object.reference, message)
+            .details([destination.path.to_string()])
+            .details(near(look, kind, &namespace, name))
+    })
+}
+
+fn near(look: &Look<'_>, kind: &'static Kind, namespace: &str, name: &str) -> Option<String> {
+    let snapshot = look.world.snapshot;
+    let there = snapshot.in_namespace(kind, namespace).map(|object| object.reference.name.as_str());
+    let near = crate::plan::nearest::nearest(name, there);
+    (!near.is_empty()).then(|| format!("near: {}", near.join(", ")))
+}
+
+/// A delegation by labels alone, in the holder's namespace or those it names, that selects no `RouteTable`.
+fn selects_nothing(look: &Look<'_>, object: &Object, destination: &Destination, selector: &Value) -> Option<Finding> {
+    let tables = look.all(&kinds::ROUTE_TABLE);
+    let is_simple = selector["expressions"].is_null();
+    if !is_simple || look.world.snapshot.unknown(&kinds::ROUTE_TABLE).is_some() {
+        return None;
+    }
+    let wanted = labels(&selector["labels"]);
+    let namespaces: Vec<&str> =
+        selector["namespaces"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let is_in = |table: &Object| match namespaces[..] {
+        [] => table.reference.namespace == object.reference.namespace,
+        _ => namespaces.contains(&"*") || namespaces.contains(&table.reference.namespace.as_str()),
+    };
+    let fits =
+        |table: &&Object| is_in(table) && crate::plan::backend::selects(&wanted, &table.value["metadata"]["labels"]);
+    tables.iter().find(fits).is_none().then(|| {
+        Finding::new(&codes::DANGLING_REFERENCE, &object.reference, "delegates by labels that no RouteTable has")
+            .details([destination.path.to_string()])
+    })
+}
+
+/// A reference to an object of another kind.
+struct Named {
+    path: String,
+    kind: &'static Kind,
+    namespace: String,
+    name: String,
+}
+
+fn named(path: String, kind: &'static Kind, reference: &Value) -> Option<Named> {
+    let text = |key: &str| reference[key].as_str().unwrap_or_default().to_owned();
+    let named = Named { path, kind, namespace: text("namespace"), name: text("name") };
+    (!named.name.is_empty()).then_some(named)
+}
+
+/// What options name, wherever they stand: `configRef` of extauth, rate limits, and options kept apart.
+fn references(value: &Value, path: &str, found: &mut Vec<Named>) {
+    match value {
+        Value::Object(map) => {
+            for (key, inner) in map {
+                let path = format!("{path}.{key}");
+                match key.as_str() {
+                    "extauth" => {
+                        let path = format!("{path}.configRef");
+                        found.extend(named(path, &kinds::AUTH_CONFIG, &inner["configRef"]));
+                    }
+                    "rateLimitConfigs" | "rateLimitEarlyConfigs" | "rateLimitRegularConfigs" => {
+                        list(&inner["refs"], &format!("{path}.refs"), &kinds::RATE_LIMIT_CONFIG, found);
+                    }
+                    "optionsConfigRefs" => {
+                        // A virtual host's are VirtualHostOptions, a route's RouteOptions.
+                        let is_host = path.ends_with("virtualHost.optionsConfigRefs");
+                        let kind: &'static Kind =
+                            if is_host { &kinds::VIRTUAL_HOST_OPTION } else { &kinds::ROUTE_OPTION };
+                        list(&inner["delegateOptions"], &format!("{path}.delegateOptions"), kind, found);
+                    }
+                    _ => references(inner, &path, found),
+                }
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                references(item, &format!("{path}[{index}]"), found);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn list(refs: &Value, path: &str, kind: &'static Kind, found: &mut Vec<Named>) {
+    let refs = refs.as_array().into_iter().flatten().enumerate();
+    found.extend(refs.filter_map(|(index, reference)| named(format!("{path}[{index}]"), kind, reference)));
+}
+
+fn missing(look: &Look<'_>, object: &Object, named: &Named) -> Option<Finding> {
+    let home = &object.reference.namespace;
+    let namespace = if named.namespace.is_empty() { home } else { &named.namespace };
+    (look.find(named.kind, namespace, &named.name) == Found::NotThere).then(|| {
+        let message = format!("refers to {} {namespace}/{}, which is not there", named.kind, named.name);
+        Finding::new(&codes::DANGLING_REFERENCE, &object.reference, message).details([named.path.clone()])
+    })
+}
+
+/// The Secrets of TLS settings. Of Secrets nothing but names is read.
+fn secrets(look: &Look<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for kind in [&kinds::UPSTREAM, &kinds::VIRTUAL_SERVICE, &kinds::GATEWAY] {
+        for object in look.watched(kind) {
+            let mut named = Vec::new();
+            secret_refs(&object.value["spec"], "spec", &mut named);
+            found.extend(named.iter().filter_map(|named| missing(look, object, named)));
+        }
+    }
+    found
+}
+
+fn secret_refs(value: &Value, path: &str, found: &mut Vec<Named>) {
+    match value {
+        Value::Object(map) => {
+            for (key, inner) in map {
+                let path = format!("{path}.{key}");
+                if key == "sslConfig" || key == "upstreamSslConfig" {
+                    found.extend(named(format!("{path}.secretRef"), &kinds::SECRET, &inner["secretRef"]));
+                } else {
+                    secret_refs(inner, &path, found);
+                }
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                secret_refs(item, &format!("{path}[{index}]"), found);
+            }
+        }
+        _ => {}
+    }
+}

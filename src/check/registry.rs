@@ -1,0 +1,38 @@
+//! Every check, in the order of its line: glooctl's first.
+
+use super::{
+    Check, auto_mtls, certificates, deployments, discovery, exposure, gateway_api, helm, injection, mtls, peers, pods,
+    proxies, references, settings, sidecars, stale, statuses,
+};
+
+/// The checks.
+pub const CHECKS: &[Check] = &[
+    deployments::CHECK,
+    pods::CHECK,
+    settings::CHECK,
+    statuses::UPSTREAMS,
+    statuses::UPSTREAM_GROUPS,
+    statuses::AUTH_CONFIGS,
+    statuses::RATE_LIMIT_CONFIGS,
+    statuses::VIRTUAL_HOST_OPTIONS,
+    statuses::ROUTE_OPTIONS,
+    references::SECRETS,
+    statuses::VIRTUAL_SERVICES,
+    statuses::ROUTE_TABLES,
+    references::ROUTES,
+    statuses::GATEWAYS,
+    proxies::CHECK,
+    gateway_api::CLASSES,
+    gateway_api::GATEWAYS,
+    gateway_api::ROUTES,
+    mtls::CHECK,
+    auto_mtls::CHECK,
+    sidecars::CHECK,
+    discovery::CHECK,
+    exposure::CHECK,
+    certificates::CHECK,
+    helm::CHECK,
+    injection::CHECK,
+    stale::CHECK,
+    peers::CHECK,
+];

@@ -1,0 +1,140 @@
+//! What a whole run came to: the one value that every format is made of.
+
+use super::suppress::Used;
+use super::{Finding, Ran, Severity};
+use crate::model::Unknown;
+
+/// Which findings end a run with a code of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Threshold {
+    /// This severity and what weighs more.
+    pub severity: Severity,
+    /// Whether a check that could not see counts as well.
+    pub unknown: Unseen,
+}
+
+/// What a check that could not see everything is to the threshold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unseen {
+    Passes,
+    Fails,
+}
+
+/// The results.
+pub struct Results {
+    pub ran: Vec<Ran>,
+    pub used: Used,
+    pub threshold: Threshold,
+}
+
+/// What a check's line says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Status {
+    Ok,
+    Found {
+        errors: usize,
+        warnings: usize,
+    },
+    /// Something could not be seen, and in what could nothing was found.
+    Unknown,
+    /// Nothing was found in the files, and nothing else was looked at.
+    NothingInFiles,
+    Skipped,
+}
+
+impl std::fmt::Display for Status {
+    /// glooctl's words where it has them.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Ok => f.write_str("OK"),
+            Self::Found { errors: 0, warnings: 1 } => f.write_str("1 warning"),
+            Self::Found { errors: 0, warnings } => write!(f, "{warnings} warnings"),
+            Self::Found { errors, .. } => write!(f, "{errors} Errors!"),
+            Self::Unknown => f.write_str("unknown"),
+            Self::NothingInFiles => f.write_str("nothing found in the files"),
+            Self::Skipped => f.write_str("skipped"),
+        }
+    }
+}
+
+/// What the line of a check says.
+#[must_use]
+pub fn status(ran: &Ran) -> Status {
+    let (errors, warnings) = (ran.count(Severity::Error), ran.count(Severity::Warning));
+    if errors + warnings > 0 {
+        return Status::Found { errors, warnings };
+    }
+    match (&ran.skipped, ran.unknown.is_empty()) {
+        (_, false) if ran.unknown.iter().all(Unknown::is_of_files) => Status::NothingInFiles,
+        (_, false) => Status::Unknown,
+        (Some(_), true) => Status::Skipped,
+        (None, true) => Status::Ok,
+    }
+}
+
+impl Results {
+    /// The checks that had something to look at.
+    pub fn shown(&self) -> impl Iterator<Item = &Ran> {
+        self.ran.iter().filter(|ran| match status(ran) {
+            Status::Skipped => false,
+            Status::NothingInFiles => ran.saw_something,
+            _ => true,
+        })
+    }
+
+    /// Everything that was found, check by check.
+    pub fn findings(&self) -> impl Iterator<Item = &Finding> {
+        self.ran.iter().flat_map(|ran| &ran.findings)
+    }
+
+    /// What was left out, each with the reason.
+    pub fn suppressed(&self) -> impl Iterator<Item = &(Finding, String)> {
+        self.ran.iter().flat_map(|ran| &ran.suppressed)
+    }
+
+    /// How many findings are of a severity.
+    #[must_use]
+    pub fn count(&self, severity: Severity) -> usize {
+        self.ran.iter().map(|ran| ran.count(severity)).sum()
+    }
+
+    /// What could not be seen, each reason once with the checks that it concerns.
+    #[must_use]
+    pub fn unknown(&self) -> Vec<(&Unknown, Vec<&'static str>)> {
+        let mut all: Vec<(&Unknown, Vec<&'static str>)> = Vec::new();
+        for ran in &self.ran {
+            for unknown in ran.unknown.iter().filter(|unknown| !unknown.is_of_files()) {
+                match all.iter_mut().find(|(known, _)| *known == unknown) {
+                    Some((_, titles)) => titles.push(ran.check.title),
+                    None => all.push((unknown, vec![ran.check.title])),
+                }
+            }
+        }
+        all
+    }
+
+    /// What is worth saying of checks that had nothing to check, each sentence once; glooctl's words where it has them.
+    #[must_use]
+    pub fn messages(&self) -> Vec<String> {
+        let mut all: Vec<String> = Vec::new();
+        for ran in self.ran.iter().filter(|ran| status(ran) == Status::Skipped) {
+            let Some(why) = ran.skipped.as_ref().filter(|why| **why != Unknown::of_files().why) else { continue };
+            let message = match why {
+                why if why.starts_with("Skipping") || why.starts_with("Warning:") => why.clone(),
+                why if why.ends_with("has not been registered") => format!("WARN: {why}"),
+                why => format!("{} not checked: {why}", ran.check.title),
+            };
+            if !all.contains(&message) {
+                all.push(message);
+            }
+        }
+        all
+    }
+
+    /// Whether a finding is at the threshold or over it.
+    #[must_use]
+    pub fn fails(&self) -> bool {
+        let is_over = |finding: &Finding| finding.code.severity <= self.threshold.severity;
+        self.findings().any(is_over) || (self.threshold.unknown == Unseen::Fails && !self.unknown().is_empty())
+    }
+}

@@ -1,0 +1,28 @@
+//! Gloo's Settings: there, and not rejected.
+
+use super::statuses::of_object;
+use super::{Check, Finding, Look, codes};
+use crate::model::{Found, ObjectRef, kinds};
+
+pub const CHECK: Check = Check {
+    title: "Settings",
+    word: "settings",
+    codes: &[&codes::NO_SETTINGS, &codes::REJECTED, &codes::WARNED],
+    kinds: &[&kinds::SETTINGS],
+    beyond: &[],
+    run,
+};
+
+fn run(look: &Look<'_>) -> Vec<Finding> {
+    match look.find(&kinds::SETTINGS, look.gloo(), super::look::SETTINGS) {
+        Found::There(settings) => of_object(settings, look.gloo()).into_iter().collect(),
+        Found::Unknown(_) => Vec::new(),
+        Found::NotThere => {
+            let settings = ObjectRef::new(&kinds::SETTINGS, look.gloo(), super::look::SETTINGS);
+            vec![
+                Finding::new(&codes::NO_SETTINGS, &settings, "Gloo's Settings are not there")
+                    .hint("--gloo-namespace says where Gloo is"),
+            ]
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! The sidecars of the gateway proxies and the cluster in their bootstrap: all of it, or none.
+
+use super::{Check, Finding, Look, codes};
+use crate::model::{Unknown, kinds};
+use crate::plan::sidecars::parts::{ISTIO_PROXY, SDS};
+use crate::plan::sidecars::state::{Extent, Part, State, state};
+use crate::plan::sidecars::{Pods, Proxy, makers};
+
+pub const CHECK: Check = Check {
+    title: "gateway sidecars",
+    word: "sidecars",
+    codes: &[
+        &codes::CLUSTER_WITHOUT_SIDECARS,
+        &codes::SIDECARS_WITHOUT_CLUSTER,
+        &codes::ONE_SIDECAR,
+        &codes::INCOMPLETE_SIDECARS,
+        &codes::PODS_OLDER_THAN_BOOTSTRAP,
+    ],
+    kinds: &[&kinds::DEPLOYMENT, &kinds::DAEMON_SET, &kinds::CONFIG_MAP, &kinds::POD],
+    beyond: &[],
+    run,
+};
+
+fn run(look: &Look<'_>) -> Vec<Finding> {
+    let gateways = look.gateways().iter();
+    gateways.filter_map(|proxy| Some(of(proxy, &known(look, proxy)?)?.hint(hint(proxy)))).collect()
+}
+
+/// What is there of the sidecars; none where the bootstrap was not seen or cannot be read.
+pub fn known(look: &Look<'_>, proxy: &Proxy) -> Option<State> {
+    if proxy.bootstrap.is_none() && look.world.snapshot.unknown_in(&kinds::CONFIG_MAP, look.gloo()).is_some() {
+        return None;
+    }
+    match state(proxy) {
+        Ok(state) => Some(state),
+        Err(refusal) => {
+            let name = &proxy.workload.reference.name;
+            look.gap(&Unknown::because(format!("the bootstrap of {name} cannot be read: {}", refusal.why)));
+            None
+        }
+    }
+}
+
+/// Whether a proxy has nothing of Istio's. Where xDS itself goes through the cluster, the cluster proves nothing.
+pub fn is_without(proxy: &Proxy, state: &State) -> bool {
+    let no_istio_proxy = state.lacks(&Part::Container(ISTIO_PROXY));
+    match makers(proxy).gloo_mtls {
+        true => no_istio_proxy,
+        false => state.extent() == Extent::Clean,
+    }
+}
+
+fn of(proxy: &Proxy, state: &State) -> Option<Finding> {
+    if is_without(proxy, state) || state.missing.is_empty() {
+        return None;
+    }
+    let (sds, istio) = (!state.lacks(&Part::Container(SDS)), !state.lacks(&Part::Container(ISTIO_PROXY)));
+    let finding = |code, message: String| Finding::new(code, &proxy.workload.reference, message);
+    Some(match (sds, istio, !state.lacks(&Part::Cluster)) {
+        (false, false, true) => finding(
+            &codes::CLUSTER_WITHOUT_SIDECARS,
+            "the bootstrap has gateway_proxy_sds, the pods have neither sds nor istio-proxy".into(),
+        ),
+        // Volumes alone do nothing.
+        (false, false, false) => return None,
+        (true, true, false) => finding(
+            &codes::SIDECARS_WITHOUT_CLUSTER,
+            "the pods have both sidecars, the bootstrap lacks gateway_proxy_sds".into(),
+        ),
+        (true, true, true) if state.missing == [Part::FreshPods] => {
+            finding(&codes::PODS_OLDER_THAN_BOOTSTRAP, "pods started before the bootstrap was written last".into())
+                .details(old_pods(proxy))
+        }
+        (true, true, true) => finding(&codes::INCOMPLETE_SIDECARS, "parts of the sidecars are missing".into())
+            .details(state.missing.iter().map(ToString::to_string)),
+        (has_sds, _, _) => {
+            let (there, missing) = if has_sds { (SDS, ISTIO_PROXY) } else { (ISTIO_PROXY, SDS) };
+            finding(&codes::ONE_SIDECAR, format!("the pods have {there} and no {missing}"))
+        }
+    })
+}
+
+fn old_pods(proxy: &Proxy) -> Vec<String> {
+    let Pods::Seen(pods) = &proxy.pods else { return Vec::new() };
+    let name = |pod: &serde_json::Value| pod["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    pods.iter().map(|pod| format!("pod {}", name(pod))).collect()
+}
+
+fn hint(proxy: &Proxy) -> String {
+    let reference = &proxy.workload.reference;
+    if makers(proxy).chart_sidecars {
+        return "gloo-rs upgrade-values".to_owned();
+    }
+    format!("gloo-rs istio inject -n {} --name {}", reference.namespace, reference.name)
+}

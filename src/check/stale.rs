@@ -1,0 +1,83 @@
+//! Pods that are not what their namespace's label makes of new ones.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::look::is_running;
+use super::{Check, Finding, Look, codes};
+use crate::model::{ObjectRef, kinds};
+use crate::plan::backend::is_meshed;
+use crate::plan::revisions::{Binding, Tally, bindings};
+
+pub const CHECK: Check = Check {
+    title: "injected pods",
+    word: "revisions",
+    codes: &[&codes::STALE_PODS],
+    kinds: &[
+        &kinds::POD,
+        &kinds::NAMESPACE,
+        &kinds::DEPLOYMENT,
+        &kinds::SERVICE,
+        &kinds::CONFIG_MAP,
+        &kinds::MUTATING_WEBHOOK,
+    ],
+    beyond: &[],
+    run,
+};
+
+fn run(look: &Look<'_>) -> Vec<Finding> {
+    let istiods = look.istiods();
+    let namespaces: Vec<_> = look
+        .all(&kinds::NAMESPACE)
+        .iter()
+        .filter(|namespace| look.is_watched(&namespace.reference.name))
+        .map(|namespace| namespace.value.clone())
+        .collect();
+    let bound = bindings(istiods, &namespaces);
+    let all_seen = look.world.snapshot.unknown(&kinds::NAMESPACE).is_none()
+        && look.world.snapshot.unknown(&kinds::DEPLOYMENT).is_none();
+    let mut tally = Tally::new(istiods, &bound);
+    let mut without: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let by_name: BTreeMap<&str, &Binding> = bound.iter().map(|it| (it.namespace.as_str(), it)).collect();
+    for pod in look.watched(&kinds::POD).into_iter().filter(|pod| is_running(&pod.value)) {
+        tally.pod(&pod.value);
+        let namespace = pod.reference.namespace.as_str();
+        if by_name.get(namespace).is_some_and(|binding| binding.revision.is_some()) && lacks_sidecar(&pod.value) {
+            without.entry(namespace).or_default().push(format!("pod {}", pod.reference.name));
+        }
+    }
+    if !all_seen {
+        return Vec::new();
+    }
+    let mut found: Vec<Finding> = tally
+        .stale()
+        .map(|(namespace, runs_on, wanted, pods)| {
+            let (are, them) = if pods == 1 { ("pod runs", "its") } else { ("pods run", "their") };
+            finding(namespace, format!("{pods} {are} on {runs_on}, {them} namespace is bound to {wanted}"))
+        })
+        .collect();
+    found.extend(without.into_iter().map(|(namespace, pods)| {
+        let (are, label) = (if pods.len() == 1 { "pod runs" } else { "pods run" }, &by_name[namespace].label);
+        let message = format!("{} {are} without sidecar in a namespace labelled {label}", pods.len());
+        finding(namespace, message).details(pods)
+    }));
+    found
+}
+
+fn finding(namespace: &str, message: String) -> Finding {
+    Finding::new(&codes::STALE_PODS, &ObjectRef::new(&kinds::NAMESPACE, "", namespace), message)
+        .hint(format!("kubectl rollout restart deployments -n {namespace}"))
+}
+
+/// Whether the injector was not there when the pod was made: it has no sidecar and nothing says it should not. Pods of
+/// `DaemonSets`, which may be on their node's network, and of Jobs, which end, are nobody's surprise.
+fn lacks_sidecar(pod: &Value) -> bool {
+    let metadata = &pod["metadata"];
+    let inject = "sidecar.istio.io/inject";
+    let opts_out = metadata["labels"][inject] == "false" || metadata["annotations"][inject] == "false";
+    let owners = metadata["ownerReferences"].as_array().into_iter().flatten();
+    let is_usual = owners.into_iter().any(|owner| owner["kind"] == "ReplicaSet" || owner["kind"] == "StatefulSet");
+    let was_injected = !metadata["annotations"]["sidecar.istio.io/status"].is_null();
+    is_usual && !opts_out && !was_injected && !is_meshed(pod)
+}

@@ -1,0 +1,221 @@
+//! `check`: what is wrong, or will be, as lines, as a document, or as what CI servers read.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+
+use super::report::Report;
+use crate::check::look::{Certificate, Release};
+use crate::check::results::Results;
+use crate::check::suppress::{Suppression, Used, apply};
+use crate::check::{Beyond, CHECKS, Check as OneCheck, World, run as run_checks};
+use crate::error::{Exit, Failure, Reason};
+use crate::kube::Session;
+use crate::load::snapshot::{self, Namespaces, OfFiles};
+use crate::load::{checked, mesh_certificates, suppressions};
+use crate::model::{Kind, Snapshot, Unknown, kinds};
+use crate::options::{Check, CheckSource, CheckTask, Format, GLOO_SYSTEM, Global, Reach};
+use crate::plan::advice::{Advice, Code};
+use crate::plan::dangling;
+use crate::render::text::count;
+use crate::render::{findings, junit, sarif};
+
+/// glooctl's sentence where it may not forward ports.
+const READ_ONLY: &str = "Warning: checking proxies with port forwarding is disabled";
+
+/// Checks, or explains a code.
+///
+/// # Errors
+/// What keeps the run from looking at anything.
+pub fn run(task: &Check, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+    let task = match task {
+        Check::Run(task) => task,
+        Check::Explain(code) => {
+            for line in findings::explained(code) {
+                report.line(&line);
+            }
+            report.field("explanation", findings::explanation(code));
+            return Ok(());
+        }
+    };
+    let nothing = Results { ran: Vec::new(), used: Used::default(), threshold: task.threshold };
+    let ended = Run::new(task, global).and_then(|run| run.results(report));
+    match ended {
+        Ok(results) => {
+            finish(&results, None, global.format, report);
+            Ok(())
+        }
+        Err(failure) => {
+            finish(&nothing, Some(&failure), global.format, report);
+            Err(failure)
+        }
+    }
+}
+
+struct Run<'r> {
+    task: &'r CheckTask,
+    global: &'r Global,
+    /// Where Gloo is installed: glooctl's `-n`.
+    gloo: &'r str,
+    checks: Vec<&'static OneCheck>,
+    suppressions: Vec<Suppression>,
+}
+
+impl<'r> Run<'r> {
+    fn new(task: &'r CheckTask, global: &'r Global) -> Result<Self, Failure> {
+        let is_wanted = |check: &&'static OneCheck| !task.excluded.iter().any(|word| word == check.word);
+        Ok(Self {
+            task,
+            global,
+            gloo: global.gloo_namespace.as_deref().or(global.namespace.as_deref()).unwrap_or(GLOO_SYSTEM),
+            checks: CHECKS.iter().filter(is_wanted).collect(),
+            suppressions: task.suppress.as_deref().map(suppressions::read).transpose()?.unwrap_or_default(),
+        })
+    }
+
+    fn results(&self, report: &mut Report<'_>) -> Result<Results, Failure> {
+        match &self.task.source {
+            CheckSource::Files(paths) => {
+                let files = self.files(paths, self.gloo, report)?;
+                let snapshot = snapshot::of_files_alone(files.objects);
+                let world = World::new(&snapshot, self.gloo, self.task.pods.clone(), &Unknown::of_files().why);
+                Ok(self.judge(&world, report))
+            }
+            CheckSource::Cluster => super::block_on(super::interrupt::or(self.cluster(&[], report))),
+            CheckSource::Overlay(paths) => super::block_on(super::interrupt::or(self.cluster(paths, report))),
+        }
+    }
+
+    /// The manifests; what cannot be read of them is said.
+    fn files(&self, paths: &[PathBuf], namespace: &str, report: &mut Report<'_>) -> Result<OfFiles, Failure> {
+        let kinds = checked::kinds_of(&self.checks);
+        let of_cluster = [&kinds::NAMESPACE, &kinds::MUTATING_WEBHOOK, &kinds::KUBE_GATEWAY_CLASS];
+        let home = |kind: &Kind| if of_cluster.iter().any(|it| **it == *kind) { "" } else { namespace };
+        let read = snapshot::of_files(paths, &kinds, |kind| home(kind).to_owned(), &mut io::stdin().lock())?;
+        for unread in &read.unread {
+            let place = format!("{}:{}: {}", unread.spot.file, unread.spot.line, unread.why);
+            report.advice(Advice::warning(Code::PassedOver, place));
+            if unread.is_broken {
+                report.ends(Exit::Failed);
+            }
+        }
+        if read.objects.is_empty() {
+            let message = format!("no manifest that can be checked in {}", count(read.files, "file"));
+            return Err(Failure::new(Exit::Failed, Reason::File, message));
+        }
+        if read.passed_over > 0 {
+            let what = format!("passed over {}: of kinds that are not checked", count(read.passed_over, "document"));
+            report.advice(Advice::note(Code::PassedOver, what));
+        }
+        Ok(read)
+    }
+
+    async fn cluster(&self, overlay: &[PathBuf], report: &mut Report<'_>) -> Result<Results, Failure> {
+        let session = super::open(self.global, report).await?;
+        report.ui.status(&super::place(&session));
+        let wants = checked::wants(&checked::kinds_of(&self.checks), self.gloo, &self.task.namespaces);
+        let mut otherwise = self.task.namespaces.clone();
+        otherwise.push(self.gloo.to_owned());
+        let namespaces = Namespaces { only: Vec::new(), otherwise };
+        let (read, release) = tokio::join!(snapshot::of_cluster(&session, &wants, &namespaces), self.release(&session));
+        let mut snapshot = read?;
+        if !overlay.is_empty() {
+            let home = self.global.namespace.as_deref().unwrap_or(session.namespace());
+            snapshot = snapshot::over(snapshot, self.files(overlay, home, report)?.objects);
+        }
+        let certificates = self.certificates(&session, &snapshot).await;
+        let mut world = World::new(&snapshot, self.gloo, self.task.pods.clone(), READ_ONLY);
+        world.certificates = certificates;
+        if let Some(release) = release {
+            world.release = release;
+        }
+        world.namespaces = watched(&snapshot, self.gloo, &self.task.namespaces)?;
+        Ok(self.judge(&world, report))
+    }
+
+    fn has(&self, word: &str) -> bool {
+        self.checks.iter().any(|check| check.word == word)
+    }
+
+    async fn certificates(&self, session: &Session, snapshot: &Snapshot) -> Beyond<Vec<Certificate>> {
+        match self.task.reach {
+            Reach::IntoPods if self.has("certificates") => {
+                let now = Timestamp::now().as_second();
+                mesh_certificates::of_gateways(session, snapshot, self.gloo, now).await
+            }
+            _ => Beyond::NotThere(READ_ONLY.to_owned()),
+        }
+    }
+
+    async fn release(&self, session: &Session) -> Option<Beyond<Release>> {
+        match self.has("helm") {
+            true => Some(checked::release(session, self.gloo).await),
+            false => None,
+        }
+    }
+
+    fn judge<'w>(&self, world: &'w World<'w>, report: &mut Report<'_>) -> Results {
+        let mut ran = run_checks(world, self.checks.iter().copied());
+        let today = Timestamp::now().to_string();
+        let today = today.split('T').next().unwrap_or_default();
+        let used = apply(&self.suppressions, today, &mut ran);
+        for (left, words) in
+            [(&used.expired, "is over, so it leaves nothing out"), (&used.unused, "suppresses nothing")]
+        {
+            for suppression in left {
+                let what = format!("--suppress: {} {words}", findings::left_over(suppression));
+                report.advice(Advice::warning(Code::Suppression, what));
+            }
+        }
+        Results { ran, used, threshold: self.task.threshold }
+    }
+}
+
+/// The namespaces that Gloo watches, as far as they were asked for; none: all.
+fn watched(snapshot: &Snapshot, gloo: &str, typed: &[String]) -> Result<Option<BTreeSet<String>>, Failure> {
+    let settings = snapshot.find(&kinds::SETTINGS, gloo, "default").object();
+    let watched = settings.and_then(|settings| dangling::watched(&settings.value));
+    let (typed, watched): (BTreeSet<String>, _) = (typed.iter().cloned().collect(), watched);
+    match (typed.is_empty(), watched) {
+        (true, None) => Ok(None),
+        (true, Some(watched)) => Ok(Some(watched.into_iter().collect())),
+        (false, None) => Ok(Some(typed)),
+        (false, Some(watched)) => {
+            let both: BTreeSet<String> = watched.iter().filter(|it| typed.contains(*it)).cloned().collect();
+            if both.is_empty() {
+                let message = "--resource-namespaces: Gloo watches none of these namespaces";
+                return Err(Failure::new(Exit::SaidNo, Reason::NotFound, message)
+                    .detail(format!("it watches {}", watched.join(", "))));
+            }
+            Ok(Some(both))
+        }
+    }
+}
+
+/// Prints what came of it, in the format that was asked for.
+fn finish(results: &Results, failure: Option<&Failure>, format: Format, report: &mut Report<'_>) {
+    if results.fails() {
+        report.ends(Exit::WouldChange);
+    }
+    if failure.is_none() && findings::saw_nothing(results) && !results.ran.is_empty() {
+        report.ends(Exit::SaidNo);
+    }
+    let exit = failure.map_or(report.exit(), |failure| report.exit().or(failure.exit));
+    match format {
+        Format::Sarif => report.value(&sarif::log(results, failure, exit)),
+        Format::Junit => report.whole(junit::document(results, failure).as_bytes()),
+        Format::Json | Format::Yaml => {
+            for (key, value) in findings::fields(results) {
+                report.field(key, value);
+            }
+        }
+        _ if failure.is_none() => {
+            for line in findings::lines(results) {
+                report.line(&line);
+            }
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,86 @@
+//! What `check` reads of the cluster: a list for each kind that a check declares, the Helm release, certificates.
+
+use crate::check::look::Release;
+use crate::check::{Beyond, Check};
+use crate::error::{Exit, Failure, Reason};
+use crate::kube::Session;
+use crate::load::release;
+use crate::load::snapshot::{Detail, Want};
+use crate::model::{Kind, Unknown, kinds};
+use crate::plan::istiod::{ISTIOD_LABEL, REVISION_LABEL};
+
+/// The kinds that the checks read, each once.
+#[must_use]
+pub fn kinds_of(checks: &[&'static Check]) -> Vec<&'static Kind> {
+    let mut all: Vec<&'static Kind> = Vec::new();
+    for kind in checks.iter().flat_map(|check| check.kinds) {
+        if !all.contains(kind) {
+            all.push(kind);
+        }
+    }
+    all
+}
+
+/// The lists for these kinds. `gloo` is where Gloo is installed, `only` where its objects are looked for; empty:
+/// everywhere.
+#[must_use]
+pub fn wants(kinds: &[&'static Kind], gloo: &str, only: &[String]) -> Vec<Want> {
+    kinds.iter().flat_map(|kind| of_kind(kind, gloo, only)).collect()
+}
+
+fn of_kind(kind: &'static Kind, gloo: &str, only: &[String]) -> Vec<Want> {
+    let all = Want::all(kind);
+    let is = |other: &Kind| *kind == *other;
+    if is(&kinds::DEPLOYMENT) {
+        return vec![all.clone().labelled(ISTIOD_LABEL), all.of(gloo).detail(Detail::Whole)];
+    }
+    if is(&kinds::CONFIG_MAP) {
+        return vec![all.clone().labelled(REVISION_LABEL), all.of(gloo).detail(Detail::Whole)];
+    }
+    if is(&kinds::DAEMON_SET) {
+        return vec![all.of(gloo).detail(Detail::Whole)];
+    }
+    if is(&kinds::POD) {
+        // Of others the labels are enough; why a pod of Gloo is not ready stands in its status.
+        return vec![all.clone().running().detail(Detail::Metadata), all.of(gloo)];
+    }
+    if is(&kinds::SETTINGS) || is(&kinds::NETWORK_POLICY) {
+        return vec![all.of(gloo)];
+    }
+    if is(&kinds::NAMESPACE) {
+        return vec![Want::of_the_cluster(kind).detail(Detail::Metadata)];
+    }
+    if is(&kinds::MUTATING_WEBHOOK) {
+        return vec![Want::of_the_cluster(kind).labelled(REVISION_LABEL)];
+    }
+    if is(&kinds::KUBE_GATEWAY_CLASS) {
+        return vec![Want::of_the_cluster(kind)];
+    }
+    if is(&kinds::SERVICE) || is(&kinds::PEER_AUTHENTICATION) {
+        return vec![all];
+    }
+    let all = if is(&kinds::SECRET) { all.detail(Detail::Metadata) } else { all };
+    if only.is_empty() { vec![all] } else { only.iter().map(|namespace| all.clone().of(namespace)).collect() }
+}
+
+/// The Helm release of Gloo's chart in the namespace.
+pub async fn release(session: &Session, namespace: &str) -> Beyond<Release> {
+    match release::find(session, namespace, None, None).await {
+        Ok(found) => Beyond::Read(Release {
+            name: format!("{namespace}/{}", found.record.name),
+            revision: found.record.revision,
+            values: found.record.values,
+        }),
+        Err(failure) if matches!(failure.reason, Reason::NoRelease | Reason::NotFound | Reason::Managed) => {
+            Beyond::NotThere(failure.message)
+        }
+        Err(failure) => Beyond::Unknown(unknown(failure)),
+    }
+}
+
+fn unknown(failure: Failure) -> Unknown {
+    const LEAD: &str = "a rule of a Role that allows it: ";
+    let rule = failure.hints.iter().find_map(|hint| hint.strip_prefix(LEAD)).map(str::to_owned);
+    let is_right = failure.exit == Exit::SaidNo && rule.is_some();
+    Unknown { why: failure.message, rule: rule.filter(|_| is_right) }
+}

@@ -1,0 +1,193 @@
+//! Findings as lines for people, as the fields of the document, and as the page of all codes.
+
+use serde_json::{Value, json};
+
+use super::text::{count, short_name};
+use crate::check::codes::{ALL, RETIRED};
+use crate::check::results::{Results, Status, status};
+use crate::check::suppress::Suppression;
+use crate::check::{CHECKS, Check, Code, Finding, Severity};
+
+/// What is printed, in order: a line for each check, the findings, what is unknown, and the sum.
+#[must_use]
+pub fn lines(results: &Results) -> Vec<String> {
+    let mut lines: Vec<String> =
+        results.shown().map(|ran| format!("Checking {}... {}", ran.check.title, status(ran))).collect();
+    lines.extend(results.messages());
+    lines.extend(results.findings().flat_map(finding));
+    lines.extend(unknown(results));
+    lines.push(last(results));
+    lines
+}
+
+/// `upstream.gloo.solo.io/shop/cart`
+fn subject(finding: &Finding) -> String {
+    format!("{}/{}", finding.object.kind, short_name(&finding.object, ""))
+}
+
+fn finding(finding: &Finding) -> Vec<String> {
+    let mut lines = vec![format!("{} {} {}", finding.code.severity.name(), finding.code.id, subject(finding))];
+    lines.extend(finding.spot.as_ref().map(|spot| format!("  in {}:{}", spot.file, spot.line)));
+    lines.push(format!("  {}", finding.message));
+    lines.extend(finding.details.iter().map(|detail| format!("    {detail}")));
+    lines.extend(finding.hint.as_ref().map(|hint| format!("  hint: {hint}")));
+    lines
+}
+
+fn unknown(results: &Results) -> Vec<String> {
+    let all = results.unknown().into_iter();
+    all.flat_map(|(unknown, titles)| {
+        let rule = unknown.rule.as_ref().map(|rule| format!("  a rule of a ClusterRole that allows it: {rule}"));
+        std::iter::once(format!("unknown: {}: {}", titles.join(", "), unknown.why)).chain(rule)
+    })
+    .collect()
+}
+
+fn last(results: &Results) -> String {
+    let (errors, warnings) = (results.count(Severity::Error), results.count(Severity::Warning));
+    let suppressed = results.suppressed().count();
+    let left_out = if suppressed == 0 { String::new() } else { format!(" ({suppressed} suppressed)") };
+    let is_unknown = !results.unknown().is_empty();
+    match (errors + warnings, is_unknown) {
+        (0, false) => format!("No problems detected.{left_out}"),
+        (0, true) => format!("nothing found in what could be read{left_out}"),
+        _ => {
+            let sum = format!("{}, {}{left_out}", count(errors, "error"), count(warnings, "warning"));
+            let first = results.findings().next().map_or("GRS101", |finding| finding.code.id);
+            format!("{sum}; gloo-rs check --explain {first} says more")
+        }
+    }
+}
+
+/// The fields that the document has beside every command's: glooctl's three, and ours.
+#[must_use]
+pub fn fields(results: &Results) -> Vec<(&'static str, Value)> {
+    let resources: Vec<_> =
+        results.shown().map(|ran| json!({"name": ran.check.title, "status": status(ran).to_string()})).collect();
+    let errors: Vec<_> = results
+        .findings()
+        .filter(|finding| finding.code.severity == Severity::Error)
+        .map(|finding| format!("{} {}: {}", finding.code.id, subject(finding), finding.message))
+        .collect();
+    let unknown: Vec<_> = results
+        .unknown()
+        .into_iter()
+        .map(|(unknown, titles)| json!({"checks": titles, "why": unknown.why, "rule": unknown.rule}))
+        .collect();
+    let suppressed: Vec<_> = results
+        .suppressed()
+        .map(|(finding, reason)| {
+            let mut value = self::value(finding);
+            value["reason"] = reason.as_str().into();
+            value
+        })
+        .collect();
+    vec![
+        ("resources", resources.into()),
+        ("messages", results.messages().into()),
+        ("errors", errors.into()),
+        ("findings", results.findings().map(value).collect()),
+        ("suppressed", suppressed.into()),
+        ("unknown", unknown.into()),
+    ]
+}
+
+fn value(finding: &Finding) -> Value {
+    json!({
+        "code": finding.code.id,
+        "severity": finding.code.severity.name(),
+        "title": finding.code.title,
+        "kind": finding.object.kind.kind,
+        "namespace": finding.object.namespace,
+        "name": finding.object.name,
+        "file": finding.spot.as_ref().map(|spot| spot.file.as_str()),
+        "line": finding.spot.as_ref().map(|spot| spot.line),
+        "message": finding.message,
+        "details": finding.details,
+        "hint": finding.hint,
+        "docs": finding.code.anchor(),
+    })
+}
+
+/// A decision that holds no more, or that nothing was found for.
+#[must_use]
+pub fn left_over(suppression: &Suppression) -> String {
+    format!("{} ({})", suppression.shown(), suppression.reason)
+}
+
+/// Whether anything was checked at all.
+#[must_use]
+pub fn saw_nothing(results: &Results) -> bool {
+    let mut shown = results.shown().peekable();
+    shown.peek().is_some() && shown.all(|ran| status(ran) == Status::Unknown)
+}
+
+/// One code, for `--explain`.
+#[must_use]
+pub fn explained(code: &Code) -> Vec<String> {
+    let mut lines = vec![format!("{} {}: {}", code.severity.name(), code.id, code.title)];
+    lines.extend(code.meaning.split_inclusive(". ").map(|sentence| format!("  {}", sentence.trim_end())));
+    lines.push(format!("mend: {}", code.mend));
+    lines.extend(checks_of(code).map(|check| format!("reads: {}", needs(check))));
+    lines.push(format!("docs: {}", code.anchor()));
+    lines
+}
+
+/// The same for the document.
+#[must_use]
+pub fn explanation(code: &Code) -> Value {
+    json!({
+        "code": code.id,
+        "severity": code.severity.name(),
+        "title": code.title,
+        "meaning": code.meaning,
+        "mend": code.mend,
+        "reads": checks_of(code).map(needs).collect::<Vec<_>>(),
+        "docs": code.anchor(),
+    })
+}
+
+fn checks_of(code: &Code) -> impl Iterator<Item = &'static Check> {
+    CHECKS.iter().filter(move |check| check.codes.contains(&code))
+}
+
+/// `list upstreams.gloo.solo.io, pods; create pods/portforward`
+fn needs(check: &Check) -> String {
+    let kinds: Vec<_> = check
+        .kinds
+        .iter()
+        .map(
+            |kind| {
+                if kind.group.is_empty() { kind.plural.to_owned() } else { format!("{}.{}", kind.plural, kind.group) }
+            },
+        )
+        .collect();
+    let listed = (!kinds.is_empty()).then(|| format!("list {}", kinds.join(", ")));
+    let beyond = check.beyond.iter().map(|access| format!("{} {}", access.verb, access.resource));
+    listed.into_iter().chain(beyond).collect::<Vec<_>>().join("; ")
+}
+
+/// `docs/findings.md`, as the code has it.
+#[must_use]
+pub fn page() -> String {
+    let head = "# Findings\n\n\
+         What `gloo-rs check` finds. Made from `src/check/codes.rs` by the command in\n\
+         [testing.md](testing.md#lists-in-the-docs); `gloo-rs check --explain GRS101` prints the same. A code never changes\n\
+         its meaning, and one that is retired is not used again.\n\n\
+         | code | severity | what |\n|---|---|---|\n";
+    let rows = ALL.iter().map(|code| {
+        let (id, anchor) = (code.id, code.id.to_lowercase());
+        format!("| [{id}](#{anchor}) | {} | {} |\n", code.severity.name(), code.title)
+    });
+    let sections = ALL.iter().map(|code| {
+        let lines = checks_of(code).map(|check| {
+            format!("Line `Checking {}`, `--exclude {}`; needs: {}.\n", check.title, check.word, needs(check))
+        });
+        let Code { id, title, meaning, mend, severity } = code;
+        let lines = lines.collect::<Vec<_>>().concat();
+        format!("\n## {id}\n\n**{title}** ({})\n\n{meaning}\n\nTo mend it: {mend}\n\n{lines}", severity.name())
+    });
+    let retired = if RETIRED.is_empty() { "None yet.".to_owned() } else { RETIRED.join(", ") };
+    let end = format!("\n## Retired codes\n\n{retired}\n");
+    std::iter::once(head.to_owned()).chain(rows).chain(sections).chain([end]).collect()
+}

@@ -1,0 +1,109 @@
+//! `JUnit`'s XML, as CI servers read it: a suite for each check, a test case for each finding.
+//!
+//! What is at the threshold or over it fails, what is below it passes with its words, what could not be seen or was
+//! suppressed is skipped with the reason.
+
+use super::text::short_name;
+use super::xml::Element;
+use crate::check::results::{Results, Status, status};
+use crate::check::{Finding, Ran};
+use crate::error::Failure;
+
+/// The document; `failure` is what ended the run.
+#[must_use]
+pub fn document(results: &Results, failure: Option<&Failure>) -> String {
+    let suites: Vec<Suite> = results.shown().map(|ran| suite(results, ran)).chain(failure.map(of_failure)).collect();
+    let sum = |of: fn(&Suite) -> usize| suites.iter().map(of).sum::<usize>();
+    let root = Element::new("testsuites")
+        .with("name", "gloo-rs check")
+        .with("tests", sum(|suite| suite.cases.len()))
+        .with("failures", sum(|suite| suite.failures))
+        .with("errors", sum(|suite| suite.errors))
+        .with("skipped", sum(|suite| suite.skipped));
+    suites.into_iter().fold(root, |root, suite| root.child(suite.element())).document()
+}
+
+struct Suite {
+    name: String,
+    cases: Vec<Element>,
+    failures: usize,
+    errors: usize,
+    skipped: usize,
+}
+
+impl Suite {
+    fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), cases: Vec::new(), failures: 0, errors: 0, skipped: 0 }
+    }
+
+    fn element(self) -> Element {
+        let element = Element::new("testsuite")
+            .with("name", &self.name)
+            .with("tests", self.cases.len())
+            .with("failures", self.failures)
+            .with("errors", self.errors)
+            .with("skipped", self.skipped);
+        self.cases.into_iter().fold(element, Element::child)
+    }
+}
+
+fn suite(results: &Results, ran: &Ran) -> Suite {
+    let mut suite = Suite::new(ran.check.title);
+    for finding in &ran.findings {
+        let is_failure = finding.code.severity <= results.threshold.severity;
+        let inside = match is_failure {
+            true => Element::new("failure")
+                .with("message", &finding.message)
+                .with("type", finding.code.severity.name())
+                .lines(lines(finding)),
+            false => Element::new("system-out").lines(lines(finding)),
+        };
+        suite.failures += usize::from(is_failure);
+        suite.cases.push(case(ran, finding).child(inside));
+    }
+    for (finding, reason) in &ran.suppressed {
+        suite.skipped += 1;
+        let message = format!("suppressed: {reason}");
+        suite.cases.push(case(ran, finding).child(Element::new("skipped").with("message", message)));
+    }
+    let alone = Element::new("testcase").with("classname", ran.check.title).with("name", "all");
+    match status(ran) {
+        Status::Unknown => {
+            suite.skipped += 1;
+            let why: Vec<_> = ran.unknown.iter().map(|unknown| unknown.why.as_str()).collect();
+            let message = format!("unknown: {}", why.join(", "));
+            suite.cases.push(alone.child(Element::new("skipped").with("message", message)));
+        }
+        Status::Ok | Status::NothingInFiles if suite.cases.is_empty() => suite.cases.push(alone),
+        _ => {}
+    }
+    suite
+}
+
+fn case(ran: &Ran, finding: &Finding) -> Element {
+    let name = format!("{} {}/{}", finding.code.id, finding.object.kind, short_name(&finding.object, ""));
+    let case = Element::new("testcase").with("classname", ran.check.title).with("name", name);
+    match &finding.spot {
+        Some(spot) => case.with("file", &spot.file).with("line", spot.line),
+        None => case,
+    }
+}
+
+fn lines(finding: &Finding) -> Vec<String> {
+    let mut lines = vec![finding.message.clone()];
+    lines.extend(finding.details.iter().cloned());
+    lines.extend(finding.hint.as_ref().map(|hint| format!("hint: {hint}")));
+    lines.push(finding.code.anchor());
+    lines
+}
+
+fn of_failure(failure: &Failure) -> Suite {
+    let error = Element::new("error")
+        .with("message", &failure.message)
+        .with("type", failure.reason.name())
+        .lines(failure.details.iter().cloned());
+    let mut suite = Suite::new("gloo-rs");
+    suite.cases.push(Element::new("testcase").with("classname", "gloo-rs").with("name", "run").child(error));
+    suite.errors = 1;
+    suite
+}

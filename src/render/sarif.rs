@@ -1,0 +1,117 @@
+//! SARIF 2.1.0, as code scanning reads it (OASIS, `sarif-schema-2.1.0.json`).
+
+use serde_json::{Value, json};
+
+use super::text::short_name;
+use crate::check::codes::ALL;
+use crate::check::results::Results;
+use crate::check::{Code, Finding, Severity};
+use crate::error::{Exit, Failure};
+
+const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
+
+/// The log of one run; `failure` is what ended it.
+#[must_use]
+pub fn log(results: &Results, failure: Option<&Failure>, exit: Exit) -> Value {
+    let mut all: Vec<Value> = results.findings().map(|finding| result(finding, None)).collect();
+    all.extend(results.suppressed().map(|(finding, reason)| result(finding, Some(reason))));
+    let unknown = results.unknown();
+    let mut notifications: Vec<Value> = unknown
+        .iter()
+        .map(|(unknown, titles)| notification("warning", &format!("{} unknown: {}", titles.join(", "), unknown.why)))
+        .collect();
+    notifications.extend(failure.map(|failure| notification("error", &failure.message)));
+    json!({
+        "$schema": SCHEMA,
+        "version": "2.1.0",
+        "runs": [{
+            "tool": {"driver": {
+                "name": "gloo-rs",
+                "semanticVersion": env!("CARGO_PKG_VERSION"),
+                "rules": ALL.iter().map(|code| rule(code)).collect::<Vec<_>>(),
+            }},
+            "invocations": [{
+                "executionSuccessful": failure.is_none(),
+                "exitCode": exit.code(),
+                "toolExecutionNotifications": notifications,
+            }],
+            "columnKind": "unicodeCodePoints",
+            "results": all,
+        }],
+    })
+}
+
+fn notification(level: &str, text: &str) -> Value {
+    json!({"level": level, "message": {"text": plain(text)}})
+}
+
+fn rule(code: &Code) -> Value {
+    json!({
+        "id": code.id,
+        "name": code.title,
+        "shortDescription": {"text": code.title},
+        "fullDescription": {"text": code.meaning},
+        "help": {"text": code.mend},
+        "defaultConfiguration": {"level": level(code.severity)},
+    })
+}
+
+fn level(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    }
+}
+
+fn result(finding: &Finding, suppressed: Option<&str>) -> Value {
+    let object = format!("{}/{}", finding.object.kind, short_name(&finding.object, ""));
+    let details = finding.details.iter().chain(&finding.hint);
+    let text = details.fold(format!("{object}: {}", finding.message), |text, line| format!("{text}; {line}"));
+    let index = ALL.iter().position(|code| *code == finding.code);
+    let mut location = json!({"logicalLocations": [{"fullyQualifiedName": object, "kind": "resource"}]});
+    if let Some(spot) = &finding.spot {
+        location["physicalLocation"] = json!({
+            "artifactLocation": {"uri": uri(&spot.file)},
+            "region": {"startLine": spot.line},
+        });
+    }
+    let mut result = json!({
+        "ruleId": finding.code.id,
+        "ruleIndex": index,
+        "level": level(finding.code.severity),
+        "message": {"text": plain(&text)},
+        "locations": [location],
+        "partialFingerprints": {"object/v1": format!("{} {object} {}", finding.code.id, finding.message)},
+    });
+    if let Some(reason) = suppressed {
+        result["suppressions"] = json!([{"kind": "external", "justification": reason}]);
+    }
+    result
+}
+
+/// A message's text with its brackets escaped: unescaped ones are links (SARIF 2.1.0, 3.11.6).
+fn plain(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('[', "\\[").replace(']', "\\]")
+}
+
+/// A path as a reference, one from the root as a `file:` URI (RFC 3986, 8089): everything but what is allowed there is a percent escape.
+fn uri(path: &str) -> String {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~/".contains(&b);
+    let root = if path.starts_with('/') { "file://" } else { "" };
+    let path = path.trim_start_matches("./");
+    let path: String =
+        path.bytes().map(|b| if is_plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect();
+    format!("{root}{path}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_a_reference_and_a_text_has_no_links() {
+        assert_eq!(uri("./a b/\u{e4}.yaml"), "a%20b/%C3%A4.yaml");
+        assert_eq!(uri("/tmp/a.yaml"), "file:///tmp/a.yaml");
+        assert_eq!(plain("[click](https://x)"), "\\[click\\](https://x)");
+    }
+}

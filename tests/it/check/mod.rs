@@ -1,0 +1,28 @@
+//! `check`: offline in every format, against a stub that counts, and on a real API server with one thing broken at a time.
+
+mod formats;
+mod live;
+mod requests;
+
+use serde_json::Value;
+
+use crate::support::Output;
+
+const IN_ORDER: &str = include_str!("../../fixtures/check/in-order.yaml");
+
+/// The document on stdout, which says the code of the process.
+fn document(output: &Output) -> Value {
+    let document: Value = serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+    assert_eq!(document["exitCode"].as_i64(), output.code.map(i64::from), "{output:?}");
+    document
+}
+
+/// `GRS101 Upstream shop/cart` of each finding.
+fn found(document: &Value) -> Vec<String> {
+    let text = |finding: &Value, key: &str| finding[key].as_str().unwrap_or_default().to_owned();
+    let findings = document["findings"].as_array().unwrap_or_else(|| panic!("{document:#}"));
+    findings
+        .iter()
+        .map(|it| format!("{} {} {}/{}", text(it, "code"), text(it, "kind"), text(it, "namespace"), text(it, "name")))
+        .collect()
+}
