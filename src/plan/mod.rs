@@ -29,6 +29,7 @@ pub mod routes;
 pub mod server;
 pub mod sidecars;
 pub mod values;
+pub mod verdict;
 
 use crate::error::Failure;
 use crate::model::{Kind, Object};

@@ -1,0 +1,232 @@
+//! Envoy's counters before and after a request: which cluster took it, and how that went.
+//!
+//! They count everybody's requests. What rose is evidence about ours where the cluster completed as many
+//! requests as we sent, and else only where the state of the cluster itself is what the counter tells.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is asked of Envoy's `/stats`, as a regular expression.
+pub const FILTER: &str = r"^cluster\..*\.(upstream_rq_completed|upstream_cx_(total|connect_fail|none_healthy|destroy_remote_with_active_rq)|ssl\.(handshake|connection_error|fail_verify_[a-z_]*)|client_ssl_socket_factory\.upstream_context_secrets_not_ready)$|^http\..*\.(no_route|no_cluster)$";
+
+/// What is counted, as Envoy names it below `cluster.NAME.`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stat {
+    Completed,
+    Connections,
+    ConnectFail,
+    NoneHealthy,
+    ClosedWithRequest,
+    Handshake,
+    TlsError,
+    /// Every `ssl.fail_verify_*` together.
+    FailVerify,
+    SecretsNotReady,
+}
+
+const STATS: [(&str, Stat); 8] = [
+    ("upstream_rq_completed", Stat::Completed),
+    ("upstream_cx_total", Stat::Connections),
+    ("upstream_cx_connect_fail", Stat::ConnectFail),
+    ("upstream_cx_none_healthy", Stat::NoneHealthy),
+    ("upstream_cx_destroy_remote_with_active_rq", Stat::ClosedWithRequest),
+    ("ssl.handshake", Stat::Handshake),
+    ("ssl.connection_error", Stat::TlsError),
+    ("client_ssl_socket_factory.upstream_context_secrets_not_ready", Stat::SecretsNotReady),
+];
+const FAIL_VERIFY: &str = "ssl.fail_verify_";
+
+impl Stat {
+    /// Its name below the cluster.
+    pub fn name(self) -> &'static str {
+        STATS.iter().find(|(_, stat)| *stat == self).map_or("ssl.fail_verify", |(name, _)| name)
+    }
+
+    /// The cluster and the counter in `cluster.NAME.COUNTER`; a cluster's name may have dots.
+    fn of(key: &str) -> Option<(&str, Self)> {
+        let rest = key.strip_prefix("cluster.")?;
+        if let Some((cluster, _)) = rest.rsplit_once(&format!(".{FAIL_VERIFY}")) {
+            return Some((cluster, Self::FailVerify));
+        }
+        STATS.iter().find_map(|(name, stat)| Some((rest.strip_suffix(name)?.strip_suffix('.')?, *stat)))
+    }
+}
+
+/// The counters of one moment, of all the proxies that may have taken the request.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Counters {
+    clusters: BTreeMap<String, BTreeMap<Stat, u64>>,
+    no_route: u64,
+    no_cluster: u64,
+}
+
+impl Counters {
+    /// Reads `/stats` in its text form; what else is in it is passed over.
+    pub fn parse(text: &str) -> Self {
+        let mut read = Self::default();
+        for line in text.lines() {
+            let Some((key, value)) = line.rsplit_once(": ") else { continue };
+            let Ok(value) = value.trim().parse::<u64>() else { continue };
+            if key.starts_with("http.") && key.ends_with(".no_route") {
+                read.no_route += value;
+            } else if key.starts_with("http.") && key.ends_with(".no_cluster") {
+                read.no_cluster += value;
+            } else if let Some((cluster, stat)) = Stat::of(key) {
+                *read.clusters.entry(cluster.to_owned()).or_default().entry(stat).or_default() += value;
+            }
+        }
+        read
+    }
+
+    /// Those of several proxies together.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        for (cluster, stats) in other.clusters {
+            let ours = self.clusters.entry(cluster).or_default();
+            for (stat, value) in stats {
+                *ours.entry(stat).or_default() += value;
+            }
+        }
+        self.no_route += other.no_route;
+        self.no_cluster += other.no_cluster;
+        self
+    }
+
+    fn value(&self, cluster: &str, stat: Stat) -> u64 {
+        self.clusters.get(cluster).and_then(|stats| stats.get(&stat)).copied().unwrap_or_default()
+    }
+}
+
+/// Where a request went, as far as the counters tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Went {
+    /// The one cluster that completed requests meanwhile, or the expected one among several.
+    To(String),
+    /// No cluster completed a request: the gateway answered itself.
+    Nowhere,
+    /// Others were busy too.
+    Several(Vec<String>),
+}
+
+/// The counters before the first request and after the last one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    pub before: Counters,
+    pub after: Counters,
+    /// How many requests we sent in between.
+    pub sent: u64,
+}
+
+/// A counter at both moments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rise {
+    pub stat: Stat,
+    pub from: u64,
+    pub to: u64,
+}
+
+impl Rise {
+    /// By how much it rose; a proxy that restarted meanwhile counts from nothing.
+    pub fn by(self) -> u64 {
+        self.to.saturating_sub(self.from)
+    }
+}
+
+/// `ssl.handshake 12 -> 13`
+impl std::fmt::Display for Rise {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.by() {
+            0 => write!(f, "{} stays {}", self.stat.name(), self.to),
+            _ => write!(f, "{} {} -> {}", self.stat.name(), self.from, self.to),
+        }
+    }
+}
+
+impl Change {
+    /// A counter of a cluster.
+    pub fn of(&self, cluster: &str, stat: Stat) -> Rise {
+        Rise { stat, from: self.before.value(cluster, stat), to: self.after.value(cluster, stat) }
+    }
+
+    /// Whether the cluster's counters are about our requests alone.
+    pub fn is_ours_alone(&self, cluster: &str) -> bool {
+        self.of(cluster, Stat::Completed).by() == self.sent
+    }
+
+    /// Which cluster took the requests.
+    pub fn went(&self, expected: Option<&str>) -> Went {
+        let rose: BTreeSet<&str> = self
+            .after
+            .clusters
+            .keys()
+            .map(String::as_str)
+            .filter(|cluster| self.of(cluster, Stat::Completed).by() >= self.sent)
+            .collect();
+        match expected.filter(|name| rose.contains(name)) {
+            Some(expected) => Went::To(expected.to_owned()),
+            None => match rose.len() {
+                0 => Went::Nowhere,
+                1 => Went::To(rose.into_iter().collect()),
+                _ => Went::Several(rose.into_iter().map(str::to_owned).collect()),
+            },
+        }
+    }
+
+    /// How many requests found no route.
+    pub fn no_route(&self) -> (u64, u64) {
+        (self.before.no_route, self.after.no_route)
+    }
+
+    /// How many requests found a route to a cluster that is not there.
+    pub fn no_cluster(&self) -> (u64, u64) {
+        (self.before.no_cluster, self.after.no_cluster)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(before: &str, after: &str, sent: u64) -> Change {
+        Change { before: Counters::parse(before), after: Counters::parse(after), sent }
+    }
+
+    #[test]
+    fn what_rose_is_told_by_cluster_whatever_its_name() {
+        let before =
+            "cluster.a.b_ns.upstream_rq_completed: 3\ncluster.a.b_ns.ssl.handshake: 12\nhttp.http.no_route: 1\n";
+        let after = "cluster.a.b_ns.upstream_rq_completed: 4\ncluster.a.b_ns.ssl.handshake: 13\n\
+                     cluster.a.b_ns.ssl.fail_verify_san: 1\ncluster.a.b_ns.ssl.fail_verify_error: 1\n\
+                     cluster.a.b_ns.upstream_rq_time: P0(1,1)\nhttp.http.no_route: 1\nhttp.http2.no_route: 2\n";
+        let change = change(before, after, 1);
+        assert_eq!(change.went(None), Went::To("a.b_ns".into()));
+        assert_eq!(change.of("a.b_ns", Stat::Handshake).to_string(), "ssl.handshake 12 -> 13");
+        assert_eq!(change.of("a.b_ns", Stat::TlsError).to_string(), "ssl.connection_error stays 0");
+        assert_eq!(change.of("a.b_ns", Stat::FailVerify).by(), 2);
+        assert!(change.is_ours_alone("a.b_ns"));
+        assert_eq!(change.no_route(), (1, 3));
+    }
+
+    #[test]
+    fn the_traffic_of_others_is_no_evidence() {
+        let after = "cluster.a.upstream_rq_completed: 5\ncluster.b.upstream_rq_completed: 9\n";
+        let noisy = change("", after, 3);
+        assert_eq!(noisy.went(Some("a")), Went::To("a".into()));
+        assert_eq!(noisy.went(None), Went::Several(vec!["a".into(), "b".into()]));
+        assert!(!noisy.is_ours_alone("a"));
+        // One that completed fewer than we sent did not take them all.
+        assert_eq!(change("", after, 6).went(None), Went::To("b".into()));
+        assert_eq!(change(after, after, 1).went(Some("a")), Went::Nowhere);
+    }
+
+    #[test]
+    fn several_proxies_count_together_and_a_restart_counts_from_nothing() {
+        let two = Counters::parse("cluster.a.ssl.handshake: 2").and(Counters::parse("cluster.a.ssl.handshake: 3"));
+        let change = Change { before: two, after: Counters::parse("cluster.a.ssl.handshake: 1"), sent: 1 };
+        assert_eq!(change.of("a", Stat::Handshake).by(), 0);
+    }
+
+    #[test]
+    fn text_that_is_no_statistics_counts_nothing() {
+        assert_eq!(Counters::parse("<html>: 3\ncluster..: x\n\u{0}: 18446744073709551616"), Counters::default());
+    }
+}

@@ -1,0 +1,464 @@
+use super::answer::Answer;
+use super::certs::{Cert, Certs};
+use super::counters::{Change, Counters};
+use super::evidence::{Demand, Upstream};
+use super::hosts::{Host, Hosts};
+use super::pods::Pod;
+use super::*;
+use crate::plan::Unread;
+use crate::plan::gateway::Gateway;
+
+const CLUSTER: &str = "default-httpbin-8000_gloo-system";
+const TERMINATED: &str =
+    "upstream connect error or disconnect/reset before headers. reset reason: connection termination";
+const FAILED: &str =
+    "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure";
+const OURS: &str = "spiffe://cluster.local/ns/gloo-system/sa/gateway-proxy";
+const THEIRS: &str = "spiffe://cluster.local/ns/default/sa/httpbin";
+
+fn answer(status: u16, body: &str) -> Answer {
+    Answer { status, headers: Vec::new(), body: body.as_bytes().to_vec(), is_cut: false }
+}
+
+fn from_backend(status: u16, body: &str) -> Answer {
+    let headers = vec![("x-envoy-upstream-service-time".to_owned(), "2".to_owned())];
+    Answer { headers, ..answer(status, body) }
+}
+
+fn echo(by: &str, uri: &str) -> Answer {
+    from_backend(200, &format!(r#"{{"headers": {{"X-Forwarded-Client-Cert": "By={by};Hash=1;URI={uri}"}}}}"#))
+}
+
+/// The counters of our cluster as `name before after`; one request of ours is counted, and `busy` of others.
+fn change(stats: &[(&str, u64, u64)], busy: u64) -> Change {
+    let text = |pick: fn(&(&str, u64, u64)) -> u64, completed: u64| {
+        let mut text = format!("cluster.{CLUSTER}.upstream_rq_completed: {completed}\n");
+        for stat in stats {
+            let key =
+                if stat.0.starts_with("http.") { stat.0.to_owned() } else { format!("cluster.{CLUSTER}.{}", stat.0) };
+            text.push_str(&format!("{key}: {}\n", pick(stat)));
+        }
+        Counters::parse(&text)
+    };
+    Change { before: text(|stat| stat.1, 10), after: text(|stat| stat.2, 11 + busy), sent: 1 }
+}
+
+/// As [`change`], where no cluster completed a request.
+fn nowhere(stats: &[(&str, u64, u64)]) -> Change {
+    let with = change(stats, 0);
+    let mut after = String::new();
+    for (name, from, to) in stats {
+        after.push_str(&format!("{name}: {}\n", to - from));
+    }
+    Change { after: with.before.clone().and(Counters::parse(&after)), ..with }
+}
+
+fn pod() -> Pod {
+    Pod {
+        name: "httpbin-1".into(),
+        ips: vec!["10.0.0.1".into()],
+        is_meshed: true,
+        sidecar_ready: Some(true),
+        is_ready: true,
+        restarts: vec![],
+        around_sidecar: None,
+    }
+}
+
+fn hosts(requests: u64) -> Hosts {
+    let host = Host { requests, health: "healthy".into() };
+    Hosts { is_there: true, by_address: [("10.0.0.1:8080".to_owned(), host)].into() }
+}
+
+fn certs(valid_to: &str) -> Certs {
+    let cert = Cert { uris: vec![OURS.into()], valid_from: None, valid_to: Some(valid_to.parse().unwrap()) };
+    Certs { own: vec![cert], roots: vec![] }
+}
+
+fn plaintext() -> Sends {
+    Sends::Plaintext { by: "no sslConfig; auto-mTLS off in Settings gloo-system/default".into() }
+}
+
+fn istio() -> Sends {
+    Sends::Istio { by: "spec.sslConfig of the Upstream".into() }
+}
+
+/// The guide's gateway, with everything in order: what was answered is the test's.
+fn guide(sends: Sends, answer: Answer, change: Change) -> Evidence {
+    let has_tls = !matches!(sends, Sends::Plaintext { .. });
+    Evidence {
+        expect: 200,
+        answers: vec![answer],
+        brought_client_cert: false,
+        expected_cluster: Some(CLUSTER.into()),
+        change: Ok(change),
+        hosts: Ok((hosts(3), hosts(4))),
+        has_tls: Ok(has_tls),
+        certs: Ok(certs("2026-12-01T00:00:00Z")),
+        identity: Ok("/ns/gloo-system/sa/gateway-proxy".into()),
+        upstream: Ok(Upstream {
+            name: "default-httpbin-8000".into(),
+            sends,
+            backend_namespace: Some("default".into()),
+        }),
+        demand: Ok(Demand::Strict { by: "PeerAuthentication istio-system/test (mesh)".into() }),
+        pods: Ok(vec![pod()]),
+        gateway: Gateway::Ready,
+        now: "2026-11-23T00:00:00Z".parse().unwrap(),
+    }
+}
+
+fn lax() -> Result<Demand, Unread> {
+    Ok(Demand::Lax { by: "PERMISSIVE, no policy".into() })
+}
+
+const HANDSHAKE: [(&str, u64, u64); 2] = [("ssl.handshake", 12, 13), ("upstream_cx_total", 12, 13)];
+const REFUSED_BY_PEER: [(&str, u64, u64); 2] = [("ssl.connection_error", 0, 1), ("upstream_cx_connect_fail", 0, 1)];
+const CLOSED: (&str, u64, u64) = ("upstream_cx_destroy_remote_with_active_rq", 0, 1);
+
+#[track_caller]
+fn judged(evidence: &Evidence) -> Verdict {
+    let verdict = judge(evidence).unwrap();
+    if let Kind::Caused(_) = verdict.kind {
+        let facts = verdict.facts.iter().filter(|fact| fact.label == Label::Fact).count();
+        assert!(facts >= 2, "a cause rests on two printed facts: {verdict:?}");
+    }
+    verdict
+}
+
+#[track_caller]
+fn is(evidence: &Evidence, kind: Kind, exit: Exit) -> Verdict {
+    let verdict = judged(evidence);
+    assert_eq!((verdict.kind, verdict.exit), (kind, exit), "{verdict:#?}");
+    verdict
+}
+
+fn text(verdict: &Verdict) -> String {
+    let facts: Vec<_> = verdict.facts.iter().map(|fact| format!("{} {}", fact.label.name(), fact.text)).collect();
+    format!("{}\n{}", verdict.title, facts.join("\n"))
+}
+
+#[test]
+fn an_echo_that_names_the_gateway_proves_mutual_tls() {
+    let verdict = is(&guide(istio(), echo(THEIRS, OURS), change(&HANDSHAKE, 0)), Kind::Mtls, Exit::Done);
+    assert_eq!(
+        text(&verdict),
+        format!(
+            "mTLS proven\nstatus 200 from pod httpbin-1\nclient {OURS}\nserver {THEIRS}\n\
+             evidence x-forwarded-client-cert; ssl.handshake 12 -> 13\n\
+             decided spec.sslConfig of the Upstream; peer STRICT (PeerAuthentication istio-system/test (mesh))"
+        )
+    );
+}
+
+#[test]
+fn an_echo_proves_it_also_where_nothing_but_the_gateways_pods_may_be_read() {
+    let unread = || Unread::from("may not create pods/portforward");
+    let mut evidence = guide(istio(), echo(THEIRS, OURS), change(&[], 0));
+    evidence.change = Err(unread());
+    evidence.hosts = Err(unread());
+    evidence.has_tls = Err(unread());
+    evidence.certs = Err(unread());
+    evidence.demand = Err("may not list peerauthentications".into());
+    evidence.pods = Err("may not list pods in default".into());
+    is(&evidence, Kind::Mtls, Exit::Done);
+}
+
+#[test]
+fn a_certificate_header_that_is_not_about_the_gateway_proves_nothing() {
+    let other = "spiffe://cluster.local/ns/edge/sa/nginx";
+    let mut evidence = guide(plaintext(), echo(THEIRS, other), change(&[], 0));
+    evidence.demand = lax();
+    let verdict = is(&evidence, Kind::Answered, Exit::Unconfirmed);
+    assert!(text(&verdict).contains("names spiffe://cluster.local/ns/edge/sa/nginx, not the gateway"), "{verdict:#?}");
+
+    evidence.answers = vec![echo("somebody", OURS)];
+    is(&evidence, Kind::Answered, Exit::Unconfirmed);
+
+    evidence.answers = vec![echo(THEIRS, OURS)];
+    evidence.brought_client_cert = true;
+    let verdict = is(&evidence, Kind::Answered, Exit::Unconfirmed);
+    assert!(text(&verdict).contains("brought its own"), "{verdict:#?}");
+
+    // Whoever the gateway is, the header cannot be compared with.
+    evidence.brought_client_cert = false;
+    evidence.identity = Err("may not list pods in gloo-system".into());
+    evidence.certs = Err("may not create pods/portforward".into());
+    is(&evidence, Kind::Answered, Exit::Unconfirmed);
+}
+
+#[test]
+fn without_an_echo_a_handshake_and_a_strict_peer_prove_it_together_and_neither_alone() {
+    let answered = || from_backend(200, "<html>");
+    is(&guide(istio(), answered(), change(&HANDSHAKE, 0)), Kind::Mtls, Exit::Done);
+
+    let mut permissive = guide(istio(), answered(), change(&HANDSHAKE, 0));
+    permissive.demand = lax();
+    let verdict = is(&permissive, Kind::Answered, Exit::Unconfirmed);
+    assert!(verdict.next.unwrap().contains("--path"));
+
+    let mut unguarded = guide(istio(), answered(), change(&HANDSHAKE, 0));
+    unguarded.pods = Ok(vec![pod(), Pod { is_meshed: false, ..pod() }]);
+    is(&unguarded, Kind::Answered, Exit::Unconfirmed);
+
+    // The request of somebody else may have made that handshake.
+    let one_more = [("ssl.handshake", 12, 13), ("upstream_cx_total", 20, 21)];
+    is(&guide(istio(), answered(), change(&one_more, 2)), Kind::Answered, Exit::Unconfirmed);
+}
+
+#[test]
+fn a_connection_that_is_used_again_was_tls_if_each_one_was() {
+    let again = [("ssl.handshake", 5, 5), ("upstream_cx_total", 7, 7), ("upstream_cx_connect_fail", 2, 2)];
+    is(&guide(istio(), from_backend(200, ""), change(&again, 0)), Kind::Mtls, Exit::Done);
+    let mixed = [("ssl.handshake", 5, 5), ("upstream_cx_total", 9, 9)];
+    is(&guide(istio(), from_backend(200, ""), change(&mixed, 0)), Kind::Answered, Exit::Unconfirmed);
+}
+
+#[test]
+fn plaintext_is_proven_by_two_facts_and_mended_by_what_the_pods_allow() {
+    let mut evidence = guide(plaintext(), from_backend(200, r#"{"headers": {}}"#), change(&[], 0));
+    evidence.demand = lax();
+    let verdict = is(&evidence, Kind::Plaintext, Exit::Unconfirmed);
+    assert_eq!(verdict.mend.as_deref(), Some("gloo-rs istio enable-mtls --upstream default-httpbin-8000"));
+    evidence.pods = Ok(vec![Pod { is_meshed: false, sidecar_ready: None, ..pod() }]);
+    assert_eq!(judged(&evidence).mend.as_deref(), Some("gloo-rs istio enroll default"));
+
+    evidence.has_tls = Err("may not create pods/portforward".into());
+    evidence.answers = vec![from_backend(200, "<html>")];
+    is(&evidence, Kind::Answered, Exit::Unconfirmed);
+}
+
+#[test]
+fn a_strict_peer_is_the_cause_only_where_each_of_its_facts_was_seen() {
+    let closed = || change(&[CLOSED], 0);
+    let evidence = || guide(plaintext(), answer(503, TERMINATED), closed());
+    let verdict = is(&evidence(), Kind::Caused(Cause::StrictPeer), Exit::Unconfirmed);
+    assert_eq!(
+        text(&verdict),
+        format!(
+            "503, strict peer, gateway sends plaintext\nbody {TERMINATED}\n\
+             fact peer is STRICT: PeerAuthentication istio-system/test (mesh)\n\
+             fact no sslConfig; auto-mTLS off in Settings gloo-system/default\n\
+             fact 1 of 1 pods have a sidecar; all ready; 0 restarts in 1h"
+        )
+    );
+    assert_eq!(verdict.mend.as_deref(), Some("gloo-rs istio enable-mtls --upstream default-httpbin-8000"));
+
+    let table: [(&str, fn(&mut Evidence)); 9] = [
+        ("permissive", |it| it.demand = lax()),
+        ("some pods only", |it| it.demand = Ok(Demand::Mixed { by: "shop/w, workload".into() })),
+        ("mode unknown", |it| it.demand = Err("may not list peerauthentications".into())),
+        ("pods unknown", |it| it.pods = Err("may not list pods in default".into())),
+        ("no pods", |it| it.pods = Ok(vec![])),
+        ("a sidecar that is not ready", |it| it.pods = Ok(vec![Pod { sidecar_ready: Some(false), ..pod() }])),
+        ("a port around the sidecar", |it| {
+            it.pods = Ok(vec![Pod { around_sidecar: Some("excludeInboundPorts: 80".into()), ..pod() }]);
+        }),
+        ("TLS seen", |it| it.change = Ok(change(&HANDSHAKE, 0))),
+        ("Envoy has TLS for it", |it| it.has_tls = Ok(true)),
+    ];
+    for (what, spoil) in table {
+        let mut evidence = evidence();
+        spoil(&mut evidence);
+        let verdict = judged(&evidence);
+        assert_eq!((verdict.kind, verdict.exit), (Kind::NotProven, Exit::Unconfirmed), "{what}: {verdict:#?}");
+    }
+}
+
+#[test]
+fn a_strict_peer_is_proven_without_envoys_admin_too() {
+    let unread = || Unread::from("may not create pods/portforward");
+    let mut evidence = guide(plaintext(), answer(503, TERMINATED), change(&[], 0));
+    (evidence.change, evidence.hosts) = (Err(unread()), Err(unread()));
+    (evidence.has_tls, evidence.certs) = (Err(unread()), Err(unread()));
+    is(&evidence, Kind::Caused(Cause::StrictPeer), Exit::Unconfirmed);
+}
+
+#[test]
+fn an_upstream_whose_tls_envoy_does_not_have_is_plaintext_by_envoys_word() {
+    let mut evidence = guide(istio(), answer(503, TERMINATED), change(&[CLOSED], 0));
+    evidence.has_tls = Ok(false);
+    let verdict = is(&evidence, Kind::Caused(Cause::StrictPeer), Exit::Unconfirmed);
+    assert!(text(&verdict).contains("Envoy's cluster has no TLS, though mTLS is on"), "{verdict:#?}");
+    assert_eq!(verdict.mend.as_deref(), Some("gloo-rs proxy served-config --diff"));
+}
+
+#[test]
+fn connection_termination_alone_proves_nothing() {
+    let mut stats = HANDSHAKE.to_vec();
+    stats.push(CLOSED);
+    let mut evidence = guide(istio(), answer(503, TERMINATED), change(&stats, 0));
+    evidence.pods = Ok(vec![Pod { restarts: vec!["cart restarted 4m ago, OOMKilled".into()], ..pod() }]);
+    let verdict = is(&evidence, Kind::NotProven, Exit::Unconfirmed);
+    let said = text(&verdict);
+    assert!(said.starts_with("503, connection termination, cause not proven\n"), "{said}");
+    assert!(said.contains("against strict peer: mTLS is on, ssl.handshake 12 -> 13, no TLS errors"), "{said}");
+    assert!(said.contains("for backend closes: pod httpbin-1 cart restarted 4m ago, OOMKilled"), "{said}");
+    assert_eq!(verdict.next.as_deref(), Some("gloo-rs proxy logs --since 10m"));
+
+    let bare = Evidence { expected_cluster: None, ..all_unknown(answer(503, TERMINATED)) };
+    let verdict = is(&bare, Kind::NotProven, Exit::Unconfirmed);
+    assert!(text(&verdict).contains("unknown strict peer: "), "{verdict:#?}");
+}
+
+fn all_unknown(answer: Answer) -> Evidence {
+    let unread = || Unread::from("may not");
+    Evidence {
+        change: Err(unread()),
+        hosts: Err(unread()),
+        has_tls: Err(unread()),
+        certs: Err(unread()),
+        identity: Err(unread()),
+        upstream: Err(unread()),
+        demand: Err(unread()),
+        pods: Err(unread()),
+        gateway: Gateway::Unknown { why: unread() },
+        ..guide(plaintext(), answer, change(&[], 0))
+    }
+}
+
+#[test]
+fn what_is_unknown_never_proves_a_cause() {
+    for body in [TERMINATED, FAILED, "no healthy upstream", "", "<html>"] {
+        for status in [200, 301, 404, 429, 500, 503, 504] {
+            let verdict = judged(&all_unknown(answer(status, body)));
+            assert!(!matches!(verdict.kind, Kind::Caused(_) | Kind::Mtls | Kind::Plaintext), "{verdict:#?}");
+            assert_eq!(verdict.exit, Exit::Unconfirmed);
+        }
+    }
+}
+
+#[test]
+fn no_endpoint_is_envoys_word_and_its_list() {
+    let mut evidence =
+        guide(plaintext(), answer(503, "no healthy upstream"), change(&[("upstream_cx_none_healthy", 0, 1)], 0));
+    evidence.hosts = Ok((Hosts { is_there: true, ..Hosts::default() }, Hosts { is_there: true, ..Hosts::default() }));
+    evidence.pods = Ok(vec![]);
+    let verdict = is(&evidence, Kind::Caused(Cause::NoEndpoint), Exit::Unconfirmed);
+    assert!(text(&verdict).contains("fact Envoy has 0 endpoints for it"), "{verdict:#?}");
+    // By now there are some: it is over, and why it was is not known.
+    evidence.hosts = Ok((hosts(0), hosts(0)));
+    evidence.pods = Ok(vec![pod()]);
+    is(&evidence, Kind::NotProven, Exit::Unconfirmed);
+}
+
+#[test]
+fn a_secret_that_envoy_does_not_have_is_told_from_a_handshake_that_fails() {
+    let stats = [
+        ("client_ssl_socket_factory.upstream_context_secrets_not_ready", 0, 1),
+        ("upstream_cx_connect_fail", 0, 1),
+        ("upstream_cx_total", 0, 1),
+    ];
+    let mut evidence = guide(istio(), answer(503, FAILED), change(&stats, 0));
+    evidence.certs = Ok(Certs::default());
+    let verdict = is(&evidence, Kind::Caused(Cause::NoSecret), Exit::Unconfirmed);
+    assert_eq!(verdict.mend.as_deref(), Some("gloo-rs proxy logs --container sds"));
+    evidence.gateway = Gateway::NoSidecars { pods: vec!["gateway-proxy-1".into()] };
+    assert_eq!(judged(&evidence).mend.as_deref(), Some("gloo-rs istio inject"));
+}
+
+#[test]
+fn each_way_in_which_tls_fails_has_its_own_verdict() {
+    // The gateway refuses: another root there, or an expired certificate.
+    let refused = [("ssl.fail_verify_error", 0, 1), ("upstream_cx_connect_fail", 0, 1)];
+    is(
+        &guide(istio(), answer(503, FAILED), change(&refused, 0)),
+        Kind::Caused(Cause::BackendNotTrusted),
+        Exit::Unconfirmed,
+    );
+
+    // The backend refuses, and the gateway's certificate is past its end.
+    let mut expired = guide(istio(), answer(503, FAILED), change(&REFUSED_BY_PEER, 0));
+    expired.certs = Ok(certs("2026-11-22T00:00:00Z"));
+    let verdict = is(&expired, Kind::Caused(Cause::CertificateInvalid), Exit::Unconfirmed);
+    assert!(text(&verdict).contains("expired at 2026-11-22T00:00:00Z"), "{verdict:#?}");
+
+    // The backend refuses, and the certificate is in its time: the root may be another, which nothing proves.
+    let verdict =
+        is(&guide(istio(), answer(503, FAILED), change(&REFUSED_BY_PEER, 0)), Kind::NotProven, Exit::Unconfirmed);
+    assert!(text(&verdict).contains("for gateway not trusted: the backend ended TLS"), "{verdict:#?}");
+
+    // Nobody speaks TLS there.
+    let mut bare = guide(istio(), answer(503, FAILED), change(&REFUSED_BY_PEER, 0));
+    bare.pods = Ok(vec![Pod { is_meshed: false, sidecar_ready: None, ..pod() }]);
+    let verdict = is(&bare, Kind::Caused(Cause::NoSidecar), Exit::Unconfirmed);
+    assert_eq!(verdict.mend.as_deref(), Some("gloo-rs istio enroll default"));
+
+    // Nobody takes the connection at all.
+    let dead = [("upstream_cx_connect_fail", 0, 1), ("upstream_cx_total", 0, 1)];
+    is(
+        &guide(plaintext(), answer(503, FAILED), change(&dead, 0)),
+        Kind::Caused(Cause::NoConnection),
+        Exit::Unconfirmed,
+    );
+}
+
+#[test]
+fn the_traffic_of_others_keeps_a_cause_from_being_proven() {
+    let mut expired = guide(istio(), answer(503, FAILED), change(&REFUSED_BY_PEER, 5));
+    expired.certs = Ok(certs("2026-11-22T00:00:00Z"));
+    is(&expired, Kind::NotProven, Exit::Unconfirmed);
+    assert!(wants_another_sample(&expired));
+}
+
+#[test]
+fn a_missing_route_is_told_from_a_backend_that_says_404() {
+    let none = guide(plaintext(), answer(404, ""), nowhere(&[("http.http.no_route", 4, 5)]));
+    is(&none, Kind::Caused(Cause::NoRoute), Exit::Unconfirmed);
+    let theirs = guide(istio(), from_backend(404, "no such cart"), change(&HANDSHAKE, 0));
+    let verdict = is(&theirs, Kind::Backend, Exit::Unconfirmed);
+    assert_eq!(verdict.title, "404 from the backend, mTLS proven");
+    let expected = Evidence { expect: 404, ..theirs };
+    is(&expected, Kind::Mtls, Exit::Done);
+}
+
+#[test]
+fn a_cluster_that_envoy_does_not_have_is_a_cause_of_its_own() {
+    let mut evidence = guide(istio(), answer(503, ""), nowhere(&[("http.http.no_cluster", 0, 1)]));
+    evidence.hosts = Ok((Hosts::default(), Hosts::default()));
+    evidence.gateway = Gateway::NoCluster { config_maps: vec!["gateway-proxy-envoy-config".into()] };
+    let verdict = is(&evidence, Kind::Caused(Cause::NoCluster), Exit::Unconfirmed);
+    assert_eq!(verdict.mend.as_deref(), Some("gloo-rs istio inject"));
+}
+
+#[test]
+fn the_sidecars_own_503_is_the_backends_and_tls_to_it_was_fine() {
+    let evidence = guide(istio(), from_backend(503, TERMINATED), change(&HANDSHAKE, 0));
+    let verdict = is(&evidence, Kind::Backend, Exit::Unconfirmed);
+    assert_eq!(verdict.title, "503 from the backend, mTLS proven");
+}
+
+#[test]
+fn a_redirect_is_told_and_success_of_the_gateway_alone_is_none() {
+    let mut redirect = answer(301, "");
+    redirect.headers.push(("location".into(), "https://shop.example/".into()));
+    let verdict = is(&guide(plaintext(), redirect.clone(), nowhere(&[])), Kind::Gateway, Exit::Unconfirmed);
+    assert!(text(&verdict).contains("location https://shop.example/ (not followed)"), "{verdict:#?}");
+    let expected = Evidence { expect: 301, ..guide(plaintext(), redirect, nowhere(&[])) };
+    is(&expected, Kind::Gateway, Exit::Done);
+    is(&guide(plaintext(), answer(200, "maintenance"), nowhere(&[])), Kind::NotProven, Exit::Unconfirmed);
+}
+
+#[test]
+fn another_cluster_that_answers_is_not_the_upstream() {
+    let mut evidence = guide(istio(), echo(THEIRS, OURS), change(&HANDSHAKE, 0));
+    evidence.expected_cluster = Some("other_gloo-system".into());
+    let verdict = is(&evidence, Kind::NotProven, Exit::Unconfirmed);
+    assert_eq!(verdict.title, "200, not answered by it");
+    assert!(wants_another_sample(&evidence));
+}
+
+#[test]
+fn answers_that_differ_are_no_verdict() {
+    let mut evidence = guide(istio(), echo(THEIRS, OURS), change(&HANDSHAKE, 0));
+    evidence.answers.insert(0, answer(503, TERMINATED));
+    let verdict = is(&evidence, Kind::NotProven, Exit::Unconfirmed);
+    assert_eq!(verdict.title, "2 requests were not answered alike");
+}
+
+#[test]
+fn a_hostile_body_is_bounded() {
+    let body = "\u{1b}[31m".repeat(10_000);
+    let verdict = judged(&guide(plaintext(), answer(500, &body), change(&[], 0)));
+    assert!(text(&verdict).chars().count() < 1_000, "{verdict:#?}");
+}

@@ -1,0 +1,170 @@
+//! Whether a request that was answered went over mutual TLS: proven, disproven, or neither.
+
+use super::answer::Echo;
+use super::certs::SPIFFE;
+use super::client_cert::ClientCert;
+use super::counters::Stat;
+use super::evidence::{Case, Demand, Look, Sends};
+use super::pods::Pod;
+
+/// What the evidence comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tls {
+    /// Both ends showed a certificate.
+    Mutual(Proof),
+    /// No TLS: why that is certain, two facts at least.
+    Plain(Vec<String>),
+    /// What there is, and what is missing.
+    Unproven { seen: Vec<String>, missing: Vec<String> },
+}
+
+/// What proves mutual TLS.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Proof {
+    /// Who the backend saw as its client.
+    pub client: Option<String>,
+    /// Who the backend is.
+    pub server: Option<String>,
+    pub evidence: Vec<String>,
+}
+
+/// Looks at the echo first, since it is about this very request, and then at Envoy's counters.
+pub fn seen(case: &Case<'_>) -> Tls {
+    let encryption = encryption(case);
+    let mut missing = Vec::new();
+    match echo(case) {
+        Heard::Gateway(mut proof) => {
+            proof.evidence.extend(encryption.ok());
+            return Tls::Mutual(proof);
+        }
+        Heard::Other(why) => missing.push(why),
+        Heard::Nothing => {}
+    }
+    let demanded = demanded(case);
+    if let (Ok(encrypted), Ok(demanded)) = (&encryption, &demanded) {
+        let evidence = vec![encrypted.clone(), demanded.clone()];
+        return Tls::Mutual(Proof { evidence, ..Proof::default() });
+    }
+    if let Some(plain) = plain(case) {
+        return Tls::Plain(plain);
+    }
+    let mut seen = Vec::new();
+    for fact in [encryption, demanded] {
+        match fact {
+            Ok(fact) => seen.push(fact),
+            Err(why) => missing.push(why),
+        }
+    }
+    Tls::Unproven { seen, missing }
+}
+
+enum Heard {
+    /// The backend's client was the gateway.
+    Gateway(Proof),
+    /// There is a certificate header, and it is no proof: why.
+    Other(String),
+    Nothing,
+}
+
+fn echo(case: &Case<'_>) -> Heard {
+    let certificates = match case.answer.echo() {
+        Echo::Certificates(certificates) if !certificates.is_empty() => certificates,
+        _ => return Heard::Nothing,
+    };
+    if case.evidence.brought_client_cert {
+        return Heard::Other(
+            "the request brought its own x-forwarded-client-cert, so the echo tells nothing".to_owned(),
+        );
+    }
+    let Some(ours) = certificates.iter().rev().find(|certificate| is_gateway(case, certificate)) else {
+        let named: Vec<_> = certificates.iter().flat_map(|certificate| &certificate.uris).map(String::as_str).collect();
+        return Heard::Other(match &case.evidence.identity {
+            Ok(identity) => {
+                format!("x-forwarded-client-cert names {}, not the gateway (...{identity})", listed(&named))
+            }
+            Err(why) => format!("x-forwarded-client-cert names {}, the gateway's identity: {why}", listed(&named)),
+        });
+    };
+    Heard::Gateway(Proof {
+        client: ours.uris.first().cloned(),
+        server: ours.by.iter().find(|by| by.starts_with(SPIFFE)).cloned(),
+        evidence: vec!["x-forwarded-client-cert".to_owned()],
+    })
+}
+
+fn listed(names: &[&str]) -> String {
+    if names.is_empty() { "nobody".to_owned() } else { names.join(", ") }
+}
+
+/// An element that a server of the mesh wrote about the gateway's own certificate.
+fn is_gateway(case: &Case<'_>, certificate: &ClientCert) -> bool {
+    let is_ours = |uri: &String| {
+        let by_certs = case.evidence.certs.as_ref().is_ok_and(|certs| certs.identities().contains(&uri.as_str()));
+        let by_pods = case.evidence.identity.as_ref().is_ok_and(|identity| uri.ends_with(identity.as_str()));
+        uri.starts_with(SPIFFE) && (by_certs || by_pods)
+    };
+    certificate.by.iter().any(|by| by.starts_with(SPIFFE)) && certificate.uris.iter().any(is_ours)
+}
+
+/// That the gateway's connection was TLS, by Envoy's counters.
+fn encryption(case: &Case<'_>) -> Result<String, String> {
+    match (case.look(Stat::Handshake), case.look(Stat::Connections)) {
+        (Look::Rose(handshakes), Look::Rose(connections)) if handshakes.by() >= connections.by() => {
+            Ok(handshakes.to_string())
+        }
+        (Look::Rose(rise) | Look::Noisy(rise) | Look::Flat(rise), connections) => {
+            // A connection that was there before is used again; it was TLS if every one was.
+            let failed = match case.look(Stat::ConnectFail) {
+                Look::Rose(rise) | Look::Noisy(rise) | Look::Flat(rise) => rise.to,
+                Look::Unknown(_) => 0,
+            };
+            match connections {
+                Look::Rose(all) | Look::Noisy(all) | Look::Flat(all)
+                    if rise.to > 0 && rise.to + failed == all.to && case.evidence.has_tls == Ok(true) =>
+                {
+                    Ok(format!("each of {} connections was TLS ({rise})", rise.to))
+                }
+                _ if case.evidence.has_tls == Ok(false) => Err("Envoy's cluster has no TLS".to_owned()),
+                _ => Err(format!("whether the connection was TLS: {rise}")),
+            }
+        }
+        (Look::Unknown(why), _) => Err(format!("Envoy's counters ({why})")),
+    }
+}
+
+/// That the other end takes nothing but mutual TLS.
+fn demanded(case: &Case<'_>) -> Result<String, String> {
+    let by = match &case.evidence.demand {
+        Ok(Demand::Strict { by }) => by,
+        Ok(Demand::Mixed { by }) => return Err(format!("some pods are STRICT ({by}), others are not")),
+        Ok(Demand::Lax { by }) => return Err(format!("the peer takes plaintext too: {by}")),
+        Err(why) => return Err(format!("peer mode ({why})")),
+    };
+    match &case.evidence.pods {
+        Ok(pods) if !pods.is_empty() && pods.iter().all(Pod::is_guarded) => Ok(format!("peer STRICT ({by})")),
+        Ok(pods) => {
+            let bare = pods.iter().filter(|pod| !pod.is_guarded()).count();
+            Err(format!("{bare} of {} pods have no ready sidecar before every port", pods.len()))
+        }
+        Err(why) => Err(format!("sidecars ({why})")),
+    }
+}
+
+/// That there was no TLS. A sidecar beside the gateway could still encrypt, so an echo that is there must say the
+/// same.
+fn plain(case: &Case<'_>) -> Option<Vec<String>> {
+    let by_objects = match case.upstream().map(|upstream| &upstream.sends) {
+        Some(Sends::Plaintext { by }) => Some(by.clone()),
+        _ => None,
+    };
+    let by_envoy = match (&case.evidence.has_tls, case.look(Stat::Handshake), case.look(Stat::Connections)) {
+        (Ok(false), ..) => Some("Envoy's cluster has no TLS".to_owned()),
+        (_, Look::Flat(handshakes), Look::Rose(connections)) => Some(format!("{connections}, {handshakes}")),
+        _ => None,
+    };
+    let by_echo = (case.answer.echo() == Echo::WithoutCertificate)
+        .then(|| "the backend got no x-forwarded-client-cert".to_owned());
+    let facts: Vec<_> = [by_objects, by_envoy, by_echo].into_iter().flatten().collect();
+    let has_certificate = matches!(case.answer.echo(), Echo::Certificates(_));
+    (facts.len() >= 2 && !has_certificate).then_some(facts)
+}
