@@ -1,0 +1,354 @@
+//! A gateway and a backend in the mesh, out of two real Envoys and an application that echoes.
+//!
+//! ```ignore
+//! let pair = Pair::start("default-httpbin-8000_gloo-system")?;
+//! pair.stand_in(plane, &gloo)?;           // behind the gateway's pods: 19000 and 8080
+//! pair.takes(Takes::Strict)?;             // what the sidecar demands
+//! pair.sends(&Sends::Plaintext)?;         // what the gateway's cluster does
+//! assert_eq!(pair.ask("/headers")?.status, 503);
+//! pair.sends(&pair.mtls()?)?;             // what an enabled Upstream means
+//! assert_eq!(pair.ask("/headers")?.status, 200);
+//! ```
+//!
+//! Clusters, endpoints and secrets come to the gateway by files, as Gloo brings them by streams; what is set is in
+//! force when the call is back.
+
+use std::{
+    cell::Cell,
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+use super::{
+    echo,
+    envoy::{Envoy, dynamic_resources, path_source, put},
+    mesh::{Authority, Keys, Valid},
+    parts::wait_for,
+    plane::Plane,
+};
+
+/// Who the gateway is in the mesh, in Gloo's namespace.
+pub const GATEWAY: &str = "spiffe://cluster.local/ns/gloo-system/sa/gateway-proxy";
+/// Who the backend is.
+pub const BACKEND: &str = "spiffe://cluster.local/ns/default/sa/httpbin";
+/// Names of the secrets as Gloo's `sslConfig` has them.
+const CERTIFICATE: &str = "istio_server_cert";
+const VALIDATION: &str = "istio_validation_context";
+const PATIENCE: Duration = Duration::from_mins(3);
+const TYPES: &str = "type.googleapis.com/envoy";
+
+/// What stands before the application: the modes of a `PeerAuthentication`, or no sidecar at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Takes {
+    /// Mutual TLS alone.
+    Strict,
+    /// The same, and the certificate that is shown has expired.
+    StrictExpired,
+    /// Mutual TLS and plaintext.
+    Permissive,
+    /// Plaintext alone, through the sidecar.
+    Disable,
+    /// Nothing stands there.
+    NoSidecar,
+}
+
+/// What the gateway's cluster does.
+#[derive(Debug, Clone)]
+pub enum Sends {
+    Plaintext,
+    /// Istio's `sslConfig`: these keys are shown, and the peer's certificate is checked against this root.
+    Istio {
+        keys: Keys,
+        root: Value,
+    },
+    /// Auto-mTLS: the same to an endpoint of the mesh, plaintext to any other.
+    PerPod {
+        keys: Keys,
+        root: Value,
+    },
+    /// Istio's `sslConfig`, and SDS gives nothing.
+    IstioWithoutSecret,
+}
+
+/// The endpoints that the gateway has for the cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Endpoints {
+    /// What [`Pair::takes`] said.
+    Backend,
+    None,
+    /// An address where nobody listens.
+    Dead,
+}
+
+/// An answer through the gateway.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: String,
+}
+
+/// The two Envoys and the application.
+pub struct Pair {
+    pub gateway: Envoy,
+    pub sidecar: Envoy,
+    /// The mesh's root.
+    pub authority: Authority,
+    cluster: String,
+    app: SocketAddr,
+    takes: Cell<Takes>,
+    version: Cell<u32>,
+}
+
+impl Pair {
+    /// Starts both; the gateway's one cluster has this name, sends plaintext, and every path is routed to it but those
+    /// below `/nowhere` and, to a cluster that is not there, `/no-cluster`. The sidecar is permissive.
+    pub fn start(cluster: &str) -> Result<Self> {
+        let authority = Authority::new()?;
+        let app = echo::start()?;
+        let (good, expired) = (inbound(&authority, Valid::Now)?, inbound(&authority, Valid::Expired)?);
+        let sidecar = Envoy::start(|_| {
+            let listeners: Vec<_> = [Takes::Strict, Takes::StrictExpired, Takes::Permissive, Takes::Disable]
+                .into_iter()
+                .map(|takes| json!({
+                    "name": format!("{takes:?}"), "address": address(loopback(0)),
+                    "listener_filters": [typed("tls_inspector", "extensions.filters.listener.tls_inspector.v3.TlsInspector", json!({}))],
+                    "filter_chains": chains(takes, if takes == Takes::StrictExpired { &expired } else { &good }),
+                }))
+                .collect();
+            json!({"static_resources": {"listeners": listeners, "clusters": [cluster_of("app", Some(app))]}})
+        })?;
+        let gateway = Envoy::start(|files| {
+            put(files, "lds", "0", &[listener(cluster)]).expect("the directory is ours");
+            let mut bootstrap = json!({"node": {"id": "gateway", "cluster": "gateway"}});
+            bootstrap["dynamic_resources"] = dynamic_resources(files);
+            bootstrap
+        })?;
+        let pair = Self {
+            gateway,
+            sidecar,
+            authority,
+            cluster: cluster.to_owned(),
+            app,
+            takes: Cell::new(Takes::Permissive),
+            version: Cell::new(0),
+        };
+        pair.sends(&Sends::Plaintext)?;
+        pair.gateway.listener("http")?;
+        Ok(pair)
+    }
+
+    /// Lets the ports of the gateway's pods of an installation lead here.
+    pub fn stand_in(&self, plane: &Plane, gloo: &str) -> Result<()> {
+        plane.forward(gloo, &[(19000, self.gateway.admin()), (8080, self.gateway.listener("http")?)])
+    }
+
+    /// Istio's `sslConfig` with what the mesh gives a gateway.
+    pub fn mtls(&self) -> Result<Sends> {
+        Ok(Sends::Istio { keys: self.keys(Valid::Now)?, root: self.authority.validation() })
+    }
+
+    /// The gateway's keys from this mesh.
+    pub fn keys(&self, valid: Valid) -> Result<Keys> {
+        self.authority.workload(GATEWAY, valid)
+    }
+
+    /// What stands before the application from here on. [`Self::sends`] or [`Self::endpoints`] puts it in force.
+    pub fn takes(&self, takes: Takes) {
+        self.takes.set(takes);
+    }
+
+    /// What the gateway's cluster does from here on.
+    pub fn sends(&self, sends: &Sends) -> Result<()> {
+        self.set(sends, Endpoints::Backend)
+    }
+
+    /// The same with other endpoints.
+    pub fn set(&self, sends: &Sends, endpoints: Endpoints) -> Result<()> {
+        let target = match (endpoints, self.takes.get()) {
+            (Endpoints::None, _) => None,
+            (Endpoints::Dead, _) => Some(loopback(1)),
+            (Endpoints::Backend, Takes::NoSidecar) => Some(self.app),
+            (Endpoints::Backend, takes) => Some(self.sidecar.listener(&format!("{takes:?}"))?),
+        };
+        let version = self.version.get() + 1;
+        self.version.set(version);
+        let mut cluster = cluster_of(&self.cluster, target);
+        // Connections of the configuration before would be used again.
+        cluster["metadata"] = json!({"filter_metadata": {"stage": {"version": version}}});
+        match sends {
+            Sends::Plaintext => {}
+            Sends::Istio { keys, root } => cluster["transport_socket"] = self.secrets(Some(keys), root)?,
+            Sends::IstioWithoutSecret => {
+                cluster["transport_socket"] = self.secrets(None, &self.authority.validation())?
+            }
+            Sends::PerPod { keys, root } => {
+                let (tls, raw) = (self.secrets(Some(keys), root)?, raw_buffer());
+                cluster["transport_socket_matches"] = json!([
+                    {"name": "tlsMode-istio", "match": {"tlsMode": "istio"}, "transport_socket": tls},
+                    {"name": "tlsMode-disabled", "match": {}, "transport_socket": raw},
+                ]);
+                let meshed = self.takes.get() != Takes::NoSidecar;
+                for endpoint in
+                    cluster["load_assignment"]["endpoints"][0]["lb_endpoints"].as_array_mut().into_iter().flatten()
+                {
+                    if meshed {
+                        endpoint["metadata"] =
+                            json!({"filter_metadata": {"envoy.transport_socket_match": {"tlsMode": "istio"}}});
+                    }
+                }
+            }
+        }
+        cluster["@type"] = json!(format!("{TYPES}.config.cluster.v3.Cluster"));
+        self.gateway.put("cds", &version.to_string(), &[cluster])?;
+        let mark = format!(r#""version":{version}}}"#);
+        wait_for("the gateway has the cluster", PATIENCE, || {
+            let dump = self.gateway.get("/config_dump?resource=dynamic_active_clusters")?;
+            let dump: String = dump.split_whitespace().collect();
+            Ok(dump.contains(&mark).then_some(()))
+        })
+        .with_context(|| self.gateway.get("/config_dump").unwrap_or_default())
+    }
+
+    /// Takes the cluster away from the gateway, as where Envoy rejected it; its route stays.
+    pub fn forget(&self) -> Result<()> {
+        self.version.set(self.version.get() + 1);
+        self.gateway.put("cds", &self.version.get().to_string(), &[])?;
+        wait_for("the gateway has no cluster", PATIENCE, || {
+            let clusters = self.gateway.get("/clusters")?;
+            Ok((!clusters.contains(&format!("{}::", self.cluster))).then_some(()))
+        })
+    }
+
+    /// `GET path` through the gateway.
+    pub fn ask(&self, path: &str) -> Result<Answer> {
+        let mut stream = TcpStream::connect(self.gateway.listener("http")?)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer)?;
+        let answer = String::from_utf8_lossy(&answer);
+        let (head, body) = answer.split_once("\r\n\r\n").context("an answer has a head")?;
+        let status = head.split_whitespace().nth(1).context("a status")?.parse()?;
+        Ok(Answer { status, head: head.to_owned(), body: body.to_owned() })
+    }
+
+    /// The secrets as files, each set of them with names of its own, and the TLS context that reads them.
+    fn secrets(&self, keys: Option<&Keys>, root: &Value) -> Result<Value> {
+        let version = self.version.get();
+        let put = |name: &str, secret: &Value| {
+            let mut resource = secret.clone();
+            resource["@type"] = json!(format!("{TYPES}.extensions.transport_sockets.tls.v3.Secret"));
+            self.gateway.put(&format!("{name}-{version}"), "1", &[resource])
+        };
+        match keys {
+            Some(keys) => put(CERTIFICATE, &json!({"name": CERTIFICATE, "tls_certificate": keys.tls_certificate()}))?,
+            None => self.gateway.put(&format!("{CERTIFICATE}-{version}"), "1", &[])?,
+        }
+        put(VALIDATION, &json!({"name": VALIDATION, "validation_context": root}))?;
+        let secret = |name: &str| {
+            let mut source = path_source(self.gateway.directory(), &format!("{name}-{version}"));
+            // A secret that never comes holds the cluster back for no longer than this.
+            source["initial_fetch_timeout"] = json!("0.1s");
+            json!({"name": name, "sds_config": source})
+        };
+        let context = json!({"common_tls_context": {
+            "alpn_protocols": ["istio"],
+            "tls_certificate_sds_secret_configs": [secret(CERTIFICATE)],
+            "validation_context_sds_secret_config": secret(VALIDATION),
+        }});
+        Ok(typed("envoy.transport_sockets.tls", "extensions.transport_sockets.tls.v3.UpstreamTlsContext", context))
+    }
+}
+
+/// The TLS side of a sidecar: a client certificate of the mesh is demanded.
+fn inbound(authority: &Authority, valid: Valid) -> Result<Value> {
+    let keys = authority.workload(BACKEND, valid)?;
+    let context = json!({
+        "require_client_certificate": true,
+        "common_tls_context": {
+            "alpn_protocols": ["istio", "h2", "http/1.1"],
+            "tls_certificates": [keys.tls_certificate()],
+            "validation_context": authority.validation(),
+        },
+    });
+    Ok(typed("envoy.transport_sockets.tls", "extensions.transport_sockets.tls.v3.DownstreamTlsContext", context))
+}
+
+/// The filter chains that Istio gives a sidecar's inbound listener in this mode.
+fn chains(takes: Takes, tls: &Value) -> Vec<Value> {
+    let connections = manager("inbound", &json!([{"match": {"prefix": "/"}, "route": {"cluster": "app"}}]));
+    let encrypted = json!({
+        "filter_chain_match": {"transport_protocol": "tls"}, "transport_socket": tls, "filters": [connections],
+    });
+    let plain = json!({"filter_chain_match": {"transport_protocol": "raw_buffer"}, "filters": [connections]});
+    match takes {
+        Takes::Strict | Takes::StrictExpired => vec![encrypted],
+        Takes::Permissive => vec![encrypted, plain],
+        Takes::Disable | Takes::NoSidecar => vec![plain],
+    }
+}
+
+/// The gateway's listener, with a route to everything but what is below `/nowhere`.
+fn listener(cluster: &str) -> Value {
+    let routes = json!([
+        {"match": {"prefix": "/moved-by-gateway"}, "redirect": {"https_redirect": true}},
+        {"match": {"prefix": "/no-cluster"}, "route": {"cluster": "other_gloo-system"}},
+        {"match": {"safe_regex": {"regex": "/(?:[^n]|n[^o]).*|/"}}, "route": {"cluster": cluster}},
+    ]);
+    json!({
+        "@type": format!("{TYPES}.config.listener.v3.Listener"), "name": "http", "address": address(loopback(0)),
+        "filter_chains": [{"filters": [manager("http", &routes)]}],
+    })
+}
+
+fn manager(prefix: &str, routes: &Value) -> Value {
+    let router = typed("envoy.filters.http.router", "extensions.filters.http.router.v3.Router", json!({}));
+    let mut settings = json!({
+        "stat_prefix": prefix,
+        "route_config": {
+            "name": prefix, "validate_clusters": false,
+            "virtual_hosts": [{"name": prefix, "domains": ["*"], "routes": routes}],
+        },
+        "http_filters": [router],
+    });
+    if prefix == "inbound" {
+        settings["forward_client_cert_details"] = json!("APPEND_FORWARD");
+        settings["set_current_client_cert_details"] = json!({"subject": true, "uri": true, "dns": true});
+    }
+    typed(
+        "envoy.filters.network.http_connection_manager",
+        "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        settings,
+    )
+}
+
+fn cluster_of(name: &str, endpoint: Option<SocketAddr>) -> Value {
+    let endpoints: Vec<_> =
+        endpoint.iter().map(|endpoint| json!({"endpoint": {"address": address(*endpoint)}})).collect();
+    json!({
+        "name": name, "type": "STATIC", "connect_timeout": "5s",
+        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": endpoints}]},
+    })
+}
+
+fn raw_buffer() -> Value {
+    typed("envoy.transport_sockets.raw_buffer", "extensions.transport_sockets.raw_buffer.v3.RawBuffer", json!({}))
+}
+
+fn typed(name: &str, kind: &str, mut config: Value) -> Value {
+    config["@type"] = json!(format!("{TYPES}.{kind}"));
+    json!({"name": name, "typed_config": config})
+}
+
+fn address(address: SocketAddr) -> Value {
+    json!({"socket_address": {"address": address.ip().to_string(), "port_value": address.port()}})
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    ([127, 0, 0, 1], port).into()
+}
