@@ -25,6 +25,7 @@ mod kube_tls;
 mod kubeconfig;
 mod mtls;
 mod peer_auth;
+mod pair_self;
 mod properties;
 mod proxy_address;
 mod proxy_plane;

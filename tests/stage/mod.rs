@@ -14,6 +14,7 @@
 mod api;
 mod audit;
 mod binaries;
+mod echo;
 pub mod envoy;
 mod fixtures;
 mod forward;
@@ -22,7 +23,9 @@ mod helm;
 mod injector;
 mod launch;
 mod logs;
+pub mod mesh;
 mod package;
+pub mod pair;
 mod parts;
 mod plane;
 mod supervisor;
