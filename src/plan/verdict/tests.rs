@@ -1,7 +1,9 @@
+use std::fmt::Write as _;
+
 use super::answer::Answer;
 use super::certs::{Cert, Certs};
 use super::counters::{Change, Counters};
-use super::evidence::{Demand, Upstream};
+use super::evidence::{Demand, Evidence, Sends, Upstream};
 use super::hosts::{Host, Hosts};
 use super::pods::Pod;
 use super::*;
@@ -36,7 +38,7 @@ fn change(stats: &[(&str, u64, u64)], busy: u64) -> Change {
         for stat in stats {
             let key =
                 if stat.0.starts_with("http.") { stat.0.to_owned() } else { format!("cluster.{CLUSTER}.{}", stat.0) };
-            text.push_str(&format!("{key}: {}\n", pick(stat)));
+            writeln!(text, "{key}: {}", pick(stat)).unwrap();
         }
         Counters::parse(&text)
     };
@@ -48,7 +50,7 @@ fn nowhere(stats: &[(&str, u64, u64)]) -> Change {
     let with = change(stats, 0);
     let mut after = String::new();
     for (name, from, to) in stats {
-        after.push_str(&format!("{name}: {}\n", to - from));
+        writeln!(after, "{name}: {}", to - from).unwrap();
     }
     Change { after: with.before.clone().and(Counters::parse(&after)), ..with }
 }

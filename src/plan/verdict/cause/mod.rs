@@ -1,0 +1,160 @@
+//! What may be behind an answer that the gateway gave itself: each cause a list of checks.
+//!
+//! A cause is proven where every check that it needs was seen, two at least, and none speaks against it.
+
+mod certificate;
+mod peer;
+mod routing;
+
+use super::evidence::Case;
+use certificate::{backend_not_trusted, certificate_invalid, gateway_not_trusted, no_secret};
+use peer::{no_sidecar, strict_peer};
+use routing::{backend_closes, no_cluster, no_connection, no_endpoint, no_route};
+
+/// What a check came to, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Check {
+    For(String),
+    Against(String),
+    Unknown(String),
+    /// Says nothing either way.
+    Mute,
+}
+
+/// A cause and what was seen for and against it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    pub cause: Cause,
+    pub checks: Vec<Check>,
+    /// The command that mends it, if one does.
+    pub mend: Option<String>,
+    provable: bool,
+}
+
+/// The causes, in the order in which they are weighed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    NoRoute,
+    NoCluster,
+    NoEndpoint,
+    NoSecret,
+    StrictPeer,
+    NoSidecar,
+    CertificateInvalid,
+    BackendNotTrusted,
+    GatewayNotTrusted,
+    NoConnection,
+    BackendCloses,
+}
+
+impl Cause {
+    /// Its name in the JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoRoute => "noRoute",
+            Self::NoCluster => "noCluster",
+            Self::NoEndpoint => "noEndpoint",
+            Self::NoSecret => "noSecret",
+            Self::StrictPeer => "strictPeer",
+            Self::NoSidecar => "noSidecar",
+            Self::CertificateInvalid => "certificateInvalid",
+            Self::BackendNotTrusted => "backendNotTrusted",
+            Self::GatewayNotTrusted => "gatewayNotTrusted",
+            Self::NoConnection => "noConnection",
+            Self::BackendCloses => "backendCloses",
+        }
+    }
+
+    /// What it is called where it is one of several.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::NoRoute => "no route",
+            Self::NoCluster => "no cluster",
+            Self::NoEndpoint => "no healthy endpoint",
+            Self::NoSecret => "no certificate from SDS",
+            Self::StrictPeer => "strict peer",
+            Self::NoSidecar => "no sidecar",
+            Self::CertificateInvalid => "gateway's certificate",
+            Self::BackendNotTrusted => "backend's certificate",
+            Self::GatewayNotTrusted => "gateway not trusted",
+            Self::NoConnection => "no connection",
+            Self::BackendCloses => "backend closes",
+        }
+    }
+
+    /// What it is called where it is proven.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::NoRoute => "no route",
+            Self::NoCluster => "the route leads to a cluster that Envoy does not have",
+            Self::NoEndpoint => "no healthy endpoint",
+            Self::NoSecret => "the gateway has no certificate from SDS",
+            Self::StrictPeer => "strict peer, gateway sends plaintext",
+            Self::NoSidecar => "gateway sends TLS, pods have no sidecar",
+            Self::CertificateInvalid => "the gateway's certificate is not valid now",
+            Self::BackendNotTrusted => "the gateway does not accept the backend's certificate",
+            Self::GatewayNotTrusted => "the backend does not accept the gateway's certificate",
+            Self::NoConnection => "no connection to the endpoint",
+            Self::BackendCloses => "the backend closes the connection",
+        }
+    }
+}
+
+impl Candidate {
+    fn new(cause: Cause, checks: Vec<Check>) -> Self {
+        Self { cause, checks, mend: None, provable: true }
+    }
+
+    #[must_use]
+    fn mend(mut self, command: Option<String>) -> Self {
+        self.mend = command;
+        self
+    }
+
+    /// It may be so, and nothing that is looked at would prove it.
+    #[must_use]
+    fn never_proven(mut self) -> Self {
+        self.provable = false;
+        self
+    }
+
+    /// What was seen for it.
+    pub fn facts(&self) -> Vec<&str> {
+        let facts = self.checks.iter().filter_map(|check| if let Check::For(text) = check { Some(text) } else { None });
+        facts.map(String::as_str).collect()
+    }
+
+    /// Whether every check was seen.
+    pub fn is_proven(&self) -> bool {
+        let fails = |check: &Check| matches!(check, Check::Against(_) | Check::Unknown(_));
+        self.provable && self.facts().len() >= 2 && !self.checks.iter().any(fails)
+    }
+
+    /// Whether anything at all is to be said of it.
+    pub fn is_worth_a_word(&self) -> bool {
+        self.checks.iter().any(|check| *check != Check::Mute)
+    }
+}
+
+/// All causes that can be behind this answer of the gateway.
+pub fn candidates(case: &Case<'_>) -> Vec<Candidate> {
+    let all = match case.answer.status {
+        404 => vec![no_route(case)],
+        503 => match no_cluster(case) {
+            Some(candidate) => vec![candidate],
+            None => vec![
+                no_endpoint(case),
+                no_secret(case),
+                strict_peer(case),
+                no_sidecar(case),
+                certificate_invalid(case),
+                backend_not_trusted(case),
+                gateway_not_trusted(case),
+                no_connection(case),
+                backend_closes(case),
+            ],
+        },
+        _ => Vec::new(),
+    };
+    all.into_iter().filter(Candidate::is_worth_a_word).collect()
+}

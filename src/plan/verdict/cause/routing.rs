@@ -1,0 +1,142 @@
+//! Where the request got no further than the gateway: no route, no cluster, no endpoint, no connection.
+
+use super::{Candidate, Cause, Check};
+use crate::plan::gateway::Gateway;
+use crate::plan::verdict::counters::Stat;
+use crate::plan::verdict::evidence::{Case, Look};
+use crate::plan::verdict::pods::restarts;
+
+pub(super) fn no_route(case: &Case<'_>) -> Candidate {
+    let counted = match &case.evidence.change {
+        Err(why) => Check::Unknown(format!("Envoy's counters ({why})")),
+        Ok(change) => match change.no_route() {
+            (from, to) if to == from + change.sent => Check::For(format!("Envoy counts it: no_route {from} -> {to}")),
+            (from, to) if to > from => Check::Unknown(format!("others found no route too: no_route {from} -> {to}")),
+            (_, to) => Check::Against(format!("no_route stays {to}")),
+        },
+    };
+    let said = match (case.answer.is_from_upstream(), case.answer.body.is_empty()) {
+        (false, true) => Check::For("the gateway answered itself, with an empty body".to_owned()),
+        (false, false) => Check::Against("the answer has a body, and Envoy's has none".to_owned()),
+        (true, _) => Check::Against("an upstream answered".to_owned()),
+    };
+    let hint = "gloo-rs istio describe --host HOST --path PATH";
+    Candidate::new(Cause::NoRoute, vec![counted, said]).mend(Some(hint.to_owned()))
+}
+
+pub(super) fn no_cluster(case: &Case<'_>) -> Option<Candidate> {
+    let change = case.evidence.change.as_ref().ok()?;
+    let (from, to) = change.no_cluster();
+    if to <= from || case.answer.is_from_upstream() || !case.answer.body.is_empty() {
+        return None;
+    }
+    let counted = match to == from + change.sent {
+        true => Check::For(format!("Envoy counts it: no_cluster {from} -> {to}")),
+        false => Check::Unknown(format!("others found no cluster too: no_cluster {from} -> {to}")),
+    };
+    let listed = match (&case.evidence.hosts, &case.cluster) {
+        (Ok((_, hosts)), Some(cluster)) if !hosts.is_there => {
+            Check::For(format!("cluster {cluster} is not among Envoy's clusters"))
+        }
+        (Ok(_), Some(cluster)) => Check::Against(format!("Envoy has the cluster {cluster}")),
+        _ => Check::For("the gateway answered itself, with an empty body".to_owned()),
+    };
+    let why = match &case.evidence.gateway {
+        Gateway::NoCluster { .. } => Check::For("the gateway's bootstrap lacks gateway_proxy_sds".to_owned()),
+        _ => Check::Mute,
+    };
+    let mend = match why {
+        Check::For(_) => "gloo-rs istio inject",
+        _ => "gloo-rs proxy served-config --diff",
+    };
+    Some(Candidate::new(Cause::NoCluster, vec![counted, listed, why]).mend(Some(mend.to_owned())))
+}
+
+pub(super) fn no_endpoint(case: &Case<'_>) -> Candidate {
+    let said = case.answer.has_no_healthy_upstream();
+    let counted = case.look(Stat::NoneHealthy);
+    let words = match (said, &counted) {
+        (true, Look::Rose(rise)) => Check::For(format!("Envoy says: no healthy upstream; {rise}")),
+        (true, _) => Check::For("Envoy says: no healthy upstream".to_owned()),
+        (false, Look::Rose(rise)) if case.answer.reset().is_none() => Check::For(format!("Envoy counts it: {rise}")),
+        (false, _) => return Candidate::new(Cause::NoEndpoint, against_no_endpoint(case)),
+    };
+    let endpoints = match (&case.evidence.hosts, &case.evidence.pods) {
+        (Ok((_, hosts)), _) if hosts.by_address.is_empty() => Check::For("Envoy has 0 endpoints for it".to_owned()),
+        (Ok((_, hosts)), _) if hosts.healthy() == 0 => {
+            Check::For(format!("0 of {} endpoints healthy: {}", hosts.by_address.len(), hosts.ailing().join(", ")))
+        }
+        (_, Ok(pods)) if !pods.iter().any(|pod| pod.is_ready) => {
+            Check::For(format!("0 of {} pods are ready", pods.len()))
+        }
+        (Ok((_, hosts)), _) => Check::Unknown(format!("Envoy has {} healthy endpoints by now", hosts.healthy())),
+        (Err(why), _) => Check::Unknown(format!("endpoints ({why})")),
+    };
+    let mend = case.pods().filter(|pods| pods.is_empty()).and_then(|_| case.upstream()?.backend_namespace.clone());
+    let mend = mend.map(|namespace| format!("kubectl get pods,endpointslices -n {namespace}"));
+    Candidate::new(Cause::NoEndpoint, vec![words, endpoints]).mend(mend)
+}
+
+fn against_no_endpoint(case: &Case<'_>) -> Vec<Check> {
+    match &case.evidence.hosts {
+        Ok((_, hosts)) if hosts.healthy() > 0 => {
+            vec![Check::Against(format!("{} of {} endpoints healthy", hosts.healthy(), hosts.by_address.len()))]
+        }
+        _ => vec![Check::Mute],
+    }
+}
+
+pub(super) fn no_connection(case: &Case<'_>) -> Candidate {
+    let none = || Candidate::new(Cause::NoConnection, vec![Check::Mute]);
+    let reason = case.answer.reset();
+    let failed = match case.look(Stat::ConnectFail) {
+        Look::Rose(rise) => Check::For(rise.to_string()),
+        Look::Noisy(rise) => Check::Unknown(format!("{rise}, with requests of others")),
+        Look::Unknown(_) if reason.as_deref().is_some_and(is_connect_failure) => {
+            Check::Unknown("whether TLS or the connection failed".to_owned())
+        }
+        Look::Flat(_) | Look::Unknown(_) => return none(),
+    };
+    // A connection on which TLS fails is one that failed as well.
+    let of_tls = [Stat::TlsError, Stat::FailVerify, Stat::SecretsNotReady];
+    if of_tls.into_iter().any(|stat| matches!(case.look(stat), Look::Rose(_) | Look::Noisy(_))) {
+        return none();
+    }
+    let said = reason.map_or(Check::Mute, |reason| Check::For(format!("Envoy says: {reason}")));
+    let next = case.upstream().and_then(|upstream| upstream.backend_namespace.as_deref());
+    let next = next.map(|namespace| format!("kubectl get pods,networkpolicies -n {namespace}"));
+    Candidate::new(Cause::NoConnection, vec![said, failed]).mend(next)
+}
+
+fn is_connect_failure(reason: &str) -> bool {
+    matches!(
+        reason,
+        "remote connection failure" | "local connection failure" | "connection failure" | "connection timeout"
+    )
+}
+
+pub(super) fn backend_closes(case: &Case<'_>) -> Candidate {
+    let none = || Candidate::new(Cause::BackendCloses, vec![Check::Mute]);
+    let is_closed = case.answer.reset().is_some_and(|reason| !is_connect_failure(&reason));
+    if !is_closed {
+        return none();
+    }
+    let restarted = match &case.evidence.pods {
+        Err(why) => Check::Unknown(format!("restarts ({why})")),
+        Ok(pods) if pods.is_empty() => return none(),
+        Ok(pods) => match restarts(pods) {
+            said if !said.is_empty() => Check::For(said.join("; ")),
+            _ if pods.iter().any(|pod| !pod.is_ready) => Check::For(format!(
+                "{} of {} pods are not ready",
+                pods.iter().filter(|pod| !pod.is_ready).count(),
+                pods.len()
+            )),
+            _ => Check::Against("0 restarts in 1h, all pods ready".to_owned()),
+        },
+    };
+    let closed = match case.look(Stat::ClosedWithRequest) {
+        Look::Rose(rise) => Check::For(rise.to_string()),
+        _ => Check::Mute,
+    };
+    Candidate::new(Cause::BackendCloses, vec![restarted, closed]).never_proven()
+}

@@ -1,0 +1,102 @@
+//! What the sidecars behind a Service demand on its port, pod by pod.
+
+use serde_json::Value;
+
+use super::evidence::Demand;
+use crate::plan::backend::is_meshed;
+use crate::plan::peer::{Effective, Policies};
+
+/// What holds for the pods in the mesh; those without a sidecar demand nothing, and are not asked about here.
+pub fn of_pods(policies: &Policies<'_>, namespace: &str, pods: &[Value], service: &Value, port: Option<u64>) -> Demand {
+    let of_pod = |pod: &Value| {
+        let port = container_port(service, port, pod);
+        policies.of_workload(namespace, &pod["metadata"]["labels"], port)
+    };
+    let all: Vec<Effective> = pods.iter().filter(|pod| is_meshed(pod)).map(of_pod).collect();
+    let strict: Vec<_> = all.iter().filter(|effective| effective.is_strict()).collect();
+    match (strict.first(), strict.len() == all.len()) {
+        (Some(first), true) => Demand::Strict { by: by(first) },
+        (Some(first), false) => Demand::Mixed { by: by(first) },
+        (None, _) => Demand::Lax {
+            by: all.first().map_or_else(
+                || "no pod of the mesh".to_owned(),
+                |effective| format!("{} ({})", effective.mode, by(effective)),
+            ),
+        },
+    }
+}
+
+/// `PeerAuthentication istio-system/test (mesh)`
+fn by(effective: &Effective) -> String {
+    match effective.set_by() {
+        Some(source) => format!("PeerAuthentication {} ({})", source.policy, source.level.name()),
+        None => "no PeerAuthentication, Istio's default".to_owned(),
+    }
+}
+
+/// The pod's port behind the Service's; a named one is found among the pod's own.
+fn container_port(service: &Value, port: Option<u64>, pod: &Value) -> Option<u64> {
+    let ports = service["spec"]["ports"].as_array()?;
+    let of_service = ports.iter().find(|candidate| candidate["port"].as_u64() == port)?;
+    let target = &of_service["targetPort"];
+    let Some(name) = target.as_str() else {
+        return target.as_u64().or_else(|| of_service["port"].as_u64());
+    };
+    let containers =
+        ["containers", "initContainers"].into_iter().filter_map(|list| pod["spec"][list].as_array()).flatten();
+    let mut named = containers.filter_map(|container| container["ports"].as_array()).flatten();
+    named.find(|known| known["name"] == *name)?["containerPort"].as_u64()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn pod(app: &str) -> Value {
+        json!({
+            "metadata": {"labels": {"app": app, "security.istio.io/tlsMode": "istio"}},
+            "spec": {"containers": [{"ports": [{"name": "web", "containerPort": 8080}]}]},
+        })
+    }
+
+    fn policy(name: &str, spec: &Value) -> Value {
+        json!({"metadata": {"namespace": "shop", "name": name}, "spec": spec})
+    }
+
+    fn demand(all: &[Value], target: &Value, pods: &[Value]) -> Demand {
+        let policies = Policies { all, root_namespace: "istio-system" };
+        let service = json!({"spec": {"ports": [{"port": 80, "targetPort": target}]}});
+        of_pods(&policies, "shop", pods, &service, Some(80))
+    }
+
+    #[test]
+    fn every_pod_has_its_say() {
+        let strict = policy("s", &json!({"mtls": {"mode": "STRICT"}}));
+        let open = policy("o", &json!({"selector": {"matchLabels": {"app": "b"}}, "mtls": {"mode": "PERMISSIVE"}}));
+        let by = || "PeerAuthentication shop/s (namespace)".to_owned();
+        let both = [pod("a"), pod("b")];
+        assert_eq!(demand(std::slice::from_ref(&strict), &json!(8080), &both), Demand::Strict { by: by() });
+        assert_eq!(demand(&[strict, open], &json!(8080), &both), Demand::Mixed { by: by() });
+        let lax = |by: &str| Demand::Lax { by: by.to_owned() };
+        assert_eq!(demand(&[], &json!(8080), &both), lax("PERMISSIVE (no PeerAuthentication, Istio's default)"));
+        let bare = json!({"metadata": {"labels": {}}});
+        assert_eq!(demand(&[], &json!(8080), &[bare]), lax("no pod of the mesh"));
+    }
+
+    #[test]
+    fn a_named_port_is_the_pods_own() {
+        let port = policy(
+            "p",
+            &json!({"selector": {"matchLabels": {"app": "a"}}, "mtls": {"mode": "PERMISSIVE"},
+                    "portLevelMtls": {"8080": {"mode": "STRICT"}}}),
+        );
+        for target in [json!("web"), json!(8080)] {
+            let found = demand(std::slice::from_ref(&port), &target, &[pod("a")]);
+            assert_eq!(found, Demand::Strict { by: "PeerAuthentication shop/p (port)".into() });
+        }
+        let other = demand(&[port], &json!("admin"), &[pod("a")]);
+        assert!(matches!(other, Demand::Lax { .. }), "{other:?}");
+    }
+}

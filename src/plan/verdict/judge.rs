@@ -1,0 +1,292 @@
+//! From the evidence to the verdict.
+
+use std::fmt::Write as _;
+
+use super::answer::Echo;
+use super::cause::{self, Candidate, Cause, Check};
+use super::counters::Went;
+use super::evidence::{self, Case, Evidence, Sends};
+use super::tls::{self, Tls};
+use super::{Fact, Kind, Label, Verdict};
+use crate::error::Exit;
+
+/// Judges. `None` where nothing was answered.
+pub fn judge(evidence: &Evidence) -> Option<Verdict> {
+    let case = Case::of(evidence)?;
+    let verdict = match (changes(evidence), origin(&case)) {
+        (Some(statuses), _) => wavering(&case, &statuses),
+        (None, Origin::Backend) => answered(&case),
+        (None, Origin::Unknown) if case.answer.status == evidence.expect => answered(&case),
+        (None, Origin::Gateway | Origin::Unknown) => refused(&case),
+    };
+    Some(verdict)
+}
+
+/// Whether the next sample could tell more than this: others' requests were counted too, or the answer may have been
+/// an accident of one connection.
+pub fn wants_another_sample(evidence: &Evidence) -> bool {
+    let Some(case) = Case::of(evidence) else { return true };
+    let proven = judge(evidence).is_some_and(|verdict| {
+        !matches!(verdict.kind, Kind::Caused(Cause::StrictPeer)) && matches!(verdict.kind, Kind::Mtls | Kind::Caused(_))
+    });
+    let closed = case.answer.reset().is_some();
+    !proven && (case.is_noisy() || closed || case.strayed_to().is_some())
+}
+
+enum Origin {
+    Backend,
+    Gateway,
+    Unknown,
+}
+
+/// Who answered.
+fn origin(case: &Case<'_>) -> Origin {
+    let answer = case.answer;
+    if answer.is_from_upstream() || answer.echo() != Echo::None {
+        return Origin::Backend;
+    }
+    if answer.reset().is_some() || answer.has_no_healthy_upstream() {
+        return Origin::Gateway;
+    }
+    match &case.went {
+        Some(Went::Nowhere) => Origin::Gateway,
+        Some(Went::To(_)) if !matches!(answer.status, 503 | 504) => Origin::Backend,
+        _ => Origin::Unknown,
+    }
+}
+
+/// The statuses of the answers, if they are not all one.
+fn changes(evidence: &Evidence) -> Option<Vec<u16>> {
+    let statuses: Vec<u16> = evidence.answers.iter().map(|answer| answer.status).collect();
+    statuses.windows(2).any(|pair| pair[0] != pair[1]).then_some(statuses)
+}
+
+fn fact(label: Label, text: impl Into<String>) -> Fact {
+    Fact { label, text: text.into() }
+}
+
+fn verdict(kind: Kind, title: impl Into<String>, facts: Vec<Fact>, exit: Exit) -> Verdict {
+    Verdict { kind, title: title.into(), facts, mend: None, next: None, exit }
+}
+
+/// What was answered, and by which pod where Envoy tells.
+fn status(case: &Case<'_>) -> Fact {
+    let mut text = case.answer.status.to_string();
+    if let Ok((before, after)) = &case.evidence.hosts
+        && let [address] = after.asked_since(before)[..]
+    {
+        let ip = address.rsplit_once(':').map_or(address, |(ip, _)| ip.trim_matches(['[', ']']));
+        let pod = case.pods().and_then(|pods| pods.iter().find(|pod| pod.ips.iter().any(|known| known == ip)));
+        let by = pod.map_or_else(|| (*address).to_owned(), |pod| format!("pod {}", pod.name));
+        write!(text, " from {by}").expect("writing to a String does not fail");
+    }
+    fact(Label::Status, text)
+}
+
+fn decided(case: &Case<'_>) -> Vec<Fact> {
+    let mut parts = Vec::new();
+    match &case.evidence.upstream {
+        Ok(upstream) if !matches!(upstream.sends, Sends::Unknown { .. }) => parts.push(upstream.sends.by()),
+        Ok(_) | Err(_) => {}
+    }
+    match &case.evidence.demand {
+        Ok(evidence::Demand::Strict { by }) => parts.push(format!("peer STRICT ({by})")),
+        Ok(evidence::Demand::Mixed { by }) => parts.push(format!("peer STRICT for some pods ({by})")),
+        Ok(evidence::Demand::Lax { by }) => parts.push(format!("peer {by}")),
+        Err(_) => {}
+    }
+    if parts.is_empty() { Vec::new() } else { vec![fact(Label::Decided, parts.join("; "))] }
+}
+
+/// What could not be read, each once.
+fn unknowns(case: &Case<'_>) -> Vec<Fact> {
+    let evidence = case.evidence;
+    let mut said: Vec<String> = Vec::new();
+    let mut say = |what: &str, why: Option<&crate::plan::Unread>| {
+        if let Some(why) = why {
+            said.push(format!("{what} ({why})"));
+        }
+    };
+    say("Envoy's counters", evidence.change.as_ref().err());
+    say("what the gateway sends", evidence.upstream.as_ref().err());
+    if let Ok(evidence::Upstream { sends: Sends::Unknown { why }, .. }) = &evidence.upstream {
+        say("what the gateway sends", Some(why));
+    }
+    say("peer mode", evidence.demand.as_ref().err());
+    say("pods behind it", evidence.pods.as_ref().err());
+    said.into_iter().map(|text| fact(Label::Unknown, text)).collect()
+}
+
+/// The backend answered.
+fn answered(case: &Case<'_>) -> Verdict {
+    let expected = case.answer.status == case.evidence.expect;
+    if let Some(other) = case.strayed_to() {
+        return strayed(case, other);
+    }
+    let mut facts = vec![status(case)];
+    if let Some(location) = case.answer.redirect() {
+        facts.push(fact(Label::Location, format!("{location} (not followed)")));
+    }
+    let tls = tls::seen(case);
+    let title = match (&tls, expected) {
+        (Tls::Mutual(_), true) => "mTLS proven".to_owned(),
+        (Tls::Plain(_), true) => "answered in plaintext".to_owned(),
+        (Tls::Unproven { .. }, true) => "answered, mTLS not proven".to_owned(),
+        (Tls::Mutual(_), false) => format!("{} from the backend, mTLS proven", case.answer.status),
+        (Tls::Plain(_), false) => format!("{} from the backend, in plaintext", case.answer.status),
+        (Tls::Unproven { .. }, false) => format!("{} from the backend, mTLS not proven", case.answer.status),
+    };
+    let kind = match (&tls, expected) {
+        (_, false) => Kind::Backend,
+        (Tls::Mutual(_), true) => Kind::Mtls,
+        (Tls::Plain(_), true) => Kind::Plaintext,
+        (Tls::Unproven { .. }, true) => Kind::Answered,
+    };
+    let exit = if kind == Kind::Mtls { Exit::Done } else { Exit::Unconfirmed };
+    let mut verdict = verdict(kind, title, facts, exit);
+    match tls {
+        Tls::Mutual(proof) => {
+            verdict.facts.extend(proof.client.map(|client| fact(Label::Client, client)));
+            verdict.facts.extend(proof.server.map(|server| fact(Label::Server, server)));
+            verdict.facts.push(fact(Label::Evidence, proof.evidence.join("; ")));
+            verdict.facts.extend(decided(case));
+        }
+        Tls::Plain(why) => {
+            verdict.facts.extend(why.into_iter().map(|text| fact(Label::Fact, text)));
+            verdict.mend = mend_plaintext(case);
+        }
+        Tls::Unproven { seen, missing } => {
+            verdict.facts.extend(seen.into_iter().map(|text| fact(Label::Evidence, text)));
+            verdict.facts.extend(decided(case));
+            verdict.facts.extend(missing.into_iter().map(|text| fact(Label::Missing, text)));
+            if case.answer.echo() == Echo::None {
+                verdict.next =
+                    Some("--path of something that answers with the headers it got, as httpbin's /headers".to_owned());
+            }
+        }
+    }
+    if !expected {
+        verdict.facts.extend(body(case));
+        verdict.next = Some(format!("the status is the backend's own; --expect {} takes it", case.answer.status));
+    }
+    verdict
+}
+
+fn strayed(case: &Case<'_>, other: &str) -> Verdict {
+    let expected = case.evidence.expected_cluster.as_deref().unwrap_or_default();
+    let mut verdict = verdict(
+        Kind::NotProven,
+        format!("{}, not answered by it", case.answer.status),
+        vec![
+            status(case),
+            fact(Label::Against, format!("cluster {expected} completed no request meanwhile")),
+            fact(Label::For, format!("cluster {other} did, each time")),
+        ],
+        Exit::Unconfirmed,
+    );
+    verdict.next = Some("--host and --path of a route that leads there; gloo-rs istio describe says which".to_owned());
+    verdict
+}
+
+fn mend_plaintext(case: &Case<'_>) -> Option<String> {
+    let upstream = case.upstream()?;
+    let pods = case.pods()?;
+    if pods.is_empty() {
+        return None;
+    }
+    if !pods.iter().all(|pod| pod.is_meshed) {
+        return Some(format!("gloo-rs istio enroll {}", upstream.backend_namespace.as_ref()?));
+    }
+    Some(format!("gloo-rs istio enable-mtls --upstream {}", upstream.name))
+}
+
+/// The gateway answered itself, or may have.
+fn refused(case: &Case<'_>) -> Verdict {
+    // Success that no backend stands behind proves nothing about one.
+    let expected = case.answer.status == case.evidence.expect && !(200..300).contains(&case.answer.status);
+    let exit = if expected { Exit::Done } else { Exit::Unconfirmed };
+    if let Some(location) = case.answer.redirect() {
+        let facts = vec![status(case), fact(Label::Location, format!("{location} (not followed)"))];
+        let mut verdict = verdict(Kind::Gateway, format!("{}, the gateway redirects", case.answer.status), facts, exit);
+        verdict.next = Some("--port https, or --url with what it redirects to".to_owned());
+        return verdict;
+    }
+    let candidates = cause::candidates(case);
+    if let Some(proven) = candidates.iter().find(|candidate| candidate.is_proven()) {
+        return caused(case, proven, exit);
+    }
+    let mut facts = body(case);
+    for candidate in &candidates {
+        facts.extend(weighed(candidate));
+    }
+    if candidates.is_empty() {
+        facts.extend(unknowns(case));
+    }
+    let short =
+        case.answer.reset().or_else(|| case.answer.has_no_healthy_upstream().then(|| "no healthy upstream".to_owned()));
+    let title = match (short, &case.went) {
+        (Some(reason), _) => format!("{}, {reason}, cause not proven", case.answer.status),
+        (None, Some(Went::Nowhere)) => format!("{} from the gateway itself, cause not proven", case.answer.status),
+        (None, _) => format!("{}, cause not proven", case.answer.status),
+    };
+    let kind = if expected { Kind::Gateway } else { Kind::NotProven };
+    let mut verdict = verdict(kind, title, facts, exit);
+    verdict.next = Some("gloo-rs proxy logs --since 10m".to_owned());
+    verdict
+}
+
+fn caused(case: &Case<'_>, candidate: &Candidate, exit: Exit) -> Verdict {
+    let mut facts = body(case);
+    facts.extend(candidate.facts().into_iter().map(|text| fact(Label::Fact, text)));
+    let title = format!("{}, {}", case.answer.status, candidate.cause.title());
+    let mut verdict = verdict(Kind::Caused(candidate.cause), title, facts, exit);
+    verdict.mend.clone_from(&candidate.mend);
+    verdict
+}
+
+/// What was seen for and against a cause.
+fn weighed(candidate: &Candidate) -> Vec<Fact> {
+    let line = |label: Label, of: fn(&Check) -> Option<&String>| {
+        let texts: Vec<_> = candidate.checks.iter().filter_map(of).map(String::as_str).collect();
+        (!texts.is_empty()).then(|| fact(label, format!("{}: {}", candidate.cause.words(), texts.join("; "))))
+    };
+    [
+        line(Label::Against, |check| if let Check::Against(text) = check { Some(text) } else { None }),
+        line(Label::For, |check| if let Check::For(text) = check { Some(text) } else { None }),
+        line(Label::Unknown, |check| if let Check::Unknown(text) = check { Some(text) } else { None }),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn wavering(case: &Case<'_>, statuses: &[u16]) -> Verdict {
+    let all: Vec<_> = statuses.iter().map(ToString::to_string).collect();
+    let mut facts = vec![fact(Label::Status, all.join(", "))];
+    facts.extend(body(case));
+    for candidate in cause::candidates(case) {
+        facts.extend(weighed(&candidate));
+    }
+    let mut verdict = verdict(
+        Kind::NotProven,
+        format!("{} requests were not answered alike", statuses.len()),
+        facts,
+        Exit::Unconfirmed,
+    );
+    verdict.next = Some("gloo-rs proxy logs --since 10m".to_owned());
+    verdict
+}
+
+/// The beginning of the body: enough to know it by.
+fn body(case: &Case<'_>) -> Vec<Fact> {
+    const MOST: usize = 400;
+    let text = case.answer.text();
+    if text.trim().is_empty() {
+        return Vec::new();
+    }
+    let mut shown: String = text.trim().chars().take(MOST).collect();
+    if case.answer.is_cut || text.trim().chars().nth(MOST).is_some() {
+        shown.push_str("...");
+    }
+    vec![fact(Label::Body, shown)]
+}

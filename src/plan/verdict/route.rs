@@ -1,0 +1,187 @@
+//! A route that leads to an Upstream and to nothing else: which host and path to ask for.
+//!
+//! Only what is plain is taken: a `VirtualService`'s own route whose single destination it is. Delegation, weights
+//! and conditions on headers are for whoever knows them: `--host` and `--path` say it then.
+
+use serde_json::Value;
+
+use crate::model::{Object, ObjectRef};
+use crate::plan::destinations::{self, Part, Target};
+
+/// httpbin and its kin answer here with the headers that they got.
+pub const USUAL_PATH: &str = "/get";
+
+/// What to ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// The `VirtualService`.
+    pub by: ObjectRef,
+    /// `None`: any host does.
+    pub host: Option<String>,
+    pub path: String,
+    /// Whether only the port with TLS serves it.
+    pub needs_tls: bool,
+}
+
+/// What was typed of it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Typed<'t> {
+    pub host: Option<&'t str>,
+    pub path: Option<&'t str>,
+}
+
+/// The first route that leads there; `None` if none does plainly.
+pub fn to_upstream(services: &[Object], upstream: &ObjectRef, typed: Typed<'_>) -> Option<Route> {
+    services.iter().find_map(|service| {
+        let host = match typed.host {
+            Some(host) => Some(serves(service, host).then(|| Some(host.to_owned()))?),
+            None => Some(host_of(service)?),
+        }?;
+        let routes = service.value["spec"]["virtualHost"]["routes"].as_array()?;
+        let leading = destinations::of(service).into_iter().filter(|destination| {
+            let Target::Upstream { namespace, name } = &destination.target else { return false };
+            let namespace = if namespace.is_empty() { &service.reference.namespace } else { namespace };
+            let is_it = *namespace == upstream.namespace && *name == upstream.name;
+            is_it && destination.part == Part::Request && destination.path.to_string().ends_with(".single")
+        });
+        leading.into_iter().find_map(|destination| {
+            let route = destination.route?.get(&service.value)?;
+            let before = routes.iter().take_while(|other| !std::ptr::eq(*other, route));
+            let path = path_of(route, typed.path)?;
+            let is_shadowed = before.flat_map(matchers).any(|matcher| takes(&matcher, &path));
+            (!is_shadowed).then(|| Route {
+                by: service.reference.clone(),
+                host: host.clone(),
+                path,
+                needs_tls: service.value["spec"]["sslConfig"].is_object(),
+            })
+        })
+    })
+}
+
+fn domains(service: &Object) -> impl Iterator<Item = &str> {
+    service.value["spec"]["virtualHost"]["domains"].as_array().into_iter().flatten().filter_map(Value::as_str)
+}
+
+/// A host that the `VirtualService` serves: one without a star, or any.
+fn host_of(service: &Object) -> Option<Option<String>> {
+    if let Some(plain) = domains(service).find(|domain| !domain.contains('*')) {
+        return Some(Some(plain.split(':').next().unwrap_or_default().to_owned()));
+    }
+    let any = domains(service).next().is_none() || domains(service).any(|domain| domain == "*");
+    any.then_some(None)
+}
+
+fn serves(service: &Object, host: &str) -> bool {
+    let fits = |domain: &str| match domain.strip_prefix('*') {
+        Some(end) => host.ends_with(end),
+        None => domain == host,
+    };
+    domains(service).next().is_none() || domains(service).any(fits)
+}
+
+/// A route without matchers takes every path.
+fn matchers(route: &Value) -> Vec<Value> {
+    let list = route["matchers"].as_array().cloned().unwrap_or_default();
+    if list.is_empty() { vec![serde_json::json!({"prefix": "/"})] } else { list }
+}
+
+/// Whether a matcher takes a path; of a regular expression that is not told here, so it may.
+fn takes(matcher: &Value, path: &str) -> bool {
+    let path = path.split('?').next().unwrap_or_default();
+    match (&matcher["exact"], &matcher["prefix"]) {
+        (Value::String(exact), _) => path == exact,
+        (_, Value::String(prefix)) => path.starts_with(prefix.as_str()),
+        _ => true,
+    }
+}
+
+/// A path that the route takes, without a condition on anything else.
+fn path_of(route: &Value, typed: Option<&str>) -> Option<String> {
+    let is_plain = |matcher: &Value| {
+        let is_empty = |key: &str| matcher[key].as_array().is_none_or(Vec::is_empty);
+        matcher["regex"].is_null() && is_empty("headers") && is_empty("queryParameters")
+    };
+    let all = matchers(route);
+    let mut plain = all.iter().filter(|matcher| is_plain(matcher));
+    match typed {
+        Some(path) => plain.any(|matcher| takes(matcher, path)).then(|| path.to_owned()),
+        None => {
+            let matcher = plain.next()?;
+            let own = matcher["exact"].as_str().or_else(|| matcher["prefix"].as_str()).unwrap_or("/");
+            Some(if own == "/" && matcher["exact"].is_null() { USUAL_PATH.to_owned() } else { own.to_owned() })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::kinds::{UPSTREAM, VIRTUAL_SERVICE};
+
+    fn service(text: &str) -> Object {
+        let yaml = format!("metadata: {{name: vs, namespace: gloo-system}}\nspec:\n{text}");
+        Object::new(&VIRTUAL_SERVICE, crate::yaml::parse(&yaml).unwrap())
+    }
+
+    fn found(text: &str, typed: Typed<'_>) -> Option<(Option<String>, String)> {
+        let upstream = ObjectRef::new(&UPSTREAM, "gloo-system", "u");
+        to_upstream(&[service(text)], &upstream, typed).map(|route| (route.host, route.path))
+    }
+
+    const GUIDE: &str = "  virtualHost:
+    domains: ['*']
+    routes:
+    - matchers: [{prefix: /}]
+      routeAction: {single: {upstream: {name: u, namespace: gloo-system}}}
+";
+
+    #[test]
+    fn the_guides_route_is_found_with_the_path_that_echoes() {
+        assert_eq!(found(GUIDE, Typed::default()), Some((None, "/get".into())));
+        let typed = Typed { path: Some("/headers"), host: None };
+        assert_eq!(found(GUIDE, typed), Some((None, "/headers".into())));
+        assert_eq!(found(&GUIDE.replace("name: u", "name: v"), Typed::default()), None);
+    }
+
+    #[test]
+    fn a_routes_own_host_and_path_are_taken() {
+        let text = GUIDE.replace("'*'", "shop.example").replace("{prefix: /}", "{prefix: /cart}");
+        assert_eq!(found(&text, Typed::default()), Some((Some("shop.example".into()), "/cart".into())));
+        let other = Typed { path: Some("/other"), host: None };
+        assert_eq!(found(&text, other), None);
+        let exact = text.replace("{prefix: /cart}", "{exact: /cart/1}");
+        assert_eq!(found(&exact, Typed::default()), Some((Some("shop.example".into()), "/cart/1".into())));
+        assert_eq!(found(&text, Typed { host: Some("a.example"), path: None }), None);
+        let star = text.replace("shop.example", "'*.example'");
+        assert_eq!(found(&star, Typed::default()), None);
+        let typed = Typed { host: Some("a.example"), path: None };
+        assert_eq!(found(&star, typed), Some((Some("a.example".into()), "/cart".into())));
+    }
+
+    #[test]
+    fn what_another_route_takes_first_or_only_some_requests_reach_is_not_taken() {
+        let first = GUIDE.replace(
+            "    routes:\n",
+            "    routes:\n    - matchers: [{prefix: /get}]\n      directResponseAction: {status: 200}\n",
+        );
+        assert_eq!(found(&first, Typed::default()), None);
+        let typed = Typed { path: Some("/headers"), host: None };
+        assert!(found(&first, typed).is_some());
+        let condition = GUIDE.replace("{prefix: /}", "{prefix: /, headers: [{name: a}]}");
+        assert_eq!(found(&condition, Typed::default()), None);
+        assert_eq!(found(&GUIDE.replace("{prefix: /}", "{regex: '.*'}"), Typed::default()), None);
+        let weighted = "  virtualHost:
+    routes:
+    - routeAction: {multi: {destinations: [{weight: 1, destination: {upstream: {name: u, namespace: gloo-system}}}]}}
+";
+        assert_eq!(found(weighted, Typed::default()), None);
+    }
+
+    #[test]
+    fn a_route_of_the_tls_port_says_so() {
+        let upstream = ObjectRef::new(&UPSTREAM, "gloo-system", "u");
+        let tls = service(&format!("  sslConfig: {{secretRef: {{name: a}}}}\n{GUIDE}"));
+        assert!(to_upstream(&[tls], &upstream, Typed::default()).unwrap().needs_tls);
+    }
+}

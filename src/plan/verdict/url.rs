@@ -1,0 +1,89 @@
+//! A URL as it is typed: only what a request to a gateway needs of it.
+
+use crate::plan::address::{Host, Scheme};
+
+/// `http://shop.example:8080/cart?id=1`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Url {
+    pub scheme: Scheme,
+    pub host: Host,
+    pub port: u16,
+    /// With its query; `/` where it is left out.
+    pub path: String,
+}
+
+impl Url {
+    /// Reads a URL.
+    ///
+    /// # Errors
+    /// What is not one, in a few words.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let (scheme, rest) = match text.split_once("://") {
+            Some(("http", rest)) => (Scheme::Http, rest),
+            Some(("https", rest)) => (Scheme::Https, rest),
+            _ => return Err("it begins with neither http:// nor https://"),
+        };
+        let rest = rest.split('#').next().unwrap_or_default();
+        let (authority, path) = match rest.find(['/', '?']) {
+            Some(at) if rest[at..].starts_with('?') => (&rest[..at], format!("/{}", &rest[at..])),
+            Some(at) => (&rest[..at], rest[at..].to_owned()),
+            None => (rest, "/".to_owned()),
+        };
+        if authority.contains('@') {
+            return Err("a login in it is not sent: -H 'Authorization: ...' is");
+        }
+        let (host, port) = match authority.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
+            Some((host, port)) => (host, port.strip_prefix(':')),
+            None => authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port))),
+        };
+        let usual = if scheme == Scheme::Https { 443 } else { 80 };
+        let port = match port {
+            None => usual,
+            Some(port) => port.parse().ok().filter(|port| *port > 0).ok_or("its port is none")?,
+        };
+        if !is_path(&path) {
+            return Err("its path has characters that have to be percent-encoded");
+        }
+        Ok(Self { scheme, host: Host::parse(host).ok_or("it has no host")?, port, path })
+    }
+}
+
+/// Whether a path with its query may stand in a request's first line.
+pub fn is_path(text: &str) -> bool {
+    text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>\\^`{|}#".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_read_as_they_are_typed() {
+        let shown =
+            |text: &str| Url::parse(text).map(|it| format!("{} {} {} {}", it.scheme.name(), it.host, it.port, it.path));
+        for (text, wanted) in [
+            ("http://shop.example", "http shop.example 80 /"),
+            ("https://shop.example/a?b=c#d", "https shop.example 443 /a?b=c"),
+            ("http://10.0.0.1:8080/a", "http 10.0.0.1 8080 /a"),
+            ("https://[fd00::1]:8443", "https [fd00::1] 8443 /"),
+            ("http://[fd00::1]?x", "http [fd00::1] 80 /?x"),
+        ] {
+            assert_eq!(shown(text).as_deref(), Ok(wanted));
+        }
+        for text in [
+            "",
+            "shop.example",
+            "ftp://a",
+            "http://",
+            "http:///a",
+            "http://a:0",
+            "http://a:x",
+            "http://a/ b",
+            "http://u:p@a",
+            "http://a/\u{1b}",
+            "http://a b",
+        ] {
+            assert!(Url::parse(text).is_err(), "{text:?}");
+        }
+    }
+}
