@@ -30,6 +30,14 @@ impl Answer {
         found.map(|(_, value)| value.as_str())
     }
 
+    /// Adds a piece of the body; whether more is wanted.
+    pub fn take(&mut self, piece: &[u8], most: usize) -> bool {
+        let room = most.saturating_sub(self.body.len());
+        self.body.extend_from_slice(&piece[..piece.len().min(room)]);
+        self.is_cut |= piece.len() > room;
+        !self.is_cut
+    }
+
     /// The body as text; what is no UTF-8 in it is replaced.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()

@@ -36,9 +36,10 @@ const STATS: [(&str, Stat); 8] = [
 const FAIL_VERIFY: &str = "ssl.fail_verify_";
 
 impl Stat {
-    /// Its name below the cluster.
+    /// Its name below the cluster, as short as it is clear.
     pub fn name(self) -> &'static str {
-        STATS.iter().find(|(_, stat)| *stat == self).map_or("ssl.fail_verify", |(name, _)| name)
+        let name = STATS.iter().find(|(_, stat)| *stat == self).map_or("ssl.fail_verify", |(name, _)| name);
+        name.strip_prefix("client_ssl_socket_factory.").unwrap_or(name)
     }
 
     /// The cluster and the counter in `cluster.NAME.COUNTER`; a cluster's name may have dots.

@@ -280,12 +280,15 @@ fn wavering(case: &Case<'_>, statuses: &[u16]) -> Verdict {
 /// The beginning of the body: enough to know it by.
 fn body(case: &Case<'_>) -> Vec<Fact> {
     const MOST: usize = 400;
+    const LINES: usize = 4;
     let text = case.answer.text();
     if text.trim().is_empty() {
         return Vec::new();
     }
-    let mut shown: String = text.trim().chars().take(MOST).collect();
-    if case.answer.is_cut || text.trim().chars().nth(MOST).is_some() {
+    let text: Vec<_> = text.trim().lines().collect();
+    let first = text[..text.len().min(LINES)].join("\n");
+    let mut shown: String = first.chars().take(MOST).collect();
+    if case.answer.is_cut || text.len() > LINES || first.chars().nth(MOST).is_some() {
         shown.push_str("...");
     }
     vec![fact(Label::Body, shown)]

@@ -34,9 +34,9 @@ pub struct Typed<'t> {
 pub fn to_upstream(services: &[Object], upstream: &ObjectRef, typed: Typed<'_>) -> Option<Route> {
     services.iter().find_map(|service| {
         let host = match typed.host {
-            Some(host) => Some(serves(service, host).then(|| Some(host.to_owned()))?),
-            None => Some(host_of(service)?),
-        }?;
+            Some(host) => serves(service, host).then(|| Domain::One(host.to_owned()))?,
+            None => domain_of(service)?,
+        };
         let routes = service.value["spec"]["virtualHost"]["routes"].as_array()?;
         let leading = destinations::of(service).into_iter().filter(|destination| {
             let Target::Upstream { namespace, name } = &destination.target else { return false };
@@ -51,7 +51,7 @@ pub fn to_upstream(services: &[Object], upstream: &ObjectRef, typed: Typed<'_>) 
             let is_shadowed = before.flat_map(matchers).any(|matcher| takes(&matcher, &path));
             (!is_shadowed).then(|| Route {
                 by: service.reference.clone(),
-                host: host.clone(),
+                host: host.clone().name(),
                 path,
                 needs_tls: service.value["spec"]["sslConfig"].is_object(),
             })
@@ -63,13 +63,29 @@ fn domains(service: &Object) -> impl Iterator<Item = &str> {
     service.value["spec"]["virtualHost"]["domains"].as_array().into_iter().flatten().filter_map(Value::as_str)
 }
 
-/// A host that the `VirtualService` serves: one without a star, or any.
-fn host_of(service: &Object) -> Option<Option<String>> {
+/// A host that a `VirtualService` serves.
+#[derive(Debug, Clone)]
+enum Domain {
+    Any,
+    One(String),
+}
+
+impl Domain {
+    fn name(self) -> Option<String> {
+        match self {
+            Self::Any => None,
+            Self::One(name) => Some(name),
+        }
+    }
+}
+
+/// One without a star, or any; `None` where only part of the name is given.
+fn domain_of(service: &Object) -> Option<Domain> {
     if let Some(plain) = domains(service).find(|domain| !domain.contains('*')) {
-        return Some(Some(plain.split(':').next().unwrap_or_default().to_owned()));
+        return Some(Domain::One(plain.split(':').next().unwrap_or_default().to_owned()));
     }
     let any = domains(service).next().is_none() || domains(service).any(|domain| domain == "*");
-    any.then_some(None)
+    any.then_some(Domain::Any)
 }
 
 fn serves(service: &Object, host: &str) -> bool {
@@ -104,14 +120,13 @@ fn path_of(route: &Value, typed: Option<&str>) -> Option<String> {
     };
     let all = matchers(route);
     let mut plain = all.iter().filter(|matcher| is_plain(matcher));
-    match typed {
-        Some(path) => plain.any(|matcher| takes(matcher, path)).then(|| path.to_owned()),
-        None => {
-            let matcher = plain.next()?;
-            let own = matcher["exact"].as_str().or_else(|| matcher["prefix"].as_str()).unwrap_or("/");
-            Some(if own == "/" && matcher["exact"].is_null() { USUAL_PATH.to_owned() } else { own.to_owned() })
-        }
+    if let Some(path) = typed {
+        return plain.any(|matcher| takes(matcher, path)).then(|| path.to_owned());
     }
+    let matcher = plain.next()?;
+    let own = matcher["exact"].as_str().or_else(|| matcher["prefix"].as_str()).unwrap_or("/");
+    let is_any = own == "/" && matcher["exact"].is_null();
+    Some(if is_any { USUAL_PATH } else { own }.to_owned())
 }
 
 #[cfg(test)]

@@ -110,9 +110,12 @@ fn guide(sends: Sends, answer: Answer, change: Change) -> Evidence {
     }
 }
 
-fn lax() -> Result<Demand, Unread> {
-    Ok(Demand::Lax { by: "PERMISSIVE, no policy".into() })
+fn lax() -> Demand {
+    Demand::Lax { by: "PERMISSIVE, no policy".into() }
 }
+
+/// Makes one thing of the evidence otherwise.
+type Spoil = fn(&mut Evidence);
 
 const HANDSHAKE: [(&str, u64, u64); 2] = [("ssl.handshake", 12, 13), ("upstream_cx_total", 12, 13)];
 const REFUSED_BY_PEER: [(&str, u64, u64); 2] = [("ssl.connection_error", 0, 1), ("upstream_cx_connect_fail", 0, 1)];
@@ -170,7 +173,7 @@ fn an_echo_proves_it_also_where_nothing_but_the_gateways_pods_may_be_read() {
 fn a_certificate_header_that_is_not_about_the_gateway_proves_nothing() {
     let other = "spiffe://cluster.local/ns/edge/sa/nginx";
     let mut evidence = guide(plaintext(), echo(THEIRS, other), change(&[], 0));
-    evidence.demand = lax();
+    evidence.demand = Ok(lax());
     let verdict = is(&evidence, Kind::Answered, Exit::Unconfirmed);
     assert!(text(&verdict).contains("names spiffe://cluster.local/ns/edge/sa/nginx, not the gateway"), "{verdict:#?}");
 
@@ -195,7 +198,7 @@ fn without_an_echo_a_handshake_and_a_strict_peer_prove_it_together_and_neither_a
     is(&guide(istio(), answered(), change(&HANDSHAKE, 0)), Kind::Mtls, Exit::Done);
 
     let mut permissive = guide(istio(), answered(), change(&HANDSHAKE, 0));
-    permissive.demand = lax();
+    permissive.demand = Ok(lax());
     let verdict = is(&permissive, Kind::Answered, Exit::Unconfirmed);
     assert!(verdict.next.unwrap().contains("--path"));
 
@@ -219,7 +222,7 @@ fn a_connection_that_is_used_again_was_tls_if_each_one_was() {
 #[test]
 fn plaintext_is_proven_by_two_facts_and_mended_by_what_the_pods_allow() {
     let mut evidence = guide(plaintext(), from_backend(200, r#"{"headers": {}}"#), change(&[], 0));
-    evidence.demand = lax();
+    evidence.demand = Ok(lax());
     let verdict = is(&evidence, Kind::Plaintext, Exit::Unconfirmed);
     assert_eq!(verdict.mend.as_deref(), Some("gloo-rs istio enable-mtls --upstream default-httpbin-8000"));
     evidence.pods = Ok(vec![Pod { is_meshed: false, sidecar_ready: None, ..pod() }]);
@@ -246,8 +249,8 @@ fn a_strict_peer_is_the_cause_only_where_each_of_its_facts_was_seen() {
     );
     assert_eq!(verdict.mend.as_deref(), Some("gloo-rs istio enable-mtls --upstream default-httpbin-8000"));
 
-    let table: [(&str, fn(&mut Evidence)); 9] = [
-        ("permissive", |it| it.demand = lax()),
+    let table: [(&str, Spoil); 9] = [
+        ("permissive", |it| it.demand = Ok(lax())),
         ("some pods only", |it| it.demand = Ok(Demand::Mixed { by: "shop/w, workload".into() })),
         ("mode unknown", |it| it.demand = Err("may not list peerauthentications".into())),
         ("pods unknown", |it| it.pods = Err("may not list pods in default".into())),

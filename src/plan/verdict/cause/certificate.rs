@@ -9,7 +9,7 @@ use crate::plan::verdict::evidence::{Case, Look};
 pub(super) fn no_secret(case: &Case<'_>) -> Candidate {
     // It tells the state of the cluster, so who asked makes no difference.
     let counted = match case.look(Stat::SecretsNotReady) {
-        Look::Rose(rise) | Look::Noisy(rise) => Check::For(format!("Envoy counts it: {}", rise)),
+        Look::Rose(rise) | Look::Noisy(rise) => Check::For(format!("Envoy counts it: {rise}")),
         Look::Flat(_) | Look::Unknown(_) => return Candidate::new(Cause::NoSecret, vec![Check::Mute]),
     };
     let around = match (&case.evidence.gateway, &case.evidence.certs) {
