@@ -184,7 +184,7 @@ impl Pair {
             Sends::Plaintext => {}
             Sends::Istio { keys, root } => cluster["transport_socket"] = self.secrets(Some(keys), root)?,
             Sends::IstioWithoutSecret => {
-                cluster["transport_socket"] = self.secrets(None, &self.authority.validation())?
+                cluster["transport_socket"] = self.secrets(None, &self.authority.validation())?;
             }
             Sends::PerPod { keys, root } => {
                 let (tls, raw) = (self.secrets(Some(keys), root)?, raw_buffer());
@@ -306,13 +306,13 @@ fn listener(cluster: &str) -> Value {
     })
 }
 
-fn manager(prefix: &str, routes: &Value) -> Value {
+fn manager(prefix: &str, table: &Value) -> Value {
     let router = typed("envoy.filters.http.router", "extensions.filters.http.router.v3.Router", json!({}));
     let mut settings = json!({
         "stat_prefix": prefix,
         "route_config": {
             "name": prefix, "validate_clusters": false,
-            "virtual_hosts": [{"name": prefix, "domains": ["*"], "routes": routes}],
+            "virtual_hosts": [{"name": prefix, "domains": ["*"], "routes": table}],
         },
         "http_filters": [router],
     });
