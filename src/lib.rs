@@ -20,6 +20,7 @@ pub mod load;
 pub mod model;
 pub mod options;
 pub mod plan;
+pub mod probe;
 pub mod render;
 pub mod ui;
 pub mod verify;

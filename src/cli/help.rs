@@ -241,6 +241,27 @@ Exit codes:
   4  not found, not allowed     5  failed and rolled back
   6  failed, not rolled back    7  applied, not confirmed
   9  no answer                  130  interrupted, and rolled back";
+/// After `istio verify --help`.
+pub const VERIFY: &str = "\
+Examples:
+  # over a route to the Upstream; /headers of httpbin tells what it was sent
+  gloo-rs istio verify --upstream default-httpbin-8000 --path /headers
+
+  # a host and path, whichever Upstream they lead to
+  gloo-rs istio verify --host shop.example --path /cart --port https --cacert ca.pem
+
+  # each gateway pod, through the API server
+  gloo-rs istio verify --upstream default-httpbin-8000 --all-pods
+
+  # that plaintext is refused
+  gloo-rs istio verify --upstream default-httpbin-8000 --expect 503
+
+Exit codes:
+  0  answered as expected, over mutual TLS; or the gateway itself as expected
+  1  no route to it is known    2  usage
+  4  not found, not allowed     7  answered, and not so; or not proven
+  8  the gateway has no address yet
+  9  no answer                  130  interrupted";
 
 /// After `upgrade-values --help`.
 pub const UPGRADE_VALUES: &str = "\

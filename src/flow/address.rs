@@ -50,6 +50,18 @@ pub async fn print(task: &Proxy, global: &Global, report: &mut Report<'_>) -> Re
     }
 }
 
+/// The address as it is now.
+///
+/// # Errors
+/// Why there is none, or none yet.
+pub async fn find(session: &Session, target: &ProxyTarget, wish: &Wish, global: &Global) -> Result<Found, Failure> {
+    let look = Look { session, wish };
+    match look.decide(&look.service(target, global).await?).await? {
+        State::Found(found) => Ok(found),
+        State::Pending(pending) => Err(look.explain(&pending, None).await),
+    }
+}
+
 fn say(found: &Found, form: AddressForm, report: &mut Report<'_>) {
     for advice in &found.advice {
         report.advice(advice.clone());

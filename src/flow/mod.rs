@@ -23,6 +23,9 @@ mod sidecars;
 mod switches;
 mod transact;
 mod values;
+mod values_apply;
+mod values_next;
+mod verify;
 mod version;
 
 use crate::cli::{self, Invocation};
@@ -56,6 +59,7 @@ pub fn run(invocation: &Invocation, ui: &mut Ui) -> Exit {
         Command::Describe(task) => block_on(interrupt::or(describe::run(task, global, &mut report))),
         Command::Enrolment(task) if task.files.is_some() => enrol::run_on_files(task, global, &mut report),
         Command::Enrolment(task) => block_on(enrol::run(task, global, &mut report)),
+        Command::Verify(task) => block_on(interrupt::or(verify::run(task, global, &mut report))),
         Command::Proxy(task) => block_on(interrupt::or(address::print(task, global, &mut report))),
         Command::Logs(task) => block_on(inside::logs::print(task, global, &mut report)),
         Command::Served(task) => block_on(interrupt::or(inside::served::print(task, global, &mut report))),

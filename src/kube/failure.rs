@@ -302,7 +302,8 @@ impl fmt::Display for Rule {
 }
 
 impl TlsFault {
-    fn why(&self) -> String {
+    /// In a few words: `its certificate has expired`.
+    pub fn why(&self) -> String {
         match self {
             Self::UnknownAuthority => "its certificate is signed by an unknown authority".to_owned(),
             Self::WrongName => "its certificate is for another name".to_owned(),

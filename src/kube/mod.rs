@@ -30,6 +30,7 @@ pub use logs::{Log, LogQuery, Since};
 pub use pages::{Freshness, Page, Pages, Query, Scope};
 pub use proxy_env::{BadProxy, Protocol, Proxy, Source, decide};
 pub use session::{DryRun, Session};
+pub use tls::cause_of;
 
 /// Which cluster, as whom, how long: the flags and the environment as plain data.
 #[derive(Debug, Clone)]

@@ -255,7 +255,8 @@ impl<'s> Survey<'s> {
         Ok(peer::Policies { all, root_namespace })
     }
 
-    fn unread(&self, error: ApiError) -> Unread {
+    /// Why something is unknown that was asked for in vain.
+    pub fn unread(&self, error: ApiError) -> Unread {
         unread(self.session, error)
     }
 }

@@ -7,6 +7,7 @@ mod inside;
 mod names;
 mod peer_auth;
 mod pods;
+mod verify;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -27,6 +28,7 @@ pub use describe::{Describe, Subject};
 pub use inside::{Against, LogExtent, LogsTask, ServedTask, StatsTask};
 pub use peer_auth::{PeerAuth, PeerAuthGet};
 pub use pods::{PodsOf, ProxyPods};
+pub use verify::{TrustWish, VerifyTask, Via};
 
 /// What every command is told.
 #[derive(Debug, Clone)]
@@ -132,6 +134,8 @@ pub enum Command {
     Describe(Describe),
     /// `istio enroll`, `istio unenroll`
     Enrolment(Enrolment),
+    /// `istio verify`
+    Verify(Box<VerifyTask>),
     Proxy(Proxy),
     /// `proxy stats`
     Stats(StatsTask),

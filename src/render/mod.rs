@@ -16,5 +16,6 @@ pub mod served;
 pub mod table;
 pub mod text;
 pub mod values;
+pub mod verdict;
 pub mod version;
 mod xml;

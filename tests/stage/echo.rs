@@ -50,6 +50,11 @@ fn head(stream: &mut TcpStream) -> Option<(String, Map<String, Value>)> {
     let mut byte = [0];
     while !bytes.ends_with(b"\r\n\r\n") {
         stream.read_exact(&mut byte).ok()?;
+        if bytes.is_empty() && !byte[0].is_ascii_uppercase() {
+            // A greeting of TLS, for one: servers of HTTP say so in HTTP.
+            stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").ok()?;
+            return None;
+        }
         bytes.push(byte[0]);
     }
     let text = String::from_utf8_lossy(&bytes).into_owned();

@@ -16,6 +16,7 @@ mod revisions;
 mod selection;
 mod unenroll;
 mod uninject;
+mod verify;
 
 use clap::Subcommand;
 
@@ -32,6 +33,7 @@ pub enum Word {
     Describe(describe::DescribeArgs),
     Enroll(enroll::EnrollArgs),
     Unenroll(unenroll::UnenrollArgs),
+    Verify(verify::VerifyArgs),
     /// Mutual TLS by Gloo itself, per pod
     #[command(subcommand, arg_required_else_help = true)]
     AutoMtls(auto_mtls::Word),
@@ -47,7 +49,7 @@ impl Word {
             Self::PeerAuth(peer_auth::Word::Get(_)) => &[Format::Table, Format::Json, Format::Yaml],
             Self::Revisions(_) => &[Format::Table, Format::Wide, Format::Json, Format::Yaml],
             Self::Describe(args) => args.formats(),
-            Self::AutoMtls(auto_mtls::Word::Status(_)) => &[Format::Text, Format::Json, Format::Yaml],
+            Self::AutoMtls(auto_mtls::Word::Status(_)) | Self::Verify(_) => &[Format::Text, Format::Json, Format::Yaml],
             _ => &[Format::Text, Format::Json, Format::Yaml, Format::Name],
         }
     }
@@ -62,6 +64,7 @@ impl Word {
             Self::Describe(args) => args.options(),
             Self::Enroll(args) => args.options(global),
             Self::Unenroll(args) => args.options(global),
+            Self::Verify(args) => args.options(),
             Self::AutoMtls(word) => word.options(global),
             Self::PeerAuth(word) => word.options(global),
         }

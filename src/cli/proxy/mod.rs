@@ -2,7 +2,7 @@
 
 mod address;
 mod logs;
-mod pods;
+pub mod pods;
 mod served_config;
 mod stats;
 mod target;

@@ -8,6 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What is asked of Envoy's `/stats`, as a regular expression.
 pub const FILTER: &str = r"^cluster\..*\.(upstream_rq_completed|upstream_cx_(total|connect_fail|none_healthy|destroy_remote_with_active_rq)|ssl\.(handshake|connection_error|fail_verify_[a-z_]*)|client_ssl_socket_factory\.upstream_context_secrets_not_ready)$|^http\..*\.(no_route|no_cluster)$";
 
+/// So many requests in a row are no chance meeting of others'.
+pub const ENOUGH: u64 = 3;
+
 /// What is counted, as Envoy names it below `cluster.NAME.`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stat {
@@ -52,6 +55,12 @@ impl Stat {
     }
 }
 
+/// Envoy counts parts of a cluster's requests below its name once more: by where they came from and went to.
+fn is_whole(cluster: &str) -> bool {
+    let parts = [".external", ".internal", ".canary", ".retry"];
+    !parts.iter().any(|part| cluster.ends_with(part)) && !cluster.contains(".zone.")
+}
+
 /// The counters of one moment, of all the proxies that may have taken the request.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Counters {
@@ -71,7 +80,7 @@ impl Counters {
                 read.no_route += value;
             } else if key.starts_with("http.") && key.ends_with(".no_cluster") {
                 read.no_cluster += value;
-            } else if let Some((cluster, stat)) = Stat::of(key) {
+            } else if let Some((cluster, stat)) = Stat::of(key).filter(|(cluster, _)| is_whole(cluster)) {
                 *read.clusters.entry(cluster.to_owned()).or_default().entry(stat).or_default() += value;
             }
         }
@@ -148,20 +157,22 @@ impl Change {
         Rise { stat, from: self.before.value(cluster, stat), to: self.after.value(cluster, stat) }
     }
 
-    /// Whether the cluster's counters are about our requests alone.
+    /// Whether the cluster's counters are about our requests alone: it completed as many as we sent, and no other
+    /// cluster may have taken ours, or that happened too often to be chance.
     pub fn is_ours_alone(&self, cluster: &str) -> bool {
-        self.of(cluster, Stat::Completed).by() == self.sent
+        let is_as_many = self.of(cluster, Stat::Completed).by() == self.sent;
+        is_as_many && (self.rose().len() == 1 || self.sent >= ENOUGH)
+    }
+
+    /// The clusters that completed as many requests as we sent, or more.
+    fn rose(&self) -> BTreeSet<&str> {
+        let all = self.after.clusters.keys().map(String::as_str);
+        all.filter(|cluster| self.of(cluster, Stat::Completed).by() >= self.sent).collect()
     }
 
     /// Which cluster took the requests.
     pub fn went(&self, expected: Option<&str>) -> Went {
-        let rose: BTreeSet<&str> = self
-            .after
-            .clusters
-            .keys()
-            .map(String::as_str)
-            .filter(|cluster| self.of(cluster, Stat::Completed).by() >= self.sent)
-            .collect();
+        let rose = self.rose();
         match expected.filter(|name| rose.contains(name)) {
             Some(expected) => Went::To(expected.to_owned()),
             None => match rose.len() {
@@ -197,7 +208,7 @@ mod tests {
             "cluster.a.b_ns.upstream_rq_completed: 3\ncluster.a.b_ns.ssl.handshake: 12\nhttp.http.no_route: 1\n";
         let after = "cluster.a.b_ns.upstream_rq_completed: 4\ncluster.a.b_ns.ssl.handshake: 13\n\
                      cluster.a.b_ns.ssl.fail_verify_san: 1\ncluster.a.b_ns.ssl.fail_verify_error: 1\n\
-                     cluster.a.b_ns.upstream_rq_time: P0(1,1)\nhttp.http.no_route: 1\nhttp.http2.no_route: 2\n";
+                     cluster.a.b_ns.external.upstream_rq_completed: 9\ncluster.a.b_ns.upstream_rq_time: P0(1,1)\nhttp.http.no_route: 1\nhttp.http2.no_route: 2\n";
         let change = change(before, after, 1);
         assert_eq!(change.went(None), Went::To("a.b_ns".into()));
         assert_eq!(change.of("a.b_ns", Stat::Handshake).to_string(), "ssl.handshake 12 -> 13");

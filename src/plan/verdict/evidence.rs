@@ -7,8 +7,10 @@ use super::certs::Certs;
 use super::counters::{Change, Rise, Stat, Went};
 use super::hosts::Hosts;
 use super::pods::Pod;
+use crate::model::{Object, ObjectRef};
 use crate::plan::Unread;
-use crate::plan::gateway::Gateway;
+use crate::plan::gateway::{AutoMtls, Gateway};
+use crate::plan::mtls::{Tls, tls_of};
 
 /// What was read, or why it was not: a missing right makes a fact unknown, never absent.
 pub type Known<T> = Result<T, Unread>;
@@ -73,6 +75,24 @@ pub enum Sends {
 }
 
 impl Sends {
+    /// What the gateway sends to an Upstream, by its fields and by the switches in Settings.
+    pub fn of(upstream: &Object, auto_mtls: &Known<AutoMtls>, gloo_namespace: &str) -> Self {
+        let settings = format!("Settings {gloo_namespace}/default");
+        match (tls_of(&upstream.value), auto_mtls) {
+            (Tls::Istio(_), _) => Self::Istio { by: "spec.sslConfig of the Upstream".to_owned() },
+            (Tls::Foreign(_), _) => Self::Foreign { by: "spec.sslConfig of the Upstream, not Istio's".to_owned() },
+            (Tls::Absent, Err(why)) => Self::Unknown { why: why.clone() },
+            (Tls::Absent, Ok(AutoMtls::Unknown)) => Self::Unknown { why: "auto-mTLS is unknown".into() },
+            (Tls::Absent, Ok(auto)) if auto.covers(upstream) => Self::PerPod { by: format!("auto-mTLS in {settings}") },
+            (Tls::Absent, Ok(AutoMtls::On)) => {
+                Self::Plaintext { by: "no sslConfig; spec.disableIstioAutoMtls of the Upstream".to_owned() }
+            }
+            (Tls::Absent, Ok(AutoMtls::Off)) => {
+                Self::Plaintext { by: format!("no sslConfig; auto-mTLS off in {settings}") }
+            }
+        }
+    }
+
     /// Which object decides, in words.
     pub fn by(&self) -> String {
         match self {
@@ -164,5 +184,55 @@ impl<'e> Case<'e> {
     /// The pods, if they were read.
     pub fn pods(&self) -> Option<&[Pod]> {
         self.evidence.pods.as_deref().ok()
+    }
+}
+
+/// Envoy's name of an Upstream's cluster (Gloo, `translator.UpstreamToClusterName`).
+pub fn cluster_name(upstream: &ObjectRef) -> String {
+    format!("{}_{}", upstream.name, upstream.namespace)
+}
+
+/// The namespace and the name of the Upstream whose cluster this is; neither may have `_` in it.
+pub fn upstream_of(cluster: &str) -> Option<(&str, &str)> {
+    let (name, namespace) = cluster.rsplit_once('_')?;
+    let is_name = |text: &str| {
+        let fine = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.';
+        !text.is_empty() && text.bytes().all(fine)
+    };
+    (is_name(name) && is_name(namespace)).then_some((namespace, name))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::kinds::UPSTREAM;
+
+    #[test]
+    fn a_cluster_has_its_upstreams_name() {
+        let cluster = cluster_name(&ObjectRef::new(&UPSTREAM, "gloo-system", "default-httpbin-8000"));
+        assert_eq!(upstream_of(&cluster), Some(("gloo-system", "default-httpbin-8000")));
+        for other in ["xds", "gloo.gloo-system.svc.cluster.local:9977", "_", "kube-svc:a_b_c", "../x_y"] {
+            assert_eq!(upstream_of(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn what_the_gateway_sends_is_the_upstreams_word_before_that_of_settings() {
+        let sends = |spec: serde_json::Value, auto: AutoMtls| {
+            let upstream = Object::new(&UPSTREAM, json!({"spec": spec}));
+            Sends::of(&upstream, &Ok(auto), "gloo-system").by()
+        };
+        let istio = json!({"sslConfig": crate::plan::mtls::istio_ssl_config()});
+        assert_eq!(sends(istio, AutoMtls::Off), "spec.sslConfig of the Upstream");
+        assert_eq!(sends(json!({}), AutoMtls::On), "auto-mTLS in Settings gloo-system/default");
+        let opted_out = json!({"disableIstioAutoMtls": true});
+        assert_eq!(sends(opted_out, AutoMtls::On), "no sslConfig; spec.disableIstioAutoMtls of the Upstream");
+        assert_eq!(sends(json!({}), AutoMtls::Off), "no sslConfig; auto-mTLS off in Settings gloo-system/default");
+        let other = json!({"sslConfig": {"secretRef": {}}});
+        assert_eq!(sends(other, AutoMtls::On), "spec.sslConfig of the Upstream, not Istio's");
+        let unknown = Sends::of(&Object::new(&UPSTREAM, json!({})), &Err("may not".into()), "gloo-system");
+        assert_eq!(unknown, Sends::Unknown { why: "may not".into() });
     }
 }

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use super::answer::Echo;
 use super::cause::{self, Candidate, Cause, Check};
-use super::counters::Went;
+use super::commands;
+use super::counters::{ENOUGH, Went};
 use super::evidence::{self, Case, Evidence, Sends};
 use super::tls::{self, Tls};
 use super::{Fact, Kind, Label, Verdict};
@@ -15,8 +16,8 @@ pub fn judge(evidence: &Evidence) -> Option<Verdict> {
     let case = Case::of(evidence)?;
     let verdict = match (changes(evidence), origin(&case)) {
         (Some(statuses), _) => wavering(&case, &statuses),
-        (None, Origin::Backend) => answered(&case),
-        (None, Origin::Unknown) if case.answer.status == evidence.expect => answered(&case),
+        (None, Origin::Backend) => answered(&case, tls::seen(&case)),
+        (None, Origin::Unknown) if case.answer.status == evidence.expect => answered(&case, by_whomever()),
         (None, Origin::Gateway | Origin::Unknown) => refused(&case),
     };
     Some(verdict)
@@ -30,7 +31,8 @@ pub fn wants_another_sample(evidence: &Evidence) -> bool {
         !matches!(verdict.kind, Kind::Caused(Cause::StrictPeer)) && matches!(verdict.kind, Kind::Mtls | Kind::Caused(_))
     });
     let closed = case.answer.reset().is_some();
-    !proven && (case.is_noisy() || closed || case.strayed_to().is_some())
+    let unclear = matches!(origin(&case), Origin::Unknown) && evidence.change.is_ok();
+    !proven && (unclear || case.is_noisy() || closed || case.strayed_to().is_some())
 }
 
 enum Origin {
@@ -50,9 +52,22 @@ fn origin(case: &Case<'_>) -> Origin {
     }
     match &case.went {
         Some(Went::Nowhere) => Origin::Gateway,
-        Some(Went::To(_)) if !matches!(answer.status, 503 | 504) => Origin::Backend,
+        // Envoy may be told to keep its headers to itself.
+        Some(Went::To(cluster)) if !matches!(answer.status, 503 | 504) && was_asked(case, cluster) => Origin::Backend,
         _ => Origin::Unknown,
     }
+}
+
+/// Whether a cluster completed our requests so often that it was no chance meeting with others'.
+fn was_asked(case: &Case<'_>, cluster: &str) -> bool {
+    let change = case.evidence.change.as_ref();
+    change.is_ok_and(|change| change.sent >= ENOUGH && change.is_ours_alone(cluster))
+}
+
+/// Counters tell nothing of an answer that may be the gateway's own.
+fn by_whomever() -> Tls {
+    let missing = vec!["who answered: there is no x-envoy-upstream-service-time".to_owned()];
+    Tls::Unproven { seen: Vec::new(), missing }
 }
 
 /// The statuses of the answers, if they are not all one.
@@ -118,7 +133,7 @@ fn unknowns(case: &Case<'_>) -> Vec<Fact> {
 }
 
 /// The backend answered.
-fn answered(case: &Case<'_>) -> Verdict {
+fn answered(case: &Case<'_>, tls: Tls) -> Verdict {
     let expected = case.answer.status == case.evidence.expect;
     if let Some(other) = case.strayed_to() {
         return strayed(case, other);
@@ -127,7 +142,6 @@ fn answered(case: &Case<'_>) -> Verdict {
     if let Some(location) = case.answer.redirect() {
         facts.push(fact(Label::Location, format!("{location} (not followed)")));
     }
-    let tls = tls::seen(case);
     let title = match (&tls, expected) {
         (Tls::Mutual(_), true) => "mTLS proven".to_owned(),
         (Tls::Plain(_), true) => "answered in plaintext".to_owned(),
@@ -195,9 +209,9 @@ fn mend_plaintext(case: &Case<'_>) -> Option<String> {
         return None;
     }
     if !pods.iter().all(|pod| pod.is_meshed) {
-        return Some(format!("gloo-rs istio enroll {}", upstream.backend_namespace.as_ref()?));
+        return Some(commands::enroll(upstream.backend_namespace.as_ref()?));
     }
-    Some(format!("gloo-rs istio enable-mtls --upstream {}", upstream.name))
+    Some(commands::enable_mtls(&upstream.name))
 }
 
 /// The gateway answered itself, or may have.
@@ -231,7 +245,7 @@ fn refused(case: &Case<'_>) -> Verdict {
     };
     let kind = if expected { Kind::Gateway } else { Kind::NotProven };
     let mut verdict = verdict(kind, title, facts, exit);
-    verdict.next = Some("gloo-rs proxy logs --since 10m".to_owned());
+    verdict.next = Some(commands::LOGS.to_owned());
     verdict
 }
 
@@ -273,7 +287,7 @@ fn wavering(case: &Case<'_>, statuses: &[u16]) -> Verdict {
         facts,
         Exit::Unconfirmed,
     );
-    verdict.next = Some("gloo-rs proxy logs --since 10m".to_owned());
+    verdict.next = Some(commands::LOGS.to_owned());
     verdict
 }
 

@@ -7,6 +7,7 @@ pub mod answer;
 pub mod cause;
 pub mod certs;
 pub mod client_cert;
+mod commands;
 pub mod counters;
 pub mod demand;
 pub mod evidence;

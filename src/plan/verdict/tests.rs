@@ -467,3 +467,26 @@ fn a_hostile_body_is_bounded() {
     let verdict = judged(&guide(plaintext(), answer(500, &body), change(&[], 0)));
     assert!(text(&verdict).chars().count() < 1_000, "{verdict:#?}");
 }
+
+#[test]
+fn an_answer_that_may_be_the_gateways_own_proves_nothing_until_it_is_no_chance() {
+    let mut evidence = guide(istio(), answer(200, "ok"), change(&HANDSHAKE, 0));
+    let verdict = is(&evidence, Kind::Answered, Exit::Unconfirmed);
+    assert!(text(&verdict).contains("missing who answered"), "{verdict:#?}");
+    assert!(wants_another_sample(&evidence));
+    let mut three = change(&[("ssl.handshake", 12, 13), ("upstream_cx_total", 12, 13)], 2);
+    three.sent = 3;
+    evidence.change = Ok(three);
+    is(&evidence, Kind::Mtls, Exit::Done);
+}
+
+#[test]
+fn where_two_clusters_may_have_taken_the_request_more_is_asked() {
+    let other = Counters::parse("cluster.other.upstream_rq_completed: 1");
+    let ours = change(&REFUSED_BY_PEER, 0);
+    let busy = Change { after: ours.after.clone().and(other), ..ours };
+    let mut evidence = guide(istio(), answer(503, FAILED), busy);
+    evidence.certs = Ok(certs("2026-11-22T00:00:00Z"));
+    is(&evidence, Kind::NotProven, Exit::Unconfirmed);
+    assert!(wants_another_sample(&evidence));
+}

@@ -313,7 +313,7 @@ fn the_trace_shows_requests_and_no_token() {
 /// adds it here, or this fails.
 fn arguments(words: &[String]) -> Vec<&'static str> {
     match words.join(" ").as_str() {
-        "istio enable-mtls" | "istio disable-mtls" => vec!["-u", "x"],
+        "istio enable-mtls" | "istio disable-mtls" | "istio verify" => vec!["-u", "x"],
         "istio auto-mtls enable" | "istio auto-mtls disable" => vec!["--yes"],
         "istio peer-auth strict" | "istio peer-auth permissive" | "istio peer-auth remove" => vec!["--mesh", "--yes"],
         "istio enroll" | "istio unenroll" => vec!["x", "--yes"],

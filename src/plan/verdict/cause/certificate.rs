@@ -3,6 +3,7 @@
 use super::peer::meshed;
 use super::{Candidate, Cause, Check};
 use crate::plan::gateway::Gateway;
+use crate::plan::verdict::commands;
 use crate::plan::verdict::counters::Stat;
 use crate::plan::verdict::evidence::{Case, Look};
 
@@ -24,8 +25,8 @@ pub(super) fn no_secret(case: &Case<'_>) -> Candidate {
         },
     };
     let mend = match &case.evidence.gateway {
-        Gateway::NoSidecars { .. } | Gateway::NoCluster { .. } => "gloo-rs istio inject",
-        _ => "gloo-rs proxy logs --container sds",
+        Gateway::NoSidecars { .. } | Gateway::NoCluster { .. } => commands::INJECT,
+        _ => commands::SDS_LOGS,
     };
     Candidate::new(Cause::NoSecret, vec![counted, around]).mend(Some(mend.to_owned()))
 }
@@ -48,8 +49,7 @@ pub(super) fn certificate_invalid(case: &Case<'_>) -> Candidate {
         },
         Look::Unknown(why) => Check::Unknown(format!("TLS errors ({why})")),
     };
-    let mend = "gloo-rs proxy logs --container istio-proxy";
-    Candidate::new(Cause::CertificateInvalid, vec![certificate, failed]).mend(Some(mend.to_owned()))
+    Candidate::new(Cause::CertificateInvalid, vec![certificate, failed]).mend(Some(commands::ISTIO_LOGS.to_owned()))
 }
 
 pub(super) fn backend_not_trusted(case: &Case<'_>) -> Candidate {
@@ -70,8 +70,7 @@ pub(super) fn backend_not_trusted(case: &Case<'_>) -> Candidate {
         .ok()
         .and_then(|certs| certs.roots.iter().find_map(|root| root.fault(case.evidence.now)));
     let root = root.map_or(Check::Mute, |fault| Check::For(format!("the gateway's root of the mesh {fault}")));
-    let mend = "gloo-rs proxy certs";
-    Candidate::new(Cause::BackendNotTrusted, vec![refused, handshake, root]).mend(Some(mend.to_owned()))
+    Candidate::new(Cause::BackendNotTrusted, vec![refused, handshake, root]).mend(Some(commands::CERTS.to_owned()))
 }
 
 pub(super) fn gateway_not_trusted(case: &Case<'_>) -> Candidate {
@@ -95,5 +94,5 @@ pub(super) fn gateway_not_trusted(case: &Case<'_>) -> Candidate {
         Err(why) => Check::Unknown(format!("the gateway's certificate ({why})")),
     };
     let candidate = Candidate::new(Cause::GatewayNotTrusted, vec![ended, sidecars, times]).never_proven();
-    candidate.mend(Some("gloo-rs proxy certs".to_owned()))
+    candidate.mend(Some(commands::CERTS.to_owned()))
 }

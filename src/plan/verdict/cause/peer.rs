@@ -3,6 +3,7 @@
 use super::{Candidate, Cause, Check};
 use crate::plan::Unread;
 use crate::plan::gateway::Gateway;
+use crate::plan::verdict::commands;
 use crate::plan::verdict::counters::Stat;
 use crate::plan::verdict::evidence::{Case, Demand, Look, Sends};
 use crate::plan::verdict::pods::{Pod, restarts};
@@ -29,11 +30,11 @@ pub(super) fn strict_peer(case: &Case<'_>) -> Candidate {
         },
     };
     let mend = match (&case.evidence.gateway, case.upstream()) {
-        (Gateway::NoSidecars { .. } | Gateway::NoCluster { .. }, _) => Some("gloo-rs istio inject".to_owned()),
+        (Gateway::NoSidecars { .. } | Gateway::NoCluster { .. }, _) => Some(commands::INJECT.to_owned()),
         (_, Some(upstream)) if matches!(upstream.sends, Sends::Istio { .. } | Sends::PerPod { .. }) => {
-            Some("gloo-rs proxy served-config --diff".to_owned())
+            Some(commands::SERVED.to_owned())
         }
-        (_, Some(upstream)) => Some(format!("gloo-rs istio enable-mtls --upstream {}", upstream.name)),
+        (_, Some(upstream)) => Some(commands::enable_mtls(&upstream.name)),
         (_, None) => None,
     };
     Candidate::new(Cause::StrictPeer, vec![peer, plaintext(case), pods, reset]).mend(mend)
@@ -73,7 +74,11 @@ pub(super) fn no_sidecar(case: &Case<'_>) -> Candidate {
     let failed = match case.look(Stat::TlsError) {
         Look::Rose(rise) => Check::For(format!("TLS came to nothing: {rise}")),
         Look::Noisy(rise) => Check::Unknown(format!("{rise}, with requests of others")),
-        Look::Flat(_) => return Candidate::new(Cause::NoSidecar, vec![Check::Mute]),
+        Look::Flat(_) => match case.look(Stat::ConnectFail) {
+            // Who waits for HTTP may let a greeting of TLS wait for ever.
+            Look::Rose(rise) => Check::Unknown(format!("whether TLS or the connection failed: {rise}")),
+            _ => return Candidate::new(Cause::NoSidecar, vec![Check::Mute]),
+        },
         Look::Unknown(why) => Check::Unknown(format!("TLS errors ({why})")),
     };
     let pods = match &case.evidence.pods {
@@ -84,7 +89,7 @@ pub(super) fn no_sidecar(case: &Case<'_>) -> Candidate {
         Err(why) => Check::Unknown(format!("sidecars ({why})")),
     };
     let namespace = case.upstream().and_then(|upstream| upstream.backend_namespace.as_deref());
-    let mend = namespace.map(|namespace| format!("gloo-rs istio enroll {namespace}"));
+    let mend = namespace.map(commands::enroll);
     Candidate::new(Cause::NoSidecar, vec![sends, failed, pods]).mend(mend)
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Candidate, Cause, Check};
 use crate::plan::gateway::Gateway;
+use crate::plan::verdict::commands;
 use crate::plan::verdict::counters::Stat;
 use crate::plan::verdict::evidence::{Case, Look};
 use crate::plan::verdict::pods::restarts;
@@ -20,8 +21,7 @@ pub(super) fn no_route(case: &Case<'_>) -> Candidate {
         (false, false) => Check::Against("the answer has a body, and Envoy's has none".to_owned()),
         (true, _) => Check::Against("an upstream answered".to_owned()),
     };
-    let hint = "gloo-rs istio describe --host HOST --path PATH";
-    Candidate::new(Cause::NoRoute, vec![counted, said]).mend(Some(hint.to_owned()))
+    Candidate::new(Cause::NoRoute, vec![counted, said]).mend(Some(commands::DESCRIBE.to_owned()))
 }
 
 pub(super) fn no_cluster(case: &Case<'_>) -> Option<Candidate> {
@@ -38,7 +38,6 @@ pub(super) fn no_cluster(case: &Case<'_>) -> Option<Candidate> {
         (Ok((_, hosts)), Some(cluster)) if !hosts.is_there => {
             Check::For(format!("cluster {cluster} is not among Envoy's clusters"))
         }
-        (Ok(_), Some(cluster)) => Check::Against(format!("Envoy has the cluster {cluster}")),
         _ => Check::For("the gateway answered itself, with an empty body".to_owned()),
     };
     let why = match &case.evidence.gateway {
@@ -46,8 +45,8 @@ pub(super) fn no_cluster(case: &Case<'_>) -> Option<Candidate> {
         _ => Check::Mute,
     };
     let mend = match why {
-        Check::For(_) => "gloo-rs istio inject",
-        _ => "gloo-rs proxy served-config --diff",
+        Check::For(_) => commands::INJECT,
+        _ => commands::SERVED,
     };
     Some(Candidate::new(Cause::NoCluster, vec![counted, listed, why]).mend(Some(mend.to_owned())))
 }
@@ -102,10 +101,16 @@ pub(super) fn no_connection(case: &Case<'_>) -> Candidate {
     if of_tls.into_iter().any(|stat| matches!(case.look(stat), Look::Rose(_) | Look::Noisy(_))) {
         return none();
     }
+    let is_timeout = reason.as_deref() == Some("connection timeout");
     let said = reason.map_or(Check::Mute, |reason| Check::For(format!("Envoy says: {reason}")));
     let next = case.upstream().and_then(|upstream| upstream.backend_namespace.as_deref());
     let next = next.map(|namespace| format!("kubectl get pods,networkpolicies -n {namespace}"));
-    Candidate::new(Cause::NoConnection, vec![said, failed]).mend(next)
+    // With TLS the connection is made once TLS is: a backend that never answers it looks the same.
+    let tls = match (&case.evidence.has_tls, is_timeout) {
+        (Ok(false), _) | (_, false) => Check::Mute,
+        (_, true) => Check::Unknown("whether TLS or the connection failed".to_owned()),
+    };
+    Candidate::new(Cause::NoConnection, vec![said, failed, tls]).mend(next)
 }
 
 fn is_connect_failure(reason: &str) -> bool {

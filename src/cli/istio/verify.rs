@@ -1,0 +1,161 @@
+//! `gloo-rs istio verify`.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+use super::names::named;
+use crate::cli::help;
+use crate::cli::proxy::pods::PodsArgs;
+use crate::error::Failure;
+use crate::options::{Command, PodsOf, ProxyTarget, TrustWish, VerifyTask, Via};
+use crate::plan::address::Host;
+use crate::plan::proxy_name;
+use crate::plan::proxy_pods::Amount;
+use crate::plan::verdict::url::{Url, is_path};
+
+/// Where the charts let a gateway's pods listen for HTTP.
+const HTTP_PORT: u16 = 8080;
+
+/// Send a request through the gateway and say whether it went over mutual TLS, or why not
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::VERIFY)]
+pub struct VerifyArgs {
+    /// The Upstream that has to answer, as NAME or NAMESPACE/NAME
+    #[arg(short, long, value_name = "NAME", required_unless_present_any = ["url", "host"])]
+    upstream: Option<String>,
+    /// The URL to ask for, at its own address
+    #[arg(long, value_name = "URL", conflicts_with_all = ["host", "path", "port"])]
+    url: Option<String>,
+    /// The host to ask for [default: that of a route to the Upstream]
+    #[arg(long, value_name = "HOST")]
+    host: Option<String>,
+    /// The path to ask for, with its query [default: that of the route, or /get]
+    #[arg(long, value_name = "PATH")]
+    path: Option<String>,
+    /// The method; what is not idempotent is sent once only
+    #[arg(short = 'X', long = "request", value_name = "METHOD", default_value = "GET")]
+    method: String,
+    /// A header to send, as NAME: VALUE; may be repeated
+    #[arg(short = 'H', long = "header", value_name = "HEADER")]
+    headers: Vec<String>,
+    /// The port of the Service by name or number; with --via forward the pod's [default: http, or 8080]
+    #[arg(long, value_name = "PORT")]
+    port: Option<String>,
+    /// Take any certificate of the gateway
+    #[arg(short = 'k', long, conflicts_with = "cacert")]
+    insecure: bool,
+    /// Take certificates of these authorities alone, PEM
+    #[arg(long, value_name = "FILE")]
+    cacert: Option<PathBuf>,
+    /// How the request goes out [default: address; forward with --all-pods]
+    #[arg(long, value_name = "WAY")]
+    via: Option<Word>,
+    /// The status that is expected
+    #[arg(long, value_name = "STATUS", default_value_t = 200, value_parser = clap::value_parser!(u16).range(100..600))]
+    expect: u16,
+    #[command(flatten)]
+    pods: PodsArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Word {
+    /// To the address that 'proxy url' prints
+    Address,
+    /// Through a port-forward stream to a pod
+    Forward,
+}
+
+impl VerifyArgs {
+    pub fn options(self) -> Result<Command, Failure> {
+        let pods = self.pods.options()?;
+        let via = self.via(&pods.proxy, pods.amount)?;
+        let url = self
+            .url
+            .as_deref()
+            .map(|text| Url::parse(text).map_err(|why| Failure::usage(format!("--url {text:?}: {why}"))));
+        if let Some(host) = &self.host {
+            let bare =
+                host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(&**host, |(host, _)| host);
+            if Host::parse(bare.trim_matches(['[', ']'])).is_none() {
+                return Err(Failure::usage(format!("--host {host:?} is not a host")));
+            }
+        }
+        if let Some(path) = self.path.as_deref().filter(|path| !is_path(path)) {
+            return Err(Failure::usage(format!("--path {path:?} is not a path of a URL"))
+                .hint("it begins with / and has nothing that has to be percent-encoded"));
+        }
+        let is_token =
+            |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+        if !is_token(&self.method) {
+            return Err(Failure::usage(format!("-X {:?} is not a method of HTTP", self.method)));
+        }
+        Ok(Command::Verify(Box::new(VerifyTask {
+            upstream: self.upstream.as_deref().map(|text| named("--upstream", text)).transpose()?,
+            url: url.transpose()?,
+            host: self.host,
+            path: self.path,
+            method: self.method,
+            headers: self.headers.iter().map(|text| header(text)).collect::<Result<_, _>>()?,
+            via,
+            pods,
+            trust: match (self.insecure, self.cacert) {
+                (true, _) => TrustWish::Anybody,
+                (false, Some(file)) => TrustWish::File(file),
+                (false, None) => TrustWish::System,
+            },
+            expect: self.expect,
+        })))
+    }
+
+    fn via(&self, proxy: &PodsOf, amount: Amount) -> Result<Via, Failure> {
+        let via = self.via.unwrap_or(if amount == Amount::All { Word::Forward } else { Word::Address });
+        match (via, amount) {
+            (Word::Address, Amount::All) => {
+                Err(Failure::usage("--all-pods needs --via forward: an address leads to any pod"))
+            }
+            (Word::Forward, _) if self.insecure || self.cacert.is_some() => {
+                Err(Failure::usage("-k and --cacert need --via address: a stream to a pod is plain HTTP"))
+            }
+            (Word::Forward, _) => {
+                let port = self.port.as_deref().map(|port| {
+                    port.parse().ok().filter(|port| *port > 0).ok_or_else(|| {
+                        Failure::usage(format!(
+                            "--port {port:?}: with --via forward it is the number of the pod's port"
+                        ))
+                    })
+                });
+                Ok(Via::Forward { port: port.transpose()?.unwrap_or(HTTP_PORT) })
+            }
+            (Word::Address, Amount::One) => {
+                let target = match proxy {
+                    PodsOf::Gateway { gateway, .. } => ProxyTarget::Gateway {
+                        service: proxy_name::gateway_service_name(gateway),
+                        gateway: gateway.clone(),
+                    },
+                    // The URL has its own address.
+                    PodsOf::Named(name) if self.url.is_some() => ProxyTarget::Service(name.name.clone()),
+                    PodsOf::Named(name) => ProxyTarget::Service(name.service_name()?.to_owned()),
+                };
+                Ok(Via::Address { target, port: self.port.clone() })
+            }
+        }
+    }
+}
+
+fn header(text: &str) -> Result<(String, String), Failure> {
+    let bad = |why: &str| Failure::usage(format!("-H {text:?}: {why}"));
+    let (name, value) = text.split_once(':').ok_or_else(|| bad("it is not NAME: VALUE"))?;
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.!#$%&'*+^`|~".contains(&byte);
+    if name.is_empty() || !name.bytes().all(is_token) {
+        return Err(bad("its name is not one of HTTP"));
+    }
+    if name.eq_ignore_ascii_case("host") {
+        return Err(bad("the host is not sent as a header of yours").hint("--host HOST"));
+    }
+    let value = value.trim();
+    if value.chars().any(char::is_control) {
+        return Err(bad("its value has control characters"));
+    }
+    Ok((name.to_owned(), value.to_owned()))
+}

@@ -1,0 +1,289 @@
+//! `istio verify`: a request through the gateway, what Envoy counted meanwhile, and what follows from both.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::sync::OnceCell;
+
+use self::send::{Sender, Way};
+use super::report::Report;
+use crate::error::{Exit, Failure};
+use crate::kube::Session;
+use crate::load::survey::Survey;
+use crate::load::witness::{self, Behind, Envoys, Moment};
+use crate::load::{absence, proxy_pods};
+use crate::model::{Object, ObjectRef, kinds};
+use crate::options::{Global, ProxyPods, VerifyTask};
+use crate::plan::Unread;
+use crate::plan::advice::Advice;
+use crate::plan::gateway::Gateway;
+use crate::plan::proxy_pods::{Amount, ProxyPod};
+use crate::plan::verdict::answer::{Answer, CLIENT_CERT};
+use crate::plan::verdict::counters::{Change, Went};
+use crate::plan::verdict::evidence::{Evidence, Known, Sends, Upstream, cluster_name, upstream_of};
+use crate::plan::verdict::{Kind, Verdict, judge, wants_another_sample};
+use crate::render::text::short_name;
+use crate::render::verdict::{self as shown, Asked};
+
+mod send;
+
+/// More samples tell nothing that these do not.
+const MOST_SAMPLES: usize = 3;
+
+/// Sends the request, to one place or to each pod, and says what became of it.
+///
+/// # Errors
+/// What kept it from being sent or answered.
+pub async fn run(task: &VerifyTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+    report.field("verdicts", Value::Array(Vec::new()));
+    let session = super::open(global, report).await?;
+    let survey = Survey::new(&session, global);
+    let run =
+        Run { session: &session, survey: &survey, task, global, cache: RefCell::default(), gateway: OnceCell::new() };
+    let upstream = run.named().await?;
+    let sender = Sender::prepare(&session, task, global, upstream.as_ref(), report).await?;
+    report.ui.status(&super::place(&session));
+    if !task.is_idempotent() {
+        report.ui.status(&format!("{} is sent once only: it is not idempotent", task.method));
+    }
+    let mut verdicts = Vec::new();
+    let several = sender.ways().len() > 1;
+    for way in sender.ways() {
+        report.ui.status(&sender.line(way));
+        let (mut asked, verdict) = match run.one(&sender, way, upstream.as_ref(), report).await {
+            Ok(done) => done,
+            // Of several pods each has its own end.
+            Err(failure) if several => {
+                report.failure(failure);
+                continue;
+            }
+            Err(failure) => return Err(failure),
+        };
+        if let Some(pod) = way.pod().filter(|_| several) {
+            asked.subject = format!("{} through pod {}", asked.subject, pod.name);
+        }
+        for line in shown::lines(&asked, &verdict) {
+            report.line(&line);
+        }
+        report.ends(verdict.exit);
+        verdicts.push(shown::value(&asked, &verdict));
+        report.field("verdicts", Value::Array(verdicts.clone()));
+    }
+    Ok(())
+}
+
+struct Run<'r> {
+    session: &'r Session,
+    survey: &'r Survey<'r>,
+    task: &'r VerifyTask,
+    global: &'r Global,
+    /// What was read about the Upstream of a cluster.
+    cache: RefCell<HashMap<String, Rc<Around>>>,
+    gateway: OnceCell<Gateway>,
+}
+
+/// What stands around a cluster.
+struct Around {
+    object: Known<Object>,
+    upstream: Known<Upstream>,
+    behind: Behind,
+}
+
+impl Run<'_> {
+    /// The Upstream that was named.
+    async fn named(&self) -> Result<Option<Object>, Failure> {
+        let Some(named) = &self.task.upstream else { return Ok(None) };
+        let namespace = named.namespace.as_deref().unwrap_or(self.global.object_namespace());
+        let error = match self.session.get(&kinds::UPSTREAM, namespace, &named.name).await {
+            Ok(value) => return Ok(Some(Object::new(&kinds::UPSTREAM, value))),
+            Err(error) => error,
+        };
+        let failure = error.into_failure(self.session);
+        if failure.exit != Exit::SaidNo {
+            return Err(failure);
+        }
+        let absence = absence::around(self.session, &ObjectRef::new(&kinds::UPSTREAM, namespace, &*named.name)).await;
+        let failure = absence.detail().into_iter().fold(failure, Failure::detail);
+        Err(absence.hint().into_iter().fold(failure, Failure::hint))
+    }
+
+    async fn one(
+        &self,
+        sender: &Sender<'_>,
+        way: &Way,
+        upstream: Option<&Object>,
+        report: &mut Report<'_>,
+    ) -> Result<(Asked, Verdict), Failure> {
+        let pods = self.pods_of(way).await;
+        let expected = upstream.map(|object| cluster_name(&object.reference));
+        let before = self.moment(&pods).await;
+        let mut answers: Vec<Answer> = Vec::new();
+        let most = if self.task.is_idempotent() { MOST_SAMPLES } else { 1 };
+        let (evidence, around) = loop {
+            answers.push(sender.send(way).await?);
+            let (evidence, around) = self.evidence(&pods, &before, &answers, expected.as_deref()).await;
+            if answers.len() >= most || !wants_another_sample(&evidence) {
+                break (evidence, around);
+            }
+        };
+        let verdict = judge(&evidence).expect("there is an answer");
+        if verdict.kind != Kind::Mtls {
+            for advice in missing(&evidence) {
+                report.advice(advice);
+            }
+        }
+        let object = around.as_ref().and_then(|around| around.object.as_ref().ok());
+        let usual = self.global.object_namespace();
+        let subject = object.map_or_else(|| sender.subject(), |object| short_name(&object.reference, usual));
+        let asked = Asked {
+            subject,
+            upstream: object.map(|object| object.reference.clone()),
+            method: self.task.method.clone(),
+            url: sender.url(way),
+            host: sender.host(),
+            pod: way.pod().map(|pod| pod.name.clone()),
+            expect: self.task.expect,
+            statuses: evidence.answers.iter().map(|answer| answer.status).collect(),
+        };
+        Ok((asked, verdict))
+    }
+
+    /// The pods that may take the request: one, if it is sent there, or all that the address leads to.
+    async fn pods_of(&self, way: &Way) -> Known<Vec<ProxyPod>> {
+        if let Some(pod) = way.pod() {
+            return Ok(vec![pod.clone()]);
+        }
+        let all = ProxyPods { amount: Amount::All, ..self.task.pods.clone() };
+        match proxy_pods::find(self.session, self.global, &all).await {
+            Ok(chosen) => Ok(chosen.pods),
+            Err(failure) => Err(Unread {
+                why: failure.message,
+                rule: failure.hints.iter().find_map(|hint| Some(hint.split_once("allows it: ")?.1.to_owned())),
+                failure: None,
+            }),
+        }
+    }
+
+    async fn moment(&self, pods: &Known<Vec<ProxyPod>>) -> Moment {
+        match pods {
+            Ok(pods) => Envoys { session: self.session, pods }.moment().await,
+            Err(why) => Moment::unknown(why),
+        }
+    }
+
+    async fn evidence(
+        &self,
+        pods: &Known<Vec<ProxyPod>>,
+        before: &Moment,
+        answers: &[Answer],
+        expected: Option<&str>,
+    ) -> (Evidence, Option<Rc<Around>>) {
+        let after = self.moment(pods).await;
+        let change = match (&before.counters, after.counters.clone()) {
+            (Ok(before), Ok(after)) => Ok(Change { before: before.clone(), after, sent: answers.len() as u64 }),
+            (Err(why), _) => Err(why.clone()),
+            (_, Err(why)) => Err(why),
+        };
+        let cluster = match (expected, change.as_ref().map(|change| change.went(expected))) {
+            (Some(expected), _) => Some(expected.to_owned()),
+            (None, Ok(Went::To(cluster))) => Some(cluster),
+            _ => None,
+        };
+        let unknown = || Unread::from("which cluster took the request is not known");
+        let around = match &cluster {
+            Some(cluster) => Some(self.around(cluster).await),
+            None => None,
+        };
+        let hosts = match &cluster {
+            Some(cluster) => before.hosts(cluster).and_then(|before| Ok((before, after.hosts(cluster)?))),
+            None => Err(unknown()),
+        };
+        let (has_tls, certs, identity) = match pods {
+            Ok(pods) => {
+                let envoys = Envoys { session: self.session, pods };
+                let has_tls = match &cluster {
+                    Some(cluster) => envoys.has_tls(cluster).await,
+                    None => Err(unknown()),
+                };
+                (has_tls, envoys.certs().await, envoys.identity(self.survey).await)
+            }
+            Err(why) => (Err(why.clone()), Err(why.clone()), Err(why.clone())),
+        };
+        let known = |around: &Option<Rc<Around>>| around.clone().ok_or_else(unknown);
+        let evidence = Evidence {
+            expect: self.task.expect,
+            answers: answers.to_vec(),
+            brought_client_cert: self.task.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(CLIENT_CERT)),
+            expected_cluster: expected.map(str::to_owned),
+            change,
+            hosts,
+            has_tls,
+            certs,
+            identity,
+            upstream: known(&around).and_then(|around| around.upstream.clone()),
+            demand: known(&around).and_then(|around| around.behind.demand.clone()),
+            pods: known(&around).and_then(|around| around.behind.pods.clone()),
+            gateway: self.gateway.get_or_init(|| self.survey.gateway()).await.clone(),
+            now: Timestamp::now(),
+        };
+        (evidence, around)
+    }
+
+    /// What stands around a cluster, read once.
+    async fn around(&self, cluster: &str) -> Rc<Around> {
+        if let Some(known) = self.cache.borrow().get(cluster) {
+            return Rc::clone(known);
+        }
+        let around = Rc::new(self.read_around(cluster).await);
+        self.cache.borrow_mut().insert(cluster.to_owned(), Rc::clone(&around));
+        around
+    }
+
+    async fn read_around(&self, cluster: &str) -> Around {
+        let object = match upstream_of(cluster) {
+            Some((namespace, name)) => {
+                let read = self.session.get(&kinds::UPSTREAM, namespace, name).await;
+                read.map(|value| Object::new(&kinds::UPSTREAM, value)).map_err(|error| self.survey.unread(error))
+            }
+            None => Err(format!("cluster {cluster} is no Upstream's").into()),
+        };
+        let object = match object {
+            Ok(object) => object,
+            Err(why) => {
+                let behind = Behind { namespace: None, demand: Err(why.clone()), pods: Err(why.clone()) };
+                return Around { object: Err(why.clone()), upstream: Err(why), behind };
+            }
+        };
+        let behind = witness::behind(self.session, self.survey, &object, Timestamp::now()).await;
+        let gloo = self.survey.gloo_namespace().await;
+        let upstream = Upstream {
+            name: short_name(&object.reference, crate::options::GLOO_SYSTEM),
+            sends: Sends::of(&object, self.survey.auto_mtls().await, gloo),
+            backend_namespace: behind.namespace.clone(),
+        };
+        Around { object: Ok(object), upstream: Ok(upstream), behind }
+    }
+}
+
+/// Rights whose lack kept something from being known, each once.
+fn missing(evidence: &Evidence) -> Vec<Advice> {
+    let all = [
+        ("Envoy's counters are unknown", evidence.change.as_ref().err()),
+        ("the Upstream is unknown", evidence.upstream.as_ref().err()),
+        ("the peer's mode is unknown", evidence.demand.as_ref().err()),
+        ("the pods behind it are unknown", evidence.pods.as_ref().err()),
+    ];
+    let ruled = all.into_iter().filter_map(|(what, why)| Some((what, why.filter(|why| why.rule.is_some())?)));
+    let mut said: Vec<&Unread> = Vec::new();
+    let mut advice = Vec::new();
+    for (what, why) in ruled {
+        if !said.contains(&why) {
+            said.push(why);
+            advice.push(Advice::unknown(what, why));
+        }
+    }
+    advice
+}

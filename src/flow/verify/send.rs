@@ -1,0 +1,278 @@
+//! How a request goes out: to the gateway's address, or through a stream to one of its pods.
+
+use crate::error::{Exit, Failure, Reason};
+use crate::flow::address;
+use crate::flow::report::Report;
+use crate::kube::{Cause, InPod, Query, Scope, Session};
+use crate::load::{named_file, proxy_pods};
+use crate::model::{Object, kinds};
+use crate::options::{self, Global, TrustWish, VerifyTask};
+use crate::plan::address::{Host, Reach, Scheme, Wish};
+use crate::plan::proxy_pods::ProxyPod;
+use crate::plan::verdict::answer::Answer;
+use crate::plan::verdict::route::{self, Route, Typed, USUAL_PATH};
+use crate::probe::{self, Ask, Place, Trust};
+
+/// Where a request goes.
+#[derive(Debug, Clone)]
+pub enum Way {
+    Address(Place),
+    Pod { pod: ProxyPod, port: u16 },
+}
+
+impl Way {
+    /// The pod, if it is sent to one.
+    pub fn pod(&self) -> Option<&ProxyPod> {
+        match self {
+            Self::Address(_) => None,
+            Self::Pod { pod, .. } => Some(pod),
+        }
+    }
+}
+
+/// Everything about the request that is the same wherever it goes.
+pub struct Sender<'s> {
+    session: &'s Session,
+    task: &'s VerifyTask,
+    /// The host to ask for; `None`: whatever the address is.
+    host: Option<String>,
+    path: String,
+    route: Option<Route>,
+    ways: Vec<Way>,
+}
+
+impl<'s> Sender<'s> {
+    /// Finds out what to ask for and where.
+    ///
+    /// # Errors
+    /// It cannot be told, or the gateway has no address.
+    pub async fn prepare(
+        session: &'s Session,
+        task: &'s VerifyTask,
+        global: &Global,
+        upstream: Option<&Object>,
+        report: &mut Report<'_>,
+    ) -> Result<Self, Failure> {
+        let route = match (upstream, &task.url) {
+            (Some(upstream), None) => find_route(session, task, upstream, report).await?,
+            _ => None,
+        };
+        let trust = match &task.trust {
+            TrustWish::System => Trust::System,
+            TrustWish::Anybody => Trust::Anybody,
+            TrustWish::File(path) => Trust::Authorities(named_file::read("--cacert", path)?),
+        };
+        let host = task.host.clone().or_else(|| route.as_ref().and_then(|route| route.host.clone()));
+        let path = match (&task.url, &task.path, &route) {
+            (Some(url), ..) => url.path.clone(),
+            (_, Some(path), _) => path.clone(),
+            (_, None, Some(route)) => route.path.clone(),
+            (_, None, None) => USUAL_PATH.to_owned(),
+        };
+        let ways = match (&task.via, &task.url) {
+            (options::Via::Forward { port }, _) => {
+                let chosen = proxy_pods::find(session, global, &task.pods).await?;
+                for advice in chosen.advice {
+                    report.advice(advice);
+                }
+                chosen.pods.into_iter().map(|pod| Way::Pod { pod, port: *port }).collect()
+            }
+            (options::Via::Address { .. }, Some(url)) => {
+                let server_name = None;
+                let place = Place { scheme: url.scheme, host: url.host.clone(), port: url.port, server_name, trust };
+                vec![Way::Address(place)]
+            }
+            (options::Via::Address { target, port }, None) => {
+                let needs_tls = route.as_ref().is_some_and(|route| route.needs_tls);
+                let wish = Wish {
+                    port: port.clone().or_else(|| needs_tls.then(|| "https".to_owned())),
+                    reach: Reach::ServiceType,
+                    ..Wish::default()
+                };
+                let found = address::find(session, target, &wish, global).await.map_err(around)?;
+                for advice in found.advice {
+                    report.advice(advice);
+                }
+                let address = found.addresses.into_iter().next().expect("an address that was found");
+                let scheme = address.scheme.unwrap_or(Scheme::Http);
+                let server_name = host.as_deref().map(without_port).and_then(Host::parse).filter(|host| !host.is_ip());
+                vec![Way::Address(Place { scheme, host: address.host, port: address.port, server_name, trust })]
+            }
+        };
+        Ok(Self { session, task, host, path, route, ways })
+    }
+
+    /// Where it goes, one after another.
+    pub fn ways(&self) -> &[Way] {
+        &self.ways
+    }
+
+    /// What is asked for, without an Upstream's name.
+    pub fn subject(&self) -> String {
+        match &self.host {
+            Some(host) => format!("{host}{}", self.path),
+            None => self.ways.first().map_or_else(|| self.path.clone(), |way| self.url(way)),
+        }
+    }
+
+    pub fn host(&self) -> Option<String> {
+        self.host.clone()
+    }
+
+    pub fn url(&self, way: &Way) -> String {
+        match way {
+            Way::Address(place) => format!("{}://{}:{}{}", place.scheme.name(), place.host, place.port, self.path),
+            Way::Pod { .. } => format!("http://{}{}", self.authority(way), self.path),
+        }
+    }
+
+    /// `GET http://34.162.22.180:80/headers (Host: *, route httpbin)`
+    pub fn line(&self, way: &Way) -> String {
+        let mut told = Vec::new();
+        match (&self.host, &self.route) {
+            (Some(host), _) => told.push(format!("Host: {host}")),
+            (None, Some(_)) => told.push("Host: *".to_owned()),
+            (None, None) => {}
+        }
+        told.extend(self.route.as_ref().map(|route| format!("route {}", route.by.name)));
+        let told = if told.is_empty() { String::new() } else { format!(" ({})", told.join(", ")) };
+        match way {
+            Way::Address(_) => format!("{} {}{told}", self.task.method, self.url(way)),
+            Way::Pod { pod, port } => {
+                format!("{} {}{told} to pod {}/{} port {port}", self.task.method, self.path, pod.namespace, pod.name)
+            }
+        }
+    }
+
+    fn authority(&self, way: &Way) -> String {
+        match (&self.host, &self.task.url, way) {
+            (Some(host), ..) => host.clone(),
+            (None, Some(url), _) if [80, 443].contains(&url.port) => url.host.to_string(),
+            (None, Some(url), _) => format!("{}:{}", url.host, url.port),
+            (None, None, Way::Address(place)) => format!("{}:{}", place.host, place.port),
+            (None, None, Way::Pod { .. }) => "localhost".to_owned(),
+        }
+    }
+
+    /// Sends it once.
+    ///
+    /// # Errors
+    /// No answer came, and why.
+    pub async fn send(&self, way: &Way) -> Result<Answer, Failure> {
+        match way {
+            Way::Address(place) => self.to_address(way, place).await,
+            Way::Pod { pod, port } => self.to_pod(way, pod, *port).await,
+        }
+    }
+
+    async fn to_address(&self, way: &Way, place: &Place) -> Result<Answer, Failure> {
+        let ask = Ask {
+            method: self.task.method.clone(),
+            path: self.path.clone(),
+            host: self.authority(way),
+            headers: self.headers(),
+        };
+        let answer = probe::ask(place, &ask, self.session.timeout()).await;
+        answer.map_err(|failure| unanswered(&failure, &self.url(way), self.task.is_idempotent()))
+    }
+
+    async fn to_pod(&self, way: &Way, pod: &ProxyPod, port: u16) -> Result<Answer, Failure> {
+        let mut headers = vec![("host".to_owned(), self.authority(way))];
+        headers.extend(self.headers());
+        let ask = InPod { method: self.task.method.clone(), headers, ..InPod::get(self.path.clone()) };
+        let asked = self.session.ask_in_pod(&pod.namespace, &pod.name, port, &ask).await;
+        let mut came = asked.map_err(|failure| failure.into_failure(self.session))?;
+        let mut answer = Answer { status: came.status, headers: came.headers.clone(), ..Answer::default() };
+        // A body that breaks off is no reason to forget the status.
+        while let Ok(Some(chunk)) = came.chunk().await {
+            if !answer.take(&chunk, probe::MOST_BODY) {
+                break;
+            }
+        }
+        Ok(answer)
+    }
+
+    fn headers(&self) -> Vec<(String, String)> {
+        let mut headers = self.task.headers.clone();
+        let is_there = |name: &str| self.task.headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
+        for (name, value) in [("user-agent", AGENT), ("accept", "*/*")] {
+            if !is_there(name) {
+                headers.push((name.to_owned(), value.to_owned()));
+            }
+        }
+        headers
+    }
+}
+
+const AGENT: &str = concat!("gloo-rs/", env!("CARGO_PKG_VERSION"));
+
+fn without_port(host: &str) -> &str {
+    host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(host, |(host, _)| host)
+}
+
+/// There may be a way around an address that is not there.
+fn around(failure: Failure) -> Failure {
+    failure.hint("--via forward sends it through the API server to a pod, and needs no address")
+}
+
+async fn find_route(
+    session: &Session,
+    task: &VerifyTask,
+    upstream: &Object,
+    report: &mut Report<'_>,
+) -> Result<Option<Route>, Failure> {
+    let typed = Typed { host: task.host.as_deref(), path: task.path.as_deref() };
+    let listed = session.list_all(&kinds::VIRTUAL_SERVICE, Scope::All, Query::default()).await;
+    let nothing_typed = task.host.is_none() && task.path.is_none();
+    let services: Vec<Object> = match listed {
+        Ok(all) => all.into_iter().map(|value| Object::new(&kinds::VIRTUAL_SERVICE, value)).collect(),
+        Err(error) if nothing_typed => {
+            let failure = error.into_failure(session);
+            return Err(failure.hint("--host and --path say what to ask for, and need no right to list routes"));
+        }
+        Err(error) => {
+            report.ui.verbose(&format!("no route was looked for: {error}"));
+            return Ok(None);
+        }
+    };
+    let found = route::to_upstream(&services, &upstream.reference, typed);
+    if found.is_some() || !nothing_typed {
+        return Ok(found);
+    }
+    let line = format!("{}: no VirtualService has a plain route to it", upstream.reference);
+    Err(Failure::new(Exit::Failed, Reason::NeedsFlag, line)
+        .detail("a route with it as the single destination, without delegation and conditions on headers")
+        .hint("--host and --path of a request that is routed there"))
+}
+
+fn unanswered(failure: &probe::Failure, url: &str, is_idempotent: bool) -> Failure {
+    let forward = "--via forward sends it through the API server to a pod, whatever lies in between";
+    let may_be_done = |failure: Failure| match is_idempotent {
+        true => failure,
+        false => failure.detail("it may have been acted on"),
+    };
+    match failure {
+        probe::Failure::NotARequest(why) => Failure::usage(format!("this cannot be sent: {why}")),
+        probe::Failure::Trust(why) => Failure::new(Exit::Failed, Reason::File, format!("--cacert {why}")),
+        probe::Failure::Timeout(after) => {
+            let line = format!("no answer from {url} within {}s", after.as_secs_f32());
+            may_be_done(Failure::new(Exit::NoAnswer, Reason::Timeout, line))
+                .hint("--timeout waits longer")
+                .hint(forward)
+        }
+        probe::Failure::Wire(Cause::Tls(fault)) => {
+            let line = format!("no TLS with {url}: {}", fault.why());
+            Failure::new(Exit::NoAnswer, Reason::Tls, line)
+                .hint("-k takes any certificate, --cacert FILE those of an authority, --host says which name is meant")
+        }
+        probe::Failure::Wire(cause) => {
+            let (why, sent) = match cause {
+                Cause::Unreachable { why, sent } => (why.clone(), *sent),
+                other => (format!("{other:?}"), true),
+            };
+            let line = format!("no answer from {url}: {why}");
+            let failure = Failure::new(Exit::NoAnswer, Reason::Unreachable, line);
+            if sent { may_be_done(failure) } else { failure }.hint(forward)
+        }
+    }
+}

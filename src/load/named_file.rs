@@ -1,0 +1,25 @@
+//! A file that a flag names, as a whole.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use crate::error::{Exit, Failure, Reason};
+
+/// Far more than a bundle of every authority there is.
+const MOST: u64 = 16 << 20;
+
+/// Its bytes.
+///
+/// # Errors
+/// It cannot be read, or is larger than anything that is meant to be named so.
+pub fn read(flag: &str, path: &Path) -> Result<Vec<u8>, Failure> {
+    let failure = |why: &str| Failure::new(Exit::Failed, Reason::File, format!("{flag} {}: {why}", path.display()));
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(MOST + 1).read_to_end(&mut bytes));
+    match read {
+        Err(error) => Err(failure(error.to_string().split(" (os error").next().unwrap_or_default())),
+        Ok(length) if length as u64 > MOST => Err(failure(&format!("larger than {} MiB", MOST >> 20))),
+        Ok(_) => Ok(bytes),
+    }
+}

@@ -1,0 +1,177 @@
+//! What stands around a request through the gateway: Envoy's own evidence, and the Upstream with its pods.
+//!
+//! Whatever may not or cannot be read is a value that says so.
+
+use std::collections::BTreeMap;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use jiff::Timestamp;
+
+use super::survey::Survey;
+use crate::envoy::admin::{StatsFormat, StatsScope, StatsWish, stats};
+use crate::kube::{Cause, ForwardCause, ForwardFailure, Query, Scope, Session};
+use crate::model::{Object, kinds};
+use crate::plan::Unread;
+use crate::plan::backend::{self, Backend, Destination, ServiceRef};
+use crate::plan::proxy_pods::ProxyPod;
+use crate::plan::verdict::certs::Certs;
+use crate::plan::verdict::counters::{self, Counters};
+use crate::plan::verdict::demand;
+use crate::plan::verdict::evidence::{Demand, Known};
+use crate::plan::verdict::hosts::Hosts;
+use crate::plan::verdict::pods::Pod;
+
+/// Proxies that are asked at once: each request is a stream of its own.
+const AT_ONCE: usize = 8;
+
+/// What Envoy counts at one moment, in every proxy that may take the request.
+pub struct Moment {
+    pub counters: Known<Counters>,
+    /// `/clusters` of each.
+    clusters: Known<Vec<String>>,
+}
+
+impl Moment {
+    /// Nothing could be looked at, and why.
+    pub fn unknown(why: &Unread) -> Self {
+        Self { counters: Err(why.clone()), clusters: Err(why.clone()) }
+    }
+
+    /// The endpoints of a cluster.
+    pub fn hosts(&self, cluster: &str) -> Known<Hosts> {
+        let all = self.clusters.as_ref().map_err(Unread::clone)?;
+        Ok(all.iter().map(|text| Hosts::parse(text, cluster)).fold(Hosts::default(), Hosts::and))
+    }
+}
+
+/// Envoy's admin interface in the pods of a proxy.
+pub struct Envoys<'w> {
+    pub session: &'w Session,
+    pub pods: &'w [ProxyPod],
+}
+
+impl Envoys<'_> {
+    /// What is counted now.
+    pub async fn moment(&self) -> Moment {
+        let used = |filter: &str| {
+            stats(&StatsWish { filter: Some(filter.to_owned()), format: StatsFormat::Text, scope: StatsScope::Used })
+        };
+        let counters = self.pages(&used(counters::FILTER)).await;
+        let clusters = match &counters {
+            Ok(_) => self.pages("/clusters").await,
+            Err(why) => Err(why.clone()),
+        };
+        let counters = counters
+            .map(|pages| pages.iter().map(|page| Counters::parse(page)).fold(Counters::default(), Counters::and));
+        Moment { counters, clusters }
+    }
+
+    /// Whether Envoy counts TLS for a cluster: it does where the cluster has a TLS context.
+    pub async fn has_tls(&self, cluster: &str) -> Known<bool> {
+        let name: String =
+            cluster.chars().flat_map(|c| (!c.is_ascii_alphanumeric()).then_some('\\').into_iter().chain([c])).collect();
+        let filter = format!(r"^cluster\.{name}\.(ssl\.handshake|upstream_cx_total)$");
+        let wish = StatsWish { filter: Some(filter), format: StatsFormat::Text, scope: StatsScope::All };
+        let pages = self.pages(&stats(&wish)).await?;
+        let has = |page: &String, counter: &str| page.contains(&format!(".{counter}: "));
+        match pages.iter().any(|page| has(page, "upstream_cx_total")) {
+            true => Ok(pages.iter().any(|page| has(page, "ssl.handshake"))),
+            false => Err(format!("Envoy has no cluster {cluster}").into()),
+        }
+    }
+
+    /// The certificates that the mesh gave.
+    pub async fn certs(&self) -> Known<Certs> {
+        let pages = self.pages("/certs").await?;
+        let mut parsed =
+            pages.iter().map(|page| Certs::parse(page).ok_or_else(|| Unread::from("/certs is not Envoy's")));
+        parsed.try_fold(Certs::default(), |all, one| Ok(all.and(one?)))
+    }
+
+    /// Who the pods run as: `/ns/gloo-system/sa/gateway-proxy`.
+    pub async fn identity(&self, survey: &Survey<'_>) -> Known<String> {
+        let Some(pod) = self.pods.first() else { return Err("no pod of the gateway".into()) };
+        let read = self.session.get(&kinds::POD, &pod.namespace, &pod.name).await;
+        let read = read.map_err(|error| survey.unread(error))?;
+        let account = read["spec"]["serviceAccountName"].as_str().unwrap_or("default");
+        Ok(format!("/ns/{}/sa/{account}", pod.namespace))
+    }
+
+    async fn pages(&self, path: &str) -> Known<Vec<String>> {
+        let page = async |pod: &ProxyPod| {
+            let page = self.session.get_in_pod(&pod.namespace, &pod.name, pod.admin_port, path).await;
+            page.map(|page| String::from_utf8_lossy(&page).into_owned()).map_err(|failure| unread(&failure))
+        };
+        stream::iter(self.pods).map(page).buffered(AT_ONCE).try_collect().await
+    }
+}
+
+fn unread(failure: &ForwardFailure) -> Unread {
+    let rule = match &failure.cause {
+        ForwardCause::Api(Cause::Forbidden { rule: Some(rule), .. }) => Some(rule.to_string()),
+        _ => None,
+    };
+    Unread { why: failure.why(), rule, failure: None }
+}
+
+/// What answers behind an Upstream.
+pub struct Behind {
+    /// The namespace of its pods.
+    pub namespace: Option<String>,
+    pub demand: Known<Demand>,
+    pub pods: Known<Vec<Pod>>,
+}
+
+impl Behind {
+    fn unknown(why: impl Into<Unread>) -> Self {
+        let why = why.into();
+        Self { namespace: None, demand: Err(why.clone()), pods: Err(why) }
+    }
+}
+
+/// Reads the pods behind an Upstream, with their state, and what is demanded of who calls them.
+pub async fn behind(session: &Session, survey: &Survey<'_>, upstream: &Object, now: Timestamp) -> Behind {
+    match backend::destination(&upstream.value, survey.gloo_namespace().await) {
+        Destination::Decided(Backend::NotKubernetes { kind }) => {
+            Behind::unknown(format!("not a Kubernetes Service ({kind})"))
+        }
+        Destination::Decided(Backend::System { service }) => {
+            Behind::unknown(format!("service {service} is not an app"))
+        }
+        Destination::Decided(_) => Behind::unknown("the Upstream names no Service"),
+        Destination::Service { service, port, selector } => {
+            behind_service(session, survey, &service, port, &selector, now).await
+        }
+    }
+}
+
+async fn behind_service(
+    session: &Session,
+    survey: &Survey<'_>,
+    service: &ServiceRef,
+    port: Option<u64>,
+    narrowed: &BTreeMap<String, String>,
+    now: Timestamp,
+) -> Behind {
+    let ServiceRef { namespace, name } = service;
+    let there = match session.get(&kinds::SERVICE, namespace, name).await {
+        Ok(there) => there,
+        Err(error) => return Behind { namespace: Some(namespace.clone()), ..Behind::unknown(survey.unread(error)) },
+    };
+    let Some(selector) = backend::pod_selector(&there, narrowed) else {
+        return Behind::unknown(format!("service {namespace}/{name} has no selector"));
+    };
+    let labels: Vec<_> = selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let query =
+        Query { fields: "status.phase!=Succeeded,status.phase!=Failed".into(), ..Query::labelled(labels.join(",")) };
+    let (pods, policies) =
+        tokio::join!(session.list_all(&kinds::POD, Scope::Namespace(namespace), query), survey.policies());
+    let pods = pods.map_err(|error| survey.unread(error));
+    let demand = match (&pods, policies) {
+        (Ok(pods), Ok(policies)) => Ok(demand::of_pods(&policies, namespace, pods, &there, port)),
+        (Err(why), _) => Err(why.clone()),
+        (_, Err(why)) => Err(why.clone()),
+    };
+    let pods = pods.map(|pods| pods.iter().filter_map(|pod| Pod::read(pod, now)).collect());
+    Behind { namespace: Some(namespace.clone()), demand, pods }
+}

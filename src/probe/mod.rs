@@ -1,0 +1,126 @@
+//! One request to a gateway's address, from outside of the cluster: plain or over TLS, never through a proxy, never
+//! redirected, never sent again.
+
+mod trust;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::HOST;
+use http::{HeaderName, HeaderValue, Method, Request, Uri};
+use http_body_util::{BodyExt as _, Empty};
+use hyper_rustls::HttpsConnectorBuilder;
+use hyper_util::client::legacy::connect::HttpConnector;
+use tokio::time::timeout;
+use tower::Service as _;
+
+pub use trust::Trust;
+
+use crate::kube::{Cause, cause_of};
+use crate::plan::address::{Host, Scheme};
+use crate::plan::verdict::answer::Answer;
+
+/// For a TCP connection; TLS has the request's deadline.
+const CONNECT: Duration = Duration::from_secs(5);
+/// Enough of a body to read an echo and an error in.
+pub const MOST_BODY: usize = 256 << 10;
+
+/// Where the gateway answers, and as whom it is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    pub scheme: Scheme,
+    pub host: Host,
+    pub port: u16,
+    /// The name that the certificate is to be for; none: the host's own.
+    pub server_name: Option<Host>,
+    pub trust: Trust,
+}
+
+/// A request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    pub method: String,
+    /// Path and query.
+    pub path: String,
+    /// The `Host` header.
+    pub host: String,
+    /// Sent as they are.
+    pub headers: Vec<(String, String)>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// The request is none: what of it.
+    NotARequest(String),
+    /// The certificates that were named are none.
+    Trust(String),
+    Wire(Cause),
+    Timeout(Duration),
+}
+
+/// Sends the request and reads the beginning of the answer.
+///
+/// # Errors
+/// Why no answer came.
+pub async fn ask(place: &Place, ask: &Ask, patience: Duration) -> Result<Answer, Failure> {
+    let request = request(ask)?;
+    timeout(patience, exchange(place, request)).await.unwrap_or(Err(Failure::Timeout(patience)))
+}
+
+async fn exchange(place: &Place, request: Request<Empty<Bytes>>) -> Result<Answer, Failure> {
+    let wire = |error: &(dyn std::error::Error + 'static)| Failure::Wire(cause_of(error));
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_connect_timeout(Some(CONNECT));
+    let name = place.server_name.as_ref().unwrap_or(&place.host).to_string();
+    let name = trust::server_name(&name).map_err(Failure::Trust)?;
+    let mut connector = HttpsConnectorBuilder::new()
+        .with_tls_config(trust::config(&place.trust, place.scheme).map_err(Failure::Trust)?)
+        .https_or_http()
+        .with_server_name_resolver(hyper_rustls::FixedServerNameResolver::new(name))
+        .enable_http1()
+        .wrap_connector(tcp);
+    let address = format!("{}://{}:{}", place.scheme.name(), place.host, place.port);
+    let address: Uri =
+        address.parse().map_err(|_| Failure::NotARequest("the address is not one of a URL".to_owned()))?;
+    let stream = connector.call(address).await.map_err(|error| wire(error.as_ref()))?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await.map_err(|error| wire(&error))?;
+    let driver = tokio::spawn(connection);
+    let answered = async {
+        let (head, mut body) = sender.send_request(request).await.map_err(|error| wire(&error))?.into_parts();
+        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let mut answer = Answer {
+            status: head.status.as_u16(),
+            headers: head.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
+            ..Answer::default()
+        };
+        // A body that breaks off is no reason to forget the status.
+        while let Some(Ok(frame)) = body.frame().await {
+            if !answer.take(frame.data_ref().map_or(&[][..], |data| &data[..]), MOST_BODY) {
+                break;
+            }
+        }
+        Ok(answer)
+    };
+    let answer = answered.await;
+    driver.abort();
+    answer
+}
+
+fn request(ask: &Ask) -> Result<Request<Empty<Bytes>>, Failure> {
+    let bad = |what: String| Failure::NotARequest(what);
+    let mut request = Request::new(Empty::new());
+    *request.method_mut() =
+        Method::from_bytes(ask.method.as_bytes()).map_err(|_| bad("the method is not one of HTTP".to_owned()))?;
+    *request.uri_mut() = ask.path.parse().map_err(|_| bad("the path is not one of a URL".to_owned()))?;
+    let headers = request.headers_mut();
+    headers.insert(HOST, HeaderValue::from_str(&ask.host).map_err(|_| bad("the host is none".to_owned()))?);
+    for (name, value) in &ask.headers {
+        let fault = || bad(format!("header {name:?} is not one of HTTP"));
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| fault())?;
+        headers.append(name, HeaderValue::from_str(value).map_err(|_| fault())?);
+    }
+    Ok(request)
+}

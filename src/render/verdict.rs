@@ -1,0 +1,112 @@
+//! A verdict as lines for people and as a value.
+
+use serde_json::{Value, json};
+
+use crate::model::ObjectRef;
+use crate::plan::verdict::{Fact, Label, Verdict};
+
+/// What was asked, beside the verdict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// Whom the verdict is about, in a few words: the Upstream, or what was asked for.
+    pub subject: String,
+    pub upstream: Option<ObjectRef>,
+    pub method: String,
+    pub url: String,
+    pub host: Option<String>,
+    /// The pod that it was sent to, if it went through a stream.
+    pub pod: Option<String>,
+    pub expect: u16,
+    pub statuses: Vec<u16>,
+}
+
+/// The verdict, then a line for each fact.
+pub fn lines(asked: &Asked, verdict: &Verdict) -> Vec<String> {
+    let mut lines = vec![format!("{}: {}", asked.subject, verdict.title)];
+    let mut number = 0;
+    for Fact { label, text } in &verdict.facts {
+        let name = if *label == Label::Fact {
+            number += 1;
+            format!("fact {number}")
+        } else {
+            label.name().to_owned()
+        };
+        lines.extend(block(&name, text));
+    }
+    lines.extend(verdict.mend.iter().flat_map(|command| block("mend", command)));
+    lines.extend(verdict.next.iter().flat_map(|next| block("next", next)));
+    lines
+}
+
+/// `  label     text`, its further lines below the first.
+fn block(label: &str, text: &str) -> Vec<String> {
+    let text = text.replace(". reset reason: ", ".\nreset reason: ");
+    let lines = text.lines().enumerate();
+    lines.map(|(number, line)| format!("  {:<10}{line}", if number == 0 { label } else { "" })).collect()
+}
+
+/// The verdict in the document.
+pub fn value(asked: &Asked, verdict: &Verdict) -> Value {
+    let facts: Vec<_> =
+        verdict.facts.iter().map(|fact| json!({"label": fact.label.name(), "text": fact.text})).collect();
+    let upstream = asked.upstream.as_ref().map(|it| json!({"namespace": it.namespace, "name": it.name}));
+    json!({
+        "upstream": upstream,
+        "verdict": verdict.kind.name(),
+        "title": verdict.title,
+        "request": {"method": asked.method, "url": asked.url, "host": asked.host, "pod": asked.pod},
+        "expected": asked.expect,
+        "statuses": asked.statuses,
+        "facts": facts,
+        "mend": verdict.mend,
+        "next": verdict.next,
+        "exitCode": verdict.exit.code(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Exit;
+    use crate::plan::verdict::Kind;
+
+    #[test]
+    fn a_verdict_is_laid_out_as_the_docs_have_it() {
+        let asked = Asked {
+            subject: "default-httpbin-8000".into(),
+            upstream: None,
+            method: "GET".into(),
+            url: "http://34.162.22.180:80/headers".into(),
+            host: None,
+            pod: None,
+            expect: 200,
+            statuses: vec![503],
+        };
+        let fact = |label, text: &str| Fact { label, text: text.into() };
+        let verdict = Verdict {
+            kind: Kind::NotProven,
+            title: "503, strict peer, gateway sends plaintext".into(),
+            facts: vec![
+                fact(
+                    Label::Body,
+                    "upstream connect error or disconnect/reset before headers. reset reason: connection termination",
+                ),
+                fact(Label::Fact, "one"),
+                fact(Label::Fact, "two"),
+            ],
+            mend: Some("gloo-rs istio enable-mtls --upstream default-httpbin-8000".into()),
+            next: None,
+            exit: Exit::Unconfirmed,
+        };
+        assert_eq!(
+            lines(&asked, &verdict).join("\n"),
+            "default-httpbin-8000: 503, strict peer, gateway sends plaintext
+  body      upstream connect error or disconnect/reset before headers.
+            reset reason: connection termination
+  fact 1    one
+  fact 2    two
+  mend      gloo-rs istio enable-mtls --upstream default-httpbin-8000"
+        );
+        assert_eq!(value(&asked, &verdict)["exitCode"], 7);
+    }
+}
