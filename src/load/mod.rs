@@ -14,6 +14,7 @@ pub mod log;
 pub mod mesh_certificates;
 pub mod names;
 pub mod named_file;
+pub mod names;
 pub mod plaintext;
 pub mod policies;
 pub mod posture;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::survey::Survey;
 use crate::envoy::admin::{StatsFormat, StatsScope, StatsWish, stats};
@@ -38,6 +39,9 @@ impl Moment {
     }
 
     /// The endpoints of a cluster.
+    ///
+    /// # Errors
+    /// Why that is not known.
     pub fn hosts(&self, cluster: &str) -> Known<Hosts> {
         let all = self.clusters.as_ref().map_err(Unread::clone)?;
         Ok(all.iter().map(|text| Hosts::parse(text, cluster)).fold(Hosts::default(), Hosts::and))
@@ -67,6 +71,9 @@ impl Envoys<'_> {
     }
 
     /// Whether Envoy counts TLS for a cluster: it does where the cluster has a TLS context.
+    ///
+    /// # Errors
+    /// Why that is not known.
     pub async fn has_tls(&self, cluster: &str) -> Known<bool> {
         let name: String =
             cluster.chars().flat_map(|c| (!c.is_ascii_alphanumeric()).then_some('\\').into_iter().chain([c])).collect();
@@ -81,6 +88,9 @@ impl Envoys<'_> {
     }
 
     /// The certificates that the mesh gave.
+    ///
+    /// # Errors
+    /// Why that is not known.
     pub async fn certs(&self) -> Known<Certs> {
         let pages = self.pages("/certs").await?;
         let mut parsed =
@@ -89,6 +99,9 @@ impl Envoys<'_> {
     }
 
     /// Who the pods run as: `/ns/gloo-system/sa/gateway-proxy`.
+    ///
+    /// # Errors
+    /// Why that is not known.
     pub async fn identity(&self, survey: &Survey<'_>) -> Known<String> {
         let Some(pod) = self.pods.first() else { return Err("no pod of the gateway".into()) };
         let read = self.session.get(&kinds::POD, &pod.namespace, &pod.name).await;
@@ -167,11 +180,11 @@ async fn behind_service(
     let (pods, policies) =
         tokio::join!(session.list_all(&kinds::POD, Scope::Namespace(namespace), query), survey.policies());
     let pods = pods.map_err(|error| survey.unread(error));
-    let demand = match (&pods, policies) {
-        (Ok(pods), Ok(policies)) => Ok(demand::of_pods(&policies, namespace, pods, &there, port)),
-        (Err(why), _) => Err(why.clone()),
-        (_, Err(why)) => Err(why.clone()),
+    let of_pods = |pods: &Vec<Value>| {
+        let policies = policies.map_err(Unread::clone)?;
+        Ok(demand::of_pods(&policies, namespace, pods, &there, port))
     };
+    let demand = pods.as_ref().map_err(Unread::clone).and_then(of_pods);
     let pods = pods.map(|pods| pods.iter().filter_map(|pod| Pod::read(pod, now)).collect());
     Behind { namespace: Some(namespace.clone()), demand, pods }
 }

@@ -2,7 +2,9 @@
 
 /// Brings the workloads of a namespace into the mesh.
 pub fn enroll(namespace: &str) -> String {
-    format!("gloo-rs istio enroll {namespace}")
+    format!(
+        "kubectl label namespace {namespace} istio.io/rev=REVISION && kubectl rollout restart deployment -n {namespace}"
+    )
 }
 
 /// Makes an Upstream speak mutual TLS; `upstream` as `--upstream` takes it.
@@ -14,13 +16,13 @@ pub fn enable_mtls(upstream: &str) -> String {
 pub const INJECT: &str = "gloo-rs istio inject";
 /// Follows a request through the routes.
 pub const DESCRIBE: &str = "gloo-rs istio describe --host HOST --path PATH";
-/// What Gloo serves beside what Envoy has.
-pub const SERVED: &str = "gloo-rs proxy served-config --diff";
-/// The gateway's certificates.
-pub const CERTS: &str = "gloo-rs proxy certs";
+/// Whether Envoy takes what Gloo serves.
+pub const SERVED: &str = "gloo-rs proxy stats --filter cluster_manager.cds";
+/// The root that the mesh has now.
+pub const ROOT: &str = "kubectl get configmap istio-ca-root-cert -n gloo-system -o yaml";
 /// What Envoy said lately.
-pub const LOGS: &str = "gloo-rs proxy logs --since 10m";
+pub const LOGS: &str = "kubectl logs -l gloo=gateway-proxy --since 10m -n gloo-system";
 /// What the gateway's SDS server says.
-pub const SDS_LOGS: &str = "gloo-rs proxy logs --container sds";
+pub const SDS_LOGS: &str = "kubectl logs -l gloo=gateway-proxy -c sds -n gloo-system";
 /// What the sidecar that gets the certificates says.
-pub const ISTIO_LOGS: &str = "gloo-rs proxy logs --container istio-proxy";
+pub const ISTIO_LOGS: &str = "kubectl logs -l gloo=gateway-proxy -c istio-proxy -n gloo-system";

@@ -226,7 +226,7 @@ fn plaintext_is_proven_by_two_facts_and_mended_by_what_the_pods_allow() {
     let verdict = is(&evidence, Kind::Plaintext, Exit::Unconfirmed);
     assert_eq!(verdict.mend.as_deref(), Some("gloo-rs istio enable-mtls --upstream default-httpbin-8000"));
     evidence.pods = Ok(vec![Pod { is_meshed: false, sidecar_ready: None, ..pod() }]);
-    assert_eq!(judged(&evidence).mend.as_deref(), Some("gloo-rs istio enroll default"));
+    assert_eq!(judged(&evidence).mend.as_deref(), Some(&*commands::enroll("default")));
 
     evidence.has_tls = Err("may not create pods/portforward".into());
     evidence.answers = vec![from_backend(200, "<html>")];
@@ -285,7 +285,7 @@ fn an_upstream_whose_tls_envoy_does_not_have_is_plaintext_by_envoys_word() {
     evidence.has_tls = Ok(false);
     let verdict = is(&evidence, Kind::Caused(Cause::StrictPeer), Exit::Unconfirmed);
     assert!(text(&verdict).contains("Envoy's cluster has no TLS, though mTLS is on"), "{verdict:#?}");
-    assert_eq!(verdict.mend.as_deref(), Some("gloo-rs proxy served-config --diff"));
+    assert_eq!(verdict.mend.as_deref(), Some(commands::SERVED));
 }
 
 #[test]
@@ -299,7 +299,7 @@ fn connection_termination_alone_proves_nothing() {
     assert!(said.starts_with("503, connection termination, cause not proven\n"), "{said}");
     assert!(said.contains("against strict peer: mTLS is on, ssl.handshake 12 -> 13, no TLS errors"), "{said}");
     assert!(said.contains("for backend closes: pod httpbin-1 cart restarted 4m ago, OOMKilled"), "{said}");
-    assert_eq!(verdict.next.as_deref(), Some("gloo-rs proxy logs --since 10m"));
+    assert_eq!(verdict.next.as_deref(), Some(commands::LOGS));
 
     let bare = Evidence { expected_cluster: None, ..all_unknown(answer(503, TERMINATED)) };
     let verdict = is(&bare, Kind::NotProven, Exit::Unconfirmed);
@@ -357,7 +357,7 @@ fn a_secret_that_envoy_does_not_have_is_told_from_a_handshake_that_fails() {
     let mut evidence = guide(istio(), answer(503, FAILED), change(&stats, 0));
     evidence.certs = Ok(Certs::default());
     let verdict = is(&evidence, Kind::Caused(Cause::NoSecret), Exit::Unconfirmed);
-    assert_eq!(verdict.mend.as_deref(), Some("gloo-rs proxy logs --container sds"));
+    assert_eq!(verdict.mend.as_deref(), Some(commands::SDS_LOGS));
     evidence.gateway = Gateway::NoSidecars { pods: vec!["gateway-proxy-1".into()] };
     assert_eq!(judged(&evidence).mend.as_deref(), Some("gloo-rs istio inject"));
 }
@@ -387,7 +387,7 @@ fn each_way_in_which_tls_fails_has_its_own_verdict() {
     let mut bare = guide(istio(), answer(503, FAILED), change(&REFUSED_BY_PEER, 0));
     bare.pods = Ok(vec![Pod { is_meshed: false, sidecar_ready: None, ..pod() }]);
     let verdict = is(&bare, Kind::Caused(Cause::NoSidecar), Exit::Unconfirmed);
-    assert_eq!(verdict.mend.as_deref(), Some("gloo-rs istio enroll default"));
+    assert_eq!(verdict.mend.as_deref(), Some(&*commands::enroll("default")));
 
     // Nobody takes the connection at all.
     let dead = [("upstream_cx_connect_fail", 0, 1), ("upstream_cx_total", 0, 1)];

@@ -137,6 +137,7 @@ fn tls_to_pods_without_a_sidecar_is_told_as_that() -> Result<()> {
     pair.sends(&pair.mtls()?)?;
     let (document, _) = bench.json(&format!("-u {plain} --via forward"))?;
     is(&document["verdicts"][0], "noSidecar", 7);
-    assert_eq!(document["verdicts"][0]["mend"], json!(format!("gloo-rs istio enroll {}", bench.apps)));
+    let mend = document["verdicts"][0]["mend"].as_str().unwrap_or_default();
+    assert!(mend.contains(&bench.apps), "{mend}");
     Ok(())
 }

@@ -70,7 +70,7 @@ pub(super) fn backend_not_trusted(case: &Case<'_>) -> Candidate {
         .ok()
         .and_then(|certs| certs.roots.iter().find_map(|root| root.fault(case.evidence.now)));
     let root = root.map_or(Check::Mute, |fault| Check::For(format!("the gateway's root of the mesh {fault}")));
-    Candidate::new(Cause::BackendNotTrusted, vec![refused, handshake, root]).mend(Some(commands::CERTS.to_owned()))
+    Candidate::new(Cause::BackendNotTrusted, vec![refused, handshake, root]).mend(Some(commands::ROOT.to_owned()))
 }
 
 pub(super) fn gateway_not_trusted(case: &Case<'_>) -> Candidate {
@@ -94,5 +94,5 @@ pub(super) fn gateway_not_trusted(case: &Case<'_>) -> Candidate {
         Err(why) => Check::Unknown(format!("the gateway's certificate ({why})")),
     };
     let candidate = Candidate::new(Cause::GatewayNotTrusted, vec![ended, sidecars, times]).never_proven();
-    candidate.mend(Some(commands::CERTS.to_owned()))
+    candidate.mend(Some(commands::ROOT.to_owned()))
 }
