@@ -23,8 +23,6 @@ mod sidecars;
 mod switches;
 mod transact;
 mod values;
-mod values_apply;
-mod values_next;
 mod verify;
 mod version;
 

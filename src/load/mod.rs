@@ -12,7 +12,6 @@ pub mod harm;
 pub mod istio;
 pub mod log;
 pub mod mesh_certificates;
-pub mod names;
 pub mod named_file;
 pub mod names;
 pub mod plaintext;

@@ -111,9 +111,14 @@ impl Envoy {
         self.supervisor.directory()
     }
 
+    /// Where its xDS files are: for a [`path_source`] in what is put.
+    pub fn files(&self) -> PathBuf {
+        self.directory().join(FILES)
+    }
+
     /// Replaces the resources of `NAME.json` at once; Envoy takes them in a moment later.
     pub fn put(&self, name: &str, version: &str, resources: &[Value]) -> Result<()> {
-        put(&self.directory().join(FILES), name, version, resources)
+        put(&self.files(), name, version, resources)
     }
 
     /// The body of `GET path` of its admin interface.

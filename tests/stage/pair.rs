@@ -251,7 +251,7 @@ impl Pair {
         }
         put(VALIDATION, &json!({"name": VALIDATION, "validation_context": root}))?;
         let secret = |name: &str| {
-            let mut source = path_source(self.gateway.directory(), &format!("{name}-{version}"));
+            let mut source = path_source(&self.gateway.files(), &format!("{name}-{version}"));
             // A secret that never comes holds the cluster back for no longer than this.
             source["initial_fetch_timeout"] = json!("0.1s");
             json!({"name": name, "sds_config": source})
