@@ -25,6 +25,7 @@ pub mod render;
 pub mod ui;
 pub mod verify;
 pub mod yaml;
+pub mod zip;
 
 use std::ffi::{OsStr, OsString};
 

@@ -1,5 +1,6 @@
 //! The only writes: the cluster and files. Guarded, told truly.
 
+pub mod archive;
 pub mod claims;
 pub mod cluster;
 pub mod files;

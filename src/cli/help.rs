@@ -310,6 +310,45 @@ Exit codes:
   8  pending: no address yet    9  no answer from the API server
   130  interrupted";
 
+/// After `proxy dump --help`.
+pub const PROXY_DUMP: &str = "\
+Examples:
+  gloo-rs proxy dump > dump.json
+  gloo-rs proxy dump clusters --upstream default/httpbin
+  gloo-rs proxy dump routes --domain shop.example.com -o wide
+  gloo-rs proxy dump listeners http -o yaml
+
+  # a dump or a snapshot that was saved, without a cluster
+  gloo-rs proxy dump endpoints -f dump.json --port 8080
+
+Exit codes:
+  0  printed                    1  Envoy failed, or it is no dump
+  2  usage                      4  no such proxy or resource, not allowed
+  9  no answer, or cut off      130  interrupted";
+
+/// After `proxy snapshot --help`.
+pub const PROXY_SNAPSHOT: &str = "\
+Examples:
+  gloo-rs proxy snapshot
+  gloo-rs proxy snapshot --all-pods --output-file outage.zip
+
+Exit codes:
+  0  written                    1  Envoy failed, or the file cannot be written
+  2  usage                      4  no such proxy, not allowed
+  9  no answer, or cut off      130  interrupted";
+
+/// After `proxy certs --help`.
+pub const PROXY_CERTS: &str = "\
+Examples:
+  gloo-rs proxy certs
+  gloo-rs proxy certs --all-pods --fail-under 7 -o json
+
+Exit codes:
+  0  printed                    1  Envoy failed
+  2  usage                      3  one is valid for less than --fail-under
+  4  no such proxy, not allowed 9  no answer
+  130  interrupted";
+
 /// After `proxy stats --help`.
 pub const PROXY_STATS: &str = "\
 Examples:

@@ -5,7 +5,7 @@ use clap::error::{ContextKind, ContextValue};
 use crate::error::Failure;
 
 /// Each with its aliases, and what to type instead.
-const COMMANDS: [(&[&str], &str); 19] = [
+const COMMANDS: [(&[&str], &str); 17] = [
     (&["get", "g"], "kubectl get upstreams,virtualservices,gateways,proxies -n gloo-system"),
     (&["add", "route"], "kubectl edit virtualservice NAME -n gloo-system"),
     (&["create", "c"], "kubectl apply -f FILE"),
@@ -22,8 +22,6 @@ const COMMANDS: [(&[&str], &str); 19] = [
     (&["license"], "kubectl get secret license -n gloo-system"),
     (&["plugin", "init-plugin-manager"], "put an executable on PATH and run it"),
     (&["usage"], "kubectl get upstreams,virtualservices -A"),
-    (&["dump"], "kubectl port-forward -n gloo-system deployment/gateway-proxy 19000; curl 127.0.0.1:19000/help"),
-    (&["snapshot"], "kubectl port-forward -n gloo-system deployment/gateway-proxy 19000; curl 127.0.0.1:19000/help"),
     (&["help"], "--help stands after any command: gloo-rs istio inject --help"),
 ];
 

@@ -5,6 +5,7 @@ pub mod around_release;
 pub mod chart;
 pub mod checked;
 pub mod dangling;
+pub mod dump_file;
 pub mod enrolment;
 pub mod files;
 pub mod gateways;

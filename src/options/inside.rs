@@ -1,10 +1,12 @@
 //! What the commands that look into Envoy are told.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::ProxyPods;
 use crate::envoy::admin::StatsWish;
-use crate::envoy::levels;
+use crate::envoy::dump::Section;
+use crate::envoy::{levels, view};
 use crate::gloo::Filter;
 use crate::render::diff::Secrets;
 
@@ -56,4 +58,51 @@ pub enum Against {
     Envoy,
     /// `--diff --check`: a difference is an exit code too.
     EnvoyChecked,
+}
+
+/// `proxy dump`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DumpTask {
+    pub source: DumpSource,
+    /// None: Envoy's own bytes.
+    pub view: Option<DumpView>,
+}
+
+/// Where a dump is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DumpSource {
+    Pods(ProxyPods),
+    /// A dump, a snapshot, or `-`.
+    File(PathBuf),
+}
+
+/// A table of a dump.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DumpView {
+    pub section: Section,
+    pub filter: view::Filter,
+}
+
+/// `proxy snapshot`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnapshotTask {
+    pub pods: ProxyPods,
+    pub endpoints: Endpoints,
+    /// None: a name of its own, in the working directory.
+    pub file: Option<PathBuf>,
+}
+
+/// Whether endpoints are in the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Endpoints {
+    Included,
+    LeftOut,
+}
+
+/// `proxy certs`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertsTask {
+    pub pods: ProxyPods,
+    /// Days that every certificate is to be valid for.
+    pub fail_under: Option<i64>,
 }

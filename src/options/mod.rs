@@ -25,7 +25,10 @@ use crate::render::diff::Secrets;
 
 pub use check::{Check, CheckSource, CheckTask, Reach};
 pub use describe::{Describe, Subject};
-pub use inside::{Against, LogExtent, LogsTask, ServedTask, StatsTask};
+pub use inside::{
+    Against, CertsTask, DumpSource, DumpTask, DumpView, Endpoints, LogExtent, LogsTask, ServedTask, SnapshotTask,
+    StatsTask,
+};
 pub use peer_auth::{PeerAuth, PeerAuthGet};
 pub use pods::{PodsOf, ProxyPods};
 pub use verify::{TrustWish, VerifyTask, Via};
@@ -137,6 +140,12 @@ pub enum Command {
     /// `istio verify`
     Verify(Box<VerifyTask>),
     Proxy(Proxy),
+    /// `proxy dump`
+    Dump(DumpTask),
+    /// `proxy certs`
+    Certs(CertsTask),
+    /// `proxy snapshot`
+    Snapshot(SnapshotTask),
     /// `proxy stats`
     Stats(StatsTask),
     /// `proxy logs`

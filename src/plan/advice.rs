@@ -118,6 +118,14 @@ codes! {
     ReleaseState = "releaseState",
     /// Helm does not upgrade CRDs.
     Crds = "crds",
+    /// Envoy refused the last update of a resource.
+    Rejected = "rejected",
+    /// There is nothing of what was asked for.
+    Nothing = "nothing",
+    /// A certificate is valid for less than was asked for.
+    Expiring = "expiring",
+    /// Envoy waits for something.
+    Warming = "warming",
     /// A pod that is looked into, or left out, is not ready.
     NotReady = "notReady",
     /// A header that is no part of the values was left out.

@@ -5,6 +5,7 @@ pub mod age;
 pub mod describe;
 pub mod diff;
 pub mod document;
+pub mod dump;
 pub mod findings;
 pub mod junit;
 pub mod peer_auth;

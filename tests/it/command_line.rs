@@ -79,15 +79,6 @@ fn commands_that_only_glooctl_has_name_the_words_for_it() {
 }
 
 #[test]
-fn what_only_glooctls_proxy_has_names_the_words_for_it() {
-    for (word, instead) in [("dump", "19000"), ("served-config", "9095"), ("logs", "kubectl logs")] {
-        let output = run(&format!("proxy {word}"));
-        assert_eq!((output.code, output.stdout.as_str()), (Some(2), ""), "{word}");
-        assert!(output.stderr.contains("\n  hint: kubectl ") && output.stderr.contains(instead), "{}", output.stderr);
-    }
-}
-
-#[test]
 fn help_and_version_need_nothing_and_open_no_socket() {
     for line in [
         "--help",

@@ -1,9 +1,12 @@
 //! `gloo-rs proxy`.
 
 mod address;
+mod certs;
+mod dump;
 mod logs;
 pub mod pods;
 mod served_config;
+mod snapshot;
 mod stats;
 mod target;
 mod url;
@@ -17,19 +20,24 @@ use crate::options::{AddressForm, Command, Format, Global};
 pub enum Word {
     Url(url::UrlArgs),
     Address(address::AddressArgs),
+    Dump(dump::DumpArgs),
     Stats(stats::StatsArgs),
     Logs(logs::LogsArgs),
     ServedConfig(served_config::ServedArgs),
+    Snapshot(snapshot::SnapshotArgs),
+    Certs(certs::CertsArgs),
 }
 
 impl Word {
     /// The formats the command knows, its usual one first.
     pub fn formats(&self) -> &'static [Format] {
         match self {
-            Self::Url(_) | Self::Address(_) | Self::Stats(_) | Self::Logs(_) => {
+            Self::Url(_) | Self::Address(_) | Self::Stats(_) | Self::Logs(_) | Self::Snapshot(_) => {
                 &[Format::Text, Format::Json, Format::Yaml]
             }
             Self::ServedConfig(_) => &[Format::Table, Format::Json, Format::Yaml, Format::Text],
+            Self::Dump(args) => args.formats(),
+            Self::Certs(_) => &[Format::Table, Format::Wide, Format::Json, Format::Yaml],
         }
     }
 
@@ -37,9 +45,12 @@ impl Word {
         match self {
             Self::Url(args) => args.address.options(AddressForm::Url),
             Self::Address(args) => args.address.options(AddressForm::Address),
+            Self::Dump(args) => args.options(global),
             Self::Stats(args) => args.options(),
             Self::Logs(args) => args.options(global.format),
             Self::ServedConfig(args) => args.options(global.object_namespace()),
+            Self::Snapshot(args) => args.options(),
+            Self::Certs(args) => args.options(),
         }
     }
 }

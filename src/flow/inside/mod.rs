@@ -1,7 +1,10 @@
 //! The commands that look into Envoy: a proxy's pods are found and named, each request is one stream to a pod.
 
+pub mod certs;
+pub mod dump;
 pub mod logs;
 pub mod served;
+pub mod snapshot;
 pub mod stats;
 
 use crate::error::Failure;

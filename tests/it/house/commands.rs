@@ -9,13 +9,14 @@ use super::{files_below, pages, read};
 use crate::support::{Output, Sandbox};
 
 /// The manifests that the examples are about, and under which names they use them.
-const MANIFESTS: [(&str, &[&str]); 6] = [
+const MANIFESTS: [(&str, &[&str]); 7] = [
     ("examples/upstream.yaml", &["examples/upstream.yaml", "upstreams.yaml"]),
     ("examples/gateway.yaml", &["gateway.yaml"]),
     ("examples/istiod.yaml", &["istiod.yaml"]),
     ("examples/settings.yaml", &["settings.yaml"]),
     ("examples/policies.yaml", &["policies.yaml"]),
     ("examples/namespace.yaml", &["namespace.yaml"]),
+    ("examples/dump.json", &["dump.json"]),
 ];
 
 /// A command line and where it stands.

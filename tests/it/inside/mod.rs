@@ -1,8 +1,13 @@
 //! The commands that look into Envoy, on the real Envoy behind a pod's ports on a real API server.
 
+mod certs;
+mod dump;
+mod faults;
+mod gateway;
 mod logs;
 mod pods;
 mod served;
+mod snapshot;
 mod stats;
 
 use std::path::PathBuf;
@@ -15,23 +20,42 @@ use crate::stage::{self, Envoy, Plane};
 use crate::support::{Output, Sandbox};
 
 /// A Gloo of this test's own on the shared plane, with an Envoy behind the gateway's ports, and the binary.
-struct Bench {
+struct Bench<E = Envoy> {
     plane: &'static Plane,
     gloo: String,
     kubeconfig: PathBuf,
-    envoy: Envoy,
+    envoy: E,
+}
+
+impl Bench<()> {
+    /// With something else in Envoy's place.
+    fn without_envoy(prefix: &str) -> Result<Self> {
+        let plane = stage::shared();
+        Ok(Self { plane, gloo: plane.install_gloo(prefix)?, kubeconfig: plane.kubeconfig(), envoy: () })
+    }
 }
 
 impl Bench {
-    /// With Envoy as the guide's gateway has it.
+    /// With an Envoy that has one cluster.
     fn new(prefix: &str) -> Result<Self> {
+        Self::with(prefix, bootstrap)
+    }
+
+    /// With an Envoy that has something of everything.
+    fn busy(prefix: &str) -> Result<Self> {
+        Self::with(prefix, gateway::bootstrap)
+    }
+
+    fn with(prefix: &str, bootstrap: fn(&std::path::Path, &str) -> Value) -> Result<Self> {
         let plane = stage::shared();
         let gloo = plane.install_gloo(prefix)?;
         let envoy = Envoy::start(|files| bootstrap(files, &gloo))?;
         plane.forward(&gloo, &[(19000, envoy.admin())])?;
         Ok(Self { plane, gloo, kubeconfig: plane.kubeconfig(), envoy })
     }
+}
 
+impl<E> Bench<E> {
     fn sandbox(&self) -> Sandbox {
         Sandbox::new().env("KUBECONFIG", self.kubeconfig.to_str().expect("UTF-8"))
     }
@@ -90,7 +114,7 @@ fn gateway_pods(plane: &Plane, namespace: &str) -> Result<Vec<String>> {
     Ok(names.filter(|name| name.starts_with("gateway-proxy")).collect())
 }
 
-/// Clusters and listeners by file, as Gloo would serve them.
+/// One cluster, by file, as Gloo would serve it.
 fn bootstrap(files: &std::path::Path, gloo: &str) -> Value {
     put(files, "cds", "7", &[cluster("default-httpbin-8000_gloo-system")]).expect("the directory is ours");
     json!({

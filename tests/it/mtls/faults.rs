@@ -324,9 +324,12 @@ fn arguments(words: &[String]) -> Vec<&'static str> {
         | "istio peer-auth get"
         | "proxy url"
         | "proxy address"
+        | "proxy dump"
         | "proxy stats"
         | "proxy logs"
         | "proxy served-config"
+        | "proxy snapshot"
+        | "proxy certs"
         | "version"
         | "upgrade-values"
         | "check" => vec![],

@@ -1,0 +1,122 @@
+//! `gloo-rs proxy dump`.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+use super::pods::PodsArgs;
+use crate::cli::help;
+use crate::cli::istio::names;
+use crate::envoy::dump::Section;
+use crate::envoy::view::{self, Filter};
+use crate::error::Failure;
+use crate::options::{Command, DumpSource, DumpTask, DumpView, Format, GLOO_SYSTEM, Global};
+
+/// Print Envoy's config dump, or a table of what is in it
+///
+/// Without a view the dump is printed byte for byte as Envoy gives it, whatever its size; Envoy redacts keys.
+/// Views mask secrets.
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::PROXY_DUMP)]
+pub struct DumpArgs {
+    /// What to show of the dump [default: all of it, as Envoy gives it]
+    view: Option<Which>,
+    /// The resource of this name alone; -o json and -o yaml have the whole of it
+    #[arg(value_name = "NAME", requires = "view")]
+    resource: Option<String>,
+    #[command(flatten)]
+    pods: PodsArgs,
+    /// Only listeners, routes or endpoints on this port
+    #[arg(long, value_name = "PORT", requires = "view")]
+    port: Option<u16>,
+    /// Only routes and listeners that serve this host
+    #[arg(long, value_name = "HOST", requires = "view")]
+    domain: Option<String>,
+    /// Only what leads to this Upstream, as NAME or NAMESPACE/NAME
+    #[arg(short, long, value_name = "NAME", requires = "view")]
+    upstream: Option<String>,
+    /// A saved dump, a snapshot, or - for stdin, instead of a pod
+    #[arg(short = 'f', long = "filename", value_name = "FILE", requires = "view", conflicts_with_all = ["name", "gateway", "all_pods"])]
+    file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Which {
+    #[value(aliases = ["cluster", "c"])]
+    Clusters,
+    #[value(aliases = ["listener", "l"])]
+    Listeners,
+    #[value(aliases = ["route", "r"])]
+    Routes,
+    #[value(aliases = ["endpoint", "e"])]
+    Endpoints,
+    #[value(aliases = ["secret", "s"])]
+    Secrets,
+    #[value(alias = "b")]
+    Bootstrap,
+}
+
+impl Which {
+    fn section(self) -> Section {
+        match self {
+            Self::Clusters => Section::Clusters,
+            Self::Listeners => Section::Listeners,
+            Self::Routes => Section::Routes,
+            Self::Endpoints => Section::Endpoints,
+            Self::Secrets => Section::Secrets,
+            Self::Bootstrap => Section::Bootstrap,
+        }
+    }
+
+    /// Whether a filter narrows the view.
+    fn takes(self, flag: &str) -> bool {
+        match flag {
+            "NAME" => self != Self::Bootstrap,
+            "--port" => matches!(self, Self::Listeners | Self::Routes | Self::Endpoints),
+            "--domain" => matches!(self, Self::Listeners | Self::Routes),
+            _ => !matches!(self, Self::Secrets | Self::Bootstrap),
+        }
+    }
+}
+
+impl DumpArgs {
+    /// Envoy's own bytes are JSON; only a table can be in other forms.
+    pub fn formats(&self) -> &'static [Format] {
+        match self.view {
+            None => &[Format::Text, Format::Json],
+            Some(_) => &[Format::Table, Format::Wide, Format::Json, Format::Yaml],
+        }
+    }
+
+    pub fn options(self, global: &Global) -> Result<Command, Failure> {
+        let source = match &self.file {
+            Some(path) => DumpSource::File(path.clone()),
+            None => DumpSource::Pods(self.pods.options()?),
+        };
+        let view = self.view.map(|which| self.narrowed(which, global)).transpose()?;
+        Ok(Command::Dump(DumpTask { source, view }))
+    }
+
+    fn narrowed(&self, which: Which, global: &Global) -> Result<DumpView, Failure> {
+        let typed = [
+            ("NAME", self.resource.is_some()),
+            ("--port", self.port.is_some()),
+            ("--domain", self.domain.is_some()),
+            ("--upstream", self.upstream.is_some()),
+        ];
+        if let Some((flag, _)) = typed.iter().find(|(flag, typed)| *typed && !which.takes(flag)) {
+            let which = which.section().name();
+            return Err(Failure::usage(format!("{flag} does not narrow {which}")));
+        }
+        let cluster = match &self.upstream {
+            None => None,
+            Some(text) => {
+                let named = names::named("--upstream", text)?;
+                let namespace = named.namespace.as_deref().or(global.namespace.as_deref()).unwrap_or(GLOO_SYSTEM);
+                Some(view::cluster_of(namespace, &named.name))
+            }
+        };
+        let filter = Filter { name: self.resource.clone(), port: self.port, domain: self.domain.clone(), cluster };
+        Ok(DumpView { section: which.section(), filter })
+    }
+}

@@ -1,0 +1,127 @@
+//! The certificates that Envoy uses: `/certs`, matched with the secrets of its dump, which have more of them.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::view::certificates;
+use super::view::{Column, Row, Width};
+use super::x509::{self, Certificate};
+
+/// The page, and the secrets that are in use and waited for.
+pub const PAGE: &str = "/certs";
+pub const SECRETS: &str = "/config_dump?resource=dynamic_active_secrets";
+pub const WARMING: &str = "/config_dump?resource=dynamic_warming_secrets";
+
+const fn column(title: &'static str, key: &'static str, width: Width) -> Column {
+    Column { title, key, width }
+}
+
+/// Of the table.
+pub const COLUMNS: [Column; 10] = [
+    column("SECRET", "secret", Width::Usual),
+    column("KIND", "kind", Width::Usual),
+    column("ID", "id", Width::Usual),
+    column("TRUST DOMAIN", "trustDomain", Width::Wide),
+    column("ISSUER", "issuer", Width::Usual),
+    column("VALID FROM", "validFrom", Width::Wide),
+    column("VALID TO", "validTo", Width::Usual),
+    column("DAYS", "days", Width::Usual),
+    column("MESH ROOT", "meshRoot", Width::Usual),
+    column("SERIAL", "serial", Width::Wide),
+];
+
+/// A secret of the dump, with the certificates that are in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Secret {
+    pub name: String,
+    pub certificates: Vec<Certificate>,
+}
+
+/// The secrets of `/config_dump?resource=…`: elements of the list without their section.
+#[must_use]
+pub fn secrets(page: &Value) -> Vec<Secret> {
+    let elements = page["configs"].as_array().into_iter().flatten();
+    elements
+        .map(|element| {
+            let secret = &element["secret"];
+            let sources =
+                [&secret["tls_certificate"]["certificate_chain"], &secret["validation_context"]["trusted_ca"]];
+            let name = element["name"].as_str().or_else(|| secret["name"].as_str()).unwrap_or_default().to_owned();
+            Secret { name, certificates: sources.into_iter().flat_map(certificates).collect() }
+        })
+        .collect()
+}
+
+/// The mesh's root certificates, if they could be read.
+pub type Roots = Option<Vec<Certificate>>;
+
+/// The certificates of `istio-ca-root-cert`.
+#[must_use]
+pub fn roots(config_map: &Value) -> Vec<Certificate> {
+    x509::of_pem(config_map["data"]["root-cert.pem"].as_str().unwrap_or_default())
+}
+
+/// A row for each certificate that is in use, each once; `None` if the page is not Envoy's.
+#[must_use]
+pub fn rows(page: &Value, secrets: &[Secret], roots: &Roots, now: Timestamp) -> Option<Vec<Row>> {
+    let contexts = page["certificates"].as_array()?;
+    let mut rows: Vec<Row> = Vec::new();
+    for context in contexts {
+        for (key, kind) in [("cert_chain", "certificate"), ("ca_cert", "CA")] {
+            for used in context[key].as_array().into_iter().flatten() {
+                let row = row(used, kind, secrets, roots, now);
+                if !rows.contains(&row) {
+                    rows.push(row);
+                }
+            }
+        }
+    }
+    Some(rows)
+}
+
+fn row(used: &Value, kind: &str, secrets: &[Secret], roots: &Roots, now: Timestamp) -> Row {
+    let text = |key: &str| used[key].as_str().unwrap_or_default();
+    let serial = text("serial_number").trim_start_matches('0').to_ascii_lowercase();
+    let found = secrets.iter().find_map(|secret| {
+        let certificate = secret.certificates.iter().find(|certificate| certificate.serial == serial)?;
+        Some((secret.name.as_str(), certificate))
+    });
+    let certificate = found.map(|(_, certificate)| certificate);
+    let mut names = used["subject_alt_names"].as_array().into_iter().flatten();
+    let uri = names.find_map(|name| name["uri"].as_str().or_else(|| name["dns"].as_str()));
+    let id = uri.map(str::to_owned).or_else(|| certificate.map(|certificate| certificate.subject.clone()));
+    let id = id.unwrap_or_default();
+    let trust_domain = id.strip_prefix("spiffe://").and_then(|rest| rest.split('/').next());
+    let path = Some(text("path")).filter(|path| !path.is_empty() && *path != "<inline>");
+    let fields = [
+        ("secret", json!(found.map(|(name, _)| name).or(path))),
+        ("kind", json!(kind)),
+        ("trustDomain", json!(trust_domain)),
+        ("issuer", json!(certificate.map(|certificate| &certificate.issuer))),
+        ("validFrom", json!(text("valid_from"))),
+        ("validTo", json!(text("expiration_time"))),
+        ("days", json!(days(used, now))),
+        ("meshRoot", json!((kind == "CA").then(|| mesh_root(&serial, certificate, roots)))),
+        ("serial", json!(serial)),
+        ("id", json!(id)),
+    ];
+    fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+/// Whole days until it is no longer valid, negative once it is not; Envoy says 0 for all that are not.
+fn days(used: &Value, now: Timestamp) -> Option<i64> {
+    const DAY: i64 = 24 * 60 * 60;
+    let end: Option<Timestamp> = used["expiration_time"].as_str().and_then(|text| text.parse().ok());
+    end.map(|end| (end.as_second() - now.as_second()).div_euclid(DAY))
+        .or_else(|| used["days_until_expiration"].as_str()?.parse().ok())
+}
+
+/// By the certificate itself where the dump has it, else by its serial number.
+fn mesh_root(serial: &str, certificate: Option<&Certificate>, roots: &Roots) -> &'static str {
+    let Some(roots) = roots else { return "unknown" };
+    let is_root = |root: &Certificate| match certificate {
+        Some(certificate) => certificate.der == root.der,
+        None => root.serial == serial,
+    };
+    if roots.iter().any(is_root) { "yes" } else { "no" }
+}

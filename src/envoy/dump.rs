@@ -1,0 +1,343 @@
+//! A config dump read as a stream of its resources (Envoy, `api/envoy/admin/v3/config_dump.proto`), in the shapes
+//! that several versions of Envoy give it.
+
+use serde_json::Value;
+
+use super::pieces::{Malformed, Pieces};
+
+/// What a resource is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Section {
+    Bootstrap,
+    Clusters,
+    Endpoints,
+    Listeners,
+    Routes,
+    Secrets,
+}
+
+impl Section {
+    /// On the command line and in the document.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bootstrap => "bootstrap",
+            Self::Clusters => "clusters",
+            Self::Endpoints => "endpoints",
+            Self::Listeners => "listeners",
+            Self::Routes => "routes",
+            Self::Secrets => "secrets",
+        }
+    }
+}
+
+/// How far Envoy is with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// From the bootstrap.
+    Static,
+    Active,
+    /// Taken in, and waiting for what it refers to.
+    Warming,
+    /// On its way out.
+    Draining,
+    /// Envoy refused it, and has no earlier one of that name.
+    Rejected,
+}
+
+impl State {
+    /// In the tables and in the document.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Static => "static",
+            Self::Active => "active",
+            Self::Warming => "warming",
+            Self::Draining => "draining",
+            Self::Rejected => "rejected",
+        }
+    }
+}
+
+/// The last update of a resource that Envoy refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    /// Envoy's words.
+    pub why: String,
+    pub version: String,
+    /// When, as Envoy writes it.
+    pub at: String,
+}
+
+/// A resource as the dump has it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    pub section: Section,
+    pub state: State,
+    pub name: String,
+    /// Of the resource, or of the update that it came with; empty where Envoy says none.
+    pub version: String,
+    /// When, as Envoy writes it.
+    pub updated: String,
+    pub rejection: Option<Rejection>,
+    /// The resource itself; null where it was rejected.
+    pub resource: Value,
+}
+
+/// Reads a dump chunk by chunk and gives its resources in their order.
+#[derive(Debug, Default)]
+pub struct Reader {
+    pieces: Pieces,
+    entries: usize,
+    /// A section's `@type` was seen: there may be sections without any resource.
+    typed: bool,
+}
+
+/// Why a text is no config dump.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoDump {
+    /// It is not JSON of that shape, or not the whole of it.
+    Malformed(Malformed),
+    /// An element is not JSON: in this list, for this reason.
+    Element { list: String, why: String },
+    /// JSON of another kind.
+    Foreign,
+}
+
+impl std::fmt::Display for NoDump {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Malformed(malformed) => write!(f, "{malformed}"),
+            Self::Element { list, why } => write!(f, "an element of {list} is not JSON: {why}"),
+            Self::Foreign => f.write_str("it has no section of a config dump"),
+        }
+    }
+}
+
+impl Reader {
+    /// Takes the next bytes.
+    ///
+    /// # Errors
+    /// The text is no config dump.
+    pub fn push(&mut self, bytes: &[u8], take: &mut dyn FnMut(Entry)) -> Result<(), NoDump> {
+        let Self { pieces, entries, typed } = self;
+        let mut bad = None;
+        let cut = pieces.push(bytes, &mut |piece| {
+            *typed |= piece.key == "@type";
+            let Some(place) = place(piece.key) else { return };
+            match serde_json::from_slice(piece.json) {
+                Ok(value) => {
+                    for entry in read(place, value) {
+                        *entries += 1;
+                        take(entry);
+                    }
+                }
+                Err(error) => {
+                    bad.get_or_insert(NoDump::Element { list: piece.key.to_owned(), why: error.to_string() });
+                }
+            }
+        });
+        match (bad, cut) {
+            (Some(bad), _) => Err(bad),
+            (None, cut) => cut.map_err(NoDump::Malformed),
+        }
+    }
+
+    /// The dump has ended.
+    ///
+    /// # Errors
+    /// It has not, or it was none.
+    pub fn finish(self) -> Result<(), NoDump> {
+        self.pieces.finish().map_err(NoDump::Malformed)?;
+        if self.entries == 0 && !self.typed { Err(NoDump::Foreign) } else { Ok(()) }
+    }
+}
+
+/// Where in a section a resource stands.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    section: Section,
+    state: State,
+    /// The key of the resource beside its version.
+    key: &'static str,
+}
+
+fn place(list: &str) -> Option<Place> {
+    use Section::{Bootstrap, Clusters, Endpoints, Listeners, Routes, Secrets};
+    use State::{Active, Draining, Static, Warming};
+    let (section, state, key) = match list {
+        "bootstrap" => (Bootstrap, Static, ""),
+        "static_clusters" => (Clusters, Static, "cluster"),
+        "dynamic_active_clusters" => (Clusters, Active, "cluster"),
+        "dynamic_warming_clusters" => (Clusters, Warming, "cluster"),
+        "static_endpoint_configs" => (Endpoints, Static, "endpoint_config"),
+        "dynamic_endpoint_configs" => (Endpoints, Active, "endpoint_config"),
+        "static_listeners" => (Listeners, Static, "listener"),
+        "dynamic_listeners" | "dynamic_active_listeners" => (Listeners, Active, "listener"),
+        "dynamic_warming_listeners" => (Listeners, Warming, "listener"),
+        "dynamic_draining_listeners" => (Listeners, Draining, "listener"),
+        "static_route_configs" => (Routes, Static, "route_config"),
+        "dynamic_route_configs" => (Routes, Active, "route_config"),
+        "static_secrets" => (Secrets, Static, "secret"),
+        "dynamic_active_secrets" => (Secrets, Active, "secret"),
+        "dynamic_warming_secrets" => (Secrets, Warming, "secret"),
+        _ => return None,
+    };
+    Some(Place { section, state, key })
+}
+
+/// The entries of an element: a dynamic listener has up to three states.
+fn read(place: Place, mut value: Value) -> Vec<Entry> {
+    if place.section == Section::Bootstrap {
+        let name = text(&value["node"]["id"]);
+        return vec![Entry { name, ..entry(place, State::Static, Value::Null, value) }];
+    }
+    let rejection = rejection(&value["error_state"]);
+    let refused = &value["error_state"]["failed_configuration"]["name"];
+    let name = text(if value["name"].is_string() || value[place.key].is_object() { &value["name"] } else { refused });
+    let states =
+        [("active_state", State::Active), ("warming_state", State::Warming), ("draining_state", State::Draining)];
+    let mut entries: Vec<Entry> = Vec::new();
+    for (key, state) in states {
+        if value[key].is_object() {
+            let mut inner = value[key].take();
+            let resource = inner[place.key].take();
+            entries.push(entry(place, state, inner, resource));
+        }
+    }
+    // An older listener has no states, and every other resource has none in any version.
+    let resource = value[place.key].take();
+    if entries.is_empty() && (resource.is_object() || rejection.is_none()) {
+        entries.push(entry(place, place.state, value, resource));
+    }
+    if entries.is_empty() {
+        entries.push(entry(place, State::Rejected, Value::Null, Value::Null));
+    }
+    for entry in &mut entries {
+        entry.rejection.clone_from(&rejection);
+        if !name.is_empty() {
+            entry.name.clone_from(&name);
+        }
+    }
+    entries
+}
+
+fn entry(place: Place, state: State, around: Value, resource: Value) -> Entry {
+    let named = if place.section == Section::Endpoints { "cluster_name" } else { "name" };
+    let entry = Entry {
+        section: place.section,
+        state,
+        name: text(&resource[named]),
+        version: text(&around["version_info"]),
+        updated: text(&around["last_updated"]),
+        rejection: None,
+        resource,
+    };
+    drop(around);
+    entry
+}
+
+fn rejection(state: &Value) -> Option<Rejection> {
+    state.is_object().then(|| Rejection {
+        why: text(&state["details"]),
+        version: text(&state["version_info"]),
+        at: text(&state["last_update_attempt"]),
+    })
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn entries(dump: &Value) -> Vec<Entry> {
+        let mut reader = Reader::default();
+        let mut entries = Vec::new();
+        for chunk in dump.to_string().as_bytes().chunks(5) {
+            reader.push(chunk, &mut |entry| entries.push(entry)).unwrap();
+        }
+        reader.finish().unwrap();
+        entries
+    }
+
+    fn failure(text: &str) -> NoDump {
+        let mut reader = Reader::default();
+        reader.push(text.as_bytes(), &mut |_| {}).and_then(|()| reader.finish()).unwrap_err()
+    }
+
+    /// Envoy since 1.14: a dynamic listener has states.
+    #[test]
+    fn a_listener_of_today_has_up_to_three_states_and_what_was_refused() {
+        let dump = json!({"configs": [{"@type": "type.googleapis.com/envoy.admin.v3.ListenersConfigDump", "version_info": "9",
+        "static_listeners": [{"listener": {"name": "prometheus"}, "last_updated": "t0"}],
+        "dynamic_listeners": [
+            {"name": "http", "active_state": {"version_info": "8", "listener": {"name": "http", "x": 1}, "last_updated": "t1"},
+             "draining_state": {"version_info": "7", "listener": {"name": "http", "x": 0}},
+             "error_state": {"details": "no such filter", "version_info": "9", "last_update_attempt": "t2"}},
+            {"name": "broken", "error_state": {"details": "bad", "failed_configuration": {"name": "broken"}}},
+        ]}]});
+        let found: Vec<_> = entries(&dump)
+            .into_iter()
+            .map(|it| (it.name, it.state, it.version, it.rejection.map(|rejection| rejection.why)))
+            .collect();
+        let why = Some("no such filter".to_owned());
+        assert_eq!(
+            found,
+            [
+                ("prometheus".to_owned(), State::Static, String::new(), None),
+                ("http".to_owned(), State::Active, "8".to_owned(), why.clone()),
+                ("http".to_owned(), State::Draining, "7".to_owned(), why),
+                ("broken".to_owned(), State::Rejected, String::new(), Some("bad".to_owned())),
+            ]
+        );
+    }
+
+    /// Envoy before 1.14, API v2: a list for each state.
+    #[test]
+    fn a_listener_of_old_stands_in_the_list_of_its_state() {
+        let dump = json!({"configs": [{"@type": "type.googleapis.com/envoy.admin.v2alpha.ListenersConfigDump",
+            "dynamic_active_listeners": [{"version_info": "1", "listener": {"name": "a"}}],
+            "dynamic_warming_listeners": [{"version_info": "2", "listener": {"name": "a"}}]}]});
+        let found: Vec<_> = entries(&dump).into_iter().map(|it| (it.name, it.state, it.version)).collect();
+        assert_eq!(found, [("a".into(), State::Active, "1".into()), ("a".into(), State::Warming, "2".into())]);
+    }
+
+    #[test]
+    fn every_section_has_its_names() {
+        let dump = json!({"configs": [
+            {"@type": "BootstrapConfigDump", "bootstrap": {"node": {"id": "gw"}}},
+            {"@type": "ClustersConfigDump", "dynamic_active_clusters": [{"version_info": "3", "cluster": {"name": "c"}}]},
+            {"@type": "EndpointsConfigDump", "dynamic_endpoint_configs": [{"endpoint_config": {"cluster_name": "c"}}]},
+            {"@type": "RoutesConfigDump", "dynamic_route_configs": [{"version_info": "5", "route_config": {"name": "r"}}]},
+            {"@type": "SecretsConfigDump", "dynamic_warming_secrets": [{"name": "s", "secret": {"name": "other"}}]},
+            {"@type": "SomethingNew", "dynamic_things": [{"thing": {"name": "t"}}]},
+        ]});
+        let found: Vec<_> = entries(&dump).into_iter().map(|it| (it.section, it.name)).collect();
+        let expected = [
+            (Section::Bootstrap, "gw"),
+            (Section::Clusters, "c"),
+            (Section::Endpoints, "c"),
+            (Section::Routes, "r"),
+            (Section::Secrets, "s"),
+        ];
+        assert_eq!(found, expected.map(|(section, name)| (section, name.to_owned())));
+    }
+
+    #[test]
+    fn what_is_no_dump_is_told_from_one_that_is_cut_off_or_empty() {
+        assert_eq!(failure(r#"{"server": "envoy"}"#), NoDump::Foreign);
+        assert_eq!(failure(r#"{"configs": []}"#), NoDump::Foreign);
+        assert!(entries(&json!({"configs": [{"@type": "ClustersConfigDump"}]})).is_empty());
+        let cut = failure(r#"{"configs": [{"static_clusters": [{"cluster": {"name": "a"}}, {"clus"#);
+        assert_eq!(cut.to_string(), "it breaks off at byte 68");
+        let broken = failure(r#"{"configs": [{"static_clusters": [{]}]}]}"#);
+        assert!(matches!(broken, NoDump::Element { ref list, .. } if list == "static_clusters"), "{broken:?}");
+        let deep = format!(r#"{{"configs": [{{"static_clusters": [{}{}]}}]}}"#, "[".repeat(5000), "]".repeat(5000));
+        assert!(matches!(failure(&deep), NoDump::Element { .. }));
+    }
+}

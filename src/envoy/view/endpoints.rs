@@ -1,0 +1,35 @@
+//! Endpoints: the addresses behind each cluster, and how Envoy finds them.
+
+use serde_json::{Value, json};
+
+use super::{Column, Row, address, column, list, row, wide};
+use crate::envoy::dump::Entry;
+
+pub const COLUMNS: [Column; 6] = [
+    column("ENDPOINT", "address"),
+    column("CLUSTER", "cluster"),
+    column("HEALTH", "health"),
+    wide("WEIGHT", "weight"),
+    wide("PRIORITY", "priority"),
+    wide("LOCALITY", "locality"),
+];
+
+pub fn rows(entry: &Entry) -> Vec<Row> {
+    let localities = list(&entry.resource, "endpoints");
+    localities.flat_map(|locality| list(locality, "lb_endpoints").map(move |it| of(entry, locality, it))).collect()
+}
+
+fn of(entry: &Entry, locality: &Value, endpoint: &Value) -> Row {
+    let (text, port) = address(&endpoint["endpoint"]["address"]);
+    let place = &locality["locality"];
+    let place = ["region", "zone", "sub_zone"].iter().filter_map(|key| place[key].as_str());
+    row([
+        ("address", json!(text)),
+        ("port", port),
+        ("cluster", json!(entry.name)),
+        ("health", json!(endpoint["health_status"].as_str().unwrap_or("UNKNOWN"))),
+        ("weight", endpoint["load_balancing_weight"].clone()),
+        ("priority", locality["priority"].clone()),
+        ("locality", json!(place.filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/"))),
+    ])
+}

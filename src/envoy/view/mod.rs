@@ -1,0 +1,256 @@
+//! Tables of a config dump: one row for each thing a person looks for, the same for people and for scripts.
+
+mod bootstrap;
+mod clusters;
+mod endpoints;
+mod listeners;
+mod routes;
+mod secrets;
+mod tls;
+
+pub use secrets::certificates;
+
+use std::collections::HashSet;
+
+use serde_json::{Map, Value};
+
+use super::dump::{Entry, Section};
+use super::mask::masked;
+
+/// A column of a view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Column {
+    pub title: &'static str,
+    /// The field of the row that it shows.
+    pub key: &'static str,
+    pub width: Width,
+}
+
+/// Where a column is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Width {
+    Usual,
+    /// `-o wide` alone.
+    Wide,
+}
+
+const fn column(title: &'static str, key: &'static str) -> Column {
+    Column { title, key, width: Width::Usual }
+}
+
+const fn wide(title: &'static str, key: &'static str) -> Column {
+    Column { title, key, width: Width::Wide }
+}
+
+/// What stands at the end of every view but the bootstrap's.
+const PROVENANCE: [Column; 3] = [column("STATE", "state"), wide("VERSION", "version"), wide("UPDATED", "updated")];
+
+/// What narrows a view.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// The resource of this name alone, and the whole of it in the document.
+    pub name: Option<String>,
+    pub port: Option<u16>,
+    /// A host as a request names it: `*.example.com` serves `shop.example.com`.
+    pub domain: Option<String>,
+    /// The cluster of an Upstream.
+    pub cluster: Option<String>,
+}
+
+/// An Upstream's cluster (Gloo, `translator.UpstreamToClusterName`).
+#[must_use]
+pub fn cluster_of(namespace: &str, name: &str) -> String {
+    format!("{name}_{namespace}")
+}
+
+/// The columns of a section's view.
+#[must_use]
+pub fn columns(section: Section) -> Vec<Column> {
+    let own: &[Column] = match section {
+        Section::Bootstrap => return bootstrap::COLUMNS.to_vec(),
+        Section::Clusters => &clusters::COLUMNS,
+        Section::Endpoints => &endpoints::COLUMNS,
+        Section::Listeners => &listeners::COLUMNS,
+        Section::Routes => &routes::COLUMNS,
+        Section::Secrets => &secrets::COLUMNS,
+    };
+    own.iter().chain(&PROVENANCE).copied().collect()
+}
+
+/// The field of a section's rows that has the name of the resource.
+#[must_use]
+pub fn name_key(section: Section) -> &'static str {
+    match section {
+        Section::Endpoints => "cluster",
+        Section::Routes => "routes",
+        _ => "name",
+    }
+}
+
+/// Rows, as objects with the fields of the columns and some more.
+pub type Row = Map<String, Value>;
+
+/// Keeps the rows of one section of a dump, and of the others only what narrows them.
+#[derive(Debug)]
+pub struct View {
+    section: Section,
+    filter: Filter,
+    rows: Vec<Row>,
+    names: Vec<String>,
+    /// Routes that listeners of the port wanted use.
+    on_port: HashSet<String>,
+    bootstrap: Value,
+}
+
+/// What a view found in a dump.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    pub rows: Vec<Row>,
+    /// Of every resource of the section, for names that are near.
+    pub names: Vec<String>,
+    /// The bootstrap as a whole, its secrets masked; null in other views.
+    pub bootstrap: Value,
+}
+
+impl View {
+    /// An empty view.
+    #[must_use]
+    pub fn new(section: Section, filter: Filter) -> Self {
+        Self { section, filter, rows: Vec::new(), names: Vec::new(), on_port: HashSet::new(), bootstrap: Value::Null }
+    }
+
+    /// Takes a resource of the dump.
+    pub fn take(&mut self, entry: &Entry) {
+        if self.section == Section::Routes && entry.section == Section::Listeners {
+            self.note_routes(entry);
+        }
+        if entry.section != self.section {
+            return;
+        }
+        self.names.push(entry.name.clone());
+        if self.filter.name.as_ref().is_some_and(|name| *name != entry.name) {
+            return;
+        }
+        let rows = match self.section {
+            Section::Bootstrap => {
+                self.bootstrap = masked(&entry.resource);
+                bootstrap::rows(&self.bootstrap)
+            }
+            Section::Clusters => clusters::rows(entry),
+            Section::Endpoints => endpoints::rows(entry),
+            Section::Listeners => listeners::rows(entry),
+            Section::Routes => routes::rows(entry),
+            Section::Secrets => secrets::rows(entry),
+        };
+        for mut row in rows {
+            if self.section != Section::Bootstrap {
+                self.provenance(entry, &mut row);
+            }
+            if self.fits(&row) {
+                self.rows.push(row);
+            }
+        }
+    }
+
+    fn provenance(&self, entry: &Entry, row: &mut Row) {
+        if row.get(name_key(self.section)).is_none_or(Value::is_null) {
+            row.insert(name_key(self.section).to_owned(), entry.name.clone().into());
+        }
+        let state = match (&entry.rejection, entry.state.name()) {
+            (Some(_), "rejected") | (None, _) => entry.state.name().to_owned(),
+            (Some(_), state) => format!("{state}, update rejected"),
+        };
+        row.insert("state".to_owned(), state.into());
+        row.insert("version".to_owned(), entry.version.clone().into());
+        row.insert("updated".to_owned(), entry.updated.clone().into());
+        if let Some(rejection) = &entry.rejection {
+            row.insert("rejected".to_owned(), rejection.why.clone().into());
+        }
+        if self.filter.name.is_some() {
+            row.insert("config".to_owned(), masked(&entry.resource));
+        }
+    }
+
+    fn note_routes(&mut self, entry: &Entry) {
+        let Some(port) = self.filter.port else { return };
+        let rows = listeners::rows(entry).into_iter().filter(|row| row.get("port") == Some(&port.into()));
+        self.on_port.extend(rows.filter_map(|row| Some(row.get("routes")?.as_str()?.to_owned())));
+    }
+
+    fn fits(&self, row: &Row) -> bool {
+        let Filter { port, domain, cluster, .. } = &self.filter;
+        let field = |key: &str| row.get(key).unwrap_or(&Value::Null);
+        let has = |key: &str, text: &str| match field(key) {
+            Value::Array(all) => all.iter().any(|one| one == text),
+            one => one == text,
+        };
+        // Which routes are on a port is known once the whole dump is read.
+        let port_fits = self.section == Section::Routes || port.is_none_or(|port| *field("port") == port);
+        let domain_fits = domain.as_ref().is_none_or(|domain| match field("domains") {
+            Value::Array(all) => all.iter().filter_map(Value::as_str).any(|pattern| serves(pattern, domain)),
+            _ => false,
+        });
+        let key = if self.section == Section::Clusters { "name" } else { "clusters" };
+        let key = if self.section == Section::Endpoints { "cluster" } else { key };
+        port_fits && domain_fits && cluster.as_ref().is_none_or(|cluster| has(key, cluster))
+    }
+
+    /// What was found, once the whole dump was taken.
+    #[must_use]
+    pub fn finish(mut self) -> Found {
+        if self.section == Section::Routes && self.filter.port.is_some() {
+            let on_port = &self.on_port;
+            self.rows.retain(|row| row["routes"].as_str().is_some_and(|name| on_port.contains(name)));
+        }
+        Found { rows: self.rows, names: self.names, bootstrap: self.bootstrap }
+    }
+}
+
+/// Whether a domain of a virtual host takes a host: exact, `*`, `*.example.com`, `example.*`; a port beside it is
+/// no part of the name.
+fn serves(pattern: &str, host: &str) -> bool {
+    let bare = |text: &str| text.split_once(':').map_or(text, |(name, _)| name).to_ascii_lowercase();
+    let (pattern, host) = (bare(pattern), bare(host));
+    match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
+        (Some(end), _) => host.ends_with(end),
+        (_, Some(start)) => host.starts_with(start),
+        _ => pattern == host,
+    }
+}
+
+/// A cell of the table; what is not there is `-`.
+#[must_use]
+pub fn cell(value: Option<&Value>) -> String {
+    let text = match value {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Array(all)) => all.iter().map(|one| cell(Some(one))).collect::<Vec<_>>().join(","),
+        Some(Value::Bool(is)) => (if *is { "yes" } else { "no" }).to_owned(),
+        Some(other) => other.to_string(),
+    };
+    if text.is_empty() { "-".to_owned() } else { text }
+}
+
+/// A row of these fields.
+fn row<const N: usize>(fields: [(&str, Value); N]) -> Row {
+    fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+/// The elements of a list that may not be there.
+fn list<'v>(value: &'v Value, key: &str) -> impl Iterator<Item = &'v Value> + use<'v> {
+    value[key].as_array().into_iter().flatten()
+}
+
+/// `10.0.0.7:8080`, `[::1]:80`, a path, or an internal listener's name; and the port.
+fn address(address: &Value) -> (String, Value) {
+    let socket = &address["socket_address"];
+    if let Some(host) = socket["address"].as_str() {
+        let port = &socket["port_value"];
+        let port = if port.is_null() { &socket["named_port"] } else { port };
+        let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+        return (format!("{host}:{}", cell(Some(port))), port.clone());
+    }
+    let inner = &address["envoy_internal_address"]["server_listener_name"];
+    let text = address["pipe"]["path"].as_str().or_else(|| inner.as_str()).unwrap_or_default();
+    (text.to_owned(), Value::Null)
+}

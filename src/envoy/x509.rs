@@ -1,0 +1,167 @@
+//! Certificates as far as an operator reads them: serial, who it is of, who signed it, until when (RFC 5280).
+//!
+//! Nothing is verified here: Envoy has done that, or says why it could not.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
+/// A certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// Lower-case hexadecimal digits without leading zeros, as Envoy prints it.
+    pub serial: String,
+    /// `O=cluster.local,CN=x`; empty for a workload of Istio's, whose name is in `uris`.
+    pub subject: String,
+    pub issuer: String,
+    /// `2026-11-23T08:17:06Z`
+    pub not_before: String,
+    pub not_after: String,
+    /// The URIs among its alternative names: SPIFFE ids.
+    pub uris: Vec<String>,
+    /// The whole of it, for comparing.
+    pub der: Vec<u8>,
+}
+
+/// The certificates of a PEM text; what is none is passed over.
+#[must_use]
+pub fn of_pem(pem: &str) -> Vec<Certificate> {
+    const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+    const END: &str = "-----END CERTIFICATE-----";
+    let blocks = pem.split(BEGIN).skip(1).filter_map(|rest| rest.split_once(END));
+    blocks.filter_map(|(body, _)| of_der(&decoded(body)?)).collect()
+}
+
+/// Base64 with blanks and line ends in it.
+#[must_use]
+pub fn decoded(text: &str) -> Option<Vec<u8>> {
+    let packed: String = text.split_whitespace().collect();
+    BASE64.decode(packed).ok()
+}
+
+/// One certificate.
+#[must_use]
+pub fn of_der(der: &[u8]) -> Option<Certificate> {
+    let whole = Der::of(der).next()?.inside(SEQUENCE)?;
+    let mut fields = Der::of(whole).next()?.tagged(SEQUENCE)?.fields();
+    let mut field = fields.next()?;
+    if field.tag == VERSION {
+        field = fields.next()?;
+    }
+    let serial = field.inside(INTEGER)?.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
+    let (_algorithm, issuer, validity, subject) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
+    let mut times = validity.tagged(SEQUENCE)?.fields();
+    let extensions = fields.find(|field| field.tag == EXTENSIONS);
+    Some(Certificate {
+        serial: serial.trim_start_matches('0').to_owned(),
+        subject: name(subject)?,
+        issuer: name(issuer)?,
+        not_before: time(times.next()?)?,
+        not_after: time(times.next()?)?,
+        uris: extensions.map(uris).unwrap_or_default(),
+        der: der.to_vec(),
+    })
+}
+
+const INTEGER: u8 = 0x02;
+const OCTETS: u8 = 0x04;
+const OBJECT_ID: u8 = 0x06;
+const SEQUENCE: u8 = 0x30;
+const SET: u8 = 0x31;
+const UTC_TIME: u8 = 0x17;
+const GENERALIZED_TIME: u8 = 0x18;
+const VERSION: u8 = 0xa0;
+const EXTENSIONS: u8 = 0xa3;
+/// A URI among alternative names.
+const URI: u8 = 0x86;
+/// 2.5.29.17
+const ALTERNATIVE_NAMES: &[u8] = &[0x55, 0x1d, 0x11];
+/// What stands before `=` for the attributes that names have, 2.5.4.x.
+const ATTRIBUTES: [(u8, &str); 6] = [(3, "CN"), (6, "C"), (7, "L"), (8, "ST"), (10, "O"), (11, "OU")];
+
+/// One element: its tag and what is in it.
+#[derive(Clone, Copy)]
+struct Element<'d> {
+    tag: u8,
+    content: &'d [u8],
+}
+
+impl<'d> Element<'d> {
+    fn tagged(self, tag: u8) -> Option<Self> {
+        (self.tag == tag).then_some(self)
+    }
+
+    fn inside(self, tag: u8) -> Option<&'d [u8]> {
+        self.tagged(tag).map(|element| element.content)
+    }
+
+    fn fields(self) -> Der<'d> {
+        Der::of(self.content)
+    }
+}
+
+/// Elements one after the other; ends at the first that is not whole.
+struct Der<'d>(&'d [u8]);
+
+impl<'d> Der<'d> {
+    fn of(bytes: &'d [u8]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl<'d> Iterator for Der<'d> {
+    type Item = Element<'d>;
+
+    fn next(&mut self) -> Option<Element<'d>> {
+        let (&[tag, first], rest) = self.0.split_first_chunk()?;
+        let (length, rest) = match first {
+            0..=0x7f => (usize::from(first), rest),
+            0x81..=0x84 => {
+                let (digits, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
+                (digits.iter().fold(0, |length, digit| length << 8 | usize::from(*digit)), rest)
+            }
+            _ => return None,
+        };
+        let (content, rest) = rest.split_at_checked(length)?;
+        self.0 = rest;
+        Some(Element { tag, content })
+    }
+}
+
+fn name(element: Element<'_>) -> Option<String> {
+    let parts = element.tagged(SEQUENCE)?.fields().filter_map(|set| {
+        let mut attribute = set.tagged(SET)?.fields().next()?.tagged(SEQUENCE)?.fields();
+        let id = attribute.next()?.inside(OBJECT_ID)?;
+        let key = ATTRIBUTES.iter().find(|(last, _)| id == [0x55, 0x04, *last])?.1;
+        Some(format!("{key}={}", String::from_utf8_lossy(attribute.next()?.content)))
+    });
+    Some(parts.collect::<Vec<_>>().join(","))
+}
+
+/// `YYMMDDHHMMSSZ`, or with four digits of the year.
+fn time(element: Element<'_>) -> Option<String> {
+    let text = std::str::from_utf8(element.content).ok()?.strip_suffix('Z')?;
+    let text = match element.tag {
+        // Two digits are of 1950 to 2049.
+        UTC_TIME if text.get(..2)? < "50" => format!("20{text}"),
+        UTC_TIME => format!("19{text}"),
+        GENERALIZED_TIME => text.to_owned(),
+        _ => return None,
+    };
+    if text.len() != 14 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let part = |at: usize| &text[at..at + 2];
+    Some(format!("{}-{}-{}T{}:{}:{}Z", &text[..4], part(4), part(6), part(8), part(10), part(12)))
+}
+
+fn uris(extensions: Element<'_>) -> Vec<String> {
+    let list = extensions.fields().next().map(Element::fields);
+    let of_names = list.into_iter().flatten().filter_map(|extension| {
+        let mut fields = extension.tagged(SEQUENCE)?.fields();
+        (fields.next()?.inside(OBJECT_ID)? == ALTERNATIVE_NAMES).then_some(())?;
+        let octets = fields.find(|field| field.tag == OCTETS)?;
+        Der::of(octets.content).next()?.tagged(SEQUENCE).map(Element::fields)
+    });
+    let uris = of_names.flatten().filter(|name| name.tag == URI);
+    uris.map(|name| String::from_utf8_lossy(name.content).into_owned()).collect()
+}

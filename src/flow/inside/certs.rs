@@ -1,0 +1,117 @@
+//! `proxy certs`: which certificates Envoy uses, of which secrets, whose, and until when.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::Inside;
+use crate::envoy::certs::{self, COLUMNS, Roots, Secret};
+use crate::envoy::view::{Row, Width};
+use crate::error::{Exit, Failure, Reason};
+use crate::flow::report::Report;
+use crate::kube::Cause;
+use crate::load::survey;
+use crate::model::kinds;
+use crate::options::{CertsTask, Format, Global};
+use crate::plan::advice::{Advice, Code};
+use crate::plan::proxy_pods::ProxyPod;
+use crate::render;
+
+/// A gateway that ends TLS for thousands of hosts has a few megabytes of these.
+const MOST: usize = 64 << 20;
+/// istiod puts it into every namespace.
+const ROOT: &str = "istio-ca-root-cert";
+const ISTIO_SYSTEM: &str = "istio-system";
+
+/// Prints the table.
+///
+/// # Errors
+/// Why it could not be had.
+pub async fn print(task: &CertsTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+    report.field("certificates", Value::Array(Vec::new()));
+    let inside = super::open(&task.pods, global, report).await?;
+    let roots = roots(&inside, &inside.pods[0].namespace, report).await;
+    let mut rows = Vec::new();
+    for pod in &inside.pods {
+        rows.extend(of_pod(&inside, pod, &roots, report).await?);
+    }
+    report.field("certificates", render::dump::value(&rows));
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let width = if global.format == Format::Wide { Width::Wide } else { Width::Usual };
+    for line in render::dump::lines(&COLUMNS, &rows, width) {
+        report.line(&line);
+    }
+    if let Some(least) = task.fail_under {
+        let short: Vec<_> = rows.iter().filter(|row| row["days"].as_i64().is_some_and(|days| days < least)).collect();
+        if !short.is_empty() {
+            let line = format!("{} of {} certificates are valid for less than {least} days", short.len(), rows.len());
+            report.advice(Advice::warning(Code::Expiring, line).details(short.into_iter().map(until)));
+            report.ends(Exit::WouldChange);
+        }
+    }
+    Ok(())
+}
+
+fn until(row: &Row) -> String {
+    let text = |key: &str| crate::envoy::view::cell(row.get(key));
+    format!("{} {} until {} ({} days)", text("secret"), text("kind"), text("validTo"), text("days"))
+}
+
+async fn of_pod(inside: &Inside, pod: &ProxyPod, roots: &Roots, report: &mut Report<'_>) -> Result<Vec<Row>, Failure> {
+    let page = json(&inside.page(pod, certs::PAGE, MOST).await?);
+    let secrets = secrets(inside, pod, certs::SECRETS).await.unwrap_or_else(|failure| {
+        let line = format!("which secrets they are of is unknown: {}", failure.message);
+        report.advice(Advice::note(Code::Unknown, line));
+        Vec::new()
+    });
+    let Some(rows) = certs::rows(&page, &secrets, roots, Timestamp::now()) else {
+        let line = format!("pod {}/{}: {} is not Envoy's", pod.namespace, pod.name, certs::PAGE);
+        return Err(Failure::new(Exit::Failed, Reason::InPod, line));
+    };
+    let waiting = secrets_waited_for(inside, pod).await;
+    if !waiting.is_empty() {
+        let line = format!("pod {}: Envoy waits for the secret {}", pod.name, waiting.join(", "));
+        let hint = "its sds container has it from istiod: gloo-rs istio inject, kubectl logs -c sds";
+        report.advice(Advice::warning(Code::Warming, line).hint(hint));
+    } else if rows.is_empty() {
+        let line = format!("pod {}: no certificate, since nothing that Envoy has uses a secret yet", pod.name);
+        let hint = "gloo-rs istio enable-mtls --upstream NAME makes an Upstream use Istio's";
+        report.advice(Advice::note(Code::Nothing, line).hint(hint));
+    }
+    let place = [("namespace", &pod.namespace), ("pod", &pod.name)];
+    let place = place.map(|(key, text)| (key.to_owned(), Value::from(text.clone())));
+    Ok(rows.into_iter().map(|row| place.clone().into_iter().chain(row).collect()).collect())
+}
+
+async fn secrets_waited_for(inside: &Inside, pod: &ProxyPod) -> Vec<String> {
+    let secrets = secrets(inside, pod, certs::WARMING).await.unwrap_or_default();
+    secrets.into_iter().map(|secret| secret.name).collect()
+}
+
+/// Envoy answers 404 where it has none.
+async fn secrets(inside: &Inside, pod: &ProxyPod, path: &str) -> Result<Vec<Secret>, Failure> {
+    match inside.page(pod, path, MOST).await {
+        Ok(page) => Ok(certs::secrets(&json(&page))),
+        Err(failure) if failure.message.contains(" answers 404") => Ok(Vec::new()),
+        Err(failure) => Err(failure),
+    }
+}
+
+fn json(page: &[u8]) -> Value {
+    serde_json::from_slice(page).unwrap_or_default()
+}
+
+/// The mesh's roots, from the gateway's namespace or istiod's own.
+async fn roots(inside: &Inside, namespace: &str, report: &mut Report<'_>) -> Roots {
+    let mut why = String::new();
+    for namespace in [namespace, ISTIO_SYSTEM] {
+        match inside.session.get(&kinds::CONFIG_MAP, namespace, ROOT).await {
+            Ok(map) => return Some(certs::roots(&map)).filter(|roots| !roots.is_empty()),
+            Err(error) if error.cause == Cause::NotFound && namespace != ISTIO_SYSTEM => {}
+            Err(error) => why = survey::why(&error),
+        }
+    }
+    report.advice(Advice::note(Code::Unknown, format!("the mesh's root is unknown: {why}")));
+    None
+}

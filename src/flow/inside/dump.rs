@@ -1,0 +1,161 @@
+//! `proxy dump`: Envoy's bytes as they are, or a table of what is in them, from a pod or from a file.
+
+use serde_json::Value;
+
+use super::Inside;
+use crate::envoy::dump::{Reader, Section};
+use crate::envoy::view::{self, Found, Row, View, Width};
+use crate::error::{Exit, Failure, Reason};
+use crate::flow::{block_on, interrupt, report::Report};
+use crate::load::dump_file;
+use crate::options::{DumpSource, DumpTask, DumpView, Format, Global, ProxyPods};
+use crate::plan::advice::{Advice, Code};
+use crate::plan::nearest;
+use crate::plan::proxy_pods::{Amount, ProxyPod};
+use crate::render;
+
+const DUMP: &str = "/config_dump";
+/// Endpoints are in a dump only where they are asked for.
+const DUMP_WITH_ENDPOINTS: &str = "/config_dump?include_eds";
+
+/// Prints the dump, or a view of it.
+///
+/// # Errors
+/// Why it could not be had, or not the whole of it.
+pub fn run(task: &DumpTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+    match (&task.source, &task.view) {
+        (DumpSource::Pods(pods), None) => block_on(interrupt::or(whole(pods, global, report))),
+        (DumpSource::Pods(pods), Some(view)) => block_on(interrupt::or(of_pods(pods, view, global, report))),
+        (DumpSource::File(path), Some(view)) => {
+            report.field(view.section.name(), empty(view.section));
+            let new = || View::new(view.section, view.filter.clone());
+            let seen = dump_file::look(path, &mut std::io::stdin(), &new)?;
+            let mut all = Seen::default();
+            for dump_file::Seen { pod, found } in seen {
+                all.add(found, pod.map(|pod| ("pod", pod)).as_slice());
+            }
+            all.say(view, global, report)
+        }
+        (DumpSource::File(_), None) => Err(Failure::usage("a saved dump is shown by a view").hint(VIEWS)),
+    }
+}
+
+const VIEWS: &str = "clusters, listeners, routes, endpoints, secrets or bootstrap";
+
+async fn whole(pods: &ProxyPods, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+    if pods.amount == Amount::All && global.format != Format::Text {
+        return Err(Failure::usage("--all-pods: the dumps of several pods are not one document")
+            .hint("gloo-rs proxy snapshot --all-pods keeps each pod's apart"));
+    }
+    let inside = super::open(pods, global, report).await?;
+    for pod in &inside.pods {
+        inside.print(pod, DUMP, report).await?;
+    }
+    Ok(())
+}
+
+async fn of_pods(pods: &ProxyPods, wanted: &DumpView, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+    report.field(wanted.section.name(), empty(wanted.section));
+    let inside = super::open(pods, global, report).await?;
+    let mut all = Seen::default();
+    for pod in &inside.pods {
+        let found = look(&inside, pod, wanted).await?;
+        all.add(found, &[("namespace", pod.namespace.clone()), ("pod", pod.name.clone())]);
+    }
+    all.say(wanted, global, report)
+}
+
+/// Reads a pod's dump as it comes, and keeps only the rows.
+async fn look(inside: &Inside, pod: &ProxyPod, wanted: &DumpView) -> Result<Found, Failure> {
+    let path = if wanted.section == Section::Endpoints { DUMP_WITH_ENDPOINTS } else { DUMP };
+    let mut answer = inside.get(pod, path).await?;
+    let mut view = View::new(wanted.section, wanted.filter.clone());
+    let mut reader = Reader::default();
+    let bad = |why: &dyn std::fmt::Display| {
+        let line = format!("pod {}/{}: not a config dump of Envoy: {why}", pod.namespace, pod.name);
+        Failure::new(Exit::Failed, Reason::InPod, line)
+    };
+    loop {
+        match answer.chunk().await {
+            Ok(Some(chunk)) => {
+                reader.push(&chunk, &mut |entry| view.take(&entry)).map_err(|why| bad(&why))?;
+            }
+            Ok(None) => break,
+            Err(failure) => return Err(inside.explain(failure).await),
+        }
+    }
+    reader.finish().map_err(|why| bad(&why))?;
+    Ok(view.finish())
+}
+
+fn empty(section: Section) -> Value {
+    match section {
+        Section::Bootstrap => Value::Object(serde_json::Map::new()),
+        _ => Value::Array(Vec::new()),
+    }
+}
+
+/// The rows of all dumps.
+#[derive(Default)]
+struct Seen {
+    rows: Vec<Row>,
+    names: Vec<String>,
+    bootstraps: Vec<Value>,
+}
+
+impl Seen {
+    fn add(&mut self, found: Found, place: &[(&str, String)]) {
+        self.rows.extend(found.rows.into_iter().map(|row| {
+            let place = place.iter().map(|(key, text)| ((*key).to_owned(), text.clone().into()));
+            place.chain(row).collect::<Row>()
+        }));
+        self.names.extend(found.names);
+        self.bootstraps.push(found.bootstrap);
+    }
+
+    fn say(mut self, wanted: &DumpView, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+        let section = wanted.section;
+        report.field(
+            section.name(),
+            match section {
+                Section::Bootstrap if self.bootstraps.len() == 1 => self.bootstraps.remove(0),
+                Section::Bootstrap => Value::Array(self.bootstraps),
+                _ => render::dump::value(&self.rows),
+            },
+        );
+        if self.rows.is_empty() {
+            return nothing(wanted, &self.names, report);
+        }
+        let width = if global.format == Format::Wide { Width::Wide } else { Width::Usual };
+        for line in render::dump::lines(&view::columns(section), &self.rows, width) {
+            report.line(&line);
+        }
+        for row in &self.rows {
+            let said = |key: &str| row.get(key).and_then(Value::as_str);
+            if let (Some(why), Some(name)) = (said("rejected"), said(view::name_key(section))) {
+                let line = format!("{name}: Envoy rejected its last update: {why}");
+                report.advice(Advice::warning(Code::Rejected, line));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn nothing(wanted: &DumpView, names: &[String], report: &mut Report<'_>) -> Result<(), Failure> {
+    let DumpView { section, filter } = wanted;
+    let what = section.name();
+    let absent = |line: String| Failure::new(Exit::SaidNo, Reason::NotFound, line);
+    if let Some(name) = filter.name.as_ref().filter(|name| !names.contains(name)) {
+        let near = nearest::nearest(name, names.iter().map(String::as_str));
+        let failure = absent(format!("{name}: not found in Envoy's {what}"));
+        return Err(match near.is_empty() {
+            true => failure,
+            false => failure.detail(format!("near: {}", near.join(", "))),
+        });
+    }
+    if *filter != view::Filter::default() {
+        return Err(absent(format!("no {what} that match; there are {} in all", names.len())));
+    }
+    report.advice(Advice::note(Code::Nothing, format!("Envoy has no {what}")));
+    Ok(())
+}

@@ -1,0 +1,171 @@
+//! `proxy snapshot`: what Envoy says of itself, in one file, of one pod or of all.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::Inside;
+use crate::apply::archive::Archive;
+use crate::error::{Exit, Failure};
+use crate::flow::report::Report;
+use crate::kube::InPod;
+use crate::options::{Endpoints, Global, SnapshotTask};
+use crate::plan::advice::{Advice, Code};
+use crate::plan::proxy_pods::ProxyPod;
+
+/// What a member means for the snapshot.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Weight {
+    /// Without it the pod's part is not whole.
+    Needed,
+    /// Not every Envoy has it.
+    Extra,
+    /// Its status says something, so any is taken.
+    AnyStatus,
+}
+
+/// glooctl's five first, in its order and by its names.
+const MEMBERS: [(&str, &str, Weight); 9] = [
+    ("server_info.json", "/server_info", Weight::Needed),
+    ("config.json", "/config_dump", Weight::Needed),
+    ("stats.txt", "/stats", Weight::Needed),
+    ("clusters.txt", "/clusters", Weight::Needed),
+    ("listeners.txt", "/listeners", Weight::Needed),
+    ("certs.json", "/certs", Weight::Extra),
+    ("memory.json", "/memory", Weight::Extra),
+    ("ready.txt", READY, Weight::AnyStatus),
+    ("init_dump.json", "/init_dump", Weight::Extra),
+];
+const READY: &str = "/ready";
+const MANIFEST: &str = "manifest.json";
+
+/// Takes the snapshot and says where it is.
+///
+/// # Errors
+/// Nothing could be had, or not all that is needed; what could be had is kept.
+pub async fn take(task: &SnapshotTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+    report.field("snapshot", Value::Null);
+    // A place that cannot be written to is said before anything is asked.
+    let typed = task.file.as_deref().map(Archive::begin).transpose()?;
+    let inside = super::open(&task.pods, global, report).await?;
+    let now = Timestamp::now();
+    let mut archive = match typed {
+        Some(archive) => archive,
+        None => Archive::begin_free(&usual_name(&inside.pods, now))?,
+    };
+    let several = inside.pods.len() > 1;
+    let mut pods = Vec::new();
+    let mut failures = Vec::new();
+    for pod in &inside.pods {
+        let directory = if several { format!("{}/", pod.name) } else { String::new() };
+        let mut taking = Taking { inside: &inside, pod, archive: &mut archive, endpoints: task.endpoints };
+        let members = taking.members(&directory, report, &mut failures).await?;
+        pods.push(json!({
+            "namespace": pod.namespace, "pod": pod.name, "container": pod.container,
+            "ready": pod.not_ready.is_none(), "members": members,
+        }));
+    }
+    // That Envoy is not ready is no snapshot of it.
+    let got = pods.iter().flat_map(|pod| pod["members"].as_array().into_iter().flatten());
+    let is_one = |member: &Value| member["error"].is_null() && member["path"] != READY;
+    if !got.into_iter().any(is_one) {
+        return Err(failures.swap_remove(0));
+    }
+    let manifest = json!({
+        "apiVersion": "gloo-rs/v1", "kind": "Snapshot", "takenAt": now.to_string(),
+        "context": inside.session.context(), "server": inside.session.server(), "pods": pods,
+    });
+    archive.member(MANIFEST)?;
+    archive.write(format!("{manifest:#}\n").as_bytes())?;
+    let place = archive.finish()?.display().to_string();
+    report.line(&format!("proxy snapshot written to {place}"));
+    report.field("snapshot", json!({"file": place, "takenAt": manifest["takenAt"], "pods": manifest["pods"]}));
+    match failures.len() {
+        0 => Ok(()),
+        _ => Err(failures.swap_remove(0).detail("the snapshot lacks it; its manifest says what else")),
+    }
+}
+
+struct Taking<'t> {
+    inside: &'t Inside,
+    pod: &'t ProxyPod,
+    archive: &'t mut Archive,
+    endpoints: Endpoints,
+}
+
+impl Taking<'_> {
+    /// Each member as the manifest has it.
+    async fn members(
+        &mut self,
+        directory: &str,
+        report: &mut Report<'_>,
+        failures: &mut Vec<Failure>,
+    ) -> Result<Vec<Value>, Failure> {
+        let mut members = Vec::new();
+        for (file, path, weight) in MEMBERS {
+            let eds = file == "config.json" && self.endpoints == Endpoints::Included;
+            let path = format!("{path}{}", if eds { "?include_eds" } else { "" });
+            let name = format!("{directory}{file}");
+            members.push(match self.member(&name, &path, weight).await? {
+                Ok(bytes) => json!({"name": name, "path": path, "bytes": bytes}),
+                Err(failure) => {
+                    let entry = json!({"name": name, "path": path, "error": failure.message});
+                    match weight {
+                        Weight::Needed => failures.push(failure),
+                        _ => report
+                            .advice(Advice::note(Code::Unknown, format!("{name} is left out: {}", failure.message))),
+                    }
+                    // Whom the first request could not reach, the next eight would wait for in vain.
+                    if failures.last().is_some_and(|failure| failure.exit != Exit::Failed) {
+                        members.push(entry);
+                        return Ok(members);
+                    }
+                    entry
+                }
+            });
+        }
+        Ok(members)
+    }
+
+    /// How many bytes it has, or why it could not be had; fails where the file cannot be written.
+    async fn member(&mut self, name: &str, path: &str, weight: Weight) -> Result<Result<u64, Failure>, Failure> {
+        let ProxyPod { namespace, name: pod, admin_port, .. } = self.pod;
+        let asked = match weight {
+            Weight::AnyStatus => {
+                let asked = self.inside.session.ask_in_pod(namespace, pod, *admin_port, &InPod::get(path)).await;
+                match asked {
+                    Ok(answer) => Ok(answer),
+                    Err(failure) => Err(self.inside.explain(failure).await),
+                }
+            }
+            Weight::Needed | Weight::Extra => self.inside.get(self.pod, path).await,
+        };
+        let mut answer = match asked {
+            Ok(answer) => answer,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        self.archive.member(name)?;
+        let mut bytes = 0;
+        loop {
+            match answer.chunk().await {
+                Ok(Some(chunk)) => {
+                    self.archive.write(&chunk)?;
+                    bytes += chunk.len() as u64;
+                }
+                Ok(None) => return Ok(Ok(bytes)),
+                Err(failure) => {
+                    self.archive.abort_member()?;
+                    return Ok(Err(self.inside.explain(failure).await));
+                }
+            }
+        }
+    }
+}
+
+/// `gloo-rs-proxy-snapshot-gloo-system-gateway-proxy-x-2026-11-23-T08.17.06.zip`; of several pods without theirs.
+fn usual_name(pods: &[ProxyPod], now: Timestamp) -> String {
+    let place = match pods {
+        [only] => format!("{}-{}", only.namespace, only.name),
+        _ => format!("{}-{}-pods", pods[0].namespace, pods.len()),
+    };
+    format!("gloo-rs-proxy-snapshot-{place}-{}", now.strftime("%Y-%m-%d-T%H.%M.%S"))
+}

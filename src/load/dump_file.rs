@@ -1,0 +1,86 @@
+//! A config dump that was saved: as it is, or in a snapshot.
+
+use std::fs::File;
+use std::io::{self, Read, Seek as _};
+use std::path::Path;
+
+use crate::envoy::dump::Reader;
+use crate::envoy::view::{Found, View};
+use crate::error::{Exit, Failure, Reason};
+use crate::zip;
+
+/// The member of a snapshot that is the dump.
+const MEMBER: &str = "config.json";
+const CHUNK: usize = 64 << 10;
+
+/// A dump of a file, seen.
+pub struct Seen {
+    /// The pod, where a snapshot names it.
+    pub pod: Option<String>,
+    pub found: Found,
+}
+
+/// Looks at each dump of a file; `-` is stdin.
+///
+/// # Errors
+/// The file cannot be read, or holds no dump.
+pub fn look(path: &Path, stdin: &mut dyn Read, view: &dyn Fn() -> View) -> Result<Vec<Seen>, Failure> {
+    if path.as_os_str() == "-" {
+        return Ok(vec![Seen { pod: None, found: one("stdin", stdin, view())? }]);
+    }
+    let shown = path.display().to_string();
+    let mut file = File::open(path).map_err(|error| unread(&shown, &error))?;
+    let mut first = Vec::new();
+    let begun = file.by_ref().take(zip::MAGIC.len() as u64).read_to_end(&mut first).and_then(|_| file.rewind());
+    begun.map_err(|error| unread(&shown, &error))?;
+    match first == zip::MAGIC {
+        true => of_snapshot(&shown, file, view),
+        false => Ok(vec![Seen { pod: None, found: one(&shown, &mut file, view())? }]),
+    }
+}
+
+fn of_snapshot(shown: &str, file: File, view: &dyn Fn() -> View) -> Result<Vec<Seen>, Failure> {
+    let bad = |why: &dyn std::fmt::Display| broken(format!("{shown}: not a whole zip file: {why}"));
+    let mut archive = zip::Reader::open(file).map_err(|error| bad(&error))?;
+    let mut seen = Vec::new();
+    for member in archive.members.clone() {
+        let name = &member.name;
+        let (pod, file) = name.rsplit_once('/').map_or((None, name.as_str()), |(pod, file)| (Some(pod), file));
+        if file == MEMBER {
+            let mut from = archive.member(&member).map_err(|error| bad(&error))?;
+            let found = one(&format!("{shown}, {name}"), &mut from, view())?;
+            seen.push(Seen { pod: pod.map(str::to_owned), found });
+        }
+    }
+    match seen.is_empty() {
+        true => Err(broken(format!("{shown}: no {MEMBER} in it")).hint("gloo-rs proxy snapshot writes one")),
+        false => Ok(seen),
+    }
+}
+
+fn one(shown: &str, from: &mut dyn Read, mut view: View) -> Result<Found, Failure> {
+    let mut reader = Reader::default();
+    let bad = |why: &dyn std::fmt::Display| broken(format!("{shown}: not a config dump: {why}"));
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        let length = match from.read(&mut chunk) {
+            Ok(0) => break,
+            Ok(length) => length,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(unread(shown, &error)),
+        };
+        reader.push(&chunk[..length], &mut |entry| view.take(&entry)).map_err(|why| bad(&why))?;
+    }
+    reader.finish().map_err(|why| bad(&why))?;
+    Ok(view.finish())
+}
+
+fn unread(shown: &str, error: &io::Error) -> Failure {
+    let text = error.to_string();
+    let why = text.split(" (os error").next().unwrap_or_default().to_lowercase();
+    Failure::new(Exit::Failed, Reason::File, format!("{shown}: {why}"))
+}
+
+fn broken(message: String) -> Failure {
+    Failure::new(Exit::Failed, Reason::File, message)
+}

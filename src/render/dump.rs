@@ -1,0 +1,24 @@
+//! The rows of a view of a dump, or of any list of objects, as a table.
+
+use serde_json::Value;
+
+use super::table::{Align, table};
+use crate::envoy::view::{Column, Row, Width, cell};
+
+/// The lines of the table, its head first; a column of pods where rows have one and there are several.
+#[must_use]
+pub fn lines(columns: &[Column], rows: &[Row], width: Width) -> Vec<String> {
+    let pods = rows.iter().any(|row| row.get("pod") != rows[0].get("pod"));
+    let pod = Column { title: "POD", key: "pod", width: Width::Usual };
+    let shown: Vec<_> = pods.then_some(pod).into_iter().chain(columns.iter().copied()).collect();
+    let shown: Vec<_> = shown.into_iter().filter(|column| column.width <= width).collect();
+    let heads: Vec<_> = shown.iter().map(|column| (column.title, Align::Left)).collect();
+    let cells = rows.iter().map(|row| shown.iter().map(|column| cell(row.get(column.key))).collect());
+    table(&heads, &cells.collect::<Vec<_>>())
+}
+
+/// The rows in the document.
+#[must_use]
+pub fn value(rows: &[Row]) -> Value {
+    rows.iter().cloned().map(Value::Object).collect()
+}

@@ -1,0 +1,312 @@
+//! Zip files, as much of them as a snapshot needs: members written one after the other, deflated, and read again
+//! (PKWARE's APPNOTE, without zip64, encryption and other methods).
+//!
+//! `docs/decisions/006-crates.md` says why this is no crate.
+
+use std::io::{self, Read, Seek, SeekFrom, Write};
+
+use flate2::read::DeflateDecoder;
+use flate2::write::DeflateEncoder;
+use flate2::{Compression, Crc};
+
+const LOCAL: u32 = 0x0403_4b50;
+const CENTRAL: u32 = 0x0201_4b50;
+const END: u32 = 0x0605_4b50;
+const LOCAL_LENGTH: usize = 30;
+const CENTRAL_LENGTH: usize = 46;
+const END_LENGTH: usize = 22;
+/// The longest comment after the end.
+const COMMENT: u64 = 0xffff;
+const DEFLATED: u16 = 8;
+const STORED: u16 = 0;
+/// Names are UTF-8.
+const UTF8: u16 = 1 << 11;
+/// 1 January 1980, the first day that a zip file knows: a snapshot's manifest says when it was taken.
+const DATE: u16 = 0x21;
+/// 2.0, which deflating needs; made on Unix, so that a mode is read.
+const VERSION: u16 = 20;
+const UNIX: u16 = 3 << 8;
+/// A regular file for its owner alone.
+const MODE: u32 = 0o100_600 << 16;
+
+/// What a zip file begins with.
+pub const MAGIC: [u8; 4] = LOCAL.to_le_bytes();
+
+/// A member as the directory has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    pub name: String,
+    method: u16,
+    crc: u32,
+    packed: u32,
+    unpacked: u32,
+    at: u32,
+}
+
+/// A zip file that grows.
+pub struct Writer<W: Write + Seek> {
+    /// None while a member is under way.
+    out: Option<W>,
+    open: Option<Open<W>>,
+    members: Vec<Member>,
+}
+
+struct Open<W: Write> {
+    name: String,
+    at: u32,
+    crc: Crc,
+    unpacked: u64,
+    encoder: DeflateEncoder<W>,
+}
+
+fn too_large() -> io::Error {
+    io::Error::new(io::ErrorKind::FileTooLarge, "more than 4 GiB")
+}
+
+fn small(length: u64) -> io::Result<u32> {
+    u32::try_from(length).map_err(|_| too_large())
+}
+
+impl<W: Write + Seek> Writer<W> {
+    /// An empty zip file.
+    pub fn new(out: W) -> Self {
+        Self { out: Some(out), open: None, members: Vec::new() }
+    }
+
+    /// Ends the member before, and begins one.
+    ///
+    /// # Errors
+    /// It cannot be written, or has become too large.
+    pub fn begin(&mut self, name: &str) -> io::Result<()> {
+        self.end()?;
+        let mut out = self.out.take().expect("no member is under way");
+        let at = small(out.stream_position()?)?;
+        let member = Member { name: name.to_owned(), method: DEFLATED, crc: 0, packed: 0, unpacked: 0, at };
+        out.write_all(&local(&member))?;
+        let encoder = DeflateEncoder::new(out, Compression::default());
+        self.open = Some(Open { name: name.to_owned(), at, crc: Crc::new(), unpacked: 0, encoder });
+        Ok(())
+    }
+
+    /// Writes more of the member that was begun.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let open = self.open.as_mut().expect("a member was begun");
+        open.crc.update(bytes);
+        open.unpacked += bytes.len() as u64;
+        open.encoder.write_all(bytes)
+    }
+
+    /// Takes the member back that was begun last: the next one stands in its place, and what is longer than the
+    /// whole has to be cut off in the end.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn take_back(&mut self) -> io::Result<()> {
+        if let Some(open) = self.open.take() {
+            let mut out = open.encoder.finish()?;
+            out.seek(SeekFrom::Start(u64::from(open.at)))?;
+            self.out = Some(out);
+        }
+        Ok(())
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        let Some(open) = self.open.take() else { return Ok(()) };
+        let Open { name, at, crc, unpacked, encoder } = open;
+        let mut out = encoder.finish()?;
+        let end = out.stream_position()?;
+        let packed = small(end - u64::from(at) - (LOCAL_LENGTH + name.len()) as u64)?;
+        let member = Member { name, method: DEFLATED, crc: crc.sum(), packed, unpacked: small(unpacked)?, at };
+        out.seek(SeekFrom::Start(u64::from(at)))?;
+        out.write_all(&local(&member))?;
+        out.seek(SeekFrom::Start(end))?;
+        self.members.push(member);
+        self.out = Some(out);
+        Ok(())
+    }
+
+    /// Writes the directory.
+    ///
+    /// # Errors
+    /// It cannot be written, or has become too large.
+    pub fn finish(mut self) -> io::Result<W> {
+        self.end()?;
+        let mut out = self.out.take().expect("no member is under way");
+        let at = small(out.stream_position()?)?;
+        for member in &self.members {
+            out.write_all(&central(member))?;
+        }
+        let length = small(out.stream_position()?)? - at;
+        let count = u16::try_from(self.members.len()).map_err(|_| too_large())?;
+        let mut end = END.to_le_bytes().to_vec();
+        end.extend([0; 4]);
+        end.extend([count.to_le_bytes(), count.to_le_bytes()].concat());
+        end.extend([length.to_le_bytes(), at.to_le_bytes()].concat());
+        end.extend([0; 2]);
+        out.write_all(&end)?;
+        out.flush()?;
+        Ok(out)
+    }
+}
+
+/// The fields that both headers of a member have.
+fn common(member: &Member) -> Vec<u8> {
+    let name = u16::try_from(member.name.len()).unwrap_or(u16::MAX);
+    let words = [VERSION, UTF8, member.method, 0, DATE].map(u16::to_le_bytes).concat();
+    let sizes = [member.crc, member.packed, member.unpacked].map(u32::to_le_bytes).concat();
+    [words, sizes, [name, 0].map(u16::to_le_bytes).concat()].concat()
+}
+
+fn local(member: &Member) -> Vec<u8> {
+    [&LOCAL.to_le_bytes()[..], &common(member), member.name.as_bytes()].concat()
+}
+
+fn central(member: &Member) -> Vec<u8> {
+    let version = (UNIX | VERSION).to_le_bytes();
+    let (mode, at) = (MODE.to_le_bytes(), member.at.to_le_bytes());
+    // No comment, the first disk, no attributes of its inside.
+    [&CENTRAL.to_le_bytes()[..], &version, &common(member), &[0; 6], &mode, &at, member.name.as_bytes()].concat()
+}
+
+/// A zip file that is read.
+pub struct Reader<R: Read + Seek> {
+    from: R,
+    pub members: Vec<Member>,
+}
+
+fn bad(why: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why)
+}
+
+fn word(bytes: &[u8], at: usize) -> io::Result<u16> {
+    let two = bytes.get(at..at + 2).and_then(|two| two.try_into().ok());
+    two.map(u16::from_le_bytes).ok_or_else(|| bad("its directory is cut off"))
+}
+
+fn double(bytes: &[u8], at: usize) -> io::Result<u32> {
+    Ok(u32::from(word(bytes, at)?) | u32::from(word(bytes, at + 2)?) << 16)
+}
+
+impl<R: Read + Seek> Reader<R> {
+    /// Reads the directory.
+    ///
+    /// # Errors
+    /// It cannot be read, or is not that of a zip file.
+    pub fn open(mut from: R) -> io::Result<Self> {
+        let length = from.seek(SeekFrom::End(0))?;
+        from.seek(SeekFrom::Start(length.saturating_sub(COMMENT + END_LENGTH as u64)))?;
+        let mut tail = Vec::new();
+        from.read_to_end(&mut tail)?;
+        let end = tail.windows(4).rposition(|window| window == END.to_le_bytes());
+        let end = &tail[end.ok_or_else(|| bad("it breaks off"))?..];
+        let (count, size, at) = (word(end, 10)?, double(end, 12)?, double(end, 16)?);
+        if u64::from(at) + u64::from(size) > length {
+            return Err(bad("it breaks off"));
+        }
+        from.seek(SeekFrom::Start(u64::from(at)))?;
+        let mut directory = Vec::new();
+        from.by_ref().take(u64::from(size)).read_to_end(&mut directory)?;
+        let mut rest = &directory[..];
+        let mut members = Vec::new();
+        for _ in 0..count {
+            if double(rest, 0)? != CENTRAL {
+                return Err(bad("its directory is not one"));
+            }
+            let lengths = [28, 30, 32].map(|at| word(rest, at).map(usize::from));
+            let [name, extra, comment] = lengths;
+            let (name, skip) = (name?, extra? + comment?);
+            let text =
+                rest.get(CENTRAL_LENGTH..CENTRAL_LENGTH + name).ok_or_else(|| bad("its directory is cut off"))?;
+            members.push(Member {
+                name: String::from_utf8_lossy(text).into_owned(),
+                method: word(rest, 10)?,
+                crc: double(rest, 16)?,
+                packed: double(rest, 20)?,
+                unpacked: double(rest, 24)?,
+                at: double(rest, 42)?,
+            });
+            rest = rest.get(CENTRAL_LENGTH + name + skip..).ok_or_else(|| bad("its directory is cut off"))?;
+        }
+        Ok(Self { from, members })
+    }
+
+    /// The bytes of a member, as they are read.
+    ///
+    /// # Errors
+    /// It is not where the directory says, or packed in a way that is not known here.
+    pub fn member(&mut self, member: &Member) -> io::Result<Box<dyn Read + '_>> {
+        self.from.seek(SeekFrom::Start(u64::from(member.at)))?;
+        let mut header = [0; LOCAL_LENGTH];
+        self.from.read_exact(&mut header)?;
+        if double(&header, 0)? != LOCAL {
+            return Err(bad("a member is not where its directory says"));
+        }
+        let skip = i64::from(word(&header, 26)?) + i64::from(word(&header, 28)?);
+        self.from.seek(SeekFrom::Current(skip))?;
+        let packed = self.from.by_ref().take(u64::from(member.packed));
+        match member.method {
+            DEFLATED => Ok(Box::new(DeflateDecoder::new(packed))),
+            STORED => Ok(Box::new(packed)),
+            _ => Err(bad("a member is neither deflated nor stored")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+
+    fn written(members: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut writer = Writer::new(Cursor::new(Vec::new()));
+        for (name, bytes) in members {
+            writer.begin("lost").unwrap();
+            writer.write(&[7; 1000]).unwrap();
+            writer.take_back().unwrap();
+            writer.begin(name).unwrap();
+            bytes.chunks(7).for_each(|chunk| writer.write(chunk).unwrap());
+        }
+        let mut whole = writer.finish().unwrap();
+        let length = usize::try_from(whole.stream_position().unwrap()).unwrap();
+        whole.get_mut().truncate(length);
+        whole.into_inner()
+    }
+
+    fn read(bytes: &[u8]) -> io::Result<Vec<(String, Vec<u8>)>> {
+        let mut reader = Reader::open(Cursor::new(bytes))?;
+        let members = reader.members.clone();
+        let read = members.into_iter().map(|member| {
+            let mut bytes = Vec::new();
+            reader.member(&member)?.read_to_end(&mut bytes)?;
+            Ok((member.name, bytes))
+        });
+        read.collect()
+    }
+
+    #[test]
+    fn what_was_written_is_read_again_and_what_was_taken_back_is_not() {
+        let zeros = vec![0; 70_000];
+        let noise: Vec<u8> =
+            (0..25_000_u32).flat_map(|number| number.wrapping_mul(2_654_435_761).to_be_bytes()).collect();
+        let members: [(&str, &[u8]); 4] = [("a.json", b"{}"), ("pod/b.txt", b""), ("noise", &noise), ("zeros", &zeros)];
+        let expected: Vec<_> = members.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.to_vec())).collect();
+        assert_eq!(read(&written(&members)).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_zip_file_that_is_cut_off_anywhere_is_no_panic_and_no_members() {
+        let whole = written(&[("a.json", b"{\"x\": 1}"), ("b", b"text")]);
+        for length in 0..whole.len() {
+            assert!(read(&whole[..length]).is_err(), "{length}");
+        }
+        for at in 0..whole.len() {
+            let mut broken = whole.clone();
+            broken[at] ^= 0xff;
+            let _ = read(&broken);
+        }
+    }
+}
