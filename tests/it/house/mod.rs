@@ -1,6 +1,7 @@
 //! What surrounds the code: the rooms, the docs, the examples, the closed lists.
 
 mod commands;
+mod defects;
 mod docs;
 mod files;
 mod lists;
