@@ -187,7 +187,7 @@ fn broken(facts: &Facts, fates: &[Fate]) -> Option<Judged> {
 /// What mends it, to be typed; nothing where it is more than one command.
 fn command(facts: &Facts, mend: &Mend) -> Option<String> {
     match mend {
-        Mend::Enroll => Some(format!("label namespace {} for Istio and restart its pods", pods_namespace(facts)?)),
+        Mend::Enroll => Some(format!("gloo-rs istio enroll {}", pods_namespace(facts)?)),
         Mend::EnableMtls => Some(enable_mtls(facts)),
         Mend::Policy(policy) => {
             let (full, _) = policy.split_once(',')?;

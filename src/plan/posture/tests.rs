@@ -194,7 +194,7 @@ fn a_verdict_says_why_and_what_to_type() {
         it.pods.push(plain("c"));
     });
     assert_eq!(without.judged().why, "1 of 3 pods answers Istio's TLS with 503: it has no sidecar to take Istio's TLS");
-    assert_eq!(without.judged().mend.as_deref(), Some("label namespace shop for Istio and restart its pods"));
+    assert_eq!(without.judged().mend.as_deref(), Some("gloo-rs istio enroll shop"));
     let forbidden = Cluster::new().with(|it| it.policies = None).judged();
     assert_eq!(forbidden.verdict, Verdict::Unknown);
     assert!(forbidden.mend.unwrap().contains(RULE));

@@ -79,7 +79,7 @@ spec: {containers: [{name: x, image: x}]}
     );
     world.plane.api().wait("v1/Pod", &apps, "stray", |pod| pod["status"]["phase"] == "Running").unwrap();
     let (verdict, why, hint) = judged(&world.document(REQUEST));
-    assert_eq!((verdict.as_str(), hint), ("broken", format!("label namespace {apps} for Istio and restart its pods")));
+    assert_eq!((verdict.as_str(), hint), ("broken", format!("gloo-rs istio enroll {apps}")));
     assert_eq!(why, "1 of 2 pods answers Istio's TLS with 503: it has no sidecar to take Istio's TLS");
     world.plane.api().delete("v1/Pod", &apps, "stray").unwrap();
 
