@@ -1,0 +1,65 @@
+//! Verdicts held against what a gateway and a sidecar out of two real Envoys do.
+
+use gloo_rs::plan::peer::{Effective, Mode};
+use gloo_rs::plan::posture::{Behind, Facts, Membership, Pod, Sends, Verdict, judge};
+use gloo_rs::plan::routes::Target;
+
+use crate::stage::pair::{Pair, Sends as Sent, Takes};
+
+/// One pod that takes this, spoken to like that, by a gateway that has its certificate.
+fn verdict(takes: Takes, sends: Sends) -> Verdict {
+    let (membership, mode) = match takes {
+        Takes::NoSidecar => (Membership::Outside, Mode::Permissive),
+        Takes::Strict | Takes::StrictExpired => (Membership::Sidecar, Mode::Strict),
+        Takes::Permissive => (Membership::Sidecar, Mode::Permissive),
+        Takes::Disable => (Membership::Sidecar, Mode::Disable),
+    };
+    let demands = Ok(Effective { mode, chain: Vec::new() });
+    let pod = Pod { name: "shop/a".into(), membership, revision: None, demands, ready: None };
+    let proxy = gloo_rs::plan::posture::ProxyState {
+        name: "gloo-system/gateway-proxy".into(),
+        of_gateway_api: false,
+        lacks: Ok(Vec::new()),
+    };
+    judge(&Facts {
+        target: Target::Upstream { namespace: "gloo-system".into(), name: "u".into() },
+        sends,
+        sends_by: String::new(),
+        behind: Behind::Pods { service: "shop/a".into(), pods: vec![pod] },
+        proxies: Ok(vec![proxy]),
+        acceptance: None,
+        owner: None,
+    })
+    .verdict
+}
+
+/// The same by what comes back: an answer with the gateway's certificate in a header, one without, or 503.
+fn proven(pair: &Pair) -> Verdict {
+    let answer = pair.ask("/headers").unwrap();
+    let has_certificate = answer.body.to_ascii_lowercase().contains("x-forwarded-client-cert");
+    match (answer.status, has_certificate) {
+        (200, true) => Verdict::Mtls,
+        (200, false) => Verdict::Plaintext,
+        (503, _) => Verdict::Broken,
+        other => panic!("{other:?}: {answer:?}"),
+    }
+}
+
+#[test]
+fn what_the_verdict_says_is_what_real_envoys_do() {
+    let pair = Pair::start("u_gloo-system").unwrap();
+    let istio = pair.mtls().unwrap();
+    let Sent::Istio { keys, root } = istio.clone() else { panic!("{istio:?}") };
+    let per_pod = Sent::PerPod { keys, root };
+    for takes in [Takes::Strict, Takes::Permissive, Takes::Disable, Takes::NoSidecar] {
+        pair.takes(takes);
+        for (sent, sends) in [
+            (&Sent::Plaintext, Sends::Plaintext { why: "off".into() }),
+            (&istio, Sends::Istio { any_peer: true }),
+            (&per_pod, Sends::PerPod),
+        ] {
+            pair.sends(sent).unwrap();
+            assert_eq!(verdict(takes, sends.clone()), proven(&pair), "{takes:?} {sends:?}");
+        }
+    }
+}
