@@ -5,14 +5,15 @@ use super::{files_below, quoted, read, table};
 const PAGE: &str = "docs/from-glooctl.md";
 const HEADING: &str = "defects";
 
-/// Whether a test of this name is written down: the functions below a `#[test]` of this crate.
+/// Whether there is a test of this name: a function with the attribute right above it.
 fn is_test(name: &str) -> bool {
     let sources = ["src", "tests/it"].into_iter().flat_map(|folder| files_below(folder, ".rs"));
     let line = format!("fn {name}(");
     sources.map(read).any(|source| {
         source.match_indices(&line).any(|(at, _)| {
-            let before = source[..at].rsplit("\n\n").next().unwrap_or_default();
-            before.contains("#[test]")
+            let mut above = source[..at].lines().rev().map(str::trim).skip_while(|line| !line.starts_with("#["));
+            let between = source[..at].lines().rev().take_while(|line| !line.trim().starts_with("#[")).count();
+            between <= 1 && above.any(|line| matches!(line, "#[test]" | "#[tokio::test]"))
         })
     })
 }
