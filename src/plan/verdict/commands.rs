@@ -16,8 +16,8 @@ pub const INJECT: &str = "gloo-rs istio inject";
 pub const DESCRIBE: &str = "gloo-rs istio describe --host HOST --path PATH";
 /// What Gloo serves beside what Envoy has.
 pub const SERVED: &str = "gloo-rs proxy served-config --diff";
-/// The root that the mesh has now.
-pub const ROOT: &str = "kubectl get configmap istio-ca-root-cert -n gloo-system -o yaml";
+/// Whether the certificates are of the root that the mesh has now.
+pub const ROOT: &str = "gloo-rs proxy certs";
 /// What Envoy said lately.
 pub const LOGS: &str = "gloo-rs proxy logs --since 10m";
 /// What the gateway's SDS server says.
