@@ -202,6 +202,9 @@ impl<R: Read + Seek> Reader<R> {
         from.read_to_end(&mut tail)?;
         let end = tail.windows(4).rposition(|window| window == END.to_le_bytes());
         let end = &tail[end.ok_or_else(|| bad("it breaks off"))?..];
+        if end.len() < END_LENGTH {
+            return Err(bad("it breaks off"));
+        }
         let (count, size, at) = (word(end, 10)?, double(end, 12)?, double(end, 16)?);
         if u64::from(at) + u64::from(size) > length {
             return Err(bad("it breaks off"));

@@ -7,8 +7,6 @@ use crate::edit::mask::{self, MASK};
 /// Messages of Envoy's API whose content is secret (`api/envoy/extensions/transport_sockets/tls/v3`).
 const SECRET: [&str; 6] =
     ["private_key", "password", "session_ticket_keys", "generic_secret", "hmac_secret", "token_secret"];
-/// Where a secret is read from, which is none.
-const PLACES: [&str; 3] = ["filename", "environment_variable", "name"];
 
 /// The value with every secret replaced.
 #[must_use]
@@ -32,10 +30,7 @@ fn hide(value: &mut Value) {
 fn hide_all(value: &mut Value) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(hide_all),
-        Value::Object(fields) => {
-            let secret = |(key, _): &(&String, &mut Value)| !PLACES.contains(&key.as_str());
-            fields.iter_mut().filter(secret).for_each(|(_, inner)| hide_all(inner));
-        }
+        Value::Object(fields) => fields.values_mut().for_each(hide_all),
         Value::String(_) => *value = MASK.into(),
         _ => {}
     }
@@ -48,15 +43,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_are_masked_and_places_and_certificates_are_not() {
+    fn keys_are_masked_and_certificates_are_not() {
         let secret = json!({"name": "s", "tls_certificate": {
             "certificate_chain": {"inline_bytes": "Y2VydA=="},
-            "private_key": {"inline_bytes": "a2V5", "filename": "/etc/key.pem"},
+            "private_key": {"inline_bytes": "a2V5"},
             "password": {"inline_string": "geheim"},
         }});
         let shown = masked(&secret);
         let of = &shown["tls_certificate"];
-        assert_eq!(of["private_key"], json!({"inline_bytes": MASK, "filename": "/etc/key.pem"}));
+        assert_eq!(of["private_key"], json!({"inline_bytes": MASK}));
         assert_eq!(of["certificate_chain"]["inline_bytes"], "Y2VydA==");
         assert!(!shown.to_string().contains("geheim"));
         assert_eq!(

@@ -138,6 +138,9 @@ fn a_role_that_is_served_nothing_says_which_roles_are() -> Result<()> {
 fn a_proxy_that_does_not_run_is_served_all_the_same_and_a_role_may_be_written_in_camel_case() -> Result<()> {
     let bench = serving("served-idle", usual, "")?;
     bench.plane.api().merge("apps/v1/Deployment", &bench.gloo, "gateway-proxy", &json!({"spec": {"replicas": 0}}))?;
+    crate::stage::wait_for("no pods", std::time::Duration::from_mins(2), || {
+        Ok(super::gateway_pods(bench.plane, &bench.gloo)?.is_empty().then_some(()))
+    })?;
     assert_eq!(bench.run("served-config clusters").code, Some(0));
     assert_said(&bench.run("served-config --diff"), 4, &["has no pods"]);
 
