@@ -1,85 +1,25 @@
 //! `upgrade-values` at its edges: a record of real size, and Ctrl-C while Helm runs.
 
-use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use flate2::{Compression, write::GzEncoder};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::stage;
 use crate::support::Sandbox;
 use crate::support::stub::Stub;
 
-/// As much text as the real chart has, and as hard to pack: lines of templates, each a little different.
-fn templates() -> Vec<Value> {
-    let mut seed = 0x2545_f491_4f6c_dd1d_u64;
-    let mut next = |below: u64| {
-        seed ^= seed << 13;
-        seed ^= seed >> 7;
-        seed ^= seed << 17;
-        seed % below
-    };
-    let word = |number: u64| format!("{:x}", number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 36);
-    (0..60)
-        .map(|number| {
-            let mut text = String::new();
-            while text.len() < 49_000 {
-                let (depth, key, value) = (next(6), next(300), next(300));
-                let line = format!(
-                    "{}{}: {{{{ .Values.global.{} | default {} }}}}\n",
-                    "  ".repeat(usize::try_from(depth).unwrap_or(0)),
-                    word(key),
-                    word(value),
-                    word(value / 2)
-                );
-                text.push_str(&line.repeat(1 + usize::try_from(next(8)).unwrap_or(0)));
-            }
-            json!({"name": format!("templates/{number}.yaml"), "data": STANDARD.encode(text)})
-        })
-        .collect()
-}
-
-/// A release's Secret of the size that the real chart's has.
-fn secret() -> Value {
-    let record = json!({
-        "name": "gloo", "namespace": "gloo-system", "version": 3,
-        "info": {"status": "deployed", "description": "Upgrade complete"},
-        "chart": {"metadata": {"name": "gloo", "version": "1.18.2"}, "templates": templates(), "values": {}},
-        "config": {"mine": 1, "global": {"image": {"tag": "1.18.2"}}},
-        "manifest": "---\n",
-    })
-    .to_string();
-    let mut zip = GzEncoder::new(Vec::new(), Compression::best());
-    zip.write_all(record.as_bytes()).unwrap();
-    let stored = STANDARD.encode(zip.finish().unwrap());
-    assert!((3_500_000..4_800_000).contains(&record.len()), "{} unpacked", record.len());
-    assert!((380_000..600_000).contains(&stored.len()), "{} packed", stored.len());
-    json!({
-        "apiVersion": "v1", "kind": "Secret", "type": "helm.sh/release.v1", "metadata": metadata(),
-        "data": {"release": STANDARD.encode(stored)},
-    })
-}
-
-fn metadata() -> Value {
-    json!({
-        "name": "sh.helm.release.v1.gloo.v3", "namespace": "gloo-system",
-        "labels": {"owner": "helm", "name": "gloo", "status": "deployed", "version": "3"},
-    })
-}
-
 #[test]
 fn a_record_of_real_size_is_listed_by_its_metadata_and_got_once() {
     const SECRETS: &str = "/api/v1/namespaces/gloo-system/secrets";
     let stub = Stub::new();
-    let meta = json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": metadata()});
+    let meta =
+        json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": stage::release_metadata()});
     let list =
         json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadataList", "metadata": {}, "items": [meta]});
     stub.on("GET", SECRETS).json(200, &list);
-    stub.on("GET", &format!("{SECRETS}/sh.helm.release.v1.gloo.v3")).json(200, &secret());
+    stub.on("GET", &format!("{SECRETS}/sh.helm.release.v1.gloo.v3")).json(200, &stage::release_of_real_size().unwrap());
     stub.on_anything().status(404, "NotFound", "not found").always();
     let sandbox = Sandbox::new();
     sandbox.kubeconfig(stub.kubeconfig());

@@ -1,0 +1,42 @@
+//! What was promised, and whether it held.
+
+use serde::Serialize;
+
+use crate::measure::Cost;
+
+/// A promise of the design.
+#[derive(Debug, Clone, Copy)]
+pub enum Promise {
+    WallMs(f64),
+    PeakMib(f64),
+    Requests(usize),
+    /// Times the wall of the floor.
+    Floors(f64),
+}
+
+/// What was measured of one row.
+pub struct Measured {
+    pub cost: Cost,
+    pub requests: Option<usize>,
+    /// Wall against the floor's.
+    pub ratio: Option<f64>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Verdict {
+    pub promise: String,
+    pub met: bool,
+}
+
+impl Promise {
+    /// Nothing where the figure is missing: there was no floor to measure against.
+    pub fn verdict(self, measured: &Measured) -> Option<Verdict> {
+        let (promise, met) = match self {
+            Self::WallMs(limit) => (format!("{limit} ms"), measured.cost.wall_ms < limit),
+            Self::PeakMib(limit) => (format!("{limit:.1} MiB"), measured.cost.peak_mib < limit),
+            Self::Requests(limit) => (format!("{limit} requests"), measured.requests? <= limit),
+            Self::Floors(limit) => (format!("{limit} x floor"), measured.ratio? <= limit),
+        };
+        Some(Verdict { promise, met })
+    }
+}

@@ -1,0 +1,71 @@
+//! Whole processes, measured on a real API server beside the least that could do the same:
+//!
+//! ```text
+//! cargo bench --locked
+//! cargo bench --locked -- sweep
+//! ```
+//!
+//! Words after `--` choose rows by a part of their names. `GLOO_RS_BENCH=quick` takes small sizes and
+//! few runs; `GLOO_RS_BENCH_JSON` names the file for the figures, and the picture goes beside it.
+//! What the figures mean: `docs/performance.md`.
+
+mod bare;
+mod budget;
+mod cases;
+mod measure;
+mod picture;
+mod report;
+mod world;
+
+#[path = "../../tests/stage/mod.rs"]
+mod stage;
+
+use std::env;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use cases::Sizes;
+use report::Report;
+use stage::announce;
+use world::World;
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    match arguments.split_first() {
+        Some((mode, rest)) if mode == measure::MODE => measure::measurer(rest),
+        Some((mode, rest)) if mode == bare::MODE => bare::process(rest),
+        _ => bench(&arguments),
+    }
+}
+
+fn bench(arguments: &[String]) -> Result<()> {
+    // Cargo itself adds `--bench`.
+    let words: Vec<_> = arguments.iter().filter(|word| !word.starts_with("--")).collect();
+    let sizes =
+        if env::var("GLOO_RS_BENCH").is_ok_and(|mode| mode == "quick") { Sizes::quick() } else { Sizes::full() };
+    announce("starting a control plane and filling it");
+    let world = World::start(&sizes)?;
+    let mut report = Report::new(&world, &sizes)?;
+    for case in cases::all(&world, &sizes)? {
+        if words.is_empty() || words.iter().any(|word| case.name.contains(*word)) {
+            announce(&case.name);
+            report.rows.push(case.measure(&world)?);
+        }
+    }
+    report.load_after = report::load();
+    let json = serde_json::to_value(&report)?;
+    let file = json_file();
+    fs::write(&file, format!("{json:#}\n"))?;
+    fs::write(file.with_extension("svg"), picture::draw(&json))?;
+    std::io::stdout().write_all(report.table().as_bytes())?;
+    announce(&format!("figures in {}, drawn in {}", file.display(), file.with_extension("svg").display()));
+    Ok(())
+}
+
+fn json_file() -> PathBuf {
+    env::var_os("GLOO_RS_BENCH_JSON")
+        .map_or_else(|| Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench.json"), PathBuf::from)
+}

@@ -1,0 +1,67 @@
+//! A Helm release of the size that Gloo's real chart has.
+
+use std::io::Write as _;
+
+use anyhow::{Result, ensure};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use flate2::{Compression, write::GzEncoder};
+use serde_json::{Value, json};
+
+/// The Secret in which Helm keeps revision 3 of the release `gloo`: about 4 MB unpacked.
+pub fn release_of_real_size() -> Result<Value> {
+    let record = json!({
+        "name": "gloo", "namespace": "gloo-system", "version": 3,
+        "info": {"status": "deployed", "description": "Upgrade complete"},
+        "chart": {"metadata": {"name": "gloo", "version": "1.18.2"}, "templates": templates(), "values": {}},
+        "config": {"mine": 1, "global": {"image": {"tag": "1.18.2"}}},
+        "manifest": "---\n",
+    })
+    .to_string();
+    let mut zip = GzEncoder::new(Vec::new(), Compression::best());
+    zip.write_all(record.as_bytes())?;
+    let stored = STANDARD.encode(zip.finish()?);
+    ensure!((3_500_000..4_800_000).contains(&record.len()), "{} unpacked", record.len());
+    ensure!((380_000..600_000).contains(&stored.len()), "{} packed", stored.len());
+    Ok(json!({
+        "apiVersion": "v1", "kind": "Secret", "type": "helm.sh/release.v1", "metadata": release_metadata(),
+        "data": {"release": STANDARD.encode(stored)},
+    }))
+}
+
+/// That Secret's metadata.
+pub fn release_metadata() -> Value {
+    json!({
+        "name": "sh.helm.release.v1.gloo.v3", "namespace": "gloo-system",
+        "labels": {"owner": "helm", "name": "gloo", "status": "deployed", "version": "3"},
+    })
+}
+
+/// As much text as the real chart has, and as hard to pack: lines of templates, each a little different.
+fn templates() -> Vec<Value> {
+    let mut seed = 0x2545_f491_4f6c_dd1d_u64;
+    let mut next = |below: u64| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        seed % below
+    };
+    let word = |number: u64| format!("{:x}", number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 36);
+    (0..60)
+        .map(|number| {
+            let mut text = String::new();
+            while text.len() < 49_000 {
+                let (depth, key, value) = (next(6), next(300), next(300));
+                let line = format!(
+                    "{}{}: {{{{ .Values.global.{} | default {} }}}}\n",
+                    "  ".repeat(usize::try_from(depth).unwrap_or(0)),
+                    word(key),
+                    word(value),
+                    word(value / 2)
+                );
+                text.push_str(&line.repeat(1 + usize::try_from(next(8)).unwrap_or(0)));
+            }
+            json!({"name": format!("templates/{number}.yaml"), "data": STANDARD.encode(text)})
+        })
+        .collect()
+}
