@@ -32,10 +32,10 @@ impl Promise {
     /// Nothing where the figure is missing: there was no floor to measure against.
     pub fn verdict(self, measured: &Measured) -> Option<Verdict> {
         let (promise, met) = match self {
-            Self::WallMs(limit) => (format!("{limit} ms"), measured.cost.wall_ms < limit),
-            Self::PeakMib(limit) => (format!("{limit:.1} MiB"), measured.cost.peak_mib < limit),
-            Self::Requests(limit) => (format!("{limit} requests"), measured.requests? <= limit),
-            Self::Floors(limit) => (format!("{limit} x floor"), measured.ratio? <= limit),
+            Self::WallMs(limit) => (format!("under {limit} ms"), measured.cost.wall_ms < limit),
+            Self::PeakMib(limit) => (format!("under {limit:.1} MiB"), measured.cost.peak_mib < limit),
+            Self::Requests(limit) => (format!("requests up to {limit}"), measured.requests? <= limit),
+            Self::Floors(limit) => (format!("up to {limit} x floor"), measured.ratio? <= limit),
         };
         Some(Verdict { promise, met })
     }

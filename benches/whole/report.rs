@@ -87,7 +87,7 @@ impl Report {
         let head = ["command", "wall ms", "CPU ms", "peak MiB", "requests", "floor", "x floor", "others", "budget"];
         let mut lines = vec![head.map(str::to_owned), head.map(|_| "---".to_owned())];
         lines.extend(self.rows.iter().map(Row::cells));
-        let size = verdict(&format!("{} MB", self.binary_limit_mb), self.binary_mb < self.binary_limit_mb);
+        let size = verdict(&format!("under {} MB", self.binary_limit_mb), self.binary_mb < self.binary_limit_mb);
         let name = format!("the binary: {:.2} MB", self.binary_mb);
         lines.push([
             name,
