@@ -1,9 +1,8 @@
 //! What one process costs.
 //!
-//! The kernel adds up what the ended children of a process used (`getrusage`, `RUSAGE_CHILDREN`), and the
-//! peak memory among them. So each command is the only child of a measurer: this program again, in a mode
-//! of its own. A child begins as a copy of its parent: the measurer's own size is the least that the
-//! peak can be.
+//! The kernel says of an ended child what it used (`wait4`). A child begins as a copy of its parent, so the
+//! parent's size is the least that the peak can be: each command is the child of a measurer, which is this
+//! program again in a mode of its own, and small.
 
 use std::env;
 use std::io::Write as _;
@@ -12,9 +11,8 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::time::TimeVal;
 use serde::{Deserialize, Serialize};
+use wait4::Wait4;
 
 pub const MODE: &str = "--measure";
 
@@ -90,26 +88,19 @@ impl Program {
 pub fn measurer(command: &[String]) -> Result<()> {
     let (program, arguments) = command.split_first().context("a command to measure")?;
     let began = Instant::now();
-    let status = Command::new(program).args(arguments).stdout(Stdio::null()).status()?;
+    let child = Command::new(program).args(arguments).stdout(Stdio::null()).spawn()?;
+    let ended = child.wait4()?;
     let wall_ms = began.elapsed().as_secs_f64() * 1e3;
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
     let cost = Cost {
         wall_ms,
-        cpu_ms: milliseconds(usage.user_time()) + milliseconds(usage.system_time()),
-        peak_mib: mebibytes(usage.max_rss()),
+        cpu_ms: (ended.rusage.utime + ended.rusage.stime).as_secs_f64() * 1e3,
+        peak_mib: mebibytes(ended.rusage.maxrss),
     };
-    Ok(std::io::stdout().write_all(&serde_json::to_vec(&Ended { code: status.code(), cost })?)?)
+    Ok(std::io::stdout().write_all(&serde_json::to_vec(&Ended { code: ended.status.code(), cost })?)?)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a process takes less than centuries")]
-fn milliseconds(time: TimeVal) -> f64 {
-    time.tv_sec() as f64 * 1e3 + time.tv_usec() as f64 / 1e3
-}
-
-/// The kernel says it in KiB; that of macOS in bytes.
 #[expect(clippy::cast_precision_loss, reason = "a process has less than exbibytes")]
-fn mebibytes(max_rss: i64) -> f64 {
-    let bytes = if cfg!(target_os = "macos") { max_rss } else { max_rss * 1024 };
+fn mebibytes(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }
 
