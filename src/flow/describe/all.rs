@@ -161,7 +161,7 @@ impl Found {
         let all: usize = self.counts.values().sum();
         let counts: Map<_, _> =
             self.counts.iter().map(|(verdict, number)| (verdict.name().to_owned(), (*number).into())).collect();
-        report.field("verdicts", Value::Object(counts));
+        report.field("verdictCounts", Value::Object(counts));
         if all == 0 {
             return Err(none(wanted, cluster));
         }

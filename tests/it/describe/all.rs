@@ -54,7 +54,7 @@ fn services_that_routes_lead_to_without_an_upstream_are_rows_too() {
     let of_table = table.stdout.lines().skip(1).map(|line| line.split(' ').next().unwrap().to_owned());
     let verdicts: Vec<_> = verdicts.collect();
     assert_eq!((verdicts.clone(), verdicts.clone()), (of_csv.collect(), of_table.collect()));
-    assert_eq!(document["verdicts"], json!({"tls": 1, "plaintext": 6, "broken": 1}));
+    assert_eq!(document["verdictCounts"], json!({"tls": 1, "plaintext": 6, "broken": 1}));
 }
 
 #[test]

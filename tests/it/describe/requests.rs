@@ -60,7 +60,7 @@ fn requests(namespaces: usize) -> usize {
     let output = sandbox.run(&["istio", "describe", "upstreams", "-A", "-o", "json"]);
     assert_eq!(output.code, Some(0), "{output:?}");
     let document: Value = serde_json::from_str(&output.stdout).unwrap();
-    assert_eq!(document["verdicts"], json!({"broken": namespaces}));
+    assert_eq!(document["verdictCounts"], json!({"broken": namespaces}));
     let asked = stub.finish();
     let pods = asked.iter().find(|request| request.path.starts_with("/api/v1/pods")).unwrap();
     assert!(pods.header("accept").unwrap().contains("PartialObjectMetadataList"), "{pods:?}");

@@ -125,3 +125,17 @@ fn values_and_their_changes_fit_the_schema() {
     assert_eq!((code, document["changes"].as_array().map(Vec::len)), (Some(0), Some(3)));
     fits(&document);
 }
+
+#[test]
+fn a_field_has_one_meaning_whichever_command_prints_it() {
+    // Readers keep the last of two keys and say nothing; the fields of the document stand four blanks in.
+    let schema = super::read("docs/result.schema.json");
+    let (document, _) = schema.split_once("\"$defs\": {").expect("its parts are apart");
+    let fields =
+        document.lines().filter_map(|line| line.strip_prefix("    \"")?.split_once("\": ").map(|(name, _)| name));
+    let mut fields: Vec<_> = fields.collect();
+    assert!(fields.len() > 20, "{fields:?}");
+    fields.sort_unstable();
+    let twice: Vec<_> = fields.windows(2).filter(|pair| pair[0] == pair[1]).collect();
+    assert!(twice.is_empty(), "{twice:?}");
+}
