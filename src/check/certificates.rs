@@ -1,6 +1,6 @@
 //! The certificates that the gateways use towards the mesh: near their end, over, or of another root.
 
-use super::{Access, Beyond, Check, Finding, Look, codes};
+use super::{Access, Check, Finding, Look, codes};
 use crate::model::{ObjectRef, kinds};
 
 /// istio-proxy renews at half of a day; an hour before the end it has tried for eleven.
@@ -19,17 +19,7 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
     // Which pods were asked, and for which root.
     look.in_namespace(&kinds::POD, look.gloo());
     look.in_namespace(&kinds::CONFIG_MAP, look.gloo());
-    let certificates = match &look.world.certificates {
-        Beyond::Read(certificates) => certificates,
-        Beyond::NotThere(why) => {
-            look.skip(why.clone());
-            return Vec::new();
-        }
-        Beyond::Unknown(unknown) => {
-            look.gap(unknown);
-            return Vec::new();
-        }
-    };
+    let Some(certificates) = look.beyond(&look.world.certificates) else { return Vec::new() };
     let mut found = Vec::new();
     for certificate in certificates {
         let pod = ObjectRef::new(&kinds::POD, certificate.namespace.as_str(), certificate.pod.as_str());

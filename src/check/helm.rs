@@ -1,7 +1,7 @@
 //! The Helm release beside what runs: Settings, sidecars, hook jobs.
 
 use super::sidecars::{is_without, known};
-use super::{Access, Beyond, Check, Finding, Look, codes};
+use super::{Access, Check, Finding, Look, codes};
 use crate::model::kinds;
 use crate::plan::sidecars::Proxy;
 use crate::plan::sidecars::state::{Part, State};
@@ -25,17 +25,7 @@ pub const CHECK: Check = Check {
 };
 
 fn run(look: &Look<'_>) -> Vec<Finding> {
-    let release = match &look.world.release {
-        Beyond::Read(release) => release,
-        Beyond::NotThere(why) => {
-            look.skip(why.clone());
-            return Vec::new();
-        }
-        Beyond::Unknown(unknown) => {
-            look.gap(unknown);
-            return Vec::new();
-        }
-    };
+    let Some(release) = look.beyond(&look.world.release) else { return Vec::new() };
     let mut found = Vec::new();
     let name = format!("{} (revision {})", release.name, release.revision);
     if let Some(settings) = look.settings() {

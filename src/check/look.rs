@@ -143,6 +143,16 @@ impl<'w> Look<'w> {
         self.seen.borrow_mut().skipped = Some(why.into());
     }
 
+    /// What stands beyond the snapshot; where it does not, that is noted.
+    pub fn beyond<'b, T>(&self, part: &'b Beyond<T>) -> Option<&'b T> {
+        match part {
+            Beyond::Read(part) => return Some(part),
+            Beyond::NotThere(why) => self.skip(why.clone()),
+            Beyond::Unknown(unknown) => self.gap(unknown),
+        }
+        None
+    }
+
     fn note(&self, kind: &'static Kind, unknown: Option<&Unknown>) {
         let mut seen = self.seen.borrow_mut();
         if !seen.kinds.contains(&kind) {

@@ -1,9 +1,5 @@
 //! The certificate that Envoy shows the mesh, and whether its root is the mesh's.
 
-use std::fmt::Write as _;
-
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -40,69 +36,11 @@ fn plain(serial: &str) -> String {
     serial.trim_start_matches('0').to_ascii_lowercase()
 }
 
-/// The serial numbers of the certificates in a PEM text; one that cannot be read has none.
-#[must_use]
-pub fn serials_of_pem(pem: &str) -> Vec<String> {
-    let blocks = pem.split("-----BEGIN CERTIFICATE-----").skip(1);
-    blocks
-        .filter_map(|block| {
-            let text: String = block.split("-----END").next()?.split_whitespace().collect();
-            serial(&STANDARD.decode(text).ok()?)
-        })
-        .collect()
-}
-
-/// `Certificate ::= SEQUENCE { tbsCertificate SEQUENCE { [0] version OPTIONAL, serialNumber INTEGER, … } … }` (RFC 5280).
-fn serial(der: &[u8]) -> Option<String> {
-    let (_, certificate, _) = element(der)?;
-    let (_, tbs, _) = element(certificate)?;
-    let (tag, first, rest) = element(tbs)?;
-    let number = if tag == 0xa0 { element(rest)?.1 } else { first };
-    let hex = number.iter().fold(String::new(), |mut hex, byte| {
-        write!(hex, "{byte:02x}").expect("writing to a String does not fail");
-        hex
-    });
-    Some(plain(&hex))
-}
-
-/// The tag, the content and what follows it; lengths of up to four bytes.
-fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
-    let (tag, rest) = der.split_first()?;
-    let (length, rest) = rest.split_first()?;
-    let (length, rest) = match usize::from(*length) {
-        short @ 0..=0x7f => (short, rest),
-        long @ 0x81..=0x84 => {
-            let (bytes, rest) = rest.split_at_checked(long - 0x80)?;
-            (bytes.iter().fold(0, |length, byte| length << 8 | usize::from(*byte)), rest)
-        }
-        _ => return None,
-    };
-    let (content, rest) = rest.split_at_checked(length)?;
-    Some((*tag, content, rest))
-}
-
 #[cfg(test)]
 mod tests {
-    use rcgen::{CertificateParams, KeyPair, SerialNumber};
     use serde_json::json;
 
     use super::*;
-
-    fn pem(serial: &[u8]) -> String {
-        let mut params = CertificateParams::new(["a".to_owned()]).unwrap();
-        params.serial_number = Some(SerialNumber::from_slice(serial));
-        params.self_signed(&KeyPair::generate().unwrap()).unwrap().pem()
-    }
-
-    #[test]
-    fn the_serial_numbers_of_all_roots_are_read() {
-        let text = format!("# a bundle\n{}\n{}", pem(&[0x0a, 0xff]), pem(&[0x7f; 16]));
-        assert_eq!(serials_of_pem(&text), ["aff".to_owned(), "7f".repeat(16)]);
-        let broken = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----";
-        for text in ["", broken, "-----BEGIN CERTIFICATE-----", "-----BEGIN CERTIFICATE-----\n!!"] {
-            assert_eq!(serials_of_pem(text), [""; 0], "{text}");
-        }
-    }
 
     #[test]
     fn only_what_has_a_name_of_the_mesh_is_a_certificate_of_it() {

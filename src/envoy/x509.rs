@@ -25,10 +25,20 @@ pub struct Certificate {
 /// The certificates of a PEM text; what is none is passed over.
 #[must_use]
 pub fn of_pem(pem: &str) -> Vec<Certificate> {
+    ders(pem).filter_map(|der| of_der(&der)).collect()
+}
+
+/// The serial numbers alone, also of certificates of which nothing else can be read.
+#[must_use]
+pub fn serials_of_pem(pem: &str) -> Vec<String> {
+    ders(pem).filter_map(|der| Some(opened(&der)?.0)).collect()
+}
+
+fn ders(pem: &str) -> impl Iterator<Item = Vec<u8>> + '_ {
     const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
     const END: &str = "-----END CERTIFICATE-----";
     let blocks = pem.split(BEGIN).skip(1).filter_map(|rest| rest.split_once(END));
-    blocks.filter_map(|(body, _)| of_der(&decoded(body)?)).collect()
+    blocks.filter_map(|(body, _)| decoded(body))
 }
 
 /// Base64 with blanks and line ends in it.
@@ -38,9 +48,8 @@ pub fn decoded(text: &str) -> Option<Vec<u8>> {
     BASE64.decode(packed).ok()
 }
 
-/// One certificate.
-#[must_use]
-pub fn of_der(der: &[u8]) -> Option<Certificate> {
+/// The serial number, and the fields that follow it.
+fn opened(der: &[u8]) -> Option<(String, Der<'_>)> {
     let whole = Der::of(der).next()?.inside(SEQUENCE)?;
     let mut fields = Der::of(whole).next()?.tagged(SEQUENCE)?.fields();
     let mut field = fields.next()?;
@@ -48,11 +57,18 @@ pub fn of_der(der: &[u8]) -> Option<Certificate> {
         field = fields.next()?;
     }
     let serial = field.inside(INTEGER)?.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
+    Some((serial.trim_start_matches('0').to_owned(), fields))
+}
+
+/// One certificate.
+#[must_use]
+pub fn of_der(der: &[u8]) -> Option<Certificate> {
+    let (serial, mut fields) = opened(der)?;
     let (_algorithm, issuer, validity, subject) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
     let mut times = validity.tagged(SEQUENCE)?.fields();
     let extensions = fields.find(|field| field.tag == EXTENSIONS);
     Some(Certificate {
-        serial: serial.trim_start_matches('0').to_owned(),
+        serial,
         subject: name(subject)?,
         issuer: name(issuer)?,
         not_before: time(times.next()?)?,
@@ -164,4 +180,27 @@ fn uris(extensions: Element<'_>) -> Vec<String> {
     });
     let uris = of_names.flatten().filter(|name| name.tag == URI);
     uris.map(|name| String::from_utf8_lossy(name.content).into_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair, SerialNumber};
+
+    use super::*;
+
+    fn pem(serial: &[u8]) -> String {
+        let mut params = CertificateParams::new(["a".to_owned()]).unwrap();
+        params.serial_number = Some(SerialNumber::from_slice(serial));
+        params.self_signed(&KeyPair::generate().unwrap()).unwrap().pem()
+    }
+
+    #[test]
+    fn the_serial_numbers_of_all_roots_are_read() {
+        let text = format!("# a bundle\n{}\n{}", pem(&[0x0a, 0xff]), pem(&[0x7f; 16]));
+        assert_eq!(serials_of_pem(&text), ["aff".to_owned(), "7f".repeat(16)]);
+        let broken = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----";
+        for text in ["", broken, "-----BEGIN CERTIFICATE-----", "-----BEGIN CERTIFICATE-----\n!!"] {
+            assert_eq!(serials_of_pem(text), [""; 0], "{text}");
+        }
+    }
 }

@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use crate::check::Beyond;
 use crate::check::look::{Certificate, is_running};
-use crate::envoy::mesh_certificate::{of_certs, serials_of_pem};
+use crate::envoy::mesh_certificate::of_certs;
+use crate::envoy::x509::serials_of_pem;
 use crate::kube::{ForwardFailure, Session};
 use crate::model::{Object, Snapshot, Unknown, kinds};
 use crate::plan::sidecars::parts::ISTIO_PROXY;
