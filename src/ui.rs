@@ -34,6 +34,14 @@ pub struct Ui {
     stdout_closed: bool,
     stdout_failed: Option<io::Error>,
     bar: Option<ProgressBar>,
+    audience: Audience,
+}
+
+/// Who hears what is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Audience {
+    Streams,
+    Nobody,
 }
 
 impl Ui {
@@ -60,7 +68,14 @@ impl Ui {
             stdout_closed: false,
             stdout_failed: None,
             bar: None,
+            audience: Audience::Streams,
         }
+    }
+
+    /// Streams to nobody: for what a command would do, asked by another.
+    pub fn silent() -> Self {
+        let quiet = Self::new(When::Never, Loudness::Quiet);
+        Self { stdout_closed: true, width: None, audience: Audience::Nobody, ..quiet }
     }
 
     /// How much is said.
@@ -208,6 +223,9 @@ impl Ui {
     }
 
     fn err_line(&mut self, line: &str, lead: &str, colour: Option<Color>) {
+        if self.audience == Audience::Nobody {
+            return;
+        }
         let mut block = paint(self.colour_err, lead, colour);
         let follow = " ".repeat(lead.len().min(2) + 2 * usize::from(lead.trim().is_empty()));
         for (number, piece) in wrapped(&inert(line), lead.len(), self.width).into_iter().enumerate() {

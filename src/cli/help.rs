@@ -77,6 +77,35 @@ Exit codes:
   6  failed, not rolled back    7  applied, not confirmed
   9  no answer                  130  interrupted, and rolled back";
 
+/// After `istio setup --help`.
+pub const SETUP: &str = "\
+Examples:
+  # what it would do, step by step
+  gloo-rs istio setup --namespace-to-enroll default --upstream default-httpbin-8000 --dry-run
+
+  # without Helm, and pods take mutual TLS alone in the end
+  gloo-rs istio setup --via inject --namespace-to-enroll default -u default-httpbin-8000 --strict --yes
+
+Exit codes:
+  0  done, or nothing to do     1  refused or failed, nothing changed there
+  2  usage, or no --yes         4  not found, not allowed
+  5  failed and rolled back     6  failed, not rolled back
+  7  applied, not confirmed     9  no answer
+  130  interrupted";
+
+/// After `istio teardown --help`.
+pub const TEARDOWN: &str = "\
+Examples:
+  gloo-rs istio teardown --dry-run
+  gloo-rs istio teardown --yes
+
+Exit codes:
+  0  done, or nothing to do     1  refused or failed, nothing changed there
+  2  usage, or no --yes         4  not found, not allowed
+  5  failed and rolled back     6  failed, not rolled back
+  7  applied, not confirmed     9  no answer
+  130  interrupted";
+
 /// After `istio auto-mtls enable --help`.
 pub const AUTO_MTLS_ENABLE: &str = "\
 Examples:

@@ -19,6 +19,7 @@ mod names;
 mod peer_auth;
 mod report;
 mod revisions;
+mod setup;
 mod sidecars;
 mod switches;
 mod transact;
@@ -58,6 +59,8 @@ pub fn run(invocation: &Invocation, ui: &mut Ui) -> Exit {
         Command::Enrolment(task) if task.files.is_some() => enrol::run_on_files(task, global, &mut report),
         Command::Enrolment(task) => block_on(enrol::run(task, global, &mut report)),
         Command::Verify(task) => block_on(interrupt::or(verify::run(task, global, &mut report))),
+        Command::Setup(task) => block_on(setup::setup(task, global, &mut report)),
+        Command::Teardown(task) => block_on(setup::teardown(*task, global, &mut report)),
         Command::Proxy(task) => block_on(interrupt::or(address::print(task, global, &mut report))),
         Command::Logs(task) => block_on(inside::logs::print(task, global, &mut report)),
         Command::Served(task) => block_on(interrupt::or(inside::served::print(task, global, &mut report))),

@@ -64,6 +64,43 @@ pub struct Report<'u> {
     said: Vec<(Code, String)>,
     fields: Map<String, Value>,
     printed: bool,
+    /// Whether rows and advice are wanted at the end.
+    keeps: Keeps,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keeps {
+    Nothing,
+    Rows,
+}
+
+/// What one step of a longer way came to.
+#[derive(Debug)]
+pub struct Ended {
+    pub exit: Exit,
+    pub rows: Vec<Row>,
+    pub failure: Option<Failure>,
+    pub fields: Map<String, Value>,
+    pub advice: Vec<Advice>,
+    said: Vec<(Code, String)>,
+}
+
+impl Ended {
+    /// The objects that are otherwise now, or would be.
+    pub fn changed(&self) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter(|row| row.outcome == Outcome::Changed)
+    }
+
+    /// Why it did not end well: the run's own reason, else the first object's.
+    pub fn why(&self) -> Option<Failure> {
+        let of_row = |row: &Row| {
+            let mut failure = Failure::new(row.exit, row.reason.unwrap_or(Reason::Rollout), row.message.clone());
+            failure.details.clone_from(&row.details);
+            failure.hints.extend(row.hint.clone());
+            failure
+        };
+        self.failure.clone().or_else(|| self.rows.iter().find(|row| row.exit != Exit::Done).map(of_row))
+    }
 }
 
 impl<'u> Report<'u> {
@@ -91,7 +128,33 @@ impl<'u> Report<'u> {
             said: Vec::new(),
             fields: Map::new(),
             printed: false,
+            keeps: if matches!(format, Format::Json | Format::Yaml) { Keeps::Rows } else { Keeps::Nothing },
         }
+    }
+
+    /// The report of one step of this way: said as it goes, kept until [`Report::take`].
+    pub fn step(&mut self) -> Report<'_> {
+        let said = self.said.clone();
+        Report { keeps: Keeps::Rows, said, ..Report::new(self.ui, self.words, self.format) }
+    }
+
+    /// What a step came to, without printing a document of it.
+    pub fn end(self) -> Ended {
+        self.ui.end_progress();
+        let Self { exit, rows, failure, fields, advice, said, .. } = self;
+        Ended { exit, rows, failure, fields, advice, said }
+    }
+
+    /// Makes what a step came to part of this report; how the way ends is the way's own.
+    pub fn take(&mut self, step: Ended) {
+        for row in &step.rows {
+            *self.counts.entry(row.outcome.name()).or_default() += 1;
+        }
+        if self.is_document() {
+            self.rows.extend(step.rows);
+            self.advice.extend(step.advice);
+        }
+        self.said = step.said;
     }
 
     /// Which cluster this is about.
@@ -166,7 +229,7 @@ impl<'u> Report<'u> {
         if self.format == Format::Name && row.outcome.is_answer() {
             self.ui.answer(&row.object.to_string());
         }
-        if self.is_document() {
+        if self.keeps == Keeps::Rows {
             self.rows.push(row);
         }
     }
@@ -210,7 +273,7 @@ impl<'u> Report<'u> {
             self.unconfirmed += 1;
             self.ui.error(&text::trouble(&row, &self.usual_namespace), &row.details, row.hint.as_ref());
         }
-        if self.is_document() {
+        if self.keeps == Keeps::Rows {
             self.rows.push(row);
         }
     }
@@ -237,7 +300,7 @@ impl<'u> Report<'u> {
         }
         self.said.push(key);
         self.ui.advice(&advice);
-        if self.is_document() {
+        if self.keeps == Keeps::Rows {
             self.advice.push(advice);
         }
     }

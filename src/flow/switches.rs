@@ -49,7 +49,11 @@ fn objects(task: &SwitchesTask, namespace: Option<&str>) -> Objects {
     }
 }
 
-async fn change(wish: Wish, task: &SwitchesTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+/// Changes the switches of a cluster.
+///
+/// # Errors
+/// What keeps the run from Settings.
+pub async fn change(wish: Wish, task: &SwitchesTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let session = open(global, report).await?;
     let survey = Survey::new(&session, global);
     let namespace = survey.gloo_namespace().await;

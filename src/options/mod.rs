@@ -7,6 +7,7 @@ mod inside;
 mod names;
 mod peer_auth;
 mod pods;
+mod setup;
 mod verify;
 
 use std::path::PathBuf;
@@ -31,7 +32,8 @@ pub use inside::{
 };
 pub use peer_auth::{PeerAuth, PeerAuthGet};
 pub use pods::{PodsOf, ProxyPods};
-pub use verify::{TrustWish, VerifyTask, Via};
+pub use setup::{Bringer, Extent, Marks, Proof, Setup, Strictness, Teardown};
+pub use verify::{HTTP_PORT, TrustWish, VerifyTask, Via};
 
 /// What every command is told.
 #[derive(Debug, Clone)]
@@ -139,6 +141,8 @@ pub enum Command {
     Enrolment(Enrolment),
     /// `istio verify`
     Verify(Box<VerifyTask>),
+    Setup(Setup),
+    Teardown(Teardown),
     Proxy(Proxy),
     /// `proxy dump`
     Dump(DumpTask),

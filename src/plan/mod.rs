@@ -14,6 +14,7 @@ pub mod image;
 pub mod inverse;
 pub mod istiod;
 pub mod log;
+pub mod mark;
 pub mod mtls;
 pub mod nearest;
 pub mod outcome;

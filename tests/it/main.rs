@@ -29,6 +29,7 @@ mod peer_auth;
 mod properties;
 mod proxy_address;
 mod proxy_plane;
+mod setup;
 mod shells;
 mod snapshot;
 mod stage_injector;

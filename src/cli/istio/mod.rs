@@ -14,6 +14,8 @@ mod peer_auth;
 mod proxies;
 mod revisions;
 mod selection;
+mod setup;
+mod teardown;
 mod unenroll;
 mod uninject;
 mod verify;
@@ -34,6 +36,8 @@ pub enum Word {
     Enroll(enroll::EnrollArgs),
     Unenroll(unenroll::UnenrollArgs),
     Verify(verify::VerifyArgs),
+    Setup(setup::SetupArgs),
+    Teardown(teardown::TeardownArgs),
     /// Mutual TLS by Gloo itself, per pod
     #[command(subcommand, arg_required_else_help = true)]
     AutoMtls(auto_mtls::Word),
@@ -65,6 +69,8 @@ impl Word {
             Self::Enroll(args) => args.options(global),
             Self::Unenroll(args) => args.options(global),
             Self::Verify(args) => args.options(),
+            Self::Setup(args) => args.options(),
+            Self::Teardown(args) => Ok(args.options()),
             Self::AutoMtls(word) => word.options(global),
             Self::PeerAuth(word) => word.options(global),
         }

@@ -8,14 +8,11 @@ use super::names::named;
 use crate::cli::help;
 use crate::cli::proxy::pods::PodsArgs;
 use crate::error::Failure;
-use crate::options::{Command, PodsOf, ProxyTarget, TrustWish, VerifyTask, Via};
+use crate::options::{Command, HTTP_PORT, PodsOf, ProxyTarget, TrustWish, VerifyTask, Via};
 use crate::plan::address::Host;
 use crate::plan::proxy_name;
 use crate::plan::proxy_pods::Amount;
 use crate::plan::verdict::url::{Url, is_path};
-
-/// Where the charts let a gateway's pods listen for HTTP.
-const HTTP_PORT: u16 = 8080;
 
 /// Send a request through the gateway and say whether it went over mutual TLS, or why not
 #[derive(Debug, clap::Args)]

@@ -48,7 +48,11 @@ struct Planned {
     message: String,
 }
 
-async fn change(task: &PeerAuth, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+/// The change on a cluster.
+///
+/// # Errors
+/// What keeps the run from being planned or from being written.
+pub async fn change(task: &PeerAuth, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let session = open(global, report).await?;
     let mark = report.form_for_cluster(task.preview);
     report.ui.status(&place(&session));

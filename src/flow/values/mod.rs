@@ -38,22 +38,36 @@ pub fn run(task: &UpgradeValues, global: &Global, report: &mut Report<'_>) -> Re
             let plan = plan(&subject, task, &[], None)?;
             finish(&subject, &plan, None, task, global, report).map(drop)
         }
-        ValuesSource::Release { name, revision } => super::block_on(async {
-            let session = super::open(global, report).await?;
-            report.ui.status(&super::place(&session));
-            let namespace = release_namespace(global);
-            let upgrade = super::interrupt::or(async {
-                let found = release::find(&session, namespace, name.as_deref(), *revision).await?;
-                let subject = of_release(found, task, report)?;
-                with_session(&session, subject, task, global, report).await
-            });
-            match (Box::pin(upgrade).await?, &task.destination) {
-                (Some(upgrade), ValuesDestination::Helm(on_failure)) => {
-                    apply::run(&session, upgrade, *on_failure, task, global, report).await
-                }
-                _ => Ok(()),
-            }
-        }),
+        ValuesSource::Release { name, revision } => {
+            super::block_on(of_a_release(name.as_deref(), *revision, task, global, report))
+        }
+    }
+}
+
+/// The same for a release.
+///
+/// # Errors
+/// What keeps the values from being read, merged or handed over.
+pub async fn of_a_release(
+    name: Option<&str>,
+    revision: Option<u64>,
+    task: &UpgradeValues,
+    global: &Global,
+    report: &mut Report<'_>,
+) -> Result<(), Failure> {
+    let session = super::open(global, report).await?;
+    report.ui.status(&super::place(&session));
+    let namespace = release_namespace(global);
+    let upgrade = super::interrupt::or(async {
+        let found = release::find(&session, namespace, name, revision).await?;
+        let subject = of_release(found, task, report)?;
+        with_session(&session, subject, task, global, report).await
+    });
+    match (Box::pin(upgrade).await?, &task.destination) {
+        (Some(upgrade), ValuesDestination::Helm(on_failure)) => {
+            apply::run(&session, upgrade, *on_failure, task, global, report).await
+        }
+        _ => Ok(()),
     }
 }
 

@@ -9,12 +9,10 @@ pub use super::scope::{Scope, shown};
 use crate::edit::{Edit, json as json_edit};
 use crate::error::Reason;
 use crate::model::{FieldPath, Kind, Object, ObjectRef};
+use crate::plan::mark::{MANAGED_BY, MANAGER};
 use crate::plan::mtls::{Caution, Foreign};
 use crate::plan::outcome::Objection;
 
-/// The label of what this program makes.
-const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
-const MANAGER: &str = "gloo-rs";
 /// The name that Istio's documentation gives the policy of a mesh or a namespace.
 const NAME: &str = "default";
 /// Later than any creation time: what is made now is the youngest of its level.

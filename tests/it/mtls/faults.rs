@@ -316,6 +316,7 @@ fn arguments(words: &[String]) -> Vec<&'static str> {
         "istio enable-mtls" | "istio disable-mtls" | "istio verify" => vec!["-u", "x"],
         "istio auto-mtls enable" | "istio auto-mtls disable" => vec!["--yes"],
         "istio peer-auth strict" | "istio peer-auth permissive" | "istio peer-auth remove" => vec!["--mesh", "--yes"],
+        "istio setup" | "istio teardown" => vec!["--yes"],
         "istio enroll" | "istio unenroll" => vec!["x", "--yes"],
         "istio inject"
         | "istio uninject"

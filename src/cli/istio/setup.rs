@@ -1,0 +1,89 @@
+//! `gloo-rs istio setup`.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+use crate::cli::help;
+use crate::error::Failure;
+use crate::options::{Bringer, Command, Extent, Proof, Setup, Strictness, Switches};
+
+/// Go from a plain gateway to mutual TLS, step by step
+///
+/// Puts the sidecars beside the gateway, enrolls namespaces, makes Upstreams speak mutual TLS and, if asked, lets the
+/// pods take nothing else: a numbered plan, asked about once. A step that fails is rolled back and ends the run; the
+/// same command goes on from there.
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::SETUP)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag as it was typed; options() gives it a meaning")]
+pub struct SetupArgs {
+    /// A namespace to bring into the mesh; can be repeated
+    #[arg(long = "namespace-to-enroll", value_name = "NS", value_delimiter = ',')]
+    namespaces: Vec<String>,
+    /// An Upstream that is to speak mutual TLS: NAME or NAMESPACE/NAME; can be repeated
+    #[arg(short, long = "upstream", value_name = "UPSTREAM", value_delimiter = ',')]
+    upstreams: Vec<String>,
+    /// How the sidecars come [default: helm, if a release owns the gateway and helm is on PATH]
+    #[arg(long, value_name = "WAY")]
+    via: Option<ViaArg>,
+    /// The istiod, by revision or tag [default: what is there already, or the only one]
+    #[arg(long, value_name = "REVISION|TAG")]
+    revision: Option<String>,
+    /// Gloo's chart, packed or as a directory, for --via helm [default: of its repository]
+    #[arg(long, value_name = "PATH")]
+    chart: Option<PathBuf>,
+    /// Turn auto-mTLS on in Settings
+    #[arg(long)]
+    auto_mtls: bool,
+    /// Let the pods of the enrolled namespaces take mutual TLS alone
+    #[arg(long, requires = "namespaces")]
+    strict: bool,
+    /// Send no requests to the Upstreams to see that they go over mutual TLS
+    #[arg(long)]
+    no_verify: bool,
+    /// Print the plan and stop
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ViaArg {
+    Helm,
+    Inject,
+}
+
+impl SetupArgs {
+    pub fn options(self) -> Result<Command, Failure> {
+        let mut namespaces = Vec::new();
+        for namespace in self.namespaces {
+            super::names::check_namespace("--namespace-to-enroll", &namespace)?;
+            if !namespaces.contains(&namespace) {
+                namespaces.push(namespace);
+            }
+        }
+        if let Some(revision) = &self.revision {
+            super::names::check_namespace("--revision", revision)?;
+        }
+        let mut upstreams = Vec::new();
+        for upstream in &self.upstreams {
+            let named = super::names::named("--upstream", upstream)?;
+            if !upstreams.contains(&named) {
+                upstreams.push(named);
+            }
+        }
+        Ok(Command::Setup(Setup {
+            namespaces,
+            upstreams,
+            via: self.via.map(|via| match via {
+                ViaArg::Helm => Bringer::Helm,
+                ViaArg::Inject => Bringer::Inject,
+            }),
+            revision: self.revision,
+            chart: self.chart,
+            auto_mtls: if self.auto_mtls { Switches::On } else { Switches::Alone },
+            strictness: if self.strict { Strictness::Strict } else { Strictness::AsItIs },
+            proof: if self.no_verify { Proof::Skipped } else { Proof::Sent },
+            extent: if self.dry_run { Extent::PlanAlone } else { Extent::Whole },
+        }))
+    }
+}

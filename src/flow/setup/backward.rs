@@ -1,0 +1,222 @@
+//! The steps of `istio teardown`: what is there of the mesh, as far as it is marked as this program's.
+
+use serde_json::Value;
+
+use super::forward::{enrolment, of_release, policy, sidecars, switches, upstreams};
+use super::step::{Act, Step};
+use crate::error::Failure;
+use crate::kube::{ApiError, Cause, Query, Scope as Where, Session};
+use crate::load::policies::{self, Root};
+use crate::load::survey::Survey;
+use crate::load::{gateways, release};
+use crate::model::{Object, kinds};
+use crate::options::{Enrol, Global, Injection, Marks, Named, Proxies, Selection, Upstreams};
+use crate::plan::auto_mtls;
+use crate::plan::mark::{made_by_us, written_by_us};
+use crate::plan::mtls::{Caution, Foreign, Tls, Wish, tls_of};
+use crate::plan::owner::{self, Owner};
+use crate::plan::peer::change::{self, Scope};
+use crate::plan::peer::selector;
+use crate::plan::sidecars::state::{Extent, state};
+use crate::plan::values::has_istio;
+
+/// The labels that bind a namespace to an istiod.
+const BINDING: [&str; 2] = ["istio.io/rev", "istio-injection"];
+/// The sidecar that only a gateway has.
+const SDS: &str = "k:{\"name\":\"sds\"}";
+
+/// What goes, and what is not ours to take.
+#[derive(Default)]
+pub struct Found {
+    pub steps: Vec<Step>,
+    pub left: Vec<String>,
+}
+
+impl Found {
+    fn sort(&mut self, marks: Marks, is_ours: bool, left: impl FnOnce() -> String) -> bool {
+        let goes = is_ours || marks == Marks::Ignored;
+        if !goes {
+            self.left.push(left());
+        }
+        goes
+    }
+}
+
+/// In the reverse order of setup.
+///
+/// # Errors
+/// What is there could not be read.
+pub async fn steps(session: &Session, marks: Marks, global: &Global) -> Result<Found, Failure> {
+    let mut found = Found::default();
+    of_policies(session, marks, &mut found).await?;
+    of_upstreams(session, marks, &mut found).await?;
+    of_settings(session, marks, global, &mut found).await?;
+    of_namespaces(session, marks, &mut found).await?;
+    of_proxy(session, marks, global, &mut found).await?;
+    Ok(found)
+}
+
+async fn of_policies(session: &Session, marks: Marks, found: &mut Found) -> Result<(), Failure> {
+    let all = match policies::list(session, Where::All, crate::kube::Freshness::Now).await {
+        Ok((_, all)) => all,
+        // A cluster without Istio's kinds has none of them.
+        Err(error) if error.cause == Cause::NoCrd => return Ok(()),
+        Err(error) => return Err(error.into_failure(session)),
+    };
+    let root = policies::root(session, None).await;
+    for policy_of in &all {
+        let text = |key: &str| policy_of["metadata"][key].as_str().unwrap_or_default().to_owned();
+        let (namespace, name) = (text("namespace"), text("name"));
+        let is_ours = made_by_us(policy_of);
+        let changed = written_by_us(policy_of, &["f:spec", "f:mtls"]);
+        let left = || {
+            let note = if changed { "; gloo-rs changed it, what it said before is not known" } else { "" };
+            format!("PeerAuthentication {namespace}/{name}: not made by gloo-rs{note}")
+        };
+        if !found.sort(marks, is_ours, left) {
+            continue;
+        }
+        let labels = selector(policy_of);
+        let scope = match &root {
+            _ if !labels.is_empty() => Scope::Workload { namespace: namespace.clone(), labels },
+            Root::Known(root) if *root == namespace => Scope::Mesh,
+            _ => Scope::Namespace(namespace.clone()),
+        };
+        let foreign = if marks == Marks::Ignored { Foreign::Replace } else { Foreign::Keep };
+        found.steps.push(Step {
+            word: "policy",
+            what: format!("PeerAuthentication {namespace}/{name}"),
+            act: policy(scope, change::Wish::Remove, foreign),
+            undone_by: format!("gloo-rs istio peer-auth strict -n {namespace}"),
+        });
+    }
+    Ok(())
+}
+
+async fn of_upstreams(session: &Session, marks: Marks, found: &mut Found) -> Result<(), Failure> {
+    let all = list(session, &kinds::UPSTREAM).await?;
+    let mut names = Vec::new();
+    for upstream in all.iter().filter(|upstream| matches!(tls_of(&upstream.value), Tls::Istio(_))) {
+        let place = format!("{}/{}", upstream.reference.namespace, upstream.reference.name);
+        let is_ours = written_by_us(&upstream.value, &["f:spec", "f:sslConfig"]);
+        if found.sort(marks, is_ours, || format!("Upstream {place}: its sslConfig was not written by gloo-rs")) {
+            let namespace = Some(upstream.reference.namespace.clone());
+            names.push(Named { namespace, name: upstream.reference.name.clone() });
+        }
+    }
+    if !names.is_empty() {
+        let shown: Vec<_> =
+            names.iter().map(|it| format!("{}/{}", it.namespace.as_deref().unwrap_or_default(), it.name)).collect();
+        let shown = shown.join(",");
+        found.steps.push(Step {
+            word: "upstream",
+            what: shown.clone(),
+            act: upstreams(Wish::Disable, Selection::Named(names)),
+            undone_by: format!("gloo-rs istio enable-mtls -u {shown}"),
+        });
+    }
+    Ok(())
+}
+
+async fn of_settings(session: &Session, marks: Marks, global: &Global, found: &mut Found) -> Result<(), Failure> {
+    let survey = Survey::new(session, global);
+    let namespace = survey.gloo_namespace().await;
+    let settings = match session.get(&kinds::SETTINGS, namespace, "default").await {
+        Ok(settings) => settings,
+        Err(error) if matches!(error.cause, Cause::NotFound | Cause::NoCrd) => return Ok(()),
+        Err(error) => return Err(error.into_failure(session)),
+    };
+    let on = auto_mtls::switches(&settings);
+    if !on.auto_mtls {
+        return Ok(());
+    }
+    let is_ours = written_by_us(&settings, &["f:spec", "f:gloo", "f:istioOptions"]);
+    if found.sort(marks, is_ours, || format!("Settings {namespace}/default: auto-mTLS was not turned on by gloo-rs")) {
+        found.steps.push(switches(auto_mtls::Wish::Disable));
+    }
+    Ok(())
+}
+
+async fn of_namespaces(session: &Session, marks: Marks, found: &mut Found) -> Result<(), Failure> {
+    for namespace in list(session, &kinds::NAMESPACE).await? {
+        let name = namespace.reference.name.clone();
+        let Some(label) = BINDING.into_iter().find(|label| namespace.label(label).is_some()) else { continue };
+        let is_ours = written_by_us(&namespace.value, &["f:metadata", "f:labels", &format!("f:{label}")]);
+        if found.sort(marks, is_ours, || format!("namespace {name}: {label} was not set by gloo-rs")) {
+            found.steps.push(Step {
+                word: "unenroll",
+                what: format!("namespace {name}"),
+                act: Act::Enrolment(enrolment(Enrol::Out, &name)),
+                undone_by: format!("gloo-rs istio enroll {name}"),
+            });
+        }
+    }
+    Ok(())
+}
+
+async fn of_proxy(session: &Session, marks: Marks, global: &Global, found: &mut Found) -> Result<(), Failure> {
+    let namespace = global.object_namespace();
+    let proxies = match gateways::find(session, namespace, &Proxies::Usual).await {
+        Ok(proxies) => proxies,
+        Err(failure) => {
+            found.left.push(format!("the gateway: {}", failure.message));
+            return Ok(());
+        }
+    };
+    for proxy in &proxies {
+        if state(proxy).is_ok_and(|state| state.extent() == Extent::Clean) {
+            continue;
+        }
+        let workload = &proxy.workload;
+        let shown = crate::flow::transact::short(&workload.reference);
+        let is_ours = written_by_us(&workload.value, &["f:spec", "f:template", "f:spec", "f:containers", SDS]);
+        if is_ours {
+            let act = Injection::Uninject { upstreams: Upstreams::Left, caution: Caution::Careful };
+            found.steps.push(uninject(&shown, act));
+            continue;
+        }
+        let by_helm = is_in_values(session, namespace, &workload.value).await;
+        let how = if by_helm { "upgrade-values --remove --apply" } else { "istio uninject" };
+        let left = || format!("{shown}: its sidecars were not put there by gloo-rs istio inject (gloo-rs {how})");
+        if !found.sort(marks, false, left) {
+            continue;
+        }
+        found.steps.push(if by_helm {
+            Step {
+                word: "helm",
+                what: "the values of Gloo's release".to_owned(),
+                act: Act::Values(of_release()),
+                undone_by: "gloo-rs upgrade-values --apply".to_owned(),
+            }
+        } else {
+            let act = Injection::Uninject { upstreams: Upstreams::Left, caution: Caution::Careful };
+            uninject(&shown, act)
+        });
+    }
+    Ok(())
+}
+
+fn uninject(shown: &str, act: Injection) -> Step {
+    Step {
+        word: "uninject",
+        what: shown.to_owned(),
+        act: Act::Sidecars(sidecars(act)),
+        undone_by: "gloo-rs istio inject".to_owned(),
+    }
+}
+
+/// Whether a release renders the proxy with Istio's values.
+async fn is_in_values(session: &Session, namespace: &str, workload: &Value) -> bool {
+    if !matches!(owner::of(workload), Some(Owner::Helm { .. })) {
+        return false;
+    }
+    release::find(session, namespace, None, None).await.is_ok_and(|found| has_istio(&found.record.values))
+}
+
+async fn list(session: &Session, kind: &'static crate::model::Kind) -> Result<Vec<Object>, Failure> {
+    match session.list_all(kind, Where::All, Query::default()).await {
+        Ok(all) => Ok(all.into_iter().map(|value| Object::new(kind, value)).collect()),
+        Err(ApiError { cause: Cause::NoCrd, .. }) => Ok(Vec::new()),
+        Err(error) => Err(error.into_failure(session)),
+    }
+}

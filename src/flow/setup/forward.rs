@@ -1,0 +1,282 @@
+//! The steps of `istio setup`.
+
+use super::step::{Act, Step};
+use crate::error::{Exit, Failure, Reason};
+use crate::helm::Helm;
+use crate::kube::{Environment, Session};
+use crate::load::{gateways, release};
+use crate::options::{
+    Absent, Bringer, Enrol, Enrolment, Global, HTTP_PORT, HelmFailure, Injection, IstioWish, Named, Objects, Patience,
+    PeerAuth, PodsOf, Posture, Preview, Proof, Proxies, ProxyPods, Restarts, Rollouts, Selection, Setup, Sidecars,
+    Strictness, Switches, SwitchesTask, TrustWish, UpgradeValues, ValuesAct, ValuesDestination, ValuesSource,
+    VerifyTask, Via,
+};
+use crate::plan::auto_mtls;
+use crate::plan::mtls::{Caution, Foreign, Policy, Wish};
+use crate::plan::owner::{self, Owner};
+use crate::plan::peer::Mode;
+use crate::plan::peer::change::{self, Request, Scope};
+use crate::plan::proxy_name::ProxyName;
+use crate::plan::proxy_pods::{Amount, Which};
+use crate::plan::values::{self, Switch};
+use crate::render::diff::Secrets;
+
+/// The name that the chart gives the first gateway proxy.
+const GATEWAY_PROXY: &str = "gateway-proxy";
+
+/// In the order of the guide.
+///
+/// # Errors
+/// No proxy, or one that somebody else renders.
+pub async fn steps(session: &Session, task: &Setup, global: &Global) -> Result<Vec<Step>, Failure> {
+    let via = via(session, task, global).await?;
+    let mut steps = vec![match via {
+        Bringer::Helm => helm(task),
+        Bringer::Inject => inject(task),
+    }];
+    steps.extend(task.namespaces.iter().map(|namespace| enroll(namespace, task.revision.clone())));
+    // With Helm it is one of the values.
+    if (via, task.auto_mtls) == (Bringer::Inject, Switches::On) {
+        steps.push(switches(auto_mtls::Wish::Enable));
+    }
+    if !task.upstreams.is_empty() {
+        steps.push(enable(task));
+    }
+    steps.extend(verify(task, &[]));
+    if task.strictness == Strictness::Strict {
+        let policies: Vec<_> = task.namespaces.iter().map(|namespace| strict(namespace)).collect();
+        let made: Vec<_> = policies.iter().map(|step| step.act.clone()).collect();
+        steps.extend(policies);
+        steps.extend(verify(task, &made));
+    }
+    Ok(steps)
+}
+
+/// A request to each Upstream; what was done before it is taken back where one is not answered over mutual TLS.
+fn verify(task: &Setup, proves: &[Act]) -> Vec<Step> {
+    let upstreams = if task.proof == Proof::Sent { task.upstreams.as_slice() } else { &[] };
+    let request = |upstream: &Named| VerifyTask {
+        upstream: Some(upstream.clone()),
+        url: None,
+        host: None,
+        path: None,
+        method: "GET".to_owned(),
+        headers: Vec::new(),
+        via: Via::Forward { port: HTTP_PORT },
+        pods: ProxyPods {
+            proxy: PodsOf::Named(ProxyName { kind: None, name: GATEWAY_PROXY.to_owned() }),
+            amount: Amount::One,
+            which: Which::Running,
+        },
+        trust: TrustWish::System,
+        expect: 200,
+    };
+    let step = |upstream: &Named| Step {
+        word: "verify",
+        what: format!("{}: expect 200 and mTLS", shown(upstream)),
+        act: Act::Verify { request: Box::new(request(upstream)), proves: proves.to_vec() },
+        undone_by: "nothing is changed".to_owned(),
+    };
+    upstreams.iter().map(step).collect()
+}
+
+/// As it was typed; else by Helm, if Helm renders the proxy and is there.
+async fn via(session: &Session, task: &Setup, global: &Global) -> Result<Bringer, Failure> {
+    let namespace = global.object_namespace();
+    let proxies = gateways::find(session, namespace, &Proxies::Usual).await?;
+    let of_proxy = proxies.first().and_then(|proxy| owner::of(&proxy.workload.value));
+    let owner = match release::owner(session, namespace).await {
+        Some(owner @ (Owner::ArgoCd { .. } | Owner::Flux { .. })) => Some(owner),
+        _ => of_proxy,
+    };
+    match (owner, task.via) {
+        (Some(owner @ (Owner::ArgoCd { .. } | Owner::Flux { .. })), _) => Err(in_git(&owner, namespace, task)),
+        (_, Some(via)) => Ok(via),
+        (Some(Owner::Helm { .. }), None) if Helm::find(Environment::of_process().os("PATH")).await.is_ok() => {
+            Ok(Bringer::Helm)
+        }
+        _ => Ok(Bringer::Inject),
+    }
+}
+
+fn in_git(owner: &Owner, namespace: &str, task: &Setup) -> Failure {
+    let mut failure = Failure::new(
+        Exit::Failed,
+        Reason::Managed,
+        format!("Gloo in {namespace}: {owner} renders it and would put it back; nothing changed"),
+    );
+    failure.details.push("the same in Git:".to_owned());
+    let mut command = |line: String| failure.details.push(format!("  gloo-rs {line}"));
+    command("upgrade-values --values FILE --write".to_owned());
+    for namespace in &task.namespaces {
+        command(format!("istio enroll {namespace} -f PATH --write"));
+    }
+    if !task.upstreams.is_empty() {
+        command(format!("istio enable-mtls -u {} -f PATH --write", names(task)));
+    }
+    if task.strictness == Strictness::Strict {
+        for namespace in &task.namespaces {
+            command(format!("istio peer-auth strict -n {namespace} -f PATH --write"));
+        }
+    }
+    failure.hint("change it there and let it sync")
+}
+
+fn names(task: &Setup) -> String {
+    task.upstreams.iter().map(shown).collect::<Vec<_>>().join(",")
+}
+
+fn shown(upstream: &Named) -> String {
+    match &upstream.namespace {
+        Some(namespace) => format!("{namespace}/{}", upstream.name),
+        None => upstream.name.clone(),
+    }
+}
+
+fn helm(task: &Setup) -> Step {
+    let auto_mtls = if task.auto_mtls == Switches::On { Switch::On } else { Switch::NotTyped };
+    let values = UpgradeValues {
+        act: ValuesAct::Merge,
+        wish: values::Wish { auto_mtls, ..values::Wish::default() },
+        istio: IstioWish { revision: task.revision.clone(), ..IstioWish::default() },
+        chart: task.chart.clone(),
+        ..of_release()
+    };
+    Step {
+        word: "helm",
+        what: "the values of Gloo's release".to_owned(),
+        act: Act::Values(values),
+        undone_by: "gloo-rs upgrade-values --remove --apply".to_owned(),
+    }
+}
+
+/// `upgrade-values --apply --rollback-on-failure`
+pub fn of_release() -> UpgradeValues {
+    UpgradeValues {
+        act: ValuesAct::Remove,
+        wish: values::Wish::default(),
+        istio: IstioWish::default(),
+        source: ValuesSource::Release { name: None, revision: None },
+        destination: ValuesDestination::Helm(HelmFailure::RollsBack),
+        edition: None,
+        to_version: None,
+        chart: None,
+        diff: false,
+        check: false,
+        secrets: Secrets::Masked,
+    }
+}
+
+fn inject(task: &Setup) -> Step {
+    let act = Injection::Inject {
+        istio: IstioWish { revision: task.revision.clone(), ..IstioWish::default() },
+        sds_image: None,
+        posture: Posture::Usual,
+        auto_mtls: Switches::Alone,
+    };
+    Step {
+        word: "inject",
+        what: "sidecars beside the gateway".to_owned(),
+        act: Act::Sidecars(sidecars(act)),
+        undone_by: "gloo-rs istio uninject".to_owned(),
+    }
+}
+
+/// One of the two commands on the usual proxy.
+pub fn sidecars(act: Injection) -> Sidecars {
+    Sidecars {
+        act,
+        proxies: Proxies::Usual,
+        rollouts: Rollouts::Wait,
+        preview: Preview::default(),
+        files: None,
+        secrets: Secrets::Masked,
+    }
+}
+
+/// Auto-mTLS in Settings.
+pub fn switches(wish: auto_mtls::Wish) -> Step {
+    let task = SwitchesTask {
+        wish: Some(wish),
+        caution: Caution::Careful,
+        preview: Preview::default(),
+        files: None,
+        secrets: Secrets::Masked,
+    };
+    let undone_by = match wish {
+        auto_mtls::Wish::Enable => "gloo-rs istio auto-mtls disable",
+        auto_mtls::Wish::Disable => "gloo-rs istio auto-mtls enable",
+    };
+    Step {
+        word: "auto-mtls",
+        what: "Settings".to_owned(),
+        act: Act::Switches(wish, task),
+        undone_by: undone_by.to_owned(),
+    }
+}
+
+fn enroll(namespace: &str, revision: Option<String>) -> Step {
+    let act = Enrol::In { revision, istio_namespace: None, caution: Caution::Careful };
+    Step {
+        word: "enroll",
+        what: format!("namespace {namespace}"),
+        act: Act::Enrolment(enrolment(act, namespace)),
+        undone_by: format!("gloo-rs istio unenroll {namespace}"),
+    }
+}
+
+/// One of the two commands on one namespace.
+pub fn enrolment(act: Enrol, namespace: &str) -> Enrolment {
+    Enrolment {
+        act,
+        namespaces: vec![namespace.to_owned()],
+        restarts: Restarts::Rolling { parallel: 1, only: Vec::new() },
+        preview: Preview::default(),
+        files: None,
+        secrets: Secrets::Masked,
+    }
+}
+
+fn enable(task: &Setup) -> Step {
+    Step {
+        word: "upstream",
+        what: names(task),
+        act: upstreams(Wish::Enable, Selection::Named(task.upstreams.clone())),
+        undone_by: format!("gloo-rs istio disable-mtls -u {}", names(task)),
+    }
+}
+
+/// One of the two commands on these Upstreams.
+pub fn upstreams(wish: Wish, selection: Selection) -> Act {
+    let policy = Policy { wish, foreign: Foreign::Keep, caution: Caution::Careful };
+    let objects = Objects {
+        selection,
+        absent: Absent::Fails,
+        concurrency: 1,
+        preview: Preview::default(),
+        patience: Patience::Now,
+        files: None,
+        secrets: Secrets::Masked,
+    };
+    Act::Upstreams(policy, objects)
+}
+
+fn strict(namespace: &str) -> Step {
+    Step {
+        word: "strict",
+        what: format!("namespace {namespace}"),
+        act: policy(Scope::Namespace(namespace.to_owned()), change::Wish::Set(Mode::Strict), Foreign::Keep),
+        undone_by: format!("gloo-rs istio peer-auth remove -n {namespace}"),
+    }
+}
+
+/// One of the commands on the policy of a scope.
+pub fn policy(scope: Scope, wish: change::Wish, foreign: Foreign) -> Act {
+    Act::PeerAuth(PeerAuth {
+        request: Request { scope, wish, foreign, caution: Caution::Careful },
+        root_namespace: None,
+        preview: Preview::default(),
+        files: None,
+        secrets: Secrets::Masked,
+    })
+}

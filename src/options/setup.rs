@@ -1,0 +1,70 @@
+//! `istio setup`, `istio teardown`.
+
+use std::path::PathBuf;
+
+use super::{Named, Switches};
+
+/// The guide as one plan.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// In the order they were typed, each once.
+    pub namespaces: Vec<String>,
+    pub upstreams: Vec<Named>,
+    /// None: Helm, if a release owns the proxy and Helm is there.
+    pub via: Option<Bringer>,
+    /// A revision or a tag.
+    pub revision: Option<String>,
+    /// A packed chart or its directory, for Helm.
+    pub chart: Option<PathBuf>,
+    pub auto_mtls: Switches,
+    pub strictness: Strictness,
+    pub proof: Proof,
+    pub extent: Extent,
+}
+
+/// Whether requests are sent to the Upstreams, before and after pods take mutual TLS alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    Sent,
+    /// `--no-verify`
+    Skipped,
+}
+
+/// How the sidecars come beside the gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bringer {
+    Helm,
+    Inject,
+}
+
+/// What the namespaces demand in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strictness {
+    AsItIs,
+    /// `--strict`
+    Strict,
+}
+
+/// How far a plan is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    Whole,
+    /// `--dry-run`
+    PlanAlone,
+}
+
+/// The way back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Teardown {
+    pub marks: Marks,
+    pub extent: Extent,
+}
+
+/// What is taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Marks {
+    /// What is marked as written by gloo-rs.
+    Heeded,
+    /// `--all`: the rest as well.
+    Ignored,
+}

@@ -1,0 +1,55 @@
+//! What is marked as this program's own: objects by a label, fields of others' objects by who is noted as their writer.
+
+use serde_json::Value;
+
+/// The label of what this program makes.
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// Its value, and the name under which the API server notes what this program writes.
+pub const MANAGER: &str = "gloo-rs";
+
+/// Whether this program made the object.
+pub fn made_by_us(object: &Value) -> bool {
+    object["metadata"]["labels"][MANAGED_BY] == MANAGER
+}
+
+/// Whether this program is noted as the writer of a field or of something in it.
+///
+/// `path` is one of `managedFields`: names begin with `f:`, members of lists with `k:`.
+pub fn written_by_us(object: &Value, path: &[&str]) -> bool {
+    let entries = object["metadata"]["managedFields"].as_array().into_iter().flatten();
+    entries
+        .filter(|entry| entry["manager"] == MANAGER && entry["subresource"].is_null())
+        .any(|entry| path.iter().try_fold(&entry["fieldsV1"], |fields, key| fields.get(key)).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_what_this_program_wrote_is_its_own() {
+        let fields = json!({"f:metadata": {"f:labels": {"f:istio.io/rev": {}}}});
+        let by = |manager: &str| json!({"metadata": {"managedFields": [{"manager": manager, "fieldsV1": fields}]}});
+        let path = ["f:metadata", "f:labels", "f:istio.io/rev"];
+        assert!(written_by_us(&by("gloo-rs"), &path));
+        assert!(written_by_us(&by("gloo-rs"), &path[..2]));
+        assert!(!written_by_us(&by("gloo-rs"), &["f:spec"]));
+        assert!(!written_by_us(&by("kubectl"), &path));
+        assert!(!written_by_us(&json!({"metadata": {}}), &path));
+    }
+
+    #[test]
+    fn a_status_that_is_written_is_no_mark() {
+        let entry = json!({"manager": "gloo-rs", "subresource": "status", "fieldsV1": {"f:spec": {}}});
+        assert!(!written_by_us(&json!({"metadata": {"managedFields": [entry]}}), &["f:spec"]));
+    }
+
+    #[test]
+    fn a_label_marks_what_was_made() {
+        assert!(made_by_us(&json!({"metadata": {"labels": {MANAGED_BY: "gloo-rs"}}})));
+        assert!(!made_by_us(&json!({"metadata": {"labels": {MANAGED_BY: "Helm"}}})));
+        assert!(!made_by_us(&json!({"metadata": {}})));
+    }
+}
