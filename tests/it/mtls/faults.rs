@@ -314,9 +314,8 @@ fn the_trace_shows_requests_and_no_token() {
 fn arguments(words: &[String]) -> Vec<&'static str> {
     match words.join(" ").as_str() {
         "istio enable-mtls" | "istio disable-mtls" | "istio verify" => vec!["-u", "x"],
-        "istio auto-mtls enable" | "istio auto-mtls disable" => vec!["--yes"],
+        "istio auto-mtls enable" | "istio auto-mtls disable" | "istio setup" | "istio teardown" => vec!["--yes"],
         "istio peer-auth strict" | "istio peer-auth permissive" | "istio peer-auth remove" => vec!["--mesh", "--yes"],
-        "istio setup" | "istio teardown" => vec!["--yes"],
         "istio enroll" | "istio unenroll" => vec!["x", "--yes"],
         "istio inject"
         | "istio uninject"
