@@ -6,6 +6,7 @@
 use std::env;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 use colored::{Color, Colorize};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -14,6 +15,10 @@ use crate::error::{Exit, Failure, Reason};
 use crate::options::{Loudness, When};
 use crate::plan::advice::{Advice, Weight};
 use crate::render::text as render_text;
+use crate::render::wrap::wrapped;
+
+/// Nobody needs a progress line for less.
+const SOON: Duration = Duration::from_millis(300);
 
 /// What stands before a line, in a colour of its own.
 #[derive(Debug, Clone, Copy)]
@@ -91,9 +96,8 @@ impl Ui {
 
     /// One line of an answer in sentences: on a terminal it is wrapped, with its indent.
     pub fn paragraph(&mut self, line: &str) {
-        for (number, piece) in wrapped(&inert(line), 0, self.width_out).into_iter().enumerate() {
-            let follow = if number > 0 { "  " } else { "" };
-            self.answer(&format!("{follow}{piece}"));
+        for piece in wrapped(&inert(line), 0, 2, self.width_out) {
+            self.answer(&piece);
         }
     }
 
@@ -227,11 +231,8 @@ impl Ui {
             return;
         }
         let mut block = paint(self.colour_err, lead, colour);
-        let follow = " ".repeat(lead.len().min(2) + 2 * usize::from(lead.trim().is_empty()));
-        for (number, piece) in wrapped(&inert(line), lead.len(), self.width).into_iter().enumerate() {
-            if number > 0 {
-                block.push_str(&follow);
-            }
+        let follow = lead.len().min(2) + 2 * usize::from(lead.trim().is_empty());
+        for piece in wrapped(&inert(line), lead.len(), follow, self.width) {
             block.push_str(&piece);
             block.push('\n');
         }
@@ -250,19 +251,22 @@ impl Ui {
         Some(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
     }
 
-    /// Starts a progress line on stderr, if that is a terminal.
+    /// Starts a progress line on stderr, if that is a terminal; what is soon done shows none.
     pub fn begin_progress(&mut self, what: &str) {
         if self.width.is_none() || self.loudness == Loudness::Quiet {
             return;
         }
         let style = ProgressStyle::with_template("{msg}: {pos} ({elapsed})").expect("the template is a constant");
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(style);
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden()).with_style(style);
         self.bar = Some(bar.with_message(what.to_owned()));
     }
 
     /// One more is done.
     pub fn advance(&mut self) {
         if let Some(bar) = &self.bar {
+            if bar.is_hidden() && bar.elapsed() >= SOON {
+                bar.set_draw_target(ProgressDrawTarget::stderr());
+            }
             bar.inc(1);
         }
     }
@@ -316,34 +320,6 @@ pub fn inert(text: &str) -> String {
         .collect()
 }
 
-/// The line in pieces of at most `width`, broken at blanks; words are never broken.
-fn wrapped(line: &str, prefix: usize, width: Option<usize>) -> Vec<String> {
-    let Some(width) = width else { return vec![line.to_owned()] };
-    // What fits keeps its columns.
-    if prefix + line.chars().count() <= width {
-        return vec![line.to_owned()];
-    }
-    let indent: String = line.chars().take_while(|c| *c == ' ').collect();
-    let mut lines = vec![indent.clone()];
-    let mut room = width.saturating_sub(prefix + indent.len());
-    for word in line.split(' ').filter(|word| !word.is_empty()) {
-        let length = word.chars().count();
-        let last = lines.last_mut().expect("there is always a line");
-        let at_start = last.trim().is_empty();
-        if !at_start && length + 1 > room {
-            room = width.saturating_sub(2 + indent.len() + length);
-            lines.push(format!("{indent}{word}"));
-            continue;
-        }
-        if !at_start {
-            last.push(' ');
-        }
-        last.push_str(word);
-        room = room.saturating_sub(length + usize::from(!at_start));
-    }
-    lines
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -352,21 +328,5 @@ mod tests {
     fn what_a_terminal_would_obey_is_made_visible() {
         assert_eq!(inert("a\u{1b}[31mb\nc\u{202e}d"), "a\\u{1b}[31mb\\u{a}c\\u{202e}d");
         assert_eq!(inert("plain \u{e4} text\twith tab"), "plain \u{e4} text\twith tab");
-    }
-
-    #[test]
-    fn long_lines_are_broken_at_blanks_on_a_terminal_and_never_when_piped() {
-        let line = "one two three four five six seven eight nine ten";
-        assert_eq!(wrapped(line, 9, None), [line]);
-        let lines = wrapped(line, 9, Some(40));
-        assert!(lines.len() > 1);
-        assert_eq!(lines.join(" "), line);
-        assert!(lines[0].len() + 9 <= 40 && lines[1].len() + 2 <= 40, "{lines:?}");
-        assert_eq!(wrapped("averyveryverylongword", 0, Some(5)), ["averyveryverylongword"]);
-    }
-
-    #[test]
-    fn a_line_that_fits_a_terminal_keeps_its_columns() {
-        assert_eq!(wrapped("sds          image:1 (gloo)", 0, Some(40)), ["sds          image:1 (gloo)"]);
     }
 }

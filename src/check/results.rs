@@ -51,7 +51,7 @@ impl std::fmt::Display for Status {
             Self::Found { errors: 0, warnings } => write!(f, "{warnings} warnings"),
             Self::Found { errors, .. } => write!(f, "{errors} Errors!"),
             Self::Unknown => f.write_str("unknown"),
-            Self::NothingInFiles => f.write_str("nothing found in the files"),
+            Self::NothingInFiles => f.write_str("no problem in the files"),
             Self::Skipped => f.write_str("skipped"),
         }
     }

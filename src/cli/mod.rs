@@ -10,6 +10,7 @@ mod live;
 mod preview;
 mod proxy;
 mod upgrade_values;
+mod usage;
 mod version;
 mod wanted;
 
@@ -126,14 +127,10 @@ fn early(error: &clap::Error) -> Early {
             rendered: error.render().to_string(),
             failure: Failure::usage("no command given").hint("gloo-rs --help lists them"),
         },
-        _ => leftovers::failure_for(error).map_or_else(
-            || {
-                let rendered = error.render().to_string();
-                let first = rendered.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-                Early::Usage { rendered, failure: Failure::usage(first) }
-            },
-            |failure| Early::Refused { words: Vec::new(), failure },
-        ),
+        _ => {
+            let failure = leftovers::failure_for(error).unwrap_or_else(|| usage::failure_for(error));
+            Early::Refused { words: Vec::new(), failure }
+        }
     }
 }
 

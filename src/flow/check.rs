@@ -213,7 +213,7 @@ fn finish(results: &Results, failure: Option<&Failure>, format: Format, report: 
         }
         _ if failure.is_none() => {
             for line in findings::lines(results) {
-                report.line(&line);
+                report.paragraph(&line);
             }
         }
         _ => {}

@@ -50,7 +50,7 @@ fn last(results: &Results) -> String {
     let is_unknown = !results.unknown().is_empty();
     match (errors + warnings, is_unknown) {
         (0, false) => format!("No problems detected.{left_out}"),
-        (0, true) => format!("nothing found in what could be read{left_out}"),
+        (0, true) => format!("no problem in what could be read{left_out}"),
         _ => {
             let sum = format!("{}, {}{left_out}", count(errors, "error"), count(warnings, "warning"));
             let first = results.findings().next().map_or("GRS101", |finding| finding.code.id);

@@ -19,4 +19,5 @@ pub mod text;
 pub mod values;
 pub mod verdict;
 pub mod version;
+pub mod wrap;
 mod xml;

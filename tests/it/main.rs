@@ -23,6 +23,7 @@ mod kube_proxy;
 mod kube_session;
 mod kube_tls;
 mod kubeconfig;
+mod manners;
 mod mtls;
 mod pair_self;
 mod peer_auth;

@@ -14,6 +14,9 @@ use rustix::termios::{Winsize, tcsetwinsize};
 /// Far beyond what a command takes, so that a hang is a failure and a slow machine is none.
 const PATIENCE: Duration = Duration::from_mins(2);
 
+/// Of a terminal, where a test does not care.
+const COLUMNS: u16 = 80;
+
 /// A child that is ended with the test, however that ends.
 pub struct Running {
     child: Child,
@@ -47,7 +50,7 @@ impl Running {
     }
 
     pub(super) fn on_terminal(mut command: Command) -> Self {
-        let (ours, theirs) = terminal();
+        let (ours, theirs) = terminal(COLUMNS);
         let child = command.stdin(theirs()).stdout(Stdio::piped()).stderr(theirs()).spawn();
         // The command holds the other end as well, and the last of them ends the stream.
         drop(command);
@@ -61,8 +64,13 @@ impl Running {
     }
 
     /// Its stdout is the terminal too, as a shell's is.
-    pub fn whole_on_terminal(mut command: Command) -> Self {
-        let (ours, theirs) = terminal();
+    pub fn whole_on_terminal(command: Command) -> Self {
+        Self::as_wide_as(command, COLUMNS)
+    }
+
+    /// The same on a terminal of this many columns.
+    pub(super) fn as_wide_as(mut command: Command, columns: u16) -> Self {
+        let (ours, theirs) = terminal(columns);
         let child = command.stdin(theirs()).stdout(theirs()).stderr(theirs()).spawn();
         drop(command);
         let input: Box<dyn Write + Send> = Box::new(ours.try_clone().unwrap());
@@ -165,12 +173,12 @@ impl Running {
     }
 }
 
-/// Our end of a pseudo-terminal, and what opens the other.
-fn terminal() -> (std::fs::File, impl Fn() -> Stdio) {
+/// Our end of a pseudo-terminal of this width, and what opens the other.
+fn terminal(columns: u16) -> (std::fs::File, impl Fn() -> Stdio) {
     let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&ours).unwrap();
     unlockpt(&ours).unwrap();
-    tcsetwinsize(&ours, Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
+    tcsetwinsize(&ours, Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
     let name = ptsname(&ours, Vec::new()).unwrap().into_string().unwrap();
     let theirs = move || {
         let end = std::fs::File::options().read(true).write(true).open(&name).unwrap();

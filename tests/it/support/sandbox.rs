@@ -127,6 +127,15 @@ impl Sandbox {
         Running::on_terminal(self.command(args))
     }
 
+    /// Runs the binary on a terminal of this many columns; all that came stands in `stderr`, as the terminal got it.
+    pub fn run_on_terminal(&self, columns: u16, args: &[&str]) -> Output {
+        let mut command = self.command(args);
+        command.env_remove("COLUMNS");
+        let mut output = self.end_of(Running::as_wide_as(command, columns));
+        output.stderr = output.stderr.replace("\r\n", "\n");
+        output
+    }
+
     /// Waits for the end of what was started here.
     pub fn end_of(&self, running: Running) -> Output {
         let (code, stdout, stderr) = running.end();
