@@ -1,16 +1,18 @@
-//! A real Kubernetes API server with Gloo Gateway and Istio objects in it, to try every command on:
+//! A real Kubernetes API server with Gloo Gateway and Istio on it, to walk the whole guide on:
 //!
 //! ```text
-//! cargo run --example playground
+//! cargo build && cargo run --example playground
 //! ```
 //!
-//! It prints the line that points `gloo-rs` and `kubectl` at it, stays until Ctrl-C, and leaves
-//! nothing behind.
+//! It prints the lines that point `gloo-rs`, `helm` and `kubectl` at it, stays until Ctrl-C, and leaves nothing behind.
+//! Requests through the gateway are answered by real Envoys as the objects in the cluster mean.
 
 #[path = "../tests/stage/mod.rs"]
 mod stage;
 
+use std::env;
 use std::io::Write;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use stage::{Injector, Options, Plane, announce};
@@ -19,16 +21,25 @@ use tokio::runtime::Builder;
 fn main() -> Result<()> {
     announce("starting a control plane");
     let plane = Plane::start(&Options::default())?;
-    plane.install_guide()?;
+    let _follower = plane.install_tour()?;
     let _injector = Injector::of_the_guide(&plane)?;
+    let gloo_rs = gloo_rs()?;
+    let tools = plane.tools(&gloo_rs)?;
     let mut stdout = std::io::stdout();
     writeln!(stdout, "export KUBECONFIG={}", plane.kubeconfig().display())?;
+    writeln!(stdout, "export PATH={}:$PATH", tools.display())?;
     stdout.flush()?;
-    announce("Kubernetes is up, with Gloo in gloo-system, Istio in istio-system, httpbin in default");
-    announce("in another terminal, after the export line above, try:");
-    for command in ["proxy url", "istio enable-mtls --upstream default-httpbin-8000"] {
-        announce(&format!("  cargo run -- {command}"));
+    announce("Kubernetes is up: Gloo in gloo-system (a Helm release), Istio in istio-system, httpbin in default");
+    announce("in another terminal, after the export lines above, walk the tour of README.md");
+    if !gloo_rs.is_file() {
+        announce("gloo-rs is not built yet: cargo build");
     }
     announce("Ctrl-C ends it");
     Builder::new_current_thread().enable_all().build()?.block_on(tokio::signal::ctrl_c()).context("no signals")
+}
+
+/// The program, beside the folder that this one is in.
+fn gloo_rs() -> Result<PathBuf> {
+    let examples = env::current_exe()?.parent().context("a program is in a folder")?.to_owned();
+    Ok(examples.parent().context("a target folder")?.join("gloo-rs"))
 }

@@ -35,6 +35,7 @@ mod shells;
 mod snapshot;
 mod stage_injector;
 mod stage_self;
+mod tour;
 mod transaction;
 mod upgrade_values;
 mod values_limits;

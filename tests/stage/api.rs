@@ -103,7 +103,14 @@ impl StageApi {
     /// All objects of a kind in a namespace.
     pub fn list(&self, kind: &str, namespace: &str) -> Result<Vec<Value>> {
         let api = self.api_of(kind, namespace)?;
-        let found = self.answer(api.list(&ListParams::default()))?;
+        let all = ListParams::default();
+        // The first lists of a kind that was just defined are answered with 429.
+        let found = wait_for(kind, PATIENCE, || {
+            match self.runtime.block_on(async { timeout(PATIENCE, api.list(&all)).await })? {
+                Err(Error::Api(status)) if status.code == 429 => Ok(None),
+                found => Ok(Some(found?)),
+            }
+        })?;
         found.items.into_iter().map(|object| Ok(serde_json::to_value(object)?)).collect()
     }
 

@@ -8,10 +8,10 @@ const GLOO_CRDS: &str = include_str!("../fixtures/crds/gloo.yaml");
 const GATEWAY_API_CRDS: &str = include_str!("../fixtures/crds/gateway-api.yaml");
 const ISTIO_CRDS: &str = include_str!("../fixtures/crds/istio.yaml");
 const ISTIO: &str = include_str!("../fixtures/istio.yaml");
-const GLOO: &str = include_str!("../fixtures/gloo.yaml");
-const APPS: &str = include_str!("../fixtures/apps.yaml");
-const UPSTREAMS: &str = include_str!("../fixtures/upstreams.yaml");
-const ROUTING: &str = include_str!("../fixtures/routing.yaml");
+pub const GLOO: &str = include_str!("../fixtures/gloo.yaml");
+pub const APPS: &str = include_str!("../fixtures/apps.yaml");
+pub const UPSTREAMS: &str = include_str!("../fixtures/upstreams.yaml");
+pub const ROUTING: &str = include_str!("../fixtures/routing.yaml");
 
 /// Where the guide installs things.
 pub const GLOO_NAMESPACE: &str = "gloo-system";
@@ -21,12 +21,19 @@ impl Plane {
     /// The whole guide: definitions, Istio, Gloo in `gloo-system`, backends in `default`. Everything
     /// else here needs it done once.
     pub fn install_guide(&self) -> Result<()> {
-        for manifests in [GLOO_CRDS, GATEWAY_API_CRDS, ISTIO_CRDS, ISTIO, GLOO, APPS, UPSTREAMS, ROUTING] {
+        self.install_definitions_and_istio()?;
+        for manifests in [GLOO, APPS, UPSTREAMS, ROUTING] {
             self.api().apply(manifests)?;
         }
         ["istio-system", GLOO_NAMESPACE, APPS_NAMESPACE]
             .into_iter()
             .try_for_each(|namespace| self.api().wait_available(namespace))
+    }
+
+    /// What every installation stands on.
+    pub fn install_definitions_and_istio(&self) -> Result<()> {
+        let all = [GLOO_CRDS, GATEWAY_API_CRDS, ISTIO_CRDS, ISTIO];
+        all.into_iter().try_for_each(|manifests| self.api().apply(manifests))
     }
 
     /// One more Gloo, in a fresh namespace that is given back, its Upstreams pointing at the

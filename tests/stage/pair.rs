@@ -14,7 +14,7 @@
 //! force when the call is back.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
     time::Duration,
@@ -101,6 +101,7 @@ pub struct Pair {
     cluster: String,
     app: SocketAddr,
     takes: Cell<Takes>,
+    beside: RefCell<Vec<String>>,
     version: Cell<u32>,
 }
 
@@ -135,6 +136,7 @@ impl Pair {
             cluster: cluster.to_owned(),
             app,
             takes: Cell::new(Takes::Permissive),
+            beside: RefCell::default(),
             version: Cell::new(0),
         };
         pair.sends(&Sends::Plaintext)?;
@@ -157,9 +159,15 @@ impl Pair {
         self.authority.workload(GATEWAY, valid)
     }
 
-    /// What stands before the application from here on. [`Self::sends`] or [`Self::endpoints`] puts it in force.
+    /// What stands before the application from here on. [`Self::sends`] or [`Self::set`] puts it in force.
     pub fn takes(&self, takes: Takes) {
         self.takes.set(takes);
+    }
+
+    /// Clusters that the gateway has besides, as those of its bootstrap; nothing is sent to them. [`Self::sends`] or
+    /// [`Self::set`] puts them in force.
+    pub fn beside(&self, clusters: &[&str]) {
+        self.beside.replace(clusters.iter().map(ToString::to_string).collect());
     }
 
     /// What the gateway's cluster does from here on.
@@ -203,8 +211,12 @@ impl Pair {
                 }
             }
         }
-        cluster["@type"] = json!(format!("{TYPES}.config.cluster.v3.Cluster"));
-        self.gateway.put("cds", &version.to_string(), &[cluster])?;
+        let mut clusters: Vec<_> = self.beside.borrow().iter().map(|name| cluster_of(name, None)).collect();
+        clusters.push(cluster);
+        for cluster in &mut clusters {
+            cluster["@type"] = json!(format!("{TYPES}.config.cluster.v3.Cluster"));
+        }
+        self.gateway.put("cds", &version.to_string(), &clusters)?;
         let mark = format!(r#""version":{version}}}"#);
         wait_for("the gateway has the cluster", PATIENCE, || {
             let dump = self.gateway.get("/config_dump?resource=dynamic_active_clusters")?;

@@ -1,0 +1,191 @@
+//! Gloo's translation and Istio's push for a [`Pair`]: what stands in the cluster is what its Envoys do.
+//!
+//! ```ignore
+//! let follower = Follower::start(plane, &gloo, "default-httpbin-8000")?;
+//! // gloo-rs istio enable-mtls …
+//! follower.ask("/headers")?; // 200 or 503, for the reason that the objects are
+//! ```
+//!
+//! It stands before the gateway's ports and reads the cluster whenever a connection comes, before the first byte
+//! passes. So there is nothing to wait for, and nothing runs while nobody asks.
+
+use std::{
+    io::copy,
+    net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::spawn,
+};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use super::{
+    api::StageApi,
+    binaries::announce,
+    meaning::{Around, Meaning, Way},
+    mesh::Valid,
+    pair::{Answer, Pair, Sends},
+    plane::Plane,
+};
+
+const GATEWAY_PROXY: &str = "gateway-proxy";
+const ISTIO: &str = "istio-system";
+const ADMIN: u16 = 19000;
+const HTTP: u16 = 8080;
+
+/// A pair that does what the objects around one Upstream mean, behind the ports of the gateway's pods.
+pub struct Follower {
+    state: Arc<State>,
+    doors: [SocketAddr; 2],
+}
+
+struct State {
+    following: Mutex<Following>,
+    ended: AtomicBool,
+}
+
+struct Following {
+    api: StageApi,
+    pair: Pair,
+    gloo: String,
+    upstream: String,
+    /// What is in force; nothing where the Upstream is not there.
+    meaning: Option<Meaning>,
+}
+
+impl Follower {
+    /// For an Upstream of a Gloo that runs; its gateway routes every path there.
+    pub fn start(plane: &Plane, gloo: &str, upstream: &str) -> Result<Self> {
+        let pair = Pair::start(&format!("{upstream}_{gloo}"))?;
+        let targets = [pair.gateway.admin(), pair.gateway.listener("http")?];
+        let api = StageApi::connect(&plane.kubeconfig())?;
+        let following = Following { api, pair, gloo: gloo.to_owned(), upstream: upstream.to_owned(), meaning: None };
+        let state = Arc::new(State { following: Mutex::new(following), ended: AtomicBool::new(false) });
+        let [admin, http] = targets.map(|target| door(&state, target));
+        let follower = Self { doors: [admin?, http?], state };
+        plane.forward(gloo, &[(ADMIN, follower.doors[0]), (HTTP, follower.doors[1])])?;
+        Ok(follower)
+    }
+
+    /// Where the gateway takes requests: what its Service leads to.
+    pub fn http(&self) -> SocketAddr {
+        self.doors[1]
+    }
+
+    /// `GET path` through the gateway.
+    pub fn ask(&self, path: &str) -> Result<Answer> {
+        let mut following = self.state.following.lock().expect("no holder of this lock panics");
+        following.follow()?;
+        following.pair.ask(path)
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.state.ended.store(true, Ordering::SeqCst);
+        self.doors.iter().for_each(|door| drop(TcpStream::connect(door)));
+    }
+}
+
+impl Following {
+    /// Lets the pair do what the objects mean now.
+    fn follow(&mut self) -> Result<()> {
+        let meaning = self.read()?.map(|around| around.meaning());
+        if meaning == self.meaning {
+            return Ok(());
+        }
+        match meaning {
+            Some(meaning) => self.put(meaning)?,
+            None => self.pair.forget()?,
+        }
+        self.meaning = meaning;
+        Ok(())
+    }
+
+    fn put(&self, meaning: Meaning) -> Result<()> {
+        let (keys, root) = (self.pair.keys(Valid::Now)?, self.pair.authority.validation());
+        let sends = match meaning.way {
+            Way::Plaintext => Sends::Plaintext,
+            Way::Istio => Sends::Istio { keys, root },
+            Way::PerPod => Sends::PerPod { keys, root },
+            Way::WithoutSecret => Sends::IstioWithoutSecret,
+        };
+        self.pair.beside(if meaning.knows_sds { &["gateway_proxy_sds"] } else { &[] });
+        self.pair.takes(meaning.takes);
+        self.pair.set(&sends, meaning.endpoints)
+    }
+
+    /// The objects around the Upstream, if it is there.
+    fn read(&self) -> Result<Option<Around>> {
+        let get = |kind: &str, namespace: &str, name: &str| {
+            let found = self.api.get(kind, namespace, name).with_context(|| format!("{kind} {namespace}/{name}"));
+            anyhow::Ok(found?.unwrap_or_default())
+        };
+        let pods = |namespace: &str, wanted: &Value| {
+            let wanted = wanted.as_object().context("a selector")?;
+            let mut all = self.api.list("v1/Pod", namespace)?;
+            all.retain(|pod| wanted.iter().all(|(key, value)| pod["metadata"]["labels"][key] == *value));
+            anyhow::Ok(all)
+        };
+        let upstream = get("gloo.solo.io/v1/Upstream", &self.gloo, &self.upstream)?;
+        let kube = &upstream["spec"]["kube"];
+        let Some(namespace) = kube["serviceNamespace"].as_str() else { return Ok(None) };
+        let service = get("v1/Service", namespace, kube["serviceName"].as_str().unwrap_or_default())?;
+        let mut policies = self.api.list("security.istio.io/v1/PeerAuthentication", ISTIO)?;
+        if namespace != ISTIO {
+            policies.extend(self.api.list("security.istio.io/v1/PeerAuthentication", namespace)?);
+        }
+        let istiods = self.api.list("v1/Service", ISTIO)?;
+        let address = |service: &Value| Some(format!("{}.{ISTIO}.svc:15012", service["metadata"]["name"].as_str()?));
+        Ok(Some(Around {
+            settings: get("gloo.solo.io/v1/Settings", &self.gloo, "default")?,
+            bootstrap: get("v1/ConfigMap", &self.gloo, &format!("{GATEWAY_PROXY}-envoy-config"))?,
+            gateways: pods(&self.gloo, &serde_json::json!({"gateway-proxy-id": GATEWAY_PROXY}))?,
+            backends: if service.is_null() { Vec::new() } else { pods(namespace, &service["spec"]["selector"])? },
+            port: service["spec"]["ports"][0]["targetPort"].clone(),
+            istiods: istiods.iter().filter_map(address).collect(),
+            policies,
+            upstream,
+        }))
+    }
+}
+
+/// A port that leads to a target once the cluster has been read.
+fn door(state: &Arc<State>, target: SocketAddr) -> Result<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let address = listener.local_addr()?;
+    let state = Arc::clone(state);
+    spawn(move || {
+        for stream in listener.incoming().flatten() {
+            if state.ended.load(Ordering::SeqCst) {
+                return;
+            }
+            let state = Arc::clone(&state);
+            spawn(move || {
+                let followed = state.following.lock().expect("no holder of this lock panics").follow();
+                if let Err(error) = followed.and_then(|()| pass(stream, target)) {
+                    announce(&format!("the gateway does not answer: {error:#}"));
+                }
+            });
+        }
+    });
+    Ok(address)
+}
+
+/// Passes every byte on, both ways, until both ends have hung up.
+fn pass(client: TcpStream, target: SocketAddr) -> Result<()> {
+    let server = TcpStream::connect(target)?;
+    let (from_server, to_client) = (server.try_clone()?, client.try_clone()?);
+    spawn(move || one_way(from_server, to_client));
+    one_way(client, server);
+    Ok(())
+}
+
+/// An end that breaks off is its own matter.
+fn one_way(mut from: TcpStream, mut to: TcpStream) {
+    let _ = copy(&mut from, &mut to);
+    let _ = to.shutdown(Shutdown::Write);
+}

@@ -1,0 +1,103 @@
+//! The guide before its first step: Gloo as a Helm release, httpbin outside of the mesh, and what is needed to walk
+//! all of it with `gloo-rs` and the real Helm.
+
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt, symlink},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+use super::{
+    api::documents,
+    fixtures::{APPS, GLOO, GLOO_NAMESPACE, ROUTING, UPSTREAMS},
+    follower::Follower,
+    helm::helm,
+    plane::Plane,
+};
+
+const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/charts/gloo");
+/// Where the backend is that stays outside of the mesh.
+const LEGACY: &str = "legacy";
+
+impl Plane {
+    /// Gloo by the real Helm, Istio, `httpbin` in `default` and `plain` in `legacy`, neither with a sidecar, and a
+    /// gateway that answers on this machine as the objects mean.
+    pub fn install_tour(&self) -> Result<Follower> {
+        self.install_definitions_and_istio()?;
+        self.helm(&["install", "gloo", CHART, "--create-namespace"])?;
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": LEGACY}});
+        self.api().apply(&namespace.to_string())?;
+        for mut object in documents(&format!("{GLOO}\n---\n{APPS}\n---\n{UPSTREAMS}\n---\n{ROUTING}"))? {
+            if is_of_the_release(&object) {
+                continue;
+            }
+            if object["metadata"]["name"].as_str().is_some_and(|name| name.contains("plain")) {
+                object = serde_json::from_str(&object.to_string().replace("default", LEGACY))?;
+            }
+            object.pointer_mut("/spec/template").into_iter().for_each(leave_the_mesh);
+            self.api().apply(&object.to_string())?;
+        }
+        for namespace in ["istio-system", GLOO_NAMESPACE, "default", LEGACY] {
+            self.api().wait_available(namespace)?;
+        }
+        let follower = Follower::start(self, GLOO_NAMESPACE, "default-httpbin-8000")?;
+        self.lead_here(follower.http().port())?;
+        Ok(follower)
+    }
+
+    /// A directory for PATH with `gloo-rs` and `helm` in it. To that Helm Gloo's repository is the chart of the
+    /// fixtures, so that what is typed is what is typed anywhere; all else it leaves to the real one.
+    pub fn tools(&self, gloo_rs: &Path) -> Result<PathBuf> {
+        let tools = self.directory().join("bin");
+        fs::create_dir(&tools)?;
+        symlink(gloo_rs, tools.join("gloo-rs"))?;
+        let (script, place) = (tools.join("helm.new"), tools.join("helm"));
+        let text = include_str!("tour-helm.sh").replace("REAL", &helm().display().to_string()).replace("CHART", CHART);
+        fs::write(&script, text)?;
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
+        fs::rename(script, place)?;
+        Ok(tools)
+    }
+
+    fn helm(&self, args: &[&str]) -> Result<()> {
+        let mut command = Command::new(helm());
+        command.args(args).args(["--namespace", GLOO_NAMESPACE, "--wait"]);
+        command.env_clear().env("HOME", self.directory()).env("KUBECONFIG", self.kubeconfig());
+        let output = command.output().context("helm does not start")?;
+        ensure!(output.status.success(), "helm {}: {}", args[0], String::from_utf8_lossy(&output.stderr));
+        Ok(())
+    }
+
+    /// The gateway's Service has a port of this machine for its load balancer.
+    fn lead_here(&self, port: u16) -> Result<()> {
+        let gateway = documents(GLOO)?.into_iter().find(|it| it["kind"] == "Service" && is_of_the_gateway(it));
+        let mut service = gateway.context("a Service of the gateway")?;
+        service["spec"]["ports"] = json!([{"name": "http", "port": port, "targetPort": 8080, "protocol": "TCP"}]);
+        service["status"]["loadBalancer"]["ingress"] = json!([{"ip": "127.0.0.1"}]);
+        self.api().apply(&service.to_string())
+    }
+}
+
+fn is_of_the_gateway(object: &Value) -> bool {
+    object["metadata"]["name"] == "gateway-proxy"
+}
+
+/// What the chart renders.
+fn is_of_the_release(object: &Value) -> bool {
+    let is_gloo = object["metadata"]["labels"]["app"] == "gloo" && object["metadata"]["namespace"] == GLOO_NAMESPACE;
+    is_gloo && ["Settings", "Deployment", "ConfigMap"].iter().any(|kind| object["kind"] == *kind)
+}
+
+/// Takes a hand-made sidecar out of a pod template, with its labels.
+fn leave_the_mesh(template: &mut Value) {
+    if let Some(spec) = template["spec"].as_object_mut() {
+        spec.remove("initContainers");
+    }
+    if let Some(labels) = template["metadata"]["labels"].as_object_mut() {
+        labels.retain(|label, _| !label.contains("istio.io/"));
+    }
+}
