@@ -116,11 +116,15 @@ fn arguments(
         flag("--version", task.to_version.as_ref().unwrap_or(&record.chart_version));
     }
     args.push(task.chart.as_ref().map_or_else(|| upgrade.edition.chart().into(), Into::into));
+    args.push(RESET_VALUES.into());
     if on_failure == HelmFailure::RollsBack {
         args.push(helm.rollback_flag().into());
     }
     args
 }
+
+/// Without it Helm takes no values at all for a wish to keep those of the release before.
+pub const RESET_VALUES: &str = "--reset-values";
 
 /// The name of the context where there is no kubeconfig.
 const IN_CLUSTER: &str = "in-cluster";

@@ -65,7 +65,7 @@ pub fn finish(
     }
     let Subject { release, chart, .. } = subject;
     if let Some(found) = release {
-        next::say(&found.record, chart.edition, session, task, global, report);
+        next::say((&found.record, &after), chart.edition, session, task, global, report);
     }
     Ok(None)
 }

@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use serde_json::Value;
+
+use super::apply::RESET_VALUES;
 use crate::flow::report::Report;
 use crate::helm::Record;
 use crate::kube::Session;
@@ -17,7 +20,7 @@ const USUAL_FILE: &str = "gloo-gateway.yaml";
 
 /// Says the command that gives Helm the values.
 pub fn say(
-    record: &Record,
+    (record, values): (&Record, &Value),
     edition: Edition,
     session: Option<&Session>,
     task: &UpgradeValues,
@@ -25,7 +28,11 @@ pub fn say(
     report: &mut Report<'_>,
 ) {
     report.ui.status("next:");
-    for line in command(&parts(record, edition, session, task, global)) {
+    let mut parts = parts(record, edition, session, task, global);
+    if values.as_object().is_none_or(serde_json::Map::is_empty) {
+        parts.push(words(&[RESET_VALUES]));
+    }
+    for line in command(&parts) {
         report.ui.status(&line);
     }
 }

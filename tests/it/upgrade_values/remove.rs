@@ -3,7 +3,8 @@
 use anyhow::{Context, Result};
 use serde_json::json;
 
-use super::{REVISION, Shop, open_source};
+use super::{REVISION, Shop, open_source, text};
+use crate::stage;
 
 const TAGGED: &str = "global:\n  istioIntegration:\n    enabled: false\n  glooMtls:\n    istioProxy:\n      image:\n        tag: 1.20.0\n";
 
@@ -21,6 +22,25 @@ fn remove_brings_back_what_was_there_before_istio() -> Result<()> {
     let mut after = shop.values("gloo")?;
     assert_eq!(after.as_object_mut().context("a map")?.shift_remove("more"), Some(json!(1)));
     assert_eq!(after, before);
+    Ok(())
+}
+
+#[test]
+fn a_release_without_values_has_none_again() -> Result<()> {
+    for helm in [stage::helm(), stage::helm_4()] {
+        let shop = Shop::with(helm, "no-values")?;
+        shop.install("gloo", &open_source(), "")?;
+        let chart = open_source();
+        let apply = ["--chart", text(&chart)?, "--apply", "--yes"];
+        shop.done(&[&REVISION[..], &apply].concat())?;
+        assert_eq!(shop.containers("gateway-proxy")?.len(), 3);
+        let printed = shop.done(&["--remove"])?;
+        // Helm keeps the values there are where it is given none.
+        assert!(printed.stderr.contains("-f gloo-gateway.yaml --reset-values\n"), "{}", printed.stderr);
+        shop.done(&[&["--remove"], &apply[..]].concat())?;
+        assert_eq!(shop.containers("gateway-proxy")?.len(), 1);
+        assert_eq!(shop.settings()?["enableAutoMtls"], false);
+    }
     Ok(())
 }
 
