@@ -53,7 +53,7 @@ macro_rules! codes {
 
 codes! {
     STRICT_PLAINTEXT = "GRS101" Error "plaintext to a strict peer",
-        "A pod behind the destination takes mutual TLS alone, and the gateway sends plaintext, or TLS with certificates that are not Istio's. Requests are answered with 503.",
+        "A pod behind the destination takes mutual TLS alone, and the gateway sends plaintext. Requests are answered with 503.",
         "Make the Upstream speak mTLS (gloo-rs istio enable-mtls), turn auto-mTLS on for all (gloo-rs istio auto-mtls enable), or make the PeerAuthentication PERMISSIVE.";
     TLS_WITHOUT_SIDECAR = "GRS102" Error "Istio TLS to pods without sidecar",
         "The Upstream's sslConfig demands Istio's TLS from every pod behind it, and a pod has no sidecar that would answer. Requests that reach it are answered with 503.",
@@ -62,11 +62,23 @@ codes! {
         "The object takes its certificates from the cluster gateway_proxy_sds, and a gateway proxy has neither that cluster nor the sidecars behind it. That gateway refuses the configuration, or has no certificate to show.",
         "Put the sidecars in: gloo-rs upgrade-values where Helm installed Gloo, else gloo-rs istio inject.";
     NO_SERVICE = "GRS104" Warning "Upstream without its Service",
-        "The Upstream names a Kubernetes Service that is not there, so nothing answers behind it.",
+        "The Upstream names a Kubernetes Service, or a port of one, that is not there, so nothing answers behind it.",
         "Correct spec.kube, or delete the Upstream if the Service is gone for good.";
     TLS_TO_DISABLED_PEER = "GRS105" Error "Istio TLS to a peer that takes plaintext alone",
-        "The Upstream's sslConfig demands Istio's TLS, and a PeerAuthentication DISABLEs it for the pods behind it: their sidecar hands the TLS bytes to the application. Requests are answered with 503.",
-        "Make the PeerAuthentication PERMISSIVE or STRICT, or take the sslConfig away: gloo-rs istio disable-mtls.";
+        "The gateway sends Istio's TLS, by the Upstream's sslConfig or by auto-mTLS, and a PeerAuthentication DISABLEs it for the pods behind it: their sidecar takes no TLS. Requests are answered with 503.",
+        "Make the PeerAuthentication PERMISSIVE or STRICT, or send plaintext: gloo-rs istio disable-mtls, gloo-rs istio auto-mtls disable -u NAME.";
+    NOBODY_BEHIND = "GRS106" Warning "nobody behind the destination",
+        "The Service has no pod that takes requests. Requests are answered with 503, no healthy upstream.",
+        "Scale it up, or correct the Service's selector; if the app is gone for good, delete what leads there.";
+    TLS_WITHOUT_ALPN = "GRS107" Error "Istio TLS that a PERMISSIVE peer does not know",
+        "A sidecar that takes plaintext as well knows the mesh's TLS by its ALPN, and the Upstream's sslConfig has none of Istio's names in alpnProtocols. The sidecar takes it for TLS of the application's own. Requests are answered with 503.",
+        "Add alpnProtocols: [istio] to the sslConfig; gloo-rs istio enable-mtls does where there are none.";
+    OWN_TLS_REFUSED = "GRS108" Error "TLS that the peer's sidecar does not take",
+        "The gateway sends TLS that is not Istio's to pods with a sidecar. A STRICT sidecar demands a certificate of the mesh and is shown none, or the Service's port is declared HTTP, where a sidecar takes no TLS but the mesh's. Requests are answered with 503.",
+        "Replace the sslConfig by Istio's (gloo-rs istio enable-mtls --overwrite), or declare the port https if the application itself speaks TLS.";
+    OWN_CERTIFICATE = "GRS109" Warning "a certificate of its own for a strict peer",
+        "A sidecar behind the destination demands a certificate of the mesh, and the Upstream's sslConfig shows one that is not Istio's. Unless the mesh's root signed it, requests are answered with 503.",
+        "Replace the sslConfig by Istio's: gloo-rs istio enable-mtls --overwrite.";
     CLUSTER_WITHOUT_SIDECARS = "GRS201" Error "SDS cluster without sidecars",
         "The gateway's bootstrap has the cluster gateway_proxy_sds, and its pods have neither sds nor istio-proxy to serve it. Envoy waits for certificates that do not come.",
         "Complete it with gloo-rs istio inject, or take the rest away with gloo-rs istio uninject.";

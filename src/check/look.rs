@@ -1,14 +1,15 @@
 //! What a check sees: the snapshot, what is made of it once for all checks, and a note of what each check met.
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use crate::model::{Found, Kind, Object, Selector, Snapshot, Unknown, kinds};
-use crate::plan::backend::{self, ServiceRef};
-use crate::plan::gateway::AutoMtls;
+use crate::plan::backend::{self, is_running};
 use crate::plan::istiod::{self, Istiod, REVISION_LABEL, Seen as IstiodSeen};
+use crate::plan::posture::Certificate;
+use crate::plan::posture::survey::Survey as Posture;
 use crate::plan::sidecars::{self, Pods, Proxy};
 
 /// The label of a gateway proxy.
@@ -34,17 +35,6 @@ pub struct Release {
     pub values: Value,
 }
 
-/// A certificate that a gateway proxy uses towards the mesh.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Certificate {
-    pub namespace: String,
-    pub pod: String,
-    /// Seconds until it ends; negative: it has ended.
-    pub left: i64,
-    /// Whether its root is the one that istiod hands out; none: not known.
-    pub is_of_the_mesh: Option<bool>,
-}
-
 /// Everything the checks are about.
 pub struct World<'s> {
     pub snapshot: &'s Snapshot,
@@ -57,8 +47,7 @@ pub struct World<'s> {
     pub certificates: Beyond<Vec<Certificate>>,
     istiods: OnceCell<Vec<Istiod>>,
     gateways: OnceCell<Vec<Proxy>>,
-    running: OnceCell<PodIndex<'s>>,
-    policies: OnceCell<BTreeMap<String, Vec<Value>>>,
+    posture: OnceCell<Posture<'s>>,
 }
 
 impl<'s> World<'s> {
@@ -74,8 +63,7 @@ impl<'s> World<'s> {
             certificates: Beyond::NotThere(why.to_owned()),
             istiods: OnceCell::new(),
             gateways: OnceCell::new(),
-            running: OnceCell::new(),
-            policies: OnceCell::new(),
+            posture: OnceCell::new(),
         }
     }
 
@@ -97,18 +85,6 @@ pub struct Seen {
 pub struct Look<'w> {
     pub world: &'w World<'w>,
     seen: RefCell<Seen>,
-}
-
-/// The pods behind a Service.
-pub enum Behind<'w> {
-    NoService,
-    /// Its endpoints are made by hand, or something could not be read.
-    Unknown,
-    Pods {
-        service: &'w Object,
-        meshed: Vec<&'w Object>,
-        plain: Vec<&'w Object>,
-    },
 }
 
 impl<'w> Look<'w> {
@@ -226,11 +202,6 @@ impl<'w> Look<'w> {
         self.find(&kinds::SETTINGS, self.gloo(), SETTINGS).object()
     }
 
-    /// Whether auto-mTLS is on.
-    pub fn auto_mtls(&self) -> AutoMtls {
-        self.settings().map_or(AutoMtls::Unknown, |settings| AutoMtls::of_settings(&settings.value))
-    }
-
     /// Every control plane.
     pub fn istiods(&self) -> &'w [Istiod] {
         let of_istio = |kind: &'static Kind, label: &str, value: Option<&str>| -> Vec<Value> {
@@ -294,45 +265,15 @@ impl<'w> Look<'w> {
         Proxy { workload: workload.clone(), bootstrap, pods }
     }
 
-    /// The pods that answer for a Service.
-    pub fn behind(&self, service: &ServiceRef, narrowed: &BTreeMap<String, String>) -> Behind<'w> {
-        let object = match self.find(&kinds::SERVICE, &service.namespace, &service.name) {
-            Found::There(object) => object,
-            Found::NotThere => return Behind::NoService,
-            Found::Unknown(_) => return Behind::Unknown,
-        };
-        let unknown = self.world.snapshot.unknown_in(&kinds::POD, &service.namespace);
-        self.note(&kinds::POD, unknown);
-        let Some(selector) = backend::pod_selector(&object.value, narrowed) else { return Behind::Unknown };
-        if unknown.is_some() {
-            return Behind::Unknown;
+    /// The verdicts that `istio describe` gives, over the same snapshot.
+    pub fn posture(&self) -> &'w Posture<'w> {
+        for kind in [&kinds::SETTINGS, &kinds::DEPLOYMENT, &kinds::DAEMON_SET, &kinds::CONFIG_MAP, &kinds::POD] {
+            self.note(kind, self.world.snapshot.unknown_in(kind, self.gloo()));
         }
-        let index = self.world.running.get_or_init(|| PodIndex::of(self.world.snapshot.all(&kinds::POD)));
-        let (meshed, plain) =
-            index.selected(&service.namespace, &selector).into_iter().partition(|pod| backend::is_meshed(&pod.value));
-        Behind::Pods { service: object, meshed, plain }
-    }
-
-    /// The policies that may hold in a namespace: its own and the mesh's.
-    pub fn policies(&self, namespace: &str) -> &'w [Value] {
-        let kind = &kinds::PEER_AUTHENTICATION;
-        let root = self.root_namespace();
-        self.note(kind, self.world.snapshot.unknown(kind));
-        let by_namespace = self.world.policies.get_or_init(|| {
-            let all = self.world.snapshot.all(kind);
-            let mut by_namespace: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-            for policy in all {
-                by_namespace.entry(policy.reference.namespace.clone()).or_default();
-            }
-            by_namespace.entry(root.to_owned()).or_default();
-            for (namespace, policies) in &mut by_namespace {
-                let here =
-                    |policy: &&Object| policy.reference.namespace == *namespace || policy.reference.namespace == root;
-                policies.extend(all.iter().filter(here).map(|policy| policy.value.clone()));
-            }
-            by_namespace
-        });
-        by_namespace.get(namespace).or_else(|| by_namespace.get(root)).map_or(&[], Vec::as_slice)
+        let policies = &kinds::PEER_AUTHENTICATION;
+        self.note(policies, self.world.snapshot.unknown(policies));
+        self.note(&kinds::SERVICE, None);
+        self.world.posture.get_or_init(|| Posture::new(self.world.snapshot, self.gloo()))
     }
 
     /// Whether Gloo watches a namespace, as far as was asked.
@@ -342,38 +283,6 @@ impl<'w> Look<'w> {
     }
 }
 
-/// Whether a pod takes requests: it has not ended and is not being deleted.
-pub fn is_running(pod: &Value) -> bool {
-    pod["metadata"]["deletionTimestamp"].is_null()
-        && !matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"))
-}
-
 fn selects(selector: &BTreeMap<String, String>, pod: &Value) -> bool {
     !selector.is_empty() && backend::selects(selector, &pod["metadata"]["labels"])
-}
-
-/// Running pods by namespace and label, so that ten thousand Upstreams do not read each pod ten thousand times.
-struct PodIndex<'s> {
-    pods: HashMap<(&'s str, &'s str, &'s str), Vec<&'s Object>>,
-}
-
-impl<'s> PodIndex<'s> {
-    fn of(all: &'s [Object]) -> Self {
-        let mut pods: HashMap<_, Vec<_>> = HashMap::new();
-        for pod in all.iter().filter(|pod| is_running(&pod.value)) {
-            let labels = pod.value["metadata"]["labels"].as_object().into_iter().flatten();
-            for (key, value) in labels {
-                let value = value.as_str().unwrap_or_default();
-                pods.entry((pod.reference.namespace.as_str(), key.as_str(), value)).or_default().push(pod);
-            }
-        }
-        Self { pods }
-    }
-
-    /// The rarest label of the selector leaves few to compare.
-    fn selected(&self, namespace: &str, selector: &BTreeMap<String, String>) -> Vec<&'s Object> {
-        let lists = selector.iter().map(|(key, value)| self.pods.get(&(namespace, key.as_str(), value.as_str())));
-        let Some(Some(fewest)) = lists.min_by_key(|list| list.map_or(0, Vec::len)) else { return Vec::new() };
-        fewest.iter().copied().filter(|pod| selects(selector, &pod.value)).collect()
-    }
 }

@@ -1,17 +1,14 @@
-//! Destinations that will answer 503: a strict peer and plaintext, Istio's TLS and nobody to speak it with.
+//! Destinations that will answer 503, by the verdict of `istio describe`: what breaks them there is found here.
 
 use std::collections::BTreeSet;
 
-use super::look::Behind;
 use super::sidecars::{is_without, known};
-use super::{Check, Finding, Look, codes};
-use crate::model::{Object, kinds};
-use crate::plan::backend::{self, Destination, ServiceRef, target_port};
+use super::{Check, Code, Finding, Look, codes};
+use crate::model::{Object, ObjectRef, Unknown, kinds};
+use crate::plan::Unread;
 use crate::plan::dangling;
 use crate::plan::destinations::{self, Part, Target};
-use crate::plan::gateway::AutoMtls;
-use crate::plan::mtls::{Tls, tls_of};
-use crate::plan::peer::{Effective, Mode, Policies};
+use crate::plan::posture::{Behind, Cause, Described, Facts, Membership, Sends};
 
 pub const CHECK: Check = Check {
     title: "mTLS",
@@ -22,6 +19,10 @@ pub const CHECK: Check = Check {
         &codes::TLS_WITHOUT_SDS,
         &codes::NO_SERVICE,
         &codes::TLS_TO_DISABLED_PEER,
+        &codes::NOBODY_BEHIND,
+        &codes::TLS_WITHOUT_ALPN,
+        &codes::OWN_TLS_REFUSED,
+        &codes::OWN_CERTIFICATE,
     ],
     kinds: &[
         &kinds::UPSTREAM,
@@ -32,7 +33,6 @@ pub const CHECK: Check = Check {
         &kinds::DEPLOYMENT,
         &kinds::DAEMON_SET,
         &kinds::CONFIG_MAP,
-        &kinds::MUTATING_WEBHOOK,
         &kinds::VIRTUAL_SERVICE,
         &kinds::ROUTE_TABLE,
         &kinds::UPSTREAM_GROUP,
@@ -44,17 +44,15 @@ pub const CHECK: Check = Check {
 };
 
 fn run(look: &Look<'_>) -> Vec<Finding> {
-    let auto_mtls = look.auto_mtls();
     let bare = bare_gateways(look);
     let upstreams = look.watched(&kinds::UPSTREAM);
-    let mut found: Vec<Finding> =
-        upstreams.iter().flat_map(|upstream| of_upstream(look, upstream, auto_mtls)).collect();
+    let posture = look.posture();
+    let judged = upstreams.iter().map(|upstream| (&upstream.reference, posture.of_upstream(upstream)));
+    let mut found: Vec<_> = judged.filter_map(|(reference, facts)| of_target(look, reference, facts)).collect();
     let holders = [&kinds::VIRTUAL_SERVICE, &kinds::ROUTE_TABLE, &kinds::UPSTREAM_GROUP, &kinds::GATEWAY];
     let holders: Vec<_> = holders.into_iter().flat_map(|kind| look.watched(kind)).collect();
     let routes: Vec<_> = look.watched(&kinds::HTTP_ROUTE).into_iter().filter(|route| is_gloos(route)).collect();
-    if auto_mtls == AutoMtls::Off {
-        found.extend(holders.iter().chain(&routes).flat_map(|holder| of_services(look, holder)));
-    }
+    found.extend(holders.iter().chain(&routes).flat_map(|holder| of_services(look, holder)));
     if !bare.is_empty() {
         let points = upstreams.iter().chain(&holders).filter_map(|object| Some((*object, dangling::of(object)?.paths)));
         found.extend(points.map(|(object, paths)| without_sds(object, &paths, &bare)));
@@ -65,6 +63,71 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
         }
     }
     found
+}
+
+/// Services that a route names without an Upstream in between: nothing can be set on them.
+fn of_services(look: &Look<'_>, holder: &Object) -> Vec<Finding> {
+    let mut named: BTreeSet<(String, String, Option<u64>)> = BTreeSet::new();
+    for destination in destinations::of(holder).into_iter().filter(|it| it.part == Part::Request) {
+        if let Target::Kube { service, port } = destination.target {
+            let own = &holder.reference.namespace;
+            let namespace = if service.namespace.is_empty() { own.clone() } else { service.namespace };
+            named.insert((namespace, service.name, port));
+        }
+    }
+    let facts = named.iter().map(|(namespace, name, port)| look.posture().of_service(namespace, name, *port));
+    facts.filter_map(|facts| of_target(look, &holder.reference, facts)).collect()
+}
+
+/// What breaks a target, as a finding about the object that leads there.
+fn of_target(look: &Look<'_>, object: &ObjectRef, facts: Facts) -> Option<Finding> {
+    // What auto-mTLS does to an Upstream, and whether there are Settings at all, other checks tell.
+    let is_of_settings = |why: &Unread| matches!(&facts.sends, Sends::Unknown(own) if own == why);
+    for unread in facts.unread().into_iter().filter(|why| !is_of_settings(why)) {
+        look.gap(&Unknown { why: unread.why.clone(), rule: unread.rule.clone() });
+    }
+    let Described { facts, judged } = Described::from(facts);
+    let is_upstream = *object.kind == kinds::UPSTREAM;
+    let code = code(judged.cause?, is_upstream, &facts)?;
+    let message = if is_upstream { judged.why } else { format!("routes to {}: {}", facts.target, judged.why) };
+    let finding = Finding::new(code, object, message).details(evidence(code, &facts));
+    Some(Finding { hint: judged.mend, ..finding })
+}
+
+/// Which finding it is; none where another check has one about the object that is to be mended.
+fn code(cause: Cause, is_upstream: bool, facts: &Facts) -> Option<&'static Code> {
+    match cause {
+        Cause::Strict | Cause::Ambient => Some(&codes::STRICT_PLAINTEXT),
+        Cause::NoSidecar => Some(&codes::TLS_WITHOUT_SIDECAR),
+        // A route to a Service that is not there dangles.
+        Cause::NoService => is_upstream.then_some(&codes::NO_SERVICE),
+        Cause::Disabled => Some(&codes::TLS_TO_DISABLED_PEER),
+        Cause::Nobody => Some(&codes::NOBODY_BEHIND),
+        Cause::NotAnnounced => Some(&codes::TLS_WITHOUT_ALPN),
+        Cause::OwnTls => Some(&codes::OWN_TLS_REFUSED),
+        Cause::OwnCertificate => Some(&codes::OWN_CERTIFICATE),
+        Cause::Gateway => has_only_gateways_of_the_api(facts).then_some(&codes::TLS_WITHOUT_SDS),
+        Cause::Rejected | Cause::NoUpstream | Cause::Certificate => None,
+    }
+}
+
+/// Whether the gateways that lack something are those of the Gateway API: of the others their own check tells.
+fn has_only_gateways_of_the_api(facts: &Facts) -> bool {
+    let mut lacking =
+        facts.proxies.iter().flatten().filter(|proxy| proxy.lacks.as_ref().is_ok_and(|lacks| !lacks.is_empty()));
+    lacking.all(|proxy| proxy.of_gateway_api)
+}
+
+/// What shows it: the pods without a sidecar, or the policies that hold.
+fn evidence(code: &Code, facts: &Facts) -> Vec<String> {
+    let Behind::Pods { pods, .. } = &facts.behind else { return Vec::new() };
+    if code == &codes::TLS_WITHOUT_SIDECAR {
+        let without = pods.iter().filter(|pod| pod.membership != Membership::Sidecar);
+        return without.map(|pod| format!("pod {}", pod.name)).collect();
+    }
+    let sources = pods.iter().filter_map(|pod| pod.demands.as_ref().ok()?.set_by().map(ToString::to_string));
+    let sources: BTreeSet<_> = sources.map(|source| format!("peerauthentication {source}")).collect();
+    sources.into_iter().collect()
 }
 
 /// An `HTTPRoute` may be another controller's.
@@ -85,101 +148,4 @@ fn without_sds(object: &Object, paths: &[String], bare: &[String]) -> Finding {
     Finding::new(&codes::TLS_WITHOUT_SDS, &object.reference, message)
         .details(paths.iter().cloned())
         .hint("gloo-rs istio inject, or gloo-rs upgrade-values where Helm owns the gateway")
-}
-
-fn of_upstream(look: &Look<'_>, upstream: &Object, auto_mtls: AutoMtls) -> Vec<Finding> {
-    let Destination::Service { service, port, selector } = backend::destination(&upstream.value, look.gloo()) else {
-        return Vec::new();
-    };
-    let (service_object, meshed, plain) = match look.behind(&service, &selector) {
-        Behind::Unknown => return Vec::new(),
-        Behind::NoService => {
-            let message = format!("service {}/{} is not there", service.namespace, service.name);
-            return vec![Finding::new(&codes::NO_SERVICE, &upstream.reference, message)];
-        }
-        Behind::Pods { service, meshed, plain } => (service, meshed, plain),
-    };
-    let port = target_port(&service_object.value, port);
-    let reference = &upstream.reference;
-    let name = format!("{}/{}", reference.namespace, reference.name);
-    let mut found = Vec::new();
-    if matches!(tls_of(&upstream.value), Tls::Istio(_)) {
-        if !plain.is_empty() {
-            let (pods, have) = (plain.len(), if plain.len() == 1 { "has" } else { "have" });
-            let message = format!("Istio TLS, and {pods} of {} pods {have} no sidecar: 503 there", pods + meshed.len());
-            found.push(
-                Finding::new(&codes::TLS_WITHOUT_SIDECAR, reference, message)
-                    .details(plain.iter().map(|pod| format!("pod {}/{}", pod.reference.namespace, pod.reference.name)))
-                    .hint(format!(
-                        "gloo-rs istio disable-mtls -u {name}, or label namespace {} and restart its pods",
-                        service.namespace
-                    )),
-            );
-        }
-        if let Some(peer) = peer(look, &service, &meshed, port, Mode::Disable) {
-            let message = "Istio TLS, and a PeerAuthentication disables it for its pods: 503";
-            found.push(
-                Finding::new(&codes::TLS_TO_DISABLED_PEER, reference, message)
-                    .details(source(&peer))
-                    .hint(format!("gloo-rs istio disable-mtls -u {name}")),
-            );
-        }
-        return found;
-    }
-    if auto_mtls == AutoMtls::Unknown || auto_mtls.covers(upstream) {
-        return found;
-    }
-    let Some(peer) = peer(look, &service, &meshed, port, Mode::Strict) else { return found };
-    let (sends, hint) = match tls_of(&upstream.value) {
-        Tls::Foreign(_) => ("TLS that is not Istio's", format!("gloo-rs istio enable-mtls -u {name} --overwrite")),
-        _ => ("plaintext", format!("gloo-rs istio enable-mtls -u {name}")),
-    };
-    let message = format!("the peer is STRICT, and the gateway sends {sends}: 503");
-    found.push(Finding::new(&codes::STRICT_PLAINTEXT, reference, message).details(source(&peer)).hint(hint));
-    found
-}
-
-/// Services that a route names without an Upstream in between: nothing can be set on them.
-fn of_services(look: &Look<'_>, holder: &Object) -> Vec<Finding> {
-    let mut named: BTreeSet<(String, String, Option<u64>)> = BTreeSet::new();
-    for destination in destinations::of(holder).into_iter().filter(|it| it.part == Part::Request) {
-        if let Target::Kube { service, port } = destination.target {
-            named.insert((service.namespace, service.name, port));
-        }
-    }
-    let found = named.into_iter().filter_map(|(namespace, name, port)| {
-        let service = ServiceRef { namespace, name };
-        let Behind::Pods { service: object, meshed, .. } = look.behind(&service, &std::collections::BTreeMap::new())
-        else {
-            return None;
-        };
-        let peer = peer(look, &service, &meshed, target_port(&object.value, port), Mode::Strict)?;
-        let message = format!(
-            "routes to service {}/{}, whose peer is STRICT, and the gateway sends plaintext: 503",
-            service.namespace, service.name
-        );
-        Some(
-            Finding::new(&codes::STRICT_PLAINTEXT, &holder.reference, message)
-                .details(source(&peer))
-                .hint("gloo-rs istio auto-mtls enable, or route to an Upstream and enable mTLS there"),
-        )
-    });
-    found.collect()
-}
-
-/// The mode that holds for one of the pods, if it is this one.
-fn peer(look: &Look<'_>, service: &ServiceRef, meshed: &[&Object], port: Option<u64>, mode: Mode) -> Option<Effective> {
-    let all = look.policies(&service.namespace);
-    let policies = Policies { all, root_namespace: look.root_namespace() };
-    if all.is_empty() {
-        return None;
-    }
-    meshed
-        .iter()
-        .map(|pod| policies.of_workload(&service.namespace, &pod.value["metadata"]["labels"], port))
-        .find(|effective| effective.mode == mode)
-}
-
-fn source(effective: &Effective) -> Option<String> {
-    effective.set_by().map(|source| format!("peerauthentication {source}"))
 }

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::look::is_running;
 use super::{Check, Finding, Look, codes};
 use crate::model::{ObjectRef, kinds};
-use crate::plan::backend::is_meshed;
+use crate::plan::backend::{is_meshed, is_running};
 use crate::plan::revisions::{Binding, Tally, bindings};
 
 pub const CHECK: Check = Check {

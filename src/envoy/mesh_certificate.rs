@@ -6,7 +6,11 @@ use serde_json::Value;
 /// What `/certs` tells of a certificate of the mesh.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MeshCertificate {
-    /// Seconds since 1970.
+    /// `spiffe://cluster.local/ns/gloo-system/sa/gateway-proxy`
+    pub id: String,
+    /// RFC 3339, as Envoy writes it.
+    pub until: String,
+    /// The same in seconds since 1970.
     pub ends: i64,
     /// Serial numbers of the roots that come with it, in lower case hex without leading zeros.
     pub roots: Vec<String>,
@@ -17,18 +21,20 @@ pub struct MeshCertificate {
 pub fn of_certs(certs: &Value) -> Vec<MeshCertificate> {
     let all = certs["certificates"].as_array().into_iter().flatten();
     all.filter_map(|certificate| {
-        let leaf = certificate["cert_chain"].as_array()?.iter().find(|it| is_of_a_mesh(it))?;
-        let ends: Timestamp = leaf["expiration_time"].as_str()?.parse().ok()?;
+        let mut chain = certificate["cert_chain"].as_array()?.iter();
+        let (leaf, id) = chain.find_map(|it| Some((it, name_in_a_mesh(it)?)))?;
+        let until = leaf["expiration_time"].as_str()?;
+        let ends: Timestamp = until.parse().ok()?;
         let roots = certificate["ca_cert"].as_array().into_iter().flatten();
         let roots = roots.filter_map(|root| root["serial_number"].as_str()).map(plain).collect();
-        Some(MeshCertificate { ends: ends.as_second(), roots })
+        Some(MeshCertificate { id: id.to_owned(), until: until.to_owned(), ends: ends.as_second(), roots })
     })
     .collect()
 }
 
-fn is_of_a_mesh(certificate: &Value) -> bool {
-    let mut names = certificate["subject_alt_names"].as_array().into_iter().flatten();
-    names.any(|name| name["uri"].as_str().is_some_and(|uri| uri.starts_with("spiffe://")))
+fn name_in_a_mesh(certificate: &Value) -> Option<&str> {
+    let mut names = certificate["subject_alt_names"].as_array()?.iter();
+    names.find_map(|name| name["uri"].as_str().filter(|uri| uri.starts_with("spiffe://")))
 }
 
 /// As Envoy prints it, and as it is compared here.
@@ -49,7 +55,15 @@ mod tests {
             {"ca_cert": [{"serial_number": "0AFF"}],
              "cert_chain": [{"subject_alt_names": [{"uri": "spiffe://cluster.local/ns/a/sa/b"}], "expiration_time": "1970-01-02T00:00:00Z"}]},
         ]});
-        assert_eq!(of_certs(&certs), [MeshCertificate { ends: 86_400, roots: vec!["aff".to_owned()] }]);
+        assert_eq!(
+            of_certs(&certs),
+            [MeshCertificate {
+                id: "spiffe://cluster.local/ns/a/sa/b".to_owned(),
+                until: "1970-01-02T00:00:00Z".to_owned(),
+                ends: 86_400,
+                roots: vec!["aff".to_owned()],
+            }]
+        );
         assert_eq!(of_certs(&Value::Null), []);
     }
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use super::report::Report;
-use crate::check::look::{Certificate, Release};
+use crate::check::look::Release;
 use crate::check::results::Results;
 use crate::check::suppress::{Suppression, Used, apply};
 use crate::check::{Beyond, CHECKS, Check as OneCheck, World, run as run_checks};
@@ -19,6 +19,7 @@ use crate::model::{Kind, Snapshot, Unknown, kinds};
 use crate::options::{Check, CheckSource, CheckTask, Format, GLOO_SYSTEM, Global, Reach};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::dangling;
+use crate::plan::posture::Certificate;
 use crate::render::text::count;
 use crate::render::{findings, junit, sarif};
 

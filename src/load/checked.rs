@@ -8,6 +8,7 @@ use crate::load::release;
 use crate::load::snapshot::{Detail, Want};
 use crate::model::{Kind, Unknown, kinds};
 use crate::plan::istiod::{ISTIOD_LABEL, REVISION_LABEL};
+use crate::plan::posture::survey::GATEWAY_LABEL;
 
 /// The kinds that the checks read, each once.
 #[must_use]
@@ -32,10 +33,12 @@ fn of_kind(kind: &'static Kind, gloo: &str, only: &[String]) -> Vec<Want> {
     let all = Want::all(kind);
     let is = |other: &Kind| *kind == *other;
     if is(&kinds::DEPLOYMENT) {
-        return vec![all.clone().labelled(ISTIOD_LABEL), all.of(gloo).detail(Detail::Whole)];
+        let of_gateway_api = all.clone().labelled(GATEWAY_LABEL);
+        return vec![all.clone().labelled(ISTIOD_LABEL), of_gateway_api, all.of(gloo).detail(Detail::Whole)];
     }
     if is(&kinds::CONFIG_MAP) {
-        return vec![all.clone().labelled(REVISION_LABEL), all.of(gloo).detail(Detail::Whole)];
+        let of_gateway_api = all.clone().labelled(GATEWAY_LABEL).detail(Detail::Whole);
+        return vec![all.clone().labelled(REVISION_LABEL), of_gateway_api, all.of(gloo).detail(Detail::Whole)];
     }
     if is(&kinds::DAEMON_SET) {
         return vec![all.of(gloo).detail(Detail::Whole)];

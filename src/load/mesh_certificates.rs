@@ -4,11 +4,12 @@ use futures_util::{StreamExt as _, stream};
 use serde_json::Value;
 
 use crate::check::Beyond;
-use crate::check::look::{Certificate, is_running};
 use crate::envoy::mesh_certificate::of_certs;
 use crate::envoy::x509::serials_of_pem;
 use crate::kube::{ForwardFailure, Session};
 use crate::model::{Object, Snapshot, Unknown, kinds};
+use crate::plan::backend::is_running;
+use crate::plan::posture::Certificate;
 use crate::plan::sidecars::parts::ISTIO_PROXY;
 use crate::plan::sidecars::state::item;
 
@@ -45,6 +46,8 @@ pub async fn of_gateways(session: &Session, snapshot: &Snapshot, gloo: &str, now
             Certificate {
                 namespace: gloo.to_owned(),
                 pod: pod.reference.name.clone(),
+                id: certificate.id,
+                ends: certificate.until,
                 left: certificate.ends - now,
                 is_of_the_mesh: is_known.then(|| certificate.roots.iter().any(|root| roots.contains(root))),
             }

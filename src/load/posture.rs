@@ -8,10 +8,8 @@ use crate::kube::Session;
 use crate::model::{Found, Part, Snapshot, kinds};
 use crate::plan::backend::{ServiceRef, pod_selector};
 use crate::plan::gateway::PROXY_LABEL;
-use crate::plan::posture::survey::{GATEWAY_LABEL, ROOT_NAMESPACE};
-
-/// Where Istio keeps its mesh configuration.
-const MESH_LABEL: &str = "istio.io/rev";
+use crate::plan::istiod::REVISION_LABEL;
+use crate::plan::posture::survey::GATEWAY_LABEL;
 
 /// Around every Service there is: one LIST a kind, of pods the metadata alone.
 ///
@@ -61,7 +59,7 @@ fn of_gateway(gloo: &str) -> Vec<Want> {
         Want::all(&kinds::POD).labelled(PROXY_LABEL).of(gloo).running().detail(Detail::Metadata),
         // When a bootstrap was written stands in its managed fields.
         Want::all(&kinds::CONFIG_MAP).labelled(PROXY_LABEL).of(gloo).detail(Detail::Whole),
-        Want::all(&kinds::CONFIG_MAP).labelled(MESH_LABEL).of(ROOT_NAMESPACE),
+        Want::all(&kinds::CONFIG_MAP).labelled(REVISION_LABEL),
         Want::all(&kinds::PEER_AUTHENTICATION),
     ]
 }

@@ -191,6 +191,13 @@ pub fn is_ambient(pod: &Value) -> bool {
     pod["metadata"]["annotations"][REDIRECTION] == "enabled"
 }
 
+/// Whether a pod takes requests: it has not ended and is not being deleted. Where its status was not read, only the
+/// latter is known.
+pub fn is_running(pod: &Value) -> bool {
+    pod["metadata"]["deletionTimestamp"].is_null()
+        && !matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"))
+}
+
 /// Whether a pod takes Istio's mutual TLS; a sidecar may be an init container, so the label decides.
 pub fn is_meshed(pod: &Value) -> bool {
     pod["metadata"]["labels"][TLS_MODE] == "istio"

@@ -77,8 +77,9 @@ fn search(value: &Value, path: &str, found: &mut Vec<String>) {
     }
 }
 
-/// Gloo takes the cluster for an `sds` block that names none (projects/gloo/pkg/utils/ssl.go, buildSds).
-fn leads_here(sds: &Value) -> bool {
+/// Whether an `sds` block points at the cluster. Gloo takes it for one that names none
+/// (projects/gloo/pkg/utils/ssl.go, buildSds).
+pub fn leads_here(sds: &Value) -> bool {
     let target = &sds["targetUri"];
     let by_default =
         sds["clusterName"].as_str().unwrap_or_default().is_empty() && (target.is_null() || *target == SDS_TARGET);

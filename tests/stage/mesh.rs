@@ -22,7 +22,7 @@ pub enum Valid {
 }
 
 /// A workload's certificate with its key, PEM.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Keys {
     certificate: String,
     key: String,

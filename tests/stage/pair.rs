@@ -57,7 +57,7 @@ pub enum Takes {
 }
 
 /// What the gateway's cluster does.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Sends {
     Plaintext,
     /// Istio's `sslConfig`: these keys are shown, and the peer's certificate is checked against this root.
@@ -72,6 +72,13 @@ pub enum Sends {
     },
     /// Istio's `sslConfig`, and SDS gives nothing.
     IstioWithoutSecret,
+    /// Istio's `sslConfig` without its `alpnProtocols`.
+    IstioWithoutAlpn {
+        keys: Keys,
+        root: Value,
+    },
+    /// TLS that shows no certificate and checks none.
+    OwnTls,
 }
 
 /// The endpoints that the gateway has for the cluster.
@@ -194,6 +201,12 @@ impl Pair {
             Sends::IstioWithoutSecret => {
                 cluster["transport_socket"] = self.secrets(None, &self.authority.validation())?;
             }
+            Sends::IstioWithoutAlpn { keys, root } => {
+                let mut tls = self.secrets(Some(keys), root)?;
+                tls["typed_config"]["common_tls_context"]["alpn_protocols"] = json!([]);
+                cluster["transport_socket"] = tls;
+            }
+            Sends::OwnTls => cluster["transport_socket"] = upstream_tls(json!({"common_tls_context": {}})),
             Sends::PerPod { keys, root } => {
                 let (tls, raw) = (self.secrets(Some(keys), root)?, raw_buffer());
                 cluster["transport_socket_matches"] = json!([
@@ -273,9 +286,16 @@ impl Pair {
             "tls_certificate_sds_secret_configs": [secret(CERTIFICATE)],
             "validation_context_sds_secret_config": secret(VALIDATION),
         }});
-        Ok(typed("envoy.transport_sockets.tls", "extensions.transport_sockets.tls.v3.UpstreamTlsContext", context))
+        Ok(upstream_tls(context))
     }
 }
+
+fn upstream_tls(context: Value) -> Value {
+    typed("envoy.transport_sockets.tls", "extensions.transport_sockets.tls.v3.UpstreamTlsContext", context)
+}
+
+/// The names by which a sidecar that takes plaintext as well knows the mesh's TLS (Istio, `filterchain_options.go`).
+const ALPN_OF_THE_MESH: [&str; 5] = ["istio-peer-exchange", "istio", "istio-http/1.0", "istio-http/1.1", "istio-h2"];
 
 /// The TLS side of a sidecar: a client certificate of the mesh is demanded.
 fn inbound(authority: &Authority, valid: Valid) -> Result<Value> {
@@ -291,7 +311,7 @@ fn inbound(authority: &Authority, valid: Valid) -> Result<Value> {
     Ok(typed("envoy.transport_sockets.tls", "extensions.transport_sockets.tls.v3.DownstreamTlsContext", context))
 }
 
-/// The filter chains that Istio gives a sidecar's inbound listener in this mode.
+/// The filter chains that Istio gives a sidecar's inbound listener in this mode, for a port that is declared HTTP.
 fn chains(takes: Takes, tls: &Value) -> Vec<Value> {
     let connections = manager("inbound", &json!([{"match": {"prefix": "/"}, "route": {"cluster": "app"}}]));
     let encrypted = json!({
@@ -300,7 +320,11 @@ fn chains(takes: Takes, tls: &Value) -> Vec<Value> {
     let plain = json!({"filter_chain_match": {"transport_protocol": "raw_buffer"}, "filters": [connections]});
     match takes {
         Takes::Strict | Takes::StrictExpired => vec![encrypted],
-        Takes::Permissive => vec![encrypted, plain],
+        Takes::Permissive => {
+            let mut of_the_mesh = encrypted;
+            of_the_mesh["filter_chain_match"]["application_protocols"] = json!(ALPN_OF_THE_MESH);
+            vec![of_the_mesh, plain]
+        }
         Takes::Disable | Takes::NoSidecar => vec![plain],
     }
 }

@@ -65,8 +65,8 @@ pub fn of_pods<'v>(
 }
 
 /// The namespace whose policies are the mesh's, by the mesh configuration in these `ConfigMap`s.
-pub fn root_namespace(config_maps: &[Value]) -> Option<String> {
-    config_maps.iter().find_map(|map| {
+pub fn root_namespace<'v>(config_maps: impl IntoIterator<Item = &'v Value>) -> Option<String> {
+    config_maps.into_iter().find_map(|map| {
         let mesh = crate::yaml::parse(map["data"]["mesh"].as_str()?).ok()?;
         Some(mesh["rootNamespace"].as_str()?.to_owned())
     })

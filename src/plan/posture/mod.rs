@@ -3,6 +3,7 @@
 //! Each fact says which object it is from. What could not be read never becomes "ok": a verdict over it is
 //! `unknown`, unless what is known decides alone.
 
+mod fate;
 mod judge;
 mod sends;
 pub mod survey;
@@ -14,7 +15,7 @@ use super::peer::Effective;
 use super::routes::Target;
 
 pub use judge::{Judged, judge, missing};
-pub use sends::{Sends, Switched, of_service, of_upstream};
+pub use sends::{Announced, Sends, Shows, Switched, of_service, of_upstream};
 
 /// In one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -60,6 +61,36 @@ impl std::fmt::Display for Verdict {
     }
 }
 
+/// What it is that does not work, or may not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// Gloo does not serve it as it stands.
+    Rejected,
+    NoUpstream,
+    /// No Service, or not that port of it.
+    NoService,
+    /// No pod, or none that is ready.
+    Nobody,
+    /// Istio's TLS, and no sidecar to take it.
+    NoSidecar,
+    /// Plaintext, and mutual TLS alone is taken.
+    Strict,
+    /// Istio's TLS, and plaintext alone is taken.
+    Disabled,
+    /// Istio's TLS without the name by which a sidecar that takes plaintext too would know it.
+    NotAnnounced,
+    /// TLS that is not Istio's, which the sidecar does not take.
+    OwnTls,
+    /// A certificate of its own, which a sidecar that demands the mesh's may not take.
+    OwnCertificate,
+    /// Plaintext or TLS of its own, and the ambient mesh takes its own alone.
+    Ambient,
+    /// A gateway that cannot present Istio's certificate.
+    Gateway,
+    /// A gateway whose certificate is over, or of another root.
+    Certificate,
+}
+
 /// How a pod is in the mesh.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Membership {
@@ -83,6 +114,15 @@ pub struct Pod {
     pub ready: Option<bool>,
 }
 
+/// What Istio takes a Service's port for, by its `appProtocol` or the beginning of its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Declared {
+    /// HTTP or gRPC: before it a sidecar takes no TLS but the mesh's.
+    Http,
+    /// Anything else, or nothing: other TLS goes through to the application.
+    Other,
+}
+
 /// What is behind.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Behind {
@@ -90,6 +130,7 @@ pub enum Behind {
     NoUpstream,
     Pods {
         service: String,
+        port: Declared,
         pods: Vec<Pod>,
     },
     NoService {
@@ -119,6 +160,23 @@ pub struct ProxyState {
     /// Whether Gloo's controller owns it, so that `inject` does not.
     pub of_gateway_api: bool,
     pub lacks: Result<Vec<String>, Unread>,
+    /// What its pods show the mesh; none: nobody asked them.
+    pub certificates: Option<Result<Vec<Certificate>, Unread>>,
+}
+
+/// A certificate that a gateway's pod shows the mesh, as its Envoy tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    pub namespace: String,
+    pub pod: String,
+    /// `spiffe://cluster.local/ns/gloo-system/sa/gateway-proxy`
+    pub id: String,
+    /// RFC 3339.
+    pub ends: String,
+    /// Seconds until then; negative: it is over.
+    pub left: i64,
+    /// Whether its root is the one that istiod hands out; none: not known.
+    pub is_of_the_mesh: Option<bool>,
 }
 
 /// The facts of a target and what follows from them.

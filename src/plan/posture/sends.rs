@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::model::Object;
 use crate::plan::Unread;
 use crate::plan::auto_mtls::{Switches, harm};
+use crate::plan::dangling::leads_here;
 use crate::plan::mtls::{Tls, additions, tls_of};
 
 /// What goes over the wire.
@@ -13,10 +14,13 @@ pub enum Sends {
     /// Istio's mutual TLS to every pod, whether it can answer or not; `any_peer`: no name is verified.
     Istio {
         any_peer: bool,
+        announced: Announced,
     },
     /// TLS that is not Istio's.
     Tls {
         how: String,
+        announced: Announced,
+        shows: Shows,
     },
     /// auto-mTLS: Istio's mutual TLS to each pod with a sidecar, plaintext to the others.
     PerPod,
@@ -25,6 +29,29 @@ pub enum Sends {
     },
     Unknown(Unread),
 }
+
+/// Whether TLS says by its ALPN that it is the mesh's. A sidecar that takes plaintext as well has nothing else to tell
+/// it from the application's own (Istio, `pilot/pkg/networking/core/filterchain_options.go`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Announced {
+    AsTheMeshs,
+    /// `alpnProtocols` has names, and none of the mesh's.
+    AsAnother,
+    /// There are no `alpnProtocols`.
+    Not,
+}
+
+/// What TLS that is not Istio's shows to a peer that wants a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shows {
+    Certificate,
+    /// One of another name, out of the gateway's own SDS.
+    CertificateOfSds,
+    Nothing,
+}
+
+/// The names by which Istio's own proxies announce the mesh's TLS.
+const ALPN_OF_THE_MESH: [&str; 5] = ["istio", "istio-peer-exchange", "istio-http/1.0", "istio-http/1.1", "istio-h2"];
 
 /// The switches in Settings, and where they stand.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,9 +72,9 @@ pub fn of_upstream(upstream: &Object, settings: &Result<Switched, Unread>) -> (S
     match tls_of(&upstream.value) {
         Tls::Istio(config) => {
             let any_peer = !additions(config).contains(&"verifySubjectAltName");
-            return (Sends::Istio { any_peer }, SSL_CONFIG.to_owned());
+            return (Sends::Istio { any_peer, announced: announced(config) }, SSL_CONFIG.to_owned());
         }
-        Tls::Foreign(config) => return (Sends::Tls { how: foreign(config) }, SSL_CONFIG.to_owned()),
+        Tls::Foreign(config) => return (foreign(config), SSL_CONFIG.to_owned()),
         Tls::Absent => {}
     }
     if spec["disableIstioAutoMtls"] == true {
@@ -73,7 +100,10 @@ pub fn of_upstream(upstream: &Object, settings: &Result<Switched, Unread>) -> (S
 pub fn of_service(service: Option<&Value>, settings: &Result<Switched, Unread>) -> (Sends, String) {
     let annotations = service.and_then(|service| service["metadata"]["annotations"].as_object());
     if annotations.into_iter().flatten().any(|(key, _)| key.starts_with(SERVICE_SSL)) {
-        return (Sends::Tls { how: "by the Service's annotations".into() }, format!("annotation {SERVICE_SSL}*"));
+        let how = "by the Service's annotations".to_owned();
+        // The annotations name a Secret, which may hold no certificate but only whom to trust.
+        let sends = Sends::Tls { how, announced: Announced::Not, shows: Shows::Certificate };
+        return (sends, format!("annotation {SERVICE_SSL}*"));
     }
     let Switched { switches, source } = match settings {
         Ok(settings) => settings,
@@ -90,7 +120,10 @@ pub fn of_service(service: Option<&Value>, settings: &Result<Switched, Unread>) 
 /// What the type of an Upstream sends by itself.
 fn without_auto_mtls(spec: &Value, why: &str) -> Sends {
     let own = harm(&serde_json::json!({"spec": without_opt_out(spec)}));
-    own.map_or_else(|| Sends::Plaintext { why: why.to_owned() }, |how| Sends::Tls { how: how.to_owned() })
+    own.map_or_else(
+        || Sends::Plaintext { why: why.to_owned() },
+        |how| Sends::Tls { how: how.to_owned(), announced: Announced::Not, shows: Shows::Nothing },
+    )
 }
 
 fn without_opt_out(spec: &Value) -> Value {
@@ -101,13 +134,25 @@ fn without_opt_out(spec: &Value) -> Value {
     spec
 }
 
-/// Which certificate is presented, by the key that names it.
-fn foreign(config: &Value) -> String {
+/// TLS of somebody's own, by the key that names its certificate.
+fn foreign(config: &Value) -> Sends {
+    let announced = announced(config);
     if let Some(name) = config["secretRef"]["name"].as_str() {
-        return format!("with secret {}/{name}", config["secretRef"]["namespace"].as_str().unwrap_or_default());
+        let how = format!("with secret {}/{name}", config["secretRef"]["namespace"].as_str().unwrap_or_default());
+        return Sends::Tls { how, announced, shows: Shows::Certificate };
     }
+    let shows = if leads_here(&config["sds"]) { Shows::CertificateOfSds } else { Shows::Certificate };
     match ["sslFiles", "sds"].into_iter().find(|key| config[key].is_object()) {
-        Some(key) => format!("with {key} of its own"),
-        None => "without a certificate of its own".to_owned(),
+        Some(key) => Sends::Tls { how: format!("with {key} of its own"), announced, shows },
+        None => Sends::Tls { how: "without a certificate of its own".to_owned(), announced, shows: Shows::Nothing },
+    }
+}
+
+fn announced(config: &Value) -> Announced {
+    let mut names = config["alpnProtocols"].as_array().into_iter().flatten().filter_map(Value::as_str).peekable();
+    match (names.peek().is_some(), names.any(|name| ALPN_OF_THE_MESH.contains(&name))) {
+        (_, true) => Announced::AsTheMeshs,
+        (true, false) => Announced::AsAnother,
+        (false, false) => Announced::Not,
     }
 }

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
-use super::{Behind, Facts, Membership, Pod, ProxyState, Switched, of_service, of_upstream};
+use super::{Behind, Declared, Facts, Membership, Pod, ProxyState, Switched, of_service, of_upstream};
 use crate::model::{Found, Kind, Object, Snapshot, Unknown, kinds};
 use crate::plan::auto_mtls::switches;
-use crate::plan::backend::{self, is_meshed, labels, pod_selector, selects};
+use crate::plan::backend::{self, is_meshed, is_running, labels, pod_selector, selects};
 use crate::plan::dangling::watched;
 use crate::plan::gateway::PROXY_LABEL;
 use crate::plan::peer::{self, Effective, Policies};
@@ -50,8 +50,7 @@ impl From<&Unknown> for Unread {
 impl<'s> Survey<'s> {
     /// Arranges what was read.
     pub fn new(snapshot: &'s Snapshot, gloo_namespace: &str) -> Self {
-        let maps: Vec<_> = snapshot.all(&kinds::CONFIG_MAP).iter().map(|map| map.value.clone()).collect();
-        let root = peer::root_namespace(&maps);
+        let root = peer::root_namespace(snapshot.all(&kinds::CONFIG_MAP).iter().map(|map| &map.value));
         let root_namespace = root.clone().unwrap_or_else(|| ROOT_NAMESPACE.to_owned());
         Self {
             snapshot,
@@ -145,7 +144,7 @@ impl<'s> Survey<'s> {
             return Behind::Unknown(unknown.into());
         }
         let pods = self.selected(namespace, &selector).into_iter().map(|pod| self.pod(pod, entry)).collect();
-        Behind::Pods { service: full, pods }
+        Behind::Pods { service: full, port: declared(entry), pods }
     }
 
     /// The pods with all these labels, by the rarest of them.
@@ -198,6 +197,17 @@ impl<'s> Survey<'s> {
     }
 }
 
+/// What Istio takes a port for: `appProtocol`, else what stands before the first `-` of its name.
+fn declared(port: &Value) -> Declared {
+    let named = port["appProtocol"].as_str().or_else(|| port["name"].as_str()).unwrap_or_default().to_ascii_lowercase();
+    let is_grpc_web = named == "grpc-web" || named.starts_with("grpc-web-");
+    match named.split('-').next() {
+        Some("http" | "http2" | "grpc" | "kubernetes.io/h2c" | "kubernetes.io/ws") => Declared::Http,
+        _ if is_grpc_web => Declared::Http,
+        _ => Declared::Other,
+    }
+}
+
 /// The pod's port, by number or by its name.
 fn target(port: &Value, pod: &Value) -> Option<u64> {
     let target = &port["targetPort"];
@@ -218,10 +228,10 @@ fn revision(pod: &Object) -> Option<String> {
     injected.or_else(|| pod.label(REVISION)).map(str::to_owned)
 }
 
-/// Pods that take new requests; one that is being deleted takes none.
+/// Pods that take new requests.
 fn index(pods: &[Object]) -> HashMap<(&str, &str, &str), Vec<&Object>> {
     let mut index: HashMap<_, Vec<_>> = HashMap::new();
-    for pod in pods.iter().filter(|pod| pod.value["metadata"]["deletionTimestamp"].is_null()) {
+    for pod in pods.iter().filter(|pod| is_running(&pod.value)) {
         let labels = pod.value["metadata"]["labels"].as_object();
         for (key, value) in labels.into_iter().flatten() {
             let key = (pod.reference.namespace.as_str(), key.as_str(), value.as_str().unwrap_or_default());
@@ -301,7 +311,7 @@ fn proxy(snapshot: &Snapshot, workload: &Object, of_gateway_api: bool) -> ProxyS
                 .map_err(|refusal| format!("bootstrap {namespace}/{map}: {}", refusal.why).into())
         }
     };
-    ProxyState { name: format!("{namespace}/{name}"), of_gateway_api, lacks }
+    ProxyState { name: format!("{namespace}/{name}"), of_gateway_api, lacks, certificates: None }
 }
 
 /// A proxy's own pods: one that is older than its bootstrap has not read it. Where none was seen nobody looked.

@@ -110,21 +110,25 @@ impl Cluster {
 /// The rows are what is sent, the columns pods without sidecar, one of two with it, both with it, and under each
 /// PERMISSIVE, STRICT, DISABLE and a policy that may not be read. M mtls, T tls, X mixed, P plaintext, B broken, U
 /// unknown.
-const VERDICTS: [(&str, &str); 5] = [
+const VERDICTS: [(&str, &str); 8] = [
     // Unconditional: whoever has no sidecar, or one that is told to take plaintext alone, does not answer.
     ("istio", "BBBB BBBB MMBU"),
-    // Whether a certificate that is not Istio's passes a STRICT sidecar cannot be told.
+    // Without its ALPN a PERMISSIVE sidecar takes it for the application's own TLS.
+    ("unannounced", "BBBB BBBB BMBU"),
+    // Whether a certificate that is not Istio's passes a STRICT sidecar cannot be told; none does not.
     ("foreign", "TTTT TUTU TUTU"),
+    ("bare", "TTTT TBTU TBTU"),
+    // A sidecar has no way to the application for TLS at a port that is declared HTTP.
+    ("foreign to http", "TTTT BUBU BUBU"),
     ("auto", "PPPP XXBU MMBU"),
     ("plaintext", "PPPP PBPU PBPU"),
     ("unknown", "UUUU UUUU UUUU"),
 ];
 
 /// Which row a combination of settings is in.
-fn sent(ssl: &str, opted_out: bool, auto: &str) -> &'static str {
+fn sent(ssl: &'static str, opted_out: bool, auto: &str) -> &'static str {
     match (ssl, opted_out, auto) {
-        ("istio", ..) => "istio",
-        ("foreign", ..) => "foreign",
+        ("istio" | "unannounced" | "foreign" | "bare" | "foreign to http", ..) => ssl,
         (_, true, _) | (_, _, "off" | "alone") => "plaintext",
         (_, false, "on") => "auto",
         _ => "unknown",
@@ -134,7 +138,7 @@ fn sent(ssl: &str, opted_out: bool, auto: &str) -> &'static str {
 #[test]
 fn every_combination_of_settings_pods_and_policies_has_its_verdict() {
     let mut seen = 0;
-    for ssl in ["none", "istio", "foreign"] {
+    for ssl in ["none", "istio", "unannounced", "foreign", "bare", "foreign to http"] {
         for opted_out in [false, true] {
             for auto in ["off", "alone", "on", "forbidden"] {
                 let row = sent(ssl, opted_out, auto);
@@ -146,7 +150,16 @@ fn every_combination_of_settings_pods_and_policies_has_its_verdict() {
                         let cluster = Cluster::new().with(|it| {
                             match ssl {
                                 "istio" => it.upstream["spec"]["sslConfig"] = istio_ssl_config(),
+                                "unannounced" => {
+                                    it.upstream["spec"]["sslConfig"] = istio_ssl_config();
+                                    it.upstream["spec"]["sslConfig"]["alpnProtocols"] = Value::Null;
+                                }
                                 "foreign" => it.upstream["spec"]["sslConfig"] = secret_tls(),
+                                "bare" => it.upstream["spec"]["sslConfig"] = json!({"sni": "cart.example"}),
+                                "foreign to http" => {
+                                    it.upstream["spec"]["sslConfig"] = secret_tls();
+                                    it.service.as_mut().unwrap()["spec"]["ports"][0]["name"] = json!("http-main");
+                                }
                                 _ => {}
                             }
                             if opted_out {
@@ -178,7 +191,7 @@ fn every_combination_of_settings_pods_and_policies_has_its_verdict() {
             }
         }
     }
-    assert_eq!(seen, 3 * 2 * 4 * 3 * 4);
+    assert_eq!(seen, 6 * 2 * 4 * 3 * 4);
 }
 
 #[test]
@@ -217,6 +230,33 @@ fn istios_tls_needs_a_gateway_that_can_present_the_certificate() {
     assert_eq!(plaintext.verdict(), Verdict::Plaintext, "plaintext needs no certificate");
     let none = Cluster::new().with(istio).with(|it| it.proxy["metadata"]["labels"] = json!({}));
     assert_eq!(none.verdict(), Verdict::Unknown, "a gateway that is not found may be elsewhere");
+}
+
+#[test]
+fn a_certificate_that_no_sidecar_takes_breaks_what_needs_it_and_one_that_is_unknown_breaks_nothing() {
+    let showing = |certificates: Option<Result<Vec<Certificate>, Unread>>| {
+        let cluster = Cluster::new().with(|it| it.upstream["spec"]["sslConfig"] = istio_ssl_config());
+        let upstream = Object::new(&kinds::UPSTREAM, cluster.upstream.clone());
+        let mut facts = Survey::new(&cluster.snapshot(), "gloo-system").of_upstream(&upstream);
+        facts.proxies.as_mut().unwrap()[0].certificates = certificates;
+        judge(&facts)
+    };
+    let certificate = |left: i64, is_of_the_mesh: Option<bool>| Certificate {
+        namespace: "gloo-system".into(),
+        pod: "gateway-proxy-1".into(),
+        id: "spiffe://cluster.local/ns/gloo-system/sa/gateway-proxy".into(),
+        ends: "2026-11-23T12:00:00Z".into(),
+        left,
+        is_of_the_mesh,
+    };
+    for fine in [None, Some(Err("may not".into())), Some(Ok(Vec::new())), Some(Ok(vec![certificate(60, None)]))] {
+        assert_eq!(showing(fine).verdict, Verdict::Mtls);
+    }
+    let over = showing(Some(Ok(vec![certificate(60, Some(true)), certificate(0, Some(true))])));
+    assert_eq!((over.verdict, over.cause), (Verdict::Broken, Some(Cause::Certificate)));
+    assert!(over.why.ends_with("the certificate of pod gateway-proxy-1 ended at 2026-11-23T12:00:00Z"), "{over:?}");
+    let strange = showing(Some(Ok(vec![certificate(60, Some(false))])));
+    assert!(strange.why.ends_with("the root of pod gateway-proxy-1 is not the mesh's"), "{strange:?}");
 }
 
 #[test]
@@ -297,6 +337,46 @@ fn the_ambient_mesh_takes_no_tls_of_gloos_and_has_its_policies_all_the_same() {
     assert_eq!(Cluster::new().with(ambient).with(strict).verdict(), Verdict::Broken);
     let istio = |it: &mut Cluster| it.upstream["spec"]["sslConfig"] = istio_ssl_config();
     assert_eq!(Cluster::new().with(ambient).with(istio).verdict(), Verdict::Broken);
+}
+
+#[test]
+fn what_breaks_tls_without_istios_alpn_is_said_with_what_adds_it() {
+    let unannounced = |alpn: Value| {
+        let cluster = Cluster::new().with(|it| {
+            it.upstream["spec"]["sslConfig"] = istio_ssl_config();
+            it.upstream["spec"]["sslConfig"]["alpnProtocols"] = alpn;
+        });
+        cluster.judged()
+    };
+    let without = unannounced(Value::Null);
+    assert_eq!((without.verdict, without.cause), (Verdict::Broken, Some(Cause::NotAnnounced)));
+    assert_eq!(without.mend.as_deref(), Some("gloo-rs istio enable-mtls -u u"));
+    let another = unannounced(json!(["h2"]));
+    assert_eq!(another.mend.as_deref(), Some("kubectl edit upstreams.gloo.solo.io u -n gloo-system"));
+    assert_eq!(unannounced(json!(["h2", "istio"])).verdict, Verdict::Mtls);
+}
+
+#[test]
+fn a_port_is_declared_by_its_app_protocol_and_else_by_its_name() {
+    let own_tls_to = |port: Value| {
+        let cluster = Cluster::new().with(|it| {
+            it.upstream["spec"]["sslConfig"] = secret_tls();
+            let own = it.service.as_mut().unwrap()["spec"]["ports"][0].as_object_mut().unwrap();
+            own.extend(port.as_object().unwrap().clone());
+        });
+        cluster.verdict()
+    };
+    for (port, verdict) in [
+        (json!({}), Verdict::Tls),
+        (json!({"name": "https"}), Verdict::Tls),
+        (json!({"name": "httpsomething"}), Verdict::Tls),
+        (json!({"name": "http"}), Verdict::Broken),
+        (json!({"name": "grpc-web-1"}), Verdict::Broken),
+        (json!({"name": "http", "appProtocol": "https"}), Verdict::Tls),
+        (json!({"name": "x", "appProtocol": "HTTP2"}), Verdict::Broken),
+    ] {
+        assert_eq!(own_tls_to(port.clone()), verdict, "{port}");
+    }
 }
 
 #[test]

@@ -36,11 +36,11 @@ fn below(line: &str) -> String {
 
 fn tls(sends: &Sends) -> String {
     match sends {
-        Sends::Istio { any_peer: true } => {
+        Sends::Istio { any_peer: true, .. } => {
             "Istio's, to every pod; any workload of the mesh is taken as the peer".into()
         }
-        Sends::Istio { any_peer: false } => "Istio's, to every pod; the peer's name is verified".into(),
-        Sends::Tls { how } => format!("not Istio's: {how}"),
+        Sends::Istio { any_peer: false, .. } => "Istio's, to every pod; the peer's name is verified".into(),
+        Sends::Tls { how, .. } => format!("not Istio's: {how}"),
         Sends::PerPod => "auto-mTLS: Istio's to pods with a sidecar, none to others".into(),
         Sends::Plaintext { why } => format!("none: {why}"),
         Sends::Unknown(why) => format!("unknown: {why}"),
@@ -50,7 +50,7 @@ fn tls(sends: &Sends) -> String {
 fn pods(behind: &Behind) -> Vec<String> {
     let says = match behind {
         Behind::NoUpstream => return Vec::new(),
-        Behind::Pods { service, pods } => return of_service(service, pods),
+        Behind::Pods { service, pods, .. } => return of_service(service, pods),
         Behind::NoService { service } => format!("none: service {service} is not there"),
         Behind::NoPort { service, port } => format!("none: service {service} has no port {port}"),
         Behind::ByHand { service } => format!("unknown: service {service} selects none"),

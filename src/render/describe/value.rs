@@ -54,7 +54,7 @@ fn sends(sends: &Sends) -> Option<&'static str> {
 }
 
 fn pods(behind: &Behind) -> Value {
-    let Behind::Pods { service, pods } = behind else { return Value::Null };
+    let Behind::Pods { service, pods, .. } = behind else { return Value::Null };
     let named = |membership: Membership| {
         let of_it = pods.iter().filter(|pod| pod.membership == membership);
         of_it.map(|pod| pod.name.clone()).collect::<Vec<_>>()

@@ -1,7 +1,7 @@
 //! Verdicts held against what a gateway and a sidecar out of two real Envoys do.
 
 use gloo_rs::plan::peer::{Effective, Mode};
-use gloo_rs::plan::posture::{Behind, Facts, Membership, Pod, Sends, Verdict, judge};
+use gloo_rs::plan::posture::{Announced, Behind, Declared, Facts, Membership, Pod, Sends, Shows, Verdict, judge};
 use gloo_rs::plan::routes::Target;
 
 use crate::stage::pair::{Pair, Sends as Sent, Takes};
@@ -20,12 +20,13 @@ fn verdict(takes: Takes, sends: Sends) -> Verdict {
         name: "gloo-system/gateway-proxy".into(),
         of_gateway_api: false,
         lacks: Ok(Vec::new()),
+        certificates: None,
     };
     judge(&Facts {
         target: Target::Upstream { namespace: "gloo-system".into(), name: "u".into() },
         sends,
         sends_by: String::new(),
-        behind: Behind::Pods { service: "shop/a".into(), pods: vec![pod] },
+        behind: Behind::Pods { service: "shop/a".into(), port: Declared::Http, pods: vec![pod] },
         proxies: Ok(vec![proxy]),
         acceptance: None,
         owner: None,
@@ -50,14 +51,23 @@ fn what_the_verdict_says_is_what_real_envoys_do() {
     let pair = Pair::start("u_gloo-system").unwrap();
     let istio = pair.mtls().unwrap();
     let Sent::Istio { keys, root } = istio.clone() else { panic!("{istio:?}") };
-    let per_pod = Sent::PerPod { keys, root };
+    let per_pod = Sent::PerPod { keys: keys.clone(), root: root.clone() };
+    let without_alpn = Sent::IstioWithoutAlpn { keys, root };
+    let own = Sends::Tls { how: "x".into(), announced: Announced::Not, shows: Shows::Nothing };
+    let istio_of = |announced: Announced| Sends::Istio { any_peer: true, announced };
     for takes in [Takes::Strict, Takes::Permissive, Takes::Disable, Takes::NoSidecar] {
         pair.takes(takes);
         for (sent, sends) in [
             (&Sent::Plaintext, Sends::Plaintext { why: "off".into() }),
-            (&istio, Sends::Istio { any_peer: true }),
+            (&istio, istio_of(Announced::AsTheMeshs)),
+            (&without_alpn, istio_of(Announced::Not)),
             (&per_pod, Sends::PerPod),
+            (&Sent::OwnTls, own.clone()),
         ] {
+            // Before an application that speaks TLS itself no sidecar stands here.
+            if takes == Takes::NoSidecar && *sent == Sent::OwnTls {
+                continue;
+            }
             pair.sends(sent).unwrap();
             assert_eq!(verdict(takes, sends.clone()), proven(&pair), "{takes:?} {sends:?}");
         }

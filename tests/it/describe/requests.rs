@@ -41,7 +41,7 @@ fn requests(namespaces: usize) -> usize {
         "/apis/apps/v1/namespaces/gloo-system/deployments",
         "/apis/apps/v1/namespaces/gloo-system/daemonsets",
         "/api/v1/namespaces/gloo-system/configmaps",
-        "/api/v1/namespaces/istio-system/configmaps",
+        "/api/v1/configmaps",
         "/api/v1/namespaces/gloo-system/pods",
     ] {
         stub.on("GET", path).json(200, &list(&[])).always();

@@ -1,0 +1,120 @@
+//! `check` and `istio describe` never contradict each other: a target is broken there where something is found here.
+
+use super::*;
+use crate::model::kinds as known;
+use crate::plan::posture::survey::Survey;
+use crate::plan::posture::{Cause, Described, Verdict};
+
+const SENT: [(&str, &[Break]); 9] = [
+    ("nothing", &[(CART, PLAIN)]),
+    ("auto-mTLS", &[(CART, PLAIN), (SETTINGS, AUTO)]),
+    (
+        "auto-mTLS alone",
+        &[
+            (CART, PLAIN),
+            (SETTINGS, "{spec: {gloo: {istioOptions: {enableAutoMtls: true, enableIntegration: false}}}}"),
+        ],
+    ),
+    ("auto-mTLS, opted out", &[(CART, "{spec: {sslConfig: null, disableIstioAutoMtls: true}}"), (SETTINGS, AUTO)]),
+    ("Istio's", &[]),
+    ("Istio's without ALPN", &[(CART, "{spec: {sslConfig: {alpnProtocols: null}}}")]),
+    (
+        "a secret",
+        &[(
+            CART,
+            "{spec: {sslConfig: {alpnProtocols: null, sds: null, secretRef: {name: payments-client, namespace: gloo-system}}}}",
+        )],
+    ),
+    ("no certificate", &[(CART, "{spec: {sslConfig: {alpnProtocols: null, sds: null, sni: cart.example}}}")]),
+    ("another of SDS", &[(CART, "{spec: {sslConfig: {sds: {certificatesSecretName: mine}}}}")]),
+];
+const POLICIES: [(&str, &[Break]); 4] = [
+    ("no policy", &[("PeerAuthentication istio-system/mesh", "null")]),
+    ("PERMISSIVE", &[PERMISSIVE]),
+    ("STRICT", &[]),
+    ("DISABLE", &[("PeerAuthentication istio-system/mesh", "{spec: {mtls: {mode: DISABLE}}}")]),
+];
+const PODS: [(&str, &[Break]); 5] = [
+    ("meshed", &[]),
+    ("some", &[("Pod shop/cart-new", "{metadata: {labels: {app: cart}}}")]),
+    ("plain", &[("Pod shop/cart-6b9", "{metadata: {labels: {security.istio.io/tlsMode: null}}}")]),
+    (
+        "ambient",
+        &[(
+            "Pod shop/cart-6b9",
+            "{metadata: {labels: {security.istio.io/tlsMode: null}, annotations: {ambient.istio.io/redirection: enabled}}}",
+        )],
+    ),
+    ("none", &[("Pod shop/cart-6b9", "null")]),
+];
+const GATEWAYS: [(&str, &[Break]); 3] =
+    [("whole", &[]), ("bare", &[(GATEWAY, BARE), (BOOTSTRAP, NO_CLUSTER)]), ("half", &[(BOOTSTRAP, NO_CLUSTER)])];
+const PORTS: [(&str, &[Break]); 2] = [
+    ("any port", &[]),
+    ("http", &[("Service shop/cart", "{spec: {ports: [{name: http, port: 8080, targetPort: 8080}]}}")]),
+];
+
+/// The codes about the Upstream itself that a cause stands for.
+fn codes_of(cause: Cause) -> &'static [&'static str] {
+    match cause {
+        Cause::Strict | Cause::Ambient => &["GRS101"],
+        Cause::NoSidecar => &["GRS102"],
+        Cause::Gateway => &["GRS103"],
+        Cause::NoService => &["GRS104"],
+        Cause::Disabled => &["GRS105"],
+        Cause::Nobody => &["GRS106"],
+        Cause::NotAnnounced => &["GRS107"],
+        Cause::OwnTls => &["GRS108"],
+        Cause::OwnCertificate => &["GRS109"],
+        Cause::Rejected | Cause::NoUpstream | Cause::Certificate => &[],
+    }
+}
+
+/// What both say of one combination.
+fn agree(name: &str, breaks: &[Break]) {
+    let stage = Stage::in_order().with(breaks);
+    let snapshot = stage.snapshot();
+    let upstream = snapshot.find(&known::UPSTREAM, "gloo-system", "shop-cart-8080").object().unwrap();
+    let judged = Described::from(Survey::new(&snapshot, "gloo-system").of_upstream(upstream)).judged;
+    let findings: Vec<_> = stage.ran_only(&["mtls", "sidecars"]).into_iter().flat_map(|ran| ran.findings).collect();
+    let about = |object: &ObjectRef| {
+        let of_it = findings.iter().filter(|finding| finding.object == *object);
+        of_it.map(|finding| finding.code.id).collect::<BTreeSet<_>>()
+    };
+    let own = about(&upstream.reference);
+    let of_gateway = about(&ObjectRef::new(&known::DEPLOYMENT, "gloo-system", "gateway-proxy"));
+    let of_settings = about(&ObjectRef::new(&known::SETTINGS, "gloo-system", "default"));
+    let wanted: BTreeSet<_> = judged.cause.map(codes_of).unwrap_or_default().iter().copied().collect();
+    let said = || format!("{name}: described {judged:?}, found {own:?}, of the gateway {of_gateway:?}");
+    match judged.cause {
+        // One finding about the gateway, or about auto-mTLS, stands for all that it breaks.
+        Some(Cause::Gateway) => {
+            let elsewhere =
+                of_gateway.iter().any(|id| ("GRS201"..="GRS205").contains(id)) || of_settings.contains("GRS103");
+            assert!(own == wanted || (own.is_empty() && elsewhere), "{}", said());
+        }
+        // A gateway that lacks the cluster is wrong beside whatever breaks it first.
+        _ => assert!(own.iter().filter(|id| **id != "GRS103").eq(wanted.iter()), "{}", said()),
+    }
+    let errors = findings.iter().any(|it| it.object == upstream.reference && it.code.severity == Severity::Error);
+    assert!(!errors || judged.verdict == Verdict::Broken, "{}", said());
+}
+
+#[test]
+fn a_finding_about_an_upstream_and_its_verdict_are_one_in_every_combination() {
+    let mut seen = 0;
+    for (sent, of_upstream) in SENT {
+        for (pods, of_pods) in PODS {
+            for (mode, of_policies) in POLICIES {
+                for (gateway, of_gateway) in GATEWAYS {
+                    for (port, of_port) in PORTS {
+                        let name = format!("{sent}; {pods}; {mode}; gateway {gateway}; {port}");
+                        agree(&name, &[of_upstream, of_pods, of_policies, of_gateway, of_port].concat());
+                        seen += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert_eq!(seen, SENT.len() * PODS.len() * POLICIES.len() * GATEWAYS.len() * PORTS.len());
+}
