@@ -212,7 +212,12 @@ fn a_run_that_was_killed_is_gone_on_with() -> Result<()> {
     wait_for("its new pod waits for a node", super::PATIENCE, || {
         Ok((bench.shape("slow")?.iter().any(|(revision, _)| revision.is_some())).then_some(()))
     })?;
-    let output = meanwhile(&bench, "enroll NS", || bench.node(&json!("here")))?;
+    let sandbox = bench.sandbox();
+    let words = bench.words("enroll NS");
+    let mut running = sandbox.start(&words.iter().map(String::as_str).collect::<Vec<_>>());
+    running.wait_for("waiting for deployment/slow");
+    bench.node(&json!("here"))?;
+    let output = sandbox.end_of(running);
     bench.node(&Value::Null)?;
     assert_eq!(output.code, Some(0), "{output:#?}");
     assert!(output.stdout.contains("deployment.apps/slow restarted before, and under way\n"), "{output:#?}");

@@ -45,6 +45,12 @@ fn check(root: &Value, schema: &Value, value: &Value, place: &str, faults: &mut 
                 faults.extend(missing.map(|key| format!("{place}: {key} is missing")));
             }
             "properties" => properties(root, argument.as_object().unwrap(), value, place, faults),
+            "additionalProperties" => {
+                let described = |key: &str| schema.get("properties").is_some_and(|known| known.get(key).is_some());
+                for (key, inner) in value.as_object().into_iter().flatten().filter(|(key, _)| !described(key)) {
+                    check(root, argument, inner, &format!("{place}/{key}"), faults);
+                }
+            }
             "items" => {
                 for (index, item) in value.as_array().into_iter().flatten().enumerate() {
                     check(root, argument, item, &format!("{place}/{index}"), faults);

@@ -139,6 +139,7 @@ impl Sandbox {
     /// Waits for the end of what was started here.
     pub fn end_of(&self, running: Running) -> Output {
         let (code, stdout, stderr) = running.end();
+        fits_its_schema(&stdout);
         Output { code, stdout: self.placed(&stdout), stderr: self.placed(&stderr) }
     }
 
@@ -154,6 +155,16 @@ impl Sandbox {
             text = text.replace(&port.to_string(), "[PORT]");
         }
         text
+    }
+}
+
+/// Whatever a test is about: a document that the program prints is the one that its schema in `docs/` describes.
+#[track_caller]
+fn fits_its_schema(stdout: &str) {
+    if let Ok(document) = serde_json::from_str::<serde_json::Value>(stdout)
+        && document["apiVersion"] == "gloo-rs/v1"
+    {
+        crate::house::result::fits(&document);
     }
 }
 
