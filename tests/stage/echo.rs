@@ -32,7 +32,7 @@ fn converse(mut stream: TcpStream) {
             "/moved" => ("302".to_owned(), "text/plain", String::new()),
             other => match other.strip_prefix("/status/") {
                 Some(status) => (status.to_owned(), "text/plain", String::new()),
-                None => ("200".to_owned(), "application/json", json!({"headers": headers}).to_string()),
+                None => ("200".to_owned(), "application/json", format!("{:#}\n", json!({"headers": headers}))),
             },
         };
         let location = if status == "302" { "location: http://203.0.113.1/\r\n" } else { "" };

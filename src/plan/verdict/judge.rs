@@ -10,6 +10,7 @@ use super::evidence::{self, Case, Evidence, Sends};
 use super::tls::{self, Tls};
 use super::{Fact, Kind, Label, Verdict};
 use crate::error::Exit;
+use crate::plan::gateway::Gateway;
 
 /// Judges. `None` where nothing was answered.
 pub fn judge(evidence: &Evidence) -> Option<Verdict> {
@@ -211,7 +212,11 @@ fn mend_plaintext(case: &Case<'_>) -> Option<String> {
     if !pods.iter().all(|pod| pod.is_meshed) {
         return Some(commands::enroll(upstream.backend_namespace.as_ref()?));
     }
-    Some(commands::enable_mtls(&upstream.name))
+    // Before the gateway has a certificate, TLS would break what works.
+    Some(match &case.evidence.gateway {
+        Gateway::NoSidecars { .. } | Gateway::NoCluster { .. } => commands::INJECT.to_owned(),
+        _ => commands::enable_mtls(&upstream.name),
+    })
 }
 
 /// The gateway answered itself, or may have.

@@ -225,6 +225,8 @@ fn plaintext_is_proven_by_two_facts_and_mended_by_what_the_pods_allow() {
     evidence.demand = Ok(lax());
     let verdict = is(&evidence, Kind::Plaintext, Exit::Unconfirmed);
     assert_eq!(verdict.mend.as_deref(), Some("gloo-rs istio enable-mtls --upstream default-httpbin-8000"));
+    evidence.gateway = Gateway::NoSidecars { pods: vec!["gateway-proxy-1".into()] };
+    assert_eq!(judged(&evidence).mend.as_deref(), Some(commands::INJECT));
     evidence.pods = Ok(vec![Pod { is_meshed: false, sidecar_ready: None, ..pod() }]);
     assert_eq!(judged(&evidence).mend.as_deref(), Some(&*commands::enroll("default")));
 

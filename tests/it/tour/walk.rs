@@ -4,10 +4,14 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
-use super::typed::{Typed, typed};
+use super::typed::{Typed, section, typed};
 use crate::stage::{Injector, Options, Plane};
+use crate::support::State;
+
+const README: &str = include_str!("../../../README.md");
+const GETTING_STARTED: &str = include_str!("../../../docs/getting-started.md");
 
 /// A shell on the playground, in a directory of its own.
 struct Shell<'p> {
@@ -33,14 +37,28 @@ impl<'p> Shell<'p> {
     }
 
     /// Types a page's line, which has to end well and to print what the page shows.
-    fn follows(&self, typed: &Typed) -> Result<String> {
+    fn follows(&self, typed: &Typed) -> Result<()> {
+        let Typed { command, .. } = typed;
         let begun = Instant::now();
-        let (code, printed) = self.types(&typed.command)?;
-        said(&format!("{:6.2} s  {}\n{printed}", begun.elapsed().as_secs_f64(), typed.command));
-        assert_eq!(code, Some(0), "{}\n{printed}", typed.command);
+        let (code, printed) = self.types(command)?;
+        said(&format!("{:6.2} s  {command}\n{printed}", begun.elapsed().as_secs_f64()));
+        ensure!(code == Some(0), "{command}: exit code {code:?}\n{printed}");
         let missing = typed.missing(&printed);
-        assert!(missing.is_empty(), "{}: shown and not printed: {missing:#?}\n{printed}", typed.command);
-        Ok(printed)
+        ensure!(missing.is_empty(), "{command}: shown and not printed: {missing:#?}\n{printed}");
+        Ok(())
+    }
+
+    /// Types all of it. The cluster has to be as it was once the way is over, and wherever it says so.
+    fn walks(&self, way: &[Typed], is_back: impl Fn(&Typed) -> bool) -> Result<()> {
+        let state = || State::of(self.plane, &["gloo-system", "istio-system", "default", "legacy"]);
+        let before = state()?;
+        for (number, typed) in way.iter().enumerate() {
+            self.follows(typed)?;
+            if is_back(typed) || number + 1 == way.len() {
+                before.assert_same(&state()?);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -50,16 +68,72 @@ fn said(text: &str) {
     println!("{text}");
 }
 
-/// A plane like the playground's, with what has to live as long.
-fn walks(page: &str) -> Result<()> {
+/// A plane like the playground's, and a shell there.
+fn on_a_playground(walk: impl FnOnce(&Shell<'_>) -> Result<()>) -> Result<()> {
     let plane = Plane::start(&Options::default())?;
     let _follower = plane.install_tour()?;
     let _injector = Injector::of_the_guide(&plane)?;
-    let shell = Shell::new(&plane)?;
-    typed(page).iter().try_for_each(|typed| shell.follows(typed).map(drop))
+    walk(&Shell::new(&plane)?)
+}
+
+/// The commands of the README's tour, but for the start of the playground.
+fn tour() -> Vec<Typed> {
+    let mut way = typed(section(README, "## Tour"));
+    way.retain(|typed| !typed.command.starts_with("cargo "));
+    way
 }
 
 #[test]
-fn getting_started_can_be_typed_from_its_first_line_to_its_last() -> Result<()> {
-    walks(include_str!("../../../docs/getting-started.md"))
+fn the_tour_of_the_readme_leads_through_the_guide_and_back_with_helm_and_without() -> Result<()> {
+    on_a_playground(|shell| {
+        shell.walks(&tour(), |typed| typed.command.contains(" teardown "))?;
+        // What is wrong is told from what is right.
+        let wrong = |command: &str, shown: &str| {
+            let typed = Typed { command: command.to_owned(), shown: vec![shown.to_owned()] };
+            assert!(shell.follows(&typed).is_err(), "{command}");
+        };
+        wrong("gloo-rs istio verify --upstream default-httpbin-8000", "default-httpbin-8000: mTLS proven");
+        wrong("gloo-rs istio revisions", "1-99 1.99.0 1/1 - 0 0 0 - no");
+        Ok(())
+    })
+}
+
+#[test]
+fn the_tour_is_the_whole_guide() {
+    let way = tour();
+    let words =
+        ["revisions", "setup", "verify", "describe", "curl", "teardown", "setup --via inject", "verify", "teardown"];
+    let mut rest = way.iter();
+    for word in words {
+        let found = rest.find(|typed| typed.command.contains(word));
+        let typed = found.unwrap_or_else(|| panic!("{word} is missing, or not in its place"));
+        let is_shown = |end: &str| typed.shown.iter().any(|line| line.ends_with(end));
+        assert!(word != "verify" || is_shown(": mTLS proven"), "{}: {:?}", typed.command, typed.shown);
+        assert!(!word.starts_with("setup") || typed.command.contains(" --strict "), "{}", typed.command);
+    }
+}
+
+#[test]
+fn getting_started_can_be_typed_and_so_can_what_verify_says_mends_it() -> Result<()> {
+    on_a_playground(|shell| {
+        shell.walks(&typed(GETTING_STARTED), |_| false)?;
+        let mut mends = Vec::new();
+        loop {
+            let (code, printed) = shell.types("gloo-rs istio verify --upstream default-httpbin-8000")?;
+            if code == Some(0) {
+                break;
+            }
+            let mend = printed.lines().find_map(|line| line.trim().strip_prefix("mend ")).context(printed.clone())?;
+            let mend = mend.trim().to_owned();
+            assert!(!mends.contains(&mend), "{mend} mended nothing: {printed}");
+            // With two istiods both ask which, and name them.
+            let revision = if mend.contains("enable-mtls") { "" } else { " --revision 1-28" };
+            let (code, said) = shell.types(&format!("{mend}{revision}"))?;
+            assert_eq!(code, Some(0), "{mend}: {said}");
+            mends.push(mend);
+        }
+        let enable = "gloo-rs istio enable-mtls --upstream default-httpbin-8000";
+        assert_eq!(mends, ["gloo-rs istio enroll default", "gloo-rs istio inject", enable]);
+        Ok(())
+    })
 }
