@@ -143,6 +143,8 @@ reasons! {
     HalfDone = "halfDone",
     /// The rollout did not become ready.
     Rollout = "rollout",
+    /// A request was not proven to be answered over mutual TLS.
+    Unproven = "unproven",
     /// Nobody said yes.
     NotConfirmed = "notConfirmed",
     /// Ctrl-C.

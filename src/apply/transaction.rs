@@ -208,7 +208,7 @@ fn is_untouched(step: &Step, now: &Value) -> bool {
 }
 
 /// The object as it would be made anew: without what the API server puts into its metadata.
-fn without_servers_own(object: &Value) -> Value {
+pub fn without_servers_own(object: &Value) -> Value {
     const SERVERS_OWN: [&str; 8] = [
         "uid",
         "resourceVersion",

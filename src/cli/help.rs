@@ -88,10 +88,10 @@ Examples:
 
 Exit codes:
   0  done, or nothing to do     1  refused or failed, nothing changed there
-  2  usage, or no --yes         4  not found, not allowed
-  5  failed and rolled back     6  failed, not rolled back
-  7  applied, not confirmed     9  no answer
-  130  interrupted";
+  2  usage, or no --yes         3  --check would change something
+  4  not found, not allowed     5  failed and rolled back
+  6  failed, not rolled back    7  applied, not confirmed
+  9  no answer                  130  interrupted";
 
 /// After `istio teardown --help`.
 pub const TEARDOWN: &str = "\
@@ -101,10 +101,10 @@ Examples:
 
 Exit codes:
   0  done, or nothing to do     1  refused or failed, nothing changed there
-  2  usage, or no --yes         4  not found, not allowed
-  5  failed and rolled back     6  failed, not rolled back
-  7  applied, not confirmed     9  no answer
-  130  interrupted";
+  2  usage, or no --yes         3  --check would change something
+  4  not found, not allowed     5  failed and rolled back
+  6  failed, not rolled back    7  applied, not confirmed
+  9  no answer                  130  interrupted";
 
 /// After `istio auto-mtls enable --help`.
 pub const AUTO_MTLS_ENABLE: &str = "\

@@ -8,9 +8,9 @@ use crate::error::Failure;
 use crate::options::{Destination, DryRun, Files, Format, Preview};
 use crate::render::diff::Secrets;
 
+/// Those of a command that is about the cluster alone.
 #[derive(Debug, clap::Args)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a flag as it was typed; preview() gives it a meaning")]
-pub struct PreviewArgs {
+pub struct LivePreviewArgs {
     /// Say what would change and write nothing; server: let the API server try it
     #[arg(long, value_name = "WHO", num_args = 0..=1, require_equals = true, default_missing_value = "client")]
     dry_run: Option<Who>,
@@ -23,6 +23,12 @@ pub struct PreviewArgs {
     /// Show secrets in a diff instead of ***
     #[arg(long)]
     show_secrets: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct PreviewArgs {
+    #[command(flatten)]
+    live: LivePreviewArgs,
     /// Manifests instead of the cluster: a file, a directory, or - for stdin; can be repeated
     #[arg(short, long = "filename", value_name = "FILE|DIR|-")]
     filenames: Vec<PathBuf>,
@@ -37,7 +43,7 @@ enum Who {
     Server,
 }
 
-impl PreviewArgs {
+impl LivePreviewArgs {
     pub fn preview(&self) -> Preview {
         let dry_run = self.dry_run.map(|who| match who {
             Who::Client => DryRun::Client,
@@ -48,6 +54,16 @@ impl PreviewArgs {
 
     pub fn secrets(&self) -> Secrets {
         if self.show_secrets { Secrets::Shown } else { Secrets::Masked }
+    }
+}
+
+impl PreviewArgs {
+    pub fn preview(&self) -> Preview {
+        self.live.preview()
+    }
+
+    pub fn secrets(&self) -> Secrets {
+        self.live.secrets()
     }
 
     /// The manifests, if the command is about manifests.

@@ -56,7 +56,7 @@ pub async fn edit(
     };
     report.usual_namespace(global.object_namespace());
     let place = super::place(session);
-    report.ui.status(&place);
+    report.context(&place);
     if mark == Mark::Written {
         consent::ask(&asked(plan), &risks(plan, task, global), &place, global, report)?;
     }

@@ -60,7 +60,7 @@ pub fn run(invocation: &Invocation, ui: &mut Ui) -> Exit {
         Command::Enrolment(task) => block_on(enrol::run(task, global, &mut report)),
         Command::Verify(task) => block_on(interrupt::or(verify::run(task, global, &mut report))),
         Command::Setup(task) => block_on(setup::setup(task, global, &mut report)),
-        Command::Teardown(task) => block_on(setup::teardown(*task, global, &mut report)),
+        Command::Teardown(task) => block_on(setup::teardown(task, global, &mut report)),
         Command::Proxy(task) => block_on(interrupt::or(address::print(task, global, &mut report))),
         Command::Logs(task) => block_on(inside::logs::print(task, global, &mut report)),
         Command::Served(task) => block_on(interrupt::or(inside::served::print(task, global, &mut report))),

@@ -66,12 +66,17 @@ pub struct Report<'u> {
     printed: bool,
     /// Whether rows and advice are wanted at the end.
     keeps: Keeps,
+    /// The line that says which cluster, once it was said.
+    context: Option<String>,
+    diffs: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Keeps {
     Nothing,
     Rows,
+    /// Rows, and why the run failed as well: the longer way says it.
+    All,
 }
 
 /// What one step of a longer way came to.
@@ -82,6 +87,8 @@ pub struct Ended {
     pub failure: Option<Failure>,
     pub fields: Map<String, Value>,
     pub advice: Vec<Advice>,
+    /// What `--diff` would have printed that is no row's.
+    pub diffs: Vec<String>,
     said: Vec<(Code, String)>,
 }
 
@@ -129,20 +136,22 @@ impl<'u> Report<'u> {
             fields: Map::new(),
             printed: false,
             keeps: if matches!(format, Format::Json | Format::Yaml) { Keeps::Rows } else { Keeps::Nothing },
+            context: None,
+            diffs: Vec::new(),
         }
     }
 
     /// The report of one step of this way: said as it goes, kept until [`Report::take`].
     pub fn step(&mut self) -> Report<'_> {
-        let said = self.said.clone();
-        Report { keeps: Keeps::Rows, said, ..Report::new(self.ui, self.words, self.format) }
+        let (said, context) = (self.said.clone(), self.context.clone());
+        Report { keeps: Keeps::All, said, context, ..Report::new(self.ui, self.words, self.format) }
     }
 
     /// What a step came to, without printing a document of it.
     pub fn end(self) -> Ended {
         self.ui.end_progress();
-        let Self { exit, rows, failure, fields, advice, said, .. } = self;
-        Ended { exit, rows, failure, fields, advice, said }
+        let Self { exit, rows, failure, fields, advice, diffs, said, .. } = self;
+        Ended { exit, rows, failure, fields, advice, diffs, said }
     }
 
     /// Makes what a step came to part of this report; how the way ends is the way's own.
@@ -153,13 +162,30 @@ impl<'u> Report<'u> {
         if self.is_document() {
             self.rows.extend(step.rows);
             self.advice.extend(step.advice);
+            self.add_verdicts(step.fields);
         }
         self.said = step.said;
+    }
+
+    /// Each request of a longer way has a verdict.
+    fn add_verdicts(&mut self, mut fields: Map<String, Value>) {
+        if let Some(Value::Array(verdicts)) = fields.remove("verdicts") {
+            let all = self.fields.entry("verdicts").or_insert_with(|| Value::Array(Vec::new()));
+            all.as_array_mut().into_iter().for_each(|all| all.extend(verdicts.iter().cloned()));
+        }
     }
 
     /// Which cluster this is about.
     pub fn place(&mut self, session: &Session) {
         self.place = Some((session.context().to_owned(), session.server().to_owned()));
+    }
+
+    /// Says on stderr which cluster this is about; the steps of a longer way need not say it again.
+    pub fn context(&mut self, line: &str) {
+        if self.context.as_deref() != Some(line) {
+            self.ui.status(line);
+            self.context = Some(line.to_owned());
+        }
     }
 
     /// Where answers go, and what stands after those that were not written.
@@ -210,6 +236,14 @@ impl<'u> Report<'u> {
         }
     }
 
+    /// What changes, as a diff that is no single row's.
+    pub fn diff(&mut self, diff: String) {
+        if !self.is_document() {
+            self.ui.diff(&diff);
+        }
+        self.diffs.push(diff);
+    }
+
     /// The same in sentences, which a terminal may wrap.
     pub fn paragraph(&mut self, line: &str) {
         if !self.is_document() {
@@ -229,7 +263,7 @@ impl<'u> Report<'u> {
         if self.format == Format::Name && row.outcome.is_answer() {
             self.ui.answer(&row.object.to_string());
         }
-        if self.keeps == Keeps::Rows {
+        if self.keeps != Keeps::Nothing {
             self.rows.push(row);
         }
     }
@@ -273,7 +307,7 @@ impl<'u> Report<'u> {
             self.unconfirmed += 1;
             self.ui.error(&text::trouble(&row, &self.usual_namespace), &row.details, row.hint.as_ref());
         }
-        if self.keeps == Keeps::Rows {
+        if self.keeps != Keeps::Nothing {
             self.rows.push(row);
         }
     }
@@ -300,7 +334,7 @@ impl<'u> Report<'u> {
         }
         self.said.push(key);
         self.ui.advice(&advice);
-        if self.keeps == Keeps::Rows {
+        if self.keeps != Keeps::Nothing {
             self.advice.push(advice);
         }
     }
@@ -309,7 +343,10 @@ impl<'u> Report<'u> {
     pub fn failure(&mut self, failure: Failure) {
         self.exit = self.exit.or(failure.exit);
         self.ui.end_progress();
-        self.ui.failure(&failure);
+        // Of several the way says the first.
+        if self.keeps != Keeps::All || self.failure.is_some() {
+            self.ui.failure(&failure);
+        }
         self.failure.get_or_insert(failure);
     }
 

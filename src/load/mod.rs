@@ -25,4 +25,5 @@ pub mod snapshot;
 pub mod streamed;
 pub mod suppressions;
 pub mod survey;
+pub mod traffic;
 pub mod witness;

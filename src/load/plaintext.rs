@@ -10,7 +10,7 @@ use crate::plan::peer::change;
 use crate::plan::peer::exposure::{Behind, Routed, Way, through};
 
 /// Kinds whose objects name destinations.
-const ROUTES: [&Kind; 5] =
+pub(super) const ROUTES: [&Kind; 5] =
     [&kinds::VIRTUAL_SERVICE, &kinds::ROUTE_TABLE, &kinds::UPSTREAM_GROUP, &kinds::GATEWAY, &kinds::HTTP_ROUTE];
 /// Pods that have ended answer no request.
 const RUNNING: &str = "status.phase!=Succeeded,status.phase!=Failed";
@@ -64,7 +64,7 @@ pub async fn find(session: &Session, survey: &Survey<'_>, scope: &change::Scope)
 }
 
 /// Every object of the kind, a page at a time; a kind that the cluster does not have has none.
-async fn each(session: &Session, kind: &'static Kind, mut take: impl FnMut(Object)) -> Result<(), Unread> {
+pub(super) async fn each(session: &Session, kind: &'static Kind, mut take: impl FnMut(Object)) -> Result<(), Unread> {
     let mut pages = session.pages(kind, Scope::All, Query::default());
     loop {
         match pages.next().await {
@@ -76,7 +76,7 @@ async fn each(session: &Session, kind: &'static Kind, mut take: impl FnMut(Objec
     }
 }
 
-async fn behind(session: &Session, namespace: &str) -> Result<Behind, Unread> {
+pub(super) async fn behind(session: &Session, namespace: &str) -> Result<Behind, Unread> {
     let scope = Scope::Namespace(namespace);
     let pods = Query { fields: RUNNING.into(), metadata_only: true, ..Query::default() };
     let unread = |error| survey::unread(session, error);

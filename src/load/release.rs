@@ -90,6 +90,25 @@ pub async fn earlier(
     Earlier { record: None, unread }
 }
 
+/// The revision that a state began with: the oldest of those before this one, without one between them, of whose values
+/// `is_it` holds. This one, where the one before it is otherwise or cannot be read.
+pub async fn began(
+    session: &Session,
+    namespace: &str,
+    found: &Found,
+    is_it: impl Fn(&serde_json::Value) -> bool,
+) -> Record {
+    let mut oldest = found.record.clone();
+    let before = found.history.iter().filter(|entry| entry.revision < found.record.revision);
+    for entry in before.filter(|entry| entry.status.as_deref() != Some("failed")).take(HISTORY) {
+        match read(session, namespace, entry).await {
+            Ok(record) if is_it(&record.values) => oldest = record,
+            _ => break,
+        }
+    }
+    oldest
+}
+
 /// The revisions of a release, the newest first; none where they may not be listed.
 pub async fn history(session: &Session, namespace: &str, name: &str) -> Vec<Entry> {
     list(session, namespace).await.map(|all| of_name(&all, name)).unwrap_or_default()

@@ -32,7 +32,7 @@ pub use inside::{
 };
 pub use peer_auth::{PeerAuth, PeerAuthGet};
 pub use pods::{PodsOf, ProxyPods};
-pub use setup::{Bringer, Extent, Marks, Proof, Setup, Strictness, Teardown};
+pub use setup::{Bringer, Marks, Proof, Setup, Strictness, Teardown};
 pub use verify::{HTTP_PORT, TrustWish, VerifyTask, Via};
 
 /// What every command is told.

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::{Named, Switches};
+use super::{Named, Preview, Switches};
+use crate::render::diff::Secrets;
 
 /// The guide as one plan.
 #[derive(Debug, Clone)]
@@ -19,7 +20,8 @@ pub struct Setup {
     pub auto_mtls: Switches,
     pub strictness: Strictness,
     pub proof: Proof,
-    pub extent: Extent,
+    pub preview: Preview,
+    pub secrets: Secrets,
 }
 
 /// Whether requests are sent to the Upstreams, before and after pods take mutual TLS alone.
@@ -45,19 +47,14 @@ pub enum Strictness {
     Strict,
 }
 
-/// How far a plan is gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Extent {
-    Whole,
-    /// `--dry-run`
-    PlanAlone,
-}
-
 /// The way back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Teardown {
     pub marks: Marks,
-    pub extent: Extent,
+    /// A packed chart or its directory, for Helm.
+    pub chart: Option<PathBuf>,
+    pub preview: Preview,
+    pub secrets: Secrets,
 }
 
 /// What is taken back.

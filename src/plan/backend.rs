@@ -9,7 +9,7 @@ use super::outcome::Objection;
 use crate::error::Reason;
 
 /// The label Istio puts on a pod whose sidecar takes mutual TLS (Gloo's own auto-mTLS reads it too).
-const TLS_MODE: &str = "security.istio.io/tlsMode";
+pub const TLS_MODE: &str = "security.istio.io/tlsMode";
 
 /// The annotation Istio puts on a pod whose traffic its node's ztunnel takes.
 const REDIRECTION: &str = "ambient.istio.io/redirection";

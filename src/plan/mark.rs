@@ -1,4 +1,5 @@
-//! What is marked as this program's own: objects by a label, fields of others' objects by who is noted as their writer.
+//! What is marked as this program's own: objects by a label, fields of others' objects by who is noted as their writer,
+//! revisions of a release by what they are described as.
 
 use serde_json::Value;
 
@@ -6,6 +7,9 @@ use serde_json::Value;
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Its value, and the name under which the API server notes what this program writes.
 pub const MANAGER: &str = "gloo-rs";
+
+/// What `helm history` says of the revision into which this program merged Istio's values.
+pub const RELEASE: &str = "Istio's values merged by gloo-rs";
 
 /// Whether this program made the object.
 pub fn made_by_us(object: &Value) -> bool {
@@ -20,6 +24,11 @@ pub fn written_by_us(object: &Value, path: &[&str]) -> bool {
     entries
         .filter(|entry| entry["manager"] == MANAGER && entry["subresource"].is_null())
         .any(|entry| path.iter().try_fold(&entry["fieldsV1"], |fields, key| fields.get(key)).is_some())
+}
+
+/// Whether anybody is noted as a writer: of an object that was applied without fields of its own nobody ever is.
+pub fn is_noted(object: &Value) -> bool {
+    object["metadata"]["managedFields"].as_array().is_some_and(|entries| !entries.is_empty())
 }
 
 #[cfg(test)]
@@ -44,6 +53,12 @@ mod tests {
     fn a_status_that_is_written_is_no_mark() {
         let entry = json!({"manager": "gloo-rs", "subresource": "status", "fieldsV1": {"f:spec": {}}});
         assert!(!written_by_us(&json!({"metadata": {"managedFields": [entry]}}), &["f:spec"]));
+    }
+
+    #[test]
+    fn an_object_without_managers_tells_nothing() {
+        assert!(!is_noted(&json!({"metadata": {"managedFields": []}})) && !is_noted(&json!({"metadata": {}})));
+        assert!(is_noted(&json!({"metadata": {"managedFields": [{"manager": "kubectl"}]}})));
     }
 
     #[test]

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 
 use crate::cli::help;
+use crate::cli::preview::LivePreviewArgs;
 use crate::error::Failure;
-use crate::options::{Bringer, Command, Extent, Proof, Setup, Strictness, Switches};
+use crate::options::{Bringer, Command, Proof, Setup, Strictness, Switches};
 
 /// Go from a plain gateway to mutual TLS, step by step
 ///
@@ -15,7 +16,6 @@ use crate::options::{Bringer, Command, Extent, Proof, Setup, Strictness, Switche
 /// same command goes on from there.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::SETUP)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a flag as it was typed; options() gives it a meaning")]
 pub struct SetupArgs {
     /// A namespace to bring into the mesh; can be repeated
     #[arg(long = "namespace-to-enroll", value_name = "NS", value_delimiter = ',')]
@@ -41,9 +41,8 @@ pub struct SetupArgs {
     /// Send no requests to the Upstreams to see that they go over mutual TLS
     #[arg(long)]
     no_verify: bool,
-    /// Print the plan and stop
-    #[arg(long)]
-    dry_run: bool,
+    #[command(flatten)]
+    preview: LivePreviewArgs,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -83,7 +82,8 @@ impl SetupArgs {
             auto_mtls: if self.auto_mtls { Switches::On } else { Switches::Alone },
             strictness: if self.strict { Strictness::Strict } else { Strictness::AsItIs },
             proof: if self.no_verify { Proof::Skipped } else { Proof::Sent },
-            extent: if self.dry_run { Extent::PlanAlone } else { Extent::Whole },
+            preview: self.preview.preview(),
+            secrets: self.preview.secrets(),
         }))
     }
 }

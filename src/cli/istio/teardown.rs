@@ -1,7 +1,10 @@
 //! `gloo-rs istio teardown`.
 
+use std::path::PathBuf;
+
 use crate::cli::help;
-use crate::options::{Command, Extent, Marks, Teardown};
+use crate::cli::preview::LivePreviewArgs;
+use crate::options::{Command, Marks, Teardown};
 
 /// Take back what setup made, step by step
 ///
@@ -12,16 +15,21 @@ pub struct TeardownArgs {
     /// Take back also what is not marked as written by gloo-rs, in all namespaces
     #[arg(long)]
     all: bool,
-    /// Print the plan and stop
-    #[arg(long)]
-    dry_run: bool,
+    /// Gloo's chart, packed or as a directory, where Istio's values are taken out of the release [default: of its
+    /// repository]
+    #[arg(long, value_name = "PATH", verbatim_doc_comment)]
+    chart: Option<PathBuf>,
+    #[command(flatten)]
+    preview: LivePreviewArgs,
 }
 
 impl TeardownArgs {
     pub fn options(self) -> Command {
         Command::Teardown(Teardown {
+            chart: self.chart,
             marks: if self.all { Marks::Ignored } else { Marks::Heeded },
-            extent: if self.dry_run { Extent::PlanAlone } else { Extent::Whole },
+            preview: self.preview.preview(),
+            secrets: self.preview.secrets(),
         })
     }
 }

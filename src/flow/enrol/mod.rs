@@ -41,7 +41,7 @@ pub async fn run(task: &Enrolment, global: &Global, report: &mut Report<'_>) -> 
     let session = super::open(global, report).await?;
     report.form_for_cluster(task.preview);
     let cluster = place(&session);
-    report.ui.status(&cluster);
+    report.context(&cluster);
     report.usual_namespace(task.namespaces.first().map(String::as_str).unwrap_or_default());
     let survey = Survey::new(&session, global);
     let Some(plans) = planned(&session, &survey, task, report).await? else {

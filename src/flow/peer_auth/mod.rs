@@ -55,7 +55,7 @@ struct Planned {
 pub async fn change(task: &PeerAuth, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let session = open(global, report).await?;
     let mark = report.form_for_cluster(task.preview);
-    report.ui.status(&place(&session));
+    report.context(&place(&session));
     let Some(planned) = interrupt::or(plan(&session, task, global, report)).await? else { return Ok(()) };
     if task.preview.is_on() {
         return preview(&session, task, planned, report).await;
@@ -215,14 +215,7 @@ fn on_owner(task: &PeerAuth, object: &ObjectRef, owner: &Owner) -> Advice {
 
 /// `istio peer-auth strict -n shop`
 fn command(task: &PeerAuth) -> String {
-    let scope = match &task.request.scope {
-        Scope::Mesh => "--mesh".to_owned(),
-        Scope::Namespace(namespace) => format!("-n {namespace}"),
-        Scope::Workload { namespace, labels } => {
-            format!("--workload {} -n {namespace}", crate::plan::peer::change::shown(labels))
-        }
-    };
-    format!("istio peer-auth {} {scope}", task.request.wish.word())
+    format!("istio peer-auth {} {}", task.request.wish.word(), task.request.scope.flags())
 }
 
 fn asked(task: &PeerAuth) -> String {

@@ -1,22 +1,20 @@
 //! The steps of `istio teardown`: what is there of the mesh, as far as it is marked as this program's.
 
-use serde_json::Value;
-
 use super::forward::{enrolment, of_release, policy, sidecars, switches, upstreams};
 use super::step::{Act, Step};
 use crate::error::Failure;
-use crate::kube::{ApiError, Cause, Query, Scope as Where, Session};
+use crate::kube::{ApiError, Cause, Freshness, Query, Scope as Where, Session};
 use crate::load::policies::{self, Root};
 use crate::load::survey::Survey;
 use crate::load::{gateways, release};
-use crate::model::{Object, kinds};
-use crate::options::{Enrol, Global, Injection, Marks, Named, Proxies, Selection, Upstreams};
+use crate::model::{Object, ObjectRef, kinds};
+use crate::options::{Enrol, Global, Injection, Marks, Named, Proxies, Selection, Teardown, Upstreams};
 use crate::plan::auto_mtls;
-use crate::plan::mark::{made_by_us, written_by_us};
+use crate::plan::mark::{self, is_noted, made_by_us, written_by_us};
 use crate::plan::mtls::{Caution, Foreign, Tls, Wish, tls_of};
 use crate::plan::owner::{self, Owner};
 use crate::plan::peer::change::{self, Scope};
-use crate::plan::peer::selector;
+use crate::plan::peer::{mode, selector};
 use crate::plan::sidecars::state::{Extent, state};
 use crate::plan::values::has_istio;
 
@@ -46,48 +44,69 @@ impl Found {
 ///
 /// # Errors
 /// What is there could not be read.
-pub async fn steps(session: &Session, marks: Marks, global: &Global) -> Result<Found, Failure> {
+pub async fn steps(session: &Session, task: &Teardown, global: &Global) -> Result<Found, Failure> {
+    let marks = task.marks;
     let mut found = Found::default();
+    let release = release_with_istio(session, global.object_namespace()).await;
     of_policies(session, marks, &mut found).await?;
     of_upstreams(session, marks, &mut found).await?;
-    of_settings(session, marks, global, &mut found).await?;
+    of_settings(session, marks, global, release, &mut found).await?;
     of_namespaces(session, marks, &mut found).await?;
-    of_proxy(session, marks, global, &mut found).await?;
+    of_proxy(session, task, global, release, &mut found).await?;
     Ok(found)
 }
 
+/// Who merged Istio's values into the release of Gloo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Merged {
+    ByUs,
+    ByOthers,
+}
+
+/// None: no release has them.
+async fn release_with_istio(session: &Session, namespace: &str) -> Option<Merged> {
+    let found = release::find(session, namespace, None, None).await.ok()?;
+    if !has_istio(&found.record.values) {
+        return None;
+    }
+    let first = release::began(session, namespace, &found, has_istio).await;
+    Some(if first.description == mark::RELEASE { Merged::ByUs } else { Merged::ByOthers })
+}
+
 async fn of_policies(session: &Session, marks: Marks, found: &mut Found) -> Result<(), Failure> {
-    let all = match policies::list(session, Where::All, crate::kube::Freshness::Now).await {
+    let all = match policies::list(session, Where::All, Freshness::Now).await {
         Ok((_, all)) => all,
         // A cluster without Istio's kinds has none of them.
         Err(error) if error.cause == Cause::NoCrd => return Ok(()),
         Err(error) => return Err(error.into_failure(session)),
     };
     let root = policies::root(session, None).await;
-    for policy_of in &all {
-        let text = |key: &str| policy_of["metadata"][key].as_str().unwrap_or_default().to_owned();
+    for there in &all {
+        let text = |key: &str| there["metadata"][key].as_str().unwrap_or_default().to_owned();
         let (namespace, name) = (text("namespace"), text("name"));
-        let is_ours = made_by_us(policy_of);
-        let changed = written_by_us(policy_of, &["f:spec", "f:mtls"]);
-        let left = || {
-            let note = if changed { "; gloo-rs changed it, what it said before is not known" } else { "" };
-            format!("PeerAuthentication {namespace}/{name}: not made by gloo-rs{note}")
-        };
-        if !found.sort(marks, is_ours, left) {
-            continue;
-        }
-        let labels = selector(policy_of);
+        let labels = selector(there);
         let scope = match &root {
             _ if !labels.is_empty() => Scope::Workload { namespace: namespace.clone(), labels },
             Root::Known(root) if *root == namespace => Scope::Mesh,
             _ => Scope::Namespace(namespace.clone()),
         };
+        let flags = scope.flags();
+        let changed = written_by_us(there, &["f:spec", "f:mtls"]);
+        let left = || {
+            let note = if changed { "; gloo-rs changed it, what it said before is not known" } else { "" };
+            let command = format!("gloo-rs istio peer-auth remove {flags} --overwrite");
+            format!("PeerAuthentication {namespace}/{name}: not made by gloo-rs{note} ({command})")
+        };
+        if !found.sort(marks, made_by_us(there), left) {
+            continue;
+        }
         let foreign = if marks == Marks::Ignored { Foreign::Replace } else { Foreign::Keep };
+        let word = mode(&there["spec"]["mtls"]).map_or("permissive", |mode| change::Wish::Set(mode).word());
         found.steps.push(Step {
             word: "policy",
             what: format!("PeerAuthentication {namespace}/{name}"),
             act: policy(scope, change::Wish::Remove, foreign),
-            undone_by: format!("gloo-rs istio peer-auth strict -n {namespace}"),
+            undone_by: format!("gloo-rs istio peer-auth {word} {flags}"),
         });
     }
     Ok(())
@@ -99,7 +118,11 @@ async fn of_upstreams(session: &Session, marks: Marks, found: &mut Found) -> Res
     for upstream in all.iter().filter(|upstream| matches!(tls_of(&upstream.value), Tls::Istio(_))) {
         let place = format!("{}/{}", upstream.reference.namespace, upstream.reference.name);
         let is_ours = written_by_us(&upstream.value, &["f:spec", "f:sslConfig"]);
-        if found.sort(marks, is_ours, || format!("Upstream {place}: its sslConfig was not written by gloo-rs")) {
+        if found.sort(marks, is_ours, || {
+            let ObjectRef { namespace, name, .. } = &upstream.reference;
+            let command = format!("gloo-rs istio disable-mtls -n {namespace} -u {name}");
+            format!("Upstream {place}: its sslConfig was not written by gloo-rs ({command})")
+        }) {
             let namespace = Some(upstream.reference.namespace.clone());
             names.push(Named { namespace, name: upstream.reference.name.clone() });
         }
@@ -118,7 +141,13 @@ async fn of_upstreams(session: &Session, marks: Marks, found: &mut Found) -> Res
     Ok(())
 }
 
-async fn of_settings(session: &Session, marks: Marks, global: &Global, found: &mut Found) -> Result<(), Failure> {
+async fn of_settings(
+    session: &Session,
+    marks: Marks,
+    global: &Global,
+    release: Option<Merged>,
+    found: &mut Found,
+) -> Result<(), Failure> {
     let survey = Survey::new(session, global);
     let namespace = survey.gloo_namespace().await;
     let settings = match session.get(&kinds::SETTINGS, namespace, "default").await {
@@ -131,7 +160,16 @@ async fn of_settings(session: &Session, marks: Marks, global: &Global, found: &m
         return Ok(());
     }
     let is_ours = written_by_us(&settings, &["f:spec", "f:gloo", "f:istioOptions"]);
-    if found.sort(marks, is_ours, || format!("Settings {namespace}/default: auto-mTLS was not turned on by gloo-rs")) {
+    // What the release's values turned on goes with them.
+    let goes_with_release = release == Some(Merged::ByUs) || (release.is_some() && marks == Marks::Ignored);
+    if !is_ours && goes_with_release && matches!(owner::of(&settings), Some(Owner::Helm { .. })) {
+        return Ok(());
+    }
+    if found.sort(marks, is_ours, || {
+        format!(
+            "Settings {namespace}/default: auto-mTLS was not turned on by gloo-rs (gloo-rs istio auto-mtls disable)"
+        )
+    }) {
         found.steps.push(switches(auto_mtls::Wish::Disable));
     }
     Ok(())
@@ -142,7 +180,14 @@ async fn of_namespaces(session: &Session, marks: Marks, found: &mut Found) -> Re
         let name = namespace.reference.name.clone();
         let Some(label) = BINDING.into_iter().find(|label| namespace.label(label).is_some()) else { continue };
         let is_ours = written_by_us(&namespace.value, &["f:metadata", "f:labels", &format!("f:{label}")]);
-        if found.sort(marks, is_ours, || format!("namespace {name}: {label} was not set by gloo-rs")) {
+        let left = || {
+            let who = match is_noted(&namespace.value) {
+                true => format!("{label} was not set by gloo-rs"),
+                false => format!("who set {label} is not noted"),
+            };
+            format!("namespace {name}: {who} (gloo-rs istio unenroll {name})")
+        };
+        if found.sort(marks, is_ours, left) {
             found.steps.push(Step {
                 word: "unenroll",
                 what: format!("namespace {name}"),
@@ -154,7 +199,13 @@ async fn of_namespaces(session: &Session, marks: Marks, found: &mut Found) -> Re
     Ok(())
 }
 
-async fn of_proxy(session: &Session, marks: Marks, global: &Global, found: &mut Found) -> Result<(), Failure> {
+async fn of_proxy(
+    session: &Session,
+    task: &Teardown,
+    global: &Global,
+    release: Option<Merged>,
+    found: &mut Found,
+) -> Result<(), Failure> {
     let namespace = global.object_namespace();
     let proxies = match gateways::find(session, namespace, &Proxies::Usual).await {
         Ok(proxies) => proxies,
@@ -169,48 +220,38 @@ async fn of_proxy(session: &Session, marks: Marks, global: &Global, found: &mut 
         }
         let workload = &proxy.workload;
         let shown = crate::flow::transact::short(&workload.reference);
-        let is_ours = written_by_us(&workload.value, &["f:spec", "f:template", "f:spec", "f:containers", SDS]);
-        if is_ours {
-            let act = Injection::Uninject { upstreams: Upstreams::Left, caution: Caution::Careful };
-            found.steps.push(uninject(&shown, act));
+        let is_injected = written_by_us(&workload.value, &["f:spec", "f:template", "f:spec", "f:containers", SDS]);
+        let by_helm = release.filter(|_| matches!(owner::of(&workload.value), Some(Owner::Helm { .. })));
+        let (is_ours, how) = match by_helm {
+            _ if is_injected => (true, "istio uninject"),
+            Some(merged) => (merged == Merged::ByUs, "upgrade-values --remove --apply"),
+            None => (false, "istio uninject"),
+        };
+        let left = || format!("{shown}: its sidecars were not put there by gloo-rs (gloo-rs {how})");
+        if !found.sort(task.marks, is_ours, left) {
             continue;
         }
-        let by_helm = is_in_values(session, namespace, &workload.value).await;
-        let how = if by_helm { "upgrade-values --remove --apply" } else { "istio uninject" };
-        let left = || format!("{shown}: its sidecars were not put there by gloo-rs istio inject (gloo-rs {how})");
-        if !found.sort(marks, false, left) {
-            continue;
-        }
-        found.steps.push(if by_helm {
-            Step {
+        found.steps.push(match by_helm {
+            Some(_) if !is_injected => Step {
                 word: "helm",
                 what: "the values of Gloo's release".to_owned(),
-                act: Act::Values(of_release()),
+                act: Act::Values(of_release(task.chart.clone(), task.secrets)),
                 undone_by: "gloo-rs upgrade-values --apply".to_owned(),
-            }
-        } else {
-            let act = Injection::Uninject { upstreams: Upstreams::Left, caution: Caution::Careful };
-            uninject(&shown, act)
+            },
+            _ => uninject(&shown),
         });
     }
     Ok(())
 }
 
-fn uninject(shown: &str, act: Injection) -> Step {
+fn uninject(shown: &str) -> Step {
+    let act = Injection::Uninject { upstreams: Upstreams::Left, caution: Caution::Careful };
     Step {
         word: "uninject",
         what: shown.to_owned(),
         act: Act::Sidecars(sidecars(act)),
         undone_by: "gloo-rs istio inject".to_owned(),
     }
-}
-
-/// Whether a release renders the proxy with Istio's values.
-async fn is_in_values(session: &Session, namespace: &str, workload: &Value) -> bool {
-    if !matches!(owner::of(workload), Some(Owner::Helm { .. })) {
-        return false;
-    }
-    release::find(session, namespace, None, None).await.is_ok_and(|found| has_istio(&found.record.values))
 }
 
 async fn list(session: &Session, kind: &'static crate::model::Kind) -> Result<Vec<Object>, Failure> {

@@ -1,10 +1,12 @@
 //! The steps of `istio setup`.
 
+use std::path::PathBuf;
+
 use super::step::{Act, Step};
 use crate::error::{Exit, Failure, Reason};
 use crate::helm::Helm;
-use crate::kube::{Environment, Session};
-use crate::load::{gateways, release};
+use crate::kube::{Environment, Freshness, Scope as Where, Session};
+use crate::load::{gateways, policies, release};
 use crate::options::{
     Absent, Bringer, Enrol, Enrolment, Global, HTTP_PORT, HelmFailure, Injection, IstioWish, Named, Objects, Patience,
     PeerAuth, PodsOf, Posture, Preview, Proof, Proxies, ProxyPods, Restarts, Rollouts, Selection, Setup, Sidecars,
@@ -14,8 +16,8 @@ use crate::options::{
 use crate::plan::auto_mtls;
 use crate::plan::mtls::{Caution, Foreign, Policy, Wish};
 use crate::plan::owner::{self, Owner};
-use crate::plan::peer::Mode;
 use crate::plan::peer::change::{self, Request, Scope};
+use crate::plan::peer::{Mode, selector};
 use crate::plan::proxy_name::ProxyName;
 use crate::plan::proxy_pods::{Amount, Which};
 use crate::plan::values::{self, Switch};
@@ -35,25 +37,32 @@ pub async fn steps(session: &Session, task: &Setup, global: &Global) -> Result<V
         Bringer::Inject => inject(task),
     }];
     steps.extend(task.namespaces.iter().map(|namespace| enroll(namespace, task.revision.clone())));
+    let mut proves = Vec::new();
     // With Helm it is one of the values.
     if (via, task.auto_mtls) == (Bringer::Inject, Switches::On) {
+        proves.push(steps.len());
         steps.push(switches(auto_mtls::Wish::Enable));
     }
     if !task.upstreams.is_empty() {
+        proves.push(steps.len());
         steps.push(enable(task));
     }
-    steps.extend(verify(task, &[]));
-    if task.strictness == Strictness::Strict {
-        let policies: Vec<_> = task.namespaces.iter().map(|namespace| strict(namespace)).collect();
-        let made: Vec<_> = policies.iter().map(|step| step.act.clone()).collect();
-        steps.extend(policies);
-        steps.extend(verify(task, &made));
+    let is_strict = task.strictness == Strictness::Strict;
+    let when = if is_strict { ", before going strict" } else { "" };
+    steps.extend(verify(task, &proves, when));
+    if is_strict {
+        let first = steps.len();
+        for namespace in &task.namespaces {
+            steps.push(strict(session, namespace).await);
+        }
+        let policies: Vec<_> = (first..steps.len()).collect();
+        steps.extend(verify(task, &policies, ""));
     }
     Ok(steps)
 }
 
-/// A request to each Upstream; what was done before it is taken back where one is not answered over mutual TLS.
-fn verify(task: &Setup, proves: &[Act]) -> Vec<Step> {
+/// A request to each Upstream; the steps that it proves are taken back where it is not answered over mutual TLS.
+fn verify(task: &Setup, proves: &[usize], when: &str) -> Vec<Step> {
     let upstreams = if task.proof == Proof::Sent { task.upstreams.as_slice() } else { &[] };
     let request = |upstream: &Named| VerifyTask {
         upstream: Some(upstream.clone()),
@@ -73,7 +82,7 @@ fn verify(task: &Setup, proves: &[Act]) -> Vec<Step> {
     };
     let step = |upstream: &Named| Step {
         word: "verify",
-        what: format!("{}: expect 200 and mTLS", shown(upstream)),
+        what: format!("{}: expect 200 and mTLS{when}", shown(upstream)),
         act: Act::Verify { request: Box::new(request(upstream)), proves: proves.to_vec() },
         undone_by: "nothing is changed".to_owned(),
     };
@@ -139,8 +148,7 @@ fn helm(task: &Setup) -> Step {
         act: ValuesAct::Merge,
         wish: values::Wish { auto_mtls, ..values::Wish::default() },
         istio: IstioWish { revision: task.revision.clone(), ..IstioWish::default() },
-        chart: task.chart.clone(),
-        ..of_release()
+        ..of_release(task.chart.clone(), task.secrets)
     };
     Step {
         word: "helm",
@@ -150,8 +158,8 @@ fn helm(task: &Setup) -> Step {
     }
 }
 
-/// `upgrade-values --apply --rollback-on-failure`
-pub fn of_release() -> UpgradeValues {
+/// `upgrade-values --remove --apply --rollback-on-failure`
+pub fn of_release(chart: Option<PathBuf>, secrets: Secrets) -> UpgradeValues {
     UpgradeValues {
         act: ValuesAct::Remove,
         wish: values::Wish::default(),
@@ -160,10 +168,10 @@ pub fn of_release() -> UpgradeValues {
         destination: ValuesDestination::Helm(HelmFailure::RollsBack),
         edition: None,
         to_version: None,
-        chart: None,
+        chart,
         diff: false,
         check: false,
-        secrets: Secrets::Masked,
+        secrets,
     }
 }
 
@@ -261,12 +269,16 @@ pub fn upstreams(wish: Wish, selection: Selection) -> Act {
     Act::Upstreams(policy, objects)
 }
 
-fn strict(namespace: &str) -> Step {
+async fn strict(session: &Session, namespace: &str) -> Step {
+    let there = policies::list(session, Where::Namespace(namespace), Freshness::Now).await;
+    let has_one = there.is_ok_and(|(_, all)| all.iter().any(|policy| selector(policy).is_empty()));
+    // What somebody else made is not taken away.
+    let word = if has_one { "permissive" } else { "remove" };
     Step {
         word: "strict",
         what: format!("namespace {namespace}"),
         act: policy(Scope::Namespace(namespace.to_owned()), change::Wish::Set(Mode::Strict), Foreign::Keep),
-        undone_by: format!("gloo-rs istio peer-auth remove -n {namespace}"),
+        undone_by: format!("gloo-rs istio peer-auth {word} -n {namespace}"),
     }
 }
 

@@ -4,188 +4,160 @@
 //! command: what a rerun finds done it leaves, so there is nothing to remember between two runs.
 
 mod backward;
+mod covered;
 mod forward;
+mod kept;
+mod proof;
 mod shown;
 mod step;
+mod walk;
 
 use serde_json::Value;
 
-use self::step::{Act, Planned, Step};
+use self::step::{Planned, Step};
 use super::interrupt::{self, Stop};
-use super::report::{Ended, Report};
-use super::transact::interrupted;
+use super::report::Report;
 use super::{consent, open, place};
 use crate::error::{Exit, Failure};
-use crate::options::{Consent, DryRun, Extent, Global, Preview, Setup, Teardown};
-use crate::render::text::count;
+use crate::kube::Session;
+use crate::load::survey::Survey;
+use crate::load::traffic;
+use crate::options::{Consent, Global, Preview, Setup, Teardown};
+use crate::plan::Unread;
+use crate::plan::advice::Advice;
+use crate::plan::outage::{Effect, Outage, Touched, outages};
 
 /// From a plain gateway to mutual TLS.
 ///
 /// # Errors
 /// Why nothing was begun, or which step failed, what stands, and how to go on.
 pub async fn setup(task: &Setup, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
-    let session = begin(task.extent, global, report).await?;
-    let steps = interrupt::or(forward::steps(&session, task, global)).await?;
-    go("setup", steps, task.extent, &place(&session), global, report).await
+    let way = Way::begin("setup", task.preview, global, report).await?;
+    let steps = interrupt::or(forward::steps(&way.session, task, global)).await?;
+    way.go(steps, report).await
 }
 
 /// And back.
 ///
 /// # Errors
 /// The same.
-pub async fn teardown(task: Teardown, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
-    let session = begin(task.extent, global, report).await?;
-    let found = interrupt::or(backward::steps(&session, task.marks, global)).await?;
+pub async fn teardown(task: &Teardown, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+    let way = Way::begin("teardown", task.preview, global, report).await?;
+    let found = interrupt::or(backward::steps(&way.session, task, global)).await?;
     report.field("left", found.left.iter().map(|left| Value::from(left.as_str())).collect());
     for left in &found.left {
-        report.line(&format!("left: {left}"));
+        way.say(&format!("left: {left}"), report);
     }
-    go("teardown", found.steps, task.extent, &place(&session), global, report).await
+    way.go(found.steps, report).await
 }
 
-async fn begin(extent: Extent, global: &Global, report: &mut Report<'_>) -> Result<crate::kube::Session, Failure> {
-    let session = open(global, report).await?;
-    let dry_run = (extent == Extent::PlanAlone).then_some(DryRun::Client);
-    report.form_for_cluster(Preview { dry_run, ..Preview::default() });
-    Ok(session)
+/// One of the two, under way.
+struct Way {
+    word: &'static str,
+    session: Session,
+    preview: Preview,
+    /// Whether somebody said yes to the whole.
+    consent: Consent,
+    /// What each step is told: it does not ask by itself, and its Gloo is this one's.
+    global: Global,
 }
 
-async fn go(
-    word: &str,
-    steps: Vec<Step>,
-    extent: Extent,
-    place: &str,
-    global: &Global,
-    report: &mut Report<'_>,
-) -> Result<(), Failure> {
-    report.line(&format!("plan for {place}"));
-    // Asked for the whole once, no step asks by itself; and each step's Gloo is this one's.
-    let gloo_namespace = global.gloo_namespace.clone().or_else(|| global.namespace.clone());
-    let inner = Global { consent: Consent::Given, gloo_namespace, ..global.clone() };
-    let mut plan = Vec::new();
-    for step in steps {
-        let number = plan.len() + 1;
-        let planned = interrupt::or(step.plan(&inner, report)).await.map_err(|why| {
-            let message = format!("step {number} is refused: {}", why.message);
-            Failure { message, ..why }.detail("nothing was changed")
-        })?;
-        for line in shown::lines(number, &planned) {
-            report.line(&line);
+impl Way {
+    async fn begin(
+        word: &'static str,
+        preview: Preview,
+        global: &Global,
+        report: &mut Report<'_>,
+    ) -> Result<Self, Failure> {
+        let session = open(global, report).await?;
+        report.form_for_cluster(preview);
+        report.context(&place(&session));
+        let gloo_namespace = global.gloo_namespace.clone().or_else(|| global.namespace.clone());
+        let consent = global.consent;
+        let global = Global { consent: Consent::Given, gloo_namespace, ..global.clone() };
+        Ok(Self { word, session, preview, consent, global })
+    }
+
+    /// Plans all of it, asks once, and goes.
+    async fn go(&self, steps: Vec<Step>, report: &mut Report<'_>) -> Result<(), Failure> {
+        let plan = self.plan(steps, report).await?;
+        let outages = interrupt::or(self.outages(&plan, report)).await?;
+        report.field("plan", plan.iter().enumerate().map(|(index, it)| shown::value(index + 1, it)).collect());
+        report.field("outages", outages.iter().map(shown::outage_value).collect());
+        let is_as_wanted = plan.iter().all(Planned::is_already);
+        if is_as_wanted {
+            self.say("nothing to change", report);
+        } else {
+            shown::outages(&outages).iter().for_each(|line| self.say(line, report));
+            self.say(&format!("changes {}", shown::amount(&plan)), report);
         }
-        plan.push(planned);
-    }
-    report.field("plan", plan.iter().enumerate().map(|(index, it)| shown::value(index + 1, it)).collect());
-    let restarts = plan.iter().flat_map(Planned::restarts).count();
-    let written: usize = plan.iter().map(|planned| planned.changes.len()).sum();
-    let is_as_wanted = plan.iter().all(Planned::is_already);
-    let only_looks = plan.iter().any(Planned::only_looks);
-    if is_as_wanted {
-        report.line("nothing to change");
-    }
-    if is_as_wanted && (extent == Extent::PlanAlone || !only_looks) {
-        return Ok(());
-    }
-    let amount = format!("{}, {} of them restarted", count(written, "object"), count(restarts, "workload"));
-    if !is_as_wanted {
-        report.line(&format!("changes {amount}"));
-    }
-    if extent == Extent::PlanAlone {
-        return Ok(());
-    }
-    let risks = if is_as_wanted { Vec::new() } else { vec![amount] };
-    consent::ask(&format!("{word} changes"), &risks, place, global, report)?;
-    let stop = Stop::default();
-    interrupt::told(&stop, walk(word, &plan, &stop, &inner, report)).await
-}
-
-/// The steps in their order, until one fails.
-async fn walk(
-    word: &str,
-    plan: &[Planned],
-    stop: &Stop,
-    global: &Global,
-    report: &mut Report<'_>,
-) -> Result<(), Failure> {
-    for (index, planned) in plan.iter().enumerate() {
-        let number = index + 1;
-        if stop.is_set() {
-            return Err(shown::stands(plan, index).into_iter().fold(interrupted(), Failure::detail));
+        if self.preview.is_on() {
+            self.show(plan, report);
+            return Ok(());
         }
-        report.ui.status(&format!("step {number} of {}: {} {}", plan.len(), planned.step.word, planned.step.what));
-        let mut made = report.step();
-        let outcome = planned.step.act.run(global, &mut made).await;
-        let ended = made.end();
-        if outcome.is_ok() && ended.exit == Exit::Done {
-            report.take(ended);
-            continue;
+        if is_as_wanted && !plan.iter().any(Planned::only_looks) {
+            return Ok(());
         }
-        let why = outcome.err().or_else(|| ended.why()).unwrap_or_else(|| shown::unsaid(ended.exit));
-        let state = back(plan, index, (&why, &ended), global, report).await;
-        report.take(ended);
-        return Err(shown::stopped(word, plan, index, why, state));
+        let risks = if is_as_wanted { Vec::new() } else { vec![shown::amount(&plan)] };
+        let consent = &Global { consent: self.consent, ..self.global.clone() };
+        consent::ask(&format!("{} changes", self.word), &risks, &place(&self.session), consent, report)?;
+        let stop = Stop::default();
+        interrupt::told(&stop, self.walk(&plan, &stop, report)).await
     }
-    report.line(&format!("{word} done: {}", count(plan.len(), "step")));
-    Ok(())
-}
 
-/// What became of the step that failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    Untouched,
-    RolledBack,
-    /// It looked at what an earlier step did, and that is taken back.
-    ProvenWrong,
-    HalfDone,
-    /// It stands, and whether it works is not known.
-    Unconfirmed,
-    /// Part of it stands, for it is not one transaction.
-    InPart,
-}
-
-/// Takes back what of a failed step stands; most have done so themselves.
-async fn back(
-    plan: &[Planned],
-    failed: usize,
-    (why, ended): (&Failure, &Ended),
-    global: &Global,
-    report: &mut Report<'_>,
-) -> State {
-    let stands = ended.changed().next().is_some();
-    if let Act::Verify { proves, .. } = &plan[failed].step.act {
-        let made = plan[..failed].iter().rev().filter(|it| proves.iter().any(|act| act.is_same(&it.step.act)));
-        let undo: Vec<_> = made.filter_map(|planned| planned.undo.as_ref()).collect();
-        return match (undo.is_empty(), take_back(&undo, global, report).await) {
-            (true, _) => State::Untouched,
-            (false, true) => State::ProvenWrong,
-            (false, false) => State::HalfDone,
-        };
+    /// Every step's own preview, said as it is known.
+    async fn plan(&self, steps: Vec<Step>, report: &mut Report<'_>) -> Result<Vec<Planned>, Failure> {
+        let mut plan = Vec::new();
+        if !steps.is_empty() {
+            self.say("plan, with what is so after each step:", report);
+        }
+        for step in steps {
+            let number = plan.len() + 1;
+            let planned = interrupt::or(async {
+                let planned = step.plan(self.preview, &self.global, report).await?;
+                covered::spare(&self.session, planned, &plan, &self.global).await
+            });
+            let planned = planned.await.map_err(|why| {
+                let message = format!("step {number} is refused: {}", why.message);
+                Failure { message, ..why }.detail("nothing was changed")
+            })?;
+            shown::lines(number, &planned).iter().for_each(|line| self.say(line, report));
+            plan.push(planned);
+        }
+        Ok(plan)
     }
-    match (why.exit.or(ended.exit), &plan[failed].undo) {
-        (Exit::HalfDone, _) => State::HalfDone,
-        (Exit::RolledBack, _) => State::RolledBack,
-        (Exit::Unconfirmed, _) => State::Unconfirmed,
-        (_, Some(undo)) if stands => match take_back(&[undo], global, report).await {
-            true => State::RolledBack,
-            false => State::HalfDone,
-        },
-        (_, None) if stands => State::InPart,
-        _ => State::Untouched,
-    }
-}
 
-/// Whether all of it could be taken back.
-async fn take_back(undo: &[&Act], global: &Global, report: &mut Report<'_>) -> bool {
-    let mut all = true;
-    for act in undo {
-        report.ui.status("rolling back");
-        let mut undone = report.step();
-        let outcome = act.run(global, &mut undone).await;
-        let end = undone.end();
-        all &= outcome.is_ok() && end.exit == Exit::Done;
-        report.take(end);
-        if let Err(failure) = outcome {
-            report.ui.failure(&failure);
+    /// Between which steps requests are 503; where that cannot be known it is said.
+    async fn outages(&self, plan: &[Planned], report: &mut Report<'_>) -> Result<Vec<Outage>, Failure> {
+        let effects: Vec<_> = plan.iter().map(|planned| planned.effects.clone()).collect();
+        let touched = Touched::by(effects.iter().flatten());
+        if effects.iter().all(Vec::<Effect>::is_empty) {
+            return Ok(Vec::new());
+        }
+        let survey = Survey::new(&self.session, &self.global);
+        match traffic::world(&self.session, &survey, &touched).await {
+            Ok(world) => Ok(outages(world, &effects)),
+            Err(Unread { failure: Some(failure), .. }) if failure.exit == Exit::NoAnswer => Err(*failure),
+            Err(why) => {
+                report.advice(Advice::unknown("whether requests are 503 meanwhile is unknown", &why));
+                Ok(Vec::new())
+            }
         }
     }
-    all
+
+    /// The plan as what was asked for: its diffs, its objects, and whether there is anything to do.
+    fn show(&self, plan: Vec<Planned>, report: &mut Report<'_>) {
+        if self.preview.check && !plan.iter().all(Planned::is_already) {
+            report.ends(Exit::WouldChange);
+        }
+        for planned in plan {
+            planned.diffs.into_iter().filter(|_| self.preview.diff).for_each(|diff| report.diff(diff));
+            planned.changes.into_iter().for_each(|row| report.record(row));
+        }
+    }
+
+    /// A line of the plan; a diff has stdout for itself.
+    fn say(&self, line: &str, report: &mut Report<'_>) {
+        if self.preview.diff { report.ui.status(line) } else { report.line(line) }
+    }
 }

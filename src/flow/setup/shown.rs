@@ -2,10 +2,17 @@
 
 use serde_json::{Value, json};
 
-use super::State;
-use super::step::Planned;
+use super::step::{Act, Planned};
+use super::walk::State;
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::transact::short;
+use crate::plan::outage::Outage;
+use crate::render::text::count;
+
+/// Below the words of a step.
+const INDENT: usize = 14;
+/// More ways than these of one kind are counted.
+const MOST: usize = 5;
 
 /// A step of the plan: its head, what it changes, and how it is undone.
 pub fn lines(number: usize, planned: &Planned) -> Vec<String> {
@@ -14,13 +21,25 @@ pub fn lines(number: usize, planned: &Planned) -> Vec<String> {
     if planned.only_looks() {
         return vec![head];
     }
-    if planned.is_already() {
-        return vec![format!("{head}: already")];
-    }
+    let head = match (&planned.spared, planned.is_already()) {
+        (Some(why), true) => format!("{head}: already: {why}"),
+        (None, true) => format!("{head}: already"),
+        _ => head,
+    };
     let of_object = planned.changes.iter().map(|row| format!("{} {}", short(&row.object), row.message));
-    let changes = planned.more.iter().cloned().chain(of_object).map(|line| format!("{:13} {line}", ""));
-    let undo = format!("{:13} undo: {}", "", step.undone_by);
-    std::iter::once(head).chain(changes).chain([undo]).collect()
+    let undo = (!planned.is_already()).then(|| format!("undo: {}", step.undone_by));
+    let below = planned.more.iter().cloned().chain(of_object).chain(undo);
+    std::iter::once(head).chain(below.map(|line| format!("{:INDENT$}{line}", ""))).collect()
+}
+
+/// `global.istioIntegration.enabled: (unset) -> true`, of a change as the document has it.
+pub fn value_line(change: &Value) -> String {
+    let text = |value: &Value| match value {
+        Value::Null => "(unset)".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    format!("  {}: {} -> {}", change["path"].as_str().unwrap_or_default(), text(&change["old"]), text(&change["new"]))
 }
 
 /// The same for the document.
@@ -37,13 +56,64 @@ pub fn value(number: usize, planned: &Planned) -> Value {
         .collect();
     json!({
         "step": number, "command": planned.step.word, "what": planned.step.what,
-        "already": planned.is_already(), "changes": changes, "undo": planned.step.undone_by,
+        "already": planned.is_already(), "changes": changes, "notes": planned.more, "undo": planned.step.undone_by,
     })
 }
 
-/// Which of the steps before this one stand.
-pub fn stands(plan: &[Planned], failed: usize) -> Option<String> {
-    let made: Vec<_> = (0..failed).filter(|index| !plan[*index].is_already()).map(|it| (it + 1).to_string()).collect();
+/// `5 objects, 2 of them restarted`
+pub fn amount(plan: &[Planned]) -> String {
+    let written: usize = plan.iter().map(|planned| planned.changes.len()).sum();
+    let restarts = plan.iter().flat_map(Planned::restarts).count();
+    let releases = plan.iter().filter(|planned| planned.changes.is_empty() && !planned.is_already()).count();
+    let objects = format!("{}, {} of them restarted", count(written, "object"), count(restarts, "workload"));
+    match (releases, written) {
+        (0, _) => objects,
+        (_, 0) => "the release of Gloo".to_owned(),
+        _ => format!("the release of Gloo, and {objects}"),
+    }
+}
+
+/// Between which steps requests are 503, by what they share.
+pub fn outages(all: &[Outage]) -> Vec<String> {
+    if all.is_empty() {
+        return vec!["requests that are 503 meanwhile: none".to_owned()];
+    }
+    let mut lines = vec!["requests that are 503 meanwhile:".to_owned()];
+    let mut kinds: Vec<(&Outage, Vec<&str>)> = Vec::new();
+    for outage in all {
+        let is_same =
+            |other: &Outage| (other.begins, other.ends, &other.why) == (outage.begins, outage.ends, &outage.why);
+        match kinds.iter_mut().find(|(other, _)| is_same(other)) {
+            Some((_, ways)) => ways.push(&outage.shown),
+            None => kinds.push((outage, vec![&outage.shown])),
+        }
+    }
+    for (outage, ways) in kinds {
+        lines.push(format!("  {}: {}", span(outage), outage.why));
+        lines.extend(ways.iter().take(MOST).map(|way| format!("    {way}")));
+        lines.extend((ways.len() > MOST).then(|| format!("    and {} more", ways.len() - MOST)));
+    }
+    lines
+}
+
+fn span(outage: &Outage) -> String {
+    match (outage.begins, outage.ends) {
+        (Some(begins), Some(ends)) => format!("from step {begins} until step {ends}"),
+        (None, Some(ends)) => format!("now, until step {ends}"),
+        (Some(begins), None) => format!("from step {begins} on, and no step ends it"),
+        (None, None) => "now".to_owned(),
+    }
+}
+
+/// An outage for the document.
+pub fn outage_value(outage: &Outage) -> Value {
+    json!({"way": outage.shown, "fromStep": outage.begins, "untilStep": outage.ends, "why": outage.why})
+}
+
+/// Which of the steps before this one stand, but for those that were taken back.
+pub fn stands(plan: &[Planned], failed: usize, back: &[usize]) -> Option<String> {
+    let stands = |index: &usize| !plan[*index].is_already() && !back.contains(index);
+    let made: Vec<_> = (0..failed).filter(stands).map(|it| (it + 1).to_string()).collect();
     match made.as_slice() {
         [] => None,
         [one] => Some(format!("step {one} stands")),
@@ -62,16 +132,31 @@ pub fn stopped(word: &str, plan: &[Planned], failed: usize, why: Failure, state:
     let (exit, what) = match state {
         State::Untouched => (why.exit, "changed nothing"),
         State::RolledBack => (why.exit.or(Exit::RolledBack), "is rolled back"),
-        State::ProvenWrong => (why.exit.or(Exit::RolledBack), "proved the policies wrong: they are rolled back"),
+        State::ProvenWrong => (why.exit.or(Exit::RolledBack), "proved the steps before it wrong: they are rolled back"),
         State::HalfDone => (why.exit.or(Exit::HalfDone), "is NOT fully rolled back"),
         State::Unconfirmed => (why.exit, "stands, and is not confirmed"),
         State::InPart => (why.exit, "stands in part"),
     };
-    let is_back = matches!(state, State::RolledBack | State::ProvenWrong);
-    let exit = if is_back && matches!(exit, Exit::Failed | Exit::Unconfirmed) { Exit::RolledBack } else { exit };
-    let earlier = stands(plan, failed).map_or_else(String::new, |earlier| format!("; {earlier}"));
+    let back = match (&plan[failed].step.act, state) {
+        (Act::Verify { proves, .. }, State::ProvenWrong) => proves.as_slice(),
+        _ => &[],
+    };
+    let earlier = stands(plan, failed, back).map_or_else(String::new, |earlier| format!("; {earlier}"));
     let message = format!("step {number} failed: {}", why.message);
     let failure = Failure { exit, message, ..why }.detail(format!("step {number} {what}{earlier}"));
+    failure.hint(both_ways(word))
+}
+
+/// Why the way ended between two steps.
+pub fn ended_before(word: &str, plan: &[Planned], next: usize, why: Failure) -> Failure {
+    let failure = match stands(plan, next, &[]) {
+        Some(earlier) => why.detail(earlier),
+        None => why.detail("nothing was changed"),
+    };
+    failure.hint(both_ways(word))
+}
+
+fn both_ways(word: &str) -> String {
     let other = if word == "setup" { "teardown" } else { "setup" };
-    failure.hint(format!("go on with the same command; go back with gloo-rs istio {other}"))
+    format!("go on with the same command; go back with gloo-rs istio {other}")
 }

@@ -5,14 +5,15 @@ use crate::flow::report::{Ended, Report};
 use crate::flow::{enrol, live, open, peer_auth, sidecars, switches, values, verify};
 use crate::model::{ObjectRef, kinds};
 use crate::options::{
-    DryRun, Enrolment, Global, Injection, Named, Objects, PeerAuth, Preview, Selection, Sidecars, SwitchesTask,
-    UpgradeValues, VerifyTask,
+    DryRun, Enrol, Enrolment, Global, Injection, Objects, PeerAuth, Preview, Sidecars, SwitchesTask, UpgradeValues,
+    ValuesAct, VerifyTask,
 };
+use crate::plan::advice::Code;
 use crate::plan::auto_mtls;
 use crate::plan::mtls::{Caution, Policy, Wish};
-use crate::plan::outcome::Row;
-use crate::plan::peer::Mode;
-use crate::plan::peer::change;
+use crate::plan::outage::{Effect, Turn};
+use crate::plan::outcome::{Outcome, Row};
+use crate::plan::values as plan_of_values;
 use crate::ui::Ui;
 
 /// The command of a step.
@@ -26,8 +27,8 @@ pub enum Act {
     PeerAuth(PeerAuth),
     Verify {
         request: Box<VerifyTask>,
-        /// What was done that this is the proof of.
-        proves: Vec<Act>,
+        /// The steps that this is the proof of, by their places in the plan.
+        proves: Vec<usize>,
     },
 }
 
@@ -47,16 +48,20 @@ pub struct Step {
 pub struct Planned {
     pub step: Step,
     pub changes: Vec<Row>,
-    /// `4 values`: what is no object's change.
-    pub more: Option<String>,
-    /// What takes back what of it stands where it fails half way; its own transaction does the rest.
-    pub undo: Option<Act>,
+    /// `4 values`: what is no object's change, and what is left out.
+    pub more: Vec<String>,
+    /// Why there is nothing to do, where that is not that all is so already: `auto-mTLS (step 1)`.
+    pub spared: Option<String>,
+    pub diffs: Vec<String>,
+    pub effects: Vec<Effect>,
+    /// Whether something would be changed that is no object of its own: a release.
+    changes_release: bool,
 }
 
 impl Planned {
     /// Whether there is nothing to do.
     pub fn is_already(&self) -> bool {
-        self.changes.is_empty() && self.more.is_none()
+        self.changes.is_empty() && !self.changes_release
     }
 
     /// Whether it only looks.
@@ -87,34 +92,29 @@ impl Act {
             }
             Self::Switches(wish, task) => Box::pin(switches::change(*wish, task, global, report)).await,
             Self::PeerAuth(task) => Box::pin(peer_auth::change(task, global, report)).await,
-            Self::Verify { request, .. } => Box::pin(verify::run(request, global, report)).await,
+            Self::Verify { request, .. } => Box::pin(super::proof::prove(request, global, report)).await,
         }
     }
 
-    /// The same as a preview. What an earlier step makes room for is not asked about: it is when its turn comes.
-    fn rehearsed(&self) -> Self {
-        let dry = Preview { dry_run: Some(DryRun::Client), ..Preview::default() };
+    /// Asks it what it would do. What an earlier step makes room for is not asked about: it is when its turn comes.
+    async fn rehearse(&self, preview: Preview, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+        let preview = Preview { dry_run: preview.dry_run.or(Some(DryRun::Client)), check: false, ..preview };
         let mut act = self.clone();
         match &mut act {
-            Self::Values(task) => task.check = true,
+            Self::Values(task) => (task.check, task.diff) = (true, preview.diff),
             Self::Sidecars(task) => {
-                task.preview = dry;
+                task.preview = preview;
                 if let Injection::Uninject { caution, .. } = &mut task.act {
                     *caution = Caution::Forced;
                 }
             }
-            Self::Enrolment(task) => task.preview = dry,
-            Self::Upstreams(_, task) => task.preview = dry,
-            Self::Switches(_, task) => (task.preview, task.caution) = (dry, Caution::Forced),
-            Self::PeerAuth(task) => (task.preview, task.request.caution) = (dry, Caution::Forced),
-            Self::Verify { .. } => {}
+            Self::Enrolment(task) => task.preview = preview,
+            Self::Upstreams(_, task) => task.preview = preview,
+            Self::Switches(_, task) => (task.preview, task.caution) = (preview, Caution::Forced),
+            Self::PeerAuth(task) => (task.preview, task.request.caution) = (preview, Caution::Forced),
+            Self::Verify { request, .. } => return Box::pin(verify::ready(request, global, report)).await,
         }
-        act
-    }
-
-    /// Whether it is the policy of the same scope.
-    pub fn is_same(&self, other: &Self) -> bool {
-        matches!((self, other), (Self::PeerAuth(one), Self::PeerAuth(other)) if one.request == other.request)
+        act.run(global, report).await
     }
 
     /// Whether no earlier step changes what its advice rests on.
@@ -123,24 +123,30 @@ impl Act {
             || matches!(self, Self::Sidecars(task) if matches!(task.act, Injection::Inject { .. }))
     }
 
-    fn undo(&self, changes: &[Row]) -> Option<Self> {
+    /// What it does to requests.
+    fn effects(&self, ended: &Ended) -> Vec<Effect> {
+        let turn = |is_on: bool| if is_on { Turn::On } else { Turn::Off };
         match self {
-            _ if changes.is_empty() => None,
-            Self::Upstreams(Policy { wish: Wish::Enable, foreign, caution }, task) => {
-                let policy = Policy { wish: Wish::Disable, foreign: *foreign, caution: *caution };
-                let names = changes
-                    .iter()
-                    .map(|row| Named { namespace: Some(row.object.namespace.clone()), name: row.object.name.clone() });
-                let selection = Selection::Named(names.collect());
-                Some(Self::Upstreams(policy, Objects { selection, ..task.clone() }))
+            Self::Values(task) => {
+                let switch = plan_of_values::auto_mtls();
+                let is_on =
+                    ended.fields.get("values").and_then(|values| switch.get(values)).is_some_and(|it| it == true);
+                vec![Effect::Certificates(turn(task.act == ValuesAct::Merge)), Effect::AutoMtls(turn(is_on))]
             }
-            Self::PeerAuth(task) if task.request.wish == change::Wish::Set(Mode::Strict) => {
-                let is_made = changes.iter().any(|row| row.message.contains("created, "));
-                let wish = if is_made { change::Wish::Remove } else { change::Wish::Set(Mode::Permissive) };
-                let request = change::Request { wish, caution: Caution::Forced, ..task.request.clone() };
-                Some(Self::PeerAuth(PeerAuth { request, ..task.clone() }))
+            Self::Sidecars(task) => {
+                vec![Effect::Certificates(turn(matches!(task.act, Injection::Inject { .. })))]
             }
-            _ => None,
+            Self::Enrolment(task) => {
+                let turn = turn(matches!(task.act, Enrol::In { .. }));
+                task.namespaces.iter().map(|namespace| Effect::Mesh(namespace.clone(), turn)).collect()
+            }
+            Self::Upstreams(policy, _) => {
+                let turn = turn(policy.wish == Wish::Enable);
+                ended.changed().map(|row| Effect::Tls(row.object.clone(), turn)).collect()
+            }
+            Self::Switches(wish, _) => vec![Effect::AutoMtls(turn(*wish == auto_mtls::Wish::Enable))],
+            Self::PeerAuth(task) => vec![Effect::Policy(task.request.clone())],
+            Self::Verify { .. } => Vec::new(),
         }
     }
 }
@@ -150,41 +156,51 @@ impl Step {
     ///
     /// # Errors
     /// Why it would not be done.
-    pub async fn plan(self, global: &Global, report: &mut Report<'_>) -> Result<Planned, Failure> {
-        if matches!(self.act, Act::Verify { .. }) {
-            return Ok(Planned { changes: Vec::new(), more: None, undo: None, step: self });
-        }
+    pub async fn plan(self, preview: Preview, global: &Global, report: &mut Report<'_>) -> Result<Planned, Failure> {
         let mut ui = Ui::silent();
-        let words = [];
-        let mut unheard = Report::new(&mut ui, &words, global.format);
+        let mut unheard = Report::new(&mut ui, &[], global.format);
         let mut tried = unheard.step();
-        let outcome = self.act.rehearsed().run(global, &mut tried).await;
+        let outcome = self.act.rehearse(preview, global, &mut tried).await;
         let ended = tried.end();
         outcome?;
         if let Some(why) = ended.why().filter(|why| why.exit != Exit::WouldChange) {
             return Err(why);
         }
         if self.act.stands_alone() {
-            report.advices(ended.advice.clone());
+            // Between which steps which end would refuse the other, the plan says itself.
+            let is_of_plan = |code: Code| matches!(code, Code::StrictPeer | Code::NoSidecar);
+            report.advices(ended.advice.iter().filter(|advice| !is_of_plan(advice.code)).cloned().collect());
         }
         let changes: Vec<_> = ended.changed().cloned().collect();
-        let undo = self.act.undo(&changes);
-        Ok(Planned { more: values_of(&ended), changes, undo, step: self })
+        let values = changed_values(&ended);
+        let changes_release = !values.is_empty();
+        let is_change = changes_release || !changes.is_empty();
+        let effects = if is_change { self.act.effects(&ended) } else { Vec::new() };
+        let more = values.into_iter().chain(left_alone(&ended)).collect();
+        let diffs = ended.rows.iter().filter_map(|row| row.diff.clone()).chain(ended.diffs).collect();
+        Ok(Planned { step: self, changes, more, spared: None, diffs, effects, changes_release })
     }
 }
 
-/// `release gloo-system/gloo revision 7: 4 values`
-fn values_of(ended: &Ended) -> Option<String> {
-    let number = ended.fields.get("changes")?.as_array()?.len();
-    let release = ended.fields.get("release")?;
+/// What happens to a release: one line for the whole, and one for each value.
+fn changed_values(ended: &Ended) -> Vec<String> {
+    let (Some(release), Some(changes)) = (ended.fields.get("release"), ended.fields.get("changes")) else {
+        return Vec::new();
+    };
+    let changes = changes.as_array().map(Vec::as_slice).unwrap_or_default();
+    if changes.is_empty() {
+        return Vec::new();
+    }
     let text = |key: &str| release[key].as_str().unwrap_or_default();
-    let values = crate::render::text::count(number, "value");
-    (number > 0).then(|| {
-        format!(
-            "release {}/{}, revision {}: {values}, restarts its gateways",
-            text("namespace"),
-            text("name"),
-            release["revision"]
-        )
-    })
+    let values = crate::render::text::count(changes.len(), "value");
+    let revision = &release["revision"];
+    let head =
+        format!("release {}/{}, revision {revision}: {values}, restarts its gateways", text("namespace"), text("name"));
+    std::iter::once(head).chain(changes.iter().map(super::shown::value_line)).collect()
+}
+
+/// What the command leaves as it is although it is there.
+fn left_alone(ended: &Ended) -> impl Iterator<Item = String> + '_ {
+    let skipped = ended.rows.iter().filter(|row| row.outcome == Outcome::Skipped);
+    skipped.map(|row| format!("not restarted: {}: {}", crate::flow::transact::short(&row.object), row.message))
 }

@@ -51,7 +51,7 @@ struct Plan {
 pub async fn run(task: &Sidecars, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let session = super::open(global, report).await?;
     report.form_for_cluster(task.preview);
-    report.ui.status(&place(&session));
+    report.context(&place(&session));
     let proxies = gateways::find(&session, global.object_namespace(), &task.proxies).await?;
     let planned = match &task.act {
         Injection::Inject { .. } => injection(&session, task, global, proxies, report).await?,

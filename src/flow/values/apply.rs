@@ -15,6 +15,7 @@ use crate::kube::{Environment, Session};
 use crate::load::{gateways, release};
 use crate::options::{Global, HelmFailure, Proxies, UpgradeValues, ValuesAct};
 use crate::plan::advice::Advice;
+use crate::plan::mark;
 use crate::plan::mtls::SDS_CLUSTER;
 use crate::plan::owner::Owner;
 use crate::plan::values::Edition;
@@ -50,6 +51,25 @@ pub async fn run(
     global: &Global,
     report: &mut Report<'_>,
 ) -> Result<(), Failure> {
+    let helm = ready(session, &upgrade).await?;
+    let Record { name, namespace, .. } = &upgrade.record;
+    let act = format!("upgrade-values --apply changes {} of", upgrade.changes);
+    let what = format!("release {namespace}/{name} and restarts its gateways");
+    consent::ask(&act, &[what], &crate::flow::place(session), global, report)?;
+    let args = arguments(session, &upgrade, on_failure, &helm, task, global);
+    let stop = Stop::default();
+    interrupt::told(&stop, async {
+        helm_upgrades(session, &helm, &args, &upgrade, &stop, report).await?;
+        settle(session, &upgrade, &stop, task, global, report).await
+    })
+    .await
+}
+
+/// The Helm that is going to be run, where nothing is known to be against it.
+///
+/// # Errors
+/// Somebody else renders the release, another upgrade is under way, this one would conflict, or no Helm is there.
+pub async fn ready(session: &Session, upgrade: &Upgrade) -> Result<Helm, Failure> {
     let Record { name, namespace, revision, .. } = &upgrade.record;
     let command = upgrade.record.command();
     if let Some(owner @ (Owner::ArgoCd { .. } | Owner::Flux { .. })) = release::owner(session, namespace).await {
@@ -70,16 +90,7 @@ pub async fn run(
         let failure = Failure::new(Exit::Failed, Reason::Conflict, message);
         return Err(conflict.hint.iter().fold(failure, Failure::hint));
     }
-    let act = format!("upgrade-values --apply changes {} of", upgrade.changes);
-    let what = format!("release {namespace}/{name} and restarts its gateways");
-    consent::ask(&act, &[what], &crate::flow::place(session), global, report)?;
-    let args = arguments(session, &upgrade, on_failure, &helm, task, global);
-    let stop = Stop::default();
-    interrupt::told(&stop, async {
-        helm_upgrades(session, &helm, &args, &upgrade, &stop, report).await?;
-        settle(session, &upgrade, &stop, task, global, report).await
-    })
-    .await
+    Ok(helm)
 }
 
 /// Everything that says which cluster and as whom goes to Helm as it came here.
@@ -111,6 +122,13 @@ fn arguments(
         flag("--kube-as-group", group);
     }
     flag("--values", &"-");
+    flag(
+        "--description",
+        &match task.act {
+            ValuesAct::Merge => mark::RELEASE,
+            ValuesAct::Remove => "Istio's values taken out by gloo-rs",
+        },
+    );
     if task.chart.is_none() {
         flag("--repo", &upgrade.edition.repository());
         flag("--version", task.to_version.as_ref().unwrap_or(&record.chart_version));

@@ -44,24 +44,23 @@ pub fn finish(
     if let Some(advice) = next::crds(running, subject.chart.edition, subject.at_hand.as_ref(), task) {
         report.advice(advice);
     }
-    if task.diff && global.format == Format::Text {
-        report.ui.diff(&diff_of(subject, &after, &new, task.secrets));
+    if task.diff {
+        report.diff(diff_of(subject, &after, &new, task.secrets));
     }
     if task.check && !plan.is_empty() {
         report.ends(Exit::WouldChange);
+    }
+    if let ValuesDestination::Helm(_) = &task.destination {
+        return Ok(upgrade(subject, plan, new, task));
     }
     if task.diff || task.check {
         return Ok(None);
     }
     match &task.destination {
-        ValuesDestination::Stdout => {
-            if global.format == Format::Text {
-                report.whole(new.as_bytes());
-            }
-        }
+        ValuesDestination::Stdout if global.format == Format::Text => report.whole(new.as_bytes()),
         ValuesDestination::InPlace => write(subject, &new)?,
         ValuesDestination::NewFile(file) => out::create_private(file, new.as_bytes())?,
-        ValuesDestination::Helm(_) => return Ok(upgrade(subject, plan, new, task)),
+        ValuesDestination::Stdout | ValuesDestination::Helm(_) => {}
     }
     let Subject { release, chart, .. } = subject;
     if let Some(found) = release {

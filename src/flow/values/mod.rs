@@ -56,7 +56,7 @@ pub async fn of_a_release(
     report: &mut Report<'_>,
 ) -> Result<(), Failure> {
     let session = super::open(global, report).await?;
-    report.ui.status(&super::place(&session));
+    report.context(&super::place(&session));
     let namespace = release_namespace(global);
     let upgrade = super::interrupt::or(async {
         let found = release::find(&session, namespace, name, revision).await?;
@@ -64,6 +64,7 @@ pub async fn of_a_release(
         with_session(&session, subject, task, global, report).await
     });
     match (Box::pin(upgrade).await?, &task.destination) {
+        (Some(upgrade), ValuesDestination::Helm(_)) if task.check => apply::ready(&session, &upgrade).await.map(drop),
         (Some(upgrade), ValuesDestination::Helm(on_failure)) => {
             apply::run(&session, upgrade, *on_failure, task, global, report).await
         }
@@ -73,7 +74,7 @@ pub async fn of_a_release(
 
 async fn live(subject: Subject, task: &UpgradeValues, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let session = super::open(global, report).await?;
-    report.ui.status(&super::place(&session));
+    report.context(&super::place(&session));
     with_session(&session, subject, task, global, report).await.map(drop)
 }
 

@@ -39,17 +39,59 @@ const MOST_SAMPLES: usize = 3;
 /// What kept it from being sent or answered.
 pub async fn run(task: &VerifyTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     report.field("verdicts", Value::Array(Vec::new()));
+    judged(task, global, report).await?.say(report);
+    Ok(())
+}
+
+/// What became of a request, each way that it went.
+#[derive(Default)]
+pub struct Judged(Vec<(Asked, Verdict)>);
+
+impl Judged {
+    /// The first answer that was not as it should be, in a line.
+    pub fn fault(&self) -> Option<String> {
+        let (asked, verdict) = self.0.iter().find(|(_, verdict)| verdict.exit != Exit::Done)?;
+        shown::lines(asked, verdict).into_iter().next()
+    }
+
+    /// Says it.
+    pub fn say(&self, report: &mut Report<'_>) {
+        for (asked, verdict) in &self.0 {
+            for line in shown::lines(asked, verdict) {
+                report.line(&line);
+            }
+            report.ends(verdict.exit);
+        }
+        report.field("verdicts", self.0.iter().map(|(asked, verdict)| shown::value(asked, verdict)).collect());
+    }
+}
+
+/// That the request could be sent, without sending it.
+///
+/// # Errors
+/// The Upstream, a route to it or a pod of the gateway is missing.
+pub async fn ready(task: &VerifyTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+    let session = super::open(global, report).await?;
+    let upstream = named(&session, task, global).await?;
+    Sender::prepare(&session, task, global, upstream.as_ref(), report).await.map(drop)
+}
+
+/// Sends the request and judges the answers.
+///
+/// # Errors
+/// What kept it from being sent or answered.
+pub async fn judged(task: &VerifyTask, global: &Global, report: &mut Report<'_>) -> Result<Judged, Failure> {
     let session = super::open(global, report).await?;
     let survey = Survey::new(&session, global);
     let run =
         Run { session: &session, survey: &survey, task, global, cache: RefCell::default(), gateway: OnceCell::new() };
-    let upstream = run.named().await?;
+    let upstream = named(&session, task, global).await?;
     let sender = Sender::prepare(&session, task, global, upstream.as_ref(), report).await?;
-    report.ui.status(&super::place(&session));
+    report.context(&super::place(&session));
     if !task.is_idempotent() {
         report.ui.status(&format!("{} is sent once only: it is not idempotent", task.method));
     }
-    let mut verdicts = Vec::new();
+    let mut judged = Judged::default();
     let several = sender.ways().len() > 1;
     for way in sender.ways() {
         report.ui.status(&sender.line(way));
@@ -65,14 +107,26 @@ pub async fn run(task: &VerifyTask, global: &Global, report: &mut Report<'_>) ->
         if let Some(pod) = way.pod().filter(|_| several) {
             asked.subject = format!("{} through pod {}", asked.subject, pod.name);
         }
-        for line in shown::lines(&asked, &verdict) {
-            report.line(&line);
-        }
-        report.ends(verdict.exit);
-        verdicts.push(shown::value(&asked, &verdict));
-        report.field("verdicts", Value::Array(verdicts.clone()));
+        judged.0.push((asked, verdict));
     }
-    Ok(())
+    Ok(judged)
+}
+
+/// The Upstream that was named.
+async fn named(session: &Session, task: &VerifyTask, global: &Global) -> Result<Option<Object>, Failure> {
+    let Some(named) = &task.upstream else { return Ok(None) };
+    let namespace = named.namespace.as_deref().unwrap_or(global.object_namespace());
+    let error = match session.get(&kinds::UPSTREAM, namespace, &named.name).await {
+        Ok(value) => return Ok(Some(Object::new(&kinds::UPSTREAM, value))),
+        Err(error) => error,
+    };
+    let failure = error.into_failure(session);
+    if failure.exit != Exit::SaidNo {
+        return Err(failure);
+    }
+    let absence = absence::around(session, &ObjectRef::new(&kinds::UPSTREAM, namespace, &*named.name)).await;
+    let failure = absence.detail().into_iter().fold(failure, Failure::detail);
+    Err(absence.hint().into_iter().fold(failure, Failure::hint))
 }
 
 struct Run<'r> {
@@ -93,23 +147,6 @@ struct Around {
 }
 
 impl Run<'_> {
-    /// The Upstream that was named.
-    async fn named(&self) -> Result<Option<Object>, Failure> {
-        let Some(named) = &self.task.upstream else { return Ok(None) };
-        let namespace = named.namespace.as_deref().unwrap_or(self.global.object_namespace());
-        let error = match self.session.get(&kinds::UPSTREAM, namespace, &named.name).await {
-            Ok(value) => return Ok(Some(Object::new(&kinds::UPSTREAM, value))),
-            Err(error) => error,
-        };
-        let failure = error.into_failure(self.session);
-        if failure.exit != Exit::SaidNo {
-            return Err(failure);
-        }
-        let absence = absence::around(self.session, &ObjectRef::new(&kinds::UPSTREAM, namespace, &*named.name)).await;
-        let failure = absence.detail().into_iter().fold(failure, Failure::detail);
-        Err(absence.hint().into_iter().fold(failure, Failure::hint))
-    }
-
     async fn one(
         &self,
         sender: &Sender<'_>,

@@ -35,6 +35,15 @@ impl Scope {
         }
     }
 
+    /// As it is typed: `-n shop`.
+    pub fn flags(&self) -> String {
+        match self {
+            Self::Mesh => "--mesh".to_owned(),
+            Self::Namespace(namespace) => format!("-n {namespace}"),
+            Self::Workload { namespace, labels } => format!("--workload {} -n {namespace}", shown(labels)),
+        }
+    }
+
     /// What holds there.
     pub fn effective(&self, policies: &Policies) -> Effective {
         match self {

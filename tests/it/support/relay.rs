@@ -18,12 +18,21 @@ pub struct Relay {
 impl Relay {
     /// To this server; each connection is cut once so many bytes have come from there.
     pub fn start(server: SocketAddr, limit: Option<usize>) -> Self {
+        Self::to(move |_| server, limit)
+    }
+
+    /// To one server for so many connections, and to another from then on.
+    pub fn turning(first: SocketAddr, connections: usize, then: SocketAddr) -> Self {
+        Self::to(move |number| if number < connections { first } else { then }, None)
+    }
+
+    fn to(server: impl Fn(usize) -> SocketAddr + Send + 'static, limit: Option<usize>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let relay = Self { address: listener.local_addr().unwrap(), wires: Arc::default() };
         let wires = Arc::clone(&relay.wires);
         spawn(move || {
-            for client in listener.incoming().flatten() {
-                let Ok(server) = TcpStream::connect(server) else { continue };
+            for (number, client) in listener.incoming().flatten().enumerate() {
+                let Ok(server) = TcpStream::connect(server(number)) else { continue };
                 wires.lock().unwrap().extend([client.try_clone().unwrap(), server.try_clone().unwrap()]);
                 let (to_server, from_server) = (server.try_clone().unwrap(), server);
                 let (to_client, from_client) = (client.try_clone().unwrap(), client);

@@ -149,6 +149,11 @@ impl Running {
         self.signal(Signal::HUP);
     }
 
+    /// What nobody can answer.
+    pub fn kill(&self) {
+        self.signal(Signal::KILL);
+    }
+
     fn signal(&self, signal: Signal) {
         let id = i32::try_from(self.child.id()).unwrap();
         kill_process(Pid::from_raw(id).unwrap(), signal).unwrap();

@@ -1,0 +1,42 @@
+//! A request that has to be answered over mutual TLS before the next step is made.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::error::{Exit, Failure, Reason};
+use crate::flow::report::Report;
+use crate::flow::{interrupt, verify};
+use crate::options::{Global, VerifyTask};
+use crate::ui::Ui;
+
+/// Gloo and istiod bring a change to the proxies within seconds: what is not so by then is not on its way.
+const SETTLES: Duration = Duration::from_secs(30);
+/// Between two requests.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Sends the request, again while the proxies may not know of the steps before, and says what became of the last.
+///
+/// # Errors
+/// It could not be sent, or it was not proven to be answered over mutual TLS.
+pub async fn prove(task: &VerifyTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+    let last = Instant::now() + SETTLES.min(global.wait_timeout);
+    let sent = interrupt::or(async {
+        let mut judged = verify::judged(task, global, report).await;
+        while !judged.as_ref().is_ok_and(|judged| judged.fault().is_none()) && Instant::now() < last {
+            sleep(PAUSE).await;
+            let mut ui = Ui::silent();
+            judged = verify::judged(task, global, &mut Report::new(&mut ui, &[], global.format)).await;
+        }
+        judged
+    });
+    let judged = sent.await.map_err(|failure| match failure.exit {
+        Exit::Interrupted => failure,
+        _ => failure.hint("--no-verify leaves the requests out"),
+    })?;
+    judged.say(report);
+    match judged.fault() {
+        None => Ok(()),
+        Some(fault) => Err(Failure::new(Exit::Unconfirmed, Reason::Unproven, fault)),
+    }
+}

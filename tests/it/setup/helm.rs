@@ -1,0 +1,121 @@
+//! There and back with the user's own Helm.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+
+use super::{SHOP, UPSTREAM, containers, document, ends, same, sandbox, shop, state};
+use crate::stage::{self, Injector, Options, Plane};
+use crate::support::{Output, Sandbox};
+
+const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/charts/gloo");
+
+/// A plane on which Helm has installed Gloo in `edge`, and a PATH with that Helm.
+struct Bench {
+    plane: Plane,
+    helm: &'static Path,
+    sandbox: Sandbox,
+}
+
+impl Bench {
+    fn new(helm: &'static Path) -> Result<Self> {
+        let plane = Plane::start(&Options::default())?;
+        plane.install_guide()?;
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "edge"}});
+        plane.api().apply(&namespace.to_string())?;
+        let place = helm.parent().context("a directory")?;
+        let sandbox = sandbox(&plane).env("PATH", format!("{}:/usr/bin:/bin", place.display()));
+        let bench = Self { plane, helm, sandbox };
+        bench.helm(&["install", "gloo", CHART, "--set", "mine=1", "--wait"])?;
+        shop(&bench.plane, "edge")?;
+        Ok(bench)
+    }
+
+    fn helm(&self, args: &[&str]) -> Result<String> {
+        let mut command = Command::new(self.helm);
+        command.args(args).args(["-n", "edge"]).current_dir(self.sandbox.dir()).env_clear();
+        let output = command.env("HOME", self.sandbox.dir()).env("KUBECONFIG", self.plane.kubeconfig()).output()?;
+        ensure!(output.status.success(), "helm {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    fn values(&self) -> Result<Value> {
+        Ok(serde_json::from_str(&self.helm(&["get", "values", "gloo", "-o", "json"])?)?)
+    }
+
+    fn setup(&self, more: &[&str]) -> Output {
+        let words = ["istio", "setup", "-n", "edge", "--chart", CHART, "--namespace-to-enroll", SHOP];
+        let rest = ["--upstream", UPSTREAM, "--revision", "1-28", "--strict", "--no-verify"];
+        self.sandbox.run(&[&words[..], &rest, more].concat())
+    }
+
+    fn teardown(&self, more: &[&str]) -> Output {
+        self.sandbox.run(&[&["istio", "teardown", "-n", "edge", "--chart", CHART], more].concat())
+    }
+}
+
+fn there_and_back(helm: &'static Path) -> Result<()> {
+    let bench = Bench::new(helm)?;
+    let _injector = Injector::of_the_guide(&bench.plane)?;
+    let (before, pods, values) = (state(&bench.plane)?, containers(&bench.plane)?, bench.values()?);
+
+    // Nobody said which way: a release owns the proxy, and Helm is there. Its values turn auto-mTLS on.
+    let planned = [
+        "  1 helm      the values of Gloo's release\n",
+        "global.istioIntegration.enabled: false -> true\n",
+        "undo: gloo-rs upgrade-values --remove --apply\n",
+        "  3 upstream  shop-cart-80: already: auto-mTLS (step 1)\n",
+        "requests that are 503 meanwhile: none\n",
+    ];
+    ends(&bench.setup(&["--dry-run"]), 0, &planned, &[]);
+    same(&bench.plane, &before)?;
+    ends(&bench.setup(&["--yes"]), 0, &planned, &["step 1 of 4: done ("]);
+    assert!(bench.helm(&["history", "gloo"])?.contains("Istio's values merged by gloo-rs"));
+    ends(&bench.setup(&[]), 0, &["nothing to change\n"], &[]);
+
+    // Somebody's own upgrade in between takes no mark away.
+    bench.helm(&["upgrade", "gloo", CHART, "--reuse-values", "--set", "mine=1", "--wait"])?;
+    let back = bench.teardown(&["--yes"]);
+    ends(&back, 0, &["  3 helm      the values of Gloo's release\n", "teardown done: 3 steps\n"], &[]);
+    assert!(!back.stdout.contains("left: "), "{back:#?}");
+    assert_eq!(bench.values()?, values);
+    same(&bench.plane, &before)?;
+    assert_eq!(containers(&bench.plane)?, pods);
+    Ok(())
+}
+
+#[test]
+fn setup_and_teardown_with_helm_3_leave_all_as_it_was() -> Result<()> {
+    there_and_back(stage::helm())
+}
+
+#[test]
+fn setup_and_teardown_with_helm_4_leave_all_as_it_was() -> Result<()> {
+    there_and_back(stage::helm_4())
+}
+
+#[test]
+fn values_that_somebody_else_merged_are_left_to_them() -> Result<()> {
+    let bench = Bench::new(stage::helm())?;
+    let address = "gatewayProxies.gatewayProxy.istioDiscoveryAddress=istiod-1-28.istio-system.svc:15012";
+    let theirs = ["--set", "global.istioIntegration.enabled=true", "--set", address, "--wait"];
+    bench.helm(&[&["upgrade", "gloo", CHART, "--reuse-values"][..], &theirs].concat())?;
+    let left = bench.teardown(&["-o", "json", "--dry-run"]);
+    let document = document(&left)?;
+    assert_eq!(
+        document["left"],
+        json!([
+            "deployment/gateway-proxy: its sidecars were not put there by gloo-rs (gloo-rs upgrade-values --remove --apply)"
+        ])
+    );
+    let all = bench.teardown(&["--all", "--dry-run"]);
+    ends(&all, 0, &["  1 helm      the values of Gloo's release\n"], &[]);
+
+    // Without Helm on PATH the other way is taken, and this one is refused before anything changes.
+    let blind = sandbox(&bench.plane);
+    let refused = blind.run(&["istio", "teardown", "-n", "edge", "--all", "--yes"]);
+    ends(&refused, 1, &[], &["error: step 1 is refused: helm is not on PATH"]);
+    Ok(())
+}

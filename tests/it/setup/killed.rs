@@ -1,0 +1,81 @@
+//! Runs that end in the middle, and the same command again.
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use super::{SETUP, SHOP, containers, ends, plane, run, same, sandbox, state};
+use crate::stage::{Injector, Plane};
+
+/// Starts it and kills it as it begins this step.
+fn killed_at(plane: &Plane, words: &[&str], step: usize) {
+    let sandbox = sandbox(plane);
+    let mut running = sandbox.start(&[&["istio"], words].concat());
+    running.wait_for(&format!("step {step} of 4: "));
+    running.kill();
+    assert_eq!(sandbox.end_of(running).code, None);
+}
+
+#[test]
+fn killed_after_each_step_in_turn_the_same_command_ends_in_the_same_state() -> Result<()> {
+    let plane = plane()?;
+    let _injector = Injector::of_the_guide(&plane)?;
+    let (setup, teardown) = ([&SETUP[..], &["--yes"]].concat(), ["teardown", "--yes"]);
+    let (before, pods_before) = (state(&plane)?, containers(&plane)?);
+    ends(&run(&plane, &setup), 0, &["setup done: 4 steps\n"], &[]);
+    let (whole, pods_whole) = (state(&plane)?, containers(&plane)?);
+    ends(&run(&plane, &teardown), 0, &["teardown done: 4 steps\n"], &[]);
+    same(&plane, &before)?;
+    for step in 1..=4 {
+        killed_at(&plane, &setup, step);
+        ends(&run(&plane, &setup), 0, &["setup done: 4 steps\n"], &[]);
+        // The policy is another object each time.
+        same(&plane, &whole)?;
+        assert_eq!(containers(&plane)?, pods_whole, "{step}");
+
+        killed_at(&plane, &teardown, step);
+        assert_eq!(run(&plane, &teardown).code, Some(0), "{step}");
+        same(&plane, &before)?;
+        assert_eq!(containers(&plane)?, pods_before, "{step}");
+    }
+    Ok(())
+}
+
+#[test]
+fn ctrl_c_takes_back_the_step_that_is_under_way_and_says_what_stands() -> Result<()> {
+    let plane = plane()?;
+    let _injector = Injector::of_the_guide(&plane)?;
+    // New pods find no node: the step waits.
+    let pinned = json!({"spec": {"template": {"spec": {"nodeSelector": {"shop": "here"}}}}});
+    let node = plane.api().list("v1/Node", "")?.remove(0)["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    let label =
+        |value: Value| plane.api().merge("v1/Node", "", &node, &json!({"metadata": {"labels": {"shop": value}}}));
+    label(json!("here"))?;
+    plane.api().merge("apps/v1/Deployment", SHOP, "cart", &pinned)?;
+    plane.api().wait_available(SHOP)?;
+    label(Value::Null)?;
+    let sandbox = sandbox(&plane);
+    let words = [&["istio"], &SETUP[..], &["--yes"]].concat();
+    let mut running = sandbox.start(&words);
+    running.wait_for("waiting for deployment/cart");
+    running.interrupt();
+    let said = ["error: step 2 failed: interrupted", "step 2 is rolled back; step 1 stands"];
+    ends(&sandbox.end_of(running), 130, &[], &said);
+    let shop = plane.api().get("v1/Namespace", "", SHOP)?.unwrap_or_default();
+    assert_eq!(shop["metadata"]["labels"]["istio.io/rev"], Value::Null);
+
+    // Beside one that comes into the mesh the step stands for that one.
+    let other = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "other", "namespace": SHOP},
+        "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "other"}}, "template": {
+            "metadata": {"labels": {"app": "other"}}, "spec": {"containers": [{"name": "app", "image": "app:1"}]},
+        }},
+    });
+    plane.api().apply(&other.to_string())?;
+    plane.api().wait_available(SHOP)?;
+    let in_part = sandbox.run(&[&words[..], &["--wait-timeout", "10s"]].concat());
+    ends(&in_part, 1, &[], &["error: step 2 failed: ", "step 2 stands in part; step 1 stands"]);
+    label(json!("here"))?;
+    let done = ["  1 inject    sidecars beside the gateway: already\n", "setup done: 4 steps\n"];
+    ends(&sandbox.run(&words), 0, &done, &[]);
+    Ok(())
+}

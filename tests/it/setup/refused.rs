@@ -1,0 +1,132 @@
+//! What is refused in the plan, before anything changes.
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::ends;
+use crate::stage;
+use crate::support::{Output, Sandbox};
+
+/// A Gloo and backends of this test's own on the shared plane.
+struct Bench {
+    gloo: String,
+    apps: String,
+}
+
+impl Bench {
+    fn new(prefix: &str) -> Result<Self> {
+        let plane = stage::shared();
+        let gloo = plane.install_gloo(prefix)?;
+        let apps = plane.install_apps(&format!("{prefix}-apps"), &gloo)?;
+        Ok(Self { gloo, apps })
+    }
+
+    /// `APPS` is the backends' namespace.
+    fn run(&self, line: &str) -> Output {
+        let kubeconfig = stage::shared().kubeconfig();
+        let line = line.replace("APPS", &self.apps);
+        let words = ["istio"].into_iter().chain(line.split(' ')).chain(["-n", &self.gloo]);
+        let sandbox = Sandbox::new().env("KUBECONFIG", kubeconfig.to_str().expect("UTF-8"));
+        sandbox.run(&words.collect::<Vec<_>>())
+    }
+
+    fn proxy(&self) -> Result<serde_json::Value> {
+        let proxy = stage::shared().api().get("apps/v1/Deployment", &self.gloo, "gateway-proxy")?;
+        Ok(proxy.unwrap_or_default()["spec"].clone())
+    }
+}
+
+#[test]
+fn a_name_that_is_not_there_is_refused_before_anything_changes() -> Result<()> {
+    let bench = Bench::new("setup-names")?;
+    let before = bench.proxy()?;
+    for (line, code, said) in [
+        ("--upstream APPS-httpbim-8000 --revision 1-28", 4, "APPS-httpbin-8000"),
+        ("--namespace-to-enroll APPS-x --revision 1-28", 4, "there is no such namespace"),
+        ("--revision 1-82", 4, "1-28"),
+        ("", 1, "--revision"),
+    ] {
+        let line = format!("setup --via inject --yes {line}");
+        let output = bench.run(line.trim_end());
+        let said = said.replace("APPS", &bench.apps);
+        assert!(output.code == Some(code) && output.stderr.contains(&said), "{line}: {output:#?}");
+        assert!(output.stderr.contains("nothing was changed"), "{line}: {output:#?}");
+    }
+    assert_eq!(bench.proxy()?, before);
+    Ok(())
+}
+
+#[test]
+fn what_argo_cd_or_flux_renders_is_left_to_it_with_the_commands_for_git() -> Result<()> {
+    let marks = [
+        (
+            json!({"annotations": {"argocd.argoproj.io/tracking-id": "edge:apps/Deployment:x/gloo"}}),
+            "Argo CD application edge",
+        ),
+        (json!({"labels": {"helm.toolkit.fluxcd.io/name": "gateway"}}), "Flux HelmRelease gateway"),
+    ];
+    for (metadata, owner) in marks {
+        let bench = Bench::new("setup-git")?;
+        let before = bench.proxy()?;
+        stage::shared().api().merge("apps/v1/Deployment", &bench.gloo, "gloo", &json!({"metadata": metadata}))?;
+        for via in ["", "--via inject ", "--via helm "] {
+            let refused =
+                bench.run(&format!("setup {via}--namespace-to-enroll APPS --upstream APPS-plain-8080 --strict --yes"));
+            let said = [
+                format!("{owner} renders it and would put it back; nothing changed"),
+                "gloo-rs upgrade-values --values FILE --write".to_owned(),
+                format!("gloo-rs istio enroll {} -f PATH --write", bench.apps),
+                format!("gloo-rs istio enable-mtls -u {}-plain-8080 -f PATH --write", bench.apps),
+                format!("gloo-rs istio peer-auth strict -n {} -f PATH --write", bench.apps),
+            ];
+            ends(&refused, 1, &[], &said.iter().map(String::as_str).collect::<Vec<_>>());
+        }
+        assert_eq!(bench.proxy()?, before);
+    }
+    Ok(())
+}
+
+#[test]
+fn the_plan_says_between_which_steps_a_strict_mesh_answers_503() -> Result<()> {
+    let bench = Bench::new("setup-gap")?;
+    let policy = json!({
+        "apiVersion": "security.istio.io/v1", "kind": "PeerAuthentication",
+        "metadata": {"name": "default", "namespace": bench.apps}, "spec": {"mtls": {"mode": "STRICT"}},
+    });
+    stage::shared().api().apply(&policy.to_string())?;
+    let route = |name: &str, upstream: &str| {
+        json!({
+            "apiVersion": "gateway.solo.io/v1", "kind": "VirtualService",
+            "metadata": {"name": name, "namespace": bench.gloo},
+            "spec": {"virtualHost": {"domains": [name], "routes": [{
+                "matchers": [{"prefix": "/"}],
+                "routeAction": {"single": {"upstream": {"name": format!("{}-{upstream}", bench.apps), "namespace": bench.gloo}}},
+            }]}},
+        })
+    };
+    for (name, upstream) in [("plain", "plain-8080"), ("meshed", "httpbin-8000")] {
+        stage::shared().api().apply(&route(name, upstream).to_string())?;
+    }
+    let line = "setup --via inject --namespace-to-enroll APPS --revision 1-28 --no-verify --dry-run";
+    let strict = format!("plaintext, and STRICT by {}/default, namespace\n", bench.apps);
+    let upstream = |name: &str| format!("    upstream {}/{}-{name}\n", bench.gloo, bench.apps);
+    let both = bench.run(&format!("{line} --upstream APPS-plain-8080,APPS-httpbin-8000"));
+    let said = [
+        "requests that are 503 meanwhile:\n".to_owned(),
+        format!("  from step 2 until step 3: {strict}{}", upstream("plain-8080")),
+        format!("  now, until step 3: {strict}{}", upstream("httpbin-8000")),
+    ];
+    ends(&both, 0, &said.iter().map(String::as_str).collect::<Vec<_>>(), &[]);
+    // With auto-mTLS each pod is spoken to as it wants to be, from the step on that turns it on.
+    let auto = bench.run(&format!("{line} --upstream APPS-plain-8080,APPS-httpbin-8000 --auto-mtls"));
+    let said = [
+        format!("  now, until step 3: {strict}{}", upstream("httpbin-8000")),
+        "already: auto-mTLS (step 3)\n".to_owned(),
+    ];
+    ends(&auto, 0, &said.iter().map(String::as_str).collect::<Vec<_>>(), &[]);
+    // An Upstream that nobody named stays so.
+    let alone = bench.run(line);
+    let said = [format!("  from step 2 on, and no step ends it: {strict}{}", upstream("plain-8080"))];
+    ends(&alone, 0, &said.iter().map(String::as_str).collect::<Vec<_>>(), &[]);
+    Ok(())
+}

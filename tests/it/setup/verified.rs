@@ -1,0 +1,103 @@
+//! Requests between the steps, through two real Envoys.
+
+use std::net::TcpListener;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::thread::spawn;
+
+use anyhow::Result;
+use serde_json::Value;
+
+use super::{SHOP, UPSTREAM, document, ends, mode, plane, run, ssl_config};
+use crate::stage::pair::{Pair, Sends, Takes};
+use crate::stage::{Injector, Plane};
+use crate::support::relay::Relay;
+
+const CLUSTER: &str = "shop-cart-80_gloo-system";
+const FIRST: [&str; 9] =
+    ["setup", "--via", "inject", "--namespace-to-enroll", SHOP, "--upstream", UPSTREAM, "--revision", "1-28"];
+
+/// Who answers every request as a gateway that cannot reach its peer.
+fn unavailable() -> Result<SocketAddr> {
+    use std::io::{Read as _, Write as _};
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let address = listener.local_addr()?;
+    spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(b"HTTP/1.1 503 Service Unavailable\r\nserver: envoy\r\ncontent-length: 0\r\n\r\n");
+        }
+    });
+    Ok(address)
+}
+
+/// The steps up to the first request: what stands behind the gateway's pods here brings no sidecars of its own.
+fn without_requests(plane: &Plane) -> Result<()> {
+    let made = run(plane, &[&FIRST[..], &["--no-verify", "--yes"]].concat());
+    ends(&made, 0, &["setup done: 3 steps\n"], &[]);
+    Ok(())
+}
+
+#[test]
+fn each_request_has_to_be_proven_before_the_next_step() -> Result<()> {
+    let plane = plane()?;
+    let _injector = Injector::of_the_guide(&plane)?;
+    without_requests(&plane)?;
+    assert_eq!(run(&plane, &["disable-mtls", "-u", UPSTREAM]).code, Some(0));
+    let pair = Pair::start(CLUSTER)?;
+    pair.stand_in(&plane, "gloo-system")?;
+
+    // Plaintext, answered: nothing of it is mutual TLS, and what was to make it so is taken back.
+    let words = [&FIRST[..], &["--strict", "--yes"]].concat();
+    let failed = run(&plane, &[&words[..], &["--wait-timeout", "1s"]].concat());
+    let said = [
+        "error: step 4 failed: shop-cart-80: ",
+        "step 4 proved the steps before it wrong: they are rolled back\n",
+        "hint: go on with the same command; go back with gloo-rs istio teardown\n",
+    ];
+    ends(&failed, 5, &["upstream.gloo.solo.io/shop-cart-80 rolled back\n"], &said);
+    assert_eq!((ssl_config(&plane)?, mode(&plane, SHOP)?), (Value::Null, None));
+
+    // The sidecar demands a certificate, and the gateway shows one: the same command goes to the end.
+    pair.takes(Takes::Strict);
+    pair.sends(&pair.mtls()?)?;
+    let done = run(&plane, &[&words[..], &["-o", "json"]].concat());
+    let document = document(&done)?;
+    assert_eq!(done.code, Some(0), "{document:#}");
+    let verdicts: Vec<_> = document["verdicts"].as_array().into_iter().flatten().map(|it| &it["verdict"]).collect();
+    assert_eq!(verdicts, ["mtls", "mtls"], "{document:#}");
+    assert_eq!(mode(&plane, SHOP)?.as_deref(), Some("STRICT"));
+    ends(&run(&plane, &words), 0, &["nothing to change\n", ": mTLS proven\n", "setup done: 6 steps\n"], &[]);
+    Ok(())
+}
+
+#[test]
+fn a_policy_after_which_requests_fail_says_again_what_it_said_before() -> Result<()> {
+    let plane = plane()?;
+    let _injector = Injector::of_the_guide(&plane)?;
+    without_requests(&plane)?;
+    let pair = Pair::start(CLUSTER)?;
+    pair.takes(Takes::Strict);
+    pair.sends(&pair.mtls()?)?;
+    let words = [&FIRST[..], &["--strict", "--yes", "--wait-timeout", "5s"]].concat();
+    for before in [Some("DISABLE"), None] {
+        match before {
+            Some(mode) => super::policy(&plane, SHOP, mode)?,
+            None => plane.api().delete("security.istio.io/v1/PeerAuthentication", SHOP, "default")?,
+        }
+        // The first request is answered, the one after the policy is not.
+        let turning = Relay::turning(pair.gateway.listener("http")?, 1, unavailable()?);
+        plane.forward("gloo-system", &[(19000, pair.gateway.admin()), (8080, turning.address)])?;
+        let failed = run(&plane, &words);
+        let said = ["error: step 6 failed: shop-cart-80: ", "step 6 proved the steps before it wrong"];
+        ends(&failed, 5, &[": mTLS proven\n", "default rolled back\n"], &said);
+        assert_eq!(mode(&plane, SHOP)?.as_deref(), before);
+        assert_ne!(ssl_config(&plane)?, Value::Null, "what was proven stays");
+    }
+    // A request that cannot be sent proves nothing wrong.
+    plane.forward("gloo-system", &[(19000, pair.gateway.admin())])?;
+    let unsent = run(&plane, &words);
+    assert!(unsent.stderr.contains("--no-verify leaves the requests out"), "{unsent:#?}");
+    assert!(unsent.stderr.contains("step 4 changed nothing"), "{unsent:#?}");
+    assert_ne!(ssl_config(&plane)?, Value::Null);
+    pair.sends(&Sends::Plaintext)
+}
