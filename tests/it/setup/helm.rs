@@ -115,6 +115,8 @@ fn values_that_somebody_else_merged_are_left_to_them() -> Result<()> {
 
     // Without Helm on PATH the other way is taken, and this one is refused before anything changes.
     let blind = sandbox(&bench.plane);
+    let setup = blind.run(&["istio", "setup", "-n", "edge", "--dry-run"]);
+    ends(&setup, 0, &["  1 inject    sidecars beside the gateway: already\n"], &[]);
     let refused = blind.run(&["istio", "teardown", "-n", "edge", "--all", "--yes"]);
     ends(&refused, 1, &[], &["error: step 1 is refused: helm is not on PATH"]);
     Ok(())

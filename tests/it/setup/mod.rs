@@ -137,7 +137,7 @@ fn everywhere(plane: &Plane, kind: &str) -> Result<Vec<Value>> {
 }
 
 /// Everything as it is, less what no write can put back: versions, who wrote what, status, and when pods were replaced.
-fn state(plane: &Plane) -> Result<Vec<Value>> {
+pub fn state(plane: &Plane) -> Result<Vec<Value>> {
     let mut all = Vec::new();
     for kind in KINDS {
         for mut object in everywhere(plane, kind)? {
@@ -174,7 +174,7 @@ fn state(plane: &Plane) -> Result<Vec<Value>> {
 }
 
 /// Of each pod that stays: its namespace, its app and its containers.
-fn containers(plane: &Plane) -> Result<Vec<String>> {
+pub fn containers(plane: &Plane) -> Result<Vec<String>> {
     let pods = everywhere(plane, "v1/Pod")?.into_iter().filter(|pod| pod["metadata"]["deletionTimestamp"].is_null());
     let names = |pod: &Value, list: &str| -> Vec<String> {
         let all = pod["spec"][list].as_array().into_iter().flatten();
@@ -193,7 +193,7 @@ fn containers(plane: &Plane) -> Result<Vec<String>> {
     Ok(shapes)
 }
 
-fn same(plane: &Plane, before: &[Value]) -> Result<()> {
+pub fn same(plane: &Plane, before: &[Value]) -> Result<()> {
     let after = state(plane)?;
     for (before, after) in before.iter().zip(&after) {
         assert_eq!(before, after);

@@ -52,7 +52,22 @@ fn a_name_that_is_not_there_is_refused_before_anything_changes() -> Result<()> {
         assert!(output.code == Some(code) && output.stderr.contains(&said), "{line}: {output:#?}");
         assert!(output.stderr.contains("nothing was changed"), "{line}: {output:#?}");
     }
+    // Where no release owns the proxy, Helm is not the way.
+    ends(&bench.run("setup --revision 1-28 --dry-run"), 0, &["  1 inject    sidecars beside the gateway\n"], &[]);
     assert_eq!(bench.proxy()?, before);
+    Ok(())
+}
+
+#[test]
+fn a_right_that_is_missing_is_named_before_anything_changes() -> Result<()> {
+    let bench = Bench::new("setup-rights")?;
+    let kubeconfig = stage::shared().kubeconfig_of("limited");
+    let sandbox = Sandbox::new().env("KUBECONFIG", kubeconfig.to_str().expect("UTF-8"));
+    for (word, rule) in [("setup", "list deployments.apps"), ("teardown", "list peerauthentications")] {
+        let output = sandbox.run(&["istio", word, "--yes", "-n", &bench.gloo]);
+        assert_eq!(output.code, Some(4), "{output:#?}");
+        assert!(output.stderr.contains(rule) && output.stderr.contains("allows it"), "{output:#?}");
+    }
     Ok(())
 }
 
