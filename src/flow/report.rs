@@ -80,7 +80,7 @@ enum Keeps {
 }
 
 /// What one step of a longer way came to.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Ended {
     pub exit: Exit,
     pub rows: Vec<Row>,
@@ -246,8 +246,10 @@ impl<'u> Report<'u> {
 
     /// The same in sentences, which a terminal may wrap.
     pub fn paragraph(&mut self, line: &str) {
-        if !self.is_document() {
-            self.ui.paragraph(line);
+        match self.format {
+            Format::Name => self.ui.status(line),
+            _ if self.is_document() => {}
+            _ => self.ui.paragraph(line),
         }
     }
 
@@ -266,6 +268,17 @@ impl<'u> Report<'u> {
         if self.keeps != Keeps::Nothing {
             self.rows.push(row);
         }
+    }
+
+    /// An object that was changed by an earlier step, and is as before again: that is its end.
+    pub fn taken_back(&mut self, row: Row) {
+        let is_it = |earlier: &Row| earlier.object == row.object && earlier.outcome == Outcome::Changed;
+        let earlier = self.rows.len();
+        self.rows.retain(|earlier| !is_it(earlier));
+        if let Some(count) = self.counts.get_mut(Outcome::Changed.name()) {
+            *count = count.saturating_sub(earlier - self.rows.len());
+        }
+        self.record(row);
     }
 
     /// An object's end.

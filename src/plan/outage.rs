@@ -115,7 +115,9 @@ impl Touched {
 pub fn outages(mut world: World, steps: &[Vec<Effect>]) -> Vec<Outage> {
     let mut states = vec![world.unanswered()];
     for effects in steps {
-        effects.iter().for_each(|effect| world.take(effect));
+        for effect in effects {
+            world.take(effect);
+        }
         states.push(world.unanswered());
     }
     let mut found = Vec::new();

@@ -2,13 +2,16 @@
 //!
 //! Commands that are transactions take themselves back; the others write one object after the other and leave them.
 
+use serde_json::Value;
+
 use super::step::{Act, Planned};
 use crate::apply::transaction::{self, Done, Step, Undone};
 use crate::edit::Edit;
+use crate::error::{Exit, Reason};
 use crate::flow::report::Report;
 use crate::kube::{Cause, Session};
 use crate::model::{FieldPath, Object, ObjectRef, kinds};
-use serde_json::Value;
+use crate::plan::outcome::{Outcome, Row};
 
 /// What a step is about to write.
 pub struct Before(Vec<Object>);
@@ -49,18 +52,24 @@ impl Made {
         self.0.is_empty()
     }
 
-    /// Takes it back; whether all of it could be.
-    pub async fn take_back(&self, session: &Session, report: &mut Report<'_>) -> bool {
+    /// Takes it back, for this reason; whether all of it could be.
+    pub async fn take_back(&self, session: &Session, reason: Reason, report: &mut Report<'_>) -> bool {
         report.ui.status("rolling back");
         let mut all = true;
         for (object, state) in transaction::take_back(session, &self.0).await {
-            match state {
-                Undone::Back => report.line(&format!("{object} rolled back")),
+            let (message, exit) = match state {
+                Undone::Back => {
+                    report.line(&format!("{object} rolled back"));
+                    ("rolled back".to_owned(), Exit::RolledBack)
+                }
                 Undone::Stands(why) => {
                     all = false;
                     report.ui.error(&format!("{object} still changed: {why}"), [], []);
+                    (format!("still changed: {why}"), Exit::HalfDone)
                 }
-            }
+            };
+            let row = Row::answer(object, Outcome::Failed, message);
+            report.taken_back(Row { reason: Some(reason), exit, ..row });
         }
         all
     }

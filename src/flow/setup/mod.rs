@@ -83,12 +83,13 @@ impl Way {
         let plan = self.plan(steps, report).await?;
         let outages = interrupt::or(self.outages(&plan, report)).await?;
         report.field("plan", plan.iter().enumerate().map(|(index, it)| shown::value(index + 1, it)).collect());
-        report.field("outages", outages.iter().map(shown::outage_value).collect());
+        let of_document = outages.as_ref().map(|outages| outages.iter().map(shown::outage_value).collect());
+        report.field("outages", of_document.unwrap_or(Value::Null));
         let is_as_wanted = plan.iter().all(Planned::is_already);
         if is_as_wanted {
             self.say("nothing to change", report);
         } else {
-            shown::outages(&outages).iter().for_each(|line| self.say(line, report));
+            self.say_all(&outages.map(|outages| shown::outages(&outages)).unwrap_or_default(), report);
             self.say(&format!("changes {}", shown::amount(&plan)), report);
         }
         if self.preview.is_on() {
@@ -108,9 +109,6 @@ impl Way {
     /// Every step's own preview, said as it is known.
     async fn plan(&self, steps: Vec<Step>, report: &mut Report<'_>) -> Result<Vec<Planned>, Failure> {
         let mut plan = Vec::new();
-        if !steps.is_empty() {
-            self.say("plan, with what is so after each step:", report);
-        }
         for step in steps {
             let number = plan.len() + 1;
             let planned = interrupt::or(async {
@@ -121,26 +119,29 @@ impl Way {
                 let message = format!("step {number} is refused: {}", why.message);
                 Failure { message, ..why }.detail("nothing was changed")
             })?;
-            shown::lines(number, &planned).iter().for_each(|line| self.say(line, report));
+            if plan.is_empty() {
+                self.say("plan, with what is so after each step:", report);
+            }
+            self.say_all(&shown::lines(number, &planned), report);
             plan.push(planned);
         }
         Ok(plan)
     }
 
-    /// Between which steps requests are 503; where that cannot be known it is said.
-    async fn outages(&self, plan: &[Planned], report: &mut Report<'_>) -> Result<Vec<Outage>, Failure> {
+    /// Between which steps requests are 503; none where that cannot be known, which is said.
+    async fn outages(&self, plan: &[Planned], report: &mut Report<'_>) -> Result<Option<Vec<Outage>>, Failure> {
         let effects: Vec<_> = plan.iter().map(|planned| planned.effects.clone()).collect();
         let touched = Touched::by(effects.iter().flatten());
         if effects.iter().all(Vec::<Effect>::is_empty) {
-            return Ok(Vec::new());
+            return Ok(Some(Vec::new()));
         }
         let survey = Survey::new(&self.session, &self.global);
-        match traffic::world(&self.session, &survey, &touched).await {
-            Ok(world) => Ok(outages(world, &effects)),
+        match Box::pin(traffic::world(&self.session, &survey, &touched)).await {
+            Ok(world) => Ok(Some(outages(world, &effects))),
             Err(Unread { failure: Some(failure), .. }) if failure.exit == Exit::NoAnswer => Err(*failure),
             Err(why) => {
                 report.advice(Advice::unknown("whether requests are 503 meanwhile is unknown", &why));
-                Ok(Vec::new())
+                Ok(None)
             }
         }
     }
@@ -151,13 +152,23 @@ impl Way {
             report.ends(Exit::WouldChange);
         }
         for planned in plan {
-            planned.diffs.into_iter().filter(|_| self.preview.diff).for_each(|diff| report.diff(diff));
-            planned.changes.into_iter().for_each(|row| report.record(row));
+            for diff in planned.diffs.into_iter().filter(|_| self.preview.diff) {
+                report.diff(diff);
+            }
+            for row in planned.changes {
+                report.record(row);
+            }
+        }
+    }
+
+    fn say_all(&self, lines: &[String], report: &mut Report<'_>) {
+        for line in lines {
+            self.say(line, report);
         }
     }
 
     /// A line of the plan; a diff has stdout for itself.
     fn say(&self, line: &str, report: &mut Report<'_>) {
-        if self.preview.diff { report.ui.status(line) } else { report.line(line) }
+        if self.preview.diff { report.ui.status(line) } else { report.paragraph(line) }
     }
 }

@@ -30,7 +30,7 @@ pub async fn prove(task: &VerifyTask, global: &Global, report: &mut Report<'_>) 
         }
         judged
     });
-    let judged = sent.await.map_err(|failure| match failure.exit {
+    let judged = Box::pin(sent).await.map_err(|failure| match failure.exit {
         Exit::Interrupted => failure,
         _ => failure.hint("--no-verify leaves the requests out"),
     })?;

@@ -26,7 +26,11 @@ pub fn lines(number: usize, planned: &Planned) -> Vec<String> {
         (None, true) => format!("{head}: already"),
         _ => head,
     };
-    let of_object = planned.changes.iter().map(|row| format!("{} {}", short(&row.object), row.message));
+    let restarts: Vec<_> = planned.restarts().collect();
+    let of_object = planned.changes.iter().map(|row| {
+        let says_so = row.message.starts_with("restarted") || !restarts.contains(&&row.object);
+        format!("{} {}{}", short(&row.object), row.message, if says_so { "" } else { ", restarted" })
+    });
     let undo = (!planned.is_already()).then(|| format!("undo: {}", step.undone_by));
     let below = planned.more.iter().cloned().chain(of_object).chain(undo);
     std::iter::once(head).chain(below.map(|line| format!("{:INDENT$}{line}", ""))).collect()
@@ -60,17 +64,19 @@ pub fn value(number: usize, planned: &Planned) -> Value {
     })
 }
 
-/// `5 objects, 2 of them restarted`
+/// `the release of Gloo and 3 objects, restarts its gateways and 1 workload`
 pub fn amount(plan: &[Planned]) -> String {
     let written: usize = plan.iter().map(|planned| planned.changes.len()).sum();
-    let restarts = plan.iter().flat_map(Planned::restarts).count();
-    let releases = plan.iter().filter(|planned| planned.changes.is_empty() && !planned.is_already()).count();
-    let objects = format!("{}, {} of them restarted", count(written, "object"), count(restarts, "workload"));
-    match (releases, written) {
-        (0, _) => objects,
-        (_, 0) => "the release of Gloo".to_owned(),
-        _ => format!("the release of Gloo, and {objects}"),
-    }
+    let workloads = plan.iter().flat_map(Planned::restarts).count();
+    let has_release = plan.iter().any(|planned| planned.changes.is_empty() && !planned.is_already());
+    let both = |of_release: &str, number: usize, noun: &str| {
+        let of_release = has_release.then(|| of_release.to_owned());
+        let of_others = (number > 0).then(|| count(number, noun));
+        of_release.into_iter().chain(of_others).collect::<Vec<_>>().join(" and ")
+    };
+    let restarts = both("its gateways", workloads, "workload");
+    let changes = both("the release of Gloo", written, "object");
+    if restarts.is_empty() { changes } else { format!("{changes}, restarts {restarts}") }
 }
 
 /// Between which steps requests are 503, by what they share.

@@ -59,8 +59,8 @@ impl Way {
             // What objects have against it was said below each.
             let why = why.or_else(|| Some(Failure { details: Vec::new(), hints: Vec::new(), ..ended.why()? }));
             let why = why.unwrap_or_else(|| shown::unsaid(ended.exit));
+            report.take(ended.clone());
             let state = self.take_back(&planned.step.act, &made, (&why, &ended), report).await;
-            report.take(ended);
             return Err(shown::stopped(self.word, plan, index, why, state));
         }
         report.line(&format!("{} done: {}", self.word, count(plan.len(), "step")));
@@ -84,7 +84,7 @@ impl Way {
             }
             let mut is_back = true;
             for made in wrong {
-                is_back &= made.take_back(&self.session, report).await;
+                is_back &= made.take_back(&self.session, why.reason, report).await;
             }
             return if is_back { State::ProvenWrong } else { State::HalfDone };
         }
@@ -93,7 +93,7 @@ impl Way {
             _ if has_ended(Exit::HalfDone) => State::HalfDone,
             _ if has_ended(Exit::RolledBack) => State::RolledBack,
             _ if has_ended(Exit::Unconfirmed) => State::Unconfirmed,
-            Some(made) if made.take_back(&self.session, report).await => State::RolledBack,
+            Some(made) if made.take_back(&self.session, why.reason, report).await => State::RolledBack,
             Some(_) => State::HalfDone,
             None if ended.changed().next().is_some() => State::InPart,
             None if ended.rows.iter().any(|row| row.outcome == Outcome::Failed) => State::RolledBack,

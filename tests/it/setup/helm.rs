@@ -25,8 +25,8 @@ impl Bench {
         plane.install_guide()?;
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "edge"}});
         plane.api().apply(&namespace.to_string())?;
-        let place = helm.parent().context("a directory")?;
-        let sandbox = sandbox(&plane).env("PATH", format!("{}:/usr/bin:/bin", place.display()));
+        let programs = helm.parent().context("a directory")?;
+        let sandbox = sandbox(&plane).env("PATH", format!("{}:/usr/bin:/bin", programs.display()));
         let bench = Self { plane, helm, sandbox };
         bench.helm(&["install", "gloo", CHART, "--set", "mine=1", "--wait"])?;
         shop(&bench.plane, "edge")?;

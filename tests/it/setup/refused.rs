@@ -72,6 +72,33 @@ fn a_right_that_is_missing_is_named_before_anything_changes() -> Result<()> {
 }
 
 #[test]
+fn where_routes_may_not_be_listed_it_is_unknown_whether_requests_are_503() -> Result<()> {
+    let bench = Bench::new("setup-unknown")?;
+    let groups = ["", "apps", "batch", "policy", "gloo.solo.io", "security.istio.io", "admissionregistration.k8s.io"];
+    let (rule, kind) = (json!({"apiGroups": groups, "resources": ["*"], "verbs": ["*"]}), "rbac.authorization.k8s.io");
+    let version = format!("{kind}/v1");
+    let metadata = json!({"name": bench.gloo});
+    stage::shared().api().apply(
+        &json!({"apiVersion": version, "kind": "ClusterRole", "metadata": metadata, "rules": [rule]}).to_string(),
+    )?;
+    let binding = json!({
+        "apiVersion": version, "kind": "ClusterRoleBinding", "metadata": metadata,
+        "roleRef": {"apiGroup": kind, "kind": "ClusterRole", "name": bench.gloo},
+        "subjects": [{"apiGroup": kind, "kind": "Group", "name": bench.gloo}],
+    });
+    stage::shared().api().apply(&binding.to_string())?;
+    let line = format!(
+        "setup --via inject --namespace-to-enroll APPS --revision 1-28 --dry-run --as operator --as-group {}",
+        bench.gloo
+    );
+    let unknown = "note: whether requests are 503 meanwhile is unknown: may not list virtualservices\n";
+    let output = bench.run(&line);
+    ends(&output, 0, &[], &[unknown, "allows it"]);
+    assert!(!output.stdout.contains("503 meanwhile: none"), "{output:#?}");
+    Ok(())
+}
+
+#[test]
 fn what_argo_cd_or_flux_renders_is_left_to_it_with_the_commands_for_git() -> Result<()> {
     let marks = [
         (

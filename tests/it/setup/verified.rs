@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::thread::spawn;
 
 use anyhow::Result;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{SHOP, UPSTREAM, document, ends, mode, plane, run, ssl_config};
 use crate::stage::pair::{Pair, Sends, Takes};
@@ -31,17 +31,16 @@ fn unavailable() -> Result<SocketAddr> {
 }
 
 /// The steps up to the first request: what stands behind the gateway's pods here brings no sidecars of its own.
-fn without_requests(plane: &Plane) -> Result<()> {
+fn without_requests(plane: &Plane) {
     let made = run(plane, &[&FIRST[..], &["--no-verify", "--yes"]].concat());
     ends(&made, 0, &["setup done: 3 steps\n"], &[]);
-    Ok(())
 }
 
 #[test]
 fn each_request_has_to_be_proven_before_the_next_step() -> Result<()> {
     let plane = plane()?;
     let _injector = Injector::of_the_guide(&plane)?;
-    without_requests(&plane)?;
+    without_requests(&plane);
     assert_eq!(run(&plane, &["disable-mtls", "-u", UPSTREAM]).code, Some(0));
     let pair = Pair::start(CLUSTER)?;
     pair.stand_in(&plane, "gloo-system")?;
@@ -56,6 +55,13 @@ fn each_request_has_to_be_proven_before_the_next_step() -> Result<()> {
     ];
     ends(&failed, 5, &["upstream.gloo.solo.io/shop-cart-80 rolled back\n"], &said);
     assert_eq!((ssl_config(&plane)?, mode(&plane, SHOP)?), (Value::Null, None));
+
+    let again = document(&run(&plane, &[&words[..], &["--wait-timeout", "1s", "-o", "json"]].concat()))?;
+    let rows: Vec<_> =
+        again["results"].as_array().into_iter().flatten().filter(|row| row["name"] == UPSTREAM).collect();
+    assert_eq!(rows.len(), 1, "{again:#}");
+    assert_eq!((&rows[0]["outcome"], &rows[0]["message"]), (&json!("failed"), &json!("rolled back")), "{again:#}");
+    assert_eq!((&again["exitCode"], &again["error"]["reason"]), (&json!(5), &json!("unproven")), "{again:#}");
 
     // Envoys that do what the objects mean: the same command goes to the end.
     drop(pair);
@@ -74,7 +80,7 @@ fn each_request_has_to_be_proven_before_the_next_step() -> Result<()> {
 fn a_policy_after_which_requests_fail_says_again_what_it_said_before() -> Result<()> {
     let plane = plane()?;
     let _injector = Injector::of_the_guide(&plane)?;
-    without_requests(&plane)?;
+    without_requests(&plane);
     let pair = Pair::start(CLUSTER)?;
     pair.takes(Takes::Strict);
     pair.sends(&pair.mtls()?)?;
