@@ -143,8 +143,7 @@ impl<'r> Run<'r> {
     async fn certificates(&self, session: &Session, snapshot: &Snapshot) -> Beyond<Vec<Certificate>> {
         match self.task.reach {
             Reach::IntoPods if self.has("certificates") => {
-                let now = Timestamp::now().as_second();
-                mesh_certificates::of_gateways(session, snapshot, self.gloo, now).await
+                mesh_certificates::of_gateways(session, snapshot, self.gloo).await
             }
             _ => Beyond::NotThere(READ_ONLY.to_owned()),
         }

@@ -13,7 +13,7 @@ use crate::error::{Exit, Failure, Reason};
 use crate::model::kinds;
 
 /// As RBAC names it.
-const RESOURCE: &str = "pods/portforward";
+pub(super) const RESOURCE: &str = "pods/portforward";
 
 /// A request to a pod that did not give what it was for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! The only room that names the kube crates: which cluster, as whom, one client, requests with their deadline.
 
+mod access;
 mod answer;
 mod connect;
 mod credential;

@@ -1,62 +1,95 @@
 //! The certificates that the gateways use towards the mesh, asked of each gateway's Envoy.
 
-use futures_util::{StreamExt as _, stream};
+use std::collections::HashMap;
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::check::Beyond;
 use crate::envoy::mesh_certificate::of_certs;
 use crate::envoy::x509::serials_of_pem;
-use crate::kube::{ForwardFailure, Session};
+use crate::kube::{ForwardCause, ForwardFailure, InPod, Session};
 use crate::model::{Object, Snapshot, Unknown, kinds};
+use crate::plan::Unread;
 use crate::plan::backend::is_running;
 use crate::plan::posture::Certificate;
+use crate::plan::posture::survey::Survey;
 use crate::plan::sidecars::parts::ISTIO_PROXY;
 use crate::plan::sidecars::state::item;
 
 /// Envoy's admin port.
 const ADMIN: u16 = 19000;
 const AT_ONCE: usize = 4;
+/// Pods of one proxy that are asked for a description: what one of them has, the others mostly have.
+const MOST_PODS: usize = 4;
+/// A description waits no longer for a pod.
+const PATIENCE: Duration = Duration::from_secs(5);
+const MOST_BYTES: usize = 16 << 20;
 /// Where istiod puts the root that it signs with, in every namespace.
 const ROOT: (&str, &str) = ("istio-ca-root-cert", "root-cert.pem");
 
-/// Asks the gateway pods that have Istio's sidecars. `now` is in seconds since 1970.
-pub async fn of_gateways(session: &Session, snapshot: &Snapshot, gloo: &str, now: i64) -> Beyond<Vec<Certificate>> {
+/// How a pod is asked.
+struct Asking<'s> {
+    session: &'s Session,
+    /// Serial numbers of the mesh's roots; none: not known.
+    roots: Vec<String>,
+    now: i64,
+    patience: Option<Duration>,
+}
+
+impl Asking<'_> {
+    async fn of_pod(&self, pod: &Object) -> Result<Vec<Certificate>, ForwardFailure> {
+        let (namespace, name) = (&pod.reference.namespace, &pod.reference.name);
+        let ask = InPod { patience: self.patience, ..InPod::get("/certs") };
+        let answer = self.session.ask_in_pod(namespace, name, ADMIN, &ask).await?;
+        let body = answer.or_failure().await?.collect(MOST_BYTES).await?;
+        let not_json = |_| ForwardFailure {
+            namespace: namespace.clone(),
+            pod: name.clone(),
+            port: ADMIN,
+            cause: ForwardCause::NotHttp,
+        };
+        let certs: Value = serde_json::from_slice(&body).map_err(not_json)?;
+        let of_mesh = of_certs(&certs).into_iter().map(|certificate| {
+            let is_known = !self.roots.is_empty() && !certificate.roots.is_empty();
+            Certificate {
+                namespace: namespace.clone(),
+                pod: name.clone(),
+                id: certificate.id,
+                left: certificate.ends - self.now,
+                ends: certificate.until,
+                is_of_the_mesh: is_known.then(|| certificate.roots.iter().any(|root| self.roots.contains(root))),
+            }
+        });
+        Ok(of_mesh.collect())
+    }
+
+    async fn of_pods(&self, pods: &[&Object]) -> Result<Vec<Certificate>, ForwardFailure> {
+        let all: Vec<_> = stream::iter(pods).map(|pod| self.of_pod(pod)).buffered(AT_ONCE).try_collect().await?;
+        Ok(all.into_iter().flatten().collect())
+    }
+}
+
+fn roots(config_map: &Value) -> Vec<String> {
+    serials_of_pem(config_map["data"][ROOT.1].as_str().unwrap_or_default())
+}
+
+/// Asks the gateway pods that have Istio's sidecars.
+pub async fn of_gateways(session: &Session, snapshot: &Snapshot, gloo: &str) -> Beyond<Vec<Certificate>> {
     let pods: Vec<&Object> = snapshot.in_namespace(&kinds::POD, gloo).filter(|pod| has_sidecar(pod)).collect();
     if pods.is_empty() {
         return Beyond::NotThere("no gateway pod with Istio's sidecars".to_owned());
     }
     let root = snapshot.find(&kinds::CONFIG_MAP, gloo, ROOT.0).object();
-    let roots = root.map(|map| serials_of_pem(map.value["data"][ROOT.1].as_str().unwrap_or_default()));
-    let roots = roots.unwrap_or_default();
-    let mut answers = stream::iter(&pods)
-        .map(|pod| async move { (*pod, session.get_in_pod(gloo, &pod.reference.name, ADMIN, "/certs").await) })
-        .buffered(AT_ONCE);
-    let mut found = Vec::new();
-    while let Some((pod, answer)) = answers.next().await {
-        let body = match answer {
-            Ok(body) => body,
-            Err(failure) => return Beyond::Unknown(unknown(&failure)),
-        };
-        let Ok(certs) = serde_json::from_slice::<Value>(&body) else {
-            let why = format!("/certs of pod {} is not JSON", pod.reference.name);
-            return Beyond::Unknown(Unknown::because(why));
-        };
-        found.extend(of_certs(&certs).into_iter().map(|certificate| {
-            let is_known = !roots.is_empty() && !certificate.roots.is_empty();
-            Certificate {
-                namespace: gloo.to_owned(),
-                pod: pod.reference.name.clone(),
-                id: certificate.id,
-                ends: certificate.until,
-                left: certificate.ends - now,
-                is_of_the_mesh: is_known.then(|| certificate.roots.iter().any(|root| roots.contains(root))),
-            }
-        }));
+    let roots = root.map(|map| roots(&map.value)).unwrap_or_default();
+    let asking = Asking { session, roots, now: Timestamp::now().as_second(), patience: None };
+    match asking.of_pods(&pods).await {
+        Ok(found) if found.is_empty() => Beyond::NotThere("no gateway uses a certificate of the mesh yet".to_owned()),
+        Ok(found) => Beyond::Read(found),
+        Err(failure) => Beyond::Unknown(Unknown { why: words(&failure), rule: failure.rule() }),
     }
-    if found.is_empty() {
-        return Beyond::NotThere("no gateway uses a certificate of the mesh yet".to_owned());
-    }
-    Beyond::Read(found)
 }
 
 fn has_sidecar(pod: &Object) -> bool {
@@ -65,6 +98,32 @@ fn has_sidecar(pod: &Object) -> bool {
         && item(&pod.value["spec"]["containers"], ISTIO_PROXY).is_some()
 }
 
-fn unknown(failure: &ForwardFailure) -> Unknown {
-    Unknown { why: format!("pod {}: {}", failure.pod, failure.why()), rule: failure.rule() }
+/// By proxy, what the pods of those show that lack nothing. The API server is asked first whether that is allowed: who
+/// may only get and list makes no request that is refused.
+pub async fn of_proxies(session: &Session, survey: &Survey<'_>) -> HashMap<String, Result<Vec<Certificate>, Unread>> {
+    let mut all = HashMap::new();
+    for (proxy, mut pods) in survey.ready_proxies() {
+        pods.truncate(MOST_PODS);
+        if let Some(first) = pods.first() {
+            all.insert(proxy, of_proxy(session, &first.reference.namespace, &pods).await);
+        }
+    }
+    all
+}
+
+async fn of_proxy(session: &Session, namespace: &str, pods: &[&Object]) -> Result<Vec<Certificate>, Unread> {
+    let unread = |failure: ForwardFailure| Unread { why: words(&failure), rule: failure.rule(), failure: None };
+    session.may_forward(namespace, &pods[0].reference.name, ADMIN).await.map_err(unread)?;
+    let root = session.get(&kinds::CONFIG_MAP, namespace, ROOT.0).await;
+    let roots = root.map(|map| roots(&map)).unwrap_or_default();
+    let asking = Asking { session, roots, now: Timestamp::now().as_second(), patience: Some(PATIENCE) };
+    asking.of_pods(pods).await.map_err(unread)
+}
+
+/// A right that is missing is missing for every pod.
+fn words(failure: &ForwardFailure) -> String {
+    match failure.rule() {
+        Some(_) => failure.why(),
+        None => format!("pod {}: {}", failure.pod, failure.why()),
+    }
 }

@@ -64,13 +64,15 @@ fn of_gateway(gloo: &str) -> Vec<Want> {
     ]
 }
 
-/// The bootstraps of the Gateway API's proxies, where there are any.
+/// The bootstraps and pods of the Gateway API's proxies, where there are any.
 async fn bootstraps(session: &Session, snapshot: &mut Snapshot) -> Result<(), Failure> {
     let proxies = snapshot.all(&kinds::DEPLOYMENT).iter().filter(|it| it.label(GATEWAY_LABEL).is_some());
     let homes: BTreeSet<_> = proxies.map(|proxy| proxy.reference.namespace.clone()).collect();
     for home in homes {
-        let maps = snapshot::selected(session, &kinds::CONFIG_MAP, &home, GATEWAY_LABEL.to_owned()).await?;
-        snapshot.put(&kinds::CONFIG_MAP, Part::Selected, maps);
+        for kind in [&kinds::CONFIG_MAP, &kinds::POD] {
+            let own = snapshot::selected(session, kind, &home, GATEWAY_LABEL.to_owned()).await?;
+            snapshot.put(kind, Part::Selected, own);
+        }
     }
     Ok(())
 }

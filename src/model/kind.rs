@@ -81,6 +81,7 @@ pub mod kinds {
         HTTP_ROUTE = "gateway.networking.k8s.io" "v1" "HTTPRoute" "httproutes" "httproute";
         ARGO_APPLICATION = "argoproj.io" "v1alpha1" "Application" "applications" "application";
         HELM_RELEASE = "helm.toolkit.fluxcd.io" "v2" "HelmRelease" "helmreleases" "helmrelease";
+        ACCESS_REVIEW = "authorization.k8s.io" "v1" "SelfSubjectAccessReview" "selfsubjectaccessreviews" "selfsubjectaccessreview";
         MUTATING_WEBHOOK = "admissionregistration.k8s.io" "v1" "MutatingWebhookConfiguration" "mutatingwebhookconfigurations" "mutatingwebhookconfiguration";
         DEPLOYMENT = "apps" "v1" "Deployment" "deployments" "deployment";
         REPLICA_SET = "apps" "v1" "ReplicaSet" "replicasets" "replicaset";

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// One finished request.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Request {
     pub verb: String,
@@ -17,6 +17,9 @@ pub struct Request {
     pub user_agent: String,
     /// `username`, `groups` and the rest.
     pub user: Value,
+    /// Who was impersonated; null: nobody.
+    #[serde(default)]
+    pub impersonated_user: Value,
     /// `code` and, for failures, `reason` and `message`.
     #[serde(default)]
     pub response_status: Value,

@@ -13,7 +13,8 @@ use crate::plan::routes::Request;
 /// Say how the gateway speaks to what answers a request, and whether that works
 ///
 /// Host and path are followed through Gateways, `VirtualServices`, `RouteTables` and `HTTPRoutes`. The verdict is mtls,
-/// tls, mixed, plaintext, broken or unknown. Nothing is written and nothing is sent to any gateway.
+/// tls, mixed, plaintext, broken or unknown. Nothing is written and no request is sent through any gateway; where a
+/// port-forward is allowed, its Envoy is asked for its certificate.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true, arg_required_else_help = true, after_help = help::DESCRIBE)]
 pub struct DescribeArgs {

@@ -15,7 +15,6 @@ use crate::options::{Format, Scope};
 use crate::plan::Unread;
 use crate::plan::advice::Advice;
 use crate::plan::destinations::{self, Target as Written};
-use crate::plan::posture::survey::Survey;
 use crate::plan::posture::{Described, Verdict};
 use crate::render::describe::{self as render, CSV_HEAD, Row, Width};
 use crate::render::text::count;
@@ -58,7 +57,7 @@ pub async fn describe(
     };
     report.ui.begin_progress("targets");
     let snapshot = posture::around_all(&cluster.session, &cluster.gloo, &cluster.namespaces()).await?;
-    let survey = Survey::new(&snapshot, &cluster.gloo);
+    let survey = cluster.survey(&snapshot).await;
     let mut found = Found::new(cluster.global.format, wanted.only);
     let query = Query::labelled(wanted.labels.map(ToString::to_string).unwrap_or_default());
     let mut pages = cluster.session.pages(&kinds::UPSTREAM, place, query);
@@ -79,6 +78,9 @@ pub async fn describe(
         }
     }
     report.ui.end_progress();
+    for why in survey.unread_certificates() {
+        report.advice(Advice::unknown("whether the gateways' certificates are still good is unknown", why));
+    }
     for gap in &gaps {
         report.advice(Advice::unknown("Services that routes lead to are missing here", gap));
     }

@@ -10,9 +10,10 @@ use crate::error::{Exit, Failure, Reason};
 use crate::kube::{Cause, Session};
 use crate::load::snapshot::Namespaces;
 use crate::load::survey::Survey;
-use crate::load::{absence, posture};
+use crate::load::{absence, mesh_certificates, posture};
 use crate::model::{Object, ObjectRef, Snapshot, kinds};
 use crate::options::{Describe, Global, Named, Subject};
+use crate::plan::Unread;
 use crate::plan::backend::ServiceRef;
 use crate::plan::posture::survey;
 use crate::plan::posture::{Described, Verdict};
@@ -23,6 +24,8 @@ use crate::render::describe as render;
 struct Cluster<'g> {
     session: Session,
     gloo: String,
+    /// Why it is not known whether Gloo is there.
+    guessed: Option<Unread>,
     global: &'g Global,
 }
 
@@ -33,8 +36,8 @@ struct Cluster<'g> {
 pub async fn run(task: &Describe, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let session = super::open(global, report).await?;
     report.ui.status(&format!("{}, {}", super::place(&session), now()));
-    let gloo = Survey::new(&session, global).gloo_namespace().await.to_owned();
-    let cluster = Cluster { session, gloo, global };
+    let (gloo, guessed) = home(&session, global).await;
+    let cluster = Cluster { session, gloo, guessed, global };
     match &task.subject {
         Subject::Upstream(named) => one(&cluster, named, &task.fail_on, report).await,
         Subject::Request(request) => request::describe(&cluster, request, &task.fail_on, report).await,
@@ -42,6 +45,17 @@ pub async fn run(task: &Describe, global: &Global, report: &mut Report<'_>) -> R
             all::describe(&cluster, &all::Wanted { labels: labels.as_ref(), scope, only }, &task.fail_on, report).await
         }
     }
+}
+
+/// Where Gloo is installed; where nobody said so and Settings may not be read, that is a guess.
+async fn home(session: &Session, global: &Global) -> (String, Option<Unread>) {
+    let survey = Survey::new(session, global);
+    let gloo = survey.gloo_namespace().await.to_owned();
+    let unread = survey.auto_mtls().await.as_ref().err().filter(|why| why.rule.is_some());
+    let guessed = unread
+        .filter(|_| global.gloo_namespace.is_none())
+        .map(|why| Unread { why: format!("where Gloo is installed is not known: {why}"), ..why.clone() });
+    (gloo, guessed)
 }
 
 fn now() -> String {
@@ -55,6 +69,16 @@ impl Cluster<'_> {
         let mut otherwise = vec![self.gloo.clone(), self.global.object_namespace().to_owned()];
         otherwise.dedup();
         Namespaces { only: Vec::new(), otherwise }
+    }
+
+    /// The facts, with what the gateways say of their certificates.
+    async fn survey<'s>(&self, snapshot: &'s Snapshot) -> survey::Survey<'s> {
+        let survey = survey::Survey::new(snapshot, &self.gloo);
+        if let Some(why) = &self.guessed {
+            return survey.without_proxies(why);
+        }
+        let certificates = mesh_certificates::of_proxies(&self.session, &survey).await;
+        survey.showing(certificates)
     }
 
     /// What stands around these Services.
@@ -86,7 +110,7 @@ async fn one(
     };
     let services: Vec<_> = service(&upstream).into_iter().collect();
     let snapshot = cluster.around(&services).await?;
-    let described = Described::from(survey::Survey::new(&snapshot, &cluster.gloo).of_upstream(&upstream));
+    let described = Described::from(cluster.survey(&snapshot).await.of_upstream(&upstream));
     say(&[described], fail_on, report);
     Ok(())
 }

@@ -9,7 +9,6 @@ use crate::load::snapshot::{self, Detail, Want};
 use crate::model::{Answer as Listed, Kind, Part, Snapshot, Unknown, kinds};
 use crate::plan::advice::Advice;
 use crate::plan::backend::ServiceRef;
-use crate::plan::posture::survey::Survey;
 use crate::plan::posture::{Described, Verdict};
 use crate::plan::routes::{Action, Answer, Heard, Request, Routing, Target, resolve};
 use crate::render::describe as render;
@@ -83,9 +82,9 @@ async fn routing(cluster: &Cluster<'_>, request: &Request) -> Result<Snapshot, F
     snapshot::of_cluster(&cluster.session, &wants, &cluster.namespaces()).await
 }
 
-/// The lists that are missing: another route may be in them, and win.
+/// The lists that are missing: another route may be in them, and win; Settings say which namespaces count.
 fn gaps(snapshot: &Snapshot) -> Vec<&Unknown> {
-    ROUTING.into_iter().filter_map(|kind| snapshot.unknown(kind)).collect()
+    ROUTING.into_iter().chain([&kinds::SETTINGS]).filter_map(|kind| snapshot.unknown(kind)).collect()
 }
 
 fn say_gaps(gaps: &[&Unknown], answer: &Answer, report: &mut Report<'_>) {
@@ -168,7 +167,7 @@ async fn targets(cluster: &Cluster<'_>, answer: &Answer) -> Result<Vec<Described
     for (namespace, listed) in read {
         snapshot.put(&kinds::UPSTREAM, Part::Namespace(namespace), listed);
     }
-    let survey = Survey::new(&snapshot, &cluster.gloo);
+    let survey = cluster.survey(&snapshot).await;
     let names: Vec<_> = answer.heard.iter().flat_map(|heard| &heard.proxies).map(ToString::to_string).collect();
     let facts = all.iter().map(|target| {
         let mut facts = survey.of_target(target);

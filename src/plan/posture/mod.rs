@@ -164,6 +164,13 @@ pub struct ProxyState {
     pub certificates: Option<Result<Vec<Certificate>, Unread>>,
 }
 
+impl ProxyState {
+    /// Why its certificates are not known, if somebody asked for them.
+    pub fn unread_certificates(&self) -> Option<&Unread> {
+        self.certificates.as_ref()?.as_ref().err()
+    }
+}
+
 /// A certificate that a gateway's pod shows the mesh, as its Envoy tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Certificate {

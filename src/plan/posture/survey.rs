@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
-use super::{Behind, Declared, Facts, Membership, Pod, ProxyState, Switched, of_service, of_upstream};
+use super::{Behind, Certificate, Declared, Facts, Membership, Pod, ProxyState, Switched, of_service, of_upstream};
 use crate::model::{Found, Kind, Object, Snapshot, Unknown, kinds};
 use crate::plan::auto_mtls::switches;
 use crate::plan::backend::{self, is_meshed, is_running, labels, pod_selector, selects};
@@ -60,6 +60,44 @@ impl<'s> Survey<'s> {
             root_namespace,
             pods: index(snapshot.all(&kinds::POD)),
         }
+    }
+
+    /// The proxies that have all that they need to present Istio's certificate, each with its pods.
+    pub fn ready_proxies(&self) -> Vec<(String, Vec<&'s Object>)> {
+        let is_ready = |proxy: &&ProxyState| proxy.lacks.as_ref().is_ok_and(Vec::is_empty);
+        let ready = self.proxies.iter().flatten().filter(is_ready).filter_map(|proxy| {
+            let (namespace, name) = proxy.name.split_once('/')?;
+            let mut workloads = [&kinds::DEPLOYMENT, &kinds::DAEMON_SET].into_iter();
+            let workload = workloads.find_map(|kind| self.snapshot.find(kind, namespace, name).object())?;
+            Some((proxy.name.clone(), pods_of(self.snapshot, workload)))
+        });
+        ready.collect()
+    }
+
+    /// With what the pods of these proxies said of their certificates.
+    #[must_use]
+    pub fn showing(mut self, mut certificates: HashMap<String, Read<Vec<Certificate>>>) -> Self {
+        for proxy in self.proxies.iter_mut().flatten() {
+            proxy.certificates = certificates.remove(&proxy.name);
+        }
+        self
+    }
+
+    /// Where the proxies are not known after all.
+    #[must_use]
+    pub fn without_proxies(self, why: &Unread) -> Self {
+        Self { proxies: Err(why.clone()), ..self }
+    }
+
+    /// Why the certificates of some proxies are not known, each reason once.
+    pub fn unread_certificates(&self) -> Vec<&Unread> {
+        let mut all: Vec<&Unread> = Vec::new();
+        for proxy in self.proxies.iter().flatten() {
+            if let Some(why) = proxy.unread_certificates().filter(|why| !all.contains(why)) {
+                all.push(why);
+            }
+        }
+        all
     }
 
     /// The facts of a target that a route names; an Upstream is looked up.
@@ -304,7 +342,9 @@ fn proxy(snapshot: &Snapshot, workload: &Object, of_gateway_api: bool) -> ProxyS
         Found::Unknown(unknown) if snapshot.unknown(&kinds::CONFIG_MAP).is_some() => Err(unknown.into()),
         bootstrap => {
             let bootstrap = bootstrap.object().cloned();
-            let pods = pods_of(snapshot, workload);
+            let own: Vec<_> = pods_of(snapshot, workload).into_iter().map(|pod| pod.value.clone()).collect();
+            // Where none was seen nobody looked.
+            let pods = if own.is_empty() { Pods::Unseen } else { Pods::Seen(own) };
             let proxy = Proxy { workload: workload.clone(), bootstrap, pods };
             state(&proxy)
                 .map(|state| state.missing.iter().map(ToString::to_string).collect())
@@ -314,11 +354,9 @@ fn proxy(snapshot: &Snapshot, workload: &Object, of_gateway_api: bool) -> ProxyS
     ProxyState { name: format!("{namespace}/{name}"), of_gateway_api, lacks, certificates: None }
 }
 
-/// A proxy's own pods: one that is older than its bootstrap has not read it. Where none was seen nobody looked.
-fn pods_of(snapshot: &Snapshot, workload: &Object) -> Pods {
+/// A proxy's own pods: one that is older than its bootstrap has not read it.
+fn pods_of<'s>(snapshot: &'s Snapshot, workload: &Object) -> Vec<&'s Object> {
     let selector = labels(&workload.value["spec"]["selector"]["matchLabels"]);
-    let own = snapshot.in_namespace(&kinds::POD, &workload.reference.namespace);
-    let own = own.filter(|pod| !selector.is_empty() && selects(&selector, &pod.value["metadata"]["labels"]));
-    let own: Vec<_> = own.map(|pod| pod.value.clone()).collect();
-    if own.is_empty() { Pods::Unseen } else { Pods::Seen(own) }
+    let own = snapshot.in_namespace(&kinds::POD, &workload.reference.namespace).filter(|pod| is_running(&pod.value));
+    own.filter(|pod| !selector.is_empty() && selects(&selector, &pod.value["metadata"]["labels"])).collect()
 }

@@ -1,6 +1,6 @@
 //! One target: the verdict first, then each fact with the object it is from.
 
-use crate::plan::posture::{Behind, Described, Facts, Membership, Pod, ProxyState, Sends, missing};
+use crate::plan::posture::{Behind, Certificate, Described, Facts, Membership, Pod, ProxyState, Sends, missing};
 use crate::plan::routes::Target;
 
 /// More pods than these are counted.
@@ -121,8 +121,38 @@ fn gateways(facts: &Facts) -> Vec<String> {
     match &facts.proxies {
         Err(why) => vec![fact("gateway", &format!("unknown: {why}"))],
         Ok(proxies) if proxies.is_empty() => vec![fact("gateway", "none found")],
-        Ok(proxies) => proxies.iter().map(|proxy| fact("gateway", &gateway(proxy))).collect(),
+        Ok(proxies) => proxies.iter().flat_map(one_gateway).collect(),
     }
+}
+
+fn one_gateway(proxy: &ProxyState) -> Vec<String> {
+    let mut lines = vec![fact("gateway", &gateway(proxy))];
+    lines.extend(proxy.certificates.iter().flat_map(|certificates| match certificates {
+        Ok(certificates) => of_certificates(certificates),
+        Err(why) => {
+            let rule = why.rule.as_ref().map(|rule| below(&format!("a rule of a Role that allows it: {rule}")));
+            std::iter::once(fact("cert", &format!("unknown: {why}"))).chain(rule).collect()
+        }
+    }));
+    lines
+}
+
+/// The one that ends first; whatever is wrong with another is in the verdict.
+fn of_certificates(certificates: &[Certificate]) -> Vec<String> {
+    let Some(first) = certificates.iter().min_by_key(|it| it.left) else {
+        return vec![fact("cert", "none in use: Envoy fetches it for the first cluster that needs it")];
+    };
+    let root = match first.is_of_the_mesh {
+        Some(true) => "root of the mesh",
+        Some(false) => "root not the mesh's",
+        None => "whether its root is the mesh's is unknown",
+    };
+    let until = if first.left > 0 { "until" } else { "over since" };
+    vec![
+        fact("cert", &first.id),
+        below(&format!("{until} {}, {root}", first.ends)),
+        below(&format!("by pod {}/{}", first.namespace, first.pod)),
+    ]
 }
 
 fn gateway(proxy: &ProxyState) -> String {

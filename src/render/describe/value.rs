@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::target::{modes, revisions};
-use crate::plan::posture::{Behind, Described, Membership, Sends};
+use crate::plan::posture::{Behind, Certificate, Described, Membership, ProxyState, Sends};
 use crate::plan::routes::{Action, Answer, Candidate, Fit, Heard, Request, Standing, Target};
 
 /// A target.
@@ -11,11 +11,7 @@ pub fn of_target(described: &Described) -> Value {
     let Described { facts, judged } = described;
     let unknown = facts.unread().into_iter().map(|why| json!({"why": why.why, "rule": why.rule}));
     let peers = modes(facts).into_iter().filter(|(mode, _)| !mode.starts_with("unknown"));
-    let gateways = facts.proxies.as_ref().ok().map(|proxies| {
-        let one =
-            |proxy: &crate::plan::posture::ProxyState| json!({"name": proxy.name, "lacks": proxy.lacks.as_ref().ok()});
-        proxies.iter().map(one).collect::<Vec<_>>()
-    });
+    let gateways = facts.proxies.as_ref().ok().map(|proxies| proxies.iter().map(gateway).collect::<Vec<_>>());
     json!({
         "target": target(&facts.target),
         "verdict": judged.verdict.name(),
@@ -28,6 +24,26 @@ pub fn of_target(described: &Described) -> Value {
         "status": facts.acceptance.as_ref().map(ToString::to_string),
         "owner": facts.owner.as_ref().map(ToString::to_string),
         "unknown": unknown.collect::<Vec<_>>(),
+    })
+}
+
+fn gateway(proxy: &ProxyState) -> Value {
+    let certificates = proxy.certificates.as_ref().and_then(|certificates| certificates.as_ref().ok());
+    let unknown = proxy.unread_certificates().map(|why| json!({"why": why.why, "rule": why.rule}));
+    json!({
+        "name": proxy.name,
+        "lacks": proxy.lacks.as_ref().ok(),
+        "certificates": certificates.map(|all| all.iter().map(certificate).collect::<Vec<_>>()),
+        "certificatesUnknown": unknown,
+    })
+}
+
+fn certificate(certificate: &Certificate) -> Value {
+    json!({
+        "pod": certificate.pod,
+        "id": certificate.id,
+        "validTo": certificate.ends,
+        "meshRoot": certificate.is_of_the_mesh,
     })
 }
 

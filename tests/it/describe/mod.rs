@@ -1,6 +1,7 @@
 //! `istio describe` on a real API server: one thing broken at a time, and what is said.
 
 mod all;
+mod certificates;
 mod envoy;
 mod hostile;
 mod requests;
