@@ -50,7 +50,7 @@ fn a_certificate_that_is_over_or_of_another_root_breaks_what_the_objects_say_is_
     // One verdict wherever it is asked for.
     let all = world.document("upstreams");
     let rows = all["targets"].as_array().unwrap();
-    let own = rows.iter().find(|row| row["target"]["name"] == Value::from(world.httpbin())).unwrap();
+    let own = rows.iter().find(|row| row["target"]["name"] == world.httpbin()).unwrap();
     assert_eq!((&own["verdict"], own["why"].as_str()), (&json!("broken"), Some(why.as_str())));
     root(&world, pair.authority.pem());
 
