@@ -3,9 +3,10 @@
 use serde_json::Value;
 
 use super::auto_mtls::switches;
-use super::mtls::{self, Caution, Foreign, Found, Policy, SDS_CLUSTER, SDS_TARGET, Surroundings, Tls, tls_of};
+use super::mtls::{self, Caution, Foreign, Found, Policy, Surroundings};
 use super::outcome::{Decision, Objection};
 use super::sidecars::Step;
+use super::ssl_config::{SDS_CLUSTER, SDS_TARGET, Tls, tls_of};
 use crate::error::Reason;
 use crate::model::{Object, ObjectRef};
 
@@ -137,6 +138,7 @@ mod tests {
     use super::*;
     use crate::edit::json::apply;
     use crate::model::kinds::{GATEWAY, SETTINGS, UPSTREAM, VIRTUAL_SERVICE};
+    use crate::plan::ssl_config::istio_ssl_config;
 
     fn upstream(spec: &Value) -> Object {
         Object::new(&UPSTREAM, json!({"metadata": {"name": "a", "namespace": "shop"}, "spec": spec}))
@@ -170,7 +172,7 @@ mod tests {
         let gateway = Object::new(&GATEWAY, gateway);
         assert_eq!(of(&gateway).unwrap().paths, ["spec.hybridGateway.matchedGateways[0].matcher.sslConfig.sds"]);
         let failover = upstream(
-            &json!({"failover": {"x": [{"upstreamSslConfig": {"sds": {}}}]}, "sslConfig": mtls::istio_ssl_config()}),
+            &json!({"failover": {"x": [{"upstreamSslConfig": {"sds": {}}}]}, "sslConfig": istio_ssl_config()}),
         );
         assert_eq!(of(&failover).unwrap().paths.len(), 2);
         assert_eq!(release(&failover), None);
@@ -188,7 +190,7 @@ mod tests {
 
     #[test]
     fn an_upstream_of_istios_alone_is_released_and_another_is_left_to_its_owner() {
-        let it = upstream(&json!({"kube": {}, "sslConfig": mtls::istio_ssl_config()}));
+        let it = upstream(&json!({"kube": {}, "sslConfig": istio_ssl_config()}));
         let step = release(&it).unwrap();
         let bare = apply(&it.value, &step.edits).unwrap();
         assert_eq!(bare["spec"], json!({"kube": {}}));
@@ -198,7 +200,7 @@ mod tests {
 
     #[test]
     fn it_refuses_and_lists_and_what_could_not_be_listed_counts() {
-        let left = [of(&upstream(&json!({"sslConfig": mtls::istio_ssl_config()}))).unwrap()];
+        let left = [of(&upstream(&json!({"sslConfig": istio_ssl_config()}))).unwrap()];
         let refused = against(&left, &[], Upstreams::Refuse).unwrap();
         assert_eq!(refused.details, ["upstream.gloo.solo.io/a in shop: spec.sslConfig.sds"]);
         assert!(refused.hint.unwrap().starts_with("--include-upstreams"));

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Unread;
-use super::mtls::{SDS_CLUSTER, Tls, tls_of};
+use super::ssl_config::{SDS_CLUSTER, Tls, tls_of};
 use crate::model::Object;
 
 /// The label of a gateway proxy's workload, pods and ConfigMap alike.

@@ -30,6 +30,7 @@ pub mod rollout;
 pub mod routes;
 pub mod server;
 pub mod sidecars;
+pub mod ssl_config;
 pub mod values;
 pub mod verdict;
 

@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 
 use super::backend::{TLS_MODE, is_meshed, obeys_policies};
 use super::gateway::AutoMtls;
-use super::mtls::{Tls, istio_ssl_config, tls_of};
 use super::peer::Policies;
 use super::peer::change::{Request, Scope, Verdict, after, decide};
 use super::revisions::INJECT_LABEL;
+use super::ssl_config::{Tls, istio_ssl_config, tls_of};
 use crate::model::{Kind, Object, ObjectRef};
 
 /// Whether something is there.

@@ -11,11 +11,12 @@ use crate::model::{Object, ObjectRef, kinds};
 use crate::options::{Enrol, Global, Injection, Marks, Named, Proxies, Selection, Teardown, Upstreams};
 use crate::plan::auto_mtls;
 use crate::plan::mark::{self, is_noted, made_by_us, written_by_us};
-use crate::plan::mtls::{Caution, Foreign, Tls, Wish, tls_of};
+use crate::plan::mtls::{Caution, Foreign, Wish};
 use crate::plan::owner::{self, Owner};
 use crate::plan::peer::change::{self, Scope};
 use crate::plan::peer::{mode, selector};
 use crate::plan::sidecars::state::{Extent, state};
+use crate::plan::ssl_config::{Tls, tls_of};
 use crate::plan::values::has_istio;
 
 /// The labels that bind a namespace to an istiod.

@@ -22,10 +22,11 @@ use crate::load::gateways;
 use crate::model::Object;
 use crate::options::{DryRun, Global, Injection, Proxies, Rollouts, Sidecars, Switches, Upstreams};
 use crate::plan::advice::{Advice, Code};
-use crate::plan::mtls::{Caution, SDS_CLUSTER};
+use crate::plan::mtls::Caution;
 use crate::plan::outcome::{Objection, Outcome, Row};
 use crate::plan::rollout;
 use crate::plan::sidecars::{Proxy, TransactionPlan};
+use crate::plan::ssl_config::SDS_CLUSTER;
 use crate::render::diff;
 use crate::verify::sidecars as proof;
 

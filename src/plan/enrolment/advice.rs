@@ -5,10 +5,10 @@ use serde_json::Value;
 use super::{Goal, Plan};
 use crate::model::{Object, ObjectRef};
 use crate::plan::advice::{Advice, Code};
-use crate::plan::mtls::{Tls, tls_of};
 use crate::plan::outcome::Decision;
 use crate::plan::owner::{self, Owner};
 use crate::plan::peer::{Effective, Policies};
+use crate::plan::ssl_config::{Tls, tls_of};
 
 /// Who else writes the namespace's labels or the templates that are restarted.
 pub fn on_owners(plan: &Plan) -> Vec<Advice> {

@@ -10,7 +10,7 @@ use crate::plan::Unread;
 use crate::plan::backend::{self, Destination, ServiceRef};
 use crate::plan::destinations::{self, Target};
 use crate::plan::gateway::AutoMtls;
-use crate::plan::mtls::{Tls, tls_of};
+use crate::plan::ssl_config::{Tls, tls_of};
 
 /// A way by which a gateway may send plaintext to a Service.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn an_upstream_is_a_way_for_plaintext_unless_it_brings_the_meshs_certificates() {
-        let istio = json!({"sslConfig": crate::plan::mtls::istio_ssl_config()});
+        let istio = json!({"sslConfig": crate::plan::ssl_config::istio_ssl_config()});
         let sure = |spec: &Value, auto: Result<AutoMtls, Unread>| match through(&upstream(spec), "gloo-system", &auto) {
             None => "covered".to_owned(),
             Some(Way { why: Plain::Sure(why), .. }) => why.to_owned(),

@@ -6,7 +6,7 @@ use crate::model::Object;
 use crate::plan::Unread;
 use crate::plan::auto_mtls::{Switches, harm};
 use crate::plan::dangling::leads_here;
-use crate::plan::mtls::{Tls, additions, tls_of};
+use crate::plan::ssl_config::{Tls, additions, tls_of};
 
 /// What goes over the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]

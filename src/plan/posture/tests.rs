@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::survey::Survey;
 use super::*;
 use crate::model::{Answer, Kind, Object, Part, Snapshot, Unknown, kinds};
-use crate::plan::mtls::istio_ssl_config;
+use crate::plan::ssl_config::istio_ssl_config;
 
 const CHART_ISTIO: &str = include_str!("../../../tests/fixtures/sidecars/chart-istio.yaml");
 const BOOTSTRAP: &str = include_str!("../../../tests/fixtures/bootstrap/chart.yaml");

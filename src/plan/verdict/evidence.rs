@@ -10,7 +10,7 @@ use super::pods::Pod;
 use crate::model::{Object, ObjectRef};
 use crate::plan::Unread;
 use crate::plan::gateway::{AutoMtls, Gateway};
-use crate::plan::mtls::{Tls, tls_of};
+use crate::plan::ssl_config::{Tls, tls_of};
 
 /// What was read, or why it was not: a missing right makes a fact unknown, never absent.
 pub type Known<T> = Result<T, Unread>;
@@ -224,7 +224,7 @@ mod tests {
             let upstream = Object::new(&UPSTREAM, json!({"spec": spec}));
             Sends::of(&upstream, &Ok(auto), "gloo-system").by()
         };
-        let istio = json!({"sslConfig": crate::plan::mtls::istio_ssl_config()});
+        let istio = json!({"sslConfig": crate::plan::ssl_config::istio_ssl_config()});
         assert_eq!(sends(istio, AutoMtls::Off), "spec.sslConfig of the Upstream");
         assert_eq!(sends(json!({}), AutoMtls::On), "auto-mTLS in Settings gloo-system/default");
         let opted_out = json!({"disableIstioAutoMtls": true});

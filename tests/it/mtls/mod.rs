@@ -10,7 +10,7 @@ mod rights;
 mod sweep;
 mod terminal;
 
-use gloo_rs::plan::mtls::istio_ssl_config;
+use gloo_rs::plan::ssl_config::istio_ssl_config;
 use serde_json::{Value, json};
 
 use crate::stage::{self, Plane};

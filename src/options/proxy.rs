@@ -1,0 +1,29 @@
+//! Where the gateway is.
+
+use super::Patience;
+use crate::plan::address::Wish;
+
+/// `proxy url`, `proxy address`.
+#[derive(Debug, Clone)]
+pub struct Proxy {
+    pub form: AddressForm,
+    pub target: ProxyTarget,
+    pub wish: Wish,
+    pub patience: Patience,
+}
+
+/// Which of the two commands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddressForm {
+    Url,
+    Address,
+}
+
+/// Which proxy: names that were checked, so that they are safe in a URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProxyTarget {
+    /// `--name`
+    Service(String),
+    /// `--gateway`: a Gateway of the Kubernetes Gateway API, and the Service that Gloo makes for it.
+    Gateway { gateway: String, service: String },
+}

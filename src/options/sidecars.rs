@@ -1,0 +1,77 @@
+//! Istio's sidecars beside the gateway.
+
+use super::{Files, Preview};
+use crate::plan::mtls::Caution;
+use crate::plan::proxy_name::ProxyName;
+use crate::render::diff::Secrets;
+
+/// `istio inject`, `istio uninject`.
+#[derive(Debug, Clone)]
+pub struct Sidecars {
+    pub act: Injection,
+    pub proxies: Proxies,
+    pub rollouts: Rollouts,
+    pub preview: Preview,
+    /// Manifests instead of the cluster.
+    pub files: Option<Files>,
+    pub secrets: Secrets,
+}
+
+/// Which of the two commands, with what only it has.
+#[derive(Debug, Clone)]
+pub enum Injection {
+    Inject { istio: IstioWish, sds_image: Option<String>, posture: Posture, auto_mtls: Switches },
+    Uninject { upstreams: Upstreams, caution: Caution },
+}
+
+/// What was typed about istiod.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IstioWish {
+    /// A revision or a tag.
+    pub revision: Option<String>,
+    pub namespace: Option<String>,
+    pub discovery_address: Option<String>,
+    pub mesh_id: Option<String>,
+    pub cluster_id: Option<String>,
+    pub proxy_image: Option<String>,
+}
+
+/// Which gateway proxies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proxies {
+    /// The one named gateway-proxy, or the only one.
+    Usual,
+    Named(Vec<ProxyName>),
+    All,
+}
+
+/// What the sidecars' securityContext is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Posture {
+    Usual,
+    /// `--restricted`
+    Restricted,
+}
+
+/// Whether Settings change as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Switches {
+    Alone,
+    /// `--auto-mtls`
+    On,
+}
+
+/// Whether Upstreams that need the sidecars are changed as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Upstreams {
+    Left,
+    /// `--include-upstreams`
+    Included,
+}
+
+/// Whether a rollout is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rollouts {
+    Wait,
+    NoWait,
+}
