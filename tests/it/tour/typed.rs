@@ -49,7 +49,15 @@ impl Typed {
     pub fn missing(&self, printed: &str) -> Vec<&str> {
         let printed = usual(printed);
         let mut rest = printed.lines();
-        self.shown.iter().map(String::as_str).filter(|line| !rest.any(|printed| printed == usual(line))).collect()
+        let mut is_missing = |line: &&str| {
+            let mut after = rest.clone();
+            let found = after.any(|printed| printed == usual(line));
+            if found {
+                rest = after;
+            }
+            !found
+        };
+        self.shown.iter().map(String::as_str).filter(|line| is_missing(line)).collect()
     }
 }
 
@@ -84,6 +92,6 @@ fn a_line_that_is_not_printed_or_out_of_order_is_missing() {
     let printed = "GET http://127.0.0.1:3456/\npod gateway-proxy-7d9f8b6c5d-x2x7k\nready after 12s\n";
     let lines = ["GET http://127.0.0.1:8080/", "pod gateway-proxy-6d5f9c7b8d-abcde", "ready after 2.5s"];
     assert_eq!(shown(&lines).missing(printed), Vec::<&str>::new());
-    assert_eq!(shown(&[lines[2], lines[0]]).missing(printed), [lines[0]]);
+    assert_eq!(shown(&[lines[1], lines[0], lines[2]]).missing(printed), [lines[0]]);
     assert_eq!(shown(&["GET http://127.0.0.2/"]).missing(printed).len(), 1);
 }
