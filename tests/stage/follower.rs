@@ -75,6 +75,12 @@ impl Follower {
         self.doors[1]
     }
 
+    /// The mesh's root certificate, as istiod writes it into every namespace.
+    pub fn root(&self) -> String {
+        let following = self.state.following.lock().expect("no holder of this lock panics");
+        following.pair.authority.pem().to_owned()
+    }
+
     /// `GET path` through the gateway.
     pub fn ask(&self, path: &str) -> Result<Answer> {
         let mut following = self.state.following.lock().expect("no holder of this lock panics");

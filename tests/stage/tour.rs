@@ -22,6 +22,7 @@ use super::{
 const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/charts/gloo");
 /// Where the backend is that stays outside of the mesh.
 const LEGACY: &str = "legacy";
+const NAMESPACES: [&str; 4] = ["istio-system", GLOO_NAMESPACE, "default", LEGACY];
 
 impl Plane {
     /// Gloo by the real Helm, Istio, `httpbin` in `default` and `plain` in `legacy`, neither with a sidecar, and a
@@ -41,11 +42,17 @@ impl Plane {
             object.pointer_mut("/spec/template").into_iter().for_each(leave_the_mesh);
             self.api().apply(&object.to_string())?;
         }
-        for namespace in ["istio-system", GLOO_NAMESPACE, "default", LEGACY] {
-            self.api().wait_available(namespace)?;
-        }
+        NAMESPACES.into_iter().try_for_each(|namespace| self.api().wait_available(namespace))?;
         let follower = Follower::start(self, GLOO_NAMESPACE, "default-httpbin-8000")?;
         self.lead_here(follower.http().port())?;
+        for namespace in NAMESPACES {
+            let root = json!({
+                "apiVersion": "v1", "kind": "ConfigMap",
+                "metadata": {"name": "istio-ca-root-cert", "namespace": namespace},
+                "data": {"root-cert.pem": follower.root()},
+            });
+            self.api().apply(&root.to_string())?;
+        }
         Ok(follower)
     }
 

@@ -7,8 +7,8 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, ensure};
 
 use super::typed::{Typed, section, typed};
+use crate::setup::{containers, same, state};
 use crate::stage::{Injector, Options, Plane};
-use crate::support::State;
 
 const README: &str = include_str!("../../../README.md");
 const GETTING_STARTED: &str = include_str!("../../../docs/getting-started.md");
@@ -50,12 +50,12 @@ impl<'p> Shell<'p> {
 
     /// Types all of it. The cluster has to be as it was once the way is over, and wherever it says so.
     fn walks(&self, way: &[Typed], is_back: impl Fn(&Typed) -> bool) -> Result<()> {
-        let state = || State::of(self.plane, &["gloo-system", "istio-system", "default", "legacy"]);
-        let before = state()?;
+        let (before, pods) = (state(self.plane)?, containers(self.plane)?);
         for (number, typed) in way.iter().enumerate() {
             self.follows(typed)?;
             if is_back(typed) || number + 1 == way.len() {
-                before.assert_same(&state()?);
+                same(self.plane, &before)?;
+                assert_eq!(containers(self.plane)?, pods, "after {}", typed.command);
             }
         }
         Ok(())
