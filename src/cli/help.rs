@@ -3,9 +3,12 @@
 /// After the root's help.
 pub const ROOT: &str = "\
 Examples:
-  gloo-rs proxy url
+  # from a plain gateway to proven mutual TLS, as one plan
+  gloo-rs istio setup --namespace-to-enroll default --upstream default-httpbin-8000 --dry-run
+
   gloo-rs istio enable-mtls --upstream default-httpbin-8000
   gloo-rs istio enable-mtls --upstream default-httpbin-8000 -f upstreams.yaml --diff
+  curl $(gloo-rs proxy url)/headers
 
 Every flag in 'Global options' can be set by its GLOO_RS_* variable.";
 

@@ -27,23 +27,24 @@ use crate::options::{Command, Format, Global};
 
 #[derive(Debug, Subcommand)]
 pub enum Word {
-    EnableMtls(enable_mtls::EnableMtlsArgs),
-    DisableMtls(disable_mtls::DisableMtlsArgs),
-    Inject(inject::InjectArgs),
-    Uninject(uninject::UninjectArgs),
-    Revisions(revisions::RevisionsArgs),
-    Describe(describe::DescribeArgs),
-    Enroll(enroll::EnrollArgs),
-    Unenroll(unenroll::UnenrollArgs),
-    Verify(verify::VerifyArgs),
+    // In the order of the guide, as --help lists them.
     Setup(setup::SetupArgs),
     Teardown(teardown::TeardownArgs),
+    Revisions(revisions::RevisionsArgs),
+    Inject(inject::InjectArgs),
+    Uninject(uninject::UninjectArgs),
+    Enroll(enroll::EnrollArgs),
+    Unenroll(unenroll::UnenrollArgs),
+    EnableMtls(enable_mtls::EnableMtlsArgs),
+    DisableMtls(disable_mtls::DisableMtlsArgs),
     /// Mutual TLS by Gloo itself, per pod
     #[command(subcommand, arg_required_else_help = true)]
     AutoMtls(auto_mtls::Word),
     /// Whether pods take mutual TLS alone: Istio's PeerAuthentication
     #[command(subcommand, arg_required_else_help = true)]
     PeerAuth(peer_auth::Word),
+    Verify(verify::VerifyArgs),
+    Describe(describe::DescribeArgs),
 }
 
 impl Word {
