@@ -111,12 +111,13 @@ impl Way {
         let mut plan = Vec::new();
         for step in steps {
             let number = plan.len() + 1;
+            let which = format!("step {number} ({} {})", step.word, step.what);
             let planned = interrupt::or(async {
                 let planned = step.plan(self.preview, &self.global, report).await?;
                 covered::spare(&self.session, planned, &plan, &self.global).await
             });
             let planned = planned.await.map_err(|why| {
-                let message = format!("step {number} is refused: {}", why.message);
+                let message = format!("{which} is refused: {}", why.message);
                 Failure { message, ..why }.detail("nothing was changed")
             })?;
             if plan.is_empty() {

@@ -148,7 +148,7 @@ pub fn stopped(word: &str, plan: &[Planned], failed: usize, why: Failure, state:
         _ => &[],
     };
     let earlier = stands(plan, failed, back).map_or_else(String::new, |earlier| format!("; {earlier}"));
-    let message = format!("step {number} failed: {}", why.message);
+    let message = format!("step {number} ({}) failed: {}", plan[failed].step.word, why.message);
     let failure = Failure { exit, message, ..why }.detail(format!("step {number} {what}{earlier}"));
     failure.hint(both_ways(word))
 }

@@ -118,6 +118,6 @@ fn values_that_somebody_else_merged_are_left_to_them() -> Result<()> {
     let setup = blind.run(&["istio", "setup", "-n", "edge", "--dry-run"]);
     ends(&setup, 0, &["  1 inject    sidecars beside the gateway: already\n"], &[]);
     let refused = blind.run(&["istio", "teardown", "-n", "edge", "--all", "--yes"]);
-    ends(&refused, 1, &[], &["error: step 1 is refused: helm is not on PATH"]);
+    ends(&refused, 1, &[], &["error: step 1 (helm the values of Gloo's release) is refused: helm is not on PATH"]);
     Ok(())
 }

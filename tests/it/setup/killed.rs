@@ -58,7 +58,7 @@ fn ctrl_c_takes_back_the_step_that_is_under_way_and_says_what_stands() -> Result
     let mut running = sandbox.start(&words);
     running.wait_for("waiting for deployment/cart");
     running.interrupt();
-    let said = ["error: step 2 failed: interrupted", "step 2 is rolled back; step 1 stands"];
+    let said = ["error: step 2 (enroll) failed: interrupted", "step 2 is rolled back; step 1 stands"];
     ends(&sandbox.end_of(running), 130, &[], &said);
     let shop = plane.api().get("v1/Namespace", "", SHOP)?.unwrap_or_default();
     assert_eq!(shop["metadata"]["labels"]["istio.io/rev"], Value::Null);
@@ -73,7 +73,7 @@ fn ctrl_c_takes_back_the_step_that_is_under_way_and_says_what_stands() -> Result
     plane.api().apply(&other.to_string())?;
     plane.api().wait_available(SHOP)?;
     let in_part = sandbox.run(&[&words[..], &["--wait-timeout", "10s"]].concat());
-    ends(&in_part, 1, &[], &["error: step 2 failed: ", "  step 2 stands in part\n"]);
+    ends(&in_part, 1, &[], &["error: step 2 (enroll) failed: ", "  step 2 stands in part\n"]);
     label(json!("here"))?;
     let done = ["  1 inject    sidecars beside the gateway: already\n", "setup done: 4 steps\n"];
     ends(&sandbox.run(&words), 0, &done, &[]);

@@ -49,7 +49,7 @@ fn each_request_has_to_be_proven_before_the_next_step() -> Result<()> {
     let words = [&FIRST[..], &["--strict", "--yes"]].concat();
     let failed = run(&plane, &[&words[..], &["--wait-timeout", "1s"]].concat());
     let said = [
-        "error: step 4 failed: shop-cart-80: ",
+        "error: step 4 (verify) failed: shop-cart-80: ",
         "step 4 proved the steps before it wrong: they are rolled back\n",
         "hint: go on with the same command; go back with gloo-rs istio teardown\n",
     ];
@@ -94,7 +94,7 @@ fn a_policy_after_which_requests_fail_says_again_what_it_said_before() -> Result
         let turning = Relay::turning(pair.gateway.listener("http")?, 1, unavailable()?);
         plane.forward("gloo-system", &[(19000, pair.gateway.admin()), (8080, turning.address)])?;
         let failed = run(&plane, &words);
-        let said = ["error: step 6 failed: shop-cart-80: ", "step 6 proved the steps before it wrong"];
+        let said = ["error: step 6 (verify) failed: shop-cart-80: ", "step 6 proved the steps before it wrong"];
         ends(&failed, 5, &[": mTLS proven\n", "default rolled back\n"], &said);
         assert_eq!(mode(&plane, SHOP)?.as_deref(), before);
         assert_ne!(ssl_config(&plane)?, Value::Null, "what was proven stays");

@@ -62,7 +62,7 @@ fn a_step_that_fails_is_rolled_back_and_the_same_command_goes_on() -> Result<()>
         &failed,
         5,
         &[],
-        &["error: step 2 failed: ", "step 2 is rolled back; step 1 stands", "go on with the same command"],
+        &["error: step 2 (enroll) failed: ", "step 2 is rolled back; step 1 stands", "go on with the same command"],
     );
     let shop = plane.api().get("v1/Namespace", "", SHOP)?.context("the namespace")?;
     assert_eq!(shop["metadata"]["labels"]["istio.io/rev"], Value::Null);
