@@ -42,6 +42,13 @@ pub struct Ui {
     audience: Audience,
 }
 
+/// Whether yes is typed: the default is no. It waits, so somebody else has to hear of Ctrl-C.
+pub fn answer() -> bool {
+    let mut answer = String::new();
+    let read = io::stdin().lock().read_line(&mut answer);
+    read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+}
+
 /// Who hears what is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Audience {
@@ -240,15 +247,18 @@ impl Ui {
         self.above_bar(|_| drop(io::stderr().lock().write_all(block.as_bytes())));
     }
 
-    /// Asks on the terminal; the default is no. `None` if there is no terminal to ask on.
-    pub fn confirm(&mut self, question: &str) -> Option<bool> {
+    /// Asks on the terminal, if there is one to ask on; [`answer`] waits for what is typed.
+    pub fn ask(&mut self, question: &str) -> bool {
         if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
-            return None;
+            return false;
         }
         drop(write!(io::stderr().lock(), "{} [y/N] ", inert(question)));
-        let mut answer = String::new();
-        io::stdin().lock().read_line(&mut answer).ok()?;
-        Some(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+        true
+    }
+
+    /// Ends the line of a question that nobody answered.
+    pub fn leave_question(&mut self) {
+        drop(io::stderr().lock().write_all(b"\n"));
     }
 
     /// Starts a progress line on stderr, if that is a terminal; what is soon done shows none.

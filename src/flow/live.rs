@@ -58,7 +58,7 @@ pub async fn edit(
     let place = super::place(session);
     report.context(&place);
     if mark == Mark::Written {
-        consent::ask(&asked(plan), &risks(plan, task, global), &place, global, report)?;
+        consent::ask(&asked(plan), &risks(plan, task, global), &place, global, report).await?;
     }
     let survey = Survey::new(session, global);
     let stop = Stop::default();

@@ -53,7 +53,7 @@ pub async fn run(task: &Enrolment, global: &Global, report: &mut Report<'_>) -> 
         return preview(&session, task, &plans, &now, report).await;
     }
     let (act, risks) = risks(task, &plans, survey.gloo_namespace().await);
-    consent::ask(act, &risks, &cluster, global, report)?;
+    consent::ask(act, &risks, &cluster, global, report).await?;
     let steps: Vec<_> = plans.iter().flat_map(|plan| steps(task, plan, &now)).map(|(step, _)| step).collect();
     for object in transaction::rehearse(&session, &steps).await? {
         let note = Advice::note(Code::Unknown, format!("{object}: a webhook does not support dry run"));

@@ -61,7 +61,7 @@ pub async fn change(task: &PeerAuth, global: &Global, report: &mut Report<'_>) -
         return preview(&session, task, planned, report).await;
     }
     debug_assert_eq!(mark, crate::render::text::Mark::Written);
-    consent::ask(&asked(task), &risks(task), &place(&session), global, report)?;
+    consent::ask(&asked(task), &risks(task), &place(&session), global, report).await?;
     let stop = Stop::default();
     let written = Box::pin(interrupt::told(&stop, write(&session, task, planned, &stop))).await;
     report.row(written?);

@@ -101,7 +101,7 @@ impl Way {
         }
         let risks = if is_as_wanted { Vec::new() } else { vec![shown::amount(&plan)] };
         let consent = &Global { consent: self.consent, ..self.global.clone() };
-        consent::ask(&format!("{} changes", self.word), &risks, &place(&self.session), consent, report)?;
+        consent::ask(&format!("{} changes", self.word), &risks, &place(&self.session), consent, report).await?;
         let stop = Stop::default();
         interrupt::told(&stop, self.walk(&plan, &stop, report)).await
     }

@@ -72,7 +72,7 @@ pub async fn run(task: &Sidecars, global: &Global, report: &mut Report<'_>) -> R
     if task.preview.is_on() {
         return preview(&session, task, &plan, report).await;
     }
-    consent::ask(task.act.words(), &risks(task), &place(&session), global, report)?;
+    consent::ask(task.act.words(), &risks(task), &place(&session), global, report).await?;
     let unasked = transaction::rehearse(&session, &plan.steps()).await?;
     for object in unasked {
         report.advice(

@@ -55,7 +55,7 @@ pub async fn run(
     let Record { name, namespace, .. } = &upgrade.record;
     let act = format!("upgrade-values --apply changes {} of", upgrade.changes);
     let what = format!("release {namespace}/{name} and restarts its gateways");
-    consent::ask(&act, &[what], &crate::flow::place(session), global, report)?;
+    consent::ask(&act, &[what], &crate::flow::place(session), global, report).await?;
     let args = arguments(session, &upgrade, on_failure, &helm, task, global);
     let stop = Stop::default();
     interrupt::told(&stop, async {

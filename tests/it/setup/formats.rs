@@ -41,6 +41,11 @@ fn a_plan_is_previewed_in_every_form_and_asked_about_once() -> Result<()> {
     no.give("n\n");
     ends(&sandbox.end_of(no), 2, &[], &["not confirmed; nothing changed"]);
     same(&plane, &before)?;
+    let mut stopped = sandbox.start_on_terminal(&words);
+    stopped.wait_for("Go on?");
+    stopped.interrupt();
+    ends(&sandbox.end_of(stopped), 130, &[], &["error: interrupted", "nothing was changed"]);
+    same(&plane, &before)?;
     let mut yes = sandbox.start_on_terminal(&words);
     yes.wait_for("Go on?");
     yes.give("y\n");
