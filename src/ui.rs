@@ -252,7 +252,8 @@ impl Ui {
         if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
             return false;
         }
-        drop(write!(io::stderr().lock(), "{} [y/N] ", inert(question)));
+        let question = wrapped(&format!("{} [y/N]", inert(question)), 0, 2, self.width).join("\n");
+        drop(write!(io::stderr().lock(), "{question} "));
         true
     }
 

@@ -1,5 +1,7 @@
 //! What a run says, as it goes and at its end, in every format, and the exit code they share.
 
+mod step;
+
 use std::collections::BTreeMap;
 use std::time::Instant;
 
@@ -8,12 +10,14 @@ use serde_json::{Map, Value};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::Session;
 use crate::model::ObjectRef;
-use crate::options::{Destination, DryRun, Format, Loudness, Preview};
+use crate::options::{Destination, DryRun, Format, GLOO_SYSTEM, Loudness, Preview};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::outcome::{Outcome, Row};
 use crate::render::document::Document;
 use crate::render::text::{self, Mark};
 use crate::ui::{Lead, Ui};
+
+pub use step::Ended;
 
 /// More names than these make no line that anybody copies.
 const MOST_AGAIN: usize = 50;
@@ -79,37 +83,6 @@ enum Keeps {
     All,
 }
 
-/// What one step of a longer way came to.
-#[derive(Debug, Clone)]
-pub struct Ended {
-    pub exit: Exit,
-    pub rows: Vec<Row>,
-    pub failure: Option<Failure>,
-    pub fields: Map<String, Value>,
-    pub advice: Vec<Advice>,
-    /// What `--diff` would have printed that is no row's.
-    pub diffs: Vec<String>,
-    said: Vec<(Code, String)>,
-}
-
-impl Ended {
-    /// The objects that are otherwise now, or would be.
-    pub fn changed(&self) -> impl Iterator<Item = &Row> {
-        self.rows.iter().filter(|row| row.outcome == Outcome::Changed)
-    }
-
-    /// Why it did not end well: the run's own reason, else the first object's.
-    pub fn why(&self) -> Option<Failure> {
-        let of_row = |row: &Row| {
-            let mut failure = Failure::new(row.exit, row.reason.unwrap_or(Reason::Rollout), row.message.clone());
-            failure.details.clone_from(&row.details);
-            failure.hints.extend(row.hint.clone());
-            failure
-        };
-        self.failure.clone().or_else(|| self.rows.iter().find(|row| row.exit != Exit::Done).map(of_row))
-    }
-}
-
 impl<'u> Report<'u> {
     /// An empty report of the command with these words.
     pub fn new(ui: &'u mut Ui, words: &'u [String], format: Format) -> Self {
@@ -138,40 +111,6 @@ impl<'u> Report<'u> {
             keeps: if matches!(format, Format::Json | Format::Yaml) { Keeps::Rows } else { Keeps::Nothing },
             context: None,
             diffs: Vec::new(),
-        }
-    }
-
-    /// The report of one step of this way: said as it goes, kept until [`Report::take`].
-    pub fn step(&mut self) -> Report<'_> {
-        let (said, context) = (self.said.clone(), self.context.clone());
-        Report { keeps: Keeps::All, said, context, ..Report::new(self.ui, self.words, self.format) }
-    }
-
-    /// What a step came to, without printing a document of it.
-    pub fn end(self) -> Ended {
-        self.ui.end_progress();
-        let Self { exit, rows, failure, fields, advice, diffs, said, .. } = self;
-        Ended { exit, rows, failure, fields, advice, diffs, said }
-    }
-
-    /// Makes what a step came to part of this report; how the way ends is the way's own.
-    pub fn take(&mut self, step: Ended) {
-        for row in &step.rows {
-            *self.counts.entry(row.outcome.name()).or_default() += 1;
-        }
-        if self.is_document() {
-            self.rows.extend(step.rows);
-            self.advice.extend(step.advice);
-            self.add_verdicts(step.fields);
-        }
-        self.said = step.said;
-    }
-
-    /// Each request of a longer way has a verdict.
-    fn add_verdicts(&mut self, mut fields: Map<String, Value>) {
-        if let Some(Value::Array(verdicts)) = fields.remove("verdicts") {
-            let all = self.fields.entry("verdicts").or_insert_with(|| Value::Array(Vec::new()));
-            all.as_array_mut().into_iter().for_each(|all| all.extend(verdicts.iter().cloned()));
         }
     }
 
@@ -268,17 +207,6 @@ impl<'u> Report<'u> {
         if self.keeps != Keeps::Nothing {
             self.rows.push(row);
         }
-    }
-
-    /// An object that was changed by an earlier step, and is as before again: that is its end.
-    pub fn taken_back(&mut self, row: Row) {
-        let is_it = |earlier: &Row| earlier.object == row.object && earlier.outcome == Outcome::Changed;
-        let earlier = self.rows.len();
-        self.rows.retain(|earlier| !is_it(earlier));
-        if let Some(count) = self.counts.get_mut(Outcome::Changed.name()) {
-            *count = count.saturating_sub(earlier - self.rows.len());
-        }
-        self.record(row);
     }
 
     /// An object's end.

@@ -115,10 +115,11 @@ fn in_git(owner: &Owner, namespace: &str, task: &Setup) -> Failure {
         format!("Gloo in {namespace}: {owner} renders it and would put it back; nothing changed"),
     );
     failure.details.push("the same in Git:".to_owned());
+    let revision = task.revision.as_ref().map(|revision| format!(" --revision {revision}")).unwrap_or_default();
     let mut command = |line: String| failure.details.push(format!("  gloo-rs {line}"));
-    command("upgrade-values --values FILE --write".to_owned());
+    command(format!("upgrade-values{revision} --values FILE --write"));
     for namespace in &task.namespaces {
-        command(format!("istio enroll {namespace} -f PATH --write"));
+        command(format!("istio enroll {namespace}{revision} -f PATH --write"));
     }
     if !task.upstreams.is_empty() {
         command(format!("istio enable-mtls -u {} -f PATH --write", names(task)));

@@ -30,13 +30,21 @@ pub async fn prove(task: &VerifyTask, global: &Global, report: &mut Report<'_>) 
         }
         judged
     });
-    let judged = Box::pin(sent).await.map_err(|failure| match failure.exit {
-        Exit::Interrupted => failure,
-        _ => failure.hint("--no-verify leaves the requests out"),
-    })?;
+    let judged = Box::pin(sent).await.map_err(unsent)?;
     judged.say(report);
     match judged.fault() {
         None => Ok(()),
         Some(fault) => Err(Failure::new(Exit::Unconfirmed, Reason::Unproven, fault)),
+    }
+}
+
+/// Why a request cannot be sent, with the flag that goes on without it.
+pub fn unsent(why: Failure) -> Failure {
+    let around = "--no-verify leaves the requests out";
+    match (why.exit, why.reason) {
+        (Exit::Interrupted, _) => why,
+        // The flags of verify itself are not there.
+        (_, Reason::NeedsFlag) => Failure { hints: vec![around.to_owned()], ..why },
+        _ => why.hint(around),
     }
 }

@@ -112,7 +112,9 @@ impl Act {
             Self::Upstreams(_, task) => task.preview = preview,
             Self::Switches(_, task) => (task.preview, task.caution) = (preview, Caution::Forced),
             Self::PeerAuth(task) => (task.preview, task.request.caution) = (preview, Caution::Forced),
-            Self::Verify { request, .. } => return Box::pin(verify::ready(request, global, report)).await,
+            Self::Verify { request, .. } => {
+                return Box::pin(verify::ready(request, global, report)).await.map_err(super::proof::unsent);
+            }
         }
         act.run(global, report).await
     }

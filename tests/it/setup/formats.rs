@@ -44,7 +44,7 @@ fn a_plan_is_previewed_in_every_form_and_asked_about_once() -> Result<()> {
     let mut stopped = sandbox.start_on_terminal(&words);
     stopped.wait_for("Go on?");
     stopped.interrupt();
-    ends(&sandbox.end_of(stopped), 130, &[], &["error: interrupted", "nothing was changed"]);
+    ends(&sandbox.end_of(stopped), 130, &[], &["interrupted\r\n  nothing was changed\r\n"]);
     same(&plane, &before)?;
     let mut yes = sandbox.start_on_terminal(&words);
     yes.wait_for("Go on?");

@@ -42,7 +42,9 @@ fn a_name_that_is_not_there_is_refused_before_anything_changes() -> Result<()> {
     let before = bench.proxy()?;
     for (line, code, said) in [
         ("--upstream APPS-httpbim-8000 --revision 1-28", 4, "APPS-httpbin-8000"),
-        ("--namespace-to-enroll APPS-x --revision 1-28", 4, "there is no such namespace"),
+        ("--upstream APPS-httpbim-8000 --revision 1-28", 4, "APPS-httpbim-8000: not found in "),
+        ("--upstream APPS-plain-8080 --revision 1-28", 1, "hint: --no-verify leaves the requests out\n"),
+        ("--namespace-to-enroll APPS-x --revision 1-28", 4, "APPS-x: there is no such namespace"),
         ("--revision 1-82", 4, "1-28"),
         ("", 1, "--revision"),
     ] {
