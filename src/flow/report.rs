@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::Session;
 use crate::model::ObjectRef;
-use crate::options::{Destination, DryRun, Format, GLOO_SYSTEM, Loudness, Preview};
+use crate::options::{Destination, DryRun, Format, Loudness, Preview};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::outcome::{Outcome, Row};
 use crate::render::document::Document;
