@@ -29,22 +29,26 @@ use super::{
     mesh::Valid,
     pair::{Answer, Pair, Sends},
     plane::Plane,
+    served,
 };
 
 const GATEWAY_PROXY: &str = "gateway-proxy";
 const ISTIO: &str = "istio-system";
 const ADMIN: u16 = 19000;
 const HTTP: u16 = 8080;
+/// Of Gloo's own pod, where it says what it serves.
+const SNAPSHOTS: u16 = 9095;
 
 /// A pair that does what the objects around one Upstream mean, behind the ports of the gateway's pods.
 pub struct Follower {
     state: Arc<State>,
-    doors: [SocketAddr; 2],
+    /// Envoy's admin interface, its listener, Gloo's admin port.
+    doors: [SocketAddr; 3],
 }
 
 struct State {
     following: Mutex<Following>,
-    ended: AtomicBool,
+    ended: Arc<AtomicBool>,
 }
 
 struct Following {
@@ -63,10 +67,13 @@ impl Follower {
         let targets = [pair.gateway.admin(), pair.gateway.listener("http")?];
         let api = StageApi::connect(&plane.kubeconfig())?;
         let following = Following { api, pair, gloo: gloo.to_owned(), upstream: upstream.to_owned(), meaning: None };
-        let state = Arc::new(State { following: Mutex::new(following), ended: AtomicBool::new(false) });
+        let state = Arc::new(State { following: Mutex::new(following), ended: Arc::default() });
         let [admin, http] = targets.map(|target| door(&state, target));
-        let follower = Self { doors: [admin?, http?], state };
-        plane.forward(gloo, &[(ADMIN, follower.doors[0]), (HTTP, follower.doors[1])])?;
+        let api = StageApi::connect(&plane.kubeconfig())?;
+        let served = served::start(api, gloo.to_owned(), upstream.to_owned(), Arc::clone(&state.ended))?;
+        let doors = [admin?, http?, served];
+        plane.forward(gloo, &[(ADMIN, doors[0]), (HTTP, doors[1]), (SNAPSHOTS, doors[2])])?;
+        let follower = Self { state, doors };
         Ok(follower)
     }
 

@@ -31,6 +31,8 @@ pub mod pair;
 mod parts;
 mod plane;
 mod release;
+mod served;
+pub mod snapshots;
 mod supervisor;
 mod tour;
 

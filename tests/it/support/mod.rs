@@ -5,9 +5,9 @@ pub mod pod_server;
 pub mod relay;
 mod running;
 mod sandbox;
-pub mod snapshots;
 pub mod stub;
 
+pub use crate::stage::snapshots;
 pub use certificate::Certificate;
 pub use running::Running;
 pub use sandbox::{Output, Sandbox};

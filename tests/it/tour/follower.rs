@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::stage::pair::{BACKEND, GATEWAY};
 use crate::stage::{self, Follower, Plane};
-use crate::support::Sandbox;
+use crate::support::{Output, Sandbox};
 
 const UPSTREAM: &str = "gloo.solo.io/v1/Upstream";
 const POLICY: &str = "security.istio.io/v1/PeerAuthentication";
@@ -67,11 +67,16 @@ impl Followed {
         self.merge("gloo.solo.io/v1/Settings", &self.gloo, "default", &patch)
     }
 
-    fn inject(&self) -> Result<()> {
+    fn runs(&self, words: &[&str]) -> Result<Output> {
         let kubeconfig = self.plane.kubeconfig();
         let sandbox = Sandbox::new().env("KUBECONFIG", kubeconfig.to_str().context("UTF-8")?);
-        let output = sandbox.run(&["istio", "inject", "-n", &self.gloo, "--revision", "1-28"]);
+        let output = sandbox.run(&[words, &["-n", &self.gloo]].concat());
         assert_eq!(output.code, Some(0), "{output:?}");
+        Ok(output)
+    }
+
+    fn inject(&self) -> Result<()> {
+        let output = self.runs(&["istio", "inject", "--revision", "1-28"])?;
         assert!(output.stderr.contains("gateway_proxy_sds in Envoy's clusters"), "{output:?}");
         Ok(())
     }
@@ -115,7 +120,9 @@ fn permissive_pods_take_both_and_no_certificate_is_no_tls() -> Result<()> {
     followed.switch(false)?;
     followed.inject()?;
     assert_eq!(followed.answered()?, Answered::Plaintext);
-    followed.upstream(&istio())?;
+    // What Gloo says that it serves is the same.
+    let upstream = format!("{}-httpbin-8000", followed.apps);
+    followed.runs(&["istio", "enable-mtls", "-u", &upstream, "--wait"])?;
     assert_eq!(followed.answered()?, Answered::Mutual);
 
     // Whose istiod is not there gets no certificate.

@@ -134,6 +134,11 @@ fn getting_started_can_be_typed_and_so_can_what_verify_says_mends_it() -> Result
         }
         let enable = "gloo-rs istio enable-mtls --upstream default-httpbin-8000";
         assert_eq!(mends, ["gloo-rs istio enroll default", "gloo-rs istio inject", enable]);
+        // And nothing else that there is to look at is missing on a playground.
+        for command in ["check", "proxy certs", "proxy dump", "proxy stats", "proxy served-config"] {
+            let typed = Typed { command: format!("gloo-rs {command}"), shown: Vec::new() };
+            shell.follows(&typed)?;
+        }
         Ok(())
     })
 }

@@ -1,0 +1,72 @@
+//! What Gloo's admin port says that it serves to the gateway.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::spawn,
+};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use super::{
+    api::StageApi,
+    binaries::announce,
+    snapshots::{cluster, istio_cluster, listener, role, routes, snapshot, tls_cluster},
+};
+
+/// The admin port of a Gloo whose one route leads to one Upstream, until it has ended.
+pub fn start(api: StageApi, gloo: String, upstream: String, ended: Arc<AtomicBool>) -> Result<SocketAddr> {
+    let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let address = server.local_addr()?;
+    spawn(move || {
+        for stream in server.incoming().flatten() {
+            if ended.load(Ordering::SeqCst) {
+                return;
+            }
+            if let Err(error) = answer(stream, || served(&api, &gloo, &upstream)) {
+                announce(&format!("Gloo does not answer: {error:#}"));
+            }
+        }
+    });
+    Ok(address)
+}
+
+fn answer(stream: TcpStream, served: impl FnOnce() -> Result<Vec<u8>>) -> Result<()> {
+    let mut stream = BufReader::new(stream);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") && stream.read_line(&mut head)? > 0 {}
+    let (status, body) = match head.starts_with("GET /snapshots/xds ") {
+        true => ("200 OK", served()?),
+        false => ("404 Not Found", Vec::new()),
+    };
+    let answer = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+    Ok(stream.get_mut().write_all(&[answer.as_bytes(), &body].concat())?)
+}
+
+fn served(api: &StageApi, gloo: &str, upstream: &str) -> Result<Vec<u8>> {
+    let upstreams = api.list("gloo.solo.io/v1/Upstream", gloo)?;
+    let clusters = upstreams.iter().map(|upstream| {
+        let name = format!("{}_{gloo}", upstream["metadata"]["name"].as_str().context("a name")?);
+        Ok(match &upstream["spec"]["sslConfig"] {
+            Value::Null => cluster(&name),
+            config => match config["sds"]["certificatesSecretName"].as_str() {
+                Some("istio_server_cert") => istio_cluster(&name),
+                other => tls_cluster(&name, other.unwrap_or("own")),
+            },
+        })
+    });
+    let clusters = clusters.collect::<Result<Vec<_>>>()?;
+    let target = format!("{upstream}_{gloo}");
+    let all = [
+        ("Endpoints", "1", Vec::new()),
+        ("Clusters", "1", clusters),
+        ("Routes", "1", vec![routes(8080, &[("httpbin", &["*"], &target)])]),
+        ("Listeners", "1", vec![listener(8080)]),
+    ];
+    Ok(snapshot(vec![role(&format!("{gloo}~gateway-proxy"), &all)], ""))
+}
