@@ -26,6 +26,12 @@ pub fn written_by_us(object: &Value, path: &[&str]) -> bool {
         .any(|entry| path.iter().try_fold(&entry["fieldsV1"], |fields, key| fields.get(key)).is_some())
 }
 
+/// Whether this program put the sidecars beside a gateway: sds is the one that only a gateway has.
+pub fn injected_by_us(workload: &Value) -> bool {
+    let path = ["f:spec", "f:template", "f:spec", "f:containers", r#"k:{"name":"sds"}"#];
+    written_by_us(workload, &path)
+}
+
 /// Whether anybody is noted as a writer: of an object that was applied without fields of its own nobody ever is.
 pub fn is_noted(object: &Value) -> bool {
     object["metadata"]["managedFields"].as_array().is_some_and(|entries| !entries.is_empty())

@@ -13,7 +13,7 @@ const MANAGER: &str =
 
 /// A field of a protobuf message that is shorter than 128 bytes.
 pub fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
-    [&[number << 3 | 2, u8::try_from(bytes.len()).unwrap()], bytes].concat()
+    [&[number << 3 | 2, u8::try_from(bytes.len()).expect("a short field")], bytes].concat()
 }
 
 /// A cluster as Gloo serves it, and with Istio's TLS.

@@ -16,6 +16,7 @@ use super::{
     fixtures::{APPS, GLOO, GLOO_NAMESPACE, ROUTING, UPSTREAMS},
     follower::Follower,
     helm::helm,
+    logs::LogFile,
     plane::Plane,
 };
 
@@ -53,6 +54,9 @@ impl Plane {
             });
             self.api().apply(&root.to_string())?;
         }
+        let log = LogFile::create(&self.directory().join("gateway-proxy.container.log"))?;
+        log.say("[info][main] [source/server/server.cc:1020] starting main dispatch loop")?;
+        self.logs(GLOO_NAMESPACE, &[("gateway-proxy", &log)])?;
         Ok(follower)
     }
 

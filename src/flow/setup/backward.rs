@@ -10,7 +10,7 @@ use crate::load::{gateways, release};
 use crate::model::{Object, ObjectRef, kinds};
 use crate::options::{Enrol, Global, Injection, Marks, Named, Proxies, Selection, Teardown, Upstreams};
 use crate::plan::auto_mtls;
-use crate::plan::mark::{self, is_noted, made_by_us, written_by_us};
+use crate::plan::mark::{self, injected_by_us, is_noted, made_by_us, written_by_us};
 use crate::plan::mtls::{Caution, Foreign, Wish};
 use crate::plan::owner::{self, Owner};
 use crate::plan::peer::change::{self, Scope};
@@ -21,8 +21,6 @@ use crate::plan::values::has_istio;
 
 /// The labels that bind a namespace to an istiod.
 const BINDING: [&str; 2] = ["istio.io/rev", "istio-injection"];
-/// The sidecar that only a gateway has.
-const SDS: &str = "k:{\"name\":\"sds\"}";
 
 /// What goes, and what is not ours to take.
 #[derive(Default)]
@@ -221,7 +219,7 @@ async fn of_proxy(
         }
         let workload = &proxy.workload;
         let shown = crate::flow::transact::short(&workload.reference);
-        let is_injected = written_by_us(&workload.value, &["f:spec", "f:template", "f:spec", "f:containers", SDS]);
+        let is_injected = injected_by_us(&workload.value);
         let by_helm = release.filter(|_| matches!(owner::of(&workload.value), Some(Owner::Helm { .. })));
         let (is_ours, how) = match by_helm {
             _ if is_injected => (true, "istio uninject"),

@@ -287,7 +287,12 @@ fn a_helm_owned_workload_is_changed_with_a_warning_that_names_the_lasting_comman
     // Sidecars of this program on a Helm release are not the chart's.
     let again = injected(&after(&proxy, &done), &typed_revision("1-27")).unwrap();
     assert!(again.changes());
-    assert!(uninjected(&after(&proxy, &done)).unwrap().advice[0].message.contains("next upgrade undoes it"));
+    let mut sidecars = after(&proxy, &done);
+    assert!(uninjected(&sidecars).unwrap().advice[0].message.contains("next upgrade undoes it"));
+    let containers = json!({"f:containers": {r#"k:{"name":"sds"}"#: {}}});
+    sidecars.workload.value["metadata"]["managedFields"] =
+        json!([{"manager": "gloo-rs", "fieldsV1": {"f:spec": {"f:template": {"f:spec": containers}}}}]);
+    assert!(uninjected(&sidecars).unwrap().advice.is_empty(), "Helm has nothing to put back");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use super::{Around, Proxy, TransactionPlan, bootstrap_path, guard, in_list, inje
 use crate::edit::{Edit, bootstrap};
 use crate::model::FieldPath;
 use crate::plan::advice::{Advice, Code};
+use crate::plan::mark::injected_by_us;
 use crate::plan::outcome::Objection;
 
 /// What a Helm user changes instead.
@@ -41,7 +42,9 @@ pub fn uninject(proxy: &Proxy, around: &Around) -> Result<TransactionPlan, Objec
                 .hint(LASTING)
                 .about(&proxy.workload.reference)
         });
-        plan.advice.extend(carried.or_else(|| inject::on_owner(proxy, LASTING)));
+        // What inject put there the owner does not render, and does not put back.
+        let is_ours = injected_by_us(&proxy.workload.value);
+        plan.advice.extend(carried.or_else(|| inject::on_owner(proxy, LASTING).filter(|_| !is_ours)));
     }
     Ok(plan)
 }
