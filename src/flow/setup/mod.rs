@@ -14,11 +14,11 @@ mod walk;
 
 use serde_json::Value;
 
-use self::step::{Planned, Step};
+use self::step::{Act, Planned, Step};
 use super::interrupt::{self, Stop};
 use super::report::Report;
 use super::{consent, open, place};
-use crate::error::{Exit, Failure};
+use crate::error::{Exit, Failure, Reason};
 use crate::kube::Session;
 use crate::load::survey::Survey;
 use crate::load::traffic;
@@ -89,9 +89,10 @@ impl Way {
         if is_as_wanted {
             self.say("nothing to change", report);
         } else {
-            self.say_all(&outages.map(|outages| shown::outages(&outages)).unwrap_or_default(), report);
+            self.say_all(&outages.as_deref().map(shown::outages).unwrap_or_default(), report);
             self.say(&format!("changes {}", shown::amount(&plan)), report);
         }
+        against_strict(&plan, outages.as_deref().unwrap_or_default())?;
         if self.preview.is_on() {
             self.show(plan, report);
             return Ok(());
@@ -172,4 +173,19 @@ impl Way {
     fn say(&self, line: &str, report: &mut Report<'_>) {
         if self.preview.diff { report.ui.status(line) } else { report.paragraph(line) }
     }
+}
+
+/// A policy is not made while a gateway would get 503s from it for good: better said now than when its turn comes.
+fn against_strict(plan: &[Planned], outages: &[Outage]) -> Result<(), Failure> {
+    let by_policy = |outage: &&Outage| {
+        let begins = outage.begins.filter(|_| outage.ends.is_none()).and_then(|step| plan.get(step - 1));
+        begins.is_some_and(|planned| matches!(planned.step.act, Act::PeerAuth(_)))
+    };
+    let broken: Vec<_> = outages.iter().filter(by_policy).collect();
+    let Some(step) = broken.first().and_then(|outage| outage.begins) else { return Ok(()) };
+    let what = &plan[step - 1].step.what;
+    let message = format!("step {step} is refused: a gateway sends plaintext to {what} and would get 503s");
+    let failure = Failure::new(Exit::Failed, Reason::GatewayPlaintext, message);
+    let failure = broken.iter().fold(failure, |failure, outage| failure.detail(outage.shown.as_str()));
+    Err(failure.detail("nothing was changed").hint("--upstream takes them as well, --auto-mtls all there are"))
 }

@@ -30,6 +30,19 @@ impl Bench {
         sandbox.run(&words.collect::<Vec<_>>())
     }
 
+    /// A route to the Upstream of this backend.
+    fn route(&self, of: &str) -> Result<()> {
+        let upstream = json!({"name": format!("{}-{of}", self.apps), "namespace": self.gloo});
+        let service = json!({
+            "apiVersion": "gateway.solo.io/v1", "kind": "VirtualService",
+            "metadata": {"name": of, "namespace": self.gloo},
+            "spec": {"virtualHost": {"domains": [of], "routes": [{
+                "matchers": [{"prefix": "/"}], "routeAction": {"single": {"upstream": upstream}},
+            }]}},
+        });
+        stage::shared().api().apply(&service.to_string())
+    }
+
     fn proxy(&self) -> Result<serde_json::Value> {
         let proxy = stage::shared().api().get("apps/v1/Deployment", &self.gloo, "gateway-proxy")?;
         Ok(proxy.unwrap_or_default()["spec"].clone())
@@ -138,19 +151,8 @@ fn the_plan_says_between_which_steps_a_strict_mesh_answers_503() -> Result<()> {
         "metadata": {"name": "default", "namespace": bench.apps}, "spec": {"mtls": {"mode": "STRICT"}},
     });
     stage::shared().api().apply(&policy.to_string())?;
-    let route = |name: &str, upstream: &str| {
-        json!({
-            "apiVersion": "gateway.solo.io/v1", "kind": "VirtualService",
-            "metadata": {"name": name, "namespace": bench.gloo},
-            "spec": {"virtualHost": {"domains": [name], "routes": [{
-                "matchers": [{"prefix": "/"}],
-                "routeAction": {"single": {"upstream": {"name": format!("{}-{upstream}", bench.apps), "namespace": bench.gloo}}},
-            }]}},
-        })
-    };
-    for (name, upstream) in [("plain", "plain-8080"), ("meshed", "httpbin-8000")] {
-        stage::shared().api().apply(&route(name, upstream).to_string())?;
-    }
+    bench.route("plain-8080")?;
+    bench.route("httpbin-8000")?;
     let line = "setup --via inject --namespace-to-enroll APPS --revision 1-28 --no-verify --dry-run";
     let strict = format!("plaintext, and STRICT by {}/default, namespace\n", bench.apps);
     let upstream = |name: &str| format!("    upstream {}/{}-{name}\n", bench.gloo, bench.apps);
@@ -172,5 +174,25 @@ fn the_plan_says_between_which_steps_a_strict_mesh_answers_503() -> Result<()> {
     let alone = bench.run(line);
     let said = [format!("  from step 2 on, and no step ends it: {strict}{}", upstream("plain-8080"))];
     ends(&alone, 0, &said.iter().map(String::as_str).collect::<Vec<_>>(), &[]);
+    Ok(())
+}
+
+#[test]
+fn a_policy_that_would_break_an_upstream_nobody_named_is_refused_in_the_plan() -> Result<()> {
+    let bench = Bench::new("setup-strict")?;
+    bench.route("plain-8080")?;
+    bench.route("httpbin-8000")?;
+    let before = bench.proxy()?;
+    let line = "setup --via inject --namespace-to-enroll APPS --revision 1-28 --no-verify --strict --yes";
+    let one = bench.run(&format!("{line} --upstream APPS-plain-8080"));
+    let said = [
+        format!("error: step 4 is refused: a gateway sends plaintext to namespace {} and would get 503s\n", bench.apps),
+        format!("  upstream {}/{}-httpbin-8000\n  nothing was changed\n", bench.gloo, bench.apps),
+        "hint: --upstream takes them as well, --auto-mtls all there are\n".to_owned(),
+    ];
+    ends(&one, 1, &[], &said.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(bench.proxy()?, before);
+    let both = bench.run(&format!("{line} --upstream APPS-plain-8080,APPS-httpbin-8000 --dry-run"));
+    ends(&both, 0, &["requests that are 503 meanwhile: none\n"], &[]);
     Ok(())
 }
