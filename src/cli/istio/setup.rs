@@ -32,7 +32,7 @@ pub struct SetupArgs {
     /// Gloo's chart, packed or as a directory, for --via helm [default: of its repository]
     #[arg(long, value_name = "PATH")]
     chart: Option<PathBuf>,
-    /// Turn auto-mTLS on in Settings
+    /// Turn auto-mTLS on in Settings; Upstreams need no setting of their own then
     #[arg(long)]
     auto_mtls: bool,
     /// Let the pods of the enrolled namespaces take mutual TLS alone

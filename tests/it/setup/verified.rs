@@ -7,7 +7,7 @@ use std::thread::spawn;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::{SHOP, UPSTREAM, document, ends, mode, plane, run, ssl_config};
+use super::{SHOP, UPSTREAM, document, ends, mode, plane, policy, run, ssl_config};
 use crate::stage::pair::{Pair, Sends, Takes};
 use crate::stage::{Follower, Injector, Plane};
 use crate::support::relay::Relay;
@@ -73,6 +73,15 @@ fn each_request_has_to_be_proven_before_the_next_step() -> Result<()> {
     assert_eq!(verdicts, ["mtls", "mtls"], "{document:#}");
     assert_eq!(mode(&plane, SHOP)?.as_deref(), Some("STRICT"));
     ends(&run(&plane, &words), 0, &["nothing to change\n", ": mTLS proven\n", "setup done: 6 steps\n"], &[]);
+
+    // In a mesh that is STRICT as a whole both ways have a time of 503, and say so.
+    policy(&plane, "istio-system", "STRICT")?;
+    let gap = |first: u8, last: u8| {
+        let why = "plaintext, and STRICT by istio-system/default, mesh";
+        format!("  from step {first} until step {last}: {why}\n    upstream gloo-system/{UPSTREAM}\n")
+    };
+    ends(&run(&plane, &["teardown", "--yes"]), 0, &[&gap(2, 3), "teardown done: 4 steps\n"], &[]);
+    ends(&run(&plane, &words), 0, &[&gap(2, 3), ": mTLS proven\n", "setup done: 6 steps\n"], &[]);
     Ok(())
 }
 
@@ -87,7 +96,7 @@ fn a_policy_after_which_requests_fail_says_again_what_it_said_before() -> Result
     let words = [&FIRST[..], &["--strict", "--yes", "--wait-timeout", "5s"]].concat();
     for before in [Some("DISABLE"), None] {
         match before {
-            Some(mode) => super::policy(&plane, SHOP, mode)?,
+            Some(mode) => policy(&plane, SHOP, mode)?,
             None => plane.api().delete("security.istio.io/v1/PeerAuthentication", SHOP, "default")?,
         }
         // The first request is answered, the one after the policy is not.
