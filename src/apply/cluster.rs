@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::edit::{Edit, json, patch};
 use crate::error::{Failure, Reason};
 use crate::kube::{ApiError, Cause, DryRun, Session};
-use crate::model::{Object, ObjectRef};
+use crate::model::{FieldPath, Object, ObjectRef};
 use crate::plan::PerObject;
 use crate::plan::mtls::{Found, Surroundings};
 use crate::plan::outcome::{Decision, Objection, Outcome, Row};
@@ -56,15 +56,15 @@ pub async fn settle(
             Decision::Skip(why) => return same(Row::left(object.reference.clone(), Outcome::Skipped, why), object),
             Decision::Refuse(why) => return same(Row::left(object.reference.clone(), Outcome::Refused, why), object),
         };
-        let (planned, operations) = match (json::apply(&object.value, &edits), patch::guarded(&object, &edits)) {
-            (Ok(planned), Ok(operations)) => (planned, operations),
-            (Err(path), _) | (_, Err(path)) => {
-                let why = Objection::new(Reason::Unsafe, format!("{path} is not what it should be; nothing changed"));
-                return same(Row::left(object.reference.clone(), Outcome::Refused, why), object);
-            }
+        let operations = match patch::guarded(&object, &edits) {
+            Ok(operations) => operations,
+            Err(path) => return same(unsafe_at(&path, &object), object),
         };
         let Write::Send(dry_run) = write else {
-            return changed(message, object, planned);
+            return match json::apply(&object.value, &edits) {
+                Ok(planned) => changed(message, object, planned),
+                Err(path) => same(unsafe_at(&path, &object), object),
+            };
         };
         let ObjectRef { kind, namespace, name } = object.reference.clone();
         match session.patch(kind, &namespace, &name, &operations, dry_run).await {
@@ -91,6 +91,11 @@ pub async fn settle(
     let last = last_manager(&object).map(|manager| format!(" (last: {manager})")).unwrap_or_default();
     let why = Objection::new(Reason::Conflict, format!("changed by others {TRIES} times{last}, gave up"));
     same(Row::left(object.reference.clone(), Outcome::Failed, why.hint("the same command again")), object)
+}
+
+fn unsafe_at(path: &FieldPath, object: &Object) -> Row {
+    let why = Objection::new(Reason::Unsafe, format!("{path} is not what it should be; nothing changed"));
+    Row::left(object.reference.clone(), Outcome::Refused, why)
 }
 
 fn made(value: &serde_json::Value, edits: &[Edit]) -> bool {

@@ -3,6 +3,8 @@
 //! The first operation replaces `metadata.resourceVersion` with the version that was read: the API
 //! server answers a stale one with 409. A `test` would be answered with an anonymous 422.
 
+use std::borrow::Cow;
+
 use serde_json::{Value, json};
 
 use super::{Edit, Op};
@@ -18,10 +20,12 @@ pub fn guarded(object: &Object, edits: &[Edit]) -> Result<Value, FieldPath> {
         "path": "/metadata/resourceVersion",
         "value": object.resource_version(),
     })];
-    let mut value = object.value.clone();
-    for edit in edits {
+    let mut value = Cow::Borrowed(&object.value);
+    for (number, edit) in edits.iter().enumerate() {
         operations.extend(operation(&value, edit).ok_or_else(|| edit.path.clone())?);
-        value = super::json::apply(&value, std::slice::from_ref(edit))?;
+        if number + 1 < edits.len() {
+            value = Cow::Owned(super::json::apply(&value, std::slice::from_ref(edit))?);
+        }
     }
     Ok(Value::Array(operations))
 }

@@ -2,7 +2,9 @@
 
 use std::pin::pin;
 
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::future::FusedFuture as _;
+use futures_util::{FutureExt as _, Stream, StreamExt as _, stream};
+use tokio::sync::mpsc;
 
 use super::acceptance::Held;
 use super::interrupt::{Signals, Stop, Why};
@@ -13,7 +15,7 @@ use crate::error::{Exit, Failure, Reason};
 use crate::kube::{self, Cause, Query, Session};
 use crate::load::absence;
 use crate::load::survey::Survey;
-use crate::model::{Object, ObjectRef, Selector};
+use crate::model::{Kind, Object, ObjectRef, Selector};
 use crate::options::{Absent, Global, Named, Objects, Scope, Selection};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::gateway::AutoMtls;
@@ -178,18 +180,21 @@ impl Run<'_> {
         let query = Query::labelled(labels.map(ToString::to_string).unwrap_or_default());
         report.begin_sweep(this.words());
         let pages = this.session.pages(this.plan.kind(), scope, query);
-        let results = objects(pages, this.plan.kind(), &this.stop)
+        let (reading, objects) = ahead(pages, this.plan.kind());
+        // In the order in which they end: one that is told to come back later holds up no other.
+        let results = objects
+            .take_while(|_| std::future::ready(!this.stop.is_set()))
             .map(|object| async {
                 let object = object.map_err(|error| error.into_failure(this.session))?;
                 Ok::<_, Failure>(this.swept(object).await)
             })
-            .buffered(this.task.concurrency);
+            .buffer_unordered(this.task.concurrency);
         let mut ended = None;
         let results = results.filter_map(|settled| {
             let result = settled.map_err(|failure| ended = Some(failure)).ok();
             std::future::ready(result)
         });
-        let total = this.drain(results, &mut signals, report, |_| {}).await;
+        let total = beside(reading, this.drain(results, &mut signals, report, |_| {})).await;
         if let Some(failure) = ended {
             report.failure(failure);
         } else if total == 0 && !this.stop.is_set() && this.task.absent == Absent::Fails {
@@ -199,6 +204,7 @@ impl Run<'_> {
             this.unless_stopped(&mut signals, this.advise_on_gateway(report)).await;
         }
         this.confirm(&mut signals, report).await;
+        report.order_rows();
         this.say_stopped(total, report);
     }
 
@@ -383,23 +389,36 @@ impl Run<'_> {
     }
 }
 
-/// The objects of all pages, until something ends the run.
-fn objects<'p>(
-    pages: kube::Pages<'p>,
-    kind: &'static crate::model::Kind,
-    stop: &'p Stop,
-) -> impl Stream<Item = Result<Object, kube::ApiError>> + 'p {
-    stream::unfold(Some(pages), async |pages| {
-        let mut pages = pages?;
-        match pages.next().await {
-            Ok(Some(page)) => Some((Ok(page.items), Some(pages))),
-            Ok(None) => None,
-            Err(error) => Some((Err(error), None)),
+/// What reads the pages, to be polled beside the work, and the objects of them: while one page is worked on, the next
+/// is read, and no further one.
+fn ahead<'p>(
+    mut pages: kube::Pages<'p>,
+    kind: &'static Kind,
+) -> (impl Future<Output = ()> + 'p, impl Stream<Item = Result<Object, kube::ApiError>>) {
+    let (read, mut to_do) = mpsc::channel(1);
+    let reading = async move {
+        while let Ok(place) = read.reserve().await {
+            match pages.next().await {
+                Ok(Some(page)) => place.send(Ok(page.items)),
+                Ok(None) => return,
+                Err(error) => return place.send(Err(error)),
+            }
         }
-    })
-    .flat_map(move |page| match page {
-        Ok(items) => stream::iter(items.into_iter().map(move |value| Ok(Object::new(kind, value))).collect::<Vec<_>>()),
-        Err(error) => stream::iter(vec![Err(error)]),
-    })
-    .take_while(|_| std::future::ready(!stop.is_set()))
+    };
+    let objects = stream::poll_fn(move |context| to_do.poll_recv(context)).flat_map(move |page| {
+        let (items, error) = page.map_or_else(|error| (Vec::new(), Some(error)), |items| (items, None));
+        stream::iter(items.into_iter().map(move |value| Ok(Object::new(kind, value))).chain(error.map(Err)))
+    });
+    (reading, objects)
+}
+
+/// The work, and what has to go on beside it for as long as it takes.
+async fn beside<T>(support: impl Future<Output = ()>, work: impl Future<Output = T>) -> T {
+    let (mut support, mut work) = (pin!(support.fuse()), pin!(work));
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            () = &mut support, if !support.is_terminated() => {}
+        }
+    }
 }

@@ -253,6 +253,11 @@ impl<'u> Report<'u> {
         }
     }
 
+    /// Puts the document's objects into the order of a list, whichever of them ended first.
+    pub fn order_rows(&mut self) {
+        self.rows.sort_by(|one, other| place_in_list(one).cmp(&place_in_list(other)));
+    }
+
     /// A warning or a note, if there is one.
     pub fn advice_if(&mut self, advice: Option<Advice>) {
         if let Some(advice) = advice {
@@ -434,4 +439,8 @@ impl<'u> Report<'u> {
         self.printed = true;
         self.ui.bytes(bytes);
     }
+}
+
+fn place_in_list(row: &Row) -> (&str, &str) {
+    (&row.object.namespace, &row.object.name)
 }

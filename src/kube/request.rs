@@ -1,5 +1,6 @@
 //! One request under its deadline: what is sent again, and what never is.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use ::kube::Client;
@@ -21,9 +22,8 @@ const AGENT: &str = concat!("gloo-rs/", env!("CARGO_PKG_VERSION"));
 const MAX_BODY: usize = 256 << 20;
 /// Tries of a request to which no answer came, or none that says when to come back.
 const TRIES: u32 = 3;
-/// Tries where the server says when; client-go's number.
-const ASKED_TRIES: u32 = 10;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_millis(1600);
 
 /// What to send.
 pub(super) struct Call<'a> {
@@ -48,6 +48,29 @@ pub(super) struct Wire {
     pub bearer: Bearer,
     pub timeout: Duration,
     pub trace: Option<Trace>,
+    pub seen: Seen,
+}
+
+/// Whether the server has answered anything in this run. One that has is there, and away for a moment; one that has not
+/// may never be.
+#[derive(Default)]
+pub(super) struct Seen(AtomicBool);
+
+/// What a request is tried against.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Server {
+    Unknown,
+    Known,
+}
+
+impl Seen {
+    fn note(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn server(&self) -> Server {
+        if self.0.load(Ordering::Relaxed) { Server::Known } else { Server::Unknown }
+    }
 }
 
 impl Wire {
@@ -94,7 +117,8 @@ impl Wire {
                     Err(failure) => return Err(Cause::ExecPlugin(Box::new(failure))),
                 }
             }
-            let Some(pause) = pause(&cause, call.method == Method::GET, attempt) else { return Err(cause) };
+            let reading = call.method == Method::GET;
+            let Some(pause) = pause(&cause, reading, attempt, self.seen.server()) else { return Err(cause) };
             if start.elapsed() + pause >= self.timeout {
                 return Err(cause);
             }
@@ -119,6 +143,7 @@ impl Wire {
         let exchange = async {
             let response = self.client.send(request).await.map_err(|error| tls::cause_of(&error))?;
             status = Some(response.status().as_u16());
+            self.seen.note();
             take(response).await
         };
         let outcome = tokio::time::timeout(left, exchange)
@@ -160,18 +185,19 @@ fn read(answer: &Answer, asked: Asked<'_>) -> Result<Value, Cause> {
     }
 }
 
-/// How long to wait before this is sent again; `None`: never.
+/// How long to wait before this is sent again; `None`: never. The deadline is not known here.
 ///
 /// A write whose answer is missing is not sent again: it may have been made. A connection that never came about, and
-/// a server that says to come back, have not made it.
-pub(super) fn pause(cause: &Cause, reading: bool, attempt: u32) -> Option<Duration> {
-    let own = FIRST_PAUSE * 4_u32.pow(attempt.saturating_sub(1).min(TRIES));
-    let tries = |most: u32| attempt < most;
+/// a server that says to come back, have not made it, and a server that was there is waited for.
+pub(super) fn pause(cause: &Cause, reading: bool, attempt: u32, server: Server) -> Option<Duration> {
+    let own = (FIRST_PAUSE * 4_u32.pow(attempt.saturating_sub(1).min(TRIES))).min(LONGEST_PAUSE);
+    let is_left = attempt < TRIES;
     match cause {
-        Cause::Throttled { after: Some(after) } => tries(ASKED_TRIES).then_some(*after),
-        Cause::Throttled { after: None } | Cause::Unreachable { sent: false, .. } => tries(TRIES).then_some(own),
+        Cause::Throttled { after: Some(after) } => Some(FIRST_PAUSE.max(*after)),
+        Cause::Unreachable { sent: false, .. } => (is_left || server == Server::Known).then_some(own),
+        Cause::Throttled { after: None } => is_left.then_some(own),
         Cause::Server { status: 503, .. } | Cause::Unreachable { sent: true, .. } => {
-            (reading && tries(TRIES)).then_some(own)
+            (reading && is_left).then_some(own)
         }
         _ => None,
     }
@@ -210,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_write_is_sent_again_only_if_it_cannot_have_been_made() {
-        let again = |cause: &Cause, reading| pause(cause, reading, 1).is_some();
+        let again = |cause: &Cause, reading| pause(cause, reading, 1, Server::Known).is_some();
         let busy = Cause::Server { status: 503, message: String::new() };
         let broken = Cause::Server { status: 500, message: String::new() };
         let table = [
@@ -233,10 +259,20 @@ mod tests {
 
     #[test]
     fn tries_are_counted_and_the_server_is_taken_at_its_word() {
-        assert_eq!(pause(&throttled(Some(7)), true, 1), Some(Duration::from_secs(7)));
-        assert_eq!(pause(&throttled(Some(7)), true, 10), None);
-        assert_eq!(pause(&unreachable(true), true, 1), Some(Duration::from_millis(100)));
-        assert_eq!(pause(&unreachable(true), true, 2), Some(Duration::from_millis(400)));
-        assert_eq!(pause(&unreachable(true), true, 3), None);
+        let pause = |cause: &Cause, attempt| pause(cause, true, attempt, Server::Known);
+        assert_eq!(pause(&throttled(Some(7)), 1), Some(Duration::from_secs(7)));
+        assert_eq!(pause(&throttled(Some(0)), 100), Some(Duration::from_millis(100)));
+        assert_eq!(pause(&throttled(None), 3), None);
+        assert_eq!(pause(&unreachable(true), 1), Some(Duration::from_millis(100)));
+        assert_eq!(pause(&unreachable(true), 2), Some(Duration::from_millis(400)));
+        assert_eq!(pause(&unreachable(true), 3), None);
+    }
+
+    #[test]
+    fn only_a_server_that_was_there_is_waited_for() {
+        let refused = unreachable(false);
+        assert_eq!(pause(&refused, false, 3, Server::Unknown), None);
+        assert_eq!(pause(&refused, false, 3, Server::Known), Some(Duration::from_millis(1600)));
+        assert_eq!(pause(&refused, false, 100, Server::Known), Some(Duration::from_millis(1600)));
     }
 }

@@ -12,7 +12,7 @@ use super::encoding::encode;
 use super::failure::{ApiError, Cause, Verb};
 use super::kubeconfig::{Chosen, choose};
 use super::pages::{Page, Pages, Query, Scope};
-use super::request::{Call, Payload, Wire};
+use super::request::{Call, Payload, Seen, Wire};
 use super::{Target, Trace, proxy_env};
 use crate::error::Failure;
 use crate::model::{Kind, Object, ObjectRef};
@@ -70,7 +70,7 @@ impl Session {
             context: chosen.context,
             namespace: chosen.namespace,
             via: proxy.as_ref().map(ToString::to_string),
-            wire: Wire { client, bearer, timeout: target.timeout, trace },
+            wire: Wire { client, bearer, timeout: target.timeout, trace, seen: Seen::default() },
         })
     }
 

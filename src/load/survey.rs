@@ -49,7 +49,7 @@ struct Policies {
 struct Cache(RefCell<HashMap<String, Rc<Once>>>);
 
 /// A list that whoever comes first reads.
-type Once = OnceCell<Read<Vec<Value>>>;
+type Once = OnceCell<Read<Vec<Rc<Value>>>>;
 
 impl<'s> Survey<'s> {
     /// A survey of the session's cluster.
@@ -169,25 +169,25 @@ impl<'s> Survey<'s> {
             true => match self.policies().await {
                 Ok(peer::Policies { all, root_namespace }) => {
                     let port = backend::target_port(&there, port);
-                    peer::of_pods(all, root_namespace, &service.namespace, &pods, port)
+                    peer::of_pods(all, root_namespace, &service.namespace, pods.iter().map(Rc::as_ref), port)
                 }
                 Err(why) => Peer::Unknown { why: why.clone() },
             },
         };
-        (backend::of_pods(&pods), peer)
+        (backend::of_pods(pods.iter().map(Rc::as_ref)), peer)
     }
 
-    async fn service(&self, service: &ServiceRef, found: Found) -> Read<Option<Value>> {
+    async fn service(&self, service: &ServiceRef, found: Found) -> Read<Option<Rc<Value>>> {
         let ServiceRef { namespace, name } = service;
         match found {
             Found::Named => match self.session.get(&kinds::SERVICE, namespace, name).await {
-                Ok(there) => Ok(Some(there)),
+                Ok(there) => Ok(Some(Rc::new(there))),
                 Err(error) if error.cause == Cause::NotFound => Ok(None),
                 Err(error) => Err(self.unread(error)),
             },
             Found::Swept => {
                 let cell = self.services.cell(namespace);
-                let services = cell.get_or_init(|| self.list(&kinds::SERVICE, namespace, Query::default())).await;
+                let services = cell.get_or_init(|| self.kept(&kinds::SERVICE, namespace, Query::default())).await;
                 Ok(services
                     .as_ref()
                     .map_err(Unread::clone)?
@@ -199,22 +199,18 @@ impl<'s> Survey<'s> {
     }
 
     /// The metadata of the pods that are selected.
-    async fn pods(&self, namespace: &str, selector: &BTreeMap<String, String>, found: Found) -> Read<Vec<Value>> {
+    async fn pods(&self, namespace: &str, selector: &BTreeMap<String, String>, found: Found) -> Read<Vec<Rc<Value>>> {
         let query = Query { fields: RUNNING.into(), metadata_only: true, ..Query::default() };
         match found {
             Found::Named => {
                 let labels: Vec<_> = selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
-                self.list(
-                    &kinds::POD,
-                    namespace,
-                    Query { labels: labels.join(","), freshness: Freshness::AtHand, ..query },
-                )
-                .await
+                let query = Query { labels: labels.join(","), freshness: Freshness::AtHand, ..query };
+                self.kept(&kinds::POD, namespace, query).await
             }
             Found::Swept => {
                 let cell = self.pods.cell(namespace);
                 let pods = cell
-                    .get_or_init(|| self.list(&kinds::POD, namespace, query))
+                    .get_or_init(|| self.kept(&kinds::POD, namespace, query))
                     .await
                     .as_ref()
                     .map_err(Unread::clone)?;
@@ -222,6 +218,17 @@ impl<'s> Survey<'s> {
                 Ok(selected.cloned().collect())
             }
         }
+    }
+
+    /// A list that is kept for the run, without what nobody asks: who wrote which field, half of an object.
+    async fn kept(&self, kind: &'static Kind, namespace: &str, query: Query) -> Read<Vec<Rc<Value>>> {
+        let without_writers = |mut object: Value| {
+            if let Some(metadata) = object["metadata"].as_object_mut() {
+                metadata.remove("managedFields");
+            }
+            Rc::new(object)
+        };
+        Ok(self.list(kind, namespace, query).await?.into_iter().map(without_writers).collect())
     }
 
     async fn list(&self, kind: &'static Kind, namespace: &str, query: Query) -> Read<Vec<Value>> {
@@ -262,7 +269,7 @@ impl<'s> Survey<'s> {
 }
 
 impl Cache {
-    fn cell(&self, namespace: &str) -> Rc<OnceCell<Read<Vec<Value>>>> {
+    fn cell(&self, namespace: &str) -> Rc<Once> {
         Rc::clone(self.0.borrow_mut().entry(namespace.to_owned()).or_default())
     }
 }

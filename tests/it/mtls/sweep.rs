@@ -161,7 +161,9 @@ fn a_thousand_are_three_pages_one_list_of_pods_and_never_more_at_once_than_said(
     let swept = on_stub(&stub).run(&["istio", "enable-mtls", "--all", "--yes", "--concurrency", "5"]);
     assert_eq!(swept.code, Some(0), "{}", swept.stderr);
     let wanted: Vec<_> = (0..1003).map(|number| format!("upstream.gloo.solo.io/x{number:04} mTLS enabled")).collect();
-    assert_eq!(swept.stdout.lines().collect::<Vec<_>>(), wanted, "in the list's order");
+    let mut lines: Vec<_> = swept.stdout.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, wanted);
     assert!(swept.stderr.contains("1003 enabled (1003 Upstreams, "), "{}", swept.stderr);
     assert_eq!(asked(&stub, "PATCH", LIST), 1003);
     assert_eq!(asked(&stub, "GET", LIST), 3);
@@ -169,6 +171,27 @@ fn a_thousand_are_three_pages_one_list_of_pods_and_never_more_at_once_than_said(
     assert_eq!(asked(&stub, "GET", "/api/v1/namespaces/shop/services"), 1);
     assert!(stub.most_under_way() <= 5, "{}", stub.most_under_way());
     assert!(stub.most_under_way() > 1);
+}
+
+#[test]
+fn one_that_is_slow_holds_up_no_other_and_the_document_is_in_the_lists_order() {
+    let stub = Stub::new();
+    stub.on("PATCH", &path_of("x0000")).json(200, &with_istio(&plain("x0000", "7"))).slow(Duration::from_secs(2));
+    expect_pages(&stub, &[60], Duration::from_millis(1));
+    expect_advice(&stub);
+    let sandbox = on_stub(&stub);
+    let swept = sandbox.run(&["istio", "enable-mtls", "--all", "--yes", "--concurrency", "2", "-o", "name"]);
+    assert_eq!(swept.stdout.lines().last(), Some("upstream.gloo.solo.io/x0000"), "{swept:?}");
+    assert_eq!(swept.stdout.lines().count(), 60);
+
+    let stub = Stub::new();
+    stub.on("PATCH", &path_of("x0000")).json(200, &with_istio(&plain("x0000", "7"))).slow(Duration::from_secs(2));
+    expect_pages(&stub, &[60], Duration::from_millis(1));
+    expect_advice(&stub);
+    let result =
+        document(&on_stub(&stub).run(&["istio", "enable-mtls", "--all", "--yes", "--concurrency", "2", "-o", "json"]));
+    let names: Vec<_> = result["results"].as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap()).collect();
+    assert!(names.len() == 60 && names.is_sorted(), "{names:?}");
 }
 
 #[test]
