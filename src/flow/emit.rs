@@ -1,6 +1,9 @@
 //! Where edited manifests go: stdout as a filter, stdout as the changed files, or into their files.
 
+use std::collections::HashSet;
+use std::ops::Range;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use super::report::Report;
 use crate::apply::files::{Halted, Print, Staging};
@@ -41,17 +44,24 @@ pub enum Emit {
     /// One file or stdin is a filter: all of it comes out.
     Whole(String),
     /// Of several files those that changed come out; only their splices are kept, so they are read again.
-    Changed(Vec<Kept>),
+    Changed(Changed),
     InPlace(Staging),
 }
 
+/// Edited files, and what is put into them: the same few texts again and again.
+#[derive(Default)]
+pub struct Changed {
+    files: Vec<Kept>,
+    texts: HashSet<Rc<str>>,
+}
+
 /// An edited file as little as it takes to make it again.
-pub struct Kept {
+struct Kept {
     name: String,
     /// The text itself where it cannot be read again: stdin.
     source: Source,
     print: Print,
-    splices: Vec<Splice>,
+    splices: Box<[(Range<usize>, Rc<str>)]>,
 }
 
 enum Source {
@@ -66,7 +76,7 @@ impl Emit {
             (true, _) => Self::nothing(),
             (false, Destination::InPlace) => Self::InPlace(Staging::default()),
             (false, Destination::Stdout) if is_single => Self::Whole(String::new()),
-            (false, Destination::Stdout) => Self::Changed(Vec::new()),
+            (false, Destination::Stdout) => Self::Changed(Changed::default()),
         }
     }
 
@@ -87,16 +97,8 @@ impl Emit {
                 Ok(())
             }
             _ if edited.splices.is_empty() => Ok(()),
-            Self::Changed(kept) => {
-                kept.push(Kept {
-                    name: edited.text.name.clone(),
-                    source: match &edited.text.file {
-                        Some(file) => Source::File(file.clone()),
-                        None => Source::Text(edited.text.text.clone()),
-                    },
-                    print: Print::of(edited.text.text.as_bytes()),
-                    splices: edited.splices.clone(),
-                });
+            Self::Changed(changed) => {
+                changed.keep(edited);
                 Ok(())
             }
             Self::InPlace(staging) => match &edited.text.file {
@@ -117,10 +119,10 @@ impl Emit {
                 report.ui.bytes(text.as_bytes());
                 Ok(())
             }
-            Self::Changed(kept) => {
+            Self::Changed(Changed { files, .. }) => {
                 // Everything is there again before anything is printed: half a stream must not be applied.
-                kept.iter().try_for_each(|kept| kept.text().map(drop))?;
-                for kept in &kept {
+                files.iter().try_for_each(|kept| kept.text().map(drop))?;
+                for kept in &files {
                     let text = kept.text()?;
                     let text = text.trim_start_matches('\u{feff}');
                     report.ui.bytes(format!("---\n# Source: {}\n", kept.name).as_bytes());
@@ -136,6 +138,27 @@ impl Emit {
     }
 }
 
+impl Changed {
+    fn keep(&mut self, edited: &Edited) {
+        let Edited { text, splices } = edited;
+        let splices = splices.iter().map(|splice| (splice.range.clone(), self.known(&splice.replacement))).collect();
+        let source = match &text.file {
+            Some(file) => Source::File(file.clone()),
+            None => Source::Text(text.text.clone()),
+        };
+        self.files.push(Kept { name: text.name.clone(), source, print: Print::of(text.text.as_bytes()), splices });
+    }
+
+    fn known(&mut self, text: &str) -> Rc<str> {
+        if let Some(known) = self.texts.get(text) {
+            return Rc::clone(known);
+        }
+        let new: Rc<str> = Rc::from(text);
+        self.texts.insert(Rc::clone(&new));
+        new
+    }
+}
+
 impl Kept {
     fn text(&self) -> Result<String, Failure> {
         let old = match &self.source {
@@ -147,7 +170,9 @@ impl Kept {
                 })?
             }
         };
-        Ok(manifest::splice(&old, &self.splices))
+        let whole =
+            |(range, text): &(Range<usize>, Rc<str>)| Splice { range: range.clone(), replacement: text.to_string() };
+        Ok(manifest::splice(&old, &self.splices.iter().map(whole).collect::<Vec<_>>()))
     }
 }
 

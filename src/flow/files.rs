@@ -8,6 +8,7 @@ use std::io;
 
 use super::emit::{Edited, Emit};
 use super::report::{Report, Sweep};
+use super::rows::Rows;
 use crate::edit::json;
 use crate::edit::manifest::{self, Found as InText, Job, Place, Splice};
 use crate::error::{Exit, Failure, Reason};
@@ -25,7 +26,7 @@ struct Run<'r> {
     plan: &'r dyn PerObject,
     task: &'r Objects,
     global: &'r Global,
-    rows: Vec<Row>,
+    rows: Rows,
     advice: Vec<Advice>,
     emit: Emit,
     found: HashSet<Named>,
@@ -60,7 +61,7 @@ impl<'r> Run<'r> {
             plan,
             task,
             global,
-            rows: Vec::new(),
+            rows: Rows::default(),
             advice: Vec::new(),
             emit,
             found: HashSet::new(),
@@ -90,17 +91,22 @@ impl<'r> Run<'r> {
     /// Plans one text, and keeps what becomes of it.
     fn text(&mut self, text: &Text) -> Result<(), Failure> {
         self.files += 1;
-        let before = self.rows.len();
+        let mut rows = Vec::new();
         let members = manifest::members(&text.text, self.plan.kind());
         self.passed_over += members.unreadable;
         let mut planned = Vec::new();
         for found in members.found {
             match found {
                 InText::Member { object, place } if self.selects(&object) => {
-                    planned.extend(self.member(&text.name, object, place));
+                    match self.member(&text.name, object, place) {
+                        Ok(plan) => planned.push(plan),
+                        Err(row) => rows.push(*row),
+                    }
                 }
                 InText::Member { object, .. } => self.others.push(object.reference.name),
-                InText::Refused { line, why, hint, reference } => self.refused(&text.name, line, why, hint, reference),
+                InText::Refused { line, why, hint, reference } => {
+                    rows.extend(self.refused(&text.name, line, why, hint, reference));
+                }
             }
         }
         let jobs: Vec<_> = planned.iter().map(|it| Job { place: &it.place, edits: &it.edits }).collect();
@@ -118,18 +124,19 @@ impl<'r> Run<'r> {
                     Row::left(it.object.reference.clone(), Outcome::Refused, why).at(&text.name, cannot.line)
                 }
             };
-            self.rows.push(row);
+            rows.push(row);
         }
         let edited = Edited { text, splices };
-        if let (true, Some(row)) = (self.task.preview.diff && !edited.splices.is_empty(), self.rows.last_mut()) {
+        if let (true, Some(row)) = (self.task.preview.diff && !edited.splices.is_empty(), rows.last_mut()) {
             row.diff = Some(edited.diff(self.task.secrets));
         }
-        self.rows[before..].sort_by_key(|row| row.line);
+        rows.sort_by_key(|row| row.line);
+        self.rows.extend(rows);
         self.emit.keep(&edited)
     }
 
-    /// Decides about a selected object; what is to be edited is given back.
-    fn member(&mut self, file: &str, object: Object, place: Place) -> Option<Planned> {
+    /// Decides about a selected object: what is to be edited, or how it ends without.
+    fn member(&mut self, file: &str, object: Object, place: Place) -> Result<Planned, Box<Row>> {
         let found = match &self.task.selection {
             Selection::Named(names) => {
                 let typed: Vec<_> = names.iter().filter(|one| self.names(one, &object)).cloned().collect();
@@ -146,19 +153,17 @@ impl<'r> Run<'r> {
             Decision::Change { edits, message } => {
                 if json::apply(&object.value, &edits).is_ok() {
                     self.advise(&object, found, &around);
-                    return Some(Planned { object, place, edits, message });
+                    return Ok(Planned { object, place, edits, message });
                 }
                 (Outcome::Refused, Objection::new(Reason::Unsafe, "spec is not what it should be; nothing changed"))
             }
             Decision::Unchanged { message } => {
-                self.rows.push(Row::answer(reference, Outcome::Unchanged, message).at(file, place.line()));
-                return None;
+                return Err(Box::new(Row::answer(reference, Outcome::Unchanged, message).at(file, place.line())));
             }
             Decision::Skip(why) => (Outcome::Skipped, why),
             Decision::Refuse(why) => (Outcome::Refused, why),
         };
-        self.rows.push(Row::left(reference, outcome, why).at(file, place.line()));
-        None
+        Err(Box::new(Row::left(reference, outcome, why).at(file, place.line())))
     }
 
     fn advise(&mut self, object: &Object, found: Found, around: &Surroundings) {
@@ -168,24 +173,31 @@ impl<'r> Run<'r> {
     }
 
     /// A document that holds such an object, or may hold one, and cannot be edited.
-    fn refused(&mut self, file: &str, line: usize, why: String, hint: String, reference: Option<ObjectRef>) {
+    fn refused(
+        &mut self,
+        file: &str,
+        line: usize,
+        why: String,
+        hint: String,
+        reference: Option<ObjectRef>,
+    ) -> Option<Row> {
         let mut why = Objection::new(Reason::Unsafe, why).hint(hint);
         why.details = by_hand(self.plan.by_hand());
         let Some(reference) = reference else {
             let nobody = ObjectRef::new(self.plan.kind(), "", "");
             self.doubtful.push(Row::left(nobody, Outcome::Refused, why).at(file, line));
-            return;
+            return None;
         };
         let object = Object { value: serde_json::Value::Null, reference };
         if let Selection::Named(names) = &self.task.selection {
             let typed: Vec<_> = names.iter().filter(|one| self.names(one, &object)).cloned().collect();
             if typed.is_empty() {
                 self.passed_over += 1;
-                return;
+                return None;
             }
             self.found.extend(typed);
         }
-        self.rows.push(Row::left(object.reference, Outcome::Refused, why).at(file, line));
+        Some(Row::left(object.reference, Outcome::Refused, why).at(file, line))
     }
 
     fn selects(&self, object: &Object) -> bool {
@@ -214,18 +226,17 @@ impl<'r> Run<'r> {
         let sweeps = matches!(self.task.selection, Selection::Sweep { .. });
         self.settle_doubts();
         let missing = self.missing();
-        let stopped = self.rows.iter().any(|row| row.outcome == Outcome::Refused);
+        let stopped = self.rows.any(|_, row| row.outcome == Outcome::Refused);
         let nothing = self.rows.is_empty() && missing.iter().all(|row| row.exit != Exit::Done);
-        if stopped && !self.task.preview.is_on() {
-            self.hold_back();
-        } else if !nothing {
+        let held = stopped && !self.task.preview.is_on();
+        if !held && !nothing {
             std::mem::replace(&mut self.emit, Emit::nothing()).commit(report)?;
         }
         if sweeps {
             report.begin_sweep(self.words_of_a_sweep());
         }
-        for row in self.rows.drain(..).chain(missing) {
-            report.row(row);
+        for row in std::mem::take(&mut self.rows).whole().chain(missing) {
+            report.row(if held { held_back(row) } else { row });
         }
         for advice in self.advice.drain(..) {
             report.advice(advice);
@@ -234,7 +245,7 @@ impl<'r> Run<'r> {
             report.failure(self.nothing_found());
         }
         self.say_what_was_passed_over(sweeps, report);
-        if stopped && !self.task.preview.is_on() {
+        if held {
             report.ui.status("nothing was written: every object of the run, or none");
         }
         if self.task.preview.check && report.count(Outcome::Changed) > 0 {
@@ -252,16 +263,7 @@ impl<'r> Run<'r> {
         if all_found {
             self.passed_over += self.doubtful.len();
         } else {
-            self.rows.append(&mut self.doubtful);
-        }
-    }
-
-    /// Nothing was written, so nothing may be called done.
-    fn hold_back(&mut self) {
-        for row in self.rows.iter_mut().filter(|row| row.outcome == Outcome::Changed) {
-            let why = Objection::new(Reason::HeldBack, "not written, because another object was refused");
-            let held = Row::left(row.object.clone(), Outcome::Skipped, why);
-            *row = Row { file: row.file.take(), line: row.line, ..held };
+            self.rows.extend(self.doubtful.drain(..));
         }
     }
 
@@ -290,8 +292,8 @@ impl<'r> Run<'r> {
 
     fn looked_in(&self) -> String {
         let files = count(self.files, "file");
-        let is_doubtful = |row: &Row| row.outcome == Outcome::Refused && row.object.name.is_empty();
-        if self.rows.iter().any(is_doubtful) { format!("what can be read of {files}") } else { files }
+        let is_doubtful = |name: &str, row: &Row| row.outcome == Outcome::Refused && name.is_empty();
+        if self.rows.any(is_doubtful) { format!("what can be read of {files}") } else { files }
     }
 
     fn nothing_found(&self) -> Failure {
@@ -325,6 +327,15 @@ impl<'r> Run<'r> {
             namespace: self.global.namespace.clone().unwrap_or_default(),
         }
     }
+}
+
+/// Nothing was written, so nothing may be called done.
+fn held_back(row: Row) -> Row {
+    if row.outcome != Outcome::Changed {
+        return row;
+    }
+    let why = Objection::new(Reason::HeldBack, "not written, because another object was refused");
+    Row { file: row.file, line: row.line, ..Row::left(row.object, Outcome::Skipped, why) }
 }
 
 /// The change to make by hand, as details.

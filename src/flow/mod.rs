@@ -19,6 +19,7 @@ mod names;
 mod peer_auth;
 mod report;
 mod revisions;
+mod rows;
 mod setup;
 mod sidecars;
 mod switches;
