@@ -13,6 +13,8 @@ pub struct Request {
     pub verb: String,
     #[serde(rename = "requestURI")]
     pub uri: String,
+    #[serde(rename = "requestReceivedTimestamp")]
+    pub received: jiff::Timestamp,
     #[serde(default)]
     pub user_agent: String,
     /// `username`, `groups` and the rest.
@@ -47,4 +49,10 @@ pub fn read(directory: &Path) -> Result<Vec<Request>> {
     let log = fs::read_to_string(directory.join("audit.log"))?;
     let complete = log.rfind('\n').map_or("", |end| &log[..end]);
     complete.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
+}
+
+/// Counts without reading more than has to be: a sweep of ten thousand leaves a log of 10 MB.
+pub fn count(directory: &Path, agent: &str) -> Result<usize> {
+    let log = fs::read_to_string(directory.join("audit.log"))?;
+    Ok(log.matches(&format!("\"userAgent\":\"{agent}")).count())
 }

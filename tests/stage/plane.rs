@@ -143,7 +143,13 @@ impl Plane {
         audit::read(self.directory())
     }
 
-    /// The processes of the plane, for tests of its end.
+    /// How many of the requests so far came from programs whose name begins so.
+    pub fn count_requests(&self, agent: &str) -> Result<usize> {
+        ensure!(self.options.audit, "the plane was started without audit");
+        audit::count(self.directory(), agent)
+    }
+
+    /// The processes of the plane.
     pub fn processes(&self) -> Vec<u32> {
         let apiserver = self.apiserver.lock().expect("no holder of this lock panics").id();
         let supervisor = self.supervisor.group().unsigned_abs();

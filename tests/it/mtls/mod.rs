@@ -5,6 +5,7 @@ mod acceptance;
 mod advice;
 mod faults;
 mod live;
+mod many;
 mod races;
 mod rights;
 mod sweep;

@@ -105,6 +105,21 @@ impl Running {
         String::from_utf8(line).unwrap()
     }
 
+    /// What it has resident now, in KiB; nothing once it has ended.
+    pub fn memory_kib(&self) -> Option<u64> {
+        self.status("VmRSS:")
+    }
+
+    /// The most that it has had resident, in KiB; nothing once it has ended.
+    pub fn peak_kib(&self) -> Option<u64> {
+        self.status("VmHWM:")
+    }
+
+    fn status(&self, key: &str) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        status.lines().find_map(|line| line.strip_prefix(key))?.trim().strip_suffix(" kB")?.parse().ok()
+    }
+
     /// Waits until this stands on stderr.
     pub fn wait_for(&mut self, text: &str) {
         let start = Instant::now();
