@@ -1,6 +1,7 @@
 //! The rows of many objects, small until they are said: most differ from the one before in name and place alone.
 
 use std::mem::take;
+use std::num::NonZeroU32;
 use std::rc::Rc;
 
 use crate::plan::outcome::Row;
@@ -20,7 +21,8 @@ pub struct Rows {
 struct Small {
     name: Box<str>,
     file: Option<Rc<str>>,
-    line: Option<usize>,
+    /// No file is taken that has more.
+    line: Option<NonZeroU32>,
     /// Without a name, a file and a line.
     shared: Rc<Row>,
 }
@@ -28,7 +30,7 @@ struct Small {
 impl Rows {
     fn push(&mut self, mut row: Row) {
         let name = take(&mut row.object.name).into_boxed_str();
-        let (file, line) = (row.file.take(), row.line.take());
+        let (file, line) = (row.file.take(), row.line.take().and_then(small));
         let file = file.map(|file| match self.all.last().and_then(|last| last.file.clone()) {
             Some(known) if *known == *file => known,
             _ => Rc::from(file),
@@ -59,9 +61,13 @@ impl Rows {
         self.all.into_iter().map(|Small { name, file, line, shared }| {
             let mut row = (*shared).clone();
             row.object.name = name.into();
-            Row { file: file.map(|file| file.to_string()), line, ..row }
+            Row { file: file.map(|file| file.to_string()), line: line.map(|line| line.get() as usize), ..row }
         })
     }
+}
+
+fn small(line: usize) -> Option<NonZeroU32> {
+    NonZeroU32::new(u32::try_from(line).ok()?)
 }
 
 impl Extend<Row> for Rows {
