@@ -43,7 +43,8 @@ pub fn patch_all(kubeconfig: &Path, token: &str, namespace: &str, count: usize, 
         let server = config.cluster_url.to_string();
         let server = server.trim_end_matches('/');
         let send = |number: usize| {
-            let place = format!("/apis/gloo.solo.io/v1/namespaces/{namespace}/upstreams/{}", name(number));
+            let place =
+                format!("/apis/gloo.solo.io/v1/namespaces/{namespace}/upstreams/{}?fieldManager=gloo-rs", name(number));
             let request = Request::patch(format!("{server}{place}"))
                 .header(header::AUTHORIZATION, format!("Bearer {token}"))
                 .header(header::CONTENT_TYPE, content_type)

@@ -4,8 +4,10 @@ use anyhow::Result;
 
 use crate::bare;
 use crate::budget::{Measured, Promise};
-use crate::measure::{Program, typical};
-use crate::report::{Other, Row, Work};
+use crate::forwarded::Forwarded;
+use crate::measure::{Cost, Program, typical};
+use crate::report::{Other, Row, Servers, Work, load};
+use crate::stage::announce;
 use crate::world::{World, upstreams_namespace};
 
 /// How much of everything there is.
@@ -14,13 +16,20 @@ pub struct Sizes {
     pub sweeps: Vec<usize>,
     /// Upstreams, and in how many files.
     pub files: Vec<(usize, usize)>,
-    pub namespaces: usize,
+    /// Namespaces beside those that everybody has, growing.
+    pub namespaces: Vec<usize>,
+    /// Endpoints that Envoy knows, 5 kB of its dump each.
+    pub dumps: Vec<usize>,
     runs: Runs,
 }
 
 struct Runs {
+    /// Of what takes milliseconds.
     short: usize,
+    /// Of what takes seconds.
     long: usize,
+    /// Of what takes longer.
+    longest: usize,
 }
 
 impl Sizes {
@@ -28,8 +37,9 @@ impl Sizes {
         Self {
             sweeps: vec![100, 1000, 10_000],
             files: vec![(1000, 400), (4000, 1600), (10_000, 4000)],
-            namespaces: 1000,
-            runs: Runs { short: 21, long: 5 },
+            namespaces: vec![10, 100, 1000],
+            dumps: vec![1100, 4400, 11_000],
+            runs: Runs { short: 21, long: 7, longest: 3 },
         }
     }
 
@@ -37,8 +47,9 @@ impl Sizes {
         Self {
             sweeps: vec![10, 50, 100],
             files: vec![(10, 4), (50, 20), (100, 40)],
-            namespaces: 10,
-            runs: Runs { short: 3, long: 1 },
+            namespaces: vec![1, 5, 10],
+            dumps: vec![11, 44, 110],
+            runs: Runs { short: 3, long: 1, longest: 1 },
         }
     }
 }
@@ -50,9 +61,18 @@ pub struct Case {
     peers: Vec<Program>,
     /// The Upstreams, by their count, that lose mutual TLS before each run.
     resets: Option<usize>,
+    /// How many namespaces there have to be.
+    namespaces: usize,
     runs: usize,
     promises: Vec<Promise>,
     work: Option<Work>,
+}
+
+/// What the runs of one program took.
+#[derive(Default)]
+struct Taken {
+    costs: Vec<Cost>,
+    servers: Vec<Servers>,
 }
 
 impl Case {
@@ -63,6 +83,7 @@ impl Case {
             floor: None,
             peers: Vec::new(),
             resets: None,
+            namespaces: 0,
             runs,
             promises: Vec::new(),
             work: None,
@@ -75,7 +96,7 @@ impl Case {
 
     /// Programs that do the same, where they are on PATH.
     fn and(mut self, peers: &[(&str, &[&str])]) -> Self {
-        self.peers = peers.iter().filter_map(|(name, arguments)| Program::on_path(name, arguments)).collect();
+        self.peers.extend(peers.iter().filter_map(|(name, arguments)| Program::on_path(name, arguments)));
         self
     }
 
@@ -93,61 +114,96 @@ impl Case {
         Self { resets: Some(count), ..self }
     }
 
+    fn among(self, namespaces: usize) -> Self {
+        Self { namespaces, ..self }
+    }
+
     fn working(self, series: &'static str, amount: usize) -> Self {
         Self { work: Some(Work { series, amount }), ..self }
     }
 
     /// Once to warm up and to count requests; then the floor, the command and its peers in turns.
     pub fn measure(&self, world: &World) -> Result<Row> {
-        let run = |program: &Program| {
-            self.resets.map_or(Ok(()), |count| world.reset(count))?;
-            program.run(world.home(), &world.plane.kubeconfig())
-        };
+        world.fill_namespaces(self.namespaces)?;
+        world.fill_upstreams(self.resets.unwrap_or_default())?;
+        let load = load();
         let before = world.requests()?;
-        run(&self.program)?;
+        self.prepare(world)?;
+        self.program.run(world.home(), &world.plane.kubeconfig())?;
         let requests = world.requests()? - before;
-        let contenders: Vec<_> = std::iter::once(&self.program).chain(&self.floor).chain(&self.peers).collect();
-        let mut costs = vec![Vec::new(); contenders.len()];
+        let floor = self.floor.as_ref().filter(|floor| self.works(floor, world));
+        let peers = self.peers.iter().filter(|peer| self.works(peer, world));
+        let contenders: Vec<_> = floor.into_iter().chain([&self.program]).chain(peers).collect();
+        let mut results: Vec<_> = contenders.iter().map(|_| Taken::default()).collect();
         for _ in 0..self.runs {
-            for (program, costs) in contenders.iter().zip(&mut costs) {
-                costs.push(run(program)?);
+            for (program, taken) in contenders.iter().zip(&mut results) {
+                self.prepare(world)?;
+                let before = world.servers();
+                taken.costs.push(program.run(world.home(), &world.plane.kubeconfig())?);
+                taken.servers.push(since(&before, &world.servers()));
             }
         }
-        let mut typical = costs.iter().map(|costs| typical(costs));
-        let cost = typical.next().expect("the program itself comes first");
-        let mut others: Vec<_> =
-            contenders[1..].iter().zip(typical).map(|(program, cost)| Other::new(&program.name, cost)).collect();
-        let floor = self.floor.is_some().then(|| others.remove(0));
+        let mut others = contenders.iter().zip(&results).map(|(program, taken)| Other {
+            name: program.name.clone(),
+            cost: typical(&taken.costs),
+            // Too coarse for what takes milliseconds, and nobody else is busy while a sweep goes on.
+            servers: if self.resets > Some(1) { median(&taken.servers) } else { Servers::new() },
+        });
+        let floor = floor.and_then(|_| others.next());
+        let Other { cost, servers, .. } = others.next().expect("the program itself is among them");
+        let others = others.collect();
         let ratio = floor.as_ref().map(|floor| cost.wall_ms / floor.cost.wall_ms);
         let measured = Measured { cost, requests: Some(requests), ratio };
         let verdicts = self.promises.iter().filter_map(|promise| promise.verdict(&measured)).collect();
-        Ok(Row {
-            name: self.name.clone(),
-            runs: self.runs,
-            cost,
-            requests,
-            floor,
-            ratio,
-            others,
-            verdicts,
-            work: self.work,
-        })
+        let (name, runs, work) = (self.name.clone(), self.runs, self.work);
+        Ok(Row { name, runs, load, cost, requests, floor, ratio, others, servers, verdicts, work })
     }
+}
+
+impl Case {
+    /// Once to warm up. What does not do its work here is left out, and that is said.
+    fn works(&self, other: &Program, world: &World) -> bool {
+        let tried = self.prepare(world).and_then(|()| other.run(world.home(), &world.plane.kubeconfig()));
+        tried.inspect_err(|error| announce(&format!("left out: {error}"))).is_ok()
+    }
+
+    fn prepare(&self, world: &World) -> Result<()> {
+        self.resets.map_or(Ok(()), |count| world.reset(count))
+    }
+}
+
+fn since(before: &Servers, now: &Servers) -> Servers {
+    now.iter().map(|(name, now)| (name.clone(), now - before.get(name).copied().unwrap_or_default())).collect()
+}
+
+fn median(runs: &[Servers]) -> Servers {
+    let of = |name: &String| {
+        let mut figures: Vec<_> = runs.iter().filter_map(|run| run.get(name).copied()).collect();
+        figures.sort_by(f64::total_cmp);
+        figures[figures.len() / 2]
+    };
+    runs.first().into_iter().flatten().map(|(name, _)| (name.clone(), of(name))).collect()
 }
 
 /// All rows, in the order of the table.
 pub fn all(world: &World, sizes: &Sizes) -> Result<Vec<Case>> {
     let mut cases = offline(world, sizes)?;
     cases.extend(single(world, sizes));
+    for &count in &sizes.namespaces {
+        cases.extend(survey(world, sizes, count));
+    }
+    cases.extend(world.forwarded.iter().map(|forward| dump(sizes, forward)));
     for &count in &sizes.sweeps {
         cases.push(sweep(world, sizes, count)?);
     }
+    let most = sizes.sweeps.iter().max().copied().unwrap_or_default();
+    cases.push(Case::new(&format!("check, {most} Upstreams"), sizes.runs.long, &["check"]).finding());
     Ok(cases)
 }
 
 /// Without a cluster.
 fn offline(world: &World, sizes: &Sizes) -> Result<Vec<Case>> {
-    let Runs { short, long } = sizes.runs;
+    let Runs { short, long, .. } = sizes.runs;
     let start = [Promise::WallMs(5.0)];
     let one = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/upstream.yaml");
     let enable = ["istio", "enable-mtls", "-u", "default-httpbin-8000", "-f", one];
@@ -164,14 +220,16 @@ fn offline(world: &World, sizes: &Sizes) -> Result<Vec<Case>> {
             .and(&[("kubectl", &["completion", "bash"]), ("helm", &["completion", "bash"])]),
         Case::new("enable-mtls -f, 1 file", short, &enable).promising(&[Promise::WallMs(10.0)]),
     ];
-    let alone = World::gloo_rs(&enable).run(world.home(), &world.plane.kubeconfig())?.peak_mib;
+    let runs = (0..short).map(|_| World::gloo_rs(&enable).run(world.home(), &world.plane.kubeconfig()));
+    let alone = typical(&runs.collect::<Result<Vec<_>>>()?).peak_mib;
     for &(upstreams, files) in &sizes.files {
         let folder = world.files(upstreams).display().to_string();
         let name = format!("enable-mtls --all -f, {upstreams} Upstreams in {files} files");
-        let mut promises = vec![Promise::PeakMib(alone + bytes_of_objects(upstreams))];
-        if upstreams == 10_000 {
-            promises.push(Promise::WallMs(2000.0));
-        }
+        let promises = match upstreams {
+            10_000 => vec![Promise::WallMs(2000.0), Promise::PeakMib(alone + bytes_of_objects(upstreams))],
+            // Less than what differs from run to run.
+            _ => Vec::new(),
+        };
         cases.push(
             Case::new(&name, long, &["istio", "enable-mtls", "--all", "-f", &folder])
                 .promising(&promises)
@@ -192,7 +250,6 @@ fn single(world: &World, sizes: &Sizes) -> Vec<Case> {
     let runs = sizes.runs.short;
     let floor = || world.curl("/api/v1/namespaces/gloo-system/services/gateway-proxy");
     let (name, namespace) = (bare::name(0), upstreams_namespace(1));
-    let many = |what: &str| format!("{what}, {} namespaces", sizes.namespaces);
     vec![
         Case::new("proxy url", runs, &["proxy", "url"])
             .beside(floor())
@@ -213,20 +270,46 @@ fn single(world: &World, sizes: &Sizes) -> Vec<Case> {
         Case::new("upgrade-values, a record of 4 MB", runs, &["upgrade-values", "--revision", "1-28"])
             .beside(world.curl("/api/v1/namespaces/gloo-system/secrets/sh.helm.release.v1.gloo.v3"))
             .and(&[("helm", &["get", "values", "gloo", "-n", "gloo-system"])]),
-        Case::new(&many("istio revisions"), runs, &["istio", "revisions"])
-            .beside(world.curl("/api/v1/namespaces"))
-            .and(&[("kubectl", &["get", "namespaces", "-o", "json"]), ("istioctl", &["tag", "list"])]),
-        Case::new(&many("check"), runs, &["check"]).beside(world.curl("/api/v1/namespaces")).finding(),
     ]
+}
+
+/// What looks at all namespaces.
+fn survey(world: &World, sizes: &Sizes, namespaces: usize) -> [Case; 2] {
+    let case = |what: &str, series, arguments: &[&str]| {
+        Case::new(&format!("{what}, {namespaces} namespaces"), sizes.runs.long, arguments)
+            .beside(world.curl("/api/v1/namespaces"))
+            .among(namespaces)
+            .working(series, namespaces)
+    };
+    [
+        case("istio revisions", "revisions", &["istio", "revisions"])
+            .and(&[("kubectl", &["get", "namespaces", "-o", "json"]), ("istioctl", &["tag", "list"])]),
+        case("check", "check", &["check"]).finding(),
+    ]
+}
+
+fn dump(sizes: &Sizes, forward: &Forwarded) -> Case {
+    let megabytes = forward.bytes / 1_000_000;
+    let arguments = ["proxy", "dump", "-n", &forward.namespace];
+    let mut case = Case::new(&format!("proxy dump, {megabytes} MB"), sizes.runs.long, &arguments)
+        .beside(forward.curl())
+        .working("dump", megabytes);
+    case.peers.extend(forward.kubectl());
+    case
 }
 
 fn sweep(world: &World, sizes: &Sizes, count: usize) -> Result<Case> {
     let namespace = upstreams_namespace(count);
-    let runs = if count > 1000 { 3 } else { sizes.runs.long };
+    let runs = if count > 1000 { sizes.runs.longest } else { sizes.runs.long };
     let arguments = ["istio", "enable-mtls", "--all", "--yes", "-n", &namespace];
-    Ok(Case::new(&format!("enable-mtls --all, sweep of {count}"), runs.min(sizes.runs.long), &arguments)
+    let mut promises = vec![Promise::PeakMib(64.0)];
+    if count == 10_000 {
+        // What comes before the first PATCH is the whole of a small one.
+        promises.push(Promise::Floors(1.15));
+    }
+    Ok(Case::new(&format!("enable-mtls --all, sweep of {count}"), runs, &arguments)
         .beside(Some(world.bare_patches(count)?))
         .resetting(count)
-        .promising(&[Promise::Floors(1.15), Promise::PeakMib(64.0)])
+        .promising(&promises)
         .working("sweep", count))
 }

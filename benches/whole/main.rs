@@ -5,14 +5,16 @@
 //! cargo bench --locked -- sweep
 //! ```
 //!
-//! Words after `--` choose rows by a part of their names. `GLOO_RS_BENCH=quick` takes small sizes and
-//! few runs; `GLOO_RS_BENCH_JSON` names the file for the figures, and the picture goes beside it.
-//! What the figures mean: `docs/performance.md`.
+//! Words after `--` choose rows by a part of their names; the file for the figures keeps its other rows.
+//! `GLOO_RS_BENCH=quick` takes small sizes and few runs. `GLOO_RS_BENCH_JSON` names the file for the figures: the
+//! picture goes beside it, and a page of the same name gets the tables. What they mean: `docs/performance.md`.
 
 mod bare;
 mod budget;
 mod cases;
+mod forwarded;
 mod measure;
+mod page;
 mod picture;
 mod report;
 mod world;
@@ -21,8 +23,6 @@ mod world;
 mod stage;
 
 use std::env;
-use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -48,21 +48,14 @@ fn bench(arguments: &[String]) -> Result<()> {
         if env::var("GLOO_RS_BENCH").is_ok_and(|mode| mode == "quick") { Sizes::quick() } else { Sizes::full() };
     announce("starting a control plane and filling it");
     let world = World::start(&sizes)?;
-    let mut report = Report::new(&world, &sizes)?;
+    let mut report = Report::new(&world, json_file(), !words.is_empty())?;
     for case in cases::all(&world, &sizes)? {
         if words.is_empty() || words.iter().any(|word| case.name.contains(*word)) {
             announce(&case.name);
-            report.rows.push(case.measure(&world)?);
+            report.add(&case.measure(&world)?)?;
         }
     }
-    report.load_after = report::load();
-    let json = serde_json::to_value(&report)?;
-    let file = json_file();
-    fs::write(&file, format!("{json:#}\n"))?;
-    fs::write(file.with_extension("svg"), picture::draw(&json))?;
-    std::io::stdout().write_all(report.table().as_bytes())?;
-    announce(&format!("figures in {}, drawn in {}", file.display(), file.with_extension("svg").display()));
-    Ok(())
+    report.finish()
 }
 
 fn json_file() -> PathBuf {

@@ -1,30 +1,27 @@
-//! The figures as one table and as JSON.
+//! The figures as JSON, written as soon as they are there, so that a run that is cut leaves what it had.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::Result;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::budget::Verdict;
-use crate::cases::Sizes;
 use crate::measure::{Cost, Program};
 use crate::stage::kubernetes_version;
 use crate::world::World;
+use crate::{page, picture};
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
+const BINARY_LIMIT_MB: f64 = 10.0;
+
+/// The report, and where it is written: JSON, beside it the picture, and the page if one is there.
 pub struct Report {
-    pub kubernetes: &'static str,
-    pub cores: usize,
-    /// How many processes ran or waited to, over one minute, where the kernel says it.
-    pub load_before: Option<f64>,
-    pub load_after: Option<f64>,
-    /// A process that does nothing: what measuring adds to each figure.
-    pub nothing: Cost,
-    pub binary_mb: f64,
-    pub binary_limit_mb: f64,
-    pub namespaces: usize,
-    pub rows: Vec<Row>,
+    document: Value,
+    file: PathBuf,
 }
 
 #[derive(Serialize)]
@@ -32,21 +29,31 @@ pub struct Report {
 pub struct Row {
     pub name: String,
     pub runs: usize,
+    /// How many processes ran or waited to over one minute, before the row was measured.
+    pub load: Option<f64>,
     pub cost: Cost,
-    pub requests: usize,
+    pub requests: u32,
     pub floor: Option<Other>,
     /// Wall against the floor's.
     pub ratio: Option<f64>,
     pub others: Vec<Other>,
+    /// CPU milliseconds of the plane's own processes while one run lasted.
+    #[serde(skip_serializing_if = "Servers::is_empty")]
+    pub servers: Servers,
     pub verdicts: Vec<Verdict>,
     pub work: Option<Work>,
 }
 
+/// CPU milliseconds by process.
+pub type Servers = BTreeMap<String, f64>;
+
 /// Another program that was measured beside.
 #[derive(Serialize)]
 pub struct Other {
-    name: String,
+    pub name: String,
     pub cost: Cost,
+    #[serde(skip_serializing_if = "Servers::is_empty")]
+    pub servers: Servers,
 }
 
 /// The place of a row in a series of growing work.
@@ -56,86 +63,89 @@ pub struct Work {
     pub amount: usize,
 }
 
-impl Other {
-    pub fn new(name: &str, cost: Cost) -> Self {
-        Self { name: name.to_owned(), cost }
-    }
-
-    fn said(&self) -> String {
-        format!("{} {:.1} ms, {:.1} MiB", self.name, self.cost.wall_ms, self.cost.peak_mib)
-    }
-}
-
 impl Report {
-    /// Without rows yet.
-    pub fn new(world: &World, sizes: &Sizes) -> Result<Self> {
-        Ok(Self {
-            kubernetes: kubernetes_version(),
-            cores: std::thread::available_parallelism()?.get(),
-            load_before: load(),
-            load_after: None,
-            nothing: Program::new("true", "true", &[]).run(world.home(), &world.plane.kubeconfig())?,
-            binary_mb: megabytes(fs::metadata(env!("CARGO_BIN_EXE_gloo-rs"))?.len()),
-            binary_limit_mb: 10.0,
-            namespaces: sizes.namespaces,
-            rows: Vec::new(),
-        })
+    /// Without rows yet, or with those that a run before this one left in the file.
+    pub fn new(world: &World, file: PathBuf, keep: bool) -> Result<Self> {
+        let kept = fs::read(&file).ok().filter(|_| keep);
+        let kept = kept.and_then(|text| serde_json::from_slice::<Value>(&text).ok());
+        let binary_mb = megabytes(fs::metadata(env!("CARGO_BIN_EXE_gloo-rs"))?.len());
+        let size = Verdict::of(format!("under {BINARY_LIMIT_MB} MB"), binary_mb, BINARY_LIMIT_MB);
+        let document = json!({
+            "gloo-rs": env!("CARGO_PKG_VERSION"),
+            "kubernetes": kubernetes_version(),
+            "measured": jiff::Timestamp::now().strftime("%Y-%m-%d").to_string(),
+            "machine": machine(),
+            "tools": tools(),
+            // What measuring adds to each figure.
+            "nothing": Program::new("true", "true", &[]).run(world.home(), &world.plane.kubeconfig())?,
+            "binary": {"mb": binary_mb, "verdicts": [size]},
+            "rows": kept.map_or_else(|| json!([]), |mut kept| kept["rows"].take()),
+        });
+        Ok(Self { document, file })
     }
 
-    /// The table in Markdown, aligned for a terminal.
-    pub fn table(&self) -> String {
-        let head = ["command", "wall ms", "CPU ms", "peak MiB", "requests", "floor", "x floor", "others", "budget"];
-        let mut lines = vec![head.map(str::to_owned), head.map(|_| "---".to_owned())];
-        lines.extend(self.rows.iter().map(Row::cells));
-        let size = verdict(&format!("under {} MB", self.binary_limit_mb), self.binary_mb < self.binary_limit_mb);
-        let name = format!("the binary: {:.2} MB", self.binary_mb);
-        lines.push([
-            name,
-            String::new(),
-            String::new(),
-            String::new(),
-            String::new(),
-            String::new(),
-            String::new(),
-            String::new(),
-            size,
-        ]);
-        aligned(&lines)
+    /// Puts a row into the report and writes it down.
+    pub fn add(&mut self, row: &Row) -> Result<()> {
+        let row = serde_json::to_value(row)?;
+        writeln!(std::io::stdout(), "{row}")?;
+        let rows = self.document["rows"].as_array_mut().expect("the rows are a list");
+        match rows.iter_mut().find(|old| old["name"] == row["name"]) {
+            Some(old) => *old = row,
+            None => rows.push(row),
+        }
+        self.write()
     }
-}
 
-impl Row {
-    fn cells(&self) -> [String; 9] {
-        let list = |items: Vec<String>| items.join("; ");
-        [
-            self.name.clone(),
-            format!("{:.1}", self.cost.wall_ms),
-            format!("{:.1}", self.cost.cpu_ms),
-            format!("{:.1}", self.cost.peak_mib),
-            self.requests.to_string(),
-            self.floor.as_ref().map(Other::said).unwrap_or_default(),
-            self.ratio.map(|ratio| format!("{ratio:.2}")).unwrap_or_default(),
-            list(self.others.iter().map(Other::said).collect()),
-            list(self.verdicts.iter().map(|one| verdict(&one.promise, one.met)).collect()),
-        ]
+    fn write(&self) -> Result<()> {
+        fs::write(&self.file, format!("{:#}\n", self.document))?;
+        fs::write(self.file.with_extension("svg"), picture::draw(&self.document))?;
+        let page = self.file.with_extension("md");
+        if let Some(renewed) = fs::read_to_string(&page).ok().and_then(|text| page::renewed(&text, &self.document)) {
+            fs::write(page, renewed)?;
+        }
+        Ok(())
+    }
+
+    /// The table, and where the rest is.
+    pub fn finish(self) -> Result<()> {
+        let tables = [page::table(&self.document), page::budgets(&self.document)];
+        std::io::stdout().write_all(tables.join("\n").as_bytes())?;
+        let (json, svg) = (self.file.display(), self.file.with_extension("svg"));
+        crate::stage::announce(&format!("figures in {json}, drawn in {}", svg.display()));
+        Ok(())
     }
 }
 
-fn verdict(promise: &str, met: bool) -> String {
-    format!("{promise}: {}", if met { "met" } else { "MISSED" })
-}
-
-fn aligned<const N: usize>(lines: &[[String; N]]) -> String {
-    let widths: [usize; N] =
-        std::array::from_fn(|column| lines.iter().map(|line| line[column].len()).max().unwrap_or_default());
-    let line = |cells: &[String; N]| {
-        let cells: Vec<_> = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        format!("| {} |\n", cells.join(" | "))
+fn machine() -> Value {
+    let line = |file: &str, key: &str| {
+        let text = fs::read_to_string(file).ok()?;
+        Some(text.lines().find(|line| line.starts_with(key))?.split_once(':')?.1.trim().to_owned())
     };
-    lines.iter().map(line).collect()
+    json!({
+        "cores": std::thread::available_parallelism().map_or(0, std::num::NonZero::get),
+        "processor": line("/proc/cpuinfo", "model name"),
+        "memory": line("/proc/meminfo", "MemTotal"),
+    })
 }
 
-/// The load of the last minute.
+/// The first line of what each says of its version.
+fn tools() -> Value {
+    let says = |name: &str, arguments: &[&str]| {
+        let program = Program::on_path(name, arguments)?;
+        let output = Command::new(program.path).args(program.arguments).output().ok()?;
+        Some(String::from_utf8_lossy(&output.stdout).lines().next()?.to_owned())
+    };
+    let all = [
+        ("curl", says("curl", &["--version"])),
+        ("kubectl", says("kubectl", &["version", "--client"])),
+        ("helm", says("helm", &["version", "--short"])),
+        ("istioctl", says("istioctl", &["version", "--remote=false", "--short"])),
+        ("glooctl", says("glooctl", &["--version"])),
+    ];
+    all.into_iter().filter_map(|(name, said)| Some((name.to_owned(), Value::from(said?)))).collect()
+}
+
+/// The load of the last minute, where the kernel says it.
 pub fn load() -> Option<f64> {
     fs::read_to_string("/proc/loadavg").ok()?.split(' ').next()?.parse().ok()
 }

@@ -1,28 +1,31 @@
 //! The cluster and the files that the commands are measured on.
 
+use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::bare;
 use crate::cases::Sizes;
+use crate::forwarded::Forwarded;
 use crate::measure::Program;
+use crate::report::Servers;
 use crate::stage::{Options, Plane, release_of_real_size, wait_for};
 
-/// How many objects are made at once.
-const AT_ONCE: usize = 16;
+const NAMESPACES: &str = "/api/v1/namespaces";
 const PATIENCE: Duration = Duration::from_mins(5);
 
 pub struct World {
+    pub forwarded: Vec<Forwarded>,
     pub plane: Plane,
     home: TempDir,
     /// What `enable-mtls` writes, as a JSON Patch.
     pub patch: String,
+    namespaces: Cell<usize>,
 }
 
 impl World {
@@ -31,14 +34,11 @@ impl World {
         let plane = Plane::start(&Options { audit: true, ..Options::default() })?;
         plane.install_guide()?;
         plane.api().apply(&release_of_real_size()?.to_string())?;
-        let mut world = Self { plane, home: tempfile::tempdir()?, patch: String::new() };
-        for &count in [1].iter().chain(&sizes.sweeps) {
-            let namespace = upstreams_namespace(count);
-            world.create("/api/v1/namespaces", vec![namespace_object(&namespace, &json!({}))])?;
-            let path = format!("/apis/gloo.solo.io/v1/namespaces/{namespace}/upstreams");
-            world.create(&path, (0..count).map(|number| upstream(&namespace, number)).collect())?;
-        }
-        world.add_namespaces(sizes.namespaces)?;
+        let forwarded =
+            sizes.dumps.iter().map(|&endpoints| Forwarded::new(&plane, endpoints)).collect::<Result<_>>()?;
+        let home = tempfile::tempdir()?;
+        let mut world = Self { forwarded, plane, home, patch: String::new(), namespaces: Cell::new(0) };
+        world.fill_upstreams(1)?;
         for &(upstreams, files) in &sizes.files {
             world.write_files(upstreams, files)?;
         }
@@ -79,17 +79,27 @@ impl World {
     }
 
     /// The requests of gloo-rs so far, once the server has written all of them down.
-    pub fn requests(&self) -> Result<usize> {
-        let count = || -> Result<usize> {
-            let all = self.plane.requests()?;
-            Ok(all.iter().filter(|request| request.user_agent.starts_with("gloo-rs/")).count())
-        };
+    pub fn requests(&self) -> Result<u32> {
+        let count = || anyhow::Ok(u32::try_from(self.plane.count_requests("gloo-rs/")?)?);
         let mut seen = count()?;
         wait_for("the audit log is whole", PATIENCE, || {
             std::thread::sleep(Duration::from_millis(300));
             let before = std::mem::replace(&mut seen, count()?);
             Ok((before == seen).then_some(seen))
         })
+    }
+
+    /// The CPU milliseconds that each process of the plane has used, where the kernel says it.
+    pub fn servers(&self) -> Servers {
+        let used = |process: u32| {
+            let read = |file: &str| fs::read_to_string(format!("/proc/{process}/{file}")).ok();
+            let stat = read("stat")?;
+            // Behind the name, which may have blanks: user and kernel time, in hundredths of a second.
+            let ticks: Vec<_> = stat.rsplit(')').next()?.split_whitespace().skip(11).take(2).collect();
+            let ticks: f64 = ticks.iter().filter_map(|ticks| ticks.parse::<f64>().ok()).sum();
+            Some((read("comm")?.trim().to_owned(), ticks * 10.0))
+        };
+        self.plane.processes().into_iter().filter_map(used).collect()
     }
 
     fn learn_patch(&self) -> Result<String> {
@@ -102,34 +112,36 @@ impl World {
         Ok(json!([{"op": "add", "path": "/spec/sslConfig", "value": settings}]).to_string())
     }
 
-    fn add_namespaces(&self, count: usize) -> Result<()> {
+    /// Makes the namespace of so many Upstreams, if it is not there.
+    pub fn fill_upstreams(&self, count: usize) -> Result<()> {
+        let namespace = upstreams_namespace(count);
+        let api = self.plane.api();
+        if count == 0 || api.get("v1/Namespace", "", &namespace)?.is_some() {
+            return Ok(());
+        }
+        api.create_all(vec![(NAMESPACES.to_owned(), namespace_object(&namespace, &json!({})))])?;
+        let path = format!("/apis/gloo.solo.io/v1/namespaces/{namespace}/upstreams");
+        api.create_all((0..count).map(|number| (path.clone(), upstream(&namespace, number))).collect())
+    }
+
+    /// Makes namespaces, labelled in three ways, until there are so many.
+    pub fn fill_namespaces(&self, count: usize) -> Result<()> {
+        let there = self.namespaces.get();
+        if count <= there {
+            return Ok(());
+        }
         let name = |number: usize| format!("team-{number:04}");
         let labels = |number: usize| match number % 3 {
             0 => json!({"istio.io/rev": "1-28"}),
             1 => json!({"istio-injection": "enabled"}),
             _ => json!({}),
         };
-        let objects = (0..count).map(|number| namespace_object(&name(number), &labels(number))).collect();
-        self.create("/api/v1/namespaces", objects)?;
+        let object = |number| (NAMESPACES.to_owned(), namespace_object(&name(number), &labels(number)));
+        self.plane.api().create_all((there..count).map(object).collect())?;
         // Until then the controller manager is busy with them.
         self.plane.api().wait("v1/ConfigMap", &name(count - 1), "kube-root-ca.crt", |_| true)?;
+        self.namespaces.set(count);
         Ok(())
-    }
-
-    fn create(&self, path: &str, objects: Vec<Value>) -> Result<()> {
-        self.plane.api().run(|client| async move {
-            let post = |object: Value| {
-                let request = http::Request::post(path)
-                    .header("content-type", "application/json")
-                    .body(object.to_string().into_bytes());
-                let client = client.clone();
-                async move {
-                    client.request_text(request?).await?;
-                    anyhow::Ok(())
-                }
-            };
-            stream::iter(objects).map(post).buffer_unordered(AT_ONCE).try_collect().await
-        })
     }
 
     fn write_files(&self, upstreams: usize, files: usize) -> Result<()> {

@@ -6,6 +6,7 @@ mod docs;
 mod files;
 mod lists;
 mod names;
+mod performance;
 mod reference;
 pub mod result;
 mod rooms;
