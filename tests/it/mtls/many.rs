@@ -73,7 +73,7 @@ impl Crowd {
             (format!("{gloo}/{namespace}/upstreams"), upstream(&namespace, number))
         });
         api.create_all(upstreams.collect())?;
-        let sandbox = as_user(&plane, "admin");
+        let sandbox = as_user(&plane, "admin").patient(PATIENCE);
         Ok(Self { plane, sandbox, size })
     }
 
@@ -146,15 +146,19 @@ impl Crowd {
     /// Memory stays flat, and no number on the way is larger than what is done.
     fn is_enabled_in_flat_memory_with_true_progress(&self) -> Result<()> {
         let before = self.states()?;
-        let sandbox = as_user(&self.plane, "admin").env("TERM", "xterm");
+        let sandbox = as_user(&self.plane, "admin").patient(PATIENCE).env("TERM", "xterm");
         let running = sandbox.start_on_terminal(&ENABLE);
         let (mut early, mut most, mut shown) = (0, 0, 0);
         let begun = Instant::now();
         let mut looks = 0;
-        while !running.screen().contains(" enabled (") {
-            ensure!(begun.elapsed() < PATIENCE, "{}", running.screen());
+        loop {
+            let screen = running.screen();
+            if screen.contains(" enabled (") {
+                break;
+            }
+            ensure!(begun.elapsed() < PATIENCE, "{screen}");
             let memory = running.memory_kib().unwrap_or_default();
-            let now = last_progress(&running.screen());
+            let now = last_progress(&screen);
             assert!(now >= shown && now <= self.size, "{now} after {shown}");
             if now > shown && looks < 20 {
                 let done = self.enabled()?;
@@ -166,6 +170,7 @@ impl Crowd {
             if now < self.size / 5 {
                 early = most;
             }
+            std::thread::sleep(Duration::from_millis(20));
         }
         let output = sandbox.end_of(running);
         assert_eq!(output.code, Some(0), "{}", output.stderr);
@@ -220,7 +225,8 @@ impl Crowd {
         self.reset()?;
         let before = self.states()?;
         let asked = self.plane.requests()?.len();
-        let output = as_user(&self.plane, "limited").run(&[&ENABLE[..], &["--timeout", "10m"]].concat());
+        let output =
+            as_user(&self.plane, "limited").patient(PATIENCE).run(&[&ENABLE[..], &["--timeout", "10m"]].concat());
         assert_eq!(output.code, Some(0), "{}", output.stderr);
         assert!(output.stderr.contains(&format!("{0} enabled ({0} Upstreams, ", self.size)), "{}", output.stderr);
         self.all_are_changed_once_since(&before)?;

@@ -19,6 +19,8 @@ const COLUMNS: u16 = 80;
 
 /// A child that is ended with the test, however that ends.
 pub struct Running {
+    /// How long it may take.
+    pub(super) patience: Duration,
     child: Child,
     input: Option<Box<dyn Write + Send>>,
     stdout: Option<Stream>,
@@ -46,6 +48,7 @@ impl Running {
             stdout: None,
             stderr: Stream::of(child.stderr.take().unwrap()),
             child,
+            patience: PATIENCE,
         }
     }
 
@@ -60,6 +63,7 @@ impl Running {
             stdout: Some(Stream::of(child.stdout.take().unwrap())),
             stderr: Stream::of(ours),
             child,
+            patience: PATIENCE,
         }
     }
 
@@ -74,7 +78,7 @@ impl Running {
         let child = command.stdin(theirs()).stdout(theirs()).stderr(theirs()).spawn();
         drop(command);
         let input: Box<dyn Write + Send> = Box::new(ours.try_clone().unwrap());
-        Self { input: Some(input), stdout: None, stderr: Stream::of(ours), child: child.unwrap() }
+        Self { input: Some(input), stdout: None, stderr: Stream::of(ours), child: child.unwrap(), patience: PATIENCE }
     }
 
     /// What stands on the terminal, without what moves and colours it.
@@ -124,7 +128,7 @@ impl Running {
     pub fn wait_for(&mut self, text: &str) {
         let start = Instant::now();
         while !self.stderr.text().contains(text) {
-            assert!(start.elapsed() < PATIENCE, "{text:?} never came: {}", self.stderr.text());
+            assert!(start.elapsed() < self.patience, "{text:?} never came: {}", self.stderr.text());
             sleep(Duration::from_millis(2));
         }
     }
@@ -134,7 +138,7 @@ impl Running {
         let start = Instant::now();
         let stdout = self.stdout.as_ref().expect("its stdout is read");
         while !stdout.text().contains(text) {
-            assert!(start.elapsed() < PATIENCE, "{text:?} never came: {} {}", stdout.text(), self.stderr.text());
+            assert!(start.elapsed() < self.patience, "{text:?} never came: {} {}", stdout.text(), self.stderr.text());
             sleep(Duration::from_millis(2));
         }
     }
@@ -143,7 +147,7 @@ impl Running {
     pub fn interrupt_once(&self, so: impl Fn() -> bool) {
         let start = Instant::now();
         while !so() {
-            assert!(start.elapsed() < PATIENCE, "not so within {PATIENCE:?}");
+            assert!(start.elapsed() < self.patience, "not so within {:?}", self.patience);
             sleep(Duration::from_millis(2));
         }
         self.interrupt();
@@ -176,16 +180,16 @@ impl Running {
 
     /// Its code, stdout and stderr.
     pub(super) fn end(self) -> (Option<i32>, String, String) {
-        let Self { mut child, input, stdout, stderr } = self;
+        let Self { patience, mut child, input, stdout, stderr } = self;
         drop(input);
         let start = Instant::now();
         let code = loop {
             if let Some(status) = child.try_wait().unwrap() {
                 break status.code();
             }
-            if start.elapsed() > PATIENCE {
+            if start.elapsed() > patience {
                 child.kill().unwrap();
-                panic!("it did not end within {PATIENCE:?}: {}", stderr.text());
+                panic!("it did not end within {patience:?}: {}", stderr.text());
             }
             sleep(Duration::from_millis(2));
         };

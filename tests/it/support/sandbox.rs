@@ -13,6 +13,7 @@ pub struct Sandbox {
     dir: tempfile::TempDir,
     variables: Vec<(String, String)>,
     ports: Vec<u16>,
+    patience: Option<Duration>,
 }
 
 /// How a run ended, with the sandbox's directory and ports replaced.
@@ -25,7 +26,7 @@ pub struct Output {
 
 impl Sandbox {
     pub fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap(), variables: Vec::new(), ports: Vec::new() }
+        Self { dir: tempfile::tempdir().unwrap(), variables: Vec::new(), ports: Vec::new(), patience: None }
     }
 
     pub fn dir(&self) -> &Path {
@@ -35,6 +36,12 @@ impl Sandbox {
     /// Sets a variable.
     pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {
         self.variables.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// Lets what is started here take longer than commands usually do.
+    pub fn patient(mut self, patience: Duration) -> Self {
+        self.patience = Some(patience);
         self
     }
 
@@ -114,7 +121,7 @@ impl Sandbox {
 
     /// Starts the binary on pipes.
     pub fn start(&self, args: &[&str]) -> Running {
-        Running::on_pipes(self.command(args))
+        self.patiently(Running::on_pipes(self.command(args)))
     }
 
     /// Starts the binary with a stdout that nobody reads yet.
@@ -124,7 +131,7 @@ impl Sandbox {
 
     /// Starts the binary on a terminal of 80 columns: stdin and stderr; stdout is a pipe.
     pub fn start_on_terminal(&self, args: &[&str]) -> Running {
-        Running::on_terminal(self.command(args))
+        self.patiently(Running::on_terminal(self.command(args)))
     }
 
     /// Runs the binary on a terminal of this many columns; all that came stands in `stderr`, as the terminal got it.
@@ -134,6 +141,11 @@ impl Sandbox {
         let mut output = self.end_of(Running::as_wide_as(command, columns));
         output.stderr = output.stderr.replace("\r\n", "\n");
         output
+    }
+
+    fn patiently(&self, mut running: Running) -> Running {
+        running.patience = self.patience.unwrap_or(running.patience);
+        running
     }
 
     /// Waits for the end of what was started here.
