@@ -1,6 +1,6 @@
 //! The certificates that the gateways use towards the mesh: near their end, over, or of another root.
 
-use super::{Access, Check, Finding, Look, codes};
+use super::{Check, FORWARD, Finding, Look, codes};
 use crate::model::{ObjectRef, kinds};
 
 /// istio-proxy renews at half of a day; an hour before the end it has tried for eleven.
@@ -11,7 +11,7 @@ pub const CHECK: Check = Check {
     word: "certificates",
     codes: &[&codes::CERTIFICATE_EXPIRED, &codes::CERTIFICATE_NEAR_END, &codes::CERTIFICATE_ROOT],
     kinds: &[&kinds::POD, &kinds::CONFIG_MAP],
-    beyond: &[Access { verb: "create", resource: "pods/portforward" }],
+    beyond: FORWARD,
     run,
 };
 

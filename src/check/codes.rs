@@ -115,6 +115,12 @@ codes! {
     CERTIFICATE_ROOT = "GRS212" Error "the gateway's mesh certificate is of another root",
         "The gateway trusts a root that is not the one istiod hands out (ConfigMap istio-ca-root-cert): meshed pods and the gateway refuse each other.",
         "Restart the gateway, so that it fetches both anew: kubectl rollout restart.";
+    ENVOY_DISCONNECTED = "GRS213" Error "gateway proxy not connected to Gloo",
+        "Envoy's stream to Gloo is down (control_plane.connected_state is not 1). The proxy goes on with what it had, and takes no change.",
+        "See whether gloo runs and is reachable from the gateway, and the gateway's logs.";
+    ENVOY_REFUSES = "GRS214" Error "gateway proxy refuses its configuration",
+        "Envoy rejects what Gloo sends: a listener's last update was refused, or a counter update_rejected or update_failure grew while it was looked at. The proxy goes on with what it had.",
+        "Mend what the reason names; GRS501 says which object it comes from, where Gloo knows.";
     AUTO_MTLS_ALONE = "GRS301" Warning "auto-mTLS without the integration",
         "Settings have enableAutoMtls without enableIntegration. Gloo then logs an error and gives no Upstream mTLS.",
         "gloo-rs istio auto-mtls enable sets both; in Helm values global.istioIntegration.enabled.";
@@ -175,6 +181,12 @@ codes! {
     NO_GATEWAY = "GRS606" Warning "no gateway proxy that runs",
         "No Deployment or DaemonSet of a gateway proxy wants a pod, so nothing serves what is configured.",
         "kubectl scale deployment gateway-proxy --replicas=1, or look for it with --gloo-namespace.";
+    XDS_OUT_OF_SYNC = "GRS607" Error "configuration that proxies have not taken",
+        "Gloo Enterprise counts resources that it serves (glooe_solo_io_xds_total_entities) and that proxies have taken (glooe_solo_io_xds_insync), and the two differ.",
+        "See what is refused: gloo-rs proxy served-config, and GRS214.";
+    RATE_LIMIT_DISCONNECTED = "GRS608" Error "rate limit server not connected to Gloo",
+        "glooe_ratelimit_connected_state is 0: the rate limit server goes on with what it had, and takes no change.",
+        "See whether gloo runs, and the logs of the Deployment rate-limit.";
     GATEWAY_CLASS = "GRS701" Error "GatewayClass not accepted",
         "Gloo's GatewayClass is missing or not accepted, so no Gateway of the Kubernetes Gateway API is served.",
         "See the conditions: kubectl describe gatewayclass gloo-gateway";

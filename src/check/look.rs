@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::control_plane::EnvoySaid;
+use crate::gloo::metrics::Metrics;
 use crate::model::{Found, Kind, Object, Selector, Snapshot, Unknown, kinds};
 use crate::plan::backend::{self, is_running};
 use crate::plan::istiod::{self, Istiod, REVISION_LABEL, Seen as IstiodSeen};
@@ -45,13 +47,17 @@ pub struct World<'s> {
     pub pods: Selector,
     pub release: Beyond<Release>,
     pub certificates: Beyond<Vec<Certificate>>,
+    /// What the gateways' Envoys say of their control plane.
+    pub envoys: Beyond<Vec<EnvoySaid>>,
+    /// What Gloo counts of what it serves.
+    pub metrics: Beyond<Metrics>,
     istiods: OnceCell<Vec<Istiod>>,
     gateways: OnceCell<Vec<Proxy>>,
     posture: OnceCell<Posture<'s>>,
 }
 
 impl<'s> World<'s> {
-    /// The world of a snapshot; `why` is why neither a release nor certificates were read.
+    /// The world of a snapshot; `why` is why nothing was read beyond it.
     #[must_use]
     pub fn new(snapshot: &'s Snapshot, gloo_namespace: &'s str, pods: Selector, why: &str) -> Self {
         Self {
@@ -61,6 +67,8 @@ impl<'s> World<'s> {
             pods,
             release: Beyond::NotThere(why.to_owned()),
             certificates: Beyond::NotThere(why.to_owned()),
+            envoys: Beyond::NotThere(why.to_owned()),
+            metrics: Beyond::NotThere(why.to_owned()),
             istiods: OnceCell::new(),
             gateways: OnceCell::new(),
             posture: OnceCell::new(),

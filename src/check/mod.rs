@@ -6,6 +6,7 @@
 mod auto_mtls;
 mod certificates;
 pub mod codes;
+pub mod control_plane;
 mod deployments;
 mod discovery;
 mod exposure;
@@ -26,9 +27,11 @@ mod stale;
 mod statuses;
 pub mod suppress;
 
+pub use certificates::CHECK as CERTIFICATES;
 pub use codes::Code;
+pub use helm::CHECK as HELM;
 pub use look::{Beyond, Look, World};
-pub use registry::CHECKS;
+pub use registry::{CHECKS, is_named};
 
 use crate::model::{Kind, ObjectRef, Spot, Unknown};
 
@@ -99,6 +102,10 @@ pub struct Access {
     /// As RBAC names it: `pods/portforward`.
     pub resource: &'static str,
 }
+
+/// Into pods, by port-forward: over WebSocket that is a get, and since Kubernetes 1.35 a create as well.
+const FORWARD: &[Access] =
+    &[Access { verb: "get", resource: "pods/portforward" }, Access { verb: "create", resource: "pods/portforward" }];
 
 /// One check.
 pub struct Check {

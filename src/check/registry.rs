@@ -1,8 +1,8 @@
 //! Every check, in the order of its line: glooctl's first.
 
 use super::{
-    Check, auto_mtls, certificates, deployments, discovery, exposure, gateway_api, helm, injection, mtls, peers, pods,
-    proxies, references, settings, sidecars, stale, statuses,
+    Check, auto_mtls, certificates, control_plane, deployments, discovery, exposure, gateway_api, helm, injection,
+    mtls, peers, pods, proxies, references, settings, sidecars, stale, statuses,
 };
 
 /// The checks.
@@ -22,6 +22,8 @@ pub const CHECKS: &[Check] = &[
     references::ROUTES,
     statuses::GATEWAYS,
     proxies::CHECK,
+    control_plane::ENVOYS,
+    control_plane::XDS,
     gateway_api::CLASSES,
     gateway_api::GATEWAYS,
     gateway_api::ROUTES,
@@ -36,3 +38,9 @@ pub const CHECKS: &[Check] = &[
     stale::CHECK,
     peers::CHECK,
 ];
+
+/// Whether a word of `--exclude` means a check: glooctl's `proxies` are their Envoys' statistics as well.
+#[must_use]
+pub fn is_named(check: &Check, word: &str) -> bool {
+    check.word == word || (word == proxies::CHECK.word && check.word == control_plane::ENVOYS.word)
+}

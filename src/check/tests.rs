@@ -5,9 +5,11 @@ use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
+use super::control_plane::EnvoySaid;
 use super::look::Release;
 use super::*;
 use crate::edit::manifest;
+use crate::gloo::metrics::{self, Metrics};
 use crate::model::{Answer, Object, Part, Selector, Snapshot};
 use crate::plan::posture::Certificate;
 
@@ -33,6 +35,8 @@ struct Stage {
     objects: Vec<Object>,
     release: Value,
     certificate: Certificate,
+    envoy: EnvoySaid,
+    metrics: Metrics,
     /// Kinds that may not be listed.
     forbidden: Vec<&'static Kind>,
 }
@@ -56,6 +60,14 @@ impl Stage {
                 left: 80_000,
                 is_of_the_mesh: Some(true),
             },
+            envoy: EnvoySaid {
+                namespace: "gloo-system".into(),
+                pod: "gateway-proxy-7f8".into(),
+                connected: Some(true),
+                grown: Vec::new(),
+                refused: Vec::new(),
+            },
+            metrics: Metrics::default(),
             forbidden: Vec::new(),
         }
     }
@@ -69,6 +81,11 @@ impl Stage {
                     self.certificate.left = patch["left"].as_i64().unwrap_or(self.certificate.left);
                     self.certificate.is_of_the_mesh = patch["mesh"].as_bool().or(self.certificate.is_of_the_mesh);
                 }
+                "envoy" => {
+                    self.envoy.connected = patch["connected"].as_bool();
+                    self.envoy.refused = patch["refused"].as_str().map(str::to_owned).into_iter().collect();
+                }
+                "metrics" => self.metrics = metrics::parse(patch.as_str().unwrap()),
                 which => self.change(which, &patch),
             }
         }
@@ -117,6 +134,8 @@ impl Stage {
         world.release =
             Beyond::Read(Release { name: "gloo-system/gloo".into(), revision: 7, values: self.release.clone() });
         world.certificates = Beyond::Read(vec![self.certificate.clone()]);
+        world.envoys = Beyond::Read(vec![self.envoy.clone()]);
+        world.metrics = Beyond::Read(self.metrics.clone());
         run(&world, CHECKS.iter().filter(|check| words.contains(&check.word)))
     }
 
@@ -144,6 +163,10 @@ fn merge(value: &mut Value, patch: &Value) {
 const ISTIO_TLS: &str =
     "{spec: {sslConfig: {alpnProtocols: [istio], sds: {certificatesSecretName: istio_server_cert}}}}";
 const PERMISSIVE: Break = ("PeerAuthentication istio-system/mesh", "{spec: {mtls: {mode: PERMISSIVE}}}");
+const OUT_OF_SYNC: &str =
+    "\"glooe_solo_io_xds_total_entities{resource='cluster'} 2\\nglooe_solo_io_xds_insync{resource='cluster'} 1\"";
+const IN_SYNC: &str =
+    "\"glooe_solo_io_xds_total_entities{resource='cluster'} 2\\nglooe_solo_io_xds_insync{resource='cluster'} 2\"";
 const PLAIN: &str = "{spec: {sslConfig: null}}";
 const AUTO: &str = "{spec: {gloo: {istioOptions: {enableAutoMtls: true}}}}";
 const VALUES_WITH_AUTO: Break = ("release", "{global: {istioIntegration: {enableAutoMtls: true}}}");
@@ -209,6 +232,13 @@ fn table() -> Vec<(&'static str, Vec<Break>, Vec<&'static str>)> {
         ("certificate over", vec![("certificate", "{left: -5}")], vec!["GRS210"]),
         ("certificate near its end", vec![("certificate", "{left: 600}")], vec!["GRS211"]),
         ("certificate of another root", vec![("certificate", "{mesh: false}")], vec!["GRS212"]),
+        ("Envoy without its control plane", vec![("envoy", "{connected: false}")], vec!["GRS213"]),
+        ("Envoy with no stream at all", vec![("envoy", "{}")], vec!["GRS213"]),
+        ("Envoy that refuses a listener", vec![("envoy", "{connected: true, refused: 'listener http: no route'}")], vec!["GRS214"]),
+        ("configuration out of sync", vec![("metrics", OUT_OF_SYNC)], vec!["GRS607"]),
+        ("configuration in sync", vec![("metrics", IN_SYNC)], vec![]),
+        ("rate limits that nobody hears", vec![("metrics", "'glooe_ratelimit_connected_state 0'"), ("Deployment gloo-system/rate-limit", "{spec: {replicas: 1}}")], vec!["GRS608"]),
+        ("no rate limit server", vec![("metrics", "'glooe_ratelimit_connected_state 0'")], vec![]),
         ("auto-mTLS alone", vec![(SETTINGS, "{spec: {gloo: {istioOptions: {enableAutoMtls: true, enableIntegration: false}}}}"), ("release", "{global: {istioIntegration: {enabled: false, enableAutoMtls: true}, istioSDS: {enabled: true}}}")], vec!["GRS301"]),
         ("auto-mTLS and a static host with TLS", vec![(SETTINGS, AUTO), VALUES_WITH_AUTO, ("Upstream gloo-system/payments", PLAIN)], vec!["GRS302"]),
         ("a static host with TLS", vec![("Upstream gloo-system/payments", PLAIN)], vec![]),

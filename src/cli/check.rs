@@ -12,9 +12,6 @@ use crate::model::Selector;
 use crate::options::{Check, CheckSource, CheckTask, Command, Reach};
 use crate::plan::nearest::nearest;
 
-/// glooctl's word for what is not checked here.
-const NOT_CHECKED: &str = "xds-metrics";
-
 /// Say what is wrong with Gloo and the mesh, or will be
 ///
 /// Looks at Gloo's installation and objects, at the sidecars of its gateways and at the mesh around them, and says what
@@ -105,11 +102,11 @@ fn explained(text: &str) -> Result<&'static Code, Failure> {
 }
 
 fn check_word(word: &str) -> Result<(), Failure> {
-    let words = || CHECKS.iter().map(|check| check.word).chain([NOT_CHECKED]);
+    let words = || CHECKS.iter().map(|check| check.word);
     if words().any(|known| known == word) {
         return Ok(());
     }
-    let known = words().filter(|known| *known != NOT_CHECKED).collect::<Vec<_>>().join(", ");
+    let known = words().collect::<Vec<_>>().join(", ");
     Err(with_near(Failure::usage(format!("--exclude {word:?} is no check")), word, words())
         .hint(format!("there are {known}")))
 }

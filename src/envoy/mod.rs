@@ -8,5 +8,6 @@ pub mod mask;
 pub mod mesh_certificate;
 pub mod pieces;
 pub mod state;
+pub mod updates;
 pub mod view;
 pub mod x509;

@@ -7,14 +7,17 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use super::report::Report;
+use crate::check::control_plane::{self, EnvoySaid};
 use crate::check::look::Release;
 use crate::check::results::Results;
 use crate::check::suppress::{Suppression, Used, apply};
-use crate::check::{Beyond, CHECKS, Check as OneCheck, World, run as run_checks};
+use crate::check::{Beyond, CERTIFICATES, CHECKS, Check as OneCheck, HELM, World, is_named, run as run_checks};
 use crate::error::{Exit, Failure, Reason};
+use crate::gloo::metrics::Metrics;
 use crate::kube::Session;
+use crate::load::in_pods::Inside;
 use crate::load::snapshot::{self, Namespaces, OfFiles};
-use crate::load::{checked, mesh_certificates, suppressions};
+use crate::load::{checked, suppressions};
 use crate::model::{Kind, Snapshot, Unknown, kinds};
 use crate::options::{Check, CheckSource, CheckTask, Format, GLOO_SYSTEM, Global, Reach};
 use crate::plan::advice::{Advice, Code};
@@ -23,8 +26,9 @@ use crate::plan::posture::Certificate;
 use crate::render::text::count;
 use crate::render::{findings, junit, sarif};
 
-/// glooctl's sentence where it may not forward ports.
+/// glooctl's sentences where it may not forward ports.
 const READ_ONLY: &str = "Warning: checking proxies with port forwarding is disabled";
+const READ_ONLY_XDS: &str = "Warning: checking xds with port forwarding is disabled";
 
 /// Checks, or explains a code.
 ///
@@ -66,7 +70,7 @@ struct Run<'r> {
 
 impl<'r> Run<'r> {
     fn new(task: &'r CheckTask, global: &'r Global) -> Result<Self, Failure> {
-        let is_wanted = |check: &&'static OneCheck| !task.excluded.iter().any(|word| word == check.word);
+        let is_wanted = |check: &&'static OneCheck| !task.excluded.iter().any(|word| is_named(check, word));
         Ok(Self {
             task,
             global,
@@ -126,9 +130,11 @@ impl<'r> Run<'r> {
             let home = self.global.namespace.as_deref().unwrap_or(session.namespace());
             snapshot = snapshot::over(snapshot, self.files(overlay, home, report)?.objects);
         }
-        let certificates = self.certificates(&session, &snapshot).await;
+        let inside = Inside::new(&session, &snapshot, self.gloo);
+        let (certificates, envoys, metrics) =
+            tokio::join!(self.certificates(&inside), self.envoys(&inside), self.metrics(&inside));
         let mut world = World::new(&snapshot, self.gloo, self.task.pods.clone(), READ_ONLY);
-        world.certificates = certificates;
+        (world.certificates, world.envoys, world.metrics) = (certificates, envoys, metrics);
         if let Some(release) = release {
             world.release = release;
         }
@@ -136,21 +142,33 @@ impl<'r> Run<'r> {
         Ok(self.judge(&world, report))
     }
 
-    fn has(&self, word: &str) -> bool {
-        self.checks.iter().any(|check| check.word == word)
+    fn has(&self, check: &OneCheck) -> bool {
+        self.checks.iter().any(|it| it.word == check.word)
     }
 
-    async fn certificates(&self, session: &Session, snapshot: &Snapshot) -> Beyond<Vec<Certificate>> {
+    async fn certificates(&self, inside: &Inside<'_>) -> Beyond<Vec<Certificate>> {
         match self.task.reach {
-            Reach::IntoPods if self.has("certificates") => {
-                mesh_certificates::of_gateways(session, snapshot, self.gloo).await
-            }
+            Reach::IntoPods if self.has(&CERTIFICATES) => inside.certificates().await,
             _ => Beyond::NotThere(READ_ONLY.to_owned()),
         }
     }
 
+    async fn envoys(&self, inside: &Inside<'_>) -> Beyond<Vec<EnvoySaid>> {
+        match self.task.reach {
+            Reach::IntoPods if self.has(&control_plane::ENVOYS) => inside.envoys().await,
+            _ => Beyond::NotThere(READ_ONLY.to_owned()),
+        }
+    }
+
+    async fn metrics(&self, inside: &Inside<'_>) -> Beyond<Metrics> {
+        match self.task.reach {
+            Reach::IntoPods if self.has(&control_plane::XDS) => inside.metrics().await,
+            _ => Beyond::NotThere(READ_ONLY_XDS.to_owned()),
+        }
+    }
+
     async fn release(&self, session: &Session) -> Option<Beyond<Release>> {
-        match self.has("helm") {
+        match self.has(&HELM) {
             true => Some(checked::release(session, self.gloo).await),
             false => None,
         }

@@ -2,6 +2,7 @@
 
 mod collected;
 mod compare;
+pub mod metrics;
 pub mod snapshot;
 pub mod socket;
 mod view;

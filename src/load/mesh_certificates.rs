@@ -7,13 +7,13 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::in_pods::unknown;
 use crate::check::Beyond;
 use crate::envoy::mesh_certificate::of_certs;
 use crate::envoy::x509::serials_of_pem;
 use crate::kube::{ForwardCause, ForwardFailure, InPod, Session};
-use crate::model::{Object, Snapshot, Unknown, kinds};
+use crate::model::{Object, Snapshot, kinds};
 use crate::plan::Unread;
-use crate::plan::backend::is_running;
 use crate::plan::posture::Certificate;
 use crate::plan::posture::survey::Survey;
 use crate::plan::sidecars::parts::ISTIO_PROXY;
@@ -76,26 +76,26 @@ fn roots(config_map: &Value) -> Vec<String> {
     serials_of_pem(config_map["data"][ROOT.1].as_str().unwrap_or_default())
 }
 
-/// Asks the gateway pods that have Istio's sidecars.
-pub async fn of_gateways(session: &Session, snapshot: &Snapshot, gloo: &str) -> Beyond<Vec<Certificate>> {
-    let pods: Vec<&Object> = snapshot.in_namespace(&kinds::POD, gloo).filter(|pod| has_sidecar(pod)).collect();
-    if pods.is_empty() {
-        return Beyond::NotThere("no gateway pod with Istio's sidecars".to_owned());
-    }
+/// Asks gateway pods with Istio's sidecars.
+pub async fn of_gateways(
+    session: &Session,
+    snapshot: &Snapshot,
+    gloo: &str,
+    pods: &[&Object],
+) -> Beyond<Vec<Certificate>> {
     let root = snapshot.find(&kinds::CONFIG_MAP, gloo, ROOT.0).object();
     let roots = root.map(|map| roots(&map.value)).unwrap_or_default();
     let asking = Asking { session, roots, now: Timestamp::now().as_second(), patience: None };
-    match asking.of_pods(&pods).await {
+    match asking.of_pods(pods).await {
         Ok(found) if found.is_empty() => Beyond::NotThere("no gateway uses a certificate of the mesh yet".to_owned()),
         Ok(found) => Beyond::Read(found),
-        Err(failure) => Beyond::Unknown(Unknown { why: words(&failure), rule: failure.rule() }),
+        Err(failure) => Beyond::Unknown(unknown(&failure)),
     }
 }
 
-fn has_sidecar(pod: &Object) -> bool {
-    pod.label("gloo") == Some("gateway-proxy")
-        && is_running(&pod.value)
-        && item(&pod.value["spec"]["containers"], ISTIO_PROXY).is_some()
+/// Whether a pod is a gateway's that takes its certificates from the mesh.
+pub fn has_sidecar(pod: &Object) -> bool {
+    pod.label("gloo") == Some("gateway-proxy") && item(&pod.value["spec"]["containers"], ISTIO_PROXY).is_some()
 }
 
 /// By proxy, what the pods of those show that lack nothing. The API server is asked first whether that is allowed: who
@@ -112,18 +112,10 @@ pub async fn of_proxies(session: &Session, survey: &Survey<'_>) -> HashMap<Strin
 }
 
 async fn of_proxy(session: &Session, namespace: &str, pods: &[&Object]) -> Result<Vec<Certificate>, Unread> {
-    let unread = |failure: ForwardFailure| Unread { why: words(&failure), rule: failure.rule(), failure: None };
+    let unread = |failure: ForwardFailure| Unread::from(&unknown(&failure));
     session.may_forward(namespace, &pods[0].reference.name, ADMIN).await.map_err(unread)?;
     let root = session.get(&kinds::CONFIG_MAP, namespace, ROOT.0).await;
     let roots = root.map(|map| roots(&map)).unwrap_or_default();
     let asking = Asking { session, roots, now: Timestamp::now().as_second(), patience: Some(PATIENCE) };
     asking.of_pods(pods).await.map_err(unread)
-}
-
-/// A right that is missing is missing for every pod.
-fn words(failure: &ForwardFailure) -> String {
-    match failure.rule() {
-        Some(_) => failure.why(),
-        None => format!("pod {}: {}", failure.pod, failure.why()),
-    }
 }

@@ -128,24 +128,29 @@ impl Envoy {
 
     /// The body that a request of its admin interface is answered with.
     pub fn ask(&self, method: &str, path: &str) -> Result<String> {
-        let mut stream = TcpStream::connect(self.admin)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        let close = "Connection: close\r\nContent-Length: 0";
-        write!(stream, "{method} {path} HTTP/1.1\r\nHost: localhost\r\n{close}\r\n\r\n")?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer)?;
-        let answer = String::from_utf8_lossy(&answer);
-        let (head, body) = answer.split_once("\r\n\r\n").context("an answer has a head")?;
-        ensure!(head.lines().next().is_some_and(|line| line.contains(" 200 ")), "{method} {path}: {head}");
-        match head.to_lowercase().contains("transfer-encoding: chunked") {
-            true => joined(body).context("the chunks are whole"),
-            false => Ok(body.to_owned()),
-        }
+        ask(self.admin, method, path)
     }
 
     /// Kills it as a crash would.
     pub fn kill(&mut self) -> Result<()> {
         self.part.kill()
+    }
+}
+
+/// The body that a request of an admin interface is answered with.
+pub fn ask(admin: SocketAddr, method: &str, path: &str) -> Result<String> {
+    let mut stream = TcpStream::connect(admin)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let close = "Connection: close\r\nContent-Length: 0";
+    write!(stream, "{method} {path} HTTP/1.1\r\nHost: localhost\r\n{close}\r\n\r\n")?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    let answer = String::from_utf8_lossy(&answer);
+    let (head, body) = answer.split_once("\r\n\r\n").context("an answer has a head")?;
+    ensure!(head.lines().next().is_some_and(|line| line.contains(" 200 ")), "{method} {path}: {head}");
+    match head.to_lowercase().contains("transfer-encoding: chunked") {
+        true => joined(body).context("the chunks are whole"),
+        false => Ok(body.to_owned()),
     }
 }
 

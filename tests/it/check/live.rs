@@ -16,16 +16,16 @@ const DEPLOYMENT: &str = "apps/v1/Deployment";
 const CONFIG_MAP: &str = "v1/ConfigMap";
 const POLICY: &str = "security.istio.io/v1/PeerAuthentication";
 
-struct Bench {
-    plane: &'static Plane,
-    gloo: String,
-    apps: String,
+pub struct Bench {
+    pub plane: &'static Plane,
+    pub gloo: String,
+    pub apps: String,
     sandbox: Sandbox,
 }
 
 impl Bench {
     /// Injected, with a `NetworkPolicy`, and with Upstreams of its own apps alone.
-    fn new() -> Self {
+    pub fn new() -> Self {
         let plane = stage::shared();
         let gloo = plane.install_gloo("check").unwrap();
         let apps = plane.install_apps("check-apps", &gloo).unwrap();
@@ -66,7 +66,7 @@ impl Bench {
         self.plane.api().wait_available(&self.gloo).unwrap();
     }
 
-    fn apply(&self, text: &str) {
+    pub fn apply(&self, text: &str) {
         self.plane.api().apply(&text.replace("GLOO", &self.gloo).replace("APPS", &self.apps)).unwrap();
     }
 
@@ -85,7 +85,12 @@ impl Bench {
         self.found_with(&["--read-only"])
     }
 
-    fn found_with(&self, flags: &[&str]) -> Vec<String> {
+    /// The lines for people.
+    pub fn found_text(&self) -> String {
+        self.sandbox.run(&["check", "-n", &self.gloo, "-r", &self.gloo, "-x", "helm"]).stdout
+    }
+
+    pub fn found_with(&self, flags: &[&str]) -> Vec<String> {
         let scope = format!("{},{}", self.gloo, self.apps);
         let args = ["check", "-n", &self.gloo, "-r", &scope, "-o", "json", "-x", "helm"];
         let output = self.sandbox.run(&[&args, flags].concat());
@@ -205,8 +210,10 @@ fn the_gateways_own_envoy_tells_when_its_certificate_ends_and_which_root_it_trus
     bench.plane.api().apply(&map.to_string()).unwrap();
     let certs = Arc::new(Mutex::new(Value::Null));
     let shown = Arc::clone(&certs);
-    let server =
-        PodServer::start(move |_, stream| reply(stream, "200 OK", shown.lock().unwrap().to_string().as_bytes()));
+    let server = PodServer::start(move |asked, stream| {
+        let page = super::envoy_says(&asked.path, &shown.lock().unwrap());
+        reply(stream, "200 OK", page.as_bytes());
+    });
     bench.plane.forward(&bench.gloo, &[(19000, server.address)]).unwrap();
     let show = |left: i64, serial: &str| {
         let ends = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(left);
@@ -229,7 +236,8 @@ fn the_gateways_own_envoy_tells_when_its_certificate_ends_and_which_root_it_trus
     let asked = server.asked().len();
     assert_eq!(codes(&["--read-only"]), [""; 0]);
     assert_eq!(server.asked().len(), asked, "--read-only opens no port-forward");
-    assert!(server.asked().iter().all(|asked| asked.path == "/certs"));
+    let pages = ["/certs", "/stats?filter=", "/config_dump?resource=dynamic_listeners&mask="];
+    assert!(server.asked().iter().all(|asked| pages.iter().any(|page| asked.path.starts_with(page))));
 }
 
 #[test]
@@ -237,6 +245,10 @@ fn the_playground_of_the_guide_is_in_order() {
     let plane = stage::shared();
     let gloo = plane.install_gloo("check-guide").unwrap();
     let sandbox = Sandbox::new().env("KUBECONFIG", plane.kubeconfig_of("admin").to_str().unwrap());
+    let server = PodServer::start(|asked, stream| {
+        reply(stream, "200 OK", super::envoy_says(&asked.path, &json!({"certificates": []})).as_bytes());
+    });
+    plane.forward(&gloo, &[(19000, server.address), (9091, server.address)]).unwrap();
     let args = ["check", "-n", &gloo, "-r", &gloo, "-x", "peer-authentications,mtls,secrets"];
     let output = sandbox.run(&args);
     assert_eq!(output.code, Some(0), "{output:?}");

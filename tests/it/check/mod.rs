@@ -1,5 +1,6 @@
 //! `check`: offline in every format, against a stub that counts, and on a real API server with one thing broken at a time.
 
+mod control_plane;
 mod formats;
 mod live;
 mod requests;
@@ -7,6 +8,15 @@ mod requests;
 use serde_json::Value;
 
 use crate::support::Output;
+
+/// A gateway's admin port in order: connected, and with these certificates.
+fn envoy_says(path: &str, certs: &Value) -> String {
+    match path {
+        "/certs" => certs.to_string(),
+        path if path.starts_with("/stats?") => "control_plane.connected_state: 1\n".to_owned(),
+        _ => "{}".to_owned(),
+    }
+}
 
 const IN_ORDER: &str = include_str!("../../fixtures/check/in-order.yaml");
 

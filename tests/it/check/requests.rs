@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 
 use gloo_rs::check::CHECKS;
+use gloo_rs::model::Kind;
 use serde_json::{Value, json};
 
 use super::{document, found};
-use crate::support::stub::Stub;
+use crate::stage::{release_metadata, release_of_real_size};
+use crate::support::stub::{Request, Stub};
 use crate::support::{Output, Sandbox};
 
 fn list(items: &[Value]) -> Value {
@@ -63,26 +65,89 @@ fn a_thousand_namespaces_take_no_more_requests_than_one() {
     assert!(one < 40, "{one} requests");
 }
 
+/// The verbs and the resource of a request, as RBAC names them. Since Kubernetes 1.35 a WebSocket into a pod is a create
+/// beside its get.
+fn rights(request: &Request) -> Vec<(&'static str, String)> {
+    let path = request.path.split('?').next().unwrap_or_default();
+    let words: Vec<_> = path.split('/').collect();
+    let (group, words) = if words[1] == "api" { ("", &words[3..]) } else { (words[2], &words[4..]) };
+    let words = if words[0] == "namespaces" && words.len() > 2 { &words[2..] } else { words };
+    let resource = |name: &str| if group.is_empty() { name.to_owned() } else { format!("{name}.{group}") };
+    match (request.method.as_str(), words) {
+        ("GET", [plural]) => vec![("list", resource(plural))],
+        ("GET", [plural, _]) => vec![("get", resource(plural))],
+        ("GET", [plural, _, sub]) => {
+            ["get", "create"].map(|verb| (verb, resource(&format!("{plural}/{sub}")))).to_vec()
+        }
+        ("POST", [plural]) => vec![("create", resource(plural))],
+        _ => panic!("{request:?}"),
+    }
+}
+
+/// What asks the API server about oneself: everybody may.
+const QUESTION: (&str, &str) = ("create", "selfsubjectaccessreviews.authorization.k8s.io");
+
 #[test]
-fn nothing_is_written_and_the_kinds_that_are_listed_are_those_that_the_checks_declare() {
-    let stub = cluster(2);
-    run(&stub, &["--read-only"]);
-    let requests = stub.finish();
-    assert!(requests.iter().all(|request| request.method == "GET"), "verbs declared are verbs seen");
-    let plural = |path: &str| {
-        let path = path.split('?').next().unwrap_or_default();
-        let words: Vec<_> = path.split('/').collect();
-        let words = if words[1] == "api" { &words[3..] } else { &words[4..] };
-        let group = if path.starts_with("/api/") { "" } else { path.split('/').nth(2).unwrap() };
-        let name = if words.len() > 2 { words[2] } else { words[0] };
-        format!("{name}.{group}")
+fn nothing_is_written_and_the_rights_that_are_used_are_those_that_the_checks_declare() {
+    let kind = |kind: &Kind| match kind.group {
+        "" => kind.plural.to_owned(),
+        group => format!("{}.{group}", kind.plural),
     };
-    let seen: BTreeSet<_> = requests.iter().map(|request| plural(&request.path)).collect();
-    let declared: BTreeSet<_> =
-        CHECKS.iter().flat_map(|check| check.kinds).map(|kind| format!("{}.{}", kind.plural, kind.group)).collect();
-    let beyond = CHECKS.iter().flat_map(|check| check.beyond).map(|access| format!("{}.", access.resource));
-    let declared: BTreeSet<_> = declared.into_iter().chain(beyond.filter(|it| it == "secrets.")).collect();
-    assert_eq!(seen, declared);
+    let lists = CHECKS.iter().flat_map(|check| check.kinds).map(|it| ("list", kind(it)));
+    let beyond = CHECKS.iter().flat_map(|check| check.beyond).map(|access| (access.verb, access.resource.to_owned()));
+    let declared: BTreeSet<_> = lists.chain(beyond).collect();
+    let is_forward = |(_, resource): &(&str, String)| resource == "pods/portforward";
+
+    for flags in [&[][..], &["--read-only"]] {
+        let stub = Stub::new();
+        let release = release_of_real_size().unwrap();
+        let secrets = "/api/v1/namespaces/gloo-system/secrets";
+        stub.on("GET", &format!("{secrets}/sh.helm.release.v1.gloo.v3")).json(200, &release);
+        stub.on("GET", secrets).json(200, &list(&[json!({"metadata": release_metadata()})])).always();
+        stub.on("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews")
+            .json(201, &json!({"status": {"allowed": true}}));
+        let pod = |name: &str, label: &str, containers: Value| json!({"metadata": {"name": name, "namespace": "gloo-system", "labels": {"gloo": label}}, "spec": {"containers": containers}});
+        let sidecar = json!([{"name": "istio-proxy"}]);
+        let pods = [pod("gateway-proxy-1", "gateway-proxy", sidecar), pod("gloo-1", "gloo", json!([]))];
+        stub.on("GET", "/api/v1/namespaces/gloo-system/pods").json(200, &list(&pods)).always();
+        for pod in ["gateway-proxy-1", "gloo-1"] {
+            let path = format!("/api/v1/namespaces/gloo-system/pods/{pod}/portforward");
+            stub.on("GET", &path).status(403, "Forbidden", "no").always();
+        }
+        stub.on_anything().json(200, &list(&[])).always();
+        let output = run(&stub, flags);
+        assert!(!output.stdout.contains("Checking Helm release... unknown"), "{output:?}");
+        let requests = stub.finish();
+        let seen: BTreeSet<_> = requests.iter().flat_map(rights).collect();
+        let question = (QUESTION.0, QUESTION.1.to_owned());
+        match flags {
+            [] => {
+                let wanted: BTreeSet<_> = declared.iter().cloned().chain([question]).collect();
+                assert_eq!(seen, wanted);
+            }
+            _ => assert_eq!(seen, declared.iter().filter(|right| !is_forward(right)).cloned().collect()),
+        }
+    }
+}
+
+#[test]
+fn what_the_api_server_says_is_not_allowed_is_not_tried() {
+    let stub = Stub::new();
+    stub.on("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews")
+        .json(201, &json!({"status": {"allowed": false}}));
+    let labels =
+        |label: &str| json!({"metadata": {"name": label, "namespace": "gloo-system", "labels": {"gloo": label}}});
+    let pods = [labels("gateway-proxy"), labels("gloo")];
+    stub.on("GET", "/api/v1/namespaces/gloo-system/pods").json(200, &list(&pods)).always();
+    stub.on_anything().json(200, &list(&[])).always();
+    let output = run(&stub, &["-x", "helm"]);
+    let unknown = "unknown: Envoy statistics, xds metrics: may not get or create pods/portforward in gloo-system\n";
+    assert!(output.stdout.contains(unknown), "{output:?}");
+    let rule = "{apiGroups: [\"\"], resources: [pods/portforward], verbs: [get, create]}";
+    assert!(output.stdout.contains(rule), "{output:?}");
+    let asked = stub.finish();
+    assert_eq!(asked.iter().filter(|request| request.method == "POST").count(), 1, "asked once for all of them");
+    assert!(asked.iter().all(|request| !request.path.contains("portforward")));
 }
 
 #[test]

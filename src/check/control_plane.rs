@@ -1,0 +1,94 @@
+//! What Gloo and its proxies say of each other, asked in their pods: glooctl's checks by port-forward.
+
+use super::{Check, FORWARD, Finding, Look, codes};
+use crate::model::{ObjectRef, kinds};
+
+pub const ENVOYS: Check = Check {
+    title: "Envoy statistics",
+    word: "envoy-stats",
+    codes: &[&codes::ENVOY_DISCONNECTED, &codes::ENVOY_REFUSES],
+    kinds: &[&kinds::POD],
+    beyond: FORWARD,
+    run: envoys,
+};
+
+pub const XDS: Check = Check {
+    title: "xds metrics",
+    word: "xds-metrics",
+    codes: &[&codes::XDS_OUT_OF_SYNC, &codes::RATE_LIMIT_DISCONNECTED],
+    kinds: &[&kinds::POD, &kinds::DEPLOYMENT],
+    beyond: FORWARD,
+    run: metrics,
+};
+
+/// What a gateway's Envoy says of its control plane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnvoySaid {
+    pub namespace: String,
+    pub pod: String,
+    /// Whether its stream to Gloo is up; none: it has none.
+    pub connected: Option<bool>,
+    /// Counters of refused updates that grew while it was looked at.
+    pub grown: Vec<String>,
+    /// Listeners whose last update it refused, and why.
+    pub refused: Vec<String>,
+}
+
+fn envoys(look: &Look<'_>) -> Vec<Finding> {
+    // Which pods were asked.
+    look.in_namespace(&kinds::POD, look.gloo());
+    let Some(envoys) = look.beyond(&look.world.envoys) else { return Vec::new() };
+    envoys.iter().flat_map(of_envoy).collect()
+}
+
+fn of_envoy(said: &EnvoySaid) -> Vec<Finding> {
+    let EnvoySaid { namespace, pod, connected, grown, refused } = said;
+    let reference = ObjectRef::new(&kinds::POD, namespace.as_str(), pod.as_str());
+    let mut found = Vec::new();
+    if *connected != Some(true) {
+        let message = match connected {
+            None => "its Envoy has no stream to a control plane",
+            Some(_) => "its Envoy is not connected to Gloo, and gets no new configuration",
+        };
+        let hint = format!("kubectl logs {pod} -n {namespace}");
+        found.push(Finding::new(&codes::ENVOY_DISCONNECTED, &reference, message).hint(hint));
+    }
+    if !grown.is_empty() || !refused.is_empty() {
+        let grown = grown.iter().map(|counter| format!("{counter} grows"));
+        found.push(
+            Finding::new(&codes::ENVOY_REFUSES, &reference, "its Envoy refuses what Gloo sends")
+                .details(refused.iter().cloned().chain(grown))
+                .hint(format!("gloo-rs proxy logs --name pod/{pod} -n {namespace}")),
+        );
+    }
+    found
+}
+
+fn metrics(look: &Look<'_>) -> Vec<Finding> {
+    look.in_namespace(&kinds::POD, look.gloo());
+    let deployments = look.in_namespace(&kinds::DEPLOYMENT, look.gloo());
+    let Some(metrics) = look.beyond(&look.world.metrics) else { return Vec::new() };
+    let deployment = |name: &str| ObjectRef::new(&kinds::DEPLOYMENT, look.gloo(), name);
+    let mut found = Vec::new();
+    if !metrics.out_of_sync.is_empty() {
+        let message = "gateway proxies have not taken all that Gloo serves";
+        found.push(
+            Finding::new(&codes::XDS_OUT_OF_SYNC, &deployment("gloo"), message)
+                .details(metrics.out_of_sync.iter().map(|labels| format!("out of sync: {labels}")))
+                .hint(format!("gloo-rs proxy served-config -n {}", look.gloo())),
+        );
+    }
+    let has_rate_limit = deployments.iter().any(|it| it.reference.name == "rate-limit");
+    if has_rate_limit && metrics.rate_limit_connected == Some(false) {
+        let message = "the rate limit server is not connected to Gloo, and gets no new configuration";
+        found.push(
+            Finding::new(&codes::RATE_LIMIT_DISCONNECTED, &deployment("rate-limit"), message)
+                .hint(format!("kubectl logs deployment/rate-limit -n {}", look.gloo())),
+        );
+    }
+    if !metrics.counts_xds && found.is_empty() {
+        // glooctl's words.
+        look.skip("No xds metrics to check");
+    }
+    found
+}

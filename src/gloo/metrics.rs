@@ -1,0 +1,74 @@
+//! What Gloo counts of the configuration that it serves: `/metrics` of its pod, in the form of Prometheus.
+
+use std::collections::BTreeMap;
+
+/// How many there are of a type of resource, and how many of them the proxies have taken (Enterprise).
+const TOTAL: &str = "glooe_solo_io_xds_total_entities";
+const IN_SYNC: &str = "glooe_solo_io_xds_insync";
+/// Whether the rate limit server hears Gloo.
+const RATE_LIMIT: &str = "glooe_ratelimit_connected_state";
+
+/// What is counted, as far as it matters.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Metrics {
+    /// The types of which proxies have not taken all, as the labels have them: `{resource="listener"}`.
+    pub out_of_sync: Vec<String>,
+    /// Whether Gloo counts that at all.
+    pub counts_xds: bool,
+    /// None: it does not count that.
+    pub rate_limit_connected: Option<bool>,
+}
+
+/// Reads the page.
+#[must_use]
+pub fn parse(page: &str) -> Metrics {
+    let mut totals = BTreeMap::new();
+    let mut in_sync = BTreeMap::new();
+    let mut rate_limit_connected = None;
+    for (name, labels, value) in page.lines().filter_map(sample) {
+        match name {
+            TOTAL => drop(totals.insert(labels, value)),
+            IN_SYNC => drop(in_sync.insert(labels, value)),
+            RATE_LIMIT => rate_limit_connected = Some(value > 0.0),
+            _ => {}
+        }
+    }
+    let lags = |(labels, total): &(&&str, &f64)| in_sync.get(**labels).is_some_and(|taken| taken < *total);
+    Metrics {
+        out_of_sync: totals.iter().filter(lags).map(|(labels, _)| (*labels).to_owned()).collect(),
+        counts_xds: !totals.is_empty(),
+        rate_limit_connected,
+    }
+}
+
+/// `name{labels} value`, or without labels; a time may follow.
+fn sample(line: &str) -> Option<(&str, &str, f64)> {
+    let line = line.trim();
+    if line.starts_with('#') {
+        return None;
+    }
+    let end = line.rfind('}').map_or_else(|| line.find(' '), |at| Some(at + 1))?;
+    let (metric, rest) = line.split_at(end);
+    let (name, labels) = metric.split_at(metric.find('{').unwrap_or(metric.len()));
+    Some((name, labels, rest.split_whitespace().next()?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_taken_is_out_of_sync_and_what_is_not_counted_says_nothing() {
+        let page = "# HELP glooe_solo_io_xds_insync x\n\
+            glooe_solo_io_xds_total_entities{resource=\"a b}\"} 3\n\
+            glooe_solo_io_xds_insync{resource=\"a b}\"} 2 1700000000\n\
+            glooe_solo_io_xds_total_entities{resource=\"cluster\"} 2\n\
+            glooe_solo_io_xds_insync{resource=\"cluster\"} 2\n\
+            glooe_solo_io_xds_total_entities{resource=\"lonely\"} 2\n\
+            glooe_ratelimit_connected_state 0\n";
+        let read = parse(page);
+        assert_eq!(read.out_of_sync, ["{resource=\"a b}\"}"]);
+        assert_eq!((read.counts_xds, read.rate_limit_connected), (true, Some(false)));
+        assert_eq!(parse("go_goroutines 12\n\nnot a sample\n"), Metrics::default());
+    }
+}

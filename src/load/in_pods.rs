@@ -1,0 +1,131 @@
+//! What `check` asks inside of pods, by port-forward: the gateways' Envoys, and Gloo's own metrics.
+
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use serde_json::Value;
+use tokio::sync::OnceCell;
+
+use super::mesh_certificates;
+use crate::check::Beyond;
+use crate::check::control_plane::EnvoySaid;
+use crate::envoy::updates::{self, Updates};
+use crate::gloo::metrics::{self, Metrics};
+use crate::kube::{ForwardCause, ForwardFailure, Session};
+use crate::model::{Object, Snapshot, Unknown, kinds};
+use crate::plan::backend::is_running;
+use crate::plan::posture::Certificate;
+
+/// Envoy's admin port, and the one at which Gloo serves its metrics.
+const ADMIN: u16 = 19000;
+const METRICS: u16 = 9091;
+const AT_ONCE: usize = 4;
+/// Long enough for a refused update to come again, as glooctl has it.
+const BETWEEN: Duration = Duration::from_millis(250);
+
+/// The pods of Gloo's namespace, to be asked as far as that is allowed.
+pub struct Inside<'s> {
+    session: &'s Session,
+    snapshot: &'s Snapshot,
+    gloo: &'s str,
+    /// Asked of the API server once: what is not allowed is not tried on every pod.
+    allowed: OnceCell<Result<(), Unknown>>,
+}
+
+impl<'s> Inside<'s> {
+    /// Asks nobody yet.
+    #[must_use]
+    pub fn new(session: &'s Session, snapshot: &'s Snapshot, gloo: &'s str) -> Self {
+        Self { session, snapshot, gloo, allowed: OnceCell::new() }
+    }
+
+    /// The certificates that the gateways show the mesh.
+    pub async fn certificates(&self) -> Beyond<Vec<Certificate>> {
+        let pods = self.pods(mesh_certificates::has_sidecar);
+        let Some(first) = pods.first() else {
+            return Beyond::NotThere("no gateway pod with Istio's sidecars".to_owned());
+        };
+        match self.may(first).await {
+            Ok(()) => mesh_certificates::of_gateways(self.session, self.snapshot, self.gloo, &pods).await,
+            Err(unknown) => Beyond::Unknown(unknown),
+        }
+    }
+
+    /// What each gateway's Envoy says of its control plane.
+    pub async fn envoys(&self) -> Beyond<Vec<EnvoySaid>> {
+        let pods = self.pods(|pod| pod.label("gloo") == Some("gateway-proxy"));
+        let Some(first) = pods.first() else { return Beyond::NotThere("no gateway pod runs".to_owned()) };
+        if let Err(unknown) = self.may(first).await {
+            return Beyond::Unknown(unknown);
+        }
+        self.asked(&pods).await.map_or_else(|failure| Beyond::Unknown(unknown(&failure)), Beyond::Read)
+    }
+
+    async fn asked(&self, pods: &[&Object]) -> Result<Vec<EnvoySaid>, ForwardFailure> {
+        let before: Vec<Updates> =
+            stream::iter(pods).map(|pod| self.updates(pod)).buffered(AT_ONCE).try_collect().await?;
+        tokio::time::sleep(BETWEEN).await;
+        let again = pods.iter().zip(before).map(|(pod, before)| self.again(pod, before));
+        stream::iter(again).buffered(AT_ONCE).try_collect().await
+    }
+
+    /// What has changed since, and what is refused.
+    async fn again(&self, pod: &Object, before: Updates) -> Result<EnvoySaid, ForwardFailure> {
+        let later = self.updates(pod).await?;
+        let listeners = self.page(pod, ADMIN, updates::LISTENERS).await?;
+        let listeners: Value = serde_json::from_slice(&listeners).unwrap_or_default();
+        Ok(EnvoySaid {
+            namespace: pod.reference.namespace.clone(),
+            pod: pod.reference.name.clone(),
+            connected: later.connected,
+            grown: before.grown(&later),
+            refused: updates::refused_listeners(&listeners),
+        })
+    }
+
+    /// What Gloo counts of what it serves; the open source counts nothing of it.
+    pub async fn metrics(&self) -> Beyond<Metrics> {
+        let pods = self.pods(|pod| pod.label("gloo") == Some("gloo"));
+        let Some(pod) = pods.first() else { return Beyond::NotThere("no pod of gloo runs".to_owned()) };
+        if let Err(unknown) = self.may(pod).await {
+            return Beyond::Unknown(unknown);
+        }
+        match self.page(pod, METRICS, "/metrics").await {
+            Ok(page) => Beyond::Read(metrics::parse(&String::from_utf8_lossy(&page))),
+            Err(ForwardFailure { cause: ForwardCause::Refused | ForwardCause::Status { status: 404, .. }, .. }) => {
+                Beyond::Read(Metrics::default())
+            }
+            Err(failure) => Beyond::Unknown(unknown(&failure)),
+        }
+    }
+
+    fn pods(&self, is_one: impl Fn(&Object) -> bool) -> Vec<&'s Object> {
+        let all = self.snapshot.in_namespace(&kinds::POD, self.gloo);
+        // Of one that has not started its own check tells.
+        all.filter(|pod| is_running(&pod.value) && pod.value["status"]["phase"] != "Pending" && is_one(pod)).collect()
+    }
+
+    async fn may(&self, pod: &Object) -> Result<(), Unknown> {
+        let ask = async || {
+            let allowed = self.session.may_forward(self.gloo, &pod.reference.name, ADMIN).await;
+            allowed.map_err(|failure| unknown(&failure))
+        };
+        self.allowed.get_or_init(ask).await.clone()
+    }
+
+    async fn updates(&self, pod: &Object) -> Result<Updates, ForwardFailure> {
+        let page = self.page(pod, ADMIN, &updates::page()).await?;
+        Ok(Updates::parse(&String::from_utf8_lossy(&page)))
+    }
+
+    async fn page(&self, pod: &Object, port: u16, path: &str) -> Result<Vec<u8>, ForwardFailure> {
+        self.session.get_in_pod(&pod.reference.namespace, &pod.reference.name, port, path).await
+    }
+}
+
+/// A right that is missing is missing for every pod.
+pub fn unknown(failure: &ForwardFailure) -> Unknown {
+    let rule = failure.rule();
+    let why = if rule.is_some() { failure.why() } else { format!("pod {}: {}", failure.pod, failure.why()) };
+    Unknown { why, rule }
+}
