@@ -105,7 +105,8 @@ fn nothing_is_written_and_the_rights_that_are_used_are_those_that_the_checks_dec
         stub.on("GET", &format!("{secrets}/sh.helm.release.v1.gloo.v3")).json(200, &release);
         stub.on("GET", secrets).json(200, &list(&[json!({"metadata": release_metadata()})])).always();
         stub.on("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews")
-            .json(201, &json!({"status": {"allowed": true}}));
+            .json(201, &json!({"status": {"allowed": true}}))
+            .always();
         let pod = |name: &str, label: &str, containers: Value| json!({"metadata": {"name": name, "namespace": "gloo-system", "labels": {"gloo": label}}, "spec": {"containers": containers}});
         let sidecar = json!([{"name": "istio-proxy"}]);
         let pods = [pod("gateway-proxy-1", "gateway-proxy", sidecar), pod("gloo-1", "gloo", json!([]))];
