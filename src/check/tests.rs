@@ -181,9 +181,14 @@ const NO_ISTIO: Break = ("release", "{global: null}");
 const OFF: Break = (SETTINGS, "{spec: {gloo: {istioOptions: {enableIntegration: false}}}}");
 
 /// The word of the table, what is broken, and every code that is found then.
+type Row = (&'static str, Vec<Break>, Vec<&'static str>);
+
+fn table() -> Vec<Row> {
+    [destinations(), elsewhere()].concat()
+}
+
 #[rustfmt::skip]
-fn table() -> Vec<(&'static str, Vec<Break>, Vec<&'static str>)> {
-    let one_sidecar = "{spec: {template: {spec: {containers: [{name: gateway-proxy, image: e}, {name: istio-proxy, image: 'r/proxyv2:1.28.3'}]}}}}";
+fn destinations() -> Vec<Row> {
     vec![
         ("in order", vec![], vec![]),
         ("strict peer, plaintext", vec![(CART, PLAIN)], vec!["GRS101"]),
@@ -213,6 +218,13 @@ fn table() -> Vec<(&'static str, Vec<Break>, Vec<&'static str>)> {
         ("auto-mTLS, no SDS", vec![(GATEWAY, BARE), (BOOTSTRAP, NO_CLUSTER), (CART, PLAIN), (SETTINGS, AUTO), VALUES_WITH_AUTO], vec!["GRS103"]),
         ("Upstream without Service", vec![("Service legacy/old", "null"), ("VirtualService shop/shop", "{spec: {virtualHost: {routes: []}}}")], vec!["GRS104"]),
         ("TLS to a disabled peer", vec![("PeerAuthentication shop/off", "{spec: {mtls: {mode: DISABLE}}}")], vec!["GRS105"]),
+    ]
+}
+
+#[rustfmt::skip]
+fn elsewhere() -> Vec<Row> {
+    let one_sidecar = "{spec: {template: {spec: {containers: [{name: gateway-proxy, image: e}, {name: istio-proxy, image: 'r/proxyv2:1.28.3'}]}}}}";
+    vec![
         ("cluster without sidecars", vec![(GATEWAY, BARE)], vec!["GRS201"]),
         ("cluster of glooMtls", vec![(GATEWAY, "{spec: {template: {spec: {containers: [{name: gateway-proxy, image: e}, {name: sds, image: i, env: [{name: GLOO_MTLS_SDS_ENABLED, value: 'true'}]}], volumes: []}}}}"), (CART, PLAIN), ("PeerAuthentication istio-system/mesh", "null")], vec![]),
         ("sidecars without cluster", vec![(BOOTSTRAP, NO_CLUSTER)], vec!["GRS202"]),
