@@ -163,6 +163,9 @@ codes! {
     DANGLING_REFERENCE = "GRS505" Error "a reference to what is not there",
         "The object refers to another that does not exist. Gloo rejects it, or leaves the part out.",
         "Correct the name or the namespace, or create what is missing.";
+    CIRCLE = "GRS506" Error "delegation in a circle",
+        "A RouteTable delegates to one that leads back to it. Gloo takes no route of the circle.",
+        "Take one of the delegations out.";
     NOT_INSTALLED = "GRS601" Error "Gloo is not installed",
         "The namespace has no Deployment.",
         "--gloo-namespace says where Gloo is.";

@@ -66,8 +66,8 @@ fn of_envoy(said: &EnvoySaid) -> Vec<Finding> {
 
 fn metrics(look: &Look<'_>) -> Vec<Finding> {
     look.in_namespace(&kinds::POD, look.gloo());
-    let deployments = look.in_namespace(&kinds::DEPLOYMENT, look.gloo());
     let Some(metrics) = look.beyond(&look.world.metrics) else { return Vec::new() };
+    let deployments = look.in_namespace(&kinds::DEPLOYMENT, look.gloo());
     let deployment = |name: &str| ObjectRef::new(&kinds::DEPLOYMENT, look.gloo(), name);
     let mut found = Vec::new();
     if !metrics.out_of_sync.is_empty() {

@@ -5,6 +5,7 @@
 
 mod auto_mtls;
 mod certificates;
+mod circles;
 pub mod codes;
 pub mod control_plane;
 mod deployments;

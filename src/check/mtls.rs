@@ -107,7 +107,7 @@ fn code(cause: Cause, is_upstream: bool, facts: &Facts) -> Option<&'static Code>
         Cause::OwnTls => Some(&codes::OWN_TLS_REFUSED),
         Cause::OwnCertificate => Some(&codes::OWN_CERTIFICATE),
         Cause::Gateway => has_only_gateways_of_the_api(facts).then_some(&codes::TLS_WITHOUT_SDS),
-        Cause::Rejected | Cause::NoUpstream | Cause::Certificate => None,
+        Cause::Rejected | Cause::NoUpstream | Cause::Certificate | Cause::Idle => None,
     }
 }
 

@@ -1,16 +1,18 @@
 //! References between objects: where a route leads, and what else an object names.
 
+use std::ops::Not as _;
+
 use serde_json::Value;
 
-use super::{Check, Code, Finding, Look, codes};
+use super::{Check, Code, Finding, Look, circles, codes};
 use crate::model::{Found, Kind, Object, kinds};
-use crate::plan::backend::labels;
+use crate::plan::backend::{labels, selects};
 use crate::plan::destinations::{self, Destination, Target};
 
 pub const ROUTES: Check = Check {
     title: "references",
     word: "references",
-    codes: &[&codes::DANGLING_ROUTE, &codes::DANGLING_REFERENCE],
+    codes: &[&codes::DANGLING_ROUTE, &codes::DANGLING_REFERENCE, &codes::CIRCLE],
     kinds: &[
         &kinds::VIRTUAL_SERVICE,
         &kinds::ROUTE_TABLE,
@@ -37,7 +39,7 @@ pub const SECRETS: Check = Check {
 };
 
 fn routes(look: &Look<'_>) -> Vec<Finding> {
-    let mut found = Vec::new();
+    let mut found = circles::find(look);
     for kind in [&kinds::VIRTUAL_SERVICE, &kinds::ROUTE_TABLE, &kinds::UPSTREAM_GROUP, &kinds::GATEWAY] {
         for object in look.watched(kind) {
             found.extend(destinations::of(object).iter().filter_map(|destination| dangling(look, object, destination)));
@@ -90,19 +92,24 @@ fn selects_nothing(look: &Look<'_>, object: &Object, destination: &Destination, 
     if !is_simple || look.world.snapshot.unknown(&kinds::ROUTE_TABLE).is_some() {
         return None;
     }
-    let wanted = labels(&selector["labels"]);
-    let namespaces: Vec<&str> =
-        selector["namespaces"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    let is_in = |table: &Object| match namespaces[..] {
-        [] => table.reference.namespace == object.reference.namespace,
-        _ => namespaces.contains(&"*") || namespaces.contains(&table.reference.namespace.as_str()),
-    };
-    let fits =
-        |table: &&Object| is_in(table) && crate::plan::backend::selects(&wanted, &table.value["metadata"]["labels"]);
-    tables.iter().find(fits).is_none().then(|| {
+    tables.iter().any(|table| selected(selector, &object.reference.namespace, table)).not().then(|| {
         Finding::new(&codes::DANGLING_REFERENCE, &object.reference, "delegates by labels that no RouteTable has")
             .details([destination.path.to_string()])
     })
+}
+
+/// Whether a delegation by labels, of an object of the namespace `home`, selects a `RouteTable`. Expressions are not read:
+/// with them it selects fewer.
+pub fn selected(selector: &Value, home: &str, table: &Object) -> bool {
+    let namespaces: Vec<&str> =
+        selector["namespaces"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let is_in = match namespaces[..] {
+        [] => table.reference.namespace == home,
+        _ => namespaces.contains(&"*") || namespaces.contains(&table.reference.namespace.as_str()),
+    };
+    is_in
+        && selector["expressions"].is_null()
+        && selects(&labels(&selector["labels"]), &table.value["metadata"]["labels"])
 }
 
 /// A reference to an object of another kind.

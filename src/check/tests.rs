@@ -282,6 +282,8 @@ fn elsewhere() -> Vec<Row> {
         ("no options", vec![("VirtualHostOption shop/host", "null"), ("RouteOption shop/route", "null")], vec!["GRS505"]),
         ("no group", vec![("UpstreamGroup shop/split", "null")], vec!["GRS505"]),
         ("no RouteTable", vec![("RouteTable shop/more", "null")], vec!["GRS505"]),
+        ("a RouteTable that delegates to itself", vec![("RouteTable shop/more", "{spec: {routes: [{delegateAction: {ref: {name: more, namespace: shop}}}]}}")], vec!["GRS506"]),
+        ("a circle of two, by labels", vec![("RouteTable shop/more", "{spec: {routes: [{delegateAction: {ref: {name: last, namespace: shop}}}]}}"), ("RouteTable shop/last", "{metadata: {labels: {team: z}}, spec: {routes: [{delegateAction: {selector: {labels: {team: a}}}}]}}")], vec!["GRS506"]),
         ("no RouteTable of that label", vec![("RouteTable shop/more", "{metadata: {labels: {team: b}}}")], vec!["GRS505"]),
         ("no Secret", vec![("Secret gloo-system/payments-client", "null")], vec!["GRS505"]),
         ("not installed", vec![("Deployment gloo-system/gloo", "null"), (GATEWAY, "null"), ("DaemonSet gloo-system/gateway-proxy", "{metadata: {labels: {gloo: gateway-proxy}}}"), (CART, PLAIN), ("PeerAuthentication istio-system/mesh", "null")], vec!["GRS601", "GRS201"]),

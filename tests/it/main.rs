@@ -8,6 +8,7 @@ mod stage;
 mod support;
 
 mod auto_mtls;
+mod broken;
 mod cases;
 mod check;
 mod command_line;

@@ -66,7 +66,7 @@ fn codes_of(cause: Cause) -> &'static [&'static str] {
         Cause::NotAnnounced => &["GRS107"],
         Cause::OwnTls => &["GRS108"],
         Cause::OwnCertificate => &["GRS109"],
-        Cause::Rejected | Cause::NoUpstream | Cause::Certificate => &[],
+        Cause::Rejected | Cause::NoUpstream | Cause::Certificate | Cause::Idle => &[],
     }
 }
 

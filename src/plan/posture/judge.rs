@@ -25,6 +25,9 @@ pub fn judge(facts: &Facts) -> Judged {
     if let Some(Acceptance::Rejected { reason }) = &facts.acceptance {
         return breaks(Cause::Rejected, format!("Gloo rejects it: {reason}"), None);
     }
+    if let Some(idle) = idle(facts) {
+        return idle;
+    }
     match &facts.behind {
         Behind::NoUpstream => breaks(Cause::NoUpstream, format!("{} is not there", facts.target), None),
         Behind::NoService { service } => breaks(Cause::NoService, format!("service {service} is not there"), None),
@@ -48,6 +51,17 @@ pub fn judge(facts: &Facts) -> Judged {
         }
         Behind::Unknown(why) => unknown("what is behind it", why),
     }
+}
+
+/// Where no gateway runs nobody takes the request.
+fn idle(facts: &Facts) -> Option<Judged> {
+    let (first, others) = facts.proxies.as_ref().ok()?.split_first()?;
+    let is_idle = first.is_idle && others.iter().all(|proxy| proxy.is_idle);
+    is_idle.then(|| {
+        let (namespace, name) = first.name.split_once('/').unwrap_or_default();
+        let why = format!("nobody takes the request: gateway {} is scaled to 0", first.name);
+        breaks(Cause::Idle, why, Some(format!("kubectl scale deployment {name} -n {namespace} --replicas 1")))
+    })
 }
 
 fn breaks(cause: Cause, why: String, mend: Option<String>) -> Judged {

@@ -89,6 +89,8 @@ pub enum Cause {
     Gateway,
     /// A gateway whose certificate is over, or of another root.
     Certificate,
+    /// Every gateway is scaled to nothing.
+    Idle,
 }
 
 /// How a pod is in the mesh.
@@ -159,6 +161,8 @@ pub struct ProxyState {
     pub name: String,
     /// Whether Gloo's controller owns it, so that `inject` does not.
     pub of_gateway_api: bool,
+    /// Whether it is scaled to nothing.
+    pub is_idle: bool,
     pub lacks: Result<Vec<String>, Unread>,
     /// What its pods show the mesh; none: nobody asked them.
     pub certificates: Option<Result<Vec<Certificate>, Unread>>,

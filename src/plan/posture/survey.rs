@@ -351,7 +351,8 @@ fn proxy(snapshot: &Snapshot, workload: &Object, of_gateway_api: bool) -> ProxyS
                 .map_err(|refusal| format!("bootstrap {namespace}/{map}: {}", refusal.why).into())
         }
     };
-    ProxyState { name: format!("{namespace}/{name}"), of_gateway_api, lacks, certificates: None }
+    let is_idle = workload.value["spec"]["replicas"] == 0;
+    ProxyState { name: format!("{namespace}/{name}"), of_gateway_api, is_idle, lacks, certificates: None }
 }
 
 /// A proxy's own pods: one that is older than its bootstrap has not read it.

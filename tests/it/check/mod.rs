@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::support::Output;
 
 /// A gateway's admin port in order: connected, and with these certificates.
-fn envoy_says(path: &str, certs: &Value) -> String {
+pub fn envoy_says(path: &str, certs: &Value) -> String {
     match path {
         "/certs" => certs.to_string(),
         path if path.starts_with("/stats?") => "control_plane.connected_state: 1\n".to_owned(),
@@ -21,14 +21,14 @@ fn envoy_says(path: &str, certs: &Value) -> String {
 const IN_ORDER: &str = include_str!("../../fixtures/check/in-order.yaml");
 
 /// The document on stdout, which says the code of the process.
-fn document(output: &Output) -> Value {
+pub fn document(output: &Output) -> Value {
     let document: Value = serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
     assert_eq!(document["exitCode"].as_i64(), output.code.map(i64::from), "{output:?}");
     document
 }
 
 /// `GRS101 Upstream shop/cart` of each finding.
-fn found(document: &Value) -> Vec<String> {
+pub fn found(document: &Value) -> Vec<String> {
     let text = |finding: &Value, key: &str| finding[key].as_str().unwrap_or_default().to_owned();
     let findings = document["findings"].as_array().unwrap_or_else(|| panic!("{document:#}"));
     findings

@@ -19,6 +19,7 @@ fn verdict(takes: Takes, sends: Sends) -> Verdict {
     let proxy = gloo_rs::plan::posture::ProxyState {
         name: "gloo-system/gateway-proxy".into(),
         of_gateway_api: false,
+        is_idle: false,
         lacks: Ok(Vec::new()),
         certificates: None,
     };

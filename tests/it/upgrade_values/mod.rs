@@ -1,6 +1,7 @@
 //! `upgrade-values` with the real Helm 3 and 4, on a real API server.
 
 mod apply;
+mod findings;
 mod guide;
 mod helm_4;
 mod owners;

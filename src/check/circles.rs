@@ -1,0 +1,66 @@
+//! Delegation that comes back to where it was: Gloo takes no route of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::references::selected;
+use super::{Finding, Look, codes};
+use crate::model::kinds;
+use crate::plan::destinations::{self, Target};
+
+type Name = (String, String);
+
+/// One finding for each circle, at the first of its tables by name.
+pub fn find(look: &Look<'_>) -> Vec<Finding> {
+    let tables = look.watched(&kinds::ROUTE_TABLE);
+    let name = |namespace: &str, name: &str| (namespace.to_owned(), name.to_owned());
+    let mut leads: BTreeMap<Name, BTreeSet<Name>> = BTreeMap::new();
+    for table in &tables {
+        let own = &table.reference;
+        let reached = leads.entry(name(&own.namespace, &own.name)).or_default();
+        for destination in destinations::of(table) {
+            match &destination.target {
+                Target::RouteTable { namespace, name: to } => {
+                    let home = if namespace.is_empty() { &own.namespace } else { namespace };
+                    reached.insert(name(home, to));
+                }
+                Target::Selected { selector } => {
+                    let chosen = tables.iter().filter(|it| selected(selector, &own.namespace, it));
+                    reached.extend(chosen.map(|it| name(&it.reference.namespace, &it.reference.name)));
+                }
+                _ => {}
+            }
+        }
+    }
+    let mut told: BTreeSet<Name> = BTreeSet::new();
+    let mut found = Vec::new();
+    for table in &tables {
+        let start = name(&table.reference.namespace, &table.reference.name);
+        if told.contains(&start) {
+            continue;
+        }
+        let Some(circle) = way_back(&leads, &start) else { continue };
+        let way: Vec<_> =
+            circle.iter().chain([&start]).map(|(namespace, name)| format!("{namespace}/{name}")).collect();
+        let message = format!("delegates in a circle: {}", way.join(" -> "));
+        found.push(Finding::new(&codes::CIRCLE, &table.reference, message));
+        told.extend(circle);
+    }
+    found
+}
+
+/// The tables on the shortest way from one back to itself, itself first.
+fn way_back(leads: &BTreeMap<Name, BTreeSet<Name>>, start: &Name) -> Option<Vec<Name>> {
+    let mut ways = std::collections::VecDeque::from([vec![start.clone()]]);
+    let mut seen = BTreeSet::new();
+    while let Some(way) = ways.pop_front() {
+        for next in leads.get(way.last()?).into_iter().flatten() {
+            if next == start {
+                return Some(way);
+            }
+            if seen.insert(next.clone()) {
+                ways.push_back(way.iter().chain([next]).cloned().collect());
+            }
+        }
+    }
+    None
+}
