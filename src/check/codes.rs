@@ -131,7 +131,7 @@ codes! {
         "A switch was changed in the cluster. The next upgrade of the release writes it anew.",
         "Put it into the values as well: gloo-rs upgrade-values.";
     INJECTION_LOST = "GRS304" Warning "the next Helm upgrade drops the sidecars",
-        "The gateway has Istio's sidecars, and the values of the Helm release that owns it do not. The next upgrade writes the bootstrap anew, without the cluster gateway_proxy_sds.",
+        "The gateway has Istio's sidecars, and the values of the Helm release that owns it do not. The next upgrade writes the bootstrap anew, without the cluster gateway_proxy_sds. Helm 4, which applies on the server, refuses the upgrade as a conflict instead.",
         "Put it into the values: gloo-rs upgrade-values.";
     HOOKS_HANG = "GRS305" Warning "hook jobs in a labelled namespace",
         "Istio's injector is on in the namespace of the Helm release. The chart's hook jobs get a sidecar that does not end, and so the upgrade hangs.",

@@ -57,7 +57,7 @@ impl World {
             {"matchers": [{"prefix": "/plain"}], "routeAction": {"single": {"upstream": {"name": "default-plain-8080", "namespace": GLOO}}}},
             {"matchers": [{"prefix": "/"}], "routeAction": {"single": {"upstream": {"name": HTTPBIN, "namespace": GLOO}}}},
         ]));
-        for line in ["istio inject --revision 1-28 --no-wait", "istio enable-mtls -u default-httpbin-8000 --no-wait"] {
+        for line in ["istio inject --revision 1-28 --no-wait", "istio enable-mtls -u default-httpbin-8000"] {
             world.run(line);
         }
         world.plane.api().wait_available(GLOO).unwrap();
@@ -206,16 +206,16 @@ fn destinations() -> Vec<Case> {
             says: "broken: the one pod answers plaintext with 503: it takes mutual TLS alone (STRICT, default/rule, namespace)",
             mends: |world| {
                 world.no_policy();
-                world.run("istio enable-mtls -u default-httpbin-8000 --no-wait");
+                world.run("istio enable-mtls -u default-httpbin-8000");
             },
         },
         Case {
             name: "sslConfig without sidecars behind",
-            breaks: |world| world.run("istio enable-mtls -u default-plain-8080 --no-wait"),
+            breaks: |world| world.run("istio enable-mtls -u default-plain-8080"),
             findings: &["GRS102 Upstream gloo-system/default-plain-8080"],
             path: "/plain",
             says: "broken: the one pod answers Istio's TLS with 503: it has no sidecar to take Istio's TLS",
-            mends: |world| world.run("istio disable-mtls -u default-plain-8080 --no-wait"),
+            mends: |world| world.run("istio disable-mtls -u default-plain-8080"),
         },
         Case {
             name: "one pod of two without a sidecar",
@@ -233,7 +233,7 @@ fn destinations() -> Vec<Case> {
             findings: &["GRS107 Upstream gloo-system/default-httpbin-8000"],
             path: "/",
             says: "broken: the one pod answers Istio's TLS with 503: its sidecar is PERMISSIVE and knows the mesh's TLS by alpnProtocols [istio], which the sslConfig lacks",
-            mends: |world| world.run("istio enable-mtls -u default-httpbin-8000 --no-wait"),
+            mends: |world| world.run("istio enable-mtls -u default-httpbin-8000"),
         },
         Case {
             name: "DISABLE at the port",

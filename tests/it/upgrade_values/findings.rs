@@ -4,7 +4,6 @@ use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
 use super::{REVISION, Shop, open_source};
-use crate::stage;
 
 /// The findings about the release.
 fn found(shop: &Shop<'_>) -> Result<Vec<String>> {
@@ -18,32 +17,30 @@ fn found(shop: &Shop<'_>) -> Result<Vec<String>> {
 
 #[test]
 fn what_differs_from_the_release_and_what_its_next_upgrade_drops_is_found() -> Result<()> {
-    for helm in [stage::helm(), stage::helm_4()] {
-        let shop = Shop::with(helm, "findings")?;
-        shop.install("gloo", &open_source(), "mine: 1\n")?;
-        assert_eq!(found(&shop)?, [""; 0]);
+    let shop = Shop::new("findings")?;
+    shop.install("gloo", &open_source(), "mine: 1\n")?;
+    assert_eq!(found(&shop)?, [""; 0]);
 
-        let namespace = shop.namespace.clone();
-        let injected = shop.sandbox.run(&["istio", "inject", "-n", &namespace, "--revision", "1-28"]);
-        assert_eq!(injected.code, Some(0), "{injected:?}");
-        assert_eq!(found(&shop)?, ["GRS304 gateway-proxy"]);
-        // It does what the finding says.
-        shop.upgrade("gloo", &open_source(), "mine: 2\n")?;
-        let config = shop.plane.api().get("v1/ConfigMap", &namespace, "gateway-proxy-envoy-config")?.context("it")?;
-        assert!(!config["data"]["envoy.yaml"].as_str().unwrap_or_default().contains("gateway_proxy_sds"));
+    let namespace = shop.namespace.clone();
+    let injected = shop.sandbox.run(&["istio", "inject", "-n", &namespace, "--revision", "1-28"]);
+    assert_eq!(injected.code, Some(0), "{injected:?}");
+    assert_eq!(found(&shop)?, ["GRS304 gateway-proxy"]);
+    // It does what the finding says.
+    shop.upgrade("gloo", &open_source(), "mine: 2\n")?;
+    let config = shop.plane.api().get("v1/ConfigMap", &namespace, "gateway-proxy-envoy-config")?.context("it")?;
+    assert!(!config["data"]["envoy.yaml"].as_str().unwrap_or_default().contains("gateway_proxy_sds"));
 
-        let values = shop.done(&REVISION)?;
-        shop.upgrade("gloo", &open_source(), &values.stdout)?;
-        assert_eq!(found(&shop)?, [""; 0], "the values have what runs");
+    let values = shop.done(&REVISION)?;
+    shop.upgrade("gloo", &open_source(), &values.stdout)?;
+    assert_eq!(found(&shop)?, [""; 0], "the values have what runs");
 
-        let off = json!({"spec": {"gloo": {"istioOptions": {"enableAutoMtls": false}}}});
-        shop.plane.api().merge("gloo.solo.io/v1/Settings", &namespace, "default", &off)?;
-        assert_eq!(found(&shop)?, ["GRS303 default"]);
-        shop.upgrade("gloo", &open_source(), &values.stdout)?;
+    let off = json!({"spec": {"gloo": {"istioOptions": {"enableAutoMtls": false}}}});
+    shop.plane.api().merge("gloo.solo.io/v1/Settings", &namespace, "default", &off)?;
+    assert_eq!(found(&shop)?, ["GRS303 default"]);
+    shop.upgrade("gloo", &open_source(), &values.stdout)?;
 
-        let label = json!({"metadata": {"labels": {"istio.io/rev": "1-28"}}});
-        shop.plane.api().merge("v1/Namespace", "", &namespace, &label)?;
-        assert_eq!(found(&shop)?.last().map(String::as_str), Some(format!("GRS305 {namespace}").as_str()));
-    }
+    let label = json!({"metadata": {"labels": {"istio.io/rev": "1-28"}}});
+    shop.plane.api().merge("v1/Namespace", "", &namespace, &label)?;
+    assert_eq!(found(&shop)?.last().map(String::as_str), Some(format!("GRS305 {namespace}").as_str()));
     Ok(())
 }
