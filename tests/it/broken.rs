@@ -63,7 +63,7 @@ impl World {
         world.plane.api().wait_available(GLOO).unwrap();
         world.gateway = world.plane.api().get(DEPLOYMENT, GLOO, "gateway-proxy").unwrap().unwrap();
         let map = world.plane.api().get(CONFIG_MAP, GLOO, "gateway-proxy-envoy-config").unwrap().unwrap();
-        world.bootstrap = map["data"]["envoy.yaml"].as_str().unwrap().to_owned();
+        map["data"]["envoy.yaml"].as_str().unwrap().clone_into(&mut world.bootstrap);
         world
     }
 
@@ -165,15 +165,11 @@ impl World {
     fn describe(&self, path: &str) -> String {
         let output = self.sandbox.run(&["istio", "describe", "--host", "any.example", "--path", path, "-o", "json"]);
         let document = document(&output);
-        match document["targets"].as_array().map(Vec::as_slice) {
-            Some([target]) => {
-                format!("{}: {}", target["verdict"].as_str().unwrap(), target["why"].as_str().unwrap())
-            }
-            _ => {
-                let left_out = document["request"]["listeners"][0]["leftOut"][0]["why"].as_str().unwrap_or_default();
-                format!("{}: {left_out}", document["error"]["message"].as_str().unwrap_or_default())
-            }
+        if let Some([target]) = document["targets"].as_array().map(Vec::as_slice) {
+            return format!("{}: {}", target["verdict"].as_str().unwrap(), target["why"].as_str().unwrap());
         }
+        let left_out = document["request"]["listeners"][0]["leftOut"][0]["why"].as_str().unwrap_or_default();
+        format!("{}: {left_out}", document["error"]["message"].as_str().unwrap_or_default())
     }
 
     /// Pods come and go a moment after their workload changes.
@@ -238,7 +234,7 @@ fn destinations() -> Vec<Case> {
         Case {
             name: "DISABLE at the port",
             breaks: |world| {
-                world.policy("{selector: {matchLabels: {app: httpbin}}, portLevelMtls: {'8080': {mode: DISABLE}}}")
+                world.policy("{selector: {matchLabels: {app: httpbin}}, portLevelMtls: {'8080': {mode: DISABLE}}}");
             },
             findings: &["GRS105 Upstream gloo-system/default-httpbin-8000"],
             path: "/",
@@ -264,7 +260,7 @@ fn destinations() -> Vec<Case> {
         Case {
             name: "delegation to nothing",
             breaks: |world| {
-                world.route(&json!({"matchers": [{"prefix": "/gone"}], "delegateAction": {"ref": {"name": "gone", "namespace": GLOO}}}))
+                world.route(&json!({"matchers": [{"prefix": "/gone"}], "delegateAction": {"ref": {"name": "gone", "namespace": GLOO}}}));
             },
             findings: &["GRS505 VirtualService gloo-system/httpbin"],
             path: "/",
@@ -355,7 +351,7 @@ fn gateways() -> Vec<Case> {
             path: "/",
             says: QUIET,
             mends: |world| {
-                world.apply("apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: gateway, namespace: gloo-system}\nspec: {podSelector: {}, policyTypes: [Ingress]}")
+                world.apply("apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: gateway, namespace: gloo-system}\nspec: {podSelector: {}, policyTypes: [Ingress]}");
             },
         },
         Case {

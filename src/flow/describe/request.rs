@@ -65,7 +65,8 @@ pub async fn describe(
         report.paragraph("");
     }
     say(&described, fail_on, report);
-    let is_open = !gaps.is_empty() || answer.heard.iter().any(|heard| heard.trouble.is_some());
+    let is_open =
+        !gaps.is_empty() || !answer.notes.is_empty() || answer.heard.iter().any(|heard| heard.trouble.is_some());
     if is_open && fail_on.contains(&Verdict::Unknown) {
         report.ends(Exit::WouldChange);
     }
@@ -99,7 +100,7 @@ fn say_gaps(gaps: &[&Unknown], answer: &Answer, report: &mut Report<'_>) {
 fn nobody(request: &Request, answer: &Answer, gaps: &[&Unknown]) -> Failure {
     let Request { host, port, .. } = request;
     let at = port.map_or_else(String::new, |port| format!(" at port {port}"));
-    let mut failure = match (answer.deaf.is_empty(), gaps.is_empty()) {
+    let mut failure = match (answer.deaf.is_empty(), gaps.is_empty() && answer.notes.is_empty()) {
         (_, false) => {
             Failure::new(Exit::SaidNo, Reason::Unknown, format!("which virtual host takes {host}{at} is unknown"))
         }
@@ -113,6 +114,7 @@ fn nobody(request: &Request, answer: &Answer, gaps: &[&Unknown]) -> Failure {
     if !answer.near.is_empty() {
         failure.details.push(format!("near: {}", answer.near.join(", ")));
     }
+    failure.details.extend(answer.notes.iter().cloned());
     for gap in gaps {
         failure.details.push(gap.why.clone());
         failure.hints.extend(gap.rule.iter().map(|rule| format!("a rule of a Role that allows it: {rule}")));

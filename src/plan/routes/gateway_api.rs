@@ -57,6 +57,24 @@ pub fn listeners<'v>(routing: &Routing<'v>) -> Vec<Listener<'v>> {
         .collect()
 }
 
+/// Routes for this host that are attached to listeners which are kept apart from their Gateway. Those are not read, so
+/// whether such a route takes the request is not known.
+pub fn apart(request: &Request, routing: &Routing<'_>) -> Vec<String> {
+    let host = domain::without_port(&request.host);
+    let takes = |route: &&Object| hostnames(route, None).iter().any(|it| domain::rank(it, host).is_some());
+    let of_route = |route: &Object| {
+        let sets = list(&route.value["spec"], "parentRefs").iter();
+        let sets = sets.filter(|parent| matches!(text(parent, "kind"), "ListenerSet" | "XListenerSet"));
+        let words = |set: &Value| {
+            let namespace = set["namespace"].as_str().unwrap_or(&route.reference.namespace);
+            let name = format!("{namespace}/{}", text(set, "name"));
+            format!("httproute {} is attached to listener set {name}, which is not read here", full_name(route))
+        };
+        sets.map(words).collect::<Vec<_>>()
+    };
+    routing.http_routes.iter().filter(takes).flat_map(of_route).collect()
+}
+
 impl Listener<'_> {
     /// `gateway.networking.k8s.io shop/edge, listener http port 8080`
     pub fn words(&self) -> String {

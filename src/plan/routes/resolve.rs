@@ -141,6 +141,7 @@ fn rejected(kind: &str, object: &Object) -> Option<String> {
 }
 
 fn by_gateway_api(request: &Request, routing: &Routing<'_>, answer: &mut Answer) {
+    answer.notes.extend(gateway_api::apart(request, routing));
     let takes =
         |listener: &gateway_api::Listener<'_>| request.port.is_none_or(|port| listener.port() == Some(u64::from(port)));
     for listener in gateway_api::listeners(routing).into_iter().filter(takes) {

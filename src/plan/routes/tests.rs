@@ -532,3 +532,21 @@ status:
     ));
     assert_eq!(trouble(&world), "httproute shop/r has a backend that is not sent to: RefNotPermitted");
 }
+
+#[test]
+fn a_route_at_a_listener_set_is_not_passed_over_in_silence() {
+    let world = World::new(&format!(
+        "{KUBE}HTTPRoute shop/apart
+spec:
+  hostnames: [api.shop.example]
+  parentRefs: [{{group: gateway.networking.x-k8s.io, kind: XListenerSet, name: team}}]
+  rules: [{{backendRefs: [{{name: cart, port: 80}}]}}]
+"
+    ));
+    let notes = |host: &str| world.answer(host, "/", None).notes;
+    assert_eq!(
+        notes("api.shop.example"),
+        ["httproute shop/apart is attached to listener set shop/team, which is not read here"]
+    );
+    assert_eq!(notes("other.example"), [""; 0], "it is not for this host");
+}

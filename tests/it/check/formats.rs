@@ -44,6 +44,20 @@ fn is_inert(text: &str) -> bool {
     !text.chars().any(|c| (c.is_control() && c != '\n') || matches!(c, '\u{202a}'..='\u{202e}'))
 }
 
+/// What a script makes of a text.
+fn python(script: &str, text: &str) -> Value {
+    let mut python = Command::new("python3")
+        .args(["-c", script])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("python3 reads the XML");
+    python.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = python.wait_with_output().unwrap();
+    assert!(output.status.success(), "no XML: {text}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
 /// Reads XML with a parser that is none of ours: cases with a finding, failures, skipped, and names.
 fn read_xml(xml: &str) -> Value {
     const SCRIPT: &str = "import sys,json,xml.etree.ElementTree as E\n\
@@ -52,16 +66,7 @@ fn read_xml(xml: &str) -> Value {
         f=lambda n:sum(1 for x in c if x.find(n) is not None)\n\
         print(json.dumps({'root':r.tag,'attributes':r.attrib,'suites':[s.attrib for s in r],'tags':sorted({x.tag for x in r.iter()}),\
         'names':[x.get('name') for x in c],'failure':f('failure'),'skipped':f('skipped'),'error':f('error'),'out':f('system-out')}))";
-    let mut python = Command::new("python3")
-        .args(["-c", SCRIPT])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("python3 reads the XML");
-    python.stdin.take().unwrap().write_all(xml.as_bytes()).unwrap();
-    let output = python.wait_with_output().unwrap();
-    assert!(output.status.success(), "no XML: {xml}");
-    serde_json::from_slice(&output.stdout).unwrap()
+    python(SCRIPT, xml)
 }
 
 #[test]
@@ -122,8 +127,27 @@ fn hostile_text_is_inert_in_every_format() {
     }
 }
 
+/// OASIS's own, of SARIF 2.1.0.
+const SARIF: &str = include_str!("../../fixtures/check/sarif-schema-2.1.0.json");
+
 #[test]
 fn a_sarif_log_has_what_its_schema_wants() {
+    let schema: Value = serde_json::from_str(SARIF).unwrap();
+    let sandbox = sandbox();
+    sandbox.write("in-order.yaml", IN_ORDER);
+    for args in [&["-f", "dir a", "--suppress", "suppress.yaml"][..], &["-f", "in-order.yaml"], &["-f", "not-there"]] {
+        let output = sandbox.run(&[&["check", "-o", "sarif"], args].concat());
+        let log: Value = serde_json::from_str(&output.stdout).unwrap();
+        assert_eq!(crate::house::draft07::faults(&schema, &log), [""; 0], "{args:?}");
+    }
+    let mut wrong: Value = serde_json::from_str(&run(&sandbox, "sarif").stdout).unwrap();
+    wrong["runs"][0]["results"][0]["level"] = json!("fatal");
+    wrong["runs"][0]["tool"]["driver"]["name"] = Value::Null;
+    assert_eq!(crate::house::draft07::faults(&schema, &wrong).len(), 2, "the check can fail");
+}
+
+#[test]
+fn a_sarif_log_says_where_and_what_as_code_scanning_reads_it() {
     let output = run(&sandbox(), "sarif");
     let log: Value = serde_json::from_str(&output.stdout).unwrap();
     assert_eq!(log["version"], "2.1.0");
@@ -151,6 +175,57 @@ fn a_sarif_log_has_what_its_schema_wants() {
     }
     assert_eq!(run["invocations"][0]["executionSuccessful"], true);
     assert_eq!(run["invocations"][0]["exitCode"], 3);
+}
+
+/// Some names.
+type Names = &'static [&'static str];
+
+/// Of each element what it has to have, what it may have beside, and what may be in it: what Jenkins, GitLab and GitHub's
+/// readers of Surefire's `xunit` agree on.
+const JUNIT: [(&str, Names, Names, Names); 7] = [
+    ("testsuites", &["tests", "failures"], &["name", "errors", "skipped"], &["testsuite"]),
+    ("testsuite", &["name", "tests", "failures", "errors"], &["skipped"], &["testcase"]),
+    ("testcase", &["name", "classname"], &["file", "line"], &["failure", "error", "skipped", "system-out"]),
+    ("failure", &["message", "type"], &[], &[]),
+    ("error", &["message", "type"], &[], &[]),
+    ("skipped", &["message"], &[], &[]),
+    ("system-out", &[], &[], &[]),
+];
+
+#[test]
+fn a_junit_document_has_what_its_readers_want_and_its_counts_are_true() {
+    const SCRIPT: &str = "import sys,json,xml.etree.ElementTree as E\n\
+        t=lambda e:{'tag':e.tag,'has':e.attrib,'in':[t(c) for c in e]}\n\
+        print(json.dumps(t(E.fromstring(sys.stdin.buffer.read()))))";
+    fn walk(element: &Value) -> [usize; 4] {
+        let tag = element["tag"].as_str().unwrap();
+        let (_, needs, may, inside) = JUNIT.iter().find(|(name, ..)| *name == tag).unwrap_or_else(|| panic!("{tag}"));
+        let has = element["has"].as_object().unwrap();
+        assert!(needs.iter().all(|key| has.contains_key(*key)), "{tag}: {has:?}");
+        assert!(has.keys().all(|key| needs.contains(&key.as_str()) || may.contains(&key.as_str())), "{tag}: {has:?}");
+        let mut counts = [0; 4];
+        for child in element["in"].as_array().unwrap() {
+            assert!(inside.contains(&child["tag"].as_str().unwrap()), "{tag}: {child}");
+            let own = walk(child);
+            counts.iter_mut().zip(own).for_each(|(sum, own)| *sum += own);
+        }
+        let own = ["testcase", "failure", "error", "skipped"].map(|name| usize::from(name == tag));
+        let all: Vec<_> = counts.iter().zip(own).map(|(sum, own)| sum + own).collect();
+        for (key, counted) in ["tests", "failures", "errors", "skipped"].iter().zip(&all) {
+            if let Some(said) = has.get(*key).filter(|_| tag.starts_with("testsuite")) {
+                assert_eq!(said.as_str().unwrap(), counted.to_string(), "{tag} {key}");
+            }
+        }
+        all.try_into().unwrap()
+    }
+    let sandbox = sandbox();
+    for args in
+        [&["-f", "dir a", "--suppress", "suppress.yaml"][..], &["-f", "dir a", "--fail-on", "warning"], &["-f", "no"]]
+    {
+        let output = sandbox.run(&[&["check", "-o", "junit"], args].concat());
+        let [tests, ..] = walk(&python(SCRIPT, &output.stdout));
+        assert!(tests > 0, "{output:?}");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod commands;
 mod defects;
 mod docs;
+pub mod draft07;
 mod files;
 mod lists;
 mod names;
