@@ -1,6 +1,6 @@
 //! The steps of `istio teardown`: what is there of the mesh, as far as it is marked as this program's.
 
-use super::forward::{enrolment, of_release, policy, sidecars, switches, upstreams};
+use super::forward::{elsewhere, enrolment, of_release, policy, sidecars, switches, upstreams};
 use super::step::{Act, Step};
 use crate::error::Failure;
 use crate::kube::{ApiError, Cause, Freshness, Query, Scope as Where, Session};
@@ -208,6 +208,8 @@ async fn of_proxy(
     let namespace = global.object_namespace();
     let proxies = match gateways::find(session, namespace, &Proxies::Usual).await {
         Ok(proxies) => proxies,
+        // Where it was said to be it has to be.
+        Err(failure) if global.namespace.is_some() => return Err(elsewhere(failure)),
         Err(failure) => {
             found.left.push(format!("the gateway: {}", failure.message));
             return Ok(());

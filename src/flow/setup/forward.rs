@@ -92,7 +92,7 @@ fn verify(task: &Setup, proves: &[usize], when: &str) -> Vec<Step> {
 /// As it was typed; else by Helm, if Helm renders the proxy and is there.
 async fn via(session: &Session, task: &Setup, global: &Global) -> Result<Bringer, Failure> {
     let namespace = global.object_namespace();
-    let proxies = gateways::find(session, namespace, &Proxies::Usual).await?;
+    let proxies = gateways::find(session, namespace, &Proxies::Usual).await.map_err(elsewhere)?;
     let of_proxy = proxies.first().and_then(|proxy| owner::of(&proxy.workload.value));
     let owner = match release::owner(session, namespace).await {
         Some(owner @ (Owner::ArgoCd { .. } | Owner::Flux { .. })) => Some(owner),
@@ -105,6 +105,14 @@ async fn via(session: &Session, task: &Setup, global: &Global) -> Result<Bringer
             Ok(Bringer::Helm)
         }
         _ => Ok(Bringer::Inject),
+    }
+}
+
+/// Why there is no gateway, with what can be typed here.
+pub fn elsewhere(why: Failure) -> Failure {
+    match why.reason {
+        Reason::NotFound => Failure { hints: vec!["-n NAMESPACE looks elsewhere".to_owned()], ..why },
+        _ => why,
     }
 }
 

@@ -67,6 +67,15 @@ fn a_name_that_is_not_there_is_refused_before_anything_changes() -> Result<()> {
         assert!(output.code == Some(code) && output.stderr.contains(&said), "{line}: {output:#?}");
         assert!(output.stderr.contains("nothing was changed"), "{line}: {output:#?}");
     }
+    let kubeconfig = stage::shared().kubeconfig();
+    let sandbox = Sandbox::new().env("KUBECONFIG", kubeconfig.to_str().expect("UTF-8"));
+    for word in ["setup", "teardown"] {
+        let nowhere = sandbox.run(&["istio", word, "-n", &bench.apps, "--dry-run"]);
+        let said =
+            [format!("error: no gateway proxy in {}\n", bench.apps), "hint: -n NAMESPACE looks elsewhere\n".into()];
+        ends(&nowhere, 4, &[], &said.iter().map(String::as_str).collect::<Vec<_>>());
+        assert!(!nowhere.stderr.contains("--name"), "{nowhere:#?}");
+    }
     // Where no release owns the proxy, Helm is not the way.
     ends(&bench.run("setup --revision 1-28 --dry-run"), 0, &["  1 inject    sidecars beside the gateway\n"], &[]);
     assert_eq!(bench.proxy()?, before);
