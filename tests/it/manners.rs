@@ -19,7 +19,7 @@ const COMMANDS: [(&str, &str); 17] = [
     ("change-refused", "istio enable-mtls -u payments-api --dry-run"),
     ("change-of-files", "istio enable-mtls -u default-httpbin-8000 -f upstream.yaml --diff"),
     ("document", "istio enable-mtls -u default-httpbin-8000 -f upstream.yaml --dry-run -o json"),
-    ("findings", "check"),
+    ("findings", "check --read-only"),
     ("help", "istio peer-auth strict --help"),
     ("not-found", "istio enable-mtls -u default-htpbin-8000"),
     ("screen", "istio describe upstream default-httpbin-8000"),

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{UPSTREAM, World};
+use crate::support::pod_server::{PodServer, reply};
 
 const HOSTILE: &str = "\u{1b}[31mred\u{1b}]0;title\u{7}\u{9b}2J\r\nforged: ok\t\u{202e}evil\u{200b}=cmd|' /C calc'!A0";
 
@@ -67,5 +68,38 @@ fn hostile_text_is_inert_in_every_format_and_makes_no_row() {
                 assert!(!cell.trim_matches('"').trim().starts_with(['=', '+', '-', '@']), "{cell:?}");
             }
         }
+    }
+}
+
+#[test]
+fn what_a_gateway_and_gloo_say_of_themselves_is_inert_too() {
+    let world = World::new("hostile-pods");
+    world.done("inject --revision 1-28");
+    let server = PodServer::start(|asked, stream| {
+        let page = match asked.path.as_str() {
+            "/certs" => json!({"certificates": [{"ca_cert": [], "cert_chain": [{
+                "subject_alt_names": [{"uri": format!("spiffe://{HOSTILE}")}], "expiration_time": "2100-01-01T00:00:00Z"}]}]})
+            .to_string(),
+            "/metrics" => {
+                let labels = HOSTILE.replace(['\r', '\n'], " ");
+                format!("glooe_solo_io_xds_total_entities{{r=\"{labels}\"}} 2\nglooe_solo_io_xds_insync{{r=\"{labels}\"}} 1\n")
+            }
+            path if path.starts_with("/stats") => "control_plane.connected_state: 1\n".to_owned(),
+            _ => json!({"configs": [{"name": HOSTILE, "error_state": {"details": HOSTILE}}]}).to_string(),
+        };
+        reply(stream, "200 OK", page.as_bytes());
+    });
+    world.plane.forward(&world.gloo, &[(19000, server.address), (9091, server.address)]).unwrap();
+    for format in ["text", "json", "yaml"] {
+        let output = world.run(&format!("describe upstream weather -o {format}"));
+        assert!(is_inert(&output.stdout) && is_inert(&output.stderr), "{format}: {output:?}");
+        assert!(output.stdout.contains("title"), "the name is there: {output:?}");
+        assert!(!output.stdout.lines().any(|line| line.starts_with("forged")), "{format}: {output:?}");
+    }
+    for format in ["text", "json", "yaml", "sarif", "junit"] {
+        let output = world.sandbox.run(&["check", "-n", &world.gloo, "-r", &world.gloo, "-x", "helm", "-o", format]);
+        assert!(is_inert(&output.stdout) && is_inert(&output.stderr), "{format}: {output:?}");
+        assert!(output.stdout.matches("title").count() >= 3, "listener, reason and labels are there: {output:?}");
+        assert!(!output.stdout.lines().any(|line| line.starts_with("forged")), "{format}: {output:?}");
     }
 }
