@@ -48,7 +48,7 @@ impl Sizes {
             sweeps: vec![10, 50, 100],
             files: vec![(10, 4), (50, 20), (100, 40)],
             namespaces: vec![1, 5, 10],
-            dumps: vec![11, 44, 110],
+            dumps: vec![220, 440, 660],
             runs: Runs { short: 3, long: 1, longest: 1 },
         }
     }
