@@ -1,5 +1,6 @@
 //! What a run says, as it goes and at its end, in every format, and the exit code they share.
 
+mod end;
 mod step;
 
 use std::collections::BTreeMap;
@@ -10,17 +11,13 @@ use serde_json::{Map, Value};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::Session;
 use crate::model::ObjectRef;
-use crate::options::{Destination, DryRun, Format, Loudness, Preview};
+use crate::options::{Destination, DryRun, Format, Preview};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::outcome::{Outcome, Row};
-use crate::render::document::Document;
 use crate::render::text::{self, Mark};
 use crate::ui::{Lead, Ui};
 
 pub use step::Ended;
-
-/// More names than these make no line that anybody copies.
-const MOST_AGAIN: usize = 50;
 
 /// Where the lines of what is so now go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -330,86 +327,6 @@ impl<'u> Report<'u> {
     /// How many objects ended so.
     pub fn count(&self, outcome: Outcome) -> usize {
         self.counts.get(outcome.name()).copied().unwrap_or_default()
-    }
-
-    /// Prints what comes at the end and gives the exit code.
-    pub fn finish(mut self) -> Exit {
-        self.ui.end_progress();
-        if let Some(sweep) = self.sweep.take() {
-            self.summary(&sweep);
-        }
-        if self.is_document() && !self.printed {
-            self.document();
-        }
-        if let Some(failure) = self.ui.lost_answer() {
-            self.failure(failure);
-        }
-        self.exit
-    }
-
-    fn summary(&mut self, sweep: &Sweep) {
-        let done = match self.mark {
-            Mark::Written => sweep.done.to_owned(),
-            Mark::ClientDryRun | Mark::ServerDryRun => format!("would be {}", sweep.done),
-        };
-        let total: usize = self.counts.values().sum();
-        let parts: Vec<_> = [
-            (Outcome::Changed, done.as_str()),
-            (Outcome::Unchanged, "already"),
-            (Outcome::Skipped, "skipped"),
-            (Outcome::Refused, "refused"),
-            (Outcome::NotFound, "not found"),
-            (Outcome::Failed, "failed"),
-        ]
-        .into_iter()
-        .filter(|(outcome, _)| self.count(*outcome) > 0)
-        .map(|(outcome, word)| format!("{} {word}", self.count(outcome)))
-        .collect();
-        if parts.is_empty() {
-            return;
-        }
-        let took = self.begun.elapsed().as_secs_f64();
-        let parts = match self.unconfirmed {
-            0 => parts.join(", "),
-            number => format!("{}; {number} not confirmed", parts.join(", ")),
-        };
-        self.ui.status(&format!("{parts} ({}, {took:.1}s)", text::count(total, sweep.noun)));
-        if !self.skipped.is_empty() {
-            let reasons: Vec<_> =
-                self.skipped.iter().map(|(reason, number)| format!("{number} {}", text::brief(*reason))).collect();
-            self.ui.status(&format!("skipped: {}", reasons.join(", ")));
-            if self.ui.loudness() < Loudness::Verbose && !self.is_document() {
-                self.ui.status("  list them with -v or -o json");
-            }
-        }
-        if !self.failed.is_empty() && self.mark == Mark::Written {
-            self.ui.status("again for the failed ones:");
-            match self.failed.len() <= MOST_AGAIN {
-                true => self.ui.status(&format!("  {} {}", sweep.again, self.failed.join(","))),
-                false => self.ui.status("  the same command: it finds the others done"),
-            }
-        }
-    }
-
-    fn document(&mut self) {
-        let dry_run = match self.mark {
-            Mark::Written => None,
-            Mark::ClientDryRun => Some("client"),
-            Mark::ServerDryRun => Some("server"),
-        };
-        let document = Document {
-            command: self.words,
-            context: self.place.as_ref().map(|(context, _)| context.as_str()),
-            server: self.place.as_ref().map(|(_, server)| server.as_str()),
-            dry_run,
-            rows: &self.rows,
-            advice: &self.advice,
-            failure: self.failure.as_ref(),
-            fields: &self.fields,
-            exit: self.exit,
-        }
-        .value();
-        self.value(&document);
     }
 
     /// A value as the whole of stdout, in the format that was asked for, in place of the document.

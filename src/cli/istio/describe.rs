@@ -16,7 +16,7 @@ use crate::plan::routes::Request;
 /// tls, mixed, plaintext, broken or unknown. Nothing is written and no request is sent through any gateway; where a
 /// port-forward is allowed, its Envoy is asked for its certificate.
 #[derive(Debug, clap::Args)]
-#[command(args_conflicts_with_subcommands = true, arg_required_else_help = true, after_help = help::DESCRIBE)]
+#[command(args_conflicts_with_subcommands = true, arg_required_else_help = true, after_help = help::istio::DESCRIBE)]
 pub struct DescribeArgs {
     #[command(subcommand)]
     word: Option<Word>,
@@ -41,7 +41,7 @@ enum Word {
 
 /// Say how the gateway speaks to one Upstream, with the object that each fact is from
 #[derive(Debug, clap::Args)]
-#[command(after_help = help::DESCRIBE_UPSTREAM)]
+#[command(after_help = help::istio::DESCRIBE_UPSTREAM)]
 struct UpstreamArgs {
     /// The Upstream, as NAME or NAMESPACE/NAME
     name: String,
@@ -51,7 +51,7 @@ struct UpstreamArgs {
 
 /// List every Upstream, and every Service that a route leads to without one, with its verdict
 #[derive(Debug, clap::Args)]
-#[command(after_help = help::DESCRIBE_UPSTREAMS)]
+#[command(after_help = help::istio::DESCRIBE_UPSTREAMS)]
 struct UpstreamsArgs {
     /// Those with these labels; Services without an Upstream by the labels of the Service
     #[arg(short = 'l', long, value_name = "LABELS")]

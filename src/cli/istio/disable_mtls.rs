@@ -11,7 +11,7 @@ use crate::plan::mtls::Wish;
 ///
 /// A sweep leaves Upstreams whose peer demands mutual TLS; a name takes any and warns.
 #[derive(Debug, clap::Args)]
-#[command(after_help = help::DISABLE_MTLS)]
+#[command(after_help = help::istio::DISABLE_MTLS)]
 pub struct DisableMtlsArgs {
     #[command(flatten)]
     mtls: super::mtls::MtlsArgs,

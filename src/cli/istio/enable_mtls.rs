@@ -12,7 +12,7 @@ use crate::plan::mtls::Wish;
 /// Settings that are not Istio's are refused. A sweep takes only Upstreams whose pods all have a
 /// sidecar; a name takes any and warns.
 #[derive(Debug, clap::Args)]
-#[command(after_help = help::ENABLE_MTLS)]
+#[command(after_help = help::istio::ENABLE_MTLS)]
 pub struct EnableMtlsArgs {
     #[command(flatten)]
     mtls: super::mtls::MtlsArgs,

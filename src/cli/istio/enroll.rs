@@ -10,7 +10,7 @@ use crate::plan::mtls::Caution;
 /// Sets the label that binds a namespace to an istiod, restarts the workloads whose pods do not run with that revision's
 /// sidecar, waits for each, and verifies pod by pod. Without --revision a namespace keeps the one it has.
 #[derive(Debug, clap::Args)]
-#[command(after_help = help::ENROLL)]
+#[command(after_help = help::istio::ENROLL)]
 pub struct EnrollArgs {
     #[command(flatten)]
     namespaces: super::enrolment::NamespacesArgs,

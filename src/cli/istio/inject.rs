@@ -9,7 +9,7 @@ use crate::options::{Command, Global, Injection, Posture, Rollouts, Sidecars, Sw
 /// Adds the sds and istio-proxy containers, their volumes and their cluster in Envoy's bootstrap as
 /// one transaction, waits for the rollout and proves it; what fails is rolled back.
 #[derive(Debug, clap::Args)]
-#[command(after_help = help::INJECT)]
+#[command(after_help = help::istio::INJECT)]
 pub struct InjectArgs {
     #[command(flatten)]
     proxies: super::proxies::ProxiesArgs,

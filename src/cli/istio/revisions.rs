@@ -6,7 +6,7 @@ use crate::options::Command;
 
 /// List istiod's revisions, their tags and addresses, and who uses them
 #[derive(Debug, clap::Args)]
-#[command(after_help = help::REVISIONS)]
+#[command(after_help = help::istio::REVISIONS)]
 pub struct RevisionsArgs {
     /// Look for istiod in this namespace alone
     #[arg(long, value_name = "NS")]

@@ -15,7 +15,7 @@ use crate::options::{Bringer, Command, Proof, Setup, Strictness, Switches};
 /// pods take nothing else: a numbered plan, asked about once. A step that fails is rolled back and ends the run; the
 /// same command goes on from there.
 #[derive(Debug, clap::Args)]
-#[command(after_help = help::SETUP)]
+#[command(after_help = help::istio::SETUP)]
 pub struct SetupArgs {
     /// A namespace to bring into the mesh; can be repeated
     #[arg(long = "namespace-to-enroll", value_name = "NS", value_delimiter = ',')]

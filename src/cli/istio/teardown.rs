@@ -10,7 +10,7 @@ use crate::options::{Command, Marks, Teardown};
 ///
 /// The way back in the reverse order. Only what is marked as written by gloo-rs is taken; what it leaves is listed.
 #[derive(Debug, clap::Args)]
-#[command(after_help = help::TEARDOWN)]
+#[command(after_help = help::istio::TEARDOWN)]
 pub struct TeardownArgs {
     /// Take back also what is not marked as written by gloo-rs, in all namespaces
     #[arg(long)]

@@ -9,7 +9,7 @@ use crate::options::{Command, Enrol, Enrolment, Global};
 /// Removes the label that binds a namespace to an istiod, restarts the workloads whose pods have a sidecar, waits for
 /// each, and verifies pod by pod that it is gone.
 #[derive(Debug, clap::Args)]
-#[command(after_help = help::UNENROLL)]
+#[command(after_help = help::istio::UNENROLL)]
 pub struct UnenrollArgs {
     #[command(flatten)]
     namespaces: super::enrolment::NamespacesArgs,

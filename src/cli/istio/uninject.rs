@@ -10,7 +10,7 @@ use crate::plan::mtls::Caution;
 /// Takes out what inject puts in, by name, from any partial state, also glooctl's. Refused while
 /// Upstreams still need the sidecars, unless --include-upstreams takes their mTLS off as well.
 #[derive(Debug, clap::Args)]
-#[command(after_help = help::UNINJECT)]
+#[command(after_help = help::istio::UNINJECT)]
 pub struct UninjectArgs {
     #[command(flatten)]
     proxies: super::proxies::ProxiesArgs,

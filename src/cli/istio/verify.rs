@@ -16,7 +16,7 @@ use crate::plan::verdict::url::{Url, is_path};
 
 /// Send a request through the gateway and say whether it went over mutual TLS, or why not
 #[derive(Debug, clap::Args)]
-#[command(after_help = help::VERIFY)]
+#[command(after_help = help::istio::VERIFY)]
 pub struct VerifyArgs {
     /// The Upstream that has to answer, as NAME or NAMESPACE/NAME
     #[arg(short, long, value_name = "NAME", required_unless_present_any = ["url", "host"])]

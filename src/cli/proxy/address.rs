@@ -4,7 +4,7 @@ use crate::cli::help;
 
 /// Print the host and port of a gateway proxy
 #[derive(Debug, clap::Args)]
-#[command(after_help = help::PROXY_ADDRESS)]
+#[command(after_help = help::proxy::ADDRESS)]
 pub struct AddressArgs {
     #[command(flatten)]
     pub address: super::target::TargetArgs,

@@ -7,7 +7,7 @@ use crate::options::{CertsTask, Command};
 
 /// List the certificates that Envoy uses, of which secrets they are, and until when they are valid
 #[derive(Debug, clap::Args)]
-#[command(after_help = help::PROXY_CERTS)]
+#[command(after_help = help::proxy::CERTS)]
 pub struct CertsArgs {
     #[command(flatten)]
     pods: PodsArgs,

@@ -17,7 +17,7 @@ use crate::options::{Command, DumpSource, DumpTask, DumpView, Format, GLOO_SYSTE
 /// Without a view the dump is printed byte for byte as Envoy gives it, whatever its size; Envoy redacts keys.
 /// Views mask secrets.
 #[derive(Debug, clap::Args)]
-#[command(after_help = help::PROXY_DUMP)]
+#[command(after_help = help::proxy::DUMP)]
 pub struct DumpArgs {
     /// What to show of the dump [default: all of it, as Envoy gives it]
     view: Option<Which>,

@@ -14,7 +14,7 @@ use crate::plan::proxy_pods::Which;
 /// --debug and --level change how much Envoy itself says, and put the earlier levels back when the
 /// command ends: by itself, by Ctrl-C, or because nobody reads its output any more.
 #[derive(Debug, clap::Args)]
-#[command(after_help = help::PROXY_LOGS)]
+#[command(after_help = help::proxy::LOGS)]
 pub struct LogsArgs {
     #[command(flatten)]
     pods: PodsArgs,

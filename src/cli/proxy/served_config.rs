@@ -18,7 +18,7 @@ use crate::render::diff::Secrets;
 /// --port shows listeners and their routes, --domain the virtual hosts that may take a request for it,
 /// --upstream its cluster, its endpoints and the virtual hosts that lead there.
 #[derive(Debug, clap::Args)]
-#[command(after_help = help::PROXY_SERVED_CONFIG)]
+#[command(after_help = help::proxy::SERVED_CONFIG)]
 pub struct ServedArgs {
     /// Only resources of these types
     #[arg(value_name = "TYPE")]

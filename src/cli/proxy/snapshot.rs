@@ -14,7 +14,7 @@ use crate::options::{Command, Endpoints, SnapshotTask};
 /// Server, configuration, statistics, clusters, listeners, certificates, memory, readiness, what is waited for, and a
 /// manifest. The file is its owner's alone and never replaces another.
 #[derive(Debug, clap::Args)]
-#[command(after_help = help::PROXY_SNAPSHOT)]
+#[command(after_help = help::proxy::SNAPSHOT)]
 pub struct SnapshotArgs {
     #[command(flatten)]
     pods: PodsArgs,

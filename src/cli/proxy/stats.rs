@@ -12,7 +12,7 @@ use crate::options::{Command, StatsTask};
 ///
 /// As Envoy prints them. With -o json or -o yaml they are the field `stats` of the document.
 #[derive(Debug, clap::Args)]
-#[command(after_help = help::PROXY_STATS)]
+#[command(after_help = help::proxy::STATS)]
 pub struct StatsArgs {
     #[command(flatten)]
     pods: PodsArgs,

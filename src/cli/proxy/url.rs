@@ -7,7 +7,7 @@ use crate::cli::help;
 /// The port is always printed, IPv6 stands in brackets, and a port that is neither HTTP nor HTTPS
 /// is printed without a scheme.
 #[derive(Debug, clap::Args)]
-#[command(after_help = help::PROXY_URL)]
+#[command(after_help = help::proxy::URL)]
 pub struct UrlArgs {
     #[command(flatten)]
     pub address: super::target::TargetArgs,

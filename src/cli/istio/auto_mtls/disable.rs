@@ -7,7 +7,7 @@ use crate::cli::help;
 /// Without a selection both switches in Gloo's Settings are turned off. With a selection those Upstreams
 /// opt out, and the rest keeps it.
 #[derive(Debug, clap::Args)]
-#[command(after_help = help::AUTO_MTLS_DISABLE)]
+#[command(after_help = help::istio::AUTO_MTLS_DISABLE)]
 pub struct AutoMtlsDisableArgs {
     #[command(flatten)]
     pub choice: super::ChoiceArgs,

@@ -9,7 +9,7 @@ use crate::render::diff::Secrets;
 
 /// Say how the two switches of auto-mTLS stand
 #[derive(Debug, clap::Args)]
-#[command(after_help = help::AUTO_MTLS_STATUS)]
+#[command(after_help = help::istio::AUTO_MTLS_STATUS)]
 pub struct AutoMtlsStatusArgs {
     /// Manifests instead of the cluster: a file, a directory, or - for stdin; can be repeated
     #[arg(short, long = "filename", value_name = "FILE|DIR|-")]

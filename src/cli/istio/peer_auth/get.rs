@@ -10,7 +10,7 @@ use crate::options::{Command, Destination, Files, Global, PeerAuthGet};
 ///
 /// Without a scope: the mesh's, and that of every namespace, workload and port that has a policy.
 #[derive(Debug, clap::Args)]
-#[command(after_help = help::PEER_AUTH_GET)]
+#[command(after_help = help::istio::PEER_AUTH_GET)]
 pub struct PeerAuthGetArgs {
     #[command(flatten)]
     scope: super::ScopeArgs,

@@ -12,7 +12,7 @@ use crate::plan::peer::change::Wish;
 /// Sets the mode of the PeerAuthentication of a namespace, of the mesh or of a workload to PERMISSIVE, and makes one
 /// where none is.
 #[derive(Debug, clap::Args)]
-#[command(after_help = help::PEER_AUTH_PERMISSIVE)]
+#[command(after_help = help::istio::PEER_AUTH_PERMISSIVE)]
 pub struct PeerAuthPermissiveArgs {
     #[command(flatten)]
     change: super::ChangeArgs,

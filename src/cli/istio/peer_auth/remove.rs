@@ -11,7 +11,7 @@ use crate::plan::peer::change::Wish;
 /// What holds then is said before: the next wider policy, or PERMISSIVE. Refused where that is STRICT and a gateway
 /// would get 503s from it.
 #[derive(Debug, clap::Args)]
-#[command(after_help = help::PEER_AUTH_REMOVE)]
+#[command(after_help = help::istio::PEER_AUTH_REMOVE)]
 pub struct PeerAuthRemoveArgs {
     #[command(flatten)]
     change: super::ChangeArgs,

@@ -12,7 +12,7 @@ use crate::plan::peer::change::Wish;
 /// Sets the mode of the PeerAuthentication of a namespace, of the mesh or of a workload to STRICT, and makes one where
 /// none is. Refused while a gateway would get 503s from it, or where that cannot be known.
 #[derive(Debug, clap::Args)]
-#[command(after_help = help::PEER_AUTH_STRICT)]
+#[command(after_help = help::istio::PEER_AUTH_STRICT)]
 pub struct PeerAuthStrictArgs {
     #[command(flatten)]
     change: super::ChangeArgs,

@@ -1,0 +1,76 @@
+//! The ends of the help texts: examples that a test runs, and the exit codes that can occur.
+
+pub mod istio;
+pub mod proxy;
+
+/// After the root's help.
+pub const ROOT: &str = "\
+Examples:
+  # from a plain gateway to proven mutual TLS, as one plan
+  gloo-rs istio setup --namespace-to-enroll default --upstream default-httpbin-8000 --dry-run
+
+  gloo-rs istio enable-mtls --upstream default-httpbin-8000
+  gloo-rs istio enable-mtls --upstream default-httpbin-8000 -f upstreams.yaml --diff
+  curl $(gloo-rs proxy url)/headers
+
+Every flag in 'Global options' can be set by its GLOO_RS_* variable.";
+
+/// After `upgrade-values --help`.
+pub const UPGRADE_VALUES: &str = "\
+Examples:
+  # the values of the release, for helm upgrade -f
+  gloo-rs upgrade-values --revision 1-28 > gloo-gateway.yaml
+
+  # a values file, an Argo CD Application or a Flux HelmRelease; no cluster, since the address is given
+  gloo-rs upgrade-values --values app.yaml --istio-discovery-address istiod.istio-system.svc:15012
+
+  # the same as one upgrade by your own helm; and out again
+  gloo-rs upgrade-values --revision 1-28 --apply --yes
+  gloo-rs upgrade-values --remove --apply --yes
+
+Exit codes:
+  0  printed, or done           1  refused or failed, nothing changed
+  2  usage, or no --yes         3  --check would change something
+  4  no release, not allowed    5  helm failed and went back
+  6  helm failed, not back      7  upgraded, not confirmed
+  9  no answer                  130  interrupted";
+
+/// After `check --help`.
+pub const CHECK: &str = "\
+Examples:
+  # the installation, its objects, its gateways and the mesh
+  gloo-rs check
+
+  # what if this were merged, for code scanning
+  gloo-rs check --overlay manifests/ -o sarif
+
+  # manifests alone, without a cluster; warnings fail too
+  gloo-rs check -f upstreams.yaml --fail-on warning
+
+  gloo-rs check --explain GRS101
+
+Exit codes:
+  0  nothing at the threshold   1  a file cannot be read
+  2  usage                      3  something at --fail-on or over it
+  4  not allowed to see at all  9  no answer from the API server
+  130  interrupted";
+
+/// After `version --help`.
+pub const VERSION: &str = "\
+Examples:
+  gloo-rs version
+  gloo-rs version --client -o table
+
+Exit codes:
+  0  printed, also where the server could not be asked
+  2  usage";
+
+/// After `completion --help`.
+pub const COMPLETION: &str = "\
+Examples:
+  gloo-rs completion bash
+  source <(gloo-rs completion zsh)
+
+Exit codes:
+  0  printed
+  2  usage";

@@ -1,0 +1,93 @@
+//! The end of a run: a sweep's sums, or the document.
+
+use super::{Report, Sweep};
+use crate::error::Exit;
+use crate::options::Loudness;
+use crate::plan::outcome::Outcome;
+use crate::render::document::Document;
+use crate::render::text::{self, Mark};
+
+/// More names than these make no line that anybody copies.
+const MOST_AGAIN: usize = 50;
+
+impl Report<'_> {
+    /// Prints what comes at the end and gives the exit code.
+    pub fn finish(mut self) -> Exit {
+        self.ui.end_progress();
+        if let Some(sweep) = self.sweep.take() {
+            self.summary(&sweep);
+        }
+        if self.is_document() && !self.printed {
+            self.document();
+        }
+        if let Some(failure) = self.ui.lost_answer() {
+            self.failure(failure);
+        }
+        self.exit
+    }
+
+    fn summary(&mut self, sweep: &Sweep) {
+        let done = match self.mark {
+            Mark::Written => sweep.done.to_owned(),
+            Mark::ClientDryRun | Mark::ServerDryRun => format!("would be {}", sweep.done),
+        };
+        let total: usize = self.counts.values().sum();
+        let parts: Vec<_> = [
+            (Outcome::Changed, done.as_str()),
+            (Outcome::Unchanged, "already"),
+            (Outcome::Skipped, "skipped"),
+            (Outcome::Refused, "refused"),
+            (Outcome::NotFound, "not found"),
+            (Outcome::Failed, "failed"),
+        ]
+        .into_iter()
+        .filter(|(outcome, _)| self.count(*outcome) > 0)
+        .map(|(outcome, word)| format!("{} {word}", self.count(outcome)))
+        .collect();
+        if parts.is_empty() {
+            return;
+        }
+        let took = self.begun.elapsed().as_secs_f64();
+        let parts = match self.unconfirmed {
+            0 => parts.join(", "),
+            number => format!("{}; {number} not confirmed", parts.join(", ")),
+        };
+        self.ui.status(&format!("{parts} ({}, {took:.1}s)", text::count(total, sweep.noun)));
+        if !self.skipped.is_empty() {
+            let reasons: Vec<_> =
+                self.skipped.iter().map(|(reason, number)| format!("{number} {}", text::brief(*reason))).collect();
+            self.ui.status(&format!("skipped: {}", reasons.join(", ")));
+            if self.ui.loudness() < Loudness::Verbose && !self.is_document() {
+                self.ui.status("  list them with -v or -o json");
+            }
+        }
+        if !self.failed.is_empty() && self.mark == Mark::Written {
+            self.ui.status("again for the failed ones:");
+            match self.failed.len() <= MOST_AGAIN {
+                true => self.ui.status(&format!("  {} {}", sweep.again, self.failed.join(","))),
+                false => self.ui.status("  the same command: it finds the others done"),
+            }
+        }
+    }
+
+    fn document(&mut self) {
+        let dry_run = match self.mark {
+            Mark::Written => None,
+            Mark::ClientDryRun => Some("client"),
+            Mark::ServerDryRun => Some("server"),
+        };
+        let document = Document {
+            command: self.words,
+            context: self.place.as_ref().map(|(context, _)| context.as_str()),
+            server: self.place.as_ref().map(|(_, server)| server.as_str()),
+            dry_run,
+            rows: &self.rows,
+            advice: &self.advice,
+            failure: self.failure.as_ref(),
+            fields: &self.fields,
+            exit: self.exit,
+        }
+        .value();
+        self.value(&document);
+    }
+}
