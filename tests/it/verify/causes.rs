@@ -110,8 +110,8 @@ fn plaintext_that_is_answered_is_told_from_tls_that_nothing_shows() -> Result<()
     pair.sends(&Sends::Plaintext)?;
     let verdict = bench.verdict("--path /headers")?;
     is(&verdict, "plaintext", 7);
-    let mend = format!("gloo-rs istio enable-mtls --upstream {}/{}", bench.gloo, bench.upstream("httpbin-8000"));
-    assert_eq!(verdict["mend"], json!(mend));
+    // Before the gateway has a certificate mutual TLS would break what works.
+    assert_eq!(verdict["mend"], json!("gloo-rs istio inject"));
 
     bench.ssl_config(&bench.upstream("httpbin-8000"), &istio())?;
     pair.sends(&pair.mtls()?)?;
