@@ -2,11 +2,10 @@
 
 use std::pin::pin;
 
-use futures_util::future::FusedFuture as _;
-use futures_util::{FutureExt as _, Stream, StreamExt as _, stream};
-use tokio::sync::mpsc;
+use futures_util::{Stream, StreamExt as _, stream};
 
 use super::acceptance::Held;
+use super::ahead::{ahead, beside};
 use super::interrupt::{Signals, Stop, Why};
 use super::report::{Report, Sweep};
 use super::{again, consent};
@@ -15,7 +14,7 @@ use crate::error::{Exit, Failure, Reason};
 use crate::kube::{self, Cause, Query, Session};
 use crate::load::absence;
 use crate::load::survey::Survey;
-use crate::model::{Kind, Object, ObjectRef, Selector};
+use crate::model::{Object, ObjectRef, Selector};
 use crate::options::{Absent, Global, Named, Objects, Scope, Selection};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::gateway::AutoMtls;
@@ -386,39 +385,5 @@ impl Run<'_> {
         Failure::new(Exit::SaidNo, Reason::NotFound, format!("no Upstream{with} {place}"))
             .detail(self.session.looked())
             .hint("-n NAMESPACE or -A looks elsewhere; --ignore-not-found makes this no failure")
-    }
-}
-
-/// What reads the pages, to be polled beside the work, and the objects of them: while one page is worked on, the next
-/// is read, and no further one.
-fn ahead<'p>(
-    mut pages: kube::Pages<'p>,
-    kind: &'static Kind,
-) -> (impl Future<Output = ()> + 'p, impl Stream<Item = Result<Object, kube::ApiError>>) {
-    let (read, mut to_do) = mpsc::channel(1);
-    let reading = async move {
-        while let Ok(place) = read.reserve().await {
-            match pages.next().await {
-                Ok(Some(page)) => place.send(Ok(page.items)),
-                Ok(None) => return,
-                Err(error) => return place.send(Err(error)),
-            }
-        }
-    };
-    let objects = stream::poll_fn(move |context| to_do.poll_recv(context)).flat_map(move |page| {
-        let (items, error) = page.map_or_else(|error| (Vec::new(), Some(error)), |items| (items, None));
-        stream::iter(items.into_iter().map(move |value| Ok(Object::new(kind, value))).chain(error.map(Err)))
-    });
-    (reading, objects)
-}
-
-/// The work, and what has to go on beside it for as long as it takes.
-async fn beside<T>(support: impl Future<Output = ()>, work: impl Future<Output = T>) -> T {
-    let (mut support, mut work) = (pin!(support.fuse()), pin!(work));
-    loop {
-        tokio::select! {
-            done = &mut work => return done,
-            () = &mut support, if !support.is_terminated() => {}
-        }
     }
 }

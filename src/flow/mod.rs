@@ -6,6 +6,7 @@
 mod acceptance;
 mod address;
 mod again;
+mod ahead;
 mod check;
 mod consent;
 mod describe;
