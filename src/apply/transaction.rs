@@ -341,6 +341,9 @@ async fn create_again(session: &Session, done: &Done, now: &Value) -> Result<Und
     })
 }
 
+/// Said of a run of which nothing stands.
+pub const ALL_BACK: &str = "everything is as it was before";
+
 /// The failure of a run that was taken back: whole (5), in part (6), or one that had written nothing.
 pub fn failure(cause: Failure, undone: &[(ObjectRef, Undone)], again: &str) -> Failure {
     if undone.is_empty() {
@@ -350,7 +353,7 @@ pub fn failure(cause: Failure, undone: &[(ObjectRef, Undone)], again: &str) -> F
     let exit = if stands { Exit::HalfDone } else { Exit::RolledBack };
     let mut failure = Failure { exit: cause.exit.or(exit), ..cause };
     if !stands {
-        return failure.detail("everything is as it was before");
+        return failure.detail(ALL_BACK);
     }
     failure.reason = Reason::HalfDone;
     failure = failure.detail("NOT fully rolled back");

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::step::{Act, Planned};
 use super::walk::State;
+use crate::apply::transaction::ALL_BACK;
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::transact::short;
 use crate::plan::outage::Outage;
@@ -149,7 +150,9 @@ pub fn stopped(word: &str, plan: &[Planned], failed: usize, why: Failure, state:
     };
     let earlier = stands(plan, failed, back).map_or_else(String::new, |earlier| format!("; {earlier}"));
     let message = format!("step {number} ({}) failed: {}", plan[failed].step.word, why.message);
-    let failure = Failure { exit, message, ..why }.detail(format!("step {number} {what}{earlier}"));
+    // Of its own step alone is that true; the line below says it, and what stands of the others.
+    let details = why.details.into_iter().filter(|detail| detail != ALL_BACK).collect();
+    let failure = Failure { exit, message, details, ..why }.detail(format!("step {number} {what}{earlier}"));
     failure.hint(both_ways(word))
 }
 

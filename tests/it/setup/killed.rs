@@ -59,7 +59,9 @@ fn ctrl_c_takes_back_the_step_that_is_under_way_and_says_what_stands() -> Result
     running.wait_for("waiting for deployment/cart");
     running.interrupt();
     let said = ["error: step 2 (enroll) failed: interrupted", "step 2 is rolled back; step 1 stands"];
-    ends(&sandbox.end_of(running), 130, &[], &said);
+    let ended = sandbox.end_of(running);
+    assert!(!ended.stderr.contains("everything is as it was before"), "step 1 stands: {ended:?}");
+    ends(&ended, 130, &[], &said);
     let shop = plane.api().get("v1/Namespace", "", SHOP)?.unwrap_or_default();
     assert_eq!(shop["metadata"]["labels"]["istio.io/rev"], Value::Null);
 
