@@ -10,7 +10,7 @@
 //! passes. So there is nothing to wait for, and nothing runs while nobody asks.
 
 use std::{
-    io::copy,
+    io::{Read, Write, copy},
     net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc, Mutex,
@@ -36,8 +36,11 @@ const GATEWAY_PROXY: &str = "gateway-proxy";
 const ISTIO: &str = "istio-system";
 const ADMIN: u16 = 19000;
 const HTTP: u16 = 8080;
-/// Of Gloo's own pod, where it says what it serves.
+/// Of Gloo's own pod, where it says what it serves, and what it counts.
 const SNAPSHOTS: u16 = 9095;
+const METRICS: u16 = 9091;
+/// What a gateway's Envoy says of its stream to Gloo. Here all comes by files, and the follower is what is listened to.
+const CONNECTED: &str = "control_plane.connected_state: 1\n";
 
 /// A pair that does what the objects around one Upstream mean, behind the ports of the gateway's pods.
 pub struct Follower {
@@ -68,11 +71,12 @@ impl Follower {
         let api = StageApi::connect(&plane.kubeconfig())?;
         let following = Following { api, pair, gloo: gloo.to_owned(), upstream: upstream.to_owned(), meaning: None };
         let state = Arc::new(State { following: Mutex::new(following), ended: Arc::default() });
-        let [admin, http] = targets.map(|target| door(&state, target));
+        let [admin, http] = [(ADMIN, targets[0]), (HTTP, targets[1])].map(|(port, target)| door(&state, port, target));
         let api = StageApi::connect(&plane.kubeconfig())?;
         let served = served::start(api, gloo.to_owned(), upstream.to_owned(), Arc::clone(&state.ended))?;
         let doors = [admin?, http?, served];
-        plane.forward(gloo, &[(ADMIN, doors[0]), (HTTP, doors[1]), (SNAPSHOTS, doors[2])])?;
+        let ports = [(ADMIN, doors[0]), (HTTP, doors[1]), (SNAPSHOTS, doors[2]), (METRICS, doors[2])];
+        plane.forward(gloo, &ports)?;
         let follower = Self { state, doors };
         Ok(follower)
     }
@@ -166,26 +170,41 @@ impl Following {
     }
 }
 
-/// A port that leads to a target once the cluster has been read.
-fn door(state: &Arc<State>, target: SocketAddr) -> Result<SocketAddr> {
+/// A port of a pod, which leads to a target once the cluster has been read.
+fn door(state: &Arc<State>, port: u16, target: SocketAddr) -> Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = listener.local_addr()?;
     let state = Arc::clone(state);
     spawn(move || {
-        for stream in listener.incoming().flatten() {
+        for mut stream in listener.incoming().flatten() {
             if state.ended.load(Ordering::SeqCst) {
                 return;
             }
             let state = Arc::clone(&state);
             spawn(move || {
                 let followed = state.following.lock().expect("no holder of this lock panics").follow();
-                if let Err(error) = followed.and_then(|()| pass(stream, target)) {
+                let answered = followed.and_then(|()| Ok(port == ADMIN && is_connected(&mut stream)?));
+                let passed = answered.and_then(|answered| if answered { Ok(()) } else { pass(stream, target) });
+                if let Err(error) = passed {
                     announce(&format!("the gateway does not answer: {error:#}"));
                 }
             });
         }
     });
     Ok(address)
+}
+
+/// Answers who asks whether Envoy hears Gloo; nobody else loses a byte.
+fn is_connected(stream: &mut TcpStream) -> Result<bool> {
+    let mut head = [0; 2048];
+    let length = stream.peek(&mut head)?;
+    if !String::from_utf8_lossy(&head[..length]).lines().next().is_some_and(|line| line.contains("control_plane")) {
+        return Ok(false);
+    }
+    stream.read_exact(&mut head[..length])?;
+    let length = CONNECTED.len();
+    write!(stream, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{CONNECTED}")?;
+    Ok(true)
 }
 
 /// Passes every byte on, both ways, until both ends have hung up.

@@ -1,4 +1,4 @@
-//! What Gloo's admin port says that it serves to the gateway.
+//! What Gloo's admin port says that it serves to the gateway, and its metrics.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -40,9 +40,11 @@ fn answer(stream: TcpStream, served: impl FnOnce() -> Result<Vec<u8>>) -> Result
     let mut stream = BufReader::new(stream);
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") && stream.read_line(&mut head)? > 0 {}
-    let (status, body) = match head.starts_with("GET /snapshots/xds ") {
-        true => ("200 OK", served()?),
-        false => ("404 Not Found", Vec::new()),
+    let (status, body) = match head.split(' ').nth(1) {
+        Some("/snapshots/xds") => ("200 OK", served()?),
+        // A Gloo with nothing to complain of.
+        Some("/metrics") => ("200 OK", Vec::new()),
+        _ => ("404 Not Found", Vec::new()),
     };
     let answer = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
     Ok(stream.get_mut().write_all(&[answer.as_bytes(), &body].concat())?)
