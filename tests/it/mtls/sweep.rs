@@ -325,7 +325,9 @@ fn a_reader_that_goes_away_does_not_stop_the_work() {
     expect_advice(&stub);
     let sandbox = on_stub(&stub);
     let mut running = sandbox.start_unread(&["istio", "enable-mtls", "--all", "--yes"]);
-    assert_eq!(running.read_one_line(), "upstream.gloo.solo.io/x0000 mTLS enabled");
+    // Which of those under way ends first is nobody's promise.
+    let first = running.read_one_line();
+    assert!(first.starts_with("upstream.gloo.solo.io/x00") && first.ends_with(" mTLS enabled"), "{first}");
     let ended = sandbox.end_of(running);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert_eq!(asked(&stub, "PATCH", LIST), 50);
