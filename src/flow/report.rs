@@ -54,7 +54,7 @@ pub struct Report<'u> {
     failure: Option<Failure>,
     counts: BTreeMap<&'static str, usize>,
     skipped: BTreeMap<Reason, usize>,
-    failed: Vec<String>,
+    failed: Vec<ObjectRef>,
     /// Objects that are as they were asked to be, without proof of the effect.
     unconfirmed: usize,
     last_reason: Option<Reason>,
@@ -236,8 +236,8 @@ impl<'u> Report<'u> {
                 } else {
                     self.ui.error(&text::trouble(&row, &self.usual_namespace), &row.details, row.hint.as_ref());
                 }
-                if let (Outcome::Failed, Some(sweep)) = (row.outcome, &self.sweep) {
-                    self.failed.push(text::shell_word(&text::short_name(&row.object, &sweep.namespace)));
+                if row.outcome == Outcome::Failed && self.sweep.is_some() {
+                    self.failed.push(row.object.clone());
                 }
             }
         }
@@ -250,9 +250,10 @@ impl<'u> Report<'u> {
         }
     }
 
-    /// Puts the document's objects into the order of a list, whichever of them ended first.
+    /// Puts the objects of the document and of the line to copy into the order of a list, whichever ended first.
     pub fn order_rows(&mut self) {
-        self.rows.sort_by(|one, other| place_in_list(one).cmp(&place_in_list(other)));
+        self.rows.sort_by(|one, other| place_in_list(&one.object).cmp(&place_in_list(&other.object)));
+        self.failed.sort_by(|one, other| place_in_list(one).cmp(&place_in_list(other)));
     }
 
     /// A warning or a note, if there is one.
@@ -358,6 +359,6 @@ impl<'u> Report<'u> {
     }
 }
 
-fn place_in_list(row: &Row) -> (&str, &str) {
-    (&row.object.namespace, &row.object.name)
+fn place_in_list(object: &ObjectRef) -> (&str, &str) {
+    (&object.namespace, &object.name)
 }

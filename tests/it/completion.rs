@@ -7,9 +7,11 @@ use std::time::Duration;
 use gloo_rs::cli;
 use serde_json::{Value, json};
 
+use crate::stage::wait_for;
 use crate::support::Sandbox;
 use crate::support::stub::Stub;
 
+const PATIENCE: Duration = Duration::from_mins(2);
 const SHELLS: [&str; 5] = ["bash", "zsh", "fish", "powershell", "elvish"];
 
 /// `GLOO_RS_BLESS=1 cargo test completion` writes them anew.
@@ -139,9 +141,15 @@ fn names_are_those_of_the_cluster_and_namespace_that_the_line_names() {
     for (words, answers, names) in table {
         let stub = Stub::new();
         for (path, answer) in answers {
-            stub.on("GET", &format!("{path}resourceVersion=0")).json(200, answer);
+            stub.on("GET", &format!("{path}resourceVersion=0")).json(200, answer).always();
         }
-        assert_eq!(offered(&stub.kubeconfig(), words), names, "{words:?}");
+        // A busy machine may be too late for a shell, and then offers nothing.
+        let mut last = Vec::new();
+        let found = wait_for("names are offered", PATIENCE, || {
+            last = offered(&stub.kubeconfig(), words);
+            Ok((!last.is_empty()).then_some(()))
+        });
+        assert!(found.is_ok() && last == names, "{words:?}: {last:?}");
     }
 }
 
@@ -151,10 +159,14 @@ fn any_trouble_is_nothing_to_offer_and_nothing_said() {
     let upstreams = "/apis/gloo.solo.io/v1/namespaces/gloo-system/upstreams?resourceVersion=0";
     let none: [&str; 0] = [];
     let forbidden = Stub::new();
-    forbidden.on("GET", upstreams).status(403, "Forbidden", "upstreams is forbidden");
-    assert_eq!(offered(&forbidden.kubeconfig(), &ASK), none);
+    forbidden.on("GET", upstreams).status(403, "Forbidden", "upstreams is forbidden").always();
+    let asked = wait_for("the server is asked in time", PATIENCE, || {
+        assert_eq!(offered(&forbidden.kubeconfig(), &ASK), none);
+        Ok((!forbidden.requests().is_empty()).then_some(()))
+    });
+    asked.unwrap();
     let slow = Stub::new();
-    slow.on("GET", upstreams).json(200, &list(&[named("default-a")])).slow(Duration::from_secs(5));
+    slow.on("GET", upstreams).json(200, &list(&[named("default-a")])).slow(Duration::from_secs(5)).always();
     assert_eq!(offered(&slow.kubeconfig(), &ASK), none);
     let gone = Stub::new().kubeconfig();
     assert_eq!(offered(&gone, &ASK), none);

@@ -197,7 +197,7 @@ fn a_wait_that_runs_out_is_pending_still() {
     let stub = Stub::new();
     stub.on("GET", SERVICE).json(200, &service("LoadBalancer", &Value::Null)).always();
     stub.on("GET", EVENTS).json(200, &list(&[]));
-    let output = run(&stub, "proxy url --wait --wait-timeout 1s");
+    let output = run(&stub, "proxy url --wait --wait-timeout 4s");
     assert_eq!((output.code, output.stdout.as_str()), (Some(8), ""));
     let lines: Vec<_> = output.stderr.lines().collect();
     assert_eq!(lines[1], "error: service gloo-system/gateway-proxy has no external address yet");
@@ -205,7 +205,7 @@ fn a_wait_that_runs_out_is_pending_still() {
         lines[3..],
         [
             "  no warning events about it",
-            "  waited for 1s",
+            "  waited for 4s",
             "  hint: --wait-timeout waits longer; --local-cluster uses a node port",
         ]
     );

@@ -95,7 +95,7 @@ fn a_pending_load_balancer_tells_its_real_events_and_is_waited_for() -> Result<(
     assert!(details.contains("(x4): SyncLoadBalancerFailed: quota exceeded"), "{details}");
 
     let waited = std::thread::scope(|scope| {
-        let waiting = scope.spawn(|| run(plane, &namespace, &["url", "--wait", "--wait-timeout", "60s"]));
+        let waiting = scope.spawn(|| run(plane, &namespace, &["url", "--wait", "--wait-timeout", "3m"]));
         assign(plane, &namespace, "gateway-proxy", &json!({"hostname": "lb.example"}))?;
         anyhow::Ok(waiting.join().expect("no panic"))
     })?;

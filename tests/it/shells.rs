@@ -74,7 +74,7 @@ fn a_name_is_completed_in_each_shell_and_the_line_runs() {
     for shell in &SHELLS {
         let stub = Stub::new();
         let labelled = format!("{SERVICES}?labelSelector=gloo%3Dgateway-proxy&resourceVersion=0");
-        stub.on("GET", &labelled).json(200, &services(&["gateway-proxy"]));
+        stub.on("GET", &labelled).json(200, &services(&["gateway-proxy"])).always();
         stub.on("GET", &format!("{SERVICES}/gateway-proxy")).json(
             200,
             &json!({

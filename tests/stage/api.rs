@@ -185,7 +185,7 @@ impl StageApi {
             return Ok(found.clone());
         }
         // A definition is established a moment before discovery lists it.
-        let found = wait_for(&format!("{kind} is served"), Duration::from_secs(5), || {
+        let found = wait_for(&format!("{kind} is served"), Duration::from_mins(1), || {
             Ok(self.answer(discovery::pinned_kind(&self.client, &wanted)).ok())
         })?;
         known().insert(wanted, found.clone());

@@ -34,7 +34,7 @@ impl Plane {
         wait_for(&format!("kwok forwards ports in {namespace}"), Duration::from_mins(2), || {
             let told = self.api().run(async |client| {
                 let told = told(client, namespace, mark.len());
-                timeout(Duration::from_secs(2), told).await
+                timeout(Duration::from_secs(10), told).await
             });
             Ok(matches!(told, Ok(Ok(told)) if told == mark.as_bytes()).then_some(()))
         })

@@ -63,8 +63,12 @@ impl Report<'_> {
         }
         if !self.failed.is_empty() && self.mark == Mark::Written {
             self.ui.status("again for the failed ones:");
+            let name = |object| text::shell_word(&text::short_name(object, &sweep.namespace));
             match self.failed.len() <= MOST_AGAIN {
-                true => self.ui.status(&format!("  {} {}", sweep.again, self.failed.join(","))),
+                true => {
+                    let names: Vec<_> = self.failed.iter().map(name).collect();
+                    self.ui.status(&format!("  {} {}", sweep.again, names.join(",")));
+                }
                 false => self.ui.status("  the same command: it finds the others done"),
             }
         }

@@ -56,7 +56,7 @@ fn an_injector_that_goes_down_half_way_costs_the_rest_alone() -> Result<()> {
         &json!({"spec": {"strategy": {"type": "Recreate"}, "template": {"metadata": {"annotations": {"mine": "1"}}}}}),
     )?;
     let template = bench.deployment("b")?["spec"]["template"].clone();
-    let output = meanwhile(&bench, "enroll NS --revision OLD --yes --wait-timeout 20s", || {
+    let output = meanwhile(&bench, "enroll NS --revision OLD --yes --wait-timeout 40s", || {
         wait_for("a has its sidecar", super::PATIENCE, || {
             Ok((bench.shape("a")?.contains(&meshed(&bench.old))).then_some(()))
         })?;
@@ -93,7 +93,7 @@ fn of_several_the_one_that_never_gets_ready_is_put_back_and_the_label_stays() ->
     bench.deploy_stranded("a")?;
     bench.deploy("b", &json!({}))?;
     let before = bench.deployment("a")?["spec"].clone();
-    let (document, output) = bench.json("enroll NS --revision OLD --wait-timeout 5s")?;
+    let (document, output) = bench.json("enroll NS --revision OLD --wait-timeout 15s")?;
     let said = [
         "error: deployment/a did not become ready (0 of 1 new",
         "not scheduled: 0/1 nodes are available",
@@ -128,7 +128,7 @@ fn where_none_gets_ready_the_label_goes_back_before_the_templates() -> Result<()
     bench.deploy_stranded("a")?;
     bench.deploy_stranded("b")?;
     let before = [bench.deployment("a")?["spec"].clone(), bench.deployment("b")?["spec"].clone()];
-    let output = bench.run("enroll NS --revision OLD --wait-timeout 4s --parallel 2");
+    let output = bench.run("enroll NS --revision OLD --wait-timeout 10s --parallel 2");
     assert_said(&output, 5, &["2 of 2 workloads in ", BACK, "deployment/a did not", "deployment/b did not"]);
     let undone: Vec<_> = output.stdout.lines().filter(|line| line.ends_with("rolled back")).collect();
     assert_eq!(undone[0], format!("namespace/{} rolled back", bench.apps), "{output:#?}");
@@ -144,7 +144,7 @@ fn a_label_that_was_there_before_stays_where_none_gets_ready() -> Result<()> {
     bench.deploy_stranded("a")?;
     bench.label(&json!({"istio.io/rev": bench.old.name}))?;
     let before = bench.deployment("a")?["spec"].clone();
-    let output = bench.run("enroll NS --wait-timeout 4s");
+    let output = bench.run("enroll NS --wait-timeout 10s");
     assert_said(&output, 5, &["1 of 1 workload in ", BACK]);
     assert_eq!(bench.deployment("a")?["spec"], before);
     assert_eq!(bench.labels()?, json!({"istio.io/rev": bench.old.name}));
@@ -155,7 +155,7 @@ fn a_label_that_was_there_before_stays_where_none_gets_ready() -> Result<()> {
 fn what_somebody_else_changed_meanwhile_is_left_to_them() -> Result<()> {
     let bench = Bench::new("theirs")?;
     bench.deploy_stranded("a")?;
-    let output = meanwhile(&bench, "enroll NS --revision OLD --wait-timeout 10s", || {
+    let output = meanwhile(&bench, "enroll NS --revision OLD --wait-timeout 15s", || {
         wait_for("a is restarted", super::PATIENCE, || Ok((!bench.restarted("a")?.is_null()).then_some(())))?;
         let theirs = json!({"spec": {"template": {"metadata": {"annotations": {super::RESTARTED: "theirs"}}}}});
         bench.plane.api().merge("apps/v1/Deployment", &bench.apps, "a", &theirs)

@@ -72,7 +72,7 @@ fn an_api_server_that_dies_between_the_writes_leaves_the_old_state_or_one_that_a
     let before = state(&plane)?;
 
     // It comes back while the run waits for it: the first write is taken back.
-    let output = killed_between(&plane, &format!("{INJECT} --timeout 60s"), || plane.start_apiserver())?;
+    let output = killed_between(&plane, &format!("{INJECT} --timeout 3m"), || plane.start_apiserver())?;
     let (document_, output) = document(output)?;
     assert_said(&output, 5, &["outcome is unknown", "everything is as it was before"]);
     assert_eq!(document_["error"]["reason"], "unreachable");

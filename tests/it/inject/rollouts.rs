@@ -9,7 +9,7 @@ use super::{
 use crate::stage::wait_for;
 
 const INJECT: &str = "inject --revision 1-28 --istio-namespace istio-system";
-const SOON: &str = "inject --revision 1-28 --istio-namespace istio-system --wait-timeout 4s";
+const SOON: &str = "inject --revision 1-28 --istio-namespace istio-system --wait-timeout 10s";
 const BACK: &str = "everything is as it was before";
 const SERVED: &str = "old pods served all the time (1 of 1 ready)";
 
@@ -155,7 +155,7 @@ fn an_image_that_cannot_be_pulled_is_named_with_pod_and_container() -> Result<()
     let bench = Bench::new("pull")?;
     bench.strand_new_pods()?;
     let before = bench.state()?;
-    let line = format!("{INJECT} --wait-timeout 12s");
+    let line = format!("{INJECT} --wait-timeout 20s");
     let output = meanwhile(&bench, &line, || fail_to_pull(&bench, "istio-proxy"))?;
     let said = [
         "container istio-proxy: ImagePullBackOff\n    429 Too Many Requests",
@@ -174,7 +174,7 @@ fn a_removal_that_does_not_get_ready_is_taken_back_in_the_old_order() -> Result<
     assert_eq!(bench.run(INJECT).code, Some(0));
     bench.strand_new_pods()?;
     let before = bench.state()?;
-    let output = bench.run("uninject --wait-timeout 4s");
+    let output = bench.run("uninject --wait-timeout 10s");
     assert_said(&output, 5, &["not scheduled", SERVED, BACK]);
     assert_eq!(bench.state()?, before);
     // The old pods are the ones that stand there: nothing was started anew.
@@ -202,7 +202,7 @@ fn what_somebody_else_writes_into_the_same_fields_is_left_and_said() -> Result<(
     let bench = Bench::new("same-field")?;
     bench.strand_new_pods()?;
     let before = bench.state()?;
-    let output = meanwhile(&bench, &format!("{INJECT} --wait-timeout 8s -o json"), || {
+    let output = meanwhile(&bench, &format!("{INJECT} --wait-timeout 15s -o json"), || {
         bench.new_pod()?;
         let theirs = json!([{"name": "sds", "image": "theirs"}]);
         let path = format!("/apis/apps/v1/namespaces/{}/deployments/gateway-proxy", bench.gloo);
@@ -247,7 +247,7 @@ fn what_somebody_else_writes_into_other_fields_is_kept_in_success_and_in_failure
         bench.merge("apps/v1/Deployment", "gateway-proxy", &theirs)?;
         bench.merge("v1/ConfigMap", "gateway-proxy-envoy-config", &json!({"data": {"theirs": value}}))
     };
-    let output = meanwhile(&bench, &format!("{INJECT} --wait-timeout 8s"), || write("first"))?;
+    let output = meanwhile(&bench, &format!("{INJECT} --wait-timeout 15s"), || write("first"))?;
     assert_said(&output, 5, &[BACK]);
     let (deployment, map) = (bench.deployment()?, bench.config_map()?);
     assert_eq!(

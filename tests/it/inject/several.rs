@@ -39,7 +39,7 @@ fn a_second_proxy_that_fails_takes_the_first_back_as_well() -> Result<()> {
     bench.strand_new_pods()?;
     let second = || bench.get("apps/v1/Deployment", "second");
     let before = (bench.state()?, second()?["spec"].clone());
-    let line = format!("{INJECT} --name second --name gateway-proxy --wait-timeout 6s");
+    let line = format!("{INJECT} --name second --name gateway-proxy --wait-timeout 15s");
     let output = bench.run(&line);
     let said = [
         "deployment/second: 1 of 1 pods new and ready",
@@ -86,7 +86,7 @@ fn a_removal_that_fails_gives_the_upstreams_their_mtls_back() -> Result<()> {
     bench.strand_new_pods()?;
     let spec = || Ok::<_, anyhow::Error>(bench.get(UPSTREAM, "default-httpbin-8000")?["spec"].clone());
     let before = (bench.state()?, spec()?);
-    let output = bench.run("uninject --include-upstreams --yes --wait-timeout 5s");
+    let output = bench.run("uninject --include-upstreams --yes --wait-timeout 10s");
     assert_said(&output, 5, &["not scheduled", "everything is as it was before"]);
     assert_eq!((bench.state()?, spec()?), before);
     Ok(())
@@ -98,7 +98,7 @@ fn auto_mtls_is_switched_on_once_the_gateway_can_do_it_and_not_before() -> Resul
     bench.strand_new_pods()?;
     let before = (bench.state()?, bench.get(SETTINGS, "default")?);
     let line = format!("{INJECT} --auto-mtls --yes");
-    let output = bench.run(&format!("{line} --wait-timeout 5s"));
+    let output = bench.run(&format!("{line} --wait-timeout 10s"));
     assert_said(&output, 5, &["not scheduled", "everything is as it was before"]);
     assert_eq!((bench.state()?, bench.get(SETTINGS, "default")?), before, "Settings were not touched at all");
 
@@ -161,7 +161,7 @@ fn an_injection_that_is_still_on_its_way_is_not_called_done() -> Result<()> {
     let output = bench.run(&format!("{typed} --no-wait"));
     assert_eq!((output.code, last_line(&output.stdout)), (Some(0), INJECTED), "{output:#?}");
     let before = bench.versions()?[1].clone();
-    let (document, output) = bench.json(&format!("{typed} --wait-timeout 3s"))?;
+    let (document, output) = bench.json(&format!("{typed} --wait-timeout 6s"))?;
     assert_said(&output, 7, &["deployment/gateway-proxy did not become ready", "not allowed to list pods"]);
     assert!(!output.stderr.contains("rolled back") && !output.stderr.contains("as it was before"), "{output:#?}");
     let outcomes: Vec<&Value> =

@@ -86,7 +86,7 @@ fn a_change_that_never_comes_is_made_and_not_confirmed() {
         ];
         snapshot(roles, "")
     });
-    let args = ["enable-mtls", "-u", HTTPBIN, "--wait", "--wait-timeout", "2s"];
+    let args = ["enable-mtls", "-u", HTTPBIN, "--wait", "--wait-timeout", "6s"];
     let output = gloo.run(&args);
     assert_eq!(output.code, Some(7), "{output:?}");
     assert_eq!(output.stdout, format!("upstream.gloo.solo.io/{HTTPBIN} mTLS enabled, not confirmed\n"));
@@ -111,7 +111,7 @@ fn a_cluster_that_no_role_has_is_not_confirmed_and_glooss_own_error_is_no_proof(
         let roles = vec![clusters(ROLES[0], vec![istio_cluster("another_ns")])];
         snapshot(roles, "gloo-system~other: no snapshot found")
     });
-    let output = gloo.run(&["enable-mtls", "-u", HTTPBIN, "--wait", "--wait-timeout", "1s"]);
+    let output = gloo.run(&["enable-mtls", "-u", HTTPBIN, "--wait", "--wait-timeout", "6s"]);
     assert_eq!(output.code, Some(7), "{output:?}");
     assert!(output.stderr.contains("  Gloo serves its cluster to no proxy\n"), "{output:?}");
     assert!(output.stderr.contains("  Gloo says: gloo-system~other: no snapshot found\n"), "{output:?}");
@@ -221,7 +221,7 @@ fn a_snapshot_of_thirty_megabytes_is_read_and_one_that_is_broken_proves_nothing(
     ] {
         let server = PodServer::start(move |_, stream| reply(stream, "200 OK", broken.as_bytes()));
         gloo.plane.forward(&gloo.namespace, &[(9095, server.address)]).unwrap();
-        let output = gloo.run(&["enable-mtls", "-u", HTTPBIN, "--wait", "--wait-timeout", "1s"]);
+        let output = gloo.run(&["enable-mtls", "-u", HTTPBIN, "--wait", "--wait-timeout", "6s"]);
         assert_eq!(output.code, Some(7), "{output:?}");
         assert!(output.stderr.contains("  what Gloo serves is unknown: pod "), "{output:?}");
         assert!(output.stderr.contains(said), "{output:?}");

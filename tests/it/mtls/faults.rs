@@ -205,10 +205,10 @@ fn a_patch_whose_outcome_cannot_be_read_is_called_unknown() {
 fn a_slow_server_is_given_up_at_the_deadline_which_is_named() {
     let stub = Stub::new();
     stub.on("GET", &path_of("x")).json(200, &plain("x", "7")).slow(Duration::from_secs(20));
-    let (output, document) = json_of(&on_stub(&stub), &["--timeout", "300ms"]);
+    let (output, document) = json_of(&on_stub(&stub), &["--timeout", "2s"]);
     assert_eq!((output.code, reason(&document)), (Some(9), "timeout"));
     assert!(
-        output.stderr.contains("within 0.3s") && output.stderr.contains("hint: --timeout waits longer"),
+        output.stderr.contains("within 2s") && output.stderr.contains("hint: --timeout waits longer"),
         "{output:?}"
     );
 }
@@ -285,7 +285,7 @@ fn an_exec_plugin_that_fails_or_hangs_is_named_before_anything_is_asked() {
         let path = sandbox.script("login", script);
         let exec = json!({"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": path, "interactiveMode": "Never"}});
         sandbox.kubeconfig(stub.kubeconfig().replace("{token: secret-token}", &exec.to_string()));
-        let (output, document) = json_of(&sandbox, &["--timeout", "1s"]);
+        let (output, document) = json_of(&sandbox, &["--timeout", "3s"]);
         assert_eq!((output.code, reason(&document)), (Some(9), "execPlugin"), "{output:?}");
         assert!(output.stderr.contains(words), "{output:?}");
         assert_eq!(document["results"], json!([]));

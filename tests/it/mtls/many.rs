@@ -109,9 +109,9 @@ impl Crowd {
         Ok(())
     }
 
-    /// Starts a sweep and comes back when a tenth of it is done.
+    /// Starts a sweep that is in no hurry, and comes back when a tenth of it is done.
     fn begun(&self, more: &[&str]) -> Running {
-        let running = self.sandbox.start(&[&ENABLE[..], more].concat());
+        let running = self.sandbox.start(&[&ENABLE[..], &["--concurrency", "4"], more].concat());
         running.wait_for_stdout(EARLY);
         running
     }
@@ -176,7 +176,7 @@ impl Crowd {
         assert_eq!(output.code, Some(0), "{}", output.stderr);
         assert!(output.stderr.contains(&format!("{0} enabled ({0} Upstreams, ", self.size)), "{}", output.stderr);
         assert_eq!(output.stdout.lines().count(), self.size);
-        assert!(looks > 1 && early > 0, "{looks} looks, {early} KiB");
+        assert!(looks > 0 && early > 0, "{looks} looks, {early} KiB");
         // A page, the one read ahead, and what is known of 200 namespaces.
         assert!(most < 64 << 10 && most < early + (8 << 10), "{early} KiB, later {most} KiB");
         self.all_are_changed_once_since(&before)

@@ -222,7 +222,8 @@ fn what_failed_is_named_in_a_command_that_takes_only_that() {
     let items = [plain("x", "7"), plain("y", "7"), elsewhere];
     stub.on("GET", "/apis/gloo.solo.io/v1/upstreams").json(200, &json!({"items": items}));
     stub.on("PATCH", &path_of("x")).json(200, &with_istio(&items[0]));
-    stub.on("PATCH", &path_of("y")).status(500, "InternalError", "no");
+    // It ends last, and is the first of the list all the same.
+    stub.on("PATCH", &path_of("y")).status(500, "InternalError", "no").slow(Duration::from_secs(1));
     stub.on("PATCH", "/apis/gloo.solo.io/v1/namespaces/shop/upstreams/z").status(500, "InternalError", "no");
     expect_advice(&stub);
     let swept = on_stub(&stub).run(&["istio", "enable-mtls", "-A", "--yes", "--context", "stub", "--overwrite"]);

@@ -74,7 +74,7 @@ fn ctrl_c_takes_back_the_step_that_is_under_way_and_says_what_stands() -> Result
     });
     plane.api().apply(&other.to_string())?;
     plane.api().wait_available(SHOP)?;
-    let in_part = sandbox.run(&[&words[..], &["--wait-timeout", "10s"]].concat());
+    let in_part = sandbox.run(&[&words[..], &["--wait-timeout", "20s"]].concat());
     ends(&in_part, 1, &[], &["error: step 2 (enroll) failed: ", "  step 2 stands in part\n"]);
     label(json!("here"))?;
     let done = ["  1 inject    sidecars beside the gateway: already\n", "setup done: 4 steps\n"];

@@ -47,7 +47,7 @@ fn each_request_has_to_be_proven_before_the_next_step() -> Result<()> {
 
     // Plaintext, answered: nothing of it is mutual TLS, and what was to make it so is taken back.
     let words = [&FIRST[..], &["--strict", "--yes"]].concat();
-    let failed = run(&plane, &[&words[..], &["--wait-timeout", "1s"]].concat());
+    let failed = run(&plane, &[&words[..], &["--wait-timeout", "5s"]].concat());
     let said = [
         "error: step 4 (verify) failed: shop-cart-80: ",
         "step 4 proved the steps before it wrong: they are rolled back\n",
@@ -56,7 +56,7 @@ fn each_request_has_to_be_proven_before_the_next_step() -> Result<()> {
     ends(&failed, 5, &["upstream.gloo.solo.io/shop-cart-80 rolled back\n"], &said);
     assert_eq!((ssl_config(&plane)?, mode(&plane, SHOP)?), (Value::Null, None));
 
-    let again = document(&run(&plane, &[&words[..], &["--wait-timeout", "1s", "-o", "json"]].concat()))?;
+    let again = document(&run(&plane, &[&words[..], &["--wait-timeout", "5s", "-o", "json"]].concat()))?;
     let rows: Vec<_> =
         again["results"].as_array().into_iter().flatten().filter(|row| row["name"] == UPSTREAM).collect();
     assert_eq!(rows.len(), 1, "{again:#}");
@@ -93,7 +93,7 @@ fn a_policy_after_which_requests_fail_says_again_what_it_said_before() -> Result
     let pair = Pair::start(CLUSTER)?;
     pair.takes(Takes::Strict);
     pair.sends(&pair.mtls()?)?;
-    let words = [&FIRST[..], &["--strict", "--yes", "--wait-timeout", "5s"]].concat();
+    let words = [&FIRST[..], &["--strict", "--yes", "--wait-timeout", "10s"]].concat();
     for before in [Some("DISABLE"), None] {
         match before {
             Some(mode) => policy(&plane, SHOP, mode)?,

@@ -92,7 +92,7 @@ fn an_injection_that_was_rolled_back_leaves_nothing_that_helm_4_conflicts_with()
     });
     shop.plane.api().apply(&quota.to_string())?;
     shop.plane.api().wait("v1/ResourceQuota", name, "no-more", |quota| !quota["status"]["hard"].is_null())?;
-    let failed = shop.sandbox.run(&["istio", "inject", "-n", name, "--revision", "1-28", "--wait-timeout", "5s"]);
+    let failed = shop.sandbox.run(&["istio", "inject", "-n", name, "--revision", "1-28", "--wait-timeout", "12s"]);
     assert_eq!(failed.code, Some(5), "{}", failed.stderr);
     shop.plane.api().delete("v1/ResourceQuota", name, "no-more")?;
     let output = shop.done(&[&REVISION[..], &["-o", "json"]].concat())?;
