@@ -27,7 +27,7 @@ const NAME: &str = "default";
 pub fn run(task: &SwitchesTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     match (task.wish, &task.files) {
         (Some(wish), Some(_)) => {
-            let plan = OnSettings { wish, caution: task.caution, gateways: Gateways::Unseen };
+            let plan = OnSettings { wish, off: task.off, caution: task.caution, gateways: Gateways::Unseen };
             files::edit(&plan, &objects(task, None), global, report)
         }
         (Some(wish), None) => block_on(change(wish, task, global, report)),
@@ -61,7 +61,7 @@ pub async fn change(wish: Wish, task: &SwitchesTask, global: &Global, report: &m
         (Wish::Enable, Caution::Careful) => gateways::readiness(&session, namespace).await,
         _ => Gateways::Unseen,
     };
-    let plan = OnSettings { wish, caution: task.caution, gateways };
+    let plan = OnSettings { wish, off: task.off, caution: task.caution, gateways };
     live::edit(&session, &plan, &objects(task, Some(namespace)), global, report).await?;
     if wish == Wish::Enable && report.exit() == Exit::Done {
         report.advice_if(harm::advice(&session).await);

@@ -15,13 +15,12 @@ use crate::edit::manifest;
 use crate::error::Failure;
 use crate::kube::{ApiError, Cause, Query, Scope, Session};
 use crate::model::{Answer, Kind, Object, Part, Snapshot, Spot, Unknown, kinds};
+use crate::plan::mark::LAST_APPLIED;
 
 /// Requests under way at once: each has a TLS connection of its own.
 const AT_ONCE: usize = 6;
 /// Pods that have ended answer no request.
 const RUNNING: &str = "status.phase!=Succeeded,status.phase!=Failed";
-/// kubectl's copy of the whole object.
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// How much of each object is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -33,7 +33,7 @@ pub use sidecars::{Injection, IstioWish, Posture, Proxies, Rollouts, Sidecars, S
 pub use values::{HelmFailure, UpgradeValues, ValuesAct, ValuesDestination, ValuesSource};
 pub use verify::{HTTP_PORT, TrustWish, VerifyTask, Via};
 
-use crate::plan::auto_mtls::{OptOut, Wish as AutoMtlsWish};
+use crate::plan::auto_mtls::{Off as AutoMtlsOff, OptOut, Wish as AutoMtlsWish};
 use crate::plan::mtls::{Caution, Policy};
 use crate::render::diff::Secrets;
 
@@ -84,6 +84,7 @@ pub enum Command {
 pub struct SwitchesTask {
     /// None: say how they stand.
     pub wish: Option<AutoMtlsWish>,
+    pub off: AutoMtlsOff,
     pub caution: Caution,
     pub preview: Preview,
     /// Manifests instead of the cluster.

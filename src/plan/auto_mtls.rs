@@ -3,17 +3,19 @@
 //! It is used where `enableAutoMtls` and `enableIntegration` are both true, the Upstream has no `sslConfig`
 //! and does not say `disableIstioAutoMtls` (Gloo 1.17 and later, its `istio_automtls` plugin).
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::advice::{Advice, Code};
 use super::gateway::AutoMtls;
+use super::mark;
 use super::mtls::{Caution, Found, Surroundings};
 use super::outcome::{Decision, Objection};
 use super::{PerObject, Wants, Words};
-use crate::edit::Edit;
+use crate::edit::{Edit, json as edited};
 use crate::error::Reason;
 use crate::model::{FieldPath, Kind, Object, kinds};
 
+const OPTIONS: [&str; 3] = ["spec", "gloo", "istioOptions"];
 const SWITCHES: [&str; 2] = ["enableIntegration", "enableAutoMtls"];
 const OPT_OUT: &str = "disableIstioAutoMtls";
 
@@ -22,6 +24,15 @@ const OPT_OUT: &str = "disableIstioAutoMtls";
 pub enum Wish {
     Enable,
     Disable,
+}
+
+/// How the switches say that it is off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Off {
+    /// Both are false, as who turns it off wants to see it.
+    Said,
+    /// As they were before this program turned it on, as far as the object tells: where they were not there they go.
+    AsBefore,
 }
 
 /// The switches as they stand; absent is off.
@@ -85,7 +96,7 @@ pub fn on_settings(settings: &Object, wish: Wish, gateways: &Gateways, caution: 
     let edits: Vec<_> = SWITCHES
         .into_iter()
         .filter(|switch| (options[*switch] == true) != wanted)
-        .map(|switch| Edit::set(FieldPath::keys(&["spec", "gloo", "istioOptions", switch]), json!(wanted)))
+        .map(|switch| Edit::set(FieldPath::keys(&[&OPTIONS[..], &[switch]].concat()), json!(wanted)))
         .collect();
     let state = if wanted { "enabled" } else { "disabled" };
     if edits.is_empty() {
@@ -95,10 +106,46 @@ pub fn on_settings(settings: &Object, wish: Wish, gateways: &Gateways, caution: 
     refused.map_or_else(|| Decision::Change { edits, message: format!("auto-mTLS {state}") }, Decision::Refuse)
 }
 
+/// Auto-mTLS off as [`Off::AsBefore`] has it.
+fn taken_back(settings: &Object) -> Decision {
+    let edits = without_switches(&settings.value);
+    if edits.is_empty() {
+        return on_settings(settings, Wish::Disable, &Gateways::Unseen, Caution::Forced);
+    }
+    Decision::Change { edits, message: "auto-mTLS disabled".to_owned() }
+}
+
+/// The edits that take away switches which were not there before this program; none where that is not known, for a
+/// `false` that was overwritten leaves no trace.
+fn without_switches(settings: &Value) -> Vec<Edit> {
+    let switches = SWITCHES.map(|switch| [&OPTIONS[..], &[switch]].concat());
+    let is_ours = |switch: &Vec<&str>| {
+        FieldPath::keys(switch).get(settings) == Some(&Value::Bool(true)) && mark::is_new(settings, switch)
+    };
+    if !switches.iter().all(is_ours) {
+        return Vec::new();
+    }
+    let edits: Vec<_> = switches.iter().map(|switch| Edit::remove(FieldPath::keys(switch))).collect();
+    // What came to hold them goes with them, unless somebody put something else into it.
+    let mut outermost = None;
+    let mut left = edited::apply(settings, &edits);
+    for holder in [&OPTIONS[..], &OPTIONS[..2]] {
+        let path = FieldPath::keys(holder);
+        let is_empty = |left: &Value| path.get(left).and_then(Value::as_object).is_some_and(Map::is_empty);
+        if !left.as_ref().is_ok_and(is_empty) || !mark::is_new(settings, holder) {
+            break;
+        }
+        left = left.and_then(|left| edited::apply(&left, &[Edit::remove(path.clone())]));
+        outermost = Some(Edit::remove(path));
+    }
+    outermost.map_or(edits, |edit| vec![edit])
+}
+
 /// The switches as a plan for the one object Settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OnSettings {
     pub wish: Wish,
+    pub off: Off,
     pub caution: Caution,
     pub gateways: Gateways,
 }
@@ -124,7 +171,10 @@ impl PerObject for OnSettings {
     }
 
     fn decide(&self, object: &Object, _: Found, _: &Surroundings) -> Decision {
-        on_settings(object, self.wish, &self.gateways, self.caution)
+        match (self.wish, self.off) {
+            (Wish::Disable, Off::AsBefore) => taken_back(object),
+            _ => on_settings(object, self.wish, &self.gateways, self.caution),
+        }
     }
 
     fn by_hand(&self) -> Vec<String> {
@@ -319,6 +369,47 @@ mod tests {
             edits.iter().map(|edit| edit.path.to_string()).collect::<Vec<_>>(),
             ["spec.gloo.istioOptions.enableIntegration"]
         );
+    }
+
+    #[test]
+    fn what_was_not_there_before_goes_again_where_that_is_known() {
+        let back = |spec: &Value, fields: &Value, copy: Option<&Value>| {
+            let mut metadata =
+                json!({"name": "default", "managedFields": [{"manager": "gloo-rs", "fieldsV1": {"f:spec": fields}}]});
+            if let Some(copy) = copy {
+                metadata["annotations"][mark::LAST_APPLIED] = json!(copy.to_string());
+            }
+            let settings = Object::new(&kinds::SETTINGS, json!({"metadata": metadata, "spec": spec}));
+            applied(&settings, &taken_back(&settings))["spec"].clone()
+        };
+        let leaves = || json!({"f:enableAutoMtls": {}, "f:enableIntegration": {}});
+        let made = || json!({".": {}, "f:enableAutoMtls": {}, "f:enableIntegration": {}});
+        let on = || json!({"enableAutoMtls": true, "enableIntegration": true});
+        let (others, one_more) = (json!({"gloo": {"a": 1, "istioOptions": on()}}), {
+            let mut options = on();
+            options["appendXForwardedHost"] = json!(true);
+            json!({"gloo": {"istioOptions": options}})
+        });
+        // The map that holds them is this program's.
+        let (by_map, by_leaf) =
+            (json!({"f:gloo": {"f:istioOptions": made()}}), json!({"f:gloo": {"f:istioOptions": leaves()}}));
+        assert_eq!(back(&others, &by_map, None), json!({"gloo": {"a": 1}}));
+        assert_eq!(back(&one_more, &by_map, None), json!({"gloo": {"istioOptions": {"appendXForwardedHost": true}}}));
+        let by_both = json!({"f:gloo": {".": {}, "f:istioOptions": made()}});
+        assert_eq!(back(&json!({"gloo": {"istioOptions": on()}}), &by_both, None), json!({}));
+        // What kubectl applied had no word of them.
+        let copy = json!({"spec": {"gloo": {"istioOptions": {"appendXForwardedHost": true}}}});
+        assert_eq!(back(&one_more, &by_leaf, Some(&copy)), copy["spec"]);
+        // It had, or nobody can know: off in so many words.
+        let said = json!({"spec": {"gloo": {"istioOptions": {"enableAutoMtls": false}}}});
+        for copy in [None, Some(&said)] {
+            let left = back(&one_more, &by_leaf, copy);
+            assert_eq!(left["gloo"]["istioOptions"]["enableAutoMtls"], json!(false), "{left}");
+            assert_eq!(left["gloo"]["istioOptions"]["enableIntegration"], json!(false), "{left}");
+        }
+        // Somebody else's are theirs.
+        let left = back(&others, &json!({"f:gloo": {}}), None);
+        assert_eq!(left["gloo"]["istioOptions"], json!({"enableAutoMtls": false, "enableIntegration": false}));
     }
 
     #[test]

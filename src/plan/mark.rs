@@ -3,6 +3,8 @@
 
 use serde_json::Value;
 
+use crate::model::FieldPath;
+
 /// The label of what this program makes.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Its value, and the name under which the API server notes what this program writes.
@@ -10,6 +12,9 @@ pub const MANAGER: &str = "gloo-rs";
 
 /// What `helm history` says of the revision into which this program merged Istio's values.
 pub const RELEASE: &str = "Istio's values merged by gloo-rs";
+
+/// kubectl's copy of what it applied.
+pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// Whether this program made the object.
 pub fn made_by_us(object: &Value) -> bool {
@@ -24,6 +29,18 @@ pub fn written_by_us(object: &Value, path: &[&str]) -> bool {
     entries
         .filter(|entry| entry["manager"] == MANAGER && entry["subresource"].is_null())
         .any(|entry| path.iter().try_fold(&entry["fieldsV1"], |fields, key| fields.get(key)).is_some())
+}
+
+/// Whether this program put a field where there was none, by all that the object tells: what holds it was made by this
+/// program too, for which the API server notes a `.`, or kubectl's copy does not have it.
+pub fn is_new(object: &Value, path: &[&str]) -> bool {
+    let noted: Vec<_> = path.iter().map(|key| format!("f:{key}")).collect();
+    let noted: Vec<_> = noted.iter().map(String::as_str).collect();
+    let made = |depth: usize| written_by_us(object, &[&noted[..depth], &["."]].concat());
+    let copy = object["metadata"]["annotations"][LAST_APPLIED].as_str();
+    let copy = copy.and_then(|copy| serde_json::from_str(copy).ok());
+    let is_lacking = |copy: &Value| FieldPath::keys(path).get(copy).is_none();
+    written_by_us(object, &noted) && ((1..=path.len()).any(made) || copy.as_ref().is_some_and(is_lacking))
 }
 
 /// Whether this program put the sidecars beside a gateway: sds is the one that only a gateway has.

@@ -82,3 +82,20 @@ fn with_auto_mtls_no_upstream_is_changed_and_settings_come_back() -> Result<()> 
     ends(&back, 0, &["  2 auto-mtls Settings\n", "teardown done: 4 steps\n"], &[]);
     same(&plane, &before)
 }
+
+#[test]
+fn settings_without_the_two_switches_are_without_them_again() -> Result<()> {
+    let plane = plane()?;
+    let _injector = Injector::of_the_guide(&plane)?;
+    let words = [&SETUP[..], &["--auto-mtls", "--yes"]].concat();
+    for gloo in [json!({"istioOptions": null}), json!(null)] {
+        let patch = json!({"spec": {"gloo": gloo}});
+        plane.api().merge("gloo.solo.io/v1/Settings", "gloo-system", "default", &patch)?;
+        let before = state(&plane)?;
+        ends(&run(&plane, &words), 0, &["setup done: 5 steps\n"], &[]);
+        let back = run(&plane, &["teardown", "--yes"]);
+        ends(&back, 0, &["  2 auto-mtls Settings\n", "teardown done: 4 steps\n"], &[]);
+        same(&plane, &before)?;
+    }
+    Ok(())
+}

@@ -10,7 +10,7 @@ use super::selection::SelectionArgs;
 use crate::cli::preview::PreviewArgs;
 use crate::error::Failure;
 use crate::options::{Command, Global, SwitchesTask};
-use crate::plan::auto_mtls::{OptOut, Wish};
+use crate::plan::auto_mtls::{Off, OptOut, Wish};
 
 #[derive(Debug, Subcommand)]
 pub enum Word {
@@ -47,6 +47,7 @@ impl ChoiceArgs {
         }
         Ok(Command::Switches(SwitchesTask {
             wish: Some(wish),
+            off: Off::Said,
             caution,
             preview: self.preview.preview(),
             secrets: self.preview.secrets(),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::cli::help;
 use crate::options::{Command, Destination, Files, Preview, SwitchesTask};
+use crate::plan::auto_mtls::Off;
 use crate::plan::mtls::Caution;
 use crate::render::diff::Secrets;
 
@@ -21,6 +22,7 @@ impl AutoMtlsStatusArgs {
         let files = Files { paths: self.filenames, destination: Destination::Stdout };
         Command::Switches(SwitchesTask {
             wish: None,
+            off: Off::Said,
             caution: Caution::Careful,
             preview: Preview::default(),
             secrets: Secrets::Masked,
