@@ -31,6 +31,10 @@ pub enum ValuesAct {
     Merge,
     /// `--remove`
     Remove,
+    /// Auto-mTLS as it was in this revision. No flag says so: setup takes back what a request proved wrong.
+    AutoMtlsBack {
+        to: u64,
+    },
 }
 
 /// Where the values are.

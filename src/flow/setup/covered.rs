@@ -1,49 +1,24 @@
 //! Upstreams that auto-mTLS covers need nothing of their own.
 
-use super::step::{Act, Planned};
-use crate::error::Failure;
+use super::step::{Act, Planned, Step};
 use crate::kube::Session;
 use crate::load::survey::Survey;
-use crate::model::{Object, ObjectRef};
-use crate::options::{Global, Named, Objects, Selection};
+use crate::model::{Kind, Object};
+use crate::options::Global;
+use crate::plan::advice::Advice;
+use crate::plan::effect::Wanted;
 use crate::plan::gateway::AutoMtls;
-use crate::plan::mtls::Wish;
+use crate::plan::mtls::{Found, Policy, Surroundings, Wish};
 use crate::plan::outage::{Effect, Turn};
-use crate::plan::outcome::Row;
+use crate::plan::outcome::Decision;
+use crate::plan::{PerObject, Wants, Words};
 
-/// Leaves out those of a step's Upstreams to which the gateway speaks mutual TLS by auto-mTLS, once it is their turn.
-///
-/// # Errors
-/// One of them could not be read.
-pub async fn spare(
-    session: &Session,
-    mut planned: Planned,
-    before: &[Planned],
-    global: &Global,
-) -> Result<Planned, Failure> {
-    let Act::Upstreams(policy, task) = &planned.step.act else { return Ok(planned) };
-    if policy.wish != Wish::Enable || planned.changes.is_empty() {
-        return Ok(planned);
+/// The step, told what encrypts without it once it is its turn.
+pub async fn told(session: &Session, mut step: Step, before: &[Planned], global: &Global) -> Step {
+    if let Act::Upstreams { policy: Policy { wish: Wish::Enable, .. }, spared_by, .. } = &mut step.act {
+        *spared_by = auto_mtls(session, before, global).await;
     }
-    let Some(because) = auto_mtls(session, before, global).await else { return Ok(planned) };
-    let mut left = Vec::new();
-    for row in &planned.changes {
-        let value = session.get(row.object.kind, &row.object.namespace, &row.object.name).await;
-        let value = value.map_err(|error| error.into_failure(session))?;
-        if !AutoMtls::On.covers(&Object { reference: row.object.clone(), value }) {
-            left.push(row.clone());
-        }
-    }
-    if left.len() < planned.changes.len() {
-        let named = |row: &Row| Named { namespace: Some(row.object.namespace.clone()), name: row.object.name.clone() };
-        let selection = Selection::Named(left.iter().map(named).collect());
-        planned.step.act = Act::Upstreams(*policy, Objects { selection, ..task.clone() });
-        let is_left = |object: &ObjectRef| left.iter().any(|row| row.object == *object);
-        planned.effects.retain(|effect| matches!(effect, Effect::Tls(object, _) if is_left(object)));
-        planned.spared = Some(because);
-        planned.changes = left;
-    }
-    Ok(planned)
+    step
 }
 
 /// What turns it on, if it is on by then: `auto-mTLS (step 1)`.
@@ -61,5 +36,86 @@ async fn auto_mtls(session: &Session, before: &[Planned], global: &Global) -> Op
             let is_on = *Survey::new(session, global).auto_mtls().await == Ok(AutoMtls::On);
             is_on.then(|| "auto-mTLS (Settings)".to_owned())
         }
+    }
+}
+
+/// `covered by auto-mTLS (step 1)`
+pub fn message(by: &str) -> String {
+    format!("covered by {by}")
+}
+
+/// `enable-mtls` that leaves alone what auto-mTLS covers.
+pub struct Sparing<'s> {
+    pub policy: Policy,
+    /// `auto-mTLS (step 1)`
+    pub by: &'s str,
+}
+
+impl Sparing<'_> {
+    fn spares(&self, object: &Object) -> bool {
+        object.value["spec"]["sslConfig"].is_null() && AutoMtls::On.covers(object)
+    }
+}
+
+impl PerObject for Sparing<'_> {
+    fn kind(&self) -> &'static Kind {
+        self.policy.kind()
+    }
+
+    fn words(&self) -> Words {
+        self.policy.words()
+    }
+
+    fn risks(&self) -> Vec<&'static str> {
+        self.policy.risks()
+    }
+
+    fn wants(&self) -> Wants {
+        self.policy.wants()
+    }
+
+    fn decide(&self, object: &Object, found: Found, around: &Surroundings) -> Decision {
+        match self.policy.decide(object, found, around) {
+            Decision::Change { .. } if self.spares(object) => Decision::Unchanged { message: message(self.by) },
+            decision => decision,
+        }
+    }
+
+    fn by_hand(&self) -> Vec<String> {
+        self.policy.by_hand()
+    }
+
+    fn expects(&self, before: &Object) -> Option<Wanted> {
+        self.policy.expects(before)
+    }
+
+    fn advise(&self, object: &Object, around: &Surroundings) -> Vec<Advice> {
+        if self.spares(object) { Vec::new() } else { self.policy.advise(object, around) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::model::kinds;
+    use crate::plan::backend::Backend;
+    use crate::plan::mtls::{Caution, Foreign};
+    use crate::plan::peer::Peer;
+
+    #[test]
+    fn only_what_has_no_tls_of_its_own_and_no_opt_out_is_spared() {
+        let policy = Policy { wish: Wish::Enable, foreign: Foreign::Keep, caution: Caution::Careful };
+        let sparing = Sparing { policy, by: "auto-mTLS (step 1)" };
+        let around = Surroundings { backend: Backend::Unseen, peer: Peer::Permissive, auto_mtls: AutoMtls::Off };
+        let decided = |spec: Value| {
+            let upstream = Object::new(&kinds::UPSTREAM, json!({"metadata": {"name": "a"}, "spec": spec}));
+            sparing.decide(&upstream, Found::Named, &around)
+        };
+        let covered = Decision::Unchanged { message: "covered by auto-mTLS (step 1)".to_owned() };
+        assert_eq!(decided(json!({"kube": {}})), covered);
+        assert!(matches!(decided(json!({"kube": {}, "disableIstioAutoMtls": true})), Decision::Change { .. }));
+        assert!(matches!(decided(json!({"sslConfig": {"secretRef": {}}})), Decision::Refuse(_)));
     }
 }

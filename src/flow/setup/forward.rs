@@ -38,10 +38,14 @@ pub async fn steps(session: &Session, task: &Setup, global: &Global) -> Result<V
     }];
     steps.extend(task.namespaces.iter().map(|namespace| enroll(namespace, task.revision.clone())));
     let mut proves = Vec::new();
-    // With Helm it is one of the values.
-    if (via, task.auto_mtls) == (Bringer::Inject, Switches::On) {
-        proves.push(steps.len());
-        steps.push(switches(auto_mtls::Wish::Enable));
+    match (via, task.auto_mtls) {
+        // With Helm auto-mTLS is one of the values.
+        (Bringer::Helm, _) => proves.push(0),
+        (Bringer::Inject, Switches::On) => {
+            proves.push(steps.len());
+            steps.push(switches(auto_mtls::Wish::Enable));
+        }
+        (Bringer::Inject, _) => {}
     }
     if !task.upstreams.is_empty() {
         proves.push(steps.len());
@@ -61,7 +65,8 @@ pub async fn steps(session: &Session, task: &Setup, global: &Global) -> Result<V
     Ok(steps)
 }
 
-/// A request to each Upstream; the steps that it proves are taken back where it is not answered over mutual TLS.
+/// A request to each Upstream; of the steps that it proves, what carries it is taken back where it is not answered over
+/// mutual TLS.
 fn verify(task: &Setup, proves: &[usize], when: &str) -> Vec<Step> {
     let upstreams = if task.proof == Proof::Sent { task.upstreams.as_slice() } else { &[] };
     let request = |upstream: &Named| VerifyTask {
@@ -215,6 +220,7 @@ pub fn sidecars(act: Injection) -> Sidecars {
 pub fn switches(wish: auto_mtls::Wish) -> Step {
     let task = SwitchesTask {
         wish: Some(wish),
+        off: auto_mtls::Off::AsBefore,
         caution: Caution::Careful,
         preview: Preview::default(),
         files: None,
@@ -275,7 +281,7 @@ pub fn upstreams(wish: Wish, selection: Selection) -> Act {
         files: None,
         secrets: Secrets::Masked,
     };
-    Act::Upstreams(policy, objects)
+    Act::Upstreams { policy, objects, spared_by: None }
 }
 
 async fn strict(session: &Session, namespace: &str) -> Step {

@@ -1,62 +1,79 @@
-//! Objects as they were before a step wrote them, so that just what it wrote can be taken back.
+//! What was there before a step wrote it, so that just what it wrote can be taken back.
 //!
 //! Commands that are transactions take themselves back; the others write one object after the other and leave them.
 
 use serde_json::Value;
 
+use super::by_release::ByRelease;
 use super::step::{Act, Planned};
 use crate::apply::transaction::{self, Done, Step, Undone};
 use crate::edit::Edit;
 use crate::error::{Exit, Reason};
-use crate::flow::report::Report;
+use crate::flow::report::{Ended, Report};
 use crate::kube::{Cause, Session};
 use crate::model::{FieldPath, Object, ObjectRef, kinds};
+use crate::options::{Global, UpgradeValues};
 use crate::plan::outcome::{Outcome, Row};
 
 /// What a step is about to write.
-pub struct Before(Vec<Object>);
+pub struct Before {
+    objects: Vec<Object>,
+    /// The values of a release.
+    values: Option<UpgradeValues>,
+}
 
 /// What a step wrote.
 #[derive(Default)]
-pub struct Made(Vec<Done>);
+pub struct Made {
+    objects: Vec<Done>,
+    auto_mtls: Option<ByRelease>,
+}
 
 impl Before {
     /// Reads the objects of a step that does not take itself back; one that is not there is null.
     pub async fn of(planned: &Planned, session: &Session) -> Self {
         let mut objects = Vec::new();
-        if matches!(planned.step.act, Act::Upstreams(..) | Act::Switches(..) | Act::PeerAuth(_)) {
+        if matches!(planned.step.act, Act::Upstreams { .. } | Act::Switches(..) | Act::PeerAuth(_)) {
             for row in &planned.changes {
                 objects.extend(read(session, &row.object).await);
             }
         }
-        Self(objects)
+        let values = match &planned.step.act {
+            Act::Values(task) => Some(task.clone()),
+            _ => None,
+        };
+        Self { objects, values }
     }
 
-    /// What became of them.
-    pub async fn made(self, session: &Session) -> Made {
+    /// What became of it, once the step has come to this.
+    pub async fn made(self, ended: &Ended, session: &Session) -> Made {
         let mut made = Vec::new();
-        for before in self.0 {
+        for before in self.objects {
             let Some(after) = read(session, &before.reference).await else { continue };
             let edits = written(&before, &after);
             if !edits.is_empty() {
                 made.push(Done { step: Step { before, edits }, after });
             }
         }
-        Made(made)
+        let auto_mtls = self.values.and_then(|task| ByRelease::of(task, &ended.fields));
+        Made { objects: made, auto_mtls }
     }
 }
 
 impl Made {
     /// Whether anything was written.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.objects.is_empty() && self.auto_mtls.is_none()
     }
 
     /// Takes it back, for this reason; whether all of it could be.
-    pub async fn take_back(&self, session: &Session, reason: Reason, report: &mut Report<'_>) -> bool {
+    pub async fn take_back(&self, session: &Session, reason: Reason, global: &Global, report: &mut Report<'_>) -> bool {
         report.ui.status("rolling back");
-        let mut all = true;
-        for (object, state) in transaction::take_back(session, &self.0).await {
+        let mut all = match &self.auto_mtls {
+            Some(auto_mtls) => auto_mtls.take_back(global, report).await,
+            None => true,
+        };
+        for (object, state) in transaction::take_back(session, &self.objects).await {
             let (message, exit) = match state {
                 Undone::Back => {
                     report.line(&format!("{object} rolled back"));

@@ -4,6 +4,7 @@
 //! command: what a rerun finds done it leaves, so there is nothing to remember between two runs.
 
 mod backward;
+mod by_release;
 mod covered;
 mod forward;
 mod kept;
@@ -11,6 +12,7 @@ mod proof;
 mod shown;
 mod step;
 mod walk;
+mod wrong;
 
 use serde_json::Value;
 
@@ -114,8 +116,8 @@ impl Way {
             let number = plan.len() + 1;
             let which = format!("step {number} ({} {})", step.word, step.what);
             let planned = interrupt::or(async {
-                let planned = step.plan(self.preview, &self.global, report).await?;
-                covered::spare(&self.session, planned, &plan, &self.global).await
+                let step = covered::told(&self.session, step, &plan, &self.global).await;
+                step.plan(self.preview, &self.global, report).await
             });
             let planned = planned.await.map_err(|why| {
                 let message = format!("{which} is refused: {}", why.message);

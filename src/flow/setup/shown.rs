@@ -23,7 +23,7 @@ pub fn lines(number: usize, planned: &Planned) -> Vec<String> {
         return vec![head];
     }
     let head = match (&planned.spared, planned.is_already()) {
-        (Some(why), true) => format!("{head}: already: {why}"),
+        (Some(spared), true) => format!("{head}: already: {}", spared.by),
         (None, true) => format!("{head}: already"),
         _ => head,
     };
@@ -32,8 +32,12 @@ pub fn lines(number: usize, planned: &Planned) -> Vec<String> {
         let says_so = row.message.starts_with("restarted") || !restarts.contains(&&row.object);
         format!("{} {}{}", short(&row.object), row.message, if says_so { "" } else { ", restarted" })
     });
+    let of_spared =
+        planned.spared.iter().filter(|_| !planned.is_already()).flat_map(|spared| {
+            spared.upstreams.iter().map(|object| format!("{} already: {}", short(object), spared.by))
+        });
     let undo = (!planned.is_already()).then(|| format!("undo: {}", step.undone_by));
-    let below = planned.more.iter().cloned().chain(of_object).chain(undo);
+    let below = planned.more.iter().cloned().chain(of_object).chain(of_spared).chain(undo);
     std::iter::once(head).chain(below.map(|line| format!("{:INDENT$}{line}", ""))).collect()
 }
 
@@ -117,15 +121,42 @@ pub fn outage_value(outage: &Outage) -> Value {
     json!({"way": outage.shown, "fromStep": outage.begins, "untilStep": outage.ends, "why": outage.why})
 }
 
-/// Which of the steps before this one stand, but for those that were taken back.
+/// Which of the steps before this one stand, but for those that were taken back; of Helm's that is auto-mTLS alone.
 pub fn stands(plan: &[Planned], failed: usize, back: &[usize]) -> Option<String> {
-    let stands = |index: &usize| !plan[*index].is_already() && !back.contains(index);
-    let made: Vec<_> = (0..failed).filter(stands).map(|it| (it + 1).to_string()).collect();
-    match made.as_slice() {
-        [] => None,
-        [one] => Some(format!("step {one} stands")),
-        several => Some(format!("steps {} stand", several.join(", "))),
-    }
+    let in_part = |index: &usize| back.contains(index) && is_release(&plan[*index]);
+    let stands = |index: &usize| !plan[*index].is_already() && (!back.contains(index) || in_part(index));
+    let made: Vec<_> = (0..failed).filter(stands).collect();
+    let without: Vec<_> = made.iter().copied().filter(in_part).collect();
+    let stand = match made.as_slice() {
+        [] => return None,
+        [one] if without.contains(one) => return Some(format!("{} stands without auto-mTLS", named(&without))),
+        [_] => format!("{} stands", named(&made)),
+        _ => format!("{} stand", named(&made)),
+    };
+    Some(if without.is_empty() { stand } else { format!("{stand}, {} without auto-mTLS", named(&without)) })
+}
+
+fn is_release(planned: &Planned) -> bool {
+    matches!(planned.step.act, Act::Values(_))
+}
+
+/// `step 3`, `steps 1, 2`
+fn named(steps: &[usize]) -> String {
+    let numbers: Vec<_> = steps.iter().map(|index| (index + 1).to_string()).collect();
+    let noun = if numbers.len() == 1 { "step" } else { "steps" };
+    format!("{noun} {}", numbers.join(", "))
+}
+
+/// `proved auto-mTLS of step 1 wrong: it is rolled back`
+fn wrong(plan: &[Planned], back: &[usize], is_all_back: bool) -> String {
+    let mut back = back.to_vec();
+    back.sort_unstable();
+    let what = match back.as_slice() {
+        [one] if is_release(&plan[*one]) => format!("auto-mTLS of {}", named(&back)),
+        steps => named(steps),
+    };
+    let are = if back.len() == 1 { "it is" } else { "they are" };
+    format!("proved {what} wrong: {are} {}rolled back", if is_all_back { "" } else { "NOT fully " })
 }
 
 /// A step that ended badly and did not say why.
@@ -134,18 +165,21 @@ pub fn unsaid(exit: Exit) -> Failure {
 }
 
 /// Why the way ended at a step, what stands, and how to go on.
-pub fn stopped(word: &str, plan: &[Planned], failed: usize, why: Failure, state: State) -> Failure {
+pub fn stopped(word: &str, plan: &[Planned], failed: usize, why: Failure, state: &State) -> Failure {
     let number = failed + 1;
     let (exit, what) = match state {
-        State::Untouched => (why.exit, "changed nothing"),
-        State::RolledBack => (why.exit.or(Exit::RolledBack), "is rolled back"),
-        State::ProvenWrong => (why.exit.or(Exit::RolledBack), "proved the steps before it wrong: they are rolled back"),
-        State::HalfDone => (why.exit.or(Exit::HalfDone), "is NOT fully rolled back"),
-        State::Unconfirmed => (why.exit, "stands, and is not confirmed"),
-        State::InPart => (why.exit, "stands in part"),
+        State::Untouched => (why.exit, "changed nothing".to_owned()),
+        State::RolledBack => (why.exit.or(Exit::RolledBack), "is rolled back".to_owned()),
+        State::ProvenWrong { back, is_all_back } => {
+            let exit = if *is_all_back { Exit::RolledBack } else { Exit::HalfDone };
+            (why.exit.or(exit), wrong(plan, back, *is_all_back))
+        }
+        State::HalfDone => (why.exit.or(Exit::HalfDone), "is NOT fully rolled back".to_owned()),
+        State::Unconfirmed => (why.exit, "stands, and is not confirmed".to_owned()),
+        State::InPart => (why.exit, "stands in part".to_owned()),
     };
-    let back = match (&plan[failed].step.act, state) {
-        (Act::Verify { proves, .. }, State::ProvenWrong) => proves.as_slice(),
+    let back = match state {
+        State::ProvenWrong { back, is_all_back: true } => back.as_slice(),
         _ => &[],
     };
     let earlier = stands(plan, failed, back).map_or_else(String::new, |earlier| format!("; {earlier}"));

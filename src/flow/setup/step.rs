@@ -1,5 +1,6 @@
 //! One step: a command that is there already, with what setup typed for it.
 
+use super::covered::{self, Sparing};
 use crate::error::{Exit, Failure};
 use crate::flow::report::{Ended, Report};
 use crate::flow::{enrol, live, open, peer_auth, sidecars, switches, values, verify};
@@ -8,6 +9,7 @@ use crate::options::{
     DryRun, Enrol, Enrolment, Global, Injection, Objects, PeerAuth, Preview, Sidecars, SwitchesTask, UpgradeValues,
     ValuesAct, VerifyTask,
 };
+use crate::plan::PerObject;
 use crate::plan::advice::Code;
 use crate::plan::auto_mtls;
 use crate::plan::mtls::{Caution, Policy, Wish};
@@ -22,12 +24,17 @@ pub enum Act {
     Values(UpgradeValues),
     Sidecars(Sidecars),
     Enrolment(Enrolment),
-    Upstreams(Policy, Objects),
+    Upstreams {
+        policy: Policy,
+        objects: Objects,
+        /// What encrypts for those that have nothing of their own by then: `auto-mTLS (step 1)`. They stay as they are.
+        spared_by: Option<String>,
+    },
     Switches(auto_mtls::Wish, SwitchesTask),
     PeerAuth(PeerAuth),
     Verify {
         request: Box<VerifyTask>,
-        /// The steps that this is the proof of, by their places in the plan.
+        /// The steps that this may prove wrong, by their places in the plan.
         proves: Vec<usize>,
     },
 }
@@ -50,12 +57,19 @@ pub struct Planned {
     pub changes: Vec<Row>,
     /// `4 values`: what is no object's change, and what is left out.
     pub more: Vec<String>,
-    /// Why there is nothing to do, where that is not that all is so already: `auto-mTLS (step 1)`.
-    pub spared: Option<String>,
+    /// Which of its objects stay as they are although they are not so already, and why.
+    pub spared: Option<Spared>,
     pub diffs: Vec<String>,
     pub effects: Vec<Effect>,
     /// Whether something would be changed that is no object of its own: a release.
     changes_release: bool,
+}
+
+/// Upstreams that need nothing of their own.
+pub struct Spared {
+    /// `auto-mTLS (step 1)`
+    pub by: String,
+    pub upstreams: Vec<ObjectRef>,
 }
 
 impl Planned {
@@ -86,9 +100,11 @@ impl Act {
             Self::Values(task) => Box::pin(values::of_a_release(None, None, task, global, report)).await,
             Self::Sidecars(task) => Box::pin(sidecars::run(task, global, report)).await,
             Self::Enrolment(task) => Box::pin(enrol::run(task, global, report)).await,
-            Self::Upstreams(policy, task) => {
+            Self::Upstreams { policy, objects, spared_by } => {
                 let session = open(global, report).await?;
-                Box::pin(live::edit(&session, policy, task, global, report)).await
+                let sparing = spared_by.as_deref().map(|by| Sparing { policy: *policy, by });
+                let plan: &dyn PerObject = sparing.as_ref().map_or(policy, |sparing| sparing);
+                Box::pin(live::edit(&session, plan, objects, global, report)).await
             }
             Self::Switches(wish, task) => Box::pin(switches::change(*wish, task, global, report)).await,
             Self::PeerAuth(task) => Box::pin(peer_auth::change(task, global, report)).await,
@@ -109,7 +125,7 @@ impl Act {
                 }
             }
             Self::Enrolment(task) => task.preview = preview,
-            Self::Upstreams(_, task) => task.preview = preview,
+            Self::Upstreams { objects, .. } => objects.preview = preview,
             Self::Switches(_, task) => (task.preview, task.caution) = (preview, Caution::Forced),
             Self::PeerAuth(task) => (task.preview, task.request.caution) = (preview, Caution::Forced),
             Self::Verify { request, .. } => {
@@ -117,6 +133,15 @@ impl Act {
             }
         }
         act.run(global, report).await
+    }
+
+    /// Which Upstreams it leaves as they are, for something else encrypts by then.
+    fn spares(&self, ended: &Ended) -> Option<Spared> {
+        let Self::Upstreams { spared_by: Some(by), .. } = self else { return None };
+        let message = covered::message(by);
+        let upstreams: Vec<_> =
+            ended.rows.iter().filter(|row| row.message == message).map(|row| row.object.clone()).collect();
+        (!upstreams.is_empty()).then(|| Spared { by: by.clone(), upstreams })
     }
 
     /// Whether no earlier step changes what its advice rests on.
@@ -142,7 +167,7 @@ impl Act {
                 let turn = turn(matches!(task.act, Enrol::In { .. }));
                 task.namespaces.iter().map(|namespace| Effect::Mesh(namespace.clone(), turn)).collect()
             }
-            Self::Upstreams(policy, _) => {
+            Self::Upstreams { policy, .. } => {
                 let turn = turn(policy.wish == Wish::Enable);
                 ended.changed().map(|row| Effect::Tls(row.object.clone(), turn)).collect()
             }
@@ -178,9 +203,10 @@ impl Step {
         let changes_release = !values.is_empty();
         let is_change = changes_release || !changes.is_empty();
         let effects = if is_change { self.act.effects(&ended) } else { Vec::new() };
+        let spared = self.act.spares(&ended);
         let more = values.into_iter().chain(left_alone(&ended)).collect();
         let diffs = ended.rows.iter().filter_map(|row| row.diff.clone()).chain(ended.diffs).collect();
-        Ok(Planned { step: self, changes, more, spared: None, diffs, effects, changes_release })
+        Ok(Planned { step: self, changes, more, spared, diffs, effects, changes_release })
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::kept::{Before, Made};
 use super::step::{Act, Planned};
+use super::wrong::proven_wrong;
 use super::{Way, shown};
 use crate::error::{Exit, Failure};
 use crate::flow::interrupt::Stop;
@@ -13,12 +14,16 @@ use crate::plan::outcome::Outcome;
 use crate::render::text::{count, seconds};
 
 /// What became of the step that failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
     Untouched,
     RolledBack,
     /// It looked at what earlier steps did, and that is taken back.
-    ProvenWrong,
+    ProvenWrong {
+        /// Those steps, by their places in the plan, the last first.
+        back: Vec<usize>,
+        is_all_back: bool,
+    },
     HalfDone,
     /// It stands, and whether it works is not known.
     Unconfirmed,
@@ -49,7 +54,7 @@ impl Way {
             let mut of_step = report.step();
             let outcome = planned.step.act.run(&self.global, &mut of_step).await;
             let ended = of_step.end();
-            made.push(before.made(&self.session).await);
+            made.push(before.made(&ended, &self.session).await);
             if outcome.is_ok() && ended.exit == Exit::Done {
                 report.take(ended);
                 report.ui.status(&format!("{head}: done ({})", seconds(begun.elapsed())));
@@ -60,40 +65,45 @@ impl Way {
             let why = why.or_else(|| Some(Failure { details: Vec::new(), hints: Vec::new(), ..ended.why()? }));
             let why = why.unwrap_or_else(|| shown::unsaid(ended.exit));
             report.take(ended.clone());
-            let state = self.take_back(&planned.step.act, &made, (&why, &ended), report).await;
-            return Err(shown::stopped(self.word, plan, index, why, state));
+            let state = match &planned.step.act {
+                act @ Act::Verify { .. } => self.take_wrong_back(plan, act, &made, &why, report).await,
+                _ => self.take_back(&made, (&why, &ended), report).await,
+            };
+            return Err(shown::stopped(self.word, plan, index, why, &state));
         }
         report.line(&format!("{} done: {}", self.word, count(plan.len(), "step")));
         Ok(())
     }
 
-    /// Takes back what of the last step stands, and what it proved wrong; most steps have done so themselves.
-    async fn take_back(
+    /// Takes back what a request proved wrong.
+    async fn take_wrong_back(
         &self,
+        plan: &[Planned],
         act: &Act,
         made: &[Made],
-        (why, ended): (&Failure, &Ended),
+        why: &Failure,
         report: &mut Report<'_>,
     ) -> State {
-        if let Act::Verify { proves, .. } = act {
-            let wrong: Vec<_> =
-                proves.iter().rev().map(|index| &made[*index]).filter(|made| !made.is_empty()).collect();
-            // A request that was not sent proves nothing.
-            if wrong.is_empty() || why.exit != Exit::Unconfirmed {
-                return State::Untouched;
-            }
-            let mut is_back = true;
-            for made in wrong {
-                is_back &= made.take_back(&self.session, why.reason, report).await;
-            }
-            return if is_back { State::ProvenWrong } else { State::HalfDone };
+        let back = proven_wrong(plan, act, made, &self.global);
+        // A request that was not sent proves nothing.
+        if back.is_empty() || why.exit != Exit::Unconfirmed {
+            return State::Untouched;
         }
+        let mut is_all_back = true;
+        for index in &back {
+            is_all_back &= made[*index].take_back(&self.session, why.reason, &self.global, report).await;
+        }
+        State::ProvenWrong { back, is_all_back }
+    }
+
+    /// Takes back what of the last step stands; most steps have done so themselves.
+    async fn take_back(&self, made: &[Made], (why, ended): (&Failure, &Ended), report: &mut Report<'_>) -> State {
         let has_ended = |exit: Exit| why.exit == exit || ended.rows.iter().any(|row| row.exit == exit);
         match made.last().filter(|made| !made.is_empty()) {
             _ if has_ended(Exit::HalfDone) => State::HalfDone,
             _ if has_ended(Exit::RolledBack) => State::RolledBack,
             _ if has_ended(Exit::Unconfirmed) => State::Unconfirmed,
-            Some(made) if made.take_back(&self.session, why.reason, report).await => State::RolledBack,
+            Some(made) if made.take_back(&self.session, why.reason, &self.global, report).await => State::RolledBack,
             Some(_) => State::HalfDone,
             None if ended.changed().next().is_some() => State::InPart,
             None if ended.rows.iter().any(|row| row.outcome == Outcome::Failed) => State::RolledBack,

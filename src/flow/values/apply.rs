@@ -127,6 +127,7 @@ fn arguments(
         &match task.act {
             ValuesAct::Merge => mark::RELEASE,
             ValuesAct::Remove => "Istio's values taken out by gloo-rs",
+            ValuesAct::AutoMtlsBack { .. } => "auto-mTLS taken back by gloo-rs",
         },
     );
     if task.chart.is_none() {

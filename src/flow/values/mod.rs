@@ -5,6 +5,8 @@ mod finish;
 mod next;
 mod subject;
 
+use serde_json::Value;
+
 use self::apply::Upgrade;
 use self::finish::finish;
 use self::subject::{Subject, of_file, of_release};
@@ -99,12 +101,15 @@ async fn with_session(
         },
         false => Vec::new(),
     };
+    let namespace = release_namespace(global);
     let earlier = match (&subject.release, task.act) {
         (Some(found), ValuesAct::Remove) => {
-            let earlier =
-                release::earlier(session, release_namespace(global), found, |it| !values::has_istio(it)).await;
+            let earlier = release::earlier(session, namespace, found, |it| !values::has_istio(it)).await;
             report.advice_if(unknown_history(found, &earlier));
             earlier.record
+        }
+        (Some(found), ValuesAct::AutoMtlsBack { to }) => {
+            Some(release::find(session, namespace, Some(&found.record.name), Some(to)).await?.record)
         }
         _ => None,
     };
@@ -175,6 +180,9 @@ fn plan(
             let were_empty = file.map(|(read, found)| text::were_empty(&read.text, found)).unwrap_or_default();
             let before = values::Before { values: earlier.map(|record| &record.values), were_empty: &were_empty };
             values::remove(values, chart, &task.wish, before)
+        }
+        ValuesAct::AutoMtlsBack { .. } => {
+            Ok(values::auto_mtls_back(values, chart, earlier.map_or(&Value::Null, |record| &record.values)))
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::error::{Exit, Failure, Reason};
 use crate::model::{FieldPath, Segment};
 
 pub use merge::{merge, needs_istiod};
-pub use remove::{Before, has_istio, remove};
+pub use remove::{Before, auto_mtls_back, has_istio, remove};
 
 /// The two charts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,13 +1,13 @@
 //! Istio's settings taken out again: only keys that this command sets, and no empty map is left that was not there.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::proxies::{self, USUAL};
 use super::{
     Change, Chart, IMAGE_PARTS, Old, PROXY_KEYS, Plan, Wish, auto_mtls, image_part, integration, is_on, sds, then,
 };
 use crate::edit::manifest::Hollow;
-use crate::edit::{Edit, Op, json};
+use crate::edit::{Edit, Op, json as edited};
 use crate::error::Failure;
 use crate::model::FieldPath;
 
@@ -42,7 +42,8 @@ impl Before<'_> {
 /// # Errors
 /// A proxy that was named is not there.
 pub fn remove(values: &Value, chart: &Chart, wish: &Wish, before: Before<'_>) -> Result<Plan, Failure> {
-    let mut removal = Removal { chart, left: values.clone(), before, plan: Plan::default() };
+    let sources = ("the release before Istio", "--remove");
+    let mut removal = Removal { chart, left: values.clone(), before, sources, plan: Plan::default() };
     for path in [integration(), auto_mtls(), sds()] {
         // One that is off already is somebody's word, not this command's.
         if is_on(path.get(values)) {
@@ -60,10 +61,32 @@ pub fn remove(values: &Value, chart: &Chart, wish: &Wish, before: Before<'_>) ->
     Ok(removal.plan)
 }
 
+/// The values with auto-mTLS off again: as it was in the values before, and where those had it on without effect, off
+/// in so many words.
+pub fn auto_mtls_back(values: &Value, chart: &Chart, before: &Value) -> Plan {
+    let path = auto_mtls();
+    let sources = ("the revision before", "the revision before");
+    let before = Before { values: Some(before), were_empty: &[] };
+    let mut removal = Removal { chart, left: values.clone(), before, sources, plan: Plan::default() };
+    let was = before.values.and_then(|values| path.get(values)).or_else(|| path.get(&chart.defaults));
+    match (is_on(path.get(values)), is_on(was)) {
+        (true, false) => removal.take(&path),
+        (true, true) => {
+            let (old, off) = (Old::Set(json!(true)), json!(false));
+            removal.edit(Edit::set(path.clone(), off.clone()));
+            removal.plan.changes.push(Change { path, old, new: Some(off), source: "off".to_owned() });
+        }
+        (false, _) => {}
+    }
+    removal.plan
+}
+
 struct Removal<'r> {
     chart: &'r Chart,
     left: Value,
     before: Before<'r>,
+    /// What brings a value back, and what takes away one that was not there.
+    sources: (&'static str, &'static str),
     plan: Plan,
 }
 
@@ -74,7 +97,7 @@ impl Removal<'_> {
         if before.as_ref() == Some(&old) {
             return;
         }
-        let source = if before.is_some() { "the release before Istio" } else { "--remove" };
+        let source = if before.is_some() { self.sources.0 } else { self.sources.1 };
         match &before {
             Some(before) => self.edit(Edit::set(path.clone(), before.clone())),
             None => self.edit(Edit::remove(path.clone())),
@@ -87,7 +110,7 @@ impl Removal<'_> {
     }
 
     fn edit(&mut self, edit: Edit) {
-        if let Ok(left) = json::apply(&self.left, std::slice::from_ref(&edit)) {
+        if let Ok(left) = edited::apply(&self.left, std::slice::from_ref(&edit)) {
             self.left = left;
             self.plan.edits.push(edit);
         }

@@ -207,3 +207,23 @@ fn versions_are_read_as_far_as_they_decide() {
         assert_eq!(Version::parse(text).map(Version::has_integration), wanted, "{text}");
     }
 }
+
+#[test]
+fn auto_mtls_goes_back_to_what_it_was_and_nothing_else_does() {
+    let back = |values: &Value, chart: &Chart, before: &Value| {
+        let plan = auto_mtls_back(values, chart, before);
+        (apply(values, &plan.edits).unwrap(), plan.changes.len())
+    };
+    let with = |integration: Value| json!({"mine": 1, "global": {"istioIntegration": integration}});
+    let (on, sidecars) = (with(json!({"enabled": true, "enableAutoMtls": true})), with(json!({"enabled": true})));
+    assert_eq!(back(&on, &oss(), &json!({"mine": 1})), (sidecars.clone(), 1));
+    let said = with(json!({"enabled": true, "enableAutoMtls": false}));
+    assert_eq!(back(&on, &oss(), &with(json!({"enableAutoMtls": false}))), (said.clone(), 1));
+    // Where it was on, and there was no integration to use it, it is off in so many words.
+    assert_eq!(back(&on, &oss(), &with(json!({"enableAutoMtls": true}))), (said.clone(), 1));
+    let usual = Chart { defaults: with(json!({"enableAutoMtls": true})), ..oss() };
+    assert_eq!(back(&on, &usual, &json!({"mine": 1})), (said.clone(), 1));
+    for off in [said, sidecars] {
+        assert_eq!(back(&off, &oss(), &json!({})), (off.clone(), 0));
+    }
+}

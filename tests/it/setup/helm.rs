@@ -6,8 +6,9 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
-use super::{SHOP, UPSTREAM, containers, document, ends, same, sandbox, shop, state};
-use crate::stage::{self, Injector, Options, Plane};
+use super::{PATIENCE, SHOP, UPSTREAM, containers, document, ends, same, sandbox, shop, state};
+use crate::stage::pair::{Pair, Sends};
+use crate::stage::{self, Follower, Injector, Options, Plane};
 use crate::support::{Output, Sandbox};
 
 const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/charts/gloo");
@@ -26,7 +27,7 @@ impl Bench {
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "edge"}});
         plane.api().apply(&namespace.to_string())?;
         let programs = helm.parent().context("a directory")?;
-        let sandbox = sandbox(&plane).env("PATH", format!("{}:/usr/bin:/bin", programs.display()));
+        let sandbox = sandbox(&plane).env("PATH", format!("{}:/usr/bin:/bin", programs.display())).patient(PATIENCE);
         let bench = Self { plane, helm, sandbox };
         bench.helm(&["install", "gloo", CHART, "--set", "mine=1", "--wait"])?;
         shop(&bench.plane, "edge")?;
@@ -46,9 +47,26 @@ impl Bench {
     }
 
     fn setup(&self, more: &[&str]) -> Output {
+        self.with_requests(&[&["--no-verify"], more].concat())
+    }
+
+    fn with_requests(&self, more: &[&str]) -> Output {
         let words = ["istio", "setup", "-n", "edge", "--chart", CHART, "--namespace-to-enroll", SHOP];
-        let rest = ["--upstream", UPSTREAM, "--revision", "1-28", "--strict", "--no-verify"];
+        let rest = ["--upstream", UPSTREAM, "--revision", "1-28", "--strict"];
         self.sandbox.run(&[&words[..], &rest, more].concat())
+    }
+
+    /// The two switches of this Gloo.
+    fn switches(&self) -> Result<[Value; 2]> {
+        let settings = self.plane.api().get("gloo.solo.io/v1/Settings", "edge", "default")?.context("Settings")?;
+        let options = &settings["spec"]["gloo"]["istioOptions"];
+        Ok([options["enableIntegration"].clone(), options["enableAutoMtls"].clone()])
+    }
+
+    /// How often the gateway's pods were replaced.
+    fn revision_of_gateway(&self) -> Result<Value> {
+        let gateway = self.plane.api().get("apps/v1/Deployment", "edge", "gateway-proxy")?.context("the gateway")?;
+        Ok(gateway["metadata"]["annotations"]["deployment.kubernetes.io/revision"].clone())
     }
 
     fn teardown(&self, more: &[&str]) -> Output {
@@ -94,6 +112,61 @@ fn setup_and_teardown_with_helm_3_leave_all_as_it_was() -> Result<()> {
 #[test]
 fn setup_and_teardown_with_helm_4_leave_all_as_it_was() -> Result<()> {
     there_and_back(stage::helm_4())
+}
+
+#[test]
+fn auto_mtls_by_helm_is_proven_before_and_after_the_pods_go_strict_and_teardown_leaves_all_as_it_was() -> Result<()> {
+    let bench = Bench::new(stage::helm_4())?;
+    let _injector = Injector::of_the_guide(&bench.plane)?;
+    let (before, pods, values) = (state(&bench.plane)?, containers(&bench.plane)?, bench.values()?);
+    let _follower = Follower::start(&bench.plane, "edge", UPSTREAM)?;
+    let done = document(&bench.with_requests(&["--auto-mtls", "--via", "helm", "--yes", "-o", "json"]))?;
+    assert_eq!(done["exitCode"], 0, "{done:#}");
+    let verdicts: Vec<_> = done["verdicts"].as_array().into_iter().flatten().map(|it| &it["verdict"]).collect();
+    assert_eq!(verdicts, ["mtls", "mtls"], "{done:#}");
+    assert_eq!(bench.switches()?, [true, true]);
+    let again = bench.with_requests(&["--auto-mtls", "--via", "helm", "--yes"]);
+    ends(&again, 0, &["  1 helm      the values of Gloo's release: already\n", ": mTLS proven\n"], &[]);
+    ends(&bench.teardown(&["--yes"]), 0, &["teardown done: 3 steps\n"], &[]);
+    assert_eq!(bench.values()?, values);
+    same(&bench.plane, &before)?;
+    assert_eq!(containers(&bench.plane)?, pods);
+    Ok(())
+}
+
+#[test]
+fn auto_mtls_that_a_request_proves_wrong_goes_back_and_the_sidecars_stay() -> Result<()> {
+    let bench = Bench::new(stage::helm())?;
+    let _injector = Injector::of_the_guide(&bench.plane)?;
+    let (before, pods, values) = (state(&bench.plane)?, containers(&bench.plane)?, bench.values()?);
+    // A gateway that goes on in plaintext, whatever Settings say.
+    let pair = Pair::start(&format!("{UPSTREAM}_edge"))?;
+    pair.beside(&["gateway_proxy_sds"]);
+    pair.sends(&Sends::Plaintext)?;
+    pair.stand_in(&bench.plane, "edge")?;
+    let words = ["--auto-mtls", "--via", "helm", "--yes"];
+    let failed = bench.with_requests(&words);
+    let said = [
+        "error: step 4 (verify) failed: shop-cart-80: ",
+        "  step 4 proved auto-mTLS of step 1 wrong: it is rolled back; steps 1, 2 stand, step 1 without auto-mTLS\n",
+        "hint: go on with the same command; go back with gloo-rs istio teardown\n",
+    ];
+    ends(&failed, 5, &["release edge/gloo: auto-mTLS rolled back\n"], &said);
+    assert_eq!(bench.switches()?, [true, false]);
+    assert_eq!(bench.values()?["global"]["istioIntegration"], json!({"enabled": true}));
+    assert_eq!(bench.revision_of_gateway()?, "2", "no pod starts anew for a switch in Settings");
+
+    // With Envoys that do what the objects mean the same command goes on with the same plan.
+    drop(pair);
+    let _follower = Follower::start(&bench.plane, "edge", UPSTREAM)?;
+    let on = ["  2 enroll    namespace shop: already\n", "already: auto-mTLS (step 1)\n", "setup done: 6 steps\n"];
+    ends(&bench.with_requests(&words), 0, &on, &[]);
+    assert_eq!(bench.switches()?, [true, true]);
+    ends(&bench.teardown(&["--yes"]), 0, &["teardown done: 3 steps\n"], &[]);
+    assert_eq!(bench.values()?, values);
+    same(&bench.plane, &before)?;
+    assert_eq!(containers(&bench.plane)?, pods);
+    Ok(())
 }
 
 #[test]

@@ -3,8 +3,10 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::{SETUP, SHOP, containers, ends, plane, run, same, sandbox, state};
+use super::{PATIENCE, SETUP, SHOP, UPSTREAM, containers, ends, mode, plane, run, same, sandbox, ssl_config, state};
 use crate::stage::{Injector, Plane};
+use crate::support::Sandbox;
+use crate::support::gate::Gate;
 
 /// Starts it and kills it as it begins this step.
 fn killed_at(plane: &Plane, words: &[&str], step: usize) {
@@ -37,6 +39,37 @@ fn killed_after_each_step_in_turn_the_same_command_ends_in_the_same_state() -> R
         same(&plane, &before)?;
         assert_eq!(containers(&plane)?, pods_before, "{step}");
     }
+    Ok(())
+}
+
+#[test]
+fn ctrl_c_between_two_steps_says_what_stands_and_a_rerun_goes_on() -> Result<()> {
+    let plane = plane()?;
+    let _injector = Injector::of_the_guide(&plane)?;
+    // What a step wrote is read once more at its end: the step is over then, and the next is not begun.
+    let upstream = format!("/apis/gloo.solo.io/v1/namespaces/gloo-system/upstreams/{UPSTREAM}");
+    let gate = Gate::start(&plane, &format!("PATCH {upstream}"), &format!("GET {upstream}"));
+    let sandbox = Sandbox::new().patient(PATIENCE);
+    sandbox.kubeconfig(gate.kubeconfig());
+    let words = [&SETUP[..], &["--yes"]].concat();
+    let running = sandbox.start(&[&["istio"], &words[..]].concat());
+    gate.wait();
+    running.interrupt();
+    gate.open();
+    let ended = sandbox.end_of(running);
+    let said = [
+        "step 3 of 4: done (",
+        "error: interrupted\n  steps 1, 2, 3 stand\n",
+        "hint: go on with the same command; go back with gloo-rs istio teardown\n",
+    ];
+    ends(&ended, 130, &[], &said);
+    assert!(!ended.stderr.contains("step 4 of 4"), "{ended:#?}");
+    assert_eq!(mode(&plane, SHOP)?, None);
+    assert_ne!(ssl_config(&plane)?, Value::Null);
+
+    let done = ["  3 upstream  shop-cart-80: already\n", "setup done: 4 steps\n"];
+    ends(&run(&plane, &words), 0, &done, &[]);
+    assert_eq!(mode(&plane, SHOP)?.as_deref(), Some("STRICT"));
     Ok(())
 }
 

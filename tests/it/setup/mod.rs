@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::stage::{Options, Plane, wait_for};
 use crate::support::{Output, Sandbox};
 
-const PATIENCE: Duration = Duration::from_mins(3);
+const PATIENCE: Duration = Duration::from_mins(5);
 const SHOP: &str = "shop";
 const UPSTREAM: &str = "shop-cart-80";
 /// The guide without Helm, and without requests.

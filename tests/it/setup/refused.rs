@@ -3,8 +3,8 @@
 use anyhow::Result;
 use serde_json::json;
 
-use super::ends;
-use crate::stage;
+use super::{PATIENCE, ends};
+use crate::stage::{self, wait_for};
 use crate::support::{Output, Sandbox};
 
 /// A Gloo and backends of this test's own on the shared plane.
@@ -203,5 +203,26 @@ fn a_policy_that_would_break_an_upstream_nobody_named_is_refused_in_the_plan() -
     assert_eq!(bench.proxy()?, before);
     let both = bench.run(&format!("{line} --upstream APPS-plain-8080,APPS-httpbin-8000 --dry-run"));
     ends(&both, 0, &["requests that are 503 meanwhile: none\n"], &[]);
+    Ok(())
+}
+
+#[test]
+fn each_upstream_is_read_once_for_the_plan() -> Result<()> {
+    let bench = Bench::new("setup-reads")?;
+    let upstreams = "--upstream APPS-plain-8080,APPS-httpbin-8000";
+    let line = format!("setup --via inject --revision 1-28 --auto-mtls {upstreams} --no-verify --dry-run");
+    ends(&bench.run(&line), 0, &["already: auto-mTLS (step 2)\n"], &[]);
+    let reads = |name: &str| -> Result<usize> {
+        let uri = format!("/apis/gloo.solo.io/v1/namespaces/{}/upstreams/{}-{name}", bench.gloo, bench.apps);
+        Ok(stage::shared().requests()?.iter().filter(|request| request.uri == uri).count())
+    };
+    // What came before this request is written down before it.
+    stage::shared().api().get("v1/Service", &bench.gloo, "the-last")?;
+    wait_for("the run is in the audit log", PATIENCE, || {
+        Ok(stage::shared().requests()?.iter().find(|request| request.uri.ends_with("/the-last")).map(drop))
+    })?;
+    for name in ["plain-8080", "httpbin-8000"] {
+        assert_eq!(reads(name)?, 1, "{name}");
+    }
     Ok(())
 }

@@ -7,9 +7,9 @@ use std::thread::spawn;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::{SHOP, UPSTREAM, document, ends, mode, plane, policy, run, ssl_config};
+use super::{PATIENCE, SHOP, UPSTREAM, document, ends, mode, plane, policy, run, sandbox, ssl_config};
 use crate::stage::pair::{Pair, Sends, Takes};
-use crate::stage::{Follower, Injector, Plane};
+use crate::stage::{Follower, Injector, Plane, wait_for};
 use crate::support::relay::Relay;
 
 const CLUSTER: &str = "shop-cart-80_gloo-system";
@@ -50,7 +50,7 @@ fn each_request_has_to_be_proven_before_the_next_step() -> Result<()> {
     let failed = run(&plane, &[&words[..], &["--wait-timeout", "5s"]].concat());
     let said = [
         "error: step 4 (verify) failed: shop-cart-80: ",
-        "step 4 proved the steps before it wrong: they are rolled back\n",
+        "  step 4 proved step 3 wrong: it is rolled back\n",
         "hint: go on with the same command; go back with gloo-rs istio teardown\n",
     ];
     ends(&failed, 5, &["upstream.gloo.solo.io/shop-cart-80 rolled back\n"], &said);
@@ -86,6 +86,35 @@ fn each_request_has_to_be_proven_before_the_next_step() -> Result<()> {
 }
 
 #[test]
+fn ctrl_c_while_a_request_is_waited_for_says_what_stands_and_a_rerun_goes_on() -> Result<()> {
+    let plane = plane()?;
+    let _injector = Injector::of_the_guide(&plane)?;
+    let pair = Pair::start(CLUSTER)?;
+    pair.beside(&["gateway_proxy_sds"]);
+    pair.sends(&Sends::Plaintext)?;
+    let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    silent.set_nonblocking(true)?;
+    plane.forward("gloo-system", &[(19000, pair.gateway.admin()), (8080, silent.local_addr()?)])?;
+    let words = [&FIRST[..], &["--strict", "--yes"]].concat();
+    let sandbox = sandbox(&plane).patient(PATIENCE);
+    let running = sandbox.start(&[&["istio"], &words[..]].concat());
+    let _asked = wait_for("the request", PATIENCE, || Ok(silent.accept().ok()))?;
+    running.interrupt();
+    let said = [
+        "error: step 4 (verify) failed: interrupted\n  step 4 changed nothing; steps 1, 2, 3 stand\n",
+        "hint: go on with the same command; go back with gloo-rs istio teardown\n",
+    ];
+    ends(&sandbox.end_of(running), 130, &[], &said);
+    assert_ne!(ssl_config(&plane)?, Value::Null);
+    assert_eq!(mode(&plane, SHOP)?, None);
+
+    drop(pair);
+    let _follower = Follower::start(&plane, "gloo-system", UPSTREAM)?;
+    ends(&run(&plane, &words), 0, &["  3 upstream  shop-cart-80: already\n", "setup done: 6 steps\n"], &[]);
+    Ok(())
+}
+
+#[test]
 fn a_policy_after_which_requests_fail_says_again_what_it_said_before() -> Result<()> {
     let plane = plane()?;
     let _injector = Injector::of_the_guide(&plane)?;
@@ -103,7 +132,7 @@ fn a_policy_after_which_requests_fail_says_again_what_it_said_before() -> Result
         let turning = Relay::turning(pair.gateway.listener("http")?, 1, unavailable()?);
         plane.forward("gloo-system", &[(19000, pair.gateway.admin()), (8080, turning.address)])?;
         let failed = run(&plane, &words);
-        let said = ["error: step 6 (verify) failed: shop-cart-80: ", "step 6 proved the steps before it wrong"];
+        let said = ["error: step 6 (verify) failed: shop-cart-80: ", "step 6 proved step 5 wrong: it is rolled back"];
         ends(&failed, 5, &[": mTLS proven\n", "default rolled back\n"], &said);
         assert_eq!(mode(&plane, SHOP)?.as_deref(), before);
         assert_ne!(ssl_config(&plane)?, Value::Null, "what was proven stays");

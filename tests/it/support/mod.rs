@@ -1,6 +1,7 @@
 //! What tests stand on.
 
 mod certificate;
+pub mod gate;
 pub mod pod_server;
 pub mod relay;
 mod running;
