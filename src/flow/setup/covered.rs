@@ -51,10 +51,8 @@ pub struct Sparing<'s> {
     pub by: &'s str,
 }
 
-impl Sparing<'_> {
-    fn spares(&self, object: &Object) -> bool {
-        object.value["spec"]["sslConfig"].is_null() && AutoMtls::On.covers(object)
-    }
+fn is_covered(upstream: &Object) -> bool {
+    upstream.value["spec"]["sslConfig"].is_null() && AutoMtls::On.covers(upstream)
 }
 
 impl PerObject for Sparing<'_> {
@@ -76,7 +74,7 @@ impl PerObject for Sparing<'_> {
 
     fn decide(&self, object: &Object, found: Found, around: &Surroundings) -> Decision {
         match self.policy.decide(object, found, around) {
-            Decision::Change { .. } if self.spares(object) => Decision::Unchanged { message: message(self.by) },
+            Decision::Change { .. } if is_covered(object) => Decision::Unchanged { message: message(self.by) },
             decision => decision,
         }
     }
@@ -90,7 +88,7 @@ impl PerObject for Sparing<'_> {
     }
 
     fn advise(&self, object: &Object, around: &Surroundings) -> Vec<Advice> {
-        if self.spares(object) { Vec::new() } else { self.policy.advise(object, around) }
+        if is_covered(object) { Vec::new() } else { self.policy.advise(object, around) }
     }
 }
 
