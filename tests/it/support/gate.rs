@@ -68,7 +68,7 @@ impl Gate {
         spawn(move || {
             for client in listener.incoming().flatten() {
                 let wire = Arc::clone(&wire);
-                spawn(move || wire.pass(client));
+                spawn(move || wire.pass(&client));
             }
         });
         Self { address, held, opens }
@@ -98,7 +98,7 @@ impl Gate {
 
 impl Wire {
     /// One request, and its answer to the end: the connection is closed with it.
-    fn pass(&self, client: TcpStream) -> Option<()> {
+    fn pass(&self, client: &TcpStream) -> Option<()> {
         let mut from_client = BufReader::new(client.try_clone().ok()?);
         let (mut head, mut length) = (String::new(), 0);
         loop {
@@ -124,7 +124,7 @@ impl Wire {
         let mut server = StreamOwned::new(connection, TcpStream::connect(self.server).ok()?);
         write!(server, "{head}authorization: Bearer {}\r\nconnection: close\r\n\r\n", self.token).ok()?;
         server.write_all(&body).ok()?;
-        let answered = std::io::copy(&mut server, &mut &client);
+        let answered = std::io::copy(&mut server, &mut &*client);
         if head.starts_with(&self.first) {
             let mut next = self.next.lock().ok()?;
             *next = if matches!(*next, Next::First) { Next::Then } else { Next::Nothing };
