@@ -11,7 +11,9 @@ type Name = (String, String);
 
 /// One finding for each circle, at the first of its tables by name.
 pub fn find(look: &Look<'_>) -> Vec<Finding> {
-    let tables = look.watched(&kinds::ROUTE_TABLE);
+    let mut tables = look.watched(&kinds::ROUTE_TABLE);
+    // A cluster lists them so, files may not.
+    tables.sort_by_key(|table| (&table.reference.namespace, &table.reference.name));
     let name = |namespace: &str, name: &str| (namespace.to_owned(), name.to_owned());
     let mut leads: BTreeMap<Name, BTreeSet<Name>> = BTreeMap::new();
     for table in &tables {
