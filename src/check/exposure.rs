@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{Check, Finding, Look, codes};
-use crate::model::kinds;
+use crate::model::{Object, kinds};
 use crate::plan::backend::{labels, selects};
 use crate::plan::sidecars::Proxy;
 use crate::plan::sidecars::parts::SDS;
@@ -25,11 +25,25 @@ const PORT: u64 = 8234;
 fn run(look: &Look<'_>) -> Vec<Finding> {
     let gateways = look.gateways();
     let policies = look.in_namespace(&kinds::NETWORK_POLICY, look.gloo());
-    if look.world.snapshot.unknown_in(&kinds::NETWORK_POLICY, look.gloo()).is_some() {
-        return Vec::new();
-    }
-    let policies: Vec<&Value> = policies.into_iter().map(|policy| &policy.value).collect();
-    gateways.iter().filter(|proxy| is_open(proxy)).filter_map(|proxy| of(proxy, &policies)).collect()
+    let all_seen = look.world.snapshot.unknown_in(&kinds::NETWORK_POLICY, look.gloo()).is_none();
+    let of = |proxy: &Proxy| match exposure(proxy, &policies) {
+        // Policies add up: what one opens no other closes.
+        Exposure::By(policy) => {
+            let name = &policy.reference.name;
+            Some(format!("any pod may fetch the gateway's mesh key: networkpolicy {name} opens port 8234 to all"))
+        }
+        Exposure::ByNobody if all_seen => {
+            let message = "any pod may fetch the gateway's mesh key from port 8234: no NetworkPolicy is for its pods";
+            Some(message.to_owned())
+        }
+        Exposure::ByNobody | Exposure::None => None,
+    };
+    let exposed = gateways.iter().filter(|proxy| is_open(proxy)).filter_map(|proxy| Some((proxy, of(proxy)?)));
+    let found = exposed.map(|(proxy, message)| {
+        Finding::new(&codes::SDS_EXPOSED, &proxy.workload.reference, message)
+            .hint("a NetworkPolicy for these pods that admits the listener ports and not 8234")
+    });
+    found.collect()
 }
 
 /// Whether SDS hands out Istio's key on more than the loopback: Gloo's server listens on 0.0.0.0:8234 unless it is
@@ -41,24 +55,21 @@ fn is_open(proxy: &Proxy) -> bool {
     env(sds, "ISTIO_MTLS_SDS_ENABLED") == Some("true") && !env(sds, "SDS_SERVER_ADDRESS").is_some_and(is_local)
 }
 
-fn of(proxy: &Proxy, policies: &[&Value]) -> Option<Finding> {
+/// What lets other pods at the port.
+enum Exposure<'p> {
+    None,
+    By(&'p Object),
+    /// No policy is for these pods.
+    ByNobody,
+}
+
+fn exposure<'p>(proxy: &Proxy, policies: &[&'p Object]) -> Exposure<'p> {
     let pod_labels = &proxy.workload.value["spec"]["template"]["metadata"]["labels"];
-    let mine: Vec<_> = policies.iter().filter(|policy| is_about(policy, pod_labels)).collect();
-    let open = mine.iter().find(|policy| lets_anybody_in(policy));
-    let message = match (mine.is_empty(), open) {
-        (true, _) => {
-            "any pod may fetch the gateway's mesh key from port 8234: no NetworkPolicy is for its pods".to_owned()
-        }
-        (false, None) => return None,
-        (false, Some(policy)) => {
-            let name = policy["metadata"]["name"].as_str().unwrap_or_default();
-            format!("any pod may fetch the gateway's mesh key: networkpolicy {name} opens port 8234 to all")
-        }
-    };
-    Some(
-        Finding::new(&codes::SDS_EXPOSED, &proxy.workload.reference, message)
-            .hint("a NetworkPolicy for these pods that admits the listener ports and not 8234"),
-    )
+    let mut mine = policies.iter().filter(|policy| is_about(&policy.value, pod_labels)).peekable();
+    if mine.peek().is_none() {
+        return Exposure::ByNobody;
+    }
+    mine.find(|policy| lets_anybody_in(&policy.value)).map_or(Exposure::None, |policy| Exposure::By(policy))
 }
 
 /// Whether a policy isolates the pods for what comes in.
