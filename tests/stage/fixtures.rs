@@ -32,8 +32,13 @@ impl Plane {
 
     /// What every installation stands on.
     pub fn install_definitions_and_istio(&self) -> Result<()> {
-        let all = [GLOO_CRDS, GATEWAY_API_CRDS, ISTIO_CRDS, ISTIO];
-        all.into_iter().try_for_each(|manifests| self.api().apply(manifests))
+        self.install_definitions()?;
+        self.api().apply(ISTIO)
+    }
+
+    /// Gloo's, Istio's and the Gateway API's kinds.
+    pub fn install_definitions(&self) -> Result<()> {
+        [GLOO_CRDS, GATEWAY_API_CRDS, ISTIO_CRDS].into_iter().try_for_each(|manifests| self.api().apply(manifests))
     }
 
     /// One more Gloo, in a fresh namespace that is given back, its Upstreams pointing at the

@@ -5,6 +5,19 @@ use crate::model::kinds as known;
 use crate::plan::posture::survey::Survey;
 use crate::plan::posture::{Cause, Described, Verdict};
 
+/// An object, and a merge patch.
+type Break = (&'static str, &'static str);
+
+const PERMISSIVE: Break = ("PeerAuthentication istio-system/mesh", "{spec: {mtls: {mode: PERMISSIVE}}}");
+const PLAIN: &str = "{spec: {sslConfig: null}}";
+const AUTO: &str = "{spec: {gloo: {istioOptions: {enableAutoMtls: true}}}}";
+const CART: &str = "Upstream gloo-system/shop-cart-8080";
+const GATEWAY: &str = "Deployment gloo-system/gateway-proxy";
+const BOOTSTRAP: &str = "ConfigMap gloo-system/gateway-proxy-envoy-config";
+const NO_CLUSTER: &str = "{data: {envoy.yaml: 'static_resources: {clusters: [{name: other}]}'}}";
+const BARE: &str = "{spec: {template: {spec: {containers: [{name: gateway-proxy, image: e}], volumes: []}}}}";
+const SETTINGS: &str = "Settings gloo-system/default";
+
 const SENT: [(&str, &[Break]); 9] = [
     ("nothing", &[(CART, PLAIN)]),
     ("auto-mTLS", &[(CART, PLAIN), (SETTINGS, AUTO)]),
@@ -72,7 +85,10 @@ fn codes_of(cause: Cause) -> &'static [&'static str] {
 
 /// What both say of one combination.
 fn agree(name: &str, breaks: &[Break]) {
-    let stage = Stage::in_order().with(breaks);
+    let mut stage = Stage::in_order();
+    for (which, patch) in breaks {
+        stage.change(which, &crate::yaml::parse(patch).unwrap());
+    }
     let snapshot = stage.snapshot();
     let upstream = snapshot.find(&known::UPSTREAM, "gloo-system", "shop-cart-8080").object().unwrap();
     let judged = Described::from(Survey::new(&snapshot, "gloo-system").of_upstream(upstream)).judged;

@@ -5,7 +5,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use super::{IN_ORDER, document, found};
+use super::world::IN_ORDER;
+use super::{document, found};
 use crate::support::{Output, Sandbox};
 
 /// What a terminal, a browser, a spreadsheet and a reader of lines would obey.

@@ -1,9 +1,13 @@
-//! `check`: offline in every format, against a stub that counts, and on a real API server with one thing broken at a time.
+//! `check`: offline in every format, against a stub that counts, and one thing broken at a time, in files and on a real
+//! API server.
 
 mod control_plane;
 mod formats;
 mod live;
 mod requests;
+mod table;
+#[path = "../../fixtures/check/world.rs"]
+mod world;
 
 use serde_json::Value;
 
@@ -17,8 +21,6 @@ pub fn envoy_says(path: &str, certs: &Value) -> String {
         _ => "{}".to_owned(),
     }
 }
-
-const IN_ORDER: &str = include_str!("../../fixtures/check/in-order.yaml");
 
 /// The document on stdout, which says the code of the process.
 pub fn document(output: &Output) -> Value {

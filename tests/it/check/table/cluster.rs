@@ -1,0 +1,182 @@
+//! The table on a real API server: one thing is broken, it and nothing else is found, it is mended.
+
+use gloo_rs::model::{Kind, kinds};
+use serde_json::{Value, json};
+
+use super::super::world::{self, Break, Named};
+use super::super::{document, found};
+use crate::stage::{Options, Plane, wait_for};
+use crate::support::Sandbox;
+
+const PATIENCE: std::time::Duration = std::time::Duration::from_mins(5);
+const DEPLOYMENT: &str = "apps/v1/Deployment";
+const NAMESPACES: [&str; 4] = ["gloo-system", "istio-system", "shop", "legacy"];
+const BOOTSTRAP: &str = "ConfigMap gloo-system/gateway-proxy-envoy-config";
+
+/// The world of the table, in a plane of its own: what is broken there is the whole mesh's.
+struct Bench {
+    plane: Plane,
+    sandbox: Sandbox,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let plane = Plane::start(&Options::default()).unwrap();
+        plane.install_definitions().unwrap();
+        let more = [
+            &kinds::PROXY,
+            &kinds::AUTH_CONFIG,
+            &kinds::RATE_LIMIT_CONFIG,
+            &kinds::VIRTUAL_HOST_OPTION,
+            &kinds::ROUTE_OPTION,
+            &kinds::KUBE_GATEWAY_CLASS,
+        ];
+        for kind in more {
+            plane.api().apply(&definition(kind).to_string()).unwrap();
+        }
+        let sandbox = Sandbox::new().env("KUBECONFIG", plane.kubeconfig().to_str().unwrap());
+        let bench = Self { plane, sandbox };
+        for object in world::in_order().iter().filter(|object| object["kind"] != "Pod") {
+            bench.apply(object);
+        }
+        for namespace in NAMESPACES {
+            bench.plane.api().wait_available(namespace).unwrap();
+        }
+        bench
+    }
+
+    /// Makes an object what it is in a manifest; what this made of it before and is not there any more goes away.
+    fn apply(&self, object: &Value) {
+        let mut object = object.clone();
+        for written_by_the_server in ["uid", "generation", "creationTimestamp"] {
+            object["metadata"].as_object_mut().unwrap().remove(written_by_the_server);
+        }
+        if object["apiVersion"] == "apps/v1" {
+            object.as_object_mut().unwrap().remove("status");
+        }
+        self.plane.api().apply(&object.to_string()).unwrap();
+    }
+
+    fn delete(&self, which: &str, object: &Value) {
+        let named = Named::parse(which).unwrap();
+        let kind = format!("{}/{}", object["apiVersion"].as_str().unwrap(), named.kind);
+        let api = self.plane.api();
+        api.delete(&kind, named.namespace, named.name).unwrap();
+        wait_for(&format!("{which} is gone"), PATIENCE, || {
+            Ok(api.get(&kind, named.namespace, named.name)?.is_none().then_some(()))
+        })
+        .unwrap();
+    }
+
+    /// Makes an object of the rows what it is in one state, after another.
+    fn change(&self, which: &str, before: &[Value], after: &[Value]) {
+        let Some(named) = Named::parse(which) else { return };
+        let find = |state: &'_ [Value]| state.iter().find(|object| named.is(object)).cloned();
+        let (before, after) = (find(before), find(after));
+        if let Some(before) = before {
+            // A status of the Gateway API is about one generation, which only grows.
+            let is_about_a_generation =
+                before["apiVersion"].as_str().is_some_and(|it| it.starts_with("gateway.networking.k8s.io/"));
+            if after.is_none() || is_about_a_generation {
+                self.delete(which, &before);
+            }
+        }
+        if let Some(after) = after {
+            self.apply(&after);
+        }
+    }
+
+    fn breaks(&self, breaks: &[Break]) {
+        // Whether pods are older is told in seconds.
+        if breaks.iter().any(|(which, _)| which == BOOTSTRAP) {
+            std::thread::sleep(std::time::Duration::from_millis(1100));
+        }
+        let broken = world::broken(breaks);
+        for (which, _) in breaks {
+            self.change(which, world::in_order(), &broken);
+        }
+        self.settled(breaks);
+    }
+
+    fn mends(&self, breaks: &[Break], again: usize) {
+        let broken = world::broken(breaks);
+        for (which, _) in breaks.iter().rev() {
+            self.change(which, &broken, world::in_order());
+        }
+        if breaks.iter().any(|(which, _)| which == BOOTSTRAP) {
+            let restart = json!({"spec": {"template": {"metadata": {"annotations": {"again": again.to_string()}}}}});
+            self.plane.api().merge(DEPLOYMENT, "gloo-system", "gateway-proxy", &restart).unwrap();
+        }
+        self.settled(breaks);
+    }
+
+    /// Waits until workloads have the pods of their newest shape, ready or not.
+    fn settled(&self, breaks: &[Break]) {
+        let is_of_a_workload =
+            |(which, _): &Break| ["Deployment ", "apps/v1/", "ConfigMap "].iter().any(|kind| which.starts_with(kind));
+        if !breaks.iter().any(is_of_a_workload) {
+            return;
+        }
+        let is_settled = |workload: &Value| {
+            let (wanted, status) = (&workload["spec"]["replicas"], &workload["status"]);
+            let count = |key: &str| status[key].as_u64().unwrap_or(0);
+            status["observedGeneration"] == workload["metadata"]["generation"]
+                && [count("replicas"), count("updatedReplicas")].iter().all(|count| Some(*count) == wanted.as_u64())
+        };
+        for namespace in NAMESPACES {
+            wait_for(&format!("workloads of {namespace}"), PATIENCE, || {
+                let all = self.plane.api().list(DEPLOYMENT, namespace)?;
+                Ok(all.iter().all(is_settled).then_some(()))
+            })
+            .unwrap();
+        }
+    }
+
+    /// Waits until this, and nothing else, is found: pods come and go a moment after their workload changes.
+    fn finds(&self, what: &str, breaks: &[Break], wanted: &[String]) {
+        let pods = breaks.iter().find(|(which, _)| which == "pods").and_then(|(_, pods)| pods.as_str());
+        let flags = pods.map_or(Vec::new(), |pods| vec!["-p", pods]);
+        let args = [&["check", "--read-only", "-o", "json"], &flags[..]].concat();
+        let mut last = Vec::new();
+        let done = wait_for(what, PATIENCE, || {
+            last = found(&document(&self.sandbox.run(&args)));
+            Ok((last == wanted).then_some(()))
+        });
+        assert!(done.is_ok(), "{what}: wanted {wanted:?}, found {last:?}");
+    }
+}
+
+/// A kind's definition, short: its real group, version, name and scope.
+fn definition(kind: &Kind) -> Value {
+    let Kind { group, version, kind: name, plural, .. } = *kind;
+    let is_of_the_cluster = *kind == kinds::KUBE_GATEWAY_CLASS;
+    let free = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    let mut version = json!({"name": version, "served": true, "storage": true,
+        "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": free, "status": free}}}});
+    if group == kinds::KUBE_GATEWAY_CLASS.group {
+        version["subresources"] = json!({"status": {}});
+    }
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": format!("{plural}.{group}"),
+            "annotations": {"api-approved.kubernetes.io": "unapproved, a short form for tests"}},
+        "spec": {
+            "group": group, "versions": [version],
+            "scope": if is_of_the_cluster { "Cluster" } else { "Namespaced" },
+            "names": {"kind": name, "listKind": format!("{name}List"), "plural": plural, "singular": name.to_lowercase()},
+        },
+    })
+}
+
+#[test]
+fn each_thing_that_is_broken_in_a_cluster_is_found_there_and_nothing_else() {
+    let bench = Bench::new();
+    bench.finds("in order", &[], &[]);
+    for (number, row) in world::rows().iter().enumerate() {
+        let Some(breaks) = row.in_cluster() else { continue };
+        bench.breaks(breaks);
+        bench.finds(&row.name, breaks, &row.finds);
+        bench.mends(breaks, number);
+        bench.finds(&format!("after {}", row.name), &[], &[]);
+    }
+}

@@ -1,0 +1,40 @@
+//! The table in files: what they can tell is found, and of what they cannot nothing is claimed.
+
+use serde_json::Value;
+
+use super::super::world::{self, Break, Row};
+use super::super::{document, found};
+use crate::support::Sandbox;
+
+/// Whether anything of the row is in objects, or in flags.
+fn can_be_typed(row: &Row) -> bool {
+    let is_typed = |(which, _): &Break| which == "pods" || world::Named::parse(which).is_some();
+    row.breaks.is_empty() || row.breaks.iter().any(is_typed)
+}
+
+fn found_in_files(row: &Row) -> Vec<String> {
+    let sandbox = Sandbox::new();
+    let documents = world::broken(&row.breaks).into_iter().map(|object| format!("---\n{object}\n"));
+    sandbox.write("all.yaml", documents.collect::<Vec<_>>().concat());
+    let pods = row.breaks.iter().find(|(which, _)| which == "pods").and_then(|(_, pods)| pods.as_str());
+    let flags = pods.map_or(Vec::new(), |pods| vec!["-p", pods]);
+    let output = sandbox.run(&[&["check", "-f", "all.yaml", "-o", "json"], &flags[..]].concat());
+    let document = document(&output);
+    let is_in_the_file = |finding: &Value| finding["file"] == "all.yaml" && finding["line"].is_u64();
+    let findings = document["findings"].as_array().unwrap();
+    assert!(findings.iter().filter(|finding| finding["kind"] != "Namespace").all(is_in_the_file), "{document:#}");
+    found(&document)
+}
+
+#[test]
+fn what_files_tell_is_found_in_them_and_nothing_else() {
+    let mut wrong = Vec::new();
+    for row in world::rows().iter().filter(|row| can_be_typed(row)) {
+        let wanted = if row.not_in_files.is_some() { &[][..] } else { &row.finds };
+        let found = found_in_files(row);
+        if found != wanted {
+            wrong.push(format!("{}: wanted {wanted:?}, found {found:?}", row.name));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
