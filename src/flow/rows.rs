@@ -1,6 +1,6 @@
 //! The rows of many objects, small until they are said: most differ from the one before in name and place alone.
 
-use std::mem::take;
+use std::mem::{replace, take};
 use std::num::NonZeroU32;
 use std::rc::Rc;
 
@@ -13,14 +13,20 @@ const KINDS: usize = 16;
 #[derive(Default)]
 pub struct Rows {
     all: Vec<Small>,
+    /// All names, one after the other: a name of its own costs more than what it says.
+    names: String,
+    /// Each once in a row: a file is read whole before the next.
+    files: Vec<String>,
     /// The newest kinds, the last one used at the end.
     kinds: Vec<Rc<Row>>,
 }
 
 /// A row as what it shares with others, and the rest.
 struct Small {
-    name: Box<str>,
-    file: Option<Rc<str>>,
+    /// Where its name ends; it begins where the one before ends.
+    name_ends: usize,
+    /// Its file's number, from one.
+    file: Option<NonZeroU32>,
     /// No file is taken that has more.
     line: Option<NonZeroU32>,
     /// Without a name, a file and a line.
@@ -29,11 +35,14 @@ struct Small {
 
 impl Rows {
     fn push(&mut self, mut row: Row) {
-        let name = take(&mut row.object.name).into_boxed_str();
+        self.names.push_str(&take(&mut row.object.name));
+        let name_ends = self.names.len();
         let (file, line) = (row.file.take(), row.line.take().and_then(small));
-        let file = file.map(|file| match self.all.last().and_then(|last| last.file.clone()) {
-            Some(known) if *known == *file => known,
-            _ => Rc::from(file),
+        let file = file.and_then(|file| {
+            if self.files.last() != Some(&file) {
+                self.files.push(file);
+            }
+            small(self.files.len())
         });
         let shared = match self.kinds.iter().rposition(|kind| **kind == row) {
             Some(place) => self.kinds.remove(place),
@@ -43,7 +52,7 @@ impl Rows {
             self.kinds.remove(0);
         }
         self.kinds.push(Rc::clone(&shared));
-        self.all.push(Small { name, file, line, shared });
+        self.all.push(Small { name_ends, file, line, shared });
     }
 
     /// Whether there is none.
@@ -53,21 +62,30 @@ impl Rows {
 
     /// Whether one of them is like this.
     pub fn any(&self, like: impl Fn(&str, &Row) -> bool) -> bool {
-        self.all.iter().any(|small| like(&small.name, &small.shared))
+        self.named().any(|(name, small)| like(name, &small.shared))
     }
 
     /// Each of them as it came, one at a time.
-    pub fn whole(self) -> impl Iterator<Item = Row> {
-        self.all.into_iter().map(|Small { name, file, line, shared }| {
-            let mut row = (*shared).clone();
-            row.object.name = name.into();
-            Row { file: file.map(|file| file.to_string()), line: line.map(|line| line.get() as usize), ..row }
+    pub fn whole(&self) -> impl Iterator<Item = Row> {
+        self.named().map(|(name, small)| {
+            let mut row = (*small.shared).clone();
+            name.clone_into(&mut row.object.name);
+            let file = small.file.map(|number| self.files[number.get() as usize - 1].clone());
+            Row { file, line: small.line.map(|line| line.get() as usize), ..row }
+        })
+    }
+
+    fn named(&self) -> impl Iterator<Item = (&str, &Small)> {
+        let mut begins = 0;
+        self.all.iter().map(move |small| {
+            let begun = replace(&mut begins, small.name_ends);
+            (&self.names[begun..small.name_ends], small)
         })
     }
 }
 
-fn small(line: usize) -> Option<NonZeroU32> {
-    NonZeroU32::new(u32::try_from(line).ok()?)
+fn small(number: usize) -> Option<NonZeroU32> {
+    NonZeroU32::new(u32::try_from(number).ok()?)
 }
 
 impl Extend<Row> for Rows {
