@@ -83,7 +83,7 @@ fn shown(plane: &Plane, command: &str) -> String {
         let sandbox = sandbox(plane, variable);
         let output = match stream {
             Stream::Pipe => said(&sandbox.run(&args), true),
-            Stream::Terminal(columns) => said(&sandbox.run_on_terminal(columns, &args), false),
+            Stream::Terminal(columns) => said(&stays(sandbox.run_on_terminal(columns, &args)), false),
         };
         let output = output.replace(plane.kubeconfig().to_str().unwrap(), "KUBECONFIG");
         let body = match outputs.iter().find(|(_, earlier)| *earlier == output) {
@@ -107,6 +107,13 @@ fn sandbox(plane: &Plane, variable: Option<Variable>) -> Sandbox {
     sandbox.write("upstream.yaml", file("examples/upstream.yaml"));
     sandbox.write("values.yaml", "gloo:\n  logLevel: debug\n");
     sandbox
+}
+
+/// What is on the terminal in the end: a busy machine takes long enough for a line of progress, which is taken away.
+fn stays(output: Output) -> Output {
+    let last = |line| str::rsplit(line, "\r\u{1b}[2K").next().unwrap_or_default();
+    let stderr = output.stderr.split_inclusive('\n').map(last).collect();
+    Output { stderr, ..output }
 }
 
 /// Its streams and its code; a terminal has one stream.

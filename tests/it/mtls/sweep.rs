@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{Gloo, HTTPBIN, document, expect_advice, on_stub, path_of, plain, with_istio};
+use crate::support::Output;
 use crate::support::stub::Stub;
 
 const LIST: &str = "/apis/gloo.solo.io/v1/namespaces/gloo-system/upstreams";
@@ -305,18 +306,30 @@ fn a_second_ctrl_c_ends_at_once() {
     assert!(ended.stderr.contains("what was under way may have been done as well"), "{ended:?}");
 }
 
-#[test]
-fn a_terminal_gets_a_line_of_progress_and_no_trace_of_it_stays() {
+/// Thirty Upstreams that take their time, on a terminal of this kind.
+fn swept_on_terminal(term: &str) -> Output {
     let stub = Stub::new();
     expect_pages(&stub, &[30], Duration::from_millis(40));
     expect_advice(&stub);
-    let sandbox = on_stub(&stub).env("TERM", "xterm");
+    let sandbox = on_stub(&stub).env("TERM", term);
     let running = sandbox.start_on_terminal(&["istio", "enable-mtls", "--all", "--yes", "--concurrency", "2"]);
     let ended = sandbox.end_of(running);
     assert_eq!((ended.code, ended.stdout.lines().count()), (Some(0), 30), "{ended:?}");
+    ended
+}
+
+#[test]
+fn a_terminal_gets_a_line_of_progress_and_no_trace_of_it_stays() {
+    let ended = swept_on_terminal("xterm");
     assert!(ended.stderr.contains("Upstreams: "), "{ended:?}");
     let after_last = ended.stderr.rsplit("Upstreams: ").next().unwrap();
     assert!(after_last.contains("\u{1b}[2K") && after_last.contains("30 enabled (30 Upstreams, "), "{ended:?}");
+}
+
+#[test]
+fn a_terminal_that_cannot_take_a_line_away_gets_none() {
+    let ended = swept_on_terminal("dumb");
+    assert!(!ended.stderr.contains('\u{1b}') && !ended.stderr.contains("Upstreams: "), "{ended:?}");
 }
 
 #[test]
