@@ -147,9 +147,22 @@ pub fn pod_selector(service: &Value, narrowed: &BTreeMap<String, String>) -> Opt
 
 /// The pods' port behind a Service's; `None` where it is named, for only the pods know that number.
 pub fn target_port(service: &Value, port: Option<u64>) -> Option<u64> {
-    let ports = service["spec"]["ports"].as_array()?;
-    let port = ports.iter().find(|candidate| candidate["port"].as_u64() == port)?;
-    if port["targetPort"].is_null() { port["port"].as_u64() } else { port["targetPort"].as_u64() }
+    pod_port(service_port(service, port)?, &Value::Null)
+}
+
+/// The port of this number among a Service's.
+pub fn service_port(service: &Value, number: Option<u64>) -> Option<&Value> {
+    service["spec"]["ports"].as_array()?.iter().find(|port| port["port"].as_u64() == number)
+}
+
+/// The pod's port behind one of a Service's: by its number, or by its name in the pod's containers. `None` where
+/// they have no such name, or were not read.
+pub fn pod_port(of_service: &Value, pod: &Value) -> Option<u64> {
+    let target = &of_service["targetPort"];
+    let Some(name) = target.as_str() else { return target.as_u64().or(of_service["port"].as_u64()) };
+    let lists = ["containers", "initContainers"].iter().filter_map(|list| pod["spec"][list].as_array());
+    let mut ports = lists.flatten().filter_map(|container| container["ports"].as_array()).flatten();
+    ports.find(|port| port["name"] == name)?["containerPort"].as_u64()
 }
 
 /// Whether a pod with these labels is selected.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde_json::Value;
 
-use super::mode::Policies;
+use super::mode::{Effective, PORT_UNKNOWN, Policies};
 use crate::model::{Object, ObjectRef};
 use crate::plan::Unread;
 use crate::plan::backend::{self, Destination, ServiceRef};
@@ -135,17 +135,40 @@ pub fn fate(way: &Way, behind: &Result<Behind, Unread>, before: &Policies, after
         return Fate::Unknown(format!("service {namespace}/{name} has no selector, so its pods are not known").into());
     };
     let port = backend::target_port(service, way.port);
-    let begins = |pod: &Value| {
-        let labels = &pod["metadata"]["labels"];
-        let strict = |policies: &Policies| policies.of_workload(namespace, labels, port).is_strict();
-        backend::selects(&selector, labels) && backend::obeys_policies(pod) && !strict(before) && strict(after)
-    };
-    if !pods.iter().any(begins) {
-        return Fate::Same;
+    let is_behind =
+        |pod: &&Value| backend::selects(&selector, &pod["metadata"]["labels"]) && backend::obeys_policies(pod);
+    let mut fate = Fate::Same;
+    for pod in pods.iter().filter(is_behind) {
+        match begins(before, after, namespace, &pod["metadata"]["labels"], port) {
+            Some(false) => {}
+            None => fate = Fate::Unknown(PORT_UNKNOWN.into()),
+            Some(true) => {
+                return match &way.why {
+                    Plain::Sure(_) => Fate::Broken,
+                    Plain::Unknown(why) => Fate::Unknown(why.clone()),
+                };
+            }
+        }
     }
-    match &way.why {
-        Plain::Sure(_) => Fate::Broken,
-        Plain::Unknown(why) => Fate::Unknown(why.clone()),
+    fate
+}
+
+/// Whether these pods begin to demand mutual TLS; `None` where that depends on which of their ports it is.
+fn begins(before: &Policies, after: &Policies, namespace: &str, pod_labels: &Value, port: Option<u64>) -> Option<bool> {
+    let on_port = |policies: &Policies| policies.on_port(namespace, pod_labels, port);
+    let is_strict = |effective: &Effective| effective.is_strict();
+    match (on_port(before), on_port(after)) {
+        (Some(was), Some(is)) => Some(!was.is_strict() && is.is_strict()),
+        (was, None) if was.as_ref().is_some_and(is_strict) => Some(false),
+        (None, is) if is.as_ref().is_some_and(|is| !is.is_strict()) => Some(false),
+        _ => {
+            let modes = |policies: &Policies| {
+                let ports = policies.ports(namespace, pod_labels);
+                let of_ports: Vec<_> = ports.into_iter().map(|(port, of_port)| (port, of_port.mode)).collect();
+                (policies.of_workload(namespace, pod_labels, None).mode, of_ports)
+            };
+            (modes(before) == modes(after)).then_some(false)
+        }
     }
 }
 
@@ -243,6 +266,34 @@ mod tests {
             "no sidecar, no demand"
         );
         assert_eq!(fate_of(&way, &Ok(Behind::default()), &[], &strict), Fate::Same, "no such service");
+    }
+
+    #[test]
+    fn a_port_that_has_a_name_alone_is_unknown_where_single_ports_begin_to_differ() {
+        let way = through(&upstream(&json!({})), "gloo-system", &OFF).unwrap();
+        let mut named = meshed();
+        named.services[0]["spec"]["ports"][0]["targetPort"] = json!("http");
+        let of_port = |whole: &str, port: &str| {
+            [
+                json!({"metadata": {"namespace": "shop", "name": "w"}, "spec": {"selector": {"matchLabels": {"app": "cart"}},
+                "mtls": {"mode": whole}, "portLevelMtls": {"8080": {"mode": port}}}}),
+            ]
+        };
+        let (strict, open) = ([policy("STRICT")], [policy("PERMISSIVE")]);
+        let unknown = Fate::Unknown(PORT_UNKNOWN.into());
+        let table = [
+            (open.clone(), of_port("PERMISSIVE", "STRICT"), unknown.clone()),
+            (open.clone(), of_port("STRICT", "PERMISSIVE"), unknown.clone()),
+            (of_port("PERMISSIVE", "STRICT"), of_port("STRICT", "PERMISSIVE"), unknown.clone()),
+            (of_port("PERMISSIVE", "STRICT"), strict.clone(), unknown),
+            (open.clone(), of_port("STRICT", "STRICT"), Fate::Broken),
+            (strict, of_port("PERMISSIVE", "STRICT"), Fate::Same),
+            (of_port("PERMISSIVE", "STRICT"), open, Fate::Same),
+            (of_port("PERMISSIVE", "STRICT"), of_port("PERMISSIVE", "STRICT"), Fate::Same),
+        ];
+        for (before, after, wanted) in table {
+            assert_eq!(fate_of(&way, &Ok(named.clone()), &before, &after), wanted, "{before:?} {after:?}");
+        }
     }
 
     #[test]

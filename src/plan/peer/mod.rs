@@ -9,7 +9,7 @@ mod scope;
 
 use serde_json::Value;
 
-pub use mode::{Effective, Level, Mode, Policies, PolicyRef, Source, mode, port_modes, selector};
+pub use mode::{Effective, Level, Mode, PORT_UNKNOWN, Policies, PolicyRef, Source, mode, port_modes, selector};
 
 use super::Unread;
 use super::outcome::Objection;
@@ -53,15 +53,18 @@ pub fn of_pods<'v>(
     target_port: Option<u64>,
 ) -> Peer {
     let policies = Policies { all: policies, root_namespace };
-    let strict = pods
-        .into_iter()
-        .filter(|pod| super::backend::is_meshed(pod))
-        .map(|pod| policies.of_workload(namespace, &pod["metadata"]["labels"], target_port))
-        .find(Effective::is_strict);
-    match strict.as_ref().and_then(Effective::set_by) {
-        Some(source) => Peer::Strict { source: source.to_string() },
-        None => Peer::Permissive,
+    let mut peer = Peer::Permissive;
+    for pod in pods.into_iter().filter(|pod| super::backend::is_meshed(pod)) {
+        match policies.on_port(namespace, &pod["metadata"]["labels"], target_port) {
+            None => peer = Peer::Unknown { why: PORT_UNKNOWN.into() },
+            Some(effective) => {
+                if let Some(source) = effective.set_by().filter(|_| effective.is_strict()) {
+                    return Peer::Strict { source: source.to_string() };
+                }
+            }
+        }
     }
+    peer
 }
 
 /// The namespace whose policies are the mesh's, by the mesh configuration in these `ConfigMap`s.
@@ -115,6 +118,20 @@ mod tests {
         for (policies, wanted) in table {
             assert_eq!(peer(&policies), wanted, "{policies:?}");
         }
+    }
+
+    #[test]
+    fn a_port_that_has_a_name_alone_is_unknown_where_single_ports_differ() {
+        let pod = json!({"metadata": {"labels": {"app": "a", "security.istio.io/tlsMode": "istio"}}});
+        let peer = |spec: Value| {
+            let selecting = json!({"selector": {"matchLabels": {"app": "a"}}, "mtls": {"mode": "PERMISSIVE"}});
+            let mut all = [policy("shop", "p", &selecting)];
+            all[0]["spec"]["portLevelMtls"] = spec;
+            of_pods(&all, "istio-system", "shop", [&pod], None)
+        };
+        assert_eq!(peer(json!({"8080": {"mode": "STRICT"}})), Peer::Unknown { why: PORT_UNKNOWN.into() });
+        assert_eq!(peer(json!({"8080": {"mode": "PERMISSIVE"}})), Peer::Permissive);
+        assert_eq!(peer(Value::Null), Peer::Permissive);
     }
 
     #[test]

@@ -125,6 +125,9 @@ impl Effective {
     }
 }
 
+/// Why what holds on a port is unknown, where [`Policies::on_port`] has nothing to say.
+pub const PORT_UNKNOWN: &str = "a policy has a mode for single ports, and the Service names its port";
+
 /// Every `PeerAuthentication` there is, and the namespace whose policies are the mesh's.
 #[derive(Debug, Clone, Copy)]
 pub struct Policies<'p> {
@@ -157,6 +160,14 @@ impl Policies<'_> {
             chain.extend(of_port);
         }
         Effective::of(chain)
+    }
+
+    /// What holds on a port of the workload's pods; `None` where its number is not known and single ports differ.
+    pub fn on_port(&self, namespace: &str, pod_labels: &Value, port: Option<u64>) -> Option<Effective> {
+        let whole = self.of_workload(namespace, pod_labels, port);
+        let differs = |of_port: &Effective| of_port.mode != whole.mode;
+        let is_open = port.is_none() && self.ports(namespace, pod_labels).values().any(differs);
+        (!is_open).then_some(whole)
     }
 
     /// The pods' ports that have a mode of their own, by the policy that selects these labels.

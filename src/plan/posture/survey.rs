@@ -7,10 +7,10 @@ use serde_json::Value;
 use super::{Behind, Certificate, Declared, Facts, Membership, Pod, ProxyState, Switched, of_service, of_upstream};
 use crate::model::{Found, Kind, Object, Snapshot, Unknown, kinds};
 use crate::plan::auto_mtls::switches;
-use crate::plan::backend::{self, is_meshed, is_running, labels, pod_selector, selects};
+use crate::plan::backend::{self, is_meshed, is_running, labels, pod_port, pod_selector, selects};
 use crate::plan::dangling::watched;
 use crate::plan::gateway::PROXY_LABEL;
-use crate::plan::peer::{self, Effective, Policies};
+use crate::plan::peer::{self, Effective, PORT_UNKNOWN, Policies};
 use crate::plan::routes::Target;
 use crate::plan::sidecars::state::state;
 use crate::plan::sidecars::{self, Pods, Proxy};
@@ -216,22 +216,15 @@ impl<'s> Survey<'s> {
         }
     }
 
-    /// The mode that holds for the pod's port. Where the Service names that port and the pod's containers were not
-    /// read, a policy with modes for single ports leaves it open.
+    /// The mode that holds for the pod's port.
     fn demands(&self, pod: &Object, port: &Value) -> Read<Effective> {
         let by_namespace = self.policies.as_ref().map_err(Unread::clone)?;
         let namespace = pod.reference.namespace.as_str();
         let all = by_namespace.get(namespace).or_else(|| by_namespace.get(&self.root_namespace));
         let policies = Policies { all: all.map_or(&[], Vec::as_slice), root_namespace: &self.root_namespace };
         let pod_labels = &pod.value["metadata"]["labels"];
-        let number = target(port, &pod.value);
-        let whole = policies.of_workload(namespace, pod_labels, number);
-        let is_open = number.is_none()
-            && policies.ports(namespace, pod_labels).values().any(|of_port| of_port.mode != whole.mode);
-        match is_open {
-            true => Err("a policy has a mode for single ports, and the Service names its port".into()),
-            false => Ok(whole),
-        }
+        let effective = policies.on_port(namespace, pod_labels, pod_port(port, &pod.value));
+        effective.ok_or_else(|| PORT_UNKNOWN.into())
     }
 }
 
@@ -244,15 +237,6 @@ fn declared(port: &Value) -> Declared {
         _ if is_grpc_web => Declared::Http,
         _ => Declared::Other,
     }
-}
-
-/// The pod's port, by number or by its name.
-fn target(port: &Value, pod: &Value) -> Option<u64> {
-    let target = &port["targetPort"];
-    let Some(name) = target.as_str() else { return target.as_u64().or(port["port"].as_u64()) };
-    let lists = ["containers", "initContainers"].iter().filter_map(|list| pod["spec"][list].as_array());
-    let ports = lists.flatten().filter_map(|container| container["ports"].as_array()).flatten();
-    ports.into_iter().find(|port| port["name"] == name)?["containerPort"].as_u64()
 }
 
 fn is_ready(pod: &Value) -> bool {

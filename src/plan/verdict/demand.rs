@@ -3,13 +3,13 @@
 use serde_json::Value;
 
 use super::evidence::Demand;
-use crate::plan::backend::is_meshed;
+use crate::plan::backend::{is_meshed, pod_port, service_port};
 use crate::plan::peer::{Effective, Policies};
 
 /// What holds for the pods in the mesh; those without a sidecar demand nothing, and are not asked about here.
 pub fn of_pods(policies: &Policies<'_>, namespace: &str, pods: &[Value], service: &Value, port: Option<u64>) -> Demand {
     let of_pod = |pod: &Value| {
-        let port = container_port(service, port, pod);
+        let port = service_port(service, port).and_then(|port| pod_port(port, pod));
         policies.of_workload(namespace, &pod["metadata"]["labels"], port)
     };
     let all: Vec<Effective> = pods.iter().filter(|pod| is_meshed(pod)).map(of_pod).collect();
@@ -32,20 +32,6 @@ fn by(effective: &Effective) -> String {
         Some(source) => format!("PeerAuthentication {} ({})", source.policy, source.level.name()),
         None => "no PeerAuthentication, Istio's default".to_owned(),
     }
-}
-
-/// The pod's port behind the Service's; a named one is found among the pod's own.
-fn container_port(service: &Value, port: Option<u64>, pod: &Value) -> Option<u64> {
-    let ports = service["spec"]["ports"].as_array()?;
-    let of_service = ports.iter().find(|candidate| candidate["port"].as_u64() == port)?;
-    let target = &of_service["targetPort"];
-    let Some(name) = target.as_str() else {
-        return target.as_u64().or_else(|| of_service["port"].as_u64());
-    };
-    let containers =
-        ["containers", "initContainers"].into_iter().filter_map(|list| pod["spec"][list].as_array()).flatten();
-    let mut named = containers.filter_map(|container| container["ports"].as_array()).flatten();
-    named.find(|known| known["name"] == *name)?["containerPort"].as_u64()
 }
 
 #[cfg(test)]
