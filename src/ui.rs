@@ -42,11 +42,12 @@ pub struct Ui {
     audience: Audience,
 }
 
-/// Whether yes is typed: the default is no. It waits, so somebody else has to hear of Ctrl-C.
-pub fn answer() -> bool {
+/// Whether yes is typed: the default is no. None where nothing is, as with Ctrl-D. It waits, so somebody else has to
+/// hear of Ctrl-C.
+pub fn answer() -> Option<bool> {
     let mut answer = String::new();
-    let read = io::stdin().lock().read_line(&mut answer);
-    read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+    let read = io::stdin().lock().read_line(&mut answer).ok().filter(|length| *length > 0);
+    read.map(|_| matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
 /// Who hears what is said.

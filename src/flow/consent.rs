@@ -29,9 +29,14 @@ pub async fn ask(
     }
     // On a thread of its own, for what is read from a terminal cannot be given up.
     let answer = tokio::task::spawn_blocking(ui::answer);
-    match interrupt::or(async { Ok(answer.await.unwrap_or(false)) }).await {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(not_confirmed("not confirmed; nothing changed".to_owned()).hint("--yes does not ask")),
+    match interrupt::or(async { Ok(answer.await.unwrap_or(None)) }).await {
+        Ok(Some(true)) => Ok(()),
+        Ok(answer) => {
+            if answer.is_none() {
+                report.ui.leave_question();
+            }
+            Err(not_confirmed("not confirmed; nothing changed".to_owned()).hint("--yes does not ask"))
+        }
         Err(interrupted) => {
             report.ui.leave_question();
             Err(interrupted.detail("nothing was changed"))
