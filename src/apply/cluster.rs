@@ -23,6 +23,8 @@ pub struct Settled {
     /// As it was read, and as it is now or would be; equal where nothing changed.
     pub before: Object,
     pub after: Object,
+    /// Whether it was to be tried by the API server, and a webhook there cannot be asked without effect.
+    pub is_untried: bool,
 }
 
 /// Whether and how the change is made.
@@ -60,12 +62,11 @@ pub async fn settle(
             Ok(operations) => operations,
             Err(path) => return same(unsafe_at(&path, &object), object),
         };
-        let Write::Send(dry_run) = write else {
-            return match json::apply(&object.value, &edits) {
-                Ok(planned) => changed(message, object, planned),
-                Err(path) => same(unsafe_at(&path, &object), object),
-            };
+        let planned = |message: String, object: Object| match json::apply(&object.value, &edits) {
+            Ok(planned) => changed(message, object, planned),
+            Err(path) => same(unsafe_at(&path, &object), object),
         };
+        let Write::Send(dry_run) = write else { return planned(message, object) };
         let ObjectRef { kind, namespace, name } = object.reference.clone();
         match session.patch(kind, &namespace, &name, &operations, dry_run).await {
             Ok(answer) if made(&answer, &edits) => return changed(message, object, answer),
@@ -78,6 +79,9 @@ pub async fn settle(
                 Ok(value) => object = Object::new(kind, value),
                 Err(error) => return same(failed(session, &object.reference, error), object),
             },
+            Err(error) if dry_run == DryRun::Server && error.dry_run_unsupported() => {
+                return Settled { is_untried: true, ..planned(message, object) };
+            }
             // The answer to the write went missing: what is there now says whether it was made. If it was not,
             // it is planned and sent anew, under the version that is there now, so that it cannot be made twice.
             Err(error) if error.outcome_unknown() => match session.get(kind, &namespace, &name).await {
@@ -109,11 +113,11 @@ fn may_be_sent_again(cause: &Cause) -> bool {
 
 fn changed(message: String, before: Object, after: serde_json::Value) -> Settled {
     let after = Object { reference: before.reference.clone(), value: after };
-    Settled { row: Row::answer(before.reference.clone(), Outcome::Changed, message), before, after }
+    Settled { row: Row::answer(before.reference.clone(), Outcome::Changed, message), before, after, is_untried: false }
 }
 
 fn same(row: Row, object: Object) -> Settled {
-    Settled { row, after: object.clone(), before: object }
+    Settled { row, after: object.clone(), before: object, is_untried: false }
 }
 
 /// The row of an object that a request failed for.

@@ -283,7 +283,10 @@ impl Run<'_> {
 
     /// The settled object's row, once what belongs before it is said, and the object as it was.
     fn row_of(&self, settled: Settled, report: &mut Report<'_>) -> (Row, Object) {
-        let Settled { mut row, before, after } = settled;
+        let Settled { mut row, before, after, is_untried } = settled;
+        if is_untried {
+            report.advice(advice::on_untried(&row.object));
+        }
         let owner = owner::of(&before.value);
         row.owner = owner.as_ref().map(ToString::to_string);
         if self.task.preview.diff && row.outcome == Outcome::Changed {

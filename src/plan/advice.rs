@@ -7,7 +7,7 @@ use super::gateway::Gateway;
 use super::mtls::{Surroundings, Wish};
 use super::owner::Owner;
 use super::peer::Peer;
-use crate::model::{Object, ObjectRef};
+use crate::model::{Object, ObjectRef, kinds};
 
 /// Declares the closed list of codes: the variant, its name in the JSON, what it means.
 macro_rules! codes {
@@ -288,15 +288,19 @@ fn on_peer(name: &str, peer: &Peer) -> Option<Advice> {
 
 /// What is worth saying about who else writes a changed object, and the change that would last.
 pub fn on_owner(words: Words, object: &ObjectRef, owner: &Owner) -> Advice {
-    let again = format!("gloo-rs {} -u ... -f PATH --write", words.command);
+    // The one Settings object has its switches in the chart's values.
+    let (what, which, lasting) = match object.kind == &kinds::SETTINGS {
+        true => ("Settings", "", "change the release's values as well: gloo-rs upgrade-values"),
+        false => ("this Upstream", " -u ...", "change the chart's template or values as well"),
+    };
+    let again = format!("gloo-rs {}{which} -f PATH --write", words.command);
     let advice = match owner {
         Owner::ArgoCd { .. } | Owner::Flux { .. } => {
-            Advice::warning(Code::Owner, format!("{owner} owns this Upstream and will put it back"))
+            Advice::warning(Code::Owner, format!("{owner} owns {what} and will put it back"))
                 .hint(format!("change it in Git: {again}"))
         }
         Owner::Helm { .. } => {
-            Advice::warning(Code::Owner, format!("{owner} owns this Upstream; its next upgrade may put it back"))
-                .hint("change the chart's template or values as well")
+            Advice::warning(Code::Owner, format!("{owner} owns {what}; its next upgrade may put it back")).hint(lasting)
         }
         Owner::Discovery => Advice::note(
             Code::Owner,
@@ -304,6 +308,11 @@ pub fn on_owner(words: Words, object: &ObjectRef, owner: &Owner) -> Advice {
         ),
     };
     advice.about(object)
+}
+
+/// A dry run could not tell what the write itself would meet.
+pub fn on_untried(object: &ObjectRef) -> Advice {
+    Advice::note(Code::Unknown, format!("{object}: a webhook does not support dry run")).about(object)
 }
 
 /// At most ten lines, and how many more.
@@ -341,6 +350,16 @@ mod tests {
 
     fn codes(wish: Wish, around: &Surroundings) -> Vec<Code> {
         on_upstream(wish, &upstream(), around).into_iter().map(|advice| advice.code).collect()
+    }
+
+    #[test]
+    fn settings_are_called_what_they_are_and_named_by_no_upstreams_flag() {
+        let words = Words { command: "istio auto-mtls enable", done: "enabled", flags: &[] };
+        let settings = ObjectRef::new(&kinds::SETTINGS, "gloo-system", "default");
+        let said = on_owner(words, &settings, &Owner::ArgoCd { application: "edge".into() });
+        assert_eq!(said.message, "Argo CD application edge owns Settings and will put it back");
+        let hint = "change it in Git: gloo-rs istio auto-mtls enable -f PATH --write";
+        assert_eq!(said.hint.as_deref(), Some(hint));
     }
 
     #[test]

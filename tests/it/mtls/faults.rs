@@ -123,6 +123,22 @@ fn a_refusal_of_the_patch_is_said_and_never_sent_again() {
 }
 
 #[test]
+fn a_webhook_that_cannot_be_tried_is_a_note_and_no_refusal() {
+    let stub = Stub::new();
+    let message = r#"admission webhook "w.example" does not support dry run"#;
+    stub.on("GET", &path_of("x")).json(200, &plain("x", "7"));
+    stub.on("PATCH", &path_of("x")).status(400, "BadRequest", message);
+    expect_advice(&stub);
+    let output = on_stub(&stub).run(&[&ENABLE[..], &["--dry-run=server"]].concat());
+    assert_eq!(output.code, Some(0), "{output:?}");
+    assert_eq!(output.stdout, "upstream.gloo.solo.io/x mTLS enabled (server dry run)\n");
+    assert!(
+        output.stderr.contains("note: upstream.gloo.solo.io/x: a webhook does not support dry run\n"),
+        "{output:?}"
+    );
+}
+
+#[test]
 fn a_conflict_is_read_and_decided_anew() {
     let stub = Stub::new();
     let get = stub.on("GET", &path_of("x")).json(200, &plain("x", "7"));
