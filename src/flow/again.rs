@@ -1,12 +1,21 @@
-//! The command that takes only what failed, as a line to copy: the same cluster, the same identity, the same wishes.
+//! Commands as lines to copy: the same cluster, the same identity, the same wishes.
 
 use crate::options::{Consent, Global};
 use crate::plan::PerObject;
 use crate::render::text::shell_word;
 
-/// Up to the names: `gloo-rs istio enable-mtls -n shop --kube-context b -u`.
-pub fn command(plan: &dyn PerObject, global: &Global) -> String {
-    let mut words = vec![format!("gloo-rs {}", plan.words().command)];
+/// What was typed about cluster and identity, each with a blank before it: ` -n shop --kube-context b`.
+pub fn flags(global: &Global) -> String {
+    words(global).iter().map(|word| format!(" {word}")).collect()
+}
+
+/// The same for a command that has a namespace of its own.
+pub fn flags_without_namespace(global: &Global) -> String {
+    flags(&Global { namespace: None, ..global.clone() })
+}
+
+fn words(global: &Global) -> Vec<String> {
+    let mut words = Vec::new();
     let mut flag = |name: &str, value: Option<&str>| {
         if let Some(value) = value {
             words.extend([name.to_owned(), shell_word(value)]);
@@ -21,6 +30,12 @@ pub fn command(plan: &dyn PerObject, global: &Global) -> String {
         flag("--as-group", Some(group));
     }
     flag("--as-uid", global.as_uid.as_deref());
+    words
+}
+
+/// The one that takes only what failed, up to the names: `gloo-rs istio enable-mtls -n shop --kube-context b -u`.
+pub fn command(plan: &dyn PerObject, global: &Global) -> String {
+    let mut words = [vec![format!("gloo-rs {}", plan.words().command)], words(global)].concat();
     // --force is about what a sweep skips; a name is taken anyway.
     words.extend(plan.words().flags.iter().map(|flag| (*flag).to_owned()));
     let asked = !plan.risks().is_empty() && global.consent == Consent::Given;

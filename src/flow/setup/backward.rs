@@ -178,6 +178,7 @@ async fn of_namespaces(session: &Session, marks: Marks, found: &mut Found) -> Re
     for namespace in list(session, &kinds::NAMESPACE).await? {
         let name = namespace.reference.name.clone();
         let Some(label) = BINDING.into_iter().find(|label| namespace.label(label).is_some()) else { continue };
+        let revision = namespace.label("istio.io/rev").unwrap_or("default").to_owned();
         let is_ours = written_by_us(&namespace.value, &["f:metadata", "f:labels", &format!("f:{label}")]);
         let left = || {
             let who = match is_noted(&namespace.value) {
@@ -191,7 +192,7 @@ async fn of_namespaces(session: &Session, marks: Marks, found: &mut Found) -> Re
                 word: "unenroll",
                 what: format!("namespace {name}"),
                 act: Act::Enrolment(enrolment(Enrol::Out, &name)),
-                undone_by: format!("gloo-rs istio enroll {name}"),
+                undone_by: format!("gloo-rs istio enroll {name} --revision {revision}"),
             });
         }
     }

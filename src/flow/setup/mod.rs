@@ -19,7 +19,7 @@ use serde_json::Value;
 use self::step::{Act, Planned, Step};
 use super::interrupt::{self, Stop};
 use super::report::Report;
-use super::{consent, open, place};
+use super::{again, consent, open, place};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::Session;
 use crate::load::survey::Survey;
@@ -62,6 +62,8 @@ struct Way {
     consent: Consent,
     /// What each step is told: it does not ask by itself, and its Gloo is this one's.
     global: Global,
+    /// What was typed.
+    typed: Global,
 }
 
 impl Way {
@@ -76,8 +78,9 @@ impl Way {
         report.context(&place(&session));
         let gloo_namespace = global.gloo_namespace.clone().or_else(|| global.namespace.clone());
         let consent = global.consent;
+        let typed = global.clone();
         let global = Global { consent: Consent::Given, gloo_namespace, ..global.clone() };
-        Ok(Self { word, session, preview, consent, global })
+        Ok(Self { word, session, preview, consent, global, typed })
     }
 
     /// Plans all of it, asks once, and goes.
@@ -119,17 +122,33 @@ impl Way {
                 let step = covered::told(&self.session, step, &plan, &self.global).await;
                 step.plan(self.preview, &self.global, report).await
             });
-            let planned = planned.await.map_err(|why| {
+            let mut planned = planned.await.map_err(|why| {
                 let message = format!("{which} is refused: {}", why.message);
-                Failure { message, ..why }.detail("nothing was changed")
+                untouched(Failure { message, ..why })
             })?;
             if plan.is_empty() {
                 self.say("plan, with what is so after each step:", report);
             }
+            planned.step.undone_by.push_str(&self.flags_of(&planned));
             self.say_all(&shown::lines(number, &planned), report);
             plan.push(planned);
         }
         Ok(plan)
+    }
+
+    /// What the command that takes a step back needs to be about the same cluster and Gloo.
+    fn flags_of(&self, planned: &Planned) -> String {
+        match planned.step.act {
+            Act::Verify { .. } => String::new(),
+            _ if planned.is_in_gloo() => again::flags(&self.typed),
+            _ => again::flags_without_namespace(&self.typed),
+        }
+    }
+
+    /// The other of the two commands.
+    fn way_back(&self) -> String {
+        let other = if self.word == "setup" { "teardown" } else { "setup" };
+        format!("gloo-rs istio {other}{}", again::flags(&self.typed))
     }
 
     /// Between which steps requests are 503; none where that cannot be known, which is said.
@@ -177,6 +196,11 @@ impl Way {
     }
 }
 
+/// Says once that all is as it was.
+fn untouched(why: Failure) -> Failure {
+    if why.details.iter().any(|detail| detail == shown::UNTOUCHED) { why } else { why.detail(shown::UNTOUCHED) }
+}
+
 /// A policy is not made while a gateway would get 503s from it for good: better said now than when its turn comes.
 fn against_strict(plan: &[Planned], outages: &[Outage]) -> Result<(), Failure> {
     let by_policy = |outage: &&Outage| {
@@ -189,5 +213,5 @@ fn against_strict(plan: &[Planned], outages: &[Outage]) -> Result<(), Failure> {
     let message = format!("step {step} is refused: a gateway sends plaintext to {what} and would get 503s");
     let failure = Failure::new(Exit::Failed, Reason::GatewayPlaintext, message);
     let failure = broken.iter().fold(failure, |failure, outage| failure.detail(outage.shown.as_str()));
-    Err(failure.detail("nothing was changed").hint("--upstream takes them as well, --auto-mtls all there are"))
+    Err(failure.detail(shown::UNTOUCHED).hint("--upstream takes them as well, --auto-mtls all there are"))
 }

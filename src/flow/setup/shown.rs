@@ -12,6 +12,8 @@ use crate::render::text::count;
 
 /// Below the words of a step.
 const INDENT: usize = 14;
+/// A failure that left all as it was says so.
+pub const UNTOUCHED: &str = "nothing was changed";
 /// More ways than these of one kind are counted.
 const MOST: usize = 5;
 
@@ -165,7 +167,7 @@ pub fn unsaid(exit: Exit) -> Failure {
 }
 
 /// Why the way ended at a step, what stands, and how to go on.
-pub fn stopped(word: &str, plan: &[Planned], failed: usize, why: Failure, state: &State) -> Failure {
+pub fn stopped(way_back: &str, plan: &[Planned], failed: usize, why: Failure, state: &State) -> Failure {
     let number = failed + 1;
     let (exit, what) = match state {
         State::Untouched => (why.exit, "changed nothing".to_owned()),
@@ -182,24 +184,25 @@ pub fn stopped(word: &str, plan: &[Planned], failed: usize, why: Failure, state:
         State::ProvenWrong { back, is_all_back: true } => back.as_slice(),
         _ => &[],
     };
-    let earlier = stands(plan, failed, back).map_or_else(String::new, |earlier| format!("; {earlier}"));
+    let earlier = stands(plan, failed, back);
+    let hint = both_ways(way_back, *state != State::Untouched || earlier.is_some());
+    let earlier = earlier.map_or_else(String::new, |earlier| format!("; {earlier}"));
     let message = format!("step {number} ({}) failed: {}", plan[failed].step.word, why.message);
     // Of its own step alone is that true; the line below says it, and what stands of the others.
-    let details = why.details.into_iter().filter(|detail| detail != ALL_BACK).collect();
+    let details = why.details.into_iter().filter(|detail| detail != ALL_BACK && detail != UNTOUCHED).collect();
     let failure = Failure { exit, message, details, ..why }.detail(format!("step {number} {what}{earlier}"));
-    failure.hint(both_ways(word))
+    failure.hint(hint)
 }
 
 /// Why the way ended between two steps.
-pub fn ended_before(word: &str, plan: &[Planned], next: usize, why: Failure) -> Failure {
-    let failure = match stands(plan, next, &[]) {
-        Some(earlier) => why.detail(earlier),
-        None => why.detail("nothing was changed"),
-    };
-    failure.hint(both_ways(word))
+pub fn ended_before(way_back: &str, plan: &[Planned], next: usize, why: Failure) -> Failure {
+    let stands = stands(plan, next, &[]);
+    let hint = both_ways(way_back, stands.is_some());
+    why.detail(stands.as_deref().unwrap_or(UNTOUCHED)).hint(hint)
 }
 
-fn both_ways(word: &str) -> String {
-    let other = if word == "setup" { "teardown" } else { "setup" };
-    format!("go on with the same command; go back with gloo-rs istio {other}")
+/// Back there is only where something stands.
+fn both_ways(way_back: &str, something_stands: bool) -> String {
+    let on = "go on with the same command";
+    if something_stands { format!("{on}; go back with {way_back}") } else { on.to_owned() }
 }

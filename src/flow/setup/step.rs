@@ -83,6 +83,11 @@ impl Planned {
         matches!(self.step.act, Act::Verify { .. })
     }
 
+    /// Whether the commands of its way have `-n` for Gloo's own namespace.
+    pub fn is_in_gloo(&self) -> bool {
+        matches!(self.step.act, Act::Values(_) | Act::Sidecars(_) | Act::Upstreams { .. } | Act::Switches(..))
+    }
+
     /// The workloads that start anew.
     pub fn restarts(&self) -> impl Iterator<Item = &ObjectRef> {
         let workloads = [&kinds::DEPLOYMENT, &kinds::STATEFUL_SET, &kinds::DAEMON_SET];
@@ -114,7 +119,10 @@ impl Act {
 
     /// Asks it what it would do. What an earlier step makes room for is not asked about: it is when its turn comes.
     async fn rehearse(&self, preview: Preview, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
-        let preview = Preview { dry_run: preview.dry_run.or(Some(DryRun::Client)), check: false, ..preview };
+        // Before the first write the API server says of all of them whether it would take them: a right that only the
+        // last step lacks is met here.
+        let usual = if preview.is_on() { DryRun::Client } else { DryRun::Server };
+        let preview = Preview { dry_run: preview.dry_run.or(Some(usual)), check: false, ..preview };
         let mut act = self.clone();
         match &mut act {
             Self::Values(task) => (task.check, task.diff) = (true, preview.diff),
@@ -146,7 +154,7 @@ impl Act {
 
     /// Whether no earlier step changes what its advice rests on.
     fn stands_alone(&self) -> bool {
-        matches!(self, Self::Values(_) | Self::Enrolment(_))
+        matches!(self, Self::Values(_) | Self::Enrolment(_) | Self::Switches(auto_mtls::Wish::Enable, _))
             || matches!(self, Self::Sidecars(task) if matches!(task.act, Injection::Inject { .. }))
     }
 

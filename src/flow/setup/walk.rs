@@ -40,13 +40,16 @@ impl Way {
         let mut made: Vec<Made> = Vec::new();
         for (index, planned) in plan.iter().enumerate() {
             if stop.is_set() {
-                return Err(shown::ended_before(self.word, plan, index, interrupted()));
+                return Err(shown::ended_before(&self.way_back(), plan, index, interrupted()));
             }
-            if planned.is_already() && planned.spared.is_some() {
+            let head = format!("step {} of {}", index + 1, plan.len());
+            if let (true, Some(spared)) = (planned.is_already(), &planned.spared) {
+                report
+                    .ui
+                    .status(&format!("{head}: {} {}: already: {}", planned.step.word, planned.step.what, spared.by));
                 made.push(Made::default());
                 continue;
             }
-            let head = format!("step {} of {}", index + 1, plan.len());
             report.ui.status(&format!("{head}: {} {}", planned.step.word, planned.step.what));
             let begun = Instant::now();
             // Also what is so already: a run that was killed may have left its rollout under way.
@@ -69,7 +72,7 @@ impl Way {
                 act @ Act::Verify { .. } => self.take_wrong_back(plan, act, &made, &why, report).await,
                 _ => self.take_back(&made, (&why, &ended), report).await,
             };
-            return Err(shown::stopped(self.word, plan, index, why, &state));
+            return Err(shown::stopped(&self.way_back(), plan, index, why, &state));
         }
         report.line(&format!("{} done: {}", self.word, count(plan.len(), "step")));
         Ok(())

@@ -46,6 +46,10 @@ fn a_plan_is_previewed_in_every_form_and_asked_about_once() -> Result<()> {
     stopped.interrupt();
     ends(&sandbox.end_of(stopped), 130, &[], &["interrupted\r\n  nothing was changed\r\n"]);
     same(&plane, &before)?;
+    let mut ended = sandbox.start_on_terminal(&words);
+    ended.wait_for("Go on?");
+    ended.give("\x04");
+    ends(&sandbox.end_of(ended), 2, &[], &["Go on? [y/N] \r\n"]);
     let mut yes = sandbox.start_on_terminal(&words);
     yes.wait_for("Go on?");
     yes.give("y\n");

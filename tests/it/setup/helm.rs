@@ -83,7 +83,8 @@ fn there_and_back(helm: &'static Path) -> Result<()> {
     let planned = [
         "  1 helm      the values of Gloo's release\n",
         "global.istioIntegration.enabled: false -> true\n",
-        "undo: gloo-rs upgrade-values --remove --apply\n",
+        "undo: gloo-rs upgrade-values --remove --apply -n edge\n",
+        "undo: gloo-rs istio unenroll shop\n",
         "  3 upstream  shop-cart-80: already: auto-mTLS (step 1)\n",
         "requests that are 503 meanwhile: none\n",
     ];
@@ -149,7 +150,7 @@ fn auto_mtls_that_a_request_proves_wrong_goes_back_and_the_sidecars_stay() -> Re
     let said = [
         "error: step 4 (verify) failed: shop-cart-80: ",
         "  step 4 proved auto-mTLS of step 1 wrong: it is rolled back; steps 1, 2 stand, step 1 without auto-mTLS\n",
-        "hint: go on with the same command; go back with gloo-rs istio teardown\n",
+        "hint: go on with the same command; go back with gloo-rs istio teardown -n edge\n",
     ];
     ends(&failed, 5, &["release edge/gloo: auto-mTLS rolled back\n"], &said);
     assert_eq!(bench.switches()?, [true, false]);

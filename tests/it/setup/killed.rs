@@ -48,7 +48,7 @@ fn ctrl_c_between_two_steps_says_what_stands_and_a_rerun_goes_on() -> Result<()>
     let _injector = Injector::of_the_guide(&plane)?;
     // What a step wrote is read once more at its end: the step is over then, and the next is not begun.
     let upstream = format!("/apis/gloo.solo.io/v1/namespaces/gloo-system/upstreams/{UPSTREAM}");
-    let gate = Gate::start(&plane, &format!("PATCH {upstream}"), &format!("GET {upstream}"));
+    let gate = Gate::start(&plane, &format!("PATCH {upstream}?fieldManager=gloo-rs HTTP"), &format!("GET {upstream}"));
     let sandbox = Sandbox::new().patient(PATIENCE);
     sandbox.kubeconfig(gate.kubeconfig());
     let words = [&SETUP[..], &["--yes"]].concat();

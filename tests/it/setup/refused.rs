@@ -1,7 +1,7 @@
 //! What is refused in the plan, before anything changes.
 
 use anyhow::Result;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{PATIENCE, ends};
 use crate::stage::{self, wait_for};
@@ -43,7 +43,22 @@ impl Bench {
         stage::shared().api().apply(&service.to_string())
     }
 
-    fn proxy(&self) -> Result<serde_json::Value> {
+    /// What the group may do that is called like this Gloo.
+    fn allows(&self, rules: Value) -> Result<()> {
+        let kind = "rbac.authorization.k8s.io";
+        let version = format!("{kind}/v1");
+        let metadata = json!({"name": self.gloo});
+        let role = json!({"apiVersion": version, "kind": "ClusterRole", "metadata": metadata, "rules": rules});
+        stage::shared().api().apply(&role.to_string())?;
+        let binding = json!({
+            "apiVersion": version, "kind": "ClusterRoleBinding", "metadata": metadata,
+            "roleRef": {"apiGroup": kind, "kind": "ClusterRole", "name": self.gloo},
+            "subjects": [{"apiGroup": kind, "kind": "Group", "name": self.gloo}],
+        });
+        stage::shared().api().apply(&binding.to_string())
+    }
+
+    fn proxy(&self) -> Result<Value> {
         let proxy = stage::shared().api().get("apps/v1/Deployment", &self.gloo, "gateway-proxy")?;
         Ok(proxy.unwrap_or_default()["spec"].clone())
     }
@@ -96,21 +111,32 @@ fn a_right_that_is_missing_is_named_before_anything_changes() -> Result<()> {
 }
 
 #[test]
+fn a_right_that_only_a_later_step_lacks_is_named_before_the_first_changes_anything() -> Result<()> {
+    let bench = Bench::new("setup-later")?;
+    let all = json!({"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list", "watch"]});
+    let groups = ["", "apps", "security.istio.io"];
+    bench.allows(json!([all, {"apiGroups": groups, "resources": ["*"], "verbs": ["create", "patch", "delete"]}]))?;
+    let before = bench.proxy()?;
+    let line = "setup --via inject --namespace-to-enroll APPS --upstream APPS-plain-8080 --revision 1-28 --no-verify";
+    let output = bench.run(&format!("{line} --yes --as operator --as-group {}", bench.gloo));
+    let said = [
+        format!("error: step 3 (upstream {}-plain-8080) is refused: ", bench.apps),
+        "not allowed to patch upstreams".to_owned(),
+        "verbs: [patch]}\n".to_owned(),
+    ];
+    ends(&output, 4, &[], &said.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(output.stderr.matches("nothing was changed").count(), 1, "{output:#?}");
+    assert_eq!(bench.proxy()?, before);
+    // Nobody is asked for what somebody may not do; what only looks may look.
+    ends(&bench.run(&format!("{line} --dry-run --as operator --as-group {}", bench.gloo)), 0, &["  3 upstream"], &[]);
+    Ok(())
+}
+
+#[test]
 fn where_routes_may_not_be_listed_it_is_unknown_whether_requests_are_503() -> Result<()> {
     let bench = Bench::new("setup-unknown")?;
     let groups = ["", "apps", "batch", "policy", "gloo.solo.io", "security.istio.io", "admissionregistration.k8s.io"];
-    let (rule, kind) = (json!({"apiGroups": groups, "resources": ["*"], "verbs": ["*"]}), "rbac.authorization.k8s.io");
-    let version = format!("{kind}/v1");
-    let metadata = json!({"name": bench.gloo});
-    stage::shared().api().apply(
-        &json!({"apiVersion": version, "kind": "ClusterRole", "metadata": metadata, "rules": [rule]}).to_string(),
-    )?;
-    let binding = json!({
-        "apiVersion": version, "kind": "ClusterRoleBinding", "metadata": metadata,
-        "roleRef": {"apiGroup": kind, "kind": "ClusterRole", "name": bench.gloo},
-        "subjects": [{"apiGroup": kind, "kind": "Group", "name": bench.gloo}],
-    });
-    stage::shared().api().apply(&binding.to_string())?;
+    bench.allows(json!([{"apiGroups": groups, "resources": ["*"], "verbs": ["*"]}]))?;
     let line = format!(
         "setup --via inject --namespace-to-enroll APPS --revision 1-28 --dry-run --as operator --as-group {}",
         bench.gloo
