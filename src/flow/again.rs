@@ -6,7 +6,7 @@ use crate::render::text::shell_word;
 
 /// What was typed about cluster and identity, each with a blank before it: ` -n shop --kube-context b`.
 pub fn flags(global: &Global) -> String {
-    words(global).iter().map(|word| format!(" {word}")).collect()
+    words(global).iter().flat_map(|word| [" ", word]).collect()
 }
 
 /// The same for a command that has a namespace of its own.

@@ -28,6 +28,12 @@ impl Ended {
         self.rows.iter().filter(|row| row.outcome == Outcome::Changed)
     }
 
+    /// What there is against objects beside the first, a line each.
+    pub fn others(&self) -> impl Iterator<Item = String> + '_ {
+        let rows = self.rows.iter().filter(|row| row.exit != Exit::Done);
+        rows.skip(usize::from(self.failure.is_none())).map(|row| text::trouble(row, GLOO_SYSTEM))
+    }
+
     /// Why it did not end well: the run's own reason, else the first object's.
     pub fn why(&self) -> Option<Failure> {
         let of_row = |row: &Row| {

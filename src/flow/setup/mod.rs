@@ -123,7 +123,11 @@ impl Way {
                 step.plan(self.preview, &self.global, report).await
             });
             let mut planned = planned.await.map_err(|why| {
-                let message = format!("{which} is refused: {}", why.message);
+                let message = match why.exit {
+                    Exit::Interrupted => why.message,
+                    Exit::NoAnswer => format!("{which} cannot be planned: {}", why.message),
+                    _ => format!("{which} is refused: {}", why.message),
+                };
                 untouched(Failure { message, ..why })
             })?;
             if plan.is_empty() {

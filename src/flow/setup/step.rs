@@ -199,7 +199,7 @@ impl Step {
         let ended = tried.end();
         outcome?;
         if let Some(why) = ended.why().filter(|why| why.exit != Exit::WouldChange) {
-            return Err(why);
+            return Err(ended.others().fold(why, Failure::detail));
         }
         if self.act.stands_alone() {
             // Between which steps which end would refuse the other, the plan says itself.

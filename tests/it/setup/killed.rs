@@ -43,6 +43,23 @@ fn killed_after_each_step_in_turn_the_same_command_ends_in_the_same_state() -> R
 }
 
 #[test]
+fn ctrl_c_while_the_plan_is_made_changes_nothing_and_is_no_refusal() -> Result<()> {
+    let plane = plane()?;
+    let before = state(&plane)?;
+    let upstream = format!("/apis/gloo.solo.io/v1/namespaces/gloo-system/upstreams/{UPSTREAM}");
+    let gate = Gate::start(&plane, &format!("GET {upstream}"), &format!("PATCH {upstream}"));
+    let sandbox = Sandbox::new().patient(PATIENCE);
+    sandbox.kubeconfig(gate.kubeconfig());
+    let running = sandbox.start(&[&["istio"], &SETUP[..], &["--yes"]].concat());
+    gate.wait();
+    running.interrupt();
+    let ended = sandbox.end_of(running);
+    ends(&ended, 130, &["  2 enroll    namespace shop\n"], &["error: interrupted\n  nothing was changed\n"]);
+    assert!(!ended.stderr.contains("refused"), "{ended:#?}");
+    same(&plane, &before)
+}
+
+#[test]
 fn ctrl_c_between_two_steps_says_what_stands_and_a_rerun_goes_on() -> Result<()> {
     let plane = plane()?;
     let _injector = Injector::of_the_guide(&plane)?;

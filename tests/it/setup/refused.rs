@@ -44,7 +44,7 @@ impl Bench {
     }
 
     /// What the group may do that is called like this Gloo.
-    fn allows(&self, rules: Value) -> Result<()> {
+    fn allows(&self, rules: &Value) -> Result<()> {
         let kind = "rbac.authorization.k8s.io";
         let version = format!("{kind}/v1");
         let metadata = json!({"name": self.gloo});
@@ -72,6 +72,8 @@ fn a_name_that_is_not_there_is_refused_before_anything_changes() -> Result<()> {
         ("--upstream APPS-httpbim-8000 --revision 1-28", 4, "APPS-httpbin-8000"),
         ("--upstream APPS-httpbim-8000 --revision 1-28", 4, "APPS-httpbim-8000: not found in "),
         ("--upstream APPS-plain-8080 --revision 1-28", 1, "hint: --no-verify leaves the requests out\n"),
+        ("--upstream APPS-httpbim-8000,APPS-y --revision 1-28", 1, "\n  upstream.gloo.solo.io/"),
+        ("--upstream APPS-httpbim-8000,APPS-y --revision 1-28", 1, "APPS-y: not found in "),
         ("--namespace-to-enroll APPS-x --revision 1-28", 4, "APPS-x: there is no such namespace"),
         ("--revision 1-82", 4, "1-28"),
         ("", 1, "--revision"),
@@ -115,7 +117,7 @@ fn a_right_that_only_a_later_step_lacks_is_named_before_the_first_changes_anythi
     let bench = Bench::new("setup-later")?;
     let all = json!({"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list", "watch"]});
     let groups = ["", "apps", "security.istio.io"];
-    bench.allows(json!([all, {"apiGroups": groups, "resources": ["*"], "verbs": ["create", "patch", "delete"]}]))?;
+    bench.allows(&json!([all, {"apiGroups": groups, "resources": ["*"], "verbs": ["create", "patch", "delete"]}]))?;
     let before = bench.proxy()?;
     let line = "setup --via inject --namespace-to-enroll APPS --upstream APPS-plain-8080 --revision 1-28 --no-verify";
     let output = bench.run(&format!("{line} --yes --as operator --as-group {}", bench.gloo));
@@ -136,7 +138,7 @@ fn a_right_that_only_a_later_step_lacks_is_named_before_the_first_changes_anythi
 fn where_routes_may_not_be_listed_it_is_unknown_whether_requests_are_503() -> Result<()> {
     let bench = Bench::new("setup-unknown")?;
     let groups = ["", "apps", "batch", "policy", "gloo.solo.io", "security.istio.io", "admissionregistration.k8s.io"];
-    bench.allows(json!([{"apiGroups": groups, "resources": ["*"], "verbs": ["*"]}]))?;
+    bench.allows(&json!([{"apiGroups": groups, "resources": ["*"], "verbs": ["*"]}]))?;
     let line = format!(
         "setup --via inject --namespace-to-enroll APPS --revision 1-28 --dry-run --as operator --as-group {}",
         bench.gloo
