@@ -15,7 +15,7 @@ use crate::plan::sidecars::state::{Extent, state};
 use crate::plan::sidecars::{self, Pods, Proxy};
 
 /// The name that the chart gives the first gateway proxy.
-const USUAL: &str = "gateway-proxy";
+pub const USUAL: &str = "gateway-proxy";
 const WORKLOADS: [&Kind; 2] = [&kinds::DEPLOYMENT, &kinds::DAEMON_SET];
 
 /// The proxies that were asked for.

@@ -28,7 +28,7 @@ pub use objects::{Absent, Destination, DryRun, Files, Named, Objects, Preview, S
 pub use peer_auth::{PeerAuth, PeerAuthGet};
 pub use pods::{PodsOf, ProxyPods};
 pub use proxy::{AddressForm, Proxy, ProxyTarget};
-pub use setup::{Bringer, Marks, Proof, Setup, Strictness, Teardown};
+pub use setup::{Bringer, Marks, Proof, RequestWish, Setup, Strictness, Teardown};
 pub use sidecars::{Injection, IstioWish, Posture, Proxies, Rollouts, Sidecars, Switches, Upstreams};
 pub use values::{HelmFailure, UpgradeValues, ValuesAct, ValuesDestination, ValuesSource};
 pub use verify::{HTTP_PORT, TrustWish, VerifyTask, Via};

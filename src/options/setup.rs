@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Named, Preview, Switches};
+use crate::plan::proxy_name::ProxyName;
 use crate::render::diff::Secrets;
 
 /// The guide as one plan.
@@ -20,6 +21,9 @@ pub struct Setup {
     pub auto_mtls: Switches,
     pub strictness: Strictness,
     pub proof: Proof,
+    /// None: the usual one.
+    pub proxy: Option<ProxyName>,
+    pub request: RequestWish,
     pub preview: Preview,
     pub secrets: Secrets,
 }
@@ -30,6 +34,13 @@ pub enum Proof {
     Sent,
     /// `--no-verify`
     Skipped,
+}
+
+/// What to ask an Upstream for, where it was said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RequestWish {
+    pub host: Option<String>,
+    pub path: Option<String>,
 }
 
 /// How the sidecars come beside the gateway.

@@ -77,6 +77,9 @@ Examples:
   # without Helm, and pods take mutual TLS alone in the end
   gloo-rs istio setup --via inject --namespace-to-enroll default -u default-httpbin-8000 --strict --yes
 
+  # another gateway proxy, and a request that its routes lead to the Upstream
+  gloo-rs istio setup --via inject --name edge-proxy -u default-httpbin-8000 --host shop.example --path /cart
+
 Exit codes:
   0  done, or nothing to do     1  refused or failed, nothing changed there
   2  usage, or no --yes         3  --check would change something

@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
+use super::verify::check_host_and_path;
 use crate::cli::help;
 use crate::cli::preview::LivePreviewArgs;
 use crate::error::Failure;
-use crate::options::{Bringer, Command, Proof, Setup, Strictness, Switches};
+use crate::options::{Bringer, Command, Proof, RequestWish, Setup, Strictness, Switches};
+use crate::plan::proxy_name;
 
 /// Go from a plain gateway to mutual TLS, step by step
 ///
@@ -38,8 +40,18 @@ pub struct SetupArgs {
     /// Let the pods of the enrolled namespaces take mutual TLS alone
     #[arg(long, requires = "namespaces")]
     strict: bool,
+    /// The gateway proxy that gets the sidecars without Helm, and that the requests go through
+    /// [default: gateway-proxy, or the only one]
+    #[arg(long, value_name = "NAME", verbatim_doc_comment)]
+    name: Option<String>,
+    /// The host to ask for, where it is one Upstream [default: that of a route to it]
+    #[arg(long, value_name = "HOST", requires = "upstreams")]
+    host: Option<String>,
+    /// The path to ask for, where it is one Upstream [default: that of the route, or /get]
+    #[arg(long, value_name = "PATH", requires = "upstreams")]
+    path: Option<String>,
     /// Send no requests to the Upstreams to see that they go over mutual TLS
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["host", "path"])]
     no_verify: bool,
     #[command(flatten)]
     preview: LivePreviewArgs,
@@ -70,7 +82,14 @@ impl SetupArgs {
                 upstreams.push(named);
             }
         }
+        check_host_and_path(self.host.as_deref(), self.path.as_deref())?;
+        if upstreams.len() > 1 && (self.host.is_some() || self.path.is_some()) {
+            return Err(Failure::usage("--host and --path are those of a request to one Upstream")
+                .hint("the same command for each of the Upstreams, or --no-verify and then gloo-rs istio verify"));
+        }
         Ok(Command::Setup(Setup {
+            proxy: self.name.as_deref().map(proxy_name::parse).transpose()?,
+            request: RequestWish { host: self.host, path: self.path },
             namespaces,
             upstreams,
             via: self.via.map(|via| match via {

@@ -63,6 +63,24 @@ enum Word {
     Forward,
 }
 
+/// Whether a request can have them.
+///
+/// # Errors
+/// A usage failure where it cannot.
+pub fn check_host_and_path(host: Option<&str>, path: Option<&str>) -> Result<(), Failure> {
+    if let Some(host) = host {
+        let bare = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(host, |(host, _)| host);
+        if Host::parse(bare.trim_matches(['[', ']'])).is_none() {
+            return Err(Failure::usage(format!("--host {host:?} is not a host")));
+        }
+    }
+    match path.filter(|path| !is_path(path)) {
+        Some(path) => Err(Failure::usage(format!("--path {path:?} is not a path of a URL"))
+            .hint("it begins with / and has nothing that has to be percent-encoded")),
+        None => Ok(()),
+    }
+}
+
 impl VerifyArgs {
     pub fn options(self) -> Result<Command, Failure> {
         let pods = self.pods.options()?;
@@ -71,17 +89,7 @@ impl VerifyArgs {
             .url
             .as_deref()
             .map(|text| Url::parse(text).map_err(|why| Failure::usage(format!("--url {text:?}: {why}"))));
-        if let Some(host) = &self.host {
-            let bare =
-                host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(&**host, |(host, _)| host);
-            if Host::parse(bare.trim_matches(['[', ']'])).is_none() {
-                return Err(Failure::usage(format!("--host {host:?} is not a host")));
-            }
-        }
-        if let Some(path) = self.path.as_deref().filter(|path| !is_path(path)) {
-            return Err(Failure::usage(format!("--path {path:?} is not a path of a URL"))
-                .hint("it begins with / and has nothing that has to be percent-encoded"));
-        }
+        check_host_and_path(self.host.as_deref(), self.path.as_deref())?;
         let is_token =
             |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
         if !is_token(&self.method) {

@@ -1,6 +1,6 @@
 //! The steps of `istio teardown`: what is there of the mesh, as far as it is marked as this program's.
 
-use super::forward::{elsewhere, enrolment, of_release, policy, sidecars, switches, upstreams};
+use super::forward::{elsewhere, enrolment, name_of, of_release, policy, sidecars, switches, unless_usual, upstreams};
 use super::step::{Act, Step};
 use crate::error::Failure;
 use crate::kube::{ApiError, Cause, Freshness, Query, Scope as Where, Session};
@@ -15,6 +15,7 @@ use crate::plan::mtls::{Caution, Foreign, Wish};
 use crate::plan::owner::{self, Owner};
 use crate::plan::peer::change::{self, Scope};
 use crate::plan::peer::{mode, selector};
+use crate::plan::proxy_name::ProxyName;
 use crate::plan::sidecars::state::{Extent, state};
 use crate::plan::ssl_config::{Tls, tls_of};
 use crate::plan::values::has_istio;
@@ -207,7 +208,7 @@ async fn of_proxy(
     found: &mut Found,
 ) -> Result<(), Failure> {
     let namespace = global.object_namespace();
-    let proxies = match gateways::find(session, namespace, &Proxies::Usual).await {
+    let proxies = match gateways::find(session, namespace, &Proxies::All).await {
         Ok(proxies) => proxies,
         // Where it was said to be it has to be.
         Err(failure) if global.namespace.is_some() => return Err(elsewhere(failure)),
@@ -229,30 +230,35 @@ async fn of_proxy(
             Some(merged) => (merged == Merged::ByUs, "upgrade-values --remove --apply"),
             None => (false, "istio uninject"),
         };
-        let left = || format!("{shown}: its sidecars were not put there by gloo-rs (gloo-rs {how})");
+        let name = workload.reference.name.as_str();
+        let which = if how == "istio uninject" { unless_usual(name) } else { String::new() };
+        let left = || format!("{shown}: its sidecars were not put there by gloo-rs (gloo-rs {how}{which})");
         if !found.sort(task.marks, is_ours, left) {
             continue;
         }
+        let has_helm = found.steps.iter().any(|step| matches!(step.act, Act::Values(_)));
         found.steps.push(match by_helm {
+            // One upgrade is for all of them.
+            Some(_) if !is_injected && has_helm => continue,
             Some(_) if !is_injected => Step {
                 word: "helm",
                 what: "the values of Gloo's release".to_owned(),
                 act: Act::Values(of_release(task.chart.clone(), task.secrets)),
                 undone_by: "gloo-rs upgrade-values --apply".to_owned(),
             },
-            _ => uninject(&shown),
+            _ => uninject(&shown, &name_of(&workload.reference)),
         });
     }
     Ok(())
 }
 
-fn uninject(shown: &str) -> Step {
+fn uninject(shown: &str, proxy: &ProxyName) -> Step {
     let act = Injection::Uninject { upstreams: Upstreams::Left, caution: Caution::Careful };
     Step {
         word: "uninject",
         what: shown.to_owned(),
-        act: Act::Sidecars(sidecars(act)),
-        undone_by: "gloo-rs istio inject".to_owned(),
+        act: Act::Sidecars(sidecars(act, proxy)),
+        undone_by: format!("gloo-rs istio inject{}", unless_usual(&proxy.name)),
     }
 }
 

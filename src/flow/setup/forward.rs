@@ -7,6 +7,7 @@ use crate::error::{Exit, Failure, Reason};
 use crate::helm::Helm;
 use crate::kube::{Environment, Freshness, Scope as Where, Session};
 use crate::load::{gateways, policies, release};
+use crate::model::{ObjectRef, kinds};
 use crate::options::{
     Absent, Bringer, Enrol, Enrolment, Global, HTTP_PORT, HelmFailure, Injection, IstioWish, Named, Objects, Patience,
     PeerAuth, PodsOf, Posture, Preview, Proof, Proxies, ProxyPods, Restarts, Rollouts, Selection, Setup, Sidecars,
@@ -18,23 +19,20 @@ use crate::plan::mtls::{Caution, Foreign, Policy, Wish};
 use crate::plan::owner::{self, Owner};
 use crate::plan::peer::change::{self, Request, Scope};
 use crate::plan::peer::{Mode, selector};
-use crate::plan::proxy_name::ProxyName;
+use crate::plan::proxy_name::{ProxyKind, ProxyName};
 use crate::plan::proxy_pods::{Amount, Which};
 use crate::plan::values::{self, Switch};
 use crate::render::diff::Secrets;
-
-/// The name that the chart gives the first gateway proxy.
-const GATEWAY_PROXY: &str = "gateway-proxy";
 
 /// In the order of the guide.
 ///
 /// # Errors
 /// No proxy, or one that somebody else renders.
 pub async fn steps(session: &Session, task: &Setup, global: &Global) -> Result<Vec<Step>, Failure> {
-    let via = via(session, task, global).await?;
+    let (via, proxy) = via(session, task, global).await?;
     let mut steps = vec![match via {
         Bringer::Helm => helm(task),
-        Bringer::Inject => inject(task),
+        Bringer::Inject => inject(task, &proxy),
     }];
     steps.extend(task.namespaces.iter().map(|namespace| enroll(namespace, task.revision.clone())));
     let mut proves = Vec::new();
@@ -53,35 +51,31 @@ pub async fn steps(session: &Session, task: &Setup, global: &Global) -> Result<V
     }
     let is_strict = task.strictness == Strictness::Strict;
     let when = if is_strict { ", before going strict" } else { "" };
-    steps.extend(verify(task, &proves, when));
+    steps.extend(verify(task, &proxy, &proves, when));
     if is_strict {
         let first = steps.len();
         for namespace in &task.namespaces {
             steps.push(strict(session, namespace).await);
         }
         let policies: Vec<_> = (first..steps.len()).collect();
-        steps.extend(verify(task, &policies, ""));
+        steps.extend(verify(task, &proxy, &policies, ""));
     }
     Ok(steps)
 }
 
 /// A request to each Upstream; of the steps that it proves, what carries it is taken back where it is not answered over
 /// mutual TLS.
-fn verify(task: &Setup, proves: &[usize], when: &str) -> Vec<Step> {
+fn verify(task: &Setup, proxy: &ProxyName, proves: &[usize], when: &str) -> Vec<Step> {
     let upstreams = if task.proof == Proof::Sent { task.upstreams.as_slice() } else { &[] };
     let request = |upstream: &Named| VerifyTask {
         upstream: Some(upstream.clone()),
         url: None,
-        host: None,
-        path: None,
+        host: task.request.host.clone(),
+        path: task.request.path.clone(),
         method: "GET".to_owned(),
         headers: Vec::new(),
         via: Via::Forward { port: HTTP_PORT },
-        pods: ProxyPods {
-            proxy: PodsOf::Named(ProxyName { kind: None, name: GATEWAY_PROXY.to_owned() }),
-            amount: Amount::One,
-            which: Which::Running,
-        },
+        pods: ProxyPods { proxy: PodsOf::Named(proxy.clone()), amount: Amount::One, which: Which::Running },
         trust: TrustWish::System,
         expect: 200,
     };
@@ -94,31 +88,44 @@ fn verify(task: &Setup, proves: &[usize], when: &str) -> Vec<Step> {
     upstreams.iter().map(step).collect()
 }
 
-/// As it was typed; else by Helm, if Helm renders the proxy and is there.
-async fn via(session: &Session, task: &Setup, global: &Global) -> Result<Bringer, Failure> {
+/// As it was typed; else by Helm, if Helm renders the proxy and is there. And which proxy that is.
+async fn via(session: &Session, task: &Setup, global: &Global) -> Result<(Bringer, ProxyName), Failure> {
     let namespace = global.object_namespace();
-    let proxies = gateways::find(session, namespace, &Proxies::Usual).await.map_err(elsewhere)?;
-    let of_proxy = proxies.first().and_then(|proxy| owner::of(&proxy.workload.value));
+    let wanted = task.proxy.clone().map_or(Proxies::Usual, |name| Proxies::Named(vec![name]));
+    let proxies = gateways::find(session, namespace, &wanted).await;
+    let proxies = proxies.map_err(|why| if task.proxy.is_some() { why } else { elsewhere(why) })?;
+    let proxy = proxies.first().expect("what was found is no empty list");
+    let name = name_of(&proxy.workload.reference);
+    let of_proxy = owner::of(&proxy.workload.value);
     let owner = match release::owner(session, namespace).await {
         Some(owner @ (Owner::ArgoCd { .. } | Owner::Flux { .. })) => Some(owner),
         _ => of_proxy,
     };
-    match (owner, task.via) {
-        (Some(owner @ (Owner::ArgoCd { .. } | Owner::Flux { .. })), _) => Err(in_git(&owner, namespace, task)),
-        (_, Some(via)) => Ok(via),
+    let via = match (owner, task.via) {
+        (Some(owner @ (Owner::ArgoCd { .. } | Owner::Flux { .. })), _) => return Err(in_git(&owner, namespace, task)),
+        (_, Some(via)) => via,
         (Some(Owner::Helm { .. }), None) if Helm::find(Environment::of_process().os("PATH")).await.is_ok() => {
-            Ok(Bringer::Helm)
+            Bringer::Helm
         }
-        _ => Ok(Bringer::Inject),
-    }
+        _ => Bringer::Inject,
+    };
+    Ok((via, name))
+}
+
+/// The name of a proxy, with its kind.
+pub fn name_of(workload: &ObjectRef) -> ProxyName {
+    let kind = if workload.kind == &kinds::DAEMON_SET { ProxyKind::DaemonSet } else { ProxyKind::Deployment };
+    ProxyName { kind: Some(kind), name: workload.name.clone() }
 }
 
 /// Why there is no gateway, with what can be typed here.
 pub fn elsewhere(why: Failure) -> Failure {
-    match why.reason {
-        Reason::NotFound => Failure { hints: vec!["-n NAMESPACE looks elsewhere".to_owned()], ..why },
-        _ => why,
-    }
+    let hint = match why.reason {
+        Reason::NotFound => "-n NAMESPACE looks elsewhere",
+        Reason::Ambiguous => "--name NAME takes one",
+        _ => return why,
+    };
+    Failure { hints: vec![hint.to_owned()], ..why }
 }
 
 fn in_git(owner: &Owner, namespace: &str, task: &Setup) -> Failure {
@@ -189,7 +196,7 @@ pub fn of_release(chart: Option<PathBuf>, secrets: Secrets) -> UpgradeValues {
     }
 }
 
-fn inject(task: &Setup) -> Step {
+fn inject(task: &Setup, proxy: &ProxyName) -> Step {
     let act = Injection::Inject {
         istio: IstioWish { revision: task.revision.clone(), ..IstioWish::default() },
         sds_image: None,
@@ -198,17 +205,25 @@ fn inject(task: &Setup) -> Step {
     };
     Step {
         word: "inject",
-        what: "sidecars beside the gateway".to_owned(),
-        act: Act::Sidecars(sidecars(act)),
-        undone_by: "gloo-rs istio uninject".to_owned(),
+        what: match proxy.name.as_str() {
+            gateways::USUAL => "sidecars beside the gateway".to_owned(),
+            name => format!("sidecars beside {name}"),
+        },
+        act: Act::Sidecars(sidecars(act, proxy)),
+        undone_by: format!("gloo-rs istio uninject{}", unless_usual(&proxy.name)),
     }
 }
 
-/// One of the two commands on the usual proxy.
-pub fn sidecars(act: Injection) -> Sidecars {
+/// ` --name edge-proxy`; nothing where the name need not be said.
+pub fn unless_usual(proxy: &str) -> String {
+    if proxy == gateways::USUAL { String::new() } else { format!(" --name {proxy}") }
+}
+
+/// One of the two commands on a proxy.
+pub fn sidecars(act: Injection, proxy: &ProxyName) -> Sidecars {
     Sidecars {
         act,
-        proxies: Proxies::Usual,
+        proxies: Proxies::Named(vec![proxy.clone()]),
         rollouts: Rollouts::Wait,
         preview: Preview::default(),
         files: None,
@@ -306,4 +321,20 @@ pub fn policy(scope: Scope, wish: change::Wish, foreign: Foreign) -> Act {
         files: None,
         secrets: Secrets::Masked,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_flags_that_are_there_are_named() {
+        let hints = |reason| {
+            let why = Failure::new(Exit::Failed, reason, "no").hint("--all takes all");
+            elsewhere(why).hints
+        };
+        assert_eq!(hints(Reason::Ambiguous), ["--name NAME takes one"]);
+        assert_eq!(hints(Reason::NotFound), ["-n NAMESPACE looks elsewhere"]);
+        assert_eq!(hints(Reason::Forbidden), ["--all takes all"]);
+    }
 }

@@ -41,10 +41,5 @@ pub async fn prove(task: &VerifyTask, global: &Global, report: &mut Report<'_>) 
 /// Why a request cannot be sent, with the flag that goes on without it.
 pub fn unsent(why: Failure) -> Failure {
     let around = "--no-verify leaves the requests out";
-    match (why.exit, why.reason) {
-        (Exit::Interrupted, _) => why,
-        // The flags of verify itself are not there.
-        (_, Reason::NeedsFlag) => Failure { hints: vec![around.to_owned()], ..why },
-        _ => why.hint(around),
-    }
+    if why.exit == Exit::Interrupted { why } else { why.hint(around) }
 }

@@ -71,6 +71,11 @@ fn a_name_that_is_not_there_is_refused_before_anything_changes() -> Result<()> {
     for (line, code, said) in [
         ("--upstream APPS-httpbim-8000 --revision 1-28", 4, "APPS-httpbin-8000"),
         ("--upstream APPS-httpbim-8000 --revision 1-28", 4, "APPS-httpbim-8000: not found in "),
+        (
+            "--upstream APPS-plain-8080 --revision 1-28",
+            1,
+            "hint: --host and --path of a request that is routed there\n",
+        ),
         ("--upstream APPS-plain-8080 --revision 1-28", 1, "hint: --no-verify leaves the requests out\n"),
         ("--upstream APPS-httpbim-8000,APPS-y --revision 1-28", 1, "\n  upstream.gloo.solo.io/"),
         ("--upstream APPS-httpbim-8000,APPS-y --revision 1-28", 1, "APPS-y: not found in "),

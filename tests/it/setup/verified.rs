@@ -4,10 +4,12 @@ use std::net::TcpListener;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::thread::spawn;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
-use super::{PATIENCE, SHOP, UPSTREAM, document, ends, mode, plane, policy, run, sandbox, ssl_config};
+use super::{
+    PATIENCE, SHOP, UPSTREAM, containers, document, ends, mode, plane, policy, run, same, sandbox, ssl_config, state,
+};
 use crate::stage::pair::{Pair, Sends, Takes};
 use crate::stage::{Follower, Injector, Plane, wait_for};
 use crate::support::relay::Relay;
@@ -144,4 +146,60 @@ fn a_policy_after_which_requests_fail_says_again_what_it_said_before() -> Result
     assert!(unsent.stderr.contains("step 4 changed nothing"), "{unsent:#?}");
     assert_ne!(ssl_config(&plane)?, Value::Null);
     pair.sends(&Sends::Plaintext)
+}
+
+/// A second gateway proxy, as the chart makes one for each of its values.
+fn another_proxy(plane: &Plane) -> Result<()> {
+    let copy = |kind: &str, from: &str| -> Result<()> {
+        let mut object = plane.api().get(kind, "gloo-system", from)?.context("the first proxy's")?;
+        object["metadata"] = json!({
+            "name": from.replace("gateway", "edge"), "namespace": "gloo-system",
+            "labels": object["metadata"]["labels"],
+        });
+        object.as_object_mut().context("a map")?.remove("status");
+        let text = object.to_string().replace("gateway-proxy-envoy-config", "edge-proxy-envoy-config");
+        let (one, other) = [r#""gateway-proxy-id":"gateway-proxy""#, r#""gateway-proxy-id":"edge-proxy""#].into();
+        plane.api().apply(&text.replace(one, other))
+    };
+    copy("v1/ConfigMap", "gateway-proxy-envoy-config")?;
+    copy("apps/v1/Deployment", "gateway-proxy")?;
+    plane.api().wait_available("gloo-system")
+}
+
+#[test]
+fn another_proxy_and_a_request_of_its_own_can_be_named() -> Result<()> {
+    let plane = plane()?;
+    let _injector = Injector::of_the_guide(&plane)?;
+    another_proxy(&plane)?;
+    // No plain route: it is only for those who send a header.
+    let matcher = json!({"prefix": "/cart", "headers": [{"name": "x-shop", "value": "yes"}]});
+    let routes = json!({"spec": {"virtualHost": {"routes": [{
+        "matchers": [matcher], "routeAction": {"single": {"upstream": {"name": UPSTREAM, "namespace": "gloo-system"}}},
+    }]}}});
+    plane.api().merge("gateway.solo.io/v1/VirtualService", "gloo-system", "shop", &routes)?;
+    let (before, pods) = (state(&plane)?, containers(&plane)?);
+    let pair = Pair::start(CLUSTER)?;
+    pair.beside(&["gateway_proxy_sds"]);
+    pair.sends(&pair.mtls()?)?;
+    pair.stand_in(&plane, "gloo-system")?;
+
+    let words = [&FIRST[..], &["--name", "edge-proxy", "--yes"]].concat();
+    let refused = run(&plane, &words);
+    ends(&refused, 1, &[], &["no VirtualService has a plain route to it", "hint: --host and --path of a request"]);
+    let asked = run(&plane, &[&words[..], &["--host", "shop.example", "--path", "/cart"]].concat());
+    let planned = ["deployment/edge-proxy patched, restarted\n", "undo: gloo-rs istio uninject --name edge-proxy\n"];
+    ends(
+        &asked,
+        0,
+        &[&planned[..], &[": mTLS proven\n"]].concat(),
+        &["GET /cart (Host: shop.example) to pod gloo-system/edge-proxy-"],
+    );
+    assert!(!asked.stdout.contains("deployment/gateway-proxy"), "{asked:#?}");
+    ends(&run(&plane, &["teardown", "--yes"]), 0, &["  3 uninject  deployment/edge-proxy\n"], &[]);
+    same(&plane, &before)?;
+    assert_eq!(containers(&plane)?, pods);
+
+    let two = run(&plane, &["setup", "-u", "a,b", "--path", "/cart"]);
+    ends(&two, 2, &[], &["--host and --path are those of a request to one Upstream"]);
+    Ok(())
 }
