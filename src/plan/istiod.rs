@@ -125,6 +125,7 @@ fn of(deployment: &Value, seen: &Seen) -> Istiod {
     let mesh = mesh(seen.config_maps, &namespace, &revision);
     let trust_domain = text(&mesh["trustDomain"]).unwrap_or(TRUST_DOMAIN).to_owned();
     let service = service(seen.services, &namespace, &name, &revision);
+    let wanted = deployment["spec"]["replicas"].as_u64().unwrap_or(1);
     let status = &deployment["status"];
     Istiod {
         version: version(image.as_deref()),
@@ -135,8 +136,9 @@ fn of(deployment: &Value, seen: &Seen) -> Istiod {
             .filter(|id| !id.is_empty())
             .map_or_else(|| Told::Default(CLUSTER_ID.to_owned()), |id| Told::ByIstiod(id.to_owned())),
         tags: tags(seen, &namespace, &revision),
-        ready: status["readyReplicas"].as_u64().unwrap_or(0),
-        wanted: deployment["spec"]["replicas"].as_u64().unwrap_or(1),
+        // A manifest has no status: nothing is known against its pods.
+        ready: if status.is_null() { wanted } else { status["readyReplicas"].as_u64().unwrap_or(0) },
+        wanted,
         webhook: webhook(seen.webhooks, &namespace, &revision),
         trust_domain,
         service,

@@ -232,16 +232,12 @@ impl Read {
             deployments.iter().filter(|it| it["metadata"]["labels"]["app"] == "istiod").cloned().collect();
         let (services, config_maps, webhooks) =
             (values(&kinds::SERVICE), values(&kinds::CONFIG_MAP), values(&kinds::MUTATING_WEBHOOK));
-        let mut istiods = istiod::all(&Seen {
+        let istiods = istiod::all(&Seen {
             deployments: &control_planes,
             services: &services,
             config_maps: &config_maps,
             webhooks: &webhooks,
         });
-        // A manifest has no status: nothing is known against its pods.
-        for istiod in &mut istiods {
-            istiod.ready = istiod.wanted;
-        }
         let choice =
             sidecars::choose(&istiods, &flags, proxy).map_err(|failure| Unplanned::Failed(offline(failure)))?;
         let gloo = deployments.iter().find(|it| it["metadata"]["labels"]["gloo"] == "gloo");
