@@ -4,6 +4,8 @@
 
 use std::collections::HashMap;
 
+use serde_json::Value;
+
 use super::{Kind, Object, ObjectRef};
 
 /// Why something is not known.
@@ -155,10 +157,17 @@ impl Snapshot {
         }
     }
 
-    /// Lays an object of a file over what was read.
-    pub fn lay(&mut self, object: Object, spot: Spot) {
+    /// Lays an object of a file over what was read; one that is there already is as old as it was.
+    pub fn lay(&mut self, mut object: Object, spot: Spot) {
+        let ObjectRef { kind, namespace, name } = &object.reference;
         self.spots.insert(object.reference.clone(), spot);
-        self.shelves.entry(object.reference.kind).or_default().put(object);
+        let shelf = self.shelves.entry(kind).or_default();
+        let there = shelf.get(namespace, name).map(|there| there.value["metadata"]["creationTimestamp"].clone());
+        let created = there.filter(Value::is_string);
+        if let (Some(created), Some(metadata)) = (created, object.value["metadata"].as_object_mut()) {
+            metadata.insert("creationTimestamp".to_owned(), created);
+        }
+        shelf.put(object);
     }
 
     /// All that was seen of a kind; [`Self::unknown`] says whether that is all there is.
@@ -290,5 +299,22 @@ mod tests {
         assert_eq!(names, ["a", "b", "c"]);
         assert_eq!(snapshot.spot(&ObjectRef::new(&UPSTREAM, "ns", "c")).map(|spot| spot.line), Some(9));
         assert_eq!(snapshot.spot(&ObjectRef::new(&UPSTREAM, "ns", "b")), None);
+    }
+
+    #[test]
+    fn an_object_that_is_there_is_as_old_in_a_file_as_it_was() {
+        let mut snapshot = empty();
+        let mut there = upstream("ns", "a", 1);
+        there.value["metadata"]["creationTimestamp"] = json!("2026-01-01T00:00:00Z");
+        snapshot.put(&UPSTREAM, Part::All, Answer::Read(vec![there]));
+        for name in ["a", "b"] {
+            snapshot.lay(upstream("ns", name, 2), Spot { file: "a.yaml".into(), line: 7 });
+        }
+        let created = |name: &str| {
+            let object = snapshot.find(&UPSTREAM, "ns", name).object().unwrap();
+            (object.value["mark"].as_u64(), object.value["metadata"]["creationTimestamp"].as_str())
+        };
+        assert_eq!(created("a"), (Some(2), Some("2026-01-01T00:00:00Z")));
+        assert_eq!(created("b"), (Some(2), None));
     }
 }

@@ -208,7 +208,8 @@ impl Policies<'_> {
         Some((policies.first()?, source(Level::Workload, &policies)?))
     }
 
-    /// Seconds are all that a creation time has, so names decide between those of one second, as in Istio.
+    /// Seconds are all that a creation time has, so names decide between those of one second, as in Istio. What has none
+    /// is in a file, and is yet to be made.
     fn oldest_first(&self, namespace: &str, wanted: impl Fn(&BTreeMap<String, String>) -> bool) -> Vec<&Value> {
         let mut found: Vec<_> = self
             .all
@@ -217,7 +218,8 @@ impl Policies<'_> {
             .collect();
         found.sort_by_key(|policy| {
             let text = |key: &str| policy["metadata"][key].as_str().unwrap_or_default();
-            (text("creationTimestamp"), text("name"))
+            let created = text("creationTimestamp");
+            (created.is_empty(), created, text("name"))
         });
         found
     }
