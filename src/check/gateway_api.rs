@@ -33,8 +33,8 @@ pub const ROUTES: Check = Check {
     run: routes,
 };
 
-const CLASS: &str = "gloo-gateway";
-const CONTROLLER: &str = "solo.io/gloo-gateway";
+pub const CLASS: &str = "gloo-gateway";
+pub const CONTROLLER: &str = "solo.io/gloo-gateway";
 /// glooctl's sentence.
 const NOT_ENABLED: &str = "Skipping Kubernetes Gateway resources check -- Kubernetes Gateway integration not enabled";
 

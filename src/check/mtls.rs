@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
+
+use super::gateway_api::{CLASS, CONTROLLER};
 use super::sidecars::{is_without, known};
 use super::{Check, Code, Finding, Look, codes};
 use crate::model::{Object, ObjectRef, Unknown, kinds};
@@ -38,6 +41,7 @@ pub const CHECK: Check = Check {
         &kinds::UPSTREAM_GROUP,
         &kinds::GATEWAY,
         &kinds::HTTP_ROUTE,
+        &kinds::KUBE_GATEWAY,
     ],
     beyond: &[],
     run,
@@ -51,7 +55,7 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
     let mut found: Vec<_> = judged.filter_map(|(reference, facts)| of_target(look, reference, facts)).collect();
     let holders = [&kinds::VIRTUAL_SERVICE, &kinds::ROUTE_TABLE, &kinds::UPSTREAM_GROUP, &kinds::GATEWAY];
     let holders: Vec<_> = holders.into_iter().flat_map(|kind| look.watched(kind)).collect();
-    let routes: Vec<_> = look.watched(&kinds::HTTP_ROUTE).into_iter().filter(|route| is_gloos(route)).collect();
+    let routes: Vec<_> = look.watched(&kinds::HTTP_ROUTE).into_iter().filter(|route| is_gloos(look, route)).collect();
     found.extend(holders.iter().chain(&routes).flat_map(|holder| of_services(look, holder)));
     if !bare.is_empty() {
         let points = upstreams.iter().chain(&holders).filter_map(|object| Some((*object, dangling::of(object)?.paths)));
@@ -130,10 +134,21 @@ fn evidence(code: &Code, facts: &Facts) -> Vec<String> {
     sources.into_iter().collect()
 }
 
-/// An `HTTPRoute` may be another controller's.
-fn is_gloos(route: &Object) -> bool {
-    let parents = route.value["status"]["parents"].as_array().into_iter().flatten();
-    parents.into_iter().any(|parent| parent["controllerName"] == "solo.io/gloo-gateway")
+/// An `HTTPRoute` may be another controller's. One that no controller has seen is of whoever has its Gateway.
+fn is_gloos(look: &Look<'_>, route: &Object) -> bool {
+    let is_of_gloo = |parent: &Value| {
+        let namespace = parent["namespace"].as_str().unwrap_or(&route.reference.namespace);
+        let gateway = look.find(&kinds::KUBE_GATEWAY, namespace, parent["name"].as_str().unwrap_or_default());
+        gateway.object().is_some_and(|gateway| gateway.value["spec"]["gatewayClassName"] == CLASS)
+    };
+    match list(&route.value["status"]["parents"]) {
+        [] => list(&route.value["spec"]["parentRefs"]).iter().any(is_of_gloo),
+        seen => seen.iter().any(|parent| parent["controllerName"] == CONTROLLER),
+    }
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
 }
 
 /// The gateway proxies that have nothing of Istio's; one that is half injected has a finding of its own.
