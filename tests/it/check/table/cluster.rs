@@ -3,7 +3,7 @@
 use gloo_rs::model::{Kind, kinds};
 use serde_json::{Value, json};
 
-use super::super::world::{self, Break, Named};
+use super::super::world::{self, Break, Named, flags};
 use super::super::{document, found};
 use crate::stage::{Options, Plane, wait_for};
 use crate::support::Sandbox;
@@ -132,11 +132,17 @@ impl Bench {
         }
     }
 
+    /// Lets `check` look at what would be if it were merged.
+    fn overlay(&self, breaks: &[Break]) -> Vec<String> {
+        let changed = world::broken(breaks).into_iter().filter(|object| !world::in_order().contains(object));
+        self.sandbox.write("over.yaml", world::written(&world::as_manifests(changed.collect())));
+        ["--overlay", "over.yaml"].map(str::to_owned).to_vec()
+    }
+
     /// Waits until this, and nothing else, is found: pods come and go a moment after their workload changes.
-    fn finds(&self, what: &str, breaks: &[Break], wanted: &[String]) {
-        let pods = breaks.iter().find(|(which, _)| which == "pods").and_then(|(_, pods)| pods.as_str());
-        let flags = pods.map_or(Vec::new(), |pods| vec!["-p", pods]);
-        let args = [&["check", "--read-only", "-o", "json"], &flags[..]].concat();
+    fn finds(&self, what: &str, flags: &[String], wanted: &[String]) {
+        let flags = flags.iter().map(String::as_str);
+        let args: Vec<_> = ["check", "--read-only", "-o", "json"].into_iter().chain(flags).collect();
         let mut last = Vec::new();
         let done = wait_for(what, PATIENCE, || {
             last = found(&document(&self.sandbox.run(&args)));
@@ -172,10 +178,17 @@ fn definition(kind: &Kind) -> Value {
 fn each_thing_that_is_broken_in_a_cluster_is_found_there_and_nothing_else() {
     let bench = Bench::new();
     bench.finds("in order", &[], &[]);
+    assert!(
+        world::rows().iter().filter(|row| row.could_be_merged()).count() > 40,
+        "most rows are laid over the cluster"
+    );
     for (number, row) in world::rows().iter().enumerate() {
         let Some(breaks) = row.in_cluster() else { continue };
+        if row.could_be_merged() {
+            bench.finds(&format!("before {}", row.name), &bench.overlay(breaks), &row.finds);
+        }
         bench.breaks(breaks);
-        bench.finds(&row.name, breaks, &row.finds);
+        bench.finds(&row.name, &flags(breaks), &row.finds);
         bench.mends(breaks, number);
         bench.finds(&format!("after {}", row.name), &[], &[]);
     }
