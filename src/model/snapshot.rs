@@ -161,13 +161,13 @@ impl Snapshot {
     pub fn lay(&mut self, mut object: Object, spot: Spot) {
         let ObjectRef { kind, namespace, name } = &object.reference;
         self.spots.insert(object.reference.clone(), spot);
-        let shelf = self.shelves.entry(kind).or_default();
-        let there = shelf.get(namespace, name).map(|there| there.value["metadata"]["creationTimestamp"].clone());
+        let known = self.shelves.entry(kind).or_default();
+        let there = known.get(namespace, name).map(|there| there.value["metadata"]["creationTimestamp"].clone());
         let created = there.filter(Value::is_string);
         if let (Some(created), Some(metadata)) = (created, object.value["metadata"].as_object_mut()) {
             metadata.insert("creationTimestamp".to_owned(), created);
         }
-        shelf.put(object);
+        known.put(object);
     }
 
     /// All that was seen of a kind; [`Self::unknown`] says whether that is all there is.
