@@ -64,11 +64,12 @@ pub fn status(ran: &Ran) -> Status {
     if errors + warnings > 0 {
         return Status::Found { errors, warnings };
     }
-    match (&ran.skipped, ran.unknown.is_empty()) {
-        (_, false) if ran.unknown.iter().all(Unknown::is_of_files) => Status::NothingInFiles,
-        (_, false) => Status::Unknown,
-        (Some(_), true) => Status::Skipped,
-        (None, true) => Status::Ok,
+    let is_of_files = ran.unknown.iter().all(Unknown::is_of_files);
+    match &ran.skipped {
+        None if ran.unknown.is_empty() => Status::Ok,
+        None if is_of_files => Status::NothingInFiles,
+        Some(_) if is_of_files => Status::Skipped,
+        _ => Status::Unknown,
     }
 }
 
