@@ -145,6 +145,8 @@ reasons! {
     Rollout = "rollout",
     /// A request was not proven to be answered over mutual TLS.
     Unproven = "unproven",
+    /// A request was answered otherwise than expected, and what carries it is not why.
+    UnexpectedAnswer = "unexpectedAnswer",
     /// Nobody said yes.
     NotConfirmed = "notConfirmed",
     /// Ctrl-C.

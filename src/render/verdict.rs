@@ -97,6 +97,7 @@ mod tests {
             mend: Some("gloo-rs istio enable-mtls --upstream default-httpbin-8000".into()),
             next: None,
             exit: Exit::Unconfirmed,
+            is_elsewhere: false,
         };
         assert_eq!(
             lines(&asked, &verdict).join("\n"),

@@ -34,7 +34,10 @@ pub async fn prove(task: &VerifyTask, global: &Global, report: &mut Report<'_>) 
     judged.say(report);
     match judged.fault() {
         None => Ok(()),
-        Some(fault) => Err(Failure::new(Exit::Unconfirmed, Reason::Unproven, fault)),
+        Some(fault) => {
+            let reason = if judged.blames_tls() { Reason::Unproven } else { Reason::UnexpectedAnswer };
+            Err(Failure::new(Exit::Unconfirmed, reason, fault))
+        }
     }
 }
 

@@ -170,6 +170,9 @@ pub fn unsaid(exit: Exit) -> Failure {
 pub fn stopped(way_back: &str, plan: &[Planned], failed: usize, why: Failure, state: &State) -> Failure {
     let number = failed + 1;
     let (exit, what) = match state {
+        State::Untouched if why.reason == Reason::UnexpectedAnswer => {
+            (why.exit, "proved no step before it wrong".to_owned())
+        }
         State::Untouched => (why.exit, "changed nothing".to_owned()),
         State::RolledBack => (why.exit.or(Exit::RolledBack), "is rolled back".to_owned()),
         State::ProvenWrong { back, is_all_back } => {

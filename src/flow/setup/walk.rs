@@ -6,7 +6,7 @@ use super::kept::{Before, Made};
 use super::step::{Act, Planned};
 use super::wrong::proven_wrong;
 use super::{Way, shown};
-use crate::error::{Exit, Failure};
+use crate::error::{Exit, Failure, Reason};
 use crate::flow::interrupt::Stop;
 use crate::flow::report::{Ended, Report};
 use crate::flow::transact::interrupted;
@@ -88,8 +88,8 @@ impl Way {
         report: &mut Report<'_>,
     ) -> State {
         let back = proven_wrong(plan, act, made, &self.global);
-        // A request that was not sent proves nothing.
-        if back.is_empty() || why.exit != Exit::Unconfirmed {
+        // A request that was not sent proves nothing, nor does one that its route or the backend itself failed.
+        if back.is_empty() || (why.exit, why.reason) != (Exit::Unconfirmed, Reason::Unproven) {
             return State::Untouched;
         }
         let mut is_all_back = true;

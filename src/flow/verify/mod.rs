@@ -54,6 +54,11 @@ impl Judged {
         shown::lines(asked, verdict).into_iter().next()
     }
 
+    /// Whether the TLS between gateway and backend may be why.
+    pub fn blames_tls(&self) -> bool {
+        self.0.iter().any(|(_, verdict)| verdict.blames_tls())
+    }
+
     /// Says it.
     pub fn say(&self, report: &mut Report<'_>) {
         for (asked, verdict) in &self.0 {

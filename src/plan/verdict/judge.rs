@@ -82,7 +82,7 @@ fn fact(label: Label, text: impl Into<String>) -> Fact {
 }
 
 fn verdict(kind: Kind, title: impl Into<String>, facts: Vec<Fact>, exit: Exit) -> Verdict {
-    Verdict { kind, title: title.into(), facts, mend: None, next: None, exit }
+    Verdict { kind, title: title.into(), facts, mend: None, next: None, exit, is_elsewhere: false }
 }
 
 /// What was answered, and by which pod where Envoy tells.
@@ -161,6 +161,7 @@ fn answered(case: &Case<'_>, tls: Tls) -> Verdict {
     let mut verdict = verdict(kind, title, facts, exit);
     match tls {
         Tls::Mutual(proof) => {
+            verdict.is_elsewhere = !expected;
             verdict.facts.extend(proof.client.map(|client| fact(Label::Client, client)));
             verdict.facts.extend(proof.server.map(|server| fact(Label::Server, server)));
             verdict.facts.push(fact(Label::Evidence, proof.evidence.join("; ")));
@@ -199,6 +200,7 @@ fn strayed(case: &Case<'_>, other: &str) -> Verdict {
         ],
         Exit::Unconfirmed,
     );
+    verdict.is_elsewhere = true;
     verdict.next = Some("--host and --path of a route that leads there; gloo-rs istio describe says which".to_owned());
     verdict
 }

@@ -119,4 +119,14 @@ pub struct Verdict {
     /// What to look at next, where nothing is known to mend it.
     pub next: Option<String>,
     pub exit: Exit,
+    /// Whether what carries the request to the backend is known not to be why it is not as it should be.
+    pub is_elsewhere: bool,
+}
+
+impl Verdict {
+    /// Whether the TLS between gateway and backend, or its lack, may be why it is not as it should be.
+    pub fn blames_tls(&self) -> bool {
+        let is_elsewhere = self.is_elsewhere || matches!(self.kind, Kind::Gateway | Kind::Caused(Cause::NoRoute));
+        self.exit != Exit::Done && !is_elsewhere
+    }
 }

@@ -404,17 +404,18 @@ fn each_way_in_which_tls_fails_has_its_own_verdict() {
 fn the_traffic_of_others_keeps_a_cause_from_being_proven() {
     let mut expired = guide(istio(), answer(503, FAILED), change(&REFUSED_BY_PEER, 5));
     expired.certs = Ok(certs("2026-11-22T00:00:00Z"));
-    is(&expired, Kind::NotProven, Exit::Unconfirmed);
+    assert!(is(&expired, Kind::NotProven, Exit::Unconfirmed).blames_tls());
     assert!(wants_another_sample(&expired));
 }
 
 #[test]
 fn a_missing_route_is_told_from_a_backend_that_says_404() {
     let none = guide(plaintext(), answer(404, ""), nowhere(&[("http.http.no_route", 4, 5)]));
-    is(&none, Kind::Caused(Cause::NoRoute), Exit::Unconfirmed);
+    assert!(!is(&none, Kind::Caused(Cause::NoRoute), Exit::Unconfirmed).blames_tls());
     let theirs = guide(istio(), from_backend(404, "no such cart"), change(&HANDSHAKE, 0));
     let verdict = is(&theirs, Kind::Backend, Exit::Unconfirmed);
     assert_eq!(verdict.title, "404 from the backend, mTLS proven");
+    assert!(!verdict.blames_tls());
     let expected = Evidence { expect: 404, ..theirs };
     is(&expected, Kind::Mtls, Exit::Done);
 }
@@ -452,6 +453,7 @@ fn another_cluster_that_answers_is_not_the_upstream() {
     evidence.expected_cluster = Some("other_gloo-system".into());
     let verdict = is(&evidence, Kind::NotProven, Exit::Unconfirmed);
     assert_eq!(verdict.title, "200, not answered by it");
+    assert!(!verdict.blames_tls());
     assert!(wants_another_sample(&evidence));
 }
 

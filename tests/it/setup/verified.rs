@@ -195,6 +195,16 @@ fn another_proxy_and_a_request_of_its_own_can_be_named() -> Result<()> {
         &["GET /cart (Host: shop.example) to pod gloo-system/edge-proxy-"],
     );
     assert!(!asked.stdout.contains("deployment/gateway-proxy"), "{asked:#?}");
+
+    // A path that leads nowhere is no proof against what was made.
+    assert_eq!(run(&plane, &["disable-mtls", "-u", UPSTREAM]).code, Some(0));
+    let nowhere = run(&plane, &[&words[..], &["--path", "/nowhere", "--wait-timeout", "1s"]].concat());
+    let said = [
+        "error: step 4 (verify) failed: shop-cart-80: 404",
+        "  step 4 proved no step before it wrong; step 3 stands\n",
+    ];
+    ends(&nowhere, 7, &[], &said);
+    assert_ne!(ssl_config(&plane)?, Value::Null);
     ends(&run(&plane, &["teardown", "--yes"]), 0, &["  3 uninject  deployment/edge-proxy\n"], &[]);
     same(&plane, &before)?;
     assert_eq!(containers(&plane)?, pods);
