@@ -6,7 +6,7 @@
 use serde_json::{Map, Value};
 
 use crate::flow::report::Report;
-use crate::flow::values;
+use crate::flow::{again, values};
 use crate::options::{Global, IstioWish, UpgradeValues, ValuesAct};
 use crate::plan::values::{Wish, auto_mtls, integration, is_on};
 
@@ -50,8 +50,11 @@ impl ByRelease {
                 true
             }
             Some(why) => {
-                let line = format!("release {namespace}/{name}: auto-mTLS is still on: {}", why.message);
-                let by_hand = format!("gloo-rs upgrade-values --no-auto-mtls --apply -n {namespace}");
+                let place = format!("release {namespace}/{name}: ");
+                let reason = why.message.strip_prefix(&place).unwrap_or(&why.message);
+                let line = format!("{place}auto-mTLS is still on: {reason}");
+                let flags = again::flags_without_namespace(&Global { gloo_namespace: None, ..global.clone() });
+                let by_hand = format!("gloo-rs upgrade-values --no-auto-mtls --apply -n {namespace}{flags}");
                 report.ui.error(&line, &why.details, why.hints.iter().chain([&by_hand]));
                 false
             }

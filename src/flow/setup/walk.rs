@@ -101,7 +101,8 @@ impl Way {
 
     /// Takes back what of the last step stands; most steps have done so themselves.
     async fn take_back(&self, made: &[Made], (why, ended): (&Failure, &Ended), report: &mut Report<'_>) -> State {
-        let has_ended = |exit: Exit| why.exit == exit || ended.rows.iter().any(|row| row.exit == exit);
+        let has_ended =
+            |exit: Exit| [why.exit, ended.exit].contains(&exit) || ended.rows.iter().any(|row| row.exit == exit);
         match made.last().filter(|made| !made.is_empty()) {
             _ if has_ended(Exit::HalfDone) => State::HalfDone,
             _ if has_ended(Exit::RolledBack) => State::RolledBack,

@@ -168,11 +168,11 @@ async fn helm_upgrades(
     let ended = running.end().await;
     match (ended, stop.is_set()) {
         (Ok(()), false) => Ok(()),
-        (Ok(()), true) => Err(interrupted("the release is upgraded; its rollout was not waited for")),
+        (Ok(()), true) => Err(interrupted(Exit::Unconfirmed, UPGRADED, report)),
         (Err(how), false) => Err(failed(session, upgrade, &how, &last).await),
         (Err(how), true) => {
-            let Failure { message, details, hints, .. } = failed(session, upgrade, &how, &last).await;
-            let failure = interrupted(&message);
+            let Failure { exit, message, details, hints, .. } = failed(session, upgrade, &how, &last).await;
+            let failure = interrupted(exit, &message, report);
             Err(Failure { details: [failure.details, details].concat(), hints, ..failure })
         }
     }
@@ -184,8 +184,11 @@ fn error_of(said: &[String]) -> String {
     error.or(said.iter().rfind(|line| !line.trim().is_empty())).cloned().unwrap_or_default()
 }
 
-/// Helm has ended by then: it is never left behind.
-fn interrupted(state: &str) -> Failure {
+const UPGRADED: &str = "the release is upgraded; its rollout was not waited for";
+
+/// Helm has ended by then: it is never left behind. How it ended is the report's, for who goes on from there.
+fn interrupted(exit: Exit, state: &str, report: &mut Report<'_>) -> Failure {
+    report.ends(exit);
     Failure::new(Exit::Interrupted, Reason::Interrupted, "interrupted").detail(state)
 }
 
@@ -244,7 +247,7 @@ async fn settle(
                 });
             }
             Ended::Interrupted => {
-                return Err(interrupted("the release is upgraded; its rollout was not waited for"));
+                return Err(interrupted(Exit::Unconfirmed, UPGRADED, report));
             }
             Ended::Failed(stuck) => {
                 let message = format!("{name} did not become ready ({} of {} new)", stuck.ready, stuck.wanted);

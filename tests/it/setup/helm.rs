@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{PATIENCE, SHOP, UPSTREAM, containers, document, ends, same, sandbox, shop, state};
 use crate::stage::pair::{Pair, Sends};
-use crate::stage::{self, Follower, Injector, Options, Plane};
+use crate::stage::{self, Follower, Injector, Options, Plane, wait_for};
 use crate::support::{Output, Sandbox};
 
 const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/charts/gloo");
@@ -167,6 +167,67 @@ fn auto_mtls_that_a_request_proves_wrong_goes_back_and_the_sidecars_stay() -> Re
     assert_eq!(bench.values()?, values);
     same(&bench.plane, &before)?;
     assert_eq!(containers(&bench.plane)?, pods);
+    Ok(())
+}
+
+#[test]
+fn auto_mtls_that_helm_cannot_take_back_is_said_to_be_on() -> Result<()> {
+    let bench = Bench::new(stage::helm())?;
+    let _injector = Injector::of_the_guide(&bench.plane)?;
+    ends(&bench.setup(&["--yes"]), 0, &["setup done: 4 steps\n"], &[]);
+    let off = ["upgrade-values", "--no-auto-mtls", "--apply", "--yes", "-n", "edge", "--chart", CHART];
+    assert_eq!(bench.sandbox.run(&off).code, Some(0));
+    let pair = Pair::start(&format!("{UPSTREAM}_edge"))?;
+    pair.beside(&["gateway_proxy_sds"]);
+    pair.sends(&Sends::Plaintext)?;
+    pair.stand_in(&bench.plane, "edge")?;
+
+    // A Helm that upgrades once.
+    let sandbox = sandbox(&bench.plane).patient(PATIENCE);
+    let once = sandbox.dir().join("once");
+    let fails = format!("[ ! -e {0} ] || {{ echo 'Error: no more' >&2; exit 1; }}; : > {0}", once.display());
+    let text = format!("[ \"$1\" != upgrade ] || {{ {fails}; }}\nexec {} \"$@\"", bench.helm.display());
+    sandbox.script("bin/helm", &text);
+    let path = format!("{}:/usr/bin:/bin", sandbox.dir().join("bin").display());
+    let sandbox = sandbox.env("PATH", path);
+    let words = ["istio", "setup", "-n", "edge", "--chart", CHART, "--upstream", UPSTREAM, "--revision", "1-28"];
+    let output = sandbox.run(&[&words[..], &["--auto-mtls", "--yes", "--wait-timeout", "5s"]].concat());
+    let said = [
+        "error: release edge/gloo: auto-mTLS is still on: helm upgrade failed (exit status: 1); nothing changed\n",
+        "hint: gloo-rs upgrade-values --no-auto-mtls --apply -n edge\n",
+        "  step 3 proved auto-mTLS of step 1 wrong: it is NOT fully rolled back; step 1 stands\n",
+    ];
+    ends(&output, 6, &[], &said);
+    assert_eq!(bench.switches()?, [true, true]);
+    Ok(())
+}
+
+#[test]
+fn ctrl_c_while_helm_upgrades_says_that_its_step_stands() -> Result<()> {
+    let bench = Bench::new(stage::helm())?;
+    let _injector = Injector::of_the_guide(&bench.plane)?;
+    // A Helm that upgrades once it is let.
+    let sandbox = sandbox(&bench.plane).patient(PATIENCE);
+    let (waits, goes) = (sandbox.dir().join("waits"), sandbox.dir().join("goes"));
+    let wait = format!(": > {}; while [ ! -e {} ]; do sleep 0.05; done", waits.display(), goes.display());
+    let text = format!("[ \"$1\" != upgrade ] || {{ {wait}; }}\nexec {} \"$@\"", bench.helm.display());
+    sandbox.script("bin/helm", &text);
+    let path = format!("{}:/usr/bin:/bin", sandbox.dir().join("bin").display());
+    let sandbox = sandbox.env("PATH", path);
+    let words = ["istio", "setup", "-n", "edge", "--chart", CHART, "--revision", "1-28", "--yes"];
+    let running = sandbox.start(&words);
+    wait_for("helm has been started", PATIENCE, || Ok(waits.exists().then_some(())))?;
+    running.interrupt();
+    std::fs::write(goes, "")?;
+    let said = [
+        "error: step 1 (helm) failed: interrupted\n  the release is upgraded; its rollout was not waited for\n",
+        "  step 1 stands, and is not confirmed\n",
+        "hint: go on with the same command; go back with gloo-rs istio teardown -n edge\n",
+    ];
+    ends(&sandbox.end_of(running), 130, &[], &said);
+    assert_eq!(bench.switches()?, [true, true]);
+    let on = ["  1 helm      the values of Gloo's release: already\n", "nothing to change\n"];
+    ends(&sandbox.run(&words), 0, &on, &[]);
     Ok(())
 }
 
