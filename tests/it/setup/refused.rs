@@ -240,6 +240,22 @@ fn a_policy_that_would_break_an_upstream_nobody_named_is_refused_in_the_plan() -
 }
 
 #[test]
+fn the_plan_tells_upstreams_that_auto_mtls_covers_from_those_that_have_opted_out() -> Result<()> {
+    let bench = Bench::new("setup-covered")?;
+    let out = json!({"spec": {"disableIstioAutoMtls": true}});
+    let name = format!("{}-plain-8080", bench.apps);
+    stage::shared().api().merge("gloo.solo.io/v1/Upstream", &bench.gloo, &name, &out)?;
+    let upstreams = "--upstream APPS-plain-8080,APPS-httpbin-8000";
+    let line = format!("setup --via inject --revision 1-28 --auto-mtls {upstreams} --no-verify --dry-run");
+    let said = [
+        format!("              upstream/{name} mTLS enabled\n"),
+        format!("              upstream/{}-httpbin-8000 already: auto-mTLS (step 2)\n", bench.apps),
+    ];
+    ends(&bench.run(&line), 0, &said.iter().map(String::as_str).collect::<Vec<_>>(), &[]);
+    Ok(())
+}
+
+#[test]
 fn each_upstream_is_read_once_for_the_plan() -> Result<()> {
     let bench = Bench::new("setup-reads")?;
     let upstreams = "--upstream APPS-plain-8080,APPS-httpbin-8000";

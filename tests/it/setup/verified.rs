@@ -148,6 +148,32 @@ fn a_policy_after_which_requests_fail_says_again_what_it_said_before() -> Result
     pair.sends(&Sends::Plaintext)
 }
 
+#[test]
+fn only_what_carries_the_request_is_taken_back() -> Result<()> {
+    let plane = plane()?;
+    let _injector = Injector::of_the_guide(&plane)?;
+    without_requests(&plane);
+    assert_eq!(run(&plane, &["disable-mtls", "-u", UPSTREAM]).code, Some(0));
+    let pair = Pair::start(CLUSTER)?;
+    pair.stand_in(&plane, "gloo-system")?;
+    let switch = || -> Result<Value> {
+        let settings = plane.api().get("gloo.solo.io/v1/Settings", "gloo-system", "default")?.context("Settings")?;
+        Ok(settings["spec"]["gloo"]["istioOptions"]["enableAutoMtls"].clone())
+    };
+    let words = [&FIRST[..], &["--auto-mtls", "--yes", "--wait-timeout", "1s"]].concat();
+    let back = ["settings.gloo.solo.io/default rolled back\n"];
+    ends(&run(&plane, &words), 5, &back, &["  step 5 proved step 3 wrong: it is rolled back\n"]);
+    assert_eq!((switch()?, ssl_config(&plane)?), (json!(false), Value::Null));
+
+    // What has opted out of auto-mTLS has its own.
+    let out = json!({"spec": {"disableIstioAutoMtls": true}});
+    plane.api().merge("gloo.solo.io/v1/Upstream", "gloo-system", UPSTREAM, &out)?;
+    let back = ["upstream.gloo.solo.io/shop-cart-80 rolled back\n"];
+    ends(&run(&plane, &words), 5, &back, &["  step 5 proved step 4 wrong: it is rolled back; step 3 stands\n"]);
+    assert_eq!((switch()?, ssl_config(&plane)?), (json!(true), Value::Null));
+    Ok(())
+}
+
 /// A second gateway proxy, as the chart makes one for each of its values.
 fn another_proxy(plane: &Plane) -> Result<()> {
     let copy = |kind: &str, from: &str| -> Result<()> {
