@@ -1,8 +1,9 @@
 //! What is marked as this program's own: objects by a label, fields of others' objects by who is noted as their writer,
 //! revisions of a release by what they are described as.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::sidecars::parts::{SDS, volumes};
 use crate::model::FieldPath;
 
 /// The label of what this program makes.
@@ -43,10 +44,16 @@ pub fn is_new(object: &Value, path: &[&str]) -> bool {
     written_by_us(object, &noted) && ((1..=path.len()).any(made) || copy.as_ref().is_some_and(is_lacking))
 }
 
-/// Whether this program put the sidecars beside a gateway: sds is the one that only a gateway has.
+/// Whether this program put the sidecars beside a gateway, or what is left of them: sds is the one that only a gateway
+/// has, and volumes stay where a chart that has fewer of them took the sidecars away.
 pub fn injected_by_us(workload: &Value) -> bool {
-    let path = ["f:spec", "f:template", "f:spec", "f:containers", r#"k:{"name":"sds"}"#];
-    written_by_us(workload, &path)
+    let is_ours = |list: &str, name: &str| {
+        let member = format!("k:{}", json!({"name": name}));
+        written_by_us(workload, &["f:spec", "f:template", "f:spec", list, &member])
+    };
+    let volumes = volumes();
+    let mut names = volumes.iter().filter_map(|volume| volume["name"].as_str());
+    is_ours("f:containers", SDS) || names.any(|name| is_ours("f:volumes", name))
 }
 
 /// Whether anybody is noted as a writer: of an object that was applied without fields of its own nobody ever is.
@@ -56,8 +63,6 @@ pub fn is_noted(object: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
@@ -70,6 +75,19 @@ mod tests {
         assert!(!written_by_us(&by("gloo-rs"), &["f:spec"]));
         assert!(!written_by_us(&by("kubectl"), &path));
         assert!(!written_by_us(&json!({"metadata": {}}), &path));
+    }
+
+    #[test]
+    fn volumes_without_their_sidecars_are_still_injected() {
+        let by = |manager: &str, list: &str, name: &str| {
+            let fields =
+                json!({"f:spec": {"f:template": {"f:spec": {list: {format!("k:{}", json!({"name": name})): {}}}}}});
+            json!({"metadata": {"managedFields": [{"manager": manager, "fieldsV1": fields}]}})
+        };
+        assert!(injected_by_us(&by("gloo-rs", "f:containers", "sds")));
+        assert!(injected_by_us(&by("gloo-rs", "f:volumes", "workload-certs")));
+        assert!(!injected_by_us(&by("gloo-rs", "f:volumes", "envoy-config")));
+        assert!(!injected_by_us(&by("helm", "f:volumes", "workload-certs")));
     }
 
     #[test]

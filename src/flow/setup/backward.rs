@@ -1,24 +1,21 @@
 //! The steps of `istio teardown`: what is there of the mesh, as far as it is marked as this program's.
 
-use super::forward::{elsewhere, enrolment, name_of, of_release, policy, sidecars, switches, unless_usual, upstreams};
+use super::forward::{enrolment, policy, switches, upstreams};
+use super::sidecars::{self, InRelease};
 use super::step::{Act, Step};
 use crate::error::Failure;
 use crate::kube::{ApiError, Cause, Freshness, Query, Scope as Where, Session};
 use crate::load::policies::{self, Root};
 use crate::load::survey::Survey;
-use crate::load::{gateways, release};
 use crate::model::{Object, ObjectRef, kinds};
-use crate::options::{Enrol, Global, Injection, Marks, Named, Proxies, Selection, Teardown, Upstreams};
+use crate::options::{Enrol, Global, Marks, Named, Selection, Teardown};
 use crate::plan::auto_mtls;
-use crate::plan::mark::{self, injected_by_us, is_noted, made_by_us, written_by_us};
-use crate::plan::mtls::{Caution, Foreign, Wish};
+use crate::plan::mark::{is_noted, made_by_us, written_by_us};
+use crate::plan::mtls::{Foreign, Wish};
 use crate::plan::owner::{self, Owner};
 use crate::plan::peer::change::{self, Scope};
 use crate::plan::peer::{mode, selector};
-use crate::plan::proxy_name::ProxyName;
-use crate::plan::sidecars::state::{Extent, state};
 use crate::plan::ssl_config::{Tls, tls_of};
-use crate::plan::values::has_istio;
 
 /// The labels that bind a namespace to an istiod.
 const BINDING: [&str; 2] = ["istio.io/rev", "istio-injection"];
@@ -31,7 +28,8 @@ pub struct Found {
 }
 
 impl Found {
-    fn sort(&mut self, marks: Marks, is_ours: bool, left: impl FnOnce() -> String) -> bool {
+    /// Whether it goes; what does not is noted as left.
+    pub fn sort(&mut self, marks: Marks, is_ours: bool, left: impl FnOnce() -> String) -> bool {
         let goes = is_ours || marks == Marks::Ignored;
         if !goes {
             self.left.push(left());
@@ -47,30 +45,13 @@ impl Found {
 pub async fn steps(session: &Session, task: &Teardown, global: &Global) -> Result<Found, Failure> {
     let marks = task.marks;
     let mut found = Found::default();
-    let release = release_with_istio(session, global.object_namespace()).await;
+    let release = InRelease::of(session, global.object_namespace()).await;
     of_policies(session, marks, &mut found).await?;
     of_upstreams(session, marks, &mut found).await?;
-    of_settings(session, marks, global, release, &mut found).await?;
+    of_settings(session, marks, global, release.as_ref(), &mut found).await?;
     of_namespaces(session, marks, &mut found).await?;
-    of_proxy(session, task, global, release, &mut found).await?;
+    sidecars::back(session, task, global, release.as_ref(), &mut found).await?;
     Ok(found)
-}
-
-/// Who merged Istio's values into the release of Gloo.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Merged {
-    ByUs,
-    ByOthers,
-}
-
-/// None: no release has them.
-async fn release_with_istio(session: &Session, namespace: &str) -> Option<Merged> {
-    let found = release::find(session, namespace, None, None).await.ok()?;
-    if !has_istio(&found.record.values) {
-        return None;
-    }
-    let first = release::began(session, namespace, &found, has_istio).await;
-    Some(if first.description == mark::RELEASE { Merged::ByUs } else { Merged::ByOthers })
 }
 
 async fn of_policies(session: &Session, marks: Marks, found: &mut Found) -> Result<(), Failure> {
@@ -145,7 +126,7 @@ async fn of_settings(
     session: &Session,
     marks: Marks,
     global: &Global,
-    release: Option<Merged>,
+    release: Option<&InRelease>,
     found: &mut Found,
 ) -> Result<(), Failure> {
     let survey = Survey::new(session, global);
@@ -161,7 +142,7 @@ async fn of_settings(
     }
     let is_ours = written_by_us(&settings, &["f:spec", "f:gloo", "f:istioOptions"]);
     // What the release's values turned on goes with them.
-    let goes_with_release = release == Some(Merged::ByUs) || (release.is_some() && marks == Marks::Ignored);
+    let goes_with_release = release.is_some_and(|release| release.goes(marks));
     if !is_ours && goes_with_release && matches!(owner::of(&settings), Some(Owner::Helm { .. })) {
         return Ok(());
     }
@@ -198,68 +179,6 @@ async fn of_namespaces(session: &Session, marks: Marks, found: &mut Found) -> Re
         }
     }
     Ok(())
-}
-
-async fn of_proxy(
-    session: &Session,
-    task: &Teardown,
-    global: &Global,
-    release: Option<Merged>,
-    found: &mut Found,
-) -> Result<(), Failure> {
-    let namespace = global.object_namespace();
-    let proxies = match gateways::find(session, namespace, &Proxies::All).await {
-        Ok(proxies) => proxies,
-        // Where it was said to be it has to be.
-        Err(failure) if global.namespace.is_some() => return Err(elsewhere(failure)),
-        Err(failure) => {
-            found.left.push(format!("the gateway: {}", failure.message));
-            return Ok(());
-        }
-    };
-    for proxy in &proxies {
-        if state(proxy).is_ok_and(|state| state.extent() == Extent::Clean) {
-            continue;
-        }
-        let workload = &proxy.workload;
-        let shown = crate::flow::transact::short(&workload.reference);
-        let is_injected = injected_by_us(&workload.value);
-        let by_helm = release.filter(|_| matches!(owner::of(&workload.value), Some(Owner::Helm { .. })));
-        let (is_ours, how) = match by_helm {
-            _ if is_injected => (true, "istio uninject"),
-            Some(merged) => (merged == Merged::ByUs, "upgrade-values --remove --apply"),
-            None => (false, "istio uninject"),
-        };
-        let name = workload.reference.name.as_str();
-        let which = if how == "istio uninject" { unless_usual(name) } else { String::new() };
-        let left = || format!("{shown}: its sidecars were not put there by gloo-rs (gloo-rs {how}{which})");
-        if !found.sort(task.marks, is_ours, left) {
-            continue;
-        }
-        let has_helm = found.steps.iter().any(|step| matches!(step.act, Act::Values(_)));
-        found.steps.push(match by_helm {
-            // One upgrade is for all of them.
-            Some(_) if !is_injected && has_helm => continue,
-            Some(_) if !is_injected => Step {
-                word: "helm",
-                what: "the values of Gloo's release".to_owned(),
-                act: Act::Values(of_release(task.chart.clone(), task.secrets)),
-                undone_by: "gloo-rs upgrade-values --apply".to_owned(),
-            },
-            _ => uninject(&shown, &name_of(&workload.reference)),
-        });
-    }
-    Ok(())
-}
-
-fn uninject(shown: &str, proxy: &ProxyName) -> Step {
-    let act = Injection::Uninject { upstreams: Upstreams::Left, caution: Caution::Careful };
-    Step {
-        word: "uninject",
-        what: shown.to_owned(),
-        act: Act::Sidecars(sidecars(act, proxy)),
-        undone_by: format!("gloo-rs istio inject{}", unless_usual(&proxy.name)),
-    }
 }
 
 async fn list(session: &Session, kind: &'static crate::model::Kind) -> Result<Vec<Object>, Failure> {

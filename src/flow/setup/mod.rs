@@ -8,8 +8,10 @@ mod by_release;
 mod covered;
 mod forward;
 mod kept;
+mod pointing;
 mod proof;
 mod shown;
+mod sidecars;
 mod step;
 mod walk;
 mod wrong;
@@ -120,7 +122,8 @@ impl Way {
             let which = format!("step {number} ({} {})", step.word, step.what);
             let planned = interrupt::or(async {
                 let step = covered::told(&self.session, step, &plan, &self.global).await;
-                step.plan(self.preview, &self.global, report).await
+                let planned = step.plan(self.preview, &self.global, report).await?;
+                pointing::refuse(&self.session, &plan, &planned, &self.global).await.map(|()| planned)
             });
             let mut planned = planned.await.map_err(|why| {
                 let message = match why.exit {

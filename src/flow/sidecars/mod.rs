@@ -5,6 +5,7 @@ mod injection;
 mod removal;
 
 pub use files::run as run_on_files;
+pub use removal::against;
 
 use injection::injection;
 use removal::removal;

@@ -11,17 +11,17 @@ use crate::stage::pair::{Pair, Sends};
 use crate::stage::{self, Follower, Injector, Options, Plane, wait_for};
 use crate::support::{Output, Sandbox};
 
-const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/charts/gloo");
+pub(super) const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/charts/gloo");
 
 /// A plane on which Helm has installed Gloo in `edge`, and a PATH with that Helm.
-struct Bench {
-    plane: Plane,
+pub(super) struct Bench {
+    pub plane: Plane,
     helm: &'static Path,
-    sandbox: Sandbox,
+    pub sandbox: Sandbox,
 }
 
 impl Bench {
-    fn new(helm: &'static Path) -> Result<Self> {
+    pub fn new(helm: &'static Path) -> Result<Self> {
         let plane = Plane::start(&Options::default())?;
         plane.install_guide()?;
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "edge"}});
@@ -34,7 +34,7 @@ impl Bench {
         Ok(bench)
     }
 
-    fn helm(&self, args: &[&str]) -> Result<String> {
+    pub fn helm(&self, args: &[&str]) -> Result<String> {
         let mut command = Command::new(self.helm);
         command.args(args).args(["-n", "edge"]).current_dir(self.sandbox.dir()).env_clear();
         let output = command.env("HOME", self.sandbox.dir()).env("KUBECONFIG", self.plane.kubeconfig()).output()?;
@@ -42,11 +42,11 @@ impl Bench {
         Ok(String::from_utf8(output.stdout)?)
     }
 
-    fn values(&self) -> Result<Value> {
+    pub fn values(&self) -> Result<Value> {
         Ok(serde_json::from_str(&self.helm(&["get", "values", "gloo", "-o", "json"])?)?)
     }
 
-    fn setup(&self, more: &[&str]) -> Output {
+    pub fn setup(&self, more: &[&str]) -> Output {
         self.with_requests(&[&["--no-verify"], more].concat())
     }
 
@@ -69,7 +69,7 @@ impl Bench {
         Ok(gateway["metadata"]["annotations"]["deployment.kubernetes.io/revision"].clone())
     }
 
-    fn teardown(&self, more: &[&str]) -> Output {
+    pub fn teardown(&self, more: &[&str]) -> Output {
         self.sandbox.run(&[&["istio", "teardown", "-n", "edge", "--chart", CHART], more].concat())
     }
 }
@@ -242,7 +242,7 @@ fn values_that_somebody_else_merged_are_left_to_them() -> Result<()> {
     assert_eq!(
         document["left"],
         json!([
-            "deployment/gateway-proxy: its sidecars were not put there by gloo-rs (gloo-rs upgrade-values --remove --apply)"
+            "deployment/gateway-proxy: its sidecars were not put there by gloo-rs (gloo-rs upgrade-values --remove --apply -n edge)"
         ])
     );
     let all = bench.teardown(&["--all", "--dry-run"]);

@@ -1,5 +1,6 @@
 //! `istio setup` and `istio teardown`. What looks at all of a cluster has a control plane of its own.
 
+mod both;
 mod formats;
 mod helm;
 mod killed;

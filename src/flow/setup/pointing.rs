@@ -1,0 +1,50 @@
+//! What would point at the sidecars' cluster when it is their turn to go.
+
+use super::step::{Act, Planned};
+use crate::error::Failure;
+use crate::flow::sidecars::against;
+use crate::kube::Session;
+use crate::load::dangling;
+use crate::model::{ObjectRef, kinds};
+use crate::options::{Global, Injection, Upstreams};
+use crate::plan::auto_mtls;
+use crate::plan::dangling::{of, release};
+use crate::plan::mtls::{Caution, Wish};
+use crate::plan::outage::{Effect, Turn};
+
+/// Refuses an uninject in the plan as it would refuse itself: for what no step before it takes off the cluster.
+///
+/// # Errors
+/// What would be left, or could not be read.
+pub async fn refuse(session: &Session, before: &[Planned], step: &Planned, global: &Global) -> Result<(), Failure> {
+    let Act::Sidecars(task) = &step.step.act else { return Ok(()) };
+    if !matches!(task.act, Injection::Uninject { .. }) || step.is_already() {
+        return Ok(());
+    }
+    let pointing = dangling::find(session, global.object_namespace()).await?;
+    let is_let_go = |object: &ObjectRef| before.iter().any(|earlier| lets_go(earlier, object));
+    let (upstreams, for_nobody): (Vec<_>, Vec<_>) = pointing.upstreams.iter().partition(|it| release(it).is_some());
+    let (settings, others): (Vec<_>, Vec<_>) =
+        pointing.others.into_iter().partition(|it| *it.object.kind == kinds::SETTINGS);
+    let takeable = upstreams.into_iter().filter_map(of).chain(settings).filter(|it| !is_let_go(&it.object));
+    let mut left: Vec<_> = takeable.collect();
+    let hint = match for_nobody.is_empty() && others.is_empty() {
+        true => "--all takes that back as well",
+        false => "take those fields out, then run this again",
+    };
+    left.extend(for_nobody.into_iter().filter_map(of).chain(others));
+    let refused = against(&left, &pointing.hidden, Upstreams::Left, Caution::Careful);
+    refused.map_err(|why| if left.is_empty() { why } else { Failure { hints: vec![hint.to_owned()], ..why } })
+}
+
+/// Whether a step takes an object off the cluster.
+fn lets_go(planned: &Planned, object: &ObjectRef) -> bool {
+    let changes = planned.changes.iter().any(|row| row.object == *object);
+    match &planned.step.act {
+        Act::Upstreams { policy, .. } => policy.wish == Wish::Disable && changes,
+        Act::Switches(wish, _) => *wish == auto_mtls::Wish::Disable && changes,
+        // The release's own Settings go with its values.
+        Act::Values(_) => planned.effects.contains(&Effect::AutoMtls(Turn::Off)) && *object.kind == kinds::SETTINGS,
+        _ => false,
+    }
+}

@@ -1,0 +1,136 @@
+//! The sidecars on the way back: what brought them takes them away.
+
+use super::backward::Found;
+use super::forward::{elsewhere, name_of, of_release, sidecars, unless_usual};
+use super::step::{Act, Step};
+use crate::error::Failure;
+use crate::flow::again;
+use crate::flow::transact::short;
+use crate::kube::Session;
+use crate::load::{gateways, istio, release};
+use crate::options::{Global, Injection, Marks, Proxies, Teardown, Upstreams};
+use crate::plan::istiod::{Istiod, choose};
+use crate::plan::mark::{self, injected_by_us};
+use crate::plan::mtls::Caution;
+use crate::plan::owner::{self, Owner};
+use crate::plan::sidecars::state::{Extent, state};
+use crate::plan::sidecars::{Proxy, current_address};
+use crate::plan::values::{auto_mtls, has_istio, is_on};
+use crate::render::text::shell_word;
+
+/// Istio's values in the release of Gloo.
+pub struct InRelease {
+    is_ours: bool,
+    has_auto_mtls: bool,
+}
+
+impl InRelease {
+    /// None: no release has them.
+    pub async fn of(session: &Session, namespace: &str) -> Option<Self> {
+        let found = release::find(session, namespace, None, None).await.ok()?;
+        let values = &found.record.values;
+        if !has_istio(values) {
+            return None;
+        }
+        let has_auto_mtls = is_on(auto_mtls().get(values));
+        let first = release::began(session, namespace, &found, has_istio).await;
+        Some(Self { is_ours: first.description == mark::RELEASE, has_auto_mtls })
+    }
+
+    /// Whether they are taken back.
+    pub fn goes(&self, marks: Marks) -> bool {
+        self.is_ours || marks == Marks::Ignored
+    }
+}
+
+/// The steps for every gateway that has something of them.
+///
+/// Where the release has the values, Helm comes first, also where they were injected before: its values hold auto-mTLS,
+/// which needs them, and would put them back. What it does not know of an injection goes after it.
+///
+/// # Errors
+/// No gateway is where it was said to be.
+pub async fn back(
+    session: &Session,
+    task: &Teardown,
+    global: &Global,
+    release: Option<&InRelease>,
+    found: &mut Found,
+) -> Result<(), Failure> {
+    let mut proxies = match gateways::find(session, global.object_namespace(), &Proxies::All).await {
+        Ok(proxies) => proxies,
+        // Where it was said to be it has to be.
+        Err(failure) if global.namespace.is_some() => return Err(elsewhere(failure)),
+        Err(failure) => {
+            found.left.push(format!("the gateway: {}", failure.message));
+            return Ok(());
+        }
+    };
+    proxies.retain(|proxy| !state(proxy).is_ok_and(|state| state.extent() == Extent::Clean));
+    let istiods = match proxies.is_empty() {
+        true => Vec::new(),
+        false => istio::istiods(session, None).await.unwrap_or_default(),
+    };
+    let flags = again::flags(global);
+    let (mut by_helm, mut by_uninject) = (None, Vec::new());
+    for proxy in &proxies {
+        let workload = &proxy.workload;
+        let is_injected = injected_by_us(&workload.value);
+        let release = release.filter(|_| matches!(owner::of(&workload.value), Some(Owner::Helm { .. })));
+        let which = unless_usual(&workload.reference.name);
+        let (is_ours, command) = match release {
+            Some(release) => (release.is_ours, "upgrade-values --remove --apply".to_owned()),
+            None => (is_injected, format!("istio uninject{which}")),
+        };
+        let shown = short(&workload.reference);
+        let left = || format!("{shown}: its sidecars were not put there by gloo-rs (gloo-rs {command}{flags})");
+        if !found.sort(task.marks, is_ours, left) {
+            continue;
+        }
+        let istiod = istiod(proxy, &istiods);
+        let what = match release {
+            Some(_) => format!("what Helm leaves of the injection in {shown}"),
+            None => shown,
+        };
+        if release.is_none() || is_injected {
+            by_uninject.push(uninject(what, proxy, &istiod));
+        }
+        if let Some(release) = release {
+            // One upgrade is for all of them.
+            by_helm.get_or_insert_with(|| helm(task, release, &istiod));
+        }
+    }
+    found.steps.extend(by_helm.into_iter().chain(by_uninject));
+    Ok(())
+}
+
+/// The flag that leads to the istiod of a gateway again, with a blank before it; nothing where the gateway has none.
+fn istiod(proxy: &Proxy, istiods: &[Istiod]) -> String {
+    let Some(address) = current_address(proxy) else { return String::new() };
+    let chosen = choose(istiods, None, Some(&address)).ok();
+    match chosen.and_then(|choice| choice.tag.or(choice.istiod.map(|istiod| istiod.revision))) {
+        Some(revision) => format!(" --revision {}", shell_word(&revision)),
+        None => format!(" --istio-discovery-address {}", shell_word(&address)),
+    }
+}
+
+fn helm(task: &Teardown, release: &InRelease, istiod: &str) -> Step {
+    let auto_mtls = if release.has_auto_mtls { " --auto-mtls" } else { "" };
+    Step {
+        word: "helm",
+        what: "the values of Gloo's release".to_owned(),
+        act: Act::Values(of_release(task.chart.clone(), task.secrets)),
+        undone_by: format!("gloo-rs upgrade-values{istiod}{auto_mtls} --apply"),
+    }
+}
+
+fn uninject(what: String, proxy: &Proxy, istiod: &str) -> Step {
+    let act = Injection::Uninject { upstreams: Upstreams::Left, caution: Caution::Careful };
+    let name = name_of(&proxy.workload.reference);
+    Step {
+        word: "uninject",
+        what,
+        undone_by: format!("gloo-rs istio inject{}{istiod}", unless_usual(&name.name)),
+        act: Act::Sidecars(sidecars(act, &name)),
+    }
+}
