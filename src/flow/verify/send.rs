@@ -221,7 +221,7 @@ async fn find_route(
     upstream: &Object,
     report: &mut Report<'_>,
 ) -> Result<Option<Route>, Failure> {
-    let typed = Typed { host: task.host.as_deref(), path: task.path.as_deref() };
+    let typed = Typed { host: task.host.as_deref(), path: task.path.as_deref(), method: &task.method };
     let listed = session.list_all(&kinds::VIRTUAL_SERVICE, Scope::All, Query::default()).await;
     let nothing_typed = task.host.is_none() && task.path.is_none();
     let services: Vec<Object> = match listed {
@@ -236,11 +236,22 @@ async fn find_route(
         }
     };
     let found = route::to_upstream(&services, &upstream.reference, typed);
-    if found.is_some() || !nothing_typed {
+    let all_typed = task.host.is_some() && task.path.is_some();
+    if found.is_some() || all_typed {
         return Ok(found);
     }
-    let line = format!("{}: no VirtualService has a plain route to it", upstream.reference);
-    Err(Failure::new(Exit::Failed, Reason::NeedsFlag, line)
+    let needs = |line: &str| Failure::new(Exit::Failed, Reason::NeedsFlag, format!("{}: {line}", upstream.reference));
+    let methods = route::other_methods(&services, &upstream.reference, typed);
+    if let Some(method) = methods.first() {
+        let line = format!("its plain routes take {}, not {}", methods.join(", "), task.method);
+        return Err(needs(&line)
+            .hint(format!("-X {method}"))
+            .hint("--host and --path send it whatever routes there are"));
+    }
+    if !nothing_typed {
+        return Ok(None);
+    }
+    Err(needs("no VirtualService has a plain route to it")
         .detail("a route with it as the single destination, without delegation and conditions on headers")
         .hint("--host and --path of a request that is routed there"))
 }

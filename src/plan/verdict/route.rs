@@ -3,6 +3,8 @@
 //! Only what is plain is taken: a `VirtualService`'s own route whose single destination it is. Delegation, weights
 //! and conditions on headers are for whoever knows them: `--host` and `--path` say it then.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::model::{Object, ObjectRef};
@@ -24,10 +26,11 @@ pub struct Route {
 }
 
 /// What was typed of it.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct Typed<'t> {
     pub host: Option<&'t str>,
     pub path: Option<&'t str>,
+    pub method: &'t str,
 }
 
 /// The first route that leads there; `None` if none does plainly.
@@ -47,8 +50,9 @@ pub fn to_upstream(services: &[Object], upstream: &ObjectRef, typed: Typed<'_>) 
         leading.into_iter().find_map(|destination| {
             let route = destination.route?.get(&service.value)?;
             let before = routes.iter().take_while(|other| !std::ptr::eq(*other, route));
-            let path = path_of(route, typed.path)?;
-            let is_shadowed = before.flat_map(matchers).any(|matcher| takes(&matcher, &path));
+            let path = path_of(route, typed)?;
+            let is_shadowed =
+                before.flat_map(matchers).any(|matcher| has_method(&matcher, typed.method) && takes(&matcher, &path));
             (!is_shadowed).then(|| Route {
                 by: service.reference.clone(),
                 host: host.clone().name(),
@@ -57,6 +61,15 @@ pub fn to_upstream(services: &[Object], upstream: &ObjectRef, typed: Typed<'_>) 
             })
         })
     })
+}
+
+/// The other methods by which a route leads there plainly, for a request that none takes by its own.
+pub fn other_methods(services: &[Object], upstream: &ObjectRef, typed: Typed<'_>) -> Vec<String> {
+    let routes = services.iter().filter_map(|service| service.value["spec"]["virtualHost"]["routes"].as_array());
+    let named = routes.flatten().flat_map(matchers).flat_map(|matcher| methods(&matcher));
+    let named: BTreeSet<String> = named.filter(|method| method != typed.method).collect();
+    let leads = |method: &String| to_upstream(services, upstream, Typed { method, ..typed }).is_some();
+    named.into_iter().filter(leads).collect()
 }
 
 fn domains(service: &Object) -> impl Iterator<Item = &str> {
@@ -102,6 +115,17 @@ fn matchers(route: &Value) -> Vec<Value> {
     if list.is_empty() { vec![serde_json::json!({"prefix": "/"})] } else { list }
 }
 
+/// The methods that a matcher demands; none: it takes any.
+fn methods(matcher: &Value) -> Vec<String> {
+    matcher["methods"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// Whether a matcher takes requests by this method; one for CONNECT takes none by another.
+fn has_method(matcher: &Value, method: &str) -> bool {
+    let methods = methods(matcher);
+    matcher["connectMatcher"].is_null() && (methods.is_empty() || methods.iter().any(|one| one == method))
+}
+
 /// Whether a matcher takes a path; of a regular expression that is not told here, so it may.
 fn takes(matcher: &Value, path: &str) -> bool {
     let path = path.split('?').next().unwrap_or_default();
@@ -112,15 +136,16 @@ fn takes(matcher: &Value, path: &str) -> bool {
     }
 }
 
-/// A path that the route takes, without a condition on anything else.
-fn path_of(route: &Value, typed: Option<&str>) -> Option<String> {
+/// A path that the route takes, without a condition on anything but the method.
+fn path_of(route: &Value, typed: Typed<'_>) -> Option<String> {
     let is_plain = |matcher: &Value| {
         let is_empty = |key: &str| matcher[key].as_array().is_none_or(Vec::is_empty);
-        matcher["regex"].is_null() && is_empty("headers") && is_empty("queryParameters")
+        let is_bare = matcher["regex"].is_null() && is_empty("headers") && is_empty("queryParameters");
+        is_bare && has_method(matcher, typed.method)
     };
     let all = matchers(route);
     let mut plain = all.iter().filter(|matcher| is_plain(matcher));
-    if let Some(path) = typed {
+    if let Some(path) = typed.path {
         return plain.any(|matcher| takes(matcher, path)).then(|| path.to_owned());
     }
     let matcher = plain.next()?;
@@ -133,6 +158,8 @@ fn path_of(route: &Value, typed: Option<&str>) -> Option<String> {
 mod tests {
     use super::*;
     use crate::model::kinds::{UPSTREAM, VIRTUAL_SERVICE};
+
+    const GET: Typed<'_> = Typed { host: None, path: None, method: "GET" };
 
     fn service(text: &str) -> Object {
         let yaml = format!("metadata: {{name: vs, namespace: gloo-system}}\nspec:\n{text}");
@@ -153,24 +180,24 @@ mod tests {
 
     #[test]
     fn the_guides_route_is_found_with_the_path_that_echoes() {
-        assert_eq!(found(GUIDE, Typed::default()), Some((None, "/get".into())));
-        let typed = Typed { path: Some("/headers"), host: None };
+        assert_eq!(found(GUIDE, GET), Some((None, "/get".into())));
+        let typed = Typed { path: Some("/headers"), ..GET };
         assert_eq!(found(GUIDE, typed), Some((None, "/headers".into())));
-        assert_eq!(found(&GUIDE.replace("name: u", "name: v"), Typed::default()), None);
+        assert_eq!(found(&GUIDE.replace("name: u", "name: v"), GET), None);
     }
 
     #[test]
     fn a_routes_own_host_and_path_are_taken() {
         let text = GUIDE.replace("'*'", "shop.example").replace("{prefix: /}", "{prefix: /cart}");
-        assert_eq!(found(&text, Typed::default()), Some((Some("shop.example".into()), "/cart".into())));
-        let other = Typed { path: Some("/other"), host: None };
+        assert_eq!(found(&text, GET), Some((Some("shop.example".into()), "/cart".into())));
+        let other = Typed { path: Some("/other"), ..GET };
         assert_eq!(found(&text, other), None);
         let exact = text.replace("{prefix: /cart}", "{exact: /cart/1}");
-        assert_eq!(found(&exact, Typed::default()), Some((Some("shop.example".into()), "/cart/1".into())));
-        assert_eq!(found(&text, Typed { host: Some("a.example"), path: None }), None);
+        assert_eq!(found(&exact, GET), Some((Some("shop.example".into()), "/cart/1".into())));
+        assert_eq!(found(&text, Typed { host: Some("a.example"), ..GET }), None);
         let star = text.replace("shop.example", "'*.example'");
-        assert_eq!(found(&star, Typed::default()), None);
-        let typed = Typed { host: Some("a.example"), path: None };
+        assert_eq!(found(&star, GET), None);
+        let typed = Typed { host: Some("a.example"), ..GET };
         assert_eq!(found(&star, typed), Some((Some("a.example".into()), "/cart".into())));
     }
 
@@ -180,23 +207,43 @@ mod tests {
             "    routes:\n",
             "    routes:\n    - matchers: [{prefix: /get}]\n      directResponseAction: {status: 200}\n",
         );
-        assert_eq!(found(&first, Typed::default()), None);
-        let typed = Typed { path: Some("/headers"), host: None };
+        assert_eq!(found(&first, GET), None);
+        let typed = Typed { path: Some("/headers"), ..GET };
         assert!(found(&first, typed).is_some());
         let condition = GUIDE.replace("{prefix: /}", "{prefix: /, headers: [{name: a}]}");
-        assert_eq!(found(&condition, Typed::default()), None);
-        assert_eq!(found(&GUIDE.replace("{prefix: /}", "{regex: '.*'}"), Typed::default()), None);
+        assert_eq!(found(&condition, GET), None);
+        assert_eq!(found(&GUIDE.replace("{prefix: /}", "{regex: '.*'}"), GET), None);
         let weighted = "  virtualHost:
     routes:
     - routeAction: {multi: {destinations: [{weight: 1, destination: {upstream: {name: u, namespace: gloo-system}}}]}}
 ";
-        assert_eq!(found(weighted, Typed::default()), None);
+        assert_eq!(found(weighted, GET), None);
+    }
+
+    #[test]
+    fn a_route_for_other_methods_is_none_and_hides_none() {
+        let post = GUIDE.replace("{prefix: /}", "{prefix: /, methods: [POST, PUT]}");
+        assert_eq!(found(&post, GET), None);
+        let typed = Typed { method: "PUT", ..GET };
+        assert_eq!(found(&post, typed), Some((None, "/get".into())));
+        let upstream = ObjectRef::new(&UPSTREAM, "gloo-system", "u");
+        assert_eq!(other_methods(&[service(&post)], &upstream, GET), ["POST", "PUT"]);
+        assert_eq!(other_methods(&[service(&post)], &upstream, Typed { path: Some("/"), ..typed }), ["POST"]);
+        let other = ObjectRef::new(&UPSTREAM, "gloo-system", "other");
+        assert_eq!(other_methods(&[service(&post)], &other, GET), [""; 0]);
+        for matcher in ["{prefix: /get, methods: [POST]}", "{connectMatcher: {}}"] {
+            let before =
+                format!("    routes:\n    - matchers: [{matcher}]\n      directResponseAction: {{status: 200}}\n");
+            let hidden = GUIDE.replace("    routes:\n", &before);
+            assert_eq!(found(&hidden, GET), Some((None, "/get".into())), "{matcher}");
+        }
+        assert_eq!(found(&GUIDE.replace("{prefix: /}", "{connectMatcher: {}}"), GET), None);
     }
 
     #[test]
     fn a_route_of_the_tls_port_says_so() {
         let upstream = ObjectRef::new(&UPSTREAM, "gloo-system", "u");
         let tls = service(&format!("  sslConfig: {{secretRef: {{name: a}}}}\n{GUIDE}"));
-        assert!(to_upstream(&[tls], &upstream, Typed::default()).unwrap().needs_tls);
+        assert!(to_upstream(&[tls], &upstream, GET).unwrap().needs_tls);
     }
 }

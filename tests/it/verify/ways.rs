@@ -74,6 +74,17 @@ fn a_gateway_that_is_not_there_is_no_verdict() -> Result<()> {
     assert_eq!(output.code, Some(1), "{output:?}");
     assert!(output.stderr.contains("no VirtualService has a plain route to it"), "{output:?}");
     assert!(output.stderr.contains("hint: --host and --path"), "{output:?}");
+
+    let routes = json!([{
+        "matchers": [{"prefix": "/", "methods": ["POST", "PUT"]}],
+        "routeAction": {"single": {"upstream": {"name": upstream, "namespace": bench.gloo}}},
+    }]);
+    let patch = json!({"spec": {"virtualHost": {"routes": routes}}});
+    bench.plane.api().merge("gateway.solo.io/v1/VirtualService", &bench.gloo, "httpbin", &patch)?;
+    let output = bench.run(&format!("{line} --via forward"));
+    assert_eq!(output.code, Some(1), "{output:?}");
+    let said = format!("upstream.gloo.solo.io/{upstream}: its plain routes take POST, PUT, not GET\n");
+    assert!(output.stderr.contains(&said) && output.stderr.contains("hint: -X POST\n"), "{output:?}");
     Ok(())
 }
 
