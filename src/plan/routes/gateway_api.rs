@@ -1,5 +1,7 @@
 //! The Kubernetes Gateway API: listeners of Gloo's Gateways and the `HTTPRoutes` attached to them.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::delegation::{LeftOut, Route};
@@ -14,16 +16,36 @@ pub const CLASS: &str = "gloo-gateway";
 const CONTROLLER: &str = "solo.io/gloo-gateway";
 const GROUP: &str = "gateway.networking.k8s.io";
 
-/// A listener of a Gateway.
+/// The listeners of a Gateway that have a port and a protocol in common. Gloo makes one of them: without TLS their
+/// virtual hosts lie side by side, with TLS the server name chooses one (`MergedListeners`,
+/// `projects/gateway2/translator/listener/gateway_listener_translator.go`).
 #[derive(Debug, Clone)]
-pub struct Listener<'v> {
+pub struct Port<'v> {
     pub gateway: &'v Object,
+    /// Never empty.
+    listeners: Vec<Listener<'v>>,
+}
+
+/// A listener of a Gateway.
+#[derive(Debug, Clone, Copy)]
+struct Listener<'v> {
+    gateway: &'v Object,
     spec: &'v Value,
+}
+
+/// A route that a listener takes, by the most specific of its hostnames that takes the request.
+struct Attached<'v> {
+    rank: Rank,
+    hostname: String,
+    route: &'v Object,
+    listener: Listener<'v>,
 }
 
 /// What of the routes that are attached there takes a host.
 #[derive(Debug, Clone, Default)]
 pub struct Hosted {
+    /// `Gateway API gateway shop/edge, listener http port 8080`
+    pub listener: String,
     pub hostname: String,
     /// Less specific ones that would take it as well.
     pub others: Vec<String>,
@@ -33,9 +55,9 @@ pub struct Hosted {
     pub trouble: Option<String>,
 }
 
-/// Every HTTP listener of the Gateways that are Gloo's: by the class of Gloo's chart, or by the controller that a
+/// Every port with HTTP of the Gateways that are Gloo's: by the class of Gloo's chart, or by the controller that a
 /// route names.
-pub fn listeners<'v>(routing: &Routing<'v>) -> Vec<Listener<'v>> {
+pub fn ports<'v>(routing: &Routing<'v>) -> Vec<Port<'v>> {
     let is_ours = |gateway: &&Object| {
         text(&gateway.value["spec"], "gatewayClassName") == CLASS
             || routing.http_routes.iter().any(|route| {
@@ -46,15 +68,17 @@ pub fn listeners<'v>(routing: &Routing<'v>) -> Vec<Listener<'v>> {
             })
     };
     let is_http = |listener: &&Value| matches!(text(listener, "protocol"), "HTTP" | "HTTPS");
-    routing
-        .kube_gateways
-        .iter()
-        .filter(is_ours)
-        .flat_map(|gateway| {
-            let listeners = list(&gateway.value["spec"], "listeners").iter().filter(is_http);
-            listeners.map(move |spec| Listener { gateway, spec })
-        })
-        .collect()
+    let mut ports: Vec<Port<'v>> = Vec::new();
+    for gateway in routing.kube_gateways.iter().filter(is_ours) {
+        for spec in list(&gateway.value["spec"], "listeners").iter().filter(is_http) {
+            let listener = Listener { gateway, spec };
+            match ports.iter_mut().find(|port| port.listeners[0].is_beside(&listener)) {
+                Some(port) => port.listeners.push(listener),
+                None => ports.push(Port { gateway, listeners: vec![listener] }),
+            }
+        }
+    }
+    ports
 }
 
 /// Routes for this host that are attached to listeners which are kept apart from their Gateway. Those are not read, so
@@ -75,17 +99,28 @@ pub fn apart(request: &Request, routing: &Routing<'_>) -> Vec<String> {
     routing.http_routes.iter().filter(takes).flat_map(of_route).collect()
 }
 
-impl Listener<'_> {
-    /// `gateway.networking.k8s.io shop/edge, listener http port 8080`
+impl<'v> Port<'v> {
+    /// `Gateway API gateway shop/edge, listener http port 8080`
     pub fn words(&self) -> String {
-        let port = self.port().map_or_else(String::new, |port| format!(" port {port}"));
-        let tls = if text(self.spec, "protocol") == "HTTPS" { " (TLS)" } else { "" };
-        format!("Gateway API gateway {}, listener {}{port}{tls}", full_name(self.gateway), text(self.spec, "name"))
+        self.naming(&self.listeners.iter().collect::<Vec<_>>())
     }
 
-    /// The port, which is the Service's as well.
-    pub fn port(&self) -> Option<u64> {
-        self.spec["port"].as_u64()
+    fn naming(&self, listeners: &[&Listener<'_>]) -> String {
+        let mut names: Vec<_> = listeners.iter().map(|listener| text(listener.spec, "name")).collect();
+        names.dedup();
+        let listeners = if names.len() == 1 { "listener" } else { "listeners" };
+        let port = self.number().map_or_else(String::new, |port| format!(" port {port}"));
+        let tls = if self.is_tls() { " (TLS)" } else { "" };
+        format!("Gateway API gateway {}, {listeners} {}{port}{tls}", full_name(self.gateway), names.join(", "))
+    }
+
+    /// Its number, which is the Service's as well.
+    pub fn number(&self) -> Option<u64> {
+        self.listeners[0].spec["port"].as_u64()
+    }
+
+    fn is_tls(&self) -> bool {
+        text(self.listeners[0].spec, "protocol") == "HTTPS"
     }
 
     /// The Deployment and Service that Gloo makes for the Gateway.
@@ -95,48 +130,76 @@ impl Listener<'_> {
 
     /// The routes whose most specific hostname takes the request's host. The port in a Host header says nothing
     /// here. None: no route does.
-    pub fn host(&self, request: &Request, routing: &Routing<'_>) -> Option<Hosted> {
+    pub fn host(&self, request: &Request, routing: &Routing<'v>) -> Option<Hosted> {
         let host = domain::without_port(&request.host);
-        let own = self.spec["hostname"].as_str().filter(|hostname| !hostname.is_empty());
-        let mut found: Vec<(Rank, String, &Object)> = Vec::new();
+        let mut attached: Vec<Attached<'v>> = Vec::new();
         let mut left_out = Vec::new();
-        for route in routing.http_routes {
-            let Some(parent) = list(&route.value["spec"], "parentRefs").iter().find(|it| self.is_named_by(it, route))
-            else {
-                continue;
-            };
-            let ranked = hostnames(route, own).into_iter().filter_map(|it| Some((domain::rank(&it, host)?, it)));
-            let Some((rank, hostname)) = ranked.max() else { continue };
-            let why = match self.allows(route, routing) {
-                Err(why) => Some(why),
-                Ok(()) => denied(route, parent, self.gateway, "Accepted").map(|why| format!("not accepted: {why}")),
-            };
-            match why {
-                None => found.push((rank, hostname, route)),
-                Some(why) => left_out.push(LeftOut {
-                    trail: vec![format!("httproute {}", full_name(route))],
-                    matchers: rules(route).into_iter().map(|(matcher, ..)| matcher).collect(),
-                    why,
-                }),
+        for listener in self.open(host) {
+            for route in routing.http_routes {
+                match listener.attached(route, host, routing) {
+                    None => {}
+                    Some(Ok(it)) => attached.push(it),
+                    Some(Err(why)) if left_out.contains(&why) => {}
+                    Some(Err(why)) => left_out.push(why),
+                }
             }
         }
-        let best = found.iter().map(|(rank, ..)| *rank).max();
-        let Some(best) = best else {
-            return (!left_out.is_empty()).then(|| Hosted { left_out, ..Hosted::default() });
+        let Some(best) = attached.iter().map(|it| it.rank).max() else {
+            return (!left_out.is_empty()).then(|| Hosted { listener: self.words(), left_out, ..Hosted::default() });
         };
-        let mut hosted = Hosted { left_out, ..Hosted::default() };
-        let mut taken = Vec::new();
-        for (rank, hostname, route) in found {
-            if rank == best {
-                hosted.hostname = hostname;
-                hosted.trouble = hosted.trouble.or_else(|| self.unresolved(route));
-                taken.push(route);
-            } else {
-                hosted.others.push(format!("{hostname} in httproute {}", full_name(route)));
-            }
+        let (taken, others): (Vec<_>, Vec<_>) = attached.into_iter().partition(|it| it.rank == best);
+        // A route may be attached to several listeners, and counts once.
+        let routes: BTreeMap<_, _> = taken.iter().map(|it| (full_name(it.route), it.route)).collect();
+        let others = others.iter().map(|it| (&it.hostname, full_name(it.route)));
+        let others = others.filter(|(_, route)| !routes.contains_key(route));
+        Some(Hosted {
+            listener: self.naming(&taken.iter().map(|it| &it.listener).collect::<Vec<_>>()),
+            hostname: taken[0].hostname.clone(),
+            others: others.map(|(hostname, route)| format!("{hostname} in httproute {route}")).collect(),
+            routes: merged(routes.into_values()),
+            left_out,
+            trouble: taken.iter().find_map(|it| it.listener.unresolved(it.route)),
+        })
+    }
+
+    /// The listeners whose routes are looked through for a host.
+    fn open(&self, host: &str) -> Vec<Listener<'v>> {
+        if !self.is_tls() {
+            return self.listeners.clone();
         }
-        hosted.routes = merged(taken);
-        Some(hosted)
+        let rank = |listener: &Listener<'_>| domain::rank(listener.hostname().unwrap_or("*"), host);
+        let best = self.listeners.iter().filter_map(rank).max();
+        self.listeners.iter().copied().filter(|listener| best.is_some() && rank(listener) == best).collect()
+    }
+}
+
+impl<'v> Listener<'v> {
+    fn hostname(&self) -> Option<&'v str> {
+        self.spec["hostname"].as_str().filter(|hostname| !hostname.is_empty())
+    }
+
+    fn is_beside(&self, other: &Self) -> bool {
+        let is_same = |key: &str| self.spec[key] == other.spec[key];
+        self.gateway.reference == other.gateway.reference && is_same("port") && is_same("protocol")
+    }
+
+    /// A route that names this listener and takes the host, or why it is left out.
+    fn attached(&self, route: &'v Object, host: &str, routing: &Routing<'_>) -> Option<Result<Attached<'v>, LeftOut>> {
+        let parent = list(&route.value["spec"], "parentRefs").iter().find(|it| self.is_named_by(it, route))?;
+        let ranked = hostnames(route, self.hostname()).into_iter();
+        let (rank, hostname) = ranked.filter_map(|it| Some((domain::rank(&it, host)?, it))).max()?;
+        let why = match self.allows(route, routing) {
+            Err(why) => Some(why),
+            Ok(()) => denied(route, parent, self.gateway, "Accepted").map(|why| format!("not accepted: {why}")),
+        };
+        Some(match why {
+            None => Ok(Attached { rank, hostname, route, listener: *self }),
+            Some(why) => Err(LeftOut {
+                trail: vec![format!("httproute {}", full_name(route))],
+                matchers: rules(route).into_iter().map(|(matcher, ..)| matcher).collect(),
+                why,
+            }),
+        })
     }
 
     fn is_named_by(&self, parent: &Value, route: &Object) -> bool {
@@ -228,9 +291,8 @@ fn rules(route: &Object) -> Vec<(Matcher, usize, &Value)> {
 
 /// The routes of one hostname in the order in which they are tried: the most specific first, then the oldest
 /// `HTTPRoute`, then by name.
-fn merged(routes: Vec<&Object>) -> Vec<Route> {
-    let mut all: Vec<_> =
-        routes.into_iter().flat_map(|route| rules(route).into_iter().map(move |it| (route, it))).collect();
+fn merged<'v>(routes: impl Iterator<Item = &'v Object>) -> Vec<Route> {
+    let mut all: Vec<_> = routes.flat_map(|route| rules(route).into_iter().map(move |it| (route, it))).collect();
     all.sort_by(|(a, (x, i, _)), (b, (y, j, _))| {
         let age = |route: &Object| text(&route.value["metadata"], "creationTimestamp").to_owned();
         order::specificity(x)

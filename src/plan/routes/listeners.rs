@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::domain::{self, Rank};
+use super::sni::Chain;
 use super::{Request, Routing, full_name, list, select};
 use crate::model::Object;
 use crate::plan::dangling::watched;
@@ -15,6 +16,8 @@ pub struct Listener<'v> {
     http: &'v Value,
     pub port: Option<u64>,
     pub ssl: bool,
+    /// Server names for `VirtualServices` that have none of their own: of a part of a hybrid Gateway.
+    server_names: &'v [Value],
 }
 
 /// A virtual host that takes a request, and those that would if it were not there.
@@ -25,8 +28,8 @@ pub struct Hosted<'v> {
     pub rank: Rank,
     /// `*.example in virtualservice shop/other`
     pub others: Vec<String>,
-    /// Another with the very domain: Gloo takes neither.
-    pub rival: Option<String>,
+    /// Why it is perhaps not served: another has the very domain, or the very server name.
+    pub trouble: Option<String>,
 }
 
 /// Every listener of the Gateways that Gloo reads, and what of them cannot be told.
@@ -40,12 +43,14 @@ pub fn all<'v>(routing: &Routing<'v>) -> (Vec<Listener<'v>>, Vec<String>) {
         let spec = &gateway.value["spec"];
         let port = spec["bindPort"].as_u64();
         if spec["httpGateway"].is_object() {
-            listeners.push(Listener { gateway, http: &spec["httpGateway"], port, ssl: spec["ssl"] == true });
+            let ssl = spec["ssl"] == true;
+            listeners.push(Listener { gateway, http: &spec["httpGateway"], port, ssl, server_names: &[] });
         }
         let hybrid = &spec["hybridGateway"];
         for matched in list(hybrid, "matchedGateways").iter().filter(|matched| matched["httpGateway"].is_object()) {
-            let ssl = matched["matcher"]["sslConfig"].is_object();
-            listeners.push(Listener { gateway, http: &matched["httpGateway"], port, ssl });
+            let config = &matched["matcher"]["sslConfig"];
+            let (ssl, server_names) = (config.is_object(), list(config, "sniDomains"));
+            listeners.push(Listener { gateway, http: &matched["httpGateway"], port, ssl, server_names });
         }
         if hybrid["delegatedHttpGateways"].is_object() {
             notes.push(format!("gateway {} delegates to HttpGateways, which are not read here", full_name(gateway)));
@@ -78,41 +83,60 @@ impl<'v> Listener<'v> {
         })
     }
 
-    /// The virtual host that takes the request.
+    /// Whether both are parts of one hybrid Gateway that Envoy tells apart by the server name.
+    pub fn is_beside(&self, other: &Self) -> bool {
+        self.ssl && other.ssl && self.gateway.reference == other.gateway.reference
+    }
+
+    /// The filter chain that takes the connection; none: no server name fits.
     ///
     /// # Errors
     /// The Gateway's own selection is void.
-    pub fn host(&self, request: &Request, routing: &Routing<'v>) -> Result<Option<Hosted<'v>>, String> {
+    pub fn chain(&self, request: &Request, routing: &Routing<'v>) -> Result<Option<Chain<'v>>, String> {
+        let watched = routing.settings.and_then(|settings| watched(&settings.value));
+        let mut served = Vec::new();
+        for service in routing.virtual_services {
+            let is_watched = watched.as_ref().is_none_or(|watched| watched.contains(&service.reference.namespace));
+            if is_watched && select::serves(self.http, service, self.ssl)? {
+                served.push(service);
+            }
+        }
+        Ok(match self.ssl {
+            true => Chain::of_tls(served, self.server_names, domain::without_port(&request.host)),
+            false => Some(Chain::plain(served)),
+        })
+    }
+
+    /// The virtual host of a chain that takes the request.
+    pub fn host(&self, chain: &Chain<'v>, request: &Request) -> Option<Hosted<'v>> {
         let options = &self.http["options"]["httpConnectionManagerSettings"];
         let host = match options["stripAnyHostPort"] == true {
             true => domain::without_port(&request.host),
             false => &request.host,
         };
-        let watched = routing.settings.and_then(|settings| watched(&settings.value));
         let mut found = Vec::new();
-        for service in routing.virtual_services {
-            let namespace = &service.reference.namespace;
-            if watched.as_ref().is_some_and(|watched| !watched.contains(namespace)) {
-                continue;
-            }
-            if select::serves(self.http, service, self.ssl)? {
-                found.extend(
-                    domains(service).into_iter().filter_map(|it| Some((domain::rank(&it, host)?, it, service))),
-                );
-            }
+        for &service in &chain.virtual_services {
+            let ranked = domains(service).into_iter().filter_map(|it| Some((domain::rank(&it, host)?, it, service)));
+            found.extend(ranked);
         }
         found.sort_by(|(a, _, x), (b, _, y)| b.cmp(a).then_with(|| full_name(x).cmp(&full_name(y))));
         let mut found = found.into_iter();
-        let Some((rank, domain, virtual_service)) = found.next() else { return Ok(None) };
+        let (rank, domain, virtual_service) = found.next()?;
         let mut others = Vec::new();
-        let mut rival = None;
+        let mut trouble = None;
         for (_, other, service) in found.filter(|(_, _, service)| service.reference != virtual_service.reference) {
+            let name = format!("virtualservice {}", full_name(service));
             if other.eq_ignore_ascii_case(&domain) {
-                rival = rival.or_else(|| Some(full_name(service)));
+                trouble = trouble.or_else(|| Some(format!("{name} has the domain too: Gloo rejects both")));
             }
-            others.push(format!("{other} in virtualservice {}", full_name(service)));
+            others.push(format!("{other} in {name}"));
         }
-        Ok(Some(Hosted { virtual_service, domain, rank, others, rival }))
+        let trouble = trouble.or_else(|| {
+            let name = full_name(chain.rival?);
+            let why = "takes the same server name with another sslConfig: the listener is rejected";
+            Some(format!("virtualservice {name} {why}"))
+        });
+        Some(Hosted { virtual_service, domain, rank, others, trouble })
     }
 }
 

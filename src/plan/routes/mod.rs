@@ -13,6 +13,7 @@ pub mod order;
 pub mod pattern;
 pub mod resolve;
 pub mod select;
+pub mod sni;
 pub mod target;
 
 pub use matcher::{Fit, Matcher};

@@ -101,36 +101,45 @@ fn by_gloo(request: &Request, routing: &Routing<'_>, answer: &mut Answer) {
     answer.notes.extend(notes);
     let takes =
         |listener: &listeners::Listener<'_>| request.port.is_none_or(|port| listener.takes(port, routing.services));
+    let mut open = Vec::new();
     for listener in all.into_iter().filter(takes) {
-        let hosted = match listener.host(request, routing) {
-            Ok(Some(hosted)) => hosted,
-            Ok(None) => {
-                answer.deaf.push(listeners::words(&listener));
-                continue;
-            }
-            Err(why) => {
-                answer.notes.push(format!("{}: {why}", listeners::words(&listener)));
-                continue;
-            }
-        };
-        let flat = flatten(hosted.virtual_service, routing);
-        let rival = hosted.rival.map(|rival| format!("virtualservice {rival} has the domain too: Gloo rejects both"));
-        answer.heard.push(Heard {
-            listener: listeners::words(&listener),
-            proxies: listener
-                .proxies()
-                .into_iter()
-                .map(|name| Proxy { namespace: routing.gloo_namespace.to_owned(), name })
-                .collect(),
-            host: format!("{} in virtualservice {}", hosted.domain, super::full_name(hosted.virtual_service)),
-            why: hosted.rank.words().to_owned(),
-            others: hosted.others,
-            trouble: rival
-                .or_else(|| rejected("virtualservice", hosted.virtual_service))
-                .or_else(|| rejected("gateway", listener.gateway)),
-            candidates: candidates(request, flat.routes),
-            left_out: fitting(request, flat.left_out),
-        });
+        match listener.chain(request, routing) {
+            Ok(Some(chain)) => open.push((listener, chain)),
+            Ok(None) => answer.deaf.push(format!("{}: no server name fits, so no TLS", listeners::words(&listener))),
+            Err(why) => answer.notes.push(format!("{}: {why}", listeners::words(&listener))),
+        }
+    }
+    for (listener, chain) in &open {
+        if open.iter().any(|(other, better)| other.is_beside(listener) && better.rank > chain.rank) {
+            continue;
+        }
+        match listener.host(chain, request) {
+            Some(hosted) => answer.heard.push(heard(listener, hosted, request, routing)),
+            None => answer.deaf.push(listeners::words(listener)),
+        }
+    }
+}
+
+fn heard(
+    listener: &listeners::Listener<'_>,
+    hosted: listeners::Hosted<'_>,
+    request: &Request,
+    routing: &Routing<'_>,
+) -> Heard {
+    let flat = flatten(hosted.virtual_service, routing);
+    let proxy = |name| Proxy { namespace: routing.gloo_namespace.to_owned(), name };
+    Heard {
+        listener: listeners::words(listener),
+        proxies: listener.proxies().into_iter().map(proxy).collect(),
+        host: format!("{} in virtualservice {}", hosted.domain, super::full_name(hosted.virtual_service)),
+        why: hosted.rank.words().to_owned(),
+        others: hosted.others,
+        trouble: hosted
+            .trouble
+            .or_else(|| rejected("virtualservice", hosted.virtual_service))
+            .or_else(|| rejected("gateway", listener.gateway)),
+        candidates: candidates(request, flat.routes),
+        left_out: fitting(request, flat.left_out),
     }
 }
 
@@ -143,16 +152,16 @@ fn rejected(kind: &str, object: &Object) -> Option<String> {
 fn by_gateway_api(request: &Request, routing: &Routing<'_>, answer: &mut Answer) {
     answer.notes.extend(gateway_api::apart(request, routing));
     let takes =
-        |listener: &gateway_api::Listener<'_>| request.port.is_none_or(|port| listener.port() == Some(u64::from(port)));
-    for listener in gateway_api::listeners(routing).into_iter().filter(takes) {
-        let Some(hosted) = listener.host(request, routing) else {
-            answer.deaf.push(listener.words());
+        |port: &gateway_api::Port<'_>| request.port.is_none_or(|wanted| port.number() == Some(u64::from(wanted)));
+    for port in gateway_api::ports(routing).into_iter().filter(takes) {
+        let Some(hosted) = port.host(request, routing) else {
+            answer.deaf.push(port.words());
             continue;
         };
         let names = if hosted.hostname.is_empty() { "no accepted route".to_owned() } else { hosted.hostname };
         answer.heard.push(Heard {
-            listener: listener.words(),
-            proxies: vec![Proxy { namespace: listener.gateway.reference.namespace.clone(), name: listener.proxy() }],
+            listener: hosted.listener,
+            proxies: vec![Proxy { namespace: port.gateway.reference.namespace.clone(), name: port.proxy() }],
             host: format!("{names} by HTTPRoutes"),
             why: "the most specific hostname".to_owned(),
             others: hosted.others,
