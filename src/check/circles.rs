@@ -21,9 +21,9 @@ pub fn find(look: &Look<'_>) -> Vec<Finding> {
         let reached = leads.entry(name(&own.namespace, &own.name)).or_default();
         for destination in destinations::of(table) {
             match &destination.target {
+                // Without a namespace it leads nowhere: Gloo fills in none.
                 Target::RouteTable { namespace, name: to } => {
-                    let home = if namespace.is_empty() { &own.namespace } else { namespace };
-                    reached.insert(name(home, to));
+                    reached.insert(name(namespace, to));
                 }
                 Target::Selected { selector } => {
                     let chosen = tables.iter().filter(|it| selected(selector, &own.namespace, it));

@@ -74,9 +74,7 @@ fn of_services(look: &Look<'_>, holder: &Object) -> Vec<Finding> {
     let mut named: BTreeSet<(String, String, Option<u64>)> = BTreeSet::new();
     for destination in destinations::of(holder).into_iter().filter(|it| it.part == Part::Request) {
         if let Target::Kube { service, port } = destination.target {
-            let own = &holder.reference.namespace;
-            let namespace = if service.namespace.is_empty() { own.clone() } else { service.namespace };
-            named.insert((namespace, service.name, port));
+            named.insert((service.namespace, service.name, port));
         }
     }
     let facts = named.iter().map(|(namespace, name, port)| look.posture().of_service(namespace, name, *port));

@@ -51,31 +51,31 @@ fn routes(look: &Look<'_>) -> Vec<Finding> {
     found
 }
 
+/// A destination that is not there. The namespace that an Upstream's lacks Gloo fills in with the holder's, and no other's
+/// (`routeVisitor.visit`, `projects/gateway/pkg/translator/converter.go`): the rest is not found without one.
 fn dangling(look: &Look<'_>, object: &Object, destination: &Destination) -> Option<Finding> {
-    let home = object.reference.namespace.as_str();
-    let or_home = |namespace: &str| if namespace.is_empty() { home.to_owned() } else { namespace.to_owned() };
-    let (code, kind, namespace, name): (&Code, &'static Kind, _, _) = match &destination.target {
-        Target::Upstream { namespace, name } => (&codes::DANGLING_ROUTE, &kinds::UPSTREAM, or_home(namespace), name),
-        Target::Kube { service, .. } => {
-            (&codes::DANGLING_ROUTE, &kinds::SERVICE, or_home(&service.namespace), &service.name)
+    let home = &object.reference.namespace;
+    let (code, kind, namespace, name): (&'static Code, &'static Kind, _, _) = match &destination.target {
+        Target::Upstream { namespace, name } => {
+            let namespace = if namespace.is_empty() { home } else { namespace };
+            (&codes::DANGLING_ROUTE, &kinds::UPSTREAM, namespace, name)
         }
+        Target::Kube { service, .. } => (&codes::DANGLING_ROUTE, &kinds::SERVICE, &service.namespace, &service.name),
         Target::UpstreamGroup { namespace, name } => {
-            (&codes::DANGLING_REFERENCE, &kinds::UPSTREAM_GROUP, or_home(namespace), name)
+            (&codes::DANGLING_REFERENCE, &kinds::UPSTREAM_GROUP, namespace, name)
         }
-        Target::RouteTable { namespace, name } => {
-            (&codes::DANGLING_REFERENCE, &kinds::ROUTE_TABLE, or_home(namespace), name)
-        }
+        Target::RouteTable { namespace, name } => (&codes::DANGLING_REFERENCE, &kinds::ROUTE_TABLE, namespace, name),
         Target::Selected { selector } => return selects_nothing(look, object, destination, selector),
         _ => return None,
     };
-    let is_missing = !name.is_empty() && look.find(kind, &namespace, name) == Found::NotThere;
-    is_missing.then(|| {
-        let code = if code == &codes::DANGLING_ROUTE { &codes::DANGLING_ROUTE } else { &codes::DANGLING_REFERENCE };
-        let message = format!("leads to {kind} {namespace}/{name}, which is not there");
-        Finding::new(code, &object.reference, message)
-            .details([destination.path.to_string()])
-            .details(near(look, kind, &namespace, name))
-    })
+    if name.is_empty() || (!namespace.is_empty() && look.find(kind, namespace, name) != Found::NotThere) {
+        return None;
+    }
+    let (message, near) = match namespace.is_empty() {
+        true => (format!("leads to {kind} {name} without a namespace, and Gloo fills in none"), None),
+        false => (format!("leads to {kind} {namespace}/{name}, which is not there"), near(look, kind, namespace, name)),
+    };
+    Some(Finding::new(code, &object.reference, message).details([destination.path.to_string()]).details(near))
 }
 
 fn near(look: &Look<'_>, kind: &'static Kind, namespace: &str, name: &str) -> Option<String> {

@@ -106,11 +106,7 @@ async fn services(cluster: &Cluster<'_>, place: Place<'_>) -> Result<(BTreeSet<S
                     for value in page.items {
                         let named = destinations::of(&Object::new(kind, value)).into_iter();
                         services.extend(named.filter_map(|it| match it.target {
-                            Written::Kube { service, port } => {
-                                let home =
-                                    if service.namespace.is_empty() { it.from.namespace } else { service.namespace };
-                                Some((home, service.name, port))
-                            }
+                            Written::Kube { service, port } => Some((service.namespace, service.name, port)),
                             _ => None,
                         }));
                     }

@@ -164,6 +164,8 @@ impl<'s> Survey<'s> {
         let full = format!("{namespace}/{name}");
         let service = match self.snapshot.find(&kinds::SERVICE, namespace, name) {
             Found::There(service) => &service.value,
+            // No list has it, whatever was read: Gloo fills in no namespace for a Service.
+            _ if namespace.is_empty() => return Behind::NoService { service: full },
             Found::NotThere => return Behind::NoService { service: full },
             Found::Unknown(unknown) => return Behind::Unknown(unknown.into()),
         };

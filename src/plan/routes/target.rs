@@ -5,7 +5,9 @@ use serde_json::Value;
 use super::{is_named, list, text};
 use crate::model::Object;
 
-/// Who answers.
+/// Who answers. A namespace that is left out Gloo fills in for an Upstream alone, with that of the object that names it
+/// (`routeVisitor.visit`, `projects/gateway/pkg/translator/converter.go`, and `verifyUpstreamGroups`,
+/// `projects/gloo/pkg/translator/upstream_groups.go`). Any other is looked up without one, and is not found.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Target {
     Upstream {
@@ -93,7 +95,6 @@ fn of_route_action(action: &Value, home: &str, groups: &[Object]) -> Action {
     }
     if let group @ Value::Object(_) = &action["upstreamGroup"] {
         let (of, called) = (text(group, "namespace"), text(group, "name"));
-        let of = if of.is_empty() { home } else { of };
         let full = format!("{of}/{called}");
         return match groups.iter().find(|group| is_named(group, of, called)) {
             Some(group) => several(list(&group.value["spec"], "destinations"), of, Some(full)),
@@ -124,17 +125,14 @@ fn several(destinations: &[Value], home: &str, group: Option<String>) -> Action 
 }
 
 fn of_destination(destination: &Value, home: &str) -> Target {
-    let namespace_of = |reference: &Value| {
-        let namespace = text(reference, "namespace");
-        if namespace.is_empty() { home.to_owned() } else { namespace.to_owned() }
-    };
     if let upstream @ Value::Object(_) = &destination["upstream"] {
-        return Target::Upstream { namespace: namespace_of(upstream), name: text(upstream, "name").to_owned() };
+        let namespace = Some(text(upstream, "namespace")).filter(|namespace| !namespace.is_empty()).unwrap_or(home);
+        return Target::Upstream { namespace: namespace.to_owned(), name: text(upstream, "name").to_owned() };
     }
     if let kube @ Value::Object(_) = &destination["kube"] {
         let reference = &kube["ref"];
         return Target::Service {
-            namespace: namespace_of(reference),
+            namespace: text(reference, "namespace").to_owned(),
             name: text(reference, "name").to_owned(),
             port: kube["port"].as_u64(),
         };

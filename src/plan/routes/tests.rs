@@ -1,6 +1,9 @@
 use super::*;
 use crate::model::{Kind, kinds};
 
+mod gateway_api;
+mod sni;
+
 const ALL: [&Kind; 7] = [
     &kinds::GATEWAY,
     &kinds::VIRTUAL_SERVICE,
@@ -284,19 +287,21 @@ spec:
     - {matchers: [{exact: /multi}], routeAction: {multi: {destinations: [{weight: 9, destination: {upstream: {name: a}}}, {weight: 1, destination: {kube: {ref: {name: b}}}}]}}}
     - {matchers: [{exact: /group}], routeAction: {upstreamGroup: {name: g, namespace: shop}}}
     - {matchers: [{exact: /gone}], routeAction: {upstreamGroup: {name: gone}}}
+    - {matchers: [{exact: /unnamed}], routeAction: {upstreamGroup: {name: g}}}
     - {matchers: [{exact: /away}], redirectAction: {httpsRedirect: true, hostRedirect: x.example}}
     - {matchers: [{exact: /header}], routeAction: {clusterHeader: x-to}}
 ---
 UpstreamGroup shop/g
-spec: {destinations: [{weight: 1, destination: {upstream: {name: c, namespace: gloo-system}}}]}
+spec: {destinations: [{weight: 1, destination: {upstream: {name: c}}}]}
 ",
     );
     let to = |path: &str| world.tried("any", path).join("\n").rsplit_once("-> ").unwrap().1.to_owned();
     assert_eq!(to("/own"), "upstream shop/near");
     assert_eq!(to("/kube"), "service apps/s:80");
-    assert_eq!(to("/multi"), "upstream shop/a + service shop/b");
-    assert_eq!(to("/group"), "upstream gloo-system/c");
-    assert_eq!(to("/gone"), "Nowhere(\"upstream group shop/gone is not there\")");
+    assert_eq!(to("/multi"), "upstream shop/a + service /b", "Gloo fills in the namespace of an Upstream alone");
+    assert_eq!(to("/group"), "upstream shop/c");
+    assert_eq!(to("/gone"), "Nowhere(\"upstream group /gone is not there\")");
+    assert_eq!(to("/unnamed"), "Nowhere(\"upstream group /g is not there\")");
     assert_eq!(to("/away"), "Redirect(\"https x.example\")");
     assert_eq!(to("/header"), "Elsewhere(\"the cluster that header x-to names\")");
 }
@@ -350,97 +355,6 @@ fn two_virtual_services_with_one_domain_are_both_in_trouble() {
         answer.heard[0].trouble.as_deref(),
         Some("virtualservice gloo-system/b has the domain too: Gloo rejects both")
     );
-}
-
-const KUBE: &str = "KubeGateway shop/edge
-spec:
-  gatewayClassName: gloo-gateway
-  listeners:
-  - {name: http, port: 8080, protocol: HTTP}
-  - {name: inner, port: 9090, protocol: HTTP, hostname: '*.inner.example', allowedRoutes: {namespaces: {from: All}}}
----
-";
-
-#[test]
-fn http_routes_are_tried_by_how_specific_they_are() {
-    let world = World::new(&format!(
-        "{KUBE}HTTPRoute shop/old
-metadata: {{creationTimestamp: '2026-01-01T00:00:00Z'}}
-spec:
-  parentRefs: [{{name: edge}}]
-  hostnames: [shop.example]
-  rules:
-  - {{matches: [{{path: {{type: PathPrefix, value: /}}}}], backendRefs: [{{name: a, port: 80}}]}}
-  - {{matches: [{{path: {{type: PathPrefix, value: /cart}}}}], backendRefs: [{{name: b, port: 80}}]}}
-  - {{matches: [{{path: {{type: PathPrefix, value: /cart}}, method: POST}}], backendRefs: [{{name: c, port: 80}}]}}
----
-HTTPRoute shop/new
-metadata: {{creationTimestamp: '2026-02-01T00:00:00Z'}}
-spec:
-  parentRefs: [{{name: edge, sectionName: http}}]
-  hostnames: [shop.example]
-  rules:
-  - {{matches: [{{path: {{type: PathPrefix, value: /cart}}}}], backendRefs: [{{name: d, port: 80}}]}}
-  - {{matches: [{{path: {{type: Exact, value: /cart/1}}}}], backendRefs: [{{group: gloo.solo.io, kind: Upstream, name: u, namespace: gloo-system}}]}}
----
-HTTPRoute shop/wide
-spec:
-  parentRefs: [{{name: edge}}]
-  hostnames: ['*.example']
-  rules: [{{backendRefs: [{{name: e, port: 80}}]}}]
-"
-    ));
-    assert_eq!(
-        world.tried("shop.example:8080", "/cart/1"),
-        [
-            "httproute shop/new rule 2 [exact /cart/1] Wins -> upstream gloo-system/u",
-            "httproute shop/old rule 3 [prefix /cart] Behind -> service shop/c:80",
-            "httproute shop/old rule 2 [prefix /cart] Behind -> service shop/b:80",
-            "httproute shop/new rule 1 [prefix /cart] Behind -> service shop/d:80",
-            "httproute shop/old rule 1 [prefix /] Behind -> service shop/a:80",
-        ]
-    );
-    assert_eq!(world.tried("a.example", "/"), ["httproute shop/wide rule 1 [prefix /] Wins -> service shop/e:80"]);
-}
-
-#[test]
-fn a_listener_takes_the_hosts_and_namespaces_it_says() {
-    let world = World::new(&format!(
-        "{KUBE}HTTPRoute away/all
-spec:
-  parentRefs: [{{name: edge, namespace: shop}}]
-  rules: [{{backendRefs: [{{name: a, port: 80}}]}}]
-"
-    ));
-    let answer = world.answer("x.inner.example", "/", None);
-    let heard: Vec<_> = answer.heard.iter().map(|heard| (heard.host.as_str(), heard.candidates.len())).collect();
-    assert_eq!(heard, [("no accepted route by HTTPRoutes", 0), ("*.inner.example by HTTPRoutes", 1)]);
-    assert_eq!(answer.heard[0].left_out[0].why, "the listener takes no routes from away");
-    assert_eq!(answer.heard[1].proxies, [resolve::Proxy { namespace: "shop".into(), name: "gloo-proxy-edge".into() }]);
-}
-
-#[test]
-fn gateways_of_another_class_are_somebody_elses() {
-    let world = World::new(&KUBE.replace("gloo-gateway", "istio"));
-    assert!(world.answer("x", "/", None).deaf.is_empty());
-}
-
-#[test]
-fn an_http_route_that_was_not_accepted_is_left_out_with_its_reason() {
-    let world = World::new(&format!(
-        "{KUBE}HTTPRoute shop/r
-spec:
-  parentRefs: [{{name: edge}}]
-  rules: [{{backendRefs: [{{name: a, port: 80}}]}}]
-status:
-  parents:
-  - parentRef: {{name: edge}}
-    controllerName: solo.io/gloo-gateway
-    conditions: [{{type: Accepted, status: 'False', reason: NotAllowed, message: by policy}}]
-"
-    ));
-    let answer = world.answer("x", "/", Some(8080));
-    assert_eq!(answer.heard[0].left_out[0].why, "not accepted: NotAllowed by policy");
 }
 
 #[test]
@@ -516,37 +430,6 @@ spec: {virtualHost: {domains: [a]}}
 status: {statuses: {gloo-system: {state: Rejected, reason: no secret}}}
 ",
     );
-    let trouble = |world: &World| world.answer("a", "/", None).heard[0].trouble.clone().unwrap();
-    assert_eq!(trouble(&world), "virtualservice gloo-system/v is rejected by Gloo: no secret");
-    let world = World::new(&format!(
-        "{KUBE}HTTPRoute shop/r
-spec:
-  parentRefs: [{{name: edge}}]
-  hostnames: [a]
-  rules: [{{backendRefs: [{{name: a, namespace: other, port: 80}}]}}]
-status:
-  parents:
-  - parentRef: {{name: edge}}
-    conditions: [{{type: ResolvedRefs, status: 'False', reason: RefNotPermitted}}]
-"
-    ));
-    assert_eq!(trouble(&world), "httproute shop/r has a backend that is not sent to: RefNotPermitted");
-}
-
-#[test]
-fn a_route_at_a_listener_set_is_not_passed_over_in_silence() {
-    let world = World::new(&format!(
-        "{KUBE}HTTPRoute shop/apart
-spec:
-  hostnames: [api.shop.example]
-  parentRefs: [{{group: gateway.networking.x-k8s.io, kind: XListenerSet, name: team}}]
-  rules: [{{backendRefs: [{{name: cart, port: 80}}]}}]
-"
-    ));
-    let notes = |host: &str| world.answer(host, "/", None).notes;
-    assert_eq!(
-        notes("api.shop.example"),
-        ["httproute shop/apart is attached to listener set shop/team, which is not read here"]
-    );
-    assert_eq!(notes("other.example"), [""; 0], "it is not for this host");
+    let trouble = world.answer("a", "/", None).heard[0].trouble.clone().unwrap();
+    assert_eq!(trouble, "virtualservice gloo-system/v is rejected by Gloo: no secret");
 }
