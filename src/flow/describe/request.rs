@@ -100,9 +100,13 @@ fn say_gaps(gaps: &[&Unknown], answer: &Answer, report: &mut Report<'_>) {
 fn nobody(request: &Request, answer: &Answer, gaps: &[&Unknown]) -> Failure {
     let Request { host, port, .. } = request;
     let at = port.map_or_else(String::new, |port| format!(" at port {port}"));
+    let is_refused = answer.deaf.is_empty() && !answer.refused.is_empty();
     let mut failure = match (answer.deaf.is_empty(), gaps.is_empty() && answer.notes.is_empty()) {
         (_, false) => {
             Failure::new(Exit::SaidNo, Reason::Unknown, format!("which virtual host takes {host}{at} is unknown"))
+        }
+        (true, true) if is_refused => {
+            Failure::new(Exit::SaidNo, Reason::NotFound, format!("no gateway has TLS for {host}{at}"))
         }
         (true, true) if port.is_some() => {
             Failure::new(Exit::SaidNo, Reason::NotFound, format!("no gateway listens{at}"))
@@ -111,6 +115,8 @@ fn nobody(request: &Request, answer: &Answer, gaps: &[&Unknown]) -> Failure {
         (false, true) => Failure::new(Exit::SaidNo, Reason::NotFound, format!("no virtual host takes {host}{at}: 404")),
     };
     failure.details.extend(answer.deaf.iter().map(|listener| format!("asked {listener}")));
+    let refused = answer.refused.iter();
+    failure.details.extend(refused.map(|listener| format!("asked {listener}: no sniDomains fit the host")));
     if !answer.near.is_empty() {
         failure.details.push(format!("near: {}", answer.near.join(", ")));
     }

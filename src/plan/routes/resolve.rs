@@ -15,6 +15,8 @@ pub struct Answer {
     pub heard: Vec<Heard>,
     /// Listeners that take the port and have no virtual host for it.
     pub deaf: Vec<String>,
+    /// Listeners that take the port and have no TLS for the host, taken for the server name.
+    pub refused: Vec<String>,
     /// Served hosts that are near, where nobody takes the request.
     pub near: Vec<String>,
     /// What could not be told.
@@ -105,7 +107,7 @@ fn by_gloo(request: &Request, routing: &Routing<'_>, answer: &mut Answer) {
     for listener in all.into_iter().filter(takes) {
         match listener.chain(request, routing) {
             Ok(Some(chain)) => open.push((listener, chain)),
-            Ok(None) => answer.deaf.push(format!("{}: no server name fits, so no TLS", listeners::words(&listener))),
+            Ok(None) => answer.refused.push(listeners::words(&listener)),
             Err(why) => answer.notes.push(format!("{}: {why}", listeners::words(&listener))),
         }
     }

@@ -94,7 +94,7 @@ pub fn of_answer(request: &Request, answer: &Answer) -> Value {
         "query": request.query,
         "port": request.port,
         "listeners": answer.heard.iter().map(heard).collect::<Vec<_>>(),
-        "withoutHost": answer.deaf,
+        "withoutHost": answer.deaf.iter().chain(&answer.refused).collect::<Vec<_>>(),
         "near": answer.near,
         "unknown": answer.notes,
     })
