@@ -101,6 +101,8 @@ reasons! {
     NoPods = "noPods",
     /// The peer demands mutual TLS: without it requests would be answered with 503.
     StrictPeer = "strictPeer",
+    /// The peer takes no mutual TLS: with it requests would be answered with 503.
+    DisabledPeer = "disabledPeer",
     /// What decides could not be read.
     Unknown = "unknown",
     /// The object has no spec.

@@ -1,10 +1,15 @@
-//! Upstreams with TLS of their own, to which auto-mTLS may send plaintext.
+//! Upstreams that auto-mTLS may harm: with TLS of their own, or before peers that take no mutual TLS.
 
+use super::plaintext::each;
+use super::survey::{Survey, why};
 use crate::kube::{Query, Scope, Session};
-use crate::load::survey::why;
 use crate::model::kinds;
 use crate::plan::advice::{Advice, Code};
-use crate::plan::auto_mtls::{harm, on_harm};
+use crate::plan::auto_mtls::{Disabled, harm, on_disabled, on_harm};
+use crate::plan::gateway::AutoMtls;
+use crate::plan::mtls::Found;
+use crate::plan::peer::{Peer, Sent};
+use crate::plan::{Gateways, Unread, Wants};
 
 /// The warning that lists them; a note where they may not be listed.
 pub async fn advice(session: &Session) -> Option<Advice> {
@@ -22,5 +27,38 @@ pub async fn advice(session: &Session) -> Option<Advice> {
                 return Some(Advice::note(Code::Unknown, what));
             }
         }
+    }
+}
+
+/// The warning that lists those whose pods take plaintext alone. Where no policy says so, only the policies are read.
+pub async fn of_disabled_peers(session: &Session, survey: &Survey<'_>) -> Option<Advice> {
+    let read = async {
+        if !survey.may_be_refused(Sent::MutualTls).await.map_err(Unread::clone)? {
+            return Ok(Vec::new());
+        }
+        let mut covered = Vec::new();
+        each(session, &kinds::UPSTREAM, |upstream| {
+            let has_own = !upstream.value["spec"]["sslConfig"].is_null();
+            covered.extend((!has_own && AutoMtls::On.covers(&upstream)).then_some(upstream));
+        })
+        .await?;
+        let wants = Wants { peer: Some(Sent::MutualTls), gateway: Gateways::Never };
+        let mut disabled = Vec::new();
+        for upstream in covered {
+            let around = survey.around(&upstream, Found::Swept, wants).await;
+            match around.map_err(|failure| Unread::from(failure.message))?.peer {
+                Peer::Disabled { source: policy, mend } => {
+                    let upstream = format!("{}/{}", upstream.reference.namespace, upstream.reference.name);
+                    disabled.push(Disabled { upstream, policy, mend });
+                }
+                Peer::Unknown { why } => return Err(why),
+                Peer::Unseen | Peer::Permissive | Peer::Strict { .. } => {}
+            }
+        }
+        Ok::<_, Unread>(disabled)
+    };
+    match read.await {
+        Ok(disabled) => on_disabled(&disabled),
+        Err(why) => Some(Advice::unknown("which peers take no mTLS is unknown", &why)),
     }
 }

@@ -16,8 +16,9 @@ use crate::model::{Kind, Object, kinds};
 use crate::options::{GLOO_SYSTEM, Global};
 use crate::plan::backend::{self, Backend, Destination, ServiceRef};
 use crate::plan::gateway::{self, AutoMtls, Gateway};
+use crate::plan::istiod::REVISION_LABEL;
 use crate::plan::mtls::{Found, Surroundings};
-use crate::plan::peer::{self, Peer};
+use crate::plan::peer::{self, Peer, Sent};
 use crate::plan::{Unread, Wants};
 
 /// Where the mesh's own policies are unless its configuration says otherwise.
@@ -34,14 +35,10 @@ pub struct Survey<'s> {
     typed: Option<&'s str>,
     gloo_namespace: Option<&'s str>,
     settings: OnceCell<(String, Read<AutoMtls>)>,
-    policies: OnceCell<Read<Policies>>,
+    policies: OnceCell<Read<Vec<Value>>>,
+    root_namespace: OnceCell<Read<String>>,
     pods: Cache,
     services: Cache,
-}
-
-struct Policies {
-    all: Vec<Value>,
-    root_namespace: String,
 }
 
 /// Whole lists by namespace.
@@ -60,6 +57,7 @@ impl<'s> Survey<'s> {
             gloo_namespace: global.gloo_namespace.as_deref(),
             settings: OnceCell::new(),
             policies: OnceCell::new(),
+            root_namespace: OnceCell::new(),
             pods: Cache::default(),
             services: Cache::default(),
         }
@@ -105,6 +103,9 @@ impl<'s> Survey<'s> {
         };
         let read = async {
             let pods = list(&kinds::POD).await?;
+            if pods.is_empty() {
+                return Ok(gateway::without_pods(&list(&kinds::DEPLOYMENT).await?));
+            }
             // Without sidecars the bootstrap makes no difference.
             let config_maps = if gateway::have_sidecars(&pods) { list(&kinds::CONFIG_MAP).await? } else { Vec::new() };
             Ok(gateway::of(&pods, &config_maps))
@@ -165,16 +166,31 @@ impl<'s> Survey<'s> {
             Err(why) => return unknown(why),
         };
         let peer = match wants.peer {
-            false => Peer::Unseen,
-            true => match self.policies().await {
-                Ok(peer::Policies { all, root_namespace }) => {
-                    let port = backend::target_port(&there, port);
-                    peer::of_pods(all, root_namespace, &service.namespace, pods.iter().map(Rc::as_ref), port)
-                }
-                Err(why) => Peer::Unknown { why: why.clone() },
-            },
+            None => Peer::Unseen,
+            Some(sent) => {
+                let port = backend::target_port(&there, port);
+                self.peer(&service.namespace, &pods, port, sent).await
+            }
         };
         (backend::of_pods(pods.iter().map(Rc::as_ref)), peer)
+    }
+
+    /// Whether these pods take what is to be sent. No more is read than may make a difference.
+    async fn peer(&self, namespace: &str, pods: &[Rc<Value>], port: Option<u64>, sent: Sent) -> Peer {
+        if !pods.iter().any(|pod| backend::is_meshed(pod)) {
+            return Peer::Permissive;
+        }
+        match self.may_be_refused(sent).await {
+            Ok(false) => return Peer::Permissive,
+            Ok(true) => {}
+            Err(why) => return Peer::Unknown { why: why.clone() },
+        }
+        match self.policies().await {
+            Ok(peer::Policies { all, root_namespace }) => {
+                peer::of_pods(all, root_namespace, namespace, pods.iter().map(Rc::as_ref), port, sent)
+            }
+            Err(why) => Peer::Unknown { why: why.clone() },
+        }
     }
 
     async fn service(&self, service: &ServiceRef, found: Found) -> Read<Option<Rc<Value>>> {
@@ -240,26 +256,37 @@ impl<'s> Survey<'s> {
     /// # Errors
     /// Why they could not be read.
     pub async fn policies(&self) -> Result<peer::Policies<'_>, &Unread> {
+        let all = self.listed_policies().await?;
         let read = async || {
-            let at_hand = Query { freshness: Freshness::AtHand, ..Query::default() };
-            let all = match policies::list(self.session, Scope::All, Freshness::AtHand).await {
-                Ok((_, all)) => all,
-                // Without Istio's CRDs nobody can demand anything.
-                Err(error) if error.cause == Cause::NoCrd => Vec::new(),
-                Err(error) => return Err(self.unread(error)),
-            };
             let maps = match all.is_empty() {
                 true => Vec::new(),
                 false => {
-                    self.list(&kinds::CONFIG_MAP, ROOT_NAMESPACE, Query { labels: "istio.io/rev".into(), ..at_hand })
-                        .await?
+                    let query = Query { freshness: Freshness::AtHand, ..Query::labelled(REVISION_LABEL) };
+                    self.list(&kinds::CONFIG_MAP, ROOT_NAMESPACE, query).await?
                 }
             };
-            let root_namespace = peer::root_namespace(&maps).unwrap_or_else(|| ROOT_NAMESPACE.to_owned());
-            Ok(Policies { all, root_namespace })
+            Ok(peer::root_namespace(&maps).unwrap_or_else(|| ROOT_NAMESPACE.to_owned()))
         };
-        let Policies { all, root_namespace } = self.policies.get_or_init(read).await.as_ref()?;
+        let root_namespace = self.root_namespace.get_or_init(read).await.as_ref()?;
         Ok(peer::Policies { all, root_namespace })
+    }
+
+    /// Whether any policy at all keeps its pods from what is to be sent.
+    ///
+    /// # Errors
+    /// Why they could not be read.
+    pub async fn may_be_refused(&self, sent: Sent) -> Result<bool, &Unread> {
+        Ok(peer::is_set(self.listed_policies().await?, sent.refused_by()))
+    }
+
+    async fn listed_policies(&self) -> Result<&[Value], &Unread> {
+        let read = async || match policies::list(self.session, Scope::All, Freshness::AtHand).await {
+            Ok((_, all)) => Ok(all),
+            // Without Istio's CRDs nobody can demand anything.
+            Err(error) if error.cause == Cause::NoCrd => Ok(Vec::new()),
+            Err(error) => Err(self.unread(error)),
+        };
+        self.policies.get_or_init(read).await.as_ref().map(Vec::as_slice)
     }
 
     /// Why something is unknown that was asked for in vain.

@@ -2,7 +2,7 @@
 
 use super::Unread;
 use super::Words;
-use super::backend::Backend;
+use super::backend::{self, Backend};
 use super::gateway::Gateway;
 use super::mtls::{Surroundings, Wish};
 use super::owner::Owner;
@@ -48,6 +48,8 @@ codes! {
     NotKubernetes = "notKubernetes",
     /// The peer demands mutual TLS.
     StrictPeer = "strictPeer",
+    /// The peer takes no mutual TLS.
+    DisabledPeer = "disabledPeer",
     /// Somebody else writes the object and may put it back.
     Owner = "owner",
     /// Something that would be said could not be read.
@@ -202,6 +204,18 @@ pub fn on_gateway(gateway: &Gateway, namespace: &str) -> Option<Advice> {
             Advice::note(Code::Unknown, format!("no gateway proxy in {namespace}, so its sidecars are unknown"))
                 .hint("--gloo-namespace says where Gloo is installed")
         }
+        Gateway::NoPods { workloads } => {
+            let idle = workloads.iter().find(|workload| workload.replicas == 0);
+            let note = Advice::note(
+                Code::Unknown,
+                format!("no pod of a gateway proxy runs in {namespace}, so its sidecars are unknown"),
+            )
+            .details(workloads.iter().map(|it| format!("deployment {namespace}/{}, {} wanted", it.name, it.replicas)));
+            match idle {
+                Some(idle) => note.hint(format!("kubectl scale deployment {} -n {namespace} --replicas 1", idle.name)),
+                None => note.hint(format!("kubectl get deployments,pods -n {namespace}")),
+            }
+        }
         Gateway::NoSidecars { pods } => Advice::warning(
             Code::NoGatewaySidecars,
             format!("no gateway proxy in {namespace} has the sds and istio-proxy sidecars: 503 until one has"),
@@ -225,21 +239,25 @@ pub fn on_upstream(wish: Wish, upstream: &Object, around: &Surroundings) -> Vec<
     let mut said = Vec::new();
     match wish {
         Wish::Enable => {
-            said.extend(on_backend(name, &around.backend));
-            if around.auto_mtls.covers(upstream) {
+            said.extend(on_backend(&upstream.reference, &around.backend));
+            if knows(&around.backend) {
+                said.extend(on_disabled(&upstream.reference, &around.peer));
+            }
+            if around.auto_mtls.covers(upstream) && is_meshed(&around.backend) {
                 said.push(Advice::note(
                     Code::AutoMtls,
                     format!("auto-mTLS covers {name} already; with an sslConfig mTLS is unconditional"),
                 ));
             }
         }
-        Wish::Disable if !around.auto_mtls.covers(upstream) => said.extend(on_peer(name, &around.peer)),
+        Wish::Disable if !around.auto_mtls.covers(upstream) => said.extend(on_strict(name, &around.peer)),
         Wish::Disable => {}
     }
     said.into_iter().map(|advice| advice.about(&upstream.reference)).collect()
 }
 
-fn on_backend(name: &str, backend: &Backend) -> Option<Advice> {
+fn on_backend(upstream: &ObjectRef, backend: &Backend) -> Option<Advice> {
+    let name = &upstream.name;
     let advice = match backend {
         Backend::Unseen => return None,
         Backend::Pods { meshed, plain } if plain.is_empty() => {
@@ -256,8 +274,11 @@ fn on_backend(name: &str, backend: &Backend) -> Option<Advice> {
                 if plain.len() == 1 { "has" } else { "have" }
             ),
         )
-        .details(some_of(plain.iter().map(|pod| format!("pod {pod}"))))
-        .hint(format!("gloo-rs istio enroll {}", plain[0].split('/').next().unwrap_or_default())),
+        .details(some_of(plain.iter().map(|pod| format!("pod {}", pod.name))))
+        .hint(match plain.iter().find(|pod| pod.barred.is_none()) {
+            Some(pod) => format!("gloo-rs istio enroll {}", pod.name.split('/').next().unwrap_or_default()),
+            None => backend::unbarred(plain[0].barred.unwrap_or_default(), &typed(upstream)),
+        }),
         Backend::NotKubernetes { kind } => Advice::warning(
             Code::NotKubernetes,
             format!("{name} is not a Kubernetes Service ({kind}): 503 unless Istio's certificates are taken there"),
@@ -274,9 +295,42 @@ fn on_backend(name: &str, backend: &Backend) -> Option<Advice> {
     Some(advice)
 }
 
-fn on_peer(name: &str, peer: &Peer) -> Option<Advice> {
+/// As `-u` takes it.
+fn typed(upstream: &ObjectRef) -> String {
+    match upstream.namespace.as_str() {
+        "" | "gloo-system" => upstream.name.clone(),
+        namespace => format!("{namespace}/{}", upstream.name),
+    }
+}
+
+/// Auto-mTLS sends mutual TLS to pods of the mesh alone: elsewhere it covers nothing.
+fn is_meshed(backend: &Backend) -> bool {
+    matches!(backend, Backend::Pods { meshed, .. } if *meshed > 0)
+}
+
+/// Whether its pods were read: where they were not, that is said, and what they take follows from it.
+fn knows(backend: &Backend) -> bool {
+    !matches!(backend, Backend::Unknown { .. })
+}
+
+/// What mutual TLS would meet.
+fn on_disabled(upstream: &ObjectRef, peer: &Peer) -> Option<Advice> {
+    let name = &upstream.name;
     match peer {
-        Peer::Unseen | Peer::Permissive => None,
+        Peer::Unseen | Peer::Permissive | Peer::Strict { .. } => None,
+        Peer::Disabled { source, mend } => Some(
+            Advice::warning(Code::DisabledPeer, format!("the peer of {name} takes no mTLS (DISABLE): 503 with it"))
+                .details([format!("peerauthentication {source}")])
+                .hint(format!("{mend} first, or gloo-rs istio disable-mtls -u {}", typed(upstream))),
+        ),
+        Peer::Unknown { why } => Some(Advice::unknown("whether its peer takes mTLS is unknown", why)),
+    }
+}
+
+/// What plaintext would meet.
+fn on_strict(name: &str, peer: &Peer) -> Option<Advice> {
+    match peer {
+        Peer::Unseen | Peer::Permissive | Peer::Disabled { .. } => None,
         Peer::Strict { source } => Some(
             Advice::warning(Code::StrictPeer, format!("the peer of {name} is STRICT: 503 without mTLS"))
                 .details([format!("peerauthentication {source}")])
@@ -338,6 +392,7 @@ mod tests {
 
     use super::*;
     use crate::model::kinds::UPSTREAM;
+    use crate::plan::backend::Plain;
     use crate::plan::gateway::AutoMtls;
 
     fn around(backend: Backend, peer: Peer, auto_mtls: AutoMtls) -> Surroundings {
@@ -392,8 +447,44 @@ mod tests {
     }
 
     #[test]
+    fn enabling_warns_of_a_peer_that_takes_no_mutual_tls_and_names_what_comes_first() {
+        let disabled =
+            || Peer::Disabled { source: "shop/a, namespace".into(), mend: "gloo-rs istio peer-auth ...".into() };
+        let backend = Backend::Pods { meshed: 1, plain: vec![] };
+        let said = on_upstream(Wish::Enable, &upstream(), &around(backend.clone(), disabled(), AutoMtls::Off));
+        assert_eq!(said.len(), 1);
+        assert_eq!(said[0].code, Code::DisabledPeer);
+        assert_eq!(said[0].message, "the peer of x takes no mTLS (DISABLE): 503 with it");
+        assert_eq!(said[0].details, ["peerauthentication shop/a, namespace"]);
+        let hint = "gloo-rs istio peer-auth ... first, or gloo-rs istio disable-mtls -u x";
+        assert_eq!(said[0].hint.as_deref(), Some(hint));
+        assert_eq!(codes(Wish::Disable, &around(backend, disabled(), AutoMtls::Off)), []);
+    }
+
+    #[test]
+    fn auto_mtls_is_said_to_cover_only_what_has_pods_of_the_mesh() {
+        let codes = |backend| codes(Wish::Enable, &around(backend, Peer::Permissive, AutoMtls::On));
+        assert_eq!(codes(Backend::Pods { meshed: 1, plain: vec![] }), [Code::AutoMtls]);
+        assert_eq!(codes(Backend::NotKubernetes { kind: "static".into() }), [Code::NotKubernetes]);
+        assert_eq!(codes(Backend::Pods { meshed: 0, plain: vec!["shop/a".into()] }), [Code::NoSidecar]);
+        assert_eq!(codes(Backend::Pods { meshed: 0, plain: vec![] }), [Code::NoPods]);
+    }
+
+    #[test]
+    fn pods_that_cannot_be_enrolled_are_not_sent_to_enroll() {
+        let barred = |name: &str| Plain { name: name.into(), barred: Some(backend::OPTED_OUT) };
+        let hint = |plain: Vec<Plain>| {
+            let around = around(Backend::Pods { meshed: 0, plain }, Peer::Permissive, AutoMtls::Off);
+            on_upstream(Wish::Enable, &upstream(), &around)[0].hint.clone().unwrap()
+        };
+        let way = "opted out by sidecar.istio.io/inject=false: take that away, or gloo-rs istio disable-mtls -u x";
+        assert_eq!(hint(vec![barred("shop/a")]), way);
+        assert_eq!(hint(vec![barred("shop/a"), "shop/b".into()]), "gloo-rs istio enroll shop");
+    }
+
+    #[test]
     fn many_pods_are_shown_as_some_and_a_number() {
-        let plain: Vec<_> = (0..25).map(|pod| format!("ns/pod-{pod:02}")).collect();
+        let plain: Vec<_> = (0..25).map(|pod| format!("ns/pod-{pod:02}").into()).collect();
         let backend = Backend::Pods { meshed: 0, plain };
         let said = on_upstream(Wish::Enable, &upstream(), &around(backend, Peer::Unseen, AutoMtls::Off));
         assert_eq!(said[0].details.len(), 11);

@@ -5,11 +5,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::advice::{Advice, Code};
+use super::advice::{Advice, Code, some_of};
 use super::gateway::AutoMtls;
 use super::mark;
 use super::mtls::{Caution, Found, Surroundings};
 use super::outcome::{Decision, Objection};
+use super::peer::Sent;
 use super::{PerObject, Wants, Words};
 use crate::edit::{Edit, json as edited};
 use crate::error::Reason;
@@ -167,7 +168,7 @@ impl PerObject for OnSettings {
     }
 
     fn wants(&self) -> Wants {
-        Wants { peer: false, gateway: super::Gateways::Never }
+        Wants { peer: None, gateway: super::Gateways::Never }
     }
 
     fn decide(&self, object: &Object, _: Found, _: &Surroundings) -> Decision {
@@ -212,8 +213,8 @@ impl PerObject for OptOut {
 
     fn wants(&self) -> Wants {
         match self.wish {
-            Wish::Enable => Wants { peer: false, gateway: super::Gateways::WithAutoMtls },
-            Wish::Disable => Wants { peer: true, gateway: super::Gateways::Never },
+            Wish::Enable => Wants { peer: Some(Sent::MutualTls), gateway: super::Gateways::WithAutoMtls },
+            Wish::Disable => Wants { peer: Some(Sent::Plaintext), gateway: super::Gateways::Never },
         }
     }
 
@@ -235,8 +236,8 @@ impl PerObject for OptOut {
                 Decision::Change { edits: vec![Edit::set(path, json!(true))], message: "auto-mTLS opted out".into() }
             }
         };
-        let held_back = found == Found::Swept && self.caution == Caution::Careful && self.rests_on_it(object, around);
-        match around.peer.against_plaintext().filter(|_| held_back) {
+        let held_back = found == Found::Swept && self.caution == Caution::Careful;
+        match self.objection(object, around).filter(|_| held_back) {
             Some(objection) => Decision::Skip(objection),
             None => change,
         }
@@ -258,10 +259,12 @@ impl PerObject for OptOut {
         } else if around.auto_mtls == AutoMtls::Off {
             said.push(Advice::note(Code::NoEffect, "auto-mTLS is off in Settings".to_owned()));
         }
-        if self.rests_on_it(object, around)
-            && let Some(objection) = around.peer.against_plaintext()
-        {
-            let code = if objection.reason == Reason::StrictPeer { Code::StrictPeer } else { Code::Unknown };
+        if let Some(objection) = self.objection(object, around) {
+            let code = match objection.reason {
+                Reason::StrictPeer => Code::StrictPeer,
+                Reason::DisabledPeer => Code::DisabledPeer,
+                _ => Code::Unknown,
+            };
             said.push(Advice::warning(code, format!("{name}: {}", objection.message)));
         }
         if self.wish == Wish::Enable
@@ -274,9 +277,15 @@ impl PerObject for OptOut {
 }
 
 impl OptOut {
-    /// Whether auto-mTLS is what encrypts now, and would not afterwards.
-    fn rests_on_it(self, object: &Object, around: &Surroundings) -> bool {
-        self.wish == Wish::Disable && around.auto_mtls != AutoMtls::Off && object.value["spec"]["sslConfig"].is_null()
+    /// Why the peer would not take what auto-mTLS makes of it, where that is what decides.
+    fn objection(self, object: &Object, around: &Surroundings) -> Option<Objection> {
+        if around.auto_mtls == AutoMtls::Off || !object.value["spec"]["sslConfig"].is_null() {
+            return None;
+        }
+        match self.wish {
+            Wish::Enable => around.peer.against_mutual_tls(),
+            Wish::Disable => around.peer.against_plaintext(),
+        }
     }
 }
 
@@ -319,6 +328,28 @@ pub fn on_harm(upstreams: &[(String, &'static str)]) -> Option<Advice> {
             .details(upstreams.iter().map(|(name, why)| format!("{name}: {why}")))
             .hint(format!("gloo-rs istio auto-mtls disable -u {}", names.join(","))),
     )
+}
+
+/// An Upstream whose pods take none of the mutual TLS that auto-mTLS sends them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disabled {
+    /// `gloo-system/shop-cart-8080`
+    pub upstream: String,
+    /// `shop/default, namespace`
+    pub policy: String,
+    /// The command that changes it.
+    pub mend: String,
+}
+
+/// The warning for peers that take plaintext alone.
+pub fn on_disabled(all: &[Disabled]) -> Option<Advice> {
+    let first = all.first()?;
+    let names: Vec<_> = all.iter().map(|it| it.upstream.as_str()).collect();
+    let what = "auto-mTLS sends mTLS to peers that take none (DISABLE): 503 there";
+    let advice = Advice::warning(Code::DisabledPeer, what)
+        .details(some_of(all.iter().map(|it| format!("{}: peerauthentication {}", it.upstream, it.policy))))
+        .hint(format!("{}, or gloo-rs istio auto-mtls disable -u {}", first.mend, names.join(",")));
+    Some(advice)
 }
 
 #[cfg(test)]
@@ -462,6 +493,32 @@ mod tests {
         assert!(matches!(plan.decide(&it, Found::Swept, &strict(AutoMtls::Off)), Decision::Change { .. }));
         let forced = OptOut { caution: Caution::Forced, ..plan };
         assert!(matches!(forced.decide(&it, Found::Swept, &strict(AutoMtls::On)), Decision::Change { .. }));
+    }
+
+    #[test]
+    fn a_peer_that_takes_no_mutual_tls_is_warned_of_where_auto_mtls_is_allowed_again() {
+        let disabled = |auto| around(Peer::Disabled { source: "shop/a, namespace".into(), mend: "mend".into() }, auto);
+        let plan = OptOut { wish: Wish::Enable, caution: Caution::Careful };
+        let it = upstream(&json!({"kube": {}, "disableIstioAutoMtls": true}));
+        let Decision::Skip(why) = plan.decide(&it, Found::Swept, &disabled(AutoMtls::On)) else { panic!() };
+        assert_eq!(why.reason, Reason::DisabledPeer);
+        assert!(matches!(plan.decide(&it, Found::Named, &disabled(AutoMtls::On)), Decision::Change { .. }));
+        assert_eq!(plan.advise(&it, &disabled(AutoMtls::On))[0].code, Code::DisabledPeer);
+        assert!(matches!(plan.decide(&it, Found::Swept, &disabled(AutoMtls::Off)), Decision::Change { .. }));
+        let out = OptOut { wish: Wish::Disable, ..plan };
+        let covered = upstream(&json!({"kube": {}}));
+        assert!(matches!(out.decide(&covered, Found::Swept, &disabled(AutoMtls::On)), Decision::Change { .. }));
+    }
+
+    #[test]
+    fn peers_that_take_plaintext_alone_are_named_with_their_policy() {
+        assert_eq!(on_disabled(&[]), None);
+        let mend = "gloo-rs istio peer-auth permissive -n shop".to_owned();
+        let it = Disabled { upstream: "gloo-system/cart".into(), policy: "shop/a, namespace".into(), mend };
+        let said = on_disabled(&[it]).unwrap();
+        assert_eq!(said.details, ["gloo-system/cart: peerauthentication shop/a, namespace"]);
+        let hint = "gloo-rs istio peer-auth permissive -n shop, or gloo-rs istio auto-mtls disable -u gloo-system/cart";
+        assert_eq!((said.code, said.hint.as_deref()), (Code::DisabledPeer, Some(hint)));
     }
 
     #[test]

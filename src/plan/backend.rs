@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::Unread;
 use super::outcome::Objection;
+use super::revisions::INJECT_LABEL;
 use crate::error::Reason;
 
 /// The label Istio puts on a pod whose sidecar takes mutual TLS (Gloo's own auto-mTLS reads it too).
@@ -31,7 +32,22 @@ pub enum Backend {
     /// The Service is not there.
     NoService { service: String },
     /// Its pods: how many are in the mesh, and which are not.
-    Pods { meshed: usize, plain: Vec<String> },
+    Pods { meshed: usize, plain: Vec<Plain> },
+}
+
+/// A pod without a sidecar.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Plain {
+    /// `shop/cart-1`, with what else it has instead: ` (ambient)`.
+    pub name: String,
+    /// Why it gets none, whatever its namespace says.
+    pub barred: Option<&'static str>,
+}
+
+impl<T: Into<String>> From<T> for Plain {
+    fn from(name: T) -> Self {
+        Self { name: name.into(), barred: None }
+    }
 }
 
 /// The Service an Upstream points at.
@@ -186,11 +202,33 @@ pub fn of_pods<'v>(pods: impl IntoIterator<Item = &'v Value>) -> Backend {
             let text = |key: &str| metadata[key].as_str().unwrap_or_default();
             // A ztunnel takes HBONE, not the mutual TLS that a gateway speaks to sidecars.
             let ambient = if is_ambient(pod) { " (ambient)" } else { "" };
-            plain.push(format!("{}/{}{ambient}", text("namespace"), text("name")));
+            let name = format!("{}/{}{ambient}", text("namespace"), text("name"));
+            plain.push(Plain { name, barred: barred(pod) });
         }
     }
     plain.sort_unstable();
     Backend::Pods { meshed, plain }
+}
+
+/// What a pod says that has opted out.
+pub const OPTED_OUT: &str = "opted out by sidecar.istio.io/inject=false";
+/// What is so of a pod that shares its node's network.
+const HOST_NETWORK: &str = "uses the host's network: Istio injects nothing there";
+
+/// Why Istio puts no sidecar into a pod, or into those of a template, whatever their namespace says. Of a pod whose
+/// metadata alone was read, only what stands there is known.
+pub fn barred(pod: &Value) -> Option<&'static str> {
+    let is_told = ["labels", "annotations"].iter().any(|place| pod["metadata"][place][INJECT_LABEL] == "false");
+    match is_told {
+        true => Some(OPTED_OUT),
+        false => (pod["spec"]["hostNetwork"] == true).then_some(HOST_NETWORK),
+    }
+}
+
+/// What makes a pod that is [`barred`] work again, where Istio's TLS is sent to it.
+pub fn unbarred(why: &str, upstream: &str) -> String {
+    let plain = format!("gloo-rs istio disable-mtls -u {upstream}");
+    if why == OPTED_OUT { format!("{why}: take that away, or {plain}") } else { format!("{why}; {plain}") }
 }
 
 /// Whether somebody at the pod holds its peers to the mesh's policies: its sidecar, or in an ambient mesh the node's
@@ -247,6 +285,19 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn what_its_namespace_cannot_bring_into_the_mesh_says_why() {
+        let of = |pod: Value| barred(&pod);
+        for place in ["labels", "annotations"] {
+            assert_eq!(of(json!({"metadata": {place: {"sidecar.istio.io/inject": "false"}}})), Some(OPTED_OUT));
+            assert_eq!(of(json!({"metadata": {place: {"sidecar.istio.io/inject": "true"}}})), None);
+        }
+        assert_eq!(of(json!({"spec": {"hostNetwork": true}})), Some(HOST_NETWORK));
+        assert_eq!(of(json!({"metadata": {}})), None);
+        let way = "opted out by sidecar.istio.io/inject=false: take that away, or gloo-rs istio disable-mtls -u x";
+        assert_eq!(unbarred(OPTED_OUT, "x"), way);
+    }
 
     #[test]
     fn pods_are_counted_by_the_label_istio_puts_there() {

@@ -45,12 +45,34 @@ pub enum Gateway {
     Ready,
     /// No proxy was found.
     Absent,
+    /// These proxies are there, and none of them has a pod.
+    NoPods { workloads: Vec<Idle> },
     /// None of these pods has both sidecars.
     NoSidecars { pods: Vec<String> },
     /// None of these `ConfigMap`s has the cluster.
     NoCluster { config_maps: Vec<String> },
     /// It could not be read.
     Unknown { why: Unread },
+}
+
+/// A proxy without pods.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Idle {
+    pub name: String,
+    /// How many pods it is to have.
+    pub replicas: u64,
+}
+
+/// What is known of the gateway where no pod of it was found.
+pub fn without_pods(deployments: &[Value]) -> Gateway {
+    let idle = |deployment: &Value| Idle {
+        name: deployment["metadata"]["name"].as_str().unwrap_or_default().to_owned(),
+        replicas: deployment["spec"]["replicas"].as_u64().unwrap_or(1),
+    };
+    match deployments {
+        [] => Gateway::Absent,
+        _ => Gateway::NoPods { workloads: deployments.iter().map(idle).collect() },
+    }
 }
 
 /// Reads gateway pods and bootstraps.
@@ -132,6 +154,14 @@ mod tests {
             of(&[pod(&["gateway-proxy", "sds"], &[])], &[map(SNAKE)]),
             Gateway::NoSidecars { pods: vec!["p".into()] }
         );
+    }
+
+    #[test]
+    fn a_gateway_that_is_scaled_to_nothing_is_there() {
+        assert_eq!(without_pods(&[]), Gateway::Absent);
+        let scaled = json!({"metadata": {"name": "gateway-proxy"}, "spec": {"replicas": 0}});
+        let workloads = vec![Idle { name: "gateway-proxy".into(), replicas: 0 }];
+        assert_eq!(without_pods(&[scaled]), Gateway::NoPods { workloads });
     }
 
     #[test]

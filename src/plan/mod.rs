@@ -115,8 +115,8 @@ pub enum Gateways {
 /// What is read beside an object, each only if it is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wants {
-    /// The mode that the pods behind it demand.
-    pub peer: bool,
+    /// Whether the pods behind it take what is to be sent.
+    pub peer: Option<peer::Sent>,
     /// The gateway's sidecars and bootstrap.
     pub gateway: Gateways,
 }

@@ -7,7 +7,7 @@ use super::backend::Backend;
 use super::effect::Wanted;
 use super::gateway::AutoMtls;
 use super::outcome::{Decision, Objection};
-use super::peer::Peer;
+use super::peer::{Peer, Sent};
 use super::ssl_config::{Tls, additions, completions, istio_ssl_config, tls_of};
 use super::{Gateways, PerObject, Wants, Words};
 use crate::edit::Edit;
@@ -114,9 +114,9 @@ impl PerObject for Policy {
     }
 
     fn wants(&self) -> Wants {
-        Wants {
-            peer: self.wish == Wish::Disable,
-            gateway: if self.wish == Wish::Enable { Gateways::Always } else { Gateways::Never },
+        match self.wish {
+            Wish::Enable => Wants { peer: Some(Sent::MutualTls), gateway: Gateways::Always },
+            Wish::Disable => Wants { peer: Some(Sent::Plaintext), gateway: Gateways::Never },
         }
     }
 
@@ -176,7 +176,7 @@ fn enable(upstream: &Object, found: Found, policy: Policy, around: &Surroundings
             Decision::Change { edits: vec![Edit::set(ssl_path(), istio_ssl_config())], message: "mTLS enabled".into() }
         }
     };
-    match around.backend.against_tls() {
+    match around.backend.against_tls().or_else(|| around.peer.against_mutual_tls()) {
         Some(objection) if is_held_back(found, policy) => Decision::Skip(objection),
         _ => change,
     }
@@ -367,6 +367,21 @@ mod tests {
         assert!(matches!(decide(&it, Found::Named, policy(Wish::Disable), &around), Decision::Change { .. }));
         around.auto_mtls = AutoMtls::On;
         assert!(matches!(decide(&it, Found::Swept, policy(Wish::Disable), &around), Decision::Change { .. }));
+    }
+
+    #[test]
+    fn a_sweep_sends_no_mutual_tls_to_a_peer_that_takes_none() {
+        let it = upstream(&json!({"kube": {}}));
+        let disabled = Peer::Disabled { source: "shop/a, namespace".into(), mend: "mend".into() };
+        let around = around(Backend::Pods { meshed: 1, plain: vec![] }, disabled);
+        let Decision::Skip(objection) = decide(&it, Found::Swept, policy(Wish::Enable), &around) else { panic!() };
+        assert_eq!(objection.reason, Reason::DisabledPeer);
+        assert_eq!(objection.message, "its peer is DISABLE (shop/a, namespace): 503 with mTLS");
+        let forced = Policy { caution: Caution::Forced, ..policy(Wish::Enable) };
+        assert!(matches!(decide(&it, Found::Swept, forced, &around), Decision::Change { .. }));
+        assert!(matches!(decide(&it, Found::Named, policy(Wish::Enable), &around), Decision::Change { .. }));
+        let on = upstream(&json!({"kube": {}, "sslConfig": istio_ssl_config()}));
+        assert!(matches!(decide(&on, Found::Swept, policy(Wish::Disable), &around), Decision::Change { .. }));
     }
 
     #[test]

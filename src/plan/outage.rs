@@ -1,18 +1,17 @@
 //! Between which steps of a plan requests through the gateway are 503.
 //!
-//! A request is answered where both ends agree: mutual TLS needs a sidecar at the pod and certificates at the gateway,
-//! plaintext needs a peer that is not STRICT. A plan that changes one end after the other may have them disagree for a
+//! A request is answered where both ends agree: mutual TLS needs a sidecar at the pod that is not told to DISABLE it, and
+//! certificates at the gateway; plaintext needs a peer that is not STRICT. A plan that changes one end after the other may have them disagree for a
 //! while; here its steps are gone through on what was read, and each way is looked at after each of them.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::backend::{TLS_MODE, is_meshed, obeys_policies};
+use super::backend::{TLS_MODE, barred, is_meshed, obeys_policies};
 use super::gateway::AutoMtls;
-use super::peer::Policies;
 use super::peer::change::{Request, Scope, Verdict, after, decide};
-use super::revisions::INJECT_LABEL;
+use super::peer::{Mode, Policies};
 use super::ssl_config::{Tls, istio_ssl_config, tls_of};
 use crate::model::{Kind, Object, ObjectRef};
 
@@ -160,15 +159,18 @@ impl World {
         match (speaks_tls, of_mesh) {
             (true, false) => Some("mutual TLS to pods without sidecars".to_owned()),
             (true, true) if self.certificates == Turn::Off => Some("the gateway has no certificates".to_owned()),
-            (false, _) if obeys_policies(pod) => self.strict(way, pod),
+            (true, true) => self.set(way, pod, Mode::Disable).map(|by| format!("mutual TLS, and DISABLE by {by}")),
+            (false, _) if obeys_policies(pod) => {
+                self.set(way, pod, Mode::Strict).map(|by| format!("plaintext, and STRICT by {by}"))
+            }
             _ => None,
         }
     }
 
-    fn strict(&self, way: &Way, pod: &Value) -> Option<String> {
+    /// Who sets this mode for the pod, if it is the one that holds.
+    fn set(&self, way: &Way, pod: &Value, mode: Mode) -> Option<String> {
         let effective = self.peers().of_workload(&way.namespace, &pod["metadata"]["labels"], way.port);
-        let source = effective.set_by().filter(|_| effective.is_strict())?;
-        Some(format!("plaintext, and STRICT by {source}"))
+        effective.setting(mode).map(ToString::to_string)
     }
 
     fn peers(&self) -> Policies<'_> {
@@ -182,7 +184,7 @@ impl World {
             Effect::AutoMtls(Turn::Off) => self.auto_mtls = AutoMtls::Off,
             Effect::Mesh(namespace, turn) => {
                 let ways = self.ways.iter_mut().filter(|way| way.namespace == *namespace);
-                for pod in ways.flat_map(|way| &mut way.pods).filter(|pod| !stays_out(pod)) {
+                for pod in ways.flat_map(|way| &mut way.pods).filter(|pod| barred(pod).is_none()) {
                     pod["metadata"]["labels"][TLS_MODE] = match turn {
                         Turn::On => json!("istio"),
                         Turn::Off => Value::Null,
@@ -207,18 +209,13 @@ impl World {
     }
 }
 
-/// Whether the pod is told not to have a sidecar.
-fn stays_out(pod: &Value) -> bool {
-    ["labels", "annotations"].iter().any(|place| pod["metadata"][place][INJECT_LABEL] == "false")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::kinds::{PEER_AUTHENTICATION, UPSTREAM};
     use crate::plan::mtls::{Caution, Foreign};
-    use crate::plan::peer::Mode;
     use crate::plan::peer::change::Wish;
+    use crate::plan::revisions::INJECT_LABEL;
 
     fn way(meshed: bool, config: &Value) -> Way {
         let mut labels = json!({"app": "cart"});
@@ -332,6 +329,18 @@ mod tests {
         assert_eq!(spans(world("PERMISSIVE", Turn::On, way(true, &on)), &late), [(Some(1), Some(2))]);
         let found = outages(world("PERMISSIVE", Turn::On, way(true, &on)), &[certificates(Turn::Off)]);
         assert_eq!(found[0].why, "the gateway has no certificates");
+    }
+
+    #[test]
+    fn mutual_tls_to_a_peer_that_is_told_to_disable_it_is_503_until_another_mode_holds() {
+        let of = |config: &Value| world("DISABLE", Turn::On, way(true, config));
+        let found = outages(of(&Value::Null), &[tls(Turn::On)]);
+        let why = "mutual TLS, and DISABLE by istio-system/default, mesh";
+        assert_eq!(found, [Outage { shown: "cart".into(), begins: Some(1), ends: None, why: why.into() }]);
+        assert_eq!(spans(of(&Value::Null), &setup()), [(Some(3), Some(4))], "STRICT ends it");
+        let auto = [vec![Effect::AutoMtls(Turn::On)], policy(Wish::Set(Mode::Permissive))];
+        assert_eq!(spans(of(&Value::Null), &auto), [(Some(1), Some(2))]);
+        assert_eq!(spans(of(&istio_ssl_config()), &[tls(Turn::Off)]), [(None, Some(1))]);
     }
 
     #[test]

@@ -113,6 +113,7 @@ pub fn brief(reason: Reason) -> &'static str {
         Reason::SystemService => "not an app's Service",
         Reason::ForeignTls => "own TLS settings",
         Reason::StrictPeer => "strict peer",
+        Reason::DisabledPeer => "peer with mTLS disabled",
         Reason::Unknown => "could not be told",
         Reason::NoSpec => "no spec",
         other => other.name(),

@@ -41,7 +41,7 @@ impl PerObject for OnNamespace {
     }
 
     fn wants(&self) -> Wants {
-        Wants { peer: false, gateway: Gateways::Never }
+        Wants { peer: None, gateway: Gateways::Never }
     }
 
     fn decide(&self, namespace: &Object, _: Found, _: &Surroundings) -> Decision {

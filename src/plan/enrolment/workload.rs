@@ -8,6 +8,7 @@ use super::pods::{Holder, holder, is_living};
 use super::{Goal, proof};
 use crate::error::Reason;
 use crate::model::{Kind, Object, ObjectRef, kinds};
+use crate::plan::backend::barred;
 use crate::plan::istiod::REVISION_LABEL;
 use crate::plan::outcome::Objection;
 use crate::plan::revisions::{INJECT_LABEL, injected_by};
@@ -65,11 +66,11 @@ fn never_fits(template: &Value, goal: &Goal) -> Option<Objection> {
     };
     let not_injected = |message: String| Some(Objection::new(Reason::NotInjected, message));
     match goal {
-        Goal::Bound(_) if told("false") => not_injected(format!("opted out by {INJECT_LABEL}=false")),
-        Goal::Bound(_) if template["spec"]["hostNetwork"] == true => {
-            not_injected("uses the host's network: Istio injects nothing there".to_owned())
+        Goal::Bound(_) => {
+            let why =
+                barred(template).or_else(|| is_ambient(template).then_some("is in ambient mode, without sidecars"));
+            why.and_then(|why| not_injected(why.to_owned()))
         }
-        Goal::Bound(_) if is_ambient(template) => not_injected("is in ambient mode, without sidecars".to_owned()),
         Goal::Free if !told("false") => match metadata["labels"][REVISION_LABEL].as_str() {
             Some(names) => not_injected(format!("asks for its sidecar itself by {REVISION_LABEL}={names}")),
             None if told("true") => not_injected(format!("asks for its sidecar itself by {INJECT_LABEL}=true")),

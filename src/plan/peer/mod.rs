@@ -9,30 +9,49 @@ mod scope;
 
 use serde_json::Value;
 
-pub use mode::{Effective, Level, Mode, PORT_UNKNOWN, Policies, PolicyRef, Source, mode, port_modes, selector};
+pub use mode::{Effective, Level, Mode, PORT_UNKNOWN, Policies, PolicyRef, Source, is_set, mode, port_modes, selector};
 
 use super::Unread;
 use super::outcome::Objection;
 use crate::error::Reason;
 
-/// Whether the far end demands mutual TLS.
+/// Whether the far end takes what is to be sent there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Peer {
     /// Nobody looked: a manifest without a cluster.
     Unseen,
     /// It could not be read.
     Unknown { why: Unread },
-    /// Plaintext is taken, by some pods at least none of which demands TLS.
+    /// It is taken by every pod.
     Permissive,
     /// Mutual TLS alone is taken; `source` is the policy that says so.
     Strict { source: String },
+    /// Plaintext alone is taken; `mend` is the command that changes it.
+    Disabled { source: String, mend: String },
+}
+
+/// What is to be sent, by which is asked who does not take it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    Plaintext,
+    MutualTls,
+}
+
+impl Sent {
+    /// The mode of a peer that does not take it.
+    pub fn refused_by(self) -> Mode {
+        match self {
+            Self::Plaintext => Mode::Strict,
+            Self::MutualTls => Mode::Disable,
+        }
+    }
 }
 
 impl Peer {
     /// Why plaintext would not be answered, if it would not.
     pub fn against_plaintext(&self) -> Option<Objection> {
         let objection = match self {
-            Self::Unseen | Self::Permissive => return None,
+            Self::Unseen | Self::Permissive | Self::Disabled { .. } => return None,
             Self::Unknown { why } => Objection::new(Reason::Unknown, format!("peer mode unknown: {why}")),
             Self::Strict { source } => {
                 Objection::new(Reason::StrictPeer, format!("its peer is STRICT ({source}): 503 without mTLS"))
@@ -40,9 +59,21 @@ impl Peer {
         };
         Some(objection.hint("--force takes it all the same"))
     }
+
+    /// Why mutual TLS would not be answered, if it would not.
+    pub fn against_mutual_tls(&self) -> Option<Objection> {
+        let objection = match self {
+            Self::Unseen | Self::Permissive | Self::Strict { .. } => return None,
+            Self::Unknown { why } => Objection::new(Reason::Unknown, format!("peer mode unknown: {why}")),
+            Self::Disabled { source, .. } => {
+                Objection::new(Reason::DisabledPeer, format!("its peer is DISABLE ({source}): 503 with mTLS"))
+            }
+        };
+        Some(objection.hint("--force takes it all the same"))
+    }
 }
 
-/// What holds for these pods, all of `namespace`, on the port that the Service names `target_port`.
+/// Whether these pods, all of `namespace`, take what is sent to the port that the Service names `target_port`.
 ///
 /// A pod without a sidecar demands nothing, whatever a policy says: nobody is there to demand it.
 pub fn of_pods<'v>(
@@ -51,6 +82,7 @@ pub fn of_pods<'v>(
     namespace: &str,
     pods: impl IntoIterator<Item = &'v Value>,
     target_port: Option<u64>,
+    sent: Sent,
 ) -> Peer {
     let policies = Policies { all: policies, root_namespace };
     let mut peer = Peer::Permissive;
@@ -58,8 +90,12 @@ pub fn of_pods<'v>(
         match policies.on_port(namespace, &pod["metadata"]["labels"], target_port) {
             None => peer = Peer::Unknown { why: PORT_UNKNOWN.into() },
             Some(effective) => {
-                if let Some(source) = effective.set_by().filter(|_| effective.is_strict()) {
-                    return Peer::Strict { source: source.to_string() };
+                if let Some(policy) = effective.setting(sent.refused_by()) {
+                    let source = policy.to_string();
+                    return match sent {
+                        Sent::Plaintext => Peer::Strict { source },
+                        Sent::MutualTls => Peer::Disabled { source, mend: policy.opened_by(namespace) },
+                    };
                 }
             }
         }
@@ -87,7 +123,7 @@ mod tests {
 
     fn peer(policies: &[Value]) -> Peer {
         let pod = json!({"metadata": {"labels": {"app": "a", "security.istio.io/tlsMode": "istio"}}});
-        of_pods(policies, "istio-system", "shop", [&pod], Some(8080))
+        of_pods(policies, "istio-system", "shop", [&pod], Some(8080), Sent::Plaintext)
     }
 
     fn strict(source: &str) -> Peer {
@@ -127,7 +163,7 @@ mod tests {
             let selecting = json!({"selector": {"matchLabels": {"app": "a"}}, "mtls": {"mode": "PERMISSIVE"}});
             let mut all = [policy("shop", "p", &selecting)];
             all[0]["spec"]["portLevelMtls"] = spec;
-            of_pods(&all, "istio-system", "shop", [&pod], None)
+            of_pods(&all, "istio-system", "shop", [&pod], None, Sent::Plaintext)
         };
         assert_eq!(peer(json!({"8080": {"mode": "STRICT"}})), Peer::Unknown { why: PORT_UNKNOWN.into() });
         assert_eq!(peer(json!({"8080": {"mode": "PERMISSIVE"}})), Peer::Permissive);
@@ -146,6 +182,32 @@ mod tests {
     fn a_pod_without_sidecar_demands_nothing() {
         let mesh = policy("istio-system", "m", &json!({"mtls": {"mode": "STRICT"}}));
         let plain = json!({"metadata": {"labels": {"app": "a"}}});
-        assert_eq!(of_pods(&[mesh], "istio-system", "shop", [&plain], None), Peer::Permissive);
+        assert_eq!(of_pods(&[mesh], "istio-system", "shop", [&plain], None, Sent::Plaintext), Peer::Permissive);
+    }
+
+    #[test]
+    fn mutual_tls_is_refused_by_what_is_disabled_and_the_command_is_of_its_level() {
+        let meshed = json!({"metadata": {"labels": {"app": "a", "security.istio.io/tlsMode": "istio"}}});
+        let plain = json!({"metadata": {"labels": {"app": "a"}}});
+        let disable = json!({"mtls": {"mode": "DISABLE"}});
+        let of_port =
+            json!({"selector": {"matchLabels": {"app": "a"}}, "portLevelMtls": {"8080": {"mode": "DISABLE"}}});
+        let peer = |policy: &Value, pod: &Value, namespace: &str| {
+            of_pods(std::slice::from_ref(policy), "istio-system", namespace, [pod], Some(8080), Sent::MutualTls)
+        };
+        let disabled = |source: &str, mend: &str| Peer::Disabled { source: source.into(), mend: mend.into() };
+        let own = policy("shop", "n", &disable);
+        let opened = "gloo-rs istio peer-auth permissive -n shop";
+        assert_eq!(peer(&own, &meshed, "shop"), disabled("shop/n, namespace", opened));
+        assert_eq!(peer(&own, &plain, "shop"), Peer::Permissive);
+        assert_eq!(peer(&policy("shop", "s", &json!({"mtls": {"mode": "STRICT"}})), &meshed, "shop"), Peer::Permissive);
+        let mesh = policy("istio-system", "m", &disable);
+        assert_eq!(peer(&mesh, &meshed, "shop"), disabled("istio-system/m, mesh", opened));
+        let opened = "gloo-rs istio peer-auth permissive --mesh";
+        assert_eq!(peer(&mesh, &meshed, "istio-system"), disabled("istio-system/m, mesh", opened));
+        let opened = "kubectl edit peerauthentication p -n shop";
+        assert_eq!(peer(&policy("shop", "p", &of_port), &meshed, "shop"), disabled("shop/p, port", opened));
+        assert!(is_set(&[policy("shop", "p", &of_port)], Mode::Disable));
+        assert!(!is_set(&[policy("shop", "s", &json!({"mtls": {"mode": "STRICT"}}))], Mode::Disable));
     }
 }

@@ -93,6 +93,20 @@ pub struct Source {
     pub shadowed: Vec<PolicyRef>,
 }
 
+impl Source {
+    /// The command after which this policy keeps mutual TLS from no pod of the namespace any more. What single
+    /// workloads or ports have is not to be had by one for the whole namespace.
+    pub fn opened_by(&self, namespace: &str) -> String {
+        let PolicyRef { namespace: home, name } = &self.policy;
+        match self.level {
+            Level::Namespace => format!("gloo-rs istio peer-auth permissive -n {namespace}"),
+            Level::Mesh if home != namespace => format!("gloo-rs istio peer-auth permissive -n {namespace}"),
+            Level::Mesh => "gloo-rs istio peer-auth permissive --mesh".to_owned(),
+            Level::Workload | Level::Port => format!("kubectl edit peerauthentication {name} -n {home}"),
+        }
+    }
+}
+
 /// `istio-system/test, mesh`
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -122,6 +136,11 @@ impl Effective {
     /// Whether plaintext is not taken.
     pub fn is_strict(&self) -> bool {
         self.mode == Mode::Strict
+    }
+
+    /// Who sets this mode, if it is the one that holds.
+    pub fn setting(&self, mode: Mode) -> Option<&Source> {
+        self.set_by().filter(|_| self.mode == mode)
     }
 }
 
@@ -239,6 +258,14 @@ pub fn mode(mtls: &Value) -> Option<Mode> {
 pub fn port_modes(policy: &Value) -> BTreeMap<u64, Option<Mode>> {
     let ports = policy["spec"]["portLevelMtls"].as_object().into_iter().flatten();
     ports.filter_map(|(port, mtls)| Some((port.parse().ok()?, mode(mtls)))).collect()
+}
+
+/// Whether one of these policies at least sets this mode, be it for a single port: without one it holds nowhere.
+pub fn is_set(all: &[Value], wanted: Mode) -> bool {
+    let sets = |policy: &Value| {
+        mode(&policy["spec"]["mtls"]) == Some(wanted) || port_modes(policy).values().any(|mode| *mode == Some(wanted))
+    };
+    all.iter().any(sets)
 }
 
 fn source(level: Level, oldest_first: &[&Value]) -> Option<Source> {

@@ -13,8 +13,6 @@ pub enum Fate {
     Broken {
         cause: Cause,
         why: String,
-        /// Who says what it takes, where somebody does: `shop/p, namespace`.
-        policy: Option<String>,
     },
     Unknown {
         /// Where it is more than something that could not be read.
@@ -55,7 +53,7 @@ fn under(mode: Mode, sends: &Sends, pod: &Pod, port: Declared) -> Fate {
             own(pod, mode, &Own { how, announced: *announced, shows: *shows }, port)
         }
         _ if mode == Mode::Strict => {
-            of_policy(pod, Cause::Strict, format!("it takes mutual TLS alone (STRICT, {})", policy(pod)))
+            broken(Cause::Strict, format!("it takes mutual TLS alone (STRICT, {})", policy(pod)))
         }
         _ => Fate::Plaintext,
     }
@@ -63,9 +61,7 @@ fn under(mode: Mode, sends: &Sends, pod: &Pod, port: Declared) -> Fate {
 
 fn istio(pod: &Pod, mode: Mode, announced: Announced) -> Fate {
     match (mode, announced) {
-        (Mode::Disable, _) => {
-            of_policy(pod, Cause::Disabled, format!("it takes no mutual TLS ({} says DISABLE)", policy(pod)))
-        }
+        (Mode::Disable, _) => broken(Cause::Disabled, format!("it takes no mutual TLS ({} says DISABLE)", policy(pod))),
         (Mode::Permissive, Announced::AsAnother | Announced::Not) => broken(
             Cause::NotAnnounced,
             "its sidecar is PERMISSIVE and knows the mesh's TLS by alpnProtocols [istio], which the sslConfig lacks",
@@ -103,11 +99,7 @@ fn own(pod: &Pod, mode: Mode, own: &Own<'_>, port: Declared) -> Fate {
 }
 
 fn broken(cause: Cause, why: impl Into<String>) -> Fate {
-    Fate::Broken { cause, why: why.into(), policy: None }
-}
-
-fn of_policy(pod: &Pod, cause: Cause, why: String) -> Fate {
-    Fate::Broken { cause, why, policy: Some(policy(pod)) }
+    Fate::Broken { cause, why: why.into() }
 }
 
 fn peer_unknown(why: &Unread) -> Fate {

@@ -6,6 +6,8 @@ use super::{
 };
 use crate::plan::Unread;
 use crate::plan::acceptance::Acceptance;
+use crate::plan::backend;
+use crate::plan::peer::Mode;
 use crate::plan::routes::Target;
 use crate::plan::sidecars::state::Part;
 
@@ -121,7 +123,7 @@ fn of_pods(facts: &Facts, pods: &[Pod], port: Declared) -> Judged {
     if let Some((cause, why, rule)) = not_known {
         let mend = match (cause, rule) {
             (_, Some(rule)) => Some(format!("a rule of a Role that allows it: {rule}")),
-            (Some(cause), None) => command(facts, *cause, None),
+            (Some(cause), None) => command(facts, *cause),
             (None, None) => None,
         };
         return Judged { cause: *cause, ..open(why.clone(), mend) };
@@ -130,8 +132,8 @@ fn of_pods(facts: &Facts, pods: &[Pod], port: Declared) -> Judged {
 }
 
 fn broken(facts: &Facts, fates: &[Fate]) -> Option<Judged> {
-    let (cause, why, policy) = fates.iter().find_map(|fate| match fate {
-        Fate::Broken { cause, why, policy } => Some((*cause, why, policy.as_deref())),
+    let (cause, why) = fates.iter().find_map(|fate| match fate {
+        Fate::Broken { cause, why } => Some((*cause, why)),
         _ => None,
     })?;
     let number = fates.iter().filter(|fate| matches!(fate, Fate::Broken { .. })).count();
@@ -146,19 +148,19 @@ fn broken(facts: &Facts, fates: &[Fate]) -> Option<Judged> {
         (number, all) => format!("{number} of {}", count(all)),
     };
     let does = if number == 1 { "answers" } else { "answer" };
-    Some(breaks(cause, format!("{who} {does} {sent} with 503: {why}"), command(facts, cause, policy)))
+    Some(breaks(cause, format!("{who} {does} {sent} with 503: {why}"), command(facts, cause)))
 }
 
 /// What mends it, to be typed; nothing where it is more than one command.
-fn command(facts: &Facts, cause: Cause, policy: Option<&str>) -> Option<String> {
+fn command(facts: &Facts, cause: Cause) -> Option<String> {
     match cause {
-        Cause::NoSidecar => enroll(facts),
+        Cause::NoSidecar => match (barred(facts), upstream(&facts.target)) {
+            (Some(why), Some(name)) => Some(backend::unbarred(why, &name)),
+            (Some(_), None) => None,
+            (None, _) => enroll(facts),
+        },
         Cause::Strict => Some(enable_mtls(facts)),
-        Cause::Disabled => {
-            let (full, _) = policy?.split_once(',')?;
-            let (namespace, name) = full.split_once('/')?;
-            Some(format!("kubectl edit peerauthentication {name} -n {namespace}"))
-        }
+        Cause::Disabled => opened(facts),
         Cause::NotAnnounced => match (&facts.sends, &facts.target) {
             // What somebody wrote there is not replaced.
             (Sends::Istio { announced: Announced::AsAnother, .. }, Target::Upstream { namespace, name }) => {
@@ -174,11 +176,39 @@ fn command(facts: &Facts, cause: Cause, policy: Option<&str>) -> Option<String> 
 }
 
 fn enroll(facts: &Facts) -> Option<String> {
-    Some(format!("gloo-rs istio enroll {}", pods_namespace(facts)?))
+    let enroll = format!("gloo-rs istio enroll {}", pods_namespace(facts)?);
+    match barred(facts) {
+        None => Some(enroll),
+        Some(why) if why == backend::OPTED_OUT => Some(format!("{why}: take that away, then {enroll}")),
+        Some(_) => None,
+    }
 }
 
-/// Istio's TLS, once every proxy can present the certificate: before that it would break what works.
+/// Why none of the pods without a sidecar gets one, whatever their namespace says.
+fn barred(facts: &Facts) -> Option<&'static str> {
+    let mut without = pods(facts).iter().filter(|pod| pod.membership == Membership::Outside);
+    let first = without.next()?.barred?;
+    without.all(|pod| pod.barred.is_some()).then_some(first)
+}
+
+/// What lets its pods take mutual TLS, where a policy keeps it from one.
+fn opened(facts: &Facts) -> Option<String> {
+    let namespace = pods_namespace(facts)?;
+    let mut policies = pods(facts).iter().filter(|pod| pod.membership == Membership::Sidecar);
+    let policy = policies.find_map(|pod| pod.demands.as_ref().ok()?.setting(Mode::Disable))?;
+    Some(policy.opened_by(namespace))
+}
+
+/// Istio's TLS, once its pods take it and every proxy can present the certificate: before that it would break what
+/// works.
 fn enable_mtls(facts: &Facts) -> String {
+    match opened(facts) {
+        Some(opened) => format!("{opened}, then {}", presenting(facts)),
+        None => presenting(facts),
+    }
+}
+
+fn presenting(facts: &Facts) -> String {
     let lacking = facts.proxies.iter().flatten().find(|proxy| proxy.lacks.as_ref().is_ok_and(|it| !it.is_empty()));
     if let Some(proxy) = lacking {
         return format!("{}, then {}", inject(proxy), enabling(facts));
@@ -199,6 +229,13 @@ fn upstream(target: &Target) -> Option<String> {
         Target::Upstream { namespace, name } if namespace == "gloo-system" => Some(name.clone()),
         Target::Upstream { namespace, name } => Some(format!("{namespace}/{name}")),
         _ => None,
+    }
+}
+
+fn pods(facts: &Facts) -> &[Pod] {
+    match &facts.behind {
+        Behind::Pods { pods, .. } => pods,
+        _ => &[],
     }
 }
 

@@ -114,6 +114,8 @@ pub struct Pod {
     pub demands: Result<Effective, Unread>,
     /// None: nobody looked.
     pub ready: Option<bool>,
+    /// Why it gets no sidecar, whatever its namespace says.
+    pub barred: Option<&'static str>,
 }
 
 /// What Istio takes a Service's port for, by its `appProtocol` or the beginning of its name.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Behind, Certificate, Declared, Facts, Membership, Pod, ProxyState, Switched, of_service, of_upstream};
 use crate::model::{Found, Kind, Object, Snapshot, Unknown, kinds};
 use crate::plan::auto_mtls::switches;
-use crate::plan::backend::{self, is_meshed, is_running, labels, pod_port, pod_selector, selects};
+use crate::plan::backend::{self, barred, is_meshed, is_running, labels, pod_port, pod_selector, selects};
 use crate::plan::dangling::watched;
 use crate::plan::gateway::PROXY_LABEL;
 use crate::plan::peer::{self, Effective, PORT_UNKNOWN, Policies};
@@ -215,6 +215,7 @@ impl<'s> Survey<'s> {
             revision: (membership == Membership::Sidecar).then(|| revision(pod)).flatten(),
             demands: self.demands(pod, port),
             ready: value["status"].is_object().then(|| is_ready(value)),
+            barred: barred(value),
         }
     }
 

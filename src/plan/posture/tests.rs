@@ -260,6 +260,38 @@ fn a_certificate_that_no_sidecar_takes_breaks_what_needs_it_and_one_that_is_unkn
 }
 
 #[test]
+fn a_peer_that_takes_no_mutual_tls_is_opened_before_anything_is_sent_there() {
+    let disabled = Cluster::new().with(|it| it.policies = Some(vec![policy("DISABLE")]));
+    let judged = disabled.judged();
+    assert_eq!(judged.verdict, Verdict::Plaintext);
+    let way = "gloo-rs istio peer-auth permissive -n shop, then gloo-rs istio enable-mtls -u u";
+    assert_eq!(judged.mend.as_deref(), Some(way));
+    let sent = disabled.with(|it| it.upstream["spec"]["sslConfig"] = istio_ssl_config()).judged();
+    assert_eq!((sent.verdict, sent.cause), (Verdict::Broken, Some(Cause::Disabled)));
+    assert_eq!(sent.mend.as_deref(), Some("gloo-rs istio peer-auth permissive -n shop"));
+}
+
+#[test]
+fn pods_that_cannot_be_injected_are_not_sent_to_enroll_again_and_again() {
+    let barred = |change: fn(&mut Value), sent: Value| {
+        Cluster::new().with(|it| {
+            it.pods = vec![plain("a")];
+            change(&mut it.pods[0]);
+            it.upstream["spec"]["sslConfig"] = sent;
+        })
+    };
+    let mend = |change: fn(&mut Value), sent: Value| barred(change, sent).judged().mend;
+    let opted_out = |pod: &mut Value| pod["metadata"]["labels"]["sidecar.istio.io/inject"] = json!("false");
+    let on_host = |pod: &mut Value| pod["spec"]["hostNetwork"] = json!(true);
+    let told = "opted out by sidecar.istio.io/inject=false: take that away, ";
+    assert_eq!(mend(opted_out, istio_ssl_config()).unwrap(), format!("{told}or gloo-rs istio disable-mtls -u u"));
+    assert_eq!(mend(opted_out, Value::Null).unwrap(), format!("{told}then gloo-rs istio enroll shop"));
+    let host = "uses the host's network: Istio injects nothing there; gloo-rs istio disable-mtls -u u";
+    assert_eq!(mend(on_host, istio_ssl_config()).as_deref(), Some(host));
+    assert_eq!(mend(on_host, Value::Null), None);
+}
+
+#[test]
 fn nobody_behind_it_is_broken_whatever_is_sent() {
     let gone = Cluster::new().with(|it| it.service = None).judged();
     assert_eq!((gone.verdict, gone.why.as_str()), (Verdict::Broken, "service shop/cart is not there"));

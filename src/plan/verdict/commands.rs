@@ -10,6 +10,11 @@ pub fn enable_mtls(upstream: &str) -> String {
     format!("gloo-rs istio enable-mtls --upstream {upstream}")
 }
 
+/// Says of each pod behind an Upstream what becomes of requests to it.
+pub fn describe(upstream: &str) -> String {
+    format!("gloo-rs istio describe upstream {upstream}")
+}
+
 /// Puts the sidecars beside the gateway, and their cluster into its bootstrap.
 pub const INJECT: &str = "gloo-rs istio inject";
 /// Follows a request through the routes.

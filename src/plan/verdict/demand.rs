@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::evidence::Demand;
 use crate::plan::backend::{is_meshed, pod_port, service_port};
-use crate::plan::peer::{Effective, Policies};
+use crate::plan::peer::{Effective, Mode, Policies};
 
 /// What holds for the pods in the mesh; those without a sidecar demand nothing, and are not asked about here.
 pub fn of_pods(policies: &Policies<'_>, namespace: &str, pods: &[Value], service: &Value, port: Option<u64>) -> Demand {
@@ -13,11 +13,18 @@ pub fn of_pods(policies: &Policies<'_>, namespace: &str, pods: &[Value], service
         policies.of_workload(namespace, &pod["metadata"]["labels"], port)
     };
     let all: Vec<Effective> = pods.iter().filter(|pod| is_meshed(pod)).map(of_pod).collect();
-    let strict: Vec<_> = all.iter().filter(|effective| effective.is_strict()).collect();
-    match (strict.first(), strict.len() == all.len()) {
-        (Some(first), true) => Demand::Strict { by: by(first) },
-        (Some(first), false) => Demand::Mixed { by: by(first) },
-        (None, _) => Demand::Lax {
+    let saying = |mode: Mode| {
+        let mut they = all.iter().filter(move |effective| effective.mode == mode);
+        let first = they.next()?;
+        Some((first, they.count() + 1 == all.len()))
+    };
+    let mend = |of: &Effective| of.set_by().map(|policy| policy.opened_by(namespace)).unwrap_or_default();
+    match (saying(Mode::Strict), saying(Mode::Disable)) {
+        (Some((first, true)), _) => Demand::Strict { by: by(first) },
+        (Some((first, false)), _) => Demand::Mixed { by: by(first) },
+        (None, Some((first, true))) => Demand::Disabled { by: by(first), mend: mend(first) },
+        (None, Some((first, false))) => Demand::PartlyDisabled { by: by(first), mend: mend(first) },
+        (None, None) => Demand::Lax {
             by: all.first().map_or_else(
                 || "no pod of the mesh".to_owned(),
                 |effective| format!("{} ({})", effective.mode, by(effective)),
@@ -65,6 +72,14 @@ mod tests {
         let both = [pod("a"), pod("b")];
         assert_eq!(demand(std::slice::from_ref(&strict), &json!(8080), &both), Demand::Strict { by: by() });
         assert_eq!(demand(&[strict, open], &json!(8080), &both), Demand::Mixed { by: by() });
+        let disable = policy("d", &json!({"mtls": {"mode": "DISABLE"}}));
+        let open = policy("o", &json!({"selector": {"matchLabels": {"app": "b"}}, "mtls": {"mode": "PERMISSIVE"}}));
+        let by = || "PeerAuthentication shop/d (namespace)".to_owned();
+        let mend = || "gloo-rs istio peer-auth permissive -n shop".to_owned();
+        let every = Demand::Disabled { by: by(), mend: mend() };
+        assert_eq!(demand(std::slice::from_ref(&disable), &json!(8080), &both), every);
+        let some = Demand::PartlyDisabled { by: by(), mend: mend() };
+        assert_eq!(demand(&[disable, open], &json!(8080), &both), some);
         let lax = |by: &str| Demand::Lax { by: by.to_owned() };
         assert_eq!(demand(&[], &json!(8080), &both), lax("PERMISSIVE (no PeerAuthentication, Istio's default)"));
         let bare = json!({"metadata": {"labels": {}}});

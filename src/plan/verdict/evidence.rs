@@ -111,6 +111,10 @@ pub enum Demand {
     Mixed { by: String },
     /// None does.
     Lax { by: String },
+    /// Every one takes plaintext alone; `mend` is the command that changes it.
+    Disabled { by: String, mend: String },
+    /// Some take plaintext alone, and none mutual TLS alone.
+    PartlyDisabled { by: String, mend: String },
 }
 
 /// The evidence with what follows from it at once.

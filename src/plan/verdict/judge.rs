@@ -109,6 +109,8 @@ fn decided(case: &Case<'_>) -> Vec<Fact> {
         Ok(evidence::Demand::Strict { by }) => parts.push(format!("peer STRICT ({by})")),
         Ok(evidence::Demand::Mixed { by }) => parts.push(format!("peer STRICT for some pods ({by})")),
         Ok(evidence::Demand::Lax { by }) => parts.push(format!("peer {by}")),
+        Ok(evidence::Demand::Disabled { by, .. }) => parts.push(format!("peer DISABLE ({by})")),
+        Ok(evidence::Demand::PartlyDisabled { by, .. }) => parts.push(format!("peer DISABLE for some pods ({by})")),
         Err(_) => {}
     }
     if parts.is_empty() { Vec::new() } else { vec![fact(Label::Decided, parts.join("; "))] }
@@ -212,11 +214,15 @@ fn mend_plaintext(case: &Case<'_>) -> Option<String> {
         return None;
     }
     if !pods.iter().all(|pod| pod.is_meshed) {
-        return Some(commands::enroll(upstream.backend_namespace.as_ref()?));
+        let can_be_enrolled = pods.iter().any(|pod| !pod.is_meshed && pod.barred.is_none());
+        return can_be_enrolled.then(|| commands::enroll(upstream.backend_namespace.as_deref().unwrap_or_default()));
     }
-    // Before the gateway has a certificate, TLS would break what works.
-    Some(match &case.evidence.gateway {
-        Gateway::NoSidecars { .. } | Gateway::NoCluster { .. } => commands::INJECT.to_owned(),
+    // Before the peer takes it, or the gateway has a certificate, TLS would break what works.
+    Some(match (&case.evidence.demand, &case.evidence.gateway) {
+        (Ok(evidence::Demand::Disabled { mend, .. } | evidence::Demand::PartlyDisabled { mend, .. }), _) => {
+            mend.clone()
+        }
+        (_, Gateway::NoSidecars { .. } | Gateway::NoCluster { .. }) => commands::INJECT.to_owned(),
         _ => commands::enable_mtls(&upstream.name),
     })
 }
@@ -252,8 +258,16 @@ fn refused(case: &Case<'_>) -> Verdict {
     };
     let kind = if expected { Kind::Gateway } else { Kind::NotProven };
     let mut verdict = verdict(kind, title, facts, exit);
-    verdict.next = Some(commands::LOGS.to_owned());
+    verdict.next = Some(further(case));
     verdict
+}
+
+/// Where to look further: of pods that differ each is told by itself, and no log has more.
+fn further(case: &Case<'_>) -> String {
+    match case.upstream().filter(|_| cause::meets_both(case)) {
+        Some(upstream) => commands::describe(&upstream.name),
+        None => commands::LOGS.to_owned(),
+    }
 }
 
 fn caused(case: &Case<'_>, candidate: &Candidate, exit: Exit) -> Verdict {
@@ -294,7 +308,7 @@ fn wavering(case: &Case<'_>, statuses: &[u16]) -> Verdict {
         facts,
         Exit::Unconfirmed,
     );
-    verdict.next = Some(commands::LOGS.to_owned());
+    verdict.next = Some(further(case));
     verdict
 }
 

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::plan::backend::{is_meshed, labels};
+use crate::plan::backend::{barred, is_meshed, labels};
 
 const SIDECAR: &str = "istio-proxy";
 /// Restarts longer ago explain no answer of now.
@@ -26,6 +26,8 @@ pub struct Pod {
     pub restarts: Vec<String>,
     /// The annotation by which ports go around the sidecar.
     pub around_sidecar: Option<String>,
+    /// Why it gets no sidecar, whatever its namespace says.
+    pub barred: Option<&'static str>,
 }
 
 impl Pod {
@@ -56,6 +58,7 @@ impl Pod {
             is_ready: conditions.into_iter().any(|one| one["type"] == "Ready" && one["status"] == "True"),
             restarts: statuses().filter_map(|status| restart(status, now)).collect(),
             around_sidecar: around,
+            barred: barred(pod),
         })
     }
 

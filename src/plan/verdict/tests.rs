@@ -64,6 +64,7 @@ fn pod() -> Pod {
         is_ready: true,
         restarts: vec![],
         around_sidecar: None,
+        barred: None,
     }
 }
 
@@ -306,6 +307,52 @@ fn connection_termination_alone_proves_nothing() {
     let bare = Evidence { expected_cluster: None, ..all_unknown(answer(503, TERMINATED)) };
     let verdict = is(&bare, Kind::NotProven, Exit::Unconfirmed);
     assert!(text(&verdict).contains("unknown strict peer: "), "{verdict:#?}");
+}
+
+#[test]
+fn tls_to_a_peer_that_takes_plaintext_alone_is_a_cause_of_its_own() {
+    let by = || "PeerAuthentication default/open (namespace)".to_owned();
+    let mend = || "gloo-rs istio peer-auth permissive -n default".to_owned();
+    let mut evidence = guide(istio(), answer(503, FAILED), change(&REFUSED_BY_PEER, 0));
+    evidence.demand = Ok(Demand::Disabled { by: by(), mend: mend() });
+    let verdict = is(&evidence, Kind::Caused(Cause::DisabledPeer), Exit::Unconfirmed);
+    assert!(text(&verdict).contains("peer is DISABLE: PeerAuthentication default/open (namespace)"), "{verdict:#?}");
+    assert_eq!(verdict.mend, Some(mend()));
+
+    // Without counters it is a candidate, and no more.
+    let unread = || Unread::from("may not create pods/portforward");
+    (evidence.change, evidence.hosts, evidence.has_tls) = (Err(unread()), Err(unread()), Err(unread()));
+    let verdict = is(&evidence, Kind::NotProven, Exit::Unconfirmed);
+    assert!(text(&verdict).contains("for peer without mTLS: mTLS is on: "), "{verdict:#?}");
+
+    evidence.demand = Ok(lax());
+    assert!(!text(&judged(&evidence)).contains("peer without mTLS"));
+}
+
+#[test]
+fn pods_of_which_some_have_a_sidecar_are_told_as_seen_and_described_next() {
+    let mut evidence = guide(istio(), answer(503, FAILED), change(&REFUSED_BY_PEER, 0));
+    evidence.pods = Ok(vec![pod(), Pod { name: "httpbin-b".into(), is_meshed: false, ..pod() }]);
+    let verdict = is(&evidence, Kind::NotProven, Exit::Unconfirmed);
+    let said = text(&verdict);
+    assert!(said.contains("pod httpbin-b has no sidecar") && !said.contains("unknown no sidecar"), "{said}");
+    assert!(said.contains("for no sidecar: mTLS is on: "), "{said}");
+    let next = "gloo-rs istio describe upstream default-httpbin-8000";
+    assert_eq!(verdict.next.as_deref(), Some(next));
+
+    evidence.answers = vec![from_backend(200, ""), answer(503, FAILED)];
+    assert_eq!(judged(&evidence).next.as_deref(), Some(next));
+}
+
+#[test]
+fn pods_that_get_no_sidecar_are_not_sent_to_enroll() {
+    let mut evidence = guide(istio(), answer(503, FAILED), change(&REFUSED_BY_PEER, 0));
+    let barred = Some(crate::plan::backend::OPTED_OUT);
+    evidence.pods = Ok(vec![Pod { is_meshed: false, barred, ..pod() }]);
+    let verdict = is(&evidence, Kind::Caused(Cause::NoSidecar), Exit::Unconfirmed);
+    let way = "opted out by sidecar.istio.io/inject=false: take that away, or gloo-rs istio disable-mtls -u \
+               default-httpbin-8000";
+    assert_eq!(verdict.mend.as_deref(), Some(way));
 }
 
 fn all_unknown(answer: Answer) -> Evidence {

@@ -138,6 +138,8 @@ fn demanded(case: &Case<'_>) -> Result<String, String> {
         Ok(Demand::Strict { by }) => by,
         Ok(Demand::Mixed { by }) => return Err(format!("some pods are STRICT ({by}), others are not")),
         Ok(Demand::Lax { by }) => return Err(format!("the peer takes plaintext too: {by}")),
+        Ok(Demand::Disabled { by, .. }) => return Err(format!("the peer takes plaintext alone: {by}")),
+        Ok(Demand::PartlyDisabled { by, .. }) => return Err(format!("some pods take plaintext alone ({by})")),
         Err(why) => return Err(format!("peer mode ({why})")),
     };
     match &case.evidence.pods {

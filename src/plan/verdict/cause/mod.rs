@@ -8,7 +8,8 @@ mod routing;
 
 use super::evidence::Case;
 use certificate::{backend_not_trusted, certificate_invalid, gateway_not_trusted, no_secret};
-use peer::{no_sidecar, strict_peer};
+pub(super) use peer::meets_both;
+use peer::{disabled_peer, no_sidecar, strict_peer};
 use routing::{backend_closes, no_cluster, no_connection, no_endpoint, no_route};
 
 /// What a check came to, in words.
@@ -39,6 +40,7 @@ pub enum Cause {
     NoEndpoint,
     NoSecret,
     StrictPeer,
+    DisabledPeer,
     NoSidecar,
     CertificateInvalid,
     BackendNotTrusted,
@@ -56,6 +58,7 @@ impl Cause {
             Self::NoEndpoint => "noEndpoint",
             Self::NoSecret => "noSecret",
             Self::StrictPeer => "strictPeer",
+            Self::DisabledPeer => "disabledPeer",
             Self::NoSidecar => "noSidecar",
             Self::CertificateInvalid => "certificateInvalid",
             Self::BackendNotTrusted => "backendNotTrusted",
@@ -73,6 +76,7 @@ impl Cause {
             Self::NoEndpoint => "no healthy endpoint",
             Self::NoSecret => "no certificate from SDS",
             Self::StrictPeer => "strict peer",
+            Self::DisabledPeer => "peer without mTLS",
             Self::NoSidecar => "no sidecar",
             Self::CertificateInvalid => "gateway's certificate",
             Self::BackendNotTrusted => "backend's certificate",
@@ -90,6 +94,7 @@ impl Cause {
             Self::NoEndpoint => "no healthy endpoint",
             Self::NoSecret => "the gateway has no certificate from SDS",
             Self::StrictPeer => "strict peer, gateway sends plaintext",
+            Self::DisabledPeer => "gateway sends TLS, the peer takes plaintext alone",
             Self::NoSidecar => "gateway sends TLS, pods have no sidecar",
             Self::CertificateInvalid => "the gateway's certificate is not valid now",
             Self::BackendNotTrusted => "the gateway does not accept the backend's certificate",
@@ -146,6 +151,7 @@ pub fn candidates(case: &Case<'_>) -> Vec<Candidate> {
                 no_endpoint(case),
                 no_secret(case),
                 strict_peer(case),
+                disabled_peer(case),
                 no_sidecar(case),
                 certificate_invalid(case),
                 backend_not_trusted(case),

@@ -2,6 +2,7 @@
 
 use super::{Candidate, Cause, Check};
 use crate::plan::Unread;
+use crate::plan::backend;
 use crate::plan::gateway::Gateway;
 use crate::plan::verdict::commands;
 use crate::plan::verdict::counters::Stat;
@@ -13,6 +14,9 @@ pub(super) fn strict_peer(case: &Case<'_>) -> Candidate {
         Ok(Demand::Strict { by }) => Check::For(format!("peer is STRICT: {by}")),
         Ok(Demand::Mixed { by }) => Check::Unknown(format!("some pods are STRICT ({by}), others are not")),
         Ok(Demand::Lax { by }) => Check::Against(format!("peer is not STRICT: {by}")),
+        Ok(Demand::Disabled { by, .. } | Demand::PartlyDisabled { by, .. }) => {
+            Check::Against(format!("peer is DISABLE: {by}"))
+        }
         Err(why) => Check::Unknown(format!("peer mode ({why})")),
     };
     let pods = match &case.evidence.pods {
@@ -66,31 +70,78 @@ fn plaintext(case: &Case<'_>) -> Check {
     }
 }
 
-pub(super) fn no_sidecar(case: &Case<'_>) -> Candidate {
+/// Mutual TLS to sidecars that a policy tells to take none.
+pub(super) fn disabled_peer(case: &Case<'_>) -> Candidate {
+    let mute = || Candidate::new(Cause::DisabledPeer, vec![Check::Mute]);
     let sends = match case.upstream().map(|upstream| &upstream.sends) {
-        Some(Sends::Istio { by }) => Check::For(format!("mTLS is on: {by}")),
-        _ => return Candidate::new(Cause::NoSidecar, vec![Check::Mute]),
+        Some(Sends::Istio { by } | Sends::PerPod { by }) => Check::For(format!("mTLS is on: {by}")),
+        _ => return mute(),
     };
-    let failed = match case.look(Stat::TlsError) {
+    let (peer, mend) = match &case.evidence.demand {
+        Ok(Demand::Disabled { by, mend }) => (Check::For(format!("peer is DISABLE: {by}")), mend),
+        Ok(Demand::PartlyDisabled { by, mend }) => {
+            (Check::Unknown(format!("some pods are DISABLE ({by}), others are not")), mend)
+        }
+        _ => return mute(),
+    };
+    let pods = match case.pods() {
+        Some(pods) if !pods.is_empty() && pods.iter().all(|pod| pod.is_meshed) => Check::For(meshed(pods)),
+        _ => Check::Mute,
+    };
+    let failed = match case.look(Stat::Handshake) {
+        Look::Rose(rise) => Check::Against(format!("TLS came about: {rise}")),
+        _ => tls_failed(case).unwrap_or_else(|| Check::Unknown("whether TLS came to nothing".to_owned())),
+    };
+    Candidate::new(Cause::DisabledPeer, vec![sends, peer, failed, pods]).mend(Some(mend.clone()))
+}
+
+/// Whether TLS came to nothing; `None` where nothing points there.
+fn tls_failed(case: &Case<'_>) -> Option<Check> {
+    Some(match case.look(Stat::TlsError) {
         Look::Rose(rise) => Check::For(format!("TLS came to nothing: {rise}")),
         Look::Noisy(rise) => Check::Unknown(format!("{rise}, with requests of others")),
         Look::Flat(_) => match case.look(Stat::ConnectFail) {
             // Who waits for HTTP may let a greeting of TLS wait for ever.
             Look::Rose(rise) => Check::Unknown(format!("whether TLS or the connection failed: {rise}")),
-            _ => return Candidate::new(Cause::NoSidecar, vec![Check::Mute]),
+            _ => return None,
         },
         Look::Unknown(why) => Check::Unknown(format!("TLS errors ({why})")),
+    })
+}
+
+/// Whether mutual TLS is sent to pods of which some take it and others do not.
+pub(in super::super) fn meets_both(case: &Case<'_>) -> bool {
+    let sends_istio = matches!(case.upstream().map(|upstream| &upstream.sends), Some(Sends::Istio { .. }));
+    let is_mixed = |pods: &[Pod]| pods.iter().any(|pod| pod.is_meshed) && pods.iter().any(|pod| !pod.is_meshed);
+    sends_istio && case.pods().is_some_and(is_mixed)
+}
+
+pub(super) fn no_sidecar(case: &Case<'_>) -> Candidate {
+    let sends = match case.upstream().map(|upstream| &upstream.sends) {
+        Some(Sends::Istio { by }) => Check::For(format!("mTLS is on: {by}")),
+        _ => return Candidate::new(Cause::NoSidecar, vec![Check::Mute]),
     };
+    let Some(failed) = tls_failed(case) else { return Candidate::new(Cause::NoSidecar, vec![Check::Mute]) };
     let pods = match &case.evidence.pods {
         Ok(pods) if pods.is_empty() => Check::Mute,
         Ok(pods) if !pods.iter().any(|pod| pod.is_meshed) => Check::For(meshed(pods)),
         Ok(pods) if pods.iter().all(|pod| pod.is_meshed) => Check::Against(meshed(pods)),
-        Ok(pods) => Check::Unknown(unguarded(pods)),
+        Ok(pods) => Check::For(unguarded(pods)),
         Err(why) => Check::Unknown(format!("sidecars ({why})")),
     };
-    let namespace = case.upstream().and_then(|upstream| upstream.backend_namespace.as_deref());
-    let mend = namespace.map(commands::enroll);
-    Candidate::new(Cause::NoSidecar, vec![sends, failed, pods]).mend(mend)
+    let candidate = Candidate::new(Cause::NoSidecar, vec![sends, failed, pods]).mend(mend_no_sidecar(case));
+    // Which of its pods took the request is not looked at.
+    if meets_both(case) { candidate.never_proven() } else { candidate }
+}
+
+/// Its namespace into the mesh; where that helps none of the pods, why not.
+fn mend_no_sidecar(case: &Case<'_>) -> Option<String> {
+    let upstream = case.upstream()?;
+    let mut without = case.pods().into_iter().flatten().filter(|pod| !pod.is_meshed);
+    match without.next().and_then(|pod| pod.barred) {
+        Some(why) if without.all(|pod| pod.barred.is_some()) => Some(backend::unbarred(why, &upstream.name)),
+        _ => upstream.backend_namespace.as_deref().map(commands::enroll),
+    }
 }
 
 fn guarded(pods: &[Pod]) -> String {
