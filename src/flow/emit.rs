@@ -15,6 +15,9 @@ use crate::options::{Destination, Preview};
 use crate::render::diff::{self, Secrets};
 use crate::render::text::STDIN;
 
+/// What a file is said to have has it on stdout alone.
+const ON_STDOUT: &str = "on stdout, no file is changed: --write changes them";
+
 /// A text and the changes to it.
 pub struct Edited<'t> {
     pub text: &'t Text,
@@ -42,10 +45,18 @@ impl Edited<'_> {
 pub enum Emit {
     Nothing,
     /// One file or stdin is a filter: all of it comes out.
-    Whole(String),
+    Whole(Filtered),
     /// Of several files those that changed come out; only their splices are kept, so they are read again.
     Changed(Changed),
     InPlace(Staging),
+}
+
+/// All of one file or of stdin.
+#[derive(Default)]
+pub struct Filtered {
+    text: String,
+    /// Whether it is another than its file has.
+    differs: bool,
 }
 
 /// Edited files, and what is put into them: the same few texts again and again.
@@ -75,7 +86,7 @@ impl Emit {
         match (preview.is_on(), destination) {
             (true, _) => Self::nothing(),
             (false, Destination::InPlace) => Self::InPlace(Staging::default()),
-            (false, Destination::Stdout) if is_single => Self::Whole(String::new()),
+            (false, Destination::Stdout) if is_single => Self::Whole(Filtered::default()),
             (false, Destination::Stdout) => Self::Changed(Changed::default()),
         }
     }
@@ -92,8 +103,9 @@ impl Emit {
     pub fn keep(&mut self, edited: &Edited) -> Result<(), Failure> {
         match self {
             Self::Nothing => Ok(()),
-            Self::Whole(text) => {
-                *text = edited.new_text();
+            Self::Whole(filtered) => {
+                let differs = edited.text.file.is_some() && !edited.splices.is_empty();
+                *filtered = Filtered { text: edited.new_text(), differs };
                 Ok(())
             }
             _ if edited.splices.is_empty() => Ok(()),
@@ -115,8 +127,11 @@ impl Emit {
     pub fn commit(self, report: &mut Report<'_>) -> Result<(), Failure> {
         match self {
             Self::Nothing => Ok(()),
-            Self::Whole(text) => {
+            Self::Whole(Filtered { text, differs }) => {
                 report.ui.bytes(text.as_bytes());
+                if differs {
+                    report.ui.status(ON_STDOUT);
+                }
                 Ok(())
             }
             Self::Changed(Changed { files, .. }) => {
@@ -130,6 +145,9 @@ impl Emit {
                     if !text.ends_with('\n') {
                         report.ui.bytes(b"\n");
                     }
+                }
+                if !files.is_empty() {
+                    report.ui.status(ON_STDOUT);
                 }
                 Ok(())
             }

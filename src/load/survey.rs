@@ -258,12 +258,11 @@ impl<'s> Survey<'s> {
     pub async fn policies(&self) -> Result<peer::Policies<'_>, &Unread> {
         let all = self.listed_policies().await?;
         let read = async || {
-            let maps = match all.is_empty() {
-                true => Vec::new(),
-                false => {
-                    let query = Query { freshness: Freshness::AtHand, ..Query::labelled(REVISION_LABEL) };
-                    self.list(&kinds::CONFIG_MAP, ROOT_NAMESPACE, query).await?
-                }
+            let maps = if all.is_empty() {
+                Vec::new()
+            } else {
+                let query = Query { freshness: Freshness::AtHand, ..Query::labelled(REVISION_LABEL) };
+                self.list(&kinds::CONFIG_MAP, ROOT_NAMESPACE, query).await?
             };
             Ok(peer::root_namespace(&maps).unwrap_or_else(|| ROOT_NAMESPACE.to_owned()))
         };

@@ -76,7 +76,7 @@ fn never_fits(template: &Value, goal: &Goal) -> Option<Objection> {
             None if told("true") => not_injected(format!("asks for its sidecar itself by {INJECT_LABEL}=true")),
             None => None,
         },
-        _ => None,
+        Goal::Free => None,
     }
 }
 

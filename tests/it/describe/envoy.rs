@@ -15,7 +15,7 @@ fn verdict(takes: Takes, sends: Sends) -> Verdict {
         Takes::Disable => (Membership::Sidecar, Mode::Disable),
     };
     let demands = Ok(Effective { mode, chain: Vec::new() });
-    let pod = Pod { name: "shop/a".into(), membership, revision: None, demands, ready: None };
+    let pod = Pod { name: "shop/a".into(), membership, revision: None, demands, ready: None, barred: None };
     let proxy = gloo_rs::plan::posture::ProxyState {
         name: "gloo-system/gateway-proxy".into(),
         of_gateway_api: false,

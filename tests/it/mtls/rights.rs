@@ -101,6 +101,8 @@ fn each_right_that_is_missing_is_named_with_the_rule_that_gives_it() {
     allow(&gloo, &apps, "{apiGroups: [\"\"], resources: [pods], verbs: [list]}");
     let all = until(&gloo, &enable, "no gateway proxy in");
     assert!(!all.stderr.contains("whether its pods"), "{all:?}");
+    let unread = "note: whether its peer takes mTLS is unknown: may not list peerauthentications\n";
+    assert!(all.stderr.contains(unread), "{all:?}");
 
     let disable = ["disable-mtls", "-u", &name];
     let peer =

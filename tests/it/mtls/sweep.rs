@@ -131,6 +131,42 @@ fn a_sweep_that_disables_leaves_what_has_a_strict_peer() {
     assert!(forced.stdout.contains(&format!("{strict} mTLS disabled")), "{forced:?}");
 }
 
+#[test]
+fn a_peer_that_takes_no_mutual_tls_is_warned_of_by_name_and_left_by_a_sweep() {
+    let gloo = Gloo::new("disabled-sweep");
+    let apps = gloo.plane.install_apps("disabled-apps", &gloo.namespace).unwrap();
+    let policy = json!({
+        "apiVersion": "security.istio.io/v1", "kind": "PeerAuthentication",
+        "metadata": {"name": "none", "namespace": apps}, "spec": {"mtls": {"mode": "DISABLE"}},
+    });
+    gloo.plane.api().apply(&policy.to_string()).unwrap();
+    let name = format!("{apps}-httpbin-8000");
+    let swept = gloo.run(&["enable-mtls", "--all", "--yes", "-v"]);
+    assert_eq!(swept.code, Some(0));
+    assert!(swept.stdout.contains(&format!("{HTTPBIN} mTLS enabled")), "{swept:?}");
+    let skipped =
+        format!("skipped upstream.gloo.solo.io/{name}: its peer is DISABLE ({apps}/none, namespace): 503 with mTLS\n");
+    assert!(swept.stderr.contains(&skipped), "{swept:?}");
+    assert_eq!(gloo.upstream(&name)["spec"]["sslConfig"], Value::Null);
+
+    let named = gloo.run(&["enable-mtls", "-u", &name]);
+    assert!(named.stdout.contains(&format!("{name} mTLS enabled")), "{named:?}");
+    let warning = format!(
+        "warning: the peer of {name} takes no mTLS (DISABLE): 503 with it\n  peerauthentication {apps}/none, namespace\n  \
+         hint: gloo-rs istio peer-auth permissive -n {apps} first, or gloo-rs istio disable-mtls -u "
+    );
+    assert!(named.stderr.contains(&warning), "{named:?}");
+
+    gloo.merge(&name, &json!({"spec": {"sslConfig": null}}));
+    let auto = gloo.run(&["auto-mtls", "enable", "--force", "--dry-run"]);
+    let upstream = format!("{}/{name}: peerauthentication {apps}/none, namespace\n", gloo.namespace);
+    assert!(
+        auto.stderr.contains("warning: auto-mTLS sends mTLS to peers that take none (DISABLE): 503 there\n"),
+        "{auto:?}"
+    );
+    assert!(auto.stderr.contains(&upstream), "{auto:?}");
+}
+
 /// Pages of Upstreams on the stub, each with its PATCH that takes this long.
 fn expect_pages(stub: &Stub, pages: &[usize], time: Duration) {
     let mut number = 0;
