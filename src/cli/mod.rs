@@ -85,6 +85,14 @@ pub fn tree() -> clap::Command {
     Cli::command()
 }
 
+/// Whether the command of these words takes a flag: `--overwrite`.
+pub fn takes(words: &[&str], flag: &str) -> bool {
+    let has = |command: &clap::Command| command.get_arguments().any(|arg| arg.get_long() == flag.strip_prefix("--"));
+    let root = tree();
+    let leaf = words.iter().try_fold(&root, |at, word| at.find_subcommand(word));
+    leaf.is_some_and(|leaf| has(leaf) || has(&root))
+}
+
 /// Reads a command line.
 ///
 /// # Errors

@@ -6,7 +6,11 @@ use crate::render::text::shell_word;
 
 /// What was typed about cluster and identity, each with a blank before it: ` -n shop --kube-context b`.
 pub fn flags(global: &Global) -> String {
-    words(global).iter().flat_map(|word| [" ", word]).collect()
+    with_blanks(&words(global, OURS))
+}
+
+fn with_blanks(words: &[String]) -> String {
+    words.iter().flat_map(|word| [" ", word]).collect()
 }
 
 /// The same for a command that has a namespace of its own.
@@ -14,7 +18,16 @@ pub fn flags_without_namespace(global: &Global) -> String {
     flags(&Global { namespace: None, ..global.clone() })
 }
 
-fn words(global: &Global) -> Vec<String> {
+/// The same for kubectl.
+pub fn flags_of_kubectl(global: &Global) -> String {
+    let global = Global { namespace: None, gloo_namespace: None, ..global.clone() };
+    with_blanks(&words(&global, "--context"))
+}
+
+/// This program's flag for a context.
+const OURS: &str = "--kube-context";
+
+fn words(global: &Global, context: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut flag = |name: &str, value: Option<&str>| {
         if let Some(value) = value {
@@ -24,7 +37,7 @@ fn words(global: &Global) -> Vec<String> {
     flag("-n", global.namespace.as_deref());
     flag("--gloo-namespace", global.gloo_namespace.as_deref());
     flag("--kubeconfig", global.kubeconfig.as_ref().and_then(|path| path.to_str()));
-    flag("--kube-context", global.context.as_deref());
+    flag(context, global.context.as_deref());
     flag("--as", global.as_user.as_deref());
     for group in &global.as_groups {
         flag("--as-group", Some(group));
@@ -35,7 +48,7 @@ fn words(global: &Global) -> Vec<String> {
 
 /// The one that takes only what failed, up to the names: `gloo-rs istio enable-mtls -n shop --kube-context b -u`.
 pub fn command(plan: &dyn PerObject, global: &Global) -> String {
-    let mut words = [vec![format!("gloo-rs {}", plan.words().command)], words(global)].concat();
+    let mut words = [vec![format!("gloo-rs {}", plan.words().command)], words(global, OURS)].concat();
     // --force is about what a sweep skips; a name is taken anyway.
     words.extend(plan.words().flags.iter().map(|flag| (*flag).to_owned()));
     let asked = !plan.risks().is_empty() && global.consent == Consent::Given;
@@ -95,6 +108,10 @@ mod tests {
             command(&policy, &global),
             "gloo-rs istio enable-mtls -n shop --gloo-namespace edge --kubeconfig '/home/me/my config' \
              --kube-context b --as bob --as-group a --as-group 'b c' --as-uid 7 --overwrite --yes -u"
+        );
+        assert_eq!(
+            flags_of_kubectl(&global),
+            " --kubeconfig '/home/me/my config' --context b --as bob --as-group a --as-group 'b c' --as-uid 7"
         );
     }
 }

@@ -80,6 +80,7 @@ pub mod kinds {
         KUBE_GATEWAY = "gateway.networking.k8s.io" "v1" "Gateway" "gateways" "gateway";
         HTTP_ROUTE = "gateway.networking.k8s.io" "v1" "HTTPRoute" "httproutes" "httproute";
         ARGO_APPLICATION = "argoproj.io" "v1alpha1" "Application" "applications" "application";
+        RELEASE = "helm.sh" "v3" "Release" "releases" "release";
         HELM_RELEASE = "helm.toolkit.fluxcd.io" "v2" "HelmRelease" "helmreleases" "helmrelease";
         ACCESS_REVIEW = "authorization.k8s.io" "v1" "SelfSubjectAccessReview" "selfsubjectaccessreviews" "selfsubjectaccessreview";
         MUTATING_WEBHOOK = "admissionregistration.k8s.io" "v1" "MutatingWebhookConfiguration" "mutatingwebhookconfigurations" "mutatingwebhookconfiguration";

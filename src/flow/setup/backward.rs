@@ -1,6 +1,7 @@
 //! The steps of `istio teardown`: what is there of the mesh, as far as it is marked as this program's.
 
-use super::forward::{enrolment, policy, switches, upstreams};
+use super::forward::{enrolment, of_policy, switches, upstreams};
+use super::policy;
 use super::sidecars::{self, InRelease};
 use super::step::{Act, Step};
 use crate::error::Failure;
@@ -14,7 +15,7 @@ use crate::plan::mark::{is_noted, made_by_us, written_by_us};
 use crate::plan::mtls::{Foreign, Wish};
 use crate::plan::owner::{self, Owner};
 use crate::plan::peer::change::{self, Scope};
-use crate::plan::peer::{mode, selector};
+use crate::plan::peer::selector;
 use crate::plan::ssl_config::{Tls, tls_of};
 
 /// The labels that bind a namespace to an istiod.
@@ -55,8 +56,8 @@ pub async fn steps(session: &Session, task: &Teardown, global: &Global) -> Resul
 }
 
 async fn of_policies(session: &Session, marks: Marks, found: &mut Found) -> Result<(), Failure> {
-    let all = match policies::list(session, Where::All, Freshness::Now).await {
-        Ok((_, all)) => all,
+    let (kind, all) = match policies::list(session, Where::All, Freshness::Now).await {
+        Ok(found) => found,
         // A cluster without Istio's kinds has none of them.
         Err(error) if error.cause == Cause::NoCrd => return Ok(()),
         Err(error) => return Err(error.into_failure(session)),
@@ -82,12 +83,12 @@ async fn of_policies(session: &Session, marks: Marks, found: &mut Found) -> Resu
             continue;
         }
         let foreign = if marks == Marks::Ignored { Foreign::Replace } else { Foreign::Keep };
-        let word = mode(&there["spec"]["mtls"]).map_or("permissive", |mode| change::Wish::Set(mode).word());
+        let undone_by = policy::made_again(there, kind, &scope);
         found.steps.push(Step {
             word: "policy",
             what: format!("PeerAuthentication {namespace}/{name}"),
-            act: policy(scope, change::Wish::Remove, foreign),
-            undone_by: format!("gloo-rs istio peer-auth {word} {flags}"),
+            act: of_policy(scope, change::Wish::Remove, foreign),
+            undone_by,
         });
     }
     Ok(())

@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
+use super::policy;
 use super::step::{Act, Step};
 use crate::error::{Exit, Failure, Reason};
 use crate::helm::Helm;
 use crate::kube::{Environment, Freshness, Scope as Where, Session};
+use crate::load::absence::{self, Absence};
 use crate::load::{gateways, policies, release};
 use crate::model::{ObjectRef, kinds};
 use crate::options::{
@@ -18,7 +20,7 @@ use crate::plan::auto_mtls;
 use crate::plan::mtls::{Caution, Foreign, Policy, Wish};
 use crate::plan::owner::{self, Owner};
 use crate::plan::peer::change::{self, Request, Scope};
-use crate::plan::peer::{Mode, selector};
+use crate::plan::peer::{Mode, Policies};
 use crate::plan::proxy_name::{ProxyKind, ProxyName};
 use crate::plan::proxy_pods::{Amount, Which};
 use crate::plan::values::{self, Switch};
@@ -93,7 +95,10 @@ async fn via(session: &Session, task: &Setup, global: &Global) -> Result<(Bringe
     let namespace = global.object_namespace();
     let wanted = task.proxy.clone().map_or(Proxies::Usual, |name| Proxies::Named(vec![name]));
     let proxies = gateways::find(session, namespace, &wanted).await;
-    let proxies = proxies.map_err(|why| if task.proxy.is_some() { why } else { elsewhere(why) })?;
+    let proxies = match proxies {
+        Err(why) if task.proxy.is_none() => return Err(absent(session, namespace, why).await),
+        proxies => proxies?,
+    };
     let proxy = proxies.first().expect("what was found is no empty list");
     let name = name_of(&proxy.workload.reference);
     let of_proxy = owner::of(&proxy.workload.value);
@@ -118,14 +123,25 @@ pub fn name_of(workload: &ObjectRef) -> ProxyName {
     ProxyName { kind: Some(kind), name: workload.name.clone() }
 }
 
-/// Why there is no gateway, with what can be typed here.
-pub fn elsewhere(why: Failure) -> Failure {
+/// Why there is no gateway where one was looked for without its name, and where there is one.
+pub async fn absent(session: &Session, namespace: &str, why: Failure) -> Failure {
+    let absence = match why.reason {
+        Reason::NotFound => {
+            absence::around(session, &ObjectRef::new(&kinds::DEPLOYMENT, namespace, gateways::USUAL)).await
+        }
+        _ => Absence::default(),
+    };
+    elsewhere(why, &absence)
+}
+
+/// The same with what can be typed here.
+fn elsewhere(why: Failure, absence: &Absence) -> Failure {
     let hint = match why.reason {
-        Reason::NotFound => "-n NAMESPACE looks elsewhere",
-        Reason::Ambiguous => "--name NAME takes one",
+        Reason::NotFound => absence.hint().unwrap_or_else(|| "-n NAMESPACE looks elsewhere".to_owned()),
+        Reason::Ambiguous => "--name NAME takes one".to_owned(),
         _ => return why,
     };
-    Failure { hints: vec![hint.to_owned()], ..why }
+    Failure { hints: vec![hint], ..why }
 }
 
 fn in_git(owner: &Owner, namespace: &str, task: &Setup) -> Failure {
@@ -156,7 +172,8 @@ fn names(task: &Setup) -> String {
     task.upstreams.iter().map(shown).collect::<Vec<_>>().join(",")
 }
 
-fn shown(upstream: &Named) -> String {
+/// As `--upstream` takes it.
+pub fn shown(upstream: &Named) -> String {
     match &upstream.namespace {
         Some(namespace) => format!("{namespace}/{}", upstream.name),
         None => upstream.name.clone(),
@@ -300,20 +317,21 @@ pub fn upstreams(wish: Wish, selection: Selection) -> Act {
 }
 
 async fn strict(session: &Session, namespace: &str) -> Step {
+    let scope = Scope::Namespace(namespace.to_owned());
     let there = policies::list(session, Where::Namespace(namespace), Freshness::Now).await;
-    let has_one = there.is_ok_and(|(_, all)| all.iter().any(|policy| selector(policy).is_empty()));
-    // What somebody else made is not taken away.
-    let word = if has_one { "permissive" } else { "remove" };
+    let there = there.map(|(_, all)| all).unwrap_or_default();
+    let policies = Policies { all: &there, root_namespace: policies::ISTIO_SYSTEM };
     Step {
         word: "strict",
         what: format!("namespace {namespace}"),
-        act: policy(Scope::Namespace(namespace.to_owned()), change::Wish::Set(Mode::Strict), Foreign::Keep),
-        undone_by: format!("gloo-rs istio peer-auth {word} -n {namespace}"),
+        // What somebody else made is not taken away.
+        undone_by: policy::as_before(policies.without_selector(namespace).into_iter().next(), namespace),
+        act: of_policy(scope, change::Wish::Set(Mode::Strict), Foreign::Keep),
     }
 }
 
 /// One of the commands on the policy of a scope.
-pub fn policy(scope: Scope, wish: change::Wish, foreign: Foreign) -> Act {
+pub fn of_policy(scope: Scope, wish: change::Wish, foreign: Foreign) -> Act {
     Act::PeerAuth(PeerAuth {
         request: Request { scope, wish, foreign, caution: Caution::Careful },
         root_namespace: None,
@@ -329,12 +347,13 @@ mod tests {
 
     #[test]
     fn only_flags_that_are_there_are_named() {
-        let hints = |reason| {
-            let why = Failure::new(Exit::Failed, reason, "no").hint("--all takes all");
-            elsewhere(why).hints
-        };
+        let absence = |elsewhere: Option<&str>| Absence { near: Vec::new(), elsewhere: elsewhere.map(str::to_owned) };
+        let why = |reason| Failure::new(Exit::Failed, reason, "no").hint("--all takes all");
+        let hints = |reason| elsewhere(why(reason), &absence(None)).hints;
         assert_eq!(hints(Reason::Ambiguous), ["--name NAME takes one"]);
         assert_eq!(hints(Reason::NotFound), ["-n NAMESPACE looks elsewhere"]);
         assert_eq!(hints(Reason::Forbidden), ["--all takes all"]);
+        let found = elsewhere(why(Reason::NotFound), &absence(Some("gloo-system"))).hints;
+        assert_eq!(found, ["it is in namespace gloo-system: -n gloo-system"]);
     }
 }

@@ -7,8 +7,10 @@ mod backward;
 mod by_release;
 mod covered;
 mod forward;
+mod hints;
 mod kept;
 mod pointing;
+mod policy;
 mod proof;
 mod shown;
 mod sidecars;
@@ -120,6 +122,7 @@ impl Way {
         for step in steps {
             let number = plan.len() + 1;
             let which = format!("step {number} ({} {})", step.word, step.what);
+            let act = step.act.clone();
             let planned = interrupt::or(async {
                 let step = covered::told(&self.session, step, &plan, &self.global).await;
                 let planned = step.plan(self.preview, &self.global, report).await?;
@@ -131,7 +134,7 @@ impl Way {
                     Exit::NoAnswer => format!("{which} cannot be planned: {}", why.message),
                     _ => format!("{which} is refused: {}", why.message),
                 };
-                untouched(Failure { message, ..why })
+                untouched(hints::told(Failure { message, ..why }, self.word, &act, &self.typed))
             })?;
             if plan.is_empty() {
                 self.say("plan, with what is so after each step:", report);
@@ -147,6 +150,7 @@ impl Way {
     fn flags_of(&self, planned: &Planned) -> String {
         match planned.step.act {
             Act::Verify { .. } => String::new(),
+            _ if !planned.step.undone_by.starts_with("gloo-rs ") => again::flags_of_kubectl(&self.typed),
             _ if planned.is_in_gloo() => again::flags(&self.typed),
             _ => again::flags_without_namespace(&self.typed),
         }
@@ -185,7 +189,7 @@ impl Way {
             for diff in planned.diffs.into_iter().filter(|_| self.preview.diff) {
                 report.diff(diff);
             }
-            for row in planned.changes {
+            for row in planned.release.into_iter().chain(planned.changes) {
                 report.record(row);
             }
         }

@@ -56,8 +56,9 @@ pub fn value_line(change: &Value) -> String {
 /// The same for the document.
 pub fn value(number: usize, planned: &Planned) -> Value {
     let changes: Vec<_> = planned
-        .changes
+        .release
         .iter()
+        .chain(&planned.changes)
         .map(|row| {
             json!({
                 "kind": row.object.kind.kind, "namespace": row.object.namespace, "name": row.object.name,
@@ -67,7 +68,7 @@ pub fn value(number: usize, planned: &Planned) -> Value {
         .collect();
     json!({
         "step": number, "command": planned.step.word, "what": planned.step.what,
-        "already": planned.is_already(), "changes": changes, "notes": planned.more, "undo": planned.step.undone_by,
+        "already": planned.is_already() && !planned.only_looks(), "changes": changes, "notes": planned.more, "undo": planned.step.undone_by,
     })
 }
 
@@ -75,7 +76,7 @@ pub fn value(number: usize, planned: &Planned) -> Value {
 pub fn amount(plan: &[Planned]) -> String {
     let written: usize = plan.iter().map(|planned| planned.changes.len()).sum();
     let workloads = plan.iter().flat_map(Planned::restarts).count();
-    let has_release = plan.iter().any(|planned| planned.changes.is_empty() && !planned.is_already());
+    let has_release = plan.iter().any(|planned| planned.release.is_some());
     let both = |of_release: &str, number: usize, noun: &str| {
         let of_release = has_release.then(|| of_release.to_owned());
         let of_others = (number > 0).then(|| count(number, noun));

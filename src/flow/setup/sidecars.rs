@@ -1,7 +1,7 @@
 //! The sidecars on the way back: what brought them takes them away.
 
 use super::backward::Found;
-use super::forward::{elsewhere, name_of, of_release, sidecars, unless_usual};
+use super::forward::{absent, name_of, of_release, sidecars, unless_usual};
 use super::step::{Act, Step};
 use crate::error::Failure;
 use crate::flow::again;
@@ -57,10 +57,11 @@ pub async fn back(
     release: Option<&InRelease>,
     found: &mut Found,
 ) -> Result<(), Failure> {
-    let mut proxies = match gateways::find(session, global.object_namespace(), &Proxies::All).await {
+    let namespace = global.object_namespace();
+    let mut proxies = match gateways::find(session, namespace, &Proxies::All).await {
         Ok(proxies) => proxies,
         // Where it was said to be it has to be.
-        Err(failure) if global.namespace.is_some() => return Err(elsewhere(failure)),
+        Err(failure) if global.namespace.is_some() => return Err(absent(session, namespace, failure).await),
         Err(failure) => {
             found.left.push(format!("the gateway: {}", failure.message));
             return Ok(());

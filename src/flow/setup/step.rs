@@ -16,6 +16,7 @@ use crate::plan::mtls::{Caution, Policy, Wish};
 use crate::plan::outage::{Effect, Turn};
 use crate::plan::outcome::{Outcome, Row};
 use crate::plan::values as plan_of_values;
+use crate::render::text::count;
 use crate::ui::Ui;
 
 /// The command of a step.
@@ -61,8 +62,8 @@ pub struct Planned {
     pub spared: Option<Spared>,
     pub diffs: Vec<String>,
     pub effects: Vec<Effect>,
-    /// Whether something would be changed that is no object of its own: a release.
-    changes_release: bool,
+    /// A release that would be changed: no object of the cluster's, and Helm's to write.
+    pub release: Option<Row>,
 }
 
 /// Upstreams that need nothing of their own.
@@ -75,7 +76,7 @@ pub struct Spared {
 impl Planned {
     /// Whether there is nothing to do.
     pub fn is_already(&self) -> bool {
-        self.changes.is_empty() && !self.changes_release
+        self.changes.is_empty() && self.release.is_none()
     }
 
     /// Whether it only looks.
@@ -208,14 +209,32 @@ impl Step {
         }
         let changes: Vec<_> = ended.changed().cloned().collect();
         let values = changed_values(&ended);
-        let changes_release = !values.is_empty();
-        let is_change = changes_release || !changes.is_empty();
+        let release = (!values.is_empty()).then(|| release(&ended)).flatten();
+        let is_change = release.is_some() || !changes.is_empty();
         let effects = if is_change { self.act.effects(&ended) } else { Vec::new() };
         let spared = self.act.spares(&ended);
         let more = values.into_iter().chain(left_alone(&ended)).collect();
         let diffs = ended.rows.iter().filter_map(|row| row.diff.clone()).chain(ended.diffs).collect();
-        Ok(Planned { step: self, changes, more, spared, diffs, effects, changes_release })
+        Ok(Planned { step: self, changes, more, spared, diffs, effects, release })
     }
+}
+
+/// The release that a command is about, as far as it was changed.
+fn release(ended: &Ended) -> Option<Row> {
+    let release = ended.fields.get("release")?;
+    let text = |key: &str| release[key].as_str();
+    let object = ObjectRef::new(&kinds::RELEASE, text("namespace")?, text("name")?);
+    let values = count(ended.fields.get("changes")?.as_array()?.len(), "value");
+    let message = match ended.fields.get("upgradedTo") {
+        Some(to) => format!("{values} changed (revision {} -> {to})", release["revision"]),
+        None => format!("{values} changed"),
+    };
+    Some(Row::answer(object, Outcome::Changed, message))
+}
+
+/// The release that a command upgraded.
+pub fn upgraded(ended: &Ended) -> Option<Row> {
+    ended.fields.get("upgradedTo").and_then(|_| release(ended))
 }
 
 /// What happens to a release: one line for the whole, and one for each value.
@@ -228,7 +247,7 @@ fn changed_values(ended: &Ended) -> Vec<String> {
         return Vec::new();
     }
     let text = |key: &str| release[key].as_str().unwrap_or_default();
-    let values = crate::render::text::count(changes.len(), "value");
+    let values = count(changes.len(), "value");
     let revision = &release["revision"];
     let head =
         format!("release {}/{}, revision {revision}: {values}, restarts its gateways", text("namespace"), text("name"));

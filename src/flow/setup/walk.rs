@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use super::kept::{Before, Made};
-use super::step::{Act, Planned};
+use super::step::{Act, Planned, upgraded};
 use super::wrong::proven_wrong;
-use super::{Way, shown};
+use super::{Way, hints, shown};
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::interrupt::Stop;
 use crate::flow::report::{Ended, Report};
@@ -59,6 +59,9 @@ impl Way {
             let ended = of_step.end();
             made.push(before.made(&ended, &self.session).await);
             if outcome.is_ok() && ended.exit == Exit::Done {
+                if let Some(release) = upgraded(&ended) {
+                    report.record(release);
+                }
                 report.take(ended);
                 report.ui.status(&format!("{head}: done ({})", seconds(begun.elapsed())));
                 continue;
@@ -72,6 +75,7 @@ impl Way {
                 act @ Act::Verify { .. } => self.take_wrong_back(plan, act, &made, &why, report).await,
                 _ => self.take_back(&made, (&why, &ended), report).await,
             };
+            let why = hints::told(why, self.word, &planned.step.act, &self.typed);
             return Err(shown::stopped(&self.way_back(), plan, index, why, &state));
         }
         report.line(&format!("{} done: {}", self.word, count(plan.len(), "step")));

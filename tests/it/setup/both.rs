@@ -31,8 +31,16 @@ fn values_that_came_over_an_injection_go_first_and_then_what_is_left_of_it() -> 
         "undo: gloo-rs istio inject --revision 1-28 -n edge\n",
     ];
     ends(&bench.teardown(&["--dry-run"]), 0, &planned, &[]);
-    let back = bench.teardown(&["--yes"]);
-    ends(&back, 0, &["teardown done: 2 steps\n"], &[]);
+    ends(&bench.teardown(&["--check", "-o", "name"]), 3, &["release.helm.sh/gloo\nconfigmap/"], &[]);
+    let back = document(&bench.teardown(&["--yes", "-o", "json"]))?;
+    let of_plan = &back["plan"][0]["changes"][0];
+    assert_eq!(
+        (&of_plan["kind"], &of_plan["namespace"], &of_plan["name"]),
+        (&json!("Release"), &json!("edge"), &json!("gloo"))
+    );
+    let release = &back["results"][0];
+    assert_eq!((&release["kind"], &release["changed"]), (&json!("Release"), &json!(true)), "{back:#}");
+    assert_eq!((&back["exitCode"], &back["summary"]["changed"]), (&json!(0), &json!(2)), "{back:#}");
     assert_eq!(bench.values()?, values);
     same(&bench.plane, &before)?;
     assert_eq!(containers(&bench.plane)?, pods);

@@ -125,6 +125,8 @@ fn auto_mtls_by_helm_is_proven_before_and_after_the_pods_go_strict_and_teardown_
     assert_eq!(done["exitCode"], 0, "{done:#}");
     let verdicts: Vec<_> = done["verdicts"].as_array().into_iter().flatten().map(|it| &it["verdict"]).collect();
     assert_eq!(verdicts, ["mtls", "mtls"], "{done:#}");
+    let of_plan = done["plan"].as_array().into_iter().flatten().filter(|step| step["command"] == "verify");
+    assert_eq!(of_plan.map(|step| &step["already"]).collect::<Vec<_>>(), [false, false], "{done:#}");
     assert_eq!(bench.switches()?, [true, true]);
     let again = bench.with_requests(&["--auto-mtls", "--via", "helm", "--yes"]);
     ends(&again, 0, &["  1 helm      the values of Gloo's release: already\n", ": mTLS proven\n"], &[]);
@@ -254,5 +256,6 @@ fn values_that_somebody_else_merged_are_left_to_them() -> Result<()> {
     ends(&setup, 0, &["  1 inject    sidecars beside the gateway: already\n"], &[]);
     let refused = blind.run(&["istio", "teardown", "-n", "edge", "--all", "--yes"]);
     ends(&refused, 1, &[], &["error: step 1 (helm the values of Gloo's release) is refused: helm is not on PATH"]);
+    assert!(!refused.stderr.contains("--apply"), "{refused:#?}");
     Ok(())
 }

@@ -93,14 +93,27 @@ fn a_name_that_is_not_there_is_refused_before_anything_changes() -> Result<()> {
     let sandbox = Sandbox::new().env("KUBECONFIG", kubeconfig.to_str().expect("UTF-8"));
     for word in ["setup", "teardown"] {
         let nowhere = sandbox.run(&["istio", word, "-n", &bench.apps, "--dry-run"]);
-        let said =
-            [format!("error: no gateway proxy in {}\n", bench.apps), "hint: -n NAMESPACE looks elsewhere\n".into()];
+        let said = [format!("error: no gateway proxy in {}\n", bench.apps), "hint: it is in namespace ".to_owned()];
         ends(&nowhere, 4, &[], &said.iter().map(String::as_str).collect::<Vec<_>>());
         assert!(!nowhere.stderr.contains("--name"), "{nowhere:#?}");
     }
     // Where no release owns the proxy, Helm is not the way.
     ends(&bench.run("setup --revision 1-28 --dry-run"), 0, &["  1 inject    sidecars beside the gateway\n"], &[]);
     assert_eq!(bench.proxy()?, before);
+    Ok(())
+}
+
+#[test]
+fn a_hint_is_about_a_flag_that_can_be_typed() -> Result<()> {
+    let bench = Bench::new("setup-hints")?;
+    let (upstream, theirs) =
+        (format!("{}-plain-8080", bench.apps), json!({"spec": {"sslConfig": {"secretRef": {"name": "x"}}}}));
+    stage::shared().api().merge("gloo.solo.io/v1/Upstream", &bench.gloo, &upstream, &theirs)?;
+    let refused = bench.run("setup --via inject --upstream APPS-plain-8080 --revision 1-28 --no-verify --yes");
+    let hint = format!("hint: first gloo-rs istio enable-mtls -u {upstream} -n {} --overwrite\n", bench.gloo);
+    ends(&refused, 1, &[], &["error: step 2 (upstream ", &hint]);
+    let no_release = bench.run("setup --via helm --revision 1-28 --yes");
+    ends(&no_release, 4, &[], &["hint: -n NAMESPACE looks elsewhere\n"]);
     Ok(())
 }
 

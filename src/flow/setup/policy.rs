@@ -1,0 +1,94 @@
+//! How a policy of Istio's comes back, in a command that runs as it stands.
+
+use serde_json::{Value, json};
+
+use crate::apply::transaction::without_servers_own;
+use crate::model::Kind;
+use crate::plan::mark::{LAST_APPLIED, made_by_us};
+use crate::plan::peer::change::{Scope, Wish};
+use crate::plan::peer::{Mode, mode};
+use crate::render::text::shell_word;
+
+/// What brings back a policy that was taken away. One that this program did not make says more than its flags can.
+pub fn made_again(there: &Value, kind: &'static Kind, scope: &Scope) -> String {
+    match mode(&there["spec"]["mtls"]) {
+        Some(mode @ (Mode::Strict | Mode::Permissive)) if made_by_us(there) => {
+            format!("gloo-rs istio peer-auth {} {}", Wish::Set(mode).word(), scope.flags())
+        }
+        _ => format!("printf %s {} | kubectl apply -f -", shell_word(&manifest(there, kind).to_string())),
+    }
+}
+
+/// What takes back the mode that a policy of a namespace was given; of none that was there, the policy.
+pub fn as_before(there: Option<&Value>, namespace: &str) -> String {
+    let flags = Scope::Namespace(namespace.to_owned()).flags();
+    let Some(there) = there else { return format!("gloo-rs istio peer-auth remove {flags}") };
+    let mtls = &there["spec"]["mtls"];
+    if mode(mtls) == Some(Mode::Permissive) {
+        return format!("gloo-rs istio peer-auth permissive {flags}");
+    }
+    let name = there["metadata"]["name"].as_str().unwrap_or_default();
+    let mtls = if mtls.is_null() { Value::Null } else { json!({"mode": mtls["mode"]}) };
+    let patch = shell_word(&json!({"spec": {"mtls": mtls}}).to_string());
+    format!("kubectl patch peerauthentications.security.istio.io {name} {flags} --type merge -p {patch}")
+}
+
+fn manifest(there: &Value, kind: &'static Kind) -> Value {
+    let bare = without_servers_own(there);
+    let mut metadata = bare["metadata"].clone();
+    if let Some(notes) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+        notes.remove(LAST_APPLIED);
+    }
+    if let Some(metadata) = metadata.as_object_mut() {
+        metadata.retain(|_, value| value.as_object().is_none_or(|map| !map.is_empty()));
+    }
+    json!({"apiVersion": kind.api_version(), "kind": kind.kind, "metadata": metadata, "spec": bare["spec"]})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::kinds;
+
+    fn policy(labels: &Value, mtls: &Value) -> Value {
+        let notes = json!({LAST_APPLIED: "{}"});
+        let metadata = json!({
+            "name": "default", "namespace": "shop", "uid": "7", "resourceVersion": "1",
+            "labels": labels, "annotations": notes,
+        });
+        json!({"metadata": metadata, "spec": {"mtls": mtls}})
+    }
+
+    #[test]
+    fn a_policy_of_somebody_else_comes_back_as_it_was() {
+        let scope = Scope::Namespace("shop".to_owned());
+        let again = |labels: &Value, mode: &str| {
+            made_again(&policy(labels, &json!({"mode": mode})), &kinds::PEER_AUTHENTICATION, &scope)
+        };
+        let ours = json!({"app.kubernetes.io/managed-by": "gloo-rs"});
+        assert_eq!(again(&ours, "STRICT"), "gloo-rs istio peer-auth strict -n shop");
+        assert_eq!(
+            again(&json!({}), "DISABLE"),
+            r#"printf %s '{"apiVersion":"security.istio.io/v1","kind":"PeerAuthentication","metadata":{"name":"default","namespace":"shop"},"spec":{"mtls":{"mode":"DISABLE"}}}' | kubectl apply -f -"#
+        );
+        let bare = json!({"metadata": {"name": "a", "namespace": "shop"}, "spec": {}});
+        assert!(made_again(&bare, &kinds::PEER_AUTHENTICATION, &scope).contains(r#""namespace":"shop"},"spec":{}}"#));
+        // Ports and names of its own are more than a mode.
+        assert!(again(&json!({"team": "shop"}), "STRICT").contains(r#""labels":{"team":"shop"}"#));
+    }
+
+    #[test]
+    fn a_mode_that_was_changed_goes_back_to_what_it_was() {
+        let back = |mtls: Value| as_before(Some(&policy(&json!({}), &mtls)), "shop");
+        let patch = |mtls: &str| {
+            format!(
+                r#"kubectl patch peerauthentications.security.istio.io default -n shop --type merge -p '{{"spec":{{"mtls":{mtls}}}}}'"#
+            )
+        };
+        assert_eq!(as_before(None, "shop"), "gloo-rs istio peer-auth remove -n shop");
+        assert_eq!(back(json!({"mode": "PERMISSIVE"})), "gloo-rs istio peer-auth permissive -n shop");
+        assert_eq!(back(json!({"mode": "DISABLE"})), patch(r#"{"mode":"DISABLE"}"#));
+        assert_eq!(back(json!({})), patch(r#"{"mode":null}"#));
+        assert_eq!(back(Value::Null), patch("null"));
+    }
+}
