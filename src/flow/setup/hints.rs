@@ -33,7 +33,7 @@ fn here(hint: &str, takes: &impl Fn(&str) -> bool, own: Option<&str>) -> Option<
     let flag = flags(hint).next().filter(|flag| GO_FIRST.contains(flag))?;
     let value = hint.split(' ').nth(1).filter(|word| word.starts_with(|c: char| c.is_ascii_uppercase()));
     let value = value.map(|value| format!(" {value}")).unwrap_or_default();
-    Some(format!("first {} {flag}{value}", own?))
+    Some(format!("first: {} {flag}{value}", own?))
 }
 
 fn flags(clause: &str) -> impl Iterator<Item = &str> {
@@ -66,12 +66,14 @@ mod tests {
 
     #[test]
     fn a_flag_that_only_the_steps_own_command_has_is_named_with_it_or_not_at_all() {
-        let here = |hint: &str| here(hint, &|flag| cli::takes(&["istio", "setup"], flag), Some("gloo-rs istio x -u a"));
+        let here = |hint: &str| {
+            here(hint, &|flag| cli::takes(&["istio", "setup"], flag), Some("gloo-rs istio enable-mtls -u a"))
+        };
         for (hint, told) in [
-            ("--overwrite replaces them", Some("first gloo-rs istio x -u a --overwrite")),
+            ("--overwrite replaces them", Some("first: gloo-rs istio enable-mtls -u a --overwrite")),
             (
                 "--istio-discovery-address HOST:15012 names one elsewhere",
-                Some("first gloo-rs istio x -u a --istio-discovery-address HOST:15012"),
+                Some("first: gloo-rs istio enable-mtls -u a --istio-discovery-address HOST:15012"),
             ),
             ("--no-verify leaves the requests out", Some("--no-verify leaves the requests out")),
             ("--wait-timeout waits longer", Some("--wait-timeout waits longer")),

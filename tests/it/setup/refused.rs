@@ -110,7 +110,7 @@ fn a_hint_is_about_a_flag_that_can_be_typed() -> Result<()> {
         (format!("{}-plain-8080", bench.apps), json!({"spec": {"sslConfig": {"secretRef": {"name": "x"}}}}));
     stage::shared().api().merge("gloo.solo.io/v1/Upstream", &bench.gloo, &upstream, &theirs)?;
     let refused = bench.run("setup --via inject --upstream APPS-plain-8080 --revision 1-28 --no-verify --yes");
-    let hint = format!("hint: first gloo-rs istio enable-mtls -u {upstream} -n {} --overwrite\n", bench.gloo);
+    let hint = format!("hint: first: gloo-rs istio enable-mtls -u {upstream} -n {} --overwrite\n", bench.gloo);
     ends(&refused, 1, &[], &["error: step 2 (upstream ", &hint]);
     let no_release = bench.run("setup --via helm --revision 1-28 --yes");
     ends(&no_release, 4, &[], &["hint: -n NAMESPACE looks elsewhere\n"]);
