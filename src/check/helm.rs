@@ -47,7 +47,7 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
         let message = "has Istio's sidecars, which the values of its Helm release do not have";
         Finding::new(&codes::INJECTION_LOST, &proxy.workload.reference, message)
             .details([format!("Helm release {name}")])
-            .hint("gloo-rs upgrade-values")
+            .hint(format!("gloo-rs upgrade-values{}", look.revision_flag(proxy)))
     }));
     if let Some(namespace) = look.find(&kinds::NAMESPACE, "", look.gloo()).object()
         && let Some(advice) = of_namespace(&namespace.value)

@@ -233,6 +233,20 @@ impl<'w> Look<'w> {
         })
     }
 
+    /// What a command that puts Istio into a gateway has to be told where there are several control planes: the one that
+    /// the gateway uses, else the word that stands for one.
+    pub fn revision_flag(&self, proxy: &Proxy) -> String {
+        let deployments = self.all(&kinds::DEPLOYMENT).iter().filter(|it| it.label("app") == Some("istiod"));
+        let deployments: Vec<_> = deployments.map(|deployment| deployment.value.clone()).collect();
+        if deployments.len() < 2 {
+            return String::new();
+        }
+        let istiods = istiod::all(&IstiodSeen { deployments: &deployments, ..IstiodSeen::default() });
+        let address = sidecars::current_address(proxy);
+        let used = address.and_then(|address| istiods.into_iter().find(|istiod| istiod.serves(&address)));
+        format!(" --revision {}", used.map_or_else(|| "REVISION".to_owned(), |istiod| istiod.revision))
+    }
+
     /// The namespace whose policies are the mesh's.
     pub fn root_namespace(&self) -> &'w str {
         self.istiods().first().map_or("istio-system", |istiod| istiod.root_namespace.as_str())

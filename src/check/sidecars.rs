@@ -4,7 +4,7 @@ use super::{Check, Finding, Look, codes};
 use crate::model::{Unknown, kinds};
 use crate::plan::sidecars::parts::{ISTIO_PROXY, SDS};
 use crate::plan::sidecars::state::{Extent, Part, State, state};
-use crate::plan::sidecars::{Pods, Proxy, makers};
+use crate::plan::sidecars::{Pods, Proxy, current_address, makers};
 
 pub const CHECK: Check = Check {
     title: "gateway sidecars",
@@ -23,7 +23,7 @@ pub const CHECK: Check = Check {
 
 fn run(look: &Look<'_>) -> Vec<Finding> {
     let gateways = look.gateways().iter();
-    gateways.filter_map(|proxy| Some(of(proxy, &known(look, proxy)?)?.hint(hint(proxy)))).collect()
+    gateways.filter_map(|proxy| Some(of(proxy, &known(look, proxy)?)?.hint(hint(look, proxy)))).collect()
 }
 
 /// What is there of the sidecars; none where the bootstrap was not seen or cannot be read.
@@ -86,10 +86,12 @@ fn old_pods(proxy: &Proxy) -> Vec<String> {
     pods.iter().map(|pod| format!("pod {}", name(pod))).collect()
 }
 
-fn hint(proxy: &Proxy) -> String {
+fn hint(look: &Look<'_>, proxy: &Proxy) -> String {
     let reference = &proxy.workload.reference;
     if makers(proxy).chart_sidecars {
         return "gloo-rs upgrade-values".to_owned();
     }
-    format!("gloo-rs istio inject -n {} --name {}", reference.namespace, reference.name)
+    // What uses a control plane stays with it.
+    let revision = if current_address(proxy).is_some() { String::new() } else { look.revision_flag(proxy) };
+    format!("gloo-rs istio inject -n {} --name {}{revision}", reference.namespace, reference.name)
 }

@@ -137,6 +137,32 @@ fn each_thing_that_is_broken_is_found_and_nothing_else() {
 }
 
 #[test]
+fn where_there_are_several_control_planes_a_hint_says_which() {
+    let hints = |code: &codes::Code, has_second: bool| -> BTreeSet<Option<String>> {
+        let of_row = |row: &world::Row| {
+            let mut stage = Stage::of(row);
+            if has_second {
+                let labels = json!({"app": "istiod", "istio.io/rev": "1-27"});
+                let metadata = json!({"name": "istiod-1-27", "namespace": "istio-system", "labels": labels});
+                stage.objects.push(json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata}));
+            }
+            stage.ran().into_iter().flat_map(|ran| ran.findings).filter(|it| it.code == code).collect::<Vec<_>>()
+        };
+        let is_about = |row: &&world::Row| row.fires(code.id) == Some(true);
+        world::rows().iter().filter(is_about).flat_map(of_row).map(|finding| finding.hint).collect()
+    };
+    let inject = "gloo-rs istio inject -n gloo-system --name gateway-proxy";
+    let of_one = format!("{inject} --revision REVISION");
+    for (code, one, two) in [
+        (&codes::INJECTION_LOST, "gloo-rs upgrade-values", "gloo-rs upgrade-values --revision 1-28"),
+        (&codes::CLUSTER_WITHOUT_SIDECARS, inject, &of_one),
+    ] {
+        assert_eq!(hints(code, false), BTreeSet::from([Some(one.to_owned())]));
+        assert_eq!(hints(code, true), BTreeSet::from([Some(two.to_owned())]));
+    }
+}
+
+#[test]
 fn every_code_is_found_somewhere_in_the_table_and_somewhere_it_is_not() {
     let rows = world::rows();
     for code in codes::ALL {
