@@ -265,7 +265,7 @@ fn single(world: &World, sizes: &Sizes) -> Vec<Case> {
                 ("kubectl", &["patch", "upstream", &name, "-n", &namespace, "--type=json", "-p", &world.patch]),
                 ("glooctl", &["istio", "enable-mtls", "--upstream", &name, "-n", &namespace]),
             ])
-            .promising(&[Promise::Requests(7), Promise::Floors(1.5)]),
+            .promising(&[Promise::Requests(8), Promise::Floors(1.5)]),
         Case::new("inject --dry-run", runs, &["istio", "inject", "--revision", "1-28", "--dry-run"]).beside(floor()),
         Case::new("upgrade-values, a record of 4 MB", runs, &["upgrade-values", "--revision", "1-28"])
             .beside(world.curl("/api/v1/namespaces/gloo-system/secrets/sh.helm.release.v1.gloo.v3"))

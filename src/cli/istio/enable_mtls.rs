@@ -10,7 +10,7 @@ use crate::plan::mtls::Wish;
 /// Writes the sslConfig that makes Envoy present and demand the certificates of its sds sidecar.
 ///
 /// Settings that are not Istio's are refused. A sweep takes only Upstreams whose pods all have a
-/// sidecar; a name takes any and warns.
+/// sidecar, and none that a PeerAuthentication keeps from mutual TLS; a name takes any and warns.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::istio::ENABLE_MTLS)]
 pub struct EnableMtlsArgs {

@@ -262,9 +262,9 @@ fn refused(case: &Case<'_>) -> Verdict {
     verdict
 }
 
-/// Where to look further: of pods that differ each is told by itself, and no log has more.
+/// Where to look further: what is known of the pods, each by itself, no log has.
 fn further(case: &Case<'_>) -> String {
-    match case.upstream().filter(|_| cause::meets_both(case)) {
+    match case.upstream().filter(|_| cause::meets_both(case) || cause::refuses_tls(case)) {
         Some(upstream) => commands::describe(&upstream.name),
         None => commands::LOGS.to_owned(),
     }

@@ -319,6 +319,12 @@ fn tls_to_a_peer_that_takes_plaintext_alone_is_a_cause_of_its_own() {
     assert!(text(&verdict).contains("peer is DISABLE: PeerAuthentication default/open (namespace)"), "{verdict:#?}");
     assert_eq!(verdict.mend, Some(mend()));
 
+    // Who ends TLS without a word looks as if nobody were there.
+    evidence.change = Ok(change(&[("upstream_cx_connect_fail", 0, 1)], 0));
+    let verdict = is(&evidence, Kind::NotProven, Exit::Unconfirmed);
+    assert!(text(&verdict).contains("for peer without mTLS: mTLS is on: "), "{verdict:#?}");
+    assert_eq!(verdict.next.as_deref(), Some("gloo-rs istio describe upstream default-httpbin-8000"));
+
     // Without counters it is a candidate, and no more.
     let unread = || Unread::from("may not create pods/portforward");
     (evidence.change, evidence.hosts, evidence.has_tls) = (Err(unread()), Err(unread()), Err(unread()));

@@ -8,8 +8,8 @@ mod routing;
 
 use super::evidence::Case;
 use certificate::{backend_not_trusted, certificate_invalid, gateway_not_trusted, no_secret};
-pub(super) use peer::meets_both;
 use peer::{disabled_peer, no_sidecar, strict_peer};
+pub(super) use peer::{meets_both, refuses_tls};
 use routing::{backend_closes, no_cluster, no_connection, no_endpoint, no_route};
 
 /// What a check came to, in words.

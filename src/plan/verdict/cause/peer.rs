@@ -109,6 +109,13 @@ fn tls_failed(case: &Case<'_>) -> Option<Check> {
     })
 }
 
+/// Whether mutual TLS is sent to sidecars of which one at least is told to take none.
+pub(in super::super) fn refuses_tls(case: &Case<'_>) -> bool {
+    let sends = case.upstream().map(|upstream| &upstream.sends);
+    matches!(sends, Some(Sends::Istio { .. } | Sends::PerPod { .. }))
+        && matches!(case.evidence.demand, Ok(Demand::Disabled { .. } | Demand::PartlyDisabled { .. }))
+}
+
 /// Whether mutual TLS is sent to pods of which some take it and others do not.
 pub(in super::super) fn meets_both(case: &Case<'_>) -> bool {
     let sends_istio = matches!(case.upstream().map(|upstream| &upstream.sends), Some(Sends::Istio { .. }));

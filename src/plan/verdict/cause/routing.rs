@@ -1,5 +1,6 @@
 //! Where the request got no further than the gateway: no route, no cluster, no endpoint, no connection.
 
+use super::peer::refuses_tls;
 use super::{Candidate, Cause, Check};
 use crate::plan::gateway::Gateway;
 use crate::plan::verdict::commands;
@@ -105,10 +106,11 @@ pub(super) fn no_connection(case: &Case<'_>) -> Candidate {
     let said = reason.map_or(Check::Mute, |reason| Check::For(format!("Envoy says: {reason}")));
     let next = case.upstream().and_then(|upstream| upstream.backend_namespace.as_deref());
     let next = next.map(|namespace| format!("kubectl get pods,networkpolicies -n {namespace}"));
-    // With TLS the connection is made once TLS is: a backend that never answers it looks the same.
-    let tls = match (&case.evidence.has_tls, is_timeout) {
-        (Ok(false), _) | (_, false) => Check::Mute,
-        (_, true) => Check::Unknown("whether TLS or the connection failed".to_owned()),
+    // With TLS the connection is made once TLS is: a backend that never answers it, or ends it, looks the same.
+    let may_be_tls = case.evidence.has_tls != Ok(false) && (is_timeout || refuses_tls(case));
+    let tls = match may_be_tls {
+        true => Check::Unknown("whether TLS or the connection failed".to_owned()),
+        false => Check::Mute,
     };
     Candidate::new(Cause::NoConnection, vec![said, failed, tls]).mend(next)
 }
