@@ -1,6 +1,6 @@
 //! The steps of `istio setup`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::policy;
 use super::step::{Act, Step};
@@ -25,6 +25,7 @@ use crate::plan::proxy_name::{ProxyKind, ProxyName};
 use crate::plan::proxy_pods::{Amount, Which};
 use crate::plan::values::{self, Switch};
 use crate::render::diff::Secrets;
+use crate::render::text::shell_word;
 
 /// In the order of the guide.
 ///
@@ -192,8 +193,13 @@ fn helm(task: &Setup) -> Step {
         word: "helm",
         what: "the values of Gloo's release".to_owned(),
         act: Act::Values(values),
-        undone_by: "gloo-rs upgrade-values --remove --apply".to_owned(),
+        undone_by: format!("gloo-rs upgrade-values --remove --apply{}", of_chart(task.chart.as_deref())),
     }
+}
+
+/// The flag of the chart that was typed, with a blank before it.
+pub fn of_chart(chart: Option<&Path>) -> String {
+    chart.and_then(Path::to_str).map(|path| format!(" --chart {}", shell_word(path))).unwrap_or_default()
 }
 
 /// `upgrade-values --remove --apply --rollback-on-failure`

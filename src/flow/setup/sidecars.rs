@@ -1,7 +1,7 @@
 //! The sidecars on the way back: what brought them takes them away.
 
 use super::backward::Found;
-use super::forward::{absent, name_of, of_release, sidecars, unless_usual};
+use super::forward::{absent, name_of, of_chart, of_release, sidecars, unless_usual};
 use super::step::{Act, Step};
 use crate::error::Failure;
 use crate::flow::again;
@@ -121,7 +121,7 @@ fn helm(task: &Teardown, release: &InRelease, istiod: &str) -> Step {
         word: "helm",
         what: "the values of Gloo's release".to_owned(),
         act: Act::Values(of_release(task.chart.clone(), task.secrets)),
-        undone_by: format!("gloo-rs upgrade-values{istiod}{auto_mtls} --apply"),
+        undone_by: format!("gloo-rs upgrade-values{istiod}{auto_mtls} --apply{}", of_chart(task.chart.as_deref())),
     }
 }
 

@@ -26,7 +26,11 @@ fn values_that_came_over_an_injection_go_first_and_then_what_is_left_of_it() -> 
     inject_and_merge(&bench);
     let planned = [
         "  1 helm      the values of Gloo's release\n",
-        "undo: gloo-rs upgrade-values --revision 1-28 --auto-mtls --apply -n edge\n",
+        concat!(
+            "undo: gloo-rs upgrade-values --revision 1-28 --auto-mtls --apply --chart ",
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/fixtures/charts/gloo -n edge\n"
+        ),
         "  2 uninject  what Helm leaves of the injection in deployment/gateway-proxy\n",
         "undo: gloo-rs istio inject --revision 1-28 -n edge\n",
     ];

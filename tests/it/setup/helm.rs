@@ -83,7 +83,11 @@ fn there_and_back(helm: &'static Path) -> Result<()> {
     let planned = [
         "  1 helm      the values of Gloo's release\n",
         "global.istioIntegration.enabled: false -> true\n",
-        "undo: gloo-rs upgrade-values --remove --apply -n edge\n",
+        concat!(
+            "undo: gloo-rs upgrade-values --remove --apply --chart ",
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/fixtures/charts/gloo -n edge\n"
+        ),
         "undo: gloo-rs istio unenroll shop\n",
         "  3 upstream  shop-cart-80: already: auto-mTLS (step 1)\n",
         "requests that are 503 meanwhile: none\n",
