@@ -226,6 +226,15 @@ pub fn without_servers_own(object: &Value) -> Value {
     object
 }
 
+/// What its makers say: a status is its controllers'.
+fn without_status(object: &Value) -> Value {
+    let mut object = without_servers_own(object);
+    if let Some(fields) = object.as_object_mut() {
+        fields.remove("status");
+    }
+    object
+}
+
 fn planned(step: &Step) -> Result<Object, ApiError> {
     let value = step.planned().map_err(|path| unplannable(step, Verb::Create, &path))?;
     Ok(Object { reference: step.before.reference.clone(), value })
@@ -316,7 +325,12 @@ async fn delete_again(session: &Session, done: &Done, now: Value) -> Result<Undo
     if now.is_null() || is_another {
         return Ok(Undone::Back);
     }
-    if !inverse::holds(&done.step.edits, &now) {
+    // As it was answered, or as it was sent where no answer came.
+    let is_untouched = match ours["metadata"]["uid"].is_null() {
+        true => inverse::holds(&done.step.edits, &now),
+        false => without_status(ours) == without_status(&now),
+    };
+    if !is_untouched {
         return Ok(Undone::Stands("somebody changed it meanwhile".to_owned()));
     }
     let now = Object { reference: done.step.before.reference.clone(), value: now };

@@ -25,6 +25,8 @@ pub struct Results {
     pub ran: Vec<Ran>,
     pub used: Used,
     pub threshold: Threshold,
+    /// How many documents of the manifests could not be read.
+    pub unread: usize,
 }
 
 /// What a check's line says.
@@ -114,6 +116,12 @@ impl Results {
         all
     }
 
+    /// Whether all could be seen.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.unread == 0 && self.unknown().is_empty()
+    }
+
     /// What is worth saying of checks that had nothing to check, each sentence once; glooctl's words where it has them.
     #[must_use]
     pub fn messages(&self) -> Vec<String> {
@@ -136,6 +144,6 @@ impl Results {
     #[must_use]
     pub fn fails(&self) -> bool {
         let is_over = |finding: &Finding| finding.code.severity <= self.threshold.severity;
-        self.findings().any(is_over) || (self.threshold.unknown == Unseen::Fails && !self.unknown().is_empty())
+        self.findings().any(is_over) || (self.threshold.unknown == Unseen::Fails && !self.is_whole())
     }
 }

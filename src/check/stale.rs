@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Check, Finding, Look, codes};
 use crate::model::{ObjectRef, kinds};
 use crate::plan::backend::{is_meshed, is_running};
-use crate::plan::revisions::{Binding, Tally, bindings};
+use crate::plan::revisions::{Binding, Tally, bindings, opts_out};
 
 pub const CHECK: Check = Check {
     title: "injected pods",
@@ -73,10 +73,8 @@ fn finding(namespace: &str, message: String) -> Finding {
 /// `DaemonSets`, which may be on their node's network, and of Jobs, which end, are nobody's surprise.
 fn lacks_sidecar(pod: &Value) -> bool {
     let metadata = &pod["metadata"];
-    let inject = "sidecar.istio.io/inject";
-    let opts_out = metadata["labels"][inject] == "false" || metadata["annotations"][inject] == "false";
     let owners = metadata["ownerReferences"].as_array().into_iter().flatten();
     let is_usual = owners.into_iter().any(|owner| owner["kind"] == "ReplicaSet" || owner["kind"] == "StatefulSet");
     let was_injected = !metadata["annotations"]["sidecar.istio.io/status"].is_null();
-    is_usual && !opts_out && !was_injected && !is_meshed(pod)
+    is_usual && !opts_out(metadata) && !was_injected && !is_meshed(pod)
 }

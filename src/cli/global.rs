@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::FalseyValueParser;
 use clap::{ArgAction, ValueEnum};
 
 use crate::error::Failure;
@@ -69,13 +68,13 @@ pub struct GlobalArgs {
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", env = "GLOO_RS_COLOR", hide_env = true)]
     color: Color,
     /// Say errors and warnings alone on stderr
-    #[arg(short, long, global = true, env = "GLOO_RS_QUIET", hide_env = true, value_parser = FalseyValueParser::new(), conflicts_with = "verbose")]
+    #[arg(short, long, global = true, env = "GLOO_RS_QUIET", hide_env = true, value_parser = switch, conflicts_with = "verbose")]
     quiet: bool,
     /// Show every request, and with -vv how long it took
     #[arg(short, long, global = true, action = ArgAction::Count, env = "GLOO_RS_VERBOSE", hide_env = true)]
     verbose: u8,
     /// Do not ask before a risky change
-    #[arg(short, long, global = true, env = "GLOO_RS_YES", hide_env = true, value_parser = FalseyValueParser::new())]
+    #[arg(short, long, global = true, env = "GLOO_RS_YES", hide_env = true, value_parser = switch)]
     yes: bool,
 
     #[arg(short, long, global = true, hide = true)]
@@ -185,6 +184,15 @@ fn format(typed: Option<&str>, formats: &[Format]) -> Result<Format, Failure> {
     }
 }
 
+/// A switch as its variable has it. What is neither is no yes, least of all to what is asked before it is done.
+fn switch(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "true" | "t" | "yes" | "y" | "on" => Ok(true),
+        "" | "0" | "false" | "f" | "no" | "n" | "off" => Ok(false),
+        _ => Err("neither yes nor no".to_owned()),
+    }
+}
+
 /// `30s`, `5m`, `1h30m`; a bare number is seconds, as kubectl reads `--request-timeout`.
 pub(super) fn time(flag: &str, text: &str) -> Result<Duration, Failure> {
     let parsed = match text.parse::<u64>() {
@@ -199,6 +207,13 @@ pub(super) fn time(flag: &str, text: &str) -> Result<Duration, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_switch_is_yes_or_no() {
+        assert!(["1", "true", "Yes", "on"].iter().all(|text| switch(text) == Ok(true)));
+        assert!(["", "0", "FALSE", "no", "off"].iter().all(|text| switch(text) == Ok(false)));
+        assert!([" ", "maybe", "2"].iter().all(|text| switch(text).is_err()));
+    }
 
     #[test]
     fn times_are_kubectls() {

@@ -18,11 +18,11 @@ use crate::kube::Session;
 use crate::load::in_pods::Inside;
 use crate::load::snapshot::{self, Namespaces, OfFiles};
 use crate::load::{checked, suppressions};
-use crate::model::{Kind, Snapshot, Unknown, kinds};
+use crate::model::{Found, Kind, Snapshot, Unknown, kinds};
 use crate::options::{Check, CheckSource, CheckTask, Format, GLOO_SYSTEM, Global, Reach};
 use crate::plan::advice::{Advice, Code};
-use crate::plan::dangling;
 use crate::plan::posture::Certificate;
+use crate::plan::{dangling, nearest};
 use crate::render::text::count;
 use crate::render::{findings, junit, sarif};
 
@@ -45,7 +45,7 @@ pub fn run(task: &Check, global: &Global, report: &mut Report<'_>) -> Result<(),
             return Ok(());
         }
     };
-    let nothing = Results { ran: Vec::new(), used: Used::default(), threshold: task.threshold };
+    let nothing = Results { ran: Vec::new(), used: Used::default(), threshold: task.threshold, unread: 0 };
     let ended = Run::new(task, global).and_then(|run| run.results(report));
     match ended {
         Ok(results) => {
@@ -84,9 +84,10 @@ impl<'r> Run<'r> {
         match &self.task.source {
             CheckSource::Files(paths) => {
                 let files = self.files(paths, self.gloo, report)?;
+                let unread = files.unread.len();
                 let snapshot = snapshot::of_files_alone(files.objects);
                 let world = World::new(&snapshot, self.gloo, self.task.pods.clone(), &Unknown::of_files().why);
-                Ok(self.judge(&world, report))
+                Ok(Results { unread, ..self.judge(&world, report) })
             }
             CheckSource::Cluster => super::block_on(super::interrupt::or(self.cluster(&[], report))),
             CheckSource::Overlay(paths) => super::block_on(super::interrupt::or(self.cluster(paths, report))),
@@ -101,9 +102,9 @@ impl<'r> Run<'r> {
         let read = snapshot::of_files(paths, &kinds, |kind| home(kind).to_owned(), &mut io::stdin().lock())?;
         for unread in &read.unread {
             let place = format!("{}:{}: {}", unread.spot.file, unread.spot.line, unread.why);
-            report.advice(Advice::warning(Code::PassedOver, place));
-            if unread.is_broken {
-                report.ends(Exit::Failed);
+            match unread.is_broken && !read.objects.is_empty() {
+                true => report.failure(Failure::new(Exit::Failed, Reason::File, place).detail("it is not checked")),
+                false => report.advice(Advice::warning(Code::PassedOver, place)),
             }
         }
         if read.objects.is_empty() {
@@ -126,10 +127,14 @@ impl<'r> Run<'r> {
         let namespaces = Namespaces { only: Vec::new(), otherwise };
         let (read, release) = tokio::join!(snapshot::of_cluster(&session, &wants, &namespaces), self.release(&session));
         let mut snapshot = read?;
+        let mut unread = 0;
         if !overlay.is_empty() {
             let home = self.global.namespace.as_deref().unwrap_or(session.namespace());
-            snapshot = snapshot::over(snapshot, self.files(overlay, home, report)?.objects);
+            let files = self.files(overlay, home, report)?;
+            unread = files.unread.len();
+            snapshot = snapshot::over(snapshot, files.objects);
         }
+        there(&snapshot, &self.task.namespaces)?;
         let inside = Inside::new(&session, &snapshot, self.gloo);
         let (certificates, envoys, metrics) =
             tokio::join!(self.certificates(&inside), self.envoys(&inside), self.metrics(&inside));
@@ -139,7 +144,7 @@ impl<'r> Run<'r> {
             world.release = release;
         }
         world.namespaces = watched(&snapshot, self.gloo, &self.task.namespaces)?;
-        Ok(self.judge(&world, report))
+        Ok(Results { unread, ..self.judge(&world, report) })
     }
 
     fn has(&self, check: &OneCheck) -> bool {
@@ -187,8 +192,19 @@ impl<'r> Run<'r> {
                 report.advice(Advice::warning(Code::Suppression, what));
             }
         }
-        Results { ran, used, threshold: self.task.threshold }
+        Results { ran, used, threshold: self.task.threshold, unread: 0 }
     }
+}
+
+/// A namespace that is mistyped has nothing wrong in it.
+fn there(snapshot: &Snapshot, typed: &[String]) -> Result<(), Failure> {
+    let is_missing = |name: &&String| matches!(snapshot.find(&kinds::NAMESPACE, "", name), Found::NotThere);
+    let Some(missing) = typed.iter().find(is_missing) else { return Ok(()) };
+    let known = snapshot.all(&kinds::NAMESPACE).iter().map(|namespace| namespace.reference.name.as_str());
+    let near = nearest::nearest(missing, known);
+    let failure =
+        Failure::new(Exit::SaidNo, Reason::NotFound, format!("--resource-namespaces: no namespace {missing}"));
+    Err(if near.is_empty() { failure } else { failure.detail(format!("near: {}", near.join(", "))) })
 }
 
 /// The namespaces that Gloo watches, as far as they were asked for; none: all.

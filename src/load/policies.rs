@@ -51,6 +51,26 @@ impl Root {
     }
 }
 
+impl Root {
+    /// Its name, where there is no doubt about it.
+    ///
+    /// # Errors
+    /// What keeps it from being known.
+    pub fn certain(self) -> Result<String, Unread> {
+        match self {
+            Self::Known(name) => Ok(name),
+            Self::Guessed { why } => {
+                let message = format!("which namespace has the mesh's own policies is unknown: {}", why.why);
+                Err(Unread { why: message, ..why })
+            }
+            Self::Several(names) => {
+                Err(format!("control planes have their mesh's policies in several namespaces: {}", names.join(", "))
+                    .into())
+            }
+        }
+    }
+}
+
 impl Mesh {
     /// For the plan.
     pub fn policies(&self) -> Policies<'_> {

@@ -6,7 +6,7 @@ use super::snapshot::{self, Detail, Namespaces, Want};
 use crate::error::Failure;
 use crate::kube::Session;
 use crate::model::{Found, Part, Snapshot, kinds};
-use crate::plan::backend::{ServiceRef, pod_selector};
+use crate::plan::backend::{PodSelector, ServiceRef};
 use crate::plan::gateway::PROXY_LABEL;
 use crate::plan::istiod::REVISION_LABEL;
 use crate::plan::posture::survey::GATEWAY_LABEL;
@@ -41,9 +41,8 @@ pub async fn around(
     bootstraps(session, &mut snapshot).await?;
     for ServiceRef { namespace, name } in services {
         let Found::There(service) = snapshot.find(&kinds::SERVICE, namespace, name) else { continue };
-        let Some(selector) = pod_selector(&service.value, &std::collections::BTreeMap::new()) else { continue };
-        let labels: Vec<_> = selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
-        let pods = snapshot::selected(session, &kinds::POD, namespace, labels.join(",")).await?;
+        let Some(selector) = PodSelector::of(&service.value, &std::collections::BTreeMap::new()) else { continue };
+        let pods = snapshot::selected(session, &kinds::POD, namespace, selector.to_string()).await?;
         snapshot.put(&kinds::POD, Part::Selected, pods);
     }
     Ok(snapshot)

@@ -14,15 +14,12 @@ use crate::error::Failure;
 use crate::kube::{ApiError, Cause, Freshness, Query, Scope, Session};
 use crate::model::{Kind, Object, kinds};
 use crate::options::{GLOO_SYSTEM, Global};
-use crate::plan::backend::{self, Backend, Destination, ServiceRef};
+use crate::plan::backend::{self, Backend, Destination, PodSelector, ServiceRef};
 use crate::plan::gateway::{self, AutoMtls, Gateway};
-use crate::plan::istiod::REVISION_LABEL;
 use crate::plan::mtls::{Found, Surroundings};
 use crate::plan::peer::{self, Peer, Sent};
 use crate::plan::{Unread, Wants};
 
-/// Where the mesh's own policies are unless its configuration says otherwise.
-const ROOT_NAMESPACE: &str = "istio-system";
 /// Pods that have ended answer no request.
 const RUNNING: &str = "status.phase!=Succeeded,status.phase!=Failed";
 
@@ -158,7 +155,7 @@ impl<'s> Survey<'s> {
         if let Some(elsewhere) = backend::external(&there) {
             return (elsewhere, Peer::Permissive);
         }
-        let Some(selector) = backend::pod_selector(&there, narrowed) else {
+        let Some(selector) = PodSelector::of(&there, narrowed) else {
             return unknown(format!("service {}/{} has no selector", service.namespace, service.name).into());
         };
         let pods = match self.pods(&service.namespace, &selector, found).await {
@@ -215,12 +212,11 @@ impl<'s> Survey<'s> {
     }
 
     /// The metadata of the pods that are selected.
-    async fn pods(&self, namespace: &str, selector: &BTreeMap<String, String>, found: Found) -> Read<Vec<Rc<Value>>> {
+    async fn pods(&self, namespace: &str, selector: &PodSelector, found: Found) -> Read<Vec<Rc<Value>>> {
         let query = Query { fields: RUNNING.into(), metadata_only: true, ..Query::default() };
         match found {
             Found::Named => {
-                let labels: Vec<_> = selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
-                let query = Query { labels: labels.join(","), freshness: Freshness::AtHand, ..query };
+                let query = Query { labels: selector.to_string(), freshness: Freshness::AtHand, ..query };
                 self.kept(&kinds::POD, namespace, query).await
             }
             Found::Swept => {
@@ -230,7 +226,7 @@ impl<'s> Survey<'s> {
                     .await
                     .as_ref()
                     .map_err(Unread::clone)?;
-                let selected = pods.iter().filter(|pod| backend::selects(selector, &pod["metadata"]["labels"]));
+                let selected = pods.iter().filter(|pod| selector.selects(&pod["metadata"]["labels"]));
                 Ok(selected.cloned().collect())
             }
         }
@@ -258,13 +254,10 @@ impl<'s> Survey<'s> {
     pub async fn policies(&self) -> Result<peer::Policies<'_>, &Unread> {
         let all = self.listed_policies().await?;
         let read = async || {
-            let maps = if all.is_empty() {
-                Vec::new()
-            } else {
-                let query = Query { freshness: Freshness::AtHand, ..Query::labelled(REVISION_LABEL) };
-                self.list(&kinds::CONFIG_MAP, ROOT_NAMESPACE, query).await?
-            };
-            Ok(peer::root_namespace(&maps).unwrap_or_else(|| ROOT_NAMESPACE.to_owned()))
+            match all.is_empty() {
+                true => Ok(policies::ISTIO_SYSTEM.to_owned()),
+                false => Box::pin(policies::root(self.session, None)).await.certain(),
+            }
         };
         let root_namespace = self.root_namespace.get_or_init(read).await.as_ref()?;
         Ok(peer::Policies { all, root_namespace })

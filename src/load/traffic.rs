@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use super::plaintext::{self, ROUTES, each};
-use super::policies::{self, Root};
+use super::policies;
 use super::survey::{Survey, unread};
 use crate::kube::{Cause, Freshness, Scope, Session};
 use crate::model::{Object, kinds};
 use crate::plan::Unread;
-use crate::plan::backend::{self, Destination, ServiceRef};
+use crate::plan::backend::{self, Destination, PodSelector, ServiceRef};
 use crate::plan::gateway::{AutoMtls, Gateway};
 use crate::plan::outage::{Touched, Turn, Way, World};
 use crate::plan::peer::exposure::{Behind, Routed};
+use crate::plan::peer::{PORT_UNKNOWN, Policies};
 
 /// The ways of requests that this plan touches, and what decides about them. Upstreams that no route names have none.
 ///
@@ -25,8 +26,8 @@ pub async fn world(session: &Session, survey: &Survey<'_>, touched: &Touched) ->
         Err(error) => return Err(unread(session, error)),
     };
     let root_namespace = match policies::root(session, None).await {
-        Root::Guessed { why } if !policies.is_empty() => return Err(why),
-        root => root.name().to_owned(),
+        root if policies.is_empty() => root.name().to_owned(),
+        root => root.certain()?,
     };
     let certificates = match survey.gateway().await {
         Gateway::Ready => Turn::On,
@@ -35,6 +36,14 @@ pub async fn world(session: &Session, survey: &Survey<'_>, touched: &Touched) ->
     };
     let auto_mtls = *survey.auto_mtls().await.as_ref().map_err(Unread::clone)?;
     let ways = ways(session, survey, touched).await?;
+    let peers = Policies { all: &policies, root_namespace: &root_namespace };
+    let is_open = |way: &Way| {
+        let labels = way.pods.iter().map(|pod| &pod["metadata"]["labels"]);
+        labels.into_iter().any(|labels| peers.on_port(&way.namespace, labels, way.port).is_none())
+    };
+    if ways.iter().any(is_open) {
+        return Err(PORT_UNKNOWN.into());
+    }
     Ok(World { certificates, auto_mtls, policies, root_namespace, policy_kind, ways })
 }
 
@@ -89,9 +98,9 @@ impl Target {
     /// The way to its pods; none where the Service has no selector or is not there.
     fn way(self, Behind { services, pods }: &Behind) -> Option<Way> {
         let service = services.iter().find(|service| service["metadata"]["name"] == *self.service.name)?;
-        let selector = backend::pod_selector(service, &self.selector)?;
+        let selector = PodSelector::of(service, &self.selector)?;
         let is_behind = |pod: &&serde_json::Value| {
-            backend::selects(&selector, &pod["metadata"]["labels"]) && pod["metadata"]["deletionTimestamp"].is_null()
+            selector.selects(&pod["metadata"]["labels"]) && pod["metadata"]["deletionTimestamp"].is_null()
         };
         Some(Way {
             shown: self.shown,

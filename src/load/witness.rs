@@ -13,7 +13,7 @@ use crate::envoy::admin::{StatsFormat, StatsScope, StatsWish, stats};
 use crate::kube::{Cause, ForwardCause, ForwardFailure, Query, Scope, Session};
 use crate::model::{Object, kinds};
 use crate::plan::Unread;
-use crate::plan::backend::{self, Backend, Destination, ServiceRef};
+use crate::plan::backend::{self, Backend, Destination, PodSelector, ServiceRef};
 use crate::plan::proxy_pods::ProxyPod;
 use crate::plan::verdict::certs::Certs;
 use crate::plan::verdict::counters::{self, Counters};
@@ -171,12 +171,13 @@ async fn behind_service(
         Ok(there) => there,
         Err(error) => return Behind { namespace: Some(namespace.clone()), ..Behind::unknown(survey.unread(error)) },
     };
-    let Some(selector) = backend::pod_selector(&there, narrowed) else {
+    let Some(selector) = PodSelector::of(&there, narrowed) else {
         return Behind::unknown(format!("service {namespace}/{name} has no selector"));
     };
-    let labels: Vec<_> = selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    let query =
-        Query { fields: "status.phase!=Succeeded,status.phase!=Failed".into(), ..Query::labelled(labels.join(",")) };
+    let query = Query {
+        fields: "status.phase!=Succeeded,status.phase!=Failed".into(),
+        ..Query::labelled(selector.to_string())
+    };
     let (pods, policies) =
         tokio::join!(session.list_all(&kinds::POD, Scope::Namespace(namespace), query), survey.policies());
     let pods = pods.map_err(|error| survey.unread(error));

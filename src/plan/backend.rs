@@ -1,12 +1,13 @@
 //! What answers behind an Upstream: the pods, and whether each of them is in the mesh.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use serde_json::Value;
 
 use super::Unread;
 use super::outcome::Objection;
-use super::revisions::INJECT_LABEL;
+use super::revisions::{INJECT_LABEL, opts_out};
 use crate::error::Reason;
 
 /// The label Istio puts on a pod whose sidecar takes mutual TLS (Gloo's own auto-mTLS reads it too).
@@ -150,15 +151,37 @@ pub fn external(service: &Value) -> Option<Backend> {
     is_external.then(|| Backend::NotKubernetes { kind: format!("ExternalName {host}") })
 }
 
-/// What a Service and an Upstream together select: Gloo narrows the Service's endpoints by `spec.kube.selector`.
-/// `None` if the Service selects nothing by itself (its endpoints are made by hand).
-pub fn pod_selector(service: &Value, narrowed: &BTreeMap<String, String>) -> Option<BTreeMap<String, String>> {
-    let mut selector = labels(&service["spec"]["selector"]);
-    if selector.is_empty() {
-        return None;
+/// The labels that pods have to have, all of them: where a key has two values, no pod has both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PodSelector(BTreeSet<(String, String)>);
+
+impl PodSelector {
+    /// What a Service and an Upstream together select: Gloo narrows the Service's endpoints by `spec.kube.selector`.
+    /// `None` if the Service selects nothing by itself (its endpoints are made by hand).
+    pub fn of(service: &Value, narrowed: &BTreeMap<String, String>) -> Option<Self> {
+        let of_service = labels(&service["spec"]["selector"]);
+        let has_any = !of_service.is_empty();
+        let narrowed = narrowed.iter().map(|(key, value)| (key.clone(), value.clone()));
+        has_any.then(|| Self(of_service.into_iter().chain(narrowed).collect()))
     }
-    selector.extend(narrowed.iter().map(|(key, value)| (key.clone(), value.clone())));
-    Some(selector)
+
+    /// Key and value of each.
+    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
+    /// Whether a pod with these labels is selected.
+    pub fn selects(&self, pod_labels: &Value) -> bool {
+        self.pairs().all(|(key, value)| pod_labels[key] == *value)
+    }
+}
+
+impl fmt::Display for PodSelector {
+    /// As the API server takes it: `app=a,version=v2`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pairs: Vec<_> = self.pairs().map(|(key, value)| format!("{key}={value}")).collect();
+        f.write_str(&pairs.join(","))
+    }
 }
 
 /// The pods' port behind a Service's; `None` where it is named, for only the pods know that number.
@@ -218,8 +241,7 @@ const HOST_NETWORK: &str = "uses the host's network: Istio injects nothing there
 /// Why Istio puts no sidecar into a pod, or into those of a template, whatever their namespace says. Of a pod whose
 /// metadata alone was read, only what stands there is known.
 pub fn barred(pod: &Value) -> Option<&'static str> {
-    let is_told = ["labels", "annotations"].iter().any(|place| pod["metadata"][place][INJECT_LABEL] == "false");
-    match is_told {
+    match opts_out(&pod["metadata"]) {
         true => Some(OPTED_OUT),
         false => (pod["spec"]["hostNetwork"] == true).then_some(HOST_NETWORK),
     }
@@ -348,10 +370,14 @@ mod tests {
     fn an_upstreams_selector_narrows_the_services() {
         let service = json!({"spec": {"selector": {"app": "a"}}});
         let narrowed = BTreeMap::from([("version".to_owned(), "v2".to_owned())]);
-        let selector = pod_selector(&service, &narrowed).unwrap();
-        assert!(selects(&selector, &json!({"app": "a", "version": "v2", "x": "y"})));
-        assert!(!selects(&selector, &json!({"app": "a"})));
-        assert_eq!(pod_selector(&json!({"spec": {}}), &narrowed), None);
+        let selector = PodSelector::of(&service, &narrowed).unwrap();
+        assert!(selector.selects(&json!({"app": "a", "version": "v2", "x": "y"})));
+        assert!(!selector.selects(&json!({"app": "a"})));
+        assert_eq!(selector.to_string(), "app=a,version=v2");
+        assert_eq!(PodSelector::of(&json!({"spec": {}}), &narrowed), None);
+        // The Service was changed after Gloo discovered it.
+        let other = PodSelector::of(&service, &BTreeMap::from([("app".to_owned(), "b".to_owned())])).unwrap();
+        assert!(!other.selects(&json!({"app": "a"})) && !other.selects(&json!({"app": "b"})));
     }
 
     #[test]

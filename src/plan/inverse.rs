@@ -17,7 +17,7 @@ pub fn inverse(before: &Value, edits: &[Edit], ours: &Value, now: &Value) -> Res
     let mut theirs = Vec::new();
     for edit in edits.iter().rev() {
         let (was, set, is) = (edit.path.get(before), edit.path.get(ours), edit.path.get(now));
-        if same(is, was) {
+        if same(is, was) && !(added_to(was, set) && same(is, set)) {
             continue;
         }
         if !same(is, set) {
@@ -72,6 +72,11 @@ fn in_order(before: &Value, back: &[Edit], now: &Value) -> Vec<Edit> {
         (sorted != *has).then(|| Edit::set(list, Value::Array(sorted)))
     };
     lists.into_iter().filter_map(ordered).collect()
+}
+
+/// Whether our edit left all that was there, and more: what has it may still have ours.
+fn added_to(was: Option<&Value>, set: Option<&Value>) -> bool {
+    same(set, was) && !same(was, set)
 }
 
 /// Whether two readings of a field are one, where the API server may have filled in defaults: what we
@@ -171,6 +176,25 @@ mod tests {
         now["spec"]["gloo"]["theirs"] = json!(1);
         let wanted = json!({"spec": {"refreshRate": "60s", "gloo": {"theirs": 1}}});
         assert_eq!(json::apply(&now, &inverted(&before, &edits, &now).unwrap()), Ok(wanted));
+    }
+
+    #[test]
+    fn what_was_added_to_what_was_there_is_not_back_while_it_stands() {
+        let path = || FieldPath::keys(&["spec", "sslConfig"]);
+        for (was, set) in [
+            (json!({"sds": {"a": 1}}), json!({"sds": {"a": 1}, "alpnProtocols": ["istio"]})),
+            (json!({}), json!({"runAsNonRoot": true})),
+            (json!({"name": "CA_ADDR"}), json!({"name": "CA_ADDR", "value": "istiod:15012"})),
+        ] {
+            let before = json!({"spec": {"sslConfig": was}});
+            let edits = [Edit::set(path(), set)];
+            let now = json::apply(&before, &edits).unwrap();
+            assert_eq!(inverted(&before, &edits, &now), Ok(vec![Edit::set(path(), was.clone())]));
+            let mut back = before.clone();
+            assert_eq!(inverted(&before, &edits, &back), Ok(Vec::new()), "it is back already");
+            back["spec"]["sslConfig"]["theirs"] = json!(1);
+            assert_eq!(inverted(&before, &edits, &back), Ok(Vec::new()), "and somebody else added to it");
+        }
     }
 
     #[test]

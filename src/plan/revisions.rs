@@ -16,6 +16,13 @@ pub const INJECTION_LABEL: &str = "istio-injection";
 /// The label, and once the annotation, of a pod that wants a sidecar or wants none.
 pub const INJECT_LABEL: &str = "sidecar.istio.io/inject";
 
+/// Whether a pod with this metadata wants no sidecar in a namespace that is bound: the label says so, or the
+/// annotation where there is no label (`injectRequired` of Istio's injector).
+pub fn opts_out(metadata: &Value) -> bool {
+    let told = [&metadata["labels"], &metadata["annotations"]].into_iter().find_map(|all| all[INJECT_LABEL].as_str());
+    told == Some("false")
+}
+
 /// A list, or why it is not known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Listed<T> {

@@ -47,10 +47,9 @@ fn last(results: &Results) -> String {
     let (errors, warnings) = (results.count(Severity::Error), results.count(Severity::Warning));
     let suppressed = results.suppressed().count();
     let left_out = if suppressed == 0 { String::new() } else { format!(" ({suppressed} suppressed)") };
-    let is_unknown = !results.unknown().is_empty();
-    match (errors + warnings, is_unknown) {
-        (0, false) => format!("No problems detected.{left_out}"),
-        (0, true) => format!("no problem in what could be read{left_out}"),
+    match (errors + warnings, results.is_whole()) {
+        (0, true) => format!("No problems detected.{left_out}"),
+        (0, false) => format!("no problem in what could be read{left_out}"),
         _ => {
             let sum = format!("{}, {}{left_out}", count(errors, "error"), count(warnings, "warning"));
             let first = results.findings().next().map_or("GRS101", |finding| finding.code.id);

@@ -120,10 +120,10 @@ async fn one_that_is_not_there_brings_its_install_hint() {
 async fn one_that_hangs_is_ended_at_the_deadline() {
     let stub = Stub::new();
     let sandbox = plugin(&stub, "echo $$ >$HOME/pid; exec sleep 600");
-    let target = Target { timeout: Duration::from_secs(2), ..sandbox.target() };
+    let target = Target { timeout: Duration::from_secs(10), ..sandbox.target() };
     let failure = refused(&target).await;
     let name = sandbox.dir().join("login");
-    assert_eq!(failure.message, format!("exec plugin {} gave no answer within 2s and was ended", name.display()));
+    assert_eq!(failure.message, format!("exec plugin {} gave no answer within 10s and was ended", name.display()));
     let pid = std::fs::read_to_string(sandbox.dir().join("pid")).unwrap();
     let process = std::path::PathBuf::from(format!("/proc/{}", pid.trim()));
     while std::fs::read_to_string(process.join("stat")).is_ok_and(|stat| !stat.contains(") Z ")) {

@@ -115,6 +115,17 @@ fn what_somebody_else_wrote_into_ours_is_left() {
 }
 
 #[test]
+fn what_somebody_else_added_to_ours_is_left() {
+    let shop = Shop::new("added");
+    let done = shop.make(Step::create(shop.policy("default")));
+    let port =
+        json!({"spec": {"selector": {"matchLabels": {"app": "a"}}, "portLevelMtls": {"80": {"mode": "DISABLE"}}}});
+    shop.plane.api().merge(KIND, &shop.namespace, "default", &port).unwrap();
+    assert_eq!(shop.take_back(&done), Undone::Stands("somebody changed it meanwhile".to_owned()));
+    assert_eq!(shop.there("default").unwrap()["spec"]["portLevelMtls"]["80"]["mode"], "DISABLE");
+}
+
+#[test]
 fn what_somebody_else_put_where_ours_was_deleted_is_left() {
     let shop = Shop::new("replaced");
     let done = shop.make(Step::delete(shop.given("default")));

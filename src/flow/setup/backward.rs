@@ -16,10 +16,8 @@ use crate::plan::mtls::{Foreign, Wish};
 use crate::plan::owner::{self, Owner};
 use crate::plan::peer::change::{self, Scope};
 use crate::plan::peer::selector;
+use crate::plan::revisions::bond;
 use crate::plan::ssl_config::{Tls, tls_of};
-
-/// The labels that bind a namespace to an istiod.
-const BINDING: [&str; 2] = ["istio.io/rev", "istio-injection"];
 
 /// What goes, and what is not ours to take.
 #[derive(Default)]
@@ -160,8 +158,8 @@ async fn of_settings(
 async fn of_namespaces(session: &Session, marks: Marks, found: &mut Found) -> Result<(), Failure> {
     for namespace in list(session, &kinds::NAMESPACE).await? {
         let name = namespace.reference.name.clone();
-        let Some(label) = BINDING.into_iter().find(|label| namespace.label(label).is_some()) else { continue };
-        let revision = namespace.label("istio.io/rev").unwrap_or("default").to_owned();
+        let Some((label, revision)) = bond(&namespace.value) else { continue };
+        let label = label.split('=').next().unwrap_or_default();
         let is_ours = written_by_us(&namespace.value, &["f:metadata", "f:labels", &format!("f:{label}")]);
         let left = || {
             let who = match is_noted(&namespace.value) {

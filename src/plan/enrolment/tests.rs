@@ -125,6 +125,14 @@ fn what_a_restart_does_not_help_is_left_with_its_reason() {
         let Fate::Left(why) = fates(&goal, deployment("web", &more), vec![pod.clone()]) else { panic!("{more}") };
         assert!(why.reason == reason && why.message.contains(words), "{more}: {why:?}");
     }
+    // The label is read before the annotation, and an annotation alone calls no injector.
+    let both = json!({"spec": {"template": {"metadata": {
+        "labels": {"sidecar.istio.io/inject": "true"}, "annotations": {"sidecar.istio.io/inject": "false"}}}}});
+    let fate = fates(&target(), deployment("web", &both), vec![plain.clone()]);
+    assert!(matches!(fate, Fate::Restart { .. }), "{fate:?}");
+    let fate =
+        fates(&Goal::Free, deployment("web", &annotation("sidecar.istio.io/inject", "true")), vec![meshed.clone()]);
+    assert!(matches!(fate, Fate::Restart { .. }), "{fate:?}");
     // Whatever it is, its pods are as they should be.
     let paused = deployment("web", &json!({"spec": {"paused": true}}));
     assert_eq!(fates(&target(), paused, vec![meshed]), Fate::Fits { pods: 1 });

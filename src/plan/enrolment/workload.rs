@@ -11,7 +11,7 @@ use crate::model::{Kind, Object, ObjectRef, kinds};
 use crate::plan::backend::barred;
 use crate::plan::istiod::REVISION_LABEL;
 use crate::plan::outcome::Objection;
-use crate::plan::revisions::{INJECT_LABEL, injected_by};
+use crate::plan::revisions::{INJECT_LABEL, injected_by, opts_out};
 use crate::plan::rollout;
 
 /// What is done to a workload.
@@ -58,12 +58,6 @@ pub fn fate(workload: &Object, pods: &[&Value], goal: &Goal, budgets: &[Value]) 
 /// Why new pods of this template would not be as wanted either.
 fn never_fits(template: &Value, goal: &Goal) -> Option<Objection> {
     let metadata = &template["metadata"];
-    let told = |value: &str| {
-        [&metadata["labels"], &metadata["annotations"]]
-            .into_iter()
-            .find(|where_| where_[INJECT_LABEL] == *value)
-            .is_some()
-    };
     let not_injected = |message: String| Some(Objection::new(Reason::NotInjected, message));
     match goal {
         Goal::Bound(_) => {
@@ -71,9 +65,12 @@ fn never_fits(template: &Value, goal: &Goal) -> Option<Objection> {
                 barred(template).or_else(|| is_ambient(template).then_some("is in ambient mode, without sidecars"));
             why.and_then(|why| not_injected(why.to_owned()))
         }
-        Goal::Free if !told("false") => match metadata["labels"][REVISION_LABEL].as_str() {
+        // Nobody calls the injector for an annotation.
+        Goal::Free if !opts_out(metadata) => match metadata["labels"][REVISION_LABEL].as_str() {
             Some(names) => not_injected(format!("asks for its sidecar itself by {REVISION_LABEL}={names}")),
-            None if told("true") => not_injected(format!("asks for its sidecar itself by {INJECT_LABEL}=true")),
+            None if metadata["labels"][INJECT_LABEL] == "true" => {
+                not_injected(format!("asks for its sidecar itself by {INJECT_LABEL}=true"))
+            }
             None => None,
         },
         Goal::Free => None,

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::mode::{Effective, PORT_UNKNOWN, Policies};
 use crate::model::{Object, ObjectRef};
 use crate::plan::Unread;
-use crate::plan::backend::{self, Destination, ServiceRef};
+use crate::plan::backend::{self, Destination, PodSelector, ServiceRef};
 use crate::plan::destinations::{self, Target};
 use crate::plan::gateway::AutoMtls;
 use crate::plan::ssl_config::{Tls, tls_of};
@@ -131,12 +131,11 @@ pub fn fate(way: &Way, behind: &Result<Behind, Unread>, before: &Policies, after
     if service["spec"]["type"] == "ExternalName" {
         return Fate::Same;
     }
-    let Some(selector) = backend::pod_selector(service, &way.selector) else {
+    let Some(selector) = PodSelector::of(service, &way.selector) else {
         return Fate::Unknown(format!("service {namespace}/{name} has no selector, so its pods are not known").into());
     };
     let port = backend::target_port(service, way.port);
-    let is_behind =
-        |pod: &&Value| backend::selects(&selector, &pod["metadata"]["labels"]) && backend::obeys_policies(pod);
+    let is_behind = |pod: &&Value| selector.selects(&pod["metadata"]["labels"]) && backend::obeys_policies(pod);
     let mut fate = Fate::Same;
     for pod in pods.iter().filter(is_behind) {
         match begins(before, after, namespace, &pod["metadata"]["labels"], port) {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Behind, Certificate, Declared, Facts, Membership, Pod, ProxyState, Switched, of_service, of_upstream};
 use crate::model::{Found, Kind, Object, Snapshot, Unknown, kinds};
 use crate::plan::auto_mtls::switches;
-use crate::plan::backend::{self, barred, is_meshed, is_running, labels, pod_port, pod_selector, selects};
+use crate::plan::backend::{self, PodSelector, barred, is_meshed, is_running, labels, pod_port, selects};
 use crate::plan::dangling::watched;
 use crate::plan::gateway::PROXY_LABEL;
 use crate::plan::peer::{self, Effective, PORT_UNKNOWN, Policies};
@@ -177,7 +177,7 @@ impl<'s> Survey<'s> {
         let Some(entry) = entry else {
             return Behind::NoPort { service: full, port: port.unwrap_or_default() };
         };
-        let Some(selector) = pod_selector(service, narrowed) else { return Behind::ByHand { service: full } };
+        let Some(selector) = PodSelector::of(service, narrowed) else { return Behind::ByHand { service: full } };
         // Pods that a selector chose are all that were wanted, though not all that there are.
         let in_all = self.snapshot.unknown(&kinds::POD);
         if let (Some(unknown), Some(_)) = (self.snapshot.unknown_in(&kinds::POD, namespace), in_all) {
@@ -188,13 +188,13 @@ impl<'s> Survey<'s> {
     }
 
     /// The pods with all these labels, by the rarest of them.
-    fn selected(&self, namespace: &str, selector: &BTreeMap<String, String>) -> Vec<&'s Object> {
+    fn selected(&self, namespace: &str, selector: &PodSelector) -> Vec<&'s Object> {
         let rarest = selector
-            .iter()
+            .pairs()
             .map(|(key, value)| self.having(namespace, key, value))
             .min_by_key(|pods| pods.len())
             .unwrap_or_default();
-        let is_selected = |pod: &&&Object| selects(selector, &pod.value["metadata"]["labels"]);
+        let is_selected = |pod: &&&Object| selector.selects(&pod.value["metadata"]["labels"]);
         rarest.iter().filter(is_selected).copied().collect()
     }
 

@@ -51,12 +51,24 @@ fn cluster(namespaces: usize) -> Stub {
 }
 
 #[test]
+fn a_namespace_that_is_mistyped_is_no_all_clear() {
+    let stub = Stub::new();
+    let namespaces = ["ns-0001", "ns-0002"].map(|name| json!({"metadata": {"name": name}}));
+    stub.on("GET", "/api/v1/namespaces").json(200, &list(&namespaces));
+    stub.on_anything().json(200, &list(&[])).always();
+    let output = run(&stub, &["-r", "ns-0001,ns-002", "-o", "json"]);
+    let document = document(&output);
+    assert_eq!((output.code, &document["error"]["reason"]), (Some(4), &json!("notFound")), "{output:?}");
+    assert!(output.stderr.contains("no namespace ns-002\n  near: ns-0002"), "{output:?}");
+}
+
+#[test]
 fn a_thousand_namespaces_take_no_more_requests_than_one() {
     let requests = |namespaces: usize| {
         let stub = cluster(namespaces);
         let output = run(&stub, &["-o", "json", "-x", "deployments,pods,proxies,secrets"]);
         assert_eq!(found(&document(&output)), ["GRS101 Upstream gloo-system/ns-0000-app-80"], "{output:?}");
-        let most = stub.most_under_way();
+        let most = stub.most_under_way("GET");
         assert!(most <= 8, "{most} at once");
         stub.finish().len()
     };

@@ -167,6 +167,29 @@ fn a_peer_that_takes_no_mutual_tls_is_warned_of_by_name_and_left_by_a_sweep() {
     assert!(auto.stderr.contains(&upstream), "{auto:?}");
 }
 
+#[test]
+fn the_policies_of_the_whole_mesh_are_where_its_istiod_says() {
+    let list = |items: Value| json!({"kind": "List", "metadata": {}, "items": items});
+    let stub = Stub::new();
+    let strict = json!({"metadata": {"namespace": "mesh", "name": "default"}, "spec": {"mtls": {"mode": "STRICT"}}});
+    stub.on("GET", "/apis/security.istio.io/v1/peerauthentications").json(200, &list(json!([strict])));
+    let labels = json!({"app": "istiod", "istio.io/rev": "default"});
+    let istiod = json!({"metadata": {"namespace": "mesh", "name": "istiod", "labels": labels},
+        "spec": {"template": {"spec": {"containers": [{"name": "discovery", "image": "pilot:1.29.1"}]}}}});
+    stub.on("GET", "/apis/apps/v1/deployments").json(200, &list(json!([istiod])));
+    let map = json!({"metadata": {"namespace": "mesh", "name": "istio", "labels": labels},
+        "data": {"mesh": "rootNamespace: mesh"}});
+    stub.on("GET", "/api/v1/configmaps").json(200, &list(json!([map])));
+    stub.on("GET", "/api/v1/services").json(200, &list(json!([])));
+    let webhooks = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
+    stub.on("GET", webhooks).json(200, &list(json!([])));
+    stub.on("GET", LIST).json(200, &list(json!([with_istio(&plain("x", "7"))])));
+    expect_advice(&stub);
+    let swept = on_stub(&stub).run(&["istio", "disable-mtls", "--all", "--yes", "-v"]);
+    let said = "skipped upstream.gloo.solo.io/x: its peer is STRICT (mesh/default, mesh): 503 without mTLS\n";
+    assert!(swept.stderr.contains(said), "{swept:?}");
+}
+
 /// Pages of Upstreams on the stub, each with its PATCH that takes this long.
 fn expect_pages(stub: &Stub, pages: &[usize], time: Duration) {
     let mut number = 0;
@@ -206,14 +229,14 @@ fn a_thousand_are_three_pages_one_list_of_pods_and_never_more_at_once_than_said(
     assert_eq!(asked(&stub, "GET", LIST), 3);
     assert_eq!(asked(&stub, "GET", "/api/v1/namespaces/shop/pods"), 1);
     assert_eq!(asked(&stub, "GET", "/api/v1/namespaces/shop/services"), 1);
-    assert!(stub.most_under_way() <= 5, "{}", stub.most_under_way());
-    assert!(stub.most_under_way() > 1);
+    let most = stub.most_under_way("PATCH");
+    assert!((2..=5).contains(&most), "{most}");
 }
 
 #[test]
 fn one_that_is_slow_holds_up_no_other_and_the_document_is_in_the_lists_order() {
     let stub = Stub::new();
-    stub.on("PATCH", &path_of("x0000")).json(200, &with_istio(&plain("x0000", "7"))).slow(Duration::from_secs(2));
+    stub.on("PATCH", &path_of("x0000")).json(200, &with_istio(&plain("x0000", "7"))).behind(59);
     expect_pages(&stub, &[60], Duration::from_millis(1));
     expect_advice(&stub);
     let sandbox = on_stub(&stub);
@@ -222,7 +245,7 @@ fn one_that_is_slow_holds_up_no_other_and_the_document_is_in_the_lists_order() {
     assert_eq!(swept.stdout.lines().count(), 60);
 
     let stub = Stub::new();
-    stub.on("PATCH", &path_of("x0000")).json(200, &with_istio(&plain("x0000", "7"))).slow(Duration::from_secs(2));
+    stub.on("PATCH", &path_of("x0000")).json(200, &with_istio(&plain("x0000", "7"))).behind(59);
     expect_pages(&stub, &[60], Duration::from_millis(1));
     expect_advice(&stub);
     let result =
@@ -317,7 +340,7 @@ fn ctrl_c_finishes_what_is_under_way_and_begins_nothing_more() {
         assert_eq!(ended.code, Some(130), "{ended:?}");
         let (sent, said) = (asked(&stub, "PATCH", LIST), ended.stdout.lines().count());
         assert_eq!(sent, said, "each that was sent is said: {ended:?}");
-        assert!(sent < 20, "{sent}");
+        assert!(sent < 200, "{sent}");
         assert!(ended.stderr.contains(&format!("error: interrupted; {said} Upstream")), "{ended:?}");
         assert!(ended.stderr.contains(&format!("{said} enabled ({said} Upstream")), "{ended:?}");
     }

@@ -60,6 +60,15 @@ fn a_yes_given_beforehand_is_not_asked_for() {
 }
 
 #[test]
+fn a_variable_that_is_neither_yes_nor_no_is_no_yes() {
+    let trap = Stub::new();
+    let output = on_stub(&trap).env("GLOO_RS_YES", "maybe").run(&SWEEP);
+    assert_eq!((output.code, output.stdout.as_str()), (Some(2), ""), "{output:?}");
+    assert!(output.stderr.contains("neither yes nor no"), "{output:?}");
+    assert_eq!(trap.connections(), 0);
+}
+
+#[test]
 fn without_a_terminal_nothing_is_asked_of_anybody() {
     for args in [
         &SWEEP[..],

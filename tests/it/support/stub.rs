@@ -1,6 +1,6 @@
 //! An API server that says what it is told to, remembers what it was asked, and lets no unexpected request pass.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -42,6 +42,8 @@ struct Answer {
     headers: Vec<(String, String)>,
     body: Vec<u8>,
     after: Duration,
+    /// How many other requests of its method are answered first.
+    behind: usize,
     cut: bool,
     announced: Option<u64>,
 }
@@ -55,15 +57,33 @@ struct Expectation {
     asked: usize,
 }
 
+/// Requests of one method.
+#[derive(Default)]
+struct Count {
+    under_way: usize,
+    most_under_way: usize,
+    answered: usize,
+}
+
+impl Count {
+    fn begins(&mut self) {
+        self.under_way += 1;
+        self.most_under_way = self.most_under_way.max(self.under_way);
+    }
+
+    fn ends(&mut self) {
+        self.under_way -= 1;
+        self.answered += 1;
+    }
+}
+
 #[derive(Default)]
 struct State {
     expectations: Vec<Expectation>,
     requests: Vec<Request>,
     unexpected: Vec<String>,
     connections: usize,
-    /// Requests that are being answered, and the most there ever were.
-    under_way: usize,
-    most_under_way: usize,
+    by_method: BTreeMap<String, Count>,
     stopped: bool,
 }
 
@@ -154,9 +174,9 @@ impl Stub {
         lock(&self.state).connections
     }
 
-    /// The most requests that were under way at once.
-    pub fn most_under_way(&self) -> usize {
-        lock(&self.state).most_under_way
+    /// The most requests of a method that were under way at once.
+    pub fn most_under_way(&self, method: &str) -> usize {
+        lock(&self.state).by_method.get(method).map_or(0, |count| count.most_under_way)
     }
 
     /// Fails if what came is not what was expected.
@@ -277,6 +297,11 @@ impl On<'_> {
         self.last(|answer| answer.after = time)
     }
 
+    /// The last answer comes once this many other requests of the method were answered.
+    pub fn behind(self, others: usize) -> Self {
+        self.last(|answer| answer.behind = others)
+    }
+
     /// The last answer announces a body of this length and ends before it.
     pub fn announcing(self, length: u64) -> Self {
         self.last(|answer| answer.announced = Some(length))
@@ -313,17 +338,23 @@ fn converse(stream: impl Read + Write, state: &Mutex<State>) {
     while let Some(request) = read_request(&mut stream) {
         let answer = answer(&request, &mut lock(state));
         std::thread::sleep(answer.after);
-        lock(state).under_way -= 1;
+        while count(&mut lock(state), &request).answered < answer.behind {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        count(&mut lock(state), &request).ends();
         if answer.cut || write_answer(stream.get_mut(), &answer).is_err() || answer.announced.is_some() {
             return;
         }
     }
 }
 
+fn count<'s>(state: &'s mut State, request: &Request) -> &'s mut Count {
+    state.by_method.entry(request.method.clone()).or_default()
+}
+
 fn answer(request: &Request, state: &mut State) -> Answer {
     state.requests.push(request.clone());
-    state.under_way += 1;
-    state.most_under_way = state.most_under_way.max(state.under_way);
+    count(state, request).begins();
     let bare = request.path.split('?').next().unwrap_or_default();
     let wanted = state.expectations.iter_mut().find(|expectation| {
         let is_it =
