@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use super::{Bench, assert_said, meshed, plain, row};
 use crate::stage::wait_for;
-use crate::support::Output;
+use crate::support::gate::Gate;
+use crate::support::{Output, Sandbox};
 
 const BACK: &str = "everything is as it was before";
 
@@ -56,13 +57,18 @@ fn an_injector_that_goes_down_half_way_costs_the_rest_alone() -> Result<()> {
         &json!({"spec": {"strategy": {"type": "Recreate"}, "template": {"metadata": {"annotations": {"mine": "1"}}}}}),
     )?;
     let template = bench.deployment("b")?["spec"]["template"].clone();
-    let output = meanwhile(&bench, "enroll NS --revision OLD --yes --wait-timeout 40s", || {
-        wait_for("a has its sidecar", super::PATIENCE, || {
-            Ok((bench.shape("a")?.contains(&meshed(&bench.old))).then_some(()))
-        })?;
-        bench.injector.go_down();
-        Ok(())
-    })?;
+    let restart = |name: &str| {
+        format!("PATCH /apis/apps/v1/namespaces/{}/deployments/{name}?fieldManager=gloo-rs HTTP", bench.apps)
+    };
+    let gate = Gate::start(bench.plane, &restart("a"), &restart("b"));
+    let sandbox = Sandbox::new().patient(super::PATIENCE);
+    sandbox.kubeconfig(gate.kubeconfig());
+    let words = bench.words("enroll NS --revision OLD --yes --wait-timeout 40s");
+    let running = sandbox.start(&words.iter().map(String::as_str).collect::<Vec<_>>());
+    gate.wait();
+    bench.injector.go_down();
+    gate.open();
+    let output = sandbox.end_of(running);
     let said = [
         "error: deployment/b did not become ready (0 of 1 new",
         "failed calling webhook",

@@ -8,13 +8,14 @@ use crate::stage::{Injector, Plane};
 use crate::support::Sandbox;
 use crate::support::gate::Gate;
 
-/// Starts it and kills it as it begins this step.
+/// Starts it and kills it as it begins this step. The last may be over before that.
 fn killed_at(plane: &Plane, words: &[&str], step: usize) {
     let sandbox = sandbox(plane);
     let mut running = sandbox.start(&[&["istio"], words].concat());
     running.wait_for(&format!("step {step} of 4: "));
     running.kill();
-    assert_eq!(sandbox.end_of(running).code, None);
+    let ended = sandbox.end_of(running);
+    assert!(ended.code.is_none() || step == 4, "{ended:#?}");
 }
 
 #[test]
@@ -29,7 +30,8 @@ fn killed_after_each_step_in_turn_the_same_command_ends_in_the_same_state() -> R
     same(&plane, &before)?;
     for step in 1..=4 {
         killed_at(&plane, &setup, step);
-        ends(&run(&plane, &setup), 0, &["setup done: 4 steps\n"], &[]);
+        let said: &[_] = if step < 4 { &["setup done: 4 steps\n"] } else { &[] };
+        ends(&run(&plane, &setup), 0, said, &[]);
         // The policy is another object each time.
         same(&plane, &whole)?;
         assert_eq!(containers(&plane)?, pods_whole, "{step}");
