@@ -49,24 +49,18 @@ impl Root {
             Self::Several(names) => names.iter().find(|name| *name == ISTIO_SYSTEM).unwrap_or(&names[0]),
         }
     }
-}
 
-impl Root {
-    /// Its name, where there is no doubt about it.
+    /// Its name, or the likeliest where control planes do not agree.
     ///
     /// # Errors
-    /// What keeps it from being known.
-    pub fn certain(self) -> Result<String, Unread> {
+    /// Nothing tells it.
+    pub fn told(self) -> Result<String, Unread> {
         match self {
-            Self::Known(name) => Ok(name),
             Self::Guessed { why } => {
                 let message = format!("which namespace has the mesh's own policies is unknown: {}", why.why);
                 Err(Unread { why: message, ..why })
             }
-            Self::Several(names) => {
-                Err(format!("control planes have their mesh's policies in several namespaces: {}", names.join(", "))
-                    .into())
-            }
+            told => Ok(told.name().to_owned()),
         }
     }
 }

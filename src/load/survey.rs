@@ -256,7 +256,7 @@ impl<'s> Survey<'s> {
         let read = async || {
             match all.is_empty() {
                 true => Ok(policies::ISTIO_SYSTEM.to_owned()),
-                false => Box::pin(policies::root(self.session, None)).await.certain(),
+                false => Box::pin(policies::root(self.session, None)).await.told(),
             }
         };
         let root_namespace = self.root_namespace.get_or_init(read).await.as_ref()?;

@@ -27,7 +27,7 @@ pub async fn world(session: &Session, survey: &Survey<'_>, touched: &Touched) ->
     };
     let root_namespace = match policies::root(session, None).await {
         root if policies.is_empty() => root.name().to_owned(),
-        root => root.certain()?,
+        root => root.told()?,
     };
     let certificates = match survey.gateway().await {
         Gateway::Ready => Turn::On,
