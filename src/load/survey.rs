@@ -253,11 +253,9 @@ impl<'s> Survey<'s> {
     /// Why they could not be read.
     pub async fn policies(&self) -> Result<peer::Policies<'_>, &Unread> {
         let all = self.listed_policies().await?;
-        let read = async || {
-            match all.is_empty() {
-                true => Ok(policies::ISTIO_SYSTEM.to_owned()),
-                false => Box::pin(policies::root(self.session, None)).await.told(),
-            }
+        let read = async || match all.is_empty() {
+            true => Ok(policies::ISTIO_SYSTEM.to_owned()),
+            false => Box::pin(policies::root(self.session, None)).await.told(),
         };
         let root_namespace = self.root_namespace.get_or_init(read).await.as_ref()?;
         Ok(peer::Policies { all, root_namespace })

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::Unread;
 use super::outcome::Objection;
-use super::revisions::{INJECT_LABEL, opts_out};
+use super::revisions::opts_out;
 use crate::error::Reason;
 
 /// The label Istio puts on a pod whose sidecar takes mutual TLS (Gloo's own auto-mTLS reads it too).
