@@ -65,7 +65,7 @@ pub async fn change(wish: Wish, task: &SwitchesTask, global: &Global, report: &m
     live::edit(&session, &plan, &objects(task, Some(namespace)), global, report).await?;
     if wish == Wish::Enable && report.exit() == Exit::Done {
         report.advice_if(harm::advice(&session).await);
-        report.advice_if(harm::of_disabled_peers(&session, &survey).await);
+        report.advices(harm::of_disabled_peers(&session, &survey).await);
     }
     Ok(())
 }
@@ -77,7 +77,7 @@ async fn status(global: &Global, report: &mut Report<'_>) -> Result<(), Failure>
     say(&settings, report);
     if switches(&settings.value).auto_mtls {
         report.advice_if(harm::advice(&session).await);
-        report.advice_if(harm::of_disabled_peers(&session, &survey).await);
+        report.advices(harm::of_disabled_peers(&session, &survey).await);
     }
     Ok(())
 }

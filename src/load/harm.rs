@@ -30,11 +30,14 @@ pub async fn advice(session: &Session) -> Option<Advice> {
     }
 }
 
-/// The warning that lists those whose pods take plaintext alone. Where no policy says so, only the policies are read.
-pub async fn of_disabled_peers(session: &Session, survey: &Survey<'_>) -> Option<Advice> {
+/// The warning that lists those whose pods take plaintext alone, and what may be another of them. Where no policy says
+/// so, only the policies are read.
+pub async fn of_disabled_peers(session: &Session, survey: &Survey<'_>) -> Vec<Advice> {
+    let mut disabled = Vec::new();
+    let mut unknown = None;
     let read = async {
         if !survey.may_be_refused(Sent::MutualTls).await.map_err(Unread::clone)? {
-            return Ok(Vec::new());
+            return Ok(());
         }
         let mut covered = Vec::new();
         each(session, &kinds::UPSTREAM, |upstream| {
@@ -43,7 +46,6 @@ pub async fn of_disabled_peers(session: &Session, survey: &Survey<'_>) -> Option
         })
         .await?;
         let wants = Wants { peer: Some(Sent::MutualTls), gateway: Gateways::Never };
-        let mut disabled = Vec::new();
         for upstream in covered {
             let around = survey.around(&upstream, Found::Swept, wants).await;
             match around.map_err(|failure| Unread::from(failure.message))?.peer {
@@ -51,14 +53,13 @@ pub async fn of_disabled_peers(session: &Session, survey: &Survey<'_>) -> Option
                     let upstream = format!("{}/{}", upstream.reference.namespace, upstream.reference.name);
                     disabled.push(Disabled { upstream, policy, mend });
                 }
-                Peer::Unknown { why } => return Err(why),
+                Peer::Unknown { why } => unknown = Some(why),
                 Peer::Unseen | Peer::Permissive | Peer::Strict { .. } => {}
             }
         }
-        Ok::<_, Unread>(disabled)
+        Ok::<_, Unread>(())
     };
-    match read.await {
-        Ok(disabled) => on_disabled(&disabled),
-        Err(why) => Some(Advice::unknown("which peers take no mTLS is unknown", &why)),
-    }
+    let unknown = read.await.err().or(unknown);
+    let note = unknown.map(|why| Advice::unknown("which peers take no mTLS is unknown", &why));
+    on_disabled(&disabled).into_iter().chain(note).collect()
 }
