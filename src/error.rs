@@ -195,6 +195,8 @@ reasons! {
     NoRelease = "noRelease",
     /// The release's record cannot be read.
     BadRecord = "badRecord",
+    /// The release's record is of another release, namespace or revision than the object that holds it.
+    RecordMismatch = "recordMismatch",
     /// Gloo's status rejects what was changed, or warns of it.
     Rejected = "rejected",
     /// What Gloo serves does not show the change.

@@ -128,7 +128,7 @@ fn target(global: &Global, environment: Environment) -> Target {
 async fn open(global: &Global, report: &mut Report<'_>) -> Result<Session, Failure> {
     let target = target(global, Environment::of_process());
     let session = Session::open(&target, trace(global.loudness)).await?;
-    report.place(&session);
+    report.place(&session)?;
     Ok(session)
 }
 

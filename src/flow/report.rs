@@ -9,7 +9,7 @@ use std::time::Instant;
 use serde_json::{Map, Value};
 
 use crate::error::{Exit, Failure, Reason};
-use crate::kube::Session;
+use crate::kube::{ClusterContext, Session};
 use crate::model::ObjectRef;
 use crate::options::{Destination, DryRun, Format, Preview};
 use crate::plan::advice::{Advice, Code};
@@ -40,6 +40,13 @@ pub struct Sweep {
     pub namespace: String,
 }
 
+/// The cluster that a run is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct RunCluster {
+    context: ClusterContext,
+    server: String,
+}
+
 /// Collects and says what happens.
 pub struct Report<'u> {
     pub ui: &'u mut Ui,
@@ -47,7 +54,7 @@ pub struct Report<'u> {
     format: Format,
     answers: Answers,
     mark: Mark,
-    place: Option<(String, String)>,
+    place: Option<RunCluster>,
     /// Kept only where a document is printed at the end.
     rows: Vec<Row>,
     advice: Vec<Advice>,
@@ -111,9 +118,16 @@ impl<'u> Report<'u> {
         }
     }
 
-    /// Which cluster this is about.
-    pub fn place(&mut self, session: &Session) {
-        self.place = Some((session.context().to_owned(), session.server().to_owned()));
+    /// Which cluster this is about. The steps of a longer way each open a session, and all of them are about the first
+    /// one's cluster.
+    ///
+    /// # Errors
+    /// The kubeconfig has changed since, and this is another.
+    pub fn place(&mut self, session: &Session) -> Result<(), Failure> {
+        let now = RunCluster { context: session.context().clone(), server: session.server().to_owned() };
+        step::check_same(self.place.as_ref(), &now)?;
+        self.place = Some(now);
+        Ok(())
     }
 
     /// Says on stderr which cluster this is about; the steps of a longer way need not say it again.

@@ -11,6 +11,8 @@ use flate2::read::GzDecoder;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::release_id::{ReleaseId, ReleaseName, ReleaseNamespace};
+
 /// Larger than any record that fits into a Secret can be meant to be; a bomb ends here.
 const LIMIT: u64 = 64 * 1024 * 1024;
 const GZIP: [u8; 3] = [0x1f, 0x8b, 0x08];
@@ -37,8 +39,8 @@ impl Storage {
 /// What a revision says of itself.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
-    pub name: String,
-    pub namespace: String,
+    pub name: ReleaseName,
+    pub namespace: ReleaseNamespace,
     pub revision: u64,
     /// `deployed`, `superseded`, `failed`, `pending-upgrade`
     pub status: String,
@@ -75,9 +77,24 @@ impl Record {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem(pub String);
 
+/// Why the record of an object is not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unread {
+    Broken(Problem),
+    /// It is that of another release or revision than its object holds: which one, by its own words.
+    OfAnother(String),
+}
+
+impl From<Problem> for Unread {
+    fn from(problem: Problem) -> Self {
+        Self::Broken(problem)
+    }
+}
+
 /// Helm's own form; everything else in it is skipped.
 #[derive(Deserialize)]
 struct Stored {
+    #[serde(default)]
     name: String,
     #[serde(default)]
     namespace: String,
@@ -110,11 +127,19 @@ struct Metadata {
     version: String,
 }
 
-/// Reads what stands under `release` in the object's data.
+impl Stored {
+    /// Whether it is that of this release and revision. What another program is told of it is the object's, so a record
+    /// that says otherwise is none of this release.
+    fn is_of(&self, id: &ReleaseId) -> bool {
+        (self.name.as_str(), self.namespace.as_str(), self.version) == (&*id.name, &*id.namespace, id.revision)
+    }
+}
+
+/// Reads what stands under `release` in the data of the object that holds `id`.
 ///
 /// # Errors
-/// Which layer of it is broken.
-pub fn read(data: &str, storage: Storage) -> Result<Record, Problem> {
+/// Which layer of it is broken, or of which other release it is.
+pub fn read(data: &str, storage: Storage, id: ReleaseId) -> Result<Record, Unread> {
     let inner = match storage {
         Storage::Secret => decoded(data.as_bytes())?,
         Storage::ConfigMap => data.as_bytes().to_vec(),
@@ -123,12 +148,16 @@ pub fn read(data: &str, storage: Storage) -> Result<Record, Problem> {
     let json = if bytes.starts_with(&GZIP) { inflated(&bytes)? } else { bytes };
     let stored: Stored =
         serde_json::from_slice(&json).map_err(|error| Problem(format!("not a release in JSON: {error}")))?;
+    if !stored.is_of(&id) {
+        let Stored { name, namespace, version, .. } = stored;
+        return Err(Unread::OfAnother(format!("release {namespace}/{name}, revision {version}")));
+    }
     let object = |map: Option<Map<String, Value>>| map.map_or(Value::Null, Value::Object);
     let info = stored.info.unwrap_or_default();
     Ok(Record {
-        name: stored.name,
-        namespace: stored.namespace,
-        revision: stored.version,
+        name: id.name,
+        namespace: id.namespace,
+        revision: id.revision,
         status: info.status,
         description: info.description,
         chart: stored.chart.metadata.name,
@@ -185,8 +214,35 @@ mod tests {
         STANDARD.encode(STANDARD.encode(bytes))
     }
 
-    fn read_secret(bytes: &[u8]) -> Result<Record, Problem> {
-        read(&stored(bytes), Storage::Secret)
+    fn id(name: &str, namespace: &str, revision: u64) -> ReleaseId {
+        let (name, namespace) = (ReleaseName::parse(name).unwrap(), ReleaseNamespace::parse(namespace).unwrap());
+        ReleaseId { name, namespace, revision }
+    }
+
+    fn gloo() -> ReleaseId {
+        id("gloo", "gloo-system", 7)
+    }
+
+    fn read_secret(bytes: &[u8]) -> Result<Record, Unread> {
+        read(&stored(bytes), Storage::Secret, gloo())
+    }
+
+    #[test]
+    fn a_record_of_another_release_than_its_object_holds_is_refused() {
+        let data = stored(release().to_string().as_bytes());
+        for id in [id("other", "gloo-system", 7), id("gloo", "other", 7), id("gloo", "gloo-system", 8)] {
+            let inside = "release gloo-system/gloo, revision 7".to_owned();
+            assert_eq!(read(&data, Storage::Secret, id), Err(Unread::OfAnother(inside)));
+        }
+        for field in ["name", "namespace", "version"] {
+            let mut release = release();
+            release.as_object_mut().unwrap().remove(field);
+            let refused = read_secret(release.to_string().as_bytes()).unwrap_err();
+            assert!(matches!(refused, Unread::OfAnother(_)), "{field}: {refused:?}");
+        }
+        let flag = release().to_string().replace(r#""name":"gloo","namespace""#, r#""name":"-h","namespace""#);
+        let inside = "release gloo-system/-h, revision 7".to_owned();
+        assert_eq!(read_secret(flag.as_bytes()), Err(Unread::OfAnother(inside)));
     }
 
     #[test]
@@ -197,8 +253,8 @@ mod tests {
         assert_eq!(read_secret(json.as_bytes()), Ok(record.clone()));
         let in_map = Record { storage: Storage::ConfigMap, ..record.clone() };
         assert_eq!(in_map.command(), "HELM_DRIVER=configmap helm");
-        assert_eq!(read(&STANDARD.encode(&packed), Storage::ConfigMap), Ok(in_map));
-        assert_eq!((record.name.as_str(), record.revision, record.status.as_str()), ("gloo", 7, "deployed"));
+        assert_eq!(read(&STANDARD.encode(&packed), Storage::ConfigMap, gloo()), Ok(in_map));
+        assert_eq!((&*record.name, record.revision, record.status.as_str()), ("gloo", 7, "deployed"));
         assert_eq!((record.chart.as_str(), record.chart_version.as_str()), ("gloo", "1.17.7"));
         assert_eq!(record.values.to_string(), r#"{"z":18446744073709551615,"a":1.5,"gone":null,"empty":{}}"#);
         assert_eq!(record.defaults, json!({"global": {"a": 1}}));
@@ -221,10 +277,11 @@ mod tests {
             (&b"{\"name\": 3}"[..], "not a release in JSON"),
             (&b""[..], "not a release in JSON"),
         ] {
-            let problem = read_secret(bytes).unwrap_err();
+            let Err(Unread::Broken(problem)) = read_secret(bytes) else { panic!("{why}") };
             assert!(problem.0.contains(why), "{problem:?}");
         }
-        assert!(read("%%%", Storage::Secret).unwrap_err().0.contains("not base64"));
+        let Err(Unread::Broken(problem)) = read("%%%", Storage::Secret, gloo()) else { panic!("no base64") };
+        assert!(problem.0.contains("not base64"));
     }
 
     #[test]
@@ -232,7 +289,7 @@ mod tests {
         let zeros = vec![b' '; 65 * 1024 * 1024];
         let bomb = zipped(&zeros);
         assert!(bomb.len() < 100 * 1024);
-        assert_eq!(read_secret(&bomb), Err(Problem("larger than 64 MiB unpacked".to_owned())));
+        assert_eq!(read_secret(&bomb), Err(Problem("larger than 64 MiB unpacked".to_owned()).into()));
     }
 
     #[test]

@@ -1,18 +1,23 @@
 //! The user's own Helm: found on PATH, given arguments as a list and values on stdin.
 
 use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
-use super::Storage;
+use super::lines::pass_on;
+use super::{Storage, Target};
 use crate::error::{Exit, Failure, Reason};
 
-/// Helm's own variables that would have it look elsewhere, or as somebody else, than this program did.
-const ELSEWHERE: [&str; 10] = [
+/// Every variable of Helm 3.17 and 4.3, and of client-go in them, by which they would work elsewhere, or as another
+/// user, than this program did. `HELM_DRIVER` and `KUBECONFIG` are set instead.
+const ELSEWHERE: [&str; 12] = [
     "HELM_KUBEAPISERVER",
     "HELM_KUBETOKEN",
     "HELM_KUBECAFILE",
@@ -23,7 +28,16 @@ const ELSEWHERE: [&str; 10] = [
     "HELM_KUBECONTEXT",
     "HELM_NAMESPACE",
     "HELM_DRIVER_SQL_CONNECTION_STRING",
+    "HELM_MEMORY_DRIVER_DATA",
+    "KUBERNETES_MASTER",
 ];
+
+/// More than any version is long.
+const VERSION_LIMIT: u64 = 4096;
+/// Lines that wait to be said before Helm waits.
+const LINES: usize = 64;
+/// How long the output of a Helm that has ended is read on: a process that it left behind may hold it open.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// A Helm that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,12 +47,28 @@ pub struct Helm {
     pub major: u32,
 }
 
+/// What Helm is to do, and where.
+pub struct Order {
+    pub target: Target,
+    /// The words of the command that are no flags, such as `upgrade`.
+    pub command: &'static str,
+    /// Flags, each with its value in one word.
+    pub flags: Vec<OsString>,
+    /// What the command is about. None of them is read as a flag.
+    pub operands: Vec<OsString>,
+    /// Where Helm is started.
+    pub directory: Option<PathBuf>,
+    pub values: String,
+    pub storage: Storage,
+}
+
 impl Helm {
-    /// The first `helm` on this PATH that can be run.
+    /// The first `helm` on this PATH that can be run. It is killed where it does not tell its version in time, or where
+    /// this is dropped.
     ///
     /// # Errors
     /// There is none, or it does not tell its version.
-    pub async fn find(path: Option<&OsStr>) -> Result<Self, Failure> {
+    pub async fn find(path: Option<&OsStr>, limit: Duration) -> Result<Self, Failure> {
         let program = on_path(path).ok_or_else(|| {
             Failure::new(Exit::Failed, Reason::Helm, "helm is not on PATH; nothing changed")
                 .hint("without --apply the values and the command to run are printed")
@@ -46,14 +76,14 @@ impl Helm {
         let failed = |why: String| {
             Failure::new(Exit::Failed, Reason::Helm, format!("{} version: {why}; nothing changed", program.display()))
         };
-        let mut command = Command::new(&program);
-        command.args(["version", "--template", "{{.Version}}"]).stdin(Stdio::null()).kill_on_drop(true);
-        let output = command.output().await.map_err(|error| failed(error.to_string()))?;
-        let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-        let major = version.trim_start_matches('v').split('.').next().and_then(|major| major.parse().ok());
+        let said = timeout(limit, version_of(&program))
+            .await
+            .map_err(|_| failed(format!("no answer within {}s", limit.as_secs_f32())).hint("--timeout waits longer"))?
+            .map_err(|error| failed(error.to_string()))?;
+        let major = said.trim_start_matches('v').split('.').next().and_then(|major| major.parse().ok());
         match major {
             Some(major) => Ok(Self { program, major }),
-            None => Err(failed(format!("{version:?} is no version"))),
+            None => Err(failed(format!("{said:?} is no version"))),
         }
     }
 
@@ -62,17 +92,28 @@ impl Helm {
         if self.major >= 4 { "--rollback-on-failure" } else { "--atomic" }
     }
 
-    /// Starts Helm with these values on stdin; it ends by itself, also where this program is interrupted.
+    /// Starts Helm with the values on stdin; it ends by itself, also where this program is interrupted.
     ///
     /// # Errors
     /// It cannot be started.
-    pub fn start(&self, args: &[OsString], values: String, storage: Storage) -> Result<Running, Failure> {
+    pub fn start(&self, order: Order) -> Result<Running, Failure> {
+        let Order { target, command: word, flags, operands, directory, values, storage } = order;
         let mut command = Command::new(&self.program);
         for variable in ELSEWHERE {
             command.env_remove(variable);
         }
+        if let Some(list) = target.variable() {
+            command.env("KUBECONFIG", list);
+        }
+        if let Some(directory) = directory {
+            command.current_dir(directory);
+        }
         command
-            .args(args)
+            .arg(word)
+            .args(target.flags())
+            .args(flags)
+            .arg("--")
+            .args(operands)
             .env("HELM_DRIVER", storage.driver())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -83,27 +124,48 @@ impl Helm {
         if let Some(mut stdin) = child.stdin.take() {
             tokio::spawn(async move { drop(stdin.write_all(values.as_bytes()).await) });
         }
-        let (sender, lines) = mpsc::unbounded_channel();
+        let (sender, lines) = mpsc::channel(LINES);
         if let Some(stdout) = child.stdout.take() {
-            tokio::spawn(pass_on(stdout, sender.clone()));
+            tokio::spawn(pass_on(BufReader::new(stdout), sender.clone()));
         }
         if let Some(stderr) = child.stderr.take() {
-            tokio::spawn(pass_on(stderr, sender));
+            tokio::spawn(pass_on(BufReader::new(stderr), sender));
         }
-        Ok(Running { child, lines })
+        Ok(Running { child, lines, ended: None })
     }
+}
+
+/// What it answers, as far as it is read.
+async fn version_of(program: &Path) -> std::io::Result<String> {
+    let mut command = Command::new(program);
+    command.args(["version", "--template", "{{.Version}}"]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+    let mut child = command.spawn()?;
+    let mut said = Vec::new();
+    if let Some(stdout) = child.stdout.take() {
+        stdout.take(VERSION_LIMIT).read_to_end(&mut said).await?;
+    }
+    Ok(String::from_utf8_lossy(&said).trim().to_owned())
 }
 
 /// A Helm under way.
 pub struct Running {
     child: Child,
-    lines: mpsc::UnboundedReceiver<String>,
+    lines: mpsc::Receiver<String>,
+    ended: Option<std::io::Result<ExitStatus>>,
 }
 
 impl Running {
     /// The next line it says; none once it has said all.
     pub async fn line(&mut self) -> Option<String> {
-        self.lines.recv().await
+        while self.ended.is_none() {
+            tokio::select! {
+                biased;
+                line = self.lines.recv() => return line,
+                status = self.child.wait() => self.ended = Some(status),
+            }
+        }
+        timeout(GRACE, self.lines.recv()).await.ok().flatten()
     }
 
     /// Whether it ended well.
@@ -111,7 +173,11 @@ impl Running {
     /// # Errors
     /// How it ended.
     pub async fn end(&mut self) -> Result<(), String> {
-        match self.child.wait().await {
+        let ended = match self.ended.take() {
+            Some(ended) => ended,
+            None => self.child.wait().await,
+        };
+        match ended {
             Ok(status) if status.success() => Ok(()),
             Ok(status) => Err(status.to_string()),
             Err(error) => Err(error.to_string()),
@@ -119,17 +185,9 @@ impl Running {
     }
 }
 
-async fn pass_on(stream: impl AsyncRead + Unpin, to: mpsc::UnboundedSender<String>) {
-    let mut lines = BufReader::new(stream).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
-        if to.send(line).is_err() {
-            return;
-        }
-    }
-}
-
+/// PATH is bytes: one entry that is no UTF-8 hides none of the others.
 fn on_path(path: Option<&OsStr>) -> Option<PathBuf> {
-    let directories = path?.to_str()?.split(':').map(Path::new);
+    let directories = path?.as_bytes().split(|byte| *byte == b':').map(|entry| Path::new(OsStr::from_bytes(entry)));
     // A relative entry would run whatever lies in the working directory.
     directories
         .filter(|directory| directory.is_absolute())
@@ -137,35 +195,85 @@ fn on_path(path: Option<&OsStr>) -> Option<PathBuf> {
         .find(|it| is_program(it))
 }
 
-#[cfg(unix)]
 fn is_program(file: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::metadata(file).is_ok_and(|it| it.is_file() && it.permissions().mode() & 0o111 != 0)
-}
-
-#[cfg(not(unix))]
-fn is_program(file: &Path) -> bool {
-    file.is_file()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn script(directory: &Path, text: &str) -> PathBuf {
+        use std::os::unix::fs::PermissionsExt as _;
+        let new = directory.join("helm.new");
+        std::fs::write(&new, format!("#!/bin/sh\n{text}\n")).unwrap();
+        std::fs::set_permissions(&new, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let helm = directory.join("helm");
+        std::fs::rename(new, &helm).unwrap();
+        helm
+    }
+
     #[test]
     fn only_a_program_in_an_absolute_directory_is_found() {
         let directory = tempfile::tempdir().unwrap();
-        let helm = directory.path().join("helm");
-        let path = OsString::from(format!("relative:/nowhere:{}", directory.path().display()));
-        std::fs::write(&helm, "").unwrap();
+        let path = OsString::from(format!(":.:relative:/nowhere:{}:", directory.path().display()));
+        std::fs::write(directory.path().join("helm"), "").unwrap();
         assert_eq!(on_path(Some(&path)), None);
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt as _;
-            std::fs::set_permissions(&helm, std::fs::Permissions::from_mode(0o755)).unwrap();
-        }
-        assert_eq!(on_path(Some(&path)), Some(helm));
+        let helm = script(directory.path(), "");
+        assert_eq!(on_path(Some(&path)), Some(helm.clone()));
         assert_eq!(on_path(None), None);
+
+        let mut odd = OsString::from(OsStr::from_bytes(b"/\xff:"));
+        odd.push(directory.path());
+        assert_eq!(on_path(Some(&odd)), Some(helm));
+        let odd_directory = directory.path().join(OsStr::from_bytes(b"\xfe"));
+        std::fs::create_dir(&odd_directory).unwrap();
+        let odd_helm = script(&odd_directory, "");
+        assert_eq!(on_path(Some(odd_directory.as_os_str())), Some(odd_helm));
+    }
+
+    async fn found(text: &str, limit: Duration) -> Result<Helm, String> {
+        let directory = tempfile::tempdir().unwrap();
+        script(directory.path(), text);
+        let place = format!("{}/", directory.path().display());
+        Helm::find(Some(directory.path().as_os_str()), limit).await.map_err(|it| it.message.replace(&place, ""))
+    }
+
+    #[tokio::test]
+    async fn a_version_is_waited_for_until_the_deadline_only() {
+        let hangs = found("exec sleep 3600", Duration::from_millis(300)).await;
+        assert_eq!(hangs, Err("helm version: no answer within 0.3s; nothing changed".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn a_version_without_an_end_is_read_up_to_a_limit() {
+        let endless = found("exec yes v3.17.3", Duration::from_mins(1)).await.unwrap();
+        assert_eq!(endless.major, 3);
+        let odd = found("printf 'x\\377'; echo secret >&2; exit 1", Duration::from_mins(1)).await;
+        assert_eq!(odd, Err("helm version: \"x\u{fffd}\" is no version; nothing changed".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn a_process_that_helm_leaves_behind_does_not_keep_its_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let text = "echo \"$@\"; sleep 3600 & echo $! > pid; exit 3";
+        let helm = Helm { program: script(directory.path(), text), major: 3 };
+        let order = Order {
+            target: Target::InCluster { namespace: crate::helm::ReleaseNamespace::parse("edge").unwrap() },
+            command: "upgrade",
+            flags: vec!["--values=-".into()],
+            operands: vec!["-h".into(), "gloo".into()],
+            directory: Some(directory.path().to_owned()),
+            values: String::new(),
+            storage: Storage::Secret,
+        };
+        let mut running = helm.start(order).unwrap();
+        assert_eq!(running.line().await.as_deref(), Some("upgrade --namespace=edge --values=- -- -h gloo"));
+        assert_eq!(running.line().await, None);
+        assert_eq!(running.end().await, Err("exit status: 3".to_owned()));
+        let pid = std::fs::read_to_string(directory.path().join("pid")).unwrap();
+        assert!(std::process::Command::new("kill").arg(pid.trim()).status().unwrap().success());
     }
 
     #[test]

@@ -202,11 +202,7 @@ impl ForwardFailure {
         if let ForwardCause::Api(cause) = &self.cause {
             return self.api_error(cause).into_failure(session);
         }
-        let failure = Failure::new(self.exit(), self.reason(), self.to_string()).detail(format!(
-            "context {} ({})",
-            session.context(),
-            session.server()
-        ));
+        let failure = Failure::new(self.exit(), self.reason(), self.to_string()).detail(session.place());
         match self.hint() {
             Some(hint) => failure.hint(hint),
             None => failure,

@@ -1,20 +1,35 @@
 //! Which cluster, as whom: the files kubectl would read, merged as client-go merges them, and one context of them.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use ::kube::config::{AuthInfo, Cluster, Context, Kubeconfig, KubeconfigError};
 
-use super::{Environment, Target};
+use super::{ClusterContext, Environment, KubeconfigFiles, Target};
 use crate::error::{Exit, Failure, Reason};
 
 /// A context with what it names.
 #[derive(Debug)]
 pub(super) struct Chosen {
+    pub cluster_context: ClusterContext,
+    /// Its name in messages.
     pub context: String,
     pub namespace: String,
     pub cluster: Cluster,
     pub user: AuthInfo,
+}
+
+impl Chosen {
+    /// A number that changes with anything the kubeconfig says about the cluster or the user.
+    pub fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        let mut said = serde_json::json!([&self.cluster, &self.user]);
+        // Some of its maps have no order of their own.
+        said.sort_all_objects();
+        (&self.context, said.to_string()).hash(&mut hasher);
+        hasher.finish()
+    }
 }
 
 /// A failure of the kubeconfig: nothing was asked yet, and asking again does not help.
@@ -37,7 +52,7 @@ pub(super) fn choose(target: &Target) -> Result<Chosen, Failure> {
     if empty {
         return Err(nothing(&files, &missing));
     }
-    select(&config, target, &shown(&files))
+    select(&config, target, &files)
 }
 
 /// The names of the kubeconfig's contexts; none where it cannot be read.
@@ -64,6 +79,17 @@ fn files(target: &Target) -> Files {
     }
     let home = target.environment.os("HOME").or_else(|| target.environment.os("USERPROFILE"));
     Files { paths: home.map(|home| Path::new(home).join(".kube").join("config")).into_iter().collect(), named: false }
+}
+
+/// What another program is told, so that it reads the same files from any directory. A list that no variable can
+/// hold is one file: several came out of the variable.
+fn absolute(files: &Files) -> KubeconfigFiles {
+    let whole: Vec<_> =
+        files.paths.iter().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone())).collect();
+    match std::env::join_paths(&whole) {
+        Ok(list) if whole.len() > 1 => KubeconfigFiles::Merged(list),
+        _ => KubeconfigFiles::One(whole.into_iter().next().unwrap_or_default()),
+    }
 }
 
 fn shown(files: &Files) -> String {
@@ -124,7 +150,8 @@ fn nothing(files: &Files, missing: &[PathBuf]) -> Failure {
     refused(format!("kubeconfig {}: empty: no context, no cluster, no user", shown(files))).hint(hint)
 }
 
-fn select(config: &Kubeconfig, target: &Target, path: &str) -> Result<Chosen, Failure> {
+fn select(config: &Kubeconfig, target: &Target, files: &Files) -> Result<Chosen, Failure> {
+    let path = &shown(files);
     let context_names: Vec<&str> = config.contexts.iter().map(|named| named.name.as_str()).collect();
     let choice = target.context.as_deref().or(config.current_context.as_deref()).filter(|name| !name.is_empty());
     let Some(name) = choice else {
@@ -143,7 +170,8 @@ fn select(config: &Kubeconfig, target: &Target, path: &str) -> Result<Chosen, Fa
     let cluster = cluster(config, &context, name, path)?;
     let user = user(config, &context, name, path)?;
     let namespace = context.namespace.filter(|namespace| !namespace.is_empty()).unwrap_or_else(|| "default".to_owned());
-    Ok(Chosen { context: name.to_owned(), namespace, cluster, user })
+    let cluster_context = ClusterContext::Kubeconfig { name: name.to_owned(), files: absolute(files) };
+    Ok(Chosen { cluster_context, context: name.to_owned(), namespace, cluster, user })
 }
 
 fn cluster(config: &Kubeconfig, context: &Context, name: &str, path: &str) -> Result<Cluster, Failure> {
@@ -233,7 +261,8 @@ fn in_cluster(environment: &Environment) -> Option<Result<Chosen, Failure>> {
         namespace => namespace,
     };
     Some(Ok(Chosen {
-        context: "in-cluster".to_owned(),
+        context: ClusterContext::InCluster.to_string(),
+        cluster_context: ClusterContext::InCluster,
         namespace: namespace.to_owned(),
         cluster: Cluster {
             server: Some(format!("https://{host}:{port}")),

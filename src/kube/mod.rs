@@ -2,6 +2,7 @@
 
 mod access;
 mod answer;
+mod cluster;
 mod connect;
 mod credential;
 mod encoding;
@@ -22,6 +23,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use cluster::{ClusterContext, Impersonation, KubeconfigFiles};
 pub use environment::Environment;
 pub use failure::{ApiError, Cause, Verb};
 pub use forward::{InPod, InPodAnswer};

@@ -13,8 +13,8 @@ use super::failure::{ApiError, Cause, Verb};
 use super::kubeconfig::{Chosen, choose};
 use super::pages::{Page, Pages, Query, Scope};
 use super::request::{Call, Payload, Seen, Wire};
-use super::{Target, Trace, proxy_env};
-use crate::error::Failure;
+use super::{ClusterContext, Impersonation, Target, Trace, proxy_env};
+use crate::error::{Exit, Failure, Reason};
 use crate::model::{Kind, Object, ObjectRef};
 
 /// Who writes, in `metadata.managedFields`.
@@ -42,9 +42,12 @@ impl DryRun {
 
 /// One cluster, one identity, one client.
 pub struct Session {
-    context: String,
+    context: ClusterContext,
+    /// Of what the kubeconfig said when it was read.
+    fingerprint: u64,
     server: String,
     user: Option<String>,
+    impersonation: Option<Impersonation>,
     namespace: String,
     via: Option<String>,
     wire: Wire,
@@ -58,7 +61,8 @@ impl Session {
     pub async fn open(target: &Target, trace: Option<Trace>) -> Result<Self, Failure> {
         install_ring();
         let mut chosen = choose(target)?;
-        impersonate(&mut chosen, target)?;
+        let fingerprint = chosen.fingerprint();
+        let impersonation = impersonate(&mut chosen, target)?;
         let bearer = Bearer::open(&mut chosen, target).await?;
         let config = config(&chosen)?;
         let proxy = proxy_env::decide(&config.cluster_url, chosen.cluster.proxy_url.as_deref(), &target.environment)
@@ -67,15 +71,17 @@ impl Session {
         Ok(Self {
             server: shown(&config),
             user: config.auth_info.impersonate,
-            context: chosen.context,
+            context: chosen.cluster_context,
+            fingerprint,
+            impersonation,
             namespace: chosen.namespace,
             via: proxy.as_ref().map(ToString::to_string),
             wire: Wire { client, bearer, timeout: target.timeout, trace, seen: Seen::default() },
         })
     }
 
-    /// The context's name; `in-cluster` in a pod.
-    pub fn context(&self) -> &str {
+    /// Which cluster this is about.
+    pub fn context(&self) -> &ClusterContext {
         &self.context
     }
 
@@ -86,7 +92,7 @@ impl Session {
 
     /// `context NAME (SERVER)`
     pub fn place(&self) -> String {
-        format!("context {} ({})", self.context, self.server)
+        self.context.place(&self.server)
     }
 
     /// Where something was looked for that is not there: `looked in context NAME (SERVER)`.
@@ -102,6 +108,28 @@ impl Session {
     /// Who is impersonated.
     pub fn user(&self) -> Option<&str> {
         self.user.as_deref()
+    }
+
+    /// Whom the flags impersonate.
+    pub fn impersonation(&self) -> Option<&Impersonation> {
+        self.impersonation.as_ref()
+    }
+
+    /// Whether the kubeconfig still says about this context what it said when the session was opened: another program
+    /// that reads it now is to reach the same cluster as the same user. `target` is that of [`Self::open`].
+    ///
+    /// # Errors
+    /// It says something else, or cannot be read.
+    pub fn check_unchanged(&self, target: &Target) -> Result<(), Failure> {
+        let ClusterContext::Kubeconfig { name, .. } = &self.context else { return Ok(()) };
+        let chosen = choose(&Target { context: Some(name.clone()), ..target.clone() })?;
+        if chosen.cluster_context == self.context && chosen.fingerprint() == self.fingerprint {
+            return Ok(());
+        }
+        let message =
+            format!("the kubeconfig changed since it was read: context {name} is another now; nothing changed");
+        Err(Failure::new(Exit::Failed, Reason::Kubeconfig, message)
+            .hint("the same command again reads it as it is now"))
     }
 
     /// The proxy in between, and who named it: `http://proxy:3128 (HTTPS_PROXY)`.
@@ -306,10 +334,15 @@ fn shown(config: &Config) -> String {
     format!("{}://{host}{}", url.scheme_str().unwrap_or("https"), url.path().trim_end_matches('/'))
 }
 
-/// Flags replace what the kubeconfig says, as a whole, as kubectl has it.
-fn impersonate(chosen: &mut Chosen, target: &Target) -> Result<(), Failure> {
+/// Flags replace what the kubeconfig says, as a whole.
+fn impersonate(chosen: &mut Chosen, target: &Target) -> Result<Option<Impersonation>, Failure> {
     let user = &mut chosen.user;
     let flags = target.as_user.is_some() || !target.as_groups.is_empty() || target.as_uid.is_some();
+    let replaced = [
+        ("as-groups", user.impersonate_groups.as_ref().is_some_and(|groups| !groups.is_empty())),
+        ("as-uid", user.impersonate_uid.as_ref().is_some_and(|uid| !uid.is_empty())),
+        ("as-user-extra", user.impersonate_user_extra.as_ref().is_some_and(|extra| !extra.is_empty())),
+    ];
     if flags {
         user.impersonate.clone_from(&target.as_user);
         user.impersonate_uid.clone_from(&target.as_uid);
@@ -319,7 +352,12 @@ fn impersonate(chosen: &mut Chosen, target: &Target) -> Result<(), Failure> {
     if user.impersonate.is_none() && (user.impersonate_uid.is_some() || user.impersonate_groups.is_some()) {
         return Err(Failure::usage("--as-group and --as-uid need --as, the user to be"));
     }
-    Ok(())
+    Ok(target.as_user.clone().map(|user| Impersonation {
+        user,
+        groups: target.as_groups.clone(),
+        uid: target.as_uid.clone(),
+        replaced: replaced.into_iter().filter(|(_, is_there)| *is_there).map(|(field, _)| field).collect(),
+    }))
 }
 
 #[cfg(test)]

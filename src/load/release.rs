@@ -1,7 +1,7 @@
 //! The Helm release that installed Gloo: found by metadata alone, then one record is read.
 
 use crate::error::{Exit, Failure, Reason};
-use crate::helm::{self, Problem, Record, Storage};
+use crate::helm::{self, Problem, Record, ReleaseId, Storage, Unread};
 use crate::kube::{ApiError, Cause, Query, Scope, Session};
 use crate::model::{Kind, kinds};
 use crate::plan::advice::{Advice, Code};
@@ -9,8 +9,6 @@ use crate::plan::nearest;
 use crate::plan::owner::{self, Owner};
 use crate::plan::values::Edition;
 
-/// Before the release's name and revision in the name of its object.
-const PREFIX: &str = "sh.helm.release.v1.";
 /// What Helm gives its Secrets, also those whose labels somebody took.
 const SECRET_TYPE: &str = "type=helm.sh/release.v1";
 const OWNER: &str = "owner=helm";
@@ -140,10 +138,10 @@ async fn entries(
     let listed = session.list_all(kind, Scope::Namespace(namespace), query).await?;
     let entry = |object: &serde_json::Value| {
         let object_name = object["metadata"]["name"].as_str()?;
-        let (name, revision) = object_name.strip_prefix(PREFIX)?.rsplit_once(".v")?;
+        let (name, revision) = helm::name_and_revision(object_name)?;
         Some(Entry {
             name: name.to_owned(),
-            revision: revision.parse().ok()?,
+            revision,
             status: object["metadata"]["labels"]["status"].as_str().map(str::to_owned),
             object: object_name.to_owned(),
             storage,
@@ -161,14 +159,16 @@ async fn named(session: &Session, namespace: &str, name: &str, revision: u64) ->
         name: name.to_owned(),
         revision,
         status: None,
-        object: format!("{PREFIX}{name}.v{revision}"),
+        object: helm::object_name(name, revision),
         storage,
     };
     match read(session, namespace, &entry(Storage::Secret)).await {
         Err(failure) if failure.reason == Reason::NotFound => {
             match read(session, namespace, &entry(Storage::ConfigMap)).await {
-                Err(_) => Err(Failure { reason: Reason::NoRelease, ..failure }),
-                found => found,
+                Err(of_map) if of_map.reason == Reason::NotFound => {
+                    Err(Failure { reason: Reason::NoRelease, ..failure })
+                }
+                answer => answer,
             }
         }
         answer => answer,
@@ -193,8 +193,19 @@ async fn read(session: &Session, namespace: &str, entry: &Entry) -> Result<Recor
         Failure::new(Exit::Failed, Reason::BadRecord, format!("{kind}/{}: not a record of Helm's: {why}", entry.object))
             .hint("another revision may be whole: --release-revision N")
     };
+    let of_another = |why: String| {
+        let message = format!("{kind}/{} in {namespace}: {why}", entry.object);
+        Failure::new(Exit::Failed, Reason::RecordMismatch, message).hint(
+            "it was changed or copied by hand; delete it if it is not Helm's, or name another release: --release NAME",
+        )
+    };
+    let id = ReleaseId::of_object(&object, namespace, &entry.object).map_err(of_another)?;
     let data = object["data"]["release"].as_str().ok_or_else(|| broken("it has no data.release".to_owned()))?;
-    helm::read(data, entry.storage).map_err(|Problem(why)| broken(why))
+    let holds = format!("it is to hold {id}");
+    helm::read(data, entry.storage, id).map_err(|unread| match unread {
+        Unread::Broken(Problem(why)) => broken(why),
+        Unread::OfAnother(inside) => of_another(format!("{holds}, and the record in it is of {inside}")),
+    })
 }
 
 /// The revision that was named, else the deployed one, else the newest.

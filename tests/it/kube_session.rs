@@ -46,7 +46,7 @@ async fn a_get_is_one_request_with_our_name_and_the_token() {
     let session = session(&stub).await;
     assert_eq!(stub.connections(), 0, "opening a session asks nothing");
     assert_eq!(get(&session).await.unwrap(), upstream("x"));
-    assert_eq!((session.context(), session.namespace()), ("stub", "gloo-system"));
+    assert_eq!((session.context().to_string().as_str(), session.namespace()), ("stub", "gloo-system"));
     assert_eq!(session.server(), stub.url());
     let requests = stub.finish();
     assert_eq!(requests[0].header("user-agent"), Some(concat!("gloo-rs/", env!("CARGO_PKG_VERSION"))));
@@ -92,7 +92,7 @@ async fn the_context_asked_for_is_the_only_one_that_is_asked() {
     let target = Target { context: Some("b".to_owned()), ..sandbox.target() };
     let session = Session::open(&target, None).await.unwrap();
     assert_eq!(session.version().await.unwrap()["gitVersion"], "v1.36.3");
-    assert_eq!(session.context(), "b");
+    assert_eq!(session.context().to_string().as_str(), "b");
     assert_eq!(trap.connections(), 0);
 }
 

@@ -56,7 +56,7 @@ async fn the_current_context_is_taken_and_a_flag_takes_another() {
     let sandbox = Sandbox::new();
     sandbox.kubeconfig(WHOLE);
     let session = open(&sandbox.target()).await.unwrap();
-    assert_eq!((session.context(), session.server()), ("prod-eu", "https://10.20.0.1:6443"));
+    assert_eq!((session.context().to_string().as_str(), session.server()), ("prod-eu", "https://10.20.0.1:6443"));
     assert_eq!((session.namespace(), session.user()), ("default", None));
     let target = Target { context: Some("nobody".to_owned()), ..sandbox.target() };
     assert_eq!(open(&target).await.unwrap().namespace(), "apps");
@@ -132,7 +132,10 @@ async fn several_files_are_merged_and_the_first_to_name_a_thing_wins() {
     let paths = [dir.write("1", first), "/nowhere".into(), dir.write("2", second), dir.write("3", WHOLE)];
     let sandbox = Sandbox::new().env("KUBECONFIG", std::env::join_paths(paths).unwrap().to_str().unwrap());
     let session = open(&sandbox.target()).await.unwrap();
-    assert_eq!((session.context(), session.server(), session.namespace()), ("b", "http://first:1", "n"));
+    assert_eq!(
+        (session.context().to_string().as_str(), session.server(), session.namespace()),
+        ("b", "http://first:1", "n")
+    );
 }
 
 #[tokio::test]
@@ -217,10 +220,10 @@ async fn a_pod_uses_what_it_is_given_unless_a_file_says_otherwise() {
     sandbox.write("serviceaccount/ca.crt", stub.ca());
     sandbox.write("serviceaccount/namespace", "apps");
     let session = open(&sandbox.target()).await.unwrap();
-    assert_eq!((session.context(), session.namespace()), ("in-cluster", "apps"));
+    assert_eq!((session.context().to_string().as_str(), session.namespace()), ("in-cluster", "apps"));
     session.version().await.unwrap();
     assert_eq!(stub.requests()[0].header("authorization"), Some("Bearer pod-token"));
 
     sandbox.kubeconfig(WHOLE);
-    assert_eq!(open(&sandbox.target()).await.unwrap().context(), "prod-eu");
+    assert_eq!(open(&sandbox.target()).await.unwrap().context().to_string(), "prod-eu");
 }

@@ -197,6 +197,6 @@ fn none(wanted: &Wanted<'_>, cluster: &Cluster<'_>) -> Failure {
     let message = format!("no Upstream{with} {place}, and no Service that a route leads to");
     let failure = Failure::new(Exit::SaidNo, Reason::NotFound, message);
     let session = &cluster.session;
-    let failure = failure.detail(format!("looked in context {} ({})", session.context(), session.server()));
+    let failure = failure.detail(session.looked());
     if *wanted.scope == Scope::Namespace { failure.hint("-A looks in all namespaces") } else { failure }
 }

@@ -120,9 +120,8 @@ async fn not_there(cluster: &Cluster<'_>, reference: &ObjectRef) -> Failure {
     let message = format!("{reference}: not found in {}", reference.namespace);
     let mut failure = Failure::new(Exit::SaidNo, Reason::NotFound, message);
     failure.details.extend(absence.detail());
-    let place = format!("looked in context {} ({})", cluster.session.context(), cluster.session.server());
     failure.hints.extend(absence.hint());
-    failure.detail(place)
+    failure.detail(cluster.session.looked())
 }
 
 /// Prints the targets and holds them against the threshold.

@@ -137,7 +137,7 @@ async fn one(
         Err(error) if error.cause == Cause::NotFound => {
             let mut why = Objection::new(Reason::NotFound, "there is no such namespace");
             why.details.extend(absence::around(session, &reference).await.detail());
-            why.details.push(format!("looked in context {} ({})", session.context(), session.server()));
+            why.details.push(session.looked());
             let exit = if task.namespaces.len() == 1 { Exit::SaidNo } else { Exit::Failed };
             return Ok(Err(Box::new(Row { exit, ..Row::left(reference, Outcome::NotFound, why) })));
         }

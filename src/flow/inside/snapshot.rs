@@ -72,7 +72,7 @@ pub async fn take(task: &SnapshotTask, global: &Global, report: &mut Report<'_>)
     }
     let manifest = json!({
         "apiVersion": "gloo-rs/v1", "kind": "Snapshot", "takenAt": now.to_string(),
-        "context": inside.session.context(), "server": inside.session.server(), "pods": pods,
+        "context": inside.session.context().to_string(), "server": inside.session.server(), "pods": pods,
     });
     archive.member(MANIFEST)?;
     archive.write(format!("{manifest:#}\n").as_bytes())?;

@@ -80,10 +80,11 @@ impl Report<'_> {
             Mark::ClientDryRun => Some("client"),
             Mark::ServerDryRun => Some("server"),
         };
+        let context = self.place.as_ref().map(|place| place.context.to_string());
         let document = Document {
             command: self.words,
-            context: self.place.as_ref().map(|(context, _)| context.as_str()),
-            server: self.place.as_ref().map(|(_, server)| server.as_str()),
+            context: context.as_deref(),
+            server: self.place.as_ref().map(|place| place.server.as_str()),
             dry_run,
             rows: &self.rows,
             advice: &self.advice,

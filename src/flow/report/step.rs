@@ -2,12 +2,13 @@
 
 use serde_json::{Map, Value};
 
-use super::{Keeps, Report};
+use super::{Keeps, Report, RunCluster};
 use crate::error::{Exit, Failure, Reason};
 use crate::options::GLOO_SYSTEM;
 use crate::plan::advice::{Advice, Code};
 use crate::plan::outcome::{Outcome, Row};
 use crate::render::text;
+use crate::ui::Ui;
 
 /// What one step of a longer way came to.
 #[derive(Debug, Clone)]
@@ -47,11 +48,28 @@ impl Ended {
     }
 }
 
+/// Whether the cluster of a step is that of the run.
+pub(super) fn check_same(run: Option<&RunCluster>, now: &RunCluster) -> Result<(), Failure> {
+    match run.filter(|run| *run != now) {
+        None => Ok(()),
+        Some(run) => {
+            let place = |it: &RunCluster| it.context.place(&it.server);
+            let message = format!("the kubeconfig changed during the run: {} became {}", place(run), place(now));
+            Err(Failure::new(Exit::Failed, Reason::Kubeconfig, message).hint("--kube-context names the one to use"))
+        }
+    }
+}
+
 impl Report<'_> {
     /// The report of one step of this way: said as it goes, kept until [`Report::take`].
     pub fn step(&mut self) -> Report<'_> {
-        let (said, context) = (self.said.clone(), self.context.clone());
-        Report { keeps: Keeps::All, said, context, ..Report::new(self.ui, self.words, self.format) }
+        let (said, context, place) = (self.said.clone(), self.context.clone(), self.place.clone());
+        Report { keeps: Keeps::All, said, context, place, ..Report::new(self.ui, self.words, self.format) }
+    }
+
+    /// The same for a step that is only tried: nothing is said of it, and `ui` is a silent one.
+    pub fn unheard_step<'u>(&self, ui: &'u mut Ui) -> Report<'u> {
+        Report { keeps: Keeps::All, place: self.place.clone(), ..Report::new(ui, &[], self.format) }
     }
 
     /// What a step came to, without printing a document of it.

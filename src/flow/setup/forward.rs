@@ -110,8 +110,11 @@ async fn via(session: &Session, task: &Setup, global: &Global) -> Result<(Bringe
     let via = match (owner, task.via) {
         (Some(owner @ (Owner::ArgoCd { .. } | Owner::Flux { .. })), _) => return Err(in_git(&owner, namespace, task)),
         (_, Some(via)) => via,
-        (Some(Owner::Helm { .. }), None) if Helm::find(Environment::of_process().os("PATH")).await.is_ok() => {
-            Bringer::Helm
+        (Some(Owner::Helm { .. }), None) => {
+            match Helm::find(Environment::of_process().os("PATH"), global.timeout).await {
+                Ok(_) => Bringer::Helm,
+                Err(_) => Bringer::Inject,
+            }
         }
         _ => Bringer::Inject,
     };

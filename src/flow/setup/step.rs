@@ -194,8 +194,7 @@ impl Step {
     /// Why it would not be done.
     pub async fn plan(self, preview: Preview, global: &Global, report: &mut Report<'_>) -> Result<Planned, Failure> {
         let mut ui = Ui::silent();
-        let mut unheard = Report::new(&mut ui, &[], global.format);
-        let mut tried = unheard.step();
+        let mut tried = report.unheard_step(&mut ui);
         let outcome = self.act.rehearse(preview, global, &mut tried).await;
         let ended = tried.end();
         outcome?;

@@ -1,21 +1,19 @@
 //! `upgrade-values --apply`: the user's own Helm upgrades the release, and the rollout is waited for and proven.
 
-use std::ffi::OsString;
-
 use serde_json::json;
 
+use super::order;
 use crate::edit::mask;
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::consent;
 use crate::flow::interrupt::{self, Stop};
 use crate::flow::report::Report;
 use crate::flow::transact::short;
-use crate::helm::{Helm, Record};
+use crate::helm::{self, Helm, Order, Record};
 use crate::kube::{Environment, Session};
 use crate::load::{gateways, release};
 use crate::options::{Global, HelmFailure, Proxies, UpgradeValues, ValuesAct};
 use crate::plan::advice::Advice;
-use crate::plan::mark;
 use crate::plan::owner::Owner;
 use crate::plan::ssl_config::SDS_CLUSTER;
 use crate::plan::values::Edition;
@@ -51,26 +49,35 @@ pub async fn run(
     global: &Global,
     report: &mut Report<'_>,
 ) -> Result<(), Failure> {
-    let helm = ready(session, &upgrade).await?;
+    let (helm, target) = interrupt::or(ready(session, &upgrade, task)).await?;
+    let order = order::upgrade(target, &upgrade, on_failure, &helm, task)?;
     let Record { name, namespace, .. } = &upgrade.record;
     let act = format!("upgrade-values --apply changes {} of", upgrade.changes);
     let what = format!("release {namespace}/{name} and restarts its gateways");
     consent::ask(&act, &[what], &crate::flow::place(session), global, report).await?;
-    let args = arguments(session, &upgrade, on_failure, &helm, task, global);
+    session.check_unchanged(&crate::flow::target(global, Environment::of_process()))?;
     let stop = Stop::default();
     interrupt::told(&stop, async {
-        helm_upgrades(session, &helm, &args, &upgrade, &stop, report).await?;
+        helm_upgrades(session, &helm, order, &upgrade, &stop, report).await?;
         settle(session, &upgrade, &stop, task, global, report).await
     })
     .await
 }
 
-/// The Helm that is going to be run, where nothing is known to be against it.
+/// The Helm that is going to be run, and where, if nothing is known to be against it.
 ///
 /// # Errors
-/// Somebody else renders the release, another upgrade is under way, this one would conflict, or no Helm is there.
-pub async fn ready(session: &Session, upgrade: &Upgrade) -> Result<Helm, Failure> {
+/// Helm cannot be told the user or the version of the chart, somebody else renders the release, another upgrade is under way, this one would conflict, or no Helm is there.
+pub async fn ready(
+    session: &Session,
+    upgrade: &Upgrade,
+    task: &UpgradeValues,
+) -> Result<(Helm, helm::Target), Failure> {
     let Record { name, namespace, revision, .. } = &upgrade.record;
+    let target = order::target(session.context(), session.impersonation(), namespace)?;
+    if task.chart.is_none() {
+        order::version(upgrade, task)?;
+    }
     let command = upgrade.record.command();
     if let Some(owner @ (Owner::ArgoCd { .. } | Owner::Flux { .. })) = release::owner(session, namespace).await {
         let message = format!("release {namespace}/{name}: {owner} renders it and would put it back; nothing changed");
@@ -84,87 +91,36 @@ pub async fn ready(session: &Session, upgrade: &Upgrade) -> Result<Helm, Failure
         return Err(Failure::new(Exit::Failed, Reason::Helm, message)
             .hint(format!("if none is running: {command} rollback {name} {revision} -n {namespace}")));
     }
-    let helm = Helm::find(Environment::of_process().os("PATH")).await?;
+    let helm = Helm::find(Environment::of_process().os("PATH"), session.timeout()).await?;
     if let (4.., Some(conflict)) = (helm.major, &upgrade.conflict) {
         let message = format!("release {namespace}/{name}: {}; nothing changed", conflict.message);
         let failure = Failure::new(Exit::Failed, Reason::Conflict, message);
         return Err(conflict.hint.iter().fold(failure, Failure::hint));
     }
-    Ok(helm)
-}
-
-/// Everything that says which cluster and as whom goes to Helm as it came here.
-fn arguments(
-    session: &Session,
-    upgrade: &Upgrade,
-    on_failure: HelmFailure,
-    helm: &Helm,
-    task: &UpgradeValues,
-    global: &Global,
-) -> Vec<OsString> {
-    let record = &upgrade.record;
-    let mut args: Vec<OsString> = vec!["upgrade".into(), (&record.name).into()];
-    let mut flag = |name: &str, value: &dyn AsRef<std::ffi::OsStr>| {
-        args.push(name.into());
-        args.push(value.as_ref().into());
-    };
-    flag("--namespace", &record.namespace);
-    if let Some(kubeconfig) = &global.kubeconfig {
-        flag("--kubeconfig", kubeconfig);
-    }
-    if session.context() != IN_CLUSTER {
-        flag("--kube-context", &session.context());
-    }
-    if let Some(user) = &global.as_user {
-        flag("--kube-as-user", user);
-    }
-    for group in &global.as_groups {
-        flag("--kube-as-group", group);
-    }
-    flag("--values", &"-");
-    flag(
-        "--description",
-        &match task.act {
-            ValuesAct::Merge => mark::RELEASE,
-            ValuesAct::Remove => "Istio's values taken out by gloo-rs",
-            ValuesAct::AutoMtlsBack { .. } => "auto-mTLS taken back by gloo-rs",
-        },
-    );
-    if task.chart.is_none() {
-        flag("--repo", &upgrade.edition.repository());
-        flag("--version", task.to_version.as_ref().unwrap_or(&record.chart_version));
-    }
-    args.push(task.chart.as_ref().map_or_else(|| upgrade.edition.chart().into(), Into::into));
-    args.push(RESET_VALUES.into());
-    if on_failure == HelmFailure::RollsBack {
-        args.push(helm.rollback_flag().into());
-    }
-    args
+    Ok((helm, target))
 }
 
 /// Without it Helm takes no values at all for a wish to keep those of the release before.
 pub const RESET_VALUES: &str = "--reset-values";
 
-/// The name of the context where there is no kubeconfig.
-const IN_CLUSTER: &str = "in-cluster";
-
 async fn helm_upgrades(
     session: &Session,
     helm: &Helm,
-    args: &[OsString],
+    order: Order,
     upgrade: &Upgrade,
     stop: &Stop,
     report: &mut Report<'_>,
 ) -> Result<(), Failure> {
     report.ui.status(&format!("running {}", helm.program.display()));
-    let mut running = helm.start(args, upgrade.values.clone(), upgrade.record.storage)?;
-    let mut said = Vec::new();
+    let mut running = helm.start(order)?;
+    let mut said = Said::default();
     while let Some(line) = running.line().await {
         let line = mask::masked_text(&line, &upgrade.secrets);
+        let line = short_line(&line);
         report.ui.status(&format!("  {line}"));
-        said.push(line);
+        said.hear(line);
     }
-    let last = error_of(&said);
+    let last = said.reason();
     let ended = running.end().await;
     match (ended, stop.is_set()) {
         (Ok(()), false) => Ok(()),
@@ -178,10 +134,33 @@ async fn helm_upgrades(
     }
 }
 
-/// The first line of Helm's error, else the last that it said.
-fn error_of(said: &[String]) -> String {
-    let error = said.iter().find(|line| line.starts_with("Error:"));
-    error.or(said.iter().rfind(|line| !line.trim().is_empty())).cloned().unwrap_or_default()
+/// Of all that Helm says, what tells why it failed.
+#[derive(Default)]
+struct Said {
+    error: Option<String>,
+    last: String,
+}
+
+impl Said {
+    fn hear(&mut self, line: &str) {
+        if self.error.is_none() && line.starts_with("Error:") {
+            self.error = Some(line.to_owned());
+        }
+        if !line.trim().is_empty() {
+            line.clone_into(&mut self.last);
+        }
+    }
+
+    /// The first line of Helm's error, else the last that it said.
+    fn reason(self) -> String {
+        self.error.unwrap_or(self.last)
+    }
+}
+
+/// As much of a line as is shown. It is masked before, so that no part of a secret is left at the cut.
+fn short_line(line: &str) -> &str {
+    const SHOWN: usize = 4096;
+    &line[..line.floor_char_boundary(SHOWN)]
 }
 
 const UPGRADED: &str = "the release is upgraded; its rollout was not waited for";
@@ -268,4 +247,27 @@ async fn settle(
     report.field("upgradedTo", json!(now));
     report.line(&format!("release {namespace}/{name} upgraded (revision {revision} -> {now})"));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_is_helms_error_else_its_last_words() {
+        let reason = |lines: &[&str]| {
+            let mut said = Said::default();
+            lines.iter().for_each(|line| said.hear(line));
+            said.reason()
+        };
+        assert_eq!(reason(&["a", "Error: x", "Error: y", "b"]), "Error: x");
+        assert_eq!(reason(&["a", "b", " ", ""]), "b");
+        assert_eq!(reason(&[]), "");
+    }
+
+    #[test]
+    fn a_long_line_is_shown_in_part() {
+        let line = "ä".repeat(3000);
+        assert_eq!((short_line(&line).len(), short_line("short")), (4096, "short"));
+    }
 }

@@ -3,6 +3,7 @@
 mod apply;
 mod finish;
 mod next;
+mod order;
 mod subject;
 
 use serde_json::Value;
@@ -66,7 +67,9 @@ pub async fn of_a_release(
         with_session(&session, subject, task, global, report).await
     });
     match (Box::pin(upgrade).await?, &task.destination) {
-        (Some(upgrade), ValuesDestination::Helm(_)) if task.check => apply::ready(&session, &upgrade).await.map(drop),
+        (Some(upgrade), ValuesDestination::Helm(_)) if task.check => {
+            super::interrupt::or(apply::ready(&session, &upgrade, task)).await.map(drop)
+        }
         (Some(upgrade), ValuesDestination::Helm(on_failure)) => {
             apply::run(&session, upgrade, *on_failure, task, global, report).await
         }

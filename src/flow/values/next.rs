@@ -59,8 +59,8 @@ fn parts(
     if let Some(kubeconfig) = &global.kubeconfig {
         parts.push(words(&["--kubeconfig", &kubeconfig.display().to_string()]));
     }
-    if let (Some(_), Some(session)) = (&global.context, session) {
-        parts.push(words(&["--kube-context", session.context()]));
+    if let (Some(context), Some(_)) = (&global.context, session) {
+        parts.push(words(&["--kube-context", context]));
     }
     if let Some(user) = &global.as_user {
         parts.push(words(&["--kube-as-user", user]));

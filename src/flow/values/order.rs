@@ -1,0 +1,191 @@
+//! What Helm is told: which cluster, as whom, which release, which chart. Only what the session and the release's record
+//! say reaches it.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use super::apply::{RESET_VALUES, Upgrade};
+use crate::error::{Exit, Failure, Reason};
+use crate::helm::{AsUser, Helm, Kubeconfig, Order, ReleaseNamespace, Target, flag};
+use crate::kube::{ClusterContext, Impersonation, KubeconfigFiles};
+use crate::options::{HelmFailure, UpgradeValues, ValuesAct};
+use crate::plan::mark;
+
+/// Helm 3 takes a file or directory of the chart's name in the working directory before the repository, also with
+/// `--repo`. There is no chart among the devices.
+const NO_CHARTS: &str = "/dev";
+
+/// The cluster and the user of the session.
+///
+/// # Errors
+/// Helm cannot be told to act as that user.
+pub fn target(
+    context: &ClusterContext,
+    impersonation: Option<&Impersonation>,
+    namespace: &ReleaseNamespace,
+) -> Result<Target, Failure> {
+    let cannot = |why: String| Failure::usage(why).hint("without --apply the values are printed");
+    if impersonation.is_some_and(|it| it.uid.is_some()) {
+        return Err(cannot("--as-uid: helm cannot act with a UID".to_owned()));
+    }
+    let namespace = namespace.clone();
+    let ClusterContext::Kubeconfig { name, files } = context else {
+        return match impersonation {
+            Some(_) => Err(cannot("--as: with the in-cluster configuration helm acts as the pod alone".to_owned())
+                .hint("--kubeconfig FILE names a kubeconfig, with which helm impersonates")),
+            None => Ok(Target::InCluster { namespace }),
+        };
+    };
+    let kept = |it: &Impersonation| {
+        let is_kept = |field: &&&str| **field != "as-groups" || it.groups.is_empty();
+        it.replaced.iter().filter(is_kept).copied().collect::<Vec<_>>().join(", ")
+    };
+    if let Some(kept) = impersonation.map(kept).filter(|kept| !kept.is_empty()) {
+        return Err(cannot(format!("--as: helm would keep {kept} of the kubeconfig's user"))
+            .hint("use a context whose user impersonates nothing"));
+    }
+    Ok(Target::Context {
+        kubeconfig: match files {
+            KubeconfigFiles::One(path) => Kubeconfig::One(path.clone()),
+            KubeconfigFiles::Merged(list) => Kubeconfig::Merged(list.clone()),
+        },
+        context: name.clone(),
+        user: impersonation.map(|it| AsUser { user: it.user.clone(), groups: it.groups.clone() }),
+        namespace,
+    })
+}
+
+/// The version of the published chart: what was typed, else exactly the one that runs. A range in a record would let
+/// the repository choose.
+///
+/// # Errors
+/// The record names no version.
+pub fn version<'a>(upgrade: &'a Upgrade, task: &'a UpgradeValues) -> Result<&'a str, Failure> {
+    let record = &upgrade.record;
+    match &task.to_version {
+        Some(typed) => Ok(typed),
+        None if is_exact(&record.chart_version) => Ok(&record.chart_version),
+        None => {
+            let message = format!(
+                "release {}/{}: the version of its chart, {:?}, is not one version; nothing changed",
+                record.namespace, record.name, record.chart_version
+            );
+            Err(Failure::new(Exit::Failed, Reason::BadRecord, message)
+                .hint("--to-version VERSION names one, --chart FILE.tgz the chart itself"))
+        }
+    }
+}
+
+/// `1.17.7`, `v1.17.0-beta13+build.1`
+fn is_exact(version: &str) -> bool {
+    let version = version.strip_prefix('v').unwrap_or(version);
+    let core_end = version.find(['-', '+']).unwrap_or(version.len());
+    let (core, rest) = version.split_at(core_end);
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    core.split('.').count() == 3
+        && core.split('.').all(is_number)
+        && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.'))
+}
+
+/// The upgrade, whole.
+///
+/// # Errors
+/// The record names no version of the published chart.
+pub fn upgrade(
+    target: Target,
+    upgrade: &Upgrade,
+    on_failure: HelmFailure,
+    helm: &Helm,
+    task: &UpgradeValues,
+) -> Result<Order, Failure> {
+    let record = &upgrade.record;
+    let mut flags = vec![flag("values", "-"), flag("description", description(&task.act))];
+    let mut directory = None;
+    if task.chart.is_none() {
+        flags.push(flag("repo", upgrade.edition.repository()));
+        flags.push(flag("version", version(upgrade, task)?));
+        directory = Some(PathBuf::from(NO_CHARTS));
+    }
+    flags.push(RESET_VALUES.into());
+    if on_failure == HelmFailure::RollsBack {
+        flags.push(helm.rollback_flag().into());
+    }
+    let chart = task.chart.as_ref().map_or_else(|| upgrade.edition.chart().into(), OsString::from);
+    Ok(Order {
+        target,
+        command: "upgrade",
+        flags,
+        operands: vec![OsString::from(&*record.name), chart],
+        directory,
+        values: upgrade.values.clone(),
+        storage: record.storage,
+    })
+}
+
+fn description(act: &ValuesAct) -> &'static str {
+    match act {
+        ValuesAct::Merge => mark::RELEASE,
+        ValuesAct::Remove => "Istio's values taken out by gloo-rs",
+        ValuesAct::AutoMtlsBack { .. } => "auto-mTLS taken back by gloo-rs",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn context(name: &str) -> ClusterContext {
+        ClusterContext::Kubeconfig { name: name.to_owned(), files: KubeconfigFiles::One("/k".into()) }
+    }
+
+    fn told(context: &ClusterContext, impersonation: Option<Impersonation>) -> Result<Target, String> {
+        let namespace = ReleaseNamespace::parse("edge").unwrap();
+        target(context, impersonation.as_ref(), &namespace).map_err(|failure| failure.message)
+    }
+
+    fn bob() -> Impersonation {
+        Impersonation { user: "bob".to_owned(), groups: Vec::new(), uid: None, replaced: Vec::new() }
+    }
+
+    #[test]
+    fn a_context_named_in_cluster_is_given_to_helm_as_a_context() {
+        let Ok(Target::Context { context, kubeconfig, user: None, .. }) = told(&context("in-cluster"), None) else {
+            panic!("no context")
+        };
+        assert_eq!((context.as_str(), kubeconfig), ("in-cluster", Kubeconfig::One("/k".into())));
+        assert!(matches!(told(&ClusterContext::InCluster, None), Ok(Target::InCluster { .. })));
+    }
+
+    #[test]
+    fn a_user_that_helm_cannot_be_is_refused() {
+        let in_pod = told(&ClusterContext::InCluster, Some(bob())).unwrap_err();
+        assert_eq!(in_pod, "--as: with the in-cluster configuration helm acts as the pod alone");
+        for context in [context("a"), ClusterContext::InCluster] {
+            let uid = told(&context, Some(Impersonation { uid: Some("7".to_owned()), ..bob() })).unwrap_err();
+            assert_eq!(uid, "--as-uid: helm cannot act with a UID");
+        }
+        let replaced = |fields: &[&'static str], groups: &[&str]| {
+            let groups = groups.iter().map(|group| (*group).to_owned()).collect();
+            told(&context("a"), Some(Impersonation { groups, replaced: fields.to_vec(), ..bob() }))
+        };
+        assert!(replaced(&["as-groups"], &["mine"]).is_ok());
+        let all = ["as-groups", "as-uid", "as-user-extra"];
+        assert_eq!(
+            replaced(&all, &[]),
+            Err("--as: helm would keep as-groups, as-uid, as-user-extra of the kubeconfig's user".to_owned())
+        );
+        assert!(replaced(&all, &["mine"]).unwrap_err().contains("keep as-uid, as-user-extra of"));
+    }
+
+    #[test]
+    fn a_version_is_one_and_no_range_and_no_flag() {
+        for version in ["1.17.7", "v1.17.0", "1.17.0-beta13", "1.18.0-rc.1+build.5"] {
+            assert!(is_exact(version), "{version}");
+        }
+        for version in
+            ["", "*", ">0.0.0-0", "1.17", "1.17.x", "^1.17.7", "1.17.7 || *", "-h", "--repo=x", "1.2.3,4.5.6"]
+        {
+            assert!(!is_exact(version), "{version}");
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Where Helm works and as whom. Helm is not started without one.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use super::ReleaseNamespace;
+
+/// The cluster, the user and the namespace, as Helm is told of them. Nothing of it is left to Helm's own choice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A context of one kubeconfig, or of several that are merged.
+    Context { kubeconfig: Kubeconfig, context: String, user: Option<AsUser>, namespace: ReleaseNamespace },
+    /// The cluster of the pod that Helm runs in, as its service account. client-go does not impersonate there.
+    InCluster { namespace: ReleaseNamespace },
+}
+
+/// The files to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kubeconfig {
+    One(PathBuf),
+    /// What KUBECONFIG lists.
+    Merged(OsString),
+}
+
+/// The user that is impersonated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AsUser {
+    pub user: String,
+    pub groups: Vec<String>,
+}
+
+/// A file in which client-go finds no context at all, so that the pod's own cluster is the only one left.
+const NO_KUBECONFIG: &str = "/dev/null";
+
+impl Target {
+    /// Each flag with its value in one word: a value never becomes a flag.
+    pub(super) fn flags(&self) -> Vec<OsString> {
+        let (Self::Context { namespace, .. } | Self::InCluster { namespace }) = self;
+        let mut flags = vec![flag("namespace", &**namespace)];
+        if let Self::Context { kubeconfig, context, user, .. } = self {
+            if let Kubeconfig::One(path) = kubeconfig {
+                flags.push(flag("kubeconfig", path));
+            }
+            flags.push(flag("kube-context", context));
+            if let Some(AsUser { user, groups }) = user {
+                flags.push(flag("kube-as-user", user));
+                flags.extend(groups.iter().map(|group| flag("kube-as-group", group)));
+            }
+        }
+        flags
+    }
+
+    /// The variable KUBECONFIG.
+    pub(super) fn variable(&self) -> Option<OsString> {
+        match self {
+            Self::Context { kubeconfig: Kubeconfig::One(_), .. } => None,
+            Self::Context { kubeconfig: Kubeconfig::Merged(list), .. } => Some(list.clone()),
+            Self::InCluster { .. } => Some(NO_KUBECONFIG.into()),
+        }
+    }
+}
+
+/// `--NAME=VALUE`
+pub fn flag(name: &str, value: impl AsRef<std::ffi::OsStr>) -> OsString {
+    let mut word = OsString::from(format!("--{name}="));
+    word.push(value);
+    word
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn namespace() -> ReleaseNamespace {
+        ReleaseNamespace::parse("edge").unwrap()
+    }
+
+    fn context(kubeconfig: Kubeconfig, name: &str, user: Option<AsUser>) -> Target {
+        Target::Context { kubeconfig, context: name.to_owned(), user, namespace: namespace() }
+    }
+
+    #[test]
+    fn a_context_is_named_whatever_it_is_called() {
+        for name in ["in-cluster", "-h", "a b", "--kubeconfig=/x"] {
+            let target = context(Kubeconfig::One("/k".into()), name, None);
+            let words = ["--namespace=edge", "--kubeconfig=/k", &format!("--kube-context={name}")].map(OsString::from);
+            assert_eq!((target.flags(), target.variable()), (words.to_vec(), None));
+        }
+    }
+
+    #[test]
+    fn several_kubeconfigs_are_merged_by_helm_too() {
+        let target = context(Kubeconfig::Merged("/a:/b".into()), "x", None);
+        assert_eq!(target.flags(), ["--namespace=edge", "--kube-context=x"].map(OsString::from));
+        assert_eq!(target.variable(), Some("/a:/b".into()));
+    }
+
+    #[test]
+    fn in_a_pod_helm_finds_no_kubeconfig() {
+        let target = Target::InCluster { namespace: namespace() };
+        assert_eq!(target.flags(), ["--namespace=edge"].map(OsString::from));
+        assert_eq!(target.variable(), Some("/dev/null".into()));
+    }
+
+    #[test]
+    fn impersonation_is_passed_on() {
+        let user = AsUser { user: "-v".to_owned(), groups: vec!["a,b".to_owned(), "c".to_owned()] };
+        let flags = context(Kubeconfig::One("/k".into()), "x", Some(user)).flags();
+        assert_eq!(flags[3..], ["--kube-as-user=-v", "--kube-as-group=a,b", "--kube-as-group=c"].map(OsString::from));
+    }
+}
