@@ -1,7 +1,7 @@
 //! Kubeconfigs as people have them.
 
 use gloo_rs::error::{Failure, Reason};
-use gloo_rs::kube::{Session, Target};
+use gloo_rs::kube::{ClusterContext, KubeconfigFiles, Session, Target};
 use serde_json::json;
 
 use crate::support::stub::Stub;
@@ -220,10 +220,45 @@ async fn a_pod_uses_what_it_is_given_unless_a_file_says_otherwise() {
     sandbox.write("serviceaccount/ca.crt", stub.ca());
     sandbox.write("serviceaccount/namespace", "apps");
     let session = open(&sandbox.target()).await.unwrap();
-    assert_eq!((session.context().to_string().as_str(), session.namespace()), ("in-cluster", "apps"));
+    assert_eq!((session.context(), session.namespace()), (&ClusterContext::InCluster, "apps"));
+    assert_eq!(session.place(), format!("in-cluster configuration (https://127.0.0.1:{})", stub.port()));
     session.version().await.unwrap();
     assert_eq!(stub.requests()[0].header("authorization"), Some("Bearer pod-token"));
 
     sandbox.kubeconfig(WHOLE);
     assert_eq!(open(&sandbox.target()).await.unwrap().context().to_string(), "prod-eu");
+
+    let file = sandbox.kubeconfig(named("in-cluster").replace("name: prod-eu", "name: in-cluster"));
+    let session = open(&sandbox.target()).await.unwrap();
+    let files = KubeconfigFiles::One(file);
+    assert_eq!(session.context(), &ClusterContext::Kubeconfig { name: "in-cluster".to_owned(), files });
+    assert_eq!(session.place(), "context in-cluster (https://10.20.0.1:6443)");
+}
+
+#[tokio::test]
+async fn a_change_of_what_a_session_was_opened_with_is_noticed() {
+    let sandbox = Sandbox::new();
+    let whole =
+        WHOLE.replace("token: secret-token", "token: secret-token, as: x, as-user-extra: {a: [b], c: [d], e: [f]}");
+    sandbox.kubeconfig(&whole);
+    let target = sandbox.target();
+    let session = open(&target).await.unwrap();
+    for (from, to) in
+        [("", ""), ("current-context: prod-eu", "current-context: nobody"), ("namespace: apps", "namespace: b")]
+    {
+        sandbox.kubeconfig(whole.replace(from, to));
+        assert!(session.check_unchanged(&target).is_ok(), "{from}");
+    }
+    for (from, to) in [
+        ("10.20.0.1", "10.20.0.2"),
+        ("secret-token", "secret-other"),
+        ("as: x", "as: y"),
+        ("name: prod-eu", "name: prod"),
+        ("context: {cluster: eu, user: me}", "context: {cluster: eu}"),
+    ] {
+        sandbox.kubeconfig(whole.replace(from, to));
+        let failure = session.check_unchanged(&target).unwrap_err();
+        assert_eq!(failure.reason, Reason::Kubeconfig, "{from}");
+        assert!(!format!("{failure:?}").contains("secret"), "{failure:?}");
+    }
 }

@@ -48,7 +48,7 @@ pub use injector::{Injector, Revision, Sidecar, injected_by};
 pub use logs::LogFile;
 pub use parts::wait_for;
 pub use plane::{Options, Plane};
-pub use release::{release_metadata, release_of_real_size};
+pub use release::{opened, release, release_metadata, release_of_real_size, stored};
 
 /// The plane that all tests of this process share, with the guide's installation in it: started by
 /// the first caller, with audit on, and never dropped, since the end of the process takes it down.

@@ -1,12 +1,47 @@
-//! A Helm release of the size that Gloo's real chart has.
+//! Helm releases as their Secrets hold them, one of the size that Gloo's real chart has.
 
 use std::io::Write as _;
 
 use anyhow::{Result, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use flate2::{Compression, write::GzEncoder};
+use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use serde_json::{Value, json};
+
+/// The Secret in which Helm keeps a revision of Gloo's chart, deployed.
+pub fn release(name: &str, namespace: &str, revision: u64, chart_version: &str) -> Result<Value> {
+    let record = json!({
+        "name": name, "namespace": namespace, "version": revision, "info": {"status": "deployed"},
+        "chart": {"metadata": {"name": "gloo", "version": chart_version}, "templates": [], "values": {}},
+        "config": {"mine": 1},
+    });
+    Ok(json!({
+        "apiVersion": "v1", "kind": "Secret", "type": "helm.sh/release.v1",
+        "metadata": {
+            "name": format!("sh.helm.release.v1.{name}.v{revision}"), "namespace": namespace,
+            "labels": {"owner": "helm", "name": name, "status": "deployed", "version": revision.to_string()},
+        },
+        "data": {"release": stored(&record.to_string())?},
+    }))
+}
+
+/// A record as Helm stores it, without the API's own base64 around it.
+fn packed(record: &str) -> Result<String> {
+    let mut zip = GzEncoder::new(Vec::new(), Compression::best());
+    zip.write_all(record.as_bytes())?;
+    Ok(STANDARD.encode(zip.finish()?))
+}
+
+/// A record as the data of a Secret has it.
+pub fn stored(record: &str) -> Result<String> {
+    Ok(STANDARD.encode(packed(record)?))
+}
+
+/// The record that the data of a Secret has.
+pub fn opened(data: &str) -> Result<Value> {
+    let zipped = STANDARD.decode(STANDARD.decode(data)?)?;
+    Ok(serde_json::from_reader(GzDecoder::new(zipped.as_slice()))?)
+}
 
 /// The Secret in which Helm keeps revision 3 of the release `gloo`: about 4 MB unpacked.
 pub fn release_of_real_size() -> Result<Value> {
@@ -18,9 +53,7 @@ pub fn release_of_real_size() -> Result<Value> {
         "manifest": "---\n",
     })
     .to_string();
-    let mut zip = GzEncoder::new(Vec::new(), Compression::best());
-    zip.write_all(record.as_bytes())?;
-    let stored = STANDARD.encode(zip.finish()?);
+    let stored = packed(&record)?;
     ensure!((3_500_000..4_800_000).contains(&record.len()), "{} unpacked", record.len());
     ensure!((380_000..600_000).contains(&stored.len()), "{} packed", stored.len());
     Ok(json!({

@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
 use super::{ADDRESS, MINE, REVISION, Shop, copied, enterprise, open_source, text};
 use crate::stage;
+use crate::support::stub::Stub;
 
 #[test]
 fn apply_with_helm_3_upgrades_proves_and_takes_back() -> Result<()> {
@@ -139,12 +140,12 @@ fn helm_acts_as_who_was_named_and_where_it_was_said() -> Result<()> {
     let asked = shop.asked()?;
     let context = shop.plane.context();
     for words in [
-        "--kube-as-user\ndeployer\n",
-        &format!("--kube-as-group\n{group}\n--kube-as-group\nmore\n"),
-        &format!("--kubeconfig\n{}\n", kubeconfig.display()),
-        &format!("--kube-context\n{context}\n"),
-        &format!("--namespace\n{group}\n"),
-        "--values\n-\n",
+        "--kube-as-user=deployer\n",
+        &format!("--kube-as-group={group}\n--kube-as-group=more\n"),
+        &format!("--kubeconfig={}\n", kubeconfig.display()),
+        &format!("--kube-context={context}\n"),
+        &format!("--namespace={group}\n"),
+        "--values=-\n",
     ] {
         assert!(asked.contains(words), "{words}: {asked}");
     }
@@ -153,6 +154,30 @@ fn helm_acts_as_who_was_named_and_where_it_was_said() -> Result<()> {
     let uid = shop.run(&[&who[..4], &["--as-uid", "7"], &apply].concat());
     assert_eq!(uid.code, Some(2));
     assert!(uid.stderr.contains("--as-uid: helm cannot act with a UID"), "{}", uid.stderr);
+    Ok(())
+}
+
+#[test]
+fn a_context_named_in_cluster_is_upgraded_and_the_current_one_is_not_asked() -> Result<()> {
+    for helm in [stage::helm(), stage::helm_4()] {
+        let current = Stub::new();
+        let mut shop = Shop::with(helm, "named")?;
+        shop.install("gloo", &open_source(), "mine: 1\n")?;
+        let mut kubeconfig: Value = serde_json::from_slice(&std::fs::read(shop.plane.kubeconfig())?)?;
+        let add = |list: &mut Value, item: Value| list.as_array_mut().map(|list| list.push(item)).context("a list");
+        kubeconfig["contexts"][0]["name"] = json!("in-cluster");
+        let user = kubeconfig["users"][0]["name"].clone();
+        add(&mut kubeconfig["contexts"], json!({"name": "current", "context": {"cluster": "current", "user": user}}))?;
+        add(&mut kubeconfig["clusters"], json!({"name": "current", "cluster": {"server": current.url()}}))?;
+        kubeconfig["current-context"] = json!("current");
+        let file = shop.sandbox.write("two.json", kubeconfig.to_string());
+        shop.sandbox = shop.sandbox.env("KUBECONFIG", text(&file)?);
+        let chart = open_source();
+        let apply = ["--revision", "1-28", "--chart", text(&chart)?, "--apply", "--yes"];
+        shop.done(&[&["--kube-context", "in-cluster"], &apply[..]].concat())?;
+        assert_eq!(shop.settings()?["enableIntegration"], true);
+        assert!(current.finish().is_empty());
+    }
     Ok(())
 }
 
@@ -188,13 +213,19 @@ fn a_chart_at_hand_says_its_version_and_one_that_is_typed_has_to_be_the_same() -
 #[test]
 fn without_a_chart_at_hand_helm_is_given_the_known_repository_and_the_version_that_runs() -> Result<()> {
     for (is_enterprise, words) in [
-        (false, "--repo\nhttps://storage.googleapis.com/solo-public-helm\n--version\n1.17.7\ngloo\n"),
-        (true, "--repo\nhttps://storage.googleapis.com/gloo-ee-helm\n--version\n1.17.7\ngloo-ee\n"),
+        (
+            false,
+            "--repo=https://storage.googleapis.com/solo-public-helm\n--version=1.17.7\n--reset-values\n--\ngloo\ngloo\n",
+        ),
+        (
+            true,
+            "--repo=https://storage.googleapis.com/gloo-ee-helm\n--version=1.17.7\n--reset-values\n--\ngloo\ngloo-ee\n",
+        ),
     ] {
         let mut shop = Shop::new("known")?;
         let chart = if is_enterprise { enterprise(&shop.sandbox)? } else { open_source() };
         shop.install("gloo", &chart, "mine: 1\n")?;
-        let helm = "case \"$1\" in upgrade) printf '%s\\n' \"$@\" > asked; exit 1;; esac\necho v3.17.3";
+        let helm = "case \"$1\" in upgrade) printf '%s\\n' \"$@\" > \"$HOME/asked\"; exit 1;; esac\necho v3.17.3";
         let helm = shop.sandbox.script("bin/helm", helm);
         shop.sandbox = shop.sandbox.env("PATH", super::path(&helm)?);
         let failed = shop.run(&["--revision", "1-28", "--apply", "--yes"]);

@@ -105,6 +105,15 @@ impl Shop<'_> {
         Ok(found["spec"]["template"]["spec"]["containers"].as_array().cloned().unwrap_or_default())
     }
 
+    /// The record of that revision as it would be if Helm had made it of this release and revision.
+    fn record_as(&self, record: &str, release: &str, revision: u64) -> Result<String> {
+        let mut record = stage::opened(record)?;
+        record["name"] = json!(release);
+        record["version"] = json!(revision);
+        record["namespace"] = json!(self.namespace);
+        stage::stored(&record.to_string())
+    }
+
     fn record(&self, release: &str, revision: u64) -> Result<String> {
         let name = format!("sh.helm.release.v1.{release}.v{revision}");
         let record = self.plane.api().get("v1/Secret", &self.namespace, &name)?.context("the record")?;
@@ -129,7 +138,7 @@ impl Shop<'_> {
     #[cfg(unix)]
     fn noting(mut self) -> Result<Self> {
         let note = format!(
-            "case \"$1\" in upgrade) printf '%s\\n' \"$@\" > asked; env > told;; esac\nexec {} \"$@\"",
+            "case \"$1\" in upgrade) printf '%s\\n' \"$@\" > \"$HOME/asked\"; env > \"$HOME/told\";; esac\nexec {} \"$@\"",
             self.helm.display()
         );
         let script = self.sandbox.script("noting/helm", &note);

@@ -27,7 +27,8 @@ fn a_release_is_found_among_others_and_several_are_listed() -> Result<()> {
 
     // A second one of the same chart: only its record, since its objects would be the same.
     let record = shop.record("edge", 1)?;
-    shop.put_record("second", 1, None, &record)?;
+    let second = |revision| shop.record_as(&record, "second", revision);
+    shop.put_record("second", 1, None, &second(1)?)?;
     let several = shop.run(&[]);
     assert_eq!(several.code, Some(1));
     for words in ["several releases of Gloo's chart", "\n  edge (revision 1, chart gloo-1.17.7)\n"] {
@@ -35,7 +36,7 @@ fn a_release_is_found_among_others_and_several_are_listed() -> Result<()> {
     }
 
     // Labels are missing on it, so its record tells its state; a pending one beside it is said.
-    shop.put_record("second", 2, Some("pending-upgrade"), &record)?;
+    shop.put_record("second", 2, Some("pending-upgrade"), &second(2)?)?;
     let pending = shop.done(&["--release", "second", "--revision", "1-28"])?;
     assert!(pending.stderr.contains("revision 2 is pending-upgrade"), "{}", pending.stderr);
     let refused = shop.run(&["--release", "second", "--revision", "1-28", "--apply", "--yes"]);
