@@ -129,7 +129,7 @@ struct Metadata {
 
 impl Stored {
     /// Whether it is that of this release and revision. What another program is told of it is the object's, so a record
-    /// that says otherwise is none of this release.
+    /// that says otherwise is refused.
     fn is_of(&self, id: &ReleaseId) -> bool {
         (self.name.as_str(), self.namespace.as_str(), self.version) == (&*id.name, &*id.namespace, id.revision)
     }

@@ -1,4 +1,4 @@
-//! Where Helm works and as whom. Helm is not started without one.
+//! The cluster, the user and the namespace of a Helm run. Helm is not started without one.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -41,7 +41,7 @@ impl fmt::Display for ClusterContext {
     }
 }
 
-/// Whom the flags impersonate, in the place of all that the kubeconfig says about it.
+/// The user that the flags impersonate, in the place of all that the kubeconfig says about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Impersonation {
     pub user: String,

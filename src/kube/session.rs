@@ -110,7 +110,7 @@ impl Session {
         self.user.as_deref()
     }
 
-    /// Whom the flags impersonate.
+    /// The user that the flags impersonate.
     pub fn impersonation(&self) -> Option<&Impersonation> {
         self.impersonation.as_ref()
     }

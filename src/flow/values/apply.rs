@@ -67,7 +67,7 @@ pub async fn run(
 /// The Helm that is going to be run, and where, if nothing is known to be against it.
 ///
 /// # Errors
-/// Helm cannot be told the user or the version of the chart, somebody else renders the release, another upgrade is under way, this one would conflict, or no Helm is there.
+/// Helm cannot be told the user or the version of the chart, another tool renders the release, another upgrade is under way, this one would conflict, or no Helm is there.
 pub async fn ready(
     session: &Session,
     upgrade: &Upgrade,

@@ -1,4 +1,4 @@
-//! What Helm is told: which cluster, as whom, which release, which chart. Only what the session and the release's record
+//! What Helm is told: which cluster, which user, which release, which chart. Only what the session and the release's record
 //! say reaches it.
 
 use std::ffi::OsString;

@@ -1,4 +1,4 @@
-//! Which cluster Helm works in, as whom, with which chart.
+//! The cluster, the user and the chart that Helm is told.
 
 use serde_json::json;
 
@@ -122,7 +122,7 @@ fn variables_of_this_program_reach_helm_and_those_that_redirect_helm_do_not() {
 }
 
 #[test]
-fn a_user_whom_helm_cannot_be_is_refused() {
+fn a_user_that_helm_cannot_act_as_is_refused() {
     let stub = gloo();
     let sandbox = with_helm(NOTING);
     sandbox.kubeconfig(stub.kubeconfig());
@@ -138,7 +138,7 @@ fn a_user_whom_helm_cannot_be_is_refused() {
     assert!(!words(&sandbox).iter().any(|word| word.starts_with("--kube-as")), "{:?}", words(&sandbox));
 }
 
-/// A kubeconfig with this user whose exec plugin edits the file, as somebody else might while the program runs.
+/// A kubeconfig with this user whose exec plugin edits the file, as another program might during the run.
 fn edited_by_its_plugin(sandbox: &Sandbox, contexts: &[(&str, &Stub)], edit: &str) {
     let token = r#"{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1","status":{"token":"t"}}"#;
     let plugin = sandbox.script("login", &format!("sed -i '{edit}' \"$HOME/.kube/config\"\necho '{token}'"));
@@ -184,7 +184,7 @@ fn with_gateway(stub: &Stub) {
 }
 
 #[test]
-fn setup_with_helm_refuses_a_user_whom_helm_cannot_be_before_anything_is_written() {
+fn setup_with_helm_refuses_a_user_that_helm_cannot_act_as() {
     let stub = Stub::new();
     with_gateway(&stub);
     // Its values know istiod already, so that there is something to change without one.
