@@ -2,6 +2,7 @@
 
 mod access;
 mod answer;
+mod clear_text;
 mod connect;
 mod credential;
 mod encoding;
@@ -13,6 +14,7 @@ mod forward_failure;
 mod kubeconfig;
 mod logs;
 mod pages;
+mod program;
 mod proxy_env;
 mod request;
 mod session;
@@ -22,6 +24,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use clear_text::Withheld;
 pub use environment::Environment;
 pub use failure::{ApiError, Cause, Verb};
 pub use forward::{InPod, InPodAnswer};
