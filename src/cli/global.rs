@@ -193,13 +193,16 @@ fn switch(text: &str) -> Result<bool, String> {
     }
 }
 
+/// No wait is longer: a time that is added to the clock must not overflow it.
+const LONGEST: Duration = Duration::from_hours(24 * 365);
+
 /// `30s`, `5m`, `1h30m`; a bare number is seconds, as kubectl reads `--request-timeout`.
 pub(super) fn time(flag: &str, text: &str) -> Result<Duration, Failure> {
     let parsed = match text.parse::<u64>() {
         Ok(seconds) => Some(Duration::from_secs(seconds)),
         Err(_) => text.parse::<jiff::SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok()),
     };
-    parsed.filter(|time| !time.is_zero()).ok_or_else(|| {
+    parsed.filter(|time| !time.is_zero()).map(|time| time.min(LONGEST)).ok_or_else(|| {
         Failure::usage(format!("{flag} {text:?} is not a time")).hint("such as 30s, 5m, 1h30m; not zero")
     })
 }
@@ -218,6 +221,7 @@ mod tests {
     #[test]
     fn times_are_kubectls() {
         assert_eq!(time("--timeout", "30").unwrap(), Duration::from_secs(30));
+        assert_eq!(time("--timeout", "18446744073709551615").unwrap(), LONGEST);
         assert_eq!(time("--timeout", "1m30s").unwrap(), Duration::from_secs(90));
         assert_eq!(time("--timeout", "500ms").unwrap(), Duration::from_millis(500));
         for text in ["", "0", "0s", "-5s", "soon"] {

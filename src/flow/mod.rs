@@ -34,6 +34,7 @@ use crate::error::{Exit, Failure, Reason};
 use crate::kube::{Environment, Exchange, Session, Target, Trace};
 use crate::options::{Command, Global, Loudness, Objects, Version};
 use crate::plan::PerObject;
+use crate::plan::advice::{Advice, Code};
 use crate::ui::{self, Ui};
 
 pub use names::names;
@@ -129,6 +130,9 @@ async fn open(global: &Global, report: &mut Report<'_>) -> Result<Session, Failu
     let target = target(global, Environment::of_process());
     let session = Session::open(&target, trace(global.loudness)).await?;
     report.place(&session)?;
+    report.advice_if(
+        session.withheld().map(|why| Advice::warning(Code::NoCredentials, why.to_string()).details([session.place()])),
+    );
     Ok(session)
 }
 

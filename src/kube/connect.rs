@@ -37,17 +37,31 @@ pub(super) fn install_ring() {
     });
 }
 
-/// kube's description of the cluster. Built field by field: kube's own loading reads the proxy variables of the
-/// process, and fails on what Go accepts there.
-pub(super) fn config(chosen: &Chosen) -> Result<Config, Failure> {
-    let cluster = &chosen.cluster;
-    let text = cluster.server.as_deref().unwrap_or_default();
+/// The API server's URL, without a login in it: such a login is never sent. Without a scheme it is http, as for kubectl.
+pub(super) fn server(chosen: &Chosen) -> Result<Uri, Failure> {
+    let text = without_login(chosen.cluster.server.as_deref().unwrap_or_default());
     let bad = |why: &str| refused(format!("context {}: server {text} {why}", chosen.context));
-    let full = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    let full = if text.contains("://") { text.clone() } else { format!("http://{text}") };
     let server: Uri = full.parse().map_err(|_| bad("is not a URL"))?;
     if !matches!(server.scheme_str(), Some("http" | "https")) || server.host().is_none_or(str::is_empty) {
         return Err(bad("is not an http or https URL"));
     }
+    Ok(server)
+}
+
+/// Without whatever stands before the last `@`: a password that is not escaped may hold any character.
+fn without_login(url: &str) -> String {
+    let Some((before, rest)) = url.rsplit_once('@') else { return url.to_owned() };
+    match before.split_once("://") {
+        Some((scheme, _)) if scheme.chars().all(char::is_alphanumeric) => format!("{scheme}://{rest}"),
+        _ => rest.to_owned(),
+    }
+}
+
+/// kube's description of the cluster. Built field by field: kube's own loading reads the proxy variables of the
+/// process, and fails on what Go accepts there.
+pub(super) fn config(chosen: &Chosen, server: Uri) -> Result<Config, Failure> {
+    let cluster = &chosen.cluster;
     let mut config = Config::new(server);
     config.default_namespace.clone_from(&chosen.namespace);
     config.accept_invalid_certs = cluster.insecure_skip_tls_verify.unwrap_or(false);

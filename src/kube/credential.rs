@@ -43,6 +43,9 @@ impl Bearer {
     /// Takes from `chosen` what kube would handle less well: it runs a plugin twice, on our thread and without
     /// a deadline, and sends the newline at the end of a token file.
     pub async fn open(chosen: &mut Chosen, target: &Target) -> Result<Self, Failure> {
+        if let Some(provider) = &chosen.user.auth_provider {
+            known_provider(&provider.name, &chosen.context)?;
+        }
         let user = &mut chosen.user;
         let mut state = State { header: None, read: Instant::now(), expires: None };
         let basic = user.username.is_some() && user.password.is_some();
@@ -114,6 +117,21 @@ impl State {
             None => None,
         };
         Ok(())
+    }
+}
+
+/// Only `oidc` of the legacy providers: kube runs the command that `gcp` names, without a deadline, and kubectl has
+/// neither `gcp` nor `azure` since 1.26.
+fn known_provider(name: &str, context: &str) -> Result<(), Failure> {
+    let bad = |why: &str| refused(format!("context {context}: auth-provider {name} {why}"));
+    let removed = "is not supported, as in kubectl since 1.26; nothing was run";
+    match name {
+        "oidc" => Ok(()),
+        "gcp" => Err(bad(removed).hint(
+            "use the exec plugin gke-gcloud-auth-plugin: gcloud container clusters get-credentials writes such a kubeconfig",
+        )),
+        "azure" => Err(bad(removed).hint("use the exec plugin kubelogin: kubelogin convert-kubeconfig writes such a kubeconfig")),
+        _ => Err(bad("is not supported").hint("use an exec plugin, or oidc")),
     }
 }
 

@@ -2,17 +2,26 @@
 //!
 //! kube 5.0.0 runs it twice, on the thread, without a deadline, and with its stderr going past us.
 
-use std::process::Stdio;
+use std::io::ErrorKind;
+use std::path::PathBuf;
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use ::kube::config::{ExecAuthCluster, ExecConfig, ExecInteractiveMode};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Command;
 
+use super::program::{self, NotFound};
 use super::{Environment, kubeconfig::plain};
 use crate::error::{Exit, Failure, Reason};
+
+/// A credential is a few kilobytes.
+const MOST: u64 = 1 << 20;
+/// Of what is said on stderr, only the last lines are shown.
+const KEPT: usize = 16 << 10;
 
 /// What a plugin gave.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -50,16 +59,21 @@ impl Plugin {
     /// Runs it once.
     pub async fn run(&self) -> Result<Credential, Failure> {
         let mut command = self.command()?;
-        let child = command.spawn().map_err(|error| self.not_started(&error))?;
+        let mut child = command.spawn().map_err(|error| self.not_started(&error))?;
         // The child is killed when this future is dropped: at the deadline, and at Ctrl-C.
-        let output = tokio::time::timeout(self.deadline, child.wait_with_output())
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let exchange = async {
+            let (stdout, stderr) = tokio::try_join!(whole(stdout), last(stderr))?;
+            Ok(Output { status: child.wait().await?, stdout, stderr })
+        };
+        let output = tokio::time::timeout(self.deadline, exchange)
             .await
             .map_err(|_| {
                 let secs = self.deadline.as_secs_f32();
                 self.failed(format!("gave no answer within {secs}s and was ended"))
                     .hint("run it by hand: it may be waiting for a login; --timeout waits longer")
             })?
-            .map_err(|error| self.failed(plain(&error)))?;
+            .map_err(|error: std::io::Error| self.failed(plain(&error)))?;
         let said = lines(&output.stderr);
         if !output.status.success() {
             let how =
@@ -75,7 +89,7 @@ impl Plugin {
         let program = self.config.command.as_deref().filter(|command| !command.is_empty());
         let program = program.ok_or_else(|| self.failed("is not named: the exec entry has no command"))?;
         let interactive = self.interactive()?;
-        let mut command = Command::new(program);
+        let mut command = Command::new(self.find(program)?);
         command.args(self.config.args.iter().flatten()).env_clear().envs(self.environment.variables());
         for entry in self.config.env.iter().flatten() {
             if let (Some(name), Some(value)) = (entry.get("name"), entry.get("value")) {
@@ -90,6 +104,15 @@ impl Plugin {
             command.stdin(Stdio::null()).stderr(Stdio::piped());
         }
         Ok(command)
+    }
+
+    fn find(&self, name: &str) -> Result<PathBuf, Failure> {
+        program::find(name, self.environment.os("PATH")).map_err(|error| match error {
+            NotFound::Nowhere => self.not_started(&ErrorKind::NotFound.into()),
+            NotFound::WorkingDirectory => self
+                .failed("is not run: it is found only through an entry of PATH that is not absolute")
+                .hint("give its whole path as the command in the kubeconfig, or take . and empty entries out of PATH"),
+        })
     }
 
     fn interactive(&self) -> Result<bool, Failure> {
@@ -136,6 +159,32 @@ impl Plugin {
 
     fn failed(&self, how: impl std::fmt::Display) -> Failure {
         Failure::new(Exit::NoAnswer, Reason::ExecPlugin, format!("exec plugin {} {how}", self.name()))
+    }
+}
+
+/// All that it writes, unless that is too much.
+async fn whole(stream: Option<impl AsyncRead + Unpin>) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if let Some(stream) = stream {
+        stream.take(MOST + 1).read_to_end(&mut bytes).await?;
+    }
+    if bytes.len() as u64 > MOST {
+        return Err(std::io::Error::other(format!("wrote more than {} MiB and was ended", MOST >> 20)));
+    }
+    Ok(bytes)
+}
+
+/// The end of what it writes, in bounded memory.
+async fn last(stream: Option<impl AsyncRead + Unpin>) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let Some(mut stream) = stream else { return Ok(bytes) };
+    let mut piece = [0; 4096];
+    loop {
+        match stream.read(&mut piece).await? {
+            0 => return Ok(bytes),
+            length => bytes.extend(piece.iter().take(length)),
+        }
+        bytes.drain(..bytes.len().saturating_sub(KEPT));
     }
 }
 

@@ -251,6 +251,10 @@ impl ApiError {
         if let Some(via) = session.via().filter(|_| wire) {
             failure = failure.detail(format!("through the proxy {via}"));
         }
+        let refused = matches!(self.cause, Cause::Unauthorized | Cause::Forbidden { .. });
+        if let Some(withheld) = session.withheld().filter(|_| refused) {
+            return failure.detail(withheld.to_string()).hint("write https:// in the kubeconfig's server");
+        }
         match self.hint() {
             Some(hint) => failure.hint(hint),
             None => failure,

@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::forward_failure::{ForwardCause, ForwardFailure, refused_by_kubelet, refused_by_server};
-use super::request::{Server, Wire, pause};
+use super::request::{Server, Wire, outlasts, pause};
 use super::{Cause, Exchange, Session};
 
 /// Envoy's own text pages are small; what may be larger is read chunk by chunk.
@@ -81,6 +81,8 @@ pub struct InPodAnswer {
     body: Incoming,
     received: u64,
     patience: Duration,
+    /// When the body must have ended; none: only its silences are limited.
+    end: Option<tokio::time::Instant>,
     line: Line,
     place: Place,
 }
@@ -99,6 +101,13 @@ impl InPodAnswer {
         (200..300).contains(&self.status)
     }
 
+    /// With a deadline for the body as a whole: one that never ends may never be silent.
+    #[must_use]
+    pub fn under_deadline(mut self) -> Self {
+        self.end = tokio::time::Instant::now().checked_add(self.patience);
+        self
+    }
+
     /// The next piece of the body; `None` at its end.
     ///
     /// # Errors
@@ -106,14 +115,19 @@ impl InPodAnswer {
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, ForwardFailure> {
         loop {
             let received = Some(self.received);
-            let frame = match timeout(self.patience, self.body.frame()).await {
+            let left = self.end.map_or(self.patience, |end| end.saturating_duration_since(tokio::time::Instant::now()));
+            if left.is_zero() {
+                // What is at hand is taken even after a deadline, so that must be asked first.
+                return Err(self.place.failure(ForwardCause::Timeout { after: self.patience, received }));
+            }
+            let frame = match timeout(left.min(self.patience), self.body.frame()).await {
                 Ok(None) => return Ok(None),
                 Ok(Some(Ok(frame))) => frame,
                 Ok(Some(Err(_))) => return Err(self.place.failure(self.line.cut(received))),
                 Err(_) => return Err(self.place.failure(ForwardCause::Timeout { after: self.patience, received })),
             };
             if let Ok(data) = frame.into_data() {
-                self.received += data.len() as u64;
+                self.received = self.received.saturating_add(data.len() as u64);
                 return Ok(Some(data));
             }
         }
@@ -122,12 +136,13 @@ impl InPodAnswer {
     /// The whole body, if it is not larger than `most` bytes.
     ///
     /// # Errors
-    /// It is larger, it was cut off, or nothing came for too long.
-    pub async fn collect(mut self, most: usize) -> Result<Vec<u8>, ForwardFailure> {
+    /// It is larger, it was cut off, or it did not end in time.
+    pub async fn collect(self, most: usize) -> Result<Vec<u8>, ForwardFailure> {
+        let mut answer = self.under_deadline();
         let mut whole = Vec::new();
-        while let Some(chunk) = self.chunk().await? {
-            if whole.len() + chunk.len() > most {
-                return Err(self.place.failure(ForwardCause::TooLong { most }));
+        while let Some(chunk) = answer.chunk().await? {
+            if chunk.len() > most.saturating_sub(whole.len()) {
+                return Err(answer.place.failure(ForwardCause::TooLong { most }));
             }
             whole.extend_from_slice(&chunk);
         }
@@ -178,7 +193,7 @@ impl Session {
                 Err(_) => ForwardCause::Timeout { after: patience, received: None },
             };
             let Some(pause) = again(&cause, ask.only_reads(), attempt) else { return Err(place.failure(cause)) };
-            if begun.elapsed() + pause >= patience {
+            if outlasts(begun.elapsed(), pause, patience) {
                 return Err(place.failure(cause));
             }
             tokio::time::sleep(pause).await;
@@ -278,6 +293,7 @@ impl Place {
             body,
             received: 0,
             patience,
+            end: None,
             line,
             place: self.clone(),
         })

@@ -2,6 +2,7 @@
 
 mod access;
 mod answer;
+mod clear_text;
 mod cluster;
 mod connect;
 mod credential;
@@ -14,6 +15,7 @@ mod forward_failure;
 mod kubeconfig;
 mod logs;
 mod pages;
+mod program;
 mod proxy_env;
 mod request;
 mod session;
@@ -23,6 +25,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use clear_text::Withheld;
 pub use cluster::{ClusterContext, Impersonation, KubeconfigFiles};
 pub use environment::Environment;
 pub use failure::{ApiError, Cause, Verb};

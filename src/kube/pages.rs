@@ -1,14 +1,19 @@
 //! Lists, a page at a time.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use super::encoding::encode;
-use super::failure::{ApiError, Cause};
+use super::failure::{ApiError, Cause, Verb};
 use super::session::Session;
 use crate::model::Kind;
 
 /// client-go's page.
 pub(super) const PAGE: u32 = 500;
+
+/// Five million objects; etcd's largest database holds less.
+const MOST_PAGES: u32 = 10_000;
 
 /// Where to list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +21,16 @@ pub enum Scope<'a> {
     Namespace(&'a str),
     /// Every namespace, or a kind that has none.
     All,
+}
+
+impl<'a> Scope<'a> {
+    /// Empty for all of them.
+    pub(super) fn namespace(self) -> &'a str {
+        match self {
+            Self::Namespace(namespace) => namespace,
+            Self::All => "",
+        }
+    }
 }
 
 /// Which of them, and what of them.
@@ -101,6 +116,9 @@ pub struct Pages<'a> {
     query: Query,
     done: bool,
     restarted: bool,
+    pages: u32,
+    /// Every token that was followed. One that comes again is a circle.
+    followed: HashSet<String>,
     /// The last object given, so that a restart gives none twice: lists are in the order of these keys.
     last: Option<String>,
 }
@@ -110,7 +128,17 @@ impl<'a> Pages<'a> {
         if query.limit == 0 {
             query.limit = PAGE;
         }
-        Self { session, kind, scope, query, done: false, restarted: false, last: None }
+        Self {
+            session,
+            kind,
+            scope,
+            query,
+            done: false,
+            restarted: false,
+            pages: 0,
+            followed: HashSet::new(),
+            last: None,
+        }
     }
 
     /// The next page; `None` after the last.
@@ -127,11 +155,37 @@ impl<'a> Pages<'a> {
             {
                 self.restarted = true;
                 self.query.continue_token = next;
+                self.followed.clear();
                 self.session.list_page(self.kind, self.scope, &self.query).await?
             }
             other => other?,
         };
-        Ok(Some(self.take(page)))
+        let page = self.take(page);
+        match self.endless() {
+            Some(why) => Err(ApiError {
+                verb: Verb::List,
+                kind: Some(self.kind),
+                namespace: self.scope.namespace().to_owned(),
+                name: String::new(),
+                cause: Cause::BadAnswer(why),
+            }),
+            None => Ok(Some(page)),
+        }
+    }
+
+    /// Why this list has no end, if it has none.
+    fn endless(&mut self) -> Option<String> {
+        const SHOWN: usize = 60;
+        self.pages = self.pages.saturating_add(1);
+        if self.pages > MOST_PAGES {
+            return Some(format!("a list of more than {MOST_PAGES} pages"));
+        }
+        let token = self.query.continue_token.as_ref()?;
+        let is_new = self.followed.insert(token.clone());
+        (!is_new).then(|| {
+            let shown: String = token.chars().take(SHOWN).flat_map(char::escape_default).collect();
+            format!("a list whose continue token {shown} was given before")
+        })
     }
 
     fn take(&mut self, mut page: Page) -> Page {

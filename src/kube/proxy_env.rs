@@ -112,7 +112,8 @@ fn parse(text: &str, source: Source) -> Result<Proxy, BadProxy> {
     Ok(Proxy { protocol, uri, login, source })
 }
 
-fn is_loopback(host: &str) -> bool {
+/// Whether a host, in lower case and without brackets, is a literal of the loopback.
+pub(super) fn is_loopback(host: &str) -> bool {
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 

@@ -119,7 +119,7 @@ impl Wire {
             }
             let reading = call.method == Method::GET;
             let Some(pause) = pause(&cause, reading, attempt, self.seen.server()) else { return Err(cause) };
-            if start.elapsed() + pause >= self.timeout {
+            if outlasts(start.elapsed(), pause, self.timeout) {
                 return Err(cause);
             }
             tokio::time::sleep(pause).await;
@@ -203,6 +203,11 @@ pub(super) fn pause(cause: &Cause, reading: bool, attempt: u32, server: Server) 
     }
 }
 
+/// Whether a pause ends after the deadline. A server may ask for any number of seconds.
+pub(super) fn outlasts(elapsed: Duration, pause: Duration, deadline: Duration) -> bool {
+    elapsed.saturating_add(pause) >= deadline
+}
+
 impl Call<'_> {
     fn request(&self, authorization: Option<&HeaderValue>) -> Request<Body> {
         let bytes = self.body.as_ref().map(|body| body.bytes.clone());
@@ -266,6 +271,15 @@ mod tests {
         assert_eq!(pause(&unreachable(true), 1), Some(Duration::from_millis(100)));
         assert_eq!(pause(&unreachable(true), 2), Some(Duration::from_millis(400)));
         assert_eq!(pause(&unreachable(true), 3), None);
+    }
+
+    #[test]
+    fn a_pause_of_any_length_is_compared_with_the_deadline() {
+        let (second, deadline) = (Duration::from_secs(1), Duration::from_secs(30));
+        assert!(outlasts(second, Duration::MAX, deadline));
+        assert!(outlasts(second, Duration::from_secs(u64::MAX), deadline));
+        assert!(outlasts(second, Duration::from_secs(29), deadline));
+        assert!(!outlasts(second, Duration::from_secs(28), deadline));
     }
 
     #[test]

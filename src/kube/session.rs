@@ -6,7 +6,8 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::answer::Asked;
-use super::connect::{bad_proxy, client, config, install_ring, unusable};
+use super::clear_text::{Withheld, withhold};
+use super::connect::{bad_proxy, client, config, install_ring, server, unusable};
 use super::credential::Bearer;
 use super::encoding::encode;
 use super::failure::{ApiError, Cause, Verb};
@@ -50,6 +51,7 @@ pub struct Session {
     impersonation: Option<Impersonation>,
     namespace: String,
     via: Option<String>,
+    withheld: Option<Withheld>,
     wire: Wire,
 }
 
@@ -63,10 +65,12 @@ impl Session {
         let mut chosen = choose(target)?;
         let fingerprint = chosen.fingerprint();
         let impersonation = impersonate(&mut chosen, target)?;
-        let bearer = Bearer::open(&mut chosen, target).await?;
-        let config = config(&chosen)?;
-        let proxy = proxy_env::decide(&config.cluster_url, chosen.cluster.proxy_url.as_deref(), &target.environment)
+        let server = server(&chosen)?;
+        let proxy = proxy_env::decide(&server, chosen.cluster.proxy_url.as_deref(), &target.environment)
             .map_err(|bad| bad_proxy(&chosen.context, &bad))?;
+        let withheld = withhold(&mut chosen.user, &server, proxy.as_ref());
+        let bearer = Bearer::open(&mut chosen, target).await?;
+        let config = config(&chosen, server)?;
         let client = client(&config, proxy.as_ref()).map_err(|error| unusable(&chosen.context, &error))?;
         Ok(Self {
             server: shown(&config),
@@ -75,6 +79,7 @@ impl Session {
             fingerprint,
             impersonation,
             namespace: chosen.namespace,
+            withheld,
             via: proxy.as_ref().map(ToString::to_string),
             wire: Wire { client, bearer, timeout: target.timeout, trace, seen: Seen::default() },
         })
@@ -137,6 +142,11 @@ impl Session {
         self.via.as_deref()
     }
 
+    /// Why the kubeconfig's credentials are not sent; none where they are, or where there are none.
+    pub fn withheld(&self) -> Option<Withheld> {
+        self.withheld
+    }
+
     /// The context's namespace.
     pub fn namespace(&self) -> &str {
         &self.namespace
@@ -157,10 +167,7 @@ impl Session {
     /// # Errors
     /// Why it could not be had.
     pub async fn list_page(&self, kind: &'static Kind, scope: Scope<'_>, query: &Query) -> Result<Page, ApiError> {
-        let namespace = match scope {
-            Scope::Namespace(namespace) => namespace,
-            Scope::All => "",
-        };
+        let namespace = scope.namespace();
         let path = path(kind, namespace, "") + &query.text();
         let accept = if query.metadata_only { METADATA } else { JSON };
         let request = Request { method: Method::GET, path, accept, body: None };
@@ -327,10 +334,10 @@ fn path(kind: &Kind, namespace: &str, name: &str) -> String {
     path
 }
 
-/// The address as the kubeconfig has it, without a slash at its end and without a login before its host.
+/// The address as the kubeconfig has it, without a slash at its end.
 fn shown(config: &Config) -> String {
     let url = &config.cluster_url;
-    let host = url.authority().map_or("", |authority| authority.as_str().rsplit('@').next().unwrap_or_default());
+    let host = url.authority().map_or("", |authority| authority.as_str());
     format!("{}://{host}{}", url.scheme_str().unwrap_or("https"), url.path().trim_end_matches('/'))
 }
 

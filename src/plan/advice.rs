@@ -56,6 +56,8 @@ codes! {
     Unknown = "unknown",
     /// A flag or an environment variable has no effect here.
     NoEffect = "noEffect",
+    /// The connection to the API server has no TLS, so the kubeconfig's credentials are not sent.
+    NoCredentials = "noCredentials",
     /// The address is reachable from inside the cluster only.
     InsideOnly = "insideOnly",
     /// The address is a node's inner one, reachable from the nodes' network only.

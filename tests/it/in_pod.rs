@@ -74,6 +74,12 @@ fn answer(asked: &Asked, stream: &mut TcpStream) {
             send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
             std::thread::sleep(Duration::from_mins(1));
         }
+        "/endless" => {
+            send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+            while stream.write_all(b"1\r\nx\r\n").is_ok() {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        }
         "/slow" => std::thread::sleep(Duration::from_mins(1)),
         "/garbage" => send("220 mail.example.com ESMTP\r\n"),
         "/moved" => send("HTTP/1.1 302 Found\r\nLocation: http://203.0.113.1/\r\nContent-Length: 0\r\n\r\n"),
@@ -207,6 +213,12 @@ fn a_silence_in_the_middle_is_not_waited_for_without_end() {
     let failure = bench().fails(PORT, &patient("/stuck", Duration::from_secs(10)));
     let after = Duration::from_secs(10);
     assert_eq!(failure.cause, ForwardCause::Timeout { after, received: Some(5) });
+}
+
+#[test]
+fn a_body_that_never_ends_and_is_never_silent_ends_at_the_deadline() {
+    let failure = bench().fails(PORT, &patient("/endless", Duration::from_secs(5)));
+    assert!(matches!(failure.cause, ForwardCause::Timeout { received: Some(1..), .. }), "{failure:?}");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use gloo_rs::error::{Exit, Failure, Reason};
-use gloo_rs::kube::{Session, Target};
+use gloo_rs::kube::{Session, Target, Withheld};
 use serde_json::{Value, json};
 
 use crate::support::stub::Stub;
@@ -186,4 +186,84 @@ async fn a_token_about_to_expire_is_not_sent() {
     let sandbox = plugin(&stub, &script);
     Session::open(&sandbox.target(), None).await.unwrap().version().await.unwrap();
     assert_eq!(std::fs::read_to_string(sandbox.dir().join("runs")).unwrap(), "run\nrun\n");
+}
+
+#[tokio::test]
+async fn one_is_not_run_for_a_server_without_tls() {
+    let stub = Stub::new();
+    let sandbox = plugin(&stub, "touch $HOME/ran");
+    let config = std::fs::read_to_string(sandbox.dir().join(".kube/config")).unwrap();
+    for server in ["http://api.example", "api.example:8080"] {
+        sandbox.kubeconfig(config.replace(&stub.url(), server));
+        let session = Session::open(&sandbox.target(), None).await.unwrap();
+        assert_eq!(session.withheld(), Some(Withheld::NoTls), "{server}");
+        assert!(!sandbox.dir().join("ran").exists(), "{server}");
+    }
+}
+
+#[tokio::test]
+async fn one_in_the_working_directory_is_never_run() {
+    for path in [".", "", ":/nowhere", "/nowhere:", "/nowhere::/nowhere2", "relative"] {
+        let stub = Stub::new();
+        let sandbox = Sandbox::new().env("PATH", path);
+        let place = if path == "relative" { "relative/cloud-login" } else { "cloud-login" };
+        sandbox.script(place, &format!("/bin/touch $HOME/ran; {}", gives(r#""token":"t""#)));
+        sandbox.kubeconfig(with_exec(&stub, &exec("cloud-login")));
+        let output = sandbox.run(&["check"]);
+        assert!(!sandbox.dir().join("ran").exists(), "{path:?}");
+        assert_eq!(output.code, Some(9), "{path:?}: {output:?}");
+        let empty = path.is_empty();
+        let why = if empty { "no such file or directory" } else { "an entry of PATH that is not absolute" };
+        assert!(output.stderr.contains(why), "{path:?}: {output:?}");
+    }
+}
+
+#[tokio::test]
+async fn one_on_an_absolute_entry_of_the_path_is_run() {
+    let stub = Stub::new();
+    stub.on("GET", VERSION).json(200, &json!({}));
+    let sandbox = Sandbox::new();
+    sandbox.script("bin/cloud-login", &gives(r#""token":"t""#));
+    sandbox.kubeconfig(with_exec(&stub, &exec("cloud-login")));
+    let bin = sandbox.dir().join("bin").to_str().unwrap().to_owned();
+    let sandbox = sandbox.env("PATH", format!(".:{bin}:/usr/bin"));
+    Session::open(&sandbox.target(), None).await.unwrap().version().await.unwrap();
+    assert_eq!(stub.finish()[0].header("authorization"), Some("Bearer t"));
+}
+
+#[tokio::test]
+async fn one_that_writes_without_end_is_ended() {
+    let stub = Stub::new();
+    let sandbox = plugin(&stub, "echo secret-word; exec cat /dev/zero");
+    let failure = refused(&sandbox.target()).await;
+    assert!(failure.message.ends_with("login wrote more than 1 MiB and was ended"), "{failure:?}");
+    assert!(!format!("{failure:?}").contains("secret-word"));
+}
+
+#[tokio::test]
+async fn of_what_one_says_on_stderr_only_the_end_is_kept() {
+    let stub = Stub::new();
+    let sandbox =
+        plugin(&stub, "head -c 40000000 /dev/zero | tr '\\0' 'x' >&2; echo >&2; echo 'log in again' >&2; exit 1");
+    let failure = refused(&sandbox.target()).await;
+    assert_eq!(failure.details.last().map(String::as_str), Some("log in again"));
+    assert!(failure.details.iter().map(String::len).sum::<usize>() < 20_000);
+}
+
+#[tokio::test]
+async fn a_legacy_provider_is_refused_with_its_replacement_and_not_run() {
+    for (name, replacement) in [("gcp", "gke-gcloud-auth-plugin"), ("azure", "kubelogin")] {
+        let stub = Stub::new();
+        let sandbox = Sandbox::new();
+        let script = sandbox.script("cloud", "touch $HOME/ran; echo secret-output; exit 1");
+        let provider = json!({"auth-provider": {"name": name, "config": {
+            "cmd-path": script.to_str().unwrap(), "cmd-args": "--secret-argument", "access-token": "secret-access",
+        }}});
+        sandbox.kubeconfig(stub.kubeconfig().replace("{token: secret-token}", &provider.to_string()));
+        let failure = Session::open(&sandbox.target(), None).await.err().unwrap();
+        assert_eq!((failure.exit, failure.reason), (Exit::Failed, Reason::Kubeconfig));
+        assert!(failure.hints[0].contains(replacement), "{failure:?}");
+        assert!(!format!("{failure:?}").contains("secret"), "{failure:?}");
+        assert!(!sandbox.dir().join("ran").exists());
+    }
 }

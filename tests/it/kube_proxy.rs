@@ -88,6 +88,27 @@ async fn a_socks_proxy_resolves_the_name_itself() {
         sandbox.kubeconfig(stub.kubeconfig().replace(&stub.url(), "http://api.example"));
         Session::open(&sandbox.target(), None).await.unwrap().version().await.unwrap();
         assert_eq!(names.recv().unwrap(), "api.example");
+        assert_eq!(stub.finish()[0].header("authorization"), None);
+    }
+}
+
+#[tokio::test]
+async fn no_credentials_go_through_a_proxy_to_a_server_without_tls() {
+    for user in ["token: secret-token", "username: me, password: secret"] {
+        let stub = Stub::new();
+        stub.on("GET", "/version").status(401, "Unauthorized", "Unauthorized");
+        let (port, _heads) = proxy(stub.port(), CONNECTED);
+        let sandbox = Sandbox::new();
+        let config = stub.kubeconfig().replace("token: secret-token", user);
+        sandbox
+            .kubeconfig(config.replace("    server:", &format!("    proxy-url: http://127.0.0.1:{port}\n    server:")));
+        let session = Session::open(&sandbox.target(), None).await.unwrap();
+        let failure = session.version().await.unwrap_err().into_failure(&session);
+        assert_eq!(failure.reason, Reason::Unauthorized);
+        assert!(failure.details.iter().any(|detail| detail.starts_with("no credentials are sent: ")), "{failure:?}");
+        assert_eq!(failure.hints, ["write https:// in the kubeconfig's server"]);
+        let requests = stub.finish();
+        assert_eq!((requests.len(), requests[0].header("authorization")), (1, None));
     }
 }
 

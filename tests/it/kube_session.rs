@@ -229,6 +229,35 @@ async fn a_server_that_says_when_to_come_back_is_taken_at_its_word() {
     assert_eq!(failure.message, "upstream.gloo.solo.io/x: the API server is busy and asks to come back in 3600s");
 }
 
+#[tokio::test]
+async fn a_write_told_to_come_back_after_the_deadline_ends_at_once() {
+    let long = u64::MAX.to_string();
+    let stub = Stub::new();
+    stub.on("PATCH", X)
+        .status(429, "TooManyRequests", "busy")
+        .retry_after(1)
+        .status(429, "TooManyRequests", "busy")
+        .retry_after(u64::MAX);
+    let session = session(&stub).await;
+    let error = patch(&session).await.unwrap_err();
+    assert_eq!(error.cause, Cause::Throttled { after: Some(Duration::from_secs(u64::MAX)) });
+    assert!(!error.outcome_unknown());
+    assert!(error.into_failure(&session).message.contains(&long[..6]));
+    assert_eq!(stub.finish().len(), 2);
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let elsewhere = Stub::new();
+    for status in [301, 302, 303, 307, 308] {
+        let stub = Stub::new();
+        stub.on("GET", X).body(status, "text/plain", "").header("Location", &format!("{}{X}", elsewhere.url()));
+        let error = get(&session(&stub).await).await.unwrap_err();
+        assert_eq!(error.reason(), Reason::BadAnswer);
+    }
+    assert_eq!(elsewhere.connections(), 0);
+}
+
 const POLICIES: &str = "/apis/security.istio.io/v1/namespaces/shop/peerauthentications";
 const POLICY: &str = "/apis/security.istio.io/v1/namespaces/shop/peerauthentications/default";
 
@@ -479,6 +508,22 @@ async fn a_server_that_says_where_to_go_on_is_followed() {
     stub.on("GET", &format!("{ALL}?labelSelector=a%3Db&limit=500&continue=n")).json(410, &expired);
     stub.on("GET", &format!("{ALL}?labelSelector=a%3Db&limit=500&continue=m")).json(200, &page(&["b"], ""));
     assert_eq!(names(&list(&stub).await.unwrap()), ["a", "b"]);
+}
+
+#[tokio::test]
+async fn a_continue_token_that_comes_again_ends_the_list_and_is_named() {
+    let circle = |tokens: &[&str]| {
+        let stub = Stub::new();
+        let ask = tokens.iter().fold(stub.on("GET", ALL), |on, token| on.json(200, &page(&["a"], token)));
+        drop(ask);
+        stub
+    };
+    for tokens in [&["n", "n"][..], &["n", "m", "n"]] {
+        let stub = circle(tokens);
+        let error = list(&stub).await.unwrap_err();
+        let why = "a list whose continue token n was given before";
+        assert_eq!(error.cause, Cause::BadAnswer(why.to_owned()), "{tokens:?}");
+    }
 }
 
 #[tokio::test]

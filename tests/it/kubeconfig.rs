@@ -168,6 +168,40 @@ async fn a_name_and_a_password_are_sent() {
 }
 
 #[tokio::test]
+async fn a_password_in_a_url_is_in_no_message() {
+    let servers = [
+        "https://me:secret@",
+        "https://me:secret word@api.example",
+        "https://me:se/secret@api example",
+        "me:secret@api example",
+        "ftp://me:secret@api.example",
+        "me:secret://x@api example",
+    ];
+    for server in servers {
+        let text = WHOLE.replace("'https://10.20.0.1:6443/'", &format!("'{server}'"));
+        let (message, _) = refused_text(&text).await;
+        assert!(message.contains(" server "), "{server}: {message}");
+    }
+    for proxy in ["http://me:secret word@proxy", "ftp://me:secret@proxy", "http://me:secret@"] {
+        let text = WHOLE.replace("6443/'", &format!("6443/', proxy-url: '{proxy}'"));
+        refused_text(&text).await;
+        let sandbox = Sandbox::new().env("HTTPS_PROXY", proxy);
+        sandbox.kubeconfig(WHOLE);
+        refused(&sandbox.target()).await;
+    }
+    let sandbox = Sandbox::new();
+    sandbox.kubeconfig(WHOLE.replace("https://10.20.0.1:6443/", "https://me:secret@127.0.0.1:1"));
+    let session = open(&sandbox.target()).await.unwrap();
+    assert_eq!(session.server(), "https://127.0.0.1:1");
+    let failure = session.version().await.unwrap_err().into_failure(&session);
+    assert!(!format!("{failure:?}").contains("secret"), "{failure:?}");
+    for arguments in [&["version", "-v"][..], &["check", "-v", "-o", "json"]] {
+        let output = sandbox.run(arguments);
+        assert!(!format!("{output:?}").contains("secret"), "{output:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_client_certificate_is_shown() {
     let stub = Stub::tls(Certificate::Mutual);
     stub.on("GET", "/version").json(200, &json!({}));

@@ -16,6 +16,7 @@ mod completion;
 mod describe;
 mod enroll;
 mod helm_told;
+mod hostile_api;
 mod house;
 mod in_pod;
 mod inject;

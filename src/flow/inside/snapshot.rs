@@ -140,7 +140,7 @@ impl Taking<'_> {
             Weight::Needed | Weight::Extra => self.inside.get(self.pod, path).await,
         };
         let mut answer = match asked {
-            Ok(answer) => answer,
+            Ok(answer) => answer.under_deadline(),
             Err(failure) => return Ok(Err(failure)),
         };
         self.archive.member(name)?;
@@ -149,7 +149,7 @@ impl Taking<'_> {
             match answer.chunk().await {
                 Ok(Some(chunk)) => {
                     self.archive.write(&chunk)?;
-                    bytes += chunk.len() as u64;
+                    bytes = u64::saturating_add(bytes, chunk.len() as u64);
                 }
                 Ok(None) => return Ok(Ok(bytes)),
                 Err(failure) => {

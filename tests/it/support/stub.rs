@@ -292,6 +292,11 @@ impl On<'_> {
         self.last(|answer| answer.headers.push(("Retry-After".to_owned(), seconds.to_string())))
     }
 
+    /// The last answer has this header too.
+    pub fn header(self, name: &str, value: &str) -> Self {
+        self.last(|answer| answer.headers.push((name.to_owned(), value.to_owned())))
+    }
+
     /// The last answer takes this long.
     pub fn slow(self, time: Duration) -> Self {
         self.last(|answer| answer.after = time)
