@@ -102,6 +102,8 @@ pub enum NoDump {
     Element { list: String, why: String },
     /// An element of this list is JSON, but not an object.
     NoObject { list: String },
+    /// What is wanted of it does not fit in memory.
+    TooLarge,
     /// JSON of another kind.
     Foreign,
 }
@@ -112,6 +114,7 @@ impl std::fmt::Display for NoDump {
             Self::Malformed(malformed) => write!(f, "{malformed}"),
             Self::Element { list, why } => write!(f, "an element of {list} is not JSON: {why}"),
             Self::NoObject { list } => write!(f, "an element of {list} is not an object"),
+            Self::TooLarge => f.write_str("its rows take more than 1 GiB"),
             Self::Foreign => f.write_str("it has no section of a config dump"),
         }
     }

@@ -100,7 +100,7 @@ impl Page {
     }
 }
 
-/// The name of an object of the API.
+/// The name of an object of the API. Kubernetes takes no name that is not one segment of a path, of any kind.
 ///
 /// # Errors
 /// In which way it is not an object of the API.
@@ -108,7 +108,14 @@ pub(super) fn named(object: &Value) -> Result<&str, &'static str> {
     let object = object.as_object().ok_or("is not an object")?;
     let metadata = object.get("metadata").and_then(Value::as_object).ok_or("has no metadata")?;
     let name = metadata.get("name").and_then(Value::as_str).filter(|name| !name.is_empty());
-    name.ok_or("has no name")
+    let name = name.ok_or("has no name")?;
+    let namespace = metadata.get("namespace").and_then(Value::as_str).unwrap_or_default();
+    let is_named = |name: &str| !matches!(name, "." | "..") && !name.contains(['/', '%']);
+    if [name, namespace].iter().all(|name| is_named(name) && !name.contains(char::is_control)) {
+        Ok(name)
+    } else {
+        Err("has a name that no object can have")
+    }
 }
 
 /// A list read to its end, one page in memory.
@@ -195,6 +202,12 @@ mod tests {
         for metadata in [json!("x"), json!(7), json!(null), json!([])] {
             assert_eq!(why(json!({"items": [{"metadata": metadata}]})), "a list whose item 0 has no metadata");
         }
+        for name in ["../../../../x", "..", ".", "a/b", "a%2fb", "a\u{1b}[31m", "a\nb", "a\u{9b}b"] {
+            let why = why(json!({"items": [{"metadata": {"name": name}}]}));
+            assert_eq!(why, "a list whose item 0 has a name that no object can have", "{name}");
+        }
+        let elsewhere = json!({"items": [{"metadata": {"name": "x", "namespace": "../y"}}]});
+        assert_eq!(why(elsewhere), "a list whose item 0 has a name that no object can have");
         for name in [json!(""), json!(7), json!(null), json!([]), json!({})] {
             assert_eq!(why(json!({"items": [{"metadata": {"name": name}}]})), "a list whose item 0 has no name");
         }

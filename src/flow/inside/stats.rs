@@ -10,7 +10,7 @@ use crate::options::{Format, Global, StatsTask};
 use crate::plan::proxy_pods::ProxyPod;
 
 /// A gateway with tens of thousands of clusters has tens of megabytes of statistics.
-const MOST: usize = 512 << 20;
+const MOST: usize = 128 << 20;
 
 /// Prints the statistics of each pod.
 ///
