@@ -153,7 +153,8 @@ impl Ui {
     pub fn log(&mut self, lead: Option<Lead<'_>>, lines: &[Vec<u8>]) {
         const COLOURS: [Color; 6] =
             [Color::Cyan, Color::Green, Color::Yellow, Color::Magenta, Color::Blue, Color::BrightRed];
-        let lead = lead.map(|lead| paint(self.colour_out, &inert(lead.text), Some(COLOURS[lead.colour % COLOURS.len()])));
+        let lead =
+            lead.map(|lead| paint(self.colour_out, &inert(lead.text), Some(COLOURS[lead.colour % COLOURS.len()])));
         let mut bytes = Vec::new();
         for line in lines {
             bytes.extend_from_slice(lead.as_deref().unwrap_or_default().as_bytes());

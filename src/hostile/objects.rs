@@ -11,8 +11,8 @@ use crate::edit::json as json_edit;
 use crate::edit::manifest;
 use crate::model::{Object, kinds};
 use crate::plan::{
-    acceptance, auto_mtls, backend, dangling, effect, enrolment, gateway, mark, owner, peer, pod, proxy_pods, revisions,
-    rollout, server, ssl_config,
+    acceptance, auto_mtls, backend, dangling, effect, enrolment, gateway, mark, owner, peer, pod, proxy_pods,
+    revisions, rollout, server, ssl_config,
 };
 use crate::render::diff;
 use crate::render::diff::Secrets;
@@ -100,7 +100,7 @@ fn an_item_of_a_list_in_a_file_that_is_not_an_object_is_unread() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn no_nodes_of_an_object_are_a_panic(object in prop::sample::select(objects()).prop_flat_map(|it| spoiled(&it))) {

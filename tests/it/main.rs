@@ -15,6 +15,7 @@ mod command_line;
 mod completion;
 mod describe;
 mod enroll;
+mod hostile_api;
 mod house;
 mod in_pod;
 mod inject;

@@ -123,7 +123,15 @@ impl View {
     /// An empty view.
     #[must_use]
     pub fn new(section: Section, filter: Filter) -> Self {
-        Self { section, filter, rows: Vec::new(), names: Vec::new(), on_port: HashSet::new(), bootstrap: Value::Null, kept: 0 }
+        Self {
+            section,
+            filter,
+            rows: Vec::new(),
+            names: Vec::new(),
+            on_port: HashSet::new(),
+            bootstrap: Value::Null,
+            kept: 0,
+        }
     }
 
     /// Whether all that was taken has been kept; to be asked from time to time, and at the end.
@@ -235,7 +243,9 @@ fn size(value: &Value) -> usize {
     let below = match value {
         Value::String(text) => text.len(),
         Value::Array(items) => items.iter().map(size).sum(),
-        Value::Object(fields) => fields.iter().map(|(key, inner)| 2 * size_of::<String>() + key.len() + size(inner)).sum(),
+        Value::Object(fields) => {
+            fields.iter().map(|(key, inner)| 2 * size_of::<String>() + key.len() + size(inner)).sum()
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) => 0,
     };
     size_of::<Value>() + below
