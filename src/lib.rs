@@ -15,6 +15,8 @@ pub mod error;
 pub mod flow;
 pub mod gloo;
 pub mod helm;
+#[cfg(test)]
+mod hostile;
 pub mod kube;
 pub mod load;
 pub mod model;

@@ -15,6 +15,7 @@ use crate::error::{Exit, Failure, Reason};
 use crate::options::{Loudness, When};
 use crate::plan::advice::{Advice, Weight};
 use crate::render::text as render_text;
+use crate::render::visible::Visible;
 use crate::render::wrap::wrapped;
 
 /// Nobody needs a progress line for less.
@@ -40,6 +41,8 @@ pub struct Ui {
     stdout_failed: Option<io::Error>,
     bar: Option<ProgressBar>,
     audience: Audience,
+    /// The end of foreign bytes that waits for more of them.
+    visible: Visible,
 }
 
 /// Whether yes is typed: the default is no. None where nothing is, as with Ctrl-D. It waits, so somebody else has to
@@ -82,6 +85,7 @@ impl Ui {
             stdout_failed: None,
             bar: None,
             audience: Audience::Streams,
+            visible: Visible::default(),
         }
     }
 
@@ -109,9 +113,26 @@ impl Ui {
         }
     }
 
-    /// Bytes of the answer that are the user's own: manifests, a completion script.
+    /// Bytes of the answer that are this program's own: a help text, a completion script.
     pub fn bytes(&mut self, bytes: &[u8]) {
         self.out(bytes);
+    }
+
+    /// Bytes of the answer that are somebody else's, as they come: exact on a pipe, on a terminal made visible.
+    pub fn foreign(&mut self, bytes: &[u8]) {
+        match self.width_out.is_some() {
+            true => {
+                let shown = self.visible.push(bytes);
+                self.out(shown.as_bytes());
+            }
+            false => self.out(bytes),
+        }
+    }
+
+    /// Ends what [`Self::foreign`] was given.
+    pub fn end_foreign(&mut self) {
+        let rest = self.visible.finish();
+        self.out(rest.as_bytes());
     }
 
     /// A unified diff on stdout, coloured where that stream has colour.
@@ -132,7 +153,8 @@ impl Ui {
     pub fn log(&mut self, lead: Option<Lead<'_>>, lines: &[Vec<u8>]) {
         const COLOURS: [Color; 6] =
             [Color::Cyan, Color::Green, Color::Yellow, Color::Magenta, Color::Blue, Color::BrightRed];
-        let lead = lead.map(|lead| paint(self.colour_out, lead.text, Some(COLOURS[lead.colour % COLOURS.len()])));
+        let lead =
+            lead.map(|lead| paint(self.colour_out, &inert(lead.text), Some(COLOURS[lead.colour % COLOURS.len()])));
         let mut bytes = Vec::new();
         for line in lines {
             bytes.extend_from_slice(lead.as_deref().unwrap_or_default().as_bytes());
@@ -270,7 +292,7 @@ impl Ui {
         }
         let style = ProgressStyle::with_template("{msg}: {pos} ({elapsed})").expect("the template is a constant");
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden()).with_style(style);
-        self.bar = Some(bar.with_message(what.to_owned()));
+        self.bar = Some(bar.with_message(inert(what)));
     }
 
     /// One more is done.

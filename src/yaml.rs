@@ -3,6 +3,8 @@
 //! The only module that names the YAML crate. One document at a time: streams are split by
 //! `edit::manifest`. Reading and locating use the same parser, so that they cannot disagree on structure.
 
+pub(crate) mod aliases;
+
 use serde_json::Value;
 use serde_yaml::granit_parser::{Event, Parser, ScalarStyle, Span, StrInput, StructureStyle};
 
@@ -28,6 +30,9 @@ pub struct Problem {
 /// # Errors
 /// Where and why it cannot be read: syntax, a duplicate key, several documents, a limit.
 pub fn parse(text: &str) -> Result<Value, Problem> {
+    if aliases::are_too_much(text) {
+        return Err(Problem { line: 0, column: 0, message: "its aliases expand to too much".to_owned() });
+    }
     serde_yaml::from_str_with_options(text, options()).map_err(|error| problem(&error))
 }
 

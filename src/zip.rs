@@ -29,6 +29,9 @@ const UNIX: u16 = 3 << 8;
 /// A regular file for its owner alone.
 const MODE: u32 = 0o100_600 << 16;
 
+/// The longest directory that is read: more than 100,000 members.
+const LONGEST_DIRECTORY: u32 = 16 << 20;
+
 /// What a zip file begins with.
 pub const MAGIC: [u8; 4] = LOCAL.to_le_bytes();
 
@@ -209,6 +212,9 @@ impl<R: Read + Seek> Reader<R> {
         if u64::from(at) + u64::from(size) > length {
             return Err(bad("it breaks off"));
         }
+        if size > LONGEST_DIRECTORY {
+            return Err(bad("its directory is too long"));
+        }
         from.seek(SeekFrom::Start(u64::from(at)))?;
         let mut directory = Vec::new();
         from.by_ref().take(u64::from(size)).read_to_end(&mut directory)?;
@@ -233,10 +239,11 @@ impl<R: Read + Seek> Reader<R> {
             });
             rest = rest.get(CENTRAL_LENGTH + name + skip..).ok_or_else(|| bad("its directory is cut off"))?;
         }
+        apart(&members, at)?;
         Ok(Self { from, members })
     }
 
-    /// The bytes of a member, as they are read.
+    /// The bytes of a member, as they are read; one more than the directory says is an error.
     ///
     /// # Errors
     /// It is not where the directory says, or packed in a way that is not known here.
@@ -251,10 +258,40 @@ impl<R: Read + Seek> Reader<R> {
         self.from.seek(SeekFrom::Current(skip))?;
         let packed = self.from.by_ref().take(u64::from(member.packed));
         match member.method {
-            DEFLATED => Ok(Box::new(DeflateDecoder::new(packed))),
-            STORED => Ok(Box::new(packed)),
+            DEFLATED => Ok(Box::new(Exact { from: DeflateDecoder::new(packed), left: member.unpacked })),
+            STORED => Ok(Box::new(Exact { from: packed, left: member.unpacked })),
             _ => Err(bad("a member is neither deflated nor stored")),
         }
+    }
+}
+
+/// Members that share bytes make a small file unpack to a large one.
+fn apart(members: &[Member], directory: u32) -> io::Result<()> {
+    let header = |member: &Member| (LOCAL_LENGTH + member.name.len()) as u64;
+    let mut ranges: Vec<_> = members
+        .iter()
+        .map(|member| (u64::from(member.at), u64::from(member.at) + header(member) + u64::from(member.packed)))
+        .collect();
+    ranges.sort_unstable();
+    let starts = ranges.iter().skip(1).map(|(start, _)| *start).chain([u64::from(directory)]);
+    match ranges.iter().zip(starts).all(|((_, end), next)| *end <= next) {
+        true => Ok(()),
+        false => Err(bad("its members overlap")),
+    }
+}
+
+/// A member that may not be longer than the directory says.
+struct Exact<R> {
+    from: R,
+    left: u32,
+}
+
+impl<R: Read> Read for Exact<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.from.read(into)?;
+        let left = u32::try_from(read).ok().and_then(|read| self.left.checked_sub(read));
+        self.left = left.ok_or_else(|| bad("a member is longer than its directory says"))?;
+        Ok(read)
     }
 }
 
@@ -298,6 +335,50 @@ mod tests {
         let members: [(&str, &[u8]); 4] = [("a.json", b"{}"), ("pod/b.txt", b""), ("noise", &noise), ("zeros", &zeros)];
         let expected: Vec<_> = members.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.to_vec())).collect();
         assert_eq!(read(&written(&members)).unwrap(), expected);
+    }
+
+    fn why(bytes: &[u8]) -> String {
+        read(bytes).unwrap_err().to_string()
+    }
+
+    /// Writes into the directory entry of a member, counted from 0, at an offset within the entry.
+    fn patched(mut whole: Vec<u8>, member: usize, offset: usize, value: u32) -> Vec<u8> {
+        let starts: Vec<_> =
+            whole.windows(4).enumerate().filter(|(_, window)| *window == CENTRAL.to_le_bytes()).collect();
+        let at = starts[member].0 + offset;
+        whole[at..at + 4].copy_from_slice(&value.to_le_bytes());
+        whole
+    }
+
+    #[test]
+    fn members_that_share_bytes_are_refused() {
+        let whole = || written(&[("config.json", b"{}"), ("b", &[0; 1000]), ("c", &[0; 1000])]);
+        assert_eq!(why(&patched(whole(), 1, 42, 0)), "its members overlap");
+        assert_eq!(why(&patched(whole(), 2, 42, 3)), "its members overlap");
+        assert_eq!(why(&patched(whole(), 0, 20, 40)), "its members overlap");
+        assert_eq!(why(&patched(whole(), 2, 20, 1 << 20)), "its members overlap");
+    }
+
+    #[test]
+    fn a_member_that_is_longer_than_its_directory_says_ends_there() {
+        let zeros = vec![0; 1 << 20];
+        let whole = patched(written(&[("zeros", &zeros)]), 0, 24, 5000);
+        assert_eq!(why(&whole), "a member is longer than its directory says");
+        let mut reader = Reader::open(Cursor::new(&whole)).unwrap();
+        let member = reader.members[0].clone();
+        let mut bytes = Vec::new();
+        assert!(reader.member(&member).unwrap().read_to_end(&mut bytes).is_err());
+        assert!(bytes.len() <= 5000, "{}", bytes.len());
+    }
+
+    #[test]
+    fn a_directory_that_is_too_long_is_not_read() {
+        let mut whole = vec![0; LONGEST_DIRECTORY as usize + 1];
+        whole.extend(END.to_le_bytes());
+        whole.extend([0; 8]);
+        whole.extend((LONGEST_DIRECTORY + 1).to_le_bytes());
+        whole.extend([0; 6]);
+        assert_eq!(why(&whole), "its directory is too long");
     }
 
     #[test]

@@ -89,6 +89,25 @@ impl Archive {
     }
 }
 
+/// A name from a cluster as one part of a path. A valid name of an object (a DNS subdomain, RFC 1123) stays as it is.
+/// In any other name every byte but letters, digits and `-` is escaped, so that two names stay two.
+#[must_use]
+pub fn file_name(name: &str) -> String {
+    const LONGEST: usize = 253;
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let is_label = |label: &str| !label.is_empty() && label.bytes().all(is_plain) && !label.starts_with('-');
+    if name.len() <= LONGEST && name.split('.').all(is_label) {
+        return name.to_owned();
+    }
+    let escaped = |byte: u8| match is_plain(byte) || byte.is_ascii_uppercase() {
+        true => char::from(byte).to_string(),
+        false => format!("%{byte:02X}"),
+    };
+    let escaped: String = name.bytes().map(escaped).collect();
+    // Only hostile names are longer, and a name of nothing needs a mark too.
+    escaped.chars().take(LONGEST).chain(name.is_empty().then_some('%')).collect()
+}
+
 fn taken(place: &Path) -> Failure {
     failure(format!("{}: is there already and is not replaced", place.display())).hint("--output-file names another")
 }
@@ -100,4 +119,45 @@ fn cannot(place: &Path, error: &io::Error) -> Failure {
 
 fn failure(message: String) -> Failure {
     Failure::new(Exit::Failed, Reason::File, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_valid_name_stays_and_any_other_is_escaped() {
+        for name in ["gateway-proxy-7f8c9-x2x", "a", "a.b-c.d", "0"] {
+            assert_eq!(file_name(name), name);
+        }
+        for (name, expected) in [
+            ("../../../../x", "%2E%2E%2F%2E%2E%2F%2E%2E%2F%2E%2E%2Fx"),
+            ("..", "%2E%2E"),
+            (".", "%2E"),
+            ("a..b", "a%2E%2Eb"),
+            ("/etc/passwd", "%2Fetc%2Fpasswd"),
+            ("C:\\x", "C%3A%5Cx"),
+            ("a\u{0}b\u{1b}", "a%00b%1B"),
+            ("-rf", "-rf"),
+            ("A", "A"),
+            ("%2E", "%252E"),
+            ("\u{e4}", "%C3%A4"),
+            ("", "%"),
+        ] {
+            assert_eq!(file_name(name), expected, "{name}");
+        }
+        assert_eq!(file_name(&"/".repeat(70_000)).len(), 253);
+    }
+
+    proptest! {
+        #[test]
+        fn no_name_leaves_its_directory(name in "[./\\\\%a-z\\x00-\\x1f\u{e4}:]{0,20}") {
+            let escaped = file_name(&name);
+            let parts: Vec<_> = Path::new(&escaped).components().collect();
+            prop_assert!(matches!(parts[..], [std::path::Component::Normal(_)]), "{escaped}");
+            prop_assert!(!escaped.contains(['\\', ':', '\0']) && escaped.is_ascii());
+        }
+    }
 }

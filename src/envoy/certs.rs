@@ -1,5 +1,7 @@
 //! The certificates that Envoy uses: `/certs`, matched with the secrets of its dump, which have more of them.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -66,17 +68,27 @@ pub fn roots(config_map: &Value) -> Vec<Certificate> {
 pub fn rows(page: &Value, secrets: &[Secret], roots: &Roots, now: Timestamp) -> Option<Vec<Row>> {
     let contexts = page["certificates"].as_array()?;
     let mut rows: Vec<Row> = Vec::new();
+    let mut seen = HashSet::new();
     for context in contexts {
         for (key, kind) in [("cert_chain", "certificate"), ("ca_cert", "CA")] {
-            for used in context[key].as_array().into_iter().flatten() {
+            for used in objects(context, key)? {
                 let row = row(used, kind, secrets, roots, now);
-                if !rows.contains(&row) {
+                if seen.insert(Value::Object(row.clone()).to_string()) {
                     rows.push(row);
                 }
             }
         }
     }
     Some(rows)
+}
+
+/// The objects of a list, which may be missing; none where anything is of another type.
+fn objects<'c>(context: &'c Value, key: &str) -> Option<&'c [Value]> {
+    let list = match context.as_object()?.get(key) {
+        None | Some(Value::Null) => &[],
+        Some(list) => list.as_array()?.as_slice(),
+    };
+    list.iter().all(Value::is_object).then_some(list)
 }
 
 fn row(used: &Value, kind: &str, secrets: &[Secret], roots: &Roots, now: Timestamp) -> Row {

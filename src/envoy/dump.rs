@@ -1,7 +1,7 @@
 //! A config dump read as a stream of its resources (Envoy, `api/envoy/admin/v3/config_dump.proto`), in the shapes
 //! that several versions of Envoy give it.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::pieces::{Malformed, Pieces};
 
@@ -100,6 +100,10 @@ pub enum NoDump {
     Malformed(Malformed),
     /// An element is not JSON: in this list, for this reason.
     Element { list: String, why: String },
+    /// An element of this list is JSON, but not an object.
+    NoObject { list: String },
+    /// What is wanted of it does not fit in memory.
+    TooLarge,
     /// JSON of another kind.
     Foreign,
 }
@@ -109,6 +113,8 @@ impl std::fmt::Display for NoDump {
         match self {
             Self::Malformed(malformed) => write!(f, "{malformed}"),
             Self::Element { list, why } => write!(f, "an element of {list} is not JSON: {why}"),
+            Self::NoObject { list } => write!(f, "an element of {list} is not an object"),
+            Self::TooLarge => f.write_str("its rows take more than 1 GiB"),
             Self::Foreign => f.write_str("it has no section of a config dump"),
         }
     }
@@ -126,11 +132,14 @@ impl Reader {
             *typed |= piece.key == "@type";
             let Some(place) = place(piece.key) else { return };
             match serde_json::from_slice(piece.json) {
-                Ok(value) => {
-                    for entry in read(place, value) {
+                Ok(Value::Object(element)) => {
+                    for entry in read(place, element) {
                         *entries += 1;
                         take(entry);
                     }
+                }
+                Ok(_) => {
+                    bad.get_or_insert(NoDump::NoObject { list: piece.key.to_owned() });
                 }
                 Err(error) => {
                     bad.get_or_insert(NoDump::Element { list: piece.key.to_owned(), why: error.to_string() });
@@ -187,10 +196,11 @@ fn place(list: &str) -> Option<Place> {
 }
 
 /// The entries of an element: a dynamic listener has up to three states.
-fn read(place: Place, mut value: Value) -> Vec<Entry> {
+fn read(place: Place, element: Map<String, Value>) -> Vec<Entry> {
+    let mut value = Value::Object(element);
     if place.section == Section::Bootstrap {
         let name = text(&value["node"]["id"]);
-        return vec![Entry { name, ..entry(place, State::Static, Value::Null, value) }];
+        return vec![Entry { name, ..entry(place, State::Static, &Value::Null, value) }];
     }
     let rejection = rejection(&value["error_state"]);
     let refused = &value["error_state"]["failed_configuration"]["name"];
@@ -200,18 +210,18 @@ fn read(place: Place, mut value: Value) -> Vec<Entry> {
     let mut entries: Vec<Entry> = Vec::new();
     for (key, state) in states {
         if value[key].is_object() {
-            let mut inner = value[key].take();
-            let resource = inner[place.key].take();
-            entries.push(entry(place, state, inner, resource));
+            let mut inner = taken(&mut value, key);
+            let resource = taken(&mut inner, place.key);
+            entries.push(entry(place, state, &inner, resource));
         }
     }
     // An older listener has no states, and every other resource has none in any version.
-    let resource = value[place.key].take();
+    let resource = taken(&mut value, place.key);
     if entries.is_empty() && (resource.is_object() || rejection.is_none()) {
-        entries.push(entry(place, place.state, value, resource));
+        entries.push(entry(place, place.state, &value, resource));
     }
     if entries.is_empty() {
-        entries.push(entry(place, State::Rejected, Value::Null, Value::Null));
+        entries.push(entry(place, State::Rejected, &Value::Null, Value::Null));
     }
     for entry in &mut entries {
         entry.rejection.clone_from(&rejection);
@@ -222,9 +232,14 @@ fn read(place: Place, mut value: Value) -> Vec<Entry> {
     entries
 }
 
-fn entry(place: Place, state: State, around: Value, resource: Value) -> Entry {
+/// The value of a key, moved out; null where the key is missing.
+fn taken(value: &mut Value, key: &str) -> Value {
+    value.get_mut(key).map(Value::take).unwrap_or_default()
+}
+
+fn entry(place: Place, state: State, around: &Value, resource: Value) -> Entry {
     let named = if place.section == Section::Endpoints { "cluster_name" } else { "name" };
-    let entry = Entry {
+    Entry {
         section: place.section,
         state,
         name: text(&resource[named]),
@@ -232,9 +247,7 @@ fn entry(place: Place, state: State, around: Value, resource: Value) -> Entry {
         updated: text(&around["last_updated"]),
         rejection: None,
         resource,
-    };
-    drop(around);
-    entry
+    }
 }
 
 fn rejection(state: &Value) -> Option<Rejection> {
@@ -337,6 +350,12 @@ mod tests {
         assert_eq!(cut.to_string(), "it breaks off at byte 68");
         let broken = failure(r#"{"configs": [{"static_clusters": [{]}]}]}"#);
         assert!(matches!(broken, NoDump::Element { ref list, .. } if list == "static_clusters"), "{broken:?}");
+        for element in ["\"x\"", "7", "null", "[]", "true"] {
+            let odd = failure(&format!(r#"{{"configs": [{{"dynamic_active_clusters": [{element}]}}]}}"#));
+            assert_eq!(odd.to_string(), "an element of dynamic_active_clusters is not an object", "{element}");
+        }
+        let odd = failure(r#"{"configs": [{"bootstrap": "x"}]}"#);
+        assert_eq!(odd.to_string(), "an element of bootstrap is not an object");
         let deep = format!(r#"{{"configs": [{{"static_clusters": [{}{}]}}]}}"#, "[".repeat(5000), "]".repeat(5000));
         assert!(matches!(failure(&deep), NoDump::Element { .. }));
     }

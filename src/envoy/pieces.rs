@@ -28,7 +28,7 @@ impl std::fmt::Display for Malformed {
 }
 
 /// The largest piece that is read: a route table of a very large gateway has a few megabytes.
-const LARGEST: usize = 64 << 20;
+const LARGEST: usize = 32 << 20;
 const LONGEST_KEY: usize = 256;
 
 /// How deep the skeleton is.
@@ -139,7 +139,7 @@ impl Pieces {
             _ => {}
         }
         if self.piece.len() == LARGEST {
-            return Err("an element of more than 64 MiB");
+            return Err("an element of more than 32 MiB");
         }
         self.piece.push(byte);
         self.inside = match (self.inside, byte) {

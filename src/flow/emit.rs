@@ -128,7 +128,8 @@ impl Emit {
         match self {
             Self::Nothing => Ok(()),
             Self::Whole(Filtered { text, differs }) => {
-                report.ui.bytes(text.as_bytes());
+                report.ui.foreign(text.as_bytes());
+                report.ui.end_foreign();
                 if differs {
                     report.ui.status(ON_STDOUT);
                 }
@@ -140,12 +141,13 @@ impl Emit {
                 for kept in &files {
                     let text = kept.text()?;
                     let text = text.trim_start_matches('\u{feff}');
-                    report.ui.bytes(format!("---\n# Source: {}\n", kept.name).as_bytes());
-                    report.ui.bytes(text.as_bytes());
+                    report.ui.foreign(format!("---\n# Source: {}\n", kept.name).as_bytes());
+                    report.ui.foreign(text.as_bytes());
                     if !text.ends_with('\n') {
-                        report.ui.bytes(b"\n");
+                        report.ui.foreign(b"\n");
                     }
                 }
+                report.ui.end_foreign();
                 if !files.is_empty() {
                     report.ui.status(ON_STDOUT);
                 }

@@ -358,7 +358,7 @@ impl<'u> Report<'u> {
     /// Bytes of an answer that is somebody else's text, as they come: the document is no longer ours to print.
     pub fn part(&mut self, bytes: &[u8]) {
         self.printed = true;
-        self.ui.bytes(bytes);
+        self.ui.foreign(bytes);
     }
 
     /// Lines of a log that is somebody else's text.
@@ -369,7 +369,8 @@ impl<'u> Report<'u> {
     /// Bytes that are the whole of stdout.
     pub fn whole(&mut self, bytes: &[u8]) {
         self.printed = true;
-        self.ui.bytes(bytes);
+        self.ui.foreign(bytes);
+        self.ui.end_foreign();
     }
 }
 

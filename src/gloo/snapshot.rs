@@ -217,8 +217,11 @@ struct Items<'k> {
 seed_of_map!(Items, "resources by their names", |self, map| {
     while let Some(name) = map.next_key::<String>()? {
         if self.keep.wants(self.role, self.section, &name) {
-            let item: Value = map.next_value()?;
-            self.keep.item(self.role, self.section, name, unwrapped(item));
+            let item = unwrapped(map.next_value()?);
+            if !item.is_object() {
+                return Err(Error::custom(format_args!("{name} of {} is not an object", self.section.name())));
+            }
+            self.keep.item(self.role, self.section, name, item);
         } else {
             map.next_value::<IgnoredAny>()?;
         }

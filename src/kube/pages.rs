@@ -93,18 +93,43 @@ pub struct Page {
 }
 
 impl Page {
-    pub(super) fn of(mut list: Value) -> Option<Self> {
+    /// Every item has to be an object with a name: one that is not would be lost, or act on another object.
+    ///
+    /// # Errors
+    /// What the list has in the place of that.
+    pub(super) fn of(mut list: Value) -> Result<Self, String> {
         let metadata = &list["metadata"];
         let text = |key: &str| metadata[key].as_str().unwrap_or_default().to_owned();
         let next = Some(text("continue")).filter(|next| !next.is_empty());
         let resource_version = text("resourceVersion");
         // Go writes an empty list as null.
-        let items = match list.get_mut("items")?.take() {
-            Value::Array(items) => items,
-            Value::Null => Vec::new(),
-            _ => return None,
+        let items = match list.get_mut("items").map(Value::take) {
+            Some(Value::Array(items)) => items,
+            Some(Value::Null) => Vec::new(),
+            Some(_) | None => return Err("a list without items".to_owned()),
         };
-        Some(Self { items, next, resource_version })
+        for (index, item) in items.iter().enumerate() {
+            named(item).map_err(|why| format!("a list whose item {index} {why}"))?;
+        }
+        Ok(Self { items, next, resource_version })
+    }
+}
+
+/// The name of an object of the API. Kubernetes takes no name that is not one segment of a path, of any kind.
+///
+/// # Errors
+/// In which way it is not an object of the API.
+pub(super) fn named(object: &Value) -> Result<&str, &'static str> {
+    let object = object.as_object().ok_or("is not an object")?;
+    let metadata = object.get("metadata").and_then(Value::as_object).ok_or("has no metadata")?;
+    let name = metadata.get("name").and_then(Value::as_str).filter(|name| !name.is_empty());
+    let name = name.ok_or("has no name")?;
+    let namespace = metadata.get("namespace").and_then(Value::as_str).unwrap_or_default();
+    let is_named = |name: &str| !matches!(name, "." | "..") && !name.contains(['/', '%']);
+    if [name, namespace].iter().all(|name| is_named(name) && !name.contains(char::is_control)) {
+        Ok(name)
+    } else {
+        Err("has a name that no object can have")
     }
 }
 
@@ -212,7 +237,35 @@ fn key(item: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn a_list_with_an_item_of_another_type_is_an_error_that_names_the_item() {
+        let why = |list: Value| Page::of(list).unwrap_err();
+        let good = json!({"metadata": {"name": "x"}});
+        assert_eq!(Page::of(json!({"items": null})).unwrap().items, [Value::Null; 0]);
+        assert_eq!(Page::of(json!({"items": [good]})).unwrap().items, [good.clone()]);
+        for list in [json!({}), json!({"items": "x"}), json!({"items": {}})] {
+            assert_eq!(why(list), "a list without items");
+        }
+        for item in [json!("x"), json!(7), json!(null), json!([]), json!(true)] {
+            assert_eq!(why(json!({"items": [good, item]})), "a list whose item 1 is not an object");
+        }
+        for metadata in [json!("x"), json!(7), json!(null), json!([])] {
+            assert_eq!(why(json!({"items": [{"metadata": metadata}]})), "a list whose item 0 has no metadata");
+        }
+        for name in ["../../../../x", "..", ".", "a/b", "a%2fb", "a\u{1b}[31m", "a\nb", "a\u{9b}b"] {
+            let why = why(json!({"items": [{"metadata": {"name": name}}]}));
+            assert_eq!(why, "a list whose item 0 has a name that no object can have", "{name}");
+        }
+        let elsewhere = json!({"items": [{"metadata": {"name": "x", "namespace": "../y"}}]});
+        assert_eq!(why(elsewhere), "a list whose item 0 has a name that no object can have");
+        for name in [json!(""), json!(7), json!(null), json!([]), json!({})] {
+            assert_eq!(why(json!({"items": [{"metadata": {"name": name}}]})), "a list whose item 0 has no name");
+        }
+    }
 
     #[test]
     fn a_query_is_encoded_and_leaves_out_what_is_not_asked() {

@@ -12,7 +12,7 @@ use super::credential::Bearer;
 use super::encoding::encode;
 use super::failure::{ApiError, Cause, Verb};
 use super::kubeconfig::{Chosen, choose};
-use super::pages::{Page, Pages, Query, Scope};
+use super::pages::{self, Page, Pages, Query, Scope};
 use super::request::{Call, Payload, Seen, Wire};
 use super::{ClusterContext, Impersonation, Target, Trace, proxy_env};
 use crate::error::{Exit, Failure, Reason};
@@ -158,8 +158,20 @@ impl Session {
     /// Why it could not be had.
     pub async fn get(&self, kind: &'static Kind, namespace: &str, name: &str) -> Result<Value, ApiError> {
         let path = path(kind, namespace, name);
-        self.send(Verb::Get, kind, namespace, name, Request { method: Method::GET, path, accept: JSON, body: None })
-            .await
+        let request = Request { method: Method::GET, path, accept: JSON, body: None };
+        let object = self.send(Verb::Get, kind, namespace, name, request).await?;
+        let why = match pages::named(&object) {
+            Ok(found) if found == name => return Ok(object),
+            Ok(found) => format!("an object named {found:?}"),
+            Err(why) => format!("an object that {why}"),
+        };
+        Err(ApiError {
+            verb: Verb::Get,
+            kind: Some(kind),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            cause: Cause::BadAnswer(why),
+        })
     }
 
     /// One page of a list.
@@ -172,12 +184,12 @@ impl Session {
         let accept = if query.metadata_only { METADATA } else { JSON };
         let request = Request { method: Method::GET, path, accept, body: None };
         let list = self.send(Verb::List, kind, namespace, "", request).await?;
-        Page::of(list).ok_or_else(|| ApiError {
+        Page::of(list).map_err(|why| ApiError {
             verb: Verb::List,
             kind: Some(kind),
             namespace: namespace.to_owned(),
             name: String::new(),
-            cause: Cause::BadAnswer("a list without items".to_owned()),
+            cause: Cause::BadAnswer(why),
         })
     }
 

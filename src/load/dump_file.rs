@@ -12,6 +12,8 @@ use crate::zip;
 /// The member of a snapshot that is the dump.
 const MEMBER: &str = "config.json";
 const CHUNK: usize = 64 << 10;
+/// What all dumps of a file may be long, unpacked. A dump of a large gateway is some hundred megabytes.
+const MOST: u64 = 4 << 30;
 
 /// A dump of a file, seen.
 pub struct Seen {
@@ -26,7 +28,7 @@ pub struct Seen {
 /// The file cannot be read, or holds no dump.
 pub fn look(path: &Path, stdin: &mut dyn Read, view: &dyn Fn() -> View) -> Result<Vec<Seen>, Failure> {
     if path.as_os_str() == "-" {
-        return Ok(vec![Seen { pod: None, found: one("stdin", stdin, view())? }]);
+        return Ok(vec![Seen { pod: None, found: one("stdin", stdin, &mut MOST.clone(), view())? }]);
     }
     let shown = path.display().to_string();
     let mut file = File::open(path).map_err(|error| unread(&shown, &error))?;
@@ -35,7 +37,7 @@ pub fn look(path: &Path, stdin: &mut dyn Read, view: &dyn Fn() -> View) -> Resul
     begun.map_err(|error| unread(&shown, &error))?;
     match first == zip::MAGIC {
         true => of_snapshot(&shown, file, view),
-        false => Ok(vec![Seen { pod: None, found: one(&shown, &mut file, view())? }]),
+        false => Ok(vec![Seen { pod: None, found: one(&shown, &mut file, &mut MOST.clone(), view())? }]),
     }
 }
 
@@ -43,12 +45,13 @@ fn of_snapshot(shown: &str, file: File, view: &dyn Fn() -> View) -> Result<Vec<S
     let bad = |why: &dyn std::fmt::Display| broken(format!("{shown}: not a whole zip file: {why}"));
     let mut archive = zip::Reader::open(file).map_err(|error| bad(&error))?;
     let mut seen = Vec::new();
+    let mut left = MOST;
     for member in archive.members.clone() {
         let name = &member.name;
         let (pod, file) = name.rsplit_once('/').map_or((None, name.as_str()), |(pod, file)| (Some(pod), file));
         if file == MEMBER {
             let mut from = archive.member(&member).map_err(|error| bad(&error))?;
-            let found = one(&format!("{shown}, {name}"), &mut from, view())?;
+            let found = one(&format!("{shown}, {name}"), &mut from, &mut left, view())?;
             seen.push(Seen { pod: pod.map(str::to_owned), found });
         }
     }
@@ -58,7 +61,8 @@ fn of_snapshot(shown: &str, file: File, view: &dyn Fn() -> View) -> Result<Vec<S
     }
 }
 
-fn one(shown: &str, from: &mut dyn Read, mut view: View) -> Result<Found, Failure> {
+/// One dump; `left` is how long this and the next ones may be.
+fn one(shown: &str, from: &mut dyn Read, left: &mut u64, mut view: View) -> Result<Found, Failure> {
     let mut reader = Reader::default();
     let bad = |why: &dyn std::fmt::Display| broken(format!("{shown}: not a config dump: {why}"));
     let mut chunk = vec![0; CHUNK];
@@ -69,7 +73,9 @@ fn one(shown: &str, from: &mut dyn Read, mut view: View) -> Result<Found, Failur
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(unread(shown, &error)),
         };
+        *left = left.checked_sub(length as u64).ok_or_else(|| bad(&"it is too long"))?;
         reader.push(&chunk[..length], &mut |entry| view.take(&entry)).map_err(|why| bad(&why))?;
+        view.fits_in_memory().map_err(|why| bad(&why))?;
     }
     reader.finish().map_err(|why| bad(&why))?;
     Ok(view.finish())

@@ -77,7 +77,7 @@ pub fn fields(results: &Results) -> Vec<(&'static str, Value)> {
         .suppressed()
         .map(|(finding, reason)| {
             let mut value = self::value(finding);
-            value["reason"] = reason.as_str().into();
+            value.as_object_mut().map(|fields| fields.insert("reason".to_owned(), reason.as_str().into()));
             value
         })
         .collect();

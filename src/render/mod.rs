@@ -19,5 +19,6 @@ pub mod text;
 pub mod values;
 pub mod verdict;
 pub mod version;
+pub mod visible;
 pub mod wrap;
 mod xml;

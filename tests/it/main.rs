@@ -17,6 +17,7 @@ mod describe;
 mod enroll;
 mod helm_told;
 mod hostile_api;
+mod hostile_items;
 mod house;
 mod in_pod;
 mod inject;

@@ -47,13 +47,14 @@ pub fn members(text: &str, kind: &'static Kind) -> Members {
         members.others = 1;
         return members;
     }
+    let mut stream = yaml::aliases::Stream::default();
     for document in documents(text) {
         let slice = &text[document.range.clone()];
         if !guess::may_name(slice, kind) {
             members.others += usize::from(!slice.trim().is_empty());
             continue;
         }
-        match yaml::parse(slice) {
+        match stream.parse(slice) {
             Ok(value) => take(&mut members, kind, &document, value),
             Err(problem) if guess::may_hold(slice, kind) => {
                 let line = document.line + problem.line.saturating_sub(1);
@@ -89,13 +90,14 @@ pub struct Unread {
 #[must_use]
 pub fn objects(text: &str, kinds: &[&'static Kind]) -> Objects {
     let mut objects = Objects::default();
+    let mut stream = yaml::aliases::Stream::default();
     for document in documents(text) {
         let slice = &text[document.range.clone()];
         if slice.contains('\0') || !kinds.iter().any(|kind| guess::may_name(slice, kind)) {
             objects.others += usize::from(!slice.trim().is_empty());
             continue;
         }
-        match yaml::parse(slice) {
+        match stream.parse(slice) {
             Ok(value) => gather(&mut objects, kinds, document.line, value),
             Err(problem) => {
                 let kind = kinds.iter().find(|kind| guess::may_hold(slice, kind));
@@ -126,12 +128,18 @@ fn gather(objects: &mut Objects, kinds: &[&'static Kind], line: usize, mut value
     let before = objects.found.len();
     let lists: Vec<_> = kinds.iter().filter_map(|kind| Some((*kind, list_of(&value, kind)?))).collect();
     if let (false, Some(Value::Array(items))) = (lists.is_empty(), value.get_mut("items").map(Value::take)) {
+        let wrong = items.iter().enumerate().filter(|(_, item)| !item.is_object());
+        objects.unread.extend(wrong.map(|(index, _)| not_an_object(line, index)));
         objects.found.extend(items.into_iter().filter_map(|item| {
             let (kind, _) = lists.iter().find(|(kind, list)| is_kind(&item, kind, *list))?;
             Some((Object::new(kind, item), line))
         }));
     }
     objects.others += usize::from(objects.found.len() == before);
+}
+
+fn not_an_object(line: usize, index: usize) -> Unread {
+    Unread { line, why: format!("item {index} of the list is not an object"), is_broken: true }
 }
 
 fn take(members: &mut Members, kind: &'static Kind, document: &Document, mut value: Value) {

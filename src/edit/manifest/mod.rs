@@ -88,7 +88,8 @@ pub fn edit_all(text: &str, jobs: &[Job]) -> Vec<Result<Splice, Unsafe>> {
 /// The documents of a text that can be read.
 #[must_use]
 pub fn values(text: &str) -> Vec<Value> {
-    split::documents(text).into_iter().filter_map(|document| yaml::parse(&text[document.range]).ok()).collect()
+    let mut stream = yaml::aliases::Stream::default();
+    split::documents(text).into_iter().filter_map(|document| stream.parse(&text[document.range]).ok()).collect()
 }
 
 /// The one document of a text, whatever it holds; `None` if there are several or none.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Column, Row, address, column, list, row, wide};
+use super::{Column, Row, Rows, address, column, list, row, wide};
 use crate::envoy::dump::Entry;
 
 pub const COLUMNS: [Column; 6] = [
@@ -14,9 +14,10 @@ pub const COLUMNS: [Column; 6] = [
     wide("LOCALITY", "locality"),
 ];
 
-pub fn rows(entry: &Entry) -> Vec<Row> {
+pub fn rows(entry: &Entry) -> Rows<'_> {
     let localities = list(&entry.resource, "endpoints");
-    localities.flat_map(|locality| list(locality, "lb_endpoints").map(move |it| of(entry, locality, it))).collect()
+    let of_locality = move |locality| list(locality, "lb_endpoints").map(move |it| of(entry, locality, it));
+    Box::new(localities.flat_map(of_locality))
 }
 
 fn of(entry: &Entry, locality: &Value, endpoint: &Value) -> Row {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Column, Row, address, column, list, row, tls, wide};
+use super::{Column, Row, Rows, address, column, list, row, tls, wide};
 use crate::envoy::dump::Entry;
 
 pub const COLUMNS: [Column; 6] = [
@@ -14,13 +14,13 @@ pub const COLUMNS: [Column; 6] = [
     wide("SECRETS", "secrets"),
 ];
 
-pub fn rows(entry: &Entry) -> Vec<Row> {
+pub fn rows(entry: &Entry) -> Rows<'_> {
     let listener = &entry.resource;
     let default = Some(&listener["default_filter_chain"]).filter(|chain| chain.is_object());
     let chains: Vec<_> = list(listener, "filter_chains").chain(default).collect();
     match chains.is_empty() {
-        true => vec![of(entry, &Value::Null)],
-        false => chains.into_iter().map(|chain| of(entry, chain)).collect(),
+        true => Box::new(std::iter::once(of(entry, &Value::Null))),
+        false => Box::new(chains.into_iter().map(move |chain| of(entry, chain))),
     }
 }
 

@@ -14,7 +14,7 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use super::dump::{Entry, Section};
+use super::dump::{Entry, NoDump, Section};
 use super::mask::masked;
 
 /// A column of a view.
@@ -89,6 +89,11 @@ pub fn name_key(section: Section) -> &'static str {
 
 /// Rows, as objects with the fields of the columns and some more.
 pub type Row = Map<String, Value>;
+/// The rows of a resource, made one at a time: a hostile resource may have more of them than fit in memory.
+type Rows<'e> = Box<dyn Iterator<Item = Row> + 'e>;
+
+/// What the rows of a dump may take.
+const MOST: usize = 1 << 30;
 
 /// Keeps the rows of one section of a dump, and of the others only what narrows them.
 #[derive(Debug)]
@@ -100,6 +105,8 @@ pub struct View {
     /// Routes that listeners of the port wanted use.
     on_port: HashSet<String>,
     bootstrap: Value,
+    /// What all of that takes, about.
+    kept: usize,
 }
 
 /// What a view found in a dump.
@@ -116,7 +123,23 @@ impl View {
     /// An empty view.
     #[must_use]
     pub fn new(section: Section, filter: Filter) -> Self {
-        Self { section, filter, rows: Vec::new(), names: Vec::new(), on_port: HashSet::new(), bootstrap: Value::Null }
+        Self {
+            section,
+            filter,
+            rows: Vec::new(),
+            names: Vec::new(),
+            on_port: HashSet::new(),
+            bootstrap: Value::Null,
+            kept: 0,
+        }
+    }
+
+    /// Whether all that was taken has been kept; to be asked from time to time, and at the end.
+    ///
+    /// # Errors
+    /// It takes too much memory.
+    pub fn fits_in_memory(&self) -> Result<(), NoDump> {
+        if self.kept > MOST { Err(NoDump::TooLarge) } else { Ok(()) }
     }
 
     /// Takes a resource of the dump.
@@ -124,30 +147,35 @@ impl View {
         if self.section == Section::Routes && entry.section == Section::Listeners {
             self.note_routes(entry);
         }
-        if entry.section != self.section {
+        if entry.section != self.section || self.kept > MOST {
             return;
         }
+        self.kept += size_of::<String>() + entry.name.len();
         self.names.push(entry.name.clone());
         if self.filter.name.as_ref().is_some_and(|name| *name != entry.name) {
             return;
         }
-        let rows = match self.section {
+        let rows: Rows<'_> = match self.section {
             Section::Bootstrap => {
                 self.bootstrap = masked(&entry.resource);
-                bootstrap::rows(&self.bootstrap)
+                Box::new(bootstrap::rows(&self.bootstrap).into_iter())
             }
-            Section::Clusters => clusters::rows(entry),
+            Section::Clusters => Box::new(clusters::rows(entry).into_iter()),
             Section::Endpoints => endpoints::rows(entry),
             Section::Listeners => listeners::rows(entry),
             Section::Routes => routes::rows(entry),
-            Section::Secrets => secrets::rows(entry),
+            Section::Secrets => Box::new(secrets::rows(entry).into_iter()),
         };
         for mut row in rows {
             if self.section != Section::Bootstrap {
                 self.provenance(entry, &mut row);
             }
             if self.fits(&row) {
+                self.kept += row.iter().map(|(key, value)| key.len() + size(value)).sum::<usize>();
                 self.rows.push(row);
+            }
+            if self.kept > MOST {
+                return;
             }
         }
     }
@@ -173,8 +201,12 @@ impl View {
 
     fn note_routes(&mut self, entry: &Entry) {
         let Some(port) = self.filter.port else { return };
-        let rows = listeners::rows(entry).into_iter().filter(|row| row.get("port") == Some(&port.into()));
-        self.on_port.extend(rows.filter_map(|row| Some(row.get("routes")?.as_str()?.to_owned())));
+        let rows = listeners::rows(entry).filter(|row| row.get("port") == Some(&port.into()));
+        let routes = rows.filter_map(|row| Some(row.get("routes")?.as_str()?.to_owned()));
+        for name in routes {
+            self.kept += size_of::<String>() + name.len();
+            self.on_port.insert(name);
+        }
     }
 
     fn fits(&self, row: &Row) -> bool {
@@ -204,6 +236,19 @@ impl View {
         }
         Found { rows: self.rows, names: self.names, bootstrap: self.bootstrap }
     }
+}
+
+/// What a value takes in memory, about.
+fn size(value: &Value) -> usize {
+    let below = match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(size).sum(),
+        Value::Object(fields) => {
+            fields.iter().map(|(key, inner)| 2 * size_of::<String>() + key.len() + size(inner)).sum()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    };
+    size_of::<Value>() + below
 }
 
 /// Whether a domain of a virtual host takes a host: exact, `*`, `*.example.com`, `example.*`; a port beside it is

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Column, Row, column, list, row, wide};
+use super::{Column, Row, Rows, column, list, row, wide};
 use crate::envoy::dump::Entry;
 
 pub const COLUMNS: [Column; 6] = [
@@ -14,14 +14,13 @@ pub const COLUMNS: [Column; 6] = [
     wide("NAME", "name"),
 ];
 
-pub fn rows(entry: &Entry) -> Vec<Row> {
+pub fn rows(entry: &Entry) -> Rows<'_> {
     let hosts = list(&entry.resource, "virtual_hosts");
-    let mut rows: Vec<_> =
-        hosts.flat_map(|host| list(host, "routes").map(move |route| of(entry, host, route))).collect();
-    if rows.is_empty() {
-        rows.push(row([("routes", json!(entry.name)), ("domains", json!([]))]));
+    let mut rows = hosts.flat_map(move |host| list(host, "routes").map(move |route| of(entry, host, route))).peekable();
+    match rows.peek() {
+        Some(_) => Box::new(rows),
+        None => Box::new(std::iter::once(row([("routes", json!(entry.name)), ("domains", json!([]))]))),
     }
-    rows
 }
 
 fn of(entry: &Entry, host: &Value, route: &Value) -> Row {

@@ -15,6 +15,8 @@ use crate::plan::proxy_pods::{Amount, ProxyPod};
 use crate::render;
 
 const DUMP: &str = "/config_dump";
+/// A dump of a large gateway is some hundred megabytes.
+const MOST: usize = 1 << 30;
 /// Endpoints are in a dump only where they are asked for.
 const DUMP_WITH_ENDPOINTS: &str = "/config_dump?include_eds";
 
@@ -71,6 +73,7 @@ async fn look(inside: &Inside, pod: &ProxyPod, wanted: &DumpView) -> Result<Foun
     let mut answer = inside.get(pod, path).await?;
     let mut view = View::new(wanted.section, wanted.filter.clone());
     let mut reader = Reader::default();
+    let mut left = MOST;
     let bad = |why: &dyn std::fmt::Display| {
         let line = format!("pod {}/{}: not a config dump of Envoy: {why}", pod.namespace, pod.name);
         Failure::new(Exit::Failed, Reason::InPod, line)
@@ -78,7 +81,9 @@ async fn look(inside: &Inside, pod: &ProxyPod, wanted: &DumpView) -> Result<Foun
     loop {
         match answer.chunk().await {
             Ok(Some(chunk)) => {
+                left = left.checked_sub(chunk.len()).ok_or_else(|| bad(&"it is too long"))?;
                 reader.push(&chunk, &mut |entry| view.take(&entry)).map_err(|why| bad(&why))?;
+                view.fits_in_memory().map_err(|why| bad(&why))?;
             }
             Ok(None) => break,
             Err(failure) => return Err(inside.explain(failure).await),

@@ -67,21 +67,26 @@ impl Inside {
         }
     }
 
-    /// A page as it comes, onto stdout, byte for byte.
+    /// A page as it comes, onto stdout: byte for byte on a pipe.
     ///
     /// # Errors
     /// Why it could not be had, or not the whole of it.
     pub async fn print(&self, pod: &ProxyPod, path: &str, report: &mut Report<'_>) -> Result<(), Failure> {
         let mut answer = self.get(pod, path).await?;
-        loop {
+        let ended = loop {
             match answer.chunk().await {
                 Ok(Some(chunk)) => report.part(&chunk),
-                Ok(None) => return Ok(()),
-                Err(failure) => return Err(self.explain(failure).await),
+                Ok(None) => break Ok(()),
+                Err(failure) => break Err(failure),
             }
             if report.ui.reader_is_gone() {
-                return Ok(());
+                break Ok(());
             }
+        };
+        report.ui.end_foreign();
+        match ended {
+            Ok(()) => Ok(()),
+            Err(failure) => Err(self.explain(failure).await),
         }
     }
 

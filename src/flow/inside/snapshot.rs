@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Inside;
-use crate::apply::archive::Archive;
+use crate::apply::archive::{Archive, file_name};
 use crate::error::{Exit, Failure};
 use crate::flow::report::Report;
 use crate::kube::InPod;
@@ -56,7 +56,7 @@ pub async fn take(task: &SnapshotTask, global: &Global, report: &mut Report<'_>)
     let mut pods = Vec::new();
     let mut failures = Vec::new();
     for pod in &inside.pods {
-        let directory = if several { format!("{}/", pod.name) } else { String::new() };
+        let directory = if several { format!("{}/", file_name(&pod.name)) } else { String::new() };
         let mut taking = Taking { inside: &inside, pod, archive: &mut archive, endpoints: task.endpoints };
         let members = taking.members(&directory, report, &mut failures).await?;
         pods.push(json!({
@@ -164,8 +164,8 @@ impl Taking<'_> {
 /// `gloo-rs-proxy-snapshot-gloo-system-gateway-proxy-x-2026-11-23-T08.17.06.zip`; of several pods without theirs.
 fn usual_name(pods: &[ProxyPod], now: Timestamp) -> String {
     let place = match pods {
-        [only] => format!("{}-{}", only.namespace, only.name),
-        _ => format!("{}-{}-pods", pods[0].namespace, pods.len()),
+        [only] => format!("{}-{}", file_name(&only.namespace), file_name(&only.name)),
+        _ => format!("{}-{}-pods", file_name(&pods[0].namespace), pods.len()),
     };
     format!("gloo-rs-proxy-snapshot-{place}-{}", now.strftime("%Y-%m-%d-T%H.%M.%S"))
 }

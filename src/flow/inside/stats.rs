@@ -10,7 +10,7 @@ use crate::options::{Format, Global, StatsTask};
 use crate::plan::proxy_pods::ProxyPod;
 
 /// A gateway with tens of thousands of clusters has tens of megabytes of statistics.
-const MOST: usize = 512 << 20;
+const MOST: usize = 128 << 20;
 
 /// Prints the statistics of each pod.
 ///
@@ -43,8 +43,8 @@ async fn values(inside: &Inside, pod: &ProxyPod, task: &StatsTask) -> Result<Val
     let wish = StatsWish { format: StatsFormat::Json, ..task.wish.clone() };
     let page = inside.page(pod, &stats(&wish), MOST).await.map_err(|failure| of_filter(task, failure))?;
     let mut page: Value = serde_json::from_slice(&page).unwrap_or_default();
-    match page["stats"].take() {
-        all @ Value::Array(_) => Ok(all),
+    match page.get_mut("stats").map(Value::take) {
+        Some(all @ Value::Array(_)) => Ok(all),
         _ => {
             Err(Failure::new(Exit::Failed, Reason::InPod, format!("pod {}: its statistics are not Envoy's", pod.name)))
         }

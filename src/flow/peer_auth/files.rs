@@ -70,8 +70,10 @@ impl Read {
         for found in members(&text.text, &kinds::PEER_AUTHENTICATION).found {
             match found {
                 Found::Member { object: Object { mut value, reference }, place } => {
-                    if let (Some(home), true) = (home, reference.namespace.is_empty()) {
-                        value["metadata"]["namespace"] = home.into();
+                    if let (Some(home), true) = (home, reference.namespace.is_empty())
+                        && let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut)
+                    {
+                        metadata.insert("namespace".to_owned(), home.into());
                     }
                     self.policies.push(Seen { value, text: self.texts.len(), place });
                 }

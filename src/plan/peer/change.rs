@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::mode::{Effective, Mode, Policies, Source, mode, selector};
 pub use super::scope::{Scope, shown};
@@ -110,8 +110,10 @@ pub fn after(policies: &Policies, before: &Object, edits: &[Edit]) -> Vec<Value>
     if let Ok(mut changed) = json_edit::apply(&before.value, edits)
         && changed.is_object()
     {
-        if before.value.is_null() {
-            changed["metadata"]["creationTimestamp"] = YOUNGEST.into();
+        if before.value.is_null()
+            && let Some(metadata) = changed.get_mut("metadata").and_then(Value::as_object_mut)
+        {
+            metadata.insert("creationTimestamp".to_owned(), YOUNGEST.into());
         }
         all.push(changed);
     }
@@ -159,16 +161,17 @@ pub fn made(scope: &Scope, wanted: Mode, root_namespace: &str, kind: &'static Ki
         Scope::Workload { labels, .. } => name_of(labels),
     };
     let namespace = scope.home(root_namespace);
-    let mut value = json!({
+    let mut spec = Map::new();
+    if let Scope::Workload { labels, .. } = scope {
+        spec.insert("selector".to_owned(), json!({"matchLabels": labels}));
+    }
+    spec.insert("mtls".to_owned(), json!({"mode": wanted.name()}));
+    let value = json!({
         "apiVersion": kind.api_version(),
         "kind": kind.kind,
         "metadata": {"name": name, "namespace": namespace, "labels": {MANAGED_BY: MANAGER}},
-        "spec": {},
+        "spec": spec,
     });
-    if let Scope::Workload { labels, .. } = scope {
-        value["spec"]["selector"] = json!({"matchLabels": labels});
-    }
-    value["spec"]["mtls"] = json!({"mode": wanted.name()});
     (value, Object { reference: ObjectRef::new(kind, namespace, name), value: Value::Null })
 }
 

@@ -168,8 +168,10 @@ impl Work<'_> {
 
     /// With the security context that was asked for.
     fn secured(&self, mut container: Value) -> Value {
-        if self.flags.security == Security::Restricted {
-            container["securityContext"] = parts::restricted(user(self.proxy));
+        if self.flags.security == Security::Restricted
+            && let Some(fields) = container.as_object_mut()
+        {
+            fields.insert("securityContext".to_owned(), parts::restricted(user(self.proxy)));
         }
         container
     }

@@ -133,7 +133,7 @@ fn candidate(candidate: &Candidate) -> Value {
         "action": action(&candidate.action),
         "targets": candidate.action.shares().iter().map(|share| {
             let mut value = target(&share.target);
-            value["weight"] = json!(share.weight);
+            value.as_object_mut().map(|fields| fields.insert("weight".to_owned(), json!(share.weight)));
             value
         }).collect::<Vec<_>>(),
     })

@@ -5,6 +5,7 @@ mod defects;
 mod docs;
 pub mod draft07;
 mod files;
+mod foreign;
 mod lists;
 mod names;
 mod performance;

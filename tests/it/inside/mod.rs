@@ -4,6 +4,7 @@ mod certs;
 mod dump;
 mod faults;
 mod gateway;
+mod hostile;
 mod logs;
 mod pods;
 mod served;

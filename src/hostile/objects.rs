@@ -1,0 +1,112 @@
+//! Objects of the API and of manifests.
+#![allow(unused_must_use, reason = "a reader is called to see that it does not panic")]
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::{each, spoiled};
+use crate::edit::json as json_edit;
+use crate::edit::manifest;
+use crate::model::{Object, kinds};
+use crate::plan::{
+    acceptance, auto_mtls, backend, dangling, effect, enrolment, gateway, mark, owner, peer, pod, proxy_pods,
+    revisions, rollout, server, ssl_config,
+};
+use crate::render::diff;
+use crate::render::diff::Secrets;
+
+/// A cluster in which everything is in order.
+const IN_ORDER: &str = include_str!("../../tests/fixtures/check/in-order.yaml");
+/// Rich objects of the kinds whose parts are read most.
+const KINDS: [&str; 7] = ["Upstream", "Settings", "Pod", "Deployment", "Service", "ConfigMap", "PeerAuthentication"];
+
+fn objects() -> Vec<Value> {
+    let all = manifest::values(IN_ORDER);
+    let of_kind = |kind: &&str| all.iter().find(|object| object["kind"] == **kind).cloned();
+    KINDS.iter().filter_map(of_kind).collect()
+}
+
+/// What is read of an object by itself, whatever its kind: a reader may be given any.
+fn read(object: &Value) {
+    let of = |kind| Object::new(kind, object.clone());
+    let one = std::slice::from_ref(object);
+    let (upstream, workload) = (of(&kinds::UPSTREAM), of(&kinds::DEPLOYMENT));
+    acceptance::of(object);
+    acceptance::reported_by(object, "gloo-system");
+    auto_mtls::switches(object);
+    auto_mtls::harm(object);
+    effect::said(object, "gloo-system");
+    owner::of(object);
+    dangling::watched(object);
+    ssl_config::tls_of(object);
+    ssl_config::additions(&object["spec"]["sslConfig"]);
+    ssl_config::completions(&object["spec"]["sslConfig"]);
+    backend::destination(object, "gloo-system");
+    backend::of_manifest(object, "gloo-system");
+    backend::workload_selector(object);
+    backend::external(object);
+    backend::PodSelector::of(object, &BTreeMap::new()).map(|it| it.selects(&object["metadata"]["labels"]));
+    backend::target_port(object, Some(80));
+    backend::pod_port(object, object);
+    backend::of_pods([object]);
+    backend::barred(object);
+    backend::obeys_policies(object);
+    enrolment::pods::holder(object);
+    gateway::AutoMtls::of_settings(object);
+    gateway::without_pods(one);
+    gateway::of(one, one);
+    mark::made_by_us(object);
+    mark::injected_by_us(object);
+    mark::is_new(object, &["spec", "sslConfig"]);
+    peer::root_namespace([object]);
+    pod::not_ready(object);
+    pod::why_not(object);
+    proxy_pods::bootstrap_of(&object["spec"]);
+    revisions::opts_out(&object["metadata"]);
+    revisions::bond(object);
+    revisions::injected_by(object);
+    rollout::of(object);
+    rollout::complaints(object);
+    rollout::refusals(object);
+    rollout::events_of("x", one);
+    server::of_deployments(one, "gloo-system");
+    diff::live("x", object, &json!({"metadata": {"name": "x"}}), Secrets::Masked);
+    for object in [&upstream, &workload] {
+        object.resource_version();
+        object.label("app");
+        object.annotation("app");
+        let edits = crate::plan::inverse::inverse(&object.value, &[], &object.value, &object.value);
+        let _ = edits.map(|edits| json_edit::apply(&object.value, &edits));
+    }
+}
+
+#[test]
+fn no_type_of_any_node_of_an_object_is_a_panic() {
+    let objects = objects();
+    assert_eq!(objects.len(), KINDS.len());
+    for object in objects {
+        each(&object, &mut read);
+    }
+}
+
+#[test]
+fn an_item_of_a_list_in_a_file_that_is_not_an_object_is_unread() {
+    let list = json!({"apiVersion": "gloo.solo.io/v1", "kind": "UpstreamList", "items": ["x"]}).to_string();
+    let found = manifest::objects(&list, &[&kinds::UPSTREAM]);
+    let why: Vec<_> = found.unread.iter().map(|unread| unread.why.as_str()).collect();
+    assert_eq!((found.found.len(), why), (0, vec!["item 0 of the list is not an object"]));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_nodes_of_an_object_are_a_panic(object in prop::sample::select(objects()).prop_flat_map(|it| spoiled(&it))) {
+        read(&object);
+        let text = crate::yaml::write(&object);
+        manifest::objects(&text, &[&kinds::UPSTREAM, &kinds::POD, &kinds::SERVICE]);
+        manifest::members(&text, &kinds::UPSTREAM);
+    }
+}

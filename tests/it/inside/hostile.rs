@@ -1,0 +1,107 @@
+//! An admin interface that answers with wrong types, half answers, answers without end and control characters.
+
+use std::io::Write as _;
+use std::sync::{Arc, Mutex};
+
+use anyhow::Result;
+
+use super::{Bench, assert_said};
+use crate::support::pod_server::{PodServer, reply};
+
+/// What is answered to every request, which the test changes.
+#[derive(Clone, Default)]
+struct Body(Arc<Mutex<Vec<u8>>>);
+
+impl Body {
+    fn set(&self, body: &[u8]) {
+        *self.0.lock().unwrap() = body.to_vec();
+    }
+}
+
+fn bench(prefix: &str) -> Result<(Bench<()>, Body)> {
+    let (bench, body) = (Bench::without_envoy(prefix)?, Body::default());
+    let shared = body.clone();
+    let server = PodServer::start(move |_, stream| {
+        let body = shared.0.lock().unwrap().clone();
+        reply(stream, "200 OK", &body);
+    });
+    bench.plane.forward(&bench.gloo, &[(19000, server.address)])?;
+    Ok((bench, body))
+}
+
+/// Sets a terminal's clipboard; moves and colours; C1; bidi.
+const HOSTILE: &str = "a.b: 1\u{1b}]52;c;eA==\u{7}\u{1b}[2J\u{9b}31m\u{202e}\r\nc: 2\n";
+const SHOWN: &str = "a.b: 1\\u{1b}]52;c;eA==\\u{7}\\u{1b}[2J\\u{9b}31m\\u{202e}\nc: 2\n";
+
+#[test]
+fn control_characters_of_envoy_reach_a_pipe_as_they_are_and_a_terminal_as_text() -> Result<()> {
+    let (bench, body) = bench("hostile-terminal")?;
+    body.set(HOSTILE.as_bytes());
+    for command in ["stats", "stats --format prometheus", "dump"] {
+        let piped = bench.run(command);
+        assert_eq!((piped.code, piped.stdout.as_str()), (Some(0), HOSTILE), "{command}: {piped:#?}");
+        let shown = bench.sandbox().run_on_terminal(80, &bench.words(command));
+        assert!(shown.stderr.ends_with(SHOWN), "{command}: {shown:#?}");
+        assert!(!shown.stderr.contains(['\u{1b}', '\u{7}', '\u{9b}', '\u{202e}']), "{command}: {shown:#?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn an_answer_of_a_wrong_type_is_a_failure_with_a_documented_code() -> Result<()> {
+    let (bench, body) = bench("hostile-types")?;
+    let section = |list: &str| format!(r#"{{"configs": [{{"@type": "x.ClustersConfigDump", {list}}}]}}"#);
+    let dumps = [
+        ("\"x\"".to_owned(), "not a config dump of Envoy: not a JSON object"),
+        ("[]".to_owned(), "not a JSON object"),
+        ("{\"configs\": [\"x\"]}".to_owned(), "a section that is no object"),
+        (section(r#""dynamic_active_clusters": ["x"]"#), "an element of dynamic_active_clusters is not an object"),
+        (section(r#""static_clusters": [7]"#), "an element of static_clusters is not an object"),
+        (section(r#""bootstrap": "x""#), "an element of bootstrap is not an object"),
+        (section(r#""dynamic_active_clusters": [{"cluster": {"na"#), "it breaks off at byte"),
+        (String::new(), "it is empty"),
+    ];
+    for (dump, said) in &dumps {
+        body.set(dump.as_bytes());
+        assert_said(&bench.run("dump clusters"), 1, &[said]);
+        let (document, _) = bench.json("dump clusters")?;
+        assert_eq!(document["error"]["reason"], "inPod", "{dump}");
+    }
+    for page in [
+        "\"x\"",
+        "7",
+        "{\"certificates\": \"x\"}",
+        "{\"certificates\": [\"x\"]}",
+        "{\"certificates\": [{\"cert_chain\": 7}]}",
+        "",
+    ] {
+        body.set(page.as_bytes());
+        assert_said(&bench.run("certs"), 1, &["/certs is not Envoy's"]);
+    }
+    for page in ["\"x\"", "[]", "{\"stats\": {}}", "{\"stats\": [", ""] {
+        body.set(page.as_bytes());
+        let (document, output) = bench.json("stats")?;
+        assert_said(&output, 1, &["its statistics are not Envoy's"]);
+        assert_eq!(document["error"]["reason"], "inPod", "{page}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_page_without_end_is_given_up() -> Result<()> {
+    let bench = Bench::without_envoy("hostile-endless")?;
+    let server = PodServer::start(|_, stream| {
+        let blanks = [b' '; 0x10000];
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+        while stream
+            .write_all(b"10000\r\n")
+            .and_then(|()| stream.write_all(&blanks))
+            .and_then(|()| stream.write_all(b"\r\n"))
+            .is_ok()
+        {}
+    });
+    bench.plane.forward(&bench.gloo, &[(19000, server.address)])?;
+    let output = bench.run("certs");
+    assert_said(&output, 1, &["64 MiB"]);
+    Ok(())
+}
