@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use serde_json::json;
 
-use crate::edit::mask;
+use crate::edit::mask::SecretTexts;
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::consent;
 use crate::flow::interrupt::{self, Stop};
@@ -32,7 +32,7 @@ pub struct Upgrade {
     /// How many keys change.
     pub changes: usize,
     /// The texts that must not be shown where Helm says them.
-    pub secrets: Vec<String>,
+    pub secrets: SecretTexts,
     /// What an upgrade by Helm 4 fails on.
     pub conflict: Option<Advice>,
     /// The newest revision there is, and its state.
@@ -160,7 +160,7 @@ async fn helm_upgrades(
     let mut running = helm.start(args, upgrade.values.clone(), upgrade.record.storage)?;
     let mut said = Vec::new();
     while let Some(line) = running.line().await {
-        let line = mask::masked_text(&line, &upgrade.secrets);
+        let line = upgrade.secrets.masked(&line);
         report.ui.status(&format!("  {line}"));
         said.push(line);
     }
