@@ -116,7 +116,7 @@ fn write(subject: &Subject, new: &str) -> Result<(), Failure> {
     }
     let mut staging = Staging::default();
     staging.stage(file, new.as_bytes(), Print::of(read.text.as_bytes()))?;
-    staging.commit().map(drop).map_err(|halted| *halted.failure)
+    staging.commit(&|| Ok(())).map(drop).map_err(|halted| *halted.failure)
 }
 
 fn say(subject: &Subject, plan: &Plan, after: &Value, secrets: Secrets, report: &mut Report<'_>) {
