@@ -15,6 +15,7 @@ mod command_line;
 mod completion;
 mod describe;
 mod enroll;
+mod files_interrupted;
 mod house;
 mod in_pod;
 mod inject;
