@@ -121,7 +121,7 @@ impl<'t> Places<'t> {
         }
         match &node.shape {
             Shape::Empty | Shape::Alias => {}
-            Shape::Scalar => self.scalars.push(node.content..node.raw_end),
+            Shape::Scalar => self.scalars.push(raw(self.text, node).start..node.raw_end),
             Shape::List { items, .. } => items.iter().for_each(|item| self.see(item)),
             Shape::Map { entries, .. } => {
                 for entry in entries {
@@ -134,7 +134,7 @@ impl<'t> Places<'t> {
 
     fn hide(&mut self, cover: &Cover, value: &Value, node: &'t Node) -> Result<(), Lost> {
         let node = self.target(node)?;
-        let at = node.content..node.end;
+        let at = raw(self.text, node);
         match (cover, &node.shape) {
             (Cover::Whole, Shape::Scalar) => {
                 let replacement = masked_scalar(&self.text[at.clone()]);
@@ -187,6 +187,19 @@ impl<'t> Places<'t> {
             _ => Err(Lost),
         }
     }
+}
+
+/// A scalar as it is written. The parser has a block scalar start behind its header: `|`, `>-`, `|2 # why`.
+fn raw(text: &str, node: &Node) -> Range<usize> {
+    let header = || {
+        let before = text[..node.content].trim_end();
+        let line = before.rfind('\n').map_or(0, |end| end + 1);
+        let bare = before[line..].split_once(" #").map_or(&before[line..], |(bare, _)| bare).trim_end();
+        let token = bare.rfind([' ', '\t']).map_or(0, |blank| blank + 1);
+        bare[token..].starts_with(['|', '>']).then_some(line + token)
+    };
+    let start = if node.ends_in_block_scalar { header() } else { None };
+    start.unwrap_or(node.content)..node.end
 }
 
 /// What is shown in place of a scalar; quotes stay, so that JSON stays JSON.

@@ -99,6 +99,9 @@ fn is_long(text: &str) -> bool {
 fn is_value(text: &str, at: &Range<usize>) -> bool {
     let (before, after) = (&text[..at.start], &text[at.end..]);
     let is_quoted = ['"', '\'', '`'].iter().any(|quote| before.ends_with(*quote) && after.starts_with(*quote));
-    let ends = after.chars().next().is_none_or(|next| next.is_whitespace() || ",;.)]}\"'".contains(next));
-    is_quoted || (ends && before.trim_end_matches(' ').ends_with([':', '=']))
+    let is_last = |after: &str| after.is_empty() || after.starts_with(['\n', '\r', ',', ';', ')', ']', '}', '"', '\'']);
+    let is_assigned = before.ends_with('=') && (is_last(after) || after.starts_with([' ', '\t']));
+    // `Error: a value` has a word after a colon, and no value.
+    let is_given = before.trim_end_matches(' ').ends_with([':', '=']) && is_last(after.trim_start_matches([' ', '\t']));
+    is_quoted || is_assigned || is_given
 }
