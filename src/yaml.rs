@@ -112,6 +112,8 @@ pub enum Shape {
 pub struct Entry {
     pub key: String,
     pub start: usize,
+    /// After the key itself.
+    pub end: usize,
     /// After the colon; `None` where no colon follows the key on its line.
     pub colon: Option<usize>,
     pub value: Node,
@@ -278,7 +280,7 @@ impl<'t> Outliner<'t> {
                 let end = colon.unwrap_or(name.end);
                 (value.start, value.content, value.end, value.raw_end) = (end, end, end, end);
             }
-            entries.push(Entry { key, start: name.start, colon, value });
+            entries.push(Entry { key, start: name.start, end: name.end, colon, value });
         }
     }
 }

@@ -75,10 +75,7 @@ fn plain(text: &str) -> Result<Found, Unsafe> {
         let why = "these are computed values, the chart's own among them; dump them without --all".to_owned();
         return Err(Unsafe { line: 1, why, manual: Vec::new() });
     }
-    let start = match first == USER_SUPPLIED {
-        true => text.find('\n').map_or(text.len(), |end| end + 1),
-        false => 0,
-    };
+    let start = header(text);
     let values = yaml::parse(&text[start..]).map_err(|problem| Unsafe {
         line: problem.line.max(1) + usize::from(start > 0),
         why: problem.message,
@@ -195,14 +192,20 @@ fn refused(why: String) -> Unsafe {
     Unsafe { line: 1, why, manual: Vec::new() }
 }
 
-/// The text with its secrets masked: each where it stands, and in comments by the look of their lines.
+/// The text with its secrets masked; Helm's header above it is no YAML.
 #[must_use]
-pub fn masked(text: &str, found: &Found) -> String {
-    let hidden = |path| Edit::set(path, mask::MASK.into());
-    let edits: Vec<_> = mask::secret_paths(&found.values).into_iter().map(hidden).collect();
-    // One that cannot be edited where it stands is masked as text.
-    let structural = edit(text, found, &edits).unwrap_or_else(|_| text.to_owned());
-    mask::masked_text(&mask::masked_manifest(&structural), &mask::secrets(&found.values))
+pub fn masked(text: &str) -> String {
+    let (header, values) = text.split_at(header(text));
+    format!("{header}{}", mask::masked_manifest(values))
+}
+
+/// How much of a text is the line that Helm prints above values.
+fn header(text: &str) -> usize {
+    let first = text.trim_start_matches('\u{feff}').lines().next().unwrap_or_default();
+    match first.trim_end() == USER_SUPPLIED {
+        true => text.find('\n').map_or(text.len(), |end| end + 1),
+        false => 0,
+    }
 }
 
 /// What was empty before something was put into it, as far as the text tells.
@@ -355,7 +358,7 @@ mod tests {
     fn secrets_are_masked_however_they_are_written() {
         let text = "# adminPassword: hunter0\na: {password: \"hun\\\"ter1\", x: shown}\ndb_password: >-\n  hunter2\n  hunter3\n\
                     base: &b hunter4\ntoken: *b\nenv:\n- name: DB_PASSWORD\n  value: hunter5\napiKey: 987654\n";
-        let shown = masked(text, &find(text).unwrap()[0]);
+        let shown = masked(text);
         assert!(!shown.contains("hunter") && !shown.contains("ter1") && !shown.contains("987654"), "{shown}");
         assert!(shown.contains("x: shown") && shown.contains("name: DB_PASSWORD"), "{shown}");
     }

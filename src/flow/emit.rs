@@ -153,7 +153,7 @@ impl Emit {
                 }
                 Ok(())
             }
-            Self::InPlace(staging) => staging.commit().map(drop).map_err(halted),
+            Self::InPlace(staging) => staging.commit(&|| may_rename(report)).map(drop).map_err(halted),
         }
     }
 }
@@ -196,11 +196,23 @@ impl Kept {
     }
 }
 
-/// A commit that stopped: half done if a file is new already.
+/// Whether the first rename may come: from then on all of them do.
+///
+/// # Errors
+/// The run was interrupted.
+fn may_rename(_: &Report<'_>) -> Result<(), Failure> {
+    Ok(())
+}
+
+/// A commit that stopped: half done if a file is new already and cannot be rolled back.
 fn halted(halted: Halted) -> Failure {
-    let Halted { done, not_done, mut failure } = halted;
-    if done.is_empty() {
+    let Halted { done, rolled_back, not_done, mut failure } = halted;
+    if done.is_empty() && rolled_back == 0 {
         return failure.detail("no file was written");
+    }
+    if done.is_empty() {
+        failure.exit = Exit::RolledBack;
+        return failure.detail("every file is as before: what was written is rolled back");
     }
     failure.exit = Exit::HalfDone;
     for (files, state) in [(done, "written"), (not_done, "as before")] {

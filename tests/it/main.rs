@@ -15,6 +15,7 @@ mod command_line;
 mod completion;
 mod describe;
 mod enroll;
+mod files_interrupted;
 mod helm_told;
 mod hostile_api;
 mod hostile_items;

@@ -92,6 +92,11 @@ pub fn values(text: &str) -> Vec<Value> {
     split::documents(text).into_iter().filter_map(|document| stream.parse(&text[document.range]).ok()).collect()
 }
 
+/// Where the documents of a text stand.
+pub(crate) fn documents(text: &str) -> Vec<Range<usize>> {
+    split::documents(text).into_iter().map(|document| document.range).collect()
+}
+
 /// The one document of a text, whatever it holds; `None` if there are several or none.
 #[must_use]
 pub fn whole(text: &str) -> Option<Place> {

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::order;
-use crate::edit::mask;
+use crate::edit::mask::SecretTexts;
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::consent;
 use crate::flow::interrupt::{self, Stop};
@@ -30,7 +30,7 @@ pub struct Upgrade {
     /// How many keys change.
     pub changes: usize,
     /// The texts that must not be shown where Helm says them.
-    pub secrets: Vec<String>,
+    pub secrets: SecretTexts,
     /// What an upgrade by Helm 4 fails on.
     pub conflict: Option<Advice>,
     /// The newest revision there is, and its state.
@@ -115,8 +115,7 @@ async fn helm_upgrades(
     let mut running = helm.start(order)?;
     let mut said = Said::default();
     while let Some(line) = running.line().await {
-        let line = mask::masked_text(&line, &upgrade.secrets);
-        let line = short_line(&line);
+        let line = short_line(&upgrade.secrets.masked(&line));
         report.ui.status(&format!("  {line}"));
         said.hear(line);
     }

@@ -6,7 +6,8 @@ use super::apply::Upgrade;
 use super::next;
 use super::subject::{Subject, refusal};
 use crate::apply::files::{self as out, Print, Staging};
-use crate::edit::{mask, values as text};
+use crate::edit::mask::{self, SecretTexts};
+use crate::edit::values as text;
 use crate::error::{Exit, Failure};
 use crate::flow::report::Report;
 use crate::kube::Session;
@@ -70,7 +71,7 @@ pub fn finish(
 }
 
 fn diff_of(subject: &Subject, after: &Value, new: &str, secrets: Secrets) -> String {
-    let Some((read, found)) = &subject.file else {
+    let Some((read, _)) = &subject.file else {
         let shown = |values: &Value| match values {
             Value::Null => String::new(),
             values => yaml::write(&secrets.of(&values::sorted(values))),
@@ -80,7 +81,7 @@ fn diff_of(subject: &Subject, after: &Value, new: &str, secrets: Secrets) -> Str
     let name = if read.name == STDIN { "stdin" } else { &read.name };
     let shown = |text: &str| match secrets {
         Secrets::Shown => text.to_owned(),
-        Secrets::Masked => text::masked(text, found),
+        Secrets::Masked => text::masked(text),
     };
     diff::unified(name, name, &shown(&read.text), &shown(new))
 }
@@ -101,7 +102,7 @@ fn upgrade(subject: &Subject, plan: &Plan, values: String, task: &UpgradeValues)
         edition: subject.chart.edition,
         values,
         changes: plan.changes.len(),
-        secrets: mask::secrets(&subject.values),
+        secrets: SecretTexts::of(&subject.values),
         conflict: subject.conflict.clone(),
         newest,
     })
@@ -115,7 +116,7 @@ fn write(subject: &Subject, new: &str) -> Result<(), Failure> {
     }
     let mut staging = Staging::default();
     staging.stage(file, new.as_bytes(), Print::of(read.text.as_bytes()))?;
-    staging.commit().map(drop).map_err(|halted| *halted.failure)
+    staging.commit(&|| Ok(())).map(drop).map_err(|halted| *halted.failure)
 }
 
 fn say(subject: &Subject, plan: &Plan, after: &Value, secrets: Secrets, report: &mut Report<'_>) {

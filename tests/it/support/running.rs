@@ -145,12 +145,17 @@ impl Running {
 
     /// Ctrl-C, once it is so.
     pub fn interrupt_once(&self, so: impl Fn() -> bool) {
+        self.wait_until(so);
+        self.interrupt();
+    }
+
+    /// Waits until it is so.
+    pub fn wait_until(&self, so: impl Fn() -> bool) {
         let start = Instant::now();
         while !so() {
             assert!(start.elapsed() < self.patience, "not so within {:?}", self.patience);
             sleep(Duration::from_millis(2));
         }
-        self.interrupt();
     }
 
     /// Ctrl-C.

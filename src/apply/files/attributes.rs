@@ -1,0 +1,92 @@
+//! Owner, mode, access control list and other extended attributes of a file, copied to the one that replaces it.
+
+use std::collections::BTreeMap;
+use std::ffi::CString;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::{MetadataExt, fchown};
+use std::path::Path;
+
+use rustix::fs::{XattrFlags, fgetxattr, flistxattr, fremovexattr, fsetxattr};
+use rustix::io::Errno;
+
+/// Computed from the content by the kernel, so not those of another content.
+const OF_CONTENT: [&[u8]; 2] = [b"security.evm", b"security.ima"];
+/// What the kernel takes as the list of names, and as a value.
+const LIMIT: usize = 64 * 1024;
+
+/// Which file this is, and since when it has its content, mode, owner, links and attributes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Version {
+    inode: (u64, u64),
+    changed: (i64, i64),
+    links: u64,
+}
+
+impl Version {
+    pub(super) fn links(&self) -> u64 {
+        self.links
+    }
+}
+
+pub(super) fn version(file: &Path) -> io::Result<Version> {
+    let data = fs::metadata(file)?;
+    Ok(Version { inode: (data.dev(), data.ino()), changed: (data.ctime(), data.ctime_nsec()), links: data.nlink() })
+}
+
+/// What the new file cannot be given, and why.
+pub(super) struct Lost {
+    pub(super) what: String,
+    pub(super) error: io::Error,
+}
+
+fn lost<E: Into<io::Error>>(what: &str) -> impl FnOnce(E) -> Lost {
+    move |error| Lost { what: what.to_owned(), error: error.into() }
+}
+
+/// Gives the new file all that the old one has, and nothing else.
+///
+/// The owner first, since the kernel then clears bits of the mode; the access control list last, since a mode changes
+/// its mask. What a directory gave the new file by default is removed.
+pub(super) fn copy(old: &File, new: &File) -> Result<(), Lost> {
+    let data = old.metadata().map_err(lost("attributes"))?;
+    let own = new.metadata().map_err(lost("attributes"))?;
+    if (data.uid(), data.gid()) != (own.uid(), own.gid()) {
+        let user = (data.uid() != own.uid()).then_some(data.uid());
+        fchown(new, user, Some(data.gid())).map_err(lost("owner and group"))?;
+    }
+    let (wanted, given) = (extended(old)?, extended(new)?);
+    for name in given.keys().filter(|name| !wanted.contains_key(*name)) {
+        fremovexattr(new, name).map_err(lost(&shown(name)))?;
+    }
+    new.set_permissions(data.permissions()).map_err(lost("mode"))?;
+    for (name, value) in wanted.iter().filter(|(name, value)| given.get(*name) != Some(value)) {
+        fsetxattr(new, name, value, XattrFlags::empty()).map_err(lost(&shown(name)))?;
+    }
+    Ok(())
+}
+
+fn shown(name: &CString) -> String {
+    match name.as_bytes() {
+        b"system.posix_acl_access" => "access control list".to_owned(),
+        name => format!("extended attribute {}", String::from_utf8_lossy(name)),
+    }
+}
+
+/// The extended attributes of a file; none where the file system has none.
+fn extended(file: &File) -> Result<BTreeMap<CString, Vec<u8>>, Lost> {
+    let mut names = vec![0; LIMIT];
+    let len = match flistxattr(file, &mut names[..]) {
+        Err(Errno::NOTSUP) => 0,
+        len => len.map_err(lost("extended attributes"))?,
+    };
+    let mut value = vec![0; LIMIT];
+    let mut found = BTreeMap::new();
+    let is_kept = |name: &&[u8]| !name.is_empty() && !OF_CONTENT.contains(name);
+    for name in names[..len].split(|byte| *byte == 0).filter(is_kept) {
+        let name = CString::new(name).map_err(lost("extended attributes"))?;
+        let len = fgetxattr(file, &name, &mut value[..]).map_err(lost(&shown(&name)))?;
+        found.insert(name, value[..len].to_vec());
+    }
+    Ok(found)
+}

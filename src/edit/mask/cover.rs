@@ -1,0 +1,120 @@
+//! What is hidden of a value: one answer, from which the masked value and the masked text are made.
+
+use serde_json::Value;
+
+use super::manifest::inside;
+use super::rules::{self, Below, MapRules};
+use super::texts::SecretTexts;
+use super::{MASK, manifest};
+use crate::model::{FieldPath, Segment};
+
+/// What is hidden of a value; what is not named in it is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Cover {
+    /// The scalar.
+    Whole,
+    /// Parts of a text that is no secret itself: the text as it is shown.
+    Inside(String),
+    Map(Vec<(String, Cover)>),
+    List(Vec<(usize, Cover)>),
+}
+
+/// A scalar that the walk came to.
+pub(super) enum Leaf<'v> {
+    Secret(&'v Value),
+    Text(&'v str),
+}
+
+/// Walks the value by the rules; `act` says what is hidden of each leaf.
+pub(super) fn cover(value: &Value, act: &mut dyn FnMut(Leaf<'_>) -> Option<Cover>) -> Option<Cover> {
+    walk(value, Below::ByRule, act)
+}
+
+fn walk(value: &Value, below: Below, act: &mut dyn FnMut(Leaf<'_>) -> Option<Cover>) -> Option<Cover> {
+    match value {
+        Value::String(_) | Value::Number(_) if below != Below::ByRule => act(Leaf::Secret(value)),
+        Value::String(text) if rules::is_secret_shape(text) => act(Leaf::Secret(value)),
+        Value::String(text) => act(Leaf::Text(text)),
+        Value::Array(items) => {
+            let found = items.iter().enumerate().filter_map(|(at, item)| Some((at, walk(item, below, act)?)));
+            some_of(found.collect()).map(Cover::List)
+        }
+        Value::Object(map) => {
+            let rules = MapRules::of(map);
+            let found = map.iter().filter_map(|(key, inner)| {
+                let below = if below == Below::All { below } else { rules.below(key) };
+                Some((key.clone(), walk(inner, below, act)?))
+            });
+            some_of(found.collect()).map(Cover::Map)
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
+    }
+}
+
+fn some_of<T>(found: Vec<T>) -> Option<Vec<T>> {
+    (!found.is_empty()).then_some(found)
+}
+
+/// What is hidden of a value of which these texts are secrets; `depth` is how many texts it stands in.
+pub(super) fn of(value: &Value, texts: &SecretTexts, depth: usize) -> Option<Cover> {
+    cover(value, &mut |leaf| match leaf {
+        Leaf::Secret(_) => Some(Cover::Whole),
+        Leaf::Text(text) => inside(text, texts, depth).map(Cover::Inside),
+    })
+}
+
+/// The value with what is hidden of it replaced.
+pub(super) fn masked(value: &Value, texts: &SecretTexts) -> Value {
+    let mut shown = value.clone();
+    if let Some(cover) = of(value, texts, manifest::OUTERMOST) {
+        apply(&mut shown, cover);
+    }
+    shown
+}
+
+/// Replaces what is hidden.
+pub(super) fn apply(value: &mut Value, cover: Cover) {
+    match cover {
+        Cover::Whole => *value = MASK.into(),
+        Cover::Inside(text) => *value = text.into(),
+        Cover::Map(children) => {
+            for (key, cover) in children {
+                if let Some(inner) = value.as_object_mut().and_then(|map| map.get_mut(&key)) {
+                    apply(inner, cover);
+                }
+            }
+        }
+        Cover::List(children) => {
+            for (at, cover) in children {
+                if let Some(inner) = value.as_array_mut().and_then(|items| items.get_mut(at)) {
+                    apply(inner, cover);
+                }
+            }
+        }
+    }
+}
+
+/// Where the secrets of a value stand.
+pub(super) fn paths(value: &Value) -> Vec<FieldPath> {
+    let secrets = cover(value, &mut |leaf| match leaf {
+        Leaf::Secret(_) => Some(Cover::Whole),
+        Leaf::Text(_) => None,
+    });
+    let mut found = Vec::new();
+    if let Some(cover) = secrets {
+        leaves(&cover, &FieldPath::root(), &mut found);
+    }
+    found
+}
+
+fn leaves(cover: &Cover, at: &FieldPath, found: &mut Vec<FieldPath>) {
+    match cover {
+        Cover::Whole | Cover::Inside(_) => found.push(at.clone()),
+        Cover::Map(children) => {
+            children.iter().for_each(|(key, cover)| leaves(cover, &at.then(Segment::Key(key.clone())), found));
+        }
+        Cover::List(children) => {
+            children.iter().for_each(|(number, cover)| leaves(cover, &at.then(Segment::Index(*number)), found));
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! The text of manifests, masked node by node: a secret's whole scalar is replaced, in any style.
+//!
+//! A document whose nodes cannot be found in its text is written again from its masked value; one that cannot be read
+//! is masked by lines. So is what a parser does not see: comments.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+
+use serde_json::Value;
+
+use super::cover::{self, Cover};
+use super::texts::SecretTexts;
+use super::{MASK, lines};
+use crate::edit::manifest::{Splice, documents, splice};
+use crate::yaml::{self, Node, Shape};
+
+/// Texts in texts in texts: a values file in an Application in a ConfigMap is two.
+const DEPTH: usize = 4;
+/// The depth of what stands in no text.
+pub(super) const OUTERMOST: usize = 0;
+
+/// A manifest's text with its secrets replaced.
+#[must_use]
+pub fn masked_manifest(text: &str) -> String {
+    let documents: Vec<_> =
+        documents(text).into_iter().map(|range| (yaml::parse(&text[range.clone()]).ok(), range)).collect();
+    let texts = SecretTexts::of_all(documents.iter().filter_map(|(value, _)| value.as_ref()));
+    texts.masked_long(&by_place(text, &documents, &texts, OUTERMOST))
+}
+
+/// A text that is no secret itself, if something in it is: it may be a document of its own.
+pub(super) fn inside(text: &str, texts: &SecretTexts, depth: usize) -> Option<String> {
+    let values = embedded(text, depth);
+    let shown = match &values[..] {
+        [] if text.contains([':', '=']) => lines::masked(text),
+        [] => text.to_owned(),
+        _ => {
+            let documents: Vec<_> =
+                documents(text).into_iter().map(|range| (yaml::parse(&text[range.clone()]).ok(), range)).collect();
+            by_place(text, &documents, texts, depth + 1)
+        }
+    };
+    let shown = texts.masked_long(&shown);
+    (shown != text).then_some(shown)
+}
+
+/// The documents that a text holds, if it is YAML or JSON of more than a word.
+pub(super) fn embedded(text: &str, depth: usize) -> Vec<Value> {
+    let is_document = text.contains(": ") || text.contains(":\n") || text.trim_start().starts_with(['{', '[']);
+    if depth >= DEPTH || !is_document {
+        return Vec::new();
+    }
+    let values = documents(text).into_iter().filter_map(|range| yaml::parse(&text[range]).ok());
+    values.filter(|value| value.is_object() || value.is_array()).collect()
+}
+
+fn by_place(text: &str, documents: &[(Option<Value>, Range<usize>)], texts: &SecretTexts, depth: usize) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut at = 0;
+    for (value, range) in documents {
+        shown.push_str(&text[at..range.start]);
+        let slice = &text[range.clone()];
+        shown.push_str(
+            &value.as_ref().map_or_else(|| lines::masked(slice), |value| document(slice, value, texts, depth)),
+        );
+        at = range.end;
+    }
+    shown.push_str(&text[at..]);
+    shown
+}
+
+fn document(text: &str, value: &Value, texts: &SecretTexts, depth: usize) -> String {
+    let cover = cover::of(value, texts, depth);
+    let root = match yaml::outline(text) {
+        Ok(Some(root)) => root,
+        Ok(None) => return lines::masked(text),
+        Err(_) => return written(value, cover),
+    };
+    if matches!(root.shape, Shape::Scalar) && cover.is_none() {
+        return lines::masked(text);
+    }
+    let mut places = Places { text, anchors: HashMap::new(), scalars: Vec::new(), found: BTreeMap::new() };
+    places.see(&root);
+    if let Some(cover) = &cover
+        && places.hide(cover, value, &root).is_err()
+    {
+        return written(value, Some(cover.clone()));
+    }
+    let comments = comments(text, &places.scalars);
+    let comments = comments.into_iter().map(|at| Splice { replacement: lines::masked(&text[at.clone()]), range: at });
+    let scalars = places.found.into_values();
+    splice(text, &comments.chain(scalars).collect::<Vec<_>>())
+}
+
+/// The document from its value alone: without its comments and its styles.
+fn written(value: &Value, cover: Option<Cover>) -> String {
+    let mut shown = value.clone();
+    if let Some(cover) = cover {
+        cover::apply(&mut shown, cover);
+    }
+    yaml::write(&shown)
+}
+
+/// A secret whose node is not where it should be.
+struct Lost;
+
+struct Places<'t> {
+    text: &'t str,
+    /// The nodes that carry each anchor, in order.
+    anchors: HashMap<&'t str, Vec<&'t Node>>,
+    /// Keys and scalars, in order: no comment starts there.
+    scalars: Vec<Range<usize>>,
+    found: BTreeMap<usize, Splice>,
+}
+
+impl<'t> Places<'t> {
+    fn see(&mut self, node: &'t Node) {
+        let marks = self.text[node.start..node.content].split_whitespace();
+        for anchor in marks.filter_map(|mark| mark.strip_prefix('&')) {
+            self.anchors.entry(anchor).or_default().push(node);
+        }
+        match &node.shape {
+            Shape::Empty | Shape::Alias => {}
+            Shape::Scalar => self.scalars.push(raw(self.text, node).start..node.raw_end),
+            Shape::List { items, .. } => items.iter().for_each(|item| self.see(item)),
+            Shape::Map { entries, .. } => {
+                for entry in entries {
+                    self.scalars.push(entry.start..entry.end);
+                    self.see(&entry.value);
+                }
+            }
+        }
+    }
+
+    fn hide(&mut self, cover: &Cover, value: &Value, node: &'t Node) -> Result<(), Lost> {
+        let node = self.target(node)?;
+        let at = raw(self.text, node);
+        match (cover, &node.shape) {
+            (Cover::Whole, Shape::Scalar) => {
+                let replacement = masked_scalar(&self.text[at.clone()]);
+                self.found.insert(at.start, Splice { range: at, replacement });
+            }
+            (Cover::Inside(shown), Shape::Scalar) => {
+                let replacement = rewritten(&self.text[at.clone()], value.as_str().ok_or(Lost)?, shown);
+                self.found.entry(at.start).or_insert(Splice { range: at, replacement });
+            }
+            (Cover::Map(children), Shape::Map { entries, .. }) => {
+                let by_key: HashMap<&str, &'t Node> =
+                    entries.iter().map(|entry| (entry.key.as_str(), &entry.value)).collect();
+                for (key, cover) in children {
+                    let inner = match by_key.get(key.as_str()) {
+                        Some(inner) => inner,
+                        None => self.merged(key, by_key.get("<<").ok_or(Lost)?)?,
+                    };
+                    self.hide(cover, value.get(key).ok_or(Lost)?, inner)?;
+                }
+            }
+            (Cover::List(children), Shape::List { items, .. }) => {
+                for (number, cover) in children {
+                    self.hide(cover, value.get(number).ok_or(Lost)?, items.get(*number).ok_or(Lost)?)?;
+                }
+            }
+            _ => return Err(Lost),
+        }
+        Ok(())
+    }
+
+    /// The node itself, or the one that an alias stands for: the last before it with that anchor.
+    fn target(&self, node: &'t Node) -> Result<&'t Node, Lost> {
+        if !matches!(node.shape, Shape::Alias) {
+            return Ok(node);
+        }
+        let name = self.text[node.content..node.end].strip_prefix('*').ok_or(Lost)?;
+        let carriers = self.anchors.get(name).ok_or(Lost)?;
+        carriers.iter().rfind(|carrier| carrier.start < node.start).copied().ok_or(Lost)
+    }
+
+    /// What a merge gives a key: the first of several maps that has it.
+    fn merged(&self, key: &str, node: &'t Node) -> Result<&'t Node, Lost> {
+        let node = self.target(node)?;
+        match &node.shape {
+            Shape::List { items, .. } => items.iter().find_map(|item| self.merged(key, item).ok()).ok_or(Lost),
+            Shape::Map { entries, .. } => {
+                let find = |key: &str| entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value);
+                find(key).map_or_else(|| self.merged(key, find("<<").ok_or(Lost)?), Ok)
+            }
+            _ => Err(Lost),
+        }
+    }
+}
+
+/// A scalar as it is written. The parser has a block scalar start behind its header: `|`, `>-`, `|2 # why`.
+fn raw(text: &str, node: &Node) -> Range<usize> {
+    let header = || {
+        let before = text[..node.content].trim_end();
+        let line = before.rfind('\n').map_or(0, |end| end + 1);
+        let bare = before[line..].split_once(" #").map_or(&before[line..], |(bare, _)| bare).trim_end();
+        let token = bare.rfind([' ', '\t']).map_or(0, |blank| blank + 1);
+        bare[token..].starts_with(['|', '>']).then_some(line + token)
+    };
+    let start = if node.ends_in_block_scalar { header() } else { None };
+    start.unwrap_or(node.content)..node.end
+}
+
+/// What is shown in place of a scalar; quotes stay, so that JSON stays JSON.
+fn masked_scalar(raw: &str) -> String {
+    match raw.chars().next() {
+        Some(quote @ ('"' | '\'')) => format!("{quote}{MASK}{quote}"),
+        _ => MASK.to_owned(),
+    }
+}
+
+/// A scalar with another text, in its own style where that is safe: a plain one, a quoted one without escapes, a
+/// literal block. All others are quoted as in JSON.
+fn rewritten(raw: &str, text: &str, shown: &str) -> String {
+    if raw == text {
+        return shown.to_owned();
+    }
+    if let Some(quote @ ('"' | '\'')) = raw.chars().next()
+        && raw.len() == text.len() + 2
+        && &raw[1..raw.len() - 1] == text
+    {
+        return format!("{quote}{shown}{quote}");
+    }
+    literal(raw, text, shown).unwrap_or_else(|| Value::from(shown).to_string())
+}
+
+fn literal(raw: &str, text: &str, shown: &str) -> Option<String> {
+    let (header, body) = raw.strip_prefix('|').and_then(|_| raw.split_once('\n'))?;
+    let indent = body.lines().find(|line| !line.trim().is_empty()).map(|line| line.len() - line.trim_start().len())?;
+    let bare: Vec<_> = body.lines().map(|line| line.get(indent..).unwrap_or_default()).collect();
+    if bare.join("\n") != text.trim_end() {
+        return None;
+    }
+    let end = if header.ends_with('\r') { "\r\n" } else { "\n" };
+    let blanks = " ".repeat(indent);
+    let lines =
+        shown.trim_end().lines().map(|line| if line.is_empty() { String::new() } else { format!("{blanks}{line}") });
+    Some(format!("{header}\n{}", lines.collect::<Vec<_>>().join(end)))
+}
+
+/// Where comments stand: those on lines of their own that follow each other are one text.
+fn comments(text: &str, scalars: &[Range<usize>]) -> Vec<Range<usize>> {
+    let mut found: Vec<Range<usize>> = Vec::new();
+    let mut scalars = scalars.iter().peekable();
+    let mut open = false;
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        let end = start + line.len();
+        let sign = line.match_indices('#').map(|(at, _)| start + at).find(|at| {
+            while scalars.next_if(|scalar| scalar.end <= *at).is_some() {}
+            let is_in_scalar = scalars.peek().is_some_and(|scalar| scalar.contains(at));
+            !is_in_scalar && (*at == start || text[..*at].ends_with([' ', '\t']))
+        });
+        let alone = sign.is_some_and(|sign| text[start..sign].trim().is_empty());
+        match (sign, found.last_mut()) {
+            (Some(_), Some(last)) if alone && open => last.end = end,
+            (Some(_), _) if alone => found.push(start..end),
+            (Some(sign), _) => found.push(sign..end),
+            (None, _) => {}
+        }
+        open = alone;
+        start = end;
+    }
+    found
+}

@@ -1,0 +1,107 @@
+//! The texts of secrets, found wherever else they stand, in one pass over the text.
+
+use std::ops::Range;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use serde_json::Value;
+
+use super::MASK;
+use super::cover::{Leaf, cover};
+use super::manifest::{self, embedded};
+
+/// A text of so many characters is masked wherever it stands; a shorter one only as a value.
+const LONG: usize = 4;
+
+/// What must not be shown of a document, or of several.
+#[derive(Clone, Default)]
+pub struct SecretTexts {
+    /// `None` if there are none.
+    finder: Option<AhoCorasick>,
+}
+
+impl SecretTexts {
+    /// The secrets of a value.
+    #[must_use]
+    pub fn of(value: &Value) -> Self {
+        Self::of_all(std::iter::once(value))
+    }
+
+    /// The secrets of these values.
+    pub(super) fn of_all<'v>(values: impl IntoIterator<Item = &'v Value>) -> Self {
+        let mut found = Vec::new();
+        values.into_iter().for_each(|value| collect(value, manifest::OUTERMOST, &mut found));
+        found.sort_unstable();
+        found.dedup();
+        if found.is_empty() {
+            return Self::default();
+        }
+        // A table for each state would be built faster than it is used: most texts are short.
+        let built = AhoCorasick::builder().kind(Some(AhoCorasickKind::ContiguousNFA)).build(&found);
+        Self { finder: Some(built.expect("a text that was read has fewer bytes than the finder has states")) }
+    }
+
+    /// A text of another program, its secrets masked: the short ones where they stand as a value.
+    #[must_use]
+    pub fn masked(&self, text: &str) -> String {
+        self.replaced(text, |text, at| is_long(&text[at.clone()]) || is_value(text, at))
+    }
+
+    /// A part of a manifest, its long secrets masked; where short ones stand is known there.
+    pub(super) fn masked_long(&self, text: &str) -> String {
+        self.replaced(text, |text, at| is_long(&text[at.clone()]))
+    }
+
+    fn replaced(&self, text: &str, is_hidden: impl Fn(&str, &Range<usize>) -> bool) -> String {
+        let Some(finder) = &self.finder else { return text.to_owned() };
+        let mut found: Vec<Range<usize>> =
+            finder.find_overlapping_iter(text).map(|found| found.range()).filter(|at| is_hidden(text, at)).collect();
+        found.sort_unstable_by_key(|at| at.start);
+        let mut shown = String::with_capacity(text.len());
+        let mut end = 0;
+        for at in found {
+            if at.start >= end {
+                shown.push_str(&text[end..at.start]);
+                shown.push_str(MASK);
+            }
+            end = end.max(at.end);
+        }
+        shown.push_str(&text[end..]);
+        shown
+    }
+}
+
+fn collect(value: &Value, depth: usize, found: &mut Vec<String>) {
+    cover(value, &mut |leaf| {
+        match leaf {
+            Leaf::Secret(Value::String(text)) => pieces(text, found),
+            Leaf::Secret(other) => found.push(other.to_string()),
+            Leaf::Text(text) => embedded(text, depth).iter().for_each(|inner| collect(inner, depth + 1, found)),
+        }
+        None
+    });
+}
+
+/// The lines of a secret, each as it is and as it is quoted. A short line of several is a brace rather than a secret.
+fn pieces(text: &str, found: &mut Vec<String>) {
+    let is_one_line = !text.trim().contains('\n');
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && (is_one_line || is_long(line))) {
+        let quoted = Value::from(line).to_string();
+        found.extend(quoted.get(1..quoted.len() - 1).filter(|quoted| *quoted != line).map(str::to_owned));
+        found.push(line.to_owned());
+    }
+}
+
+fn is_long(text: &str) -> bool {
+    text.chars().nth(LONG - 1).is_some()
+}
+
+/// Whether a word stands in quotes, or after `:` or `=`.
+fn is_value(text: &str, at: &Range<usize>) -> bool {
+    let (before, after) = (&text[..at.start], &text[at.end..]);
+    let is_quoted = ['"', '\'', '`'].iter().any(|quote| before.ends_with(*quote) && after.starts_with(*quote));
+    let is_last = |after: &str| after.is_empty() || after.starts_with(['\n', '\r', ',', ';', ')', ']', '}', '"', '\'']);
+    let is_assigned = before.ends_with('=') && (is_last(after) || after.starts_with([' ', '\t']));
+    // `Error: a value` has a word after a colon, and no value.
+    let is_given = before.trim_end_matches(' ').ends_with([':', '=']) && is_last(after.trim_start_matches([' ', '\t']));
+    is_quoted || is_assigned || is_given
+}
