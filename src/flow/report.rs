@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use serde_json::{Map, Value};
 
+use super::interrupt::Interrupts;
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::Session;
 use crate::model::ObjectRef;
@@ -43,6 +44,7 @@ pub struct Sweep {
 /// Collects and says what happens.
 pub struct Report<'u> {
     pub ui: &'u mut Ui,
+    interrupts: Interrupts,
     words: &'u [String],
     format: Format,
     answers: Answers,
@@ -85,6 +87,7 @@ impl<'u> Report<'u> {
     pub fn new(ui: &'u mut Ui, words: &'u [String], format: Format) -> Self {
         Self {
             ui,
+            interrupts: Interrupts::none(),
             words,
             format,
             answers: Answers::Stdout,
@@ -109,6 +112,17 @@ impl<'u> Report<'u> {
             context: None,
             diffs: Vec::new(),
         }
+    }
+
+    /// The same report of a run that these signals end.
+    #[must_use]
+    pub fn until(self, interrupts: Interrupts) -> Self {
+        Self { interrupts, ..self }
+    }
+
+    /// The signals that end the run.
+    pub fn interrupts(&self) -> Interrupts {
+        self.interrupts.clone()
     }
 
     /// Which cluster this is about.

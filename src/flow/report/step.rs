@@ -50,8 +50,8 @@ impl Ended {
 impl Report<'_> {
     /// The report of one step of this way: said as it goes, kept until [`Report::take`].
     pub fn step(&mut self) -> Report<'_> {
-        let (said, context) = (self.said.clone(), self.context.clone());
-        Report { keeps: Keeps::All, said, context, ..Report::new(self.ui, self.words, self.format) }
+        let (said, context, interrupts) = (self.said.clone(), self.context.clone(), self.interrupts());
+        Report { keeps: Keeps::All, said, context, interrupts, ..Report::new(self.ui, self.words, self.format) }
     }
 
     /// What a step came to, without printing a document of it.

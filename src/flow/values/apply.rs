@@ -4,10 +4,11 @@ use std::ffi::OsString;
 
 use serde_json::json;
 
+use crate::apply::caught::caught;
 use crate::edit::mask;
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::consent;
-use crate::flow::interrupt::{self, Stop};
+use crate::flow::interrupt::{self, Interrupts};
 use crate::flow::report::Report;
 use crate::flow::transact::short;
 use crate::helm::{Helm, Record};
@@ -57,12 +58,13 @@ pub async fn run(
     let what = format!("release {namespace}/{name} and restarts its gateways");
     consent::ask(&act, &[what], &crate::flow::place(session), global, report).await?;
     let args = arguments(session, &upgrade, on_failure, &helm, task, global);
-    let stop = Stop::default();
-    interrupt::told(&stop, async {
-        helm_upgrades(session, &helm, &args, &upgrade, &stop, report).await?;
-        settle(session, &upgrade, &stop, task, global, report).await
+    let stop = report.interrupts();
+    stop.begin_writes()?;
+    helm_upgrades(session, &helm, &args, &upgrade, &stop, report).await?;
+    let settled = caught(settle(session, &upgrade, &stop, task, global, report)).await;
+    settled.unwrap_or_else(|panicked| {
+        Err(Failure { exit: Exit::Unconfirmed, ..panicked.into_failure().detail(UPGRADED) })
     })
-    .await
 }
 
 /// The Helm that is going to be run, where nothing is known to be against it.
@@ -153,19 +155,29 @@ async fn helm_upgrades(
     helm: &Helm,
     args: &[OsString],
     upgrade: &Upgrade,
-    stop: &Stop,
+    stop: &Interrupts,
     report: &mut Report<'_>,
 ) -> Result<(), Failure> {
     report.ui.status(&format!("running {}", helm.program.display()));
     let mut running = helm.start(args, upgrade.values.clone(), upgrade.record.storage)?;
     let mut said = Vec::new();
-    while let Some(line) = running.line().await {
-        let line = mask::masked_text(&line, &upgrade.secrets);
-        report.ui.status(&format!("  {line}"));
-        said.push(line);
-    }
+    let listened = caught(async {
+        while let Some(line) = running.line().await {
+            let line = mask::masked_text(&line, &upgrade.secrets);
+            report.ui.status(&format!("  {line}"));
+            said.push(line);
+        }
+    })
+    .await;
     let last = error_of(&said);
     let ended = running.end().await;
+    if let Err(panicked) = listened {
+        // Helm has ended all the same, and what it came to is what counts.
+        return Err(match ended {
+            Ok(()) => Failure { exit: Exit::Unconfirmed, ..panicked.into_failure().detail(UPGRADED) },
+            Err(how) => failed(session, upgrade, &how, &last).await,
+        });
+    }
     match (ended, stop.is_set()) {
         (Ok(()), false) => Ok(()),
         (Ok(()), true) => Err(interrupted(Exit::Unconfirmed, UPGRADED, report)),
@@ -189,7 +201,7 @@ const UPGRADED: &str = "the release is upgraded; its rollout was not waited for"
 /// Helm has ended by then: it is never left behind. How it ended is the report's, for who goes on from there.
 fn interrupted(exit: Exit, state: &str, report: &mut Report<'_>) -> Failure {
     report.ends(exit);
-    Failure::new(Exit::Interrupted, Reason::Interrupted, "interrupted").detail(state)
+    interrupt::interrupted().detail(state)
 }
 
 /// What became of the release where Helm failed.
@@ -222,7 +234,7 @@ async fn failed(session: &Session, upgrade: &Upgrade, how: &str, last: &str) -> 
 async fn settle(
     session: &Session,
     upgrade: &Upgrade,
-    stop: &Stop,
+    stop: &Interrupts,
     task: &UpgradeValues,
     global: &Global,
     report: &mut Report<'_>,
