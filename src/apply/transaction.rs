@@ -234,7 +234,7 @@ pub fn without_servers_own(object: &Value) -> Value {
         "deletionGracePeriodSeconds",
     ];
     let mut object = object.clone();
-    if let Some(metadata) = object["metadata"].as_object_mut() {
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.retain(|key, _| !SERVERS_OWN.contains(&key.as_str()));
     }
     object

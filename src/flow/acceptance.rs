@@ -41,7 +41,7 @@ impl Held {
     pub fn keep(&self, row: Row, before: Object, plan: &dyn PerObject) {
         let wanted = plan.expects(&before).expect("only commands whose effect can be seen have --wait");
         let mut before = before.value;
-        let before = json!({"status": before["status"].take()});
+        let before = json!({"status": before.get_mut("status").map(Value::take)});
         self.0.borrow_mut().push(Line { row, wanted, before });
     }
 

@@ -72,12 +72,7 @@ pub fn run(invocation: &Invocation, ui: &mut Ui) -> Exit {
     report.finish()
 }
 
-fn go(
-    command: &Command,
-    global: &Global,
-    interrupts: &Interrupts,
-    report: &mut Report<'_>,
-) -> Result<(), Failure> {
+fn go(command: &Command, global: &Global, interrupts: &Interrupts, report: &mut Report<'_>) -> Result<(), Failure> {
     match command {
         Command::Mtls(plan, task) => objects(plan, task, global, report),
         Command::OptOut(plan, task) => objects(plan, task, global, report),

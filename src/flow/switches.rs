@@ -1,6 +1,5 @@
 //! `istio auto-mtls` on Settings: the two switches as one change, or how they stand.
 
-
 use serde_json::json;
 
 use super::report::Report;

@@ -50,7 +50,7 @@ impl Filter {
                 self.port.is_none_or(|wanted| port == Some(u64::from(wanted))).then_some(item)
             }
             Section::Routes if self.domain.is_some() || self.upstream.is_some() => {
-                let hosts = item["virtual_hosts"].as_array_mut()?;
+                let hosts = item.get_mut("virtual_hosts")?.as_array_mut()?;
                 hosts.retain(|host| self.takes(host));
                 (!hosts.is_empty()).then_some(item)
             }

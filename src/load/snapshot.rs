@@ -192,7 +192,7 @@ fn kept(mut value: Value, detail: Detail) -> Value {
     if detail == Detail::Whole {
         return value;
     }
-    if let Some(metadata) = value["metadata"].as_object_mut() {
+    if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.remove("managedFields");
         if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
             annotations.remove(LAST_APPLIED);
@@ -264,7 +264,7 @@ pub fn of_files(
 fn placed(mut object: Object, namespace: &str) -> Object {
     if object.reference.namespace.is_empty() && !namespace.is_empty() {
         namespace.clone_into(&mut object.reference.namespace);
-        if let Some(metadata) = object.value["metadata"].as_object_mut() {
+        if let Some(metadata) = object.value.get_mut("metadata").and_then(Value::as_object_mut) {
             metadata.insert("namespace".to_owned(), namespace.into());
         }
     }

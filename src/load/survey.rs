@@ -235,7 +235,7 @@ impl<'s> Survey<'s> {
     /// A list that is kept for the run, without what nobody asks: who wrote which field, half of an object.
     async fn kept(&self, kind: &'static Kind, namespace: &str, query: Query) -> Read<Vec<Rc<Value>>> {
         let without_writers = |mut object: Value| {
-            if let Some(metadata) = object["metadata"].as_object_mut() {
+            if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
                 metadata.remove("managedFields");
             }
             Rc::new(object)

@@ -164,7 +164,9 @@ impl Snapshot {
         let known = self.shelves.entry(kind).or_default();
         let there = known.get(namespace, name).map(|there| there.value["metadata"]["creationTimestamp"].clone());
         let created = there.filter(Value::is_string);
-        if let (Some(created), Some(metadata)) = (created, object.value["metadata"].as_object_mut()) {
+        if let (Some(created), Some(metadata)) =
+            (created, object.value.get_mut("metadata").and_then(Value::as_object_mut))
+        {
             metadata.insert("creationTimestamp".to_owned(), created);
         }
         known.put(object);

@@ -291,7 +291,7 @@ impl OptOut {
 
 fn without_opt_out(upstream: &Value) -> Value {
     let mut value = upstream.clone();
-    if let Some(spec) = value["spec"].as_object_mut() {
+    if let Some(spec) = value.get_mut("spec").and_then(Value::as_object_mut) {
         spec.shift_remove(OPT_OUT);
     }
     value

@@ -39,7 +39,7 @@ pub fn live(name: &str, before: &Value, after: &Value, secrets: Secrets) -> Stri
             return String::new();
         }
         let mut value = secrets.of(value);
-        if let Some(metadata) = value["metadata"].as_object_mut() {
+        if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
             metadata.shift_remove("managedFields");
             metadata.shift_remove("resourceVersion");
             metadata.shift_remove("generation");

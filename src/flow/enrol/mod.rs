@@ -83,7 +83,7 @@ async fn each(run: &Run<'_>, plans: &[Plan], report: &mut Report<'_>) {
             Err(failure) => report.failure(failure),
         }
     }
-    if run.stop.is_set() && report.exit() != Exit::Interrupted {
+    if run.stop.is_set() && !matches!(report.exit(), Exit::Interrupted | Exit::HalfDone) {
         report.failure(interrupted());
     }
 }

@@ -43,7 +43,7 @@ async fn values(inside: &Inside, pod: &ProxyPod, task: &StatsTask) -> Result<Val
     let wish = StatsWish { format: StatsFormat::Json, ..task.wish.clone() };
     let page = inside.page(pod, &stats(&wish), MOST).await.map_err(|failure| of_filter(task, failure))?;
     let mut page: Value = serde_json::from_slice(&page).unwrap_or_default();
-    match page["stats"].take() {
+    match page.get_mut("stats").map_or(Value::Null, Value::take) {
         all @ Value::Array(_) => Ok(all),
         _ => {
             Err(Failure::new(Exit::Failed, Reason::InPod, format!("pod {}: its statistics are not Envoy's", pod.name)))

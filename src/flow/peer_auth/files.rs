@@ -71,7 +71,9 @@ impl Read {
             match found {
                 Found::Member { object: Object { mut value, reference }, place } => {
                     if let (Some(home), true) = (home, reference.namespace.is_empty()) {
-                        value["metadata"]["namespace"] = home.into();
+                        if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
+                            metadata.insert("namespace".to_owned(), home.into());
+                        }
                     }
                     self.policies.push(Seen { value, text: self.texts.len(), place });
                 }

@@ -3,7 +3,6 @@
 //! Bootstrap and workload may stand in different files, so every text that holds one of them is kept until
 //! all is planned.
 
-
 use super::injection::flags_of;
 use super::removal::{against, release};
 use crate::edit::Edit;

@@ -62,9 +62,8 @@ pub async fn run(
     stop.begin_writes()?;
     helm_upgrades(session, &helm, &args, &upgrade, &stop, report).await?;
     let settled = caught(settle(session, &upgrade, &stop, task, global, report)).await;
-    settled.unwrap_or_else(|panicked| {
-        Err(Failure { exit: Exit::Unconfirmed, ..panicked.into_failure().detail(UPGRADED) })
-    })
+    settled
+        .unwrap_or_else(|panicked| Err(Failure { exit: Exit::Unconfirmed, ..panicked.into_failure().detail(UPGRADED) }))
 }
 
 /// The Helm that is going to be run, where nothing is known to be against it.

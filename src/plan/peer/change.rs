@@ -111,7 +111,9 @@ pub fn after(policies: &Policies, before: &Object, edits: &[Edit]) -> Vec<Value>
         && changed.is_object()
     {
         if before.value.is_null() {
-            changed["metadata"]["creationTimestamp"] = YOUNGEST.into();
+            if let Some(metadata) = changed.get_mut("metadata").and_then(Value::as_object_mut) {
+                metadata.insert("creationTimestamp".to_owned(), YOUNGEST.into());
+            }
         }
         all.push(changed);
     }
@@ -159,16 +161,17 @@ pub fn made(scope: &Scope, wanted: Mode, root_namespace: &str, kind: &'static Ki
         Scope::Workload { labels, .. } => name_of(labels),
     };
     let namespace = scope.home(root_namespace);
-    let mut value = json!({
+    let mtls = json!({"mode": wanted.name()});
+    let spec = match scope {
+        Scope::Workload { labels, .. } => json!({"selector": {"matchLabels": labels}, "mtls": mtls}),
+        Scope::Mesh | Scope::Namespace(_) => json!({"mtls": mtls}),
+    };
+    let value = json!({
         "apiVersion": kind.api_version(),
         "kind": kind.kind,
         "metadata": {"name": name, "namespace": namespace, "labels": {MANAGED_BY: MANAGER}},
-        "spec": {},
+        "spec": spec,
     });
-    if let Scope::Workload { labels, .. } = scope {
-        value["spec"]["selector"] = json!({"matchLabels": labels});
-    }
-    value["spec"]["mtls"] = json!({"mode": wanted.name()});
     (value, Object { reference: ObjectRef::new(kind, namespace, name), value: Value::Null })
 }
 

@@ -169,7 +169,9 @@ impl Work<'_> {
     /// With the security context that was asked for.
     fn secured(&self, mut container: Value) -> Value {
         if self.flags.security == Security::Restricted {
-            container["securityContext"] = parts::restricted(user(self.proxy));
+            if let Some(container) = container.as_object_mut() {
+                container.insert("securityContext".to_owned(), parts::restricted(user(self.proxy)));
+            }
         }
         container
     }

@@ -7,6 +7,7 @@ pub mod draft07;
 mod files;
 mod lists;
 mod names;
+mod panics;
 mod performance;
 mod reference;
 pub mod result;
