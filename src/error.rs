@@ -27,7 +27,7 @@ pub enum Exit {
     Pending = 8,
     /// No answer: unreachable, TLS, exec plugin, deadline.
     NoAnswer = 9,
-    /// Ctrl-C.
+    /// Ended by INT, TERM or HUP; nothing was changed, or what was written is rolled back or said.
     Interrupted = 130,
 }
 
@@ -35,8 +35,8 @@ impl Exit {
     /// Every code there is; where several hold, the first of these names the run.
     pub const PRECEDENCE: [Self; 11] = [
         Self::Usage,
-        Self::Interrupted,
         Self::HalfDone,
+        Self::Interrupted,
         Self::RolledBack,
         Self::NoAnswer,
         Self::Failed,
@@ -151,7 +151,7 @@ reasons! {
     UnexpectedAnswer = "unexpectedAnswer",
     /// Nobody said yes.
     NotConfirmed = "notConfirmed",
-    /// Ctrl-C.
+    /// A signal (INT, TERM, HUP) ended the run.
     Interrupted = "interrupted",
     /// It is not there yet.
     Pending = "pending",
@@ -211,6 +211,8 @@ reasons! {
     Cut = "cut",
     /// The server in the pod refused, or does not answer as one of its kind.
     InPod = "inPod",
+    /// A fault in gloo-rs itself.
+    Bug = "bug",
 }
 
 /// A failure as both readers need it: the first line, then details, then what to do next.
@@ -269,7 +271,8 @@ mod tests {
         assert_eq!(Exit::Done.or(Exit::Done), Exit::Done);
         assert_eq!(Exit::Failed.or(Exit::SaidNo), Exit::Failed);
         assert_eq!(Exit::SaidNo.or(Exit::NoAnswer), Exit::NoAnswer);
-        assert_eq!(Exit::Interrupted.or(Exit::HalfDone), Exit::Interrupted);
+        assert_eq!(Exit::Interrupted.or(Exit::HalfDone), Exit::HalfDone);
+        assert_eq!(Exit::Interrupted.or(Exit::RolledBack), Exit::Interrupted);
         assert_eq!(Exit::Pending.or(Exit::WouldChange), Exit::WouldChange);
     }
 

@@ -38,6 +38,7 @@ use ui::Ui;
 
 /// Runs a command line and gives its exit code; `format` is what `GLOO_RS_OUTPUT` says.
 pub fn run(args: impl IntoIterator<Item = OsString>, format: Option<&OsStr>) -> Exit {
+    std::panic::set_hook(Box::new(|panic| ui::panicked(&panic.to_string())));
     let args: Vec<OsString> = args.into_iter().collect();
     match cli::parse(args.iter().cloned()) {
         Ok(invocation) => {

@@ -325,6 +325,12 @@ pub fn trace(line: &str) {
     drop(writeln!(io::stderr().lock(), "{}", inert(line)));
 }
 
+/// What a panic says, on one line; how the run ends is said by its report.
+pub fn panicked(what: &str) {
+    let line = what.split_whitespace().collect::<Vec<_>>().join(" ");
+    drop(writeln!(io::stderr().lock(), "error: a fault in gloo-rs: {}", inert(&line)));
+}
+
 /// The width of the terminal.
 fn columns() -> usize {
     text_width(env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()))

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::caught::caught;
 use crate::edit::{Edit, json, patch};
-use crate::error::{Failure, Reason};
+use crate::error::{Exit, Failure, Reason};
 use crate::kube::{ApiError, Cause, DryRun, Session};
 use crate::model::{FieldPath, Object, ObjectRef};
 use crate::plan::PerObject;
@@ -33,6 +34,22 @@ pub enum Write {
     /// The change is computed here and sent nowhere.
     Nothing,
     Send(DryRun),
+}
+
+/// Runs what is done to one object; a panic is that object's row, and the others go on.
+///
+/// # Errors
+/// Those of the work, or that it panicked.
+pub async fn guarded<T>(
+    reference: &ObjectRef,
+    write: Write,
+    work: impl Future<Output = Result<T, Row>>,
+) -> Result<T, Row> {
+    caught(work).await.unwrap_or_else(|panicked| {
+        let failure = panicked.into_failure().detail("whether it was changed is unknown");
+        let exit = if write == Write::Send(DryRun::No) { Exit::HalfDone } else { failure.exit };
+        Err(failed_with(reference.clone(), Outcome::Failed, Failure { exit, ..failure }))
+    })
 }
 
 /// Decides about the object and makes the change. A conflict is read and decided anew, a write whose

@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use serde_json::Value;
 
+use super::caught::{Panicked, caught};
 use super::claims;
 use crate::edit::{Edit, Op, json, patch};
 use crate::error::{Exit, Failure, Reason};
@@ -19,6 +20,9 @@ use crate::plan::inverse::{self, inverse};
 const TRIES: usize = 5;
 /// Between two tries to take something back.
 const PAUSE: Duration = Duration::from_millis(200);
+
+/// Said of a panic.
+const FAULT: &str = "a fault in gloo-rs itself; please report it";
 
 /// A change to one object, planned on what was read.
 ///
@@ -55,6 +59,14 @@ impl Step {
             [Edit { path, op: Op::Remove }] if path.segments().is_empty() => Act::Delete,
             [Edit { path, op: Op::Set(_) }] if path.segments().is_empty() => Act::Create,
             _ => Act::Edit,
+        }
+    }
+
+    fn verb(&self) -> Verb {
+        match self.act() {
+            Act::Create => Verb::Create,
+            Act::Edit => Verb::Patch,
+            Act::Delete => Verb::Delete,
         }
     }
 
@@ -114,9 +126,11 @@ pub struct Unmade {
 /// # Errors
 /// Why it was not made, or that nobody knows.
 pub async fn make(session: &Session, step: Step) -> Result<Done, Unmade> {
-    let error = match send(session, &step, DryRun::No).await {
-        Ok(value) => return Ok(stored(step, value)),
-        Err(error) => error,
+    let error = match caught(send(session, &step, DryRun::No)).await {
+        Ok(Ok(value)) => return Ok(stored(step, value)),
+        Ok(Err(error)) => error,
+        // It may have been sent by then.
+        Err(Panicked) => failed(&step, step.verb(), Cause::BadAnswer(FAULT.to_owned())),
     };
     if !may_stand(&error) {
         return Err(Unmade { error, perhaps: None });
@@ -194,7 +208,7 @@ async fn send(session: &Session, step: &Step, dry_run: DryRun) -> Result<Value, 
             other => return other,
         }
     }
-    Err(failed(step, if step.act() == Act::Delete { Verb::Delete } else { Verb::Patch }, Cause::Conflict))
+    Err(failed(step, step.verb(), Cause::Conflict))
 }
 
 /// Whether others left alone what the step is about.
@@ -253,7 +267,9 @@ fn failed(step: &Step, verb: Verb, cause: Cause) -> ApiError {
 pub async fn take_back(session: &Session, done: &[Done]) -> Vec<(ObjectRef, Undone)> {
     let mut undone = Vec::new();
     for done in done.iter().rev() {
-        undone.push((done.step.before.reference.clone(), take_back_one(session, done).await));
+        let state = caught(take_back_one(session, done)).await;
+        let state = state.unwrap_or_else(|_| Undone::Stands(FAULT.to_owned()));
+        undone.push((done.step.before.reference.clone(), state));
     }
     undone
 }

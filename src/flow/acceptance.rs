@@ -4,8 +4,9 @@ use std::cell::RefCell;
 
 use serde_json::{Value, json};
 
-use super::interrupt::{Signals, Stop, Why};
+use super::interrupt::Signals;
 use super::report::Report;
+use super::stop::{Stop, Why};
 use crate::apply::cluster::Settled;
 use crate::kube::Session;
 use crate::load::survey::Survey;

@@ -1,7 +1,6 @@
 //! `check`: what is wrong, or will be, as lines, as a document, or as what CI servers read.
 
 use std::collections::BTreeSet;
-use std::io;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
@@ -89,8 +88,8 @@ impl<'r> Run<'r> {
                 let world = World::new(&snapshot, self.gloo, self.task.pods.clone(), &Unknown::of_files().why);
                 Ok(Results { unread, ..self.judge(&world, report) })
             }
-            CheckSource::Cluster => super::block_on(super::interrupt::or(self.cluster(&[], report))),
-            CheckSource::Overlay(paths) => super::block_on(super::interrupt::or(self.cluster(paths, report))),
+            CheckSource::Cluster => super::block_on(&report.interrupts(), self.cluster(&[], report)),
+            CheckSource::Overlay(paths) => super::block_on(&report.interrupts(), self.cluster(paths, report)),
         }
     }
 
@@ -99,7 +98,7 @@ impl<'r> Run<'r> {
         let kinds = checked::kinds_of(&self.checks);
         let of_cluster = [&kinds::NAMESPACE, &kinds::MUTATING_WEBHOOK, &kinds::KUBE_GATEWAY_CLASS];
         let home = |kind: &Kind| if of_cluster.iter().any(|it| **it == *kind) { "" } else { namespace };
-        let read = snapshot::of_files(paths, &kinds, |kind| home(kind).to_owned(), &mut io::stdin().lock())?;
+        let read = snapshot::of_files(paths, &kinds, |kind| home(kind).to_owned(), &mut report.interrupts().stdin())?;
         for unread in &read.unread {
             let place = format!("{}:{}: {}", unread.spot.file, unread.spot.line, unread.why);
             match unread.is_broken && !read.objects.is_empty() {

@@ -1,6 +1,5 @@
 //! Asking before what is risky.
 
-use super::interrupt;
 use super::report::Report;
 use crate::error::{Exit, Failure, Reason};
 use crate::options::{Consent, Global};
@@ -29,7 +28,7 @@ pub async fn ask(
     }
     // On a thread of its own, for what is read from a terminal cannot be given up.
     let answer = tokio::task::spawn_blocking(ui::answer);
-    match interrupt::or(async { Ok(answer.await.unwrap_or(None)) }).await {
+    match report.interrupts().or(async { Ok(answer.await.unwrap_or(None)) }).await {
         Ok(Some(true)) => Ok(()),
         Ok(answer) => {
             if answer.is_none() {

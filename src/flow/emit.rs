@@ -153,7 +153,11 @@ impl Emit {
                 }
                 Ok(())
             }
-            Self::InPlace(staging) => staging.commit(&|| may_rename(report)).map(drop).map_err(halted),
+            Self::InPlace(staging) => {
+                let interrupts = report.interrupts();
+                staging.commit(&|| interrupts.check()).map(drop).map_err(halted)?;
+                interrupts.check().map_err(|failure| failure.detail("every file was written"))
+            }
         }
     }
 }
@@ -194,14 +198,6 @@ impl Kept {
             |(range, text): &(Range<usize>, Rc<str>)| Splice { range: range.clone(), replacement: text.to_string() };
         Ok(manifest::splice(&old, &self.splices.iter().map(whole).collect::<Vec<_>>()))
     }
-}
-
-/// Whether the first rename may come: from then on all of them do.
-///
-/// # Errors
-/// The run was interrupted.
-fn may_rename(_: &Report<'_>) -> Result<(), Failure> {
-    Ok(())
 }
 
 /// A commit that stopped: half done if a file is new already and cannot be rolled back.

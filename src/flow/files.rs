@@ -4,7 +4,6 @@
 //! splices. Nothing is printed or written before every file was planned.
 
 use std::collections::HashSet;
-use std::io;
 
 use super::emit::{Edited, Emit};
 use super::report::{Report, Sweep};
@@ -48,8 +47,9 @@ pub fn edit(plan: &dyn PerObject, task: &Objects, global: &Global, report: &mut 
     let emit = Emit::of(task.preview, *destination, inputs.is_single());
     report.form_for_files(task.preview, *destination);
     let mut run = Run::new(plan, task, global, emit);
-    let mut stdin = io::stdin().lock();
+    let mut stdin = report.interrupts().stdin();
     while let Some(loaded) = inputs.next(&mut stdin) {
+        report.interrupts().check()?;
         run.take(loaded?)?;
     }
     run.finish(report)

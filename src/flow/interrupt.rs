@@ -1,101 +1,237 @@
-//! Ctrl-C: what has begun is finished, nothing more is begun, and the run says what was done. Twice: it ends at once.
+//! INT, TERM and HUP: one listener for the whole run. What it has heard is a value that goes down with the report, so
+//! no signal is lost between two parts of a run, and none is handled twice.
+//!
+//! A reading part ends where it is. What is written is finished or rolled back: [`Interrupts::begin_writes`] is the
+//! line between the two.
+
+mod stdin;
 
 use std::cell::Cell;
-use std::pin::pin;
 use std::rc::Rc;
+use std::sync::mpsc;
 use std::task::Poll;
+use std::thread;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
 
 use crate::error::{Exit, Failure, Reason};
+use crate::load::ignored_signals::{Ignored, ignored};
 
-/// Why nothing more is begun.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
-    /// Somebody asked for it.
-    Asked,
-    /// Somebody asked twice: what is under way is let go of.
-    AskedTwice,
-    /// The API server does not answer any more.
-    NoAnswer,
+pub use stdin::Stdin;
+
+/// The signals that have come, and whether the run writes by now.
+#[derive(Clone)]
+pub struct Interrupts {
+    count: watch::Receiver<usize>,
+    writes: Rc<Cell<bool>>,
 }
 
-/// Set once the run is to end.
-#[derive(Clone, Default)]
-pub struct Stop(Rc<Cell<Option<Why>>>);
+impl Interrupts {
+    /// Listens from here to the end of the process, except to signals that were ignored at its start (`nohup`).
+    ///
+    /// The listener has its own thread: it hears also while the run reads files, outside of any runtime. Without a
+    /// thread for it signals keep their usual effect. `heard` is told the name of each.
+    pub fn listen(heard: impl Fn(&str) + Send + 'static) -> Self {
+        let (sender, count) = watch::channel(0);
+        let (says_ready, ready) = mpsc::channel();
+        let ignored = ignored();
+        let listener = thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() else { return };
+            runtime.block_on(count_signals(ignored, &sender, &says_ready, &heard));
+        });
+        if listener.is_ok() {
+            // An error is the end of the thread: it could not listen.
+            let _ = ready.recv();
+        }
+        Self { count, writes: Rc::default() }
+    }
 
-impl Stop {
+    /// Hears nothing: for a rollback, which is never interrupted.
+    pub fn none() -> Self {
+        Self { count: watch::channel(0).1, writes: Rc::default() }
+    }
+
+    /// After this many signals, and none after them.
+    #[cfg(test)]
+    pub fn after(count: usize) -> Self {
+        Self { count: watch::channel(count).1, writes: Rc::default() }
+    }
+
     /// Whether nothing more should be begun.
     pub fn is_set(&self) -> bool {
-        self.why().is_some()
+        *self.count.borrow() > 0
     }
 
-    pub fn why(&self) -> Option<Why> {
-        self.0.get()
+    /// The failure of a run that was interrupted, if it was.
+    ///
+    /// # Errors
+    /// It was.
+    pub fn check(&self) -> Result<(), Failure> {
+        if self.is_set() { Err(interrupted()) } else { Ok(()) }
     }
 
-    /// Begins nothing more.
-    pub fn set(&self, why: Why) {
-        self.0.set(Some(why));
+    /// From here on a signal no longer ends the run where it is: the writer looks at it between two writes.
+    ///
+    /// # Errors
+    /// A signal has come already; nothing was changed.
+    pub fn begin_writes(&self) -> Result<(), Failure> {
+        self.check().map_err(|failure| failure.detail("nothing was changed"))?;
+        self.writes.set(true);
+        Ok(())
     }
-}
 
-/// Runs what only reads: Ctrl-C ends it where it is.
-///
-/// # Errors
-/// Those of the work, or that it was interrupted.
-pub async fn or<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let mut signals = Signals::listen();
-    tokio::select! {
-        biased;
-        () = signals.next() => Err(Failure::new(Exit::Interrupted, Reason::Interrupted, "interrupted")),
-        done = work => done,
+    /// Whether the run has begun to write.
+    pub fn has_written(&self) -> bool {
+        self.writes.get()
     }
-}
 
-/// Runs what must end by itself, such as a transaction: Ctrl-C sets `stop`, and the work looks at it.
-pub async fn told<T>(stop: &Stop, work: impl Future<Output = T>) -> T {
-    let mut work = pin!(work);
-    let mut signals = Signals::listen();
-    loop {
+    /// Runs a command: a signal ends it where it is until it begins to write.
+    ///
+    /// # Errors
+    /// Those of the work, or that it was interrupted.
+    pub async fn until_writes<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        let mut signals = self.signals();
+        let ends = async {
+            signals.next().await;
+            if self.writes.get() {
+                std::future::pending::<()>().await;
+            }
+        };
         tokio::select! {
+            // The work first: where it handles the signal by itself, it has more to say.
             biased;
-            () = signals.next() => stop.set(Why::Asked),
-            done = &mut work => return done,
+            done = work => done,
+            () = ends => Err(interrupted()),
         }
     }
+
+    /// Runs what only reads: a signal ends it where it is, also one that has come already.
+    ///
+    /// # Errors
+    /// Those of the work, or that it was interrupted.
+    pub async fn or<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        let mut signals = self.signals();
+        tokio::select! {
+            biased;
+            () = signals.next() => Err(interrupted()),
+            done = work => done,
+        }
+    }
+
+    /// One signal after the other, from the first of the run.
+    pub fn signals(&self) -> Signals {
+        Signals { count: self.count.clone(), taken: 0 }
+    }
+
+    /// Standard input, of which a signal ends the waiting.
+    pub fn stdin(&self) -> Stdin {
+        Stdin::new(self.clone())
+    }
 }
 
-/// Who hears that the user or the system wants the run to end. Until there is one of these the process just ends,
-/// as is right while nothing is written and somebody may be asked a question.
-pub struct Signals(Vec<Signal>);
+/// The signals of the run, one at a time.
+pub struct Signals {
+    count: watch::Receiver<usize>,
+    taken: usize,
+}
 
 impl Signals {
-    /// Hears Ctrl-C and SIGTERM from here on.
-    pub fn listen() -> Self {
-        Self::to(&[SignalKind::interrupt(), SignalKind::terminate()])
-    }
-
-    /// And the end of the terminal: for what must not be left behind with nobody there to see it.
-    pub fn listen_to_hangup_too() -> Self {
-        Self::to(&[SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()])
-    }
-
-    /// Hears nothing.
-    pub fn deaf() -> Self {
-        Self(Vec::new())
-    }
-
-    fn to(kinds: &[SignalKind]) -> Self {
-        Self(kinds.iter().filter_map(|kind| signal(*kind).ok()).collect())
-    }
-
     /// Comes back with the next one.
     pub async fn next(&mut self) {
-        std::future::poll_fn(|context| {
-            let heard = self.0.iter_mut().any(|signal| signal.poll_recv(context).is_ready());
-            if heard { Poll::Ready(()) } else { Poll::Pending }
+        let taken = self.taken;
+        if self.count.wait_for(|count| *count > taken).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        self.taken += 1;
+    }
+}
+
+/// The run was ended from outside.
+pub fn interrupted() -> Failure {
+    Failure::new(Exit::Interrupted, Reason::Interrupted, "interrupted")
+}
+
+async fn count_signals(
+    ignored: Ignored,
+    count: &watch::Sender<usize>,
+    ready: &mpsc::Sender<()>,
+    heard: &impl Fn(&str),
+) {
+    let kinds = [
+        ("INT", SignalKind::interrupt(), ignored.interrupt),
+        ("TERM", SignalKind::terminate(), ignored.terminate),
+        ("HUP", SignalKind::hangup(), ignored.hangup),
+    ];
+    let usual = kinds.into_iter().filter(|(.., is_ignored)| !is_ignored);
+    let mut signals: Vec<(&str, Signal)> =
+        usual.filter_map(|(name, kind, _)| Some((name, signal(kind).ok()?))).collect();
+    let _ = ready.send(());
+    loop {
+        let name = std::future::poll_fn(|context| {
+            let came = signals.iter_mut().find_map(|(name, it)| it.poll_recv(context).is_ready().then_some(*name));
+            came.map_or(Poll::Pending, Poll::Ready)
         })
         .await;
+        count.send_modify(|count| *count = count.saturating_add(1));
+        heard(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heard(count: usize) -> (watch::Sender<usize>, Interrupts) {
+        let (sender, receiver) = watch::channel(count);
+        (sender, Interrupts { count: receiver, writes: Rc::default() })
+    }
+
+    fn run<T>(work: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(work)
+    }
+
+    #[test]
+    fn a_signal_between_two_parts_ends_the_next_one() {
+        let (sender, interrupts) = heard(0);
+        assert_eq!(run(interrupts.or(async { Ok(1) })).unwrap(), 1);
+        sender.send_modify(|count| *count += 1);
+        assert_eq!(run(interrupts.or(async { Ok(2) })).unwrap_err().exit, Exit::Interrupted);
+        assert_eq!(interrupts.begin_writes().unwrap_err().details, ["nothing was changed"]);
+    }
+
+    #[test]
+    fn a_signal_ends_what_reads_and_not_what_writes() {
+        let (sender, interrupts) = heard(0);
+        let told = |sender: &watch::Sender<usize>| sender.send_modify(|count| *count += 1);
+        let reading = interrupts.until_writes(async {
+            told(&sender);
+            std::future::pending::<()>().await;
+            Ok(())
+        });
+        assert_eq!(run(reading).unwrap_err().exit, Exit::Interrupted);
+
+        let (sender, interrupts) = heard(0);
+        let writing = interrupts.until_writes(async {
+            interrupts.begin_writes()?;
+            told(&sender);
+            tokio::task::yield_now().await;
+            tokio::task::yield_now().await;
+            Ok(interrupts.is_set())
+        });
+        assert!(run(writing).unwrap());
+    }
+
+    #[test]
+    fn each_signal_is_taken_once() {
+        let (sender, interrupts) = heard(2);
+        let mut signals = interrupts.signals();
+        run(async {
+            signals.next().await;
+            signals.next().await;
+            let third = signals.next();
+            sender.send_modify(|count| *count += 1);
+            third.await;
+        });
     }
 }

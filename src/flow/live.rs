@@ -6,8 +6,9 @@ use futures_util::{Stream, StreamExt as _, stream};
 
 use super::acceptance::Held;
 use super::ahead::{ahead, beside};
-use super::interrupt::{Signals, Stop, Why};
+use super::interrupt::Signals;
 use super::report::{Report, Sweep};
+use super::stop::{Stop, Why};
 use super::{again, consent};
 use crate::apply::cluster::{self, Settled, Write};
 use crate::error::{Exit, Failure, Reason};
@@ -35,7 +36,6 @@ struct Run<'r> {
     write: Write,
     held: Held,
     stop: Stop,
-    signals: Signals,
 }
 
 /// Edits the selected objects.
@@ -64,10 +64,13 @@ pub async fn edit(
     let survey = Survey::new(session, global);
     let stop = Stop::default();
     let held = Held::default();
-    let mut run = Run { plan, task, global, session, survey, write, held, stop, signals: Signals::listen() };
+    let interrupts = report.interrupts();
+    interrupts.begin_writes()?;
+    let mut signals = interrupts.signals();
+    let run = Run { plan, task, global, session, survey, write, held, stop };
     match &task.selection {
-        Selection::Named(names) => run.named(names, report).await,
-        Selection::Sweep { labels, scope } => run.sweep(labels.as_ref(), scope, report).await,
+        Selection::Named(names) => run.named(names, &mut signals, report).await,
+        Selection::Sweep { labels, scope } => run.sweep((labels.as_ref(), scope), &mut signals, report).await,
     }
     if task.preview.check && report.count(Outcome::Changed) > 0 {
         report.ends(Exit::WouldChange);
@@ -96,7 +99,7 @@ fn risks(plan: &dyn PerObject, task: &Objects, global: &Global) -> Vec<String> {
 
 impl Run<'_> {
     /// The named objects, in the order they were typed.
-    async fn named(&mut self, names: &[Named], report: &mut Report<'_>) {
+    async fn named(&self, names: &[Named], signals: &mut Signals, report: &mut Report<'_>) {
         let references: Vec<_> = names
             .iter()
             .map(|named| {
@@ -107,32 +110,30 @@ impl Run<'_> {
         if references.len() > 1 {
             report.begin_sweep(self.words());
         }
-        let mut signals = std::mem::replace(&mut self.signals, Signals::deaf());
-        let this = &*self;
         let results = stream::iter(&references)
-            .take_while(|_| std::future::ready(!this.stop.is_set()))
-            .map(|reference| this.one(reference))
-            .buffered(this.task.concurrency);
+            .take_while(|_| std::future::ready(!self.stop.is_set()))
+            .map(|reference| cluster::guarded(reference, self.write, self.one(reference)))
+            .buffered(self.task.concurrency);
         let mut advised = Vec::new();
         let seen = |settled: &Settled| {
             if settled.row.outcome.is_answer() {
                 advised.push(settled.after.clone());
             }
         };
-        let looked_at = this.drain(results, &mut signals, report, seen).await;
+        let looked_at = self.drain(results, signals, report, seen).await;
         if !advised.is_empty() {
-            this.unless_stopped(&mut signals, async {
+            self.unless_stopped(signals, async {
                 // Of many, pods and Services are read a namespace at a time.
                 let found = if advised.len() > 4 { Found::Swept } else { Found::Named };
                 for object in &advised {
-                    this.advise(object, found, report).await;
+                    self.advise(object, found, report).await;
                 }
-                this.advise_on_gateway(report).await;
+                self.advise_on_gateway(report).await;
             })
             .await;
         }
-        this.confirm(&mut signals, report).await;
-        this.say_stopped(looked_at, report);
+        self.confirm(signals, report).await;
+        self.say_stopped(looked_at, report);
     }
 
     async fn one(&self, reference: &ObjectRef) -> Result<Settled, Row> {
@@ -169,42 +170,46 @@ impl Run<'_> {
     }
 
     /// Everything the selection finds, a page at a time.
-    async fn sweep(&mut self, labels: Option<&Selector>, scope: &Scope, report: &mut Report<'_>) {
-        let mut signals = std::mem::replace(&mut self.signals, Signals::deaf());
-        let this = &*self;
+    async fn sweep(
+        &self,
+        (labels, scope): (Option<&Selector>, &Scope),
+        signals: &mut Signals,
+        report: &mut Report<'_>,
+    ) {
         let scope = match scope {
-            Scope::Namespace => kube::Scope::Namespace(this.global.object_namespace()),
+            Scope::Namespace => kube::Scope::Namespace(self.global.object_namespace()),
             Scope::Everywhere => kube::Scope::All,
         };
         let query = Query::labelled(labels.map(ToString::to_string).unwrap_or_default());
-        report.begin_sweep(this.words());
-        let pages = this.session.pages(this.plan.kind(), scope, query);
-        let (reading, objects) = ahead(pages, this.plan.kind());
+        report.begin_sweep(self.words());
+        let pages = self.session.pages(self.plan.kind(), scope, query);
+        let (reading, objects) = ahead(pages, self.plan.kind());
         // In the order in which they end: one that is told to come back later holds up no other.
         let results = objects
-            .take_while(|_| std::future::ready(!this.stop.is_set()))
+            .take_while(|_| std::future::ready(!self.stop.is_set()))
             .map(|object| async {
-                let object = object.map_err(|error| error.into_failure(this.session))?;
-                Ok::<_, Failure>(this.swept(object).await)
+                let object = object.map_err(|error| error.into_failure(self.session))?;
+                let reference = object.reference.clone();
+                Ok::<_, Failure>(cluster::guarded(&reference, self.write, self.swept(object)).await)
             })
-            .buffer_unordered(this.task.concurrency);
+            .buffer_unordered(self.task.concurrency);
         let mut ended = None;
         let results = results.filter_map(|settled| {
             let result = settled.map_err(|failure| ended = Some(failure)).ok();
             std::future::ready(result)
         });
-        let total = beside(reading, this.drain(results, &mut signals, report, |_| {})).await;
+        let total = beside(reading, self.drain(results, signals, report, |_| {})).await;
         if let Some(failure) = ended {
             report.failure(failure);
-        } else if total == 0 && !this.stop.is_set() && this.task.absent == Absent::Fails {
-            report.failure(this.nothing_found(scope, labels));
+        } else if total == 0 && !self.stop.is_set() && self.task.absent == Absent::Fails {
+            report.failure(self.nothing_found(scope, labels));
         }
         if report.count(Outcome::Changed) + report.count(Outcome::Unchanged) > 0 {
-            this.unless_stopped(&mut signals, this.advise_on_gateway(report)).await;
+            self.unless_stopped(signals, self.advise_on_gateway(report)).await;
         }
-        this.confirm(&mut signals, report).await;
+        self.confirm(signals, report).await;
         report.order_rows();
-        this.say_stopped(total, report);
+        self.say_stopped(total, report);
     }
 
     async fn swept(&self, object: Object) -> Result<Settled, Row> {

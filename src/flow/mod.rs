@@ -23,12 +23,14 @@ mod revisions;
 mod rows;
 mod setup;
 mod sidecars;
+mod stop;
 mod switches;
 mod transact;
 mod values;
 mod verify;
 mod version;
 
+use crate::apply::caught::caught_now;
 use crate::cli::{self, Invocation};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{Environment, Exchange, Session, Target, Trace};
@@ -36,6 +38,7 @@ use crate::options::{Command, Global, Loudness, Objects, Version};
 use crate::plan::PerObject;
 use crate::plan::advice::{Advice, Code};
 use crate::ui::{self, Ui};
+use interrupt::Interrupts;
 
 pub use names::names;
 pub use report::Report;
@@ -43,70 +46,91 @@ pub use report::Report;
 /// Runs a command and says how it ended.
 pub fn run(invocation: &Invocation, ui: &mut Ui) -> Exit {
     let Invocation { words, global, command, advice } = invocation;
-    let mut report = Report::new(ui, words, global.format);
+    let is_verbose = ui.loudness() >= Loudness::Verbose;
+    let interrupts = Interrupts::listen(move |name| {
+        if is_verbose {
+            ui::trace(&format!("signal: {name}"));
+        }
+    });
+    let mut report = Report::new(ui, words, global.format).until(interrupts.clone());
     for advice in advice {
         report.advice(advice.clone());
     }
-    let ran = match command {
-        Command::Mtls(plan, task) => objects(plan, task, global, &mut report),
-        Command::OptOut(plan, task) => objects(plan, task, global, &mut report),
-        Command::Switches(task) => switches::run(task, global, &mut report),
-        Command::Sidecars(task) if task.files.is_some() => sidecars::run_on_files(task, global, &mut report),
-        Command::Sidecars(task) => block_on(sidecars::run(task, global, &mut report)),
-        Command::PeerAuth(task) => peer_auth::run(task, global, &mut report),
-        Command::PeerAuthGet(task) => peer_auth::get::run(task, global, &mut report),
-        Command::Revisions { istio_namespace } => {
-            block_on(interrupt::or(revisions::print(istio_namespace.as_deref(), global, &mut report)))
+    let ran = caught_now(|| go(command, global, &interrupts, &mut report)).unwrap_or_else(|panicked| {
+        let failure = panicked.into_failure();
+        Err(match interrupts.has_written() {
+            true => Failure { exit: Exit::HalfDone, ..failure.detail("what it had written may stand") },
+            false => failure.detail("nothing was changed"),
+        })
+    });
+    if let Err(failure) = ran {
+        report.failure(failure);
+        // Also where the signal shows as something else, such as the end of what was read.
+        if interrupts.is_set() {
+            report.ends(Exit::Interrupted);
         }
-        Command::Describe(task) => block_on(interrupt::or(describe::run(task, global, &mut report))),
-        Command::Enrolment(task) if task.files.is_some() => enrol::run_on_files(task, global, &mut report),
-        Command::Enrolment(task) => block_on(enrol::run(task, global, &mut report)),
-        Command::Verify(task) => block_on(interrupt::or(verify::run(task, global, &mut report))),
-        Command::Setup(task) => block_on(setup::setup(task, global, &mut report)),
-        Command::Teardown(task) => block_on(setup::teardown(task, global, &mut report)),
-        Command::Proxy(task) => block_on(interrupt::or(address::print(task, global, &mut report))),
-        Command::Logs(task) => block_on(inside::logs::print(task, global, &mut report)),
-        Command::Served(task) => block_on(interrupt::or(inside::served::print(task, global, &mut report))),
-        Command::Dump(task) => inside::dump::run(task, global, &mut report),
-        Command::Certs(task) => block_on(interrupt::or(inside::certs::print(task, global, &mut report))),
-        Command::Snapshot(task) => block_on(interrupt::or(inside::snapshot::take(task, global, &mut report))),
-        Command::Stats(task) => block_on(interrupt::or(inside::stats::print(task, global, &mut report))),
-        Command::Check(task) => check::run(task, global, &mut report),
-        Command::UpgradeValues(task) => values::run(task, global, &mut report),
+    }
+    report.finish()
+}
+
+fn go(command: &Command, global: &Global, interrupts: &Interrupts, report: &mut Report<'_>) -> Result<(), Failure> {
+    match command {
+        Command::Mtls(plan, task) => objects(plan, task, global, report),
+        Command::OptOut(plan, task) => objects(plan, task, global, report),
+        Command::Switches(task) => switches::run(task, global, report),
+        Command::Sidecars(task) if task.files.is_some() => sidecars::run_on_files(task, global, report),
+        Command::Sidecars(task) => block_on(interrupts, sidecars::run(task, global, report)),
+        Command::PeerAuth(task) => peer_auth::run(task, global, report),
+        Command::PeerAuthGet(task) => peer_auth::get::run(task, global, report),
+        Command::Revisions { istio_namespace } => {
+            block_on(interrupts, revisions::print(istio_namespace.as_deref(), global, report))
+        }
+        Command::Describe(task) => block_on(interrupts, describe::run(task, global, report)),
+        Command::Enrolment(task) if task.files.is_some() => enrol::run_on_files(task, global, report),
+        Command::Enrolment(task) => block_on(interrupts, enrol::run(task, global, report)),
+        Command::Verify(task) => block_on(interrupts, verify::run(task, global, report)),
+        Command::Setup(task) => block_on(interrupts, setup::setup(task, global, report)),
+        Command::Teardown(task) => block_on(interrupts, setup::teardown(task, global, report)),
+        Command::Proxy(task) => block_on(interrupts, address::print(task, global, report)),
+        Command::Logs(task) => block_on(interrupts, inside::logs::print(task, global, report)),
+        Command::Served(task) => block_on(interrupts, inside::served::print(task, global, report)),
+        Command::Dump(task) => inside::dump::run(task, global, report),
+        Command::Certs(task) => block_on(interrupts, inside::certs::print(task, global, report)),
+        Command::Snapshot(task) => block_on(interrupts, inside::snapshot::take(task, global, report)),
+        Command::Stats(task) => block_on(interrupts, inside::stats::print(task, global, report)),
+        Command::Check(task) => check::run(task, global, report),
+        Command::UpgradeValues(task) => values::run(task, global, report),
         Command::Version(Version::Client) => {
-            version::client(global.format, &mut report);
+            version::client(global.format, report);
             Ok(())
         }
-        Command::Version(Version::ClientAndServer) => block_on(interrupt::or(version::all(global, &mut report))),
+        Command::Version(Version::ClientAndServer) => block_on(interrupts, version::all(global, report)),
         Command::Completion(shell) => {
             report.whole(&cli::registration(*shell));
             Ok(())
         }
-    };
-    if let Err(failure) = ran {
-        report.failure(failure);
     }
-    report.finish()
 }
 
 /// Edits objects one by one, in their one home or the other.
 fn objects(plan: &dyn PerObject, task: &Objects, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     match task.files {
         Some(_) => files::edit(plan, task, global, report),
-        None => block_on(async {
+        None => block_on(&report.interrupts(), async {
             let session = open(global, report).await?;
             live::edit(&session, plan, task, global, report).await
         }),
     }
 }
 
-/// Runs what needs a cluster: one thread is enough, and starts in a tenth of a millisecond.
-fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+/// Runs what needs a cluster: one thread is enough, and starts in a tenth of a millisecond. A signal ends it where it
+/// is until it begins to write.
+fn block_on<T>(interrupts: &Interrupts, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::new(Exit::Failed, Reason::File, format!("cannot start: {error}")))?;
-    let done = runtime.block_on(work);
+    let done = runtime.block_on(interrupts.until_writes(work));
     // A resolver or an exec plugin that hangs on a thread of its own is not waited for.
     runtime.shutdown_background();
     done
@@ -128,7 +152,7 @@ fn target(global: &Global, environment: Environment) -> Target {
 /// Opens the one session of a run.
 async fn open(global: &Global, report: &mut Report<'_>) -> Result<Session, Failure> {
     let target = target(global, Environment::of_process());
-    let session = Session::open(&target, trace(global.loudness)).await?;
+    let session = report.interrupts().or(Session::open(&target, trace(global.loudness))).await?;
     report.place(&session)?;
     report.advice_if(
         session.withheld().map(|why| Advice::warning(Code::NoCredentials, why.to_string()).details([session.place()])),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::interrupt::Interrupts;
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{self, Environment, Session};
 use crate::load;
@@ -26,5 +27,5 @@ pub fn names(of: Names, global: &Global) -> Vec<String> {
         let late = |_| Failure::new(Exit::NoAnswer, Reason::Timeout, "too late for a shell");
         tokio::time::timeout(PATIENCE, work).await.map_err(late)?
     };
-    super::block_on(in_time).unwrap_or_default()
+    super::block_on(&Interrupts::none(), in_time).unwrap_or_default()
 }

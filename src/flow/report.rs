@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use serde_json::{Map, Value};
 
+use super::interrupt::Interrupts;
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{ClusterContext, Session};
 use crate::model::ObjectRef;
@@ -50,6 +51,7 @@ struct RunCluster {
 /// Collects and says what happens.
 pub struct Report<'u> {
     pub ui: &'u mut Ui,
+    interrupts: Interrupts,
     words: &'u [String],
     format: Format,
     answers: Answers,
@@ -92,6 +94,7 @@ impl<'u> Report<'u> {
     pub fn new(ui: &'u mut Ui, words: &'u [String], format: Format) -> Self {
         Self {
             ui,
+            interrupts: Interrupts::none(),
             words,
             format,
             answers: Answers::Stdout,
@@ -116,6 +119,17 @@ impl<'u> Report<'u> {
             context: None,
             diffs: Vec::new(),
         }
+    }
+
+    /// The same report of a run that these signals end.
+    #[must_use]
+    pub fn until(self, interrupts: Interrupts) -> Self {
+        Self { interrupts, ..self }
+    }
+
+    /// The signals that end the run.
+    pub fn interrupts(&self) -> Interrupts {
+        self.interrupts.clone()
     }
 
     /// Which cluster this is about. The steps of a longer way each open a session, and all of them are about the first

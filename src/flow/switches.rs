@@ -1,7 +1,5 @@
 //! `istio auto-mtls` on Settings: the two switches as one change, or how they stand.
 
-use std::io;
-
 use serde_json::json;
 
 use super::report::Report;
@@ -30,9 +28,9 @@ pub fn run(task: &SwitchesTask, global: &Global, report: &mut Report<'_>) -> Res
             let plan = OnSettings { wish, off: task.off, caution: task.caution, gateways: Gateways::Unseen };
             files::edit(&plan, &objects(task, None), global, report)
         }
-        (Some(wish), None) => block_on(change(wish, task, global, report)),
+        (Some(wish), None) => block_on(&report.interrupts(), change(wish, task, global, report)),
         (None, Some(files)) => status_of_files(files, report),
-        (None, None) => block_on(status(global, report)),
+        (None, None) => block_on(&report.interrupts(), status(global, report)),
     }
 }
 
@@ -117,7 +115,7 @@ fn say(settings: &Object, report: &mut Report<'_>) {
 
 fn status_of_files(files: &Files, report: &mut Report<'_>) -> Result<(), Failure> {
     let mut inputs = find(&sources_of(&files.paths)?)?;
-    let mut stdin = io::stdin().lock();
+    let mut stdin = report.interrupts().stdin();
     let mut found = false;
     while let Some(loaded) = inputs.next(&mut stdin) {
         let Loaded::Text(text) = loaded? else { continue };

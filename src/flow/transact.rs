@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::interrupt::Stop;
+use super::interrupt::{Interrupts, interrupted};
 use super::report::Report;
+use crate::apply::caught::caught;
 use crate::apply::transaction::{self, Done, Step, Undone, Unmade};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::Session;
@@ -26,7 +27,7 @@ pub struct Said {
 /// One transaction under way.
 pub struct Transaction<'t> {
     pub session: &'t Session,
-    pub stop: &'t Stop,
+    pub stop: &'t Interrupts,
     /// How the same state is left by hand, should the rollback fail.
     pub way_back: &'t str,
     done: Vec<(Done, String)>,
@@ -34,8 +35,24 @@ pub struct Transaction<'t> {
 
 impl<'t> Transaction<'t> {
     /// A transaction that has done nothing yet.
-    pub fn new(session: &'t Session, stop: &'t Stop, way_back: &'t str) -> Self {
+    pub fn new(session: &'t Session, stop: &'t Interrupts, way_back: &'t str) -> Self {
         Self { session, stop, way_back, done: Vec::new() }
+    }
+
+    /// Does the work of the transaction; a panic rolls back, and so does a signal that came before its end.
+    ///
+    /// # Errors
+    /// Those of the work, which has rolled back by itself, or why it was rolled back here.
+    pub async fn whole(
+        &mut self,
+        report: &mut Report<'_>,
+        work: impl AsyncFnOnce(&mut Self, &mut Report<'_>) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        match caught(work(self, report)).await {
+            Ok(Ok(())) if self.stop.is_set() => Err(self.undo(interrupted(), report).await),
+            Ok(ended) => ended,
+            Err(panicked) => Err(self.undo(panicked.into_failure(), report).await),
+        }
     }
 
     /// Makes the steps in their order; a step without edits is said and not sent.
@@ -163,11 +180,6 @@ pub fn now() -> String {
     Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
-/// The run was ended from outside.
-pub fn interrupted() -> Failure {
-    Failure::new(Exit::Interrupted, Reason::Interrupted, "interrupted")
-}
-
 /// What the pods of a rollout say that did not end well.
 pub fn not_ready(workload: &str, stuck: Stuck) -> Failure {
     let Stuck { ready, wanted, took, complaints, served } = stuck;
@@ -184,5 +196,63 @@ pub fn not_ready(workload: &str, stuck: Stuck) -> Failure {
         }
         Some(fewest) => failure.detail(format!("meanwhile as few as {fewest} of {wanted} pods served")),
         None => failure.detail("whether the old pods served is unknown"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::kube::{Environment, Target};
+    use crate::model::kinds;
+    use crate::options::{Format, Loudness, When};
+    use crate::ui::Ui;
+
+    /// A write that was made on a server that does not answer any more.
+    fn made() -> (Done, String) {
+        let object = json!({"metadata": {"namespace": "shop", "name": "default", "uid": "u"}});
+        let object = Object::new(&kinds::PEER_AUTHENTICATION, object);
+        (Done { step: Step::create(object.clone()), after: object }, "made".to_owned())
+    }
+
+    fn ends(done: Vec<(Done, String)>, stop: &Interrupts, work: impl AsyncFnOnce() -> Result<(), Failure>) -> Failure {
+        let home = tempfile::tempdir().unwrap();
+        let config = "{apiVersion: v1, kind: Config, current-context: c, \
+            clusters: [{name: c, cluster: {server: 'http://127.0.0.1:1'}}], \
+            contexts: [{name: c, context: {cluster: c, user: u}}], users: [{name: u, user: {}}]}";
+        std::fs::create_dir(home.path().join(".kube")).unwrap();
+        std::fs::write(home.path().join(".kube/config"), config).unwrap();
+        let environment = Environment::of([("HOME".to_owned(), home.path().display().to_string())]);
+        let target = Target { timeout: Duration::from_millis(1), ..Target::new(environment) };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let session = Session::open(&target, None).await.unwrap();
+            let mut ui = Ui::new(When::Never, Loudness::Quiet);
+            let mut report = Report::new(&mut ui, &[], Format::Text);
+            let mut transaction = Transaction { session: &session, stop, way_back: "again", done };
+            transaction.whole(&mut report, async |_, _| work().await).await.unwrap_err()
+        })
+    }
+
+    #[test]
+    fn a_panic_between_two_writes_rolls_back_and_says_what_remains() {
+        let none = Interrupts::none();
+        let nothing = ends(Vec::new(), &none, async || panic!("before the first write"));
+        assert_eq!((nothing.exit, nothing.reason), (Exit::Failed, Reason::Bug));
+        assert_eq!(nothing.details, ["nothing was changed"]);
+        let remains = ends(vec![made()], &none, async || panic!("between two writes"));
+        assert_eq!((remains.exit, remains.reason), (Exit::HalfDone, Reason::HalfDone));
+        assert_eq!(remains.details[0], "NOT fully rolled back");
+        assert!(remains.details[1].contains("default  still changed: "), "{remains:?}");
+        assert!(remains.hints.iter().any(|hint| hint.contains("report it")), "{remains:?}");
+    }
+
+    #[test]
+    fn a_signal_before_the_end_rolls_back() {
+        let stop = Interrupts::after(1);
+        let interrupted = ends(Vec::new(), &stop, async || Ok(()));
+        assert_eq!((interrupted.exit, interrupted.reason), (Exit::Interrupted, Reason::Interrupted));
+        assert_eq!(ends(vec![made()], &stop, async || Ok(())).exit, Exit::HalfDone);
     }
 }

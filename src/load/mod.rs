@@ -10,6 +10,7 @@ pub mod enrolment;
 pub mod files;
 pub mod gateways;
 pub mod harm;
+pub mod ignored_signals;
 pub mod in_pods;
 pub mod istio;
 pub mod log;

@@ -194,10 +194,13 @@ impl World {
             Effect::Tls(reference, turn) => {
                 let upstreams = self.ways.iter_mut().filter_map(|way| way.upstream.as_mut());
                 for upstream in upstreams.filter(|upstream| upstream.reference == *reference) {
-                    upstream.value["spec"]["sslConfig"] = match turn {
+                    let tls = match turn {
                         Turn::On => istio_ssl_config(),
                         Turn::Off => Value::Null,
                     };
+                    if let Some(spec) = upstream.value.get_mut("spec").and_then(Value::as_object_mut) {
+                        spec.insert("sslConfig".to_owned(), tls);
+                    }
                 }
             }
             Effect::Policy(request) => {

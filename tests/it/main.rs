@@ -37,6 +37,7 @@ mod proxy_address;
 mod proxy_plane;
 mod setup;
 mod shells;
+mod signals;
 mod snapshot;
 mod stage_injector;
 mod stage_self;

@@ -1,7 +1,9 @@
 //! Objects made, changed and deleted as one, and taken back, on a real API server; a stub where it misbehaves.
 
+use std::sync::Arc;
+
 use gloo_rs::apply::transaction::{Done, Step, Undone, make, rehearse, take_back};
-use gloo_rs::kube::{Cause, Session};
+use gloo_rs::kube::{Cause, Session, Trace};
 use gloo_rs::model::Object;
 use gloo_rs::model::kinds::PEER_AUTHENTICATION;
 use serde_json::{Value, json};
@@ -232,4 +234,32 @@ async fn a_deletion_whose_answer_is_lost_is_looked_for() {
     make(&session, step.clone()).await.unwrap();
     let unmade = make(&session, step).await.unwrap_err();
     assert!(unmade.perhaps.is_none(), "it is there still");
+}
+
+/// A panic is put into each request by what traces them.
+#[test]
+fn a_write_that_ends_in_a_panic_is_known_by_what_is_there_and_rolled_back() {
+    const HERE: &str = "/apis/security.istio.io/v1/namespaces/shop/peerauthentications";
+    let one = format!("{HERE}/default");
+    let mut stored = policy("shop", "default").value;
+    stored["metadata"]["uid"] = json!("u");
+    stored["metadata"]["resourceVersion"] = json!("1");
+    for (method, back) in [("POST", Undone::Back), ("DELETE", Undone::Stands(String::new()))] {
+        let stub = Stub::new();
+        stub.on("POST", HERE).json(201, &stored);
+        stub.on("GET", &one).json(200, &stored).always();
+        stub.on("DELETE", &one).json(200, &json!({"kind": "Status", "apiVersion": "v1", "status": "Success"}));
+        let sandbox = Sandbox::new();
+        sandbox.kubeconfig(stub.kubeconfig());
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let trace: Trace = Arc::new(move |exchange| assert_ne!(exchange.method, method, "a fault of the test"));
+        let session = runtime.block_on(Session::open(&sandbox.target(), Some(trace))).unwrap();
+        let done = runtime.block_on(make(&session, Step::create(policy("shop", "default")))).unwrap();
+        let undone = runtime.block_on(take_back(&session, &[done])).remove(0).1;
+        match (&undone, &back) {
+            (Undone::Stands(why), Undone::Stands(_)) => assert!(why.contains("a fault in gloo-rs"), "{why}"),
+            _ => assert_eq!(undone, back),
+        }
+        assert_eq!(stub.finish().iter().filter(|it| it.method == "DELETE").count(), 1);
+    }
 }

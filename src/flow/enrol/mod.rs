@@ -10,9 +10,9 @@ mod step;
 
 pub use files::run as run_on_files;
 
-use super::interrupt::{self, Stop};
+use super::interrupt::interrupted;
 use super::report::Report;
-use super::transact::{interrupted, now, short};
+use super::transact::{now, short};
 use super::{consent, place};
 use crate::apply::transaction::{self, Step};
 use crate::error::{Exit, Failure, Reason};
@@ -59,13 +59,14 @@ pub async fn run(task: &Enrolment, global: &Global, report: &mut Report<'_>) -> 
         let note = Advice::note(Code::Unknown, format!("{object}: a webhook does not support dry run"));
         report.advice(note.about(&object));
     }
-    let stop = Stop::default();
+    let stop = report.interrupts();
+    stop.begin_writes()?;
     let pace = match &task.restarts {
         Restarts::None => None,
         Restarts::Rolling { parallel, .. } => Some(Pace { parallel: *parallel, patience: global.wait_timeout }),
     };
     let run = Run { session: &session, stop: &stop, pace, now: &now };
-    interrupt::told(&stop, each(&run, &plans, report)).await;
+    each(&run, &plans, report).await;
     Ok(())
 }
 
@@ -82,7 +83,7 @@ async fn each(run: &Run<'_>, plans: &[Plan], report: &mut Report<'_>) {
             Err(failure) => report.failure(failure),
         }
     }
-    if run.stop.is_set() && report.exit() != Exit::Interrupted {
+    if run.stop.is_set() && !matches!(report.exit(), Exit::Interrupted | Exit::HalfDone) {
         report.failure(interrupted());
     }
 }

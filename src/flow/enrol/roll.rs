@@ -5,10 +5,12 @@ use std::cell::{Cell, RefCell};
 use futures_util::{StreamExt as _, stream};
 
 use super::step::{Pace, Run};
+use crate::apply::caught::caught;
 use crate::apply::transaction::{self, Done, Step, Undone, Unmade};
 use crate::error::{Exit, Failure, Reason};
+use crate::flow::interrupt::interrupted;
 use crate::flow::report::Report;
-use crate::flow::transact::{interrupted, not_ready, short};
+use crate::flow::transact::{not_ready, short};
 use crate::kube::Session;
 use crate::model::{Object, ObjectRef};
 use crate::plan::enrolment::workload::Fate;
@@ -97,7 +99,8 @@ async fn roll<'p>(
         }
     }
     if rolled.failure().is_none() {
-        rolled.end = wait(run, plan, workload, pace, rolled.done.is_some(), report).await;
+        let waited = caught(wait(run, plan, workload, pace, rolled.done.is_some(), report)).await;
+        rolled.end = waited.unwrap_or_else(|panicked| End::Failed(panicked.into_failure()));
     }
     let short = short(&workload.reference);
     match &rolled.end {

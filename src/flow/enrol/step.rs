@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::roll::roll_all;
 use super::settle::settle;
+use crate::apply::caught::caught;
 use crate::apply::transaction::{self, Done, Step, Undone, Unmade};
 use crate::error::{Exit, Failure, Reason};
-use crate::flow::interrupt::Stop;
+use crate::flow::interrupt::{Interrupts, interrupted};
 use crate::flow::report::Report;
-use crate::flow::transact::interrupted;
 use crate::kube::Session;
 use crate::model::ObjectRef;
 use crate::plan::enrolment::workload::Fate;
@@ -32,7 +32,7 @@ pub struct Pace {
 /// What every namespace of a run has in common.
 pub struct Run<'r> {
     pub session: &'r Session,
-    pub stop: &'r Stop,
+    pub stop: &'r Interrupts,
     /// None: labels alone.
     pub pace: Option<Pace>,
     /// What `restartedAt` says.
@@ -110,7 +110,7 @@ pub async fn make(run: &Run<'_>, plan: &Plan, report: &mut Report<'_>) -> Result
     }
     let Some(pace) = run.pace else { return Ok(made) };
     if plan.restarts().next().is_some()
-        && let Err(failure) = tried(run, plan, report).await
+        && let Err(failure) = caught(tried(run, plan, report)).await.unwrap_or_else(|it| Err(it.into_failure()))
     {
         return Err(back(run, made, failure, report).await);
     }

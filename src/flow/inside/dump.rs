@@ -6,7 +6,7 @@ use super::Inside;
 use crate::envoy::dump::{Reader, Section};
 use crate::envoy::view::{self, Found, Row, View, Width};
 use crate::error::{Exit, Failure, Reason};
-use crate::flow::{block_on, interrupt, report::Report};
+use crate::flow::{block_on, report::Report};
 use crate::load::dump_file;
 use crate::options::{DumpSource, DumpTask, DumpView, Format, Global, ProxyPods};
 use crate::plan::advice::{Advice, Code};
@@ -26,12 +26,12 @@ const DUMP_WITH_ENDPOINTS: &str = "/config_dump?include_eds";
 /// Why it could not be had, or not the whole of it.
 pub fn run(task: &DumpTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     match (&task.source, &task.view) {
-        (DumpSource::Pods(pods), None) => block_on(interrupt::or(whole(pods, global, report))),
-        (DumpSource::Pods(pods), Some(view)) => block_on(interrupt::or(of_pods(pods, view, global, report))),
+        (DumpSource::Pods(pods), None) => block_on(&report.interrupts(), whole(pods, global, report)),
+        (DumpSource::Pods(pods), Some(view)) => block_on(&report.interrupts(), of_pods(pods, view, global, report)),
         (DumpSource::File(path), Some(view)) => {
             report.field(view.section.name(), empty(view.section));
             let new = || View::new(view.section, view.filter.clone());
-            let seen = dump_file::look(path, &mut std::io::stdin(), &new)?;
+            let seen = dump_file::look(path, &mut report.interrupts().stdin(), &new)?;
             let mut all = Seen::default();
             for dump_file::Seen { pod, found } in seen {
                 all.add(found, pod.map(|pod| ("pod", pod)).as_slice());

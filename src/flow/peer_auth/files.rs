@@ -1,7 +1,5 @@
 //! The same in manifests: the policy's document is edited, added at the end of the one text, or taken out.
 
-use std::io;
-
 use serde_json::Value;
 
 use crate::edit::manifest::{self, Found, Place, members};
@@ -9,6 +7,7 @@ use crate::edit::{Edit, Op};
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::emit::{Edited, Emit};
 use crate::flow::files::by_hand;
+use crate::flow::interrupt::Interrupts;
 use crate::flow::report::Report;
 use crate::load::files::{Loaded, Text, find, sources_of};
 use crate::load::policies::ISTIO_SYSTEM;
@@ -42,12 +41,13 @@ struct Seen {
 ///
 /// # Errors
 /// A file cannot be read.
-pub(super) fn read(files: &Files, home: Option<&str>) -> Result<Read, Failure> {
+pub(super) fn read(files: &Files, home: Option<&str>, interrupts: &Interrupts) -> Result<Read, Failure> {
     let mut inputs = find(&sources_of(&files.paths)?)?;
     let is_single = inputs.is_single();
     let mut read = Read { texts: Vec::new(), policies: Vec::new(), doubtful: Vec::new(), maps: Vec::new(), is_single };
-    let mut stdin = io::stdin().lock();
+    let mut stdin = interrupts.stdin();
     while let Some(loaded) = inputs.next(&mut stdin) {
+        interrupts.check()?;
         match loaded? {
             Loaded::Text(text) => read.take(text, home),
             Loaded::PassedOver { .. } => {}
@@ -114,7 +114,7 @@ pub fn edit(task: &PeerAuth, files: &Files, report: &mut Report<'_>) -> Result<(
     report.form_for_files(task.preview, files.destination);
     let request = &task.request;
     let said = task.root_namespace.as_deref();
-    let read = read(files, Some(request.scope.home(said.unwrap_or(ISTIO_SYSTEM))))?;
+    let read = read(files, Some(request.scope.home(said.unwrap_or(ISTIO_SYSTEM))), &report.interrupts())?;
     let told = said.map(str::to_owned).or_else(|| read.root_namespace());
     let all = read.values();
     let policies = Policies { all: &all, root_namespace: told.as_deref().unwrap_or(ISTIO_SYSTEM) };

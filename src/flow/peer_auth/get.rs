@@ -3,7 +3,7 @@
 use super::{files, is_there};
 use crate::error::Failure;
 use crate::flow::report::Report;
-use crate::flow::{block_on, interrupt, open};
+use crate::flow::{block_on, open};
 use crate::load::policies::{self, ISTIO_SYSTEM, Root};
 use crate::options::{Files, Global, PeerAuthGet};
 use crate::plan::advice::{Advice, Code};
@@ -19,7 +19,7 @@ use crate::render::peer_auth::{rows, value};
 pub fn run(task: &PeerAuthGet, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     match &task.files {
         Some(files) => of_files(task, files, report),
-        None => block_on(interrupt::or(of_cluster(task, global, report))),
+        None => block_on(&report.interrupts(), of_cluster(task, global, report)),
     }
 }
 
@@ -52,7 +52,7 @@ async fn of_cluster(task: &PeerAuthGet, global: &Global, report: &mut Report<'_>
 fn of_files(task: &PeerAuthGet, manifests: &Files, report: &mut Report<'_>) -> Result<(), Failure> {
     let said = task.root_namespace.as_deref();
     let home = task.scope.as_ref().map(|scope| scope.home(said.unwrap_or(ISTIO_SYSTEM)));
-    let read = files::read(manifests, home)?;
+    let read = files::read(manifests, home, &report.interrupts())?;
     let told = said.map(str::to_owned).or_else(|| read.root_namespace());
     let root_namespace = told.as_deref().unwrap_or(ISTIO_SYSTEM);
     if told.is_none() {

@@ -6,7 +6,7 @@ pub mod get;
 
 use std::time::Duration;
 
-use super::interrupt::{self, Stop};
+use super::interrupt::{Interrupts, interrupted};
 use super::report::Report;
 use super::{block_on, consent, open, place};
 use crate::apply::transaction::{self, Step};
@@ -37,7 +37,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(10);
 pub fn run(task: &PeerAuth, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     match &task.files {
         Some(files) => files::edit(task, files, report),
-        None => block_on(change(task, global, report)),
+        None => block_on(&report.interrupts(), change(task, global, report)),
     }
 }
 
@@ -56,14 +56,15 @@ pub async fn change(task: &PeerAuth, global: &Global, report: &mut Report<'_>) -
     let session = open(global, report).await?;
     let mark = report.form_for_cluster(task.preview);
     report.context(&place(&session));
-    let Some(planned) = interrupt::or(plan(&session, task, global, report)).await? else { return Ok(()) };
+    let Some(planned) = report.interrupts().or(plan(&session, task, global, report)).await? else { return Ok(()) };
     if task.preview.is_on() {
         return preview(&session, task, planned, report).await;
     }
     debug_assert_eq!(mark, crate::render::text::Mark::Written);
     consent::ask(&asked(task), &risks(task), &place(&session), global, report).await?;
-    let stop = Stop::default();
-    let written = Box::pin(interrupt::told(&stop, write(&session, task, planned, &stop))).await;
+    let stop = report.interrupts();
+    stop.begin_writes()?;
+    let written = Box::pin(write(&session, task, planned, &stop)).await;
     report.row(written?);
     Ok(())
 }
@@ -263,20 +264,23 @@ fn unplannable(object: &Object, path: &str) -> Failure {
 }
 
 /// Writes; where somebody else was faster, what is there now is decided about.
-async fn write(session: &Session, task: &PeerAuth, planned: Planned, stop: &Stop) -> Result<Row, Failure> {
+async fn write(session: &Session, task: &PeerAuth, planned: Planned, stop: &Interrupts) -> Result<Row, Failure> {
     let mut planned = planned;
     for attempt in 0..TRIES {
         if attempt > 0 {
             tokio::time::sleep(FIRST_PAUSE * 4_u32.pow(attempt - 1)).await;
         }
         if stop.is_set() {
-            let failure = Failure::new(Exit::Interrupted, Reason::Interrupted, "interrupted");
-            return Err(failure.detail("nothing was changed"));
+            return Err(interrupted().detail("nothing was changed"));
         }
         let Planned { before, edits, message } = planned;
         let reference = before.reference.clone();
         let owner = owner::of(&before.value).map(|owner| owner.to_string());
         match transaction::make(session, Step { before, edits }).await {
+            Ok(done) if stop.is_set() => {
+                let undone = transaction::take_back(session, &[done]).await;
+                return Err(transaction::failure(interrupted(), &undone, "the same command again"));
+            }
             Ok(_) => return Ok(Row { owner, ..Row::answer(reference, Outcome::Changed, message) }),
             Err(unmade) if is_somebody_faster(&unmade.error) => {
                 let mesh = mesh(session, task).await?;

@@ -64,12 +64,14 @@ impl Report<'_> {
     /// The report of one step of this way: said as it goes, kept until [`Report::take`].
     pub fn step(&mut self) -> Report<'_> {
         let (said, context, place) = (self.said.clone(), self.context.clone(), self.place.clone());
-        Report { keeps: Keeps::All, said, context, place, ..Report::new(self.ui, self.words, self.format) }
+        let interrupts = self.interrupts();
+        Report { keeps: Keeps::All, said, context, place, interrupts, ..Report::new(self.ui, self.words, self.format) }
     }
 
     /// The same for a step that is only tried: nothing is said of it, and `ui` is a silent one.
     pub fn unheard_step<'u>(&self, ui: &'u mut Ui) -> Report<'u> {
-        Report { keeps: Keeps::All, place: self.place.clone(), ..Report::new(ui, &[], self.format) }
+        let (place, interrupts) = (self.place.clone(), self.interrupts());
+        Report { keeps: Keeps::All, place, interrupts, ..Report::new(ui, &[], self.format) }
     }
 
     /// What a step came to, without printing a document of it.

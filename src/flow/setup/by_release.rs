@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::flow::interrupt::Interrupts;
 use crate::flow::report::Report;
 use crate::flow::{again, values};
 use crate::options::{Global, IstioWish, UpgradeValues, ValuesAct};
@@ -41,7 +42,8 @@ impl ByRelease {
             istio: IstioWish::default(),
             ..self.task.clone()
         };
-        let mut step = report.step();
+        // Rolling back is not interrupted.
+        let mut step = report.step().until(Interrupts::none());
         let outcome = Box::pin(values::of_a_release(Some(name), None, &task, global, &mut step)).await;
         let ended = step.end();
         match outcome.err().or_else(|| ended.why()) {

@@ -21,7 +21,6 @@ mod wrong;
 use serde_json::Value;
 
 use self::step::{Act, Planned, Step};
-use super::interrupt::{self, Stop};
 use super::report::Report;
 use super::{again, consent, open, place};
 use crate::error::{Exit, Failure, Reason};
@@ -39,7 +38,7 @@ use crate::plan::outage::{Effect, Outage, Touched, outages};
 /// Why nothing was begun, or which step failed, what stands, and how to go on.
 pub async fn setup(task: &Setup, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let way = Way::begin("setup", task.preview, global, report).await?;
-    let steps = interrupt::or(forward::steps(&way.session, task, global)).await?;
+    let steps = forward::steps(&way.session, task, global).await?;
     way.go(steps, report).await
 }
 
@@ -49,7 +48,7 @@ pub async fn setup(task: &Setup, global: &Global, report: &mut Report<'_>) -> Re
 /// The same.
 pub async fn teardown(task: &Teardown, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let way = Way::begin("teardown", task.preview, global, report).await?;
-    let found = interrupt::or(backward::steps(&way.session, task, global)).await?;
+    let found = backward::steps(&way.session, task, global).await?;
     report.field("left", found.left.iter().map(|left| Value::from(left.as_str())).collect());
     for left in &found.left {
         way.say(&format!("left: {left}"), report);
@@ -90,7 +89,7 @@ impl Way {
     /// Plans all of it, asks once, and goes.
     async fn go(&self, steps: Vec<Step>, report: &mut Report<'_>) -> Result<(), Failure> {
         let plan = self.plan(steps, report).await?;
-        let outages = interrupt::or(self.outages(&plan, report)).await?;
+        let outages = self.outages(&plan, report).await?;
         report.field("plan", plan.iter().enumerate().map(|(index, it)| shown::value(index + 1, it)).collect());
         let of_document = outages.as_ref().map(|outages| outages.iter().map(shown::outage_value).collect());
         report.field("outages", of_document.unwrap_or(Value::Null));
@@ -112,8 +111,9 @@ impl Way {
         let risks = if is_as_wanted { Vec::new() } else { vec![shown::amount(&plan)] };
         let consent = &Global { consent: self.consent, ..self.global.clone() };
         consent::ask(&format!("{} changes", self.word), &risks, &place(&self.session), consent, report).await?;
-        let stop = Stop::default();
-        interrupt::told(&stop, self.walk(&plan, &stop, report)).await
+        let stop = report.interrupts();
+        stop.begin_writes()?;
+        self.walk(&plan, &stop, report).await
     }
 
     /// Every step's own preview, said as it is known.
@@ -123,7 +123,8 @@ impl Way {
             let number = plan.len() + 1;
             let which = format!("step {number} ({} {})", step.word, step.what);
             let act = step.act.clone();
-            let planned = interrupt::or(async {
+            let interrupts = report.interrupts();
+            let planned = interrupts.or(async {
                 let step = covered::told(&self.session, step, &plan, &self.global).await;
                 let planned = step.plan(self.preview, &self.global, report).await?;
                 pointing::refuse(&self.session, &plan, &planned, &self.global).await.map(|()| planned)

@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::report::Report;
-use crate::flow::{interrupt, verify};
+use crate::flow::verify;
 use crate::options::{Global, VerifyTask};
 use crate::ui::Ui;
 
@@ -21,7 +21,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// It could not be sent, or it was not proven to be answered over mutual TLS.
 pub async fn prove(task: &VerifyTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let last = Instant::now() + SETTLES.min(global.wait_timeout);
-    let sent = interrupt::or(async {
+    let interrupts = report.interrupts();
+    let sent = interrupts.or(async {
         let mut judged = verify::judged(task, global, report).await;
         while !judged.as_ref().is_ok_and(|judged| judged.fault().is_none()) && Instant::now() < last {
             sleep(PAUSE).await;

@@ -6,10 +6,10 @@ use super::kept::{Before, Made};
 use super::step::{Act, Planned, upgraded};
 use super::wrong::proven_wrong;
 use super::{Way, hints, shown};
+use crate::apply::caught::caught;
 use crate::error::{Exit, Failure, Reason};
-use crate::flow::interrupt::Stop;
+use crate::flow::interrupt::{Interrupts, interrupted};
 use crate::flow::report::{Ended, Report};
-use crate::flow::transact::interrupted;
 use crate::plan::outcome::Outcome;
 use crate::render::text::{count, seconds};
 
@@ -36,7 +36,7 @@ impl Way {
     ///
     /// # Errors
     /// Which step failed, what stands, and how to go on.
-    pub async fn walk(&self, plan: &[Planned], stop: &Stop, report: &mut Report<'_>) -> Result<(), Failure> {
+    pub async fn walk(&self, plan: &[Planned], stop: &Interrupts, report: &mut Report<'_>) -> Result<(), Failure> {
         let mut made: Vec<Made> = Vec::new();
         for (index, planned) in plan.iter().enumerate() {
             if stop.is_set() {
@@ -55,7 +55,8 @@ impl Way {
             // Also what is so already: a run that was killed may have left its rollout under way.
             let before = Before::of(planned, &self.session).await;
             let mut of_step = report.step();
-            let outcome = planned.step.act.run(&self.global, &mut of_step).await;
+            let outcome = caught(planned.step.act.run(&self.global, &mut of_step)).await;
+            let outcome = outcome.unwrap_or_else(|panicked| Err(panicked.into_failure()));
             let ended = of_step.end();
             made.push(before.made(&ended, &self.session).await);
             if outcome.is_ok() && ended.exit == Exit::Done {

@@ -3,8 +3,6 @@
 //! Bootstrap and workload may stand in different files, so every text that holds one of them is kept until
 //! all is planned.
 
-use std::io;
-
 use super::injection::flags_of;
 use super::removal::{against, release};
 use crate::edit::Edit;
@@ -60,8 +58,9 @@ pub fn run(task: &Sidecars, global: &Global, report: &mut Report<'_>) -> Result<
     let mut emit = Emit::of(task.preview, files.destination, inputs.is_single());
     report.form_for_files(task.preview, files.destination);
     let mut read = Read::default();
-    let mut stdin = io::stdin().lock();
+    let mut stdin = report.interrupts().stdin();
     while let Some(loaded) = inputs.next(&mut stdin) {
+        report.interrupts().check()?;
         read.take(loaded?);
     }
     let proxies = read.proxies(global, &task.proxies)?;

@@ -10,7 +10,7 @@ pub use removal::against;
 use injection::injection;
 use removal::removal;
 
-use super::interrupt::{self, Stop};
+use super::interrupt::Interrupts;
 use super::report::Report;
 use super::transact::{Said, Transaction, short};
 use super::{consent, place};
@@ -80,8 +80,9 @@ pub async fn run(task: &Sidecars, global: &Global, report: &mut Report<'_>) -> R
             Advice::note(Code::Unknown, format!("{object}: a webhook does not support dry run")).about(&object),
         );
     }
-    let stop = Stop::default();
-    interrupt::told(&stop, write(&session, task, global, &plan, &stop, report)).await?;
+    let stop = report.interrupts();
+    stop.begin_writes()?;
+    write(&session, task, global, &plan, &stop, report).await?;
     report.line(task.act.success());
     Ok(())
 }
@@ -192,11 +193,13 @@ async fn write(
     task: &Sidecars,
     global: &Global,
     plan: &Plan,
-    stop: &Stop,
+    stop: &Interrupts,
     report: &mut Report<'_>,
 ) -> Result<(), Failure> {
     let mut transaction = Transaction::new(session, stop, task.act.way_back());
-    let made = make(&mut transaction, task, global, plan, report).await;
+    let made = transaction
+        .whole(report, async |transaction, report| make(transaction, task, global, plan, report).await)
+        .await;
     if made.is_ok() && matches!(task.act, Injection::Uninject { .. }) {
         let_go(session, plan, &transaction, report).await;
     }

@@ -3,10 +3,11 @@
 use serde_json::json;
 
 use super::order;
+use crate::apply::caught::caught;
 use crate::edit::mask::SecretTexts;
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::consent;
-use crate::flow::interrupt::{self, Stop};
+use crate::flow::interrupt::{self, Interrupts};
 use crate::flow::report::Report;
 use crate::flow::transact::short;
 use crate::helm::{self, Helm, Order, Record};
@@ -49,25 +50,26 @@ pub async fn run(
     global: &Global,
     report: &mut Report<'_>,
 ) -> Result<(), Failure> {
-    let (helm, target) = interrupt::or(ready(session, &upgrade, task)).await?;
+    let (helm, target) = report.interrupts().or(ready(session, &upgrade, task)).await?;
     let order = order::upgrade(target, &upgrade, on_failure, &helm, task)?;
     let Record { name, namespace, .. } = &upgrade.record;
     let act = format!("upgrade-values --apply changes {} of", upgrade.changes);
     let what = format!("release {namespace}/{name} and restarts its gateways");
     consent::ask(&act, &[what], &crate::flow::place(session), global, report).await?;
     session.check_unchanged(&crate::flow::target(global, Environment::of_process()))?;
-    let stop = Stop::default();
-    interrupt::told(&stop, async {
-        helm_upgrades(session, &helm, order, &upgrade, &stop, report).await?;
-        settle(session, &upgrade, &stop, task, global, report).await
-    })
-    .await
+    let stop = report.interrupts();
+    stop.begin_writes()?;
+    helm_upgrades(session, &helm, order, &upgrade, &stop, report).await?;
+    let settled = caught(settle(session, &upgrade, &stop, task, global, report)).await;
+    settled
+        .unwrap_or_else(|panicked| Err(Failure { exit: Exit::Unconfirmed, ..panicked.into_failure().detail(UPGRADED) }))
 }
 
 /// The Helm that is going to be run, and where, if nothing is known to be against it.
 ///
 /// # Errors
-/// Helm cannot be told the user or the version of the chart, another tool renders the release, another upgrade is under way, this one would conflict, or no Helm is there.
+/// Helm cannot be told the user or the version of the chart, another tool renders the release, another upgrade is under
+/// way, this one would conflict, or no Helm is there.
 pub async fn ready(
     session: &Session,
     upgrade: &Upgrade,
@@ -108,19 +110,30 @@ async fn helm_upgrades(
     helm: &Helm,
     order: Order,
     upgrade: &Upgrade,
-    stop: &Stop,
+    stop: &Interrupts,
     report: &mut Report<'_>,
 ) -> Result<(), Failure> {
     report.ui.status(&format!("running {}", helm.program.display()));
     let mut running = helm.start(order)?;
     let mut said = Said::default();
-    while let Some(line) = running.line().await {
-        let line = short_line(&upgrade.secrets.masked(&line));
-        report.ui.status(&format!("  {line}"));
-        said.hear(line);
-    }
+    let listened = caught(async {
+        while let Some(line) = running.line().await {
+            let line = upgrade.secrets.masked(&line);
+            let line = short_line(&line).to_owned();
+            report.ui.status(&format!("  {line}"));
+            said.hear(line);
+        }
+    })
+    .await;
     let last = said.reason();
     let ended = running.end().await;
+    if let Err(panicked) = listened {
+        // Helm has ended all the same, and what it came to is what counts.
+        return Err(match ended {
+            Ok(()) => Failure { exit: Exit::Unconfirmed, ..panicked.into_failure().detail(UPGRADED) },
+            Err(how) => failed(session, upgrade, &how, &last).await,
+        });
+    }
     match (ended, stop.is_set()) {
         (Ok(()), false) => Ok(()),
         (Ok(()), true) => Err(interrupted(Exit::Unconfirmed, UPGRADED, report)),
@@ -167,7 +180,7 @@ const UPGRADED: &str = "the release is upgraded; its rollout was not waited for"
 /// Helm has ended by then: it is never left behind. How it ended is the report's, for who goes on from there.
 fn interrupted(exit: Exit, state: &str, report: &mut Report<'_>) -> Failure {
     report.ends(exit);
-    Failure::new(Exit::Interrupted, Reason::Interrupted, "interrupted").detail(state)
+    interrupt::interrupted().detail(state)
 }
 
 /// What became of the release where Helm failed.
@@ -200,7 +213,7 @@ async fn failed(session: &Session, upgrade: &Upgrade, how: &str, last: &str) -> 
 async fn settle(
     session: &Session,
     upgrade: &Upgrade,
-    stop: &Stop,
+    stop: &Interrupts,
     task: &UpgradeValues,
     global: &Global,
     report: &mut Report<'_>,

@@ -59,7 +59,7 @@ pub fn finish(
     }
     match &task.destination {
         ValuesDestination::Stdout if global.format == Format::Text => report.whole(new.as_bytes()),
-        ValuesDestination::InPlace => write(subject, &new)?,
+        ValuesDestination::InPlace => write(subject, &new, report)?,
         ValuesDestination::NewFile(file) => out::create_private(file, new.as_bytes())?,
         ValuesDestination::Stdout | ValuesDestination::Helm(_) => {}
     }
@@ -108,7 +108,7 @@ fn upgrade(subject: &Subject, plan: &Plan, values: String, task: &UpgradeValues)
     })
 }
 
-fn write(subject: &Subject, new: &str) -> Result<(), Failure> {
+fn write(subject: &Subject, new: &str, report: &Report<'_>) -> Result<(), Failure> {
     let Some((read, _)) = &subject.file else { return Ok(()) };
     let Some(file) = &read.file else { return Err(Failure::usage("--write cannot write to stdin")) };
     if *new == read.text {
@@ -116,7 +116,7 @@ fn write(subject: &Subject, new: &str) -> Result<(), Failure> {
     }
     let mut staging = Staging::default();
     staging.stage(file, new.as_bytes(), Print::of(read.text.as_bytes()))?;
-    staging.commit(&|| Ok(())).map(drop).map_err(|halted| *halted.failure)
+    staging.commit(&|| report.interrupts().check()).map(drop).map_err(|halted| *halted.failure)
 }
 
 fn say(subject: &Subject, plan: &Plan, after: &Value, secrets: Secrets, report: &mut Report<'_>) {

@@ -36,13 +36,13 @@ pub fn run(task: &UpgradeValues, global: &Global, report: &mut Report<'_>) -> Re
             let needs = task.act == ValuesAct::Merge
                 && values::needs_istiod(&subject.values, &subject.chart, &task.wish, &flags)?;
             if needs {
-                return super::block_on(super::interrupt::or(live(subject, task, global, report)));
+                return super::block_on(&report.interrupts(), live(subject, task, global, report));
             }
             let plan = plan(&subject, task, &[], None)?;
             finish(&subject, &plan, None, task, global, report).map(drop)
         }
         ValuesSource::Release { name, revision } => {
-            super::block_on(of_a_release(name.as_deref(), *revision, task, global, report))
+            super::block_on(&report.interrupts(), of_a_release(name.as_deref(), *revision, task, global, report))
         }
     }
 }
@@ -61,14 +61,15 @@ pub async fn of_a_release(
     let session = super::open(global, report).await?;
     report.context(&super::place(&session));
     let namespace = release_namespace(global);
-    let upgrade = super::interrupt::or(async {
+    let interrupts = report.interrupts();
+    let upgrade = interrupts.or(async {
         let found = release::find(&session, namespace, name, revision).await?;
         let subject = of_release(found, task, report)?;
         with_session(&session, subject, task, global, report).await
     });
     match (Box::pin(upgrade).await?, &task.destination) {
         (Some(upgrade), ValuesDestination::Helm(_)) if task.check => {
-            super::interrupt::or(apply::ready(&session, &upgrade, task)).await.map(drop)
+            interrupts.or(apply::ready(&session, &upgrade, task)).await.map(drop)
         }
         (Some(upgrade), ValuesDestination::Helm(on_failure)) => {
             apply::run(&session, upgrade, *on_failure, task, global, report).await

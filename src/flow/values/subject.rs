@@ -50,7 +50,7 @@ pub fn of_file(path: &Path, task: &UpgradeValues, report: &mut Report<'_>) -> Re
     if !inputs.is_single() {
         return Err(Failure::usage(format!("--values {}: one file, or - for stdin", path.display())));
     }
-    let read = match inputs.next(&mut std::io::stdin().lock()) {
+    let read = match inputs.next(&mut report.interrupts().stdin()) {
         Some(Ok(Loaded::Text(read))) => read,
         Some(Ok(Loaded::Refused { name, why, .. } | Loaded::PassedOver { name, why })) => {
             return Err(Failure::new(Exit::Failed, Reason::File, format!("{name}: {why}")));

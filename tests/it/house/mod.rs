@@ -8,6 +8,7 @@ mod files;
 mod foreign;
 mod lists;
 mod names;
+mod panics;
 mod performance;
 mod reference;
 pub mod result;

@@ -178,7 +178,28 @@ impl Running {
         self.signal(Signal::KILL);
     }
 
-    fn signal(&self, signal: Signal) {
+    /// Waits until it has heard this signal, which it says with `-v`.
+    pub fn wait_until_heard(&mut self, name: &str) {
+        self.wait_for(&format!("signal: {name}"));
+    }
+
+    /// Waits until this signal no longer has its usual effect.
+    pub fn wait_until_listening(&self, signal: Signal) {
+        let start = Instant::now();
+        let bit = 1_u64 << (signal.as_raw() - 1);
+        let is_caught = || {
+            let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+            let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"))?.trim().to_owned();
+            Some(u64::from_str_radix(&mask, 16).ok()? & bit != 0)
+        };
+        while is_caught() != Some(true) {
+            assert!(start.elapsed() < self.patience, "it never listens to {signal:?}: {}", self.stderr.text());
+            sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Any of them.
+    pub fn signal(&self, signal: Signal) {
         let id = i32::try_from(self.child.id()).unwrap();
         kill_process(Pid::from_raw(id).unwrap(), signal).unwrap();
     }
@@ -200,6 +221,13 @@ impl Running {
         };
         (code, stdout.map(Stream::end).unwrap_or_default(), stderr.end())
     }
+}
+
+/// Starts it with stdin and stderr on a terminal that nobody reads; to drop our end is to close the terminal.
+pub(super) fn on_closing_terminal(mut command: Command) -> (Child, std::fs::File) {
+    let (ours, theirs) = terminal(COLUMNS);
+    let child = command.stdin(theirs()).stdout(Stdio::null()).stderr(theirs()).spawn().unwrap();
+    (child, ours)
 }
 
 /// Our end of a pseudo-terminal of this width, and what opens the other.

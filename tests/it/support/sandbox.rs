@@ -1,7 +1,7 @@
 //! The real binary, or the library, in an environment of its own.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use gloo_rs::kube::{Environment, Target};
@@ -122,6 +122,20 @@ impl Sandbox {
     /// Starts the binary on pipes.
     pub fn start(&self, args: &[&str]) -> Running {
         self.patiently(Running::on_pipes(self.command(args)))
+    }
+
+    /// Starts the binary the way `nohup` does, with this signal ignored.
+    pub fn start_ignoring(&self, signal: &str, args: &[&str]) -> Running {
+        let ours = self.command(args);
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", &format!("trap '' {signal}; exec \"$0\" \"$@\"")]).arg(ours.get_program());
+        command.args(args).env_clear().envs(self.environment()).current_dir(self.dir());
+        self.patiently(Running::on_pipes(command))
+    }
+
+    /// Starts the binary on a terminal that is closed by dropping the file.
+    pub fn start_on_closing_terminal(&self, args: &[&str]) -> (Child, std::fs::File) {
+        super::running::on_closing_terminal(self.command(args))
     }
 
     /// Starts the binary with a stdout that nobody reads yet.

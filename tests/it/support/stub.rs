@@ -4,12 +4,16 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::certificate::{Certificate, Identity, identity};
+
+/// Far beyond what a command takes to its next request.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A request as it came.
 #[derive(Debug, Clone)]
@@ -44,6 +48,8 @@ struct Answer {
     after: Duration,
     /// How many other requests of its method are answered first.
     behind: usize,
+    /// It is not answered before this is set.
+    held: Option<Arc<AtomicBool>>,
     cut: bool,
     announced: Option<u64>,
 }
@@ -167,6 +173,16 @@ impl Stub {
     /// What came so far.
     pub fn requests(&self) -> Vec<Request> {
         lock(&self.state).requests.clone()
+    }
+
+    /// Waits until such a request has come.
+    pub fn wait_for(&self, method: &str, path: &str) {
+        let start = Instant::now();
+        let is_it = |request: &Request| request.method == method && request.path == path;
+        while !lock(&self.state).requests.iter().any(is_it) {
+            assert!(start.elapsed() < PATIENCE, "{method} {path} never came: {:#?}", self.requests());
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 
     /// How many connections were opened.
@@ -307,6 +323,11 @@ impl On<'_> {
         self.last(|answer| answer.behind = others)
     }
 
+    /// The last answer comes once this is set.
+    pub fn held(self, until: &Arc<AtomicBool>) -> Self {
+        self.last(|answer| answer.held = Some(Arc::clone(until)))
+    }
+
     /// The last answer announces a body of this length and ends before it.
     pub fn announcing(self, length: u64) -> Self {
         self.last(|answer| answer.announced = Some(length))
@@ -344,6 +365,9 @@ fn converse(stream: impl Read + Write, state: &Mutex<State>) {
         let answer = answer(&request, &mut lock(state));
         std::thread::sleep(answer.after);
         while count(&mut lock(state), &request).answered < answer.behind {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        while answer.held.as_ref().is_some_and(|held| !held.load(Ordering::Relaxed)) {
             std::thread::sleep(Duration::from_millis(2));
         }
         count(&mut lock(state), &request).ends();

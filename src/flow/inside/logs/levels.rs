@@ -6,7 +6,7 @@ use super::Inside;
 use crate::apply::log_levels::{self, Back};
 use crate::envoy::levels::{Levels, Wish};
 use crate::error::{Exit, Failure, Reason};
-use crate::flow::interrupt::Signals;
+use crate::flow::interrupt::{Signals, interrupted};
 use crate::flow::report::Report;
 use crate::options::Global;
 use crate::plan::advice::{Advice, Code};
@@ -61,8 +61,7 @@ impl Raised {
         let ends = tokio::select! {
             biased;
             () = signals.next() => {
-                let interrupted = Failure::new(Exit::Interrupted, Reason::Interrupted, "interrupted");
-                vec![Back::Failed(interrupted); self.0.len()]
+                vec![Back::Failed(interrupted()); self.0.len()]
             }
             ends = join_all(each) => ends,
         };

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::Inside;
 use crate::error::{Exit, Failure, Reason};
-use crate::flow::interrupt::{self, Signals};
+use crate::flow::interrupt::Signals;
 use crate::flow::report::Report;
 use crate::kube::{LogQuery, Since};
 use crate::load::log::{Event, Reading};
@@ -39,8 +39,10 @@ pub async fn print(task: &LogsTask, global: &Global, report: &mut Report<'_>) ->
     if global.format != Format::Text {
         report.field("logs", Value::Array(Vec::new()));
     }
-    let inside = interrupt::or(super::open(&task.pods, global, report)).await?;
-    let mut signals = Signals::listen_to_hangup_too();
+    let inside = super::open(&task.pods, global, report).await?;
+    let interrupts = report.interrupts();
+    interrupts.begin_writes()?;
+    let mut signals = interrupts.signals();
     let mut raised = Raised::default();
     let started = match &task.level {
         None => Ok(()),

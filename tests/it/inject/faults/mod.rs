@@ -1,6 +1,7 @@
 //! Each request of the transaction goes wrong in each way: what is left is the old state, or is said.
 
 mod conflicts;
+mod signals;
 mod steps;
 
 use anyhow::Result;

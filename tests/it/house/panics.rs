@@ -1,0 +1,44 @@
+//! What would panic on foreign data: `value["x"] = y` and `value["x"].as_object_mut()` on a `Value` that is no object.
+
+use regex::Regex;
+
+use super::{files_below, read};
+
+/// Documents that the file makes itself, as objects.
+const OWN: [&str; 3] = ["src/render/", "src/kube/exec.rs", "src/kube/session.rs"];
+
+/// Lines that index a `Value` mutably, outside of tests, with their numbers.
+fn violations(text: &str) -> Vec<(usize, String)> {
+    let index = r#"(\["[^"]*"\])+"#;
+    let mutable = format!(r#"[\w)\]]{index}\s*(=[^=>]|\.(take|as_object_mut|as_array_mut|get_mut|insert)\()"#);
+    let borrowed = format!(r#"&mut [\w.]+{index}"#);
+    let all = Regex::new(&format!("{mutable}|{borrowed}")).unwrap();
+    let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+    let lines = code.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//") && all.is_match(line));
+    lines.map(|(number, line)| (number + 1, line.trim().to_owned())).collect()
+}
+
+#[test]
+fn foreign_json_is_not_indexed_mutably() {
+    let is_code = |path: &&String| !path.contains("/tests") && !OWN.iter().any(|own| path.starts_with(own));
+    let mut found = Vec::new();
+    for path in files_below("src", ".rs").iter().filter(is_code) {
+        found.extend(violations(&read(path)).into_iter().map(|(number, line)| format!("{path}:{number}: {line}")));
+    }
+    assert!(found.is_empty(), "a foreign value of another type panics there; use get_mut: {found:#?}");
+}
+
+#[test]
+fn what_panics_is_found() {
+    for line in [
+        r#"value["metadata"]["namespace"] = home.into();"#,
+        r#"if let Some(spec) = object.value["spec"].as_object_mut() {"#,
+        r#"page["stats"].take()"#,
+        r#"merge(&mut value["spec"])"#,
+    ] {
+        assert_eq!(violations(line).len(), 1, "{line}");
+    }
+    for line in [r#"value["kind"] == "List""#, r#"let kind = value["kind"].as_str();"#, r#"("GET", ["a"]) => 1"#] {
+        assert!(violations(line).is_empty(), "{line}");
+    }
+}
