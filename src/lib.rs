@@ -9,6 +9,7 @@
 pub mod apply;
 pub mod check;
 pub mod cli;
+pub mod command;
 pub mod edit;
 pub mod envoy;
 pub mod error;

@@ -1,6 +1,7 @@
 //! The switches of auto-mTLS, and the Upstreams they would harm.
 
 use super::{Check, Finding, Look, codes};
+use crate::command::gloo_rs;
 use crate::model::kinds;
 use crate::plan::auto_mtls::{harm, switches};
 
@@ -32,7 +33,7 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
         let namespace = &upstream.reference.namespace;
         Some(
             Finding::new(&codes::AUTO_MTLS_HARMS, &upstream.reference, format!("auto-mTLS sends plaintext: {why}"))
-                .hint(format!("gloo-rs istio auto-mtls disable -u {namespace}/{name}")),
+                .hint(gloo_rs("istio auto-mtls disable -u").value(format!("{namespace}/{name}"))),
         )
     });
     harmed.collect()

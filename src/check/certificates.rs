@@ -1,6 +1,7 @@
 //! The certificates that the gateways use towards the mesh: near their end, over, or of another root.
 
 use super::{Check, FORWARD, Finding, Look, codes};
+use crate::command::kubectl;
 use crate::model::{ObjectRef, kinds};
 
 /// istio-proxy renews at half of a day; an hour before the end it has tried for eleven.
@@ -40,7 +41,8 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
         }
     }
     let hint = |finding: Finding| {
-        let hint = format!("kubectl logs {} -c istio-proxy -n {}", finding.object.name, finding.object.namespace);
+        let hint =
+            kubectl("logs").value(&finding.object.name).fixed("-c istio-proxy -n").value(&finding.object.namespace);
         finding.hint(hint)
     };
     found.into_iter().map(hint).collect()

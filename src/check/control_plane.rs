@@ -1,6 +1,7 @@
 //! What Gloo and its proxies say of each other, asked in their pods: glooctl's checks by port-forward.
 
 use super::{Check, FORWARD, Finding, Look, codes};
+use crate::command::{gloo_rs, kubectl};
 use crate::model::{ObjectRef, kinds};
 
 pub const ENVOYS: Check = Check {
@@ -50,7 +51,7 @@ fn of_envoy(said: &EnvoySaid) -> Vec<Finding> {
             None => "its Envoy has no stream to a control plane",
             Some(_) => "its Envoy is not connected to Gloo, and gets no new configuration",
         };
-        let hint = format!("kubectl logs {pod} -n {namespace}");
+        let hint = kubectl("logs").value(pod.to_string()).fixed("-n").value(namespace.to_string());
         found.push(Finding::new(&codes::ENVOY_DISCONNECTED, &reference, message).hint(hint));
     }
     if !grown.is_empty() || !refused.is_empty() {
@@ -58,7 +59,9 @@ fn of_envoy(said: &EnvoySaid) -> Vec<Finding> {
         found.push(
             Finding::new(&codes::ENVOY_REFUSES, &reference, "its Envoy refuses what Gloo sends")
                 .details(refused.iter().cloned().chain(grown))
-                .hint(format!("gloo-rs proxy logs --name pod/{pod} -n {namespace}")),
+                .hint(
+                    gloo_rs("proxy logs --name").value(format!("pod/{pod}")).fixed("-n").value(namespace.to_string()),
+                ),
         );
     }
     found
@@ -75,7 +78,7 @@ fn metrics(look: &Look<'_>) -> Vec<Finding> {
         found.push(
             Finding::new(&codes::XDS_OUT_OF_SYNC, &deployment("gloo"), message)
                 .details(metrics.out_of_sync.iter().map(|labels| format!("out of sync: {labels}")))
-                .hint(format!("gloo-rs proxy served-config -n {}", look.gloo())),
+                .hint(gloo_rs("proxy served-config -n").value(look.gloo())),
         );
     }
     let has_rate_limit = deployments.iter().any(|it| it.reference.name == "rate-limit");
@@ -83,7 +86,7 @@ fn metrics(look: &Look<'_>) -> Vec<Finding> {
         let message = "the rate limit server is not connected to Gloo, and gets no new configuration";
         found.push(
             Finding::new(&codes::RATE_LIMIT_DISCONNECTED, &deployment("rate-limit"), message)
-                .hint(format!("kubectl logs deployment/rate-limit -n {}", look.gloo())),
+                .hint(kubectl("logs deployment/rate-limit -n").value(look.gloo())),
         );
     }
     if !metrics.counts_xds && found.is_empty() {

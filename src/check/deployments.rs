@@ -1,5 +1,6 @@
 //! Deployments of Gloo's namespace: there, and available.
 
+use crate::command::kubectl;
 use serde_json::Value;
 
 use super::{Check, Finding, Look, codes};
@@ -47,7 +48,7 @@ fn of(deployment: &Object) -> Option<Finding> {
         Finding::new(&codes::DEPLOYMENT, &deployment.reference, format!("the Deployment {words}"))
             .details((!message.is_empty()).then(|| message.to_owned()))
             .details(replicas(&deployment.value))
-            .hint(format!("kubectl describe deployment {name} -n {}", deployment.reference.namespace)),
+            .hint(kubectl("describe deployment").value(name).fixed("-n").value(&deployment.reference.namespace)),
     )
 }
 

@@ -1,7 +1,8 @@
 //! The istiod that each gateway proxy talks to: there, ready, and of the sidecar's version.
 
 use super::{Check, Finding, Look, codes};
-use crate::model::kinds;
+use crate::command::{CommandLine, gloo_rs, kubectl};
+use crate::model::{ObjectRef, kinds};
 use crate::plan::image::Image;
 use crate::plan::istiod::Istiod;
 use crate::plan::sidecars::parts::ISTIO_PROXY;
@@ -51,7 +52,11 @@ fn nobody(proxy: &Proxy, address: &str, istiods: &[Istiod]) -> Finding {
     let there = istiods.iter().map(|istiod| format!("there is {} at {}", istiod.shown(), istiod.address));
     Finding::new(&codes::NO_SUCH_ISTIOD, reference, format!("istio-proxy uses {address}, which no istiod has"))
         .details(there)
-        .hint(format!("gloo-rs istio inject -n {} --name {} --revision REVISION", reference.namespace, reference.name))
+        .hint(inject(reference).fixed("--revision REVISION"))
+}
+
+fn inject(workload: &ObjectRef) -> CommandLine {
+    gloo_rs("istio inject -n").value(&workload.namespace).fixed("--name").value(&workload.name)
 }
 
 fn of_istiod(proxy: &Proxy, istiod: &Istiod) -> Option<Finding> {
@@ -60,7 +65,7 @@ fn of_istiod(proxy: &Proxy, istiod: &Istiod) -> Option<Finding> {
         let message = format!("its istiod {} has no ready pod", istiod.shown());
         return Some(
             Finding::new(&codes::ISTIOD_NOT_READY, reference, message)
-                .hint(format!("kubectl describe pods -l app=istiod -n {}", istiod.namespace)),
+                .hint(kubectl("describe pods -l app=istiod -n").value(&istiod.namespace)),
         );
     }
     let image = item(&proxy.pod_spec()["containers"], ISTIO_PROXY)?["image"].as_str()?;
@@ -68,8 +73,7 @@ fn of_istiod(proxy: &Proxy, istiod: &Istiod) -> Option<Finding> {
     let (sidecar, control_plane) = (tag(image)?, tag(istiod.image.as_deref()?)?);
     (sidecar != control_plane).then(|| {
         let message = format!("istio-proxy is {sidecar}, istiod {} is {control_plane}", istiod.revision);
-        let (namespace, name) = (&reference.namespace, &reference.name);
         Finding::new(&codes::SIDECAR_IMAGE, reference, message)
-            .hint(format!("gloo-rs istio inject -n {namespace} --name {name} --revision {}", istiod.revision))
+            .hint(inject(reference).fixed("--revision").value(&istiod.revision))
     })
 }

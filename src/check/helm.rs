@@ -53,7 +53,7 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
         && let Some(advice) = of_namespace(&namespace.value)
     {
         let finding = Finding::new(&codes::HOOKS_HANG, &namespace.reference, advice.message);
-        found.push(Finding { hint: advice.hint, ..finding });
+        found.push(Finding { hint: advice.hint.map(Into::into), ..finding });
     }
     found
 }

@@ -1,6 +1,7 @@
 //! The labels that bind namespaces to a control plane.
 
 use super::{Check, Finding, Look, codes};
+use crate::command::kubectl;
 use crate::model::{Object, kinds};
 use crate::plan::istiod::{DEFAULT, REVISION_LABEL, TAG_LABEL};
 use crate::plan::revisions::bindings;
@@ -43,7 +44,7 @@ fn two_labels(namespace: &Object) -> Option<Finding> {
     let message = format!("istio-injection={injection} decides, istio.io/rev={revision} has no effect");
     Some(
         Finding::new(&codes::TWO_LABELS, &namespace.reference, message)
-            .hint(format!("kubectl label namespace {name} istio-injection-")),
+            .hint(kubectl("label namespace").value(name).fixed("istio-injection-")),
     )
 }
 

@@ -34,6 +34,7 @@ pub use helm::CHECK as HELM;
 pub use look::{Beyond, Look, World};
 pub use registry::{CHECKS, is_named};
 
+use crate::command::Hint;
 use crate::model::{Kind, ObjectRef, Spot, Unknown};
 
 /// How much it matters.
@@ -66,7 +67,7 @@ pub struct Finding {
     /// What shows it, line by line.
     pub details: Vec<String>,
     /// The command that mends it.
-    pub hint: Option<String>,
+    pub hint: Option<Hint>,
     /// Where the object stands in a file.
     pub spot: Option<Spot>,
 }
@@ -90,7 +91,7 @@ impl Finding {
 
     /// With what to do next.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub fn hint(mut self, hint: impl Into<Hint>) -> Self {
         self.hint = Some(hint.into());
         self
     }

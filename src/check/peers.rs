@@ -1,5 +1,6 @@
 //! `PeerAuthentications` that Istio does not read, because an older one is for the same pods.
 
+use crate::command::kubectl;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
@@ -60,5 +61,5 @@ fn finding(namespace: &str, name: &str, by: &str) -> Finding {
     let policy = ObjectRef::new(&kinds::PEER_AUTHENTICATION, namespace, name);
     let message = format!("is not read where {by}, which is older, is for the same pods");
     Finding::new(&codes::SHADOWED_POLICY, &policy, message)
-        .hint(format!("kubectl get peerauthentication -n {namespace} {by} {name} -o yaml"))
+        .hint(kubectl("get peerauthentication -n").value(namespace).value(by).value(name).fixed("-o yaml"))
 }

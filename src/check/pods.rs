@@ -1,6 +1,7 @@
 //! Pods of Gloo's namespace, by glooctl's conditions.
 
 use super::{Check, Finding, Look, codes};
+use crate::command::kubectl;
 use crate::model::{Object, ObjectRef, kinds};
 use crate::plan::rollout::complaints;
 
@@ -49,6 +50,6 @@ fn of(pod: &Object) -> Option<Finding> {
     Some(
         Finding::new(&codes::POD, &pod.reference, format!("the pod {words}"))
             .details(details)
-            .hint(format!("kubectl describe pod {name} -n {namespace}")),
+            .hint(kubectl("describe pod").value(name).fixed("-n").value(namespace)),
     )
 }

@@ -1,5 +1,6 @@
 //! Pods that are not what their namespace's label makes of new ones.
 
+use crate::command::kubectl;
 use std::collections::BTreeMap;
 
 use serde_json::Value;
@@ -66,7 +67,7 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
 
 fn finding(namespace: &str, message: String) -> Finding {
     Finding::new(&codes::STALE_PODS, &ObjectRef::new(&kinds::NAMESPACE, "", namespace), message)
-        .hint(format!("kubectl rollout restart deployments -n {namespace}"))
+        .hint(kubectl("rollout restart deployments -n").value(namespace))
 }
 
 /// Whether the injector was not there when the pod was made: it has no sidecar and nothing says it should not. Pods of

@@ -149,7 +149,12 @@ fn where_there_are_several_control_planes_a_hint_says_which() {
             stage.ran().into_iter().flat_map(|ran| ran.findings).filter(|it| it.code == code).collect::<Vec<_>>()
         };
         let is_about = |row: &&world::Row| row.fires(code.id) == Some(true);
-        world::rows().iter().filter(is_about).flat_map(of_row).map(|finding| finding.hint).collect()
+        world::rows()
+            .iter()
+            .filter(is_about)
+            .flat_map(of_row)
+            .map(|finding| finding.hint.map(|hint| hint.to_string()))
+            .collect()
     };
     let inject = "gloo-rs istio inject -n gloo-system --name gateway-proxy";
     let of_one = format!("{inject} --revision REVISION");

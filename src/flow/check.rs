@@ -180,6 +180,10 @@ impl<'r> Run<'r> {
 
     fn judge<'w>(&self, world: &'w World<'w>, report: &mut Report<'_>) -> Results {
         let mut ran = run_checks(world, self.checks.iter().copied());
+        let target = self.global.target();
+        for finding in ran.iter_mut().flat_map(|ran| &mut ran.findings) {
+            finding.hint = finding.hint.take().map(|hint| hint.on(&target));
+        }
         let today = Timestamp::now().to_string();
         let today = today.split('T').next().unwrap_or_default();
         let used = apply(&self.suppressions, today, &mut ran);

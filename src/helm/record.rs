@@ -3,6 +3,7 @@
 //! The real chart's is 480 kB and 4 MB unpacked: the values, the chart's name and the state are read, the
 //! templates are skipped unparsed.
 
+use crate::command::{CommandLine, Driver, helm};
 use std::io::Read;
 
 use base64::Engine as _;
@@ -69,6 +70,26 @@ impl Record {
         match self.storage {
             Storage::Secret => "helm",
             Storage::ConfigMap => "HELM_DRIVER=configmap helm",
+        }
+    }
+
+    /// Goes back to this revision.
+    #[must_use]
+    pub fn rollback(&self) -> CommandLine {
+        let command = helm(self.driver(), "rollback").value(&self.name).value(self.revision.to_string());
+        command.fixed("-n").value(&self.namespace)
+    }
+
+    /// Shows the release's state.
+    #[must_use]
+    pub fn status_command(&self) -> CommandLine {
+        helm(self.driver(), "status").value(&self.name).fixed("-n").value(&self.namespace)
+    }
+
+    fn driver(&self) -> Driver {
+        match self.storage {
+            Storage::Secret => Driver::Secret,
+            Storage::ConfigMap => Driver::ConfigMap,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The Helm release that installed Gloo: found by metadata alone, then one record is read.
 
+use crate::command::gloo_rs;
 use crate::error::{Exit, Failure, Reason};
 use crate::helm::{self, Problem, Record, ReleaseId, Storage, Unread};
 use crate::kube::{ApiError, Cause, Query, Scope, Session};
@@ -323,7 +324,7 @@ async fn none(session: &Session, namespace: &str, others: Vec<String>) -> Failur
             let message =
                 format!("no Helm release in {namespace}; {owner} renders this chart, so its values are in Git");
             Failure::new(Exit::SaidNo, Reason::NoRelease, message)
-                .hint(format!("gloo-rs upgrade-values --values {} --write", file_of(&owner)))
+                .hint(gloo_rs("upgrade-values --values").value(file_of(&owner)).fixed("--write"))
         }
         _ => Failure::new(Exit::SaidNo, Reason::NoRelease, format!("no Helm release of Gloo's chart in {namespace}"))
             .hint("-n NAMESPACE looks elsewhere, --release NAME takes one whatever its chart is called"),

@@ -1,5 +1,6 @@
 //! What every command is told.
 
+use crate::command::Target;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -28,6 +29,18 @@ pub struct Global {
 pub const GLOO_SYSTEM: &str = "gloo-system";
 
 impl Global {
+    /// The flags that select the same cluster and user in a printed command.
+    #[must_use]
+    pub fn target(&self) -> Target {
+        Target {
+            kubeconfig: self.kubeconfig.as_ref().map(|path| path.display().to_string()),
+            context: self.context.clone(),
+            user: self.as_user.clone(),
+            groups: self.as_groups.clone(),
+            uid: self.as_uid.clone(),
+        }
+    }
+
     /// The namespace of the named object: glooctl's meaning of `-n`.
     pub fn object_namespace(&self) -> &str {
         self.namespace.as_deref().unwrap_or(GLOO_SYSTEM)

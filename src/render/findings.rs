@@ -103,7 +103,7 @@ fn value(finding: &Finding) -> Value {
         "line": finding.spot.as_ref().map(|spot| spot.line),
         "message": finding.message,
         "details": finding.details,
-        "hint": finding.hint,
+        "hint": finding.hint.as_ref().map(ToString::to_string),
         "docs": finding.code.anchor(),
     })
 }

@@ -65,7 +65,7 @@ fn level(severity: Severity) -> &'static str {
 
 fn result(finding: &Finding, suppressed: Option<&str>) -> Value {
     let object = format!("{}/{}", finding.object.kind, short_name(&finding.object, ""));
-    let details = finding.details.iter().chain(&finding.hint);
+    let details = finding.details.iter().cloned().chain(finding.hint.as_ref().map(ToString::to_string));
     let text = details.fold(format!("{object}: {}", finding.message), |text, line| format!("{text}; {line}"));
     let index = ALL.iter().position(|code| *code == finding.code);
     let mut location = json!({"logicalLocations": [{"fullyQualifiedName": object, "kind": "resource"}]});

@@ -1,5 +1,6 @@
 //! Results as lines for people and for `grep`.
 
+pub use crate::command::quoted as shell_word;
 use crate::error::Reason;
 use crate::model::ObjectRef;
 use crate::plan::advice::Advice;
@@ -74,15 +75,6 @@ pub fn inert_json(json: &str) -> String {
     json.chars()
         .map(|c| if c != '\n' && is_obeyed(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() })
         .collect()
-}
-
-/// A word as a shell takes it, so that a line can be copied and run whatever is in it.
-pub fn shell_word(text: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
-    if !text.is_empty() && text.chars().all(is_plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 /// `namespace/name` where it matters, `name` where it does not.

@@ -1,5 +1,6 @@
 //! What becomes of values, line by line, and the command that Helm is to be given.
 
+use super::text::shell_word;
 use serde_json::{Value, json};
 
 use super::diff::Secrets;
@@ -94,15 +95,6 @@ pub fn command(parts: &[Vec<String>]) -> Vec<String> {
         }
     }
     lines
-}
-
-/// A word as a POSIX shell reads it back.
-fn shell_word(word: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./:@%+=,".contains(&b);
-    if !word.is_empty() && word.bytes().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 /// `1 secret-looking value: license_key`

@@ -75,12 +75,11 @@ pub async fn ready(
     upgrade: &Upgrade,
     task: &UpgradeValues,
 ) -> Result<(Helm, helm::Target), Failure> {
-    let Record { name, namespace, revision, .. } = &upgrade.record;
+    let Record { name, namespace, .. } = &upgrade.record;
     let target = order::target(session.context(), session.impersonation(), namespace)?;
     if task.chart.is_none() {
         order::version(upgrade, task)?;
     }
-    let command = upgrade.record.command();
     if let Some(owner @ (Owner::ArgoCd { .. } | Owner::Flux { .. })) = release::owner(session, namespace).await {
         let message = format!("release {namespace}/{name}: {owner} renders it and would put it back; nothing changed");
         return Err(Failure::new(Exit::Failed, Reason::Managed, message)
@@ -91,7 +90,7 @@ pub async fn ready(
         let message =
             format!("release {namespace}/{name}: revision {newest} is {status}, and Helm refuses a second upgrade");
         return Err(Failure::new(Exit::Failed, Reason::Helm, message)
-            .hint(format!("if none is running: {command} rollback {name} {revision} -n {namespace}")));
+            .hint(upgrade.record.rollback().after("if none is running: ")));
     }
     let helm = Helm::find(Environment::of_process().os("PATH"), session.timeout()).await?;
     if let (4.., Some(conflict)) = (helm.major, &upgrade.conflict) {
@@ -185,15 +184,14 @@ fn interrupted(exit: Exit, state: &str, report: &mut Report<'_>) -> Failure {
 
 /// What became of the release where Helm failed.
 async fn failed(session: &Session, upgrade: &Upgrade, how: &str, last: &str) -> Failure {
-    let Record { name, namespace, revision, .. } = &upgrade.record;
-    let command = upgrade.record.command();
+    let Record { name, namespace, .. } = &upgrade.record;
     let failure = |exit, what: &str| {
         Failure::new(exit, Reason::Helm, format!("release {namespace}/{name}: helm upgrade failed ({how}); {what}"))
             .detail(last.to_owned())
     };
     let history = release::history(session, namespace, name).await;
     let Some(newest) = history.first() else {
-        return failure(Exit::HalfDone, "its state is unknown").hint(format!("{command} status {name} -n {namespace}"));
+        return failure(Exit::HalfDone, "its state is unknown").hint(upgrade.record.status_command());
     };
     let states = history
         .iter()
@@ -202,8 +200,9 @@ async fn failed(session: &Session, upgrade: &Upgrade, how: &str, last: &str) -> 
     let mut told = match (newest.revision == upgrade.newest.0, newest.status.as_deref()) {
         (true, _) => failure(Exit::Failed, "nothing changed"),
         (false, Some("deployed")) => failure(Exit::RolledBack, "rolled back"),
-        _ => failure(Exit::HalfDone, "it is not rolled back")
-            .hint(format!("back to what ran: {command} rollback {name} {revision} -n {namespace}")),
+        _ => {
+            failure(Exit::HalfDone, "it is not rolled back").hint(upgrade.record.rollback().after("back to what ran: "))
+        }
     };
     told.details.extend(states);
     told

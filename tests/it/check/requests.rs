@@ -225,3 +225,30 @@ fn files_over_a_cluster_are_found_where_they_stand() {
     assert_eq!((&finding["file"], &finding["line"]), (&json!("vs.yaml"), &json!(1)));
     assert_eq!(finding["details"][1], "near: ns-0000-app-80");
 }
+
+#[test]
+fn a_hostile_name_is_quoted_and_the_typed_cluster_is_named_in_hints() {
+    let stub = Stub::new();
+    let labels = json!({"istio-injection": "enabled", "istio.io/rev": "stable"});
+    let hostile = json!({"metadata": {"name": "gloo-system;touch x", "labels": labels}});
+    stub.on("GET", "/api/v1/namespaces").json(200, &list(&[hostile]));
+    let policy = |name: &str, made: &str| {
+        json!({"metadata": {"name": name, "namespace": "gloo-system;touch x", "creationTimestamp": made},
+            "spec": {"mtls": {"mode": "STRICT"}}})
+    };
+    let policies = [policy("$(touch x)", "2024-01-01T00:00:00Z"), policy("-h", "2024-01-02T00:00:00Z")];
+    stub.on("GET", "/apis/security.istio.io/v1/peerauthentications").json(200, &list(&policies));
+    stub.on_anything().json(200, &list(&[])).always();
+    let sandbox = Sandbox::new().port(stub.port());
+    sandbox.kubeconfig(crate::support::stub::kubeconfig(&[("a;b", &stub)]));
+    let output = sandbox.run(&["check", "--kube-context", "a;b", "-o", "json"]);
+    let document = document(&output);
+    let hints: Vec<_> =
+        document["findings"].as_array().into_iter().flatten().filter_map(|it| it["hint"].as_str()).collect();
+    for wanted in [
+        "kubectl label namespace 'gloo-system;touch x' istio-injection- --context 'a;b'",
+        "kubectl get peerauthentication -n 'gloo-system;touch x' '$(touch x)' -o yaml --context 'a;b' -- -h",
+    ] {
+        assert!(hints.contains(&wanted), "{hints:#?}");
+    }
+}

@@ -1,0 +1,185 @@
+//! Commands printed for pasting: words as data, and one function that quotes them for a POSIX shell.
+
+mod hint;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+pub use hint::Hint;
+
+/// The program that a printed command starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Program {
+    GlooRs,
+    Kubectl,
+    Helm(Driver),
+}
+
+/// Where Helm keeps its records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Driver {
+    /// Helm's default.
+    Secret,
+    ConfigMap,
+}
+
+/// The cluster and the user that were typed; a printed command names them again.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Target {
+    pub kubeconfig: Option<String>,
+    pub context: Option<String>,
+    pub user: Option<String>,
+    pub groups: Vec<String>,
+    pub uid: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Word {
+    /// Words of the source code, with placeholders such as `FILE`: printed as they stand.
+    Fixed(&'static str),
+    /// One word from the cluster, a file or the command line: quoted.
+    Value(String),
+}
+
+/// A command to paste into a shell.
+///
+/// What the source code says and what the cluster says are different types, so a name of the cluster cannot become a
+/// flag or a second command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandLine {
+    program: Program,
+    words: Vec<Word>,
+    target: Target,
+}
+
+/// A command of this program: `gloo_rs("istio enroll").value(namespace)`.
+#[must_use]
+pub fn gloo_rs(words: &'static str) -> CommandLine {
+    CommandLine::new(Program::GlooRs, words)
+}
+
+/// A command of kubectl.
+#[must_use]
+pub fn kubectl(words: &'static str) -> CommandLine {
+    CommandLine::new(Program::Kubectl, words)
+}
+
+/// A command of Helm that finds the records of this driver.
+#[must_use]
+pub fn helm(driver: Driver, words: &'static str) -> CommandLine {
+    CommandLine::new(Program::Helm(driver), words)
+}
+
+impl CommandLine {
+    fn new(program: Program, words: &'static str) -> Self {
+        Self { program, words: Vec::new(), target: Target::default() }.fixed(words)
+    }
+
+    /// With words of the source code, separated by blanks.
+    #[must_use]
+    pub fn fixed(mut self, words: &'static str) -> Self {
+        self.words.extend(words.split(' ').filter(|word| !word.is_empty()).map(Word::Fixed));
+        self
+    }
+
+    /// With one word that may hold anything.
+    #[must_use]
+    pub fn value(mut self, word: impl Into<String>) -> Self {
+        self.words.push(Word::Value(word.into()));
+        self
+    }
+
+    /// With the flags that select this cluster and user.
+    #[must_use]
+    pub fn on(mut self, target: &Target) -> Self {
+        self.target = target.clone();
+        self
+    }
+
+    fn flags(&self) -> Vec<(&'static str, &str)> {
+        let [context, user, group, uid] = match self.program {
+            Program::GlooRs => ["--kube-context", "--as", "--as-group", "--as-uid"],
+            Program::Kubectl => ["--context", "--as", "--as-group", "--as-uid"],
+            // Helm has no flag for a uid.
+            Program::Helm(_) => ["--kube-context", "--kube-as-user", "--kube-as-group", ""],
+        };
+        let Target { kubeconfig, context: typed, user: name, groups, uid: id } = &self.target;
+        let mut flags = Vec::new();
+        flags.extend(kubeconfig.as_deref().map(|value| ("--kubeconfig", value)));
+        flags.extend(typed.as_deref().map(|value| (context, value)));
+        flags.extend(name.as_deref().map(|value| (user, value)));
+        flags.extend(groups.iter().map(|value| (group, value.as_str())));
+        flags.extend(id.as_deref().map(|value| (uid, value)));
+        flags.retain(|(flag, _)| !flag.is_empty());
+        flags
+    }
+
+    /// The command as a line of a POSIX shell.
+    fn line(&self) -> String {
+        let program = match self.program {
+            Program::GlooRs => "gloo-rs",
+            Program::Kubectl => "kubectl",
+            Program::Helm(Driver::Secret) => "helm",
+            Program::Helm(Driver::ConfigMap) => "HELM_DRIVER=configmap helm",
+        };
+        let mut line = vec![program.to_owned()];
+        // A positional word that looks like a flag is only safe behind `--`, which ends the flags.
+        let mut last = Vec::new();
+        let mut words = self.words.iter().peekable();
+        while let Some(word) = words.next() {
+            match word {
+                Word::Fixed(flag) if flag.starts_with('-') => {
+                    let dashed = words.next_if(|next| matches!(next, Word::Value(value) if value.starts_with('-')));
+                    match dashed {
+                        Some(Word::Value(value)) => line.push(with_value(flag, value)),
+                        _ => {
+                            line.push((*flag).to_owned());
+                            line.extend(words.next_if(|next| matches!(next, Word::Value(_))).map(shown));
+                        }
+                    }
+                }
+                Word::Value(value) if value.starts_with('-') || !last.is_empty() => last.push(shown(word)),
+                Word::Fixed(_) | Word::Value(_) => line.push(shown(word)),
+            }
+        }
+        for (flag, value) in self.flags() {
+            line.push(if value.starts_with('-') {
+                with_value(flag, value)
+            } else {
+                format!("{flag} {}", quoted(value))
+            });
+        }
+        line.extend((!last.is_empty()).then(|| "--".to_owned()));
+        line.extend(last);
+        line.join(" ")
+    }
+}
+
+/// `--flag=value`: the only form in which a value may start with a dash.
+fn with_value(flag: &str, value: &str) -> String {
+    format!("{flag}={}", quoted(value))
+}
+
+fn shown(word: &Word) -> String {
+    match word {
+        Word::Fixed(word) => (*word).to_owned(),
+        Word::Value(value) => quoted(value),
+    }
+}
+
+/// A word as a POSIX shell takes it, whatever is in it.
+#[must_use]
+pub fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+impl fmt::Display for CommandLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.line())
+    }
+}
