@@ -9,7 +9,7 @@ use crate::model::{Found, Part, Snapshot, kinds};
 use crate::plan::backend::{PodSelector, ServiceRef};
 use crate::plan::gateway::PROXY_LABEL;
 use crate::plan::istiod::REVISION_LABEL;
-use crate::plan::posture::survey::GATEWAY_LABEL;
+use crate::plan::path::survey::GATEWAY_LABEL;
 
 /// Around every Service there is: one LIST a kind, of pods the metadata alone.
 ///
