@@ -17,7 +17,6 @@ pub mod log;
 pub mod mark;
 pub mod mtls;
 pub mod nearest;
-pub mod outage;
 pub mod outcome;
 pub mod owner;
 pub mod path;

@@ -51,7 +51,7 @@ pub async fn run(task: &Describe, global: &Global, report: &mut Report<'_>) -> R
 async fn home(session: &Session, global: &Global) -> (String, Option<Unread>) {
     let survey = Survey::new(session, global);
     let gloo = survey.gloo_namespace().await.to_owned();
-    let unread = survey.auto_mtls().await.as_ref().err().filter(|why| why.rule.is_some());
+    let unread = survey.switches().await.as_ref().err().filter(|why| why.rule.is_some());
     let guessed = unread
         .filter(|_| global.gloo_namespace.is_none())
         .map(|why| Unread { why: format!("where Gloo is installed is not known: {why}"), ..why.clone() });
