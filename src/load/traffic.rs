@@ -7,12 +7,11 @@ use super::snapshot::Namespaces;
 use super::survey::{self, Survey};
 use crate::error::Failure;
 use crate::kube::{Cause, Query, Scope, Session};
-use crate::model::{Answer, Kind, Object, Part, kinds};
+use crate::model::{Answer, Kind, Object, ObjectRef, Part, kinds};
 use crate::plan::Unread;
 use crate::plan::backend::{self, Destination};
 use crate::plan::path::effect::{Touched, World};
-use crate::plan::path::forecast::Way;
-use crate::plan::path::routed::Routed;
+use crate::plan::path::routed::{Gateways, Routed, Way};
 use crate::plan::routes::Target;
 
 /// Kinds whose objects name destinations.
@@ -52,10 +51,16 @@ pub async fn read(session: &Session, survey: &Survey<'_>, touched: &Touched) -> 
     unread.splice(0..0, read.await.err());
     let mut ways = std::mem::take(&mut routed.services);
     ways.retain(|way| matches!(&way.target, Target::Service { namespace, .. } if touched.has(namespace, None)));
-    let (named, unnamed): (Vec<_>, Vec<_>) =
-        upstreams.iter().partition(|upstream| are_routes_unread || routed.names(&upstream.reference));
-    ways.splice(0..0, named.into_iter().map(through));
-    let unrouted: Vec<_> = unnamed.into_iter().map(through).collect();
+    let mut unrouted = Vec::new();
+    let mut through_upstreams = Vec::new();
+    for upstream in &upstreams {
+        // Where routes could not be read, any may lead there.
+        match routed.gateways(&upstream.reference).cloned().or_else(|| are_routes_unread.then(Gateways::all)) {
+            Some(gateways) => through_upstreams.push(through(upstream, gateways)),
+            None => unrouted.push(through(upstream, Gateways::all())),
+        }
+    }
+    ways.splice(0..0, through_upstreams);
     let of_services = ways.iter().filter_map(|way| match &way.target {
         Target::Service { namespace, .. } => Some(namespace.clone()),
         _ => None,
@@ -79,9 +84,9 @@ fn home(upstream: &Object) -> Option<String> {
     upstream.value["spec"]["kube"]["serviceNamespace"].as_str().map(str::to_owned)
 }
 
-fn through(upstream: &Object) -> Way {
-    let (namespace, name) = (upstream.reference.namespace.clone(), upstream.reference.name.clone());
-    Way { shown: format!("upstream {namespace}/{name}"), target: Target::Upstream { namespace, name } }
+fn through(upstream: &Object, gateways: Gateways) -> Way {
+    let ObjectRef { namespace, name, .. } = &upstream.reference;
+    Way { shown: format!("upstream {namespace}/{name}"), target: upstream.into(), gateways }
 }
 
 /// Every object of the kind, a page at a time; a kind that the cluster does not have has none.

@@ -96,8 +96,8 @@ proptest! {
     #[test]
     fn files_and_cluster_give_the_same_plan_and_the_same_object(value in upstream(), policy in policy(), swept in any::<bool>()) {
         let found = if swept { Found::Swept } else { Found::Named };
-        let around = Surroundings { backend: backend::of_manifest(&value, "gloo-system"), ..Surroundings::unseen() };
         let live = Object::new(&UPSTREAM, value.clone());
+        let around = Surroundings::of_manifest(&live, "gloo-system");
         let text = yaml::write(&value);
         let members = manifest::members(&text, &UPSTREAM);
         let [InText::Member { object, place }] = &members.found[..] else { panic!("{members:?}") };

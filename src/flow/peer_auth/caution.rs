@@ -14,8 +14,8 @@ use crate::plan::advice::{self, Advice, Code};
 use crate::plan::mtls::Caution;
 use crate::plan::outcome::Objection;
 use crate::plan::path::effect::{Touched, World};
-use crate::plan::path::forecast::Way;
 use crate::plan::path::harm::{Harm, harm};
+use crate::plan::path::routed::Way;
 use crate::plan::path::{self, Behind, Facts, Sends};
 use crate::plan::peer::Mode;
 use crate::plan::peer::change::{Scope, Wish, after};
@@ -128,7 +128,7 @@ impl Harms {
     fn of(traffic: &mut Traffic, change: impl FnOnce(&mut World)) -> Self {
         let facts = |world: &World, ways: &[Way]| {
             let survey = world.survey();
-            ways.iter().map(|way| survey.of_target(&way.target)).collect::<Vec<_>>()
+            ways.iter().map(|way| way.facts(&survey)).collect::<Vec<_>>()
         };
         let Traffic { world, routed, unrouted, .. } = traffic;
         let was = (facts(world, routed), facts(world, unrouted));

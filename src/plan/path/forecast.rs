@@ -6,17 +6,9 @@
 use super::effect::{Effect, World};
 use super::harm::{Harm, harm};
 use super::pair::{State, pairs};
+use super::routed::Way;
 use super::{Facts, Survey};
 use crate::plan::Unread;
-use crate::plan::routes::Target;
-
-/// What a route leads to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Way {
-    /// `upstream gloo-system/default-httpbin-8000`
-    pub shown: String,
-    pub target: Target,
-}
 
 /// Steps between which a way is answered with 503.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +56,7 @@ pub fn forecast(mut world: World, ways: &[Way], steps: &[Vec<Effect>]) -> Foreca
 }
 
 fn facts(survey: &Survey<'_>, ways: &[Way]) -> Vec<Facts> {
-    ways.iter().map(|way| survey.of_target(&way.target)).collect()
+    ways.iter().map(|way| way.facts(survey)).collect()
 }
 
 fn outages(way: &Way, states: &[&Facts]) -> Vec<Outage> {

@@ -38,10 +38,9 @@ fn of_pods(before: &Facts, after: &Facts) -> Harm {
     let (Some(either), Sends::Unknown(why)) = (after.sends_either(), &after.sends) else {
         return of_pairs(before, after);
     };
-    let was = |after: &Facts| {
-        if before.sends.is_same_as(&after.sends) { before.sending(after.sends.clone()) } else { before.clone() }
-    };
-    let is_harmless = either.iter().all(|after| of_pairs(&was(after), after) == Harm::None);
+    let is_same = before.sends.is_same_as(&after.sends);
+    let was = |sends: &Sends| if is_same { before.sending(sends.clone()) } else { before.clone() };
+    let is_harmless = either.iter().all(|after| of_pairs(&was(&after.sends), after) == Harm::None);
     if is_harmless { Harm::None } else { Harm::Unknown(why.clone()) }
 }
 

@@ -16,10 +16,10 @@ use crate::plan::sidecars::state::state;
 use crate::plan::sidecars::{self, Pods, Proxy};
 use crate::plan::{Unread, acceptance, owner};
 
-/// The label of what Gloo makes for a Gateway of the Kubernetes Gateway API, and how its names begin: Istio's own
-/// gateways have the label as well.
+/// The label of what Gloo makes for a Gateway of the Kubernetes Gateway API: Istio's own gateways have the label as well.
 pub const GATEWAY_LABEL: &str = "gateway.networking.k8s.io/gateway-name";
-const GATEWAY_PREFIX: &str = "gloo-proxy-";
+/// How the names of the proxies begin that Gloo makes for them.
+pub const GATEWAY_PREFIX: &str = "gloo-proxy-";
 /// Where the mesh's own policies are unless its configuration says otherwise.
 pub const ROOT_NAMESPACE: &str = "istio-system";
 

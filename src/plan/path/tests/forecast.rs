@@ -5,7 +5,8 @@ use crate::model::ObjectRef;
 use crate::model::kinds::{PEER_AUTHENTICATION, UPSTREAM};
 use crate::plan::mtls::{Caution, Foreign};
 use crate::plan::path::effect::{Effect, Turn, World};
-use crate::plan::path::forecast::{Forecast, Outage, Way, forecast};
+use crate::plan::path::forecast::{Forecast, Outage, forecast};
+use crate::plan::path::routed::{Gateways, Way};
 use crate::plan::peer::Mode;
 use crate::plan::peer::change::{Request, Scope, Wish};
 use crate::plan::revisions::INJECT_LABEL;
@@ -35,7 +36,7 @@ fn through(cluster: &Cluster, target: Target, steps: &[Vec<Effect>]) -> Forecast
     let upstream = Object::new(&UPSTREAM, cluster.upstream.clone());
     snapshot.put(&UPSTREAM, Part::All, Answer::Read(vec![upstream]));
     let world = World::new(snapshot, "gloo-system", &PEER_AUTHENTICATION);
-    forecast(world, &[Way { shown: "cart".into(), target }], steps)
+    forecast(world, &[Way { shown: "cart".into(), target, gateways: Gateways::all() }], steps)
 }
 
 /// Where each outage begins and ends, of plans without a doubt.
