@@ -103,6 +103,8 @@ reasons! {
     StrictPeer = "strictPeer",
     /// The peer takes no mutual TLS: with it requests would be answered with 503.
     DisabledPeer = "disabledPeer",
+    /// Requests that are answered now would be answered with 503 afterwards.
+    WouldBreak = "wouldBreak",
     /// What decides could not be read.
     Unknown = "unknown",
     /// The object has no spec.

@@ -10,8 +10,8 @@ use crate::gloo::metrics::Metrics;
 use crate::model::{Found, Kind, Object, Selector, Snapshot, Unknown, kinds};
 use crate::plan::backend::{self, is_running};
 use crate::plan::istiod::{self, Istiod, REVISION_LABEL, Seen as IstiodSeen};
-use crate::plan::posture::Certificate;
-use crate::plan::posture::survey::Survey as Posture;
+use crate::plan::path::Certificate;
+use crate::plan::path::survey::Survey as Paths;
 use crate::plan::sidecars::{self, Pods, Proxy};
 
 /// The label of a gateway proxy.
@@ -53,7 +53,7 @@ pub struct World<'s> {
     pub metrics: Beyond<Metrics>,
     istiods: OnceCell<Vec<Istiod>>,
     gateways: OnceCell<Vec<Proxy>>,
-    posture: OnceCell<Posture<'s>>,
+    paths: OnceCell<Paths<'s>>,
 }
 
 impl<'s> World<'s> {
@@ -71,7 +71,7 @@ impl<'s> World<'s> {
             metrics: Beyond::NotThere(why.to_owned()),
             istiods: OnceCell::new(),
             gateways: OnceCell::new(),
-            posture: OnceCell::new(),
+            paths: OnceCell::new(),
         }
     }
 
@@ -288,14 +288,14 @@ impl<'w> Look<'w> {
     }
 
     /// The verdicts that `istio describe` gives, over the same snapshot.
-    pub fn posture(&self) -> &'w Posture<'w> {
+    pub fn paths(&self) -> &'w Paths<'w> {
         for kind in [&kinds::SETTINGS, &kinds::DEPLOYMENT, &kinds::DAEMON_SET, &kinds::CONFIG_MAP, &kinds::POD] {
             self.note(kind, self.world.snapshot.unknown_in(kind, self.gloo()));
         }
         let policies = &kinds::PEER_AUTHENTICATION;
         self.note(policies, self.world.snapshot.unknown(policies));
         self.note(&kinds::SERVICE, None);
-        self.world.posture.get_or_init(|| Posture::new(self.world.snapshot, self.gloo()))
+        self.world.paths.get_or_init(|| Paths::new(self.world.snapshot, self.gloo()))
     }
 
     /// Whether Gloo watches a namespace, as far as was asked.

@@ -11,7 +11,7 @@ use crate::model::{Object, ObjectRef, Unknown, kinds};
 use crate::plan::Unread;
 use crate::plan::dangling;
 use crate::plan::destinations::{self, Part, Target};
-use crate::plan::posture::{Behind, Cause, Described, Facts, Membership, Sends};
+use crate::plan::path::{Behind, Cause, Described, Facts, Membership, Sends};
 
 pub const CHECK: Check = Check {
     title: "mTLS",
@@ -50,8 +50,8 @@ pub const CHECK: Check = Check {
 fn run(look: &Look<'_>) -> Vec<Finding> {
     let bare = bare_gateways(look);
     let upstreams = look.watched(&kinds::UPSTREAM);
-    let posture = look.posture();
-    let judged = upstreams.iter().map(|upstream| (&upstream.reference, posture.of_upstream(upstream)));
+    let paths = look.paths();
+    let judged = upstreams.iter().map(|upstream| (&upstream.reference, paths.of_upstream(upstream)));
     let mut found: Vec<_> = judged.filter_map(|(reference, facts)| of_target(look, reference, facts)).collect();
     let holders = [&kinds::VIRTUAL_SERVICE, &kinds::ROUTE_TABLE, &kinds::UPSTREAM_GROUP, &kinds::GATEWAY];
     let holders: Vec<_> = holders.into_iter().flat_map(|kind| look.watched(kind)).collect();
@@ -77,7 +77,7 @@ fn of_services(look: &Look<'_>, holder: &Object) -> Vec<Finding> {
             named.insert((service.namespace, service.name, port));
         }
     }
-    let facts = named.iter().map(|(namespace, name, port)| look.posture().of_service(namespace, name, *port));
+    let facts = named.iter().map(|(namespace, name, port)| look.paths().of_service(namespace, name, *port));
     facts.filter_map(|facts| of_target(look, &holder.reference, facts)).collect()
 }
 

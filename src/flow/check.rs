@@ -20,7 +20,7 @@ use crate::load::{checked, suppressions};
 use crate::model::{Found, Kind, Snapshot, Unknown, kinds};
 use crate::options::{Check, CheckSource, CheckTask, Format, GLOO_SYSTEM, Global, Reach};
 use crate::plan::advice::{Advice, Code};
-use crate::plan::posture::Certificate;
+use crate::plan::path::Certificate;
 use crate::plan::{dangling, nearest};
 use crate::render::text::count;
 use crate::render::{findings, junit, sarif};

@@ -17,7 +17,7 @@ use crate::options::{Absent, Files, GLOO_SYSTEM, Global, Named, Objects, Selecti
 use crate::plan::advice::{Advice, Code};
 use crate::plan::mtls::{Found, Surroundings};
 use crate::plan::outcome::{Decision, Objection, Outcome, Row};
-use crate::plan::{PerObject, backend, nearest};
+use crate::plan::{PerObject, nearest};
 use crate::render::text::count;
 
 /// What reading the files has come to so far.
@@ -146,8 +146,7 @@ impl<'r> Run<'r> {
             Selection::Sweep { .. } => Found::Swept,
         };
         let gloo_namespace = self.global.gloo_namespace.as_deref().unwrap_or(GLOO_SYSTEM);
-        let around =
-            Surroundings { backend: backend::of_manifest(&object.value, gloo_namespace), ..Surroundings::unseen() };
+        let around = Surroundings::of_manifest(&object, gloo_namespace);
         let reference = object.reference.clone();
         let (outcome, why) = match self.plan.decide(&object, found, &around) {
             Decision::Change { edits, message } => {

@@ -337,13 +337,13 @@ impl Run<'_> {
 
     async fn advise_on_gateway(&self, report: &mut Report<'_>) {
         let auto_mtls = self.survey.auto_mtls().await;
-        if let Err(why) = auto_mtls {
+        if let Err(why) = &auto_mtls {
             report.advice(advice::on_settings(why));
         }
         let matters = match self.plan.wants().gateway {
             Gateways::Never => false,
             Gateways::Always => true,
-            Gateways::WithAutoMtls => *auto_mtls != Ok(AutoMtls::Off),
+            Gateways::WithAutoMtls => auto_mtls != Ok(AutoMtls::Off),
         };
         if matters {
             let gateway = self.survey.gateway().await;

@@ -8,7 +8,7 @@ use crate::load::release;
 use crate::load::snapshot::{Detail, Want};
 use crate::model::{Kind, Unknown, kinds};
 use crate::plan::istiod::{ISTIOD_LABEL, REVISION_LABEL};
-use crate::plan::posture::survey::GATEWAY_LABEL;
+use crate::plan::path::survey::GATEWAY_LABEL;
 
 /// The kinds that the checks read, each once.
 #[must_use]

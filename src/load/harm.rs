@@ -1,14 +1,15 @@
 //! Upstreams that auto-mTLS may harm: with TLS of their own, or before peers that take no mutual TLS.
 
-use super::plaintext::each;
 use super::survey::{Survey, why};
+use super::traffic::each;
 use crate::kube::{Query, Scope, Session};
 use crate::model::kinds;
 use crate::plan::advice::{Advice, Code};
 use crate::plan::auto_mtls::{Disabled, harm, on_disabled, on_harm};
 use crate::plan::gateway::AutoMtls;
 use crate::plan::mtls::Found;
-use crate::plan::peer::{Peer, Sent};
+use crate::plan::path::{Facts, Membership};
+use crate::plan::peer::{Mode, Sent};
 use crate::plan::{Gateways, Unread, Wants};
 
 /// The warning that lists them; a note where they may not be listed.
@@ -48,13 +49,21 @@ pub async fn of_disabled_peers(session: &Session, survey: &Survey<'_>) -> Vec<Ad
         let wants = Wants { peer: Some(Sent::MutualTls), gateway: Gateways::Never };
         for upstream in covered {
             let around = survey.around(&upstream, Found::Swept, wants).await;
-            match around.map_err(|failure| Unread::from(failure.message))?.peer {
-                Peer::Disabled { source: policy, mend } => {
-                    let upstream = format!("{}/{}", upstream.reference.namespace, upstream.reference.name);
-                    disabled.push(Disabled { upstream, policy, mend });
+            let around = around.map_err(|failure| Unread::from(failure.message))?;
+            for pod in around.path().and_then(Facts::pods).unwrap_or_default() {
+                if pod.membership != Membership::Sidecar {
+                    continue;
                 }
-                Peer::Unknown { why } => unknown = Some(why),
-                Peer::Unseen | Peer::Permissive | Peer::Strict { .. } => {}
+                match &pod.demands {
+                    Ok(effective) => {
+                        let Some(policy) = effective.setting(Mode::Disable) else { continue };
+                        let mend = policy.opened_by(pod.name.split('/').next().unwrap_or_default());
+                        let upstream = format!("{}/{}", upstream.reference.namespace, upstream.reference.name);
+                        disabled.push(Disabled { upstream, policy: policy.to_string(), mend });
+                        break;
+                    }
+                    Err(why) => unknown = Some(why.clone()),
+                }
             }
         }
         Ok::<_, Unread>(())

@@ -14,7 +14,7 @@ use crate::gloo::metrics::{self, Metrics};
 use crate::kube::{ForwardCause, ForwardFailure, Session};
 use crate::model::{Object, Snapshot, Unknown, kinds};
 use crate::plan::backend::is_running;
-use crate::plan::posture::Certificate;
+use crate::plan::path::Certificate;
 
 /// Envoy's admin port, and the one at which Gloo serves its metrics.
 const ADMIN: u16 = 19000;

@@ -14,8 +14,8 @@ use crate::envoy::x509::serials_of_pem;
 use crate::kube::{ForwardCause, ForwardFailure, InPod, Session};
 use crate::model::{Object, Snapshot, kinds};
 use crate::plan::Unread;
-use crate::plan::posture::Certificate;
-use crate::plan::posture::survey::Survey;
+use crate::plan::path::Certificate;
+use crate::plan::path::survey::Survey;
 use crate::plan::sidecars::parts::ISTIO_PROXY;
 use crate::plan::sidecars::state::item;
 

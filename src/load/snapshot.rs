@@ -165,9 +165,25 @@ async fn part(session: &Session, want: &Want, namespace: Option<&str>) -> Result
     Ok((want.part(namespace), answer))
 }
 
+/// In the version that the API server has: Istio before 1.22 has no `v1`.
 async fn read(session: &Session, want: &Want, namespace: Option<&str>) -> Result<Vec<Object>, ApiError> {
+    match read_as(session, want.kind, want, namespace).await {
+        Err(error) if error.cause == Cause::NoCrd && *want.kind == kinds::PEER_AUTHENTICATION => {
+            let older = read_as(session, &kinds::PEER_AUTHENTICATION_BETA, want, namespace).await;
+            older.map_err(|older| if older.cause == Cause::NoCrd { error } else { older })
+        }
+        read => read,
+    }
+}
+
+async fn read_as(
+    session: &Session,
+    kind: &'static Kind,
+    want: &Want,
+    namespace: Option<&str>,
+) -> Result<Vec<Object>, ApiError> {
     let scope = namespace.map_or(Scope::All, Scope::Namespace);
-    let mut pages = session.pages(want.kind, scope, want.query());
+    let mut pages = session.pages(kind, scope, want.query());
     let mut objects = Vec::new();
     while let Some(page) = pages.next().await? {
         objects.extend(page.items.into_iter().map(|value| Object::new(want.kind, kept(value, want.detail))));

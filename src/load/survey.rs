@@ -14,10 +14,12 @@ use crate::error::Failure;
 use crate::kube::{ApiError, Cause, Freshness, Query, Scope, Session};
 use crate::model::{Kind, Object, kinds};
 use crate::options::{GLOO_SYSTEM, Global};
-use crate::plan::backend::{self, Backend, Destination, PodSelector, ServiceRef};
+use crate::plan::backend::{self, Destination, PodSelector, ServiceRef};
 use crate::plan::gateway::{self, AutoMtls, Gateway};
-use crate::plan::mtls::{Found, Surroundings};
-use crate::plan::peer::{self, Peer, Sent};
+use crate::plan::mtls::{FarEnd, Found, Surroundings};
+use crate::plan::path::behind::Port;
+use crate::plan::path::{Behind, Facts, Switched, of_upstream};
+use crate::plan::peer::{self, Policies, Sent};
 use crate::plan::{Unread, Wants};
 
 /// Pods that have ended answer no request.
@@ -31,7 +33,7 @@ pub struct Survey<'s> {
     /// `-n`, if it was typed: Gloo may be installed there.
     typed: Option<&'s str>,
     gloo_namespace: Option<&'s str>,
-    settings: OnceCell<(String, Read<AutoMtls>)>,
+    settings: OnceCell<(String, Read<Switched>)>,
     policies: OnceCell<Read<Vec<Value>>>,
     root_namespace: OnceCell<Read<String>>,
     pods: Cache,
@@ -66,11 +68,16 @@ impl<'s> Survey<'s> {
     }
 
     /// Whether auto-mTLS is on, and if that is unknown why.
-    pub async fn auto_mtls(&self) -> &Read<AutoMtls> {
+    pub async fn auto_mtls(&self) -> Read<AutoMtls> {
+        self.switches().await.as_ref().map(Switched::auto_mtls).map_err(Unread::clone)
+    }
+
+    /// The switches of auto-mTLS, and if they are unknown why.
+    pub async fn switches(&self) -> &Read<Switched> {
         &self.settings().await.1
     }
 
-    async fn settings(&self) -> &(String, Read<AutoMtls>) {
+    async fn settings(&self) -> &(String, Read<Switched>) {
         self.settings
             .get_or_init(async || {
                 let candidates: Vec<&str> = match (self.gloo_namespace, self.typed) {
@@ -81,7 +88,10 @@ impl<'s> Survey<'s> {
                 let last = candidates[candidates.len() - 1];
                 for namespace in candidates {
                     match self.session.get(&kinds::SETTINGS, namespace, "default").await {
-                        Ok(settings) => return (namespace.to_owned(), Ok(AutoMtls::of_settings(&settings))),
+                        Ok(settings) => {
+                            let settings = Object::new(&kinds::SETTINGS, settings);
+                            return (namespace.to_owned(), Ok(Switched::of(&settings)));
+                        }
                         Err(error) if error.cause == Cause::NotFound && namespace != last => {}
                         Err(error) => return (last.to_owned(), Err(self.unread(error))),
                     }
@@ -115,24 +125,29 @@ impl<'s> Survey<'s> {
     /// # Errors
     /// In a sweep, what decides could not be read although it may be: that is no reason to skip.
     pub async fn around(&self, upstream: &Object, found: Found, wants: Wants) -> Result<Surroundings, Failure> {
-        let (gloo_namespace, auto_mtls) = self.settings().await;
+        let (gloo_namespace, settings) = self.settings().await;
         let failed = |unread: &Unread| unread.failure.as_deref().filter(|_| found == Found::Swept).cloned();
-        if let Some(failure) = auto_mtls.as_ref().err().and_then(failed) {
+        if let Some(failure) = settings.as_ref().err().and_then(failed) {
             return Err(failure);
         }
-        let (backend, peer) = match backend::destination(&upstream.value, gloo_namespace) {
-            Destination::Decided(backend) => (backend, Peer::Permissive),
+        let behind = match backend::destination(&upstream.value, gloo_namespace) {
+            Destination::System(service) => {
+                return Ok(Surroundings { far_end: FarEnd::System(service), settings: settings.clone() });
+            }
+            Destination::Decided(behind) => behind,
             Destination::Service { service, port, selector } => {
                 self.behind(&service, port, &selector, found, wants).await
             }
         };
-        let backend_failed = if let Backend::Unknown { why } = &backend { failed(why) } else { None };
-        let peer_failed = if let Peer::Unknown { why } = &peer { failed(why) } else { None };
-        if let Some(failure) = backend_failed.or(peer_failed) {
-            return Err(failure);
+        // Whether the gateway can present certificates is said once for a run, not of each Upstream.
+        let facts =
+            Facts { sends: of_upstream(upstream, settings).0, ..Facts::bare(upstream.into(), behind, Ok(Vec::new())) };
+        let failure =
+            facts.unread().into_iter().filter(|why| !settings.as_ref().is_err_and(|own| own == *why)).find_map(failed);
+        match failure {
+            Some(failure) => Err(failure),
+            None => Ok(Surroundings { far_end: FarEnd::Path(Box::new(facts)), settings: settings.clone() }),
         }
-        let auto_mtls = auto_mtls.as_ref().copied().unwrap_or(AutoMtls::Unknown);
-        Ok(Surroundings { backend, peer, auto_mtls })
     }
 
     async fn behind(
@@ -142,51 +157,35 @@ impl<'s> Survey<'s> {
         narrowed: &BTreeMap<String, String>,
         found: Found,
         wants: Wants,
-    ) -> (Backend, Peer) {
-        let unknown = |why: Unread| (Backend::Unknown { why: why.clone() }, Peer::Unknown { why });
+    ) -> Behind {
+        let full = format!("{}/{}", service.namespace, service.name);
         let there = match self.service(service, found).await {
             Ok(Some(there)) => there,
-            Ok(None) => {
-                let service = format!("{}/{}", service.namespace, service.name);
-                return (Backend::NoService { service }, Peer::Permissive);
-            }
-            Err(why) => return unknown(why),
+            Ok(None) => return Behind::NoService { service: full },
+            Err(why) => return Behind::Unknown(why),
         };
-        if let Some(elsewhere) = backend::external(&there) {
-            return (elsewhere, Peer::Permissive);
-        }
-        let Some(selector) = PodSelector::of(&there, narrowed) else {
-            return unknown(format!("service {}/{} has no selector", service.namespace, service.name).into());
+        let port = match Port::of(&full, &there, port, narrowed) {
+            Ok(port) => port,
+            Err(behind) => return behind,
         };
-        let pods = match self.pods(&service.namespace, &selector, found).await {
+        let pods = match self.pods(&service.namespace, &port.selector, found).await {
             Ok(pods) => pods,
-            Err(why) => return unknown(why),
+            Err(why) => return Behind::Unknown(why),
         };
-        let peer = match wants.peer {
-            None => Peer::Unseen,
-            Some(sent) => {
-                let port = backend::target_port(&there, port);
-                self.peer(&service.namespace, &pods, port, sent).await
-            }
-        };
-        (backend::of_pods(pods.iter().map(Rc::as_ref)), peer)
+        let policies = self.policies_of(&pods, wants).await;
+        port.behind(pods.iter().map(Rc::as_ref).filter(|pod| backend::is_running(pod)), &policies)
     }
 
-    /// Whether these pods take what is to be sent. No more is read than may make a difference.
-    async fn peer(&self, namespace: &str, pods: &[Rc<Value>], port: Option<u64>, sent: Sent) -> Peer {
-        if !pods.iter().any(|pod| backend::is_meshed(pod)) {
-            return Peer::Permissive;
-        }
+    /// What may make a difference for these pods, and no more: without a policy that refuses what is to be sent, none.
+    async fn policies_of(&self, pods: &[Rc<Value>], wants: Wants) -> Read<Policies<'_>> {
+        let none = Policies { all: &[], root_namespace: policies::ISTIO_SYSTEM };
+        let Some(sent) = wants.peer.filter(|_| pods.iter().any(|pod| backend::obeys_policies(pod))) else {
+            return Ok(none);
+        };
         match self.may_be_refused(sent).await {
-            Ok(false) => return Peer::Permissive,
-            Ok(true) => {}
-            Err(why) => return Peer::Unknown { why: why.clone() },
-        }
-        match self.policies().await {
-            Ok(peer::Policies { all, root_namespace }) => {
-                peer::of_pods(all, root_namespace, namespace, pods.iter().map(Rc::as_ref), port, sent)
-            }
-            Err(why) => Peer::Unknown { why: why.clone() },
+            Ok(false) => Ok(none),
+            Ok(true) => self.policies().await.map_err(Unread::clone),
+            Err(why) => Err(why.clone()),
         }
     }
 
@@ -251,14 +250,14 @@ impl<'s> Survey<'s> {
     ///
     /// # Errors
     /// Why they could not be read.
-    pub async fn policies(&self) -> Result<peer::Policies<'_>, &Unread> {
+    pub async fn policies(&self) -> Result<Policies<'_>, &Unread> {
         let all = self.listed_policies().await?;
         let read = async || match all.is_empty() {
             true => Ok(policies::ISTIO_SYSTEM.to_owned()),
             false => Box::pin(policies::root(self.session, None)).await.told(),
         };
         let root_namespace = self.root_namespace.get_or_init(read).await.as_ref()?;
-        Ok(peer::Policies { all, root_namespace })
+        Ok(Policies { all, root_namespace })
     }
 
     /// Whether any policy at all keeps its pods from what is to be sent.

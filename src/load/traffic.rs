@@ -1,113 +1,106 @@
-//! How requests go through the gateway where a plan changes something: routes, Upstreams, pods, policies.
+//! How requests go through the gateway where a change touches them: routes, Upstreams, pods, policies.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
-use super::plaintext::{self, ROUTES, each};
-use super::policies;
-use super::survey::{Survey, unread};
-use crate::kube::{Cause, Freshness, Scope, Session};
-use crate::model::{Object, kinds};
+use super::paths;
+use super::snapshot::Namespaces;
+use super::survey::{self, Survey};
+use crate::error::Failure;
+use crate::kube::{Cause, Query, Scope, Session};
+use crate::model::{Answer, Kind, Object, ObjectRef, Part, kinds};
 use crate::plan::Unread;
-use crate::plan::backend::{self, Destination, PodSelector, ServiceRef};
-use crate::plan::gateway::{AutoMtls, Gateway};
-use crate::plan::outage::{Touched, Turn, Way, World};
-use crate::plan::peer::exposure::{Behind, Routed};
-use crate::plan::peer::{PORT_UNKNOWN, Policies};
+use crate::plan::backend::{self, Destination};
+use crate::plan::path::effect::{Touched, World};
+use crate::plan::path::routed::{Gateways, Routed, Way};
+use crate::plan::routes::Target;
 
-/// The ways of requests that this plan touches, and what decides about them. Upstreams that no route names have none.
+/// Kinds whose objects name destinations.
+const ROUTES: [&Kind; 5] =
+    [&kinds::VIRTUAL_SERVICE, &kinds::ROUTE_TABLE, &kinds::UPSTREAM_GROUP, &kinds::GATEWAY, &kinds::HTTP_ROUTE];
+
+/// The ways of requests that a change touches, and what decides about them.
+#[derive(Debug)]
+pub struct Traffic {
+    pub world: World,
+    /// Ways that routes lead to.
+    pub routed: Vec<Way>,
+    /// Ways through Upstreams that no route names.
+    pub unrouted: Vec<Way>,
+    /// Routes and Upstreams that could not be looked for.
+    pub unread: Vec<Unread>,
+}
+
+/// Reads it.
 ///
 /// # Errors
-/// What could not be read.
-pub async fn world(session: &Session, survey: &Survey<'_>, touched: &Touched) -> Result<World, Unread> {
-    let (policy_kind, policies) = match policies::list(session, Scope::All, Freshness::Now).await {
-        Ok(found) => found,
-        // Without Istio's kinds nobody demands anything.
-        Err(error) if error.cause == Cause::NoCrd => (&kinds::PEER_AUTHENTICATION, Vec::new()),
-        Err(error) => return Err(unread(session, error)),
-    };
-    let root_namespace = match policies::root(session, None).await {
-        root if policies.is_empty() => root.name().to_owned(),
-        root => root.told()?,
-    };
-    let certificates = match survey.gateway().await {
-        Gateway::Ready => Turn::On,
-        Gateway::Unknown { why } => return Err(why),
-        _ => Turn::Off,
-    };
-    let auto_mtls = *survey.auto_mtls().await.as_ref().map_err(Unread::clone)?;
-    let ways = ways(session, survey, touched).await?;
-    let peers = Policies { all: &policies, root_namespace: &root_namespace };
-    let is_open = |way: &Way| {
-        let labels = way.pods.iter().map(|pod| &pod["metadata"]["labels"]);
-        labels.into_iter().any(|labels| peers.on_port(&way.namespace, labels, way.port).is_none())
-    };
-    if ways.iter().any(is_open) {
-        return Err(PORT_UNKNOWN.into());
-    }
-    Ok(World { certificates, auto_mtls, policies, root_namespace, policy_kind, ways })
-}
-
-/// Where requests go, and by whom they are answered.
-async fn ways(session: &Session, survey: &Survey<'_>, touched: &Touched) -> Result<Vec<Way>, Unread> {
+/// The API server does not answer, or does not know who asks.
+pub async fn read(session: &Session, survey: &Survey<'_>, touched: &Touched) -> Result<Traffic, Failure> {
+    let mut unread = Vec::new();
     let mut routed = Routed::default();
     for kind in ROUTES {
-        // Also those that auto-mTLS covers now: the plan may turn it off.
-        each(session, kind, |object| routed.add(&object, &Ok(AutoMtls::Off))).await?;
+        unread.extend(each(session, kind, |object| routed.add(&object)).await.err());
     }
+    let are_routes_unread = !unread.is_empty();
     let gloo_namespace = survey.gloo_namespace().await;
-    let mut targets = Vec::new();
-    each(session, &kinds::UPSTREAM, |upstream| {
-        let Destination::Service { service, port, selector } = backend::destination(&upstream.value, gloo_namespace)
-        else {
-            return;
-        };
-        let reference = &upstream.reference;
-        if routed.names(reference) && touched.has(&service.namespace, Some(reference)) {
-            let shown = format!("upstream {}/{}", reference.namespace, reference.name);
-            targets.push(Target { shown, upstream: Some(upstream), service, port, selector });
+    let mut upstreams = Vec::new();
+    let read = each(session, &kinds::UPSTREAM, |upstream| {
+        if touches(touched, &upstream, gloo_namespace) {
+            upstreams.push(upstream);
         }
-    })
-    .await?;
-    for way in routed.services.into_iter().filter(|way| touched.has(&way.service.namespace, None)) {
-        let selector = BTreeMap::new();
-        let (shown, service, port) = (way.shown, way.service, way.port);
-        targets.push(Target { shown, upstream: None, service, port, selector });
-    }
-    let mut behind: BTreeMap<String, Behind> = BTreeMap::new();
-    let mut ways = Vec::new();
-    for target in targets {
-        let namespace = target.service.namespace.clone();
-        if !behind.contains_key(&namespace) {
-            behind.insert(namespace.clone(), plaintext::behind(session, &namespace).await?);
+    });
+    unread.splice(0..0, read.await.err());
+    let mut ways = std::mem::take(&mut routed.services);
+    ways.retain(|way| matches!(&way.target, Target::Service { namespace, .. } if touched.has(namespace, None)));
+    let mut unrouted = Vec::new();
+    let mut through_upstreams = Vec::new();
+    for upstream in &upstreams {
+        // Where routes could not be read, any may lead there.
+        match routed.gateways(&upstream.reference).cloned().or_else(|| are_routes_unread.then(Gateways::all)) {
+            Some(gateways) => through_upstreams.push(through(upstream, gateways)),
+            None => unrouted.push(through(upstream, Gateways::all())),
         }
-        ways.extend(target.way(&behind[&namespace]));
     }
-    Ok(ways)
+    ways.splice(0..0, through_upstreams);
+    let of_services = ways.iter().filter_map(|way| match &way.target {
+        Target::Service { namespace, .. } => Some(namespace.clone()),
+        _ => None,
+    });
+    let homes: BTreeSet<_> = upstreams.iter().filter_map(home).chain(of_services).collect();
+    let mut snapshot = paths::around_namespaces(session, gloo_namespace, &Namespaces::default(), &homes).await?;
+    snapshot.put(&kinds::UPSTREAM, Part::Selected, Answer::Read(upstreams));
+    let world = World::new(snapshot, gloo_namespace, &kinds::PEER_AUTHENTICATION);
+    Ok(Traffic { world, routed: ways, unrouted, unread })
 }
 
-/// What a route leads to.
-struct Target {
-    shown: String,
-    upstream: Option<Object>,
-    service: ServiceRef,
-    port: Option<u64>,
-    selector: BTreeMap<String, String>,
+/// Whether a change touches requests through this Upstream. Gloo's own Services are no applications of the mesh.
+fn touches(touched: &Touched, upstream: &Object, gloo_namespace: &str) -> bool {
+    match backend::destination(&upstream.value, gloo_namespace) {
+        Destination::Service { service, .. } => touched.has(&service.namespace, Some(&upstream.reference)),
+        Destination::System(_) | Destination::Decided(_) => touched.upstreams.contains(&upstream.reference),
+    }
 }
 
-impl Target {
-    /// The way to its pods; none where the Service has no selector or is not there.
-    fn way(self, Behind { services, pods }: &Behind) -> Option<Way> {
-        let service = services.iter().find(|service| service["metadata"]["name"] == *self.service.name)?;
-        let selector = PodSelector::of(service, &self.selector)?;
-        let is_behind = |pod: &&serde_json::Value| {
-            selector.selects(&pod["metadata"]["labels"]) && pod["metadata"]["deletionTimestamp"].is_null()
-        };
-        Some(Way {
-            shown: self.shown,
-            upstream: self.upstream,
-            port: backend::target_port(service, self.port),
-            pods: pods.iter().filter(is_behind).cloned().collect(),
-            namespace: self.service.namespace,
-        })
+fn home(upstream: &Object) -> Option<String> {
+    upstream.value["spec"]["kube"]["serviceNamespace"].as_str().map(str::to_owned)
+}
+
+fn through(upstream: &Object, gateways: Gateways) -> Way {
+    let ObjectRef { namespace, name, .. } = &upstream.reference;
+    Way { shown: format!("upstream {namespace}/{name}"), target: upstream.into(), gateways }
+}
+
+/// Every object of the kind, a page at a time; a kind that the cluster does not have has none.
+///
+/// # Errors
+/// Why they could not be listed.
+pub async fn each(session: &Session, kind: &'static Kind, mut take: impl FnMut(Object)) -> Result<(), Unread> {
+    let mut pages = session.pages(kind, Scope::All, Query::default());
+    loop {
+        match pages.next().await {
+            Ok(Some(page)) => page.items.into_iter().for_each(|value| take(Object::new(kind, value))),
+            Ok(None) => return Ok(()),
+            Err(error) if error.cause == Cause::NoCrd => return Ok(()),
+            Err(error) => return Err(survey::unread(session, error)),
+        }
     }
 }

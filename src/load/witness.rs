@@ -13,7 +13,8 @@ use crate::envoy::admin::{StatsFormat, StatsScope, StatsWish, stats};
 use crate::kube::{Cause, ForwardCause, ForwardFailure, Query, Scope, Session};
 use crate::model::{Object, kinds};
 use crate::plan::Unread;
-use crate::plan::backend::{self, Backend, Destination, PodSelector, ServiceRef};
+use crate::plan::backend::{self, Destination, ServiceRef, is_running};
+use crate::plan::path::{self, behind::Port};
 use crate::plan::proxy_pods::ProxyPod;
 use crate::plan::verdict::certs::Certs;
 use crate::plan::verdict::counters::{self, Counters};
@@ -145,12 +146,10 @@ impl Behind {
 /// Reads the pods behind an Upstream, with their state, and what is demanded of who calls them.
 pub async fn behind(session: &Session, survey: &Survey<'_>, upstream: &Object, now: Timestamp) -> Behind {
     match backend::destination(&upstream.value, survey.gloo_namespace().await) {
-        Destination::Decided(Backend::NotKubernetes { kind }) => {
+        Destination::Decided(path::Behind::Outside { kind }) => {
             Behind::unknown(format!("not a Kubernetes Service ({kind})"))
         }
-        Destination::Decided(Backend::System { service }) => {
-            Behind::unknown(format!("service {service} is not an app"))
-        }
+        Destination::System(service) => Behind::unknown(format!("service {service} is not an app")),
         Destination::Decided(_) => Behind::unknown("the Upstream names no Service"),
         Destination::Service { service, port, selector } => {
             behind_service(session, survey, &service, port, &selector, now).await
@@ -171,19 +170,26 @@ async fn behind_service(
         Ok(there) => there,
         Err(error) => return Behind { namespace: Some(namespace.clone()), ..Behind::unknown(survey.unread(error)) },
     };
-    let Some(selector) = PodSelector::of(&there, narrowed) else {
-        return Behind::unknown(format!("service {namespace}/{name} has no selector"));
+    let full = format!("{namespace}/{name}");
+    let port = match Port::of(&full, &there, port, narrowed) {
+        Ok(port) => port,
+        Err(path::Behind::NoPort { service, port }) => {
+            return Behind::unknown(format!("service {service} has no port {port}"));
+        }
+        Err(path::Behind::Outside { kind }) => return Behind::unknown(format!("not a Kubernetes Service ({kind})")),
+        Err(_) => return Behind::unknown(format!("service {full} has no selector")),
     };
     let query = Query {
         fields: "status.phase!=Succeeded,status.phase!=Failed".into(),
-        ..Query::labelled(selector.to_string())
+        ..Query::labelled(port.selector.to_string())
     };
     let (pods, policies) =
         tokio::join!(session.list_all(&kinds::POD, Scope::Namespace(namespace), query), survey.policies());
     let pods = pods.map_err(|error| survey.unread(error));
-    let of_pods = |pods: &Vec<Value>| {
-        let policies = policies.map_err(Unread::clone)?;
-        Ok(demand::of_pods(&policies, namespace, pods, &there, port))
+    let policies = policies.map_err(Unread::clone);
+    let of_pods = |pods: &Vec<Value>| match port.behind(pods.iter().filter(|pod| is_running(pod)), &policies) {
+        path::Behind::Pods { pods, .. } => demand::of_pods(&pods),
+        _ => Err("what its pods demand is not known".into()),
     };
     let demand = pods.as_ref().map_err(Unread::clone).and_then(of_pods);
     let pods = pods.map(|pods| pods.iter().filter_map(|pod| Pod::read(pod, now)).collect());

@@ -172,6 +172,30 @@ impl Snapshot {
         known.put(object);
     }
 
+    /// Puts an object in the place of the one of its name, as a change of it would.
+    pub fn replace(&mut self, object: Object) {
+        self.shelves.entry(object.reference.kind).or_default().put(object);
+    }
+
+    /// Puts all that there is of a kind, as it is known from elsewhere, in the place of what was read.
+    pub fn replace_all(&mut self, kind: &'static Kind, objects: Vec<Object>) {
+        self.shelves.remove(kind);
+        self.put(kind, Part::All, Answer::Read(objects));
+    }
+
+    /// Takes an object out, as its deletion would.
+    pub fn remove(&mut self, reference: &ObjectRef) {
+        let Some(known) = self.shelves.get_mut(reference.kind) else { return };
+        let objects = std::mem::take(&mut known.objects);
+        known.index.clear();
+        objects.into_iter().filter(|object| object.reference != *reference).for_each(|object| known.put(object));
+    }
+
+    /// Changes objects of a kind where they are; their names stay.
+    pub fn edit(&mut self, kind: &'static Kind, change: impl FnMut(&mut Object)) {
+        self.shelves.get_mut(kind).into_iter().flat_map(|known| &mut known.objects).for_each(change);
+    }
+
     /// All that was seen of a kind; [`Self::unknown`] says whether that is all there is.
     #[must_use]
     pub fn all(&self, kind: &'static Kind) -> &[Object] {

@@ -2,7 +2,7 @@
 
 use super::{Named, Scope};
 use crate::model::Selector;
-use crate::plan::posture::Verdict;
+use crate::plan::path::Verdict;
 use crate::plan::routes::Request;
 
 /// What is described.

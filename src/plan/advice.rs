@@ -2,11 +2,12 @@
 
 use super::Unread;
 use super::Words;
-use super::backend::{self, Backend};
+use super::backend;
 use super::gateway::Gateway;
-use super::mtls::{Surroundings, Wish};
+use super::mtls::{FarEnd, Surroundings, Wish};
 use super::owner::Owner;
-use super::peer::Peer;
+use super::path::{Behind, Facts, Membership, Pod};
+use super::peer::Mode;
 use crate::model::{Object, ObjectRef, kinds};
 
 /// Declares the closed list of codes: the variant, its name in the JSON, what it means.
@@ -238,63 +239,76 @@ pub fn on_gateway(gateway: &Gateway, namespace: &str) -> Option<Advice> {
 /// What is worth saying about a named Upstream.
 pub fn on_upstream(wish: Wish, upstream: &Object, around: &Surroundings) -> Vec<Advice> {
     let name = &upstream.reference.name;
+    let pods = around.path().and_then(Facts::pods).unwrap_or_default();
     let mut said = Vec::new();
     match wish {
         Wish::Enable => {
-            said.extend(on_backend(&upstream.reference, &around.backend));
-            if knows(&around.backend) {
-                said.extend(on_disabled(&upstream.reference, &around.peer));
-            }
-            if around.auto_mtls.covers(upstream) && is_meshed(&around.backend) {
+            said.extend(on_far_end(&upstream.reference, &around.far_end));
+            said.extend(on_disabled(&upstream.reference, pods));
+            // Auto-mTLS sends mutual TLS to pods of the mesh alone: elsewhere it covers nothing.
+            let has_sidecars = pods.iter().any(|pod| pod.membership == Membership::Sidecar);
+            if around.auto_mtls_covers(upstream) && has_sidecars {
                 said.push(Advice::note(
                     Code::AutoMtls,
                     format!("auto-mTLS covers {name} already; with an sslConfig mTLS is unconditional"),
                 ));
             }
         }
-        Wish::Disable if !around.auto_mtls.covers(upstream) => said.extend(on_strict(name, &around.peer)),
+        Wish::Disable if !around.auto_mtls_covers(upstream) => said.extend(on_strict(name, around)),
         Wish::Disable => {}
     }
     said.into_iter().map(|advice| advice.about(&upstream.reference)).collect()
 }
 
-fn on_backend(upstream: &ObjectRef, backend: &Backend) -> Option<Advice> {
+fn on_far_end(upstream: &ObjectRef, far_end: &FarEnd) -> Option<Advice> {
     let name = &upstream.name;
-    let advice = match backend {
-        Backend::Unseen => return None,
-        Backend::Pods { meshed, plain } if plain.is_empty() => {
-            return (*meshed == 0).then(|| {
-                Advice::warning(Code::NoPods, format!("no pod is behind {name}, so its sidecars are unknown"))
-            });
+    let behind = match far_end {
+        FarEnd::Unseen => return None,
+        FarEnd::System(service) => {
+            let what = format!("{name} is service {service}, which is not an app of the mesh: 503 there");
+            return Some(Advice::warning(Code::NoSidecar, what));
         }
-        Backend::Pods { meshed, plain } => Advice::warning(
-            Code::NoSidecar,
-            format!(
-                "{} of {} pods behind {name} {} no sidecar: 503 there",
-                plain.len(),
-                meshed + plain.len(),
-                if plain.len() == 1 { "has" } else { "have" }
-            ),
-        )
-        .details(some_of(plain.iter().map(|pod| format!("pod {}", pod.name))))
-        .hint(match plain.iter().find(|pod| pod.barred.is_none()) {
-            Some(pod) => format!("gloo-rs istio enroll {}", pod.name.split('/').next().unwrap_or_default()),
-            None => backend::unbarred(plain[0].barred.unwrap_or_default(), &typed(upstream)),
-        }),
-        Backend::NotKubernetes { kind } => Advice::warning(
+        FarEnd::Path(facts) => &facts.behind,
+    };
+    let sidecars = "whether its pods have sidecars is unknown";
+    Some(match behind {
+        Behind::Pods { pods, .. } if pods.is_empty() => {
+            Advice::warning(Code::NoPods, format!("no pod is behind {name}, so its sidecars are unknown"))
+        }
+        Behind::Pods { pods, .. } => return on_pods(upstream, pods),
+        Behind::Outside { kind } => Advice::warning(
             Code::NotKubernetes,
             format!("{name} is not a Kubernetes Service ({kind}): 503 unless Istio's certificates are taken there"),
         ),
-        Backend::System { service } => Advice::warning(
-            Code::NoSidecar,
-            format!("{name} is service {service}, which is not an app of the mesh: 503 there"),
-        ),
-        Backend::NoService { service } => {
+        Behind::NoUpstream => return None,
+        Behind::NoService { service } => {
             Advice::warning(Code::NoPods, format!("service {service} behind {name} is not there"))
         }
-        Backend::Unknown { why } => Advice::unknown("whether its pods have sidecars is unknown", why),
-    };
-    Some(advice)
+        Behind::NoPort { service, port } => {
+            Advice::warning(Code::NoPods, format!("service {service} behind {name} has no port {port}"))
+        }
+        Behind::ByHand { service } => Advice::unknown(sidecars, &format!("service {service} has no selector").into()),
+        Behind::Unknown(why) => Advice::unknown(sidecars, why),
+    })
+}
+
+fn on_pods(upstream: &ObjectRef, pods: &[Pod]) -> Option<Advice> {
+    let mut without: Vec<_> = pods.iter().filter(|pod| pod.membership != Membership::Sidecar).collect();
+    without.sort_unstable_by_key(|pod| &pod.name);
+    let have = if without.len() == 1 { "has" } else { "have" };
+    let what =
+        format!("{} of {} pods behind {} {have} no sidecar: 503 there", without.len(), pods.len(), upstream.name);
+    let first = without.first()?;
+    // A ztunnel takes HBONE, not the mutual TLS that a gateway speaks to sidecars.
+    let ambient = |pod: &Pod| if pod.membership == Membership::Ambient { " (ambient)" } else { "" };
+    Some(
+        Advice::warning(Code::NoSidecar, what)
+            .details(some_of(without.iter().map(|pod| format!("pod {}{}", pod.name, ambient(pod)))))
+            .hint(match without.iter().find(|pod| pod.barred.is_none()) {
+                Some(pod) => format!("gloo-rs istio enroll {}", pod.name.split('/').next().unwrap_or_default()),
+                None => backend::unbarred(first.barred.unwrap_or_default(), &typed(upstream)),
+            }),
+    )
 }
 
 /// As `-u` takes it.
@@ -305,41 +319,38 @@ fn typed(upstream: &ObjectRef) -> String {
     }
 }
 
-/// Auto-mTLS sends mutual TLS to pods of the mesh alone: elsewhere it covers nothing.
-fn is_meshed(backend: &Backend) -> bool {
-    matches!(backend, Backend::Pods { meshed, .. } if *meshed > 0)
-}
-
-/// Whether its pods were read: where they were not, that is said, and what they take follows from it.
-fn knows(backend: &Backend) -> bool {
-    !matches!(backend, Backend::Unknown { .. })
-}
-
 /// What mutual TLS would meet.
-fn on_disabled(upstream: &ObjectRef, peer: &Peer) -> Option<Advice> {
+fn on_disabled(upstream: &ObjectRef, pods: &[Pod]) -> Option<Advice> {
     let name = &upstream.name;
-    match peer {
-        Peer::Unseen | Peer::Permissive | Peer::Strict { .. } => None,
-        Peer::Disabled { source, mend } => Some(
-            Advice::warning(Code::DisabledPeer, format!("the peer of {name} takes no mTLS (DISABLE): 503 with it"))
-                .details([format!("peerauthentication {source}")])
-                .hint(format!("{mend} first, or gloo-rs istio disable-mtls -u {}", typed(upstream))),
-        ),
-        Peer::Unknown { why } => Some(Advice::unknown("whether its peer takes mTLS is unknown", why)),
+    let of_mesh = || pods.iter().filter(|pod| pod.membership == Membership::Sidecar);
+    let disabled = of_mesh().find_map(|pod| Some((pod, pod.demands.as_ref().ok()?.setting(Mode::Disable)?)));
+    if let Some((pod, policy)) = disabled {
+        let opened = policy.opened_by(pod.name.split('/').next().unwrap_or_default());
+        let what = format!("the peer of {name} takes no mTLS (DISABLE): 503 with it");
+        return Some(
+            Advice::warning(Code::DisabledPeer, what)
+                .details([format!("peerauthentication {policy}")])
+                .hint(format!("{opened} first, or gloo-rs istio disable-mtls -u {}", typed(upstream))),
+        );
     }
+    let unknown = of_mesh().find_map(|pod| pod.demands.as_ref().err());
+    unknown.map(|why| Advice::unknown("whether its peer takes mTLS is unknown", why))
 }
 
 /// What plaintext would meet.
-fn on_strict(name: &str, peer: &Peer) -> Option<Advice> {
-    match peer {
-        Peer::Unseen | Peer::Permissive | Peer::Disabled { .. } => None,
-        Peer::Strict { source } => Some(
+fn on_strict(name: &str, around: &Surroundings) -> Option<Advice> {
+    let facts = around.path()?;
+    let obeying = || facts.pods().unwrap_or_default().iter().filter(|pod| pod.membership != Membership::Outside);
+    if let Some(policy) = obeying().find_map(|pod| pod.demands.as_ref().ok()?.setting(Mode::Strict)) {
+        return Some(
             Advice::warning(Code::StrictPeer, format!("the peer of {name} is STRICT: 503 without mTLS"))
-                .details([format!("peerauthentication {source}")])
+                .details([format!("peerauthentication {policy}")])
                 .hint("make it PERMISSIVE first, or enable mTLS again"),
-        ),
-        Peer::Unknown { why } => Some(Advice::unknown("whether its peer is STRICT is unknown", why)),
+        );
     }
+    let behind = if let Behind::Unknown(why) = &facts.behind { Some(why) } else { None };
+    let unknown = behind.or_else(|| obeying().find_map(|pod| pod.demands.as_ref().err()));
+    unknown.map(|why| Advice::unknown("whether its peer is STRICT is unknown", why))
 }
 
 /// What is worth saying about who else writes a changed object, and the change that would last.
@@ -394,12 +405,7 @@ mod tests {
 
     use super::*;
     use crate::model::kinds::UPSTREAM;
-    use crate::plan::backend::Plain;
-    use crate::plan::gateway::AutoMtls;
-
-    fn around(backend: Backend, peer: Peer, auto_mtls: AutoMtls) -> Surroundings {
-        Surroundings { backend, peer, auto_mtls }
-    }
+    use crate::plan::path::fixture::{around, meshed, plain, pods, switched};
 
     fn upstream() -> Object {
         Object::new(&UPSTREAM, json!({"metadata": {"name": "x"}, "spec": {"kube": {}}}))
@@ -421,74 +427,70 @@ mod tests {
 
     #[test]
     fn enabling_warns_of_pods_without_sidecar_and_names_them() {
-        let backend = Backend::Pods { meshed: 2, plain: vec!["default/a".into()] };
-        let said = on_upstream(Wish::Enable, &upstream(), &around(backend, Peer::Unseen, AutoMtls::Off));
+        let behind = pods(vec![meshed(Mode::Permissive), meshed(Mode::Permissive), plain("default/a")]);
+        let said = on_upstream(Wish::Enable, &upstream(), &around(behind));
         assert_eq!(said.len(), 1);
         assert_eq!(said[0].message, "1 of 3 pods behind x has no sidecar: 503 there");
         assert_eq!(said[0].details, ["pod default/a"]);
         assert_eq!(said[0].weight, Weight::Warning);
+        let ambient = Pod { membership: Membership::Ambient, ..plain("default/a") };
+        let said = on_upstream(Wish::Enable, &upstream(), &around(pods(vec![ambient])));
+        assert_eq!(said[0].details, ["pod default/a (ambient)"]);
     }
 
     #[test]
     fn what_could_not_be_read_is_a_note_and_never_ok() {
-        let unknown = around(
-            Backend::Unknown { why: "may not list pods".into() },
-            Peer::Unknown { why: "may not list".into() },
-            AutoMtls::Off,
-        );
+        let unknown = around(Behind::Unknown("may not list pods".into()));
+        assert_eq!(codes(Wish::Enable, &unknown), [Code::Unknown]);
+        assert_eq!(codes(Wish::Disable, &unknown), [Code::Unknown]);
+        let no_policies = Pod { demands: Err("may not list".into()), ..meshed(Mode::Permissive) };
+        let unknown = around(pods(vec![no_policies]));
         assert_eq!(codes(Wish::Enable, &unknown), [Code::Unknown]);
         assert_eq!(codes(Wish::Disable, &unknown), [Code::Unknown]);
     }
 
     #[test]
     fn disabling_warns_of_a_strict_peer_unless_auto_mtls_takes_over() {
-        let strict = Peer::Strict { source: "istio-system/test, mesh".into() };
-        let backend = Backend::Pods { meshed: 1, plain: vec![] };
-        assert_eq!(codes(Wish::Disable, &around(backend.clone(), strict.clone(), AutoMtls::Off)), [Code::StrictPeer]);
-        assert_eq!(codes(Wish::Disable, &around(backend, strict, AutoMtls::On)), []);
+        let strict = around(pods(vec![meshed(Mode::Strict)]));
+        assert_eq!(codes(Wish::Disable, &strict), [Code::StrictPeer]);
+        assert_eq!(codes(Wish::Disable, &Surroundings { settings: switched(true), ..strict }), []);
     }
 
     #[test]
     fn enabling_warns_of_a_peer_that_takes_no_mutual_tls_and_names_what_comes_first() {
-        let disabled =
-            || Peer::Disabled { source: "shop/a, namespace".into(), mend: "gloo-rs istio peer-auth ...".into() };
-        let backend = Backend::Pods { meshed: 1, plain: vec![] };
-        let said = on_upstream(Wish::Enable, &upstream(), &around(backend.clone(), disabled(), AutoMtls::Off));
+        let disabled = around(pods(vec![meshed(Mode::Disable)]));
+        let said = on_upstream(Wish::Enable, &upstream(), &disabled);
         assert_eq!(said.len(), 1);
         assert_eq!(said[0].code, Code::DisabledPeer);
         assert_eq!(said[0].message, "the peer of x takes no mTLS (DISABLE): 503 with it");
         assert_eq!(said[0].details, ["peerauthentication shop/a, namespace"]);
-        let hint = "gloo-rs istio peer-auth ... first, or gloo-rs istio disable-mtls -u x";
+        let hint = "gloo-rs istio peer-auth permissive -n shop first, or gloo-rs istio disable-mtls -u x";
         assert_eq!(said[0].hint.as_deref(), Some(hint));
-        assert_eq!(codes(Wish::Disable, &around(backend, disabled(), AutoMtls::Off)), []);
+        assert_eq!(codes(Wish::Disable, &disabled), []);
     }
 
     #[test]
     fn auto_mtls_is_said_to_cover_only_what_has_pods_of_the_mesh() {
-        let codes = |backend| codes(Wish::Enable, &around(backend, Peer::Permissive, AutoMtls::On));
-        assert_eq!(codes(Backend::Pods { meshed: 1, plain: vec![] }), [Code::AutoMtls]);
-        assert_eq!(codes(Backend::NotKubernetes { kind: "static".into() }), [Code::NotKubernetes]);
-        assert_eq!(codes(Backend::Pods { meshed: 0, plain: vec!["shop/a".into()] }), [Code::NoSidecar]);
-        assert_eq!(codes(Backend::Pods { meshed: 0, plain: vec![] }), [Code::NoPods]);
+        let codes = |behind| codes(Wish::Enable, &Surroundings { settings: switched(true), ..around(behind) });
+        assert_eq!(codes(pods(vec![meshed(Mode::Permissive)])), [Code::AutoMtls]);
+        assert_eq!(codes(Behind::Outside { kind: "static".into() }), [Code::NotKubernetes]);
+        assert_eq!(codes(pods(vec![plain("shop/a")])), [Code::NoSidecar]);
+        assert_eq!(codes(pods(vec![])), [Code::NoPods]);
     }
 
     #[test]
     fn pods_that_cannot_be_enrolled_are_not_sent_to_enroll() {
-        let barred = |name: &str| Plain { name: name.into(), barred: Some(backend::OPTED_OUT) };
-        let hint = |plain: Vec<Plain>| {
-            let around = around(Backend::Pods { meshed: 0, plain }, Peer::Permissive, AutoMtls::Off);
-            on_upstream(Wish::Enable, &upstream(), &around)[0].hint.clone().unwrap()
-        };
+        let opted_out = || Pod { barred: Some(backend::OPTED_OUT), ..plain("shop/a") };
+        let hint = |of: Vec<Pod>| on_upstream(Wish::Enable, &upstream(), &around(pods(of)))[0].hint.clone().unwrap();
         let way = "opted out by sidecar.istio.io/inject=false: take that away, or gloo-rs istio disable-mtls -u x";
-        assert_eq!(hint(vec![barred("shop/a")]), way);
-        assert_eq!(hint(vec![barred("shop/a"), "shop/b".into()]), "gloo-rs istio enroll shop");
+        assert_eq!(hint(vec![opted_out()]), way);
+        assert_eq!(hint(vec![opted_out(), plain("shop/b")]), "gloo-rs istio enroll shop");
     }
 
     #[test]
     fn many_pods_are_shown_as_some_and_a_number() {
-        let plain: Vec<_> = (0..25).map(|pod| format!("ns/pod-{pod:02}").into()).collect();
-        let backend = Backend::Pods { meshed: 0, plain };
-        let said = on_upstream(Wish::Enable, &upstream(), &around(backend, Peer::Unseen, AutoMtls::Off));
+        let behind = pods((0..25).map(|pod| plain(&format!("ns/pod-{pod:02}"))).collect());
+        let said = on_upstream(Wish::Enable, &upstream(), &around(behind));
         assert_eq!(said[0].details.len(), 11);
         assert_eq!(said[0].details[10], "and 15 more");
     }

@@ -50,6 +50,13 @@ pub fn switches(settings: &Value) -> Switches {
     Switches { integration, auto_mtls }
 }
 
+/// Settings with both switches as wished.
+pub fn with_switches(settings: &Value, wish: Wish) -> Value {
+    let wanted = json!(wish == Wish::Enable);
+    let edit = |switch| Edit::set(FieldPath::keys(&[&OPTIONS[..], &[switch]].concat()), wanted.clone());
+    edited::apply(settings, &SWITCHES.map(edit)).unwrap_or_else(|_| settings.clone())
+}
+
 /// Whether the gateways can do what auto-mTLS asks of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Gateways {
@@ -224,20 +231,15 @@ impl PerObject for OptOut {
             let objection = Objection::new(Reason::NoSpec, "has no spec; nothing changed");
             return if found == Found::Named { Decision::Refuse(objection) } else { Decision::Skip(objection) };
         }
-        let path = FieldPath::keys(&["spec", OPT_OUT]);
         let is_out = spec[OPT_OUT] == true;
         let change = match (self.wish, is_out) {
             (Wish::Enable, false) => return Decision::Unchanged { message: "auto-mTLS already allowed".into() },
             (Wish::Disable, true) => return Decision::Unchanged { message: "auto-mTLS already opted out".into() },
-            (Wish::Enable, true) => {
-                Decision::Change { edits: vec![Edit::remove(path)], message: "auto-mTLS allowed".into() }
-            }
-            (Wish::Disable, false) => {
-                Decision::Change { edits: vec![Edit::set(path, json!(true))], message: "auto-mTLS opted out".into() }
-            }
+            (Wish::Enable, true) => Decision::Change { edits: self.edits(), message: "auto-mTLS allowed".into() },
+            (Wish::Disable, false) => Decision::Change { edits: self.edits(), message: "auto-mTLS opted out".into() },
         };
         let held_back = found == Found::Swept && self.caution == Caution::Careful;
-        match self.objection(object, around).filter(|_| held_back) {
+        match around.against(object, &self.edits()).filter(|_| held_back) {
             Some(objection) => Decision::Skip(objection),
             None => change,
         }
@@ -256,10 +258,10 @@ impl PerObject for OptOut {
         if !object.value["spec"]["sslConfig"].is_null() {
             let what = format!("{name} has an sslConfig, which decides before auto-mTLS");
             said.push(Advice::note(Code::NoEffect, what));
-        } else if around.auto_mtls == AutoMtls::Off {
+        } else if around.auto_mtls() == AutoMtls::Off {
             said.push(Advice::note(Code::NoEffect, "auto-mTLS is off in Settings".to_owned()));
         }
-        if let Some(objection) = self.objection(object, around) {
+        if let Some(objection) = around.against(object, &self.edits()) {
             let code = match objection.reason {
                 Reason::StrictPeer => Code::StrictPeer,
                 Reason::DisabledPeer => Code::DisabledPeer,
@@ -277,14 +279,11 @@ impl PerObject for OptOut {
 }
 
 impl OptOut {
-    /// Why the peer would not take what auto-mTLS makes of it, where that is what decides.
-    fn objection(self, object: &Object, around: &Surroundings) -> Option<Objection> {
-        if around.auto_mtls == AutoMtls::Off || !object.value["spec"]["sslConfig"].is_null() {
-            return None;
-        }
+    fn edits(self) -> Vec<Edit> {
+        let path = FieldPath::keys(&["spec", OPT_OUT]);
         match self.wish {
-            Wish::Enable => around.peer.against_mutual_tls(),
-            Wish::Disable => around.peer.against_plaintext(),
+            Wish::Enable => vec![Edit::remove(path)],
+            Wish::Disable => vec![Edit::set(path, json!(true))],
         }
     }
 }
@@ -356,8 +355,8 @@ pub fn on_disabled(all: &[Disabled]) -> Option<Advice> {
 mod tests {
     use super::*;
     use crate::edit::json::apply;
-    use crate::plan::backend::Backend;
-    use crate::plan::peer::Peer;
+    use crate::plan::path::fixture::{around, meshed, pods, switched};
+    use crate::plan::peer::Mode;
 
     fn settings(options: &Value) -> Object {
         Object::new(
@@ -465,13 +464,13 @@ mod tests {
         Object::new(&kinds::UPSTREAM, json!({"metadata": {"name": "a"}, "spec": spec}))
     }
 
-    fn around(peer: Peer, auto_mtls: AutoMtls) -> Surroundings {
-        Surroundings { backend: Backend::Unseen, peer, auto_mtls }
+    fn one_pod(mode: Mode, auto_mtls: bool) -> Surroundings {
+        Surroundings { settings: switched(auto_mtls), ..around(pods(vec![meshed(mode)])) }
     }
 
     #[test]
     fn an_upstream_opts_out_and_in_again() {
-        let calm = around(Peer::Permissive, AutoMtls::On);
+        let calm = one_pod(Mode::Permissive, true);
         let plan = |wish| OptOut { wish, caution: Caution::Careful };
         let it = upstream(&json!({"kube": {}}));
         let out = applied(&it, &plan(Wish::Disable).decide(&it, Found::Named, &calm));
@@ -484,30 +483,30 @@ mod tests {
 
     #[test]
     fn a_strict_peer_is_warned_of_when_named_and_skipped_in_a_sweep() {
-        let strict = |auto| around(Peer::Strict { source: "istio-system/test, mesh".into() }, auto);
+        let strict = |auto| one_pod(Mode::Strict, auto);
         let plan = OptOut { wish: Wish::Disable, caution: Caution::Careful };
         let it = upstream(&json!({"kube": {}}));
-        assert!(matches!(plan.decide(&it, Found::Swept, &strict(AutoMtls::On)), Decision::Skip(_)));
-        assert!(matches!(plan.decide(&it, Found::Named, &strict(AutoMtls::On)), Decision::Change { .. }));
-        assert_eq!(plan.advise(&it, &strict(AutoMtls::On))[0].code, Code::StrictPeer);
-        assert!(matches!(plan.decide(&it, Found::Swept, &strict(AutoMtls::Off)), Decision::Change { .. }));
+        assert!(matches!(plan.decide(&it, Found::Swept, &strict(true)), Decision::Skip(_)));
+        assert!(matches!(plan.decide(&it, Found::Named, &strict(true)), Decision::Change { .. }));
+        assert_eq!(plan.advise(&it, &strict(true))[0].code, Code::StrictPeer);
+        assert!(matches!(plan.decide(&it, Found::Swept, &strict(false)), Decision::Change { .. }));
         let forced = OptOut { caution: Caution::Forced, ..plan };
-        assert!(matches!(forced.decide(&it, Found::Swept, &strict(AutoMtls::On)), Decision::Change { .. }));
+        assert!(matches!(forced.decide(&it, Found::Swept, &strict(true)), Decision::Change { .. }));
     }
 
     #[test]
     fn a_peer_that_takes_no_mutual_tls_is_warned_of_where_auto_mtls_is_allowed_again() {
-        let disabled = |auto| around(Peer::Disabled { source: "shop/a, namespace".into(), mend: "mend".into() }, auto);
+        let disabled = |auto| one_pod(Mode::Disable, auto);
         let plan = OptOut { wish: Wish::Enable, caution: Caution::Careful };
         let it = upstream(&json!({"kube": {}, "disableIstioAutoMtls": true}));
-        let Decision::Skip(why) = plan.decide(&it, Found::Swept, &disabled(AutoMtls::On)) else { panic!() };
+        let Decision::Skip(why) = plan.decide(&it, Found::Swept, &disabled(true)) else { panic!() };
         assert_eq!(why.reason, Reason::DisabledPeer);
-        assert!(matches!(plan.decide(&it, Found::Named, &disabled(AutoMtls::On)), Decision::Change { .. }));
-        assert_eq!(plan.advise(&it, &disabled(AutoMtls::On))[0].code, Code::DisabledPeer);
-        assert!(matches!(plan.decide(&it, Found::Swept, &disabled(AutoMtls::Off)), Decision::Change { .. }));
+        assert!(matches!(plan.decide(&it, Found::Named, &disabled(true)), Decision::Change { .. }));
+        assert_eq!(plan.advise(&it, &disabled(true))[0].code, Code::DisabledPeer);
+        assert!(matches!(plan.decide(&it, Found::Swept, &disabled(false)), Decision::Change { .. }));
         let out = OptOut { wish: Wish::Disable, ..plan };
         let covered = upstream(&json!({"kube": {}}));
-        assert!(matches!(out.decide(&covered, Found::Swept, &disabled(AutoMtls::On)), Decision::Change { .. }));
+        assert!(matches!(out.decide(&covered, Found::Swept, &disabled(true)), Decision::Change { .. }));
     }
 
     #[test]

@@ -5,10 +5,8 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::Unread;
-use super::outcome::Objection;
+use super::path::Behind;
 use super::revisions::opts_out;
-use crate::error::Reason;
 
 /// The label Istio puts on a pod whose sidecar takes mutual TLS (Gloo's own auto-mTLS reads it too).
 pub const TLS_MODE: &str = "security.istio.io/tlsMode";
@@ -19,38 +17,6 @@ const REDIRECTION: &str = "ambient.istio.io/redirection";
 /// Namespaces whose Services are not applications of the mesh.
 const SYSTEM_NAMESPACES: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
 
-/// What is known of the far end of an Upstream.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Backend {
-    /// Nobody looked: a manifest without a cluster.
-    Unseen,
-    /// It could not be read.
-    Unknown { why: Unread },
-    /// Not a Kubernetes Service.
-    NotKubernetes { kind: String },
-    /// A Service of Gloo, Istio or Kubernetes itself.
-    System { service: String },
-    /// The Service is not there.
-    NoService { service: String },
-    /// Its pods: how many are in the mesh, and which are not.
-    Pods { meshed: usize, plain: Vec<Plain> },
-}
-
-/// A pod without a sidecar.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Plain {
-    /// `shop/cart-1`, with what else it has instead: ` (ambient)`.
-    pub name: String,
-    /// Why it gets none, whatever its namespace says.
-    pub barred: Option<&'static str>,
-}
-
-impl<T: Into<String>> From<T> for Plain {
-    fn from(name: T) -> Self {
-        Self { name: name.into(), barred: None }
-    }
-}
-
 /// The Service an Upstream points at.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ServiceRef {
@@ -59,15 +25,17 @@ pub struct ServiceRef {
 }
 
 /// What an Upstream says about its far end, before anything else is read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Destination {
     Service {
         service: ServiceRef,
         port: Option<u64>,
         selector: BTreeMap<String, String>,
     },
-    /// The backend is decided without reading more.
-    Decided(Backend),
+    /// A Service of Gloo, Istio or Kubernetes itself: `kube-system/kube-dns`.
+    System(String),
+    /// What is behind it is known without reading more.
+    Decided(Behind),
 }
 
 /// Reads `spec.kube`; `gloo_namespace` is where Gloo's own Services are.
@@ -75,26 +43,16 @@ pub fn destination(upstream: &Value, gloo_namespace: &str) -> Destination {
     let kube = &upstream["spec"]["kube"];
     let text = |key: &str| kube[key].as_str().unwrap_or_default().to_owned();
     if !kube.is_object() {
-        return Destination::Decided(Backend::NotKubernetes { kind: upstream_type(upstream).to_owned() });
+        return Destination::Decided(Behind::Outside { kind: upstream_type(upstream).to_owned() });
     }
     let service = ServiceRef { namespace: text("serviceNamespace"), name: text("serviceName") };
     if is_system(&service, gloo_namespace) {
-        return Destination::Decided(Backend::System { service: format!("{}/{}", service.namespace, service.name) });
+        return Destination::System(format!("{}/{}", service.namespace, service.name));
     }
     if service.name.is_empty() || service.namespace.is_empty() {
-        return Destination::Decided(Backend::Unknown {
-            why: "spec.kube lacks serviceName or serviceNamespace".into(),
-        });
+        return Destination::Decided(Behind::Unknown("spec.kube lacks serviceName or serviceNamespace".into()));
     }
     Destination::Service { service, port: kube["servicePort"].as_u64(), selector: labels(&kube["selector"]) }
-}
-
-/// The backend of a manifest: its type decides, its pods nobody sees.
-pub fn of_manifest(upstream: &Value, gloo_namespace: &str) -> Backend {
-    match destination(upstream, gloo_namespace) {
-        Destination::Decided(backend) => backend,
-        Destination::Service { .. } => Backend::Unseen,
-    }
 }
 
 /// The key under `spec` that says what kind of Upstream it is (`static`, `aws`, `consul`).
@@ -144,11 +102,10 @@ fn requirement(expression: &Value) -> Option<String> {
     })
 }
 
-/// What a Service is that only names a host elsewhere.
-pub fn external(service: &Value) -> Option<Backend> {
+/// What a Service is that only names a host elsewhere: `ExternalName db.example`.
+pub fn external(service: &Value) -> Option<String> {
     let host = service["spec"]["externalName"].as_str().unwrap_or_default();
-    let is_external = service["spec"]["type"] == "ExternalName";
-    is_external.then(|| Backend::NotKubernetes { kind: format!("ExternalName {host}") })
+    (service["spec"]["type"] == "ExternalName").then(|| format!("ExternalName {host}").trim_end().to_owned())
 }
 
 /// The labels that pods have to have, all of them: where a key has two values, no pod has both.
@@ -184,16 +141,6 @@ impl fmt::Display for PodSelector {
     }
 }
 
-/// The pods' port behind a Service's; `None` where it is named, for only the pods know that number.
-pub fn target_port(service: &Value, port: Option<u64>) -> Option<u64> {
-    pod_port(service_port(service, port)?, &Value::Null)
-}
-
-/// The port of this number among a Service's.
-pub fn service_port(service: &Value, number: Option<u64>) -> Option<&Value> {
-    service["spec"]["ports"].as_array()?.iter().find(|port| port["port"].as_u64() == number)
-}
-
 /// The pod's port behind one of a Service's: by its number, or by its name in the pod's containers. `None` where
 /// they have no such name, or were not read.
 pub fn pod_port(of_service: &Value, pod: &Value) -> Option<u64> {
@@ -207,30 +154,6 @@ pub fn pod_port(of_service: &Value, pod: &Value) -> Option<u64> {
 /// Whether a pod with these labels is selected.
 pub fn selects(selector: &BTreeMap<String, String>, pod_labels: &Value) -> bool {
     selector.iter().all(|(key, value)| pod_labels[key] == **value)
-}
-
-/// The backend these pods make, read from their metadata alone. A pod that is being deleted takes no new request:
-/// after a restart into the mesh the old ones are still there for a while.
-pub fn of_pods<'v>(pods: impl IntoIterator<Item = &'v Value>) -> Backend {
-    let mut meshed = 0;
-    let mut plain = Vec::new();
-    for pod in pods {
-        let metadata = &pod["metadata"];
-        if !metadata["deletionTimestamp"].is_null() {
-            continue;
-        }
-        if is_meshed(pod) {
-            meshed += 1;
-        } else {
-            let text = |key: &str| metadata[key].as_str().unwrap_or_default();
-            // A ztunnel takes HBONE, not the mutual TLS that a gateway speaks to sidecars.
-            let ambient = if is_ambient(pod) { " (ambient)" } else { "" };
-            let name = format!("{}/{}{ambient}", text("namespace"), text("name"));
-            plain.push(Plain { name, barred: barred(pod) });
-        }
-    }
-    plain.sort_unstable();
-    Backend::Pods { meshed, plain }
 }
 
 /// What a pod says that has opted out.
@@ -276,32 +199,6 @@ pub fn is_meshed(pod: &Value) -> bool {
     pod["metadata"]["labels"][TLS_MODE] == "istio"
 }
 
-impl Backend {
-    /// Why TLS would not be answered there, if it would not; `None` also where nobody looked.
-    pub fn against_tls(&self) -> Option<Objection> {
-        let objection = match self {
-            Self::Unseen => return None,
-            Self::Pods { meshed, plain } if *meshed > 0 && plain.is_empty() => return None,
-            Self::NotKubernetes { kind } => {
-                Objection::new(Reason::NotKubernetes, format!("not a Kubernetes Service ({kind})"))
-            }
-            Self::System { service } => {
-                Objection::new(Reason::SystemService, format!("service {service} is not an app"))
-            }
-            Self::NoService { service } => Objection::new(Reason::NoPods, format!("service {service} is not there")),
-            Self::Unknown { why } => Objection::new(Reason::Unknown, format!("sidecars unknown: {why}")),
-            Self::Pods { meshed: 0, plain } if plain.is_empty() => {
-                Objection::new(Reason::NoPods, "no pod is behind it")
-            }
-            Self::Pods { meshed, plain } => Objection::new(
-                Reason::NoSidecar,
-                format!("{} of {} pods behind it without sidecar", plain.len(), meshed + plain.len()),
-            ),
-        };
-        Some(objection.hint("--force takes it all the same"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -322,31 +219,9 @@ mod tests {
     }
 
     #[test]
-    fn pods_are_counted_by_the_label_istio_puts_there() {
-        let pod = |name: &str, labels: Value| json!({"metadata": {"name": name, "namespace": "ns", "labels": labels}});
-        let mut leaving = pod("old", json!({}));
-        leaving["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
-        let pods = [
-            leaving,
-            pod("b", json!({})),
-            pod("a", json!({TLS_MODE: "disabled"})),
-            pod("c", json!({TLS_MODE: "istio"})),
-        ];
-        assert_eq!(of_pods(&pods), Backend::Pods { meshed: 1, plain: vec!["ns/a".into(), "ns/b".into()] });
-    }
-
-    #[test]
-    fn a_pod_of_an_ambient_mesh_is_told_from_one_of_none() {
-        let pod = json!({"metadata": {"name": "a", "namespace": "ns", "annotations": {REDIRECTION: "enabled"}}});
-        assert_eq!(of_pods([&pod]), Backend::Pods { meshed: 0, plain: vec!["ns/a (ambient)".into()] });
-        assert!(obeys_policies(&pod) && !is_meshed(&pod));
-    }
-
-    #[test]
     fn a_service_may_be_a_name_for_a_host_elsewhere() {
         let service = json!({"spec": {"type": "ExternalName", "externalName": "db.example"}});
-        let backend = external(&service).unwrap();
-        assert_eq!(backend, Backend::NotKubernetes { kind: "ExternalName db.example".into() });
+        assert_eq!(external(&service).as_deref(), Some("ExternalName db.example"));
         assert_eq!(external(&json!({"spec": {"type": "ClusterIP"}})), None);
     }
 
@@ -385,12 +260,12 @@ mod tests {
         let kube = |namespace: &str, name: &str| json!({"spec": {"kube": {"serviceNamespace": namespace, "serviceName": name, "servicePort": 80}}});
         for (namespace, name) in [("gloo-system", "gloo"), ("kube-system", "kube-dns"), ("default", "kubernetes")] {
             let decided = destination(&kube(namespace, name), "gloo-system");
-            assert!(matches!(decided, Destination::Decided(Backend::System { .. })), "{namespace}/{name}");
+            assert!(matches!(decided, Destination::System(_)), "{namespace}/{name}");
         }
         assert!(matches!(destination(&kube("default", "httpbin"), "gloo-system"), Destination::Service { .. }));
         assert!(matches!(
             destination(&json!({"spec": {"static": {}}}), "gloo-system"),
-            Destination::Decided(Backend::NotKubernetes { kind }) if kind == "static"
+            Destination::Decided(Behind::Outside { kind }) if kind == "static"
         ));
     }
 }

@@ -3,14 +3,15 @@
 use serde_json::{Value, json};
 
 use super::advice::{self, Advice};
-use super::backend::Backend;
+use super::backend::{self, Destination};
 use super::effect::Wanted;
 use super::gateway::AutoMtls;
 use super::outcome::{Decision, Objection};
-use super::peer::{Peer, Sent};
+use super::path::{Facts, Switched, guard, of_upstream};
+use super::peer::Sent;
 use super::ssl_config::{Tls, additions, completions, istio_ssl_config, tls_of};
-use super::{Gateways, PerObject, Wants, Words};
-use crate::edit::Edit;
+use super::{Gateways, PerObject, Unread, Wants, Words};
+use crate::edit::{Edit, json as edited};
 use crate::error::Reason;
 use crate::model::{FieldPath, Kind, Object, kinds};
 
@@ -74,9 +75,19 @@ pub struct Policy {
 /// What the decision rests on beside the Upstream itself.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Surroundings {
-    pub backend: Backend,
-    pub peer: Peer,
-    pub auto_mtls: AutoMtls,
+    pub far_end: FarEnd,
+    /// The switches of auto-mTLS.
+    pub settings: Result<Switched, Unread>,
+}
+
+/// What an Upstream leads to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FarEnd {
+    /// Only a manifest was looked at.
+    Unseen,
+    /// A Service of Gloo, Istio or Kubernetes itself: `kube-system/kube-dns`.
+    System(String),
+    Path(Box<Facts>),
 }
 
 fn ssl_path() -> FieldPath {
@@ -84,9 +95,61 @@ fn ssl_path() -> FieldPath {
 }
 
 impl Surroundings {
-    /// Of a manifest: nobody looked.
+    /// Of a manifest: only its type is known.
     pub fn unseen() -> Self {
-        Self { backend: Backend::Unseen, peer: Peer::Unseen, auto_mtls: AutoMtls::Unknown }
+        Self { far_end: FarEnd::Unseen, settings: Err("only a file was looked at".into()) }
+    }
+
+    /// Of an Upstream in a manifest: its type tells where it leads, and its pods are not seen.
+    pub fn of_manifest(upstream: &Object, gloo_namespace: &str) -> Self {
+        let far_end = match backend::destination(&upstream.value, gloo_namespace) {
+            Destination::System(service) => FarEnd::System(service),
+            Destination::Decided(behind) => {
+                FarEnd::Path(Box::new(Facts::bare(upstream.into(), behind, Ok(Vec::new()))))
+            }
+            Destination::Service { .. } => FarEnd::Unseen,
+        };
+        Self { far_end, ..Self::unseen() }
+    }
+
+    /// Whether Settings turn auto-mTLS on.
+    pub fn auto_mtls(&self) -> AutoMtls {
+        self.settings.as_ref().map_or(AutoMtls::Unknown, Switched::auto_mtls)
+    }
+
+    /// The path, if it was looked at.
+    pub fn path(&self) -> Option<&Facts> {
+        if let FarEnd::Path(facts) = &self.far_end { Some(facts) } else { None }
+    }
+
+    /// The path after these edits of the Upstream.
+    pub fn path_after(&self, upstream: &Object, edits: &[Edit]) -> Option<Facts> {
+        let value = edited::apply(&upstream.value, edits).ok()?;
+        let after = Object { reference: upstream.reference.clone(), value };
+        Some(self.path()?.sending(of_upstream(&after, &self.settings).0))
+    }
+
+    /// Why Istio's TLS may not be answered there after these edits.
+    fn against_tls(&self, upstream: &Object, edits: &[Edit]) -> Option<Objection> {
+        match &self.far_end {
+            FarEnd::Unseen => None,
+            FarEnd::System(service) => {
+                let what = format!("service {service} is not an app");
+                Some(Objection::new(Reason::SystemService, what).hint("--force takes it all the same"))
+            }
+            FarEnd::Path(_) => self.path_after(upstream, edits).as_ref().and_then(guard::against_tls),
+        }
+    }
+
+    /// Why what is sent after these edits may not be answered.
+    pub fn against(&self, upstream: &Object, edits: &[Edit]) -> Option<Objection> {
+        let before = self.path_after(upstream, &[])?;
+        guard::against(&before, &self.path_after(upstream, edits)?)
+    }
+
+    /// Whether auto-mTLS sends mutual TLS to the pods behind this Upstream once it has no TLS settings of Istio's.
+    pub fn auto_mtls_covers(&self, upstream: &Object) -> bool {
+        self.auto_mtls().covers(upstream)
     }
 }
 
@@ -176,8 +239,20 @@ fn enable(upstream: &Object, found: Found, policy: Policy, around: &Surroundings
             Decision::Change { edits: vec![Edit::set(ssl_path(), istio_ssl_config())], message: "mTLS enabled".into() }
         }
     };
-    match around.backend.against_tls().or_else(|| around.peer.against_mutual_tls()) {
-        Some(objection) if is_held_back(found, policy) => Decision::Skip(objection),
+    held_back(found, policy, change, |edits| around.against_tls(upstream, edits))
+}
+
+/// A sweep skips what there is an objection to.
+fn held_back(
+    found: Found,
+    policy: Policy,
+    change: Decision,
+    objection: impl FnOnce(&[Edit]) -> Option<Objection>,
+) -> Decision {
+    match &change {
+        Decision::Change { edits, .. } if is_held_back(found, policy) => {
+            objection(edits).map_or(change, Decision::Skip)
+        }
         _ => change,
     }
 }
@@ -192,12 +267,8 @@ fn disable(upstream: &Object, found: Found, policy: Policy, around: &Surrounding
             others => format!("mTLS disabled (with its {})", others.join(", ")),
         },
     };
-    match around.peer.against_plaintext() {
-        Some(objection) if is_held_back(found, policy) && !around.auto_mtls.covers(upstream) => {
-            Decision::Skip(objection)
-        }
-        _ => Decision::Change { edits: vec![Edit::remove(ssl_path())], message },
-    }
+    let change = Decision::Change { edits: vec![Edit::remove(ssl_path())], message };
+    held_back(found, policy, change, |edits| around.against(upstream, edits))
 }
 
 fn is_held_back(found: Found, policy: Policy) -> bool {
@@ -229,6 +300,9 @@ mod tests {
     use super::*;
     use crate::edit::json;
     use crate::model::kinds::UPSTREAM;
+    use crate::plan::path::Behind;
+    use crate::plan::path::fixture::{around, meshed, plain, pods, switched};
+    use crate::plan::peer::Mode;
     use crate::plan::ssl_config::{CERTIFICATE, SDS_CLUSTER, VALIDATION};
 
     fn upstream(spec: &Value) -> Object {
@@ -239,12 +313,8 @@ mod tests {
         Policy { wish, foreign: Foreign::Keep, caution: Caution::Careful }
     }
 
-    fn around(backend: Backend, peer: Peer) -> Surroundings {
-        Surroundings { backend, peer, auto_mtls: AutoMtls::Unknown }
-    }
-
-    fn meshed() -> Surroundings {
-        around(Backend::Pods { meshed: 2, plain: Vec::new() }, Peer::Permissive)
+    fn in_the_mesh() -> Surroundings {
+        around(pods(vec![meshed(Mode::Permissive), meshed(Mode::Permissive)]))
     }
 
     fn applied(upstream: &Object, decision: &Decision) -> Value {
@@ -255,7 +325,7 @@ mod tests {
     #[test]
     fn enabling_writes_exactly_the_documented_ssl_config() {
         let it = upstream(&json!({"kube": {"serviceName": "httpbin"}, "mine": 1}));
-        let decision = decide(&it, Found::Named, policy(Wish::Enable), &meshed());
+        let decision = decide(&it, Found::Named, policy(Wish::Enable), &in_the_mesh());
         assert_eq!(
             applied(&it, &decision)["spec"].to_string(),
             concat!(
@@ -269,9 +339,10 @@ mod tests {
     #[test]
     fn enabling_twice_changes_nothing_the_second_time() {
         let it = upstream(&json!({"kube": {}}));
-        let once = Object::new(&UPSTREAM, applied(&it, &decide(&it, Found::Named, policy(Wish::Enable), &meshed())));
+        let once =
+            Object::new(&UPSTREAM, applied(&it, &decide(&it, Found::Named, policy(Wish::Enable), &in_the_mesh())));
         assert_eq!(
-            decide(&once, Found::Named, policy(Wish::Enable), &meshed()),
+            decide(&once, Found::Named, policy(Wish::Enable), &in_the_mesh()),
             Decision::Unchanged { message: "mTLS already enabled".into() }
         );
     }
@@ -279,12 +350,12 @@ mod tests {
     #[test]
     fn disabling_after_enabling_gives_back_what_was_there() {
         let it = upstream(&json!({"kube": {}}));
-        let on = Object::new(&UPSTREAM, applied(&it, &decide(&it, Found::Named, policy(Wish::Enable), &meshed())));
-        let off = applied(&on, &decide(&on, Found::Named, policy(Wish::Disable), &meshed()));
+        let on = Object::new(&UPSTREAM, applied(&it, &decide(&it, Found::Named, policy(Wish::Enable), &in_the_mesh())));
+        let off = applied(&on, &decide(&on, Found::Named, policy(Wish::Disable), &in_the_mesh()));
         assert_eq!(off, it.value);
         let off = Object::new(&UPSTREAM, off);
         assert!(matches!(
-            decide(&off, Found::Named, policy(Wish::Disable), &meshed()),
+            decide(&off, Found::Named, policy(Wish::Disable), &in_the_mesh()),
             Decision::Unchanged { message } if message == "mTLS already disabled"
         ));
     }
@@ -293,15 +364,15 @@ mod tests {
     fn somebody_elses_tls_is_refused_when_named_skipped_in_a_sweep_and_replaced_when_asked() {
         let it = upstream(&json!({"sslConfig": {"secretRef": {"name": "payments-client"}, "sni": "api"}}));
         for wish in [Wish::Enable, Wish::Disable] {
-            let Decision::Refuse(objection) = decide(&it, Found::Named, policy(wish), &meshed()) else { panic!() };
+            let Decision::Refuse(objection) = decide(&it, Found::Named, policy(wish), &in_the_mesh()) else { panic!() };
             assert_eq!(objection.reason, Reason::ForeignTls);
             assert!(objection.details.iter().any(|line| line.contains("payments-client")), "{objection:?}");
             assert!(objection.hint.unwrap().contains("--overwrite"));
-            assert!(matches!(decide(&it, Found::Swept, policy(wish), &meshed()), Decision::Skip(_)));
+            assert!(matches!(decide(&it, Found::Swept, policy(wish), &in_the_mesh()), Decision::Skip(_)));
         }
         let replace = Policy { foreign: Foreign::Replace, ..policy(Wish::Enable) };
         assert_eq!(
-            applied(&it, &decide(&it, Found::Named, replace, &meshed()))["spec"]["sslConfig"],
+            applied(&it, &decide(&it, Found::Named, replace, &in_the_mesh()))["spec"]["sslConfig"],
             istio_ssl_config()
         );
     }
@@ -310,10 +381,10 @@ mod tests {
     fn an_sds_block_without_cluster_and_target_is_istios_and_is_completed() {
         let it = upstream(&json!({"sslConfig": {
             "sds": {"certificatesSecretName": CERTIFICATE, "validationContextName": VALIDATION}, "sni": "mine"}}));
-        let after = applied(&it, &decide(&it, Found::Named, policy(Wish::Enable), &meshed()));
+        let after = applied(&it, &decide(&it, Found::Named, policy(Wish::Enable), &in_the_mesh()));
         assert_eq!(after["spec"]["sslConfig"]["sds"], istio_ssl_config()["sds"]);
         assert_eq!(after["spec"]["sslConfig"]["sni"], "mine");
-        assert_eq!(applied(&it, &decide(&it, Found::Named, policy(Wish::Disable), &meshed()))["spec"], json!({}));
+        assert_eq!(applied(&it, &decide(&it, Found::Named, policy(Wish::Disable), &in_the_mesh()))["spec"], json!({}));
     }
 
     #[test]
@@ -331,15 +402,15 @@ mod tests {
     #[test]
     fn a_sweep_takes_only_what_can_work_and_a_name_takes_all() {
         let it = upstream(&json!({"kube": {}}));
+        let system = Surroundings { far_end: FarEnd::System("kube-system/kube-dns".into()), ..in_the_mesh() };
         let cases = [
-            (Backend::NotKubernetes { kind: "static".into() }, Reason::NotKubernetes),
-            (Backend::System { service: "kube-system/kube-dns".into() }, Reason::SystemService),
-            (Backend::Pods { meshed: 1, plain: vec!["default/a".into()] }, Reason::NoSidecar),
-            (Backend::Pods { meshed: 0, plain: vec![] }, Reason::NoPods),
-            (Backend::Unknown { why: "may not list pods".into() }, Reason::Unknown),
+            (around(Behind::Outside { kind: "static".into() }), Reason::NotKubernetes),
+            (system, Reason::SystemService),
+            (around(pods(vec![meshed(Mode::Permissive), plain("shop/a")])), Reason::NoSidecar),
+            (around(pods(vec![])), Reason::NoPods),
+            (around(Behind::Unknown("may not list pods".into())), Reason::Unknown),
         ];
-        for (backend, reason) in cases {
-            let around = around(backend, Peer::Permissive);
+        for (around, reason) in cases {
             let Decision::Skip(objection) = decide(&it, Found::Swept, policy(Wish::Enable), &around) else {
                 panic!("{around:?} was taken")
             };
@@ -353,27 +424,25 @@ mod tests {
     #[test]
     fn offline_where_pods_cannot_be_seen_type_and_ssl_config_decide() {
         let it = upstream(&json!({"kube": {}}));
-        let around = around(Backend::Unseen, Peer::Unseen);
+        let around = Surroundings::unseen();
         assert!(matches!(decide(&it, Found::Swept, policy(Wish::Enable), &around), Decision::Change { .. }));
     }
 
     #[test]
     fn a_sweep_does_not_take_mtls_from_under_a_strict_peer_unless_auto_mtls_takes_over() {
         let it = upstream(&json!({"kube": {}, "sslConfig": istio_ssl_config()}));
-        let mut around =
-            around(Backend::Pods { meshed: 1, plain: vec![] }, Peer::Strict { source: "a/b (mesh)".into() });
+        let mut around = around(pods(vec![meshed(Mode::Strict)]));
         let Decision::Skip(objection) = decide(&it, Found::Swept, policy(Wish::Disable), &around) else { panic!() };
         assert_eq!(objection.reason, Reason::StrictPeer);
         assert!(matches!(decide(&it, Found::Named, policy(Wish::Disable), &around), Decision::Change { .. }));
-        around.auto_mtls = AutoMtls::On;
+        around.settings = switched(true);
         assert!(matches!(decide(&it, Found::Swept, policy(Wish::Disable), &around), Decision::Change { .. }));
     }
 
     #[test]
     fn a_sweep_sends_no_mutual_tls_to_a_peer_that_takes_none() {
         let it = upstream(&json!({"kube": {}}));
-        let disabled = Peer::Disabled { source: "shop/a, namespace".into(), mend: "mend".into() };
-        let around = around(Backend::Pods { meshed: 1, plain: vec![] }, disabled);
+        let around = around(pods(vec![meshed(Mode::Disable)]));
         let Decision::Skip(objection) = decide(&it, Found::Swept, policy(Wish::Enable), &around) else { panic!() };
         assert_eq!(objection.reason, Reason::DisabledPeer);
         assert_eq!(objection.message, "its peer is DISABLE (shop/a, namespace): 503 with mTLS");
@@ -388,7 +457,7 @@ mod tests {
     fn an_upstream_without_spec_is_refused() {
         let it = Object::new(&UPSTREAM, json!({"metadata": {"name": "a"}}));
         for wish in [Wish::Enable, Wish::Disable] {
-            let Decision::Refuse(objection) = decide(&it, Found::Named, policy(wish), &meshed()) else { panic!() };
+            let Decision::Refuse(objection) = decide(&it, Found::Named, policy(wish), &in_the_mesh()) else { panic!() };
             assert_eq!(objection.reason, Reason::NoSpec);
         }
     }

@@ -6,7 +6,7 @@ use gloo_rs::model::{Object, kinds::UPSTREAM};
 use gloo_rs::plan::mtls::{Caution, Foreign, Found, Policy, Surroundings, Wish};
 use gloo_rs::plan::outcome::Decision;
 use gloo_rs::plan::ssl_config::istio_ssl_config;
-use gloo_rs::plan::{PerObject, backend};
+use gloo_rs::plan::PerObject;
 use gloo_rs::yaml;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -96,8 +96,8 @@ proptest! {
     #[test]
     fn files_and_cluster_give_the_same_plan_and_the_same_object(value in upstream(), policy in policy(), swept in any::<bool>()) {
         let found = if swept { Found::Swept } else { Found::Named };
-        let around = Surroundings { backend: backend::of_manifest(&value, "gloo-system"), ..Surroundings::unseen() };
         let live = Object::new(&UPSTREAM, value.clone());
+        let around = Surroundings::of_manifest(&live, "gloo-system");
         let text = yaml::write(&value);
         let members = manifest::members(&text, &UPSTREAM);
         let [InText::Member { object, place }] = &members.found[..] else { panic!("{members:?}") };

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::model::kinds as known;
-use crate::plan::posture::survey::Survey;
-use crate::plan::posture::{Cause, Described, Verdict};
+use crate::plan::path::survey::Survey;
+use crate::plan::path::{Cause, Described, Verdict};
 
 /// An object, and a merge patch.
 type Break = (&'static str, &'static str);

@@ -7,7 +7,7 @@ use crate::cli::help;
 use crate::error::Failure;
 use crate::model::Selector;
 use crate::options::{Command, Describe, Format, Scope, Subject};
-use crate::plan::posture::Verdict;
+use crate::plan::path::Verdict;
 use crate::plan::routes::Request;
 
 /// Say how the gateway speaks to what answers a request, and whether that works

@@ -8,14 +8,14 @@ use super::Cluster;
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::report::Report;
 use crate::kube::{Cause, Query, Scope as Place};
-use crate::load::posture;
+use crate::load::paths;
 use crate::load::survey::why;
 use crate::model::{Kind, Object, Selector, kinds};
 use crate::options::{Format, Scope};
 use crate::plan::Unread;
 use crate::plan::advice::Advice;
 use crate::plan::destinations::{self, Target as Written};
-use crate::plan::posture::{Described, Verdict};
+use crate::plan::path::{Described, Verdict};
 use crate::render::describe::{self as render, CSV_HEAD, Row, Width};
 use crate::render::text::count;
 
@@ -56,7 +56,7 @@ pub async fn describe(
         Scope::Everywhere => Place::All,
     };
     report.ui.begin_progress("targets");
-    let snapshot = posture::around_all(&cluster.session, &cluster.gloo, &cluster.namespaces()).await?;
+    let snapshot = paths::around_all(&cluster.session, &cluster.gloo, &cluster.namespaces()).await?;
     let survey = cluster.survey(&snapshot).await;
     let mut found = Found::new(cluster.global.format, wanted.only);
     let query = Query::labelled(wanted.labels.map(ToString::to_string).unwrap_or_default());

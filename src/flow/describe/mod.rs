@@ -10,13 +10,13 @@ use crate::error::{Exit, Failure, Reason};
 use crate::kube::{Cause, Session};
 use crate::load::snapshot::Namespaces;
 use crate::load::survey::Survey;
-use crate::load::{absence, mesh_certificates, posture};
+use crate::load::{absence, mesh_certificates, paths};
 use crate::model::{Object, ObjectRef, Snapshot, kinds};
 use crate::options::{Describe, Global, Named, Subject};
 use crate::plan::Unread;
 use crate::plan::backend::ServiceRef;
-use crate::plan::posture::survey;
-use crate::plan::posture::{Described, Verdict};
+use crate::plan::path::survey;
+use crate::plan::path::{Described, Verdict};
 use crate::plan::routes::Target;
 use crate::render::describe as render;
 
@@ -51,7 +51,7 @@ pub async fn run(task: &Describe, global: &Global, report: &mut Report<'_>) -> R
 async fn home(session: &Session, global: &Global) -> (String, Option<Unread>) {
     let survey = Survey::new(session, global);
     let gloo = survey.gloo_namespace().await.to_owned();
-    let unread = survey.auto_mtls().await.as_ref().err().filter(|why| why.rule.is_some());
+    let unread = survey.switches().await.as_ref().err().filter(|why| why.rule.is_some());
     let guessed = unread
         .filter(|_| global.gloo_namespace.is_none())
         .map(|why| Unread { why: format!("where Gloo is installed is not known: {why}"), ..why.clone() });
@@ -83,7 +83,7 @@ impl Cluster<'_> {
 
     /// What stands around these Services.
     async fn around(&self, services: &[ServiceRef]) -> Result<Snapshot, Failure> {
-        posture::around(&self.session, &self.gloo, &self.namespaces(), services).await
+        paths::around(&self.session, &self.gloo, &self.namespaces(), services).await
     }
 }
 

@@ -9,7 +9,7 @@ use crate::load::snapshot::{self, Detail, Want};
 use crate::model::{Answer as Listed, Kind, Part, Snapshot, Unknown, kinds};
 use crate::plan::advice::Advice;
 use crate::plan::backend::ServiceRef;
-use crate::plan::posture::{Described, Verdict};
+use crate::plan::path::{Described, Verdict};
 use crate::plan::routes::{Action, Answer, Heard, Request, Routing, Target, resolve};
 use crate::render::describe as render;
 

@@ -1,22 +1,25 @@
 //! What stands against a change after which pods demand mutual TLS, and what is worth saying about it.
 
-use serde_json::Value;
-
 use crate::edit::Edit;
 use crate::error::Reason;
 use crate::flow::report::Report;
 use crate::kube::Session;
-use crate::load::plaintext::{self, Found, OutOfReach};
 use crate::load::policies::Mesh;
+use crate::load::reach::{self, OutOfReach};
 use crate::load::survey::Survey;
+use crate::load::traffic::{self, Traffic};
 use crate::model::Object;
 use crate::options::{Global, PeerAuth};
 use crate::plan::advice::{self, Advice, Code};
 use crate::plan::mtls::Caution;
 use crate::plan::outcome::Objection;
+use crate::plan::path::effect::{Touched, World};
+use crate::plan::path::harm::{Harm, harm};
+use crate::plan::path::routed::Way;
+use crate::plan::path::{self, Behind, Facts, Sends};
+use crate::plan::peer::Mode;
 use crate::plan::peer::change::{Scope, Wish, after};
-use crate::plan::peer::exposure::{Fate, Plain, Way, fate};
-use crate::plan::peer::{Mode, Policies};
+use crate::plan::routes::Target;
 use crate::plan::{Unread, peer};
 use crate::render::text::count;
 
@@ -30,21 +33,26 @@ pub async fn objection(
     report: &mut Report<'_>,
 ) -> Option<Objection> {
     let policies = mesh.policies();
-    let changed = after(&policies, before, edits);
-    let then = Policies { all: &changed, ..policies };
     let request = &task.request;
-    if request.wish == Wish::Set(Mode::Permissive) || (mesh.partial.is_none() && !demand(&changed)) {
+    let changed = after(&policies, before, edits);
+    let may_refuse = [Mode::Strict, Mode::Disable].into_iter().any(|mode| peer::is_set(&changed, mode));
+    if request.wish == Wish::Set(Mode::Permissive) || (mesh.partial.is_none() && !may_refuse) {
         return None;
     }
     // `-n` is where the policy is, which says nothing about where Gloo is.
     let gloo = Global { namespace: None, ..global.clone() };
     let survey = Survey::new(session, &gloo);
-    let found = plaintext::find(session, &survey, &request.scope).await;
-    let verdict = judge(&found, &policies, &then);
-    let unknown = unknown(task, mesh, &found, &verdict);
+    let touched = Touched::by_policy(&request.scope);
+    let mut traffic = match traffic::read(session, &survey, &touched).await {
+        Ok(traffic) => traffic,
+        Err(failure) => return Some(Objection::new(failure.reason, failure.message)),
+    };
+    traffic.world.know_policies(&policies);
+    let harms = Harms::of(&mut traffic, |world| world.change_policy(before, edits, &policies));
+    let unknown = unknown(task, mesh, &traffic.unread, &harms);
     if request.caution == Caution::Careful {
-        if !verdict.broken.is_empty() {
-            return Some(would_break(&request.scope, &verdict.broken));
+        if !harms.broken.is_empty() {
+            return Some(would_break(&request.scope, &harms.broken));
         }
         if let Some(first) = unknown.first() {
             let message = format!("whether a gateway would get 503s is unknown: {first}; nothing changed");
@@ -59,15 +67,15 @@ pub async fn objection(
             return Some(why.hint("--force goes on all the same"));
         }
     }
-    let ways = |ways: &[&Way]| advice::some_of(ways.iter().map(|way| shown(way)));
-    if !verdict.broken.is_empty() {
+    let ways = |ways: &[Harmed]| advice::some_of(ways.iter().map(ToString::to_string));
+    if !harms.broken.is_empty() {
         let what = "a gateway gets 503s from now on (--force)";
-        report.advice(Advice::warning(Code::StrictPeer, what).details(ways(&verdict.broken)));
+        report.advice(Advice::warning(Code::StrictPeer, what).details(ways(&harms.broken)));
     }
-    if !verdict.unrouted.is_empty() {
-        let upstreams = count(verdict.unrouted.len(), "Upstream");
+    if !harms.unrouted.is_empty() {
+        let upstreams = count(harms.unrouted.len(), "Upstream");
         let what = format!("{upstreams} that no route names would be 503 as well");
-        report.advice(Advice::warning(Code::UnroutedUpstream, what).details(ways(&verdict.unrouted)));
+        report.advice(Advice::warning(Code::UnroutedUpstream, what).details(ways(&harms.unrouted)));
     }
     for why in &unknown {
         report.advice(Advice::unknown("which gateways send plaintext there is unknown", why));
@@ -80,66 +88,94 @@ pub async fn objection(
     None
 }
 
-/// Whether any of these policies makes anybody demand mutual TLS.
-fn demand(policies: &[Value]) -> bool {
-    policies.iter().any(|policy| {
-        let of_ports = peer::port_modes(policy).into_values().flatten();
-        peer::mode(&policy["spec"]["mtls"]).into_iter().chain(of_ports).any(|mode| mode == Mode::Strict)
-    })
+/// A way and why it is answered with 503 after the change.
+struct Harmed {
+    facts: Facts,
+    shown: String,
+    cause: path::Cause,
+    why: String,
 }
 
-/// The ways by what becomes of them.
-struct Verdict<'f> {
-    broken: Vec<&'f Way>,
-    unrouted: Vec<&'f Way>,
+impl Harmed {
+    fn upstream(&self) -> Option<(&str, &str)> {
+        match &self.facts.target {
+            Target::Upstream { namespace, name } => Some((namespace, name)),
+            _ => None,
+        }
+    }
+}
+
+/// `upstream gloo-system/cart -> service shop/cart: no sslConfig, and auto-mTLS is off`
+impl std::fmt::Display for Harmed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let service = match &self.facts.behind {
+            Behind::Pods { service, .. } => service.as_str(),
+            _ => "unknown",
+        };
+        let why = if let Sends::Plaintext { why } = &self.facts.sends { why } else { &self.why };
+        write!(f, "{} -> service {service}: {why}", self.shown)
+    }
+}
+
+/// What the change does to the ways that it touches.
+struct Harms {
+    broken: Vec<Harmed>,
+    unrouted: Vec<Harmed>,
     unknown: Vec<Unread>,
 }
 
-fn judge<'f>(found: &'f Found, before: &Policies, after: &Policies) -> Verdict<'f> {
-    let fate_of = |way: &Way| match found.behind.get(&way.service.namespace) {
-        Some(behind) => fate(way, behind, before, after),
-        None => Fate::Same,
-    };
-    let mut verdict = Verdict { broken: Vec::new(), unrouted: Vec::new(), unknown: Vec::new() };
-    for way in &found.routed {
-        match fate_of(way) {
-            Fate::Same => {}
-            Fate::Broken => verdict.broken.push(way),
-            Fate::Unknown(why) if verdict.unknown.contains(&why) => {}
-            Fate::Unknown(why) => verdict.unknown.push(why),
+impl Harms {
+    fn of(traffic: &mut Traffic, change: impl FnOnce(&mut World)) -> Self {
+        let facts = |world: &World, ways: &[Way]| {
+            let survey = world.survey();
+            ways.iter().map(|way| way.facts(&survey)).collect::<Vec<_>>()
+        };
+        let Traffic { world, routed, unrouted, .. } = traffic;
+        let was = (facts(world, routed), facts(world, unrouted));
+        change(world);
+        let mut harms = Self { broken: Vec::new(), unrouted: Vec::new(), unknown: Vec::new() };
+        for ((way, before), after) in routed.iter().zip(&was.0).zip(facts(world, routed)) {
+            match harm(before, &after) {
+                Harm::Broken { cause, why } => harms.broken.push(Harmed::new(way, after, cause, why)),
+                Harm::Unknown(why) if !harms.unknown.contains(&why) => harms.unknown.push(why),
+                Harm::None | Harm::Unknown(_) => {}
+            }
         }
+        for ((way, before), after) in unrouted.iter().zip(&was.1).zip(facts(world, unrouted)) {
+            if let Harm::Broken { cause, why } = harm(before, &after) {
+                harms.unrouted.push(Harmed::new(way, after, cause, why));
+            }
+        }
+        harms
     }
-    verdict.unrouted = found.unrouted.iter().filter(|way| fate_of(way) == Fate::Broken).collect();
-    verdict
 }
 
-fn unknown(task: &PeerAuth, mesh: &Mesh, found: &Found, verdict: &Verdict) -> Vec<Unread> {
-    let mut unknown = found.unread.clone();
-    unknown.extend(verdict.unknown.iter().filter(|why| !found.unread.contains(why)).cloned());
+impl Harmed {
+    fn new(way: &Way, facts: Facts, cause: path::Cause, why: String) -> Self {
+        Self { facts, shown: way.shown.clone(), cause, why }
+    }
+}
+
+fn unknown(task: &PeerAuth, mesh: &Mesh, unread: &[Unread], harms: &Harms) -> Vec<Unread> {
+    let mut unknown = unread.to_vec();
+    unknown.extend(harms.unknown.iter().filter(|why| !unread.contains(why)).cloned());
     // To go strict says what holds, whatever a wider policy says; to take a policy away does not.
     unknown.extend(mesh.partial.clone().filter(|_| task.request.wish == Wish::Remove));
     unknown
 }
 
-fn shown(way: &Way) -> String {
-    let why = match &way.why {
-        Plain::Sure(why) => (*why).to_owned(),
-        Plain::Unknown(why) => why.to_string(),
-    };
-    format!("{} -> service {}/{}: {why}", way.shown, way.service.namespace, way.service.name)
-}
-
-fn would_break(scope: &Scope, broken: &[&Way]) -> Objection {
+fn would_break(scope: &Scope, broken: &[Harmed]) -> Objection {
+    let sends = broken.first().map_or("plaintext", |harmed| harmed.facts.sends.words(harmed.cause));
     let mut why = Objection::new(
         Reason::GatewayPlaintext,
-        format!("a gateway sends plaintext to {scope} and would get 503s; nothing changed"),
+        format!("a gateway sends {sends} to {scope} and would get 503s; nothing changed"),
     );
-    why.details = advice::some_of(broken.iter().map(|way| shown(way)));
+    why.details = advice::some_of(broken.iter().map(ToString::to_string));
     let mut by_namespace: Vec<(&str, Vec<&str>)> = Vec::new();
-    for upstream in broken.iter().filter_map(|way| way.upstream.as_ref()) {
-        match by_namespace.iter_mut().find(|(namespace, _)| *namespace == upstream.namespace) {
-            Some((_, names)) => names.push(&upstream.name),
-            None => by_namespace.push((&upstream.namespace, vec![&upstream.name])),
+    for (home, name) in broken.iter().filter_map(Harmed::upstream) {
+        match by_namespace.iter_mut().find(|(namespace, _)| *namespace == home) {
+            Some((_, names)) => names.push(name),
+            None => by_namespace.push((home, vec![name])),
         }
     }
     let enable = by_namespace
@@ -150,7 +186,7 @@ fn would_break(scope: &Scope, broken: &[&Way]) -> Objection {
 
 /// Whom the policy does not reach, and who may have been left out of what was looked at.
 async fn say_reach(session: &Session, scope: &Scope, report: &mut Report<'_>) {
-    match plaintext::out_of_reach(session, scope).await {
+    match reach::out_of_reach(session, scope).await {
         Ok(OutOfReach { count: 0, .. }) => {}
         Ok(OutOfReach { total, count, some }) => {
             let have = if count == 1 { "has" } else { "have" };

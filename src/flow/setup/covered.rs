@@ -9,8 +9,8 @@ use crate::plan::advice::Advice;
 use crate::plan::effect::Wanted;
 use crate::plan::gateway::AutoMtls;
 use crate::plan::mtls::{Found, Policy, Surroundings, Wish};
-use crate::plan::outage::{Effect, Turn};
 use crate::plan::outcome::Decision;
+use crate::plan::path::effect::{Effect, Turn};
 use crate::plan::{PerObject, Wants, Words};
 
 /// The step, told what encrypts without it once it is its turn.
@@ -33,7 +33,7 @@ async fn auto_mtls(session: &Session, before: &[Planned], global: &Global) -> Op
         Some((number, Turn::On)) => Some(format!("auto-mTLS (step {number})")),
         Some((_, Turn::Off)) => None,
         None => {
-            let is_on = *Survey::new(session, global).auto_mtls().await == Ok(AutoMtls::On);
+            let is_on = Survey::new(session, global).auto_mtls().await == Ok(AutoMtls::On);
             is_on.then(|| "auto-mTLS (Settings)".to_owned())
         }
     }
@@ -98,15 +98,13 @@ mod tests {
 
     use super::*;
     use crate::model::kinds;
-    use crate::plan::backend::Backend;
     use crate::plan::mtls::{Caution, Foreign};
-    use crate::plan::peer::Peer;
 
     #[test]
     fn only_what_has_no_tls_of_its_own_and_no_opt_out_is_spared() {
         let policy = Policy { wish: Wish::Enable, foreign: Foreign::Keep, caution: Caution::Careful };
         let sparing = Sparing { policy, by: "auto-mTLS (step 1)" };
-        let around = Surroundings { backend: Backend::Unseen, peer: Peer::Permissive, auto_mtls: AutoMtls::Off };
+        let around = Surroundings::unseen();
         let decided = |spec: Value| {
             let upstream = Object::new(&kinds::UPSTREAM, json!({"metadata": {"name": "a"}, "spec": spec}));
             sparing.decide(&upstream, Found::Named, &around)

@@ -28,9 +28,9 @@ use crate::kube::Session;
 use crate::load::survey::Survey;
 use crate::load::traffic;
 use crate::options::{Consent, Global, Preview, Setup, Teardown};
-use crate::plan::Unread;
 use crate::plan::advice::Advice;
-use crate::plan::outage::{Effect, Outage, Touched, outages};
+use crate::plan::path::effect::{Effect, Touched};
+use crate::plan::path::forecast::{Forecast, forecast};
 
 /// From a plain gateway to mutual TLS.
 ///
@@ -89,18 +89,18 @@ impl Way {
     /// Plans all of it, asks once, and goes.
     async fn go(&self, steps: Vec<Step>, report: &mut Report<'_>) -> Result<(), Failure> {
         let plan = self.plan(steps, report).await?;
-        let outages = self.outages(&plan, report).await?;
+        let forecast = self.forecast(&plan, report).await?;
         report.field("plan", plan.iter().enumerate().map(|(index, it)| shown::value(index + 1, it)).collect());
-        let of_document = outages.as_ref().map(|outages| outages.iter().map(shown::outage_value).collect());
+        let of_document = forecast.as_ref().map(|it| it.outages.iter().map(shown::outage_value).collect());
         report.field("outages", of_document.unwrap_or(Value::Null));
         let is_as_wanted = plan.iter().all(Planned::is_already);
         if is_as_wanted {
             self.say("nothing to change", report);
         } else {
-            self.say_all(&outages.as_deref().map(shown::outages).unwrap_or_default(), report);
+            self.say_all(&forecast.as_ref().map(shown::forecast).unwrap_or_default(), report);
             self.say(&format!("changes {}", shown::amount(&plan)), report);
         }
-        against_strict(&plan, outages.as_deref().unwrap_or_default())?;
+        against_strict(&plan, &forecast.unwrap_or_default())?;
         if self.preview.is_on() {
             self.show(plan, report);
             return Ok(());
@@ -164,21 +164,22 @@ impl Way {
     }
 
     /// Between which steps requests are 503; none where that cannot be known, which is said.
-    async fn outages(&self, plan: &[Planned], report: &mut Report<'_>) -> Result<Option<Vec<Outage>>, Failure> {
+    async fn forecast(&self, plan: &[Planned], report: &mut Report<'_>) -> Result<Option<Forecast>, Failure> {
         let effects: Vec<_> = plan.iter().map(|planned| planned.effects.clone()).collect();
-        let touched = Touched::by(effects.iter().flatten());
         if effects.iter().all(Vec::<Effect>::is_empty) {
-            return Ok(Some(Vec::new()));
+            return Ok(Some(Forecast::default()));
         }
         let survey = Survey::new(&self.session, &self.global);
-        match Box::pin(traffic::world(&self.session, &survey, &touched)).await {
-            Ok(world) => Ok(Some(outages(world, &effects))),
-            Err(Unread { failure: Some(failure), .. }) if failure.exit == Exit::NoAnswer => Err(*failure),
-            Err(why) => {
-                report.advice(Advice::unknown("whether requests are 503 meanwhile is unknown", &why));
-                Ok(None)
+        let touched = Touched::by(effects.iter().flatten());
+        let traffic = Box::pin(traffic::read(&self.session, &survey, &touched)).await?;
+        if let Some(why) = traffic.unread.first() {
+            if let Some(failure) = why.failure.as_ref().filter(|failure| failure.exit == Exit::NoAnswer) {
+                return Err((**failure).clone());
             }
+            report.advice(Advice::unknown("whether requests are 503 meanwhile is unknown", why));
+            return Ok(None);
         }
+        Ok(Some(forecast(traffic.world, &traffic.routed, &effects)))
     }
 
     /// The plan as what was asked for: its diffs, its objects, and whether there is anything to do.
@@ -213,17 +214,22 @@ fn untouched(why: Failure) -> Failure {
     if why.details.iter().any(|detail| detail == shown::UNTOUCHED) { why } else { why.detail(shown::UNTOUCHED) }
 }
 
-/// A policy is not made while a gateway would get 503s from it for good: better said now than when its turn comes.
-fn against_strict(plan: &[Planned], outages: &[Outage]) -> Result<(), Failure> {
-    let by_policy = |outage: &&Outage| {
-        let begins = outage.begins.filter(|_| outage.ends.is_none()).and_then(|step| plan.get(step - 1));
-        begins.is_some_and(|planned| matches!(planned.step.act, Act::PeerAuth(_)))
-    };
-    let broken: Vec<_> = outages.iter().filter(by_policy).collect();
-    let Some(step) = broken.first().and_then(|outage| outage.begins) else { return Ok(()) };
-    let what = &plan[step - 1].step.what;
-    let message = format!("step {step} is refused: a gateway sends plaintext to {what} and would get 503s");
-    let failure = Failure::new(Exit::Failed, Reason::GatewayPlaintext, message);
-    let failure = broken.iter().fold(failure, |failure, outage| failure.detail(outage.shown.as_str()));
-    Err(failure.detail(shown::UNTOUCHED).hint("--upstream takes them as well, --auto-mtls all there are"))
+/// A policy is not made while a gateway would get 503s from it for good, or may: its own step would refuse that after
+/// the earlier ones were made.
+fn against_strict(plan: &[Planned], forecast: &Forecast) -> Result<(), Failure> {
+    let is_policy = |step: usize| matches!(plan[step - 1].step.act, Act::PeerAuth(_));
+    let lasting = forecast.outages.iter().filter(|outage| outage.ends.is_none());
+    let broken: Vec<_> = lasting.filter(|outage| outage.begins.is_some_and(is_policy)).collect();
+    if let Some(step) = broken.first().and_then(|outage| outage.begins) {
+        let what = &plan[step - 1].step.what;
+        let message = format!("step {step} is refused: a gateway sends plaintext to {what} and would get 503s");
+        let failure = Failure::new(Exit::Failed, Reason::GatewayPlaintext, message);
+        let failure = broken.iter().fold(failure, |failure, outage| failure.detail(outage.shown.as_str()));
+        return Err(failure.detail(shown::UNTOUCHED).hint("--upstream takes them as well, --auto-mtls all there are"));
+    }
+    let Some(doubt) = forecast.doubts.iter().find(|doubt| is_policy(doubt.step)) else { return Ok(()) };
+    let message = format!("step {} is refused: whether a gateway would get 503s is unknown: {}", doubt.step, doubt.why);
+    let failure = Failure::new(Exit::Failed, Reason::Unknown, message).detail(doubt.shown.as_str());
+    let hint = format!("gloo-rs istio describe shows {}", doubt.shown);
+    Err(failure.detail(shown::UNTOUCHED).hint(hint))
 }

@@ -10,7 +10,7 @@ use crate::options::{Global, Injection, Upstreams};
 use crate::plan::auto_mtls;
 use crate::plan::dangling::{of, release};
 use crate::plan::mtls::{Caution, Wish};
-use crate::plan::outage::{Effect, Turn};
+use crate::plan::path::effect::{Effect, Turn};
 
 /// Refuses an uninject in the plan as it would refuse itself: for what no step before it takes off the cluster.
 ///

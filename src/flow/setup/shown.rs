@@ -7,7 +7,7 @@ use super::walk::State;
 use crate::apply::transaction::ALL_BACK;
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::transact::short;
-use crate::plan::outage::Outage;
+use crate::plan::path::forecast::{Doubt, Forecast, Outage};
 use crate::render::text::count;
 
 /// Below the words of a step.
@@ -87,11 +87,24 @@ pub fn amount(plan: &[Planned]) -> String {
     if restarts.is_empty() { changes } else { format!("{changes}, restarts {restarts}") }
 }
 
-/// Between which steps requests are 503, by what they share.
-pub fn outages(all: &[Outage]) -> Vec<String> {
-    if all.is_empty() {
-        return vec!["requests that are 503 meanwhile: none".to_owned()];
-    }
+/// Between which steps requests are 503, by what they share, and of which it is not known.
+pub fn forecast(forecast: &Forecast) -> Vec<String> {
+    let mut lines = match (forecast.outages.as_slice(), forecast.doubts.as_slice()) {
+        ([], []) => vec!["requests that are 503 meanwhile: none".to_owned()],
+        ([], _) => vec!["requests that are 503 meanwhile: none that is known".to_owned()],
+        (outages, _) => self::outages(outages),
+    };
+    let is_first =
+        |(index, doubt): &(usize, &Doubt)| !forecast.doubts[..*index].iter().any(|it| it.shown == doubt.shown);
+    lines.extend(forecast.doubts.iter().enumerate().filter(is_first).take(MOST).map(|(_, it)| doubt(it)));
+    lines
+}
+
+fn doubt(doubt: &Doubt) -> String {
+    format!("  unknown from step {} on: {}: {}", doubt.step, doubt.shown, doubt.why)
+}
+
+fn outages(all: &[Outage]) -> Vec<String> {
     let mut lines = vec!["requests that are 503 meanwhile:".to_owned()];
     let mut kinds: Vec<(&Outage, Vec<&str>)> = Vec::new();
     for outage in all {

@@ -13,8 +13,8 @@ use crate::plan::PerObject;
 use crate::plan::advice::Code;
 use crate::plan::auto_mtls;
 use crate::plan::mtls::{Caution, Policy, Wish};
-use crate::plan::outage::{Effect, Turn};
 use crate::plan::outcome::{Outcome, Row};
+use crate::plan::path::effect::{Effect, Turn};
 use crate::plan::values as plan_of_values;
 use crate::render::text::count;
 use crate::ui::Ui;
@@ -167,10 +167,16 @@ impl Act {
                 let switch = plan_of_values::auto_mtls();
                 let is_on =
                     ended.fields.get("values").and_then(|values| switch.get(values)).is_some_and(|it| it == true);
-                vec![Effect::Certificates(turn(task.act == ValuesAct::Merge)), Effect::AutoMtls(turn(is_on))]
+                vec![
+                    Effect::Certificates(Vec::new(), turn(task.act == ValuesAct::Merge)),
+                    Effect::AutoMtls(turn(is_on)),
+                ]
             }
             Self::Sidecars(task) => {
-                vec![Effect::Certificates(turn(matches!(task.act, Injection::Inject { .. })))]
+                let workloads = [&kinds::DEPLOYMENT, &kinds::DAEMON_SET];
+                let gateways = ended.changed().map(|row| &row.object).filter(|it| workloads.contains(&it.kind));
+                let turn = turn(matches!(task.act, Injection::Inject { .. }));
+                vec![Effect::Certificates(gateways.cloned().collect(), turn)]
             }
             Self::Enrolment(task) => {
                 let turn = turn(matches!(task.act, Enrol::In { .. }));

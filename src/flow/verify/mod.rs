@@ -23,7 +23,7 @@ use crate::plan::gateway::Gateway;
 use crate::plan::proxy_pods::{Amount, ProxyPod};
 use crate::plan::verdict::answer::{Answer, CLIENT_CERT};
 use crate::plan::verdict::counters::{Change, Went};
-use crate::plan::verdict::evidence::{Evidence, Known, Sends, Upstream, cluster_name, upstream_of};
+use crate::plan::verdict::evidence::{Evidence, Known, Sent, Upstream, cluster_name, upstream_of};
 use crate::plan::verdict::{Kind, Verdict, judge, wants_another_sample};
 use crate::render::text::short_name;
 use crate::render::verdict::{self as shown, Asked};
@@ -300,10 +300,9 @@ impl Run<'_> {
             }
         };
         let behind = witness::behind(self.session, self.survey, &object, Timestamp::now()).await;
-        let gloo = self.survey.gloo_namespace().await;
         let upstream = Upstream {
             name: short_name(&object.reference, crate::options::GLOO_SYSTEM),
-            sends: Sends::of(&object, self.survey.auto_mtls().await, gloo),
+            sent: Sent::of(&object, self.survey.switches().await),
             backend_namespace: behind.namespace.clone(),
         };
         Around { object: Ok(object), upstream: Ok(upstream), behind }

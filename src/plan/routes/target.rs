@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{is_named, list, text};
-use crate::model::Object;
+use crate::model::{Object, ObjectRef};
 
 /// Who answers. A namespace that is left out Gloo fills in for an Upstream alone, with that of the object that names it
 /// (`routeVisitor.visit`, `projects/gateway/pkg/translator/converter.go`, and `verifyUpstreamGroups`,
@@ -22,6 +22,14 @@ pub enum Target {
     },
     /// Something that is neither: `consul service x`.
     Other(String),
+}
+
+impl From<&Object> for Target {
+    /// An Upstream, by its reference.
+    fn from(upstream: &Object) -> Self {
+        let ObjectRef { namespace, name, .. } = &upstream.reference;
+        Self::Upstream { namespace: namespace.clone(), name: name.clone() }
+    }
 }
 
 impl std::fmt::Display for Target {

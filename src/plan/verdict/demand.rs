@@ -1,25 +1,27 @@
 //! What the sidecars behind a Service demand on its port, pod by pod.
 
-use serde_json::Value;
+use super::evidence::{Demand, Known};
+use crate::plan::Unread;
+use crate::plan::path::{Membership, Pod};
+use crate::plan::peer::{Effective, Mode};
 
-use super::evidence::Demand;
-use crate::plan::backend::{is_meshed, pod_port, service_port};
-use crate::plan::peer::{Effective, Mode, Policies};
-
-/// What holds for the pods in the mesh; those without a sidecar demand nothing, and are not asked about here.
-pub fn of_pods(policies: &Policies<'_>, namespace: &str, pods: &[Value], service: &Value, port: Option<u64>) -> Demand {
-    let of_pod = |pod: &Value| {
-        let port = service_port(service, port).and_then(|port| pod_port(port, pod));
-        policies.of_workload(namespace, &pod["metadata"]["labels"], port)
-    };
-    let all: Vec<Effective> = pods.iter().filter(|pod| is_meshed(pod)).map(of_pod).collect();
+/// What holds for the pods in the mesh, all of one namespace; those without a sidecar demand nothing, and are not asked
+/// about here.
+///
+/// # Errors
+/// Why it is not known of one of them.
+pub fn of_pods(pods: &[Pod]) -> Known<Demand> {
+    let of_mesh = pods.iter().filter(|pod| pod.membership == Membership::Sidecar);
+    let namespace = pods.first().and_then(|pod| pod.name.split('/').next()).unwrap_or_default();
+    let all: Vec<&Effective> =
+        of_mesh.map(|pod| pod.demands.as_ref().map_err(Unread::clone)).collect::<Result<_, _>>()?;
     let saying = |mode: Mode| {
         let mut they = all.iter().filter(move |effective| effective.mode == mode);
-        let first = they.next()?;
+        let first = *they.next()?;
         Some((first, they.count() + 1 == all.len()))
     };
     let mend = |of: &Effective| of.set_by().map(|policy| policy.opened_by(namespace)).unwrap_or_default();
-    match (saying(Mode::Strict), saying(Mode::Disable)) {
+    Ok(match (saying(Mode::Strict), saying(Mode::Disable)) {
         (Some((first, true)), _) => Demand::Strict { by: by(first) },
         (Some((first, false)), _) => Demand::Mixed { by: by(first) },
         (None, Some((first, true))) => Demand::Disabled { by: by(first), mend: mend(first) },
@@ -30,7 +32,7 @@ pub fn of_pods(policies: &Policies<'_>, namespace: &str, pods: &[Value], service
                 |effective| format!("{} ({})", effective.mode, by(effective)),
             ),
         },
-    }
+    })
 }
 
 /// `PeerAuthentication istio-system/test (mesh)`
@@ -43,13 +45,18 @@ fn by(effective: &Effective) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use std::collections::BTreeMap;
+
+    use serde_json::{Value, json};
 
     use super::*;
+    use crate::plan::path::Behind;
+    use crate::plan::path::behind::Port;
+    use crate::plan::peer::{PORT_UNKNOWN, Policies};
 
     fn pod(app: &str) -> Value {
         json!({
-            "metadata": {"labels": {"app": app, "security.istio.io/tlsMode": "istio"}},
+            "metadata": {"namespace": "shop", "labels": {"app": app, "security.istio.io/tlsMode": "istio"}},
             "spec": {"containers": [{"ports": [{"name": "web", "containerPort": 8080}]}]},
         })
     }
@@ -59,9 +66,15 @@ mod tests {
     }
 
     fn demand(all: &[Value], target: &Value, pods: &[Value]) -> Demand {
-        let policies = Policies { all, root_namespace: "istio-system" };
-        let service = json!({"spec": {"ports": [{"port": 80, "targetPort": target}]}});
-        of_pods(&policies, "shop", pods, &service, Some(80))
+        read(all, target, pods).unwrap()
+    }
+
+    fn read(all: &[Value], target: &Value, pods: &[Value]) -> Known<Demand> {
+        let policies = Ok(Policies { all, root_namespace: "istio-system" });
+        let service = json!({"spec": {"selector": {"a": "b"}, "ports": [{"port": 80, "targetPort": target}]}});
+        let behind = Port::of("shop/cart", &service, Some(80), &BTreeMap::new()).unwrap().behind(pods, &policies);
+        let Behind::Pods { pods, .. } = behind else { panic!("{behind:?}") };
+        of_pods(&pods)
     }
 
     #[test]
@@ -97,7 +110,7 @@ mod tests {
             let found = demand(std::slice::from_ref(&port), &target, &[pod("a")]);
             assert_eq!(found, Demand::Strict { by: "PeerAuthentication shop/p (port)".into() });
         }
-        let other = demand(&[port], &json!("admin"), &[pod("a")]);
-        assert!(matches!(other, Demand::Lax { .. }), "{other:?}");
+        let other = read(&[port], &json!("admin"), &[pod("a")]);
+        assert_eq!(other, Err(PORT_UNKNOWN.into()), "a name that no container has");
     }
 }

@@ -9,8 +9,8 @@ use super::hosts::Hosts;
 use super::pods::Pod;
 use crate::model::{Object, ObjectRef};
 use crate::plan::Unread;
-use crate::plan::gateway::{AutoMtls, Gateway};
-use crate::plan::ssl_config::{Tls, tls_of};
+use crate::plan::gateway::Gateway;
+use crate::plan::path::{Sends, Switched, of_upstream};
 
 /// What was read, or why it was not: a missing right makes a fact unknown, never absent.
 pub type Known<T> = Result<T, Unread>;
@@ -46,59 +46,45 @@ pub struct Evidence {
 pub struct Upstream {
     /// As `--upstream` takes it.
     pub name: String,
-    pub sends: Sends,
+    pub sent: Sent,
     /// The namespace of the pods behind it, for the commands that mend.
     pub backend_namespace: Option<String>,
 }
 
-/// What the gateway sends there, by the objects that decide it. Each says which.
+/// What the gateway sends there, and the object that decides it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Sends {
-    /// Istio's mutual TLS, always.
-    Istio {
-        by: String,
-    },
-    /// Istio's mutual TLS to pods of the mesh, plaintext to others.
-    PerPod {
-        by: String,
-    },
-    /// Somebody else's TLS.
-    Foreign {
-        by: String,
-    },
-    Plaintext {
-        by: String,
-    },
-    Unknown {
-        why: Unread,
-    },
+pub struct Sent {
+    pub sends: Sends,
+    /// In words, as an operator looks for it: `spec.sslConfig of the Upstream`.
+    pub by: String,
 }
 
-impl Sends {
-    /// What the gateway sends to an Upstream, by its fields and by the switches in Settings.
-    pub fn of(upstream: &Object, auto_mtls: &Known<AutoMtls>, gloo_namespace: &str) -> Self {
-        let settings = format!("Settings {gloo_namespace}/default");
-        match (tls_of(&upstream.value), auto_mtls) {
-            (Tls::Istio(_), _) => Self::Istio { by: "spec.sslConfig of the Upstream".to_owned() },
-            (Tls::Foreign(_), _) => Self::Foreign { by: "spec.sslConfig of the Upstream, not Istio's".to_owned() },
-            (Tls::Absent, Err(why)) => Self::Unknown { why: why.clone() },
-            (Tls::Absent, Ok(AutoMtls::Unknown)) => Self::Unknown { why: "auto-mTLS is unknown".into() },
-            (Tls::Absent, Ok(auto)) if auto.covers(upstream) => Self::PerPod { by: format!("auto-mTLS in {settings}") },
-            (Tls::Absent, Ok(AutoMtls::On)) => {
-                Self::Plaintext { by: "no sslConfig; spec.disableIstioAutoMtls of the Upstream".to_owned() }
+impl Sent {
+    /// To an Upstream, by its fields and by the switches in Settings.
+    pub fn of(upstream: &Object, settings: &Known<Switched>) -> Self {
+        let (sends, source) = of_upstream(upstream, settings);
+        let source = source.replacen("settings ", "Settings ", 1);
+        let by = match &sends {
+            Sends::Istio { .. } => "spec.sslConfig of the Upstream".to_owned(),
+            Sends::Tls { .. } if !upstream.value["spec"]["sslConfig"].is_null() => {
+                "spec.sslConfig of the Upstream, not Istio's".to_owned()
             }
-            (Tls::Absent, Ok(AutoMtls::Off)) => {
-                Self::Plaintext { by: format!("no sslConfig; auto-mTLS off in {settings}") }
-            }
-        }
+            Sends::Tls { how, .. } => format!("TLS {how}"),
+            Sends::PerPod => format!("auto-mTLS in {source}"),
+            Sends::Plaintext { why } => format!("{why} ({source})"),
+            Sends::Unknown(why) => format!("unknown ({why})"),
+        };
+        Self { sends, by }
     }
 
-    /// Which object decides, in words.
-    pub fn by(&self) -> String {
-        match self {
-            Self::Istio { by } | Self::PerPod { by } | Self::Foreign { by } | Self::Plaintext { by } => by.clone(),
-            Self::Unknown { why } => format!("unknown ({why})"),
-        }
+    /// Whether it is Istio's mutual TLS, to every pod or to those of the mesh.
+    pub fn is_mutual(&self) -> bool {
+        matches!(self.sends, Sends::Istio { .. } | Sends::PerPod)
+    }
+
+    /// Why it is not known.
+    pub fn unknown(&self) -> Option<&Unread> {
+        if let Sends::Unknown(why) = &self.sends { Some(why) } else { None }
     }
 }
 
@@ -212,6 +198,7 @@ mod tests {
 
     use super::*;
     use crate::model::kinds::UPSTREAM;
+    use crate::plan::auto_mtls::Switches;
 
     #[test]
     fn a_cluster_has_its_upstreams_name() {
@@ -223,20 +210,29 @@ mod tests {
     }
 
     #[test]
-    fn what_the_gateway_sends_is_the_upstreams_word_before_that_of_settings() {
-        let sends = |spec: serde_json::Value, auto: AutoMtls| {
-            let upstream = Object::new(&UPSTREAM, json!({"spec": spec}));
-            Sends::of(&upstream, &Ok(auto), "gloo-system").by()
+    fn what_the_gateway_sends_is_decided_by_the_upstream_before_settings() {
+        let settings = |auto: bool| {
+            let switches = Switches { integration: auto, auto_mtls: auto };
+            Ok(Switched { switches, source: "settings gloo-system/default".into() })
+        };
+        let by = |spec: serde_json::Value, settings: &Known<Switched>| {
+            Sent::of(&Object::new(&UPSTREAM, json!({"spec": spec})), settings).by
         };
         let istio = json!({"sslConfig": crate::plan::ssl_config::istio_ssl_config()});
-        assert_eq!(sends(istio, AutoMtls::Off), "spec.sslConfig of the Upstream");
-        assert_eq!(sends(json!({}), AutoMtls::On), "auto-mTLS in Settings gloo-system/default");
-        let opted_out = json!({"disableIstioAutoMtls": true});
-        assert_eq!(sends(opted_out, AutoMtls::On), "no sslConfig; spec.disableIstioAutoMtls of the Upstream");
-        assert_eq!(sends(json!({}), AutoMtls::Off), "no sslConfig; auto-mTLS off in Settings gloo-system/default");
+        assert_eq!(by(istio, &settings(false)), "spec.sslConfig of the Upstream");
+        assert_eq!(by(json!({"kube": {}}), &settings(true)), "auto-mTLS in Settings gloo-system/default");
+        let opted_out = json!({"kube": {}, "disableIstioAutoMtls": true});
+        let says = "opted out of auto-mTLS (spec.disableIstioAutoMtls)";
+        assert_eq!(by(opted_out.clone(), &settings(true)), says);
+        assert_eq!(by(opted_out, &Err("may not".into())), says, "Settings do not decide there");
+        let off = "no sslConfig, and auto-mTLS is off (Settings gloo-system/default)";
+        assert_eq!(by(json!({"kube": {}}), &settings(false)), off);
         let other = json!({"sslConfig": {"secretRef": {}}});
-        assert_eq!(sends(other, AutoMtls::On), "spec.sslConfig of the Upstream, not Istio's");
-        let unknown = Sends::of(&Object::new(&UPSTREAM, json!({})), &Err("may not".into()), "gloo-system");
-        assert_eq!(unknown, Sends::Unknown { why: "may not".into() });
+        assert_eq!(by(other, &settings(true)), "spec.sslConfig of the Upstream, not Istio's");
+        let fixed = json!({"static": {"hosts": [{"addr": "db.example", "port": 5432}]}});
+        let none = "auto-mTLS finds no pod of the mesh there (Settings gloo-system/default)";
+        assert_eq!(by(fixed, &settings(true)), none);
+        let unknown = Sent::of(&Object::new(&UPSTREAM, json!({"spec": {"kube": {}}})), &Err("may not".into()));
+        assert_eq!(unknown.unknown(), Some(&"may not".into()));
     }
 }

@@ -6,7 +6,7 @@ use super::answer::Echo;
 use super::cause::{self, Candidate, Cause, Check};
 use super::commands;
 use super::counters::{ENOUGH, Went};
-use super::evidence::{self, Case, Evidence, Sends};
+use super::evidence::{self, Case, Evidence};
 use super::tls::{self, Tls};
 use super::{Fact, Kind, Label, Verdict};
 use crate::error::Exit;
@@ -102,7 +102,7 @@ fn status(case: &Case<'_>) -> Fact {
 fn decided(case: &Case<'_>) -> Vec<Fact> {
     let mut parts = Vec::new();
     match &case.evidence.upstream {
-        Ok(upstream) if !matches!(upstream.sends, Sends::Unknown { .. }) => parts.push(upstream.sends.by()),
+        Ok(upstream) if upstream.sent.unknown().is_none() => parts.push(upstream.sent.by.clone()),
         Ok(_) | Err(_) => {}
     }
     match &case.evidence.demand {
@@ -127,7 +127,7 @@ fn unknowns(case: &Case<'_>) -> Vec<Fact> {
     };
     say("Envoy's counters", evidence.change.as_ref().err());
     say("what the gateway sends", evidence.upstream.as_ref().err());
-    if let Ok(evidence::Upstream { sends: Sends::Unknown { why }, .. }) = &evidence.upstream {
+    if let Some(why) = evidence.upstream.as_ref().ok().and_then(|upstream| upstream.sent.unknown()) {
         say("what the gateway sends", Some(why));
     }
     say("peer mode", evidence.demand.as_ref().err());

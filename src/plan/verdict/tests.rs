@@ -1,14 +1,21 @@
 use std::fmt::Write as _;
 
+use serde_json::json;
+
 use super::answer::Answer;
 use super::certs::{Cert, Certs};
 use super::counters::{Change, Counters};
-use super::evidence::{Demand, Evidence, Sends, Upstream};
+use super::evidence::{Demand, Evidence, Known, Sent, Upstream};
 use super::hosts::{Host, Hosts};
 use super::pods::Pod;
 use super::*;
+use crate::model::Object;
+use crate::model::kinds::UPSTREAM;
 use crate::plan::Unread;
+use crate::plan::auto_mtls::Switches;
 use crate::plan::gateway::Gateway;
+use crate::plan::path::{Sends, Switched};
+use crate::plan::ssl_config::istio_ssl_config;
 
 const CLUSTER: &str = "default-httpbin-8000_gloo-system";
 const TERMINATED: &str =
@@ -78,17 +85,26 @@ fn certs(valid_to: &str) -> Certs {
     Certs { own: vec![cert], roots: vec![] }
 }
 
-fn plaintext() -> Sends {
-    Sends::Plaintext { by: "no sslConfig; auto-mTLS off in Settings gloo-system/default".into() }
+fn settings(auto: bool) -> Known<Switched> {
+    let switches = Switches { integration: auto, auto_mtls: auto };
+    Ok(Switched { switches, source: "settings gloo-system/default".into() })
 }
 
-fn istio() -> Sends {
-    Sends::Istio { by: "spec.sslConfig of the Upstream".into() }
+fn sent(spec: &serde_json::Value, auto: bool) -> Sent {
+    Sent::of(&Object::new(&UPSTREAM, json!({"spec": spec})), &settings(auto))
+}
+
+fn plaintext() -> Sent {
+    sent(&json!({"kube": {}}), false)
+}
+
+fn istio() -> Sent {
+    sent(&json!({"kube": {}, "sslConfig": istio_ssl_config()}), false)
 }
 
 /// The guide's gateway, with everything in order: what was answered is the test's.
-fn guide(sends: Sends, answer: Answer, change: Change) -> Evidence {
-    let has_tls = !matches!(sends, Sends::Plaintext { .. });
+fn guide(sent: Sent, answer: Answer, change: Change) -> Evidence {
+    let has_tls = !matches!(sent.sends, Sends::Plaintext { .. });
     Evidence {
         expect: 200,
         answers: vec![answer],
@@ -99,11 +115,7 @@ fn guide(sends: Sends, answer: Answer, change: Change) -> Evidence {
         has_tls: Ok(has_tls),
         certs: Ok(certs("2026-12-01T00:00:00Z")),
         identity: Ok("/ns/gloo-system/sa/gateway-proxy".into()),
-        upstream: Ok(Upstream {
-            name: "default-httpbin-8000".into(),
-            sends,
-            backend_namespace: Some("default".into()),
-        }),
+        upstream: Ok(Upstream { name: "default-httpbin-8000".into(), sent, backend_namespace: Some("default".into()) }),
         demand: Ok(Demand::Strict { by: "PeerAuthentication istio-system/test (mesh)".into() }),
         pods: Ok(vec![pod()]),
         gateway: Gateway::Ready,
@@ -246,7 +258,7 @@ fn a_strict_peer_is_the_cause_only_where_each_of_its_facts_was_seen() {
         format!(
             "503, strict peer, gateway sends plaintext\nbody {TERMINATED}\n\
              fact peer is STRICT: PeerAuthentication istio-system/test (mesh)\n\
-             fact no sslConfig; auto-mTLS off in Settings gloo-system/default\n\
+             fact no sslConfig, and auto-mTLS is off (Settings gloo-system/default)\n\
              fact 1 of 1 pods have a sidecar; all ready; 0 restarts in 1h"
         )
     );

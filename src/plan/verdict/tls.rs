@@ -4,8 +4,9 @@ use super::answer::Echo;
 use super::certs::SPIFFE;
 use super::client_cert::ClientCert;
 use super::counters::Stat;
-use super::evidence::{Case, Demand, Look, Sends};
+use super::evidence::{Case, Demand, Look, Sent};
 use super::pods::Pod;
+use crate::plan::path::Sends;
 
 /// What the evidence comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,8 +156,8 @@ fn demanded(case: &Case<'_>) -> Result<String, String> {
 /// That there was no TLS. A sidecar beside the gateway could still encrypt, so an echo that is there must say the
 /// same.
 fn plain(case: &Case<'_>) -> Option<Vec<String>> {
-    let by_objects = match case.upstream().map(|upstream| &upstream.sends) {
-        Some(Sends::Plaintext { by }) => Some(by.clone()),
+    let by_objects = match case.upstream().map(|upstream| &upstream.sent) {
+        Some(Sent { sends: Sends::Plaintext { .. }, by }) => Some(by.clone()),
         _ => None,
     };
     let by_envoy = match (&case.evidence.has_tls, case.look(Stat::Handshake), case.look(Stat::Connections)) {

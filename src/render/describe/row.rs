@@ -1,7 +1,7 @@
 //! A target as one row: of the table and of the CSV.
 
 use super::target::{modes, revisions};
-use crate::plan::posture::{Behind, Described, Membership, Sends};
+use crate::plan::path::{Behind, Described, Membership, Sends};
 use crate::plan::routes::Target;
 use crate::render::table::{Align, table as columns};
 

@@ -1,6 +1,6 @@
 //! One target: the verdict first, then each fact with the object it is from.
 
-use crate::plan::posture::{Behind, Certificate, Described, Facts, Membership, Pod, ProxyState, Sends, missing};
+use crate::plan::path::{Behind, Certificate, Described, Facts, Membership, Pod, ProxyState, Sends, missing};
 use crate::plan::routes::Target;
 
 /// More pods than these are counted.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::target::{modes, revisions};
-use crate::plan::posture::{Behind, Certificate, Described, Membership, ProxyState, Sends};
+use crate::plan::path::{Behind, Certificate, Described, Membership, ProxyState, Sends};
 use crate::plan::routes::{Action, Answer, Candidate, Fit, Heard, Request, Standing, Target};
 
 /// A target.

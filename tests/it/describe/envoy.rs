@@ -1,7 +1,7 @@
 //! Verdicts held against what a gateway and a sidecar out of two real Envoys do.
 
+use gloo_rs::plan::path::{Announced, Behind, Declared, Facts, Membership, Pod, Sends, Shows, Verdict, judge};
 use gloo_rs::plan::peer::{Effective, Mode};
-use gloo_rs::plan::posture::{Announced, Behind, Declared, Facts, Membership, Pod, Sends, Shows, Verdict, judge};
 use gloo_rs::plan::routes::Target;
 
 use crate::stage::pair::{Pair, Sends as Sent, Takes};
@@ -15,8 +15,16 @@ fn verdict(takes: Takes, sends: Sends) -> Verdict {
         Takes::Disable => (Membership::Sidecar, Mode::Disable),
     };
     let demands = Ok(Effective { mode, chain: Vec::new() });
-    let pod = Pod { name: "shop/a".into(), membership, revision: None, demands, ready: None, barred: None };
-    let proxy = gloo_rs::plan::posture::ProxyState {
+    let pod = Pod {
+        name: "shop/a".into(),
+        membership,
+        revision: None,
+        demands,
+        ready: None,
+        barred: None,
+        port_modes: Vec::new(),
+    };
+    let proxy = gloo_rs::plan::path::ProxyState {
         name: "gloo-system/gateway-proxy".into(),
         of_gateway_api: false,
         is_idle: false,

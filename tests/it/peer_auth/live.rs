@@ -14,7 +14,7 @@ fn strict_is_refused_while_a_gateway_would_get_503s_from_it() {
     let way = format!("upstream {}/{} -> service {}/httpbin", shop.gloo, shop.httpbin(), shop.apps);
     let said = [
         format!("error: {DEFAULT}: a gateway sends plaintext to namespace {} and would get 503s", shop.apps),
-        format!("  {way}: no sslConfig, auto-mTLS is off\n"),
+        format!("  {way}: no sslConfig, and auto-mTLS is off\n"),
         format!("gloo-rs istio enable-mtls -n {} -u {}", shop.gloo, shop.httpbin()),
         "--force goes on".to_owned(),
     ];

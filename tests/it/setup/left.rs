@@ -44,7 +44,7 @@ fn teardown_takes_all_where_all_is_asked_for() -> Result<()> {
     ends(&run(&plane, &[&SETUP[..], &["--yes"]].concat()), 0, &["setup done: 4 steps\n"], &[]);
     assert_eq!(mode(&plane, SHOP)?.as_deref(), Some("STRICT"));
     let changed = "left: PeerAuthentication shop/default: not made by gloo-rs; gloo-rs changed it, what it said before is not known (gloo-rs istio peer-auth remove -n shop --overwrite)\n";
-    let gap = "  from step 1 until step 2: plaintext, and STRICT by shop/default, namespace\n    upstream gloo-system/shop-cart-80\n";
+    let gap = "  from step 1 until step 2: plaintext: it takes mutual TLS alone (STRICT, shop/default, namespace)\n    upstream gloo-system/shop-cart-80\n";
     let undo = "undo: gloo-rs istio enroll shop --revision 1-28\n";
     ends(&run(&plane, &["teardown", "--dry-run"]), 0, &[changed, gap, undo], &[]);
     let all = run(&plane, &["teardown", "--all", "--yes"]);

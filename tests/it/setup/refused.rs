@@ -209,7 +209,7 @@ fn the_plan_says_between_which_steps_a_strict_mesh_answers_503() -> Result<()> {
     bench.route("plain-8080")?;
     bench.route("httpbin-8000")?;
     let line = "setup --via inject --namespace-to-enroll APPS --revision 1-28 --no-verify --dry-run";
-    let strict = format!("plaintext, and STRICT by {}/default, namespace\n", bench.apps);
+    let strict = format!("plaintext: it takes mutual TLS alone (STRICT, {}/default, namespace)\n", bench.apps);
     let upstream = |name: &str| format!("    upstream {}/{}-{name}\n", bench.gloo, bench.apps);
     let both = bench.run(&format!("{line} --upstream APPS-plain-8080,APPS-httpbin-8000"));
     let said = [

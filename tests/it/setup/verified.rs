@@ -79,7 +79,7 @@ fn each_request_has_to_be_proven_before_the_next_step() -> Result<()> {
     // In a mesh that is STRICT as a whole both ways have a time of 503, and say so.
     policy(&plane, "istio-system", "STRICT")?;
     let gap = |first: u8, last: u8| {
-        let why = "plaintext, and STRICT by istio-system/default, mesh";
+        let why = "plaintext: it takes mutual TLS alone (STRICT, istio-system/default, mesh)";
         format!("  from step {first} until step {last}: {why}\n    upstream gloo-system/{UPSTREAM}\n")
     };
     ends(&run(&plane, &["teardown", "--yes"]), 0, &[&gap(2, 3), "teardown done: 4 steps\n"], &[]);

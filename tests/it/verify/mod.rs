@@ -139,7 +139,7 @@ fn the_guide_goes_from_a_strict_503_to_proven_mutual_tls() -> Result<()> {
   body      upstream connect error or disconnect/reset before headers.
             reset reason: connection termination
   fact 1    peer is STRICT: PeerAuthentication APPS/default (namespace)
-  fact 2    no sslConfig; auto-mTLS off in Settings GLOO/default
+  fact 2    no sslConfig, and auto-mTLS is off (Settings GLOO/default)
   fact 3    1 of 1 pods have a sidecar; all ready; 0 restarts in 1h
   mend      gloo-rs istio inject
 "

@@ -4,9 +4,10 @@ use super::{Candidate, Cause, Check};
 use crate::plan::Unread;
 use crate::plan::backend;
 use crate::plan::gateway::Gateway;
+use crate::plan::path::Sends;
 use crate::plan::verdict::commands;
 use crate::plan::verdict::counters::Stat;
-use crate::plan::verdict::evidence::{Case, Demand, Look, Sends};
+use crate::plan::verdict::evidence::{Case, Demand, Look, Sent};
 use crate::plan::verdict::pods::{Pod, restarts};
 
 pub(super) fn strict_peer(case: &Case<'_>) -> Candidate {
@@ -35,9 +36,7 @@ pub(super) fn strict_peer(case: &Case<'_>) -> Candidate {
     };
     let mend = match (&case.evidence.gateway, case.upstream()) {
         (Gateway::NoSidecars { .. } | Gateway::NoCluster { .. }, _) => Some(commands::INJECT.to_owned()),
-        (_, Some(upstream)) if matches!(upstream.sends, Sends::Istio { .. } | Sends::PerPod { .. }) => {
-            Some(commands::SERVED.to_owned())
-        }
+        (_, Some(upstream)) if upstream.sent.is_mutual() => Some(commands::SERVED.to_owned()),
         (_, Some(upstream)) => Some(commands::enable_mtls(&upstream.name)),
         (_, None) => None,
     };
@@ -46,10 +45,10 @@ pub(super) fn strict_peer(case: &Case<'_>) -> Candidate {
 
 fn plaintext(case: &Case<'_>) -> Check {
     let handshakes = case.look(Stat::Handshake);
-    let by_objects = || match case.upstream().map(|upstream| &upstream.sends) {
-        Some(Sends::Plaintext { by }) => Check::For(by.clone()),
-        Some(Sends::Unknown { why }) => Check::Unknown(format!("what the gateway sends ({why})")),
-        Some(sends) => Check::Against(format!("mTLS is on: {}", sends.by())),
+    let by_objects = || match case.upstream().map(|upstream| &upstream.sent) {
+        Some(Sent { sends: Sends::Plaintext { .. }, by }) => Check::For(by.clone()),
+        Some(Sent { sends: Sends::Unknown(why), .. }) => Check::Unknown(format!("what the gateway sends ({why})")),
+        Some(Sent { by, .. }) => Check::Against(format!("mTLS is on: {by}")),
         None => Check::Unknown(format!("what the gateway sends{}", because(case.evidence.upstream.as_ref().err()))),
     };
     match (&case.evidence.has_tls, handshakes) {
@@ -73,8 +72,8 @@ fn plaintext(case: &Case<'_>) -> Check {
 /// Mutual TLS to sidecars that a policy tells to take none.
 pub(super) fn disabled_peer(case: &Case<'_>) -> Candidate {
     let mute = || Candidate::new(Cause::DisabledPeer, vec![Check::Mute]);
-    let sends = match case.upstream().map(|upstream| &upstream.sends) {
-        Some(Sends::Istio { by } | Sends::PerPod { by }) => Check::For(format!("mTLS is on: {by}")),
+    let sends = match case.upstream().map(|upstream| &upstream.sent) {
+        Some(sent) if sent.is_mutual() => Check::For(format!("mTLS is on: {}", sent.by)),
         _ => return mute(),
     };
     let (peer, mend) = match &case.evidence.demand {
@@ -111,21 +110,20 @@ fn tls_failed(case: &Case<'_>) -> Option<Check> {
 
 /// Whether mutual TLS is sent to sidecars of which one at least is told to take none.
 pub(in super::super) fn refuses_tls(case: &Case<'_>) -> bool {
-    let sends = case.upstream().map(|upstream| &upstream.sends);
-    matches!(sends, Some(Sends::Istio { .. } | Sends::PerPod { .. }))
+    case.upstream().is_some_and(|upstream| upstream.sent.is_mutual())
         && matches!(case.evidence.demand, Ok(Demand::Disabled { .. } | Demand::PartlyDisabled { .. }))
 }
 
 /// Whether mutual TLS is sent to pods of which some take it and others do not.
 pub(in super::super) fn meets_both(case: &Case<'_>) -> bool {
-    let sends_istio = matches!(case.upstream().map(|upstream| &upstream.sends), Some(Sends::Istio { .. }));
+    let sends_istio = matches!(case.upstream().map(|upstream| &upstream.sent.sends), Some(Sends::Istio { .. }));
     let is_mixed = |pods: &[Pod]| pods.iter().any(|pod| pod.is_meshed) && pods.iter().any(|pod| !pod.is_meshed);
     sends_istio && case.pods().is_some_and(is_mixed)
 }
 
 pub(super) fn no_sidecar(case: &Case<'_>) -> Candidate {
-    let sends = match case.upstream().map(|upstream| &upstream.sends) {
-        Some(Sends::Istio { by }) => Check::For(format!("mTLS is on: {by}")),
+    let sends = match case.upstream().map(|upstream| &upstream.sent) {
+        Some(Sent { sends: Sends::Istio { .. }, by }) => Check::For(format!("mTLS is on: {by}")),
         _ => return Candidate::new(Cause::NoSidecar, vec![Check::Mute]),
     };
     let Some(failed) = tls_failed(case) else { return Candidate::new(Cause::NoSidecar, vec![Check::Mute]) };

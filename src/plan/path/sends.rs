@@ -2,10 +2,12 @@
 
 use serde_json::Value;
 
+use super::Cause;
 use crate::model::Object;
 use crate::plan::Unread;
-use crate::plan::auto_mtls::{Switches, harm};
+use crate::plan::auto_mtls::{Switches, harm, switches};
 use crate::plan::dangling::leads_here;
+use crate::plan::gateway::AutoMtls;
 use crate::plan::ssl_config::{Tls, additions, tls_of};
 
 /// What goes over the wire.
@@ -28,6 +30,23 @@ pub enum Sends {
         why: String,
     },
     Unknown(Unread),
+}
+
+impl Sends {
+    /// Whether the same goes over the wire, whatever decides it.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::Plaintext { .. }, Self::Plaintext { .. })) || self == other
+    }
+
+    /// What a pair that is broken by this cause is sent, in a word or two.
+    pub fn words(&self, cause: Cause) -> &'static str {
+        match self {
+            Self::Plaintext { .. } => "plaintext",
+            Self::Tls { .. } => "TLS",
+            Self::PerPod if cause == Cause::Ambient => "plaintext",
+            _ => "Istio's TLS",
+        }
+    }
 }
 
 /// Whether TLS says by its ALPN that it is the mesh's. A sidecar that takes plaintext as well has nothing else to tell
@@ -59,6 +78,22 @@ pub struct Switched {
     pub switches: Switches,
     /// `settings gloo-system/default`
     pub source: String,
+}
+
+impl Switched {
+    /// Reads Settings.
+    pub fn of(settings: &Object) -> Self {
+        let source = format!("settings {}/{}", settings.reference.namespace, settings.reference.name);
+        Self { switches: switches(&settings.value), source }
+    }
+
+    /// Whether both switches are on, without which there is no auto-mTLS.
+    pub fn auto_mtls(&self) -> AutoMtls {
+        match self.switches {
+            Switches { integration: true, auto_mtls: true } => AutoMtls::On,
+            _ => AutoMtls::Off,
+        }
+    }
 }
 
 const SSL_CONFIG: &str = "spec.sslConfig";

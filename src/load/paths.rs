@@ -9,7 +9,7 @@ use crate::model::{Found, Part, Snapshot, kinds};
 use crate::plan::backend::{PodSelector, ServiceRef};
 use crate::plan::gateway::PROXY_LABEL;
 use crate::plan::istiod::REVISION_LABEL;
-use crate::plan::posture::survey::GATEWAY_LABEL;
+use crate::plan::path::survey::GATEWAY_LABEL;
 
 /// Around every Service there is: one LIST a kind, of pods the metadata alone.
 ///
@@ -19,6 +19,31 @@ pub async fn around_all(session: &Session, gloo: &str, namespaces: &Namespaces) 
     let mut wants = of_gateway(gloo);
     wants.push(Want::all(&kinds::SERVICE));
     wants.push(Want::all(&kinds::POD).running().detail(Detail::Metadata));
+    let mut snapshot = snapshot::of_cluster(session, &wants, namespaces).await?;
+    bootstraps(session, &mut snapshot).await?;
+    Ok(snapshot)
+}
+
+/// Around every Service of these namespaces: one LIST a kind for each of a few, one for the cluster where they are
+/// more.
+///
+/// # Errors
+/// As [`around_all`].
+pub async fn around_namespaces(
+    session: &Session,
+    gloo: &str,
+    namespaces: &Namespaces,
+    homes: &BTreeSet<String>,
+) -> Result<Snapshot, Failure> {
+    const FEW: usize = 4;
+    if homes.len() > FEW {
+        return around_all(session, gloo, namespaces).await;
+    }
+    let mut wants = of_gateway(gloo);
+    for home in homes {
+        wants.push(Want::all(&kinds::SERVICE).of(home));
+        wants.push(Want::all(&kinds::POD).of(home).running().detail(Detail::Metadata));
+    }
     let mut snapshot = snapshot::of_cluster(session, &wants, namespaces).await?;
     bootstraps(session, &mut snapshot).await?;
     Ok(snapshot)

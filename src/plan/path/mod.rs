@@ -3,19 +3,26 @@
 //! Each fact says which object it is from. What could not be read never becomes "ok": a verdict over it is
 //! `unknown`, unless what is known decides alone.
 
-mod fate;
+pub mod behind;
+pub mod effect;
+pub mod forecast;
+pub mod guard;
+pub mod harm;
 mod judge;
+pub mod pair;
+pub mod routed;
 mod sends;
 pub mod survey;
 
 use super::Unread;
 use super::acceptance::Acceptance;
 use super::owner::Owner;
-use super::peer::Effective;
+use super::peer::{Effective, Mode};
 use super::routes::Target;
 
 pub use judge::{Judged, judge, missing};
 pub use sends::{Announced, Sends, Shows, Switched, of_service, of_upstream};
+pub use survey::{ROOT_NAMESPACE, Survey};
 
 /// In one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -112,10 +119,22 @@ pub struct Pod {
     pub revision: Option<String>,
     /// What it takes, if anybody is there to say so.
     pub demands: Result<Effective, Unread>,
+    /// The modes between which it is open what it takes: those of its ports, where its own is not known by its number.
+    pub port_modes: Vec<(u64, Mode)>,
     /// None: nobody looked.
     pub ready: Option<bool>,
     /// Why it gets no sidecar, whatever its namespace says.
     pub barred: Option<&'static str>,
+}
+
+impl Pod {
+    /// Whether it accepts the same as another: the same kind of traffic in the same modes.
+    pub fn accepts_as(&self, other: &Self) -> bool {
+        let mode = |pod: &Self| pod.demands.as_ref().map(|effective| effective.mode).map_err(Unread::clone);
+        self.membership == other.membership
+            && (self.membership == Membership::Outside
+                || (mode(self) == mode(other) && self.port_modes == other.port_modes))
+    }
 }
 
 /// What Istio takes a Service's port for, by its `appProtocol` or the beginning of its name.
@@ -171,6 +190,12 @@ pub struct ProxyState {
 }
 
 impl ProxyState {
+    /// A proxy of which nothing but its name is known.
+    pub fn named(name: &str) -> Self {
+        let lacks = Err(format!("gateway proxy {name} has no label to find it by").into());
+        Self { name: name.to_owned(), of_gateway_api: false, is_idle: false, lacks, certificates: None }
+    }
+
     /// Why its certificates are not known, if somebody asked for them.
     pub fn unread_certificates(&self) -> Option<&Unread> {
         self.certificates.as_ref()?.as_ref().err()
@@ -230,10 +255,30 @@ impl Facts {
         Self { target, sends, sends_by: String::new(), behind, proxies, acceptance: None, owner: None }
     }
 
+    /// The same target where this is sent.
+    #[must_use]
+    pub fn sending(&self, sends: Sends) -> Self {
+        Self { sends, ..self.clone() }
+    }
+
+    /// What is sent where only Settings tell it and they are not known: by auto-mTLS, and without it.
+    pub fn sends_either(&self) -> Option<[Self; 2]> {
+        let is_unknown = matches!(self.sends, Sends::Unknown(_));
+        is_unknown.then(|| [Sends::PerPod, Sends::Plaintext { why: String::new() }].map(|sends| self.sending(sends)))
+    }
+
     /// The pods, if they are known.
     pub fn pods(&self) -> Option<&[Pod]> {
         match &self.behind {
             Behind::Pods { pods, .. } => Some(pods),
+            _ => None,
+        }
+    }
+
+    /// The pods, if they are known, and what Istio takes their port for.
+    pub fn pods_and_port(&self) -> Option<(&[Pod], Declared)> {
+        match &self.behind {
+            Behind::Pods { pods, port, .. } => Some((pods, *port)),
             _ => None,
         }
     }
@@ -263,5 +308,7 @@ impl Facts {
     }
 }
 
+#[cfg(test)]
+pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;

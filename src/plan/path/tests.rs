@@ -1,6 +1,8 @@
+mod forecast;
+mod harm;
+
 use serde_json::{Value, json};
 
-use super::survey::Survey;
 use super::*;
 use crate::model::{Answer, Kind, Object, Part, Snapshot, Unknown, kinds};
 use crate::plan::ssl_config::istio_ssl_config;
@@ -11,6 +13,7 @@ const BOOTSTRAP_ISTIO: &str = include_str!("../../../tests/fixtures/bootstrap/ch
 const RULE: &str = "{apiGroups: [security.istio.io], resources: [peerauthentications], verbs: [list]}";
 
 /// A cluster with one Upstream `u`, its Service `shop/cart` and a gateway that is ready.
+#[derive(Clone)]
 struct Cluster {
     upstream: Value,
     settings: Option<Value>,

@@ -4,28 +4,24 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
-use super::{Behind, Certificate, Declared, Facts, Membership, Pod, ProxyState, Switched, of_service, of_upstream};
+use super::behind::Port;
+use super::{Behind, Certificate, Facts, ProxyState, Switched, of_service, of_upstream};
 use crate::model::{Found, Kind, Object, Snapshot, Unknown, kinds};
-use crate::plan::auto_mtls::switches;
-use crate::plan::backend::{self, PodSelector, barred, is_meshed, is_running, labels, pod_port, selects};
+use crate::plan::backend::{self, PodSelector, is_running, labels, selects};
 use crate::plan::dangling::watched;
 use crate::plan::gateway::PROXY_LABEL;
-use crate::plan::peer::{self, Effective, PORT_UNKNOWN, Policies};
+use crate::plan::peer::{self, Policies};
 use crate::plan::routes::Target;
 use crate::plan::sidecars::state::state;
 use crate::plan::sidecars::{self, Pods, Proxy};
 use crate::plan::{Unread, acceptance, owner};
 
-/// The label of what Gloo makes for a Gateway of the Kubernetes Gateway API, and how its names begin: Istio's own
-/// gateways have the label as well.
+/// The label of what Gloo makes for a Gateway of the Kubernetes Gateway API: Istio's own gateways have the label as well.
 pub const GATEWAY_LABEL: &str = "gateway.networking.k8s.io/gateway-name";
-const GATEWAY_PREFIX: &str = "gloo-proxy-";
+/// How the names of the proxies begin that Gloo makes for them.
+pub const GATEWAY_PREFIX: &str = "gloo-proxy-";
 /// Where the mesh's own policies are unless its configuration says otherwise.
 pub const ROOT_NAMESPACE: &str = "istio-system";
-/// Where a sidecar says which istiod injected it, and what says it where that is missing.
-const STATUS: &str = "sidecar.istio.io/status";
-const REVISION: &str = "istio.io/rev";
-const AMBIENT: &str = "ambient.istio.io/redirection";
 
 type Read<T> = Result<T, Unread>;
 
@@ -50,7 +46,13 @@ impl From<&Unknown> for Unread {
 impl<'s> Survey<'s> {
     /// Arranges what was read.
     pub fn new(snapshot: &'s Snapshot, gloo_namespace: &str) -> Self {
-        let root = peer::root_namespace(snapshot.all(&kinds::CONFIG_MAP).iter().map(|map| &map.value));
+        Self::in_mesh(snapshot, gloo_namespace, None)
+    }
+
+    /// The same, in a mesh whose own namespace is known better than the snapshot tells.
+    pub fn in_mesh(snapshot: &'s Snapshot, gloo_namespace: &str, root_namespace: Option<&str>) -> Self {
+        let maps = || snapshot.all(&kinds::CONFIG_MAP).iter().map(|map| &map.value);
+        let root = root_namespace.map(str::to_owned).or_else(|| peer::root_namespace(maps()));
         let root_namespace = root.clone().unwrap_or_else(|| ROOT_NAMESPACE.to_owned());
         Self {
             snapshot,
@@ -81,6 +83,20 @@ impl<'s> Survey<'s> {
             proxy.certificates = certificates.remove(&proxy.name);
         }
         self
+    }
+
+    /// With something else known of the proxies.
+    #[must_use]
+    pub fn with_proxies(mut self, change: impl FnOnce(&mut Vec<ProxyState>)) -> Self {
+        if let Ok(proxies) = &mut self.proxies {
+            change(proxies);
+        }
+        self
+    }
+
+    /// The namespace whose policies are the mesh's.
+    pub fn root_namespace(&self) -> &str {
+        &self.root_namespace
     }
 
     /// Where the proxies are not known after all.
@@ -132,10 +148,7 @@ impl<'s> Survey<'s> {
             false => Behind::Outside { kind: backend::upstream_type(&upstream.value).to_owned() },
         };
         Facts {
-            target: Target::Upstream {
-                namespace: upstream.reference.namespace.clone(),
-                name: upstream.reference.name.clone(),
-            },
+            target: upstream.into(),
             sends,
             sends_by: if by.starts_with("spec.") { format!("{by} of upstream {full}") } else { by },
             behind,
@@ -169,22 +182,17 @@ impl<'s> Survey<'s> {
             Found::NotThere => return Behind::NoService { service: full },
             Found::Unknown(unknown) => return Behind::Unknown(unknown.into()),
         };
-        if service["spec"]["type"] == "ExternalName" {
-            return Behind::Outside { kind: "ExternalName".into() };
-        }
-        let ports = service["spec"]["ports"].as_array();
-        let entry = ports.into_iter().flatten().find(|entry| port.is_none() || entry["port"].as_u64() == port);
-        let Some(entry) = entry else {
-            return Behind::NoPort { service: full, port: port.unwrap_or_default() };
+        let port = match Port::of(&full, service, port, narrowed) {
+            Ok(port) => port,
+            Err(behind) => return behind,
         };
-        let Some(selector) = PodSelector::of(service, narrowed) else { return Behind::ByHand { service: full } };
         // Pods that a selector chose are all that were wanted, though not all that there are.
         let in_all = self.snapshot.unknown(&kinds::POD);
         if let (Some(unknown), Some(_)) = (self.snapshot.unknown_in(&kinds::POD, namespace), in_all) {
             return Behind::Unknown(unknown.into());
         }
-        let pods = self.selected(namespace, &selector).into_iter().map(|pod| self.pod(pod, entry)).collect();
-        Behind::Pods { service: full, port: declared(entry), pods }
+        let pods = self.selected(namespace, &port.selector);
+        port.behind(pods.into_iter().map(|pod| &pod.value), &self.policies_of(namespace))
     }
 
     /// The pods with all these labels, by the rarest of them.
@@ -202,55 +210,12 @@ impl<'s> Survey<'s> {
         self.pods.get(&(namespace, key, value)).map_or(&[], Vec::as_slice)
     }
 
-    fn pod(&self, pod: &Object, port: &Value) -> Pod {
-        let value = &pod.value;
-        let membership = match (is_meshed(value), pod.annotation(AMBIENT)) {
-            (true, _) => Membership::Sidecar,
-            (false, Some("enabled")) => Membership::Ambient,
-            (false, _) => Membership::Outside,
-        };
-        Pod {
-            name: format!("{}/{}", pod.reference.namespace, pod.reference.name),
-            membership,
-            revision: (membership == Membership::Sidecar).then(|| revision(pod)).flatten(),
-            demands: self.demands(pod, port),
-            ready: value["status"].is_object().then(|| is_ready(value)),
-            barred: barred(value),
-        }
-    }
-
-    /// The mode that holds for the pod's port.
-    fn demands(&self, pod: &Object, port: &Value) -> Read<Effective> {
+    /// The policies that hold for pods of the namespace.
+    fn policies_of(&self, namespace: &str) -> Read<Policies<'_>> {
         let by_namespace = self.policies.as_ref().map_err(Unread::clone)?;
-        let namespace = pod.reference.namespace.as_str();
         let all = by_namespace.get(namespace).or_else(|| by_namespace.get(&self.root_namespace));
-        let policies = Policies { all: all.map_or(&[], Vec::as_slice), root_namespace: &self.root_namespace };
-        let pod_labels = &pod.value["metadata"]["labels"];
-        let effective = policies.on_port(namespace, pod_labels, pod_port(port, &pod.value));
-        effective.ok_or_else(|| PORT_UNKNOWN.into())
+        Ok(Policies { all: all.map_or(&[], Vec::as_slice), root_namespace: &self.root_namespace })
     }
-}
-
-/// What Istio takes a port for: `appProtocol`, else what stands before the first `-` of its name.
-fn declared(port: &Value) -> Declared {
-    let named = port["appProtocol"].as_str().or_else(|| port["name"].as_str()).unwrap_or_default().to_ascii_lowercase();
-    let is_grpc_web = named == "grpc-web" || named.starts_with("grpc-web-");
-    match named.split('-').next() {
-        Some("http" | "http2" | "grpc" | "kubernetes.io/h2c" | "kubernetes.io/ws") => Declared::Http,
-        _ if is_grpc_web => Declared::Http,
-        _ => Declared::Other,
-    }
-}
-
-fn is_ready(pod: &Value) -> bool {
-    let conditions = pod["status"]["conditions"].as_array();
-    conditions.into_iter().flatten().any(|it| it["type"] == "Ready" && it["status"] == "True")
-}
-
-fn revision(pod: &Object) -> Option<String> {
-    let status: Option<Value> = pod.annotation(STATUS).and_then(|status| serde_json::from_str(status).ok());
-    let injected = status.as_ref().and_then(|status| status["revision"].as_str()).filter(|it| !it.is_empty());
-    injected.or_else(|| pod.label(REVISION)).map(str::to_owned)
 }
 
 /// Pods that take new requests.
@@ -268,9 +233,7 @@ fn index(pods: &[Object]) -> HashMap<(&str, &str, &str), Vec<&Object>> {
 
 fn settings(snapshot: &Snapshot, gloo_namespace: &str) -> Read<Switched> {
     match snapshot.find(&kinds::SETTINGS, gloo_namespace, "default") {
-        Found::There(settings) => {
-            Ok(Switched { switches: switches(&settings.value), source: format!("settings {gloo_namespace}/default") })
-        }
+        Found::There(settings) => Ok(Switched::of(settings)),
         Found::NotThere => Err(format!("no settings default in {gloo_namespace}").into()),
         Found::Unknown(unknown) => Err(unknown.into()),
     }

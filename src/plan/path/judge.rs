@@ -1,6 +1,6 @@
 //! The verdict: what is sent, held against what each pod takes and what the gateway can present.
 
-use super::fate::{self, Fate};
+use super::pair::{self, State};
 use super::{
     Announced, Behind, Cause, Certificate, Declared, Facts, Membership, Pod, ProxyState, Sends, Shows, Verdict,
 };
@@ -9,7 +9,6 @@ use crate::plan::acceptance::Acceptance;
 use crate::plan::backend;
 use crate::plan::peer::Mode;
 use crate::plan::routes::Target;
-use crate::plan::sidecars::state::Part;
 
 /// The verdict, the sentence that says why, and what to type.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,19 +104,19 @@ fn of_pods(facts: &Facts, pods: &[Pod], port: Declared) -> Judged {
     }
     // A pod that is not ready gets no request, whatever it would do with it.
     let pods: Vec<_> = pods.iter().filter(|pod| pod.ready != Some(false)).collect();
-    let fates: Vec<_> = pods.iter().map(|pod| fate::of(&facts.sends, pod, port)).collect();
-    if let Some(judged) = broken(facts, &fates) {
+    let states: Vec<_> = pods.iter().map(|pod| pair::of_pod(&facts.sends, pod, port)).collect();
+    if let Some(judged) = broken(facts, &states) {
         return judged;
     }
-    let needs_certificate = fates.contains(&Fate::Mtls) || matches!(facts.sends, Sends::Istio { .. });
+    let needs_certificate = states.contains(&State::Mtls) || matches!(facts.sends, Sends::Istio { .. });
     if needs_certificate && let Some(judged) = against_proxies(facts) {
         return judged;
     }
     if let Some(judged) = without_sds(facts) {
         return judged;
     }
-    let not_known = fates.iter().find_map(|fate| match fate {
-        Fate::Unknown { cause, why, rule } => Some((cause, why, rule)),
+    let not_known = states.iter().find_map(|state| match state {
+        State::Unknown { cause, why, rule } => Some((cause, why, rule)),
         _ => None,
     });
     if let Some((cause, why, rule)) = not_known {
@@ -128,22 +127,17 @@ fn of_pods(facts: &Facts, pods: &[Pod], port: Declared) -> Judged {
         };
         return Judged { cause: *cause, ..open(why.clone(), mend) };
     }
-    works(facts, &pods, &fates)
+    works(facts, &pods, &states)
 }
 
-fn broken(facts: &Facts, fates: &[Fate]) -> Option<Judged> {
-    let (cause, why) = fates.iter().find_map(|fate| match fate {
-        Fate::Broken { cause, why } => Some((*cause, why)),
+fn broken(facts: &Facts, states: &[State]) -> Option<Judged> {
+    let (cause, why) = states.iter().find_map(|state| match state {
+        State::Broken { cause, why } => Some((*cause, why)),
         _ => None,
     })?;
-    let number = fates.iter().filter(|fate| matches!(fate, Fate::Broken { .. })).count();
-    let sent = match &facts.sends {
-        Sends::Plaintext { .. } => "plaintext",
-        Sends::Tls { .. } => "TLS",
-        Sends::PerPod if cause == Cause::Ambient => "plaintext",
-        _ => "Istio's TLS",
-    };
-    let who = match (number, fates.len()) {
+    let number = states.iter().filter(|state| matches!(state, State::Broken { .. })).count();
+    let sent = facts.sends.words(cause);
+    let who = match (number, states.len()) {
         (1, 1) => "the one pod".to_owned(),
         (number, all) => format!("{number} of {}", count(all)),
     };
@@ -256,48 +250,46 @@ fn against_proxies(facts: &Facts) -> Option<Judged> {
         }
         Ok(proxies) => proxies,
     };
-    let lacking: Vec<_> = proxies.iter().filter(|it| it.lacks.as_ref().is_ok_and(|lacks| !lacks.is_empty())).collect();
-    if let Some(first) = lacking.first() {
-        return Some(breaks(Cause::Gateway, lacks(first, lacking.len()), Some(inject(first))));
+    let of_proxy = |proxy| (proxy, pair::from_gateway(&facts.sends, proxy, State::Mtls));
+    let states: Vec<_> = proxies.iter().map(of_proxy).collect();
+    let lacking =
+        states.iter().filter(|(_, state)| matches!(state, State::Broken { cause: Cause::Gateway, .. })).count();
+    let first = |wanted: Cause| {
+        states.iter().find_map(|(proxy, state)| match state {
+            State::Broken { cause, why } if *cause == wanted => Some((*proxy, why.clone())),
+            _ => None,
+        })
+    };
+    if let Some((proxy, why)) = first(Cause::Gateway) {
+        let others = if lacking > 1 { format!(" and {} more", lacking - 1) } else { String::new() };
+        let named = format!("gateway {}", proxy.name);
+        return Some(breaks(Cause::Gateway, why.replacen(&named, &format!("{named}{others}"), 1), Some(inject(proxy))));
     }
-    if let Some(refused) = proxies.iter().find_map(refused) {
-        return Some(refused);
+    if let Some((proxy, why)) = first(Cause::Certificate) {
+        return Some(breaks(Cause::Certificate, why, pair::refused_certificate(proxy).map(renewed)));
     }
     let unread = proxies.iter().find_map(|proxy| proxy.lacks.as_ref().err())?;
     Some(unknown("whether the gateway has Istio's sidecars", unread))
 }
 
+/// What shows why a certificate that is over was not renewed, or fetches another root.
+fn renewed((_, certificate): (&str, &Certificate)) -> String {
+    let Certificate { pod, namespace, .. } = certificate;
+    match certificate.left <= 0 {
+        true => format!("kubectl logs {pod} -c istio-proxy -n {namespace}"),
+        false => format!("kubectl delete pod {pod} -n {namespace}"),
+    }
+}
+
 /// TLS whose certificate comes from a cluster that a proxy does not have: Envoy refuses it.
 fn without_sds(facts: &Facts) -> Option<Judged> {
-    let Sends::Tls { shows: Shows::CertificateOfSds, how, .. } = &facts.sends else { return None };
-    let cluster = Part::Cluster.to_string();
-    let mut proxies = facts.proxies.iter().flatten();
-    let without = proxies.find(|proxy| proxy.lacks.as_ref().is_ok_and(|lacks| lacks.contains(&cluster)))?;
-    let why = format!("TLS {how} comes from {cluster}, which gateway {} lacks", without.name);
-    Some(breaks(Cause::Gateway, why, Some(inject(without))))
-}
-
-/// A certificate that no sidecar takes.
-fn refused(proxy: &ProxyState) -> Option<Judged> {
-    let certificates = proxy.certificates.as_ref()?.as_ref().ok()?;
-    let sentence =
-        |certificate: &Certificate, what: &str| format!("gateway {}: {what} of pod {}", proxy.name, certificate.pod);
-    let over = certificates.iter().find(|it| it.left <= 0).map(|it| {
-        let why = format!("{} ended at {}", sentence(it, "the certificate"), it.ends);
-        (why, format!("kubectl logs {} -c istio-proxy -n {}", it.pod, it.namespace))
-    });
-    let of_another = certificates.iter().find(|it| it.is_of_the_mesh == Some(false)).map(|it| {
-        let why = format!("{} is not the mesh's", sentence(it, "the root"));
-        (why, format!("kubectl delete pod {} -n {}", it.pod, it.namespace))
-    });
-    let (why, mend) = over.or(of_another)?;
-    Some(breaks(Cause::Certificate, why, Some(mend)))
-}
-
-fn lacks(proxy: &ProxyState, number: usize) -> String {
-    let others = if number > 1 { format!(" and {} more", number - 1) } else { String::new() };
-    let what = proxy.lacks.as_deref().map(missing).unwrap_or_default();
-    format!("gateway {}{others} cannot present Istio's certificate: it lacks {what}", proxy.name)
+    if !matches!(facts.sends, Sends::Tls { shows: Shows::CertificateOfSds, .. }) {
+        return None;
+    }
+    facts.proxies.iter().flatten().find_map(|proxy| match pair::from_gateway(&facts.sends, proxy, State::Tls) {
+        State::Broken { cause, why } => Some(breaks(cause, why, Some(inject(proxy)))),
+        _ => None,
+    })
 }
 
 /// The first of what is missing, and how much more there is.
@@ -317,9 +309,9 @@ fn inject(proxy: &ProxyState) -> String {
 }
 
 /// Every pod answers: by what.
-fn works(facts: &Facts, pods: &[&Pod], fates: &[Fate]) -> Judged {
-    let all = fates.len();
-    let mtls = fates.iter().filter(|fate| **fate == Fate::Mtls).count();
+fn works(facts: &Facts, pods: &[&Pod], states: &[State]) -> Judged {
+    let all = states.len();
+    let mtls = states.iter().filter(|state| **state == State::Mtls).count();
     let (verdict, why, mend) = match &facts.sends {
         Sends::Tls { how, .. } => (Verdict::Tls, format!("TLS {how}, not Istio's"), None),
         Sends::Plaintext { why } => {

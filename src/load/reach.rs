@@ -1,0 +1,52 @@
+//! The pods that no policy reaches, since they have neither a sidecar nor a ztunnel.
+
+use crate::kube::{Query, Scope, Session};
+use crate::load::survey;
+use crate::model::kinds;
+use crate::plan::Unread;
+use crate::plan::peer::change;
+
+/// Pods that have ended answer no request.
+const RUNNING: &str = "status.phase!=Succeeded,status.phase!=Failed";
+
+/// How many pods no policy reaches, and the names of some: `shop/cart-1`.
+#[derive(Debug, Default)]
+pub struct OutOfReach {
+    pub total: usize,
+    pub count: usize,
+    pub some: Vec<String>,
+}
+
+/// The pods of a scope that nobody holds to a policy, counted a page at a time.
+///
+/// # Errors
+/// Why they could not be listed.
+pub async fn out_of_reach(session: &Session, scope: &change::Scope) -> Result<OutOfReach, Unread> {
+    const SOME: usize = 10;
+    let (place, labels) = match scope {
+        change::Scope::Mesh => (Scope::All, String::new()),
+        change::Scope::Namespace(namespace) => (Scope::Namespace(namespace), String::new()),
+        change::Scope::Workload { namespace, labels } => (Scope::Namespace(namespace), change::shown(labels)),
+    };
+    let query = Query { fields: RUNNING.into(), metadata_only: true, labels, ..Query::default() };
+    let mut pages = session.pages(&kinds::POD, place, query);
+    let mut counted = OutOfReach::default();
+    loop {
+        match pages.next().await {
+            Ok(Some(page)) => {
+                for pod in &page.items {
+                    counted.total += 1;
+                    if !crate::plan::backend::obeys_policies(pod) {
+                        counted.count += 1;
+                        let text = |key: &str| pod["metadata"][key].as_str().unwrap_or_default();
+                        if counted.some.len() < SOME {
+                            counted.some.push(format!("{}/{}", text("namespace"), text("name")));
+                        }
+                    }
+                }
+            }
+            Ok(None) => return Ok(counted),
+            Err(error) => return Err(survey::unread(session, error)),
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! What is behind a Service's port: its pods, and what each of them accepts.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{Behind, Declared, Membership, Pod};
+use crate::plan::Unread;
+use crate::plan::backend::{PodSelector, barred, external, is_ambient, is_meshed, pod_port};
+use crate::plan::peer::{Effective, Mode, PORT_UNKNOWN, Policies};
+
+/// Where a sidecar says which istiod injected it, and what says it where that is missing.
+const STATUS: &str = "sidecar.istio.io/status";
+const REVISION: &str = "istio.io/rev";
+
+/// A Service's port, behind which pods decide.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Port<'s> {
+    /// `shop/cart`
+    service: &'s str,
+    entry: &'s Value,
+    /// The pods behind it.
+    pub selector: PodSelector,
+}
+
+impl<'s> Port<'s> {
+    /// The port of this number, or the first; `narrowed` is what an Upstream selects by besides.
+    ///
+    /// # Errors
+    /// What is behind it where that is known without the pods.
+    pub fn of(
+        name: &'s str,
+        service: &'s Value,
+        number: Option<u64>,
+        narrowed: &BTreeMap<String, String>,
+    ) -> Result<Self, Behind> {
+        let full = name.to_owned();
+        if let Some(kind) = external(service) {
+            return Err(Behind::Outside { kind });
+        }
+        let ports = service["spec"]["ports"].as_array();
+        let is_it = |entry: &&Value| number.is_none() || entry["port"].as_u64() == number;
+        let Some(entry) = ports.into_iter().flatten().find(is_it) else {
+            return Err(Behind::NoPort { service: full, port: number.unwrap_or_default() });
+        };
+        match PodSelector::of(service, narrowed) {
+            Some(selector) => Ok(Self { service: name, entry, selector }),
+            None => Err(Behind::ByHand { service: full }),
+        }
+    }
+
+    /// What these pods, which are selected, make of it.
+    pub fn behind<'v>(
+        &self,
+        pods: impl IntoIterator<Item = &'v Value>,
+        policies: &Result<Policies<'_>, Unread>,
+    ) -> Behind {
+        let pods = pods.into_iter().map(|pod| self.pod(pod, policies)).collect();
+        Behind::Pods { service: self.service.to_owned(), port: declared(self.entry), pods }
+    }
+
+    fn pod(&self, pod: &Value, policies: &Result<Policies<'_>, Unread>) -> Pod {
+        let membership = match (is_meshed(pod), is_ambient(pod)) {
+            (true, _) => Membership::Sidecar,
+            (false, true) => Membership::Ambient,
+            (false, false) => Membership::Outside,
+        };
+        let metadata = &pod["metadata"];
+        let text = |key: &str| metadata[key].as_str().unwrap_or_default();
+        let namespace = text("namespace");
+        let demands =
+            policies.as_ref().map_err(Unread::clone).and_then(|policies| self.demands(pod, namespace, policies));
+        let open = demands.is_err().then(|| policies.as_ref().ok()).flatten();
+        Pod {
+            name: format!("{namespace}/{}", text("name")),
+            membership,
+            revision: (membership == Membership::Sidecar).then(|| revision(metadata)).flatten(),
+            port_modes: open.map(|policies| port_modes(namespace, &metadata["labels"], policies)).unwrap_or_default(),
+            demands,
+            ready: pod["status"].is_object().then(|| is_ready(pod)),
+            barred: barred(pod),
+        }
+    }
+
+    /// The mode that holds for the pod's port.
+    fn demands(&self, pod: &Value, namespace: &str, policies: &Policies<'_>) -> Result<Effective, Unread> {
+        let effective = policies.on_port(namespace, &pod["metadata"]["labels"], pod_port(self.entry, pod));
+        effective.ok_or_else(|| PORT_UNKNOWN.into())
+    }
+}
+
+/// The modes of a pod's ports, and under 0 of all others.
+fn port_modes(namespace: &str, pod_labels: &Value, policies: &Policies<'_>) -> Vec<(u64, Mode)> {
+    let others = (0, policies.of_workload(namespace, pod_labels, None).mode);
+    let ports = policies.ports(namespace, pod_labels).into_iter().map(|(port, of_port)| (port, of_port.mode));
+    std::iter::once(others).chain(ports).collect()
+}
+
+/// What Istio takes a port for: `appProtocol`, else what stands before the first `-` of its name.
+fn declared(port: &Value) -> Declared {
+    let named = port["appProtocol"].as_str().or_else(|| port["name"].as_str()).unwrap_or_default().to_ascii_lowercase();
+    let is_grpc_web = named == "grpc-web" || named.starts_with("grpc-web-");
+    match named.split('-').next() {
+        Some("http" | "http2" | "grpc" | "kubernetes.io/h2c" | "kubernetes.io/ws") => Declared::Http,
+        _ if is_grpc_web => Declared::Http,
+        _ => Declared::Other,
+    }
+}
+
+fn is_ready(pod: &Value) -> bool {
+    let conditions = pod["status"]["conditions"].as_array();
+    conditions.into_iter().flatten().any(|it| it["type"] == "Ready" && it["status"] == "True")
+}
+
+fn revision(metadata: &Value) -> Option<String> {
+    let status = metadata["annotations"][STATUS].as_str();
+    let status: Option<Value> = status.and_then(|status| serde_json::from_str(status).ok());
+    let injected = status.as_ref().and_then(|status| status["revision"].as_str()).filter(|it| !it.is_empty());
+    injected.or_else(|| metadata["labels"][REVISION].as_str()).map(str::to_owned)
+}

@@ -1,0 +1,206 @@
+//! What a step of a plan makes of what was read: the state in which the next step begins.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::{ProxyState, Survey};
+use crate::edit::{Edit, json as edited};
+use crate::model::{FieldPath, Kind, Object, ObjectRef, Snapshot, kinds};
+use crate::plan::auto_mtls::{Wish, with_switches};
+use crate::plan::backend::{TLS_MODE, barred};
+use crate::plan::peer::Policies;
+use crate::plan::peer::change::{Request, Scope, Verdict, after, decide};
+use crate::plan::ssl_config::istio_ssl_config;
+
+/// Whether something is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    On,
+    Off,
+}
+
+/// What a step does to requests.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// These gateways have the mesh's certificates from here on, or no longer; none named: all of Gloo's.
+    Certificates(Vec<ObjectRef>, Turn),
+    AutoMtls(Turn),
+    /// The namespace's pods join the mesh, or leave it.
+    Mesh(String, Turn),
+    /// The Upstream sends Istio's mutual TLS whatever its pods accept.
+    Tls(ObjectRef, Turn),
+    Policy(Request),
+}
+
+/// What a plan touches, to be read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Touched {
+    pub namespaces: BTreeSet<String>,
+    pub upstreams: Vec<ObjectRef>,
+    /// Every namespace.
+    pub mesh: bool,
+}
+
+impl Touched {
+    /// All that these effects are about.
+    pub fn by<'e>(effects: impl IntoIterator<Item = &'e Effect>) -> Self {
+        let mut touched = Self::default();
+        for effect in effects {
+            match effect {
+                Effect::Certificates(..) | Effect::AutoMtls(_) => {}
+                Effect::Mesh(namespace, _) => drop(touched.namespaces.insert(namespace.clone())),
+                Effect::Tls(upstream, _) => touched.upstreams.push(upstream.clone()),
+                Effect::Policy(request) => touched.add_scope(&request.scope),
+            }
+        }
+        touched
+    }
+
+    /// All that a policy of this scope is about.
+    pub fn by_policy(scope: &Scope) -> Self {
+        let mut touched = Self::default();
+        touched.add_scope(scope);
+        touched
+    }
+
+    fn add_scope(&mut self, scope: &Scope) {
+        match scope {
+            Scope::Mesh => self.mesh = true,
+            Scope::Namespace(namespace) | Scope::Workload { namespace, .. } => {
+                self.namespaces.insert(namespace.clone());
+            }
+        }
+    }
+
+    /// Whether a target in this namespace, through this Upstream, is one of them.
+    pub fn has(&self, namespace: &str, upstream: Option<&ObjectRef>) -> bool {
+        self.mesh
+            || self.namespaces.contains(namespace)
+            || upstream.is_some_and(|upstream| self.upstreams.contains(upstream))
+    }
+}
+
+/// What was read, and what the steps so far made of it.
+#[derive(Debug)]
+pub struct World {
+    pub snapshot: Snapshot,
+    pub gloo_namespace: String,
+    /// `PeerAuthentication` as the API server has it.
+    pub policy_kind: &'static Kind,
+    /// The mesh's own namespace, where more is known of it than the snapshot tells.
+    pub root_namespace: Option<String>,
+    /// Of gateways, by name, which step gave or took their certificates, the last at the end; no name is all of them.
+    certificates: Vec<(Option<String>, Turn)>,
+}
+
+impl World {
+    /// As it was read.
+    pub fn new(snapshot: Snapshot, gloo_namespace: &str, policy_kind: &'static Kind) -> Self {
+        let gloo_namespace = gloo_namespace.to_owned();
+        Self { snapshot, gloo_namespace, policy_kind, root_namespace: None, certificates: Vec::new() }
+    }
+
+    /// The facts of targets in this state.
+    pub fn survey(&self) -> Survey<'_> {
+        let survey = Survey::in_mesh(&self.snapshot, &self.gloo_namespace, self.root_namespace.as_deref());
+        survey.with_proxies(|proxies| self.with_certificates(proxies))
+    }
+
+    fn with_certificates(&self, proxies: &mut Vec<ProxyState>) {
+        for (name, turn) in &self.certificates {
+            // One that has no label is found by the name alone that a step has for it.
+            if let Some(name) = name.as_ref().filter(|name| !proxies.iter().any(|proxy| proxy.name == **name)) {
+                proxies.push(ProxyState::named(name));
+            }
+            let is_it = |proxy: &&mut ProxyState| name.as_ref().is_none_or(|name| proxy.name == *name);
+            for proxy in proxies.iter_mut().filter(is_it) {
+                proxy.lacks = Ok(match turn {
+                    Turn::On => Vec::new(),
+                    Turn::Off => vec!["Istio's sidecars".to_owned()],
+                });
+            }
+        }
+    }
+
+    /// The state after a step.
+    pub fn take(&mut self, effect: &Effect) {
+        match effect {
+            Effect::Certificates(gateways, turn) if gateways.is_empty() => {
+                self.certificates.push((None, *turn));
+            }
+            Effect::Certificates(gateways, turn) => {
+                let name = |gateway: &ObjectRef| (Some(format!("{}/{}", gateway.namespace, gateway.name)), *turn);
+                self.certificates.extend(gateways.iter().map(name));
+            }
+            Effect::AutoMtls(turn) => {
+                let place = ObjectRef::new(&kinds::SETTINGS, self.gloo_namespace.as_str(), "default");
+                let value = self.snapshot.object(&place).map_or_else(
+                    || json!({"metadata": {"namespace": place.namespace, "name": place.name}, "spec": {}}),
+                    |settings| settings.value.clone(),
+                );
+                let wish = if *turn == Turn::On { Wish::Enable } else { Wish::Disable };
+                let value = with_switches(&value, wish);
+                self.snapshot.replace(Object { reference: place, value });
+            }
+            Effect::Mesh(namespace, turn) => {
+                let value = if *turn == Turn::On { json!("istio") } else { Value::Null };
+                let edit = Edit::set(FieldPath::keys(&["metadata", "labels", TLS_MODE]), value);
+                self.snapshot.edit(&kinds::POD, |pod| {
+                    if pod.reference.namespace == *namespace && barred(&pod.value).is_none() {
+                        apply(pod, &edit);
+                    }
+                });
+            }
+            Effect::Tls(upstream, turn) => {
+                let path = FieldPath::keys(&["spec", "sslConfig"]);
+                let edit = match turn {
+                    Turn::On => Edit::set(path, istio_ssl_config()),
+                    Turn::Off => Edit::remove(path),
+                };
+                self.snapshot.edit(&kinds::UPSTREAM, |object| {
+                    if object.reference == *upstream {
+                        apply(object, &edit);
+                    }
+                });
+            }
+            Effect::Policy(request) => self.take_policy(request),
+        }
+    }
+
+    fn take_policy(&mut self, request: &Request) {
+        let all: Vec<_> =
+            self.snapshot.all(&kinds::PEER_AUTHENTICATION).iter().map(|policy| policy.value.clone()).collect();
+        let root_namespace = self.survey().root_namespace().to_owned();
+        let policies = Policies { all: &all, root_namespace: &root_namespace };
+        if let Verdict::Change { before, edits, .. } = decide(request, &policies, self.policy_kind) {
+            self.change_policy(&before, &edits, &policies);
+        }
+    }
+
+    /// With these policies in the place of those that were read.
+    pub fn know_policies(&mut self, policies: &Policies) {
+        let kind: &'static Kind = &kinds::PEER_AUTHENTICATION;
+        let objects = policies.all.iter().map(|value| Object::new(kind, value.clone())).collect();
+        self.snapshot.replace_all(kind, objects);
+        self.root_namespace = Some(policies.root_namespace.to_owned());
+    }
+
+    /// The state after these edits of a policy.
+    pub fn change_policy(&mut self, before: &Object, edits: &[Edit], policies: &Policies) {
+        let place = ObjectRef { kind: &kinds::PEER_AUTHENTICATION, ..before.reference.clone() };
+        let is_it = |value: &Value| {
+            value["metadata"]["namespace"] == *place.namespace && value["metadata"]["name"] == *place.name
+        };
+        match after(policies, before, edits).into_iter().find(is_it) {
+            Some(value) => self.snapshot.replace(Object { reference: place, value }),
+            None => self.snapshot.remove(&place),
+        }
+    }
+}
+
+fn apply(object: &mut Object, edit: &Edit) {
+    if let Ok(value) = edited::apply(&object.value, std::slice::from_ref(edit)) {
+        object.value = value;
+    }
+}

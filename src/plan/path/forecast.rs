@@ -1,0 +1,95 @@
+//! Between which steps of a plan requests through the gateway are answered with 503.
+//!
+//! A plan that changes one end of a path before the other breaks it until the other follows. Its steps are applied one
+//! after the other to what was read, and the path model judges each route's target after each of them.
+
+use super::effect::{Effect, World};
+use super::harm::{Harm, harm};
+use super::pair::{State, pairs};
+use super::routed::Way;
+use super::{Facts, Survey};
+use crate::plan::Unread;
+
+/// Steps between which a way is answered with 503.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outage {
+    pub shown: String,
+    /// The step after which it begins, from 1; none: it is so before the first.
+    pub begins: Option<usize>,
+    /// The step that ends it; none: no step does.
+    pub ends: Option<usize>,
+    /// `plaintext, and it takes mutual TLS alone (STRICT, istio-system/default, mesh)`
+    pub why: String,
+}
+
+/// A way of which cannot be known whether it is answered after a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Doubt {
+    pub shown: String,
+    /// From 1.
+    pub step: usize,
+    pub why: Unread,
+}
+
+/// What becomes of the ways of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Forecast {
+    pub outages: Vec<Outage>,
+    pub doubts: Vec<Doubt>,
+}
+
+/// Applies the steps, each with its effects. What is answered with 503 before and after all of them is not this
+/// plan's doing, nor is a doubt that was there before it.
+pub fn forecast(mut world: World, ways: &[Way], steps: &[Vec<Effect>]) -> Forecast {
+    let mut states = vec![facts(&world.survey(), ways)];
+    for effects in steps {
+        effects.iter().for_each(|effect| world.take(effect));
+        states.push(facts(&world.survey(), ways));
+    }
+    let mut found = Forecast::default();
+    for (index, way) in ways.iter().enumerate() {
+        let of_way: Vec<_> = states.iter().map(|state| &state[index]).collect();
+        found.outages.extend(outages(way, &of_way));
+        found.doubts.extend(doubts(way, &of_way));
+    }
+    found
+}
+
+fn facts(survey: &Survey<'_>, ways: &[Way]) -> Vec<Facts> {
+    ways.iter().map(|way| way.facts(survey)).collect()
+}
+
+fn outages(way: &Way, states: &[&Facts]) -> Vec<Outage> {
+    let mut found = Vec::new();
+    let mut open: Option<Outage> = None;
+    for (step, facts) in states.iter().enumerate() {
+        match (broken(facts), &mut open) {
+            (Some(why), None) => {
+                let begins = (step > 0).then_some(step);
+                open = Some(Outage { shown: way.shown.clone(), begins, ends: None, why });
+            }
+            (None, Some(outage)) => {
+                outage.ends = Some(step);
+                found.extend(open.take());
+            }
+            _ => {}
+        }
+    }
+    found.extend(open.filter(|outage| outage.begins.is_some()));
+    found
+}
+
+/// The first pair that is answered with 503, in words.
+fn broken(facts: &Facts) -> Option<String> {
+    pairs(facts).into_iter().find_map(|pair| match pair.state {
+        State::Broken { cause, why } => Some(format!("{}: {why}", facts.sends.words(cause))),
+        _ => None,
+    })
+}
+
+fn doubts<'w>(way: &'w Way, states: &'w [&Facts]) -> impl Iterator<Item = Doubt> + 'w {
+    states.windows(2).enumerate().filter_map(|(index, both)| match harm(both[0], both[1]) {
+        Harm::Unknown(why) => Some(Doubt { shown: way.shown.clone(), step: index + 1, why }),
+        Harm::None | Harm::Broken { .. } => None,
+    })
+}

@@ -1,0 +1,206 @@
+//! A pair of a gateway and a pod: what the gateway sends, held against what the pod accepts.
+
+use super::{Announced, Cause, Certificate, Declared, Facts, Membership, Pod, ProxyState, Sends, Shows, missing};
+use crate::plan::Unread;
+use crate::plan::peer::{Effective, Mode};
+use crate::plan::sidecars::state::Part;
+
+/// What happens to requests of a pair.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    Mtls,
+    Tls,
+    Plaintext,
+    /// They are answered with 503.
+    Broken {
+        cause: Cause,
+        why: String,
+    },
+    Unknown {
+        /// Where it is more than something that could not be read.
+        cause: Option<Cause>,
+        why: String,
+        /// The rule of a Role that would make it known.
+        rule: Option<String>,
+    },
+}
+
+impl State {
+    fn broken(cause: Cause, why: impl Into<String>) -> Self {
+        Self::Broken { cause, why: why.into() }
+    }
+
+    fn unread(what: &str, why: &Unread) -> Self {
+        Self::Unknown { cause: None, why: format!("{what}{why}"), rule: why.rule.clone() }
+    }
+}
+
+/// A gateway and a ready pod behind a target.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pair<'f> {
+    /// None where the gateways are not known.
+    pub proxy: Option<&'f ProxyState>,
+    pub pod: &'f Pod,
+    /// What the pod does with what is sent, whether the gateway can send it or not.
+    pub ends: State,
+    pub state: State,
+}
+
+/// Every pair of a gateway that wants pods and a pod that is not known to be unready.
+pub fn pairs(facts: &Facts) -> Vec<Pair<'_>> {
+    let Some((pods, port)) = facts.pods_and_port() else { return Vec::new() };
+    let ready = pods.iter().filter(|pod| pod.ready != Some(false));
+    ready.flat_map(|pod| of_pod_and_gateways(facts, pod, port)).collect()
+}
+
+fn of_pod_and_gateways<'f>(facts: &'f Facts, pod: &'f Pod, port: Declared) -> Vec<Pair<'f>> {
+    let ends = of_pod(&facts.sends, pod, port);
+    let pair = |proxy, state| Pair { proxy, pod, ends: ends.clone(), state };
+    match &facts.proxies {
+        Ok(proxies) if !proxies.is_empty() => {
+            let active = proxies.iter().filter(|proxy| !proxy.is_idle);
+            active.map(|proxy| pair(Some(proxy), from_gateway(&facts.sends, proxy, ends.clone()))).collect()
+        }
+        Err(why) if needs_certificate(&facts.sends, &ends) => {
+            vec![pair(None, State::unread("whether the gateway has Istio's sidecars is not known: ", why))]
+        }
+        Ok(_) if needs_certificate(&facts.sends, &ends) => {
+            let why = "no gateway proxy was found that could present Istio's certificate".to_owned();
+            vec![pair(None, State::Unknown { cause: None, why, rule: None })]
+        }
+        _ => vec![pair(None, ends.clone())],
+    }
+}
+
+/// Whether the gateway has to present the mesh's certificate for this.
+pub fn needs_certificate(sends: &Sends, state: &State) -> bool {
+    !matches!(state, State::Broken { .. }) && (*state == State::Mtls || matches!(sends, Sends::Istio { .. }))
+}
+
+/// What the gateway's own half makes of what a pod would do.
+pub fn from_gateway(sends: &Sends, proxy: &ProxyState, ends: State) -> State {
+    if needs_certificate(sends, &ends) {
+        return match &proxy.lacks {
+            Ok(lacks) if lacks.is_empty() => refused(proxy).unwrap_or(ends),
+            Ok(lacks) => {
+                let why =
+                    format!("gateway {} cannot present Istio's certificate: it lacks {}", proxy.name, missing(lacks));
+                State::broken(Cause::Gateway, why)
+            }
+            Err(why) => State::unread("whether the gateway has Istio's sidecars is not known: ", why),
+        };
+    }
+    if let Sends::Tls { shows: Shows::CertificateOfSds, how, .. } = sends {
+        let cluster = Part::Cluster.to_string();
+        if proxy.lacks.as_ref().is_ok_and(|lacks| lacks.contains(&cluster)) {
+            let why = format!("TLS {how} comes from {cluster}, which gateway {} lacks", proxy.name);
+            return State::broken(Cause::Gateway, why);
+        }
+    }
+    ends
+}
+
+/// A certificate of the gateway that no sidecar accepts.
+fn refused(proxy: &ProxyState) -> Option<State> {
+    let (what, certificate) = refused_certificate(proxy)?;
+    let sentence = format!("gateway {}: {what} of pod {}", proxy.name, certificate.pod);
+    let why = match certificate.left <= 0 {
+        true => format!("{sentence} ended at {}", certificate.ends),
+        false => format!("{sentence} is not the mesh's"),
+    };
+    Some(State::broken(Cause::Certificate, why))
+}
+
+/// The certificate that no sidecar accepts, and which part of it is wrong.
+pub fn refused_certificate(proxy: &ProxyState) -> Option<(&'static str, &Certificate)> {
+    let certificates = proxy.certificates.as_ref()?.as_ref().ok()?;
+    let expired = certificates.iter().find(|it| it.left <= 0).map(|it| ("the certificate", it));
+    expired.or_else(|| certificates.iter().find(|it| it.is_of_the_mesh == Some(false)).map(|it| ("the root", it)))
+}
+
+/// What is sent to a pod behind this port, held against what the pod accepts. Whether the gateway can send it is
+/// [`from_gateway`].
+pub fn of_pod(sends: &Sends, pod: &Pod, port: Declared) -> State {
+    match (sends, pod.membership) {
+        (Sends::Unknown(why), _) => State::Unknown { cause: None, why: why.why.clone(), rule: why.rule.clone() },
+        (Sends::Istio { .. }, Membership::Ambient) => {
+            State::broken(Cause::NoSidecar, "it is in the ambient mesh and has no sidecar to take TLS")
+        }
+        (Sends::Istio { .. }, Membership::Outside) => {
+            State::broken(Cause::NoSidecar, "it has no sidecar to take Istio's TLS")
+        }
+        (Sends::Tls { .. }, Membership::Outside) => State::Tls,
+        (Sends::Plaintext { .. } | Sends::PerPod, Membership::Outside) => State::Plaintext,
+        _ => match &pod.demands {
+            Ok(effective) => under(effective.mode, sends, pod, port),
+            Err(why) => State::unread("the PeerAuthentication that holds is not known: ", why),
+        },
+    }
+}
+
+/// Of a pod that is held to the mesh's policies.
+fn under(mode: Mode, sends: &Sends, pod: &Pod, port: Declared) -> State {
+    let is_ambient = pod.membership == Membership::Ambient;
+    match sends {
+        Sends::Istio { announced, .. } => istio(pod, mode, *announced),
+        Sends::PerPod if !is_ambient => istio(pod, mode, Announced::AsTheMeshs),
+        _ if is_ambient && mode == Mode::Strict => {
+            State::broken(Cause::Ambient, format!("the ambient mesh takes its own TLS alone (STRICT, {})", policy(pod)))
+        }
+        Sends::Tls { .. } if is_ambient => State::Tls,
+        Sends::Tls { how, announced, shows } => {
+            own(pod, mode, &Own { how, announced: *announced, shows: *shows }, port)
+        }
+        _ if mode == Mode::Strict => {
+            State::broken(Cause::Strict, format!("it takes mutual TLS alone (STRICT, {})", policy(pod)))
+        }
+        _ => State::Plaintext,
+    }
+}
+
+fn istio(pod: &Pod, mode: Mode, announced: Announced) -> State {
+    match (mode, announced) {
+        (Mode::Disable, _) => {
+            State::broken(Cause::Disabled, format!("it takes no mutual TLS ({} says DISABLE)", policy(pod)))
+        }
+        (Mode::Permissive, Announced::AsAnother | Announced::Not) => State::broken(
+            Cause::NotAnnounced,
+            "its sidecar is PERMISSIVE and knows the mesh's TLS by alpnProtocols [istio], which the sslConfig lacks",
+        ),
+        (Mode::Permissive, Announced::AsTheMeshs) | (Mode::Strict, _) => State::Mtls,
+    }
+}
+
+struct Own<'s> {
+    how: &'s str,
+    announced: Announced,
+    shows: Shows,
+}
+
+/// TLS that is not Istio's, before a sidecar. Where the sidecar ends it, it wants a certificate of the mesh; where it does
+/// not, it is the application's, unless the port is declared HTTP: there is no filter chain for it then.
+fn own(pod: &Pod, mode: Mode, own: &Own<'_>, port: Declared) -> State {
+    let is_ended = mode == Mode::Strict || (mode == Mode::Permissive && own.announced == Announced::AsTheMeshs);
+    let mode_of = format!("{mode} ({})", policy(pod));
+    match (is_ended, own.shows, port) {
+        (true, Shows::Nothing, _) => State::broken(
+            Cause::OwnTls,
+            format!("{mode_of} demands a certificate of the mesh, and TLS {} shows none", own.how),
+        ),
+        (true, Shows::Certificate | Shows::CertificateOfSds, _) => State::Unknown {
+            cause: Some(Cause::OwnCertificate),
+            why: format!("{mode_of} demands a certificate of the mesh; TLS {} may not be one", own.how),
+            rule: None,
+        },
+        (false, _, Declared::Http) => {
+            State::broken(Cause::OwnTls, "its port is declared HTTP, where a sidecar takes no TLS but the mesh's")
+        }
+        (false, _, Declared::Other) => State::Tls,
+    }
+}
+
+/// `istio-system/default, mesh`
+fn policy(pod: &Pod) -> String {
+    let effective = pod.demands.as_ref().ok();
+    effective.and_then(Effective::set_by).map_or_else(|| "Istio's default".to_owned(), ToString::to_string)
+}

@@ -1,0 +1,196 @@
+//! Between which steps of a plan a path is answered with 503.
+
+use super::*;
+use crate::model::ObjectRef;
+use crate::model::kinds::{PEER_AUTHENTICATION, UPSTREAM};
+use crate::plan::mtls::{Caution, Foreign};
+use crate::plan::path::effect::{Effect, Turn, World};
+use crate::plan::path::forecast::{Forecast, Outage, forecast};
+use crate::plan::path::routed::{Gateways, Way};
+use crate::plan::peer::Mode;
+use crate::plan::peer::change::{Request, Scope, Wish};
+use crate::plan::revisions::INJECT_LABEL;
+
+const MESH: &str = "istio-system/default, mesh";
+
+/// One pod in or out of a mesh that has this mode, a gateway with or without certificates, an Upstream that sends this.
+fn cluster(mode: &str, gateway: Turn, pod: Value, ssl_config: &Value) -> Cluster {
+    let mesh = json!({"metadata": {"namespace": "istio-system", "name": "default"}, "spec": {"mtls": {"mode": mode}}});
+    Cluster::new().with(|it| {
+        it.policies = Some(vec![mesh]);
+        it.pods = vec![pod];
+        it.upstream["spec"]["sslConfig"] = ssl_config.clone();
+        if gateway == Turn::Off {
+            it.bootstrap = BOOTSTRAP.to_owned();
+        }
+    })
+}
+
+fn of(cluster: &Cluster, steps: &[Vec<Effect>]) -> Forecast {
+    let target = Target::Upstream { namespace: "gloo-system".into(), name: "u".into() };
+    through(cluster, target, steps)
+}
+
+fn through(cluster: &Cluster, target: Target, steps: &[Vec<Effect>]) -> Forecast {
+    let mut snapshot = cluster.snapshot();
+    let upstream = Object::new(&UPSTREAM, cluster.upstream.clone());
+    snapshot.put(&UPSTREAM, Part::All, Answer::Read(vec![upstream]));
+    let world = World::new(snapshot, "gloo-system", &PEER_AUTHENTICATION);
+    forecast(world, &[Way { shown: "cart".into(), target, gateways: Gateways::all() }], steps)
+}
+
+/// Where each outage begins and ends, of plans without a doubt.
+fn spans(cluster: &Cluster, steps: &[Vec<Effect>]) -> Vec<(Option<usize>, Option<usize>)> {
+    let forecast = of(cluster, steps);
+    assert_eq!(forecast.doubts, []);
+    forecast.outages.iter().map(|outage| (outage.begins, outage.ends)).collect()
+}
+
+fn outage(begins: usize, ends: Option<usize>, why: &str) -> Outage {
+    Outage { shown: "cart".into(), begins: Some(begins), ends, why: why.to_owned() }
+}
+
+fn mesh(turn: Turn) -> Vec<Effect> {
+    vec![Effect::Mesh("shop".into(), turn)]
+}
+
+fn tls(turn: Turn) -> Vec<Effect> {
+    vec![Effect::Tls(ObjectRef::new(&UPSTREAM, "gloo-system", "u"), turn)]
+}
+
+fn policy(wish: Wish) -> Vec<Effect> {
+    let scope = Scope::Namespace("shop".into());
+    vec![Effect::Policy(Request { scope, wish, foreign: Foreign::Keep, caution: Caution::Forced })]
+}
+
+fn certificates(turn: Turn) -> Vec<Effect> {
+    vec![Effect::Certificates(Vec::new(), turn)]
+}
+
+fn auto_mtls(turn: Turn) -> Vec<Effect> {
+    vec![Effect::AutoMtls(turn)]
+}
+
+/// The guide's steps, and strict in the end.
+fn setup() -> [Vec<Effect>; 4] {
+    [certificates(Turn::On), mesh(Turn::On), tls(Turn::On), policy(Wish::Set(Mode::Strict))]
+}
+
+/// The same steps back.
+fn teardown() -> [Vec<Effect>; 4] {
+    [policy(Wish::Remove), tls(Turn::Off), mesh(Turn::Off), certificates(Turn::Off)]
+}
+
+#[test]
+fn a_permissive_mesh_has_no_outage_on_the_way_to_strict() {
+    assert_eq!(spans(&cluster("PERMISSIVE", Turn::Off, plain("a"), &Value::Null), &setup()), []);
+}
+
+#[test]
+fn enrolling_under_a_strict_mesh_begins_an_outage_that_the_upstream_ends() {
+    let found = of(&cluster("STRICT", Turn::Off, plain("a"), &Value::Null), &setup());
+    let why = format!("plaintext: it takes mutual TLS alone (STRICT, {MESH})");
+    assert_eq!(found.outages, [outage(2, Some(3), &why)]);
+}
+
+#[test]
+fn an_outage_that_was_there_before_lasts_until_a_step_ends_it() {
+    let broken = cluster("STRICT", Turn::Off, meshed("a"), &Value::Null);
+    assert_eq!(spans(&broken, &setup()), [(None, Some(3))]);
+    assert_eq!(spans(&broken, &[certificates(Turn::On), mesh(Turn::On)]), [], "this plan did not cause it");
+    let only = [certificates(Turn::On), mesh(Turn::On)];
+    assert_eq!(spans(&cluster("STRICT", Turn::Off, plain("a"), &Value::Null), &only), [(Some(2), None)]);
+}
+
+#[test]
+fn auto_mtls_follows_each_pod_and_leaves_no_gap() {
+    let steps = [certificates(Turn::On), auto_mtls(Turn::On), mesh(Turn::On)];
+    let strict = || cluster("STRICT", Turn::Off, plain("a"), &Value::Null);
+    assert_eq!(spans(&strict(), &steps), []);
+    let opted_out = strict().with(|it| it.upstream["spec"]["disableIstioAutoMtls"] = json!(true));
+    assert_eq!(spans(&opted_out, &steps), [(Some(3), None)]);
+}
+
+#[test]
+fn the_way_back_has_no_outage_in_a_permissive_mesh_and_one_until_the_pods_leave_a_strict_one() {
+    let on = istio_ssl_config();
+    let mesh_of = |mode| cluster(mode, Turn::On, meshed("a"), &on);
+    assert_eq!(spans(&mesh_of("PERMISSIVE"), &teardown()), []);
+    assert_eq!(spans(&mesh_of("STRICT"), &teardown()), [(Some(2), Some(3))]);
+    assert_eq!(spans(&mesh_of("STRICT"), &teardown()[..2]), [(Some(2), None)]);
+}
+
+#[test]
+fn istios_tls_before_the_sidecars_come_or_after_the_certificates_went_is_an_outage() {
+    let on = istio_ssl_config();
+    let early = [certificates(Turn::On), tls(Turn::On), mesh(Turn::On)];
+    assert_eq!(spans(&cluster("PERMISSIVE", Turn::Off, plain("a"), &Value::Null), &early), [(Some(2), Some(3))]);
+    let late = [mesh(Turn::Off), tls(Turn::Off)];
+    assert_eq!(spans(&cluster("PERMISSIVE", Turn::On, meshed("a"), &on), &late), [(Some(1), Some(2))]);
+    let found = of(&cluster("PERMISSIVE", Turn::On, meshed("a"), &on), &[certificates(Turn::Off)]);
+    let why =
+        "Istio's TLS: gateway gloo-system/gateway-proxy cannot present Istio's certificate: it lacks Istio's sidecars";
+    assert_eq!(found.outages, [outage(1, None, why)]);
+}
+
+#[test]
+fn istios_tls_to_a_peer_that_is_disable_is_an_outage_until_another_mode_holds() {
+    let disabled = |config: &Value| cluster("DISABLE", Turn::On, meshed("a"), config);
+    let found = of(&disabled(&Value::Null), &[tls(Turn::On)]);
+    let why = format!("Istio's TLS: it takes no mutual TLS ({MESH} says DISABLE)");
+    assert_eq!(found.outages, [outage(1, None, &why)]);
+    assert_eq!(spans(&disabled(&Value::Null), &setup()), [(Some(3), Some(4))], "STRICT ends it");
+    let auto = [auto_mtls(Turn::On), policy(Wish::Set(Mode::Permissive))];
+    assert_eq!(spans(&disabled(&Value::Null), &auto), [(Some(1), Some(2))]);
+    assert_eq!(spans(&disabled(&istio_ssl_config()), &[tls(Turn::Off)]), [(None, Some(1))]);
+}
+
+#[test]
+fn pods_that_opted_out_of_the_mesh_keep_taking_plaintext() {
+    let mut opted_out = plain("a");
+    opted_out["metadata"]["annotations"] = json!({INJECT_LABEL: "false"});
+    let strict = cluster("STRICT", Turn::Off, opted_out, &Value::Null);
+    assert_eq!(spans(&strict, &setup()), [(Some(3), None)]);
+    assert_eq!(spans(&strict, &[mesh(Turn::On)]), []);
+}
+
+#[test]
+fn auto_mtls_alone_covers_a_route_to_a_service() {
+    let steps = [policy(Wish::Set(Mode::Strict))];
+    let target = || Target::Service { namespace: "shop".into(), name: "cart".into(), port: Some(80) };
+    let off = cluster("PERMISSIVE", Turn::On, meshed("a"), &Value::Null);
+    let begins = |forecast: Forecast| forecast.outages.iter().map(|outage| outage.begins).collect::<Vec<_>>();
+    assert_eq!(begins(through(&off, target(), &steps)), [Some(1)]);
+    let on = off.with(|it| it.settings = Some(settings(true, true)));
+    assert_eq!(begins(through(&on, target(), &steps)), []);
+}
+
+/// A certificate that is not Istio's may be one of the mesh's root: nothing that was read tells. `setup --strict` would
+/// be refused by its own last step, so its plan has to say so.
+#[test]
+fn a_certificate_that_is_not_istios_is_a_doubt_once_its_peer_is_strict() {
+    let found = of(&cluster("PERMISSIVE", Turn::On, meshed("a"), &secret_tls()), &setup()[3..]);
+    assert_eq!(found.outages, []);
+    let doubts: Vec<_> = found.doubts.iter().map(|doubt| doubt.step).collect();
+    assert_eq!(doubts, [1]);
+}
+
+#[test]
+fn what_a_host_outside_of_the_cluster_accepts_is_a_doubt_once_something_else_is_sent() {
+    let outside = cluster("PERMISSIVE", Turn::On, meshed("a"), &istio_ssl_config()).with(|it| {
+        it.upstream["spec"]["kube"] = Value::Null;
+        it.upstream["spec"]["static"] = json!({"hosts": [{"addr": "db.example", "port": 5432}]});
+    });
+    let doubts = |steps: &[Vec<Effect>]| of(&outside, steps).doubts.len();
+    assert_eq!((doubts(&[tls(Turn::Off)]), doubts(&[mesh(Turn::Off)])), (1, 0));
+}
+
+#[test]
+fn a_gateway_without_a_label_is_known_by_the_step_that_injects_it() {
+    let unlabelled = cluster("PERMISSIVE", Turn::Off, meshed("a"), &Value::Null)
+        .with(|it| it.proxy["metadata"]["labels"] = json!({}));
+    let gateway = ObjectRef::new(&kinds::DEPLOYMENT, "gloo-system", "gateway-proxy");
+    let inject = vec![Effect::Certificates(vec![gateway], Turn::On)];
+    assert_eq!(spans(&unlabelled, &[inject, tls(Turn::On)]), []);
+    assert_eq!(of(&unlabelled, &[tls(Turn::On)]).doubts.len(), 1);
+}
