@@ -201,6 +201,8 @@ pub fn not_ready(workload: &str, stuck: Stuck) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use serde_json::json;
 
     use super::*;
@@ -217,13 +219,12 @@ mod tests {
     }
 
     fn ends(done: Vec<(Done, String)>, stop: &Interrupts, work: impl AsyncFnOnce() -> Result<(), Failure>) -> Failure {
-        let home = tempfile::tempdir().unwrap();
+        let mut kubeconfig = tempfile::NamedTempFile::new().unwrap();
         let config = "{apiVersion: v1, kind: Config, current-context: c, \
             clusters: [{name: c, cluster: {server: 'http://127.0.0.1:1'}}], \
             contexts: [{name: c, context: {cluster: c, user: u}}], users: [{name: u, user: {}}]}";
-        std::fs::create_dir(home.path().join(".kube")).unwrap();
-        std::fs::write(home.path().join(".kube/config"), config).unwrap();
-        let environment = Environment::of([("HOME".to_owned(), home.path().display().to_string())]);
+        kubeconfig.write_all(config.as_bytes()).unwrap();
+        let environment = Environment::of([("KUBECONFIG".to_owned(), kubeconfig.path().display().to_string())]);
         let target = Target { timeout: Duration::from_millis(1), ..Target::new(environment) };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {

@@ -137,10 +137,12 @@ fn a_signal_ends_the_wait_for_standard_input() {
             &["check", "-f", "-"],
         ] {
             let sandbox = Sandbox::new();
-            let running = sandbox.start(words);
+            let mut running = sandbox.start(words);
             running.wait_until_listening(signal);
+            let stdin = running.stdin();
             running.signal(signal);
             let output = sandbox.end_of(running);
+            drop(stdin);
             assert_eq!(output.code, Some(130), "{words:?} {output:#?}");
             assert!(output.stderr.contains("interrupted"), "{words:?} {output:#?}");
         }

@@ -130,17 +130,6 @@ fn ctrl_c_while_reading_ends_it_with_nothing_written() {
 }
 
 #[test]
-fn ctrl_c_while_writing_lets_the_write_end_and_says_what_is_so() {
-    let stub = Stub::new();
-    stub.on("GET", ALL).json(200, &list(&[]));
-    stub.on("POST", HERE).json(201, &stored("1", "PERMISSIVE")).slow(Duration::from_secs(2));
-    let sandbox = sandbox(&stub);
-    let args = [&["istio", "peer-auth", "permissive"][..], &ARGS].concat();
-    let output = sandbox.interrupted(&args, || stub.requests().iter().any(|request| request.method == "POST"));
-    ends(&output, 0, &format!("{DEFAULT} created, PERMISSIVE for namespace shop\n"));
-}
-
-#[test]
 fn a_server_that_is_away_is_named_and_the_document_stands() {
     let stub = Stub::new();
     let sandbox = sandbox(&stub);

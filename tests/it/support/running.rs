@@ -91,6 +91,11 @@ impl Running {
         self.input.as_mut().unwrap().write_all(text.as_bytes()).unwrap();
     }
 
+    /// Its stdin, which stays open as long as this is kept.
+    pub fn stdin(&mut self) -> Box<dyn Write + Send> {
+        self.input.take().unwrap()
+    }
+
     /// Writes this to its stdin and closes that.
     pub(super) fn feed(&mut self, text: &str) {
         let (mut input, text) = (self.input.take().unwrap(), text.to_owned());
