@@ -76,14 +76,14 @@ impl Record {
     /// Goes back to this revision.
     #[must_use]
     pub fn rollback(&self) -> CommandLine {
-        let command = helm(self.driver(), "rollback").value(&self.name).value(self.revision.to_string());
-        command.fixed("-n").value(&self.namespace)
+        let command = helm(self.driver(), "rollback").value(self.name.to_string()).value(self.revision.to_string());
+        command.fixed("-n").value(self.namespace.to_string())
     }
 
     /// Shows the release's state.
     #[must_use]
     pub fn status_command(&self) -> CommandLine {
-        helm(self.driver(), "status").value(&self.name).fixed("-n").value(&self.namespace)
+        helm(self.driver(), "status").value(self.name.to_string()).fixed("-n").value(self.namespace.to_string())
     }
 
     fn driver(&self) -> Driver {

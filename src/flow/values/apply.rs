@@ -120,7 +120,7 @@ async fn helm_upgrades(
             let line = upgrade.secrets.masked(&line);
             let line = short_line(&line).to_owned();
             report.ui.status(&format!("  {line}"));
-            said.hear(line);
+            said.hear(&line);
         }
     })
     .await;
