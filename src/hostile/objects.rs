@@ -10,6 +10,9 @@ use super::{each, spoiled};
 use crate::edit::json as json_edit;
 use crate::edit::manifest;
 use crate::model::{Object, kinds};
+use crate::plan::mtls::Surroundings;
+use crate::plan::path::behind::Port;
+use crate::plan::peer::Policies;
 use crate::plan::{
     acceptance, auto_mtls, backend, dangling, effect, enrolment, gateway, mark, owner, peer, pod, proxy_pods,
     revisions, rollout, server, ssl_config,
@@ -44,13 +47,14 @@ fn read(object: &Value) {
     ssl_config::additions(&object["spec"]["sslConfig"]);
     ssl_config::completions(&object["spec"]["sslConfig"]);
     backend::destination(object, "gloo-system");
-    backend::of_manifest(object, "gloo-system");
+    Surroundings::of_manifest(&upstream, "gloo-system");
     backend::workload_selector(object);
     backend::external(object);
     backend::PodSelector::of(object, &BTreeMap::new()).map(|it| it.selects(&object["metadata"]["labels"]));
-    backend::target_port(object, Some(80));
     backend::pod_port(object, object);
-    backend::of_pods([object]);
+    if let Ok(port) = Port::of("shop/cart", object, Some(80), &BTreeMap::new()) {
+        port.behind([object], &Ok(Policies { all: one, root_namespace: "istio-system" }));
+    }
     backend::barred(object);
     backend::obeys_policies(object);
     enrolment::pods::holder(object);
