@@ -30,6 +30,8 @@ mod values;
 mod verify;
 mod version;
 
+use std::rc::Rc;
+
 use crate::apply::caught::caught_now;
 use crate::cli::{self, Invocation};
 use crate::error::{Exit, Failure, Reason};
@@ -149,11 +151,14 @@ fn target(global: &Global, environment: Environment) -> Target {
     }
 }
 
-/// Opens the one session of a run.
-async fn open(global: &Global, report: &mut Report<'_>) -> Result<Session, Failure> {
+/// The one session of a run: whoever asks first opens it.
+async fn open(global: &Global, report: &mut Report<'_>) -> Result<Rc<Session>, Failure> {
+    if let Some(session) = report.session() {
+        return Ok(session);
+    }
     let target = target(global, Environment::of_process());
-    let session = report.interrupts().or(Session::open(&target, trace(global.loudness))).await?;
-    report.place(&session)?;
+    let session = Rc::new(report.interrupts().or(Session::open(&target, trace(global.loudness))).await?);
+    report.keep_session(&session);
     report.advice_if(
         session.withheld().map(|why| Advice::warning(Code::NoCredentials, why.to_string()).details([session.place()])),
     );

@@ -4,13 +4,14 @@ mod end;
 mod step;
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::time::Instant;
 
 use serde_json::{Map, Value};
 
 use super::interrupt::Interrupts;
 use crate::error::{Exit, Failure, Reason};
-use crate::kube::{ClusterContext, Session};
+use crate::kube::Session;
 use crate::model::ObjectRef;
 use crate::options::{Destination, DryRun, Format, Preview};
 use crate::plan::advice::{Advice, Code};
@@ -41,13 +42,6 @@ pub struct Sweep {
     pub namespace: String,
 }
 
-/// The cluster that a run is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct RunCluster {
-    context: ClusterContext,
-    server: String,
-}
-
 /// Collects and says what happens.
 pub struct Report<'u> {
     pub ui: &'u mut Ui,
@@ -56,7 +50,8 @@ pub struct Report<'u> {
     format: Format,
     answers: Answers,
     mark: Mark,
-    place: Option<RunCluster>,
+    /// The one session of the run, once it is open.
+    session: Option<Rc<Session>>,
     /// Kept only where a document is printed at the end.
     rows: Vec<Row>,
     advice: Vec<Advice>,
@@ -99,7 +94,7 @@ impl<'u> Report<'u> {
             format,
             answers: Answers::Stdout,
             mark: Mark::Written,
-            place: None,
+            session: None,
             rows: Vec::new(),
             advice: Vec::new(),
             failure: None,
@@ -132,16 +127,14 @@ impl<'u> Report<'u> {
         self.interrupts.clone()
     }
 
-    /// Which cluster this is about. The steps of a longer way each open a session, and all of them are about the first
-    /// one's cluster.
-    ///
-    /// # Errors
-    /// The kubeconfig has changed since, and this is another.
-    pub fn place(&mut self, session: &Session) -> Result<(), Failure> {
-        let now = RunCluster { context: session.context().clone(), server: session.server().to_owned() };
-        step::check_same(self.place.as_ref(), &now)?;
-        self.place = Some(now);
-        Ok(())
+    /// The one session of the run, once it is open: the steps of a longer way share it.
+    pub fn session(&self) -> Option<Rc<Session>> {
+        self.session.clone()
+    }
+
+    /// Keeps the session for the rest of the run.
+    pub fn keep_session(&mut self, session: &Rc<Session>) {
+        self.session = Some(Rc::clone(session));
     }
 
     /// Says on stderr which cluster this is about; the steps of a longer way need not say it again.

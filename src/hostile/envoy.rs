@@ -26,7 +26,7 @@ fn fixture(text: &str) -> Value {
 fn dump() -> Value {
     let mut dump = fixture(DUMP);
     let admin = json!({"node": {"id": "gateway-proxy-1", "metadata": {"role": "a~b"}}, "admin": {"address": {}}});
-    dump["configs"][0]["bootstrap"] = admin;
+    *dump.pointer_mut("/configs/0/bootstrap").unwrap() = admin;
     dump
 }
 

@@ -11,6 +11,7 @@ use http::{HeaderValue, Method, Request, Response};
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde_json::Value;
+use tokio::sync::Semaphore;
 
 use super::answer::{self, Answer, Asked};
 use super::credential::Bearer;
@@ -49,6 +50,8 @@ pub(super) struct Wire {
     pub timeout: Duration,
     pub trace: Option<Trace>,
     pub seen: Seen,
+    /// Requests under way at once: HTTP/1.1 has a connection of its own for each.
+    pub lanes: Semaphore,
 }
 
 /// Whether the server has answered anything in this run. One that has is there, and away for a moment; one that has not
@@ -76,6 +79,7 @@ impl Seen {
 impl Wire {
     /// The answer, tried again where that is safe, all under one deadline.
     pub async fn call(&self, call: &Call<'_>) -> Result<Value, Cause> {
+        let _lane = self.lanes.acquire().await.expect("the lanes are never closed");
         self.tried(call, async |response| read(&collected(response).await?, call.asked)).await
     }
 

@@ -4,6 +4,7 @@ use ::kube::Config;
 use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use super::answer::Asked;
 use super::clear_text::{Withheld, withhold};
@@ -72,6 +73,7 @@ impl Session {
         let bearer = Bearer::open(&mut chosen, target).await?;
         let config = config(&chosen, server)?;
         let client = client(&config, proxy.as_ref()).map_err(|error| unusable(&chosen.context, &error))?;
+        let lanes = Semaphore::new(Semaphore::MAX_PERMITS);
         Ok(Self {
             server: shown(&config),
             user: config.auth_info.impersonate,
@@ -81,7 +83,7 @@ impl Session {
             namespace: chosen.namespace,
             withheld,
             via: proxy.as_ref().map(ToString::to_string),
-            wire: Wire { client, bearer, timeout: target.timeout, trace, seen: Seen::default() },
+            wire: Wire { client, bearer, timeout: target.timeout, trace, seen: Seen::default(), lanes },
         })
     }
 
@@ -275,6 +277,12 @@ impl Session {
             body: Some(Payload { bytes: Bytes::from(options.to_string()), content_type: JSON }),
         };
         self.send(Verb::Delete, kind, namespace, name, request).await.map(drop)
+    }
+
+    /// Sends no more than this many requests at once from here on, each of which has a connection of its own. Streams,
+    /// such as logs and port-forwards, are not counted.
+    pub fn limit_connections(&self, most: usize) {
+        self.wire.lanes.forget_permits(self.wire.lanes.available_permits().saturating_sub(most));
     }
 
     pub(super) fn wire(&self) -> &Wire {

@@ -268,7 +268,7 @@ fn on_far_end(upstream: &ObjectRef, far_end: &FarEnd) -> Option<Advice> {
             let what = format!("{name} is service {service}, which is not an app of the mesh: 503 there");
             return Some(Advice::warning(Code::NoSidecar, what));
         }
-        FarEnd::Path(facts) => &facts.behind,
+        FarEnd::Type(facts) | FarEnd::Path(facts) => &facts.behind,
     };
     let sidecars = "whether its pods have sidecars is unknown";
     Some(match behind {
@@ -339,7 +339,7 @@ fn on_disabled(upstream: &ObjectRef, pods: &[Pod]) -> Option<Advice> {
 
 /// What plaintext would meet.
 fn on_strict(name: &str, around: &Surroundings) -> Option<Advice> {
-    let facts = around.path()?;
+    let FarEnd::Path(facts) = &around.far_end else { return None };
     let obeying = || facts.pods().unwrap_or_default().iter().filter(|pod| pod.membership != Membership::Outside);
     if let Some(policy) = obeying().find_map(|pod| pod.demands.as_ref().ok()?.setting(Mode::Strict)) {
         return Some(

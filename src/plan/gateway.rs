@@ -30,9 +30,11 @@ impl AutoMtls {
         }
     }
 
-    /// Whether auto-mTLS is used for this Upstream once it has no `sslConfig` of Istio's.
+    /// Whether auto-mTLS is used for this Upstream once it has no `sslConfig` of Istio's. Only the pods of a Service have
+    /// the label that it goes by.
     pub fn covers(self, upstream: &Object) -> bool {
         self == Self::On
+            && upstream.value["spec"]["kube"].is_object()
             && upstream.value["spec"]["disableIstioAutoMtls"] != true
             && !matches!(tls_of(&upstream.value), Tls::Foreign(_))
     }
@@ -179,8 +181,9 @@ mod tests {
         assert_eq!(AutoMtls::of_settings(&json!({})), AutoMtls::Off);
         let upstream = |spec: Value| Object::new(&UPSTREAM, json!({"spec": spec}));
         assert!(AutoMtls::On.covers(&upstream(json!({"kube": {}}))));
-        assert!(!AutoMtls::On.covers(&upstream(json!({"disableIstioAutoMtls": true}))));
-        assert!(!AutoMtls::On.covers(&upstream(json!({"sslConfig": {"secretRef": {}}}))));
-        assert!(!AutoMtls::Unknown.covers(&upstream(json!({}))));
+        assert!(!AutoMtls::On.covers(&upstream(json!({"kube": {}, "disableIstioAutoMtls": true}))));
+        assert!(!AutoMtls::On.covers(&upstream(json!({"kube": {}, "sslConfig": {"secretRef": {}}}))));
+        assert!(!AutoMtls::On.covers(&upstream(json!({"static": {}}))));
+        assert!(!AutoMtls::Unknown.covers(&upstream(json!({"kube": {}}))));
     }
 }

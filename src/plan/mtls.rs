@@ -87,6 +87,8 @@ pub enum FarEnd {
     Unseen,
     /// A Service of Gloo, Istio or Kubernetes itself: `kube-system/kube-dns`.
     System(String),
+    /// What its type tells in a manifest, where no pods are seen.
+    Type(Box<Facts>),
     Path(Box<Facts>),
 }
 
@@ -119,7 +121,10 @@ impl Surroundings {
 
     /// The path, if it was looked at.
     pub fn path(&self) -> Option<&Facts> {
-        if let FarEnd::Path(facts) = &self.far_end { Some(facts) } else { None }
+        match &self.far_end {
+            FarEnd::Type(facts) | FarEnd::Path(facts) => Some(facts),
+            FarEnd::Unseen | FarEnd::System(_) => None,
+        }
     }
 
     /// The path after these edits of the Upstream.
@@ -137,7 +142,7 @@ impl Surroundings {
                 let what = format!("service {service} is not an app");
                 Some(Objection::new(Reason::SystemService, what).hint("--force takes it all the same"))
             }
-            FarEnd::Path(_) => self.path_after(upstream, edits).as_ref().and_then(guard::against_tls),
+            FarEnd::Type(_) | FarEnd::Path(_) => self.path_after(upstream, edits).as_ref().and_then(guard::against_tls),
         }
     }
 

@@ -3,6 +3,8 @@
 mod all;
 mod request;
 
+use std::rc::Rc;
+
 use serde_json::Value;
 
 use super::report::Report;
@@ -22,7 +24,7 @@ use crate::render::describe as render;
 
 /// The one session of a run and where Gloo is.
 struct Cluster<'g> {
-    session: Session,
+    session: Rc<Session>,
     gloo: String,
     /// Why it is not known whether Gloo is there.
     guessed: Option<Unread>,

@@ -7,6 +7,8 @@ pub mod served;
 pub mod snapshot;
 pub mod stats;
 
+use std::rc::Rc;
+
 use crate::error::Failure;
 use crate::flow::report::Report;
 use crate::kube::{Cause, ForwardCause, ForwardFailure, InPod, InPodAnswer, Session};
@@ -18,7 +20,7 @@ use crate::plan::proxy_pods::ProxyPod;
 
 /// Pods of a proxy in one cluster.
 pub struct Inside {
-    pub session: Session,
+    pub session: Rc<Session>,
     pub pods: Vec<ProxyPod>,
 }
 

@@ -80,11 +80,11 @@ impl Report<'_> {
             Mark::ClientDryRun => Some("client"),
             Mark::ServerDryRun => Some("server"),
         };
-        let context = self.place.as_ref().map(|place| place.context.to_string());
+        let context = self.session.as_ref().map(|session| session.context().to_string());
         let document = Document {
             command: self.words,
             context: context.as_deref(),
-            server: self.place.as_ref().map(|place| place.server.as_str()),
+            server: self.session.as_ref().map(|session| session.server()),
             dry_run,
             rows: &self.rows,
             advice: &self.advice,

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Keeps, Report, RunCluster};
+use super::{Keeps, Report};
 use crate::error::{Exit, Failure, Reason};
 use crate::options::GLOO_SYSTEM;
 use crate::plan::advice::{Advice, Code};
@@ -48,30 +48,25 @@ impl Ended {
     }
 }
 
-/// Whether the cluster of a step is that of the run.
-pub(super) fn check_same(run: Option<&RunCluster>, now: &RunCluster) -> Result<(), Failure> {
-    match run.filter(|run| *run != now) {
-        None => Ok(()),
-        Some(run) => {
-            let place = |it: &RunCluster| it.context.place(&it.server);
-            let message = format!("the kubeconfig changed during the run: {} became {}", place(run), place(now));
-            Err(Failure::new(Exit::Failed, Reason::Kubeconfig, message).hint("--kube-context names the one to use"))
-        }
-    }
-}
-
 impl Report<'_> {
     /// The report of one step of this way: said as it goes, kept until [`Report::take`].
     pub fn step(&mut self) -> Report<'_> {
-        let (said, context, place) = (self.said.clone(), self.context.clone(), self.place.clone());
+        let (said, context, session) = (self.said.clone(), self.context.clone(), self.session());
         let interrupts = self.interrupts();
-        Report { keeps: Keeps::All, said, context, place, interrupts, ..Report::new(self.ui, self.words, self.format) }
+        Report {
+            keeps: Keeps::All,
+            said,
+            context,
+            session,
+            interrupts,
+            ..Report::new(self.ui, self.words, self.format)
+        }
     }
 
     /// The same for a step that is only tried: nothing is said of it, and `ui` is a silent one.
     pub fn unheard_step<'u>(&self, ui: &'u mut Ui) -> Report<'u> {
-        let (place, interrupts) = (self.place.clone(), self.interrupts());
-        Report { keeps: Keeps::All, place, interrupts, ..Report::new(ui, &[], self.format) }
+        let (session, interrupts) = (self.session(), self.interrupts());
+        Report { keeps: Keeps::All, session, interrupts, ..Report::new(ui, &[], self.format) }
     }
 
     /// What a step came to, without printing a document of it.

@@ -18,6 +18,8 @@ mod step;
 mod walk;
 mod wrong;
 
+use std::rc::Rc;
+
 use serde_json::Value;
 
 use self::step::{Act, Planned, Step};
@@ -56,10 +58,13 @@ pub async fn teardown(task: &Teardown, global: &Global, report: &mut Report<'_>)
     way.go(found.steps, report).await
 }
 
+/// Connections to the API server at once: each has a TLS handshake, and the steps have little to read in parallel.
+const CONNECTIONS: usize = 4;
+
 /// One of the two, under way.
 struct Way {
     word: &'static str,
-    session: Session,
+    session: Rc<Session>,
     preview: Preview,
     /// Whether somebody said yes to the whole.
     consent: Consent,
@@ -77,6 +82,7 @@ impl Way {
         report: &mut Report<'_>,
     ) -> Result<Self, Failure> {
         let session = open(global, report).await?;
+        session.limit_connections(CONNECTIONS);
         report.form_for_cluster(preview);
         report.context(&place(&session));
         let gloo_namespace = global.gloo_namespace.clone().or_else(|| global.namespace.clone());
@@ -230,6 +236,5 @@ fn against_strict(plan: &[Planned], forecast: &Forecast) -> Result<(), Failure> 
     let Some(doubt) = forecast.doubts.iter().find(|doubt| is_policy(doubt.step)) else { return Ok(()) };
     let message = format!("step {} is refused: whether a gateway would get 503s is unknown: {}", doubt.step, doubt.why);
     let failure = Failure::new(Exit::Failed, Reason::Unknown, message).detail(doubt.shown.as_str());
-    let hint = format!("gloo-rs istio describe shows {}", doubt.shown);
-    Err(failure.detail(shown::UNTOUCHED).hint(hint))
+    Err(failure.detail(shown::UNTOUCHED).hint("gloo-rs istio describe upstreams -A"))
 }

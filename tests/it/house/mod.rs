@@ -5,7 +5,6 @@ mod defects;
 mod docs;
 pub mod draft07;
 mod files;
-mod foreign;
 mod lists;
 mod names;
 mod panics;

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::stage::pair::{Pair, Sends, Takes};
 use crate::stage::{Follower, Injector, Plane, wait_for};
+use crate::support::Sandbox;
 use crate::support::relay::Relay;
 
 const CLUSTER: &str = "shop-cart-80_gloo-system";
@@ -75,6 +76,7 @@ fn each_request_has_to_be_proven_before_the_next_step() -> Result<()> {
     assert_eq!(verdicts, ["mtls", "mtls"], "{document:#}");
     assert_eq!(mode(&plane, SHOP)?.as_deref(), Some("STRICT"));
     ends(&run(&plane, &words), 0, &["nothing to change\n", ": mTLS proven\n", "setup done: 6 steps\n"], &[]);
+    shares_one_session(&plane, &words)?;
 
     // In a mesh that is STRICT as a whole both ways have a time of 503, and say so.
     policy(&plane, "istio-system", "STRICT")?;
@@ -237,5 +239,38 @@ fn another_proxy_and_a_request_of_its_own_can_be_named() -> Result<()> {
 
     let two = run(&plane, &["setup", "-u", "a,b", "--path", "/cart"]);
     ends(&two, 2, &[], &["--host and --path are those of a request to one Upstream"]);
+    Ok(())
+}
+
+/// Back and there again by way of a relay, with an exec plugin: each run is one session, whatever its steps are.
+fn shares_one_session(plane: &Plane, setup: &[&str]) -> Result<()> {
+    for (words, done) in [(&["teardown", "--yes"][..], "teardown done: 4 steps\n"), (setup, "setup done: 6 steps\n")] {
+        let sandbox = Sandbox::new();
+        let token =
+            r#"{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1","status":{"token":"TOKEN"}}"#;
+        let text = std::fs::read_to_string(plane.kubeconfig())?;
+        let (before, rest) = text.split_once("\"token\"").context("a token in the kubeconfig")?;
+        let (_, rest) = rest.split_once('"').context("its beginning")?;
+        let (secret, after) = rest.split_once('"').context("its end")?;
+        let plugin = format!("echo run >>$HOME/runs; echo '{}'", token.replace("TOKEN", secret));
+        let command = sandbox.script("login", &plugin);
+        let exec = json!({
+            "apiVersion": "client.authentication.k8s.io/v1", "command": command, "interactiveMode": "Never",
+        });
+        let server = plane.server();
+        let relay = Relay::start(server.trim_start_matches("https://").parse()?, None);
+        let text = format!("{before}\"exec\": {exec}{after}").replace(&server, &format!("https://{}", relay.address));
+        let kubeconfig = sandbox.kubeconfig(text);
+        let sandbox = sandbox.env("KUBECONFIG", kubeconfig.to_str().context("UTF-8")?);
+        let output = sandbox.run(&[&["istio"], words, &["-v"]].concat());
+        ends(&output, 0, &[done], &[]);
+        let streams = output.stderr.lines().filter(|line| line.contains("/portforward")).count();
+        let requests =
+            output.stderr.lines().filter(|line| line.starts_with("GET ") || line.starts_with("PATCH ")).count();
+        assert!(requests > 40, "the trace has the requests: {output:#?}");
+        let connections = relay.taken() - streams;
+        assert!(connections <= 4, "{connections} connections for {requests} requests: {output:#?}");
+        assert_eq!(std::fs::read_to_string(sandbox.dir().join("runs"))?, "run\n");
+    }
     Ok(())
 }

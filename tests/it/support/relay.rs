@@ -3,6 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::spawn;
 
@@ -13,6 +14,7 @@ use super::Sandbox;
 pub struct Relay {
     pub address: SocketAddr,
     wires: Arc<Mutex<Vec<TcpStream>>>,
+    taken: Arc<AtomicUsize>,
 }
 
 impl Relay {
@@ -28,10 +30,11 @@ impl Relay {
 
     fn to(server: impl Fn(usize) -> SocketAddr + Send + 'static, limit: Option<usize>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let relay = Self { address: listener.local_addr().unwrap(), wires: Arc::default() };
-        let wires = Arc::clone(&relay.wires);
+        let relay = Self { address: listener.local_addr().unwrap(), wires: Arc::default(), taken: Arc::default() };
+        let (wires, taken) = (Arc::clone(&relay.wires), Arc::clone(&relay.taken));
         spawn(move || {
             for (number, client) in listener.incoming().flatten().enumerate() {
+                taken.fetch_add(1, Ordering::Relaxed);
                 let Ok(server) = TcpStream::connect(server(number)) else { continue };
                 wires.lock().unwrap().extend([client.try_clone().unwrap(), server.try_clone().unwrap()]);
                 let (to_server, from_server) = (server.try_clone().unwrap(), server);
@@ -41,6 +44,11 @@ impl Relay {
             }
         });
         relay
+    }
+
+    /// How many connections were taken so far.
+    pub fn taken(&self) -> usize {
+        self.taken.load(Ordering::Relaxed)
     }
 
     /// Cuts what is connected now.
