@@ -5,16 +5,18 @@ use super::{files_below, quoted, read, table};
 const PAGE: &str = "docs/from-glooctl.md";
 const HEADING: &str = "defects";
 
-/// Whether there is a test of this name: a function with the attribute right above it.
+/// Whether there is a test of this name.
 fn is_test(name: &str) -> bool {
     let sources = ["src", "tests/it"].into_iter().flat_map(|folder| files_below(folder, ".rs"));
-    let line = format!("fn {name}(");
-    sources.map(read).any(|source| {
-        source.match_indices(&line).any(|(at, _)| {
-            let mut above = source[..at].lines().rev().map(str::trim).skip_while(|line| !line.starts_with("#["));
-            let between = source[..at].lines().rev().take_while(|line| !line.trim().starts_with("#[")).count();
-            between <= 1 && above.any(|line| matches!(line, "#[test]" | "#[tokio::test]"))
-        })
+    sources.map(read).any(|source| has_test(&source, name))
+}
+
+/// Whether a source has a test of this name: a function with the attribute right above it.
+pub(super) fn has_test(source: &str, name: &str) -> bool {
+    source.match_indices(&format!("fn {name}(")).any(|(at, _)| {
+        let mut above = source[..at].lines().rev().map(str::trim).skip_while(|line| !line.starts_with("#["));
+        let between = source[..at].lines().rev().take_while(|line| !line.trim().starts_with("#[")).count();
+        between <= 1 && above.any(|line| matches!(line, "#[test]" | "#[tokio::test]"))
     })
 }
 

@@ -13,6 +13,7 @@ mod reference;
 pub mod result;
 mod rooms;
 pub mod schema;
+mod security;
 
 use std::path::{Path, PathBuf};
 
