@@ -108,7 +108,10 @@ impl Plugin {
 
     fn find(&self, name: &str) -> Result<PathBuf, Failure> {
         program::find(name, self.environment.os("PATH")).map_err(|error| match error {
-            NotFound::Nowhere => self.not_started(&ErrorKind::NotFound.into()),
+            NotFound::Nowhere => {
+                let failure = self.failed("cannot be run: no such file or directory");
+                self.config.install_hint.iter().fold(failure, |failure, hint| failure.hint(one_line(hint)))
+            }
             NotFound::WorkingDirectory => self
                 .failed("is not run: it is found only through an entry of PATH that is not absolute")
                 .hint("give its whole path as the command in the kubeconfig, or take . and empty entries out of PATH"),

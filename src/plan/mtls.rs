@@ -107,7 +107,7 @@ impl Surroundings {
         let far_end = match backend::destination(&upstream.value, gloo_namespace) {
             Destination::System(service) => FarEnd::System(service),
             Destination::Decided(behind) => {
-                FarEnd::Path(Box::new(Facts::bare(upstream.into(), behind, Ok(Vec::new()))))
+                FarEnd::Type(Box::new(Facts::bare(upstream.into(), behind, Ok(Vec::new()))))
             }
             Destination::Service { .. } => FarEnd::Unseen,
         };

@@ -8,7 +8,7 @@ use crate::support::Sandbox;
 /// What reads the cluster in another way each.
 const COMMANDS: [&str; 6] = [
     "check",
-    "describe upstreams -A",
+    "istio describe upstreams -A",
     "proxy url",
     "istio revisions",
     "istio enable-mtls --upstream x --dry-run",

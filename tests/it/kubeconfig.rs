@@ -185,6 +185,7 @@ async fn a_password_in_a_url_is_in_no_message() {
     for proxy in ["http://me:secret word@proxy", "ftp://me:secret@proxy", "http://me:secret@"] {
         let text = WHOLE.replace("6443/'", &format!("6443/', proxy-url: '{proxy}'"));
         refused_text(&text).await;
+        eprintln!("HTTPS_PROXY {proxy}");
         let sandbox = Sandbox::new().env("HTTPS_PROXY", proxy);
         sandbox.kubeconfig(WHOLE);
         refused(&sandbox.target()).await;

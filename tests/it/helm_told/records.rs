@@ -37,7 +37,11 @@ fn a_record_of_another_release_than_its_secret_holds_is_refused() {
 fn a_secret_that_is_not_the_one_asked_for_or_has_other_labels_is_refused() {
     let name = "sh.helm.release.v1.gloo.v3";
     for (path, value, why) in [
-        ("/metadata/name", "sh.helm.release.v1.gloo.v4", "the API server answered with an object of the name"),
+        (
+            "/metadata/name",
+            "sh.helm.release.v1.gloo.v4",
+            "does not answer as a Kubernetes API server: an object named \"sh.helm.release.v1.gloo.v4\"",
+        ),
         ("/metadata/namespace", "victim-ns", "the API server answered with an object of the namespace \"victim-ns\""),
         ("/metadata/labels/name", "other", "its label name is \"other\""),
         ("/metadata/labels/version", "2", "its label version is \"2\""),

@@ -117,7 +117,7 @@ fn expect_advice(stub: &Stub) {
     let gateway = json!({"metadata": {"name": "gateway-proxy-1"}, "spec": {"containers": [{"name": "sds"}, {"name": "istio-proxy"}]}});
     let bootstrap = json!({"metadata": {"name": "c"}, "data": {"envoy.yaml": "static_resources: {clusters: [{name: gateway_proxy_sds}]}"}});
     stub.on("GET", "/apis/gloo.solo.io/v1/namespaces/gloo-system/settings/default")
-        .json(200, &json!({"spec": {}}))
+        .json(200, &json!({"metadata": {"name": "default", "namespace": "gloo-system"}, "spec": {}}))
         .always();
     stub.on("GET", &format!("{gloo}/pods")).json(200, &list(json!([gateway]))).always();
     stub.on("GET", &format!("{gloo}/configmaps")).json(200, &list(json!([bootstrap]))).always();

@@ -298,7 +298,8 @@ fn what_failed_is_named_in_a_command_that_takes_only_that() {
 fn reads_that_fail_are_failures_and_no_reason_to_skip() {
     let stub = Stub::new();
     stub.on("GET", LIST).json(200, &json!({"items": [plain("a", "7"), plain("b", "7")]}));
-    stub.on("GET", "/apis/gloo.solo.io/v1/namespaces/gloo-system/settings/default").json(200, &json!({}));
+    stub.on("GET", "/apis/gloo.solo.io/v1/namespaces/gloo-system/settings/default")
+        .json(200, &json!({"metadata": {"name": "default", "namespace": "gloo-system"}}));
     stub.on("GET", "/api/v1/namespaces/shop/services").status(500, "InternalError", "etcd is on fire");
     let swept = on_stub(&stub).run(&["istio", "enable-mtls", "--all", "--yes"]);
     assert_eq!((swept.code, swept.stdout.as_str()), (Some(1), ""), "{swept:?}");
