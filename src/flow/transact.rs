@@ -8,6 +8,7 @@ use super::interrupt::{Interrupts, interrupted};
 use super::report::Report;
 use crate::apply::caught::caught;
 use crate::apply::transaction::{self, Done, Step, Undone, Unmade};
+use crate::command::{Hint, kubectl};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::Session;
 use crate::model::{Object, ObjectRef};
@@ -120,7 +121,7 @@ impl<'t> Transaction<'t> {
                 let failure = Failure::new(Exit::Unconfirmed, Reason::Rollout, format!("{short} {why}"))
                     .detail("applied, and not confirmed");
                 Err(match hint {
-                    Some(command) => failure.hint(format!("{command} {short} -n {}", workload.namespace)),
+                    Some(command) => failure.hint(kubectl(command).value(short).with("-n", &workload.namespace)),
                     None => failure,
                 })
             }
@@ -188,7 +189,7 @@ pub fn not_ready(workload: &str, stuck: Stuck) -> Failure {
         Reason::Rollout,
         format!("{workload} did not become ready ({ready} of {wanted} new, {})", seconds(took)),
     );
-    failure.hints = hints(&complaints).into_iter().map(str::to_owned).collect();
+    failure.hints = hints(&complaints).into_iter().map(Hint::from).collect();
     failure.details = complaints;
     match served {
         Some(fewest) if fewest >= wanted => {
@@ -246,7 +247,7 @@ mod tests {
         assert_eq!((remains.exit, remains.reason), (Exit::HalfDone, Reason::HalfDone));
         assert_eq!(remains.details[0], "NOT fully rolled back");
         assert!(remains.details[1].contains("default  still changed: "), "{remains:?}");
-        assert!(remains.hints.iter().any(|hint| hint.contains("report it")), "{remains:?}");
+        assert!(remains.hints.iter().any(|hint| hint.to_string().contains("report it")), "{remains:?}");
     }
 
     #[test]

@@ -203,7 +203,7 @@ mod tests {
         let left = [of(&upstream(&json!({"sslConfig": istio_ssl_config()}))).unwrap()];
         let refused = against(&left, &[], Upstreams::Refuse).unwrap();
         assert_eq!(refused.details, ["upstream.gloo.solo.io/a in shop: spec.sslConfig.sds"]);
-        assert!(refused.hint.unwrap().starts_with("--include-upstreams"));
+        assert!(refused.hint.unwrap().to_string().starts_with("--include-upstreams"));
         let hidden = ["may not list virtualservices".to_owned()];
         assert_eq!(against(&[], &hidden, Upstreams::Include).unwrap().reason, Reason::Unknown);
         assert_eq!(against(&[], &[], Upstreams::Refuse), None);

@@ -3,10 +3,10 @@
 use gloo_rs::edit::manifest::{self, Found as InText};
 use gloo_rs::edit::{json, patch};
 use gloo_rs::model::{Object, kinds::UPSTREAM};
+use gloo_rs::plan::PerObject;
 use gloo_rs::plan::mtls::{Caution, Foreign, Found, Policy, Surroundings, Wish};
 use gloo_rs::plan::outcome::Decision;
 use gloo_rs::plan::ssl_config::istio_ssl_config;
-use gloo_rs::plan::PerObject;
 use gloo_rs::yaml;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};

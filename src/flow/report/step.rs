@@ -64,14 +64,15 @@ impl Report<'_> {
     /// The report of one step of this way: said as it goes, kept until [`Report::take`].
     pub fn step(&mut self) -> Report<'_> {
         let (said, context, place) = (self.said.clone(), self.context.clone(), self.place.clone());
-        let interrupts = self.interrupts();
-        Report { keeps: Keeps::All, said, context, place, interrupts, ..Report::new(self.ui, self.words, self.format) }
+        let (interrupts, target) = (self.interrupts(), self.target.clone());
+        let new = Report::new(self.ui, self.words, self.format);
+        Report { keeps: Keeps::All, said, context, place, interrupts, target, ..new }
     }
 
     /// The same for a step that is only tried: nothing is said of it, and `ui` is a silent one.
     pub fn unheard_step<'u>(&self, ui: &'u mut Ui) -> Report<'u> {
-        let (place, interrupts) = (self.place.clone(), self.interrupts());
-        Report { keeps: Keeps::All, place, interrupts, ..Report::new(ui, &[], self.format) }
+        let (place, interrupts, target) = (self.place.clone(), self.interrupts(), self.target.clone());
+        Report { keeps: Keeps::All, place, interrupts, target, ..Report::new(ui, &[], self.format) }
     }
 
     /// What a step came to, without printing a document of it.
