@@ -30,13 +30,13 @@ pub struct Transaction<'t> {
     pub session: &'t Session,
     pub stop: &'t Interrupts,
     /// How the same state is left by hand, should the rollback fail.
-    pub way_back: &'t str,
+    pub way_back: Hint,
     done: Vec<(Done, String)>,
 }
 
 impl<'t> Transaction<'t> {
     /// A transaction that has done nothing yet.
-    pub fn new(session: &'t Session, stop: &'t Interrupts, way_back: &'t str) -> Self {
+    pub fn new(session: &'t Session, stop: &'t Interrupts, way_back: Hint) -> Self {
         Self { session, stop, way_back, done: Vec::new() }
     }
 
@@ -155,7 +155,7 @@ impl<'t> Transaction<'t> {
             let row = Row::answer(object.clone(), Outcome::Failed, message);
             report.record(Row { reason: Some(cause.reason), exit, ..row });
         }
-        transaction::failure(cause, &undone, self.way_back)
+        transaction::failure(cause, &undone, self.way_back.clone())
     }
 
     /// Everything stands: the objects are what was asked for.
@@ -232,7 +232,7 @@ mod tests {
             let session = Session::open(&target, None).await.unwrap();
             let mut ui = Ui::new(When::Never, Loudness::Quiet);
             let mut report = Report::new(&mut ui, &[], Format::Text);
-            let mut transaction = Transaction { session: &session, stop, way_back: "again", done };
+            let mut transaction = Transaction { session: &session, stop, way_back: "again".into(), done };
             transaction.whole(&mut report, async |_, _| work().await).await.unwrap_err()
         })
     }

@@ -7,6 +7,7 @@ use super::mtls::{self, Caution, Foreign, Found, Policy, Surroundings};
 use super::outcome::{Decision, Objection};
 use super::sidecars::Step;
 use super::ssl_config::{SDS_CLUSTER, SDS_TARGET, Tls, tls_of};
+use crate::command::{Hint, gloo_rs};
 use crate::error::Reason;
 use crate::model::{Object, ObjectRef};
 
@@ -124,9 +125,9 @@ pub fn against(left: &[Dangling], hidden: &[String], upstreams: Upstreams) -> Op
         .collect();
     let is = |plural: &str| left.iter().any(|it| it.object.kind.plural == plural);
     let hint = match upstreams {
-        _ if is("settings") => "gloo-rs istio auto-mtls disable",
-        Upstreams::Refuse if is("upstreams") => "--include-upstreams takes it out of the Upstreams",
-        _ => "take those fields out, then run this again",
+        _ if is("settings") => Hint::from(gloo_rs("istio auto-mtls disable")),
+        Upstreams::Refuse if is("upstreams") => "--include-upstreams takes it out of the Upstreams".into(),
+        _ => "take those fields out, then run this again".into(),
     };
     Some(objection.hint(hint))
 }

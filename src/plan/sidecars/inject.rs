@@ -9,7 +9,7 @@ use super::{
     Around, Flags, Proxy, Security, TransactionPlan, bootstrap_name, bootstrap_path, guard, in_container, in_list,
     objection, of_container,
 };
-use crate::command::{CommandLine, Hint, gloo_rs};
+use crate::command::{CommandLine, Hint, gloo_rs, quoted};
 use crate::edit::Edit;
 use crate::edit::bootstrap::{self, Cluster};
 use crate::error::Reason;
@@ -314,6 +314,7 @@ fn on_old_image(proxy: &Proxy, values: &Values, around: &Around) -> Option<Advic
     let image = istiod.image.as_deref()?;
     (kept && !same_tag(there, Some(image))).then(|| {
         let what = format!("istio-proxy runs {there}, istiod {} is {}", istiod.revision, istiod.version);
-        Advice::note(Code::OldImage, what).hint(format!("--revision {} takes istiod's version", istiod.revision))
+        Advice::note(Code::OldImage, what)
+            .hint(format!("--revision {} takes istiod's version", quoted(&istiod.revision)))
     })
 }
