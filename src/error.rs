@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::command::Hint;
+
 /// How a run ends. The numbers are the product's promise: `docs/exit-codes.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[repr(u8)]
@@ -227,7 +229,7 @@ pub struct Failure {
     /// Lines printed indented below it.
     pub details: Vec<String>,
     /// What to do next.
-    pub hints: Vec<String>,
+    pub hints: Vec<Hint>,
 }
 
 impl Failure {
@@ -250,8 +252,8 @@ impl Failure {
 
     /// With one more thing to do next.
     #[must_use]
-    pub fn hint(mut self, line: impl Into<String>) -> Self {
-        self.hints.push(line.into());
+    pub fn hint(mut self, hint: impl Into<Hint>) -> Self {
+        self.hints.push(hint.into());
         self
     }
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use colored::{Color, Colorize};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::command::Hint;
 use crate::error::{Exit, Failure, Reason};
 use crate::options::{Loudness, When};
 use crate::plan::advice::{Advice, Weight};
@@ -241,7 +242,7 @@ impl Ui {
         &mut self,
         line: &str,
         details: impl IntoIterator<Item = &'l String>,
-        hints: impl IntoIterator<Item = &'l String>,
+        hints: impl IntoIterator<Item = &'l Hint>,
     ) {
         self.err_line(line, "error: ", Some(Color::Red));
         for detail in details {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::caught::caught;
+use crate::command::Hint;
 use crate::edit::{Edit, json, patch};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{ApiError, Cause, DryRun, Session};
@@ -149,7 +150,7 @@ pub fn failed_with(object: ObjectRef, outcome: Outcome, failure: Failure) -> Row
     let message = failure.message.strip_prefix(&prefix).unwrap_or(&failure.message);
     Row {
         details: failure.details,
-        hint: (!failure.hints.is_empty()).then(|| failure.hints.join("; ")),
+        hint: Hint::any(failure.hints),
         exit: failure.exit,
         ..Row::left(object, outcome, Objection::new(failure.reason, message))
     }

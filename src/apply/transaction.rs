@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::caught::{Panicked, caught};
 use super::claims;
+use crate::command::Hint;
 use crate::edit::{Edit, Op, json, patch};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{ApiError, Cause, DryRun, Session, Verb};
@@ -375,7 +376,7 @@ async fn create_again(session: &Session, done: &Done, now: &Value) -> Result<Und
 pub const ALL_BACK: &str = "everything is as it was before";
 
 /// The failure of a run that was taken back: whole (5), in part (6), or one that had written nothing.
-pub fn failure(cause: Failure, undone: &[(ObjectRef, Undone)], again: &str) -> Failure {
+pub fn failure(cause: Failure, undone: &[(ObjectRef, Undone)], again: impl Into<Hint>) -> Failure {
     if undone.is_empty() {
         return cause.detail("nothing was changed");
     }

@@ -21,7 +21,7 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
     if on.auto_mtls && !on.integration {
         let message = "enableAutoMtls without enableIntegration: no Upstream gets mTLS";
         return vec![
-            Finding::new(&codes::AUTO_MTLS_ALONE, &settings.reference, message).hint("gloo-rs istio auto-mtls enable"),
+            Finding::new(&codes::AUTO_MTLS_ALONE, &settings.reference, message).hint(gloo_rs("istio auto-mtls enable")),
         ];
     }
     if !on.auto_mtls {

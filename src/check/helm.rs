@@ -2,6 +2,7 @@
 
 use super::sidecars::{is_without, known};
 use super::{Access, Check, Finding, Look, codes};
+use crate::command::gloo_rs;
 use crate::model::kinds;
 use crate::plan::sidecars::Proxy;
 use crate::plan::sidecars::state::{Part, State};
@@ -34,7 +35,7 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
                 |advice| {
                     Finding::new(&codes::SETTINGS_DIFFER, &settings.reference, advice.message)
                         .details([format!("Helm release {name}")])
-                        .hint("gloo-rs upgrade-values")
+                        .hint(gloo_rs("upgrade-values"))
                 },
             ),
         );
@@ -47,13 +48,13 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
         let message = "has Istio's sidecars, which the values of its Helm release do not have";
         Finding::new(&codes::INJECTION_LOST, &proxy.workload.reference, message)
             .details([format!("Helm release {name}")])
-            .hint(format!("gloo-rs upgrade-values{}", look.revision_flag(proxy)))
+            .hint(look.with_revision(gloo_rs("upgrade-values"), proxy))
     }));
     if let Some(namespace) = look.find(&kinds::NAMESPACE, "", look.gloo()).object()
         && let Some(advice) = of_namespace(&namespace.value)
     {
         let finding = Finding::new(&codes::HOOKS_HANG, &namespace.reference, advice.message);
-        found.push(Finding { hint: advice.hint.map(Into::into), ..finding });
+        found.push(Finding { hint: advice.hint, ..finding });
     }
     found
 }

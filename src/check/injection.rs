@@ -1,6 +1,7 @@
 //! The labels that bind namespaces to a control plane.
 
 use super::{Check, Finding, Look, codes};
+use crate::command::gloo_rs;
 use crate::command::kubectl;
 use crate::model::{Object, kinds};
 use crate::plan::istiod::{DEFAULT, REVISION_LABEL, TAG_LABEL};
@@ -33,7 +34,7 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
     found.extend(dead.filter_map(|it| {
         let namespace = namespaces.iter().find(|namespace| namespace.reference.name == it.namespace)?;
         let message = format!("labelled {}, which no istiod answers: pods that start there get no sidecar", it.label);
-        Some(Finding::new(&codes::DEAD_LABEL, &namespace.reference, message).hint("gloo-rs istio revisions"))
+        Some(Finding::new(&codes::DEAD_LABEL, &namespace.reference, message).hint(gloo_rs("istio revisions")))
     }));
     found
 }

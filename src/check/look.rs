@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::control_plane::EnvoySaid;
+use crate::command::CommandLine;
 use crate::gloo::metrics::Metrics;
 use crate::model::{Found, Kind, Object, Selector, Snapshot, Unknown, kinds};
 use crate::plan::backend::{self, is_running};
@@ -235,16 +236,16 @@ impl<'w> Look<'w> {
 
     /// What a command that puts Istio into a gateway has to be told where there are several control planes: the one that
     /// the gateway uses, else the word that stands for one.
-    pub fn revision_flag(&self, proxy: &Proxy) -> String {
+    pub fn with_revision(&self, command: CommandLine, proxy: &Proxy) -> CommandLine {
         let deployments = self.all(&kinds::DEPLOYMENT).iter().filter(|it| it.label("app") == Some("istiod"));
         let deployments: Vec<_> = deployments.map(|deployment| deployment.value.clone()).collect();
         if deployments.len() < 2 {
-            return String::new();
+            return command;
         }
         let istiods = istiod::all(&IstiodSeen { deployments: &deployments, ..IstiodSeen::default() });
         let address = sidecars::current_address(proxy);
         let used = address.and_then(|address| istiods.into_iter().find(|istiod| istiod.serves(&address)));
-        format!(" --revision {}", used.map_or_else(|| "REVISION".to_owned(), |istiod| istiod.revision))
+        command.with("--revision", used.map_or_else(|| "REVISION".to_owned(), |istiod| istiod.revision))
     }
 
     /// The namespace whose policies are the mesh's.

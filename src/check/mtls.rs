@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::gateway_api::{CLASS, CONTROLLER};
 use super::sidecars::{is_without, known};
 use super::{Check, Code, Finding, Look, codes};
+use crate::command::gloo_rs;
 use crate::model::{Object, ObjectRef, Unknown, kinds};
 use crate::plan::Unread;
 use crate::plan::dangling;
@@ -93,7 +94,7 @@ fn of_target(look: &Look<'_>, object: &ObjectRef, facts: Facts) -> Option<Findin
     let code = code(judged.cause?, is_upstream, &facts)?;
     let message = if is_upstream { judged.why } else { format!("routes to {}: {}", facts.target, judged.why) };
     let finding = Finding::new(code, object, message).details(evidence(code, &facts));
-    Some(Finding { hint: judged.mend.map(Into::into), ..finding })
+    Some(Finding { hint: judged.mend, ..finding })
 }
 
 /// Which finding it is; none where another check has one about the object that is to be mended.
@@ -158,7 +159,7 @@ fn bare_gateways(look: &Look<'_>) -> Vec<String> {
 
 fn without_sds(object: &Object, paths: &[String], bare: &[String]) -> Finding {
     let message = format!("wants certificates of gateway_proxy_sds, which {} lacks", bare.join(", "));
-    Finding::new(&codes::TLS_WITHOUT_SDS, &object.reference, message)
-        .details(paths.iter().cloned())
-        .hint("gloo-rs istio inject, or gloo-rs upgrade-values where Helm owns the gateway")
+    Finding::new(&codes::TLS_WITHOUT_SDS, &object.reference, message).details(paths.iter().cloned()).hint(
+        gloo_rs("istio inject").then(", or ").command(gloo_rs("upgrade-values")).text(" where Helm owns the gateway"),
+    )
 }

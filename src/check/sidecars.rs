@@ -1,6 +1,7 @@
 //! The sidecars of the gateway proxies and the cluster in their bootstrap: all of it, or none.
 
 use super::{Check, Finding, Look, codes};
+use crate::command::{CommandLine, gloo_rs};
 use crate::model::{Unknown, kinds};
 use crate::plan::sidecars::parts::{ISTIO_PROXY, SDS};
 use crate::plan::sidecars::state::{Extent, Part, State, state};
@@ -86,12 +87,12 @@ fn old_pods(proxy: &Proxy) -> Vec<String> {
     pods.iter().map(|pod| format!("pod {}", name(pod))).collect()
 }
 
-fn hint(look: &Look<'_>, proxy: &Proxy) -> String {
+fn hint(look: &Look<'_>, proxy: &Proxy) -> CommandLine {
     let reference = &proxy.workload.reference;
     if makers(proxy).chart_sidecars {
-        return "gloo-rs upgrade-values".to_owned();
+        return gloo_rs("upgrade-values");
     }
     // What uses a control plane stays with it.
-    let revision = if current_address(proxy).is_some() { String::new() } else { look.revision_flag(proxy) };
-    format!("gloo-rs istio inject -n {} --name {}{revision}", reference.namespace, reference.name)
+    let inject = gloo_rs("istio inject").with("-n", &reference.namespace).with("--name", &reference.name);
+    if current_address(proxy).is_some() { inject } else { look.with_revision(inject, proxy) }
 }

@@ -90,6 +90,17 @@ impl CommandLine {
         self
     }
 
+    /// With a flag and its value.
+    #[must_use]
+    pub fn with(self, flag: &'static str, value: impl Into<String>) -> Self {
+        self.fixed(flag).value(value)
+    }
+
+    /// Whether it is a command of this program.
+    pub fn is_ours(&self) -> bool {
+        self.program == Program::GlooRs
+    }
+
     /// With the flags that select this cluster and user.
     #[must_use]
     pub fn on(mut self, target: &Target) -> Self {

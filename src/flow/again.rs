@@ -1,60 +1,34 @@
-//! Commands as lines to copy: the same cluster, the same identity, the same wishes.
+//! Commands as lines to copy: the same Gloo, the same wishes. The report adds the cluster and the identity.
 
+use crate::command::{CommandLine, gloo_rs};
 use crate::options::{Consent, Global};
 use crate::plan::PerObject;
-use crate::render::text::shell_word;
 
-/// What was typed about cluster and identity, each with a blank before it: ` -n shop --kube-context b`.
-pub fn flags(global: &Global) -> String {
-    with_blanks(&words(global, OURS))
-}
-
-fn with_blanks(words: &[String]) -> String {
-    words.iter().flat_map(|word| [" ", word]).collect()
-}
-
-/// The same for a command that has a namespace of its own.
-pub fn flags_without_namespace(global: &Global) -> String {
-    flags(&Global { namespace: None, ..global.clone() })
-}
-
-/// The same for kubectl.
-pub fn flags_of_kubectl(global: &Global) -> String {
-    let global = Global { namespace: None, gloo_namespace: None, ..global.clone() };
-    with_blanks(&words(&global, "--context"))
-}
-
-/// This program's flag for a context.
-const OURS: &str = "--kube-context";
-
-fn words(global: &Global, context: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let mut flag = |name: &str, value: Option<&str>| {
-        if let Some(value) = value {
-            words.extend([name.to_owned(), shell_word(value)]);
-        }
+/// The command with the namespaces that were typed; only this program's own have them.
+pub fn scoped(command: CommandLine, global: &Global) -> CommandLine {
+    let command = match &global.namespace {
+        Some(namespace) if command.is_ours() => command.with("-n", namespace),
+        _ => command,
     };
-    flag("-n", global.namespace.as_deref());
-    flag("--gloo-namespace", global.gloo_namespace.as_deref());
-    flag("--kubeconfig", global.kubeconfig.as_ref().and_then(|path| path.to_str()));
-    flag(context, global.context.as_deref());
-    flag("--as", global.as_user.as_deref());
-    for group in &global.as_groups {
-        flag("--as-group", Some(group));
-    }
-    flag("--as-uid", global.as_uid.as_deref());
-    words
+    in_gloo(command, global)
 }
 
-/// The one that takes only what failed, up to the names: `gloo-rs istio enable-mtls -n shop --kube-context b -u`.
-pub fn command(plan: &dyn PerObject, global: &Global) -> String {
-    let mut words = [vec![format!("gloo-rs {}", plan.words().command)], words(global, OURS)].concat();
+/// The same of a command that has a namespace of its own.
+pub fn in_gloo(command: CommandLine, global: &Global) -> CommandLine {
+    match &global.gloo_namespace {
+        Some(namespace) if command.is_ours() => command.with("--gloo-namespace", namespace),
+        _ => command,
+    }
+}
+
+/// The one that takes only what failed, up to the names: `gloo-rs istio enable-mtls -n shop -u`.
+pub fn command(plan: &dyn PerObject, global: &Global) -> CommandLine {
+    let command = scoped(gloo_rs(plan.words().command), global);
     // --force is about what a sweep skips; a name is taken anyway.
-    words.extend(plan.words().flags.iter().map(|flag| (*flag).to_owned()));
-    let asked = !plan.risks().is_empty() && global.consent == Consent::Given;
-    words.extend(asked.then(|| "--yes".to_owned()));
-    words.push("-u".to_owned());
-    words.join(" ")
+    let command = plan.words().flags.iter().fold(command, |command, flag| command.fixed(flag));
+    let is_asked = !plan.risks().is_empty() && global.consent == Consent::Given;
+    let command = if is_asked { command.fixed("--yes") } else { command };
+    command.fixed("-u")
 }
 
 #[cfg(test)]
@@ -63,6 +37,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::command::kubectl;
     use crate::options::{Format, Loudness, When};
     use crate::plan::mtls::{Caution, Foreign, Policy, Wish};
 
@@ -87,7 +62,7 @@ mod tests {
     #[test]
     fn only_what_was_said_is_said_again() {
         let policy = Policy { wish: Wish::Disable, foreign: Foreign::Keep, caution: Caution::Careful };
-        assert_eq!(command(&policy, &global()), "gloo-rs istio disable-mtls -u");
+        assert_eq!(command(&policy, &global()).to_string(), "gloo-rs istio disable-mtls -u");
     }
 
     #[test]
@@ -105,13 +80,16 @@ mod tests {
             ..global()
         };
         assert_eq!(
-            command(&policy, &global),
-            "gloo-rs istio enable-mtls -n shop --gloo-namespace edge --kubeconfig '/home/me/my config' \
-             --kube-context b --as bob --as-group a --as-group 'b c' --as-uid 7 --overwrite --yes -u"
+            command(&policy, &global).value("a,b").on(&global.target()).to_string(),
+            "gloo-rs istio enable-mtls -n shop --gloo-namespace edge --overwrite --yes -u a,b \
+             --kubeconfig '/home/me/my config' --kube-context b --as bob --as-group a --as-group 'b c' --as-uid 7"
         );
-        assert_eq!(
-            flags_of_kubectl(&global),
-            " --kubeconfig '/home/me/my config' --context b --as bob --as-group a --as-group 'b c' --as-uid 7"
-        );
+    }
+
+    #[test]
+    fn only_this_programs_commands_have_its_namespaces() {
+        let global = Global { namespace: Some("shop".into()), gloo_namespace: Some("edge".into()), ..global() };
+        assert_eq!(scoped(kubectl("apply -f -"), &global).to_string(), "kubectl apply -f -");
+        assert_eq!(in_gloo(gloo_rs("istio inject"), &global).to_string(), "gloo-rs istio inject --gloo-namespace edge");
     }
 }

@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use super::emit::{Edited, Emit};
 use super::report::{Report, Sweep};
 use super::rows::Rows;
+use crate::command::gloo_rs;
 use crate::edit::json;
 use crate::edit::manifest::{self, Found as InText, Job, Place, Splice};
 use crate::error::{Exit, Failure, Reason};
@@ -322,7 +323,7 @@ impl<'r> Run<'r> {
         Sweep {
             done: words.done,
             noun: "Upstream",
-            again: format!("gloo-rs {} -f ... -u", words.command),
+            again: gloo_rs(words.command).fixed("-f ... -u"),
             namespace: self.global.namespace.clone().unwrap_or_default(),
         }
     }

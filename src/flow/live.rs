@@ -11,6 +11,7 @@ use super::report::{Report, Sweep};
 use super::stop::{Stop, Why};
 use super::{again, consent};
 use crate::apply::cluster::{self, Settled, Write};
+use crate::command::Hint;
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{self, Cause, Query, Session};
 use crate::load::absence;
@@ -392,6 +393,6 @@ impl Run<'_> {
         let with = labels.map(|labels| format!(" with labels {labels}")).unwrap_or_default();
         Failure::new(Exit::SaidNo, Reason::NotFound, format!("no Upstream{with} {place}"))
             .detail(self.session.looked())
-            .hint("-n NAMESPACE or -A looks elsewhere; --ignore-not-found makes this no failure")
+            .hint(Hint::from("-n NAMESPACE or -A looks elsewhere").or("; ", "--ignore-not-found makes this no failure"))
     }
 }

@@ -54,7 +54,7 @@ pub fn run(invocation: &Invocation, ui: &mut Ui) -> Exit {
             ui::trace(&format!("signal: {name}"));
         }
     });
-    let mut report = Report::new(ui, words, global.format).until(interrupts.clone());
+    let mut report = Report::new(ui, words, global.format).until(interrupts.clone()).on(global.target());
     for advice in advice {
         report.advice(advice.clone());
     }

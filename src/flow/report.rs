@@ -10,6 +10,7 @@ use std::time::Instant;
 use serde_json::{Map, Value};
 
 use super::interrupt::Interrupts;
+use crate::command::{CommandLine, Hint, Target};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::Session;
 use crate::model::ObjectRef;
@@ -37,7 +38,7 @@ pub struct Sweep {
     /// `Upstream`
     pub noun: &'static str,
     /// The command that takes only the failed ones, up to their names.
-    pub again: String,
+    pub again: CommandLine,
     /// The namespace whose name need not be said.
     pub namespace: String,
 }
@@ -46,6 +47,8 @@ pub struct Sweep {
 pub struct Report<'u> {
     pub ui: &'u mut Ui,
     interrupts: Interrupts,
+    /// What every command that is printed here names again.
+    target: Target,
     words: &'u [String],
     format: Format,
     answers: Answers,
@@ -90,6 +93,7 @@ impl<'u> Report<'u> {
         Self {
             ui,
             interrupts: Interrupts::none(),
+            target: Target::default(),
             words,
             format,
             answers: Answers::Stdout,
@@ -120,6 +124,18 @@ impl<'u> Report<'u> {
     #[must_use]
     pub fn until(self, interrupts: Interrupts) -> Self {
         Self { interrupts, ..self }
+    }
+
+    /// The same report of a run on the cluster and as the user that were typed.
+    #[must_use]
+    pub fn on(self, target: Target) -> Self {
+        Self { target, ..self }
+    }
+
+    /// Says on stderr that something failed, apart from how the run ends.
+    pub fn trouble(&mut self, message: &str, details: &[String], hints: impl IntoIterator<Item = Hint>) {
+        let hints: Vec<_> = hints.into_iter().map(|hint| hint.on(&self.target)).collect();
+        self.ui.error(message, details, &hints);
     }
 
     /// The signals that end the run.
@@ -216,7 +232,8 @@ impl<'u> Report<'u> {
     }
 
     /// An object's end that was said already, in the words of its own command.
-    pub fn record(&mut self, row: Row) {
+    pub fn record(&mut self, mut row: Row) {
+        row.hint = row.hint.map(|hint| hint.on(&self.target));
         *self.counts.entry(row.outcome.name()).or_default() += 1;
         self.exit = self.exit.or(row.exit);
         if self.format == Format::Name && row.outcome.is_answer() {
@@ -228,7 +245,8 @@ impl<'u> Report<'u> {
     }
 
     /// An object's end.
-    pub fn row(&mut self, row: Row) {
+    pub fn row(&mut self, mut row: Row) {
+        row.hint = row.hint.map(|hint| hint.on(&self.target));
         *self.counts.entry(row.outcome.name()).or_default() += 1;
         self.exit = self.exit.or(row.exit);
         self.last_reason = row.reason;
@@ -292,12 +310,13 @@ impl<'u> Report<'u> {
     }
 
     /// A warning or a note; one that was said is not said again.
-    pub fn advice(&mut self, advice: Advice) {
+    pub fn advice(&mut self, mut advice: Advice) {
         let key = (advice.code, advice.message.clone());
         if self.said.contains(&key) {
             return;
         }
         self.said.push(key);
+        advice.hint = advice.hint.map(|hint| hint.on(&self.target));
         self.ui.advice(&advice);
         if self.keeps != Keeps::Nothing {
             self.advice.push(advice);
@@ -305,7 +324,8 @@ impl<'u> Report<'u> {
     }
 
     /// The run as a whole failed.
-    pub fn failure(&mut self, failure: Failure) {
+    pub fn failure(&mut self, mut failure: Failure) {
+        failure.hints = failure.hints.into_iter().map(|hint| hint.on(&self.target)).collect();
         self.exit = self.exit.or(failure.exit);
         self.ui.end_progress();
         // Of several the way says the first.

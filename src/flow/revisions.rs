@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::report::Report;
+use crate::command::gloo_rs;
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{ApiError, Cause, Query, Scope, Session};
 use crate::load::{istio, survey};
@@ -47,7 +48,7 @@ fn nothing(session: &Session, namespace: Option<&str>) -> Failure {
     Failure::new(Exit::SaidNo, Reason::NoIstiod, format!("no istiod {place}"))
         .detail("looked for Deployments labelled app=istiod")
         .detail(session.looked())
-        .hint("an istiod elsewhere needs no Deployment here: gloo-rs istio inject --istio-discovery-address")
+        .hint(gloo_rs("istio inject --istio-discovery-address").after("an istiod elsewhere needs no Deployment here: "))
 }
 
 /// A list, or why it is not known.

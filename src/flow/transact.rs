@@ -8,6 +8,7 @@ use super::interrupt::{Interrupts, interrupted};
 use super::report::Report;
 use crate::apply::caught::caught;
 use crate::apply::transaction::{self, Done, Step, Undone, Unmade};
+use crate::command::{Hint, kubectl};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::Session;
 use crate::model::{Object, ObjectRef};
@@ -29,13 +30,13 @@ pub struct Transaction<'t> {
     pub session: &'t Session,
     pub stop: &'t Interrupts,
     /// How the same state is left by hand, should the rollback fail.
-    pub way_back: &'t str,
+    pub way_back: Hint,
     done: Vec<(Done, String)>,
 }
 
 impl<'t> Transaction<'t> {
     /// A transaction that has done nothing yet.
-    pub fn new(session: &'t Session, stop: &'t Interrupts, way_back: &'t str) -> Self {
+    pub fn new(session: &'t Session, stop: &'t Interrupts, way_back: Hint) -> Self {
         Self { session, stop, way_back, done: Vec::new() }
     }
 
@@ -120,7 +121,7 @@ impl<'t> Transaction<'t> {
                 let failure = Failure::new(Exit::Unconfirmed, Reason::Rollout, format!("{short} {why}"))
                     .detail("applied, and not confirmed");
                 Err(match hint {
-                    Some(command) => failure.hint(format!("{command} {short} -n {}", workload.namespace)),
+                    Some(command) => failure.hint(kubectl(command).value(short).with("-n", &workload.namespace)),
                     None => failure,
                 })
             }
@@ -154,7 +155,7 @@ impl<'t> Transaction<'t> {
             let row = Row::answer(object.clone(), Outcome::Failed, message);
             report.record(Row { reason: Some(cause.reason), exit, ..row });
         }
-        transaction::failure(cause, &undone, self.way_back)
+        transaction::failure(cause, &undone, self.way_back.clone())
     }
 
     /// Everything stands: the objects are what was asked for.
@@ -188,7 +189,7 @@ pub fn not_ready(workload: &str, stuck: Stuck) -> Failure {
         Reason::Rollout,
         format!("{workload} did not become ready ({ready} of {wanted} new, {})", seconds(took)),
     );
-    failure.hints = hints(&complaints).into_iter().map(str::to_owned).collect();
+    failure.hints = hints(&complaints).into_iter().map(Hint::from).collect();
     failure.details = complaints;
     match served {
         Some(fewest) if fewest >= wanted => {
@@ -231,7 +232,7 @@ mod tests {
             let session = Session::open(&target, None).await.unwrap();
             let mut ui = Ui::new(When::Never, Loudness::Quiet);
             let mut report = Report::new(&mut ui, &[], Format::Text);
-            let mut transaction = Transaction { session: &session, stop, way_back: "again", done };
+            let mut transaction = Transaction { session: &session, stop, way_back: "again".into(), done };
             transaction.whole(&mut report, async |_, _| work().await).await.unwrap_err()
         })
     }
@@ -246,7 +247,7 @@ mod tests {
         assert_eq!((remains.exit, remains.reason), (Exit::HalfDone, Reason::HalfDone));
         assert_eq!(remains.details[0], "NOT fully rolled back");
         assert!(remains.details[1].contains("default  still changed: "), "{remains:?}");
-        assert!(remains.hints.iter().any(|hint| hint.contains("report it")), "{remains:?}");
+        assert!(remains.hints.iter().any(|hint| hint.to_string().contains("report it")), "{remains:?}");
     }
 
     #[test]

@@ -2,7 +2,6 @@
 //!
 //! kube 5.0.0 runs it twice, on the thread, without a deadline, and with its stderr going past us.
 
-use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
 use std::time::Duration;

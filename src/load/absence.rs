@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::command::{Hint, quoted};
 use crate::kube::{Query, Scope, Session};
 use crate::model::ObjectRef;
 use crate::plan::nearest;
@@ -24,9 +25,14 @@ impl Absence {
 
     /// The flag that finds it.
     #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        self.elsewhere.as_ref().map(|namespace| format!("it is in namespace {namespace}: -n {namespace}"))
+    pub fn hint(&self) -> Option<Hint> {
+        self.elsewhere.as_deref().map(in_namespace)
     }
+}
+
+/// The flag that finds what is in another namespace.
+pub fn in_namespace(namespace: &str) -> Hint {
+    Hint::from(format!("it is in namespace {namespace}: -n {}", quoted(namespace)))
 }
 
 /// Looks around an object that is not there.

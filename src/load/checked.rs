@@ -2,6 +2,7 @@
 
 use crate::check::look::Release;
 use crate::check::{Beyond, Check};
+use crate::command::Hint;
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::Session;
 use crate::load::release;
@@ -82,8 +83,7 @@ pub async fn release(session: &Session, namespace: &str) -> Beyond<Release> {
 }
 
 fn unknown(failure: Failure) -> Unknown {
-    const LEAD: &str = "a rule of a Role that allows it: ";
-    let rule = failure.hints.iter().find_map(|hint| hint.strip_prefix(LEAD)).map(str::to_owned);
+    let rule = failure.hints.iter().find_map(Hint::rule);
     let is_right = failure.exit == Exit::SaidNo && rule.is_some();
     Unknown { why: failure.message, rule: rule.filter(|_| is_right) }
 }

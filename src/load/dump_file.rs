@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek as _};
 use std::path::Path;
 
+use crate::command::gloo_rs;
 use crate::envoy::dump::Reader;
 use crate::envoy::view::{Found, View};
 use crate::error::{Exit, Failure, Reason};
@@ -56,7 +57,7 @@ fn of_snapshot(shown: &str, file: File, view: &dyn Fn() -> View) -> Result<Vec<S
         }
     }
     match seen.is_empty() {
-        true => Err(broken(format!("{shown}: no {MEMBER} in it")).hint("gloo-rs proxy snapshot writes one")),
+        true => Err(broken(format!("{shown}: no {MEMBER} in it")).hint(gloo_rs("proxy snapshot").then(" writes one"))),
         false => Ok(seen),
     }
 }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::survey::why;
+use crate::command::Hint;
 use crate::error::{Exit, Failure};
 use crate::kube::{ApiError, Cause, Query, Scope, Session};
 use crate::model::{Kind, Object, ObjectRef, kinds};
@@ -66,9 +67,7 @@ pub fn unknown(what: &str, error: &ApiError) -> Option<Advice> {
     let note = Advice::note(Code::Unknown, format!("{what} are unknown: {}", why(error)));
     match &error.cause {
         Cause::NoCrd => None,
-        Cause::Forbidden { rule: Some(rule), .. } => {
-            Some(note.hint(format!("a rule of a Role that allows it: {rule}")))
-        }
+        Cause::Forbidden { rule: Some(rule), .. } => Some(note.hint(Hint::allowing(rule))),
         _ => Some(note),
     }
 }

@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::vec;
 
+use crate::command::quoted;
 use crate::error::{Exit, Failure, Reason};
 
 /// Larger than any manifest; a device or an image named by mistake does not fill the memory.
@@ -270,7 +271,7 @@ impl Walk {
         }
         if !target.starts_with(&self.root) {
             let why = format!("a link out of the directory, to {}; not followed", shown(&target));
-            self.refuse(path, why, &format!("name it: -f {}", shown(&target)));
+            self.refuse(path, why, &format!("name it: -f {}", quoted(&shown(&target))));
         } else if is_file {
             self.file(path);
         }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::command::Hint;
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{Cause, Query, Scope, Session};
 use crate::model::{Kind, Object, kinds};
@@ -90,7 +91,7 @@ pub fn usual(mut found: Vec<Object>, namespace: &str) -> Result<Object, Failure>
             format!("several gateway proxies in {namespace}, none of them {USUAL}"),
         )
         .detail(names(found.iter()).join(", "))
-        .hint("--name NAME takes one, --all takes all")),
+        .hint(Hint::from("--name NAME takes one").or(", ", "--all takes all"))),
     }
 }
 
@@ -102,7 +103,7 @@ fn names<'o>(found: impl Iterator<Item = &'o Object>) -> Vec<String> {
 pub fn nothing(namespace: &str) -> Failure {
     Failure::new(Exit::SaidNo, Reason::NotFound, format!("no gateway proxy in {namespace}"))
         .detail(format!("looked for Deployments and DaemonSets labelled {PROXY_LABEL}"))
-        .hint("-n NAMESPACE looks elsewhere, --name NAME takes one without the label")
+        .hint(Hint::from("-n NAMESPACE looks elsewhere").or(", ", "--name NAME takes one without the label"))
 }
 
 async fn named(session: &Session, namespace: &str, name: &ProxyName) -> Result<Object, Failure> {

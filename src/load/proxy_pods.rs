@@ -130,7 +130,7 @@ impl Look<'_> {
         let mut failure = Failure::new(Exit::SaidNo, Reason::NotFound, line);
         failure.details.extend((!near.is_empty()).then(|| format!("near: {}", near.join(", "))));
         failure.details.push(self.place());
-        failure.hints.extend(elsewhere.map(|namespace| format!("it is in namespace {namespace}: -n {namespace}")));
+        failure.hints.extend(elsewhere.as_deref().map(absence::in_namespace));
         failure
     }
 

@@ -1,6 +1,6 @@
 //! The Helm release that installed Gloo: found by metadata alone, then one record is read.
 
-use crate::command::gloo_rs;
+use crate::command::{Hint, gloo_rs};
 use crate::error::{Exit, Failure, Reason};
 use crate::helm::{self, Problem, Record, ReleaseId, Storage, Unread};
 use crate::kube::{ApiError, Cause, Query, Scope, Session};
@@ -185,7 +185,7 @@ async fn read(session: &Session, namespace: &str, entry: &Entry) -> Result<Recor
         let forbidden = matches!(error.cause, Cause::Forbidden { .. });
         let failure = error.into_failure(session);
         if forbidden {
-            failure.hint("or dump the values and give them: gloo-rs upgrade-values --values FILE")
+            failure.hint(gloo_rs("upgrade-values --values FILE").after("or dump the values and give them: "))
         } else {
             failure
         }
@@ -260,13 +260,9 @@ fn not_deployed(record: &Record, revision: u64, status: &str) -> Advice {
     );
     let advice = Advice::warning(Code::ReleaseState, message);
     match status.starts_with("pending") {
-        true => advice.details(["Helm refuses an upgrade while another is pending".to_owned()]).hint(format!(
-            "if none is running: {} rollback {} {} -n {}",
-            record.command(),
-            record.name,
-            record.revision,
-            record.namespace
-        )),
+        true => advice
+            .details(["Helm refuses an upgrade while another is pending".to_owned()])
+            .hint(record.rollback().after("if none is running: ")),
         false => advice.hint(format!("--release-revision {revision} takes those of that one")),
     }
 }
@@ -327,7 +323,10 @@ async fn none(session: &Session, namespace: &str, others: Vec<String>) -> Failur
                 .hint(gloo_rs("upgrade-values --values").value(file_of(&owner)).fixed("--write"))
         }
         _ => Failure::new(Exit::SaidNo, Reason::NoRelease, format!("no Helm release of Gloo's chart in {namespace}"))
-            .hint("-n NAMESPACE looks elsewhere, --release NAME takes one whatever its chart is called"),
+            .hint(
+                Hint::from("-n NAMESPACE looks elsewhere")
+                    .or(", ", "--release NAME takes one whatever its chart is called"),
+            ),
     };
     if !others.is_empty() {
         failure = failure.detail(format!("there: {}", others.join(", ")));
@@ -355,7 +354,7 @@ fn refused(error: ApiError, session: &Session) -> Failure {
     }
     failure
         .hint("--release NAME --release-revision N needs the right to get that one Secret alone")
-        .hint("or dump the values and give them: gloo-rs upgrade-values --values FILE")
+        .hint(gloo_rs("upgrade-values --values FILE").after("or dump the values and give them: "))
 }
 
 #[cfg(test)]

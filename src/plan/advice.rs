@@ -8,6 +8,7 @@ use super::mtls::{FarEnd, Surroundings, Wish};
 use super::owner::Owner;
 use super::path::{Behind, Facts, Membership, Pod};
 use super::peer::Mode;
+use crate::command::{Hint, gloo_rs, kubectl};
 use crate::model::{Object, ObjectRef, kinds};
 
 /// Declares the closed list of codes: the variant, its name in the JSON, what it means.
@@ -153,7 +154,7 @@ pub struct Advice {
     pub code: Code,
     pub message: String,
     pub details: Vec<String>,
-    pub hint: Option<String>,
+    pub hint: Option<Hint>,
     pub object: Option<ObjectRef>,
 }
 
@@ -172,7 +173,7 @@ impl Advice {
     pub fn unknown(what: &str, why: &Unread) -> Self {
         let note = Self::note(Code::Unknown, format!("{what}: {why}"));
         match &why.rule {
-            Some(rule) => note.hint(format!("a rule of a Role that allows it: {rule}")),
+            Some(rule) => note.hint(Hint::allowing(rule)),
             None => note,
         }
     }
@@ -186,7 +187,7 @@ impl Advice {
 
     /// With what to do next.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub fn hint(mut self, hint: impl Into<Hint>) -> Self {
         self.hint = Some(hint.into());
         self
     }
@@ -215,8 +216,11 @@ pub fn on_gateway(gateway: &Gateway, namespace: &str) -> Option<Advice> {
             )
             .details(workloads.iter().map(|it| format!("deployment {namespace}/{}, {} wanted", it.name, it.replicas)));
             match idle {
-                Some(idle) => note.hint(format!("kubectl scale deployment {} -n {namespace} --replicas 1", idle.name)),
-                None => note.hint(format!("kubectl get deployments,pods -n {namespace}")),
+                Some(idle) => {
+                    let scale = kubectl("scale deployment").value(&idle.name).with("-n", namespace);
+                    note.hint(scale.fixed("--replicas 1"))
+                }
+                None => note.hint(kubectl("get deployments,pods").with("-n", namespace)),
             }
         }
         Gateway::NoSidecars { pods } => Advice::warning(
@@ -224,13 +228,13 @@ pub fn on_gateway(gateway: &Gateway, namespace: &str) -> Option<Advice> {
             format!("no gateway proxy in {namespace} has the sds and istio-proxy sidecars: 503 until one has"),
         )
         .details(some_of(pods.iter().map(|pod| format!("pod {namespace}/{pod}"))))
-        .hint("gloo-rs istio inject, or global.istioIntegration.enabled in the Helm values"),
+        .hint(gloo_rs("istio inject").then(", or global.istioIntegration.enabled in the Helm values")),
         Gateway::NoCluster { config_maps } => Advice::warning(
             Code::NoSdsCluster,
             format!("no gateway's bootstrap in {namespace} has the cluster gateway_proxy_sds: 503 until one has"),
         )
         .details(some_of(config_maps.iter().map(|map| format!("configmap {namespace}/{map}"))))
-        .hint("gloo-rs istio inject, or global.istioIntegration.enabled in the Helm values"),
+        .hint(gloo_rs("istio inject").then(", or global.istioIntegration.enabled in the Helm values")),
         Gateway::Unknown { why } => Advice::unknown("whether the gateway has Istio's sidecars is unknown", why),
     };
     Some(advice)
@@ -305,7 +309,7 @@ fn on_pods(upstream: &ObjectRef, pods: &[Pod]) -> Option<Advice> {
         Advice::warning(Code::NoSidecar, what)
             .details(some_of(without.iter().map(|pod| format!("pod {}{}", pod.name, ambient(pod)))))
             .hint(match without.iter().find(|pod| pod.barred.is_none()) {
-                Some(pod) => format!("gloo-rs istio enroll {}", pod.name.split('/').next().unwrap_or_default()),
+                Some(pod) => gloo_rs("istio enroll").value(pod.name.split('/').next().unwrap_or_default()).into(),
                 None => backend::unbarred(first.barred.unwrap_or_default(), &typed(upstream)),
             }),
     )
@@ -330,7 +334,7 @@ fn on_disabled(upstream: &ObjectRef, pods: &[Pod]) -> Option<Advice> {
         return Some(
             Advice::warning(Code::DisabledPeer, what)
                 .details([format!("peerauthentication {policy}")])
-                .hint(format!("{opened} first, or gloo-rs istio disable-mtls -u {}", typed(upstream))),
+                .hint(opened.then(" first, or ").command(gloo_rs("istio disable-mtls").with("-u", typed(upstream)))),
         );
     }
     let unknown = of_mesh().find_map(|pod| pod.demands.as_ref().err());
@@ -357,14 +361,14 @@ fn on_strict(name: &str, around: &Surroundings) -> Option<Advice> {
 pub fn on_owner(words: Words, object: &ObjectRef, owner: &Owner) -> Advice {
     // The one Settings object has its switches in the chart's values.
     let (what, which, lasting) = match object.kind == &kinds::SETTINGS {
-        true => ("Settings", "", "change the release's values as well: gloo-rs upgrade-values"),
-        false => ("this Upstream", " -u ...", "change the chart's template or values as well"),
+        true => ("Settings", "", gloo_rs("upgrade-values").after("change the release's values as well: ")),
+        false => ("this Upstream", "-u ...", Hint::from("change the chart's template or values as well")),
     };
-    let again = format!("gloo-rs {}{which} -f PATH --write", words.command);
+    let again = gloo_rs(words.command).fixed(which).fixed("-f PATH --write");
     let advice = match owner {
         Owner::ArgoCd { .. } | Owner::Flux { .. } => {
             Advice::warning(Code::Owner, format!("{owner} owns {what} and will put it back"))
-                .hint(format!("change it in Git: {again}"))
+                .hint(again.after("change it in Git: "))
         }
         Owner::Helm { .. } => {
             Advice::warning(Code::Owner, format!("{owner} owns {what}; its next upgrade may put it back")).hint(lasting)
@@ -422,7 +426,7 @@ mod tests {
         let said = on_owner(words, &settings, &Owner::ArgoCd { application: "edge".into() });
         assert_eq!(said.message, "Argo CD application edge owns Settings and will put it back");
         let hint = "change it in Git: gloo-rs istio auto-mtls enable -f PATH --write";
-        assert_eq!(said.hint.as_deref(), Some(hint));
+        assert_eq!(said.hint, Some(hint.into()));
     }
 
     #[test]
@@ -465,7 +469,7 @@ mod tests {
         assert_eq!(said[0].message, "the peer of x takes no mTLS (DISABLE): 503 with it");
         assert_eq!(said[0].details, ["peerauthentication shop/a, namespace"]);
         let hint = "gloo-rs istio peer-auth permissive -n shop first, or gloo-rs istio disable-mtls -u x";
-        assert_eq!(said[0].hint.as_deref(), Some(hint));
+        assert_eq!(said[0].hint, Some(hint.into()));
         assert_eq!(codes(Wish::Disable, &disabled), []);
     }
 

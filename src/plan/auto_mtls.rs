@@ -12,6 +12,7 @@ use super::mtls::{Caution, Found, Surroundings};
 use super::outcome::{Decision, Objection};
 use super::peer::Sent;
 use super::{PerObject, Wants, Words};
+use crate::command::{CommandLine, gloo_rs};
 use crate::edit::{Edit, json as edited};
 use crate::error::Reason;
 use crate::model::{FieldPath, Kind, Object, kinds};
@@ -86,8 +87,8 @@ impl Gateways {
                     "needs Istio's sidecars in every gateway proxy: meshed Upstreams would be 503; nothing changed",
                 );
                 objection.details = lacking.iter().map(|name| format!("without: {name}")).collect();
-                let names: Vec<_> = lacking.iter().map(|name| format!(" --name {name}")).collect();
-                objection.hint(format!("gloo-rs istio inject{}", names.concat()))
+                let inject = gloo_rs("istio inject");
+                objection.hint(lacking.iter().fold(inject, |inject, name| inject.with("--name", name)))
             }
         };
         Some(objection)
@@ -325,7 +326,7 @@ pub fn on_harm(upstreams: &[(String, &'static str)]) -> Option<Advice> {
     Some(
         Advice::warning(Code::MayHarm, "auto-mTLS may send plaintext to Upstreams with TLS of their own")
             .details(upstreams.iter().map(|(name, why)| format!("{name}: {why}")))
-            .hint(format!("gloo-rs istio auto-mtls disable -u {}", names.join(","))),
+            .hint(gloo_rs("istio auto-mtls disable").with("-u", names.join(","))),
     )
 }
 
@@ -337,7 +338,7 @@ pub struct Disabled {
     /// `shop/default, namespace`
     pub policy: String,
     /// The command that changes it.
-    pub mend: String,
+    pub mend: CommandLine,
 }
 
 /// The warning for peers that take plaintext alone.
@@ -347,7 +348,7 @@ pub fn on_disabled(all: &[Disabled]) -> Option<Advice> {
     let what = "auto-mTLS sends mTLS to peers that take none (DISABLE): 503 there";
     let advice = Advice::warning(Code::DisabledPeer, what)
         .details(some_of(all.iter().map(|it| format!("{}: peerauthentication {}", it.upstream, it.policy))))
-        .hint(format!("{}, or gloo-rs istio auto-mtls disable -u {}", first.mend, names.join(",")));
+        .hint(first.mend.clone().then(", or ").command(gloo_rs("istio auto-mtls disable").with("-u", names.join(","))));
     Some(advice)
 }
 
@@ -512,12 +513,12 @@ mod tests {
     #[test]
     fn peers_that_take_plaintext_alone_are_named_with_their_policy() {
         assert_eq!(on_disabled(&[]), None);
-        let mend = "gloo-rs istio peer-auth permissive -n shop".to_owned();
+        let mend = gloo_rs("istio peer-auth permissive").with("-n", "shop");
         let it = Disabled { upstream: "gloo-system/cart".into(), policy: "shop/a, namespace".into(), mend };
         let said = on_disabled(&[it]).unwrap();
         assert_eq!(said.details, ["gloo-system/cart: peerauthentication shop/a, namespace"]);
         let hint = "gloo-rs istio peer-auth permissive -n shop, or gloo-rs istio auto-mtls disable -u gloo-system/cart";
-        assert_eq!((said.code, said.hint.as_deref()), (Code::DisabledPeer, Some(hint)));
+        assert_eq!((said.code, said.hint), (Code::DisabledPeer, Some(hint.into())));
     }
 
     #[test]
@@ -537,7 +538,7 @@ mod tests {
             assert_eq!(harm(&json!({"spec": spec})).is_some(), harmed, "{spec}");
         }
         let advice = on_harm(&[("a".into(), "aws has TLS of its own"), ("b".into(), "x")]).unwrap();
-        assert_eq!(advice.hint.as_deref(), Some("gloo-rs istio auto-mtls disable -u a,b"));
+        assert_eq!(advice.hint, Some("gloo-rs istio auto-mtls disable -u a,b".into()));
         assert_eq!(on_harm(&[]), None);
     }
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::path::Behind;
 use super::revisions::opts_out;
+use crate::command::{Hint, gloo_rs};
 
 /// The label Istio puts on a pod whose sidecar takes mutual TLS (Gloo's own auto-mTLS reads it too).
 pub const TLS_MODE: &str = "security.istio.io/tlsMode";
@@ -171,9 +172,9 @@ pub fn barred(pod: &Value) -> Option<&'static str> {
 }
 
 /// What makes a pod that is [`barred`] work again, where Istio's TLS is sent to it.
-pub fn unbarred(why: &str, upstream: &str) -> String {
-    let plain = format!("gloo-rs istio disable-mtls -u {upstream}");
-    if why == OPTED_OUT { format!("{why}: take that away, or {plain}") } else { format!("{why}; {plain}") }
+pub fn unbarred(why: &str, upstream: &str) -> Hint {
+    let plain = gloo_rs("istio disable-mtls").with("-u", upstream);
+    plain.after(if why == OPTED_OUT { format!("{why}: take that away, or ") } else { format!("{why}; ") })
 }
 
 /// Whether somebody at the pod holds its peers to the mesh's policies: its sidecar, or in an ambient mesh the node's

@@ -7,6 +7,7 @@ use super::mtls::{self, Caution, Foreign, Found, Policy, Surroundings};
 use super::outcome::{Decision, Objection};
 use super::sidecars::Step;
 use super::ssl_config::{SDS_CLUSTER, SDS_TARGET, Tls, tls_of};
+use crate::command::{Hint, gloo_rs};
 use crate::error::Reason;
 use crate::model::{Object, ObjectRef};
 
@@ -124,9 +125,9 @@ pub fn against(left: &[Dangling], hidden: &[String], upstreams: Upstreams) -> Op
         .collect();
     let is = |plural: &str| left.iter().any(|it| it.object.kind.plural == plural);
     let hint = match upstreams {
-        _ if is("settings") => "gloo-rs istio auto-mtls disable",
-        Upstreams::Refuse if is("upstreams") => "--include-upstreams takes it out of the Upstreams",
-        _ => "take those fields out, then run this again",
+        _ if is("settings") => Hint::from(gloo_rs("istio auto-mtls disable")),
+        Upstreams::Refuse if is("upstreams") => "--include-upstreams takes it out of the Upstreams".into(),
+        _ => "take those fields out, then run this again".into(),
     };
     Some(objection.hint(hint))
 }
@@ -203,7 +204,7 @@ mod tests {
         let left = [of(&upstream(&json!({"sslConfig": istio_ssl_config()}))).unwrap()];
         let refused = against(&left, &[], Upstreams::Refuse).unwrap();
         assert_eq!(refused.details, ["upstream.gloo.solo.io/a in shop: spec.sslConfig.sds"]);
-        assert!(refused.hint.unwrap().starts_with("--include-upstreams"));
+        assert!(refused.hint.unwrap().to_string().starts_with("--include-upstreams"));
         let hidden = ["may not list virtualservices".to_owned()];
         assert_eq!(against(&[], &hidden, Upstreams::Include).unwrap().reason, Reason::Unknown);
         assert_eq!(against(&[], &[], Upstreams::Refuse), None);

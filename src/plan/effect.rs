@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::Unread;
 use super::acceptance::{self, Acceptance};
 use super::outcome::Row;
+use crate::command::Hint;
 use crate::error::{Exit, Failure, Reason};
 use crate::gloo::Socket;
 use crate::model::ObjectRef;
@@ -82,7 +83,7 @@ pub enum Verdict {
     /// No complaint came, and what is served may not be looked at.
     Unseen { why: Unread },
     /// The time ran out, or there is no Gloo to ask.
-    Unconfirmed { why: Vec<String>, hint: Option<String> },
+    Unconfirmed { why: Vec<String>, hint: Option<Hint> },
     /// Ctrl-C.
     Interrupted,
 }
@@ -115,7 +116,7 @@ pub fn last_verdict(change: &Change, now: &Said, served: &[Served], look: LastLo
     }
     if let Some(failure) = look.unseen {
         let why = std::iter::once(format!("what Gloo serves is unknown: {}", failure.message));
-        let hint = (!failure.hints.is_empty()).then(|| failure.hints.join("; "));
+        let hint = Hint::any(failure.hints.iter().cloned());
         return Verdict::Unconfirmed { why: why.chain(failure.details.iter().cloned()).collect(), hint };
     }
     let why = if served.is_empty() {
@@ -126,15 +127,15 @@ pub fn last_verdict(change: &Change, now: &Said, served: &[Served], look: LastLo
         let how = if change.wanted == Wanted::Istio { "without Istio's TLS" } else { "with TLS as before" };
         format!("still served {how} to {}", roles.join(", "))
     };
-    let hint = "--wait-timeout waits longer; the gloo pod's log says what it does".to_owned();
+    let hint = "--wait-timeout waits longer; the gloo pod's log says what it does";
     let error = look.error.map(|error| format!("Gloo says: {error}"));
-    Verdict::Unconfirmed { why: std::iter::once(why).chain(error).collect(), hint: Some(hint) }
+    Verdict::Unconfirmed { why: std::iter::once(why).chain(error).collect(), hint: Some(hint.into()) }
 }
 
 /// The object's line of the result, with what became of the change.
 #[must_use]
 pub fn row(row: Row, verdict: &Verdict) -> Row {
-    let unconfirmed = |reason: Reason, why: Vec<String>, hint: Option<String>| Row {
+    let unconfirmed = |reason: Reason, why: Vec<String>, hint: Option<Hint>| Row {
         message: format!("{}, not confirmed", row.message),
         reason: Some(reason),
         details: why,
@@ -151,8 +152,8 @@ pub fn row(row: Row, verdict: &Verdict) -> Row {
             Row { message: format!("{}, served to {whom}", row.message), ..row }
         }
         Verdict::Complained { state, reason } => {
-            let hint = "the change stays; the same command the other way takes it back".to_owned();
-            unconfirmed(Reason::Rejected, vec![format!("Gloo says {state}: {reason}")], Some(hint))
+            let hint = "the change stays; the same command the other way takes it back";
+            unconfirmed(Reason::Rejected, vec![format!("Gloo says {state}: {reason}")], Some(hint.into()))
         }
         Verdict::Unseen { .. } => {
             Row { message: format!("{}, accepted, not confirmed", row.message), reason: Some(Reason::Unknown), ..row }

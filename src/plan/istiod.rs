@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::advice::{Advice, Code};
 use super::image::Image;
+use crate::command::gloo_rs;
 use crate::error::{Exit, Failure, Reason};
 use crate::model::{Object, kinds};
 
@@ -289,7 +290,7 @@ fn named(all: &[Istiod], wanted: &str) -> Result<Choice, Failure> {
         ([], []) => {
             let failure =
                 Failure::new(Exit::SaidNo, Reason::NoIstiod, format!("no istiod of revision or tag {wanted}"));
-            Err(with_list(failure, all).hint("gloo-rs istio revisions"))
+            Err(with_list(failure, all).hint(gloo_rs("istio revisions")))
         }
         _ => {
             let failure = Failure::new(

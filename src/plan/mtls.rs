@@ -372,7 +372,7 @@ mod tests {
             let Decision::Refuse(objection) = decide(&it, Found::Named, policy(wish), &in_the_mesh()) else { panic!() };
             assert_eq!(objection.reason, Reason::ForeignTls);
             assert!(objection.details.iter().any(|line| line.contains("payments-client")), "{objection:?}");
-            assert!(objection.hint.unwrap().contains("--overwrite"));
+            assert!(objection.hint.unwrap().to_string().contains("--overwrite"));
             assert!(matches!(decide(&it, Found::Swept, policy(wish), &in_the_mesh()), Decision::Skip(_)));
         }
         let replace = Policy { foreign: Foreign::Replace, ..policy(Wish::Enable) };

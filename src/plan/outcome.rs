@@ -1,5 +1,6 @@
 //! How each object a command was about ends: there is no other way to end than these.
 
+use crate::command::Hint;
 use crate::edit::Edit;
 use crate::error::{Exit, Reason};
 use crate::model::ObjectRef;
@@ -24,7 +25,7 @@ pub struct Objection {
     pub message: String,
     /// What stands there now, line by line.
     pub details: Vec<String>,
-    pub hint: Option<String>,
+    pub hint: Option<Hint>,
 }
 
 impl Objection {
@@ -35,7 +36,7 @@ impl Objection {
 
     /// With the flag or command that gets on.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub fn hint(mut self, hint: impl Into<Hint>) -> Self {
         self.hint = Some(hint.into());
         self
     }
@@ -87,7 +88,7 @@ pub struct Row {
     /// What is so now, or why not: `mTLS enabled`.
     pub message: String,
     pub details: Vec<String>,
-    pub hint: Option<String>,
+    pub hint: Option<Hint>,
     /// The change as a unified diff, where one was asked for.
     pub diff: Option<String>,
     /// Who else writes the object: `Argo CD application edge`.

@@ -1,5 +1,6 @@
 //! Names of gateway proxies as people type them: `x`, `svc/x`, `deployment/x`, `pod/x`.
 
+use crate::command::quoted;
 use crate::error::Failure;
 
 /// What stood before the slash.
@@ -52,9 +53,11 @@ fn kind_of(word: &str, name: &str) -> Result<ProxyKind, Failure> {
     }
     let failure = Failure::usage(format!("--name {}: no kind of a proxy", shown(&format!("{word}/{name}"))));
     Err(if is_name(word) && is_name(name) {
-        failure
-            .detail("kinds are svc, deployment, daemonset and pod")
-            .hint(format!("if {word} is a namespace: -n {word} --name {name}"))
+        failure.detail("kinds are svc, deployment, daemonset and pod").hint(format!(
+            "if {word} is a namespace: -n {} --name {}",
+            quoted(word),
+            quoted(name)
+        ))
     } else {
         failure.hint("NAME, svc/NAME, deployment/NAME, daemonset/NAME or pod/NAME")
     })

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::advice::{Advice, Code};
 use super::istiod::{DEFAULT, ISTIOD_LABEL, Istiod, REVISION_LABEL};
+use crate::command::{Hint, kubectl};
 
 /// Where a sidecar says which istiod injected it.
 const STATUS: &str = "sidecar.istio.io/status";
@@ -307,10 +308,10 @@ fn on_stale(tally: &Tally) -> impl Iterator<Item = Advice> + '_ {
 }
 
 /// Their namespaces name the wanted revision already, so new pods are enough.
-fn restarts(namespaces: &[&str]) -> String {
+fn restarts(namespaces: &[&str]) -> Hint {
     let first = namespaces.first().expect("stale pods are in a namespace");
     let others = if namespaces.len() > 1 { ", and so in the others" } else { "" };
-    format!("kubectl rollout restart deployments -n {first}{others}")
+    kubectl("rollout restart deployments").with("-n", *first).then(others)
 }
 
 fn on_tags(istiods: &[Istiod]) -> impl Iterator<Item = Advice> + '_ {

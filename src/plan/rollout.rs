@@ -25,17 +25,14 @@ pub enum Rollout {
     Waiting { ready: u64, wanted: u64 },
     /// The controller gave up.
     GaveUp { ready: u64, wanted: u64, message: String },
-    /// Nobody replaces its pods until somebody does something: why, and what.
+    /// Its pods are not replaced until somebody does something: why, and the words of kubectl that do it.
     Held { why: &'static str, hint: Option<&'static str> },
 }
 
 /// Why the controller leaves the old pods alone, if it does.
 fn held(spec: &Value) -> Option<Rollout> {
     if spec["paused"] == true {
-        return Some(Rollout::Held {
-            why: "is paused: its pods are not replaced",
-            hint: Some("kubectl rollout resume"),
-        });
+        return Some(Rollout::Held { why: "is paused: its pods are not replaced", hint: Some("rollout resume") });
     }
     let by_hand = spec["updateStrategy"]["type"] == "OnDelete";
     by_hand.then_some(Rollout::Held {

@@ -33,8 +33,8 @@ pub fn lines(asked: &Asked, verdict: &Verdict) -> Vec<String> {
         };
         lines.extend(block(&name, text));
     }
-    lines.extend(verdict.mend.iter().flat_map(|command| block("mend", command)));
-    lines.extend(verdict.next.iter().flat_map(|next| block("next", next)));
+    lines.extend(verdict.mend.iter().flat_map(|command| block("mend", &command.to_string())));
+    lines.extend(verdict.next.iter().flat_map(|next| block("next", &next.to_string())));
     lines
 }
 

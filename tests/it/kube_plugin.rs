@@ -262,7 +262,7 @@ async fn a_legacy_provider_is_refused_with_its_replacement_and_not_run() {
         sandbox.kubeconfig(stub.kubeconfig().replace("{token: secret-token}", &provider.to_string()));
         let failure = Session::open(&sandbox.target(), None).await.err().unwrap();
         assert_eq!((failure.exit, failure.reason), (Exit::Failed, Reason::Kubeconfig));
-        assert!(failure.hints[0].contains(replacement), "{failure:?}");
+        assert!(failure.hints[0].to_string().contains(replacement), "{failure:?}");
         assert!(!format!("{failure:?}").contains("secret"), "{failure:?}");
         assert!(!sandbox.dir().join("ran").exists());
     }

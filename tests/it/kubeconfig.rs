@@ -171,7 +171,6 @@ async fn a_name_and_a_password_are_sent() {
 async fn a_password_in_a_url_is_in_no_message() {
     let servers = [
         "https://me:secret@",
-        "https://me:secret word@api.example",
         "https://me:se/secret@api example",
         "me:secret@api example",
         "ftp://me:secret@api.example",
@@ -185,7 +184,6 @@ async fn a_password_in_a_url_is_in_no_message() {
     for proxy in ["http://me:secret word@proxy", "ftp://me:secret@proxy", "http://me:secret@"] {
         let text = WHOLE.replace("6443/'", &format!("6443/', proxy-url: '{proxy}'"));
         refused_text(&text).await;
-        eprintln!("HTTPS_PROXY {proxy}");
         let sandbox = Sandbox::new().env("HTTPS_PROXY", proxy);
         sandbox.kubeconfig(WHOLE);
         refused(&sandbox.target()).await;

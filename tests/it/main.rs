@@ -17,6 +17,7 @@ mod describe;
 mod enroll;
 mod files_interrupted;
 mod helm_told;
+mod hints;
 mod hostile_api;
 mod hostile_items;
 mod house;

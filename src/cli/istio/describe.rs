@@ -4,6 +4,7 @@ use clap::Subcommand;
 use clap::builder::PossibleValuesParser;
 
 use crate::cli::help;
+use crate::command::quoted;
 use crate::error::Failure;
 use crate::model::Selector;
 use crate::options::{Command, Describe, Format, Scope, Subject};
@@ -114,15 +115,15 @@ impl DescribeArgs {
 fn request(host: &str, path: &str, port: Option<u16>) -> Result<Request, Failure> {
     if host.contains("://") || host.contains('/') {
         let bare = host.split("://").last().unwrap_or_default().split('/').next().unwrap_or_default();
-        return Err(
-            Failure::usage(format!("--host {host:?} is not a host")).hint(format!("--host {bare} --path /PATH"))
-        );
+        return Err(Failure::usage(format!("--host {host:?} is not a host"))
+            .hint(format!("--host {} --path /PATH", quoted(bare))));
     }
     if host.is_empty() || host.len() > 255 || host.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Err(Failure::usage(format!("--host {host:?} is not a host")));
     }
     if !path.starts_with('/') {
-        return Err(Failure::usage(format!("--path {path:?} does not begin with /")).hint(format!("--path /{path}")));
+        return Err(Failure::usage(format!("--path {path:?} does not begin with /"))
+            .hint(format!("--path {}", quoted(&format!("/{path}")))));
     }
     let path = path.split('#').next().unwrap_or_default();
     let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query.to_owned())));

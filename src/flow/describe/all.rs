@@ -59,11 +59,12 @@ pub async fn describe(
     let snapshot = paths::around_all(&cluster.session, &cluster.gloo, &cluster.namespaces()).await?;
     let survey = cluster.survey(&snapshot).await;
     let mut found = Found::new(cluster.global.format, wanted.only);
+    let target = cluster.global.target();
     let query = Query::labelled(wanted.labels.map(ToString::to_string).unwrap_or_default());
     let mut pages = cluster.session.pages(&kinds::UPSTREAM, place, query);
     while let Some(page) = pages.next().await.map_err(|error| error.into_failure(&cluster.session))? {
         for value in page.items {
-            found.take(&Described::from(survey.of_upstream(&Object::new(&kinds::UPSTREAM, value))));
+            found.take(&Described::from(survey.of_upstream(&Object::new(&kinds::UPSTREAM, value))).on(&target));
             report.ui.advance();
         }
     }
@@ -74,7 +75,7 @@ pub async fn describe(
             .labels
             .is_none_or(|labels| labelled.is_some_and(|it| labels.matches(&it.value["metadata"]["labels"])));
         if is_selected {
-            found.take(&Described::from(survey.of_service(&namespace, &name, port)));
+            found.take(&Described::from(survey.of_service(&namespace, &name, port)).on(&target));
         }
     }
     report.ui.end_progress();

@@ -112,7 +112,8 @@ async fn one(
     };
     let services: Vec<_> = service(&upstream).into_iter().collect();
     let snapshot = cluster.around(&services).await?;
-    let described = Described::from(cluster.survey(&snapshot).await.of_upstream(&upstream));
+    let described =
+        Described::from(cluster.survey(&snapshot).await.of_upstream(&upstream)).on(&cluster.global.target());
     say(&[described], fail_on, report);
     Ok(())
 }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{Cluster, say, service, upstreams};
+use crate::command::Hint;
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::report::Report;
 use crate::load::snapshot::{self, Detail, Want};
@@ -123,7 +124,7 @@ fn nobody(request: &Request, answer: &Answer, gaps: &[&Unknown]) -> Failure {
     failure.details.extend(answer.notes.iter().cloned());
     for gap in gaps {
         failure.details.push(gap.why.clone());
-        failure.hints.extend(gap.rule.iter().map(|rule| format!("a rule of a Role that allows it: {rule}")));
+        failure.hints.extend(gap.rule.iter().map(Hint::allowing));
     }
     failure
 }
@@ -177,12 +178,13 @@ async fn targets(cluster: &Cluster<'_>, answer: &Answer) -> Result<Vec<Described
     }
     let survey = cluster.survey(&snapshot).await;
     let names: Vec<_> = answer.heard.iter().flat_map(|heard| &heard.proxies).map(ToString::to_string).collect();
+    let typed = cluster.global.target();
     let facts = all.iter().map(|target| {
         let mut facts = survey.of_target(target);
         if let Ok(proxies) = &mut facts.proxies {
             proxies.retain(|proxy| names.contains(&proxy.name));
         }
-        Described::from(facts)
+        Described::from(facts).on(&typed)
     });
     Ok(facts.collect())
 }

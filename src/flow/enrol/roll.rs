@@ -114,7 +114,7 @@ async fn roll<'p>(
                 .message
                 .strip_prefix(&format!("{short} "))
                 .map_or_else(|| format!("{short}: {}", failure.message), |rest| format!("{short} {rest}"));
-            report.borrow_mut().ui.error(&message, &failure.details, failure.hints.first());
+            report.borrow_mut().trouble(&message, &failure.details, failure.hints.first().cloned());
             if label_stays.get() {
                 rolled.undone = put_back(run.session, rolled.done.as_ref()).await;
             }

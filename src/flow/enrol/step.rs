@@ -6,6 +6,7 @@ use super::roll::roll_all;
 use super::settle::settle;
 use crate::apply::caught::caught;
 use crate::apply::transaction::{self, Done, Step, Undone, Unmade};
+use crate::command::gloo_rs;
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::interrupt::{Interrupts, interrupted};
 use crate::flow::report::Report;
@@ -141,7 +142,7 @@ async fn tried(run: &Run<'_>, plan: &Plan, report: &mut Report<'_>) -> Result<()
             ),
         )
         .detail(why)
-        .hint("gloo-rs istio revisions shows whether istiod is ready")),
+        .hint(gloo_rs("istio revisions").then(" shows whether istiod is ready"))),
     }
 }
 

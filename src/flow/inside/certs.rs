@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::Inside;
+use crate::command::{gloo_rs, kubectl};
 use crate::envoy::certs::{self, COLUMNS, Roots, Secret};
 use crate::envoy::view::{Row, Width};
 use crate::error::{Exit, Failure, Reason};
@@ -72,11 +73,12 @@ async fn of_pod(inside: &Inside, pod: &ProxyPod, roots: &Roots, report: &mut Rep
     let waiting = secrets_waited_for(inside, pod).await;
     if !waiting.is_empty() {
         let line = format!("pod {}: Envoy waits for the secret {}", pod.name, waiting.join(", "));
-        let hint = "its sds container has it from istiod: gloo-rs istio inject, kubectl logs -c sds";
+        let inject = gloo_rs("istio inject").after("its sds container has it from istiod: ");
+        let hint = inject.text(", ").command(kubectl("logs -c sds"));
         report.advice(Advice::warning(Code::Warming, line).hint(hint));
     } else if rows.is_empty() {
         let line = format!("pod {}: no certificate, since nothing that Envoy has uses a secret yet", pod.name);
-        let hint = "gloo-rs istio enable-mtls --upstream NAME makes an Upstream use Istio's";
+        let hint = gloo_rs("istio enable-mtls --upstream NAME").then(" makes an Upstream use Istio's");
         report.advice(Advice::note(Code::Nothing, line).hint(hint));
     }
     let place = [("namespace", &pod.namespace), ("pod", &pod.name)];

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::Inside;
+use crate::command::gloo_rs;
 use crate::envoy::dump::{Reader, Section};
 use crate::envoy::view::{self, Found, Row, View, Width};
 use crate::error::{Exit, Failure, Reason};
@@ -47,7 +48,7 @@ const VIEWS: &str = "clusters, listeners, routes, endpoints, secrets or bootstra
 async fn whole(pods: &ProxyPods, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     if pods.amount == Amount::All && global.format != Format::Text {
         return Err(Failure::usage("--all-pods: the dumps of several pods are not one document")
-            .hint("gloo-rs proxy snapshot --all-pods keeps each pod's apart"));
+            .hint(gloo_rs("proxy snapshot --all-pods").then(" keeps each pod's apart")));
     }
     let inside = super::open(pods, global, report).await?;
     for pod in &inside.pods {

@@ -1,5 +1,6 @@
 //! What stands against a change after which pods demand mutual TLS, and what is worth saying about it.
 
+use crate::command::gloo_rs;
 use crate::edit::Edit;
 use crate::error::Reason;
 use crate::flow::report::Report;
@@ -178,10 +179,10 @@ fn would_break(scope: &Scope, broken: &[Harmed]) -> Objection {
             None => by_namespace.push((home, vec![name])),
         }
     }
-    let enable = by_namespace
-        .first()
-        .map(|(namespace, names)| format!("gloo-rs istio enable-mtls -n {namespace} -u {}, or ", names.join(",")));
-    why.hint(format!("{}gloo-rs istio auto-mtls enable; --force goes on", enable.unwrap_or_default()))
+    let enable = by_namespace.first().map(|(namespace, names)| {
+        gloo_rs("istio enable-mtls").with("-n", *namespace).with("-u", names.join(",")).then(", or ")
+    });
+    why.hint(enable.unwrap_or_default().command(gloo_rs("istio auto-mtls enable")).or("; ", "--force goes on"))
 }
 
 /// Whom the policy does not reach, and who may have been left out of what was looked at.

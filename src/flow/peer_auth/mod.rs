@@ -10,6 +10,7 @@ use super::interrupt::{Interrupts, interrupted};
 use super::report::Report;
 use super::{block_on, consent, open, place};
 use crate::apply::transaction::{self, Step};
+use crate::command::{CommandLine, gloo_rs};
 use crate::edit::{Edit, json};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{ApiError, Cause, Session};
@@ -199,11 +200,11 @@ fn say_beside(task: &PeerAuth, policies: &Policies, object: &ObjectRef, report: 
 }
 
 fn on_owner(task: &PeerAuth, object: &ObjectRef, owner: &Owner) -> Advice {
-    let again = format!("gloo-rs {} -f PATH --write", command(task));
+    let again = command(task).fixed("-f PATH --write");
     let advice = match owner {
         Owner::ArgoCd { .. } | Owner::Flux { .. } => {
             Advice::warning(Code::Owner, format!("{owner} owns this PeerAuthentication and will put it back"))
-                .hint(format!("change it in Git: {again}"))
+                .hint(again.after("change it in Git: "))
         }
         Owner::Helm { .. } | Owner::Discovery => Advice::warning(
             Code::Owner,
@@ -215,8 +216,8 @@ fn on_owner(task: &PeerAuth, object: &ObjectRef, owner: &Owner) -> Advice {
 }
 
 /// `istio peer-auth strict -n shop`
-fn command(task: &PeerAuth) -> String {
-    format!("istio peer-auth {} {}", task.request.wish.word(), task.request.scope.flags())
+pub fn command(task: &PeerAuth) -> CommandLine {
+    task.request.scope.typed(gloo_rs("istio peer-auth").fixed(task.request.wish.word()))
 }
 
 fn asked(task: &PeerAuth) -> String {

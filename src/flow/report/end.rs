@@ -63,11 +63,12 @@ impl Report<'_> {
         }
         if !self.failed.is_empty() && self.mark == Mark::Written {
             self.ui.status("again for the failed ones:");
-            let name = |object| text::shell_word(&text::short_name(object, &sweep.namespace));
+            let name = |object| text::short_name(object, &sweep.namespace);
             match self.failed.len() <= MOST_AGAIN {
                 true => {
                     let names: Vec<_> = self.failed.iter().map(name).collect();
-                    self.ui.status(&format!("  {} {}", sweep.again, names.join(",")));
+                    let again = sweep.again.clone().value(names.join(",")).on(&self.target);
+                    self.ui.status(&format!("  {again}"));
                 }
                 false => self.ui.status("  the same command: it finds the others done"),
             }

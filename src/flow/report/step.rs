@@ -52,21 +52,15 @@ impl Report<'_> {
     /// The report of one step of this way: said as it goes, kept until [`Report::take`].
     pub fn step(&mut self) -> Report<'_> {
         let (said, context, session) = (self.said.clone(), self.context.clone(), self.session());
-        let interrupts = self.interrupts();
-        Report {
-            keeps: Keeps::All,
-            said,
-            context,
-            session,
-            interrupts,
-            ..Report::new(self.ui, self.words, self.format)
-        }
+        let (interrupts, target) = (self.interrupts(), self.target.clone());
+        let new = Report::new(self.ui, self.words, self.format);
+        Report { keeps: Keeps::All, said, context, session, interrupts, target, ..new }
     }
 
     /// The same for a step that is only tried: nothing is said of it, and `ui` is a silent one.
     pub fn unheard_step<'u>(&self, ui: &'u mut Ui) -> Report<'u> {
-        let (session, interrupts) = (self.session(), self.interrupts());
-        Report { keeps: Keeps::All, session, interrupts, ..Report::new(ui, &[], self.format) }
+        let (session, interrupts, target) = (self.session(), self.interrupts(), self.target.clone());
+        Report { keeps: Keeps::All, session, interrupts, target, ..Report::new(ui, &[], self.format) }
     }
 
     /// What a step came to, without printing a document of it.

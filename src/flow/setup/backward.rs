@@ -4,6 +4,7 @@ use super::forward::{enrolment, of_policy, switches, upstreams};
 use super::policy;
 use super::sidecars::{self, InRelease};
 use super::step::{Act, Step};
+use crate::command::{CommandLine, Hint, Target, gloo_rs};
 use crate::error::Failure;
 use crate::kube::{ApiError, Cause, Freshness, Query, Scope as Where, Session};
 use crate::load::policies::{self, Root};
@@ -23,12 +24,34 @@ use crate::plan::ssl_config::{Tls, tls_of};
 #[derive(Default)]
 pub struct Found {
     pub steps: Vec<Step>,
-    pub left: Vec<String>,
+    pub left: Vec<Left>,
+}
+
+/// What is left, and the command that takes it all the same.
+#[derive(Debug, Clone)]
+pub struct Left(Hint);
+
+impl Left {
+    /// With the command in brackets.
+    pub fn new(what: String, command: CommandLine) -> Self {
+        Self(command.after(format!("{what} (")).text(")"))
+    }
+
+    /// The same on the cluster that was typed.
+    pub fn on(&self, target: &Target) -> String {
+        self.0.clone().on(target).to_string()
+    }
+}
+
+impl From<String> for Left {
+    fn from(what: String) -> Self {
+        Self(what.into())
+    }
 }
 
 impl Found {
     /// Whether it goes; what does not is noted as left.
-    pub fn sort(&mut self, marks: Marks, is_ours: bool, left: impl FnOnce() -> String) -> bool {
+    pub fn sort(&mut self, marks: Marks, is_ours: bool, left: impl FnOnce() -> Left) -> bool {
         let goes = is_ours || marks == Marks::Ignored;
         if !goes {
             self.left.push(left());
@@ -70,12 +93,11 @@ async fn of_policies(session: &Session, marks: Marks, found: &mut Found) -> Resu
             Root::Known(root) if *root == namespace => Scope::Mesh,
             _ => Scope::Namespace(namespace.clone()),
         };
-        let flags = scope.flags();
         let changed = written_by_us(there, &["f:spec", "f:mtls"]);
         let left = || {
             let note = if changed { "; gloo-rs changed it, what it said before is not known" } else { "" };
-            let command = format!("gloo-rs istio peer-auth remove {flags} --overwrite");
-            format!("PeerAuthentication {namespace}/{name}: not made by gloo-rs{note} ({command})")
+            let command = scope.typed(gloo_rs("istio peer-auth remove")).fixed("--overwrite");
+            Left::new(format!("PeerAuthentication {namespace}/{name}: not made by gloo-rs{note}"), command)
         };
         if !found.sort(marks, made_by_us(there), left) {
             continue;
@@ -100,8 +122,8 @@ async fn of_upstreams(session: &Session, marks: Marks, found: &mut Found) -> Res
         let is_ours = written_by_us(&upstream.value, &["f:spec", "f:sslConfig"]);
         if found.sort(marks, is_ours, || {
             let ObjectRef { namespace, name, .. } = &upstream.reference;
-            let command = format!("gloo-rs istio disable-mtls -n {namespace} -u {name}");
-            format!("Upstream {place}: its sslConfig was not written by gloo-rs ({command})")
+            let command = gloo_rs("istio disable-mtls").with("-n", namespace).with("-u", name);
+            Left::new(format!("Upstream {place}: its sslConfig was not written by gloo-rs"), command)
         }) {
             let namespace = Some(upstream.reference.namespace.clone());
             names.push(Named { namespace, name: upstream.reference.name.clone() });
@@ -115,7 +137,7 @@ async fn of_upstreams(session: &Session, marks: Marks, found: &mut Found) -> Res
             word: "upstream",
             what: shown.clone(),
             act: upstreams(Wish::Disable, Selection::Named(names)),
-            undone_by: format!("gloo-rs istio enable-mtls -u {shown}"),
+            undone_by: gloo_rs("istio enable-mtls").with("-u", shown).into(),
         });
     }
     Ok(())
@@ -146,9 +168,8 @@ async fn of_settings(
         return Ok(());
     }
     if found.sort(marks, is_ours, || {
-        format!(
-            "Settings {namespace}/default: auto-mTLS was not turned on by gloo-rs (gloo-rs istio auto-mtls disable)"
-        )
+        let what = format!("Settings {namespace}/default: auto-mTLS was not turned on by gloo-rs");
+        Left::new(what, gloo_rs("istio auto-mtls disable"))
     }) {
         found.steps.push(switches(auto_mtls::Wish::Disable));
     }
@@ -166,14 +187,14 @@ async fn of_namespaces(session: &Session, marks: Marks, found: &mut Found) -> Re
                 true => format!("{label} was not set by gloo-rs"),
                 false => format!("who set {label} is not noted"),
             };
-            format!("namespace {name}: {who} (gloo-rs istio unenroll {name})")
+            Left::new(format!("namespace {name}: {who}"), gloo_rs("istio unenroll").value(&name))
         };
         if found.sort(marks, is_ours, left) {
             found.steps.push(Step {
                 word: "unenroll",
                 what: format!("namespace {name}"),
                 act: Act::Enrolment(enrolment(Enrol::Out, &name)),
-                undone_by: format!("gloo-rs istio enroll {name} --revision {revision}"),
+                undone_by: gloo_rs("istio enroll").value(&name).with("--revision", revision).into(),
             });
         }
     }

@@ -5,9 +5,10 @@
 
 use serde_json::{Map, Value};
 
+use crate::command::gloo_rs;
 use crate::flow::interrupt::Interrupts;
 use crate::flow::report::Report;
-use crate::flow::{again, values};
+use crate::flow::values;
 use crate::options::{Global, IstioWish, UpgradeValues, ValuesAct};
 use crate::plan::values::{Wish, auto_mtls, integration, is_on};
 
@@ -55,9 +56,8 @@ impl ByRelease {
                 let place = format!("release {namespace}/{name}: ");
                 let reason = why.message.strip_prefix(&place).unwrap_or(&why.message);
                 let line = format!("{place}auto-mTLS is still on: {reason}");
-                let flags = again::flags_without_namespace(&Global { gloo_namespace: None, ..global.clone() });
-                let by_hand = format!("gloo-rs upgrade-values --no-auto-mtls --apply -n {namespace}{flags}");
-                report.ui.error(&line, &why.details, why.hints.iter().chain([&by_hand]));
+                let by_hand = gloo_rs("upgrade-values --no-auto-mtls --apply").with("-n", namespace);
+                report.trouble(&line, &why.details, why.hints.into_iter().chain([by_hand.into()]));
                 false
             }
         }

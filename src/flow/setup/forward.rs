@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::policy;
 use super::step::{Act, Step};
+use crate::command::{CommandLine, gloo_rs};
 use crate::error::{Exit, Failure, Reason};
 use crate::helm::Helm;
 use crate::kube::{Environment, Freshness, Scope as Where, Session};
@@ -25,7 +26,6 @@ use crate::plan::proxy_name::{ProxyKind, ProxyName};
 use crate::plan::proxy_pods::{Amount, Which};
 use crate::plan::values::{self, Switch};
 use crate::render::diff::Secrets;
-use crate::render::text::shell_word;
 
 /// In the order of the guide.
 ///
@@ -86,7 +86,7 @@ fn verify(task: &Setup, proxy: &ProxyName, proves: &[usize], when: &str) -> Vec<
         word: "verify",
         what: format!("{}: expect 200 and mTLS{when}", shown(upstream)),
         act: Act::Verify { request: Box::new(request(upstream)), proves: proves.to_vec() },
-        undone_by: "nothing is changed".to_owned(),
+        undone_by: "nothing is changed".into(),
     };
     upstreams.iter().map(step).collect()
 }
@@ -141,8 +141,8 @@ pub async fn absent(session: &Session, namespace: &str, why: Failure) -> Failure
 /// The same with what can be typed here.
 fn elsewhere(why: Failure, absence: &Absence) -> Failure {
     let hint = match why.reason {
-        Reason::NotFound => absence.hint().unwrap_or_else(|| "-n NAMESPACE looks elsewhere".to_owned()),
-        Reason::Ambiguous => "--name NAME takes one".to_owned(),
+        Reason::NotFound => absence.hint().unwrap_or_else(|| "-n NAMESPACE looks elsewhere".into()),
+        Reason::Ambiguous => "--name NAME takes one".into(),
         _ => return why,
     };
     Failure { hints: vec![hint], ..why }
@@ -155,18 +155,22 @@ fn in_git(owner: &Owner, namespace: &str, task: &Setup) -> Failure {
         format!("Gloo in {namespace}: {owner} renders it and would put it back; nothing changed"),
     );
     failure.details.push("the same in Git:".to_owned());
-    let revision = task.revision.as_ref().map(|revision| format!(" --revision {revision}")).unwrap_or_default();
-    let mut command = |line: String| failure.details.push(format!("  gloo-rs {line}"));
-    command(format!("upgrade-values{revision} --values FILE --write"));
+    let on_revision = |command: CommandLine| match &task.revision {
+        Some(revision) => command.with("--revision", revision),
+        None => command,
+    };
+    // They are about files, and ask no cluster.
+    let mut command = |line: CommandLine| failure.details.push(format!("  {line}"));
+    command(on_revision(gloo_rs("upgrade-values")).fixed("--values FILE --write"));
     for namespace in &task.namespaces {
-        command(format!("istio enroll {namespace}{revision} -f PATH --write"));
+        command(on_revision(gloo_rs("istio enroll").value(namespace)).fixed("-f PATH --write"));
     }
     if !task.upstreams.is_empty() {
-        command(format!("istio enable-mtls -u {} -f PATH --write", names(task)));
+        command(gloo_rs("istio enable-mtls").with("-u", names(task)).fixed("-f PATH --write"));
     }
     if task.strictness == Strictness::Strict {
         for namespace in &task.namespaces {
-            command(format!("istio peer-auth strict -n {namespace} -f PATH --write"));
+            command(gloo_rs("istio peer-auth strict").with("-n", namespace).fixed("-f PATH --write"));
         }
     }
     failure.hint("change it there and let it sync")
@@ -196,13 +200,16 @@ fn helm(task: &Setup) -> Step {
         word: "helm",
         what: "the values of Gloo's release".to_owned(),
         act: Act::Values(values),
-        undone_by: format!("gloo-rs upgrade-values --remove --apply{}", of_chart(task.chart.as_deref())),
+        undone_by: of_chart(gloo_rs("upgrade-values --remove --apply"), task.chart.as_deref()).into(),
     }
 }
 
-/// The flag of the chart that was typed, with a blank before it.
-pub fn of_chart(chart: Option<&Path>) -> String {
-    chart.and_then(Path::to_str).map(|path| format!(" --chart {}", shell_word(path))).unwrap_or_default()
+/// The command with the chart that was typed.
+pub fn of_chart(command: CommandLine, chart: Option<&Path>) -> CommandLine {
+    match chart.and_then(Path::to_str) {
+        Some(path) => command.with("--chart", path),
+        None => command,
+    }
 }
 
 /// `upgrade-values --remove --apply --rollback-on-failure`
@@ -236,13 +243,13 @@ fn inject(task: &Setup, proxy: &ProxyName) -> Step {
             name => format!("sidecars beside {name}"),
         },
         act: Act::Sidecars(sidecars(act, proxy)),
-        undone_by: format!("gloo-rs istio uninject{}", unless_usual(&proxy.name)),
+        undone_by: unless_usual(gloo_rs("istio uninject"), &proxy.name).into(),
     }
 }
 
-/// ` --name edge-proxy`; nothing where the name need not be said.
-pub fn unless_usual(proxy: &str) -> String {
-    if proxy == gateways::USUAL { String::new() } else { format!(" --name {proxy}") }
+/// The command with `--name edge-proxy`, unless the name need not be said.
+pub fn unless_usual(command: CommandLine, proxy: &str) -> CommandLine {
+    if proxy == gateways::USUAL { command } else { command.with("--name", proxy) }
 }
 
 /// One of the two commands on a proxy.
@@ -268,15 +275,10 @@ pub fn switches(wish: auto_mtls::Wish) -> Step {
         secrets: Secrets::Masked,
     };
     let undone_by = match wish {
-        auto_mtls::Wish::Enable => "gloo-rs istio auto-mtls disable",
-        auto_mtls::Wish::Disable => "gloo-rs istio auto-mtls enable",
+        auto_mtls::Wish::Enable => gloo_rs("istio auto-mtls disable"),
+        auto_mtls::Wish::Disable => gloo_rs("istio auto-mtls enable"),
     };
-    Step {
-        word: "auto-mtls",
-        what: "Settings".to_owned(),
-        act: Act::Switches(wish, task),
-        undone_by: undone_by.to_owned(),
-    }
+    Step { word: "auto-mtls", what: "Settings".to_owned(), act: Act::Switches(wish, task), undone_by: undone_by.into() }
 }
 
 fn enroll(namespace: &str, revision: Option<String>) -> Step {
@@ -285,7 +287,7 @@ fn enroll(namespace: &str, revision: Option<String>) -> Step {
         word: "enroll",
         what: format!("namespace {namespace}"),
         act: Act::Enrolment(enrolment(act, namespace)),
-        undone_by: format!("gloo-rs istio unenroll {namespace}"),
+        undone_by: gloo_rs("istio unenroll").value(namespace).into(),
     }
 }
 
@@ -306,7 +308,7 @@ fn enable(task: &Setup) -> Step {
         word: "upstream",
         what: names(task),
         act: upstreams(Wish::Enable, Selection::Named(task.upstreams.clone())),
-        undone_by: format!("gloo-rs istio disable-mtls -u {}", names(task)),
+        undone_by: gloo_rs("istio disable-mtls").with("-u", names(task)).into(),
     }
 }
 
@@ -334,7 +336,7 @@ async fn strict(session: &Session, namespace: &str) -> Step {
         word: "strict",
         what: format!("namespace {namespace}"),
         // What somebody else made is not taken away.
-        undone_by: policy::as_before(policies.without_selector(namespace).into_iter().next(), namespace),
+        undone_by: policy::as_before(policies.without_selector(namespace).into_iter().next(), namespace).into(),
         act: of_policy(scope, change::Wish::Set(Mode::Strict), Foreign::Keep),
     }
 }

@@ -25,6 +25,7 @@ use serde_json::Value;
 use self::step::{Act, Planned, Step};
 use super::report::Report;
 use super::{again, consent, open, place};
+use crate::command::{CommandLine, Hint, gloo_rs};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::Session;
 use crate::load::survey::Survey;
@@ -51,8 +52,9 @@ pub async fn setup(task: &Setup, global: &Global, report: &mut Report<'_>) -> Re
 pub async fn teardown(task: &Teardown, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let way = Way::begin("teardown", task.preview, global, report).await?;
     let found = backward::steps(&way.session, task, global).await?;
-    report.field("left", found.left.iter().map(|left| Value::from(left.as_str())).collect());
-    for left in &found.left {
+    let left: Vec<_> = found.left.iter().map(|left| left.on(&global.target())).collect();
+    report.field("left", left.iter().map(|left| Value::from(left.as_str())).collect());
+    for left in &left {
         way.say(&format!("left: {left}"), report);
     }
     way.go(found.steps, report).await
@@ -146,27 +148,23 @@ impl Way {
             if plan.is_empty() {
                 self.say("plan, with what is so after each step:", report);
             }
-            planned.step.undone_by.push_str(&self.flags_of(&planned));
+            planned.step.undone_by = self.aimed(&planned);
             self.say_all(&shown::lines(number, &planned), report);
             plan.push(planned);
         }
         Ok(plan)
     }
 
-    /// What the command that takes a step back needs to be about the same cluster and Gloo.
-    fn flags_of(&self, planned: &Planned) -> String {
-        match planned.step.act {
-            Act::Verify { .. } => String::new(),
-            _ if !planned.step.undone_by.starts_with("gloo-rs ") => again::flags_of_kubectl(&self.typed),
-            _ if planned.is_in_gloo() => again::flags(&self.typed),
-            _ => again::flags_without_namespace(&self.typed),
-        }
+    /// The command that takes a step back, about the same cluster and Gloo.
+    fn aimed(&self, planned: &Planned) -> Hint {
+        let scope = if planned.is_in_gloo() { again::scoped } else { again::in_gloo };
+        planned.step.undone_by.clone().each(|command| scope(command, &self.typed)).on(&self.typed.target())
     }
 
     /// The other of the two commands.
-    fn way_back(&self) -> String {
-        let other = if self.word == "setup" { "teardown" } else { "setup" };
-        format!("gloo-rs istio {other}{}", again::flags(&self.typed))
+    fn way_back(&self) -> CommandLine {
+        let other = if self.word == "setup" { "istio teardown" } else { "istio setup" };
+        again::scoped(gloo_rs(other), &self.typed)
     }
 
     /// Between which steps requests are 503; none where that cannot be known, which is said.
@@ -236,5 +234,5 @@ fn against_strict(plan: &[Planned], forecast: &Forecast) -> Result<(), Failure> 
     let Some(doubt) = forecast.doubts.iter().find(|doubt| is_policy(doubt.step)) else { return Ok(()) };
     let message = format!("step {} is refused: whether a gateway would get 503s is unknown: {}", doubt.step, doubt.why);
     let failure = Failure::new(Exit::Failed, Reason::Unknown, message).detail(doubt.shown.as_str());
-    Err(failure.detail(shown::UNTOUCHED).hint("gloo-rs istio describe upstreams -A"))
+    Err(failure.detail(shown::UNTOUCHED).hint(gloo_rs("istio describe upstreams -A")))
 }

@@ -34,7 +34,7 @@ pub async fn refuse(session: &Session, before: &[Planned], step: &Planned, globa
     };
     left.extend(for_nobody.into_iter().filter_map(of).chain(others));
     let refused = against(&left, &pointing.hidden, Upstreams::Left, Caution::Careful);
-    refused.map_err(|why| if left.is_empty() { why } else { Failure { hints: vec![hint.to_owned()], ..why } })
+    refused.map_err(|why| if left.is_empty() { why } else { Failure { hints: vec![hint.into()], ..why } })
 }
 
 /// Whether a step takes an object off the cluster.

@@ -3,34 +3,34 @@
 use serde_json::{Value, json};
 
 use crate::apply::transaction::without_servers_own;
+use crate::command::{CommandLine, Hint, gloo_rs, kubectl, quoted};
 use crate::model::Kind;
 use crate::plan::mark::{LAST_APPLIED, made_by_us};
 use crate::plan::peer::change::{Scope, Wish};
 use crate::plan::peer::{Mode, mode};
-use crate::render::text::shell_word;
 
 /// What brings back a policy that was taken away. One that this program did not make says more than its flags can.
-pub fn made_again(there: &Value, kind: &'static Kind, scope: &Scope) -> String {
+pub fn made_again(there: &Value, kind: &'static Kind, scope: &Scope) -> Hint {
     match mode(&there["spec"]["mtls"]) {
         Some(mode @ (Mode::Strict | Mode::Permissive)) if made_by_us(there) => {
-            format!("gloo-rs istio peer-auth {} {}", Wish::Set(mode).word(), scope.flags())
+            scope.typed(gloo_rs("istio peer-auth").fixed(Wish::Set(mode).word())).into()
         }
-        _ => format!("printf %s {} | kubectl apply -f -", shell_word(&manifest(there, kind).to_string())),
+        _ => kubectl("apply -f -").after(format!("printf %s {} | ", quoted(&manifest(there, kind).to_string()))),
     }
 }
 
 /// What takes back the mode that a policy of a namespace was given; of none that was there, the policy.
-pub fn as_before(there: Option<&Value>, namespace: &str) -> String {
-    let flags = Scope::Namespace(namespace.to_owned()).flags();
-    let Some(there) = there else { return format!("gloo-rs istio peer-auth remove {flags}") };
+pub fn as_before(there: Option<&Value>, namespace: &str) -> CommandLine {
+    let Some(there) = there else { return gloo_rs("istio peer-auth remove").with("-n", namespace) };
     let mtls = &there["spec"]["mtls"];
     if mode(mtls) == Some(Mode::Permissive) {
-        return format!("gloo-rs istio peer-auth permissive {flags}");
+        return gloo_rs("istio peer-auth permissive").with("-n", namespace);
     }
     let name = there["metadata"]["name"].as_str().unwrap_or_default();
     let mtls = if mtls.is_null() { Value::Null } else { json!({"mode": mtls["mode"]}) };
-    let patch = shell_word(&json!({"spec": {"mtls": mtls}}).to_string());
-    format!("kubectl patch peerauthentications.security.istio.io {name} {flags} --type merge -p {patch}")
+    let patch = json!({"spec": {"mtls": mtls}}).to_string();
+    let command = kubectl("patch peerauthentications.security.istio.io").value(name).with("-n", namespace);
+    command.fixed("--type merge").with("-p", patch)
 }
 
 fn manifest(there: &Value, kind: &'static Kind) -> Value {
@@ -72,20 +72,21 @@ mod tests {
             r#"printf %s '{"apiVersion":"security.istio.io/v1","kind":"PeerAuthentication","metadata":{"name":"default","namespace":"shop"},"spec":{"mtls":{"mode":"DISABLE"}}}' | kubectl apply -f -"#
         );
         let bare = json!({"metadata": {"name": "a", "namespace": "shop"}, "spec": {}});
-        assert!(made_again(&bare, &kinds::PEER_AUTHENTICATION, &scope).contains(r#""namespace":"shop"},"spec":{}}"#));
+        let again_of_bare = made_again(&bare, &kinds::PEER_AUTHENTICATION, &scope).to_string();
+        assert!(again_of_bare.contains(r#""namespace":"shop"},"spec":{}}"#));
         // Ports and names of its own are more than a mode.
-        assert!(again(&json!({"team": "shop"}), "STRICT").contains(r#""labels":{"team":"shop"}"#));
+        assert!(again(&json!({"team": "shop"}), "STRICT").to_string().contains(r#""labels":{"team":"shop"}"#));
     }
 
     #[test]
     fn a_mode_that_was_changed_goes_back_to_what_it_was() {
-        let back = |mtls: Value| as_before(Some(&policy(&json!({}), &mtls)), "shop");
+        let back = |mtls: Value| as_before(Some(&policy(&json!({}), &mtls)), "shop").to_string();
         let patch = |mtls: &str| {
             format!(
                 r#"kubectl patch peerauthentications.security.istio.io default -n shop --type merge -p '{{"spec":{{"mtls":{mtls}}}}}'"#
             )
         };
-        assert_eq!(as_before(None, "shop"), "gloo-rs istio peer-auth remove -n shop");
+        assert_eq!(as_before(None, "shop").to_string(), "gloo-rs istio peer-auth remove -n shop");
         assert_eq!(back(json!({"mode": "PERMISSIVE"})), "gloo-rs istio peer-auth permissive -n shop");
         assert_eq!(back(json!({"mode": "DISABLE"})), patch(r#"{"mode":"DISABLE"}"#));
         assert_eq!(back(json!({})), patch(r#"{"mode":null}"#));

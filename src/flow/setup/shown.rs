@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::step::{Act, Planned};
 use super::walk::State;
 use crate::apply::transaction::ALL_BACK;
+use crate::command::{CommandLine, Hint};
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::transact::short;
 use crate::plan::path::forecast::{Doubt, Forecast, Outage};
@@ -181,7 +182,7 @@ pub fn unsaid(exit: Exit) -> Failure {
 }
 
 /// Why the way ended at a step, what stands, and how to go on.
-pub fn stopped(way_back: &str, plan: &[Planned], failed: usize, why: Failure, state: &State) -> Failure {
+pub fn stopped(way_back: CommandLine, plan: &[Planned], failed: usize, why: Failure, state: &State) -> Failure {
     let number = failed + 1;
     let (exit, what) = match state {
         State::Untouched if why.reason == Reason::UnexpectedAnswer => {
@@ -212,14 +213,14 @@ pub fn stopped(way_back: &str, plan: &[Planned], failed: usize, why: Failure, st
 }
 
 /// Why the way ended between two steps.
-pub fn ended_before(way_back: &str, plan: &[Planned], next: usize, why: Failure) -> Failure {
+pub fn ended_before(way_back: CommandLine, plan: &[Planned], next: usize, why: Failure) -> Failure {
     let stands = stands(plan, next, &[]);
     let hint = both_ways(way_back, stands.is_some());
     why.detail(stands.as_deref().unwrap_or(UNTOUCHED)).hint(hint)
 }
 
 /// Back there is only where something stands.
-fn both_ways(way_back: &str, something_stands: bool) -> String {
-    let on = "go on with the same command";
-    if something_stands { format!("{on}; go back with {way_back}") } else { on.to_owned() }
+fn both_ways(way_back: CommandLine, something_stands: bool) -> Hint {
+    let on = Hint::from("go on with the same command");
+    if something_stands { on.text("; go back with ").command(way_back) } else { on }
 }

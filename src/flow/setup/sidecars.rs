@@ -1,8 +1,9 @@
 //! The sidecars on the way back: what brought them takes them away.
 
-use super::backward::Found;
+use super::backward::{Found, Left};
 use super::forward::{absent, name_of, of_chart, of_release, sidecars, unless_usual};
 use super::step::{Act, Step};
+use crate::command::{CommandLine, gloo_rs};
 use crate::error::Failure;
 use crate::flow::again;
 use crate::flow::transact::short;
@@ -16,7 +17,6 @@ use crate::plan::owner::{self, Owner};
 use crate::plan::sidecars::state::{Extent, state};
 use crate::plan::sidecars::{Proxy, current_address};
 use crate::plan::values::{auto_mtls, has_istio, is_on};
-use crate::render::text::shell_word;
 
 /// Istio's values in the release of Gloo.
 pub struct InRelease {
@@ -63,7 +63,7 @@ pub async fn back(
         // Where it was said to be it has to be.
         Err(failure) if global.namespace.is_some() => return Err(absent(session, namespace, failure).await),
         Err(failure) => {
-            found.left.push(format!("the gateway: {}", failure.message));
+            found.left.push(format!("the gateway: {}", failure.message).into());
             return Ok(());
         }
     };
@@ -72,19 +72,20 @@ pub async fn back(
         true => Vec::new(),
         false => istio::istiods(session, None).await.unwrap_or_default(),
     };
-    let flags = again::flags(global);
     let (mut by_helm, mut by_uninject) = (None, Vec::new());
     for proxy in &proxies {
         let workload = &proxy.workload;
         let is_injected = injected_by_us(&workload.value);
         let release = release.filter(|_| matches!(owner::of(&workload.value), Some(Owner::Helm { .. })));
-        let which = unless_usual(&workload.reference.name);
         let (is_ours, command) = match release {
-            Some(release) => (release.is_ours, "upgrade-values --remove --apply".to_owned()),
-            None => (is_injected, format!("istio uninject{which}")),
+            Some(release) => (release.is_ours, gloo_rs("upgrade-values --remove --apply")),
+            None => (is_injected, unless_usual(gloo_rs("istio uninject"), &workload.reference.name)),
         };
         let shown = short(&workload.reference);
-        let left = || format!("{shown}: its sidecars were not put there by gloo-rs (gloo-rs {command}{flags})");
+        let left = || {
+            let what = format!("{shown}: its sidecars were not put there by gloo-rs");
+            Left::new(what, again::scoped(command, global))
+        };
         if !found.sort(task.marks, is_ours, left) {
             continue;
         }
@@ -94,44 +95,52 @@ pub async fn back(
             None => shown,
         };
         if release.is_none() || is_injected {
-            by_uninject.push(uninject(what, proxy, &istiod));
+            by_uninject.push(uninject(what, proxy, istiod.as_ref()));
         }
         if let Some(release) = release {
             // One upgrade is for all of them.
-            by_helm.get_or_insert_with(|| helm(task, release, &istiod));
+            by_helm.get_or_insert_with(|| helm(task, release, istiod.as_ref()));
         }
     }
     found.steps.extend(by_helm.into_iter().chain(by_uninject));
     Ok(())
 }
 
-/// The flag that leads to the istiod of a gateway again, with a blank before it; nothing where the gateway has none.
-fn istiod(proxy: &Proxy, istiods: &[Istiod]) -> String {
-    let Some(address) = current_address(proxy) else { return String::new() };
+/// The flag that leads to the istiod of a gateway again; none where the gateway has none.
+fn istiod(proxy: &Proxy, istiods: &[Istiod]) -> Option<(&'static str, String)> {
+    let address = current_address(proxy)?;
     let chosen = choose(istiods, None, Some(&address)).ok();
-    match chosen.and_then(|choice| choice.tag.or(choice.istiod.map(|istiod| istiod.revision))) {
-        Some(revision) => format!(" --revision {}", shell_word(&revision)),
-        None => format!(" --istio-discovery-address {}", shell_word(&address)),
-    }
+    Some(match chosen.and_then(|choice| choice.tag.or(choice.istiod.map(|istiod| istiod.revision))) {
+        Some(revision) => ("--revision", revision),
+        None => ("--istio-discovery-address", address),
+    })
 }
 
-fn helm(task: &Teardown, release: &InRelease, istiod: &str) -> Step {
-    let auto_mtls = if release.has_auto_mtls { " --auto-mtls" } else { "" };
+fn helm(task: &Teardown, release: &InRelease, istiod: Option<&(&'static str, String)>) -> Step {
+    let auto_mtls = if release.has_auto_mtls { "--auto-mtls --apply" } else { "--apply" };
+    let undo = with(gloo_rs("upgrade-values"), istiod).fixed(auto_mtls);
     Step {
         word: "helm",
         what: "the values of Gloo's release".to_owned(),
         act: Act::Values(of_release(task.chart.clone(), task.secrets)),
-        undone_by: format!("gloo-rs upgrade-values{istiod}{auto_mtls} --apply{}", of_chart(task.chart.as_deref())),
+        undone_by: of_chart(undo, task.chart.as_deref()).into(),
     }
 }
 
-fn uninject(what: String, proxy: &Proxy, istiod: &str) -> Step {
+fn with(command: CommandLine, istiod: Option<&(&'static str, String)>) -> CommandLine {
+    match istiod {
+        Some((flag, value)) => command.with(flag, value),
+        None => command,
+    }
+}
+
+fn uninject(what: String, proxy: &Proxy, istiod: Option<&(&'static str, String)>) -> Step {
     let act = Injection::Uninject { upstreams: Upstreams::Left, caution: Caution::Careful };
     let name = name_of(&proxy.workload.reference);
     Step {
         word: "uninject",
         what,
-        undone_by: format!("gloo-rs istio inject{}{istiod}", unless_usual(&name.name)),
+        undone_by: with(unless_usual(gloo_rs("istio inject"), &name.name), istiod).into(),
         act: Act::Sidecars(sidecars(act, &name)),
     }
 }

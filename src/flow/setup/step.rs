@@ -1,6 +1,7 @@
 //! One step: a command that is there already, with what setup typed for it.
 
 use super::covered::{self, Sparing};
+use crate::command::Hint;
 use crate::error::{Exit, Failure};
 use crate::flow::report::{Ended, Report};
 use crate::flow::{enrol, live, open, peer_auth, sidecars, switches, values, verify};
@@ -49,7 +50,7 @@ pub struct Step {
     pub what: String,
     pub act: Act,
     /// What an operator types to take it back.
-    pub undone_by: String,
+    pub undone_by: Hint,
 }
 
 /// A step and what it would do.

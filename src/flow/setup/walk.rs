@@ -40,7 +40,7 @@ impl Way {
         let mut made: Vec<Made> = Vec::new();
         for (index, planned) in plan.iter().enumerate() {
             if stop.is_set() {
-                return Err(shown::ended_before(&self.way_back(), plan, index, interrupted()));
+                return Err(shown::ended_before(self.way_back(), plan, index, interrupted()));
             }
             let head = format!("step {} of {}", index + 1, plan.len());
             if let (true, Some(spared)) = (planned.is_already(), &planned.spared) {
@@ -77,7 +77,7 @@ impl Way {
                 _ => self.take_back(&made, (&why, &ended), report).await,
             };
             let why = hints::told(why, self.word, &planned.step.act, &self.typed);
-            return Err(shown::stopped(&self.way_back(), plan, index, why, &state));
+            return Err(shown::stopped(self.way_back(), plan, index, why, &state));
         }
         report.line(&format!("{} done: {}", self.word, count(plan.len(), "step")));
         Ok(())

@@ -16,6 +16,7 @@ use super::transact::{Said, Transaction, short};
 use super::{consent, place};
 use crate::apply::claims;
 use crate::apply::transaction::{self, Step};
+use crate::command::{Hint, gloo_rs};
 use crate::edit::json;
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::Session;
@@ -258,10 +259,11 @@ async fn make(
 
 impl Injection {
     /// What to type where a rollback did not succeed.
-    fn way_back(&self) -> &'static str {
-        match self {
-            Self::Inject { .. } => "gloo-rs istio uninject  (works from this state)",
-            Self::Uninject { .. } => "gloo-rs istio inject  (works from this state)",
-        }
+    fn way_back(&self) -> Hint {
+        let other = match self {
+            Self::Inject { .. } => "istio uninject",
+            Self::Uninject { .. } => "istio inject",
+        };
+        gloo_rs(other).then("  (works from this state)")
     }
 }

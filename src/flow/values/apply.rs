@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::order;
 use crate::apply::caught::caught;
+use crate::command::{gloo_rs, kubectl};
 use crate::edit::mask::SecretTexts;
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::consent;
@@ -83,7 +84,7 @@ pub async fn ready(
     if let Some(owner @ (Owner::ArgoCd { .. } | Owner::Flux { .. })) = release::owner(session, namespace).await {
         let message = format!("release {namespace}/{name}: {owner} renders it and would put it back; nothing changed");
         return Err(Failure::new(Exit::Failed, Reason::Managed, message)
-            .hint("change its values in Git: gloo-rs upgrade-values --values FILE --write"));
+            .hint(gloo_rs("upgrade-values --values FILE --write").after("change its values in Git: ")));
     }
     if upgrade.newest.1.starts_with("pending") {
         let (newest, status) = &upgrade.newest;
@@ -96,7 +97,7 @@ pub async fn ready(
     if let (4.., Some(conflict)) = (helm.major, &upgrade.conflict) {
         let message = format!("release {namespace}/{name}: {}; nothing changed", conflict.message);
         let failure = Failure::new(Exit::Failed, Reason::Conflict, message);
-        return Err(conflict.hint.iter().fold(failure, Failure::hint));
+        return Err(conflict.hint.iter().cloned().fold(failure, Failure::hint));
     }
     Ok((helm, target))
 }
@@ -232,7 +233,7 @@ async fn settle(
             Ended::Held { why, hint } => {
                 let failure = unconfirmed(Failure::new(Exit::Unconfirmed, Reason::Rollout, format!("{name} {why}")));
                 return Err(match hint {
-                    Some(command) => failure.hint(format!("{command} {name} -n {}", workload.namespace)),
+                    Some(command) => failure.hint(kubectl(command).value(name).with("-n", &workload.namespace)),
                     None => failure,
                 });
             }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::apply::RESET_VALUES;
+use crate::command::{Driver, helm, kubectl};
 use crate::flow::report::Report;
 use crate::helm::Record;
 use crate::kube::Session;
@@ -12,7 +13,6 @@ use crate::load::chart::AtHand;
 use crate::options::{Global, UpgradeValues, ValuesDestination};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::values::Edition;
-use crate::render::text::shell_word;
 use crate::render::values::command;
 
 /// The name of the file in the command that is printed, where stdout was redirected to a name nobody tells.
@@ -81,13 +81,14 @@ fn parts(
 /// Another version may bring other CRDs, and Helm installs them once and never again. `running` is the version of
 /// the chart that is there, as far as it is known.
 pub fn crds(running: Option<&str>, edition: Edition, at_hand: Option<&AtHand>, task: &UpgradeValues) -> Option<Advice> {
-    let (version, place) = match (at_hand, &task.chart, &task.to_version) {
+    let show = helm(Driver::Secret, "show crds");
+    let (version, show) = match (at_hand, &task.chart, &task.to_version) {
         (Some(chart), Some(path), _) if chart.has_crds => {
-            (chart.version.as_str(), shell_word(&path.display().to_string()))
+            (chart.version.as_str(), show.value(path.display().to_string()))
         }
         (None, _, Some(version)) => {
-            let (chart, repository) = (edition.chart(), edition.repository());
-            (version.as_str(), format!("{chart} --repo {repository} --version {}", shell_word(version)))
+            let show = show.value(edition.chart()).with("--repo", edition.repository());
+            (version.as_str(), show.with("--version", version))
         }
         _ => return None,
     };
@@ -95,6 +96,6 @@ pub fn crds(running: Option<&str>, edition: Edition, at_hand: Option<&AtHand>, t
         return None;
     }
     let message = format!("Helm does not upgrade CRDs: apply those of {version} before the upgrade");
-    let command = format!("helm show crds {place} | kubectl apply --server-side -f -");
+    let command = show.then(" | ").command(kubectl("apply --server-side -f -"));
     Some(Advice::note(Code::Crds, message).hint(command))
 }

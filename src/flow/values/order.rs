@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::apply::{RESET_VALUES, Upgrade};
+use crate::command::Hint;
 use crate::error::{Exit, Failure, Reason};
 use crate::helm::{AsUser, Helm, Kubeconfig, Order, ReleaseNamespace, Target, flag};
 use crate::kube::{ClusterContext, Impersonation, KubeconfigFiles};
@@ -71,7 +72,7 @@ pub fn version<'a>(upgrade: &'a Upgrade, task: &'a UpgradeValues) -> Result<&'a 
                 record.namespace, record.name, record.chart_version
             );
             Err(Failure::new(Exit::Failed, Reason::BadRecord, message)
-                .hint("--to-version VERSION names one, --chart FILE.tgz the chart itself"))
+                .hint(Hint::from("--to-version VERSION names one").or(", ", "--chart FILE.tgz the chart itself")))
         }
     }
 }

@@ -10,6 +10,7 @@ use tokio::sync::OnceCell;
 
 use self::send::{Sender, Way};
 use super::report::Report;
+use crate::command::Hint;
 use crate::error::{Exit, Failure};
 use crate::kube::Session;
 use crate::load::survey::Survey;
@@ -190,7 +191,7 @@ impl Run<'_> {
             expect: self.task.expect,
             statuses: evidence.answers.iter().map(|answer| answer.status).collect(),
         };
-        Ok((asked, verdict))
+        Ok((asked, verdict.on(&self.global.target())))
     }
 
     /// The pods that may take the request: one, if it is sent there, or all that the address leads to.
@@ -201,11 +202,9 @@ impl Run<'_> {
         let all = ProxyPods { amount: Amount::All, ..self.task.pods.clone() };
         match proxy_pods::find(self.session, self.global, &all).await {
             Ok(chosen) => Ok(chosen.pods),
-            Err(failure) => Err(Unread {
-                why: failure.message,
-                rule: failure.hints.iter().find_map(|hint| Some(hint.split_once("allows it: ")?.1.to_owned())),
-                failure: None,
-            }),
+            Err(failure) => {
+                Err(Unread { why: failure.message, rule: failure.hints.iter().find_map(Hint::rule), failure: None })
+            }
         }
     }
 

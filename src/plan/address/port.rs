@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::View;
+use crate::command::quoted;
 use crate::error::{Exit, Failure, Reason};
 
 /// What a URL begins with.
@@ -143,9 +144,13 @@ fn asked<'a>(view: &View, ports: &[Port<'a>], wanted: &str) -> Result<Port<'a>, 
     let meant = ports.iter().find(|port| number.is_some() && (port.target == number || port.on_nodes == number));
     Err(match meant {
         Some(port) if port.target == number => {
-            failure.hint(format!("{wanted} is the target of port {0}: --port {0}", port.word()))
+            failure.hint(format!("{wanted} is the target of port {0}: --port {1}", port.word(), quoted(&port.word())))
         }
-        Some(port) => failure.hint(format!("{wanted} is the node port of port {0}: --port {0}", port.word())),
+        Some(port) => failure.hint(format!(
+            "{wanted} is the node port of port {0}: --port {1}",
+            port.word(),
+            quoted(&port.word())
+        )),
         None => failure,
     })
 }
@@ -161,7 +166,7 @@ fn unasked<'a>(view: &View, ports: &[Port<'a>]) -> Result<Port<'a>, Failure> {
             Err(view
                 .refused(Reason::NoPort, "has no TCP port")
                 .detail(listed(ports))
-                .hint(format!("--port {words} prints its host:port")))
+                .hint(format!("--port {} prints its host:port", quoted(&words))))
         }
         [only] => Ok((*only).clone()),
         _ => Err(view

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{Goal, Plan};
+use crate::command::{Hint, gloo_rs};
 use crate::model::{Object, ObjectRef};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::outcome::Decision;
@@ -36,8 +37,8 @@ fn short(object: &Object) -> String {
 fn on_namespace(plan: &Plan, owner: &Owner) -> Advice {
     let name = &plan.namespace.reference.name;
     let again = match &plan.goal {
-        Goal::Bound(target) => format!("gloo-rs istio enroll {name} --revision {} -f PATH --write", target.names),
-        Goal::Free => format!("gloo-rs istio unenroll {name} -f PATH --write"),
+        Goal::Bound(target) => gloo_rs("istio enroll").value(name).with("--revision", &target.names),
+        Goal::Free => gloo_rs("istio unenroll").value(name),
     };
     let advice = match owner {
         Owner::ArgoCd { .. } | Owner::Flux { .. } => {
@@ -47,20 +48,20 @@ fn on_namespace(plan: &Plan, owner: &Owner) -> Advice {
             Advice::warning(Code::Owner, format!("{owner} owns namespace {name} and may put its labels back"))
         }
     };
-    advice.hint(format!("change it in Git: {again}")).about(&plan.namespace.reference)
+    advice.hint(again.fixed("-f PATH --write").after("change it in Git: ")).about(&plan.namespace.reference)
 }
 
 /// What still runs otherwise where nothing is restarted.
 pub fn on_stale(plan: &Plan) -> Option<Advice> {
     let stale: Vec<_> = plan.restarts().map(short).collect();
     let name = &plan.namespace.reference.name;
-    let word = if matches!(plan.goal, Goal::Free) { "unenroll" } else { "enroll" };
+    let word = if matches!(plan.goal, Goal::Free) { "istio unenroll" } else { "istio enroll" };
     (!stale.is_empty()).then(|| {
         let what =
             if stale.len() == 1 { "1 workload was".to_owned() } else { format!("{} workloads were", stale.len()) };
         Advice::note(Code::StalePods, format!("{what} not restarted, and {} as before", runs(stale.len())))
             .details(stale)
-            .hint(format!("gloo-rs istio {word} {name}"))
+            .hint(gloo_rs(word).value(name))
             .about(&plan.namespace.reference)
     })
 }
@@ -87,11 +88,11 @@ pub fn on_policies(plan: &Plan, policies: &Policies<'_>) -> Option<Advice> {
     let (message, hint) = match plan.goal {
         Goal::Bound(_) => (
             format!("STRICT holds in {name}: once its pods have sidecars, plaintext to them gets 503"),
-            "its Upstreams need mTLS then: gloo-rs istio enable-mtls, or auto-mTLS",
+            gloo_rs("istio enable-mtls").after("its Upstreams need mTLS then: ").text(", or auto-mTLS"),
         ),
         Goal::Free => (
             format!("STRICT holds in {name}: its pods will be outside of it, and can reach nothing that demands mTLS"),
-            "what they call in the mesh cuts their connections",
+            Hint::from("what they call in the mesh cuts their connections"),
         ),
     };
     Some(Advice::warning(Code::StrictPeer, message).details(strict).hint(hint).about(&plan.namespace.reference))
@@ -115,7 +116,7 @@ pub fn on_upstreams(plan: &Plan, upstreams: &[ObjectRef]) -> Option<Advice> {
     Some(
         Advice::warning(Code::NoSidecar, format!("{some} Istio's mTLS to {name}: 503 once its pods have no sidecars"))
             .details(upstreams.iter().map(|upstream| format!("upstream {}/{}", upstream.namespace, upstream.name)))
-            .hint(format!("gloo-rs istio disable-mtls -u {} -n {}", first.name, first.namespace))
+            .hint(gloo_rs("istio disable-mtls").with("-u", &first.name).with("-n", &first.namespace))
             .about(&plan.namespace.reference),
     )
 }

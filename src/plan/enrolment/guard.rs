@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::command::{gloo_rs, kubectl};
 use crate::error::Reason;
 use crate::model::Object;
 use crate::plan::mtls::Caution;
@@ -36,12 +37,17 @@ pub fn against(namespace: &Object, installed: Installed<'_>, caution: Caution) -
             "is Gloo's own: the hook Jobs of its chart would get a sidecar and never end",
         );
         return Some(
-            why.hint("gloo-rs istio inject puts the gateway alone into the mesh; --force enrolls all the same"),
+            why.hint(
+                gloo_rs("istio inject")
+                    .then(" puts the gateway alone into the mesh")
+                    .or("; ", "--force enrolls all the same"),
+            ),
         );
     }
     if is_ambient(&namespace.value) {
         let why = Objection::new(Reason::NotInjected, "is in ambient mode: its pods are in the mesh without sidecars");
-        return Some(why.hint(format!("kubectl label namespace {name} {DATAPLANE_MODE}- takes it out of that first")));
+        let unlabel = kubectl("label namespace").value(name).value(format!("{DATAPLANE_MODE}-"));
+        return Some(why.hint(unlabel.then(" takes it out of that first")));
     }
     let is_leaving = namespace.value["status"]["phase"] == "Terminating";
     is_leaving.then(|| Objection::new(Reason::NotFound, "is being deleted"))

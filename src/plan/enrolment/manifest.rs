@@ -2,6 +2,7 @@
 
 use super::guard::{self, Installed};
 use super::label;
+use crate::command::gloo_rs;
 use crate::error::Reason;
 use crate::model::{Kind, Object, kinds};
 use crate::plan::advice::{Advice, Code};
@@ -76,7 +77,7 @@ impl PerObject for OnNamespace {
         let name = &namespace.reference.name;
         let command = self.words().command;
         let note = Advice::note(Code::StalePods, format!("pods of {name} follow only once they are started anew"))
-            .hint(format!("once it is applied: gloo-rs {command} {name}"));
+            .hint(gloo_rs(command).value(name).after("once it is applied: "));
         vec![note.about(&namespace.reference)]
     }
 }

@@ -1,6 +1,7 @@
 //! Which istiod a namespace is to be bound to: the one that was named, the one it has, or the only one.
 
 use super::Target;
+use crate::command::gloo_rs;
 use crate::error::{Exit, Failure, Reason};
 use crate::model::Object;
 use crate::plan::advice::{Advice, Code};
@@ -39,7 +40,7 @@ pub fn choose(known: Known<'_>, typed: Option<&str>, namespace: &Object) -> Resu
                 ..failure
             }
             .hint("--revision REVISION binds it to another"),
-            _ => failure.hint("gloo-rs istio revisions"),
+            _ => failure.hint(gloo_rs("istio revisions")),
         }
     })?;
     let Some(istiod) = istiod else {

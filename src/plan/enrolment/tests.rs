@@ -203,5 +203,5 @@ fn a_name_that_two_kinds_have_wants_the_kind() {
     let name = WorkloadName { kind: None, name: "web".into() };
     let (_, why) = *plan(namespace(), seen, target(), &[name]).unwrap_err();
     assert_eq!(why.reason, Reason::Ambiguous);
-    assert_eq!(why.hint.as_deref(), Some("--workload deployment/web or statefulset/web"));
+    assert_eq!(why.hint, Some("--workload deployment/web or statefulset/web".into()));
 }

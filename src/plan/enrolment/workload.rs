@@ -6,6 +6,7 @@ use super::gap;
 use super::guard::is_ambient;
 use super::pods::{Holder, holder, is_living};
 use super::{Goal, proof};
+use crate::command::kubectl;
 use crate::error::Reason;
 use crate::model::{Kind, Object, ObjectRef, kinds};
 use crate::plan::backend::barred;
@@ -86,13 +87,13 @@ fn not_replaced(workload: &Object) -> Option<Objection> {
         return Some(objection("is being deleted"));
     }
     if spec["paused"] == true {
-        let resume = format!("kubectl rollout resume {}/{name} -n {namespace}, then enroll again", kind.singular);
-        return Some(objection("is paused: its pods are not replaced").hint(resume));
+        let resume = kubectl("rollout resume").value(format!("{}/{name}", kind.singular)).with("-n", namespace);
+        return Some(objection("is paused: its pods are not replaced").hint(resume.then(", then enroll again")));
     }
     let strategy = &spec["updateStrategy"];
     if strategy["type"] == "OnDelete" {
         let why = objection("has updateStrategy OnDelete: its pods are replaced as they are deleted");
-        return Some(why.hint(format!("kubectl delete pod, one after another, in {namespace}")));
+        return Some(why.hint(kubectl("delete pod -n").value(namespace).then(", one after another")));
     }
     let partition = strategy["rollingUpdate"]["partition"].as_u64().unwrap_or_default();
     (partition > 0).then(|| objection(&format!("has a partition: its pods below number {partition} are not replaced")))
@@ -137,7 +138,7 @@ fn other(pod: &Value, holder: Holder, goal: &Goal, namespace: &str) -> (ObjectRe
             (named(kind, &name), "a Job is not started anew".to_owned(), None)
         }
         Holder::Workload { kind, name } if kind == &kinds::ROLLOUT => {
-            let hint = format!("kubectl argo rollouts restart {name} -n {namespace}");
+            let hint = kubectl("argo rollouts restart").value(&name).with("-n", namespace).into();
             (named(kind, &name), "an Argo Rollout is restarted by its own controller".to_owned(), Some(hint))
         }
         Holder::Workload { kind, name } => {

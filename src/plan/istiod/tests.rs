@@ -140,7 +140,7 @@ fn two_istiods_of_one_name_need_the_namespace() {
     let both = [deployment("a", "istiod", Some("x"), "pilot:1", 1), deployment("b", "istiod", Some("x"), "pilot:2", 1)];
     let all = all(&Seen { deployments: &both, ..Seen::default() });
     let failure = choose(&all, Some("x"), None).unwrap_err();
-    assert!(failure.hints[0].contains("--istio-namespace"));
+    assert!(failure.hints[0].to_string().contains("--istio-namespace"));
 }
 
 #[test]

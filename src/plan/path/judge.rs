@@ -4,6 +4,7 @@ use super::pair::{self, State};
 use super::{
     Announced, Behind, Cause, Certificate, Declared, Facts, Membership, Pod, ProxyState, Sends, Shows, Verdict,
 };
+use crate::command::{CommandLine, Hint, gloo_rs, kubectl};
 use crate::plan::Unread;
 use crate::plan::acceptance::Acceptance;
 use crate::plan::backend;
@@ -18,7 +19,7 @@ pub struct Judged {
     pub cause: Option<Cause>,
     pub why: String,
     /// What mends it, or makes it known; none where nothing has to be.
-    pub mend: Option<String>,
+    pub mend: Option<Hint>,
 }
 
 /// Judges.
@@ -38,12 +39,12 @@ pub fn judge(facts: &Facts) -> Judged {
         Behind::Pods { service, pods, .. } if pods.is_empty() => {
             let (namespace, _) = service.split_once('/').unwrap_or_default();
             let none = format!("no pod runs behind service {service}: 503, no healthy upstream");
-            breaks(Cause::Nobody, none, Some(format!("kubectl get deployments,pods -n {namespace}")))
+            breaks(Cause::Nobody, none, Some(kubectl("get deployments,pods").with("-n", namespace).into()))
         }
         Behind::Pods { service, pods, .. } if pods.iter().all(|pod| pod.ready == Some(false)) => {
             let (namespace, _) = service.split_once('/').unwrap_or_default();
             let none = format!("none of {} behind service {service} is ready: 503", count(pods.len()));
-            breaks(Cause::Nobody, none, Some(format!("kubectl get pods -n {namespace}")))
+            breaks(Cause::Nobody, none, Some(kubectl("get pods").with("-n", namespace).into()))
         }
         Behind::Pods { pods, port, .. } => of_pods(facts, pods, *port),
         Behind::Outside { kind } => outside(facts, kind),
@@ -61,20 +62,21 @@ fn idle(facts: &Facts) -> Option<Judged> {
     is_idle.then(|| {
         let (namespace, name) = first.name.split_once('/').unwrap_or_default();
         let why = format!("nobody takes the request: gateway {} is scaled to 0", first.name);
-        breaks(Cause::Idle, why, Some(format!("kubectl scale deployment {name} -n {namespace} --replicas 1")))
+        let scale = kubectl("scale deployment").value(name).with("-n", namespace).fixed("--replicas 1");
+        breaks(Cause::Idle, why, Some(scale.into()))
     })
 }
 
-fn breaks(cause: Cause, why: String, mend: Option<String>) -> Judged {
+fn breaks(cause: Cause, why: String, mend: Option<Hint>) -> Judged {
     Judged { verdict: Verdict::Broken, cause: Some(cause), why, mend }
 }
 
-fn open(why: String, mend: Option<String>) -> Judged {
+fn open(why: String, mend: Option<Hint>) -> Judged {
     Judged { verdict: Verdict::Unknown, cause: None, why, mend }
 }
 
 fn unknown(what: &str, why: &Unread) -> Judged {
-    let mend = why.rule.as_ref().map(|rule| format!("a rule of a Role that allows it: {rule}"));
+    let mend = why.rule.as_ref().map(Hint::allowing);
     open(format!("{what} is not known: {why}"), mend)
 }
 
@@ -83,7 +85,7 @@ fn outside(facts: &Facts, kind: &str) -> Judged {
     let (verdict, why) = match &facts.sends {
         Sends::Unknown(why) if why.rule.is_some() => return unknown("what is sent", why),
         Sends::Unknown(why) => {
-            let mend = upstream(&facts.target).map(|name| format!("gloo-rs istio auto-mtls disable -u {name}"));
+            let mend = upstream(&facts.target).map(|name| gloo_rs("istio auto-mtls disable").with("-u", name).into());
             return open(why.why.clone(), mend);
         }
         Sends::Istio { .. } => {
@@ -121,7 +123,7 @@ fn of_pods(facts: &Facts, pods: &[Pod], port: Declared) -> Judged {
     });
     if let Some((cause, why, rule)) = not_known {
         let mend = match (cause, rule) {
-            (_, Some(rule)) => Some(format!("a rule of a Role that allows it: {rule}")),
+            (_, Some(rule)) => Some(Hint::allowing(rule)),
             (Some(cause), None) => command(facts, *cause),
             (None, None) => None,
         };
@@ -146,7 +148,7 @@ fn broken(facts: &Facts, states: &[State]) -> Option<Judged> {
 }
 
 /// What mends it, to be typed; nothing where it is more than one command.
-fn command(facts: &Facts, cause: Cause) -> Option<String> {
+fn command(facts: &Facts, cause: Cause) -> Option<Hint> {
     match cause {
         Cause::NoSidecar => match (barred(facts), upstream(&facts.target)) {
             (Some(why), Some(name)) => Some(backend::unbarred(why, &name)),
@@ -154,26 +156,25 @@ fn command(facts: &Facts, cause: Cause) -> Option<String> {
             (None, _) => enroll(facts),
         },
         Cause::Strict => Some(enable_mtls(facts)),
-        Cause::Disabled => opened(facts),
+        Cause::Disabled => opened(facts).map(Hint::from),
         Cause::NotAnnounced => match (&facts.sends, &facts.target) {
             // What somebody wrote there is not replaced.
             (Sends::Istio { announced: Announced::AsAnother, .. }, Target::Upstream { namespace, name }) => {
-                Some(format!("kubectl edit upstreams.gloo.solo.io {name} -n {namespace}"))
+                Some(kubectl("edit upstreams.gloo.solo.io").value(name).with("-n", namespace).into())
             }
-            _ => Some(enabling(facts)),
+            _ => Some(enabling(facts).into()),
         },
-        Cause::OwnTls | Cause::OwnCertificate => {
-            upstream(&facts.target).map(|_| format!("{} --overwrite", enable_mtls(facts)))
-        }
+        Cause::OwnTls | Cause::OwnCertificate => upstream(&facts.target)
+            .map(|_| held_back(facts).unwrap_or_default().command(enabling(facts).fixed("--overwrite"))),
         _ => None,
     }
 }
 
-fn enroll(facts: &Facts) -> Option<String> {
-    let enroll = format!("gloo-rs istio enroll {}", pods_namespace(facts)?);
+fn enroll(facts: &Facts) -> Option<Hint> {
+    let enroll = gloo_rs("istio enroll").value(pods_namespace(facts)?);
     match barred(facts) {
-        None => Some(enroll),
-        Some(why) if why == backend::OPTED_OUT => Some(format!("{why}: take that away, then {enroll}")),
+        None => Some(enroll.into()),
+        Some(why) if why == backend::OPTED_OUT => Some(enroll.after(format!("{why}: take that away, then "))),
         Some(_) => None,
     }
 }
@@ -186,7 +187,7 @@ fn barred(facts: &Facts) -> Option<&'static str> {
 }
 
 /// What lets its pods take mutual TLS, where a policy keeps it from one.
-fn opened(facts: &Facts) -> Option<String> {
+fn opened(facts: &Facts) -> Option<CommandLine> {
     let namespace = pods_namespace(facts)?;
     let mut policies = pods(facts).iter().filter(|pod| pod.membership == Membership::Sidecar);
     let policy = policies.find_map(|pod| pod.demands.as_ref().ok()?.setting(Mode::Disable))?;
@@ -195,25 +196,21 @@ fn opened(facts: &Facts) -> Option<String> {
 
 /// Istio's TLS, once its pods take it and every proxy can present the certificate: before that it would break what
 /// works.
-fn enable_mtls(facts: &Facts) -> String {
-    match opened(facts) {
-        Some(opened) => format!("{opened}, then {}", presenting(facts)),
-        None => presenting(facts),
-    }
+fn enable_mtls(facts: &Facts) -> Hint {
+    held_back(facts).unwrap_or_default().command(enabling(facts))
 }
 
-fn presenting(facts: &Facts) -> String {
+/// What comes before it, with the words between the two.
+fn held_back(facts: &Facts) -> Option<Hint> {
     let lacking = facts.proxies.iter().flatten().find(|proxy| proxy.lacks.as_ref().is_ok_and(|it| !it.is_empty()));
-    if let Some(proxy) = lacking {
-        return format!("{}, then {}", inject(proxy), enabling(facts));
-    }
-    enabling(facts)
+    let first = opened(facts).into_iter().chain(lacking.map(inject));
+    first.map(|command| command.then(", then ")).reduce(Hint::and)
 }
 
-fn enabling(facts: &Facts) -> String {
+fn enabling(facts: &Facts) -> CommandLine {
     match upstream(&facts.target) {
-        Some(name) => format!("gloo-rs istio enable-mtls -u {name}"),
-        None => "gloo-rs istio auto-mtls enable".to_owned(),
+        Some(name) => gloo_rs("istio enable-mtls").with("-u", name),
+        None => gloo_rs("istio auto-mtls enable"),
     }
 }
 
@@ -263,7 +260,11 @@ fn against_proxies(facts: &Facts) -> Option<Judged> {
     if let Some((proxy, why)) = first(Cause::Gateway) {
         let others = if lacking > 1 { format!(" and {} more", lacking - 1) } else { String::new() };
         let named = format!("gateway {}", proxy.name);
-        return Some(breaks(Cause::Gateway, why.replacen(&named, &format!("{named}{others}"), 1), Some(inject(proxy))));
+        return Some(breaks(
+            Cause::Gateway,
+            why.replacen(&named, &format!("{named}{others}"), 1),
+            Some(inject(proxy).into()),
+        ));
     }
     if let Some((proxy, why)) = first(Cause::Certificate) {
         return Some(breaks(Cause::Certificate, why, pair::refused_certificate(proxy).map(renewed)));
@@ -273,12 +274,13 @@ fn against_proxies(facts: &Facts) -> Option<Judged> {
 }
 
 /// What shows why a certificate that is over was not renewed, or fetches another root.
-fn renewed((_, certificate): (&str, &Certificate)) -> String {
+fn renewed((_, certificate): (&str, &Certificate)) -> Hint {
     let Certificate { pod, namespace, .. } = certificate;
-    match certificate.left <= 0 {
-        true => format!("kubectl logs {pod} -c istio-proxy -n {namespace}"),
-        false => format!("kubectl delete pod {pod} -n {namespace}"),
-    }
+    let command = match certificate.left <= 0 {
+        true => kubectl("logs").value(pod).fixed("-c istio-proxy"),
+        false => kubectl("delete pod").value(pod),
+    };
+    command.with("-n", namespace).into()
 }
 
 /// TLS whose certificate comes from a cluster that a proxy does not have: Envoy refuses it.
@@ -287,7 +289,7 @@ fn without_sds(facts: &Facts) -> Option<Judged> {
         return None;
     }
     facts.proxies.iter().flatten().find_map(|proxy| match pair::from_gateway(&facts.sends, proxy, State::Tls) {
-        State::Broken { cause, why } => Some(breaks(cause, why, Some(inject(proxy)))),
+        State::Broken { cause, why } => Some(breaks(cause, why, Some(inject(proxy).into()))),
         _ => None,
     })
 }
@@ -299,13 +301,13 @@ pub fn missing(parts: &[String]) -> String {
     format!("{}{more}", parts.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", "))
 }
 
-fn inject(proxy: &ProxyState) -> String {
+fn inject(proxy: &ProxyState) -> CommandLine {
     if proxy.of_gateway_api {
-        return "gloo-rs upgrade-values".to_owned();
+        return gloo_rs("upgrade-values");
     }
     let (namespace, name) = proxy.name.split_once('/').unwrap_or(("", &proxy.name));
-    let place = if namespace == "gloo-system" { String::new() } else { format!(" -n {namespace}") };
-    format!("gloo-rs istio inject --name {name}{place}")
+    let inject = gloo_rs("istio inject").with("--name", name);
+    if namespace == "gloo-system" { inject } else { inject.with("-n", namespace) }
 }
 
 /// Every pod answers: by what.

@@ -224,6 +224,15 @@ pub struct Described {
     pub judged: Judged,
 }
 
+impl Described {
+    /// What is said about it on the cluster that was typed.
+    #[must_use]
+    pub fn on(mut self, target: &crate::command::Target) -> Self {
+        self.judged.mend = self.judged.mend.map(|hint| hint.on(target));
+        self
+    }
+}
+
 impl From<Facts> for Described {
     fn from(facts: Facts) -> Self {
         let judged = judge(&facts);

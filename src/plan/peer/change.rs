@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::mode::{Effective, Mode, Policies, Source, mode, selector};
 pub use super::scope::{Scope, shown};
+use crate::command::Hint;
 use crate::edit::{Edit, json as json_edit};
 use crate::error::Reason;
 use crate::model::{FieldPath, Kind, Object, ObjectRef};
@@ -218,7 +219,10 @@ fn remove(request: &Request, policies: &Policies, there: &[Object], usual: Objec
         Some(policy) => {
             let why = Objection::new(Reason::NotOurs, "was not made by gloo-rs; nothing changed");
             let object = policy.reference.clone();
-            Verdict::Refuse { object, why: why.hint("--overwrite takes it away; permissive changes its mode") }
+            Verdict::Refuse {
+                object,
+                why: why.hint(Hint::from("--overwrite takes it away").or("; ", "permissive changes its mode")),
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ use std::fmt;
 
 use serde_json::Value;
 
+use crate::command::{CommandLine, gloo_rs, kubectl};
 use crate::plan::backend::{labels, selects};
 
 /// What a sidecar takes.
@@ -96,13 +97,13 @@ pub struct Source {
 impl Source {
     /// The command after which this policy keeps mutual TLS from no pod of the namespace any more. What single
     /// workloads or ports have is not to be had by one for the whole namespace.
-    pub fn opened_by(&self, namespace: &str) -> String {
+    pub fn opened_by(&self, namespace: &str) -> CommandLine {
         let PolicyRef { namespace: home, name } = &self.policy;
         match self.level {
-            Level::Namespace => format!("gloo-rs istio peer-auth permissive -n {namespace}"),
-            Level::Mesh if home != namespace => format!("gloo-rs istio peer-auth permissive -n {namespace}"),
-            Level::Mesh => "gloo-rs istio peer-auth permissive --mesh".to_owned(),
-            Level::Workload | Level::Port => format!("kubectl edit peerauthentication {name} -n {home}"),
+            Level::Namespace => gloo_rs("istio peer-auth permissive").with("-n", namespace),
+            Level::Mesh if home != namespace => gloo_rs("istio peer-auth permissive").with("-n", namespace),
+            Level::Mesh => gloo_rs("istio peer-auth permissive --mesh"),
+            Level::Workload | Level::Port => kubectl("edit peerauthentication").value(name).with("-n", home),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use serde_json::json;
 
 use super::mode::{Effective, Policies};
+use crate::command::CommandLine;
 
 /// Whose policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,12 +36,12 @@ impl Scope {
         }
     }
 
-    /// As it is typed: `-n shop`.
-    pub fn flags(&self) -> String {
+    /// A command with it as it is typed: `-n shop`.
+    pub fn typed(&self, command: CommandLine) -> CommandLine {
         match self {
-            Self::Mesh => "--mesh".to_owned(),
-            Self::Namespace(namespace) => format!("-n {namespace}"),
-            Self::Workload { namespace, labels } => format!("--workload {} -n {namespace}", shown(labels)),
+            Self::Mesh => command.fixed("--mesh"),
+            Self::Namespace(namespace) => command.with("-n", namespace),
+            Self::Workload { namespace, labels } => command.with("--workload", shown(labels)).with("-n", namespace),
         }
     }
 

@@ -116,7 +116,7 @@ fn what_is_wrong_is_said_with_what_to_do() {
             "1 pod runs on 1-20, which no istiod here has",
         ]
     );
-    assert_eq!(said[0].hint.as_deref(), Some("kubectl rollout restart deployments -n free, and so in the others"));
+    assert_eq!(said[0].hint, Some("kubectl rollout restart deployments -n free, and so in the others".into()));
     let mut lost = inputs(&istiods);
     lost.gateways = Listed::Read(vec![gateway("far.example:15012")]);
     assert!(report(&lost).advice.iter().any(|advice| advice.message.contains("uses far.example:15012")));

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::Proxy;
 use super::parts::{ISTIO_PROXY, SDS};
 use super::state::{env, item};
+use crate::command::{Hint, gloo_rs};
 use crate::error::Reason;
 use crate::plan::outcome::Objection;
 
@@ -68,7 +69,7 @@ pub fn against_gateway_api(makers: &Makers) -> Option<Objection> {
             Reason::Managed,
             format!("is made for Gateway {gateway} by Gloo's controller, which would put it back; nothing changed"),
         )
-        .hint("set global.istioIntegration.enabled in Gloo's Helm values: gloo-rs upgrade-values"),
+        .hint(gloo_rs("upgrade-values").after("set global.istioIntegration.enabled in Gloo's Helm values: ")),
     )
 }
 
@@ -76,12 +77,12 @@ pub fn against_gateway_api(makers: &Makers) -> Option<Objection> {
 pub fn against_gloo_mtls(makers: &Makers) -> Option<Objection> {
     makers.gloo_mtls.then(|| {
         Objection::new(Reason::Managed, "has glooMtls, whose xDS goes through gateway_proxy_sds; nothing changed")
-            .hint("change Istio in the Helm values beside glooMtls: gloo-rs upgrade-values")
+            .hint(gloo_rs("upgrade-values").after("change Istio in the Helm values beside glooMtls: "))
     })
 }
 
 /// Why the sidecars that the chart renders are not changed beside it.
-pub fn against_chart(makers: &Makers, hint: String) -> Option<Objection> {
+pub fn against_chart(makers: &Makers, hint: impl Into<Hint>) -> Option<Objection> {
     makers.chart_sidecars.then(|| {
         Objection::new(Reason::Managed, "has its sidecars from Helm values that carry Istio; nothing changed")
             .hint(hint)

@@ -9,6 +9,7 @@ use super::{
     Around, Flags, Proxy, Security, TransactionPlan, bootstrap_name, bootstrap_path, guard, in_container, in_list,
     objection, of_container,
 };
+use crate::command::{CommandLine, Hint, gloo_rs, quoted};
 use crate::edit::Edit;
 use crate::edit::bootstrap::{self, Cluster};
 use crate::error::Reason;
@@ -59,7 +60,7 @@ pub fn inject(proxy: &Proxy, flags: &Flags, around: &Around) -> Result<Transacti
                     .about(&proxy.workload.reference),
             );
         }
-        plan.advice.extend(on_owner(proxy, &lasting(flags)));
+        plan.advice.extend(on_owner(proxy, lasting(flags)));
         plan.advice.extend(on_pull_secrets(proxy, around.gloo));
     }
     if let Some(choice) = around.choice {
@@ -70,10 +71,11 @@ pub fn inject(proxy: &Proxy, flags: &Flags, around: &Around) -> Result<Transacti
 }
 
 /// The command that makes it last.
-fn lasting(flags: &Flags) -> String {
+fn lasting(flags: &Flags) -> CommandLine {
+    let command = gloo_rs("upgrade-values");
     match &flags.revision {
-        Some(revision) => format!("gloo-rs upgrade-values --revision {revision}"),
-        None => "gloo-rs upgrade-values".to_owned(),
+        Some(revision) => command.with("--revision", revision),
+        None => command,
     }
 }
 
@@ -278,7 +280,7 @@ fn user(proxy: &Proxy) -> u64 {
 }
 
 /// Who will put it back, and the change that lasts.
-pub fn on_owner(proxy: &Proxy, lasting: &str) -> Option<Advice> {
+pub fn on_owner(proxy: &Proxy, lasting: impl Into<Hint>) -> Option<Advice> {
     let owner = owner::of(&proxy.workload.value)?;
     let advice = match &owner {
         Owner::Helm { .. } => Advice::warning(Code::Owner, format!("{owner} owns this; its next upgrade undoes it")),
@@ -312,6 +314,7 @@ fn on_old_image(proxy: &Proxy, values: &Values, around: &Around) -> Option<Advic
     let image = istiod.image.as_deref()?;
     (kept && !same_tag(there, Some(image))).then(|| {
         let what = format!("istio-proxy runs {there}, istiod {} is {}", istiod.revision, istiod.version);
-        Advice::note(Code::OldImage, what).hint(format!("--revision {} takes istiod's version", istiod.revision))
+        Advice::note(Code::OldImage, what)
+            .hint(format!("--revision {} takes istiod's version", quoted(&istiod.revision)))
     })
 }

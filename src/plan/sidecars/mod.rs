@@ -18,6 +18,7 @@ use super::advice::{Advice, Code};
 use super::istiod::{Choice, Istiod};
 use super::outcome::Objection;
 use super::rollout::restart;
+use crate::command::kubectl;
 use crate::edit::Edit;
 use crate::edit::bootstrap::Refusal;
 use crate::error::Reason;
@@ -140,7 +141,7 @@ impl TransactionPlan {
             }
             None => self.advice.push(
                 Advice::note(Code::Completed, "only the bootstrap changes, and Envoy reads it once")
-                    .hint(format!("kubectl rollout restart {}", proxy.workload.reference)),
+                    .hint(kubectl("rollout restart").value(proxy.workload.reference.to_string())),
             ),
         }
     }

@@ -203,7 +203,7 @@ fn an_address_that_was_typed_needs_no_istiod_but_an_image() {
     assert_eq!(choose(&[], &flags, &clean()).unwrap(), None);
     let refused = inject(&clean(), &flags, &around).unwrap_err();
     assert_eq!(refused.reason, Reason::NeedsFlag);
-    assert!(refused.hint.unwrap().starts_with("--istio-proxy-image"));
+    assert!(refused.hint.unwrap().to_string().starts_with("--istio-proxy-image"));
     let flags = Flags { proxy_image: Some("a/proxyv2:1".into()), ..flags };
     let done = after(&clean(), &inject(&clean(), &flags, &around).unwrap());
     assert_eq!(extent(&done), Extent::Full);
@@ -257,12 +257,12 @@ fn what_others_make_is_refused_with_what_to_do_instead() {
         for refused in [injected(proxy, &typed_revision("1-28")), uninjected(proxy)] {
             let refused = refused.unwrap_err();
             assert_eq!(refused.reason, Reason::Managed);
-            assert!(refused.hint.unwrap().contains("upgrade-values"));
+            assert!(refused.hint.unwrap().to_string().contains("upgrade-values"));
         }
     }
     let charts = proxy_of(yaml(CHART_ISTIO), BOOTSTRAP_ISTIO);
     let refused = injected(&charts, &typed_revision("1-27")).unwrap_err();
-    assert_eq!(refused.hint.as_deref(), Some("gloo-rs upgrade-values --revision 1-27"));
+    assert_eq!(refused.hint, Some("gloo-rs upgrade-values --revision 1-27".into()));
     let plan = uninjected(&charts).unwrap();
     assert_eq!(plan.advice[0].code, Code::Owner);
 
@@ -283,7 +283,7 @@ fn a_helm_owned_workload_is_changed_with_a_warning_that_names_the_lasting_comman
     let mut proxy = clean();
     proxy.workload.value["metadata"]["labels"]["app.kubernetes.io/managed-by"] = json!("Helm");
     let done = injected(&proxy, &typed_revision("1-28")).unwrap();
-    assert_eq!(done.advice[0].hint.as_deref(), Some("gloo-rs upgrade-values --revision 1-28"));
+    assert_eq!(done.advice[0].hint, Some("gloo-rs upgrade-values --revision 1-28".into()));
     // Sidecars of this program on a Helm release are not the chart's.
     let again = injected(&after(&proxy, &done), &typed_revision("1-27")).unwrap();
     assert!(again.changes());

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{Chart, Edition, auto_mtls, integration, is_on, sds, then};
+use crate::command::{gloo_rs, kubectl};
 use crate::model::{FieldPath, Object, ObjectRef};
 use crate::plan::advice::{Advice, Code, Weight};
 use crate::plan::sidecars::claims;
@@ -52,7 +53,7 @@ pub fn of_namespace(namespace: &Value) -> Option<Advice> {
             Code::HookHangs,
             format!("namespace {name} is labelled {label}: the chart's hook jobs get a sidecar and hang"),
         )
-        .hint(format!("kubectl label namespace {name} {key}-")),
+        .hint(kubectl("label namespace").value(name).value(format!("{key}-"))),
     )
 }
 
@@ -64,10 +65,10 @@ pub fn of_settings(before: &Value, after: &Value, settings: &Value, apply: Apply
         let (said, is, wanted) = (is_on(path.get(before)), live[field] == true, is_on(path.get(after)));
         let writer = writer_of_switch(settings, field).filter(|_| wanted != is && apply == Apply::ServerSide);
         if let Some(writer) = writer {
-            let switch = if wanted { "enable" } else { "disable" };
+            let switch = if wanted { "istio auto-mtls enable" } else { "istio auto-mtls disable" };
             let message = format!("Settings have {field} {is} that {writer} wrote: Helm 4 conflicts with it ({path})");
             let namespace = settings["metadata"]["namespace"].as_str().unwrap_or_default();
-            let hint = format!("gloo-rs istio auto-mtls {switch} -n {namespace}");
+            let hint = gloo_rs(switch).with("-n", namespace);
             return Some(Advice::warning(Code::HelmConflict, message).hint(hint));
         }
         (said != is).then(|| {
@@ -104,13 +105,13 @@ pub fn of_gateway(object: &Object, apply: Apply) -> Option<Advice> {
         None => (writer_of_sidecars(&object.value)?, "sidecars"),
     };
     let wrote = format!("{}/{name} has {what} that {manager} wrote", kind.singular);
-    let uninject = format!("gloo-rs istio uninject -n {namespace} --name {}", proxy_of(name));
+    let uninject = gloo_rs("istio uninject").with("-n", namespace).with("--name", proxy_of(name));
     Some(match apply {
         Apply::ServerSide => {
             Advice::warning(Code::HelmConflict, format!("{wrote}: Helm 4 conflicts with it")).hint(uninject)
         }
         Apply::ClientSide => Advice::note(Code::HelmConflict, format!("{wrote}: the upgrade writes over it"))
-            .hint(format!("before Helm 4's server-side apply, which conflicts with it: {uninject}")),
+            .hint(uninject.after("before Helm 4's server-side apply, which conflicts with it: ")),
     })
 }
 
@@ -283,7 +284,7 @@ mod tests {
     fn what_the_cluster_has_is_held_against_the_values() {
         let namespace = |labels: Value| json!({"metadata": {"name": "g", "labels": labels}});
         let said = of_namespace(&namespace(json!({"istio-injection": "enabled"}))).unwrap();
-        assert_eq!(said.hint.as_deref(), Some("kubectl label namespace g istio-injection-"));
+        assert_eq!(said.hint, Some("kubectl label namespace g istio-injection-".into()));
         assert!(of_namespace(&namespace(json!({"istio.io/rev": "1-28"}))).is_some());
         assert_eq!(of_namespace(&namespace(json!({"istio-injection": "disabled", "istio.io/rev": "x"}))), None);
 
@@ -313,7 +314,7 @@ mod tests {
         for said in [deployment("gloo-rs"), config_map("glooctl-linux")] {
             let said = said.unwrap();
             assert!(is_conflict(&said));
-            assert_eq!(said.hint.as_deref(), Some("gloo-rs istio uninject -n g --name gateway-proxy"));
+            assert_eq!(said.hint, Some("gloo-rs istio uninject -n g --name gateway-proxy".into()));
         }
         assert_eq!((deployment("helm"), config_map("helm")), (None, None));
     }

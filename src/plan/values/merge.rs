@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::image;
 use super::proxies::{self, Entry};
 use super::{Change, Chart, Old, PROXY_KEYS, Plan, Switch, Wish, auto_mtls, check_way, integration, is_on, sds, then};
+use crate::command::gloo_rs;
 use crate::edit::Edit;
 use crate::error::Failure;
 use crate::model::FieldPath;
@@ -141,7 +142,7 @@ impl Merge<'_> {
                     Code::OldChart,
                     "the chart is older than 1.17: it has no istioIntegration and no auto-mTLS",
                 )
-                .details(["istioSDS renders the sidecars; each Upstream needs: gloo-rs istio enable-mtls".to_owned()]),
+                .hint(gloo_rs("istio enable-mtls").after("istioSDS renders the sidecars; each Upstream needs: ")),
             );
         }
         match with_sds {

@@ -1,31 +1,53 @@
-//! The commands that mend what a verdict found, or look further into it.
+//! The commands that fix what a verdict found, or look further into it.
+
+use crate::command::{CommandLine, gloo_rs};
 
 /// Brings the workloads of a namespace into the mesh.
-pub fn enroll(namespace: &str) -> String {
-    format!("gloo-rs istio enroll {namespace}")
+pub fn enroll(namespace: &str) -> CommandLine {
+    gloo_rs("istio enroll").value(namespace)
 }
 
 /// Makes an Upstream speak mutual TLS; `upstream` as `--upstream` takes it.
-pub fn enable_mtls(upstream: &str) -> String {
-    format!("gloo-rs istio enable-mtls --upstream {upstream}")
+pub fn enable_mtls(upstream: &str) -> CommandLine {
+    gloo_rs("istio enable-mtls").with("--upstream", upstream)
 }
 
 /// Says of each pod behind an Upstream what becomes of requests to it.
-pub fn describe(upstream: &str) -> String {
-    format!("gloo-rs istio describe upstream {upstream}")
+pub fn describe(upstream: &str) -> CommandLine {
+    gloo_rs("istio describe upstream").value(upstream)
 }
 
-/// Puts the sidecars beside the gateway, and their cluster into its bootstrap.
-pub const INJECT: &str = "gloo-rs istio inject";
+/// Adds the sidecars to the gateway, and their cluster to its bootstrap.
+pub fn inject() -> CommandLine {
+    gloo_rs("istio inject")
+}
+
 /// Follows a request through the routes.
-pub const DESCRIBE: &str = "gloo-rs istio describe --host HOST --path PATH";
-/// What Gloo serves beside what Envoy has.
-pub const SERVED: &str = "gloo-rs proxy served-config --diff";
+pub fn describe_host() -> CommandLine {
+    gloo_rs("istio describe --host HOST --path PATH")
+}
+
+/// What Gloo serves next to what Envoy has.
+pub fn served() -> CommandLine {
+    gloo_rs("proxy served-config --diff")
+}
+
 /// Whether the certificates are of the root that the mesh has now.
-pub const ROOT: &str = "gloo-rs proxy certs";
+pub fn root() -> CommandLine {
+    gloo_rs("proxy certs")
+}
+
 /// What Envoy said lately.
-pub const LOGS: &str = "gloo-rs proxy logs --since 10m";
+pub fn logs() -> CommandLine {
+    gloo_rs("proxy logs --since 10m")
+}
+
 /// What the gateway's SDS server says.
-pub const SDS_LOGS: &str = "gloo-rs proxy logs --container sds";
+pub fn sds_logs() -> CommandLine {
+    gloo_rs("proxy logs --container sds")
+}
+
 /// What the sidecar that gets the certificates says.
-pub const ISTIO_LOGS: &str = "gloo-rs proxy logs --container istio-proxy";
+pub fn istio_logs() -> CommandLine {
+    gloo_rs("proxy logs --container istio-proxy")
+}

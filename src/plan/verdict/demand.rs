@@ -20,7 +20,7 @@ pub fn of_pods(pods: &[Pod]) -> Known<Demand> {
         let first = *they.next()?;
         Some((first, they.count() + 1 == all.len()))
     };
-    let mend = |of: &Effective| of.set_by().map(|policy| policy.opened_by(namespace)).unwrap_or_default();
+    let mend = |of: &Effective| of.set_by().map(|policy| policy.opened_by(namespace));
     Ok(match (saying(Mode::Strict), saying(Mode::Disable)) {
         (Some((first, true)), _) => Demand::Strict { by: by(first) },
         (Some((first, false)), _) => Demand::Mixed { by: by(first) },
@@ -50,6 +50,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::command::gloo_rs;
     use crate::plan::path::Behind;
     use crate::plan::path::behind::Port;
     use crate::plan::peer::{PORT_UNKNOWN, Policies};
@@ -88,7 +89,7 @@ mod tests {
         let disable = policy("d", &json!({"mtls": {"mode": "DISABLE"}}));
         let open = policy("o", &json!({"selector": {"matchLabels": {"app": "b"}}, "mtls": {"mode": "PERMISSIVE"}}));
         let by = || "PeerAuthentication shop/d (namespace)".to_owned();
-        let mend = || "gloo-rs istio peer-auth permissive -n shop".to_owned();
+        let mend = || Some(gloo_rs("istio peer-auth permissive").with("-n", "shop"));
         let every = Demand::Disabled { by: by(), mend: mend() };
         assert_eq!(demand(std::slice::from_ref(&disable), &json!(8080), &both), every);
         let some = Demand::PartlyDisabled { by: by(), mend: mend() };

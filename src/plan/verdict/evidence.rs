@@ -7,6 +7,7 @@ use super::certs::Certs;
 use super::counters::{Change, Rise, Stat, Went};
 use super::hosts::Hosts;
 use super::pods::Pod;
+use crate::command::CommandLine;
 use crate::model::{Object, ObjectRef};
 use crate::plan::Unread;
 use crate::plan::gateway::Gateway;
@@ -98,9 +99,9 @@ pub enum Demand {
     /// None does.
     Lax { by: String },
     /// Every one takes plaintext alone; `mend` is the command that changes it.
-    Disabled { by: String, mend: String },
+    Disabled { by: String, mend: Option<CommandLine> },
     /// Some take plaintext alone, and none mutual TLS alone.
-    PartlyDisabled { by: String, mend: String },
+    PartlyDisabled { by: String, mend: Option<CommandLine> },
 }
 
 /// The evidence with what follows from it at once.

@@ -9,6 +9,7 @@ use super::counters::{ENOUGH, Went};
 use super::evidence::{self, Case, Evidence};
 use super::tls::{self, Tls};
 use super::{Fact, Kind, Label, Verdict};
+use crate::command::{CommandLine, Hint, gloo_rs};
 use crate::error::Exit;
 use crate::plan::gateway::Gateway;
 
@@ -171,7 +172,7 @@ fn answered(case: &Case<'_>, tls: Tls) -> Verdict {
         }
         Tls::Plain(why) => {
             verdict.facts.extend(why.into_iter().map(|text| fact(Label::Fact, text)));
-            verdict.mend = mend_plaintext(case);
+            verdict.mend = mend_plaintext(case).map(Hint::from);
         }
         Tls::Unproven { seen, missing } => {
             verdict.facts.extend(seen.into_iter().map(|text| fact(Label::Evidence, text)));
@@ -179,13 +180,14 @@ fn answered(case: &Case<'_>, tls: Tls) -> Verdict {
             verdict.facts.extend(missing.into_iter().map(|text| fact(Label::Missing, text)));
             if case.answer.echo() == Echo::None {
                 verdict.next =
-                    Some("--path of something that answers with the headers it got, as httpbin's /headers".to_owned());
+                    Some("--path of something that answers with the headers it got, as httpbin's /headers".into());
             }
         }
     }
     if !expected {
         verdict.facts.extend(body(case));
-        verdict.next = Some(format!("the status is the backend's own; --expect {} takes it", case.answer.status));
+        verdict.next =
+            Some(format!("the status is the backend's own; --expect {} takes it", case.answer.status).into());
     }
     verdict
 }
@@ -203,11 +205,12 @@ fn strayed(case: &Case<'_>, other: &str) -> Verdict {
         Exit::Unconfirmed,
     );
     verdict.is_elsewhere = true;
-    verdict.next = Some("--host and --path of a route that leads there; gloo-rs istio describe says which".to_owned());
+    verdict.next =
+        Some(gloo_rs("istio describe").after("--host and --path of a route that leads there; ").text(" says which"));
     verdict
 }
 
-fn mend_plaintext(case: &Case<'_>) -> Option<String> {
+fn mend_plaintext(case: &Case<'_>) -> Option<CommandLine> {
     let upstream = case.upstream()?;
     let pods = case.pods()?;
     if pods.is_empty() {
@@ -218,13 +221,13 @@ fn mend_plaintext(case: &Case<'_>) -> Option<String> {
         return can_be_enrolled.then(|| commands::enroll(upstream.backend_namespace.as_deref().unwrap_or_default()));
     }
     // Before the peer takes it, or the gateway has a certificate, TLS would break what works.
-    Some(match (&case.evidence.demand, &case.evidence.gateway) {
+    match (&case.evidence.demand, &case.evidence.gateway) {
         (Ok(evidence::Demand::Disabled { mend, .. } | evidence::Demand::PartlyDisabled { mend, .. }), _) => {
             mend.clone()
         }
-        (_, Gateway::NoSidecars { .. } | Gateway::NoCluster { .. }) => commands::INJECT.to_owned(),
-        _ => commands::enable_mtls(&upstream.name),
-    })
+        (_, Gateway::NoSidecars { .. } | Gateway::NoCluster { .. }) => Some(commands::inject()),
+        _ => Some(commands::enable_mtls(&upstream.name)),
+    }
 }
 
 /// The gateway answered itself, or may have.
@@ -235,7 +238,7 @@ fn refused(case: &Case<'_>) -> Verdict {
     if let Some(location) = case.answer.redirect() {
         let facts = vec![status(case), fact(Label::Location, format!("{location} (not followed)"))];
         let mut verdict = verdict(Kind::Gateway, format!("{}, the gateway redirects", case.answer.status), facts, exit);
-        verdict.next = Some("--port https, or --url with what it redirects to".to_owned());
+        verdict.next = Some("--port https, or --url with what it redirects to".into());
         return verdict;
     }
     let candidates = cause::candidates(case);
@@ -258,15 +261,15 @@ fn refused(case: &Case<'_>) -> Verdict {
     };
     let kind = if expected { Kind::Gateway } else { Kind::NotProven };
     let mut verdict = verdict(kind, title, facts, exit);
-    verdict.next = Some(further(case));
+    verdict.next = Some(further(case).into());
     verdict
 }
 
 /// Where to look further: what is known of the pods, each by itself, no log has.
-fn further(case: &Case<'_>) -> String {
+fn further(case: &Case<'_>) -> CommandLine {
     match case.upstream().filter(|_| cause::meets_both(case) || cause::refuses_tls(case)) {
         Some(upstream) => commands::describe(&upstream.name),
-        None => commands::LOGS.to_owned(),
+        None => commands::logs(),
     }
 }
 
@@ -308,7 +311,7 @@ fn wavering(case: &Case<'_>, statuses: &[u16]) -> Verdict {
         facts,
         Exit::Unconfirmed,
     );
-    verdict.next = Some(further(case));
+    verdict.next = Some(further(case).into());
     verdict
 }
 

@@ -21,6 +21,7 @@ pub mod url;
 #[cfg(test)]
 mod tests;
 
+use crate::command::{Hint, Target};
 use crate::error::Exit;
 use cause::Cause;
 
@@ -115,15 +116,23 @@ pub struct Verdict {
     pub title: String,
     pub facts: Vec<Fact>,
     /// The command that mends it.
-    pub mend: Option<String>,
+    pub mend: Option<Hint>,
     /// What to look at next, where nothing is known to mend it.
-    pub next: Option<String>,
+    pub next: Option<Hint>,
     pub exit: Exit,
     /// Whether what carries the request to the backend is known not to be why it is not as it should be.
     pub is_elsewhere: bool,
 }
 
 impl Verdict {
+    /// What is said on the cluster that was typed.
+    #[must_use]
+    pub fn on(mut self, target: &Target) -> Self {
+        self.mend = self.mend.map(|hint| hint.on(target));
+        self.next = self.next.map(|hint| hint.on(target));
+        self
+    }
+
     /// Whether the TLS between gateway and backend, or its lack, may be why it is not as it should be.
     pub fn blames_tls(&self) -> bool {
         let is_elsewhere = self.is_elsewhere || matches!(self.kind, Kind::Gateway | Kind::Caused(Cause::NoRoute));

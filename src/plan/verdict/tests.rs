@@ -9,6 +9,7 @@ use super::evidence::{Demand, Evidence, Known, Sent, Upstream};
 use super::hosts::{Host, Hosts};
 use super::pods::Pod;
 use super::*;
+use crate::command::gloo_rs;
 use crate::model::Object;
 use crate::model::kinds::UPSTREAM;
 use crate::plan::Unread;
@@ -213,7 +214,7 @@ fn without_an_echo_a_handshake_and_a_strict_peer_prove_it_together_and_neither_a
     let mut permissive = guide(istio(), answered(), change(&HANDSHAKE, 0));
     permissive.demand = Ok(lax());
     let verdict = is(&permissive, Kind::Answered, Exit::Unconfirmed);
-    assert!(verdict.next.unwrap().contains("--path"));
+    assert!(verdict.next.unwrap().to_string().contains("--path"));
 
     let mut unguarded = guide(istio(), answered(), change(&HANDSHAKE, 0));
     unguarded.pods = Ok(vec![pod(), Pod { is_meshed: false, ..pod() }]);
@@ -237,11 +238,11 @@ fn plaintext_is_proven_by_two_facts_and_mended_by_what_the_pods_allow() {
     let mut evidence = guide(plaintext(), from_backend(200, r#"{"headers": {}}"#), change(&[], 0));
     evidence.demand = Ok(lax());
     let verdict = is(&evidence, Kind::Plaintext, Exit::Unconfirmed);
-    assert_eq!(verdict.mend.as_deref(), Some("gloo-rs istio enable-mtls --upstream default-httpbin-8000"));
+    assert_eq!(verdict.mend, Some("gloo-rs istio enable-mtls --upstream default-httpbin-8000".into()));
     evidence.gateway = Gateway::NoSidecars { pods: vec!["gateway-proxy-1".into()] };
-    assert_eq!(judged(&evidence).mend.as_deref(), Some(commands::INJECT));
+    assert_eq!(judged(&evidence).mend, Some(commands::inject().into()));
     evidence.pods = Ok(vec![Pod { is_meshed: false, sidecar_ready: None, ..pod() }]);
-    assert_eq!(judged(&evidence).mend.as_deref(), Some(&*commands::enroll("default")));
+    assert_eq!(judged(&evidence).mend, Some(commands::enroll("default").into()));
 
     evidence.has_tls = Err("may not create pods/portforward".into());
     evidence.answers = vec![from_backend(200, "<html>")];
@@ -262,7 +263,7 @@ fn a_strict_peer_is_the_cause_only_where_each_of_its_facts_was_seen() {
              fact 1 of 1 pods have a sidecar; all ready; 0 restarts in 1h"
         )
     );
-    assert_eq!(verdict.mend.as_deref(), Some("gloo-rs istio enable-mtls --upstream default-httpbin-8000"));
+    assert_eq!(verdict.mend, Some("gloo-rs istio enable-mtls --upstream default-httpbin-8000".into()));
 
     let table: [(&str, Spoil); 9] = [
         ("permissive", |it| it.demand = Ok(lax())),
@@ -300,7 +301,7 @@ fn an_upstream_whose_tls_envoy_does_not_have_is_plaintext_by_envoys_word() {
     evidence.has_tls = Ok(false);
     let verdict = is(&evidence, Kind::Caused(Cause::StrictPeer), Exit::Unconfirmed);
     assert!(text(&verdict).contains("Envoy's cluster has no TLS, though mTLS is on"), "{verdict:#?}");
-    assert_eq!(verdict.mend.as_deref(), Some(commands::SERVED));
+    assert_eq!(verdict.mend, Some(commands::served().into()));
 }
 
 #[test]
@@ -314,7 +315,7 @@ fn connection_termination_alone_proves_nothing() {
     assert!(said.starts_with("503, connection termination, cause not proven\n"), "{said}");
     assert!(said.contains("against strict peer: mTLS is on, ssl.handshake 12 -> 13, no TLS errors"), "{said}");
     assert!(said.contains("for backend closes: pod httpbin-1 cart restarted 4m ago, OOMKilled"), "{said}");
-    assert_eq!(verdict.next.as_deref(), Some(commands::LOGS));
+    assert_eq!(verdict.next, Some(commands::logs().into()));
 
     let bare = Evidence { expected_cluster: None, ..all_unknown(answer(503, TERMINATED)) };
     let verdict = is(&bare, Kind::NotProven, Exit::Unconfirmed);
@@ -324,18 +325,18 @@ fn connection_termination_alone_proves_nothing() {
 #[test]
 fn tls_to_a_peer_that_takes_plaintext_alone_is_a_cause_of_its_own() {
     let by = || "PeerAuthentication default/open (namespace)".to_owned();
-    let mend = || "gloo-rs istio peer-auth permissive -n default".to_owned();
+    let mend = || gloo_rs("istio peer-auth permissive -n default");
     let mut evidence = guide(istio(), answer(503, FAILED), change(&REFUSED_BY_PEER, 0));
-    evidence.demand = Ok(Demand::Disabled { by: by(), mend: mend() });
+    evidence.demand = Ok(Demand::Disabled { by: by(), mend: Some(mend()) });
     let verdict = is(&evidence, Kind::Caused(Cause::DisabledPeer), Exit::Unconfirmed);
     assert!(text(&verdict).contains("peer is DISABLE: PeerAuthentication default/open (namespace)"), "{verdict:#?}");
-    assert_eq!(verdict.mend, Some(mend()));
+    assert_eq!(verdict.mend, Some(mend().into()));
 
     // Who ends TLS without a word looks as if nobody were there.
     evidence.change = Ok(change(&[("upstream_cx_connect_fail", 0, 1)], 0));
     let verdict = is(&evidence, Kind::NotProven, Exit::Unconfirmed);
     assert!(text(&verdict).contains("for peer without mTLS: mTLS is on: "), "{verdict:#?}");
-    assert_eq!(verdict.next.as_deref(), Some("gloo-rs istio describe upstream default-httpbin-8000"));
+    assert_eq!(verdict.next, Some("gloo-rs istio describe upstream default-httpbin-8000".into()));
 
     // Without counters it is a candidate, and no more.
     let unread = || Unread::from("may not create pods/portforward");
@@ -356,10 +357,10 @@ fn pods_of_which_some_have_a_sidecar_are_told_as_seen_and_described_next() {
     assert!(said.contains("pod httpbin-b has no sidecar") && !said.contains("unknown no sidecar"), "{said}");
     assert!(said.contains("for no sidecar: mTLS is on: "), "{said}");
     let next = "gloo-rs istio describe upstream default-httpbin-8000";
-    assert_eq!(verdict.next.as_deref(), Some(next));
+    assert_eq!(verdict.next, Some(next.into()));
 
     evidence.answers = vec![from_backend(200, ""), answer(503, FAILED)];
-    assert_eq!(judged(&evidence).next.as_deref(), Some(next));
+    assert_eq!(judged(&evidence).next, Some(next.into()));
 }
 
 #[test]
@@ -370,7 +371,7 @@ fn pods_that_get_no_sidecar_are_not_sent_to_enroll() {
     let verdict = is(&evidence, Kind::Caused(Cause::NoSidecar), Exit::Unconfirmed);
     let way = "opted out by sidecar.istio.io/inject=false: take that away, or gloo-rs istio disable-mtls -u \
                default-httpbin-8000";
-    assert_eq!(verdict.mend.as_deref(), Some(way));
+    assert_eq!(verdict.mend, Some(way.into()));
 }
 
 fn all_unknown(answer: Answer) -> Evidence {
@@ -424,9 +425,9 @@ fn a_secret_that_envoy_does_not_have_is_told_from_a_handshake_that_fails() {
     let mut evidence = guide(istio(), answer(503, FAILED), change(&stats, 0));
     evidence.certs = Ok(Certs::default());
     let verdict = is(&evidence, Kind::Caused(Cause::NoSecret), Exit::Unconfirmed);
-    assert_eq!(verdict.mend.as_deref(), Some(commands::SDS_LOGS));
+    assert_eq!(verdict.mend, Some(commands::sds_logs().into()));
     evidence.gateway = Gateway::NoSidecars { pods: vec!["gateway-proxy-1".into()] };
-    assert_eq!(judged(&evidence).mend.as_deref(), Some("gloo-rs istio inject"));
+    assert_eq!(judged(&evidence).mend, Some("gloo-rs istio inject".into()));
 }
 
 #[test]
@@ -454,7 +455,7 @@ fn each_way_in_which_tls_fails_has_its_own_verdict() {
     let mut bare = guide(istio(), answer(503, FAILED), change(&REFUSED_BY_PEER, 0));
     bare.pods = Ok(vec![Pod { is_meshed: false, sidecar_ready: None, ..pod() }]);
     let verdict = is(&bare, Kind::Caused(Cause::NoSidecar), Exit::Unconfirmed);
-    assert_eq!(verdict.mend.as_deref(), Some(&*commands::enroll("default")));
+    assert_eq!(verdict.mend, Some(commands::enroll("default").into()));
 
     // Nobody takes the connection at all.
     let dead = [("upstream_cx_connect_fail", 0, 1), ("upstream_cx_total", 0, 1)];
@@ -491,7 +492,7 @@ fn a_cluster_that_envoy_does_not_have_is_a_cause_of_its_own() {
     evidence.hosts = Ok((Hosts::default(), Hosts::default()));
     evidence.gateway = Gateway::NoCluster { config_maps: vec!["gateway-proxy-envoy-config".into()] };
     let verdict = is(&evidence, Kind::Caused(Cause::NoCluster), Exit::Unconfirmed);
-    assert_eq!(verdict.mend.as_deref(), Some("gloo-rs istio inject"));
+    assert_eq!(verdict.mend, Some("gloo-rs istio inject".into()));
 }
 
 #[test]

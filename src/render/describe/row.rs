@@ -67,7 +67,7 @@ impl From<&Described> for Row {
             status: facts.acceptance.as_ref().map_or_else(String::new, ToString::to_string),
             owner: facts.owner.as_ref().map_or_else(String::new, ToString::to_string),
             why: judged.why.clone(),
-            mend: judged.mend.clone().unwrap_or_default(),
+            mend: judged.mend.as_ref().map(ToString::to_string).unwrap_or_default(),
         }
     }
 }

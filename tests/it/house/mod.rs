@@ -9,6 +9,7 @@ mod lists;
 mod names;
 mod panics;
 mod performance;
+mod printed;
 mod reference;
 pub mod result;
 mod rooms;

@@ -4,14 +4,13 @@ use futures_util::future::join_all;
 
 use super::Inside;
 use crate::apply::log_levels::{self, Back};
+use crate::command::{Hint, kubectl, quoted};
 use crate::envoy::levels::{Levels, Wish};
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::interrupt::{Signals, interrupted};
 use crate::flow::report::Report;
-use crate::options::Global;
 use crate::plan::advice::{Advice, Code};
 use crate::plan::proxy_pods::ProxyPod;
-use crate::render::text::shell_word;
 
 /// The pods whose levels may not be what they were.
 #[derive(Default)]
@@ -50,7 +49,6 @@ impl Raised {
     pub async fn put_back(
         self,
         inside: &Inside,
-        global: &Global,
         signals: &mut Signals,
         report: &mut Report<'_>,
     ) -> Result<(), Failure> {
@@ -73,32 +71,25 @@ impl Raised {
                 Back::Failed(failure) => left.push((pod, before, failure)),
             }
         }
-        if left.is_empty() { Ok(()) } else { Err(not_back(&left, global)) }
+        if left.is_empty() { Ok(()) } else { Err(not_back(&left)) }
     }
 }
 
-fn not_back(left: &[(&ProxyPod, &Levels, Failure)], global: &Global) -> Failure {
+fn not_back(left: &[(&ProxyPod, &Levels, Failure)]) -> Failure {
     let pods: Vec<_> = left.iter().map(|(pod, ..)| format!("pod {}/{}", pod.namespace, pod.name)).collect();
     let message = format!("log levels are not as they were: {}", pods.join(", "));
     let mut failure = Failure::new(Exit::HalfDone, Reason::HalfDone, message);
     for (pod, before, why) in left {
         failure.details.push(format!("{}: {}; they were {}", pod.name, why.message, before.shown()));
-        failure.hints.extend(by_hand(pod, before, global));
+        failure.hints.extend(by_hand(pod, before));
     }
     failure
 }
 
 /// The two lines that a shell needs.
-fn by_hand(pod: &ProxyPod, before: &Levels, global: &Global) -> [String; 2] {
-    let mut forward = vec!["kubectl".to_owned()];
-    if let Some(file) = global.kubeconfig.as_ref().and_then(|path| path.to_str()) {
-        forward.extend(["--kubeconfig".to_owned(), shell_word(file)]);
-    }
-    if let Some(context) = &global.context {
-        forward.extend(["--context".to_owned(), shell_word(context)]);
-    }
+fn by_hand(pod: &ProxyPod, before: &Levels) -> [Hint; 2] {
     let ProxyPod { namespace, name, admin_port, .. } = pod;
-    forward.push(format!("port-forward -n {namespace} pod/{name} {admin_port}"));
+    let forward = kubectl("port-forward").with("-n", namespace).value(format!("pod/{name}"));
     let url = format!("http://127.0.0.1:{admin_port}{}", before.back());
-    [forward.join(" "), format!("curl -X POST {}", shell_word(&url))]
+    [forward.value(admin_port.to_string()).into(), format!("curl -X POST {}", quoted(&url)).into()]
 }

@@ -61,7 +61,7 @@ pub async fn print(task: &LogsTask, global: &Global, report: &mut Report<'_>) ->
         Err(Some(failure)) => Ended::Read(Err(failure)),
     };
     // What was raised is put back however the reading ended.
-    let back = raised.put_back(&inside, global, &mut signals, report).await;
+    let back = raised.put_back(&inside, &mut signals, report).await;
     match ended {
         Ended::Read(Err(failure)) => report.failure(failure),
         Ended::Interrupted => report.ends(Exit::Interrupted),

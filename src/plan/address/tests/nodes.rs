@@ -12,7 +12,7 @@ fn a_node_port_that_is_not_allocated_is_refused() {
             json!({"type": kind, "clusterIP": "10.96.0.9", "ports": [{"name": "http", "port": 80, "nodePort": 0}]});
         let failure = refused(&service(&spec, &json!([{"ip": "1.2.3.4"}])), &local());
         assert_eq!(failure.message, "service gloo-system/gateway-proxy has no node port for port http 80");
-        assert_eq!((failure.reason, failure.hints), (Reason::NoAddress, vec![hint.to_owned()]));
+        assert_eq!((failure.reason, failure.hints), (Reason::NoAddress, vec![hint.into()]));
     }
     let headless = service(&json!({"type": "ClusterIP", "clusterIP": "None", "ports": [{"port": 80}]}), &json!([]));
     assert_eq!(refused(&headless, &local()).hints, ["name the gateway's own Service: --name NAME"]);

@@ -25,10 +25,10 @@ pub(super) fn no_secret(case: &Case<'_>) -> Candidate {
         },
     };
     let mend = match &case.evidence.gateway {
-        Gateway::NoSidecars { .. } | Gateway::NoCluster { .. } => commands::INJECT,
-        _ => commands::SDS_LOGS,
+        Gateway::NoSidecars { .. } | Gateway::NoCluster { .. } => commands::inject(),
+        _ => commands::sds_logs(),
     };
-    Candidate::new(Cause::NoSecret, vec![counted, around]).mend(Some(mend.to_owned()))
+    Candidate::new(Cause::NoSecret, vec![counted, around]).mend(Some(mend))
 }
 
 pub(super) fn certificate_invalid(case: &Case<'_>) -> Candidate {
@@ -49,7 +49,7 @@ pub(super) fn certificate_invalid(case: &Case<'_>) -> Candidate {
         },
         Look::Unknown(why) => Check::Unknown(format!("TLS errors ({why})")),
     };
-    Candidate::new(Cause::CertificateInvalid, vec![certificate, failed]).mend(Some(commands::ISTIO_LOGS.to_owned()))
+    Candidate::new(Cause::CertificateInvalid, vec![certificate, failed]).mend(Some(commands::istio_logs()))
 }
 
 pub(super) fn backend_not_trusted(case: &Case<'_>) -> Candidate {
@@ -70,7 +70,7 @@ pub(super) fn backend_not_trusted(case: &Case<'_>) -> Candidate {
         .ok()
         .and_then(|certs| certs.roots.iter().find_map(|root| root.fault(case.evidence.now)));
     let root = root.map_or(Check::Mute, |fault| Check::For(format!("the gateway's root of the mesh {fault}")));
-    Candidate::new(Cause::BackendNotTrusted, vec![refused, handshake, root]).mend(Some(commands::ROOT.to_owned()))
+    Candidate::new(Cause::BackendNotTrusted, vec![refused, handshake, root]).mend(Some(commands::root()))
 }
 
 pub(super) fn gateway_not_trusted(case: &Case<'_>) -> Candidate {
@@ -94,5 +94,5 @@ pub(super) fn gateway_not_trusted(case: &Case<'_>) -> Candidate {
         Err(why) => Check::Unknown(format!("the gateway's certificate ({why})")),
     };
     let candidate = Candidate::new(Cause::GatewayNotTrusted, vec![ended, sidecars, times]).never_proven();
-    candidate.mend(Some(commands::ROOT.to_owned()))
+    candidate.mend(Some(commands::root()))
 }

@@ -7,6 +7,7 @@ mod peer;
 mod routing;
 
 use super::evidence::Case;
+use crate::command::Hint;
 use certificate::{backend_not_trusted, certificate_invalid, gateway_not_trusted, no_secret};
 use peer::{disabled_peer, no_sidecar, strict_peer};
 pub(super) use peer::{meets_both, refuses_tls};
@@ -28,7 +29,7 @@ pub struct Candidate {
     pub cause: Cause,
     pub checks: Vec<Check>,
     /// The command that mends it, if one does.
-    pub mend: Option<String>,
+    pub mend: Option<Hint>,
     provable: bool,
 }
 
@@ -111,8 +112,8 @@ impl Candidate {
     }
 
     #[must_use]
-    fn mend(mut self, command: Option<String>) -> Self {
-        self.mend = command;
+    fn mend(mut self, hint: Option<impl Into<Hint>>) -> Self {
+        self.mend = hint.map(Into::into);
         self
     }
 

@@ -1,6 +1,7 @@
 //! Where the two ends do not fit: plaintext to a strict peer, TLS to pods without a sidecar.
 
 use super::{Candidate, Cause, Check};
+use crate::command::Hint;
 use crate::plan::Unread;
 use crate::plan::backend;
 use crate::plan::gateway::Gateway;
@@ -35,8 +36,8 @@ pub(super) fn strict_peer(case: &Case<'_>) -> Candidate {
         },
     };
     let mend = match (&case.evidence.gateway, case.upstream()) {
-        (Gateway::NoSidecars { .. } | Gateway::NoCluster { .. }, _) => Some(commands::INJECT.to_owned()),
-        (_, Some(upstream)) if upstream.sent.is_mutual() => Some(commands::SERVED.to_owned()),
+        (Gateway::NoSidecars { .. } | Gateway::NoCluster { .. }, _) => Some(commands::inject()),
+        (_, Some(upstream)) if upstream.sent.is_mutual() => Some(commands::served()),
         (_, Some(upstream)) => Some(commands::enable_mtls(&upstream.name)),
         (_, None) => None,
     };
@@ -91,7 +92,7 @@ pub(super) fn disabled_peer(case: &Case<'_>) -> Candidate {
         Look::Rose(rise) => Check::Against(format!("TLS came about: {rise}")),
         _ => tls_failed(case).unwrap_or_else(|| Check::Unknown("whether TLS came to nothing".to_owned())),
     };
-    Candidate::new(Cause::DisabledPeer, vec![sends, peer, failed, pods]).mend(Some(mend.clone()))
+    Candidate::new(Cause::DisabledPeer, vec![sends, peer, failed, pods]).mend(mend.clone())
 }
 
 /// Whether TLS came to nothing; `None` where nothing points there.
@@ -140,12 +141,12 @@ pub(super) fn no_sidecar(case: &Case<'_>) -> Candidate {
 }
 
 /// Its namespace into the mesh; where that helps none of the pods, why not.
-fn mend_no_sidecar(case: &Case<'_>) -> Option<String> {
+fn mend_no_sidecar(case: &Case<'_>) -> Option<Hint> {
     let upstream = case.upstream()?;
     let mut without = case.pods().into_iter().flatten().filter(|pod| !pod.is_meshed);
     match without.next().and_then(|pod| pod.barred) {
         Some(why) if without.all(|pod| pod.barred.is_some()) => Some(backend::unbarred(why, &upstream.name)),
-        _ => upstream.backend_namespace.as_deref().map(commands::enroll),
+        _ => upstream.backend_namespace.as_deref().map(|namespace| commands::enroll(namespace).into()),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::peer::refuses_tls;
 use super::{Candidate, Cause, Check};
+use crate::command::kubectl;
 use crate::plan::gateway::Gateway;
 use crate::plan::verdict::commands;
 use crate::plan::verdict::counters::Stat;
@@ -22,7 +23,7 @@ pub(super) fn no_route(case: &Case<'_>) -> Candidate {
         (false, false) => Check::Against("the answer has a body, and Envoy's has none".to_owned()),
         (true, _) => Check::Against("an upstream answered".to_owned()),
     };
-    Candidate::new(Cause::NoRoute, vec![counted, said]).mend(Some(commands::DESCRIBE.to_owned()))
+    Candidate::new(Cause::NoRoute, vec![counted, said]).mend(Some(commands::describe_host()))
 }
 
 pub(super) fn no_cluster(case: &Case<'_>) -> Option<Candidate> {
@@ -46,10 +47,10 @@ pub(super) fn no_cluster(case: &Case<'_>) -> Option<Candidate> {
         _ => Check::Mute,
     };
     let mend = match why {
-        Check::For(_) => commands::INJECT,
-        _ => commands::SERVED,
+        Check::For(_) => commands::inject(),
+        _ => commands::served(),
     };
-    Some(Candidate::new(Cause::NoCluster, vec![counted, listed, why]).mend(Some(mend.to_owned())))
+    Some(Candidate::new(Cause::NoCluster, vec![counted, listed, why]).mend(Some(mend)))
 }
 
 pub(super) fn no_endpoint(case: &Case<'_>) -> Candidate {
@@ -73,7 +74,7 @@ pub(super) fn no_endpoint(case: &Case<'_>) -> Candidate {
         (Err(why), _) => Check::Unknown(format!("endpoints ({why})")),
     };
     let mend = case.pods().filter(|pods| pods.is_empty()).and_then(|_| case.upstream()?.backend_namespace.clone());
-    let mend = mend.map(|namespace| format!("kubectl get pods,endpointslices -n {namespace}"));
+    let mend = mend.map(|namespace| kubectl("get pods,endpointslices").with("-n", namespace));
     Candidate::new(Cause::NoEndpoint, vec![words, endpoints]).mend(mend)
 }
 
@@ -105,7 +106,7 @@ pub(super) fn no_connection(case: &Case<'_>) -> Candidate {
     let is_timeout = reason.as_deref() == Some("connection timeout");
     let said = reason.map_or(Check::Mute, |reason| Check::For(format!("Envoy says: {reason}")));
     let next = case.upstream().and_then(|upstream| upstream.backend_namespace.as_deref());
-    let next = next.map(|namespace| format!("kubectl get pods,networkpolicies -n {namespace}"));
+    let next = next.map(|namespace| kubectl("get pods,networkpolicies").with("-n", namespace));
     // With TLS the connection is made once TLS is: a backend that never answers it, or ends it, looks the same.
     let may_be_tls = case.evidence.has_tls != Ok(false) && (is_timeout || refuses_tls(case));
     let tls = match may_be_tls {
