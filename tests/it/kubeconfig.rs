@@ -189,14 +189,14 @@ async fn a_password_in_a_url_is_in_no_message() {
         refused(&sandbox.target()).await;
     }
     let sandbox = Sandbox::new();
-    sandbox.kubeconfig(WHOLE.replace("https://10.20.0.1:6443/", "https://me:secret@127.0.0.1:1"));
+    sandbox.kubeconfig(WHOLE.replace("https://10.20.0.1:6443/", "https://me:hunter2@127.0.0.1:1"));
     let session = open(&sandbox.target()).await.unwrap();
     assert_eq!(session.server(), "https://127.0.0.1:1");
     let failure = session.version().await.unwrap_err().into_failure(&session);
-    assert!(!format!("{failure:?}").contains("secret"), "{failure:?}");
+    assert!(!format!("{failure:?}").contains("hunter2"), "{failure:?}");
     for arguments in [&["version", "-v"][..], &["check", "-v", "-o", "json"]] {
         let output = sandbox.run(arguments);
-        assert!(!format!("{output:?}").contains("secret"), "{output:?}");
+        assert!(!format!("{output:?}").contains("hunter2"), "{output:?}");
     }
 }
 

@@ -138,6 +138,7 @@ fn a_pending_address_is_exit_8_with_its_age_and_its_events() {
     let stub = Stub::new();
     stub.on("GET", SERVICE).json(200, &service("LoadBalancer", &Value::Null));
     let event = json!({
+        "metadata": {"name": "gateway-proxy.1", "namespace": "gloo-system"},
         "type": "Warning", "reason": "SyncLoadBalancerFailed", "message": "quota exceeded", "count": 4,
         "involvedObject": {"kind": "Service", "namespace": "gloo-system", "name": "gateway-proxy"},
     });

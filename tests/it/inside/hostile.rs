@@ -31,7 +31,7 @@ fn bench(prefix: &str) -> Result<(Bench<()>, Body)> {
 
 /// Sets a terminal's clipboard; moves and colours; C1; bidi.
 const HOSTILE: &str = "a.b: 1\u{1b}]52;c;eA==\u{7}\u{1b}[2J\u{9b}31m\u{202e}\r\nc: 2\n";
-const SHOWN: &str = "a.b: 1\\u{1b}]52;c;eA==\\u{7}\\u{1b}[2J\\u{9b}31m\\u{202e}\nc: 2\n";
+const SHOWN: &str = "a.b: 1\\u{1b}]52;c;eA==\\u{7}\\u{1b}[2J\\u{9b}31m\\u{202e}\r\nc: 2\n";
 
 #[test]
 fn control_characters_of_envoy_reach_a_pipe_as_they_are_and_a_terminal_as_text() -> Result<()> {
