@@ -162,7 +162,7 @@ impl fmt::Display for Hint {
 /// Two hints are the same if they are printed the same.
 impl PartialEq for Hint {
     fn eq(&self, other: &Self) -> bool {
-        self.to_string() == other.to_string()
+        *other == self.to_string()
     }
 }
 

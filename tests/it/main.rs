@@ -33,7 +33,6 @@ mod manners;
 mod mtls;
 mod pair_self;
 mod peer_auth;
-mod printed_commands;
 mod properties;
 mod proxy_address;
 mod proxy_plane;
