@@ -142,12 +142,11 @@ impl CommandLine {
             match word {
                 Word::Fixed(flag) if flag.starts_with('-') => {
                     let dashed = words.next_if(|next| matches!(next, Word::Value(value) if value.starts_with('-')));
-                    match dashed {
-                        Some(Word::Value(value)) => line.push(with_value(flag, value)),
-                        _ => {
-                            line.push((*flag).to_owned());
-                            line.extend(words.next_if(|next| matches!(next, Word::Value(_))).map(shown));
-                        }
+                    if let Some(Word::Value(value)) = dashed {
+                        line.push(with_value(flag, value));
+                    } else {
+                        line.push((*flag).to_owned());
+                        line.extend(words.next_if(|next| matches!(next, Word::Value(_))).map(shown));
                     }
                 }
                 Word::Value(value) if value.starts_with('-') || !last.is_empty() => last.push(shown(word)),
