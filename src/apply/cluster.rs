@@ -46,11 +46,14 @@ pub async fn guarded<T>(
     write: Write,
     work: impl Future<Output = Result<T, Row>>,
 ) -> Result<T, Row> {
-    caught(work).await.unwrap_or_else(|panicked| {
-        let failure = panicked.into_failure().detail("whether it was changed is unknown");
-        let exit = if write == Write::Send(DryRun::No) { Exit::HalfDone } else { failure.exit };
-        Err(failed_with(reference.clone(), Outcome::Failed, Failure { exit, ..failure }))
-    })
+    match caught(work).await {
+        Ok(done) => done,
+        Err(panicked) => {
+            let failure = panicked.into_failure().detail("whether it was changed is unknown");
+            let exit = if write == Write::Send(DryRun::No) { Exit::HalfDone } else { failure.exit };
+            Err(failed_with(reference.clone(), Outcome::Failed, Failure { exit, ..failure }))
+        }
+    }
 }
 
 /// Decides about the object and makes the change. A conflict is read and decided anew, a write whose

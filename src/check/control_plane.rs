@@ -51,7 +51,7 @@ fn of_envoy(said: &EnvoySaid) -> Vec<Finding> {
             None => "its Envoy has no stream to a control plane",
             Some(_) => "its Envoy is not connected to Gloo, and gets no new configuration",
         };
-        let hint = kubectl("logs").value(pod.clone()).fixed("-n").value(namespace.clone());
+        let hint = kubectl("logs").value(pod).fixed("-n").value(namespace);
         found.push(Finding::new(&codes::ENVOY_DISCONNECTED, &reference, message).hint(hint));
     }
     if !grown.is_empty() || !refused.is_empty() {
@@ -59,9 +59,7 @@ fn of_envoy(said: &EnvoySaid) -> Vec<Finding> {
         found.push(
             Finding::new(&codes::ENVOY_REFUSES, &reference, "its Envoy refuses what Gloo sends")
                 .details(refused.iter().cloned().chain(grown))
-                .hint(
-                    gloo_rs("proxy logs --name").value(format!("pod/{pod}")).fixed("-n").value(namespace.clone()),
-                ),
+                .hint(gloo_rs("proxy logs --name").value(format!("pod/{pod}")).fixed("-n").value(namespace)),
         );
     }
     found

@@ -162,18 +162,19 @@ impl fmt::Display for Hint {
 /// Two hints are the same if they are printed the same.
 impl PartialEq for Hint {
     fn eq(&self, other: &Self) -> bool {
-        *other == self.to_string()
+        let (one, other) = (self.to_string(), other.to_string());
+        one == other
     }
 }
 
 impl PartialEq<&str> for Hint {
     fn eq(&self, other: &&str) -> bool {
-        self.to_string() == **other
+        *self == Self::from(*other)
     }
 }
 
 impl PartialEq<String> for Hint {
     fn eq(&self, other: &String) -> bool {
-        self.to_string() == *other
+        *self == Self::from(other)
     }
 }

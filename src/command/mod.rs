@@ -142,7 +142,9 @@ impl CommandLine {
             match word {
                 Word::Fixed(flag) if flag.starts_with('-') => {
                     let dashed = words.next_if(|next| matches!(next, Word::Value(value) if value.starts_with('-')));
-                    if let Some(Word::Value(value)) = dashed { line.push(with_value(flag, value)) } else {
+                    if let Some(Word::Value(value)) = dashed {
+                        line.push(with_value(flag, value));
+                    } else {
                         line.push((*flag).to_owned());
                         line.extend(words.next_if(|next| matches!(next, Word::Value(_))).map(shown));
                     }

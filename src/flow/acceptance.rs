@@ -38,8 +38,8 @@ impl Held {
     }
 
     /// Keeps a line back.
-    pub fn keep(&self, row: Row, before: Object, plan: &dyn PerObject) {
-        let wanted = plan.expects(&before).expect("only commands whose effect can be seen have --wait");
+    pub fn keep(&self, row: Row, before: &Object, plan: &dyn PerObject) {
+        let wanted = plan.expects(before).expect("only commands whose effect can be seen have --wait");
         let before = json!({"status": before.value["status"]});
         self.0.borrow_mut().push(Line { row, wanted, before });
     }

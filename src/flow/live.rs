@@ -275,7 +275,7 @@ impl Run<'_> {
         let waits = Held::takes(self.task.patience, &settled);
         let (row, before) = self.row_of(settled, report);
         if waits {
-            self.held.keep(row, before, self.plan);
+            self.held.keep(row, &before, self.plan);
             return None;
         }
         Some(row)

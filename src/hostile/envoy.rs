@@ -50,7 +50,9 @@ fn views(dump: &[u8]) -> usize {
     for section in SECTIONS {
         for filter in &filters {
             let mut view = View::new(section, filter.clone());
-            entries.iter().for_each(|entry| view.take(entry));
+            for entry in &entries {
+                view.take(entry);
+            }
             assert!(view.fits_in_memory().is_ok());
             let found = view.finish();
             for width in [Width::Usual, Width::Wide] {

@@ -141,7 +141,7 @@ pub struct Pages<'a> {
     query: Query,
     done: bool,
     restarted: bool,
-    pages: u32,
+    page_count: u32,
     /// Every token that was followed. One that comes again is a circle.
     followed: HashSet<String>,
     /// The last object given, so that a restart gives none twice: lists are in the order of these keys.
@@ -201,8 +201,8 @@ impl<'a> Pages<'a> {
     /// Why this list has no end, if it has none.
     fn endless(&mut self) -> Option<String> {
         const SHOWN: usize = 60;
-        self.pages = self.pages.saturating_add(1);
-        if self.pages > MOST_PAGES {
+        self.page_count = self.page_count.saturating_add(1);
+        if self.page_count > MOST_PAGES {
             return Some(format!("a list of more than {MOST_PAGES} pages"));
         }
         let token = self.query.continue_token.as_ref()?;

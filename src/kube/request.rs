@@ -80,7 +80,8 @@ impl Wire {
     /// The answer, tried again where that is safe, all under one deadline.
     pub async fn call(&self, call: &Call<'_>) -> Result<Value, Cause> {
         let _lane = self.lanes.acquire().await.expect("the lanes are never closed");
-        self.tried(call, async |response| read(&collected(response).await?, call.asked)).await
+        // Every read and write of the program holds this future: on the heap it is one word there.
+        Box::pin(self.tried(call, async |response| read(&collected(response).await?, call.asked))).await
     }
 
     /// The body of an answer of success, unread; what else is answered is read and is the cause.
@@ -94,7 +95,7 @@ impl Wire {
                 .err()
                 .unwrap_or_else(|| Cause::BadAnswer(format!("status {}", answer.status))))
         };
-        self.tried(call, body).await
+        Box::pin(self.tried(call, body)).await
     }
 
     async fn tried<T>(

@@ -67,7 +67,10 @@ impl<'s> Survey<'s> {
         &self.settings().await.0
     }
 
-    /// Whether auto-mTLS is on, and if that is unknown why.
+    /// Whether auto-mTLS is on.
+    ///
+    /// # Errors
+    /// Why that is unknown.
     pub async fn auto_mtls(&self) -> Read<AutoMtls> {
         self.switches().await.as_ref().map(Switched::auto_mtls).map_err(Unread::clone)
     }

@@ -457,7 +457,7 @@ mod tests {
     fn disabling_warns_of_a_strict_peer_unless_auto_mtls_takes_over() {
         let strict = around(pods(vec![meshed(Mode::Strict)]));
         assert_eq!(codes(Wish::Disable, &strict), [Code::StrictPeer]);
-        assert_eq!(codes(Wish::Disable, &Surroundings { settings: switched(true), ..strict }), []);
+        assert_eq!(codes(Wish::Disable, &Surroundings { settings: Ok(switched(true)), ..strict }), []);
     }
 
     #[test]
@@ -475,7 +475,7 @@ mod tests {
 
     #[test]
     fn auto_mtls_is_said_to_cover_only_what_has_pods_of_the_mesh() {
-        let codes = |behind| codes(Wish::Enable, &Surroundings { settings: switched(true), ..around(behind) });
+        let codes = |behind| codes(Wish::Enable, &Surroundings { settings: Ok(switched(true)), ..around(behind) });
         assert_eq!(codes(pods(vec![meshed(Mode::Permissive)])), [Code::AutoMtls]);
         assert_eq!(codes(Behind::Outside { kind: "static".into() }), [Code::NotKubernetes]);
         assert_eq!(codes(pods(vec![plain("shop/a")])), [Code::NoSidecar]);

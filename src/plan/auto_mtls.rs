@@ -466,7 +466,7 @@ mod tests {
     }
 
     fn one_pod(mode: Mode, auto_mtls: bool) -> Surroundings {
-        Surroundings { settings: switched(auto_mtls), ..around(pods(vec![meshed(mode)])) }
+        Surroundings { settings: Ok(switched(auto_mtls)), ..around(pods(vec![meshed(mode)])) }
     }
 
     #[test]

@@ -440,7 +440,7 @@ mod tests {
         let Decision::Skip(objection) = decide(&it, Found::Swept, policy(Wish::Disable), &around) else { panic!() };
         assert_eq!(objection.reason, Reason::StrictPeer);
         assert!(matches!(decide(&it, Found::Named, policy(Wish::Disable), &around), Decision::Change { .. }));
-        around.settings = switched(true);
+        around.settings = Ok(switched(true));
         assert!(matches!(decide(&it, Found::Swept, policy(Wish::Disable), &around), Decision::Change { .. }));
     }
 

@@ -13,6 +13,7 @@ fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
     root
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it is what asks whether to go on")]
 fn go() -> Result<(), Failure> {
     Ok(())
 }

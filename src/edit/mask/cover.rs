@@ -111,10 +111,14 @@ fn leaves(cover: &Cover, at: &FieldPath, found: &mut Vec<FieldPath>) {
     match cover {
         Cover::Whole | Cover::Inside(_) => found.push(at.clone()),
         Cover::Map(children) => {
-            children.iter().for_each(|(key, cover)| leaves(cover, &at.then(Segment::Key(key.clone())), found));
+            for (key, cover) in children {
+                leaves(cover, &at.then(Segment::Key(key.clone())), found);
+            }
         }
         Cover::List(children) => {
-            children.iter().for_each(|(number, cover)| leaves(cover, &at.then(Segment::Index(*number)), found));
+            for (number, cover) in children {
+                leaves(cover, &at.then(Segment::Index(*number)), found);
+            }
         }
     }
 }

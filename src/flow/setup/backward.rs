@@ -33,7 +33,7 @@ pub struct Left(Hint);
 
 impl Left {
     /// With the command in brackets.
-    pub fn new(what: String, command: CommandLine) -> Self {
+    pub fn new(what: &str, command: CommandLine) -> Self {
         Self(command.after(format!("{what} (")).text(")"))
     }
 
@@ -97,7 +97,7 @@ async fn of_policies(session: &Session, marks: Marks, found: &mut Found) -> Resu
         let left = || {
             let note = if changed { "; gloo-rs changed it, what it said before is not known" } else { "" };
             let command = scope.typed(gloo_rs("istio peer-auth remove")).fixed("--overwrite");
-            Left::new(format!("PeerAuthentication {namespace}/{name}: not made by gloo-rs{note}"), command)
+            Left::new(&format!("PeerAuthentication {namespace}/{name}: not made by gloo-rs{note}"), command)
         };
         if !found.sort(marks, made_by_us(there), left) {
             continue;
@@ -123,7 +123,7 @@ async fn of_upstreams(session: &Session, marks: Marks, found: &mut Found) -> Res
         if found.sort(marks, is_ours, || {
             let ObjectRef { namespace, name, .. } = &upstream.reference;
             let command = gloo_rs("istio disable-mtls").with("-n", namespace).with("-u", name);
-            Left::new(format!("Upstream {place}: its sslConfig was not written by gloo-rs"), command)
+            Left::new(&format!("Upstream {place}: its sslConfig was not written by gloo-rs"), command)
         }) {
             let namespace = Some(upstream.reference.namespace.clone());
             names.push(Named { namespace, name: upstream.reference.name.clone() });
@@ -169,7 +169,7 @@ async fn of_settings(
     }
     if found.sort(marks, is_ours, || {
         let what = format!("Settings {namespace}/default: auto-mTLS was not turned on by gloo-rs");
-        Left::new(what, gloo_rs("istio auto-mtls disable"))
+        Left::new(&what, gloo_rs("istio auto-mtls disable"))
     }) {
         found.steps.push(switches(auto_mtls::Wish::Disable));
     }
@@ -187,7 +187,7 @@ async fn of_namespaces(session: &Session, marks: Marks, found: &mut Found) -> Re
                 true => format!("{label} was not set by gloo-rs"),
                 false => format!("who set {label} is not noted"),
             };
-            Left::new(format!("namespace {name}: {who}"), gloo_rs("istio unenroll").value(&name))
+            Left::new(&format!("namespace {name}: {who}"), gloo_rs("istio unenroll").value(&name))
         };
         if found.sort(marks, is_ours, left) {
             found.steps.push(Step {

@@ -84,7 +84,7 @@ pub async fn back(
         let shown = short(&workload.reference);
         let left = || {
             let what = format!("{shown}: its sidecars were not put there by gloo-rs");
-            Left::new(what, again::scoped(command, global))
+            Left::new(&what, again::scoped(command, global))
         };
         if !found.sort(task.marks, is_ours, left) {
             continue;

@@ -269,7 +269,9 @@ mod tests {
     fn the_reason_is_helms_error_else_its_last_words() {
         let reason = |lines: &[&str]| {
             let mut said = Said::default();
-            lines.iter().for_each(|line| said.hear(line));
+            for line in lines {
+                said.hear(line);
+            }
             said.reason()
         };
         assert_eq!(reason(&["a", "Error: x", "Error: y", "b"]), "Error: x");

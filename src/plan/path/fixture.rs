@@ -1,7 +1,6 @@
 //! Paths for the tests of what rests on them.
 
 use super::{Behind, Declared, Facts, Membership, Pod, Switched};
-use crate::plan::Unread;
 use crate::plan::auto_mtls::Switches;
 use crate::plan::mtls::{FarEnd, Surroundings};
 use crate::plan::peer::{Effective, Level, Mode, PolicyRef, Source};
@@ -40,11 +39,11 @@ pub fn pods(pods: Vec<Pod>) -> Behind {
 /// What is around an Upstream with this behind it, where auto-mTLS is off.
 pub fn around(behind: Behind) -> Surroundings {
     let facts = Facts::bare(Target::Other("u".into()), behind, Ok(Vec::new()));
-    Surroundings { far_end: FarEnd::Path(Box::new(facts)), settings: switched(false) }
+    Surroundings { far_end: FarEnd::Path(Box::new(facts)), settings: Ok(switched(false)) }
 }
 
 /// Settings with both switches on, or both off.
-pub fn switched(auto_mtls: bool) -> Result<Switched, Unread> {
+pub fn switched(auto_mtls: bool) -> Switched {
     let switches = Switches { integration: auto_mtls, auto_mtls };
-    Ok(Switched { switches, source: "settings gloo-system/default".into() })
+    Switched { switches, source: "settings gloo-system/default".into() }
 }

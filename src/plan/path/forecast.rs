@@ -43,7 +43,9 @@ pub struct Forecast {
 pub fn forecast(mut world: World, ways: &[Way], steps: &[Vec<Effect>]) -> Forecast {
     let mut states = vec![facts(&world.survey(), ways)];
     for effects in steps {
-        effects.iter().for_each(|effect| world.take(effect));
+        for effect in effects {
+            world.take(effect);
+        }
         states.push(facts(&world.survey(), ways));
     }
     let mut found = Forecast::default();

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::answer::Answer;
 use super::certs::{Cert, Certs};
 use super::counters::{Change, Counters};
-use super::evidence::{Demand, Evidence, Known, Sent, Upstream};
+use super::evidence::{Demand, Evidence, Sent, Upstream};
 use super::hosts::{Host, Hosts};
 use super::pods::Pod;
 use super::*;
@@ -13,9 +13,9 @@ use crate::command::gloo_rs;
 use crate::model::Object;
 use crate::model::kinds::UPSTREAM;
 use crate::plan::Unread;
-use crate::plan::auto_mtls::Switches;
 use crate::plan::gateway::Gateway;
-use crate::plan::path::{Sends, Switched};
+use crate::plan::path::Sends;
+use crate::plan::path::fixture::switched;
 use crate::plan::ssl_config::istio_ssl_config;
 
 const CLUSTER: &str = "default-httpbin-8000_gloo-system";
@@ -86,13 +86,8 @@ fn certs(valid_to: &str) -> Certs {
     Certs { own: vec![cert], roots: vec![] }
 }
 
-fn settings(auto: bool) -> Known<Switched> {
-    let switches = Switches { integration: auto, auto_mtls: auto };
-    Ok(Switched { switches, source: "settings gloo-system/default".into() })
-}
-
 fn sent(spec: &serde_json::Value, auto: bool) -> Sent {
-    Sent::of(&Object::new(&UPSTREAM, json!({"spec": spec})), &settings(auto))
+    Sent::of(&Object::new(&UPSTREAM, json!({"spec": spec})), &Ok(switched(auto)))
 }
 
 fn plaintext() -> Sent {

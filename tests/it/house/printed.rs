@@ -82,7 +82,7 @@ fn literals(source: &str) -> Vec<(usize, String)> {
 fn commands(file: &str, source: &str) -> Vec<(usize, String)> {
     let program = Regex::new(r"(?:^|[^\w/.-])(?:gloo-rs|kubectl|helm|istioctl) [a-z{-]").unwrap();
     let is_fixed = FIXED.iter().any(|place| file.starts_with(place));
-    let is_command = |text: &str| program.is_match(text) && !(is_fixed && !text.contains('{'));
+    let is_command = |text: &str| program.is_match(text) && (!is_fixed || text.contains('{'));
     literals(source).into_iter().filter(|(_, text)| is_command(text)).collect()
 }
 

@@ -91,7 +91,7 @@ fn an_answer_of_a_wrong_type_is_a_failure_with_a_documented_code() -> Result<()>
 fn a_page_without_end_is_given_up() -> Result<()> {
     let bench = Bench::without_envoy("hostile-endless")?;
     let server = PodServer::start(|_, stream| {
-        let blanks = [b' '; 0x10000];
+        let blanks = vec![b' '; 0x10000];
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
         while stream
             .write_all(b"10000\r\n")
