@@ -167,14 +167,22 @@ impl PartialEq for Hint {
     }
 }
 
+impl Hint {
+    /// Whether it is printed so.
+    fn cmp_text(&self, text: &str) -> bool {
+        let printed = self.to_string();
+        printed == text
+    }
+}
+
 impl PartialEq<&str> for Hint {
     fn eq(&self, other: &&str) -> bool {
-        *self == Self::from(*other)
+        self.cmp_text(other)
     }
 }
 
 impl PartialEq<String> for Hint {
     fn eq(&self, other: &String) -> bool {
-        *self == Self::from(other)
+        self.cmp_text(other)
     }
 }

@@ -160,7 +160,7 @@ impl<'a> Pages<'a> {
             query,
             done: false,
             restarted: false,
-            pages: 0,
+            page_count: 0,
             followed: HashSet::new(),
             last: None,
         }
@@ -246,7 +246,7 @@ mod tests {
         let why = |list: Value| Page::of(list).unwrap_err();
         let good = json!({"metadata": {"name": "x"}});
         assert_eq!(Page::of(json!({"items": null})).unwrap().items, [Value::Null; 0]);
-        assert_eq!(Page::of(json!({"items": [good]})).unwrap().items, [good.clone()]);
+        assert_eq!(Page::of(json!({"items": [good]})).unwrap().items, std::slice::from_ref(&good));
         for list in [json!({}), json!({"items": "x"}), json!({"items": {}})] {
             assert_eq!(why(list), "a list without items");
         }

@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -172,7 +174,7 @@ fn what_cannot_be_read_is_masked_by_lines_with_what_stands_below_a_key() {
         ("password: true\n# why: b\n", "password: true\n# why: b\n"),
     ] {
         assert_eq!(masked_manifest(&format!("{{{{ x }}}}: y: z\n{text}")), format!("{{{{ x }}}}: y: z\n{masked}"));
-        let commented = |text: &str| text.lines().map(|line| format!("# {line}\n")).collect::<String>();
+        let commented = |text: &str| text.lines().fold(String::new(), |all, line| all + "# " + line + "\n");
         assert_eq!(masked_manifest(&format!("a: 1\n{}", commented(text))), format!("a: 1\n{}", commented(masked)));
     }
 }
@@ -195,7 +197,7 @@ fn styled(secret: &str, style: usize) -> String {
         2 => format!("|\n    {secret}"),
         3 => format!(">-\n    {}", lines()),
         4 => format!("!!str '{}'", secret.replace('\'', "''").replace(' ', "\n    ")),
-        5 => format!("\"{}\"", secret.chars().map(|c| format!("\\u{:04x}", c as u32)).collect::<String>()),
+        5 => format!("\"{}\"", secret.chars().fold(String::new(), |all, c| all + &format!("\\u{:04x}", c as u32))),
         _ => format!("&anchor {}", Value::from(secret)),
     }
 }
@@ -209,7 +211,8 @@ proptest! {
     ) {
         let mut text = String::new();
         for (at, (secret, style)) in secrets.iter().enumerate() {
-            text.push_str(&format!("k{at}:\n  password: {}\n  other: [ {at}, \"é\" ]  # note {at}\n", styled(secret, *style)));
+            let styled = styled(secret, *style);
+            writeln!(text, "k{at}:\n  password: {styled}\n  other: [ {at}, \"é\" ]  # note {at}").unwrap();
         }
         let comment = format!("# {}\n", around.replace('#', ""));
         text.push_str(&comment);
@@ -226,7 +229,8 @@ proptest! {
         for (at, (_, style)) in secrets.iter().enumerate() {
             let mark = match style { 4 => "!!str ", 6 => "&anchor ", _ => "" };
             let quote = match style { 0 | 5 | 6 => "\"", 1 | 4 => "'", _ => "" };
-            expected.push_str(&format!("k{at}:\n  password: {mark}{quote}***{quote}\n  other: [ {at}, \"é\" ]  # note {at}\n"));
+            let masked = format!("{mark}{quote}***{quote}");
+            writeln!(expected, "k{at}:\n  password: {masked}\n  other: [ {at}, \"é\" ]  # note {at}").unwrap();
         }
         prop_assert_eq!(shown, format!("{expected}{comment}"));
         prop_assert_eq!(secret_paths(&value).len(), secrets.len());

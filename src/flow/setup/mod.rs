@@ -42,7 +42,7 @@ use crate::plan::path::forecast::{Forecast, forecast};
 pub async fn setup(task: &Setup, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let way = Way::begin("setup", task.preview, global, report).await?;
     let steps = forward::steps(&way.session, task, global).await?;
-    way.go(steps, report).await
+    Box::pin(way.go(steps, report)).await
 }
 
 /// And back.
@@ -57,7 +57,7 @@ pub async fn teardown(task: &Teardown, global: &Global, report: &mut Report<'_>)
     for left in &left {
         way.say(&format!("left: {left}"), report);
     }
-    way.go(found.steps, report).await
+    Box::pin(way.go(found.steps, report)).await
 }
 
 /// Connections to the API server at once: each has a TLS handshake, and the steps have little to read in parallel.
@@ -96,7 +96,7 @@ impl Way {
 
     /// Plans all of it, asks once, and goes.
     async fn go(&self, steps: Vec<Step>, report: &mut Report<'_>) -> Result<(), Failure> {
-        let plan = self.plan(steps, report).await?;
+        let plan = Box::pin(self.plan(steps, report)).await?;
         let forecast = self.forecast(&plan, report).await?;
         report.field("plan", plan.iter().enumerate().map(|(index, it)| shown::value(index + 1, it)).collect());
         let of_document = forecast.as_ref().map(|it| it.outages.iter().map(shown::outage_value).collect());
@@ -121,7 +121,7 @@ impl Way {
         consent::ask(&format!("{} changes", self.word), &risks, &place(&self.session), consent, report).await?;
         let stop = report.interrupts();
         stop.begin_writes()?;
-        self.walk(&plan, &stop, report).await
+        Box::pin(self.walk(&plan, &stop, report)).await
     }
 
     /// Every step's own preview, said as it is known.
@@ -134,7 +134,7 @@ impl Way {
             let interrupts = report.interrupts();
             let planned = interrupts.or(async {
                 let step = covered::told(&self.session, step, &plan, &self.global).await;
-                let planned = step.plan(self.preview, &self.global, report).await?;
+                let planned = Box::pin(step.plan(self.preview, &self.global, report)).await?;
                 pointing::refuse(&self.session, &plan, &planned, &self.global).await.map(|()| planned)
             });
             let mut planned = planned.await.map_err(|why| {

@@ -23,11 +23,11 @@ pub async fn prove(task: &VerifyTask, global: &Global, report: &mut Report<'_>) 
     let last = Instant::now() + SETTLES.min(global.wait_timeout);
     let interrupts = report.interrupts();
     let sent = interrupts.or(async {
-        let mut judged = verify::judged(task, global, report).await;
+        let mut judged = Box::pin(verify::judged(task, global, report)).await;
         while !judged.as_ref().is_ok_and(|judged| judged.fault().is_none()) && Instant::now() < last {
             sleep(PAUSE).await;
             let mut ui = Ui::silent();
-            judged = verify::judged(task, global, &mut Report::new(&mut ui, &[], global.format)).await;
+            judged = Box::pin(verify::judged(task, global, &mut report.unheard_step(&mut ui))).await;
         }
         judged
     });

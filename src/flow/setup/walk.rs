@@ -55,7 +55,7 @@ impl Way {
             // Also what is so already: a run that was killed may have left its rollout under way.
             let before = Before::of(planned, &self.session).await;
             let mut of_step = report.step();
-            let outcome = caught(planned.step.act.run(&self.global, &mut of_step)).await;
+            let outcome = caught(Box::pin(planned.step.act.run(&self.global, &mut of_step))).await;
             let outcome = outcome.unwrap_or_else(|panicked| Err(panicked.into_failure()));
             let ended = of_step.end();
             made.push(before.made(&ended, &self.session).await);

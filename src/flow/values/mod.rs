@@ -72,7 +72,7 @@ pub async fn of_a_release(
             interrupts.or(apply::ready(&session, &upgrade, task)).await.map(drop)
         }
         (Some(upgrade), ValuesDestination::Helm(on_failure)) => {
-            apply::run(&session, upgrade, *on_failure, task, global, report).await
+            Box::pin(apply::run(&session, upgrade, *on_failure, task, global, report)).await
         }
         _ => Ok(()),
     }

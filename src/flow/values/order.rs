@@ -139,9 +139,9 @@ mod tests {
         ClusterContext::Kubeconfig { name: name.to_owned(), files: KubeconfigFiles::One("/k".into()) }
     }
 
-    fn told(context: &ClusterContext, impersonation: Option<Impersonation>) -> Result<Target, String> {
+    fn told(context: &ClusterContext, impersonation: Option<&Impersonation>) -> Result<Target, String> {
         let namespace = ReleaseNamespace::parse("edge").unwrap();
-        target(context, impersonation.as_ref(), &namespace).map_err(|failure| failure.message)
+        target(context, impersonation, &namespace).map_err(|failure| failure.message)
     }
 
     fn bob() -> Impersonation {
@@ -159,15 +159,15 @@ mod tests {
 
     #[test]
     fn a_user_that_helm_cannot_be_is_refused() {
-        let in_pod = told(&ClusterContext::InCluster, Some(bob())).unwrap_err();
+        let in_pod = told(&ClusterContext::InCluster, Some(&bob())).unwrap_err();
         assert_eq!(in_pod, "--as: with the in-cluster configuration helm acts as the pod alone");
         for context in [context("a"), ClusterContext::InCluster] {
-            let uid = told(&context, Some(Impersonation { uid: Some("7".to_owned()), ..bob() })).unwrap_err();
+            let uid = told(&context, Some(&Impersonation { uid: Some("7".to_owned()), ..bob() })).unwrap_err();
             assert_eq!(uid, "--as-uid: helm cannot act with a UID");
         }
         let replaced = |fields: &[&'static str], groups: &[&str]| {
             let groups = groups.iter().map(|group| (*group).to_owned()).collect();
-            told(&context("a"), Some(Impersonation { groups, replaced: fields.to_vec(), ..bob() }))
+            told(&context("a"), Some(&Impersonation { groups, replaced: fields.to_vec(), ..bob() }))
         };
         assert!(replaced(&["as-groups"], &["mine"]).is_ok());
         let all = ["as-groups", "as-uid", "as-user-extra"];

@@ -40,7 +40,7 @@ const MOST_SAMPLES: usize = 3;
 /// What kept it from being sent or answered.
 pub async fn run(task: &VerifyTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     report.field("verdicts", Value::Array(Vec::new()));
-    judged(task, global, report).await?.say(report);
+    Box::pin(judged(task, global, report)).await?.say(report);
     Ok(())
 }
 

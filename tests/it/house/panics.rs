@@ -10,8 +10,8 @@ const OWN: [&str; 3] = ["src/render/", "src/kube/exec.rs", "src/kube/session.rs"
 /// Lines that index a `Value` mutably, outside of tests, with their numbers.
 fn violations(text: &str) -> Vec<(usize, String)> {
     let index = r#"(\["[^"]*"\])+"#;
-    let mutable = format!(r#"[\w)\]]{index}\s*(=[^=>]|\.(take|as_object_mut|as_array_mut|get_mut|insert)\()"#);
-    let borrowed = format!(r#"&mut [\w.]+{index}"#);
+    let mutable = format!(r"[\w)\]]{index}\s*(=[^=>]|\.(take|as_object_mut|as_array_mut|get_mut|insert)\()");
+    let borrowed = format!(r"&mut [\w.]+{index}");
     let all = Regex::new(&format!("{mutable}|{borrowed}")).unwrap();
     let code = text.split("#[cfg(test)]").next().unwrap_or_default();
     let lines = code.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//") && all.is_match(line));

@@ -115,7 +115,7 @@ fn a_command_in_a_text_is_found() {
         r#"hint("change it in Git: gloo-rs upgrade-values")"#,
         r#"let line = format!("kubectl label namespace {name} istio-injection-");"#,
         r#"format!("{} rollback", "helm rollback {name}")"#,
-        r##"let raw = r#"kubectl patch "x""#;"##,
+        "let raw = r#\"kubectl patch \"x\"\"#;",
         "format!(\n    \"first this, \\\n     then helm upgrade {name}\"\n)",
     ] {
         assert_eq!(commands("src/plan/x.rs", line).len(), 1, "{line}");
