@@ -5,7 +5,7 @@
 
 use super::effect::{Effect, World};
 use super::harm::{Harm, harm};
-use super::pair::{State, pairs};
+use super::pair::{first_broken, pairs};
 use super::routed::Way;
 use super::{Facts, Survey};
 use crate::plan::Unread;
@@ -83,10 +83,7 @@ fn outages(way: &Way, states: &[&Facts]) -> Vec<Outage> {
 
 /// The first pair that is answered with 503, in words.
 fn broken(facts: &Facts) -> Option<String> {
-    pairs(facts).into_iter().find_map(|pair| match pair.state {
-        State::Broken { cause, why } => Some(format!("{}: {why}", facts.sends.words(cause))),
-        _ => None,
-    })
+    first_broken(&pairs(facts)).map(|(cause, why)| format!("{}: {why}", facts.sends.words(cause)))
 }
 
 fn doubts<'w>(way: &'w Way, states: &'w [&Facts]) -> impl Iterator<Item = Doubt> + 'w {

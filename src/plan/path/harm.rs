@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::pair::{Pair, State, pairs};
+use super::pair::{Pair, State, first_broken, pairs};
 use super::{Behind, Cause, Facts, Sends};
 use crate::plan::Unread;
 
@@ -47,23 +47,21 @@ fn of_pods(before: &Facts, after: &Facts) -> Harm {
 fn of_pairs(before: &Facts, after: &Facts) -> Harm {
     let key = |pair: &Pair<'_>| (pair.proxy.map(|proxy| proxy.name.clone()), pair.pod.name.clone());
     let was: HashMap<_, _> = pairs(before).into_iter().map(|pair| (key(&pair), pair)).collect();
-    let mut harm = Harm::None;
-    for pair in pairs(after) {
-        let earlier = was.get(&key(&pair));
-        let is_same = |earlier: &Pair<'_>| {
-            let inputs = before.sends.is_same_as(&after.sends) && earlier.pod.accepts_as(pair.pod);
-            let outcome = earlier.ends == pair.ends && !matches!(pair.ends, State::Unknown { .. });
-            let lacks = |pair: &Pair<'_>| pair.proxy.map(|proxy| proxy.lacks.clone());
-            (inputs || outcome) && lacks(earlier) == lacks(&pair)
-        };
-        if earlier.is_some_and(|earlier| matches!(earlier.state, State::Broken { .. }) || is_same(earlier)) {
-            continue;
-        }
-        match pair.state {
-            State::Broken { cause, why } => return Harm::Broken { cause, why },
-            State::Unknown { why, rule, .. } => harm = Harm::Unknown(Unread { why, rule, failure: None }),
-            State::Mtls | State::Tls | State::Plaintext => {}
-        }
+    let is_new = |pair: &Pair<'_>| {
+        let Some(earlier) = was.get(&key(pair)) else { return true };
+        let inputs = before.sends.is_same_as(&after.sends) && earlier.pod.accepts_as(pair.pod);
+        let outcome = earlier.ends == pair.ends && !matches!(pair.ends, State::Unknown { .. });
+        let lacks = |pair: &Pair<'_>| pair.proxy.map(|proxy| proxy.lacks.clone());
+        let is_same = (inputs || outcome) && lacks(earlier) == lacks(pair);
+        !is_same && !matches!(earlier.state, State::Broken { .. })
+    };
+    let new: Vec<_> = pairs(after).into_iter().filter(is_new).collect();
+    if let Some((cause, why)) = first_broken(&new) {
+        return Harm::Broken { cause, why: why.to_owned() };
     }
-    harm
+    let unknown = new.into_iter().find_map(|pair| match pair.state {
+        State::Unknown { why, rule, .. } => Some(Harm::Unknown(Unread { why, rule, failure: None })),
+        _ => None,
+    });
+    unknown.unwrap_or(Harm::None)
 }

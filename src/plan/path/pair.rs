@@ -72,6 +72,16 @@ fn of_pod_and_gateways<'f>(facts: &'f Facts, pod: &'f Pod, port: Declared) -> Ve
     }
 }
 
+/// Why requests are answered with 503, where they are by one of these pairs. What a pod does with a request comes before
+/// what a gateway lacks: with another gateway it would be broken too.
+pub fn first_broken<'p>(pairs: impl IntoIterator<Item = &'p Pair<'p>>) -> Option<(Cause, &'p str)> {
+    let broken = pairs.into_iter().filter_map(|pair| match &pair.state {
+        State::Broken { cause, why } => Some((matches!(pair.ends, State::Broken { .. }), *cause, why.as_str())),
+        _ => None,
+    });
+    broken.min_by_key(|(is_of_pod, ..)| !is_of_pod).map(|(_, cause, why)| (cause, why))
+}
+
 /// Whether the gateway has to present the mesh's certificate for this.
 pub fn needs_certificate(sends: &Sends, state: &State) -> bool {
     !matches!(state, State::Broken { .. }) && (*state == State::Mtls || matches!(sends, Sends::Istio { .. }))

@@ -94,6 +94,12 @@ impl<'s> Survey<'s> {
         self
     }
 
+    /// The switches of auto-mTLS, as far as they were read.
+    #[cfg(test)]
+    pub fn settings(&self) -> &Read<Switched> {
+        &self.settings
+    }
+
     /// The namespace whose policies are the mesh's.
     pub fn root_namespace(&self) -> &str {
         &self.root_namespace

@@ -1,3 +1,4 @@
+mod agreement;
 mod forecast;
 mod harm;
 

@@ -1,0 +1,161 @@
+//! Everything that judges a path says the same of the same state: the verdict, its pairs, `verify`, the forecast of
+//! `setup`, and what `peer-auth` and sweeps compare.
+
+use super::*;
+use crate::model::ObjectRef;
+use crate::model::kinds::{PEER_AUTHENTICATION, UPSTREAM};
+use crate::plan::mtls::{Caution, Foreign};
+use crate::plan::path::effect::{Effect, Turn, World};
+use crate::plan::path::forecast::forecast;
+use crate::plan::path::harm::{Harm, harm};
+use crate::plan::path::pair::{first_broken, pairs};
+use crate::plan::path::routed::{Gateways, Way};
+use crate::plan::path::{guard, of_upstream};
+use crate::plan::peer::Mode;
+use crate::plan::peer::change::{Request, Scope, Wish};
+use crate::plan::verdict::evidence::Sent;
+
+fn target() -> Target {
+    Target::Upstream { namespace: "gloo-system".into(), name: "u".into() }
+}
+
+fn world(cluster: &Cluster) -> World {
+    let mut snapshot = cluster.snapshot();
+    let upstream = Object::new(&UPSTREAM, cluster.upstream.clone());
+    snapshot.put(&UPSTREAM, Part::All, Answer::Read(vec![upstream]));
+    World::new(snapshot, "gloo-system", &PEER_AUTHENTICATION)
+}
+
+fn is_broken(judged: &Judged) -> bool {
+    judged.verdict == Verdict::Broken
+}
+
+/// Every combination of what is sent, pods, policies, Settings and the gateway.
+fn clusters() -> Vec<(String, Cluster)> {
+    let configs = [
+        ("none", Value::Null),
+        ("Istio's", istio_ssl_config()),
+        ("a secret", secret_tls()),
+        ("no certificate", json!({"sni": "cart.example"})),
+    ];
+    let pods = [
+        ("out", vec![plain("a"), plain("b")]),
+        ("some", vec![meshed("a"), plain("b")]),
+        ("in", vec![meshed("a"), meshed("b")]),
+    ];
+    let mut all = Vec::new();
+    for (config_name, config) in &configs {
+        for (pods_name, pods) in &pods {
+            for mode in ["PERMISSIVE", "STRICT", "DISABLE", ""] {
+                // Settings matter where there is no sslConfig, or where Istio's is removed.
+                let autos: &[&str] = match *config_name {
+                    "none" | "Istio's" => &["off", "on", "forbidden", "opted out"],
+                    _ => &["off"],
+                };
+                for auto in autos.iter().copied() {
+                    for gateway in ["ready", "bare"] {
+                        let cluster = Cluster::new().with(|it| {
+                            it.upstream["spec"]["sslConfig"] = config.clone();
+                            it.upstream["spec"]["disableIstioAutoMtls"] = json!(auto == "opted out");
+                            it.pods.clone_from(pods);
+                            it.policies = (!mode.is_empty()).then(|| vec![policy(mode)]);
+                            it.settings = (auto != "forbidden").then(|| settings(auto != "off", auto != "off"));
+                            if gateway == "bare" {
+                                it.bootstrap = BOOTSTRAP.to_owned();
+                            }
+                        });
+                        all.push((format!("{config_name}; {pods_name}; {mode}; auto {auto}; {gateway}"), cluster));
+                    }
+                }
+            }
+        }
+    }
+    all
+}
+
+/// What plans do to a path.
+fn effects() -> Vec<Effect> {
+    let upstream = || ObjectRef::new(&UPSTREAM, "gloo-system", "u");
+    let scope = Scope::Namespace("shop".into());
+    let wish = Wish::Set(Mode::Strict);
+    vec![
+        Effect::Tls(upstream(), Turn::On),
+        Effect::Tls(upstream(), Turn::Off),
+        Effect::Mesh("shop".into(), Turn::On),
+        Effect::Mesh("shop".into(), Turn::Off),
+        Effect::AutoMtls(Turn::On),
+        Effect::AutoMtls(Turn::Off),
+        Effect::Certificates(Vec::new(), Turn::On),
+        Effect::Certificates(Vec::new(), Turn::Off),
+        Effect::Policy(Request { scope, wish, foreign: Foreign::Keep, caution: Caution::Forced }),
+    ]
+}
+
+#[test]
+fn verdict_pairs_and_verify_agree_on_every_state() {
+    for (name, cluster) in clusters() {
+        let snapshot = cluster.snapshot();
+        let upstream = Object::new(&UPSTREAM, cluster.upstream.clone());
+        let survey = Survey::new(&snapshot, "gloo-system");
+        let facts = survey.of_upstream(&upstream);
+        let judged = judge(&facts);
+        let broken = first_broken(&pairs(&facts)).map(|(cause, _)| cause);
+        assert_eq!(is_broken(&judged), broken.is_some(), "{name}: {judged:?}");
+        assert_eq!(judged.cause.filter(|_| is_broken(&judged)), broken, "{name}: {judged:?}");
+        let settings = cluster.settings.clone().map(|value| Switched::of(&Object::new(&kinds::SETTINGS, value)));
+        let settings = settings.ok_or_else(|| match of_upstream(&upstream, survey.settings()).0 {
+            Sends::Unknown(why) => why,
+            _ => "not read".into(),
+        });
+        assert!(Sent::of(&upstream, &settings).sends.is_same_as(&facts.sends), "{name}: {facts:?}");
+    }
+}
+
+#[test]
+fn a_forecast_and_a_comparison_agree_with_the_verdicts_before_and_after_every_change() {
+    for (name, cluster) in clusters() {
+        let before = world(&cluster).survey().of_target(&target());
+        for effect in effects() {
+            let mut changed = world(&cluster);
+            changed.take(&effect);
+            let after = changed.survey().of_target(&target());
+            let (was, is) = (judge(&before), judge(&after));
+            let said = || format!("{name}; {effect:?}: {was:?} -> {is:?}");
+
+            let way = Way { shown: "cart".into(), target: target(), gateways: Gateways::all() };
+            let found = forecast(world(&cluster), &[way], &[vec![effect.clone()]]);
+            let spans: Vec<_> = found.outages.iter().map(|outage| (outage.begins, outage.ends)).collect();
+            let wanted = match (is_broken(&was), is_broken(&is)) {
+                (false, true) => vec![(Some(1), None)],
+                (true, false) => vec![(None, Some(1))],
+                _ => Vec::new(),
+            };
+            assert_eq!(spans, wanted, "{}", said());
+
+            match harm(&before, &after) {
+                Harm::Broken { cause, .. } => {
+                    assert!(is_broken(&is), "{}", said());
+                    assert!(is_broken(&was) || is.cause == Some(cause), "{}", said());
+                }
+                Harm::Unknown(_) => assert!(is.verdict == Verdict::Unknown || is_broken(&is), "{}", said()),
+                Harm::None => assert!(is_broken(&was) || !is_broken(&is), "{}", said()),
+            }
+        }
+    }
+}
+
+/// A sweep looks at no gateway: what it would make of one that is ready counts.
+#[test]
+fn a_sweep_skips_what_the_verdict_would_not_call_mtls_afterwards() {
+    for (name, cluster) in clusters() {
+        if name.ends_with("bare") {
+            continue;
+        }
+        let mut changed = world(&cluster);
+        changed.take(&Effect::Tls(ObjectRef::new(&UPSTREAM, "gloo-system", "u"), Turn::On));
+        let after = changed.survey().of_target(&target());
+        let judged = judge(&after);
+        let objection = guard::against_tls(&after);
+        assert_eq!(objection.is_none(), judged.verdict == Verdict::Mtls, "{name}: {judged:?} {objection:?}");
+    }
+}
