@@ -289,7 +289,7 @@ fn what_failed_is_named_in_a_command_that_takes_only_that() {
     let swept = on_stub(&stub).run(&["istio", "enable-mtls", "-A", "--yes", "--context", "stub", "--overwrite"]);
     assert_eq!(swept.code, Some(1), "{swept:?}");
     let again =
-        "again for the failed ones:\n  gloo-rs istio enable-mtls --kube-context stub --overwrite --yes -u y,shop/z\n";
+        "again for the failed ones:\n  gloo-rs istio enable-mtls --overwrite --yes -u y,shop/z --kube-context stub\n";
     assert!(swept.stderr.contains(again), "{swept:?}");
     assert!(swept.stderr.contains("error: upstream.gloo.solo.io/shop/z: "), "{swept:?}");
 }
