@@ -8,7 +8,7 @@ use crate::support::stub::Stub;
 const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/gloo-system/deployments?labelSelector=app%3Dgloo&limit=500";
 
 fn deployments() -> Value {
-    json!({"metadata": {}, "items": [{"spec": {"template": {
+    json!({"metadata": {}, "items": [{"metadata": {"name": "gloo"}, "spec": {"template": {
         "metadata": {"annotations": {"gloo.solo.io/oss-image-tag": "1.17.7"}},
         "spec": {"containers": [{"name": "gloo", "image": "quay.io/solo-io/gloo-ee:1.17.2"}]},
     }}}]})

@@ -1,7 +1,7 @@
 #!/bin/sh
 # The real Helm, to which Gloo's repository is one chart of this machine: the last word `gloo` is that chart.
 case " $* " in
-*" --repo https://storage.googleapis.com/solo-public-helm "*) ;;
+*" --repo=https://storage.googleapis.com/solo-public-helm "*) ;;
 *) exec 'REAL' "$@" ;;
 esac
 at=0
@@ -11,13 +11,11 @@ for word; do
   if [ "$word" = gloo ]; then chart=$at; fi
 done
 at=0
-skip=
 for word; do
   shift
   at=$((at + 1))
-  if [ -n "$skip" ]; then skip=; continue; fi
   case $word in
-  --repo) skip=yes ;;
+  --repo=*) ;;
   *) if [ $at = $chart ]; then word='CHART'; fi; set -- "$@" "$word" ;;
   esac
 done
