@@ -41,7 +41,6 @@ pub struct Ui {
     stdout_closed: bool,
     stdout_failed: Option<io::Error>,
     bar: Option<ProgressBar>,
-    audience: Audience,
     /// The end of foreign bytes that waits for more of them.
     visible: Visible,
 }
@@ -52,13 +51,6 @@ pub fn answer() -> Option<bool> {
     let mut answer = String::new();
     let read = io::stdin().lock().read_line(&mut answer).ok().filter(|length| *length > 0);
     read.map(|_| matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
-}
-
-/// Who hears what is said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Audience {
-    Streams,
-    Nobody,
 }
 
 impl Ui {
@@ -85,15 +77,8 @@ impl Ui {
             stdout_closed: false,
             stdout_failed: None,
             bar: None,
-            audience: Audience::Streams,
             visible: Visible::default(),
         }
-    }
-
-    /// Streams to nobody: for what a command would do, asked by another.
-    pub fn silent() -> Self {
-        let quiet = Self::new(When::Never, Loudness::Quiet);
-        Self { stdout_closed: true, width: None, audience: Audience::Nobody, ..quiet }
     }
 
     /// How much is said.
@@ -258,9 +243,6 @@ impl Ui {
     }
 
     fn err_line(&mut self, line: &str, lead: &str, colour: Option<Color>) {
-        if self.audience == Audience::Nobody {
-            return;
-        }
         let mut block = paint(self.colour_err, lead, colour);
         let follow = lead.len().min(2) + 2 * usize::from(lead.trim().is_empty());
         for piece in wrapped(&inert(line), lead.len(), follow, self.width) {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use crate::command::flag;
 use crate::error::{Exit, Failure, Reason};
 use crate::zip;
 
@@ -109,12 +110,13 @@ pub fn file_name(name: &str) -> String {
 }
 
 fn taken(place: &Path) -> Failure {
-    failure(format!("{}: is there already and is not replaced", place.display())).hint("--output-file names another")
+    failure(format!("{}: is there already and is not replaced", place.display()))
+        .hint(flag("--output-file").text(" names another"))
 }
 
 fn cannot(place: &Path, error: &io::Error) -> Failure {
     failure(format!("{}: cannot be written: {}", place.display(), crate::load::files::reason(error)))
-        .hint("--output-file names a place elsewhere")
+        .hint(flag("--output-file").text(" names a place elsewhere"))
 }
 
 fn failure(message: String) -> Failure {

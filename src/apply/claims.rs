@@ -1,10 +1,10 @@
 //! What the API server notes as this program's in a bootstrap that is as its chart renders it, given up. A write that
 //! takes something back is a write too, so this can only be one after it.
 
-use super::transaction::Step;
 use crate::edit::patch;
 use crate::kube::{ApiError, Cause, DryRun, Session};
 use crate::model::{Object, ObjectRef, kinds};
+use crate::plan::change::Change;
 use crate::plan::sidecars::claims;
 
 /// How often somebody else may write in between.
@@ -34,11 +34,11 @@ pub async fn let_go(session: &Session, bootstrap: Object) -> Result<(), ApiError
     }
 }
 
-/// After a step was taken back: what was not noted before it is not noted any more. Where that fails nothing is said,
+/// After a change was rolled back: what was not noted before it is not noted any more. Where that fails nothing is said,
 /// for the object is as it was.
-pub async fn left(session: &Session, step: &Step, now: Object) {
+pub async fn left(session: &Session, change: &Change, now: Object) {
     let is_bootstrap = now.reference.kind == &kinds::CONFIG_MAP;
-    if is_bootstrap && claims::on_bootstrap(&step.before.value).is_none() {
+    if is_bootstrap && claims::on_bootstrap(&change.before.value).is_none() {
         drop(let_go(session, now).await);
     }
 }

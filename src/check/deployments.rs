@@ -1,6 +1,6 @@
 //! Deployments of Gloo's namespace: there, and available.
 
-use crate::command::kubectl;
+use crate::command::{flag, kubectl};
 use serde_json::Value;
 
 use super::{Check, Finding, Look, codes};
@@ -22,7 +22,7 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
         let namespace = ObjectRef::new(&kinds::NAMESPACE, "", look.gloo());
         return vec![
             Finding::new(&codes::NOT_INSTALLED, &namespace, "Gloo is not installed: the namespace has no Deployment")
-                .hint("--gloo-namespace says where Gloo is"),
+                .hint(flag("--gloo-namespace").text(" says where Gloo is")),
         ];
     }
     deployments.into_iter().filter_map(of).collect()

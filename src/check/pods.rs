@@ -1,7 +1,7 @@
 //! Pods of Gloo's namespace, by glooctl's conditions.
 
 use super::{Check, Finding, Look, codes};
-use crate::command::kubectl;
+use crate::command::{flag, kubectl};
 use crate::model::{Object, ObjectRef, kinds};
 use crate::plan::rollout::complaints;
 
@@ -29,7 +29,9 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
     if pods.is_empty() && is_known {
         let namespace = ObjectRef::new(&kinds::NAMESPACE, "", look.gloo());
         let message = format!("no pod has the labels {}", look.world.pods);
-        return vec![Finding::new(&codes::NO_PODS, &namespace, message).hint("--pod-selector takes other labels")];
+        return vec![
+            Finding::new(&codes::NO_PODS, &namespace, message).hint(flag("--pod-selector").text(" takes other labels")),
+        ];
     }
     pods.into_iter().filter_map(of).collect()
 }

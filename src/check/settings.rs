@@ -2,6 +2,7 @@
 
 use super::statuses::of_object;
 use super::{Check, Finding, Look, codes};
+use crate::command::flag;
 use crate::model::{Found, ObjectRef, kinds};
 
 pub const CHECK: Check = Check {
@@ -21,7 +22,7 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
             let settings = ObjectRef::new(&kinds::SETTINGS, look.gloo(), super::look::SETTINGS);
             vec![
                 Finding::new(&codes::NO_SETTINGS, &settings, "Gloo's Settings are not there")
-                    .hint("--gloo-namespace says where Gloo is"),
+                    .hint(flag("--gloo-namespace").text(" says where Gloo is")),
             ]
         }
     }

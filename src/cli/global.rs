@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, ValueEnum};
 
+use crate::command::flag;
 use crate::error::Failure;
 use crate::options::{Consent, Format, Global, Loudness, When};
 use crate::plan::advice::{Advice, Code};
@@ -123,7 +124,7 @@ impl GlobalArgs {
             return Err(empty("--as-group"));
         }
         if self.as_user.is_none() && (!self.as_groups.is_empty() || self.as_uid.is_some()) {
-            return Err(Failure::usage("--as-group and --as-uid need --as").hint("--as USER"));
+            return Err(Failure::usage("--as-group and --as-uid need --as").hint(flag("--as").text(" USER")));
         }
         for (flag, value) in [("--namespace", &self.namespace), ("--gloo-namespace", &self.gloo_namespace)] {
             if let Some(namespace) = value {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
+use crate::command::flag;
 use crate::error::Failure;
 use crate::options::{Destination, DryRun, Files, Format, Preview};
 use crate::render::diff::Secrets;
@@ -73,7 +74,7 @@ impl PreviewArgs {
         }
         let preview = self.preview();
         if preview.dry_run == Some(DryRun::Server) {
-            return Err(Failure::usage("--dry-run=server asks the cluster, -f does not").hint("--dry-run"));
+            return Err(Failure::usage("--dry-run=server asks the cluster, -f does not").hint(flag("--dry-run")));
         }
         if self.write && preview.is_on() {
             return Err(Failure::usage("--write writes, --dry-run, --diff and --check do not").hint("leave one out"));

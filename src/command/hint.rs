@@ -13,6 +13,8 @@ const ALLOWS: &str = "a rule of a Role that allows it: ";
 enum Piece {
     Text(String),
     Command(CommandLine),
+    /// A flag of the command that is running: `--force`.
+    Flag(&'static str),
     /// What stands between two ways out.
     Or(&'static str),
 }
@@ -45,6 +47,18 @@ impl Hint {
     pub fn text(mut self, text: impl Into<String>) -> Self {
         self.0.push(Piece::Text(text.into()));
         self
+    }
+
+    /// With a flag of the same command behind it.
+    #[must_use]
+    pub fn flag(mut self, name: &'static str) -> Self {
+        self.0.push(Piece::Flag(name));
+        self
+    }
+
+    /// The flags that it names.
+    pub fn flags(&self) -> impl Iterator<Item = &'static str> {
+        self.0.iter().filter_map(|piece| if let Piece::Flag(name) = piece { Some(*name) } else { None })
     }
 
     /// With a command behind it.
@@ -104,6 +118,12 @@ impl Hint {
     }
 }
 
+/// The hint that begins with a flag of the command that is running: `flag("--force").text(" proceeds")`.
+#[must_use]
+pub fn flag(name: &'static str) -> Hint {
+    Hint::default().flag(name)
+}
+
 impl CommandLine {
     /// The hint that has prose before this command.
     #[must_use]
@@ -154,6 +174,7 @@ impl fmt::Display for Hint {
         self.0.iter().try_for_each(|piece| match piece {
             Piece::Text(text) => f.write_str(text),
             Piece::Or(between) => f.write_str(between),
+            Piece::Flag(name) => f.write_str(name),
             Piece::Command(command) => write!(f, "{command}"),
         })
     }

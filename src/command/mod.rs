@@ -6,7 +6,7 @@ mod tests;
 
 use std::fmt;
 
-pub use hint::Hint;
+pub use hint::{Hint, flag};
 
 /// The program that a printed command starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

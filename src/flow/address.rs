@@ -8,6 +8,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::report::Report;
+use crate::command::flag;
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{ApiError, Cause, Query, Scope, Session};
 use crate::load::absence;
@@ -142,7 +143,7 @@ impl Look<'_> {
         }
         failure
             .detail(self.session.looked())
-            .hint("--gateway is a Gateway of the Kubernetes Gateway API; --name is any gateway proxy")
+            .hint(flag("--gateway").text(" is a Gateway of the Kubernetes Gateway API; --name is any gateway proxy"))
     }
 
     /// Reads until what was read decides.

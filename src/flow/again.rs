@@ -34,30 +34,11 @@ pub fn command(plan: &dyn PerObject, global: &Global) -> CommandLine {
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
-    use std::time::Duration;
 
     use super::*;
     use crate::command::kubectl;
-    use crate::options::{Format, Loudness, When};
+    use crate::flow::fixture::global;
     use crate::plan::mtls::{Caution, Foreign, Policy, Wish};
-
-    fn global() -> Global {
-        Global {
-            kubeconfig: None,
-            context: None,
-            namespace: None,
-            gloo_namespace: None,
-            as_user: None,
-            as_groups: Vec::new(),
-            as_uid: None,
-            format: Format::Text,
-            timeout: Duration::from_secs(30),
-            wait_timeout: Duration::from_mins(5),
-            colour: When::Auto,
-            loudness: Loudness::Usual,
-            consent: Consent::Ask,
-        }
-    }
 
     #[test]
     fn only_what_was_said_is_said_again() {

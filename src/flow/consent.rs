@@ -1,6 +1,8 @@
 //! Asking before what is risky.
 
+use super::interrupt::UNTOUCHED;
 use super::report::Report;
+use crate::command::flag;
 use crate::error::{Exit, Failure, Reason};
 use crate::options::{Consent, Global};
 use crate::ui;
@@ -24,7 +26,7 @@ pub async fn ask(
     if !report.ui.ask(&format!("{what}, in {place}. Go on?")) {
         return Err(not_confirmed(format!("{what}: --yes is needed where nobody can be asked"))
             .detail(format!("nothing changed in {place}"))
-            .hint("--dry-run and --diff show what would change"));
+            .hint(flag("--dry-run").text(" and --diff show what would change")));
     }
     // On a thread of its own, for what is read from a terminal cannot be given up.
     let answer = tokio::task::spawn_blocking(ui::answer);
@@ -34,11 +36,11 @@ pub async fn ask(
             if answer.is_none() {
                 report.ui.leave_question();
             }
-            Err(not_confirmed("not confirmed; nothing changed".to_owned()).hint("--yes does not ask"))
+            Err(not_confirmed("not confirmed; nothing changed".to_owned()).hint(flag("--yes").text(" does not ask")))
         }
         Err(interrupted) => {
             report.ui.leave_question();
-            Err(interrupted.detail("nothing was changed"))
+            Err(interrupted.detail(UNTOUCHED))
         }
     }
 }

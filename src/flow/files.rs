@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use super::emit::{Edited, Emit};
 use super::report::{Report, Sweep};
 use super::rows::Rows;
-use crate::command::gloo_rs;
+use crate::command::{flag, gloo_rs};
 use crate::edit::json;
 use crate::edit::manifest::{self, Found as InText, Job, Place, Splice};
 use crate::error::{Exit, Failure, Reason};
@@ -302,7 +302,7 @@ impl<'r> Run<'r> {
             Reason::NotFound,
             format!("no Upstream that the selection matches in {}", self.looked_in()),
         )
-        .hint("--ignore-not-found makes this no failure")
+        .hint(flag("--ignore-not-found").text(" makes this no failure"))
     }
 
     fn say_what_was_passed_over(&self, sweeps: bool, report: &mut Report<'_>) {

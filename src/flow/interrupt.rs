@@ -20,6 +20,9 @@ use crate::load::ignored_signals::{Ignored, ignored};
 
 pub use stdin::Stdin;
 
+/// Said of a run that changed nothing.
+pub const UNTOUCHED: &str = "nothing was changed";
+
 /// The signals that have come, and whether the run writes by now.
 #[derive(Clone)]
 pub struct Interrupts {
@@ -76,7 +79,7 @@ impl Interrupts {
     /// # Errors
     /// A signal has come already; nothing was changed.
     pub fn begin_writes(&self) -> Result<(), Failure> {
-        self.check().map_err(|failure| failure.detail("nothing was changed"))?;
+        self.check().map_err(|failure| failure.detail(UNTOUCHED))?;
         self.writes.set(true);
         Ok(())
     }

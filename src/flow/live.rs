@@ -11,7 +11,7 @@ use super::report::{Report, Sweep};
 use super::stop::{Stop, Why};
 use super::{again, consent};
 use crate::apply::cluster::{self, Settled, Write};
-use crate::command::Hint;
+use crate::command::{Hint, flag};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{self, Cause, Query, Session};
 use crate::load::absence;
@@ -98,6 +98,13 @@ fn risks(plan: &dyn PerObject, task: &Objects, global: &Global) -> Vec<String> {
     everything.into_iter().chain(plan.risks().into_iter().map(str::to_owned)).collect()
 }
 
+/// Says near names, and where else the name is.
+pub async fn explain_absence(session: &Session, row: &mut Row) {
+    let absence = absence::around(session, &row.object).await;
+    row.details.splice(0..0, absence.detail());
+    row.hint = absence.hint().or(row.hint.take());
+}
+
 impl Run<'_> {
     /// The named objects, in the order they were typed.
     async fn named(&self, names: &[Named], signals: &mut Signals, report: &mut Report<'_>) {
@@ -165,9 +172,7 @@ impl Run<'_> {
         if matches!(&self.task.selection, Selection::Named(names) if names.len() > 1) {
             row.exit = Exit::Failed;
         }
-        let absence = absence::around(self.session, &row.object).await;
-        row.details.splice(0..0, absence.detail());
-        row.hint = absence.hint().or(row.hint.take());
+        explain_absence(self.session, row).await;
     }
 
     /// Everything the selection finds, a page at a time.
@@ -393,6 +398,9 @@ impl Run<'_> {
         let with = labels.map(|labels| format!(" with labels {labels}")).unwrap_or_default();
         Failure::new(Exit::SaidNo, Reason::NotFound, format!("no Upstream{with} {place}"))
             .detail(self.session.looked())
-            .hint(Hint::from("-n NAMESPACE or -A looks elsewhere").or("; ", "--ignore-not-found makes this no failure"))
+            .hint(
+                Hint::from("-n NAMESPACE or -A looks elsewhere")
+                    .or("; ", flag("--ignore-not-found").text(" makes this no failure")),
+            )
     }
 }

@@ -12,11 +12,15 @@ mod consent;
 mod describe;
 mod emit;
 mod enrol;
+mod execute;
 mod files;
+#[cfg(test)]
+mod fixture;
 mod inside;
 mod interrupt;
 mod live;
 mod names;
+mod notes;
 mod peer_auth;
 mod report;
 mod revisions;
@@ -25,7 +29,7 @@ mod setup;
 mod sidecars;
 mod stop;
 mod switches;
-mod transact;
+
 mod values;
 mod verify;
 mod version;
@@ -40,7 +44,7 @@ use crate::options::{Command, Global, Loudness, Objects, Version};
 use crate::plan::PerObject;
 use crate::plan::advice::{Advice, Code};
 use crate::ui::{self, Ui};
-use interrupt::Interrupts;
+use interrupt::{Interrupts, UNTOUCHED};
 
 pub use names::names;
 pub use report::Report;
@@ -62,7 +66,7 @@ pub fn run(invocation: &Invocation, ui: &mut Ui) -> Exit {
         let failure = panicked.into_failure();
         Err(match interrupts.has_written() {
             true => Failure { exit: Exit::HalfDone, ..failure.detail("what it had written may stand") },
-            false => failure.detail("nothing was changed"),
+            false => failure.detail(UNTOUCHED),
         })
     });
     if let Err(failure) = ran {

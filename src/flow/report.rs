@@ -1,7 +1,6 @@
 //! What a run says, as it goes and at its end, in every format, and the exit code they share.
 
 mod end;
-mod step;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -19,8 +18,6 @@ use crate::plan::advice::{Advice, Code};
 use crate::plan::outcome::{Outcome, Row};
 use crate::render::text::{self, Mark};
 use crate::ui::{Lead, Ui};
-
-pub use step::Ended;
 
 /// Where the lines of what is so now go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,8 +80,6 @@ pub struct Report<'u> {
 enum Keeps {
     Nothing,
     Rows,
-    /// Rows, and why the run failed as well: the longer way says it.
-    All,
 }
 
 impl<'u> Report<'u> {
@@ -289,6 +284,13 @@ impl<'u> Report<'u> {
         }
     }
 
+    /// The ends of several objects.
+    pub fn rows(&mut self, rows: Vec<Row>) {
+        for row in rows {
+            self.row(row);
+        }
+    }
+
     /// Puts the objects of the document and of the line to copy into the order of a list, whichever ended first.
     pub fn order_rows(&mut self) {
         self.rows.sort_by(|one, other| place_in_list(&one.object).cmp(&place_in_list(&other.object)));
@@ -328,10 +330,7 @@ impl<'u> Report<'u> {
         failure.hints = failure.hints.into_iter().map(|hint| hint.on(&self.target)).collect();
         self.exit = self.exit.or(failure.exit);
         self.ui.end_progress();
-        // Of several the way says the first.
-        if self.keeps != Keeps::All || self.failure.is_some() {
-            self.ui.failure(&failure);
-        }
+        self.ui.failure(&failure);
         self.failure.get_or_insert(failure);
     }
 
@@ -344,6 +343,25 @@ impl<'u> Report<'u> {
     /// What the document has beside what every command's has.
     pub fn field(&mut self, key: &str, value: Value) {
         self.fields.insert(key.to_owned(), value);
+    }
+
+    /// The same for a list to which each request of a longer plan adds its own.
+    pub fn extend_field(&mut self, key: &str, more: Vec<Value>) {
+        let all = self.fields.entry(key).or_insert_with(|| Value::Array(Vec::new()));
+        if let Some(all) = all.as_array_mut() {
+            all.extend(more);
+        }
+    }
+
+    /// An object that an earlier step changed, and that is as before again: that is its end.
+    pub fn rolled_back(&mut self, row: Row) {
+        let is_it = |earlier: &Row| earlier.object == row.object && earlier.outcome == Outcome::Changed;
+        let earlier = self.rows.len();
+        self.rows.retain(|earlier| !is_it(earlier));
+        if let Some(count) = self.counts.get_mut(Outcome::Changed.name()) {
+            *count = count.saturating_sub(earlier - self.rows.len());
+        }
+        self.record(row);
     }
 
     /// Why the last object ended as it did.

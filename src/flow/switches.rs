@@ -2,9 +2,12 @@
 
 use serde_json::json;
 
+use super::notes::Notes;
 use super::report::Report;
+use super::sidecars::Planned;
 use super::{block_on, files, live, open};
-use crate::edit::manifest::{Found, members};
+use crate::command::flag;
+use crate::edit::manifest::{self, members};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::Session;
 use crate::load::files::{Loaded, find, sources_of};
@@ -12,8 +15,10 @@ use crate::load::survey::Survey;
 use crate::load::{gateways, harm};
 use crate::model::{Object, kinds};
 use crate::options::{Absent, Files, Global, Named, Objects, Patience, Selection, SwitchesTask};
-use crate::plan::auto_mtls::{Gateways, OnSettings, Wish, switches};
-use crate::plan::mtls::Caution;
+use crate::plan::PerObject;
+use crate::plan::auto_mtls::{Gateways, Off, OnSettings, Wish, switches};
+use crate::plan::change::Change;
+use crate::plan::mtls::{Caution, Found, Surroundings};
 
 /// The one Settings object that Gloo reads.
 const NAME: &str = "default";
@@ -47,18 +52,46 @@ fn objects(task: &SwitchesTask, namespace: Option<&str>) -> Objects {
     }
 }
 
+/// What setup and teardown do to the switches: on, or off as they were before.
+///
+/// # Errors
+/// A request's own failure.
+pub async fn plan(
+    session: &Session,
+    wish: Wish,
+    caution: Caution,
+    global: &Global,
+    notes: &mut dyn Notes,
+) -> Result<Planned<Change>, Failure> {
+    let survey = Survey::new(session, global);
+    let namespace = survey.gloo_namespace().await;
+    let plan =
+        OnSettings { wish, off: Off::AsBefore, caution, gateways: gateways(session, namespace, wish, caution).await };
+    let settings = read(session, namespace).await?;
+    let decision = plan.decide(&settings, Found::Named, &Surroundings::unseen());
+    if wish == Wish::Enable {
+        notes.advices(harm::advice(session).await);
+        notes.advices(harm::of_disabled_peers(session, &survey).await);
+    }
+    Ok(decision.about(settings).map_err(|row| vec![*row]))
+}
+
+async fn gateways(session: &Session, namespace: &str, wish: Wish, caution: Caution) -> Gateways {
+    match (wish, caution) {
+        (Wish::Enable, Caution::Careful) => gateways::readiness(session, namespace).await,
+        _ => Gateways::Unseen,
+    }
+}
+
 /// Changes the switches of a cluster.
 ///
 /// # Errors
 /// What keeps the run from Settings.
-pub async fn change(wish: Wish, task: &SwitchesTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+async fn change(wish: Wish, task: &SwitchesTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let session = open(global, report).await?;
     let survey = Survey::new(&session, global);
     let namespace = survey.gloo_namespace().await;
-    let gateways = match (wish, task.caution) {
-        (Wish::Enable, Caution::Careful) => gateways::readiness(&session, namespace).await,
-        _ => Gateways::Unseen,
-    };
+    let gateways = gateways(&session, namespace, wish, task.caution).await;
     let plan = OnSettings { wish, off: task.off, caution: task.caution, gateways };
     live::edit(&session, &plan, &objects(task, Some(namespace)), global, report).await?;
     if wish == Wish::Enable && report.exit() == Exit::Done {
@@ -82,7 +115,7 @@ async fn status(global: &Global, report: &mut Report<'_>) -> Result<(), Failure>
 
 async fn read(session: &Session, namespace: &str) -> Result<Object, Failure> {
     let settings = session.get(&kinds::SETTINGS, namespace, NAME).await;
-    let hint = "--gloo-namespace says where Gloo is installed";
+    let hint = flag("--gloo-namespace").text(" says where Gloo is installed");
     settings.map(|value| Object::new(&kinds::SETTINGS, value)).map_err(|error| {
         let failure = error.into_failure(session);
         // Elsewhere only what is not here may be.
@@ -120,7 +153,7 @@ fn status_of_files(files: &Files, report: &mut Report<'_>) -> Result<(), Failure
     while let Some(loaded) = inputs.next(&mut stdin) {
         let Loaded::Text(text) = loaded? else { continue };
         for member in members(&text.text, &kinds::SETTINGS).found {
-            if let Found::Member { object, .. } = member
+            if let manifest::Found::Member { object, .. } = member
                 && object.reference.name == NAME
             {
                 say(&object, report);

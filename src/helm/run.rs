@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use super::lines::pass_on;
 use super::{Storage, Target};
+use crate::command::Hint;
 use crate::error::{Exit, Failure, Reason};
 
 /// Every variable of Helm 3.17 and 4.3, and of client-go in them, by which they would work elsewhere, or as another
@@ -71,14 +72,17 @@ impl Helm {
     pub async fn find(path: Option<&OsStr>, limit: Duration) -> Result<Self, Failure> {
         let program = on_path(path).ok_or_else(|| {
             Failure::new(Exit::Failed, Reason::Helm, "helm is not on PATH; nothing changed")
-                .hint("without --apply the values and the command to run are printed")
+                .hint(Hint::from("without ").flag("--apply").text(" the values and the command to run are printed"))
         })?;
         let failed = |why: String| {
             Failure::new(Exit::Failed, Reason::Helm, format!("{} version: {why}; nothing changed", program.display()))
         };
         let said = timeout(limit, version_of(&program))
             .await
-            .map_err(|_| failed(format!("no answer within {}s", limit.as_secs_f32())).hint("--timeout waits longer"))?
+            .map_err(|_| {
+                failed(format!("no answer within {}s", limit.as_secs_f32()))
+                    .hint(Hint::default().flag("--timeout").text(" waits longer"))
+            })?
             .map_err(|error| failed(error.to_string()))?;
         let major = said.trim_start_matches('v').split('.').next().and_then(|major| major.parse().ok());
         match major {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use ::kube::config::{AuthInfo, Cluster, Context, Kubeconfig, KubeconfigError};
 
 use super::{ClusterContext, Environment, KubeconfigFiles, Target};
+use crate::command::flag;
 use crate::error::{Exit, Failure, Reason};
 
 /// A context with what it names.
@@ -157,7 +158,7 @@ fn select(config: &Kubeconfig, target: &Target, files: &Files) -> Result<Chosen,
     let Some(name) = choice else {
         return Err(refused(format!("kubeconfig {path}: no current-context is set"))
             .detail(format!("contexts: {}", listed(&context_names)))
-            .hint("--kube-context chooses one"));
+            .hint(flag("--kube-context").text(" chooses one")));
     };
     let context = config
         .contexts

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::survey::why;
-use crate::command::Hint;
+use crate::command::{Hint, flag};
 use crate::error::{Exit, Failure};
 use crate::kube::{ApiError, Cause, Query, Scope, Session};
 use crate::model::{Kind, Object, ObjectRef, kinds};
@@ -55,9 +55,7 @@ pub async fn seen(session: &Session, namespace: &str) -> Result<(Seen, Vec<Advic
 fn undecided(error: ApiError, session: &Session) -> Failure {
     let failure = error.into_failure(session);
     match failure.exit {
-        Exit::SaidNo => {
-            failure.detail("nothing was changed").hint("--no-restart sets the label alone and reads no pods")
-        }
+        Exit::SaidNo => failure.hint(flag("--no-restart").text(" sets the label alone and reads no pods")),
         _ => failure,
     }
 }

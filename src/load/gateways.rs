@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::command::Hint;
+use crate::command::{Hint, flag};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{Cause, Query, Scope, Session};
 use crate::model::{Kind, Object, kinds};
@@ -91,7 +91,7 @@ pub fn usual(mut found: Vec<Object>, namespace: &str) -> Result<Object, Failure>
             format!("several gateway proxies in {namespace}, none of them {USUAL}"),
         )
         .detail(names(found.iter()).join(", "))
-        .hint(Hint::from("--name NAME takes one").or(", ", "--all takes all"))),
+        .hint(flag("--name").text(" NAME takes one").or(", ", flag("--all").text(" takes all")))),
     }
 }
 
@@ -103,7 +103,10 @@ fn names<'o>(found: impl Iterator<Item = &'o Object>) -> Vec<String> {
 pub fn nothing(namespace: &str) -> Failure {
     Failure::new(Exit::SaidNo, Reason::NotFound, format!("no gateway proxy in {namespace}"))
         .detail(format!("looked for Deployments and DaemonSets labelled {PROXY_LABEL}"))
-        .hint(Hint::from("-n NAMESPACE looks elsewhere").or(", ", "--name NAME takes one without the label"))
+        .hint(
+            Hint::from("-n NAMESPACE looks elsewhere")
+                .or(", ", flag("--name").text(" NAME takes one without the label")),
+        )
 }
 
 async fn named(session: &Session, namespace: &str, name: &ProxyName) -> Result<Object, Failure> {

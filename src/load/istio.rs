@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::command::flag;
 use crate::error::Failure;
 use crate::kube::{ApiError, Cause, Query, Scope, Session};
 use crate::model::{Kind, kinds};
@@ -58,7 +59,11 @@ pub async fn all(session: &Session, namespace: Option<&str>) -> Result<Found, Fa
 fn hinted(error: ApiError, session: &Session) -> Failure {
     let forbidden = matches!(error.cause, Cause::Forbidden { .. });
     let failure = error.into_failure(session);
-    if forbidden { failure.hint("--istio-namespace NS needs the right in that namespace alone") } else { failure }
+    if forbidden {
+        failure.hint(flag("--istio-namespace").text(" NS needs the right in that namespace alone"))
+    } else {
+        failure
+    }
 }
 
 /// The Deployment `gloo`, if it is there and may be read.

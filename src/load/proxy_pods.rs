@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::absence;
+use crate::command::flag;
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{ApiError, Cause, Query, Scope, Session};
 use crate::model::{Kind, Object, ObjectRef, kinds};
@@ -114,7 +115,11 @@ impl Look<'_> {
     fn refused(&self, error: ApiError) -> Failure {
         let forbidden = matches!(error.cause, Cause::Forbidden { .. }) && error.kind != Some(&kinds::POD);
         let failure = error.into_failure(self.session);
-        if forbidden { failure.hint("--name pod/NAME needs no right to read workloads") } else { failure }
+        if forbidden {
+            failure.hint(flag("--name").text(" pod/NAME needs no right to read workloads"))
+        } else {
+            failure
+        }
     }
 
     async fn nowhere(&self, name: &str, looked: &[&'static Kind]) -> Failure {
@@ -160,7 +165,7 @@ impl Look<'_> {
         failure.details.extend((!near.is_empty()).then(|| format!("near: {}", near.join(", "))));
         failure
             .detail(self.place())
-            .hint("--gateway is a Gateway of the Kubernetes Gateway API; --name is any gateway proxy")
+            .hint(flag("--gateway").text(" is a Gateway of the Kubernetes Gateway API; --name is any gateway proxy"))
     }
 
     async fn pods(&self, found: &Object) -> Result<Vec<Value>, Failure> {

@@ -1,6 +1,6 @@
 //! The Helm release that installed Gloo: found by metadata alone, then one record is read.
 
-use crate::command::{Hint, gloo_rs};
+use crate::command::{Hint, flag, gloo_rs};
 use crate::error::{Exit, Failure, Reason};
 use crate::helm::{self, Problem, Record, ReleaseId, Storage, Unread};
 use crate::kube::{ApiError, Cause, Query, Scope, Session};
@@ -192,7 +192,7 @@ async fn read(session: &Session, namespace: &str, entry: &Entry) -> Result<Recor
     })?;
     let broken = |why: String| {
         Failure::new(Exit::Failed, Reason::BadRecord, format!("{kind}/{}: not a record of Helm's: {why}", entry.object))
-            .hint("another revision may be whole: --release-revision N")
+            .hint(Hint::from("another revision may be whole: ").flag("--release-revision").text(" N"))
     };
     let of_another = |why: String| {
         let message = format!("{kind}/{} in {namespace}: {why}", entry.object);
@@ -249,7 +249,8 @@ async fn chosen(
         "no revision of release {} is deployed; the newest, {}, is {}",
         record.name, record.revision, record.status
     );
-    let advice = vec![Advice::warning(Code::ReleaseState, message).hint("--release-revision N takes another")];
+    let advice =
+        vec![Advice::warning(Code::ReleaseState, message).hint(flag("--release-revision").text(" N takes another"))];
     Ok(Found { record, history, advice })
 }
 
@@ -263,7 +264,7 @@ fn not_deployed(record: &Record, revision: u64, status: &str) -> Advice {
         true => advice
             .details(["Helm refuses an upgrade while another is pending".to_owned()])
             .hint(record.rollback().after("if none is running: ")),
-        false => advice.hint(format!("--release-revision {revision} takes those of that one")),
+        false => advice.hint(flag("--release-revision").text(format!(" {revision} takes those of that one"))),
     }
 }
 
@@ -300,7 +301,7 @@ async fn of_chart(session: &Session, namespace: &str, all: &[Entry], revision: O
                     record.name, record.revision, record.chart, record.chart_version
                 ))
             });
-            Err(failure.hint("--release NAME"))
+            Err(failure.hint(flag("--release").text(" NAME")))
         }
     }
 }
@@ -325,7 +326,7 @@ async fn none(session: &Session, namespace: &str, others: Vec<String>) -> Failur
         _ => Failure::new(Exit::SaidNo, Reason::NoRelease, format!("no Helm release of Gloo's chart in {namespace}"))
             .hint(
                 Hint::from("-n NAMESPACE looks elsewhere")
-                    .or(", ", "--release NAME takes one whatever its chart is called"),
+                    .or(", ", flag("--release").text(" NAME takes one whatever its chart is called")),
             ),
     };
     if !others.is_empty() {
@@ -353,7 +354,12 @@ fn refused(error: ApiError, session: &Session) -> Failure {
         return failure;
     }
     failure
-        .hint("--release NAME --release-revision N needs the right to get that one Secret alone")
+        .hint(
+            flag("--release")
+                .text(" NAME ")
+                .flag("--release-revision")
+                .text(" N needs the right to get that one Secret alone"),
+        )
         .hint(gloo_rs("upgrade-values --values FILE").after("or dump the values and give them: "))
 }
 

@@ -5,6 +5,7 @@ use std::cell::Cell;
 use serde_json::Value;
 
 use super::streamed::{Broken, parsed};
+use crate::command::flag;
 use crate::error::{Exit, Failure, Reason};
 use crate::gloo::{self, Keep, Read};
 use crate::kube::{Cause, ForwardCause, ForwardFailure, InPod, Query, Scope, Session};
@@ -85,7 +86,7 @@ async fn absent(session: &Session, namespace: &str, pods: &[Value]) -> Unseen {
     let failure = if none {
         Failure::new(Exit::SaidNo, Reason::NotFound, format!("no Gloo in {namespace}"))
             .detail(format!("looked for a Deployment labelled {GLOO_LABEL}"))
-            .hint("--gloo-namespace says where Gloo is installed")
+            .hint(flag("--gloo-namespace").text(" says where Gloo is installed"))
     } else {
         let state = |pod: &Value| {
             let text = |value: &Value| value.as_str().unwrap_or("unknown").to_owned();

@@ -8,7 +8,7 @@ use super::mtls::{FarEnd, Surroundings, Wish};
 use super::owner::Owner;
 use super::path::{Behind, Facts, Membership, Pod};
 use super::peer::Mode;
-use crate::command::{Hint, gloo_rs, kubectl};
+use crate::command::{Hint, flag, gloo_rs, kubectl};
 use crate::model::{Object, ObjectRef, kinds};
 
 /// Declares the closed list of codes: the variant, its name in the JSON, what it means.
@@ -206,7 +206,7 @@ pub fn on_gateway(gateway: &Gateway, namespace: &str) -> Option<Advice> {
         Gateway::Ready => return None,
         Gateway::Absent => {
             Advice::note(Code::Unknown, format!("no gateway proxy in {namespace}, so its sidecars are unknown"))
-                .hint("--gloo-namespace says where Gloo is installed")
+                .hint(flag("--gloo-namespace").text(" says where Gloo is installed"))
         }
         Gateway::NoPods { workloads } => {
             let idle = workloads.iter().find(|workload| workload.replicas == 0);
@@ -400,7 +400,11 @@ pub fn some_of(lines: impl ExactSizeIterator<Item = String>) -> Vec<String> {
 /// Settings could not be read.
 pub fn on_settings(why: &Unread) -> Advice {
     let advice = Advice::unknown("whether auto-mTLS is on is unknown", why);
-    if advice.hint.is_some() { advice } else { advice.hint("--gloo-namespace says where Gloo is installed") }
+    if advice.hint.is_some() {
+        advice
+    } else {
+        advice.hint(flag("--gloo-namespace").text(" says where Gloo is installed"))
+    }
 }
 
 #[cfg(test)]

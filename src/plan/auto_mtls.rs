@@ -12,7 +12,7 @@ use super::mtls::{Caution, Found, Surroundings};
 use super::outcome::{Decision, Objection};
 use super::peer::Sent;
 use super::{PerObject, Wants, Words};
-use crate::command::{CommandLine, gloo_rs};
+use crate::command::{CommandLine, flag, gloo_rs};
 use crate::edit::{Edit, json as edited};
 use crate::error::Reason;
 use crate::model::{FieldPath, Kind, Object, kinds};
@@ -79,7 +79,7 @@ impl Gateways {
             Self::Seen { lacking } if lacking.is_empty() => return None,
             Self::Unknown { why } => {
                 Objection::new(Reason::Unknown, format!("whether the gateways have Istio's sidecars is unknown: {why}"))
-                    .hint("--force turns it on all the same")
+                    .hint(flag("--force").text(" turns it on all the same"))
             }
             Self::Seen { lacking } => {
                 let mut objection = Objection::new(

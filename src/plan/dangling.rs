@@ -3,11 +3,11 @@
 use serde_json::Value;
 
 use super::auto_mtls::switches;
+use super::change::Change;
 use super::mtls::{self, Caution, Foreign, Found, Policy, Surroundings};
 use super::outcome::{Decision, Objection};
-use super::sidecars::Step;
 use super::ssl_config::{SDS_CLUSTER, SDS_TARGET, Tls, tls_of};
-use crate::command::{Hint, gloo_rs};
+use crate::command::{Hint, flag, gloo_rs};
 use crate::error::Reason;
 use crate::model::{Object, ObjectRef};
 
@@ -89,14 +89,12 @@ pub fn leads_here(sds: &Value) -> bool {
 }
 
 /// The change that takes an Upstream off the cluster; none where something else of it points there too.
-pub fn release(upstream: &Object) -> Option<Step> {
+pub fn release(upstream: &Object) -> Option<Change> {
     let is_all = matches!(tls_of(&upstream.value), Tls::Istio(_))
         && of(upstream).is_some_and(|it| it.paths == ["spec.sslConfig.sds"]);
     let policy = Policy { wish: mtls::Wish::Disable, foreign: Foreign::Keep, caution: Caution::Careful };
     match mtls::decide(upstream, Found::Named, policy, &Surroundings::unseen()) {
-        Decision::Change { edits, message } if is_all => {
-            Some(Step { object: upstream.reference.clone(), edits, message })
-        }
+        Decision::Change { edits, message } if is_all => Some(Change::new(upstream.clone(), edits, message)),
         _ => None,
     }
 }
@@ -108,7 +106,7 @@ pub fn against(left: &[Dangling], hidden: &[String], upstreams: Upstreams) -> Op
     if left.is_empty() {
         return (!hidden.is_empty()).then(|| {
             let why = format!("what points at {SDS_CLUSTER} is unknown: {}; nothing changed", hidden.join(", "));
-            Objection::new(Reason::Unknown, why).hint("--force goes on all the same")
+            Objection::new(Reason::Unknown, why).hint(flag("--force").text(" goes on all the same"))
         });
     }
     let count = left.len();
@@ -137,7 +135,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::edit::json::apply;
     use crate::model::kinds::{GATEWAY, SETTINGS, UPSTREAM, VIRTUAL_SERVICE};
     use crate::plan::ssl_config::istio_ssl_config;
 
@@ -192,9 +189,8 @@ mod tests {
     #[test]
     fn an_upstream_of_istios_alone_is_released_and_another_is_left_to_its_owner() {
         let it = upstream(&json!({"kube": {}, "sslConfig": istio_ssl_config()}));
-        let step = release(&it).unwrap();
-        let bare = apply(&it.value, &step.edits).unwrap();
-        assert_eq!(bare["spec"], json!({"kube": {}}));
+        let bare = release(&it).unwrap().after().unwrap();
+        assert_eq!(bare.value["spec"], json!({"kube": {}}));
         assert_eq!(release(&upstream(&json!({"sslConfig": {"sds": {"certificatesSecretName": "mine"}}}))), None);
         assert_eq!(release(&upstream(&json!({"kube": {}}))), None);
     }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::advice::{Advice, Code};
 use super::image::Image;
-use crate::command::gloo_rs;
+use crate::command::{flag, gloo_rs};
 use crate::error::{Exit, Failure, Reason};
 use crate::model::{Object, kinds};
 
@@ -262,7 +262,7 @@ pub fn choose(all: &[Istiod], wanted: Option<&str>, already: Option<&str>) -> Re
         (None, Some(address)) => Ok(kept(all, address)),
         (None, None) => match all {
             [] => Err(Failure::new(Exit::SaidNo, Reason::NoIstiod, "no istiod found in any namespace")
-                .hint("--istio-discovery-address HOST:15012 names one elsewhere")),
+                .hint(flag("--istio-discovery-address").text(" HOST:15012 names one elsewhere"))),
             [only] => Ok(choice(only, None, Because::Only)),
             several => Err(with_list(
                 Failure::new(
@@ -272,7 +272,7 @@ pub fn choose(all: &[Istiod], wanted: Option<&str>, already: Option<&str>) -> Re
                 ),
                 several,
             )
-            .hint("--revision REVISION")),
+            .hint(flag("--revision").text(" REVISION"))),
         },
     }
 }
@@ -298,7 +298,7 @@ fn named(all: &[Istiod], wanted: &str) -> Result<Choice, Failure> {
                 Reason::SeveralRevisions,
                 format!("several istiods are named {wanted}, in different namespaces"),
             );
-            Err(with_list(failure, all).hint("--istio-namespace NAMESPACE"))
+            Err(with_list(failure, all).hint(flag("--istio-namespace").text(" NAMESPACE")))
         }
     }
 }
@@ -326,7 +326,7 @@ fn kept(all: &[Istiod], address: &str) -> Choice {
             advice: vec![
                 Advice::warning(Code::IstiodGone, format!("no istiod found at {address}, which the gateway uses"))
                     .details(all.iter().map(Istiod::shown))
-                    .hint("--revision REVISION moves the gateway"),
+                    .hint(flag("--revision").text(" REVISION moves the gateway")),
             ],
         },
     }

@@ -5,6 +5,7 @@ pub mod address;
 pub mod advice;
 pub mod auto_mtls;
 pub mod backend;
+pub mod change;
 pub mod dangling;
 pub mod destinations;
 pub mod effect;

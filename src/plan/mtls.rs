@@ -11,6 +11,7 @@ use super::path::{Facts, Switched, guard, of_upstream};
 use super::peer::Sent;
 use super::ssl_config::{Tls, additions, completions, istio_ssl_config, tls_of};
 use super::{Gateways, PerObject, Unread, Wants, Words};
+use crate::command::flag;
 use crate::edit::{Edit, json as edited};
 use crate::error::Reason;
 use crate::model::{FieldPath, Kind, Object, kinds};
@@ -140,7 +141,7 @@ impl Surroundings {
             FarEnd::Unseen => None,
             FarEnd::System(service) => {
                 let what = format!("service {service} is not an app");
-                Some(Objection::new(Reason::SystemService, what).hint("--force takes it all the same"))
+                Some(Objection::new(Reason::SystemService, what).hint(flag("--force").text(" takes it all the same")))
             }
             FarEnd::Type(_) | FarEnd::Path(_) => self.path_after(upstream, edits).as_ref().and_then(guard::against_tls),
         }
@@ -282,8 +283,8 @@ fn is_held_back(found: Found, policy: Policy) -> bool {
 
 fn foreign(wish: Wish, config: &Value) -> Objection {
     let hint = match wish {
-        Wish::Enable => "--overwrite replaces them",
-        Wish::Disable => "--overwrite removes them",
+        Wish::Enable => flag("--overwrite").text(" replaces them"),
+        Wish::Disable => flag("--overwrite").text(" removes them"),
     };
     let mut objection =
         Objection::new(Reason::ForeignTls, "has TLS settings that are not Istio's; nothing changed").hint(hint);

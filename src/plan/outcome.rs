@@ -1,9 +1,10 @@
 //! How each object a command was about ends: there is no other way to end than these.
 
+use super::change::Change;
 use crate::command::Hint;
 use crate::edit::Edit;
 use crate::error::{Exit, Reason};
-use crate::model::ObjectRef;
+use crate::model::{Object, ObjectRef};
 
 /// What a plan says about one object.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +17,21 @@ pub enum Decision {
     Skip(Objection),
     /// It was named and is left alone; that is a failure.
     Refuse(Objection),
+}
+
+impl Decision {
+    /// The change to this object; one without edits where it is as asked already.
+    ///
+    /// # Errors
+    /// The row of an object that is left alone.
+    pub fn about(self, before: Object) -> Result<Change, Box<Row>> {
+        match self {
+            Self::Change { edits, message } => Ok(Change::new(before, edits, message)),
+            Self::Unchanged { message } => Ok(Change::new(before, Vec::new(), message)),
+            Self::Skip(why) => Err(Box::new(Row::left(before.reference, Outcome::Skipped, why))),
+            Self::Refuse(why) => Err(Box::new(Row::left(before.reference, Outcome::Refused, why))),
+        }
+    }
 }
 
 /// Why an object is left alone.

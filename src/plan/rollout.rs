@@ -12,8 +12,16 @@ pub const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
 
 /// Starts every pod of a workload anew. Two restarts with the same `now` are one.
 pub fn restart(now: &str) -> Edit {
-    let annotation = FieldPath::keys(&["spec", "template", "metadata", "annotations", RESTARTED_AT]);
-    Edit::set(annotation, Value::from(now))
+    Edit::set(restarted_at(), Value::from(now))
+}
+
+/// Whether this edit is [`restart`].
+pub fn is_restart(edit: &Edit) -> bool {
+    edit.path == restarted_at()
+}
+
+fn restarted_at() -> FieldPath {
+    FieldPath::keys(&["spec", "template", "metadata", "annotations", RESTARTED_AT])
 }
 
 /// How far a rollout is.

@@ -39,6 +39,11 @@ pub fn changes(changes: &[Change], others: usize, secrets: Secrets) -> Vec<Strin
     lines
 }
 
+/// `global.istioIntegration.enabled: (unset) -> true`
+pub fn line(change: &Change, secrets: Secrets) -> String {
+    format!("  {}: {} -> {}", change.path, old(&change.old, secrets), new(change.new.as_ref(), secrets))
+}
+
 /// The changes as a document has them.
 pub fn value(changes: &[Change], secrets: Secrets) -> Value {
     changes

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use gloo_rs::apply::transaction::{Done, Step, Undone, make, rehearse, take_back};
+use gloo_rs::apply::transaction::{Done, Undone, make, rehearse, take_back};
 use gloo_rs::kube::{Cause, Session, Trace};
 use gloo_rs::model::Object;
 use gloo_rs::model::kinds::PEER_AUTHENTICATION;
+use gloo_rs::plan::change::Change;
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
 
@@ -52,8 +53,8 @@ impl Shop {
         self.plane.api().merge(KIND, &self.namespace, name, &patch).unwrap();
     }
 
-    fn make(&self, step: Step) -> Done {
-        self.runtime.block_on(make(&self.session, step)).unwrap()
+    fn make(&self, change: Change) -> Done {
+        self.runtime.block_on(make(&self.session, change)).unwrap()
     }
 
     fn take_back(&self, done: &Done) -> Undone {
@@ -76,7 +77,7 @@ fn policy(namespace: &str, name: &str) -> Object {
 #[test]
 fn what_was_made_is_deleted_again() {
     let shop = Shop::new("made");
-    let done = shop.make(Step::create(shop.policy("default")));
+    let done = shop.make(Change::create(shop.policy("default"), "created"));
     assert_eq!(shop.there("default").unwrap()["spec"], json!({"mtls": {"mode": "STRICT"}}));
     assert_eq!(shop.take_back(&done), Undone::Back);
     assert_eq!(shop.there("default"), None);
@@ -87,7 +88,7 @@ fn what_was_made_is_deleted_again() {
 fn what_was_deleted_is_made_again_as_it_was() {
     let shop = Shop::new("unmade");
     let before = shop.given("default");
-    let done = shop.make(Step::delete(before.clone()));
+    let done = shop.make(Change::delete(before.clone(), "deleted"));
     assert_eq!(shop.there("default"), None);
     assert_eq!(shop.take_back(&done), Undone::Back);
     let after = shop.there("default").unwrap();
@@ -100,7 +101,7 @@ fn what_was_deleted_is_made_again_as_it_was() {
 #[test]
 fn what_somebody_else_made_in_our_place_is_left() {
     let shop = Shop::new("theirs");
-    let done = shop.make(Step::create(shop.policy("default")));
+    let done = shop.make(Change::create(shop.policy("default"), "created"));
     shop.plane.api().delete(KIND, &shop.namespace, "default").unwrap();
     let theirs = shop.given("default");
     assert_eq!(shop.take_back(&done), Undone::Back, "ours is gone");
@@ -110,7 +111,7 @@ fn what_somebody_else_made_in_our_place_is_left() {
 #[test]
 fn what_somebody_else_wrote_into_ours_is_left() {
     let shop = Shop::new("changed");
-    let done = shop.make(Step::create(shop.policy("default")));
+    let done = shop.make(Change::create(shop.policy("default"), "created"));
     shop.set("default", "DISABLE");
     assert_eq!(shop.take_back(&done), Undone::Stands("somebody changed it meanwhile".to_owned()));
     assert_eq!(shop.there("default").unwrap()["spec"]["mtls"]["mode"], "DISABLE");
@@ -119,7 +120,7 @@ fn what_somebody_else_wrote_into_ours_is_left() {
 #[test]
 fn what_somebody_else_added_to_ours_is_left() {
     let shop = Shop::new("added");
-    let done = shop.make(Step::create(shop.policy("default")));
+    let done = shop.make(Change::create(shop.policy("default"), "created"));
     let port =
         json!({"spec": {"selector": {"matchLabels": {"app": "a"}}, "portLevelMtls": {"80": {"mode": "DISABLE"}}}});
     shop.plane.api().merge(KIND, &shop.namespace, "default", &port).unwrap();
@@ -130,7 +131,7 @@ fn what_somebody_else_added_to_ours_is_left() {
 #[test]
 fn what_somebody_else_put_where_ours_was_deleted_is_left() {
     let shop = Shop::new("replaced");
-    let done = shop.make(Step::delete(shop.given("default")));
+    let done = shop.make(Change::delete(shop.given("default"), "deleted"));
     shop.given("default");
     shop.set("default", "DISABLE");
     assert_eq!(shop.take_back(&done), Undone::Stands("somebody made another meanwhile".to_owned()));
@@ -143,7 +144,7 @@ fn what_somebody_else_touched_without_changing_it_is_deleted_all_the_same() {
     shop.set("default", "DISABLE");
     shop.set("default", "STRICT");
     assert_ne!(shop.there("default").unwrap()["metadata"]["resourceVersion"], json!(read.resource_version()));
-    shop.make(Step::delete(read));
+    shop.make(Change::delete(read, "deleted"));
     assert_eq!(shop.there("default"), None);
 }
 
@@ -152,7 +153,7 @@ fn what_somebody_else_changed_is_not_deleted() {
     let shop = Shop::new("raced");
     let read = shop.given("default");
     shop.set("default", "DISABLE");
-    let unmade = shop.runtime.block_on(make(&shop.session, Step::delete(read))).unwrap_err();
+    let unmade = shop.runtime.block_on(make(&shop.session, Change::delete(read, "deleted"))).unwrap_err();
     assert_eq!(unmade.error.cause, Cause::Conflict);
     assert!(unmade.perhaps.is_none());
     assert!(shop.there("default").is_some());
@@ -162,7 +163,8 @@ fn what_somebody_else_changed_is_not_deleted() {
 fn what_is_there_already_is_not_made() {
     let shop = Shop::new("there");
     shop.given("default");
-    let unmade = shop.runtime.block_on(make(&shop.session, Step::create(shop.policy("default")))).unwrap_err();
+    let unmade =
+        shop.runtime.block_on(make(&shop.session, Change::create(shop.policy("default"), "created"))).unwrap_err();
     assert_eq!(unmade.error.cause, Cause::Conflict);
     assert!(unmade.perhaps.is_none());
 }
@@ -171,13 +173,13 @@ fn what_is_there_already_is_not_made() {
 fn a_rehearsal_makes_and_deletes_nothing() {
     let shop = Shop::new("rehearsed");
     let read = shop.given("old");
-    let steps = [Step::create(shop.policy("new")), Step::delete(read.clone())];
-    assert_eq!(shop.runtime.block_on(rehearse(&shop.session, &steps)).unwrap(), []);
+    let changes = [Change::create(shop.policy("new"), "created"), Change::delete(read.clone(), "deleted")];
+    assert_eq!(shop.runtime.block_on(rehearse(&shop.session, &changes)).unwrap(), []);
     assert_eq!(shop.there("new"), None);
     assert_eq!(shop.there("old"), Some(read.value));
     let failure = shop
         .runtime
-        .block_on(rehearse(&shop.session, &[Step::create(policy("no-such-namespace", "default"))]))
+        .block_on(rehearse(&shop.session, &[Change::create(policy("no-such-namespace", "default"), "created")]))
         .unwrap_err();
     assert_eq!(
         failure.message,
@@ -208,7 +210,7 @@ async fn a_creation_whose_answer_is_lost_is_looked_for() {
     stub.on("GET", POLICY).json(200, &stored("u")).always();
     stub.on("DELETE", POLICY).json(200, &json!({"kind": "Status", "status": "Success"}));
     let session = on(&stub).await;
-    let done = make(&session, Step::create(policy("shop", "default"))).await.unwrap();
+    let done = make(&session, Change::create(policy("shop", "default"), "created")).await.unwrap();
     assert_eq!(take_back(&session, &[done]).await[0].1, Undone::Back);
     let requests = stub.finish();
     assert_eq!(requests.iter().filter(|request| request.method == "POST").count(), 1, "never sent blindly again");
@@ -220,7 +222,7 @@ async fn a_creation_that_was_lost_on_the_way_is_not_made() {
     let stub = Stub::new();
     stub.on("POST", POLICIES).cut();
     stub.on("GET", POLICY).not_found("peerauthentications", "security.istio.io", "default");
-    let unmade = make(&on(&stub).await, Step::create(policy("shop", "default"))).await.unwrap_err();
+    let unmade = make(&on(&stub).await, Change::create(policy("shop", "default"), "created")).await.unwrap_err();
     assert!(unmade.error.outcome_unknown() && unmade.perhaps.is_none());
 }
 
@@ -230,9 +232,9 @@ async fn a_deletion_whose_answer_is_lost_is_looked_for() {
     stub.on("DELETE", POLICY).cut().status(500, "InternalError", "etcdserver: request timed out");
     stub.on("GET", POLICY).not_found("peerauthentications", "security.istio.io", "default").json(200, &stored("u"));
     let session = on(&stub).await;
-    let step = Step::delete(Object::new(&PEER_AUTHENTICATION, stored("u")));
-    make(&session, step.clone()).await.unwrap();
-    let unmade = make(&session, step).await.unwrap_err();
+    let change = Change::delete(Object::new(&PEER_AUTHENTICATION, stored("u")), "deleted");
+    make(&session, change.clone()).await.unwrap();
+    let unmade = make(&session, change).await.unwrap_err();
     assert!(unmade.perhaps.is_none(), "it is there still");
 }
 
@@ -254,7 +256,7 @@ fn a_write_that_ends_in_a_panic_is_known_by_what_is_there_and_rolled_back() {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let trace: Trace = Arc::new(move |exchange| assert_ne!(exchange.method, method, "a fault of the test"));
         let session = runtime.block_on(Session::open(&sandbox.target(), Some(trace))).unwrap();
-        let done = runtime.block_on(make(&session, Step::create(policy("shop", "default")))).unwrap();
+        let done = runtime.block_on(make(&session, Change::create(policy("shop", "default"), "created"))).unwrap();
         let undone = runtime.block_on(take_back(&session, &[done])).remove(0).1;
         match (&undone, &back) {
             (Undone::Stands(why), Undone::Stands(_)) => assert!(why.contains("a fault in gloo-rs"), "{why}"),

@@ -4,7 +4,7 @@ use clap::Subcommand;
 use clap::builder::PossibleValuesParser;
 
 use crate::cli::help;
-use crate::command::quoted;
+use crate::command::{flag, quoted};
 use crate::error::Failure;
 use crate::model::Selector;
 use crate::options::{Command, Describe, Format, Scope, Subject};
@@ -102,7 +102,8 @@ impl DescribeArgs {
             }
             None => {
                 let host = self.host.ok_or_else(|| {
-                    Failure::usage("nothing to describe").hint("--host HOST, or upstream NAME, or upstreams")
+                    Failure::usage("nothing to describe")
+                        .hint(flag("--host").text(" HOST, or upstream NAME, or upstreams"))
                 })?;
                 (Subject::Request(request(&host, &self.path, self.port)?), self.threshold)
             }
@@ -116,14 +117,14 @@ fn request(host: &str, path: &str, port: Option<u16>) -> Result<Request, Failure
     if host.contains("://") || host.contains('/') {
         let bare = host.split("://").last().unwrap_or_default().split('/').next().unwrap_or_default();
         return Err(Failure::usage(format!("--host {host:?} is not a host"))
-            .hint(format!("--host {} --path /PATH", quoted(bare))));
+            .hint(flag("--host").text(format!(" {} --path /PATH", quoted(bare)))));
     }
     if host.is_empty() || host.len() > 255 || host.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Err(Failure::usage(format!("--host {host:?} is not a host")));
     }
     if !path.starts_with('/') {
         return Err(Failure::usage(format!("--path {path:?} does not begin with /"))
-            .hint(format!("--path {}", quoted(&format!("/{path}")))));
+            .hint(flag("--path").text(format!(" {}", quoted(&format!("/{path}"))))));
     }
     let path = path.split('#').next().unwrap_or_default();
     let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query.to_owned())));

@@ -1,6 +1,7 @@
 //! Which Upstreams: the flags of every command that edits them one by one.
 
 use crate::cli::preview::PreviewArgs;
+use crate::command::flag;
 use crate::error::Failure;
 use crate::model::Selector;
 use crate::options::{Absent, Global, Objects, Patience, Scope, Selection};
@@ -62,7 +63,7 @@ impl SelectionArgs {
     fn selection(&self, command: &str) -> Result<Selection, Failure> {
         match (self.upstreams.is_empty(), self.sweeps()) {
             (true, false) => Err(Failure::usage(format!("which Upstreams should {command} take?"))
-                .hint("--upstream NAME, --selector LABELS or --all")),
+                .hint(flag("--upstream").text(" NAME, --selector LABELS or --all"))),
             (false, true) => Err(Failure::usage("--upstream names some, --all, -A and --selector sweep: not both")
                 .hint("NAMESPACE/NAME names one in another namespace")),
             (false, false) => {

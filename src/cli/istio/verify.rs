@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use super::names::named;
 use crate::cli::help;
 use crate::cli::proxy::pods::PodsArgs;
+use crate::command::flag;
 use crate::error::Failure;
 use crate::options::{Command, HTTP_PORT, PodsOf, ProxyTarget, TrustWish, VerifyTask, Via};
 use crate::plan::address::Host;
@@ -156,7 +157,7 @@ fn header(text: &str) -> Result<(String, String), Failure> {
         return Err(bad("its name is not one of HTTP"));
     }
     if name.eq_ignore_ascii_case("host") {
-        return Err(bad("the host is not sent as a header of yours").hint("--host HOST"));
+        return Err(bad("the host is not sent as a header of yours").hint(flag("--host").text(" HOST")));
     }
     let value = value.trim();
     if value.chars().any(char::is_control) {

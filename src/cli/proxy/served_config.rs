@@ -4,6 +4,7 @@ use clap::ValueEnum;
 
 use super::pods::PodsArgs;
 use crate::cli::{help, istio::names};
+use crate::command::flag;
 use crate::error::Failure;
 use crate::gloo::{Filter, Section};
 use crate::options::{Against, Command, ServedTask};
@@ -61,10 +62,11 @@ impl ServedArgs {
         let pods = self.pods.options()?;
         if pods.amount == Amount::All && !self.diff {
             return Err(Failure::usage("what is served is the same for every pod of a proxy")
-                .hint("--all-pods with --diff compares each pod with it"));
+                .hint(flag("--all-pods").text(" with --diff compares each pod with it")));
         }
         if self.role.is_some() && self.diff {
-            return Err(Failure::usage("--diff compares with a proxy, --role names none").hint("--name or --gateway"));
+            return Err(Failure::usage("--diff compares with a proxy, --role names none")
+                .hint(flag("--name").text(" or --gateway")));
         }
         let upstream = self.upstream.as_deref().map(|text| names::named("--upstream", text)).transpose()?;
         let upstream =

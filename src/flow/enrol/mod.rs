@@ -1,7 +1,7 @@
 //! `istio enroll`, `istio unenroll`: a namespace's label, and its workloads started anew until their pods are as it says.
 //!
-//! Planning, making and taking back are calls on values ([`planned`], [`step::make`], [`step::Made::undo`]), so that a
-//! longer way can go them as one of its steps.
+//! Planning, writing and rolling back are calls on values ([`plan`], [`step::make`], [`step::Made::undo`]), so that a
+//! plan of several commands can have them as one of its steps.
 
 mod files;
 mod roll;
@@ -10,11 +10,12 @@ mod step;
 
 pub use files::run as run_on_files;
 
-use super::interrupt::interrupted;
+use super::execute::{Begun, Proposal, Stands, Stopped, begin, now, short};
+use super::interrupt::{UNTOUCHED, interrupted};
+use super::notes::Notes;
+use super::place;
 use super::report::Report;
-use super::transact::{now, short};
-use super::{consent, place};
-use crate::apply::transaction::{self, Step};
+use super::sidecars::Planned;
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{Cause, Session};
 use crate::load::enrolment as load;
@@ -22,15 +23,14 @@ use crate::load::istio::Found;
 use crate::load::survey::Survey;
 use crate::load::{absence, istio};
 use crate::model::{Object, ObjectRef, kinds};
-use crate::options::{DryRun, Enrol, Enrolment, Global, Restarts};
+use crate::options::{Enrol, Enrolment, Global, Restarts};
 use crate::plan::advice::{Advice, Code};
+use crate::plan::change::Change;
 use crate::plan::enrolment::guard::{self, Installed};
 use crate::plan::enrolment::target::{self, Known};
 use crate::plan::enrolment::workload::Fate;
 use crate::plan::enrolment::{self, Goal, Plan, Seen, advice};
-use crate::plan::outcome::{Decision, Objection, Outcome, Row};
-use crate::plan::rollout::restart;
-use crate::render::diff;
+use crate::plan::outcome::{Objection, Outcome, Row};
 use step::{Pace, Run};
 
 /// Enrolls or unenrolls.
@@ -40,33 +40,65 @@ use step::{Pace, Run};
 pub async fn run(task: &Enrolment, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let session = super::open(global, report).await?;
     report.form_for_cluster(task.preview);
-    let cluster = place(&session);
-    report.context(&cluster);
+    report.context(&place(&session));
     report.usual_namespace(task.namespaces.first().map(String::as_str).unwrap_or_default());
     let survey = Survey::new(&session, global);
-    let Some(plans) = planned(&session, &survey, task, report).await? else {
-        report.ui.status("nothing was changed");
-        return Ok(());
+    let plans = match plan(&session, &survey, task, report).await? {
+        Ok(plans) => plans,
+        Err(refused) => {
+            report.rows(refused);
+            report.ui.status(UNTOUCHED);
+            return Ok(());
+        }
     };
+    for (object, why) in plans.iter().flat_map(|plan| left(task, plan)) {
+        report.ui.status(&format!("not restarted: {}: {}", short(&object), why.message));
+        if let Some(hint) = &why.hint {
+            report.ui.status(&format!("  hint: {hint}"));
+        }
+        report.record(Row::left(object, Outcome::Skipped, why));
+    }
     let now = now();
-    if task.preview.is_on() {
-        return preview(&session, task, &plans, &now, report).await;
+    let changes: Vec<_> = plans.iter().flat_map(|plan| changes(task, plan, &now)).collect();
+    let (asks, risks) = risks(task, &plans, survey.gloo_namespace().await);
+    let proposal = Proposal { changes: &changes, asks, risks, preview: task.preview, secrets: task.secrets };
+    if begin(&session, proposal, global, report).await? == Begun::Writes {
+        let stop = report.interrupts();
+        let run = Run { session: &session, stop: &stop, pace: pace(task, global), now: &now };
+        each(&run, &plans, report).await;
     }
-    let (act, risks) = risks(task, &plans, survey.gloo_namespace().await);
-    consent::ask(act, &risks, &cluster, global, report).await?;
-    let steps: Vec<_> = plans.iter().flat_map(|plan| steps(task, plan, &now)).map(|(step, _)| step).collect();
-    for object in transaction::rehearse(&session, &steps).await? {
-        let note = Advice::note(Code::Unknown, format!("{object}: a webhook does not support dry run"));
-        report.advice(note.about(&object));
-    }
-    let stop = report.interrupts();
-    stop.begin_writes()?;
-    let pace = match &task.restarts {
+    Ok(())
+}
+
+fn pace(task: &Enrolment, global: &Global) -> Option<Pace> {
+    match &task.restarts {
         Restarts::None => None,
         Restarts::Rolling { parallel, .. } => Some(Pace { parallel: *parallel, patience: global.wait_timeout }),
-    };
-    let run = Run { session: &session, stop: &stop, pace, now: &now };
-    each(&run, &plans, report).await;
+    }
+}
+
+/// Writes the plans of a step, which is all or nothing for each namespace.
+///
+/// # Errors
+/// Why one was not done, and what of it stands.
+pub async fn carry_out(
+    session: &Session,
+    task: &Enrolment,
+    plans: &[Plan],
+    global: &Global,
+    report: &mut Report<'_>,
+) -> Result<(), Stopped> {
+    let (stop, now) = (report.interrupts(), now());
+    let run = Run { session, stop: &stop, pace: pace(task, global), now: &now };
+    for plan in plans {
+        let unconfirmed = step::make(&run, plan, report).await?.finish(report);
+        if let Some(why) = unconfirmed.into_iter().next() {
+            return Err(Stopped::new(why, Stands::Unconfirmed));
+        }
+        if stop.is_set() {
+            return Err(Stopped::new(interrupted(), Stands::Unconfirmed));
+        }
+    }
     Ok(())
 }
 
@@ -79,8 +111,8 @@ async fn each(run: &Run<'_>, plans: &[Plan], report: &mut Report<'_>) {
             continue;
         }
         match step::make(run, plan, report).await {
-            Ok(made) => made.finish(report),
-            Err(failure) => report.failure(failure),
+            Ok(made) => made.finish(report).into_iter().for_each(|failure| report.failure(failure)),
+            Err(stopped) => report.failure(stopped.into()),
         }
     }
     if run.stop.is_set() && !matches!(report.exit(), Exit::Interrupted | Exit::HalfDone) {
@@ -88,16 +120,16 @@ async fn each(run: &Run<'_>, plans: &[Plan], report: &mut Report<'_>) {
     }
 }
 
-/// The plan of each namespace; `None` where one is refused, for then none is touched.
+/// The plan of each namespace; where one is refused none is touched.
 ///
 /// # Errors
 /// What decides could not be read, or nothing tells which istiod.
-pub async fn planned(
+pub async fn plan(
     session: &Session,
     survey: &Survey<'_>,
     task: &Enrolment,
-    report: &mut Report<'_>,
-) -> Result<Option<Vec<Plan>>, Failure> {
+    notes: &mut dyn Notes,
+) -> Result<Planned<Vec<Plan>>, Failure> {
     let found = match &task.act {
         Enrol::In { istio_namespace, .. } => Some(istio::all(session, istio_namespace.as_deref()).await?),
         Enrol::Out => None,
@@ -105,24 +137,19 @@ pub async fn planned(
     let mut plans = Vec::new();
     let mut refused = Vec::new();
     for name in &task.namespaces {
-        match one(session, survey, task, found.as_ref(), name, report).await? {
+        match one(session, survey, task, found.as_ref(), name, notes).await? {
             Ok(plan) => plans.push(plan),
             Err(row) => refused.push(*row),
         }
     }
     if !refused.is_empty() {
-        for row in refused {
-            report.row(row);
-        }
-        return Ok(None);
+        return Ok(Err(refused));
     }
     for plan in &plans {
-        advise(session, survey, task, plan, report).await;
+        advise(session, survey, task, plan, notes).await;
     }
-    Ok(Some(plans))
+    Ok(Ok(plans))
 }
-
-type Planned = Result<Plan, Box<Row>>;
 
 async fn one(
     session: &Session,
@@ -130,8 +157,8 @@ async fn one(
     task: &Enrolment,
     found: Option<&Found>,
     name: &str,
-    report: &mut Report<'_>,
-) -> Result<Planned, Failure> {
+    notes: &mut dyn Notes,
+) -> Result<Result<Plan, Box<Row>>, Failure> {
     let reference = ObjectRef::new(&kinds::NAMESPACE, "", name);
     let namespace = match session.get(&kinds::NAMESPACE, "", name).await {
         Ok(value) => Object::new(&kinds::NAMESPACE, value),
@@ -156,19 +183,19 @@ async fn one(
                 return refuse(reference, why);
             }
             let (target, advice) = target::choose(Known { istiods, tags }, revision.as_deref(), &namespace)?;
-            report.advices(advice);
+            notes.advices(advice);
             Goal::Bound(target)
         }
         _ => Goal::Free,
     };
     let seen = match (load::seen(session, name).await, &task.restarts) {
         (Ok((seen, advice)), _) => {
-            report.advices(advice);
+            notes.advices(advice);
             seen
         }
         (Err(failure), Restarts::None) => {
             let note = Advice::note(Code::Unknown, format!("what runs in {name} is unknown"));
-            report.advice(note.details([failure.message]).about(&reference));
+            notes.advice(note.details([failure.message]).about(&reference));
             Seen::default()
         }
         (Err(failure), Restarts::Rolling { .. }) => return Err(failure),
@@ -183,39 +210,40 @@ async fn one(
     }
 }
 
-/// What is worth saying before anything is written, and what is left as it is.
-async fn advise(session: &Session, survey: &Survey<'_>, task: &Enrolment, plan: &Plan, report: &mut Report<'_>) {
-    report.advices(advice::on_owners(plan));
+/// What is worth saying before anything is written.
+async fn advise(session: &Session, survey: &Survey<'_>, task: &Enrolment, plan: &Plan, notes: &mut dyn Notes) {
+    notes.advices(advice::on_owners(plan));
     match survey.policies().await {
-        Ok(policies) => report.advice_if(advice::on_policies(plan, &policies)),
-        Err(why) => report.advice(Advice::unknown("whether STRICT holds there is unknown", why)),
+        Ok(policies) => notes.advices(advice::on_policies(plan, &policies)),
+        Err(why) => notes.advice(Advice::unknown("whether STRICT holds there is unknown", why)),
     }
     if plan.goal == Goal::Free && plan.changes() {
         match load::upstreams_with_tls(session, &plan.namespace.reference.name).await {
-            Ok(upstreams) => report.advice_if(advice::on_upstreams(plan, &upstreams)),
-            Err(error) => report.advice_if(load::unknown("the Upstreams with mTLS", &error)),
+            Ok(upstreams) => notes.advices(advice::on_upstreams(plan, &upstreams)),
+            Err(error) => notes.advices(load::unknown("the Upstreams with mTLS", &error)),
         }
     }
     match task.restarts {
-        Restarts::None => report.advice_if(advice::on_stale(plan)),
+        Restarts::None => notes.advices(advice::on_stale(plan)),
         Restarts::Rolling { .. } => {
             for (workload, gap) in plan.gaps() {
                 let warning = format!("{} is interrupted by its restart: {gap}", short(workload));
-                report.advice(Advice::warning(Code::Interruption, warning).about(workload));
-            }
-            let of_workloads = plan.workloads.iter().filter_map(|(workload, fate)| match fate {
-                Fate::Left(why) => Some((&workload.reference, why)),
-                _ => None,
-            });
-            for (object, why) in of_workloads.chain(plan.left.iter().map(|(object, why)| (object, why))) {
-                report.ui.status(&format!("not restarted: {}: {}", short(object), why.message));
-                if let Some(hint) = &why.hint {
-                    report.ui.status(&format!("  hint: {hint}"));
-                }
-                report.record(Row::left(object.clone(), Outcome::Skipped, why.clone()));
+                notes.advice(Advice::warning(Code::Interruption, warning).about(workload));
             }
         }
     }
+}
+
+/// Workloads that are not restarted, and why.
+pub fn left(task: &Enrolment, plan: &Plan) -> Vec<(ObjectRef, Objection)> {
+    if task.restarts == Restarts::None {
+        return Vec::new();
+    }
+    let of_workloads = plan.workloads.iter().filter_map(|(workload, fate)| match fate {
+        Fate::Left(why) => Some((workload.reference.clone(), why.clone())),
+        _ => None,
+    });
+    of_workloads.chain(plan.left.iter().cloned()).collect()
 }
 
 /// What is asked about: leaving the mesh, what is interrupted, and what a flag insists on.
@@ -243,48 +271,13 @@ fn risks(task: &Enrolment, plans: &[Plan], gloo: &str) -> (&'static str, Vec<Str
     ("enroll interrupts", risks)
 }
 
-/// Every step of a namespace, and how it is said.
-fn steps(task: &Enrolment, plan: &Plan, now: &str) -> Vec<(Step, String)> {
-    let mut steps = Vec::new();
-    if let Decision::Change { edits, message } = &plan.label {
-        steps.push((Step { before: plan.namespace.clone(), edits: edits.clone() }, message.clone()));
-    }
-    if task.restarts != Restarts::None {
-        steps.extend(plan.workloads.iter().filter_map(|(workload, fate)| {
-            let message = roll::restarted(fate, &plan.goal)?;
-            Some((Step { before: workload.clone(), edits: vec![restart(now)] }, message))
-        }));
-    }
-    steps
-}
-
-async fn preview(
-    session: &Session,
-    task: &Enrolment,
-    plans: &[Plan],
-    now: &str,
-    report: &mut Report<'_>,
-) -> Result<(), Failure> {
-    for plan in plans {
-        let steps = steps(task, plan, now);
-        if task.preview.dry_run == Some(DryRun::Server) {
-            let steps: Vec<_> = steps.iter().map(|(step, _)| step.clone()).collect();
-            transaction::rehearse(session, &steps).await?;
-        }
-        step::say_unchanged(plan, report);
-        for (step, message) in steps {
-            let object = &step.before.reference;
-            let after = step.planned().map_err(|path| {
-                Failure::new(Exit::Failed, Reason::Unsafe, format!("{object}: {path} is not what it should be"))
-            })?;
-            let mut row = Row::answer(object.clone(), Outcome::Changed, message);
-            row.diff =
-                task.preview.diff.then(|| diff::live(&object.to_string(), &step.before.value, &after, task.secrets));
-            report.row(row);
-        }
-    }
-    if task.preview.check && report.count(Outcome::Changed) > 0 {
-        report.ends(Exit::WouldChange);
-    }
-    Ok(())
+/// Every change to a namespace, and what is as asked already.
+pub fn changes(task: &Enrolment, plan: &Plan, now: &str) -> Vec<Change> {
+    let mut changes = vec![plan.label.clone()];
+    let restarts = task.restarts != Restarts::None;
+    changes.extend(plan.workloads.iter().filter_map(|(workload, fate)| match fate {
+        Fate::Restart { .. } if !restarts => None,
+        _ => roll::change(workload, fate, &plan.goal, now),
+    }));
+    changes
 }

@@ -6,13 +6,14 @@ use futures_util::{StreamExt as _, stream};
 
 use super::step::{Pace, Run};
 use crate::apply::caught::caught;
-use crate::apply::transaction::{self, Done, Step, Undone, Unmade};
+use crate::apply::transaction::{self, Done, Undone, Unmade};
 use crate::error::{Exit, Failure, Reason};
+use crate::flow::execute::{not_ready, short};
 use crate::flow::interrupt::interrupted;
 use crate::flow::report::Report;
-use crate::flow::transact::{not_ready, short};
 use crate::kube::Session;
 use crate::model::{Object, ObjectRef};
+use crate::plan::change::Change;
 use crate::plan::enrolment::workload::Fate;
 use crate::plan::enrolment::{Goal, Plan};
 use crate::plan::rollout::restart;
@@ -24,7 +25,7 @@ use crate::verify::rollout::{self, Ended};
 pub struct Rolled<'p> {
     pub workload: &'p Object,
     /// What was written to it, if anything.
-    pub done: Option<(Done, String)>,
+    pub done: Option<Done>,
     pub end: End,
     /// What taking it back came to, where that was done at once.
     pub undone: Option<(ObjectRef, Undone)>,
@@ -48,12 +49,22 @@ impl Rolled<'_> {
     }
 }
 
-/// How a restart is said: `restarted (no sidecar -> 1-28)`.
-pub fn restarted(fate: &Fate, goal: &Goal) -> Option<String> {
-    let Fate::Restart { from, .. } = fate else { return None };
+/// The restart of a workload, or that it is as asked already; none where it is skipped.
+pub fn change(workload: &Object, fate: &Fate, goal: &Goal, now: &str) -> Option<Change> {
     let shown = |revision: Option<&str>| revision.unwrap_or("no sidecar").to_owned();
-    let from: Vec<_> = from.iter().map(|revision| shown(revision.as_deref())).collect();
-    Some(format!("restarted ({} -> {})", from.join(", "), shown(goal.revision())))
+    let unchanged = |message: String| Change::new(workload.clone(), Vec::new(), message);
+    Some(match (fate, goal) {
+        (Fate::Restart { from, .. }, _) => {
+            let from: Vec<_> = from.iter().map(|revision| shown(revision.as_deref())).collect();
+            let message = format!("restarted ({} -> {})", from.join(", "), shown(goal.revision()));
+            Change::new(workload.clone(), vec![restart(now)], message)
+        }
+        (Fate::Fits { pods: 0 }, _) => unchanged("has no pods".to_owned()),
+        (Fate::Fits { .. }, Goal::Bound(target)) => unchanged(format!("already on {}", target.revision)),
+        (Fate::Fits { .. }, Goal::Free) => unchanged("has no sidecar".to_owned()),
+        (Fate::UnderWay, _) => unchanged("restarted before, and under way".to_owned()),
+        (Fate::Left(_), _) => return None,
+    })
 }
 
 /// Starts the workloads anew, and waits for those that are under way; once the run is to end no more is begun.
@@ -85,15 +96,15 @@ async fn roll<'p>(
     report: &RefCell<&mut Report<'_>>,
 ) -> Rolled<'p> {
     let mut rolled = Rolled { workload, done: None, end: End::Fine, undone: None };
-    if let Some(message) = restarted(fate, &plan.goal) {
-        let step = Step { before: workload.clone(), edits: vec![restart(run.now)] };
-        match transaction::make(run.session, step).await {
+    let change = change(workload, fate, &plan.goal, run.now).filter(|change| !change.is_already());
+    if let Some(change) = change {
+        match transaction::make(run.session, change).await {
             Ok(done) => {
-                report.borrow_mut().line_about(&workload.reference, &message);
-                rolled.done = Some((done, message));
+                report.borrow_mut().line_about(&workload.reference, &done.change.message);
+                rolled.done = Some(done);
             }
             Err(Unmade { error, perhaps }) => {
-                rolled.done = perhaps.map(|done| (done, message));
+                rolled.done = perhaps;
                 rolled.end = End::Failed(error.into_failure(run.session));
             }
         }
@@ -102,19 +113,10 @@ async fn roll<'p>(
         let waited = caught(wait(run, plan, workload, pace, rolled.done.is_some(), report)).await;
         rolled.end = waited.unwrap_or_else(|panicked| End::Failed(panicked.into_failure()));
     }
-    let short = short(&workload.reference);
     match &rolled.end {
-        End::Fine => label_stays.set(true),
-        End::Unconfirmed(failure) => {
-            label_stays.set(true);
-            report.borrow_mut().failure(failure.clone());
-        }
+        End::Fine | End::Unconfirmed(_) => label_stays.set(true),
         End::Failed(failure) if failure.exit != Exit::Interrupted => {
-            let message = failure
-                .message
-                .strip_prefix(&format!("{short} "))
-                .map_or_else(|| format!("{short}: {}", failure.message), |rest| format!("{short} {rest}"));
-            report.borrow_mut().trouble(&message, &failure.details, failure.hints.first().cloned());
+            report.borrow_mut().trouble(&failure.message, &failure.details, failure.hints.first().cloned());
             if label_stays.get() {
                 rolled.undone = put_back(run.session, rolled.done.as_ref()).await;
             }
@@ -125,9 +127,8 @@ async fn roll<'p>(
 }
 
 /// Takes one write back.
-pub async fn put_back(session: &Session, done: Option<&(Done, String)>) -> Option<(ObjectRef, Undone)> {
-    let (done, _) = done?;
-    transaction::take_back(session, std::slice::from_ref(done)).await.pop()
+pub async fn put_back(session: &Session, done: Option<&Done>) -> Option<(ObjectRef, Undone)> {
+    transaction::take_back(session, done.map(std::slice::from_ref)?).await.pop()
 }
 
 /// Waits for a rollout and looks at each of its pods.

@@ -5,11 +5,11 @@
 
 use super::roll::{End, Rolled, put_back};
 use super::step::{AGAIN, Made, Run, say_undone};
-use crate::apply::transaction::{self, Done, Undone};
+use crate::apply::transaction::{Done, Undone};
 use crate::error::{Exit, Failure, Reason};
+use crate::flow::execute::{Stands, Stopped, short};
 use crate::flow::interrupt::interrupted;
 use crate::flow::report::Report;
-use crate::flow::transact::short;
 use crate::kube::Session;
 use crate::model::ObjectRef;
 use crate::plan::enrolment::{Goal, Plan};
@@ -23,7 +23,7 @@ pub async fn settle(
     mut made: Made,
     rolled: Vec<Rolled<'_>>,
     report: &mut Report<'_>,
-) -> Result<Made, Failure> {
+) -> Result<Made, Stopped> {
     for object in not_begun(plan, &rolled) {
         let why = Objection::new(Reason::Interrupted, "not begun");
         report.row(Row::left(object.clone(), Outcome::Skipped, why));
@@ -31,35 +31,45 @@ pub async fn settle(
     let cause = cause(run, plan, &rolled);
     let (failed, fine): (Vec<_>, Vec<_>) = rolled.into_iter().partition(|rolled| rolled.failure().is_some());
     let label = if fine.is_empty() { made.label.take() } else { None };
-    made.restarted = fine.into_iter().filter_map(|rolled| rolled.done).collect();
+    for rolled in fine {
+        made.restarted.extend(rolled.done);
+        if let End::Unconfirmed(failure) = rolled.end {
+            made.unconfirmed.push(failure);
+        }
+    }
     let Some(cause) = cause else {
         made.label = made.label.or(label);
         return Ok(made);
     };
     report.ui.status("rolling back");
     let undone = take_back(run.session, label, failed, &cause, report).await;
-    let stands = made.shown();
-    let is_half_done = undone.iter().any(|(_, state)| matches!(state, Undone::Stands(_)));
-    made.finish(report);
-    let failure = match is_half_done || stands.is_empty() {
-        true => transaction::failure(cause, &undone, AGAIN),
-        false => cause.detail(format!("{} put back", text::count(undone.len(), "template"))).hint(AGAIN),
+    let shown = made.shown();
+    for Failure { message, details, hints, .. } in made.finish(report) {
+        report.trouble(&message, &details, hints);
+    }
+    let is_part = Stands::after(&undone) != Stands::HalfDone && !shown.is_empty();
+    let stopped = match is_part {
+        true => {
+            let rolled_back = format!("{} put back", text::count(undone.len(), "template"));
+            Stopped::new(cause.detail(rolled_back).hint(AGAIN), Stands::Part)
+        }
+        false => Stopped::undone(cause, &undone, AGAIN),
     };
-    Err(stands.into_iter().fold(failure, Failure::detail))
+    Err(shown.into_iter().fold(stopped, Stopped::detail))
 }
 
 /// Takes back the label, if it is to go, and then the templates; each is said.
 async fn take_back(
     session: &Session,
-    label: Option<(Done, String)>,
+    label: Option<Done>,
     failed: Vec<Rolled<'_>>,
     cause: &Failure,
     report: &mut Report<'_>,
 ) -> Vec<(ObjectRef, Undone)> {
     let mut undone = Vec::new();
-    if let Some(state) = put_back(session, label.as_ref()).await {
-        say_undone(&state, cause, report);
-        undone.push(state);
+    if let Some((object, state)) = put_back(session, label.as_ref()).await {
+        say_undone(&object, &state, cause, report);
+        undone.push((object, state));
     }
     for Rolled { workload, done, end, undone: at_once } in failed {
         let End::Failed(why) = end else { continue };
@@ -67,13 +77,13 @@ async fn take_back(
             Some(state) => Some(state),
             None => put_back(session, done.as_ref()).await,
         };
-        let Some(state) = state else {
+        let Some((object, state)) = state else {
             let objection = Objection { details: why.details, ..Objection::new(why.reason, why.message) };
             report.record(Row::left(workload.reference.clone(), Outcome::Failed, objection));
             continue;
         };
-        say_undone(&state, &why, report);
-        undone.push(state);
+        say_undone(&object, &state, &why, report);
+        undone.push((object, state));
     }
     undone
 }

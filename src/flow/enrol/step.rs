@@ -2,19 +2,20 @@
 
 use std::time::Duration;
 
-use super::roll::roll_all;
+use super::roll::{change, roll_all};
 use super::settle::settle;
 use crate::apply::caught::caught;
-use crate::apply::transaction::{self, Done, Step, Undone, Unmade};
+use crate::apply::transaction::{self, Done, Undone, Unmade};
 use crate::command::gloo_rs;
 use crate::error::{Exit, Failure, Reason};
+use crate::flow::execute::{self, Stopped};
 use crate::flow::interrupt::{Interrupts, interrupted};
 use crate::flow::report::Report;
 use crate::kube::Session;
 use crate::model::ObjectRef;
-use crate::plan::enrolment::workload::Fate;
+use crate::plan::change::Change;
 use crate::plan::enrolment::{Goal, Plan};
-use crate::plan::outcome::{Decision, Outcome, Row};
+use crate::plan::outcome::{Outcome, Row};
 use crate::render::text;
 use crate::verify::enrolment::{Tried, try_pod};
 
@@ -40,51 +41,46 @@ pub struct Run<'r> {
     pub now: &'r str,
 }
 
-/// What was written for one namespace and stands, each with how it is said.
+/// What was written for one namespace and stands.
 #[derive(Debug, Default)]
 pub struct Made {
-    pub label: Option<(Done, String)>,
-    pub restarted: Vec<(Done, String)>,
+    pub label: Option<Done>,
+    pub restarted: Vec<Done>,
+    /// What stands, and could not be proven.
+    pub unconfirmed: Vec<Failure>,
 }
 
 impl Made {
     /// What stands, line by line.
     pub fn shown(&self) -> Vec<String> {
         let mut shown = Vec::new();
-        shown.extend(self.label.iter().map(|(done, said)| format!("{} stays {said}", done.step.before.reference)));
+        let stays = |done: &Done| format!("{} stays {}", done.change.before.reference, done.change.message);
+        shown.extend(self.label.iter().map(stays));
         let restarted = text::count(self.restarted.len(), "workload");
         shown.extend((!self.restarted.is_empty()).then(|| format!("{restarted} restarted as asked")));
         shown
     }
 
-    /// Says in the result what stands.
-    pub fn finish(self, report: &mut Report<'_>) {
-        for (done, message) in self.label.into_iter().chain(self.restarted) {
-            report.record(Row::answer(done.step.before.reference, Outcome::Changed, message));
+    /// Says in the result what stands, and gives what could not be proven.
+    pub fn finish(self, report: &mut Report<'_>) -> Vec<Failure> {
+        for Done { change, .. } in self.label.into_iter().chain(self.restarted) {
+            report.record(Row::answer(change.before.reference, Outcome::Changed, change.message));
         }
+        self.unconfirmed
     }
 
-    /// Takes all of it back: the label first, so that the pods which follow are what they were.
+    /// Rolls all of it back: the label first, so that the pods which follow are what they were.
     pub async fn undo(self, session: &Session) -> Vec<(ObjectRef, Undone)> {
-        let done: Vec<_> = self.restarted.into_iter().chain(self.label).map(|(done, _)| done).collect();
+        let done: Vec<_> = self.restarted.into_iter().chain(self.label).collect();
         transaction::take_back(session, &done).await
     }
 }
 
 /// What is as wanted already.
-pub fn say_unchanged(plan: &Plan, report: &mut Report<'_>) {
-    if let Decision::Unchanged { message } = &plan.label {
-        report.row(Row::answer(plan.namespace.reference.clone(), Outcome::Unchanged, message.as_str()));
-    }
-    for (workload, fate) in &plan.workloads {
-        let message = match (fate, &plan.goal) {
-            (Fate::Fits { pods: 0 }, _) => "has no pods".to_owned(),
-            (Fate::Fits { .. }, Goal::Bound(target)) => format!("already on {}", target.revision),
-            (Fate::Fits { .. }, Goal::Free) => "has no sidecar".to_owned(),
-            (Fate::UnderWay, _) => "restarted before, and under way".to_owned(),
-            (Fate::Restart { .. } | Fate::Left(_), _) => continue,
-        };
-        report.row(Row::answer(workload.reference.clone(), Outcome::Unchanged, message));
+fn say_unchanged(plan: &Plan, report: &mut Report<'_>) {
+    let of_workloads = plan.workloads.iter().filter_map(|(workload, fate)| change(workload, fate, &plan.goal, ""));
+    for change in std::iter::once(plan.label.clone()).chain(of_workloads).filter(Change::is_already) {
+        report.row(Row::answer(change.before.reference, Outcome::Unchanged, change.message));
     }
 }
 
@@ -92,18 +88,17 @@ pub fn say_unchanged(plan: &Plan, report: &mut Report<'_>) {
 ///
 /// # Errors
 /// What failed; the failure says what of it was taken back and what stands.
-pub async fn make(run: &Run<'_>, plan: &Plan, report: &mut Report<'_>) -> Result<Made, Failure> {
+pub async fn make(run: &Run<'_>, plan: &Plan, report: &mut Report<'_>) -> Result<Made, Stopped> {
     say_unchanged(plan, report);
     let mut made = Made::default();
-    if let Decision::Change { edits, message } = &plan.label {
-        let step = Step { before: plan.namespace.clone(), edits: edits.clone() };
-        match transaction::make(run.session, step).await {
+    if !plan.label.is_already() {
+        match transaction::make(run.session, plan.label.clone()).await {
             Ok(done) => {
-                report.line_about(&plan.namespace.reference, message);
-                made.label = Some((done, message.clone()));
+                report.line_about(&plan.namespace.reference, &done.change.message);
+                made.label = Some(done);
             }
             Err(Unmade { error, perhaps }) => {
-                made.label = perhaps.map(|done| (done, message.clone()));
+                made.label = perhaps;
                 let failure = error.into_failure(run.session);
                 return Err(back(run, made, failure, report).await);
             }
@@ -146,25 +141,19 @@ async fn tried(run: &Run<'_>, plan: &Plan, report: &mut Report<'_>) -> Result<()
     }
 }
 
-/// Takes back a label to which nothing has come yet.
-async fn back(run: &Run<'_>, made: Made, cause: Failure, report: &mut Report<'_>) -> Failure {
+/// Rolls back a label to which nothing has come yet.
+async fn back(run: &Run<'_>, made: Made, cause: Failure, report: &mut Report<'_>) -> Stopped {
     let undone = made.undo(run.session).await;
-    for state in &undone {
-        say_undone(state, &cause, report);
+    for (object, state) in &undone {
+        say_undone(object, state, &cause, report);
     }
-    transaction::failure(cause, &undone, AGAIN)
+    Stopped::undone(cause, &undone, AGAIN)
 }
 
-/// Says what became of a write that was taken back.
-pub fn say_undone((object, state): &(ObjectRef, Undone), cause: &Failure, report: &mut Report<'_>) {
-    let (message, exit) = match state {
-        Undone::Back => {
-            report.line_about(object, "rolled back");
-            ("rolled back".to_owned(), Exit::Failed)
-        }
-        Undone::Stands(why) => (format!("still changed: {why}"), Exit::HalfDone),
-    };
+/// Says what became of a write that was rolled back; what other workloads came to names the run.
+pub fn say_undone(object: &ObjectRef, state: &Undone, cause: &Failure, report: &mut Report<'_>) {
+    let row = execute::say_undone(object, state, cause.reason, report);
+    let exit = if *state == Undone::Back { Exit::Failed } else { row.exit };
     let details = std::iter::once(&cause.message).chain(&cause.details).cloned().collect();
-    let row = Row::answer(object.clone(), Outcome::Failed, message);
-    report.record(Row { reason: Some(cause.reason), exit, details, ..row });
+    report.record(Row { details, exit, ..row });
 }

@@ -47,15 +47,15 @@ impl Inside {
     /// # Errors
     /// Why it could not be had.
     pub async fn get(&self, pod: &ProxyPod, path: &str) -> Result<InPodAnswer, Failure> {
-        let asked = self.session.ask_in_pod(&pod.namespace, &pod.name, pod.admin_port, &InPod::get(path)).await;
-        let answered = match asked {
-            Ok(answer) => answer.or_failure().await,
-            Err(failure) => Err(failure),
-        };
-        match answered {
+        match self.ask(pod, path).await {
             Ok(answer) => Ok(answer),
             Err(failure) => Err(self.explain(failure).await),
         }
+    }
+
+    async fn ask(&self, pod: &ProxyPod, path: &str) -> Result<InPodAnswer, ForwardFailure> {
+        let asked = self.session.ask_in_pod(&pod.namespace, &pod.name, pod.admin_port, &InPod::get(path)).await;
+        asked?.or_failure().await
     }
 
     /// A whole page of the admin interface, of at most `most` bytes.
@@ -63,8 +63,24 @@ impl Inside {
     /// # Errors
     /// Why it could not be had.
     pub async fn page(&self, pod: &ProxyPod, path: &str, most: usize) -> Result<Vec<u8>, Failure> {
-        match self.get(pod, path).await?.collect(most).await {
+        match self.whole(pod, path, most).await {
             Ok(page) => Ok(page),
+            Err(failure) => Err(self.explain(failure).await),
+        }
+    }
+
+    async fn whole(&self, pod: &ProxyPod, path: &str, most: usize) -> Result<Vec<u8>, ForwardFailure> {
+        self.ask(pod, path).await?.collect(most).await
+    }
+
+    /// The same; none where Envoy answers 404.
+    ///
+    /// # Errors
+    /// Why it could not be had.
+    pub async fn page_if_any(&self, pod: &ProxyPod, path: &str, most: usize) -> Result<Option<Vec<u8>>, Failure> {
+        match self.whole(pod, path, most).await {
+            Ok(page) => Ok(Some(page)),
+            Err(ForwardFailure { cause: ForwardCause::Status { status: 404, .. }, .. }) => Ok(None),
             Err(failure) => Err(self.explain(failure).await),
         }
     }

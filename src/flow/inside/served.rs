@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::Inside;
+use crate::command::flag;
 use crate::envoy::state::{self, State};
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::report::Report;
@@ -125,7 +126,7 @@ fn check(read: &Read, role: &str, failed: Option<&str>, report: &mut Report<'_>)
         let there = if read.roles.is_empty() { "none".to_owned() } else { read.roles.join(", ") };
         failure.details.push(format!("roles there: {there}"));
         failure.details.extend(error);
-        return Err(failure.hint("--role names another; --gloo-namespace asks another Gloo"));
+        return Err(failure.hint(flag("--role").text(" names another; --gloo-namespace asks another Gloo")));
     }
     if let Some(why) = failed {
         let message = format!("Gloo has no snapshot for the role {role}: {why}");

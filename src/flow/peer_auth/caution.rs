@@ -1,17 +1,16 @@
 //! What stands against a change after which pods demand mutual TLS, and what is worth saying about it.
 
-use crate::command::gloo_rs;
-use crate::edit::Edit;
+use crate::command::{flag, gloo_rs};
 use crate::error::Reason;
-use crate::flow::report::Report;
+use crate::flow::notes::Notes;
 use crate::kube::Session;
 use crate::load::policies::Mesh;
 use crate::load::reach::{self, OutOfReach};
 use crate::load::survey::Survey;
 use crate::load::traffic::{self, Traffic};
-use crate::model::Object;
 use crate::options::{Global, PeerAuth};
 use crate::plan::advice::{self, Advice, Code};
+use crate::plan::change::Change;
 use crate::plan::mtls::Caution;
 use crate::plan::outcome::Objection;
 use crate::plan::path::effect::{Touched, World};
@@ -30,8 +29,8 @@ pub async fn objection(
     task: &PeerAuth,
     global: &Global,
     mesh: &Mesh,
-    (before, edits): (&Object, &[Edit]),
-    report: &mut Report<'_>,
+    Change { before, edits, .. }: &Change,
+    notes: &mut dyn Notes,
 ) -> Option<Objection> {
     let policies = mesh.policies();
     let request = &task.request;
@@ -65,26 +64,26 @@ pub async fn objection(
                     .filter_map(|why| why.rule.as_ref())
                     .map(|rule| format!("a rule of a ClusterRole that allows it: {rule}")),
             );
-            return Some(why.hint("--force goes on all the same"));
+            return Some(why.hint(flag("--force").text(" goes on all the same")));
         }
     }
     let ways = |ways: &[Harmed]| advice::some_of(ways.iter().map(ToString::to_string));
     if !harms.broken.is_empty() {
         let what = "a gateway gets 503s from now on (--force)";
-        report.advice(Advice::warning(Code::StrictPeer, what).details(ways(&harms.broken)));
+        notes.advice(Advice::warning(Code::StrictPeer, what).details(ways(&harms.broken)));
     }
     if !harms.unrouted.is_empty() {
         let upstreams = count(harms.unrouted.len(), "Upstream");
         let what = format!("{upstreams} that no route names would be 503 as well");
-        report.advice(Advice::warning(Code::UnroutedUpstream, what).details(ways(&harms.unrouted)));
+        notes.advice(Advice::warning(Code::UnroutedUpstream, what).details(ways(&harms.unrouted)));
     }
     for why in &unknown {
-        report.advice(Advice::unknown("which gateways send plaintext there is unknown", why));
+        notes.advice(Advice::unknown("which gateways send plaintext there is unknown", why));
     }
     let gateway = survey.gateway().await;
-    report.advice_if(advice::on_gateway(&gateway, survey.gloo_namespace().await));
+    notes.advices(advice::on_gateway(&gateway, survey.gloo_namespace().await));
     if request.wish == Wish::Set(Mode::Strict) {
-        say_reach(session, &request.scope, report).await;
+        say_reach(session, &request.scope, notes).await;
     }
     None
 }
@@ -182,11 +181,16 @@ fn would_break(scope: &Scope, broken: &[Harmed]) -> Objection {
     let enable = by_namespace.first().map(|(namespace, names)| {
         gloo_rs("istio enable-mtls").with("-n", *namespace).with("-u", names.join(",")).then(", or ")
     });
-    why.hint(enable.unwrap_or_default().command(gloo_rs("istio auto-mtls enable")).or("; ", "--force goes on"))
+    why.hint(
+        enable
+            .unwrap_or_default()
+            .command(gloo_rs("istio auto-mtls enable"))
+            .or("; ", flag("--force").text(" goes on")),
+    )
 }
 
 /// Whom the policy does not reach, and who may have been left out of what was looked at.
-async fn say_reach(session: &Session, scope: &Scope, report: &mut Report<'_>) {
+async fn say_reach(session: &Session, scope: &Scope, notes: &mut dyn Notes) {
     match reach::out_of_reach(session, scope).await {
         Ok(OutOfReach { count: 0, .. }) => {}
         Ok(OutOfReach { total, count, some }) => {
@@ -200,11 +204,11 @@ async fn say_reach(session: &Session, scope: &Scope, report: &mut Report<'_>) {
                 Scope::Mesh => Advice::note(Code::OutOfReach, what),
                 _ => Advice::warning(Code::OutOfReach, what).details(details.chain(more)),
             };
-            report.advice(advice);
+            notes.advice(advice);
         }
-        Err(why) => report.advice(Advice::unknown("which pods have no sidecar is unknown", &why)),
+        Err(why) => notes.advice(Advice::unknown("which pods have no sidecar is unknown", &why)),
     }
-    report.advice(Advice::note(
+    notes.advice(Advice::note(
         Code::PlainClients,
         "clients without a sidecar are turned away; who calls these pods was not looked at, but for gateways",
     ));

@@ -1,6 +1,7 @@
 //! `istio peer-auth get`: the mode that holds, with its sources.
 
 use super::{files, is_there};
+use crate::command::flag;
 use crate::error::Failure;
 use crate::flow::report::Report;
 use crate::flow::{block_on, open};
@@ -39,7 +40,7 @@ async fn of_cluster(task: &PeerAuthGet, global: &Global, report: &mut Report<'_>
         }
         Root::Several(names) => {
             let what = format!("several root namespaces ({}): {} is read", names.join(", "), mesh.root.name());
-            report.advice(Advice::note(Code::Unknown, what).hint("--root-namespace names another"));
+            report.advice(Advice::note(Code::Unknown, what).hint(flag("--root-namespace").text(" names another")));
         }
     }
     if let Some(why) = &mesh.partial {
@@ -57,7 +58,7 @@ fn of_files(task: &PeerAuthGet, manifests: &Files, report: &mut Report<'_>) -> R
     let root_namespace = told.as_deref().unwrap_or(ISTIO_SYSTEM);
     if told.is_none() {
         let what = format!("the root namespace is taken to be {ISTIO_SYSTEM}: no mesh configuration in the manifests");
-        report.advice(Advice::note(Code::Unknown, what).hint("--root-namespace names another"));
+        report.advice(Advice::note(Code::Unknown, what).hint(flag("--root-namespace").text(" names another")));
     }
     say(task, &Policies { all: &read.values(), root_namespace }, report);
     read.doubtful().into_iter().for_each(|row| report.row(row));

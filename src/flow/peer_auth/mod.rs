@@ -6,26 +6,29 @@ pub mod get;
 
 use std::time::Duration;
 
-use super::interrupt::{Interrupts, interrupted};
+use super::execute::{self, Begun, Proposal, Stopped, begin};
+use super::interrupt::{Interrupts, UNTOUCHED, interrupted};
+use super::notes::Notes;
 use super::report::Report;
-use super::{block_on, consent, open, place};
-use crate::apply::transaction::{self, Step};
-use crate::command::{CommandLine, gloo_rs};
-use crate::edit::{Edit, json};
+use super::sidecars::Planned;
+use super::{block_on, open, place};
+use crate::apply::transaction;
+use crate::command::{CommandLine, flag, gloo_rs};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{ApiError, Cause, Session};
 use crate::load::absence;
 use crate::load::policies::{self, Mesh, Root};
 use crate::model::{Object, ObjectRef, kinds};
-use crate::options::{DryRun, Global, PeerAuth};
+use crate::options::{Global, PeerAuth};
 use crate::plan::advice::{Advice, Code};
+use crate::plan::change::Change;
 use crate::plan::mtls::{Caution, Foreign};
 use crate::plan::outcome::{Outcome, Row};
 use crate::plan::owner::{self, Owner};
 use crate::plan::peer::change::{Scope, Verdict, Wish, at_level, decide};
 use crate::plan::peer::exceptions::exceptions;
 use crate::plan::peer::{Mode, Policies};
-use crate::render::diff;
+use serde_json::Value;
 
 /// How often the policy is decided about anew because somebody else was faster.
 const TRIES: u32 = 5;
@@ -42,69 +45,74 @@ pub fn run(task: &PeerAuth, global: &Global, report: &mut Report<'_>) -> Result<
     }
 }
 
-/// The change as it was decided on.
-struct Planned {
-    before: Object,
-    edits: Vec<Edit>,
-    message: String,
-}
-
 /// The change on a cluster.
 ///
 /// # Errors
 /// What keeps the run from being planned or from being written.
 pub async fn change(task: &PeerAuth, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let session = open(global, report).await?;
-    let mark = report.form_for_cluster(task.preview);
+    report.form_for_cluster(task.preview);
     report.context(&place(&session));
-    let Some(planned) = report.interrupts().or(plan(&session, task, global, report)).await? else { return Ok(()) };
-    if task.preview.is_on() {
-        return preview(&session, task, planned, report).await;
-    }
-    debug_assert_eq!(mark, crate::render::text::Mark::Written);
-    consent::ask(&asked(task), &risks(task), &place(&session), global, report).await?;
     let stop = report.interrupts();
-    stop.begin_writes()?;
-    let written = Box::pin(write(&session, task, planned, &stop)).await;
-    report.row(written?);
+    let planned = stop.or(plan(&session, task, global, report)).await?;
+    let change = match planned {
+        Ok(change) => change,
+        Err(refused) => {
+            for row in refused {
+                report.usual_namespace(&row.object.namespace);
+                report.row(row);
+            }
+            return Ok(());
+        }
+    };
+    report.usual_namespace(&change.before.reference.namespace);
+    let proposal = Proposal {
+        changes: std::slice::from_ref(&change),
+        asks: asked(task),
+        risks: risks(task),
+        preview: task.preview,
+        secrets: task.secrets,
+    };
+    if begin(&session, proposal, global, report).await? == Begun::Writes {
+        let written = Box::pin(write(&session, task, change, &stop)).await;
+        report.row(written?);
+    }
     Ok(())
 }
 
-/// Reads, decides, and says what should be known; `None`: nothing is to be written.
-async fn plan(
+/// Reads, decides, and says what should be known.
+///
+/// # Errors
+/// The policies or the namespace could not be read, or which level is meant is unknown.
+pub async fn plan(
     session: &Session,
     task: &PeerAuth,
     global: &Global,
-    report: &mut Report<'_>,
-) -> Result<Option<Planned>, Failure> {
+    notes: &mut dyn Notes,
+) -> Result<Planned<Change>, Failure> {
     let mesh = mesh(session, task).await?;
     let request = &task.request;
-    report.usual_namespace(request.scope.home(mesh.root.name()));
     if let Scope::Namespace(namespace) | Scope::Workload { namespace, .. } = &request.scope {
         is_there(session, namespace).await?;
     }
-    let (before, edits, message) = match decide(request, &mesh.policies(), mesh.kind) {
+    let change = match decide(request, &mesh.policies(), mesh.kind) {
         Verdict::Unchanged { object, message } => {
-            say_around(task, &mesh, &object, report);
-            report.row(Row::answer(object, Outcome::Unchanged, message));
-            return Ok(None);
+            say_around(task, &mesh, &object, notes);
+            let before = Object { reference: object, value: Value::Null };
+            return Ok(Ok(Change::new(before, Vec::new(), message)));
         }
-        Verdict::Refuse { object, why } => {
-            report.row(Row::left(object, Outcome::Refused, why));
-            return Ok(None);
-        }
-        Verdict::Change { before, edits, message } => (before, edits, message),
+        Verdict::Refuse { object, why } => return Ok(Err(vec![Row::left(object, Outcome::Refused, why)])),
+        Verdict::Change { before, edits, message } => Change::new(before, edits, message),
     };
-    say_around(task, &mesh, &before.reference, report);
-    if let Some(owner) = owner::of(&before.value) {
-        report.advice(on_owner(task, &before.reference, &owner));
+    say_around(task, &mesh, &change.before.reference, notes);
+    if let Some(owner) = owner::of(&change.before.value) {
+        notes.advice(on_owner(task, &change.before.reference, &owner));
     }
-    let objection = caution::objection(session, task, global, &mesh, (&before, &edits), report).await;
-    if let Some(why) = objection {
-        report.row(Row::left(before.reference, Outcome::Refused, why));
-        return Ok(None);
-    }
-    Ok(Some(Planned { before, edits, message }))
+    let objection = caution::objection(session, task, global, &mesh, &change, notes).await;
+    Ok(match objection {
+        Some(why) => Err(vec![Row::left(change.before.reference, Outcome::Refused, why)]),
+        None => Ok(change),
+    })
 }
 
 /// The policies, and for the mesh's own a root namespace that is certain.
@@ -121,7 +129,7 @@ async fn mesh(session: &Session, task: &PeerAuth) -> Result<Mesh, Failure> {
                     format!("the mesh's root namespace is unknown: {why}"),
                 )
                 .detail(place)
-                .hint(format!("--root-namespace {} is Istio's usual one", policies::ISTIO_SYSTEM)));
+                .hint(flag("--root-namespace").text(format!(" {} is Istio's usual one", policies::ISTIO_SYSTEM))));
             }
             Root::Several(names) => {
                 return Err(Failure::new(
@@ -130,7 +138,7 @@ async fn mesh(session: &Session, task: &PeerAuth) -> Result<Mesh, Failure> {
                     format!("several meshes, with the root namespaces {}", names.join(", ")),
                 )
                 .detail(place)
-                .hint("--root-namespace names one"));
+                .hint(flag("--root-namespace").text(" names one")));
             }
         },
         scope => scope.home(root.name()).to_owned(),
@@ -157,31 +165,31 @@ pub(super) async fn is_there(session: &Session, namespace: &str) -> Result<(), F
 }
 
 /// What stands beside the policy: others of its level, modes that stay, what could not be read.
-fn say_around(task: &PeerAuth, mesh: &Mesh, object: &ObjectRef, report: &mut Report<'_>) {
+fn say_around(task: &PeerAuth, mesh: &Mesh, object: &ObjectRef, notes: &mut dyn Notes) {
     let policies = mesh.policies();
     if let Root::Guessed { why } = &mesh.root {
         let what = format!("the root namespace is taken to be {}", mesh.root.name());
-        report.advice(Advice::unknown(&what, why));
+        notes.advice(Advice::unknown(&what, why));
     }
     if let Root::Several(names) = &mesh.root {
         let what = format!("several root namespaces ({}): {} is read", names.join(", "), mesh.root.name());
-        report.advice(Advice::note(Code::Unknown, what).hint("--root-namespace names another"));
+        notes.advice(Advice::note(Code::Unknown, what).hint(flag("--root-namespace").text(" names another")));
     }
     if let Some(why) = &mesh.partial {
-        report.advice(Advice::unknown("policies elsewhere are unknown", why));
+        notes.advice(Advice::unknown("policies elsewhere are unknown", why));
     }
-    say_beside(task, &policies, object, report);
+    say_beside(task, &policies, object, notes);
 }
 
 /// Policies of the same level that are not read, and modes that stay.
-fn say_beside(task: &PeerAuth, policies: &Policies, object: &ObjectRef, report: &mut Report<'_>) {
+fn say_beside(task: &PeerAuth, policies: &Policies, object: &ObjectRef, notes: &mut dyn Notes) {
     let scope = &task.request.scope;
     let level = at_level(scope, policies);
     let names = |policy: &&serde_json::Value| policy["metadata"]["name"].as_str().unwrap_or_default().to_owned();
     if let ([read, _, ..], Wish::Set(_)) = (level.as_slice(), task.request.wish) {
         let others: Vec<_> = level[1..].iter().map(names).collect();
         let what = format!("Istio reads {} alone for {scope}, for it is the oldest", names(read));
-        report.advice(
+        notes.advice(
             Advice::warning(Code::ShadowedPolicy, what)
                 .details(others.into_iter().map(|name| format!("not read: {}/{name}", object.namespace)))
                 .about(object),
@@ -190,7 +198,7 @@ fn say_beside(task: &PeerAuth, policies: &Policies, object: &ObjectRef, report: 
     if let Wish::Set(mode) = task.request.wish {
         let kept = exceptions(scope, mode, policies);
         if !kept.is_empty() {
-            report.advice(
+            notes.advice(
                 Advice::note(Code::KeepsMode, format!("not {mode} everywhere in {scope}, for narrower modes stay"))
                     .details(kept.iter().map(|it| format!("{}: {}", it.policy, it.says)))
                     .about(object),
@@ -220,10 +228,10 @@ pub fn command(task: &PeerAuth) -> CommandLine {
     task.request.scope.typed(gloo_rs("istio peer-auth").fixed(task.request.wish.word()))
 }
 
-fn asked(task: &PeerAuth) -> String {
+fn asked(task: &PeerAuth) -> &'static str {
     match task.request.wish {
-        Wish::Set(_) => "peer-auth would turn away".to_owned(),
-        Wish::Remove => "peer-auth would take away".to_owned(),
+        Wish::Set(_) => "peer-auth would turn away",
+        Wish::Remove => "peer-auth would take away",
     }
 }
 
@@ -241,52 +249,31 @@ fn risks(task: &PeerAuth) -> Vec<String> {
     risks
 }
 
-async fn preview(session: &Session, task: &PeerAuth, planned: Planned, report: &mut Report<'_>) -> Result<(), Failure> {
-    let Planned { before, edits, message } = planned;
-    let step = Step { before, edits };
-    if task.preview.dry_run == Some(DryRun::Server) {
-        transaction::rehearse(session, std::slice::from_ref(&step)).await?;
-    }
-    let after =
-        json::apply(&step.before.value, &step.edits).map_err(|path| unplannable(&step.before, &path.to_string()))?;
-    let reference = step.before.reference;
-    let mut row = Row::answer(reference.clone(), Outcome::Changed, message);
-    row.owner = owner::of(&step.before.value).map(|owner| owner.to_string());
-    row.diff = task.preview.diff.then(|| diff::live(&reference.to_string(), &step.before.value, &after, task.secrets));
-    report.row(row);
-    if task.preview.check {
-        report.ends(Exit::WouldChange);
-    }
-    Ok(())
-}
-
-fn unplannable(object: &Object, path: &str) -> Failure {
-    Failure::new(Exit::Failed, Reason::Unsafe, format!("{}: {path} is not what it should be", object.reference))
-}
-
 /// Writes; where somebody else was faster, what is there now is decided about.
-async fn write(session: &Session, task: &PeerAuth, planned: Planned, stop: &Interrupts) -> Result<Row, Failure> {
+async fn write(session: &Session, task: &PeerAuth, planned: Change, stop: &Interrupts) -> Result<Row, Failure> {
     let mut planned = planned;
+    if planned.is_already() {
+        return Ok(execute::row_of(&planned));
+    }
     for attempt in 0..TRIES {
         if attempt > 0 {
             tokio::time::sleep(FIRST_PAUSE * 4_u32.pow(attempt - 1)).await;
         }
         if stop.is_set() {
-            return Err(interrupted().detail("nothing was changed"));
+            return Err(interrupted().detail(UNTOUCHED));
         }
-        let Planned { before, edits, message } = planned;
-        let reference = before.reference.clone();
-        let owner = owner::of(&before.value).map(|owner| owner.to_string());
-        match transaction::make(session, Step { before, edits }).await {
+        let (reference, message) = (planned.before.reference.clone(), planned.message.clone());
+        let owner = owner::of(&planned.before.value).map(|owner| owner.to_string());
+        match transaction::make(session, planned).await {
             Ok(done) if stop.is_set() => {
                 let undone = transaction::take_back(session, &[done]).await;
-                return Err(transaction::failure(interrupted(), &undone, "the same command again"));
+                return Err(Stopped::undone(interrupted(), &undone, "the same command again").into());
             }
             Ok(_) => return Ok(Row { owner, ..Row::answer(reference, Outcome::Changed, message) }),
             Err(unmade) if is_somebody_faster(&unmade.error) => {
                 let mesh = mesh(session, task).await?;
                 match decide(&task.request, &mesh.policies(), mesh.kind) {
-                    Verdict::Change { before, edits, message } => planned = Planned { before, edits, message },
+                    Verdict::Change { before, edits, message } => planned = Change::new(before, edits, message),
                     Verdict::Unchanged { object, message } => {
                         return Ok(Row::answer(object, Outcome::Unchanged, message));
                     }

@@ -10,7 +10,7 @@ use crate::kube::{ApiError, Cause, Freshness, Query, Scope as Where, Session};
 use crate::load::policies::{self, Root};
 use crate::load::survey::Survey;
 use crate::model::{Object, ObjectRef, kinds};
-use crate::options::{Enrol, Global, Marks, Named, Selection, Teardown};
+use crate::options::{Enrol, Global, Marks, Named, Teardown};
 use crate::plan::auto_mtls;
 use crate::plan::mark::{is_noted, made_by_us, written_by_us};
 use crate::plan::mtls::{Foreign, Wish};
@@ -136,7 +136,7 @@ async fn of_upstreams(session: &Session, marks: Marks, found: &mut Found) -> Res
         found.steps.push(Step {
             word: "upstream",
             what: shown.clone(),
-            act: upstreams(Wish::Disable, Selection::Named(names)),
+            act: upstreams(Wish::Disable, names),
             undone_by: gloo_rs("istio enable-mtls").with("-u", shown).into(),
         });
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::policy;
 use super::step::{Act, Step};
-use crate::command::{CommandLine, gloo_rs};
+use crate::command::{CommandLine, flag, gloo_rs};
 use crate::error::{Exit, Failure, Reason};
 use crate::helm::Helm;
 use crate::kube::{Environment, Freshness, Scope as Where, Session};
@@ -12,10 +12,9 @@ use crate::load::absence::{self, Absence};
 use crate::load::{gateways, policies, release};
 use crate::model::{ObjectRef, kinds};
 use crate::options::{
-    Absent, Bringer, Enrol, Enrolment, Global, HTTP_PORT, HelmFailure, Injection, IstioWish, Named, Objects, Patience,
-    PeerAuth, PodsOf, Posture, Preview, Proof, Proxies, ProxyPods, Restarts, Rollouts, Selection, Setup, Sidecars,
-    Strictness, Switches, SwitchesTask, TrustWish, UpgradeValues, ValuesAct, ValuesDestination, ValuesSource,
-    VerifyTask, Via,
+    Bringer, Enrol, Enrolment, Global, HTTP_PORT, HelmFailure, Injection, IstioWish, Named, PeerAuth, PodsOf, Posture,
+    Preview, Proof, Proxies, ProxyPods, Restarts, Rollouts, Setup, Sidecars, Strictness, Switches, TrustWish,
+    UpgradeValues, ValuesAct, ValuesDestination, ValuesSource, VerifyTask, Via,
 };
 use crate::plan::auto_mtls;
 use crate::plan::mtls::{Caution, Foreign, Policy, Wish};
@@ -33,9 +32,18 @@ use crate::render::diff::Secrets;
 /// No proxy, or one that somebody else renders.
 pub async fn steps(session: &Session, task: &Setup, global: &Global) -> Result<Vec<Step>, Failure> {
     let (via, proxy) = via(session, task, global).await?;
+    let mut policies = Vec::new();
+    for namespace in task.namespaces.iter().filter(|_| task.strictness == Strictness::Strict) {
+        policies.push(strict(session, namespace).await);
+    }
+    Ok(in_order(task, via, &proxy, policies))
+}
+
+/// The steps in their order; the policies come last, between two rounds of requests.
+fn in_order(task: &Setup, via: Bringer, proxy: &ProxyName, policies: Vec<Step>) -> Vec<Step> {
     let mut steps = vec![match via {
         Bringer::Helm => helm(task),
-        Bringer::Inject => inject(task, &proxy),
+        Bringer::Inject => inject(task, proxy),
     }];
     steps.extend(task.namespaces.iter().map(|namespace| enroll(namespace, task.revision.clone())));
     let mut proves = Vec::new();
@@ -54,16 +62,14 @@ pub async fn steps(session: &Session, task: &Setup, global: &Global) -> Result<V
     }
     let is_strict = task.strictness == Strictness::Strict;
     let when = if is_strict { ", before going strict" } else { "" };
-    steps.extend(verify(task, &proxy, &proves, when));
+    steps.extend(verify(task, proxy, &proves, when));
     if is_strict {
         let first = steps.len();
-        for namespace in &task.namespaces {
-            steps.push(strict(session, namespace).await);
-        }
+        steps.extend(policies);
         let policies: Vec<_> = (first..steps.len()).collect();
-        steps.extend(verify(task, &proxy, &policies, ""));
+        steps.extend(verify(task, proxy, &policies, ""));
     }
-    Ok(steps)
+    steps
 }
 
 /// A request to each Upstream; of the steps that it proves, what carries it is taken back where it is not answered over
@@ -142,7 +148,7 @@ pub async fn absent(session: &Session, namespace: &str, why: Failure) -> Failure
 fn elsewhere(why: Failure, absence: &Absence) -> Failure {
     let hint = match why.reason {
         Reason::NotFound => absence.hint().unwrap_or_else(|| "-n NAMESPACE looks elsewhere".into()),
-        Reason::Ambiguous => "--name NAME takes one".into(),
+        Reason::Ambiguous => flag("--name").text(" NAME takes one"),
         _ => return why,
     };
     Failure { hints: vec![hint], ..why }
@@ -266,19 +272,11 @@ pub fn sidecars(act: Injection, proxy: &ProxyName) -> Sidecars {
 
 /// Auto-mTLS in Settings.
 pub fn switches(wish: auto_mtls::Wish) -> Step {
-    let task = SwitchesTask {
-        wish: Some(wish),
-        off: auto_mtls::Off::AsBefore,
-        caution: Caution::Careful,
-        preview: Preview::default(),
-        files: None,
-        secrets: Secrets::Masked,
-    };
     let undone_by = match wish {
         auto_mtls::Wish::Enable => gloo_rs("istio auto-mtls disable"),
         auto_mtls::Wish::Disable => gloo_rs("istio auto-mtls enable"),
     };
-    Step { word: "auto-mtls", what: "Settings".to_owned(), act: Act::Switches(wish, task), undone_by: undone_by.into() }
+    Step { word: "auto-mtls", what: "Settings".to_owned(), act: Act::Switches(wish), undone_by: undone_by.into() }
 }
 
 fn enroll(namespace: &str, revision: Option<String>) -> Step {
@@ -307,24 +305,15 @@ fn enable(task: &Setup) -> Step {
     Step {
         word: "upstream",
         what: names(task),
-        act: upstreams(Wish::Enable, Selection::Named(task.upstreams.clone())),
+        act: upstreams(Wish::Enable, task.upstreams.clone()),
         undone_by: gloo_rs("istio disable-mtls").with("-u", names(task)).into(),
     }
 }
 
 /// One of the two commands on these Upstreams.
-pub fn upstreams(wish: Wish, selection: Selection) -> Act {
+pub fn upstreams(wish: Wish, names: Vec<Named>) -> Act {
     let policy = Policy { wish, foreign: Foreign::Keep, caution: Caution::Careful };
-    let objects = Objects {
-        selection,
-        absent: Absent::Fails,
-        concurrency: 1,
-        preview: Preview::default(),
-        patience: Patience::Now,
-        files: None,
-        secrets: Secrets::Masked,
-    };
-    Act::Upstreams { policy, objects, spared_by: None }
+    Act::Upstreams(policy, names)
 }
 
 async fn strict(session: &Session, namespace: &str) -> Step {
@@ -355,11 +344,71 @@ pub fn of_policy(scope: Scope, wish: change::Wish, foreign: Foreign) -> Act {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::options::RequestWish;
+
+    fn setup(
+        via: Bringer,
+        upstreams: &[&str],
+        strictness: Strictness,
+        auto_mtls: Switches,
+        proof: Proof,
+    ) -> Vec<String> {
+        let named = |name: &&str| Named { namespace: None, name: (*name).to_owned() };
+        let task = Setup {
+            namespaces: vec!["shop".to_owned()],
+            upstreams: upstreams.iter().map(named).collect(),
+            via: None,
+            revision: None,
+            chart: None,
+            auto_mtls,
+            strictness,
+            proof,
+            proxy: None,
+            request: RequestWish::default(),
+            preview: Preview::default(),
+            secrets: Secrets::Masked,
+        };
+        let scope = Scope::Namespace("shop".to_owned());
+        let policy = Step {
+            word: "strict",
+            what: "namespace shop".to_owned(),
+            act: of_policy(scope, change::Wish::Set(Mode::Strict), Foreign::Keep),
+            undone_by: gloo_rs("istio peer-auth remove").with("-n", "shop").into(),
+        };
+        let policies = if strictness == Strictness::Strict { vec![policy] } else { Vec::new() };
+        let proxy = ProxyName { kind: None, name: gateways::USUAL.to_owned() };
+        let steps = in_order(&task, via, &proxy, policies);
+        let proves = |step: &Step| match &step.act {
+            Act::Verify { proves, .. } => format!(" {proves:?}"),
+            _ => String::new(),
+        };
+        steps.iter().map(|step| format!("{}{}", step.word, proves(step))).collect()
+    }
+
+    #[test]
+    fn requests_come_before_and_after_the_policies_and_prove_the_steps_between() {
+        let (strict, as_it_is) = (Strictness::Strict, Strictness::AsItIs);
+        let (alone, on) = (Switches::Alone, Switches::On);
+        let words = setup(Bringer::Inject, &["a", "b"], strict, alone, Proof::Sent);
+        assert_eq!(
+            words,
+            ["inject", "enroll", "upstream", "verify [2]", "verify [2]", "strict", "verify [5]", "verify [5]"]
+        );
+        let by_auto_mtls = setup(Bringer::Inject, &["a"], as_it_is, on, Proof::Sent);
+        assert_eq!(by_auto_mtls, ["inject", "enroll", "auto-mtls", "upstream", "verify [2, 3]"]);
+        let by_helm = setup(Bringer::Helm, &["a"], as_it_is, on, Proof::Sent);
+        assert_eq!(by_helm, ["helm", "enroll", "upstream", "verify [0, 2]"], "auto-mTLS is one of the values");
+        assert_eq!(
+            setup(Bringer::Inject, &["a"], strict, alone, Proof::Skipped),
+            ["inject", "enroll", "upstream", "strict"]
+        );
+        assert_eq!(setup(Bringer::Inject, &[], as_it_is, alone, Proof::Sent), ["inject", "enroll"]);
+    }
 
     #[test]
     fn only_flags_that_are_there_are_named() {
         let absence = |elsewhere: Option<&str>| Absence { near: Vec::new(), elsewhere: elsewhere.map(str::to_owned) };
-        let why = |reason| Failure::new(Exit::Failed, reason, "no").hint("--all takes all");
+        let why = |reason| Failure::new(Exit::Failed, reason, "no").hint(flag("--all").text(" takes all"));
         let hints = |reason| elsewhere(why(reason), &absence(None)).hints;
         assert_eq!(hints(Reason::Ambiguous), ["--name NAME takes one"]);
         assert_eq!(hints(Reason::NotFound), ["-n NAMESPACE looks elsewhere"]);

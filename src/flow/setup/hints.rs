@@ -6,7 +6,7 @@ use crate::cli;
 use crate::command::{CommandLine, Hint, gloo_rs};
 use crate::error::Failure;
 use crate::flow::{again, peer_auth};
-use crate::options::{Global, Injection, Selection, ValuesAct};
+use crate::options::{Global, Injection, ValuesAct};
 use crate::plan::{PerObject, auto_mtls};
 
 /// Flags with which a step's own command goes through first, so that the longer way finds it done: as a hint has them,
@@ -26,29 +26,23 @@ pub fn told(why: Failure, way: &str, act: &Act, typed: &Global) -> Failure {
 }
 
 fn here(hint: &Hint, takes: &impl Fn(&str) -> bool, own: Option<&CommandLine>) -> Option<Hint> {
-    let is_of_use = |way: &Hint| way.has_command() || flags(&way.to_string()).all(takes);
+    let is_of_use = |way: &Hint| way.has_command() || way.flags().all(takes);
     hint.clone().only(is_of_use).or_else(|| {
-        let text = hint.to_string();
-        let named = flags(&text).next()?;
+        let named = hint.flags().next()?;
         let (_, typed) = GO_FIRST.into_iter().find(|(flag, _)| *flag == named)?;
         Some(own?.clone().fixed(typed).after("first: "))
     })
 }
 
-fn flags(text: &str) -> impl Iterator<Item = &str> {
-    text.split(' ').filter(|word| word.starts_with("--"))
-}
-
 /// The command of a step; none where its flags would not help the way: a namespace that is enrolled is asked about again.
 fn command(act: &Act, typed: &Global) -> Option<CommandLine> {
     Some(match act {
-        Act::Upstreams { policy, objects, .. } => {
-            let Selection::Named(names) = &objects.selection else { return None };
+        Act::Upstreams(policy, names) => {
             let names = names.iter().map(shown).collect::<Vec<_>>().join(",");
             again::scoped(gloo_rs(policy.words().command).with("-u", names), typed)
         }
         Act::PeerAuth(task) => again::in_gloo(peer_auth::command(task), typed),
-        Act::Switches(auto_mtls::Wish::Enable, _) => again::scoped(gloo_rs("istio auto-mtls enable"), typed),
+        Act::Switches(auto_mtls::Wish::Enable) => again::scoped(gloo_rs("istio auto-mtls enable"), typed),
         Act::Sidecars(task) if matches!(task.act, Injection::Inject { .. }) => {
             again::scoped(gloo_rs("istio inject"), typed)
         }
@@ -60,6 +54,7 @@ fn command(act: &Act, typed: &Global) -> Option<CommandLine> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::flag;
 
     #[test]
     fn a_flag_that_only_the_steps_own_command_has_is_named_with_it_or_not_at_all() {
@@ -67,22 +62,22 @@ mod tests {
         let takes = |flag: &str| cli::takes(&["istio", "setup"], flag);
         let inject = gloo_rs("istio inject").then(" puts the gateway alone into the mesh");
         for (hint, told) in [
-            ("--overwrite replaces them".into(), Some("first: gloo-rs istio enable-mtls -u a --overwrite")),
+            (flag("--overwrite").text(" replaces them"), Some("first: gloo-rs istio enable-mtls -u a --overwrite")),
             (
-                "--istio-discovery-address HOST:15012 names one elsewhere".into(),
+                flag("--istio-discovery-address").text(" HOST:15012 names one elsewhere"),
                 Some("first: gloo-rs istio enable-mtls -u a --istio-discovery-address HOST:15012"),
             ),
-            ("--no-verify leaves the requests out".into(), Some("--no-verify leaves the requests out")),
-            ("--wait-timeout waits longer".into(), Some("--wait-timeout waits longer")),
-            ("--revision REVISION".into(), Some("--revision REVISION")),
-            ("without --apply the values and the command to run are printed".into(), None),
-            ("--release NAME takes one".into(), None),
+            (flag("--no-verify").text(" leaves the requests out"), Some("--no-verify leaves the requests out")),
+            (flag("--wait-timeout").text(" waits longer"), Some("--wait-timeout waits longer")),
+            (flag("--revision").text(" REVISION"), Some("--revision REVISION")),
+            (Hint::from("without ").flag("--apply").text(" the values are printed"), None),
+            (flag("--release").text(" NAME takes one"), None),
             (
-                Hint::from("-n NAMESPACE looks elsewhere").or(", ", "--release NAME takes one"),
+                Hint::from("-n NAMESPACE looks elsewhere").or(", ", flag("--release").text(" NAME takes one")),
                 Some("-n NAMESPACE looks elsewhere"),
             ),
             (
-                inject.or("; ", "--force enrolls all the same"),
+                inject.or("; ", flag("--force").text(" enrolls all the same")),
                 Some("gloo-rs istio inject puts the gateway alone into the mesh"),
             ),
             ("take those fields out, then run this again".into(), Some("take those fields out, then run this again")),

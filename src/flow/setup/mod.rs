@@ -1,37 +1,39 @@
 //! `istio setup`, `istio teardown`: commands that are there already, in their order, one at a time.
 //!
-//! Nothing is decided here. Each step is asked by a preview of its own command what it would do, and is made by that
-//! command: what a rerun finds done it leaves, so there is nothing to remember between two runs.
+//! Nothing is decided here. The planner of each command says what its step would do, once for the whole plan and again
+//! when its turn comes: what a rerun finds done it leaves, so there is nothing to remember between two runs.
 
 mod backward;
-mod by_release;
-mod covered;
 mod forward;
 mod hints;
-mod kept;
+mod objects;
 mod pointing;
 mod policy;
 mod proof;
 mod shown;
 mod sidecars;
+mod spared;
 mod step;
+#[cfg(test)]
+mod tests;
 mod walk;
-mod wrong;
 
 use std::rc::Rc;
 
 use serde_json::Value;
 
 use self::step::{Act, Planned, Step};
+use super::interrupt::UNTOUCHED;
 use super::report::Report;
 use super::{again, consent, open, place};
-use crate::command::{CommandLine, Hint, gloo_rs};
+use crate::command::{CommandLine, Hint, flag, gloo_rs};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::Session;
 use crate::load::survey::Survey;
 use crate::load::traffic;
 use crate::options::{Consent, Global, Preview, Setup, Teardown};
 use crate::plan::advice::Advice;
+use crate::plan::mtls::Wish;
 use crate::plan::path::effect::{Effect, Touched};
 use crate::plan::path::forecast::{Forecast, forecast};
 
@@ -110,8 +112,7 @@ impl Way {
         }
         against_strict(&plan, &forecast.unwrap_or_default())?;
         if self.preview.is_on() {
-            self.show(plan, report);
-            return Ok(());
+            return self.show(&plan, report);
         }
         if is_as_wanted && !plan.iter().any(Planned::only_looks) {
             return Ok(());
@@ -133,8 +134,14 @@ impl Way {
             let act = step.act.clone();
             let interrupts = report.interrupts();
             let planned = interrupts.or(async {
-                let step = covered::told(&self.session, step, &plan, &self.global).await;
-                let planned = Box::pin(step.plan(self.preview, &self.global, report)).await?;
+                let by = match &step.act {
+                    Act::Upstreams(policy, _) if policy.wish == Wish::Enable => {
+                        spared::auto_mtls_after(&plan, &self.session, &self.global).await
+                    }
+                    _ => None,
+                };
+                let plan_of_step = step.plan(&self.session, (self.preview, by), &self.global, report);
+                let planned = Box::pin(plan_of_step).await?;
                 pointing::refuse(&self.session, &plan, &planned, &self.global).await.map(|()| planned)
             });
             let mut planned = planned.await.map_err(|why| {
@@ -143,7 +150,7 @@ impl Way {
                     Exit::NoAnswer => format!("{which} cannot be planned: {}", why.message),
                     _ => format!("{which} is refused: {}", why.message),
                 };
-                untouched(hints::told(Failure { message, ..why }, self.word, &act, &self.typed))
+                hints::told(Failure { message, ..why }, self.word, &act, &self.typed).detail(UNTOUCHED)
             })?;
             if plan.is_empty() {
                 self.say("plan, with what is so after each step:", report);
@@ -187,18 +194,17 @@ impl Way {
     }
 
     /// The plan as what was asked for: its diffs, its objects, and whether there is anything to do.
-    fn show(&self, plan: Vec<Planned>, report: &mut Report<'_>) {
+    fn show(&self, plan: &[Planned], report: &mut Report<'_>) -> Result<(), Failure> {
         if self.preview.check && !plan.iter().all(Planned::is_already) {
             report.ends(Exit::WouldChange);
         }
         for planned in plan {
-            for diff in planned.diffs.into_iter().filter(|_| self.preview.diff) {
-                report.diff(diff);
+            if self.preview.diff {
+                planned.diffs()?.into_iter().for_each(|diff| report.diff(diff));
             }
-            for row in planned.release.into_iter().chain(planned.changes) {
-                report.record(row);
-            }
+            planned.rows().for_each(|row| report.record(row));
         }
+        Ok(())
     }
 
     fn say_all(&self, lines: &[String], report: &mut Report<'_>) {
@@ -213,11 +219,6 @@ impl Way {
     }
 }
 
-/// Says once that all is as it was.
-fn untouched(why: Failure) -> Failure {
-    if why.details.iter().any(|detail| detail == shown::UNTOUCHED) { why } else { why.detail(shown::UNTOUCHED) }
-}
-
 /// A policy is not made while a gateway would get 503s from it for good, or may: its own step would refuse that after
 /// the earlier ones were made.
 fn against_strict(plan: &[Planned], forecast: &Forecast) -> Result<(), Failure> {
@@ -229,10 +230,12 @@ fn against_strict(plan: &[Planned], forecast: &Forecast) -> Result<(), Failure> 
         let message = format!("step {step} is refused: a gateway sends plaintext to {what} and would get 503s");
         let failure = Failure::new(Exit::Failed, Reason::GatewayPlaintext, message);
         let failure = broken.iter().fold(failure, |failure, outage| failure.detail(outage.shown.as_str()));
-        return Err(failure.detail(shown::UNTOUCHED).hint("--upstream takes them as well, --auto-mtls all there are"));
+        return Err(failure
+            .detail(UNTOUCHED)
+            .hint(flag("--upstream").text(" takes them as well, ").flag("--auto-mtls").text(" all there are")));
     }
     let Some(doubt) = forecast.doubts.iter().find(|doubt| is_policy(doubt.step)) else { return Ok(()) };
     let message = format!("step {} is refused: whether a gateway would get 503s is unknown: {}", doubt.step, doubt.why);
     let failure = Failure::new(Exit::Failed, Reason::Unknown, message).detail(doubt.shown.as_str());
-    Err(failure.detail(shown::UNTOUCHED).hint(gloo_rs("istio describe upstreams -A")))
+    Err(failure.detail(UNTOUCHED).hint(gloo_rs("istio describe upstreams -A")))
 }

@@ -1,15 +1,15 @@
 //! What would point at the sidecars' cluster when it is their turn to go.
 
 use super::step::{Act, Planned};
+use crate::command::flag;
 use crate::error::Failure;
 use crate::flow::sidecars::against;
 use crate::kube::Session;
 use crate::load::dangling;
-use crate::model::{ObjectRef, kinds};
+use crate::model::{Object, ObjectRef, kinds};
 use crate::options::{Global, Injection, Upstreams};
-use crate::plan::auto_mtls;
-use crate::plan::dangling::{of, release};
-use crate::plan::mtls::{Caution, Wish};
+use crate::plan::dangling::{of, of_settings, release};
+use crate::plan::mtls::Caution;
 use crate::plan::path::effect::{Effect, Turn};
 
 /// Refuses an uninject in the plan as it would refuse itself: for what no step before it takes off the cluster.
@@ -29,22 +29,24 @@ pub async fn refuse(session: &Session, before: &[Planned], step: &Planned, globa
     let takeable = upstreams.into_iter().filter_map(of).chain(settings).filter(|it| !is_let_go(&it.object));
     let mut left: Vec<_> = takeable.collect();
     let hint = match for_nobody.is_empty() && others.is_empty() {
-        true => "--all takes that back as well",
-        false => "take those fields out, then run this again",
+        true => flag("--all").text(" takes that back as well"),
+        false => "take those fields out, then run this again".into(),
     };
     left.extend(for_nobody.into_iter().filter_map(of).chain(others));
     let refused = against(&left, &pointing.hidden, Upstreams::Left, Caution::Careful);
-    refused.map_err(|why| if left.is_empty() { why } else { Failure { hints: vec![hint.into()], ..why } })
+    refused.map_err(|why| if left.is_empty() { why } else { Failure { hints: vec![hint], ..why } })
 }
 
-/// Whether a step takes an object off the cluster.
-fn lets_go(planned: &Planned, object: &ObjectRef) -> bool {
-    let changes = planned.changes.iter().any(|row| row.object == *object);
-    match &planned.step.act {
-        Act::Upstreams { policy, .. } => policy.wish == Wish::Disable && changes,
-        Act::Switches(wish, _) => *wish == auto_mtls::Wish::Disable && changes,
-        // The release's own Settings go with its values.
-        Act::Values(_) => planned.effects.contains(&Effect::AutoMtls(Turn::Off)) && *object.kind == kinds::SETTINGS,
-        _ => false,
-    }
+/// Whether an object does not point at the sidecars' cluster any more after a step.
+pub fn lets_go(planned: &Planned, object: &ObjectRef) -> bool {
+    let points = |after: &Object| match after.reference.kind == &kinds::SETTINGS {
+        true => of_settings(after).is_some(),
+        false => of(after).is_some(),
+    };
+    let change = planned.work.changes().find(|change| change.before.reference == *object);
+    // The release's own Settings go with its values.
+    let goes_with_release = matches!(planned.step.act, Act::Values(_))
+        && planned.effects.contains(&Effect::AutoMtls(Turn::Off))
+        && *object.kind == kinds::SETTINGS;
+    goes_with_release || change.is_some_and(|change| change.after().is_ok_and(|after| !points(&after)))
 }

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use crate::command::flag;
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::report::Report;
 use crate::flow::verify;
+use crate::kube::Session;
 use crate::options::{Global, VerifyTask};
-use crate::ui::Ui;
+use crate::plan::advice::Advice;
 
 /// Gloo and istiod bring a change to the proxies within seconds: what is not so by then is not on its way.
 const SETTLES: Duration = Duration::from_secs(30);
@@ -19,15 +21,21 @@ const PAUSE: Duration = Duration::from_millis(500);
 ///
 /// # Errors
 /// It could not be sent, or it was not proven to be answered over mutual TLS.
-pub async fn prove(task: &VerifyTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+pub async fn prove(
+    session: &Session,
+    task: &VerifyTask,
+    global: &Global,
+    report: &mut Report<'_>,
+) -> Result<(), Failure> {
     let last = Instant::now() + SETTLES.min(global.wait_timeout);
     let interrupts = report.interrupts();
     let sent = interrupts.or(async {
-        let mut judged = Box::pin(verify::judged(task, global, report)).await;
+        let mut judged = Box::pin(verify::judged(session, task, global, report)).await;
         while !judged.as_ref().is_ok_and(|judged| judged.fault().is_none()) && Instant::now() < last {
             sleep(PAUSE).await;
-            let mut ui = Ui::silent();
-            judged = Box::pin(verify::judged(task, global, &mut report.unheard_step(&mut ui))).await;
+            // What is worth knowing was said of the first.
+            let mut unheard: Vec<Advice> = Vec::new();
+            judged = Box::pin(verify::judged(session, task, global, &mut unheard)).await;
         }
         judged
     });
@@ -44,6 +52,6 @@ pub async fn prove(task: &VerifyTask, global: &Global, report: &mut Report<'_>) 
 
 /// Why a request cannot be sent, with the flag that goes on without it.
 pub fn unsent(why: Failure) -> Failure {
-    let around = "--no-verify leaves the requests out";
+    let around = flag("--no-verify").text(" leaves the requests out");
     if why.exit == Exit::Interrupted { why } else { why.hint(around) }
 }

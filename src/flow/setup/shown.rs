@@ -4,17 +4,16 @@ use serde_json::{Value, json};
 
 use super::step::{Act, Planned};
 use super::walk::State;
-use crate::apply::transaction::ALL_BACK;
 use crate::command::{CommandLine, Hint};
 use crate::error::{Exit, Failure, Reason};
-use crate::flow::transact::short;
+use crate::flow::execute::{Stands, short};
+use crate::flow::interrupt::UNTOUCHED;
 use crate::plan::path::forecast::{Doubt, Forecast, Outage};
+use crate::plan::rollout::is_restart;
 use crate::render::text::count;
 
 /// Below the words of a step.
 const INDENT: usize = 14;
-/// A failure that left all as it was says so.
-pub const UNTOUCHED: &str = "nothing was changed";
 /// More ways than these of one kind are counted.
 const MOST: usize = 5;
 
@@ -31,35 +30,25 @@ pub fn lines(number: usize, planned: &Planned) -> Vec<String> {
         _ => head,
     };
     let restarts: Vec<_> = planned.restarts().collect();
-    let of_object = planned.changes.iter().map(|row| {
-        let says_so = row.message.starts_with("restarted") || !restarts.contains(&&row.object);
-        format!("{} {}{}", short(&row.object), row.message, if says_so { "" } else { ", restarted" })
+    let of_object = planned.work.changes().map(|change| {
+        let object = &change.before.reference;
+        // A plan that restarts alone says so itself.
+        let says_so = change.edits.iter().all(is_restart) || !restarts.contains(&object);
+        format!("{} {}{}", short(object), change.message, if says_so { "" } else { ", restarted" })
     });
     let of_spared =
         planned.spared.iter().filter(|_| !planned.is_already()).flat_map(|spared| {
             spared.upstreams.iter().map(|object| format!("{} already: {}", short(object), spared.by))
         });
     let undo = (!planned.is_already()).then(|| format!("undo: {}", step.undone_by));
-    let below = planned.more.iter().cloned().chain(of_object).chain(of_spared).chain(undo);
+    let below = planned.more().into_iter().chain(of_object).chain(of_spared).chain(undo);
     std::iter::once(head).chain(below.map(|line| format!("{:INDENT$}{line}", ""))).collect()
-}
-
-/// `global.istioIntegration.enabled: (unset) -> true`, of a change as the document has it.
-pub fn value_line(change: &Value) -> String {
-    let text = |value: &Value| match value {
-        Value::Null => "(unset)".to_owned(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    format!("  {}: {} -> {}", change["path"].as_str().unwrap_or_default(), text(&change["old"]), text(&change["new"]))
 }
 
 /// The same for the document.
 pub fn value(number: usize, planned: &Planned) -> Value {
     let changes: Vec<_> = planned
-        .release
-        .iter()
-        .chain(&planned.changes)
+        .rows()
         .map(|row| {
             json!({
                 "kind": row.object.kind.kind, "namespace": row.object.namespace, "name": row.object.name,
@@ -69,15 +58,15 @@ pub fn value(number: usize, planned: &Planned) -> Value {
         .collect();
     json!({
         "step": number, "command": planned.step.word, "what": planned.step.what,
-        "already": planned.is_already() && !planned.only_looks(), "changes": changes, "notes": planned.more, "undo": planned.step.undone_by,
+        "already": planned.is_already() && !planned.only_looks(), "changes": changes, "notes": planned.more(), "undo": planned.step.undone_by,
     })
 }
 
 /// `the release of Gloo and 3 objects, restarts its gateways and 1 workload`
 pub fn amount(plan: &[Planned]) -> String {
-    let written: usize = plan.iter().map(|planned| planned.changes.len()).sum();
+    let written: usize = plan.iter().map(|planned| planned.work.changes().count()).sum();
     let workloads = plan.iter().flat_map(Planned::restarts).count();
-    let has_release = plan.iter().any(|planned| planned.release.is_some());
+    let has_release = plan.iter().any(|planned| planned.work.release().is_some());
     let both = |of_release: &str, number: usize, noun: &str| {
         let of_release = has_release.then(|| of_release.to_owned());
         let of_others = (number > 0).then(|| count(number, noun));
@@ -176,39 +165,32 @@ fn wrong(plan: &[Planned], back: &[usize], is_all_back: bool) -> String {
     format!("proved {what} wrong: {are} {}rolled back", if is_all_back { "" } else { "NOT fully " })
 }
 
-/// A step that ended badly and did not say why.
-pub fn unsaid(exit: Exit) -> Failure {
-    Failure::new(exit, Reason::Rollout, "its command did not end well")
-}
-
 /// Why the way ended at a step, what stands, and how to go on.
 pub fn stopped(way_back: CommandLine, plan: &[Planned], failed: usize, why: Failure, state: &State) -> Failure {
     let number = failed + 1;
     let (exit, what) = match state {
-        State::Untouched if why.reason == Reason::UnexpectedAnswer => {
+        State::Own(Stands::Nothing) if why.reason == Reason::UnexpectedAnswer => {
             (why.exit, "proved no step before it wrong".to_owned())
         }
-        State::Untouched => (why.exit, "changed nothing".to_owned()),
-        State::RolledBack => (why.exit.or(Exit::RolledBack), "is rolled back".to_owned()),
+        State::Own(Stands::Nothing) => (why.exit, "changed nothing".to_owned()),
+        State::Own(Stands::RolledBack) => (why.exit.or(Exit::RolledBack), "is rolled back".to_owned()),
         State::ProvenWrong { back, is_all_back } => {
             let exit = if *is_all_back { Exit::RolledBack } else { Exit::HalfDone };
             (why.exit.or(exit), wrong(plan, back, *is_all_back))
         }
-        State::HalfDone => (why.exit.or(Exit::HalfDone), "is NOT fully rolled back".to_owned()),
-        State::Unconfirmed => (why.exit, "stands, and is not confirmed".to_owned()),
-        State::InPart => (why.exit, "stands in part".to_owned()),
+        State::Own(Stands::HalfDone) => (why.exit.or(Exit::HalfDone), "is NOT fully rolled back".to_owned()),
+        State::Own(Stands::Unconfirmed) => (why.exit, "stands, and is not confirmed".to_owned()),
+        State::Own(Stands::Part) => (why.exit, "stands in part".to_owned()),
     };
     let back = match state {
         State::ProvenWrong { back, is_all_back: true } => back.as_slice(),
         _ => &[],
     };
     let earlier = stands(plan, failed, back);
-    let hint = both_ways(way_back, *state != State::Untouched || earlier.is_some());
+    let hint = both_ways(way_back, *state != State::Own(Stands::Nothing) || earlier.is_some());
     let earlier = earlier.map_or_else(String::new, |earlier| format!("; {earlier}"));
     let message = format!("step {number} ({}) failed: {}", plan[failed].step.word, why.message);
-    // Of its own step alone is that true; the line below says it, and what stands of the others.
-    let details = why.details.into_iter().filter(|detail| detail != ALL_BACK && detail != UNTOUCHED).collect();
-    let failure = Failure { exit, message, details, ..why }.detail(format!("step {number} {what}{earlier}"));
+    let failure = Failure { exit, message, ..why }.detail(format!("step {number} {what}{earlier}"));
     failure.hint(hint)
 }
 

@@ -6,7 +6,7 @@ use super::step::{Act, Step};
 use crate::command::{CommandLine, gloo_rs};
 use crate::error::Failure;
 use crate::flow::again;
-use crate::flow::transact::short;
+use crate::flow::execute::short;
 use crate::kube::Session;
 use crate::load::{gateways, istio, release};
 use crate::options::{Global, Injection, Marks, Proxies, Teardown, Upstreams};

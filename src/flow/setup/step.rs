@@ -1,24 +1,32 @@
-//! One step: a command that is there already, with what setup typed for it.
+//! One step: a command with what setup typed for it, its plan, and how the plan is carried out.
 
-use super::covered::{self, Sparing};
+use super::objects;
+use super::proof;
+use super::spared::{Spared, spare};
+use crate::apply::transaction::Done;
 use crate::command::Hint;
-use crate::error::{Exit, Failure};
-use crate::flow::report::{Ended, Report};
-use crate::flow::{enrol, live, open, peer_auth, sidecars, switches, values, verify};
+use crate::error::Failure;
+use crate::flow::execute::{self, Stopped, Transaction, now, short};
+use crate::flow::notes::Notes;
+use crate::flow::report::Report;
+use crate::flow::{enrol, peer_auth, sidecars, switches, values, verify};
+use crate::kube::Session;
+use crate::load::survey::Survey;
 use crate::model::{ObjectRef, kinds};
 use crate::options::{
-    DryRun, Enrol, Enrolment, Global, Injection, Objects, PeerAuth, Preview, Sidecars, SwitchesTask, UpgradeValues,
-    ValuesAct, VerifyTask,
+    DryRun, Enrol, Enrolment, Global, Injection, Named, PeerAuth, Preview, Sidecars, UpgradeValues, ValuesAct,
+    VerifyTask,
 };
-use crate::plan::PerObject;
-use crate::plan::advice::Code;
+use crate::plan::advice::{Advice, Code};
 use crate::plan::auto_mtls;
+use crate::plan::change::Change;
+use crate::plan::enrolment::Plan as NamespacePlan;
 use crate::plan::mtls::{Caution, Policy, Wish};
 use crate::plan::outcome::{Outcome, Row};
 use crate::plan::path::effect::{Effect, Turn};
-use crate::plan::values as plan_of_values;
+use crate::plan::values::{auto_mtls as auto_mtls_switch, is_on};
 use crate::render::text::count;
-use crate::ui::Ui;
+use crate::render::values as shown;
 
 /// The command of a step.
 #[derive(Debug, Clone)]
@@ -26,13 +34,8 @@ pub enum Act {
     Values(UpgradeValues),
     Sidecars(Sidecars),
     Enrolment(Enrolment),
-    Upstreams {
-        policy: Policy,
-        objects: Objects,
-        /// What encrypts for those that have nothing of their own by then: `auto-mTLS (step 1)`. They stay as they are.
-        spared_by: Option<String>,
-    },
-    Switches(auto_mtls::Wish, SwitchesTask),
+    Upstreams(Policy, Vec<Named>),
+    Switches(auto_mtls::Wish),
     PeerAuth(PeerAuth),
     Verify {
         request: Box<VerifyTask>,
@@ -49,219 +52,343 @@ pub struct Step {
     /// `namespace default`
     pub what: String,
     pub act: Act,
-    /// What an operator types to take it back.
+    /// What an operator types to undo it.
     pub undone_by: Hint,
+}
+
+/// The plan of a command.
+pub enum Work {
+    Values(Box<values::Planned>),
+    Sidecars(sidecars::Plan),
+    Enrolment {
+        plans: Vec<NamespacePlan>,
+        changes: Vec<Change>,
+    },
+    Objects(Vec<Change>),
+    /// A request, which changes nothing.
+    Request,
 }
 
 /// A step and what it would do.
 pub struct Planned {
     pub step: Step,
-    pub changes: Vec<Row>,
-    /// `4 values`: what is no object's change, and what is left out.
-    pub more: Vec<String>,
-    /// Which of its objects stay as they are although they are not so already, and why.
+    pub work: Work,
+    /// Which of its objects stay as they are although they are not as asked, and why.
     pub spared: Option<Spared>,
-    pub diffs: Vec<String>,
     pub effects: Vec<Effect>,
-    /// A release that would be changed: no object of the cluster's, and Helm's to write.
-    pub release: Option<Row>,
 }
 
-/// Upstreams that need nothing of their own.
-pub struct Spared {
-    /// `auto-mTLS (step 1)`
-    pub by: String,
-    pub upstreams: Vec<ObjectRef>,
+/// What a step wrote that can be rolled back once a later step proves it wrong.
+pub enum Made {
+    Nothing,
+    Objects(Vec<Done>),
+    /// A release whose upgrade turned auto-mTLS on, and the task that did.
+    AutoMtls(Box<values::Upgraded>, Box<UpgradeValues>),
+}
+
+/// When a step is planned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// With the whole: what an earlier step makes room for is not asked about.
+    Before,
+    /// Its turn has come.
+    Now,
+}
+
+impl Work {
+    /// The objects that it writes.
+    pub fn changes(&self) -> impl Iterator<Item = &Change> {
+        let changes = match self {
+            Self::Sidecars(plan) => plan.changes.as_slice(),
+            Self::Enrolment { changes, .. } | Self::Objects(changes) => changes,
+            Self::Values(_) | Self::Request => &[],
+        };
+        changes.iter().filter(|change| !change.is_already())
+    }
+
+    /// The release that it changes: no object of the cluster, and Helm's to write.
+    pub fn release(&self) -> Option<&values::Planned> {
+        match self {
+            Self::Values(planned) if !planned.plan.is_empty() => Some(planned),
+            _ => None,
+        }
+    }
 }
 
 impl Planned {
     /// Whether there is nothing to do.
     pub fn is_already(&self) -> bool {
-        self.changes.is_empty() && self.release.is_none()
+        self.work.changes().next().is_none() && self.work.release().is_none()
     }
 
     /// Whether it only looks.
     pub fn only_looks(&self) -> bool {
-        matches!(self.step.act, Act::Verify { .. })
+        matches!(self.work, Work::Request)
     }
 
     /// Whether the commands of its way have `-n` for Gloo's own namespace.
     pub fn is_in_gloo(&self) -> bool {
-        matches!(self.step.act, Act::Values(_) | Act::Sidecars(_) | Act::Upstreams { .. } | Act::Switches(..))
+        !matches!(self.step.act, Act::Enrolment(_) | Act::PeerAuth(_) | Act::Verify { .. })
     }
 
-    /// The workloads that start anew.
+    /// The workloads that are restarted.
     pub fn restarts(&self) -> impl Iterator<Item = &ObjectRef> {
         let workloads = [&kinds::DEPLOYMENT, &kinds::STATEFUL_SET, &kinds::DAEMON_SET];
-        self.changes.iter().map(|row| &row.object).filter(move |object| workloads.contains(&object.kind))
+        let objects = self.work.changes().map(|change| &change.before.reference);
+        objects.filter(move |object| workloads.contains(&object.kind))
+    }
+
+    /// The rows of what would be changed.
+    pub fn rows(&self) -> impl Iterator<Item = Row> {
+        let release = self.work.release().and_then(release_row);
+        release.into_iter().chain(self.work.changes().map(execute::row_of))
+    }
+
+    /// `4 values`: what is no object's change, and what is skipped.
+    pub fn more(&self) -> Vec<String> {
+        match (&self.work, &self.step.act) {
+            (Work::Values(planned), Act::Values(task)) => value_lines(planned, task),
+            (Work::Enrolment { plans, .. }, Act::Enrolment(task)) => {
+                let left = plans.iter().flat_map(|plan| enrol::left(task, plan));
+                left.map(|(object, why)| format!("not restarted: {}: {}", short(&object), why.message)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// What it changes, as diffs.
+    ///
+    /// # Errors
+    /// An edit leads through something that is not what it should be.
+    pub fn diffs(&self) -> Result<Vec<String>, Failure> {
+        match (&self.work, &self.step.act) {
+            (Work::Values(planned), Act::Values(task)) => {
+                Ok(self.work.release().map(|_| planned.diff(task.secrets)).into_iter().collect())
+            }
+            _ => self.work.changes().map(|change| execute::diff_of(change, self.step.act.secrets())).collect(),
+        }
     }
 }
 
+fn release_row(planned: &values::Planned) -> Option<Row> {
+    let record = &planned.subject.release.as_ref()?.record;
+    let values = count(planned.plan.changes.len(), "value");
+    let object = ObjectRef::new(&kinds::RELEASE, &*record.namespace, &*record.name);
+    Some(Row::answer(object, Outcome::Changed, format!("{values} changed")))
+}
+
+/// What happens to a release: one line for the whole, and one for each value.
+fn value_lines(planned: &values::Planned, task: &UpgradeValues) -> Vec<String> {
+    let changes = &planned.plan.changes;
+    let Some(found) = planned.subject.release.as_ref().filter(|_| !changes.is_empty()) else { return Vec::new() };
+    let record = &found.record;
+    let place = format!("release {}/{}, revision {}", record.namespace, record.name, record.revision);
+    let head = format!("{place}: {}, restarts its gateways", count(changes.len(), "value"));
+    std::iter::once(head).chain(changes.iter().map(|change| shown::line(change, task.secrets))).collect()
+}
+
 impl Act {
-    /// Does it, as its own command would.
+    fn secrets(&self) -> crate::render::diff::Secrets {
+        match self {
+            Self::Values(task) => task.secrets,
+            Self::Sidecars(task) => task.secrets,
+            Self::Enrolment(task) => task.secrets,
+            Self::PeerAuth(task) => task.secrets,
+            Self::Upstreams(..) | Self::Switches(_) | Self::Verify { .. } => crate::render::diff::Secrets::Masked,
+        }
+    }
+
+    /// What its command would do.
     ///
     /// # Errors
-    /// Those of the command.
-    pub async fn run(&self, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
-        match self {
-            Self::Values(task) => Box::pin(values::of_a_release(None, None, task, global, report)).await,
-            Self::Sidecars(task) => Box::pin(sidecars::run(task, global, report)).await,
-            Self::Enrolment(task) => Box::pin(enrol::run(task, global, report)).await,
-            Self::Upstreams { policy, objects, spared_by } => {
-                let session = open(global, report).await?;
-                let sparing = spared_by.as_deref().map(|by| Sparing { policy: *policy, by });
-                let plan: &dyn PerObject = sparing.as_ref().map_or(policy, |sparing| sparing);
-                Box::pin(live::edit(&session, plan, objects, global, report)).await
-            }
-            Self::Switches(wish, task) => Box::pin(switches::change(*wish, task, global, report)).await,
-            Self::PeerAuth(task) => Box::pin(peer_auth::change(task, global, report)).await,
-            Self::Verify { request, .. } => Box::pin(super::proof::prove(request, global, report)).await,
-        }
-    }
-
-    /// Asks it what it would do. What an earlier step makes room for is not asked about: it is when its turn comes.
-    async fn rehearse(&self, preview: Preview, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
-        // Before the first write the API server says of all of them whether it would take them: a right that only the
-        // last step lacks is met here.
-        let usual = if preview.is_on() { DryRun::Client } else { DryRun::Server };
-        let preview = Preview { dry_run: preview.dry_run.or(Some(usual)), check: false, ..preview };
-        let mut act = self.clone();
-        match &mut act {
-            Self::Values(task) => (task.check, task.diff) = (true, preview.diff),
-            Self::Sidecars(task) => {
-                task.preview = preview;
-                if let Injection::Uninject { caution, .. } = &mut task.act {
-                    *caution = Caution::Forced;
+    /// Why it would not be done.
+    pub async fn plan(
+        &self,
+        session: &Session,
+        global: &Global,
+        when: When,
+        notes: &mut dyn Notes,
+    ) -> Result<sidecars::Planned<Work>, Failure> {
+        let caution = if when == When::Now { Caution::Careful } else { Caution::Forced };
+        Ok(match self {
+            Self::Values(task) => {
+                let planned = Box::pin(values::plan_release(session, (None, None), task, global, notes)).await?;
+                if let (When::Before, Some(upgrade)) = (when, planned.upgrade(task)) {
+                    values::ready(session, &upgrade, task).await?;
                 }
+                planned.say(task, notes);
+                Ok(Work::Values(Box::new(planned)))
             }
-            Self::Enrolment(task) => task.preview = preview,
-            Self::Upstreams { objects, .. } => objects.preview = preview,
-            Self::Switches(_, task) => (task.preview, task.caution) = (preview, Caution::Forced),
-            Self::PeerAuth(task) => (task.preview, task.request.caution) = (preview, Caution::Forced),
+            Self::Sidecars(task) => {
+                let mut task = task.clone();
+                if let Injection::Uninject { caution: of_task, .. } = &mut task.act {
+                    *of_task = caution;
+                }
+                Box::pin(sidecars::plan(session, &task, global, notes)).await?.map(Work::Sidecars)
+            }
+            Self::Enrolment(task) => {
+                let survey = Survey::new(session, global);
+                let plans = Box::pin(enrol::plan(session, &survey, task, notes)).await?;
+                plans.map(|plans| {
+                    let now = now();
+                    let changes = plans.iter().flat_map(|plan| enrol::changes(task, plan, &now)).collect();
+                    Work::Enrolment { plans, changes }
+                })
+            }
+            Self::Upstreams(policy, names) => objects::plan(session, policy, names, global).await.map(Work::Objects),
+            Self::Switches(wish) => {
+                let change = Box::pin(switches::plan(session, *wish, caution, global, notes)).await?;
+                change.map(|change| Work::Objects(vec![change]))
+            }
+            Self::PeerAuth(task) => {
+                let mut task = task.clone();
+                task.request.caution = caution;
+                let change = Box::pin(peer_auth::plan(session, &task, global, notes)).await?;
+                change.map(|change| Work::Objects(vec![change]))
+            }
             Self::Verify { request, .. } => {
-                return Box::pin(verify::ready(request, global, report)).await.map_err(super::proof::unsent);
+                if when == When::Before {
+                    Box::pin(verify::ready(session, request, global, notes)).await.map_err(proof::unsent)?;
+                }
+                Ok(Work::Request)
             }
-        }
-        act.run(global, report).await
-    }
-
-    /// Which Upstreams it leaves as they are, for something else encrypts by then.
-    fn spares(&self, ended: &Ended) -> Option<Spared> {
-        let Self::Upstreams { spared_by: Some(by), .. } = self else { return None };
-        let message = covered::message(by);
-        let upstreams: Vec<_> =
-            ended.rows.iter().filter(|row| row.message == message).map(|row| row.object.clone()).collect();
-        (!upstreams.is_empty()).then(|| Spared { by: by.clone(), upstreams })
+        })
     }
 
     /// Whether no earlier step changes what its advice rests on.
     fn stands_alone(&self) -> bool {
-        matches!(self, Self::Values(_) | Self::Enrolment(_) | Self::Switches(auto_mtls::Wish::Enable, _))
+        matches!(self, Self::Values(_) | Self::Enrolment(_) | Self::Switches(auto_mtls::Wish::Enable))
             || matches!(self, Self::Sidecars(task) if matches!(task.act, Injection::Inject { .. }))
     }
 
     /// What it does to requests.
-    fn effects(&self, ended: &Ended) -> Vec<Effect> {
+    fn effects(&self, work: &Work) -> Vec<Effect> {
         let turn = |is_on: bool| if is_on { Turn::On } else { Turn::Off };
-        match self {
-            Self::Values(task) => {
-                let switch = plan_of_values::auto_mtls();
-                let is_on =
-                    ended.fields.get("values").and_then(|values| switch.get(values)).is_some_and(|it| it == true);
-                vec![
-                    Effect::Certificates(Vec::new(), turn(task.act == ValuesAct::Merge)),
-                    Effect::AutoMtls(turn(is_on)),
-                ]
+        match (self, work) {
+            (Self::Values(task), Work::Values(planned)) => {
+                let certificates = Effect::Certificates(Vec::new(), turn(task.act == ValuesAct::Merge));
+                vec![certificates, Effect::AutoMtls(turn(is_on(auto_mtls_switch().get(&planned.after))))]
             }
-            Self::Sidecars(task) => {
+            (Self::Sidecars(task), _) => {
                 let workloads = [&kinds::DEPLOYMENT, &kinds::DAEMON_SET];
-                let gateways = ended.changed().map(|row| &row.object).filter(|it| workloads.contains(&it.kind));
-                let turn = turn(matches!(task.act, Injection::Inject { .. }));
-                vec![Effect::Certificates(gateways.cloned().collect(), turn)]
+                let changed = work.changes().map(|change| &change.before.reference);
+                let gateways = changed.filter(|it| workloads.contains(&it.kind)).cloned().collect();
+                vec![Effect::Certificates(gateways, turn(matches!(task.act, Injection::Inject { .. })))]
             }
-            Self::Enrolment(task) => {
+            (Self::Enrolment(task), _) => {
                 let turn = turn(matches!(task.act, Enrol::In { .. }));
                 task.namespaces.iter().map(|namespace| Effect::Mesh(namespace.clone(), turn)).collect()
             }
-            Self::Upstreams { policy, .. } => {
+            (Self::Upstreams(policy, _), _) => {
                 let turn = turn(policy.wish == Wish::Enable);
-                ended.changed().map(|row| Effect::Tls(row.object.clone(), turn)).collect()
+                work.changes().map(|change| Effect::Tls(change.before.reference.clone(), turn)).collect()
             }
-            Self::Switches(wish, _) => vec![Effect::AutoMtls(turn(*wish == auto_mtls::Wish::Enable))],
-            Self::PeerAuth(task) => vec![Effect::Policy(task.request.clone())],
-            Self::Verify { .. } => Vec::new(),
+            (Self::Switches(wish), _) => vec![Effect::AutoMtls(turn(*wish == auto_mtls::Wish::Enable))],
+            (Self::PeerAuth(task), _) => vec![Effect::Policy(task.request.clone())],
+            _ => Vec::new(),
+        }
+    }
+
+    /// The namespace whose name need not be said of the objects that it writes.
+    fn usual_namespace<'a>(&'a self, work: &'a Work, global: &'a Global) -> &'a str {
+        match (self, work) {
+            (Self::Upstreams(..) | Self::Switches(_), _) => global.object_namespace(),
+            (Self::PeerAuth(_), Work::Objects(changes)) => {
+                changes.first().map_or("", |change| &change.before.reference.namespace)
+            }
+            (Self::Enrolment(task), _) => task.namespaces.first().map_or("", String::as_str),
+            _ => "",
         }
     }
 }
 
 impl Step {
-    /// Lets the step's own command say what it would do.
+    /// What the step would do. `by`: what encrypts for Upstreams that have nothing of their own by then.
     ///
     /// # Errors
     /// Why it would not be done.
-    pub async fn plan(self, preview: Preview, global: &Global, report: &mut Report<'_>) -> Result<Planned, Failure> {
-        let mut ui = Ui::silent();
-        let mut tried = report.unheard_step(&mut ui);
-        let outcome = self.act.rehearse(preview, global, &mut tried).await;
-        let ended = tried.end();
-        outcome?;
-        if let Some(why) = ended.why().filter(|why| why.exit != Exit::WouldChange) {
-            return Err(ended.others().fold(why, Failure::detail));
+    pub async fn plan(
+        self,
+        session: &Session,
+        (preview, by): (Preview, Option<String>),
+        global: &Global,
+        report: &mut Report<'_>,
+    ) -> Result<Planned, Failure> {
+        let mut advice: Vec<Advice> = Vec::new();
+        let work = self.act.plan(session, global, When::Before, &mut advice).await?.map_err(objects::refused)?;
+        // Before the first write the API server says of all of them whether it would take them: a right that only the
+        // last step lacks is met here.
+        let usual = if preview.is_on() { DryRun::Client } else { DryRun::Server };
+        let (work, spared) = spare(work, by);
+        if preview.dry_run.unwrap_or(usual) == DryRun::Server {
+            let changes: Vec<_> = work.changes().cloned().collect();
+            execute::rehearse(session, &changes, &mut advice).await?;
         }
         if self.act.stands_alone() {
             // Between which steps which end would refuse the other, the plan says itself.
             let is_of_plan = |code: Code| matches!(code, Code::StrictPeer | Code::NoSidecar);
-            report.advices(ended.advice.iter().filter(|advice| !is_of_plan(advice.code)).cloned().collect());
+            report.advices(advice.into_iter().filter(|advice| !is_of_plan(advice.code)).collect());
         }
-        let changes: Vec<_> = ended.changed().cloned().collect();
-        let values = changed_values(&ended);
-        let release = (!values.is_empty()).then(|| release(&ended)).flatten();
-        let is_change = release.is_some() || !changes.is_empty();
-        let effects = if is_change { self.act.effects(&ended) } else { Vec::new() };
-        let spared = self.act.spares(&ended);
-        let more = values.into_iter().chain(left_alone(&ended)).collect();
-        let diffs = ended.rows.iter().filter_map(|row| row.diff.clone()).chain(ended.diffs).collect();
-        Ok(Planned { step: self, changes, more, spared, diffs, effects, release })
+        let planned = Planned { step: self, work, spared, effects: Vec::new() };
+        let effects = if planned.is_already() { Vec::new() } else { planned.step.act.effects(&planned.work) };
+        Ok(Planned { effects, ..planned })
     }
 }
 
-/// The release that a command is about, as far as it was changed.
-fn release(ended: &Ended) -> Option<Row> {
-    let release = ended.fields.get("release")?;
-    let text = |key: &str| release[key].as_str();
-    let object = ObjectRef::new(&kinds::RELEASE, text("namespace")?, text("name")?);
-    let values = count(ended.fields.get("changes")?.as_array()?.len(), "value");
-    let message = match ended.fields.get("upgradedTo") {
-        Some(to) => format!("{values} changed (revision {} -> {to})", release["revision"]),
-        None => format!("{values} changed"),
-    };
-    Some(Row::answer(object, Outcome::Changed, message))
-}
-
-/// The release that a command upgraded.
-pub fn upgraded(ended: &Ended) -> Option<Row> {
-    ended.fields.get("upgradedTo").and_then(|_| release(ended))
-}
-
-/// What happens to a release: one line for the whole, and one for each value.
-fn changed_values(ended: &Ended) -> Vec<String> {
-    let (Some(release), Some(changes)) = (ended.fields.get("release"), ended.fields.get("changes")) else {
-        return Vec::new();
-    };
-    let changes = changes.as_array().map(Vec::as_slice).unwrap_or_default();
-    if changes.is_empty() {
-        return Vec::new();
+impl Planned {
+    /// Plans the step once more, on what is there now, and carries it out.
+    ///
+    /// # Errors
+    /// Why it was not done, and what of it stands.
+    pub async fn carry_out(
+        &self,
+        session: &Session,
+        global: &Global,
+        report: &mut Report<'_>,
+    ) -> Result<Made, Stopped> {
+        let Self { step: Step { act, .. }, .. } = self;
+        let stop = report.interrupts();
+        let planned = Box::pin(stop.or(act.plan(session, global, When::Now, report))).await?;
+        let work = match planned {
+            Ok(work) => work,
+            Err(rows) => {
+                let why = objects::refused(rows.clone());
+                report.rows(rows);
+                // What is against the objects was said below each.
+                return Err(Failure { details: Vec::new(), hints: Vec::new(), ..why }.into());
+            }
+        };
+        let (work, _) = spare(work, self.spared.as_ref().map(|spared| spared.by.clone()));
+        report.usual_namespace(act.usual_namespace(&work, global));
+        match (act, work) {
+            (Act::Values(task), Work::Values(planned)) => {
+                let upgraded = Box::pin(values::carry_out(session, &planned, task, global, &stop, report)).await?;
+                let Some(upgraded) = upgraded else { return Ok(Made::Nothing) };
+                report.record(upgraded.row());
+                Ok(match upgraded.turned_on {
+                    true => Made::AutoMtls(Box::new(upgraded), Box::new(task.clone())),
+                    false => Made::Nothing,
+                })
+            }
+            (Act::Sidecars(task), Work::Sidecars(plan)) => {
+                Box::pin(sidecars::carry_out(session, task, &plan, global, report)).await?;
+                report.line(task.act.success());
+                Ok(Made::Nothing)
+            }
+            (Act::Enrolment(task), Work::Enrolment { plans, .. }) => {
+                Box::pin(enrol::carry_out(session, task, &plans, global, report)).await?;
+                Ok(Made::Nothing)
+            }
+            (Act::Verify { request, .. }, _) => {
+                Box::pin(proof::prove(session, request, global, report)).await?;
+                Ok(Made::Nothing)
+            }
+            (_, work) => {
+                let changes = if let Work::Objects(changes) = work { changes } else { Vec::new() };
+                let way_back = self.step.undone_by.clone();
+                let transaction = Transaction::new(session, &stop, way_back, global.wait_timeout);
+                Box::pin(transaction.run(&changes, report)).await.map(Made::Objects)
+            }
+        }
     }
-    let text = |key: &str| release[key].as_str().unwrap_or_default();
-    let values = count(changes.len(), "value");
-    let revision = &release["revision"];
-    let head =
-        format!("release {}/{}, revision {revision}: {values}, restarts its gateways", text("namespace"), text("name"));
-    std::iter::once(head).chain(changes.iter().map(super::shown::value_line)).collect()
-}
-
-/// What the command leaves as it is although it is there.
-fn left_alone(ended: &Ended) -> impl Iterator<Item = String> + '_ {
-    let skipped = ended.rows.iter().filter(|row| row.outcome == Outcome::Skipped);
-    skipped.map(|row| format!("not restarted: {}: {}", crate::flow::transact::short(&row.object), row.message))
 }

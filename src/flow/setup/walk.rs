@@ -1,38 +1,34 @@
-//! The steps made one after the other, until one fails.
+//! The steps carried out one after the other, until one fails.
 
 use std::time::Instant;
 
-use super::kept::{Before, Made};
-use super::step::{Act, Planned, upgraded};
-use super::wrong::proven_wrong;
+use super::step::{Act, Made, Planned};
 use super::{Way, hints, shown};
 use crate::apply::caught::caught;
+use crate::apply::transaction::{self, Undone};
 use crate::error::{Exit, Failure, Reason};
+use crate::flow::execute::{Stands, Stopped, say_undone};
 use crate::flow::interrupt::{Interrupts, interrupted};
-use crate::flow::report::{Ended, Report};
-use crate::plan::outcome::Outcome;
+use crate::flow::report::Report;
+use crate::flow::values;
+use crate::model::ObjectRef;
+use crate::options::Global;
 use crate::render::text::{count, seconds};
 
 /// What became of the step that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
-    Untouched,
-    RolledBack,
-    /// It looked at what earlier steps did, and that is taken back.
+    Own(Stands),
+    /// It looked at what earlier steps did, and that is rolled back.
     ProvenWrong {
         /// Those steps, by their places in the plan, the last first.
         back: Vec<usize>,
         is_all_back: bool,
     },
-    HalfDone,
-    /// It stands, and whether it works is not known.
-    Unconfirmed,
-    /// Part of it stands, for it is not one transaction.
-    InPart,
 }
 
 impl Way {
-    /// Makes them.
+    /// Carries them out.
     ///
     /// # Errors
     /// Which step failed, what stands, and how to go on.
@@ -43,80 +39,105 @@ impl Way {
                 return Err(shown::ended_before(self.way_back(), plan, index, interrupted()));
             }
             let head = format!("step {} of {}", index + 1, plan.len());
+            let what = format!("{} {}", planned.step.word, planned.step.what);
             if let (true, Some(spared)) = (planned.is_already(), &planned.spared) {
-                report
-                    .ui
-                    .status(&format!("{head}: {} {}: already: {}", planned.step.word, planned.step.what, spared.by));
-                made.push(Made::default());
+                report.ui.status(&format!("{head}: {what}: already: {}", spared.by));
+                made.push(Made::Nothing);
                 continue;
             }
-            report.ui.status(&format!("{head}: {} {}", planned.step.word, planned.step.what));
+            report.ui.status(&format!("{head}: {what}"));
             let begun = Instant::now();
-            // Also what is so already: a run that was killed may have left its rollout under way.
-            let before = Before::of(planned, &self.session).await;
-            let mut of_step = report.step();
-            let outcome = caught(Box::pin(planned.step.act.run(&self.global, &mut of_step))).await;
-            let outcome = outcome.unwrap_or_else(|panicked| Err(panicked.into_failure()));
-            let ended = of_step.end();
-            made.push(before.made(&ended, &self.session).await);
-            if outcome.is_ok() && ended.exit == Exit::Done {
-                if let Some(release) = upgraded(&ended) {
-                    report.record(release);
+            // Also what is as asked already: a run that was killed may have left its rollout under way.
+            let outcome = caught(Box::pin(planned.carry_out(&self.session, &self.global, report))).await;
+            match outcome.unwrap_or_else(|panicked| Err(panicked.into_failure().into())) {
+                Ok(of_step) => {
+                    made.push(of_step);
+                    report.ui.status(&format!("{head}: done ({})", seconds(begun.elapsed())));
                 }
-                report.take(ended);
-                report.ui.status(&format!("{head}: done ({})", seconds(begun.elapsed())));
-                continue;
+                Err(Stopped { why, stands, .. }) => {
+                    let state = match &planned.step.act {
+                        Act::Verify { .. } => self.roll_back_wrong(plan, index, &made, &why, report).await,
+                        _ => State::Own(stands),
+                    };
+                    let why = hints::told(why, self.word, &planned.step.act, &self.typed);
+                    return Err(shown::stopped(self.way_back(), plan, index, why, &state));
+                }
             }
-            let why = outcome.err().or_else(|| ended.failure.clone());
-            // What objects have against it was said below each.
-            let why = why.or_else(|| Some(Failure { details: Vec::new(), hints: Vec::new(), ..ended.why()? }));
-            let why = why.unwrap_or_else(|| shown::unsaid(ended.exit));
-            report.take(ended.clone());
-            let state = match &planned.step.act {
-                act @ Act::Verify { .. } => self.take_wrong_back(plan, act, &made, &why, report).await,
-                _ => self.take_back(&made, (&why, &ended), report).await,
-            };
-            let why = hints::told(why, self.word, &planned.step.act, &self.typed);
-            return Err(shown::stopped(self.way_back(), plan, index, why, &state));
         }
         report.line(&format!("{} done: {}", self.word, count(plan.len(), "step")));
         Ok(())
     }
 
-    /// Takes back what a request proved wrong.
-    async fn take_wrong_back(
+    /// Rolls back what a request proved wrong.
+    async fn roll_back_wrong(
         &self,
         plan: &[Planned],
-        act: &Act,
+        request: usize,
         made: &[Made],
         why: &Failure,
         report: &mut Report<'_>,
     ) -> State {
-        let back = proven_wrong(plan, act, made, &self.global);
+        let mut back = proven_wrong(plan, request, &self.global);
+        back.retain(|index| !made[*index].is_nothing());
         // A request that was not sent proves nothing, nor does one that its route or the backend itself failed.
         if back.is_empty() || (why.exit, why.reason) != (Exit::Unconfirmed, Reason::Unproven) {
-            return State::Untouched;
+            return State::Own(Stands::Nothing);
         }
         let mut is_all_back = true;
         for index in &back {
-            is_all_back &= made[*index].take_back(&self.session, why.reason, &self.global, report).await;
+            is_all_back &= self.roll_back(&made[*index], why.reason, report).await;
         }
         State::ProvenWrong { back, is_all_back }
     }
 
-    /// Takes back what of the last step stands; most steps have done so themselves.
-    async fn take_back(&self, made: &[Made], (why, ended): (&Failure, &Ended), report: &mut Report<'_>) -> State {
-        let has_ended =
-            |exit: Exit| [why.exit, ended.exit].contains(&exit) || ended.rows.iter().any(|row| row.exit == exit);
-        match made.last().filter(|made| !made.is_empty()) {
-            _ if has_ended(Exit::HalfDone) => State::HalfDone,
-            _ if has_ended(Exit::RolledBack) => State::RolledBack,
-            _ if has_ended(Exit::Unconfirmed) => State::Unconfirmed,
-            Some(made) if made.take_back(&self.session, why.reason, &self.global, report).await => State::RolledBack,
-            Some(_) => State::HalfDone,
-            None if ended.changed().next().is_some() => State::InPart,
-            None if ended.rows.iter().any(|row| row.outcome == Outcome::Failed) => State::RolledBack,
-            None => State::Untouched,
+    /// Rolls back what a step wrote; whether all of it could be.
+    async fn roll_back(&self, made: &Made, reason: Reason, report: &mut Report<'_>) -> bool {
+        report.ui.status("rolling back");
+        match made {
+            Made::Nothing => true,
+            Made::AutoMtls(upgraded, task) => {
+                Box::pin(values::auto_mtls_back(&self.session, upgraded, task, &self.global, report)).await
+            }
+            Made::Objects(done) => {
+                let undone = transaction::take_back(&self.session, done).await;
+                for (object, state) in &undone {
+                    if let Undone::Stands(why) = state {
+                        report.ui.error(&format!("{object} still changed: {why}"), [], []);
+                    }
+                    let row = say_undone(object, state, reason, report);
+                    report.rolled_back(row);
+                }
+                Stands::after(&undone) != Stands::HalfDone
+            }
         }
     }
+}
+
+impl Made {
+    fn is_nothing(&self) -> bool {
+        match self {
+            Self::Nothing => true,
+            Self::Objects(done) => done.is_empty(),
+            Self::AutoMtls(..) => false,
+        }
+    }
+}
+
+/// The steps that a failed request proves wrong, the last first: those of which it is the proof and on which it rests.
+/// An Upstream's own TLS decides before auto-mTLS.
+pub fn proven_wrong(plan: &[Planned], request: usize, global: &Global) -> Vec<usize> {
+    let Act::Verify { request, proves } = &plan[request].step.act else { return Vec::new() };
+    let is_asked = |object: &ObjectRef| {
+        request.upstream.as_ref().is_some_and(|named| {
+            named.name == object.name
+                && named.namespace.as_deref().unwrap_or(global.object_namespace()) == object.namespace
+        })
+    };
+    let by_auto_mtls = plan.iter().filter_map(|it| it.spared.as_ref()).any(|it| it.upstreams.iter().any(is_asked));
+    let carries = |index: &usize| match &plan[*index].step.act {
+        Act::Values(_) | Act::Switches(_) => by_auto_mtls,
+        Act::Upstreams(..) => !by_auto_mtls,
+        _ => true,
+    };
+    proves.iter().rev().copied().filter(carries).collect()
 }

@@ -5,7 +5,6 @@
 
 use super::injection::flags_of;
 use super::removal::{against, release};
-use crate::edit::Edit;
 use crate::edit::manifest::{self, Found, Job, Place, Splice};
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::emit::{Edited, Emit};
@@ -14,6 +13,7 @@ use crate::load::files::{self, Loaded, Text};
 use crate::load::gateways;
 use crate::model::{Kind, Object, ObjectRef, kinds};
 use crate::options::{Global, Injection, Proxies, Sidecars};
+use crate::plan::change::Change;
 use crate::plan::dangling;
 use crate::plan::istiod::{self, Seen};
 use crate::plan::outcome::{Objection, Outcome, Row};
@@ -64,7 +64,7 @@ pub fn run(task: &Sidecars, global: &Global, report: &mut Report<'_>) -> Result<
         read.take(loaded?);
     }
     let proxies = read.proxies(global, &task.proxies)?;
-    let mut edits = read.released(&task.act)?;
+    let mut changes = read.released(&task.act)?;
     let mut rows = std::mem::take(&mut read.refused);
     for proxy in proxies {
         match read.plan(task, &proxy) {
@@ -75,7 +75,7 @@ pub fn run(task: &Sidecars, global: &Global, report: &mut Report<'_>) -> Result<
                 for advice in plan.advice {
                     report.advice(advice);
                 }
-                edits.extend(plan.steps.into_iter().map(|step| (step.object, step.edits, step.message)));
+                changes.extend(plan.changes);
             }
             Err(Unplanned::Failed(failure)) => return Err(failure),
             Err(Unplanned::Refused(why)) => {
@@ -87,7 +87,7 @@ pub fn run(task: &Sidecars, global: &Global, report: &mut Report<'_>) -> Result<
             }
         }
     }
-    let mut edited = read.edited(&edits, &mut rows);
+    let mut edited = read.edited(&changes, &mut rows);
     if task.preview.diff {
         for (row, diff) in rows.iter_mut().filter(|row| row.outcome == Outcome::Changed).zip(diffs(&edited, task)) {
             row.diff = Some(diff);
@@ -248,41 +248,39 @@ impl Read {
     ///
     /// # Errors
     /// Something in the manifests would be left pointing at the cluster.
-    fn released(&self, act: &Injection) -> Result<Vec<(ObjectRef, Vec<Edit>, String)>, Failure> {
+    fn released(&self, act: &Injection) -> Result<Vec<Change>, Failure> {
         let Injection::Uninject { upstreams, caution } = act else { return Ok(Vec::new()) };
         let pointing = self.of(&kinds::UPSTREAM).filter(|upstream| dangling::of(upstream).is_some()).cloned().collect();
         let (released, mut left) = release(pointing, *upstreams);
         left.extend(self.of(&kinds::VIRTUAL_SERVICE).chain(self.of(&kinds::GATEWAY)).filter_map(dangling::of));
         left.extend(self.of(&kinds::SETTINGS).filter_map(dangling::of_settings));
         against(&left, &[], *upstreams, *caution)?;
-        Ok(released.into_iter().map(|said| (said.step.before.reference, said.step.edits, said.message)).collect())
+        Ok(released)
     }
 
     /// Makes the edits in their texts; each object's row is added.
-    fn edited(&self, edits: &[(ObjectRef, Vec<Edit>, String)], rows: &mut Vec<Row>) -> Vec<Edited<'_>> {
+    fn edited(&self, changes: &[Change], rows: &mut Vec<Row>) -> Vec<Edited<'_>> {
         let mut edited = Vec::new();
         for (index, text) in self.texts.iter().enumerate() {
-            let mut planned: Vec<(&Member, &[Edit], &str)> = edits
-                .iter()
-                .filter_map(|(object, edits, message)| {
-                    let member = self.member(object).filter(|member| member.text == index)?;
-                    Some((member, edits.as_slice(), message.as_str()))
-                })
-                .collect();
-            planned.sort_by_key(|(member, ..)| member.place.line());
+            let of_text = |change| {
+                let Change { before, .. }: &Change = change;
+                Some((self.member(&before.reference).filter(|member| member.text == index)?, change))
+            };
+            let mut planned: Vec<_> = changes.iter().filter_map(of_text).collect();
+            planned.sort_by_key(|(member, _)| member.place.line());
             let mut splices: Vec<Splice> = Vec::new();
-            for (member, edits, message) in planned {
+            for (member, Change { edits, message, .. }) in planned {
                 let reference = member.object.reference.clone();
                 let line = member.place.line();
                 if edits.is_empty() {
-                    rows.push(Row::answer(reference, Outcome::Unchanged, message).at(&text.name, line));
+                    rows.push(Row::answer(reference, Outcome::Unchanged, message.as_str()).at(&text.name, line));
                     continue;
                 }
                 let job = Job { place: &member.place, edits };
                 match manifest::edit_all(&text.text, &[job]).pop() {
                     Some(Ok(splice)) => {
                         splices.push(splice);
-                        rows.push(Row::answer(reference, Outcome::Changed, message).at(&text.name, line));
+                        rows.push(Row::answer(reference, Outcome::Changed, message.as_str()).at(&text.name, line));
                     }
                     Some(Err(cannot)) => {
                         let mut why = Objection::new(Reason::Unsafe, format!("{}; nothing changed", cannot.why));

@@ -1,10 +1,9 @@
 //! What `inject` does: to each proxy, and to Settings after them.
 
-use super::{Plan, Planned, refusal, refuse};
-use crate::apply::transaction::Step;
-use crate::error::{Exit, Failure};
-use crate::flow::report::Report;
-use crate::flow::transact::{Said, now};
+use super::{Plan, Planned, of_proxies, refusal};
+use crate::error::{Exit, Failure, Reason};
+use crate::flow::execute::now;
+use crate::flow::notes::Notes;
 use crate::kube::Session;
 use crate::load::survey::Survey;
 use crate::load::{self, istio};
@@ -12,9 +11,9 @@ use crate::model::{Object, kinds};
 use crate::options::{Global, Injection, Posture, Sidecars, Switches};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::auto_mtls;
+use crate::plan::change::Change;
 use crate::plan::istiod::Istiod;
 use crate::plan::mtls::Caution;
-use crate::plan::outcome::Decision;
 use crate::plan::sidecars::{self, Around, Flags, Proxy, Security};
 
 /// Plans every proxy before any is written; `None` where one is refused.
@@ -26,11 +25,12 @@ pub async fn injection(
     task: &Sidecars,
     global: &Global,
     proxies: Vec<Proxy>,
-    report: &mut Report<'_>,
-) -> Result<Option<Plan>, Failure> {
-    let Injection::Inject { istio: wish, auto_mtls, .. } = &task.act else { return Ok(None) };
-    let Some(flags) = flags_of(&task.act) else { return Ok(None) };
-    let istiods = known(istio::istiods(session, wish.namespace.as_deref()).await, &flags, report)?;
+    notes: &mut dyn Notes,
+) -> Result<Planned<Plan>, Failure> {
+    let nothing = Plan { changes: Vec::new(), proxies: Vec::new() };
+    let Injection::Inject { istio: wish, auto_mtls, .. } = &task.act else { return Ok(Ok(nothing)) };
+    let Some(flags) = flags_of(&task.act) else { return Ok(Ok(nothing)) };
+    let istiods = known(istio::istiods(session, wish.namespace.as_deref()).await, &flags, notes)?;
     let gloo = istio::gloo(session, global.object_namespace()).await;
     let now = now();
     let mut planned = Vec::new();
@@ -40,25 +40,25 @@ pub async fn injection(
         let around = Around { istiods: &istiods, choice: choice.as_ref(), gloo: gloo.as_ref(), now: Some(&now) };
         match sidecars::inject(&proxy, &flags, &around) {
             Ok(plan) => {
-                for advice in choice.iter().flat_map(|choice| &choice.advice) {
-                    report.advice(advice.clone());
-                }
+                notes.advices(choice.into_iter().flat_map(|choice| choice.advice));
                 for line in crate::render::provenance::lines(&plan.provenance) {
-                    report.ui.status(&line);
+                    notes.status(&line);
                 }
-                planned.push(Planned { proxy, plan });
+                planned.push((proxy, plan));
             }
             Err(why) => refused.push(refusal(&proxy, why)),
         }
     }
-    if refuse(refused, report) {
-        return Ok(None);
+    if !refused.is_empty() {
+        return Ok(Err(refused));
     }
     let last = match auto_mtls {
-        Switches::Alone => Vec::new(),
-        Switches::On => vec![switches(session, global, report).await?],
+        Switches::Alone => None,
+        Switches::On => Some(switches(session, global, notes).await?),
     };
-    Ok(Some(Plan { first: Vec::new(), proxies: planned, last }))
+    let mut plan = of_proxies(planned, (true, task.rollouts), notes);
+    plan.changes.extend(last);
+    Ok(Ok(plan))
 }
 
 /// What was typed for `inject`; nothing for `uninject`.
@@ -79,10 +79,10 @@ pub fn flags_of(act: &Injection) -> Option<Flags> {
 }
 
 /// Without the right to look for istiod, what was typed may be enough.
-fn known(found: Result<Vec<Istiod>, Failure>, flags: &Flags, report: &mut Report<'_>) -> Result<Vec<Istiod>, Failure> {
+fn known(found: Result<Vec<Istiod>, Failure>, flags: &Flags, notes: &mut dyn Notes) -> Result<Vec<Istiod>, Failure> {
     match found {
         Err(failure) if flags.discovery_address.is_some() && failure.exit == Exit::SaidNo => {
-            report.advice(Advice::note(Code::Unknown, format!("istiod was not looked at: {}", failure.message)));
+            notes.advice(Advice::note(Code::Unknown, format!("istiod was not looked at: {}", failure.message)));
             Ok(Vec::new())
         }
         other => other,
@@ -90,7 +90,7 @@ fn known(found: Result<Vec<Istiod>, Failure>, flags: &Flags, report: &mut Report
 }
 
 /// Turning auto-mTLS on in Settings, after the gateways can do it.
-async fn switches(session: &Session, global: &Global, report: &mut Report<'_>) -> Result<Said, Failure> {
+async fn switches(session: &Session, global: &Global, notes: &mut dyn Notes) -> Result<Change, Failure> {
     let survey = Survey::new(session, global);
     let namespace = survey.gloo_namespace().await;
     let settings = session.get(&kinds::SETTINGS, namespace, "default").await;
@@ -98,12 +98,9 @@ async fn switches(session: &Session, global: &Global, report: &mut Report<'_>) -
     // The proxies of this run get their sidecars first; whether others lack them is not this run's to refuse.
     let decision =
         auto_mtls::on_settings(&before, auto_mtls::Wish::Enable, &auto_mtls::Gateways::Unseen, Caution::Forced);
-    report.advice_if(load::harm::advice(session).await);
-    match decision {
-        Decision::Change { edits, message } => Ok(Said { step: Step { before, edits }, message }),
-        Decision::Unchanged { message } => Ok(Said { step: Step { before, edits: Vec::new() }, message }),
-        Decision::Skip(why) | Decision::Refuse(why) => {
-            Err(Failure::new(Exit::Failed, why.reason, format!("{}: {}", before.reference, why.message)))
-        }
-    }
+    notes.advices(load::harm::advice(session).await);
+    decision.about(before).map_err(|row| {
+        let reason = row.reason.unwrap_or(Reason::Unsafe);
+        Failure::new(Exit::Failed, reason, format!("{}: {}", row.object, row.message))
+    })
 }

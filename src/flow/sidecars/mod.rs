@@ -10,42 +10,36 @@ pub use removal::against;
 use injection::injection;
 use removal::removal;
 
-use super::interrupt::Interrupts;
+use super::execute::{Begun, Proposal, Stopped, Transaction, begin};
+use super::interrupt::UNTOUCHED;
+use super::notes::Notes;
+use super::place;
 use super::report::Report;
-use super::transact::{Said, Transaction, short};
-use super::{consent, place};
 use crate::apply::claims;
-use crate::apply::transaction::{self, Step};
+use crate::apply::transaction::Done;
 use crate::command::{Hint, gloo_rs};
-use crate::edit::json;
-use crate::error::{Exit, Failure, Reason};
+use crate::error::Failure;
 use crate::kube::Session;
 use crate::load::gateways;
-use crate::model::Object;
-use crate::options::{DryRun, Global, Injection, Proxies, Rollouts, Sidecars, Switches, Upstreams};
+use crate::model::ObjectRef;
+use crate::options::{Global, Injection, Proxies, Rollouts, Sidecars, Switches, Upstreams};
 use crate::plan::advice::{Advice, Code};
+use crate::plan::change::{Change, Settle};
 use crate::plan::mtls::Caution;
 use crate::plan::outcome::{Objection, Outcome, Row};
 use crate::plan::rollout;
 use crate::plan::sidecars::{Proxy, TransactionPlan};
-use crate::plan::ssl_config::SDS_CLUSTER;
-use crate::render::diff;
-use crate::verify::sidecars as proof;
 
-/// What is done to one proxy.
-struct Planned {
-    proxy: Proxy,
-    plan: TransactionPlan,
+/// What the whole run does.
+#[derive(Debug)]
+pub struct Plan {
+    /// In the order of writing: what must not refer to the proxies any more, the proxies, what refers to them.
+    pub changes: Vec<Change>,
+    proxies: Vec<Proxy>,
 }
 
-/// What the whole run does, in the order of writing.
-struct Plan {
-    /// Before the proxies: what must not refer to them any more.
-    first: Vec<Said>,
-    proxies: Vec<Planned>,
-    /// After the proxies: what refers to them.
-    last: Vec<Said>,
-}
+/// A plan, or the objects that keep it from being carried out.
+pub type Planned<P> = Result<P, Vec<Row>>;
 
 /// Injects or takes out.
 ///
@@ -55,37 +49,109 @@ pub async fn run(task: &Sidecars, global: &Global, report: &mut Report<'_>) -> R
     let session = super::open(global, report).await?;
     report.form_for_cluster(task.preview);
     report.context(&place(&session));
-    let proxies = gateways::find(&session, global.object_namespace(), &task.proxies).await?;
-    let planned = match &task.act {
-        Injection::Inject { .. } => injection(&session, task, global, proxies, report).await?,
-        Injection::Uninject { upstreams, caution } => {
-            removal(&session, (*upstreams, *caution), global, proxies, report).await?
+    let plan = match plan(&session, task, global, report).await? {
+        Ok(plan) => plan,
+        Err(refused) => {
+            report.rows(refused);
+            report.ui.status(UNTOUCHED);
+            return Ok(());
         }
     };
-    let Some(plan) = planned else {
-        report.ui.status("nothing was changed");
-        return Ok(());
+    let proposal = Proposal {
+        changes: &plan.changes,
+        asks: task.act.words(),
+        risks: risks(task),
+        preview: task.preview,
+        secrets: task.secrets,
     };
-    for planned in &plan.proxies {
-        for advice in &planned.plan.advice {
-            report.advice(advice.clone());
-        }
+    if begin(&session, proposal, global, report).await? == Begun::Writes {
+        carry_out(&session, task, &plan, global, report).await?;
+        report.line(task.act.success());
     }
-    if task.preview.is_on() {
-        return preview(&session, task, &plan, report).await;
-    }
-    consent::ask(task.act.words(), &risks(task), &place(&session), global, report).await?;
-    let unasked = transaction::rehearse(&session, &plan.steps()).await?;
-    for object in unasked {
-        report.advice(
-            Advice::note(Code::Unknown, format!("{object}: a webhook does not support dry run")).about(&object),
-        );
-    }
-    let stop = report.interrupts();
-    stop.begin_writes()?;
-    write(&session, task, global, &plan, &stop, report).await?;
-    report.line(task.act.success());
     Ok(())
+}
+
+/// Plans every proxy before any is written.
+///
+/// # Errors
+/// No proxy, no istiod, something that would be left pointing at the sidecars, or something that could not be read.
+pub async fn plan(
+    session: &Session,
+    task: &Sidecars,
+    global: &Global,
+    notes: &mut dyn Notes,
+) -> Result<Planned<Plan>, Failure> {
+    let proxies = gateways::find(session, global.object_namespace(), &task.proxies).await?;
+    match &task.act {
+        Injection::Inject { .. } => injection(session, task, global, proxies, notes).await,
+        Injection::Uninject { upstreams, caution } => {
+            removal(session, (*upstreams, *caution), task.rollouts, global, proxies, notes).await
+        }
+    }
+}
+
+/// Writes the plan: each proxy waits for its own rollout before the next begins.
+///
+/// # Errors
+/// Why it was not done, and what stands.
+pub async fn carry_out(
+    session: &Session,
+    task: &Sidecars,
+    plan: &Plan,
+    global: &Global,
+    report: &mut Report<'_>,
+) -> Result<(), Stopped> {
+    let stop = report.interrupts();
+    let transaction = Transaction::new(session, &stop, task.act.way_back(), global.wait_timeout);
+    let done = transaction.run(&plan.changes, report).await?;
+    if matches!(task.act, Injection::Uninject { .. }) {
+        let_go(session, plan, &done, report).await;
+    }
+    Ok(())
+}
+
+/// Leaves the bootstraps to their charts.
+async fn let_go(session: &Session, plan: &Plan, done: &[Done], report: &mut Report<'_>) {
+    let written = |object: &ObjectRef| done.iter().map(|done| &done.after).find(|after| after.reference == *object);
+    for bootstrap in plan.proxies.iter().filter_map(|proxy| proxy.bootstrap.as_ref()) {
+        let reference = &bootstrap.reference;
+        let now = written(reference).unwrap_or(bootstrap);
+        if let Err(error) = claims::let_go(session, now.clone()).await {
+            let message = format!("{reference}: still noted as written by gloo-rs, and Helm 4 conflicts with that");
+            let advice = Advice::warning(Code::HelmConflict, message).details([error.into_failure(session).message]);
+            report.advice(advice.hint("run this again").about(reference));
+        }
+    }
+}
+
+/// The changes to each proxy in turn; what is worth knowing of it is said.
+fn of_proxies(planned: Vec<(Proxy, TransactionPlan)>, task: (bool, Rollouts), notes: &mut dyn Notes) -> Plan {
+    let mut plan = Plan { changes: Vec::new(), proxies: Vec::new() };
+    for (proxy, of_proxy) in planned {
+        notes.advices(of_proxy.advice.iter().cloned());
+        plan.changes.extend(settled(&proxy, of_proxy, task));
+        plan.proxies.push(proxy);
+    }
+    plan
+}
+
+/// The changes to a proxy, with what is waited for.
+fn settled(proxy: &Proxy, plan: TransactionPlan, task: (bool, Rollouts)) -> Vec<Change> {
+    let (is_injection, rollouts) = task;
+    let settle = match (rollouts, is_injection) {
+        (Rollouts::NoWait, _) => Settle::NotWaited,
+        (Rollouts::Wait, true) => Settle::Injected,
+        (Rollouts::Wait, false) => Settle::Rollout,
+    };
+    // What was injected by a run that did not wait may still be on its way.
+    let is_under_way = is_injection && !rollout::is_done(&proxy.workload.value);
+    let mut changes = plan.changes;
+    for change in changes.iter_mut().filter(|change| change.before.reference == proxy.workload.reference) {
+        if !change.is_already() || is_under_way {
+            change.settle = settle;
+        }
+    }
+    changes
 }
 
 fn risks(task: &Sidecars) -> Vec<String> {
@@ -121,140 +187,6 @@ impl Injection {
 
 fn refusal(proxy: &Proxy, why: Objection) -> Row {
     Row::left(proxy.workload.reference.clone(), Outcome::Refused, why)
-}
-
-/// One refused proxy keeps all as they are.
-fn refuse(refused: Vec<Row>, report: &mut Report<'_>) -> bool {
-    let any = !refused.is_empty();
-    for row in refused {
-        report.row(row);
-    }
-    any
-}
-
-impl Planned {
-    fn said(&self) -> Vec<Said> {
-        self.plan
-            .steps
-            .iter()
-            .map(|step| {
-                let before = match &self.proxy.bootstrap {
-                    Some(map) if map.reference == step.object => map,
-                    _ => &self.proxy.workload,
-                };
-                let step_of = Step { before: before.clone(), edits: step.edits.clone() };
-                Said { step: step_of, message: step.message.clone() }
-            })
-            .collect()
-    }
-}
-
-impl Plan {
-    fn said(&self) -> impl Iterator<Item = Said> + '_ {
-        let proxies = self.proxies.iter().flat_map(Planned::said);
-        self.first.iter().cloned().chain(proxies).chain(self.last.iter().cloned())
-    }
-
-    /// What is sent.
-    fn steps(&self) -> Vec<Step> {
-        self.said().map(|said| said.step).filter(|step| !step.edits.is_empty()).collect()
-    }
-}
-
-async fn preview(session: &Session, task: &Sidecars, plan: &Plan, report: &mut Report<'_>) -> Result<(), Failure> {
-    if task.preview.dry_run == Some(DryRun::Server) {
-        transaction::rehearse(session, &plan.steps()).await?;
-    }
-    for Said { step, message } in plan.said() {
-        let reference = step.before.reference.clone();
-        if step.edits.is_empty() {
-            report.row(Row::answer(reference, Outcome::Unchanged, message));
-            continue;
-        }
-        let after = json::apply(&step.before.value, &step.edits)
-            .map_err(|path| unplannable(&step.before, &path.to_string()))?;
-        let mut row = Row::answer(reference.clone(), Outcome::Changed, message);
-        row.diff =
-            task.preview.diff.then(|| diff::live(&reference.to_string(), &step.before.value, &after, task.secrets));
-        report.row(row);
-    }
-    if task.preview.check && report.count(Outcome::Changed) > 0 {
-        report.ends(Exit::WouldChange);
-    }
-    Ok(())
-}
-
-fn unplannable(object: &Object, path: &str) -> Failure {
-    Failure::new(Exit::Failed, Reason::Unsafe, format!("{}: {path} is not what it should be", object.reference))
-}
-
-/// Makes the plan: each proxy waits for its own rollout before the next begins.
-async fn write(
-    session: &Session,
-    task: &Sidecars,
-    global: &Global,
-    plan: &Plan,
-    stop: &Interrupts,
-    report: &mut Report<'_>,
-) -> Result<(), Failure> {
-    let mut transaction = Transaction::new(session, stop, task.act.way_back());
-    let made = transaction
-        .whole(report, async |transaction, report| make(transaction, task, global, plan, report).await)
-        .await;
-    if made.is_ok() && matches!(task.act, Injection::Uninject { .. }) {
-        let_go(session, plan, &transaction, report).await;
-    }
-    // What was taken back is said already; what stands is said also where it is not confirmed.
-    transaction.finish(report);
-    made
-}
-
-/// Leaves the bootstraps to their charts.
-async fn let_go(session: &Session, plan: &Plan, transaction: &Transaction<'_>, report: &mut Report<'_>) {
-    for bootstrap in plan.proxies.iter().filter_map(|planned| planned.proxy.bootstrap.as_ref()) {
-        let reference = &bootstrap.reference;
-        let now = transaction.written(reference).unwrap_or(bootstrap);
-        if let Err(error) = claims::let_go(session, now.clone()).await {
-            let message = format!("{reference}: still noted as written by gloo-rs, and Helm 4 conflicts with that");
-            let advice = Advice::warning(Code::HelmConflict, message).details([error.into_failure(session).message]);
-            report.advice(advice.hint("run this again").about(reference));
-        }
-    }
-}
-
-async fn make(
-    transaction: &mut Transaction<'_>,
-    task: &Sidecars,
-    global: &Global,
-    plan: &Plan,
-    report: &mut Report<'_>,
-) -> Result<(), Failure> {
-    let is_injection = matches!(task.act, Injection::Inject { .. });
-    transaction.make(&plan.first, report).await?;
-    for planned in &plan.proxies {
-        transaction.make(&planned.said(), report).await?;
-        let workload = &planned.proxy.workload.reference;
-        // What was injected by a run that did not wait may still be on its way.
-        let is_under_way = is_injection && !rollout::is_done(&planned.proxy.workload.value);
-        if !transaction.has_written(workload) && !is_under_way {
-            continue;
-        }
-        match task.rollouts {
-            Rollouts::Wait => {
-                transaction.wait(workload, global.wait_timeout, report).await?;
-                if is_injection {
-                    let said = proof::prove(transaction.session, &planned.proxy.workload, SDS_CLUSTER).await?;
-                    report.ui.status(&said.line);
-                    said.advice.into_iter().for_each(|advice| report.advice(advice));
-                }
-            }
-            Rollouts::NoWait => {
-                let message = format!("the rollout of {} was not waited for", short(workload));
-                report.advice(Advice::note(Code::Unknown, message).about(workload));
-            }
-        }
-    }
-    transaction.make(&plan.last, report).await
 }
 
 impl Injection {

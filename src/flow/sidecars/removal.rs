@@ -1,16 +1,16 @@
 //! What `uninject` does: to what points at the sidecars, and then to each proxy.
 
-use super::{Plan, Planned, refusal, refuse};
-use crate::apply::transaction::Step;
+use super::{Plan, Planned, of_proxies, refusal};
 use crate::error::{Exit, Failure};
-use crate::flow::report::Report;
-use crate::flow::transact::{Said, now};
+use crate::flow::execute::now;
+use crate::flow::notes::Notes;
 use crate::kube::Session;
 use crate::load::dangling;
 use crate::load::survey::Survey;
 use crate::model::Object;
-use crate::options::{Global, Upstreams};
+use crate::options::{Global, Rollouts, Upstreams};
 use crate::plan::advice::{Advice, Code};
+use crate::plan::change::Change;
 use crate::plan::dangling::Dangling;
 use crate::plan::mtls::{Caution, Foreign, Found, Policy, Wish};
 use crate::plan::sidecars::{self, Around, Proxy};
@@ -23,37 +23,38 @@ use crate::plan::{self, PerObject};
 pub async fn removal(
     session: &Session,
     (upstreams, caution): (Upstreams, Caution),
+    rollouts: Rollouts,
     global: &Global,
     proxies: Vec<Proxy>,
-    report: &mut Report<'_>,
-) -> Result<Option<Plan>, Failure> {
+    notes: &mut dyn Notes,
+) -> Result<Planned<Plan>, Failure> {
     let now = now();
     let around = Around { now: Some(&now), ..Around::default() };
     let mut planned = Vec::new();
     let mut refused = Vec::new();
     for proxy in proxies {
         match sidecars::uninject(&proxy, &around) {
-            Ok(plan) => planned.push(Planned { proxy, plan }),
+            Ok(plan) => planned.push((proxy, plan)),
             Err(why) => refused.push(refusal(&proxy, why)),
         }
     }
-    if refuse(refused, report) {
-        return Ok(None);
+    if !refused.is_empty() {
+        return Ok(Err(refused));
     }
     let pointing = dangling::find(session, global.object_namespace()).await?;
     let (first, left) = release(pointing.upstreams, upstreams);
     // Where nothing is taken away, nothing is left behind by it.
-    if planned.iter().any(|planned| planned.plan.changes()) {
+    if planned.iter().any(|(_, plan)| plan.writes()) {
         let left: Vec<_> = left.into_iter().chain(pointing.others).collect();
         against(&left, &pointing.hidden, upstreams, caution)?;
     }
     let survey = Survey::new(session, global);
-    for said in &first {
-        for advice in advise_on_release(&survey, &said.step.before).await {
-            report.advice(advice);
-        }
+    for change in &first {
+        notes.advices(advise_on_release(&survey, &change.before).await);
     }
-    Ok(Some(Plan { first, proxies: planned, last: Vec::new() }))
+    let mut plan = of_proxies(planned, (false, rollouts), notes);
+    plan.changes.splice(0..0, first);
+    Ok(Ok(plan))
 }
 
 /// Refuses to leave anything pointing at a cluster that is gone, unless that is what was asked for.
@@ -77,13 +78,12 @@ pub fn against(left: &[Dangling], hidden: &[String], upstreams: Upstreams, cauti
 }
 
 /// With `--include-upstreams` what only Istio's `sslConfig` ties to the cluster is taken off it.
-pub fn release(upstreams: Vec<Object>, wanted: Upstreams) -> (Vec<Said>, Vec<Dangling>) {
+pub fn release(upstreams: Vec<Object>, wanted: Upstreams) -> (Vec<Change>, Vec<Dangling>) {
     let mut released = Vec::new();
     let mut left = Vec::new();
     for before in upstreams {
-        let step = (wanted == Upstreams::Included).then(|| plan::dangling::release(&before)).flatten();
-        match step {
-            Some(step) => released.push(Said { message: step.message, step: Step { before, edits: step.edits } }),
+        match (wanted == Upstreams::Included).then(|| plan::dangling::release(&before)).flatten() {
+            Some(change) => released.push(change),
             None => left.extend(plan::dangling::of(&before)),
         }
     }

@@ -1,25 +1,25 @@
 //! `upgrade-values --apply`: the user's own Helm upgrades the release, and the rollout is waited for and proven.
 
-use serde_json::json;
-
 use super::order;
 use crate::apply::caught::caught;
-use crate::command::{gloo_rs, kubectl};
+use crate::command::{Hint, gloo_rs, kubectl};
 use crate::edit::mask::SecretTexts;
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::consent;
+use crate::flow::execute::{Stands, Stopped, short};
 use crate::flow::interrupt::{self, Interrupts};
 use crate::flow::report::Report;
-use crate::flow::transact::short;
 use crate::helm::{self, Helm, Order, Record};
 use crate::kube::{Environment, Session};
 use crate::load::{gateways, release};
+use crate::model::{ObjectRef, kinds};
 use crate::options::{Global, HelmFailure, Proxies, UpgradeValues, ValuesAct};
 use crate::plan::advice::Advice;
+use crate::plan::outcome::{Outcome, Row};
 use crate::plan::owner::Owner;
 use crate::plan::ssl_config::SDS_CLUSTER;
 use crate::plan::values::Edition;
-use crate::render::text::seconds;
+use crate::render::text::{count, seconds};
 use crate::verify::rollout::{self, Ended};
 use crate::verify::sidecars as proof;
 
@@ -39,31 +39,60 @@ pub struct Upgrade {
     pub newest: (u64, String),
 }
 
-/// Asks, runs Helm, waits and proves.
+/// A release that was upgraded.
+#[derive(Debug, Clone)]
+pub struct Upgraded {
+    /// As it was.
+    pub record: Record,
+    /// The revision that runs.
+    pub to: u64,
+    /// How many keys changed.
+    pub changes: usize,
+    /// Whether this upgrade turned auto-mTLS on.
+    pub turned_on: bool,
+}
+
+impl Upgraded {
+    /// The release's line in the result.
+    pub fn row(&self) -> Row {
+        let Record { name, namespace, revision, .. } = &self.record;
+        let object = ObjectRef::new(&kinds::RELEASE, &**namespace, &**name);
+        let message = format!("{} changed (revision {revision} -> {})", count(self.changes, "value"), self.to);
+        Row::answer(object, Outcome::Changed, message)
+    }
+}
+
+/// Asks, runs Helm, waits and proves; gives the revision that runs.
 ///
 /// # Errors
 /// Why nothing was changed, or what state the release is in.
 pub async fn run(
     session: &Session,
-    upgrade: Upgrade,
+    upgrade: &Upgrade,
     on_failure: HelmFailure,
     task: &UpgradeValues,
     global: &Global,
+    stop: &Interrupts,
     report: &mut Report<'_>,
-) -> Result<(), Failure> {
-    let (helm, target) = report.interrupts().or(ready(session, &upgrade, task)).await?;
-    let order = order::upgrade(target, &upgrade, on_failure, &helm, task)?;
+) -> Result<u64, Stopped> {
+    let (helm, target) = stop.or(ready(session, upgrade, task)).await?;
+    let order = order::upgrade(target, upgrade, on_failure, &helm, task)?;
     let Record { name, namespace, .. } = &upgrade.record;
     let act = format!("upgrade-values --apply changes {} of", upgrade.changes);
     let what = format!("release {namespace}/{name} and restarts its gateways");
     consent::ask(&act, &[what], &crate::flow::place(session), global, report).await?;
     session.check_unchanged(&crate::flow::target(global, Environment::of_process()))?;
-    let stop = report.interrupts();
     stop.begin_writes()?;
-    helm_upgrades(session, &helm, order, &upgrade, &stop, report).await?;
-    let settled = caught(settle(session, &upgrade, &stop, task, global, report)).await;
-    settled
-        .unwrap_or_else(|panicked| Err(Failure { exit: Exit::Unconfirmed, ..panicked.into_failure().detail(UPGRADED) }))
+    helm_upgrades(session, &helm, order, upgrade, stop, report).await?;
+    let settled = caught(settle(session, upgrade, stop, task, global, report)).await;
+    let settled = settled.unwrap_or_else(|panicked| Err(panicked.into_failure().detail(UPGRADED)));
+    settled.map_err(unconfirmed)
+}
+
+/// The release is upgraded by then.
+fn unconfirmed(why: Failure) -> Stopped {
+    let exit = if why.exit == Exit::Interrupted { why.exit } else { Exit::Unconfirmed };
+    Stopped::new(Failure { exit, ..why }, Stands::Unconfirmed)
 }
 
 /// The Helm that is going to be run, and where, if nothing is known to be against it.
@@ -112,7 +141,7 @@ async fn helm_upgrades(
     upgrade: &Upgrade,
     stop: &Interrupts,
     report: &mut Report<'_>,
-) -> Result<(), Failure> {
+) -> Result<(), Stopped> {
     report.ui.status(&format!("running {}", helm.program.display()));
     let mut running = helm.start(order)?;
     let mut said = Said::default();
@@ -130,18 +159,20 @@ async fn helm_upgrades(
     if let Err(panicked) = listened {
         // Helm has ended all the same, and what it came to is what counts.
         return Err(match ended {
-            Ok(()) => Failure { exit: Exit::Unconfirmed, ..panicked.into_failure().detail(UPGRADED) },
+            Ok(()) => unconfirmed(panicked.into_failure().detail(UPGRADED)),
             Err(how) => failed(session, upgrade, &how, &last).await,
         });
     }
     match (ended, stop.is_set()) {
         (Ok(()), false) => Ok(()),
-        (Ok(()), true) => Err(interrupted(Exit::Unconfirmed, UPGRADED, report)),
+        (Ok(()), true) => Err(unconfirmed(interrupt::interrupted().detail(UPGRADED))),
         (Err(how), false) => Err(failed(session, upgrade, &how, &last).await),
         (Err(how), true) => {
-            let Failure { exit, message, details, hints, .. } = failed(session, upgrade, &how, &last).await;
-            let failure = interrupted(exit, &message, report);
-            Err(Failure { details: [failure.details, details].concat(), hints, ..failure })
+            let Stopped { why: Failure { message, details, hints, .. }, stands, .. } =
+                failed(session, upgrade, &how, &last).await;
+            let interrupted = interrupt::interrupted().detail(message);
+            let details = [interrupted.details, details].concat();
+            Err(Stopped::new(Failure { details, hints, ..interrupted }, stands))
         }
     }
 }
@@ -177,14 +208,8 @@ fn short_line(line: &str) -> &str {
 
 const UPGRADED: &str = "the release is upgraded; its rollout was not waited for";
 
-/// Helm has ended by then: it is never left behind. How it ended is the report's, for who goes on from there.
-fn interrupted(exit: Exit, state: &str, report: &mut Report<'_>) -> Failure {
-    report.ends(exit);
-    interrupt::interrupted().detail(state)
-}
-
 /// What became of the release where Helm failed.
-async fn failed(session: &Session, upgrade: &Upgrade, how: &str, last: &str) -> Failure {
+async fn failed(session: &Session, upgrade: &Upgrade, how: &str, last: &str) -> Stopped {
     let Record { name, namespace, .. } = &upgrade.record;
     let failure = |exit, what: &str| {
         Failure::new(exit, Reason::Helm, format!("release {namespace}/{name}: helm upgrade failed ({how}); {what}"))
@@ -192,24 +217,26 @@ async fn failed(session: &Session, upgrade: &Upgrade, how: &str, last: &str) -> 
     };
     let history = release::history(session, namespace, name).await;
     let Some(newest) = history.first() else {
-        return failure(Exit::HalfDone, "its state is unknown").hint(upgrade.record.status_command());
+        let why = failure(Exit::HalfDone, "its state is unknown").hint(upgrade.record.status_command());
+        return Stopped::new(why, Stands::HalfDone);
     };
     let states = history
         .iter()
         .take(3)
         .map(|entry| format!("revision {}: {}", entry.revision, entry.status.as_deref().unwrap_or("state unknown")));
-    let mut told = match (newest.revision == upgrade.newest.0, newest.status.as_deref()) {
-        (true, _) => failure(Exit::Failed, "nothing changed"),
-        (false, Some("deployed")) => failure(Exit::RolledBack, "rolled back"),
+    let (mut why, stands) = match (newest.revision == upgrade.newest.0, newest.status.as_deref()) {
+        (true, _) => (failure(Exit::Failed, "nothing changed"), Stands::Nothing),
+        (false, Some("deployed")) => (failure(Exit::RolledBack, "rolled back"), Stands::RolledBack),
         _ => {
-            failure(Exit::HalfDone, "it is not rolled back").hint(upgrade.record.rollback().after("back to what ran: "))
+            let hint = upgrade.record.rollback().after("back to what ran: ");
+            (failure(Exit::HalfDone, "it is not rolled back").hint(hint), Stands::HalfDone)
         }
     };
-    told.details.extend(states);
-    told
+    why.details.extend(states);
+    Stopped::new(why, stands)
 }
 
-/// Waits for the gateways and, where Istio came, for their sidecars.
+/// Waits for the gateways and, where Istio came, for their sidecars; gives the revision that runs.
 async fn settle(
     session: &Session,
     upgrade: &Upgrade,
@@ -217,7 +244,7 @@ async fn settle(
     task: &UpgradeValues,
     global: &Global,
     report: &mut Report<'_>,
-) -> Result<(), Failure> {
+) -> Result<u64, Failure> {
     let unconfirmed = |failure: Failure| {
         Failure { exit: Exit::Unconfirmed, ..failure }.detail("the release is upgraded, the gateways are not confirmed")
     };
@@ -238,13 +265,13 @@ async fn settle(
                 });
             }
             Ended::Interrupted => {
-                return Err(interrupted(Exit::Unconfirmed, UPGRADED, report));
+                return Err(interrupt::interrupted().detail(UPGRADED));
             }
             Ended::Failed(stuck) => {
                 let message = format!("{name} did not become ready ({} of {} new)", stuck.ready, stuck.wanted);
                 let mut failure = unconfirmed(Failure::new(Exit::Unconfirmed, Reason::Rollout, message));
                 failure.details.extend(stuck.complaints);
-                return Err(failure.hint("the wait is --wait-timeout"));
+                return Err(failure.hint(Hint::from("the wait is ").flag("--wait-timeout")));
             }
         }
         if task.act == ValuesAct::Merge {
@@ -256,9 +283,8 @@ async fn settle(
     let history = release::history(session, &upgrade.record.namespace, &upgrade.record.name).await;
     let now = history.first().map_or(0, |entry| entry.revision);
     let Record { name, namespace, revision, .. } = &upgrade.record;
-    report.field("upgradedTo", json!(now));
     report.line(&format!("release {namespace}/{name} upgraded (revision {revision} -> {now})"));
-    Ok(())
+    Ok(now)
 }
 
 #[cfg(test)]

@@ -1,16 +1,24 @@
 //! `upgrade-values`: the values of a release, or of a file, with Istio's merged in or taken out.
 
 mod apply;
+mod back;
 mod finish;
 mod next;
 mod order;
+mod planned;
 mod subject;
 
-use serde_json::Value;
+pub use apply::{Upgraded, ready};
+pub use back::auto_mtls_back;
+pub use planned::Planned;
 
-use self::apply::Upgrade;
+use serde_json::{Value, json};
+
 use self::finish::finish;
 use self::subject::{Subject, of_file, of_release};
+use super::execute::Stopped;
+use super::interrupt::Interrupts;
+use super::notes::Notes;
 use super::report::Report;
 use crate::edit::values as text;
 use crate::error::{Exit, Failure};
@@ -39,7 +47,7 @@ pub fn run(task: &UpgradeValues, global: &Global, report: &mut Report<'_>) -> Re
                 return super::block_on(&report.interrupts(), live(subject, task, global, report));
             }
             let plan = plan(&subject, task, &[], None)?;
-            finish(&subject, &plan, None, task, global, report).map(drop)
+            finish(&Planned::new(subject, plan)?, None, task, global, report).map(drop)
         }
         ValuesSource::Release { name, revision } => {
             super::block_on(&report.interrupts(), of_a_release(name.as_deref(), *revision, task, global, report))
@@ -48,10 +56,7 @@ pub fn run(task: &UpgradeValues, global: &Global, report: &mut Report<'_>) -> Re
 }
 
 /// The same for a release.
-///
-/// # Errors
-/// What keeps the values from being read, merged or handed over.
-pub async fn of_a_release(
+async fn of_a_release(
     name: Option<&str>,
     revision: Option<u64>,
     task: &UpgradeValues,
@@ -60,28 +65,66 @@ pub async fn of_a_release(
 ) -> Result<(), Failure> {
     let session = super::open(global, report).await?;
     report.context(&super::place(&session));
-    let namespace = release_namespace(global);
     let interrupts = report.interrupts();
-    let upgrade = interrupts.or(async {
-        let found = release::find(&session, namespace, name, revision).await?;
-        let subject = of_release(found, task, report)?;
-        with_session(&session, subject, task, global, report).await
-    });
-    match (Box::pin(upgrade).await?, &task.destination) {
-        (Some(upgrade), ValuesDestination::Helm(_)) if task.check => {
-            interrupts.or(apply::ready(&session, &upgrade, task)).await.map(drop)
+    let planned = interrupts.or(plan_release(&session, (name, revision), task, global, report));
+    let planned = Box::pin(planned).await?;
+    match finish(&planned, Some(&session), task, global, report)? {
+        Some(upgrade) if task.check => interrupts.or(ready(&session, &upgrade, task)).await.map(drop),
+        Some(_) => {
+            let ended = Box::pin(carry_out(&session, &planned, task, global, &interrupts, report)).await;
+            let upgraded = ended.map_err(|stopped| {
+                report.ends(stopped.stands.exit());
+                Failure::from(stopped)
+            })?;
+            if let Some(upgraded) = upgraded {
+                report.field("upgradedTo", json!(upgraded.to));
+            }
+            Ok(())
         }
-        (Some(upgrade), ValuesDestination::Helm(on_failure)) => {
-            Box::pin(apply::run(&session, upgrade, *on_failure, task, global, report)).await
-        }
-        _ => Ok(()),
+        None => Ok(()),
     }
+}
+
+/// What becomes of the values of a release.
+///
+/// # Errors
+/// What keeps the values from being read or merged.
+pub async fn plan_release(
+    session: &Session,
+    (name, revision): (Option<&str>, Option<u64>),
+    task: &UpgradeValues,
+    global: &Global,
+    notes: &mut dyn Notes,
+) -> Result<Planned, Failure> {
+    let found = release::find(session, release_namespace(global), name, revision).await?;
+    let subject = of_release(found, task, notes)?;
+    with_session(session, subject, task, global, notes).await
+}
+
+/// Lets Helm upgrade the release to the planned values; none where it has them.
+///
+/// # Errors
+/// Why it was not done, and what stands.
+pub async fn carry_out(
+    session: &Session,
+    planned: &Planned,
+    task: &UpgradeValues,
+    global: &Global,
+    stop: &Interrupts,
+    report: &mut Report<'_>,
+) -> Result<Option<Upgraded>, Stopped> {
+    let ValuesDestination::Helm(on_failure) = &task.destination else { return Ok(None) };
+    let Some(upgrade) = planned.upgrade(task) else { return Ok(None) };
+    let turned_on = planned.plan.turns_on_auto_mtls(&planned.after);
+    let to = Box::pin(apply::run(session, &upgrade, *on_failure, task, global, stop, report)).await?;
+    Ok(Some(Upgraded { record: upgrade.record, to, changes: upgrade.changes, turned_on }))
 }
 
 async fn live(subject: Subject, task: &UpgradeValues, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let session = super::open(global, report).await?;
     report.context(&super::place(&session));
-    with_session(&session, subject, task, global, report).await.map(drop)
+    let planned = with_session(&session, subject, task, global, report).await?;
+    finish(&planned, Some(&session), task, global, report).map(drop)
 }
 
 async fn with_session(
@@ -89,8 +132,8 @@ async fn with_session(
     mut subject: Subject,
     task: &UpgradeValues,
     global: &Global,
-    report: &mut Report<'_>,
-) -> Result<Option<Upgrade>, Failure> {
+    notes: &mut dyn Notes,
+) -> Result<Planned, Failure> {
     let flags = flags(task);
     let merges = task.act == ValuesAct::Merge;
     let needs = merges && values::needs_istiod(&subject.values, &subject.chart, &task.wish, &flags)?;
@@ -98,7 +141,7 @@ async fn with_session(
         true => match istio::istiods(session, task.istio.namespace.as_deref()).await {
             // Without the right to look for istiod, what was typed or is there may be enough.
             Err(failure) if !needs && failure.exit == Exit::SaidNo => {
-                report.advice(Advice::note(Code::Unknown, format!("istiod was not looked at: {}", failure.message)));
+                notes.advice(Advice::note(Code::Unknown, format!("istiod was not looked at: {}", failure.message)));
                 Vec::new()
             }
             found => found?,
@@ -109,7 +152,7 @@ async fn with_session(
     let earlier = match (&subject.release, task.act) {
         (Some(found), ValuesAct::Remove) => {
             let earlier = release::earlier(session, namespace, found, |it| !values::has_istio(it)).await;
-            report.advice_if(unknown_history(found, &earlier));
+            notes.advices(unknown_history(found, &earlier));
             earlier.record
         }
         (Some(found), ValuesAct::AutoMtlsBack { to }) => {
@@ -118,20 +161,16 @@ async fn with_session(
         _ => None,
     };
     let plan = plan(&subject, task, &istiods, earlier.as_ref())?;
-    if plan.turns_on(&values::auto_mtls())
-        && let Some(advice) = harm::advice(session).await
-    {
-        report.advice(advice);
+    if plan.turns_on(&values::auto_mtls()) {
+        notes.advices(harm::advice(session).await);
     }
     if let Some(found) = &subject.release {
         let after = subject.after(&plan)?;
         let advice = around_release::findings(session, &found.record, &subject.values, &after).await;
         subject.conflict = advice.iter().find(|advice| findings::is_conflict(advice)).cloned();
-        for advice in advice {
-            report.advice(advice);
-        }
+        notes.advices(advice);
     }
-    finish(&subject, &plan, Some(session), task, global, report)
+    Planned::new(subject, plan)
 }
 
 /// What keeps the values before Istio from being known.

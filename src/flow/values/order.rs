@@ -25,7 +25,8 @@ pub fn target(
     impersonation: Option<&Impersonation>,
     namespace: &ReleaseNamespace,
 ) -> Result<Target, Failure> {
-    let cannot = |why: String| Failure::usage(why).hint("without --apply the values are printed");
+    let cannot =
+        |why: String| Failure::usage(why).hint(Hint::from("without ").flag("--apply").text(" the values are printed"));
     if impersonation.is_some_and(|it| it.uid.is_some()) {
         return Err(cannot("--as-uid: helm cannot act with a UID".to_owned()));
     }
@@ -33,7 +34,9 @@ pub fn target(
     let ClusterContext::Kubeconfig { name, files } = context else {
         return match impersonation {
             Some(_) => Err(cannot("--as: with the in-cluster configuration helm acts as the pod alone".to_owned())
-                .hint("--kubeconfig FILE names a kubeconfig, with which helm impersonates")),
+                .hint(
+                    Hint::default().flag("--kubeconfig").text(" FILE names a kubeconfig, with which helm impersonates"),
+                )),
             None => Ok(Target::InCluster { namespace }),
         };
     };
@@ -71,8 +74,12 @@ pub fn version<'a>(upgrade: &'a Upgrade, task: &'a UpgradeValues) -> Result<&'a 
                 "release {}/{}: the version of its chart, {:?}, is not one version; nothing changed",
                 record.namespace, record.name, record.chart_version
             );
-            Err(Failure::new(Exit::Failed, Reason::BadRecord, message)
-                .hint(Hint::from("--to-version VERSION names one").or(", ", "--chart FILE.tgz the chart itself")))
+            Err(Failure::new(Exit::Failed, Reason::BadRecord, message).hint(
+                Hint::default()
+                    .flag("--to-version")
+                    .text(" VERSION names one")
+                    .or(", ", Hint::default().flag("--chart").text(" FILE.tgz the chart itself")),
+            ))
         }
     }
 }

@@ -4,10 +4,12 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::command::flag;
 use crate::edit::json;
 use crate::edit::manifest::Unsafe;
 use crate::edit::values as text;
 use crate::error::{Exit, Failure, Reason};
+use crate::flow::notes::Notes;
 use crate::flow::report::Report;
 use crate::helm::Record;
 use crate::load::chart;
@@ -103,16 +105,14 @@ pub fn of_file(path: &Path, task: &UpgradeValues, report: &mut Report<'_>) -> Re
 ///
 /// # Errors
 /// Its chart is not Gloo's, or the chart at hand cannot be read.
-pub fn of_release(found: Found, task: &UpgradeValues, report: &mut Report<'_>) -> Result<Subject, Failure> {
+pub fn of_release(found: Found, task: &UpgradeValues, notes: &mut dyn Notes) -> Result<Subject, Failure> {
     let record = &found.record;
-    report.ui.status(&release_line(record));
-    for advice in &found.advice {
-        report.advice(advice.clone());
-    }
+    notes.status(&release_line(record));
+    notes.advices(found.advice.iter().cloned());
     let Some(edition) = task.edition.or_else(|| Edition::of_chart(&record.chart)) else {
         let message = format!("release {}: its chart is {}, not Gloo's", record.name, record.chart);
         return Err(Failure::new(Exit::Failed, Reason::NoRelease, message)
-            .hint("--edition oss or --edition enterprise says which keys a chart of another name has"));
+            .hint(flag("--edition").text(" oss or --edition enterprise says which keys a chart of another name has")));
     };
     let at_hand = at_hand(task)?;
     let version = at_hand.as_ref().map(|chart| chart.version.as_str()).or(task.to_version.as_deref());

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use jiff::Timestamp;
-use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use self::send::{Sender, Way};
+use super::notes::Notes;
 use super::report::Report;
 use crate::command::Hint;
 use crate::error::{Exit, Failure};
@@ -39,36 +39,43 @@ const MOST_SAMPLES: usize = 3;
 /// # Errors
 /// What kept it from being sent or answered.
 pub async fn run(task: &VerifyTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
-    report.field("verdicts", Value::Array(Vec::new()));
-    Box::pin(judged(task, global, report)).await?.say(report);
+    report.extend_field("verdicts", Vec::new());
+    let session = super::open(global, report).await?;
+    Box::pin(judged(&session, task, global, report)).await?.say(report);
     Ok(())
 }
 
 /// What became of a request, each way that it went.
 #[derive(Default)]
-pub struct Judged(Vec<(Asked, Verdict)>);
+pub struct Judged {
+    answers: Vec<(Asked, Verdict)>,
+    /// Of several pods, those that could not be asked.
+    unasked: Vec<Failure>,
+}
 
 impl Judged {
     /// The first answer that was not as it should be, in a line.
     pub fn fault(&self) -> Option<String> {
-        let (asked, verdict) = self.0.iter().find(|(_, verdict)| verdict.exit != Exit::Done)?;
+        let (asked, verdict) = self.answers.iter().find(|(_, verdict)| verdict.exit != Exit::Done)?;
         shown::lines(asked, verdict).into_iter().next()
     }
 
     /// Whether the TLS between gateway and backend may be why.
     pub fn blames_tls(&self) -> bool {
-        self.0.iter().any(|(_, verdict)| verdict.blames_tls())
+        self.answers.iter().any(|(_, verdict)| verdict.blames_tls())
     }
 
     /// Says it.
     pub fn say(&self, report: &mut Report<'_>) {
-        for (asked, verdict) in &self.0 {
+        for (asked, verdict) in &self.answers {
             for line in shown::lines(asked, verdict) {
                 report.line(&line);
             }
             report.ends(verdict.exit);
         }
-        report.field("verdicts", self.0.iter().map(|(asked, verdict)| shown::value(asked, verdict)).collect());
+        self.unasked.iter().for_each(|failure| report.failure(failure.clone()));
+        let verdicts = self.answers.iter().map(|(asked, verdict)| shown::value(asked, verdict));
+        report.extend_field("verdicts", verdicts.collect());
     }
 }
 
@@ -76,36 +83,43 @@ impl Judged {
 ///
 /// # Errors
 /// The Upstream, a route to it or a pod of the gateway is missing.
-pub async fn ready(task: &VerifyTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
-    let session = super::open(global, report).await?;
-    let upstream = named(&session, task, global).await?;
-    Sender::prepare(&session, task, global, upstream.as_ref(), report).await.map(drop)
+pub async fn ready(
+    session: &Session,
+    task: &VerifyTask,
+    global: &Global,
+    notes: &mut dyn Notes,
+) -> Result<(), Failure> {
+    let upstream = named(session, task, global).await?;
+    Sender::prepare(session, task, global, upstream.as_ref(), notes).await.map(drop)
 }
 
 /// Sends the request and judges the answers.
 ///
 /// # Errors
 /// What kept it from being sent or answered.
-pub async fn judged(task: &VerifyTask, global: &Global, report: &mut Report<'_>) -> Result<Judged, Failure> {
-    let session = super::open(global, report).await?;
-    let survey = Survey::new(&session, global);
-    let run =
-        Run { session: &session, survey: &survey, task, global, cache: RefCell::default(), gateway: OnceCell::new() };
-    let upstream = named(&session, task, global).await?;
-    let sender = Sender::prepare(&session, task, global, upstream.as_ref(), report).await?;
-    report.context(&super::place(&session));
+pub async fn judged(
+    session: &Session,
+    task: &VerifyTask,
+    global: &Global,
+    notes: &mut dyn Notes,
+) -> Result<Judged, Failure> {
+    let survey = Survey::new(session, global);
+    let run = Run { session, survey: &survey, task, global, cache: RefCell::default(), gateway: OnceCell::new() };
+    let upstream = named(session, task, global).await?;
+    let sender = Sender::prepare(session, task, global, upstream.as_ref(), notes).await?;
+    notes.context(&super::place(session));
     if !task.is_idempotent() {
-        report.ui.status(&format!("{} is sent once only: it is not idempotent", task.method));
+        notes.status(&format!("{} is sent once only: it is not idempotent", task.method));
     }
     let mut judged = Judged::default();
     let several = sender.ways().len() > 1;
     for way in sender.ways() {
-        report.ui.status(&sender.line(way));
-        let (mut asked, verdict) = match run.one(&sender, way, upstream.as_ref(), report).await {
+        notes.status(&sender.line(way));
+        let (mut asked, verdict) = match run.one(&sender, way, upstream.as_ref(), notes).await {
             Ok(done) => done,
             // Of several pods each has its own end.
             Err(failure) if several => {
-                report.failure(failure);
+                judged.unasked.push(failure);
                 continue;
             }
             Err(failure) => return Err(failure),
@@ -113,7 +127,7 @@ pub async fn judged(task: &VerifyTask, global: &Global, report: &mut Report<'_>)
         if let Some(pod) = way.pod().filter(|_| several) {
             asked.subject = format!("{} through pod {}", asked.subject, pod.name);
         }
-        judged.0.push((asked, verdict));
+        judged.answers.push((asked, verdict));
     }
     Ok(judged)
 }
@@ -158,7 +172,7 @@ impl Run<'_> {
         sender: &Sender<'_>,
         way: &Way,
         upstream: Option<&Object>,
-        report: &mut Report<'_>,
+        notes: &mut dyn Notes,
     ) -> Result<(Asked, Verdict), Failure> {
         let pods = self.pods_of(way).await;
         let expected = upstream.map(|object| cluster_name(&object.reference));
@@ -174,9 +188,7 @@ impl Run<'_> {
         };
         let verdict = judge(&evidence).expect("there is an answer");
         if verdict.kind != Kind::Mtls {
-            for advice in missing(&evidence) {
-                report.advice(advice);
-            }
+            notes.advices(missing(&evidence));
         }
         let object = around.as_ref().and_then(|around| around.object.as_ref().ok());
         let usual = self.global.object_namespace();

@@ -1,8 +1,9 @@
 //! How a request goes out: to the gateway's address, or through a stream to one of its pods.
 
+use crate::command::flag;
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::address;
-use crate::flow::report::Report;
+use crate::flow::notes::Notes;
 use crate::kube::{Cause, InPod, Query, Scope, Session};
 use crate::load::{named_file, proxy_pods};
 use crate::model::{Object, kinds};
@@ -51,10 +52,10 @@ impl<'s> Sender<'s> {
         task: &'s VerifyTask,
         global: &Global,
         upstream: Option<&Object>,
-        report: &mut Report<'_>,
+        notes: &mut dyn Notes,
     ) -> Result<Self, Failure> {
         let route = match (upstream, &task.url) {
-            (Some(upstream), None) => find_route(session, task, upstream, report).await?,
+            (Some(upstream), None) => find_route(session, task, upstream, notes).await?,
             _ => None,
         };
         let trust = match &task.trust {
@@ -72,9 +73,7 @@ impl<'s> Sender<'s> {
         let ways = match (&task.via, &task.url) {
             (options::Via::Forward { port }, _) => {
                 let chosen = proxy_pods::find(session, global, &task.pods).await?;
-                for advice in chosen.advice {
-                    report.advice(advice);
-                }
+                notes.advices(chosen.advice);
                 chosen.pods.into_iter().map(|pod| Way::Pod { pod, port: *port }).collect()
             }
             (options::Via::Address { .. }, Some(url)) => {
@@ -90,9 +89,7 @@ impl<'s> Sender<'s> {
                     ..Wish::default()
                 };
                 let found = address::find(session, target, &wish, global).await.map_err(around)?;
-                for advice in found.advice {
-                    report.advice(advice);
-                }
+                notes.advices(found.advice);
                 let address = found.addresses.into_iter().next().expect("an address that was found");
                 let scheme = address.scheme.unwrap_or(Scheme::Http);
                 let server_name = host.as_deref().map(without_port).and_then(Host::parse).filter(|host| !host.is_ip());
@@ -212,14 +209,14 @@ fn without_port(host: &str) -> &str {
 
 /// There may be a way around an address that is not there.
 fn around(failure: Failure) -> Failure {
-    failure.hint("--via forward sends it through the API server to a pod, and needs no address")
+    failure.hint(flag("--via").text(" forward sends it through the API server to a pod, and needs no address"))
 }
 
 async fn find_route(
     session: &Session,
     task: &VerifyTask,
     upstream: &Object,
-    report: &mut Report<'_>,
+    notes: &mut dyn Notes,
 ) -> Result<Option<Route>, Failure> {
     let typed = Typed { host: task.host.as_deref(), path: task.path.as_deref(), method: &task.method };
     let listed = session.list_all(&kinds::VIRTUAL_SERVICE, Scope::All, Query::default()).await;
@@ -228,10 +225,12 @@ async fn find_route(
         Ok(all) => all.into_iter().map(|value| Object::new(&kinds::VIRTUAL_SERVICE, value)).collect(),
         Err(error) if nothing_typed => {
             let failure = error.into_failure(session);
-            return Err(failure.hint("--host and --path say what to ask for, and need no right to list routes"));
+            return Err(
+                failure.hint(flag("--host").text(" and --path say what to ask for, and need no right to list routes"))
+            );
         }
         Err(error) => {
-            report.ui.verbose(&format!("no route was looked for: {error}"));
+            notes.verbose(&format!("no route was looked for: {error}"));
             return Ok(None);
         }
     };
@@ -246,18 +245,18 @@ async fn find_route(
         let line = format!("its plain routes take {}, not {}", methods.join(", "), task.method);
         return Err(needs(&line)
             .hint(format!("-X {method}"))
-            .hint("--host and --path send it whatever routes there are"));
+            .hint(flag("--host").text(" and --path send it whatever routes there are")));
     }
     if !nothing_typed {
         return Ok(None);
     }
     Err(needs("no VirtualService has a plain route to it")
         .detail("a route with it as the single destination, without delegation and conditions on headers")
-        .hint("--host and --path of a request that is routed there"))
+        .hint(flag("--host").text(" and --path of a request that is routed there")))
 }
 
 fn unanswered(failure: &probe::Failure, url: &str, is_idempotent: bool) -> Failure {
-    let forward = "--via forward sends it through the API server to a pod, whatever lies in between";
+    let forward = flag("--via").text(" forward sends it through the API server to a pod, whatever lies in between");
     let may_be_done = |failure: Failure| match is_idempotent {
         true => failure,
         false => failure.detail("it may have been acted on"),
@@ -268,7 +267,7 @@ fn unanswered(failure: &probe::Failure, url: &str, is_idempotent: bool) -> Failu
         probe::Failure::Timeout(after) => {
             let line = format!("no answer from {url} within {}s", after.as_secs_f32());
             may_be_done(Failure::new(Exit::NoAnswer, Reason::Timeout, line))
-                .hint("--timeout waits longer")
+                .hint(flag("--timeout").text(" waits longer"))
                 .hint(forward)
         }
         probe::Failure::Wire(Cause::Tls(fault)) => {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::View;
-use crate::command::quoted;
+use crate::command::{flag, quoted};
 use crate::error::{Exit, Failure, Reason};
 
 /// What a URL begins with.
@@ -166,7 +166,7 @@ fn unasked<'a>(view: &View, ports: &[Port<'a>]) -> Result<Port<'a>, Failure> {
             Err(view
                 .refused(Reason::NoPort, "has no TCP port")
                 .detail(listed(ports))
-                .hint(format!("--port {} prints its host:port", quoted(&words))))
+                .hint(flag("--port").text(format!(" {} prints its host:port", quoted(&words)))))
         }
         [only] => Ok((*only).clone()),
         _ => Err(view

@@ -6,7 +6,7 @@ use super::{Goal, Plan};
 use crate::command::{Hint, gloo_rs};
 use crate::model::{Object, ObjectRef};
 use crate::plan::advice::{Advice, Code};
-use crate::plan::outcome::Decision;
+
 use crate::plan::owner::{self, Owner};
 use crate::plan::peer::{Effective, Policies};
 use crate::plan::ssl_config::{Tls, tls_of};
@@ -14,7 +14,7 @@ use crate::plan::ssl_config::{Tls, tls_of};
 /// Who else writes the namespace's labels or the templates that are restarted.
 pub fn on_owners(plan: &Plan) -> Vec<Advice> {
     let mut said = Vec::new();
-    if matches!(plan.label, Decision::Change { .. }) {
+    if !plan.label.is_already() {
         said.extend(owner::of(&plan.namespace.value).map(|owner| on_namespace(plan, &owner)));
     }
     said.extend(plan.restarts().filter_map(|workload| {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::command::{gloo_rs, kubectl};
+use crate::command::{flag, gloo_rs, kubectl};
 use crate::error::Reason;
 use crate::model::Object;
 use crate::plan::mtls::Caution;
@@ -40,7 +40,7 @@ pub fn against(namespace: &Object, installed: Installed<'_>, caution: Caution) -
             why.hint(
                 gloo_rs("istio inject")
                     .then(" puts the gateway alone into the mesh")
-                    .or("; ", "--force enrolls all the same"),
+                    .or("; ", flag("--force").text(" enrolls all the same")),
             ),
         );
     }

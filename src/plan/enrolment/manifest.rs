@@ -2,7 +2,7 @@
 
 use super::guard::{self, Installed};
 use super::label;
-use crate::command::gloo_rs;
+use crate::command::{flag, gloo_rs};
 use crate::error::Reason;
 use crate::model::{Kind, Object, kinds};
 use crate::plan::advice::{Advice, Code};
@@ -53,7 +53,7 @@ impl PerObject for OnNamespace {
         let bound = bond(&namespace.value).map(|(_, names)| names.to_owned());
         let Some(names) = names.clone().or(bound) else {
             let why = Objection::new(Reason::NeedsFlag, "nothing in it says which revision");
-            return Decision::Refuse(why.hint("--revision REVISION"));
+            return Decision::Refuse(why.hint(flag("--revision").text(" REVISION")));
         };
         label::bind(namespace, &names)
     }

@@ -14,7 +14,9 @@ pub mod workload;
 
 use serde_json::Value;
 
+use super::change::Change;
 use super::outcome::{Decision, Objection};
+use crate::command::flag;
 use crate::error::Reason;
 use crate::model::{Kind, Object, ObjectRef, kinds};
 use crate::plan::nearest::nearest;
@@ -81,7 +83,7 @@ impl std::fmt::Display for WorkloadName {
 pub struct Plan {
     pub namespace: Object,
     pub goal: Goal,
-    pub label: Decision,
+    pub label: Change,
     /// In the order in which they were read.
     pub workloads: Vec<(Object, Fate)>,
     /// What else runs in it and is not restarted, each with the reason.
@@ -96,7 +98,7 @@ impl Plan {
 
     /// Whether anything is written.
     pub fn changes(&self) -> bool {
-        matches!(self.label, Decision::Change { .. }) || self.restarts().next().is_some()
+        !self.label.is_already() || self.restarts().next().is_some()
     }
 
     /// What is interrupted meanwhile: each workload, and how.
@@ -116,7 +118,11 @@ pub type Refusal = (ObjectRef, Objection);
 /// # Errors
 /// A workload that was named is not there, or is one that a restart does not help.
 pub fn plan(namespace: Object, seen: Seen, goal: Goal, only: &[WorkloadName]) -> Result<Plan, Box<Refusal>> {
-    let label = label::decide(&namespace, &goal);
+    let label = match label::decide(&namespace, &goal) {
+        Decision::Change { edits, message } => Change::new(namespace.clone(), edits, message),
+        Decision::Unchanged { message } => Change::new(namespace.clone(), Vec::new(), message),
+        Decision::Skip(why) | Decision::Refuse(why) => return Err(Box::new((namespace.reference, why))),
+    };
     let mut workloads: Vec<(Object, Fate)> = Vec::new();
     let Seen { workloads: all, pods, cron_jobs, budgets } = seen;
     check_names(only, &all, &namespace.reference.name)?;
@@ -156,7 +162,7 @@ fn check_names(only: &[WorkloadName], all: &[Object], namespace: &str) -> Result
                 let kinds = found.iter().map(|it| format!("{}/{}", it.reference.kind.singular, wanted.name));
                 let kinds: Vec<_> = kinds.collect();
                 let why = Objection::new(Reason::Ambiguous, format!("several workloads are named {}", wanted.name));
-                return Err(Box::new((object, why.hint(format!("--workload {}", kinds.join(" or "))))));
+                return Err(Box::new((object, why.hint(flag("--workload").text(format!(" {}", kinds.join(" or ")))))));
             }
         }
     }

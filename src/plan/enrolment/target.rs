@@ -1,7 +1,7 @@
 //! Which istiod a namespace is to be bound to: the one that was named, the one it has, or the only one.
 
 use super::Target;
-use crate::command::gloo_rs;
+use crate::command::{flag, gloo_rs};
 use crate::error::{Exit, Failure, Reason};
 use crate::model::Object;
 use crate::plan::advice::{Advice, Code};
@@ -39,7 +39,7 @@ pub fn choose(known: Known<'_>, typed: Option<&str>, namespace: &Object) -> Resu
                 message: format!("namespace {name} is bound by {label}, which no istiod here has"),
                 ..failure
             }
-            .hint("--revision REVISION binds it to another"),
+            .hint(flag("--revision").text(" REVISION binds it to another")),
             _ => failure.hint(gloo_rs("istio revisions")),
         }
     })?;

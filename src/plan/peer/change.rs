@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::mode::{Effective, Mode, Policies, Source, mode, selector};
 pub use super::scope::{Scope, shown};
-use crate::command::Hint;
+use crate::command::flag;
 use crate::edit::{Edit, json as json_edit};
 use crate::error::Reason;
 use crate::model::{FieldPath, Kind, Object, ObjectRef};
@@ -195,7 +195,7 @@ fn no_effect(scope: &Scope, wanted: Mode, policies: &Policies, before: &Object, 
         format!("would not be read: {} is older and selects the same pods; nothing changed", source.policy),
     );
     why.details.push(format!("it says {}", source.mode.map_or("UNSET", Mode::name)));
-    Some(why.hint("--workload with the labels of that one changes it"))
+    Some(why.hint(flag("--workload").text(" with the labels of that one changes it")))
 }
 
 fn remove(request: &Request, policies: &Policies, there: &[Object], usual: ObjectRef) -> Verdict {
@@ -221,7 +221,7 @@ fn remove(request: &Request, policies: &Policies, there: &[Object], usual: Objec
             let object = policy.reference.clone();
             Verdict::Refuse {
                 object,
-                why: why.hint(Hint::from("--overwrite takes it away").or("; ", "permissive changes its mode")),
+                why: why.hint(flag("--overwrite").text(" takes it away").or("; ", "permissive changes its mode")),
             }
         }
     }

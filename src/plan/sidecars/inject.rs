@@ -9,7 +9,7 @@ use super::{
     Around, Flags, Proxy, Security, TransactionPlan, bootstrap_name, bootstrap_path, guard, in_container, in_list,
     objection, of_container,
 };
-use crate::command::{CommandLine, Hint, gloo_rs, quoted};
+use crate::command::{CommandLine, Hint, flag, gloo_rs, quoted};
 use crate::edit::Edit;
 use crate::edit::bootstrap::{self, Cluster};
 use crate::error::Reason;
@@ -45,10 +45,10 @@ pub fn inject(proxy: &Proxy, flags: &Flags, around: &Around) -> Result<Transacti
         plan.restart(proxy, around.now, &mut edits, &mut notes);
     }
     if let Some(map) = &proxy.bootstrap {
-        plan.push(&map.reference, bootstrap, &[]);
+        plan.push(map, bootstrap, &[]);
     }
-    plan.push(&proxy.workload.reference, edits, &notes);
-    if plan.changes() {
+    plan.push(&proxy.workload, edits, &notes);
+    if plan.writes() {
         if let Some(objection) = guard::against_chart(&makers, lasting(flags)) {
             return Err(objection);
         }
@@ -164,7 +164,7 @@ impl Work<'_> {
         let address = self.values.address.as_ref().map(|address| address.value.as_str());
         address.ok_or_else(|| {
             Objection::new(Reason::NoIstiod, "needs the address of istiod; nothing changed")
-                .hint("--istio-discovery-address HOST:15012")
+                .hint(flag("--istio-discovery-address").text(" HOST:15012"))
         })
     }
 
@@ -315,6 +315,6 @@ fn on_old_image(proxy: &Proxy, values: &Values, around: &Around) -> Option<Advic
     (kept && !same_tag(there, Some(image))).then(|| {
         let what = format!("istio-proxy runs {there}, istiod {} is {}", istiod.revision, istiod.version);
         Advice::note(Code::OldImage, what)
-            .hint(format!("--revision {} takes istiod's version", quoted(&istiod.revision)))
+            .hint(flag("--revision").text(format!(" {} takes istiod's version", quoted(&istiod.revision))))
     })
 }

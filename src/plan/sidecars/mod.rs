@@ -15,6 +15,7 @@ mod values;
 use serde_json::Value;
 
 use super::advice::{Advice, Code};
+use super::change::Change;
 use super::istiod::{Choice, Istiod};
 use super::outcome::Objection;
 use super::rollout::restart;
@@ -22,7 +23,7 @@ use crate::command::kubectl;
 use crate::edit::Edit;
 use crate::edit::bootstrap::Refusal;
 use crate::error::Reason;
-use crate::model::{FieldPath, Object, ObjectRef, Segment};
+use crate::model::{FieldPath, Object, Segment};
 
 pub use guard::{Makers, makers};
 pub use inject::inject;
@@ -107,20 +108,11 @@ pub struct Around<'a> {
     pub now: Option<&'a str>,
 }
 
-/// One object's part of a transaction, in the order of writing.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Step {
-    pub object: ObjectRef,
-    /// None: it is so already.
-    pub edits: Vec<Edit>,
-    /// `patched`, `unchanged`, `patched (revision 1-27 -> 1-28)`
-    pub message: String,
-}
-
 /// What is done to a gateway proxy, all of it or nothing.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct TransactionPlan {
-    pub steps: Vec<Step>,
+    /// In the order of writing.
+    pub changes: Vec<Change>,
     /// Which value came from where.
     pub provenance: Vec<Provenance>,
     pub advice: Vec<Advice>,
@@ -128,8 +120,8 @@ pub struct TransactionPlan {
 
 impl TransactionPlan {
     /// Whether anything is written.
-    pub fn changes(&self) -> bool {
-        self.steps.iter().any(|step| !step.edits.is_empty())
+    pub fn writes(&self) -> bool {
+        self.changes.iter().any(|change| !change.is_already())
     }
 
     /// Envoy reads its bootstrap once: where only that changes, the pods start anew; a manifest says how.
@@ -146,13 +138,13 @@ impl TransactionPlan {
         }
     }
 
-    fn push(&mut self, object: &ObjectRef, edits: Vec<Edit>, notes: &[String]) {
+    fn push(&mut self, before: &Object, edits: Vec<Edit>, notes: &[String]) {
         let message = match (edits.is_empty(), notes.is_empty()) {
             (true, _) => "unchanged".to_owned(),
             (false, true) => "patched".to_owned(),
             (false, false) => format!("patched ({})", notes.join(", ")),
         };
-        self.steps.push(Step { object: object.clone(), edits, message });
+        self.changes.push(Change::new(before.clone(), edits, message));
     }
 }
 

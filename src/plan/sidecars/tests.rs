@@ -75,12 +75,12 @@ fn uninjected(proxy: &Proxy) -> Result<TransactionPlan, Objection> {
 /// The proxy after the plan, its pods started anew.
 fn after(proxy: &Proxy, plan: &TransactionPlan) -> Proxy {
     let mut done = proxy.clone();
-    for step in &plan.steps {
-        let object = match step.object.kind.kind {
+    for change in &plan.changes {
+        let object = match change.before.reference.kind.kind {
             "ConfigMap" => done.bootstrap.as_mut().unwrap(),
             _ => &mut done.workload,
         };
-        object.value = apply(&object.value, &step.edits).unwrap();
+        object.value = apply(&object.value, &change.edits).unwrap();
     }
     done.pods = Pods::Unseen;
     done
@@ -119,11 +119,11 @@ fn injecting_twice_changes_nothing_the_second_time_whoever_did_it_first() {
     let done = after(&clean(), &injected(&clean(), &typed_revision("1-28")).unwrap());
     for flags in [Flags::default(), typed_revision("1-28")] {
         let again = injected(&done, &flags).unwrap();
-        assert!(!again.changes(), "{again:?}");
-        assert_eq!(again.steps.iter().map(|step| step.message.as_str()).collect::<Vec<_>>(), ["unchanged"; 2]);
+        assert!(!again.writes(), "{again:?}");
+        assert_eq!(again.changes.iter().map(|step| step.message.as_str()).collect::<Vec<_>>(), ["unchanged"; 2]);
     }
     let charts = proxy_of(yaml(CHART_ISTIO), BOOTSTRAP_ISTIO);
-    assert!(!injected(&charts, &Flags::default()).unwrap().changes());
+    assert!(!injected(&charts, &Flags::default()).unwrap().writes());
 }
 
 #[test]
@@ -147,10 +147,10 @@ fn another_revision_moves_address_and_version_and_leaves_the_rest() {
     let old = after(&clean(), &injected(&clean(), &typed_revision("1-27")).unwrap());
     let plan = injected(&old, &typed_revision("1-28")).unwrap();
     assert_eq!(
-        plan.steps[1].message,
+        plan.changes[1].message,
         "patched (revision 1-27 -> 1-28, istio-proxy docker.io/istio/proxyv2:1.27.5 -> docker.io/istio/proxyv2:1.28.3)"
     );
-    assert_eq!(plan.steps[0].edits, []);
+    assert_eq!(plan.changes[0].edits, []);
     let new = after(&clean(), &injected(&clean(), &typed_revision("1-28")).unwrap());
     assert_eq!(after(&old, &plan), new);
 }
@@ -158,12 +158,12 @@ fn another_revision_moves_address_and_version_and_leaves_the_rest() {
 #[test]
 fn a_canary_that_came_later_changes_nothing_and_an_older_image_is_told() {
     let old = after(&clean(), &injected(&clean(), &typed_revision("1-27")).unwrap());
-    assert!(!injected(&old, &Flags::default()).unwrap().changes());
+    assert!(!injected(&old, &Flags::default()).unwrap().writes());
     let path = of_container("istio-proxy", "image");
     let mut older = old.clone();
     older.workload.value = apply(&old.workload.value, &[Edit::set(path, json!("mirror/proxyv2:1.27.1"))]).unwrap();
     let plan = injected(&older, &Flags::default()).unwrap();
-    assert!(!plan.changes());
+    assert!(!plan.writes());
     assert_eq!(plan.advice.iter().map(|advice| advice.code).collect::<Vec<_>>(), [Code::OldImage]);
 }
 
@@ -171,7 +171,7 @@ fn a_canary_that_came_later_changes_nothing_and_an_older_image_is_told() {
 fn a_mirror_of_the_same_version_stays_when_the_revision_is_typed_again() {
     let flags = Flags { proxy_image: Some("mirror:5000/proxyv2:1.28.3".into()), ..typed_revision("1-28") };
     let done = after(&clean(), &injected(&clean(), &flags).unwrap());
-    assert!(!injected(&done, &typed_revision("1-28")).unwrap().changes());
+    assert!(!injected(&done, &typed_revision("1-28")).unwrap().writes());
 }
 
 #[test]
@@ -186,13 +186,13 @@ fn typed_ids_and_images_are_shown_from_old_to_new() {
     };
     let plan = injected(&done, &flags).unwrap();
     assert_eq!(
-        plan.steps[1].message,
+        plan.changes[1].message,
         "patched (istiod istiod-1-28.istio-system.svc:15012 -> far.example:15012, \
          sds quay.io/solo-io/sds:1.22.1 -> x/sds:1, mesh id cluster.local -> m, cluster id east -> c)"
     );
     let moved = after(&done, &plan);
     assert_eq!(current_address(&moved).as_deref(), Some("far.example:15012"));
-    assert!(!injected(&moved, &flags).unwrap().changes());
+    assert!(!injected(&moved, &flags).unwrap().writes());
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn restricted_sidecars_carry_what_the_standard_demands() {
         assert_eq!(context["capabilities"]["drop"], json!(["ALL"]));
         assert_eq!((&context["runAsNonRoot"], &context["allowPrivilegeEscalation"]), (&json!(true), &json!(false)));
     }
-    assert!(!injected(&done, &flags).unwrap().changes());
+    assert!(!injected(&done, &flags).unwrap().writes());
     let plain = after(&clean(), &injected(&clean(), &typed_revision("1-28")).unwrap());
     assert_eq!(after(&plain, &injected(&plain, &flags).unwrap()), done);
 }
@@ -235,7 +235,7 @@ fn pods_older_than_the_bootstrap_are_restarted() {
     for (created, changes) in [("2026-01-01T09:59:59Z", true), ("2026-01-01T10:00:00Z", false)] {
         proxy.pods = Pods::Seen(vec![pod("2026-01-01T11:00:00Z"), pod(created)]);
         let plan = injected(&proxy, &Flags::default()).unwrap();
-        assert_eq!(plan.changes(), changes, "{created}");
+        assert_eq!(plan.writes(), changes, "{created}");
         assert_eq!(state(&proxy).unwrap().lacks(&Part::FreshPods), changes);
     }
 }
@@ -286,7 +286,7 @@ fn a_helm_owned_workload_is_changed_with_a_warning_that_names_the_lasting_comman
     assert_eq!(done.advice[0].hint, Some("gloo-rs upgrade-values --revision 1-28".into()));
     // Sidecars of this program on a Helm release are not the chart's.
     let again = injected(&after(&proxy, &done), &typed_revision("1-27")).unwrap();
-    assert!(again.changes());
+    assert!(again.writes());
     let mut sidecars = after(&proxy, &done);
     assert!(uninjected(&sidecars).unwrap().advice[0].message.contains("next upgrade undoes it"));
     let containers = json!({"f:containers": {r#"k:{"name":"sds"}"#: {}}});
@@ -304,7 +304,7 @@ fn volumes_that_another_container_mounts_stay() {
     );
     proxy.workload.value = apply(&proxy.workload.value, &[mount]).unwrap();
     let plan = uninjected(&proxy).unwrap();
-    assert_eq!(plan.steps[1].message, "patched (kept volumes that other containers mount: istio-certs)");
+    assert_eq!(plan.changes[1].message, "patched (kept volumes that other containers mount: istio-certs)");
     let bare = after(&proxy, &plan);
     let names: Vec<_> = bare.pod_spec()["volumes"].as_array().unwrap().iter().map(|it| it["name"].clone()).collect();
     assert_eq!(names, ["envoy-config", "istio-certs"]);
@@ -336,11 +336,11 @@ fn a_rendered_chart_becomes_an_injected_one_and_back_to_the_byte() {
     for text in [CHART, &CHART.replace('\n', "\r\n"), &dashes_right, no_end] {
         let proxy = proxy_of(yaml(text), BOOTSTRAP);
         let plan = injected(&proxy, &typed_revision("1-28")).unwrap();
-        let full = edited(text, &plan.steps[1].edits);
+        let full = edited(text, &plan.changes[1].edits);
         assert_eq!(yaml(&full), after(&proxy, &plan).workload.value);
         let lines: Vec<_> = full.lines().collect();
         assert!(text.lines().all(|line| lines.contains(&line)), "{full}");
         let back = uninjected(&proxy_of(yaml(&full), BOOTSTRAP_ISTIO)).unwrap();
-        assert_eq!(edited(&full, &back.steps[1].edits), text);
+        assert_eq!(edited(&full, &back.changes[1].edits), text);
     }
 }

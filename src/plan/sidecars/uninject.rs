@@ -29,14 +29,14 @@ pub fn uninject(proxy: &Proxy, around: &Around) -> Result<TransactionPlan, Objec
         let after = bootstrap::remove(text).map_err(|refusal| objection(proxy, refusal))?;
         is_rewritten = after != text;
         let edits = if is_rewritten { vec![Edit::set(bootstrap_path(), Value::from(after))] } else { Vec::new() };
-        plan.push(&map.reference, edits, &[]);
+        plan.push(map, edits, &[]);
     }
     let (mut edits, mut notes) = without_sidecars(proxy);
     if edits.is_empty() && is_rewritten {
         plan.restart(proxy, around.now, &mut edits, &mut notes);
     }
-    plan.push(&proxy.workload.reference, edits, &notes);
-    if plan.changes() {
+    plan.push(&proxy.workload, edits, &notes);
+    if plan.writes() {
         let carried = makers.chart_sidecars.then(|| {
             Advice::warning(Code::Owner, "Gloo's Helm values carry Istio; the next upgrade puts the sidecars back")
                 .hint(LASTING)

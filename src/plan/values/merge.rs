@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::image;
 use super::proxies::{self, Entry};
 use super::{Change, Chart, Old, PROXY_KEYS, Plan, Switch, Wish, auto_mtls, check_way, integration, is_on, sds, then};
-use crate::command::gloo_rs;
+use crate::command::{flag, gloo_rs};
 use crate::edit::Edit;
 use crate::error::Failure;
 use crate::model::FieldPath;
@@ -162,7 +162,7 @@ impl Merge<'_> {
             (Switch::NotTyped, Some(there)) if !is_on(Some(there)) => {
                 self.plan.advice.push(
                     Advice::note(Code::Explicit, format!("{path} stays {there}: it is there explicitly"))
-                        .hint("--auto-mtls turns it on"),
+                        .hint(flag("--auto-mtls").text(" turns it on")),
                 );
                 Ok(())
             }

@@ -167,6 +167,12 @@ impl Plan {
     pub fn turns_on(&self, path: &FieldPath) -> bool {
         self.changes.iter().any(|change| change.path == *path && change.new == Some(Value::Bool(true)))
     }
+
+    /// Whether auto-mTLS is used with these values, and was not before this plan.
+    pub fn turns_on_auto_mtls(&self, after: &Value) -> bool {
+        let switches = [integration(), auto_mtls()];
+        switches.iter().any(|switch| self.turns_on(switch)) && switches.iter().all(|switch| is_on(switch.get(after)))
+    }
 }
 
 /// `global.istioIntegration.enabled`

@@ -9,7 +9,7 @@ use super::counters::{ENOUGH, Went};
 use super::evidence::{self, Case, Evidence};
 use super::tls::{self, Tls};
 use super::{Fact, Kind, Label, Verdict};
-use crate::command::{CommandLine, Hint, gloo_rs};
+use crate::command::{CommandLine, Hint, flag, gloo_rs};
 use crate::error::Exit;
 use crate::plan::gateway::Gateway;
 
@@ -179,8 +179,9 @@ fn answered(case: &Case<'_>, tls: Tls) -> Verdict {
             verdict.facts.extend(decided(case));
             verdict.facts.extend(missing.into_iter().map(|text| fact(Label::Missing, text)));
             if case.answer.echo() == Echo::None {
-                verdict.next =
-                    Some("--path of something that answers with the headers it got, as httpbin's /headers".into());
+                verdict.next = Some(
+                    flag("--path").text(" of something that answers with the headers it got, as httpbin's /headers"),
+                );
             }
         }
     }
@@ -238,7 +239,7 @@ fn refused(case: &Case<'_>) -> Verdict {
     if let Some(location) = case.answer.redirect() {
         let facts = vec![status(case), fact(Label::Location, format!("{location} (not followed)"))];
         let mut verdict = verdict(Kind::Gateway, format!("{}, the gateway redirects", case.answer.status), facts, exit);
-        verdict.next = Some("--port https, or --url with what it redirects to".into());
+        verdict.next = Some(flag("--port").text(" https, or ").flag("--url").text(" with what it redirects to"));
         return verdict;
     }
     let candidates = cause::candidates(case);

@@ -1,6 +1,7 @@
 //! What surrounds the code: the rooms, the docs, the examples, the closed lists.
 
 mod commands;
+mod composed;
 mod defects;
 mod docs;
 pub mod draft07;

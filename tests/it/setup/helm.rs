@@ -82,7 +82,7 @@ fn there_and_back(helm: &'static Path) -> Result<()> {
     // Nobody said which way: a release owns the proxy, and Helm is there. Its values turn auto-mTLS on.
     let planned = [
         "  1 helm      the values of Gloo's release\n",
-        "global.istioIntegration.enabled: false -> true\n",
+        "global.istioIntegration.enabled: false (chart) -> true\n",
         concat!(
             "undo: gloo-rs upgrade-values --remove --apply --chart ",
             env!("CARGO_MANIFEST_DIR"),

@@ -9,6 +9,7 @@ use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 
 use super::Inside;
+use crate::command::flag;
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::interrupt::Signals;
 use crate::flow::report::Report;
@@ -146,7 +147,7 @@ async fn document(inside: &Inside, readings: Vec<Reading<'_>>, report: &mut Repo
             if size > MOST_DOCUMENT {
                 let message = format!("the logs are larger than {} MiB, too large for a document", MOST_DOCUMENT >> 20);
                 return Err(Failure::new(Exit::Failed, Reason::InPod, message)
-                    .hint("--tail or --since takes less; without -o they are printed as they come"));
+                    .hint(flag("--tail").text(" or --since takes less; without -o they are printed as they come")));
             }
         }
         logs.push(json!({"namespace": pod.namespace, "pod": pod.name, "lines": all}));

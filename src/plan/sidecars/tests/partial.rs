@@ -88,7 +88,7 @@ fn every_partial_state_ends_full_by_inject_and_clean_by_uninject() {
             let state = of_kind(state.clone(), kind);
             let full = after(&state, &injected(&state, &typed_revision("1-28")).unwrap());
             assert_eq!(extent(&full), Extent::Full, "{name}: {:?}", super::state::state(&full));
-            assert!(!injected(&full, &Flags::default()).unwrap().changes(), "{name}");
+            assert!(!injected(&full, &Flags::default()).unwrap().writes(), "{name}");
 
             for start in [&state, &full] {
                 let bare = after(start, &uninjected(start).unwrap());
@@ -97,7 +97,7 @@ fn every_partial_state_ends_full_by_inject_and_clean_by_uninject() {
                 let template =
                     without_key(&bare.workload.value, &["spec", "template", "metadata", "annotations", RESTARTED_AT]);
                 assert_eq!(template, clean().workload.value, "{name}");
-                assert!(!uninjected(&bare).unwrap().changes(), "{name}");
+                assert!(!uninjected(&bare).unwrap().writes(), "{name}");
             }
         }
     }
@@ -108,10 +108,10 @@ fn completing_says_what_was_missing_and_restarts_when_only_the_bootstrap_changes
     let (_, half) = partial_states().swap_remove(3);
     let plan = injected(&half, &Flags::default()).unwrap();
     assert_eq!(plan.advice[0].message, "gateway-proxy was half injected; missing: cluster gateway_proxy_sds");
-    assert_eq!(plan.steps[1].edits, [restart(NOW)]);
+    assert_eq!(plan.changes[1].edits, [restart(NOW)]);
     let (_, half) = partial_states().swap_remove(2);
     let plan = injected(&half, &typed_revision("1-28")).unwrap();
-    assert_eq!((plan.steps[0].message.as_str(), plan.steps[1].message.as_str()), ("unchanged", "patched"));
+    assert_eq!((plan.changes[0].message.as_str(), plan.changes[1].message.as_str()), ("unchanged", "patched"));
     let plan = uninjected(&half).unwrap();
-    assert_eq!(plan.steps[1].edits, [restart(NOW)]);
+    assert_eq!(plan.changes[1].edits, [restart(NOW)]);
 }

@@ -71,10 +71,10 @@ proptest! {
     fn the_guarded_patch_does_what_the_edits_say(workload in workloads()) {
         let proxy = proxy_of(workload, BOOTSTRAP);
         let plan = injected(&proxy, &typed_revision("1-28")).unwrap();
-        let patch = crate::edit::patch::guarded(&proxy.workload, &plan.steps[1].edits).unwrap();
-        prop_assert_eq!(patch.as_array().unwrap().len(), 1 + plan.steps[1].edits.len());
+        let patch = crate::edit::patch::guarded(&proxy.workload, &plan.changes[1].edits).unwrap();
+        prop_assert_eq!(patch.as_array().unwrap().len(), 1 + plan.changes[1].edits.len());
         let full = after(&proxy, &plan);
-        let back = crate::edit::patch::guarded(&full.workload, &uninjected(&full).unwrap().steps[1].edits).unwrap();
+        let back = crate::edit::patch::guarded(&full.workload, &uninjected(&full).unwrap().changes[1].edits).unwrap();
         prop_assert!(back.as_array().unwrap()[1..].iter().all(|operation| operation["op"] == "remove"));
     }
 }

@@ -1,0 +1,24 @@
+//! Tests only: what was typed where nothing was.
+
+use std::time::Duration;
+
+use crate::options::{Consent, Format, Global, Loudness, When};
+
+/// No flag at all.
+pub fn global() -> Global {
+    Global {
+        kubeconfig: None,
+        context: None,
+        namespace: None,
+        gloo_namespace: None,
+        as_user: None,
+        as_groups: Vec::new(),
+        as_uid: None,
+        format: Format::Text,
+        timeout: Duration::from_secs(30),
+        wait_timeout: Duration::from_mins(5),
+        colour: When::Auto,
+        loudness: Loudness::Usual,
+        consent: Consent::Ask,
+    }
+}

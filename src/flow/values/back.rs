@@ -1,0 +1,61 @@
+//! Auto-mTLS that a release's values turned on, rolled back without the sidecars.
+//!
+//! The sidecars came with the same upgrade and were proven there: to remove them would restart every gateway for
+//! nothing. So only the switch is rolled back, by the user's own Helm, for what Helm renders it would render again.
+
+use super::{Upgraded, carry_out, plan_release};
+use crate::command::gloo_rs;
+use crate::error::Failure;
+use crate::flow::interrupt::Interrupts;
+use crate::flow::report::Report;
+use crate::kube::Session;
+use crate::options::{Global, IstioWish, UpgradeValues, ValuesAct};
+use crate::plan::values::Wish;
+
+/// Rolls it back; whether it could be. `task` is the one that turned it on.
+pub async fn auto_mtls_back(
+    session: &Session,
+    upgraded: &Upgraded,
+    task: &UpgradeValues,
+    global: &Global,
+    report: &mut Report<'_>,
+) -> bool {
+    let record = &upgraded.record;
+    let place = format!("release {}/{}: ", record.namespace, record.name);
+    match roll_back(session, upgraded, task, global, report).await {
+        Ok(()) => {
+            report.line(&format!("{place}auto-mTLS rolled back"));
+            true
+        }
+        Err(why) => {
+            let details: Vec<_> = std::iter::once(why.message).chain(why.details).collect();
+            let by_hand = gloo_rs("upgrade-values --no-auto-mtls --apply").with("-n", &*record.namespace);
+            report.trouble(
+                &format!("{place}auto-mTLS is still on"),
+                &details,
+                why.hints.into_iter().chain([by_hand.into()]),
+            );
+            false
+        }
+    }
+}
+
+async fn roll_back(
+    session: &Session,
+    Upgraded { record, .. }: &Upgraded,
+    task: &UpgradeValues,
+    global: &Global,
+    report: &mut Report<'_>,
+) -> Result<(), Failure> {
+    let task = UpgradeValues {
+        act: ValuesAct::AutoMtlsBack { to: record.revision },
+        wish: Wish::default(),
+        istio: IstioWish::default(),
+        ..task.clone()
+    };
+    let planned = plan_release(session, (Some(&*record.name), None), &task, global, report).await?;
+    planned.say(&task, report);
+    // A rollback is not interrupted.
+    let none = Interrupts::none();
+    Box::pin(carry_out(session, &planned, &task, global, &none, report)).await.map(drop).map_err(Failure::from)
+}

@@ -1,0 +1,113 @@
+//! The values of a release or of a file as they would be.
+
+use serde_json::Value;
+
+use super::apply::Upgrade;
+use super::next;
+use super::subject::{Subject, refusal};
+use crate::edit::mask::{self, SecretTexts};
+use crate::edit::values as text;
+use crate::error::Failure;
+use crate::flow::notes::Notes;
+use crate::load::release::Found;
+use crate::options::UpgradeValues;
+use crate::plan::advice::{Advice, Code};
+use crate::plan::values::{self, Plan, findings};
+use crate::render::diff::{self, Secrets};
+use crate::render::text::STDIN;
+use crate::render::values as shown;
+use crate::yaml;
+
+/// What was planned, and what comes of it.
+pub struct Planned {
+    pub subject: Subject,
+    pub plan: Plan,
+    pub after: Value,
+    /// `after` as the text of a file.
+    pub text: String,
+}
+
+impl Planned {
+    /// What the plan makes of these values.
+    ///
+    /// # Errors
+    /// The values, or the text of their file, cannot be edited so.
+    pub fn new(subject: Subject, plan: Plan) -> Result<Self, Failure> {
+        let after = subject.after(&plan)?;
+        let text = match &subject.file {
+            Some((read, found)) => {
+                text::edit(&read.text, found, &plan.edits).map_err(|cannot| refusal(&read.name, cannot))?
+            }
+            None => match values::sorted(&after) {
+                Value::Null => "{}\n".to_owned(),
+                after => yaml::write(&after),
+            },
+        };
+        Ok(Self { subject, plan, after, text })
+    }
+
+    /// Says what changes, and what should be known of it.
+    pub fn say(&self, task: &UpgradeValues, notes: &mut dyn Notes) {
+        let Self { subject, plan, .. } = self;
+        if let Some(istiod) = &plan.istiod {
+            notes.status(istiod);
+        }
+        let touched = plan.changes.iter().filter(|change| matches!(change.old, values::Old::Set(_))).count();
+        let others = values::leaves(&subject.values).saturating_sub(touched);
+        for line in shown::changes(&plan.changes, others, task.secrets) {
+            notes.status(&line);
+        }
+        notes.advices(plan.advice.iter().cloned());
+        notes.advices(findings::of_values(&subject.values, &self.after, &subject.chart));
+        if let Some(chart) = &subject.at_hand {
+            let name = format!("{}-{}", chart.name, chart.version);
+            notes.advices(chart.known.advise(&subject.values, subject.chart.edition, &name));
+        }
+        let secrets = mask::secret_paths(&self.after);
+        if !secrets.is_empty() {
+            notes.advice(Advice::note(Code::Secret, shown::secrets(&secrets)));
+        }
+        let running = subject.release.as_ref().map(|found| found.record.chart_version.as_str());
+        notes.advices(next::crds(running, subject.chart.edition, subject.at_hand.as_ref(), task));
+    }
+
+    /// The change as a unified diff.
+    pub fn diff(&self, secrets: Secrets) -> String {
+        let Some((read, _)) = &self.subject.file else {
+            let shown = |values: &Value| match values {
+                Value::Null => String::new(),
+                values => yaml::write(&secrets.of(&values::sorted(values))),
+            };
+            return diff::unified("values", "values", &shown(&self.subject.values), &shown(&self.after));
+        };
+        let name = if read.name == STDIN { "stdin" } else { &read.name };
+        let shown = |text: &str| match secrets {
+            Secrets::Shown => text.to_owned(),
+            Secrets::Masked => text::masked(text),
+        };
+        diff::unified(name, name, &shown(&read.text), &shown(&self.text))
+    }
+
+    /// What Helm is given; none where the release is so already.
+    pub fn upgrade(&self, task: &UpgradeValues) -> Option<Upgrade> {
+        let Self { subject, plan, text, .. } = self;
+        let Found { record, history, .. } = subject.release.as_ref()?;
+        let at_hand = subject.at_hand.as_ref().map(|chart| &chart.version);
+        let version = at_hand.or(task.to_version.as_ref()).unwrap_or(&record.chart_version);
+        if plan.is_empty() && *version == record.chart_version {
+            return None;
+        }
+        let newest = history.first().map_or((record.revision, record.status.clone()), |entry| {
+            (entry.revision, entry.status.clone().unwrap_or_default())
+        });
+        Some(Upgrade {
+            record: record.clone(),
+            edition: subject.chart.edition,
+            values: text.clone(),
+            changes: plan.changes.len(),
+            secrets: SecretTexts::of(&subject.values),
+            conflict: subject.conflict.clone(),
+            newest,
+        })
+    }
+}
