@@ -176,8 +176,9 @@ async fn count_signals(
             came.map_or(Poll::Pending, Poll::Ready)
         })
         .await;
-        count.send_modify(|count| *count = count.saturating_add(1));
+        // Said first: the run may end as soon as it knows.
         heard(name);
+        count.send_modify(|count| *count = count.saturating_add(1));
     }
 }
 

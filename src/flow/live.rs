@@ -6,6 +6,7 @@ use futures_util::{Stream, StreamExt as _, stream};
 
 use super::acceptance::Held;
 use super::ahead::{ahead, beside};
+use super::guard::Guarded;
 use super::interrupt::Signals;
 use super::report::{Report, Sweep};
 use super::stop::{Stop, Why};
@@ -57,15 +58,24 @@ pub async fn edit(
         Mark::Written => Write::Send(kube::DryRun::No),
     };
     report.usual_namespace(global.object_namespace());
+    let interrupts = report.interrupts();
     let place = super::place(session);
     report.context(&place);
+    let survey = Survey::new(session, global);
+    let guarded = match &task.selection {
+        Selection::Named(names) => {
+            let names = references(plan, names, global);
+            let looks = Guarded::of_named(session, &survey, plan, (&names, task.concurrency), report);
+            Box::pin(interrupts.or(looks)).await?
+        }
+        Selection::Sweep { .. } => Guarded::of_sweep(plan),
+    };
+    let plan: &dyn PerObject = &guarded;
     if mark == Mark::Written {
         consent::ask(&asked(plan), &risks(plan, task, global), &place, global, report).await?;
     }
-    let survey = Survey::new(session, global);
     let stop = Stop::default();
     let held = Held::default();
-    let interrupts = report.interrupts();
     interrupts.begin_writes()?;
     let mut signals = interrupts.signals();
     let run = Run { plan, task, global, session, survey, write, held, stop };
@@ -77,6 +87,15 @@ pub async fn edit(
         report.ends(Exit::WouldChange);
     }
     Ok(())
+}
+
+/// The named objects, in the order they were typed.
+fn references(plan: &dyn PerObject, names: &[Named], global: &Global) -> Vec<ObjectRef> {
+    let reference = |named: &Named| {
+        let namespace = named.namespace.as_deref().unwrap_or(global.object_namespace());
+        ObjectRef::new(plan.kind(), namespace, named.name.as_str())
+    };
+    names.iter().map(reference).collect()
 }
 
 /// `istio enable-mtls would take`
@@ -108,13 +127,7 @@ pub async fn explain_absence(session: &Session, row: &mut Row) {
 impl Run<'_> {
     /// The named objects, in the order they were typed.
     async fn named(&self, names: &[Named], signals: &mut Signals, report: &mut Report<'_>) {
-        let references: Vec<_> = names
-            .iter()
-            .map(|named| {
-                let namespace = named.namespace.as_deref().unwrap_or(self.global.object_namespace());
-                ObjectRef::new(self.plan.kind(), namespace, named.name.as_str())
-            })
-            .collect();
+        let references = references(self.plan, names, self.global);
         if references.len() > 1 {
             report.begin_sweep(self.words());
         }

@@ -16,6 +16,7 @@ mod execute;
 mod files;
 #[cfg(test)]
 mod fixture;
+mod guard;
 mod inside;
 mod interrupt;
 mod live;

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::notes::Notes;
 use super::report::Report;
 use super::sidecars::Planned;
-use super::{block_on, files, live, open};
+use super::{block_on, files, guard, live, open, place};
 use crate::command::flag;
 use crate::edit::manifest::{self, members};
 use crate::error::{Exit, Failure, Reason};
@@ -19,6 +19,8 @@ use crate::plan::PerObject;
 use crate::plan::auto_mtls::{Gateways, Off, OnSettings, Wish, switches};
 use crate::plan::change::Change;
 use crate::plan::mtls::{Caution, Found, Surroundings};
+use crate::plan::outcome::{Decision, Outcome, Row};
+use crate::plan::path::effect::{Effect, Turn};
 
 /// The one Settings object that Gloo reads.
 const NAME: &str = "default";
@@ -93,12 +95,38 @@ async fn change(wish: Wish, task: &SwitchesTask, global: &Global, report: &mut R
     let namespace = survey.gloo_namespace().await;
     let gateways = gateways(&session, namespace, wish, task.caution).await;
     let plan = OnSettings { wish, off: task.off, caution: task.caution, gateways };
+    if let Some(refused) = report.interrupts().or(guarded(&session, &survey, &plan, namespace, report)).await? {
+        report.form_for_cluster(task.preview);
+        report.context(&place(&session));
+        report.usual_namespace(global.object_namespace());
+        report.row(refused);
+        return Ok(());
+    }
     live::edit(&session, &plan, &objects(task, Some(namespace)), global, report).await?;
     if wish == Wish::Enable && report.exit() == Exit::Done {
         report.advice_if(harm::advice(&session).await);
         report.advices(harm::of_disabled_peers(&session, &survey).await);
     }
     Ok(())
+}
+
+/// Why the switches stay as they are, where they would change and requests would get 503s.
+async fn guarded(
+    session: &Session,
+    survey: &Survey<'_>,
+    plan: &OnSettings,
+    namespace: &str,
+    notes: &mut dyn Notes,
+) -> Result<Option<Row>, Failure> {
+    // Settings that cannot be read are said where they are to be changed.
+    let Ok(value) = session.get(&kinds::SETTINGS, namespace, NAME).await else { return Ok(None) };
+    let settings = Object::new(&kinds::SETTINGS, value);
+    if !matches!(plan.decide(&settings, Found::Named, &Surroundings::unseen()), Decision::Change { .. }) {
+        return Ok(None);
+    }
+    let turn = if plan.wish == Wish::Enable { Turn::On } else { Turn::Off };
+    let why = guard::objection(session, survey, (&[Effect::AutoMtls(turn)], None), plan.caution, notes).await?;
+    Ok(why.map(|why| Row::left(settings.reference, Outcome::Refused, why)))
 }
 
 async fn status(global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {

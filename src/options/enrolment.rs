@@ -2,6 +2,7 @@
 
 use super::{Files, Preview};
 use crate::plan::enrolment::WorkloadName;
+use crate::plan::enrolment::guard::GlooNamespace;
 use crate::plan::mtls::Caution;
 use crate::render::diff::Secrets;
 
@@ -12,6 +13,8 @@ pub struct Enrolment {
     /// In the order they were typed, each once.
     pub namespaces: Vec<String>,
     pub restarts: Restarts,
+    /// Whether requests that would get 503s keep it from being done.
+    pub caution: Caution,
     pub preview: Preview,
     /// Manifests instead of the cluster.
     pub files: Option<Files>,
@@ -26,7 +29,7 @@ pub enum Enrol {
         revision: Option<String>,
         /// Where istiod is looked for.
         istio_namespace: Option<String>,
-        caution: Caution,
+        gloo: GlooNamespace,
     },
     Out,
 }

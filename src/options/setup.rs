@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Named, Preview, Switches};
+use crate::plan::mtls::Caution;
 use crate::plan::proxy_name::ProxyName;
 use crate::render::diff::Secrets;
 
@@ -24,6 +25,8 @@ pub struct Setup {
     /// None: the usual one.
     pub proxy: Option<ProxyName>,
     pub request: RequestWish,
+    /// Whether requests that get 503s for good keep it from being done.
+    pub caution: Caution,
     pub preview: Preview,
     pub secrets: Secrets,
 }
@@ -64,6 +67,8 @@ pub struct Teardown {
     pub marks: Marks,
     /// A packed chart or its directory, for Helm.
     pub chart: Option<PathBuf>,
+    /// Whether requests that get 503s for good keep it from being done.
+    pub caution: Caution,
     pub preview: Preview,
     pub secrets: Secrets,
 }

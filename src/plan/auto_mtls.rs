@@ -10,16 +10,18 @@ use super::gateway::AutoMtls;
 use super::mark;
 use super::mtls::{Caution, Found, Surroundings};
 use super::outcome::{Decision, Objection};
+use super::path::effect::{Effect, Turn};
 use super::peer::Sent;
 use super::{PerObject, Wants, Words};
 use crate::command::{CommandLine, flag, gloo_rs};
 use crate::edit::{Edit, json as edited};
 use crate::error::Reason;
-use crate::model::{FieldPath, Kind, Object, kinds};
+use crate::model::{FieldPath, Kind, Object, ObjectRef, kinds};
 
 const OPTIONS: [&str; 3] = ["spec", "gloo", "istioOptions"];
 const SWITCHES: [&str; 2] = ["enableIntegration", "enableAutoMtls"];
-const OPT_OUT: &str = "disableIstioAutoMtls";
+/// The field of an Upstream that opts it out.
+pub const OPT_OUT: &str = "disableIstioAutoMtls";
 
 /// What is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -251,6 +253,11 @@ impl PerObject for OptOut {
             Wish::Enable => format!("remove spec.{OPT_OUT}"),
             Wish::Disable => format!("set spec.{OPT_OUT} to true"),
         }]
+    }
+
+    fn guards(&self, object: &ObjectRef) -> Option<Effect> {
+        let turn = if self.wish == Wish::Disable { Turn::On } else { Turn::Off };
+        (self.caution == Caution::Careful).then(|| Effect::OptOut(object.clone(), turn))
     }
 
     fn advise(&self, object: &Object, around: &Surroundings) -> Vec<Advice> {

@@ -7,6 +7,7 @@ use super::backend::{self, Destination};
 use super::effect::Wanted;
 use super::gateway::AutoMtls;
 use super::outcome::{Decision, Objection};
+use super::path::effect::{Effect, Turn};
 use super::path::{Facts, Switched, guard, of_upstream};
 use super::peer::Sent;
 use super::ssl_config::{Tls, additions, completions, istio_ssl_config, tls_of};
@@ -14,7 +15,7 @@ use super::{Gateways, PerObject, Unread, Wants, Words};
 use crate::command::flag;
 use crate::edit::{Edit, json as edited};
 use crate::error::Reason;
-use crate::model::{FieldPath, Kind, Object, kinds};
+use crate::model::{FieldPath, Kind, Object, ObjectRef, kinds};
 
 /// What is wanted of the Upstreams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -209,6 +210,11 @@ impl PerObject for Policy {
             }
             Wish::Disable => vec!["remove spec.sslConfig".to_owned()],
         }
+    }
+
+    fn guards(&self, object: &ObjectRef) -> Option<Effect> {
+        let turn = if self.wish == Wish::Enable { Turn::On } else { Turn::Off };
+        (self.caution == Caution::Careful).then(|| Effect::Tls(object.clone(), turn))
     }
 
     fn advise(&self, object: &Object, around: &Surroundings) -> Vec<Advice> {

@@ -3,7 +3,7 @@
 use super::change::Change;
 use crate::command::Hint;
 use crate::edit::Edit;
-use crate::error::{Exit, Reason};
+use crate::error::{Exit, Failure, Reason};
 use crate::model::{Object, ObjectRef};
 
 /// What a plan says about one object.
@@ -55,6 +55,16 @@ impl Objection {
     pub fn hint(mut self, hint: impl Into<Hint>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+}
+
+impl Objection {
+    /// The objection to a whole run.
+    pub fn into_failure(self) -> Failure {
+        let mut failure = Failure::new(Exit::Failed, self.reason, self.message);
+        failure.details = self.details;
+        failure.hints.extend(self.hint);
+        failure
     }
 }
 

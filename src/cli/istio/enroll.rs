@@ -3,6 +3,7 @@
 use crate::cli::{help, preview};
 use crate::error::Failure;
 use crate::options::{Command, Enrol, Enrolment, Global};
+use crate::plan::enrolment::guard::GlooNamespace;
 use crate::plan::mtls::Caution;
 
 /// Bring namespaces into the mesh
@@ -22,6 +23,9 @@ pub struct EnrollArgs {
     istio_namespace: Option<String>,
     /// Enroll Gloo's own namespace as well
     #[arg(long)]
+    include_gloo_namespace: bool,
+    /// Proceed although requests that are answered now would get 503s
+    #[arg(long)]
     force: bool,
     #[command(flatten)]
     preview: preview::PreviewArgs,
@@ -39,8 +43,12 @@ impl EnrollArgs {
             act: Enrol::In {
                 revision: self.revision,
                 istio_namespace: self.istio_namespace,
-                caution: if self.force { Caution::Forced } else { Caution::Careful },
+                gloo: match self.include_gloo_namespace {
+                    true => GlooNamespace::Included,
+                    false => GlooNamespace::Refused,
+                },
             },
+            caution: if self.force { Caution::Forced } else { Caution::Careful },
             namespaces,
             restarts,
             preview: self.preview.preview(),

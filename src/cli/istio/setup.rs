@@ -9,6 +9,7 @@ use crate::cli::help;
 use crate::cli::preview::LivePreviewArgs;
 use crate::error::Failure;
 use crate::options::{Bringer, Command, Proof, RequestWish, Setup, Strictness, Switches};
+use crate::plan::mtls::Caution;
 use crate::plan::proxy_name;
 
 /// Go from a plain gateway to mutual TLS, step by step
@@ -17,6 +18,7 @@ use crate::plan::proxy_name;
 /// pods take nothing else: a numbered plan, asked about once. A step that fails is rolled back and ends the run; the
 /// same command goes on from there.
 #[derive(Debug, clap::Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag as it was typed; options() gives it a meaning")]
 #[command(after_help = help::istio::SETUP)]
 pub struct SetupArgs {
     /// A namespace to bring into the mesh; can be repeated
@@ -53,6 +55,9 @@ pub struct SetupArgs {
     /// Send no requests to the Upstreams to see that they go over mutual TLS
     #[arg(long, conflicts_with_all = ["host", "path"])]
     no_verify: bool,
+    /// Proceed although requests that are answered now would get 503s in the end
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     preview: LivePreviewArgs,
 }
@@ -101,6 +106,7 @@ impl SetupArgs {
             auto_mtls: if self.auto_mtls { Switches::On } else { Switches::Alone },
             strictness: if self.strict { Strictness::Strict } else { Strictness::AsItIs },
             proof: if self.no_verify { Proof::Skipped } else { Proof::Sent },
+            caution: if self.force { Caution::Forced } else { Caution::Careful },
             preview: self.preview.preview(),
             secrets: self.preview.secrets(),
         }))

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::cli::help;
 use crate::cli::preview::LivePreviewArgs;
 use crate::options::{Command, Marks, Teardown};
+use crate::plan::mtls::Caution;
 
 /// Take back what setup made, step by step
 ///
@@ -19,6 +20,9 @@ pub struct TeardownArgs {
     /// repository]
     #[arg(long, value_name = "PATH", verbatim_doc_comment)]
     chart: Option<PathBuf>,
+    /// Proceed although requests that are answered now would get 503s in the end
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     preview: LivePreviewArgs,
 }
@@ -28,6 +32,7 @@ impl TeardownArgs {
         Command::Teardown(Teardown {
             chart: self.chart,
             marks: if self.all { Marks::Ignored } else { Marks::Heeded },
+            caution: if self.force { Caution::Forced } else { Caution::Careful },
             preview: self.preview.preview(),
             secrets: self.preview.secrets(),
         })

@@ -3,6 +3,7 @@
 use crate::cli::{help, preview};
 use crate::error::Failure;
 use crate::options::{Command, Enrol, Enrolment, Global};
+use crate::plan::mtls::Caution;
 
 /// Take namespaces out of the mesh
 ///
@@ -13,6 +14,9 @@ use crate::options::{Command, Enrol, Enrolment, Global};
 pub struct UnenrollArgs {
     #[command(flatten)]
     namespaces: super::enrolment::NamespacesArgs,
+    /// Proceed although requests that are answered now would get 503s
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     preview: preview::PreviewArgs,
 }
@@ -22,6 +26,7 @@ impl UnenrollArgs {
         let (namespaces, restarts) = self.namespaces.options()?;
         Ok(Command::Enrolment(Enrolment {
             act: Enrol::Out,
+            caution: if self.force { Caution::Forced } else { Caution::Careful },
             namespaces,
             restarts,
             preview: self.preview.preview(),

@@ -11,11 +11,13 @@ mod step;
 pub use files::run as run_on_files;
 
 use super::execute::{Begun, Proposal, Stands, Stopped, begin, now, short};
+use super::guard;
 use super::interrupt::{UNTOUCHED, interrupted};
 use super::notes::Notes;
 use super::place;
 use super::report::Report;
 use super::sidecars::Planned;
+use crate::command::{CommandLine, gloo_rs};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{Cause, Session};
 use crate::load::enrolment as load;
@@ -26,11 +28,12 @@ use crate::model::{Object, ObjectRef, kinds};
 use crate::options::{Enrol, Enrolment, Global, Restarts};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::change::Change;
-use crate::plan::enrolment::guard::{self, Installed};
+use crate::plan::enrolment::guard::{Installed, against as not_for_the_mesh};
 use crate::plan::enrolment::target::{self, Known};
 use crate::plan::enrolment::workload::Fate;
 use crate::plan::enrolment::{self, Goal, Plan, Seen, advice};
 use crate::plan::outcome::{Objection, Outcome, Row};
+use crate::plan::path::effect::{Effect, Turn};
 use step::{Pace, Run};
 
 /// Enrolls or unenrolls.
@@ -58,6 +61,11 @@ pub async fn run(task: &Enrolment, global: &Global, report: &mut Report<'_>) -> 
         }
         report.record(Row::left(object, Outcome::Skipped, why));
     }
+    if let Some(refused) = report.interrupts().or(guarded(&session, &survey, task, &plans, report)).await? {
+        report.row(refused);
+        report.ui.status(UNTOUCHED);
+        return Ok(());
+    }
     let now = now();
     let changes: Vec<_> = plans.iter().flat_map(|plan| changes(task, plan, &now)).collect();
     let (asks, risks) = risks(task, &plans, survey.gloo_namespace().await);
@@ -68,6 +76,34 @@ pub async fn run(task: &Enrolment, global: &Global, report: &mut Report<'_>) -> 
         each(&run, &plans, report).await;
     }
     Ok(())
+}
+
+/// Why none of the namespaces is changed, where requests would get 503s.
+async fn guarded(
+    session: &Session,
+    survey: &Survey<'_>,
+    task: &Enrolment,
+    plans: &[Plan],
+    notes: &mut dyn Notes,
+) -> Result<Option<Row>, Failure> {
+    let effects = effects(task, plans);
+    let Some(first) = plans.iter().find(|plan| plan.changes()) else { return Ok(None) };
+    let joins = match &task.act {
+        Enrol::Out => None,
+        Enrol::In { revision, .. } => {
+            let enroll = task.namespaces.iter().fold(gloo_rs("istio enroll"), CommandLine::value);
+            Some(revision.iter().fold(enroll, |enroll, revision| enroll.with("--revision", revision)))
+        }
+    };
+    let why = guard::objection(session, survey, (&effects, joins), task.caution, notes).await?;
+    Ok(why.map(|why| Row::left(first.namespace.reference.clone(), Outcome::Refused, why)))
+}
+
+/// What the plans do to requests.
+pub fn effects(task: &Enrolment, plans: &[Plan]) -> Vec<Effect> {
+    let turn = if task.act == Enrol::Out { Turn::Off } else { Turn::On };
+    let changing = plans.iter().filter(|plan| plan.changes());
+    changing.map(|plan| Effect::Mesh(plan.namespace.reference.name.clone(), turn)).collect()
 }
 
 fn pace(task: &Enrolment, global: &Global) -> Option<Pace> {
@@ -176,10 +212,10 @@ async fn one(
         Ok(Err(Box::new(Row::left(object, outcome, why))))
     };
     let goal = match (&task.act, found) {
-        (Enrol::In { revision, caution, .. }, Some(Found { istiods, tags })) => {
+        (Enrol::In { revision, gloo, .. }, Some(Found { istiods, tags })) => {
             let places: Vec<_> = istiods.iter().map(|istiod| istiod.namespace.clone()).collect();
             let installed = Installed { gloo: survey.gloo_namespace().await, istiods: &places };
-            if let Some(why) = guard::against(&namespace, installed, *caution) {
+            if let Some(why) = not_for_the_mesh(&namespace, installed, *gloo) {
                 return refuse(reference, why);
             }
             let (target, advice) = target::choose(Known { istiods, tags }, revision.as_deref(), &namespace)?;
@@ -267,7 +303,7 @@ fn risks(task: &Enrolment, plans: &[Plan], gloo: &str) -> (&'static str, Vec<Str
         });
     }
     let is_gloos = changing.into_iter().any(|plan| plan.namespace.reference.name == gloo);
-    risks.extend(is_gloos.then(|| format!("the hook Jobs of Gloo in {gloo} (--force)")));
+    risks.extend(is_gloos.then(|| format!("the hook Jobs of Gloo in {gloo} (--include-gloo-namespace)")));
     ("enroll interrupts", risks)
 }
 

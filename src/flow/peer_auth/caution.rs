@@ -2,24 +2,20 @@
 
 use crate::command::{flag, gloo_rs};
 use crate::error::Reason;
+use crate::flow::guard::{Harmed, Harms};
 use crate::flow::notes::Notes;
 use crate::kube::Session;
 use crate::load::policies::Mesh;
 use crate::load::reach::{self, OutOfReach};
 use crate::load::survey::Survey;
-use crate::load::traffic::{self, Traffic};
 use crate::options::{Global, PeerAuth};
 use crate::plan::advice::{self, Advice, Code};
 use crate::plan::change::Change;
 use crate::plan::mtls::Caution;
 use crate::plan::outcome::Objection;
-use crate::plan::path::effect::{Touched, World};
-use crate::plan::path::harm::{Harm, harm};
-use crate::plan::path::routed::Way;
-use crate::plan::path::{self, Behind, Facts, Sends};
+use crate::plan::path::effect::Effect;
 use crate::plan::peer::Mode;
 use crate::plan::peer::change::{Scope, Wish, after};
-use crate::plan::routes::Target;
 use crate::plan::{Unread, peer};
 use crate::render::text::count;
 
@@ -42,14 +38,12 @@ pub async fn objection(
     // `-n` is where the policy is, which says nothing about where Gloo is.
     let gloo = Global { namespace: None, ..global.clone() };
     let survey = Survey::new(session, &gloo);
-    let touched = Touched::by_policy(&request.scope);
-    let mut traffic = match traffic::read(session, &survey, &touched).await {
-        Ok(traffic) => traffic,
+    let effects = [Effect::Policy(request.clone())];
+    let harms = match Harms::read(session, &survey, &effects, Some(&policies)).await {
+        Ok(harms) => harms,
         Err(failure) => return Some(Objection::new(failure.reason, failure.message)),
     };
-    traffic.world.know_policies(&policies);
-    let harms = Harms::of(&mut traffic, |world| world.change_policy(before, edits, &policies));
-    let unknown = unknown(task, mesh, &traffic.unread, &harms);
+    let unknown = unknown(task, mesh, &harms);
     if request.caution == Caution::Careful {
         if !harms.broken.is_empty() {
             return Some(would_break(&request.scope, &harms.broken));
@@ -88,80 +82,10 @@ pub async fn objection(
     None
 }
 
-/// A way and why it is answered with 503 after the change.
-struct Harmed {
-    facts: Facts,
-    shown: String,
-    cause: path::Cause,
-    why: String,
-}
-
-impl Harmed {
-    fn upstream(&self) -> Option<(&str, &str)> {
-        match &self.facts.target {
-            Target::Upstream { namespace, name } => Some((namespace, name)),
-            _ => None,
-        }
-    }
-}
-
-/// `upstream gloo-system/cart -> service shop/cart: no sslConfig, and auto-mTLS is off`
-impl std::fmt::Display for Harmed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let service = match &self.facts.behind {
-            Behind::Pods { service, .. } => service.as_str(),
-            _ => "unknown",
-        };
-        let why = if let Sends::Plaintext { why } = &self.facts.sends { why } else { &self.why };
-        write!(f, "{} -> service {service}: {why}", self.shown)
-    }
-}
-
-/// What the change does to the ways that it touches.
-struct Harms {
-    broken: Vec<Harmed>,
-    unrouted: Vec<Harmed>,
-    unknown: Vec<Unread>,
-}
-
-impl Harms {
-    fn of(traffic: &mut Traffic, change: impl FnOnce(&mut World)) -> Self {
-        let facts = |world: &World, ways: &[Way]| {
-            let survey = world.survey();
-            ways.iter().map(|way| way.facts(&survey)).collect::<Vec<_>>()
-        };
-        let Traffic { world, routed, unrouted, .. } = traffic;
-        let was = (facts(world, routed), facts(world, unrouted));
-        change(world);
-        let mut harms = Self { broken: Vec::new(), unrouted: Vec::new(), unknown: Vec::new() };
-        for ((way, before), after) in routed.iter().zip(&was.0).zip(facts(world, routed)) {
-            match harm(before, &after) {
-                Harm::Broken { cause, why } => harms.broken.push(Harmed::new(way, after, cause, why)),
-                Harm::Unknown(why) if !harms.unknown.contains(&why) => harms.unknown.push(why),
-                Harm::None | Harm::Unknown(_) => {}
-            }
-        }
-        for ((way, before), after) in unrouted.iter().zip(&was.1).zip(facts(world, unrouted)) {
-            if let Harm::Broken { cause, why } = harm(before, &after) {
-                harms.unrouted.push(Harmed::new(way, after, cause, why));
-            }
-        }
-        harms
-    }
-}
-
-impl Harmed {
-    fn new(way: &Way, facts: Facts, cause: path::Cause, why: String) -> Self {
-        Self { facts, shown: way.shown.clone(), cause, why }
-    }
-}
-
-fn unknown(task: &PeerAuth, mesh: &Mesh, unread: &[Unread], harms: &Harms) -> Vec<Unread> {
-    let mut unknown = unread.to_vec();
-    unknown.extend(harms.unknown.iter().filter(|why| !unread.contains(why)).cloned());
-    // To go strict says what holds, whatever a wider policy says; to take a policy away does not.
-    unknown.extend(mesh.partial.clone().filter(|_| task.request.wish == Wish::Remove));
-    unknown
+fn unknown(task: &PeerAuth, mesh: &Mesh, harms: &Harms) -> Vec<Unread> {
+    // To go strict says what holds, whatever a wider policy says; to remove a policy does not.
+    let partial = mesh.partial.clone().filter(|_| task.request.wish == Wish::Remove);
+    harms.unknown.iter().cloned().chain(partial).collect()
 }
 
 fn would_break(scope: &Scope, broken: &[Harmed]) -> Objection {

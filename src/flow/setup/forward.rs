@@ -17,6 +17,7 @@ use crate::options::{
     UpgradeValues, ValuesAct, ValuesDestination, ValuesSource, VerifyTask, Via,
 };
 use crate::plan::auto_mtls;
+use crate::plan::enrolment::guard::GlooNamespace;
 use crate::plan::mtls::{Caution, Foreign, Policy, Wish};
 use crate::plan::owner::{self, Owner};
 use crate::plan::peer::change::{self, Request, Scope};
@@ -229,6 +230,8 @@ pub fn of_release(chart: Option<PathBuf>, secrets: Secrets) -> UpgradeValues {
         edition: None,
         to_version: None,
         chart,
+        // Setup judges the whole.
+        caution: Caution::Forced,
         diff: false,
         check: false,
         secrets,
@@ -280,7 +283,7 @@ pub fn switches(wish: auto_mtls::Wish) -> Step {
 }
 
 fn enroll(namespace: &str, revision: Option<String>) -> Step {
-    let act = Enrol::In { revision, istio_namespace: None, caution: Caution::Careful };
+    let act = Enrol::In { revision, istio_namespace: None, gloo: GlooNamespace::Refused };
     Step {
         word: "enroll",
         what: format!("namespace {namespace}"),
@@ -295,6 +298,8 @@ pub fn enrolment(act: Enrol, namespace: &str) -> Enrolment {
         act,
         namespaces: vec![namespace.to_owned()],
         restarts: Restarts::Rolling { parallel: 1, only: Vec::new() },
+        // Setup judges the whole.
+        caution: Caution::Forced,
         preview: Preview::default(),
         files: None,
         secrets: Secrets::Masked,
@@ -365,6 +370,7 @@ mod tests {
             proof,
             proxy: None,
             request: RequestWish::default(),
+            caution: Caution::Careful,
             preview: Preview::default(),
             secrets: Secrets::Masked,
         };

@@ -33,7 +33,7 @@ use crate::load::survey::Survey;
 use crate::load::traffic;
 use crate::options::{Consent, Global, Preview, Setup, Teardown};
 use crate::plan::advice::Advice;
-use crate::plan::mtls::Wish;
+use crate::plan::mtls::{Caution, Wish};
 use crate::plan::path::effect::{Effect, Touched};
 use crate::plan::path::forecast::{Forecast, forecast};
 
@@ -42,7 +42,7 @@ use crate::plan::path::forecast::{Forecast, forecast};
 /// # Errors
 /// Why nothing was begun, or which step failed, what stands, and how to go on.
 pub async fn setup(task: &Setup, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
-    let way = Way::begin("setup", task.preview, global, report).await?;
+    let way = Way::begin("setup", (task.preview, task.caution), global, report).await?;
     let steps = forward::steps(&way.session, task, global).await?;
     Box::pin(way.go(steps, report)).await
 }
@@ -52,7 +52,7 @@ pub async fn setup(task: &Setup, global: &Global, report: &mut Report<'_>) -> Re
 /// # Errors
 /// The same.
 pub async fn teardown(task: &Teardown, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
-    let way = Way::begin("teardown", task.preview, global, report).await?;
+    let way = Way::begin("teardown", (task.preview, task.caution), global, report).await?;
     let found = backward::steps(&way.session, task, global).await?;
     let left: Vec<_> = found.left.iter().map(|left| left.on(&global.target())).collect();
     report.field("left", left.iter().map(|left| Value::from(left.as_str())).collect());
@@ -70,6 +70,7 @@ struct Way {
     word: &'static str,
     session: Rc<Session>,
     preview: Preview,
+    caution: Caution,
     /// Whether somebody said yes to the whole.
     consent: Consent,
     /// What each step is told: it does not ask by itself, and its Gloo is this one's.
@@ -81,7 +82,7 @@ struct Way {
 impl Way {
     async fn begin(
         word: &'static str,
-        preview: Preview,
+        (preview, caution): (Preview, Caution),
         global: &Global,
         report: &mut Report<'_>,
     ) -> Result<Self, Failure> {
@@ -93,7 +94,7 @@ impl Way {
         let consent = global.consent;
         let typed = global.clone();
         let global = Global { consent: Consent::Given, gloo_namespace, ..global.clone() };
-        Ok(Self { word, session, preview, consent, global, typed })
+        Ok(Self { word, session, preview, caution, consent, global, typed })
     }
 
     /// Plans all of it, asks once, and goes.
@@ -110,7 +111,9 @@ impl Way {
             self.say_all(&forecast.as_ref().map(shown::forecast).unwrap_or_default(), report);
             self.say(&format!("changes {}", shown::amount(&plan)), report);
         }
-        against_strict(&plan, &forecast.unwrap_or_default())?;
+        if self.caution == Caution::Careful {
+            against(&plan, &forecast.unwrap_or_default())?;
+        }
         if self.preview.is_on() {
             return self.show(&plan, report);
         }
@@ -219,23 +222,27 @@ impl Way {
     }
 }
 
-/// A policy is not made while a gateway would get 503s from it for good, or may: its own step would refuse that after
-/// the earlier ones were made.
-fn against_strict(plan: &[Planned], forecast: &Forecast) -> Result<(), Failure> {
+/// A plan is not carried out if a request that is answered now would get 503s at its end, or may.
+fn against(plan: &[Planned], forecast: &Forecast) -> Result<(), Failure> {
     let is_policy = |step: usize| matches!(plan[step - 1].step.act, Act::PeerAuth(_));
-    let lasting = forecast.outages.iter().filter(|outage| outage.ends.is_none());
-    let broken: Vec<_> = lasting.filter(|outage| outage.begins.is_some_and(is_policy)).collect();
-    if let Some(step) = broken.first().and_then(|outage| outage.begins) {
-        let what = &plan[step - 1].step.what;
-        let message = format!("step {step} is refused: a gateway sends plaintext to {what} and would get 503s");
-        let failure = Failure::new(Exit::Failed, Reason::GatewayPlaintext, message);
-        let failure = broken.iter().fold(failure, |failure, outage| failure.detail(outage.shown.as_str()));
-        return Err(failure
-            .detail(UNTOUCHED)
-            .hint(flag("--upstream").text(" takes them as well, ").flag("--auto-mtls").text(" all there are")));
+    let lasting: Vec<_> = forecast.outages.iter().filter(|outage| outage.ends.is_none()).collect();
+    if let Some((step, first)) = lasting.iter().find_map(|outage| Some((outage.begins?, outage))) {
+        let (reason, message, hint) = if is_policy(step) {
+            let what = &plan[step - 1].step.what;
+            let hint = flag("--upstream").text(" takes them as well, ").flag("--auto-mtls").text(" all there are");
+            (Reason::GatewayPlaintext, format!("a gateway sends plaintext to {what} and would get 503s"), hint)
+        } else {
+            let message = format!("requests that are answered now would get 503s in the end: {}", first.why);
+            (Reason::WouldBreak, message, flag("--force").text(" proceeds"))
+        };
+        let failure = Failure::new(Exit::Failed, reason, format!("step {step} is refused: {message}"));
+        let begun = lasting.iter().filter(|outage| outage.begins.is_some());
+        let failure = begun.fold(failure, |failure, outage| failure.detail(outage.shown.as_str()));
+        return Err(failure.detail(UNTOUCHED).hint(hint));
     }
-    let Some(doubt) = forecast.doubts.iter().find(|doubt| is_policy(doubt.step)) else { return Ok(()) };
+    let Some(doubt) = forecast.doubts.first() else { return Ok(()) };
     let message = format!("step {} is refused: whether a gateway would get 503s is unknown: {}", doubt.step, doubt.why);
     let failure = Failure::new(Exit::Failed, Reason::Unknown, message).detail(doubt.shown.as_str());
-    Err(failure.detail(UNTOUCHED).hint(gloo_rs("istio describe upstreams -A")))
+    let look = gloo_rs("istio describe upstreams -A");
+    Err(failure.detail(UNTOUCHED).hint(look).hint(flag("--force").text(" proceeds")))
 }

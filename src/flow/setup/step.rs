@@ -14,8 +14,7 @@ use crate::kube::Session;
 use crate::load::survey::Survey;
 use crate::model::{ObjectRef, kinds};
 use crate::options::{
-    DryRun, Enrol, Enrolment, Global, Injection, Named, PeerAuth, Preview, Sidecars, UpgradeValues, ValuesAct,
-    VerifyTask,
+    DryRun, Enrolment, Global, Injection, Named, PeerAuth, Preview, Sidecars, UpgradeValues, VerifyTask,
 };
 use crate::plan::advice::{Advice, Code};
 use crate::plan::auto_mtls;
@@ -24,7 +23,6 @@ use crate::plan::enrolment::Plan as NamespacePlan;
 use crate::plan::mtls::{Caution, Policy, Wish};
 use crate::plan::outcome::{Outcome, Row};
 use crate::plan::path::effect::{Effect, Turn};
-use crate::plan::values::{auto_mtls as auto_mtls_switch, is_on};
 use crate::render::text::count;
 use crate::render::values as shown;
 
@@ -265,20 +263,14 @@ impl Act {
     fn effects(&self, work: &Work) -> Vec<Effect> {
         let turn = |is_on: bool| if is_on { Turn::On } else { Turn::Off };
         match (self, work) {
-            (Self::Values(task), Work::Values(planned)) => {
-                let certificates = Effect::Certificates(Vec::new(), turn(task.act == ValuesAct::Merge));
-                vec![certificates, Effect::AutoMtls(turn(is_on(auto_mtls_switch().get(&planned.after))))]
-            }
+            (Self::Values(task), Work::Values(planned)) => planned.effects(task),
             (Self::Sidecars(task), _) => {
                 let workloads = [&kinds::DEPLOYMENT, &kinds::DAEMON_SET];
                 let changed = work.changes().map(|change| &change.before.reference);
                 let gateways = changed.filter(|it| workloads.contains(&it.kind)).cloned().collect();
                 vec![Effect::Certificates(gateways, turn(matches!(task.act, Injection::Inject { .. })))]
             }
-            (Self::Enrolment(task), _) => {
-                let turn = turn(matches!(task.act, Enrol::In { .. }));
-                task.namespaces.iter().map(|namespace| Effect::Mesh(namespace.clone(), turn)).collect()
-            }
+            (Self::Enrolment(task), Work::Enrolment { plans, .. }) => enrol::effects(task, plans),
             (Self::Upstreams(policy, _), _) => {
                 let turn = turn(policy.wish == Wish::Enable);
                 work.changes().map(|change| Effect::Tls(change.before.reference.clone(), turn)).collect()

@@ -1,7 +1,7 @@
 //! What `uninject` does: to what points at the sidecars, and then to each proxy.
 
 use super::{Plan, Planned, of_proxies, refusal};
-use crate::error::{Exit, Failure};
+use crate::error::Failure;
 use crate::flow::execute::now;
 use crate::flow::notes::Notes;
 use crate::kube::Session;
@@ -67,12 +67,7 @@ pub fn against(left: &[Dangling], hidden: &[String], upstreams: Upstreams, cauti
         Upstreams::Included => plan::dangling::Upstreams::Include,
     };
     match plan::dangling::against(left, hidden, with) {
-        Some(why) if caution == Caution::Careful => {
-            let mut failure = Failure::new(Exit::Failed, why.reason, why.message);
-            failure.details = why.details;
-            failure.hints.extend(why.hint);
-            Err(failure)
-        }
+        Some(why) if caution == Caution::Careful => Err(why.into_failure()),
         _ => Ok(()),
     }
 }

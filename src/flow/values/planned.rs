@@ -10,8 +10,9 @@ use crate::edit::values as text;
 use crate::error::Failure;
 use crate::flow::notes::Notes;
 use crate::load::release::Found;
-use crate::options::UpgradeValues;
+use crate::options::{UpgradeValues, ValuesAct};
 use crate::plan::advice::{Advice, Code};
+use crate::plan::path::effect::{Effect, Turn};
 use crate::plan::values::{self, Plan, findings};
 use crate::render::diff::{self, Secrets};
 use crate::render::text::STDIN;
@@ -69,6 +70,15 @@ impl Planned {
         }
         let running = subject.release.as_ref().map(|found| found.record.chart_version.as_str());
         notes.advices(next::crds(running, subject.chart.edition, subject.at_hand.as_ref(), task));
+    }
+
+    /// What the release does to requests with these values.
+    pub fn effects(&self, task: &UpgradeValues) -> Vec<Effect> {
+        let turn = |is_on: bool| if is_on { Turn::On } else { Turn::Off };
+        vec![
+            Effect::Certificates(Vec::new(), turn(task.act == ValuesAct::Merge)),
+            Effect::AutoMtls(turn(values::is_on(values::auto_mtls().get(&self.after)))),
+        ]
     }
 
     /// The change as a unified diff.

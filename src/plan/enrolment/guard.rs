@@ -5,7 +5,6 @@ use serde_json::Value;
 use crate::command::{flag, gloo_rs, kubectl};
 use crate::error::Reason;
 use crate::model::Object;
-use crate::plan::mtls::Caution;
 use crate::plan::outcome::Objection;
 
 /// Istio's injector passes these by, whatever their labels say.
@@ -13,6 +12,14 @@ const NEVER_INJECTED: [&str; 3] = ["kube-system", "kube-public", "kube-node-leas
 
 /// The label of ambient mode, on a namespace or a pod.
 pub const DATAPLANE_MODE: &str = "istio.io/dataplane-mode";
+
+/// Whether Gloo's own namespace may be enrolled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GlooNamespace {
+    Refused,
+    /// `--include-gloo-namespace`
+    Included,
+}
 
 /// Where things are that must stay out.
 #[derive(Debug, Clone, Copy)]
@@ -22,7 +29,7 @@ pub struct Installed<'i> {
 }
 
 /// Why this namespace is not enrolled, if it is not. Nothing is in the way of one that leaves the mesh.
-pub fn against(namespace: &Object, installed: Installed<'_>, caution: Caution) -> Option<Objection> {
+pub fn against(namespace: &Object, installed: Installed<'_>, gloo: GlooNamespace) -> Option<Objection> {
     let name = namespace.reference.name.as_str();
     let refuse = |message: String| Some(Objection::new(Reason::SystemNamespace, message));
     if NEVER_INJECTED.contains(&name) {
@@ -31,7 +38,7 @@ pub fn against(namespace: &Object, installed: Installed<'_>, caution: Caution) -
     if installed.istiods.iter().any(|istiod| istiod == name) {
         return refuse("is istiod's own: it would have to run before it can be started".to_owned());
     }
-    if name == installed.gloo && caution == Caution::Careful {
+    if name == installed.gloo && gloo == GlooNamespace::Refused {
         let why = Objection::new(
             Reason::SystemNamespace,
             "is Gloo's own: the hook Jobs of its chart would get a sidecar and never end",
@@ -40,7 +47,7 @@ pub fn against(namespace: &Object, installed: Installed<'_>, caution: Caution) -
             why.hint(
                 gloo_rs("istio inject")
                     .then(" puts the gateway alone into the mesh")
-                    .or("; ", flag("--force").text(" enrolls all the same")),
+                    .or("; ", flag("--include-gloo-namespace").text(" enrolls it")),
             ),
         );
     }
@@ -65,20 +72,20 @@ mod tests {
     use super::*;
     use crate::model::kinds::NAMESPACE;
 
-    fn against(name: &str, more: &Value, caution: Caution) -> Option<Objection> {
+    fn against(name: &str, more: &Value, gloo: GlooNamespace) -> Option<Objection> {
         let mut value = json!({"metadata": {"name": name}});
         value.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let istiods = ["istio-system".to_owned(), "mesh".to_owned()];
-        super::against(&Object::new(&NAMESPACE, value), Installed { gloo: "edge", istiods: &istiods }, caution)
+        super::against(&Object::new(&NAMESPACE, value), Installed { gloo: "edge", istiods: &istiods }, gloo)
     }
 
     #[test]
-    fn what_must_stay_out_is_refused_and_only_gloos_own_can_be_forced() {
+    fn what_must_stay_out_is_refused_and_only_gloos_own_can_be_included() {
         for (name, forced) in [("kube-system", true), ("mesh", true), ("istio-system", true), ("edge", false)] {
-            assert!(against(name, &json!({}), Caution::Careful).is_some(), "{name}");
-            assert_eq!(against(name, &json!({}), Caution::Forced).is_some(), forced, "{name}");
+            assert!(against(name, &json!({}), GlooNamespace::Refused).is_some(), "{name}");
+            assert_eq!(against(name, &json!({}), GlooNamespace::Included).is_some(), forced, "{name}");
         }
-        assert_eq!(against("shop", &json!({}), Caution::Careful), None);
+        assert_eq!(against("shop", &json!({}), GlooNamespace::Refused), None);
     }
 
     #[test]
@@ -86,7 +93,7 @@ mod tests {
         let ambient = json!({"metadata": {"name": "shop", "labels": {DATAPLANE_MODE: "ambient"}}});
         let none = json!({"metadata": {"name": "shop", "labels": {DATAPLANE_MODE: "none"}}});
         let leaving = json!({"status": {"phase": "Terminating"}});
-        let reason = |more: &Value| against("shop", more, Caution::Forced).map(|why| why.reason);
+        let reason = |more: &Value| against("shop", more, GlooNamespace::Included).map(|why| why.reason);
         assert_eq!(reason(&ambient), Some(Reason::NotInjected));
         assert_eq!(reason(&none), None);
         assert_eq!(reason(&leaving), Some(Reason::NotFound));

@@ -1,13 +1,13 @@
 //! Namespaces in manifests: the label alone, since nobody sees pods there.
 
-use super::guard::{self, Installed};
+use super::guard::{self, GlooNamespace, Installed};
 use super::label;
 use crate::command::{flag, gloo_rs};
 use crate::error::Reason;
 use crate::model::{Kind, Object, kinds};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::istiod::{DEFAULT, REVISION_LABEL};
-use crate::plan::mtls::{Caution, Found, Surroundings};
+use crate::plan::mtls::{Found, Surroundings};
 use crate::plan::outcome::{Decision, Objection};
 use crate::plan::revisions::{INJECTION_LABEL, bond};
 use crate::plan::{Gateways, PerObject, Wants, Words};
@@ -20,7 +20,7 @@ pub enum OnNamespace {
         names: Option<String>,
         gloo_namespace: String,
         istiods: Vec<String>,
-        caution: Caution,
+        gloo: GlooNamespace,
     },
     Release,
 }
@@ -46,8 +46,8 @@ impl PerObject for OnNamespace {
     }
 
     fn decide(&self, namespace: &Object, _: Found, _: &Surroundings) -> Decision {
-        let Self::Bind { names, gloo_namespace, istiods, caution } = self else { return label::release(namespace) };
-        if let Some(why) = guard::against(namespace, Installed { gloo: gloo_namespace, istiods }, *caution) {
+        let Self::Bind { names, gloo_namespace, istiods, gloo } = self else { return label::release(namespace) };
+        if let Some(why) = guard::against(namespace, Installed { gloo: gloo_namespace, istiods }, *gloo) {
             return Decision::Refuse(why);
         }
         let bound = bond(&namespace.value).map(|(_, names)| names.to_owned());

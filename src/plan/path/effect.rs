@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{ProxyState, Survey};
 use crate::edit::{Edit, json as edited};
 use crate::model::{FieldPath, Kind, Object, ObjectRef, Snapshot, kinds};
-use crate::plan::auto_mtls::{Wish, with_switches};
+use crate::plan::auto_mtls::{OPT_OUT, Wish, with_switches};
 use crate::plan::backend::{TLS_MODE, barred};
 use crate::plan::peer::Policies;
 use crate::plan::peer::change::{Request, Scope, Verdict, after, decide};
@@ -30,6 +30,8 @@ pub enum Effect {
     Mesh(String, Turn),
     /// The Upstream sends Istio's mutual TLS whatever its pods accept.
     Tls(ObjectRef, Turn),
+    /// The Upstream has no auto-mTLS whatever Settings say, or what they say.
+    OptOut(ObjectRef, Turn),
     Policy(Request),
 }
 
@@ -48,9 +50,10 @@ impl Touched {
         let mut touched = Self::default();
         for effect in effects {
             match effect {
-                Effect::Certificates(..) | Effect::AutoMtls(_) => {}
+                // They are about every gateway, or every Upstream.
+                Effect::Certificates(..) | Effect::AutoMtls(_) => touched.mesh = true,
                 Effect::Mesh(namespace, _) => drop(touched.namespaces.insert(namespace.clone())),
-                Effect::Tls(upstream, _) => touched.upstreams.push(upstream.clone()),
+                Effect::Tls(upstream, _) | Effect::OptOut(upstream, _) => touched.upstreams.push(upstream.clone()),
                 Effect::Policy(request) => touched.add_scope(&request.scope),
             }
         }
@@ -158,6 +161,14 @@ impl World {
                     Turn::On => Edit::set(path, istio_ssl_config()),
                     Turn::Off => Edit::remove(path),
                 };
+                self.snapshot.edit(&kinds::UPSTREAM, |object| {
+                    if object.reference == *upstream {
+                        apply(object, &edit);
+                    }
+                });
+            }
+            Effect::OptOut(upstream, turn) => {
+                let edit = Edit::set(FieldPath::keys(&["spec", OPT_OUT]), json!(*turn == Turn::On));
                 self.snapshot.edit(&kinds::UPSTREAM, |object| {
                     if object.reference == *upstream {
                         apply(object, &edit);

@@ -199,7 +199,7 @@ fn auto_mtls_that_helm_cannot_take_back_is_said_to_be_on() -> Result<()> {
     let words = ["istio", "setup", "-n", "edge", "--chart", CHART, "--upstream", UPSTREAM, "--revision", "1-28"];
     let output = sandbox.run(&[&words[..], &["--auto-mtls", "--yes", "--wait-timeout", "5s"]].concat());
     let said = [
-        "error: release edge/gloo: auto-mTLS is still on: helm upgrade failed (exit status: 1); nothing changed\n",
+        "error: release edge/gloo: auto-mTLS is still on\n  release edge/gloo: helm upgrade failed (exit status: 1); nothing changed\n",
         "hint: gloo-rs upgrade-values --no-auto-mtls --apply -n edge\n",
         "  step 3 proved auto-mTLS of step 1 wrong: it is NOT fully rolled back; step 1 stands\n",
     ];

@@ -2,6 +2,7 @@
 
 mod both;
 mod formats;
+mod guard;
 mod helm;
 mod killed;
 mod left;

@@ -1,0 +1,376 @@
+//! The guard of the commands that write: which requests that are answered now would get 503s after a change.
+
+use futures_util::{StreamExt as _, stream};
+
+use crate::command::{CommandLine, Hint, flag, gloo_rs};
+use crate::error::{Failure, Reason};
+use crate::flow::notes::Notes;
+use crate::kube::Session;
+use crate::load::survey::Survey;
+use crate::load::traffic::{self, Traffic};
+use crate::model::{Kind, Object, ObjectRef, kinds};
+use crate::plan::advice::{self, Advice, Code};
+use crate::plan::effect::Wanted;
+use crate::plan::mtls::{Caution, Found, Surroundings};
+use crate::plan::outcome::{Decision, Objection};
+use crate::plan::path::effect::{Effect, Touched, World};
+use crate::plan::path::harm::{Harm, harm};
+use crate::plan::path::routed::Way;
+use crate::plan::path::{self, Behind, Facts, Membership, Sends};
+use crate::plan::peer::Policies;
+use crate::plan::routes::Target;
+use crate::plan::{PerObject, Unread, Wants, Words};
+use crate::render::text::count;
+
+/// A way and why it is answered with 503 after the change.
+pub struct Harmed {
+    pub facts: Facts,
+    pub shown: String,
+    pub cause: path::Cause,
+    pub why: String,
+}
+
+impl Harmed {
+    /// The Upstream that it leads through.
+    pub fn upstream(&self) -> Option<(&str, &str)> {
+        match &self.facts.target {
+            Target::Upstream { namespace, name } => Some((namespace, name)),
+            _ => None,
+        }
+    }
+}
+
+/// `upstream gloo-system/cart -> service shop/cart: no sslConfig, and auto-mTLS is off`
+impl std::fmt::Display for Harmed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let service = match &self.facts.behind {
+            Behind::Pods { service, .. } => service.as_str(),
+            _ => "unknown",
+        };
+        let why = if let Sends::Plaintext { why } = &self.facts.sends { why } else { &self.why };
+        write!(f, "{} -> service {service}: {why}", self.shown)
+    }
+}
+
+/// What the change does to the ways that it touches.
+pub struct Harms {
+    pub broken: Vec<Harmed>,
+    /// The same of Upstreams that no route names.
+    pub unrouted: Vec<Harmed>,
+    pub unknown: Vec<Unread>,
+    /// Whether every route and Upstream was read: of one that was not, no request may be there at all.
+    are_routes_read: bool,
+}
+
+impl Harms {
+    /// Reads what the effects touch and compares before and after. `policies`: those that are known better than the
+    /// cluster tells.
+    ///
+    /// # Errors
+    /// The API server does not answer, or does not know who asks.
+    pub async fn read(
+        session: &Session,
+        survey: &Survey<'_>,
+        effects: &[Effect],
+        policies: Option<&Policies<'_>>,
+    ) -> Result<Self, Failure> {
+        let mut traffic = Box::pin(traffic::read(session, survey, &Touched::by(effects))).await?;
+        if let Some(policies) = policies {
+            traffic.world.know_policies(policies);
+        }
+        let mut harms = Self::of(&mut traffic, |world| effects.iter().for_each(|effect| world.take(effect)));
+        harms.are_routes_read = traffic.unread.is_empty();
+        harms.unknown.retain(|why| !traffic.unread.contains(why));
+        harms.unknown.splice(0..0, traffic.unread);
+        Ok(harms)
+    }
+
+    fn of(traffic: &mut Traffic, change: impl FnOnce(&mut World)) -> Self {
+        let facts = |world: &World, ways: &[Way]| {
+            let survey = world.survey();
+            ways.iter().map(|way| way.facts(&survey)).collect::<Vec<_>>()
+        };
+        let Traffic { world, routed, unrouted, .. } = traffic;
+        let was = (facts(world, routed), facts(world, unrouted));
+        change(world);
+        let mut harms = Self { broken: Vec::new(), unrouted: Vec::new(), unknown: Vec::new(), are_routes_read: true };
+        for ((way, before), after) in routed.iter().zip(&was.0).zip(facts(world, routed)) {
+            match harm(before, &after) {
+                Harm::Broken { cause, why } => harms.broken.push(Harmed::new(way, after, cause, why)),
+                Harm::Unknown(why) if !harms.unknown.contains(&why) => harms.unknown.push(why),
+                Harm::None | Harm::Unknown(_) => {}
+            }
+        }
+        for ((way, before), after) in unrouted.iter().zip(&was.1).zip(facts(world, unrouted)) {
+            if let Harm::Broken { cause, why } = harm(before, &after) {
+                harms.unrouted.push(Harmed::new(way, after, cause, why));
+            }
+        }
+        harms
+    }
+}
+
+impl Harmed {
+    fn new(way: &Way, facts: Facts, cause: path::Cause, why: String) -> Self {
+        Self { facts, shown: way.shown.clone(), cause, why }
+    }
+}
+
+/// Why a change is not made: requests that are answered now would get 503s, or may. With `--force` it is said, and so is
+/// what no route leads to. `joins`: the command itself, where it brings pods into the mesh.
+///
+/// # Errors
+/// The API server does not answer, or does not know who asks.
+pub async fn objection(
+    session: &Session,
+    survey: &Survey<'_>,
+    (effects, joins): (&[Effect], Option<CommandLine>),
+    caution: Caution,
+    notes: &mut dyn Notes,
+) -> Result<Option<Objection>, Failure> {
+    if effects.is_empty() {
+        return Ok(None);
+    }
+    let harms = Box::pin(Harms::read(session, survey, effects, None)).await?;
+    if caution == Caution::Careful {
+        let would_break = would_break(&harms.broken, joins).or_else(|| may_break(&harms.unknown));
+        if would_break.is_some() {
+            return Ok(would_break);
+        }
+    }
+    say(&harms, notes);
+    Ok(None)
+}
+
+/// What was not refused.
+pub fn say(harms: &Harms, notes: &mut dyn Notes) {
+    let ways = |ways: &[Harmed]| advice::some_of(ways.iter().map(ToString::to_string));
+    if !harms.broken.is_empty() {
+        let what = "requests that are answered now get 503s from now on (--force)";
+        notes.advice(Advice::warning(Code::StrictPeer, what).details(ways(&harms.broken)));
+    }
+    say_rest(harms, notes);
+}
+
+/// What is no reason to refuse.
+fn say_rest(harms: &Harms, notes: &mut dyn Notes) {
+    let ways = |ways: &[Harmed]| advice::some_of(ways.iter().map(ToString::to_string));
+    if !harms.unrouted.is_empty() {
+        let upstreams = count(harms.unrouted.len(), "Upstream");
+        let what = format!("{upstreams} that no route names would be 503 as well");
+        notes.advice(Advice::warning(Code::UnroutedUpstream, what).details(ways(&harms.unrouted)));
+    }
+    for why in &harms.unknown {
+        notes.advice(Advice::unknown("whether requests get 503s is unknown", why));
+    }
+}
+
+/// The refusal for what is known, with the order of commands that is safe.
+pub fn would_break(broken: &[Harmed], joins: Option<CommandLine>) -> Option<Objection> {
+    let first = broken.first()?;
+    let what = match broken.len() {
+        1 => "a route that is answered now".to_owned(),
+        number => format!("{number} routes that are answered now"),
+    };
+    let mut why = Objection::new(Reason::WouldBreak, format!("{what} would get 503s; nothing changed"));
+    why.details = advice::some_of(broken.iter().map(ToString::to_string));
+    Some(why.hint(safe_order(first, joins).or("; ", flag("--force").text(" proceeds"))))
+}
+
+/// The refusal for what could not be read.
+pub fn may_break(unknown: &[Unread]) -> Option<Objection> {
+    let first = unknown.first()?;
+    let message = format!("whether requests would get 503s is unknown: {first}; nothing changed");
+    let mut why = Objection::new(Reason::Unknown, message);
+    why.details.extend(unknown.iter().skip(1).map(|why| format!("and {why}")));
+    let rules = unknown.iter().filter_map(|why| why.rule.as_ref());
+    why.details.extend(rules.map(|rule| format!("a rule of a ClusterRole that allows it: {rule}")));
+    Some(why.hint(flag("--force").text(" proceeds")))
+}
+
+/// The commands that lead to the same state without 503s in between.
+fn safe_order(first: &Harmed, joins: Option<CommandLine>) -> Hint {
+    let Behind::Pods { service, pods, .. } = &first.facts.behind else { return Hint::from("check what answers there") };
+    let namespace = service.split_once('/').map_or("", |(namespace, _)| namespace);
+    let commands = match &first.facts.sends {
+        Sends::Plaintext { .. } => after_permissive(namespace, first, joins),
+        _ if pods.iter().any(|pod| pod.membership == Membership::Outside) => {
+            vec![gloo_rs("istio enroll").value(namespace)]
+        }
+        _ => vec![gloo_rs("istio inject")],
+    };
+    let mut hint = Hint::from("first: ");
+    for (index, command) in commands.into_iter().enumerate() {
+        hint = if index == 0 { hint.command(command) } else { hint.text(", then ").command(command) };
+    }
+    hint
+}
+
+/// Pods that take mutual TLS alone take plaintext first; once the gateway sends mutual TLS they may be strict again.
+fn after_permissive(namespace: &str, first: &Harmed, joins: Option<CommandLine>) -> Vec<CommandLine> {
+    let permissive = gloo_rs("istio peer-auth permissive").with("-n", namespace);
+    let Some(joins) = joins else { return vec![permissive] };
+    let mut commands = vec![permissive, joins];
+    if let Some((home, name)) = first.upstream() {
+        commands.push(gloo_rs("istio enable-mtls").with("-n", home).with("-u", name));
+        commands.push(gloo_rs("istio peer-auth strict").with("-n", namespace));
+    }
+    commands
+}
+
+/// A plan that leaves alone the named Upstreams through which requests would get 503s.
+pub struct Guarded<'p> {
+    plan: &'p dyn PerObject,
+    refused: Vec<(ObjectRef, Objection)>,
+}
+
+impl<'p> Guarded<'p> {
+    /// The plan as it is.
+    pub fn of_sweep(plan: &'p dyn PerObject) -> Self {
+        Self { plan, refused: Vec::new() }
+    }
+
+    /// Looks at what those of the named objects do to requests that the plan would change.
+    ///
+    /// # Errors
+    /// The API server does not answer, or does not know who asks.
+    pub async fn of_named(
+        session: &Session,
+        survey: &Survey<'_>,
+        plan: &'p dyn PerObject,
+        (names, concurrency): (&[ObjectRef], usize),
+        notes: &mut dyn Notes,
+    ) -> Result<Self, Failure> {
+        let changing = stream::iter(names).map(|name| async move {
+            let effect = plan.guards(name)?;
+            let value = session.get(name.kind, &name.namespace, &name.name).await.ok()?;
+            let object = Object::new(name.kind, value);
+            let decision = plan.decide(&object, Found::Named, &Surroundings::unseen());
+            matches!(decision, Decision::Change { .. }).then_some(effect)
+        });
+        let effects: Vec<_> = changing.buffered(concurrency).filter_map(std::future::ready).collect().await;
+        if effects.is_empty() {
+            return Ok(Self::of_sweep(plan));
+        }
+        let harms = Box::pin(Harms::read(session, survey, &effects, None)).await?;
+        say_rest(&harms, notes);
+        Ok(Self { plan, refused: of_upstreams(&harms) })
+    }
+}
+
+impl PerObject for Guarded<'_> {
+    fn kind(&self) -> &'static Kind {
+        self.plan.kind()
+    }
+
+    fn words(&self) -> Words {
+        self.plan.words()
+    }
+
+    fn risks(&self) -> Vec<&'static str> {
+        self.plan.risks()
+    }
+
+    fn wants(&self) -> Wants {
+        self.plan.wants()
+    }
+
+    fn decide(&self, object: &Object, found: Found, around: &Surroundings) -> Decision {
+        let refused = self.refused.iter().find(|(refused, _)| *refused == object.reference);
+        match (self.plan.decide(object, found, around), refused) {
+            (Decision::Change { .. }, Some((_, why))) => Decision::Refuse(why.clone()),
+            (decision, _) => decision,
+        }
+    }
+
+    fn by_hand(&self) -> Vec<String> {
+        self.plan.by_hand()
+    }
+
+    fn expects(&self, before: &Object) -> Option<Wanted> {
+        self.plan.expects(before)
+    }
+
+    fn advise(&self, object: &Object, around: &Surroundings) -> Vec<Advice> {
+        self.plan.advise(object, around)
+    }
+}
+
+/// The refusals of single Upstreams, by what requests through each would get.
+fn of_upstreams(harms: &Harms) -> Vec<(ObjectRef, Objection)> {
+    let mut refused: Vec<(ObjectRef, Objection)> = Vec::new();
+    for harmed in harms.broken.iter().filter(|_| harms.are_routes_read) {
+        let Some((namespace, name)) = harmed.upstream() else { continue };
+        let object = ObjectRef::new(&kinds::UPSTREAM, namespace, name);
+        if let (false, Some(why)) =
+            (refused.iter().any(|(it, _)| *it == object), would_break(std::slice::from_ref(harmed), None))
+        {
+            refused.push((object, why));
+        }
+    }
+    refused
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::path::fixture::{meshed, plain, pods};
+    use crate::plan::path::{Announced, Cause, Pod};
+    use crate::plan::peer::Mode;
+
+    fn harmed(name: &str, sends: Sends, behind: Vec<Pod>) -> Harmed {
+        let target = Target::Upstream { namespace: "gloo-system".to_owned(), name: name.to_owned() };
+        let facts = Facts { sends, ..Facts::bare(target, pods(behind), Ok(Vec::new())) };
+        Harmed {
+            facts,
+            shown: format!("upstream gloo-system/{name}"),
+            cause: Cause::Strict,
+            why: "plaintext".to_owned(),
+        }
+    }
+
+    fn plaintext(name: &str) -> Harmed {
+        harmed(name, Sends::Plaintext { why: "auto-mTLS is off".to_owned() }, vec![meshed(Mode::Strict)])
+    }
+
+    fn hint(harmed: Harmed, joins: Option<CommandLine>) -> String {
+        let why = would_break(&[harmed], joins).unwrap();
+        assert_eq!(why.reason, Reason::WouldBreak);
+        why.hint.unwrap().to_string()
+    }
+
+    #[test]
+    fn the_order_of_commands_follows_from_what_is_sent_and_what_the_pods_take() {
+        let permissive = "first: gloo-rs istio peer-auth permissive -n shop; --force proceeds";
+        assert_eq!(hint(plaintext("cart"), None), permissive);
+        let order = "first: gloo-rs istio peer-auth permissive -n shop, then gloo-rs istio enroll shop, \
+            then gloo-rs istio enable-mtls -n gloo-system -u cart, then gloo-rs istio peer-auth strict -n shop; \
+            --force proceeds";
+        assert_eq!(hint(plaintext("cart"), Some(gloo_rs("istio enroll").value("shop"))), order);
+        let istio = || Sends::Istio { any_peer: true, announced: Announced::AsTheMeshs };
+        let tls = |behind| hint(harmed("cart", istio(), behind), None);
+        assert!(tls(vec![plain("shop/a")]).starts_with("first: gloo-rs istio enroll shop"));
+        assert!(tls(vec![meshed(Mode::Strict)]).starts_with("first: gloo-rs istio inject"));
+    }
+
+    #[test]
+    fn what_is_harmed_comes_before_what_is_unknown_and_nothing_is_no_objection() {
+        assert!(would_break(&[], None).is_none() && may_break(&[]).is_none());
+        let why = may_break(&["may not list pods".into(), "may not list routes".into()]).unwrap();
+        assert_eq!((why.reason, why.details.len()), (Reason::Unknown, 1));
+    }
+
+    #[test]
+    fn of_several_named_upstreams_only_those_that_are_harmed_are_refused() {
+        let harms = Harms {
+            broken: vec![plaintext("cart"), plaintext("cart"), plaintext("web")],
+            unrouted: vec![plaintext("idle")],
+            unknown: vec!["may not list pods".into()],
+            are_routes_read: true,
+        };
+        let refused =
+            |harms: &Harms| of_upstreams(harms).into_iter().map(|(object, _)| object.name).collect::<Vec<_>>();
+        assert_eq!(refused(&harms), ["cart", "web"]);
+        assert!(refused(&Harms { are_routes_read: false, ..harms }).is_empty(), "no route may lead there");
+    }
+}
