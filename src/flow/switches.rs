@@ -62,8 +62,7 @@ pub async fn change(wish: Wish, task: &SwitchesTask, global: &Global, report: &m
     let plan = OnSettings { wish, off: task.off, caution: task.caution, gateways };
     live::edit(&session, &plan, &objects(task, Some(namespace)), global, report).await?;
     if wish == Wish::Enable && report.exit() == Exit::Done {
-        report.advice_if(harm::advice(&session).await);
-        report.advices(harm::of_disabled_peers(&session, &survey).await);
+        report.advices(harm::with_peers(&session, &survey).await);
     }
     Ok(())
 }
@@ -74,8 +73,7 @@ async fn status(global: &Global, report: &mut Report<'_>) -> Result<(), Failure>
     let settings = read(&session, survey.gloo_namespace().await).await?;
     say(&settings, report);
     if switches(&settings.value).auto_mtls {
-        report.advice_if(harm::advice(&session).await);
-        report.advices(harm::of_disabled_peers(&session, &survey).await);
+        report.advices(harm::with_peers(&session, &survey).await);
     }
     Ok(())
 }

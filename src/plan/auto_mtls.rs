@@ -263,11 +263,7 @@ impl PerObject for OptOut {
             said.push(Advice::note(Code::NoEffect, "auto-mTLS is off in Settings".to_owned()));
         }
         if let Some(objection) = around.against(object, &self.edits()) {
-            let code = match objection.reason {
-                Reason::StrictPeer => Code::StrictPeer,
-                Reason::DisabledPeer => Code::DisabledPeer,
-                _ => Code::Unknown,
-            };
+            let code = Code::of_reason(objection.reason);
             said.push(Advice::warning(code, format!("{name}: {}", objection.message)));
         }
         if self.wish == Wish::Enable

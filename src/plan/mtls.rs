@@ -151,11 +151,6 @@ impl Surroundings {
         let before = self.path_after(upstream, &[])?;
         guard::against(&before, &self.path_after(upstream, edits)?)
     }
-
-    /// Whether auto-mTLS sends mutual TLS to the pods behind this Upstream once it has no TLS settings of Istio's.
-    pub fn auto_mtls_covers(&self, upstream: &Object) -> bool {
-        self.auto_mtls().covers(upstream)
-    }
 }
 
 impl PerObject for Policy {

@@ -45,7 +45,7 @@ fn of_pods(before: &Facts, after: &Facts) -> Harm {
 }
 
 fn of_pairs(before: &Facts, after: &Facts) -> Harm {
-    let key = |pair: &Pair<'_>| (pair.proxy.map(|proxy| proxy.name.clone()), pair.pod.name.clone());
+    let key = |pair: &Pair<'_>| (pair.proxy.map(|proxy| proxy.name.clone()), pair.pod.to_string());
     let was: HashMap<_, _> = pairs(before).into_iter().map(|pair| (key(&pair), pair)).collect();
     let is_new = |pair: &Pair<'_>| {
         let Some(earlier) = was.get(&key(pair)) else { return true };

@@ -257,9 +257,10 @@ fn a_certificate_that_no_sidecar_takes_breaks_what_needs_it_and_one_that_is_unkn
         assert_eq!(showing(fine).verdict, Verdict::Mtls);
     }
     let over = showing(Some(Ok(vec![certificate(60, Some(true)), certificate(0, Some(true))])));
-    assert_eq!((over.verdict, over.cause), (Verdict::Broken, Some(Cause::Certificate)));
+    assert_eq!((over.verdict, over.cause), (Verdict::Broken, Some(Cause::CertificateInvalid)));
     assert!(over.why.ends_with("the certificate of pod gateway-proxy-1 ended at 2026-11-23T12:00:00Z"), "{over:?}");
     let strange = showing(Some(Ok(vec![certificate(60, Some(false))])));
+    assert_eq!(strange.cause, Some(Cause::GatewayNotTrusted));
     assert!(strange.why.ends_with("the root of pod gateway-proxy-1 is not the mesh's"), "{strange:?}");
 }
 
@@ -271,7 +272,7 @@ fn a_peer_that_takes_no_mutual_tls_is_opened_before_anything_is_sent_there() {
     let way = "gloo-rs istio peer-auth permissive -n shop, then gloo-rs istio enable-mtls -u u";
     assert_eq!(judged.mend, Some(way.into()));
     let sent = disabled.with(|it| it.upstream["spec"]["sslConfig"] = istio_ssl_config()).judged();
-    assert_eq!((sent.verdict, sent.cause), (Verdict::Broken, Some(Cause::Disabled)));
+    assert_eq!((sent.verdict, sent.cause), (Verdict::Broken, Some(Cause::DisabledPeer)));
     assert_eq!(sent.mend, Some("gloo-rs istio peer-auth permissive -n shop".into()));
 }
 
