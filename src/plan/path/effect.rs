@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{ProxyState, Survey};
+use super::survey::root_namespace;
+use super::{ProxyState, ROOT_NAMESPACE, Survey};
 use crate::edit::{Edit, json as edited};
 use crate::model::{FieldPath, Kind, Object, ObjectRef, Snapshot, kinds};
 use crate::plan::auto_mtls::{Wish, with_switches};
@@ -171,7 +172,8 @@ impl World {
     fn take_policy(&mut self, request: &Request) {
         let all: Vec<_> =
             self.snapshot.all(&kinds::PEER_AUTHENTICATION).iter().map(|policy| policy.value.clone()).collect();
-        let root_namespace = self.survey().root_namespace().to_owned();
+        let root_namespace =
+            root_namespace(&self.snapshot, self.root_namespace.as_deref()).unwrap_or_else(|| ROOT_NAMESPACE.to_owned());
         let policies = Policies { all: &all, root_namespace: &root_namespace };
         if let Verdict::Change { before, edits, .. } = decide(request, &policies, self.policy_kind) {
             self.change_policy(&before, &edits, &policies);

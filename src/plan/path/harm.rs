@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::pair::{Pair, State, first_broken, pairs};
+use super::pair::{Pair, State, first_broken, outside_host, pairs};
 use super::{Behind, Cause, Facts, Sends};
 use crate::plan::Unread;
 
@@ -27,7 +27,7 @@ pub fn harm(before: &Facts, after: &Facts) -> Harm {
             Harm::Unknown(format!("service {service} selects no pods, so who answers there is not known").into())
         }
         Behind::Outside { kind } if !before.sends.is_same_as(&after.sends) => {
-            Harm::Unknown(format!("what a {kind} host accepts is not known").into())
+            Harm::Unknown(format!("what {} accepts is not known", outside_host(kind)).into())
         }
         _ => Harm::None,
     }

@@ -68,6 +68,7 @@ fn unknown(what: &str, why: &Unread) -> Judged {
 
 /// What is not in this cluster: nobody can see what it takes, but what is sent decides all the same.
 fn outside(facts: &Facts, kind: &str) -> Judged {
+    let host = pair::outside_host(kind);
     let (verdict, why) = match &facts.sends {
         Sends::Unknown(why) if why.rule.is_some() => return unknown("what is sent", why),
         Sends::Unknown(why) => {
@@ -75,13 +76,11 @@ fn outside(facts: &Facts, kind: &str) -> Judged {
             return open(why.why.clone(), mend);
         }
         Sends::Istio { .. } => {
-            (Verdict::Unknown, format!("Istio's TLS to a {kind} host: whether it is in the mesh cannot be told"))
+            (Verdict::Unknown, format!("Istio's TLS to {host}: whether it is in the mesh cannot be told"))
         }
         Sends::Tls { how, .. } => (Verdict::Tls, format!("TLS {how}")),
-        Sends::Plaintext { why } => (Verdict::Plaintext, format!("plaintext to a {kind} host: {why}")),
-        Sends::PerPod => {
-            (Verdict::Plaintext, format!("plaintext: auto-mTLS finds no pod of the mesh in a {kind} host"))
-        }
+        Sends::Plaintext { why } => (Verdict::Plaintext, format!("plaintext to {host}: {why}")),
+        Sends::PerPod => (Verdict::Plaintext, format!("plaintext: auto-mTLS finds no pod of the mesh in {host}")),
     };
     Judged { verdict, cause: None, why, mend: None }
 }

@@ -241,3 +241,11 @@ pub fn policy(pod: &Pod) -> String {
 pub fn count(number: usize) -> String {
     if number == 1 { "1 pod".to_owned() } else { format!("{number} pods") }
 }
+
+/// What is outside of the cluster: `a host of type static`, `host db.example (ExternalName)`.
+pub fn outside_host(kind: &str) -> String {
+    match kind.split_once(' ') {
+        Some((by, host)) => format!("host {host} ({by})"),
+        None => format!("a host of type {kind}"),
+    }
+}
