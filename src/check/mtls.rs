@@ -97,21 +97,15 @@ fn of_target(look: &Look<'_>, object: &ObjectRef, facts: Facts) -> Option<Findin
     Some(Finding { hint: judged.mend, ..finding })
 }
 
-/// Which finding it is; none where another check has one about the object that is to be mended.
+/// Which finding it is; none where another check has one about the object that is to be fixed.
 fn code(cause: Cause, is_upstream: bool, facts: &Facts) -> Option<&'static Code> {
-    match cause {
-        Cause::Strict | Cause::Ambient => Some(&codes::STRICT_PLAINTEXT),
-        Cause::NoSidecar => Some(&codes::TLS_WITHOUT_SIDECAR),
+    let is_told_elsewhere = match cause {
         // A route to a Service that is not there dangles.
-        Cause::NoService => is_upstream.then_some(&codes::NO_SERVICE),
-        Cause::Disabled => Some(&codes::TLS_TO_DISABLED_PEER),
-        Cause::Nobody => Some(&codes::NOBODY_BEHIND),
-        Cause::NotAnnounced => Some(&codes::TLS_WITHOUT_ALPN),
-        Cause::OwnTls => Some(&codes::OWN_TLS_REFUSED),
-        Cause::OwnCertificate => Some(&codes::OWN_CERTIFICATE),
-        Cause::Gateway => has_only_gateways_of_the_api(facts).then_some(&codes::TLS_WITHOUT_SDS),
-        Cause::Rejected | Cause::NoUpstream | Cause::Certificate | Cause::Idle => None,
-    }
+        Cause::NoService => !is_upstream,
+        Cause::NoSecret => !has_only_gateways_of_the_api(facts),
+        _ => false,
+    };
+    codes::named(cause.row().code).filter(|code| !is_told_elsewhere && CHECK.codes.contains(code))
 }
 
 /// Whether the gateways that lack something are those of the Gateway API: of the others their own check tells.
@@ -126,7 +120,7 @@ fn evidence(code: &Code, facts: &Facts) -> Vec<String> {
     let Behind::Pods { pods, .. } = &facts.behind else { return Vec::new() };
     if code == &codes::TLS_WITHOUT_SIDECAR {
         let without = pods.iter().filter(|pod| pod.membership != Membership::Sidecar);
-        return without.map(|pod| format!("pod {}", pod.name)).collect();
+        return without.map(|pod| format!("pod {pod}")).collect();
     }
     let sources = pods.iter().filter_map(|pod| pod.demands.as_ref().ok()?.set_by().map(ToString::to_string));
     let sources: BTreeSet<_> = sources.map(|source| format!("peerauthentication {source}")).collect();

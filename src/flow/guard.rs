@@ -1,25 +1,21 @@
 //! The guard of the commands that write: which requests that are answered now would get 503s after a change.
 
-use futures_util::{StreamExt as _, stream};
-
 use crate::command::{CommandLine, Hint, flag, gloo_rs};
 use crate::error::{Failure, Reason};
 use crate::flow::notes::Notes;
 use crate::kube::Session;
 use crate::load::survey::Survey;
 use crate::load::traffic::{self, Traffic};
-use crate::model::{Kind, Object, ObjectRef, kinds};
+use crate::plan::Unread;
 use crate::plan::advice::{self, Advice, Code};
-use crate::plan::effect::Wanted;
-use crate::plan::mtls::{Caution, Found, Surroundings};
-use crate::plan::outcome::{Decision, Objection};
+use crate::plan::mtls::Caution;
+use crate::plan::outcome::Objection;
 use crate::plan::path::effect::{Effect, Touched, World};
 use crate::plan::path::harm::{Harm, harm};
 use crate::plan::path::routed::Way;
 use crate::plan::path::{self, Behind, Facts, Membership, Sends};
 use crate::plan::peer::Policies;
 use crate::plan::routes::Target;
-use crate::plan::{PerObject, Unread, Wants, Words};
 use crate::render::text::count;
 
 /// A way and why it is answered with 503 after the change.
@@ -63,6 +59,12 @@ pub struct Harms {
 }
 
 impl Harms {
+    /// Of what could not be read at all.
+    fn unread(failure: Failure) -> Self {
+        let why = Unread { failure: Some(Box::new(failure.clone())), ..failure.message.into() };
+        Self { broken: Vec::new(), unrouted: Vec::new(), unknown: vec![why], are_routes_read: false }
+    }
+
     /// Reads what the effects touch and compares before and after. `policies`: those that are known better than the
     /// cluster tells.
     ///
@@ -116,6 +118,13 @@ impl Harmed {
     }
 }
 
+/// What is done where it is not known whether requests would get 503s.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IfUnknown {
+    Refuse,
+    Warn,
+}
+
 /// Why a change is not made: requests that are answered now would get 503s, or may. With `--force` it is said, and so is
 /// what no route leads to. `joins`: the command itself, where it brings pods into the mesh.
 ///
@@ -125,17 +134,22 @@ pub async fn objection(
     session: &Session,
     survey: &Survey<'_>,
     (effects, joins): (&[Effect], Option<CommandLine>),
-    caution: Caution,
+    (caution, if_unknown): (Caution, IfUnknown),
     notes: &mut dyn Notes,
 ) -> Result<Option<Objection>, Failure> {
     if effects.is_empty() {
         return Ok(None);
     }
-    let harms = Box::pin(Harms::read(session, survey, effects, None)).await?;
+    let harms = match (Box::pin(Harms::read(session, survey, effects, None)).await, if_unknown) {
+        (Err(failure), IfUnknown::Warn) => Harms::unread(failure),
+        (harms, _) => harms?,
+    };
     if caution == Caution::Careful {
-        let would_break = would_break(&harms.broken, joins).or_else(|| may_break(&harms.unknown));
-        if would_break.is_some() {
-            return Ok(would_break);
+        let broken = if harms.are_routes_read { harms.broken.as_slice() } else { &[] };
+        let may_break = || may_break(&harms.unknown).filter(|_| if_unknown == IfUnknown::Refuse);
+        let refused = would_break(broken, joins).or_else(may_break);
+        if refused.is_some() {
+            return Ok(refused);
         }
     }
     say(&harms, notes);
@@ -218,99 +232,6 @@ fn after_permissive(namespace: &str, first: &Harmed, joins: Option<CommandLine>)
     commands
 }
 
-/// A plan that leaves alone the named Upstreams through which requests would get 503s.
-pub struct Guarded<'p> {
-    plan: &'p dyn PerObject,
-    refused: Vec<(ObjectRef, Objection)>,
-}
-
-impl<'p> Guarded<'p> {
-    /// The plan as it is.
-    pub fn of_sweep(plan: &'p dyn PerObject) -> Self {
-        Self { plan, refused: Vec::new() }
-    }
-
-    /// Looks at what those of the named objects do to requests that the plan would change.
-    ///
-    /// # Errors
-    /// The API server does not answer, or does not know who asks.
-    pub async fn of_named(
-        session: &Session,
-        survey: &Survey<'_>,
-        plan: &'p dyn PerObject,
-        (names, concurrency): (&[ObjectRef], usize),
-        notes: &mut dyn Notes,
-    ) -> Result<Self, Failure> {
-        let changing = stream::iter(names).map(|name| async move {
-            let effect = plan.guards(name)?;
-            let value = session.get(name.kind, &name.namespace, &name.name).await.ok()?;
-            let object = Object::new(name.kind, value);
-            let decision = plan.decide(&object, Found::Named, &Surroundings::unseen());
-            matches!(decision, Decision::Change { .. }).then_some(effect)
-        });
-        let effects: Vec<_> = changing.buffered(concurrency).filter_map(std::future::ready).collect().await;
-        if effects.is_empty() {
-            return Ok(Self::of_sweep(plan));
-        }
-        let harms = Box::pin(Harms::read(session, survey, &effects, None)).await?;
-        say_rest(&harms, notes);
-        Ok(Self { plan, refused: of_upstreams(&harms) })
-    }
-}
-
-impl PerObject for Guarded<'_> {
-    fn kind(&self) -> &'static Kind {
-        self.plan.kind()
-    }
-
-    fn words(&self) -> Words {
-        self.plan.words()
-    }
-
-    fn risks(&self) -> Vec<&'static str> {
-        self.plan.risks()
-    }
-
-    fn wants(&self) -> Wants {
-        self.plan.wants()
-    }
-
-    fn decide(&self, object: &Object, found: Found, around: &Surroundings) -> Decision {
-        let refused = self.refused.iter().find(|(refused, _)| *refused == object.reference);
-        match (self.plan.decide(object, found, around), refused) {
-            (Decision::Change { .. }, Some((_, why))) => Decision::Refuse(why.clone()),
-            (decision, _) => decision,
-        }
-    }
-
-    fn by_hand(&self) -> Vec<String> {
-        self.plan.by_hand()
-    }
-
-    fn expects(&self, before: &Object) -> Option<Wanted> {
-        self.plan.expects(before)
-    }
-
-    fn advise(&self, object: &Object, around: &Surroundings) -> Vec<Advice> {
-        self.plan.advise(object, around)
-    }
-}
-
-/// The refusals of single Upstreams, by what requests through each would get.
-fn of_upstreams(harms: &Harms) -> Vec<(ObjectRef, Objection)> {
-    let mut refused: Vec<(ObjectRef, Objection)> = Vec::new();
-    for harmed in harms.broken.iter().filter(|_| harms.are_routes_read) {
-        let Some((namespace, name)) = harmed.upstream() else { continue };
-        let object = ObjectRef::new(&kinds::UPSTREAM, namespace, name);
-        if let (false, Some(why)) =
-            (refused.iter().any(|(it, _)| *it == object), would_break(std::slice::from_ref(harmed), None))
-        {
-            refused.push((object, why));
-        }
-    }
-    refused
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -324,7 +245,7 @@ mod tests {
         Harmed {
             facts,
             shown: format!("upstream gloo-system/{name}"),
-            cause: Cause::Strict,
+            cause: Cause::StrictPeer,
             why: "plaintext".to_owned(),
         }
     }
@@ -358,19 +279,5 @@ mod tests {
         assert!(would_break(&[], None).is_none() && may_break(&[]).is_none());
         let why = may_break(&["may not list pods".into(), "may not list routes".into()]).unwrap();
         assert_eq!((why.reason, why.details.len()), (Reason::Unknown, 1));
-    }
-
-    #[test]
-    fn of_several_named_upstreams_only_those_that_are_harmed_are_refused() {
-        let harms = Harms {
-            broken: vec![plaintext("cart"), plaintext("cart"), plaintext("web")],
-            unrouted: vec![plaintext("idle")],
-            unknown: vec!["may not list pods".into()],
-            are_routes_read: true,
-        };
-        let refused =
-            |harms: &Harms| of_upstreams(harms).into_iter().map(|(object, _)| object.name).collect::<Vec<_>>();
-        assert_eq!(refused(&harms), ["cart", "web"]);
-        assert!(refused(&Harms { are_routes_read: false, ..harms }).is_empty(), "no route may lead there");
     }
 }

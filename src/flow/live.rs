@@ -6,7 +6,6 @@ use futures_util::{Stream, StreamExt as _, stream};
 
 use super::acceptance::Held;
 use super::ahead::{ahead, beside};
-use super::guard::Guarded;
 use super::interrupt::Signals;
 use super::report::{Report, Sweep};
 use super::stop::{Stop, Why};
@@ -62,15 +61,6 @@ pub async fn edit(
     let place = super::place(session);
     report.context(&place);
     let survey = Survey::new(session, global);
-    let guarded = match &task.selection {
-        Selection::Named(names) => {
-            let names = references(plan, names, global);
-            let looks = Guarded::of_named(session, &survey, plan, (&names, task.concurrency), report);
-            Box::pin(interrupts.or(looks)).await?
-        }
-        Selection::Sweep { .. } => Guarded::of_sweep(plan),
-    };
-    let plan: &dyn PerObject = &guarded;
     if mark == Mark::Written {
         consent::ask(&asked(plan), &risks(plan, task, global), &place, global, report).await?;
     }

@@ -72,8 +72,7 @@ pub async fn plan(
     let settings = read(session, namespace).await?;
     let decision = plan.decide(&settings, Found::Named, &Surroundings::unseen());
     if wish == Wish::Enable {
-        notes.advices(harm::advice(session).await);
-        notes.advices(harm::of_disabled_peers(session, &survey).await);
+        notes.advices(harm::with_peers(session, &survey).await);
     }
     Ok(decision.about(settings).map_err(|row| vec![*row]))
 }
@@ -104,8 +103,7 @@ async fn change(wish: Wish, task: &SwitchesTask, global: &Global, report: &mut R
     }
     live::edit(&session, &plan, &objects(task, Some(namespace)), global, report).await?;
     if wish == Wish::Enable && report.exit() == Exit::Done {
-        report.advice_if(harm::advice(&session).await);
-        report.advices(harm::of_disabled_peers(&session, &survey).await);
+        report.advices(harm::with_peers(&session, &survey).await);
     }
     Ok(())
 }
@@ -125,7 +123,14 @@ async fn guarded(
         return Ok(None);
     }
     let turn = if plan.wish == Wish::Enable { Turn::On } else { Turn::Off };
-    let why = guard::objection(session, survey, (&[Effect::AutoMtls(turn)], None), plan.caution, notes).await?;
+    let why = guard::objection(
+        session,
+        survey,
+        (&[Effect::AutoMtls(turn)], None),
+        (plan.caution, guard::IfUnknown::Refuse),
+        notes,
+    )
+    .await?;
     Ok(why.map(|why| Row::left(settings.reference, Outcome::Refused, why)))
 }
 
@@ -135,8 +140,7 @@ async fn status(global: &Global, report: &mut Report<'_>) -> Result<(), Failure>
     let settings = read(&session, survey.gloo_namespace().await).await?;
     say(&settings, report);
     if switches(&settings.value).auto_mtls {
-        report.advice_if(harm::advice(&session).await);
-        report.advices(harm::of_disabled_peers(&session, &survey).await);
+        report.advices(harm::with_peers(&session, &survey).await);
     }
     Ok(())
 }

@@ -1,74 +1,80 @@
-//! Upstreams that auto-mTLS may harm: with TLS of their own, or before peers that take no mutual TLS.
+//! Upstreams that auto-mTLS may harm: with TLS of their own, or in front of peers that accept no mutual TLS.
 
-use super::survey::{Survey, why};
+use super::survey::Survey;
 use super::traffic::each;
-use crate::kube::{Query, Scope, Session};
-use crate::model::kinds;
-use crate::plan::advice::{Advice, Code};
+use crate::kube::Session;
+use crate::model::{Object, kinds};
+use crate::plan::advice::Advice;
 use crate::plan::auto_mtls::{Disabled, harm, on_disabled, on_harm};
 use crate::plan::gateway::AutoMtls;
 use crate::plan::mtls::Found;
-use crate::plan::path::{Facts, Membership};
-use crate::plan::peer::{Mode, Sent};
+use crate::plan::path::pair::{State, ends};
+use crate::plan::path::{Cause, Sends};
+use crate::plan::peer::Sent;
 use crate::plan::{Gateways, Unread, Wants};
 
-/// The warning that lists them; a note where they may not be listed.
+/// The warning that lists those with TLS of their own; a note where they may not be listed.
 pub async fn advice(session: &Session) -> Option<Advice> {
     let mut harmed = Vec::new();
-    let mut pages = session.pages(&kinds::UPSTREAM, Scope::All, Query::default());
-    loop {
-        match pages.next().await {
-            Ok(Some(page)) => harmed.extend(page.items.iter().filter_map(|upstream| {
-                let text = |key: &str| upstream["metadata"][key].as_str().unwrap_or_default();
-                Some((format!("{}/{}", text("namespace"), text("name")), harm(upstream)?))
-            })),
-            Ok(None) => return on_harm(&harmed),
-            Err(error) => {
-                let what = format!("which Upstreams auto-mTLS may harm is unknown: {}", why(&error));
-                return Some(Advice::note(Code::Unknown, what));
-            }
+    let read = each(session, &kinds::UPSTREAM, |upstream| harmed.extend(with_own_tls(&upstream))).await;
+    on_own_tls(&harmed, read.err().as_ref())
+}
+
+/// The same, and the warning that lists those whose pods accept plaintext alone. Where no policy says so, no pod is
+/// read.
+pub async fn with_peers(session: &Session, survey: &Survey<'_>) -> Vec<Advice> {
+    let refused = survey.may_be_refused(Sent::MutualTls).await;
+    let mut harmed = Vec::new();
+    let mut covered = Vec::new();
+    let read = each(session, &kinds::UPSTREAM, |upstream| {
+        harmed.extend(with_own_tls(&upstream));
+        let has_own = !upstream.value["spec"]["sslConfig"].is_null();
+        let is_looked_at = refused == Ok(true) && !has_own && AutoMtls::On.covers(&upstream);
+        covered.extend(is_looked_at.then_some(upstream));
+    });
+    let read = read.await.err();
+    let mut disabled = Vec::new();
+    let mut unknown = refused.as_ref().err().copied().or(read.as_ref().filter(|_| refused == Ok(true))).cloned();
+    for upstream in covered {
+        match of_peers(survey, &upstream).await {
+            Ok(found) => disabled.extend(found),
+            Err(why) => unknown = Some(why),
         }
+    }
+    let note = unknown.map(|why| Advice::unknown("which peers take no mTLS is unknown", &why));
+    on_own_tls(&harmed, read.as_ref()).into_iter().chain(on_disabled(&disabled)).chain(note).collect()
+}
+
+fn with_own_tls(upstream: &Object) -> Option<(String, &'static str)> {
+    let name = format!("{}/{}", upstream.reference.namespace, upstream.reference.name);
+    Some((name, harm(&upstream.value)?))
+}
+
+fn on_own_tls(harmed: &[(String, &'static str)], unread: Option<&Unread>) -> Option<Advice> {
+    match unread {
+        Some(why) => Some(Advice::unknown("which Upstreams auto-mTLS may harm is unknown", why)),
+        None => on_harm(harmed),
     }
 }
 
-/// The warning that lists those whose pods take plaintext alone, and what may be another of them. Where no policy says
-/// so, only the policies are read.
-pub async fn of_disabled_peers(session: &Session, survey: &Survey<'_>) -> Vec<Advice> {
-    let mut disabled = Vec::new();
+/// The policy that keeps auto-mTLS from a pod behind the Upstream.
+async fn of_peers(survey: &Survey<'_>, upstream: &Object) -> Result<Option<Disabled>, Unread> {
+    let wants = Wants { peer: Some(Sent::MutualTls), gateway: Gateways::Never };
+    let around = survey.around(upstream, Found::Swept, wants).await;
+    let around = around.map_err(|failure| Unread::from(failure.message))?;
+    let Some(facts) = around.path().map(|facts| facts.sending(Sends::PerPod)) else { return Ok(None) };
     let mut unknown = None;
-    let read = async {
-        if !survey.may_be_refused(Sent::MutualTls).await.map_err(Unread::clone)? {
-            return Ok(());
-        }
-        let mut covered = Vec::new();
-        each(session, &kinds::UPSTREAM, |upstream| {
-            let has_own = !upstream.value["spec"]["sslConfig"].is_null();
-            covered.extend((!has_own && AutoMtls::On.covers(&upstream)).then_some(upstream));
-        })
-        .await?;
-        let wants = Wants { peer: Some(Sent::MutualTls), gateway: Gateways::Never };
-        for upstream in covered {
-            let around = survey.around(&upstream, Found::Swept, wants).await;
-            let around = around.map_err(|failure| Unread::from(failure.message))?;
-            for pod in around.path().and_then(Facts::pods).unwrap_or_default() {
-                if pod.membership != Membership::Sidecar {
-                    continue;
-                }
-                match &pod.demands {
-                    Ok(effective) => {
-                        let Some(policy) = effective.setting(Mode::Disable) else { continue };
-                        let mend = policy.opened_by(pod.name.split('/').next().unwrap_or_default());
-                        let upstream = format!("{}/{}", upstream.reference.namespace, upstream.reference.name);
-                        disabled.push(Disabled { upstream, policy: policy.to_string(), mend });
-                        break;
-                    }
-                    Err(why) => unknown = Some(why.clone()),
-                }
+    for (pod, state) in ends(&facts) {
+        match (state, &pod.demands) {
+            (State::Broken { cause: Cause::DisabledPeer, .. }, Ok(effective)) => {
+                let Some(policy) = effective.set_by() else { continue };
+                let upstream = format!("{}/{}", upstream.reference.namespace, upstream.reference.name);
+                let mend = policy.opened_by(&pod.namespace);
+                return Ok(Some(Disabled { upstream, policy: policy.to_string(), mend }));
             }
+            (State::Unknown { .. }, Err(why)) => unknown = Some(why.clone()),
+            _ => {}
         }
-        Ok::<_, Unread>(())
-    };
-    let unknown = read.await.err().or(unknown);
-    let note = unknown.map(|why| Advice::unknown("which peers take no mTLS is unknown", &why));
-    on_disabled(&disabled).into_iter().chain(note).collect()
+    }
+    unknown.map_or(Ok(None), Err)
 }

@@ -16,12 +16,8 @@ use crate::plan::path::survey::GATEWAY_LABEL;
 /// # Errors
 /// The API server does not answer, or does not know who asks.
 pub async fn around_all(session: &Session, gloo: &str, namespaces: &Namespaces) -> Result<Snapshot, Failure> {
-    let mut wants = of_gateway(gloo);
-    wants.push(Want::all(&kinds::SERVICE));
-    wants.push(Want::all(&kinds::POD).running().detail(Detail::Metadata));
-    let mut snapshot = snapshot::of_cluster(session, &wants, namespaces).await?;
-    bootstraps(session, &mut snapshot).await?;
-    Ok(snapshot)
+    let wants = vec![Want::all(&kinds::SERVICE), metadata_of_pods()];
+    with_gateway(session, gloo, namespaces, wants).await
 }
 
 /// Around every Service of these namespaces: one LIST a kind for each of a few, one for the cluster where they are
@@ -39,14 +35,8 @@ pub async fn around_namespaces(
     if homes.len() > FEW {
         return around_all(session, gloo, namespaces).await;
     }
-    let mut wants = of_gateway(gloo);
-    for home in homes {
-        wants.push(Want::all(&kinds::SERVICE).of(home));
-        wants.push(Want::all(&kinds::POD).of(home).running().detail(Detail::Metadata));
-    }
-    let mut snapshot = snapshot::of_cluster(session, &wants, namespaces).await?;
-    bootstraps(session, &mut snapshot).await?;
-    Ok(snapshot)
+    let of = |home: &String| [Want::all(&kinds::SERVICE).of(home), metadata_of_pods().of(home)];
+    with_gateway(session, gloo, namespaces, named(homes).flat_map(of).collect()).await
 }
 
 /// Around these Services: their pods whole, for whether they are ready and which ports they have.
@@ -59,17 +49,37 @@ pub async fn around(
     namespaces: &Namespaces,
     services: &[ServiceRef],
 ) -> Result<Snapshot, Failure> {
-    let mut wants = of_gateway(gloo);
-    let homes: BTreeSet<_> = services.iter().map(|service| service.namespace.as_str()).collect();
-    wants.extend(homes.into_iter().filter(|home| !home.is_empty()).map(|home| Want::all(&kinds::SERVICE).of(home)));
-    let mut snapshot = snapshot::of_cluster(session, &wants, namespaces).await?;
-    bootstraps(session, &mut snapshot).await?;
+    let homes: BTreeSet<_> = services.iter().map(|service| service.namespace.clone()).collect();
+    let wants = named(&homes).map(|home| Want::all(&kinds::SERVICE).of(home)).collect();
+    let mut snapshot = with_gateway(session, gloo, namespaces, wants).await?;
     for ServiceRef { namespace, name } in services {
         let Found::There(service) = snapshot.find(&kinds::SERVICE, namespace, name) else { continue };
         let Some(selector) = PodSelector::of(&service.value, &std::collections::BTreeMap::new()) else { continue };
         let pods = snapshot::selected(session, &kinds::POD, namespace, selector.to_string()).await?;
         snapshot.put(&kinds::POD, Part::Selected, pods);
     }
+    Ok(snapshot)
+}
+
+fn metadata_of_pods() -> Want {
+    Want::all(&kinds::POD).running().detail(Detail::Metadata)
+}
+
+/// An Upstream may name no namespace: a list of that would be one of all namespaces.
+fn named(homes: &BTreeSet<String>) -> impl Iterator<Item = &String> {
+    homes.iter().filter(|home| !home.is_empty())
+}
+
+/// These lists, and what every verdict needs to know of the gateways.
+async fn with_gateway(
+    session: &Session,
+    gloo: &str,
+    namespaces: &Namespaces,
+    wants: Vec<Want>,
+) -> Result<Snapshot, Failure> {
+    let wants: Vec<_> = of_gateway(gloo).into_iter().chain(wants).collect();
+    let mut snapshot = snapshot::of_cluster(session, &wants, namespaces).await?;
+    bootstraps(session, &mut snapshot).await?;
     Ok(snapshot)
 }
 

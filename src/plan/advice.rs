@@ -6,9 +6,11 @@ use super::backend;
 use super::gateway::Gateway;
 use super::mtls::{FarEnd, Surroundings, Wish};
 use super::owner::Owner;
-use super::path::{Behind, Facts, Membership, Pod};
-use super::peer::Mode;
+use super::path::pair::{self, State};
+use super::path::{Announced, Behind, Cause, Membership, Pod, Sends};
+use super::peer::Source;
 use crate::command::{Hint, flag, gloo_rs, kubectl};
+use crate::error::Reason;
 use crate::model::{Object, ObjectRef, kinds};
 
 /// Declares the closed list of codes: the variant, its name in the JSON, what it means.
@@ -140,6 +142,18 @@ codes! {
     Suppression = "suppression",
 }
 
+impl Code {
+    /// The code of a cause: that of its reason, which has the same name.
+    pub fn of(cause: Cause) -> Self {
+        Self::of_reason(cause.row().reason)
+    }
+
+    /// The code that has the name of a reason.
+    pub fn of_reason(reason: Reason) -> Self {
+        Self::ALL.iter().copied().find(|code| code.name() == reason.name()).unwrap_or(Self::Unknown)
+    }
+}
+
 /// How much it matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Weight {
@@ -243,28 +257,47 @@ pub fn on_gateway(gateway: &Gateway, namespace: &str) -> Option<Advice> {
 /// What is worth saying about a named Upstream.
 pub fn on_upstream(wish: Wish, upstream: &Object, around: &Surroundings) -> Vec<Advice> {
     let name = &upstream.reference.name;
-    let pods = around.path().and_then(Facts::pods).unwrap_or_default();
+    let is_covered = around.auto_mtls().covers(upstream);
     let mut said = Vec::new();
     match wish {
         Wish::Enable => {
-            said.extend(on_far_end(&upstream.reference, &around.far_end));
-            said.extend(on_disabled(&upstream.reference, pods));
+            let istio = Sends::Istio { any_peer: true, announced: Announced::AsTheMeshs };
+            let after = around.path().map(|facts| facts.sending(istio));
+            let ends = after.as_ref().map(pair::ends).unwrap_or_default();
+            said.extend(on_far_end(&upstream.reference, &around.far_end, &ends));
+            said.extend(on_disabled(&upstream.reference, &ends));
             // Auto-mTLS sends mutual TLS to pods of the mesh alone: elsewhere it covers nothing.
-            let has_sidecars = pods.iter().any(|pod| pod.membership == Membership::Sidecar);
-            if around.auto_mtls_covers(upstream) && has_sidecars {
+            if is_covered && ends.iter().any(|(pod, _)| pod.membership == Membership::Sidecar) {
                 said.push(Advice::note(
                     Code::AutoMtls,
                     format!("auto-mTLS covers {name} already; with an sslConfig mTLS is unconditional"),
                 ));
             }
         }
-        Wish::Disable if !around.auto_mtls_covers(upstream) => said.extend(on_strict(name, around)),
+        Wish::Disable if !is_covered => said.extend(on_strict(name, around)),
         Wish::Disable => {}
     }
     said.into_iter().map(|advice| advice.about(&upstream.reference)).collect()
 }
 
-fn on_far_end(upstream: &ObjectRef, far_end: &FarEnd) -> Option<Advice> {
+/// The pods of these pairs that do not answer by one of these causes.
+fn broken<'f>(ends: &[(&'f Pod, State)], causes: &[Cause]) -> Vec<&'f Pod> {
+    let is_one = |state: &State| matches!(state, State::Broken { cause, .. } if causes.contains(cause));
+    ends.iter().filter(|(_, state)| is_one(state)).map(|(pod, _)| *pod).collect()
+}
+
+/// Why it is not known what one of the pods accepts.
+fn unread<'f>(ends: &[(&'f Pod, State)]) -> Option<&'f Unread> {
+    let is_open = |state: &State| matches!(state, State::Unknown { .. });
+    ends.iter().filter(|(_, state)| is_open(state)).find_map(|(pod, _)| pod.demands.as_ref().err())
+}
+
+/// The policy that tells the first of the pods its mode.
+fn policy<'f>(pods: &[&'f Pod]) -> Option<(&'f Pod, &'f Source)> {
+    pods.iter().find_map(|pod| Some((*pod, pod.demands.as_ref().ok()?.set_by()?)))
+}
+
+fn on_far_end(upstream: &ObjectRef, far_end: &FarEnd, ends: &[(&Pod, State)]) -> Option<Advice> {
     let name = &upstream.name;
     let behind = match far_end {
         FarEnd::Unseen => return None,
@@ -279,7 +312,7 @@ fn on_far_end(upstream: &ObjectRef, far_end: &FarEnd) -> Option<Advice> {
         Behind::Pods { pods, .. } if pods.is_empty() => {
             Advice::warning(Code::NoPods, format!("no pod is behind {name}, so its sidecars are unknown"))
         }
-        Behind::Pods { pods, .. } => return on_pods(upstream, pods),
+        Behind::Pods { .. } => return on_pods(upstream, ends),
         Behind::Outside { kind } => Advice::warning(
             Code::NotKubernetes,
             format!("{name} is not a Kubernetes Service ({kind}): 503 unless Istio's certificates are taken there"),
@@ -296,20 +329,20 @@ fn on_far_end(upstream: &ObjectRef, far_end: &FarEnd) -> Option<Advice> {
     })
 }
 
-fn on_pods(upstream: &ObjectRef, pods: &[Pod]) -> Option<Advice> {
-    let mut without: Vec<_> = pods.iter().filter(|pod| pod.membership != Membership::Sidecar).collect();
+fn on_pods(upstream: &ObjectRef, ends: &[(&Pod, State)]) -> Option<Advice> {
+    let mut without = broken(ends, &[Cause::NoSidecar]);
     without.sort_unstable_by_key(|pod| &pod.name);
     let have = if without.len() == 1 { "has" } else { "have" };
     let what =
-        format!("{} of {} pods behind {} {have} no sidecar: 503 there", without.len(), pods.len(), upstream.name);
+        format!("{} of {} pods behind {} {have} no sidecar: 503 there", without.len(), ends.len(), upstream.name);
     let first = without.first()?;
     // A ztunnel takes HBONE, not the mutual TLS that a gateway speaks to sidecars.
     let ambient = |pod: &Pod| if pod.membership == Membership::Ambient { " (ambient)" } else { "" };
     Some(
-        Advice::warning(Code::NoSidecar, what)
-            .details(some_of(without.iter().map(|pod| format!("pod {}{}", pod.name, ambient(pod)))))
+        Advice::warning(Code::of(Cause::NoSidecar), what)
+            .details(some_of(without.iter().map(|pod| format!("pod {pod}{}", ambient(pod)))))
             .hint(match without.iter().find(|pod| pod.barred.is_none()) {
-                Some(pod) => gloo_rs("istio enroll").value(pod.name.split('/').next().unwrap_or_default()).into(),
+                Some(pod) => gloo_rs("istio enroll").value(&pod.namespace).into(),
                 None => backend::unbarred(first.barred.unwrap_or_default(), &typed(upstream)),
             }),
     )
@@ -324,36 +357,34 @@ fn typed(upstream: &ObjectRef) -> String {
 }
 
 /// What mutual TLS would meet.
-fn on_disabled(upstream: &ObjectRef, pods: &[Pod]) -> Option<Advice> {
+fn on_disabled(upstream: &ObjectRef, ends: &[(&Pod, State)]) -> Option<Advice> {
     let name = &upstream.name;
-    let of_mesh = || pods.iter().filter(|pod| pod.membership == Membership::Sidecar);
-    let disabled = of_mesh().find_map(|pod| Some((pod, pod.demands.as_ref().ok()?.setting(Mode::Disable)?)));
-    if let Some((pod, policy)) = disabled {
-        let opened = policy.opened_by(pod.name.split('/').next().unwrap_or_default());
+    if let Some((pod, policy)) = policy(&broken(ends, &[Cause::DisabledPeer])) {
         let what = format!("the peer of {name} takes no mTLS (DISABLE): 503 with it");
+        let disable = gloo_rs("istio disable-mtls").with("-u", typed(upstream));
         return Some(
-            Advice::warning(Code::DisabledPeer, what)
+            Advice::warning(Code::of(Cause::DisabledPeer), what)
                 .details([format!("peerauthentication {policy}")])
-                .hint(opened.then(" first, or ").command(gloo_rs("istio disable-mtls").with("-u", typed(upstream)))),
+                .hint(policy.opened_by(&pod.namespace).then(" first, or ").command(disable)),
         );
     }
-    let unknown = of_mesh().find_map(|pod| pod.demands.as_ref().err());
-    unknown.map(|why| Advice::unknown("whether its peer takes mTLS is unknown", why))
+    unread(ends).map(|why| Advice::unknown("whether its peer takes mTLS is unknown", why))
 }
 
 /// What plaintext would meet.
 fn on_strict(name: &str, around: &Surroundings) -> Option<Advice> {
     let FarEnd::Path(facts) = &around.far_end else { return None };
-    let obeying = || facts.pods().unwrap_or_default().iter().filter(|pod| pod.membership != Membership::Outside);
-    if let Some(policy) = obeying().find_map(|pod| pod.demands.as_ref().ok()?.setting(Mode::Strict)) {
+    let after = facts.sending(Sends::Plaintext { why: String::new() });
+    let ends = pair::ends(&after);
+    if let Some((_, policy)) = policy(&broken(&ends, &[Cause::StrictPeer, Cause::StrictAmbient])) {
         return Some(
-            Advice::warning(Code::StrictPeer, format!("the peer of {name} is STRICT: 503 without mTLS"))
+            Advice::warning(Code::of(Cause::StrictPeer), format!("the peer of {name} is STRICT: 503 without mTLS"))
                 .details([format!("peerauthentication {policy}")])
                 .hint("make it PERMISSIVE first, or enable mTLS again"),
         );
     }
     let behind = if let Behind::Unknown(why) = &facts.behind { Some(why) } else { None };
-    let unknown = behind.or_else(|| obeying().find_map(|pod| pod.demands.as_ref().err()));
+    let unknown = behind.or_else(|| unread(&ends));
     unknown.map(|why| Advice::unknown("whether its peer is STRICT is unknown", why))
 }
 
@@ -414,6 +445,7 @@ mod tests {
     use super::*;
     use crate::model::kinds::UPSTREAM;
     use crate::plan::path::fixture::{around, meshed, plain, pods, switched};
+    use crate::plan::peer::Mode;
 
     fn upstream() -> Object {
         Object::new(&UPSTREAM, json!({"metadata": {"name": "x"}, "spec": {"kube": {}}}))

@@ -10,18 +10,16 @@ use super::gateway::AutoMtls;
 use super::mark;
 use super::mtls::{Caution, Found, Surroundings};
 use super::outcome::{Decision, Objection};
-use super::path::effect::{Effect, Turn};
 use super::peer::Sent;
 use super::{PerObject, Wants, Words};
 use crate::command::{CommandLine, flag, gloo_rs};
 use crate::edit::{Edit, json as edited};
 use crate::error::Reason;
-use crate::model::{FieldPath, Kind, Object, ObjectRef, kinds};
+use crate::model::{FieldPath, Kind, Object, kinds};
 
 const OPTIONS: [&str; 3] = ["spec", "gloo", "istioOptions"];
 const SWITCHES: [&str; 2] = ["enableIntegration", "enableAutoMtls"];
-/// The field of an Upstream that opts it out.
-pub const OPT_OUT: &str = "disableIstioAutoMtls";
+const OPT_OUT: &str = "disableIstioAutoMtls";
 
 /// What is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -255,11 +253,6 @@ impl PerObject for OptOut {
         }]
     }
 
-    fn guards(&self, object: &ObjectRef) -> Option<Effect> {
-        let turn = if self.wish == Wish::Disable { Turn::On } else { Turn::Off };
-        (self.caution == Caution::Careful).then(|| Effect::OptOut(object.clone(), turn))
-    }
-
     fn advise(&self, object: &Object, around: &Surroundings) -> Vec<Advice> {
         let name = &object.reference.name;
         let mut said = Vec::new();
@@ -270,11 +263,7 @@ impl PerObject for OptOut {
             said.push(Advice::note(Code::NoEffect, "auto-mTLS is off in Settings".to_owned()));
         }
         if let Some(objection) = around.against(object, &self.edits()) {
-            let code = match objection.reason {
-                Reason::StrictPeer => Code::StrictPeer,
-                Reason::DisabledPeer => Code::DisabledPeer,
-                _ => Code::Unknown,
-            };
+            let code = Code::of_reason(objection.reason);
             said.push(Advice::warning(code, format!("{name}: {}", objection.message)));
         }
         if self.wish == Wish::Enable

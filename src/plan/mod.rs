@@ -35,7 +35,7 @@ pub mod values;
 pub mod verdict;
 
 use crate::error::Failure;
-use crate::model::{Kind, Object, ObjectRef};
+use crate::model::{Kind, Object};
 use advice::Advice;
 use mtls::{Found, Surroundings};
 use outcome::Decision;
@@ -62,11 +62,6 @@ pub trait PerObject {
 
     /// How Envoy is to be served what the object stands for, if that can be waited for.
     fn expects(&self, _before: &Object) -> Option<effect::Wanted> {
-        None
-    }
-
-    /// What its change to this object does to requests, where a 503 keeps it from being made; none with `--force`.
-    fn guards(&self, _object: &ObjectRef) -> Option<path::effect::Effect> {
         None
     }
 

@@ -7,7 +7,6 @@ use super::backend::{self, Destination};
 use super::effect::Wanted;
 use super::gateway::AutoMtls;
 use super::outcome::{Decision, Objection};
-use super::path::effect::{Effect, Turn};
 use super::path::{Facts, Switched, guard, of_upstream};
 use super::peer::Sent;
 use super::ssl_config::{Tls, additions, completions, istio_ssl_config, tls_of};
@@ -15,7 +14,7 @@ use super::{Gateways, PerObject, Unread, Wants, Words};
 use crate::command::flag;
 use crate::edit::{Edit, json as edited};
 use crate::error::Reason;
-use crate::model::{FieldPath, Kind, Object, ObjectRef, kinds};
+use crate::model::{FieldPath, Kind, Object, kinds};
 
 /// What is wanted of the Upstreams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,11 +152,6 @@ impl Surroundings {
         let before = self.path_after(upstream, &[])?;
         guard::against(&before, &self.path_after(upstream, edits)?)
     }
-
-    /// Whether auto-mTLS sends mutual TLS to the pods behind this Upstream once it has no TLS settings of Istio's.
-    pub fn auto_mtls_covers(&self, upstream: &Object) -> bool {
-        self.auto_mtls().covers(upstream)
-    }
 }
 
 impl PerObject for Policy {
@@ -210,11 +204,6 @@ impl PerObject for Policy {
             }
             Wish::Disable => vec!["remove spec.sslConfig".to_owned()],
         }
-    }
-
-    fn guards(&self, object: &ObjectRef) -> Option<Effect> {
-        let turn = if self.wish == Wish::Enable { Turn::On } else { Turn::Off };
-        (self.caution == Caution::Careful).then(|| Effect::Tls(object.clone(), turn))
     }
 
     fn advise(&self, object: &Object, around: &Surroundings) -> Vec<Advice> {

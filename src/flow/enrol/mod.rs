@@ -95,7 +95,8 @@ async fn guarded(
             Some(revision.iter().fold(enroll, |enroll, revision| enroll.with("--revision", revision)))
         }
     };
-    let why = guard::objection(session, survey, (&effects, joins), task.caution, notes).await?;
+    let why =
+        guard::objection(session, survey, (&effects, joins), (task.caution, guard::IfUnknown::Refuse), notes).await?;
     Ok(why.map(|why| Row::left(first.namespace.reference.clone(), Outcome::Refused, why)))
 }
 

@@ -90,7 +90,7 @@ async fn guarded(
     let effects = plan.effects();
     let Some(first) = plan.changes.iter().find(|change| !change.is_already()) else { return Ok(None) };
     let survey = Survey::new(session, global);
-    let why = guard::objection(session, &survey, (&effects, None), caution, notes).await?;
+    let why = guard::objection(session, &survey, (&effects, None), (caution, guard::IfUnknown::Warn), notes).await?;
     Ok(why.map(|why| Row::left(first.before.reference.clone(), Outcome::Refused, why)))
 }
 

@@ -75,7 +75,8 @@ async fn of_a_release(
         Some(_) => {
             let survey = Survey::new(&session, global);
             let effects = if planned.plan.is_empty() { Vec::new() } else { planned.effects(task) };
-            let guard = guard::objection(&session, &survey, (&effects, None), task.caution, report);
+            let guard =
+                guard::objection(&session, &survey, (&effects, None), (task.caution, guard::IfUnknown::Refuse), report);
             if let Some(why) = interrupts.or(guard).await? {
                 return Err(why.into_failure());
             }

@@ -72,7 +72,8 @@ impl<'s> Port<'s> {
             policies.as_ref().map_err(Unread::clone).and_then(|policies| self.demands(pod, namespace, policies));
         let open = demands.is_err().then(|| policies.as_ref().ok()).flatten();
         Pod {
-            name: format!("{namespace}/{}", text("name")),
+            namespace: namespace.to_owned(),
+            name: text("name").to_owned(),
             membership,
             revision: (membership == Membership::Sidecar).then(|| revision(metadata)).flatten(),
             port_modes: open.map(|policies| port_modes(namespace, &metadata["labels"], policies)).unwrap_or_default(),

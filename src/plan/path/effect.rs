@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{ProxyState, Survey};
+use super::survey::root_namespace;
+use super::{ProxyState, ROOT_NAMESPACE, Survey};
 use crate::edit::{Edit, json as edited};
 use crate::model::{FieldPath, Kind, Object, ObjectRef, Snapshot, kinds};
-use crate::plan::auto_mtls::{OPT_OUT, Wish, with_switches};
+use crate::plan::auto_mtls::{Wish, with_switches};
 use crate::plan::backend::{TLS_MODE, barred};
 use crate::plan::peer::Policies;
 use crate::plan::peer::change::{Request, Scope, Verdict, after, decide};
@@ -30,8 +31,6 @@ pub enum Effect {
     Mesh(String, Turn),
     /// The Upstream sends Istio's mutual TLS whatever its pods accept.
     Tls(ObjectRef, Turn),
-    /// The Upstream has no auto-mTLS whatever Settings say, or what they say.
-    OptOut(ObjectRef, Turn),
     Policy(Request),
 }
 
@@ -53,7 +52,7 @@ impl Touched {
                 // They are about every gateway, or every Upstream.
                 Effect::Certificates(..) | Effect::AutoMtls(_) => touched.mesh = true,
                 Effect::Mesh(namespace, _) => drop(touched.namespaces.insert(namespace.clone())),
-                Effect::Tls(upstream, _) | Effect::OptOut(upstream, _) => touched.upstreams.push(upstream.clone()),
+                Effect::Tls(upstream, _) => touched.upstreams.push(upstream.clone()),
                 Effect::Policy(request) => touched.add_scope(&request.scope),
             }
         }
@@ -167,14 +166,6 @@ impl World {
                     }
                 });
             }
-            Effect::OptOut(upstream, turn) => {
-                let edit = Edit::set(FieldPath::keys(&["spec", OPT_OUT]), json!(*turn == Turn::On));
-                self.snapshot.edit(&kinds::UPSTREAM, |object| {
-                    if object.reference == *upstream {
-                        apply(object, &edit);
-                    }
-                });
-            }
             Effect::Policy(request) => self.take_policy(request),
         }
     }
@@ -182,7 +173,8 @@ impl World {
     fn take_policy(&mut self, request: &Request) {
         let all: Vec<_> =
             self.snapshot.all(&kinds::PEER_AUTHENTICATION).iter().map(|policy| policy.value.clone()).collect();
-        let root_namespace = self.survey().root_namespace().to_owned();
+        let root_namespace =
+            root_namespace(&self.snapshot, self.root_namespace.as_deref()).unwrap_or_else(|| ROOT_NAMESPACE.to_owned());
         let policies = Policies { all: &all, root_namespace: &root_namespace };
         if let Verdict::Change { before, edits, .. } = decide(request, &policies, self.policy_kind) {
             self.change_policy(&before, &edits, &policies);

@@ -11,7 +11,8 @@ pub fn pod(name: &str, membership: Membership, mode: Mode) -> Pod {
     let policy = PolicyRef { namespace: "shop".into(), name: "a".into() };
     let source = Source { level: Level::Namespace, policy, mode: Some(mode), shadowed: Vec::new() };
     Pod {
-        name: name.to_owned(),
+        namespace: name.split_once('/').map_or("", |(namespace, _)| namespace).to_owned(),
+        name: name.split_once('/').map_or(name, |(_, name)| name).to_owned(),
         membership,
         revision: None,
         demands: Ok(Effective { mode, chain: vec![source] }),

@@ -1,30 +1,26 @@
 //! Why a sweep leaves a target alone: requests for it would be answered with 503 after the change, or may be.
 
-use super::pair::{State, of_pod};
+use super::pair::{State, ends, nothing_behind, policy};
 use super::{Behind, Cause, Facts, Membership, Pod};
 use crate::error::Reason;
 use crate::plan::outcome::Objection;
-use crate::plan::peer::{Mode, Source};
 
 /// What flag gets past it.
 const FORCE: &str = "--force takes it all the same";
 
 /// Why Istio's TLS may not be answered there. A sweep takes only what can work: pods that are there and accept it.
 pub fn against_tls(after: &Facts) -> Option<Objection> {
-    let no_pods = |what: String| Some(Objection::new(Reason::NoPods, what));
+    let unknown = |what: String| Some(Objection::new(Reason::Unknown, format!("sidecars unknown: {what}")));
     let objection = match &after.behind {
         Behind::Outside { kind } => {
             Some(Objection::new(Reason::NotKubernetes, format!("not a Kubernetes Service ({kind})")))
         }
-        Behind::NoUpstream => None,
-        Behind::NoService { service } => no_pods(format!("service {service} is not there")),
-        Behind::NoPort { service, port } => no_pods(format!("service {service} has no port {port}")),
-        Behind::ByHand { service } => {
-            Some(Objection::new(Reason::Unknown, format!("sidecars unknown: service {service} has no selector")))
-        }
-        Behind::Unknown(why) => Some(Objection::new(Reason::Unknown, format!("sidecars unknown: {why}"))),
-        Behind::Pods { pods, .. } if pods.is_empty() => no_pods("no pod is behind it".to_owned()),
-        Behind::Pods { .. } => of_states(after),
+        Behind::ByHand { service } => unknown(format!("service {service} has no selector")),
+        Behind::Unknown(why) => unknown(why.to_string()),
+        _ => match nothing_behind(after) {
+            Some((cause, why)) => Some(because(after, None, cause, &why)),
+            None => of_states(after),
+        },
     };
     objection.map(|objection| objection.hint(FORCE))
 }
@@ -51,14 +47,14 @@ fn against_sent(after: &Facts) -> Option<Objection> {
 }
 
 fn of_states(after: &Facts) -> Option<Objection> {
-    let (pods, port) = after.pods_and_port()?;
-    let states: Vec<_> = pods.iter().map(|pod| (pod, of_pod(&after.sends, pod, port))).collect();
-    let broken = states.iter().find_map(|(pod, state)| match state {
-        State::Broken { cause, why } => Some(because(after, pod, *cause, why)),
+    let ends = ends(after);
+    let broken = ends.iter().find_map(|(pod, state)| match state {
+        State::Broken { cause, why } => Some(because(after, Some(pod), *cause, why)),
         _ => None,
     });
     broken.or_else(|| {
-        states.iter().find_map(|(pod, state)| match state {
+        ends.iter().find_map(|(pod, state)| match state {
+            State::Unknown { cause: Some(cause), why, .. } => Some(because(after, Some(pod), *cause, why)),
             State::Unknown { why, .. } => Some(match &pod.demands {
                 Err(unread) => peer_unknown(unread),
                 Ok(_) => Objection::new(Reason::Unknown, why.clone()),
@@ -72,26 +68,10 @@ fn peer_unknown(why: &impl std::fmt::Display) -> Objection {
     Objection::new(Reason::Unknown, format!("peer mode unknown: {why}"))
 }
 
-fn because(after: &Facts, pod: &Pod, cause: Cause, why: &str) -> Objection {
-    let source = |mode: Mode| {
-        let source = pod.demands.as_ref().ok().and_then(|effective| effective.setting(mode));
-        source.map_or_else(|| "Istio's default".to_owned(), Source::to_string)
-    };
-    match cause {
-        Cause::NoSidecar => {
-            let pods = after.pods().unwrap_or_default();
-            let without = pods.iter().filter(|pod| pod.membership != Membership::Sidecar).count();
-            let message = format!("{without} of {} pods behind it without sidecar", pods.len());
-            Objection::new(Reason::NoSidecar, message)
-        }
-        Cause::Strict | Cause::Ambient => {
-            let message = format!("its peer is STRICT ({}): 503 without mTLS", source(Mode::Strict));
-            Objection::new(Reason::StrictPeer, message)
-        }
-        Cause::Disabled => {
-            let message = format!("its peer is DISABLE ({}): 503 with mTLS", source(Mode::Disable));
-            Objection::new(Reason::DisabledPeer, message)
-        }
-        _ => Objection::new(Reason::WouldBreak, format!("503 afterwards: {why}")),
-    }
+fn because(after: &Facts, pod: Option<&Pod>, cause: Cause, why: &str) -> Objection {
+    let pods = after.pods().unwrap_or_default();
+    let without = pods.iter().filter(|pod| pod.membership != Membership::Sidecar).count();
+    let row = cause.row();
+    let policy = pod.map(policy).unwrap_or_default();
+    Objection::new(row.reason, row.skipped(why, &policy, &format!("{without} of {} pods", pods.len())))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::pair::{Pair, State, first_broken, pairs};
+use super::pair::{Pair, State, first_broken, outside_host, pairs};
 use super::{Behind, Cause, Facts, Sends};
 use crate::plan::Unread;
 
@@ -27,7 +27,7 @@ pub fn harm(before: &Facts, after: &Facts) -> Harm {
             Harm::Unknown(format!("service {service} selects no pods, so who answers there is not known").into())
         }
         Behind::Outside { kind } if !before.sends.is_same_as(&after.sends) => {
-            Harm::Unknown(format!("what a {kind} host accepts is not known").into())
+            Harm::Unknown(format!("what {} accepts is not known", outside_host(kind)).into())
         }
         _ => Harm::None,
     }
@@ -45,7 +45,7 @@ fn of_pods(before: &Facts, after: &Facts) -> Harm {
 }
 
 fn of_pairs(before: &Facts, after: &Facts) -> Harm {
-    let key = |pair: &Pair<'_>| (pair.proxy.map(|proxy| proxy.name.clone()), pair.pod.name.clone());
+    let key = |pair: &Pair<'_>| (pair.proxy.map(|proxy| proxy.name.clone()), pair.pod.to_string());
     let was: HashMap<_, _> = pairs(before).into_iter().map(|pair| (key(&pair), pair)).collect();
     let is_new = |pair: &Pair<'_>| {
         let Some(earlier) = was.get(&key(pair)) else { return true };

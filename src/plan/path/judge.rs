@@ -1,9 +1,7 @@
 //! The verdict: what is sent, held against what each pod takes and what the gateway can present.
 
 use super::pair::{self, State};
-use super::{
-    Announced, Behind, Cause, Certificate, Declared, Facts, Membership, Pod, ProxyState, Sends, Shows, Verdict,
-};
+use super::{Announced, Behind, Cause, Certificate, Facts, Membership, Pod, ProxyState, Sends, Shows, Verdict};
 use crate::command::{CommandLine, Hint, gloo_rs, kubectl};
 use crate::plan::Unread;
 use crate::plan::acceptance::Acceptance;
@@ -30,28 +28,16 @@ pub fn judge(facts: &Facts) -> Judged {
     if let Some(idle) = idle(facts) {
         return idle;
     }
+    if let Some((cause, why)) = pair::nothing_behind(facts) {
+        return breaks(cause, why, command(facts, cause));
+    }
     match &facts.behind {
-        Behind::NoUpstream => breaks(Cause::NoUpstream, format!("{} is not there", facts.target), None),
-        Behind::NoService { service } => breaks(Cause::NoService, format!("service {service} is not there"), None),
-        Behind::NoPort { service, port } => {
-            breaks(Cause::NoService, format!("service {service} has no port {port}"), None)
-        }
-        Behind::Pods { service, pods, .. } if pods.is_empty() => {
-            let (namespace, _) = service.split_once('/').unwrap_or_default();
-            let none = format!("no pod runs behind service {service}: 503, no healthy upstream");
-            breaks(Cause::Nobody, none, Some(kubectl("get deployments,pods").with("-n", namespace).into()))
-        }
-        Behind::Pods { service, pods, .. } if pods.iter().all(|pod| pod.ready == Some(false)) => {
-            let (namespace, _) = service.split_once('/').unwrap_or_default();
-            let none = format!("none of {} behind service {service} is ready: 503", count(pods.len()));
-            breaks(Cause::Nobody, none, Some(kubectl("get pods").with("-n", namespace).into()))
-        }
-        Behind::Pods { pods, port, .. } => of_pods(facts, pods, *port),
         Behind::Outside { kind } => outside(facts, kind),
         Behind::ByHand { service } => {
             open(format!("service {service} selects no pods: who answers there cannot be told"), None)
         }
         Behind::Unknown(why) => unknown("what is behind it", why),
+        _ => of_pods(facts),
     }
 }
 
@@ -63,12 +49,12 @@ fn idle(facts: &Facts) -> Option<Judged> {
         let (namespace, name) = first.name.split_once('/').unwrap_or_default();
         let why = format!("nobody takes the request: gateway {} is scaled to 0", first.name);
         let scale = kubectl("scale deployment").value(name).with("-n", namespace).fixed("--replicas 1");
-        breaks(Cause::Idle, why, Some(scale.into()))
+        breaks(Cause::NoGateway, why, Some(scale.into()))
     })
 }
 
 fn breaks(cause: Cause, why: String, mend: Option<Hint>) -> Judged {
-    Judged { verdict: Verdict::Broken, cause: Some(cause), why, mend }
+    Judged { verdict: cause.row().verdict, cause: Some(cause), why, mend }
 }
 
 fn open(why: String, mend: Option<Hint>) -> Judged {
@@ -82,6 +68,7 @@ fn unknown(what: &str, why: &Unread) -> Judged {
 
 /// What is not in this cluster: nobody can see what it takes, but what is sent decides all the same.
 fn outside(facts: &Facts, kind: &str) -> Judged {
+    let host = pair::outside_host(kind);
     let (verdict, why) = match &facts.sends {
         Sends::Unknown(why) if why.rule.is_some() => return unknown("what is sent", why),
         Sends::Unknown(why) => {
@@ -89,24 +76,20 @@ fn outside(facts: &Facts, kind: &str) -> Judged {
             return open(why.why.clone(), mend);
         }
         Sends::Istio { .. } => {
-            (Verdict::Unknown, format!("Istio's TLS to a {kind} host: whether it is in the mesh cannot be told"))
+            (Verdict::Unknown, format!("Istio's TLS to {host}: whether it is in the mesh cannot be told"))
         }
         Sends::Tls { how, .. } => (Verdict::Tls, format!("TLS {how}")),
-        Sends::Plaintext { why } => (Verdict::Plaintext, format!("plaintext to a {kind} host: {why}")),
-        Sends::PerPod => {
-            (Verdict::Plaintext, format!("plaintext: auto-mTLS finds no pod of the mesh in a {kind} host"))
-        }
+        Sends::Plaintext { why } => (Verdict::Plaintext, format!("plaintext to {host}: {why}")),
+        Sends::PerPod => (Verdict::Plaintext, format!("plaintext: auto-mTLS finds no pod of the mesh in {host}")),
     };
     Judged { verdict, cause: None, why, mend: None }
 }
 
-fn of_pods(facts: &Facts, pods: &[Pod], port: Declared) -> Judged {
+fn of_pods(facts: &Facts) -> Judged {
     if let Sends::Unknown(why) = &facts.sends {
         return unknown("whether auto-mTLS is on", why);
     }
-    // A pod that is not ready gets no request, whatever it would do with it.
-    let pods: Vec<_> = pods.iter().filter(|pod| pod.ready != Some(false)).collect();
-    let states: Vec<_> = pods.iter().map(|pod| pair::of_pod(&facts.sends, pod, port)).collect();
+    let (pods, states): (Vec<_>, Vec<_>) = pair::ends(facts).into_iter().unzip();
     if let Some(judged) = broken(facts, &states) {
         return judged;
     }
@@ -127,7 +110,10 @@ fn of_pods(facts: &Facts, pods: &[Pod], port: Declared) -> Judged {
             (Some(cause), None) => command(facts, *cause),
             (None, None) => None,
         };
-        return Judged { cause: *cause, ..open(why.clone(), mend) };
+        return match cause {
+            Some(cause) => breaks(*cause, why.clone(), mend),
+            None => open(why.clone(), mend),
+        };
     }
     works(facts, &pods, &states)
 }
@@ -141,7 +127,7 @@ fn broken(facts: &Facts, states: &[State]) -> Option<Judged> {
     let sent = facts.sends.words(cause);
     let who = match (number, states.len()) {
         (1, 1) => "the one pod".to_owned(),
-        (number, all) => format!("{number} of {}", count(all)),
+        (number, all) => format!("{number} of {}", pair::count(all)),
     };
     let does = if number == 1 { "answers" } else { "answer" };
     Some(breaks(cause, format!("{who} {does} {sent} with 503: {why}"), command(facts, cause)))
@@ -155,8 +141,12 @@ fn command(facts: &Facts, cause: Cause) -> Option<Hint> {
             (Some(_), None) => None,
             (None, _) => enroll(facts),
         },
-        Cause::Strict => Some(enable_mtls(facts)),
-        Cause::Disabled => opened(facts).map(Hint::from),
+        Cause::NoEndpoint => {
+            let what = if pods(facts).is_empty() { "get deployments,pods" } else { "get pods" };
+            pods_namespace(facts).map(|namespace| kubectl(what).with("-n", namespace).into())
+        }
+        Cause::StrictPeer => Some(enable_mtls(facts)),
+        Cause::DisabledPeer => opened(facts).map(Hint::from),
         Cause::NotAnnounced => match (&facts.sends, &facts.target) {
             // What somebody wrote there is not replaced.
             (Sends::Istio { announced: Announced::AsAnother, .. }, Target::Upstream { namespace, name }) => {
@@ -247,29 +237,24 @@ fn against_proxies(facts: &Facts) -> Option<Judged> {
         }
         Ok(proxies) => proxies,
     };
-    let of_proxy = |proxy| (proxy, pair::from_gateway(&facts.sends, proxy, State::Mtls));
-    let states: Vec<_> = proxies.iter().map(of_proxy).collect();
-    let lacking =
-        states.iter().filter(|(_, state)| matches!(state, State::Broken { cause: Cause::Gateway, .. })).count();
-    let first = |wanted: Cause| {
-        states.iter().find_map(|(proxy, state)| match state {
-            State::Broken { cause, why } if *cause == wanted => Some((*proxy, why.clone())),
-            _ => None,
-        })
+    let active: Vec<_> = proxies.iter().filter(|proxy| !proxy.is_idle).collect();
+    let of_proxy = |proxy: &&'_ ProxyState| match pair::from_gateway(&facts.sends, proxy, State::Mtls) {
+        State::Broken { cause, why } => Some((cause, why)),
+        _ => None,
     };
-    if let Some((proxy, why)) = first(Cause::Gateway) {
-        let others = if lacking > 1 { format!(" and {} more", lacking - 1) } else { String::new() };
+    let broken: Vec<_> = active.iter().filter_map(|proxy| Some((*proxy, of_proxy(proxy)?))).collect();
+    let lacking = broken.iter().filter(|(_, (cause, _))| *cause == Cause::NoSecret).count();
+    if let Some((proxy, (cause, why))) = broken.iter().min_by_key(|(_, (cause, _))| *cause != Cause::NoSecret) {
         let named = format!("gateway {}", proxy.name);
-        return Some(breaks(
-            Cause::Gateway,
-            why.replacen(&named, &format!("{named}{others}"), 1),
-            Some(inject(proxy).into()),
-        ));
+        let others = if lacking > 1 { format!(" and {} more", lacking - 1) } else { String::new() };
+        let why = why.replacen(&named, &format!("{named}{others}"), 1);
+        let mend = match cause {
+            Cause::NoSecret => Some(inject(proxy).into()),
+            _ => pair::refused_certificate(proxy).map(renewed),
+        };
+        return Some(breaks(*cause, why, mend));
     }
-    if let Some((proxy, why)) = first(Cause::Certificate) {
-        return Some(breaks(Cause::Certificate, why, pair::refused_certificate(proxy).map(renewed)));
-    }
-    let unread = proxies.iter().find_map(|proxy| proxy.lacks.as_ref().err())?;
+    let unread = active.iter().find_map(|proxy| proxy.lacks.as_ref().err())?;
     Some(unknown("whether the gateway has Istio's sidecars", unread))
 }
 
@@ -288,9 +273,11 @@ fn without_sds(facts: &Facts) -> Option<Judged> {
     if !matches!(facts.sends, Sends::Tls { shows: Shows::CertificateOfSds, .. }) {
         return None;
     }
-    facts.proxies.iter().flatten().find_map(|proxy| match pair::from_gateway(&facts.sends, proxy, State::Tls) {
-        State::Broken { cause, why } => Some(breaks(cause, why, Some(inject(proxy).into()))),
-        _ => None,
+    facts.proxies.iter().flatten().filter(|proxy| !proxy.is_idle).find_map(|proxy| {
+        match pair::from_gateway(&facts.sends, proxy, State::Tls) {
+            State::Broken { cause, why } => Some(breaks(cause, why, Some(inject(proxy).into()))),
+            _ => None,
+        }
     })
 }
 
@@ -325,7 +312,7 @@ fn works(facts: &Facts, pods: &[&Pod], states: &[State]) -> Judged {
             (Verdict::Plaintext, format!("plaintext: no sidecar in {}", every(all)), enroll(facts))
         }
         Sends::PerPod if mtls < all => {
-            let why = format!("mutual TLS to {mtls} of {}, plaintext to those without a sidecar", count(all));
+            let why = format!("mutual TLS to {mtls} of {}, plaintext to those without a sidecar", pair::count(all));
             (Verdict::Mixed, why, enroll(facts))
         }
         Sends::PerPod => (Verdict::Mtls, format!("Istio's mutual TLS to {} by auto-mTLS", every(all)), None),
@@ -338,8 +325,4 @@ fn works(facts: &Facts, pods: &[&Pod], states: &[State]) -> Judged {
 
 fn every(number: usize) -> String {
     if number == 1 { "the one pod".to_owned() } else { format!("all {number} pods") }
-}
-
-fn count(number: usize) -> String {
-    if number == 1 { "1 pod".to_owned() } else { format!("{number} pods") }
 }

@@ -4,6 +4,7 @@
 //! `unknown`, unless what is known decides alone.
 
 pub mod behind;
+pub mod causes;
 pub mod effect;
 pub mod forecast;
 pub mod guard;
@@ -20,6 +21,7 @@ use super::owner::Owner;
 use super::peer::{Effective, Mode};
 use super::routes::Target;
 
+pub use causes::Cause;
 pub use judge::{Judged, judge, missing};
 pub use sends::{Announced, Sends, Shows, Switched, of_service, of_upstream};
 pub use survey::{ROOT_NAMESPACE, Survey};
@@ -68,38 +70,6 @@ impl std::fmt::Display for Verdict {
     }
 }
 
-/// What it is that does not work, or may not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cause {
-    /// Gloo does not serve it as it stands.
-    Rejected,
-    NoUpstream,
-    /// No Service, or not that port of it.
-    NoService,
-    /// No pod, or none that is ready.
-    Nobody,
-    /// Istio's TLS, and no sidecar to take it.
-    NoSidecar,
-    /// Plaintext, and mutual TLS alone is taken.
-    Strict,
-    /// Istio's TLS, and plaintext alone is taken.
-    Disabled,
-    /// Istio's TLS without the name by which a sidecar that takes plaintext too would know it.
-    NotAnnounced,
-    /// TLS that is not Istio's, which the sidecar does not take.
-    OwnTls,
-    /// A certificate of its own, which a sidecar that demands the mesh's may not take.
-    OwnCertificate,
-    /// Plaintext or TLS of its own, and the ambient mesh takes its own alone.
-    Ambient,
-    /// A gateway that cannot present Istio's certificate.
-    Gateway,
-    /// A gateway whose certificate is over, or of another root.
-    Certificate,
-    /// Every gateway is scaled to nothing.
-    Idle,
-}
-
 /// How a pod is in the mesh.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Membership {
@@ -113,6 +83,7 @@ pub enum Membership {
 /// A pod that answers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pod {
+    pub namespace: String,
     pub name: String,
     pub membership: Membership,
     /// The control plane that injected its sidecar.
@@ -125,6 +96,13 @@ pub struct Pod {
     pub ready: Option<bool>,
     /// Why it gets no sidecar, whatever its namespace says.
     pub barred: Option<&'static str>,
+}
+
+/// `shop/cart-1`
+impl std::fmt::Display for Pod {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
 }
 
 impl Pod {

@@ -1,6 +1,8 @@
 //! A pair of a gateway and a pod: what the gateway sends, held against what the pod accepts.
 
-use super::{Announced, Cause, Certificate, Declared, Facts, Membership, Pod, ProxyState, Sends, Shows, missing};
+use super::{
+    Announced, Behind, Cause, Certificate, Declared, Facts, Membership, Pod, ProxyState, Sends, Shows, missing,
+};
 use crate::plan::Unread;
 use crate::plan::peer::{Effective, Mode};
 use crate::plan::sidecars::state::Part;
@@ -46,25 +48,45 @@ pub struct Pair<'f> {
     pub state: State,
 }
 
-/// Every pair of a gateway that wants pods and a pod that is not known to be unready.
-pub fn pairs(facts: &Facts) -> Vec<Pair<'_>> {
-    let Some((pods, port)) = facts.pods_and_port() else { return Vec::new() };
-    let ready = pods.iter().filter(|pod| pod.ready != Some(false));
-    ready.flat_map(|pod| of_pod_and_gateways(facts, pod, port)).collect()
+/// Why nothing answers there, whatever is sent.
+pub fn nothing_behind(facts: &Facts) -> Option<(Cause, String)> {
+    Some(match &facts.behind {
+        Behind::NoUpstream => (Cause::NoUpstream, format!("{} is not there", facts.target)),
+        Behind::NoService { service } => (Cause::NoService, format!("service {service} is not there")),
+        Behind::NoPort { service, port } => (Cause::NoService, format!("service {service} has no port {port}")),
+        Behind::Pods { service, pods, .. } if pods.is_empty() => {
+            (Cause::NoEndpoint, format!("no pod runs behind service {service}: 503, no healthy upstream"))
+        }
+        Behind::Pods { service, pods, .. } if pods.iter().all(|pod| pod.ready == Some(false)) => {
+            (Cause::NoEndpoint, format!("none of {} behind service {service} is ready: 503", count(pods.len())))
+        }
+        _ => return None,
+    })
 }
 
-fn of_pod_and_gateways<'f>(facts: &'f Facts, pod: &'f Pod, port: Declared) -> Vec<Pair<'f>> {
-    let ends = of_pod(&facts.sends, pod, port);
+/// What each pod that is not known to be unready does with what is sent: the others get no request.
+pub fn ends(facts: &Facts) -> Vec<(&Pod, State)> {
+    let Some((pods, port)) = facts.pods_and_port() else { return Vec::new() };
+    let ready = pods.iter().filter(|pod| pod.ready != Some(false));
+    ready.map(|pod| (pod, of_pod(&facts.sends, pod, port))).collect()
+}
+
+/// Every pair of a gateway that wants pods and a pod that is not known to be unready.
+pub fn pairs(facts: &Facts) -> Vec<Pair<'_>> {
+    ends(facts).into_iter().flat_map(|(pod, ends)| of_gateways(facts, pod, &ends)).collect()
+}
+
+fn of_gateways<'f>(facts: &'f Facts, pod: &'f Pod, ends: &State) -> Vec<Pair<'f>> {
     let pair = |proxy, state| Pair { proxy, pod, ends: ends.clone(), state };
     match &facts.proxies {
         Ok(proxies) if !proxies.is_empty() => {
             let active = proxies.iter().filter(|proxy| !proxy.is_idle);
             active.map(|proxy| pair(Some(proxy), from_gateway(&facts.sends, proxy, ends.clone()))).collect()
         }
-        Err(why) if needs_certificate(&facts.sends, &ends) => {
+        Err(why) if needs_certificate(&facts.sends, ends) => {
             vec![pair(None, State::unread("whether the gateway has Istio's sidecars is not known: ", why))]
         }
-        Ok(_) if needs_certificate(&facts.sends, &ends) => {
+        Ok(_) if needs_certificate(&facts.sends, ends) => {
             let why = "no gateway proxy was found that could present Istio's certificate".to_owned();
             vec![pair(None, State::Unknown { cause: None, why, rule: None })]
         }
@@ -95,7 +117,7 @@ pub fn from_gateway(sends: &Sends, proxy: &ProxyState, ends: State) -> State {
             Ok(lacks) => {
                 let why =
                     format!("gateway {} cannot present Istio's certificate: it lacks {}", proxy.name, missing(lacks));
-                State::broken(Cause::Gateway, why)
+                State::broken(Cause::NoSecret, why)
             }
             Err(why) => State::unread("whether the gateway has Istio's sidecars is not known: ", why),
         };
@@ -104,7 +126,7 @@ pub fn from_gateway(sends: &Sends, proxy: &ProxyState, ends: State) -> State {
         let cluster = Part::Cluster.to_string();
         if proxy.lacks.as_ref().is_ok_and(|lacks| lacks.contains(&cluster)) {
             let why = format!("TLS {how} comes from {cluster}, which gateway {} lacks", proxy.name);
-            return State::broken(Cause::Gateway, why);
+            return State::broken(Cause::NoSecret, why);
         }
     }
     ends
@@ -114,11 +136,10 @@ pub fn from_gateway(sends: &Sends, proxy: &ProxyState, ends: State) -> State {
 fn refused(proxy: &ProxyState) -> Option<State> {
     let (what, certificate) = refused_certificate(proxy)?;
     let sentence = format!("gateway {}: {what} of pod {}", proxy.name, certificate.pod);
-    let why = match certificate.left <= 0 {
-        true => format!("{sentence} ended at {}", certificate.ends),
-        false => format!("{sentence} is not the mesh's"),
-    };
-    Some(State::broken(Cause::Certificate, why))
+    Some(match certificate.left <= 0 {
+        true => State::broken(Cause::CertificateInvalid, format!("{sentence} ended at {}", certificate.ends)),
+        false => State::broken(Cause::GatewayNotTrusted, format!("{sentence} is not the mesh's")),
+    })
 }
 
 /// The certificate that no sidecar accepts, and which part of it is wrong.
@@ -154,15 +175,16 @@ fn under(mode: Mode, sends: &Sends, pod: &Pod, port: Declared) -> State {
     match sends {
         Sends::Istio { announced, .. } => istio(pod, mode, *announced),
         Sends::PerPod if !is_ambient => istio(pod, mode, Announced::AsTheMeshs),
-        _ if is_ambient && mode == Mode::Strict => {
-            State::broken(Cause::Ambient, format!("the ambient mesh takes its own TLS alone (STRICT, {})", policy(pod)))
-        }
+        _ if is_ambient && mode == Mode::Strict => State::broken(
+            Cause::StrictAmbient,
+            format!("the ambient mesh takes its own TLS alone (STRICT, {})", policy(pod)),
+        ),
         Sends::Tls { .. } if is_ambient => State::Tls,
         Sends::Tls { how, announced, shows } => {
             own(pod, mode, &Own { how, announced: *announced, shows: *shows }, port)
         }
         _ if mode == Mode::Strict => {
-            State::broken(Cause::Strict, format!("it takes mutual TLS alone (STRICT, {})", policy(pod)))
+            State::broken(Cause::StrictPeer, format!("it takes mutual TLS alone (STRICT, {})", policy(pod)))
         }
         _ => State::Plaintext,
     }
@@ -171,7 +193,7 @@ fn under(mode: Mode, sends: &Sends, pod: &Pod, port: Declared) -> State {
 fn istio(pod: &Pod, mode: Mode, announced: Announced) -> State {
     match (mode, announced) {
         (Mode::Disable, _) => {
-            State::broken(Cause::Disabled, format!("it takes no mutual TLS ({} says DISABLE)", policy(pod)))
+            State::broken(Cause::DisabledPeer, format!("it takes no mutual TLS ({} says DISABLE)", policy(pod)))
         }
         (Mode::Permissive, Announced::AsAnother | Announced::Not) => State::broken(
             Cause::NotAnnounced,
@@ -209,8 +231,21 @@ fn own(pod: &Pod, mode: Mode, own: &Own<'_>, port: Declared) -> State {
     }
 }
 
-/// `istio-system/default, mesh`
-fn policy(pod: &Pod) -> String {
+/// What tells the pod its mode: `istio-system/default, mesh`.
+pub fn policy(pod: &Pod) -> String {
     let effective = pod.demands.as_ref().ok();
     effective.and_then(Effective::set_by).map_or_else(|| "Istio's default".to_owned(), ToString::to_string)
+}
+
+/// `1 pod`, `3 pods`
+pub fn count(number: usize) -> String {
+    if number == 1 { "1 pod".to_owned() } else { format!("{number} pods") }
+}
+
+/// What is outside of the cluster: `a host of type static`, `host db.example (ExternalName)`.
+pub fn outside_host(kind: &str) -> String {
+    match kind.split_once(' ') {
+        Some((by, host)) => format!("host {host} ({by})"),
+        None => format!("a host of type {kind}"),
+    }
 }

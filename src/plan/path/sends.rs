@@ -43,7 +43,7 @@ impl Sends {
         match self {
             Self::Plaintext { .. } => "plaintext",
             Self::Tls { .. } => "TLS",
-            Self::PerPod if cause == Cause::Ambient => "plaintext",
+            Self::PerPod if cause == Cause::StrictAmbient => "plaintext",
             _ => "Istio's TLS",
         }
     }

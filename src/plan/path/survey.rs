@@ -51,8 +51,7 @@ impl<'s> Survey<'s> {
 
     /// The same, in a mesh whose own namespace is known better than the snapshot tells.
     pub fn in_mesh(snapshot: &'s Snapshot, gloo_namespace: &str, root_namespace: Option<&str>) -> Self {
-        let maps = || snapshot.all(&kinds::CONFIG_MAP).iter().map(|map| &map.value);
-        let root = root_namespace.map(str::to_owned).or_else(|| peer::root_namespace(maps()));
+        let root = self::root_namespace(snapshot, root_namespace);
         let root_namespace = root.clone().unwrap_or_else(|| ROOT_NAMESPACE.to_owned());
         Self {
             snapshot,
@@ -222,6 +221,12 @@ impl<'s> Survey<'s> {
         let all = by_namespace.get(namespace).or_else(|| by_namespace.get(&self.root_namespace));
         Ok(Policies { all: all.map_or(&[], Vec::as_slice), root_namespace: &self.root_namespace })
     }
+}
+
+/// The namespace whose policies are the mesh's: the one that is known better, else what the mesh configuration says.
+pub(super) fn root_namespace(snapshot: &Snapshot, known: Option<&str>) -> Option<String> {
+    let maps = || snapshot.all(&kinds::CONFIG_MAP).iter().map(|map| &map.value);
+    known.map(str::to_owned).or_else(|| peer::root_namespace(maps()))
 }
 
 /// Pods that take new requests.

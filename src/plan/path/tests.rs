@@ -234,6 +234,13 @@ fn istios_tls_needs_a_gateway_that_can_present_the_certificate() {
     assert_eq!(plaintext.verdict(), Verdict::Plaintext, "plaintext needs no certificate");
     let none = Cluster::new().with(istio).with(|it| it.proxy["metadata"]["labels"] = json!({}));
     assert_eq!(none.verdict(), Verdict::Unknown, "a gateway that is not found may be elsewhere");
+    let snapshot = Cluster::new().with(istio).snapshot();
+    let survey = Survey::new(&snapshot, "gloo-system").with_proxies(|proxies| {
+        let lacks = Ok(vec!["Istio's sidecars".to_owned()]);
+        proxies.push(ProxyState { is_idle: true, lacks, ..ProxyState::named("gloo-system/idle") });
+    });
+    let upstream = Object::new(&kinds::UPSTREAM, Cluster::new().with(istio).upstream);
+    assert_eq!(judge(&survey.of_upstream(&upstream)).verdict, Verdict::Mtls, "no request comes to one without pods");
 }
 
 #[test]
@@ -257,9 +264,10 @@ fn a_certificate_that_no_sidecar_takes_breaks_what_needs_it_and_one_that_is_unkn
         assert_eq!(showing(fine).verdict, Verdict::Mtls);
     }
     let over = showing(Some(Ok(vec![certificate(60, Some(true)), certificate(0, Some(true))])));
-    assert_eq!((over.verdict, over.cause), (Verdict::Broken, Some(Cause::Certificate)));
+    assert_eq!((over.verdict, over.cause), (Verdict::Broken, Some(Cause::CertificateInvalid)));
     assert!(over.why.ends_with("the certificate of pod gateway-proxy-1 ended at 2026-11-23T12:00:00Z"), "{over:?}");
     let strange = showing(Some(Ok(vec![certificate(60, Some(false))])));
+    assert_eq!(strange.cause, Some(Cause::GatewayNotTrusted));
     assert!(strange.why.ends_with("the root of pod gateway-proxy-1 is not the mesh's"), "{strange:?}");
 }
 
@@ -271,7 +279,7 @@ fn a_peer_that_takes_no_mutual_tls_is_opened_before_anything_is_sent_there() {
     let way = "gloo-rs istio peer-auth permissive -n shop, then gloo-rs istio enable-mtls -u u";
     assert_eq!(judged.mend, Some(way.into()));
     let sent = disabled.with(|it| it.upstream["spec"]["sslConfig"] = istio_ssl_config()).judged();
-    assert_eq!((sent.verdict, sent.cause), (Verdict::Broken, Some(Cause::Disabled)));
+    assert_eq!((sent.verdict, sent.cause), (Verdict::Broken, Some(Cause::DisabledPeer)));
     assert_eq!(sent.mend, Some("gloo-rs istio peer-auth permissive -n shop".into()));
 }
 
@@ -336,9 +344,16 @@ fn hosts_outside_of_the_cluster_are_told_by_what_is_sent() {
     };
     let https = json!({"static": {"hosts": [{"addr": "x.example", "port": 443}]}});
     let http = json!({"static": {"hosts": [{"addr": "x.example", "port": 80}]}});
-    assert_eq!(outside(http.clone(), settings(false, false)).verdict(), Verdict::Plaintext);
+    let static_host = outside(http.clone(), settings(false, false)).judged();
+    assert_eq!(static_host.verdict, Verdict::Plaintext);
+    assert!(static_host.why.starts_with("plaintext to a host of type static: "), "{static_host:?}");
     assert_eq!(outside(http, settings(true, true)).verdict(), Verdict::Plaintext);
     assert_eq!(outside(https.clone(), settings(false, false)).verdict(), Verdict::Tls);
+    let named = Cluster::new().with(|it| {
+        it.service.as_mut().unwrap()["spec"] = json!({"type": "ExternalName", "externalName": "db.example"});
+    });
+    let why = "plaintext to host db.example (ExternalName): no sslConfig, and auto-mTLS is off";
+    assert_eq!(named.judged().why, why);
     let harmed = outside(https.clone(), settings(true, true)).judged();
     assert_eq!(harmed.verdict, Verdict::Unknown);
     assert_eq!(harmed.mend, Some("gloo-rs istio auto-mtls disable -u u".into()));

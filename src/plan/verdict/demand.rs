@@ -12,7 +12,7 @@ use crate::plan::peer::{Effective, Mode};
 /// Why it is not known of one of them.
 pub fn of_pods(pods: &[Pod]) -> Known<Demand> {
     let of_mesh = pods.iter().filter(|pod| pod.membership == Membership::Sidecar);
-    let namespace = pods.first().and_then(|pod| pod.name.split('/').next()).unwrap_or_default();
+    let namespace = pods.first().map_or("", |pod| pod.namespace.as_str());
     let all: Vec<&Effective> =
         of_mesh.map(|pod| pod.demands.as_ref().map_err(Unread::clone)).collect::<Result<_, _>>()?;
     let saying = |mode: Mode| {

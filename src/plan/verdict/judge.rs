@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::answer::Echo;
-use super::cause::{self, Candidate, Cause, Check};
+use super::cause::{self, Candidate, Check};
 use super::commands;
 use super::counters::{ENOUGH, Went};
 use super::evidence::{self, Case, Evidence};
@@ -12,6 +12,7 @@ use super::{Fact, Kind, Label, Verdict};
 use crate::command::{CommandLine, Hint, flag, gloo_rs};
 use crate::error::Exit;
 use crate::plan::gateway::Gateway;
+use crate::plan::path::Cause;
 
 /// Judges. `None` where nothing was answered.
 pub fn judge(evidence: &Evidence) -> Option<Verdict> {
@@ -277,7 +278,7 @@ fn further(case: &Case<'_>) -> CommandLine {
 fn caused(case: &Case<'_>, candidate: &Candidate, exit: Exit) -> Verdict {
     let mut facts = body(case);
     facts.extend(candidate.facts().into_iter().map(|text| fact(Label::Fact, text)));
-    let title = format!("{}, {}", case.answer.status, candidate.cause.title());
+    let title = format!("{}, {}", case.answer.status, candidate.cause.row().title);
     let mut verdict = verdict(Kind::Caused(candidate.cause), title, facts, exit);
     verdict.mend.clone_from(&candidate.mend);
     verdict
@@ -287,7 +288,7 @@ fn caused(case: &Case<'_>, candidate: &Candidate, exit: Exit) -> Verdict {
 fn weighed(candidate: &Candidate) -> Vec<Fact> {
     let line = |label: Label, of: fn(&Check) -> Option<&String>| {
         let texts: Vec<_> = candidate.checks.iter().filter_map(of).map(String::as_str).collect();
-        (!texts.is_empty()).then(|| fact(label, format!("{}: {}", candidate.cause.words(), texts.join("; "))))
+        (!texts.is_empty()).then(|| fact(label, format!("{}: {}", candidate.cause.row().words, texts.join("; "))))
     };
     [
         line(Label::Against, |check| if let Check::Against(text) = check { Some(text) } else { None }),

@@ -19,11 +19,11 @@ pub mod tls;
 pub mod url;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use crate::command::{Hint, Target};
 use crate::error::Exit;
-use cause::Cause;
+use crate::plan::path::Cause;
 
 pub use judge::{judge, wants_another_sample};
 
@@ -55,7 +55,7 @@ impl Kind {
             Self::Plaintext => "plaintext",
             Self::Backend => "backend",
             Self::Gateway => "gateway",
-            Self::Caused(cause) => cause.name(),
+            Self::Caused(cause) => cause.row().name,
             Self::NotProven => "notProven",
         }
     }

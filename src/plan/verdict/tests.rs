@@ -119,6 +119,23 @@ fn guide(sent: Sent, answer: Answer, change: Change) -> Evidence {
     }
 }
 
+/// What the counters show of an answer with 503.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Shown {
+    /// The backend closed the connection on the request.
+    Closed,
+    /// TLS came to nothing.
+    NoTls,
+}
+
+/// The guide's gateway, which answers 503 to what it sends.
+pub(crate) fn guide_503(sent: Sent, shown: Shown) -> Evidence {
+    match shown {
+        Shown::Closed => guide(sent, answer(503, TERMINATED), change(&[CLOSED], 0)),
+        Shown::NoTls => guide(sent, answer(503, FAILED), change(&REFUSED_BY_PEER, 0)),
+    }
+}
+
 fn lax() -> Demand {
     Demand::Lax { by: "PERMISSIVE, no policy".into() }
 }

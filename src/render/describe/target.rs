@@ -81,9 +81,9 @@ pub fn revisions(pods: &[Pod]) -> Vec<String> {
 }
 
 fn some(what: &str, pods: &[Pod], is_one: impl Fn(&Pod) -> bool) -> Option<String> {
-    let found: Vec<_> = pods.iter().filter(|pod| is_one(pod)).map(|pod| pod.name.as_str()).collect();
+    let found: Vec<_> = pods.iter().filter(|pod| is_one(pod)).map(ToString::to_string).collect();
     let more = if found.len() > NAMED { format!(" and {} more", found.len() - NAMED) } else { String::new() };
-    let names = found.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
+    let names = found.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
     (!found.is_empty()).then(|| below(&format!("{what}: {names}{more}")))
 }
 

@@ -73,7 +73,7 @@ fn pods(behind: &Behind) -> Value {
     let Behind::Pods { service, pods, .. } = behind else { return Value::Null };
     let named = |membership: Membership| {
         let of_it = pods.iter().filter(|pod| pod.membership == membership);
-        of_it.map(|pod| pod.name.clone()).collect::<Vec<_>>()
+        of_it.map(ToString::to_string).collect::<Vec<_>>()
     };
     json!({
         "service": service,
@@ -82,7 +82,7 @@ fn pods(behind: &Behind) -> Value {
         "revisions": revisions(pods),
         "withoutSidecar": named(Membership::Outside),
         "ambient": named(Membership::Ambient),
-        "notReady": pods.iter().filter(|pod| pod.ready == Some(false)).map(|pod| pod.name.clone()).collect::<Vec<_>>(),
+        "notReady": pods.iter().filter(|pod| pod.ready == Some(false)).map(ToString::to_string).collect::<Vec<_>>(),
     })
 }
 

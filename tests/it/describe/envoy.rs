@@ -16,7 +16,8 @@ fn verdict(takes: Takes, sends: Sends) -> Verdict {
     };
     let demands = Ok(Effective { mode, chain: Vec::new() });
     let pod = Pod {
-        name: "shop/a".into(),
+        namespace: "shop".into(),
+        name: "a".into(),
         membership,
         revision: None,
         demands,

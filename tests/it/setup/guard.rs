@@ -54,30 +54,21 @@ fn what_would_turn_a_200_into_a_503_is_refused_and_the_printed_order_gets_there(
     let setup = [&SETUP[..], &["--yes"]].concat();
     done(&run(&plane, &setup), "setup");
 
-    // STRICT pods, and the gateway would send plaintext.
-    let disable = ["disable-mtls", "-u", UPSTREAM];
-    let row = refused(&plane, &disable)?;
-    assert!(row["details"].to_string().contains("shop-cart-80"), "{row:#}");
-    assert_eq!(run_hint(&plane, &disable), ["istio peer-auth permissive -n shop"]);
-    done(&run(&plane, &[&disable[..], &["--yes"]].concat()), "disable-mtls");
-
-    // Auto-mTLS carries it now, and its end would be plaintext again.
+    // Auto-mTLS carries the request, and its end would be plaintext to STRICT pods.
     done(&run(&plane, &["auto-mtls", "enable", "--yes"]), "auto-mtls enable");
-    done(&run(&plane, &["peer-auth", "strict", "-n", SHOP, "--yes"]), "strict");
+    done(&run(&plane, &["disable-mtls", "-u", UPSTREAM, "--yes"]), "disable-mtls");
     let off = ["auto-mtls", "disable"];
-    refused(&plane, &off)?;
-    let opt_out = ["auto-mtls", "disable", "-u", UPSTREAM];
-    refused(&plane, &opt_out)?;
+    let row = refused(&plane, &off)?;
+    assert!(row["details"].to_string().contains(UPSTREAM), "{row:#}");
     assert_eq!(run_hint(&plane, &off), ["istio peer-auth permissive -n shop"]);
     done(&run(&plane, &[&off[..], &["--yes"]].concat()), "auto-mtls disable");
 
-    // Pods without sidecars take no TLS.
-    done(&run(&plane, &["unenroll", SHOP, "--yes"]), "unenroll");
-    let enable = ["enable-mtls", "-u", UPSTREAM];
-    refused(&plane, &enable)?;
-    done(&run(&plane, &[&enable[..], &["--force", "--yes"]].concat()), "--force");
-    assert_ne!(ssl_config(&plane)?, Value::Null);
-    done(&run(&plane, &[&disable[..], &["--yes"]].concat()), "disable-mtls");
+    // Pods that leave the mesh take no TLS, which the Upstream sends.
+    done(&run(&plane, &["enable-mtls", "-u", UPSTREAM, "--yes"]), "enable-mtls");
+    let unenroll = ["unenroll", SHOP];
+    refused(&plane, &unenroll)?;
+    done(&run(&plane, &["disable-mtls", "-u", UPSTREAM, "--yes"]), "disable-mtls");
+    done(&run(&plane, &[&unenroll[..], &["--yes"]].concat()), "unenroll");
 
     // Pods that come into a STRICT namespace take plaintext no more.
     done(&run(&plane, &["peer-auth", "strict", "-n", SHOP, "--yes"]), "strict");

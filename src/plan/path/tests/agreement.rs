@@ -2,9 +2,11 @@
 //! `setup`, and what `peer-auth` and sweeps compare.
 
 use super::*;
+use crate::error::Reason;
 use crate::model::ObjectRef;
 use crate::model::kinds::{PEER_AUTHENTICATION, UPSTREAM};
-use crate::plan::mtls::{Caution, Foreign};
+use crate::plan::advice::{self, Code};
+use crate::plan::mtls::{self, Caution, FarEnd, Foreign, Surroundings};
 use crate::plan::path::effect::{Effect, Turn, World};
 use crate::plan::path::forecast::forecast;
 use crate::plan::path::harm::{Harm, harm};
@@ -13,7 +15,10 @@ use crate::plan::path::routed::{Gateways, Way};
 use crate::plan::path::{guard, of_upstream};
 use crate::plan::peer::Mode;
 use crate::plan::peer::change::{Request, Scope, Wish};
-use crate::plan::verdict::evidence::Sent;
+use crate::plan::verdict::demand::of_pods;
+use crate::plan::verdict::evidence::{Evidence, Sent};
+use crate::plan::verdict::tests::{Shown, guide_503};
+use crate::plan::verdict::{self, pods};
 
 fn target() -> Target {
     Target::Upstream { namespace: "gloo-system".into(), name: "u".into() }
@@ -144,9 +149,9 @@ fn a_forecast_and_a_comparison_agree_with_the_verdicts_before_and_after_every_ch
     }
 }
 
-/// A sweep looks at no gateway: what it would make of one that is ready counts.
+/// A sweep looks at no gateway: what it would make of one that is ready counts. Advice about a named one says the same.
 #[test]
-fn a_sweep_skips_what_the_verdict_would_not_call_mtls_afterwards() {
+fn a_sweep_and_advice_have_the_cause_of_the_verdict_afterwards() {
     for (name, cluster) in clusters() {
         if name.ends_with("bare") {
             continue;
@@ -156,6 +161,57 @@ fn a_sweep_skips_what_the_verdict_would_not_call_mtls_afterwards() {
         let after = changed.survey().of_target(&target());
         let judged = judge(&after);
         let objection = guard::against_tls(&after);
-        assert_eq!(objection.is_none(), judged.verdict == Verdict::Mtls, "{name}: {judged:?} {objection:?}");
+        let said = || format!("{name}: {judged:?} {objection:?}");
+        assert_eq!(objection.is_none(), judged.verdict == Verdict::Mtls, "{}", said());
+        let reason = judged.cause.map_or(Reason::Unknown, |cause| cause.row().reason);
+        assert!(objection.as_ref().is_none_or(|objection| objection.reason == reason), "{}", said());
+
+        let upstream = Object::new(&UPSTREAM, cluster.upstream.clone());
+        let facts = world(&cluster).survey().of_target(&target());
+        let around = Surroundings { far_end: FarEnd::Path(Box::new(facts)), settings: Err("not read".into()) };
+        let advised = advice::on_upstream(mtls::Wish::Enable, &upstream, &around);
+        let code = (judged.verdict != Verdict::Mtls).then(|| judged.cause.map_or(Code::Unknown, Code::of));
+        let codes: Vec<_> = advised.iter().map(|advice| advice.code).collect();
+        assert!(code.map_or(codes.is_empty(), |code| codes.contains(&code)), "{}: {codes:?}", said());
     }
+}
+
+/// What `verify` has to prove a cause by, where the gateway answers 503 and its counters show what that cause shows.
+fn evidence(cluster: &Cluster, facts: &Facts, shown: Shown) -> Evidence {
+    let settings = cluster.settings.clone().map(|value| Switched::of(&Object::new(&kinds::SETTINGS, value)));
+    let upstream = Object::new(&UPSTREAM, cluster.upstream.clone());
+    let sent = Sent::of(&upstream, &settings.ok_or_else(|| "may not read Settings".into()));
+    let now = "2026-11-23T00:00:00Z".parse().unwrap();
+    let pods = cluster.pods.iter().filter_map(|pod| pods::Pod::read(pod, now)).map(|pod| pods::Pod {
+        is_ready: true,
+        sidecar_ready: pod.is_meshed.then_some(true),
+        ..pod
+    });
+    Evidence { demand: of_pods(facts.pods().unwrap_or_default()), pods: Ok(pods.collect()), ..guide_503(sent, shown) }
+}
+
+#[test]
+fn what_verify_proves_is_the_cause_of_the_verdict() {
+    let mut proven = 0;
+    for (name, cluster) in clusters() {
+        let facts = world(&cluster).survey().of_target(&target());
+        let judged = judge(&facts);
+        for shown in [Shown::Closed, Shown::NoTls] {
+            let evidence = evidence(&cluster, &facts, shown);
+            let verdict = verdict::judge(&evidence).unwrap();
+            let peers = [Cause::StrictPeer, Cause::DisabledPeer, Cause::NoSidecar];
+            let cause = if let verdict::Kind::Caused(cause) = verdict.kind { Some(cause) } else { None };
+            let cause = cause.filter(|cause| peers.contains(cause));
+            assert!(cause.is_none() || judged.cause == cause, "{name}; {shown:?}: {judged:?} {verdict:?}");
+            // What is so of some pods alone may not have been what the request met.
+            let fits = match judged.cause {
+                Some(Cause::StrictPeer) => shown == Shown::Closed,
+                Some(Cause::DisabledPeer | Cause::NoSidecar) => shown == Shown::NoTls,
+                _ => false,
+            };
+            assert!(!fits || name.contains("; some; ") || cause == judged.cause, "{name}: {judged:?} {verdict:?}");
+            proven += usize::from(cause.is_some());
+        }
+    }
+    assert!(proven > 0);
 }

@@ -26,8 +26,8 @@ fn broken(harm: &Harm) -> Option<Cause> {
 fn plaintext_is_harmed_where_a_pod_with_a_sidecar_begins_to_demand_mutual_tls() {
     let cluster = Cluster::new();
     let (strict, open) = ([policy("STRICT")], [policy("PERMISSIVE")]);
-    assert_eq!(broken(&of(&cluster, &open, &strict)), Some(Cause::Strict));
-    assert_eq!(broken(&of(&cluster, &[], &strict)), Some(Cause::Strict));
+    assert_eq!(broken(&of(&cluster, &open, &strict)), Some(Cause::StrictPeer));
+    assert_eq!(broken(&of(&cluster, &[], &strict)), Some(Cause::StrictPeer));
     assert_eq!(of(&cluster, &strict, &open), Harm::None);
     assert_eq!(of(&cluster, &strict, &strict), Harm::None, "it is broken already");
     let without = Cluster::new().with(|it| it.pods = vec![plain("a")]);
@@ -43,7 +43,7 @@ fn plaintext_is_harmed_where_a_pod_with_a_sidecar_begins_to_demand_mutual_tls() 
 fn istios_tls_is_harmed_by_disable_alone() {
     let istio = Cluster::new().with(|it| it.upstream["spec"]["sslConfig"] = istio_ssl_config());
     assert_eq!(of(&istio, &[], &[policy("STRICT")]), Harm::None);
-    assert_eq!(broken(&of(&istio, &[], &[policy("DISABLE")])), Some(Cause::Disabled));
+    assert_eq!(broken(&of(&istio, &[], &[policy("DISABLE")])), Some(Cause::DisabledPeer));
     let unknown_gateway = istio.with(|it| it.proxy["metadata"]["labels"] = json!({}));
     assert_eq!(of(&unknown_gateway, &[], &[policy("STRICT")]), Harm::None, "the policy changes nothing for it");
 }

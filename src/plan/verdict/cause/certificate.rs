@@ -1,8 +1,9 @@
 //! Where TLS came to nothing: no secret, a certificate that is not valid or not trusted.
 
 use super::peer::meshed;
-use super::{Candidate, Cause, Check};
+use super::{Candidate, Check};
 use crate::plan::gateway::Gateway;
+use crate::plan::path::Cause;
 use crate::plan::verdict::commands;
 use crate::plan::verdict::counters::Stat;
 use crate::plan::verdict::evidence::{Case, Look};

@@ -8,6 +8,7 @@ mod routing;
 
 use super::evidence::Case;
 use crate::command::Hint;
+use crate::plan::path::Cause;
 use certificate::{backend_not_trusted, certificate_invalid, gateway_not_trusted, no_secret};
 use peer::{disabled_peer, no_sidecar, strict_peer};
 pub(super) use peer::{meets_both, refuses_tls};
@@ -31,79 +32,6 @@ pub struct Candidate {
     /// The command that mends it, if one does.
     pub mend: Option<Hint>,
     provable: bool,
-}
-
-/// The causes, in the order in which they are weighed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cause {
-    NoRoute,
-    NoCluster,
-    NoEndpoint,
-    NoSecret,
-    StrictPeer,
-    DisabledPeer,
-    NoSidecar,
-    CertificateInvalid,
-    BackendNotTrusted,
-    GatewayNotTrusted,
-    NoConnection,
-    BackendCloses,
-}
-
-impl Cause {
-    /// Its name in the JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::NoRoute => "noRoute",
-            Self::NoCluster => "noCluster",
-            Self::NoEndpoint => "noEndpoint",
-            Self::NoSecret => "noSecret",
-            Self::StrictPeer => "strictPeer",
-            Self::DisabledPeer => "disabledPeer",
-            Self::NoSidecar => "noSidecar",
-            Self::CertificateInvalid => "certificateInvalid",
-            Self::BackendNotTrusted => "backendNotTrusted",
-            Self::GatewayNotTrusted => "gatewayNotTrusted",
-            Self::NoConnection => "noConnection",
-            Self::BackendCloses => "backendCloses",
-        }
-    }
-
-    /// What it is called where it is one of several.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::NoRoute => "no route",
-            Self::NoCluster => "no cluster",
-            Self::NoEndpoint => "no healthy endpoint",
-            Self::NoSecret => "no certificate from SDS",
-            Self::StrictPeer => "strict peer",
-            Self::DisabledPeer => "peer without mTLS",
-            Self::NoSidecar => "no sidecar",
-            Self::CertificateInvalid => "gateway's certificate",
-            Self::BackendNotTrusted => "backend's certificate",
-            Self::GatewayNotTrusted => "gateway not trusted",
-            Self::NoConnection => "no connection",
-            Self::BackendCloses => "backend closes",
-        }
-    }
-
-    /// What it is called where it is proven.
-    pub fn title(self) -> &'static str {
-        match self {
-            Self::NoRoute => "no route",
-            Self::NoCluster => "the route leads to a cluster that Envoy does not have",
-            Self::NoEndpoint => "no healthy endpoint",
-            Self::NoSecret => "the gateway has no certificate from SDS",
-            Self::StrictPeer => "strict peer, gateway sends plaintext",
-            Self::DisabledPeer => "gateway sends TLS, the peer takes plaintext alone",
-            Self::NoSidecar => "gateway sends TLS, pods have no sidecar",
-            Self::CertificateInvalid => "the gateway's certificate is not valid now",
-            Self::BackendNotTrusted => "the gateway does not accept the backend's certificate",
-            Self::GatewayNotTrusted => "the backend does not accept the gateway's certificate",
-            Self::NoConnection => "no connection to the endpoint",
-            Self::BackendCloses => "the backend closes the connection",
-        }
-    }
 }
 
 impl Candidate {

@@ -1,11 +1,11 @@
 //! Where the two ends do not fit: plaintext to a strict peer, TLS to pods without a sidecar.
 
-use super::{Candidate, Cause, Check};
+use super::{Candidate, Check};
 use crate::command::Hint;
 use crate::plan::Unread;
 use crate::plan::backend;
 use crate::plan::gateway::Gateway;
-use crate::plan::path::Sends;
+use crate::plan::path::{Cause, Sends};
 use crate::plan::verdict::commands;
 use crate::plan::verdict::counters::Stat;
 use crate::plan::verdict::evidence::{Case, Demand, Look, Sent};

@@ -1,9 +1,10 @@
 //! Where the request got no further than the gateway: no route, no cluster, no endpoint, no connection.
 
 use super::peer::refuses_tls;
-use super::{Candidate, Cause, Check};
+use super::{Candidate, Check};
 use crate::command::kubectl;
 use crate::plan::gateway::Gateway;
+use crate::plan::path::Cause;
 use crate::plan::verdict::commands;
 use crate::plan::verdict::counters::Stat;
 use crate::plan::verdict::evidence::{Case, Look};

@@ -1,0 +1,167 @@
+//! Why a path does not work, or may not: every cause there is, and all that is published about each.
+//!
+//! `describe`, `check`, `verify`, sweeps, forecasts and advice take code, reason, verdict and text from this table.
+
+use super::Verdict;
+use crate::error::Reason;
+
+/// Declares the causes and their table, a row each.
+macro_rules! causes {
+    ($($(#[doc = $doc:literal])* $variant:ident = $name:literal $verdict:ident $code:literal $reason:ident
+        $words:literal, $title:literal, $skipped:literal;)*) => {
+        /// Why a path does not work, or may not.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Cause { $($(#[doc = $doc])* $variant,)* }
+
+        impl Cause {
+            /// Every cause there is, in the order of a request: route, target, pods, TLS, connection.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// Its row of the table.
+            pub fn row(self) -> &'static Row {
+                match self {
+                    $(Self::$variant => &Row {
+                        name: $name,
+                        verdict: Verdict::$verdict,
+                        code: $code,
+                        reason: Reason::$reason,
+                        words: $words,
+                        title: $title,
+                        skipped: $skipped,
+                    },)*
+                }
+            }
+        }
+    };
+}
+
+/// What is published about a cause.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Its name in the JSON.
+    pub name: &'static str,
+    pub verdict: Verdict,
+    /// The finding of `check` that tells it; empty: none does.
+    pub code: &'static str,
+    /// Why an object is left alone that a change would bring there.
+    pub reason: Reason,
+    /// What it is called where it is one of several.
+    pub words: &'static str,
+    /// What it is called where it is proven.
+    pub title: &'static str,
+    /// What a sweep says that skips an Upstream for it.
+    skipped: &'static str,
+}
+
+impl Row {
+    /// What a sweep says: `why` is the sentence about the pod, `policy` what tells the pod its mode.
+    pub fn skipped(&self, why: &str, policy: &str, without_sidecar: &str) -> String {
+        self.skipped.replace("{why}", why).replace("{policy}", policy).replace("{without}", without_sidecar)
+    }
+}
+
+causes! {
+    /// No route takes the request.
+    NoRoute = "noRoute" Broken "" WouldBreak
+        "no route", "no route", "503 afterwards: {why}";
+    /// The route leads to an Upstream that Envoy has no cluster for.
+    NoCluster = "noCluster" Broken "" WouldBreak
+        "no cluster", "the route leads to a cluster that Envoy does not have", "503 afterwards: {why}";
+    /// Gloo does not serve it as it stands.
+    Rejected = "rejected" Broken "GRS501" WouldBreak
+        "rejected", "Gloo rejects the Upstream", "503 afterwards: {why}";
+    /// Every gateway is scaled to nothing.
+    NoGateway = "noGateway" Broken "GRS606" WouldBreak
+        "no gateway", "every gateway is scaled to 0", "503 afterwards: {why}";
+    /// The Upstream that a route names does not exist.
+    NoUpstream = "noUpstream" Broken "GRS504" WouldBreak
+        "no Upstream", "the Upstream is not there", "503 afterwards: {why}";
+    /// No Service, or not that port of it.
+    NoService = "noService" Broken "GRS104" NoPods
+        "no Service", "the Service or its port is not there", "{why}";
+    /// No pod, or none that is ready.
+    NoEndpoint = "noEndpoint" Broken "GRS106" NoPods
+        "no healthy endpoint", "no healthy endpoint", "{why}";
+    /// A gateway that has no certificate of Istio's to present.
+    NoSecret = "noSecret" Broken "GRS103" WouldBreak
+        "no certificate from SDS", "the gateway has no certificate from SDS", "503 afterwards: {why}";
+    /// Plaintext, and mutual TLS alone is accepted.
+    StrictPeer = "strictPeer" Broken "GRS101" StrictPeer
+        "strict peer", "strict peer, gateway sends plaintext",
+        "its peer is STRICT ({policy}): 503 without mTLS";
+    /// Plaintext or TLS of its own, and the ambient mesh accepts its own alone.
+    StrictAmbient = "strictAmbient" Broken "GRS101" StrictPeer
+        "strict ambient peer", "strict peer in the ambient mesh, gateway does not send HBONE",
+        "its peer is STRICT ({policy}): 503 without mTLS";
+    /// Istio's TLS, and plaintext alone is accepted.
+    DisabledPeer = "disabledPeer" Broken "GRS105" DisabledPeer
+        "peer without mTLS", "gateway sends TLS, the peer takes plaintext alone",
+        "its peer is DISABLE ({policy}): 503 with mTLS";
+    /// Istio's TLS, and no sidecar to accept it.
+    NoSidecar = "noSidecar" Broken "GRS102" NoSidecar
+        "no sidecar", "gateway sends TLS, pods have no sidecar", "{without} behind it without sidecar";
+    /// Istio's TLS without the ALPN by which a sidecar that accepts plaintext too would know it.
+    NotAnnounced = "notAnnounced" Broken "GRS107" WouldBreak
+        "no ALPN of Istio's", "gateway sends Istio's TLS without Istio's ALPN", "503 afterwards: {why}";
+    /// TLS that is not Istio's, which the sidecar does not accept.
+    OwnTls = "ownTls" Broken "GRS108" WouldBreak
+        "TLS of its own", "gateway sends TLS that the sidecar does not take", "503 afterwards: {why}";
+    /// A certificate that is not Istio's, which a sidecar that demands the mesh's may not accept.
+    OwnCertificate = "ownCertificate" Unknown "GRS109" Unknown
+        "certificate of its own", "gateway presents a certificate that is not Istio's", "{why}";
+    /// The gateway's certificate has expired, or is not valid yet.
+    CertificateInvalid = "certificateInvalid" Broken "GRS210" WouldBreak
+        "gateway's certificate", "the gateway's certificate is not valid now", "503 afterwards: {why}";
+    /// The gateway does not accept the pod's certificate.
+    BackendNotTrusted = "backendNotTrusted" Broken "" WouldBreak
+        "backend's certificate", "the gateway does not accept the backend's certificate", "503 afterwards: {why}";
+    /// The pod does not accept the gateway's certificate: it is of another root.
+    GatewayNotTrusted = "gatewayNotTrusted" Broken "GRS212" WouldBreak
+        "gateway not trusted", "the backend does not accept the gateway's certificate", "503 afterwards: {why}";
+    /// No connection to the pod.
+    NoConnection = "noConnection" Broken "" WouldBreak
+        "no connection", "no connection to the endpoint", "503 afterwards: {why}";
+    /// The application closes the connection.
+    BackendCloses = "backendCloses" Broken "" WouldBreak
+        "backend closes", "the backend closes the connection", "503 afterwards: {why}";
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::check::codes;
+
+    #[test]
+    fn every_cause_has_its_own_name_words_and_title() {
+        for text in [|row: &Row| row.name, |row: &Row| row.words, |row: &Row| row.title] {
+            let all: HashSet<_> = Cause::ALL.iter().map(|cause| text(cause.row())).collect();
+            assert_eq!(all.len(), Cause::ALL.len());
+            assert!(all.iter().all(|text| !text.is_empty()));
+        }
+    }
+
+    #[test]
+    fn every_code_is_one_of_check_and_stands_for_one_cause_or_for_both_kinds_of_strict_peers() {
+        let mut seen = HashSet::new();
+        for cause in Cause::ALL.iter().filter(|cause| !cause.row().code.is_empty()) {
+            let code = cause.row().code;
+            assert_eq!(codes::named(code).map(|known| known.id), Some(code), "{cause:?}");
+            assert!(seen.insert(code) || *cause == Cause::StrictAmbient, "{cause:?}: {code}");
+        }
+        let of_paths: HashSet<_> = codes::ALL.iter().map(|code| code.id).filter(|id| id.starts_with("GRS1")).collect();
+        assert!(of_paths.is_subset(&seen), "a finding about a path that no cause stands for: {of_paths:?}");
+    }
+
+    #[test]
+    fn every_reason_says_what_a_sweep_prints() {
+        for cause in Cause::ALL {
+            let row = cause.row();
+            assert!(matches!(row.verdict, Verdict::Broken | Verdict::Unknown), "{cause:?}");
+            assert_eq!(row.verdict == Verdict::Unknown, row.reason == Reason::Unknown, "{cause:?}");
+            let said = row.skipped("a reason", "shop/p, namespace", "1 of 2 pods");
+            assert!(!said.contains(['{', '}']) && !said.is_empty(), "{cause:?}: {said}");
+        }
+    }
+}
