@@ -73,20 +73,20 @@ pub fn ends(facts: &Facts) -> Vec<(&Pod, State)> {
 
 /// Every pair of a gateway that wants pods and a pod that is not known to be unready.
 pub fn pairs(facts: &Facts) -> Vec<Pair<'_>> {
-    ends(facts).into_iter().flat_map(|(pod, ends)| of_gateways(facts, pod, ends)).collect()
+    ends(facts).into_iter().flat_map(|(pod, ends)| of_gateways(facts, pod, &ends)).collect()
 }
 
-fn of_gateways<'f>(facts: &'f Facts, pod: &'f Pod, ends: State) -> Vec<Pair<'f>> {
+fn of_gateways<'f>(facts: &'f Facts, pod: &'f Pod, ends: &State) -> Vec<Pair<'f>> {
     let pair = |proxy, state| Pair { proxy, pod, ends: ends.clone(), state };
     match &facts.proxies {
         Ok(proxies) if !proxies.is_empty() => {
             let active = proxies.iter().filter(|proxy| !proxy.is_idle);
             active.map(|proxy| pair(Some(proxy), from_gateway(&facts.sends, proxy, ends.clone()))).collect()
         }
-        Err(why) if needs_certificate(&facts.sends, &ends) => {
+        Err(why) if needs_certificate(&facts.sends, ends) => {
             vec![pair(None, State::unread("whether the gateway has Istio's sidecars is not known: ", why))]
         }
-        Ok(_) if needs_certificate(&facts.sends, &ends) => {
+        Ok(_) if needs_certificate(&facts.sends, ends) => {
             let why = "no gateway proxy was found that could present Istio's certificate".to_owned();
             vec![pair(None, State::Unknown { cause: None, why, rule: None })]
         }
