@@ -7,7 +7,6 @@ use clap::ValueEnum;
 use super::help;
 use crate::error::Failure;
 use crate::options::{Command, Global, HelmFailure, UpgradeValues, ValuesAct, ValuesDestination, ValuesSource};
-use crate::plan::mtls::Caution;
 use crate::plan::values::{Edition, Switch, Wish};
 use crate::render::diff::Secrets;
 
@@ -70,9 +69,6 @@ pub struct UpgradeValuesArgs {
     /// With --apply: let Helm go back where the upgrade fails
     #[arg(long, requires = "apply")]
     rollback_on_failure: bool,
-    /// With --apply: proceed although requests that are answered now would get 503s
-    #[arg(long, requires = "apply")]
-    force: bool,
     /// Print the change as a unified diff instead
     #[arg(long, conflicts_with_all = ["write", "output_file"])]
     diff: bool,
@@ -126,7 +122,6 @@ impl UpgradeValuesArgs {
                 None => ValuesSource::Release { name: self.release, revision: self.release_revision },
             },
             destination,
-            caution: if self.force { Caution::Forced } else { Caution::Careful },
             edition: match self.edition {
                 EditionArg::Auto => None,
                 EditionArg::Oss => Some(Edition::OpenSource),

@@ -54,17 +54,9 @@ pub struct Harms {
     /// The same of Upstreams that no route names.
     pub unrouted: Vec<Harmed>,
     pub unknown: Vec<Unread>,
-    /// Whether every route and Upstream was read: of one that was not, no request may be there at all.
-    are_routes_read: bool,
 }
 
 impl Harms {
-    /// Of what could not be read at all.
-    fn unread(failure: Failure) -> Self {
-        let why = Unread { failure: Some(Box::new(failure.clone())), ..failure.message.into() };
-        Self { broken: Vec::new(), unrouted: Vec::new(), unknown: vec![why], are_routes_read: false }
-    }
-
     /// Reads what the effects touch and compares before and after. `policies`: those that are known better than the
     /// cluster tells.
     ///
@@ -81,7 +73,6 @@ impl Harms {
             traffic.world.know_policies(policies);
         }
         let mut harms = Self::of(&mut traffic, |world| effects.iter().for_each(|effect| world.take(effect)));
-        harms.are_routes_read = traffic.unread.is_empty();
         harms.unknown.retain(|why| !traffic.unread.contains(why));
         harms.unknown.splice(0..0, traffic.unread);
         Ok(harms)
@@ -95,7 +86,7 @@ impl Harms {
         let Traffic { world, routed, unrouted, .. } = traffic;
         let was = (facts(world, routed), facts(world, unrouted));
         change(world);
-        let mut harms = Self { broken: Vec::new(), unrouted: Vec::new(), unknown: Vec::new(), are_routes_read: true };
+        let mut harms = Self { broken: Vec::new(), unrouted: Vec::new(), unknown: Vec::new() };
         for ((way, before), after) in routed.iter().zip(&was.0).zip(facts(world, routed)) {
             match harm(before, &after) {
                 Harm::Broken { cause, why } => harms.broken.push(Harmed::new(way, after, cause, why)),
@@ -118,13 +109,6 @@ impl Harmed {
     }
 }
 
-/// What is done where it is not known whether requests would get 503s.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum IfUnknown {
-    Refuse,
-    Warn,
-}
-
 /// Why a change is not made: requests that are answered now would get 503s, or may. With `--force` it is said, and so is
 /// what no route leads to. `joins`: the command itself, where it brings pods into the mesh.
 ///
@@ -134,20 +118,15 @@ pub async fn objection(
     session: &Session,
     survey: &Survey<'_>,
     (effects, joins): (&[Effect], Option<CommandLine>),
-    (caution, if_unknown): (Caution, IfUnknown),
+    caution: Caution,
     notes: &mut dyn Notes,
 ) -> Result<Option<Objection>, Failure> {
     if effects.is_empty() {
         return Ok(None);
     }
-    let harms = match (Box::pin(Harms::read(session, survey, effects, None)).await, if_unknown) {
-        (Err(failure), IfUnknown::Warn) => Harms::unread(failure),
-        (harms, _) => harms?,
-    };
+    let harms = Box::pin(Harms::read(session, survey, effects, None)).await?;
     if caution == Caution::Careful {
-        let broken = if harms.are_routes_read { harms.broken.as_slice() } else { &[] };
-        let may_break = || may_break(&harms.unknown).filter(|_| if_unknown == IfUnknown::Refuse);
-        let refused = would_break(broken, joins).or_else(may_break);
+        let refused = would_break(&harms.broken, joins).or_else(|| may_break(&harms.unknown));
         if refused.is_some() {
             return Ok(refused);
         }

@@ -123,14 +123,7 @@ async fn guarded(
         return Ok(None);
     }
     let turn = if plan.wish == Wish::Enable { Turn::On } else { Turn::Off };
-    let why = guard::objection(
-        session,
-        survey,
-        (&[Effect::AutoMtls(turn)], None),
-        (plan.caution, guard::IfUnknown::Refuse),
-        notes,
-    )
-    .await?;
+    let why = guard::objection(session, survey, (&[Effect::AutoMtls(turn)], None), plan.caution, notes).await?;
     Ok(why.map(|why| Row::left(settings.reference, Outcome::Refused, why)))
 }
 

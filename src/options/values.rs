@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use super::IstioWish;
-use crate::plan::mtls::Caution;
 use crate::plan::values::{self, Edition};
 use crate::render::diff::Secrets;
 
@@ -23,8 +22,6 @@ pub struct UpgradeValues {
     pub chart: Option<PathBuf>,
     pub diff: bool,
     pub check: bool,
-    /// Whether requests that would get 503s keep Helm from being run.
-    pub caution: Caution,
     pub secrets: Secrets,
 }
 

@@ -17,7 +17,7 @@ pub struct UninjectArgs {
     /// Take mTLS off the Upstreams that need the sidecars
     #[arg(long)]
     include_upstreams: bool,
-    /// Proceed although something would point at a cluster that is gone, or requests would get 503s
+    /// Proceed although something would point at a cluster that is gone
     #[arg(long)]
     force: bool,
     #[command(flatten)]

@@ -46,7 +46,8 @@ pub async fn run(task: &Enrolment, global: &Global, report: &mut Report<'_>) -> 
     report.context(&place(&session));
     report.usual_namespace(task.namespaces.first().map(String::as_str).unwrap_or_default());
     let survey = Survey::new(&session, global);
-    let plans = match plan(&session, &survey, task, report).await? {
+    let planned = plan(&session, &survey, task, report).await;
+    let plans = match planned.map_err(|why| why.detail(UNTOUCHED))? {
         Ok(plans) => plans,
         Err(refused) => {
             report.rows(refused);
@@ -86,6 +87,10 @@ async fn guarded(
     plans: &[Plan],
     notes: &mut dyn Notes,
 ) -> Result<Option<Row>, Failure> {
+    // A label alone changes no pod that runs.
+    if task.restarts == Restarts::None {
+        return Ok(None);
+    }
     let effects = effects(task, plans);
     let Some(first) = plans.iter().find(|plan| plan.changes()) else { return Ok(None) };
     let joins = match &task.act {
@@ -95,8 +100,7 @@ async fn guarded(
             Some(revision.iter().fold(enroll, |enroll, revision| enroll.with("--revision", revision)))
         }
     };
-    let why =
-        guard::objection(session, survey, (&effects, joins), (task.caution, guard::IfUnknown::Refuse), notes).await?;
+    let why = guard::objection(session, survey, (&effects, joins), task.caution, notes).await?;
     Ok(why.map(|why| Row::left(first.namespace.reference.clone(), Outcome::Refused, why)))
 }
 

@@ -230,8 +230,6 @@ pub fn of_release(chart: Option<PathBuf>, secrets: Secrets) -> UpgradeValues {
         edition: None,
         to_version: None,
         chart,
-        // Setup judges the whole.
-        caution: Caution::Forced,
         diff: false,
         check: false,
         secrets,

@@ -13,22 +13,20 @@ use removal::removal;
 use super::execute::{Begun, Proposal, Stopped, Transaction, begin};
 use super::interrupt::UNTOUCHED;
 use super::notes::Notes;
+use super::place;
 use super::report::Report;
-use super::{guard, place};
 use crate::apply::claims;
 use crate::apply::transaction::Done;
 use crate::command::{Hint, gloo_rs};
 use crate::error::Failure;
 use crate::kube::Session;
 use crate::load::gateways;
-use crate::load::survey::Survey;
-use crate::model::{ObjectRef, kinds};
+use crate::model::ObjectRef;
 use crate::options::{Global, Injection, Proxies, Rollouts, Sidecars, Switches, Upstreams};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::change::{Change, Settle};
 use crate::plan::mtls::Caution;
 use crate::plan::outcome::{Objection, Outcome, Row};
-use crate::plan::path::effect::{Effect, Turn};
 use crate::plan::rollout;
 use crate::plan::sidecars::{Proxy, TransactionPlan};
 
@@ -59,11 +57,6 @@ pub async fn run(task: &Sidecars, global: &Global, report: &mut Report<'_>) -> R
             return Ok(());
         }
     };
-    if let Some(refused) = report.interrupts().or(guarded(&session, task, &plan, global, report)).await? {
-        report.row(refused);
-        report.ui.status(UNTOUCHED);
-        return Ok(());
-    }
     let proposal = Proposal {
         changes: &plan.changes,
         asks: task.act.words(),
@@ -76,37 +69,6 @@ pub async fn run(task: &Sidecars, global: &Global, report: &mut Report<'_>) -> R
         report.line(task.act.success());
     }
     Ok(())
-}
-
-/// Why nothing is uninjected, where requests would get 503s.
-async fn guarded(
-    session: &Session,
-    task: &Sidecars,
-    plan: &Plan,
-    global: &Global,
-    notes: &mut dyn Notes,
-) -> Result<Option<Row>, Failure> {
-    let Injection::Uninject { caution, .. } = task.act else { return Ok(None) };
-    let effects = plan.effects();
-    let Some(first) = plan.changes.iter().find(|change| !change.is_already()) else { return Ok(None) };
-    let survey = Survey::new(session, global);
-    let why = guard::objection(session, &survey, (&effects, None), (caution, guard::IfUnknown::Warn), notes).await?;
-    Ok(why.map(|why| Row::left(first.before.reference.clone(), Outcome::Refused, why)))
-}
-
-impl Plan {
-    /// What an uninjection does to requests: the gateways lose their certificates, Upstreams their TLS.
-    fn effects(&self) -> Vec<Effect> {
-        let written = self.changes.iter().filter(|change| !change.is_already()).map(|change| &change.before.reference);
-        let is_proxy = |object: &&ObjectRef| self.proxies.iter().any(|proxy| proxy.workload.reference == **object);
-        let (proxies, others): (Vec<_>, Vec<_>) = written.partition(is_proxy);
-        let upstreams = others.into_iter().filter(|object| *object.kind == kinds::UPSTREAM);
-        let mut effects: Vec<_> = upstreams.map(|upstream| Effect::Tls(upstream.clone(), Turn::Off)).collect();
-        if !proxies.is_empty() {
-            effects.push(Effect::Certificates(proxies.into_iter().cloned().collect(), Turn::Off));
-        }
-        effects
-    }
 }
 
 /// Plans every proxy before any is written.

@@ -17,7 +17,6 @@ use serde_json::{Value, json};
 use self::finish::finish;
 use self::subject::{Subject, of_file, of_release};
 use super::execute::Stopped;
-use super::guard;
 use super::interrupt::Interrupts;
 use super::notes::Notes;
 use super::report::Report;
@@ -26,7 +25,6 @@ use crate::error::{Exit, Failure};
 use crate::helm::Record;
 use crate::kube::Session;
 use crate::load::release::{self, Earlier, Found};
-use crate::load::survey::Survey;
 use crate::load::{around_release, harm, istio};
 use crate::options::{GLOO_SYSTEM, Global, UpgradeValues, ValuesAct, ValuesDestination, ValuesSource};
 use crate::plan::advice::{Advice, Code};
@@ -73,13 +71,6 @@ async fn of_a_release(
     match finish(&planned, Some(&session), task, global, report)? {
         Some(upgrade) if task.check => interrupts.or(ready(&session, &upgrade, task)).await.map(drop),
         Some(_) => {
-            let survey = Survey::new(&session, global);
-            let effects = if planned.plan.is_empty() { Vec::new() } else { planned.effects(task) };
-            let guard =
-                guard::objection(&session, &survey, (&effects, None), (task.caution, guard::IfUnknown::Refuse), report);
-            if let Some(why) = interrupts.or(guard).await? {
-                return Err(why.into_failure());
-            }
             let ended = Box::pin(carry_out(&session, &planned, task, global, &interrupts, report)).await;
             let upgraded = ended.map_err(|stopped| {
                 report.ends(stopped.stands.exit());

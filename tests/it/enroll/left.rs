@@ -108,10 +108,12 @@ fn namespaces_that_are_not_for_the_mesh_are_refused() -> Result<()> {
         let (document, output) = bench.json(&format!("enroll {namespace} --revision OLD --gloo-namespace {gloo}"))?;
         assert_said(&output, 1, &[&format!("error: namespace/{namespace}: {why}"), "nothing was changed"]);
         assert_eq!(document["results"][0]["reason"], "systemNamespace");
-        let forced = bench.run(&format!("enroll {namespace} --revision OLD --gloo-namespace {gloo} --force --dry-run"));
+        let forced = bench.run(&format!(
+            "enroll {namespace} --revision OLD --gloo-namespace {gloo} --include-gloo-namespace --dry-run"
+        ));
         assert_eq!(forced.code, Some(i32::from(namespace != gloo)), "{forced:#?}");
     }
-    let forced = bench.run(&format!("enroll {gloo} --revision OLD --gloo-namespace {gloo} --force"));
+    let forced = bench.run(&format!("enroll {gloo} --revision OLD --gloo-namespace {gloo} --include-gloo-namespace"));
     assert_said(&forced, 2, &["enroll interrupts the hook Jobs of Gloo in "]);
     // It is the way out of there.
     let out = bench.run(&format!("unenroll {gloo} --gloo-namespace {gloo} --yes"));

@@ -63,7 +63,7 @@ impl Seen {
 #[test]
 fn what_may_not_be_read_is_a_failure_where_it_decides_and_unknown_where_it_does_not() -> Result<()> {
     let seen = Seen::new("rights")?;
-    let line = "enroll NS --revision OLD";
+    let line = "enroll NS --revision OLD --force";
     let output = seen.until(line, "not allowed to list statefulsets.apps in ")?;
     let rule = "{apiGroups: [apps], resources: [statefulsets], verbs: [list]}";
     assert_said(

@@ -225,10 +225,12 @@ fn the_plan_says_between_which_steps_a_strict_mesh_answers_503() -> Result<()> {
         "already: auto-mTLS (step 3)\n".to_owned(),
     ];
     ends(&auto, 0, &said.iter().map(String::as_str).collect::<Vec<_>>(), &[]);
-    // An Upstream that nobody named stays so.
-    let alone = bench.run(line);
+    // An Upstream that nobody named would stay so, which is refused.
     let said = [format!("  from step 2 on, and no step ends it: {strict}{}", upstream("plain-8080"))];
-    ends(&alone, 0, &said.iter().map(String::as_str).collect::<Vec<_>>(), &[]);
+    let said: Vec<_> = said.iter().map(String::as_str).collect();
+    let refusal = ["error: step 2 is refused: ", "  nothing was changed\n", "hint: --force proceeds\n"];
+    ends(&bench.run(line), 1, &said, &refusal);
+    ends(&bench.run(&format!("{line} --force")), 0, &said, &[]);
     Ok(())
 }
 

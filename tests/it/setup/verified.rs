@@ -211,10 +211,15 @@ fn another_proxy_and_a_request_of_its_own_can_be_named() -> Result<()> {
     pair.sends(&pair.mtls()?)?;
     pair.stand_in(&plane, "gloo-system")?;
 
+    // The other gateway stays without sidecars, and would get 503s from then on.
     let words = [&FIRST[..], &["--name", "edge-proxy", "--yes"]].concat();
+    let there = ["--host", "shop.example", "--path", "/cart"];
+    let harms = run(&plane, &[&words[..], &there].concat());
+    ends(&harms, 1, &[], &["error: step 3 is refused: ", "hint: --force proceeds\n"]);
+    let words = [&words[..], &["--force"]].concat();
     let refused = run(&plane, &words);
     ends(&refused, 1, &[], &["no VirtualService has a plain route to it", "hint: --host and --path of a request"]);
-    let asked = run(&plane, &[&words[..], &["--host", "shop.example", "--path", "/cart"]].concat());
+    let asked = run(&plane, &[&words[..], &there].concat());
     let planned = ["deployment/edge-proxy patched, restarted\n", "undo: gloo-rs istio uninject --name edge-proxy\n"];
     ends(
         &asked,
