@@ -64,7 +64,7 @@ pub async fn rehearse(session: &Session, changes: &[Change]) -> Result<Vec<Objec
 #[derive(Debug)]
 pub struct Unmade {
     pub error: ApiError,
-    /// The change, where it may stand for all that is known: it has to be taken back as if it did.
+    /// The change, where it is unknown whether it was made: it is rolled back as if it was.
     pub perhaps: Option<Done>,
 }
 

@@ -27,12 +27,15 @@ use crate::render::text::seconds;
 use crate::verify::rollout::{self, Ended, Stuck};
 use crate::verify::sidecars as proof;
 
+/// A plan, or the rows of the objects that keep it from being carried out.
+pub type Planned<P> = Result<P, Vec<Row>>;
+
 /// What a command would do, and what it asks before it does.
 pub struct Proposal<'p> {
     pub changes: &'p [Change],
     /// `inject changes`
     pub asks: &'p str,
-    /// What nobody should be surprised by; empty: nothing is asked.
+    /// What the user must agree to; empty: nothing is asked.
     pub risks: Vec<String>,
     pub preview: Preview,
     pub secrets: Secrets,
@@ -48,7 +51,7 @@ pub enum Begun {
 /// Shows the preview that was asked for; else asks, and lets the API server try every change.
 ///
 /// # Errors
-/// Nobody said yes, or the API server would refuse a change; nothing was written.
+/// The user did not agree, or the API server would refuse a change; nothing was written.
 pub async fn begin(
     session: &Session,
     proposal: Proposal<'_>,
@@ -299,8 +302,7 @@ impl<'t> Transaction<'t> {
     /// Waits for a workload's rollout.
     ///
     /// # Errors
-    /// What the pods say; everything was rolled back. Or that nobody replaces them, or what
-    /// keeps those that an earlier run asked for: everything stands.
+    /// What the pods say; everything was rolled back. Or why the pods are not replaced: everything stands.
     async fn wait(&mut self, workload: &ObjectRef, report: &mut Report<'_>) -> Result<(), Failure> {
         let short = short(workload);
         report.ui.status(&format!("waiting for {short}"));

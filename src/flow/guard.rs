@@ -183,8 +183,8 @@ pub fn may_break(unknown: &[Unread]) -> Option<Objection> {
 
 /// The commands that lead to the same state without 503s in between.
 fn safe_order(first: &Harmed, joins: Option<CommandLine>) -> Hint {
-    let Behind::Pods { service, pods, .. } = &first.facts.behind else { return Hint::from("check what answers there") };
-    let namespace = service.split_once('/').map_or("", |(namespace, _)| namespace);
+    let Behind::Pods { pods, .. } = &first.facts.behind else { return Hint::from("check what answers there") };
+    let namespace = pods.first().map_or("", |pod| pod.namespace.as_str());
     let commands = match &first.facts.sends {
         Sends::Plaintext { .. } => after_permissive(namespace, first, joins),
         _ if pods.iter().any(|pod| pod.membership == Membership::Outside) => {

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
+use super::execute::Planned;
 use super::notes::Notes;
 use super::report::Report;
-use super::sidecars::Planned;
 use super::{block_on, files, guard, live, open, place};
 use crate::command::flag;
 use crate::edit::manifest::{self, members};

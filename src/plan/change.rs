@@ -71,7 +71,7 @@ impl Change {
         }
     }
 
-    /// The object after the change, if nobody else writes it; null where it is deleted.
+    /// The object after the change, unless another client writes it; null where it is deleted.
     ///
     /// # Errors
     /// The path of an edit that leads through something that is not what it should be.

@@ -10,13 +10,12 @@ mod step;
 
 pub use files::run as run_on_files;
 
-use super::execute::{Begun, Proposal, Stands, Stopped, begin, now, short};
+use super::execute::{Begun, Planned, Proposal, Stands, Stopped, begin, now, short};
 use super::guard;
 use super::interrupt::{UNTOUCHED, interrupted};
 use super::notes::Notes;
 use super::place;
 use super::report::Report;
-use super::sidecars::Planned;
 use crate::command::{CommandLine, gloo_rs};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{Cause, Session};

@@ -6,11 +6,10 @@ pub mod get;
 
 use std::time::Duration;
 
-use super::execute::{self, Begun, Proposal, Stopped, begin};
+use super::execute::{self, Begun, Planned, Proposal, Stopped, begin};
 use super::interrupt::{Interrupts, UNTOUCHED, interrupted};
 use super::notes::Notes;
 use super::report::Report;
-use super::sidecars::Planned;
 use super::{block_on, open, place};
 use crate::apply::transaction;
 use crate::command::{CommandLine, flag, gloo_rs};

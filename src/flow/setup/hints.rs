@@ -11,11 +11,8 @@ use crate::plan::{PerObject, auto_mtls};
 
 /// Flags with which a step's own command goes through first, so that the longer way finds it done: as a hint has them,
 /// and as they are typed.
-const GO_FIRST: [(&str, &str); 3] = [
-    ("--overwrite", "--overwrite"),
-    ("--force", "--force"),
-    ("--istio-discovery-address", "--istio-discovery-address HOST:15012"),
-];
+const GO_FIRST: [(&str, &str); 2] =
+    [("--overwrite", "--overwrite"), ("--istio-discovery-address", "--istio-discovery-address HOST:15012")];
 
 /// Keeps of the hints what can be typed here, names the step's own command for what only that takes, and drops the rest.
 pub fn told(why: Failure, way: &str, act: &Act, typed: &Global) -> Failure {
@@ -77,7 +74,7 @@ mod tests {
                 Some("-n NAMESPACE looks elsewhere"),
             ),
             (
-                inject.or("; ", flag("--force").text(" enrolls all the same")),
+                inject.or("; ", flag("--include-gloo-namespace").text(" enrolls it")),
                 Some("gloo-rs istio inject puts the gateway alone into the mesh"),
             ),
             ("take those fields out, then run this again".into(), Some("take those fields out, then run this again")),

@@ -2,8 +2,8 @@
 
 use crate::apply::cluster;
 use crate::error::{Exit, Failure, Reason};
+use crate::flow::execute::Planned;
 use crate::flow::live;
-use crate::flow::sidecars::Planned;
 use crate::kube::{Cause, Session};
 use crate::model::{Object, ObjectRef};
 use crate::options::{GLOO_SYSTEM, Global, Named};

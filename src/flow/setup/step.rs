@@ -89,8 +89,8 @@ pub enum Made {
 pub enum When {
     /// With the whole: what an earlier step makes room for is not asked about.
     Before,
-    /// Its turn has come.
-    Now,
+    /// Its turn has come: with `--force` its own guard is passed as well.
+    Now(Caution),
 }
 
 impl Work {
@@ -206,8 +206,8 @@ impl Act {
         global: &Global,
         when: When,
         notes: &mut dyn Notes,
-    ) -> Result<sidecars::Planned<Work>, Failure> {
-        let caution = if when == When::Now { Caution::Careful } else { Caution::Forced };
+    ) -> Result<execute::Planned<Work>, Failure> {
+        let caution = if let When::Now(caution) = when { caution } else { Caution::Forced };
         Ok(match self {
             Self::Values(task) => {
                 let planned = Box::pin(values::plan_release(session, (None, None), task, global, notes)).await?;
@@ -335,12 +335,13 @@ impl Planned {
     pub async fn carry_out(
         &self,
         session: &Session,
+        caution: Caution,
         global: &Global,
         report: &mut Report<'_>,
     ) -> Result<Made, Stopped> {
         let Self { step: Step { act, .. }, .. } = self;
         let stop = report.interrupts();
-        let planned = Box::pin(stop.or(act.plan(session, global, When::Now, report))).await?;
+        let planned = Box::pin(stop.or(act.plan(session, global, When::Now(caution), report))).await?;
         let work = match planned {
             Ok(work) => work,
             Err(rows) => {

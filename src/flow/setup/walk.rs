@@ -48,7 +48,7 @@ impl Way {
             report.ui.status(&format!("{head}: {what}"));
             let begun = Instant::now();
             // Also what is as asked already: a run that was killed may have left its rollout under way.
-            let outcome = caught(Box::pin(planned.carry_out(&self.session, &self.global, report))).await;
+            let outcome = caught(Box::pin(planned.carry_out(&self.session, self.caution, &self.global, report))).await;
             match outcome.unwrap_or_else(|panicked| Err(panicked.into_failure().into())) {
                 Ok(of_step) => {
                     made.push(of_step);

@@ -1,8 +1,8 @@
 //! What `inject` does: to each proxy, and to Settings after them.
 
-use super::{Plan, Planned, of_proxies, refusal};
+use super::{Plan, of_proxies, refusal};
 use crate::error::{Exit, Failure, Reason};
-use crate::flow::execute::now;
+use crate::flow::execute::{Planned, now};
 use crate::flow::notes::Notes;
 use crate::kube::Session;
 use crate::load::survey::Survey;

@@ -10,7 +10,7 @@ pub use removal::against;
 use injection::injection;
 use removal::removal;
 
-use super::execute::{Begun, Proposal, Stopped, Transaction, begin};
+use super::execute::{Begun, Planned, Proposal, Stopped, Transaction, begin};
 use super::interrupt::UNTOUCHED;
 use super::notes::Notes;
 use super::place;
@@ -37,9 +37,6 @@ pub struct Plan {
     pub changes: Vec<Change>,
     proxies: Vec<Proxy>,
 }
-
-/// A plan, or the objects that keep it from being carried out.
-pub type Planned<P> = Result<P, Vec<Row>>;
 
 /// Injects or takes out.
 ///

@@ -1,8 +1,8 @@
 //! What `uninject` does: to what points at the sidecars, and then to each proxy.
 
-use super::{Plan, Planned, of_proxies, refusal};
+use super::{Plan, of_proxies, refusal};
 use crate::error::Failure;
-use crate::flow::execute::now;
+use crate::flow::execute::{Planned, now};
 use crate::flow::notes::Notes;
 use crate::kube::Session;
 use crate::load::dangling;
