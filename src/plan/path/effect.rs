@@ -49,8 +49,7 @@ impl Touched {
         let mut touched = Self::default();
         for effect in effects {
             match effect {
-                // They are about every gateway, or every Upstream.
-                Effect::Certificates(..) | Effect::AutoMtls(_) => touched.mesh = true,
+                Effect::Certificates(..) | Effect::AutoMtls(_) => {}
                 Effect::Mesh(namespace, _) => drop(touched.namespaces.insert(namespace.clone())),
                 Effect::Tls(upstream, _) => touched.upstreams.push(upstream.clone()),
                 Effect::Policy(request) => touched.add_scope(&request.scope),
