@@ -75,20 +75,22 @@ impl Harms {
         if let Some(policies) = policies {
             traffic.world.know_policies(policies);
         }
-        let mut harms = Self::of(&mut traffic, |world| effects.iter().for_each(|effect| world.take(effect)));
+        let mut harms = Self::of(&mut traffic, effects);
         harms.unknown.retain(|why| !traffic.unread.contains(why));
         harms.unknown.splice(0..0, traffic.unread);
         Ok(harms)
     }
 
-    fn of(traffic: &mut Traffic, change: impl FnOnce(&mut World)) -> Self {
+    fn of(traffic: &mut Traffic, effects: &[Effect]) -> Self {
         let facts = |world: &World, ways: &[Way]| {
             let survey = world.survey();
             ways.iter().map(|way| way.facts(&survey)).collect::<Vec<_>>()
         };
         let Traffic { world, routed, unrouted, .. } = traffic;
         let was = (facts(world, routed), facts(world, unrouted));
-        change(world);
+        for effect in effects {
+            world.take(effect);
+        }
         let mut harms = Self { broken: Vec::new(), unrouted: Vec::new(), unknown: Vec::new() };
         for ((way, before), after) in routed.iter().zip(&was.0).zip(facts(world, routed)) {
             match harm(before, &after) {
@@ -104,6 +106,25 @@ impl Harms {
         }
         harms
     }
+}
+
+impl Harms {
+    /// The warning, in these words, where the change is made although it breaks something.
+    pub fn forced(&self, what: &str) -> Option<Advice> {
+        (!self.broken.is_empty()).then(|| Advice::warning(Code::StrictPeer, what).details(ways(&self.broken)))
+    }
+
+    /// The warning about Upstreams that no route names.
+    pub fn on_unrouted(&self) -> Option<Advice> {
+        let upstreams = count(self.unrouted.len(), "Upstream");
+        let what = format!("{upstreams} that no route names would be 503 as well");
+        (!self.unrouted.is_empty()).then(|| Advice::warning(Code::UnroutedUpstream, what).details(ways(&self.unrouted)))
+    }
+}
+
+/// Some of them, a line each.
+pub fn ways(ways: &[Harmed]) -> Vec<String> {
+    advice::some_of(ways.iter().map(ToString::to_string))
 }
 
 impl Harmed {
@@ -139,49 +160,40 @@ pub async fn objection(
 }
 
 /// What was not refused.
-pub fn say(harms: &Harms, notes: &mut dyn Notes) {
-    let ways = |ways: &[Harmed]| advice::some_of(ways.iter().map(ToString::to_string));
-    if !harms.broken.is_empty() {
-        let what = "requests that are answered now get 503s from now on (--force)";
-        notes.advice(Advice::warning(Code::StrictPeer, what).details(ways(&harms.broken)));
-    }
-    say_rest(harms, notes);
-}
-
-/// What is no reason to refuse.
-fn say_rest(harms: &Harms, notes: &mut dyn Notes) {
-    let ways = |ways: &[Harmed]| advice::some_of(ways.iter().map(ToString::to_string));
-    if !harms.unrouted.is_empty() {
-        let upstreams = count(harms.unrouted.len(), "Upstream");
-        let what = format!("{upstreams} that no route names would be 503 as well");
-        notes.advice(Advice::warning(Code::UnroutedUpstream, what).details(ways(&harms.unrouted)));
-    }
+fn say(harms: &Harms, notes: &mut dyn Notes) {
+    notes.advices(harms.forced("requests that are answered now get 503s from now on (--force)"));
+    notes.advices(harms.on_unrouted());
     for why in &harms.unknown {
         notes.advice(Advice::unknown("whether requests get 503s is unknown", why));
     }
 }
 
 /// The refusal for what is known, with the order of commands that is safe.
-pub fn would_break(broken: &[Harmed], joins: Option<CommandLine>) -> Option<Objection> {
+fn would_break(broken: &[Harmed], joins: Option<CommandLine>) -> Option<Objection> {
     let first = broken.first()?;
     let what = match broken.len() {
         1 => "a route that is answered now".to_owned(),
         number => format!("{number} routes that are answered now"),
     };
     let mut why = Objection::new(Reason::WouldBreak, format!("{what} would get 503s; nothing changed"));
-    why.details = advice::some_of(broken.iter().map(ToString::to_string));
+    why.details = ways(broken);
     Some(why.hint(safe_order(first, joins).or("; ", flag("--force").text(" proceeds"))))
 }
 
-/// The refusal for what could not be read.
-pub fn may_break(unknown: &[Unread]) -> Option<Objection> {
+fn may_break(unknown: &[Unread]) -> Option<Objection> {
+    let why = unread("requests", unknown)?;
+    Some(why.hint(flag("--force").text(" proceeds")))
+}
+
+/// The refusal for what could not be read: `who` would get 503s.
+pub fn unread(who: &str, unknown: &[Unread]) -> Option<Objection> {
     let first = unknown.first()?;
-    let message = format!("whether requests would get 503s is unknown: {first}; nothing changed");
+    let message = format!("whether {who} would get 503s is unknown: {first}; nothing changed");
     let mut why = Objection::new(Reason::Unknown, message);
     why.details.extend(unknown.iter().skip(1).map(|why| format!("and {why}")));
     let rules = unknown.iter().filter_map(|why| why.rule.as_ref());
     why.details.extend(rules.map(|rule| format!("a rule of a ClusterRole that allows it: {rule}")));
-    Some(why.hint(flag("--force").text(" proceeds")))
+    Some(why)
 }
 
 /// The commands that lead to the same state without 503s in between.

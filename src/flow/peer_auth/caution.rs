@@ -2,7 +2,7 @@
 
 use crate::command::{flag, gloo_rs};
 use crate::error::Reason;
-use crate::flow::guard::{Harmed, Harms};
+use crate::flow::guard::{self, Harmed, Harms};
 use crate::flow::notes::Notes;
 use crate::kube::Session;
 use crate::load::policies::Mesh;
@@ -17,7 +17,6 @@ use crate::plan::path::effect::Effect;
 use crate::plan::peer::Mode;
 use crate::plan::peer::change::{Scope, Wish, after};
 use crate::plan::{Unread, peer};
-use crate::render::text::count;
 
 /// Why the change is not made; what should be known beside it is said.
 pub async fn objection(
@@ -48,29 +47,12 @@ pub async fn objection(
         if !harms.broken.is_empty() {
             return Some(would_break(&request.scope, &harms.broken));
         }
-        if let Some(first) = unknown.first() {
-            let message = format!("whether a gateway would get 503s is unknown: {first}; nothing changed");
-            let mut why = Objection::new(Reason::Unknown, message);
-            why.details.extend(unknown.iter().skip(1).map(|why| format!("and {why}")));
-            why.details.extend(
-                unknown
-                    .iter()
-                    .filter_map(|why| why.rule.as_ref())
-                    .map(|rule| format!("a rule of a ClusterRole that allows it: {rule}")),
-            );
+        if let Some(why) = guard::unread("a gateway", &unknown) {
             return Some(why.hint(flag("--force").text(" goes on all the same")));
         }
     }
-    let ways = |ways: &[Harmed]| advice::some_of(ways.iter().map(ToString::to_string));
-    if !harms.broken.is_empty() {
-        let what = "a gateway gets 503s from now on (--force)";
-        notes.advice(Advice::warning(Code::StrictPeer, what).details(ways(&harms.broken)));
-    }
-    if !harms.unrouted.is_empty() {
-        let upstreams = count(harms.unrouted.len(), "Upstream");
-        let what = format!("{upstreams} that no route names would be 503 as well");
-        notes.advice(Advice::warning(Code::UnroutedUpstream, what).details(ways(&harms.unrouted)));
-    }
+    notes.advices(harms.forced("a gateway gets 503s from now on (--force)"));
+    notes.advices(harms.on_unrouted());
     for why in &unknown {
         notes.advice(Advice::unknown("which gateways send plaintext there is unknown", why));
     }
@@ -94,7 +76,7 @@ fn would_break(scope: &Scope, broken: &[Harmed]) -> Objection {
         Reason::GatewayPlaintext,
         format!("a gateway sends {sends} to {scope} and would get 503s; nothing changed"),
     );
-    why.details = advice::some_of(broken.iter().map(ToString::to_string));
+    why.details = guard::ways(broken);
     let mut by_namespace: Vec<(&str, Vec<&str>)> = Vec::new();
     for (home, name) in broken.iter().filter_map(Harmed::upstream) {
         match by_namespace.iter_mut().find(|(namespace, _)| *namespace == home) {

@@ -96,12 +96,16 @@ pub enum When {
 impl Work {
     /// The objects that it writes.
     pub fn changes(&self) -> impl Iterator<Item = &Change> {
-        let changes = match self {
-            Self::Sidecars(plan) => plan.changes.as_slice(),
+        self.all().iter().filter(|change| !change.is_already())
+    }
+
+    /// The same, with what is as asked already.
+    fn all(&self) -> &[Change] {
+        match self {
+            Self::Sidecars(plan) => &plan.changes,
             Self::Enrolment { changes, .. } | Self::Objects(changes) => changes,
             Self::Values(_) | Self::Request => &[],
-        };
-        changes.iter().filter(|change| !change.is_already())
+        }
     }
 
     /// The release that it changes: no object of the cluster, and Helm's to write.
@@ -313,8 +317,7 @@ impl Step {
         let usual = if preview.is_on() { DryRun::Client } else { DryRun::Server };
         let (work, spared) = spare(work, by);
         if preview.dry_run.unwrap_or(usual) == DryRun::Server {
-            let changes: Vec<_> = work.changes().cloned().collect();
-            execute::rehearse(session, &changes, &mut advice).await?;
+            execute::rehearse(session, work.all(), &mut advice).await?;
         }
         if self.act.stands_alone() {
             // Between which steps which end would refuse the other, the plan says itself.

@@ -16,7 +16,7 @@ use crate::plan::istiod::Istiod;
 use crate::plan::mtls::Caution;
 use crate::plan::sidecars::{self, Around, Flags, Proxy, Security};
 
-/// Plans every proxy before any is written; `None` where one is refused.
+/// Plans every proxy before any is written; one that is refused refuses all.
 ///
 /// # Errors
 /// No istiod can be chosen, or something could not be read.
@@ -27,9 +27,9 @@ pub async fn injection(
     proxies: Vec<Proxy>,
     notes: &mut dyn Notes,
 ) -> Result<Planned<Plan>, Failure> {
-    let nothing = Plan { changes: Vec::new(), proxies: Vec::new() };
-    let Injection::Inject { istio: wish, auto_mtls, .. } = &task.act else { return Ok(Ok(nothing)) };
-    let Some(flags) = flags_of(&task.act) else { return Ok(Ok(nothing)) };
+    let (Injection::Inject { istio: wish, auto_mtls, .. }, Some(flags)) = (&task.act, flags_of(&task.act)) else {
+        return Ok(Ok(Plan::default()));
+    };
     let istiods = known(istio::istiods(session, wish.namespace.as_deref()).await, &flags, notes)?;
     let gloo = istio::gloo(session, global.object_namespace()).await;
     let now = now();
@@ -56,7 +56,7 @@ pub async fn injection(
         Switches::Alone => None,
         Switches::On => Some(switches(session, global, notes).await?),
     };
-    let mut plan = of_proxies(planned, (true, task.rollouts), notes);
+    let mut plan = of_proxies(planned, task, notes);
     plan.changes.extend(last);
     Ok(Ok(plan))
 }

@@ -31,7 +31,7 @@ use crate::plan::rollout;
 use crate::plan::sidecars::{Proxy, TransactionPlan};
 
 /// What the whole run does.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Plan {
     /// In the order of writing: what must not refer to the proxies any more, the proxies, what refers to them.
     pub changes: Vec<Change>,
@@ -82,7 +82,7 @@ pub async fn plan(
     match &task.act {
         Injection::Inject { .. } => injection(session, task, global, proxies, notes).await,
         Injection::Uninject { upstreams, caution } => {
-            removal(session, (*upstreams, *caution), task.rollouts, global, proxies, notes).await
+            removal(session, task, (*upstreams, *caution), global, proxies, notes).await
         }
     }
 }
@@ -122,8 +122,8 @@ async fn let_go(session: &Session, plan: &Plan, done: &[Done], report: &mut Repo
 }
 
 /// The changes to each proxy in turn; what is worth knowing of it is said.
-fn of_proxies(planned: Vec<(Proxy, TransactionPlan)>, task: (bool, Rollouts), notes: &mut dyn Notes) -> Plan {
-    let mut plan = Plan { changes: Vec::new(), proxies: Vec::new() };
+fn of_proxies(planned: Vec<(Proxy, TransactionPlan)>, task: &Sidecars, notes: &mut dyn Notes) -> Plan {
+    let mut plan = Plan::default();
     for (proxy, of_proxy) in planned {
         notes.advices(of_proxy.advice.iter().cloned());
         plan.changes.extend(settled(&proxy, of_proxy, task));
@@ -133,9 +133,9 @@ fn of_proxies(planned: Vec<(Proxy, TransactionPlan)>, task: (bool, Rollouts), no
 }
 
 /// The changes to a proxy, with what is waited for.
-fn settled(proxy: &Proxy, plan: TransactionPlan, task: (bool, Rollouts)) -> Vec<Change> {
-    let (is_injection, rollouts) = task;
-    let settle = match (rollouts, is_injection) {
+fn settled(proxy: &Proxy, plan: TransactionPlan, task: &Sidecars) -> Vec<Change> {
+    let is_injection = matches!(task.act, Injection::Inject { .. });
+    let settle = match (task.rollouts, is_injection) {
         (Rollouts::NoWait, _) => Settle::NotWaited,
         (Rollouts::Wait, true) => Settle::Injected,
         (Rollouts::Wait, false) => Settle::Rollout,

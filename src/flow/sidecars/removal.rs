@@ -8,7 +8,7 @@ use crate::kube::Session;
 use crate::load::dangling;
 use crate::load::survey::Survey;
 use crate::model::Object;
-use crate::options::{Global, Rollouts, Upstreams};
+use crate::options::{Global, Sidecars, Upstreams};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::change::Change;
 use crate::plan::dangling::Dangling;
@@ -16,14 +16,14 @@ use crate::plan::mtls::{Caution, Foreign, Found, Policy, Wish};
 use crate::plan::sidecars::{self, Around, Proxy};
 use crate::plan::{self, PerObject};
 
-/// Plans every proxy before any is written; `None` where one is refused.
+/// Plans every proxy before any is written; one that is refused refuses all.
 ///
 /// # Errors
 /// Something would be left pointing at the cluster, or could not be read.
 pub async fn removal(
     session: &Session,
+    task: &Sidecars,
     (upstreams, caution): (Upstreams, Caution),
-    rollouts: Rollouts,
     global: &Global,
     proxies: Vec<Proxy>,
     notes: &mut dyn Notes,
@@ -52,7 +52,7 @@ pub async fn removal(
     for change in &first {
         notes.advices(advise_on_release(&survey, &change.before).await);
     }
-    let mut plan = of_proxies(planned, (false, rollouts), notes);
+    let mut plan = of_proxies(planned, task, notes);
     plan.changes.splice(0..0, first);
     Ok(Ok(plan))
 }
