@@ -281,7 +281,7 @@ impl Session {
 
     /// Sends no more than this many requests at once from here on, each of which has a connection of its own. Streams,
     /// such as logs and port-forwards, are not counted.
-    pub fn limit_connections(&self, most: usize) {
+    pub fn limit_requests(&self, most: usize) {
         self.wire.lanes.forget_permits(self.wire.lanes.available_permits().saturating_sub(most));
     }
 

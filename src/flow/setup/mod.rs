@@ -62,8 +62,10 @@ pub async fn teardown(task: &Teardown, global: &Global, report: &mut Report<'_>)
     Box::pin(way.go(found.steps, report)).await
 }
 
-/// Connections to the API server at once: each has a TLS handshake, and the steps have little to read in parallel.
-const CONNECTIONS: usize = 4;
+/// Requests to the API server at once: each new connection has a TLS handshake, and the steps have little to read in
+/// parallel. At most four connections follow: a request that starts before the connection of the last one is free again
+/// opens one more.
+const REQUESTS: usize = 3;
 
 /// One of the two, under way.
 struct Way {
@@ -87,7 +89,7 @@ impl Way {
         report: &mut Report<'_>,
     ) -> Result<Self, Failure> {
         let session = open(global, report).await?;
-        session.limit_connections(CONNECTIONS);
+        session.limit_requests(REQUESTS);
         report.form_for_cluster(preview);
         report.context(&place(&session));
         let gloo_namespace = global.gloo_namespace.clone().or_else(|| global.namespace.clone());

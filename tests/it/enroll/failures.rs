@@ -99,7 +99,7 @@ fn of_several_the_one_that_never_gets_ready_is_put_back_and_the_label_stays() ->
     bench.deploy_stranded("a")?;
     bench.deploy("b", &json!({}))?;
     let before = bench.deployment("a")?["spec"].clone();
-    let (document, output) = bench.json("enroll NS --revision OLD --wait-timeout 15s")?;
+    let (document, output) = bench.json("enroll NS --revision OLD --wait-timeout 30s")?;
     let said = [
         "error: deployment/a did not become ready (0 of 1 new",
         "not scheduled: 0/1 nodes are available",
