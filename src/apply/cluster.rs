@@ -56,6 +56,12 @@ pub async fn guarded<T>(
     }
 }
 
+/// An object that is left as it is, and why.
+#[must_use]
+pub fn refused(object: Object, why: Objection) -> Settled {
+    same(Row::left(object.reference.clone(), Outcome::Refused, why), object)
+}
+
 /// Decides about the object and makes the change. A conflict is read and decided anew, a write whose
 /// answer went missing is read again; no write is repeated blindly.
 pub async fn settle(
@@ -77,7 +83,7 @@ pub async fn settle(
                 return same(Row::answer(object.reference.clone(), Outcome::Unchanged, message), object);
             }
             Decision::Skip(why) => return same(Row::left(object.reference.clone(), Outcome::Skipped, why), object),
-            Decision::Refuse(why) => return same(Row::left(object.reference.clone(), Outcome::Refused, why), object),
+            Decision::Refuse(why) => return refused(object, why),
         };
         let operations = match patch::guarded(&object, &edits) {
             Ok(operations) => operations,

@@ -12,6 +12,8 @@ use crate::model::{Found, Kind, Object, Selector, Snapshot, Unknown, kinds};
 use crate::plan::backend::{self, is_running};
 use crate::plan::istiod::{self, Istiod, REVISION_LABEL, Seen as IstiodSeen};
 use crate::plan::path::Certificate;
+use crate::plan::path::Facts;
+use crate::plan::path::routed::{ROUTES, Routed};
 use crate::plan::path::survey::Survey as Paths;
 use crate::plan::sidecars::{self, Pods, Proxy};
 
@@ -55,6 +57,7 @@ pub struct World<'s> {
     istiods: OnceCell<Vec<Istiod>>,
     gateways: OnceCell<Vec<Proxy>>,
     paths: OnceCell<Paths<'s>>,
+    routed: OnceCell<Option<Routed>>,
 }
 
 impl<'s> World<'s> {
@@ -73,6 +76,7 @@ impl<'s> World<'s> {
             istiods: OnceCell::new(),
             gateways: OnceCell::new(),
             paths: OnceCell::new(),
+            routed: OnceCell::new(),
         }
     }
 
@@ -295,8 +299,27 @@ impl<'w> Look<'w> {
         }
         let policies = &kinds::PEER_AUTHENTICATION;
         self.note(policies, self.world.snapshot.unknown(policies));
+        // Where they are not known, the facts of a target say so.
         self.note(&kinds::SERVICE, None);
+        self.note(&kinds::ENDPOINT_SLICE, None);
         self.world.paths.get_or_init(|| Paths::new(self.world.snapshot, self.gloo()))
+    }
+
+    /// The facts with the gateways alone that a route leads through; with all of them where some routes are not known.
+    pub fn narrowed(&self, facts: Facts) -> Facts {
+        let routed = self.world.routed.get_or_init(|| {
+            let snapshot = self.world.snapshot;
+            let is_known = ROUTES.iter().all(|kind| snapshot.is_whole(kind));
+            is_known.then(|| {
+                let mut routed = Routed::by(snapshot.all(&kinds::GATEWAY).to_vec());
+                ROUTES.iter().flat_map(|kind| snapshot.all(kind)).for_each(|object| routed.add(object));
+                routed
+            })
+        });
+        match routed {
+            Some(routed) => routed.narrow(self.paths(), facts),
+            None => facts,
+        }
     }
 
     /// Whether Gloo watches a namespace, as far as was asked.

@@ -32,6 +32,7 @@ pub const CHECK: Check = Check {
         &kinds::UPSTREAM,
         &kinds::SERVICE,
         &kinds::POD,
+        &kinds::ENDPOINT_SLICE,
         &kinds::PEER_AUTHENTICATION,
         &kinds::SETTINGS,
         &kinds::DEPLOYMENT,
@@ -52,7 +53,7 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
     let bare = bare_gateways(look);
     let upstreams = look.watched(&kinds::UPSTREAM);
     let paths = look.paths();
-    let judged = upstreams.iter().map(|upstream| (&upstream.reference, paths.of_upstream(upstream)));
+    let judged = upstreams.iter().map(|upstream| (&upstream.reference, look.narrowed(paths.of_upstream(upstream))));
     let mut found: Vec<_> = judged.filter_map(|(reference, facts)| of_target(look, reference, facts)).collect();
     let holders = [&kinds::VIRTUAL_SERVICE, &kinds::ROUTE_TABLE, &kinds::UPSTREAM_GROUP, &kinds::GATEWAY];
     let holders: Vec<_> = holders.into_iter().flat_map(|kind| look.watched(kind)).collect();
@@ -78,7 +79,8 @@ fn of_services(look: &Look<'_>, holder: &Object) -> Vec<Finding> {
             named.insert((service.namespace, service.name, port));
         }
     }
-    let facts = named.iter().map(|(namespace, name, port)| look.paths().of_service(namespace, name, *port));
+    let facts =
+        named.iter().map(|(namespace, name, port)| look.narrowed(look.paths().of_service(namespace, name, *port)));
     facts.filter_map(|facts| of_target(look, &holder.reference, facts)).collect()
 }
 

@@ -9,6 +9,7 @@ use super::look::Release;
 use super::*;
 use crate::gloo::metrics::{self, Metrics};
 use crate::model::{Answer, Object, Part, Selector, Snapshot};
+use crate::plan::backend::{labels, selects};
 use crate::plan::path::Certificate;
 
 mod agreement;
@@ -24,6 +25,30 @@ fn kinds() -> Vec<&'static Kind> {
         }
     }
     kinds
+}
+
+/// What the API server's controller makes of the Services and their pods.
+fn endpoint_slices(objects: &[Value]) -> Vec<Value> {
+    let of = |kind: &'static str| objects.iter().filter(move |object| object["kind"] == kind);
+    let slice = |service: &Value| {
+        let selector = labels(&service["spec"]["selector"]);
+        let is_behind = |pod: &&Value| {
+            pod["metadata"]["namespace"] == service["metadata"]["namespace"]
+                && !selector.is_empty()
+                && selects(&selector, &pod["metadata"]["labels"])
+        };
+        let endpoint = |pod: &Value| json!({"targetRef": {"name": pod["metadata"]["name"]}, "conditions": {}});
+        let endpoints: Vec<_> = of("Pod").filter(is_behind).map(endpoint).collect();
+        json!({
+            "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "ports": service["spec"]["ports"],
+            "metadata": {
+                "name": service["metadata"]["name"], "namespace": service["metadata"]["namespace"],
+                "labels": {"kubernetes.io/service-name": service["metadata"]["name"]},
+            },
+            "endpoints": endpoints,
+        })
+    };
+    of("Service").map(slice).collect()
 }
 
 struct Stage {
@@ -90,10 +115,11 @@ impl Stage {
 
     fn snapshot(&self) -> Snapshot {
         let mut snapshot = Snapshot::new(Unknown::because("not asked for"));
+        let slices = endpoint_slices(&self.objects);
         for kind in kinds() {
             let is_of_kind =
                 |object: &&Value| object["kind"] == kind.kind && object["apiVersion"] == kind.api_version();
-            let of_kind = self.objects.iter().filter(is_of_kind);
+            let of_kind = self.objects.iter().chain(&slices).filter(is_of_kind);
             let answer = match self.forbidden.contains(&kind) {
                 true => Answer::Unknown(Unknown { why: format!("may not list {}", kind.plural), rule: None }),
                 false => Answer::Read(of_kind.map(|object| Object::new(kind, object.clone())).collect()),

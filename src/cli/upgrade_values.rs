@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use super::help;
 use crate::error::Failure;
 use crate::options::{Command, Global, HelmFailure, UpgradeValues, ValuesAct, ValuesDestination, ValuesSource};
+use crate::plan::mtls::Caution;
 use crate::plan::values::{Edition, Switch, Wish};
 use crate::render::diff::Secrets;
 
@@ -66,6 +67,9 @@ pub struct UpgradeValuesArgs {
     /// Let your own helm upgrade the release, then wait for the gateways and prove the sidecars
     #[arg(long, conflicts_with_all = ["values", "write", "output_file", "diff", "check"])]
     apply: bool,
+    /// With --apply: upgrade although requests would get 503s, or may
+    #[arg(long, requires = "apply")]
+    force: bool,
     /// With --apply: let Helm go back where the upgrade fails
     #[arg(long, requires = "apply")]
     rollback_on_failure: bool,
@@ -122,6 +126,7 @@ impl UpgradeValuesArgs {
                 None => ValuesSource::Release { name: self.release, revision: self.release_revision },
             },
             destination,
+            caution: if self.force { Caution::Forced } else { Caution::Careful },
             edition: match self.edition {
                 EditionArg::Auto => None,
                 EditionArg::Oss => Some(Edition::OpenSource),

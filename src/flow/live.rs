@@ -6,6 +6,7 @@ use futures_util::{Stream, StreamExt as _, stream};
 
 use super::acceptance::Held;
 use super::ahead::{ahead, beside};
+use super::guard::OfUpstreams;
 use super::interrupt::Signals;
 use super::report::{Report, Sweep};
 use super::stop::{Stop, Why};
@@ -33,7 +34,8 @@ struct Run<'r> {
     task: &'r Objects,
     global: &'r Global,
     session: &'r Session,
-    survey: Survey<'r>,
+    survey: &'r Survey<'r>,
+    guard: OfUpstreams<'r>,
     write: Write,
     held: Held,
     stop: Stop,
@@ -68,9 +70,14 @@ pub async fn edit(
     let held = Held::default();
     interrupts.begin_writes()?;
     let mut signals = interrupts.signals();
-    let run = Run { plan, task, global, session, survey, write, held, stop };
+    let names = match &task.selection {
+        Selection::Named(names) => references(plan, names, global),
+        Selection::Sweep { .. } => Vec::new(),
+    };
+    let guard = OfUpstreams::new(session, &survey, plan, &names);
+    let run = Run { plan, task, global, session, survey: &survey, guard, write, held, stop };
     match &task.selection {
-        Selection::Named(names) => run.named(names, &mut signals, report).await,
+        Selection::Named(_) => run.named(&names, &mut signals, report).await,
         Selection::Sweep { labels, scope } => run.sweep((labels.as_ref(), scope), &mut signals, report).await,
     }
     if task.preview.check && report.count(Outcome::Changed) > 0 {
@@ -116,12 +123,11 @@ pub async fn explain_absence(session: &Session, row: &mut Row) {
 
 impl Run<'_> {
     /// The named objects, in the order they were typed.
-    async fn named(&self, names: &[Named], signals: &mut Signals, report: &mut Report<'_>) {
-        let references = references(self.plan, names, self.global);
+    async fn named(&self, references: &[ObjectRef], signals: &mut Signals, report: &mut Report<'_>) {
         if references.len() > 1 {
             report.begin_sweep(self.words());
         }
-        let results = stream::iter(&references)
+        let results = stream::iter(references)
             .take_while(|_| std::future::ready(!self.stop.is_set()))
             .map(|reference| cluster::guarded(reference, self.write, self.one(reference)))
             .buffered(self.task.concurrency);
@@ -134,10 +140,9 @@ impl Run<'_> {
         let looked_at = self.drain(results, signals, report, seen).await;
         if !advised.is_empty() {
             self.unless_stopped(signals, async {
-                // Of many, pods and Services are read a namespace at a time.
-                let found = if advised.len() > 4 { Found::Swept } else { Found::Named };
+                self.guard.say(report);
                 for object in &advised {
-                    self.advise(object, found, report).await;
+                    self.advise(object, report).await;
                 }
                 self.advise_on_gateway(report).await;
             })
@@ -152,6 +157,9 @@ impl Run<'_> {
         match self.session.get(kind, namespace, name).await {
             Ok(value) => {
                 let object = Object::new(kind, value);
+                if let Some(why) = self.guard.objection(&object).await {
+                    return Ok(cluster::refused(object, why));
+                }
                 Ok(cluster::settle(self.session, self.plan, object, Found::Named, &Surroundings::unseen(), self.write)
                     .await)
             }
@@ -292,7 +300,7 @@ impl Run<'_> {
     /// Waits for the effect of what was changed, where that was asked for.
     async fn confirm(&self, signals: &mut Signals, report: &mut Report<'_>) {
         let interrupt = (&self.stop, signals);
-        self.held.release(self.session, &self.survey, self.global, interrupt, report).await;
+        self.held.release(self.session, self.survey, self.global, interrupt, report).await;
     }
 
     /// The settled object's row, once what belongs before it is said, and the object as it was.
@@ -337,8 +345,8 @@ impl Run<'_> {
         }
     }
 
-    async fn advise(&self, object: &Object, found: Found, report: &mut Report<'_>) {
-        match self.survey.around(object, found, self.plan.wants()).await {
+    async fn advise(&self, object: &Object, report: &mut Report<'_>) {
+        match self.guard.around(object).await {
             Ok(around) => self.plan.advise(object, &around).into_iter().for_each(|advice| report.advice(advice)),
             Err(failure) => report.advice(Advice::note(Code::Unknown, format!("advice: {}", failure.message))),
         }
@@ -356,7 +364,7 @@ impl Run<'_> {
         };
         if matters {
             let gateway = self.survey.gateway().await;
-            if let Some(advice) = advice::on_gateway(&gateway, self.survey.gloo_namespace().await) {
+            if let Some(advice) = advice::on_gateway(gateway, self.survey.gloo_namespace().await) {
                 report.advice(advice);
             }
         }

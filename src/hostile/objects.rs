@@ -12,6 +12,7 @@ use crate::edit::manifest;
 use crate::model::{Object, kinds};
 use crate::plan::mtls::Surroundings;
 use crate::plan::path::behind::Port;
+use crate::plan::path::endpoints::PodEndpoints;
 use crate::plan::peer::Policies;
 use crate::plan::{
     acceptance, auto_mtls, backend, dangling, effect, enrolment, gateway, mark, owner, peer, pod, proxy_pods,
@@ -53,7 +54,11 @@ fn read(object: &Value) {
     backend::PodSelector::of(object, &BTreeMap::new()).map(|it| it.selects(&object["metadata"]["labels"]));
     backend::pod_port(object, object);
     if let Ok(port) = Port::of("shop/cart", object, Some(80), &BTreeMap::new()) {
-        port.behind([object], &Ok(Policies { all: one, root_namespace: "istio-system" }));
+        port.behind(
+            [object],
+            &PodEndpoints::of([object], "http"),
+            &Ok(Policies { all: one, root_namespace: "istio-system" }),
+        );
     }
     backend::barred(object);
     backend::obeys_policies(object);

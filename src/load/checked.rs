@@ -5,8 +5,8 @@ use crate::check::{Beyond, Check};
 use crate::command::Hint;
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::Session;
-use crate::load::release;
 use crate::load::snapshot::{Detail, Want};
+use crate::load::{paths, release};
 use crate::model::{Kind, Unknown, kinds};
 use crate::plan::istiod::{ISTIOD_LABEL, REVISION_LABEL};
 use crate::plan::path::survey::GATEWAY_LABEL;
@@ -59,6 +59,9 @@ fn of_kind(kind: &'static Kind, gloo: &str, only: &[String]) -> Vec<Want> {
     }
     if is(&kinds::KUBE_GATEWAY_CLASS) {
         return vec![Want::of_the_cluster(kind)];
+    }
+    if is(&kinds::ENDPOINT_SLICE) {
+        return vec![paths::endpoints()];
     }
     if is(&kinds::SERVICE) || is(&kinds::PEER_AUTHENTICATION) {
         return vec![all];

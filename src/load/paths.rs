@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use super::snapshot::{self, Detail, Namespaces, Want};
 use crate::error::Failure;
 use crate::kube::Session;
-use crate::model::{Found, Part, Snapshot, kinds};
+use crate::model::{Answer, Found, Part, Snapshot, kinds};
+use crate::plan::Unread;
 use crate::plan::backend::{PodSelector, ServiceRef};
 use crate::plan::gateway::PROXY_LABEL;
 use crate::plan::istiod::REVISION_LABEL;
+use crate::plan::path::installation::Installation;
 use crate::plan::path::survey::GATEWAY_LABEL;
 
 /// Around every Service there is: one LIST a kind, of pods the metadata alone.
@@ -16,7 +18,7 @@ use crate::plan::path::survey::GATEWAY_LABEL;
 /// # Errors
 /// The API server does not answer, or does not know who asks.
 pub async fn around_all(session: &Session, gloo: &str, namespaces: &Namespaces) -> Result<Snapshot, Failure> {
-    let wants = vec![Want::all(&kinds::SERVICE), metadata_of_pods()];
+    let wants = vec![Want::all(&kinds::SERVICE), metadata_of_pods(), endpoints()];
     with_gateway(session, gloo, namespaces, wants).await
 }
 
@@ -35,7 +37,7 @@ pub async fn around_namespaces(
     if homes.len() > FEW {
         return around_all(session, gloo, namespaces).await;
     }
-    let of = |home: &String| [Want::all(&kinds::SERVICE).of(home), metadata_of_pods().of(home)];
+    let of = |home: &String| [Want::all(&kinds::SERVICE), metadata_of_pods(), endpoints()].map(|want| want.of(home));
     with_gateway(session, gloo, namespaces, named(homes).flat_map(of).collect()).await
 }
 
@@ -61,8 +63,51 @@ pub async fn around(
     Ok(snapshot)
 }
 
+/// Adds the gateways of other installations of Gloo, and gives the namespaces of these. Where Settings may not be listed,
+/// or the gateways may not, the reason is given.
+///
+/// # Errors
+/// As [`around_all`].
+pub async fn other_gateways(
+    session: &Session,
+    gloo: &str,
+    snapshot: &mut Snapshot,
+) -> Result<(Vec<String>, Option<Unread>), Failure> {
+    let all = snapshot::of_cluster(session, &[Want::all(&kinds::SETTINGS)], &Namespaces::default()).await?;
+    if let Some(unknown) = all.unknown(&kinds::SETTINGS) {
+        return Ok((Vec::new(), Some(unknown.into())));
+    }
+    let settings = all.all(&kinds::SETTINGS);
+    let named = settings.iter().filter_map(Installation::named).filter(|namespace| *namespace != gloo);
+    let others: Vec<_> = named.map(str::to_owned).collect();
+    if others.is_empty() {
+        return Ok((others, None));
+    }
+    let wants = [
+        Want::all(&kinds::DEPLOYMENT).labelled(PROXY_LABEL),
+        Want::all(&kinds::DAEMON_SET).labelled(PROXY_LABEL),
+        Want::all(&kinds::POD).labelled(PROXY_LABEL).running().detail(Detail::Metadata),
+        Want::all(&kinds::CONFIG_MAP).labelled(PROXY_LABEL).detail(Detail::Whole),
+    ];
+    let gateways = snapshot::of_cluster(session, &wants, &Namespaces::default()).await?;
+    if let Some(unknown) = wants.iter().find_map(|want| gateways.unknown(want.kind)) {
+        return Ok((Vec::new(), Some(unknown.into())));
+    }
+    for kind in wants.iter().map(|want| want.kind).chain([&kinds::SETTINGS]) {
+        let from = if *kind == kinds::SETTINGS { &all } else { &gateways };
+        let of_others = from.all(kind).iter().filter(|object| others.contains(&object.reference.namespace));
+        snapshot.put(kind, Part::Selected, Answer::Read(of_others.cloned().collect()));
+    }
+    Ok((others, None))
+}
+
 fn metadata_of_pods() -> Want {
     Want::all(&kinds::POD).running().detail(Detail::Metadata)
+}
+
+/// Which of those pods are ready, and their ports.
+pub fn endpoints() -> Want {
+    Want::all(&kinds::ENDPOINT_SLICE).detail(Detail::Endpoints)
 }
 
 /// An Upstream may name no namespace: a list of that would be one of all namespaces.

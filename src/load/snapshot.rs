@@ -16,6 +16,7 @@ use crate::error::Failure;
 use crate::kube::{ApiError, Cause, Query, Scope, Session};
 use crate::model::{Answer, Kind, Object, Part, Snapshot, Spot, Unknown, kinds};
 use crate::plan::mark::LAST_APPLIED;
+use crate::plan::path::endpoints;
 
 /// Requests under way at once: each has a TLS connection of its own.
 const AT_ONCE: usize = 6;
@@ -31,6 +32,8 @@ pub enum Detail {
     Lean,
     /// The metadata alone, without those.
     Metadata,
+    /// Of `EndpointSlice`s: which pods are ready, and their ports.
+    Endpoints,
 }
 
 /// What is wanted of a kind.
@@ -214,7 +217,7 @@ fn kept(mut value: Value, detail: Detail) -> Value {
             annotations.remove(LAST_APPLIED);
         }
     }
-    value
+    if detail == Detail::Endpoints { endpoints::reduced(value) } else { value }
 }
 
 /// A document or a file that cannot be read.

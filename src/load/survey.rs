@@ -18,6 +18,7 @@ use crate::plan::backend::{self, Destination, PodSelector, ServiceRef};
 use crate::plan::gateway::{self, AutoMtls, Gateway};
 use crate::plan::mtls::{FarEnd, Found, Surroundings};
 use crate::plan::path::behind::Port;
+use crate::plan::path::endpoints::{self, PodEndpoints};
 use crate::plan::path::{Behind, Facts, Switched, of_upstream};
 use crate::plan::peer::{self, Policies, Sent};
 use crate::plan::{Unread, Wants};
@@ -38,6 +39,15 @@ pub struct Survey<'s> {
     root_namespace: OnceCell<Read<String>>,
     pods: Cache,
     services: Cache,
+    endpoints: Cache,
+    gateway: OnceCell<(Gateway, Whole)>,
+}
+
+/// Whether each of the gateway's pods and bootstraps has what Istio's certificates need, as far as is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whole {
+    Yes,
+    No,
 }
 
 /// Whole lists by namespace.
@@ -59,6 +69,8 @@ impl<'s> Survey<'s> {
             root_namespace: OnceCell::new(),
             pods: Cache::default(),
             services: Cache::default(),
+            endpoints: Cache::default(),
+            gateway: OnceCell::new(),
         }
     }
 
@@ -105,7 +117,16 @@ impl<'s> Survey<'s> {
     }
 
     /// The gateway's sidecars and bootstrap.
-    pub async fn gateway(&self) -> Gateway {
+    pub async fn gateway(&self) -> &Gateway {
+        &self.gateway.get_or_init(|| self.read_gateway()).await.0
+    }
+
+    /// Whether no gateway is known to lack something.
+    pub async fn has_whole_gateways(&self) -> bool {
+        self.gateway.get_or_init(|| self.read_gateway()).await.1 == Whole::Yes
+    }
+
+    async fn read_gateway(&self) -> (Gateway, Whole) {
         let namespace = self.gloo_namespace().await;
         let list = async |kind: &'static Kind| {
             let query = Query { freshness: Freshness::AtHand, ..Query::labelled(gateway::PROXY_LABEL) };
@@ -114,13 +135,14 @@ impl<'s> Survey<'s> {
         let read = async {
             let pods = list(&kinds::POD).await?;
             if pods.is_empty() {
-                return Ok(gateway::without_pods(&list(&kinds::DEPLOYMENT).await?));
+                return Ok((gateway::without_pods(&list(&kinds::DEPLOYMENT).await?), Whole::No));
             }
             // Without sidecars the bootstrap makes no difference.
             let config_maps = if gateway::have_sidecars(&pods) { list(&kinds::CONFIG_MAP).await? } else { Vec::new() };
-            Ok(gateway::of(&pods, &config_maps))
+            let whole = if gateway::are_whole(&pods, &config_maps) { Whole::Yes } else { Whole::No };
+            Ok((gateway::of(&pods, &config_maps), whole))
         };
-        read.await.unwrap_or_else(|error| Gateway::Unknown { why: self.unread(error) })
+        read.await.unwrap_or_else(|error| (Gateway::Unknown { why: self.unread(error) }, Whole::Yes))
     }
 
     /// What stands around an Upstream. A sweep reads pods and Services a namespace at a time.
@@ -176,7 +198,28 @@ impl<'s> Survey<'s> {
             Err(why) => return Behind::Unknown(why),
         };
         let policies = self.policies_of(&pods, wants).await;
-        port.behind(pods.iter().map(Rc::as_ref).filter(|pod| backend::is_running(pod)), &policies)
+        let slices = self.slices(&service.namespace, &port, found, &policies).await;
+        let endpoints = match &slices {
+            Ok(slices) => PodEndpoints::of(of_service(slices, &service.name), port.name()),
+            Err(why) => PodEndpoints::Unread(why.clone()),
+        };
+        port.behind(pods.iter().map(Rc::as_ref).filter(|pod| backend::is_running(pod)), &endpoints, &policies)
+    }
+
+    /// The namespace's `EndpointSlice`s, where the metadata of its pods does not tell which policy holds.
+    async fn slices(
+        &self,
+        namespace: &str,
+        port: &Port<'_>,
+        found: Found,
+        policies: &Read<Policies<'_>>,
+    ) -> Read<Vec<Rc<Value>>> {
+        let have_ports = policies.as_ref().is_ok_and(Policies::have_ports);
+        if found == Found::Named || !port.is_by_name() || !have_ports {
+            return Err("they were not needed".into());
+        }
+        let cell = self.endpoints.cell(namespace);
+        cell.get_or_init(|| self.kept(&kinds::ENDPOINT_SLICE, namespace, Query::default())).await.clone()
     }
 
     /// What may make a difference for these pods, and no more: without a policy that refuses what is to be sent, none.
@@ -213,9 +256,9 @@ impl<'s> Survey<'s> {
         }
     }
 
-    /// The metadata of the pods that are selected.
+    /// The pods that are selected; of those of a sweep the metadata.
     async fn pods(&self, namespace: &str, selector: &PodSelector, found: Found) -> Read<Vec<Rc<Value>>> {
-        let query = Query { fields: RUNNING.into(), metadata_only: true, ..Query::default() };
+        let query = Query { fields: RUNNING.into(), metadata_only: found == Found::Swept, ..Query::default() };
         match found {
             Found::Named => {
                 let query = Query { labels: selector.to_string(), freshness: Freshness::AtHand, ..query };
@@ -285,6 +328,10 @@ impl<'s> Survey<'s> {
     pub fn unread(&self, error: ApiError) -> Unread {
         unread(self.session, error)
     }
+}
+
+fn of_service<'v>(slices: &'v [Rc<Value>], name: &str) -> impl Iterator<Item = &'v Value> {
+    slices.iter().map(Rc::as_ref).filter(move |slice| endpoints::service(slice) == Some(name))
 }
 
 impl Cache {

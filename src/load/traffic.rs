@@ -1,6 +1,8 @@
-//! How requests go through the gateway where a change touches them: routes, Upstreams, pods, policies.
+//! How requests go through the gateways where a change touches them: routes, Upstreams, pods, policies.
 
 use std::collections::BTreeSet;
+
+use futures_util::future::join_all;
 
 use super::paths;
 use super::snapshot::Namespaces;
@@ -11,12 +13,9 @@ use crate::model::{Answer, Kind, Object, ObjectRef, Part, kinds};
 use crate::plan::Unread;
 use crate::plan::backend::{self, Destination};
 use crate::plan::path::effect::{Touched, World};
-use crate::plan::path::routed::{Gateways, Routed, Way};
+use crate::plan::path::routed::{Gateways, ROUTES, Routed, Way};
+use crate::plan::path::survey::Surveys;
 use crate::plan::routes::Target;
-
-/// Kinds whose objects name destinations.
-const ROUTES: [&Kind; 5] =
-    [&kinds::VIRTUAL_SERVICE, &kinds::ROUTE_TABLE, &kinds::UPSTREAM_GROUP, &kinds::GATEWAY, &kinds::HTTP_ROUTE];
 
 /// The ways of requests that a change touches, and what decides about them.
 #[derive(Debug)]
@@ -28,6 +27,8 @@ pub struct Traffic {
     pub unrouted: Vec<Way>,
     /// Routes and Upstreams that could not be looked for.
     pub unread: Vec<Unread>,
+    /// Why the gateways of other installations of Gloo are not known.
+    pub unread_others: Option<Unread>,
 }
 
 /// Reads it.
@@ -35,11 +36,7 @@ pub struct Traffic {
 /// # Errors
 /// The API server does not answer, or does not know who asks.
 pub async fn read(session: &Session, survey: &Survey<'_>, touched: &Touched) -> Result<Traffic, Failure> {
-    let mut unread = Vec::new();
-    let mut routed = Routed::default();
-    for kind in ROUTES {
-        unread.extend(each(session, kind, |object| routed.add(&object)).await.err());
-    }
+    let (routed, mut unread) = routes(session).await;
     let are_routes_unread = !unread.is_empty();
     let gloo_namespace = survey.gloo_namespace().await;
     let mut upstreams = Vec::new();
@@ -49,27 +46,82 @@ pub async fn read(session: &Session, survey: &Survey<'_>, touched: &Touched) -> 
         }
     });
     unread.splice(0..0, read.await.err());
-    let mut ways = std::mem::take(&mut routed.services);
-    ways.retain(|way| matches!(&way.target, Target::Service { namespace, .. } if touched.has(namespace, None)));
-    let mut unrouted = Vec::new();
-    let mut through_upstreams = Vec::new();
-    for upstream in &upstreams {
-        // Where routes could not be read, any may lead there.
-        match routed.gateways(&upstream.reference).cloned().or_else(|| are_routes_unread.then(Gateways::all)) {
-            Some(gateways) => through_upstreams.push(through(upstream, gateways)),
-            None => unrouted.push(through(upstream, Gateways::all())),
-        }
-    }
-    ways.splice(0..0, through_upstreams);
-    let of_services = ways.iter().filter_map(|way| match &way.target {
+    let is_touched =
+        |target: &Target| matches!(target, Target::Service { namespace, .. } if touched.has(namespace, None));
+    let to_services: Vec<_> = routed.to_services().iter().filter(|(_, target, _)| is_touched(target)).collect();
+    let of_services = to_services.iter().filter_map(|(_, target, _)| match target {
         Target::Service { namespace, .. } => Some(namespace.clone()),
         _ => None,
     });
     let homes: BTreeSet<_> = upstreams.iter().filter_map(home).chain(of_services).collect();
     let mut snapshot = paths::around_namespaces(session, gloo_namespace, &Namespaces::default(), &homes).await?;
-    snapshot.put(&kinds::UPSTREAM, Part::Selected, Answer::Read(upstreams));
-    let world = World::new(snapshot, gloo_namespace, &kinds::PEER_AUTHENTICATION);
-    Ok(Traffic { world, routed: ways, unrouted, unread })
+    let (others, unread_others) = paths::other_gateways(session, gloo_namespace, &mut snapshot).await?;
+    snapshot.put(&kinds::UPSTREAM, Part::Selected, Answer::Read(upstreams.clone()));
+    let mut world = World::new(snapshot, gloo_namespace, &kinds::PEER_AUTHENTICATION);
+    world.others = others;
+    let surveys = world.surveys();
+    let mut ways = Vec::new();
+    let mut unrouted = Vec::new();
+    for upstream in &upstreams {
+        let ObjectRef { namespace, name, .. } = &upstream.reference;
+        let shown = format!("upstream {namespace}/{name}");
+        // Where routes could not be read, any may lead there.
+        match routed.gateways(&upstream.reference).cloned().or_else(|| are_routes_unread.then(Gateways::all)) {
+            Some(gateways) => ways.extend(of_installations(&surveys, &shown, &upstream.into(), &gateways)),
+            None => unrouted.extend(of_installations(&surveys, &shown, &upstream.into(), &Gateways::all())),
+        }
+    }
+    for (shown, target, gateways) in to_services {
+        ways.extend(of_installations(&surveys, shown, target, gateways));
+    }
+    drop(surveys);
+    Ok(Traffic { world, routed: ways, unrouted, unread, unread_others })
+}
+
+/// What routes lead to, and why some of it is not known.
+pub async fn routes(session: &Session) -> (Routed, Vec<Unread>) {
+    let mut gateways = Vec::new();
+    let unread = each(session, &kinds::GATEWAY, |gateway| gateways.push(gateway)).await.err();
+    let of_kind = async |kind| {
+        let mut routed = Routed::by(gateways.clone());
+        let unread = each(session, kind, |object| routed.add(&object)).await.err();
+        (routed, unread)
+    };
+    let mut all = Routed::of_gateways(&gateways);
+    let mut gaps: Vec<_> = unread.into_iter().collect();
+    for (routed, unread) in join_all(ROUTES[1..].iter().map(|kind| of_kind(kind))).await {
+        all.extend(routed);
+        gaps.extend(unread);
+    }
+    (all, gaps)
+}
+
+/// The way once for each Gloo whose gateways serve it; where no gateway is known to, for the run's own if it reads it.
+fn of_installations(surveys: &Surveys<'_>, shown: &str, target: &Target, gateways: &Gateways) -> Vec<Way> {
+    let way = |shown: String, gateways: &Gateways, installation: &str| Way {
+        shown,
+        target: target.clone(),
+        gateways: gateways.clone(),
+        installation: installation.to_owned(),
+    };
+    let own = &surveys.own;
+    let installation = own.installation();
+    let mut ways: Vec<_> = surveys
+        .others
+        .iter()
+        .filter(|survey| gateways.serve_any(survey) && survey.sees(target))
+        .map(|survey| {
+            let namespace = &survey.installation().namespace;
+            way(format!("{shown} (Gloo in {namespace})"), gateways, namespace)
+        })
+        .collect();
+    if own.sees(target) && gateways.serve_any(own) {
+        ways.insert(0, way(shown.to_owned(), gateways, &installation.namespace));
+    } else if own.sees(target) && ways.is_empty() {
+        let any = gateways.of_any_proxy(installation);
+        ways.extend(any.map(|any| way(shown.to_owned(), &any, &installation.namespace)));
+    }
+    ways
 }
 
 /// Whether a change touches requests through this Upstream. Gloo's own Services are no applications of the mesh.
@@ -82,11 +134,6 @@ fn touches(touched: &Touched, upstream: &Object, gloo_namespace: &str) -> bool {
 
 fn home(upstream: &Object) -> Option<String> {
     upstream.value["spec"]["kube"]["serviceNamespace"].as_str().map(str::to_owned)
-}
-
-fn through(upstream: &Object, gateways: Gateways) -> Way {
-    let ObjectRef { namespace, name, .. } = &upstream.reference;
-    Way { shown: format!("upstream {namespace}/{name}"), target: upstream.into(), gateways }
 }
 
 /// Every object of the kind, a page at a time; a kind that the cluster does not have has none.

@@ -14,7 +14,7 @@ use crate::kube::{Cause, ForwardCause, ForwardFailure, Query, Scope, Session};
 use crate::model::{Object, kinds};
 use crate::plan::Unread;
 use crate::plan::backend::{self, Destination, ServiceRef, is_running};
-use crate::plan::path::{self, behind::Port};
+use crate::plan::path::{self, behind::Port, endpoints::PodEndpoints};
 use crate::plan::proxy_pods::ProxyPod;
 use crate::plan::verdict::certs::Certs;
 use crate::plan::verdict::counters::{self, Counters};
@@ -187,7 +187,11 @@ async fn behind_service(
         tokio::join!(session.list_all(&kinds::POD, Scope::Namespace(namespace), query), survey.policies());
     let pods = pods.map_err(|error| survey.unread(error));
     let policies = policies.map_err(Unread::clone);
-    let of_pods = |pods: &Vec<Value>| match port.behind(pods.iter().filter(|pod| is_running(pod)), &policies) {
+    let of_pods = |pods: &Vec<Value>| match port.behind(
+        pods.iter().filter(|pod| is_running(pod)),
+        &PodEndpoints::whole_pods(),
+        &policies,
+    ) {
         path::Behind::Pods { pods, .. } => demand::of_pods(&pods),
         _ => Err("what its pods demand is not known".into()),
     };

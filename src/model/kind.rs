@@ -99,6 +99,7 @@ pub mod kinds {
         NODE = "" "v1" "Node" "nodes" "node";
         POD = "" "v1" "Pod" "pods" "pod";
         SECRET = "" "v1" "Secret" "secrets" "secret";
+        ENDPOINT_SLICE = "discovery.k8s.io" "v1" "EndpointSlice" "endpointslices" "endpointslice";
         SERVICE = "" "v1" "Service" "services" "service";
     }
 }

@@ -246,6 +246,12 @@ impl Snapshot {
         Some(gap.map_or(&self.rest, |(_, unknown)| unknown))
     }
 
+    /// Whether a kind was read in all namespaces.
+    #[must_use]
+    pub fn is_whole(&self, kind: &'static Kind) -> bool {
+        self.shelves.get(kind).is_some_and(|known| known.is_absent || known.read.contains(&Part::All))
+    }
+
     /// Whether the API server does not have the kind.
     #[must_use]
     pub fn is_absent(&self, kind: &'static Kind) -> bool {

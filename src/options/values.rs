@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::IstioWish;
+use crate::plan::mtls::Caution;
 use crate::plan::values::{self, Edition};
 use crate::render::diff::Secrets;
 
@@ -14,6 +15,8 @@ pub struct UpgradeValues {
     pub istio: IstioWish,
     pub source: ValuesSource,
     pub destination: ValuesDestination,
+    /// What `--apply` does where requests would get 503s.
+    pub caution: Caution,
     /// None: told by the chart's name or the values' shape.
     pub edition: Option<Edition>,
     /// `--to-version`

@@ -246,6 +246,10 @@ impl PerObject for OptOut {
         }
     }
 
+    fn guarded(&self) -> Option<Caution> {
+        Some(self.caution)
+    }
+
     fn by_hand(&self) -> Vec<String> {
         vec![match self.wish {
             Wish::Enable => format!("remove spec.{OPT_OUT}"),

@@ -91,6 +91,12 @@ pub fn of(pods: &[Value], config_maps: &[Value]) -> Gateway {
     Gateway::Ready
 }
 
+/// Whether each of these gateway pods has the sidecars, and each bootstrap the cluster.
+pub fn are_whole(pods: &[Value], config_maps: &[Value]) -> bool {
+    let has = |map: &Value| has_cluster(map["data"][BOOTSTRAP].as_str().unwrap_or_default());
+    !config_maps.is_empty() && pods.iter().all(has_sidecars) && config_maps.iter().all(has)
+}
+
 /// Whether one of these pods at least has both sidecars.
 pub fn have_sidecars(pods: &[Value]) -> bool {
     pods.iter().any(has_sidecars)

@@ -37,7 +37,7 @@ pub mod verdict;
 use crate::error::Failure;
 use crate::model::{Kind, Object};
 use advice::Advice;
-use mtls::{Found, Surroundings};
+use mtls::{Caution, Found, Surroundings};
 use outcome::Decision;
 
 /// A command that edits objects one by one: the flow maps it over names, API pages or files.
@@ -59,6 +59,11 @@ pub trait PerObject {
 
     /// The change in words, for a text that cannot be edited safely.
     fn by_hand(&self) -> Vec<String>;
+
+    /// What the guard does with a named Upstream whose requests would get 503s; none: it does not look.
+    fn guarded(&self) -> Option<Caution> {
+        None
+    }
 
     /// How Envoy is to be served what the object stands for, if that can be waited for.
     fn expects(&self, _before: &Object) -> Option<effect::Wanted> {

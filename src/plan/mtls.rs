@@ -188,6 +188,10 @@ impl PerObject for Policy {
         decide(object, found, *self, around)
     }
 
+    fn guarded(&self) -> Option<Caution> {
+        Some(self.caution)
+    }
+
     fn expects(&self, before: &Object) -> Option<Wanted> {
         Some(match (self.wish, tls_of(&before.value)) {
             (Wish::Enable, _) => Wanted::Istio,

@@ -117,7 +117,7 @@ fn single_upstreams_opt_out_and_in_again() {
 #[test]
 fn uninject_is_refused_while_anything_points_at_the_cluster_and_can_take_the_upstreams_along() {
     let gloo = Gloo::new("dangling");
-    gloo.done("enable-mtls -u default-httpbin-8000");
+    gloo.done("enable-mtls -u default-httpbin-8000 --force --yes");
     // Nothing is there to be taken away, so nothing is left behind.
     assert!(gloo.done("uninject").stdout.ends_with("Istio was successfully uninjected\n"));
     gloo.done("disable-mtls -u default-httpbin-8000");

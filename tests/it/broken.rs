@@ -207,7 +207,7 @@ fn destinations() -> Vec<Case> {
         },
         Case {
             name: "sslConfig without sidecars behind",
-            breaks: |world| world.run("istio enable-mtls -u default-plain-8080"),
+            breaks: |world| world.run("istio enable-mtls -u default-plain-8080 --force --yes"),
             findings: &["GRS102 Upstream gloo-system/default-plain-8080"],
             path: "/plain",
             says: "broken: the one pod answers Istio's TLS with 503: it has no sidecar to take Istio's TLS",

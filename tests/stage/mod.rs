@@ -42,6 +42,7 @@ pub use api::{StageApi, client, documents, has_condition};
 pub use audit::Request;
 pub use binaries::{Binaries, announce, kubernetes_version};
 pub use envoy::Envoy;
+pub use fixtures::GLOO;
 pub use follower::Follower;
 pub use helm::{helm, helm_4};
 pub use injector::{Injector, Revision, Sidecar, injected_by};

@@ -79,6 +79,8 @@ pub enum Sends {
     },
     /// TLS that shows no certificate and checks none.
     OwnTls,
+    /// TLS that shows this certificate and checks none, as an `sslConfig` with a Secret of its own.
+    OwnCertificate(Keys),
 }
 
 /// The endpoints that the gateway has for the cluster.
@@ -207,6 +209,10 @@ impl Pair {
                 cluster["transport_socket"] = tls;
             }
             Sends::OwnTls => cluster["transport_socket"] = upstream_tls(json!({"common_tls_context": {}})),
+            Sends::OwnCertificate(keys) => {
+                let context = json!({"common_tls_context": {"tls_certificates": [keys.tls_certificate()]}});
+                cluster["transport_socket"] = upstream_tls(context);
+            }
             Sends::PerPod { keys, root } => {
                 let (tls, raw) = (self.secrets(Some(keys), root)?, raw_buffer());
                 cluster["transport_socket_matches"] = json!([

@@ -22,7 +22,7 @@ pub struct SelectionArgs {
     /// In all namespaces; alone it means --all there
     #[arg(short = 'A', long)]
     all_namespaces: bool,
-    /// Take also what a sweep would skip
+    /// Proceed despite the guard: change Upstreams whose requests would get 503s, or may
     #[arg(long)]
     force: bool,
     /// A name or a selection without Upstreams is no failure

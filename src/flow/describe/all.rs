@@ -10,11 +10,12 @@ use crate::flow::report::Report;
 use crate::kube::{Cause, Query, Scope as Place};
 use crate::load::paths;
 use crate::load::survey::why;
-use crate::model::{Kind, Object, Selector, kinds};
+use crate::model::{Object, Selector, kinds};
 use crate::options::{Format, Scope};
 use crate::plan::Unread;
 use crate::plan::advice::Advice;
 use crate::plan::destinations::{self, Target as Written};
+use crate::plan::path::routed::ROUTES;
 use crate::plan::path::{Described, Verdict};
 use crate::render::describe::{self as render, CSV_HEAD, Row, Width};
 use crate::render::text::count;
@@ -25,10 +26,6 @@ pub struct Wanted<'w> {
     pub scope: &'w Scope,
     pub only: &'w [Verdict],
 }
-
-/// Objects whose routes may name a Service.
-const ROUTES: [&Kind; 5] =
-    [&kinds::VIRTUAL_SERVICE, &kinds::ROUTE_TABLE, &kinds::UPSTREAM_GROUP, &kinds::GATEWAY, &kinds::HTTP_ROUTE];
 
 /// What is kept of each target: ten thousand of them are in memory.
 struct Found {
@@ -58,13 +55,14 @@ pub async fn describe(
     report.ui.begin_progress("targets");
     let snapshot = paths::around_all(&cluster.session, &cluster.gloo, &cluster.namespaces()).await?;
     let survey = cluster.survey(&snapshot).await;
+    let routed = cluster.routed(&survey, report).await;
+    let described = |facts| Described::from(routed.narrow(&survey, facts)).on(&cluster.global.target());
     let mut found = Found::new(cluster.global.format, wanted.only);
-    let target = cluster.global.target();
     let query = Query::labelled(wanted.labels.map(ToString::to_string).unwrap_or_default());
     let mut pages = cluster.session.pages(&kinds::UPSTREAM, place, query);
     while let Some(page) = pages.next().await.map_err(|error| error.into_failure(&cluster.session))? {
         for value in page.items {
-            found.take(&Described::from(survey.of_upstream(&Object::new(&kinds::UPSTREAM, value))).on(&target));
+            found.take(&described(survey.of_upstream(&Object::new(&kinds::UPSTREAM, value))));
             report.ui.advance();
         }
     }
@@ -75,7 +73,7 @@ pub async fn describe(
             .labels
             .is_none_or(|labels| labelled.is_some_and(|it| labels.matches(&it.value["metadata"]["labels"])));
         if is_selected {
-            found.take(&Described::from(survey.of_service(&namespace, &name, port)).on(&target));
+            found.take(&described(survey.of_service(&namespace, &name, port)));
         }
     }
     report.ui.end_progress();
@@ -181,7 +179,7 @@ impl Found {
             }
         }
         for why in &self.unread {
-            report.advice(Advice::unknown("some verdicts are unknown", why));
+            report.advice(Advice::unknown("some verdicts or facts are unknown", why));
         }
         let counts: Vec<_> = self.counts.iter().map(|(verdict, number)| format!("{number} {verdict}")).collect();
         report.ui.status(&format!("{} ({})", counts.join(", "), count(all, "target")));

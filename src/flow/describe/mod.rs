@@ -12,11 +12,13 @@ use crate::error::{Exit, Failure, Reason};
 use crate::kube::{Cause, Session};
 use crate::load::snapshot::Namespaces;
 use crate::load::survey::Survey;
-use crate::load::{absence, mesh_certificates, paths};
+use crate::load::{absence, mesh_certificates, paths, traffic};
 use crate::model::{Object, ObjectRef, Snapshot, kinds};
 use crate::options::{Describe, Global, Named, Subject};
 use crate::plan::Unread;
+use crate::plan::advice::Advice;
 use crate::plan::backend::ServiceRef;
+use crate::plan::path::routed::Routed;
 use crate::plan::path::survey;
 use crate::plan::path::{Described, Verdict};
 use crate::plan::routes::Target;
@@ -83,6 +85,21 @@ impl Cluster<'_> {
         survey.showing(certificates)
     }
 
+    /// What routes lead where, if the gateways differ; nothing where it makes no difference or is not known.
+    async fn routed(&self, survey: &survey::Survey<'_>, report: &mut Report<'_>) -> Routed {
+        if !survey.gateways_differ() {
+            return Routed::default();
+        }
+        let (routed, gaps) = traffic::routes(&self.session).await;
+        match gaps.first() {
+            None => routed,
+            Some(why) => {
+                report.advice(Advice::unknown("which gateways serve which routes is unknown", why));
+                Routed::default()
+            }
+        }
+    }
+
     /// What stands around these Services.
     async fn around(&self, services: &[ServiceRef]) -> Result<Snapshot, Failure> {
         paths::around(&self.session, &self.gloo, &self.namespaces(), services).await
@@ -112,9 +129,10 @@ async fn one(
     };
     let services: Vec<_> = service(&upstream).into_iter().collect();
     let snapshot = cluster.around(&services).await?;
-    let described =
-        Described::from(cluster.survey(&snapshot).await.of_upstream(&upstream)).on(&cluster.global.target());
-    say(&[described], fail_on, report);
+    let survey = cluster.survey(&snapshot).await;
+    let routed = cluster.routed(&survey, report).await;
+    let facts = routed.narrow(&survey, survey.of_upstream(&upstream));
+    say(&[Described::from(facts).on(&cluster.global.target())], fail_on, report);
     Ok(())
 }
 

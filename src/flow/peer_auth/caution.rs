@@ -53,11 +53,12 @@ pub async fn objection(
     }
     notes.advices(harms.forced("a gateway gets 503s from now on (--force)"));
     notes.advices(harms.on_unrouted());
+    notes.advices(guard::on_unread_others(harms.unread_others.as_ref()));
     for why in &unknown {
         notes.advice(Advice::unknown("which gateways send plaintext there is unknown", why));
     }
     let gateway = survey.gateway().await;
-    notes.advices(advice::on_gateway(&gateway, survey.gloo_namespace().await));
+    notes.advices(advice::on_gateway(gateway, survey.gloo_namespace().await));
     if request.wish == Wish::Set(Mode::Strict) {
         say_reach(session, &request.scope, notes).await;
     }

@@ -227,6 +227,8 @@ pub fn of_release(chart: Option<PathBuf>, secrets: Secrets) -> UpgradeValues {
         istio: IstioWish::default(),
         source: ValuesSource::Release { name: None, revision: None },
         destination: ValuesDestination::Helm(HelmFailure::RollsBack),
+        // The whole plan is judged before its first step.
+        caution: Caution::Forced,
         edition: None,
         to_version: None,
         chart,

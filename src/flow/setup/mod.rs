@@ -25,7 +25,7 @@ use serde_json::Value;
 use self::step::{Act, Planned, Step};
 use super::interrupt::UNTOUCHED;
 use super::report::Report;
-use super::{again, consent, open, place};
+use super::{again, consent, guard, open, place};
 use crate::command::{CommandLine, Hint, flag, gloo_rs};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::Session;
@@ -195,6 +195,7 @@ impl Way {
             report.advice(Advice::unknown("whether requests are 503 meanwhile is unknown", why));
             return Ok(None);
         }
+        report.advice_if(guard::on_unread_others(traffic.unread_others.as_ref()));
         Ok(Some(forecast(traffic.world, &traffic.routed, &effects)))
     }
 

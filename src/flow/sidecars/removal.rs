@@ -3,6 +3,7 @@
 use super::{Plan, of_proxies, refusal};
 use crate::error::Failure;
 use crate::flow::execute::{Planned, now};
+use crate::flow::guard::{self, Harms};
 use crate::flow::notes::Notes;
 use crate::kube::Session;
 use crate::load::dangling;
@@ -13,6 +14,7 @@ use crate::plan::advice::{Advice, Code};
 use crate::plan::change::Change;
 use crate::plan::dangling::Dangling;
 use crate::plan::mtls::{Caution, Foreign, Found, Policy, Wish};
+use crate::plan::path::effect::{Effect, Turn};
 use crate::plan::sidecars::{self, Around, Proxy};
 use crate::plan::{self, PerObject};
 
@@ -44,11 +46,23 @@ pub async fn removal(
     let pointing = dangling::find(session, global.object_namespace()).await?;
     let (first, left) = release(pointing.upstreams, upstreams);
     // Where nothing is taken away, nothing is left behind by it.
-    if planned.iter().any(|(_, plan)| plan.writes()) {
-        let left: Vec<_> = left.into_iter().chain(pointing.others).collect();
+    let is_taken = planned.iter().any(|(_, plan)| plan.writes());
+    let left: Vec<_> = left.into_iter().chain(pointing.others).collect();
+    let is_left = is_taken && !left.is_empty();
+    if is_taken {
         against(&left, &pointing.hidden, upstreams, caution)?;
     }
     let survey = Survey::new(session, global);
+    let workloads = planned.iter().map(|(proxy, _)| proxy.workload.reference.clone()).collect();
+    let released = first.iter().map(|change| Effect::Tls(change.before.reference.clone(), Turn::Off));
+    let effects: Vec<_> = released.chain([Effect::Certificates(workloads, Turn::Off)]).collect();
+    // Nothing else depends on the sidecars.
+    if !first.is_empty() || is_left {
+        let harms = Box::pin(Harms::read(session, &survey, &effects, None)).await?;
+        if let Some(why) = guard::unless_forced(&harms, caution, notes) {
+            return Err(why.into_failure());
+        }
+    }
     for change in &first {
         notes.advices(advise_on_release(&survey, &change.before).await);
     }

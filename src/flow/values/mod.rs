@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use self::finish::finish;
 use self::subject::{Subject, of_file, of_release};
 use super::execute::Stopped;
+use super::guard;
 use super::interrupt::Interrupts;
 use super::notes::Notes;
 use super::report::Report;
@@ -25,6 +26,7 @@ use crate::error::{Exit, Failure};
 use crate::helm::Record;
 use crate::kube::Session;
 use crate::load::release::{self, Earlier, Found};
+use crate::load::survey::Survey;
 use crate::load::{around_release, harm, istio};
 use crate::options::{GLOO_SYSTEM, Global, UpgradeValues, ValuesAct, ValuesDestination, ValuesSource};
 use crate::plan::advice::{Advice, Code};
@@ -68,7 +70,16 @@ async fn of_a_release(
     let interrupts = report.interrupts();
     let planned = interrupts.or(plan_release(&session, (name, revision), task, global, report));
     let planned = Box::pin(planned).await?;
-    match finish(&planned, Some(&session), task, global, report)? {
+    let upgrade = finish(&planned, Some(&session), task, global, report)?;
+    if upgrade.is_some() {
+        let survey = Survey::new(&session, global);
+        let effects = planned.effects(task);
+        let objection = Box::pin(guard::objection(&session, &survey, (&effects, None), task.caution, report)).await?;
+        if let Some(why) = objection {
+            return Err(why.into_failure());
+        }
+    }
+    match upgrade {
         Some(upgrade) if task.check => interrupts.or(ready(&session, &upgrade, task)).await.map(drop),
         Some(_) => {
             let ended = Box::pin(carry_out(&session, &planned, task, global, &interrupts, report)).await;

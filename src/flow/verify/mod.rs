@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use jiff::Timestamp;
-use tokio::sync::OnceCell;
 
 use self::send::{Sender, Way};
 use super::notes::Notes;
@@ -20,7 +19,6 @@ use crate::model::{Object, ObjectRef, kinds};
 use crate::options::{Global, ProxyPods, VerifyTask};
 use crate::plan::Unread;
 use crate::plan::advice::Advice;
-use crate::plan::gateway::Gateway;
 use crate::plan::proxy_pods::{Amount, ProxyPod};
 use crate::plan::verdict::answer::{Answer, CLIENT_CERT};
 use crate::plan::verdict::counters::{Change, Went};
@@ -104,7 +102,7 @@ pub async fn judged(
     notes: &mut dyn Notes,
 ) -> Result<Judged, Failure> {
     let survey = Survey::new(session, global);
-    let run = Run { session, survey: &survey, task, global, cache: RefCell::default(), gateway: OnceCell::new() };
+    let run = Run { session, survey: &survey, task, global, cache: RefCell::default() };
     let upstream = named(session, task, global).await?;
     let sender = Sender::prepare(session, task, global, upstream.as_ref(), notes).await?;
     notes.context(&super::place(session));
@@ -156,7 +154,6 @@ struct Run<'r> {
     global: &'r Global,
     /// What was read about the Upstream of a cluster.
     cache: RefCell<HashMap<String, Rc<Around>>>,
-    gateway: OnceCell<Gateway>,
 }
 
 /// What stands around a cluster.
@@ -279,7 +276,7 @@ impl Run<'_> {
             upstream: known(&around).and_then(|around| around.upstream.clone()),
             demand: known(&around).and_then(|around| around.behind.demand.clone()),
             pods: known(&around).and_then(|around| around.behind.pods.clone()),
-            gateway: self.gateway.get_or_init(|| self.survey.gateway()).await.clone(),
+            gateway: self.survey.gateway().await.clone(),
             now: Timestamp::now(),
         };
         (evidence, around)

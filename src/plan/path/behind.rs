@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::endpoints::PodEndpoints;
 use super::{Behind, Declared, Membership, Pod};
 use crate::plan::Unread;
 use crate::plan::backend::{PodSelector, barred, external, is_ambient, is_meshed, pod_port};
-use crate::plan::peer::{Effective, Mode, PORT_UNKNOWN, Policies};
+use crate::plan::peer::{Mode, PORT_UNKNOWN, Policies};
 
 /// Where a sidecar says which istiod injected it, and what says it where that is missing.
 const STATUS: &str = "sidecar.istio.io/status";
@@ -19,6 +20,8 @@ pub struct Port<'s> {
     /// `shop/cart`
     service: &'s str,
     entry: &'s Value,
+    /// Whether pods get requests before they are ready.
+    is_unready_served: bool,
     /// The pods behind it.
     pub selector: PodSelector,
 }
@@ -44,22 +47,36 @@ impl<'s> Port<'s> {
             return Err(Behind::NoPort { service: full, port: number.unwrap_or_default() });
         };
         match PodSelector::of(service, narrowed) {
-            Some(selector) => Ok(Self { service: name, entry, selector }),
+            Some(selector) => {
+                let is_unready_served = service["spec"]["publishNotReadyAddresses"] == true;
+                Ok(Self { service: name, entry, is_unready_served, selector })
+            }
             None => Err(Behind::ByHand { service: full }),
         }
     }
 
-    /// What these pods, which are selected, make of it.
+    /// Its name, by which `EndpointSlice`s have it.
+    pub fn name(&self) -> &'s str {
+        self.entry["name"].as_str().unwrap_or_default()
+    }
+
+    /// Whether it leads to a port of the pods by its name.
+    pub fn is_by_name(&self) -> bool {
+        self.entry["targetPort"].is_string()
+    }
+
+    /// What these pods, which are selected, make of it. `endpoints` tell of those whose metadata alone was read.
     pub fn behind<'v>(
         &self,
         pods: impl IntoIterator<Item = &'v Value>,
+        endpoints: &PodEndpoints<'_>,
         policies: &Result<Policies<'_>, Unread>,
     ) -> Behind {
-        let pods = pods.into_iter().map(|pod| self.pod(pod, policies)).collect();
+        let pods = pods.into_iter().map(|pod| self.pod(pod, endpoints, policies)).collect();
         Behind::Pods { service: self.service.to_owned(), port: declared(self.entry), pods }
     }
 
-    fn pod(&self, pod: &Value, policies: &Result<Policies<'_>, Unread>) -> Pod {
+    fn pod(&self, pod: &Value, endpoints: &PodEndpoints<'_>, policies: &Result<Policies<'_>, Unread>) -> Pod {
         let membership = match (is_meshed(pod), is_ambient(pod)) {
             (true, _) => Membership::Sidecar,
             (false, true) => Membership::Ambient,
@@ -67,26 +84,34 @@ impl<'s> Port<'s> {
         };
         let metadata = &pod["metadata"];
         let text = |key: &str| metadata[key].as_str().unwrap_or_default();
-        let namespace = text("namespace");
-        let demands =
-            policies.as_ref().map_err(Unread::clone).and_then(|policies| self.demands(pod, namespace, policies));
+        let (namespace, name) = (text("namespace"), text("name"));
+        let port = pod_port(self.entry, pod).or_else(|| endpoints.port(name));
+        let demands = policies.as_ref().map_err(Unread::clone).and_then(|policies| {
+            let effective = policies.on_port(namespace, &metadata["labels"], port);
+            effective.ok_or_else(|| port_unknown(endpoints))
+        });
         let open = demands.is_err().then(|| policies.as_ref().ok()).flatten();
         Pod {
             namespace: namespace.to_owned(),
-            name: text("name").to_owned(),
+            name: name.to_owned(),
             membership,
             revision: (membership == Membership::Sidecar).then(|| revision(metadata)).flatten(),
             port_modes: open.map(|policies| port_modes(namespace, &metadata["labels"], policies)).unwrap_or_default(),
             demands,
-            ready: pod["status"].is_object().then(|| is_ready(pod)),
+            ready: match pod["status"].is_object() {
+                true => Ok(self.is_unready_served || is_ready(pod)),
+                false => endpoints.is_ready(name),
+            },
             barred: barred(pod),
         }
     }
+}
 
-    /// The mode that holds for the pod's port.
-    fn demands(&self, pod: &Value, namespace: &str, policies: &Policies<'_>) -> Result<Effective, Unread> {
-        let effective = policies.on_port(namespace, &pod["metadata"]["labels"], pod_port(self.entry, pod));
-        effective.ok_or_else(|| PORT_UNKNOWN.into())
+/// Why the mode of a pod's port is not known, with the right that would make it known.
+fn port_unknown(endpoints: &PodEndpoints<'_>) -> Unread {
+    match endpoints {
+        PodEndpoints::Read(_) => PORT_UNKNOWN.into(),
+        PodEndpoints::Unread(why) => Unread { rule: why.rule.clone(), ..PORT_UNKNOWN.into() },
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::survey::root_namespace;
+use super::survey::{Surveys, root_namespace};
 use super::{ProxyState, ROOT_NAMESPACE, Survey};
 use crate::edit::{Edit, json as edited};
 use crate::model::{FieldPath, Kind, Object, ObjectRef, Snapshot, kinds};
@@ -32,6 +32,13 @@ pub enum Effect {
     /// The Upstream sends Istio's mutual TLS whatever its pods accept.
     Tls(ObjectRef, Turn),
     Policy(Request),
+}
+
+impl Effect {
+    /// Whether it changes what pods accept; else only what gateways send.
+    pub fn is_about_pods(&self) -> bool {
+        matches!(self, Self::Mesh(..) | Self::Policy(_))
+    }
 }
 
 /// What a plan touches, to be read.
@@ -89,6 +96,8 @@ pub struct World {
     pub gloo_namespace: String,
     /// `PeerAuthentication` as the API server has it.
     pub policy_kind: &'static Kind,
+    /// Namespaces of other installations of Gloo, whose gateways were read as well.
+    pub others: Vec<String>,
     /// The mesh's own namespace, where more is known of it than the snapshot tells.
     pub root_namespace: Option<String>,
     /// Of gateways, by name, which step gave or took their certificates, the last at the end; no name is all of them.
@@ -99,13 +108,22 @@ impl World {
     /// As it was read.
     pub fn new(snapshot: Snapshot, gloo_namespace: &str, policy_kind: &'static Kind) -> Self {
         let gloo_namespace = gloo_namespace.to_owned();
-        Self { snapshot, gloo_namespace, policy_kind, root_namespace: None, certificates: Vec::new() }
+        Self {
+            snapshot,
+            gloo_namespace,
+            policy_kind,
+            others: Vec::new(),
+            root_namespace: None,
+            certificates: Vec::new(),
+        }
     }
 
-    /// The facts of targets in this state.
-    pub fn survey(&self) -> Survey<'_> {
-        let survey = Survey::in_mesh(&self.snapshot, &self.gloo_namespace, self.root_namespace.as_deref());
-        survey.with_proxies(|proxies| self.with_certificates(proxies))
+    /// The facts of targets in this state, for each installation of Gloo.
+    pub fn surveys(&self) -> Surveys<'_> {
+        let of = |namespace: &str| Survey::in_mesh(&self.snapshot, namespace, self.root_namespace.as_deref());
+        // A step is about the gateways of the run's own Gloo.
+        let own = of(&self.gloo_namespace).with_proxies(|proxies| self.with_certificates(proxies));
+        Surveys { own, others: self.others.iter().map(|namespace| of(namespace)).collect() }
     }
 
     fn with_certificates(&self, proxies: &mut Vec<ProxyState>) {

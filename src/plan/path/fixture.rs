@@ -17,7 +17,7 @@ pub fn pod(name: &str, membership: Membership, mode: Mode) -> Pod {
         revision: None,
         demands: Ok(Effective { mode, chain: vec![source] }),
         port_modes: Vec::new(),
-        ready: None,
+        ready: Ok(true),
         barred: None,
     }
 }

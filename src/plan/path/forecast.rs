@@ -3,11 +3,12 @@
 //! A plan that changes one end of a path before the other breaks it until the other follows. Its steps are applied one
 //! after the other to what was read, and the path model judges each route's target after each of them.
 
+use super::Facts;
 use super::effect::{Effect, World};
 use super::harm::{Harm, harm};
 use super::pair::{first_broken, pairs};
 use super::routed::Way;
-use super::{Facts, Survey};
+use super::survey::Surveys;
 use crate::plan::Unread;
 
 /// Steps between which a way is answered with 503.
@@ -41,12 +42,12 @@ pub struct Forecast {
 /// Applies the steps, each with its effects. What is answered with 503 before and after all of them is not this
 /// plan's doing, nor is a doubt that was there before it.
 pub fn forecast(mut world: World, ways: &[Way], steps: &[Vec<Effect>]) -> Forecast {
-    let mut states = vec![facts(&world.survey(), ways)];
+    let mut states = vec![facts(&world.surveys(), ways)];
     for effects in steps {
         for effect in effects {
             world.take(effect);
         }
-        states.push(facts(&world.survey(), ways));
+        states.push(facts(&world.surveys(), ways));
     }
     let mut found = Forecast::default();
     for (index, way) in ways.iter().enumerate() {
@@ -57,8 +58,8 @@ pub fn forecast(mut world: World, ways: &[Way], steps: &[Vec<Effect>]) -> Foreca
     found
 }
 
-fn facts(survey: &Survey<'_>, ways: &[Way]) -> Vec<Facts> {
-    ways.iter().map(|way| way.facts(survey)).collect()
+fn facts(surveys: &Surveys<'_>, ways: &[Way]) -> Vec<Facts> {
+    ways.iter().map(|way| way.facts(surveys)).collect()
 }
 
 fn outages(way: &Way, states: &[&Facts]) -> Vec<Outage> {

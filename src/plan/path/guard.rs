@@ -1,6 +1,6 @@
 //! Why a sweep leaves a target alone: requests for it would be answered with 503 after the change, or may be.
 
-use super::pair::{State, ends, nothing_behind, policy};
+use super::pair::{State, ends, needs_certificate, nothing_behind, policy};
 use super::{Behind, Cause, Facts, Membership, Pod};
 use crate::error::Reason;
 use crate::plan::outcome::Objection;
@@ -35,6 +35,18 @@ pub fn against(before: &Facts, after: &Facts) -> Option<Objection> {
         Some(either) => either.iter().find_map(against_sent),
         None => against_sent(after),
     }
+}
+
+/// Whether a pod may not answer what is sent after a change, as far as is known of it.
+pub fn may_break(before: &Facts, after: &Facts) -> bool {
+    let is_broken = |(_, state): &(&Pod, State)| matches!(state, State::Broken { .. });
+    !before.sends.is_same_as(&after.sends) && ends(after).iter().any(is_broken)
+}
+
+/// Whether gateways have to present the mesh's certificate after a change.
+pub fn needs_certificates(before: &Facts, after: &Facts) -> bool {
+    let needs = |(_, state): &(&Pod, State)| needs_certificate(&after.sends, state);
+    !before.sends.is_same_as(&after.sends) && ends(after).iter().any(needs)
 }
 
 fn against_sent(after: &Facts) -> Option<Objection> {

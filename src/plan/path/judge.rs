@@ -288,7 +288,8 @@ pub fn missing(parts: &[String]) -> String {
     format!("{}{more}", parts.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", "))
 }
 
-fn inject(proxy: &ProxyState) -> CommandLine {
+/// The command that gives a gateway Istio's sidecars.
+pub fn inject(proxy: &ProxyState) -> CommandLine {
     if proxy.of_gateway_api {
         return gloo_rs("upgrade-values");
     }

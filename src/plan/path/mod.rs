@@ -6,9 +6,11 @@
 pub mod behind;
 pub mod causes;
 pub mod effect;
+pub mod endpoints;
 pub mod forecast;
 pub mod guard;
 pub mod harm;
+pub mod installation;
 mod judge;
 pub mod pair;
 pub mod routed;
@@ -22,7 +24,7 @@ use super::peer::{Effective, Mode};
 use super::routes::Target;
 
 pub use causes::Cause;
-pub use judge::{Judged, judge, missing};
+pub use judge::{Judged, inject, judge, missing};
 pub use sends::{Announced, Sends, Shows, Switched, of_service, of_upstream};
 pub use survey::{ROOT_NAMESPACE, Survey};
 
@@ -92,8 +94,8 @@ pub struct Pod {
     pub demands: Result<Effective, Unread>,
     /// The modes between which it is open what it takes: those of its ports, where its own is not known by its number.
     pub port_modes: Vec<(u64, Mode)>,
-    /// None: nobody looked.
-    pub ready: Option<bool>,
+    /// Whether it takes requests.
+    pub ready: Result<bool, Unread>,
     /// Why it gets no sidecar, whatever its namespace says.
     pub barred: Option<&'static str>,
 }
@@ -248,6 +250,15 @@ impl Facts {
         Self { sends, ..self.clone() }
     }
 
+    /// Whether the gateways send the same as before, and can.
+    pub fn is_sent_as(&self, before: &Self) -> bool {
+        let lacks = |facts: &Self| {
+            let proxies = facts.proxies.as_ref().map_err(Unread::clone)?;
+            Ok::<Vec<_>, Unread>(proxies.iter().map(|proxy| proxy.lacks.clone()).collect())
+        };
+        self.sends.is_same_as(&before.sends) && lacks(self) == lacks(before)
+    }
+
     /// What is sent where only Settings tell it and they are not known: by auto-mTLS, and without it.
     pub fn sends_either(&self) -> Option<[Self; 2]> {
         let is_unknown = matches!(self.sends, Sends::Unknown(_));
@@ -279,7 +290,9 @@ impl Facts {
         if let Behind::Unknown(why) = &self.behind {
             all.push(why);
         }
-        all.extend(self.pods().into_iter().flatten().filter_map(|pod| pod.demands.as_ref().err()));
+        for pod in self.pods().into_iter().flatten() {
+            all.extend(pod.demands.as_ref().err().into_iter().chain(pod.ready.as_ref().err()));
+        }
         match &self.proxies {
             Err(why) => all.push(why),
             Ok(proxies) => all.extend(proxies.iter().filter_map(|proxy| proxy.lacks.as_ref().err())),

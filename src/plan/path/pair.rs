@@ -57,7 +57,7 @@ pub fn nothing_behind(facts: &Facts) -> Option<(Cause, String)> {
         Behind::Pods { service, pods, .. } if pods.is_empty() => {
             (Cause::NoEndpoint, format!("no pod runs behind service {service}: 503, no healthy upstream"))
         }
-        Behind::Pods { service, pods, .. } if pods.iter().all(|pod| pod.ready == Some(false)) => {
+        Behind::Pods { service, pods, .. } if pods.iter().all(|pod| pod.ready == Ok(false)) => {
             (Cause::NoEndpoint, format!("none of {} behind service {service} is ready: 503", count(pods.len())))
         }
         _ => return None,
@@ -67,7 +67,7 @@ pub fn nothing_behind(facts: &Facts) -> Option<(Cause, String)> {
 /// What each pod that is not known to be unready does with what is sent: the others get no request.
 pub fn ends(facts: &Facts) -> Vec<(&Pod, State)> {
     let Some((pods, port)) = facts.pods_and_port() else { return Vec::new() };
-    let ready = pods.iter().filter(|pod| pod.ready != Some(false));
+    let ready = pods.iter().filter(|pod| pod.ready != Ok(false));
     ready.map(|pod| (pod, of_pod(&facts.sends, pod, port))).collect()
 }
 

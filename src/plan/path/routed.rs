@@ -4,11 +4,16 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde_json::Value;
 
-use super::survey::GATEWAY_PREFIX;
+use super::installation::Installation;
+use super::survey::{GATEWAY_PREFIX, Surveys};
 use super::{Facts, ProxyState, Survey};
-use crate::model::{Object, ObjectRef, kinds};
+use crate::model::{Kind, Object, ObjectRef, kinds};
 use crate::plan::destinations;
-use crate::plan::routes::Target;
+use crate::plan::routes::{Target, listeners};
+
+/// Kinds whose objects name destinations. Gloo's Gateways say as well which proxies serve the others.
+pub const ROUTES: [&Kind; 5] =
+    [&kinds::GATEWAY, &kinds::VIRTUAL_SERVICE, &kinds::ROUTE_TABLE, &kinds::UPSTREAM_GROUP, &kinds::HTTP_ROUTE];
 
 /// What a route leads to, and the gateways that serve the route.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,76 +22,141 @@ pub struct Way {
     pub shown: String,
     pub target: Target,
     pub gateways: Gateways,
+    /// The namespace of the Gloo whose gateways they are.
+    pub installation: String,
 }
 
 impl Way {
     /// The facts of its target, with the gateways that lead there alone.
-    pub fn facts(&self, survey: &Survey<'_>) -> Facts {
-        let mut facts = survey.of_target(&self.target);
-        if let Ok(proxies) = &mut facts.proxies {
-            proxies.retain(|proxy| self.gateways.serve(proxy));
-        }
-        facts
+    pub fn facts(&self, surveys: &Surveys<'_>) -> Facts {
+        let survey = surveys.of(&self.installation);
+        self.gateways.narrow(survey, survey.of_target(&self.target))
+    }
+
+    /// The same where the Upstream that it leads through is this.
+    pub fn facts_through(&self, surveys: &Surveys<'_>, upstream: &Object) -> Facts {
+        let survey = surveys.of(&self.installation);
+        self.gateways.narrow(survey, survey.of_upstream(upstream))
     }
 }
 
 /// The gateways that serve a route, by the kinds of objects that name it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Gateways {
-    /// Gloo's own proxies: a `VirtualService`, `RouteTable`, `UpstreamGroup` or `Gateway` of Gloo's names it.
-    classic: bool,
+    /// Gloo's own proxies, where a `VirtualService`, `RouteTable`, `UpstreamGroup` or `Gateway` of Gloo's names it.
+    classic: BTreeSet<Classic>,
+    /// Any of them.
+    any_classic: bool,
     /// Those of the Gateway API, `namespace/name`.
     of_gateway_api: BTreeSet<String>,
     /// Any of the Gateway API's: an `HTTPRoute` names it that another one delegates to.
     any_of_gateway_api: bool,
 }
 
+/// An object with routes of Gloo's own API, and a proxy that serves it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Classic {
+    /// The namespace of the object.
+    home: String,
+    /// None: Gateways do not tell which, so any.
+    proxy: Option<Listens>,
+}
+
+/// A proxy by the Gateway that names it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Listens {
+    gateway_namespace: String,
+    proxy: String,
+}
+
 impl Gateways {
     /// Every gateway there is.
     pub fn all() -> Self {
-        Self { classic: true, of_gateway_api: BTreeSet::new(), any_of_gateway_api: true }
+        Self { any_classic: true, any_of_gateway_api: true, ..Self::default() }
     }
 
-    fn of(object: &Object) -> Self {
-        if *object.reference.kind != kinds::HTTP_ROUTE {
-            return Self { classic: true, ..Self::default() };
-        }
-        let parents = object.value["spec"]["parentRefs"].as_array().map(Vec::as_slice).unwrap_or_default();
+    fn of_http_route(route: &Object) -> Self {
+        let parents = route.value["spec"]["parentRefs"].as_array().map(Vec::as_slice).unwrap_or_default();
         let gateway = |parent: &Value| {
             let is_gateway = parent["kind"].is_null() || parent["kind"] == kinds::KUBE_GATEWAY.kind;
-            let namespace = parent["namespace"].as_str().unwrap_or(&object.reference.namespace);
+            let namespace = parent["namespace"].as_str().unwrap_or(&route.reference.namespace);
             Some(format!("{namespace}/{GATEWAY_PREFIX}{}", parent["name"].as_str().filter(|_| is_gateway)?))
         };
         let of_gateway_api: BTreeSet<_> = parents.iter().filter_map(gateway).collect();
-        Self { classic: false, any_of_gateway_api: of_gateway_api.is_empty(), of_gateway_api }
+        Self { any_of_gateway_api: of_gateway_api.is_empty(), of_gateway_api, ..Self::default() }
+    }
+
+    /// The same where any proxy of an installation may serve the routes that it reads; none where it reads none.
+    pub fn of_any_proxy(&self, installation: &Installation) -> Option<Self> {
+        let any_classic = self.any_classic || self.classic.iter().any(|classic| installation.watches(&classic.home));
+        let is_read = any_classic || self.any_of_gateway_api || !self.of_gateway_api.is_empty();
+        is_read.then(|| Self { any_classic, ..self.clone() })
     }
 
     fn add(&mut self, other: Self) {
-        self.classic |= other.classic;
+        self.any_classic |= other.any_classic;
         self.any_of_gateway_api |= other.any_of_gateway_api;
+        self.classic.extend(other.classic);
         self.of_gateway_api.extend(other.of_gateway_api);
     }
 
-    fn serve(&self, proxy: &ProxyState) -> bool {
-        match proxy.of_gateway_api {
-            true => self.any_of_gateway_api || self.of_gateway_api.contains(&proxy.name),
-            false => self.classic,
+    /// Whether a proxy of this installation serves the route.
+    pub fn serve(&self, installation: &Installation, proxy: &ProxyState) -> bool {
+        if proxy.of_gateway_api {
+            return self.any_of_gateway_api || self.of_gateway_api.contains(&proxy.name);
         }
+        let is_it = |listens: &Listens| {
+            let name = proxy.name.rsplit_once('/').map_or(proxy.name.as_str(), |(_, name)| name);
+            installation.reads_gateways_of(&listens.gateway_namespace) && listens.proxy == name
+        };
+        let serves =
+            |classic: &Classic| installation.watches(&classic.home) && classic.proxy.as_ref().is_none_or(is_it);
+        self.any_classic || self.classic.iter().any(serves)
+    }
+
+    /// Whether one of an installation's proxies serves the route.
+    pub fn serve_any(&self, survey: &Survey<'_>) -> bool {
+        survey.proxies().iter().any(|proxy| self.serve(survey.installation(), proxy))
+    }
+
+    /// The facts with the gateways alone that serve the route.
+    fn narrow(&self, survey: &Survey<'_>, mut facts: Facts) -> Facts {
+        if let Ok(proxies) = &mut facts.proxies {
+            proxies.retain(|proxy| self.serve(survey.installation(), proxy));
+        }
+        facts
     }
 }
 
 /// What routes name.
 #[derive(Debug, Default)]
 pub struct Routed {
+    /// Gateways of Gloo's own API.
+    listeners: Vec<Object>,
     upstreams: HashMap<(String, String), Gateways>,
-    /// Services that routes name themselves.
-    pub services: Vec<Way>,
+    services: HashMap<Target, Gateways>,
+    /// Routes to Services that they name themselves, each with the gateways that serve it.
+    to_services: Vec<(String, Target, Gateways)>,
 }
 
 impl Routed {
+    /// Nothing yet, where Gloo's own Gateways are these.
+    pub fn by(listeners: Vec<Object>) -> Self {
+        Self { listeners, ..Self::default() }
+    }
+
+    /// What these Gateways of Gloo's name themselves.
+    pub fn of_gateways(gateways: &[Object]) -> Self {
+        let mut routed = Self::by(gateways.to_vec());
+        for gateway in gateways {
+            routed.add(gateway);
+        }
+        routed
+    }
+
     /// Adds what an object with routes names.
     pub fn add(&mut self, object: &Object) {
-        let gateways = Gateways::of(object);
+        let gateways = self.serving(object);
         for destination in destinations::of(object) {
             let own = &object.reference.namespace;
             match destination.target {
@@ -98,16 +168,77 @@ impl Routed {
                     let kind = object.reference.kind.singular;
                     let shown = format!("{kind} {own}/{}, {}", object.reference.name, destination.path);
                     let target = Target::Service { namespace: service.namespace, name: service.name, port };
-                    self.services.push(Way { shown, target, gateways: gateways.clone() });
+                    self.services.entry(target.clone()).or_default().add(gateways.clone());
+                    self.to_services.push((shown, target, gateways.clone()));
                 }
                 _ => {}
             }
         }
     }
 
+    /// The gateways that serve the routes of an object. Only of a `VirtualService` and a `Gateway` they are known by name;
+    /// any proxy may serve what others delegate to.
+    fn serving(&self, object: &Object) -> Gateways {
+        if *object.reference.kind == kinds::HTTP_ROUTE {
+            return Gateways::of_http_route(object);
+        }
+        let home = &object.reference.namespace;
+        let serves = |gateway: &&Object| match object.reference.kind {
+            kind if *kind == kinds::GATEWAY => gateway.reference == object.reference,
+            kind if *kind == kinds::VIRTUAL_SERVICE => listeners::may_serve(gateway, object),
+            _ => true,
+        };
+        let mut classic: BTreeSet<_> = self
+            .listeners
+            .iter()
+            .filter(serves)
+            .flat_map(|gateway| {
+                let gateway_namespace = &gateway.reference.namespace;
+                listeners::proxies(gateway).into_iter().map(|proxy| Classic {
+                    home: home.clone(),
+                    proxy: Some(Listens { gateway_namespace: gateway_namespace.clone(), proxy }),
+                })
+            })
+            .collect();
+        // What no Gateway seems to serve may be served all the same.
+        if classic.is_empty() {
+            classic.insert(Classic { home: home.clone(), proxy: None });
+        }
+        Gateways { classic, ..Gateways::default() }
+    }
+
+    /// Adds what was found in others of the same Gateways.
+    pub fn extend(&mut self, other: Self) {
+        for (upstream, gateways) in other.upstreams {
+            self.upstreams.entry(upstream).or_default().add(gateways);
+        }
+        for (service, gateways) in other.services {
+            self.services.entry(service).or_default().add(gateways);
+        }
+        self.to_services.extend(other.to_services);
+    }
+
+    /// Routes to Services without an Upstream in between: what to call each, its target, the gateways that serve it.
+    pub fn to_services(&self) -> &[(String, Target, Gateways)] {
+        &self.to_services
+    }
+
     /// The gateways that serve routes to this Upstream; none where no route names it.
     pub fn gateways(&self, upstream: &ObjectRef) -> Option<&Gateways> {
         self.upstreams.get(&(upstream.namespace.clone(), upstream.name.clone()))
+    }
+
+    /// The facts with the gateways alone that lead to the target; all of them where no route is known to.
+    pub fn narrow(&self, survey: &Survey<'_>, facts: Facts) -> Facts {
+        let gateways = match &facts.target {
+            Target::Upstream { namespace, name } => self.upstreams.get(&(namespace.clone(), name.clone())),
+            Target::Service { .. } => self.services.get(&facts.target),
+            Target::Other(_) => None,
+        };
+        let Some(gateways) = gateways else { return facts };
+        let narrowed = gateways.narrow(survey, facts.clone());
+        // A gateway that was not found is no reason to forget those that were.
+        if narrowed.proxies.as_ref().is_ok_and(Vec::is_empty) { facts } else { narrowed }
     }
 }
 
@@ -116,44 +247,108 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::model::kinds::{HTTP_ROUTE, UPSTREAM, VIRTUAL_SERVICE};
+    use crate::model::kinds::{GATEWAY, HTTP_ROUTE, ROUTE_TABLE, SETTINGS, UPSTREAM, VIRTUAL_SERVICE};
+    use crate::model::{Answer, Part, Snapshot, Unknown};
 
-    #[test]
-    fn upstreams_and_services_are_found_by_the_routes_that_name_them() {
-        let route = Object::new(
+    fn proxy(name: &str, of_gateway_api: bool) -> ProxyState {
+        ProxyState { of_gateway_api, ..ProxyState::named(name) }
+    }
+
+    /// Gloo in this namespace, which watches these; none: all.
+    fn gloo(namespace: &str, watched: &[&str]) -> Installation {
+        let mut snapshot = Snapshot::new(Unknown::because("it was not asked for"));
+        let settings = json!({
+            "metadata": {"namespace": namespace, "name": "default"}, "spec": {"watchNamespaces": watched},
+        });
+        snapshot.put(&SETTINGS, Part::All, Answer::Read(vec![Object::new(&SETTINGS, settings)]));
+        Installation::of(&snapshot, namespace)
+    }
+
+    fn gateway(namespace: &str, name: &str, spec: Value) -> Object {
+        let mut value = json!({"metadata": {"namespace": namespace, "name": name}});
+        value["spec"] = spec;
+        Object::new(&GATEWAY, value)
+    }
+
+    fn virtual_service(labels: &Value) -> Object {
+        Object::new(
             &VIRTUAL_SERVICE,
-            json!({"metadata": {"namespace": "shop", "name": "v"}, "spec": {"virtualHost": {"routes": [
+            json!({"metadata": {"namespace": "shop", "name": "v", "labels": labels}, "spec": {"virtualHost": {"routes": [
                 {"routeAction": {"single": {"kube": {"ref": {"namespace": "shop", "name": "cart"}, "port": 80}}}},
                 {"routeAction": {"single": {"upstream": {"name": "u"}}}},
             ]}}}),
-        );
-        let mut routed = Routed::default();
-        routed.add(&route);
-        let classic = Gateways { classic: true, ..Gateways::default() };
-        let shown = "virtualservice shop/v, spec.virtualHost.routes[0].routeAction.single".to_owned();
-        let target = Target::Service { namespace: "shop".into(), name: "cart".into(), port: Some(80) };
-        assert_eq!(routed.services, [Way { shown, target, gateways: classic.clone() }]);
-        assert_eq!(routed.gateways(&ObjectRef::new(&UPSTREAM, "shop", "u")), Some(&classic));
-        assert_eq!(routed.gateways(&ObjectRef::new(&UPSTREAM, "shop", "cart")), None);
+        )
     }
 
     #[test]
-    fn a_gateway_counts_only_for_the_routes_that_it_serves() {
-        let proxy = |name: &str, of_gateway_api: bool| ProxyState { of_gateway_api, ..ProxyState::named(name) };
-        let [own, http, other] = [
+    fn upstreams_and_services_are_found_by_the_routes_that_name_them() {
+        let mut routed = Routed::default();
+        routed.add(&virtual_service(&json!({})));
+        let [(shown, target, gateways)] = routed.to_services() else { panic!("{routed:?}") };
+        assert_eq!(shown, "virtualservice shop/v, spec.virtualHost.routes[0].routeAction.single");
+        assert_eq!(*target, Target::Service { namespace: "shop".into(), name: "cart".into(), port: Some(80) });
+        assert_eq!(routed.gateways(&ObjectRef::new(&UPSTREAM, "shop", "u")), Some(gateways));
+        assert_eq!(routed.gateways(&ObjectRef::new(&UPSTREAM, "shop", "cart")), None);
+        assert!(gateways.serve(&gloo("gloo-system", &[]), &proxy("gloo-system/any", false)), "Gateways tell nothing");
+        assert!(!gateways.serve(&gloo("gloo-system", &[]), &proxy("shop/gloo-proxy-http", true)));
+    }
+
+    #[test]
+    fn a_gateway_of_the_gateway_api_counts_only_for_the_routes_that_it_serves() {
+        let own = gloo("gloo-system", &[]);
+        let proxies = [
             proxy("gloo-system/gateway-proxy", false),
             proxy("edge/gloo-proxy-http", true),
             proxy("x/gloo-proxy-y", true),
         ];
-        let route = |parents: Value| {
-            Object::new(&HTTP_ROUTE, json!({"metadata": {"namespace": "edge"}, "spec": {"parentRefs": parents}}))
+        let served = |gateways: &Gateways| proxies.each_ref().map(|proxy| gateways.serve(&own, proxy));
+        let by = |parents: Value| {
+            let route = json!({"metadata": {"namespace": "edge"}, "spec": {"parentRefs": parents}});
+            Gateways::of_http_route(&Object::new(&HTTP_ROUTE, route))
         };
-        let served = |gateways: &Gateways| [&own, &http, &other].map(|proxy| gateways.serve(proxy));
-        assert_eq!(served(&Gateways::of(&route(json!([{"name": "http"}])))), [false, true, false]);
-        assert_eq!(served(&Gateways::of(&route(json!([{"name": "y", "namespace": "x"}])))), [false, false, true]);
-        let delegated = route(json!([{"kind": "HTTPRoute", "name": "parent"}]));
-        assert_eq!(served(&Gateways::of(&delegated)), [false, true, true]);
-        assert_eq!(served(&Gateways { classic: true, ..Gateways::default() }), [true, false, false]);
+        assert_eq!(served(&by(json!([{"name": "http"}]))), [false, true, false]);
+        assert_eq!(served(&by(json!([{"name": "y", "namespace": "x"}]))), [false, false, true]);
+        let delegated = by(json!([{"kind": "HTTPRoute", "name": "parent"}]));
+        assert_eq!(served(&delegated), [false, true, true]);
         assert_eq!(served(&Gateways::all()), [true, true, true]);
+    }
+
+    #[test]
+    fn a_proxy_of_gloos_counts_where_a_gateway_that_names_it_selects_the_route() {
+        let own = gloo("gloo-system", &[]);
+        let proxies =
+            ["gateway-proxy", "edge-proxy", "idle-proxy"].map(|name| proxy(&format!("gloo-system/{name}"), false));
+        let served = |object: &Object| {
+            let gateways = vec![
+                gateway("gloo-system", "http", json!({"httpGateway": {"virtualServiceSelector": {"team": "a"}}})),
+                gateway("gloo-system", "https", json!({"ssl": true, "httpGateway": {}, "proxyNames": ["idle-proxy"]})),
+                gateway(
+                    "gloo-system",
+                    "edge",
+                    json!({"proxyNames": ["edge-proxy"], "hybridGateway": {"matchedGateways": [
+                        {"httpGateway": {"virtualServiceSelector": {"team": "b"}}},
+                    ]}}),
+                ),
+            ];
+            let gateways = Routed::by(gateways).serving(object);
+            proxies.each_ref().map(|proxy| gateways.serve(&own, proxy))
+        };
+        assert_eq!(served(&virtual_service(&json!({"team": "a"}))), [true, false, false]);
+        assert_eq!(served(&virtual_service(&json!({"team": "b"}))), [false, true, false]);
+        assert_eq!(served(&virtual_service(&json!({}))), [true, true, true], "no Gateway tells");
+        let table = json!({"metadata": {"namespace": "shop", "name": "t"}, "spec": {"routes": []}});
+        assert_eq!(served(&Object::new(&ROUTE_TABLE, table)), [true, true, true], "any host may delegate to it");
+    }
+
+    #[test]
+    fn a_gloo_serves_the_routes_of_namespaces_that_it_watches_by_its_own_gateways() {
+        let gateways = Routed::by(vec![gateway("gloo-system", "http", json!({"httpGateway": {}}))]);
+        let gateways = gateways.serving(&virtual_service(&json!({})));
+        let serves = |namespace: &str, watched: &[&str]| {
+            gateways.serve(&gloo(namespace, watched), &proxy(&format!("{namespace}/gateway-proxy"), false))
+        };
+        assert!(serves("gloo-system", &[]) && serves("gloo-system", &["gloo-system", "shop"]));
+        assert!(!serves("gloo-system", &["gloo-system", "other"]));
+        assert!(!serves("gloo2", &[]), "its Gateways are those of its own namespace");
     }
 }

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, HashMap};
 use serde_json::Value;
 
 use super::behind::Port;
+use super::endpoints::{self, PodEndpoints};
+use super::installation::Installation;
 use super::{Behind, Certificate, Facts, ProxyState, Switched, of_service, of_upstream};
-use crate::model::{Found, Kind, Object, Snapshot, Unknown, kinds};
+use crate::model::{Found, Kind, Object, ObjectRef, Snapshot, Unknown, kinds};
 use crate::plan::backend::{self, PodSelector, is_running, labels, selects};
-use crate::plan::dangling::watched;
 use crate::plan::gateway::PROXY_LABEL;
 use crate::plan::peer::{self, Policies};
 use crate::plan::routes::Target;
@@ -28,6 +29,7 @@ type Read<T> = Result<T, Unread>;
 /// What was read, arranged so that ten thousand targets are looked up and not searched for.
 pub struct Survey<'s> {
     snapshot: &'s Snapshot,
+    installation: Installation,
     settings: Read<Switched>,
     proxies: Read<Vec<ProxyState>>,
     /// Each namespace's own and the mesh's.
@@ -35,6 +37,22 @@ pub struct Survey<'s> {
     root_namespace: String,
     /// By namespace, label and value.
     pods: HashMap<(&'s str, &'s str, &'s str), Vec<&'s Object>>,
+    /// `EndpointSlice`s by namespace and Service.
+    slices: HashMap<(&'s str, &'s str), Vec<&'s Value>>,
+}
+
+/// The surveys of all installations of Gloo that were read.
+pub struct Surveys<'s> {
+    /// Of the installation that the run is about.
+    pub own: Survey<'s>,
+    pub others: Vec<Survey<'s>>,
+}
+
+impl<'s> Surveys<'s> {
+    /// The survey of the installation in this namespace.
+    pub fn of(&self, installation: &str) -> &Survey<'s> {
+        self.others.iter().find(|survey| survey.installation.namespace == installation).unwrap_or(&self.own)
+    }
 }
 
 impl From<&Unknown> for Unread {
@@ -53,13 +71,16 @@ impl<'s> Survey<'s> {
     pub fn in_mesh(snapshot: &'s Snapshot, gloo_namespace: &str, root_namespace: Option<&str>) -> Self {
         let root = self::root_namespace(snapshot, root_namespace);
         let root_namespace = root.clone().unwrap_or_else(|| ROOT_NAMESPACE.to_owned());
+        let installation = Installation::of(snapshot, gloo_namespace);
         Self {
             snapshot,
             settings: settings(snapshot, gloo_namespace),
-            proxies: proxies(snapshot, gloo_namespace),
+            proxies: proxies(snapshot, &installation),
+            installation,
             policies: policies(snapshot, root.as_deref(), &root_namespace),
             root_namespace,
             pods: index(snapshot.all(&kinds::POD)),
+            slices: slices(snapshot.all(&kinds::ENDPOINT_SLICE)),
         }
     }
 
@@ -97,6 +118,28 @@ impl<'s> Survey<'s> {
     #[cfg(test)]
     pub fn settings(&self) -> &Read<Switched> {
         &self.settings
+    }
+
+    /// The Gloo whose gateways these are.
+    pub fn installation(&self) -> &Installation {
+        &self.installation
+    }
+
+    /// Whether this Gloo reads the Upstream. A Service needs none.
+    pub fn sees(&self, target: &Target) -> bool {
+        !matches!(target, Target::Upstream { namespace, .. } if !self.installation.watches(namespace))
+    }
+
+    /// Whether it makes a difference which of the gateways a request goes through.
+    pub fn gateways_differ(&self) -> bool {
+        let state = |proxy: &ProxyState| (proxy.lacks.clone(), proxy.certificates.clone());
+        let mut states = self.proxies().iter().filter(|proxy| !proxy.is_idle).map(state);
+        states.next().is_some_and(|first| states.any(|other| other != first))
+    }
+
+    /// The proxies that are known.
+    pub fn proxies(&self) -> &[ProxyState] {
+        self.proxies.as_deref().unwrap_or_default()
     }
 
     /// The namespace whose policies are the mesh's.
@@ -197,7 +240,21 @@ impl<'s> Survey<'s> {
             return Behind::Unknown(unknown.into());
         }
         let pods = self.selected(namespace, &port.selector);
-        port.behind(pods.into_iter().map(|pod| &pod.value), &self.policies_of(namespace))
+        let endpoints = self.endpoints(namespace, name, port.name());
+        port.behind(pods.into_iter().map(|pod| &pod.value), &endpoints, &self.policies_of(namespace))
+    }
+
+    fn endpoints(&self, namespace: &str, service: &str, port_name: &str) -> PodEndpoints<'s> {
+        let is_of_a_file = self.snapshot.spot(&ObjectRef::new(&kinds::SERVICE, namespace, service)).is_some();
+        match self.snapshot.unknown_in(&kinds::ENDPOINT_SLICE, namespace) {
+            // What the cluster has is about another Service.
+            _ if is_of_a_file => PodEndpoints::Unread((&Unknown::of_files()).into()),
+            Some(unknown) => PodEndpoints::Unread(unknown.into()),
+            None => {
+                let slices = self.slices.get(&(namespace, service)).into_iter().flatten();
+                PodEndpoints::of(slices.copied(), port_name)
+            }
+        }
     }
 
     /// The pods with all these labels, by the rarest of them.
@@ -242,6 +299,15 @@ fn index(pods: &[Object]) -> HashMap<(&str, &str, &str), Vec<&Object>> {
     index
 }
 
+fn slices(all: &[Object]) -> HashMap<(&str, &str), Vec<&Value>> {
+    let mut slices: HashMap<_, Vec<_>> = HashMap::new();
+    for slice in all {
+        let Some(service) = endpoints::service(&slice.value) else { continue };
+        slices.entry((slice.reference.namespace.as_str(), service)).or_default().push(&slice.value);
+    }
+    slices
+}
+
 fn settings(snapshot: &Snapshot, gloo_namespace: &str) -> Read<Switched> {
     match snapshot.find(&kinds::SETTINGS, gloo_namespace, "default") {
         Found::There(settings) => Ok(Switched::of(settings)),
@@ -272,10 +338,7 @@ fn policies(snapshot: &Snapshot, root: Option<&str>, root_namespace: &str) -> Re
 }
 
 /// The proxies of this Gloo: those it was installed with, and those of the Gateways in namespaces it watches.
-fn proxies(snapshot: &Snapshot, gloo_namespace: &str) -> Read<Vec<ProxyState>> {
-    let settings = snapshot.find(&kinds::SETTINGS, gloo_namespace, "default").object();
-    let watched = settings.and_then(|settings| watched(&settings.value));
-    let is_watched = |namespace: &String| watched.as_ref().is_none_or(|watched| watched.contains(namespace));
+fn proxies(snapshot: &Snapshot, installation: &Installation) -> Read<Vec<ProxyState>> {
     let (key, value) = PROXY_LABEL.split_once('=').expect("a label and its value");
     let mut found = Vec::new();
     for kind in [&kinds::DEPLOYMENT, &kinds::DAEMON_SET] {
@@ -284,10 +347,12 @@ fn proxies(snapshot: &Snapshot, gloo_namespace: &str) -> Read<Vec<ProxyState>> {
             return Err(unknown.into());
         }
         for workload in snapshot.all(kind) {
+            let home = &workload.reference.namespace;
             let of_gateway_api = workload.label(GATEWAY_LABEL).is_some()
                 && workload.reference.name.starts_with(GATEWAY_PREFIX)
-                && is_watched(&workload.reference.namespace);
-            if of_gateway_api || workload.label(key) == Some(value) {
+                && installation.watches(home);
+            let is_classic = workload.label(key) == Some(value) && *home == installation.namespace;
+            if of_gateway_api || is_classic {
                 found.push(proxy(snapshot, workload, of_gateway_api));
             }
         }

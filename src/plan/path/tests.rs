@@ -11,6 +11,7 @@ use crate::plan::ssl_config::istio_ssl_config;
 const CHART_ISTIO: &str = include_str!("../../../tests/fixtures/sidecars/chart-istio.yaml");
 const BOOTSTRAP: &str = include_str!("../../../tests/fixtures/bootstrap/chart.yaml");
 const BOOTSTRAP_ISTIO: &str = include_str!("../../../tests/fixtures/bootstrap/chart-istio.yaml");
+const ENDPOINTS_RULE: &str = "{apiGroups: [discovery.k8s.io], resources: [endpointslices], verbs: [list]}";
 const RULE: &str = "{apiGroups: [security.istio.io], resources: [peerauthentications], verbs: [list]}";
 
 /// A cluster with one Upstream `u`, its Service `shop/cart` and a gateway that is ready.
@@ -19,6 +20,8 @@ struct Cluster {
     upstream: Value,
     settings: Option<Value>,
     pods: Vec<Value>,
+    /// None: they may not be listed.
+    slices: Option<Vec<Value>>,
     policies: Option<Vec<Value>>,
     service: Option<Value>,
     proxy: Value,
@@ -59,6 +62,7 @@ impl Cluster {
             upstream: json!({"metadata": {"name": "u", "namespace": "gloo-system"}, "spec": {"kube": kube}}),
             settings: Some(settings(false, false)),
             pods: vec![meshed("a"), meshed("b")],
+            slices: None,
             policies: Some(Vec::new()),
             service: Some(json!({"metadata": {"name": "cart", "namespace": "shop"},
                 "spec": {"selector": {"app": "cart"}, "ports": [{"port": 80, "targetPort": 8080}]}})),
@@ -89,6 +93,13 @@ impl Cluster {
         match &self.settings {
             Some(settings) => put(&kinds::SETTINGS, vec![settings.clone()]),
             None => snapshot.put(&kinds::SETTINGS, Part::All, forbidden("{settings}")),
+        }
+        match &self.slices {
+            Some(slices) => {
+                let objects = slices.iter().map(|it| Object::new(&kinds::ENDPOINT_SLICE, it.clone())).collect();
+                snapshot.put(&kinds::ENDPOINT_SLICE, Part::All, Answer::Read(objects));
+            }
+            None => snapshot.put(&kinds::ENDPOINT_SLICE, Part::All, forbidden(ENDPOINTS_RULE)),
         }
         match &self.policies {
             Some(policies) => {
@@ -444,4 +455,73 @@ fn a_port_that_the_service_names_is_looked_up_in_the_pod() {
         it.pods.iter_mut().for_each(|pod| pod["spec"]["containers"] = containers.clone());
     };
     assert_eq!(Cluster::new().with(named).with(seen).verdict(), Verdict::Broken);
+}
+
+/// The pods whole, and as a list of their metadata tells of them together with `EndpointSlice`s.
+fn whole_and_in_slices(ready: [bool; 2]) -> [Cluster; 2] {
+    let cluster =
+        Cluster::new().with(|it| it.service.as_mut().unwrap()["spec"]["ports"][0]["targetPort"] = json!("web"));
+    let whole = cluster.clone().with(|it| {
+        for (pod, ready) in it.pods.iter_mut().zip(ready) {
+            let status = if ready { "True" } else { "False" };
+            pod["spec"]["containers"] = json!([{"ports": [{"name": "web", "containerPort": 8080}]}]);
+            pod["status"] = json!({"conditions": [{"type": "Ready", "status": status}]});
+        }
+    });
+    let in_slices = cluster.with(|it| {
+        let endpoint =
+            |(name, ready): (&str, bool)| json!({"targetRef": {"name": name}, "conditions": {"ready": ready}});
+        let endpoints: Vec<_> = ["a", "b"].into_iter().zip(ready).map(endpoint).collect();
+        let labels = json!({"kubernetes.io/service-name": "cart"});
+        it.slices = Some(vec![json!({
+            "metadata": {"name": "cart-1", "namespace": "shop", "labels": labels},
+            "ports": [{"name": "", "port": 8080}], "endpoints": endpoints,
+        })]);
+    });
+    [whole, in_slices]
+}
+
+#[test]
+fn a_list_of_pods_and_one_pod_looked_at_whole_come_to_the_same() {
+    let by_port = |mode: &str| {
+        json!({"metadata": {"name": "w", "namespace": "shop"}, "spec": {"selector": {"matchLabels": {"app": "cart"}},
+            "mtls": {"mode": "PERMISSIVE"}, "portLevelMtls": {"8080": {"mode": mode}}}})
+    };
+    let mut verdicts = std::collections::BTreeSet::new();
+    for ready in [[true, true], [true, false], [false, false]] {
+        for policy in [policy("STRICT"), policy("PERMISSIVE"), by_port("STRICT"), by_port("DISABLE")] {
+            for config in [Value::Null, istio_ssl_config()] {
+                for second in [meshed("b"), plain("b")] {
+                    let change = |it: &mut Cluster| {
+                        it.policies = Some(vec![policy.clone()]);
+                        it.upstream["spec"]["sslConfig"] = config.clone();
+                        it.pods[1]["metadata"] = second["metadata"].clone();
+                    };
+                    let [whole, in_slices] = whole_and_in_slices(ready).map(|it| it.with(change).judged());
+                    assert_eq!(in_slices, whole, "{ready:?} {policy} {config} {second}");
+                    verdicts.insert(whole.verdict);
+                }
+            }
+        }
+    }
+    assert!(verdicts.into_iter().eq([Verdict::Mtls, Verdict::Plaintext, Verdict::Broken]));
+}
+
+#[test]
+fn a_pod_of_which_no_slice_may_be_read_is_taken_for_ready_and_the_gap_is_told() {
+    let cluster =
+        Cluster::new().with(|it| it.service.as_mut().unwrap()["spec"]["ports"][0]["targetPort"] = json!("web"));
+    let snapshot = cluster.snapshot();
+    let facts = Survey::new(&snapshot, "gloo-system").of_upstream(&Object::new(&kinds::UPSTREAM, cluster.upstream));
+    assert_eq!(judge(&facts).verdict, Verdict::Plaintext);
+    assert!(facts.unread().iter().any(|why| why.rule.as_deref() == Some(ENDPOINTS_RULE)), "{facts:?}");
+}
+
+#[test]
+fn a_service_that_publishes_pods_before_they_are_ready_sends_them_requests() {
+    let cluster = Cluster::new().with(|it| {
+        it.pods.iter_mut().for_each(|pod| pod["status"] = json!({"conditions": []}));
+        it.service.as_mut().unwrap()["spec"]["publishNotReadyAddresses"] = json!(true);
+    });
+    assert_eq!(cluster.verdict(), Verdict::Plaintext);
 }

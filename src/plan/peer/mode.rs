@@ -182,6 +182,11 @@ impl Policies<'_> {
         Effective::of(chain)
     }
 
+    /// Whether one of them has a mode for single ports.
+    pub fn have_ports(&self) -> bool {
+        self.all.iter().any(|policy| !port_modes(policy).is_empty())
+    }
+
     /// What holds on a port of the workload's pods; `None` where its number is not known and single ports differ.
     pub fn on_port(&self, namespace: &str, pod_labels: &Value, port: Option<u64>) -> Option<Effective> {
         let whole = self.of_workload(namespace, pod_labels, port);

@@ -40,33 +40,53 @@ pub fn all<'v>(routing: &Routing<'v>) -> (Vec<Listener<'v>>, Vec<String>) {
     let mut notes = Vec::new();
     let is_read = |gateway: &&Object| everywhere || gateway.reference.namespace == routing.gloo_namespace;
     for gateway in routing.gateways.iter().filter(is_read) {
-        let spec = &gateway.value["spec"];
-        let port = spec["bindPort"].as_u64();
-        if spec["httpGateway"].is_object() {
-            let ssl = spec["ssl"] == true;
-            listeners.push(Listener { gateway, http: &spec["httpGateway"], port, ssl, server_names: &[] });
-        }
-        let hybrid = &spec["hybridGateway"];
-        for matched in list(hybrid, "matchedGateways").iter().filter(|matched| matched["httpGateway"].is_object()) {
-            let config = &matched["matcher"]["sslConfig"];
-            let (ssl, server_names) = (config.is_object(), list(config, "sniDomains"));
-            listeners.push(Listener { gateway, http: &matched["httpGateway"], port, ssl, server_names });
-        }
-        if hybrid["delegatedHttpGateways"].is_object() {
+        let (parts, delegates) = parts(gateway);
+        listeners.extend(parts);
+        if delegates {
             notes.push(format!("gateway {} delegates to HttpGateways, which are not read here", full_name(gateway)));
         }
     }
     (listeners, notes)
 }
 
+/// The listeners of a Gateway, and whether it delegates to others.
+fn parts(gateway: &Object) -> (Vec<Listener<'_>>, bool) {
+    let spec = &gateway.value["spec"];
+    let port = spec["bindPort"].as_u64();
+    let mut parts = Vec::new();
+    if spec["httpGateway"].is_object() {
+        let ssl = spec["ssl"] == true;
+        parts.push(Listener { gateway, http: &spec["httpGateway"], port, ssl, server_names: &[] });
+    }
+    let hybrid = &spec["hybridGateway"];
+    for matched in list(hybrid, "matchedGateways").iter().filter(|matched| matched["httpGateway"].is_object()) {
+        let config = &matched["matcher"]["sslConfig"];
+        let (ssl, server_names) = (config.is_object(), list(config, "sniDomains"));
+        parts.push(Listener { gateway, http: &matched["httpGateway"], port, ssl, server_names });
+    }
+    (parts, hybrid["delegatedHttpGateways"].is_object())
+}
+
+/// The proxies that listen on a Gateway, by name.
+pub fn proxies(gateway: &Object) -> Vec<String> {
+    let named = list(&gateway.value["spec"], "proxyNames");
+    match named.is_empty() {
+        true => vec!["gateway-proxy".to_owned()],
+        false => named.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+    }
+}
+
+/// Whether a Gateway may serve a `VirtualService`, by any of its parts. What cannot be told may be so.
+pub fn may_serve(gateway: &Object, virtual_service: &Object) -> bool {
+    let (parts, delegates) = parts(gateway);
+    let serves = |part: &Listener<'_>| select::serves(part.http, virtual_service, part.ssl).unwrap_or(true);
+    delegates || parts.iter().any(serves)
+}
+
 impl<'v> Listener<'v> {
     /// The proxies that listen there, by name.
     pub fn proxies(&self) -> Vec<String> {
-        let named = list(&self.gateway.value["spec"], "proxyNames");
-        match named.is_empty() {
-            true => vec!["gateway-proxy".to_owned()],
-            false => named.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-        }
+        proxies(self.gateway)
     }
 
     /// Whether a request to this port comes here: the Gateway's own port, or one of its proxies' Services.

@@ -53,6 +53,7 @@ mod tests {
     use crate::command::gloo_rs;
     use crate::plan::path::Behind;
     use crate::plan::path::behind::Port;
+    use crate::plan::path::endpoints::PodEndpoints;
     use crate::plan::peer::{PORT_UNKNOWN, Policies};
 
     fn pod(app: &str) -> Value {
@@ -73,7 +74,8 @@ mod tests {
     fn read(all: &[Value], target: &Value, pods: &[Value]) -> Known<Demand> {
         let policies = Ok(Policies { all, root_namespace: "istio-system" });
         let service = json!({"spec": {"selector": {"a": "b"}, "ports": [{"port": 80, "targetPort": target}]}});
-        let behind = Port::of("shop/cart", &service, Some(80), &BTreeMap::new()).unwrap().behind(pods, &policies);
+        let port = Port::of("shop/cart", &service, Some(80), &BTreeMap::new()).unwrap();
+        let behind = port.behind(pods, &PodEndpoints::whole_pods(), &policies);
         let Behind::Pods { pods, .. } = behind else { panic!("{behind:?}") };
         of_pods(&pods)
     }

@@ -68,7 +68,7 @@ fn of_service(service: &str, pods: &[Pod]) -> Vec<String> {
     lines.push(below(&format!("of service {service}")));
     lines.extend(some("without sidecar", pods, |pod| pod.membership == Membership::Outside && meshed > 0));
     lines.extend(some("in the ambient mesh", pods, |pod| pod.membership == Membership::Ambient));
-    lines.extend(some("not ready", pods, |pod| pod.ready == Some(false)));
+    lines.extend(some("not ready", pods, |pod| pod.ready == Ok(false)));
     lines
 }
 

@@ -82,7 +82,7 @@ fn pods(behind: &Behind) -> Value {
         "revisions": revisions(pods),
         "withoutSidecar": named(Membership::Outside),
         "ambient": named(Membership::Ambient),
-        "notReady": pods.iter().filter(|pod| pod.ready == Some(false)).map(ToString::to_string).collect::<Vec<_>>(),
+        "notReady": pods.iter().filter(|pod| pod.ready == Ok(false)).map(ToString::to_string).collect::<Vec<_>>(),
     })
 }
 

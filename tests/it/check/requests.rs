@@ -35,6 +35,18 @@ fn cluster(namespaces: usize) -> Stub {
     stub.on("GET", "/api/v1/pods").json(200, &each(&|ns| {
         json!({"metadata": {"name": "app-1", "namespace": ns, "labels": {"app": "a", "security.istio.io/tlsMode": "istio"}}})
     }));
+    stub.on("GET", "/apis/discovery.k8s.io/v1/endpointslices")
+        .json(
+            200,
+            &each(&|ns| {
+                json!({
+                    "metadata": {"name": "app-1", "namespace": ns, "labels": {"kubernetes.io/service-name": "app"}},
+                    "ports": [{"name": "", "port": 80}],
+                    "endpoints": [{"targetRef": {"name": "app-1"}, "conditions": {"ready": true}}],
+                })
+            }),
+        )
+        .always();
     stub.on("GET", "/apis/gloo.solo.io/v1/upstreams").json(
         200,
         &each(&|ns| {

@@ -4,7 +4,8 @@ use gloo_rs::plan::path::{Announced, Behind, Declared, Facts, Membership, Pod, S
 use gloo_rs::plan::peer::{Effective, Mode};
 use gloo_rs::plan::routes::Target;
 
-use crate::stage::pair::{Pair, Sends as Sent, Takes};
+use crate::stage::mesh::{Authority, Valid};
+use crate::stage::pair::{GATEWAY, Pair, Sends as Sent, Takes};
 
 /// One pod that takes this, spoken to like that, by a gateway that has its certificate.
 fn verdict(takes: Takes, sends: Sends) -> Verdict {
@@ -21,7 +22,7 @@ fn verdict(takes: Takes, sends: Sends) -> Verdict {
         membership,
         revision: None,
         demands,
-        ready: None,
+        ready: Ok(true),
         barred: None,
         port_modes: Vec::new(),
     };
@@ -81,5 +82,26 @@ fn what_the_verdict_says_is_what_real_envoys_do() {
             pair.sends(sent).unwrap();
             assert_eq!(verdict(takes, sends.clone()), proven(&pair), "{takes:?} {sends:?}");
         }
+    }
+}
+
+#[test]
+fn a_certificate_whose_issuer_is_not_known_is_refused_or_accepted_by_a_strict_sidecar() {
+    let pair = Pair::start("u_gloo-system").unwrap();
+    let own = Sends::Tls { how: "x".into(), announced: Announced::Not, shows: Shows::Certificate };
+    let of = |authority: &Authority| Sent::OwnCertificate(authority.workload(GATEWAY, Valid::Now).unwrap());
+    let (of_the_mesh, of_another) = (of(&pair.authority), of(&Authority::new().unwrap()));
+    pair.takes(Takes::Strict);
+    assert_eq!(verdict(Takes::Strict, own.clone()), Verdict::Unknown);
+    pair.sends(&of_another).unwrap();
+    assert_eq!(proven(&pair), Verdict::Broken);
+    pair.sends(&of_the_mesh).unwrap();
+    assert_eq!(proven(&pair), Verdict::Mtls);
+
+    // A sidecar that does not end that TLS has no way to the application for it.
+    for takes in [Takes::Permissive, Takes::Disable] {
+        pair.takes(takes);
+        pair.sends(&of_the_mesh).unwrap();
+        assert_eq!((verdict(takes, own.clone()), proven(&pair)), (Verdict::Broken, Verdict::Broken), "{takes:?}");
     }
 }

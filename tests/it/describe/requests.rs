@@ -5,14 +5,25 @@ use serde_json::{Value, json};
 use crate::support::Sandbox;
 use crate::support::stub::Stub;
 
-const GROUPS: [(&str, &str); 6] = [
+const GROUPS: [(&str, &str); 7] = [
     ("gateway.solo.io", "virtualservices"),
     ("gateway.solo.io", "routetables"),
     ("gateway.solo.io", "gateways"),
     ("gloo.solo.io", "upstreamgroups"),
     ("gateway.networking.k8s.io", "httproutes"),
     ("security.istio.io", "peerauthentications"),
+    ("discovery.k8s.io", "endpointslices"),
 ];
+
+/// A Service's one pod, which is ready.
+fn slice(namespace: &str, service: &str, pod: &str) -> Value {
+    json!({
+        "metadata": {
+            "name": format!("{service}-1"), "namespace": namespace, "labels": {"kubernetes.io/service-name": service},
+        },
+        "ports": [{"name": "", "port": 80}], "endpoints": [{"targetRef": {"name": pod}, "conditions": {"ready": true}}],
+    })
+}
 
 fn list(items: &[Value]) -> Value {
     json!({"kind": "List", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}, "items": items})
@@ -32,6 +43,7 @@ fn requests(namespaces: usize) -> usize {
             "peerauthentications" => {
                 each(&|it| json!({"metadata": {"name": "p", "namespace": it}, "spec": {"mtls": {"mode": "STRICT"}}}))
             }
+            "endpointslices" => each(&|it| slice(it, "s", "a")),
             _ => list(&[]),
         };
         stub.on("GET", &path).json(200, &items).always();

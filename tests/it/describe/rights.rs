@@ -18,12 +18,14 @@ const RIGHTS: [(&str, &str); 10] = [
     ("security.istio.io", "peerauthentications"),
 ];
 /// What has to be read to know that nothing else takes the request.
-const OTHERS: [(&str, &str); 5] = [
+const OTHERS: [(&str, &str); 6] = [
     ("gateway.solo.io", "routetables"),
     ("gloo.solo.io", "upstreamgroups"),
     ("gateway.networking.k8s.io", "gateways"),
     ("gateway.networking.k8s.io", "httproutes"),
     ("", "namespaces"),
+    // Without it a list of Upstreams says so, and takes every pod for ready.
+    ("discovery.k8s.io", "endpointslices"),
 ];
 
 /// A user who may get and list all but one of these.
@@ -49,8 +51,8 @@ pub fn ready(prefix: &str) -> World {
         "shop.example",
         &format!("    - {{matchers: [{{prefix: /}}], routeAction: {{single: {{upstream: {{name: {name}, namespace: GLOO}}}}}}}}\n"),
     );
-    world.done(&format!("enable-mtls -u {name}"));
     world.done("inject --revision 1-28");
+    world.done(&format!("enable-mtls -u {name}"));
     world
 }
 

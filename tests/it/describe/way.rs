@@ -39,7 +39,7 @@ fn one_thing_broken_at_a_time_is_named_with_its_command() {
         format!("the one pod answers plaintext with 503: it takes mutual TLS alone (STRICT, {apps}/rule, namespace)")
     );
 
-    world.done(&format!("enable-mtls -u {name}"));
+    world.done(&format!("enable-mtls -u {name} --force --yes"));
     let (verdict, why, hint) = judged(&world.document(REQUEST));
     assert_eq!(verdict, "broken");
     assert!(

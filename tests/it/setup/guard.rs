@@ -2,10 +2,10 @@
 //! commands that gets there. Each is run as it is printed.
 
 use anyhow::Result;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{SETUP, SHOP, UPSTREAM, document, mode, plane, run, sandbox, ssl_config};
-use crate::stage::{Injector, Plane};
+use crate::stage::{GLOO, Injector, Plane};
 use crate::support::Output;
 
 /// The refusal's document, after its exit code and reason were held.
@@ -85,5 +85,76 @@ fn what_would_turn_a_200_into_a_503_is_refused_and_the_printed_order_gets_there(
         ]
     );
     assert_eq!(mode(&plane, SHOP)?.as_deref(), Some("STRICT"));
+    Ok(())
+}
+
+#[test]
+fn a_named_change_that_turns_a_200_into_a_503_is_refused_too() -> Result<()> {
+    let plane = plane()?;
+    let _injector = Injector::of_the_guide(&plane)?;
+    // No pod has a sidecar, and neither has the gateway.
+    let enable = ["enable-mtls", "-u", UPSTREAM];
+    refused(&plane, &enable)?;
+    plane.api().apply(
+        "{apiVersion: gloo.solo.io/v1, kind: Upstream, metadata: {name: payments, namespace: gloo-system}, \
+         spec: {static: {hosts: [{addr: payments.example, port: 80}]}}}",
+    )?;
+    let both = document(&run(&plane, &["enable-mtls", "-u", "payments", "-u", UPSTREAM, "-o", "json"]))?;
+    let outcomes: Vec<_> = both["results"].as_array().into_iter().flatten().map(|row| &row["outcome"]).collect();
+    assert_eq!(outcomes, ["changed", "refused"], "{both:#}");
+
+    done(&run(&plane, &[&SETUP[..], &["--yes"]].concat()), "setup");
+    done(&run(&plane, &["peer-auth", "strict", "-n", SHOP, "--yes"]), "strict");
+    let disable = ["disable-mtls", "-u", UPSTREAM];
+    refused(&plane, &disable)?;
+    let uninject = ["uninject", "--include-upstreams"];
+    let output = run(&plane, &[&uninject[..], &["--yes", "-o", "json"]].concat());
+    let refusal = document(&output)?;
+    assert_eq!((output.code, &refusal["error"]["reason"]), (Some(1), &json!("wouldBreak")), "{refusal:#}");
+
+    // With auto-mTLS it may go, and may not opt out after that.
+    done(&run(&plane, &["auto-mtls", "enable", "--yes"]), "auto-mtls enable");
+    done(&run(&plane, &disable), "disable-mtls under auto-mTLS");
+    let opt_out = ["auto-mtls", "disable", "-u", UPSTREAM];
+    refused(&plane, &opt_out)?;
+    assert_eq!(run_hint(&plane, &opt_out), ["istio peer-auth permissive -n shop"]);
+    done(&run(&plane, &opt_out), "auto-mtls disable -u");
+
+    // Whoever says so may.
+    done(&run(&plane, &["peer-auth", "strict", "-n", SHOP, "--force", "--yes"]), "strict --force");
+    done(&run(&plane, &["auto-mtls", "enable", "-u", UPSTREAM]), "auto-mtls enable -u");
+    let forced = run(&plane, &[&opt_out[..], &["--force", "--yes"]].concat());
+    done(&forced, "auto-mtls disable -u --force");
+    assert!(forced.stderr.contains("requests that are answered now get 503s from now on (--force)"), "{forced:#?}");
+    Ok(())
+}
+
+/// A Gloo of its own in `gloo2`, without sidecars and with auto-mTLS off, which reads routes of these namespaces.
+fn another_gloo(plane: &Plane, watched: &str) -> Result<()> {
+    let manifests = GLOO.replace("watchNamespaces: [gloo-system]", &format!("watchNamespaces: [{watched}]"));
+    plane.api().apply(&manifests.replace("gloo-system", "gloo2").replace("OTHER", "gloo-system"))?;
+    plane.api().wait_available("gloo2")
+}
+
+#[test]
+fn gateways_of_another_gloo_count_where_it_reads_the_route() -> Result<()> {
+    let plane = plane()?;
+    let _injector = Injector::of_the_guide(&plane)?;
+    done(&run(&plane, &[&SETUP[..], &["--yes"]].concat()), "setup");
+    done(&run(&plane, &["auto-mtls", "enable", "--yes"]), "auto-mtls enable");
+    done(&run(&plane, &["disable-mtls", "-u", UPSTREAM, "--yes"]), "disable-mtls");
+    done(&run(&plane, &["peer-auth", "permissive", "-n", SHOP, "--yes"]), "permissive");
+    // The route is in gloo-system, and its Gateway there is not one that gloo2 reads; its own serves every route.
+    another_gloo(&plane, "gloo2, OTHER")?;
+    let strict = ["peer-auth", "strict", "-n", SHOP, "--yes", "-o", "json"];
+    let output = run(&plane, &strict);
+    let document = document(&output)?;
+    let row = &document["results"][0];
+    assert_eq!((output.code, &row["reason"]), (Some(1), &json!("gatewayPlaintext")), "{document:#}");
+    let ways = row["details"].to_string();
+    assert!(ways.contains("(Gloo in gloo2)") && ways.matches("upstream ").count() == 1, "{document:#}");
+
+    another_gloo(&plane, "gloo2")?;
+    done(&run(&plane, &strict), "strict, where gloo2 does not read the route");
     Ok(())
 }

@@ -119,15 +119,20 @@ fn verdict_pairs_and_verify_agree_on_every_state() {
 #[test]
 fn a_forecast_and_a_comparison_agree_with_the_verdicts_before_and_after_every_change() {
     for (name, cluster) in clusters() {
-        let before = world(&cluster).survey().of_target(&target());
+        let before = world(&cluster).surveys().own.of_target(&target());
         for effect in effects() {
             let mut changed = world(&cluster);
             changed.take(&effect);
-            let after = changed.survey().of_target(&target());
+            let after = changed.surveys().own.of_target(&target());
             let (was, is) = (judge(&before), judge(&after));
             let said = || format!("{name}; {effect:?}: {was:?} -> {is:?}");
 
-            let way = Way { shown: "cart".into(), target: target(), gateways: Gateways::all() };
+            let way = Way {
+                shown: "cart".into(),
+                target: target(),
+                gateways: Gateways::all(),
+                installation: "gloo-system".into(),
+            };
             let found = forecast(world(&cluster), &[way], &[vec![effect.clone()]]);
             let spans: Vec<_> = found.outages.iter().map(|outage| (outage.begins, outage.ends)).collect();
             let wanted = match (is_broken(&was), is_broken(&is)) {
@@ -158,7 +163,7 @@ fn a_sweep_and_advice_have_the_cause_of_the_verdict_afterwards() {
         }
         let mut changed = world(&cluster);
         changed.take(&Effect::Tls(ObjectRef::new(&UPSTREAM, "gloo-system", "u"), Turn::On));
-        let after = changed.survey().of_target(&target());
+        let after = changed.surveys().own.of_target(&target());
         let judged = judge(&after);
         let objection = guard::against_tls(&after);
         let said = || format!("{name}: {judged:?} {objection:?}");
@@ -167,7 +172,7 @@ fn a_sweep_and_advice_have_the_cause_of_the_verdict_afterwards() {
         assert!(objection.as_ref().is_none_or(|objection| objection.reason == reason), "{}", said());
 
         let upstream = Object::new(&UPSTREAM, cluster.upstream.clone());
-        let facts = world(&cluster).survey().of_target(&target());
+        let facts = world(&cluster).surveys().own.of_target(&target());
         let around = Surroundings { far_end: FarEnd::Path(Box::new(facts)), settings: Err("not read".into()) };
         let advised = advice::on_upstream(mtls::Wish::Enable, &upstream, &around);
         let code = (judged.verdict != Verdict::Mtls).then(|| judged.cause.map_or(Code::Unknown, Code::of));
@@ -194,7 +199,7 @@ fn evidence(cluster: &Cluster, facts: &Facts, shown: Shown) -> Evidence {
 fn what_verify_proves_is_the_cause_of_the_verdict() {
     let mut proven = 0;
     for (name, cluster) in clusters() {
-        let facts = world(&cluster).survey().of_target(&target());
+        let facts = world(&cluster).surveys().own.of_target(&target());
         let judged = judge(&facts);
         for shown in [Shown::Closed, Shown::NoTls] {
             let evidence = evidence(&cluster, &facts, shown);

@@ -36,7 +36,8 @@ fn through(cluster: &Cluster, target: Target, steps: &[Vec<Effect>]) -> Forecast
     let upstream = Object::new(&UPSTREAM, cluster.upstream.clone());
     snapshot.put(&UPSTREAM, Part::All, Answer::Read(vec![upstream]));
     let world = World::new(snapshot, "gloo-system", &PEER_AUTHENTICATION);
-    forecast(world, &[Way { shown: "cart".into(), target, gateways: Gateways::all() }], steps)
+    let installation = "gloo-system".to_owned();
+    forecast(world, &[Way { shown: "cart".into(), target, gateways: Gateways::all(), installation }], steps)
 }
 
 /// Where each outage begins and ends, of plans without a doubt.

@@ -1,11 +1,15 @@
 //! The guard of the commands that write: which requests that are answered now would get 503s after a change.
 
+mod upstreams;
+
 use crate::command::{CommandLine, Hint, flag, gloo_rs};
+use crate::edit::{Edit, json as edited};
 use crate::error::{Failure, Reason};
 use crate::flow::notes::Notes;
 use crate::kube::Session;
 use crate::load::survey::Survey;
 use crate::load::traffic::{self, Traffic};
+use crate::model::Object;
 use crate::plan::Unread;
 use crate::plan::advice::{self, Advice, Code};
 use crate::plan::mtls::Caution;
@@ -13,10 +17,12 @@ use crate::plan::outcome::Objection;
 use crate::plan::path::effect::{Effect, Touched, World};
 use crate::plan::path::harm::{Harm, harm};
 use crate::plan::path::routed::Way;
-use crate::plan::path::{self, Behind, Facts, Membership, Sends};
+use crate::plan::path::{self, Behind, Facts, Membership, ProxyState, Sends};
 use crate::plan::peer::Policies;
 use crate::plan::routes::Target;
 use crate::render::text::count;
+
+pub use upstreams::OfUpstreams;
 
 /// A way and why it is answered with 503 after the change.
 pub struct Harmed {
@@ -49,11 +55,14 @@ impl std::fmt::Display for Harmed {
 }
 
 /// What the change does to the ways that it touches.
+#[derive(Default)]
 pub struct Harms {
     pub broken: Vec<Harmed>,
     /// The same of Upstreams that no route names.
     pub unrouted: Vec<Harmed>,
     pub unknown: Vec<Unread>,
+    /// Why other installations of Gloo were not looked at.
+    pub unread_others: Option<Unread>,
 }
 
 impl Harms {
@@ -78,33 +87,75 @@ impl Harms {
         let mut harms = Self::of(&mut traffic, effects);
         harms.unknown.retain(|why| !traffic.unread.contains(why));
         harms.unknown.splice(0..0, traffic.unread);
+        harms.unread_others = traffic.unread_others;
         Ok(harms)
     }
 
     fn of(traffic: &mut Traffic, effects: &[Effect]) -> Self {
         let facts = |world: &World, ways: &[Way]| {
-            let survey = world.survey();
-            ways.iter().map(|way| way.facts(&survey)).collect::<Vec<_>>()
+            let surveys = world.surveys();
+            ways.iter().map(|way| way.facts(&surveys)).collect::<Vec<_>>()
         };
         let Traffic { world, routed, unrouted, .. } = traffic;
         let was = (facts(world, routed), facts(world, unrouted));
         for effect in effects {
             world.take(effect);
         }
-        let mut harms = Self { broken: Vec::new(), unrouted: Vec::new(), unknown: Vec::new() };
+        // Pods of which nothing is known are not harmed where nothing changes.
+        let are_pods_changed = effects.iter().any(Effect::is_about_pods);
+        let is_changed = |before: &Facts, after: &Facts| are_pods_changed || !after.is_sent_as(before);
+        let mut harms = Self::default();
         for ((way, before), after) in routed.iter().zip(&was.0).zip(facts(world, routed)) {
-            match harm(before, &after) {
-                Harm::Broken { cause, why } => harms.broken.push(Harmed::new(way, after, cause, why)),
-                Harm::Unknown(why) if !harms.unknown.contains(&why) => harms.unknown.push(why),
-                Harm::None | Harm::Unknown(_) => {}
+            if is_changed(before, &after) {
+                harms.add_routed(way, before, after);
             }
         }
         for ((way, before), after) in unrouted.iter().zip(&was.1).zip(facts(world, unrouted)) {
-            if let Harm::Broken { cause, why } = harm(before, &after) {
-                harms.unrouted.push(Harmed::new(way, after, cause, why));
+            if is_changed(before, &after) {
+                harms.add_unrouted(way, before, after);
             }
         }
         harms
+    }
+
+    /// What these edits of an Upstream do to the ways through it.
+    pub fn of_upstream(traffic: &Traffic, upstream: &Object, edits: &[Edit]) -> Self {
+        let mut harms =
+            Self { unknown: traffic.unread.clone(), unread_others: traffic.unread_others.clone(), ..Self::default() };
+        let Ok(value) = edited::apply(&upstream.value, edits) else { return harms };
+        let after = Object { reference: upstream.reference.clone(), value };
+        let target = Target::from(upstream);
+        let surveys = traffic.world.surveys();
+        let through = |ways: &'_ [Way]| ways.iter().filter(|way| way.target == target).cloned().collect::<Vec<_>>();
+        for way in through(&traffic.routed) {
+            harms.add_routed(&way, &way.facts(&surveys), way.facts_through(&surveys, &after));
+        }
+        for way in through(&traffic.unrouted) {
+            harms.add_unrouted(&way, &way.facts(&surveys), way.facts_through(&surveys, &after));
+        }
+        harms
+    }
+
+    fn add_routed(&mut self, way: &Way, before: &Facts, after: Facts) {
+        match harm(before, &after) {
+            Harm::Broken { cause, why } => self.broken.push(Harmed::new(way, after, cause, why)),
+            Harm::Unknown(why) if !self.unknown.contains(&why) => self.unknown.push(why),
+            Harm::None | Harm::Unknown(_) => {}
+        }
+    }
+
+    fn add_unrouted(&mut self, way: &Way, before: &Facts, after: Facts) {
+        if let Harm::Broken { cause, why } = harm(before, &after) {
+            self.unrouted.push(Harmed::new(way, after, cause, why));
+        }
+    }
+
+    fn extend(&mut self, other: Self) {
+        self.broken.extend(other.broken);
+        self.unrouted.extend(other.unrouted);
+        let new: Vec<_> = other.unknown.into_iter().filter(|why| !self.unknown.contains(why)).collect();
+        self.unknown.extend(new);
+        self.unread_others = other.unread_others.or(self.unread_others.take());
     }
 }
 
@@ -120,6 +171,11 @@ impl Harms {
         let what = format!("{upstreams} that no route names would be 503 as well");
         (!self.unrouted.is_empty()).then(|| Advice::warning(Code::UnroutedUpstream, what).details(ways(&self.unrouted)))
     }
+}
+
+/// The note about gateways that were not looked at.
+pub fn on_unread_others(why: Option<&Unread>) -> Option<Advice> {
+    Some(Advice::unknown("whether requests through another Gloo's gateways get 503s is unknown", why?))
 }
 
 /// Some of them, a line each.
@@ -159,10 +215,22 @@ pub async fn objection(
     Ok(None)
 }
 
+/// Why what is known to be harmed is not changed. What is unknown is no reason: it is said.
+pub fn unless_forced(harms: &Harms, caution: Caution, notes: &mut dyn Notes) -> Option<Objection> {
+    if caution == Caution::Careful
+        && let Some(why) = would_break(&harms.broken, None)
+    {
+        return Some(why);
+    }
+    say(harms, notes);
+    None
+}
+
 /// What was not refused.
 fn say(harms: &Harms, notes: &mut dyn Notes) {
     notes.advices(harms.forced("requests that are answered now get 503s from now on (--force)"));
     notes.advices(harms.on_unrouted());
+    notes.advices(on_unread_others(harms.unread_others.as_ref()));
     for why in &harms.unknown {
         notes.advice(Advice::unknown("whether requests get 503s is unknown", why));
     }
@@ -205,7 +273,11 @@ fn safe_order(first: &Harmed, joins: Option<CommandLine>) -> Hint {
         _ if pods.iter().any(|pod| pod.membership == Membership::Outside) => {
             vec![gloo_rs("istio enroll").value(namespace)]
         }
-        _ => vec![gloo_rs("istio inject")],
+        _ => {
+            let lacks = |proxy: &&ProxyState| proxy.lacks.as_ref().is_ok_and(|lacks| !lacks.is_empty());
+            let lacking = first.facts.proxies.iter().flatten().find(lacks);
+            vec![lacking.map_or_else(|| gloo_rs("istio inject"), path::inject)]
+        }
     };
     let mut hint = Hint::from("first: ");
     for (index, command) in commands.into_iter().enumerate() {

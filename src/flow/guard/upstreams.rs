@@ -1,0 +1,99 @@
+//! The guard of commands that change Upstreams by their names.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use tokio::sync::OnceCell;
+
+use super::{Harms, say, would_break};
+use crate::error::Failure;
+use crate::flow::notes::Notes;
+use crate::kube::Session;
+use crate::load::survey::Survey;
+use crate::load::traffic::{self, Traffic};
+use crate::model::{Object, ObjectRef};
+use crate::plan::mtls::{Caution, Found, Surroundings};
+use crate::plan::outcome::{Decision, Objection};
+use crate::plan::path::effect::Touched;
+use crate::plan::path::{Facts, guard};
+use crate::plan::{PerObject, Unread};
+
+/// Looks at each Upstream before it is changed. Routes and all gateways are read once, and only if a pod or a gateway
+/// could not take part in what is to be sent.
+pub struct OfUpstreams<'r> {
+    session: &'r Session,
+    survey: &'r Survey<'r>,
+    plan: &'r dyn PerObject,
+    /// How the surroundings are read: of many, a namespace at a time.
+    found: Found,
+    touched: Touched,
+    traffic: OnceCell<Result<Traffic, Failure>>,
+    seen: RefCell<HashMap<ObjectRef, Surroundings>>,
+    /// What was not refused.
+    harms: RefCell<Harms>,
+}
+
+impl<'r> OfUpstreams<'r> {
+    /// For these Upstreams.
+    pub fn new(session: &'r Session, survey: &'r Survey<'r>, plan: &'r dyn PerObject, names: &[ObjectRef]) -> Self {
+        const FEW: usize = 4;
+        Self {
+            session,
+            survey,
+            plan,
+            found: if names.len() > FEW { Found::Swept } else { Found::Named },
+            touched: Touched { upstreams: names.to_vec(), ..Touched::default() },
+            traffic: OnceCell::new(),
+            seen: RefCell::default(),
+            harms: RefCell::default(),
+        }
+    }
+
+    /// Why the Upstream is not changed: requests that are answered now would get 503s. What is unknown is no reason.
+    pub async fn objection(&self, upstream: &Object) -> Option<Objection> {
+        let caution = self.plan.guarded()?;
+        let Decision::Change { edits, .. } = self.plan.decide(upstream, Found::Named, &Surroundings::unseen()) else {
+            return None;
+        };
+        let around = self.around(upstream).await.ok()?;
+        let (before, after) = (around.path_after(upstream, &[])?, around.path_after(upstream, &edits)?);
+        if !self.may_break(&before, &after).await {
+            return None;
+        }
+        let read = async || Box::pin(traffic::read(self.session, self.survey, &self.touched)).await;
+        let harms = match self.traffic.get_or_init(read).await {
+            Ok(traffic) => Harms::of_upstream(traffic, upstream, &edits),
+            Err(failure) => Harms { unknown: vec![Unread::from(failure.message.as_str())], ..Harms::default() },
+        };
+        if caution == Caution::Careful
+            && let Some(why) = would_break(&harms.broken, None)
+        {
+            return Some(why);
+        }
+        self.harms.borrow_mut().extend(harms);
+        None
+    }
+
+    /// What is around an Upstream, read once.
+    ///
+    /// # Errors
+    /// As [`Survey::around`].
+    pub async fn around(&self, upstream: &Object) -> Result<Surroundings, Failure> {
+        if let Some(seen) = self.seen.borrow().get(&upstream.reference) {
+            return Ok(seen.clone());
+        }
+        let around = self.survey.around(upstream, self.found, self.plan.wants()).await?;
+        self.seen.borrow_mut().insert(upstream.reference.clone(), around.clone());
+        Ok(around)
+    }
+
+    async fn may_break(&self, before: &Facts, after: &Facts) -> bool {
+        guard::may_break(before, after)
+            || (guard::needs_certificates(before, after) && !self.survey.has_whole_gateways().await)
+    }
+
+    /// Says what was not refused.
+    pub fn say(&self, notes: &mut dyn Notes) {
+        say(&self.harms.borrow(), notes);
+    }
+}
