@@ -78,7 +78,7 @@ pub fn service(slice: &Value) -> Option<&str> {
     slice["metadata"]["labels"][SERVICE_NAME].as_str()
 }
 
-/// The slice without what nobody asks: addresses, zones, nodes.
+/// The slice without what is not used: addresses, zones, nodes.
 pub fn reduced(mut slice: Value) -> Value {
     for endpoint in slice.get_mut("endpoints").and_then(Value::as_array_mut).into_iter().flatten() {
         let Some(endpoint) = endpoint.as_object_mut() else { continue };
