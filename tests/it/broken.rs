@@ -61,6 +61,8 @@ impl World {
             world.run(line);
         }
         world.plane.api().wait_available(GLOO).unwrap();
+        // Nothing else is on this plane: Gloo reads every namespace.
+        world.spec(SETTINGS, "default", &json!({"watchNamespaces": null}));
         world.gateway = world.plane.api().get(DEPLOYMENT, GLOO, "gateway-proxy").unwrap().unwrap();
         let map = world.plane.api().get(CONFIG_MAP, GLOO, "gateway-proxy-envoy-config").unwrap().unwrap();
         map["data"]["envoy.yaml"].as_str().unwrap().clone_into(&mut world.bootstrap);

@@ -15,7 +15,8 @@ use crate::support::{Output, Sandbox};
 /// The kind of command, and one of it. The cluster is that of the guide, and nothing here changes it.
 const COMMANDS: [(&str, &str); 17] = [
     ("address", "proxy url"),
-    ("change", "istio enable-mtls -u default-httpbin-8000 --dry-run"),
+    ("change", "istio enable-mtls -u default-httpbin-8000 --dry-run --force"),
+    ("change-that-breaks", "istio enable-mtls -u default-httpbin-8000 --dry-run"),
     ("change-refused", "istio enable-mtls -u payments-api --dry-run"),
     ("change-of-files", "istio enable-mtls -u default-httpbin-8000 -f upstream.yaml --diff"),
     ("document", "istio enable-mtls -u default-httpbin-8000 -f upstream.yaml --dry-run -o json"),

@@ -46,7 +46,8 @@ impl Shop {
     }
 
     fn enable_mtls(&self) {
-        let output = self.sandbox.run(&["istio", "enable-mtls", "-u", &self.httpbin(), "-n", &self.gloo]);
+        let words = ["istio", "enable-mtls", "-u", &self.httpbin(), "-n", &self.gloo, "--force", "--yes"];
+        let output = self.sandbox.run(&words);
         assert_eq!(output.code, Some(0), "{output:?}");
     }
 
