@@ -1,15 +1,16 @@
 //! What a command of each kind looks like: on a pipe, on terminals of two widths, without colour.
 //!
 //! `tests/snapshots/NAME.txt` has the command and its output in each setting, ESC written as `^[`. A setting whose
-//! output is that of an earlier one names it. `GLOO_RS_BLESS=1 cargo test manners` writes what is so now.
+//! output is that of an earlier one names it. `GLOO_RS_RENEW=1 cargo test generated` writes what is so now.
 
 use std::fmt::Write as _;
+use std::fs;
 use std::path::Path;
-use std::{env, fs};
 
 use anyhow::Result;
 
 use crate::stage::{Options, Plane};
+use crate::support::generated::{HOW, renewing};
 use crate::support::{Output, Sandbox};
 
 /// The kind of command, and one of it. The cluster is that of the guide, and nothing here changes it.
@@ -53,7 +54,7 @@ const SETTINGS: [(&str, Stream, Option<Variable>); 6] = [
 ];
 
 #[test]
-fn a_command_of_each_kind_looks_as_its_snapshot() -> Result<()> {
+fn a_command_of_each_kind_looks_as_its_generated_snapshot() -> Result<()> {
     let plane = Plane::start(&Options::default())?;
     plane.install_guide()?;
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots");
@@ -61,7 +62,7 @@ fn a_command_of_each_kind_looks_as_its_snapshot() -> Result<()> {
     for (name, command) in COMMANDS {
         let found = shown(&plane, command);
         let path = root.join(format!("{name}.txt"));
-        if env::var_os("GLOO_RS_BLESS").is_some() {
+        if renewing() {
             fs::write(&path, &found)?;
         }
         let wanted = fs::read_to_string(&path).unwrap_or_default();
@@ -70,7 +71,7 @@ fn a_command_of_each_kind_looks_as_its_snapshot() -> Result<()> {
             differences.push(format!("{name}: {command}\n{diff}"));
         }
     }
-    assert!(differences.is_empty(), "{}", differences.join("\n"));
+    assert!(differences.is_empty(), "{HOW}\n{}", differences.join("\n"));
     Ok(())
 }
 
