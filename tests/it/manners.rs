@@ -14,7 +14,7 @@ use crate::support::generated::{HOW, renewing};
 use crate::support::{Output, Sandbox};
 
 /// The kind of command, and one of it. The cluster is that of the guide, and nothing here changes it.
-const COMMANDS: [(&str, &str); 17] = [
+const COMMANDS: [(&str, &str); 21] = [
     ("address", "proxy url"),
     ("change", "istio enable-mtls -u default-httpbin-8000 --dry-run"),
     ("change-refused", "istio enable-mtls -u payments-api --dry-run"),
@@ -23,7 +23,11 @@ const COMMANDS: [(&str, &str); 17] = [
     ("findings", "check --read-only"),
     ("help", "istio peer-auth strict --help"),
     ("not-found", "istio enable-mtls -u default-htpbin-8000"),
+    ("policy-refused", "istio peer-auth strict -n default --dry-run"),
+    ("policy-forced", "istio peer-auth strict -n default --force --dry-run"),
     ("screen", "istio describe upstream default-httpbin-8000"),
+    ("sweep", "istio enable-mtls --all --dry-run"),
+    ("sweep-document", "istio enable-mtls --all --dry-run -o json"),
     ("table", "istio describe upstreams -A"),
     ("table-wide", "istio revisions -o wide"),
     ("transaction", "istio inject --revision 1-28 --dry-run"),
@@ -133,12 +137,16 @@ fn said(output: &Output, streams: bool) -> String {
 /// The text with what differs from plane to plane put out of it: the port of the API server, the names of pods, the time.
 fn always_the_same(text: &str) -> String {
     let mut same = String::new();
-    for word in text.split_inclusive([' ', '\n', ')', ',']) {
-        let (bare, end) = word.split_at(word.trim_end_matches([' ', '\n', ')', ',']).len());
+    for word in text.split_inclusive([' ', '\n', ')', ',', '"']) {
+        let (bare, end) = word.split_at(word.trim_end_matches([' ', '\n', ')', ',', '"']).len());
         let placed = match bare {
             _ if bare.contains("https://127.0.0.1:") => format!("{}PORT", &bare[..=bare.rfind(':').unwrap()]),
-            _ if bare.contains("/gateway-proxy-") && bare.rsplit('-').next().unwrap().len() == 5 => {
-                format!("{}POD", &bare[..bare.rfind("proxy-").unwrap() + 6])
+            _ if is_of_a_replica_set(bare) => {
+                let workload = bare.rsplitn(3, '-').last().expect("it has three parts");
+                format!("{workload}-POD")
+            }
+            _ if bare.strip_suffix('s').is_some_and(|it| it.contains('.') && it.parse::<f64>().is_ok()) => {
+                "SECONDS".into()
             }
             _ if bare.ends_with('Z') && bare.contains('T') && bare.len() == 20 => "TIME".to_owned(),
             _ => bare.to_owned(),
@@ -147,6 +155,17 @@ fn always_the_same(text: &str) -> String {
         same.push_str(end);
     }
     same
+}
+
+/// `shop/cart-6f89975757-l2s6v`
+fn is_of_a_replica_set(word: &str) -> bool {
+    let is_part = |part: &str| part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    match word.rsplitn(3, '-').collect::<Vec<_>>()[..] {
+        [pod, set, workload] => {
+            workload.contains('/') && pod.len() == 5 && (6..=10).contains(&set.len()) && is_part(pod) && is_part(set)
+        }
+        _ => false,
+    }
 }
 
 /// Nothing that a terminal obeys reaches one that was told to have no colour, whatever the command.
