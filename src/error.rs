@@ -4,32 +4,55 @@ use std::fmt;
 
 use crate::command::Hint;
 
-/// How a run ends. The numbers are the product's promise: `docs/exit-codes.md`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[repr(u8)]
-pub enum Exit {
-    /// Done, or nothing to do.
-    #[default]
+/// Declares the exit codes: the variant, its number, what it means. The first is the default.
+macro_rules! exits {
+    (
+        $(#[doc = $done_doc:literal])* $done:ident = $done_code:literal,
+        $($(#[doc = $doc:literal])* $variant:ident = $code:literal,)*
+    ) => {
+        /// How a run ends. The numbers are the product's promise: `docs/exit-codes.md`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+        #[repr(u8)]
+        pub enum Exit {
+            $(#[doc = $done_doc])* #[default] $done = $done_code,
+            $($(#[doc = $doc])* $variant = $code,)*
+        }
+
+        impl Exit {
+            /// What it means, for the help and the docs.
+            #[must_use]
+            pub fn meaning(self) -> &'static str {
+                match self {
+                    Self::$done => concat!($($done_doc),*).trim_ascii(),
+                    $(Self::$variant => concat!($($doc),*).trim_ascii(),)*
+                }
+            }
+        }
+    };
+}
+
+exits! {
+    /// Done, or there was nothing to do.
     Done = 0,
-    /// Refused or failed; nothing changed by what failed.
+    /// Refused or failed; what failed changed nothing.
     Failed = 1,
-    /// The command line is not one, or a risky command lacks `--yes`.
+    /// Wrong usage, or a risky change without `--yes`.
     Usage = 2,
-    /// `--check` would change something, or a threshold was reached.
+    /// `--check` found a change to make, or a threshold was reached.
     WouldChange = 3,
-    /// The cluster said no: not found, not allowed.
+    /// Not found, not allowed, or a selection that matches nothing.
     SaidNo = 4,
     /// Failed and rolled back.
     RolledBack = 5,
-    /// Failed and not fully rolled back.
+    /// Failed, not fully rolled back; the message says what is in which state.
     HalfDone = 6,
-    /// Applied or sent, not confirmed.
+    /// Applied or sent, not verified.
     Unconfirmed = 7,
-    /// Not there yet.
+    /// Not there yet: the address is not assigned.
     Pending = 8,
-    /// No answer: unreachable, TLS, exec plugin, deadline.
+    /// No answer: unreachable, TLS, exec plugin or deadline.
     NoAnswer = 9,
-    /// Ended by INT, TERM or HUP; nothing was changed, or what was written is rolled back or said.
+    /// Ended by a signal (INT, TERM, HUP); writes are rolled back or listed.
     Interrupted = 130,
 }
 

@@ -149,7 +149,7 @@ impl Stage {
 #[test]
 fn each_thing_that_is_broken_is_found_and_nothing_else() {
     let mut wrong = Vec::new();
-    for row in world::rows() {
+    for row in world::chosen() {
         let findings: Vec<_> = Stage::of(&row).ran().into_iter().flat_map(|ran| ran.findings).collect();
         let line = |Finding { code, object, .. }: &Finding| {
             format!("{} {} {}/{}", code.id, object.kind.kind, object.namespace, object.name)

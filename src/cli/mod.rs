@@ -24,7 +24,7 @@ pub use complete::{VARIABLE as COMPLETION_VARIABLE, registration, scripts};
 pub use live::{Lookup, tree as tree_with_names};
 pub use wanted::format as wanted_format;
 
-use crate::error::Failure;
+use crate::error::{Exit, Failure};
 use crate::options::{Command, Format, Global};
 use crate::plan::advice::Advice;
 
@@ -82,7 +82,12 @@ pub enum Early {
 
 /// The whole command tree, for completion, docs and tests.
 pub fn tree() -> clap::Command {
-    Cli::command()
+    help::exits::listed(Cli::command(), "")
+}
+
+/// The exit codes that the command of these words can end with, as its `--help` lists them.
+pub fn exits(words: &[String]) -> &'static [Exit] {
+    help::exits::of(&words.join(" ")).unwrap_or_default()
 }
 
 /// Whether the command of these words takes a flag: `--overwrite`.

@@ -63,3 +63,16 @@ impl Object {
         self.value["metadata"]["annotations"][key].as_str()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::kinds::{NAMESPACE, UPSTREAM};
+
+    #[test]
+    fn a_reference_is_shown_as_kubectl_shows_it_without_its_namespace() {
+        let upstream = ObjectRef::new(&UPSTREAM, "gloo-system", "default-httpbin-8000");
+        assert_eq!(upstream.to_string(), "upstream.gloo.solo.io/default-httpbin-8000");
+        assert_eq!(ObjectRef::new(&NAMESPACE, "", "shop").to_string(), "namespace/shop");
+    }
+}

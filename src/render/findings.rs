@@ -171,7 +171,7 @@ fn needs(check: &Check) -> String {
 pub fn page() -> String {
     let head = "# Findings\n\n\
          What `gloo-rs check` finds. Made from `src/check/codes.rs` by the command in\n\
-         [testing.md](testing.md#lists-in-the-docs); `gloo-rs check --explain GRS101` prints the same. A code never changes\n\
+         [testing.md](testing.md#generated-files); `gloo-rs check --explain GRS101` prints the same. A code never changes\n\
          its meaning, and one that is retired is not used again.\n\n\
          | code | severity | what |\n|---|---|---|\n";
     let rows = ALL.iter().map(|code| {

@@ -2,25 +2,31 @@
 //!
 //! `cmd` is the command line, and its last line `exit N`; `in/` is the working directory before,
 //! `out/` after (left out where nothing may change); `stdin`, `stdout` and `stderr` are left out where
-//! empty. `GLOO_RS_BLESS=1 cargo test cases` writes what is so now.
+//! empty. `GLOO_RS_RENEW=1 cargo test generated` writes what is so now.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::{env, fs};
 
 use crate::support::Sandbox;
+use crate::support::generated::{HOW, renewing};
 
 type Tree = BTreeMap<String, String>;
 
 #[test]
-fn every_case_comes_out_as_it_is_written_down() {
+fn every_case_comes_out_as_its_generated_files_say() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
-    let bless = env::var_os("GLOO_RS_BLESS").is_some();
     let mut cases = Vec::new();
     find(&root, &mut cases);
     assert!(cases.len() >= 20, "only {} cases were found under {}", cases.len(), root.display());
-    let failures: Vec<_> = cases.iter().filter_map(|case| run(case, bless).err()).collect();
-    assert!(failures.is_empty(), "{} of {} cases differ:\n{}", failures.len(), cases.len(), failures.join("\n"));
+    let failures: Vec<_> = cases.iter().filter_map(|case| run(case).err()).collect();
+    assert!(
+        failures.is_empty(),
+        "{} of {} cases differ ({HOW}):\n{}",
+        failures.len(),
+        cases.len(),
+        failures.join("\n")
+    );
 }
 
 fn find(directory: &Path, cases: &mut Vec<PathBuf>) {
@@ -36,7 +42,7 @@ fn find(directory: &Path, cases: &mut Vec<PathBuf>) {
     }
 }
 
-fn run(case: &Path, bless: bool) -> Result<(), String> {
+fn run(case: &Path) -> Result<(), String> {
     let text = |name: &str| fs::read_to_string(case.join(name)).unwrap_or_default();
     let cmd = text("cmd");
     let (line, exit) = cmd.trim_end().rsplit_once("\nexit ").expect("cmd ends with its exit code");
@@ -48,7 +54,7 @@ fn run(case: &Path, bless: bool) -> Result<(), String> {
     }
     let output = sandbox.run_with(&args, &text("stdin"));
     let after = read(sandbox.dir());
-    if bless {
+    if renewing() {
         fs::write(case.join("cmd"), format!("{line}\nexit {}\n", output.code.unwrap())).unwrap();
         put(&case.join("stdout"), &output.stdout);
         put(&case.join("stderr"), &timeless(&output.stderr));

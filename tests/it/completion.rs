@@ -9,25 +9,25 @@ use serde_json::{Value, json};
 
 use crate::stage::wait_for;
 use crate::support::Sandbox;
+use crate::support::generated::{HOW, renewing};
 use crate::support::stub::Stub;
 
 const PATIENCE: Duration = Duration::from_mins(2);
 const SHELLS: [&str; 5] = ["bash", "zsh", "fish", "powershell", "elvish"];
 
-/// `GLOO_RS_BLESS=1 cargo test completion` writes them anew.
 #[test]
-fn the_scripts_in_the_repository_are_those_the_command_prints() {
+fn the_generated_scripts_are_those_the_command_prints() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("completions");
     for ((file, shell), name) in cli::scripts().into_iter().zip(SHELLS) {
         let path = folder.join(file);
-        if std::env::var_os("GLOO_RS_BLESS").is_some() {
+        if renewing() {
             std::fs::create_dir_all(&folder).unwrap();
             std::fs::write(&path, cli::registration(shell)).unwrap();
         }
         let script = std::fs::read_to_string(&path).unwrap_or_default();
         let output = Sandbox::new().run(&["completion", name]);
         assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""));
-        assert!(output.stdout == script, "completions/{file} is old: GLOO_RS_BLESS=1 cargo test completion");
+        assert!(output.stdout == script, "completions/{file} is stale: {HOW}");
     }
 }
 

@@ -1,19 +1,20 @@
 //! What a command of each kind looks like: on a pipe, on terminals of two widths, without colour.
 //!
 //! `tests/snapshots/NAME.txt` has the command and its output in each setting, ESC written as `^[`. A setting whose
-//! output is that of an earlier one names it. `GLOO_RS_BLESS=1 cargo test manners` writes what is so now.
+//! output is that of an earlier one names it. `GLOO_RS_RENEW=1 cargo test generated` writes what is so now.
 
 use std::fmt::Write as _;
+use std::fs;
 use std::path::Path;
-use std::{env, fs};
 
 use anyhow::Result;
 
 use crate::stage::{Options, Plane};
+use crate::support::generated::{HOW, renewing};
 use crate::support::{Output, Sandbox};
 
 /// The kind of command, and one of it. The cluster is that of the guide, and nothing here changes it.
-const COMMANDS: [(&str, &str); 17] = [
+const COMMANDS: [(&str, &str); 21] = [
     ("address", "proxy url"),
     ("change", "istio enable-mtls -u default-httpbin-8000 --dry-run --force"),
     ("change-that-breaks", "istio enable-mtls -u default-httpbin-8000 --dry-run"),
@@ -23,7 +24,11 @@ const COMMANDS: [(&str, &str); 17] = [
     ("findings", "check --read-only"),
     ("help", "istio peer-auth strict --help"),
     ("not-found", "istio enable-mtls -u default-htpbin-8000"),
+    ("policy-refused", "istio peer-auth strict -n default --dry-run"),
+    ("policy-forced", "istio peer-auth strict -n default --force --dry-run"),
     ("screen", "istio describe upstream default-httpbin-8000"),
+    ("sweep", "istio enable-mtls --all --dry-run"),
+    ("sweep-document", "istio enable-mtls --all --dry-run -o json"),
     ("table", "istio describe upstreams -A"),
     ("table-wide", "istio revisions -o wide"),
     ("transaction", "istio inject --revision 1-28 --dry-run"),
@@ -54,7 +59,7 @@ const SETTINGS: [(&str, Stream, Option<Variable>); 6] = [
 ];
 
 #[test]
-fn a_command_of_each_kind_looks_as_its_snapshot() -> Result<()> {
+fn a_command_of_each_kind_looks_as_its_generated_snapshot() -> Result<()> {
     let plane = Plane::start(&Options::default())?;
     plane.install_guide()?;
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots");
@@ -62,7 +67,7 @@ fn a_command_of_each_kind_looks_as_its_snapshot() -> Result<()> {
     for (name, command) in COMMANDS {
         let found = shown(&plane, command);
         let path = root.join(format!("{name}.txt"));
-        if env::var_os("GLOO_RS_BLESS").is_some() {
+        if renewing() {
             fs::write(&path, &found)?;
         }
         let wanted = fs::read_to_string(&path).unwrap_or_default();
@@ -71,7 +76,7 @@ fn a_command_of_each_kind_looks_as_its_snapshot() -> Result<()> {
             differences.push(format!("{name}: {command}\n{diff}"));
         }
     }
-    assert!(differences.is_empty(), "{}", differences.join("\n"));
+    assert!(differences.is_empty(), "{HOW}\n{}", differences.join("\n"));
     Ok(())
 }
 
@@ -133,12 +138,16 @@ fn said(output: &Output, streams: bool) -> String {
 /// The text with what differs from plane to plane put out of it: the port of the API server, the names of pods, the time.
 fn always_the_same(text: &str) -> String {
     let mut same = String::new();
-    for word in text.split_inclusive([' ', '\n', ')', ',']) {
-        let (bare, end) = word.split_at(word.trim_end_matches([' ', '\n', ')', ',']).len());
+    for word in text.split_inclusive([' ', '\n', ')', ',', '"']) {
+        let (bare, end) = word.split_at(word.trim_end_matches([' ', '\n', ')', ',', '"']).len());
         let placed = match bare {
             _ if bare.contains("https://127.0.0.1:") => format!("{}PORT", &bare[..=bare.rfind(':').unwrap()]),
-            _ if bare.contains("/gateway-proxy-") && bare.rsplit('-').next().unwrap().len() == 5 => {
-                format!("{}POD", &bare[..bare.rfind("proxy-").unwrap() + 6])
+            _ if is_of_a_replica_set(bare) => {
+                let workload = bare.rsplitn(3, '-').last().expect("it has three parts");
+                format!("{workload}-POD")
+            }
+            _ if bare.strip_suffix('s').is_some_and(|it| it.contains('.') && it.parse::<f64>().is_ok()) => {
+                "SECONDS".into()
             }
             _ if bare.ends_with('Z') && bare.contains('T') && bare.len() == 20 => "TIME".to_owned(),
             _ => bare.to_owned(),
@@ -147,6 +156,17 @@ fn always_the_same(text: &str) -> String {
         same.push_str(end);
     }
     same
+}
+
+/// `shop/cart-6f89975757-l2s6v`
+fn is_of_a_replica_set(word: &str) -> bool {
+    let is_part = |part: &str| part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    match word.rsplitn(3, '-').collect::<Vec<_>>()[..] {
+        [pod, set, workload] => {
+            workload.contains('/') && pod.len() == 5 && (6..=10).contains(&set.len()) && is_part(pod) && is_part(set)
+        }
+        _ => false,
+    }
 }
 
 /// Nothing that a terminal obeys reaches one that was told to have no colour, whatever the command.

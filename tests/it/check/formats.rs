@@ -133,18 +133,19 @@ const SARIF: &str = include_str!("../../fixtures/check/sarif-schema-2.1.0.json")
 
 #[test]
 fn a_sarif_log_has_what_its_schema_wants() {
-    let schema: Value = serde_json::from_str(SARIF).unwrap();
+    // A bracket too many, which a regular expression of the draft may not have.
+    let schema: Value = serde_json::from_str(&SARIF.replace("{2}]?$", "{2}?$")).unwrap();
     let sandbox = sandbox();
     sandbox.write("in-order.yaml", IN_ORDER);
     for args in [&["-f", "dir a", "--suppress", "suppress.yaml"][..], &["-f", "in-order.yaml"], &["-f", "not-there"]] {
         let output = sandbox.run(&[&["check", "-o", "sarif"], args].concat());
         let log: Value = serde_json::from_str(&output.stdout).unwrap();
-        assert_eq!(crate::house::draft07::faults(&schema, &log), [""; 0], "{args:?}");
+        assert_eq!(crate::house::schema::faults(&schema, &log), [""; 0], "{args:?}");
     }
     let mut wrong: Value = serde_json::from_str(&run(&sandbox, "sarif").stdout).unwrap();
     wrong["runs"][0]["results"][0]["level"] = json!("fatal");
     wrong["runs"][0]["tool"]["driver"]["name"] = Value::Null;
-    assert_eq!(crate::house::draft07::faults(&schema, &wrong).len(), 2, "the check can fail");
+    assert_eq!(crate::house::schema::faults(&schema, &wrong).len(), 2, "the check can fail");
 }
 
 #[test]
@@ -256,7 +257,7 @@ fn what_is_in_order_is_quiet_and_does_not_claim_more_than_the_files_have() {
     assert!(!output.stdout.contains("certificates"), "no file has the certificate of a gateway: {output:?}");
     let result = document(&sandbox.run(&["check", "-f", "all.yaml", "-o", "json"]));
     let schema: Value = serde_json::from_str(include_str!("../../../docs/result.schema.json")).unwrap();
-    assert_eq!(crate::house::schema::faults(&schema, &result), [""; 0]);
+    assert_eq!(crate::house::schema::faults_when_closed(&schema, &result), [""; 0]);
 }
 
 #[test]
@@ -264,7 +265,7 @@ fn findings_and_their_explanation_fit_the_schema() {
     let schema: Value = serde_json::from_str(include_str!("../../../docs/result.schema.json")).unwrap();
     let sandbox = sandbox();
     for output in [run(&sandbox, "json"), sandbox.run(&["check", "--explain", "grs101", "-o", "json"])] {
-        assert_eq!(crate::house::schema::faults(&schema, &document(&output)), [""; 0]);
+        assert_eq!(crate::house::schema::faults_when_closed(&schema, &document(&output)), [""; 0]);
     }
 }
 

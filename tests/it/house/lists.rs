@@ -5,6 +5,7 @@ use gloo_rs::plan::advice::Code;
 use gloo_rs::plan::outcome::Outcome;
 
 use super::{read, repo, table};
+use crate::support::generated::{HOW, renewing};
 
 const OUTPUT: &str = "docs/output.md";
 const SCHEMA: &str = "docs/result.schema.json";
@@ -15,11 +16,11 @@ fn holds(file: &str, begin: &str, end: &str, wanted: &str) {
     let text = read(file);
     let (head, rest) = text.split_once(begin).unwrap_or_else(|| panic!("{file} has no {begin}"));
     let (list, tail) = rest.split_once(end).unwrap_or_else(|| panic!("{file} has no {end} behind {begin}"));
-    if list != wanted && std::env::var_os("GLOO_RS_UPDATE_DOCS").is_some() {
+    if list != wanted && renewing() {
         std::fs::write(repo(file), [head, begin, wanted, end, tail].concat()).unwrap();
         return;
     }
-    assert_eq!(list, wanted, "{file} is stale: GLOO_RS_UPDATE_DOCS=1 cargo test --locked --test it house::lists");
+    assert_eq!(list, wanted, "{file} is stale: {HOW}");
 }
 
 /// Holds the table of a closed list in `docs/output.md` and its enumeration in the schema.
@@ -39,22 +40,18 @@ fn in_a_table(meaning: &str) -> &str {
 }
 
 #[test]
-fn the_page_of_findings_is_that_of_the_code() {
+fn the_generated_page_of_findings_is_that_of_the_code() {
     let (file, wanted) = ("docs/findings.md", gloo_rs::render::findings::page());
-    if read(file) != wanted && std::env::var_os("GLOO_RS_UPDATE_DOCS").is_some() {
+    if renewing() {
         std::fs::write(repo(file), &wanted).unwrap();
     }
-    assert!(read(file) == wanted, "{file} is stale: GLOO_RS_UPDATE_DOCS=1 cargo test --locked --test it house::lists");
+    assert!(read(file) == wanted, "{file} is stale: {HOW}");
 }
 
 #[test]
-fn the_reasons_of_the_docs_are_those_of_the_code() {
+fn the_generated_reasons_and_codes_of_the_docs_are_those_of_the_code() {
     let names: Vec<_> = Reason::ALL.iter().map(|reason| (reason.name(), reason.meaning())).collect();
     listed("reasons", "reason", &names);
-}
-
-#[test]
-fn the_codes_of_the_docs_are_those_of_the_code() {
     let names: Vec<_> = Code::ALL.iter().map(|code| (code.name(), code.meaning())).collect();
     listed("codes", "code", &names);
 }
@@ -66,13 +63,13 @@ fn the_outcomes_of_the_docs_are_those_of_the_code() {
 }
 
 #[test]
-fn the_exit_codes_of_the_docs_are_those_of_the_code() {
+fn the_generated_exit_codes_of_the_docs_are_those_of_the_code() {
     let mut codes = Exit::PRECEDENCE;
     codes.sort_by_key(|exit| exit.code());
-    let wanted: Vec<_> = codes.iter().map(|exit| (exit.code().to_string(), format!("`{exit:?}`"))).collect();
-    let listed: Vec<_> =
-        table(EXIT_CODES, "The codes").into_iter().map(|row| (row[0].clone(), row[1].clone())).collect();
-    assert_eq!(listed, wanted);
+    let row = |exit: Exit| format!("| {} | `{exit:?}` | {} |\n", exit.code(), in_a_table(exit.meaning()));
+    let rows: String = codes.map(row).concat();
+    let table = format!("\n\n| code | name | when |\n|---|---|---|\n{rows}\n");
+    holds(EXIT_CODES, "<!-- codes -->", "<!-- /codes -->", &table);
 }
 
 #[test]

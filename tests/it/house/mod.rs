@@ -4,7 +4,6 @@ mod commands;
 mod composed;
 mod defects;
 mod docs;
-pub mod draft07;
 mod files;
 mod lists;
 mod names;

@@ -2,95 +2,109 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use proc_macro2::{TokenStream, TokenTree};
+use syn::visit::{self, Visit};
+use syn::{ItemMod, ItemUse, Path, UseTree};
+
 /// The full paths that a source names; `module` is where it stands, as `crate::plan::mtls`.
 pub fn named(source: &str, module: &str) -> BTreeSet<String> {
-    let tokens = tokens(source);
-    let mut file = File { module: module.to_owned(), imports: BTreeMap::new(), found: BTreeSet::new() };
-    // The inline modules that are open, each with the module around it and the braces before it.
-    let mut open: Vec<(String, usize)> = Vec::new();
-    let mut braces = 0;
-    let mut code: Vec<(String, Vec<&str>)> = vec![(module.to_owned(), Vec::new())];
-    let mut at = 0;
-    while at < tokens.len() {
-        let next = tokens.get(at + 1).map_or("", String::as_str);
-        match tokens[at].as_str() {
-            "use" if next != "<" => {
-                at = file.read_use(&tokens, at + 1, "");
-                continue;
-            }
-            "mod" => {
-                let inner = format!("{}::{next}", file.module);
-                file.imports.insert(next.to_owned(), inner.clone());
-                if tokens.get(at + 2).is_some_and(|token| token == "{") {
-                    open.push((std::mem::replace(&mut file.module, inner.clone()), braces));
-                    code.push((inner, Vec::new()));
-                }
-            }
-            "{" => braces += 1,
-            "}" => {
-                braces -= 1;
-                if let Some((outer, _)) = open.pop_if(|(_, before)| *before == braces) {
-                    file.module.clone_from(&outer);
-                    code.push((outer, Vec::new()));
-                }
-            }
-            _ => {}
-        }
-        code.last_mut().expect("there is always one").1.push(&tokens[at]);
-        at += 1;
+    let file = syn::parse_file(source).unwrap_or_else(|error| panic!("{module}: {error}"));
+    let mut names = Names { module: module.to_owned(), ..Names::default() };
+    names.visit_file(&file);
+    for (module, path) in names.paths {
+        let (first, rest) = path.split_once("::").expect("a path has two segments");
+        let path = names.imports.get(first).map_or_else(|| path.clone(), |import| format!("{import}::{rest}"));
+        names.found.insert(resolved(&path, &module));
     }
-    for (module, code) in code {
-        for path in paths(&code) {
-            let (first, rest) = path.split_once("::").expect("a path has two segments");
-            let path = file.imports.get(first).map_or_else(|| path.clone(), |import| format!("{import}::{rest}"));
-            file.found.insert(resolved(&path, &module));
-        }
-    }
-    file.found
+    names.found
 }
 
-struct File {
+#[derive(Default)]
+struct Names {
     /// The module that is being read.
     module: String,
     /// What each short name of the file stands for.
     imports: BTreeMap<String, String>,
+    /// Each `a::b` of the code, with the module around it.
+    paths: Vec<(String, String)>,
     found: BTreeSet<String>,
 }
 
-impl File {
-    /// Reads one `use` tree from `at` and gives where it ends.
-    fn read_use(&mut self, tokens: &[String], mut at: usize, prefix: &str) -> usize {
-        let mut path = prefix.to_owned();
-        let mut name = None;
-        while let Some(token) = tokens.get(at) {
-            match token.as_str() {
-                "{" => {
-                    at += 1;
-                    while tokens[at] != "}" {
-                        at = self.read_use(tokens, at, &path);
-                        at += usize::from(tokens[at] == ",");
-                    }
-                    return at + 1;
-                }
-                "," | ";" | "}" => break,
-                "::" => {}
-                "as" => {
-                    name = tokens.get(at + 1).cloned();
-                    at += 1;
-                }
-                "self" if !prefix.is_empty() => {}
-                segment if path.is_empty() => segment.clone_into(&mut path),
-                segment => path = format!("{path}::{segment}"),
-            }
-            at += 1;
-        }
+impl Names {
+    fn read_use(&mut self, tree: &UseTree, above: &str) {
+        let below = |name: &dyn ToString| match (above, name.to_string()) {
+            ("", name) => name,
+            (_, name) if name == "self" => above.to_owned(),
+            (_, name) => format!("{above}::{name}"),
+        };
+        let (path, name) = match tree {
+            UseTree::Path(path) => return self.read_use(&path.tree, &below(&path.ident)),
+            UseTree::Group(group) => return group.items.iter().for_each(|tree| self.read_use(tree, above)),
+            UseTree::Glob(_) => (below(&'*'), None),
+            UseTree::Name(name) => (below(&name.ident), None),
+            UseTree::Rename(name) => (below(&name.ident), Some(name.rename.to_string())),
+        };
         let path = resolved(&path, &self.module);
-        let name = name.unwrap_or_else(|| path.rsplit("::").next().unwrap_or_default().to_owned());
-        if path.contains("::") && name != "*" {
-            self.imports.insert(name, path.clone());
+        if let Some((_, last)) = path.rsplit_once("::").filter(|(_, last)| *last != "*") {
+            self.imports.insert(name.unwrap_or_else(|| last.to_owned()), path.clone());
         }
         self.found.insert(path);
-        at
+    }
+
+    fn add(&mut self, segments: &[String]) {
+        if segments.len() > 1 {
+            self.paths.push((self.module.clone(), segments.join("::")));
+        }
+    }
+
+    /// What stands inside a macro or an attribute is not parsed: there, names with `::` between them are a path.
+    fn scan(&mut self, tokens: TokenStream) {
+        let mut segments = Vec::new();
+        let mut colons = 0;
+        for token in tokens {
+            match token {
+                TokenTree::Ident(name) => {
+                    if colons != 2 {
+                        self.add(&std::mem::take(&mut segments));
+                    }
+                    segments.push(name.to_string());
+                    colons = 0;
+                }
+                TokenTree::Punct(sign) if sign.as_char() == ':' => colons += 1,
+                other => {
+                    self.add(&std::mem::take(&mut segments));
+                    colons = 0;
+                    if let TokenTree::Group(group) = other {
+                        self.scan(group.stream());
+                    }
+                }
+            }
+        }
+        self.add(&segments);
+    }
+}
+
+impl<'ast> Visit<'ast> for Names {
+    fn visit_item_use(&mut self, item: &'ast ItemUse) {
+        self.read_use(&item.tree, "");
+    }
+
+    fn visit_item_mod(&mut self, item: &'ast ItemMod) {
+        let inner = format!("{}::{}", self.module, item.ident);
+        self.imports.insert(item.ident.to_string(), inner.clone());
+        let outer = std::mem::replace(&mut self.module, inner);
+        visit::visit_item_mod(self, item);
+        self.module = outer;
+    }
+
+    fn visit_path(&mut self, path: &'ast Path) {
+        let segments: Vec<_> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+        self.add(&segments);
+        visit::visit_path(self, path);
+    }
+
+    fn visit_token_stream(&mut self, tokens: &'ast TokenStream) {
+        self.scan(tokens.clone());
     }
 }
 
@@ -98,24 +112,6 @@ impl File {
 pub fn breaks(name: &str, banned: &str) -> bool {
     let below = |inner: &str, outer: &str| inner == outer || inner.starts_with(&format!("{outer}::"));
     below(name, banned) || name.strip_suffix("::*").is_some_and(|glob| below(banned, glob))
-}
-
-/// Every `a::b::c` in the code.
-fn paths(tokens: &[&str]) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut at = 0;
-    while at < tokens.len() {
-        let begin = at;
-        while is_name(tokens[at]) && tokens.get(at + 1) == Some(&"::") && tokens.get(at + 2).is_some_and(|t| is_name(t))
-        {
-            at += 2;
-        }
-        if at > begin {
-            found.push(tokens[begin..=at].concat());
-        }
-        at += 1;
-    }
-    found
 }
 
 /// The path from the crate's root; `core` and `alloc` are `std`.
@@ -132,81 +128,6 @@ fn resolved(path: &str, module: &str) -> String {
     }
     let front = inside.then_some(module);
     front.into_iter().chain(segments).collect::<Vec<_>>().join("::")
-}
-
-fn is_name(token: &str) -> bool {
-    token.starts_with(|c: char| c.is_alphabetic() || c == '_')
-}
-
-/// Names, `::` and single signs; comments, literals and lifetimes are left out.
-fn tokens(source: &str) -> Vec<String> {
-    let mut tokens = Vec::new();
-    let mut rest = source;
-    while let Some(first) = rest.chars().next() {
-        let skipped = skipped(rest);
-        let length = if skipped > 0 {
-            skipped
-        } else if is_name(rest) {
-            let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
-            tokens.push(rest[..end].to_owned());
-            end
-        } else if rest.starts_with("::") {
-            tokens.push("::".to_owned());
-            2
-        } else {
-            if !first.is_whitespace() {
-                tokens.push(first.to_string());
-            }
-            first.len_utf8()
-        };
-        rest = &rest[length..];
-    }
-    tokens
-}
-
-/// How many bytes at the beginning are a comment, a literal or a lifetime.
-fn skipped(rest: &str) -> usize {
-    if rest.starts_with("//") {
-        return rest.find('\n').unwrap_or(rest.len());
-    }
-    if rest.starts_with("/*") {
-        return rest.find("*/").map_or(rest.len(), |end| end + 2);
-    }
-    let prefix = rest.find(|c: char| !matches!(c, 'r' | 'b' | 'c')).unwrap_or(0);
-    let hashes = rest[prefix..].bytes().take_while(|b| *b == b'#').count();
-    let literal = &rest[prefix + hashes..];
-    if literal.starts_with('"') && rest[..prefix].contains('r') {
-        let end = format!("\"{}", "#".repeat(hashes));
-        return prefix + hashes + 1 + literal[1..].find(&end).map_or(literal.len() - 1, |at| at + end.len());
-    }
-    match literal.chars().next() {
-        Some('"') if hashes == 0 => prefix + quoted(literal, '"'),
-        Some('\'') if hashes == 0 && prefix < 2 => {
-            let lifetime = literal[1..].starts_with(|c: char| c.is_alphabetic() || c == '_')
-                && literal.chars().nth(2) != Some('\'');
-            prefix
-                + if lifetime {
-                    1 + literal[1..].find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(0)
-                } else {
-                    quoted(literal, '\'')
-                }
-        }
-        _ => 0,
-    }
-}
-
-/// The length of a literal between two such quotes.
-fn quoted(literal: &str, quote: char) -> usize {
-    let mut escaped = false;
-    for (at, c) in literal.char_indices().skip(1) {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            c if c == quote => return at + c.len_utf8(),
-            _ => {}
-        }
-    }
-    literal.len()
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! A command to paste is built of words in `src/command/`: text that holds one is neither quoted nor aimed at the
 //! cluster that was typed.
 
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use regex::Regex;
+use syn::LitStr;
 
 use super::{files_below, read};
 
@@ -32,50 +34,37 @@ const ALLOWED: [(&str, &str, &str); 15] = [
 /// may name a command as long as nothing is put into it.
 const FIXED: [&str; 2] = ["src/cli/", "src/check/codes.rs"];
 
-/// The string literals of a source up to its tests, with the lines they begin at.
+/// The string literals of a source without its tests and comments, with the lines they begin at.
 fn literals(source: &str) -> Vec<(usize, String)> {
-    let code: Vec<char> = source.split("#[cfg(test)]").next().unwrap_or_default().chars().collect();
-    let at = |index: usize| code.get(index).copied();
-    let line = |index: usize| code[..index].iter().filter(|c| **c == '\n').count() + 1;
     let mut found = Vec::new();
-    let mut index = 0;
-    while let Some(now) = at(index) {
-        match (now, at(index + 1)) {
-            ('/', Some('/')) => index += code[index..].iter().take_while(|c| **c != '\n').count(),
-            ('\'', Some('\\')) => index += 3 + code[index + 3..].iter().take_while(|c| **c != '\'').count(),
-            ('\'', _) if at(index + 2) == Some('\'') => index += 2,
-            ('r', Some('#')) if !index.checked_sub(1).and_then(at).is_some_and(char::is_alphanumeric) => {
-                let hashes = code[index + 1..].iter().take_while(|c| **c == '#').count();
-                if at(index + 1 + hashes) == Some('"') {
-                    let end: Vec<char> = std::iter::once('"').chain(std::iter::repeat_n('#', hashes)).collect();
-                    let rest = &code[index + 2 + hashes..];
-                    let length = rest.windows(end.len()).position(|it| it == end).unwrap_or(rest.len());
-                    found.push((line(index), rest[..length].iter().collect()));
-                    index += 2 + hashes + length + hashes;
+    collect(source.parse().expect("the source is Rust"), &mut found);
+    found
+}
+
+fn collect(tokens: TokenStream, found: &mut Vec<(usize, String)>) {
+    let mut tokens = tokens.into_iter();
+    while let Some(token) = tokens.next() {
+        match token {
+            TokenTree::Group(group) => match group.stream().to_string() {
+                attribute if attribute.starts_with("doc =") => {}
+                // What is for tests alone ends with its body, or without one.
+                attribute if attribute == "cfg (test)" => {
+                    tokens.find(|token| match token {
+                        TokenTree::Group(body) => body.delimiter() == Delimiter::Brace,
+                        TokenTree::Punct(sign) => sign.as_char() == ';',
+                        _ => false,
+                    });
                 }
-            }
-            ('"', _) => {
-                let (begin, mut text) = (line(index), String::new());
-                index += 1;
-                while let Some(now) = at(index).filter(|c| *c != '"') {
-                    if now == '\\' {
-                        index += 1;
-                        // A line that goes on below begins there after its blanks.
-                        if at(index) == Some('\n') {
-                            index += code[index..].iter().take_while(|c| c.is_whitespace()).count();
-                            continue;
-                        }
-                    }
-                    text.extend(at(index));
-                    index += 1;
+                _ => collect(group.stream(), found),
+            },
+            TokenTree::Literal(literal) => {
+                if let Ok(text) = syn::parse2::<LitStr>(TokenTree::Literal(literal).into()) {
+                    found.push((text.span().start().line, text.value()));
                 }
-                found.push((begin, text));
             }
             _ => {}
         }
-        index += 1;
     }
-    found
 }
 
 /// The literals that hold a command of one of the programs.

@@ -6,6 +6,7 @@ use clap::{ArgAction, Command};
 use gloo_rs::cli;
 
 use super::{files_below, read, repo};
+use crate::support::generated::{HOW, renewing};
 
 const GLOBAL: &str = "Global options";
 const WIDTH: usize = 100;
@@ -76,12 +77,11 @@ fn wanted() -> BTreeMap<String, String> {
     commands().into_iter().flat_map(both).collect()
 }
 
-/// `GLOO_RS_UPDATE_DOCS=1 cargo test --locked --test it house::reference` writes them anew.
 #[test]
-fn the_pages_of_the_commands_say_what_help_says() {
+fn the_generated_pages_of_the_commands_say_what_help_says() {
     let wanted = wanted();
     let there = || [files_below("docs/commands", ".md"), files_below("docs/man", ".1")].concat();
-    if std::env::var_os("GLOO_RS_UPDATE_DOCS").is_some() {
+    if renewing() {
         for file in there().into_iter().filter(|file| !wanted.contains_key(file)) {
             std::fs::remove_file(repo(file)).unwrap();
         }
@@ -91,10 +91,7 @@ fn the_pages_of_the_commands_say_what_help_says() {
     }
     let stale: Vec<_> = wanted.iter().filter(|(file, text)| !repo(file).exists() || read(file) != **text).collect();
     let names: Vec<_> = stale.iter().map(|(file, _)| file.as_str()).collect();
-    assert!(
-        names.is_empty(),
-        "{names:#?} are old: GLOO_RS_UPDATE_DOCS=1 cargo test --locked --test it house::reference"
-    );
+    assert!(names.is_empty(), "{names:#?} are stale: {HOW}");
     let left: Vec<_> = there().into_iter().filter(|file| !wanted.contains_key(file)).collect();
     assert!(left.is_empty(), "{left:?} are of no command");
 }

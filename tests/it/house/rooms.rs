@@ -71,11 +71,13 @@ fn every_file_is_in_one_room_and_names_nothing_it_may_not() {
 #[test]
 fn what_has_one_owner_is_named_by_no_other() {
     let mut broken = Vec::new();
-    for row in table(PAGE, "One owner") {
-        let owner = Room { paths: owned(&quoted(&row[1])), banned: owned(&quoted(&row[0])) };
-        for file in files_below("src", ".rs").iter().filter(|file| !owner.holds(file)) {
-            for name in named(&read(file), &module(file)) {
-                if let Some(ban) = owner.banned.iter().find(|ban| breaks(&name, ban)) {
+    let owner = |row: Vec<String>| Room { paths: owned(&quoted(&row[1])), banned: owned(&quoted(&row[0])) };
+    let owners: Vec<_> = table(PAGE, "One owner").into_iter().map(owner).collect();
+    for file in files_below("src", ".rs") {
+        let names = named(&read(&file), &module(&file));
+        for owner in owners.iter().filter(|owner| !owner.holds(&file)) {
+            for name in &names {
+                if let Some(ban) = owner.banned.iter().find(|ban| breaks(name, ban)) {
                     broken.push(format!("{file} names {name}: {ban} belongs to {}", owner.paths.join(", ")));
                 }
             }

@@ -2,16 +2,34 @@
 
 use serde_json::{Value, json};
 
-use super::{Gloo, HTTPBIN, document};
+use super::{Gloo, HTTPBIN, became, document};
 
-/// The codes of the warnings, and the text of stderr without the context line.
-fn advised(gloo: &Gloo, args: &[&str]) -> (Vec<String>, String) {
+/// What a change is advised of, but for who made the object.
+#[derive(Debug)]
+struct Said {
+    codes: Vec<String>,
+    /// The lines below, and the message above them.
+    details: Vec<String>,
+    messages: String,
+    hints: String,
+    /// How many are warnings; the others are notes.
+    warnings: usize,
+}
+
+fn advised(gloo: &Gloo, args: &[&str]) -> Said {
     let result = document(&gloo.run(&[args, &["--dry-run", "-o", "json"]].concat()));
-    let codes = result["warnings"].as_array().unwrap().iter().map(|one| one["code"].as_str().unwrap().to_owned());
-    let codes = codes.filter(|code| code != "owner").collect();
+    let advice: Vec<_> = result["warnings"].as_array().unwrap().iter().filter(|one| one["code"] != "owner").collect();
+    let texts = |key: &str| advice.iter().filter_map(|one| one[key].as_str().map(str::to_owned)).collect::<Vec<_>>();
+    let details = advice.iter().flat_map(|one| one["details"].as_array().unwrap());
     let text = gloo.run(&[args, &["--dry-run"]].concat());
     assert_eq!(text.code, Some(0), "{text:?}");
-    (codes, text.stderr.strip_prefix(&gloo.context_line()).unwrap().to_owned())
+    Said {
+        codes: texts("code"),
+        details: details.map(|line| line.as_str().unwrap().to_owned()).collect(),
+        messages: texts("message").join("\n"),
+        hints: texts("hint").join("\n"),
+        warnings: text.stderr.strip_prefix(&gloo.context_line()).unwrap().matches("warning: ").count(),
+    }
 }
 
 /// The gateway with both sidecars, the cluster in its bootstrap or not.
@@ -33,28 +51,20 @@ fn give_cluster(gloo: &Gloo) {
 #[test]
 fn a_gateway_without_sidecars_and_then_without_the_cluster_is_warned_of_until_it_has_both() {
     let gloo = Gloo::new("gateway");
-    let (codes, text) = advised(&gloo, &["enable-mtls", "-u", HTTPBIN]);
-    assert_eq!(codes, ["noGatewaySidecars"]);
-    let first = format!(
-        "warning: no gateway proxy in {} has the sds and istio-proxy sidecars: 503 until one has\n  pod {}/gateway-proxy-",
-        gloo.namespace, gloo.namespace
-    );
-    assert!(text.contains(&first), "{text}");
-    assert!(
-        text.contains("  hint: gloo-rs istio inject, or global.istioIntegration.enabled in the Helm values\n"),
-        "{text}"
-    );
+    let said = advised(&gloo, &["enable-mtls", "-u", HTTPBIN]);
+    assert_eq!((&said.codes[..], said.warnings), (&["noGatewaySidecars".to_owned()][..], 1), "{said:?}");
+    let [pod] = &said.details[..] else { panic!("{said:?}") };
+    assert!(pod.starts_with(&format!("pod {}/gateway-proxy-", gloo.namespace)), "{said:?}");
+    assert!(said.hints.starts_with("gloo-rs istio inject, or global.istioIntegration.enabled "), "{said:?}");
     give_sidecars(&gloo);
-    let (codes, text) = advised(&gloo, &["enable-mtls", "-u", HTTPBIN]);
-    assert_eq!(codes, ["noSdsCluster"]);
-    assert!(text.contains(&format!("  configmap {}/gateway-proxy-envoy-config\n", gloo.namespace)), "{text}");
+    let said = advised(&gloo, &["enable-mtls", "-u", HTTPBIN]);
+    assert_eq!((&said.codes[..], said.warnings), (&["noSdsCluster".to_owned()][..], 1), "{said:?}");
+    assert_eq!(said.details, [format!("configmap {}/gateway-proxy-envoy-config", gloo.namespace)]);
     give_cluster(&gloo);
-    let (codes, text) = advised(&gloo, &["enable-mtls", "-u", HTTPBIN]);
-    assert_eq!(
-        (codes, text.as_str()),
-        (Vec::new(), "note: Gloo's discovery made this Upstream; it keeps this setting while the Service is there\n")
-    );
-    assert_eq!(advised(&gloo, &["disable-mtls", "-u", HTTPBIN]).0, Vec::<String>::new());
+    for command in ["enable-mtls", "disable-mtls"] {
+        let said = advised(&gloo, &[command, "-u", HTTPBIN]);
+        assert_eq!((said.codes.len(), said.warnings), (0, 0), "{said:?}");
+    }
 }
 
 #[test]
@@ -62,19 +72,17 @@ fn what_stands_behind_a_named_upstream_is_said_and_done_all_the_same() {
     let gloo = Gloo::new("behind");
     give_sidecars(&gloo);
     give_cluster(&gloo);
-    let (codes, text) = advised(&gloo, &["enable-mtls", "-u", "default-plain-8080"]);
-    assert_eq!(codes, ["noSidecar"]);
-    assert!(
-        text.contains("warning: 1 of 1 pods behind default-plain-8080 has no sidecar: 503 there\n  pod default/plain-"),
-        "{text}"
-    );
-    let (codes, text) = advised(&gloo, &["enable-mtls", "-u", "weather"]);
-    assert_eq!(codes, ["notKubernetes"]);
-    assert!(text.contains("warning: weather is not a Kubernetes Service (static)"), "{text}");
+    let said = advised(&gloo, &["enable-mtls", "-u", "default-plain-8080"]);
+    assert_eq!((&said.codes[..], said.warnings), (&["noSidecar".to_owned()][..], 1), "{said:?}");
+    assert!(said.messages.contains("1 of 1 pods behind default-plain-8080 "), "{said:?}");
+    let [pod] = &said.details[..] else { panic!("{said:?}") };
+    assert!(pod.starts_with("pod default/plain-"), "{said:?}");
+    let said = advised(&gloo, &["enable-mtls", "-u", "weather"]);
+    assert_eq!((&said.codes[..], said.warnings), (&["notKubernetes".to_owned()][..], 1), "{said:?}");
     gloo.add(&json!({"metadata": {"name": "gone-80"}, "spec": {"kube": {"serviceName": "gone", "serviceNamespace": "default", "servicePort": 80}}}));
-    let (codes, text) = advised(&gloo, &["enable-mtls", "-u", "gone-80"]);
-    assert_eq!(codes, ["noPods"]);
-    assert!(text.contains("warning: service default/gone behind gone-80 is not there\n"), "{text}");
+    let said = advised(&gloo, &["enable-mtls", "-u", "gone-80"]);
+    assert_eq!((&said.codes[..], said.warnings), (&["noPods".to_owned()][..], 1), "{said:?}");
+    assert!(said.messages.contains("service default/gone "), "{said:?}");
     assert_eq!(gloo.run(&["enable-mtls", "-u", "weather,gone-80,default-plain-8080"]).code, Some(0));
     let several = gloo.run(&["enable-mtls", "-u", "weather,gone-80,default-plain-8080"]);
     assert_eq!(several.stderr.matches("warning: ").count(), 3, "{several:?}");
@@ -90,14 +98,11 @@ fn auto_mtls_that_is_on_makes_it_unnecessary() {
         gloo.plane.api().merge("gloo.solo.io/v1/Settings", &gloo.namespace, "default", &patch).unwrap();
     };
     switches(true);
-    let (codes, text) = advised(&gloo, &["enable-mtls", "-u", HTTPBIN]);
-    assert_eq!(codes, ["autoMtls"]);
-    assert!(
-        text.contains(&format!("note: auto-mTLS covers {HTTPBIN} already; with an sslConfig mTLS is unconditional\n")),
-        "{text}"
-    );
+    let said = advised(&gloo, &["enable-mtls", "-u", HTTPBIN]);
+    assert_eq!((&said.codes[..], said.warnings), (&["autoMtls".to_owned()][..], 0), "a note: {said:?}");
+    assert!(said.messages.contains(HTTPBIN), "{said:?}");
     gloo.merge(HTTPBIN, &json!({"spec": {"disableIstioAutoMtls": true}}));
-    assert_eq!(advised(&gloo, &["enable-mtls", "-u", HTTPBIN]).0, Vec::<String>::new());
+    assert_eq!(advised(&gloo, &["enable-mtls", "-u", HTTPBIN]).codes, Vec::<String>::new());
 }
 
 #[test]
@@ -111,9 +116,10 @@ fn a_strict_peer_is_said_with_the_policy_at_each_level() {
         api.apply(&object.to_string()).unwrap();
     };
     let said = || {
-        let (codes, text) = advised(&gloo, &["disable-mtls", "-u", &name]);
-        assert_eq!(codes.len(), usize::from(text.contains("STRICT")), "{text}");
-        text.lines().find_map(|line| line.strip_prefix("  peerauthentication ").map(str::to_owned))
+        let said = advised(&gloo, &["disable-mtls", "-u", &name]);
+        assert!(said.codes.iter().all(|code| code == "strictPeer") && said.codes.len() == said.warnings, "{said:?}");
+        assert_eq!(said.details.len(), said.warnings, "{said:?}");
+        said.details.first().map(|line| line.strip_prefix("peerauthentication ").unwrap().to_owned())
     };
     assert_eq!(gloo.run(&["enable-mtls", "-u", &name]).code, Some(0));
     assert_eq!(said(), None);
@@ -132,12 +138,9 @@ fn a_strict_peer_is_said_with_the_policy_at_each_level() {
         json!({"selector": selector, "mtls": {"mode": "STRICT"}, "portLevelMtls": {"9090": {"mode": "DISABLE"}}}),
     );
     assert_eq!(said(), Some(format!("{apps}/workload, workload")));
-    let disabled = gloo.run(&["disable-mtls", "-u", &name]);
-    assert_eq!(disabled.code, Some(0), "a name is taken, with the warning: {disabled:?}");
-    assert!(
-        disabled.stderr.contains(&format!("warning: the peer of {name} is STRICT: 503 without mTLS\n")),
-        "{disabled:?}"
-    );
+    let disabled = document(&gloo.run(&["disable-mtls", "-u", &name, "-o", "json"]));
+    assert_eq!((&disabled["exitCode"], became(&disabled, &name)[0]), (&json!(0), &json!("changed")), "it is done");
+    super::advised(&disabled, "strictPeer");
 }
 
 #[test]
@@ -168,9 +171,8 @@ fn the_meshs_own_policy_is_found_where_the_mesh_says_its_root_is() {
     });
     let missing = missing.unwrap();
     assert_eq!(missing.code, Some(4));
-    assert!(missing.stderr.contains("its CRD is not installed"), "{missing:?}");
-    let swept = sandbox.run(&["istio", "enable-mtls", "--all", "--yes"]);
-    assert!(swept.code == Some(4) && swept.stderr.contains("its CRD is not installed"), "{swept:?}");
+    let swept = sandbox.run(&["istio", "enable-mtls", "--all", "--yes", "-o", "json"]);
+    assert_eq!((swept.code, &document(&swept)["error"]["reason"]), (Some(4), &json!("noCrd")), "{swept:?}");
 }
 
 #[test]

@@ -99,6 +99,23 @@ fn document(output: &Output) -> Value {
     document
 }
 
+/// What a document says of one object.
+fn row<'d>(document: &'d Value, name: &str) -> &'d Value {
+    let rows = document["results"].as_array().unwrap();
+    rows.iter().find(|row| row["name"] == name).unwrap_or_else(|| panic!("{name}: {document:#}"))
+}
+
+/// What became of one object, and why: `["skipped", "noPods"]`.
+fn became<'d>(document: &'d Value, name: &str) -> [&'d Value; 2] {
+    ["outcome", "reason"].map(|key| &row(document, name)[key])
+}
+
+/// The advice of a code.
+fn advised<'d>(document: &'d Value, code: &str) -> &'d Value {
+    let warnings = document["warnings"].as_array().unwrap();
+    warnings.iter().find(|warning| warning["code"] == code).unwrap_or_else(|| panic!("{code}: {document:#}"))
+}
+
 /// An Upstream as the stub has it.
 fn plain(name: &str, version: &str) -> Value {
     json!({

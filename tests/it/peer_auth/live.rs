@@ -2,31 +2,26 @@
 
 use serde_json::json;
 
-use super::{OLD_POLICY, POLICY, Shop, document, ends};
+use super::{OLD_POLICY, POLICY, Shop, advised, became, document, ends};
 
 const DEFAULT: &str = "peerauthentication.security.istio.io/default";
 
 #[test]
 fn strict_is_refused_while_a_gateway_would_get_503s_from_it() {
     let shop = Shop::new("peer-refused");
-    let strict = shop.run_here(&["strict"]);
-    ends(&strict, 1, "");
-    let way = format!("upstream {}/{} -> service {}/httpbin", shop.gloo, shop.httpbin(), shop.apps);
-    let said = [
-        format!("error: {DEFAULT}: a gateway sends plaintext to namespace {} and would get 503s", shop.apps),
-        format!("  {way}: no sslConfig, and auto-mTLS is off\n"),
-        format!("gloo-rs istio enable-mtls -n {} -u {}", shop.gloo, shop.httpbin()),
-        "--force goes on".to_owned(),
-    ];
-    for words in said {
-        assert!(strict.stderr.contains(&words), "{words}: {strict:?}");
-    }
+    ends(&shop.run_here(&["strict"]), 1, "");
+    let strict = document(&shop.run_here(&["strict", "-o", "json"]));
+    assert_eq!((&strict["exitCode"], became(&strict)), (&json!(1), [&json!("refused"), &json!("gatewayPlaintext")]));
+    let way = format!("upstream {}/{} -> service {}/httpbin: ", shop.gloo, shop.httpbin(), shop.apps);
+    assert!(strict["results"][0]["details"][0].as_str().unwrap().starts_with(&way), "{strict:#}");
+    let hint = strict["results"][0]["hint"].as_str().unwrap();
+    let command = format!("gloo-rs istio enable-mtls -n {} -u {}", shop.gloo, shop.httpbin());
+    assert!(hint.contains(&command) && hint.contains("--force"), "{hint}");
     assert_eq!(shop.policy("default"), None, "nothing changed");
 
-    let forced = shop.run_here(&["strict", "--force"]);
-    ends(&forced, 0, &format!("{DEFAULT} created, STRICT for namespace {}\n", shop.apps));
-    assert!(forced.stderr.contains("warning: a gateway gets 503s from now on (--force)\n"), "{forced:?}");
-    assert!(forced.stderr.contains(&way), "{forced:?}");
+    let forced = document(&shop.run_here(&["strict", "--force", "-o", "json"]));
+    assert_eq!((&forced["exitCode"], became(&forced)), (&json!(0), [&json!("changed"), &json!(null)]));
+    assert!(advised(&forced, "strictPeer")[0].starts_with(&way), "{forced:#}");
     let made = shop.policy("default").unwrap();
     assert_eq!(made["spec"], json!({"mtls": {"mode": "STRICT"}}));
     assert_eq!(made["metadata"]["labels"], json!({"app.kubernetes.io/managed-by": "gloo-rs"}));
@@ -37,12 +32,11 @@ fn with_mtls_on_the_upstream_it_goes_strict_and_back_and_away() {
     let shop = Shop::new("peer-round");
     shop.enable_mtls();
     let whole = format!("namespace {}", shop.apps);
-    let strict = shop.run_here(&["strict"]);
-    ends(&strict, 0, &format!("{DEFAULT} created, STRICT for {whole}\n"));
-    assert!(
-        strict.stderr.contains(&format!("warning: 1 of 2 pods in {whole} has no sidecar: no policy reaches them\n"))
-    );
-    assert!(strict.stderr.contains("who calls these pods was not looked at"), "{strict:?}");
+    let preview = document(&shop.run_here(&["strict", "--dry-run", "-o", "json"]));
+    let [pod] = advised(&preview, "outOfReach")[..] else { panic!("one of two pods has no sidecar: {preview:#}") };
+    assert!(pod.starts_with(&format!("pod {}/plain-", shop.apps)), "{pod}");
+    advised(&preview, "plainClients");
+    ends(&shop.run_here(&["strict"]), 0, &format!("{DEFAULT} created, STRICT for {whole}\n"));
     ends(&shop.run_here(&["strict"]), 0, &format!("{DEFAULT} already STRICT for {whole}\n"));
     ends(&shop.run_here(&["permissive"]), 0, &format!("{DEFAULT} PERMISSIVE for {whole} (was STRICT)\n"));
     let removed = format!("{DEFAULT} removed, PERMISSIVE holds for {whole} then (Istio's default)\n");
@@ -57,11 +51,12 @@ fn a_route_that_names_the_service_is_covered_by_auto_mtls_alone() {
     let shop = Shop::new("peer-kube");
     shop.enable_mtls();
     shop.route("kube", &json!({"kube": {"ref": {"name": "httpbin", "namespace": shop.apps}, "port": 8000}}));
-    let strict = shop.run_here(&["strict"]);
-    ends(&strict, 1, "");
-    let way = format!("  routetable {}/kube, spec.routes[0].routeAction.single -> service", shop.gloo);
-    assert!(strict.stderr.contains(&way), "{strict:?}");
-    assert!(strict.stderr.contains("hint: gloo-rs istio auto-mtls enable; --force goes on\n"), "{strict:?}");
+    let strict = document(&shop.run_here(&["strict", "-o", "json"]));
+    assert_eq!((&strict["exitCode"], became(&strict)), (&json!(1), [&json!("refused"), &json!("gatewayPlaintext")]));
+    let way = format!("routetable {}/kube, spec.routes[0].routeAction.single -> service", shop.gloo);
+    assert!(strict["results"][0]["details"][0].as_str().unwrap().starts_with(&way), "{strict:#}");
+    let hint = strict["results"][0]["hint"].as_str().unwrap();
+    assert!(hint.starts_with("gloo-rs istio auto-mtls enable; --force "), "{hint}");
     let on = json!({"spec": {"gloo": {"istioOptions": {"enableAutoMtls": true, "enableIntegration": true}}}});
     shop.plane.api().merge("gloo.solo.io/v1/Settings", &shop.gloo, "default", &on).unwrap();
     assert_eq!(shop.run_here(&["strict"]).code, Some(0));
@@ -73,7 +68,9 @@ fn an_upstream_that_no_route_names_is_said_and_stops_nothing() {
     shop.plane.api().delete("gateway.solo.io/v1/RouteTable", &shop.gloo, "to-httpbin").unwrap();
     let strict = shop.run_here(&["strict", "--dry-run"]);
     ends(&strict, 0, &format!("{DEFAULT} created, STRICT for namespace {} (dry run)\n", shop.apps));
-    assert!(strict.stderr.contains("warning: 1 Upstream that no route names would be 503 as well\n"), "{strict:?}");
+    let strict = document(&shop.run_here(&["strict", "--dry-run", "-o", "json"]));
+    let [way] = advised(&strict, "unroutedUpstream")[..] else { panic!("{strict:#}") };
+    assert!(way.starts_with(&format!("upstream {}/{} ", shop.gloo, shop.httpbin())), "{way}");
 }
 
 #[test]
@@ -86,21 +83,23 @@ fn the_policy_that_is_there_is_changed_and_others_of_its_level_are_named() {
         "w",
         &json!({"selector": {"matchLabels": {"app": "plain"}}, "portLevelMtls": {"80": {"mode": "DISABLE"}}}),
     );
+    let preview = document(&shop.run_here(&["strict", "--dry-run", "-o", "json"]));
+    assert_eq!(advised(&preview, "shadowedPolicy"), [format!("not read: {}/b-second", shop.apps)]);
+    assert_eq!(advised(&preview, "keepsMode"), [format!("{}/w: DISABLE for port 80 of app=plain", shop.apps)]);
     let strict = shop.run_here(&["strict"]);
     let line = format!("peerauthentication.security.istio.io/a-first STRICT for namespace {} (was UNSET)\n", shop.apps);
     ends(&strict, 0, &line);
-    assert!(strict.stderr.contains(&format!("  not read: {}/b-second\n", shop.apps)), "{strict:?}");
-    assert!(strict.stderr.contains(&format!("  {}/w: DISABLE for port 80 of app=plain\n", shop.apps)), "{strict:?}");
     let spec = shop.policy("a-first").unwrap()["spec"].clone();
     assert_eq!(spec, json!({"mtls": {"mode": "STRICT"}, "portLevelMtls": {"9090": {"mode": "DISABLE"}}}));
     assert_eq!(shop.mode("b-second").as_deref(), Some("PERMISSIVE"));
-    let remove = shop.run_here(&["remove"]);
-    ends(&remove, 1, "");
-    assert!(remove.stderr.contains("was not made by gloo-rs; nothing changed"), "{remove:?}");
-    assert!(remove.stderr.contains("--overwrite takes it away"), "{remove:?}");
+    let remove = document(&shop.run_here(&["remove", "-o", "json"]));
+    assert_eq!((&remove["exitCode"], became(&remove)), (&json!(1), [&json!("refused"), &json!("notOurs")]));
+    assert!(remove["results"][0]["hint"].as_str().unwrap().starts_with("--overwrite "), "{remove:#}");
+    assert!(shop.policy("a-first").is_some(), "nothing changed");
     let overwritten = shop.run_here(&["remove", "--overwrite"]);
     assert_eq!(overwritten.code, Some(0), "{overwritten:?}");
-    assert!(overwritten.stdout.contains("/a-first removed, PERMISSIVE holds"), "{overwritten:?}");
+    assert!(overwritten.stdout.contains("/a-first removed, PERMISSIVE "), "{overwritten:?}");
+    assert_eq!(shop.policy("a-first"), None);
 }
 
 #[test]
@@ -138,11 +137,13 @@ fn a_policy_of_the_mesh_is_in_its_root_namespace() {
     assert_eq!(modes[0]["setBy"], json!({"level": "mesh", "policy": {"namespace": root, "name": "default"}}));
     let here = modes.as_array().unwrap().iter().find(|mode| mode["namespace"] == *shop.apps).unwrap();
     assert_eq!((&here["mode"], &here["sources"][0]["level"]), (&json!("STRICT"), &json!("mesh")), "{here}");
-    let again = mesh(&["permissive"]);
-    assert!(again.stderr.contains(&format!("  {}/n: STRICT for namespace {}\n", shop.apps, shop.apps)), "{again:?}");
-    let as_namespace = shop.run(&["strict", "-n", &root, "--root-namespace", &root, "--yes"]);
-    ends(&as_namespace, 1, "");
-    assert!(as_namespace.stderr.contains("is the mesh's root namespace"), "{as_namespace:?}");
+    let again = document(&mesh(&["permissive", "-o", "json"]));
+    let narrower = format!("{}/n: STRICT for namespace {}", shop.apps, shop.apps);
+    assert!(advised(&again, "keepsMode").contains(&narrower.as_str()), "{again:#}");
+    let as_namespace = ["strict", "-n", &root, "--root-namespace", &root, "--yes", "-o", "json"];
+    let as_namespace = document(&shop.run(&as_namespace));
+    assert_eq!(as_namespace["exitCode"], 1);
+    assert_eq!(became(&as_namespace), [&json!("refused"), &json!("rootNamespace")]);
     // The whole cluster counts for the mesh, and other tests have theirs in it.
     let removed = mesh(&["remove", "--force"]);
     assert_eq!(removed.code, Some(0), "{removed:?}");
@@ -155,9 +156,8 @@ fn taking_away_what_held_a_strict_mesh_open_is_refused_as_well() {
     shop.apply(&super::policy(&root, "m", &json!({"mtls": {"mode": "STRICT"}})));
     let here = |args: &[&str]| shop.run_here(&[args, &["--root-namespace", &root]].concat());
     assert_eq!(here(&["permissive"]).code, Some(0));
-    let remove = here(&["remove"]);
-    ends(&remove, 1, "");
-    assert!(remove.stderr.contains("a gateway sends plaintext to"), "{remove:?}");
+    let remove = document(&here(&["remove", "-o", "json"]));
+    assert_eq!((&remove["exitCode"], became(&remove)), (&json!(1), [&json!("refused"), &json!("gatewayPlaintext")]));
     let forced = here(&["remove", "--force"]);
     let line = format!("{DEFAULT} removed, STRICT holds for namespace {} then ({root}/m, mesh)\n", shop.apps);
     ends(&forced, 0, &line);
@@ -187,10 +187,8 @@ fn previews_write_nothing_and_say_what_would_be() {
 fn without_a_yes_what_turns_clients_away_is_not_done() {
     let shop = Shop::new("peer-yes");
     shop.enable_mtls();
-    let strict = shop.run(&["strict", "-n", &shop.apps]);
-    ends(&strict, 2, "");
-    let asked = format!("peer-auth would turn away all plaintext to namespace {}: --yes is needed", shop.apps);
-    assert!(strict.stderr.contains(&asked), "{strict:?}");
+    let strict = document(&shop.run(&["strict", "-n", &shop.apps, "-o", "json"]));
+    assert_eq!((&strict["exitCode"], &strict["error"]["reason"]), (&json!(2), &json!("notConfirmed")));
     assert_eq!(shop.policy("default"), None);
     assert_eq!(shop.run(&["permissive", "-n", &shop.apps]).code, Some(0), "permissive turns nobody away");
     assert_eq!(shop.run(&["remove", "-n", &shop.apps]).code, Some(2));
@@ -216,8 +214,8 @@ fn both_versions_of_the_kind_are_one() {
     let mut old = super::policy(&shop.apps, "old", &json!({"mtls": {"mode": "PERMISSIVE"}}));
     old["apiVersion"] = json!("security.istio.io/v1beta1");
     shop.apply(&old);
-    let strict = shop.run_here(&["strict"]);
-    assert!(strict.stdout.contains("/old STRICT for namespace"), "{strict:?}");
+    let strict = document(&shop.run_here(&["strict", "-o", "json"]));
+    assert_eq!((&strict["results"][0]["name"], became(&strict)[0]), (&json!("old"), &json!("changed")));
     let read = shop.plane.api().get(OLD_POLICY, &shop.apps, "old").unwrap().unwrap();
     assert_eq!(read["spec"]["mtls"]["mode"], "STRICT");
 }
@@ -239,10 +237,12 @@ fn several_at_once_make_one_policy_and_all_succeed() {
 fn a_namespace_that_is_not_there_is_said_to_be_missing() {
     let shop = Shop::new("peer-missing");
     for command in [&["strict", "--dry-run"][..], &["get"]] {
-        let output = shop.run(&[command, &["-n", &format!("{}x", shop.apps)]].concat());
-        ends(&output, 4, "");
-        assert!(output.stderr.contains(&format!("error: there is no namespace {}x\n", shop.apps)), "{output:?}");
-        assert!(output.stderr.contains("  near: "), "{output:?}");
+        let missing = format!("{}x", shop.apps);
+        let error = &document(&shop.run(&[command, &["-n", &missing, "-o", "json"]].concat()))["error"];
+        assert_eq!(error["reason"], "notFound");
+        assert!(error["message"].as_str().unwrap().ends_with(&missing), "{error:#}");
+        let near = error["details"].as_array().unwrap().iter().find_map(|line| line.as_str()?.strip_prefix("near: "));
+        assert!(near.is_some_and(|near| near.contains(&shop.apps)), "{error:#}");
     }
 }
 

@@ -89,6 +89,20 @@ fn ends(output: &Output, code: i32, stdout: &str) {
     assert_eq!((output.code, output.stdout.as_str()), (Some(code), stdout), "{output:?}");
 }
 
+/// What became of the one policy, and why, in a document: `["refused", "notOurs"]`.
+fn became(document: &Value) -> [&Value; 2] {
+    assert_eq!(document["results"].as_array().map(Vec::len), Some(1), "{document:#}");
+    ["outcome", "reason"].map(|key| &document["results"][0][key])
+}
+
+/// The lines below the advice of a code.
+fn advised<'d>(document: &'d Value, code: &str) -> Vec<&'d str> {
+    let warnings = document["warnings"].as_array().unwrap();
+    let warning = warnings.iter().find(|warning| warning["code"] == code);
+    let warning = warning.unwrap_or_else(|| panic!("{code}: {document:#}"));
+    warning["details"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect()
+}
+
 fn document(output: &Output) -> Value {
     let document: Value = serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
     assert_eq!(document["exitCode"], json!(output.code), "{output:?}");

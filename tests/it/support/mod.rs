@@ -2,6 +2,7 @@
 
 mod certificate;
 pub mod gate;
+pub mod generated;
 pub mod pod_server;
 pub mod relay;
 mod running;

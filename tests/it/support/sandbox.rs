@@ -1,9 +1,11 @@
 //! The real binary, or the library, in an environment of its own.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use gloo_rs::cli;
 use gloo_rs::kube::{Environment, Target};
 
 use super::running::Running;
@@ -101,14 +103,18 @@ impl Sandbox {
     pub fn run_with(&self, args: &[&str], stdin: &str) -> Output {
         let mut running = self.start(args);
         running.feed(stdin);
-        self.end_of(running)
+        let output = self.end_of(running);
+        has_a_code_of_its_help(args, &output);
+        output
     }
 
     /// Runs the binary and presses Ctrl-C once it is so.
     pub fn interrupted(&self, args: &[&str], so: impl Fn() -> bool) -> Output {
         let running = self.start(args);
         running.interrupt_once(so);
-        self.end_of(running)
+        let output = self.end_of(running);
+        has_a_code_of_its_help(args, &output);
+        output
     }
 
     /// Runs the binary with a stdout that takes nothing, as on a full disk.
@@ -116,7 +122,9 @@ impl Sandbox {
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         let output = self.command(args).stdin(Stdio::null()).stdout(full).output().unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
-        Output { code: output.status.code(), stdout: String::new(), stderr: self.placed(&stderr) }
+        let output = Output { code: output.status.code(), stdout: String::new(), stderr: self.placed(&stderr) };
+        has_a_code_of_its_help(args, &output);
+        output
     }
 
     /// Starts the binary on pipes.
@@ -191,6 +199,16 @@ fn fits_its_schema(stdout: &str) {
         && document["apiVersion"] == "gloo-rs/v1"
     {
         crate::house::result::fits(&document);
+    }
+}
+
+/// Whatever a test is about: a command ends with a code that its `--help` lists.
+#[track_caller]
+fn has_a_code_of_its_help(args: &[&str], output: &Output) {
+    let line = std::iter::once("gloo-rs").chain(args.iter().copied()).map(OsString::from);
+    if let Ok(invocation) = cli::parse(line) {
+        let listed: Vec<_> = cli::exits(&invocation.words).iter().map(|exit| Some(i32::from(exit.code()))).collect();
+        assert!(listed.contains(&output.code), "the help of {:?} does not list it: {output:#?}", invocation.words);
     }
 }
 

@@ -1,0 +1,98 @@
+//! Which exit codes a command can end with, and the part of its `--help` that lists them.
+
+use clap::Command;
+
+use crate::error::Exit::{
+    self, Done, Failed, HalfDone, Interrupted, NoAnswer, Pending, RolledBack, SaidNo, Unconfirmed, Usage, WouldChange,
+};
+
+const LOCAL: &[Exit] = &[Done, Failed, Usage];
+const READS: &[Exit] = &[Done, Failed, Usage, SaidNo, NoAnswer, Interrupted];
+/// Reads, and has a `--check`, a threshold or a comparison that it can be asked about.
+const JUDGES: &[Exit] = &[Done, Failed, Usage, WouldChange, SaidNo, NoAnswer, Interrupted];
+const ADDRESS: &[Exit] = &[Done, Failed, Usage, SaidNo, Pending, NoAnswer, Interrupted];
+const EDITS: &[Exit] = JUDGES;
+const EDITS_AND_WAITS: &[Exit] = &[Done, Failed, Usage, WouldChange, SaidNo, Unconfirmed, NoAnswer, Interrupted];
+const ROLLS_BACK: &[Exit] =
+    &[Done, Failed, Usage, WouldChange, SaidNo, RolledBack, HalfDone, Unconfirmed, NoAnswer, Interrupted];
+
+/// Every command, by its words.
+const CODES: [(&str, &[Exit]); 32] = [
+    ("istio setup", ROLLS_BACK),
+    ("istio teardown", ROLLS_BACK),
+    ("istio revisions", READS),
+    ("istio inject", ROLLS_BACK),
+    ("istio uninject", ROLLS_BACK),
+    ("istio enroll", ROLLS_BACK),
+    ("istio unenroll", ROLLS_BACK),
+    ("istio enable-mtls", EDITS_AND_WAITS),
+    ("istio disable-mtls", EDITS_AND_WAITS),
+    ("istio auto-mtls enable", EDITS),
+    ("istio auto-mtls disable", EDITS),
+    ("istio auto-mtls status", READS),
+    ("istio peer-auth get", READS),
+    ("istio peer-auth strict", EDITS),
+    ("istio peer-auth permissive", EDITS),
+    ("istio peer-auth remove", EDITS),
+    ("istio verify", &[Done, Failed, Usage, SaidNo, Unconfirmed, Pending, NoAnswer, Interrupted]),
+    ("istio describe", JUDGES),
+    ("istio describe upstream", JUDGES),
+    ("istio describe upstreams", JUDGES),
+    ("proxy url", ADDRESS),
+    ("proxy address", ADDRESS),
+    ("proxy dump", READS),
+    ("proxy snapshot", READS),
+    ("proxy certs", JUDGES),
+    ("proxy stats", READS),
+    ("proxy logs", &[Done, Failed, Usage, SaidNo, HalfDone, NoAnswer, Interrupted]),
+    ("proxy served-config", JUDGES),
+    ("upgrade-values", ROLLS_BACK),
+    ("check", JUDGES),
+    ("version", LOCAL),
+    ("completion", LOCAL),
+];
+
+/// The codes that a command can end with; none for words that are no command.
+pub fn of(command: &str) -> Option<&'static [Exit]> {
+    CODES.iter().find(|(name, _)| *name == command).map(|(_, exits)| *exits)
+}
+
+/// Puts the codes behind the examples of `--help`; `-h` stays short.
+pub fn listed(command: Command, words: &str) -> Command {
+    let below = |inner: Command| {
+        let words = format!("{words} {}", inner.get_name());
+        listed(inner, words.trim_start())
+    };
+    let command = command.mut_subcommands(below);
+    let Some(exits) = of(words) else { return command };
+    let lines = exits.iter().map(|exit| {
+        let meaning = exit.meaning().trim_end_matches('.').replace('`', "");
+        format!("\n  {:<3}  {meaning}", exit.code())
+    });
+    let codes = format!("Exit codes:{}", lines.collect::<String>());
+    let examples = command.get_after_help().map(|examples| format!("{examples}\n\n")).unwrap_or_default();
+    command.after_long_help(examples + &codes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_a_command() {
+        let root = crate::cli::tree();
+        for (words, _) in CODES {
+            let found = words.split(' ').try_fold(&root, |at, word| at.find_subcommand(word));
+            assert!(found.is_some(), "{words}");
+        }
+    }
+
+    #[test]
+    fn the_codes_stand_in_the_long_help_alone() {
+        let root = crate::cli::tree();
+        let mut command = root.find_subcommand("version").unwrap().clone();
+        let (short, long) = (command.render_help().to_string(), command.render_long_help().to_string());
+        assert!(short.contains("Examples:") && !short.contains("Exit codes:"), "{short}");
+        assert!(long.contains("Examples:") && long.contains("\n  0    Done, or there was nothing to do\n"), "{long}");
+    }
+}
