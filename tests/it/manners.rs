@@ -14,7 +14,7 @@ use crate::support::generated::{HOW, renewing};
 use crate::support::{Output, Sandbox};
 
 /// The kind of command, and one of it. The cluster is that of the guide, and nothing here changes it.
-const COMMANDS: [(&str, &str); 21] = [
+const COMMANDS: [(&str, &str); 22] = [
     ("address", "proxy url"),
     ("change", "istio enable-mtls -u default-httpbin-8000 --dry-run --force"),
     ("change-that-breaks", "istio enable-mtls -u default-httpbin-8000 --dry-run"),

@@ -70,7 +70,8 @@ impl<'r> OfUpstreams<'r> {
         {
             return Some(why);
         }
-        self.harms.borrow_mut().extend(harms);
+        // Of one that no route names, advice says the same in its own words.
+        self.harms.borrow_mut().extend(Harms { unrouted: Vec::new(), ..harms });
         None
     }
 

@@ -71,7 +71,7 @@ fn documents_names_and_yaml_say_the_same() {
     assert_eq!((&row["namespace"], &row["name"]), (&json!(gloo.namespace), &json!(HTTPBIN)));
     assert_eq!(row["owner"], "Gloo's discovery");
     let codes: Vec<_> = result["warnings"].as_array().unwrap().iter().map(|warning| &warning["code"]).collect();
-    assert_eq!(codes, ["owner", "unroutedUpstream", "noGatewaySidecars"]);
+    assert_eq!(codes, ["owner", "noGatewaySidecars"]);
 
     let again = document(&gloo.run(&["enable-mtls", "-u", HTTPBIN, "-o", "json"]));
     assert_eq!(again["results"][0]["reason"], "already");
