@@ -88,11 +88,12 @@ pub async fn routes(session: &Session) -> (Routed, Vec<Unread>) {
         (routed, unread)
     };
     let mut all = Routed::of_gateways(&gateways);
-    let mut gaps: Vec<_> = unread.into_iter().collect();
+    let mut gaps = Vec::new();
     for (routed, unread) in join_all(ROUTES[1..].iter().map(|kind| of_kind(kind))).await {
         all.extend(routed);
         gaps.extend(unread);
     }
+    gaps.extend(unread);
     (all, gaps)
 }
 

@@ -149,6 +149,7 @@ fn the_meshs_own_policy_is_found_where_the_mesh_says_its_root_is() {
     plane.install_guide().unwrap();
     let policy = json!({"apiVersion": "security.istio.io/v1", "kind": "PeerAuthentication", "metadata": {"name": "mesh", "namespace": "istio-system"}, "spec": {"mtls": {"mode": "STRICT"}}});
     plane.api().apply(&policy.to_string()).unwrap();
+    plane.api().delete("gateway.solo.io/v1/VirtualService", "gloo-system", "httpbin").unwrap();
     let sandbox = super::as_user(&plane, "admin");
     assert_eq!(sandbox.run(&["istio", "enable-mtls", "-u", HTTPBIN]).code, Some(0));
     let output = sandbox.run(&["istio", "disable-mtls", "-u", HTTPBIN]);

@@ -181,7 +181,7 @@ fn auto_mtls_that_helm_cannot_take_back_is_said_to_be_on() -> Result<()> {
     let bench = Bench::new(stage::helm())?;
     let _injector = Injector::of_the_guide(&bench.plane)?;
     ends(&bench.setup(&["--yes"]), 0, &["setup done: 4 steps\n"], &[]);
-    let off = ["upgrade-values", "--no-auto-mtls", "--apply", "--yes", "-n", "edge", "--chart", CHART];
+    let off = ["upgrade-values", "--no-auto-mtls", "--apply", "--force", "--yes", "-n", "edge", "--chart", CHART];
     assert_eq!(bench.sandbox.run(&off).code, Some(0));
     let pair = Pair::start(&format!("{UPSTREAM}_edge"))?;
     pair.beside(&["gateway_proxy_sds"]);
