@@ -14,6 +14,8 @@ pub mod edit;
 pub mod envoy;
 pub mod error;
 pub mod flow;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod gloo;
 pub mod helm;
 #[cfg(test)]
