@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod apply;
+pub mod bounded;
 pub mod check;
 pub mod cli;
 pub mod command;
