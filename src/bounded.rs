@@ -38,16 +38,12 @@ impl Budget {
     }
 
     fn take<E: Error>(&mut self, bytes: usize) -> Result<(), E> {
-        match self.left.checked_sub(bytes) {
-            Some(left) => {
-                self.left = left;
-                Ok(())
-            }
-            None => {
-                self.is_exceeded = true;
-                Err(E::custom("it takes too much memory"))
-            }
-        }
+        let Some(left) = self.left.checked_sub(bytes) else {
+            self.is_exceeded = true;
+            return Err(E::custom("it takes too much memory"));
+        };
+        self.left = left;
+        Ok(())
     }
 }
 

@@ -151,6 +151,8 @@ impl Run<'_> {
 
     /// What only reads: a signal ends it where it is, and nothing is written for it any more.
     async fn reading<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        // A sweep holds many of these: on the heap each is one word there.
+        let work = Box::pin(work);
         self.interrupts.or(async { Ok(work.await) }).await.ok()
     }
 
