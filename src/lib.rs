@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod apply;
+pub mod bounded;
 pub mod check;
 pub mod cli;
 pub mod command;
@@ -14,6 +15,8 @@ pub mod edit;
 pub mod envoy;
 pub mod error;
 pub mod flow;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod gloo;
 pub mod helm;
 #[cfg(test)]

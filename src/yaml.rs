@@ -220,6 +220,8 @@ impl<'t> Outliner<'t> {
             node.raw_end = raw.trim_end_matches([' ', '\t']).len();
             node.end = raw.trim_end().len();
             node.content = node.content.min(node.end);
+            // One without a line ends before the place where its first line would be.
+            node.start = node.start.min(node.content);
             node.ends_in_block_scalar = true;
         } else if node.content == node.raw_end {
             node.shape = Shape::Empty;

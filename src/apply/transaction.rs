@@ -118,10 +118,11 @@ fn stored(change: Change, value: Value) -> Done {
     Done { change, after }
 }
 
-/// Whether a write that failed so may have been made: its answer is missing, is no answer, or is a server's
-/// that failed half way (etcd's timeout is a 500).
+/// Whether a write that failed so may have been made: its answer is missing, is no answer, is too large to be read, or
+/// is a server's that failed half way (etcd's timeout is a 500).
 fn may_stand(error: &ApiError) -> bool {
-    error.outcome_unknown() || matches!(error.cause, Cause::Server { .. } | Cause::BadAnswer(_))
+    let is_no_answer = matches!(error.cause, Cause::BadAnswer(_) | Cause::TooLarge { .. });
+    error.outcome_unknown() || is_no_answer || matches!(error.cause, Cause::Server { .. })
 }
 
 /// Whether the API server may be there again in a moment.

@@ -174,9 +174,11 @@ fn edit_plain(text: &str, values: &Value, edits: &[Edit]) -> Result<String, Unsa
         return Ok(text.to_owned());
     }
     let after = json::apply(values, edits).map_err(|path| refused(format!("{path} cannot be set")))?;
+    let bare = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let marked = |after: String| format!("{}{after}", &text[..text.len() - bare.len()]);
     match (is_nothing(values), is_nothing(&after)) {
-        (true, _) => return fill(text, &after),
-        (_, true) if !text.trim_start().starts_with('{') => return Ok(empty(text)),
+        (true, _) => return fill(bare, &after).map(marked),
+        (_, true) if !bare.trim_start().starts_with('{') => return Ok(marked(empty(bare))),
         _ => {}
     }
     let place = manifest::whole(text)
@@ -376,6 +378,8 @@ mod tests {
             "~",
             "---\n",
             "---\n# x\n{}\n",
+            "\u{feff}",
+            "\u{feff}{}\n",
         ] {
             let after = edited(text);
             let remove = ["global", "gatewayProxies"].map(|key| Edit::remove(FieldPath::keys(&[key])));

@@ -4,6 +4,10 @@
 use serde_json::{Map, Value};
 
 use super::pieces::{Malformed, Pieces};
+use crate::bounded::{self, Unread};
+
+/// What the values of one resource may take.
+const MOST_PARSED: usize = 32 << 20;
 
 /// What a resource is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -100,6 +104,8 @@ pub enum NoDump {
     Malformed(Malformed),
     /// An element is not JSON: in this list, for this reason.
     Element { list: String, why: String },
+    /// An element of this list takes too much memory.
+    LargeElement { list: String },
     /// An element of this list is JSON, but not an object.
     NoObject { list: String },
     /// What is wanted of it does not fit in memory.
@@ -113,6 +119,9 @@ impl std::fmt::Display for NoDump {
         match self {
             Self::Malformed(malformed) => write!(f, "{malformed}"),
             Self::Element { list, why } => write!(f, "an element of {list} is not JSON: {why}"),
+            Self::LargeElement { list } => {
+                write!(f, "an element of {list} takes more than {} MiB", MOST_PARSED >> 20)
+            }
             Self::NoObject { list } => write!(f, "an element of {list} is not an object"),
             Self::TooLarge => f.write_str("its rows take more than 1 GiB"),
             Self::Foreign => f.write_str("it has no section of a config dump"),
@@ -131,7 +140,7 @@ impl Reader {
         let cut = pieces.push(bytes, &mut |piece| {
             *typed |= piece.key == "@type";
             let Some(place) = place(piece.key) else { return };
-            match serde_json::from_slice(piece.json) {
+            match bounded::value(piece.json, MOST_PARSED) {
                 Ok(Value::Object(element)) => {
                     for entry in read(place, element) {
                         *entries += 1;
@@ -141,7 +150,10 @@ impl Reader {
                 Ok(_) => {
                     bad.get_or_insert(NoDump::NoObject { list: piece.key.to_owned() });
                 }
-                Err(error) => {
+                Err(Unread::TooLarge) => {
+                    bad.get_or_insert(NoDump::LargeElement { list: piece.key.to_owned() });
+                }
+                Err(Unread::Json(error)) => {
                     bad.get_or_insert(NoDump::Element { list: piece.key.to_owned(), why: error.to_string() });
                 }
             }

@@ -1,8 +1,10 @@
 //! What Envoy has loaded: the names, versions and rejections of a config dump, and nothing else of it.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// What was rejected, and Envoy's reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,49 +38,158 @@ pub struct State {
 /// Where the dump with endpoints is.
 pub const PATH: &str = "/config_dump?include_eds";
 
-/// Reads a dump as it comes; the whole of it is never in memory.
+/// What names and reasons may take, about.
+const MOST: usize = 16 << 20;
+
+/// Reads a dump as it comes; neither the whole of it nor one of its lists is ever in memory.
 ///
 /// # Errors
-/// It is no JSON, it is cut off, or it is not a config dump.
-pub fn read<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<State, D::Error> {
-    let dump = Dump::deserialize(deserializer)?;
-    let mut state = State::default();
-    let mut discovered = BTreeSet::new();
-    for config in dump.configs {
-        discovered.extend(config.discovered());
-        config.put_into(&mut state);
-    }
+/// It is no JSON, it is cut off, it is not a config dump, or what is kept of it takes too much memory.
+pub fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<State, D::Error> {
+    let mut reading = Reading::default();
+    deserializer.deserialize_map(Dump(&mut reading))?;
+    let Reading { mut state, discovered, .. } = reading;
     // Endpoints that stand in their cluster are in the dump too.
     state.endpoints.names.retain(|name| discovered.contains(name));
     Ok(state)
 }
 
-#[derive(Deserialize)]
-struct Dump {
-    configs: Vec<Config>,
+/// What is known of a dump that is being read.
+#[derive(Default)]
+struct Reading {
+    state: State,
+    /// Under which names the endpoints of clusters are asked for.
+    discovered: BTreeSet<String>,
+    kept: usize,
 }
 
-/// One of the dump's parts, whichever: each key stands in one of them only.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Config {
-    #[serde(rename = "@type")]
-    kind: String,
-    version_info: Option<String>,
-    dynamic_active_clusters: Vec<Dynamic>,
-    dynamic_warming_clusters: Vec<Dynamic>,
-    dynamic_listeners: Vec<Dynamic>,
-    dynamic_route_configs: Vec<Dynamic>,
-    dynamic_endpoint_configs: Vec<Dynamic>,
+impl Reading {
+    fn take<E: Error>(&mut self, list: List, one: Dynamic) -> Result<(), E> {
+        self.kept += size_of::<Rejected>() + one.texts();
+        if self.kept > MOST {
+            return Err(E::custom(format_args!("its names take more than {} MiB", MOST >> 20)));
+        }
+        self.discovered.extend(one.cluster.discovered());
+        list.of(&mut self.state).put(one);
+        Ok(())
+    }
 }
+
+/// A list of what came over xDS; each stands in one type of section.
+#[derive(Clone, Copy)]
+enum List {
+    Clusters,
+    Listeners,
+    Routes,
+    Endpoints,
+}
+
+impl List {
+    fn named(key: &str) -> Option<Self> {
+        match key {
+            "dynamic_active_clusters" | "dynamic_warming_clusters" => Some(Self::Clusters),
+            "dynamic_listeners" => Some(Self::Listeners),
+            "dynamic_route_configs" => Some(Self::Routes),
+            "dynamic_endpoint_configs" => Some(Self::Endpoints),
+            _ => None,
+        }
+    }
+
+    fn of(self, state: &mut State) -> &mut Loaded {
+        match self {
+            Self::Clusters => &mut state.clusters,
+            Self::Listeners => &mut state.listeners,
+            Self::Routes => &mut state.routes,
+            Self::Endpoints => &mut state.endpoints,
+        }
+    }
+}
+
+/// Declares a part of a dump, what it should be, and how it is read.
+macro_rules! part {
+    ($part:ident, $what:literal, $ask:ident, $visit:ident: $access:ident, |$self:ident, $it:ident| $body:block) => {
+        impl<'de> DeserializeSeed<'de> for $part<'_> {
+            type Value = ();
+
+            fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+                deserializer.$ask(self)
+            }
+        }
+
+        impl<'de> Visitor<'de> for $part<'_> {
+            type Value = ();
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str($what)
+            }
+
+            fn $visit<A: $access<'de>>($self, mut $it: A) -> Result<(), A::Error> $body
+        }
+    };
+}
+
+struct Dump<'r>(&'r mut Reading);
+
+part!(Dump, "a config dump", deserialize_map, visit_map: MapAccess, |self, map| {
+    let mut is_dump = false;
+    while let Some(key) = map.next_key::<String>()? {
+        if key == "configs" {
+            is_dump = true;
+            map.next_value_seed(Configs(&mut *self.0))?;
+        } else {
+            map.next_value::<IgnoredAny>()?;
+        }
+    }
+    if is_dump { Ok(()) } else { Err(Error::missing_field("configs")) }
+});
+
+struct Configs<'r>(&'r mut Reading);
+
+part!(Configs, "the sections of a config dump", deserialize_seq, visit_seq: SeqAccess, |self, sections| {
+    while sections.next_element_seed(Config(&mut *self.0))?.is_some() {}
+    Ok(())
+});
+
+struct Config<'r>(&'r mut Reading);
+
+part!(Config, "a section of a config dump", deserialize_map, visit_map: MapAccess, |self, map| {
+    let (mut kind, mut version) = (String::new(), None);
+    while let Some(key) = map.next_key::<String>()? {
+        match key.as_str() {
+            "@type" => kind = map.next_value()?,
+            "version_info" => version = map.next_value::<Option<String>>()?.filter(|version| !version.is_empty()),
+            key => match List::named(key) {
+                Some(list) => map.next_value_seed(Dynamics(&mut *self.0, list))?,
+                None => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            },
+        }
+    }
+    if kind.ends_with(".ClustersConfigDump") {
+        self.0.state.clusters.version = version;
+    } else if kind.ends_with(".ListenersConfigDump") {
+        self.0.state.listeners.version = version;
+    }
+    Ok(())
+});
+
+struct Dynamics<'r>(&'r mut Reading, List);
+
+part!(Dynamics, "a list of resources", deserialize_seq, visit_seq: SeqAccess, |self, list| {
+    while let Some(one) = list.next_element::<Dynamic>()? {
+        self.0.take(self.1, one)?;
+    }
+    Ok(())
+});
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Dynamic {
     /// A listener's own.
     name: Option<String>,
-    active_state: Option<serde::de::IgnoredAny>,
-    warming_state: Option<serde::de::IgnoredAny>,
+    active_state: Option<IgnoredAny>,
+    warming_state: Option<IgnoredAny>,
     cluster: Named,
     route_config: Named,
     endpoint_config: Named,
@@ -110,30 +221,28 @@ struct ErrorState {
     failed_configuration: Named,
 }
 
-impl Config {
-    /// Under which names the endpoints of clusters are asked for.
-    fn discovered(&self) -> Vec<String> {
-        let clusters = self.dynamic_active_clusters.iter().chain(&self.dynamic_warming_clusters);
-        let eds = clusters.map(|one| &one.cluster).filter(|cluster| cluster.kind.as_deref() == Some("EDS"));
-        let name = |cluster: &Named| {
-            let service = cluster.eds_cluster_config.service_name.clone().filter(|name| !name.is_empty());
-            service.or_else(|| cluster.name.clone())
-        };
-        eds.filter_map(name).collect()
+impl Dynamic {
+    /// The bytes of its texts.
+    fn texts(&self) -> usize {
+        let named = [&self.cluster, &self.route_config, &self.endpoint_config].into_iter();
+        let error = self.error_state.iter().flat_map(|error| {
+            let failed = error.failed_configuration.texts();
+            [error.details.len(), error.last_update_attempt.as_ref().map_or(0, String::len), failed]
+        });
+        self.name.as_ref().map_or(0, String::len) + named.map(Named::texts).sum::<usize>() + error.sum::<usize>()
+    }
+}
+
+impl Named {
+    /// Under which name the endpoints of a cluster are asked for.
+    fn discovered(&self) -> Option<String> {
+        let service = self.eds_cluster_config.service_name.as_ref().filter(|name| !name.is_empty());
+        service.or(self.name.as_ref()).filter(|_| self.kind.as_deref() == Some("EDS")).cloned()
     }
 
-    fn put_into(self, state: &mut State) {
-        let version = self.version_info.filter(|version| !version.is_empty());
-        if self.kind.ends_with(".ClustersConfigDump") {
-            state.clusters.version = version;
-        } else if self.kind.ends_with(".ListenersConfigDump") {
-            state.listeners.version = version;
-        }
-        let clusters = self.dynamic_active_clusters.into_iter().chain(self.dynamic_warming_clusters);
-        clusters.for_each(|one| state.clusters.put(one));
-        self.dynamic_listeners.into_iter().for_each(|one| state.listeners.put(one));
-        self.dynamic_route_configs.into_iter().for_each(|one| state.routes.put(one));
-        self.dynamic_endpoint_configs.into_iter().for_each(|one| state.endpoints.put(one));
+    fn texts(&self) -> usize {
+        let texts = [&self.name, &self.cluster_name, &self.kind, &self.eds_cluster_config.service_name];
+        texts.into_iter().flatten().map(String::len).sum()
     }
 }
 
@@ -194,6 +303,16 @@ mod tests {
         let rejected: Vec<_> =
             state.listeners.rejected.iter().map(|it| (it.name.as_str(), it.reason.as_str())).collect();
         assert_eq!(rejected, [("old", "bad filter"), ("never", "no such filter")]);
+    }
+
+    #[test]
+    fn a_list_without_end_ends_at_the_limit() {
+        let one = r#"{"name":"x","active_state":{}},"#;
+        let endless = std::iter::repeat_n(one, 2 * MOST / size_of::<Rejected>()).collect::<String>();
+        let why = state_of(&format!(r#"{{"configs":[{{"dynamic_listeners":[{endless}"#)).unwrap_err();
+        assert!(why.starts_with("its names take more than 16 MiB"), "{why}");
+        let long = "x".repeat(MOST);
+        assert!(state_of(&json!({"configs": [{"dynamic_listeners": [{"name": long}]}]}).to_string()).is_err());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use futures_util::{Stream, StreamExt as _, stream};
 use super::acceptance::Held;
 use super::ahead::{ahead, beside};
 use super::guard::OfUpstreams;
-use super::interrupt::Signals;
+use super::interrupt::{Interrupts, Signals};
 use super::report::{Report, Sweep};
 use super::stop::{Stop, Why};
 use super::{again, consent};
@@ -39,6 +39,7 @@ struct Run<'r> {
     write: Write,
     held: Held,
     stop: Stop,
+    interrupts: Interrupts,
 }
 
 /// Edits the selected objects.
@@ -75,7 +76,7 @@ pub async fn edit(
         Selection::Sweep { .. } => Vec::new(),
     };
     let guard = OfUpstreams::new(session, &survey, plan, &names);
-    let run = Run { plan, task, global, session, survey: &survey, guard, write, held, stop };
+    let run = Run { plan, task, global, session, survey: &survey, guard, write, held, stop, interrupts };
     match &task.selection {
         Selection::Named(_) => run.named(&names, &mut signals, report).await,
         Selection::Sweep { labels, scope } => run.sweep((labels.as_ref(), scope), &mut signals, report).await,
@@ -130,7 +131,8 @@ impl Run<'_> {
         let results = stream::iter(references)
             .take_while(|_| std::future::ready(!self.stop.is_set()))
             .map(|reference| cluster::guarded(reference, self.write, self.one(reference)))
-            .buffered(self.task.concurrency);
+            .buffered(self.task.concurrency)
+            .filter_map(|settled| std::future::ready(settled.transpose()));
         let mut advised = Vec::new();
         let seen = |settled: &Settled| {
             if settled.row.outcome.is_answer() {
@@ -152,22 +154,30 @@ impl Run<'_> {
         self.say_stopped(looked_at, report);
     }
 
-    async fn one(&self, reference: &ObjectRef) -> Result<Settled, Row> {
+    /// What only reads: a signal ends it where it is, and nothing is written for it any more.
+    async fn reading<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        // A sweep holds many of these: on the heap each is one word there.
+        let work = Box::pin(work);
+        self.interrupts.or(async { Ok(work.await) }).await.ok()
+    }
+
+    async fn one(&self, reference: &ObjectRef) -> Result<Option<Settled>, Row> {
         let ObjectRef { kind, namespace, name } = reference;
-        match self.session.get(kind, namespace, name).await {
+        let Some(read) = self.reading(self.session.get(kind, namespace, name)).await else { return Ok(None) };
+        match read {
             Ok(value) => {
-                let object = Object::new(kind, value);
-                if let Some(why) = self.guard.objection(&object).await {
-                    return Ok(cluster::refused(object, why));
-                }
-                Ok(cluster::settle(self.session, self.plan, object, Found::Named, &Surroundings::unseen(), self.write)
-                    .await)
+                let (object, around) = (Object::new(kind, value), Surroundings::unseen());
+                let Some(objection) = self.reading(self.guard.objection(&object)).await else { return Ok(None) };
+                Ok(Some(match objection {
+                    Some(why) => cluster::refused(object, why),
+                    None => cluster::settle(self.session, self.plan, object, Found::Named, &around, self.write).await,
+                }))
             }
             Err(error) => {
                 let absent = error.cause == Cause::NotFound;
                 let mut row = cluster::failed(self.session, reference, error);
                 if absent {
-                    self.explain_absence(&mut row).await;
+                    self.reading(self.explain_absence(&mut row)).await;
                 }
                 Err(row)
             }
@@ -201,8 +211,10 @@ impl Run<'_> {
         report.begin_sweep(self.words());
         let pages = self.session.pages(self.plan.kind(), scope, query);
         let (reading, objects) = ahead(pages, self.plan.kind());
+        let mut heard = self.interrupts.signals();
         // In the order in which they end: one that is told to come back later holds up no other.
         let results = objects
+            .take_until(Box::pin(async move { heard.next().await }))
             .take_while(|_| std::future::ready(!self.stop.is_set()))
             .map(|object| async {
                 let object = object.map_err(|error| error.into_failure(self.session))?;
@@ -213,7 +225,7 @@ impl Run<'_> {
         let mut ended = None;
         let results = results.filter_map(|settled| {
             let result = settled.map_err(|failure| ended = Some(failure)).ok();
-            std::future::ready(result)
+            std::future::ready(result.and_then(Result::transpose))
         });
         let total = beside(reading, self.drain(results, signals, report, |_| {})).await;
         if let Some(failure) = ended {
@@ -229,9 +241,13 @@ impl Run<'_> {
         self.say_stopped(total, report);
     }
 
-    async fn swept(&self, object: Object) -> Result<Settled, Row> {
-        match self.survey.around(&object, Found::Swept, self.plan.wants()).await {
-            Ok(around) => Ok(cluster::settle(self.session, self.plan, object, Found::Swept, &around, self.write).await),
+    async fn swept(&self, object: Object) -> Result<Option<Settled>, Row> {
+        let around = self.reading(self.survey.around(&object, Found::Swept, self.plan.wants())).await;
+        let Some(around) = around else { return Ok(None) };
+        match around {
+            Ok(around) => {
+                Ok(Some(cluster::settle(self.session, self.plan, object, Found::Swept, &around, self.write).await))
+            }
             Err(failure) => Err(cluster::failed_with(object.reference, Outcome::Failed, failure)),
         }
     }
@@ -256,13 +272,18 @@ impl Run<'_> {
                         self.stop.set(Why::AskedTwice);
                         return number;
                     }
-                    self.stop.set(Why::Asked);
-                    report.ui.status("interrupted: what is under way is finished, nothing more is begun");
+                    self.ask_to_stop(report);
                     continue;
                 }
                 next = results.next() => next,
             };
-            let Some(result) = next else { return number };
+            let Some(result) = next else {
+                // What was read may have heard of the signal first.
+                if self.interrupts.is_set() && !self.stop.is_set() {
+                    self.ask_to_stop(report);
+                }
+                return number;
+            };
             number += 1;
             let row = match result {
                 Ok(settled) => {
@@ -284,6 +305,11 @@ impl Run<'_> {
                 self.stop.set(Why::NoAnswer);
             }
         }
+    }
+
+    fn ask_to_stop(&self, report: &mut Report<'_>) {
+        self.stop.set(Why::Asked);
+        report.ui.status("interrupted: what is under way is finished, nothing more is begun");
     }
 
     /// The settled object's row, unless it is kept back until its effect is known.

@@ -52,18 +52,27 @@ pub use report::Report;
 
 /// Runs a command and says how it ended.
 pub fn run(invocation: &Invocation, ui: &mut Ui) -> Exit {
-    let Invocation { words, global, command, advice } = invocation;
     let is_verbose = ui.loudness() >= Loudness::Verbose;
     let interrupts = Interrupts::listen(move |name| {
         if is_verbose {
             ui::trace(&format!("signal: {name}"));
         }
     });
-    let mut report = Report::new(ui, words, global.format).until(interrupts.clone()).on(global.target());
+    carry_out(invocation, &interrupts, None, ui)
+}
+
+/// Runs a command, shows each of its requests to `trace`, and listens to no signals.
+pub fn run_traced(invocation: &Invocation, trace: Trace, ui: &mut Ui) -> Exit {
+    carry_out(invocation, &Interrupts::none(), Some(trace), ui)
+}
+
+fn carry_out(invocation: &Invocation, interrupts: &Interrupts, trace: Option<Trace>, ui: &mut Ui) -> Exit {
+    let Invocation { words, global, command, advice } = invocation;
+    let mut report = Report::new(ui, words, global.format).until(interrupts.clone()).on(global.target()).traced(trace);
     for advice in advice {
         report.advice(advice.clone());
     }
-    let ran = caught_now(|| go(command, global, &interrupts, &mut report)).unwrap_or_else(|panicked| {
+    let ran = caught_now(|| go(command, global, interrupts, &mut report)).unwrap_or_else(|panicked| {
         let failure = panicked.into_failure();
         Err(match interrupts.has_written() {
             true => Failure { exit: Exit::HalfDone, ..failure.detail("what it had written may stand") },
@@ -162,7 +171,8 @@ async fn open(global: &Global, report: &mut Report<'_>) -> Result<Rc<Session>, F
         return Ok(session);
     }
     let target = target(global, Environment::of_process());
-    let session = Rc::new(report.interrupts().or(Session::open(&target, trace(global.loudness))).await?);
+    let trace = report.trace().or_else(|| trace(global.loudness));
+    let session = Rc::new(report.interrupts().or(Session::open(&target, trace)).await?);
     report.keep_session(&session);
     report.advice_if(
         session.withheld().map(|why| Advice::warning(Code::NoCredentials, why.to_string()).details([session.place()])),

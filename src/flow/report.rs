@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::interrupt::Interrupts;
 use crate::command::{CommandLine, Hint, Target};
 use crate::error::{Exit, Failure, Reason};
-use crate::kube::Session;
+use crate::kube::{Session, Trace};
 use crate::model::ObjectRef;
 use crate::options::{Destination, DryRun, Format, Preview};
 use crate::plan::advice::{Advice, Code};
@@ -52,6 +52,7 @@ pub struct Report<'u> {
     mark: Mark,
     /// The one session of the run, once it is open.
     session: Option<Rc<Session>>,
+    trace: Option<Trace>,
     /// Kept only where a document is printed at the end.
     rows: Vec<Row>,
     advice: Vec<Advice>,
@@ -94,6 +95,7 @@ impl<'u> Report<'u> {
             answers: Answers::Stdout,
             mark: Mark::Written,
             session: None,
+            trace: None,
             rows: Vec::new(),
             advice: Vec::new(),
             failure: None,
@@ -113,6 +115,17 @@ impl<'u> Report<'u> {
             context: None,
             diffs: Vec::new(),
         }
+    }
+
+    /// The same report of a run whose requests are shown to this, whatever is said of them.
+    #[must_use]
+    pub fn traced(self, trace: Option<Trace>) -> Self {
+        Self { trace, ..self }
+    }
+
+    /// What is shown each request, where that was said.
+    pub fn trace(&self) -> Option<Trace> {
+        self.trace.clone()
     }
 
     /// The same report of a run that these signals end.

@@ -6,7 +6,7 @@ pub mod metrics;
 pub mod snapshot;
 pub mod socket;
 mod view;
-mod wire;
+pub(crate) mod wire;
 
 pub use collected::{Collected, Offers, Project, Resources};
 pub use compare::{Difference, Offer, compare};

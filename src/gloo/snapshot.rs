@@ -9,6 +9,11 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
+use crate::bounded::Budget;
+
+/// What the values of one resource may take.
+const MOST_PARSED: usize = 32 << 20;
+
 /// A type of resources, in the order in which Envoy needs them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Section {
@@ -217,7 +222,8 @@ struct Items<'k> {
 seed_of_map!(Items, "resources by their names", |self, map| {
     while let Some(name) = map.next_key::<String>()? {
         if self.keep.wants(self.role, self.section, &name) {
-            let item = unwrapped(map.next_value()?);
+            let mut budget = Budget::of(MOST_PARSED);
+            let item = unwrapped(map.next_value_seed(&mut budget)?);
             if !item.is_object() {
                 return Err(Error::custom(format_args!("{name} of {} is not an object", self.section.name())));
             }

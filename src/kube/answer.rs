@@ -5,6 +5,10 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::failure::{Cause, Rule, TlsFault};
+use crate::bounded::{self, Unread};
+
+/// What the values of one answer may take. etcd takes objects of 1.5 MiB, whose values take a few times that.
+const MOST_PARSED: usize = 16 << 20;
 
 /// An answer, whole.
 pub(super) struct Answer {
@@ -26,7 +30,11 @@ pub(super) struct Asked<'a> {
 
 /// The object, or the cause.
 pub(super) fn read(answer: &Answer, asked: Asked<'_>) -> Result<Value, Cause> {
-    let value: Option<Value> = serde_json::from_slice(&answer.body).ok();
+    let value = match bounded::value(&answer.body, MOST_PARSED) {
+        Ok(value) => Some(value),
+        Err(Unread::TooLarge) => return Err(Cause::TooLarge { most: MOST_PARSED }),
+        Err(Unread::Json(_)) => None,
+    };
     if (200..300).contains(&answer.status) {
         return match value {
             Some(value) if value["kind"] == "Status" && value["status"] == "Failure" => {

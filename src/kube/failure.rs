@@ -93,6 +93,8 @@ pub enum Cause {
     ExecPlugin(Box<Failure>),
     /// Not an answer that Kubernetes gives.
     BadAnswer(String),
+    /// More than is taken at once, read or parsed: so many bytes.
+    TooLarge { most: usize },
 }
 
 /// A rule of a Role that would allow it.
@@ -151,7 +153,7 @@ impl ApiError {
             Cause::Tls(_) => Reason::Tls,
             Cause::Timeout { .. } => Reason::Timeout,
             Cause::ExecPlugin(failure) => failure.reason,
-            Cause::BadAnswer(_) => Reason::BadAnswer,
+            Cause::BadAnswer(_) | Cause::TooLarge { .. } => Reason::BadAnswer,
         }
     }
 
@@ -167,7 +169,8 @@ impl ApiError {
             | Cause::Throttled { .. }
             | Cause::Server { .. }
             | Cause::Gone { .. }
-            | Cause::BadAnswer(_) => Exit::Failed,
+            | Cause::BadAnswer(_)
+            | Cause::TooLarge { .. } => Exit::Failed,
             Cause::Unreachable { .. } | Cause::Tls(_) | Cause::Timeout { .. } => Exit::NoAnswer,
             Cause::ExecPlugin(failure) => failure.exit,
         }
@@ -220,6 +223,7 @@ impl ApiError {
             Cause::Timeout { after, .. } => format!("{subject}: no answer from {server} within {}", seconds(*after)),
             Cause::ExecPlugin(failure) => failure.message.clone(),
             Cause::BadAnswer(what) => format!("{server} does not answer as a Kubernetes API server: {what}"),
+            Cause::TooLarge { most } => format!("{subject}: the answer takes more than {} MiB", most >> 20),
         };
         one_line(&line)
     }

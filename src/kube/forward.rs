@@ -23,7 +23,7 @@ use super::request::{Server, Wire, outlasts, pause};
 use super::{Cause, Exchange, Session};
 
 /// Envoy's own text pages are small; what may be larger is read chunk by chunk.
-const MOST_COLLECTED: usize = 16 << 20;
+const MOST_COLLECTED: usize = 8 << 20;
 
 /// What to ask of a server in a pod. Redirects are answers like any other.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -200,7 +200,7 @@ impl Session {
         }
     }
 
-    /// The body of `GET path` on a port of a pod, such as Envoy's admin port: at most 16 MiB.
+    /// The body of `GET path` on a port of a pod, such as Envoy's admin port: at most 8 MiB.
     ///
     /// # Errors
     /// Why it could not be had; a status that is none of success is one.

@@ -63,9 +63,9 @@ pub fn context_names(target: &Target) -> Vec<String> {
 }
 
 /// What is to be read, and whether it was asked for by name.
-struct Files {
-    paths: Vec<PathBuf>,
-    named: bool,
+pub(super) struct Files {
+    pub paths: Vec<PathBuf>,
+    pub named: bool,
 }
 
 fn files(target: &Target) -> Files {
@@ -151,7 +151,7 @@ fn nothing(files: &Files, missing: &[PathBuf]) -> Failure {
     refused(format!("kubeconfig {}: empty: no context, no cluster, no user", shown(files))).hint(hint)
 }
 
-fn select(config: &Kubeconfig, target: &Target, files: &Files) -> Result<Chosen, Failure> {
+pub(super) fn select(config: &Kubeconfig, target: &Target, files: &Files) -> Result<Chosen, Failure> {
     let path = &shown(files);
     let context_names: Vec<&str> = config.contexts.iter().map(|named| named.name.as_str()).collect();
     let choice = target.context.as_deref().or(config.current_context.as_deref()).filter(|name| !name.is_empty());

@@ -12,6 +12,8 @@ mod exec;
 mod failure;
 mod forward;
 mod forward_failure;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod kubeconfig;
 mod logs;
 mod pages;

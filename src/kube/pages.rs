@@ -12,6 +12,9 @@ use crate::model::Kind;
 /// client-go's page.
 pub(super) const PAGE: u32 = 500;
 
+/// By how much a page is made smaller that is too large.
+const NARROWER: u32 = 4;
+
 /// Five million objects; etcd's largest database holds less.
 const MOST_PAGES: u32 = 10_000;
 
@@ -80,6 +83,19 @@ impl Query {
         }
         part("continue", self.continue_token.as_deref().unwrap_or_default());
         if parts.is_empty() { String::new() } else { format!("?{}", parts.join("&")) }
+    }
+
+    /// Asks for less at once; false where it cannot be less.
+    fn narrow(&mut self) -> bool {
+        if self.freshness == Freshness::AtHand && self.continue_token.is_none() {
+            // What the server has at hand comes whole, whatever the limit is.
+            self.freshness = Freshness::Now;
+            return true;
+        }
+        let narrower = self.limit / NARROWER;
+        let can_be_less = narrower < self.limit && self.limit > 1;
+        self.limit = narrower.max(1);
+        can_be_less
     }
 }
 
@@ -174,14 +190,14 @@ impl<'a> Pages<'a> {
         if self.done {
             return Ok(None);
         }
-        let page = match self.session.list_page(self.kind, self.scope, &self.query).await {
+        let page = match self.page().await {
             Err(ApiError { cause: Cause::Gone { next }, .. })
                 if self.query.continue_token.is_some() && !self.restarted =>
             {
                 self.restarted = true;
                 self.query.continue_token = next;
                 self.followed.clear();
-                self.session.list_page(self.kind, self.scope, &self.query).await?
+                self.page().await?
             }
             other => other?,
         };
@@ -195,6 +211,16 @@ impl<'a> Pages<'a> {
                 cause: Cause::BadAnswer(why),
             }),
             None => Ok(Some(page)),
+        }
+    }
+
+    /// A page, with as few objects as it takes to be read.
+    async fn page(&mut self) -> Result<Page, ApiError> {
+        loop {
+            match self.session.list_page(self.kind, self.scope, &self.query).await {
+                Err(ApiError { cause: Cause::TooLarge { .. }, .. }) if self.query.narrow() => {}
+                other => return other,
+            }
         }
     }
 
@@ -265,6 +291,17 @@ mod tests {
         for name in [json!(""), json!(7), json!(null), json!([]), json!({})] {
             assert_eq!(why(json!({"items": [{"metadata": {"name": name}}]})), "a list whose item 0 has no name");
         }
+    }
+
+    #[test]
+    fn a_page_that_is_too_large_is_narrowed_down_to_one_object() {
+        let mut query = Query { limit: PAGE, freshness: Freshness::AtHand, ..Query::default() };
+        let mut asked = vec![query.text()];
+        while query.narrow() {
+            asked.push(query.text());
+        }
+        let limits = ["500&resourceVersion=0", "500", "125", "31", "7", "1"];
+        assert_eq!(asked, limits.map(|limit| format!("?limit={limit}")));
     }
 
     #[test]

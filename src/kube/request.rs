@@ -9,9 +9,9 @@ use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
 use http::{HeaderValue, Method, Request, Response};
 use http_body::Body as _;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::BodyExt as _;
 use serde_json::Value;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::answer::{self, Answer, Asked};
 use super::credential::Bearer;
@@ -19,8 +19,10 @@ use super::failure::Cause;
 use super::{Exchange, Trace, tls};
 
 const AGENT: &str = concat!("gloo-rs/", env!("CARGO_PKG_VERSION"));
-/// A page of 500 of the largest objects etcd takes is 750 MB; real pages are a few.
-const MAX_BODY: usize = 256 << 20;
+/// An object has at most 1.5 MiB in etcd. A page of a list that is larger is asked for again with fewer objects.
+const MAX_BODY: usize = 8 << 20;
+/// Answers up to this size are read next to each other; of those beyond it one at a time.
+const SMALL: usize = 128 << 10;
 /// Tries of a request to which no answer came, or none that says when to come back.
 const TRIES: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -52,6 +54,14 @@ pub(super) struct Wire {
     pub seen: Seen,
     /// Requests under way at once: HTTP/1.1 has a connection of its own for each.
     pub lanes: Semaphore,
+    /// Who holds it reads a large answer.
+    pub large: Semaphore,
+}
+
+/// An answer, whole, and the right to be as large as it is.
+struct Collected<'w> {
+    answer: Answer,
+    _large: Option<SemaphorePermit<'w>>,
 }
 
 /// Whether the server has answered anything in this run. One that has is there, and away for a moment; one that has not
@@ -81,7 +91,8 @@ impl Wire {
     pub async fn call(&self, call: &Call<'_>) -> Result<Value, Cause> {
         let _lane = self.lanes.acquire().await.expect("the lanes are never closed");
         // Every read and write of the program holds this future: on the heap it is one word there.
-        Box::pin(self.tried(call, async |response| read(&collected(response).await?, call.asked))).await
+        let take = async |response| read(&self.collected(response).await?.answer, call.asked);
+        Box::pin(self.tried(call, take)).await
     }
 
     /// The body of an answer of success, unread; what else is answered is read and is the cause.
@@ -90,7 +101,7 @@ impl Wire {
             if response.status().is_success() {
                 return Ok(response.into_body());
             }
-            let answer = collected(response).await?;
+            let answer = self.collected(response).await?.answer;
             Err(read(&answer, call.asked)
                 .err()
                 .unwrap_or_else(|| Cause::BadAnswer(format!("status {}", answer.status))))
@@ -159,25 +170,31 @@ impl Wire {
         }
         outcome.map_err(|cause| (cause, header))
     }
-}
 
-/// The whole of an answer, up to a limit.
-async fn collected(response: Response<Body>) -> Result<Answer, Cause> {
-    let (head, body) = response.into_parts();
-    let too_long = || Cause::BadAnswer(format!("a body of more than {} MiB", MAX_BODY >> 20));
-    if body.size_hint().lower() > MAX_BODY as u64 {
-        return Err(too_long());
+    /// The whole of an answer, up to a limit. It is copied as it comes: a piece of it keeps the buffer that it came in.
+    async fn collected(&self, response: Response<Body>) -> Result<Collected<'_>, Cause> {
+        let too_large = Cause::TooLarge { most: MAX_BODY };
+        let (head, mut body) = response.into_parts();
+        if body.size_hint().lower() > MAX_BODY as u64 {
+            return Err(too_large);
+        }
+        let mut whole = Vec::new();
+        let mut large = None;
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame.map_err(|error| tls::cause_of(&error))?.into_data() else { continue };
+            if data.len() > MAX_BODY - whole.len() {
+                return Err(too_large);
+            }
+            if large.is_none() && whole.len() + data.len() > SMALL {
+                large = Some(self.large.acquire().await.expect("it is never closed"));
+            }
+            whole.extend_from_slice(&data);
+        }
+        let retry_after = head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+        let status = head.status.as_u16();
+        let answer = Answer { status, retry_after: retry_after.map(Duration::from_secs), body: whole };
+        Ok(Collected { answer, _large: large })
     }
-    let body = Limited::new(body, MAX_BODY)
-        .collect()
-        .await
-        .map_err(|error| if error.is::<LengthLimitError>() { too_long() } else { tls::cause_of(error.as_ref()) })?;
-    let retry_after = head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-    Ok(Answer {
-        status: head.status.as_u16(),
-        retry_after: retry_after.map(Duration::from_secs),
-        body: body.to_bytes().into(),
-    })
 }
 
 /// 503 keeps its `Retry-After`: only with it a write may be sent again.

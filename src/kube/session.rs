@@ -74,6 +74,7 @@ impl Session {
         let config = config(&chosen, server)?;
         let client = client(&config, proxy.as_ref()).map_err(|error| unusable(&chosen.context, &error))?;
         let lanes = Semaphore::new(Semaphore::MAX_PERMITS);
+        let large = Semaphore::new(1);
         Ok(Self {
             server: shown(&config),
             user: config.auth_info.impersonate,
@@ -83,7 +84,7 @@ impl Session {
             namespace: chosen.namespace,
             withheld,
             via: proxy.as_ref().map(ToString::to_string),
-            wire: Wire { client, bearer, timeout: target.timeout, trace, seen: Seen::default(), lanes },
+            wire: Wire { client, bearer, timeout: target.timeout, trace, seen: Seen::default(), lanes, large },
         })
     }
 

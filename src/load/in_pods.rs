@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use super::mesh_certificates;
+use crate::bounded;
 use crate::check::Beyond;
 use crate::check::control_plane::EnvoySaid;
 use crate::envoy::updates::{self, Updates};
@@ -20,6 +20,8 @@ use crate::plan::path::Certificate;
 const ADMIN: u16 = 19000;
 const METRICS: u16 = 9091;
 const AT_ONCE: usize = 4;
+/// What the values of one page may take.
+pub(super) const MOST_PARSED: usize = 16 << 20;
 /// Long enough for a refused update to come again, as glooctl has it.
 const BETWEEN: Duration = Duration::from_millis(250);
 
@@ -73,7 +75,7 @@ impl<'s> Inside<'s> {
     async fn again(&self, pod: &Object, before: Updates) -> Result<EnvoySaid, ForwardFailure> {
         let later = self.updates(pod).await?;
         let listeners = self.page(pod, ADMIN, updates::LISTENERS).await?;
-        let listeners: Value = serde_json::from_slice(&listeners).unwrap_or_default();
+        let listeners = bounded::value(&listeners, MOST_PARSED).unwrap_or_default();
         Ok(EnvoySaid {
             namespace: pod.reference.namespace.clone(),
             pod: pod.reference.name.clone(),

@@ -7,7 +7,8 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::in_pods::unknown;
+use super::in_pods::{MOST_PARSED, unknown};
+use crate::bounded;
 use crate::check::Beyond;
 use crate::envoy::mesh_certificate::of_certs;
 use crate::envoy::x509::serials_of_pem;
@@ -26,7 +27,7 @@ const AT_ONCE: usize = 4;
 const MOST_PODS: usize = 4;
 /// A description waits no longer for a pod.
 const PATIENCE: Duration = Duration::from_secs(5);
-const MOST_BYTES: usize = 16 << 20;
+const MOST_BYTES: usize = 4 << 20;
 /// Where istiod puts the root that it signs with, in every namespace.
 const ROOT: (&str, &str) = ("istio-ca-root-cert", "root-cert.pem");
 
@@ -51,7 +52,7 @@ impl Asking<'_> {
             port: ADMIN,
             cause: ForwardCause::NotHttp,
         };
-        let certs: Value = serde_json::from_slice(&body).map_err(not_json)?;
+        let certs = bounded::value(&body, MOST_PARSED).map_err(not_json)?;
         let of_mesh = of_certs(&certs).into_iter().map(|certificate| {
             let is_known = !self.roots.is_empty() && !certificate.roots.is_empty();
             Certificate {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::kube::{ApiError, Freshness, Query, Scope, Session};
+use crate::kube::{ApiError, Cause, Freshness, Query, Scope, Session};
 use crate::model::{Kind, kinds};
 use crate::options::{Global, Names};
 use crate::plan::gateway::PROXY_LABEL;
@@ -20,7 +20,12 @@ pub async fn of(session: &Session, names: Names, global: &Global) -> Result<Vec<
     let namespace = Scope::Namespace(global.object_namespace());
     let list = async |kind: &'static Kind, scope: Scope<'_>, labels: &str| {
         let query = Query { metadata_only: true, freshness: Freshness::AtHand, ..Query::labelled(labels) };
-        Ok::<_, ApiError>(session.list_page(kind, scope, &query).await?.items)
+        match session.list_page(kind, scope, &query).await {
+            Err(ApiError { cause: Cause::TooLarge { .. }, .. }) => {
+                session.list_all(kind, scope, Query { freshness: Freshness::Now, ..query }).await
+            }
+            other => Ok(other?.items),
+        }
     };
     let found: BTreeSet<String> = match names {
         // The kubeconfig has them, not the cluster.

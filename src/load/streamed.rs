@@ -8,6 +8,8 @@ use crate::kube::{ForwardFailure, InPodAnswer};
 
 /// Pieces that wait for the parser; the stream stops until it has taken one.
 const WAITING: usize = 8;
+/// The longest text in the JSON: a parser keeps one that it reads, and no parser asks how long it is.
+const LONGEST_TEXT: usize = 8 << 20;
 
 /// Why an answer gave no value.
 #[derive(Debug)]
@@ -30,8 +32,7 @@ pub async fn parsed<T: Send + 'static>(
     parse: impl FnOnce(&mut dyn Read) -> Result<T, serde_json::Error> + Send + 'static,
 ) -> Result<T, Broken> {
     let (pieces, waiting) = mpsc::channel(WAITING);
-    let parser =
-        tokio::task::spawn_blocking(move || parse(&mut BufReader::new(Pieces { waiting, piece: None, taken: 0 })));
+    let parser = tokio::task::spawn_blocking(move || parse(&mut BufReader::new(Pieces::new(waiting))));
     let mut length = 0;
     let ended = loop {
         match answer.chunk().await {
@@ -60,6 +61,39 @@ struct Pieces<P> {
     waiting: mpsc::Receiver<P>,
     piece: Option<P>,
     taken: usize,
+    texts: Texts,
+}
+
+impl<P> Pieces<P> {
+    fn new(waiting: mpsc::Receiver<P>) -> Self {
+        Self { waiting, piece: None, taken: 0, texts: Texts::default() }
+    }
+}
+
+/// Where in the texts of JSON the stream is.
+#[derive(Default)]
+struct Texts {
+    is_inside: bool,
+    is_escaped: bool,
+    length: usize,
+}
+
+impl Texts {
+    fn pass(&mut self, bytes: &[u8]) -> io::Result<()> {
+        for byte in bytes {
+            match (self.is_inside, self.is_escaped, byte) {
+                (true, false, b'\\') => self.is_escaped = true,
+                (inside, false, b'"') => (self.is_inside, self.length) = (!inside, 0),
+                _ => self.is_escaped = false,
+            }
+            self.length += usize::from(self.is_inside);
+            if self.length > LONGEST_TEXT {
+                let why = format!("a text of more than {} MiB", LONGEST_TEXT >> 20);
+                return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+            }
+        }
+        Ok(())
+    }
 }
 
 impl<P: AsRef<[u8]>> Read for Pieces<P> {
@@ -70,6 +104,7 @@ impl<P: AsRef<[u8]>> Read for Pieces<P> {
                 let read = rest.read(into)?;
                 if read > 0 || into.is_empty() {
                     self.taken += read;
+                    self.texts.pass(&into[..read])?;
                     return Ok(read);
                 }
             }
@@ -93,7 +128,18 @@ mod tests {
         }
         drop(pieces);
         let mut text = String::new();
-        Pieces { waiting, piece: None, taken: 0 }.read_to_string(&mut text).unwrap();
+        Pieces::new(waiting).read_to_string(&mut text).unwrap();
         assert_eq!(text, "hello world");
+    }
+
+    #[test]
+    fn a_text_without_end_is_an_error_and_many_that_end_are_none() {
+        let pass = |parts: &[&[u8]]| {
+            let mut texts = Texts::default();
+            parts.iter().try_for_each(|part| texts.pass(part))
+        };
+        let long = vec![b'x'; LONGEST_TEXT - 2];
+        assert!(pass(&[b"[\"", &long, b"\", \"", &long, b"\"]", &long, &long]).is_ok());
+        assert!(pass(&[b"[\"", &long, b"\\\"", &long]).is_err());
     }
 }

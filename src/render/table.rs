@@ -1,5 +1,9 @@
 //! Columns of text: two blanks between, nothing at the end of a line.
 
+/// The widest column. A longer cell stands out of it: the cells of its column are not made as long, and `format!` takes
+/// no width beyond 65,535.
+const WIDEST: usize = 256;
+
 /// On which side of its column a cell stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Align {
@@ -15,7 +19,11 @@ pub fn table(columns: &[(&str, Align)], rows: &[Vec<String>]) -> Vec<String> {
         .iter()
         .enumerate()
         .map(|(at, (head, _))| {
-            rows.iter().filter_map(|row| row.get(at)).map(|cell| length(cell)).fold(length(head), usize::max)
+            rows.iter()
+                .filter_map(|row| row.get(at))
+                .map(|cell| length(cell))
+                .fold(length(head), usize::max)
+                .min(WIDEST)
         })
         .collect();
     let head: Vec<String> = columns.iter().map(|(head, _)| (*head).to_owned()).collect();
@@ -37,6 +45,17 @@ fn line(columns: &[(&str, Align)], widths: &[usize], row: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cell_of_any_length_is_a_line_and_makes_no_other_as_long() {
+        let long = "x".repeat(70_000);
+        let rows = [vec![long.clone(), "1".to_owned()], vec!["y".to_owned(), "2".to_owned()]];
+        for align in [Align::Left, Align::Right] {
+            let lines = table(&[("NAME", align), ("N", Align::Left)], &rows);
+            assert_eq!(lines[1], format!("{long}  1"));
+            assert!(lines[2].len() < 300 && lines[2].ends_with("  2"), "{}", lines[2]);
+        }
+    }
 
     #[test]
     fn numbers_stand_right_text_left_and_lines_end_where_their_text_ends() {

@@ -3,7 +3,12 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 
+use gloo_rs::kube::{Query, Scope, Session};
+use gloo_rs::model::kinds::UPSTREAM;
+use serde_json::json;
+
 use crate::support::Sandbox;
+use crate::support::stub::Stub;
 
 /// What reads the cluster in another way each.
 const COMMANDS: [&str; 6] = [
@@ -40,15 +45,15 @@ fn server(answer: Answer) -> u16 {
     port
 }
 
-fn json(stream: &mut TcpStream, body: &str) -> std::io::Result<()> {
+fn answered(stream: &mut TcpStream, body: &str) -> std::io::Result<()> {
     let length = body.len();
     write!(stream, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}")
 }
 
 const ANSWERS: [(&str, Answer); 12] = [
-    ("items of the wrong type", |to, _| json(to, r#"{"kind":"List","metadata":{},"items":"x"}"#)),
-    ("metadata of the wrong type", |to, _| json(to, r#"{"kind":"List","metadata":3,"items":[]}"#)),
-    ("a bare array", |to, _| json(to, "[1, 2]")),
+    ("items of the wrong type", |to, _| answered(to, r#"{"kind":"List","metadata":{},"items":"x"}"#)),
+    ("metadata of the wrong type", |to, _| answered(to, r#"{"kind":"List","metadata":3,"items":[]}"#)),
+    ("a bare array", |to, _| answered(to, "[1, 2]")),
     ("a cut body", |to, _| {
         write!(to, "HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n{{\"items\": [")?;
         Err(std::io::ErrorKind::Other.into())
@@ -66,7 +71,7 @@ const ANSWERS: [(&str, Answer); 12] = [
         write!(to, "HTTP/1.1 429 Busy\r\nRetry-After: {after}\r\nContent-Length: 0\r\n\r\n")
     }),
     ("absurd numbers", |to, _| {
-        json(
+        answered(
             to,
             r#"{"kind":"List","metadata":{"continue":1e999,"remainingItemCount":-9e18},"items":null,"code":1e400}"#,
         )
@@ -78,20 +83,103 @@ const ANSWERS: [(&str, Answer); 12] = [
         }
     }),
     ("a continue token that comes again", |to, _| {
-        json(to, r#"{"kind":"List","metadata":{"continue":"again"},"items":[]}"#)
+        answered(to, r#"{"kind":"List","metadata":{"continue":"again"},"items":[]}"#)
     }),
     ("no HTTP", |to, _| write!(to, "220 mail.example.com ESMTP\r\n")),
 ];
+
+/// One piece over and over, in chunks of 64 KiB.
+fn endless(to: &mut TcpStream, begin: &str, piece: &str) -> std::io::Result<()> {
+    let chunk = |text: &str| format!("{:x}\r\n{text}\r\n", text.len());
+    let pieces = chunk(&piece.repeat(0x1_0000 / piece.len()));
+    write!(to, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{}", chunk(begin))?;
+    loop {
+        to.write_all(pieces.as_bytes())?;
+    }
+}
+
+/// As large as is read, of as many values as fit.
+fn dense(to: &mut TcpStream, begin: &str, piece: &str, end: &str) -> std::io::Result<()> {
+    answered(to, &format!("{begin}{}{end}", piece.repeat((7 << 20) / piece.len())))
+}
+
+/// With the MiB that the program may have: a build for tests is larger than a release, and values are put into larger
+/// lists as they come.
+const LARGE: [(&str, u32, Answer); 6] = [
+    ("blanks without end", 64, |to, _| endless(to, "{", " ")),
+    ("a text without end", 64, |to, _| endless(to, "{\"kind\":\"", "x")),
+    ("items without end", 64, |to, _| {
+        endless(to, "{\"kind\":\"List\",\"metadata\":{},\"items\":[", "{\"metadata\":{\"name\":\"x\"}},")
+    }),
+    ("an object of millions of numbers", 96, |to, _| {
+        dense(to, "{\"metadata\":{\"name\":\"x\"},\"spec\":[", "0,", "0]}")
+    }),
+    ("a list of millions of items", 96, |to, _| {
+        dense(to, "{\"kind\":\"List\",\"metadata\":{},\"items\":[", "{},", "{}]}")
+    }),
+    ("a failure of millions of numbers", 96, |to, _| {
+        dense(to, "{\"kind\":\"Status\",\"status\":\"Failure\",\"details\":[", "[],", "[]]}")
+    }),
+];
+
+/// The kernel holds the limit: a program that wants more is aborted, and has no exit code.
+#[test]
+fn no_answer_takes_more_memory_than_it_may_whatever_is_in_it() {
+    for (what, most, answer) in LARGE {
+        let port = server(answer);
+        let sandbox = Sandbox::new().within(most);
+        sandbox.kubeconfig(kubeconfig(port));
+        for command in COMMANDS {
+            let words: Vec<&str> = command.split(' ').chain(["--timeout", "2s"]).collect();
+            let output = sandbox.run(&words);
+            assert!(matches!(output.code, Some(1 | 3..=9)), "{what}: {command}: {output:?}");
+            assert!(!output.stderr.contains("panicked"), "{what}: {command}: {output:?}");
+        }
+    }
+}
+
+/// A real cluster may have pages that are too large at once: their objects come in smaller pages.
+#[test]
+fn a_page_that_is_too_large_is_asked_for_again_with_fewer_objects() {
+    let stub = Stub::new();
+    let large = |name: &str| {
+        let mut upstream = json!({"apiVersion": "gloo.solo.io/v1", "kind": "Upstream", "spec": {"static": {}}});
+        upstream["metadata"] = json!({"name": name, "namespace": "shop", "annotations": {"note": "x".repeat(1 << 20)}});
+        upstream
+    };
+    let list = |names: std::ops::Range<u32>, next: &str| {
+        let items: Vec<_> = names.map(|number| large(&format!("u{number:02}"))).collect();
+        json!({"kind": "UpstreamList", "metadata": {"continue": next}, "items": items})
+    };
+    let path = "/apis/gloo.solo.io/v1/upstreams";
+    stub.on("GET", &format!("{path}?limit=500")).json(200, &list(0..10, ""));
+    stub.on("GET", &format!("{path}?limit=125")).json(200, &list(0..10, ""));
+    stub.on("GET", &format!("{path}?limit=31")).json(200, &list(0..6, "next"));
+    stub.on("GET", &format!("{path}?limit=31&continue=next")).json(200, &list(6..10, ""));
+    let sandbox = Sandbox::new();
+    sandbox.kubeconfig(stub.kubeconfig());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let items = runtime.block_on(async {
+        let session = Session::open(&sandbox.target(), None).await.unwrap();
+        session.list_all(&UPSTREAM, Scope::All, Query::default()).await.unwrap()
+    });
+    let names: Vec<_> = items.iter().map(|item| item["metadata"]["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["u00", "u01", "u02", "u03", "u04", "u05", "u06", "u07", "u08", "u09"]);
+}
+
+fn kubeconfig(port: u16) -> String {
+    format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: c\ncontexts: [{{name: c, context: {{cluster: c}}}}]\n\
+         clusters: [{{name: c, cluster: {{server: 'http://127.0.0.1:{port}'}}}}]\n"
+    )
+}
 
 #[test]
 fn every_command_ends_by_itself_whatever_is_answered() {
     for (what, answer) in ANSWERS {
         let port = server(answer);
         let sandbox = Sandbox::new();
-        sandbox.kubeconfig(format!(
-            "apiVersion: v1\nkind: Config\ncurrent-context: c\ncontexts: [{{name: c, context: {{cluster: c}}}}]\n\
-             clusters: [{{name: c, cluster: {{server: 'http://127.0.0.1:{port}'}}}}]\n"
-        ));
+        sandbox.kubeconfig(kubeconfig(port));
         for command in COMMANDS {
             let words: Vec<&str> = command.split(' ').chain(["--timeout", "2s"]).collect();
             let output = sandbox.run(&words);

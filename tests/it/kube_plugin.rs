@@ -267,3 +267,18 @@ async fn a_legacy_provider_is_refused_with_its_replacement_and_not_run() {
         assert!(!sandbox.dir().join("ran").exists());
     }
 }
+
+#[test]
+fn what_a_failing_one_says_never_commands_the_terminal() {
+    let stub = Stub::new();
+    let sandbox = plugin(&stub, r"printf 'log in\033]52;c;eA==\007\033[2J\302\233 31m\342\200\256\rnow\n' >&2; exit 1");
+    let mut exec = exec(sandbox.dir().join("login").to_str().unwrap());
+    // With a terminal one that may ask gets the terminal itself.
+    exec["interactiveMode"] = json!("Never");
+    sandbox.kubeconfig(with_exec(&stub, &exec));
+    let output = sandbox.run_on_terminal(80, &["proxy", "url"]);
+    assert_eq!(output.code, Some(9));
+    let said = "  log in\\u{1b}]52;c;eA==\\u{7}\\u{1b}[2J\\u{9b} 31m\\u{202e}\\u{d}now\n";
+    assert!(output.stderr.contains(said), "{output:#?}");
+    assert!(!output.stderr.contains(['\u{7}', '\u{9b}', '\u{202e}', '\r']), "{output:#?}");
+}

@@ -456,7 +456,7 @@ async fn a_body_that_ends_early_or_never_is_not_taken() {
     let stub = Stub::new();
     stub.on("GET", X).body(200, "application/json", "{").announcing(300 << 20);
     let error = get(&session(&stub).await).await.unwrap_err();
-    assert_eq!(error.cause, Cause::BadAnswer("a body of more than 256 MiB".to_owned()));
+    assert_eq!(error.cause, Cause::TooLarge { most: 8 << 20 });
 }
 
 fn page(names: &[&str], next: &str) -> Value {

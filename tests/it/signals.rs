@@ -16,6 +16,26 @@ const ONE: &str = "/apis/security.istio.io/v1/namespaces/shop/peerauthentication
 const PEER_AUTH: [&str; 9] =
     ["istio", "peer-auth", "permissive", "-n", "shop", "--yes", "--root-namespace", "istio-system", "-v"];
 
+/// What writes to a cluster, each command that begins with other reads.
+const WRITING: [&str; 12] = [
+    "istio enable-mtls --upstream x",
+    "istio enable-mtls --all --yes",
+    "istio disable-mtls --upstream x",
+    "istio auto-mtls enable --yes",
+    "istio auto-mtls disable --upstream x",
+    "istio inject",
+    "istio uninject",
+    "istio enroll shop",
+    "istio unenroll shop --yes",
+    "istio peer-auth remove -n shop --yes",
+    "istio setup --namespace-to-enroll shop --yes",
+    "istio teardown --yes",
+];
+
+fn words(line: &str) -> Vec<&str> {
+    line.split(' ').collect()
+}
+
 fn sandbox(stub: &Stub) -> Sandbox {
     let sandbox = Sandbox::new().port(stub.port());
     sandbox.kubeconfig(stub.kubeconfig());
@@ -67,18 +87,18 @@ fn a_signal_during_the_only_write_rolls_it_back() {
 #[test]
 fn a_signal_ends_what_only_reads_while_it_waits() {
     for (signal, _) in SIGNALS {
-        for words in [&["istio", "peer-auth", "get", "-n", "shop"][..], &PEER_AUTH] {
+        for line in WRITING.into_iter().chain(["istio peer-auth get -n shop"]) {
             let (stub, open) = (Stub::new(), Arc::new(AtomicBool::new(false)));
             stub.on_anything().json(200, &json!({"metadata": {"name": "shop"}})).held(&open).always();
             let sandbox = sandbox(&stub);
-            let running = sandbox.start(&[words, &["-o", "json"]].concat());
-            while stub.requests().is_empty() {
-                std::thread::sleep(std::time::Duration::from_millis(2));
-            }
+            let running = sandbox.start(&[&words(line)[..], &["-o", "json"]].concat());
+            running.wait_until(|| !stub.requests().is_empty());
             running.signal(signal);
             let output = sandbox.end_of(running);
             open.store(true, Ordering::Relaxed);
-            assert_eq!(output.code, Some(130), "{output:#?}");
+            assert_eq!(output.code, Some(130), "{line} {output:#?}");
+            let reads = |path: &str| path.contains("accessreviews");
+            assert!(stub.requests().iter().all(|it| it.method == "GET" || reads(&it.path)), "{line}");
             let document: Value = serde_json::from_str(&output.stdout).unwrap();
             assert_eq!(document["error"]["reason"], "interrupted", "{output:#?}");
         }
@@ -103,7 +123,7 @@ fn a_signal_that_was_ignored_at_the_start_changes_nothing() {
 
 #[test]
 fn a_signal_ends_the_wait_for_an_exec_plugin_and_the_plugin() {
-    for (signal, _) in SIGNALS {
+    for (line, (signal, _)) in WRITING.into_iter().flat_map(|line| SIGNALS.map(|signal| (line, signal))) {
         let stub = Stub::new();
         let sandbox = Sandbox::new();
         let (begun, ended) = (sandbox.dir().join("begun"), sandbox.dir().join("ended"));
@@ -114,7 +134,7 @@ fn a_signal_ends_the_wait_for_an_exec_plugin_and_the_plugin() {
         });
         let config = stub.kubeconfig().replace("{token: secret-token}", &json!({ "exec": exec }).to_string());
         sandbox.kubeconfig(config);
-        let running = sandbox.start(&PEER_AUTH);
+        let running = sandbox.start(&words(line));
         crate::stage::wait_for("the plugin runs", std::time::Duration::from_mins(2), || {
             Ok(std::fs::read_to_string(&begun).ok().filter(|id| id.ends_with('\n')).map(drop))
         })

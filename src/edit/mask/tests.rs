@@ -86,6 +86,7 @@ fn each_style_of_a_scalar_is_masked_whole_and_its_neighbours_keep_their_bytes() 
         ("password: |2-\n   hunter\n  two\n", "password: ***\n"),
         ("password: >\n  hunter\n  two\n\n", "password: ***\n\n"),
         ("password: >-\n  hunter\n\n  two", "password: ***"),
+        ("password: >-", "password: ***"),
         ("? password\n: hunter2", "? password\n: ***"),
         ("password: !!str &a hunter2", "password: !!str &a ***"),
         ("password: [hunter2, {x: [two, 12345]}]", "password: [***, {x: [***, ***]}]"),

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::Inside;
+use crate::bounded;
 use crate::command::{gloo_rs, kubectl};
 use crate::envoy::certs::{self, COLUMNS, Roots, Secret};
 use crate::envoy::view::{Row, Width};
@@ -18,7 +19,9 @@ use crate::plan::proxy_pods::ProxyPod;
 use crate::render;
 
 /// A gateway that ends TLS for thousands of hosts has a few megabytes of these.
-const MOST: usize = 64 << 20;
+const MOST: usize = 8 << 20;
+/// What their values may take.
+const MOST_PARSED: usize = 32 << 20;
 /// istiod puts it into every namespace.
 const ROOT: &str = "istio-ca-root-cert";
 const ISTIO_SYSTEM: &str = "istio-system";
@@ -98,7 +101,7 @@ async fn secrets(inside: &Inside, pod: &ProxyPod, path: &str) -> Result<Vec<Secr
 }
 
 fn json(page: &[u8]) -> Value {
-    serde_json::from_slice(page).unwrap_or_default()
+    bounded::value(page, MOST_PARSED).unwrap_or_default()
 }
 
 /// The mesh's roots, from the gateway's namespace or istiod's own.

@@ -13,9 +13,56 @@ const LIMIT: usize = 1 << 20;
 /// It is no expression, or one that only RE2 understands: nobody should guess then.
 pub fn is_whole_match(pattern: &str, text: &str) -> Result<bool, String> {
     let compile = |pattern: &str| RegexBuilder::new(pattern).unicode(false).size_limit(LIMIT).build();
+    let unread = || format!("cannot read the regex {pattern}");
+    if is_read_otherwise(pattern) {
+        return Err(unread());
+    }
     // On its own first: a stray parenthesis must not close the group below.
     let whole = compile(pattern).and_then(|_| compile(&format!(r"\A(?:{pattern})\z")));
-    whole.map(|regex| regex.is_match(text.as_bytes())).map_err(|_| format!("cannot read the regex {pattern}"))
+    whole.map(|regex| regex.is_match(text.as_bytes())).map_err(|_| unread())
+}
+
+/// Whether an expression has what the crate takes for its own syntax, and RE2 for something else or for nothing: `\<`
+/// and `\>` (for RE2 the signs themselves), `\b{start}`, sets in sets (for RE2 the sign `[`), `&&`, `--` and `~~` in a
+/// set, flags such as `x`.
+fn is_read_otherwise(pattern: &str) -> bool {
+    let mut in_set = false;
+    let mut rest = pattern;
+    while let Some(first) = rest.chars().next() {
+        let after = &rest[first.len_utf8()..];
+        let (step, is_otherwise) = match first {
+            '\\' => {
+                let second = after.chars().next().map_or(0, char::len_utf8);
+                (1 + second, after.starts_with(['<', '>']) || after.starts_with("b{"))
+            }
+            '[' if in_set => (1, !after.starts_with(':')),
+            // A `]` that comes first is one of the set.
+            '[' => {
+                in_set = true;
+                let negated = usize::from(after.starts_with('^'));
+                (1 + negated + usize::from(after[negated..].starts_with(']')), false)
+            }
+            ':' if in_set && after.starts_with(']') => (2, false),
+            ']' => {
+                in_set = false;
+                (1, false)
+            }
+            _ if in_set => (first.len_utf8(), ["&&", "--", "~~"].iter().any(|sign| rest.starts_with(sign))),
+            '(' => (1, after.strip_prefix('?').is_some_and(has_flags_of_the_crate)),
+            _ => (first.len_utf8(), false),
+        };
+        if is_otherwise {
+            return true;
+        }
+        rest = &rest[step..];
+    }
+    false
+}
+
+fn has_flags_of_the_crate(flags: &str) -> bool {
+    let is_flag = |c: &char| c.is_ascii_alphabetic();
+    !flags.starts_with('P')
+        && flags.chars().filter(|c| *c != '-').take_while(is_flag).any(|flag| !matches!(flag, 'i' | 'm' | 's' | 'U'))
 }
 
 #[cfg(test)]
@@ -29,6 +76,18 @@ mod tests {
         assert_eq!(is_whole_match("/a|/b", "/b"), Ok(true));
         assert_eq!(is_whole_match("/a|/b", "/a/b"), Ok(false));
         assert_eq!(is_whole_match(r"/\d", "/\u{664}"), Ok(false), "an Arabic digit is none of RE2's");
+    }
+
+    #[test]
+    fn what_re2_reads_otherwise_is_no_answer() {
+        for pattern in
+            [r"/a\<b", r"/a\>", r"\b{start}a", "[a[b]]", "[a&&b]", "[a--b]", "[a~~b]", "(?x)/a # b", "(?iR:a)"]
+        {
+            assert!(is_whole_match(pattern, "/a<b").is_err(), "{pattern}");
+        }
+        for pattern in ["[[:alpha:]&]", "[]a&-]", r"[^]\]&]", "(?i)a", "(?s-m:a)", "(?P<x>a)", "(?:a--)?a", r"\\?<?a"] {
+            assert_eq!(is_whole_match(pattern, "a"), Ok(true), "{pattern}");
+        }
     }
 
     #[test]

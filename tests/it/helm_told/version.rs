@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{APPLY, gloo, noted, refused, with_helm};
+use super::{APPLY, gloo, noted, reaches_helm, refused, with_helm};
 use crate::stage;
 use crate::support::{Running, Sandbox};
 
@@ -48,6 +48,22 @@ fn a_signal_ends_a_helm_that_does_not_tell_its_version() {
         refused(&sandbox, &sandbox.end_of(running), 130, "interrupted");
         is_gone(&sandbox);
     }
+}
+
+#[test]
+fn what_helm_says_never_commands_the_terminal() {
+    const SAYING: &str = r#"case "$1" in
+version) echo v3.17.3;;
+*) cat >/dev/null; printf 'a\033]52;c;eA==\007\033[2J\302\2331m\342\200\256b\rc\n' >&2
+echo 'Error: refused by the test' >&2; exit 1;;
+esac"#;
+    let stub = gloo();
+    let sandbox = with_helm(SAYING);
+    sandbox.kubeconfig(stub.kubeconfig());
+    let output = sandbox.run_on_terminal(80, &APPLY);
+    reaches_helm(&output);
+    assert!(output.stderr.contains("a\\u{1b}]52;c;eA==\\u{7}\\u{1b}[2J\\u{9b}1m\\u{202e}b\\u{d}c\n"), "{output:#?}");
+    assert!(!output.stderr.contains(['\u{7}', '\u{9b}', '\u{202e}', '\r']), "{output:#?}");
 }
 
 #[test]

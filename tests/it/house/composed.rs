@@ -14,8 +14,8 @@ fn code(path: &str) -> String {
 }
 
 /// What a report gives back: states and handles. Rows, failures, advice and texts go in and do not come out.
-const GIVEN_BACK: [&str; 8] =
-    ["Self", "Exit", "Mark", "bool", "usize", "Interrupts", "Option<Reason>", "Option<Rc<Session>>"];
+const GIVEN_BACK: [&str; 9] =
+    ["Self", "Exit", "Mark", "bool", "usize", "Interrupts", "Option<Reason>", "Option<Rc<Session>>", "Option<Trace>"];
 
 #[test]
 fn a_report_gives_nothing_back_that_it_was_told() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{files_below, quoted, read};
+use super::{files_below, quoted, read, table};
 
 #[test]
 fn every_file_of_the_tests_is_a_module_of_one_above_it() {
@@ -31,6 +31,8 @@ fn every_dependency_is_explained_in_a_decision() {
     let manifest = read("Cargo.toml");
     let mut crates = crates(&manifest, "[dependencies]");
     crates.extend(self::crates(&manifest, "[dev-dependencies]"));
+    let fuzz = read("fuzz/Cargo.toml");
+    crates.extend(self::crates(&fuzz, "[dependencies]").into_iter().filter(|name| *name != "gloo-rs"));
     let unexplained: Vec<_> = crates.into_iter().filter(|name| !explained.contains(name)).collect();
     assert_eq!(unexplained, [""; 0], "docs/decisions/ does not say why these are there");
 }
@@ -46,6 +48,22 @@ fn no_dependency_lies_idle() {
         .filter(|name| *name != CHOSEN_FOR_KUBE && !sources.contains(&format!("{}::", name.replace('-', "_"))))
         .collect();
     assert_eq!(idle, [""; 0], "nothing in src/ names these");
+}
+
+#[test]
+fn every_fuzz_target_is_built_documented_and_has_seeds() {
+    let name = |file: &String| file.trim_start_matches("fuzz/targets/").trim_end_matches(".rs").to_owned();
+    let targets: Vec<_> = files_below("fuzz/targets", ".rs").iter().map(name).collect();
+    let manifest = read("fuzz/Cargo.toml");
+    // The first name is that of the package.
+    let built: Vec<_> = manifest.lines().filter_map(|line| line.strip_prefix("name = ")).skip(1).collect();
+    let documented: Vec<_> =
+        table("docs/testing.md", "Fuzzing").iter().map(|row| row[0].trim_matches('`').to_owned()).collect();
+    let seeds: BTreeSet<_> =
+        files_below("fuzz/seeds", "").iter().filter_map(|file| Some(file.split('/').nth(2)?.to_owned())).collect();
+    assert_eq!(built, targets.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>());
+    assert_eq!(documented, targets);
+    assert_eq!(seeds.into_iter().collect::<Vec<_>>(), targets);
 }
 
 fn crates<'m>(manifest: &'m str, section: &str) -> Vec<&'m str> {

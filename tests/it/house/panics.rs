@@ -42,3 +42,12 @@ fn what_panics_is_found() {
         assert!(violations(line).is_empty(), "{line}");
     }
 }
+
+/// A build that aborts cannot roll back.
+#[test]
+fn every_build_unwinds() {
+    let manifest = read("Cargo.toml");
+    let lines = manifest.lines().filter(|line| line.starts_with("panic"));
+    assert_eq!(lines.collect::<Vec<_>>(), [""; 0]);
+    assert!(manifest.contains("[profile.release]"));
+}

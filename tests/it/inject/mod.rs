@@ -4,6 +4,7 @@ mod admission;
 mod faults;
 mod names;
 mod outage;
+mod panics;
 mod partial;
 mod proof;
 mod revisions;

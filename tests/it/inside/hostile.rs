@@ -101,7 +101,26 @@ fn a_page_without_end_is_given_up() -> Result<()> {
         {}
     });
     bench.plane.forward(&bench.gloo, &[(19000, server.address)])?;
-    let output = bench.run("certs");
-    assert_said(&output, 1, &["64 MiB"]);
+    let output = bench.sandbox().within(64).run(&bench.words("certs"));
+    assert_said(&output, 1, &["8 MiB"]);
+    Ok(())
+}
+
+/// The kernel holds the limit: a program that wants more is aborted, and has no exit code.
+#[test]
+fn no_answer_of_a_pod_takes_more_than_64_mib_whatever_is_in_it() -> Result<()> {
+    let (bench, body) = bench("hostile-dense")?;
+    let dense = |begin: &str, piece: &str, end: &str| format!("{begin}{}{end}", piece.repeat((7 << 20) / piece.len()));
+    let clusters = r#"{"configs": [{"@type": "x.ClustersConfigDump", "dynamic_active_clusters": ["#;
+    for (command, page) in [
+        ("certs", dense("{\"certificates\": [", "0,", "0]}")),
+        ("dump clusters", dense(&format!("{clusters}[ "), "[],", "[]]]}]}")),
+        ("dump clusters", format!("{clusters}{{\"cluster\": {{\"name\": \"{}\"}}}}]}}]}}", "x".repeat(1 << 20))),
+        ("dump clusters", dense(&format!("{clusters}{{\"x\": [ "), "{},", "{}]}]}]}")),
+    ] {
+        body.set(page.as_bytes());
+        let output = bench.sandbox().within(64).run(&bench.words(command));
+        assert!(output.code.is_some() && !output.stderr.contains("panicked"), "{command}: {output:#?}");
+    }
     Ok(())
 }

@@ -16,6 +16,7 @@ pub struct Sandbox {
     variables: Vec<(String, String)>,
     ports: Vec<u16>,
     patience: Option<Duration>,
+    most_memory: Option<u32>,
 }
 
 /// How a run ended, with the sandbox's directory and ports replaced.
@@ -28,7 +29,13 @@ pub struct Output {
 
 impl Sandbox {
     pub fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap(), variables: Vec::new(), ports: Vec::new(), patience: None }
+        Self {
+            dir: tempfile::tempdir().unwrap(),
+            variables: Vec::new(),
+            ports: Vec::new(),
+            patience: None,
+            most_memory: None,
+        }
     }
 
     pub fn dir(&self) -> &Path {
@@ -44,6 +51,13 @@ impl Sandbox {
     /// Lets what is started here take longer than commands usually do.
     pub fn patient(mut self, patience: Duration) -> Self {
         self.patience = Some(patience);
+        self
+    }
+
+    /// Lets what is started here have so many MiB of memory for its data. The kernel gives no more: an allocation
+    /// beyond them aborts the program.
+    pub fn within(mut self, mebibytes: u32) -> Self {
+        self.most_memory = Some(mebibytes);
         self
     }
 
@@ -178,7 +192,16 @@ impl Sandbox {
     }
 
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_gloo-rs"));
+        const BINARY: &str = env!("CARGO_BIN_EXE_gloo-rs");
+        let mut command = match self.most_memory {
+            None => Command::new(BINARY),
+            Some(mebibytes) => {
+                let mut shell = Command::new("/bin/sh");
+                let limited = format!("ulimit -d {} && exec \"$0\" \"$@\"", mebibytes << 10);
+                shell.args(["-c", &limited, BINARY]);
+                shell
+            }
+        };
         command.args(args).env_clear().envs(self.environment()).current_dir(self.dir());
         command
     }
@@ -220,6 +243,15 @@ mod tests {
     fn the_binary_runs_in_it() {
         let output = Sandbox::new().run(&["--version"]);
         assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""));
+    }
+
+    #[test]
+    fn a_program_that_takes_more_memory_than_it_may_is_aborted() {
+        let sandbox = Sandbox::new().within(32);
+        let head = "apiVersion: gloo.solo.io/v1\nkind: Upstream\nmetadata: {name: x}\nspec: {a: [";
+        sandbox.write("large.yaml", format!("{head}{}0]}}\n", "0,".repeat(1 << 20)));
+        assert_eq!(sandbox.run(&["--version"]).code, Some(0));
+        assert_eq!(sandbox.run(&["check", "-f", "large.yaml"]).code, None);
     }
 
     #[test]

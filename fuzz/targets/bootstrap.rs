@@ -1,0 +1,24 @@
+//! Envoy's bootstrap: the cluster goes in once, and comes out again to the byte.
+#![no_main]
+
+use gloo_rs::edit::bootstrap::{Cluster, SDS_CLUSTER, cluster, insert, remove};
+use gloo_rs_fuzz::text;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    let Some(text) = text(data) else { return };
+    let state = cluster(text);
+    if let Ok(with) = insert(text) {
+        assert_eq!(insert(&with).as_ref(), Ok(&with));
+        match state {
+            Ok(Cluster::Absent) => {
+                assert_eq!(cluster(&with), Ok(Cluster::Present), "{with}");
+                assert!(text.contains(SDS_CLUSTER) || remove(&with).as_deref() == Ok(text), "{with}");
+            }
+            _ => assert_eq!(with, text),
+        }
+    }
+    if let Ok(without) = remove(text) {
+        assert!(cluster(&without).is_ok_and(|it| it == Cluster::Absent) || !without.contains(SDS_CLUSTER), "{without}");
+    }
+});

@@ -1,0 +1,20 @@
+//! A packed chart: a tar file, as it comes and in the gzip around it.
+#![no_main]
+
+use std::io::Write as _;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use gloo_rs::helm::unpacked;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    let _ = unpacked(data);
+    let mut pack = GzEncoder::new(Vec::new(), Compression::none());
+    pack.write_all(data).expect("a vector takes it");
+    if let Ok(files) = unpacked(&pack.finish().expect("a vector takes it")) {
+        // A byte that is not UTF-8 becomes one character of three bytes.
+        let all: usize = files.iter().map(|file| file.text.len()).sum();
+        assert!(all <= 3 * data.len());
+    }
+});

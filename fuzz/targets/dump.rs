@@ -1,0 +1,54 @@
+//! Envoy's dump: every view of it, whole and cut in two, and what it says of its state.
+#![no_main]
+
+use gloo_rs::envoy::dump::{Entry, NoDump, Reader, Section};
+use gloo_rs::envoy::view::{Filter, View, Width, columns};
+use gloo_rs::envoy::{certs, state, updates};
+use gloo_rs::render;
+use gloo_rs_fuzz::choice;
+use libfuzzer_sys::fuzz_target;
+use serde_json::Value;
+
+const SECTIONS: [Section; 6] =
+    [Section::Bootstrap, Section::Clusters, Section::Endpoints, Section::Listeners, Section::Routes, Section::Secrets];
+
+fn read(pieces: &[&[u8]]) -> (Vec<Entry>, Result<(), NoDump>) {
+    let mut entries = Vec::new();
+    let mut reader = Reader::default();
+    let read = pieces.iter().try_for_each(|piece| reader.push(piece, &mut |entry| entries.push(entry)));
+    let end = read.and_then(|()| reader.finish());
+    (entries, end)
+}
+
+fuzz_target!(|data: &[u8]| {
+    let (cut, dump) = choice(data);
+    let (entries, end) = read(&[dump]);
+    if let Err(why) = &end {
+        assert!(!why.to_string().is_empty());
+    } else {
+        let (first, second) = dump.split_at(cut.min(dump.len()));
+        assert_eq!(read(&[first, second]), (entries.clone(), end));
+    }
+    let narrow = Filter {
+        name: Some("listener-::-8080".to_owned()),
+        port: Some(8080),
+        domain: Some("shop.example.com".to_owned()),
+        cluster: Some("httpbin_gloo-system".to_owned()),
+    };
+    for section in SECTIONS {
+        for filter in [Filter::default(), narrow.clone()] {
+            let mut view = View::new(section, filter);
+            entries.iter().for_each(|entry| view.take(entry));
+            let found = view.finish();
+            let _ = render::dump::lines(&columns(section), &found.rows, Width::Wide);
+            let _ = render::dump::value(&found.rows);
+        }
+    }
+    let loaded = state::read(&mut serde_json::Deserializer::from_slice(dump));
+    let streamed = state::read(&mut serde_json::Deserializer::from_reader(dump));
+    assert_eq!(loaded.ok(), streamed.ok());
+    if let Ok(value) = serde_json::from_slice::<Value>(dump) {
+        let _ = updates::refused_listeners(&value);
+        let _ = certs::secrets(&value);
+    }
+});

@@ -1,0 +1,19 @@
+//! Kubeconfigs, and what an exec plugin answers: no credential for a server without TLS, no login in a URL.
+#![no_main]
+
+use gloo_rs::fuzzing::{contexts, credential};
+use gloo_rs_fuzz::text;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    let Some(text) = text(data) else { return };
+    let _ = credential(text);
+    for context in contexts(text).into_iter().flatten().flatten() {
+        let Ok(server) = context.server else { continue };
+        assert!(!server.to_string().contains('@'), "{server}");
+        let host = server.host().unwrap_or_default();
+        let is_loopback = host.starts_with("127.") || host.eq_ignore_ascii_case("localhost") || host.starts_with('[');
+        let may_have = server.scheme_str() == Some("https") || is_loopback;
+        assert!(may_have || !context.has_credentials, "{server}");
+    }
+});

@@ -1,0 +1,51 @@
+//! Edits of manifests: an edit does what it does to the object, and undoing it gives the bytes back.
+#![no_main]
+
+use gloo_rs::edit::manifest::{self, Found, Job};
+use gloo_rs::edit::{Edit, json};
+use gloo_rs::model::kinds::UPSTREAM;
+use gloo_rs::model::{FieldPath, Object};
+use gloo_rs::plan::ssl_config::istio_ssl_config;
+use gloo_rs_fuzz::text;
+use libfuzzer_sys::fuzz_target;
+
+fn members(text: &str) -> Vec<(Object, manifest::Place)> {
+    let found = manifest::members(text, &UPSTREAM).found.into_iter();
+    found
+        .filter_map(|one| if let Found::Member { object, place } = one { Some((object, place)) } else { None })
+        .collect()
+}
+
+fuzz_target!(|data: &[u8]| {
+    let Some(text) = text(data) else { return };
+    let path = FieldPath::keys(&["spec", "sslConfig"]);
+    let (on, off) = ([Edit::set(path.clone(), istio_ssl_config())], [Edit::remove(path.clone())]);
+    let before = members(text);
+    for (at, (object, place)) in before.iter().enumerate() {
+        for edits in [&on, &off] {
+            let Ok(splice) = manifest::edit(text, place, edits) else { continue };
+            let edited = manifest::splice(text, &[splice]);
+            let after = members(&edited);
+            assert_eq!(after.len(), before.len(), "{edited}");
+            for (index, ((was, _), (is, _))) in before.iter().zip(&after).enumerate() {
+                let planned = json::apply(&was.value, if index == at { edits } else { &[] });
+                assert_eq!(Ok(&is.value), planned.as_ref(), "{edited}");
+            }
+            // Where there was no map to put it into, the map goes as well, which is another edit.
+            let is_new = object.value["spec"].is_object() && path.get(&object.value).is_none();
+            if edits == &on && is_new {
+                let undone = manifest::edit(&edited, &after[at].1, &off).expect("what was put in can be taken out");
+                assert_eq!(manifest::splice(&edited, &[undone]), text, "{edited}");
+            }
+        }
+    }
+    let jobs: Vec<_> = before.iter().map(|(_, place)| Job { place, edits: &on }).collect();
+    let answers = manifest::edit_all(text, &jobs);
+    assert_eq!(answers.len(), jobs.len());
+    let splices: Vec<_> = answers.iter().flatten().cloned().collect();
+    let after = members(&manifest::splice(text, &splices));
+    for ((was, is), answer) in before.iter().zip(&after).zip(&answers) {
+        let planned = json::apply(&was.0.value, if answer.is_ok() { &on } else { &[] });
+        assert_eq!(Ok(&is.0.value), planned.as_ref());
+    }
+});

@@ -1,0 +1,22 @@
+//! Pages of text: Envoy's log levels and statistics, the control plane's metrics.
+#![no_main]
+
+use gloo_rs::envoy::levels::{Levels, Wish};
+use gloo_rs::envoy::updates::Updates;
+use gloo_rs::gloo::metrics;
+use gloo_rs_fuzz::{line, text};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    let (Some(first), Some(page)) = (text(line(data).0), text(data)) else { return };
+    let _ = metrics::parse(page);
+    let updates = Updates::parse(page);
+    assert!(updates.grown(&updates).is_empty());
+    let Some(levels) = Levels::parse(page) else { return };
+    let _ = (levels.back(), levels.shown());
+    if let Ok(wish) = Wish::parse(first)
+        && let Ok(requests) = levels.requests(&wish)
+    {
+        assert!(requests.iter().all(|request| request.starts_with('/')), "{requests:?}");
+    }
+});

@@ -1,0 +1,45 @@
+//! Helm's record of a release: whatever it says, name, namespace and revision are those of its object.
+#![no_main]
+
+use std::io::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use gloo_rs::helm::{ReleaseId, ReleaseName, ReleaseNamespace, Storage, read};
+use gloo_rs_fuzz::{choice, text};
+use libfuzzer_sys::fuzz_target;
+
+fn packed(json: &[u8]) -> Vec<u8> {
+    let mut pack = GzEncoder::new(Vec::new(), Compression::none());
+    pack.write_all(json).expect("a vector takes it");
+    pack.finish().expect("a vector takes it")
+}
+
+fuzz_target!(|data: &[u8]| {
+    let (way, rest) = choice(data);
+    let (storage, outer) = if way & 1 == 0 { (Storage::Secret, 2) } else { (Storage::ConfigMap, 1) };
+    // The layers of a record as they come, or around an input that reaches the innermost.
+    let inner = match way >> 1 & 3 {
+        0 => None,
+        1 => Some(rest.to_vec()),
+        _ => Some(packed(rest)),
+    };
+    let record = match inner {
+        Some(inner) => Some((0..outer).fold(inner, |bytes, _| STANDARD.encode(bytes).into_bytes())),
+        None => text(rest).map(|text| text.as_bytes().to_vec()),
+    };
+    let Some(record) = record.and_then(|bytes| String::from_utf8(bytes).ok()) else { return };
+    let id = ReleaseId {
+        name: ReleaseName::parse("gloo").expect("a name"),
+        namespace: ReleaseNamespace::parse("gloo-system").expect("a namespace"),
+        revision: 3,
+    };
+    if let Ok(read) = read(&record, storage, id.clone()) {
+        assert_eq!((&read.name, &read.namespace, read.revision), (&id.name, &id.namespace, id.revision));
+        assert!(read.values.is_object() || read.values.is_null());
+        let shown = read.rollback().to_string();
+        assert!(shown.ends_with("helm rollback gloo 3 -n gloo-system"), "{shown}");
+    }
+});

@@ -1,0 +1,40 @@
+//! What Gloo's control plane serves: read from memory and from a stream it is the same.
+#![no_main]
+
+use gloo_rs::envoy::state;
+use gloo_rs::gloo::{Collected, Filter, Offers, Section, compare, read};
+use gloo_rs::render::diff::Secrets;
+use gloo_rs::render::served;
+use libfuzzer_sys::fuzz_target;
+
+const ROLE: &str = "gloo-system~gateway-proxy";
+
+fuzz_target!(|data: &[u8]| {
+    let upstream = Some(("ns".to_owned(), "x".to_owned()));
+    let filters = [
+        Filter::default(),
+        Filter { port: Some(8080), ..Filter::default() },
+        Filter { domain: Some("a.example.com".to_owned()), upstream, ..Filter::default() },
+    ];
+    for filter in filters {
+        let mut kept = Collected::new(ROLE.to_owned(), filter.clone(), served::as_value(Secrets::Masked));
+        let whole = read(&mut serde_json::Deserializer::from_slice(data), &mut kept);
+        let mut streamed = Collected::new(ROLE.to_owned(), filter.clone(), served::as_value(Secrets::Masked));
+        let stream = read(&mut serde_json::Deserializer::from_reader(data), &mut streamed);
+        assert_eq!(whole.as_ref().ok(), stream.as_ref().ok());
+        if whole.is_ok() {
+            let (all, again) = (kept.end(), streamed.end());
+            assert_eq!(all, again);
+            let _ = (served::lines(&all), served::value(ROLE, all));
+            let mut rows = Collected::new(ROLE.to_owned(), filter, served::as_row);
+            read(&mut serde_json::Deserializer::from_slice(data), &mut rows).expect("it was read before");
+            let _ = served::lines(&rows.end());
+        }
+    }
+    let mut offers = Offers::new(ROLE.to_owned());
+    if read(&mut serde_json::Deserializer::from_slice(data), &mut offers).is_ok() {
+        for section in Section::ALL {
+            let _ = compare(section, &offers.take(section), &state::Loaded::default());
+        }
+    }
+});

@@ -1,0 +1,50 @@
+//! Helm values in a file or in a manifest: Istio's settings in and out again give the bytes back.
+#![no_main]
+
+use gloo_rs::edit::{json, values as text_of};
+use gloo_rs::plan::sidecars::Flags;
+use gloo_rs::plan::values::{Before, Chart, Edition, Version, Wish, has_istio, merge, remove};
+use gloo_rs_fuzz::text;
+use libfuzzer_sys::fuzz_target;
+use serde_json::json;
+
+fn flags() -> Flags {
+    let set = |text: &str| Some(text.to_owned());
+    Flags {
+        discovery_address: set("istiod.istio-system.svc:15012"),
+        mesh_id: set("cluster.local"),
+        cluster_id: set("Kubernetes"),
+        proxy_image: set("docker.io/istio/proxyv2:1.28.3"),
+        ..Flags::default()
+    }
+}
+
+fuzz_target!(|data: &[u8]| {
+    let Some(text) = text(data) else { return };
+    let _ = text_of::masked(text);
+    let Ok(found) = text_of::find(text) else { return };
+    for (at, one) in found.iter().enumerate() {
+        let edition =
+            one.chart.as_deref().and_then(Edition::of_chart).unwrap_or_else(|| Edition::of_shape(&one.values));
+        let version = one.version.as_deref().and_then(Version::parse);
+        let chart = Chart { edition, version, defaults: json!({"gatewayProxies": {"gatewayProxy": {}}}) };
+        let wish = Wish::default();
+        let Ok(plan) = merge(&one.values, &chart, &wish, &flags(), &[]) else { continue };
+        let Ok(edited) = text_of::edit(text, one, &plan.edits) else { continue };
+        let planned = json::apply(&one.values, &plan.edits).expect("what was edited in a text can be in its value");
+        let again = text_of::find(&edited).expect("what was edited is read");
+        assert_eq!(again.len(), found.len(), "{edited}");
+        assert_eq!(again[at].values, planned, "{edited}");
+        // Settings that were there before are not known to be another's: they go as well.
+        let had_some = remove(&one.values, &chart, &wish, Before::default()).map_or(true, |plan| !plan.is_empty());
+        let had_others = plan.changes.iter().any(|change| change.path.get(&one.values).is_some());
+        if had_some || had_others || has_istio(&one.values) || one.has_header() {
+            continue;
+        }
+        let were_empty = text_of::were_empty(&edited, &again[at]);
+        let before = Before { values: None, were_empty: &were_empty };
+        let back = remove(&planned, &chart, &wish, before).expect("no proxy was named");
+        let back = text_of::edit(&edited, &again[at], &back.edits).expect("what was put in can be taken out");
+        assert_eq!(back, text, "{edited}");
+    }
+});

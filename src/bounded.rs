@@ -1,0 +1,192 @@
+//! JSON from outside as a value that takes no more memory than it is given.
+//!
+//! A byte of JSON may become forty bytes of values, so a limit of bytes read is no limit of memory.
+
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+
+/// Of a value: in a list, or in a map.
+const VALUE: usize = size_of::<Value>();
+/// Of a text, beside its bytes: what the heap adds.
+const TEXT: usize = 16;
+/// Of a key, beside its text: the text's own place, its hash, its number in the map.
+const KEY: usize = size_of::<String>() + 3 * size_of::<usize>();
+
+/// Places that a list begins with.
+const FEWEST: usize = 4;
+
+/// What values may take. Given to a deserializer it makes one of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Budget {
+    left: usize,
+    is_exceeded: bool,
+}
+
+impl Budget {
+    /// So many bytes, about.
+    #[must_use]
+    pub fn of(bytes: usize) -> Self {
+        Self { left: bytes, is_exceeded: false }
+    }
+
+    /// Whether the last error came of it.
+    #[must_use]
+    pub fn is_exceeded(&self) -> bool {
+        self.is_exceeded
+    }
+
+    fn take<E: Error>(&mut self, bytes: usize) -> Result<(), E> {
+        let Some(left) = self.left.checked_sub(bytes) else {
+            self.is_exceeded = true;
+            return Err(E::custom("it takes too much memory"));
+        };
+        self.left = left;
+        Ok(())
+    }
+}
+
+/// Why a text gave no value.
+#[derive(Debug)]
+pub enum Unread {
+    /// It takes more than it may.
+    TooLarge,
+    /// It is not JSON.
+    Json(serde_json::Error),
+}
+
+/// The value of a JSON text, if it takes no more than `most` bytes.
+///
+/// # Errors
+/// It takes more, or is not JSON.
+pub fn value(json: &[u8], most: usize) -> Result<Value, Unread> {
+    let mut budget = Budget::of(most);
+    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    let value = budget.deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
+    value.map_err(|error| if budget.is_exceeded { Unread::TooLarge } else { Unread::Json(error) })
+}
+
+impl<'de> DeserializeSeed<'de> for &mut Budget {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        self.take(VALUE)?;
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for &mut Budget {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Value, E> {
+        self.take(TEXT + text.len())?;
+        Ok(text.into())
+    }
+
+    fn visit_string<E: Error>(self, text: String) -> Result<Value, E> {
+        self.take(TEXT + text.len())?;
+        Ok(text.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element_seed(&mut *self)? {
+            if list.len() == list.capacity() {
+                // Twice as much would be half of it unused.
+                list.reserve_exact(FEWEST.max(list.len() / 4));
+            }
+            list.push(item);
+        }
+        Ok(list.into())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut map = Map::new();
+        while let Some(key) = entries.next_key::<String>()? {
+            self.take(KEY + TEXT + key.len())?;
+            map.insert(key, entries.next_value_seed(&mut *self)?);
+        }
+        Ok(map.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_value_is_the_one_that_serde_reads() {
+        for text in [
+            "null",
+            "true",
+            "-7",
+            "18446744073709551615",
+            "1e3",
+            "-0.0",
+            r#""\u00e4\n""#,
+            "[]",
+            "{}",
+            r#"{"z": [1, {"a": null}], "a": "x", "z": 2}"#,
+            " [ 1 , 2 ] ",
+        ] {
+            let plain: Value = serde_json::from_str(text).unwrap();
+            assert_eq!(value(text.as_bytes(), 1 << 20).unwrap().to_string(), plain.to_string());
+        }
+        for text in ["", "[1", "[1] 2", "{\"a\" 1}", "nul", "1e999", &"[".repeat(200)] {
+            assert!(matches!(value(text.as_bytes(), 1 << 20), Err(Unread::Json(_))), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_takes_more_than_it_may_is_refused_whatever_it_is_made_of() {
+        let many = 2_000;
+        let keys: Vec<_> = (0..many).map(|number| format!("\"{number}\":0")).collect();
+        for text in [
+            format!("[{}0]", "0,".repeat(many)),
+            format!("[{}[]]", "[],".repeat(many)),
+            format!("[{}{{}}]", "{},".repeat(many)),
+            format!("[{}\"\"]", "\"\",".repeat(many)),
+            format!("{{{}}}", keys.join(",")),
+        ] {
+            assert!(value(text.as_bytes(), 1 << 20).is_ok());
+            assert!(matches!(value(text.as_bytes(), many * VALUE), Err(Unread::TooLarge)), "{text}");
+        }
+        let long = json!({"text": "x".repeat(10_000)}).to_string();
+        assert!(matches!(value(long.as_bytes(), 10_000), Err(Unread::TooLarge)));
+    }
+
+    #[test]
+    fn one_budget_is_for_all_that_is_read_with_it() {
+        let mut budget = Budget::of(3 * VALUE);
+        let read = |budget: &mut Budget| budget.deserialize(&mut serde_json::Deserializer::from_str("7"));
+        assert!((0..3).all(|_| read(&mut budget).is_ok()) && !budget.is_exceeded());
+        assert!(read(&mut budget).is_err() && budget.is_exceeded());
+    }
+}

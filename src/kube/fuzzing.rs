@@ -1,0 +1,69 @@
+//! For `fuzz/` alone: the readers of this room, without a server, a file or a process.
+
+use std::time::Duration;
+
+use ::kube::config::Kubeconfig;
+use http::Uri;
+use serde_json::Value;
+
+use super::answer::{self, Answer, Asked};
+use super::clear_text::withhold;
+use super::failure::{ApiError, Cause, Verb};
+use super::kubeconfig::{Files, select};
+use super::{Environment, Page, Target, connect, decide, exec};
+use crate::error::Failure;
+use crate::model::kinds;
+
+/// The items of the list that an API server answers with.
+///
+/// # Errors
+/// Why it is none.
+pub fn answer(status: u16, retry_after: Option<u64>, body: &[u8]) -> Result<Vec<Value>, ApiError> {
+    let asked = Asked { verb: "list", group: "gloo.solo.io", plural: "upstreams", namespace: "shop", name: "cart" };
+    let answer = Answer { status, retry_after: retry_after.map(Duration::from_secs), body: body.to_vec() };
+    let page = answer::read(&answer, asked).and_then(|value| Page::of(value).map_err(Cause::BadAnswer));
+    page.map(|page| page.items).map_err(|cause| ApiError {
+        verb: Verb::List,
+        kind: Some(&kinds::UPSTREAM),
+        namespace: "shop".to_owned(),
+        name: "cart".to_owned(),
+        cause,
+    })
+}
+
+/// What is made of a context of a kubeconfig.
+pub struct Context {
+    /// Whether the user has a secret that can be sent.
+    pub has_credentials: bool,
+    pub server: Result<Uri, Failure>,
+}
+
+/// Every context of a kubeconfig, as a request would use it; `None` if it is no kubeconfig.
+#[must_use]
+pub fn contexts(text: &str) -> Option<Vec<Result<Context, Failure>>> {
+    let config = Kubeconfig::default().merge(Kubeconfig::from_yaml(text).ok()?).ok()?;
+    let files = Files { paths: vec!["kubeconfig".into()], named: true };
+    let mut target = Target::new(Environment::of([("", "")]));
+    let names = config.contexts.iter().map(|context| Some(context.name.clone()));
+    let contexts = names.chain([None]).map(|name| {
+        target.context = name;
+        let mut chosen = select(&config, &target, &files)?;
+        chosen.fingerprint();
+        let server = connect::server(&chosen);
+        if let Ok(server) = &server {
+            let proxy = decide(server, chosen.cluster.proxy_url.as_deref(), &target.environment);
+            let proxy = proxy.map_err(|bad| connect::bad_proxy(&chosen.context, &bad))?;
+            withhold(&mut chosen.user, server, proxy.as_ref());
+        }
+        let user = &chosen.user;
+        let has_credentials = user.token.is_some() || user.password.is_some() || user.client_certificate_data.is_some();
+        Ok(Context { has_credentials, server })
+    });
+    Some(contexts.collect())
+}
+
+/// Whether what an exec plugin wrote is a credential.
+#[must_use]
+pub fn credential(stdout: &str) -> bool {
+    exec::status_of(stdout).is_some()
+}
