@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 use super::pieces::{Malformed, Pieces};
 use crate::bounded::{self, Unread};
 
-/// What the values of one resource may take.
-const MOST_PARSED: usize = 32 << 20;
+/// What the values of one resource may take, or twice its bytes if that is more: those of a large one are texts.
+const MOST_PARSED: usize = 24 << 20;
 
 /// What a resource is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -119,9 +119,7 @@ impl std::fmt::Display for NoDump {
         match self {
             Self::Malformed(malformed) => write!(f, "{malformed}"),
             Self::Element { list, why } => write!(f, "an element of {list} is not JSON: {why}"),
-            Self::LargeElement { list } => {
-                write!(f, "an element of {list} takes more than {} MiB", MOST_PARSED >> 20)
-            }
+            Self::LargeElement { list } => write!(f, "the values of an element of {list} take too much memory"),
             Self::NoObject { list } => write!(f, "an element of {list} is not an object"),
             Self::TooLarge => f.write_str("its rows take more than 1 GiB"),
             Self::Foreign => f.write_str("it has no section of a config dump"),
@@ -140,7 +138,7 @@ impl Reader {
         let cut = pieces.push(bytes, &mut |piece| {
             *typed |= piece.key == "@type";
             let Some(place) = place(piece.key) else { return };
-            match bounded::value(piece.json, MOST_PARSED) {
+            match bounded::value(piece.json, MOST_PARSED.max(2 * piece.json.len())) {
                 Ok(Value::Object(element)) => {
                     for entry in read(place, element) {
                         *entries += 1;

@@ -27,8 +27,9 @@ impl std::fmt::Display for Malformed {
     }
 }
 
-/// The largest piece that is read: a route table of a very large gateway has a few megabytes.
-const LARGEST: usize = 16 << 20;
+/// The largest piece that is read: a route table of a very large gateway has a few megabytes, a cluster with all its
+/// endpoints may have more.
+const LARGEST: usize = 64 << 20;
 const LONGEST_KEY: usize = 256;
 
 /// How deep the skeleton is.
@@ -139,7 +140,7 @@ impl Pieces {
             _ => {}
         }
         if self.piece.len() == LARGEST {
-            return Err("an element of more than 16 MiB");
+            return Err("an element of more than 64 MiB");
         }
         self.piece.push(byte);
         self.inside = match (self.inside, byte) {
