@@ -7,7 +7,7 @@ use super::pieces::{Malformed, Pieces};
 use crate::bounded::{self, Unread};
 
 /// What the values of one resource may take, or twice its bytes if that is more: those of a large one are texts.
-const MOST_PARSED: usize = 24 << 20;
+const MOST_PARSED: usize = 16 << 20;
 
 /// What a resource is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

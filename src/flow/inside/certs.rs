@@ -21,7 +21,7 @@ use crate::render;
 /// A gateway that ends TLS for thousands of hosts has a few megabytes of these.
 const MOST: usize = 8 << 20;
 /// What their values may take.
-const MOST_PARSED: usize = 32 << 20;
+const MOST_PARSED: usize = 16 << 20;
 /// istiod puts it into every namespace.
 const ROOT: &str = "istio-ca-root-cert";
 const ISTIO_SYSTEM: &str = "istio-system";

@@ -76,7 +76,14 @@ impl Shop<'_> {
 
     fn install(&self, release: &str, chart: &Path, values: &str) -> Result<()> {
         self.sandbox.write("mine.yaml", values);
-        self.helm(&["install", release, text(chart)?, "-f", "mine.yaml", "--wait"]).map(drop)
+        self.helm(&["install", release, text(chart)?, "-f", "mine.yaml", "--wait"])?;
+        self.watch_own_namespace()
+    }
+
+    /// Routes of other tests on the plane are none of this Gloo's.
+    fn watch_own_namespace(&self) -> Result<()> {
+        let own = json!({"spec": {"watchNamespaces": [self.namespace]}});
+        self.plane.api().merge("gloo.solo.io/v1/Settings", &self.namespace, "default", &own)
     }
 
     fn upgrade(&self, release: &str, chart: &Path, values: &str) -> Result<()> {

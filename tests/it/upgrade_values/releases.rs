@@ -89,6 +89,7 @@ fn the_config_map_driver_is_read_and_told_to_helm() -> Result<()> {
         let chart = open_source();
         let driver = [("HELM_DRIVER", "configmap")];
         shop.helm_with(&["install", "gloo", super::text(&chart)?, "-f", "mine.yaml", "--wait"], &driver)?;
+        shop.watch_own_namespace()?;
         let output = shop.done(&REVISION)?;
         assert!(output.stdout.contains("mine: 1\n") && output.stdout.contains("istioIntegration"), "{}", output.stdout);
         assert!(output.stderr.contains("\n  HELM_DRIVER=configmap helm upgrade gloo gloo -n "), "{}", output.stderr);
