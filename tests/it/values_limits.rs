@@ -68,6 +68,9 @@ fn an_interrupted_apply_waits_for_helm_and_says_the_releases_state() -> Result<(
             .current_dir(sandbox.dir())
             .output()?;
         ensure!(installed.status.success(), "{}", String::from_utf8_lossy(&installed.stderr));
+        // Routes of other tests on the plane are none of this Gloo's.
+        let own = json!({"spec": {"watchNamespaces": [namespace]}});
+        plane.api().merge("gloo.solo.io/v1/Settings", &namespace, "default", &own)?;
         if is_broken {
             let bad = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: NOT_A_NAME}\n";
             sandbox.write("chart/templates/bad.yaml", bad);

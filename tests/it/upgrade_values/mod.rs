@@ -82,8 +82,12 @@ impl Shop<'_> {
 
     /// Routes of other tests on the plane are none of this Gloo's.
     fn watch_own_namespace(&self) -> Result<()> {
+        let (api, kind) = (self.plane.api(), "gloo.solo.io/v1/Settings");
         let own = json!({"spec": {"watchNamespaces": [self.namespace]}});
-        self.plane.api().merge("gloo.solo.io/v1/Settings", &self.namespace, "default", &own)
+        match api.get(kind, &self.namespace, "default")? {
+            Some(_) => api.merge(kind, &self.namespace, "default", &own),
+            None => Ok(()),
+        }
     }
 
     fn upgrade(&self, release: &str, chart: &Path, values: &str) -> Result<()> {
