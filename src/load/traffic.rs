@@ -119,7 +119,7 @@ fn of_installations(surveys: &Surveys<'_>, shown: &str, target: &Target, gateway
     if own.sees(target) && gateways.serve_any(own) {
         ways.insert(0, way(shown.to_owned(), gateways, &installation.namespace));
     } else if own.sees(target) && ways.is_empty() {
-        let any = gateways.of_any_proxy(installation);
+        let any = gateways.of_any_proxy(own);
         ways.extend(any.map(|any| way(shown.to_owned(), &any, &installation.namespace)));
     }
     ways

@@ -86,11 +86,12 @@ impl Gateways {
         Self { any_of_gateway_api: of_gateway_api.is_empty(), of_gateway_api, ..Self::default() }
     }
 
-    /// The same where any proxy of an installation may serve the routes that it reads; none where it reads none.
-    pub fn of_any_proxy(&self, installation: &Installation) -> Option<Self> {
-        let any_classic = self.any_classic || self.classic.iter().any(|classic| installation.watches(&classic.home));
-        let is_read = any_classic || self.any_of_gateway_api || !self.of_gateway_api.is_empty();
-        is_read.then(|| Self { any_classic, ..self.clone() })
+    /// The same where any proxy of an installation may serve the routes that it reads; none where it reads none. An
+    /// `HTTPRoute` that none of its proxies serves is another controller's.
+    pub fn of_any_proxy(&self, survey: &Survey<'_>) -> Option<Self> {
+        let is_read = |classic: &Classic| survey.installation().watches(&classic.home);
+        let any_classic = self.any_classic || self.classic.iter().any(is_read);
+        (any_classic || !survey.knows_proxies()).then(|| Self { any_classic, ..self.clone() })
     }
 
     fn add(&mut self, other: Self) {

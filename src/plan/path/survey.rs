@@ -137,6 +137,11 @@ impl<'s> Survey<'s> {
         states.next().is_some_and(|first| states.any(|other| other != first))
     }
 
+    /// Whether all proxies are known.
+    pub fn knows_proxies(&self) -> bool {
+        self.proxies.is_ok()
+    }
+
     /// The proxies that are known.
     pub fn proxies(&self) -> &[ProxyState] {
         self.proxies.as_deref().unwrap_or_default()
