@@ -9,9 +9,9 @@ use serde_json::{Map, Value};
 
 /// Of a value: in a list, or in a map.
 const VALUE: usize = size_of::<Value>();
-/// Of a text, beside its bytes: what the heap adds.
+/// Of a text, in addition to its bytes: what the heap adds.
 const TEXT: usize = 16;
-/// Of a key, beside its text: the text's own place, its hash, its number in the map.
+/// Of a key, in addition to its text: the text's own place, its hash, its number in the map.
 const KEY: usize = size_of::<String>() + 3 * size_of::<usize>();
 
 /// Places that a list begins with.
