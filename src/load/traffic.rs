@@ -56,13 +56,13 @@ pub async fn read(session: &Session, survey: &Survey<'_>, touched: &Touched) -> 
     let homes: BTreeSet<_> = upstreams.iter().filter_map(home).chain(of_services).collect();
     let mut snapshot = paths::around_namespaces(session, gloo_namespace, &Namespaces::default(), &homes).await?;
     let (others, unread_others) = paths::other_gateways(session, gloo_namespace, &mut snapshot).await?;
-    snapshot.put(&kinds::UPSTREAM, Part::Selected, Answer::Read(upstreams.clone()));
+    snapshot.put(&kinds::UPSTREAM, Part::Selected, Answer::Read(upstreams));
     let mut world = World::new(snapshot, gloo_namespace, &kinds::PEER_AUTHENTICATION);
     world.others = others;
     let surveys = world.surveys();
     let mut ways = Vec::new();
     let mut unrouted = Vec::new();
-    for upstream in &upstreams {
+    for upstream in world.snapshot.all(&kinds::UPSTREAM) {
         let ObjectRef { namespace, name, .. } = &upstream.reference;
         let shown = format!("upstream {namespace}/{name}");
         // Where routes could not be read, any may lead there.

@@ -126,12 +126,12 @@ impl Harms {
         let after = Object { reference: upstream.reference.clone(), value };
         let target = Target::from(upstream);
         let surveys = traffic.world.surveys();
-        let through = |ways: &'_ [Way]| ways.iter().filter(|way| way.target == target).cloned().collect::<Vec<_>>();
-        for way in through(&traffic.routed) {
-            harms.add_routed(&way, &way.facts(&surveys), way.facts_through(&surveys, &after));
+        let leads_there = |way: &&Way| way.target == target;
+        for way in traffic.routed.iter().filter(leads_there) {
+            harms.add_routed(way, &way.facts(&surveys), way.facts_through(&surveys, &after));
         }
-        for way in through(&traffic.unrouted) {
-            harms.add_unrouted(&way, &way.facts(&surveys), way.facts_through(&surveys, &after));
+        for way in traffic.unrouted.iter().filter(leads_there) {
+            harms.add_unrouted(way, &way.facts(&surveys), way.facts_through(&surveys, &after));
         }
         harms
     }
@@ -157,9 +157,12 @@ impl Harms {
         self.unknown.extend(new);
         self.unread_others = other.unread_others.or(self.unread_others.take());
     }
-}
 
-impl Harms {
+    /// Why the change is not made: of what is known. What is unknown is no reason here.
+    fn refused(&self, caution: Caution) -> Option<Objection> {
+        if caution == Caution::Careful { would_break(&self.broken, None) } else { None }
+    }
+
     /// The warning, in these words, where the change is made although it breaks something.
     pub fn forced(&self, what: &str) -> Option<Advice> {
         (!self.broken.is_empty()).then(|| Advice::warning(Code::StrictPeer, what).details(ways(&self.broken)))
@@ -217,13 +220,11 @@ pub async fn objection(
 
 /// Why what is known to be harmed is not changed. What is unknown is no reason: it is said.
 pub fn unless_forced(harms: &Harms, caution: Caution, notes: &mut dyn Notes) -> Option<Objection> {
-    if caution == Caution::Careful
-        && let Some(why) = would_break(&harms.broken, None)
-    {
-        return Some(why);
+    let refused = harms.refused(caution);
+    if refused.is_none() {
+        say(harms, notes);
     }
-    say(harms, notes);
-    None
+    refused
 }
 
 /// What was not refused.

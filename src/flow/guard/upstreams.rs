@@ -5,14 +5,14 @@ use std::collections::HashMap;
 
 use tokio::sync::OnceCell;
 
-use super::{Harms, say, would_break};
+use super::{Harms, say};
 use crate::error::Failure;
 use crate::flow::notes::Notes;
 use crate::kube::Session;
 use crate::load::survey::Survey;
 use crate::load::traffic::{self, Traffic};
 use crate::model::{Object, ObjectRef};
-use crate::plan::mtls::{Caution, Found, Surroundings};
+use crate::plan::mtls::{Found, Surroundings};
 use crate::plan::outcome::{Decision, Objection};
 use crate::plan::path::effect::Touched;
 use crate::plan::path::{Facts, guard};
@@ -65,14 +65,12 @@ impl<'r> OfUpstreams<'r> {
             Ok(traffic) => Harms::of_upstream(traffic, upstream, &edits),
             Err(failure) => Harms { unknown: vec![Unread::from(failure.message.as_str())], ..Harms::default() },
         };
-        if caution == Caution::Careful
-            && let Some(why) = would_break(&harms.broken, None)
-        {
-            return Some(why);
+        let refused = harms.refused(caution);
+        if refused.is_none() {
+            // Of one that no route names, advice says the same in its own words.
+            self.harms.borrow_mut().extend(Harms { unrouted: Vec::new(), ..harms });
         }
-        // Of one that no route names, advice says the same in its own words.
-        self.harms.borrow_mut().extend(Harms { unrouted: Vec::new(), ..harms });
-        None
+        refused
     }
 
     /// What is around an Upstream, read once.
