@@ -49,7 +49,7 @@ impl Budget {
 
 /// Why a text gave no value.
 #[derive(Debug)]
-pub enum Unread {
+pub(crate) enum Unread {
     /// It takes more than it may.
     TooLarge,
     /// It is not JSON.
@@ -60,7 +60,7 @@ pub enum Unread {
 ///
 /// # Errors
 /// It takes more, or is not JSON.
-pub fn value(json: &[u8], most: usize) -> Result<Value, Unread> {
+pub(crate) fn value(json: &[u8], most: usize) -> Result<Value, Unread> {
     let mut budget = Budget::of(most);
     let mut deserializer = serde_json::Deserializer::from_slice(json);
     let value = budget.deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));

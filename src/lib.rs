@@ -5,33 +5,37 @@
 //! `docs/architecture.md` has the picture and says what each room may name.
 
 #![forbid(unsafe_code)]
+// The compiler sees what nothing uses only if nothing is public by accident.
+#![warn(unreachable_pub)]
 
-pub mod apply;
-pub mod bounded;
-pub mod check;
-pub mod cli;
-pub mod command;
-pub mod edit;
-pub mod envoy;
-pub mod error;
-pub mod flow;
-#[cfg(fuzzing)]
+mod apply;
+mod bounded;
+mod check;
+mod cli;
+mod command;
+mod edit;
+mod envoy;
+mod error;
+#[doc(hidden)]
+pub mod exports;
+mod flow;
+#[cfg(any(fuzzing, test))]
 pub mod fuzzing;
-pub mod gloo;
-pub mod helm;
+mod gloo;
+mod helm;
 #[cfg(test)]
 mod hostile;
-pub mod kube;
-pub mod load;
-pub mod model;
-pub mod options;
-pub mod plan;
-pub mod probe;
-pub mod render;
-pub mod ui;
-pub mod verify;
-pub mod yaml;
-pub mod zip;
+mod kube;
+mod load;
+mod model;
+mod options;
+mod plan;
+mod probe;
+mod render;
+mod ui;
+mod verify;
+mod yaml;
+mod zip;
 
 use std::ffi::{OsStr, OsString};
 
@@ -39,6 +43,11 @@ use cli::Early;
 use error::Exit;
 use options::{Format, Loudness, When};
 use ui::Ui;
+
+/// Answers a shell that asks for completions, and ends the process then.
+pub fn complete() {
+    cli::complete(flow::names);
+}
 
 /// Runs a command line and gives its exit code; `format` is what `GLOO_RS_OUTPUT` says.
 pub fn run(args: impl IntoIterator<Item = OsString>, format: Option<&OsStr>) -> Exit {

@@ -47,7 +47,7 @@ pub struct Ui {
 
 /// Whether yes is typed: the default is no. None where nothing is, as with Ctrl-D. It waits, so somebody else has to
 /// hear of Ctrl-C.
-pub fn answer() -> Option<bool> {
+pub(crate) fn answer() -> Option<bool> {
     let mut answer = String::new();
     let read = io::stdin().lock().read_line(&mut answer).ok().filter(|length| *length > 0);
     read.map(|_| matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
@@ -253,7 +253,7 @@ impl Ui {
         self.above_bar(|_| drop(io::stderr().lock().write_all(block.as_bytes())));
     }
 
-    /// Asks on the terminal, if there is one to ask on; [`answer`] waits for what is typed.
+    /// Asks on the terminal, if there is one to ask on; `answer` waits for what is typed.
     pub fn ask(&mut self, question: &str) -> bool {
         if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
             return false;
@@ -304,12 +304,12 @@ impl Ui {
 }
 
 /// A line of a request's trace, on stderr, from wherever the request is made.
-pub fn trace(line: &str) {
+pub(crate) fn trace(line: &str) {
     drop(writeln!(io::stderr().lock(), "{}", inert(line)));
 }
 
 /// What a panic says, on one line; how the run ends is said by its report.
-pub fn panicked(what: &str) {
+pub(crate) fn panicked(what: &str) {
     let line = what.split_whitespace().collect::<Vec<_>>().join(" ");
     drop(writeln!(io::stderr().lock(), "error: a fault in gloo-rs: {}", inert(&line)));
 }
@@ -334,7 +334,7 @@ fn text_width(columns: Option<usize>) -> usize {
 }
 
 /// Text with everything made visible that a terminal would obey: control characters, ANSI, bidi.
-pub fn inert(text: &str) -> String {
+pub(crate) fn inert(text: &str) -> String {
     if !text.chars().any(render_text::is_obeyed) {
         return text.to_owned();
     }

@@ -69,14 +69,14 @@ fn problem(error: &serde_yaml::Error) -> Problem {
 /// The value as block YAML; strings that a reader would take for something else are quoted.
 #[must_use]
 #[allow(clippy::missing_panics_doc, reason = "every JSON value can be written")]
-pub fn write(value: &Value) -> String {
+pub(crate) fn write(value: &Value) -> String {
     let options = serde_yaml::ser_options! { indent_step: 2 };
     serde_yaml::to_string_with_options(value, options).expect("a JSON value has nothing that YAML cannot say")
 }
 
 /// Where a node of a document stands in its text, in bytes.
 #[derive(Debug)]
-pub struct Node {
+pub(crate) struct Node {
     /// Its first byte, anchor and tag included.
     pub start: usize,
     /// Its first byte without anchor and tag: the brace, the first key, the first dash.
@@ -92,7 +92,7 @@ pub struct Node {
 
 /// What a node is made of.
 #[derive(Debug)]
-pub enum Shape {
+pub(crate) enum Shape {
     /// Nothing stands there: null.
     Empty,
     Scalar,
@@ -109,7 +109,7 @@ pub enum Shape {
 
 /// A key and its value.
 #[derive(Debug)]
-pub struct Entry {
+pub(crate) struct Entry {
     pub key: String,
     pub start: usize,
     /// After the key itself.
@@ -122,7 +122,7 @@ pub struct Entry {
 impl Node {
     /// Whether it carries an anchor or a tag.
     #[must_use]
-    pub fn is_marked(&self) -> bool {
+    pub(crate) fn is_marked(&self) -> bool {
         self.start < self.content
     }
 }
@@ -131,7 +131,7 @@ impl Node {
 ///
 /// # Errors
 /// As [`parse`], which is to be asked first: it has the limits.
-pub fn outline(text: &str) -> Result<Option<Node>, Problem> {
+pub(crate) fn outline(text: &str) -> Result<Option<Node>, Problem> {
     let options = serde_yaml::granit_parser::options! {
         emit_anchor_events: true,
         emit_comments: false,

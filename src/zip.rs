@@ -33,11 +33,11 @@ const MODE: u32 = 0o100_600 << 16;
 const LONGEST_DIRECTORY: u32 = 16 << 20;
 
 /// What a zip file begins with.
-pub const MAGIC: [u8; 4] = LOCAL.to_le_bytes();
+pub(crate) const MAGIC: [u8; 4] = LOCAL.to_le_bytes();
 
 /// A member as the directory has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Member {
+pub(crate) struct Member {
     pub name: String,
     method: u16,
     crc: u32,
@@ -47,7 +47,7 @@ pub struct Member {
 }
 
 /// A zip file that grows.
-pub struct Writer<W: Write + Seek> {
+pub(crate) struct Writer<W: Write + Seek> {
     /// None while a member is under way.
     out: Option<W>,
     open: Option<Open<W>>,
@@ -72,7 +72,7 @@ fn small(length: u64) -> io::Result<u32> {
 
 impl<W: Write + Seek> Writer<W> {
     /// An empty zip file.
-    pub fn new(out: W) -> Self {
+    pub(crate) fn new(out: W) -> Self {
         Self { out: Some(out), open: None, members: Vec::new() }
     }
 
@@ -80,7 +80,7 @@ impl<W: Write + Seek> Writer<W> {
     ///
     /// # Errors
     /// It cannot be written, or has become too large.
-    pub fn begin(&mut self, name: &str) -> io::Result<()> {
+    pub(crate) fn begin(&mut self, name: &str) -> io::Result<()> {
         self.end()?;
         let mut out = self.out.take().expect("no member is under way");
         let at = small(out.stream_position()?)?;
@@ -95,7 +95,7 @@ impl<W: Write + Seek> Writer<W> {
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         let open = self.open.as_mut().expect("a member was begun");
         open.crc.update(bytes);
         open.unpacked += bytes.len() as u64;
@@ -107,7 +107,7 @@ impl<W: Write + Seek> Writer<W> {
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn take_back(&mut self) -> io::Result<()> {
+    pub(crate) fn take_back(&mut self) -> io::Result<()> {
         if let Some(open) = self.open.take() {
             let mut out = open.encoder.finish()?;
             out.seek(SeekFrom::Start(u64::from(open.at)))?;
@@ -135,7 +135,7 @@ impl<W: Write + Seek> Writer<W> {
     ///
     /// # Errors
     /// It cannot be written, or has become too large.
-    pub fn finish(mut self) -> io::Result<W> {
+    pub(crate) fn finish(mut self) -> io::Result<W> {
         self.end()?;
         let mut out = self.out.take().expect("no member is under way");
         let at = small(out.stream_position()?)?;
@@ -175,7 +175,7 @@ fn central(member: &Member) -> Vec<u8> {
 }
 
 /// A zip file that is read.
-pub struct Reader<R: Read + Seek> {
+pub(crate) struct Reader<R: Read + Seek> {
     from: R,
     pub members: Vec<Member>,
 }
@@ -198,7 +198,7 @@ impl<R: Read + Seek> Reader<R> {
     ///
     /// # Errors
     /// It cannot be read, or is not that of a zip file.
-    pub fn open(mut from: R) -> io::Result<Self> {
+    pub(crate) fn open(mut from: R) -> io::Result<Self> {
         let length = from.seek(SeekFrom::End(0))?;
         from.seek(SeekFrom::Start(length.saturating_sub(COMMENT + END_LENGTH as u64)))?;
         let mut tail = Vec::new();
@@ -247,7 +247,7 @@ impl<R: Read + Seek> Reader<R> {
     ///
     /// # Errors
     /// It is not where the directory says, or packed in a way that is not known here.
-    pub fn member(&mut self, member: &Member) -> io::Result<Box<dyn Read + '_>> {
+    pub(crate) fn member(&mut self, member: &Member) -> io::Result<Box<dyn Read + '_>> {
         self.from.seek(SeekFrom::Start(u64::from(member.at)))?;
         let mut header = [0; LOCAL_LENGTH];
         self.from.read_exact(&mut header)?;

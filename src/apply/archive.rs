@@ -11,7 +11,7 @@ use crate::error::{Exit, Failure, Reason};
 use crate::zip;
 
 /// A zip file under way; dropped, it is gone.
-pub struct Archive {
+pub(crate) struct Archive {
     place: PathBuf,
     writer: zip::Writer<NamedTempFile>,
 }
@@ -21,7 +21,7 @@ impl Archive {
     ///
     /// # Errors
     /// Something is there already, or its directory cannot be written to.
-    pub fn begin(place: &Path) -> Result<Self, Failure> {
+    pub(crate) fn begin(place: &Path) -> Result<Self, Failure> {
         if place.symlink_metadata().is_ok() {
             return Err(taken(place));
         }
@@ -37,7 +37,7 @@ impl Archive {
     ///
     /// # Errors
     /// The working directory cannot be written to.
-    pub fn begin_free(stem: &str) -> Result<Self, Failure> {
+    pub(crate) fn begin_free(stem: &str) -> Result<Self, Failure> {
         let names = std::iter::once(format!("{stem}.zip")).chain((2..).map(|number| format!("{stem}-{number}.zip")));
         let free = names.map(PathBuf::from).find(|path| path.symlink_metadata().is_err());
         Self::begin(&free.expect("there are more names than files"))
@@ -47,7 +47,7 @@ impl Archive {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn member(&mut self, name: &str) -> Result<(), Failure> {
+    pub(crate) fn member(&mut self, name: &str) -> Result<(), Failure> {
         self.writer.begin(name).map_err(|error| cannot(&self.place, &error))
     }
 
@@ -55,7 +55,7 @@ impl Archive {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         self.writer.write(bytes).map_err(|error| cannot(&self.place, &error))
     }
 
@@ -63,7 +63,7 @@ impl Archive {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn abort_member(&mut self) -> Result<(), Failure> {
+    pub(crate) fn abort_member(&mut self) -> Result<(), Failure> {
         self.writer.take_back().map_err(|error| cannot(&self.place, &error))
     }
 
@@ -71,7 +71,7 @@ impl Archive {
     ///
     /// # Errors
     /// It cannot be written, or something has come to be there meanwhile.
-    pub fn finish(self) -> Result<PathBuf, Failure> {
+    pub(crate) fn finish(self) -> Result<PathBuf, Failure> {
         let Self { place, writer } = self;
         let whole = writer.finish().and_then(|mut whole| {
             // A member that was taken back may have reached further.
@@ -93,7 +93,7 @@ impl Archive {
 /// A name from a cluster as one part of a path. A valid name of an object (a DNS subdomain, RFC 1123) stays as it is.
 /// In any other name every byte but letters, digits and `-` is escaped, so that two names stay two.
 #[must_use]
-pub fn file_name(name: &str) -> String {
+pub(crate) fn file_name(name: &str) -> String {
     const LONGEST: usize = 253;
     let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let is_label = |label: &str| !label.is_empty() && label.bytes().all(is_plain) && !label.starts_with('-');

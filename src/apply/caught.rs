@@ -8,11 +8,10 @@ use crate::error::{Exit, Failure, Reason};
 
 /// The work ended in a panic; the panic hook has said where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Panicked;
+pub(crate) struct Panicked;
 
-impl Panicked {
-    /// What the report says of it.
-    pub fn into_failure(self) -> Failure {
+impl From<Panicked> for Failure {
+    fn from(_: Panicked) -> Self {
         Failure::new(Exit::Failed, Reason::Bug, "a fault in gloo-rs itself ended the work")
             .hint("please report it, with this output and the version")
     }
@@ -25,7 +24,7 @@ impl Panicked {
 ///
 /// # Errors
 /// It panicked.
-pub async fn caught<T>(work: impl Future<Output = T>) -> Result<T, Panicked> {
+pub(crate) async fn caught<T>(work: impl Future<Output = T>) -> Result<T, Panicked> {
     AssertUnwindSafe(work).catch_unwind().await.map_err(|_| Panicked)
 }
 
@@ -33,6 +32,6 @@ pub async fn caught<T>(work: impl Future<Output = T>) -> Result<T, Panicked> {
 ///
 /// # Errors
 /// It panicked.
-pub fn caught_now<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
+pub(crate) fn caught_now<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|_| Panicked)
 }

@@ -14,7 +14,7 @@ const TRIES: usize = 5;
 ///
 /// # Errors
 /// Why it is noted still.
-pub async fn let_go(session: &Session, bootstrap: Object) -> Result<(), ApiError> {
+pub(crate) async fn let_go(session: &Session, bootstrap: Object) -> Result<(), ApiError> {
     let ObjectRef { kind, namespace, name } = bootstrap.reference.clone();
     let mut now = bootstrap;
     let mut tries = 0;
@@ -36,7 +36,7 @@ pub async fn let_go(session: &Session, bootstrap: Object) -> Result<(), ApiError
 
 /// After a change was rolled back: what was not noted before it is not noted any more. Where that fails nothing is said,
 /// for the object is as it was.
-pub async fn left(session: &Session, change: &Change, now: Object) {
+pub(crate) async fn left(session: &Session, change: &Change, now: Object) {
     let is_bootstrap = now.reference.kind == &kinds::CONFIG_MAP;
     if is_bootstrap && claims::on_bootstrap(&change.before.value).is_none() {
         drop(let_go(session, now).await);

@@ -20,7 +20,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
 /// What became of an object.
 #[derive(Debug)]
-pub struct Settled {
+pub(crate) struct Settled {
     pub row: Row,
     /// As it was read, and as it is now or would be; equal where nothing changed.
     pub before: Object,
@@ -31,7 +31,7 @@ pub struct Settled {
 
 /// Whether and how the change is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Write {
+pub(crate) enum Write {
     /// The change is computed here and sent nowhere.
     Nothing,
     Send(DryRun),
@@ -41,7 +41,7 @@ pub enum Write {
 ///
 /// # Errors
 /// Those of the work, or that it panicked.
-pub async fn guarded<T>(
+pub(crate) async fn guarded<T>(
     reference: &ObjectRef,
     write: Write,
     work: impl Future<Output = Result<T, Row>>,
@@ -49,7 +49,7 @@ pub async fn guarded<T>(
     match caught(work).await {
         Ok(done) => done,
         Err(panicked) => {
-            let failure = panicked.into_failure().detail("whether it was changed is unknown");
+            let failure = Failure::from(panicked).detail("whether it was changed is unknown");
             let exit = if write == Write::Send(DryRun::No) { Exit::HalfDone } else { failure.exit };
             Err(failed_with(reference.clone(), Outcome::Failed, Failure { exit, ..failure }))
         }
@@ -58,13 +58,13 @@ pub async fn guarded<T>(
 
 /// An object that is left as it is, and why.
 #[must_use]
-pub fn refused(object: Object, why: Objection) -> Settled {
+pub(crate) fn refused(object: Object, why: Objection) -> Settled {
     same(Row::left(object.reference.clone(), Outcome::Refused, why), object)
 }
 
 /// Decides about the object and makes the change. A conflict is read and decided anew, a write whose
 /// answer went missing is read again; no write is repeated blindly.
-pub async fn settle(
+pub(crate) async fn settle(
     session: &Session,
     plan: &dyn PerObject,
     object: Object,
@@ -148,13 +148,13 @@ fn same(row: Row, object: Object) -> Settled {
 }
 
 /// The row of an object that a request failed for.
-pub fn failed(session: &Session, object: &ObjectRef, error: ApiError) -> Row {
+pub(crate) fn failed(session: &Session, object: &ObjectRef, error: ApiError) -> Row {
     let outcome = if error.cause == Cause::NotFound { Outcome::NotFound } else { Outcome::Failed };
     failed_with(object.clone(), outcome, error.into_failure(session))
 }
 
 /// The row of an object that something failed for.
-pub fn failed_with(object: ObjectRef, outcome: Outcome, failure: Failure) -> Row {
+pub(crate) fn failed_with(object: ObjectRef, outcome: Outcome, failure: Failure) -> Row {
     let prefix = format!("{object}: ");
     let message = failure.message.strip_prefix(&prefix).unwrap_or(&failure.message);
     Row {

@@ -22,7 +22,7 @@ const PREFIX: &str = ".gloo-rs-";
 
 /// What a file held when it was read, in 24 bytes: enough to see that it is another now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Print {
+pub(crate) struct Print {
     len: u64,
     hashes: [u64; 2],
 }
@@ -30,7 +30,7 @@ pub struct Print {
 impl Print {
     /// The print of these bytes.
     #[must_use]
-    pub fn of(bytes: &[u8]) -> Self {
+    pub(crate) fn of(bytes: &[u8]) -> Self {
         let hash = |key: u8| {
             let mut hasher = DefaultHasher::new();
             (key, bytes).hash(&mut hasher);
@@ -42,7 +42,7 @@ impl Print {
 
 /// New contents that stand beside their files; dropped, they are gone and nothing has changed.
 #[derive(Debug, Default)]
-pub struct Staging {
+pub(crate) struct Staging {
     staged: Vec<Staged>,
 }
 
@@ -56,7 +56,7 @@ struct Staged {
 
 /// A commit that stopped. Without [`Self::done`] every file is as it was before.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Halted {
+pub(crate) struct Halted {
     /// What was renamed and could not be rolled back.
     pub done: Vec<PathBuf>,
     /// How many renames were rolled back.
@@ -67,24 +67,12 @@ pub struct Halted {
 }
 
 impl Staging {
-    /// How many files are staged.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.staged.len()
-    }
-
-    /// Whether no file is staged.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.staged.is_empty()
-    }
-
     /// Writes the new bytes next to the file, with its owner, mode and attributes.
     ///
     /// # Errors
     /// The file or its directory cannot be written, the file has other hard links or attributes that cannot be kept, or
     /// it is not what was read any more.
-    pub fn stage(&mut self, file: &Path, new: &[u8], old: Print) -> Result<(), Failure> {
+    pub(crate) fn stage(&mut self, file: &Path, new: &[u8], old: Print) -> Result<(), Failure> {
         let file = fs::canonicalize(file).map_err(|error| cannot(file, &error))?;
         let attributes = attributes::version(&file).map_err(|error| cannot(&file, &error))?;
         check_unchanged(&file, old)?;
@@ -104,7 +92,7 @@ impl Staging {
     ///
     /// # Errors
     /// Nothing is done, or a rename failed and those before it are rolled back; [`Halted`] says what is not.
-    pub fn commit(self, proceed: &dyn Fn() -> Result<(), Failure>) -> Result<Vec<PathBuf>, Halted> {
+    pub(crate) fn commit(self, proceed: &dyn Fn() -> Result<(), Failure>) -> Result<Vec<PathBuf>, Halted> {
         let files: Vec<PathBuf> = self.staged.iter().map(|staged| staged.file.clone()).collect();
         let halted =
             |failure| Halted { done: Vec::new(), rolled_back: 0, not_done: files.clone(), failure: Box::new(failure) };
@@ -178,7 +166,7 @@ fn rolled_back(files: &[PathBuf], at: usize, renamed: Vec<Option<TempPath>>, mut
 ///
 /// # Errors
 /// It is there already, or its directory cannot be written.
-pub fn create_private(file: &Path, bytes: &[u8]) -> Result<(), Failure> {
+pub(crate) fn create_private(file: &Path, bytes: &[u8]) -> Result<(), Failure> {
     if fs::symlink_metadata(file).is_ok() {
         return Err(failure(format!("{}: it is there already; not written", file.display()))
             .hint("name a new file, or take that one away"));

@@ -19,7 +19,7 @@ const MOST: usize = 1 << 20;
 ///
 /// # Errors
 /// They could not be read.
-pub async fn read(session: &Session, pod: &ProxyPod) -> Result<Levels, Failure> {
+pub(crate) async fn read(session: &Session, pod: &ProxyPod) -> Result<Levels, Failure> {
     let page = post(session, pod, levels::PATH).await.map_err(|failure| failure.into_failure(session))?;
     Levels::parse(&String::from_utf8_lossy(&page)).ok_or_else(|| {
         let message = format!("pod {}/{}: {} does not list Envoy's loggers", pod.namespace, pod.name, levels::PATH);
@@ -31,7 +31,7 @@ pub async fn read(session: &Session, pod: &ProxyPod) -> Result<Levels, Failure> 
 ///
 /// # Errors
 /// A component that is not there, or the request's own failure.
-pub async fn set(session: &Session, pod: &ProxyPod, now: &Levels, wish: &Wish) -> Result<(), Failure> {
+pub(crate) async fn set(session: &Session, pod: &ProxyPod, now: &Levels, wish: &Wish) -> Result<(), Failure> {
     for path in now.requests(wish)? {
         post(session, pod, &path).await.map_err(|failure| failure.into_failure(session))?;
     }
@@ -40,7 +40,7 @@ pub async fn set(session: &Session, pod: &ProxyPod, now: &Levels, wish: &Wish) -
 
 /// What became of levels that were to be put back.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Back {
+pub(crate) enum Back {
     Done,
     /// The pod took them with it.
     Gone,
@@ -48,7 +48,7 @@ pub enum Back {
 }
 
 /// Puts them back to what they were.
-pub async fn put_back(session: &Session, pod: &ProxyPod, before: &Levels) -> Back {
+pub(crate) async fn put_back(session: &Session, pod: &ProxyPod, before: &Levels) -> Back {
     let mut tries = TRIES;
     loop {
         tries -= 1;

@@ -1,9 +1,9 @@
 //! The only writes: the cluster and files. Guarded, told truly.
 
-pub mod archive;
-pub mod caught;
-pub mod claims;
-pub mod cluster;
-pub mod files;
-pub mod log_levels;
-pub mod transaction;
+pub(crate) mod archive;
+pub(crate) mod caught;
+pub(crate) mod claims;
+pub(crate) mod cluster;
+pub(crate) mod files;
+pub(crate) mod log_levels;
+pub(crate) mod transaction;

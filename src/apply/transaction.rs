@@ -173,7 +173,7 @@ fn is_untouched(change: &Change, now: &Value) -> bool {
 }
 
 /// The object as it would be made anew: without what the API server puts into its metadata.
-pub fn without_servers_own(object: &Value) -> Value {
+pub(crate) fn without_servers_own(object: &Value) -> Value {
     const SERVERS_OWN: [&str; 8] = [
         "uid",
         "resourceVersion",
@@ -326,7 +326,7 @@ async fn create_again(session: &Session, done: &Done, now: &Value) -> Result<Und
 }
 
 /// The failure of a run that was rolled back: whole (5), in part (6), or one that had written nothing.
-pub fn failure(cause: Failure, undone: &[(ObjectRef, Undone)], again: impl Into<Hint>) -> Failure {
+pub(crate) fn failure(cause: Failure, undone: &[(ObjectRef, Undone)], again: impl Into<Hint>) -> Failure {
     let stands = undone.iter().any(|(_, state)| matches!(state, Undone::Stands(_)));
     match undone {
         [] => cause,

@@ -5,7 +5,7 @@ use crate::command::gloo_rs;
 use crate::model::kinds;
 use crate::plan::auto_mtls::{harm, switches};
 
-pub const CHECK: Check = Check {
+pub(super) const CHECK: Check = Check {
     title: "auto-mTLS",
     word: "auto-mtls",
     codes: &[&codes::AUTO_MTLS_ALONE, &codes::AUTO_MTLS_HARMS],

@@ -7,7 +7,7 @@ use crate::model::{ObjectRef, kinds};
 /// istio-proxy renews at half of a day; an hour before the end it has tried for eleven.
 const SOON: i64 = 3600;
 
-pub const CHECK: Check = Check {
+pub(crate) const CHECK: Check = Check {
     title: "certificates",
     word: "certificates",
     codes: &[&codes::CERTIFICATE_EXPIRED, &codes::CERTIFICATE_NEAR_END, &codes::CERTIFICATE_ROOT],

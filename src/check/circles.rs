@@ -10,7 +10,7 @@ use crate::plan::destinations::{self, Target};
 type Name = (String, String);
 
 /// One finding for each circle, at the first of its tables by name.
-pub fn find(look: &Look<'_>) -> Vec<Finding> {
+pub(super) fn find(look: &Look<'_>) -> Vec<Finding> {
     let mut tables = look.watched(&kinds::ROUTE_TABLE);
     // A cluster lists them so, files may not.
     tables.sort_by_key(|table| (&table.reference.namespace, &table.reference.name));

@@ -26,11 +26,11 @@ impl Code {
 }
 
 /// Codes that were found once: never used again.
-pub const RETIRED: &[&str] = &[];
+pub(crate) const RETIRED: &[&str] = &[];
 
 /// The code of this name.
 #[must_use]
-pub fn named(id: &str) -> Option<&'static Code> {
+pub(crate) fn named(id: &str) -> Option<&'static Code> {
     ALL.iter().find(|code| code.id.eq_ignore_ascii_case(id)).copied()
 }
 
@@ -38,7 +38,7 @@ macro_rules! codes {
     ($($name:ident = $id:literal $severity:ident $title:literal, $meaning:literal, $mend:literal;)*) => {
         $(
             #[doc = concat!("`", $id, "`: ", $title, ".")]
-            pub static $name: Code = Code {
+            pub(crate) static $name: Code = Code {
                 id: $id,
                 severity: Severity::$severity,
                 title: $title,

@@ -4,7 +4,7 @@ use super::{Check, FORWARD, Finding, Look, codes};
 use crate::command::{gloo_rs, kubectl};
 use crate::model::{ObjectRef, kinds};
 
-pub const ENVOYS: Check = Check {
+pub(crate) const ENVOYS: Check = Check {
     title: "Envoy statistics",
     word: "envoy-stats",
     codes: &[&codes::ENVOY_DISCONNECTED, &codes::ENVOY_REFUSES],
@@ -13,7 +13,7 @@ pub const ENVOYS: Check = Check {
     run: envoys,
 };
 
-pub const XDS: Check = Check {
+pub(crate) const XDS: Check = Check {
     title: "xds metrics",
     word: "xds-metrics",
     codes: &[&codes::XDS_OUT_OF_SYNC, &codes::RATE_LIMIT_DISCONNECTED],

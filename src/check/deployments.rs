@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{Check, Finding, Look, codes};
 use crate::model::{Object, ObjectRef, kinds};
 
-pub const CHECK: Check = Check {
+pub(super) const CHECK: Check = Check {
     title: "Deployments",
     word: "deployments",
     codes: &[&codes::NOT_INSTALLED, &codes::DEPLOYMENT],

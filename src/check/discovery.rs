@@ -9,7 +9,7 @@ use crate::plan::sidecars::parts::ISTIO_PROXY;
 use crate::plan::sidecars::state::item;
 use crate::plan::sidecars::{Proxy, current_address};
 
-pub const CHECK: Check = Check {
+pub(super) const CHECK: Check = Check {
     title: "gateway istiod",
     word: "istiod",
     codes: &[&codes::SIDECAR_IMAGE, &codes::NO_SUCH_ISTIOD, &codes::ISTIOD_NOT_READY],

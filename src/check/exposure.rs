@@ -11,7 +11,7 @@ use crate::plan::sidecars::Proxy;
 use crate::plan::sidecars::parts::SDS;
 use crate::plan::sidecars::state::{env, item};
 
-pub const CHECK: Check = Check {
+pub(super) const CHECK: Check = Check {
     title: "SDS exposure",
     word: "sds-exposure",
     codes: &[&codes::SDS_EXPOSED],

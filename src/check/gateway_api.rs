@@ -6,7 +6,7 @@ use super::{Check, Finding, Look, codes};
 use crate::model::{Found, Object, ObjectRef, kinds};
 use crate::plan::sidecars::state::{env, item};
 
-pub const CLASSES: Check = Check {
+pub(super) const CLASSES: Check = Check {
     title: "Kubernetes GatewayClasses",
     word: "kube-gateway-classes",
     codes: &[&codes::GATEWAY_CLASS],
@@ -15,7 +15,7 @@ pub const CLASSES: Check = Check {
     run: classes,
 };
 
-pub const GATEWAYS: Check = Check {
+pub(super) const GATEWAYS: Check = Check {
     title: "Kubernetes Gateways",
     word: "kube-gateways",
     codes: &[&codes::KUBE_GATEWAY],
@@ -24,7 +24,7 @@ pub const GATEWAYS: Check = Check {
     run: gateways,
 };
 
-pub const ROUTES: Check = Check {
+pub(super) const ROUTES: Check = Check {
     title: "Kubernetes HTTPRoutes",
     word: "kube-http-routes",
     codes: &[&codes::HTTP_ROUTE],
@@ -33,8 +33,8 @@ pub const ROUTES: Check = Check {
     run: routes,
 };
 
-pub const CLASS: &str = "gloo-gateway";
-pub const CONTROLLER: &str = "solo.io/gloo-gateway";
+pub(super) const CLASS: &str = "gloo-gateway";
+pub(super) const CONTROLLER: &str = "solo.io/gloo-gateway";
 /// glooctl's sentence.
 const NOT_ENABLED: &str = "Skipping Kubernetes Gateway resources check -- Kubernetes Gateway integration not enabled";
 

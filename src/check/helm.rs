@@ -9,7 +9,7 @@ use crate::plan::sidecars::state::{Part, State};
 use crate::plan::values::findings::{Apply, of_namespace, of_settings};
 use crate::plan::values::has_istio;
 
-pub const CHECK: Check = Check {
+pub(crate) const CHECK: Check = Check {
     title: "Helm release",
     word: "helm",
     codes: &[&codes::SETTINGS_DIFFER, &codes::INJECTION_LOST, &codes::HOOKS_HANG],

@@ -7,7 +7,7 @@ use crate::model::{Object, kinds};
 use crate::plan::istiod::{DEFAULT, REVISION_LABEL, TAG_LABEL};
 use crate::plan::revisions::bindings;
 
-pub const CHECK: Check = Check {
+pub(super) const CHECK: Check = Check {
     title: "injection labels",
     word: "injection",
     codes: &[&codes::TWO_LABELS, &codes::DEAD_LABEL],

@@ -20,7 +20,7 @@ use crate::plan::sidecars::{self, Pods, Proxy};
 /// The label of a gateway proxy.
 const GATEWAY: (&str, &str) = ("gloo", "gateway-proxy");
 /// Gloo's Settings.
-pub const SETTINGS: &str = "default";
+pub(crate) const SETTINGS: &str = "default";
 
 /// What no list gives.
 #[derive(Debug, Clone, PartialEq)]

@@ -14,7 +14,7 @@ use crate::plan::dangling;
 use crate::plan::destinations::{self, Part, Target};
 use crate::plan::path::{Behind, Cause, Described, Facts, Membership, Sends};
 
-pub const CHECK: Check = Check {
+pub(super) const CHECK: Check = Check {
     title: "mTLS",
     word: "mtls",
     codes: &[

@@ -9,7 +9,7 @@ use super::{Check, Finding, Look, codes};
 use crate::model::{Object, ObjectRef, kinds};
 use crate::plan::peer::{Policies, PolicyRef, selector};
 
-pub const CHECK: Check = Check {
+pub(super) const CHECK: Check = Check {
     title: "PeerAuthentications",
     word: "peer-authentications",
     codes: &[&codes::SHADOWED_POLICY],

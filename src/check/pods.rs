@@ -5,7 +5,7 @@ use crate::command::{flag, kubectl};
 use crate::model::{Object, ObjectRef, kinds};
 use crate::plan::rollout::complaints;
 
-pub const CHECK: Check = Check {
+pub(super) const CHECK: Check = Check {
     title: "Pods",
     word: "pods",
     codes: &[&codes::POD, &codes::NO_PODS],

@@ -4,7 +4,7 @@ use super::statuses::of_object;
 use super::{Check, Finding, Look, codes};
 use crate::model::{ObjectRef, kinds};
 
-pub const CHECK: Check = Check {
+pub(super) const CHECK: Check = Check {
     title: "Proxies",
     word: "proxies",
     codes: &[&codes::NO_GATEWAY, &codes::REJECTED, &codes::WARNED],

@@ -9,7 +9,7 @@ use crate::model::{Found, Kind, Object, kinds};
 use crate::plan::backend::{labels, selects};
 use crate::plan::destinations::{self, Destination, Target};
 
-pub const ROUTES: Check = Check {
+pub(super) const ROUTES: Check = Check {
     title: "references",
     word: "references",
     codes: &[&codes::DANGLING_ROUTE, &codes::DANGLING_REFERENCE, &codes::CIRCLE],
@@ -29,7 +29,7 @@ pub const ROUTES: Check = Check {
     run: routes,
 };
 
-pub const SECRETS: Check = Check {
+pub(super) const SECRETS: Check = Check {
     title: "Secrets",
     word: "secrets",
     codes: &[&codes::DANGLING_REFERENCE],
@@ -100,7 +100,7 @@ fn selects_nothing(look: &Look<'_>, object: &Object, destination: &Destination, 
 
 /// Whether a delegation by labels, of an object of the namespace `home`, selects a `RouteTable`. Expressions are not read:
 /// with them it selects fewer.
-pub fn selected(selector: &Value, home: &str, table: &Object) -> bool {
+pub(super) fn selected(selector: &Value, home: &str, table: &Object) -> bool {
     let namespaces: Vec<&str> =
         selector["namespaces"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let is_in = match namespaces[..] {

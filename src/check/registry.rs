@@ -41,6 +41,6 @@ pub const CHECKS: &[Check] = &[
 
 /// Whether a word of `--exclude` means a check: glooctl's `proxies` are their Envoys' statistics as well.
 #[must_use]
-pub fn is_named(check: &Check, word: &str) -> bool {
+pub(crate) fn is_named(check: &Check, word: &str) -> bool {
     check.word == word || (word == proxies::CHECK.word && check.word == control_plane::ENVOYS.word)
 }

@@ -1,6 +1,5 @@
 //! What a whole run came to: the one value that every format is made of.
 
-use super::suppress::Used;
 use super::{Finding, Ran, Severity};
 use crate::model::Unknown;
 
@@ -21,9 +20,8 @@ pub enum Unseen {
 }
 
 /// The results.
-pub struct Results {
+pub(crate) struct Results {
     pub ran: Vec<Ran>,
-    pub used: Used,
     pub threshold: Threshold,
     /// How many documents of the manifests could not be read.
     pub unread: usize,
@@ -31,7 +29,7 @@ pub struct Results {
 
 /// What a check's line says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Status {
+pub(crate) enum Status {
     Ok,
     Found {
         errors: usize,
@@ -61,7 +59,7 @@ impl std::fmt::Display for Status {
 
 /// What the line of a check says.
 #[must_use]
-pub fn status(ran: &Ran) -> Status {
+pub(crate) fn status(ran: &Ran) -> Status {
     let (errors, warnings) = (ran.count(Severity::Error), ran.count(Severity::Warning));
     if errors + warnings > 0 {
         return Status::Found { errors, warnings };
@@ -77,7 +75,7 @@ pub fn status(ran: &Ran) -> Status {
 
 impl Results {
     /// The checks that had something to look at.
-    pub fn shown(&self) -> impl Iterator<Item = &Ran> {
+    pub(crate) fn shown(&self) -> impl Iterator<Item = &Ran> {
         self.ran.iter().filter(|ran| match status(ran) {
             Status::Skipped => false,
             Status::NothingInFiles => ran.saw_something,
@@ -86,24 +84,24 @@ impl Results {
     }
 
     /// Everything that was found, check by check.
-    pub fn findings(&self) -> impl Iterator<Item = &Finding> {
+    pub(crate) fn findings(&self) -> impl Iterator<Item = &Finding> {
         self.ran.iter().flat_map(|ran| &ran.findings)
     }
 
     /// What was left out, each with the reason.
-    pub fn suppressed(&self) -> impl Iterator<Item = &(Finding, String)> {
+    pub(crate) fn suppressed(&self) -> impl Iterator<Item = &(Finding, String)> {
         self.ran.iter().flat_map(|ran| &ran.suppressed)
     }
 
     /// How many findings are of a severity.
     #[must_use]
-    pub fn count(&self, severity: Severity) -> usize {
+    pub(crate) fn count(&self, severity: Severity) -> usize {
         self.ran.iter().map(|ran| ran.count(severity)).sum()
     }
 
     /// What could not be seen, each reason once with the checks that it concerns.
     #[must_use]
-    pub fn unknown(&self) -> Vec<(&Unknown, Vec<&'static str>)> {
+    pub(crate) fn unknown(&self) -> Vec<(&Unknown, Vec<&'static str>)> {
         let mut all: Vec<(&Unknown, Vec<&'static str>)> = Vec::new();
         for ran in &self.ran {
             for unknown in ran.unknown.iter().filter(|unknown| !unknown.is_of_files()) {
@@ -118,13 +116,13 @@ impl Results {
 
     /// Whether all could be seen.
     #[must_use]
-    pub fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         self.unread == 0 && self.unknown().is_empty()
     }
 
     /// What is worth saying of checks that had nothing to check, each sentence once; glooctl's words where it has them.
     #[must_use]
-    pub fn messages(&self) -> Vec<String> {
+    pub(crate) fn messages(&self) -> Vec<String> {
         let mut all: Vec<String> = Vec::new();
         for ran in self.ran.iter().filter(|ran| status(ran) == Status::Skipped) {
             let Some(why) = ran.skipped.as_ref().filter(|why| **why != Unknown::of_files().why) else { continue };
@@ -142,7 +140,7 @@ impl Results {
 
     /// Whether a finding is at the threshold or over it.
     #[must_use]
-    pub fn fails(&self) -> bool {
+    pub(crate) fn fails(&self) -> bool {
         let is_over = |finding: &Finding| finding.code.severity <= self.threshold.severity;
         self.findings().any(is_over) || (self.threshold.unknown == Unseen::Fails && !self.is_whole())
     }

@@ -5,7 +5,7 @@ use super::{Check, Finding, Look, codes};
 use crate::command::flag;
 use crate::model::{Found, ObjectRef, kinds};
 
-pub const CHECK: Check = Check {
+pub(super) const CHECK: Check = Check {
     title: "Settings",
     word: "settings",
     codes: &[&codes::NO_SETTINGS, &codes::REJECTED, &codes::WARNED],

@@ -7,7 +7,7 @@ use crate::plan::sidecars::parts::{ISTIO_PROXY, SDS};
 use crate::plan::sidecars::state::{Extent, Part, State, state};
 use crate::plan::sidecars::{Pods, Proxy, current_address, makers};
 
-pub const CHECK: Check = Check {
+pub(super) const CHECK: Check = Check {
     title: "gateway sidecars",
     word: "sidecars",
     codes: &[
@@ -28,7 +28,7 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
 }
 
 /// What is there of the sidecars; none where the bootstrap was not seen or cannot be read.
-pub fn known(look: &Look<'_>, proxy: &Proxy) -> Option<State> {
+pub(super) fn known(look: &Look<'_>, proxy: &Proxy) -> Option<State> {
     if proxy.bootstrap.is_none() && look.world.snapshot.unknown_in(&kinds::CONFIG_MAP, look.gloo()).is_some() {
         return None;
     }
@@ -43,7 +43,7 @@ pub fn known(look: &Look<'_>, proxy: &Proxy) -> Option<State> {
 }
 
 /// Whether a proxy has nothing of Istio's. Where xDS itself goes through the cluster, the cluster proves nothing.
-pub fn is_without(proxy: &Proxy, state: &State) -> bool {
+pub(super) fn is_without(proxy: &Proxy, state: &State) -> bool {
     let no_istio_proxy = state.lacks(&Part::Container(ISTIO_PROXY));
     match makers(proxy).gloo_mtls {
         true => no_istio_proxy,

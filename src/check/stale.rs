@@ -10,7 +10,7 @@ use crate::model::{ObjectRef, kinds};
 use crate::plan::backend::{is_meshed, is_running};
 use crate::plan::revisions::{Binding, Tally, bindings, opts_out};
 
-pub const CHECK: Check = Check {
+pub(super) const CHECK: Check = Check {
     title: "injected pods",
     word: "revisions",
     codes: &[&codes::STALE_PODS],

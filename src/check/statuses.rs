@@ -11,7 +11,7 @@ const WITHOUT_UNSEEN: &[&Code] = &[&codes::REJECTED, &codes::WARNED];
 
 macro_rules! checks {
     ($($name:ident = $title:literal $word:literal $codes:ident $kind:ident $($more:ident)*, $run:expr;)*) => {
-        $(pub const $name: Check = Check {
+        $(pub(crate) const $name: Check = Check {
             title: $title,
             word: $word,
             codes: $codes,
@@ -71,7 +71,7 @@ fn gateways(look: &Look<'_>) -> Vec<Finding> {
 }
 
 /// What Gloo wrote to an object, if it is no praise. Several installations may have written; ours counts if it did.
-pub fn of_object(object: &Object, gloo: &str) -> Option<Finding> {
+pub(super) fn of_object(object: &Object, gloo: &str) -> Option<Finding> {
     let status = &object.value["status"];
     let by_namespace = status["statuses"].as_object();
     let one =

@@ -6,7 +6,7 @@ use super::{Finding, Ran, codes};
 
 /// One decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Suppression {
+pub(crate) struct Suppression {
     pub code: String,
     kind: Option<String>,
     namespace: Option<String>,
@@ -20,7 +20,7 @@ pub struct Suppression {
 ///
 /// # Errors
 /// What is wrong with which item.
-pub fn parse(document: &Value) -> Result<Vec<Suppression>, String> {
+pub(crate) fn parse(document: &Value) -> Result<Vec<Suppression>, String> {
     let Some(fields) = document.as_object() else { return Err("it has no key suppress".into()) };
     if let Some(key) = fields.keys().find(|key| *key != "suppress") {
         return Err(format!("{key} is no key of it: it has suppress alone"));
@@ -80,7 +80,7 @@ fn is_day(text: &str) -> bool {
 
 /// What became of the decisions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Used {
+pub(crate) struct Used {
     /// Those that hold no more: they leave nothing out.
     pub expired: Vec<Suppression>,
     /// Those that nothing was found for.
@@ -88,7 +88,7 @@ pub struct Used {
 }
 
 /// Takes what is suppressed out of the findings. `today` as `2026-12-31`.
-pub fn apply(suppressions: &[Suppression], today: &str, ran: &mut [Ran]) -> Used {
+pub(crate) fn apply(suppressions: &[Suppression], today: &str, ran: &mut [Ran]) -> Used {
     let mut used = vec![false; suppressions.len()];
     for ran in ran {
         let findings = std::mem::take(&mut ran.findings);
@@ -124,7 +124,7 @@ impl Suppression {
 
     /// `GRS101 Upstream shop/legacy-*`
     #[must_use]
-    pub fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         let part = |pattern: &Option<String>| pattern.clone().unwrap_or_else(|| "*".to_owned());
         format!("{} {} {}/{}", self.code, part(&self.kind), part(&self.namespace), part(&self.name))
     }

@@ -18,7 +18,7 @@ use crate::plan::nearest::nearest;
 /// does not work, each with a stable code and the command that mends it. What may not be read is named, never OK.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::CHECK)]
-pub struct CheckArgs {
+pub(super) struct CheckArgs {
     /// Labels of the pods to check in Gloo's namespace
     #[arg(short, long, value_name = "LABELS", default_value = "gloo")]
     pod_selector: String,
@@ -56,7 +56,7 @@ enum FailOn {
 }
 
 impl CheckArgs {
-    pub fn options(self) -> Result<Command, Failure> {
+    pub(super) fn options(self) -> Result<Command, Failure> {
         if let Some(code) = &self.explain {
             return Ok(Command::Check(Check::Explain(explained(code)?)));
         }

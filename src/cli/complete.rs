@@ -10,7 +10,7 @@ use crate::options::Shell;
 /// Print the script that makes a shell complete this program's words
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::COMPLETION)]
-pub struct CompletionArgs {
+pub(super) struct CompletionArgs {
     /// The shell
     shell: Name,
 }
@@ -25,12 +25,12 @@ enum Name {
 }
 
 impl CompletionArgs {
-    pub fn options(&self) -> Shell {
+    pub(super) fn options(&self) -> Shell {
         match self.shell {
             Name::Bash => Shell::Bash,
             Name::Zsh => Shell::Zsh,
             Name::Fish => Shell::Fish,
-            Name::Powershell => Shell::PowerShell,
+            Name::Powershell => Shell::Powershell,
             Name::Elvish => Shell::Elvish,
         }
     }
@@ -51,7 +51,7 @@ pub fn scripts() -> [(&'static str, Shell); 5] {
         ("gloo-rs.bash", Shell::Bash),
         ("_gloo-rs", Shell::Zsh),
         ("gloo-rs.fish", Shell::Fish),
-        ("gloo-rs.ps1", Shell::PowerShell),
+        ("gloo-rs.ps1", Shell::Powershell),
         ("gloo-rs.elv", Shell::Elvish),
     ]
 }
@@ -62,7 +62,7 @@ pub fn registration(shell: Shell) -> Vec<u8> {
         Shell::Bash => &Bash,
         Shell::Zsh => &Zsh,
         Shell::Fish => &Fish,
-        Shell::PowerShell => &Powershell,
+        Shell::Powershell => &Powershell,
         Shell::Elvish => &Elvish,
     };
     let mut script = Vec::new();

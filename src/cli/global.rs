@@ -13,7 +13,7 @@ use crate::plan::advice::{Advice, Code};
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Global options")]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag as it was typed; options() gives it a meaning")]
-pub struct GlobalArgs {
+pub(super) struct GlobalArgs {
     /// The kubeconfig file to use
     #[arg(long, global = true, value_name = "FILE", env = "GLOO_RS_KUBECONFIG", hide_env = true)]
     kubeconfig: Option<PathBuf>,
@@ -95,7 +95,7 @@ enum Color {
 
 impl GlobalArgs {
     /// glooctl's flags that mean nothing here: accepted with a note, or refused.
-    pub fn leftovers(&self) -> Result<Vec<Advice>, Failure> {
+    pub(super) fn leftovers(&self) -> Result<Vec<Advice>, Failure> {
         if self.use_consul {
             return Err(Failure::usage("--use-consul: Upstreams in Consul are not supported")
                 .hint("without the flag, Upstreams are those of the Kubernetes API"));
@@ -114,7 +114,7 @@ impl GlobalArgs {
     }
 
     /// What was meant; `formats` are those of the command, its usual one first.
-    pub fn options(&self, formats: &[Format]) -> Result<Global, Failure> {
+    pub(super) fn options(&self, formats: &[Format]) -> Result<Global, Failure> {
         for (flag, value) in [("--as", &self.as_user), ("--as-uid", &self.as_uid)] {
             if value.as_deref() == Some("") {
                 return Err(empty(flag));

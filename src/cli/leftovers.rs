@@ -26,7 +26,7 @@ const COMMANDS: [(&[&str], &str); 17] = [
 ];
 
 /// What to say of a word that only glooctl has.
-pub fn failure_for(error: &clap::Error) -> Option<Failure> {
+pub(super) fn failure_for(error: &clap::Error) -> Option<Failure> {
     let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else { return None };
     let (_, instead) = COMMANDS.iter().find(|(words, _)| words.contains(&word.as_str()))?;
     Some(Failure::usage(format!("{word:?} is a command of glooctl that gloo-rs does not have")).hint(*instead))

@@ -3,16 +3,24 @@
 use std::ffi::{OsStr, OsString};
 
 use clap::{Arg, ArgMatches, Command, FromArgMatches};
+use clap_complete::CompleteEnv;
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, ValueCompleter};
 
 use super::global::GlobalArgs;
 use crate::options::{Format, Global, Names};
 
 /// Finds the names there are, with what was typed so far; nothing where there is any trouble.
-pub type Lookup = fn(Names, &Global) -> Vec<String>;
+pub(crate) type Lookup = fn(Names, &Global) -> Vec<String>;
 
-/// The command tree for a shell that asks for completions: `typed` is its line, the program's name first.
-pub fn tree(typed: &[OsString], lookup: Lookup) -> Command {
+/// Answers a shell that asks for completions, and ends the process then.
+pub(crate) fn complete(lookup: Lookup) {
+    // The line that the shell asks about stands behind `--`, the program's name first.
+    let typed: Vec<_> = std::env::args_os().skip_while(|arg| arg != "--").skip(1).collect();
+    CompleteEnv::with_factory(|| tree(&typed, lookup)).complete();
+}
+
+/// The command tree for a shell that completes this line.
+fn tree(typed: &[OsString], lookup: Lookup) -> Command {
     let global = global(typed);
     let offer = |names: Names| {
         let global = global.clone()?;

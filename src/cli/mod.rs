@@ -21,8 +21,8 @@ use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use complete::{VARIABLE as COMPLETION_VARIABLE, registration, scripts};
-pub use live::{Lookup, tree as tree_with_names};
-pub use wanted::format as wanted_format;
+pub(crate) use live::complete;
+pub(crate) use wanted::format as wanted_format;
 
 use crate::error::{Exit, Failure};
 use crate::options::{Command, Format, Global};
@@ -91,7 +91,7 @@ pub fn exits(words: &[String]) -> &'static [Exit] {
 }
 
 /// Whether the command of these words takes a flag: `--overwrite`.
-pub fn takes(words: &[&str], flag: &str) -> bool {
+pub(crate) fn takes(words: &[&str], flag: &str) -> bool {
     let has = |command: &clap::Command| command.get_arguments().any(|arg| arg.get_long() == flag.strip_prefix("--"));
     let root = tree();
     let leaf = words.iter().try_fold(&root, |at, word| at.find_subcommand(word));

@@ -11,7 +11,7 @@ use crate::render::diff::Secrets;
 
 /// Those of a command that is about the cluster alone.
 #[derive(Debug, clap::Args)]
-pub struct LivePreviewArgs {
+pub(super) struct LivePreviewArgs {
     /// Say what would change and write nothing; server: let the API server try it
     #[arg(long, value_name = "WHO", num_args = 0..=1, require_equals = true, default_missing_value = "client")]
     dry_run: Option<Who>,
@@ -27,7 +27,7 @@ pub struct LivePreviewArgs {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct PreviewArgs {
+pub(super) struct PreviewArgs {
     #[command(flatten)]
     live: LivePreviewArgs,
     /// Manifests instead of the cluster: a file, a directory, or - for stdin; can be repeated
@@ -45,7 +45,7 @@ enum Who {
 }
 
 impl LivePreviewArgs {
-    pub fn preview(&self) -> Preview {
+    pub(super) fn preview(&self) -> Preview {
         let dry_run = self.dry_run.map(|who| match who {
             Who::Client => DryRun::Client,
             Who::Server => DryRun::Server,
@@ -53,22 +53,22 @@ impl LivePreviewArgs {
         Preview { dry_run, diff: self.diff, check: self.check }
     }
 
-    pub fn secrets(&self) -> Secrets {
+    pub(super) fn secrets(&self) -> Secrets {
         if self.show_secrets { Secrets::Shown } else { Secrets::Masked }
     }
 }
 
 impl PreviewArgs {
-    pub fn preview(&self) -> Preview {
+    pub(super) fn preview(&self) -> Preview {
         self.live.preview()
     }
 
-    pub fn secrets(&self) -> Secrets {
+    pub(super) fn secrets(&self) -> Secrets {
         self.live.secrets()
     }
 
     /// The manifests, if the command is about manifests.
-    pub fn files(self, format: Format) -> Result<Option<Files>, Failure> {
+    pub(super) fn files(self, format: Format) -> Result<Option<Files>, Failure> {
         if self.filenames.is_empty() {
             return Ok(None);
         }

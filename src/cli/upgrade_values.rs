@@ -18,7 +18,7 @@ use crate::render::diff::Secrets;
 #[derive(Debug, clap::Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag as it was typed; options() gives it a meaning")]
 #[command(after_help = help::UPGRADE_VALUES)]
-pub struct UpgradeValuesArgs {
+pub(super) struct UpgradeValuesArgs {
     /// The release [default: the one of Gloo's chart in the namespace]
     #[arg(long, value_name = "NAME", conflicts_with = "values")]
     release: Option<String>,
@@ -96,7 +96,7 @@ enum EditionArg {
 }
 
 impl UpgradeValuesArgs {
-    pub fn options(self, global: &Global) -> Result<Command, Failure> {
+    pub(super) fn options(self, global: &Global) -> Result<Command, Failure> {
         self.validate(global)?;
         let switch = |on: bool, off: bool| match (on, off) {
             (true, _) => Switch::On,

@@ -5,7 +5,7 @@ use clap::error::{ContextKind, ContextValue};
 use crate::error::Failure;
 
 /// The first line of clap's message, the lines that belong to it, what is near, and whose `--help` to read.
-pub fn failure_for(error: &clap::Error) -> Failure {
+pub(super) fn failure_for(error: &clap::Error) -> Failure {
     let rendered = error.render().to_string();
     let mut lines = rendered.lines().map(str::trim).filter(|line| !line.is_empty());
     let message = lines.next().unwrap_or_default().trim_start_matches("error: ").trim_end_matches(':');

@@ -8,14 +8,14 @@ use crate::options::Version;
 /// One document on stdout, also where the server cannot be asked: then it says why.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::VERSION)]
-pub struct VersionArgs {
+pub(super) struct VersionArgs {
     /// This program's version alone; no cluster is asked
     #[arg(long)]
     client: bool,
 }
 
 impl VersionArgs {
-    pub fn options(&self) -> Version {
+    pub(super) fn options(&self) -> Version {
         if self.client { Version::Client } else { Version::ClientAndServer }
     }
 }

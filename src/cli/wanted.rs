@@ -8,7 +8,7 @@ use crate::options::Format;
 const BARE: &str = "hiqvyAV";
 
 /// `-o`, `--output` or `GLOO_RS_OUTPUT`, where it asks for a document; else text.
-pub fn format(args: &[OsString], variable: Option<&OsStr>) -> Format {
+pub(crate) fn format(args: &[OsString], variable: Option<&OsStr>) -> Format {
     typed(args).or_else(|| named(variable?)).unwrap_or(Format::Text)
 }
 

@@ -120,7 +120,7 @@ impl Hint {
 
 /// The hint that begins with a flag of the command that is running: `flag("--force").text(" proceeds")`.
 #[must_use]
-pub fn flag(name: &'static str) -> Hint {
+pub(crate) fn flag(name: &'static str) -> Hint {
     Hint::default().flag(name)
 }
 

@@ -6,11 +6,11 @@ mod tests;
 
 use std::fmt;
 
-pub use hint::{Hint, flag};
+pub(crate) use hint::{Hint, flag};
 
 /// The program that a printed command starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Program {
+pub(crate) enum Program {
     GlooRs,
     Kubectl,
     Helm(Driver),
@@ -180,7 +180,7 @@ fn shown(word: &Word) -> String {
 
 /// A word as a POSIX shell takes it, whatever is in it.
 #[must_use]
-pub fn quoted(word: &str) -> String {
+pub(crate) fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
         return word.to_owned();

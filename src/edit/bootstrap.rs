@@ -12,20 +12,20 @@ use crate::model::FieldPath;
 use crate::yaml;
 
 /// The static cluster of a gateway's bootstrap that serves Istio's certificates.
-pub const SDS_CLUSTER: &str = "gateway_proxy_sds";
+pub(crate) const SDS_CLUSTER: &str = "gateway_proxy_sds";
 /// Where Envoy finds the SDS server of its own pod.
-pub const SDS_ADDRESS: (&str, u64) = ("127.0.0.1", 8234);
+pub(crate) const SDS_ADDRESS: (&str, u64) = ("127.0.0.1", 8234);
 
 /// How a bootstrap spells its keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Spelling {
+pub(crate) enum Spelling {
     Snake,
     Camel,
 }
 
 /// What a bootstrap says of the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Cluster {
+pub(crate) enum Cluster {
     Absent,
     /// At the address where the sidecar listens.
     Present,
@@ -37,7 +37,7 @@ pub enum Cluster {
 
 /// A bootstrap that cannot be edited safely, and what to do to it by hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub(crate) struct Refusal {
     /// Of the bootstrap, from 1; 0 if no line is to blame.
     pub line: usize,
     pub why: String,
@@ -49,7 +49,7 @@ pub struct Refusal {
 ///
 /// # Errors
 /// Why it cannot be read.
-pub fn cluster(text: &str) -> Result<Cluster, Refusal> {
+pub(crate) fn cluster(text: &str) -> Result<Cluster, Refusal> {
     let view = View::of(text).map_err(|refusal| Refusal { manual: by_hand(text), ..refusal })?;
     let found = view.clusters().iter().find(|cluster| cluster["name"] == SDS_CLUSTER);
     Ok(found.map_or(Cluster::Absent, |found| match address(found) {
@@ -63,7 +63,7 @@ pub fn cluster(text: &str) -> Result<Cluster, Refusal> {
 ///
 /// # Errors
 /// Why the text cannot be edited safely, with the lines to add by hand.
-pub fn insert(text: &str) -> Result<String, Refusal> {
+pub(crate) fn insert(text: &str) -> Result<String, Refusal> {
     let view = View::of(text).map_err(|refusal| Refusal { manual: by_hand(text), ..refusal })?;
     if view.clusters().iter().any(|cluster| cluster["name"] == SDS_CLUSTER) {
         return Ok(text.to_owned());
@@ -92,7 +92,7 @@ pub fn insert(text: &str) -> Result<String, Refusal> {
 ///
 /// # Errors
 /// Why the text cannot be edited safely, and what to take out by hand.
-pub fn remove(text: &str) -> Result<String, Refusal> {
+pub(crate) fn remove(text: &str) -> Result<String, Refusal> {
     let manual = || vec![format!("remove the cluster named {SDS_CLUSTER} from the static clusters")];
     let mut text = text.to_owned();
     // What cannot be read and does not name the cluster is none of our business.
@@ -111,7 +111,7 @@ pub fn remove(text: &str) -> Result<String, Refusal> {
 }
 
 /// The cluster in either spelling, as the chart and glooctl write it.
-pub fn sds_cluster(spelling: Spelling) -> Value {
+pub(crate) fn sds_cluster(spelling: Spelling) -> Value {
     let (host, port) = SDS_ADDRESS;
     match spelling {
         Spelling::Snake => json!({
@@ -211,7 +211,7 @@ fn reason(text: &str, problem: &yaml::Problem) -> String {
 }
 
 /// The lines to add to a text that cannot be edited, in the spelling it seems to have.
-pub fn by_hand(text: &str) -> Vec<String> {
+pub(crate) fn by_hand(text: &str) -> Vec<String> {
     let is_camel = text.contains("staticResources") && !text.contains("static_resources");
     let (spelling, place) = match is_camel {
         true => (Spelling::Camel, "staticResources.clusters"),

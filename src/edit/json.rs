@@ -10,7 +10,7 @@ use crate::model::{FieldPath, Segment};
 /// # Errors
 /// The path of the first edit that leads through something that is neither an object nor a list,
 /// or through a list item that is not there.
-pub fn apply(value: &Value, edits: &[Edit]) -> Result<Value, FieldPath> {
+pub(crate) fn apply(value: &Value, edits: &[Edit]) -> Result<Value, FieldPath> {
     let mut edited = value.clone();
     for edit in edits {
         apply_one(&mut edited, edit).ok_or_else(|| edit.path.clone())?;
@@ -19,7 +19,7 @@ pub fn apply(value: &Value, edits: &[Edit]) -> Result<Value, FieldPath> {
 }
 
 /// Whether the value is as the edit makes it; what the server adds inside of what was set is no difference.
-pub fn holds(value: &Value, edit: &Edit) -> bool {
+pub(crate) fn holds(value: &Value, edit: &Edit) -> bool {
     let here = edit.path.get(value).filter(|here| !here.is_null());
     match (&edit.op, here) {
         (Op::Remove, here) => here.is_none(),

@@ -1,12 +1,12 @@
 //! How an edit is applied to a JSON value (the truth), to a text (comments kept, then held against
 //! the JSON) and to a guarded patch; and what is masked before any of it is shown. No I/O.
 
-pub mod bootstrap;
-pub mod json;
-pub mod manifest;
-pub mod mask;
-pub mod patch;
-pub mod values;
+pub(crate) mod bootstrap;
+pub(crate) mod json;
+pub(crate) mod manifest;
+pub(crate) mod mask;
+pub(crate) mod patch;
+pub(crate) mod values;
 
 use serde_json::Value;
 

@@ -14,7 +14,7 @@ use crate::model::{FieldPath, Object, Segment};
 ///
 /// # Errors
 /// The path of an edit that leads through a list item that is not there.
-pub fn guarded(object: &Object, edits: &[Edit]) -> Result<Value, FieldPath> {
+pub(crate) fn guarded(object: &Object, edits: &[Edit]) -> Result<Value, FieldPath> {
     let mut operations = vec![json!({
         "op": "replace",
         "path": "/metadata/resourceVersion",

@@ -15,7 +15,7 @@ const CHARTS: [&str; 2] = ["gloo", "gloo-ee"];
 
 /// Values in a text.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Found {
+pub(crate) struct Found {
     pub values: Value,
     /// Where the text says it.
     pub chart: Option<String>,
@@ -37,7 +37,7 @@ enum Home {
 
 impl Found {
     /// Whether Helm's header stands above them; it is left out.
-    pub fn has_header(&self) -> bool {
+    pub(crate) fn has_header(&self) -> bool {
         matches!(self.home, Home::Plain { start } if start > 0)
     }
 }
@@ -46,7 +46,7 @@ impl Found {
 ///
 /// # Errors
 /// Where and why it cannot be read.
-pub fn find(text: &str) -> Result<Vec<Found>, Unsafe> {
+pub(crate) fn find(text: &str) -> Result<Vec<Found>, Unsafe> {
     let mut found = Vec::new();
     let mut is_manifest = false;
     for kind in [&kinds::ARGO_APPLICATION, &kinds::HELM_RELEASE] {
@@ -124,7 +124,7 @@ fn in_object(object: &Value, reference: &ObjectRef, place: &Place) -> Vec<Found>
 ///
 /// # Errors
 /// Why it cannot be done safely, and the change to make by hand.
-pub fn edit(text: &str, found: &Found, edits: &[Edit]) -> Result<String, Unsafe> {
+pub(crate) fn edit(text: &str, found: &Found, edits: &[Edit]) -> Result<String, Unsafe> {
     match &found.home {
         // What Helm prints where there are no values is nothing that somebody wrote.
         Home::Plain { start: 1.. } if is_nothing(&found.values) => edit_plain("", &found.values, edits),
@@ -196,7 +196,7 @@ fn refused(why: String) -> Unsafe {
 
 /// The text with its secrets masked; Helm's header above it is no YAML.
 #[must_use]
-pub fn masked(text: &str) -> String {
+pub(crate) fn masked(text: &str) -> String {
     let (header, values) = text.split_at(header(text));
     format!("{header}{}", mask::masked_manifest(values))
 }
@@ -212,7 +212,7 @@ fn header(text: &str) -> usize {
 
 /// What was empty before something was put into it, as far as the text tells.
 #[must_use]
-pub fn were_empty(text: &str, found: &Found) -> Vec<(FieldPath, Hollow)> {
+pub(crate) fn were_empty(text: &str, found: &Found) -> Vec<(FieldPath, Hollow)> {
     let root = FieldPath::root();
     let plain = |text: &str| manifest::whole(text).map(|place| manifest::filled(text, &place, &root));
     match &found.home {

@@ -32,7 +32,7 @@ pub enum StatsScope {
 
 /// `/stats`
 #[must_use]
-pub fn stats(wish: &StatsWish) -> String {
+pub(crate) fn stats(wish: &StatsWish) -> String {
     let mut query = Vec::new();
     query.extend((wish.scope == StatsScope::Used).then(|| "usedonly".to_owned()));
     query.extend(wish.filter.as_ref().map(|filter| format!("filter={}", encoded(filter))));

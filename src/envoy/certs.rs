@@ -10,16 +10,16 @@ use super::view::{Column, Row, Width};
 use super::x509::{self, Certificate};
 
 /// The page, and the secrets that are in use and waited for.
-pub const PAGE: &str = "/certs";
-pub const SECRETS: &str = "/config_dump?resource=dynamic_active_secrets";
-pub const WARMING: &str = "/config_dump?resource=dynamic_warming_secrets";
+pub(crate) const PAGE: &str = "/certs";
+pub(crate) const SECRETS: &str = "/config_dump?resource=dynamic_active_secrets";
+pub(crate) const WARMING: &str = "/config_dump?resource=dynamic_warming_secrets";
 
 const fn column(title: &'static str, key: &'static str, width: Width) -> Column {
     Column { title, key, width }
 }
 
 /// Of the table.
-pub const COLUMNS: [Column; 10] = [
+pub(crate) const COLUMNS: [Column; 10] = [
     column("SECRET", "secret", Width::Usual),
     column("KIND", "kind", Width::Usual),
     column("ID", "id", Width::Usual),
@@ -34,14 +34,14 @@ pub const COLUMNS: [Column; 10] = [
 
 /// A secret of the dump, with the certificates that are in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Secret {
+pub(crate) struct Secret {
     pub name: String,
     pub certificates: Vec<Certificate>,
 }
 
 /// The secrets of `/config_dump?resource=…`: elements of the list without their section.
 #[must_use]
-pub fn secrets(page: &Value) -> Vec<Secret> {
+pub(crate) fn secrets(page: &Value) -> Vec<Secret> {
     let elements = page["configs"].as_array().into_iter().flatten();
     elements
         .map(|element| {
@@ -55,17 +55,17 @@ pub fn secrets(page: &Value) -> Vec<Secret> {
 }
 
 /// The mesh's root certificates, if they could be read.
-pub type Roots = Option<Vec<Certificate>>;
+pub(crate) type Roots = Option<Vec<Certificate>>;
 
 /// The certificates of `istio-ca-root-cert`.
 #[must_use]
-pub fn roots(config_map: &Value) -> Vec<Certificate> {
+pub(crate) fn roots(config_map: &Value) -> Vec<Certificate> {
     x509::of_pem(config_map["data"]["root-cert.pem"].as_str().unwrap_or_default())
 }
 
 /// A row for each certificate that is in use, each once; `None` if the page is not Envoy's.
 #[must_use]
-pub fn rows(page: &Value, secrets: &[Secret], roots: &Roots, now: Timestamp) -> Option<Vec<Row>> {
+pub(crate) fn rows(page: &Value, secrets: &[Secret], roots: &Roots, now: Timestamp) -> Option<Vec<Row>> {
     let contexts = page["certificates"].as_array()?;
     let mut rows: Vec<Row> = Vec::new();
     let mut seen = HashSet::new();

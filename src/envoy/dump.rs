@@ -37,7 +37,7 @@ impl Section {
 
 /// How far Envoy is with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub(crate) enum State {
     /// From the bootstrap.
     Static,
     Active,
@@ -52,7 +52,7 @@ pub enum State {
 impl State {
     /// In the tables and in the document.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Static => "static",
             Self::Active => "active",
@@ -65,7 +65,7 @@ impl State {
 
 /// The last update of a resource that Envoy refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rejection {
+pub(crate) struct Rejection {
     /// Envoy's words.
     pub why: String,
     pub version: String,
@@ -75,7 +75,7 @@ pub struct Rejection {
 
 /// A resource as the dump has it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Entry {
+pub(crate) struct Entry {
     pub section: Section,
     pub state: State,
     pub name: String,
@@ -90,7 +90,7 @@ pub struct Entry {
 
 /// Reads a dump chunk by chunk and gives its resources in their order.
 #[derive(Debug, Default)]
-pub struct Reader {
+pub(crate) struct Reader {
     pieces: Pieces,
     entries: usize,
     /// A section's `@type` was seen: there may be sections without any resource.
@@ -99,7 +99,7 @@ pub struct Reader {
 
 /// Why a text is no config dump.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NoDump {
+pub(crate) enum NoDump {
     /// It is not JSON of that shape, or not the whole of it.
     Malformed(Malformed),
     /// An element is not JSON: in this list, for this reason.
@@ -132,7 +132,7 @@ impl Reader {
     ///
     /// # Errors
     /// The text is no config dump.
-    pub fn push(&mut self, bytes: &[u8], take: &mut dyn FnMut(Entry)) -> Result<(), NoDump> {
+    pub(crate) fn push(&mut self, bytes: &[u8], take: &mut dyn FnMut(Entry)) -> Result<(), NoDump> {
         let Self { pieces, entries, typed } = self;
         let mut bad = None;
         let cut = pieces.push(bytes, &mut |piece| {
@@ -166,7 +166,7 @@ impl Reader {
     ///
     /// # Errors
     /// It has not, or it was none.
-    pub fn finish(self) -> Result<(), NoDump> {
+    pub(crate) fn finish(self) -> Result<(), NoDump> {
         self.pieces.finish().map_err(NoDump::Malformed)?;
         if self.entries == 0 && !self.typed { Err(NoDump::Foreign) } else { Ok(()) }
     }

@@ -7,7 +7,7 @@ use crate::error::Failure;
 use crate::plan::nearest;
 
 /// Where levels are read and set; both take a `POST`.
-pub const PATH: &str = "/logging";
+pub(crate) const PATH: &str = "/logging";
 
 /// How much a logger says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -108,12 +108,12 @@ impl fmt::Display for Wish {
 
 /// The loggers of an Envoy and their levels, in its order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Levels(Vec<(String, Level)>);
+pub(crate) struct Levels(Vec<(String, Level)>);
 
 impl Levels {
     /// Reads what `POST /logging` answers: `active loggers:`, then a logger and its level on each line.
     #[must_use]
-    pub fn parse(page: &str) -> Option<Self> {
+    pub(crate) fn parse(page: &str) -> Option<Self> {
         let mut lines = page.lines();
         lines.find(|line| line.trim() == "active loggers:")?;
         let logger = |line: &str| {
@@ -128,7 +128,7 @@ impl Levels {
     ///
     /// # Errors
     /// A component that this Envoy does not have.
-    pub fn requests(&self, wish: &Wish) -> Result<Vec<String>, Failure> {
+    pub(crate) fn requests(&self, wish: &Wish) -> Result<Vec<String>, Failure> {
         let known = |name: &str| self.0.iter().any(|(known, _)| known == name);
         if let Some((name, _)) = wish.named.iter().find(|(name, _)| !known(name)) {
             let near = nearest::nearest(name, self.0.iter().map(|(name, _)| name.as_str()));
@@ -147,7 +147,7 @@ impl Levels {
 
     /// The one request that puts every logger back to what it is here.
     #[must_use]
-    pub fn back(&self) -> String {
+    pub(crate) fn back(&self) -> String {
         match self.common() {
             Some(level) => format!("{PATH}?level={level}"),
             None => paths(self.0.iter()),
@@ -162,7 +162,7 @@ impl Levels {
 
     /// In a few words: `info`, `info (http: debug, router: trace)`.
     #[must_use]
-    pub fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         const MOST: usize = 4;
         let count = |level: Level| self.0.iter().filter(|(_, other)| *other == level).count();
         let Some(usual) = Level::ALL.into_iter().max_by_key(|level| count(*level)) else { return String::new() };
@@ -176,7 +176,7 @@ impl Levels {
 
     /// Whether it is as wished already.
     #[must_use]
-    pub fn are(&self, wish: &Wish) -> bool {
+    pub(crate) fn are(&self, wish: &Wish) -> bool {
         self.0.iter().all(|(name, level)| {
             let named = wish.named.iter().rev().find(|(wanted, _)| wanted == name).map(|(_, level)| *level);
             named.or(wish.all).is_none_or(|wanted| wanted == *level)

@@ -10,7 +10,7 @@ const SECRET: [&str; 6] =
 
 /// The value with every secret replaced.
 #[must_use]
-pub fn masked(value: &Value) -> Value {
+pub(crate) fn masked(value: &Value) -> Value {
     let mut shown = mask::masked(value);
     hide(&mut shown);
     shown

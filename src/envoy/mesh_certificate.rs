@@ -5,7 +5,7 @@ use serde_json::Value;
 
 /// What `/certs` tells of a certificate of the mesh.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MeshCertificate {
+pub(crate) struct MeshCertificate {
     /// `spiffe://cluster.local/ns/gloo-system/sa/gateway-proxy`
     pub id: String,
     /// RFC 3339, as Envoy writes it.
@@ -18,7 +18,7 @@ pub struct MeshCertificate {
 
 /// The certificates with a name of the mesh, `spiffe://…`. Those of listeners and of xDS have none.
 #[must_use]
-pub fn of_certs(certs: &Value) -> Vec<MeshCertificate> {
+pub(crate) fn of_certs(certs: &Value) -> Vec<MeshCertificate> {
     let all = certs["certificates"].as_array().into_iter().flatten();
     all.filter_map(|certificate| {
         let mut chain = certificate["cert_chain"].as_array()?.iter();

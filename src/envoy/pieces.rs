@@ -5,7 +5,7 @@
 
 /// An element of a list of a section, or a value of the section itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Piece<'p> {
+pub(crate) struct Piece<'p> {
     /// Counted from 0.
     pub section: usize,
     /// The section's key: `dynamic_active_clusters`, `bootstrap`.
@@ -15,7 +15,7 @@ pub struct Piece<'p> {
 
 /// Why a text is no dump, or not the whole of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Malformed {
+pub(crate) struct Malformed {
     /// Bytes before the place.
     pub at: u64,
     pub why: &'static str,
@@ -66,7 +66,7 @@ enum Inside {
 
 /// Takes a dump chunk by chunk.
 #[derive(Debug)]
-pub struct Pieces {
+pub(crate) struct Pieces {
     level: Level,
     want: Want,
     inside: Inside,
@@ -96,7 +96,7 @@ impl Pieces {
     ///
     /// # Errors
     /// The text is no dump.
-    pub fn push(&mut self, bytes: &[u8], take: &mut dyn FnMut(Piece<'_>)) -> Result<(), Malformed> {
+    pub(crate) fn push(&mut self, bytes: &[u8], take: &mut dyn FnMut(Piece<'_>)) -> Result<(), Malformed> {
         for &byte in bytes {
             self.byte(byte, take).map_err(|why| Malformed { at: self.seen, why })?;
             self.seen += 1;
@@ -108,7 +108,7 @@ impl Pieces {
     ///
     /// # Errors
     /// It has not.
-    pub fn finish(&self) -> Result<(), Malformed> {
+    pub(crate) fn finish(&self) -> Result<(), Malformed> {
         let why = match self.level {
             Level::After => return Ok(()),
             Level::Before if self.seen == 0 => "it is empty",

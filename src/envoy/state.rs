@@ -8,7 +8,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 
 /// What was rejected, and Envoy's reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rejected {
+pub(crate) struct Rejected {
     pub name: String,
     pub reason: String,
     /// RFC 3339.
@@ -17,7 +17,7 @@ pub struct Rejected {
 
 /// What is loaded of one type.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Loaded {
+pub(crate) struct Loaded {
     /// Of the type as a whole. Envoy names one for clusters and listeners; a route configuration keeps the version at
     /// which its own content changed last, and endpoints have none.
     pub version: Option<String>,
@@ -28,7 +28,7 @@ pub struct Loaded {
 
 /// What Envoy has loaded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct State {
+pub(crate) struct State {
     pub listeners: Loaded,
     pub routes: Loaded,
     pub clusters: Loaded,
@@ -36,7 +36,7 @@ pub struct State {
 }
 
 /// Where the dump with endpoints is.
-pub const PATH: &str = "/config_dump?include_eds";
+pub(crate) const PATH: &str = "/config_dump?include_eds";
 
 /// What names and reasons may take, about.
 const MOST: usize = 16 << 20;
@@ -45,7 +45,7 @@ const MOST: usize = 16 << 20;
 ///
 /// # Errors
 /// It is no JSON, it is cut off, it is not a config dump, or what is kept of it takes too much memory.
-pub fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<State, D::Error> {
+pub(crate) fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<State, D::Error> {
     let mut reading = Reading::default();
     deserializer.deserialize_map(Dump(&mut reading))?;
     let Reading { mut state, discovered, .. } = reading;

@@ -7,20 +7,20 @@ use serde_json::Value;
 use super::admin::{StatsFormat, StatsScope, StatsWish, stats};
 
 /// The listeners that were refused, and why; the rest of the dump stays where it is.
-pub const LISTENERS: &str = "/config_dump?resource=dynamic_listeners&mask=name,error_state.details";
+pub(crate) const LISTENERS: &str = "/config_dump?resource=dynamic_listeners&mask=name,error_state.details";
 /// 1: the stream to the control plane is up (Envoy, `control_plane.` of `source/extensions/config_subscription/grpc`).
 const CONNECTED: &str = "control_plane.connected_state";
 const FILTER: &str = r"(^control_plane\.connected_state$|\.update_(rejected|failure)$)";
 
 /// The statistics that [`Updates::parse`] reads.
 #[must_use]
-pub fn page() -> String {
+pub(crate) fn page() -> String {
     stats(&StatsWish { filter: Some(FILTER.to_owned()), format: StatsFormat::Text, scope: StatsScope::All })
 }
 
 /// What Envoy counts of its updates.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Updates {
+pub(crate) struct Updates {
     /// None: it has no stream to a control plane at all.
     pub connected: Option<bool>,
     /// By name, each `update_rejected` and `update_failure`.
@@ -30,7 +30,7 @@ pub struct Updates {
 impl Updates {
     /// Reads the page: `name: value`, one a line.
     #[must_use]
-    pub fn parse(page: &str) -> Self {
+    pub(crate) fn parse(page: &str) -> Self {
         let mut updates = Self::default();
         let lines = page.lines().filter_map(|line| line.rsplit_once(": "));
         for (name, value) in lines.filter_map(|(name, value)| Some((name, value.trim().parse::<u64>().ok()?))) {
@@ -44,7 +44,7 @@ impl Updates {
 
     /// The counters that have grown since.
     #[must_use]
-    pub fn grown(&self, later: &Self) -> Vec<String> {
+    pub(crate) fn grown(&self, later: &Self) -> Vec<String> {
         let has_grown = |(name, value): &(&String, &u64)| self.refused.get(*name).is_some_and(|before| before < *value);
         later.refused.iter().filter(has_grown).map(|(name, _)| name.clone()).collect()
     }
@@ -52,7 +52,7 @@ impl Updates {
 
 /// Each listener whose last update was refused, with Envoy's reason.
 #[must_use]
-pub fn refused_listeners(dump: &Value) -> Vec<String> {
+pub(crate) fn refused_listeners(dump: &Value) -> Vec<String> {
     let all = dump["configs"].as_array().into_iter().flatten();
     all.filter_map(|listener| {
         let (name, details) = (listener["name"].as_str()?, listener["error_state"]["details"].as_str()?);

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 
 /// A certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Certificate {
+pub(crate) struct Certificate {
     /// Lower-case hexadecimal digits without leading zeros, as Envoy prints it.
     pub serial: String,
     /// `O=cluster.local,CN=x`; empty for a workload of Istio's, whose name is in `uris`.
@@ -24,13 +24,13 @@ pub struct Certificate {
 
 /// The certificates of a PEM text; what is none is passed over.
 #[must_use]
-pub fn of_pem(pem: &str) -> Vec<Certificate> {
+pub(crate) fn of_pem(pem: &str) -> Vec<Certificate> {
     ders(pem).filter_map(|der| of_der(&der)).collect()
 }
 
 /// The serial numbers alone, also of certificates of which nothing else can be read.
 #[must_use]
-pub fn serials_of_pem(pem: &str) -> Vec<String> {
+pub(crate) fn serials_of_pem(pem: &str) -> Vec<String> {
     ders(pem).filter_map(|der| Some(opened(&der)?.0)).collect()
 }
 
@@ -43,7 +43,7 @@ fn ders(pem: &str) -> impl Iterator<Item = Vec<u8>> + '_ {
 
 /// Base64 with blanks and line ends in it.
 #[must_use]
-pub fn decoded(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn decoded(text: &str) -> Option<Vec<u8>> {
     let packed: String = text.split_whitespace().collect();
     BASE64.decode(packed).ok()
 }
@@ -62,7 +62,7 @@ fn opened(der: &[u8]) -> Option<(String, Der<'_>)> {
 
 /// One certificate.
 #[must_use]
-pub fn of_der(der: &[u8]) -> Option<Certificate> {
+pub(crate) fn of_der(der: &[u8]) -> Option<Certificate> {
     let (serial, mut fields) = opened(der)?;
     let (_algorithm, issuer, validity, subject) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
     let mut times = validity.tagged(SEQUENCE)?.fields();

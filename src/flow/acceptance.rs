@@ -21,7 +21,7 @@ use crate::verify::acceptance;
 
 /// The lines of objects whose effect is waited for, in the order in which they were changed.
 #[derive(Default)]
-pub struct Held(RefCell<Vec<Line>>);
+pub(super) struct Held(RefCell<Vec<Line>>);
 
 struct Line {
     row: Row,
@@ -33,19 +33,19 @@ struct Line {
 impl Held {
     /// Whether the object's line has to wait. What was so already is waited for as well: a run before this one may have
     /// been ended while it waited.
-    pub fn takes(patience: Patience, settled: &Settled) -> bool {
+    pub(super) fn takes(patience: Patience, settled: &Settled) -> bool {
         patience == Patience::Wait && settled.row.outcome.is_answer()
     }
 
     /// Keeps a line back.
-    pub fn keep(&self, row: Row, before: &Object, plan: &dyn PerObject) {
+    pub(super) fn keep(&self, row: Row, before: &Object, plan: &dyn PerObject) {
         let wanted = plan.expects(before).expect("only commands whose effect can be seen have --wait");
         let before = json!({"status": before.value["status"]});
         self.0.borrow_mut().push(Line { row, wanted, before });
     }
 
     /// Waits for all of them together and reports each.
-    pub async fn release(
+    pub(super) async fn release(
         &self,
         session: &Session,
         survey: &Survey<'_>,

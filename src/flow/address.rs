@@ -30,7 +30,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// Why there is none, or none yet.
-pub async fn print(task: &Proxy, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+pub(super) async fn print(task: &Proxy, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     report.field("addresses", Value::Array(Vec::new()));
     let session = super::open(global, report).await?;
     let look = Look { session: &session, wish: &task.wish };
@@ -55,7 +55,12 @@ pub async fn print(task: &Proxy, global: &Global, report: &mut Report<'_>) -> Re
 ///
 /// # Errors
 /// Why there is none, or none yet.
-pub async fn find(session: &Session, target: &ProxyTarget, wish: &Wish, global: &Global) -> Result<Found, Failure> {
+pub(super) async fn find(
+    session: &Session,
+    target: &ProxyTarget,
+    wish: &Wish,
+    global: &Global,
+) -> Result<Found, Failure> {
     let look = Look { session, wish };
     match look.decide(&look.service(target, global).await?).await? {
         State::Found(found) => Ok(found),

@@ -5,7 +5,7 @@ use crate::options::{Consent, Global};
 use crate::plan::PerObject;
 
 /// The command with the namespaces that were typed; only this program's own have them.
-pub fn scoped(command: CommandLine, global: &Global) -> CommandLine {
+pub(super) fn scoped(command: CommandLine, global: &Global) -> CommandLine {
     let command = match &global.namespace {
         Some(namespace) if command.is_ours() => command.with("-n", namespace),
         _ => command,
@@ -14,7 +14,7 @@ pub fn scoped(command: CommandLine, global: &Global) -> CommandLine {
 }
 
 /// The same of a command that has a namespace of its own.
-pub fn in_gloo(command: CommandLine, global: &Global) -> CommandLine {
+pub(super) fn in_gloo(command: CommandLine, global: &Global) -> CommandLine {
     match &global.gloo_namespace {
         Some(namespace) if command.is_ours() => command.with("--gloo-namespace", namespace),
         _ => command,
@@ -22,7 +22,7 @@ pub fn in_gloo(command: CommandLine, global: &Global) -> CommandLine {
 }
 
 /// The one that takes only what failed, up to the names: `gloo-rs istio enable-mtls -n shop -u`.
-pub fn command(plan: &dyn PerObject, global: &Global) -> CommandLine {
+pub(super) fn command(plan: &dyn PerObject, global: &Global) -> CommandLine {
     let command = scoped(gloo_rs(plan.words().command), global);
     // --force is about what a sweep skips; a name is taken anyway.
     let command = plan.words().flags.iter().fold(command, |command, flag| command.fixed(flag));

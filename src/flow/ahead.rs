@@ -11,7 +11,7 @@ use crate::model::{Kind, Object};
 
 /// What reads the pages, to be polled beside the work, and the objects of them: while one page is worked on, the next
 /// is read, and no further one.
-pub fn ahead<'p>(
+pub(super) fn ahead<'p>(
     mut pages: kube::Pages<'p>,
     kind: &'static Kind,
 ) -> (impl Future<Output = ()> + 'p, impl Stream<Item = Result<Object, kube::ApiError>>) {
@@ -33,7 +33,7 @@ pub fn ahead<'p>(
 }
 
 /// The work, and what has to go on beside it for as long as it takes.
-pub async fn beside<T>(support: impl Future<Output = ()>, work: impl Future<Output = T>) -> T {
+pub(super) async fn beside<T>(support: impl Future<Output = ()>, work: impl Future<Output = T>) -> T {
     let (mut support, mut work) = (pin!(support.fuse()), pin!(work));
     loop {
         tokio::select! {

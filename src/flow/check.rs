@@ -9,7 +9,7 @@ use super::report::Report;
 use crate::check::control_plane::{self, EnvoySaid};
 use crate::check::look::Release;
 use crate::check::results::Results;
-use crate::check::suppress::{Suppression, Used, apply};
+use crate::check::suppress::{Suppression, apply};
 use crate::check::{Beyond, CERTIFICATES, CHECKS, Check as OneCheck, HELM, World, is_named, run as run_checks};
 use crate::error::{Exit, Failure, Reason};
 use crate::gloo::metrics::Metrics;
@@ -33,7 +33,7 @@ const READ_ONLY_XDS: &str = "Warning: checking xds with port forwarding is disab
 ///
 /// # Errors
 /// What keeps the run from looking at anything.
-pub fn run(task: &Check, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+pub(super) fn run(task: &Check, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let task = match task {
         Check::Run(task) => task,
         Check::Explain(code) => {
@@ -44,7 +44,7 @@ pub fn run(task: &Check, global: &Global, report: &mut Report<'_>) -> Result<(),
             return Ok(());
         }
     };
-    let nothing = Results { ran: Vec::new(), used: Used::default(), threshold: task.threshold, unread: 0 };
+    let nothing = Results { ran: Vec::new(), threshold: task.threshold, unread: 0 };
     let ended = Run::new(task, global).and_then(|run| run.results(report));
     match ended {
         Ok(results) => {
@@ -195,7 +195,7 @@ impl<'r> Run<'r> {
                 report.advice(Advice::warning(Code::Suppression, what));
             }
         }
-        Results { ran, used, threshold: self.task.threshold, unread: 0 }
+        Results { ran, threshold: self.task.threshold, unread: 0 }
     }
 }
 

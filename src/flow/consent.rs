@@ -11,7 +11,7 @@ use crate::ui;
 ///
 /// # Errors
 /// Nobody said yes: usage, exit 2, or Ctrl-C; and nothing was changed.
-pub async fn ask(
+pub(super) async fn ask(
     act: &str,
     risks: &[String],
     place: &str,

@@ -10,7 +10,7 @@ use crate::apply::files::{Halted, Print, Staging};
 use crate::edit::manifest::{self, Splice};
 use crate::edit::mask;
 use crate::error::{Exit, Failure, Reason};
-use crate::load::files::{self, Text};
+use crate::load::files::{self, SourceText};
 use crate::options::{Destination, Preview};
 use crate::render::diff::{self, Secrets};
 use crate::render::text::STDIN;
@@ -19,8 +19,8 @@ use crate::render::text::STDIN;
 const ON_STDOUT: &str = "on stdout, no file is changed: --write changes them";
 
 /// A text and the changes to it.
-pub struct Edited<'t> {
-    pub text: &'t Text,
+pub(super) struct Edited<'t> {
+    pub text: &'t SourceText,
     pub splices: Vec<Splice>,
 }
 
@@ -30,7 +30,7 @@ impl Edited<'_> {
     }
 
     /// The change as a unified diff.
-    pub fn diff(&self, secrets: Secrets) -> String {
+    pub(super) fn diff(&self, secrets: Secrets) -> String {
         let (old, new) = (&self.text.text, self.new_text());
         let shown = |text: &str| match secrets {
             Secrets::Shown => text.to_owned(),
@@ -42,7 +42,7 @@ impl Edited<'_> {
 }
 
 /// What is kept until every file was planned.
-pub enum Emit {
+pub(super) enum Emit {
     Nothing,
     /// One file or stdin is a filter: all of it comes out.
     Whole(Filtered),
@@ -53,7 +53,7 @@ pub enum Emit {
 
 /// All of one file or of stdin.
 #[derive(Default)]
-pub struct Filtered {
+pub(super) struct Filtered {
     text: String,
     /// Whether it is another than its file has.
     differs: bool,
@@ -61,7 +61,7 @@ pub struct Filtered {
 
 /// Edited files, and what is put into them: the same few texts again and again.
 #[derive(Default)]
-pub struct Changed {
+pub(super) struct Changed {
     files: Vec<Kept>,
     texts: HashSet<Rc<str>>,
 }
@@ -82,7 +82,7 @@ enum Source {
 
 impl Emit {
     /// What the command line asks for.
-    pub fn of(preview: Preview, destination: Destination, is_single: bool) -> Self {
+    pub(super) fn of(preview: Preview, destination: Destination, is_single: bool) -> Self {
         match (preview.is_on(), destination) {
             (true, _) => Self::nothing(),
             (false, Destination::InPlace) => Self::InPlace(Staging::default()),
@@ -92,7 +92,7 @@ impl Emit {
     }
 
     /// A preview.
-    pub fn nothing() -> Self {
+    pub(super) fn nothing() -> Self {
         Self::Nothing
     }
 
@@ -100,7 +100,7 @@ impl Emit {
     ///
     /// # Errors
     /// Its file or its directory cannot be written.
-    pub fn keep(&mut self, edited: &Edited) -> Result<(), Failure> {
+    pub(super) fn keep(&mut self, edited: &Edited) -> Result<(), Failure> {
         match self {
             Self::Nothing => Ok(()),
             Self::Whole(filtered) => {
@@ -124,7 +124,7 @@ impl Emit {
     ///
     /// # Errors
     /// A file changed meanwhile, or a rename failed part-way.
-    pub fn commit(self, report: &mut Report<'_>) -> Result<(), Failure> {
+    pub(super) fn commit(self, report: &mut Report<'_>) -> Result<(), Failure> {
         match self {
             Self::Nothing => Ok(()),
             Self::Whole(Filtered { text, differs }) => {

@@ -28,10 +28,10 @@ use crate::verify::rollout::{self, Ended, Stuck};
 use crate::verify::sidecars as proof;
 
 /// A plan, or the rows of the objects that keep it from being carried out.
-pub type Planned<P> = Result<P, Vec<Row>>;
+pub(super) type Planned<P> = Result<P, Vec<Row>>;
 
 /// What a command would do, and what it asks before it does.
-pub struct Proposal<'p> {
+pub(super) struct Proposal<'p> {
     pub changes: &'p [Change],
     /// `inject changes`
     pub asks: &'p str,
@@ -43,7 +43,7 @@ pub struct Proposal<'p> {
 
 /// Whether there is anything to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Begun {
+pub(super) enum Begun {
     Previewed,
     Writes,
 }
@@ -52,7 +52,7 @@ pub enum Begun {
 ///
 /// # Errors
 /// The user did not agree, or the API server would refuse a change; nothing was written.
-pub async fn begin(
+pub(super) async fn begin(
     session: &Session,
     proposal: Proposal<'_>,
     global: &Global,
@@ -100,7 +100,7 @@ async fn show(
 ///
 /// # Errors
 /// An edit leads through something that is not what it should be.
-pub fn diff_of(change: &Change, secrets: Secrets) -> Result<String, Failure> {
+pub(super) fn diff_of(change: &Change, secrets: Secrets) -> Result<String, Failure> {
     let object = &change.before.reference;
     let after = change.after().map_err(|path| {
         Failure::new(Exit::Failed, Reason::Unsafe, format!("{object}: {path} is not what it should be"))
@@ -112,7 +112,7 @@ pub fn diff_of(change: &Change, secrets: Secrets) -> Result<String, Failure> {
 ///
 /// # Errors
 /// The first that would fail.
-pub async fn rehearse(session: &Session, changes: &[Change], notes: &mut dyn Notes) -> Result<(), Failure> {
+pub(super) async fn rehearse(session: &Session, changes: &[Change], notes: &mut dyn Notes) -> Result<(), Failure> {
     for object in transaction::rehearse(session, changes).await? {
         let what = format!("{object}: a webhook does not support dry run");
         notes.advice(Advice::note(Code::Unknown, what).about(&object));
@@ -121,7 +121,7 @@ pub async fn rehearse(session: &Session, changes: &[Change], notes: &mut dyn Not
 }
 
 /// The row of a change that was made, or would be.
-pub fn row_of(change: &Change) -> Row {
+pub(super) fn row_of(change: &Change) -> Row {
     let outcome = if change.is_already() { Outcome::Unchanged } else { Outcome::Changed };
     let owner = owner::of(&change.before.value).map(|owner| owner.to_string());
     Row { owner, ..Row::answer(change.before.reference.clone(), outcome, change.message.as_str()) }
@@ -188,7 +188,7 @@ impl From<Failure> for Stopped {
 }
 
 /// Changes made as one.
-pub struct Transaction<'t> {
+pub(super) struct Transaction<'t> {
     pub session: &'t Session,
     pub stop: &'t Interrupts,
     /// How the same state is left by hand, should the rollback fail.
@@ -202,7 +202,12 @@ pub struct Transaction<'t> {
 
 impl<'t> Transaction<'t> {
     /// A transaction that has done nothing yet.
-    pub fn new(session: &'t Session, stop: &'t Interrupts, way_back: impl Into<Hint>, patience: Duration) -> Self {
+    pub(super) fn new(
+        session: &'t Session,
+        stop: &'t Interrupts,
+        way_back: impl Into<Hint>,
+        patience: Duration,
+    ) -> Self {
         Self { session, stop, way_back: way_back.into(), patience, done: Vec::new(), undone: None }
     }
 
@@ -211,7 +216,7 @@ impl<'t> Transaction<'t> {
     ///
     /// # Errors
     /// Why not all could be made or confirmed, and what stands.
-    pub async fn run(mut self, changes: &[Change], report: &mut Report<'_>) -> Result<Vec<Done>, Stopped> {
+    pub(super) async fn run(mut self, changes: &[Change], report: &mut Report<'_>) -> Result<Vec<Done>, Stopped> {
         let ended = self.whole(report, async |run, report| run.all(changes, report).await).await;
         self.ended(ended, report)
     }
@@ -239,7 +244,7 @@ impl<'t> Transaction<'t> {
         match caught(work(self, report)).await {
             Ok(Ok(())) if self.stop.is_set() => Err(self.undo(interrupted(), report).await),
             Ok(ended) => ended,
-            Err(panicked) => Err(self.undo(panicked.into_failure(), report).await),
+            Err(panicked) => Err(self.undo(panicked.into(), report).await),
         }
     }
 
@@ -370,7 +375,7 @@ impl Stands {
 }
 
 /// Says what became of a write that was rolled back, and gives its row.
-pub fn say_undone(object: &ObjectRef, state: &Undone, reason: Reason, report: &mut Report<'_>) -> Row {
+pub(super) fn say_undone(object: &ObjectRef, state: &Undone, reason: Reason, report: &mut Report<'_>) -> Row {
     let (message, exit) = match state {
         Undone::Back => {
             report.line_about(object, "rolled back");
@@ -382,7 +387,7 @@ pub fn say_undone(object: &ObjectRef, state: &Undone, reason: Reason, report: &m
 }
 
 /// `deployment/gateway-proxy`, as kubectl takes it.
-pub fn short(object: &ObjectRef) -> String {
+pub(super) fn short(object: &ObjectRef) -> String {
     format!("{}/{}", object.kind.singular, object.name)
 }
 
@@ -392,12 +397,12 @@ fn not_made(object: ObjectRef, why: &Failure) -> Row {
 }
 
 /// What `restartedAt` is to say. Of two restarts within one second, as kubectl writes it, the second would be none.
-pub fn now() -> String {
+pub(super) fn now() -> String {
     Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
 /// What the pods of a rollout say that did not end well.
-pub fn not_ready(workload: &str, stuck: Stuck) -> Failure {
+pub(super) fn not_ready(workload: &str, stuck: Stuck) -> Failure {
     let Stuck { ready, wanted, took, complaints, served } = stuck;
     let mut failure = Failure::new(
         Exit::Failed,

@@ -12,7 +12,7 @@ use crate::command::{flag, gloo_rs};
 use crate::edit::json;
 use crate::edit::manifest::{self, Found as InText, Job, Place, Splice};
 use crate::error::{Exit, Failure, Reason};
-use crate::load::files::{self, Loaded, Text};
+use crate::load::files::{self, Loaded, SourceText};
 use crate::model::{Object, ObjectRef};
 use crate::options::{Absent, Files, GLOO_SYSTEM, Global, Named, Objects, Selection};
 use crate::plan::advice::{Advice, Code};
@@ -42,7 +42,12 @@ struct Run<'r> {
 ///
 /// # Errors
 /// What keeps the run from being planned or from being written; single objects are in the report.
-pub fn edit(plan: &dyn PerObject, task: &Objects, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+pub(super) fn edit(
+    plan: &dyn PerObject,
+    task: &Objects,
+    global: &Global,
+    report: &mut Report<'_>,
+) -> Result<(), Failure> {
     let Some(Files { paths, destination }) = &task.files else { return Ok(()) };
     let mut inputs = files::find(&files::sources_of(paths)?)?;
     let emit = Emit::of(task.preview, *destination, inputs.is_single());
@@ -90,7 +95,7 @@ impl<'r> Run<'r> {
     }
 
     /// Plans one text, and keeps what becomes of it.
-    fn text(&mut self, text: &Text) -> Result<(), Failure> {
+    fn text(&mut self, text: &SourceText) -> Result<(), Failure> {
         self.files += 1;
         let mut rows = Vec::new();
         let members = manifest::members(&text.text, self.plan.kind());
@@ -339,7 +344,7 @@ fn held_back(row: Row) -> Row {
 }
 
 /// The change to make by hand, as details.
-pub fn by_hand(lines: Vec<String>) -> Vec<String> {
+pub(super) fn by_hand(lines: Vec<String>) -> Vec<String> {
     let indented = lines.into_iter().map(|line| format!("  {line}"));
     std::iter::once("the change to make by hand:".to_owned()).chain(indented).collect()
 }

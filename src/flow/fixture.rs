@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::options::{Consent, Format, Global, Loudness, When};
 
 /// No flag at all.
-pub fn global() -> Global {
+pub(super) fn global() -> Global {
     Global {
         kubeconfig: None,
         context: None,

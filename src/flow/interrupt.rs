@@ -18,14 +18,14 @@ use tokio::sync::watch;
 use crate::error::{Exit, Failure, Reason};
 use crate::load::ignored_signals::{Ignored, ignored};
 
-pub use stdin::Stdin;
+pub(super) use stdin::Stdin;
 
 /// Said of a run that changed nothing.
-pub const UNTOUCHED: &str = "nothing was changed";
+pub(super) const UNTOUCHED: &str = "nothing was changed";
 
 /// The signals that have come, and whether the run writes by now.
 #[derive(Clone)]
-pub struct Interrupts {
+pub(crate) struct Interrupts {
     count: watch::Receiver<usize>,
     writes: Rc<Cell<bool>>,
 }
@@ -35,7 +35,7 @@ impl Interrupts {
     ///
     /// The listener has its own thread: it hears also while the run reads files, outside of any runtime. Without a
     /// thread for it signals keep their usual effect. `heard` is told the name of each.
-    pub fn listen(heard: impl Fn(&str) + Send + 'static) -> Self {
+    pub(crate) fn listen(heard: impl Fn(&str) + Send + 'static) -> Self {
         let (sender, count) = watch::channel(0);
         let (says_ready, ready) = mpsc::channel();
         let ignored = ignored();
@@ -51,18 +51,18 @@ impl Interrupts {
     }
 
     /// Hears nothing: for a rollback, which is never interrupted.
-    pub fn none() -> Self {
+    pub(crate) fn none() -> Self {
         Self { count: watch::channel(0).1, writes: Rc::default() }
     }
 
     /// After this many signals, and none after them.
     #[cfg(test)]
-    pub fn after(count: usize) -> Self {
+    pub(crate) fn after(count: usize) -> Self {
         Self { count: watch::channel(count).1, writes: Rc::default() }
     }
 
     /// Whether nothing more should be begun.
-    pub fn is_set(&self) -> bool {
+    pub(crate) fn is_set(&self) -> bool {
         *self.count.borrow() > 0
     }
 
@@ -70,7 +70,7 @@ impl Interrupts {
     ///
     /// # Errors
     /// It was.
-    pub fn check(&self) -> Result<(), Failure> {
+    pub(crate) fn check(&self) -> Result<(), Failure> {
         if self.is_set() { Err(interrupted()) } else { Ok(()) }
     }
 
@@ -78,14 +78,14 @@ impl Interrupts {
     ///
     /// # Errors
     /// A signal has come already; nothing was changed.
-    pub fn begin_writes(&self) -> Result<(), Failure> {
+    pub(crate) fn begin_writes(&self) -> Result<(), Failure> {
         self.check().map_err(|failure| failure.detail(UNTOUCHED))?;
         self.writes.set(true);
         Ok(())
     }
 
     /// Whether the run has begun to write.
-    pub fn has_written(&self) -> bool {
+    pub(crate) fn has_written(&self) -> bool {
         self.writes.get()
     }
 
@@ -93,7 +93,7 @@ impl Interrupts {
     ///
     /// # Errors
     /// Those of the work, or that it was interrupted.
-    pub async fn until_writes<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    pub(crate) async fn until_writes<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
         let mut signals = self.signals();
         let ends = async {
             signals.next().await;
@@ -113,7 +113,7 @@ impl Interrupts {
     ///
     /// # Errors
     /// Those of the work, or that it was interrupted.
-    pub async fn or<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    pub(crate) async fn or<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
         let mut signals = self.signals();
         tokio::select! {
             biased;
@@ -123,25 +123,25 @@ impl Interrupts {
     }
 
     /// One signal after the other, from the first of the run.
-    pub fn signals(&self) -> Signals {
+    pub(crate) fn signals(&self) -> Signals {
         Signals { count: self.count.clone(), taken: 0 }
     }
 
     /// Standard input, of which a signal ends the waiting.
-    pub fn stdin(&self) -> Stdin {
+    pub(crate) fn stdin(&self) -> Stdin {
         Stdin::new(self.clone())
     }
 }
 
 /// The signals of the run, one at a time.
-pub struct Signals {
+pub(crate) struct Signals {
     count: watch::Receiver<usize>,
     taken: usize,
 }
 
 impl Signals {
     /// Comes back with the next one.
-    pub async fn next(&mut self) {
+    pub(crate) async fn next(&mut self) {
         let taken = self.taken;
         if self.count.wait_for(|count| *count > taken).await.is_err() {
             std::future::pending::<()>().await;
@@ -151,7 +151,7 @@ impl Signals {
 }
 
 /// The run was ended from outside.
-pub fn interrupted() -> Failure {
+pub(super) fn interrupted() -> Failure {
     Failure::new(Exit::Interrupted, Reason::Interrupted, "interrupted")
 }
 

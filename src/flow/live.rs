@@ -46,7 +46,7 @@ struct Run<'r> {
 ///
 /// # Errors
 /// What keeps the run from its first object; what happens to single objects is in the report.
-pub async fn edit(
+pub(super) async fn edit(
     session: &Session,
     plan: &dyn PerObject,
     task: &Objects,
@@ -116,7 +116,7 @@ fn risks(plan: &dyn PerObject, task: &Objects, global: &Global) -> Vec<String> {
 }
 
 /// Says near names, and where else the name is.
-pub async fn explain_absence(session: &Session, row: &mut Row) {
+pub(super) async fn explain_absence(session: &Session, row: &mut Row) {
     let absence = absence::around(session, &row.object).await;
     row.details.splice(0..0, absence.detail());
     row.hint = absence.hint().or(row.hint.take());

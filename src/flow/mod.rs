@@ -47,11 +47,11 @@ use crate::plan::advice::{Advice, Code};
 use crate::ui::{self, Ui};
 use interrupt::{Interrupts, UNTOUCHED};
 
-pub use names::names;
-pub use report::Report;
+pub(crate) use names::names;
+pub(crate) use report::Report;
 
 /// Runs a command and says how it ended.
-pub fn run(invocation: &Invocation, ui: &mut Ui) -> Exit {
+pub(crate) fn run(invocation: &Invocation, ui: &mut Ui) -> Exit {
     let is_verbose = ui.loudness() >= Loudness::Verbose;
     let interrupts = Interrupts::listen(move |name| {
         if is_verbose {
@@ -73,7 +73,7 @@ fn carry_out(invocation: &Invocation, interrupts: &Interrupts, trace: Option<Tra
         report.advice(advice.clone());
     }
     let ran = caught_now(|| go(command, global, interrupts, &mut report)).unwrap_or_else(|panicked| {
-        let failure = panicked.into_failure();
+        let failure = Failure::from(panicked);
         Err(match interrupts.has_written() {
             true => Failure { exit: Exit::HalfDone, ..failure.detail("what it had written may stand") },
             false => failure.detail(UNTOUCHED),

@@ -12,7 +12,7 @@ use crate::options::{Global, Names};
 const PATIENCE: Duration = Duration::from_millis(250);
 
 /// The names there are; nothing on any trouble, since a shell has no place to say it.
-pub fn names(of: Names, global: &Global) -> Vec<String> {
+pub(crate) fn names(of: Names, global: &Global) -> Vec<String> {
     let mut global = global.clone();
     global.timeout = PATIENCE;
     let target = super::target(&global, Environment::of_process().without_terminal());

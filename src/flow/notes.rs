@@ -6,7 +6,7 @@ use super::report::Report;
 use crate::plan::advice::Advice;
 
 /// Takes what a planner says.
-pub trait Notes {
+pub(super) trait Notes {
     /// A warning or a note.
     fn advice(&mut self, advice: Advice);
 
@@ -22,7 +22,7 @@ pub trait Notes {
 
 impl dyn Notes + '_ {
     /// Warnings and notes, in their order, or the one if there is one.
-    pub fn advices(&mut self, advice: impl IntoIterator<Item = Advice>) {
+    pub(super) fn advices(&mut self, advice: impl IntoIterator<Item = Advice>) {
         advice.into_iter().for_each(|advice| self.advice(advice));
     }
 }

@@ -21,7 +21,7 @@ use crate::ui::{Lead, Ui};
 
 /// Where the lines of what is so now go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answers {
+pub(crate) enum Answers {
     Stdout,
     /// stdout carries manifests or a diff.
     Stderr,
@@ -29,7 +29,7 @@ pub enum Answers {
 
 /// The words of a sweep's summary.
 #[derive(Debug, Clone)]
-pub struct Sweep {
+pub(crate) struct Sweep {
     /// `enabled`
     pub done: &'static str,
     /// `Upstream`
@@ -41,7 +41,7 @@ pub struct Sweep {
 }
 
 /// Collects and says what happens.
-pub struct Report<'u> {
+pub(crate) struct Report<'u> {
     pub ui: &'u mut Ui,
     interrupts: Interrupts,
     /// What every command that is printed here names again.
@@ -85,7 +85,7 @@ enum Keeps {
 
 impl<'u> Report<'u> {
     /// An empty report of the command with these words.
-    pub fn new(ui: &'u mut Ui, words: &'u [String], format: Format) -> Self {
+    pub(crate) fn new(ui: &'u mut Ui, words: &'u [String], format: Format) -> Self {
         Self {
             ui,
             interrupts: Interrupts::none(),
@@ -119,50 +119,50 @@ impl<'u> Report<'u> {
 
     /// The same report of a run whose requests are shown to this, whatever is said of them.
     #[must_use]
-    pub fn traced(self, trace: Option<Trace>) -> Self {
+    pub(crate) fn traced(self, trace: Option<Trace>) -> Self {
         Self { trace, ..self }
     }
 
     /// What is shown each request, where that was said.
-    pub fn trace(&self) -> Option<Trace> {
+    pub(crate) fn trace(&self) -> Option<Trace> {
         self.trace.clone()
     }
 
     /// The same report of a run that these signals end.
     #[must_use]
-    pub fn until(self, interrupts: Interrupts) -> Self {
+    pub(crate) fn until(self, interrupts: Interrupts) -> Self {
         Self { interrupts, ..self }
     }
 
     /// The same report of a run on the cluster and as the user that were typed.
     #[must_use]
-    pub fn on(self, target: Target) -> Self {
+    pub(crate) fn on(self, target: Target) -> Self {
         Self { target, ..self }
     }
 
     /// Says on stderr that something failed, apart from how the run ends.
-    pub fn trouble(&mut self, message: &str, details: &[String], hints: impl IntoIterator<Item = Hint>) {
+    pub(crate) fn trouble(&mut self, message: &str, details: &[String], hints: impl IntoIterator<Item = Hint>) {
         let hints: Vec<_> = hints.into_iter().map(|hint| hint.on(&self.target)).collect();
         self.ui.error(message, details, &hints);
     }
 
     /// The signals that end the run.
-    pub fn interrupts(&self) -> Interrupts {
+    pub(crate) fn interrupts(&self) -> Interrupts {
         self.interrupts.clone()
     }
 
     /// The one session of the run, once it is open: the steps of a longer way share it.
-    pub fn session(&self) -> Option<Rc<Session>> {
+    pub(crate) fn session(&self) -> Option<Rc<Session>> {
         self.session.clone()
     }
 
     /// Keeps the session for the rest of the run.
-    pub fn keep_session(&mut self, session: &Rc<Session>) {
+    pub(crate) fn keep_session(&mut self, session: &Rc<Session>) {
         self.session = Some(Rc::clone(session));
     }
 
     /// Says on stderr which cluster this is about; the steps of a longer way need not say it again.
-    pub fn context(&mut self, line: &str) {
+    pub(crate) fn context(&mut self, line: &str) {
         if self.context.as_deref() != Some(line) {
             self.ui.status(line);
             self.context = Some(line.to_owned());
@@ -170,13 +170,13 @@ impl<'u> Report<'u> {
     }
 
     /// Where answers go, and what stands after those that were not written.
-    pub fn form(&mut self, answers: Answers, mark: Mark) {
+    pub(crate) fn form(&mut self, answers: Answers, mark: Mark) {
         self.answers = answers;
         self.mark = mark;
     }
 
     /// The same for a run on the cluster, and the mark that it gives.
-    pub fn form_for_cluster(&mut self, preview: Preview) -> Mark {
+    pub(crate) fn form_for_cluster(&mut self, preview: Preview) -> Mark {
         let mark = match (preview.dry_run, preview.is_on()) {
             (Some(DryRun::Server), _) => Mark::ServerDryRun,
             (_, true) => Mark::ClientDryRun,
@@ -187,19 +187,19 @@ impl<'u> Report<'u> {
     }
 
     /// The same for a run over manifests: they or their diff have stdout, else the answers have.
-    pub fn form_for_files(&mut self, preview: Preview, destination: Destination) {
+    pub(crate) fn form_for_files(&mut self, preview: Preview, destination: Destination) {
         let manifests = !preview.is_on() && destination == Destination::Stdout;
         let answers = if preview.diff || manifests { Answers::Stderr } else { Answers::Stdout };
         self.form(answers, if preview.is_on() { Mark::ClientDryRun } else { Mark::Written });
     }
 
     /// The namespace that need not be said beside a name.
-    pub fn usual_namespace(&mut self, namespace: &str) {
+    pub(crate) fn usual_namespace(&mut self, namespace: &str) {
         namespace.clone_into(&mut self.usual_namespace);
     }
 
     /// The run is about many: skipped objects are counted, and a summary comes at the end.
-    pub fn begin_sweep(&mut self, sweep: Sweep) {
+    pub(crate) fn begin_sweep(&mut self, sweep: Sweep) {
         self.ui.begin_progress(&format!("{}s", sweep.noun));
         self.sweep = Some(sweep);
     }
@@ -209,7 +209,7 @@ impl<'u> Report<'u> {
     }
 
     /// A line of an answer that is no object's end; in a document it is a field, and names stand alone.
-    pub fn line(&mut self, line: &str) {
+    pub(crate) fn line(&mut self, line: &str) {
         match self.format {
             Format::Name => self.ui.status(line),
             _ if self.is_document() => {}
@@ -218,7 +218,7 @@ impl<'u> Report<'u> {
     }
 
     /// What changes, as a diff that is no single row's.
-    pub fn diff(&mut self, diff: String) {
+    pub(crate) fn diff(&mut self, diff: String) {
         if !self.is_document() {
             self.ui.diff(&diff);
         }
@@ -226,7 +226,7 @@ impl<'u> Report<'u> {
     }
 
     /// The same in sentences, which a terminal may wrap.
-    pub fn paragraph(&mut self, line: &str) {
+    pub(crate) fn paragraph(&mut self, line: &str) {
         match self.format {
             Format::Name => self.ui.status(line),
             _ if self.is_document() => {}
@@ -235,12 +235,12 @@ impl<'u> Report<'u> {
     }
 
     /// The same about an object, named as everywhere in this run.
-    pub fn line_about(&mut self, object: &ObjectRef, words: &str) {
+    pub(crate) fn line_about(&mut self, object: &ObjectRef, words: &str) {
         self.line(&format!("{} {words}", text::subject(object, &self.usual_namespace)));
     }
 
     /// An object's end that was said already, in the words of its own command.
-    pub fn record(&mut self, mut row: Row) {
+    pub(crate) fn record(&mut self, mut row: Row) {
         row.hint = row.hint.map(|hint| hint.on(&self.target));
         *self.counts.entry(row.outcome.name()).or_default() += 1;
         self.exit = self.exit.or(row.exit);
@@ -253,7 +253,7 @@ impl<'u> Report<'u> {
     }
 
     /// An object's end.
-    pub fn row(&mut self, mut row: Row) {
+    pub(crate) fn row(&mut self, mut row: Row) {
         row.hint = row.hint.map(|hint| hint.on(&self.target));
         *self.counts.entry(row.outcome.name()).or_default() += 1;
         self.exit = self.exit.or(row.exit);
@@ -298,34 +298,34 @@ impl<'u> Report<'u> {
     }
 
     /// The ends of several objects.
-    pub fn rows(&mut self, rows: Vec<Row>) {
+    pub(crate) fn rows(&mut self, rows: Vec<Row>) {
         for row in rows {
             self.row(row);
         }
     }
 
     /// Puts the objects of the document and of the line to copy into the order of a list, whichever ended first.
-    pub fn order_rows(&mut self) {
+    pub(crate) fn order_rows(&mut self) {
         self.rows.sort_by(|one, other| place_in_list(&one.object).cmp(&place_in_list(&other.object)));
         self.failed.sort_by(|one, other| place_in_list(one).cmp(&place_in_list(other)));
     }
 
     /// A warning or a note, if there is one.
-    pub fn advice_if(&mut self, advice: Option<Advice>) {
+    pub(crate) fn advice_if(&mut self, advice: Option<Advice>) {
         if let Some(advice) = advice {
             self.advice(advice);
         }
     }
 
     /// Warnings and notes, in their order.
-    pub fn advices(&mut self, advice: Vec<Advice>) {
+    pub(crate) fn advices(&mut self, advice: Vec<Advice>) {
         for advice in advice {
             self.advice(advice);
         }
     }
 
     /// A warning or a note; one that was said is not said again.
-    pub fn advice(&mut self, mut advice: Advice) {
+    pub(crate) fn advice(&mut self, mut advice: Advice) {
         let key = (advice.code, advice.message.clone());
         if self.said.contains(&key) {
             return;
@@ -339,7 +339,7 @@ impl<'u> Report<'u> {
     }
 
     /// The run as a whole failed.
-    pub fn failure(&mut self, mut failure: Failure) {
+    pub(crate) fn failure(&mut self, mut failure: Failure) {
         failure.hints = failure.hints.into_iter().map(|hint| hint.on(&self.target)).collect();
         self.exit = self.exit.or(failure.exit);
         self.ui.end_progress();
@@ -348,18 +348,18 @@ impl<'u> Report<'u> {
     }
 
     /// A failure that was said in other words, as clap says those of a command line.
-    pub fn said_failure(&mut self, failure: Failure) {
+    pub(crate) fn said_failure(&mut self, failure: Failure) {
         self.exit = self.exit.or(failure.exit);
         self.failure.get_or_insert(failure);
     }
 
     /// What the document has beside what every command's has.
-    pub fn field(&mut self, key: &str, value: Value) {
+    pub(crate) fn field(&mut self, key: &str, value: Value) {
         self.fields.insert(key.to_owned(), value);
     }
 
     /// The same for a list to which each request of a longer plan adds its own.
-    pub fn extend_field(&mut self, key: &str, more: Vec<Value>) {
+    pub(crate) fn extend_field(&mut self, key: &str, more: Vec<Value>) {
         let all = self.fields.entry(key).or_insert_with(|| Value::Array(Vec::new()));
         if let Some(all) = all.as_array_mut() {
             all.extend(more);
@@ -367,7 +367,7 @@ impl<'u> Report<'u> {
     }
 
     /// An object that an earlier step changed, and that is as before again: that is its end.
-    pub fn rolled_back(&mut self, row: Row) {
+    pub(crate) fn rolled_back(&mut self, row: Row) {
         let is_it = |earlier: &Row| earlier.object == row.object && earlier.outcome == Outcome::Changed;
         let earlier = self.rows.len();
         self.rows.retain(|earlier| !is_it(earlier));
@@ -378,32 +378,32 @@ impl<'u> Report<'u> {
     }
 
     /// Why the last object ended as it did.
-    pub fn last_reason(&self) -> Option<Reason> {
+    pub(crate) fn last_reason(&self) -> Option<Reason> {
         self.last_reason
     }
 
     /// The code the run would end with, were it to end now.
-    pub fn exit(&self) -> Exit {
+    pub(crate) fn exit(&self) -> Exit {
         self.exit
     }
 
     /// The run ends with this code, if nothing weightier happened.
-    pub fn ends(&mut self, exit: Exit) {
+    pub(crate) fn ends(&mut self, exit: Exit) {
         self.exit = self.exit.or(exit);
     }
 
     /// Whether no object was there to report.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.counts.is_empty()
     }
 
     /// How many objects ended so.
-    pub fn count(&self, outcome: Outcome) -> usize {
+    pub(crate) fn count(&self, outcome: Outcome) -> usize {
         self.counts.get(outcome.name()).copied().unwrap_or_default()
     }
 
     /// A value as the whole of stdout, in the format that was asked for, in place of the document.
-    pub fn value(&mut self, value: &Value) {
+    pub(crate) fn value(&mut self, value: &Value) {
         let text = match self.format {
             Format::Yaml => Some(crate::yaml::write(value)).filter(|yaml| !text::has_obeyed(yaml)),
             _ => None,
@@ -414,18 +414,18 @@ impl<'u> Report<'u> {
     }
 
     /// Bytes of an answer that is somebody else's text, as they come: the document is no longer ours to print.
-    pub fn part(&mut self, bytes: &[u8]) {
+    pub(crate) fn part(&mut self, bytes: &[u8]) {
         self.printed = true;
         self.ui.foreign(bytes);
     }
 
     /// Lines of a log that is somebody else's text.
-    pub fn log(&mut self, lead: Option<Lead<'_>>, lines: &[Vec<u8>]) {
+    pub(crate) fn log(&mut self, lead: Option<Lead<'_>>, lines: &[Vec<u8>]) {
         self.ui.log(lead, lines);
     }
 
     /// Bytes that are the whole of stdout.
-    pub fn whole(&mut self, bytes: &[u8]) {
+    pub(crate) fn whole(&mut self, bytes: &[u8]) {
         self.printed = true;
         self.ui.foreign(bytes);
         self.ui.end_foreign();

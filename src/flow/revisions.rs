@@ -22,7 +22,11 @@ const GATEWAY_LABEL: &str = "gateway.networking.k8s.io/gateway-name";
 ///
 /// # Errors
 /// istiod may not be listed, or there is none.
-pub async fn print(istio_namespace: Option<&str>, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+pub(super) async fn print(
+    istio_namespace: Option<&str>,
+    global: &Global,
+    report: &mut Report<'_>,
+) -> Result<(), Failure> {
     report.field("revisions", Value::Array(Vec::new()));
     let session = super::open(global, report).await?;
     let istio::Found { istiods, tags } = istio::all(&session, istio_namespace).await?;

@@ -11,7 +11,7 @@ const KINDS: usize = 16;
 
 /// Rows in the order in which they came.
 #[derive(Default)]
-pub struct Rows {
+pub(super) struct Rows {
     all: Vec<Small>,
     /// All names, one after the other: a name of its own costs more than what it says.
     names: String,
@@ -56,17 +56,17 @@ impl Rows {
     }
 
     /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
 
     /// Whether one of them is like this.
-    pub fn any(&self, like: impl Fn(&str, &Row) -> bool) -> bool {
+    pub(super) fn any(&self, like: impl Fn(&str, &Row) -> bool) -> bool {
         self.named().any(|(name, small)| like(name, &small.shared))
     }
 
     /// Each of them as it came, one at a time.
-    pub fn whole(&self) -> impl Iterator<Item = Row> {
+    pub(super) fn whole(&self) -> impl Iterator<Item = Row> {
         self.named().map(|(name, small)| {
             let mut row = (*small.shared).clone();
             name.clone_into(&mut row.object.name);

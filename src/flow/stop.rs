@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 /// Why nothing more is begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
+pub(super) enum Why {
     /// A signal came.
     Asked,
     /// A second one came: requests under way are dropped.
@@ -16,21 +16,21 @@ pub enum Why {
 
 /// Set once the sweep is to end.
 #[derive(Clone, Default)]
-pub struct Stop(Rc<Cell<Option<Why>>>);
+pub(super) struct Stop(Rc<Cell<Option<Why>>>);
 
 impl Stop {
     /// Whether nothing more should be begun.
-    pub fn is_set(&self) -> bool {
+    pub(super) fn is_set(&self) -> bool {
         self.why().is_some()
     }
 
     /// Why, if so.
-    pub fn why(&self) -> Option<Why> {
+    pub(super) fn why(&self) -> Option<Why> {
         self.0.get()
     }
 
     /// Begins nothing more.
-    pub fn set(&self, why: Why) {
+    pub(super) fn set(&self, why: Why) {
         self.0.set(Some(why));
     }
 }

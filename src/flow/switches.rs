@@ -29,7 +29,7 @@ const NAME: &str = "default";
 ///
 /// # Errors
 /// What keeps the run from Settings.
-pub fn run(task: &SwitchesTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+pub(super) fn run(task: &SwitchesTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     match (task.wish, &task.files) {
         (Some(wish), Some(_)) => {
             let plan = OnSettings { wish, off: task.off, caution: task.caution, gateways: Gateways::Unseen };
@@ -58,7 +58,7 @@ fn objects(task: &SwitchesTask, namespace: Option<&str>) -> Objects {
 ///
 /// # Errors
 /// A request's own failure.
-pub async fn plan(
+pub(super) async fn plan(
     session: &Session,
     wish: Wish,
     caution: Caution,

@@ -12,7 +12,7 @@ use crate::render::version::{self, ServerSide, Versions};
 const CLIENT: &str = env!("CARGO_PKG_VERSION");
 
 /// Prints this program's version; reads nothing.
-pub fn client(format: Format, report: &mut Report<'_>) {
+pub(super) fn client(format: Format, report: &mut Report<'_>) {
     say(&Versions { client: CLIENT, server: None }, format, report);
 }
 
@@ -20,7 +20,7 @@ pub fn client(format: Format, report: &mut Report<'_>) {
 ///
 /// # Errors
 /// None of its own: what could not be read is said in the document.
-pub async fn all(global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+pub(super) async fn all(global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let namespace = global.gloo_namespace.as_deref().or(global.namespace.as_deref()).unwrap_or(GLOO_SYSTEM);
     let side = match super::open(global, report).await {
         Ok(session) => ask(&session, namespace).await,

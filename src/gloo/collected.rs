@@ -7,18 +7,18 @@ use serde_json::Value;
 use super::{Filter, Keep, Offer, Section, route_configs};
 
 /// Makes of a resource what is kept of it.
-pub type Project<T> = fn(Section, &str, &Value) -> T;
+pub(crate) type Project<T> = fn(Section, &str, &Value) -> T;
 
 /// The resources of one type.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Resources<T> {
+pub(crate) struct Resources<T> {
     pub version: Option<String>,
     /// In Gloo's order, which is that of their names.
     pub items: Vec<(String, T)>,
 }
 
 /// Keeps what a role is served, as far as it is asked for.
-pub struct Collected<T> {
+pub(crate) struct Collected<T> {
     role: String,
     filter: Filter,
     project: Project<T>,
@@ -31,12 +31,12 @@ pub struct Collected<T> {
 
 impl<T> Collected<T> {
     /// Nothing yet.
-    pub fn new(role: String, filter: Filter, project: Project<T>) -> Self {
+    pub(crate) fn new(role: String, filter: Filter, project: Project<T>) -> Self {
         Self { role, filter, project, resources: BTreeMap::new(), listened: BTreeSet::new(), failed: None }
     }
 
     /// Every type that was asked for, also those without resources.
-    pub fn end(mut self) -> Vec<(Section, Resources<T>)> {
+    pub(crate) fn end(mut self) -> Vec<(Section, Resources<T>)> {
         let shown = Section::ALL.into_iter().filter(|section| self.filter.shows(*section));
         let mut all: Vec<_> =
             shown.map(|section| (section, self.resources.remove(&section).unwrap_or_default())).collect();
@@ -89,7 +89,7 @@ impl<T> Keep for Collected<T> {
 
 /// Keeps the names and versions of what a role is served.
 #[derive(Debug, Default)]
-pub struct Offers {
+pub(crate) struct Offers {
     role: String,
     types: BTreeMap<Section, Offer>,
     /// What Gloo has in the place of the snapshot.
@@ -98,12 +98,12 @@ pub struct Offers {
 
 impl Offers {
     /// Nothing yet.
-    pub fn new(role: String) -> Self {
+    pub(crate) fn new(role: String) -> Self {
         Self { role, ..Self::default() }
     }
 
     /// Of one type.
-    pub fn take(&mut self, section: Section) -> Offer {
+    pub(crate) fn take(&mut self, section: Section) -> Offer {
         self.types.remove(&section).unwrap_or_default()
     }
 }

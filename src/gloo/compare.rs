@@ -7,14 +7,14 @@ use crate::envoy::state::{Loaded, Rejected};
 
 /// What a role is served of one type.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Offer {
+pub(crate) struct Offer {
     pub version: Option<String>,
     pub names: BTreeSet<String>,
 }
 
 /// How the two stand to each other in one type.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Difference {
+pub(crate) struct Difference {
     pub section: Section,
     pub served: usize,
     pub loaded: usize,
@@ -29,20 +29,20 @@ pub struct Difference {
 impl Difference {
     /// Whether Envoy has something else than it is served.
     #[must_use]
-    pub fn is_one(&self) -> bool {
+    pub(crate) fn is_one(&self) -> bool {
         self.is_behind() || !(self.only_served.is_empty() && self.only_loaded.is_empty() && self.rejected.is_empty())
     }
 
     /// Whether both name the version of the type and it differs.
     #[must_use]
-    pub fn is_behind(&self) -> bool {
+    pub(crate) fn is_behind(&self) -> bool {
         matches!((&self.served_version, &self.loaded_version), (Some(served), Some(loaded)) if served != loaded)
     }
 }
 
 /// Compares one type.
 #[must_use]
-pub fn compare(section: Section, offer: &Offer, loaded: &Loaded) -> Difference {
+pub(crate) fn compare(section: Section, offer: &Offer, loaded: &Loaded) -> Difference {
     let only = |ours: &BTreeSet<String>, theirs: &BTreeSet<String>| ours.difference(theirs).cloned().collect();
     Difference {
         section,

@@ -21,7 +21,7 @@ pub struct Metrics {
 
 /// Reads the page.
 #[must_use]
-pub fn parse(page: &str) -> Metrics {
+pub(crate) fn parse(page: &str) -> Metrics {
     let mut totals = BTreeMap::new();
     let mut in_sync = BTreeMap::new();
     let mut rate_limit_connected = None;

@@ -43,7 +43,7 @@ impl Section {
 }
 
 /// Who is shown a snapshot as it passes, and keeps of it what is wanted.
-pub trait Keep {
+pub(crate) trait Keep {
     /// Whether this role's resources are looked at.
     fn role(&mut self, role: &str) -> bool;
 
@@ -62,7 +62,7 @@ pub trait Keep {
 
 /// What every snapshot is asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Read {
+pub(crate) struct Read {
     /// Every role, as they stand there.
     pub roles: Vec<String>,
     /// What Gloo itself found wrong.
@@ -73,7 +73,7 @@ pub struct Read {
 ///
 /// # Errors
 /// It is no JSON, it is cut off, or it is not a snapshot: the deserializer's own error says where.
-pub fn read<'de, D: Deserializer<'de>>(deserializer: D, keep: &mut dyn Keep) -> Result<Read, D::Error> {
+pub(crate) fn read<'de, D: Deserializer<'de>>(deserializer: D, keep: &mut dyn Keep) -> Result<Read, D::Error> {
     let mut read = Read::default();
     deserializer.deserialize_map(Whole { keep, read: &mut read })?;
     Ok(read)

@@ -18,7 +18,7 @@ const ROUTES: [u64; 2] = [3, 2];
 
 /// What Envoy speaks to the backends of a cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Socket {
+pub(crate) enum Socket {
     /// No transport socket: plaintext, unless a match for auto-mTLS decides otherwise.
     Plain,
     /// Istio's mutual TLS: the certificate of the gateway's own SDS server, and its ALPN.
@@ -29,7 +29,7 @@ pub enum Socket {
 
 impl Socket {
     /// In a table.
-    pub fn shown(self) -> &'static str {
+    pub(crate) fn shown(self) -> &'static str {
         match self {
             Self::Plain => "-",
             Self::Istio => "istio",
@@ -40,7 +40,7 @@ impl Socket {
 
 /// Reads a served cluster's transport socket. Those of auto-mTLS are matches, and none of them.
 #[must_use]
-pub fn socket_of(cluster: &Value) -> Socket {
+pub(crate) fn socket_of(cluster: &Value) -> Socket {
     let socket = &cluster["transport_socket"];
     if socket.is_null() {
         return Socket::Plain;
@@ -55,7 +55,7 @@ pub fn socket_of(cluster: &Value) -> Socket {
 
 /// The names of the route configurations that a served listener asks for.
 #[must_use]
-pub fn route_configs(listener: &Value) -> Vec<String> {
+pub(crate) fn route_configs(listener: &Value) -> Vec<String> {
     let chains = listener["filter_chains"].as_array().into_iter().flatten().chain([&listener["default_filter_chain"]]);
     let filters = chains.filter_map(|chain| chain["filters"].as_array()).flatten();
     let mut names: Vec<String> = filters

@@ -99,7 +99,7 @@ fn leads_to(host: &Value, cluster: &str) -> bool {
 }
 
 /// The columns of a type's table.
-pub fn columns(section: Section) -> &'static [&'static str] {
+pub(crate) fn columns(section: Section) -> &'static [&'static str] {
     match section {
         Section::Listeners => &["NAME", "ADDRESS", "CHAINS", "ROUTES"],
         Section::Routes => &["NAME", "HOSTS", "ROUTES", "DOMAINS"],
@@ -109,7 +109,7 @@ pub fn columns(section: Section) -> &'static [&'static str] {
 }
 
 /// What a table says of a resource, in the order of [`columns`].
-pub fn row(section: Section, name: &str, item: &Value) -> Vec<String> {
+pub(crate) fn row(section: Section, name: &str, item: &Value) -> Vec<String> {
     let list = |key: &str| item[key].as_array().map_or(&[][..], Vec::as_slice);
     let rest = match section {
         Section::Listeners => {

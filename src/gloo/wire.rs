@@ -3,12 +3,12 @@
 //! Gloo's snapshot carries every `Any` as base64 of the message, so what is inside stays bytes.
 
 /// Every length-delimited field with this number, in their order. What does not parse ends it.
-pub fn fields(message: &[u8], wanted: u64) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn fields(message: &[u8], wanted: u64) -> impl Iterator<Item = &[u8]> {
     Fields(message).filter_map(move |(number, bytes)| (number == wanted).then_some(bytes))
 }
 
 /// The texts at the end of a way of numbers.
-pub fn texts<'m>(message: &'m [u8], way: &[u64]) -> Vec<&'m str> {
+pub(crate) fn texts<'m>(message: &'m [u8], way: &[u64]) -> Vec<&'m str> {
     let Some((last, first)) = way.split_last() else { return Vec::new() };
     let mut messages = vec![message];
     for number in first {

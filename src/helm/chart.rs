@@ -12,7 +12,7 @@ const BLOCK: usize = 512;
 
 /// One file of a chart, its path from the chart's own directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct File {
+pub(crate) struct File {
     pub path: String,
     pub text: String,
 }
@@ -21,7 +21,7 @@ pub struct File {
 ///
 /// # Errors
 /// It is not one, or too large.
-pub fn unpacked(bytes: &[u8]) -> Result<Vec<File>, Problem> {
+pub(crate) fn unpacked(bytes: &[u8]) -> Result<Vec<File>, Problem> {
     let mut tar = Vec::new();
     let mut open = GzDecoder::new(bytes).take(LIMIT + 1);
     open.read_to_end(&mut tar).map_err(|error| Problem(format!("not a packed chart: {error}")))?;

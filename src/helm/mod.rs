@@ -7,8 +7,10 @@ mod release_id;
 mod run;
 mod target;
 
-pub use chart::{File, unpacked};
-pub use record::{Problem, Record, Storage, Unread, read};
-pub use release_id::{ReleaseId, ReleaseName, ReleaseNamespace, name_and_revision, object_name};
-pub use run::{Helm, Order, Running};
-pub use target::{AsUser, Kubeconfig, Target, flag};
+pub(crate) use chart::{File, unpacked};
+pub(crate) use record::{Problem, Record, Storage, Unread, read};
+#[cfg(any(fuzzing, test))]
+pub(crate) use release_id::ReleaseName;
+pub(crate) use release_id::{ReleaseId, ReleaseNamespace, name_and_revision, object_name};
+pub(crate) use run::{Helm, Order};
+pub(crate) use target::{AsUser, Kubeconfig, Target, flag};

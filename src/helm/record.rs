@@ -20,7 +20,7 @@ const GZIP: [u8; 3] = [0x1f, 0x8b, 0x08];
 
 /// Helm's driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Storage {
+pub(crate) enum Storage {
     /// The API's own base64 is around Helm's.
     Secret,
     ConfigMap,
@@ -29,7 +29,7 @@ pub enum Storage {
 impl Storage {
     /// The driver's name, as `HELM_DRIVER` takes it.
     #[must_use]
-    pub fn driver(self) -> &'static str {
+    pub(crate) fn driver(self) -> &'static str {
         match self {
             Self::Secret => "secret",
             Self::ConfigMap => "configmap",
@@ -39,7 +39,7 @@ impl Storage {
 
 /// What a revision says of itself.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Record {
+pub(crate) struct Record {
     pub name: ReleaseName,
     pub namespace: ReleaseNamespace,
     pub revision: u64,
@@ -60,13 +60,13 @@ pub struct Record {
 impl Record {
     /// Whether the API server applied it, as Helm 4 has it do what it installed itself.
     #[must_use]
-    pub fn is_server_side(&self) -> bool {
+    pub(crate) fn is_server_side(&self) -> bool {
         self.apply_method == "ssa"
     }
 
     /// Helm as a shell has to start it, so that it finds the record: it looks in Secrets unless it is told.
     #[must_use]
-    pub fn command(&self) -> &'static str {
+    pub(crate) fn command(&self) -> &'static str {
         match self.storage {
             Storage::Secret => "helm",
             Storage::ConfigMap => "HELM_DRIVER=configmap helm",
@@ -75,14 +75,14 @@ impl Record {
 
     /// Goes back to this revision.
     #[must_use]
-    pub fn rollback(&self) -> CommandLine {
+    pub(crate) fn rollback(&self) -> CommandLine {
         let command = helm(self.driver(), "rollback").value(self.name.to_string()).value(self.revision.to_string());
         command.fixed("-n").value(self.namespace.to_string())
     }
 
     /// Shows the release's state.
     #[must_use]
-    pub fn status_command(&self) -> CommandLine {
+    pub(crate) fn status_command(&self) -> CommandLine {
         helm(self.driver(), "status").value(self.name.to_string()).fixed("-n").value(self.namespace.to_string())
     }
 
@@ -96,11 +96,11 @@ impl Record {
 
 /// Why a record cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem(pub String);
+pub(crate) struct Problem(pub String);
 
 /// Why the record of an object is not taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unread {
+pub(crate) enum Unread {
     Broken(Problem),
     /// It is that of another release or revision than its object holds: which one, by its own words.
     OfAnother(String),
@@ -160,7 +160,7 @@ impl Stored {
 ///
 /// # Errors
 /// Which layer of it is broken, or of which other release it is.
-pub fn read(data: &str, storage: Storage, id: ReleaseId) -> Result<Record, Unread> {
+pub(crate) fn read(data: &str, storage: Storage, id: ReleaseId) -> Result<Record, Unread> {
     let inner = match storage {
         Storage::Secret => decoded(data.as_bytes())?,
         Storage::ConfigMap => data.as_bytes().to_vec(),

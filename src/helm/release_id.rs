@@ -14,24 +14,24 @@ const LONGEST_NAMESPACE: usize = 63;
 
 /// A release's name by Helm's rule: labels of lower case letters, digits and `-`, joined by dots.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ReleaseName(String);
+pub(crate) struct ReleaseName(String);
 
 impl ReleaseName {
     /// None where Helm would not take it.
     #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         (text.len() <= LONGEST_NAME && text.split('.').all(is_label)).then(|| Self(text.to_owned()))
     }
 }
 
 /// A namespace: one such label.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ReleaseNamespace(String);
+pub(crate) struct ReleaseNamespace(String);
 
 impl ReleaseNamespace {
     /// None where no namespace can be called so.
     #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         (text.len() <= LONGEST_NAMESPACE && is_label(text)).then(|| Self(text.to_owned()))
     }
 }
@@ -63,7 +63,7 @@ text!(ReleaseName, ReleaseNamespace);
 
 /// One revision of one release.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReleaseId {
+pub(crate) struct ReleaseId {
     pub name: ReleaseName,
     pub namespace: ReleaseNamespace,
     pub revision: u64,
@@ -74,7 +74,7 @@ impl ReleaseId {
     ///
     /// # Errors
     /// What of it is no release's, or not that of what was asked for.
-    pub fn of_object(object: &Value, namespace: &str, object_name: &str) -> Result<Self, String> {
+    pub(crate) fn of_object(object: &Value, namespace: &str, object_name: &str) -> Result<Self, String> {
         let metadata = &object["metadata"];
         for (field, wanted) in [("name", object_name), ("namespace", namespace)] {
             let there = metadata[field].as_str().unwrap_or_default();
@@ -110,13 +110,13 @@ impl fmt::Display for ReleaseId {
 
 /// The name of the object that holds a revision.
 #[must_use]
-pub fn object_name(release: &str, revision: u64) -> String {
+pub(crate) fn object_name(release: &str, revision: u64) -> String {
     format!("{PREFIX}{release}.v{revision}")
 }
 
 /// The release and the revision that an object of this name holds; the release's name is as it is there.
 #[must_use]
-pub fn name_and_revision(object: &str) -> Option<(&str, u64)> {
+pub(crate) fn name_and_revision(object: &str) -> Option<(&str, u64)> {
     let (name, revision) = object.strip_prefix(PREFIX)?.rsplit_once(".v")?;
     let revision = revision.parse().ok()?;
     // Helm writes a number in one way: not +1, not 01.

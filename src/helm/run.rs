@@ -42,14 +42,14 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// A Helm that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Helm {
+pub(crate) struct Helm {
     /// Absolute, so that nothing in the working directory runs in its place.
     pub program: PathBuf,
     pub major: u32,
 }
 
 /// What Helm is to do, and where.
-pub struct Order {
+pub(crate) struct Order {
     pub target: Target,
     /// The words of the command that are no flags, such as `upgrade`.
     pub command: &'static str,
@@ -69,7 +69,7 @@ impl Helm {
     ///
     /// # Errors
     /// There is none, or it does not tell its version.
-    pub async fn find(path: Option<&OsStr>, limit: Duration) -> Result<Self, Failure> {
+    pub(crate) async fn find(path: Option<&OsStr>, limit: Duration) -> Result<Self, Failure> {
         let program = on_path(path).ok_or_else(|| {
             Failure::new(Exit::Failed, Reason::Helm, "helm is not on PATH; nothing changed")
                 .hint(Hint::from("without ").flag("--apply").text(" the values and the command to run are printed"))
@@ -92,7 +92,7 @@ impl Helm {
     }
 
     /// What an upgrade that goes back by itself is called.
-    pub fn rollback_flag(&self) -> &'static str {
+    pub(crate) fn rollback_flag(&self) -> &'static str {
         if self.major >= 4 { "--rollback-on-failure" } else { "--atomic" }
     }
 
@@ -100,7 +100,7 @@ impl Helm {
     ///
     /// # Errors
     /// It cannot be started.
-    pub fn start(&self, order: Order) -> Result<Running, Failure> {
+    pub(crate) fn start(&self, order: Order) -> Result<Running, Failure> {
         let Order { target, command: word, flags, operands, directory, values, storage } = order;
         let mut command = Command::new(&self.program);
         for variable in ELSEWHERE {
@@ -153,7 +153,7 @@ async fn version_of(program: &Path) -> std::io::Result<String> {
 }
 
 /// A Helm under way.
-pub struct Running {
+pub(crate) struct Running {
     child: Child,
     lines: mpsc::Receiver<String>,
     ended: Option<std::io::Result<ExitStatus>>,
@@ -161,7 +161,7 @@ pub struct Running {
 
 impl Running {
     /// The next line it says; none once it has said all.
-    pub async fn line(&mut self) -> Option<String> {
+    pub(crate) async fn line(&mut self) -> Option<String> {
         while self.ended.is_none() {
             tokio::select! {
                 biased;
@@ -176,7 +176,7 @@ impl Running {
     ///
     /// # Errors
     /// How it ended.
-    pub async fn end(&mut self) -> Result<(), String> {
+    pub(crate) async fn end(&mut self) -> Result<(), String> {
         let ended = match self.ended.take() {
             Some(ended) => ended,
             None => self.child.wait().await,

@@ -7,7 +7,7 @@ use super::ReleaseNamespace;
 
 /// The cluster, the user and the namespace, as Helm is told of them. Nothing of it is left to Helm's own choice.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
+pub(crate) enum Target {
     /// A context of one kubeconfig, or of several that are merged.
     Context { kubeconfig: Kubeconfig, context: String, user: Option<AsUser>, namespace: ReleaseNamespace },
     /// The cluster of the pod that Helm runs in, as its service account. client-go does not impersonate there.
@@ -16,7 +16,7 @@ pub enum Target {
 
 /// The files to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kubeconfig {
+pub(crate) enum Kubeconfig {
     One(PathBuf),
     /// What KUBECONFIG lists.
     Merged(OsString),
@@ -24,7 +24,7 @@ pub enum Kubeconfig {
 
 /// The user that is impersonated.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AsUser {
+pub(crate) struct AsUser {
     pub user: String,
     pub groups: Vec<String>,
 }
@@ -61,7 +61,7 @@ impl Target {
 }
 
 /// `--NAME=VALUE`
-pub fn flag(name: &str, value: impl AsRef<std::ffi::OsStr>) -> OsString {
+pub(crate) fn flag(name: &str, value: impl AsRef<std::ffi::OsStr>) -> OsString {
     let mut word = OsString::from(format!("--{name}="));
     word.push(value);
     word

@@ -63,7 +63,6 @@ fn read(object: &Value) {
     backend::barred(object);
     backend::obeys_policies(object);
     enrolment::pods::holder(object);
-    gateway::AutoMtls::of_settings(object);
     gateway::without_pods(one);
     gateway::of(one, one);
     mark::made_by_us(object);
@@ -85,7 +84,6 @@ fn read(object: &Value) {
     for object in [&upstream, &workload] {
         object.resource_version();
         object.label("app");
-        object.annotation("app");
         let edits = crate::plan::inverse::inverse(&object.value, &[], &object.value, &object.value);
         let _ = edits.map(|edits| json_edit::apply(&object.value, &edits));
     }

@@ -64,7 +64,8 @@ fn has_credentials(user: &AuthInfo) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kube::{Environment, decide};
+    use crate::kube::Environment;
+    use crate::kube::proxy_env::decide;
 
     fn withheld(server: &str, proxy: Option<&str>) -> (Option<Withheld>, AuthInfo) {
         let server = server.parse().unwrap();

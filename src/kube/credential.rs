@@ -42,7 +42,7 @@ pub(super) struct Bearer {
 impl Bearer {
     /// Takes from `chosen` what kube would handle less well: it runs a plugin twice, on our thread and without
     /// a deadline, and sends the newline at the end of a token file.
-    pub async fn open(chosen: &mut Chosen, target: &Target) -> Result<Self, Failure> {
+    pub(super) async fn open(chosen: &mut Chosen, target: &Target) -> Result<Self, Failure> {
         if let Some(provider) = &chosen.user.auth_provider {
             known_provider(&provider.name, &chosen.context)?;
         }
@@ -74,7 +74,7 @@ impl Bearer {
     }
 
     /// The header to send now.
-    pub async fn header(&self) -> Result<Option<HeaderValue>, Failure> {
+    pub(super) async fn header(&self) -> Result<Option<HeaderValue>, Failure> {
         let mut state = self.state.lock().await;
         match &self.origin {
             Origin::Fixed => return Ok(None),
@@ -95,7 +95,7 @@ impl Bearer {
     }
 
     /// A new token after `refused` was answered with 401; `false` if there is no other.
-    pub async fn renew(&self, refused: Option<&HeaderValue>) -> Result<bool, Failure> {
+    pub(super) async fn renew(&self, refused: Option<&HeaderValue>) -> Result<bool, Failure> {
         let Origin::Plugin(plugin) = &self.origin else { return Ok(false) };
         let mut state = self.state.lock().await;
         // Another request of ours may have renewed it while this one waited.

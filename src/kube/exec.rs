@@ -51,12 +51,12 @@ pub(super) struct Plugin {
 
 impl Plugin {
     /// Its name in messages: the command, not its arguments, which may hold secrets.
-    pub fn name(&self) -> &str {
+    pub(super) fn name(&self) -> &str {
         self.config.command.as_deref().unwrap_or("(no command)")
     }
 
     /// Runs it once.
-    pub async fn run(&self) -> Result<Credential, Failure> {
+    pub(super) async fn run(&self) -> Result<Credential, Failure> {
         let mut command = self.command()?;
         let mut child = command.spawn().map_err(|error| self.not_started(&error))?;
         // The child is killed when this future is dropped: at the deadline, and at Ctrl-C.

@@ -10,7 +10,9 @@ use super::answer::{self, Answer, Asked};
 use super::clear_text::withhold;
 use super::failure::{ApiError, Cause, Verb};
 use super::kubeconfig::{Files, select};
-use super::{Environment, Page, Target, connect, decide, exec};
+use super::pages::Page;
+use super::proxy_env::decide;
+use super::{Environment, Target, connect, exec};
 use crate::error::Failure;
 use crate::model::kinds;
 
@@ -18,7 +20,7 @@ use crate::model::kinds;
 ///
 /// # Errors
 /// Why it is none.
-pub fn answer(status: u16, retry_after: Option<u64>, body: &[u8]) -> Result<Vec<Value>, ApiError> {
+pub(crate) fn answer(status: u16, retry_after: Option<u64>, body: &[u8]) -> Result<Vec<Value>, ApiError> {
     let asked = Asked { verb: "list", group: "gloo.solo.io", plural: "upstreams", namespace: "shop", name: "cart" };
     let answer = Answer { status, retry_after: retry_after.map(Duration::from_secs), body: body.to_vec() };
     let page = answer::read(&answer, asked).and_then(|value| Page::of(value).map_err(Cause::BadAnswer));
@@ -32,7 +34,7 @@ pub fn answer(status: u16, retry_after: Option<u64>, body: &[u8]) -> Result<Vec<
 }
 
 /// What is made of a context of a kubeconfig.
-pub struct Context {
+pub(crate) struct Context {
     /// Whether the user has a secret that can be sent.
     pub has_credentials: bool,
     pub server: Result<Uri, Failure>,
@@ -40,7 +42,7 @@ pub struct Context {
 
 /// Every context of a kubeconfig, as a request would use it; `None` if it is no kubeconfig.
 #[must_use]
-pub fn contexts(text: &str) -> Option<Vec<Result<Context, Failure>>> {
+pub(crate) fn contexts(text: &str) -> Option<Vec<Result<Context, Failure>>> {
     let config = Kubeconfig::default().merge(Kubeconfig::from_yaml(text).ok()?).ok()?;
     let files = Files { paths: vec!["kubeconfig".into()], named: true };
     let mut target = Target::new(Environment::of([("", "")]));
@@ -64,6 +66,6 @@ pub fn contexts(text: &str) -> Option<Vec<Result<Context, Failure>>> {
 
 /// Whether what an exec plugin wrote is a credential.
 #[must_use]
-pub fn credential(stdout: &str) -> bool {
+pub(crate) fn credential(stdout: &str) -> bool {
     exec::status_of(stdout).is_some()
 }

@@ -23,7 +23,7 @@ pub(super) struct Chosen {
 
 impl Chosen {
     /// A number that changes with anything the kubeconfig says about the cluster or the user.
-    pub fn fingerprint(&self) -> u64 {
+    pub(super) fn fingerprint(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         let mut said = serde_json::json!([&self.cluster, &self.user]);
         // Some of its maps have no order of their own.
@@ -57,7 +57,7 @@ pub(super) fn choose(target: &Target) -> Result<Chosen, Failure> {
 }
 
 /// The names of the kubeconfig's contexts; none where it cannot be read.
-pub fn context_names(target: &Target) -> Vec<String> {
+pub(crate) fn context_names(target: &Target) -> Vec<String> {
     let Ok((config, _)) = read(&files(target)) else { return Vec::new() };
     config.contexts.into_iter().map(|context| context.name).collect()
 }

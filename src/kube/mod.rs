@@ -12,8 +12,8 @@ mod exec;
 mod failure;
 mod forward;
 mod forward_failure;
-#[cfg(fuzzing)]
-pub mod fuzzing;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod kubeconfig;
 mod logs;
 mod pages;
@@ -28,17 +28,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use clear_text::Withheld;
-pub use cluster::{ClusterContext, Impersonation, KubeconfigFiles};
+pub(crate) use cluster::Impersonation;
+pub use cluster::{ClusterContext, KubeconfigFiles};
 pub use environment::Environment;
 pub use failure::{ApiError, Cause, Verb};
-pub use forward::{InPod, InPodAnswer};
+pub use forward::InPod;
+pub(crate) use forward::InPodAnswer;
 pub use forward_failure::{ForwardCause, ForwardFailure};
-pub use kubeconfig::context_names;
-pub use logs::{Log, LogQuery, Since};
-pub use pages::{Freshness, Page, Pages, Query, Scope};
-pub use proxy_env::{BadProxy, Protocol, Proxy, Source, decide};
+pub(crate) use kubeconfig::context_names;
+pub(crate) use logs::{Log, LogQuery, Since};
+pub(crate) use pages::{Freshness, Pages};
+pub use pages::{Query, Scope};
 pub use session::{DryRun, Session};
-pub use tls::cause_of;
+pub(crate) use tls::cause_of;
 
 /// Which cluster, as whom, how long: the flags and the environment as plain data.
 #[derive(Debug, Clone)]

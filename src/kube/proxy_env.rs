@@ -13,7 +13,7 @@ use super::encoding::decode;
 
 /// Who named the proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub(crate) enum Source {
     /// `proxy-url` of the kubeconfig's cluster.
     Kubeconfig,
     /// An environment variable.
@@ -22,7 +22,7 @@ pub enum Source {
 
 /// How the proxy is spoken to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Protocol {
+pub(crate) enum Protocol {
     /// CONNECT over plain TCP.
     Http,
     /// CONNECT over TLS.
@@ -33,7 +33,7 @@ pub enum Protocol {
 
 /// The proxy to use.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Proxy {
+pub(crate) struct Proxy {
     pub protocol: Protocol,
     /// Scheme, host and port; no credentials.
     pub uri: Uri,
@@ -55,7 +55,7 @@ impl fmt::Display for Proxy {
 
 /// A proxy was named and cannot be used. The value is not repeated: it may hold a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BadProxy {
+pub(crate) struct BadProxy {
     pub source: Source,
     pub why: &'static str,
 }
@@ -64,7 +64,11 @@ pub struct BadProxy {
 ///
 /// # Errors
 /// The proxy named is not a URL, or speaks a protocol this program does not.
-pub fn decide(server: &Uri, proxy_url: Option<&str>, environment: &Environment) -> Result<Option<Proxy>, BadProxy> {
+pub(crate) fn decide(
+    server: &Uri,
+    proxy_url: Option<&str>,
+    environment: &Environment,
+) -> Result<Option<Proxy>, BadProxy> {
     if let Some(url) = proxy_url.filter(|url| !url.is_empty()) {
         return parse(url, Source::Kubeconfig).map(Some);
     }

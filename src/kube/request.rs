@@ -88,7 +88,7 @@ impl Seen {
 
 impl Wire {
     /// The answer, tried again where that is safe, all under one deadline.
-    pub async fn call(&self, call: &Call<'_>) -> Result<Value, Cause> {
+    pub(super) async fn call(&self, call: &Call<'_>) -> Result<Value, Cause> {
         let _lane = self.lanes.acquire().await.expect("the lanes are never closed");
         // Every read and write of the program holds this future: on the heap it is one word there.
         let take = async |response| read(&self.collected(response).await?.answer, call.asked);
@@ -96,7 +96,7 @@ impl Wire {
     }
 
     /// The body of an answer of success, unread; what else is answered is read and is the cause.
-    pub async fn open(&self, call: &Call<'_>) -> Result<Body, Cause> {
+    pub(super) async fn open(&self, call: &Call<'_>) -> Result<Body, Cause> {
         let body = async |response: Response<Body>| {
             if response.status().is_success() {
                 return Ok(response.into_body());

@@ -10,7 +10,7 @@ use super::failure::{Cause, TlsFault};
 use super::kubeconfig::plain;
 
 /// What an error of the wire means; `sent` if the request may have left.
-pub fn cause_of(error: &(dyn Error + 'static)) -> Cause {
+pub(crate) fn cause_of(error: &(dyn Error + 'static)) -> Cause {
     let chain = chain(error);
     let find = |wanted: fn(&(dyn Error + 'static)) -> Option<Cause>| chain.iter().find_map(|error| wanted(*error));
     if let Some(cause) = find(tls).or_else(|| find(proxy)) {

@@ -9,7 +9,7 @@ use crate::plan::nearest;
 
 /// What can be said about an object that is not there. Whatever may not be read is not said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Absence {
+pub(crate) struct Absence {
     /// Names in the same namespace, nearest first.
     pub near: Vec<String>,
     /// Another namespace that has the name: rather meant than one that is only near.
@@ -19,24 +19,24 @@ pub struct Absence {
 impl Absence {
     /// `near: a, b`
     #[must_use]
-    pub fn detail(&self) -> Option<String> {
+    pub(crate) fn detail(&self) -> Option<String> {
         (!self.near.is_empty()).then(|| format!("near: {}", self.near.join(", ")))
     }
 
     /// The flag that finds it.
     #[must_use]
-    pub fn hint(&self) -> Option<Hint> {
+    pub(crate) fn hint(&self) -> Option<Hint> {
         self.elsewhere.as_deref().map(in_namespace)
     }
 }
 
 /// The flag that finds what is in another namespace.
-pub fn in_namespace(namespace: &str) -> Hint {
+pub(crate) fn in_namespace(namespace: &str) -> Hint {
     Hint::from(format!("it is in namespace {namespace}: -n {}", quoted(namespace)))
 }
 
 /// Looks around an object that is not there.
-pub async fn around(session: &Session, absent: &ObjectRef) -> Absence {
+pub(crate) async fn around(session: &Session, absent: &ObjectRef) -> Absence {
     let here = list(session, absent, Scope::Namespace(&absent.namespace), String::new()).await;
     let names = here.iter().filter_map(|item| item["metadata"]["name"].as_str());
     let near = nearest::nearest(&absent.name, names);

@@ -11,7 +11,7 @@ use crate::plan::gateway::PROXY_LABEL;
 use crate::plan::values::findings::{self, Apply};
 
 /// The findings; what may not be read is said to be unknown.
-pub async fn findings(session: &Session, record: &Record, before: &Value, after: &Value) -> Vec<Advice> {
+pub(crate) async fn findings(session: &Session, record: &Record, before: &Value, after: &Value) -> Vec<Advice> {
     let namespace = &*record.namespace;
     let apply = if record.is_server_side() { Apply::ServerSide } else { Apply::ClientSide };
     let mut found = Vec::new();

@@ -16,7 +16,7 @@ const DEPTH: usize = 12;
 
 /// What a chart says of itself.
 #[derive(Debug, Clone, PartialEq)]
-pub struct AtHand {
+pub(crate) struct AtHand {
     pub name: String,
     pub version: String,
     /// Its own values.
@@ -30,7 +30,7 @@ pub struct AtHand {
 ///
 /// # Errors
 /// It is not there, or no chart.
-pub fn read(path: &Path) -> Result<AtHand, Failure> {
+pub(crate) fn read(path: &Path) -> Result<AtHand, Failure> {
     let failure = |why: String| Failure::new(Exit::Failed, Reason::File, format!("--chart {}: {why}", path.display()));
     let cannot = |error: std::io::Error| failure(format!("cannot be read: {}", reason(&error)));
     let mut files = Vec::new();

@@ -13,7 +13,7 @@ use crate::plan::path::survey::GATEWAY_LABEL;
 
 /// The kinds that the checks read, each once.
 #[must_use]
-pub fn kinds_of(checks: &[&'static Check]) -> Vec<&'static Kind> {
+pub(crate) fn kinds_of(checks: &[&'static Check]) -> Vec<&'static Kind> {
     let mut all: Vec<&'static Kind> = Vec::new();
     for kind in checks.iter().flat_map(|check| check.kinds) {
         if !all.contains(kind) {
@@ -26,7 +26,7 @@ pub fn kinds_of(checks: &[&'static Check]) -> Vec<&'static Kind> {
 /// The lists for these kinds. `gloo` is where Gloo is installed, `only` where its objects are looked for; empty:
 /// everywhere.
 #[must_use]
-pub fn wants(kinds: &[&'static Kind], gloo: &str, only: &[String]) -> Vec<Want> {
+pub(crate) fn wants(kinds: &[&'static Kind], gloo: &str, only: &[String]) -> Vec<Want> {
     kinds.iter().flat_map(|kind| of_kind(kind, gloo, only)).collect()
 }
 
@@ -71,7 +71,7 @@ fn of_kind(kind: &'static Kind, gloo: &str, only: &[String]) -> Vec<Want> {
 }
 
 /// The Helm release of Gloo's chart in the namespace.
-pub async fn release(session: &Session, namespace: &str) -> Beyond<Release> {
+pub(crate) async fn release(session: &Session, namespace: &str) -> Beyond<Release> {
     match release::find(session, namespace, None, None).await {
         Ok(found) => Beyond::Read(Release {
             name: format!("{namespace}/{}", found.record.name),

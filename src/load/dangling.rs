@@ -8,7 +8,7 @@ use crate::plan::dangling::{self, Dangling};
 
 /// What points at the cluster.
 #[derive(Default)]
-pub struct Pointing {
+pub(crate) struct Pointing {
     /// Upstreams, as they were read.
     pub upstreams: Vec<Object>,
     /// `VirtualService`s, Gateways, Settings: nothing takes these off by itself.
@@ -21,7 +21,7 @@ pub struct Pointing {
 ///
 /// # Errors
 /// The requests' own failures; what may not be listed is in what is given back.
-pub async fn find(session: &Session, gloo_namespace: &str) -> Result<Pointing, Failure> {
+pub(crate) async fn find(session: &Session, gloo_namespace: &str) -> Result<Pointing, Failure> {
     let mut found = Pointing::default();
     let mut watched = None;
     match session.get(&kinds::SETTINGS, gloo_namespace, "default").await {

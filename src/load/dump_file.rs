@@ -17,7 +17,7 @@ const CHUNK: usize = 64 << 10;
 const MOST: u64 = 4 << 30;
 
 /// A dump of a file, seen.
-pub struct Seen {
+pub(crate) struct Seen {
     /// The pod, where a snapshot names it.
     pub pod: Option<String>,
     pub found: Found,
@@ -27,7 +27,7 @@ pub struct Seen {
 ///
 /// # Errors
 /// The file cannot be read, or holds no dump.
-pub fn look(path: &Path, stdin: &mut dyn Read, view: &dyn Fn() -> View) -> Result<Vec<Seen>, Failure> {
+pub(crate) fn look(path: &Path, stdin: &mut dyn Read, view: &dyn Fn() -> View) -> Result<Vec<Seen>, Failure> {
     if path.as_os_str() == "-" {
         return Ok(vec![Seen { pod: None, found: one("stdin", stdin, &mut MOST.clone(), view())? }]);
     }

@@ -18,7 +18,7 @@ const RUNNING: &str = "status.phase!=Succeeded,status.phase!=Failed";
 ///
 /// # Errors
 /// The workloads or their pods cannot be listed: which of them to restart is unknown then.
-pub async fn seen(session: &Session, namespace: &str) -> Result<(Seen, Vec<Advice>), Failure> {
+pub(crate) async fn seen(session: &Session, namespace: &str) -> Result<(Seen, Vec<Advice>), Failure> {
     let scope = Scope::Namespace(namespace);
     let list = |kind: &'static Kind| session.list_all(kind, scope, Query::default());
     let running = Query { fields: RUNNING.to_owned(), ..Query::default() };
@@ -61,7 +61,7 @@ fn undecided(error: ApiError, session: &Session) -> Failure {
 }
 
 /// Something that could not be looked at.
-pub fn unknown(what: &str, error: &ApiError) -> Option<Advice> {
+pub(crate) fn unknown(what: &str, error: &ApiError) -> Option<Advice> {
     let note = Advice::note(Code::Unknown, format!("{what} are unknown: {}", why(error)));
     match &error.cause {
         Cause::NoCrd => None,
@@ -74,7 +74,7 @@ pub fn unknown(what: &str, error: &ApiError) -> Option<Advice> {
 ///
 /// # Errors
 /// They cannot be listed.
-pub async fn upstreams_with_tls(session: &Session, namespace: &str) -> Result<Vec<ObjectRef>, ApiError> {
+pub(crate) async fn upstreams_with_tls(session: &Session, namespace: &str) -> Result<Vec<ObjectRef>, ApiError> {
     let mut found = Vec::new();
     let mut pages = session.pages(&kinds::UPSTREAM, Scope::All, Query::default());
     while let Some(page) = pages.next().await? {

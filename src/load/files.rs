@@ -15,7 +15,7 @@ const LIMIT_NAME: &str = "256 MiB";
 
 /// What one `-f` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub(crate) enum Source {
     /// `-`: standard input.
     Stdin,
     /// A file or a directory.
@@ -24,7 +24,7 @@ pub enum Source {
 
 /// One text that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Text {
+pub(crate) struct SourceText {
     /// As it was named or found: for people. `-` for standard input.
     pub name: String,
     /// The file itself, links followed; `None` for standard input.
@@ -34,8 +34,8 @@ pub struct Text {
 
 /// What comes out of one place that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Loaded {
-    Text(Text),
+pub(crate) enum Loaded {
+    Text(SourceText),
     /// A file of a directory that is no manifest: binary, or not UTF-8.
     PassedOver {
         name: String,
@@ -53,7 +53,7 @@ pub enum Loaded {
 ///
 /// # Errors
 /// A usage failure if `-` is named twice or a name is empty.
-pub fn sources(arguments: &[String]) -> Result<Vec<Source>, Failure> {
+pub(crate) fn sources(arguments: &[String]) -> Result<Vec<Source>, Failure> {
     if arguments.iter().filter(|argument| *argument == "-").count() > 1 {
         return Err(Failure::usage("-f -: standard input can be read only once"));
     }
@@ -71,13 +71,13 @@ pub fn sources(arguments: &[String]) -> Result<Vec<Source>, Failure> {
 ///
 /// # Errors
 /// As [`sources`].
-pub fn sources_of(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
+pub(crate) fn sources_of(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
     sources(&paths.iter().map(|path| path.to_string_lossy().into_owned()).collect::<Vec<_>>())
 }
 
 /// What is to be read, in order; reading happens as it is iterated over, one file in memory at a time.
 #[derive(Debug)]
-pub struct Files {
+pub(crate) struct Files {
     queue: vec::IntoIter<Queued>,
     /// Whether the sources are one file or standard input: then the command is a filter.
     is_single: bool,
@@ -94,7 +94,7 @@ enum Queued {
 ///
 /// # Errors
 /// A path that is missing or not a file, a directory without manifests or one that cannot be listed.
-pub fn find(sources: &[Source]) -> Result<Files, Failure> {
+pub(crate) fn find(sources: &[Source]) -> Result<Files, Failure> {
     let mut queue = Vec::new();
     let mut seen = HashSet::new();
     let mut has_directory = false;
@@ -135,7 +135,7 @@ fn is_new(seen: &mut HashSet<PathBuf>, queued: &Queued) -> bool {
 impl Files {
     /// Whether the sources are one FILE or `-`: then all of it comes out again, edited or not.
     #[must_use]
-    pub fn is_single(&self) -> bool {
+    pub(crate) fn is_single(&self) -> bool {
         self.is_single
     }
 
@@ -143,15 +143,15 @@ impl Files {
     ///
     /// # Errors
     /// A named file or standard input that cannot be read, is too large, binary or not UTF-8.
-    pub fn next(&mut self, stdin: &mut dyn Read) -> Option<Result<Loaded, Failure>> {
+    pub(crate) fn next(&mut self, stdin: &mut dyn Read) -> Option<Result<Loaded, Failure>> {
         Some(match self.queue.next()? {
             Queued::Refused { name, why, hint } => Ok(Loaded::Refused { name, why, hint }),
             Queued::Stdin => read_text(stdin)
-                .map(|text| Loaded::Text(Text { name: "-".to_owned(), file: None, text }))
+                .map(|text| Loaded::Text(SourceText { name: "-".to_owned(), file: None, text }))
                 .map_err(|error| failure(format!("standard input: {}", error.sentence()))),
             Queued::File { name, file, explicit } => read_file(&file).map_or_else(
                 |error| unread(&name, &error, explicit),
-                |text| Ok(Loaded::Text(Text { name: name.clone(), file: Some(file.clone()), text })),
+                |text| Ok(Loaded::Text(SourceText { name: name.clone(), file: Some(file.clone()), text })),
             ),
         })
     }
@@ -192,7 +192,7 @@ impl Unread {
 }
 
 /// The text of a file that was read before; `None` if it cannot be read any more.
-pub fn again(path: &Path) -> Option<String> {
+pub(crate) fn again(path: &Path) -> Option<String> {
     read_file(path).ok()
 }
 

@@ -16,14 +16,14 @@ use crate::plan::sidecars::state::{Extent, state};
 use crate::plan::sidecars::{self, Pods, Proxy};
 
 /// The name that the chart gives the first gateway proxy.
-pub const USUAL: &str = "gateway-proxy";
+pub(crate) const USUAL: &str = "gateway-proxy";
 const WORKLOADS: [&Kind; 2] = [&kinds::DEPLOYMENT, &kinds::DAEMON_SET];
 
 /// The proxies that were asked for.
 ///
 /// # Errors
 /// None of that name, none at all, or several where none was named; or the request's own failure.
-pub async fn find(session: &Session, namespace: &str, wanted: &Proxies) -> Result<Vec<Proxy>, Failure> {
+pub(crate) async fn find(session: &Session, namespace: &str, wanted: &Proxies) -> Result<Vec<Proxy>, Failure> {
     let workloads = match wanted {
         Proxies::Named(names) => {
             let mut workloads = Vec::new();
@@ -46,7 +46,7 @@ pub async fn find(session: &Session, namespace: &str, wanted: &Proxies) -> Resul
 }
 
 /// Whether every labelled proxy of the namespace has the whole of the sidecars.
-pub async fn readiness(session: &Session, namespace: &str) -> Gateways {
+pub(crate) async fn readiness(session: &Session, namespace: &str) -> Gateways {
     let mut lacking = Vec::new();
     let workloads = match labelled(session, namespace).await {
         Ok(workloads) => workloads,
@@ -78,7 +78,7 @@ async fn labelled(session: &Session, namespace: &str) -> Result<Vec<Object>, Fai
 ///
 /// # Errors
 /// There is none, or there are several.
-pub fn usual(mut found: Vec<Object>, namespace: &str) -> Result<Object, Failure> {
+pub(crate) fn usual(mut found: Vec<Object>, namespace: &str) -> Result<Object, Failure> {
     if let Some(position) = found.iter().position(|workload| workload.reference.name == USUAL) {
         return Ok(found.swap_remove(position));
     }
@@ -100,7 +100,7 @@ fn names<'o>(found: impl Iterator<Item = &'o Object>) -> Vec<String> {
 }
 
 /// No proxy at all.
-pub fn nothing(namespace: &str) -> Failure {
+pub(crate) fn nothing(namespace: &str) -> Failure {
     Failure::new(Exit::SaidNo, Reason::NotFound, format!("no gateway proxy in {namespace}"))
         .detail(format!("looked for Deployments and DaemonSets labelled {PROXY_LABEL}"))
         .hint(
@@ -132,7 +132,7 @@ async fn named(session: &Session, namespace: &str, name: &ProxyName) -> Result<O
 }
 
 /// None of that name, and what is near or there.
-pub fn not_found<'o>(name: &ProxyName, place: &str, proxies: impl Iterator<Item = &'o Object>) -> Failure {
+pub(crate) fn not_found<'o>(name: &ProxyName, place: &str, proxies: impl Iterator<Item = &'o Object>) -> Failure {
     let proxies: Vec<_> = proxies.collect();
     let near = nearest::nearest(&name.name, proxies.iter().map(|workload| workload.reference.name.as_str()));
     let failure =
@@ -159,7 +159,7 @@ async fn whole(session: &Session, workload: Object) -> Result<Proxy, Failure> {
 }
 
 /// The metadata of a workload's pods that are not over; `None` if they may not be listed.
-pub async fn pods(session: &Session, workload: &Object) -> Option<Vec<Value>> {
+pub(crate) async fn pods(session: &Session, workload: &Object) -> Option<Vec<Value>> {
     // An evicted pod lies about until somebody clears it away, and runs no Envoy.
     let living = "status.phase!=Failed,status.phase!=Succeeded".to_owned();
     let query = Query { metadata_only: true, fields: living, ..Query::labelled(workload_selector(&workload.value)) };

@@ -14,7 +14,7 @@ use crate::plan::peer::Sent;
 use crate::plan::{Gateways, Unread, Wants};
 
 /// The warning that lists those with TLS of their own; a note where they may not be listed.
-pub async fn advice(session: &Session) -> Option<Advice> {
+pub(crate) async fn advice(session: &Session) -> Option<Advice> {
     let mut harmed = Vec::new();
     let read = each(session, &kinds::UPSTREAM, |upstream| harmed.extend(with_own_tls(&upstream))).await;
     on_own_tls(&harmed, read.err().as_ref())
@@ -22,7 +22,7 @@ pub async fn advice(session: &Session) -> Option<Advice> {
 
 /// The same, and the warning that lists those whose pods accept plaintext alone. Where no policy says so, no pod is
 /// read.
-pub async fn with_peers(session: &Session, survey: &Survey<'_>) -> Vec<Advice> {
+pub(crate) async fn with_peers(session: &Session, survey: &Survey<'_>) -> Vec<Advice> {
     let refused = survey.may_be_refused(Sent::MutualTls).await;
     let mut harmed = Vec::new();
     let mut covered = Vec::new();

@@ -9,14 +9,14 @@ const STATUS: &str = "/proc/self/status";
 
 /// The signals that end a run, and whether each was ignored.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Ignored {
+pub(crate) struct Ignored {
     pub hangup: bool,
     pub interrupt: bool,
     pub terminate: bool,
 }
 
 /// Those of this process. It has to be asked before anything listens to them.
-pub fn ignored() -> Ignored {
+pub(crate) fn ignored() -> Ignored {
     fs::read_to_string(STATUS).ok().and_then(|status| of(&status)).unwrap_or_default()
 }
 

@@ -26,7 +26,7 @@ pub(super) const MOST_PARSED: usize = 16 << 20;
 const BETWEEN: Duration = Duration::from_millis(250);
 
 /// The pods of Gloo's namespace, to be asked as far as that is allowed.
-pub struct Inside<'s> {
+pub(crate) struct Inside<'s> {
     session: &'s Session,
     snapshot: &'s Snapshot,
     gloo: &'s str,
@@ -37,12 +37,12 @@ pub struct Inside<'s> {
 impl<'s> Inside<'s> {
     /// Asks nobody yet.
     #[must_use]
-    pub fn new(session: &'s Session, snapshot: &'s Snapshot, gloo: &'s str) -> Self {
+    pub(crate) fn new(session: &'s Session, snapshot: &'s Snapshot, gloo: &'s str) -> Self {
         Self { session, snapshot, gloo, allowed: OnceCell::new() }
     }
 
     /// The certificates that the gateways show the mesh.
-    pub async fn certificates(&self) -> Beyond<Vec<Certificate>> {
+    pub(crate) async fn certificates(&self) -> Beyond<Vec<Certificate>> {
         let pods = self.pods(mesh_certificates::has_sidecar);
         let Some(first) = pods.first() else {
             return Beyond::NotThere("no gateway pod with Istio's sidecars".to_owned());
@@ -54,7 +54,7 @@ impl<'s> Inside<'s> {
     }
 
     /// What each gateway's Envoy says of its control plane.
-    pub async fn envoys(&self) -> Beyond<Vec<EnvoySaid>> {
+    pub(crate) async fn envoys(&self) -> Beyond<Vec<EnvoySaid>> {
         let pods = self.pods(|pod| pod.label("gloo") == Some("gateway-proxy"));
         let Some(first) = pods.first() else { return Beyond::NotThere("no gateway pod runs".to_owned()) };
         if let Err(unknown) = self.may(first).await {
@@ -86,7 +86,7 @@ impl<'s> Inside<'s> {
     }
 
     /// What Gloo counts of what it serves; the open source counts nothing of it.
-    pub async fn metrics(&self) -> Beyond<Metrics> {
+    pub(crate) async fn metrics(&self) -> Beyond<Metrics> {
         let pods = self.pods(|pod| pod.label("gloo") == Some("gloo"));
         let Some(pod) = pods.first() else { return Beyond::NotThere("no pod of gloo runs".to_owned()) };
         if let Err(unknown) = self.may(pod).await {
@@ -126,7 +126,7 @@ impl<'s> Inside<'s> {
 }
 
 /// A right that is missing is missing for every pod.
-pub fn unknown(failure: &ForwardFailure) -> Unknown {
+pub(crate) fn unknown(failure: &ForwardFailure) -> Unknown {
     let rule = failure.rule();
     let why = if rule.is_some() { failure.why() } else { format!("pod {}: {}", failure.pod, failure.why()) };
     Unknown { why, rule }

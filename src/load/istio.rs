@@ -10,7 +10,7 @@ use crate::plan::istiod::{self, ISTIOD_LABEL, Istiod, REVISION_LABEL, Seen};
 use crate::plan::revisions::Listed;
 
 /// What there is.
-pub struct Found {
+pub(crate) struct Found {
     pub istiods: Vec<Istiod>,
     /// Whether tags could be seen.
     pub tags: Listed<()>,
@@ -20,7 +20,7 @@ pub struct Found {
 ///
 /// # Errors
 /// As [`all`].
-pub async fn istiods(session: &Session, namespace: Option<&str>) -> Result<Vec<Istiod>, Failure> {
+pub(crate) async fn istiods(session: &Session, namespace: Option<&str>) -> Result<Vec<Istiod>, Failure> {
     all(session, namespace).await.map(|found| found.istiods)
 }
 
@@ -29,7 +29,7 @@ pub async fn istiods(session: &Session, namespace: Option<&str>) -> Result<Vec<I
 /// # Errors
 /// The Deployments cannot be listed. Services, mesh configuration and webhooks that cannot be are left out:
 /// they add to what is known and decide nothing alone.
-pub async fn all(session: &Session, namespace: Option<&str>) -> Result<Found, Failure> {
+pub(crate) async fn all(session: &Session, namespace: Option<&str>) -> Result<Found, Failure> {
     let scope = namespace.map_or(Scope::All, Scope::Namespace);
     let list = async |kind: &'static Kind, scope: Scope<'_>, labels: &str| {
         session.list_all(kind, scope, Query::labelled(labels)).await
@@ -67,7 +67,7 @@ fn hinted(error: ApiError, session: &Session) -> Failure {
 }
 
 /// The Deployment `gloo`, if it is there and may be read.
-pub async fn gloo(session: &Session, namespace: &str) -> Option<Value> {
+pub(crate) async fn gloo(session: &Session, namespace: &str) -> Option<Value> {
     let query = Query::labelled("gloo=gloo");
     let found = session.list_all(&kinds::DEPLOYMENT, Scope::Namespace(namespace), query).await.ok()?;
     found.into_iter().next()

@@ -15,7 +15,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// What comes of a log.
 #[derive(Debug)]
-pub enum Event {
+pub(crate) enum Event {
     /// At least one line, without their ends.
     Lines(Vec<Vec<u8>>),
     /// What a reader should know between two lines.
@@ -26,7 +26,7 @@ pub enum Event {
 }
 
 /// One container's log.
-pub struct Reading<'s> {
+pub(crate) struct Reading<'s> {
     session: &'s Session,
     namespace: String,
     pod: String,
@@ -44,7 +44,12 @@ pub struct Reading<'s> {
 
 impl<'s> Reading<'s> {
     /// What is followed is read with its times, so that it can be taken up again.
-    pub fn new(session: &'s Session, (namespace, pod): (&str, &str), query: LogQuery, patience: Duration) -> Self {
+    pub(crate) fn new(
+        session: &'s Session,
+        (namespace, pod): (&str, &str),
+        query: LogQuery,
+        patience: Duration,
+    ) -> Self {
         Self {
             session,
             namespace: namespace.to_owned(),
@@ -61,7 +66,7 @@ impl<'s> Reading<'s> {
     }
 
     /// What comes next; nothing after an end or a failure.
-    pub async fn next(&mut self) -> Option<Event> {
+    pub(crate) async fn next(&mut self) -> Option<Event> {
         if self.is_over {
             return None;
         }

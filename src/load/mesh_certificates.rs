@@ -78,7 +78,7 @@ fn roots(config_map: &Value) -> Vec<String> {
 }
 
 /// Asks gateway pods with Istio's sidecars.
-pub async fn of_gateways(
+pub(crate) async fn of_gateways(
     session: &Session,
     snapshot: &Snapshot,
     gloo: &str,
@@ -95,13 +95,16 @@ pub async fn of_gateways(
 }
 
 /// Whether a pod is a gateway's that takes its certificates from the mesh.
-pub fn has_sidecar(pod: &Object) -> bool {
+pub(crate) fn has_sidecar(pod: &Object) -> bool {
     pod.label("gloo") == Some("gateway-proxy") && item(&pod.value["spec"]["containers"], ISTIO_PROXY).is_some()
 }
 
 /// By proxy, what the pods of those show that lack nothing. The API server is asked first whether that is allowed: who
 /// may only get and list makes no request that is refused.
-pub async fn of_proxies(session: &Session, survey: &Survey<'_>) -> HashMap<String, Result<Vec<Certificate>, Unread>> {
+pub(crate) async fn of_proxies(
+    session: &Session,
+    survey: &Survey<'_>,
+) -> HashMap<String, Result<Vec<Certificate>, Unread>> {
     let mut all = HashMap::new();
     for (proxy, mut pods) in survey.ready_proxies() {
         pods.truncate(MOST_PODS);

@@ -13,7 +13,7 @@ const MOST: u64 = 16 << 20;
 ///
 /// # Errors
 /// It cannot be read, or is larger than anything that is meant to be named so.
-pub fn read(flag: &str, path: &Path) -> Result<Vec<u8>, Failure> {
+pub(crate) fn read(flag: &str, path: &Path) -> Result<Vec<u8>, Failure> {
     let failure = |why: &str| Failure::new(Exit::Failed, Reason::File, format!("{flag} {}: {why}", path.display()));
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(MOST + 1).read_to_end(&mut bytes));

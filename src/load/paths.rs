@@ -17,7 +17,7 @@ use crate::plan::path::survey::GATEWAY_LABEL;
 ///
 /// # Errors
 /// The API server does not answer, or does not know who asks.
-pub async fn around_all(session: &Session, gloo: &str, namespaces: &Namespaces) -> Result<Snapshot, Failure> {
+pub(crate) async fn around_all(session: &Session, gloo: &str, namespaces: &Namespaces) -> Result<Snapshot, Failure> {
     let wants = vec![Want::all(&kinds::SERVICE), metadata_of_pods(), endpoints()];
     with_gateway(session, gloo, namespaces, wants).await
 }
@@ -27,7 +27,7 @@ pub async fn around_all(session: &Session, gloo: &str, namespaces: &Namespaces) 
 ///
 /// # Errors
 /// As [`around_all`].
-pub async fn around_namespaces(
+pub(crate) async fn around_namespaces(
     session: &Session,
     gloo: &str,
     namespaces: &Namespaces,
@@ -45,7 +45,7 @@ pub async fn around_namespaces(
 ///
 /// # Errors
 /// As [`around_all`].
-pub async fn around(
+pub(crate) async fn around(
     session: &Session,
     gloo: &str,
     namespaces: &Namespaces,
@@ -68,7 +68,7 @@ pub async fn around(
 ///
 /// # Errors
 /// As [`around_all`].
-pub async fn other_gateways(
+pub(crate) async fn other_gateways(
     session: &Session,
     gloo: &str,
     snapshot: &mut Snapshot,
@@ -106,7 +106,7 @@ fn metadata_of_pods() -> Want {
 }
 
 /// Which of those pods are ready, and their ports.
-pub fn endpoints() -> Want {
+pub(crate) fn endpoints() -> Want {
     Want::all(&kinds::ENDPOINT_SLICE).detail(Detail::Endpoints)
 }
 

@@ -13,13 +13,13 @@ use crate::plan::Unread;
 use crate::plan::peer::{self, Policies};
 
 /// Istio's own, where nothing says otherwise.
-pub const ISTIO_SYSTEM: &str = "istio-system";
+pub(crate) const ISTIO_SYSTEM: &str = "istio-system";
 /// Istio 1.22 brought `v1`; before it, and beside it, there is `v1beta1`.
 const VERSIONS: [&Kind; 2] = [&kinds::PEER_AUTHENTICATION, &kinds::PEER_AUTHENTICATION_BETA];
 
 /// The policies as far as they could be read.
 #[derive(Debug)]
-pub struct Mesh {
+pub(crate) struct Mesh {
     /// The version that the API server has.
     pub kind: &'static Kind,
     pub all: Vec<Value>,
@@ -30,7 +30,7 @@ pub struct Mesh {
 
 /// The namespace whose policies are the mesh's.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Root {
+pub(crate) enum Root {
     Known(String),
     /// Nothing tells it, so Istio's usual one is taken.
     Guessed {
@@ -42,7 +42,7 @@ pub enum Root {
 
 impl Root {
     /// Its name, or the likeliest.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         match self {
             Self::Known(name) => name,
             Self::Guessed { .. } => ISTIO_SYSTEM,
@@ -54,7 +54,7 @@ impl Root {
     ///
     /// # Errors
     /// Nothing tells it.
-    pub fn told(self) -> Result<String, Unread> {
+    pub(crate) fn told(self) -> Result<String, Unread> {
         match self {
             Self::Guessed { why } => {
                 let message = format!("which namespace has the mesh's own policies is unknown: {}", why.why);
@@ -67,7 +67,7 @@ impl Root {
 
 impl Mesh {
     /// For the plan.
-    pub fn policies(&self) -> Policies<'_> {
+    pub(crate) fn policies(&self) -> Policies<'_> {
         Policies { all: &self.all, root_namespace: self.root.name() }
     }
 }
@@ -76,7 +76,7 @@ impl Mesh {
 ///
 /// # Errors
 /// Why they could not be listed.
-pub async fn list(
+pub(crate) async fn list(
     session: &Session,
     scope: Scope<'_>,
     freshness: Freshness,
@@ -97,7 +97,7 @@ pub async fn list(
 ///
 /// # Errors
 /// Not even those of that one may be listed.
-pub async fn read(session: &Session, root: Root, namespace: Option<&str>) -> Result<Mesh, Failure> {
+pub(crate) async fn read(session: &Session, root: Root, namespace: Option<&str>) -> Result<Mesh, Failure> {
     let everywhere = match list(session, Scope::All, Freshness::Now).await {
         Ok((kind, all)) => return Ok(Mesh { kind, all, root, partial: None }),
         Err(error) => error,
@@ -121,7 +121,7 @@ pub async fn read(session: &Session, root: Root, namespace: Option<&str>) -> Res
 }
 
 /// The root namespace, by what the control planes say, or the mesh configuration where they may not be listed.
-pub async fn root(session: &Session, said: Option<&str>) -> Root {
+pub(crate) async fn root(session: &Session, said: Option<&str>) -> Root {
     if let Some(said) = said {
         return Root::Known(said.to_owned());
     }

@@ -21,7 +21,7 @@ const GATEWAY_LABEL: &str = "gateway.networking.k8s.io/gateway-name";
 ///
 /// # Errors
 /// No such proxy, none of its pods runs Envoy, or the request's own failure.
-pub async fn find(session: &Session, global: &Global, wanted: &ProxyPods) -> Result<Chosen, Failure> {
+pub(crate) async fn find(session: &Session, global: &Global, wanted: &ProxyPods) -> Result<Chosen, Failure> {
     let look = Look { session, namespace: global.object_namespace() };
     let found = look.proxy(global, &wanted.proxy).await?;
     // Who may not read the bootstrap gets the charts' own admin port.
@@ -47,7 +47,7 @@ pub async fn find(session: &Session, global: &Global, wanted: &ProxyPods) -> Res
 ///
 /// # Errors
 /// No such proxy, its bootstrap cannot be read, or it names no role.
-pub async fn role(session: &Session, global: &Global, proxy: &PodsOf) -> Result<String, Failure> {
+pub(crate) async fn role(session: &Session, global: &Global, proxy: &PodsOf) -> Result<String, Failure> {
     const HINT: &str = "--role ROLE needs no bootstrap";
     let look = Look { session, namespace: global.object_namespace() };
     let found = look.proxy(global, proxy).await?;

@@ -11,7 +11,7 @@ const RUNNING: &str = "status.phase!=Succeeded,status.phase!=Failed";
 
 /// How many pods no policy reaches, and the names of some: `shop/cart-1`.
 #[derive(Debug, Default)]
-pub struct OutOfReach {
+pub(crate) struct OutOfReach {
     pub total: usize,
     pub count: usize,
     pub some: Vec<String>,
@@ -21,7 +21,7 @@ pub struct OutOfReach {
 ///
 /// # Errors
 /// Why they could not be listed.
-pub async fn out_of_reach(session: &Session, scope: &change::Scope) -> Result<OutOfReach, Unread> {
+pub(crate) async fn out_of_reach(session: &Session, scope: &change::Scope) -> Result<OutOfReach, Unread> {
     const SOME: usize = 10;
     let (place, labels) = match scope {
         change::Scope::Mesh => (Scope::All, String::new()),

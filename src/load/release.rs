@@ -18,7 +18,7 @@ const HISTORY: usize = 30;
 
 /// One revision, as its metadata tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub(crate) struct Entry {
     pub name: String,
     pub revision: u64,
     /// None where the label is missing.
@@ -29,7 +29,7 @@ pub struct Entry {
 
 /// A release.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Found {
+pub(crate) struct Found {
     pub record: Record,
     /// All its revisions, the newest first; as far as they may be listed.
     pub history: Vec<Entry>,
@@ -40,7 +40,7 @@ pub struct Found {
 ///
 /// # Errors
 /// None, several, or one that may not or cannot be read.
-pub async fn find(
+pub(crate) async fn find(
     session: &Session,
     namespace: &str,
     name: Option<&str>,
@@ -62,14 +62,14 @@ pub async fn find(
 
 /// What stood before a revision.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Earlier {
+pub(crate) struct Earlier {
     pub record: Option<Record>,
     /// Those that were passed over because they cannot be read, the newest first.
     pub unread: Vec<u64>,
 }
 
 /// The newest revision before this one of whose values `is_it` holds.
-pub async fn earlier(
+pub(crate) async fn earlier(
     session: &Session,
     namespace: &str,
     found: &Found,
@@ -91,7 +91,7 @@ pub async fn earlier(
 
 /// The revision that a state began with: the oldest of those before this one, without one between them, of whose values
 /// `is_it` holds. This one, where the one before it is otherwise or cannot be read.
-pub async fn began(
+pub(crate) async fn began(
     session: &Session,
     namespace: &str,
     found: &Found,
@@ -109,12 +109,12 @@ pub async fn began(
 }
 
 /// The revisions of a release, the newest first; none where they may not be listed.
-pub async fn history(session: &Session, namespace: &str, name: &str) -> Vec<Entry> {
+pub(crate) async fn history(session: &Session, namespace: &str, name: &str) -> Vec<Entry> {
     list(session, namespace).await.map(|all| of_name(&all, name)).unwrap_or_default()
 }
 
 /// Who renders Gloo, as its Deployment tells.
-pub async fn owner(session: &Session, namespace: &str) -> Option<Owner> {
+pub(crate) async fn owner(session: &Session, namespace: &str) -> Option<Owner> {
     super::istio::gloo(session, namespace).await.as_ref().and_then(owner::of)
 }
 

@@ -21,7 +21,7 @@ const PATH: &str = "/snapshots/xds";
 const MOST: usize = 512 << 20;
 
 /// A pod of Gloo's control plane.
-pub struct ControlPlane<'s> {
+pub(crate) struct ControlPlane<'s> {
     session: &'s Session,
     namespace: &'s str,
     pod: String,
@@ -31,14 +31,14 @@ pub struct ControlPlane<'s> {
 
 /// Why a snapshot could not be had.
 #[derive(Debug, Clone)]
-pub struct Unseen {
+pub(crate) struct Unseen {
     pub obstacle: Obstacle,
     pub failure: Failure,
 }
 
 /// Whether asking again may help.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Obstacle {
+pub(crate) enum Obstacle {
     /// Never: the right is missing, or this Gloo has no snapshots.
     Lasting(Unread),
     /// There is no Gloo in that namespace.
@@ -51,7 +51,7 @@ pub enum Obstacle {
 ///
 /// # Errors
 /// There is none, it is not ready, or pods may not be listed.
-pub async fn find<'s>(session: &'s Session, namespace: &'s str) -> Result<ControlPlane<'s>, Unseen> {
+pub(crate) async fn find<'s>(session: &'s Session, namespace: &'s str) -> Result<ControlPlane<'s>, Unseen> {
     let pods = session.list_all(&kinds::POD, Scope::Namespace(namespace), Query::labelled(GLOO_LABEL)).await;
     let pods = pods.map_err(|error| {
         let obstacle = match &error.cause {
@@ -102,7 +102,7 @@ async fn absent(session: &Session, namespace: &str, pods: &[Value]) -> Unseen {
 
 impl ControlPlane<'_> {
     /// The pod's name.
-    pub fn pod(&self) -> &str {
+    pub(crate) fn pod(&self) -> &str {
         &self.pod
     }
 
@@ -110,7 +110,7 @@ impl ControlPlane<'_> {
     ///
     /// # Errors
     /// Why it could not be had, or what is wrong with it.
-    pub async fn read<K: Keep + Send + 'static>(&self, keep: K) -> Result<(Read, K), Unseen> {
+    pub(crate) async fn read<K: Keep + Send + 'static>(&self, keep: K) -> Result<(Read, K), Unseen> {
         let answer = self.open().await?;
         let read = move |bytes: &mut dyn std::io::Read| {
             let mut keep = keep;

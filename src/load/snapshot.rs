@@ -292,7 +292,7 @@ fn placed(mut object: Object, namespace: &str) -> Object {
 
 /// A snapshot of files alone: what is not in them is not known.
 #[must_use]
-pub fn of_files_alone(files: Vec<(Object, Spot)>) -> Snapshot {
+pub(crate) fn of_files_alone(files: Vec<(Object, Spot)>) -> Snapshot {
     over(Snapshot::new(Unknown::of_files()), files)
 }
 
@@ -309,7 +309,7 @@ pub fn over(mut snapshot: Snapshot, files: Vec<(Object, Spot)>) -> Snapshot {
 ///
 /// # Errors
 /// As [`of_cluster`].
-pub async fn selected(
+pub(crate) async fn selected(
     session: &Session,
     kind: &'static Kind,
     namespace: &str,
@@ -325,7 +325,12 @@ pub async fn selected(
 ///
 /// # Errors
 /// As [`of_cluster`].
-pub async fn one(session: &Session, kind: &'static Kind, namespace: &str, name: &str) -> Result<Answer, Failure> {
+pub(crate) async fn one(
+    session: &Session,
+    kind: &'static Kind,
+    namespace: &str,
+    name: &str,
+) -> Result<Answer, Failure> {
     match session.get(kind, namespace, name).await {
         Err(error) if error.cause == Cause::NotFound => Ok(Answer::Read(Vec::new())),
         got => answer(session, kind, got.map(|value| vec![value])),

@@ -13,7 +13,7 @@ const LONGEST_TEXT: usize = 8 << 20;
 
 /// Why an answer gave no value.
 #[derive(Debug)]
-pub enum Broken {
+pub(crate) enum Broken {
     /// The stream ended before the answer did.
     Stream(ForwardFailure),
     /// The answer is not what it should be.
@@ -26,7 +26,7 @@ pub enum Broken {
 ///
 /// # Errors
 /// The stream broke, the answer is too long, or the parser's own error.
-pub async fn parsed<T: Send + 'static>(
+pub(crate) async fn parsed<T: Send + 'static>(
     mut answer: InPodAnswer,
     most: usize,
     parse: impl FnOnce(&mut dyn Read) -> Result<T, serde_json::Error> + Send + 'static,

@@ -14,7 +14,7 @@ const LIMIT: u64 = 1 << 20;
 ///
 /// # Errors
 /// It cannot be read, or it is not such a list.
-pub fn read(path: &Path) -> Result<Vec<Suppression>, Failure> {
+pub(crate) fn read(path: &Path) -> Result<Vec<Suppression>, Failure> {
     let failure =
         |why: String| Failure::new(Exit::Failed, Reason::File, format!("--suppress {}: {why}", path.display()));
     let size = fs::metadata(path).map_err(|error| failure(super::files::reason(&error)))?;

@@ -29,7 +29,7 @@ const RUNNING: &str = "status.phase!=Succeeded,status.phase!=Failed";
 type Read<T> = Result<T, Unread>;
 
 /// Reads what stands around, and keeps it.
-pub struct Survey<'s> {
+pub(crate) struct Survey<'s> {
     session: &'s Session,
     /// `-n`, if it was typed: Gloo may be installed there.
     typed: Option<&'s str>,
@@ -59,7 +59,7 @@ type Once = OnceCell<Read<Vec<Rc<Value>>>>;
 
 impl<'s> Survey<'s> {
     /// A survey of the session's cluster.
-    pub fn new(session: &'s Session, global: &'s Global) -> Self {
+    pub(crate) fn new(session: &'s Session, global: &'s Global) -> Self {
         Self {
             session,
             typed: global.namespace.as_deref(),
@@ -75,7 +75,7 @@ impl<'s> Survey<'s> {
     }
 
     /// Where Gloo is installed: the flag, or `-n` if it holds Settings `default`, or gloo-system.
-    pub async fn gloo_namespace(&self) -> &str {
+    pub(crate) async fn gloo_namespace(&self) -> &str {
         &self.settings().await.0
     }
 
@@ -83,12 +83,12 @@ impl<'s> Survey<'s> {
     ///
     /// # Errors
     /// Why that is unknown.
-    pub async fn auto_mtls(&self) -> Read<AutoMtls> {
+    pub(crate) async fn auto_mtls(&self) -> Read<AutoMtls> {
         self.switches().await.as_ref().map(Switched::auto_mtls).map_err(Unread::clone)
     }
 
     /// The switches of auto-mTLS, and if they are unknown why.
-    pub async fn switches(&self) -> &Read<Switched> {
+    pub(crate) async fn switches(&self) -> &Read<Switched> {
         &self.settings().await.1
     }
 
@@ -117,12 +117,12 @@ impl<'s> Survey<'s> {
     }
 
     /// The gateway's sidecars and bootstrap.
-    pub async fn gateway(&self) -> &Gateway {
+    pub(crate) async fn gateway(&self) -> &Gateway {
         &self.gateway.get_or_init(|| self.read_gateway()).await.0
     }
 
     /// Whether no gateway is known to lack something.
-    pub async fn has_whole_gateways(&self) -> bool {
+    pub(crate) async fn has_whole_gateways(&self) -> bool {
         self.gateway.get_or_init(|| self.read_gateway()).await.1 == Whole::Yes
     }
 
@@ -149,7 +149,7 @@ impl<'s> Survey<'s> {
     ///
     /// # Errors
     /// In a sweep, what decides could not be read although it may be: that is no reason to skip.
-    pub async fn around(&self, upstream: &Object, found: Found, wants: Wants) -> Result<Surroundings, Failure> {
+    pub(crate) async fn around(&self, upstream: &Object, found: Found, wants: Wants) -> Result<Surroundings, Failure> {
         let (gloo_namespace, settings) = self.settings().await;
         let failed = |unread: &Unread| unread.failure.as_deref().filter(|_| found == Found::Swept).cloned();
         if let Some(failure) = settings.as_ref().err().and_then(failed) {
@@ -296,7 +296,7 @@ impl<'s> Survey<'s> {
     ///
     /// # Errors
     /// Why they could not be read.
-    pub async fn policies(&self) -> Result<Policies<'_>, &Unread> {
+    pub(crate) async fn policies(&self) -> Result<Policies<'_>, &Unread> {
         let all = self.listed_policies().await?;
         let read = async || match all.is_empty() {
             true => Ok(policies::ISTIO_SYSTEM.to_owned()),
@@ -310,7 +310,7 @@ impl<'s> Survey<'s> {
     ///
     /// # Errors
     /// Why they could not be read.
-    pub async fn may_be_refused(&self, sent: Sent) -> Result<bool, &Unread> {
+    pub(crate) async fn may_be_refused(&self, sent: Sent) -> Result<bool, &Unread> {
         Ok(peer::is_set(self.listed_policies().await?, sent.refused_by()))
     }
 
@@ -325,7 +325,7 @@ impl<'s> Survey<'s> {
     }
 
     /// Why something is unknown that was asked for in vain.
-    pub fn unread(&self, error: ApiError) -> Unread {
+    pub(crate) fn unread(&self, error: ApiError) -> Unread {
         unread(self.session, error)
     }
 }
@@ -341,7 +341,7 @@ impl Cache {
 }
 
 /// Why something that a request should have told is unknown.
-pub fn unread(session: &Session, error: ApiError) -> Unread {
+pub(crate) fn unread(session: &Session, error: ApiError) -> Unread {
     let why = why(&error);
     match &error.cause {
         Cause::Forbidden { rule, .. } => Unread { why, rule: rule.as_ref().map(ToString::to_string), failure: None },
@@ -351,7 +351,7 @@ pub fn unread(session: &Session, error: ApiError) -> Unread {
 }
 
 /// Why something is unknown, in a few words.
-pub fn why(error: &ApiError) -> String {
+pub(crate) fn why(error: &ApiError) -> String {
     let kind = error.kind.map_or("the server", |kind| kind.plural);
     match &error.cause {
         Cause::Forbidden { .. } if error.namespace.is_empty() => format!("may not {} {kind}", error.verb),

@@ -19,7 +19,7 @@ use crate::plan::routes::Target;
 
 /// The ways of requests that a change touches, and what decides about them.
 #[derive(Debug)]
-pub struct Traffic {
+pub(crate) struct Traffic {
     pub world: World,
     /// Ways that routes lead to.
     pub routed: Vec<Way>,
@@ -35,7 +35,7 @@ pub struct Traffic {
 ///
 /// # Errors
 /// The API server does not answer, or does not know who asks.
-pub async fn read(session: &Session, survey: &Survey<'_>, touched: &Touched) -> Result<Traffic, Failure> {
+pub(crate) async fn read(session: &Session, survey: &Survey<'_>, touched: &Touched) -> Result<Traffic, Failure> {
     let (routed, mut unread) = routes(session).await;
     let are_routes_unread = !unread.is_empty();
     let gloo_namespace = survey.gloo_namespace().await;
@@ -79,7 +79,7 @@ pub async fn read(session: &Session, survey: &Survey<'_>, touched: &Touched) -> 
 }
 
 /// What routes lead to, and why some of it is not known.
-pub async fn routes(session: &Session) -> (Routed, Vec<Unread>) {
+pub(crate) async fn routes(session: &Session) -> (Routed, Vec<Unread>) {
     let mut gateways = Vec::new();
     let unread = each(session, &kinds::GATEWAY, |gateway| gateways.push(gateway)).await.err();
     let of_kind = async |kind| {
@@ -141,7 +141,7 @@ fn home(upstream: &Object) -> Option<String> {
 ///
 /// # Errors
 /// Why they could not be listed.
-pub async fn each(session: &Session, kind: &'static Kind, mut take: impl FnMut(Object)) -> Result<(), Unread> {
+pub(crate) async fn each(session: &Session, kind: &'static Kind, mut take: impl FnMut(Object)) -> Result<(), Unread> {
     let mut pages = session.pages(kind, Scope::All, Query::default());
     loop {
         match pages.next().await {

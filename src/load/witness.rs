@@ -27,7 +27,7 @@ use crate::plan::verdict::pods::Pod;
 const AT_ONCE: usize = 8;
 
 /// What Envoy counts at one moment, in every proxy that may take the request.
-pub struct Moment {
+pub(crate) struct Moment {
     pub counters: Known<Counters>,
     /// `/clusters` of each.
     clusters: Known<Vec<String>>,
@@ -35,7 +35,7 @@ pub struct Moment {
 
 impl Moment {
     /// Nothing could be looked at, and why.
-    pub fn unknown(why: &Unread) -> Self {
+    pub(crate) fn unknown(why: &Unread) -> Self {
         Self { counters: Err(why.clone()), clusters: Err(why.clone()) }
     }
 
@@ -43,21 +43,21 @@ impl Moment {
     ///
     /// # Errors
     /// Why that is not known.
-    pub fn hosts(&self, cluster: &str) -> Known<Hosts> {
+    pub(crate) fn hosts(&self, cluster: &str) -> Known<Hosts> {
         let all = self.clusters.as_ref().map_err(Unread::clone)?;
         Ok(all.iter().map(|text| Hosts::parse(text, cluster)).fold(Hosts::default(), Hosts::and))
     }
 }
 
 /// Envoy's admin interface in the pods of a proxy.
-pub struct Envoys<'w> {
+pub(crate) struct Envoys<'w> {
     pub session: &'w Session,
     pub pods: &'w [ProxyPod],
 }
 
 impl Envoys<'_> {
     /// What is counted now.
-    pub async fn moment(&self) -> Moment {
+    pub(crate) async fn moment(&self) -> Moment {
         let used = |filter: &str| {
             stats(&StatsWish { filter: Some(filter.to_owned()), format: StatsFormat::Text, scope: StatsScope::Used })
         };
@@ -75,7 +75,7 @@ impl Envoys<'_> {
     ///
     /// # Errors
     /// Why that is not known.
-    pub async fn has_tls(&self, cluster: &str) -> Known<bool> {
+    pub(crate) async fn has_tls(&self, cluster: &str) -> Known<bool> {
         let name: String =
             cluster.chars().flat_map(|c| (!c.is_ascii_alphanumeric()).then_some('\\').into_iter().chain([c])).collect();
         let filter = format!(r"^cluster\.{name}\.(ssl\.handshake|upstream_cx_total)$");
@@ -92,7 +92,7 @@ impl Envoys<'_> {
     ///
     /// # Errors
     /// Why that is not known.
-    pub async fn certs(&self) -> Known<Certs> {
+    pub(crate) async fn certs(&self) -> Known<Certs> {
         let pages = self.pages("/certs").await?;
         let mut parsed =
             pages.iter().map(|page| Certs::parse(page).ok_or_else(|| Unread::from("/certs is not Envoy's")));
@@ -103,7 +103,7 @@ impl Envoys<'_> {
     ///
     /// # Errors
     /// Why that is not known.
-    pub async fn identity(&self, survey: &Survey<'_>) -> Known<String> {
+    pub(crate) async fn identity(&self, survey: &Survey<'_>) -> Known<String> {
         let Some(pod) = self.pods.first() else { return Err("no pod of the gateway".into()) };
         let read = self.session.get(&kinds::POD, &pod.namespace, &pod.name).await;
         let read = read.map_err(|error| survey.unread(error))?;
@@ -129,7 +129,7 @@ fn unread(failure: &ForwardFailure) -> Unread {
 }
 
 /// What answers behind an Upstream.
-pub struct Behind {
+pub(crate) struct Behind {
     /// The namespace of its pods.
     pub namespace: Option<String>,
     pub demand: Known<Demand>,
@@ -144,7 +144,7 @@ impl Behind {
 }
 
 /// Reads the pods behind an Upstream, with their state, and what is demanded of who calls them.
-pub async fn behind(session: &Session, survey: &Survey<'_>, upstream: &Object, now: Timestamp) -> Behind {
+pub(crate) async fn behind(session: &Session, survey: &Survey<'_>, upstream: &Object, now: Timestamp) -> Behind {
     match backend::destination(&upstream.value, survey.gloo_namespace().await) {
         Destination::Decided(path::Behind::Outside { kind }) => {
             Behind::unknown(format!("not a Kubernetes Service ({kind})"))

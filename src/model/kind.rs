@@ -44,7 +44,7 @@ impl fmt::Display for Kind {
 }
 
 /// The constants.
-pub mod kinds {
+pub(crate) mod kinds {
     use super::Kind;
 
     macro_rules! kinds {

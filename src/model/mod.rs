@@ -6,8 +6,10 @@ mod path;
 mod selector;
 mod snapshot;
 
-pub use kind::{Kind, kinds};
+pub use kind::Kind;
+pub(crate) use kind::kinds;
 pub use object::{Object, ObjectRef};
-pub use path::{FieldPath, Segment};
-pub use selector::Selector;
-pub use snapshot::{Answer, Found, Part, Snapshot, Spot, Unknown};
+pub(crate) use path::{FieldPath, Segment};
+pub(crate) use selector::Selector;
+pub(crate) use snapshot::{Answer, Part, Spot, Unknown};
+pub use snapshot::{Found, Snapshot};

@@ -56,12 +56,6 @@ impl Object {
     pub fn label(&self, key: &str) -> Option<&str> {
         self.value["metadata"]["labels"][key].as_str()
     }
-
-    /// The value of an annotation.
-    #[must_use]
-    pub fn annotation(&self, key: &str) -> Option<&str> {
-        self.value["metadata"]["annotations"][key].as_str()
-    }
 }
 
 #[cfg(test)]

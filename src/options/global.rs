@@ -26,7 +26,7 @@ pub struct Global {
 }
 
 /// Where Gloo is installed unless something says otherwise.
-pub const GLOO_SYSTEM: &str = "gloo-system";
+pub(crate) const GLOO_SYSTEM: &str = "gloo-system";
 
 impl Global {
     /// The flags that select the same cluster and user in a printed command.

@@ -15,23 +15,24 @@ mod sidecars;
 mod values;
 mod verify;
 
-pub use check::{Check, CheckSource, CheckTask, Reach};
-pub use describe::{Describe, Subject};
-pub use enrolment::{Enrol, Enrolment, Restarts};
-pub use global::{Consent, Format, GLOO_SYSTEM, Global, Loudness, When};
-pub use inside::{
+pub(crate) use check::{Check, CheckSource, CheckTask, Reach};
+pub(crate) use describe::{Describe, Subject};
+pub(crate) use enrolment::{Enrol, Enrolment, Restarts};
+pub(crate) use global::{Consent, Format, GLOO_SYSTEM, Global};
+pub use global::{Loudness, When};
+pub(crate) use inside::{
     Against, CertsTask, DumpSource, DumpTask, DumpView, Endpoints, LogExtent, LogsTask, ServedTask, SnapshotTask,
     StatsTask,
 };
-pub use names::Names;
-pub use objects::{Absent, Destination, DryRun, Files, Named, Objects, Preview, Scope, Selection};
-pub use peer_auth::{PeerAuth, PeerAuthGet};
-pub use pods::{PodsOf, ProxyPods};
-pub use proxy::{AddressForm, Proxy, ProxyTarget};
-pub use setup::{Bringer, Marks, Proof, RequestWish, Setup, Strictness, Teardown};
-pub use sidecars::{Injection, IstioWish, Posture, Proxies, Rollouts, Sidecars, Switches, Upstreams};
-pub use values::{HelmFailure, UpgradeValues, ValuesAct, ValuesDestination, ValuesSource};
-pub use verify::{HTTP_PORT, TrustWish, VerifyTask, Via};
+pub(crate) use names::Names;
+pub(crate) use objects::{Absent, Destination, DryRun, Files, Named, Objects, Preview, Scope, Selection};
+pub(crate) use peer_auth::{PeerAuth, PeerAuthGet};
+pub(crate) use pods::{PodsOf, ProxyPods};
+pub(crate) use proxy::{AddressForm, Proxy, ProxyTarget};
+pub(crate) use setup::{Bringer, Marks, Proof, RequestWish, Setup, Strictness, Teardown};
+pub(crate) use sidecars::{Injection, IstioWish, Posture, Proxies, Rollouts, Sidecars, Switches, Upstreams};
+pub(crate) use values::{HelmFailure, UpgradeValues, ValuesAct, ValuesDestination, ValuesSource};
+pub(crate) use verify::{HTTP_PORT, TrustWish, VerifyTask, Via};
 
 use crate::plan::auto_mtls::{Off as AutoMtlsOff, OptOut, Wish as AutoMtlsWish};
 use crate::plan::mtls::{Caution, Policy};
@@ -113,6 +114,6 @@ pub enum Shell {
     Bash,
     Zsh,
     Fish,
-    PowerShell,
+    Powershell,
     Elvish,
 }

@@ -2,7 +2,7 @@
 
 /// Things with names that a cluster, or for contexts the kubeconfig, has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Names {
+pub(crate) enum Names {
     Contexts,
     Namespaces,
     Upstreams,

@@ -6,7 +6,7 @@ use super::{Named, ProxyPods, ProxyTarget};
 use crate::plan::verdict::url::Url;
 
 /// Where the charts let a gateway's pods listen for HTTP.
-pub const HTTP_PORT: u16 = 8080;
+pub(crate) const HTTP_PORT: u16 = 8080;
 
 /// A request through a gateway, and what it is to prove.
 #[derive(Debug, Clone)]

@@ -23,7 +23,7 @@ pub enum Acceptance {
 
 /// Reads `status.statuses.<namespace>`, or the single `status` of older versions; of several control planes the
 /// one that likes it least.
-pub fn of(object: &Value) -> Acceptance {
+pub(crate) fn of(object: &Value) -> Acceptance {
     let status = &object["status"];
     let several = status["statuses"].as_object().into_iter().flatten().map(|(_, one)| one);
     let single = (!status["state"].is_null()).then_some(status);
@@ -39,7 +39,7 @@ pub fn of(object: &Value) -> Acceptance {
 }
 
 /// The same of the control plane in one namespace alone.
-pub fn reported_by(object: &Value, namespace: &str) -> Acceptance {
+pub(crate) fn reported_by(object: &Value, namespace: &str) -> Acceptance {
     one(&object["status"]["statuses"][namespace])
 }
 

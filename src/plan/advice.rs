@@ -215,7 +215,7 @@ impl Advice {
 }
 
 /// What is worth saying about the gateway, once for a run.
-pub fn on_gateway(gateway: &Gateway, namespace: &str) -> Option<Advice> {
+pub(crate) fn on_gateway(gateway: &Gateway, namespace: &str) -> Option<Advice> {
     let advice = match gateway {
         Gateway::Ready => return None,
         Gateway::Absent => {
@@ -255,7 +255,7 @@ pub fn on_gateway(gateway: &Gateway, namespace: &str) -> Option<Advice> {
 }
 
 /// What is worth saying about a named Upstream.
-pub fn on_upstream(wish: Wish, upstream: &Object, around: &Surroundings) -> Vec<Advice> {
+pub(crate) fn on_upstream(wish: Wish, upstream: &Object, around: &Surroundings) -> Vec<Advice> {
     let name = &upstream.reference.name;
     let is_covered = around.auto_mtls().covers(upstream);
     let mut said = Vec::new();
@@ -389,7 +389,7 @@ fn on_strict(name: &str, around: &Surroundings) -> Option<Advice> {
 }
 
 /// What is worth saying about who else writes a changed object, and the change that would last.
-pub fn on_owner(words: Words, object: &ObjectRef, owner: &Owner) -> Advice {
+pub(crate) fn on_owner(words: Words, object: &ObjectRef, owner: &Owner) -> Advice {
     // The one Settings object has its switches in the chart's values.
     let (what, which, lasting) = match object.kind == &kinds::SETTINGS {
         true => ("Settings", "", gloo_rs("upgrade-values").after("change the release's values as well: ")),
@@ -413,12 +413,12 @@ pub fn on_owner(words: Words, object: &ObjectRef, owner: &Owner) -> Advice {
 }
 
 /// A dry run could not tell what the write itself would meet.
-pub fn on_untried(object: &ObjectRef) -> Advice {
+pub(crate) fn on_untried(object: &ObjectRef) -> Advice {
     Advice::note(Code::Unknown, format!("{object}: a webhook does not support dry run")).about(object)
 }
 
 /// At most ten lines, and how many more.
-pub fn some_of(lines: impl ExactSizeIterator<Item = String>) -> Vec<String> {
+pub(crate) fn some_of(lines: impl ExactSizeIterator<Item = String>) -> Vec<String> {
     const SHOWN: usize = 10;
     let more = lines.len().saturating_sub(SHOWN);
     let mut shown: Vec<_> = lines.take(SHOWN).collect();
@@ -429,7 +429,7 @@ pub fn some_of(lines: impl ExactSizeIterator<Item = String>) -> Vec<String> {
 }
 
 /// Settings could not be read.
-pub fn on_settings(why: &Unread) -> Advice {
+pub(crate) fn on_settings(why: &Unread) -> Advice {
     let advice = Advice::unknown("whether auto-mTLS is on is unknown", why);
     if advice.hint.is_some() {
         advice

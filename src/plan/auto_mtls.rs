@@ -39,20 +39,20 @@ pub enum Off {
 
 /// The switches as they stand; absent is off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Switches {
+pub(crate) struct Switches {
     pub integration: bool,
     pub auto_mtls: bool,
 }
 
 /// Reads the switches.
-pub fn switches(settings: &Value) -> Switches {
+pub(crate) fn switches(settings: &Value) -> Switches {
     let options = &settings["spec"]["gloo"]["istioOptions"];
     let [integration, auto_mtls] = SWITCHES.map(|switch| options[switch] == true);
     Switches { integration, auto_mtls }
 }
 
 /// Settings with both switches as wished.
-pub fn with_switches(settings: &Value, wish: Wish) -> Value {
+pub(crate) fn with_switches(settings: &Value, wish: Wish) -> Value {
     let wanted = json!(wish == Wish::Enable);
     let edit = |switch| Edit::set(FieldPath::keys(&[&OPTIONS[..], &[switch]].concat()), wanted.clone());
     edited::apply(settings, &SWITCHES.map(edit)).unwrap_or_else(|_| settings.clone())
@@ -60,7 +60,7 @@ pub fn with_switches(settings: &Value, wish: Wish) -> Value {
 
 /// Whether the gateways can do what auto-mTLS asks of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Gateways {
+pub(crate) enum Gateways {
     /// Nobody looked: a manifest.
     Unseen,
     Unknown {
@@ -96,7 +96,7 @@ impl Gateways {
 }
 
 /// Both switches as one change.
-pub fn on_settings(settings: &Object, wish: Wish, gateways: &Gateways, caution: Caution) -> Decision {
+pub(crate) fn on_settings(settings: &Object, wish: Wish, gateways: &Gateways, caution: Caution) -> Decision {
     if !settings.value["spec"].is_object() {
         return Decision::Refuse(Objection::new(Reason::NoSpec, "has no spec; nothing changed"));
     }
@@ -152,7 +152,7 @@ fn without_switches(settings: &Value) -> Vec<Edit> {
 
 /// The switches as a plan for the one object Settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OnSettings {
+pub(crate) struct OnSettings {
     pub wish: Wish,
     pub off: Off,
     pub caution: Caution,
@@ -299,7 +299,7 @@ fn without_opt_out(upstream: &Value) -> Value {
 
 /// Why auto-mTLS may send plaintext where TLS was: its raw-buffer match for pods without sidecar comes before
 /// the TLS that these types bring without an `sslConfig`.
-pub fn harm(upstream: &Value) -> Option<&'static str> {
+pub(crate) fn harm(upstream: &Value) -> Option<&'static str> {
     let spec = &upstream["spec"];
     if !spec["sslConfig"].is_null() || spec[OPT_OUT] == true {
         return None;
@@ -318,7 +318,7 @@ pub fn harm(upstream: &Value) -> Option<&'static str> {
 }
 
 /// The warning for Upstreams that auto-mTLS may harm, each `namespace/name` and why.
-pub fn on_harm(upstreams: &[(String, &'static str)]) -> Option<Advice> {
+pub(crate) fn on_harm(upstreams: &[(String, &'static str)]) -> Option<Advice> {
     if upstreams.is_empty() {
         return None;
     }
@@ -332,7 +332,7 @@ pub fn on_harm(upstreams: &[(String, &'static str)]) -> Option<Advice> {
 
 /// An Upstream whose pods take none of the mutual TLS that auto-mTLS sends them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Disabled {
+pub(crate) struct Disabled {
     /// `gloo-system/shop-cart-8080`
     pub upstream: String,
     /// `shop/default, namespace`
@@ -342,7 +342,7 @@ pub struct Disabled {
 }
 
 /// The warning for peers that take plaintext alone.
-pub fn on_disabled(all: &[Disabled]) -> Option<Advice> {
+pub(crate) fn on_disabled(all: &[Disabled]) -> Option<Advice> {
     let first = all.first()?;
     let names: Vec<_> = all.iter().map(|it| it.upstream.as_str()).collect();
     let what = "auto-mTLS sends mTLS to peers that take none (DISABLE): 503 there";

@@ -10,7 +10,7 @@ use super::revisions::opts_out;
 use crate::command::{Hint, gloo_rs};
 
 /// The label Istio puts on a pod whose sidecar takes mutual TLS (Gloo's own auto-mTLS reads it too).
-pub const TLS_MODE: &str = "security.istio.io/tlsMode";
+pub(crate) const TLS_MODE: &str = "security.istio.io/tlsMode";
 
 /// The annotation Istio puts on a pod whose traffic its node's ztunnel takes.
 const REDIRECTION: &str = "ambient.istio.io/redirection";
@@ -20,14 +20,14 @@ const SYSTEM_NAMESPACES: [&str; 3] = ["kube-system", "kube-public", "kube-node-l
 
 /// The Service an Upstream points at.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ServiceRef {
+pub(crate) struct ServiceRef {
     pub namespace: String,
     pub name: String,
 }
 
 /// What an Upstream says about its far end, before anything else is read.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Destination {
+pub(crate) enum Destination {
     Service {
         service: ServiceRef,
         port: Option<u64>,
@@ -40,7 +40,7 @@ pub enum Destination {
 }
 
 /// Reads `spec.kube`; `gloo_namespace` is where Gloo's own Services are.
-pub fn destination(upstream: &Value, gloo_namespace: &str) -> Destination {
+pub(crate) fn destination(upstream: &Value, gloo_namespace: &str) -> Destination {
     let kube = &upstream["spec"]["kube"];
     let text = |key: &str| kube[key].as_str().unwrap_or_default().to_owned();
     if !kube.is_object() {
@@ -57,7 +57,7 @@ pub fn destination(upstream: &Value, gloo_namespace: &str) -> Destination {
 }
 
 /// The key under `spec` that says what kind of Upstream it is (`static`, `aws`, `consul`).
-pub fn upstream_type(upstream: &Value) -> &str {
+pub(crate) fn upstream_type(upstream: &Value) -> &str {
     const TYPES: [&str; 9] = ["static", "aws", "awsEc2", "azure", "consul", "gcp", "pipe", "ai", "kube"];
     TYPES.into_iter().find(|kind| upstream["spec"][kind].is_object()).unwrap_or("unknown type")
 }
@@ -72,7 +72,7 @@ fn is_system(service: &ServiceRef, gloo_namespace: &str) -> bool {
 }
 
 /// String values of an object, as a label map.
-pub fn labels(value: &Value) -> BTreeMap<String, String> {
+pub(crate) fn labels(value: &Value) -> BTreeMap<String, String> {
     value
         .as_object()
         .into_iter()
@@ -82,7 +82,7 @@ pub fn labels(value: &Value) -> BTreeMap<String, String> {
 }
 
 /// The pods of a Deployment or a `DaemonSet`, as the API server takes a selector.
-pub fn workload_selector(workload: &Value) -> String {
+pub(crate) fn workload_selector(workload: &Value) -> String {
     let selector = &workload["spec"]["selector"];
     let equal = labels(&selector["matchLabels"]).into_iter().map(|(key, value)| format!("{key}={value}"));
     let expressions = selector["matchExpressions"].as_array().into_iter().flatten().filter_map(requirement);
@@ -104,19 +104,19 @@ fn requirement(expression: &Value) -> Option<String> {
 }
 
 /// What a Service is that only names a host elsewhere: `ExternalName db.example`.
-pub fn external(service: &Value) -> Option<String> {
+pub(crate) fn external(service: &Value) -> Option<String> {
     let host = service["spec"]["externalName"].as_str().unwrap_or_default();
     (service["spec"]["type"] == "ExternalName").then(|| format!("ExternalName {host}").trim_end().to_owned())
 }
 
 /// The labels that pods have to have, all of them: where a key has two values, no pod has both.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PodSelector(BTreeSet<(String, String)>);
+pub(crate) struct PodSelector(BTreeSet<(String, String)>);
 
 impl PodSelector {
     /// What a Service and an Upstream together select: Gloo narrows the Service's endpoints by `spec.kube.selector`.
     /// `None` if the Service selects nothing by itself (its endpoints are made by hand).
-    pub fn of(service: &Value, narrowed: &BTreeMap<String, String>) -> Option<Self> {
+    pub(crate) fn of(service: &Value, narrowed: &BTreeMap<String, String>) -> Option<Self> {
         let of_service = labels(&service["spec"]["selector"]);
         let has_any = !of_service.is_empty();
         let narrowed = narrowed.iter().map(|(key, value)| (key.clone(), value.clone()));
@@ -124,12 +124,12 @@ impl PodSelector {
     }
 
     /// Key and value of each.
-    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
     /// Whether a pod with these labels is selected.
-    pub fn selects(&self, pod_labels: &Value) -> bool {
+    pub(crate) fn selects(&self, pod_labels: &Value) -> bool {
         self.pairs().all(|(key, value)| pod_labels[key] == *value)
     }
 }
@@ -144,7 +144,7 @@ impl fmt::Display for PodSelector {
 
 /// The pod's port behind one of a Service's: by its number, or by its name in the pod's containers. `None` where
 /// they have no such name, or were not read.
-pub fn pod_port(of_service: &Value, pod: &Value) -> Option<u64> {
+pub(crate) fn pod_port(of_service: &Value, pod: &Value) -> Option<u64> {
     let target = &of_service["targetPort"];
     let Some(name) = target.as_str() else { return target.as_u64().or(of_service["port"].as_u64()) };
     let lists = ["containers", "initContainers"].iter().filter_map(|list| pod["spec"][list].as_array());
@@ -153,18 +153,18 @@ pub fn pod_port(of_service: &Value, pod: &Value) -> Option<u64> {
 }
 
 /// Whether a pod with these labels is selected.
-pub fn selects(selector: &BTreeMap<String, String>, pod_labels: &Value) -> bool {
+pub(crate) fn selects(selector: &BTreeMap<String, String>, pod_labels: &Value) -> bool {
     selector.iter().all(|(key, value)| pod_labels[key] == **value)
 }
 
 /// What a pod says that has opted out.
-pub const OPTED_OUT: &str = "opted out by sidecar.istio.io/inject=false";
+pub(crate) const OPTED_OUT: &str = "opted out by sidecar.istio.io/inject=false";
 /// What is so of a pod that shares its node's network.
 const HOST_NETWORK: &str = "uses the host's network: Istio injects nothing there";
 
 /// Why Istio puts no sidecar into a pod, or into those of a template, whatever their namespace says. Of a pod whose
 /// metadata alone was read, only what stands there is known.
-pub fn barred(pod: &Value) -> Option<&'static str> {
+pub(crate) fn barred(pod: &Value) -> Option<&'static str> {
     match opts_out(&pod["metadata"]) {
         true => Some(OPTED_OUT),
         false => (pod["spec"]["hostNetwork"] == true).then_some(HOST_NETWORK),
@@ -172,31 +172,31 @@ pub fn barred(pod: &Value) -> Option<&'static str> {
 }
 
 /// What makes a pod that is [`barred`] work again, where Istio's TLS is sent to it.
-pub fn unbarred(why: &str, upstream: &str) -> Hint {
+pub(crate) fn unbarred(why: &str, upstream: &str) -> Hint {
     let plain = gloo_rs("istio disable-mtls").with("-u", upstream);
     plain.after(if why == OPTED_OUT { format!("{why}: take that away, or ") } else { format!("{why}; ") })
 }
 
 /// Whether somebody at the pod holds its peers to the mesh's policies: its sidecar, or in an ambient mesh the node's
 /// ztunnel.
-pub fn obeys_policies(pod: &Value) -> bool {
+pub(crate) fn obeys_policies(pod: &Value) -> bool {
     is_meshed(pod) || is_ambient(pod)
 }
 
 /// Whether the node's ztunnel stands before the pod. It speaks HBONE, not the mutual TLS of a sidecar.
-pub fn is_ambient(pod: &Value) -> bool {
+pub(crate) fn is_ambient(pod: &Value) -> bool {
     pod["metadata"]["annotations"][REDIRECTION] == "enabled"
 }
 
 /// Whether a pod takes requests: it has not ended and is not being deleted. Where its status was not read, only the
 /// latter is known.
-pub fn is_running(pod: &Value) -> bool {
+pub(crate) fn is_running(pod: &Value) -> bool {
     pod["metadata"]["deletionTimestamp"].is_null()
         && !matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"))
 }
 
 /// Whether a pod takes Istio's mutual TLS; a sidecar may be an init container, so the label decides.
-pub fn is_meshed(pod: &Value) -> bool {
+pub(crate) fn is_meshed(pod: &Value) -> bool {
     pod["metadata"]["labels"][TLS_MODE] == "istio"
 }
 

@@ -13,7 +13,7 @@ use crate::model::{Object, ObjectRef};
 
 /// One object that points at the cluster, and with which fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Dangling {
+pub(crate) struct Dangling {
     pub object: ObjectRef,
     /// `spec.sslConfig.sds`
     pub paths: Vec<String>,
@@ -21,14 +21,14 @@ pub struct Dangling {
 
 /// Whether Upstreams are changed with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Upstreams {
+pub(crate) enum Upstreams {
     Refuse,
     /// `--include-upstreams`
     Include,
 }
 
 /// The namespaces that Gloo watches; none is all of them.
-pub fn watched(settings: &Value) -> Option<Vec<String>> {
+pub(crate) fn watched(settings: &Value) -> Option<Vec<String>> {
     let spec = &settings["spec"];
     let mut watched: Vec<String> =
         spec["watchNamespaces"].as_array()?.iter().filter_map(Value::as_str).map(str::to_owned).collect();
@@ -43,14 +43,14 @@ pub fn watched(settings: &Value) -> Option<Vec<String>> {
 }
 
 /// What of an Upstream, `VirtualService` or Gateway points at the cluster, wherever in its spec.
-pub fn of(object: &Object) -> Option<Dangling> {
+pub(crate) fn of(object: &Object) -> Option<Dangling> {
     let mut paths = Vec::new();
     search(&object.value["spec"], "spec", &mut paths);
     (!paths.is_empty()).then(|| Dangling { object: object.reference.clone(), paths })
 }
 
 /// Auto-mTLS makes every meshed Upstream point at it.
-pub fn of_settings(settings: &Object) -> Option<Dangling> {
+pub(crate) fn of_settings(settings: &Object) -> Option<Dangling> {
     let on = switches(&settings.value);
     (on.integration && on.auto_mtls).then(|| Dangling {
         object: settings.reference.clone(),
@@ -81,7 +81,7 @@ fn search(value: &Value, path: &str, found: &mut Vec<String>) {
 
 /// Whether an `sds` block points at the cluster. Gloo takes it for one that names none
 /// (projects/gloo/pkg/utils/ssl.go, buildSds).
-pub fn leads_here(sds: &Value) -> bool {
+pub(crate) fn leads_here(sds: &Value) -> bool {
     let target = &sds["targetUri"];
     let by_default =
         sds["clusterName"].as_str().unwrap_or_default().is_empty() && (target.is_null() || *target == SDS_TARGET);
@@ -89,7 +89,7 @@ pub fn leads_here(sds: &Value) -> bool {
 }
 
 /// The change that takes an Upstream off the cluster; none where something else of it points there too.
-pub fn release(upstream: &Object) -> Option<Change> {
+pub(crate) fn release(upstream: &Object) -> Option<Change> {
     let is_all = matches!(tls_of(&upstream.value), Tls::Istio(_))
         && of(upstream).is_some_and(|it| it.paths == ["spec.sslConfig.sds"]);
     let policy = Policy { wish: mtls::Wish::Disable, foreign: Foreign::Keep, caution: Caution::Careful };
@@ -102,7 +102,7 @@ pub fn release(upstream: &Object) -> Option<Change> {
 /// Why nothing is uninjected: these would be left behind. `hidden` are lists that were not allowed.
 ///
 /// With `--include-upstreams` the caller leaves out what [`release`] takes care of.
-pub fn against(left: &[Dangling], hidden: &[String], upstreams: Upstreams) -> Option<Objection> {
+pub(crate) fn against(left: &[Dangling], hidden: &[String], upstreams: Upstreams) -> Option<Objection> {
     if left.is_empty() {
         return (!hidden.is_empty()).then(|| {
             let why = format!("what points at {SDS_CLUSTER} is unknown: {}; nothing changed", hidden.join(", "));

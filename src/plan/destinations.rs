@@ -11,7 +11,7 @@ use crate::model::{FieldPath, Object, ObjectRef, Segment, kinds};
 
 /// One destination.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Destination {
+pub(crate) struct Destination {
     /// The object that names it.
     pub from: ObjectRef,
     /// Where: `spec.virtualHost.routes[0].routeAction.single`.
@@ -27,7 +27,7 @@ pub struct Destination {
 
 /// Which requests reach a destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub(crate) enum Part {
     /// Those that the route matches.
     Request,
     /// A copy of them, whose answer nobody waits for.
@@ -36,7 +36,7 @@ pub enum Part {
 
 /// Where it leads.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Target {
+pub(crate) enum Target {
     /// An Upstream; the namespace is empty where it is left out.
     Upstream { namespace: String, name: String },
     /// A Service, without an Upstream in between: nothing can be set on it.
@@ -62,7 +62,7 @@ pub enum Target {
 }
 
 /// Every destination in the object, in the order of its text; none where it is of a kind without routes.
-pub fn of(object: &Object) -> Vec<Destination> {
+pub(crate) fn of(object: &Object) -> Vec<Destination> {
     let mut reader = Reader { object, found: Vec::new() };
     let kind = object.reference.kind;
     if *kind == kinds::VIRTUAL_SERVICE {

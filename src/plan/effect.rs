@@ -15,7 +15,7 @@ use crate::model::ObjectRef;
 
 /// What Gloo's status says of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Said {
+pub(crate) enum Said {
     /// Nothing yet, or that it is on its way.
     Nothing,
     Accepted,
@@ -28,7 +28,7 @@ pub enum Said {
 
 /// Reads the status that the Gloo of a namespace reports.
 #[must_use]
-pub fn said(object: &Value, gloo_namespace: &str) -> Said {
+pub(crate) fn said(object: &Value, gloo_namespace: &str) -> Said {
     match acceptance::reported_by(object, gloo_namespace) {
         Acceptance::Accepted => Said::Accepted,
         Acceptance::Rejected { reason } => Said::Complained { state: "Rejected", reason },
@@ -39,7 +39,7 @@ pub fn said(object: &Value, gloo_namespace: &str) -> Said {
 
 /// What the cluster has to be served with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wanted {
+pub(crate) enum Wanted {
     Istio,
     /// Istio's was taken away.
     NotIstio,
@@ -59,7 +59,7 @@ impl Wanted {
 
 /// A change whose effect is waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
+pub(crate) struct Change {
     pub object: ObjectRef,
     pub wanted: Wanted,
     /// What the status said before.
@@ -68,14 +68,14 @@ pub struct Change {
 
 /// How a role is served the cluster of an Upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Served {
+pub(crate) struct Served {
     pub role: String,
     pub socket: Socket,
 }
 
 /// What became of a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// Every role that has the cluster is served it so.
     Served { roles: Vec<String> },
     /// The status has a complaint.
@@ -90,7 +90,7 @@ pub enum Verdict {
 
 /// What is certain now; `None`: nothing yet.
 #[must_use]
-pub fn verdict(change: &Change, now: &Said, served: &[Served]) -> Option<Verdict> {
+pub(crate) fn verdict(change: &Change, now: &Said, served: &[Served]) -> Option<Verdict> {
     if let (Said::Complained { state, reason }, true) = (now, *now != change.before) {
         return Some(Verdict::Complained { state, reason: reason.clone() });
     }
@@ -100,7 +100,7 @@ pub fn verdict(change: &Change, now: &Said, served: &[Served]) -> Option<Verdict
 
 /// What there is to say about the last look at what Gloo serves.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct LastLook<'l> {
+pub(crate) struct LastLook<'l> {
     /// Why it gave nothing.
     pub unseen: Option<&'l Failure>,
     /// What Gloo itself found wrong.
@@ -109,7 +109,7 @@ pub struct LastLook<'l> {
 
 /// What is said when the time is over.
 #[must_use]
-pub fn last_verdict(change: &Change, now: &Said, served: &[Served], look: LastLook<'_>) -> Verdict {
+pub(crate) fn last_verdict(change: &Change, now: &Said, served: &[Served], look: LastLook<'_>) -> Verdict {
     // A complaint that was there before and stays may be an old one; nothing shows that it is.
     if let Said::Complained { state, reason } = now {
         return Verdict::Complained { state, reason: reason.clone() };
@@ -134,7 +134,7 @@ pub fn last_verdict(change: &Change, now: &Said, served: &[Served], look: LastLo
 
 /// The object's line of the result, with what became of the change.
 #[must_use]
-pub fn row(row: Row, verdict: &Verdict) -> Row {
+pub(crate) fn row(row: Row, verdict: &Verdict) -> Row {
     let unconfirmed = |reason: Reason, why: Vec<String>, hint: Option<Hint>| Row {
         message: format!("{}, not confirmed", row.message),
         reason: Some(reason),

@@ -7,13 +7,13 @@ use super::ssl_config::{SDS_CLUSTER, Tls, tls_of};
 use crate::model::Object;
 
 /// The label of a gateway proxy's workload, pods and ConfigMap alike.
-pub const PROXY_LABEL: &str = "gloo=gateway-proxy";
+pub(crate) const PROXY_LABEL: &str = "gloo=gateway-proxy";
 /// The key of a gateway's ConfigMap that holds Envoy's bootstrap.
 const BOOTSTRAP: &str = "envoy.yaml";
 
 /// Whether Settings turn auto-mTLS on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AutoMtls {
+pub(crate) enum AutoMtls {
     On,
     Off,
     /// Settings could not be read, or nobody looked.
@@ -21,18 +21,9 @@ pub enum AutoMtls {
 }
 
 impl AutoMtls {
-    /// Reads Settings: both switches are needed (Gloo's `istio_automtls` plugin, 1.17 and later).
-    pub fn of_settings(settings: &Value) -> Self {
-        let options = &settings["spec"]["gloo"]["istioOptions"];
-        match options["enableAutoMtls"] == true && options["enableIntegration"] == true {
-            true => Self::On,
-            false => Self::Off,
-        }
-    }
-
     /// Whether auto-mTLS is used for this Upstream once it has no `sslConfig` of Istio's. Only the pods of a Service have
     /// the label that it goes by.
-    pub fn covers(self, upstream: &Object) -> bool {
+    pub(crate) fn covers(self, upstream: &Object) -> bool {
         self == Self::On
             && upstream.value["spec"]["kube"].is_object()
             && upstream.value["spec"]["disableIstioAutoMtls"] != true
@@ -42,7 +33,7 @@ impl AutoMtls {
 
 /// Whether the gateway proxies can serve Istio's certificates.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Gateway {
+pub(crate) enum Gateway {
     /// At least one proxy has sidecar and cluster.
     Ready,
     /// No proxy was found.
@@ -59,14 +50,14 @@ pub enum Gateway {
 
 /// A proxy without pods.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Idle {
+pub(crate) struct Idle {
     pub name: String,
     /// How many pods it is to have.
     pub replicas: u64,
 }
 
 /// What is known of the gateway where no pod of it was found.
-pub fn without_pods(deployments: &[Value]) -> Gateway {
+pub(crate) fn without_pods(deployments: &[Value]) -> Gateway {
     let idle = |deployment: &Value| Idle {
         name: deployment["metadata"]["name"].as_str().unwrap_or_default().to_owned(),
         replicas: deployment["spec"]["replicas"].as_u64().unwrap_or(1),
@@ -78,7 +69,7 @@ pub fn without_pods(deployments: &[Value]) -> Gateway {
 }
 
 /// Reads gateway pods and bootstraps.
-pub fn of(pods: &[Value], config_maps: &[Value]) -> Gateway {
+pub(crate) fn of(pods: &[Value], config_maps: &[Value]) -> Gateway {
     if pods.is_empty() {
         return Gateway::Absent;
     }
@@ -92,13 +83,13 @@ pub fn of(pods: &[Value], config_maps: &[Value]) -> Gateway {
 }
 
 /// Whether each of these gateway pods has the sidecars, and each bootstrap the cluster.
-pub fn are_whole(pods: &[Value], config_maps: &[Value]) -> bool {
+pub(crate) fn are_whole(pods: &[Value], config_maps: &[Value]) -> bool {
     let has = |map: &Value| has_cluster(map["data"][BOOTSTRAP].as_str().unwrap_or_default());
     !config_maps.is_empty() && pods.iter().all(has_sidecars) && config_maps.iter().all(has)
 }
 
 /// Whether one of these pods at least has both sidecars.
-pub fn have_sidecars(pods: &[Value]) -> bool {
+pub(crate) fn have_sidecars(pods: &[Value]) -> bool {
     pods.iter().any(has_sidecars)
 }
 
@@ -122,7 +113,7 @@ fn has_sidecars(pod: &Value) -> bool {
 }
 
 /// Whether a bootstrap has the SDS cluster, by its name: Helm writes snake case, glooctl camel case.
-pub fn has_cluster(bootstrap: &str) -> bool {
+pub(crate) fn has_cluster(bootstrap: &str) -> bool {
     let Ok(bootstrap) = crate::yaml::parse(bootstrap) else { return false };
     ["static_resources", "staticResources"]
         .iter()
@@ -180,11 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn auto_mtls_needs_both_switches_and_no_opt_out() {
-        let settings = |auto: bool, integration: bool| json!({"spec": {"gloo": {"istioOptions": {"enableAutoMtls": auto, "enableIntegration": integration}}}});
-        assert_eq!(AutoMtls::of_settings(&settings(true, true)), AutoMtls::On);
-        assert_eq!(AutoMtls::of_settings(&settings(true, false)), AutoMtls::Off);
-        assert_eq!(AutoMtls::of_settings(&json!({})), AutoMtls::Off);
+    fn auto_mtls_covers_pods_of_a_service_without_an_opt_out() {
         let upstream = |spec: Value| Object::new(&UPSTREAM, json!({"spec": spec}));
         assert!(AutoMtls::On.covers(&upstream(json!({"kube": {}}))));
         assert!(!AutoMtls::On.covers(&upstream(json!({"kube": {}, "disableIstioAutoMtls": true}))));

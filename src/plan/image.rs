@@ -6,7 +6,7 @@ use crate::error::{Exit, Failure, Reason};
 
 /// `registry/repository:tag@digest`, each part as it was written.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Image {
+pub(crate) struct Image {
     /// `quay.io`, `localhost:5000`; none is the runtime's default.
     pub registry: Option<String>,
     /// `solo-io/gloo`
@@ -55,7 +55,7 @@ impl Image {
     ///
     /// # Errors
     /// Which part of it no registry takes.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let (rest, digest) = match text.split_once('@') {
             Some((rest, digest)) => (rest, Some(digest)),
             None => (text, None),
@@ -95,7 +95,7 @@ impl Image {
     }
 
     /// The last part of the repository: `gloo` of `quay.io/solo-io/gloo:1.17.7`.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         self.repository.rsplit('/').next().unwrap_or_default()
     }
 
@@ -129,7 +129,7 @@ impl fmt::Display for Image {
 ///
 /// # Errors
 /// Where the image does not tell: a mirrored name, a digest, no tag.
-pub fn sds_image(gloo: &str) -> Result<Image, NeedsFlag> {
+pub(crate) fn sds_image(gloo: &str) -> Result<Image, NeedsFlag> {
     const SIBLINGS: [(&str, &str); 3] = [("gloo", "sds"), ("gloo-ee", "sds-ee"), ("gloo-ee-fips", "sds-ee-fips")];
     let needs = |why: String| NeedsFlag::new(NeedsFlag::SDS, why);
     let image = Image::parse(gloo).map_err(|why| needs(format!("the gloo image {gloo:?} cannot be read: {why}")))?;
@@ -150,7 +150,7 @@ pub fn sds_image(gloo: &str) -> Result<Image, NeedsFlag> {
 ///
 /// # Errors
 /// Where the image does not tell: a mirrored name, a digest without a tag.
-pub fn proxyv2_image(pilot: &str) -> Result<Image, NeedsFlag> {
+pub(crate) fn proxyv2_image(pilot: &str) -> Result<Image, NeedsFlag> {
     let needs = |why: String| NeedsFlag::new(NeedsFlag::ISTIO_PROXY, why);
     let image =
         Image::parse(pilot).map_err(|why| needs(format!("the istiod image {pilot:?} cannot be read: {why}")))?;

@@ -12,7 +12,7 @@ use crate::model::{FieldPath, Segment};
 ///
 /// # Errors
 /// The paths of ours that somebody else changed meanwhile: they are theirs now, and are left.
-pub fn inverse(before: &Value, edits: &[Edit], ours: &Value, now: &Value) -> Result<Vec<Edit>, Vec<FieldPath>> {
+pub(crate) fn inverse(before: &Value, edits: &[Edit], ours: &Value, now: &Value) -> Result<Vec<Edit>, Vec<FieldPath>> {
     let mut back = Vec::new();
     let mut theirs = Vec::new();
     for edit in edits.iter().rev() {
@@ -90,7 +90,7 @@ fn same(is: Option<&Value>, wanted: Option<&Value>) -> bool {
 }
 
 /// Whether `is` has everything that `wanted` says.
-pub fn covers(is: &Value, wanted: &Value) -> bool {
+pub(crate) fn covers(is: &Value, wanted: &Value) -> bool {
     match (is, wanted) {
         (Value::Object(is), Value::Object(wanted)) => {
             wanted.iter().all(|(key, value)| value.is_null() || is.get(key).is_some_and(|is| covers(is, value)))
@@ -103,7 +103,7 @@ pub fn covers(is: &Value, wanted: &Value) -> bool {
 }
 
 /// Whether every edit holds in this object.
-pub fn holds(edits: &[Edit], object: &Value) -> bool {
+pub(crate) fn holds(edits: &[Edit], object: &Value) -> bool {
     edits.iter().all(|edit| match &edit.op {
         Op::Set(value) => same(edit.path.get(object), Some(value)),
         Op::Remove => edit.path.get(object).is_none(),

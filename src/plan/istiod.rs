@@ -9,13 +9,13 @@ use crate::error::{Exit, Failure, Reason};
 use crate::model::{Object, kinds};
 
 /// The label of every istiod, whoever installed it and whatever its name.
-pub const ISTIOD_LABEL: &str = "app=istiod";
+pub(crate) const ISTIOD_LABEL: &str = "app=istiod";
 /// The label that names a revision.
-pub const REVISION_LABEL: &str = "istio.io/rev";
+pub(crate) const REVISION_LABEL: &str = "istio.io/rev";
 /// The label of a webhook that is a tag.
-pub const TAG_LABEL: &str = "istio.io/tag";
+pub(crate) const TAG_LABEL: &str = "istio.io/tag";
 /// The revision of an istiod that names none.
-pub const DEFAULT: &str = "default";
+pub(crate) const DEFAULT: &str = "default";
 /// The port on which istiod signs certificates.
 const PORT: u16 = 15012;
 /// Istio's own, where the mesh configuration says nothing.
@@ -25,7 +25,7 @@ const CONTAINER: &str = "discovery";
 
 /// What was read to know the control planes: Deployments and Services by label, mesh `ConfigMap`s, webhooks.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Seen<'v> {
+pub(crate) struct Seen<'v> {
     pub deployments: &'v [Value],
     pub services: &'v [Value],
     pub config_maps: &'v [Value],
@@ -106,7 +106,7 @@ fn host(address: &str) -> &str {
 }
 
 /// All control planes, ordered by revision and namespace.
-pub fn all(seen: &Seen) -> Vec<Istiod> {
+pub(crate) fn all(seen: &Seen) -> Vec<Istiod> {
     let mut all: Vec<_> = seen.deployments.iter().map(|deployment| of(deployment, seen)).collect();
     all.sort_by(|a, b| (&a.revision, &a.namespace, &a.name).cmp(&(&b.revision, &b.namespace, &b.name)));
     all
@@ -231,7 +231,7 @@ fn calls(webhook: &Value, namespace: &str) -> bool {
 
 /// Why this control plane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Because {
+pub(crate) enum Because {
     /// `--revision`
     Flag,
     /// The gateway used it before.
@@ -242,7 +242,7 @@ pub enum Because {
 
 /// The control plane that a gateway is to use.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Choice {
+pub(crate) struct Choice {
     /// None where the gateway keeps an address that no istiod of this cluster has.
     pub istiod: Option<Istiod>,
     /// The tag, if a tag chose: its address moves with it.
@@ -256,7 +256,7 @@ pub struct Choice {
 ///
 /// # Errors
 /// No istiod, none of that revision, or several where nothing has chosen.
-pub fn choose(all: &[Istiod], wanted: Option<&str>, already: Option<&str>) -> Result<Choice, Failure> {
+pub(crate) fn choose(all: &[Istiod], wanted: Option<&str>, already: Option<&str>) -> Result<Choice, Failure> {
     match (wanted, already) {
         (Some(wanted), _) => named(all, wanted),
         (None, Some(address)) => Ok(kept(all, address)),

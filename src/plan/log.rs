@@ -7,13 +7,13 @@ const LONGEST: usize = 1 << 20;
 
 /// Lines out of pieces.
 #[derive(Debug, Default)]
-pub struct Lines {
+pub(crate) struct Lines {
     rest: Vec<u8>,
 }
 
 impl Lines {
     /// The lines that end in this piece, without their ends.
-    pub fn push(&mut self, piece: &[u8]) -> Vec<Vec<u8>> {
+    pub(crate) fn push(&mut self, piece: &[u8]) -> Vec<Vec<u8>> {
         let mut lines = Vec::new();
         for part in piece.split_inclusive(|byte| *byte == b'\n') {
             self.rest.extend_from_slice(part);
@@ -27,12 +27,12 @@ impl Lines {
     }
 
     /// What is left without an end, at the log's own end.
-    pub fn last(&mut self) -> Option<Vec<u8>> {
+    pub(crate) fn last(&mut self) -> Option<Vec<u8>> {
         (!self.rest.is_empty()).then(|| std::mem::take(&mut self.rest))
     }
 
     /// Forgets half a line: it comes again with the next connection.
-    pub fn cut(&mut self) {
+    pub(crate) fn cut(&mut self) {
         self.rest.clear();
     }
 }
@@ -42,7 +42,7 @@ impl Lines {
 /// The API server takes a beginning in whole seconds, so after a lost connection the lines of the last second come
 /// again; those that were seen are dropped.
 #[derive(Debug, Default)]
-pub struct Seen {
+pub(crate) struct Seen {
     last: Option<(Timestamp, usize)>,
     /// Of the lines with the last time, those that are yet to come again.
     again: usize,
@@ -50,14 +50,14 @@ pub struct Seen {
 
 impl Seen {
     /// Where to go on after a lost connection: a time for the API server, RFC 3339; none where nothing was read yet.
-    pub fn resume(&mut self) -> Option<String> {
+    pub(crate) fn resume(&mut self) -> Option<String> {
         let (last, count) = self.last?;
         self.again = count;
         Some(last.to_string())
     }
 
     /// The line without its time, unless it was seen before.
-    pub fn line<'l>(&mut self, line: &'l [u8]) -> Option<&'l [u8]> {
+    pub(crate) fn line<'l>(&mut self, line: &'l [u8]) -> Option<&'l [u8]> {
         let Some((time, text)) = timed(line) else { return Some(line) };
         match self.last {
             Some((last, _)) if time < last && self.again > 0 => return None,

@@ -7,25 +7,25 @@ use super::sidecars::parts::{SDS, volumes};
 use crate::model::FieldPath;
 
 /// The label of what this program makes.
-pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+pub(crate) const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Its value, and the name under which the API server notes what this program writes.
-pub const MANAGER: &str = "gloo-rs";
+pub(crate) const MANAGER: &str = "gloo-rs";
 
 /// What `helm history` says of the revision into which this program merged Istio's values.
-pub const RELEASE: &str = "Istio's values merged by gloo-rs";
+pub(crate) const RELEASE: &str = "Istio's values merged by gloo-rs";
 
 /// kubectl's copy of what it applied.
-pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+pub(crate) const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// Whether this program made the object.
-pub fn made_by_us(object: &Value) -> bool {
+pub(crate) fn made_by_us(object: &Value) -> bool {
     object["metadata"]["labels"][MANAGED_BY] == MANAGER
 }
 
 /// Whether this program is noted as the writer of a field or of something in it.
 ///
 /// `path` is one of `managedFields`: names begin with `f:`, members of lists with `k:`.
-pub fn written_by_us(object: &Value, path: &[&str]) -> bool {
+pub(crate) fn written_by_us(object: &Value, path: &[&str]) -> bool {
     let entries = object["metadata"]["managedFields"].as_array().into_iter().flatten();
     entries
         .filter(|entry| entry["manager"] == MANAGER && entry["subresource"].is_null())
@@ -34,7 +34,7 @@ pub fn written_by_us(object: &Value, path: &[&str]) -> bool {
 
 /// Whether this program put a field where there was none, by all that the object tells: what holds it was made by this
 /// program too, for which the API server notes a `.`, or kubectl's copy does not have it.
-pub fn is_new(object: &Value, path: &[&str]) -> bool {
+pub(crate) fn is_new(object: &Value, path: &[&str]) -> bool {
     let noted: Vec<_> = path.iter().map(|key| format!("f:{key}")).collect();
     let noted: Vec<_> = noted.iter().map(String::as_str).collect();
     let made = |depth: usize| written_by_us(object, &[&noted[..depth], &["."]].concat());
@@ -46,7 +46,7 @@ pub fn is_new(object: &Value, path: &[&str]) -> bool {
 
 /// Whether this program put the sidecars beside a gateway, or what is left of them: sds is the one that only a gateway
 /// has, and volumes stay where a chart that has fewer of them took the sidecars away.
-pub fn injected_by_us(workload: &Value) -> bool {
+pub(crate) fn injected_by_us(workload: &Value) -> bool {
     let is_ours = |list: &str, name: &str| {
         let member = format!("k:{}", json!({"name": name}));
         written_by_us(workload, &["f:spec", "f:template", "f:spec", list, &member])
@@ -57,7 +57,7 @@ pub fn injected_by_us(workload: &Value) -> bool {
 }
 
 /// Whether anybody is noted as a writer: of an object that was applied without fields of its own nobody ever is.
-pub fn is_noted(object: &Value) -> bool {
+pub(crate) fn is_noted(object: &Value) -> bool {
     object["metadata"]["managedFields"].as_array().is_some_and(|entries| !entries.is_empty())
 }
 

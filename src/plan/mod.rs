@@ -1,38 +1,40 @@
 //! What is to be done, decided from values alone: no I/O, no clock, no environment.
 
-pub mod acceptance;
-pub mod address;
-pub mod advice;
-pub mod auto_mtls;
-pub mod backend;
-pub mod change;
-pub mod dangling;
-pub mod destinations;
-pub mod effect;
-pub mod enrolment;
-pub mod gateway;
-pub mod image;
-pub mod inverse;
-pub mod istiod;
-pub mod log;
-pub mod mark;
-pub mod mtls;
-pub mod nearest;
-pub mod outcome;
-pub mod owner;
-pub mod path;
-pub mod peer;
-pub mod pod;
-pub mod proxy_name;
-pub mod proxy_pods;
-pub mod revisions;
-pub mod rollout;
-pub mod routes;
-pub mod server;
-pub mod sidecars;
-pub mod ssl_config;
-pub mod values;
-pub mod verdict;
+pub(crate) mod acceptance;
+pub(crate) mod address;
+pub(crate) mod advice;
+pub(crate) mod auto_mtls;
+pub(crate) mod backend;
+pub(crate) mod change;
+pub(crate) mod dangling;
+pub(crate) mod destinations;
+pub(crate) mod effect;
+pub(crate) mod enrolment;
+pub(crate) mod gateway;
+pub(crate) mod image;
+pub(crate) mod inverse;
+pub(crate) mod istiod;
+pub(crate) mod log;
+pub(crate) mod mark;
+pub(crate) mod mtls;
+pub(crate) mod nearest;
+pub(crate) mod outcome;
+pub(crate) mod owner;
+pub(crate) mod path;
+pub(crate) mod peer;
+pub(crate) mod pod;
+pub(crate) mod proxy_name;
+pub(crate) mod proxy_pods;
+pub(crate) mod revisions;
+pub(crate) mod rollout;
+pub(crate) mod routes;
+pub(crate) mod server;
+pub(crate) mod sidecars;
+pub(crate) mod ssl_config;
+#[cfg(test)]
+mod tests;
+pub(crate) mod values;
+pub(crate) mod verdict;
 
 use crate::error::Failure;
 use crate::model::{Kind, Object};
@@ -41,7 +43,7 @@ use mtls::{Caution, Found, Surroundings};
 use outcome::Decision;
 
 /// A command that edits objects one by one: the flow maps it over names, API pages or files.
-pub trait PerObject {
+pub(crate) trait PerObject {
     /// The kind of the objects.
     fn kind(&self) -> &'static Kind;
 
@@ -99,7 +101,7 @@ impl std::fmt::Display for Unread {
 
 /// The words of a command, for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Words {
+pub(crate) struct Words {
     /// `istio enable-mtls`
     pub command: &'static str,
     /// `enabled`
@@ -110,7 +112,7 @@ pub struct Words {
 
 /// When the gateway matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Gateways {
+pub(crate) enum Gateways {
     Never,
     Always,
     /// Unless auto-mTLS is off: nothing asks for its certificates then.
@@ -119,7 +121,7 @@ pub enum Gateways {
 
 /// What is read beside an object, each only if it is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Wants {
+pub(crate) struct Wants {
     /// Whether the pods behind it take what is to be sent.
     pub peer: Option<peer::Sent>,
     /// The gateway's sidecars and bootstrap.

@@ -43,7 +43,7 @@ impl Wish {
 
 /// How an Upstream came to be looked at: by its name, or by a sweep over many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Found {
+pub(crate) enum Found {
     Named,
     Swept,
 }
@@ -75,7 +75,7 @@ pub struct Policy {
 
 /// What the decision rests on beside the Upstream itself.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Surroundings {
+pub(crate) struct Surroundings {
     pub far_end: FarEnd,
     /// The switches of auto-mTLS.
     pub settings: Result<Switched, Unread>,
@@ -83,7 +83,7 @@ pub struct Surroundings {
 
 /// What an Upstream leads to.
 #[derive(Debug, Clone, PartialEq)]
-pub enum FarEnd {
+pub(crate) enum FarEnd {
     /// Only a manifest was looked at.
     Unseen,
     /// A Service of Gloo, Istio or Kubernetes itself: `kube-system/kube-dns`.
@@ -99,12 +99,12 @@ fn ssl_path() -> FieldPath {
 
 impl Surroundings {
     /// Of a manifest: only its type is known.
-    pub fn unseen() -> Self {
+    pub(crate) fn unseen() -> Self {
         Self { far_end: FarEnd::Unseen, settings: Err("only a file was looked at".into()) }
     }
 
     /// Of an Upstream in a manifest: its type tells where it leads, and its pods are not seen.
-    pub fn of_manifest(upstream: &Object, gloo_namespace: &str) -> Self {
+    pub(crate) fn of_manifest(upstream: &Object, gloo_namespace: &str) -> Self {
         let far_end = match backend::destination(&upstream.value, gloo_namespace) {
             Destination::System(service) => FarEnd::System(service),
             Destination::Decided(behind) => {
@@ -116,12 +116,12 @@ impl Surroundings {
     }
 
     /// Whether Settings turn auto-mTLS on.
-    pub fn auto_mtls(&self) -> AutoMtls {
+    pub(crate) fn auto_mtls(&self) -> AutoMtls {
         self.settings.as_ref().map_or(AutoMtls::Unknown, Switched::auto_mtls)
     }
 
     /// The path, if it was looked at.
-    pub fn path(&self) -> Option<&Facts> {
+    pub(crate) fn path(&self) -> Option<&Facts> {
         match &self.far_end {
             FarEnd::Type(facts) | FarEnd::Path(facts) => Some(facts),
             FarEnd::Unseen | FarEnd::System(_) => None,
@@ -129,7 +129,7 @@ impl Surroundings {
     }
 
     /// The path after these edits of the Upstream.
-    pub fn path_after(&self, upstream: &Object, edits: &[Edit]) -> Option<Facts> {
+    pub(crate) fn path_after(&self, upstream: &Object, edits: &[Edit]) -> Option<Facts> {
         let value = edited::apply(&upstream.value, edits).ok()?;
         let after = Object { reference: upstream.reference.clone(), value };
         Some(self.path()?.sending(of_upstream(&after, &self.settings).0))
@@ -148,7 +148,7 @@ impl Surroundings {
     }
 
     /// Why what is sent after these edits may not be answered.
-    pub fn against(&self, upstream: &Object, edits: &[Edit]) -> Option<Objection> {
+    pub(crate) fn against(&self, upstream: &Object, edits: &[Edit]) -> Option<Objection> {
         let before = self.path_after(upstream, &[])?;
         guard::against(&before, &self.path_after(upstream, edits)?)
     }
@@ -216,7 +216,7 @@ impl PerObject for Policy {
 }
 
 /// Decides about one Upstream.
-pub fn decide(upstream: &Object, found: Found, policy: Policy, around: &Surroundings) -> Decision {
+pub(crate) fn decide(upstream: &Object, found: Found, policy: Policy, around: &Surroundings) -> Decision {
     if !upstream.value["spec"].is_object() {
         return leave(found, Objection::new(Reason::NoSpec, "has no spec; nothing changed"));
     }

@@ -13,7 +13,7 @@ const LONGEST: usize = 253;
 /// Service meant is nearer than the same port of another Service. A word or words left out at
 /// either end come after mistypings: `httpbin` finds `default-httpbin-8000`.
 #[must_use]
-pub fn nearest<'c>(wanted: &str, candidates: impl IntoIterator<Item = &'c str>) -> Vec<String> {
+pub(crate) fn nearest<'c>(wanted: &str, candidates: impl IntoIterator<Item = &'c str>) -> Vec<String> {
     if wanted.is_empty() || wanted.len() > LONGEST {
         return Vec::new();
     }

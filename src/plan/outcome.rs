@@ -8,7 +8,7 @@ use crate::model::{Object, ObjectRef};
 
 /// What a plan says about one object.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Decision {
+pub(crate) enum Decision {
     /// These edits are made.
     Change { edits: Vec<Edit>, message: String },
     /// The state asked for is there.
@@ -24,7 +24,7 @@ impl Decision {
     ///
     /// # Errors
     /// The row of an object that is left alone.
-    pub fn about(self, before: Object) -> Result<Change, Box<Row>> {
+    pub(crate) fn about(self, before: Object) -> Result<Change, Box<Row>> {
         match self {
             Self::Change { edits, message } => Ok(Change::new(before, edits, message)),
             Self::Unchanged { message } => Ok(Change::new(before, Vec::new(), message)),

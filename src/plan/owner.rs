@@ -12,7 +12,7 @@ pub enum Owner {
 }
 
 /// The owner of an object, the one that syncs before the one that renders.
-pub fn of(object: &Value) -> Option<Owner> {
+pub(crate) fn of(object: &Value) -> Option<Owner> {
     let metadata = &object["metadata"];
     let label = |key: &str| metadata["labels"][key].as_str();
     let annotation = |key: &str| metadata["annotations"][key].as_str();
@@ -46,7 +46,7 @@ pub fn of(object: &Value) -> Option<Owner> {
 }
 
 /// What stands for a name that the object does not say.
-pub const UNNAMED: &str = "(unnamed)";
+pub(crate) const UNNAMED: &str = "(unnamed)";
 
 fn is_managed_by(metadata: &Value, prefix: &str) -> bool {
     metadata["managedFields"].as_array().into_iter().flatten().any(|entry| {

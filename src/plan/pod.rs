@@ -3,13 +3,13 @@
 use serde_json::Value;
 
 /// `pod x: CrashLoopBackOff (container gateway-proxy)`.
-pub fn why_not(pod: &Value) -> String {
+pub(crate) fn why_not(pod: &Value) -> String {
     let name = pod["metadata"]["name"].as_str().unwrap_or_default();
     format!("pod {name}: {}", not_ready(pod).unwrap_or_else(|| "ready, but on no node".into()))
 }
 
 /// Why a pod does not answer; `None` if it does.
-pub fn not_ready(pod: &Value) -> Option<String> {
+pub(crate) fn not_ready(pod: &Value) -> Option<String> {
     if !pod["metadata"]["deletionTimestamp"].is_null() {
         return Some("being deleted".into());
     }

@@ -34,7 +34,7 @@ const LONGEST: usize = 253;
 ///
 /// # Errors
 /// A usage failure where the text is not a kind that proxies have, or not a name Kubernetes allows.
-pub fn parse(text: &str) -> Result<ProxyName, Failure> {
+pub(crate) fn parse(text: &str) -> Result<ProxyName, Failure> {
     let (kind, name) = match text.split_once('/') {
         None => (None, text),
         Some((word, name)) => (Some(kind_of(word, name)?), name),
@@ -81,7 +81,7 @@ impl ProxyName {
 ///
 /// # Errors
 /// A usage failure where the text is not a name Kubernetes allows.
-pub fn parse_gateway(text: &str) -> Result<ProxyName, Failure> {
+pub(crate) fn parse_gateway(text: &str) -> Result<ProxyName, Failure> {
     if !is_name(text) {
         return Err(Failure::usage(format!("--gateway {}: not a name of a Kubernetes object", shown(text)))
             .hint("name the Gateway alone; its namespace is -n NAMESPACE"));
@@ -92,7 +92,7 @@ pub fn parse_gateway(text: &str) -> Result<ProxyName, Failure> {
 /// The name of the Service, Deployment and ConfigMap that Gloo makes for a Gateway of the
 /// Kubernetes Gateway API, cut as Gloo's chart cuts it: to 63, then one `-` at the end falls.
 #[must_use]
-pub fn gateway_service_name(gateway: &str) -> String {
+pub(crate) fn gateway_service_name(gateway: &str) -> String {
     const LONGEST_LABEL: usize = 63;
     let name: String = format!("gloo-proxy-{gateway}").chars().take(LONGEST_LABEL).collect();
     name.strip_suffix('-').map_or_else(|| name.clone(), str::to_owned)

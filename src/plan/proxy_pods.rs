@@ -6,7 +6,7 @@ use super::advice::{Advice, Code};
 use super::pod;
 
 /// Where the charts put Envoy's admin interface.
-pub const ADMIN_PORT: u16 = 19000;
+pub(crate) const ADMIN_PORT: u16 = 19000;
 /// What the charts call Envoy's container; Gloo's own calls it as the proxy.
 const ENVOYS: [&str; 4] = ["gateway-proxy", "gloo-gateway", "kgateway-proxy", "envoy"];
 /// What stands beside it.
@@ -14,7 +14,7 @@ const SIDECARS: [&str; 4] = ["sds", "istio-proxy", "access-logger", "extauth"];
 
 /// A pod with an Envoy in it that runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProxyPod {
+pub(crate) struct ProxyPod {
     pub namespace: String,
     pub name: String,
     /// Envoy's container.
@@ -45,7 +45,7 @@ pub enum Which {
 
 /// The pods to look into, and what should be known of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Chosen {
+pub(crate) struct Chosen {
     /// At least one, those that are ready first.
     pub pods: Vec<ProxyPod>,
     /// Of how many that are there.
@@ -57,7 +57,7 @@ pub struct Chosen {
 ///
 /// # Errors
 /// No pod runs Envoy: each one's state, and why.
-pub fn choose(
+pub(crate) fn choose(
     pods: &[Value],
     proxy: &str,
     bootstrap: Option<&str>,
@@ -122,7 +122,7 @@ fn envoy_container<'p>(pod: &'p Value, proxy: &str) -> Option<&'p str> {
 }
 
 /// The `ConfigMap` with the bootstrap of a pod, or of a workload's template.
-pub fn bootstrap_of(pod_spec: &Value) -> Option<&str> {
+pub(crate) fn bootstrap_of(pod_spec: &Value) -> Option<&str> {
     let volumes: Vec<_> = pod_spec["volumes"].as_array()?.iter().collect();
     let map = |volume: &'_ &'_ Value| volume["configMap"]["name"].is_string();
     let named = volumes.iter().find(|volume| volume["name"] == "envoy-config" && map(volume));
@@ -130,7 +130,7 @@ pub fn bootstrap_of(pod_spec: &Value) -> Option<&str> {
 }
 
 /// `admin.address.socket_address.port_value` of a bootstrap; the chart writes snake case, glooctl camel case.
-pub fn admin_port(bootstrap: &str) -> Option<u16> {
+pub(crate) fn admin_port(bootstrap: &str) -> Option<u16> {
     let bootstrap = crate::yaml::parse(bootstrap).ok()?;
     let address = &bootstrap["admin"]["address"];
     ["socket_address", "socketAddress"]
@@ -140,7 +140,7 @@ pub fn admin_port(bootstrap: &str) -> Option<u16> {
 }
 
 /// `node.metadata.role` of a bootstrap: as whom Envoy asks Gloo for its configuration.
-pub fn role(bootstrap: &str) -> Option<String> {
+pub(crate) fn role(bootstrap: &str) -> Option<String> {
     let bootstrap = crate::yaml::parse(bootstrap).ok()?;
     bootstrap["node"]["metadata"]["role"].as_str().filter(|role| !role.is_empty()).map(str::to_owned)
 }

@@ -13,27 +13,27 @@ use crate::command::{Hint, kubectl};
 /// Where a sidecar says which istiod injected it.
 const STATUS: &str = "sidecar.istio.io/status";
 /// The label of a namespace that binds it to the default istiod (`enabled`), or to none (`disabled`).
-pub const INJECTION_LABEL: &str = "istio-injection";
+pub(crate) const INJECTION_LABEL: &str = "istio-injection";
 /// The label, and once the annotation, of a pod that wants a sidecar or wants none.
-pub const INJECT_LABEL: &str = "sidecar.istio.io/inject";
+pub(crate) const INJECT_LABEL: &str = "sidecar.istio.io/inject";
 
 /// Whether a pod with this metadata wants no sidecar in a namespace that is bound: the label says so, or the
 /// annotation where there is no label (`injectRequired` of Istio's injector).
-pub fn opts_out(metadata: &Value) -> bool {
+pub(crate) fn opts_out(metadata: &Value) -> bool {
     let told = [&metadata["labels"], &metadata["annotations"]].into_iter().find_map(|all| all[INJECT_LABEL].as_str());
     told == Some("false")
 }
 
 /// A list, or why it is not known.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Listed<T> {
+pub(crate) enum Listed<T> {
     Read(T),
     Unknown { why: String },
 }
 
 impl<T> Listed<T> {
     /// What was read.
-    pub fn read(&self) -> Option<&T> {
+    pub(crate) fn read(&self) -> Option<&T> {
         match self {
             Self::Read(list) => Some(list),
             Self::Unknown { .. } => None,
@@ -43,7 +43,7 @@ impl<T> Listed<T> {
 
 /// A namespace that is bound to a control plane.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Binding {
+pub(crate) struct Binding {
     pub namespace: String,
     /// `istio.io/rev=prod`
     pub label: String,
@@ -55,7 +55,7 @@ pub struct Binding {
 
 /// The namespaces that are bound. Where both labels stand, `istio-injection` decides: the webhooks for
 /// `istio.io/rev` leave such a namespace alone.
-pub fn bindings(istiods: &[Istiod], namespaces: &[Value]) -> Vec<Binding> {
+pub(crate) fn bindings(istiods: &[Istiod], namespaces: &[Value]) -> Vec<Binding> {
     let mut all: Vec<_> = namespaces
         .iter()
         .filter_map(|namespace| {
@@ -73,7 +73,7 @@ pub fn bindings(istiods: &[Istiod], namespaces: &[Value]) -> Vec<Binding> {
 }
 
 /// The label that binds a namespace, and the revision or tag that it names.
-pub fn bond(namespace: &Value) -> Option<(String, &str)> {
+pub(crate) fn bond(namespace: &Value) -> Option<(String, &str)> {
     let labels = &namespace["metadata"]["labels"];
     match (labels[INJECTION_LABEL].as_str(), labels[REVISION_LABEL].as_str()) {
         (Some("enabled"), _) => Some((format!("{INJECTION_LABEL}=enabled"), DEFAULT)),
@@ -83,7 +83,7 @@ pub fn bond(namespace: &Value) -> Option<(String, &str)> {
 }
 
 /// The revision whose istiod injected a pod, as the injection wrote it down; none without a sidecar.
-pub fn injected_by(pod: &Value) -> Option<String> {
+pub(crate) fn injected_by(pod: &Value) -> Option<String> {
     let status = pod["metadata"]["annotations"][STATUS].as_str()?;
     let status: Value = serde_json::from_str(status).unwrap_or_default();
     Some(status["revision"].as_str().filter(|revision| !revision.is_empty()).unwrap_or(DEFAULT).to_owned())
@@ -98,7 +98,7 @@ fn behind(istiods: &[Istiod], names: &str) -> Option<String> {
 
 /// Pods, counted as they come.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tally {
+pub(crate) struct Tally {
     istiods: Vec<(String, Vec<String>)>,
     bindings: BTreeMap<String, Option<String>>,
     by_revision: BTreeMap<String, u64>,
@@ -108,7 +108,7 @@ pub struct Tally {
 
 impl Tally {
     /// No pods yet.
-    pub fn new(istiods: &[Istiod], bindings: &[Binding]) -> Self {
+    pub(crate) fn new(istiods: &[Istiod], bindings: &[Binding]) -> Self {
         let tags = |istiod: &Istiod| istiod.tags.iter().map(|tag| tag.name.clone()).collect();
         Self {
             istiods: istiods.iter().map(|istiod| (istiod.revision.clone(), tags(istiod))).collect(),
@@ -119,7 +119,7 @@ impl Tally {
     }
 
     /// One more pod; its metadata is enough.
-    pub fn pod(&mut self, pod: &Value) {
+    pub(crate) fn pod(&mut self, pod: &Value) {
         let Some(runs_on) = self.revision_of(pod) else { return };
         let namespace = pod["metadata"]["namespace"].as_str().unwrap_or_default();
         *self.by_revision.entry(runs_on.clone()).or_default() += 1;
@@ -129,7 +129,7 @@ impl Tally {
     }
 
     /// The pods that run on another revision than the one they should: namespace, runs on, should, how many.
-    pub fn stale(&self) -> impl Iterator<Item = (&str, &str, &str, u64)> {
+    pub(crate) fn stale(&self) -> impl Iterator<Item = (&str, &str, &str, u64)> {
         self.stale.iter().flat_map(|((runs_on, wanted), namespaces)| {
             namespaces.iter().map(|(namespace, pods)| (namespace.as_str(), runs_on.as_str(), wanted.as_str(), *pods))
         })
@@ -172,7 +172,7 @@ impl Tally {
 
 /// A gateway proxy with sidecars, and the address they use.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GatewayUse {
+pub(crate) struct GatewayUse {
     pub namespace: String,
     pub name: String,
     pub address: String,
@@ -180,7 +180,7 @@ pub struct GatewayUse {
 
 /// All that was read.
 #[derive(Debug, Clone)]
-pub struct Inputs<'a> {
+pub(crate) struct Inputs<'a> {
     pub istiods: &'a [Istiod],
     /// Whether webhooks could be listed: without them there are no tags to be seen.
     pub tags: Listed<()>,
@@ -191,7 +191,7 @@ pub struct Inputs<'a> {
 
 /// Whether anything would miss a control plane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InUse {
+pub(crate) enum InUse {
     Yes,
     /// Tags point at it, and nothing else.
     TagOnly,
@@ -202,7 +202,7 @@ pub enum InUse {
 
 impl InUse {
     /// In the table and in the JSON.
-    pub fn shown(self) -> &'static str {
+    pub(crate) fn shown(self) -> &'static str {
         match self {
             Self::Yes => "yes",
             Self::TagOnly => "tag",
@@ -214,7 +214,7 @@ impl InUse {
 
 /// One control plane and who uses it; none is "not known".
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
+pub(crate) struct Row {
     pub istiod: Istiod,
     pub tags: Option<Vec<String>>,
     pub namespaces: Option<Vec<Binding>>,
@@ -226,13 +226,13 @@ pub struct Row {
 
 /// The report.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Report {
+pub(crate) struct Report {
     pub rows: Vec<Row>,
     pub advice: Vec<Advice>,
 }
 
 /// Puts together who uses what.
-pub fn report(inputs: &Inputs) -> Report {
+pub(crate) fn report(inputs: &Inputs) -> Report {
     let rows = inputs.istiods.iter().map(|istiod| row(istiod, inputs)).collect();
     let mut advice = Vec::new();
     advice.extend(unknowns(inputs));

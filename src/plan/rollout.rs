@@ -8,15 +8,15 @@ use crate::edit::Edit;
 use crate::model::FieldPath;
 
 /// What `kubectl rollout restart` sets.
-pub const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
+pub(crate) const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
 
 /// Starts every pod of a workload anew. Two restarts with the same `now` are one.
-pub fn restart(now: &str) -> Edit {
+pub(crate) fn restart(now: &str) -> Edit {
     Edit::set(restarted_at(), Value::from(now))
 }
 
 /// Whether this edit is [`restart`].
-pub fn is_restart(edit: &Edit) -> bool {
+pub(crate) fn is_restart(edit: &Edit) -> bool {
     edit.path == restarted_at()
 }
 
@@ -26,7 +26,7 @@ fn restarted_at() -> FieldPath {
 
 /// How far a rollout is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Rollout {
+pub(crate) enum Rollout {
     /// Every pod is new and available.
     Done { pods: u64 },
     /// Not yet: so many of the wanted pods are new and ready.
@@ -50,7 +50,7 @@ fn held(spec: &Value) -> Option<Rollout> {
 }
 
 /// Reads a Deployment's or a `DaemonSet`'s status.
-pub fn of(workload: &Value) -> Rollout {
+pub(crate) fn of(workload: &Value) -> Rollout {
     match progress(workload) {
         Rollout::Done { pods } => Rollout::Done { pods },
         other => held(&workload["spec"]).unwrap_or(other),
@@ -58,7 +58,7 @@ pub fn of(workload: &Value) -> Rollout {
 }
 
 /// Whether every pod is new and available.
-pub fn is_done(workload: &Value) -> bool {
+pub(crate) fn is_done(workload: &Value) -> bool {
     matches!(of(workload), Rollout::Done { .. })
 }
 
@@ -98,13 +98,13 @@ fn progress(workload: &Value) -> Rollout {
 }
 
 /// How many pods serve, old or new.
-pub fn serving(workload: &Value) -> u64 {
+pub(crate) fn serving(workload: &Value) -> u64 {
     let status = &workload["status"];
     status["availableReplicas"].as_u64().or_else(|| status["numberAvailable"].as_u64()).unwrap_or_default()
 }
 
 /// Why a pod is not ready, container by container: image pull, crash, scheduling, readiness.
-pub fn complaints(pod: &Value) -> Vec<String> {
+pub(crate) fn complaints(pod: &Value) -> Vec<String> {
     if !pod["metadata"]["deletionTimestamp"].is_null() {
         return Vec::new();
     }
@@ -143,7 +143,7 @@ pub fn complaints(pod: &Value) -> Vec<String> {
 }
 
 /// The flags that may help against what stands in the way of the sidecars.
-pub fn hints(complaints: &[String]) -> Vec<&'static str> {
+pub(crate) fn hints(complaints: &[String]) -> Vec<&'static str> {
     let says = |words: &[&str]| complaints.iter().any(|line| words.iter().all(|word| line.contains(word)));
     let of_sidecars = |word: &str| says(&[word, "\"sds\""]) || says(&[word, "\"istio-proxy\""]);
     let table = [
@@ -155,7 +155,7 @@ pub fn hints(complaints: &[String]) -> Vec<&'static str> {
 }
 
 /// Why no pod is made at all: quota, `PodSecurity`, an admission webhook.
-pub fn refusals(workload: &Value) -> Vec<String> {
+pub(crate) fn refusals(workload: &Value) -> Vec<String> {
     let conditions = workload["status"]["conditions"].as_array().into_iter().flatten();
     conditions
         .filter(|condition| condition["type"] == "ReplicaFailure" && condition["status"] == "True")
@@ -164,7 +164,7 @@ pub fn refusals(workload: &Value) -> Vec<String> {
 }
 
 /// The latest warnings about a workload, its `ReplicaSet`s and its pods: those whose names begin with its own.
-pub fn events_of(name: &str, events: &[Value]) -> Vec<String> {
+pub(crate) fn events_of(name: &str, events: &[Value]) -> Vec<String> {
     const SHOWN: usize = 3;
     let mut lines: Vec<(&str, String)> = events
         .iter()

@@ -3,13 +3,13 @@
 use serde_json::Value;
 
 /// The label of every Deployment that Gloo's chart makes.
-pub const GLOO_LABEL: &str = "app=gloo";
+pub(crate) const GLOO_LABEL: &str = "app=gloo";
 /// Where the chart of Gloo Enterprise says which open source version it builds on.
 const OSS_TAG: &str = "gloo.solo.io/oss-image-tag";
 
 /// An installed Gloo.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Server {
+pub(crate) struct Server {
     pub namespace: String,
     /// glooctl's word: `Gateway`, `Ingress`, or `Unknown` where no control plane is among them.
     pub kind: &'static str,
@@ -19,14 +19,14 @@ pub struct Server {
 
 /// A container of one of its Deployments.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Container {
+pub(crate) struct Container {
     pub image: Image,
     pub oss_tag: Option<String>,
 }
 
 /// An image's name in its parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Image {
+pub(crate) struct Image {
     /// Everything before the last slash: `quay.io/solo-io`.
     pub registry: String,
     /// `gloo-ee`
@@ -38,7 +38,7 @@ pub struct Image {
 impl Image {
     /// `REGISTRY/NAME:TAG@DIGEST`: a registry may have a port, an image may have a digest alone.
     #[must_use]
-    pub fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let (before, digest) = text.split_once('@').unwrap_or((text, ""));
         let (registry, last) = before.rsplit_once('/').unwrap_or(("", before));
         let (name, tag) = last.split_once(':').unwrap_or((last, digest));
@@ -48,7 +48,7 @@ impl Image {
 
 /// The Gloo that these Deployments are; `None` if they are none.
 #[must_use]
-pub fn of_deployments(deployments: &[Value], namespace: &str) -> Option<Server> {
+pub(crate) fn of_deployments(deployments: &[Value], namespace: &str) -> Option<Server> {
     let containers: Vec<Container> = deployments.iter().flat_map(containers).collect();
     if containers.is_empty() {
         return None;

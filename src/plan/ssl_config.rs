@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use crate::edit::Edit;
 use crate::model::FieldPath;
 
-pub use crate::edit::bootstrap::SDS_CLUSTER;
+pub(crate) use crate::edit::bootstrap::SDS_CLUSTER;
 /// Where that cluster leads.
-pub const SDS_TARGET: &str = "127.0.0.1:8234";
+pub(crate) const SDS_TARGET: &str = "127.0.0.1:8234";
 pub(super) const CERTIFICATE: &str = "istio_server_cert";
 pub(super) const VALIDATION: &str = "istio_validation_context";
 
@@ -29,7 +29,7 @@ pub fn istio_ssl_config() -> Value {
 
 /// What an Upstream's `sslConfig` is.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Tls<'v> {
+pub(crate) enum Tls<'v> {
     /// There is none: plaintext, unless auto-mTLS decides otherwise.
     Absent,
     /// Istio's certificates, from the gateway's own SDS server.
@@ -39,7 +39,7 @@ pub enum Tls<'v> {
 }
 
 /// Reads an Upstream's `sslConfig`.
-pub fn tls_of(upstream: &Value) -> Tls<'_> {
+pub(crate) fn tls_of(upstream: &Value) -> Tls<'_> {
     match &upstream["spec"]["sslConfig"] {
         Value::Null => Tls::Absent,
         config if is_istio(config) => Tls::Istio(config),
@@ -63,7 +63,7 @@ fn is_istio(config: &Value) -> bool {
 }
 
 /// The keys of an Istio `sslConfig` that are not Istio's: `sni`, `verifySubjectAltName`.
-pub fn additions(config: &Value) -> Vec<&str> {
+pub(crate) fn additions(config: &Value) -> Vec<&str> {
     config
         .as_object()
         .into_iter()
@@ -74,7 +74,7 @@ pub fn additions(config: &Value) -> Vec<&str> {
 }
 
 /// What an Istio `sslConfig` lacks of the whole one.
-pub fn completions(config: &Value) -> Vec<Edit> {
+pub(crate) fn completions(config: &Value) -> Vec<Edit> {
     let whole = istio_ssl_config();
     let mut edits = Vec::new();
     if config["alpnProtocols"].is_null() {

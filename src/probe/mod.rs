@@ -14,7 +14,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use tokio::time::timeout;
 use tower::Service as _;
 
-pub use trust::Trust;
+pub(crate) use trust::Trust;
 
 use crate::kube::{Cause, cause_of};
 use crate::plan::address::{Host, Scheme};
@@ -23,11 +23,11 @@ use crate::plan::verdict::answer::Answer;
 /// For a TCP connection; TLS has the request's deadline.
 const CONNECT: Duration = Duration::from_secs(5);
 /// Enough of a body to read an echo and an error in.
-pub const MOST_BODY: usize = 256 << 10;
+pub(crate) const MOST_BODY: usize = 256 << 10;
 
 /// Where the gateway answers, and as whom it is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub(crate) struct Place {
     pub scheme: Scheme,
     pub host: Host,
     pub port: u16,
@@ -38,7 +38,7 @@ pub struct Place {
 
 /// A request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ask {
+pub(crate) struct Ask {
     pub method: String,
     /// Path and query.
     pub path: String,
@@ -50,7 +50,7 @@ pub struct Ask {
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Failure {
+pub(crate) enum Failure {
     /// The request is none: what of it.
     NotARequest(String),
     /// The certificates that were named are none.
@@ -63,7 +63,7 @@ pub enum Failure {
 ///
 /// # Errors
 /// Why no answer came.
-pub async fn ask(place: &Place, ask: &Ask, patience: Duration) -> Result<Answer, Failure> {
+pub(crate) async fn ask(place: &Place, ask: &Ask, patience: Duration) -> Result<Answer, Failure> {
     let request = request(ask)?;
     timeout(patience, exchange(place, request)).await.unwrap_or(Err(Failure::Timeout(patience)))
 }

@@ -14,7 +14,7 @@ use crate::plan::address::Scheme;
 
 /// Whom to believe.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Trust {
+pub(crate) enum Trust {
     /// Whom the machine believes.
     System,
     /// `--cacert`: these authorities alone, PEM.

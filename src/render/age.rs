@@ -8,7 +8,7 @@ const DAY: u64 = 24 * HOUR;
 
 /// A span in its two largest units; the second one is padded, so that ages under each other line up.
 #[must_use]
-pub fn age(seconds: u64) -> String {
+pub(crate) fn age(seconds: u64) -> String {
     match seconds {
         0..MINUTE => format!("{seconds}s"),
         MINUTE..HOUR => format!("{}m{:02}s", seconds / MINUTE, seconds % MINUTE),
@@ -19,7 +19,7 @@ pub fn age(seconds: u64) -> String {
 
 /// The time from `then` to `now`. Clocks of two machines differ: a `then` after `now` is `0s`.
 #[must_use]
-pub fn since(then: Timestamp, now: Timestamp) -> String {
+pub(crate) fn since(then: Timestamp, now: Timestamp) -> String {
     age(u64::try_from(now.duration_since(then).as_secs()).unwrap_or(0))
 }
 

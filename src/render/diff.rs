@@ -25,7 +25,7 @@ impl Secrets {
 }
 
 /// The unified diff of two texts under these names; empty if they are equal.
-pub fn unified(old_name: &str, new_name: &str, old: &str, new: &str) -> String {
+pub(crate) fn unified(old_name: &str, new_name: &str, old: &str, new: &str) -> String {
     if old == new {
         return String::new();
     }
@@ -33,7 +33,7 @@ pub fn unified(old_name: &str, new_name: &str, old: &str, new: &str) -> String {
 }
 
 /// The diff of a live object: YAML, without what the server keeps for itself; an object that is null is not there.
-pub fn live(name: &str, before: &Value, after: &Value, secrets: Secrets) -> String {
+pub(crate) fn live(name: &str, before: &Value, after: &Value, secrets: Secrets) -> String {
     let shown = |value: &Value| {
         if value.is_null() {
             return String::new();

@@ -7,7 +7,7 @@ use crate::envoy::view::{Column, Row, Width, cell};
 
 /// The lines of the table, its head first; a column of pods where rows have one and there are several.
 #[must_use]
-pub fn lines(columns: &[Column], rows: &[Row], width: Width) -> Vec<String> {
+pub(crate) fn lines(columns: &[Column], rows: &[Row], width: Width) -> Vec<String> {
     let pods = rows.iter().any(|row| row.get("pod") != rows[0].get("pod"));
     let pod = Column { title: "POD", key: "pod", width: Width::Usual };
     let shown: Vec<_> = pods.then_some(pod).into_iter().chain(columns.iter().copied()).collect();
@@ -19,6 +19,6 @@ pub fn lines(columns: &[Column], rows: &[Row], width: Width) -> Vec<String> {
 
 /// The rows in the document.
 #[must_use]
-pub fn value(rows: &[Row]) -> Value {
+pub(crate) fn value(rows: &[Row]) -> Value {
     rows.iter().cloned().map(Value::Object).collect()
 }

@@ -10,7 +10,7 @@ use crate::check::{CHECKS, Check, Code, Finding, Severity};
 
 /// What is printed, in order: a line for each check, the findings, what is unknown, and the sum.
 #[must_use]
-pub fn lines(results: &Results) -> Vec<String> {
+pub(crate) fn lines(results: &Results) -> Vec<String> {
     let mut lines: Vec<String> =
         results.shown().map(|ran| format!("Checking {}... {}", ran.check.title, status(ran))).collect();
     lines.extend(results.messages());
@@ -60,7 +60,7 @@ fn last(results: &Results) -> String {
 
 /// The fields that the document has beside every command's: glooctl's three, and ours.
 #[must_use]
-pub fn fields(results: &Results) -> Vec<(&'static str, Value)> {
+pub(crate) fn fields(results: &Results) -> Vec<(&'static str, Value)> {
     let resources: Vec<_> =
         results.shown().map(|ran| json!({"name": ran.check.title, "status": status(ran).to_string()})).collect();
     let errors: Vec<_> = results
@@ -110,20 +110,20 @@ fn value(finding: &Finding) -> Value {
 
 /// A decision that holds no more, or that nothing was found for.
 #[must_use]
-pub fn left_over(suppression: &Suppression) -> String {
+pub(crate) fn left_over(suppression: &Suppression) -> String {
     format!("{} ({})", suppression.shown(), suppression.reason)
 }
 
 /// Whether anything was checked at all.
 #[must_use]
-pub fn saw_nothing(results: &Results) -> bool {
+pub(crate) fn saw_nothing(results: &Results) -> bool {
     let mut shown = results.shown().peekable();
     shown.peek().is_some() && shown.all(|ran| status(ran) == Status::Unknown)
 }
 
 /// One code, for `--explain`.
 #[must_use]
-pub fn explained(code: &Code) -> Vec<String> {
+pub(crate) fn explained(code: &Code) -> Vec<String> {
     let mut lines = vec![format!("{} {}: {}", code.severity.name(), code.id, code.title)];
     lines.extend(code.meaning.split_inclusive(". ").map(|sentence| format!("  {}", sentence.trim_end())));
     lines.push(format!("mend: {}", code.mend));
@@ -134,7 +134,7 @@ pub fn explained(code: &Code) -> Vec<String> {
 
 /// The same for the document.
 #[must_use]
-pub fn explanation(code: &Code) -> Value {
+pub(crate) fn explanation(code: &Code) -> Value {
     json!({
         "code": code.id,
         "severity": code.severity.name(),

@@ -11,7 +11,7 @@ use crate::error::Failure;
 
 /// The document; `failure` is what ended the run.
 #[must_use]
-pub fn document(results: &Results, failure: Option<&Failure>) -> String {
+pub(crate) fn document(results: &Results, failure: Option<&Failure>) -> String {
     let suites: Vec<Suite> = results.shown().map(|ran| suite(results, ran)).chain(failure.map(of_failure)).collect();
     let sum = |of: fn(&Suite) -> usize| suites.iter().map(of).sum::<usize>();
     let root = Element::new("testsuites")

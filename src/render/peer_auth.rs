@@ -18,7 +18,7 @@ const COLUMNS: [(&str, Align); 6] = [
 
 /// The lines of the table.
 #[must_use]
-pub fn rows(lines: &[Line]) -> Vec<String> {
+pub(crate) fn rows(lines: &[Line]) -> Vec<String> {
     let or_dash = |text: String| if text.is_empty() { "-".to_owned() } else { text };
     let rows: Vec<_> = lines
         .iter()
@@ -38,7 +38,7 @@ pub fn rows(lines: &[Line]) -> Vec<String> {
 
 /// The same for a script, with every level that has a policy.
 #[must_use]
-pub fn value(root_namespace: &str, lines: &[Line]) -> Value {
+pub(crate) fn value(root_namespace: &str, lines: &[Line]) -> Value {
     let policy = |policy: &PolicyRef| json!({"namespace": policy.namespace, "name": policy.name});
     let modes = lines.iter().map(|line| {
         let chain = line.effective.chain.iter().map(|source| {

@@ -17,7 +17,7 @@ const LONGEST_MESSAGE: usize = 300;
 
 /// The Service's events, or why they are not known.
 #[derive(Debug, Clone, Copy)]
-pub enum Events<'a> {
+pub(crate) enum Events<'a> {
     Read(&'a [Value]),
     /// `may not list events`
     Unknown(&'a str),
@@ -25,7 +25,7 @@ pub enum Events<'a> {
 
 /// What is pending, since when, and what the cluster says about it.
 #[must_use]
-pub fn failure(pending: &Pending, events: &Events, now: Timestamp, waited: Option<Duration>) -> Failure {
+pub(crate) fn failure(pending: &Pending, events: &Events, now: Timestamp, waited: Option<Duration>) -> Failure {
     let wait = if waited.is_some() { "--wait-timeout waits longer" } else { "--wait waits" };
     let mut failure = told(pending, events, now, wait);
     failure.details.extend(waited.map(|time| format!("waited for {}", age(time.as_secs()))));
@@ -34,7 +34,7 @@ pub fn failure(pending: &Pending, events: &Events, now: Timestamp, waited: Optio
 
 /// What is waited for, before the wait.
 #[must_use]
-pub fn waiting(pending: &Pending, limit: Duration) -> String {
+pub(crate) fn waiting(pending: &Pending, limit: Duration) -> String {
     let what = match &pending.cause {
         Cause::NoIngress(_) => "an external address",
         Cause::NoReadyPod(_) => "a ready pod",

@@ -3,7 +3,7 @@
 use crate::plan::sidecars::Provenance;
 
 /// One line a value: `istio-proxy   docker.io/istio/proxyv2:1.28.3 (istiod)`.
-pub fn lines(values: &[Provenance]) -> Vec<String> {
+pub(crate) fn lines(values: &[Provenance]) -> Vec<String> {
     let width = values.iter().map(|value| value.what.len()).max().unwrap_or_default();
     values.iter().map(|value| format!("{:width$}  {} ({})", value.what, value.value, value.source.shown())).collect()
 }

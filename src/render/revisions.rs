@@ -7,7 +7,7 @@ use crate::plan::revisions::{Report, Row};
 
 /// `-o table` or `-o wide`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Width {
+pub(crate) enum Width {
     Usual,
     Wide,
 }
@@ -36,7 +36,7 @@ const MORE: [(&str, Align); 7] = [
 
 /// The lines of the table.
 #[must_use]
-pub fn lines(report: &Report, width: Width) -> Vec<String> {
+pub(crate) fn lines(report: &Report, width: Width) -> Vec<String> {
     let mut columns = COLUMNS.to_vec();
     if width == Width::Wide {
         columns.extend(MORE);
@@ -93,7 +93,7 @@ fn joined(names: Option<&[String]>) -> String {
 
 /// The rows for `-o json` and `-o yaml`; what is not known is null.
 #[must_use]
-pub fn value(report: &Report) -> Value {
+pub(crate) fn value(report: &Report) -> Value {
     report.rows.iter().map(row).collect()
 }
 

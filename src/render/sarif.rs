@@ -12,7 +12,7 @@ const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 
 /// The log of one run; `failure` is what ended it.
 #[must_use]
-pub fn log(results: &Results, failure: Option<&Failure>, exit: Exit) -> Value {
+pub(crate) fn log(results: &Results, failure: Option<&Failure>, exit: Exit) -> Value {
     let mut all: Vec<Value> = results.findings().map(|finding| result(finding, None)).collect();
     all.extend(results.suppressed().map(|(finding, reason)| result(finding, Some(reason))));
     let unknown = results.unknown();

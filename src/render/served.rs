@@ -9,18 +9,18 @@ use crate::gloo::{Difference, Project, Resources, Section, columns, row};
 
 /// What a role is served: for a table a row of each resource, for a document the whole.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Shown {
+pub(crate) enum Shown {
     Row(Vec<String>),
     Whole(Value),
 }
 
 /// What is kept of a resource for a table.
-pub fn as_row(section: Section, name: &str, item: &Value) -> Shown {
+pub(crate) fn as_row(section: Section, name: &str, item: &Value) -> Shown {
     Shown::Row(row(section, name, item))
 }
 
 /// What is kept of it for a document.
-pub fn as_value(secrets: Secrets) -> Project<Shown> {
+pub(crate) fn as_value(secrets: Secrets) -> Project<Shown> {
     match secrets {
         Secrets::Shown => |_, _, item| Shown::Whole(item.clone()),
         Secrets::Masked => |_, _, item| Shown::Whole(masked(item)),
@@ -61,7 +61,7 @@ fn covered(base64: &str) -> Value {
 
 /// The tables of what is served.
 #[must_use]
-pub fn lines(all: &[(Section, Resources<Shown>)]) -> Vec<String> {
+pub(crate) fn lines(all: &[(Section, Resources<Shown>)]) -> Vec<String> {
     let mut lines = Vec::new();
     for (section, resources) in all {
         if !lines.is_empty() {
@@ -90,7 +90,7 @@ pub fn lines(all: &[(Section, Resources<Shown>)]) -> Vec<String> {
 
 /// The same for a document.
 #[must_use]
-pub fn value(role: &str, all: Vec<(Section, Resources<Shown>)>) -> Value {
+pub(crate) fn value(role: &str, all: Vec<(Section, Resources<Shown>)>) -> Value {
     let mut types = Map::new();
     for (section, resources) in all {
         let item = |(name, shown): (String, Shown)| match shown {
@@ -105,7 +105,7 @@ pub fn value(role: &str, all: Vec<(Section, Resources<Shown>)>) -> Value {
 
 /// A pod's Envoy beside what it is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Comparison {
+pub(crate) struct Comparison {
     pub namespace: String,
     pub pod: String,
     pub types: Vec<Difference>,
@@ -113,7 +113,7 @@ pub struct Comparison {
 
 /// The table of a comparison, and what is different below it.
 #[must_use]
-pub fn comparison_lines(comparison: &Comparison) -> Vec<String> {
+pub(crate) fn comparison_lines(comparison: &Comparison) -> Vec<String> {
     const COLUMNS: [(&str, Align); 4] =
         [("TYPE", Align::Left), ("SERVED", Align::Right), ("ENVOY", Align::Right), ("STATE", Align::Left)];
     let rows = comparison
@@ -161,7 +161,7 @@ fn some_of(names: &[String]) -> String {
 
 /// The comparison for a document.
 #[must_use]
-pub fn comparison_value(comparison: &Comparison) -> Value {
+pub(crate) fn comparison_value(comparison: &Comparison) -> Value {
     let types = comparison.types.iter().map(|it| {
         let rejected = it.rejected.iter().map(|one| json!({"name": one.name, "reason": one.reason, "at": one.at}));
         json!({

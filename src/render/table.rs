@@ -6,7 +6,7 @@ const WIDEST: usize = 256;
 
 /// On which side of its column a cell stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Align {
+pub(crate) enum Align {
     Left,
     /// Numbers.
     Right,
@@ -14,7 +14,7 @@ pub enum Align {
 
 /// The lines of a table, its head first.
 #[must_use]
-pub fn table(columns: &[(&str, Align)], rows: &[Vec<String>]) -> Vec<String> {
+pub(crate) fn table(columns: &[(&str, Align)], rows: &[Vec<String>]) -> Vec<String> {
     let widths: Vec<usize> = columns
         .iter()
         .enumerate()

@@ -1,6 +1,6 @@
 //! Results as lines for people and for `grep`.
 
-pub use crate::command::quoted as shell_word;
+pub(crate) use crate::command::quoted as shell_word;
 use crate::error::Reason;
 use crate::model::ObjectRef;
 use crate::plan::advice::Advice;
@@ -8,7 +8,7 @@ use crate::plan::outcome::{Outcome, Row};
 
 /// What stands after a result that was not written: kubectl's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mark {
+pub(crate) enum Mark {
     Written,
     ClientDryRun,
     ServerDryRun,
@@ -26,7 +26,7 @@ impl Mark {
 
 /// `upstream.gloo.solo.io/x` as kubectl has it, `upstream.gloo.solo.io/shop/x` outside of the usual namespace;
 /// `--upstream` takes both.
-pub fn subject(object: &ObjectRef, usual_namespace: &str) -> String {
+pub(crate) fn subject(object: &ObjectRef, usual_namespace: &str) -> String {
     if usual_namespace.is_empty() {
         return object.to_string();
     }
@@ -34,17 +34,17 @@ pub fn subject(object: &ObjectRef, usual_namespace: &str) -> String {
 }
 
 /// The line of an object that is as asked: `upstream.gloo.solo.io/x mTLS enabled in edge.yaml (dry run)`.
-pub fn answer(row: &Row, mark: Mark, usual_namespace: &str) -> String {
+pub(crate) fn answer(row: &Row, mark: Mark, usual_namespace: &str) -> String {
     let mark = if row.outcome == Outcome::Changed { mark.text() } else { "" };
     let place = row.file.as_ref().filter(|file| *file != STDIN).map(|file| format!(" in {file}")).unwrap_or_default();
     format!("{} {}{place}{mark}", subject(&row.object, usual_namespace), row.message)
 }
 
 /// How `-f -` is named.
-pub const STDIN: &str = "-";
+pub(crate) const STDIN: &str = "-";
 
 /// The first line of an object that is not: `upstream.gloo.solo.io/x: not found in gloo-system`.
-pub fn trouble(row: &Row, usual_namespace: &str) -> String {
+pub(crate) fn trouble(row: &Row, usual_namespace: &str) -> String {
     let place = match (&row.file, row.line) {
         (Some(file), Some(line)) => format!("{}:{line}: ", if file == STDIN { "stdin" } else { file }),
         (Some(file), None) => format!("{file}: "),
@@ -57,18 +57,18 @@ pub fn trouble(row: &Row, usual_namespace: &str) -> String {
 }
 
 /// What a terminal obeys instead of showing it: control characters (C1 too), ANSI with them, bidi, what is invisible.
-pub fn is_obeyed(c: char) -> bool {
+pub(crate) fn is_obeyed(c: char) -> bool {
     (c.is_control() && c != '\t')
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{061c}' | '\u{feff}')
 }
 
 /// Whether a text of several lines has such characters.
-pub fn has_obeyed(text: &str) -> bool {
+pub(crate) fn has_obeyed(text: &str) -> bool {
     text.chars().any(|c| c != '\n' && is_obeyed(c))
 }
 
 /// JSON with those characters as escapes: they stand inside of strings only, so it says the same.
-pub fn inert_json(json: &str) -> String {
+pub(crate) fn inert_json(json: &str) -> String {
     if !has_obeyed(json) {
         return json.to_owned();
     }
@@ -78,7 +78,7 @@ pub fn inert_json(json: &str) -> String {
 }
 
 /// `namespace/name` where it matters, `name` where it does not.
-pub fn short_name(object: &ObjectRef, usual_namespace: &str) -> String {
+pub(crate) fn short_name(object: &ObjectRef, usual_namespace: &str) -> String {
     if object.namespace.is_empty() || object.namespace == usual_namespace {
         object.name.clone()
     } else {
@@ -87,17 +87,17 @@ pub fn short_name(object: &ObjectRef, usual_namespace: &str) -> String {
 }
 
 /// A count and its noun: `1 file`, `3 files`.
-pub fn count(number: usize, noun: &str) -> String {
+pub(crate) fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
 /// The lines under a warning or note.
-pub fn below(advice: &Advice) -> impl Iterator<Item = String> + '_ {
+pub(crate) fn below(advice: &Advice) -> impl Iterator<Item = String> + '_ {
     advice.details.iter().cloned().chain(advice.hint.iter().map(|hint| format!("hint: {hint}")))
 }
 
 /// A reason to skip, in the few words of a summary.
-pub fn brief(reason: Reason) -> &'static str {
+pub(crate) fn brief(reason: Reason) -> &'static str {
     match reason {
         Reason::NoSidecar => "no sidecar behind it",
         Reason::NoPods => "no pod behind it",
@@ -113,7 +113,7 @@ pub fn brief(reason: Reason) -> &'static str {
 }
 
 /// A time for people: `0.4s`, `18s`, `1m04s`.
-pub fn seconds(time: std::time::Duration) -> String {
+pub(crate) fn seconds(time: std::time::Duration) -> String {
     let whole = time.as_secs();
     match whole {
         0..=9 => format!("{:.1}s", time.as_secs_f64()),

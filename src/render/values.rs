@@ -12,7 +12,7 @@ use crate::render::text::count;
 const WIDTH: usize = 78;
 
 /// `changes (4; your other 31 values are untouched)` and a line for each.
-pub fn changes(changes: &[Change], others: usize, secrets: Secrets) -> Vec<String> {
+pub(crate) fn changes(changes: &[Change], others: usize, secrets: Secrets) -> Vec<String> {
     if changes.is_empty() {
         return vec!["no change: the values are so already".to_owned()];
     }
@@ -40,12 +40,12 @@ pub fn changes(changes: &[Change], others: usize, secrets: Secrets) -> Vec<Strin
 }
 
 /// `global.istioIntegration.enabled: (unset) -> true`
-pub fn line(change: &Change, secrets: Secrets) -> String {
+pub(crate) fn line(change: &Change, secrets: Secrets) -> String {
     format!("  {}: {} -> {}", change.path, old(&change.old, secrets), new(change.new.as_ref(), secrets))
 }
 
 /// The changes as a document has them.
-pub fn value(changes: &[Change], secrets: Secrets) -> Value {
+pub(crate) fn value(changes: &[Change], secrets: Secrets) -> Value {
     changes
         .iter()
         .map(|change| {
@@ -83,7 +83,7 @@ fn plain(value: &Value, secrets: Secrets) -> String {
 }
 
 /// A command in lines for a shell: each part is a few words that belong together.
-pub fn command(parts: &[Vec<String>]) -> Vec<String> {
+pub(crate) fn command(parts: &[Vec<String>]) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for part in parts {
         let text = part.iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" ");
@@ -103,7 +103,7 @@ pub fn command(parts: &[Vec<String>]) -> Vec<String> {
 }
 
 /// `1 secret-looking value: license_key`
-pub fn secrets(paths: &[FieldPath]) -> String {
+pub(crate) fn secrets(paths: &[FieldPath]) -> String {
     let listed: Vec<_> = paths.iter().map(ToString::to_string).collect();
     format!("the output contains {}: {}", count(paths.len(), "secret-looking value"), listed.join(", "))
 }

@@ -7,7 +7,7 @@ use crate::plan::verdict::{Fact, Label, Verdict};
 
 /// What was asked, beside the verdict.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
+pub(crate) struct Asked {
     /// Whom the verdict is about, in a few words: the Upstream, or what was asked for.
     pub subject: String,
     pub upstream: Option<ObjectRef>,
@@ -21,7 +21,7 @@ pub struct Asked {
 }
 
 /// The verdict, then a line for each fact.
-pub fn lines(asked: &Asked, verdict: &Verdict) -> Vec<String> {
+pub(crate) fn lines(asked: &Asked, verdict: &Verdict) -> Vec<String> {
     let mut lines = vec![format!("{}: {}", asked.subject, verdict.title)];
     let mut number = 0;
     for Fact { label, text } in &verdict.facts {
@@ -46,7 +46,7 @@ fn block(label: &str, text: &str) -> Vec<String> {
 }
 
 /// The verdict in the document.
-pub fn value(asked: &Asked, verdict: &Verdict) -> Value {
+pub(crate) fn value(asked: &Asked, verdict: &Verdict) -> Value {
     let facts: Vec<_> =
         verdict.facts.iter().map(|fact| json!({"label": fact.label.name(), "text": fact.text})).collect();
     let upstream = asked.upstream.as_ref().map(|it| json!({"namespace": it.namespace, "name": it.name}));

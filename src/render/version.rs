@@ -6,7 +6,7 @@ use crate::plan::server::{Container, Server};
 
 /// What was found out; an error says why a part is missing.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Versions<'v> {
+pub(crate) struct Versions<'v> {
     pub client: &'v str,
     /// `None`: the server was not to be asked.
     pub server: Option<ServerSide>,
@@ -14,7 +14,7 @@ pub struct Versions<'v> {
 
 /// What the cluster said.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ServerSide {
+pub(crate) struct ServerSide {
     pub gloo: Result<Server, String>,
     /// What `GET /version` answered.
     pub cluster: Result<Value, String>,
@@ -25,7 +25,7 @@ const CLUSTER_KEYS: [&str; 5] = ["major", "minor", "gitVersion", "buildDate", "p
 
 /// The document, keys in glooctl's words.
 #[must_use]
-pub fn value(versions: &Versions) -> Value {
+pub(crate) fn value(versions: &Versions) -> Value {
     let mut document = json!({
         "apiVersion": "gloo-rs/v1",
         "kind": "Version",
@@ -69,7 +69,7 @@ fn cluster(answer: &Value) -> Value {
 
 /// The lines of the table.
 #[must_use]
-pub fn table(versions: &Versions) -> Vec<String> {
+pub(crate) fn table(versions: &Versions) -> Vec<String> {
     let mut lines = vec![format!("Client version: {}", versions.client)];
     let Some(side) = &versions.server else { return lines };
     match &side.gloo {

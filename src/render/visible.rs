@@ -4,14 +4,14 @@ use super::text::is_obeyed;
 
 /// Takes bytes as they come. A character may be cut in two by the end of a chunk.
 #[derive(Debug, Default)]
-pub struct Visible {
+pub(crate) struct Visible {
     rest: Vec<u8>,
 }
 
 impl Visible {
     /// What can be shown by now. Line ends stay, `\r\n` too.
     #[must_use]
-    pub fn push(&mut self, bytes: &[u8]) -> String {
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> String {
         self.rest.extend_from_slice(bytes);
         let mut end = whole_characters(&self.rest);
         // Whether it is a line end is known with the next byte.
@@ -24,7 +24,7 @@ impl Visible {
 
     /// What is left once no more bytes come.
     #[must_use]
-    pub fn finish(&mut self) -> String {
+    pub(crate) fn finish(&mut self) -> String {
         shown(&std::mem::take(&mut self.rest))
     }
 }

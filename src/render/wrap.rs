@@ -4,7 +4,7 @@
 /// columns are taken already. What follows hangs below the value of a line that has two columns (`owner    Gloo`),
 /// and else stands `follow` deeper than the line.
 #[must_use]
-pub fn wrapped(line: &str, lead: usize, follow: usize, width: Option<usize>) -> Vec<String> {
+pub(crate) fn wrapped(line: &str, lead: usize, follow: usize, width: Option<usize>) -> Vec<String> {
     let Some(width) = width else { return vec![line.to_owned()] };
     let indent = line.chars().take_while(|c| *c == ' ').count();
     let below = second_column(line).map_or(indent + follow, |column| lead + column);

@@ -3,7 +3,7 @@
 use super::text::is_obeyed;
 
 /// An element; its texts and its children are escaped as they are written, and cannot be written otherwise.
-pub struct Element {
+pub(super) struct Element {
     name: &'static str,
     attributes: Vec<(&'static str, String)>,
     children: Vec<Self>,
@@ -14,34 +14,34 @@ pub struct Element {
 impl Element {
     /// An empty element.
     #[must_use]
-    pub fn new(name: &'static str) -> Self {
+    pub(super) fn new(name: &'static str) -> Self {
         Self { name, attributes: Vec::new(), children: Vec::new(), text: Vec::new() }
     }
 
     /// With an attribute.
     #[must_use]
-    pub fn with(mut self, name: &'static str, value: impl std::fmt::Display) -> Self {
+    pub(super) fn with(mut self, name: &'static str, value: impl std::fmt::Display) -> Self {
         self.attributes.push((name, format!("{value}")));
         self
     }
 
     /// With an element inside.
     #[must_use]
-    pub fn child(mut self, child: Self) -> Self {
+    pub(super) fn child(mut self, child: Self) -> Self {
         self.children.push(child);
         self
     }
 
     /// With a text inside.
     #[must_use]
-    pub fn lines(mut self, lines: impl IntoIterator<Item = String>) -> Self {
+    pub(super) fn lines(mut self, lines: impl IntoIterator<Item = String>) -> Self {
         self.text.extend(lines);
         self
     }
 
     /// The document of which this is the root.
     #[must_use]
-    pub fn document(&self) -> String {
+    pub(super) fn document(&self) -> String {
         let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
         self.write(&mut out, 0);
         out

@@ -35,7 +35,12 @@ struct Wait<'w> {
 }
 
 /// Waits for all of them together, and says of each what became of it, in their order.
-pub async fn wait(session: &Session, gloo_namespace: &str, changes: &[Change], patience: Duration) -> Vec<Verdict> {
+pub(crate) async fn wait(
+    session: &Session,
+    gloo_namespace: &str,
+    changes: &[Change],
+    patience: Duration,
+) -> Vec<Verdict> {
     let mut wait = Wait {
         session,
         gloo_namespace,

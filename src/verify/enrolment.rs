@@ -22,7 +22,7 @@ const A_MOMENT: Duration = Duration::from_secs(1);
 
 /// What became of a pod that was tried and not kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Tried {
+pub(crate) enum Tried {
     AsWanted,
     /// What is wrong with it, or why there can be none.
     Otherwise(String),
@@ -31,7 +31,12 @@ pub enum Tried {
 }
 
 /// Lets the API server create a pod in the namespace as a dry run: it asks the injector as it will for every other.
-pub async fn try_pod(session: &Session, namespace: &str, wanted: Option<&str>, stopped: &dyn Fn() -> bool) -> Tried {
+pub(crate) async fn try_pod(
+    session: &Session,
+    namespace: &str,
+    wanted: Option<&str>,
+    stopped: &dyn Fn() -> bool,
+) -> Tried {
     let begun = Instant::now();
     let pod = bare_pod(namespace);
     loop {
@@ -85,7 +90,7 @@ fn untried(namespace: &str, error: ApiError, session: &Session) -> Advice {
 
 /// What the pods of a workload prove.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Proven {
+pub(crate) enum Proven {
     /// So many are as wanted, and none is not.
     AsWanted(usize),
     Otherwise(Vec<String>),
@@ -94,7 +99,7 @@ pub enum Proven {
 }
 
 /// Looks at every pod of a workload whose rollout is complete.
-pub async fn prove(session: &Session, workload: &Object, wanted: Option<&str>) -> Proven {
+pub(crate) async fn prove(session: &Session, workload: &Object, wanted: Option<&str>) -> Proven {
     let query = Query::labelled(workload_selector(&workload.value));
     let pods = session.list_all(&kinds::POD, Scope::Namespace(&workload.reference.namespace), query).await;
     match pods {

@@ -1,6 +1,6 @@
 //! What became of a change: read again, waited for, proven or not.
 
-pub mod acceptance;
-pub mod enrolment;
-pub mod rollout;
-pub mod sidecars;
+pub(crate) mod acceptance;
+pub(crate) mod enrolment;
+pub(crate) mod rollout;
+pub(crate) mod sidecars;

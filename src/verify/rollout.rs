@@ -15,7 +15,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// How a rollout ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ended {
+pub(crate) enum Ended {
     Done {
         pods: u64,
         took: Duration,
@@ -32,7 +32,7 @@ pub enum Ended {
 
 /// A rollout that did not end well.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Stuck {
+pub(crate) struct Stuck {
     pub ready: u64,
     pub wanted: u64,
     pub took: Duration,
@@ -43,7 +43,12 @@ pub struct Stuck {
 }
 
 /// Waits until every pod of the workload is new and ready.
-pub async fn wait(session: &Session, workload: &ObjectRef, patience: Duration, stopped: &dyn Fn() -> bool) -> Ended {
+pub(crate) async fn wait(
+    session: &Session,
+    workload: &ObjectRef,
+    patience: Duration,
+    stopped: &dyn Fn() -> bool,
+) -> Ended {
     let begun = Instant::now();
     let mut stuck = Stuck::default();
     loop {

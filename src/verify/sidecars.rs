@@ -14,7 +14,7 @@ use crate::plan::sidecars::parts::{ISTIO_PROXY, SDS};
 const ADMIN: u16 = 19000;
 
 /// What was proven, and what could not be looked at.
-pub struct Proof {
+pub(crate) struct Proof {
     pub line: String,
     pub advice: Option<Advice>,
 }
@@ -25,7 +25,7 @@ pub struct Proof {
 ///
 /// # Errors
 /// A pod without ready sidecars, or an Envoy without the cluster: applied, and not confirmed.
-pub async fn prove(session: &Session, workload: &Object, cluster: &str) -> Result<Proof, Failure> {
+pub(crate) async fn prove(session: &Session, workload: &Object, cluster: &str) -> Result<Proof, Failure> {
     let namespace = &workload.reference.namespace;
     let query = Query::labelled(workload_selector(&workload.value));
     let pods = session.list_all(&kinds::POD, Scope::Namespace(namespace), query).await;

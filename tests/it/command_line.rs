@@ -131,7 +131,7 @@ fn a_wrong_command_line_is_one_document_where_one_is_asked_for() {
 fn a_wrong_command_line_is_one_document_where_the_environment_asks_for_it() {
     for (format, line) in [("json", "proxy url --bogus"), ("yaml", "istio enable-mtls"), ("yaml", "bogus")] {
         let output = Sandbox::new().env("GLOO_RS_OUTPUT", format).run(&line.split(' ').collect::<Vec<_>>());
-        let document = gloo_rs::yaml::parse(&output.stdout).unwrap();
+        let document = gloo_rs::exports::yaml::parse(&output.stdout).unwrap();
         assert_eq!((output.code, &document["exitCode"]), (Some(2), &json!(2)), "{line}");
         assert!(output.stderr.starts_with("error: "), "{line}: {}", output.stderr);
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use gloo_rs::cli;
+use gloo_rs::exports::cli;
 use serde_json::{Value, json};
 
 use crate::stage::wait_for;

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use gloo_rs::command::{Driver, Target, gloo_rs, helm, kubectl};
+use gloo_rs::exports::command::{Driver, Target, gloo_rs, helm, kubectl};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

@@ -3,8 +3,8 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 
-use gloo_rs::kube::{Query, Scope, Session};
-use gloo_rs::model::kinds::UPSTREAM;
+use gloo_rs::exports::kube::{Query, Scope, Session};
+use gloo_rs::exports::model::kinds::UPSTREAM;
 use serde_json::json;
 
 use crate::support::Sandbox;

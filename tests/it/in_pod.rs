@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use gloo_rs::error::{Exit, Reason};
-use gloo_rs::kube::{Cause, ForwardCause, ForwardFailure, InPod, Session};
+use gloo_rs::exports::error::{Exit, Reason};
+use gloo_rs::exports::kube::{Cause, ForwardCause, ForwardFailure, InPod, Session};
 use serde_json::json;
 
 use crate::stage::{self, Plane};

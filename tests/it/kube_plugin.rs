@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use gloo_rs::error::{Exit, Failure, Reason};
-use gloo_rs::kube::{Session, Target, Withheld};
+use gloo_rs::exports::error::{Exit, Failure, Reason};
+use gloo_rs::exports::kube::{Session, Target, Withheld};
 use serde_json::{Value, json};
 
 use crate::support::stub::Stub;

@@ -4,8 +4,8 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 
-use gloo_rs::error::Reason;
-use gloo_rs::kube::Session;
+use gloo_rs::exports::error::Reason;
+use gloo_rs::exports::kube::Session;
 use serde_json::json;
 
 use crate::support::stub::Stub;

@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use gloo_rs::error::{Exit, Failure, Reason};
-use gloo_rs::kube::{ApiError, Cause, DryRun, Query, Scope, Session, Target, Trace, Verb};
-use gloo_rs::model::Object;
-use gloo_rs::model::kinds::{PEER_AUTHENTICATION, POD, UPSTREAM};
+use gloo_rs::exports::error::{Exit, Failure, Reason};
+use gloo_rs::exports::kube::{ApiError, Cause, DryRun, Query, Scope, Session, Target, Trace, Verb};
+use gloo_rs::exports::model::Object;
+use gloo_rs::exports::model::kinds::{PEER_AUTHENTICATION, POD, UPSTREAM};
 use serde_json::{Value, json};
 
 use crate::support::stub::{Request, Stub, kubeconfig};

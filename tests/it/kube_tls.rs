@@ -1,7 +1,7 @@
 //! TLS that does not come about, called what it is.
 
-use gloo_rs::error::{Exit, Failure, Reason};
-use gloo_rs::kube::Session;
+use gloo_rs::exports::error::{Exit, Failure, Reason};
+use gloo_rs::exports::kube::Session;
 use serde_json::json;
 
 use crate::support::stub::Stub;

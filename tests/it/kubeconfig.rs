@@ -1,7 +1,7 @@
 //! Kubeconfigs as people have them.
 
-use gloo_rs::error::{Failure, Reason};
-use gloo_rs::kube::{ClusterContext, KubeconfigFiles, Session, Target};
+use gloo_rs::exports::error::{Failure, Reason};
+use gloo_rs::exports::kube::{ClusterContext, KubeconfigFiles, Session, Target};
 use serde_json::json;
 
 use crate::support::stub::Stub;

@@ -33,7 +33,6 @@ mod manners;
 mod mtls;
 mod pair_self;
 mod peer_auth;
-mod properties;
 mod proxy_address;
 mod proxy_plane;
 mod setup;

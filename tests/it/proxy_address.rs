@@ -314,7 +314,7 @@ fn the_document_has_the_addresses() {
         }])
     );
     let yaml = run(&stub, "proxy address -o yaml --port https").stdout;
-    assert_eq!(gloo_rs::yaml::parse(&yaml).unwrap()["addresses"], document["addresses"]);
+    assert_eq!(gloo_rs::exports::yaml::parse(&yaml).unwrap()["addresses"], document["addresses"]);
 }
 
 #[test]
@@ -324,7 +324,7 @@ fn a_failure_is_one_document_too() {
     stub.on("GET", EVENTS).json(200, &list(&[])).always();
     for format in ["json", "yaml"] {
         let output = run(&stub, &format!("proxy url -o {format}"));
-        let document = gloo_rs::yaml::parse(&output.stdout).unwrap();
+        let document = gloo_rs::exports::yaml::parse(&output.stdout).unwrap();
         assert_eq!((output.code, &document["exitCode"]), (Some(8), &json!(8)), "{format}");
         assert_eq!(document["error"]["reason"], "pending");
         assert_eq!(document["addresses"], json!([]));

@@ -1,10 +1,10 @@
 //! Snapshots of an API server that misbehaves, and of files.
 
-use gloo_rs::error::{Exit, Failure};
-use gloo_rs::kube::Session;
-use gloo_rs::load::snapshot::{Detail, Namespaces, Want, of_cluster, of_files, over};
-use gloo_rs::model::kinds::{NAMESPACE, POD, SETTINGS, UPSTREAM};
-use gloo_rs::model::{Found, Snapshot};
+use gloo_rs::exports::error::{Exit, Failure};
+use gloo_rs::exports::kube::Session;
+use gloo_rs::exports::load::snapshot::{Detail, Namespaces, Want, of_cluster, of_files, over};
+use gloo_rs::exports::model::kinds::{NAMESPACE, POD, SETTINGS, UPSTREAM};
+use gloo_rs::exports::model::{Found, Snapshot};
 use serde_json::{Value, json};
 
 use crate::support::Sandbox;

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use gloo_rs::apply::transaction::{Done, Undone, make, rehearse, take_back};
-use gloo_rs::kube::{Cause, Session, Trace};
-use gloo_rs::model::Object;
-use gloo_rs::model::kinds::PEER_AUTHENTICATION;
-use gloo_rs::plan::change::Change;
+use gloo_rs::exports::apply::transaction::{Done, Undone, make, rehearse, take_back};
+use gloo_rs::exports::kube::{Cause, Session, Trace};
+use gloo_rs::exports::model::Object;
+use gloo_rs::exports::model::kinds::PEER_AUTHENTICATION;
+use gloo_rs::exports::plan::change::Change;
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
 

@@ -51,7 +51,7 @@ fn both_sides_are_one_document_in_glooctls_shape() {
         })
     );
     let yaml = sandbox(&stub).run(&["v", "-o", "yaml"]);
-    assert_eq!(gloo_rs::yaml::parse(&yaml.stdout).unwrap(), json);
+    assert_eq!(gloo_rs::exports::yaml::parse(&yaml.stdout).unwrap(), json);
     let table = sandbox(&stub).run(&["version", "-o", "table"]);
     assert!(table.stdout.contains("gloo-ee:1.17.2\n") && table.stdout.ends_with("Kubernetes version: v1.36.3\n"));
 }

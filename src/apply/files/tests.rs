@@ -34,7 +34,7 @@ fn nothing_is_replaced_before_the_commit_and_siblings_go_when_dropped() {
     let root = tree(&[("a", "old")]);
     let mut staging = Staging::default();
     staging.stage(&root.path().join("a"), b"new", Print::of(b"old")).unwrap();
-    assert_eq!((staging.len(), text(root.path(), "a").as_str(), names(root.path()).len()), (1, "old", 2));
+    assert_eq!((staging.staged.len(), text(root.path(), "a").as_str(), names(root.path()).len()), (1, "old", 2));
     drop(staging);
     assert_eq!(names(root.path()), ["a"]);
 }

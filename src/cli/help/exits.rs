@@ -53,12 +53,12 @@ const CODES: [(&str, &[Exit]); 32] = [
 ];
 
 /// The codes that a command can end with; none for words that are no command.
-pub fn of(command: &str) -> Option<&'static [Exit]> {
+pub(crate) fn of(command: &str) -> Option<&'static [Exit]> {
     CODES.iter().find(|(name, _)| *name == command).map(|(_, exits)| *exits)
 }
 
 /// Puts the codes behind the examples of `--help`; `-h` stays short.
-pub fn listed(command: Command, words: &str) -> Command {
+pub(crate) fn listed(command: Command, words: &str) -> Command {
     let below = |inner: Command| {
         let words = format!("{words} {}", inner.get_name());
         listed(inner, words.trim_start())

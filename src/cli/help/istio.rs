@@ -1,7 +1,7 @@
 //! After the help of the commands of `istio`.
 
 /// After `istio enable-mtls --help`.
-pub const ENABLE_MTLS: &str = "\
+pub(crate) const ENABLE_MTLS: &str = "\
 Examples:
   # one Upstream, in the cluster
   gloo-rs istio enable-mtls --upstream default-httpbin-8000
@@ -16,7 +16,7 @@ Examples:
   gloo-rs istio enable-mtls -u default-httpbin-8000 -f upstreams.yaml --write";
 
 /// After `istio disable-mtls --help`.
-pub const DISABLE_MTLS: &str = "\
+pub(crate) const DISABLE_MTLS: &str = "\
 Examples:
   # one Upstream, in the cluster
   gloo-rs istio disable-mtls --upstream default-httpbin-8000
@@ -25,7 +25,7 @@ Examples:
   gloo-rs istio disable-mtls -l team=shop -f upstreams.yaml --check";
 
 /// After `istio inject --help`.
-pub const INJECT: &str = "\
+pub(crate) const INJECT: &str = "\
 Examples:
   # beside the gateway, certificates from one of several istiods
   gloo-rs istio inject --revision 1-28
@@ -37,13 +37,13 @@ Examples:
   gloo-rs istio inject -f gateway.yaml -f istiod.yaml";
 
 /// After `istio uninject --help`.
-pub const UNINJECT: &str = "\
+pub(crate) const UNINJECT: &str = "\
 Examples:
   gloo-rs istio uninject
   gloo-rs istio uninject --include-upstreams --yes";
 
 /// After `istio setup --help`.
-pub const SETUP: &str = "\
+pub(crate) const SETUP: &str = "\
 Examples:
   # what it would do, step by step
   gloo-rs istio setup --namespace-to-enroll default --upstream default-httpbin-8000 --dry-run
@@ -55,33 +55,33 @@ Examples:
   gloo-rs istio setup --via inject --name edge-proxy -u default-httpbin-8000 --host shop.example --path /cart";
 
 /// After `istio teardown --help`.
-pub const TEARDOWN: &str = "\
+pub(crate) const TEARDOWN: &str = "\
 Examples:
   gloo-rs istio teardown --dry-run
   gloo-rs istio teardown --yes";
 
 /// After `istio auto-mtls enable --help`.
-pub const AUTO_MTLS_ENABLE: &str = "\
+pub(crate) const AUTO_MTLS_ENABLE: &str = "\
 Examples:
   gloo-rs istio auto-mtls enable --yes
   gloo-rs istio auto-mtls enable -u default-httpbin-8000
   gloo-rs istio auto-mtls enable -f settings.yaml --diff";
 
 /// After `istio auto-mtls disable --help`.
-pub const AUTO_MTLS_DISABLE: &str = "\
+pub(crate) const AUTO_MTLS_DISABLE: &str = "\
 Examples:
   gloo-rs istio auto-mtls disable --yes
   gloo-rs istio auto-mtls disable -u aws-lambda,partner-static
   gloo-rs istio auto-mtls disable -u default-httpbin-8000 -f upstreams.yaml";
 
 /// After `istio auto-mtls status --help`.
-pub const AUTO_MTLS_STATUS: &str = "\
+pub(crate) const AUTO_MTLS_STATUS: &str = "\
 Examples:
   gloo-rs istio auto-mtls status
   gloo-rs istio auto-mtls status -f settings.yaml";
 
 /// After `istio peer-auth strict --help`.
-pub const PEER_AUTH_STRICT: &str = "\
+pub(crate) const PEER_AUTH_STRICT: &str = "\
 Examples:
   gloo-rs istio peer-auth strict -n shop --yes
   gloo-rs istio peer-auth strict --mesh --diff
@@ -89,32 +89,32 @@ Examples:
   gloo-rs istio peer-auth strict -n shop -f policies.yaml";
 
 /// After `istio peer-auth permissive --help`.
-pub const PEER_AUTH_PERMISSIVE: &str = "\
+pub(crate) const PEER_AUTH_PERMISSIVE: &str = "\
 Examples:
   gloo-rs istio peer-auth permissive -n shop
   gloo-rs istio peer-auth permissive --mesh --check";
 
 /// After `istio peer-auth remove --help`.
-pub const PEER_AUTH_REMOVE: &str = "\
+pub(crate) const PEER_AUTH_REMOVE: &str = "\
 Examples:
   gloo-rs istio peer-auth remove -n shop --yes
   gloo-rs istio peer-auth remove --mesh --dry-run";
 
 /// After `istio peer-auth get --help`.
-pub const PEER_AUTH_GET: &str = "\
+pub(crate) const PEER_AUTH_GET: &str = "\
 Examples:
   gloo-rs istio peer-auth get
   gloo-rs istio peer-auth get -n shop
   gloo-rs istio peer-auth get --workload app=cart -n shop -o yaml";
 
 /// After `istio revisions --help`.
-pub const REVISIONS: &str = "\
+pub(crate) const REVISIONS: &str = "\
 Examples:
   gloo-rs istio revisions
   gloo-rs istio revisions -o wide";
 
 /// After `istio describe --help`.
-pub const DESCRIBE: &str = "\
+pub(crate) const DESCRIBE: &str = "\
 Examples:
   # which route takes a request, who answers, and whether that works
   gloo-rs istio describe --host shop.example --path /cart
@@ -123,20 +123,20 @@ Examples:
   gloo-rs istio describe upstreams -A --only plaintext,broken";
 
 /// After `istio describe upstream --help`.
-pub const DESCRIBE_UPSTREAM: &str = "\
+pub(crate) const DESCRIBE_UPSTREAM: &str = "\
 Examples:
   gloo-rs istio describe upstream default-httpbin-8000
   gloo-rs istio describe upstream shop/cart --fail-on broken,plaintext";
 
 /// After `istio describe upstreams --help`.
-pub const DESCRIBE_UPSTREAMS: &str = "\
+pub(crate) const DESCRIBE_UPSTREAMS: &str = "\
 Examples:
   gloo-rs istio describe upstreams -A
   gloo-rs istio describe upstreams -A -o csv > audit.csv
   gloo-rs istio describe upstreams -l team=shop --fail-on plaintext,broken,unknown";
 
 /// After `istio enroll --help`.
-pub const ENROLL: &str = "\
+pub(crate) const ENROLL: &str = "\
 Examples:
   # into the mesh of one of several istiods, by revision or tag
   gloo-rs istio enroll default --revision 1-28
@@ -149,12 +149,12 @@ Examples:
   gloo-rs istio enroll shop --revision 1-28 -f namespace.yaml --write";
 
 /// After `istio unenroll --help`.
-pub const UNENROLL: &str = "\
+pub(crate) const UNENROLL: &str = "\
 Examples:
   gloo-rs istio unenroll default --yes
   gloo-rs istio unenroll shop -f namespace.yaml --diff";
 /// After `istio verify --help`.
-pub const VERIFY: &str = "\
+pub(crate) const VERIFY: &str = "\
 Examples:
   # over a route to the Upstream; /headers of httpbin tells what it was sent
   gloo-rs istio verify --upstream default-httpbin-8000 --path /headers

@@ -1,11 +1,11 @@
 //! The ends of the help texts: examples that a test runs, and the exit codes.
 
-pub mod exits;
-pub mod istio;
-pub mod proxy;
+pub(super) mod exits;
+pub(super) mod istio;
+pub(super) mod proxy;
 
 /// After the root's help.
-pub const ROOT: &str = "\
+pub(super) const ROOT: &str = "\
 Examples:
   # from a plain gateway to proven mutual TLS, as one plan
   gloo-rs istio setup --namespace-to-enroll default --upstream default-httpbin-8000 --dry-run
@@ -17,7 +17,7 @@ Examples:
 Every flag in 'Global options' can be set by its GLOO_RS_* variable.";
 
 /// After `upgrade-values --help`.
-pub const UPGRADE_VALUES: &str = "\
+pub(super) const UPGRADE_VALUES: &str = "\
 Examples:
   # the values of the release, for helm upgrade -f
   gloo-rs upgrade-values --revision 1-28 > gloo-gateway.yaml
@@ -30,7 +30,7 @@ Examples:
   gloo-rs upgrade-values --remove --apply --yes";
 
 /// After `check --help`.
-pub const CHECK: &str = "\
+pub(super) const CHECK: &str = "\
 Examples:
   # the installation, its objects, its gateways and the mesh
   gloo-rs check
@@ -44,13 +44,13 @@ Examples:
   gloo-rs check --explain GRS101";
 
 /// After `version --help`.
-pub const VERSION: &str = "\
+pub(super) const VERSION: &str = "\
 Examples:
   gloo-rs version
   gloo-rs version --client -o table";
 
 /// After `completion --help`.
-pub const COMPLETION: &str = "\
+pub(super) const COMPLETION: &str = "\
 Examples:
   gloo-rs completion bash
   source <(gloo-rs completion zsh)";

@@ -1,14 +1,14 @@
 //! After the help of the commands of `proxy`.
 
 /// After `proxy url --help`.
-pub const URL: &str = "\
+pub(crate) const URL: &str = "\
 Examples:
   gloo-rs proxy url
   gloo-rs proxy url --name gateway-proxy --port https
   curl $(gloo-rs proxy url)/headers";
 
 /// After `proxy address --help`.
-pub const ADDRESS: &str = "\
+pub(crate) const ADDRESS: &str = "\
 Examples:
   gloo-rs proxy address
   gloo-rs proxy address --all --prefer ip
@@ -16,7 +16,7 @@ Examples:
   gloo-rs proxy address --gateway http --wait";
 
 /// After `proxy dump --help`.
-pub const DUMP: &str = "\
+pub(crate) const DUMP: &str = "\
 Examples:
   gloo-rs proxy dump > dump.json
   gloo-rs proxy dump clusters --upstream default/httpbin
@@ -27,26 +27,26 @@ Examples:
   gloo-rs proxy dump endpoints -f dump.json --port 8080";
 
 /// After `proxy snapshot --help`.
-pub const SNAPSHOT: &str = "\
+pub(crate) const SNAPSHOT: &str = "\
 Examples:
   gloo-rs proxy snapshot
   gloo-rs proxy snapshot --all-pods --output-file outage.zip";
 
 /// After `proxy certs --help`.
-pub const CERTS: &str = "\
+pub(crate) const CERTS: &str = "\
 Examples:
   gloo-rs proxy certs
   gloo-rs proxy certs --all-pods --fail-under 7 -o json";
 
 /// After `proxy stats --help`.
-pub const STATS: &str = "\
+pub(crate) const STATS: &str = "\
 Examples:
   gloo-rs proxy stats
   gloo-rs proxy stats --used --filter 'cluster.*ssl'
   gloo-rs proxy stats --name daemonset/edge --all-pods --format prometheus";
 
 /// After `proxy logs --help`.
-pub const LOGS: &str = "\
+pub(crate) const LOGS: &str = "\
 Examples:
   gloo-rs proxy logs --since 10m
   gloo-rs proxy logs --follow --all-pods
@@ -55,7 +55,7 @@ Examples:
   gloo-rs proxy logs --level connection:debug,router:debug --for 30s";
 
 /// After `proxy served-config --help`.
-pub const SERVED_CONFIG: &str = "\
+pub(crate) const SERVED_CONFIG: &str = "\
 Examples:
   gloo-rs proxy served-config
   gloo-rs proxy served-config clusters --upstream default-httpbin-8000 -o yaml

@@ -18,7 +18,7 @@ use crate::plan::routes::Request;
 /// port-forward is allowed, its Envoy is asked for its certificate.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true, arg_required_else_help = true, after_help = help::istio::DESCRIBE)]
-pub struct DescribeArgs {
+pub(crate) struct DescribeArgs {
     #[command(subcommand)]
     word: Option<Word>,
     /// The Host header of a request, with its port if the client sends one
@@ -84,14 +84,14 @@ fn read(names: &[String]) -> Vec<Verdict> {
 
 impl DescribeArgs {
     /// The formats it knows, its usual one first.
-    pub fn formats(&self) -> &'static [Format] {
+    pub(crate) fn formats(&self) -> &'static [Format] {
         match self.word {
             Some(Word::Upstreams(_)) => &[Format::Table, Format::Wide, Format::Json, Format::Yaml, Format::Csv],
             _ => &[Format::Text, Format::Json, Format::Yaml],
         }
     }
 
-    pub fn options(self) -> Result<Command, Failure> {
+    pub(crate) fn options(self) -> Result<Command, Failure> {
         let (subject, threshold) = match self.word {
             Some(Word::Upstream(args)) => (Subject::Upstream(super::names::named("NAME", &args.name)?), args.threshold),
             Some(Word::Upstreams(args)) => {

@@ -12,13 +12,13 @@ use crate::plan::mtls::Wish;
 /// A sweep leaves Upstreams whose peer demands mutual TLS; a name takes any and warns.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::istio::DISABLE_MTLS)]
-pub struct DisableMtlsArgs {
+pub(crate) struct DisableMtlsArgs {
     #[command(flatten)]
     mtls: super::mtls::MtlsArgs,
 }
 
 impl DisableMtlsArgs {
-    pub fn options(self, global: &Global) -> Result<Command, Failure> {
+    pub(crate) fn options(self, global: &Global) -> Result<Command, Failure> {
         self.mtls.options(Wish::Disable, global)
     }
 }

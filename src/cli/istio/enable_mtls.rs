@@ -13,13 +13,13 @@ use crate::plan::mtls::Wish;
 /// sidecar, and none that a PeerAuthentication keeps from mutual TLS; a name takes any and warns.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::istio::ENABLE_MTLS)]
-pub struct EnableMtlsArgs {
+pub(crate) struct EnableMtlsArgs {
     #[command(flatten)]
     mtls: super::mtls::MtlsArgs,
 }
 
 impl EnableMtlsArgs {
-    pub fn options(self, global: &Global) -> Result<Command, Failure> {
+    pub(crate) fn options(self, global: &Global) -> Result<Command, Failure> {
         self.mtls.options(Wish::Enable, global)
     }
 }

@@ -12,7 +12,7 @@ use crate::plan::mtls::Caution;
 /// sidecar, waits for each, and verifies pod by pod. Without --revision a namespace keeps the one it has.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::istio::ENROLL)]
-pub struct EnrollArgs {
+pub(crate) struct EnrollArgs {
     #[command(flatten)]
     namespaces: super::enrolment::NamespacesArgs,
     /// The istiod, by revision or tag [default: what the namespace has already, or the only one]
@@ -32,7 +32,7 @@ pub struct EnrollArgs {
 }
 
 impl EnrollArgs {
-    pub fn options(self, global: &Global) -> Result<Command, Failure> {
+    pub(crate) fn options(self, global: &Global) -> Result<Command, Failure> {
         for (flag, name) in [("--istio-namespace", &self.istio_namespace), ("--revision", &self.revision)] {
             if let Some(name) = name {
                 super::names::check_namespace(flag, name)?;

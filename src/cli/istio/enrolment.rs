@@ -6,7 +6,7 @@ use crate::options::{Named, Restarts};
 use crate::plan::enrolment::WorkloadName;
 
 #[derive(Debug, clap::Args)]
-pub struct NamespacesArgs {
+pub(super) struct NamespacesArgs {
     /// The namespaces, or those of them that the manifests hold
     #[arg(value_name = "NAMESPACE", required = true)]
     namespaces: Vec<String>,
@@ -30,7 +30,7 @@ const KINDS: [(&Kind, &[&str]); 3] = [
 
 impl NamespacesArgs {
     /// The namespaces, each once, and what is done about their pods.
-    pub fn options(self) -> Result<(Vec<String>, Restarts), Failure> {
+    pub(super) fn options(self) -> Result<(Vec<String>, Restarts), Failure> {
         let mut namespaces: Vec<String> = Vec::new();
         for typed in self.namespaces {
             // As kubectl prints it, so that -o name feeds the next command.

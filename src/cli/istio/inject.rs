@@ -10,7 +10,7 @@ use crate::options::{Command, Global, Injection, Posture, Rollouts, Sidecars, Sw
 /// one transaction, waits for the rollout and proves it; what fails is rolled back.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::istio::INJECT)]
-pub struct InjectArgs {
+pub(crate) struct InjectArgs {
     #[command(flatten)]
     proxies: super::proxies::ProxiesArgs,
     #[command(flatten)]
@@ -29,7 +29,7 @@ pub struct InjectArgs {
 }
 
 impl InjectArgs {
-    pub fn options(self, global: &Global) -> Result<Command, Failure> {
+    pub(crate) fn options(self, global: &Global) -> Result<Command, Failure> {
         if let Some(image) = &self.sds_image {
             super::names::check_image("--sds-image", image)?;
         }

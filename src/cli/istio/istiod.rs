@@ -4,7 +4,7 @@ use crate::error::Failure;
 use crate::options::IstioWish;
 
 #[derive(Debug, clap::Args)]
-pub struct IstiodArgs {
+pub(crate) struct IstiodArgs {
     /// The istiod to use, by revision or tag [default: what is there already, or the only one]
     #[arg(long, value_name = "REVISION|TAG")]
     revision: Option<String>,
@@ -26,7 +26,7 @@ pub struct IstiodArgs {
 }
 
 impl IstiodArgs {
-    pub fn options(self) -> Result<IstioWish, Failure> {
+    pub(crate) fn options(self) -> Result<IstioWish, Failure> {
         if let Some(namespace) = &self.istio_namespace {
             super::names::check_namespace("--istio-namespace", namespace)?;
         }

@@ -7,9 +7,9 @@ mod enable_mtls;
 mod enroll;
 mod enrolment;
 mod inject;
-pub mod istiod;
+pub(super) mod istiod;
 mod mtls;
-pub mod names;
+pub(super) mod names;
 mod peer_auth;
 mod proxies;
 mod revisions;
@@ -26,7 +26,7 @@ use crate::error::Failure;
 use crate::options::{Command, Format, Global};
 
 #[derive(Debug, Subcommand)]
-pub enum Word {
+pub(super) enum Word {
     // In the order of the guide, as --help lists them.
     Setup(setup::SetupArgs),
     Teardown(teardown::TeardownArgs),
@@ -49,7 +49,7 @@ pub enum Word {
 
 impl Word {
     /// The formats the command knows, its usual one first.
-    pub fn formats(&self) -> &'static [Format] {
+    pub(super) fn formats(&self) -> &'static [Format] {
         match self {
             Self::PeerAuth(peer_auth::Word::Get(_)) => &[Format::Table, Format::Json, Format::Yaml],
             Self::Revisions(_) => &[Format::Table, Format::Wide, Format::Json, Format::Yaml],
@@ -59,7 +59,7 @@ impl Word {
         }
     }
 
-    pub fn options(self, global: &Global) -> Result<Command, Failure> {
+    pub(super) fn options(self, global: &Global) -> Result<Command, Failure> {
         match self {
             Self::EnableMtls(args) => args.options(global),
             Self::DisableMtls(args) => args.options(global),

@@ -7,7 +7,7 @@ use crate::options::{Command, Global, Objects, Patience};
 use crate::plan::mtls::{Foreign, Policy, Wish};
 
 #[derive(Debug, clap::Args)]
-pub struct MtlsArgs {
+pub(super) struct MtlsArgs {
     #[command(flatten)]
     upstreams: SelectionArgs,
     /// Replace or remove TLS settings that are not Istio's too
@@ -24,7 +24,7 @@ pub struct MtlsArgs {
 }
 
 impl MtlsArgs {
-    pub fn options(self, wish: Wish, global: &Global) -> Result<Command, Failure> {
+    pub(super) fn options(self, wish: Wish, global: &Global) -> Result<Command, Failure> {
         let policy = Policy {
             wish,
             foreign: if self.overwrite { Foreign::Replace } else { Foreign::Keep },

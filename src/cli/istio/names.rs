@@ -5,7 +5,7 @@ use crate::options::Named;
 use crate::plan::image::Image;
 
 /// Checks a namespace: an RFC 1123 label.
-pub fn check_namespace(flag: &str, name: &str) -> Result<(), Failure> {
+pub(crate) fn check_namespace(flag: &str, name: &str) -> Result<(), Failure> {
     if name.len() <= 63 && is_labels(name) && !name.contains('.') {
         Ok(())
     } else {
@@ -14,7 +14,7 @@ pub fn check_namespace(flag: &str, name: &str) -> Result<(), Failure> {
 }
 
 /// Checks an address, an id or an image: one word of printable ASCII that no shell and no YAML reads otherwise.
-pub fn check_word(flag: &str, text: &str) -> Result<(), Failure> {
+pub(crate) fn check_word(flag: &str, text: &str) -> Result<(), Failure> {
     let is_fine =
         |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':' | b'/' | b'@' | b'[' | b']');
     if !text.is_empty() && text.len() <= 1024 && text.bytes().all(is_fine) && !text.starts_with('-') {
@@ -24,14 +24,14 @@ pub fn check_word(flag: &str, text: &str) -> Result<(), Failure> {
 }
 
 /// Checks an image: what no registry takes is refused here, and not by a pod that never starts.
-pub fn check_image(flag: &str, text: &str) -> Result<(), Failure> {
+pub(crate) fn check_image(flag: &str, text: &str) -> Result<(), Failure> {
     check_word(flag, text)?;
     let why = |why| Failure::usage(format!("{flag} {text:?} is not an image: {why}")).hint("REGISTRY/REPOSITORY:TAG");
     Image::parse(text).map(drop).map_err(why)
 }
 
 /// Checks an address: a word with a port, without which nobody connects to it.
-pub fn check_address(flag: &str, text: &str) -> Result<(), Failure> {
+pub(crate) fn check_address(flag: &str, text: &str) -> Result<(), Failure> {
     check_word(flag, text)?;
     match text.rsplit_once(':') {
         Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0) => Ok(()),
@@ -40,7 +40,7 @@ pub fn check_address(flag: &str, text: &str) -> Result<(), Failure> {
 }
 
 /// Reads `name` or `namespace/name`; also `upstream/name`'s long form as `-o name` prints it.
-pub fn named(flag: &str, text: &str) -> Result<Named, Failure> {
+pub(crate) fn named(flag: &str, text: &str) -> Result<Named, Failure> {
     let (namespace, name) = match text.split_once('/') {
         Some(("upstream.gloo.solo.io", rest)) => match rest.split_once('/') {
             Some((namespace, name)) => (Some(namespace), name),

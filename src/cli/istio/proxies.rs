@@ -5,7 +5,7 @@ use crate::options::Proxies;
 use crate::plan::proxy_name;
 
 #[derive(Debug, clap::Args)]
-pub struct ProxiesArgs {
+pub(super) struct ProxiesArgs {
     /// A gateway proxy, as NAME, deployment/NAME or daemonset/NAME; can be repeated
     /// [default: gateway-proxy, or the only one]
     #[arg(long = "name", value_name = "NAME", value_delimiter = ',', verbatim_doc_comment)]
@@ -19,11 +19,11 @@ pub struct ProxiesArgs {
 }
 
 impl ProxiesArgs {
-    pub fn waits(&self) -> bool {
+    pub(super) fn waits(&self) -> bool {
         !self.no_wait
     }
 
-    pub fn proxies(&self) -> Result<Proxies, Failure> {
+    pub(super) fn proxies(&self) -> Result<Proxies, Failure> {
         if self.all {
             return Ok(Proxies::All);
         }

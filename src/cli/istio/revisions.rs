@@ -7,14 +7,14 @@ use crate::options::Command;
 /// List istiod's revisions, their tags and addresses, and who uses them
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::istio::REVISIONS)]
-pub struct RevisionsArgs {
+pub(crate) struct RevisionsArgs {
     /// Look for istiod in this namespace alone
     #[arg(long, value_name = "NS")]
     istio_namespace: Option<String>,
 }
 
 impl RevisionsArgs {
-    pub fn options(self) -> Result<Command, Failure> {
+    pub(crate) fn options(self) -> Result<Command, Failure> {
         if let Some(namespace) = &self.istio_namespace {
             super::names::check_namespace("--istio-namespace", namespace)?;
         }

@@ -9,7 +9,7 @@ use crate::plan::mtls::Caution;
 
 #[derive(Debug, clap::Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag as it was typed; options() gives it a meaning")]
-pub struct SelectionArgs {
+pub(super) struct SelectionArgs {
     /// An Upstream, as NAME or NAMESPACE/NAME; can be repeated, commas separate several
     #[arg(short, long = "upstream", value_name = "NAME", value_delimiter = ',')]
     upstreams: Vec<String>,
@@ -35,7 +35,7 @@ pub struct SelectionArgs {
 
 impl SelectionArgs {
     /// Whether no Upstream is asked for at all.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.upstreams.is_empty() && !self.sweeps()
     }
 
@@ -43,12 +43,12 @@ impl SelectionArgs {
         self.all || self.all_namespaces || self.selector.is_some()
     }
 
-    pub fn caution(&self) -> Caution {
+    pub(super) fn caution(&self) -> Caution {
         if self.force { Caution::Forced } else { Caution::Careful }
     }
 
     /// The objects of the command that is called so.
-    pub fn objects(&self, command: &str, preview: PreviewArgs, global: &Global) -> Result<Objects, Failure> {
+    pub(super) fn objects(&self, command: &str, preview: PreviewArgs, global: &Global) -> Result<Objects, Failure> {
         Ok(Objects {
             selection: self.selection(command)?,
             absent: if self.ignore_not_found { Absent::IsFine } else { Absent::Fails },

@@ -20,7 +20,7 @@ use crate::plan::proxy_name;
 #[derive(Debug, clap::Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag as it was typed; options() gives it a meaning")]
 #[command(after_help = help::istio::SETUP)]
-pub struct SetupArgs {
+pub(crate) struct SetupArgs {
     /// A namespace to bring into the mesh; can be repeated
     #[arg(long = "namespace-to-enroll", value_name = "NS", value_delimiter = ',')]
     namespaces: Vec<String>,
@@ -69,7 +69,7 @@ enum ViaArg {
 }
 
 impl SetupArgs {
-    pub fn options(self) -> Result<Command, Failure> {
+    pub(crate) fn options(self) -> Result<Command, Failure> {
         let mut namespaces = Vec::new();
         for namespace in self.namespaces {
             super::names::check_namespace("--namespace-to-enroll", &namespace)?;

@@ -12,7 +12,7 @@ use crate::plan::mtls::Caution;
 /// The way back in the reverse order. Only what is marked as written by gloo-rs is taken; what it leaves is listed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::istio::TEARDOWN)]
-pub struct TeardownArgs {
+pub(crate) struct TeardownArgs {
     /// Take back also what is not marked as written by gloo-rs, in all namespaces
     #[arg(long)]
     all: bool,
@@ -28,7 +28,7 @@ pub struct TeardownArgs {
 }
 
 impl TeardownArgs {
-    pub fn options(self) -> Command {
+    pub(crate) fn options(self) -> Command {
         Command::Teardown(Teardown {
             chart: self.chart,
             marks: if self.all { Marks::Ignored } else { Marks::Heeded },

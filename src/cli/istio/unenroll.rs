@@ -11,7 +11,7 @@ use crate::plan::mtls::Caution;
 /// each, and verifies pod by pod that it is gone.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::istio::UNENROLL)]
-pub struct UnenrollArgs {
+pub(crate) struct UnenrollArgs {
     #[command(flatten)]
     namespaces: super::enrolment::NamespacesArgs,
     /// Proceed although requests that are answered now would get 503s
@@ -22,7 +22,7 @@ pub struct UnenrollArgs {
 }
 
 impl UnenrollArgs {
-    pub fn options(self, global: &Global) -> Result<Command, Failure> {
+    pub(crate) fn options(self, global: &Global) -> Result<Command, Failure> {
         let (namespaces, restarts) = self.namespaces.options()?;
         Ok(Command::Enrolment(Enrolment {
             act: Enrol::Out,

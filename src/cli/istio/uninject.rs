@@ -11,7 +11,7 @@ use crate::plan::mtls::Caution;
 /// Upstreams still need the sidecars, unless --include-upstreams takes their mTLS off as well.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::istio::UNINJECT)]
-pub struct UninjectArgs {
+pub(crate) struct UninjectArgs {
     #[command(flatten)]
     proxies: super::proxies::ProxiesArgs,
     /// Take mTLS off the Upstreams that need the sidecars
@@ -25,7 +25,7 @@ pub struct UninjectArgs {
 }
 
 impl UninjectArgs {
-    pub fn options(self, global: &Global) -> Result<Command, Failure> {
+    pub(crate) fn options(self, global: &Global) -> Result<Command, Failure> {
         let secrets = self.preview.secrets();
         Ok(Command::Sidecars(Sidecars {
             act: Injection::Uninject {

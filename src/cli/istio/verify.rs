@@ -18,7 +18,7 @@ use crate::plan::verdict::url::{Url, is_path};
 /// Send a request through the gateway and say whether it went over mutual TLS, or why not
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::istio::VERIFY)]
-pub struct VerifyArgs {
+pub(crate) struct VerifyArgs {
     /// The Upstream that has to answer, as NAME or NAMESPACE/NAME
     #[arg(short, long, value_name = "NAME", required_unless_present_any = ["url", "host"])]
     upstream: Option<String>,
@@ -68,7 +68,7 @@ enum Word {
 ///
 /// # Errors
 /// A usage failure where it cannot.
-pub fn check_host_and_path(host: Option<&str>, path: Option<&str>) -> Result<(), Failure> {
+pub(super) fn check_host_and_path(host: Option<&str>, path: Option<&str>) -> Result<(), Failure> {
     if let Some(host) = host {
         let bare = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(host, |(host, _)| host);
         if Host::parse(bare.trim_matches(['[', ']'])).is_none() {
@@ -83,7 +83,7 @@ pub fn check_host_and_path(host: Option<&str>, path: Option<&str>) -> Result<(),
 }
 
 impl VerifyArgs {
-    pub fn options(self) -> Result<Command, Failure> {
+    pub(crate) fn options(self) -> Result<Command, Failure> {
         let pods = self.pods.options()?;
         let via = self.via(&pods.proxy, pods.amount)?;
         let url = self

@@ -5,7 +5,7 @@ use crate::cli::help;
 /// Print the host and port of a gateway proxy
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::proxy::ADDRESS)]
-pub struct AddressArgs {
+pub(crate) struct AddressArgs {
     #[command(flatten)]
     pub address: super::target::TargetArgs,
 }

@@ -8,7 +8,7 @@ use crate::options::{CertsTask, Command};
 /// List the certificates that Envoy uses, of which secrets they are, and until when they are valid
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::proxy::CERTS)]
-pub struct CertsArgs {
+pub(crate) struct CertsArgs {
     #[command(flatten)]
     pods: PodsArgs,
     /// Exit with 3 if a certificate is valid for less than so many days
@@ -17,7 +17,7 @@ pub struct CertsArgs {
 }
 
 impl CertsArgs {
-    pub fn options(self) -> Result<Command, Failure> {
+    pub(crate) fn options(self) -> Result<Command, Failure> {
         Ok(Command::Certs(CertsTask { pods: self.pods.options()?, fail_under: self.fail_under.map(i64::from) }))
     }
 }

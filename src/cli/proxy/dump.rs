@@ -18,7 +18,7 @@ use crate::options::{Command, DumpSource, DumpTask, DumpView, Format, GLOO_SYSTE
 /// Views mask secrets.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::proxy::DUMP)]
-pub struct DumpArgs {
+pub(crate) struct DumpArgs {
     /// What to show of the dump [default: all of it, as Envoy gives it]
     view: Option<Which>,
     /// The resource of this name alone; -o json and -o yaml have the whole of it
@@ -81,14 +81,14 @@ impl Which {
 
 impl DumpArgs {
     /// Envoy's own bytes are JSON; only a table can be in other forms.
-    pub fn formats(&self) -> &'static [Format] {
+    pub(crate) fn formats(&self) -> &'static [Format] {
         match self.view {
             None => &[Format::Text, Format::Json],
             Some(_) => &[Format::Table, Format::Wide, Format::Json, Format::Yaml],
         }
     }
 
-    pub fn options(self, global: &Global) -> Result<Command, Failure> {
+    pub(crate) fn options(self, global: &Global) -> Result<Command, Failure> {
         let source = match &self.file {
             Some(path) => DumpSource::File(path.clone()),
             None => DumpSource::Pods(self.pods.options()?),

@@ -15,7 +15,7 @@ use crate::plan::proxy_pods::Which;
 /// command ends: by itself, by Ctrl-C, or because nobody reads its output any more.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::proxy::LOGS)]
-pub struct LogsArgs {
+pub(crate) struct LogsArgs {
     #[command(flatten)]
     pods: PodsArgs,
     /// Go on with what comes, until Ctrl-C; a lost connection is taken up again
@@ -42,7 +42,7 @@ pub struct LogsArgs {
 }
 
 impl LogsArgs {
-    pub fn options(self, format: Format) -> Result<Command, Failure> {
+    pub(crate) fn options(self, format: Format) -> Result<Command, Failure> {
         let limit = self.limit.as_deref().map(|text| global::time("--for", text)).transpose()?;
         let extent = match (self.follow, limit) {
             (false, None) => LogExtent::SoFar,

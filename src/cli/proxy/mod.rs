@@ -4,7 +4,7 @@ mod address;
 mod certs;
 mod dump;
 mod logs;
-pub mod pods;
+pub(super) mod pods;
 mod served_config;
 mod snapshot;
 mod stats;
@@ -17,7 +17,7 @@ use crate::error::Failure;
 use crate::options::{AddressForm, Command, Format, Global};
 
 #[derive(Debug, Subcommand)]
-pub enum Word {
+pub(super) enum Word {
     Url(url::UrlArgs),
     Address(address::AddressArgs),
     Dump(dump::DumpArgs),
@@ -30,7 +30,7 @@ pub enum Word {
 
 impl Word {
     /// The formats the command knows, its usual one first.
-    pub fn formats(&self) -> &'static [Format] {
+    pub(super) fn formats(&self) -> &'static [Format] {
         match self {
             Self::Url(_) | Self::Address(_) | Self::Stats(_) | Self::Logs(_) | Self::Snapshot(_) => {
                 &[Format::Text, Format::Json, Format::Yaml]
@@ -41,7 +41,7 @@ impl Word {
         }
     }
 
-    pub fn options(self, global: &Global) -> Result<Command, Failure> {
+    pub(super) fn options(self, global: &Global) -> Result<Command, Failure> {
         match self {
             Self::Url(args) => args.address.options(AddressForm::Url),
             Self::Address(args) => args.address.options(AddressForm::Address),

@@ -6,7 +6,7 @@ use crate::plan::proxy_name;
 use crate::plan::proxy_pods::{Amount, Which};
 
 #[derive(Debug, clap::Args)]
-pub struct PodsArgs {
+pub(crate) struct PodsArgs {
     /// The proxy, as NAME, deployment/NAME, daemonset/NAME or pod/NAME
     #[arg(long, value_name = "NAME", default_value = "gateway-proxy")]
     name: String,
@@ -19,7 +19,7 @@ pub struct PodsArgs {
 }
 
 impl PodsArgs {
-    pub fn options(&self) -> Result<ProxyPods, Failure> {
+    pub(crate) fn options(&self) -> Result<ProxyPods, Failure> {
         let proxy = match &self.gateway {
             Some(gateway) => {
                 PodsOf::Gateway { gateway: gateway.clone(), deployment: proxy_name::parse_gateway(gateway)?.name }

@@ -20,7 +20,7 @@ use crate::render::diff::Secrets;
 /// --upstream its cluster, its endpoints and the virtual hosts that lead there.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::proxy::SERVED_CONFIG)]
-pub struct ServedArgs {
+pub(crate) struct ServedArgs {
     /// Only resources of these types
     #[arg(value_name = "TYPE")]
     types: Vec<Type>,
@@ -58,7 +58,7 @@ enum Type {
 }
 
 impl ServedArgs {
-    pub fn options(self, usual_namespace: &str) -> Result<Command, Failure> {
+    pub(crate) fn options(self, usual_namespace: &str) -> Result<Command, Failure> {
         let pods = self.pods.options()?;
         if pods.amount == Amount::All && !self.diff {
             return Err(Failure::usage("what is served is the same for every pod of a proxy")

@@ -15,7 +15,7 @@ use crate::options::{Command, Endpoints, SnapshotTask};
 /// manifest. The file is its owner's alone and never replaces another.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::proxy::SNAPSHOT)]
-pub struct SnapshotArgs {
+pub(crate) struct SnapshotArgs {
     #[command(flatten)]
     pods: PodsArgs,
     /// Whether the configuration has the endpoints
@@ -27,7 +27,7 @@ pub struct SnapshotArgs {
 }
 
 impl SnapshotArgs {
-    pub fn options(self) -> Result<Command, Failure> {
+    pub(crate) fn options(self) -> Result<Command, Failure> {
         Ok(Command::Snapshot(SnapshotTask {
             pods: self.pods.options()?,
             endpoints: if self.include_eds { Endpoints::Included } else { Endpoints::LeftOut },

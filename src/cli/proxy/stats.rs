@@ -13,7 +13,7 @@ use crate::options::{Command, StatsTask};
 /// As Envoy prints them. With -o json or -o yaml they are the field `stats` of the document.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::proxy::STATS)]
-pub struct StatsArgs {
+pub(crate) struct StatsArgs {
     #[command(flatten)]
     pods: PodsArgs,
     /// Only statistics whose name matches this regular expression of RE2
@@ -35,7 +35,7 @@ enum Form {
 }
 
 impl StatsArgs {
-    pub fn options(self) -> Result<Command, Failure> {
+    pub(crate) fn options(self) -> Result<Command, Failure> {
         let pods = self.pods.options()?;
         let wish = StatsWish {
             filter: self.filter,

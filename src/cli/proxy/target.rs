@@ -8,7 +8,7 @@ use crate::plan::address::{Amount, Prefer, Reach, Wish};
 use crate::plan::proxy_name;
 
 #[derive(Debug, clap::Args)]
-pub struct TargetArgs {
+pub(crate) struct TargetArgs {
     /// The proxy, as NAME, svc/NAME, deployment/NAME or daemonset/NAME
     #[arg(long, value_name = "NAME", default_value = "gateway-proxy")]
     name: String,
@@ -42,7 +42,7 @@ enum Which {
 }
 
 impl TargetArgs {
-    pub fn options(self, form: AddressForm) -> Result<Command, Failure> {
+    pub(crate) fn options(self, form: AddressForm) -> Result<Command, Failure> {
         let target = match self.gateway {
             Some(gateway) => ProxyTarget::Gateway { service: proxy_name::parse_gateway(&gateway)?.name, gateway },
             None => ProxyTarget::Service(proxy_name::parse(&self.name)?.service_name()?.to_owned()),

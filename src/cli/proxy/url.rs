@@ -8,7 +8,7 @@ use crate::cli::help;
 /// is printed without a scheme.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::proxy::URL)]
-pub struct UrlArgs {
+pub(crate) struct UrlArgs {
     #[command(flatten)]
     pub address: super::target::TargetArgs,
 }

@@ -14,13 +14,13 @@ use crate::yaml::{Entry, Node, Shape};
 
 /// A piece of the text and what stands there afterwards.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cut {
+pub(super) struct Cut {
     pub range: Range<usize>,
     pub text: String,
 }
 
 /// The ways to do it, the best first; none if there is nothing to do.
-pub fn cuts(text: &str, root: &Node, task: &Task) -> Vec<Cut> {
+pub(super) fn cuts(text: &str, root: &Node, task: &Task) -> Vec<Cut> {
     let page = Page { text, root };
     match task {
         Task::Nothing => Vec::new(),

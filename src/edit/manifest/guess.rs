@@ -4,16 +4,16 @@ use super::members::Found;
 use crate::model::{Kind, ObjectRef};
 
 /// Why a template is not edited, and what to do instead.
-pub const TEMPLATE: (&str, &str) =
+pub(super) const TEMPLATE: (&str, &str) =
     ("it is a template ({{ }}), not a manifest", "change the template by hand, or edit what it renders to");
 
 /// Whether the text has the kind's name, or an escape that could spell it.
-pub fn may_name(text: &str, kind: &Kind) -> bool {
+pub(super) fn may_name(text: &str, kind: &Kind) -> bool {
     text.contains(kind.kind) || text.contains("\\u") || text.contains("\\x") || text.contains("\\U")
 }
 
 /// Whether a document that cannot be read may be of the kind, or a list of it: what stands behind `kind:`.
-pub fn may_hold(text: &str, kind: &Kind) -> bool {
+pub(super) fn may_hold(text: &str, kind: &Kind) -> bool {
     text.match_indices("kind").any(|(at, word)| {
         let before = text[..at].chars().next_back();
         let is_key = before.is_none_or(|c| !c.is_alphanumeric() && c != '_' && c != '#');
@@ -33,7 +33,7 @@ fn may_be(value: &str, kind: &Kind) -> bool {
 }
 
 /// What is said of a document that cannot be read.
-pub fn refused(text: &str, kind: &'static Kind, line: usize, problem: &str) -> Found {
+pub(super) fn refused(text: &str, kind: &'static Kind, line: usize, problem: &str) -> Found {
     let (why, hint) = if text.contains("{{") {
         (TEMPLATE.0.to_owned(), TEMPLATE.1.to_owned())
     } else if text.lines().any(|line| line.trim_start_matches(' ').starts_with('\t')) && !text.contains('{') {

@@ -20,7 +20,7 @@ const NOTHINGS: [(&str, usize); 3] = [("", 5), ("null", 7), ("~", 9)];
 
 /// What something was before anything was put into it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hollow {
+pub(crate) enum Hollow {
     /// `{}`
     Map,
     Null,
@@ -31,7 +31,7 @@ pub enum Hollow {
 ///
 /// # Errors
 /// Why it cannot be done safely, and the change to make by hand.
-pub fn edit_filling(text: &str, place: &Place, edits: &[Edit]) -> Result<String, Unsafe> {
+pub(crate) fn edit_filling(text: &str, place: &Place, edits: &[Edit]) -> Result<String, Unsafe> {
     let (wide, wide_place) = at_ends(text, place, edits, &|at, edit| match edit.op {
         Op::Set(ref new) if new.is_null() => respelled(&at),
         Op::Set(_) => widened(&at),
@@ -49,7 +49,7 @@ pub fn edit_filling(text: &str, place: &Place, edits: &[Edit]) -> Result<String,
 
 /// What was empty below `base` before something was put into it.
 #[must_use]
-pub fn filled(text: &str, place: &Place, base: &FieldPath) -> Vec<(FieldPath, Hollow)> {
+pub(crate) fn filled(text: &str, place: &Place, base: &FieldPath) -> Vec<(FieldPath, Hollow)> {
     let Some(slice) = text.get(place.document.range.clone()) else { return Vec::new() };
     let Ok(Some(root)) = yaml::outline(slice) else { return Vec::new() };
     let mut found = Vec::new();

@@ -12,7 +12,7 @@ use crate::yaml;
 ///
 /// # Errors
 /// Why it cannot be done safely.
-pub fn insert_item(text: &str, list: &FieldPath, index: usize, item: &Value) -> Result<String, Unsafe> {
+pub(crate) fn insert_item(text: &str, list: &FieldPath, index: usize, item: &Value) -> Result<String, Unsafe> {
     change(text, list, index, |value, task| {
         let Task::Remove { parent, holder, .. } = task else { return None };
         let mut items = list.get(value)?.as_array()?.clone();
@@ -26,7 +26,7 @@ pub fn insert_item(text: &str, list: &FieldPath, index: usize, item: &Value) -> 
 ///
 /// # Errors
 /// Why it cannot be done safely.
-pub fn remove_item(text: &str, list: &FieldPath, index: usize) -> Result<String, Unsafe> {
+pub(crate) fn remove_item(text: &str, list: &FieldPath, index: usize) -> Result<String, Unsafe> {
     change(text, list, index, |value, task| {
         let gone = Edit::remove(list.then(Segment::Index(index)));
         Some((task, json::apply(value, &[gone]).ok()?))

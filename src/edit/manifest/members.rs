@@ -10,7 +10,7 @@ use crate::yaml;
 
 /// What a text has of the kind asked for.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Found {
+pub(crate) enum Found {
     /// An object, and where it stands.
     Member { object: Object, place: Place },
     /// A document that holds such an object or may hold one, and cannot be read or edited.
@@ -26,7 +26,7 @@ pub enum Found {
 
 /// All that a text has of a kind, in order.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Members {
+pub(crate) struct Members {
     pub found: Vec<Found>,
     /// Documents of other kinds and of none.
     pub others: usize,
@@ -36,7 +36,7 @@ pub struct Members {
 
 /// The objects of the kind in the text. Documents without the kind's name are passed over unread.
 #[must_use]
-pub fn members(text: &str, kind: &'static Kind) -> Members {
+pub(crate) fn members(text: &str, kind: &'static Kind) -> Members {
     let mut members = Members::default();
     if text.contains('\0') {
         members.unreadable = 1;
@@ -68,7 +68,7 @@ pub fn members(text: &str, kind: &'static Kind) -> Members {
 
 /// All that a text has of several kinds, for those who only read it.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Objects {
+pub(crate) struct Objects {
     /// Each with the line on which its document begins, from 1.
     pub found: Vec<(Object, usize)>,
     pub unread: Vec<Unread>,
@@ -78,7 +78,7 @@ pub struct Objects {
 
 /// A document that may hold one of the kinds and cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unread {
+pub(crate) struct Unread {
     /// Of the text, from 1.
     pub line: usize,
     pub why: String,
@@ -88,7 +88,7 @@ pub struct Unread {
 
 /// The objects of these kinds in the text; each document is read once.
 #[must_use]
-pub fn objects(text: &str, kinds: &[&'static Kind]) -> Objects {
+pub(crate) fn objects(text: &str, kinds: &[&'static Kind]) -> Objects {
     let mut objects = Objects::default();
     let mut stream = yaml::aliases::Stream::default();
     for document in documents(text) {

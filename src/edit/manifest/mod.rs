@@ -19,9 +19,9 @@ use std::ops::Range;
 
 use serde_json::Value;
 
-pub use hollow::{Hollow, edit_filling, filled};
-pub use items::{insert_item, remove_item};
-pub use members::{Found, Members, Objects, Unread, members, objects};
+pub(crate) use hollow::{Hollow, edit_filling, filled};
+pub(crate) use items::{insert_item, remove_item};
+pub(crate) use members::{Found, members, objects};
 
 use self::cut::Cut;
 use self::place::{Task, task};
@@ -32,7 +32,7 @@ use crate::yaml;
 
 /// Where an object stands in a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub(crate) struct Place {
     document: Document,
     /// The way to it inside the document: nothing, or an item of a `List`.
     item: FieldPath,
@@ -41,21 +41,21 @@ pub struct Place {
 impl Place {
     /// The line on which its document starts, from 1.
     #[must_use]
-    pub fn line(&self) -> usize {
+    pub(crate) fn line(&self) -> usize {
         self.document.line
     }
 }
 
 /// A range of the text and what stands there afterwards; nothing outside it changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Splice {
+pub(crate) struct Splice {
     pub range: Range<usize>,
     pub replacement: String,
 }
 
 /// Why an object is not edited in its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unsafe {
+pub(crate) struct Unsafe {
     /// Of the whole text, from 1.
     pub line: usize,
     pub why: String,
@@ -65,7 +65,7 @@ pub struct Unsafe {
 
 /// The edits of one object.
 #[derive(Debug, Clone, Copy)]
-pub struct Job<'j> {
+pub(crate) struct Job<'j> {
     pub place: &'j Place,
     pub edits: &'j [Edit],
 }
@@ -75,19 +75,19 @@ pub struct Job<'j> {
 /// # Errors
 /// Why it cannot be done safely, and the change to make by hand.
 #[allow(clippy::missing_panics_doc, reason = "edit_all answers each job")]
-pub fn edit(text: &str, place: &Place, edits: &[Edit]) -> Result<Splice, Unsafe> {
+pub(crate) fn edit(text: &str, place: &Place, edits: &[Edit]) -> Result<Splice, Unsafe> {
     edit_all(text, &[Job { place, edits }]).pop().expect("one answer for each job")
 }
 
 /// The changes for many objects of one text, one answer for each job: objects of one `List` are read once.
-pub fn edit_all(text: &str, jobs: &[Job]) -> Vec<Result<Splice, Unsafe>> {
+pub(crate) fn edit_all(text: &str, jobs: &[Job]) -> Vec<Result<Splice, Unsafe>> {
     let same = |a: &Job, b: &Job| a.place.document == b.place.document;
     jobs.chunk_by(same).flat_map(|jobs| edit_document(text, jobs)).collect()
 }
 
 /// The documents of a text that can be read.
 #[must_use]
-pub fn values(text: &str) -> Vec<Value> {
+pub(crate) fn values(text: &str) -> Vec<Value> {
     let mut stream = yaml::aliases::Stream::default();
     split::documents(text).into_iter().filter_map(|document| stream.parse(&text[document.range]).ok()).collect()
 }
@@ -99,7 +99,7 @@ pub(crate) fn documents(text: &str) -> Vec<Range<usize>> {
 
 /// The one document of a text, whatever it holds; `None` if there are several or none.
 #[must_use]
-pub fn whole(text: &str) -> Option<Place> {
+pub(crate) fn whole(text: &str) -> Option<Place> {
     let mut documents = split::documents(text);
     let document = documents.pop()?;
     documents.is_empty().then(|| Place { document, item: FieldPath::root() })
@@ -107,14 +107,14 @@ pub fn whole(text: &str) -> Option<Place> {
 
 /// The change that takes the whole document of a place away; `None` if it holds more than the object.
 #[must_use]
-pub fn without(place: &Place) -> Option<Splice> {
+pub(crate) fn without(place: &Place) -> Option<Splice> {
     let is_alone = place.item == FieldPath::root();
     is_alone.then(|| Splice { range: place.document.range.clone(), replacement: String::new() })
 }
 
 /// The change that adds a document at the end; `None` of a text that is JSON, which has one document alone.
 #[must_use]
-pub fn appended(text: &str, document: &Value) -> Option<Splice> {
+pub(crate) fn appended(text: &str, document: &Value) -> Option<Splice> {
     if text.trim_start().starts_with(['{', '[']) {
         return None;
     }
@@ -132,14 +132,14 @@ pub fn appended(text: &str, document: &Value) -> Option<Splice> {
 
 /// The object at a place.
 #[must_use]
-pub fn value_at(text: &str, place: &Place) -> Option<Value> {
+pub(crate) fn value_at(text: &str, place: &Place) -> Option<Value> {
     let value = yaml::parse(text.get(place.document.range.clone())?).ok()?;
     place.item.get(&value).cloned()
 }
 
 /// The text after splices that do not overlap, in any order.
 #[must_use]
-pub fn splice(text: &str, splices: &[Splice]) -> String {
+pub(crate) fn splice(text: &str, splices: &[Splice]) -> String {
     let mut sorted: Vec<_> = splices.iter().collect();
     sorted.sort_by_key(|splice| splice.range.start);
     let mut after =

@@ -8,7 +8,7 @@ use crate::yaml::{Entry, Node, Shape};
 
 /// What is to be done to the text, and where.
 #[derive(Debug)]
-pub enum Task<'n> {
+pub(super) enum Task<'n> {
     /// Nothing: it is so.
     Nothing,
     /// The value of this entry of `parent` becomes `value`.
@@ -27,7 +27,7 @@ pub enum Task<'n> {
 ///
 /// # Errors
 /// Why the place cannot be edited in place.
-pub fn task<'n>(root: &'n Node, value: &Value, edit: &Edit) -> Result<Task<'n>, String> {
+pub(super) fn task<'n>(root: &'n Node, value: &Value, edit: &Edit) -> Result<Task<'n>, String> {
     let mut walk = Walk { node: root, value, holder: None, in_flow: false };
     let segments = edit.path.segments();
     let (last, _) = segments.split_last().ok_or("the whole document would be replaced")?;

@@ -9,7 +9,7 @@ use super::style::{self, line_start, newline};
 use crate::yaml::{Entry, Node, Shape};
 
 /// The change of the entry's string to `new`; none if it is written in another style.
-pub fn cut(text: &str, entry: &Entry, new: &Value) -> Option<Cut> {
+pub(super) fn cut(text: &str, entry: &Entry, new: &Value) -> Option<Cut> {
     let (node, new) = (&entry.value, new.as_str()?);
     if !matches!(node.shape, Shape::Scalar) {
         return None;

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 /// One document: a slice of the stream. The slices follow each other; only byte order marks are left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Document {
+pub(super) struct Document {
     pub range: Range<usize>,
     /// The line of the stream on which it starts, from 1.
     pub line: usize,
@@ -16,7 +16,7 @@ pub struct Document {
 const BOM: &str = "\u{feff}";
 
 /// The documents of a stream, in order; those of nothing but comments included.
-pub fn documents(text: &str) -> Vec<Document> {
+pub(super) fn documents(text: &str) -> Vec<Document> {
     let mut found = Vec::new();
     let mut open = Document { range: 0..0, line: 1 };
     let mut content = false;

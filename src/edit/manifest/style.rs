@@ -6,7 +6,7 @@ use crate::yaml::{Node, Shape};
 
 /// The style of inserted block lines.
 #[derive(Debug, Clone, Copy)]
-pub struct Block {
+pub(super) struct Block {
     /// Columns by which a map stands right of its key.
     pub step: usize,
     /// Columns by which a list's dashes stand right of its key.
@@ -15,7 +15,7 @@ pub struct Block {
 
 /// The style of inserted flow text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Flow {
+pub(super) struct Flow {
     /// Whether keys and strings are always quoted: JSON, or a neighbour that is.
     pub quoted: bool,
     /// Whether nothing stands after commas and colons.
@@ -23,17 +23,17 @@ pub struct Flow {
 }
 
 /// The column of a byte: how far it is from the start of its line.
-pub fn column(text: &str, at: usize) -> usize {
+pub(super) fn column(text: &str, at: usize) -> usize {
     text[line_start(text, at)..at].chars().count()
 }
 
 /// The first byte of the line.
-pub fn line_start(text: &str, at: usize) -> usize {
+pub(super) fn line_start(text: &str, at: usize) -> usize {
     text[..at].rfind('\n').map_or(0, |newline| newline + 1)
 }
 
 /// The line ending in use where a line is inserted.
-pub fn newline(text: &str, at: usize) -> &'static str {
+pub(super) fn newline(text: &str, at: usize) -> &'static str {
     let near = text[at..].find('\n').map(|offset| at + offset).or_else(|| text[..at].rfind('\n'));
     match near {
         Some(end) if text[..end].ends_with('\r') => "\r\n",
@@ -42,7 +42,7 @@ pub fn newline(text: &str, at: usize) -> &'static str {
 }
 
 /// The block style around a node: of its own children, of the step that leads to it, of the document, kubectl's.
-pub fn block(text: &str, root: &Node, node: &Node, holder: Option<usize>) -> Block {
+pub(super) fn block(text: &str, root: &Node, node: &Node, holder: Option<usize>) -> Block {
     let own = (!matches!(node.shape, Shape::Map { flow: true, .. }))
         .then(|| holder.and_then(|key| column(text, node.content).checked_sub(column(text, key))))
         .flatten()
@@ -80,14 +80,14 @@ fn first(node: &Node, ask: &impl Fn(usize, &Node) -> Option<usize>) -> Option<us
 }
 
 /// `key: value` as block lines, the first without its indentation.
-pub fn entry_lines(key: &str, value: &Value, indent: usize, style: Block) -> Vec<String> {
+pub(super) fn entry_lines(key: &str, value: &Value, indent: usize, style: Block) -> Vec<String> {
     let mut lines = value_lines(value, indent, style);
     lines[0].insert_str(0, &format!("{}:", scalar_text(key, false)));
     lines
 }
 
 /// `- value` as block lines, the first without its indentation.
-pub fn item_lines(value: &Value, indent: usize, style: Block) -> Vec<String> {
+pub(super) fn item_lines(value: &Value, indent: usize, style: Block) -> Vec<String> {
     let nested = match value {
         Value::Object(map) if !map.is_empty() => map_lines(map, indent + 2, style),
         Value::Array(items) if !items.is_empty() => list_lines(items, indent + 2, style),
@@ -100,7 +100,7 @@ pub fn item_lines(value: &Value, indent: usize, style: Block) -> Vec<String> {
 }
 
 /// What follows `key:`: ` value`, or nothing and then indented lines.
-pub fn value_lines(value: &Value, indent: usize, style: Block) -> Vec<String> {
+pub(super) fn value_lines(value: &Value, indent: usize, style: Block) -> Vec<String> {
     let mut lines = vec![String::new()];
     match value {
         Value::Object(map) if !map.is_empty() => lines.extend(map_lines(map, indent + style.step, style)),
@@ -124,7 +124,7 @@ fn indented(mut lines: Vec<String>, indent: usize) -> Vec<String> {
 }
 
 /// A value on one line.
-pub fn flow(value: &Value, style: Flow) -> String {
+pub(super) fn flow(value: &Value, style: Flow) -> String {
     let comma = if style.compact { "," } else { ", " };
     match value {
         Value::String(text) => scalar_text(text, style.quoted),
@@ -140,13 +140,13 @@ pub fn flow(value: &Value, style: Flow) -> String {
 }
 
 /// `key: value` in flow style.
-pub fn flow_entry(key: &str, value: &str, style: Flow) -> String {
+pub(super) fn flow_entry(key: &str, value: &str, style: Flow) -> String {
     let colon = if style.compact { ":" } else { ": " };
     format!("{}{colon}{value}", scalar_text(key, style.quoted))
 }
 
 /// A value as indented JSON; the line on which it starts is indented by `indent`.
-pub fn pretty(value: &Value, indent: &str, unit: &str, newline: &str) -> String {
+pub(super) fn pretty(value: &Value, indent: &str, unit: &str, newline: &str) -> String {
     let json = Flow { quoted: true, compact: false };
     let inner = format!("{indent}{unit}");
     let below = |value: &Value| pretty(value, &inner, unit, newline);
@@ -163,7 +163,7 @@ pub fn pretty(value: &Value, indent: &str, unit: &str, newline: &str) -> String 
 }
 
 /// A string: bare only if no reader of any YAML version could take it for something else.
-pub fn scalar_text(text: &str, quoted: bool) -> String {
+pub(super) fn scalar_text(text: &str, quoted: bool) -> String {
     if quoted || !is_plain(text) { quote(text) } else { text.to_owned() }
 }
 

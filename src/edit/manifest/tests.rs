@@ -151,7 +151,7 @@ fn damaged_manifests_are_edited_right_or_refused() {
     }
 }
 
-fn one(text: &str) -> Members {
+fn one(text: &str) -> members::Members {
     members(text, &UPSTREAM)
 }
 

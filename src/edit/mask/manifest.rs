@@ -21,7 +21,7 @@ pub(super) const OUTERMOST: usize = 0;
 
 /// A manifest's text with its secrets replaced.
 #[must_use]
-pub fn masked_manifest(text: &str) -> String {
+pub(crate) fn masked_manifest(text: &str) -> String {
     let documents: Vec<_> =
         documents(text).into_iter().map(|range| (yaml::parse(&text[range.clone()]).ok(), range)).collect();
     let texts = SecretTexts::of_all(documents.iter().filter_map(|(value, _)| value.as_ref()));

@@ -17,23 +17,23 @@ mod texts;
 
 use serde_json::Value;
 
-pub use manifest::masked_manifest;
-pub use texts::SecretTexts;
+pub(crate) use manifest::masked_manifest;
+pub(crate) use texts::SecretTexts;
 
 use crate::model::FieldPath;
 
 /// What is shown instead.
-pub const MASK: &str = "***";
+pub(crate) const MASK: &str = "***";
 
 /// The value with every secret replaced by `***`.
 #[must_use]
-pub fn masked(value: &Value) -> Value {
+pub(crate) fn masked(value: &Value) -> Value {
     cover::masked(value, &SecretTexts::of(value))
 }
 
 /// Where secrets stand: `gloo.license_key`, `headers[0].value`.
 #[must_use]
-pub fn secret_paths(value: &Value) -> Vec<FieldPath> {
+pub(crate) fn secret_paths(value: &Value) -> Vec<FieldPath> {
     cover::paths(value)
 }
 

@@ -14,7 +14,7 @@ const LONG: usize = 4;
 
 /// What must not be shown of a document, or of several.
 #[derive(Clone, Default)]
-pub struct SecretTexts {
+pub(crate) struct SecretTexts {
     /// `None` if there are none.
     finder: Option<AhoCorasick>,
 }
@@ -22,7 +22,7 @@ pub struct SecretTexts {
 impl SecretTexts {
     /// The secrets of a value.
     #[must_use]
-    pub fn of(value: &Value) -> Self {
+    pub(crate) fn of(value: &Value) -> Self {
         Self::of_all(std::iter::once(value))
     }
 
@@ -42,7 +42,7 @@ impl SecretTexts {
 
     /// A text of another program, its secrets masked: the short ones where they stand as a value.
     #[must_use]
-    pub fn masked(&self, text: &str) -> String {
+    pub(crate) fn masked(&self, text: &str) -> String {
         self.replaced(text, |text, at| is_long(&text[at.clone()]) || is_value(text, at))
     }
 

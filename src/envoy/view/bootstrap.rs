@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use super::{Column, Row, address, cell, column, list, row};
 
-pub const COLUMNS: [Column; 2] = [column("SETTING", "setting"), column("VALUE", "value")];
+pub(super) const COLUMNS: [Column; 2] = [column("SETTING", "setting"), column("VALUE", "value")];
 
 /// Of a bootstrap whose secrets are masked.
-pub fn rows(bootstrap: &Value) -> Vec<Row> {
+pub(super) fn rows(bootstrap: &Value) -> Vec<Row> {
     let node = &bootstrap["node"];
     let version = &node["user_agent_build_version"]["version"];
     let version = version.is_object().then(|| {

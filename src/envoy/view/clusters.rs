@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Column, Row, column, list, row, tls, wide};
 use crate::envoy::dump::Entry;
 
-pub const COLUMNS: [Column; 8] = [
+pub(super) const COLUMNS: [Column; 8] = [
     column("CLUSTER", "name"),
     column("TYPE", "type"),
     column("TLS", "tls"),
@@ -16,7 +16,7 @@ pub const COLUMNS: [Column; 8] = [
     wide("TIMEOUT", "connectTimeout"),
 ];
 
-pub fn rows(entry: &Entry) -> Vec<Row> {
+pub(super) fn rows(entry: &Entry) -> Vec<Row> {
     let cluster = &entry.resource;
     let own = tls::of(cluster);
     // With auto-mTLS the endpoint decides which of several sockets is used.

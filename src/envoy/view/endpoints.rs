@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Column, Row, Rows, address, column, list, row, wide};
 use crate::envoy::dump::Entry;
 
-pub const COLUMNS: [Column; 6] = [
+pub(super) const COLUMNS: [Column; 6] = [
     column("ENDPOINT", "address"),
     column("CLUSTER", "cluster"),
     column("HEALTH", "health"),
@@ -14,7 +14,7 @@ pub const COLUMNS: [Column; 6] = [
     wide("LOCALITY", "locality"),
 ];
 
-pub fn rows(entry: &Entry) -> Rows<'_> {
+pub(super) fn rows(entry: &Entry) -> Rows<'_> {
     let localities = list(&entry.resource, "endpoints");
     let of_locality = move |locality| list(locality, "lb_endpoints").map(move |it| of(entry, locality, it));
     Box::new(localities.flat_map(of_locality))

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Column, Row, Rows, address, column, list, row, tls, wide};
 use crate::envoy::dump::Entry;
 
-pub const COLUMNS: [Column; 6] = [
+pub(super) const COLUMNS: [Column; 6] = [
     column("LISTENER", "name"),
     column("ADDRESS", "address"),
     column("DOMAINS", "domains"),
@@ -14,7 +14,7 @@ pub const COLUMNS: [Column; 6] = [
     wide("SECRETS", "secrets"),
 ];
 
-pub fn rows(entry: &Entry) -> Rows<'_> {
+pub(super) fn rows(entry: &Entry) -> Rows<'_> {
     let listener = &entry.resource;
     let default = Some(&listener["default_filter_chain"]).filter(|chain| chain.is_object());
     let chains: Vec<_> = list(listener, "filter_chains").chain(default).collect();

@@ -8,7 +8,7 @@ mod routes;
 mod secrets;
 mod tls;
 
-pub use secrets::certificates;
+pub(crate) use secrets::certificates;
 
 use std::collections::HashSet;
 
@@ -19,7 +19,7 @@ use super::mask::masked;
 
 /// A column of a view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Column {
+pub(crate) struct Column {
     pub title: &'static str,
     /// The field of the row that it shows.
     pub key: &'static str,
@@ -28,7 +28,7 @@ pub struct Column {
 
 /// Where a column is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Width {
+pub(crate) enum Width {
     Usual,
     /// `-o wide` alone.
     Wide,
@@ -59,13 +59,13 @@ pub struct Filter {
 
 /// An Upstream's cluster (Gloo, `translator.UpstreamToClusterName`).
 #[must_use]
-pub fn cluster_of(namespace: &str, name: &str) -> String {
+pub(crate) fn cluster_of(namespace: &str, name: &str) -> String {
     format!("{name}_{namespace}")
 }
 
 /// The columns of a section's view.
 #[must_use]
-pub fn columns(section: Section) -> Vec<Column> {
+pub(crate) fn columns(section: Section) -> Vec<Column> {
     let own: &[Column] = match section {
         Section::Bootstrap => return bootstrap::COLUMNS.to_vec(),
         Section::Clusters => &clusters::COLUMNS,
@@ -79,7 +79,7 @@ pub fn columns(section: Section) -> Vec<Column> {
 
 /// The field of a section's rows that has the name of the resource.
 #[must_use]
-pub fn name_key(section: Section) -> &'static str {
+pub(crate) fn name_key(section: Section) -> &'static str {
     match section {
         Section::Endpoints => "cluster",
         Section::Routes => "routes",
@@ -88,7 +88,7 @@ pub fn name_key(section: Section) -> &'static str {
 }
 
 /// Rows, as objects with the fields of the columns and some more.
-pub type Row = Map<String, Value>;
+pub(crate) type Row = Map<String, Value>;
 /// The rows of a resource, made one at a time: a hostile resource may have more of them than fit in memory.
 type Rows<'e> = Box<dyn Iterator<Item = Row> + 'e>;
 
@@ -97,7 +97,7 @@ const MOST: usize = 1 << 30;
 
 /// Keeps the rows of one section of a dump, and of the others only what narrows them.
 #[derive(Debug)]
-pub struct View {
+pub(crate) struct View {
     section: Section,
     filter: Filter,
     rows: Vec<Row>,
@@ -111,7 +111,7 @@ pub struct View {
 
 /// What a view found in a dump.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Found {
+pub(crate) struct Found {
     pub rows: Vec<Row>,
     /// Of every resource of the section, for names that are near.
     pub names: Vec<String>,
@@ -122,7 +122,7 @@ pub struct Found {
 impl View {
     /// An empty view.
     #[must_use]
-    pub fn new(section: Section, filter: Filter) -> Self {
+    pub(crate) fn new(section: Section, filter: Filter) -> Self {
         Self {
             section,
             filter,
@@ -138,12 +138,12 @@ impl View {
     ///
     /// # Errors
     /// It takes too much memory.
-    pub fn fits_in_memory(&self) -> Result<(), NoDump> {
+    pub(crate) fn fits_in_memory(&self) -> Result<(), NoDump> {
         if self.kept > MOST { Err(NoDump::TooLarge) } else { Ok(()) }
     }
 
     /// Takes a resource of the dump.
-    pub fn take(&mut self, entry: &Entry) {
+    pub(crate) fn take(&mut self, entry: &Entry) {
         if self.section == Section::Routes && entry.section == Section::Listeners {
             self.note_routes(entry);
         }
@@ -229,7 +229,7 @@ impl View {
 
     /// What was found, once the whole dump was taken.
     #[must_use]
-    pub fn finish(mut self) -> Found {
+    pub(crate) fn finish(mut self) -> Found {
         if self.section == Section::Routes && self.filter.port.is_some() {
             let on_port = &self.on_port;
             self.rows.retain(|row| row["routes"].as_str().is_some_and(|name| on_port.contains(name)));
@@ -265,7 +265,7 @@ fn serves(pattern: &str, host: &str) -> bool {
 
 /// A cell of the table; what is not there is `-`.
 #[must_use]
-pub fn cell(value: Option<&Value>) -> String {
+pub(crate) fn cell(value: Option<&Value>) -> String {
     let text = match value {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) => text.clone(),

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Column, Row, Rows, column, list, row, wide};
 use crate::envoy::dump::Entry;
 
-pub const COLUMNS: [Column; 6] = [
+pub(super) const COLUMNS: [Column; 6] = [
     column("ROUTES", "routes"),
     column("DOMAINS", "domains"),
     column("MATCH", "match"),
@@ -14,7 +14,7 @@ pub const COLUMNS: [Column; 6] = [
     wide("NAME", "name"),
 ];
 
-pub fn rows(entry: &Entry) -> Rows<'_> {
+pub(super) fn rows(entry: &Entry) -> Rows<'_> {
     let hosts = list(&entry.resource, "virtual_hosts");
     let mut rows = hosts.flat_map(move |host| list(host, "routes").map(move |route| of(entry, host, route))).peekable();
     match rows.peek() {

@@ -6,7 +6,7 @@ use super::{Column, Row, column, row, wide};
 use crate::envoy::dump::Entry;
 use crate::envoy::x509::{self, Certificate};
 
-pub const COLUMNS: [Column; 7] = [
+pub(super) const COLUMNS: [Column; 7] = [
     column("SECRET", "name"),
     column("KIND", "kind"),
     column("OF", "of"),
@@ -16,7 +16,7 @@ pub const COLUMNS: [Column; 7] = [
     wide("SERIAL", "serial"),
 ];
 
-pub fn rows(entry: &Entry) -> Vec<Row> {
+pub(super) fn rows(entry: &Entry) -> Vec<Row> {
     let secret = &entry.resource;
     let (kind, chain) = match secret {
         _ if secret["tls_certificate"].is_object() => ("certificate", &secret["tls_certificate"]["certificate_chain"]),
@@ -45,7 +45,7 @@ fn owner(certificate: &Certificate) -> String {
 }
 
 /// The certificates of a data source, where they stand in it; Envoy leaves certificates as they are.
-pub fn certificates(source: &Value) -> Vec<Certificate> {
+pub(crate) fn certificates(source: &Value) -> Vec<Certificate> {
     let bytes = source["inline_bytes"].as_str().and_then(x509::decoded);
     let text = bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     let text = text.or_else(|| source["inline_string"].as_str().map(str::to_owned));

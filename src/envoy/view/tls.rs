@@ -6,7 +6,7 @@ use super::list;
 
 /// What a transport socket does.
 #[derive(Debug, Default)]
-pub struct Tls {
+pub(super) struct Tls {
     /// `TLS`, `mTLS`; empty for plaintext.
     pub mode: &'static str,
     /// The secrets that SDS gives: certificates and validation.
@@ -16,7 +16,7 @@ pub struct Tls {
 }
 
 /// Reads `transport_socket`, of a cluster or of a filter chain; Envoy before 1.14 had `tls_context`.
-pub fn of(owner: &Value) -> Tls {
+pub(super) fn of(owner: &Value) -> Tls {
     let socket = &owner["transport_socket"];
     let config = if socket["typed_config"].is_object() { &socket["typed_config"] } else { &owner["tls_context"] };
     let config = inner(config);

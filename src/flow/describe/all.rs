@@ -21,7 +21,7 @@ use crate::render::describe::{self as render, CSV_HEAD, Row, Width};
 use crate::render::text::count;
 
 /// Which targets, and which of them are shown.
-pub struct Wanted<'w> {
+pub(super) struct Wanted<'w> {
     pub labels: Option<&'w Selector>,
     pub scope: &'w Scope,
     pub only: &'w [Verdict],
@@ -41,7 +41,7 @@ struct Found {
 ///
 /// # Errors
 /// Upstreams may not be listed, there are none, or the API server does not answer.
-pub async fn describe(
+pub(super) async fn describe(
     cluster: &Cluster<'_>,
     wanted: &Wanted<'_>,
     fail_on: &[Verdict],

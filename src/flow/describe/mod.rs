@@ -37,7 +37,7 @@ struct Cluster<'g> {
 ///
 /// # Errors
 /// What is named is not there, or the API server does not answer.
-pub async fn run(task: &Describe, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+pub(super) async fn run(task: &Describe, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let session = super::open(global, report).await?;
     report.ui.status(&format!("{}, {}", super::place(&session), now()));
     let (gloo, guessed) = home(&session, global).await;

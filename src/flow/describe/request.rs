@@ -28,7 +28,7 @@ const ROUTING: [&Kind; 6] = [
 ///
 /// # Errors
 /// Nobody takes it, or the API server does not answer.
-pub async fn describe(
+pub(super) async fn describe(
     cluster: &Cluster<'_>,
     request: &Request,
     fail_on: &[Verdict],

@@ -13,7 +13,7 @@ const ISTIO_SYSTEM: &str = "istio-system";
 ///
 /// # Errors
 /// What keeps the run from being planned or from being written.
-pub fn run(task: &Enrolment, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+pub(crate) fn run(task: &Enrolment, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let plan = match &task.act {
         Enrol::Out => OnNamespace::Release,
         Enrol::In { revision, istio_namespace, gloo } => OnNamespace::Bind {

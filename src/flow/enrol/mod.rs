@@ -8,7 +8,7 @@ mod roll;
 mod settle;
 mod step;
 
-pub use files::run as run_on_files;
+pub(super) use files::run as run_on_files;
 
 use super::execute::{Begun, Planned, Proposal, Stands, Stopped, begin, now, short};
 use super::guard;
@@ -39,7 +39,7 @@ use step::{Pace, Run};
 ///
 /// # Errors
 /// What keeps the run from its first write; what becomes of each namespace is in the report.
-pub async fn run(task: &Enrolment, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+pub(super) async fn run(task: &Enrolment, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let session = super::open(global, report).await?;
     report.form_for_cluster(task.preview);
     report.context(&place(&session));
@@ -104,7 +104,7 @@ async fn guarded(
 }
 
 /// What the plans do to requests.
-pub fn effects(task: &Enrolment, plans: &[Plan]) -> Vec<Effect> {
+pub(super) fn effects(task: &Enrolment, plans: &[Plan]) -> Vec<Effect> {
     let turn = if task.act == Enrol::Out { Turn::Off } else { Turn::On };
     let changing = plans.iter().filter(|plan| plan.changes());
     changing.map(|plan| Effect::Mesh(plan.namespace.reference.name.clone(), turn)).collect()
@@ -121,7 +121,7 @@ fn pace(task: &Enrolment, global: &Global) -> Option<Pace> {
 ///
 /// # Errors
 /// Why one was not done, and what of it stands.
-pub async fn carry_out(
+pub(super) async fn carry_out(
     session: &Session,
     task: &Enrolment,
     plans: &[Plan],
@@ -164,7 +164,7 @@ async fn each(run: &Run<'_>, plans: &[Plan], report: &mut Report<'_>) {
 ///
 /// # Errors
 /// What decides could not be read, or nothing tells which istiod.
-pub async fn plan(
+pub(super) async fn plan(
     session: &Session,
     survey: &Survey<'_>,
     task: &Enrolment,
@@ -275,7 +275,7 @@ async fn advise(session: &Session, survey: &Survey<'_>, task: &Enrolment, plan: 
 }
 
 /// Workloads that are not restarted, and why.
-pub fn left(task: &Enrolment, plan: &Plan) -> Vec<(ObjectRef, Objection)> {
+pub(super) fn left(task: &Enrolment, plan: &Plan) -> Vec<(ObjectRef, Objection)> {
     if task.restarts == Restarts::None {
         return Vec::new();
     }
@@ -312,7 +312,7 @@ fn risks(task: &Enrolment, plans: &[Plan], gloo: &str) -> (&'static str, Vec<Str
 }
 
 /// Every change to a namespace, and what is as asked already.
-pub fn changes(task: &Enrolment, plan: &Plan, now: &str) -> Vec<Change> {
+pub(super) fn changes(task: &Enrolment, plan: &Plan, now: &str) -> Vec<Change> {
     let mut changes = vec![plan.label.clone()];
     let restarts = task.restarts != Restarts::None;
     changes.extend(plan.workloads.iter().filter_map(|(workload, fate)| match fate {

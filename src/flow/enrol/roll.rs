@@ -22,7 +22,7 @@ use crate::verify::enrolment::{Proven, prove};
 use crate::verify::rollout::{self, Ended};
 
 /// How one workload ended.
-pub struct Rolled<'p> {
+pub(super) struct Rolled<'p> {
     pub workload: &'p Object,
     /// What was written to it, if anything.
     pub done: Option<Done>,
@@ -32,7 +32,7 @@ pub struct Rolled<'p> {
 }
 
 /// What came of it.
-pub enum End {
+pub(super) enum End {
     Fine,
     /// It stands, and nobody knows whether it is as wanted.
     Unconfirmed(Failure),
@@ -41,7 +41,7 @@ pub enum End {
 
 impl Rolled<'_> {
     /// Why it is to be taken back, if it is.
-    pub fn failure(&self) -> Option<&Failure> {
+    pub(super) fn failure(&self) -> Option<&Failure> {
         match &self.end {
             End::Failed(failure) => Some(failure),
             End::Fine | End::Unconfirmed(_) => None,
@@ -50,7 +50,7 @@ impl Rolled<'_> {
 }
 
 /// The restart of a workload, or that it is as asked already; none where it is skipped.
-pub fn change(workload: &Object, fate: &Fate, goal: &Goal, now: &str) -> Option<Change> {
+pub(super) fn change(workload: &Object, fate: &Fate, goal: &Goal, now: &str) -> Option<Change> {
     let shown = |revision: Option<&str>| revision.unwrap_or("no sidecar").to_owned();
     let unchanged = |message: String| Change::new(workload.clone(), Vec::new(), message);
     Some(match (fate, goal) {
@@ -68,7 +68,7 @@ pub fn change(workload: &Object, fate: &Fate, goal: &Goal, now: &str) -> Option<
 }
 
 /// Starts the workloads anew, and waits for those that are under way; once the run is to end no more is begun.
-pub async fn roll_all<'p>(
+pub(super) async fn roll_all<'p>(
     run: &Run<'_>,
     plan: &'p Plan,
     pace: Pace,
@@ -111,7 +111,7 @@ async fn roll<'p>(
     }
     if rolled.failure().is_none() {
         let waited = caught(wait(run, plan, workload, pace, rolled.done.is_some(), report)).await;
-        rolled.end = waited.unwrap_or_else(|panicked| End::Failed(panicked.into_failure()));
+        rolled.end = waited.unwrap_or_else(|panicked| End::Failed(Failure::from(panicked)));
     }
     match &rolled.end {
         End::Fine | End::Unconfirmed(_) => label_stays.set(true),
@@ -127,7 +127,7 @@ async fn roll<'p>(
 }
 
 /// Takes one write back.
-pub async fn put_back(session: &Session, done: Option<&Done>) -> Option<(ObjectRef, Undone)> {
+pub(super) async fn put_back(session: &Session, done: Option<&Done>) -> Option<(ObjectRef, Undone)> {
     transaction::take_back(session, done.map(std::slice::from_ref)?).await.pop()
 }
 

@@ -17,7 +17,7 @@ use crate::plan::outcome::{Objection, Outcome, Row};
 use crate::render::text;
 
 /// Decides what stands, takes back the rest, and says both.
-pub async fn settle(
+pub(super) async fn settle(
     run: &Run<'_>,
     plan: &Plan,
     mut made: Made,

@@ -20,11 +20,11 @@ use crate::render::text;
 use crate::verify::enrolment::{Tried, try_pod};
 
 /// What helps after a failure.
-pub const AGAIN: &str = "the same command again goes on from this state";
+pub(super) const AGAIN: &str = "the same command again goes on from this state";
 
 /// How workloads start anew.
 #[derive(Debug, Clone, Copy)]
-pub struct Pace {
+pub(super) struct Pace {
     /// So many at once.
     pub parallel: usize,
     /// For each rollout.
@@ -32,7 +32,7 @@ pub struct Pace {
 }
 
 /// What every namespace of a run has in common.
-pub struct Run<'r> {
+pub(super) struct Run<'r> {
     pub session: &'r Session,
     pub stop: &'r Interrupts,
     /// None: labels alone.
@@ -43,7 +43,7 @@ pub struct Run<'r> {
 
 /// What was written for one namespace and stands.
 #[derive(Debug, Default)]
-pub struct Made {
+pub(super) struct Made {
     pub label: Option<Done>,
     pub restarted: Vec<Done>,
     /// What stands, and could not be proven.
@@ -52,7 +52,7 @@ pub struct Made {
 
 impl Made {
     /// What stands, line by line.
-    pub fn shown(&self) -> Vec<String> {
+    pub(super) fn shown(&self) -> Vec<String> {
         let mut shown = Vec::new();
         let stays = |done: &Done| format!("{} stays {}", done.change.before.reference, done.change.message);
         shown.extend(self.label.iter().map(stays));
@@ -62,7 +62,7 @@ impl Made {
     }
 
     /// Says in the result what stands, and gives what could not be proven.
-    pub fn finish(self, report: &mut Report<'_>) -> Vec<Failure> {
+    pub(super) fn finish(self, report: &mut Report<'_>) -> Vec<Failure> {
         for Done { change, .. } in self.label.into_iter().chain(self.restarted) {
             report.record(Row::answer(change.before.reference, Outcome::Changed, change.message));
         }
@@ -70,7 +70,7 @@ impl Made {
     }
 
     /// Rolls all of it back: the label first, so that the pods which follow are what they were.
-    pub async fn undo(self, session: &Session) -> Vec<(ObjectRef, Undone)> {
+    pub(super) async fn undo(self, session: &Session) -> Vec<(ObjectRef, Undone)> {
         let done: Vec<_> = self.restarted.into_iter().chain(self.label).collect();
         transaction::take_back(session, &done).await
     }
@@ -88,7 +88,7 @@ fn say_unchanged(plan: &Plan, report: &mut Report<'_>) {
 ///
 /// # Errors
 /// What failed; the failure says what of it was taken back and what stands.
-pub async fn make(run: &Run<'_>, plan: &Plan, report: &mut Report<'_>) -> Result<Made, Stopped> {
+pub(super) async fn make(run: &Run<'_>, plan: &Plan, report: &mut Report<'_>) -> Result<Made, Stopped> {
     say_unchanged(plan, report);
     let mut made = Made::default();
     if !plan.label.is_already() {
@@ -106,7 +106,7 @@ pub async fn make(run: &Run<'_>, plan: &Plan, report: &mut Report<'_>) -> Result
     }
     let Some(pace) = run.pace else { return Ok(made) };
     if plan.restarts().next().is_some()
-        && let Err(failure) = caught(tried(run, plan, report)).await.unwrap_or_else(|it| Err(it.into_failure()))
+        && let Err(failure) = caught(tried(run, plan, report)).await.unwrap_or_else(|panicked| Err(panicked.into()))
     {
         return Err(back(run, made, failure, report).await);
     }
@@ -151,7 +151,7 @@ async fn back(run: &Run<'_>, made: Made, cause: Failure, report: &mut Report<'_>
 }
 
 /// Says what became of a write that was rolled back; what other workloads came to names the run.
-pub fn say_undone(object: &ObjectRef, state: &Undone, cause: &Failure, report: &mut Report<'_>) {
+pub(super) fn say_undone(object: &ObjectRef, state: &Undone, cause: &Failure, report: &mut Report<'_>) {
     let row = execute::say_undone(object, state, cause.reason, report);
     let exit = if *state == Undone::Back { Exit::Failed } else { row.exit };
     let details = std::iter::once(&cause.message).chain(&cause.details).cloned().collect();

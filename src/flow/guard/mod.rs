@@ -22,10 +22,10 @@ use crate::plan::peer::Policies;
 use crate::plan::routes::Target;
 use crate::render::text::count;
 
-pub use upstreams::OfUpstreams;
+pub(super) use upstreams::OfUpstreams;
 
 /// A way and why it is answered with 503 after the change.
-pub struct Harmed {
+pub(super) struct Harmed {
     pub facts: Facts,
     pub shown: String,
     pub cause: path::Cause,
@@ -34,7 +34,7 @@ pub struct Harmed {
 
 impl Harmed {
     /// The Upstream that it leads through.
-    pub fn upstream(&self) -> Option<(&str, &str)> {
+    pub(super) fn upstream(&self) -> Option<(&str, &str)> {
         match &self.facts.target {
             Target::Upstream { namespace, name } => Some((namespace, name)),
             _ => None,
@@ -56,7 +56,7 @@ impl std::fmt::Display for Harmed {
 
 /// What the change does to the ways that it touches.
 #[derive(Default)]
-pub struct Harms {
+pub(super) struct Harms {
     pub broken: Vec<Harmed>,
     /// The same of Upstreams that no route names.
     pub unrouted: Vec<Harmed>,
@@ -71,7 +71,7 @@ impl Harms {
     ///
     /// # Errors
     /// The API server does not answer, or does not know who asks.
-    pub async fn read(
+    pub(super) async fn read(
         session: &Session,
         survey: &Survey<'_>,
         effects: &[Effect],
@@ -119,7 +119,7 @@ impl Harms {
     }
 
     /// What these edits of an Upstream do to the ways through it.
-    pub fn of_upstream(traffic: &Traffic, upstream: &Object, edits: &[Edit]) -> Self {
+    pub(super) fn of_upstream(traffic: &Traffic, upstream: &Object, edits: &[Edit]) -> Self {
         let mut harms =
             Self { unknown: traffic.unread.clone(), unread_others: traffic.unread_others.clone(), ..Self::default() };
         let Ok(value) = edited::apply(&upstream.value, edits) else { return harms };
@@ -164,12 +164,12 @@ impl Harms {
     }
 
     /// The warning, in these words, where the change is made although it breaks something.
-    pub fn forced(&self, what: &str) -> Option<Advice> {
+    pub(super) fn forced(&self, what: &str) -> Option<Advice> {
         (!self.broken.is_empty()).then(|| Advice::warning(Code::StrictPeer, what).details(ways(&self.broken)))
     }
 
     /// The warning about Upstreams that no route names.
-    pub fn on_unrouted(&self) -> Option<Advice> {
+    pub(super) fn on_unrouted(&self) -> Option<Advice> {
         let upstreams = count(self.unrouted.len(), "Upstream");
         let what = format!("{upstreams} that no route names would be 503 as well");
         (!self.unrouted.is_empty()).then(|| Advice::warning(Code::UnroutedUpstream, what).details(ways(&self.unrouted)))
@@ -177,12 +177,12 @@ impl Harms {
 }
 
 /// The note about gateways that were not looked at.
-pub fn on_unread_others(why: Option<&Unread>) -> Option<Advice> {
+pub(super) fn on_unread_others(why: Option<&Unread>) -> Option<Advice> {
     Some(Advice::unknown("whether requests through another Gloo's gateways get 503s is unknown", why?))
 }
 
 /// Some of them, a line each.
-pub fn ways(ways: &[Harmed]) -> Vec<String> {
+pub(super) fn ways(ways: &[Harmed]) -> Vec<String> {
     advice::some_of(ways.iter().map(ToString::to_string))
 }
 
@@ -197,7 +197,7 @@ impl Harmed {
 ///
 /// # Errors
 /// The API server does not answer, or does not know who asks.
-pub async fn objection(
+pub(super) async fn objection(
     session: &Session,
     survey: &Survey<'_>,
     (effects, joins): (&[Effect], Option<CommandLine>),
@@ -219,7 +219,7 @@ pub async fn objection(
 }
 
 /// Why what is known to be harmed is not changed. What is unknown is no reason: it is said.
-pub fn unless_forced(harms: &Harms, caution: Caution, notes: &mut dyn Notes) -> Option<Objection> {
+pub(super) fn unless_forced(harms: &Harms, caution: Caution, notes: &mut dyn Notes) -> Option<Objection> {
     let refused = harms.refused(caution);
     if refused.is_none() {
         say(harms, notes);
@@ -255,7 +255,7 @@ fn may_break(unknown: &[Unread]) -> Option<Objection> {
 }
 
 /// The refusal for what could not be read: `who` would get 503s.
-pub fn unread(who: &str, unknown: &[Unread]) -> Option<Objection> {
+pub(super) fn unread(who: &str, unknown: &[Unread]) -> Option<Objection> {
     let first = unknown.first()?;
     let message = format!("whether {who} would get 503s is unknown: {first}; nothing changed");
     let mut why = Objection::new(Reason::Unknown, message);

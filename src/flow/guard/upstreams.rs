@@ -20,7 +20,7 @@ use crate::plan::{PerObject, Unread};
 
 /// Looks at each Upstream before it is changed. Routes and all gateways are read once, and only if a pod or a gateway
 /// could not take part in what is to be sent.
-pub struct OfUpstreams<'r> {
+pub(crate) struct OfUpstreams<'r> {
     session: &'r Session,
     survey: &'r Survey<'r>,
     plan: &'r dyn PerObject,
@@ -35,7 +35,12 @@ pub struct OfUpstreams<'r> {
 
 impl<'r> OfUpstreams<'r> {
     /// For these Upstreams.
-    pub fn new(session: &'r Session, survey: &'r Survey<'r>, plan: &'r dyn PerObject, names: &[ObjectRef]) -> Self {
+    pub(crate) fn new(
+        session: &'r Session,
+        survey: &'r Survey<'r>,
+        plan: &'r dyn PerObject,
+        names: &[ObjectRef],
+    ) -> Self {
         const FEW: usize = 4;
         Self {
             session,
@@ -50,7 +55,7 @@ impl<'r> OfUpstreams<'r> {
     }
 
     /// Why the Upstream is not changed: requests that are answered now would get 503s. What is unknown is no reason.
-    pub async fn objection(&self, upstream: &Object) -> Option<Objection> {
+    pub(crate) async fn objection(&self, upstream: &Object) -> Option<Objection> {
         let caution = self.plan.guarded()?;
         let Decision::Change { edits, .. } = self.plan.decide(upstream, Found::Named, &Surroundings::unseen()) else {
             return None;
@@ -77,7 +82,7 @@ impl<'r> OfUpstreams<'r> {
     ///
     /// # Errors
     /// As [`Survey::around`].
-    pub async fn around(&self, upstream: &Object) -> Result<Surroundings, Failure> {
+    pub(crate) async fn around(&self, upstream: &Object) -> Result<Surroundings, Failure> {
         if let Some(seen) = self.seen.borrow().get(&upstream.reference) {
             return Ok(seen.clone());
         }
@@ -92,7 +97,7 @@ impl<'r> OfUpstreams<'r> {
     }
 
     /// Says what was not refused.
-    pub fn say(&self, notes: &mut dyn Notes) {
+    pub(crate) fn say(&self, notes: &mut dyn Notes) {
         say(&self.harms.borrow(), notes);
     }
 }

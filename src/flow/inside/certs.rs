@@ -30,7 +30,7 @@ const ISTIO_SYSTEM: &str = "istio-system";
 ///
 /// # Errors
 /// Why it could not be had.
-pub async fn print(task: &CertsTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+pub(crate) async fn print(task: &CertsTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     report.field("certificates", Value::Array(Vec::new()));
     let inside = super::open(&task.pods, global, report).await?;
     let roots = roots(&inside, &inside.pods[0].namespace, report).await;

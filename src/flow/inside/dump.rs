@@ -25,7 +25,7 @@ const DUMP_WITH_ENDPOINTS: &str = "/config_dump?include_eds";
 ///
 /// # Errors
 /// Why it could not be had, or not the whole of it.
-pub fn run(task: &DumpTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+pub(crate) fn run(task: &DumpTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     match (&task.source, &task.view) {
         (DumpSource::Pods(pods), None) => block_on(&report.interrupts(), whole(pods, global, report)),
         (DumpSource::Pods(pods), Some(view)) => block_on(&report.interrupts(), of_pods(pods, view, global, report)),

@@ -1,11 +1,11 @@
 //! The commands that look into Envoy: a proxy's pods are found and named, each request is one stream to a pod.
 
-pub mod certs;
-pub mod dump;
-pub mod logs;
-pub mod served;
-pub mod snapshot;
-pub mod stats;
+pub(super) mod certs;
+pub(super) mod dump;
+pub(super) mod logs;
+pub(super) mod served;
+pub(super) mod snapshot;
+pub(super) mod stats;
 
 use std::rc::Rc;
 
@@ -19,7 +19,7 @@ use crate::plan::pod;
 use crate::plan::proxy_pods::ProxyPod;
 
 /// Pods of a proxy in one cluster.
-pub struct Inside {
+pub(super) struct Inside {
     pub session: Rc<Session>,
     pub pods: Vec<ProxyPod>,
 }
@@ -28,7 +28,7 @@ pub struct Inside {
 ///
 /// # Errors
 /// No such proxy, none of its pods runs Envoy, or the cluster's own failure.
-pub async fn open(wanted: &ProxyPods, global: &Global, report: &mut Report<'_>) -> Result<Inside, Failure> {
+pub(super) async fn open(wanted: &ProxyPods, global: &Global, report: &mut Report<'_>) -> Result<Inside, Failure> {
     let session = super::open(global, report).await?;
     let chosen = proxy_pods::find(&session, global, wanted).await?;
     for advice in chosen.advice {
@@ -46,7 +46,7 @@ impl Inside {
     ///
     /// # Errors
     /// Why it could not be had.
-    pub async fn get(&self, pod: &ProxyPod, path: &str) -> Result<InPodAnswer, Failure> {
+    pub(super) async fn get(&self, pod: &ProxyPod, path: &str) -> Result<InPodAnswer, Failure> {
         match self.ask(pod, path).await {
             Ok(answer) => Ok(answer),
             Err(failure) => Err(self.explain(failure).await),
@@ -62,7 +62,7 @@ impl Inside {
     ///
     /// # Errors
     /// Why it could not be had.
-    pub async fn page(&self, pod: &ProxyPod, path: &str, most: usize) -> Result<Vec<u8>, Failure> {
+    pub(super) async fn page(&self, pod: &ProxyPod, path: &str, most: usize) -> Result<Vec<u8>, Failure> {
         match self.whole(pod, path, most).await {
             Ok(page) => Ok(page),
             Err(failure) => Err(self.explain(failure).await),
@@ -77,7 +77,12 @@ impl Inside {
     ///
     /// # Errors
     /// Why it could not be had.
-    pub async fn page_if_any(&self, pod: &ProxyPod, path: &str, most: usize) -> Result<Option<Vec<u8>>, Failure> {
+    pub(super) async fn page_if_any(
+        &self,
+        pod: &ProxyPod,
+        path: &str,
+        most: usize,
+    ) -> Result<Option<Vec<u8>>, Failure> {
         match self.whole(pod, path, most).await {
             Ok(page) => Ok(Some(page)),
             Err(ForwardFailure { cause: ForwardCause::Status { status: 404, .. }, .. }) => Ok(None),
@@ -89,7 +94,7 @@ impl Inside {
     ///
     /// # Errors
     /// Why it could not be had, or not the whole of it.
-    pub async fn print(&self, pod: &ProxyPod, path: &str, report: &mut Report<'_>) -> Result<(), Failure> {
+    pub(super) async fn print(&self, pod: &ProxyPod, path: &str, report: &mut Report<'_>) -> Result<(), Failure> {
         let mut answer = self.get(pod, path).await?;
         let ended = loop {
             match answer.chunk().await {
@@ -109,7 +114,7 @@ impl Inside {
     }
 
     /// A failure with what has become of the pod meanwhile, where that may be the cause.
-    pub async fn explain(&self, failure: ForwardFailure) -> Failure {
+    pub(super) async fn explain(&self, failure: ForwardFailure) -> Failure {
         let may_be_gone = matches!(
             failure.cause,
             ForwardCause::Cut { .. }

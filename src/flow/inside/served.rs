@@ -26,7 +26,7 @@ const MOST: usize = 1 << 30;
 ///
 /// # Errors
 /// Why it could not be had, or that the role is served nothing.
-pub async fn print(task: &ServedTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+pub(crate) async fn print(task: &ServedTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     if task.against != Against::Nothing {
         report.field("comparison", Value::Array(Vec::new()));
         let inside = super::open(&task.pods, global, report).await?;

@@ -42,7 +42,7 @@ const MANIFEST: &str = "manifest.json";
 ///
 /// # Errors
 /// Nothing could be had, or not all that is needed; what could be had is kept.
-pub async fn take(task: &SnapshotTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+pub(crate) async fn take(task: &SnapshotTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     report.field("snapshot", Value::Null);
     // A place that cannot be written to is said before anything is asked.
     let typed = task.file.as_deref().map(Archive::begin).transpose()?;

@@ -16,7 +16,7 @@ const MOST: usize = 128 << 20;
 ///
 /// # Errors
 /// Why they could not be had.
-pub async fn print(task: &StatsTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+pub(crate) async fn print(task: &StatsTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let document = global.format != Format::Text;
     if document {
         report.field("stats", Value::Array(Vec::new()));

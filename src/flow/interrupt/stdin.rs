@@ -12,7 +12,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 const CHUNK: usize = 64 << 10;
 
 /// Standard input, begun with the first read.
-pub struct Stdin {
+pub(crate) struct Stdin {
     interrupts: Interrupts,
     chunks: Option<Receiver<io::Result<Vec<u8>>>>,
     chunk: Cursor<Vec<u8>>,

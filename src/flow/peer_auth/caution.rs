@@ -19,7 +19,7 @@ use crate::plan::peer::change::{Scope, Wish, after};
 use crate::plan::{Unread, peer};
 
 /// Why the change is not made; what should be known beside it is said.
-pub async fn objection(
+pub(super) async fn objection(
     session: &Session,
     task: &PeerAuth,
     global: &Global,

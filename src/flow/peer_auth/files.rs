@@ -9,7 +9,7 @@ use crate::flow::emit::{Edited, Emit};
 use crate::flow::files::by_hand;
 use crate::flow::interrupt::Interrupts;
 use crate::flow::report::Report;
-use crate::load::files::{Loaded, Text, find, sources_of};
+use crate::load::files::{Loaded, SourceText, find, sources_of};
 use crate::load::policies::ISTIO_SYSTEM;
 use crate::model::{Object, kinds};
 use crate::options::{Files, PeerAuth};
@@ -21,7 +21,7 @@ use crate::plan::peer::{self, Policies};
 /// The manifests as far as they matter here.
 pub(super) struct Read {
     /// Texts that hold a policy, and the one text of a filter.
-    texts: Vec<Text>,
+    texts: Vec<SourceText>,
     policies: Vec<Seen>,
     /// What may hold a policy and cannot be read.
     doubtful: Vec<Row>,
@@ -61,7 +61,7 @@ pub(super) fn read(files: &Files, home: Option<&str>, interrupts: &Interrupts) -
 }
 
 impl Read {
-    fn take(&mut self, text: Text, home: Option<&str>) {
+    fn take(&mut self, text: SourceText, home: Option<&str>) {
         let is_map = |value: &Value| value["kind"] == "ConfigMap" && value["data"]["mesh"].is_string();
         if text.text.contains("ConfigMap") {
             self.maps.extend(manifest::values(&text.text).into_iter().filter(is_map));
@@ -110,7 +110,7 @@ fn nobody() -> crate::model::ObjectRef {
 ///
 /// # Errors
 /// What keeps the manifests from being read or written.
-pub fn edit(task: &PeerAuth, files: &Files, report: &mut Report<'_>) -> Result<(), Failure> {
+pub(super) fn edit(task: &PeerAuth, files: &Files, report: &mut Report<'_>) -> Result<(), Failure> {
     report.form_for_files(task.preview, files.destination);
     let request = &task.request;
     let said = task.root_namespace.as_deref();
@@ -213,7 +213,7 @@ fn splice(read: &Read, before: &Object, edits: &[Edit]) -> Result<(usize, usize,
 }
 
 fn write(
-    texts: &[Text],
+    texts: &[SourceText],
     edited: Option<&(usize, Edited<'_>)>,
     mut emit: Emit,
     report: &mut Report<'_>,

@@ -17,7 +17,7 @@ use crate::render::peer_auth::{rows, value};
 ///
 /// # Errors
 /// The policies cannot be read.
-pub fn run(task: &PeerAuthGet, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+pub(crate) fn run(task: &PeerAuthGet, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     match &task.files {
         Some(files) => of_files(task, files, report),
         None => block_on(&report.interrupts(), of_cluster(task, global, report)),

@@ -2,7 +2,7 @@
 
 mod caution;
 mod files;
-pub mod get;
+pub(super) mod get;
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(10);
 ///
 /// # Errors
 /// What keeps the run from being planned or from being written.
-pub fn run(task: &PeerAuth, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+pub(super) fn run(task: &PeerAuth, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     match &task.files {
         Some(files) => files::edit(task, files, report),
         None => block_on(&report.interrupts(), change(task, global, report)),
@@ -48,7 +48,7 @@ pub fn run(task: &PeerAuth, global: &Global, report: &mut Report<'_>) -> Result<
 ///
 /// # Errors
 /// What keeps the run from being planned or from being written.
-pub async fn change(task: &PeerAuth, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+pub(super) async fn change(task: &PeerAuth, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let session = open(global, report).await?;
     report.form_for_cluster(task.preview);
     report.context(&place(&session));
@@ -83,7 +83,7 @@ pub async fn change(task: &PeerAuth, global: &Global, report: &mut Report<'_>) -
 ///
 /// # Errors
 /// The policies or the namespace could not be read, or which level is meant is unknown.
-pub async fn plan(
+pub(super) async fn plan(
     session: &Session,
     task: &PeerAuth,
     global: &Global,
@@ -223,7 +223,7 @@ fn on_owner(task: &PeerAuth, object: &ObjectRef, owner: &Owner) -> Advice {
 }
 
 /// `istio peer-auth strict -n shop`
-pub fn command(task: &PeerAuth) -> CommandLine {
+pub(super) fn command(task: &PeerAuth) -> CommandLine {
     task.request.scope.typed(gloo_rs("istio peer-auth").fixed(task.request.wish.word()))
 }
 

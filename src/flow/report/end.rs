@@ -12,7 +12,7 @@ const MOST_AGAIN: usize = 50;
 
 impl Report<'_> {
     /// Prints what comes at the end and gives the exit code.
-    pub fn finish(mut self) -> Exit {
+    pub(crate) fn finish(mut self) -> Exit {
         self.ui.end_progress();
         if let Some(sweep) = self.sweep.take() {
             self.summary(&sweep);

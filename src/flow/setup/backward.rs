@@ -22,23 +22,23 @@ use crate::plan::ssl_config::{Tls, tls_of};
 
 /// What goes, and what is not ours to take.
 #[derive(Default)]
-pub struct Found {
+pub(super) struct Found {
     pub steps: Vec<Step>,
     pub left: Vec<Left>,
 }
 
 /// What is left, and the command that takes it all the same.
 #[derive(Debug, Clone)]
-pub struct Left(Hint);
+pub(super) struct Left(Hint);
 
 impl Left {
     /// With the command in brackets.
-    pub fn new(what: &str, command: CommandLine) -> Self {
+    pub(super) fn new(what: &str, command: CommandLine) -> Self {
         Self(command.after(format!("{what} (")).text(")"))
     }
 
     /// The same on the cluster that was typed.
-    pub fn on(&self, target: &Target) -> String {
+    pub(super) fn on(&self, target: &Target) -> String {
         self.0.clone().on(target).to_string()
     }
 }
@@ -51,7 +51,7 @@ impl From<String> for Left {
 
 impl Found {
     /// Whether it goes; what does not is noted as left.
-    pub fn sort(&mut self, marks: Marks, is_ours: bool, left: impl FnOnce() -> Left) -> bool {
+    pub(super) fn sort(&mut self, marks: Marks, is_ours: bool, left: impl FnOnce() -> Left) -> bool {
         let goes = is_ours || marks == Marks::Ignored;
         if !goes {
             self.left.push(left());
@@ -64,7 +64,7 @@ impl Found {
 ///
 /// # Errors
 /// What is there could not be read.
-pub async fn steps(session: &Session, task: &Teardown, global: &Global) -> Result<Found, Failure> {
+pub(super) async fn steps(session: &Session, task: &Teardown, global: &Global) -> Result<Found, Failure> {
     let marks = task.marks;
     let mut found = Found::default();
     let release = InRelease::of(session, global.object_namespace()).await;

@@ -31,7 +31,7 @@ use crate::render::diff::Secrets;
 ///
 /// # Errors
 /// No proxy, or one that somebody else renders.
-pub async fn steps(session: &Session, task: &Setup, global: &Global) -> Result<Vec<Step>, Failure> {
+pub(super) async fn steps(session: &Session, task: &Setup, global: &Global) -> Result<Vec<Step>, Failure> {
     let (via, proxy) = via(session, task, global).await?;
     let mut policies = Vec::new();
     for namespace in task.namespaces.iter().filter(|_| task.strictness == Strictness::Strict) {
@@ -129,13 +129,13 @@ async fn via(session: &Session, task: &Setup, global: &Global) -> Result<(Bringe
 }
 
 /// The name of a proxy, with its kind.
-pub fn name_of(workload: &ObjectRef) -> ProxyName {
+pub(super) fn name_of(workload: &ObjectRef) -> ProxyName {
     let kind = if workload.kind == &kinds::DAEMON_SET { ProxyKind::DaemonSet } else { ProxyKind::Deployment };
     ProxyName { kind: Some(kind), name: workload.name.clone() }
 }
 
 /// Why there is no gateway where one was looked for without its name, and where there is one.
-pub async fn absent(session: &Session, namespace: &str, why: Failure) -> Failure {
+pub(super) async fn absent(session: &Session, namespace: &str, why: Failure) -> Failure {
     let absence = match why.reason {
         Reason::NotFound => {
             absence::around(session, &ObjectRef::new(&kinds::DEPLOYMENT, namespace, gateways::USUAL)).await
@@ -188,7 +188,7 @@ fn names(task: &Setup) -> String {
 }
 
 /// As `--upstream` takes it.
-pub fn shown(upstream: &Named) -> String {
+pub(super) fn shown(upstream: &Named) -> String {
     match &upstream.namespace {
         Some(namespace) => format!("{namespace}/{}", upstream.name),
         None => upstream.name.clone(),
@@ -212,7 +212,7 @@ fn helm(task: &Setup) -> Step {
 }
 
 /// The command with the chart that was typed.
-pub fn of_chart(command: CommandLine, chart: Option<&Path>) -> CommandLine {
+pub(super) fn of_chart(command: CommandLine, chart: Option<&Path>) -> CommandLine {
     match chart.and_then(Path::to_str) {
         Some(path) => command.with("--chart", path),
         None => command,
@@ -220,7 +220,7 @@ pub fn of_chart(command: CommandLine, chart: Option<&Path>) -> CommandLine {
 }
 
 /// `upgrade-values --remove --apply --rollback-on-failure`
-pub fn of_release(chart: Option<PathBuf>, secrets: Secrets) -> UpgradeValues {
+pub(super) fn of_release(chart: Option<PathBuf>, secrets: Secrets) -> UpgradeValues {
     UpgradeValues {
         act: ValuesAct::Remove,
         wish: values::Wish::default(),
@@ -257,12 +257,12 @@ fn inject(task: &Setup, proxy: &ProxyName) -> Step {
 }
 
 /// The command with `--name edge-proxy`, unless the name need not be said.
-pub fn unless_usual(command: CommandLine, proxy: &str) -> CommandLine {
+pub(super) fn unless_usual(command: CommandLine, proxy: &str) -> CommandLine {
     if proxy == gateways::USUAL { command } else { command.with("--name", proxy) }
 }
 
 /// One of the two commands on a proxy.
-pub fn sidecars(act: Injection, proxy: &ProxyName) -> Sidecars {
+pub(super) fn sidecars(act: Injection, proxy: &ProxyName) -> Sidecars {
     Sidecars {
         act,
         proxies: Proxies::Named(vec![proxy.clone()]),
@@ -274,7 +274,7 @@ pub fn sidecars(act: Injection, proxy: &ProxyName) -> Sidecars {
 }
 
 /// Auto-mTLS in Settings.
-pub fn switches(wish: auto_mtls::Wish) -> Step {
+pub(super) fn switches(wish: auto_mtls::Wish) -> Step {
     let undone_by = match wish {
         auto_mtls::Wish::Enable => gloo_rs("istio auto-mtls disable"),
         auto_mtls::Wish::Disable => gloo_rs("istio auto-mtls enable"),
@@ -293,7 +293,7 @@ fn enroll(namespace: &str, revision: Option<String>) -> Step {
 }
 
 /// One of the two commands on one namespace.
-pub fn enrolment(act: Enrol, namespace: &str) -> Enrolment {
+pub(super) fn enrolment(act: Enrol, namespace: &str) -> Enrolment {
     Enrolment {
         act,
         namespaces: vec![namespace.to_owned()],
@@ -316,7 +316,7 @@ fn enable(task: &Setup) -> Step {
 }
 
 /// One of the two commands on these Upstreams.
-pub fn upstreams(wish: Wish, names: Vec<Named>) -> Act {
+pub(super) fn upstreams(wish: Wish, names: Vec<Named>) -> Act {
     let policy = Policy { wish, foreign: Foreign::Keep, caution: Caution::Careful };
     Act::Upstreams(policy, names)
 }
@@ -336,7 +336,7 @@ async fn strict(session: &Session, namespace: &str) -> Step {
 }
 
 /// One of the commands on the policy of a scope.
-pub fn of_policy(scope: Scope, wish: change::Wish, foreign: Foreign) -> Act {
+pub(super) fn of_policy(scope: Scope, wish: change::Wish, foreign: Foreign) -> Act {
     Act::PeerAuth(PeerAuth {
         request: Request { scope, wish, foreign, caution: Caution::Careful },
         root_namespace: None,

@@ -15,7 +15,7 @@ const GO_FIRST: [(&str, &str); 2] =
     [("--overwrite", "--overwrite"), ("--istio-discovery-address", "--istio-discovery-address HOST:15012")];
 
 /// Keeps of the hints what can be typed here, names the step's own command for what only that takes, and drops the rest.
-pub fn told(why: Failure, way: &str, act: &Act, typed: &Global) -> Failure {
+pub(super) fn told(why: Failure, way: &str, act: &Act, typed: &Global) -> Failure {
     let takes = |flag: &str| cli::takes(&["istio", way], flag);
     let own = command(act, typed);
     let hints = why.hints.iter().filter_map(|hint| here(hint, &takes, own.as_ref())).collect();

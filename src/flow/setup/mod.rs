@@ -41,7 +41,7 @@ use crate::plan::path::forecast::{Forecast, forecast};
 ///
 /// # Errors
 /// Why nothing was begun, or which step failed, what stands, and how to go on.
-pub async fn setup(task: &Setup, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+pub(super) async fn setup(task: &Setup, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let way = Way::begin("setup", (task.preview, task.caution), global, report).await?;
     let steps = forward::steps(&way.session, task, global).await?;
     Box::pin(way.go(steps, report)).await
@@ -51,7 +51,7 @@ pub async fn setup(task: &Setup, global: &Global, report: &mut Report<'_>) -> Re
 ///
 /// # Errors
 /// The same.
-pub async fn teardown(task: &Teardown, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+pub(super) async fn teardown(task: &Teardown, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let way = Way::begin("teardown", (task.preview, task.caution), global, report).await?;
     let found = backward::steps(&way.session, task, global).await?;
     let left: Vec<_> = found.left.iter().map(|left| left.on(&global.target())).collect();

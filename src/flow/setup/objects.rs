@@ -14,7 +14,12 @@ use crate::plan::outcome::{Outcome, Row};
 use crate::render::text;
 
 /// The changes to these objects, or the rows of those that refuse them.
-pub async fn plan(session: &Session, plan: &dyn PerObject, names: &[Named], global: &Global) -> Planned<Vec<Change>> {
+pub(super) async fn plan(
+    session: &Session,
+    plan: &dyn PerObject,
+    names: &[Named],
+    global: &Global,
+) -> Planned<Vec<Change>> {
     let (mut changes, mut refused) = (Vec::new(), Vec::new());
     for named in names {
         let namespace = named.namespace.as_deref().unwrap_or(global.object_namespace());
@@ -52,7 +57,7 @@ async fn one(session: &Session, plan: &dyn PerObject, reference: &ObjectRef) -> 
 }
 
 /// The rows of a refused plan as one failure: the first says why, the others are its details.
-pub fn refused(rows: Vec<Row>) -> Failure {
+pub(super) fn refused(rows: Vec<Row>) -> Failure {
     let mut rows = rows.into_iter().filter(|row| row.outcome != Outcome::Skipped && row.exit != Exit::Done);
     let Some(first) = rows.next() else {
         return Failure::new(Exit::Failed, Reason::Unknown, "refused without a reason");

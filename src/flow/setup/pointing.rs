@@ -16,7 +16,12 @@ use crate::plan::path::effect::{Effect, Turn};
 ///
 /// # Errors
 /// What would be left, or could not be read.
-pub async fn refuse(session: &Session, before: &[Planned], step: &Planned, global: &Global) -> Result<(), Failure> {
+pub(super) async fn refuse(
+    session: &Session,
+    before: &[Planned],
+    step: &Planned,
+    global: &Global,
+) -> Result<(), Failure> {
     let Act::Sidecars(task) = &step.step.act else { return Ok(()) };
     if !matches!(task.act, Injection::Uninject { .. }) || step.is_already() {
         return Ok(());
@@ -38,7 +43,7 @@ pub async fn refuse(session: &Session, before: &[Planned], step: &Planned, globa
 }
 
 /// Whether an object does not point at the sidecars' cluster any more after a step.
-pub fn lets_go(planned: &Planned, object: &ObjectRef) -> bool {
+pub(super) fn lets_go(planned: &Planned, object: &ObjectRef) -> bool {
     let points = |after: &Object| match after.reference.kind == &kinds::SETTINGS {
         true => of_settings(after).is_some(),
         false => of(after).is_some(),

@@ -10,7 +10,7 @@ use crate::plan::peer::change::{Scope, Wish};
 use crate::plan::peer::{Mode, mode};
 
 /// What brings back a policy that was taken away. One that this program did not make says more than its flags can.
-pub fn made_again(there: &Value, kind: &'static Kind, scope: &Scope) -> Hint {
+pub(super) fn made_again(there: &Value, kind: &'static Kind, scope: &Scope) -> Hint {
     match mode(&there["spec"]["mtls"]) {
         Some(mode @ (Mode::Strict | Mode::Permissive)) if made_by_us(there) => {
             scope.typed(gloo_rs("istio peer-auth").fixed(Wish::Set(mode).word())).into()
@@ -20,7 +20,7 @@ pub fn made_again(there: &Value, kind: &'static Kind, scope: &Scope) -> Hint {
 }
 
 /// What takes back the mode that a policy of a namespace was given; of none that was there, the policy.
-pub fn as_before(there: Option<&Value>, namespace: &str) -> CommandLine {
+pub(super) fn as_before(there: Option<&Value>, namespace: &str) -> CommandLine {
     let Some(there) = there else { return gloo_rs("istio peer-auth remove").with("-n", namespace) };
     let mtls = &there["spec"]["mtls"];
     if mode(mtls) == Some(Mode::Permissive) {

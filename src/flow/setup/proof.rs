@@ -21,7 +21,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 ///
 /// # Errors
 /// It could not be sent, or it was not proven to be answered over mutual TLS.
-pub async fn prove(
+pub(super) async fn prove(
     session: &Session,
     task: &VerifyTask,
     global: &Global,
@@ -51,7 +51,7 @@ pub async fn prove(
 }
 
 /// Why a request cannot be sent, with the flag that goes on without it.
-pub fn unsent(why: Failure) -> Failure {
+pub(super) fn unsent(why: Failure) -> Failure {
     let around = flag("--no-verify").text(" leaves the requests out");
     if why.exit == Exit::Interrupted { why } else { why.hint(around) }
 }

@@ -18,7 +18,7 @@ const INDENT: usize = 14;
 const MOST: usize = 5;
 
 /// A step of the plan: its head, what it changes, and how it is undone.
-pub fn lines(number: usize, planned: &Planned) -> Vec<String> {
+pub(super) fn lines(number: usize, planned: &Planned) -> Vec<String> {
     let step = &planned.step;
     let head = format!("{number:>3} {:<9} {}", step.word, step.what);
     if planned.only_looks() {
@@ -46,7 +46,7 @@ pub fn lines(number: usize, planned: &Planned) -> Vec<String> {
 }
 
 /// The same for the document.
-pub fn value(number: usize, planned: &Planned) -> Value {
+pub(super) fn value(number: usize, planned: &Planned) -> Value {
     let changes: Vec<_> = planned
         .rows()
         .map(|row| {
@@ -63,7 +63,7 @@ pub fn value(number: usize, planned: &Planned) -> Value {
 }
 
 /// `the release of Gloo and 3 objects, restarts its gateways and 1 workload`
-pub fn amount(plan: &[Planned]) -> String {
+pub(super) fn amount(plan: &[Planned]) -> String {
     let written: usize = plan.iter().map(|planned| planned.work.changes().count()).sum();
     let workloads = plan.iter().flat_map(Planned::restarts).count();
     let has_release = plan.iter().any(|planned| planned.work.release().is_some());
@@ -78,7 +78,7 @@ pub fn amount(plan: &[Planned]) -> String {
 }
 
 /// Between which steps requests are 503, by what they share, and of which it is not known.
-pub fn forecast(forecast: &Forecast) -> Vec<String> {
+pub(super) fn forecast(forecast: &Forecast) -> Vec<String> {
     let mut lines = match (forecast.outages.as_slice(), forecast.doubts.as_slice()) {
         ([], []) => vec!["requests that are 503 meanwhile: none".to_owned()],
         ([], _) => vec!["requests that are 503 meanwhile: none that is known".to_owned()],
@@ -123,12 +123,12 @@ fn span(outage: &Outage) -> String {
 }
 
 /// An outage for the document.
-pub fn outage_value(outage: &Outage) -> Value {
+pub(super) fn outage_value(outage: &Outage) -> Value {
     json!({"way": outage.shown, "fromStep": outage.begins, "untilStep": outage.ends, "why": outage.why})
 }
 
 /// Which of the steps before this one stand, but for those that were taken back; of Helm's that is auto-mTLS alone.
-pub fn stands(plan: &[Planned], failed: usize, back: &[usize]) -> Option<String> {
+pub(super) fn stands(plan: &[Planned], failed: usize, back: &[usize]) -> Option<String> {
     let in_part = |index: &usize| back.contains(index) && is_release(&plan[*index]);
     let stands = |index: &usize| !plan[*index].is_already() && (!back.contains(index) || in_part(index));
     let made: Vec<_> = (0..failed).filter(stands).collect();
@@ -166,7 +166,7 @@ fn wrong(plan: &[Planned], back: &[usize], is_all_back: bool) -> String {
 }
 
 /// Why the way ended at a step, what stands, and how to go on.
-pub fn stopped(way_back: CommandLine, plan: &[Planned], failed: usize, why: Failure, state: &State) -> Failure {
+pub(super) fn stopped(way_back: CommandLine, plan: &[Planned], failed: usize, why: Failure, state: &State) -> Failure {
     let number = failed + 1;
     let (exit, what) = match state {
         State::Own(Stands::Nothing) if why.reason == Reason::UnexpectedAnswer => {
@@ -195,7 +195,7 @@ pub fn stopped(way_back: CommandLine, plan: &[Planned], failed: usize, why: Fail
 }
 
 /// Why the way ended between two steps.
-pub fn ended_before(way_back: CommandLine, plan: &[Planned], next: usize, why: Failure) -> Failure {
+pub(super) fn ended_before(way_back: CommandLine, plan: &[Planned], next: usize, why: Failure) -> Failure {
     let stands = stands(plan, next, &[]);
     let hint = both_ways(way_back, stands.is_some());
     why.detail(stands.as_deref().unwrap_or(UNTOUCHED)).hint(hint)

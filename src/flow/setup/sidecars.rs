@@ -19,14 +19,14 @@ use crate::plan::sidecars::{Proxy, current_address};
 use crate::plan::values::{auto_mtls, has_istio, is_on};
 
 /// Istio's values in the release of Gloo.
-pub struct InRelease {
+pub(super) struct InRelease {
     is_ours: bool,
     has_auto_mtls: bool,
 }
 
 impl InRelease {
     /// None: no release has them.
-    pub async fn of(session: &Session, namespace: &str) -> Option<Self> {
+    pub(super) async fn of(session: &Session, namespace: &str) -> Option<Self> {
         let found = release::find(session, namespace, None, None).await.ok()?;
         let values = &found.record.values;
         if !has_istio(values) {
@@ -38,7 +38,7 @@ impl InRelease {
     }
 
     /// Whether they are taken back.
-    pub fn goes(&self, marks: Marks) -> bool {
+    pub(super) fn goes(&self, marks: Marks) -> bool {
         self.is_ours || marks == Marks::Ignored
     }
 }
@@ -50,7 +50,7 @@ impl InRelease {
 ///
 /// # Errors
 /// No gateway is where it was said to be.
-pub async fn back(
+pub(super) async fn back(
     session: &Session,
     task: &Teardown,
     global: &Global,

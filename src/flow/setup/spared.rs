@@ -10,14 +10,14 @@ use crate::plan::path::effect::{Effect, Turn};
 
 /// Upstreams that stay as they are, for something else encrypts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Spared {
+pub(super) struct Spared {
     /// `auto-mTLS (step 1)`
     pub by: String,
     pub upstreams: Vec<ObjectRef>,
 }
 
 /// What turns auto-mTLS on, if it is on after the steps so far: `auto-mTLS (step 1)`.
-pub async fn auto_mtls_after(before: &[Planned], session: &Session, global: &Global) -> Option<String> {
+pub(super) async fn auto_mtls_after(before: &[Planned], session: &Session, global: &Global) -> Option<String> {
     match last_turn(before.iter().map(|planned| planned.effects.as_slice())) {
         Some((number, Turn::On)) => Some(format!("auto-mTLS (step {number})")),
         Some((_, Turn::Off)) => None,
@@ -35,7 +35,7 @@ fn last_turn<'e>(steps: impl DoubleEndedIterator<Item = &'e [Effect]> + ExactSiz
 }
 
 /// The work without the Upstreams that `by` covers, and those.
-pub fn spare(work: Work, by: Option<String>) -> (Work, Option<Spared>) {
+pub(super) fn spare(work: Work, by: Option<String>) -> (Work, Option<Spared>) {
     let (changes, by) = match (work, by) {
         (Work::Objects(changes), Some(by)) => (changes, by),
         (work, _) => return (work, None),

@@ -28,7 +28,7 @@ use crate::render::values as shown;
 
 /// The command of a step.
 #[derive(Debug, Clone)]
-pub enum Act {
+pub(super) enum Act {
     Values(UpgradeValues),
     Sidecars(Sidecars),
     Enrolment(Enrolment),
@@ -44,7 +44,7 @@ pub enum Act {
 
 /// A step as it was put together.
 #[derive(Debug, Clone)]
-pub struct Step {
+pub(super) struct Step {
     /// `enroll`
     pub word: &'static str,
     /// `namespace default`
@@ -55,7 +55,7 @@ pub struct Step {
 }
 
 /// The plan of a command.
-pub enum Work {
+pub(super) enum Work {
     Values(Box<values::Planned>),
     Sidecars(sidecars::Plan),
     Enrolment {
@@ -68,7 +68,7 @@ pub enum Work {
 }
 
 /// A step and what it would do.
-pub struct Planned {
+pub(super) struct Planned {
     pub step: Step,
     pub work: Work,
     /// Which of its objects stay as they are although they are not as asked, and why.
@@ -77,7 +77,7 @@ pub struct Planned {
 }
 
 /// What a step wrote that can be rolled back once a later step proves it wrong.
-pub enum Made {
+pub(super) enum Made {
     Nothing,
     Objects(Vec<Done>),
     /// A release whose upgrade turned auto-mTLS on, and the task that did.
@@ -86,7 +86,7 @@ pub enum Made {
 
 /// When a step is planned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum When {
+pub(super) enum When {
     /// With the whole: what an earlier step makes room for is not asked about.
     Before,
     /// Its turn has come: with `--force` its own guard is passed as well.
@@ -95,7 +95,7 @@ pub enum When {
 
 impl Work {
     /// The objects that it writes.
-    pub fn changes(&self) -> impl Iterator<Item = &Change> {
+    pub(super) fn changes(&self) -> impl Iterator<Item = &Change> {
         self.all().iter().filter(|change| !change.is_already())
     }
 
@@ -109,7 +109,7 @@ impl Work {
     }
 
     /// The release that it changes: no object of the cluster, and Helm's to write.
-    pub fn release(&self) -> Option<&values::Planned> {
+    pub(super) fn release(&self) -> Option<&values::Planned> {
         match self {
             Self::Values(planned) if !planned.plan.is_empty() => Some(planned),
             _ => None,
@@ -119,35 +119,35 @@ impl Work {
 
 impl Planned {
     /// Whether there is nothing to do.
-    pub fn is_already(&self) -> bool {
+    pub(super) fn is_already(&self) -> bool {
         self.work.changes().next().is_none() && self.work.release().is_none()
     }
 
     /// Whether it only looks.
-    pub fn only_looks(&self) -> bool {
+    pub(super) fn only_looks(&self) -> bool {
         matches!(self.work, Work::Request)
     }
 
     /// Whether the commands of its way have `-n` for Gloo's own namespace.
-    pub fn is_in_gloo(&self) -> bool {
+    pub(super) fn is_in_gloo(&self) -> bool {
         !matches!(self.step.act, Act::Enrolment(_) | Act::PeerAuth(_) | Act::Verify { .. })
     }
 
     /// The workloads that are restarted.
-    pub fn restarts(&self) -> impl Iterator<Item = &ObjectRef> {
+    pub(super) fn restarts(&self) -> impl Iterator<Item = &ObjectRef> {
         let workloads = [&kinds::DEPLOYMENT, &kinds::STATEFUL_SET, &kinds::DAEMON_SET];
         let objects = self.work.changes().map(|change| &change.before.reference);
         objects.filter(move |object| workloads.contains(&object.kind))
     }
 
     /// The rows of what would be changed.
-    pub fn rows(&self) -> impl Iterator<Item = Row> {
+    pub(super) fn rows(&self) -> impl Iterator<Item = Row> {
         let release = self.work.release().and_then(release_row);
         release.into_iter().chain(self.work.changes().map(execute::row_of))
     }
 
     /// `4 values`: what is no object's change, and what is skipped.
-    pub fn more(&self) -> Vec<String> {
+    pub(super) fn more(&self) -> Vec<String> {
         match (&self.work, &self.step.act) {
             (Work::Values(planned), Act::Values(task)) => value_lines(planned, task),
             (Work::Enrolment { plans, .. }, Act::Enrolment(task)) => {
@@ -162,7 +162,7 @@ impl Planned {
     ///
     /// # Errors
     /// An edit leads through something that is not what it should be.
-    pub fn diffs(&self) -> Result<Vec<String>, Failure> {
+    pub(super) fn diffs(&self) -> Result<Vec<String>, Failure> {
         match (&self.work, &self.step.act) {
             (Work::Values(planned), Act::Values(task)) => {
                 Ok(self.work.release().map(|_| planned.diff(task.secrets)).into_iter().collect())
@@ -204,7 +204,7 @@ impl Act {
     ///
     /// # Errors
     /// Why it would not be done.
-    pub async fn plan(
+    pub(super) async fn plan(
         &self,
         session: &Session,
         global: &Global,
@@ -303,7 +303,7 @@ impl Step {
     ///
     /// # Errors
     /// Why it would not be done.
-    pub async fn plan(
+    pub(super) async fn plan(
         self,
         session: &Session,
         (preview, by): (Preview, Option<String>),
@@ -335,7 +335,7 @@ impl Planned {
     ///
     /// # Errors
     /// Why it was not done, and what of it stands.
-    pub async fn carry_out(
+    pub(super) async fn carry_out(
         &self,
         session: &Session,
         caution: Caution,

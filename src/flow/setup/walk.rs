@@ -17,7 +17,7 @@ use crate::render::text::{count, seconds};
 
 /// What became of the step that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
+pub(super) enum State {
     Own(Stands),
     /// It looked at what earlier steps did, and that is rolled back.
     ProvenWrong {
@@ -32,7 +32,12 @@ impl Way {
     ///
     /// # Errors
     /// Which step failed, what stands, and how to go on.
-    pub async fn walk(&self, plan: &[Planned], stop: &Interrupts, report: &mut Report<'_>) -> Result<(), Failure> {
+    pub(super) async fn walk(
+        &self,
+        plan: &[Planned],
+        stop: &Interrupts,
+        report: &mut Report<'_>,
+    ) -> Result<(), Failure> {
         let mut made: Vec<Made> = Vec::new();
         for (index, planned) in plan.iter().enumerate() {
             if stop.is_set() {
@@ -49,7 +54,7 @@ impl Way {
             let begun = Instant::now();
             // Also what is as asked already: a run that was killed may have left its rollout under way.
             let outcome = caught(Box::pin(planned.carry_out(&self.session, self.caution, &self.global, report))).await;
-            match outcome.unwrap_or_else(|panicked| Err(panicked.into_failure().into())) {
+            match outcome.unwrap_or_else(|panicked| Err(Failure::from(panicked).into())) {
                 Ok(of_step) => {
                     made.push(of_step);
                     report.ui.status(&format!("{head}: done ({})", seconds(begun.elapsed())));
@@ -125,7 +130,7 @@ impl Made {
 
 /// The steps that a failed request proves wrong, the last first: those of which it is the proof and on which it rests.
 /// An Upstream's own TLS decides before auto-mTLS.
-pub fn proven_wrong(plan: &[Planned], request: usize, global: &Global) -> Vec<usize> {
+pub(super) fn proven_wrong(plan: &[Planned], request: usize, global: &Global) -> Vec<usize> {
     let Act::Verify { request, proves } = &plan[request].step.act else { return Vec::new() };
     let is_asked = |object: &ObjectRef| {
         request.upstream.as_ref().is_some_and(|named| {

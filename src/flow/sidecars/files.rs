@@ -9,7 +9,7 @@ use crate::edit::manifest::{self, Found, Job, Place, Splice};
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::emit::{Edited, Emit};
 use crate::flow::report::Report;
-use crate::load::files::{self, Loaded, Text};
+use crate::load::files::{self, Loaded, SourceText};
 use crate::load::gateways;
 use crate::model::{Kind, Object, ObjectRef, kinds};
 use crate::options::{Global, Injection, Proxies, Sidecars};
@@ -43,7 +43,7 @@ struct Member {
 /// Everything that was read.
 #[derive(Default)]
 struct Read {
-    texts: Vec<Text>,
+    texts: Vec<SourceText>,
     members: Vec<Member>,
     refused: Vec<Row>,
 }
@@ -52,7 +52,7 @@ struct Read {
 ///
 /// # Errors
 /// What keeps the run from being planned or from being written.
-pub fn run(task: &Sidecars, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+pub(crate) fn run(task: &Sidecars, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let Some(files) = &task.files else { return Ok(()) };
     let mut inputs = files::find(&files::sources_of(&files.paths)?)?;
     let mut emit = Emit::of(task.preview, files.destination, inputs.is_single());

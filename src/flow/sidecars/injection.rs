@@ -20,7 +20,7 @@ use crate::plan::sidecars::{self, Around, Flags, Proxy, Security};
 ///
 /// # Errors
 /// No istiod can be chosen, or something could not be read.
-pub async fn injection(
+pub(super) async fn injection(
     session: &Session,
     task: &Sidecars,
     global: &Global,
@@ -62,7 +62,7 @@ pub async fn injection(
 }
 
 /// What was typed for `inject`; nothing for `uninject`.
-pub fn flags_of(act: &Injection) -> Option<Flags> {
+pub(super) fn flags_of(act: &Injection) -> Option<Flags> {
     let Injection::Inject { istio, sds_image, posture, .. } = act else { return None };
     Some(Flags {
         revision: istio.revision.clone(),

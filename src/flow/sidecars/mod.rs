@@ -4,8 +4,8 @@ mod files;
 mod injection;
 mod removal;
 
-pub use files::run as run_on_files;
-pub use removal::against;
+pub(super) use files::run as run_on_files;
+pub(super) use removal::against;
 
 use injection::injection;
 use removal::removal;
@@ -32,7 +32,7 @@ use crate::plan::sidecars::{Proxy, TransactionPlan};
 
 /// What the whole run does.
 #[derive(Debug, Default)]
-pub struct Plan {
+pub(super) struct Plan {
     /// In the order of writing: what must not refer to the proxies any more, the proxies, what refers to them.
     pub changes: Vec<Change>,
     proxies: Vec<Proxy>,
@@ -42,7 +42,7 @@ pub struct Plan {
 ///
 /// # Errors
 /// Why it was not done, and whether what had been done was taken back.
-pub async fn run(task: &Sidecars, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+pub(super) async fn run(task: &Sidecars, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let session = super::open(global, report).await?;
     report.form_for_cluster(task.preview);
     report.context(&place(&session));
@@ -72,7 +72,7 @@ pub async fn run(task: &Sidecars, global: &Global, report: &mut Report<'_>) -> R
 ///
 /// # Errors
 /// No proxy, no istiod, something that would be left pointing at the sidecars, or something that could not be read.
-pub async fn plan(
+pub(super) async fn plan(
     session: &Session,
     task: &Sidecars,
     global: &Global,
@@ -91,7 +91,7 @@ pub async fn plan(
 ///
 /// # Errors
 /// Why it was not done, and what stands.
-pub async fn carry_out(
+pub(super) async fn carry_out(
     session: &Session,
     task: &Sidecars,
     plan: &Plan,

@@ -22,7 +22,7 @@ use crate::plan::{self, PerObject};
 ///
 /// # Errors
 /// Something would be left pointing at the cluster, or could not be read.
-pub async fn removal(
+pub(super) async fn removal(
     session: &Session,
     task: &Sidecars,
     (upstreams, caution): (Upstreams, Caution),
@@ -75,7 +75,12 @@ pub async fn removal(
 ///
 /// # Errors
 /// What would be left.
-pub fn against(left: &[Dangling], hidden: &[String], upstreams: Upstreams, caution: Caution) -> Result<(), Failure> {
+pub(crate) fn against(
+    left: &[Dangling],
+    hidden: &[String],
+    upstreams: Upstreams,
+    caution: Caution,
+) -> Result<(), Failure> {
     let with = match upstreams {
         Upstreams::Left => plan::dangling::Upstreams::Refuse,
         Upstreams::Included => plan::dangling::Upstreams::Include,
@@ -87,7 +92,7 @@ pub fn against(left: &[Dangling], hidden: &[String], upstreams: Upstreams, cauti
 }
 
 /// With `--include-upstreams` what only Istio's `sslConfig` ties to the cluster is taken off it.
-pub fn release(upstreams: Vec<Object>, wanted: Upstreams) -> (Vec<Change>, Vec<Dangling>) {
+pub(super) fn release(upstreams: Vec<Object>, wanted: Upstreams) -> (Vec<Change>, Vec<Dangling>) {
     let mut released = Vec::new();
     let mut left = Vec::new();
     for before in upstreams {

@@ -24,7 +24,7 @@ use crate::verify::rollout::{self, Ended};
 use crate::verify::sidecars as proof;
 
 /// What is handed to Helm.
-pub struct Upgrade {
+pub(crate) struct Upgrade {
     pub record: Record,
     pub edition: Edition,
     /// All values, as YAML.
@@ -41,7 +41,7 @@ pub struct Upgrade {
 
 /// A release that was upgraded.
 #[derive(Debug, Clone)]
-pub struct Upgraded {
+pub(crate) struct Upgraded {
     /// As it was.
     pub record: Record,
     /// The revision that runs.
@@ -54,7 +54,7 @@ pub struct Upgraded {
 
 impl Upgraded {
     /// The release's line in the result.
-    pub fn row(&self) -> Row {
+    pub(crate) fn row(&self) -> Row {
         let Record { name, namespace, revision, .. } = &self.record;
         let object = ObjectRef::new(&kinds::RELEASE, &**namespace, &**name);
         let message = format!("{} changed (revision {revision} -> {})", count(self.changes, "value"), self.to);
@@ -66,7 +66,7 @@ impl Upgraded {
 ///
 /// # Errors
 /// Why nothing was changed, or what state the release is in.
-pub async fn run(
+pub(super) async fn run(
     session: &Session,
     upgrade: &Upgrade,
     on_failure: HelmFailure,
@@ -85,7 +85,7 @@ pub async fn run(
     stop.begin_writes()?;
     helm_upgrades(session, &helm, order, upgrade, stop, report).await?;
     let settled = caught(settle(session, upgrade, stop, task, global, report)).await;
-    let settled = settled.unwrap_or_else(|panicked| Err(panicked.into_failure().detail(UPGRADED)));
+    let settled = settled.unwrap_or_else(|panicked| Err(Failure::from(panicked).detail(UPGRADED)));
     settled.map_err(unconfirmed)
 }
 
@@ -100,7 +100,7 @@ fn unconfirmed(why: Failure) -> Stopped {
 /// # Errors
 /// Helm cannot be told the user or the version of the chart, another tool renders the release, another upgrade is under
 /// way, this one would conflict, or no Helm is there.
-pub async fn ready(
+pub(crate) async fn ready(
     session: &Session,
     upgrade: &Upgrade,
     task: &UpgradeValues,
@@ -132,7 +132,7 @@ pub async fn ready(
 }
 
 /// Without it Helm takes no values at all for a wish to keep those of the release before.
-pub const RESET_VALUES: &str = "--reset-values";
+pub(super) const RESET_VALUES: &str = "--reset-values";
 
 async fn helm_upgrades(
     session: &Session,
@@ -159,7 +159,7 @@ async fn helm_upgrades(
     if let Err(panicked) = listened {
         // Helm has ended all the same, and what it came to is what counts.
         return Err(match ended {
-            Ok(()) => unconfirmed(panicked.into_failure().detail(UPGRADED)),
+            Ok(()) => unconfirmed(Failure::from(panicked).detail(UPGRADED)),
             Err(how) => failed(session, upgrade, &how, &last).await,
         });
     }

@@ -13,7 +13,7 @@ use crate::options::{Global, IstioWish, UpgradeValues, ValuesAct};
 use crate::plan::values::Wish;
 
 /// Rolls it back; whether it could be. `task` is the one that turned it on.
-pub async fn auto_mtls_back(
+pub(crate) async fn auto_mtls_back(
     session: &Session,
     upgraded: &Upgraded,
     task: &UpgradeValues,

@@ -15,7 +15,7 @@ use crate::render::diff::Secrets;
 use crate::render::values as shown;
 
 /// Says what becomes of the values and puts them where they are wanted.
-pub fn finish(
+pub(super) fn finish(
     planned: &Planned,
     session: Option<&Session>,
     task: &UpgradeValues,

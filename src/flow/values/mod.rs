@@ -8,9 +8,9 @@ mod order;
 mod planned;
 mod subject;
 
-pub use apply::{Upgraded, ready};
-pub use back::auto_mtls_back;
-pub use planned::Planned;
+pub(super) use apply::{Upgraded, ready};
+pub(super) use back::auto_mtls_back;
+pub(super) use planned::Planned;
 
 use serde_json::{Value, json};
 
@@ -38,7 +38,7 @@ use crate::plan::values::{self, Plan, findings};
 ///
 /// # Errors
 /// What keeps the values from being read, merged or written.
-pub fn run(task: &UpgradeValues, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+pub(super) fn run(task: &UpgradeValues, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     match &task.source {
         ValuesSource::File(path) => {
             let subject = of_file(path, task, report)?;
@@ -100,7 +100,7 @@ async fn of_a_release(
 ///
 /// # Errors
 /// What keeps the values from being read or merged.
-pub async fn plan_release(
+pub(super) async fn plan_release(
     session: &Session,
     (name, revision): (Option<&str>, Option<u64>),
     task: &UpgradeValues,
@@ -116,7 +116,7 @@ pub async fn plan_release(
 ///
 /// # Errors
 /// Why it was not done, and what stands.
-pub async fn carry_out(
+pub(super) async fn carry_out(
     session: &Session,
     planned: &Planned,
     task: &UpgradeValues,

@@ -19,7 +19,7 @@ use crate::render::values::command;
 const USUAL_FILE: &str = "gloo-gateway.yaml";
 
 /// Says the command that gives Helm the values.
-pub fn say(
+pub(super) fn say(
     (record, values): (&Record, &Value),
     edition: Edition,
     session: Option<&Session>,
@@ -80,7 +80,12 @@ fn parts(
 
 /// Another version may bring other CRDs, and Helm installs them once and never again. `running` is the version of
 /// the chart that is there, as far as it is known.
-pub fn crds(running: Option<&str>, edition: Edition, at_hand: Option<&AtHand>, task: &UpgradeValues) -> Option<Advice> {
+pub(super) fn crds(
+    running: Option<&str>,
+    edition: Edition,
+    at_hand: Option<&AtHand>,
+    task: &UpgradeValues,
+) -> Option<Advice> {
     let show = helm(Driver::Secret, "show crds");
     let (version, show) = match (at_hand, &task.chart, &task.to_version) {
         (Some(chart), Some(path), _) if chart.has_crds => {

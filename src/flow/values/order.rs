@@ -20,7 +20,7 @@ const NO_CHARTS: &str = "/dev";
 ///
 /// # Errors
 /// Helm cannot be told to act as that user.
-pub fn target(
+pub(super) fn target(
     context: &ClusterContext,
     impersonation: Option<&Impersonation>,
     namespace: &ReleaseNamespace,
@@ -64,7 +64,7 @@ pub fn target(
 ///
 /// # Errors
 /// The record names no version.
-pub fn version<'a>(upgrade: &'a Upgrade, task: &'a UpgradeValues) -> Result<&'a str, Failure> {
+pub(super) fn version<'a>(upgrade: &'a Upgrade, task: &'a UpgradeValues) -> Result<&'a str, Failure> {
     let record = &upgrade.record;
     match &task.to_version {
         Some(typed) => Ok(typed),
@@ -99,7 +99,7 @@ fn is_exact(version: &str) -> bool {
 ///
 /// # Errors
 /// The record names no version of the published chart.
-pub fn upgrade(
+pub(super) fn upgrade(
     target: Target,
     upgrade: &Upgrade,
     on_failure: HelmFailure,

@@ -20,7 +20,7 @@ use crate::render::values as shown;
 use crate::yaml;
 
 /// What was planned, and what comes of it.
-pub struct Planned {
+pub(crate) struct Planned {
     pub subject: Subject,
     pub plan: Plan,
     pub after: Value,
@@ -33,7 +33,7 @@ impl Planned {
     ///
     /// # Errors
     /// The values, or the text of their file, cannot be edited so.
-    pub fn new(subject: Subject, plan: Plan) -> Result<Self, Failure> {
+    pub(crate) fn new(subject: Subject, plan: Plan) -> Result<Self, Failure> {
         let after = subject.after(&plan)?;
         let text = match &subject.file {
             Some((read, found)) => {
@@ -48,7 +48,7 @@ impl Planned {
     }
 
     /// Says what changes, and what should be known of it.
-    pub fn say(&self, task: &UpgradeValues, notes: &mut dyn Notes) {
+    pub(crate) fn say(&self, task: &UpgradeValues, notes: &mut dyn Notes) {
         let Self { subject, plan, .. } = self;
         if let Some(istiod) = &plan.istiod {
             notes.status(istiod);
@@ -73,7 +73,7 @@ impl Planned {
     }
 
     /// What the release does to requests with these values.
-    pub fn effects(&self, task: &UpgradeValues) -> Vec<Effect> {
+    pub(crate) fn effects(&self, task: &UpgradeValues) -> Vec<Effect> {
         let turn = |is_on: bool| if is_on { Turn::On } else { Turn::Off };
         vec![
             Effect::Certificates(Vec::new(), turn(task.act == ValuesAct::Merge)),
@@ -82,7 +82,7 @@ impl Planned {
     }
 
     /// The change as a unified diff.
-    pub fn diff(&self, secrets: Secrets) -> String {
+    pub(crate) fn diff(&self, secrets: Secrets) -> String {
         let Some((read, _)) = &self.subject.file else {
             let shown = |values: &Value| match values {
                 Value::Null => String::new(),
@@ -99,7 +99,7 @@ impl Planned {
     }
 
     /// What Helm is given; none where the release is so already.
-    pub fn upgrade(&self, task: &UpgradeValues) -> Option<Upgrade> {
+    pub(crate) fn upgrade(&self, task: &UpgradeValues) -> Option<Upgrade> {
         let Self { subject, plan, text, .. } = self;
         let Found { record, history, .. } = subject.release.as_ref()?;
         let at_hand = subject.at_hand.as_ref().map(|chart| &chart.version);

@@ -13,7 +13,7 @@ use crate::flow::notes::Notes;
 use crate::flow::report::Report;
 use crate::helm::Record;
 use crate::load::chart;
-use crate::load::files::{self, Loaded, Text};
+use crate::load::files::{self, Loaded, SourceText};
 use crate::load::release::Found;
 use crate::options::UpgradeValues;
 use crate::plan::advice::{Advice, Code};
@@ -21,12 +21,12 @@ use crate::plan::values::{self, Chart, Edition, Plan, Version};
 use crate::render::text::STDIN;
 
 /// What is worked on.
-pub struct Subject {
+pub(crate) struct Subject {
     pub values: Value,
     pub chart: Chart,
     /// `--chart`
     pub at_hand: Option<chart::AtHand>,
-    pub file: Option<(Text, text::Found)>,
+    pub file: Option<(SourceText, text::Found)>,
     pub release: Option<Found>,
     /// What keeps Helm 4 from an upgrade, where the release was made by server-side apply.
     pub conflict: Option<Advice>,
@@ -37,7 +37,7 @@ impl Subject {
     ///
     /// # Errors
     /// A key that cannot be set.
-    pub fn after(&self, plan: &Plan) -> Result<Value, Failure> {
+    pub(crate) fn after(&self, plan: &Plan) -> Result<Value, Failure> {
         json::apply(&self.values, &plan.edits)
             .map_err(|path| Failure::new(Exit::Failed, Reason::BadValues, format!("{path} cannot be set")))
     }
@@ -47,7 +47,7 @@ impl Subject {
 ///
 /// # Errors
 /// It cannot be read, or says not which values are meant.
-pub fn of_file(path: &Path, task: &UpgradeValues, report: &mut Report<'_>) -> Result<Subject, Failure> {
+pub(super) fn of_file(path: &Path, task: &UpgradeValues, report: &mut Report<'_>) -> Result<Subject, Failure> {
     let mut inputs = files::find(&files::sources_of(&[path.to_owned()])?)?;
     if !inputs.is_single() {
         return Err(Failure::usage(format!("--values {}: one file, or - for stdin", path.display())));
@@ -105,7 +105,7 @@ pub fn of_file(path: &Path, task: &UpgradeValues, report: &mut Report<'_>) -> Re
 ///
 /// # Errors
 /// Its chart is not Gloo's, or the chart at hand cannot be read.
-pub fn of_release(found: Found, task: &UpgradeValues, notes: &mut dyn Notes) -> Result<Subject, Failure> {
+pub(super) fn of_release(found: Found, task: &UpgradeValues, notes: &mut dyn Notes) -> Result<Subject, Failure> {
     let record = &found.record;
     notes.status(&release_line(record));
     notes.advices(found.advice.iter().cloned());
@@ -140,7 +140,7 @@ fn release_line(record: &Record) -> String {
 }
 
 /// Why the text cannot be edited.
-pub fn refusal(name: &str, cannot: Unsafe) -> Failure {
+pub(super) fn refusal(name: &str, cannot: Unsafe) -> Failure {
     let Unsafe { line, why, manual } = cannot;
     let mut failure = Failure::new(Exit::Failed, Reason::Unsafe, format!("{name}:{line}: {why}; nothing changed"));
     if !manual.is_empty() {

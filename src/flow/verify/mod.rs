@@ -36,7 +36,7 @@ const MOST_SAMPLES: usize = 3;
 ///
 /// # Errors
 /// What kept it from being sent or answered.
-pub async fn run(task: &VerifyTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+pub(super) async fn run(task: &VerifyTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     report.extend_field("verdicts", Vec::new());
     let session = super::open(global, report).await?;
     Box::pin(judged(&session, task, global, report)).await?.say(report);
@@ -45,7 +45,7 @@ pub async fn run(task: &VerifyTask, global: &Global, report: &mut Report<'_>) ->
 
 /// What became of a request, each way that it went.
 #[derive(Default)]
-pub struct Judged {
+pub(super) struct Judged {
     answers: Vec<(Asked, Verdict)>,
     /// Of several pods, those that could not be asked.
     unasked: Vec<Failure>,
@@ -53,18 +53,18 @@ pub struct Judged {
 
 impl Judged {
     /// The first answer that was not as it should be, in a line.
-    pub fn fault(&self) -> Option<String> {
+    pub(super) fn fault(&self) -> Option<String> {
         let (asked, verdict) = self.answers.iter().find(|(_, verdict)| verdict.exit != Exit::Done)?;
         shown::lines(asked, verdict).into_iter().next()
     }
 
     /// Whether the TLS between gateway and backend may be why.
-    pub fn blames_tls(&self) -> bool {
+    pub(super) fn blames_tls(&self) -> bool {
         self.answers.iter().any(|(_, verdict)| verdict.blames_tls())
     }
 
     /// Says it.
-    pub fn say(&self, report: &mut Report<'_>) {
+    pub(super) fn say(&self, report: &mut Report<'_>) {
         for (asked, verdict) in &self.answers {
             for line in shown::lines(asked, verdict) {
                 report.line(&line);
@@ -81,7 +81,7 @@ impl Judged {
 ///
 /// # Errors
 /// The Upstream, a route to it or a pod of the gateway is missing.
-pub async fn ready(
+pub(super) async fn ready(
     session: &Session,
     task: &VerifyTask,
     global: &Global,
@@ -95,7 +95,7 @@ pub async fn ready(
 ///
 /// # Errors
 /// What kept it from being sent or answered.
-pub async fn judged(
+pub(super) async fn judged(
     session: &Session,
     task: &VerifyTask,
     global: &Global,

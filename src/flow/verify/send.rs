@@ -16,14 +16,14 @@ use crate::probe::{self, Ask, Place, Trust};
 
 /// Where a request goes.
 #[derive(Debug, Clone)]
-pub enum Way {
+pub(super) enum Way {
     Address(Place),
     Pod { pod: ProxyPod, port: u16 },
 }
 
 impl Way {
     /// The pod, if it is sent to one.
-    pub fn pod(&self) -> Option<&ProxyPod> {
+    pub(super) fn pod(&self) -> Option<&ProxyPod> {
         match self {
             Self::Address(_) => None,
             Self::Pod { pod, .. } => Some(pod),
@@ -32,7 +32,7 @@ impl Way {
 }
 
 /// Everything about the request that is the same wherever it goes.
-pub struct Sender<'s> {
+pub(super) struct Sender<'s> {
     session: &'s Session,
     task: &'s VerifyTask,
     /// The host to ask for; `None`: whatever the address is.
@@ -47,7 +47,7 @@ impl<'s> Sender<'s> {
     ///
     /// # Errors
     /// It cannot be told, or the gateway has no address.
-    pub async fn prepare(
+    pub(super) async fn prepare(
         session: &'s Session,
         task: &'s VerifyTask,
         global: &Global,
@@ -100,23 +100,23 @@ impl<'s> Sender<'s> {
     }
 
     /// Where it goes, one after another.
-    pub fn ways(&self) -> &[Way] {
+    pub(super) fn ways(&self) -> &[Way] {
         &self.ways
     }
 
     /// What is asked for, without an Upstream's name.
-    pub fn subject(&self) -> String {
+    pub(super) fn subject(&self) -> String {
         match &self.host {
             Some(host) => format!("{host}{}", self.path),
             None => self.ways.first().map_or_else(|| self.path.clone(), |way| self.url(way)),
         }
     }
 
-    pub fn host(&self) -> Option<String> {
+    pub(super) fn host(&self) -> Option<String> {
         self.host.clone()
     }
 
-    pub fn url(&self, way: &Way) -> String {
+    pub(super) fn url(&self, way: &Way) -> String {
         match way {
             Way::Address(place) => format!("{}://{}:{}{}", place.scheme.name(), place.host, place.port, self.path),
             Way::Pod { .. } => format!("http://{}{}", self.authority(way), self.path),
@@ -124,7 +124,7 @@ impl<'s> Sender<'s> {
     }
 
     /// `GET http://34.162.22.180:80/headers (Host: *, route httpbin)`
-    pub fn line(&self, way: &Way) -> String {
+    pub(super) fn line(&self, way: &Way) -> String {
         let mut told = Vec::new();
         match (&self.host, &self.route) {
             (Some(host), _) => told.push(format!("Host: {host}")),
@@ -155,7 +155,7 @@ impl<'s> Sender<'s> {
     ///
     /// # Errors
     /// No answer came, and why.
-    pub async fn send(&self, way: &Way) -> Result<Answer, Failure> {
+    pub(super) async fn send(&self, way: &Way) -> Result<Answer, Failure> {
         match way {
             Way::Address(place) => self.to_address(way, place).await,
             Way::Pod { pod, port } => self.to_pod(way, pod, *port).await,

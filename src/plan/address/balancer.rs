@@ -10,7 +10,7 @@ use crate::plan::advice::{Advice, Code};
 
 /// What a Service without an address says about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unassigned {
+pub(crate) struct Unassigned {
     pub created: Option<Timestamp>,
     /// Which controller has to act; `None` is the cluster's default one.
     pub class: Option<String>,

@@ -12,7 +12,7 @@ use super::advice::{Advice, Code};
 use crate::error::{Exit, Failure, Reason};
 use crate::model::{Object, ObjectRef};
 
-pub use balancer::Unassigned;
+pub(crate) use balancer::Unassigned;
 pub use host::Host;
 pub use port::Scheme;
 
@@ -58,7 +58,7 @@ pub enum Amount {
 
 /// What was read so far, beside the Service.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Seen<'a> {
+pub(crate) struct Seen<'a> {
     pub pods: Option<&'a [Value]>,
     /// Of the nodes asked for, those that there are.
     pub nodes: Option<&'a [Value]>,
@@ -66,7 +66,7 @@ pub struct Seen<'a> {
 
 /// What the things read come to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
+pub(crate) enum Answer {
     Found(Found),
     /// Read this too, add it to what was seen, ask again.
     Needs(Need),
@@ -78,14 +78,14 @@ pub enum Answer {
 
 /// What has to be read for an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Need {
+pub(crate) enum Need {
     Pods { namespace: String, selector: String },
     Nodes(Vec<String>),
 }
 
 /// At least one address, best first.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub(crate) struct Found {
     pub addresses: Vec<Address>,
     pub advice: Vec<Advice>,
 }
@@ -126,14 +126,14 @@ impl Address {
 
 /// An address that is not there yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pending {
+pub(crate) struct Pending {
     pub service: ObjectRef,
     pub cause: Cause,
 }
 
 /// What it waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Cause {
+pub(crate) enum Cause {
     /// The load balancer has given no address.
     NoIngress(Unassigned),
     /// No pod behind the Service is ready: each one and why.
@@ -143,13 +143,13 @@ pub enum Cause {
 /// Decides from what was read so far. Asked with the Service alone first: for a load balancer
 /// and a cluster IP that is all it takes.
 #[must_use]
-pub fn answer(service: &Object, seen: Seen, wish: &Wish) -> Answer {
+pub(crate) fn answer(service: &Object, seen: Seen, wish: &Wish) -> Answer {
     decide(&View { service, wish }, seen).unwrap_or_else(Answer::Refused)
 }
 
 /// The field selector for the events that say why an address is pending.
 #[must_use]
-pub fn event_selector(service: &ObjectRef) -> String {
+pub(crate) fn event_selector(service: &ObjectRef) -> String {
     format!("involvedObject.kind=Service,involvedObject.name={},type=Warning", service.name)
 }
 

@@ -12,7 +12,7 @@ use crate::plan::peer::{Effective, Policies};
 use crate::plan::ssl_config::{Tls, tls_of};
 
 /// Who else writes the namespace's labels or the templates that are restarted.
-pub fn on_owners(plan: &Plan) -> Vec<Advice> {
+pub(crate) fn on_owners(plan: &Plan) -> Vec<Advice> {
     let mut said = Vec::new();
     if !plan.label.is_already() {
         said.extend(owner::of(&plan.namespace.value).map(|owner| on_namespace(plan, &owner)));
@@ -52,7 +52,7 @@ fn on_namespace(plan: &Plan, owner: &Owner) -> Advice {
 }
 
 /// What still runs otherwise where nothing is restarted.
-pub fn on_stale(plan: &Plan) -> Option<Advice> {
+pub(crate) fn on_stale(plan: &Plan) -> Option<Advice> {
     let stale: Vec<_> = plan.restarts().map(short).collect();
     let name = &plan.namespace.reference.name;
     let word = if matches!(plan.goal, Goal::Free) { "istio unenroll" } else { "istio enroll" };
@@ -71,7 +71,7 @@ fn runs(number: usize) -> &'static str {
 }
 
 /// What STRICT comes to mean for the workloads that start anew, and the policies that say it.
-pub fn on_policies(plan: &Plan, policies: &Policies<'_>) -> Option<Advice> {
+pub(crate) fn on_policies(plan: &Plan, policies: &Policies<'_>) -> Option<Advice> {
     let name = &plan.namespace.reference.name;
     let of_workloads = plan
         .restarts()
@@ -99,13 +99,13 @@ pub fn on_policies(plan: &Plan, policies: &Policies<'_>) -> Option<Advice> {
 }
 
 /// The namespace of the Service behind an Upstream that speaks Istio's mutual TLS unconditionally.
-pub fn demands_tls(upstream: &Value) -> Option<&str> {
+pub(crate) fn demands_tls(upstream: &Value) -> Option<&str> {
     let service = upstream["spec"]["kube"]["serviceNamespace"].as_str()?;
     matches!(tls_of(upstream), Tls::Istio(_)).then_some(service)
 }
 
 /// Upstreams that will speak TLS to pods which no longer take it.
-pub fn on_upstreams(plan: &Plan, upstreams: &[ObjectRef]) -> Option<Advice> {
+pub(crate) fn on_upstreams(plan: &Plan, upstreams: &[ObjectRef]) -> Option<Advice> {
     let name = &plan.namespace.reference.name;
     let first = upstreams.first()?;
     let some = if upstreams.len() == 1 {

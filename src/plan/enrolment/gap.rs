@@ -6,7 +6,7 @@ use crate::model::{Object, kinds};
 use crate::plan::backend::{labels, selects};
 
 /// How requests are interrupted while the workload starts anew; none where enough pods serve all the time.
-pub fn of(workload: &Object, budgets: &[Value]) -> Option<String> {
+pub(crate) fn of(workload: &Object, budgets: &[Value]) -> Option<String> {
     let (down, all) = (unavailable(workload), replicas(workload));
     if down == 0 || all == 0 {
         return None;

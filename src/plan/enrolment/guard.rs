@@ -11,7 +11,7 @@ use crate::plan::outcome::Objection;
 const NEVER_INJECTED: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
 
 /// The label of ambient mode, on a namespace or a pod.
-pub const DATAPLANE_MODE: &str = "istio.io/dataplane-mode";
+pub(crate) const DATAPLANE_MODE: &str = "istio.io/dataplane-mode";
 
 /// Whether Gloo's own namespace may be enrolled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,13 +23,13 @@ pub enum GlooNamespace {
 
 /// Where things are that must stay out.
 #[derive(Debug, Clone, Copy)]
-pub struct Installed<'i> {
+pub(crate) struct Installed<'i> {
     pub gloo: &'i str,
     pub istiods: &'i [String],
 }
 
 /// Why this namespace is not enrolled, if it is not. Nothing is in the way of one that leaves the mesh.
-pub fn against(namespace: &Object, installed: Installed<'_>, gloo: GlooNamespace) -> Option<Objection> {
+pub(crate) fn against(namespace: &Object, installed: Installed<'_>, gloo: GlooNamespace) -> Option<Objection> {
     let name = namespace.reference.name.as_str();
     let refuse = |message: String| Some(Objection::new(Reason::SystemNamespace, message));
     if NEVER_INJECTED.contains(&name) {
@@ -61,7 +61,7 @@ pub fn against(namespace: &Object, installed: Installed<'_>, gloo: GlooNamespace
 }
 
 /// Whether its pods are in the mesh without sidecars.
-pub fn is_ambient(value: &Value) -> bool {
+pub(crate) fn is_ambient(value: &Value) -> bool {
     value["metadata"]["labels"][DATAPLANE_MODE] == "ambient"
 }
 

@@ -12,7 +12,7 @@ use crate::plan::outcome::Decision;
 use crate::plan::revisions::{INJECTION_LABEL, bond};
 
 /// What becomes of the namespace's labels.
-pub fn decide(namespace: &Object, goal: &Goal) -> Decision {
+pub(crate) fn decide(namespace: &Object, goal: &Goal) -> Decision {
     match goal {
         Goal::Bound(target) => bind(namespace, &target.names),
         Goal::Free => release(namespace),
@@ -20,7 +20,7 @@ pub fn decide(namespace: &Object, goal: &Goal) -> Decision {
 }
 
 /// Binds it to a revision or a tag; `default` is what `istio-injection=enabled` means.
-pub fn bind(namespace: &Object, names: &str) -> Decision {
+pub(crate) fn bind(namespace: &Object, names: &str) -> Decision {
     let other = (namespace.label(INJECTION_LABEL), namespace.label(REVISION_LABEL));
     let bond = bond(&namespace.value);
     if let Some((label, bound)) = &bond
@@ -44,7 +44,7 @@ pub fn bind(namespace: &Object, names: &str) -> Decision {
 }
 
 /// Takes away what binds it.
-pub fn release(namespace: &Object) -> Decision {
+pub(crate) fn release(namespace: &Object) -> Decision {
     if bond(&namespace.value).is_none() {
         return Decision::Unchanged { message: "not enrolled".to_owned() };
     }

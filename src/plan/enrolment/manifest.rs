@@ -14,7 +14,7 @@ use crate::plan::{Gateways, PerObject, Wants, Words};
 
 /// What is done to each namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum OnNamespace {
+pub(crate) enum OnNamespace {
     Bind {
         /// The revision or tag that was typed.
         names: Option<String>,

@@ -2,15 +2,15 @@
 //!
 //! The injector looks at a pod when it is created, so a label alone changes nothing that runs.
 
-pub mod advice;
-pub mod gap;
-pub mod guard;
-pub mod label;
-pub mod manifest;
-pub mod pods;
-pub mod proof;
-pub mod target;
-pub mod workload;
+pub(crate) mod advice;
+pub(crate) mod gap;
+pub(crate) mod guard;
+pub(crate) mod label;
+pub(crate) mod manifest;
+pub(crate) mod pods;
+pub(crate) mod proof;
+pub(crate) mod target;
+pub(crate) mod workload;
 
 use serde_json::Value;
 
@@ -25,7 +25,7 @@ use workload::Fate;
 
 /// What the namespace is to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Goal {
+pub(crate) enum Goal {
     /// In the mesh.
     Bound(Target),
     /// Out of it.
@@ -34,7 +34,7 @@ pub enum Goal {
 
 /// What binds a namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
+pub(crate) struct Target {
     /// The revision or tag that the label names.
     pub names: String,
     /// The revision behind it.
@@ -43,7 +43,7 @@ pub struct Target {
 
 impl Goal {
     /// The revision that pods are to run with, if any.
-    pub fn revision(&self) -> Option<&str> {
+    pub(crate) fn revision(&self) -> Option<&str> {
         match self {
             Self::Bound(target) => Some(&target.revision),
             Self::Free => None,
@@ -53,7 +53,7 @@ impl Goal {
 
 /// What was read of a namespace.
 #[derive(Debug, Clone, Default)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// Deployments, `StatefulSet`s, `DaemonSet`s.
     pub workloads: Vec<Object>,
     /// Those that have not ended.
@@ -80,7 +80,7 @@ impl std::fmt::Display for WorkloadName {
 
 /// What is done to a namespace, and to each workload in it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Plan {
+pub(crate) struct Plan {
     pub namespace: Object,
     pub goal: Goal,
     pub label: Change,
@@ -92,17 +92,17 @@ pub struct Plan {
 
 impl Plan {
     /// The workloads that start anew.
-    pub fn restarts(&self) -> impl Iterator<Item = &Object> {
+    pub(crate) fn restarts(&self) -> impl Iterator<Item = &Object> {
         self.workloads.iter().filter(|(_, fate)| matches!(fate, Fate::Restart { .. })).map(|(workload, _)| workload)
     }
 
     /// Whether anything is written.
-    pub fn changes(&self) -> bool {
+    pub(crate) fn changes(&self) -> bool {
         !self.label.is_already() || self.restarts().next().is_some()
     }
 
     /// What is interrupted meanwhile: each workload, and how.
-    pub fn gaps(&self) -> impl Iterator<Item = (&ObjectRef, &str)> {
+    pub(crate) fn gaps(&self) -> impl Iterator<Item = (&ObjectRef, &str)> {
         self.workloads.iter().filter_map(|(workload, fate)| match fate {
             Fate::Restart { gap: Some(gap), .. } => Some((&workload.reference, gap.as_str())),
             _ => None,
@@ -111,13 +111,13 @@ impl Plan {
 }
 
 /// An object that keeps its namespace from being planned, and why.
-pub type Refusal = (ObjectRef, Objection);
+pub(crate) type Refusal = (ObjectRef, Objection);
 
 /// The plan for one namespace. `only` names the workloads to restart; empty: all that need it.
 ///
 /// # Errors
 /// A workload that was named is not there, or is one that a restart does not help.
-pub fn plan(namespace: Object, seen: Seen, goal: Goal, only: &[WorkloadName]) -> Result<Plan, Box<Refusal>> {
+pub(crate) fn plan(namespace: Object, seen: Seen, goal: Goal, only: &[WorkloadName]) -> Result<Plan, Box<Refusal>> {
     let label = match label::decide(&namespace, &goal) {
         Decision::Change { edits, message } => Change::new(namespace.clone(), edits, message),
         Decision::Unchanged { message } => Change::new(namespace.clone(), Vec::new(), message),

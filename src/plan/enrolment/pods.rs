@@ -6,7 +6,7 @@ use crate::model::{Kind, ObjectRef, kinds};
 
 /// Who makes a pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Holder {
+pub(crate) enum Holder {
     Workload {
         kind: &'static Kind,
         name: String,
@@ -18,7 +18,7 @@ pub enum Holder {
 
 impl Holder {
     /// Whether it is this workload.
-    pub fn is(&self, workload: &ObjectRef) -> bool {
+    pub(crate) fn is(&self, workload: &ObjectRef) -> bool {
         matches!(self, Self::Workload { kind, name } if *kind == workload.kind && *name == workload.name)
     }
 }
@@ -28,7 +28,7 @@ const MAKERS: [&Kind; 3] = [&kinds::STATEFUL_SET, &kinds::DAEMON_SET, &kinds::JO
 
 /// Who makes this pod, by its owner of that name and kind. A `ReplicaSet` is called as its Deployment or Rollout and the
 /// hash that its pods carry as a label.
-pub fn holder(pod: &Value) -> Holder {
+pub(crate) fn holder(pod: &Value) -> Holder {
     let owners = pod["metadata"]["ownerReferences"].as_array();
     let Some(owner) = owners.into_iter().flatten().find(|owner| owner["controller"] == true) else {
         return Holder::Nobody;
@@ -52,7 +52,7 @@ pub fn holder(pod: &Value) -> Holder {
 }
 
 /// Neither on its way out nor over.
-pub fn is_living(pod: &Value) -> bool {
+pub(crate) fn is_living(pod: &Value) -> bool {
     let is_over = pod["status"]["phase"] == "Failed" || pod["status"]["phase"] == "Succeeded";
     pod["metadata"]["deletionTimestamp"].is_null() && !is_over
 }

@@ -12,7 +12,7 @@ const SIDECAR: &str = "istio-proxy";
 ///
 /// # Errors
 /// What is wrong, pod by pod.
-pub fn of<'p>(pods: impl IntoIterator<Item = &'p Value>, wanted: Option<&str>) -> Result<usize, Vec<String>> {
+pub(crate) fn of<'p>(pods: impl IntoIterator<Item = &'p Value>, wanted: Option<&str>) -> Result<usize, Vec<String>> {
     let mut proven = 0;
     let mut wrong = Vec::new();
     for pod in pods.into_iter().filter(|pod| is_living(pod)) {

@@ -10,7 +10,7 @@ use crate::plan::revisions::{Listed, bond};
 
 /// The istiods, and whether their tags could be seen.
 #[derive(Debug, Clone, Copy)]
-pub struct Known<'k> {
+pub(crate) struct Known<'k> {
     pub istiods: &'k [Istiod],
     pub tags: &'k Listed<()>,
 }
@@ -19,7 +19,11 @@ pub struct Known<'k> {
 ///
 /// # Errors
 /// None of that name, several where nothing has chosen one, or tags that may not be read.
-pub fn choose(known: Known<'_>, typed: Option<&str>, namespace: &Object) -> Result<(Target, Vec<Advice>), Failure> {
+pub(crate) fn choose(
+    known: Known<'_>,
+    typed: Option<&str>,
+    namespace: &Object,
+) -> Result<(Target, Vec<Advice>), Failure> {
     let bond = bond(&namespace.value);
     let name = &namespace.reference.name;
     let wanted = typed.or(bond.as_ref().map(|(_, names)| *names));

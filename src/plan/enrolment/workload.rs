@@ -17,7 +17,7 @@ use crate::plan::rollout;
 
 /// What is done to a workload.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fate {
+pub(crate) enum Fate {
     /// Its pods are as wanted, so many of them.
     Fits { pods: usize },
     /// A rollout that makes them so has begun before.
@@ -29,7 +29,7 @@ pub enum Fate {
 }
 
 /// Decides about a workload from its living pods.
-pub fn fate(workload: &Object, pods: &[&Value], goal: &Goal, budgets: &[Value]) -> Fate {
+pub(crate) fn fate(workload: &Object, pods: &[&Value], goal: &Goal, budgets: &[Value]) -> Fate {
     let wanted = goal.revision();
     let mut from: Vec<_> = pods.iter().map(|pod| injected_by(pod)).filter(|has| has.as_deref() != wanted).collect();
     if from.is_empty() {
@@ -100,7 +100,7 @@ fn not_replaced(workload: &Object) -> Option<Objection> {
 }
 
 /// What else runs pods in the namespace that are not as wanted, once each; and Jobs that are to come.
-pub fn others(
+pub(crate) fn others(
     workloads: &[(Object, Fate)],
     pods: &[Value],
     cron_jobs: &[Object],

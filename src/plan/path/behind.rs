@@ -16,7 +16,7 @@ const REVISION: &str = "istio.io/rev";
 
 /// A Service's port, behind which pods decide.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Port<'s> {
+pub(crate) struct Port<'s> {
     /// `shop/cart`
     service: &'s str,
     entry: &'s Value,
@@ -31,7 +31,7 @@ impl<'s> Port<'s> {
     ///
     /// # Errors
     /// What is behind it where that is known without the pods.
-    pub fn of(
+    pub(crate) fn of(
         name: &'s str,
         service: &'s Value,
         number: Option<u64>,
@@ -56,17 +56,17 @@ impl<'s> Port<'s> {
     }
 
     /// Its name, by which `EndpointSlice`s have it.
-    pub fn name(&self) -> &'s str {
+    pub(crate) fn name(&self) -> &'s str {
         self.entry["name"].as_str().unwrap_or_default()
     }
 
     /// Whether it leads to a port of the pods by its name.
-    pub fn is_by_name(&self) -> bool {
+    pub(crate) fn is_by_name(&self) -> bool {
         self.entry["targetPort"].is_string()
     }
 
     /// What these pods, which are selected, make of it. `endpoints` tell of those whose metadata alone was read.
-    pub fn behind<'v>(
+    pub(crate) fn behind<'v>(
         &self,
         pods: impl IntoIterator<Item = &'v Value>,
         endpoints: &PodEndpoints<'_>,

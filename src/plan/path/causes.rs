@@ -15,6 +15,7 @@ macro_rules! causes {
 
         impl Cause {
             /// Every cause there is, in the order of a request: route, target, pods, TLS, connection.
+            #[cfg(test)]
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
             /// Its row of the table.

@@ -16,14 +16,14 @@ use crate::plan::ssl_config::istio_ssl_config;
 
 /// Whether something is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turn {
+pub(crate) enum Turn {
     On,
     Off,
 }
 
 /// What a step does to requests.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Effect {
+pub(crate) enum Effect {
     /// These gateways have the mesh's certificates from here on, or no longer; none named: all of Gloo's.
     Certificates(Vec<ObjectRef>, Turn),
     AutoMtls(Turn),
@@ -36,14 +36,14 @@ pub enum Effect {
 
 impl Effect {
     /// Whether it changes what pods accept; else only what gateways send.
-    pub fn is_about_pods(&self) -> bool {
+    pub(crate) fn is_about_pods(&self) -> bool {
         matches!(self, Self::Mesh(..) | Self::Policy(_))
     }
 }
 
 /// What a plan touches, to be read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Touched {
+pub(crate) struct Touched {
     pub namespaces: BTreeSet<String>,
     pub upstreams: Vec<ObjectRef>,
     /// Every namespace.
@@ -52,7 +52,7 @@ pub struct Touched {
 
 impl Touched {
     /// All that these effects are about.
-    pub fn by<'e>(effects: impl IntoIterator<Item = &'e Effect>) -> Self {
+    pub(crate) fn by<'e>(effects: impl IntoIterator<Item = &'e Effect>) -> Self {
         let mut touched = Self::default();
         for effect in effects {
             match effect {
@@ -62,13 +62,6 @@ impl Touched {
                 Effect::Policy(request) => touched.add_scope(&request.scope),
             }
         }
-        touched
-    }
-
-    /// All that a policy of this scope is about.
-    pub fn by_policy(scope: &Scope) -> Self {
-        let mut touched = Self::default();
-        touched.add_scope(scope);
         touched
     }
 
@@ -82,7 +75,7 @@ impl Touched {
     }
 
     /// Whether a target in this namespace, through this Upstream, is one of them.
-    pub fn has(&self, namespace: &str, upstream: Option<&ObjectRef>) -> bool {
+    pub(crate) fn has(&self, namespace: &str, upstream: Option<&ObjectRef>) -> bool {
         self.mesh
             || self.namespaces.contains(namespace)
             || upstream.is_some_and(|upstream| self.upstreams.contains(upstream))
@@ -91,7 +84,7 @@ impl Touched {
 
 /// What was read, and what the steps so far made of it.
 #[derive(Debug)]
-pub struct World {
+pub(crate) struct World {
     pub snapshot: Snapshot,
     pub gloo_namespace: String,
     /// `PeerAuthentication` as the API server has it.
@@ -106,7 +99,7 @@ pub struct World {
 
 impl World {
     /// As it was read.
-    pub fn new(snapshot: Snapshot, gloo_namespace: &str, policy_kind: &'static Kind) -> Self {
+    pub(crate) fn new(snapshot: Snapshot, gloo_namespace: &str, policy_kind: &'static Kind) -> Self {
         let gloo_namespace = gloo_namespace.to_owned();
         Self {
             snapshot,
@@ -119,7 +112,7 @@ impl World {
     }
 
     /// The facts of targets in this state, for each installation of Gloo.
-    pub fn surveys(&self) -> Surveys<'_> {
+    pub(crate) fn surveys(&self) -> Surveys<'_> {
         let of = |namespace: &str| Survey::in_mesh(&self.snapshot, namespace, self.root_namespace.as_deref());
         // A step is about the gateways of the run's own Gloo.
         let own = of(&self.gloo_namespace).with_proxies(|proxies| self.with_certificates(proxies));
@@ -143,7 +136,7 @@ impl World {
     }
 
     /// The state after a step.
-    pub fn take(&mut self, effect: &Effect) {
+    pub(crate) fn take(&mut self, effect: &Effect) {
         match effect {
             Effect::Certificates(gateways, turn) if gateways.is_empty() => {
                 self.certificates.push((None, *turn));
@@ -199,7 +192,7 @@ impl World {
     }
 
     /// With these policies in the place of those that were read.
-    pub fn know_policies(&mut self, policies: &Policies) {
+    pub(crate) fn know_policies(&mut self, policies: &Policies) {
         let kind: &'static Kind = &kinds::PEER_AUTHENTICATION;
         let objects = policies.all.iter().map(|value| Object::new(kind, value.clone())).collect();
         self.snapshot.replace_all(kind, objects);
@@ -207,7 +200,7 @@ impl World {
     }
 
     /// The state after these edits of a policy.
-    pub fn change_policy(&mut self, before: &Object, edits: &[Edit], policies: &Policies) {
+    pub(crate) fn change_policy(&mut self, before: &Object, edits: &[Edit], policies: &Policies) {
         let place = ObjectRef { kind: &kinds::PEER_AUTHENTICATION, ..before.reference.clone() };
         let is_it = |value: &Value| {
             value["metadata"]["namespace"] == *place.namespace && value["metadata"]["name"] == *place.name

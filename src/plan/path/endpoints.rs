@@ -12,14 +12,14 @@ const SERVICE_NAME: &str = "kubernetes.io/service-name";
 /// The endpoints of a Service's port by pod. They tell what the metadata of a pod does not: whether it is ready, and the
 /// number of a port that the Service knows by its name.
 #[derive(Debug, Clone, PartialEq)]
-pub enum PodEndpoints<'s> {
+pub(crate) enum PodEndpoints<'s> {
     Read(HashMap<&'s str, Endpoint>),
     Unread(Unread),
 }
 
 /// A pod in a slice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Endpoint {
+pub(crate) struct Endpoint {
     is_ready: bool,
     /// The container's port.
     port: Option<u64>,
@@ -27,13 +27,13 @@ pub struct Endpoint {
 
 impl<'s> PodEndpoints<'s> {
     /// None are needed where pods are read with their status and their containers.
-    pub fn whole_pods() -> Self {
+    pub(crate) fn whole_pods() -> Self {
         Self::Unread("the pod has no status".into())
     }
 
     /// Those of the port of this name, which is empty where the Service has one port without a name. Slices that do not
     /// have the port tell nothing: it may be new.
-    pub fn of(slices: impl IntoIterator<Item = &'s Value>, port_name: &str) -> Self {
+    pub(crate) fn of(slices: impl IntoIterator<Item = &'s Value>, port_name: &str) -> Self {
         let mut read = HashMap::new();
         let mut has_port = false;
         for slice in slices {
@@ -74,12 +74,12 @@ impl<'s> PodEndpoints<'s> {
 }
 
 /// The Service of a slice, in the slice's namespace.
-pub fn service(slice: &Value) -> Option<&str> {
+pub(crate) fn service(slice: &Value) -> Option<&str> {
     slice["metadata"]["labels"][SERVICE_NAME].as_str()
 }
 
 /// The slice without what is not used: addresses, zones, nodes.
-pub fn reduced(mut slice: Value) -> Value {
+pub(crate) fn reduced(mut slice: Value) -> Value {
     for endpoint in slice.get_mut("endpoints").and_then(Value::as_array_mut).into_iter().flatten() {
         let Some(endpoint) = endpoint.as_object_mut() else { continue };
         endpoint.retain(|key, _| key == "targetRef" || key == "conditions");

@@ -3,11 +3,12 @@
 use super::{Behind, Declared, Facts, Membership, Pod, Switched};
 use crate::plan::auto_mtls::Switches;
 use crate::plan::mtls::{FarEnd, Surroundings};
-use crate::plan::peer::{Effective, Level, Mode, PolicyRef, Source};
+use crate::plan::peer::mode::Level;
+use crate::plan::peer::{Effective, Mode, PolicyRef, Source};
 use crate::plan::routes::Target;
 
 /// A pod in this namespace that a policy of the same namespace, `shop/a`, tells this mode.
-pub fn pod(name: &str, membership: Membership, mode: Mode) -> Pod {
+pub(crate) fn pod(name: &str, membership: Membership, mode: Mode) -> Pod {
     let policy = PolicyRef { namespace: "shop".into(), name: "a".into() };
     let source = Source { level: Level::Namespace, policy, mode: Some(mode), shadowed: Vec::new() };
     Pod {
@@ -23,28 +24,28 @@ pub fn pod(name: &str, membership: Membership, mode: Mode) -> Pod {
 }
 
 /// A pod with a sidecar that has this mode.
-pub fn meshed(mode: Mode) -> Pod {
+pub(crate) fn meshed(mode: Mode) -> Pod {
     pod("shop/m", Membership::Sidecar, mode)
 }
 
 /// A pod without a sidecar.
-pub fn plain(name: &str) -> Pod {
+pub(crate) fn plain(name: &str) -> Pod {
     pod(name, Membership::Outside, Mode::Permissive)
 }
 
 /// These pods behind a Service.
-pub fn pods(pods: Vec<Pod>) -> Behind {
+pub(crate) fn pods(pods: Vec<Pod>) -> Behind {
     Behind::Pods { service: "shop/cart".into(), port: Declared::Other, pods }
 }
 
 /// What is around an Upstream with this behind it, where auto-mTLS is off.
-pub fn around(behind: Behind) -> Surroundings {
+pub(crate) fn around(behind: Behind) -> Surroundings {
     let facts = Facts::bare(Target::Other("u".into()), behind, Ok(Vec::new()));
     Surroundings { far_end: FarEnd::Path(Box::new(facts)), settings: Ok(switched(false)) }
 }
 
 /// Settings with both switches on, or both off.
-pub fn switched(auto_mtls: bool) -> Switched {
+pub(crate) fn switched(auto_mtls: bool) -> Switched {
     let switches = Switches { integration: auto_mtls, auto_mtls };
     Switched { switches, source: "settings gloo-system/default".into() }
 }

@@ -13,7 +13,7 @@ use crate::plan::Unread;
 
 /// Steps between which a way is answered with 503.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outage {
+pub(crate) struct Outage {
     pub shown: String,
     /// The step after which it begins, from 1; none: it is so before the first.
     pub begins: Option<usize>,
@@ -25,7 +25,7 @@ pub struct Outage {
 
 /// A way of which cannot be known whether it is answered after a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Doubt {
+pub(crate) struct Doubt {
     pub shown: String,
     /// From 1.
     pub step: usize,
@@ -34,14 +34,14 @@ pub struct Doubt {
 
 /// What becomes of the ways of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Forecast {
+pub(crate) struct Forecast {
     pub outages: Vec<Outage>,
     pub doubts: Vec<Doubt>,
 }
 
 /// Applies the steps, each with its effects. What is answered with 503 before and after all of them is not this
 /// plan's doing, nor is a doubt that was there before it.
-pub fn forecast(mut world: World, ways: &[Way], steps: &[Vec<Effect>]) -> Forecast {
+pub(crate) fn forecast(mut world: World, ways: &[Way], steps: &[Vec<Effect>]) -> Forecast {
     let mut states = vec![facts(&world.surveys(), ways)];
     for effects in steps {
         for effect in effects {

@@ -9,7 +9,7 @@ use crate::plan::outcome::Objection;
 const FORCE: &str = "--force takes it all the same";
 
 /// Why Istio's TLS may not be answered there. A sweep takes only what can work: pods that are there and accept it.
-pub fn against_tls(after: &Facts) -> Option<Objection> {
+pub(crate) fn against_tls(after: &Facts) -> Option<Objection> {
     let unknown = |what: String| Some(Objection::new(Reason::Unknown, format!("sidecars unknown: {what}")));
     let objection = match &after.behind {
         Behind::Outside { kind } => {
@@ -27,7 +27,7 @@ pub fn against_tls(after: &Facts) -> Option<Objection> {
 
 /// Why what is sent after a change may not be answered by the pods that are there. Where nothing else is sent than
 /// before, or only Settings tell what is sent and the pods accept either, nothing is against it.
-pub fn against(before: &Facts, after: &Facts) -> Option<Objection> {
+pub(crate) fn against(before: &Facts, after: &Facts) -> Option<Objection> {
     if before.sends.is_same_as(&after.sends) {
         return None;
     }
@@ -38,13 +38,13 @@ pub fn against(before: &Facts, after: &Facts) -> Option<Objection> {
 }
 
 /// Whether a pod may not answer what is sent after a change, as far as is known of it.
-pub fn may_break(before: &Facts, after: &Facts) -> bool {
+pub(crate) fn may_break(before: &Facts, after: &Facts) -> bool {
     let is_broken = |(_, state): &(&Pod, State)| matches!(state, State::Broken { .. });
     !before.sends.is_same_as(&after.sends) && ends(after).iter().any(is_broken)
 }
 
 /// Whether gateways have to present the mesh's certificate after a change.
-pub fn needs_certificates(before: &Facts, after: &Facts) -> bool {
+pub(crate) fn needs_certificates(before: &Facts, after: &Facts) -> bool {
     let needs = |(_, state): &(&Pod, State)| needs_certificate(&after.sends, state);
     !before.sends.is_same_as(&after.sends) && ends(after).iter().any(needs)
 }

@@ -8,7 +8,7 @@ use crate::plan::Unread;
 
 /// What a change does to the requests for a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Harm {
+pub(crate) enum Harm {
     /// No pair is answered with 503 that was not before.
     None,
     /// A pair is answered with 503 afterwards that is not known to be so now.
@@ -19,7 +19,7 @@ pub enum Harm {
 
 /// Compares the same target before and after a change. A pair that is answered with 503 already is not harmed, nor is
 /// one of which nothing changes.
-pub fn harm(before: &Facts, after: &Facts) -> Harm {
+pub(crate) fn harm(before: &Facts, after: &Facts) -> Harm {
     match &after.behind {
         Behind::Pods { .. } => of_pods(before, after),
         Behind::Unknown(why) => Harm::Unknown(why.clone()),

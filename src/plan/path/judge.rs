@@ -282,14 +282,14 @@ fn without_sds(facts: &Facts) -> Option<Judged> {
 }
 
 /// The first of what is missing, and how much more there is.
-pub fn missing(parts: &[String]) -> String {
+pub(crate) fn missing(parts: &[String]) -> String {
     const NAMED: usize = 3;
     let more = if parts.len() > NAMED { format!(" and {} more parts", parts.len() - NAMED) } else { String::new() };
     format!("{}{more}", parts.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", "))
 }
 
 /// The command that gives a gateway Istio's sidecars.
-pub fn inject(proxy: &ProxyState) -> CommandLine {
+pub(crate) fn inject(proxy: &ProxyState) -> CommandLine {
     if proxy.of_gateway_api {
         return gloo_rs("upgrade-values");
     }

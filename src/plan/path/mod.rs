@@ -3,19 +3,19 @@
 //! Each fact says which object it is from. What could not be read never becomes "ok": a verdict over it is
 //! `unknown`, unless what is known decides alone.
 
-pub mod behind;
-pub mod causes;
-pub mod effect;
-pub mod endpoints;
-pub mod forecast;
-pub mod guard;
-pub mod harm;
-pub mod installation;
+pub(crate) mod behind;
+pub(crate) mod causes;
+pub(crate) mod effect;
+pub(crate) mod endpoints;
+pub(crate) mod forecast;
+pub(crate) mod guard;
+pub(crate) mod harm;
+pub(crate) mod installation;
 mod judge;
-pub mod pair;
-pub mod routed;
+pub(crate) mod pair;
+pub(crate) mod routed;
 mod sends;
-pub mod survey;
+pub(crate) mod survey;
 
 use super::Unread;
 use super::acceptance::Acceptance;
@@ -23,10 +23,12 @@ use super::owner::Owner;
 use super::peer::{Effective, Mode};
 use super::routes::Target;
 
-pub use causes::Cause;
-pub use judge::{Judged, inject, judge, missing};
-pub use sends::{Announced, Sends, Shows, Switched, of_service, of_upstream};
-pub use survey::{ROOT_NAMESPACE, Survey};
+pub(crate) use causes::Cause;
+pub use judge::judge;
+pub(crate) use judge::{Judged, inject, missing};
+pub use sends::{Announced, Sends, Shows};
+pub(crate) use sends::{Switched, of_service, of_upstream};
+pub(crate) use survey::{ROOT_NAMESPACE, Survey};
 
 /// In one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -199,7 +201,7 @@ pub struct Certificate {
 
 /// The facts of a target and what follows from them.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Described {
+pub(crate) struct Described {
     pub facts: Facts,
     pub judged: Judged,
 }
@@ -207,7 +209,7 @@ pub struct Described {
 impl Described {
     /// What is said about it on the cluster that was typed.
     #[must_use]
-    pub fn on(mut self, target: &crate::command::Target) -> Self {
+    pub(crate) fn on(mut self, target: &crate::command::Target) -> Self {
         self.judged.mend = self.judged.mend.map(|hint| hint.on(target));
         self
     }

@@ -9,7 +9,7 @@ use crate::plan::sidecars::state::Part;
 
 /// What happens to requests of a pair.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
+pub(crate) enum State {
     Mtls,
     Tls,
     Plaintext,
@@ -39,7 +39,7 @@ impl State {
 
 /// A gateway and a ready pod behind a target.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Pair<'f> {
+pub(crate) struct Pair<'f> {
     /// None where the gateways are not known.
     pub proxy: Option<&'f ProxyState>,
     pub pod: &'f Pod,
@@ -49,7 +49,7 @@ pub struct Pair<'f> {
 }
 
 /// Why nothing answers there, whatever is sent.
-pub fn nothing_behind(facts: &Facts) -> Option<(Cause, String)> {
+pub(crate) fn nothing_behind(facts: &Facts) -> Option<(Cause, String)> {
     Some(match &facts.behind {
         Behind::NoUpstream => (Cause::NoUpstream, format!("{} is not there", facts.target)),
         Behind::NoService { service } => (Cause::NoService, format!("service {service} is not there")),
@@ -65,14 +65,14 @@ pub fn nothing_behind(facts: &Facts) -> Option<(Cause, String)> {
 }
 
 /// What each pod that is not known to be unready does with what is sent: the others get no request.
-pub fn ends(facts: &Facts) -> Vec<(&Pod, State)> {
+pub(crate) fn ends(facts: &Facts) -> Vec<(&Pod, State)> {
     let Some((pods, port)) = facts.pods_and_port() else { return Vec::new() };
     let ready = pods.iter().filter(|pod| pod.ready != Ok(false));
     ready.map(|pod| (pod, of_pod(&facts.sends, pod, port))).collect()
 }
 
 /// Every pair of a gateway that wants pods and a pod that is not known to be unready.
-pub fn pairs(facts: &Facts) -> Vec<Pair<'_>> {
+pub(crate) fn pairs(facts: &Facts) -> Vec<Pair<'_>> {
     ends(facts).into_iter().flat_map(|(pod, ends)| of_gateways(facts, pod, &ends)).collect()
 }
 
@@ -96,7 +96,7 @@ fn of_gateways<'f>(facts: &'f Facts, pod: &'f Pod, ends: &State) -> Vec<Pair<'f>
 
 /// Why requests are answered with 503, where they are by one of these pairs. What a pod does with a request comes before
 /// what a gateway lacks: with another gateway it would be broken too.
-pub fn first_broken<'p>(pairs: impl IntoIterator<Item = &'p Pair<'p>>) -> Option<(Cause, &'p str)> {
+pub(crate) fn first_broken<'p>(pairs: impl IntoIterator<Item = &'p Pair<'p>>) -> Option<(Cause, &'p str)> {
     let broken = pairs.into_iter().filter_map(|pair| match &pair.state {
         State::Broken { cause, why } => Some((matches!(pair.ends, State::Broken { .. }), *cause, why.as_str())),
         _ => None,
@@ -105,12 +105,12 @@ pub fn first_broken<'p>(pairs: impl IntoIterator<Item = &'p Pair<'p>>) -> Option
 }
 
 /// Whether the gateway has to present the mesh's certificate for this.
-pub fn needs_certificate(sends: &Sends, state: &State) -> bool {
+pub(crate) fn needs_certificate(sends: &Sends, state: &State) -> bool {
     !matches!(state, State::Broken { .. }) && (*state == State::Mtls || matches!(sends, Sends::Istio { .. }))
 }
 
 /// What the gateway's own half makes of what a pod would do.
-pub fn from_gateway(sends: &Sends, proxy: &ProxyState, ends: State) -> State {
+pub(crate) fn from_gateway(sends: &Sends, proxy: &ProxyState, ends: State) -> State {
     if needs_certificate(sends, &ends) {
         return match &proxy.lacks {
             Ok(lacks) if lacks.is_empty() => refused(proxy).unwrap_or(ends),
@@ -143,7 +143,7 @@ fn refused(proxy: &ProxyState) -> Option<State> {
 }
 
 /// The certificate that no sidecar accepts, and which part of it is wrong.
-pub fn refused_certificate(proxy: &ProxyState) -> Option<(&'static str, &Certificate)> {
+pub(crate) fn refused_certificate(proxy: &ProxyState) -> Option<(&'static str, &Certificate)> {
     let certificates = proxy.certificates.as_ref()?.as_ref().ok()?;
     let expired = certificates.iter().find(|it| it.left <= 0).map(|it| ("the certificate", it));
     expired.or_else(|| certificates.iter().find(|it| it.is_of_the_mesh == Some(false)).map(|it| ("the root", it)))
@@ -151,7 +151,7 @@ pub fn refused_certificate(proxy: &ProxyState) -> Option<(&'static str, &Certifi
 
 /// What is sent to a pod behind this port, held against what the pod accepts. Whether the gateway can send it is
 /// [`from_gateway`].
-pub fn of_pod(sends: &Sends, pod: &Pod, port: Declared) -> State {
+pub(crate) fn of_pod(sends: &Sends, pod: &Pod, port: Declared) -> State {
     match (sends, pod.membership) {
         (Sends::Unknown(why), _) => State::Unknown { cause: None, why: why.why.clone(), rule: why.rule.clone() },
         (Sends::Istio { .. }, Membership::Ambient) => {
@@ -232,18 +232,18 @@ fn own(pod: &Pod, mode: Mode, own: &Own<'_>, port: Declared) -> State {
 }
 
 /// What tells the pod its mode: `istio-system/default, mesh`.
-pub fn policy(pod: &Pod) -> String {
+pub(crate) fn policy(pod: &Pod) -> String {
     let effective = pod.demands.as_ref().ok();
     effective.and_then(Effective::set_by).map_or_else(|| "Istio's default".to_owned(), ToString::to_string)
 }
 
 /// `1 pod`, `3 pods`
-pub fn count(number: usize) -> String {
+pub(crate) fn count(number: usize) -> String {
     if number == 1 { "1 pod".to_owned() } else { format!("{number} pods") }
 }
 
 /// What is outside of the cluster: `a host of type static`, `host db.example (ExternalName)`.
-pub fn outside_host(kind: &str) -> String {
+pub(crate) fn outside_host(kind: &str) -> String {
     match kind.split_once(' ') {
         Some((by, host)) => format!("host {host} ({by})"),
         None => format!("a host of type {kind}"),

@@ -12,12 +12,12 @@ use crate::plan::destinations;
 use crate::plan::routes::{Target, listeners};
 
 /// Kinds whose objects name destinations. Gloo's Gateways say as well which proxies serve the others.
-pub const ROUTES: [&Kind; 5] =
+pub(crate) const ROUTES: [&Kind; 5] =
     [&kinds::GATEWAY, &kinds::VIRTUAL_SERVICE, &kinds::ROUTE_TABLE, &kinds::UPSTREAM_GROUP, &kinds::HTTP_ROUTE];
 
 /// What a route leads to, and the gateways that serve the route.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Way {
+pub(crate) struct Way {
     /// `upstream gloo-system/default-httpbin-8000`
     pub shown: String,
     pub target: Target,
@@ -28,13 +28,13 @@ pub struct Way {
 
 impl Way {
     /// The facts of its target, with the gateways that lead there alone.
-    pub fn facts(&self, surveys: &Surveys<'_>) -> Facts {
+    pub(crate) fn facts(&self, surveys: &Surveys<'_>) -> Facts {
         let survey = surveys.of(&self.installation);
         self.gateways.narrow(survey, survey.of_target(&self.target))
     }
 
     /// The same where the Upstream that it leads through is this.
-    pub fn facts_through(&self, surveys: &Surveys<'_>, upstream: &Object) -> Facts {
+    pub(crate) fn facts_through(&self, surveys: &Surveys<'_>, upstream: &Object) -> Facts {
         let survey = surveys.of(&self.installation);
         self.gateways.narrow(survey, survey.of_upstream(upstream))
     }
@@ -42,7 +42,7 @@ impl Way {
 
 /// The gateways that serve a route, by the kinds of objects that name it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Gateways {
+pub(crate) struct Gateways {
     /// Gloo's own proxies, where a `VirtualService`, `RouteTable`, `UpstreamGroup` or `Gateway` of Gloo's names it.
     classic: BTreeSet<Classic>,
     /// Any of them.
@@ -71,7 +71,7 @@ struct Listens {
 
 impl Gateways {
     /// Every gateway there is.
-    pub fn all() -> Self {
+    pub(crate) fn all() -> Self {
         Self { any_classic: true, any_of_gateway_api: true, ..Self::default() }
     }
 
@@ -88,7 +88,7 @@ impl Gateways {
 
     /// The same where any proxy of an installation may serve the routes that it reads; none where it reads none. An
     /// `HTTPRoute` that none of its proxies serves is another controller's.
-    pub fn of_any_proxy(&self, survey: &Survey<'_>) -> Option<Self> {
+    pub(crate) fn of_any_proxy(&self, survey: &Survey<'_>) -> Option<Self> {
         let is_read = |classic: &Classic| survey.installation().watches(&classic.home);
         let any_classic = self.any_classic || self.classic.iter().any(is_read);
         (any_classic || !survey.knows_proxies()).then(|| Self { any_classic, ..self.clone() })
@@ -102,7 +102,7 @@ impl Gateways {
     }
 
     /// Whether a proxy of this installation serves the route.
-    pub fn serve(&self, installation: &Installation, proxy: &ProxyState) -> bool {
+    pub(crate) fn serve(&self, installation: &Installation, proxy: &ProxyState) -> bool {
         if proxy.of_gateway_api {
             return self.any_of_gateway_api || self.of_gateway_api.contains(&proxy.name);
         }
@@ -116,7 +116,7 @@ impl Gateways {
     }
 
     /// Whether one of an installation's proxies serves the route.
-    pub fn serve_any(&self, survey: &Survey<'_>) -> bool {
+    pub(crate) fn serve_any(&self, survey: &Survey<'_>) -> bool {
         survey.proxies().iter().any(|proxy| self.serve(survey.installation(), proxy))
     }
 
@@ -131,7 +131,7 @@ impl Gateways {
 
 /// What routes name.
 #[derive(Debug, Default)]
-pub struct Routed {
+pub(crate) struct Routed {
     /// Gateways of Gloo's own API.
     listeners: Vec<Object>,
     upstreams: HashMap<(String, String), Gateways>,
@@ -142,12 +142,12 @@ pub struct Routed {
 
 impl Routed {
     /// Nothing yet, where Gloo's own Gateways are these.
-    pub fn by(listeners: Vec<Object>) -> Self {
+    pub(crate) fn by(listeners: Vec<Object>) -> Self {
         Self { listeners, ..Self::default() }
     }
 
     /// What these Gateways of Gloo's name themselves.
-    pub fn of_gateways(gateways: &[Object]) -> Self {
+    pub(crate) fn of_gateways(gateways: &[Object]) -> Self {
         let mut routed = Self::by(gateways.to_vec());
         for gateway in gateways {
             routed.add(gateway);
@@ -156,7 +156,7 @@ impl Routed {
     }
 
     /// Adds what an object with routes names.
-    pub fn add(&mut self, object: &Object) {
+    pub(crate) fn add(&mut self, object: &Object) {
         let gateways = self.serving(object);
         for destination in destinations::of(object) {
             let own = &object.reference.namespace;
@@ -209,7 +209,7 @@ impl Routed {
     }
 
     /// Adds what was found in others of the same Gateways.
-    pub fn extend(&mut self, other: Self) {
+    pub(crate) fn extend(&mut self, other: Self) {
         for (upstream, gateways) in other.upstreams {
             self.upstreams.entry(upstream).or_default().add(gateways);
         }
@@ -220,17 +220,17 @@ impl Routed {
     }
 
     /// Routes to Services without an Upstream in between: what to call each, its target, the gateways that serve it.
-    pub fn to_services(&self) -> &[(String, Target, Gateways)] {
+    pub(crate) fn to_services(&self) -> &[(String, Target, Gateways)] {
         &self.to_services
     }
 
     /// The gateways that serve routes to this Upstream; none where no route names it.
-    pub fn gateways(&self, upstream: &ObjectRef) -> Option<&Gateways> {
+    pub(crate) fn gateways(&self, upstream: &ObjectRef) -> Option<&Gateways> {
         self.upstreams.get(&(upstream.namespace.clone(), upstream.name.clone()))
     }
 
     /// The facts with the gateways alone that lead to the target; all of them where no route is known to.
-    pub fn narrow(&self, survey: &Survey<'_>, facts: Facts) -> Facts {
+    pub(crate) fn narrow(&self, survey: &Survey<'_>, facts: Facts) -> Facts {
         let gateways = match &facts.target {
             Target::Upstream { namespace, name } => self.upstreams.get(&(namespace.clone(), name.clone())),
             Target::Service { .. } => self.services.get(&facts.target),

@@ -74,7 +74,7 @@ const ALPN_OF_THE_MESH: [&str; 5] = ["istio", "istio-peer-exchange", "istio-http
 
 /// The switches in Settings, and where they stand.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Switched {
+pub(crate) struct Switched {
     pub switches: Switches,
     /// `settings gloo-system/default`
     pub source: String,
@@ -82,13 +82,13 @@ pub struct Switched {
 
 impl Switched {
     /// Reads Settings.
-    pub fn of(settings: &Object) -> Self {
+    pub(crate) fn of(settings: &Object) -> Self {
         let source = format!("settings {}/{}", settings.reference.namespace, settings.reference.name);
         Self { switches: switches(&settings.value), source }
     }
 
     /// Whether both switches are on, without which there is no auto-mTLS.
-    pub fn auto_mtls(&self) -> AutoMtls {
+    pub(crate) fn auto_mtls(&self) -> AutoMtls {
         match self.switches {
             Switches { integration: true, auto_mtls: true } => AutoMtls::On,
             _ => AutoMtls::Off,
@@ -102,7 +102,7 @@ const OPT_OUT: &str = "spec.disableIstioAutoMtls";
 const SERVICE_SSL: &str = "gloo.solo.io/sslService.";
 
 /// What is sent to an Upstream, and what says so. Gloo's order: any `sslConfig`, then the opt-out, then auto-mTLS.
-pub fn of_upstream(upstream: &Object, settings: &Result<Switched, Unread>) -> (Sends, String) {
+pub(crate) fn of_upstream(upstream: &Object, settings: &Result<Switched, Unread>) -> (Sends, String) {
     let spec = &upstream.value["spec"];
     match tls_of(&upstream.value) {
         Tls::Istio(config) => {
@@ -132,7 +132,7 @@ pub fn of_upstream(upstream: &Object, settings: &Result<Switched, Unread>) -> (S
 }
 
 /// The same of a Service that is routed to without an Upstream: auto-mTLS alone can give it TLS.
-pub fn of_service(service: Option<&Value>, settings: &Result<Switched, Unread>) -> (Sends, String) {
+pub(crate) fn of_service(service: Option<&Value>, settings: &Result<Switched, Unread>) -> (Sends, String) {
     let annotations = service.and_then(|service| service["metadata"]["annotations"].as_object());
     if annotations.into_iter().flatten().any(|(key, _)| key.starts_with(SERVICE_SSL)) {
         let how = "by the Service's annotations".to_owned();

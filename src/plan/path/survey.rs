@@ -18,11 +18,11 @@ use crate::plan::sidecars::{self, Pods, Proxy};
 use crate::plan::{Unread, acceptance, owner};
 
 /// The label of what Gloo makes for a Gateway of the Kubernetes Gateway API: Istio's own gateways have the label as well.
-pub const GATEWAY_LABEL: &str = "gateway.networking.k8s.io/gateway-name";
+pub(crate) const GATEWAY_LABEL: &str = "gateway.networking.k8s.io/gateway-name";
 /// How the names of the proxies begin that Gloo makes for them.
-pub const GATEWAY_PREFIX: &str = "gloo-proxy-";
+pub(crate) const GATEWAY_PREFIX: &str = "gloo-proxy-";
 /// Where the mesh's own policies are unless its configuration says otherwise.
-pub const ROOT_NAMESPACE: &str = "istio-system";
+pub(crate) const ROOT_NAMESPACE: &str = "istio-system";
 
 type Read<T> = Result<T, Unread>;
 
@@ -42,7 +42,7 @@ pub struct Survey<'s> {
 }
 
 /// The surveys of all installations of Gloo that were read.
-pub struct Surveys<'s> {
+pub(crate) struct Surveys<'s> {
     /// Of the installation that the run is about.
     pub own: Survey<'s>,
     pub others: Vec<Survey<'s>>,
@@ -50,7 +50,7 @@ pub struct Surveys<'s> {
 
 impl<'s> Surveys<'s> {
     /// The survey of the installation in this namespace.
-    pub fn of(&self, installation: &str) -> &Survey<'s> {
+    pub(crate) fn of(&self, installation: &str) -> &Survey<'s> {
         self.others.iter().find(|survey| survey.installation.namespace == installation).unwrap_or(&self.own)
     }
 }
@@ -116,7 +116,7 @@ impl<'s> Survey<'s> {
 
     /// The switches of auto-mTLS, as far as they were read.
     #[cfg(test)]
-    pub fn settings(&self) -> &Read<Switched> {
+    pub(crate) fn settings(&self) -> &Read<Switched> {
         &self.settings
     }
 
@@ -145,11 +145,6 @@ impl<'s> Survey<'s> {
     /// The proxies that are known.
     pub fn proxies(&self) -> &[ProxyState] {
         self.proxies.as_deref().unwrap_or_default()
-    }
-
-    /// The namespace whose policies are the mesh's.
-    pub fn root_namespace(&self) -> &str {
-        &self.root_namespace
     }
 
     /// Where the proxies are not known after all.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::mode::{Effective, Mode, Policies, Source, mode, selector};
-pub use super::scope::{Scope, shown};
+pub(crate) use super::scope::{Scope, shown};
 use crate::command::flag;
 use crate::edit::{Edit, json as json_edit};
 use crate::error::Reason;
@@ -50,7 +50,7 @@ pub struct Request {
 
 /// What is done to which policy.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// These edits; the value of what is not there is null, and the whole of what is made or deleted is set or removed.
     Change {
         before: Object,
@@ -68,7 +68,7 @@ pub enum Verdict {
 }
 
 /// Decides from all policies there are; `kind` is the version of the kind that the API server has.
-pub fn decide(request: &Request, policies: &Policies, kind: &'static Kind) -> Verdict {
+pub(crate) fn decide(request: &Request, policies: &Policies, kind: &'static Kind) -> Verdict {
     let Request { scope, wish, .. } = request;
     let home = scope.home(policies.root_namespace);
     if let Scope::Namespace(namespace) | Scope::Workload { namespace, .. } = scope
@@ -92,7 +92,7 @@ pub fn decide(request: &Request, policies: &Policies, kind: &'static Kind) -> Ve
 }
 
 /// The policies of exactly this level, the one that Istio reads first.
-pub fn at_level<'p>(scope: &Scope, policies: &'p Policies) -> Vec<&'p Value> {
+pub(crate) fn at_level<'p>(scope: &Scope, policies: &'p Policies) -> Vec<&'p Value> {
     match scope {
         Scope::Mesh => policies.without_selector(policies.root_namespace),
         Scope::Namespace(namespace) => policies.without_selector(namespace),
@@ -104,7 +104,7 @@ pub fn at_level<'p>(scope: &Scope, policies: &'p Policies) -> Vec<&'p Value> {
 }
 
 /// All policies as they are after the change.
-pub fn after(policies: &Policies, before: &Object, edits: &[Edit]) -> Vec<Value> {
+pub(crate) fn after(policies: &Policies, before: &Object, edits: &[Edit]) -> Vec<Value> {
     let ObjectRef { namespace, name, .. } = &before.reference;
     let is_it = |policy: &Value| policy["metadata"]["namespace"] == **namespace && policy["metadata"]["name"] == **name;
     let mut all: Vec<_> = policies.all.iter().filter(|policy| !is_it(policy)).cloned().collect();
@@ -156,7 +156,7 @@ fn create(scope: &Scope, wanted: Mode, policies: &Policies, kind: &'static Kind)
 }
 
 /// The policy that is made where none is, and where it goes: an object that is not there yet.
-pub fn made(scope: &Scope, wanted: Mode, root_namespace: &str, kind: &'static Kind) -> (Value, Object) {
+pub(crate) fn made(scope: &Scope, wanted: Mode, root_namespace: &str, kind: &'static Kind) -> (Value, Object) {
     let name = match scope {
         Scope::Mesh | Scope::Namespace(_) => NAME.to_owned(),
         Scope::Workload { labels, .. } => name_of(labels),
@@ -228,7 +228,7 @@ fn remove(request: &Request, policies: &Policies, there: &[Object], usual: Objec
 }
 
 /// Who sets a mode, or that nobody does.
-pub fn by(effective: &Effective) -> String {
+pub(crate) fn by(effective: &Effective) -> String {
     effective.set_by().map_or_else(|| "Istio's default".to_owned(), Source::to_string)
 }
 

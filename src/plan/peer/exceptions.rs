@@ -5,14 +5,14 @@ use super::scope::{Scope, shown};
 
 /// A policy that is not changed and says something else than what is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Exception {
+pub(crate) struct Exception {
     pub policy: PolicyRef,
     /// `PERMISSIVE for app=cart`, `DISABLE for port 8080 of app=cart`
     pub says: String,
 }
 
 /// What keeps another mode than `wanted` inside of the scope: narrower policies, and ports of this one.
-pub fn exceptions(scope: &Scope, wanted: Mode, policies: &Policies) -> Vec<Exception> {
+pub(crate) fn exceptions(scope: &Scope, wanted: Mode, policies: &Policies) -> Vec<Exception> {
     let mut found = Vec::new();
     for policy in policies.all {
         let text = |key: &str| policy["metadata"][key].as_str().unwrap_or_default().to_owned();

@@ -1,25 +1,26 @@
 //! What the far end demands: the `PeerAuthentication` that holds for a workload's port.
 
-pub mod change;
-pub mod exceptions;
-mod mode;
-pub mod report;
+pub(crate) mod change;
+pub(crate) mod exceptions;
+pub(crate) mod mode;
+pub(crate) mod report;
 mod scope;
 
 use serde_json::Value;
 
-pub use mode::{Effective, Level, Mode, PORT_UNKNOWN, Policies, PolicyRef, Source, is_set, mode, port_modes, selector};
+pub use mode::{Effective, Mode};
+pub(crate) use mode::{PORT_UNKNOWN, Policies, PolicyRef, Source, is_set, mode, selector};
 
 /// What is to be sent, by which is asked who does not take it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sent {
+pub(crate) enum Sent {
     Plaintext,
     MutualTls,
 }
 
 impl Sent {
     /// The mode of a peer that does not take it.
-    pub fn refused_by(self) -> Mode {
+    pub(crate) fn refused_by(self) -> Mode {
         match self {
             Self::Plaintext => Mode::Strict,
             Self::MutualTls => Mode::Disable,
@@ -29,7 +30,7 @@ impl Sent {
 
 /// The namespace whose policies are the mesh's, by the mesh configuration in these `ConfigMap`s; where they do not
 /// agree, Istio's usual one if it is among them.
-pub fn root_namespace<'v>(config_maps: impl IntoIterator<Item = &'v Value>) -> Option<String> {
+pub(crate) fn root_namespace<'v>(config_maps: impl IntoIterator<Item = &'v Value>) -> Option<String> {
     let names = config_maps.into_iter().filter_map(|map| {
         let mesh = crate::yaml::parse(map["data"]["mesh"].as_str()?).ok()?;
         Some(mesh["rootNamespace"].as_str()?.to_owned())

@@ -146,7 +146,7 @@ impl Effective {
 }
 
 /// Why what holds on a port is unknown, where [`Policies::on_port`] has nothing to say.
-pub const PORT_UNKNOWN: &str = "a policy has a mode for single ports, and the Service names its port";
+pub(crate) const PORT_UNKNOWN: &str = "a policy has a mode for single ports, and the Service names its port";
 
 /// Every `PeerAuthentication` there is, and the namespace whose policies are the mesh's.
 #[derive(Debug, Clone, Copy)]
@@ -251,23 +251,23 @@ impl Policies<'_> {
 }
 
 /// The labels that a policy selects pods by; empty: it is its namespace's.
-pub fn selector(policy: &Value) -> BTreeMap<String, String> {
+pub(crate) fn selector(policy: &Value) -> BTreeMap<String, String> {
     labels(&policy["spec"]["selector"]["matchLabels"])
 }
 
 /// The mode that a policy sets, if it sets one: `UNSET`, like a word that Istio does not know, sets none.
-pub fn mode(mtls: &Value) -> Option<Mode> {
+pub(crate) fn mode(mtls: &Value) -> Option<Mode> {
     [Mode::Strict, Mode::Permissive, Mode::Disable].into_iter().find(|mode| mtls["mode"] == mode.name())
 }
 
 /// The ports that a policy names, with their modes.
-pub fn port_modes(policy: &Value) -> BTreeMap<u64, Option<Mode>> {
+pub(crate) fn port_modes(policy: &Value) -> BTreeMap<u64, Option<Mode>> {
     let ports = policy["spec"]["portLevelMtls"].as_object().into_iter().flatten();
     ports.filter_map(|(port, mtls)| Some((port.parse().ok()?, mode(mtls)))).collect()
 }
 
 /// Whether one of these policies at least sets this mode, be it for a single port: without one it holds nowhere.
-pub fn is_set(all: &[Value], wanted: Mode) -> bool {
+pub(crate) fn is_set(all: &[Value], wanted: Mode) -> bool {
     let sets = |policy: &Value| {
         mode(&policy["spec"]["mtls"]) == Some(wanted) || port_modes(policy).values().any(|mode| *mode == Some(wanted))
     };

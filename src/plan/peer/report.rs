@@ -9,7 +9,7 @@ use super::mode::{Effective, Level, Policies, selector};
 
 /// What holds at one place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
+pub(crate) struct Line {
     pub level: Level,
     /// Empty for the mesh.
     pub namespace: String,
@@ -20,7 +20,7 @@ pub struct Line {
 }
 
 /// The lines of a scope, the widest first; without one those of the mesh and of every place that has a policy.
-pub fn lines(scope: Option<&Scope>, policies: &Policies) -> Vec<Line> {
+pub(crate) fn lines(scope: Option<&Scope>, policies: &Policies) -> Vec<Line> {
     match scope {
         Some(Scope::Mesh) => vec![of_mesh(policies)],
         Some(Scope::Namespace(namespace)) if namespace == policies.root_namespace => vec![of_mesh(policies)],

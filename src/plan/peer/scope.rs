@@ -28,14 +28,6 @@ impl Scope {
         }
     }
 
-    /// Whether it may reach pods of this namespace.
-    pub fn reaches(&self, namespace: &str) -> bool {
-        match self {
-            Self::Mesh => true,
-            Self::Namespace(own) | Self::Workload { namespace: own, .. } => own == namespace,
-        }
-    }
-
     /// A command with it as it is typed: `-n shop`.
     pub fn typed(&self, command: CommandLine) -> CommandLine {
         match self {
@@ -67,6 +59,6 @@ impl fmt::Display for Scope {
 }
 
 /// Labels as a selector: `app=cart,version=v1`.
-pub fn shown(labels: &BTreeMap<String, String>) -> String {
+pub(crate) fn shown(labels: &BTreeMap<String, String>) -> String {
     labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
 }

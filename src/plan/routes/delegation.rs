@@ -17,7 +17,7 @@ const MOST_ROUTES: usize = 50_000;
 
 /// A route that leads somewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Route {
+pub(crate) struct Route {
     /// Where it stands, outermost first: `virtualservice gloo-system/shop route 2`.
     pub trail: Vec<String>,
     /// Any of them; never empty.
@@ -27,7 +27,7 @@ pub struct Route {
 
 /// A route that Gloo does not serve.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeftOut {
+pub(crate) struct LeftOut {
     pub trail: Vec<String>,
     pub matchers: Vec<Matcher>,
     pub why: String,
@@ -35,13 +35,13 @@ pub struct LeftOut {
 
 /// A whole tree of routes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Flat {
+pub(crate) struct Flat {
     pub routes: Vec<Route>,
     pub left_out: Vec<LeftOut>,
 }
 
 /// The routes of a `VirtualService`.
-pub fn flatten(virtual_service: &Object, routing: &Routing<'_>) -> Flat {
+pub(crate) fn flatten(virtual_service: &Object, routing: &Routing<'_>) -> Flat {
     let mut walk = Walk { routing, visited: Vec::new(), made: 0, left_out: Vec::new() };
     let routes = walk.visit(virtual_service, &virtual_service.value["spec"]["virtualHost"], "virtualservice", None);
     Flat { routes, left_out: walk.left_out }

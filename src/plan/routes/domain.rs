@@ -3,7 +3,7 @@
 /// How well a domain fits; the greater wins. Exact before the longest `*.x`, that before the longest `x.*`, then `*`
 /// (Envoy, `config.route.v3.VirtualHost.domains`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Rank {
+pub(crate) enum Rank {
     Any,
     Prefix(usize),
     Suffix(usize),
@@ -12,7 +12,7 @@ pub enum Rank {
 
 impl Rank {
     /// Why it wins over a lesser one.
-    pub fn words(self) -> &'static str {
+    pub(crate) fn words(self) -> &'static str {
         match self {
             Self::Exact => "exact",
             Self::Suffix(_) | Self::Prefix(_) => "wildcard",
@@ -22,7 +22,7 @@ impl Rank {
 }
 
 /// How a domain fits a host; none: not at all. Letters have no case. A wildcard stands for one character at least.
-pub fn rank(domain: &str, host: &str) -> Option<Rank> {
+pub(crate) fn rank(domain: &str, host: &str) -> Option<Rank> {
     let (domain, host) = (domain.to_ascii_lowercase(), host.to_ascii_lowercase());
     if domain == "*" {
         return Some(Rank::Any);
@@ -39,7 +39,7 @@ pub fn rank(domain: &str, host: &str) -> Option<Rank> {
 }
 
 /// A host without its port; an IPv6 address keeps its brackets.
-pub fn without_port(host: &str) -> &str {
+pub(crate) fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
         Some((name, port)) if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) && !name.is_empty() => {
             let is_inside_brackets = name.starts_with('[') && !name.ends_with(']');

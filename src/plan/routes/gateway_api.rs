@@ -12,7 +12,7 @@ use super::{Request, Routing, full_name, is_named, list, order, select, text};
 use crate::model::Object;
 
 /// The class that Gloo's chart makes.
-pub const CLASS: &str = "gloo-gateway";
+pub(crate) const CLASS: &str = "gloo-gateway";
 const CONTROLLER: &str = "solo.io/gloo-gateway";
 const GROUP: &str = "gateway.networking.k8s.io";
 
@@ -20,7 +20,7 @@ const GROUP: &str = "gateway.networking.k8s.io";
 /// virtual hosts lie side by side, with TLS the server name chooses one (`MergedListeners`,
 /// `projects/gateway2/translator/listener/gateway_listener_translator.go`).
 #[derive(Debug, Clone)]
-pub struct Port<'v> {
+pub(crate) struct Port<'v> {
     pub gateway: &'v Object,
     /// Never empty.
     listeners: Vec<Listener<'v>>,
@@ -43,7 +43,7 @@ struct Attached<'v> {
 
 /// What of the routes that are attached there takes a host.
 #[derive(Debug, Clone, Default)]
-pub struct Hosted {
+pub(crate) struct Hosted {
     /// `Gateway API gateway shop/edge, listener http port 8080`
     pub listener: String,
     pub hostname: String,
@@ -57,7 +57,7 @@ pub struct Hosted {
 
 /// Every port with HTTP of the Gateways that are Gloo's: by the class of Gloo's chart, or by the controller that a
 /// route names.
-pub fn ports<'v>(routing: &Routing<'v>) -> Vec<Port<'v>> {
+pub(crate) fn ports<'v>(routing: &Routing<'v>) -> Vec<Port<'v>> {
     let is_ours = |gateway: &&Object| {
         text(&gateway.value["spec"], "gatewayClassName") == CLASS
             || routing.http_routes.iter().any(|route| {
@@ -83,7 +83,7 @@ pub fn ports<'v>(routing: &Routing<'v>) -> Vec<Port<'v>> {
 
 /// Routes for this host that are attached to listeners which are kept apart from their Gateway. Those are not read, so
 /// whether such a route takes the request is not known.
-pub fn apart(request: &Request, routing: &Routing<'_>) -> Vec<String> {
+pub(crate) fn apart(request: &Request, routing: &Routing<'_>) -> Vec<String> {
     let host = domain::without_port(&request.host);
     let takes = |route: &&Object| hostnames(route, None).iter().any(|it| domain::rank(it, host).is_some());
     let of_route = |route: &Object| {
@@ -101,7 +101,7 @@ pub fn apart(request: &Request, routing: &Routing<'_>) -> Vec<String> {
 
 impl<'v> Port<'v> {
     /// `Gateway API gateway shop/edge, listener http port 8080`
-    pub fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         self.naming(&self.listeners.iter().collect::<Vec<_>>())
     }
 
@@ -115,7 +115,7 @@ impl<'v> Port<'v> {
     }
 
     /// Its number, which is the Service's as well.
-    pub fn number(&self) -> Option<u64> {
+    pub(crate) fn number(&self) -> Option<u64> {
         self.listeners[0].spec["port"].as_u64()
     }
 
@@ -124,13 +124,13 @@ impl<'v> Port<'v> {
     }
 
     /// The Deployment and Service that Gloo makes for the Gateway.
-    pub fn proxy(&self) -> String {
+    pub(crate) fn proxy(&self) -> String {
         format!("gloo-proxy-{}", self.gateway.reference.name)
     }
 
     /// The routes whose most specific hostname takes the request's host. The port in a Host header says nothing
     /// here. None: no route does.
-    pub fn host(&self, request: &Request, routing: &Routing<'v>) -> Option<Hosted> {
+    pub(crate) fn host(&self, request: &Request, routing: &Routing<'v>) -> Option<Hosted> {
         let host = domain::without_port(&request.host);
         let mut attached: Vec<Attached<'v>> = Vec::new();
         let mut left_out = Vec::new();

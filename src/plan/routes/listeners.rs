@@ -10,7 +10,7 @@ use crate::plan::dangling::watched;
 
 /// A port on which a proxy takes HTTP.
 #[derive(Debug, Clone)]
-pub struct Listener<'v> {
+pub(crate) struct Listener<'v> {
     pub gateway: &'v Object,
     /// What of a hybrid Gateway it is; the Gateway's own otherwise.
     http: &'v Value,
@@ -22,7 +22,7 @@ pub struct Listener<'v> {
 
 /// A virtual host that takes a request, and those that would if it were not there.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Hosted<'v> {
+pub(crate) struct Hosted<'v> {
     pub virtual_service: &'v Object,
     pub domain: String,
     pub rank: Rank,
@@ -33,7 +33,7 @@ pub struct Hosted<'v> {
 }
 
 /// Every listener of the Gateways that Gloo reads, and what of them cannot be told.
-pub fn all<'v>(routing: &Routing<'v>) -> (Vec<Listener<'v>>, Vec<String>) {
+pub(crate) fn all<'v>(routing: &Routing<'v>) -> (Vec<Listener<'v>>, Vec<String>) {
     let everywhere =
         routing.settings.is_none_or(|it| it.value["spec"]["gateway"]["readGatewaysFromAllNamespaces"] == true);
     let mut listeners = Vec::new();
@@ -68,7 +68,7 @@ fn parts(gateway: &Object) -> (Vec<Listener<'_>>, bool) {
 }
 
 /// The proxies that listen on a Gateway, by name.
-pub fn proxies(gateway: &Object) -> Vec<String> {
+pub(crate) fn proxies(gateway: &Object) -> Vec<String> {
     let named = list(&gateway.value["spec"], "proxyNames");
     match named.is_empty() {
         true => vec!["gateway-proxy".to_owned()],
@@ -77,7 +77,7 @@ pub fn proxies(gateway: &Object) -> Vec<String> {
 }
 
 /// Whether a Gateway may serve a `VirtualService`, by any of its parts. What cannot be told may be so.
-pub fn may_serve(gateway: &Object, virtual_service: &Object) -> bool {
+pub(crate) fn may_serve(gateway: &Object, virtual_service: &Object) -> bool {
     let (parts, delegates) = parts(gateway);
     let serves = |part: &Listener<'_>| select::serves(part.http, virtual_service, part.ssl).unwrap_or(true);
     delegates || parts.iter().any(serves)
@@ -85,12 +85,12 @@ pub fn may_serve(gateway: &Object, virtual_service: &Object) -> bool {
 
 impl<'v> Listener<'v> {
     /// The proxies that listen there, by name.
-    pub fn proxies(&self) -> Vec<String> {
+    pub(crate) fn proxies(&self) -> Vec<String> {
         proxies(self.gateway)
     }
 
     /// Whether a request to this port comes here: the Gateway's own port, or one of its proxies' Services.
-    pub fn takes(&self, port: u16, services: &[Object]) -> bool {
+    pub(crate) fn takes(&self, port: u16, services: &[Object]) -> bool {
         if self.port == Some(u64::from(port)) {
             return true;
         }
@@ -104,7 +104,7 @@ impl<'v> Listener<'v> {
     }
 
     /// Whether both are parts of one hybrid Gateway that Envoy tells apart by the server name.
-    pub fn is_beside(&self, other: &Self) -> bool {
+    pub(crate) fn is_beside(&self, other: &Self) -> bool {
         self.ssl && other.ssl && self.gateway.reference == other.gateway.reference
     }
 
@@ -112,7 +112,7 @@ impl<'v> Listener<'v> {
     ///
     /// # Errors
     /// The Gateway's own selection is void.
-    pub fn chain(&self, request: &Request, routing: &Routing<'v>) -> Result<Option<Chain<'v>>, String> {
+    pub(crate) fn chain(&self, request: &Request, routing: &Routing<'v>) -> Result<Option<Chain<'v>>, String> {
         let watched = routing.settings.and_then(|settings| watched(&settings.value));
         let mut served = Vec::new();
         for service in routing.virtual_services {
@@ -128,7 +128,7 @@ impl<'v> Listener<'v> {
     }
 
     /// The virtual host of a chain that takes the request.
-    pub fn host(&self, chain: &Chain<'v>, request: &Request) -> Option<Hosted<'v>> {
+    pub(crate) fn host(&self, chain: &Chain<'v>, request: &Request) -> Option<Hosted<'v>> {
         let options = &self.http["options"]["httpConnectionManagerSettings"];
         let host = match options["stripAnyHostPort"] == true {
             true => domain::without_port(&request.host),
@@ -172,7 +172,7 @@ fn domains(service: &Object) -> Vec<String> {
 }
 
 /// Every domain that is served, for a host that nobody takes.
-pub fn served(routing: &Routing<'_>) -> Vec<String> {
+pub(crate) fn served(routing: &Routing<'_>) -> Vec<String> {
     let mut all: Vec<_> = routing.virtual_services.iter().flat_map(domains).collect();
     let routes = routing.http_routes.iter().flat_map(|route| list(&route.value["spec"], "hostnames"));
     all.extend(routes.filter_map(Value::as_str).map(str::to_owned));
@@ -182,7 +182,7 @@ pub fn served(routing: &Routing<'_>) -> Vec<String> {
 }
 
 /// `gateway gloo-system/gateway-proxy, port 8080`
-pub fn words(listener: &Listener<'_>) -> String {
+pub(crate) fn words(listener: &Listener<'_>) -> String {
     let port = listener.port.map_or_else(String::new, |port| format!(" port {port}"));
     let ssl = if listener.ssl { " (TLS)" } else { "" };
     format!("gateway {}{port}{ssl}", full_name(listener.gateway))

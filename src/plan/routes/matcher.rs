@@ -7,7 +7,7 @@ use super::{Request, list, text};
 
 /// How a path is compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Path {
+pub(crate) enum Path {
     Exact(String),
     Regex(String),
     Prefix(String),
@@ -19,7 +19,7 @@ pub enum Path {
 
 /// What a header or a query parameter has to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
+pub(crate) struct Wanted {
     pub name: String,
     /// None: it only has to be there.
     pub value: Option<String>,
@@ -29,7 +29,7 @@ pub struct Wanted {
 
 /// A matcher: all of it has to fit.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Matcher {
+pub(crate) struct Matcher {
     /// None: it says nothing of the path.
     pub path: Option<Path>,
     /// None: letters have a case. Gloo compares what was said, so it is kept apart from `Some(true)`.
@@ -41,7 +41,7 @@ pub struct Matcher {
 
 /// Whether a request fits.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fit {
+pub(crate) enum Fit {
     Yes,
     /// If it also is so: `header x-canary is 1`.
     If(Vec<String>),
@@ -52,12 +52,12 @@ pub enum Fit {
 
 impl Matcher {
     /// What a route without matchers has: any path.
-    pub fn any() -> Self {
+    pub(crate) fn any() -> Self {
         Self { path: Some(Path::Prefix("/".into())), ..Self::default() }
     }
 
     /// Reads one of a `VirtualService` or `RouteTable`.
-    pub fn of_gloo(matcher: &Value) -> Self {
+    pub(crate) fn of_gloo(matcher: &Value) -> Self {
         let string = |key: &str| matcher[key].as_str().map(str::to_owned);
         let path = string("exact")
             .map(Path::Exact)
@@ -75,7 +75,7 @@ impl Matcher {
     }
 
     /// Reads one of an `HTTPRoute`.
-    pub fn of_http_route(matches: &Value) -> Self {
+    pub(crate) fn of_http_route(matches: &Value) -> Self {
         let path = &matches["path"];
         let value = path["value"].as_str().unwrap_or("/").to_owned();
         let path = match path["type"].as_str() {
@@ -94,7 +94,7 @@ impl Matcher {
     }
 
     /// The path as it stands there, of whatever kind; Gloo compares these texts.
-    pub fn path_text(&self) -> &str {
+    pub(crate) fn path_text(&self) -> &str {
         match &self.path {
             Some(Path::Exact(path) | Path::Regex(path) | Path::Prefix(path) | Path::Elements(path)) => path,
             Some(Path::Connect) | None => "",
@@ -102,7 +102,7 @@ impl Matcher {
     }
 
     /// Whether a request fits, as far as can be told.
-    pub fn fit(&self, request: &Request) -> Fit {
+    pub(crate) fn fit(&self, request: &Request) -> Fit {
         match self.fits_path(&request.path) {
             Ok(true) => {}
             Ok(false) => return Fit::No,

@@ -4,21 +4,22 @@
 //! precedence for `HTTPRoutes`. What a request carries beside host and path is not known here: a route that
 //! depends on it is a candidate, with its condition said.
 
-pub mod delegation;
-pub mod domain;
-pub mod gateway_api;
-pub mod listeners;
-pub mod matcher;
-pub mod order;
-pub mod pattern;
-pub mod resolve;
-pub mod select;
-pub mod sni;
-pub mod target;
+pub(crate) mod delegation;
+pub(crate) mod domain;
+pub(crate) mod gateway_api;
+pub(crate) mod listeners;
+pub(crate) mod matcher;
+pub(crate) mod order;
+pub(crate) mod pattern;
+pub(crate) mod resolve;
+pub(crate) mod select;
+pub(crate) mod sni;
+pub(crate) mod target;
 
-pub use matcher::{Fit, Matcher};
-pub use resolve::{Answer, Candidate, Heard, Proxy, Standing, resolve};
-pub use target::{Action, Share, Target};
+pub(crate) use matcher::Fit;
+pub(crate) use resolve::{Answer, Candidate, Heard, Standing, resolve};
+pub use target::Target;
+pub(crate) use target::{Action, Share};
 
 use serde_json::Value;
 
@@ -39,7 +40,7 @@ pub struct Request {
 
 /// What routing is made of; each list as it was read, of every namespace.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Routing<'v> {
+pub(crate) struct Routing<'v> {
     pub gateways: &'v [Object],
     pub virtual_services: &'v [Object],
     pub route_tables: &'v [Object],

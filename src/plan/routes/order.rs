@@ -7,7 +7,7 @@ use super::matcher::{Matcher, Path};
 
 /// Sorts the routes of several tables of one weight, each by the first of its matchers in this order: more methods,
 /// then exact before regex before prefix, then the greater path text (Gloo, `SortRoutesByPath`).
-pub fn sort_by_path(routes: &mut [Route]) {
+pub(crate) fn sort_by_path(routes: &mut [Route]) {
     routes.sort_by(|a, b| compare(first(a), first(b)));
 }
 
@@ -33,7 +33,7 @@ fn kind(matcher: &Matcher) -> u8 {
 /// What decides between matchers of `HTTPRoutes`, the least first: an exact path, then the longest prefix, a method,
 /// the most headers, the most query parameters (Gateway API, `HTTPRouteRule.matches`). Where regular expressions
 /// stand is left to the implementation; Gloo puts them between.
-pub fn specificity(matcher: &Matcher) -> impl Ord + use<> {
+pub(crate) fn specificity(matcher: &Matcher) -> impl Ord + use<> {
     let length = matcher.path_text().trim_end_matches('/').len();
     (
         kind(matcher),

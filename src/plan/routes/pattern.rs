@@ -11,7 +11,7 @@ const LIMIT: usize = 1 << 20;
 ///
 /// # Errors
 /// It is no expression, or one that only RE2 understands: nobody should guess then.
-pub fn is_whole_match(pattern: &str, text: &str) -> Result<bool, String> {
+pub(crate) fn is_whole_match(pattern: &str, text: &str) -> Result<bool, String> {
     let compile = |pattern: &str| RegexBuilder::new(pattern).unicode(false).size_limit(LIMIT).build();
     let unread = || format!("cannot read the regex {pattern}");
     if is_read_otherwise(pattern) {

@@ -10,7 +10,7 @@ use crate::plan::nearest::nearest;
 
 /// All that can be said about a request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// Listeners that have a virtual host for it.
     pub heard: Vec<Heard>,
     /// Listeners that take the port and have no virtual host for it.
@@ -25,7 +25,7 @@ pub struct Answer {
 
 /// One listener that takes the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Heard {
+pub(crate) struct Heard {
     /// `gateway gloo-system/gateway-proxy port 8080`
     pub listener: String,
     /// The proxies that listen.
@@ -46,7 +46,7 @@ pub struct Heard {
 
 /// A proxy by the name of its workload.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Proxy {
+pub(crate) struct Proxy {
     pub namespace: String,
     pub name: String,
 }
@@ -59,7 +59,7 @@ impl std::fmt::Display for Proxy {
 
 /// A route whose path fits.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Candidate {
+pub(crate) struct Candidate {
     pub trail: Vec<String>,
     /// `prefix /api`
     pub matcher: String,
@@ -70,7 +70,7 @@ pub struct Candidate {
 
 /// Whether a request comes to a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub(crate) enum Standing {
     /// The first that takes it whatever else it carries.
     Wins,
     /// It comes before, if its condition holds.
@@ -81,13 +81,13 @@ pub enum Standing {
 
 impl Heard {
     /// The routes that a request may come to.
-    pub fn reachable(&self) -> impl Iterator<Item = &Candidate> {
+    pub(crate) fn reachable(&self) -> impl Iterator<Item = &Candidate> {
         self.candidates.iter().filter(|candidate| candidate.standing != Standing::Behind)
     }
 }
 
 /// Follows a request.
-pub fn resolve(request: &Request, routing: &Routing<'_>) -> Answer {
+pub(crate) fn resolve(request: &Request, routing: &Routing<'_>) -> Answer {
     let mut answer = Answer::default();
     by_gloo(request, routing, &mut answer);
     by_gateway_api(request, routing, &mut answer);

@@ -7,7 +7,7 @@ use crate::model::Object;
 use crate::plan::backend::{labels, selects};
 
 /// Whether an object has all these labels.
-pub fn has_labels(object: &Object, wanted: &Value) -> bool {
+pub(crate) fn has_labels(object: &Object, wanted: &Value) -> bool {
     selects(&labels(wanted), &object.value["metadata"]["labels"])
 }
 
@@ -15,7 +15,7 @@ pub fn has_labels(object: &Object, wanted: &Value) -> bool {
 ///
 /// # Errors
 /// An expression that Gloo refuses: the whole selection is void then.
-pub fn meets(object: &Object, expressions: &[Value]) -> Result<bool, String> {
+pub(crate) fn meets(object: &Object, expressions: &[Value]) -> Result<bool, String> {
     let mut all = true;
     for expression in expressions {
         all &= meets_one(&object.value["metadata"]["labels"], expression)?;
@@ -42,7 +42,7 @@ fn meets_one(labels: &Value, expression: &Value) -> Result<bool, String> {
 }
 
 /// Whether an object's namespace is one of a list, of which `*` is all; `otherwise` holds for an empty list.
-pub fn is_in(object: &Object, namespaces: &[Value], otherwise: impl FnOnce(&str) -> bool) -> bool {
+pub(crate) fn is_in(object: &Object, namespaces: &[Value], otherwise: impl FnOnce(&str) -> bool) -> bool {
     let own = object.reference.namespace.as_str();
     if namespaces.is_empty() {
         return otherwise(own);
@@ -55,7 +55,7 @@ pub fn is_in(object: &Object, namespaces: &[Value], otherwise: impl FnOnce(&str)
 ///
 /// # Errors
 /// As [`meets`].
-pub fn serves(http_gateway: &Value, virtual_service: &Object, ssl: bool) -> Result<bool, String> {
+pub(crate) fn serves(http_gateway: &Value, virtual_service: &Object, ssl: bool) -> Result<bool, String> {
     if ssl != virtual_service.value["spec"]["sslConfig"].is_object() {
         return Ok(false);
     }

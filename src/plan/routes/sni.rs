@@ -15,7 +15,7 @@ use crate::model::Object;
 
 /// A filter chain that takes a connection.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Chain<'v> {
+pub(crate) struct Chain<'v> {
     pub virtual_services: Vec<&'v Object>,
     /// How well the server name fits.
     pub rank: Rank,
@@ -25,13 +25,13 @@ pub struct Chain<'v> {
 
 impl<'v> Chain<'v> {
     /// Without TLS there is one, and it takes everything.
-    pub fn plain(virtual_services: Vec<&'v Object>) -> Self {
+    pub(crate) fn plain(virtual_services: Vec<&'v Object>) -> Self {
         Self { virtual_services, rank: Rank::Any, rival: None }
     }
 
     /// The one whose server names fit best; none: no certificate is shown to such a client. `usual` are the names of
     /// those that have none of their own.
-    pub fn of_tls(virtual_services: Vec<&'v Object>, usual: &'v [Value], server_name: &str) -> Option<Self> {
+    pub(crate) fn of_tls(virtual_services: Vec<&'v Object>, usual: &'v [Value], server_name: &str) -> Option<Self> {
         let ranked = grouped(virtual_services).into_iter();
         let mut ranked: Vec<_> =
             ranked.filter_map(|group| Some((rank(&names(&group, usual), server_name)?, group))).collect();

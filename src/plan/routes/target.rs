@@ -45,7 +45,7 @@ impl std::fmt::Display for Target {
 
 /// A target and its part of the requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Share {
+pub(crate) struct Share {
     pub target: Target,
     /// Of the sum of all weights; none where there is one target.
     pub weight: Option<u64>,
@@ -53,7 +53,7 @@ pub struct Share {
 
 /// What a route does.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
+pub(crate) enum Action {
     To {
         shares: Vec<Share>,
         /// The `UpstreamGroup` that names them.
@@ -69,7 +69,7 @@ pub enum Action {
 
 impl Action {
     /// Reads a route of a `VirtualService` or `RouteTable` of `home`; none if it has no action Gloo would take.
-    pub fn of_gloo(route: &Value, home: &str, groups: &[Object]) -> Option<Self> {
+    pub(crate) fn of_gloo(route: &Value, home: &str, groups: &[Object]) -> Option<Self> {
         if let action @ Value::Object(_) = &route["routeAction"] {
             return Some(of_route_action(action, home, groups));
         }
@@ -86,7 +86,7 @@ impl Action {
     }
 
     /// Every target.
-    pub fn shares(&self) -> &[Share] {
+    pub(crate) fn shares(&self) -> &[Share] {
         match self {
             Self::To { shares, .. } => shares,
             _ => &[],

@@ -9,17 +9,17 @@ use crate::edit::Edit;
 use crate::model::{FieldPath, Segment};
 
 /// Whether this field manager is one of the two tools that inject.
-pub fn injects(manager: &str) -> bool {
+pub(crate) fn injects(manager: &str) -> bool {
     manager == MANAGER || manager.starts_with("glooctl")
 }
 
 /// The one of the two tools that is noted as writer of the bootstrap in this `ConfigMap`.
-pub fn on_bootstrap(config_map: &Value) -> Option<&str> {
+pub(crate) fn on_bootstrap(config_map: &Value) -> Option<&str> {
     claims(config_map).next().map(|(_, manager)| manager)
 }
 
 /// The edits after which neither is, the last entry first.
-pub fn release(config_map: &Value) -> Vec<Edit> {
+pub(crate) fn release(config_map: &Value) -> Vec<Edit> {
     let entries = FieldPath::keys(&["metadata", "managedFields"]);
     let mut edits: Vec<_> =
         claims(config_map).map(|(index, _)| Edit::remove(entries.then(Segment::Index(index)))).collect();

@@ -12,11 +12,11 @@ use crate::plan::outcome::Objection;
 /// The label of a proxy that a controller makes for a Gateway of the Kubernetes Gateway API.
 const GATEWAY_NAME: &str = "gateway.networking.k8s.io/gateway-name";
 /// The field manager of this program.
-pub const MANAGER: &str = "gloo-rs";
+pub(super) const MANAGER: &str = "gloo-rs";
 
 /// What a proxy shows of its makers.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Makers {
+pub(crate) struct Makers {
     /// The Gateway for which a controller makes it.
     pub gateway_api: Option<String>,
     /// `glooMtls`: the cluster carries xDS itself.
@@ -26,7 +26,7 @@ pub struct Makers {
 }
 
 /// Reads the marks.
-pub fn makers(proxy: &Proxy) -> Makers {
+pub(crate) fn makers(proxy: &Proxy) -> Makers {
     Makers {
         gateway_api: proxy.workload.label(GATEWAY_NAME).map(str::to_owned),
         gloo_mtls: has_gloo_mtls(proxy),
@@ -62,7 +62,7 @@ fn owns(workload: &Value, manager: &str, container: &str) -> bool {
 }
 
 /// Why nothing is changed on a proxy that a controller makes.
-pub fn against_gateway_api(makers: &Makers) -> Option<Objection> {
+pub(super) fn against_gateway_api(makers: &Makers) -> Option<Objection> {
     let gateway = makers.gateway_api.as_ref()?;
     Some(
         Objection::new(
@@ -74,7 +74,7 @@ pub fn against_gateway_api(makers: &Makers) -> Option<Objection> {
 }
 
 /// Why nothing is changed on a proxy whose xDS goes through the cluster.
-pub fn against_gloo_mtls(makers: &Makers) -> Option<Objection> {
+pub(super) fn against_gloo_mtls(makers: &Makers) -> Option<Objection> {
     makers.gloo_mtls.then(|| {
         Objection::new(Reason::Managed, "has glooMtls, whose xDS goes through gateway_proxy_sds; nothing changed")
             .hint(gloo_rs("upgrade-values").after("change Istio in the Helm values beside glooMtls: "))
@@ -82,7 +82,7 @@ pub fn against_gloo_mtls(makers: &Makers) -> Option<Objection> {
 }
 
 /// Why the sidecars that the chart renders are not changed beside it.
-pub fn against_chart(makers: &Makers, hint: impl Into<Hint>) -> Option<Objection> {
+pub(super) fn against_chart(makers: &Makers, hint: impl Into<Hint>) -> Option<Objection> {
     makers.chart_sidecars.then(|| {
         Objection::new(Reason::Managed, "has its sidecars from Helm values that carry Istio; nothing changed")
             .hint(hint)
@@ -90,7 +90,7 @@ pub fn against_chart(makers: &Makers, hint: impl Into<Hint>) -> Option<Objection
 }
 
 /// Why a container cannot be added: names are unique in a pod.
-pub fn against_init_containers(proxy: &Proxy) -> Option<Objection> {
+pub(super) fn against_init_containers(proxy: &Proxy) -> Option<Objection> {
     let init = &proxy.pod_spec()["initContainers"];
     let name = [SDS, ISTIO_PROXY].into_iter().find(|name| item(init, name).is_some())?;
     Some(

@@ -23,7 +23,7 @@ use crate::plan::owner::{self, Owner};
 ///
 /// # Errors
 /// Why it is not done, and what to do instead.
-pub fn inject(proxy: &Proxy, flags: &Flags, around: &Around) -> Result<TransactionPlan, Objection> {
+pub(crate) fn inject(proxy: &Proxy, flags: &Flags, around: &Around) -> Result<TransactionPlan, Objection> {
     let makers = guard::makers(proxy);
     if let Some(objection) = guard::against_gateway_api(&makers)
         .or_else(|| guard::against_gloo_mtls(&makers))
@@ -280,7 +280,7 @@ fn user(proxy: &Proxy) -> u64 {
 }
 
 /// Who will put it back, and the change that lasts.
-pub fn on_owner(proxy: &Proxy, lasting: impl Into<Hint>) -> Option<Advice> {
+pub(super) fn on_owner(proxy: &Proxy, lasting: impl Into<Hint>) -> Option<Advice> {
     let owner = owner::of(&proxy.workload.value)?;
     let advice = match &owner {
         Owner::Helm { .. } => Advice::warning(Code::Owner, format!("{owner} owns this; its next upgrade undoes it")),

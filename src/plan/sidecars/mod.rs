@@ -4,11 +4,11 @@
 //! What is missing is added, what is there is changed only by a flag that was typed, and only what `inject`
 //! puts in is taken out, by name. So every middle state, whoever left it, ends in the full or the clean one.
 
-pub mod claims;
+pub(crate) mod claims;
 mod guard;
 mod inject;
-pub mod parts;
-pub mod state;
+pub(crate) mod parts;
+pub(crate) mod state;
 mod uninject;
 mod values;
 
@@ -25,13 +25,13 @@ use crate::edit::bootstrap::Refusal;
 use crate::error::Reason;
 use crate::model::{FieldPath, Object, Segment};
 
-pub use guard::{Makers, makers};
-pub use inject::inject;
-pub use uninject::uninject;
-pub use values::{Provenance, Source, choose, current_address};
+pub(crate) use guard::makers;
+pub(crate) use inject::inject;
+pub(crate) use uninject::uninject;
+pub(crate) use values::{Provenance, choose, current_address};
 
 /// The key of a gateway's `ConfigMap` that holds Envoy's bootstrap.
-pub const BOOTSTRAP_KEY: &str = "envoy.yaml";
+pub(crate) const BOOTSTRAP_KEY: &str = "envoy.yaml";
 
 /// A gateway proxy as it was read.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,13 +69,13 @@ impl Proxy {
 }
 
 /// `<name>-envoy-config`
-pub fn bootstrap_name(proxy: &str) -> String {
+pub(crate) fn bootstrap_name(proxy: &str) -> String {
     format!("{proxy}-envoy-config")
 }
 
 /// What was typed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Flags {
+pub(crate) struct Flags {
     pub revision: Option<String>,
     pub discovery_address: Option<String>,
     pub mesh_id: Option<String>,
@@ -87,7 +87,7 @@ pub struct Flags {
 
 /// What the sidecars' security context is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Security {
+pub(crate) enum Security {
     /// The pod's: the chart sets none on the sidecars.
     #[default]
     OfThePod,
@@ -97,7 +97,7 @@ pub enum Security {
 
 /// What the plan rests on beside the proxy.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Around<'a> {
+pub(crate) struct Around<'a> {
     /// All control planes, to name the one that was.
     pub istiods: &'a [Istiod],
     /// The one to use; none with an address that was typed and no istiod here.
@@ -110,7 +110,7 @@ pub struct Around<'a> {
 
 /// What is done to a gateway proxy, all of it or nothing.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct TransactionPlan {
+pub(crate) struct TransactionPlan {
     /// In the order of writing.
     pub changes: Vec<Change>,
     /// Which value came from where.
@@ -120,7 +120,7 @@ pub struct TransactionPlan {
 
 impl TransactionPlan {
     /// Whether anything is written.
-    pub fn writes(&self) -> bool {
+    pub(crate) fn writes(&self) -> bool {
         self.changes.iter().any(|change| !change.is_already())
     }
 

@@ -3,21 +3,21 @@
 use serde_json::{Value, json};
 
 /// The container that hands Istio's certificates to Envoy.
-pub const SDS: &str = "sds";
+pub(crate) const SDS: &str = "sds";
 /// The container that gets the certificates from istiod.
-pub const ISTIO_PROXY: &str = "istio-proxy";
+pub(crate) const ISTIO_PROXY: &str = "istio-proxy";
 /// The volume through which the one gives them to the other.
-pub const CERTIFICATES: &str = "istio-certs";
+pub(crate) const CERTIFICATES: &str = "istio-certs";
 /// Where it is mounted, and without the last slash where they are written.
 const CERTIFICATES_PATH: &str = "/etc/istio-certs/";
 const OUTPUT_CERTS: &str = "/etc/istio-certs";
 const SDS_PORT: u64 = 8234;
 /// The user of Gloo's own containers.
-pub const GLOO_USER: u64 = 10101;
+pub(crate) const GLOO_USER: u64 = 10101;
 
 /// What `istio-proxy` is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProxyValues<'v> {
+pub(crate) struct ProxyValues<'v> {
     pub image: &'v str,
     pub address: &'v str,
     pub mesh_id: &'v str,
@@ -25,7 +25,7 @@ pub struct ProxyValues<'v> {
 }
 
 /// The volumes, in the chart's order.
-pub fn volumes() -> [Value; 7] {
+pub(crate) fn volumes() -> [Value; 7] {
     [
         json!({"name": CERTIFICATES, "emptyDir": {"medium": "Memory"}}),
         json!({"name": "istiod-ca-cert", "configMap": {"defaultMode": 420, "name": "istio-ca-root-cert"}}),
@@ -40,12 +40,12 @@ pub fn volumes() -> [Value; 7] {
 }
 
 /// The mount of the certificates, in both containers.
-pub fn certificates_mount() -> Value {
+pub(crate) fn certificates_mount() -> Value {
     json!({"mountPath": CERTIFICATES_PATH, "name": CERTIFICATES})
 }
 
 /// The container `sds`; `bootstrap_volume` is the volume with Envoy's bootstrap.
-pub fn sds(image: &str, bootstrap_volume: Option<&str>) -> Value {
+pub(crate) fn sds(image: &str, bootstrap_volume: Option<&str>) -> Value {
     let mut mounts = vec![certificates_mount()];
     mounts.extend(bootstrap_volume.map(|name| json!({"mountPath": "/etc/envoy", "name": name})));
     json!({
@@ -71,12 +71,12 @@ pub fn sds(image: &str, bootstrap_volume: Option<&str>) -> Value {
 }
 
 /// The switch that makes `sds` serve Istio's certificates.
-pub fn sds_enabled() -> Value {
+pub(crate) fn sds_enabled() -> Value {
     json!({"name": "ISTIO_MTLS_SDS_ENABLED", "value": "true"})
 }
 
 /// The container `istio-proxy`.
-pub fn istio_proxy(values: &ProxyValues) -> Value {
+pub(crate) fn istio_proxy(values: &ProxyValues) -> Value {
     json!({
         "name": ISTIO_PROXY,
         "image": values.image,
@@ -125,24 +125,24 @@ pub fn istio_proxy(values: &ProxyValues) -> Value {
 }
 
 /// Where `istio-proxy` writes the certificates.
-pub fn output_certs() -> Value {
+pub(crate) fn output_certs() -> Value {
     json!({"name": "OUTPUT_CERTS", "value": OUTPUT_CERTS})
 }
 
 /// `istio-proxy` is here for its certificates: it starts no Envoy of its own.
-pub fn disable_envoy() -> Value {
+pub(crate) fn disable_envoy() -> Value {
     json!({"name": "DISABLE_ENVOY", "value": "true"})
 }
 
 /// `PROXY_CONFIG` with this address, as JSON; what else stood there stays.
-pub fn proxy_config(before: Option<&Value>, address: &str) -> String {
+pub(crate) fn proxy_config(before: Option<&Value>, address: &str) -> String {
     let mut config = before.and_then(Value::as_object).cloned().unwrap_or_default();
     config.insert("discoveryAddress".to_owned(), Value::from(address));
     Value::Object(config).to_string()
 }
 
 /// What a namespace with the `restricted` Pod Security Standard admits.
-pub fn restricted(user: u64) -> Value {
+pub(crate) fn restricted(user: u64) -> Value {
     json!({
         "allowPrivilegeEscalation": false,
         "capabilities": {"drop": ["ALL"]},

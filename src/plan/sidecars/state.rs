@@ -10,7 +10,7 @@ use crate::edit::bootstrap::{self, Cluster, Refusal};
 
 /// A part of the contract.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Part {
+pub(crate) enum Part {
     /// The cluster in the bootstrap.
     Cluster,
     /// A container.
@@ -40,14 +40,14 @@ impl fmt::Display for Part {
 
 /// What holds and what does not.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct State {
+pub(crate) struct State {
     pub present: Vec<Part>,
     pub missing: Vec<Part>,
 }
 
 /// How much of it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Extent {
+pub(crate) enum Extent {
     Full,
     Partial,
     /// Nothing of either tool is there.
@@ -56,7 +56,7 @@ pub enum Extent {
 
 impl State {
     /// Whether all of it holds, or nothing.
-    pub fn extent(&self) -> Extent {
+    pub(crate) fn extent(&self) -> Extent {
         match (self.missing.is_empty(), self.present.is_empty()) {
             (true, _) => Extent::Full,
             (false, true) => Extent::Clean,
@@ -65,7 +65,7 @@ impl State {
     }
 
     /// Whether this part is missing.
-    pub fn lacks(&self, part: &Part) -> bool {
+    pub(crate) fn lacks(&self, part: &Part) -> bool {
         self.missing.contains(part)
     }
 
@@ -78,7 +78,7 @@ impl State {
 ///
 /// # Errors
 /// Why the bootstrap cannot be read.
-pub fn state(proxy: &Proxy) -> Result<State, Refusal> {
+pub(crate) fn state(proxy: &Proxy) -> Result<State, Refusal> {
     let mut state = State::default();
     let cluster = match proxy.bootstrap_text() {
         Some(text) => bootstrap::cluster(text)?,
@@ -131,12 +131,12 @@ fn needed_volumes(pod: &Value) -> Vec<String> {
 }
 
 /// The item of a list that has this name.
-pub fn item<'v>(list: &'v Value, name: &str) -> Option<&'v Value> {
+pub(crate) fn item<'v>(list: &'v Value, name: &str) -> Option<&'v Value> {
     list.as_array()?.iter().find(|item| item["name"] == name)
 }
 
 /// An environment variable's value.
-pub fn env<'v>(container: &'v Value, name: &str) -> Option<&'v str> {
+pub(crate) fn env<'v>(container: &'v Value, name: &str) -> Option<&'v str> {
     item(&container["env"], name)?["value"].as_str()
 }
 
@@ -151,12 +151,12 @@ fn env_holds(container: &Value, name: &str) -> bool {
 }
 
 /// `PROXY_CONFIG` as a value: the chart and glooctl write YAML in braces, not JSON.
-pub fn proxy_config(container: &Value) -> Option<Value> {
+pub(crate) fn proxy_config(container: &Value) -> Option<Value> {
     crate::yaml::parse(env(container, "PROXY_CONFIG")?).ok().filter(Value::is_object)
 }
 
 /// The address of istiod that `PROXY_CONFIG` names.
-pub fn discovery_address(container: &Value) -> Option<String> {
+pub(crate) fn discovery_address(container: &Value) -> Option<String> {
     let config = proxy_config(container)?;
     config["discoveryAddress"].as_str().filter(|address| !address.is_empty()).map(str::to_owned)
 }

@@ -18,7 +18,7 @@ const LASTING: &str = "set global.istioIntegration.enabled to false in Gloo's He
 ///
 /// # Errors
 /// Why it is not done, and what to do instead.
-pub fn uninject(proxy: &Proxy, around: &Around) -> Result<TransactionPlan, Objection> {
+pub(crate) fn uninject(proxy: &Proxy, around: &Around) -> Result<TransactionPlan, Objection> {
     let makers = guard::makers(proxy);
     if let Some(objection) = guard::against_gateway_api(&makers).or_else(|| guard::against_gloo_mtls(&makers)) {
         return Err(objection);

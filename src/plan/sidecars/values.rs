@@ -14,7 +14,7 @@ const CLUSTER_ID: &str = "Kubernetes";
 
 /// Where a value came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
+pub(crate) enum Source {
     /// This flag was typed.
     Flag(&'static str),
     /// The gateway has it already.
@@ -26,7 +26,7 @@ pub enum Source {
 
 impl Source {
     /// In a few words: `--revision`, `gloo's image`.
-    pub fn shown(self) -> &'static str {
+    pub(crate) fn shown(self) -> &'static str {
         match self {
             Self::Flag(flag) => flag,
             Self::Gateway => "the gateway's already",
@@ -39,7 +39,7 @@ impl Source {
 
 /// One value with its source.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Provenance {
+pub(crate) struct Provenance {
     /// `mesh id`
     pub what: &'static str,
     pub value: String,
@@ -48,7 +48,7 @@ pub struct Provenance {
 
 /// All values. An image that nothing tells is an error only where it is needed.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Values {
+pub(super) struct Values {
     pub address: Option<Provenance>,
     pub mesh_id: Provenance,
     pub cluster_id: Provenance,
@@ -57,7 +57,7 @@ pub struct Values {
 }
 
 /// The address that the gateway's `istio-proxy` uses now.
-pub fn current_address(proxy: &Proxy) -> Option<String> {
+pub(crate) fn current_address(proxy: &Proxy) -> Option<String> {
     let container = proxy.container(ISTIO_PROXY)?;
     env(container, "CA_ADDR").map(str::to_owned).or_else(|| discovery_address(container))
 }
@@ -66,7 +66,7 @@ pub fn current_address(proxy: &Proxy) -> Option<String> {
 ///
 /// # Errors
 /// As [`choose_istiod`].
-pub fn choose(istiods: &[Istiod], flags: &Flags, proxy: &Proxy) -> Result<Option<Choice>, Failure> {
+pub(crate) fn choose(istiods: &[Istiod], flags: &Flags, proxy: &Proxy) -> Result<Option<Choice>, Failure> {
     let already = current_address(proxy);
     match choose_istiod(istiods, flags.revision.as_deref(), already.as_deref()) {
         Err(_) if flags.revision.is_none() && flags.discovery_address.is_some() => {
@@ -81,7 +81,7 @@ pub fn choose(istiods: &[Istiod], flags: &Flags, proxy: &Proxy) -> Result<Option
 
 impl Values {
     /// The values for this proxy.
-    pub fn of(proxy: &Proxy, flags: &Flags, around: &Around) -> Self {
+    pub(super) fn of(proxy: &Proxy, flags: &Flags, around: &Around) -> Self {
         let container = proxy.container(ISTIO_PROXY);
         let istiod = around.choice.and_then(|choice| choice.istiod.as_ref());
         let first = |what, ways: [Option<(String, Source)>; 4]| {
@@ -131,7 +131,7 @@ impl Values {
     }
 
     /// In the order of printing; what nobody needs is left out.
-    pub fn provenance(&self) -> Vec<Provenance> {
+    pub(super) fn provenance(&self) -> Vec<Provenance> {
         let images = [&self.sds_image, &self.proxy_image].into_iter().filter_map(|image| image.as_ref().ok());
         self.address.iter().chain([&self.mesh_id, &self.cluster_id]).chain(images).cloned().collect()
     }
@@ -185,7 +185,7 @@ fn proxy_image(flags: &Flags, there: Option<String>, around: &Around) -> Result<
 }
 
 /// Whether two images have the same tag.
-pub fn same_tag(image: &str, other: Option<&str>) -> bool {
+pub(super) fn same_tag(image: &str, other: Option<&str>) -> bool {
     let tag = |image: &str| Image::parse(image).ok().and_then(|image| image.tag);
     tag(image).is_some() && tag(image) == other.and_then(tag)
 }

@@ -27,7 +27,7 @@ const DEPRECATED: [(&[&str], &str); 6] = [
 ];
 
 /// What to know about the values, before and after.
-pub fn of_values(before: &Value, after: &Value, chart: &Chart) -> Vec<Advice> {
+pub(crate) fn of_values(before: &Value, after: &Value, chart: &Chart) -> Vec<Advice> {
     let mut found = Vec::new();
     found.extend(half_on(before, after, chart));
     found.extend(swallowed(after, chart));
@@ -39,7 +39,7 @@ pub fn of_values(before: &Value, after: &Value, chart: &Chart) -> Vec<Advice> {
 }
 
 /// Istio's injector in the release's namespace: Helm's hook jobs would wait for their sidecar for ever.
-pub fn of_namespace(namespace: &Value) -> Option<Advice> {
+pub(crate) fn of_namespace(namespace: &Value) -> Option<Advice> {
     let labels = &namespace["metadata"]["labels"];
     let name = namespace["metadata"]["name"].as_str().unwrap_or_default();
     let label = match (labels["istio-injection"].as_str(), labels["istio.io/rev"].as_str()) {
@@ -59,7 +59,7 @@ pub fn of_namespace(namespace: &Value) -> Option<Advice> {
 
 /// Settings that are not what the release's values say: somebody changed them in the cluster. `after` is what they are
 /// to say.
-pub fn of_settings(before: &Value, after: &Value, settings: &Value, apply: Apply) -> Vec<Advice> {
+pub(crate) fn of_settings(before: &Value, after: &Value, settings: &Value, apply: Apply) -> Vec<Advice> {
     let live = &settings["spec"]["gloo"]["istioOptions"];
     let of_switch = |(path, field): (FieldPath, &str)| {
         let (said, is, wanted) = (is_on(path.get(before)), live[field] == true, is_on(path.get(after)));
@@ -92,13 +92,13 @@ fn writer_of_switch<'s>(settings: &'s Value, field: &str) -> Option<&'s str> {
 
 /// How Helm applies a release: the way it was installed, from Helm 4 on by the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Apply {
+pub(crate) enum Apply {
     ClientSide,
     ServerSide,
 }
 
 /// What `istio inject` wrote and the chart renders too, in a gateway's workload or its bootstrap.
-pub fn of_gateway(object: &Object, apply: Apply) -> Option<Advice> {
+pub(crate) fn of_gateway(object: &Object, apply: Apply) -> Option<Advice> {
     let ObjectRef { kind, namespace, name } = &object.reference;
     let (manager, what) = match claims::on_bootstrap(&object.value) {
         Some(manager) => (manager, "a bootstrap"),
@@ -121,7 +121,7 @@ fn proxy_of(name: &str) -> &str {
 }
 
 /// Whether an upgrade by Helm 4 fails on it.
-pub fn is_conflict(advice: &Advice) -> bool {
+pub(crate) fn is_conflict(advice: &Advice) -> bool {
     advice.code == Code::HelmConflict && advice.weight == Weight::Warning
 }
 

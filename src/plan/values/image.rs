@@ -17,7 +17,7 @@ const USUAL: [&str; 3] = ["docker.io/istio", "proxyv2", "1.22.0"];
 ///
 /// # Errors
 /// The typed image is none, or something else stands where the keys must be.
-pub fn merge(merge: &mut Merge<'_>, flags: &Flags, choice: Option<&Choice>) -> Result<(), Failure> {
+pub(super) fn merge(merge: &mut Merge<'_>, flags: &Flags, choice: Option<&Choice>) -> Result<(), Failure> {
     if let Some(typed) = &flags.proxy_image {
         let image = Image::parse(typed)
             .map_err(|why| Failure::usage(format!("{} {typed:?}: {why}", NeedsFlag::ISTIO_PROXY)))?;

@@ -12,7 +12,7 @@ use crate::plan::advice::{Advice, Code};
 
 /// What a chart's files say.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Known {
+pub(crate) struct Known {
     defaults: Value,
     schema: Value,
     words: HashSet<String>,
@@ -20,14 +20,14 @@ pub struct Known {
 
 impl Known {
     /// Of the chart's values, its schema, and the texts of all its other files.
-    pub fn new<'t>(defaults: Value, schema: Option<Value>, texts: impl Iterator<Item = &'t str>) -> Self {
+    pub(crate) fn new<'t>(defaults: Value, schema: Option<Value>, texts: impl Iterator<Item = &'t str>) -> Self {
         let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
         let words = texts.flat_map(|text| text.split(move |c| !is_part(c))).filter(|word| !word.is_empty());
         Self { defaults, schema: schema.unwrap_or(Value::Null), words: words.map(str::to_owned).collect() }
     }
 
     /// Keys of the values that nothing in the chart names; only where the chart itself has a map of fixed keys.
-    pub fn advise(&self, values: &Value, edition: Edition, chart: &str) -> Vec<Advice> {
+    pub(crate) fn advise(&self, values: &Value, edition: Edition, chart: &str) -> Vec<Advice> {
         let mut found = Vec::new();
         let at = Place { edition, path: FieldPath::root() };
         self.walk(values, &self.defaults, &self.schema, &at, &mut found);

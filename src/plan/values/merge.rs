@@ -21,7 +21,13 @@ const CLUSTER_ID: &str = "Kubernetes";
 ///
 /// # Errors
 /// Something else stands where a key must be, a proxy is not there, or no istiod can be chosen.
-pub fn merge(values: &Value, chart: &Chart, wish: &Wish, flags: &Flags, all: &[Istiod]) -> Result<Plan, Failure> {
+pub(crate) fn merge(
+    values: &Value,
+    chart: &Chart,
+    wish: &Wish,
+    flags: &Flags,
+    all: &[Istiod],
+) -> Result<Plan, Failure> {
     let mut merge = Merge { values, chart, plan: Plan::default() };
     let proxies = proxies::selected(values, chart, wish)?;
     merge.switches(wish)?;
@@ -47,7 +53,7 @@ pub fn merge(values: &Value, chart: &Chart, wish: &Wish, flags: &Flags, all: &[I
 ///
 /// # Errors
 /// A proxy that was named is not there.
-pub fn needs_istiod(values: &Value, chart: &Chart, wish: &Wish, flags: &Flags) -> Result<bool, Failure> {
+pub(crate) fn needs_istiod(values: &Value, chart: &Chart, wish: &Wish, flags: &Flags) -> Result<bool, Failure> {
     let proxies = proxies::selected(values, chart, wish)?;
     let lacks_address = proxies.iter().any(|entry| address_of(values, entry).is_none());
     Ok(flags.revision.is_some() || (flags.discovery_address.is_none() && lacks_address))
@@ -82,7 +88,7 @@ fn told(choice: &Choice) -> Option<String> {
 }
 
 /// A merge under way.
-pub struct Merge<'m> {
+pub(super) struct Merge<'m> {
     pub values: &'m Value,
     pub chart: &'m Chart,
     pub plan: Plan,
@@ -93,7 +99,7 @@ impl Merge<'_> {
     ///
     /// # Errors
     /// Something else stands in the way.
-    pub fn set(&mut self, path: &FieldPath, new: impl Into<Value>, source: &str) -> Result<(), Failure> {
+    pub(super) fn set(&mut self, path: &FieldPath, new: impl Into<Value>, source: &str) -> Result<(), Failure> {
         let new = new.into();
         let old = path.get(self.values);
         if old == Some(&new) {
@@ -108,7 +114,7 @@ impl Merge<'_> {
     }
 
     /// The key is gone.
-    pub fn unset(&mut self, path: &FieldPath, source: &str) {
+    pub(super) fn unset(&mut self, path: &FieldPath, source: &str) {
         if path.get(self.values).is_some() {
             self.change(path, None, source);
         }

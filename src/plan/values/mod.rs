@@ -1,8 +1,8 @@
 //! The values of Gloo's chart with Istio's settings in them: which keys there are, what they become, and why.
 
-pub mod findings;
+pub(crate) mod findings;
 mod image;
-pub mod known;
+pub(crate) mod known;
 mod merge;
 mod proxies;
 mod remove;
@@ -17,8 +17,8 @@ use crate::edit::mask::{self, SecretTexts};
 use crate::error::{Exit, Failure, Reason};
 use crate::model::{FieldPath, Segment};
 
-pub use merge::{merge, needs_istiod};
-pub use remove::{Before, auto_mtls_back, has_istio, remove};
+pub(crate) use merge::{merge, needs_istiod};
+pub(crate) use remove::{Before, auto_mtls_back, has_istio, remove};
 
 /// The two charts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,28 +73,28 @@ impl Edition {
 
 /// A chart's version, as far as it decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Version {
+pub(crate) struct Version {
     pub major: u64,
     pub minor: u64,
 }
 
 impl Version {
     /// Reads `1.17.7`, `v1.17.0-beta13`; a range such as `1.17.x` is its first version, `^1` none.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut parts = text.trim_start_matches('v').split('.');
         let mut number = || parts.next()?.parse().ok();
         Some(Self { major: number()?, minor: number()? })
     }
 
     /// Whether Settings know `istioOptions`: before 1.17 the chart had `istioSDS` alone.
-    pub fn has_integration(self) -> bool {
+    pub(crate) fn has_integration(self) -> bool {
         self >= Self { major: 1, minor: 17 }
     }
 }
 
 /// The chart that the values are for.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Chart {
+pub(crate) struct Chart {
     pub edition: Edition,
     /// None where nothing tells it.
     pub version: Option<Version>,
@@ -104,7 +104,7 @@ pub struct Chart {
 
 impl Chart {
     /// Whether the chart has `istioIntegration`; one whose version is not known is taken for a present one.
-    pub fn has_integration(&self) -> bool {
+    pub(crate) fn has_integration(&self) -> bool {
         self.version.is_none_or(Version::has_integration)
     }
 }
@@ -129,7 +129,7 @@ pub struct Wish {
 
 /// One key that becomes another value.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Change {
+pub(crate) struct Change {
     pub path: FieldPath,
     pub old: Old,
     /// None: the key goes.
@@ -140,7 +140,7 @@ pub struct Change {
 
 /// What held before.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Old {
+pub(crate) enum Old {
     Unset,
     Set(Value),
     /// Nothing was said, and this is the chart's own.
@@ -149,7 +149,7 @@ pub enum Old {
 
 /// What is done to the values.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Plan {
+pub(crate) struct Plan {
     pub changes: Vec<Change>,
     pub edits: Vec<Edit>,
     pub advice: Vec<Advice>,
@@ -159,53 +159,53 @@ pub struct Plan {
 
 impl Plan {
     /// Whether the values were so before.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.changes.is_empty()
     }
 
     /// Whether this path becomes true.
-    pub fn turns_on(&self, path: &FieldPath) -> bool {
+    pub(crate) fn turns_on(&self, path: &FieldPath) -> bool {
         self.changes.iter().any(|change| change.path == *path && change.new == Some(Value::Bool(true)))
     }
 
     /// Whether auto-mTLS is used with these values, and was not before this plan.
-    pub fn turns_on_auto_mtls(&self, after: &Value) -> bool {
+    pub(crate) fn turns_on_auto_mtls(&self, after: &Value) -> bool {
         let switches = [integration(), auto_mtls()];
         switches.iter().any(|switch| self.turns_on(switch)) && switches.iter().all(|switch| is_on(switch.get(after)))
     }
 }
 
 /// `global.istioIntegration.enabled`
-pub fn integration() -> FieldPath {
+pub(crate) fn integration() -> FieldPath {
     FieldPath::keys(&["global", "istioIntegration", "enabled"])
 }
 
 /// `global.istioIntegration.enableAutoMtls`
-pub fn auto_mtls() -> FieldPath {
+pub(crate) fn auto_mtls() -> FieldPath {
     FieldPath::keys(&["global", "istioIntegration", "enableAutoMtls"])
 }
 
 /// `global.istioSDS.enabled`
-pub fn sds() -> FieldPath {
+pub(crate) fn sds() -> FieldPath {
     FieldPath::keys(&["global", "istioSDS", "enabled"])
 }
 
 /// `global.glooMtls.istioProxy.image.<part>`
-pub fn image_part(part: &str) -> FieldPath {
+pub(crate) fn image_part(part: &str) -> FieldPath {
     FieldPath::keys(&["global", "glooMtls", "istioProxy", "image", part])
 }
 
 /// The parts of an image that this command sets.
-pub const IMAGE_PARTS: [&str; 4] = ["registry", "repository", "tag", "digest"];
+pub(crate) const IMAGE_PARTS: [&str; 4] = ["registry", "repository", "tag", "digest"];
 /// The keys of a gateway proxy that this command sets.
-pub const PROXY_KEYS: [&str; 3] = ["istioDiscoveryAddress", "istioMetaMeshId", "istioMetaClusterId"];
+pub(crate) const PROXY_KEYS: [&str; 3] = ["istioDiscoveryAddress", "istioMetaMeshId", "istioMetaClusterId"];
 
 fn then(path: &FieldPath, key: &str) -> FieldPath {
     path.then(Segment::Key(key.to_owned()))
 }
 
 /// Whether the value is true, or a text that templates take for it.
-pub fn is_on(value: Option<&Value>) -> bool {
+pub(crate) fn is_on(value: Option<&Value>) -> bool {
     match value {
         Some(Value::Bool(on)) => *on,
         Some(Value::String(text)) => !text.is_empty(),
@@ -215,7 +215,7 @@ pub fn is_on(value: Option<&Value>) -> bool {
 
 /// The value with the keys of every map in order, as Helm prints values.
 #[must_use]
-pub fn sorted(value: &Value) -> Value {
+pub(crate) fn sorted(value: &Value) -> Value {
     match value {
         Value::Array(items) => items.iter().map(sorted).collect(),
         Value::Object(map) => {
@@ -228,7 +228,7 @@ pub fn sorted(value: &Value) -> Value {
 }
 
 /// How many values there are: scalars, lists and empty maps.
-pub fn leaves(value: &Value) -> usize {
+pub(crate) fn leaves(value: &Value) -> usize {
     match value {
         Value::Object(map) if !map.is_empty() => map.values().map(leaves).sum(),
         Value::Null => 0,

@@ -8,11 +8,11 @@ use crate::model::FieldPath;
 use crate::plan::nearest;
 
 /// The proxy that the chart has of its own.
-pub const USUAL: &str = "gatewayProxy";
+pub(super) const USUAL: &str = "gatewayProxy";
 
 /// One entry of `gatewayProxies`.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Entry {
+pub(super) struct Entry {
     pub key: String,
     pub path: FieldPath,
 }
@@ -21,7 +21,7 @@ pub struct Entry {
 ///
 /// # Errors
 /// One that was named is not there.
-pub fn selected(values: &Value, chart: &Chart, wish: &Wish) -> Result<Vec<Entry>, Failure> {
+pub(super) fn selected(values: &Value, chart: &Chart, wish: &Wish) -> Result<Vec<Entry>, Failure> {
     let all = all(values, chart);
     let entry = |key: &String| Entry { key: key.clone(), path: then(&chart.edition.proxies(), key) };
     if wish.proxies.is_empty() {
@@ -66,7 +66,7 @@ fn all(values: &Value, chart: &Chart) -> Vec<String> {
 }
 
 /// The name of the proxy's Deployment: the chart's `kebabcase`.
-pub fn kebab(key: &str) -> String {
+pub(super) fn kebab(key: &str) -> String {
     let mut name = String::new();
     for c in key.chars() {
         if c.is_ascii_uppercase() && !name.is_empty() && !name.ends_with('-') {

@@ -12,13 +12,13 @@ use crate::error::Failure;
 use crate::model::FieldPath;
 
 /// Whether these values turn Istio's sidecars on.
-pub fn has_istio(values: &Value) -> bool {
+pub(crate) fn has_istio(values: &Value) -> bool {
     [integration(), sds()].iter().any(|path| is_on(path.get(values)))
 }
 
 /// What is known of the values before Istio's settings came.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Before<'b> {
+pub(crate) struct Before<'b> {
     /// All of them, from the release's history: where they have a key, it comes back.
     pub values: Option<&'b Value>,
     /// What was empty, as a file tells.
@@ -41,7 +41,7 @@ impl Before<'_> {
 ///
 /// # Errors
 /// A proxy that was named is not there.
-pub fn remove(values: &Value, chart: &Chart, wish: &Wish, before: Before<'_>) -> Result<Plan, Failure> {
+pub(crate) fn remove(values: &Value, chart: &Chart, wish: &Wish, before: Before<'_>) -> Result<Plan, Failure> {
     let sources = ("the release before Istio", "--remove");
     let mut removal = Removal { chart, left: values.clone(), before, sources, plan: Plan::default() };
     for path in [integration(), auto_mtls(), sds()] {
@@ -63,7 +63,7 @@ pub fn remove(values: &Value, chart: &Chart, wish: &Wish, before: Before<'_>) ->
 
 /// The values with auto-mTLS off again: as it was in the values before, and where those had it on without effect, off
 /// in so many words.
-pub fn auto_mtls_back(values: &Value, chart: &Chart, before: &Value) -> Plan {
+pub(crate) fn auto_mtls_back(values: &Value, chart: &Chart, before: &Value) -> Plan {
     let path = auto_mtls();
     let sources = ("the revision before", "the revision before");
     let before = Before { values: Some(before), were_empty: &[] };

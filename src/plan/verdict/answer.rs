@@ -7,7 +7,7 @@ use super::client_cert::ClientCert;
 /// Envoy's router adds it to what an upstream answered, and to nothing that it says itself.
 const SERVICE_TIME: &str = "x-envoy-upstream-service-time";
 /// The header that a sidecar gives the backend: who the client of its TLS connection is.
-pub const CLIENT_CERT: &str = "x-forwarded-client-cert";
+pub(crate) const CLIENT_CERT: &str = "x-forwarded-client-cert";
 /// What Envoy writes where no endpoint may be asked.
 const NO_HEALTHY: &str = "no healthy upstream";
 /// What stands before the reason of a reset in Envoy's own words.
@@ -15,7 +15,7 @@ const RESET: &str = "reset reason: ";
 
 /// An answer: its status, its headers, the beginning of its body.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Answer {
+pub(crate) struct Answer {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
@@ -25,13 +25,13 @@ pub struct Answer {
 
 impl Answer {
     /// The first header of this name, in any case.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     }
 
     /// Adds a piece of the body; whether more is wanted.
-    pub fn take(&mut self, piece: &[u8], most: usize) -> bool {
+    pub(crate) fn take(&mut self, piece: &[u8], most: usize) -> bool {
         let room = most.saturating_sub(self.body.len());
         self.body.extend_from_slice(&piece[..piece.len().min(room)]);
         self.is_cut |= piece.len() > room;
@@ -39,22 +39,22 @@ impl Answer {
     }
 
     /// The body as text; what is no UTF-8 in it is replaced.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
     /// Whether Envoy says that these headers came from an upstream.
-    pub fn is_from_upstream(&self) -> bool {
+    pub(crate) fn is_from_upstream(&self) -> bool {
         self.header(SERVICE_TIME).is_some()
     }
 
     /// Whether Envoy says itself that it has nobody to ask.
-    pub fn has_no_healthy_upstream(&self) -> bool {
+    pub(crate) fn has_no_healthy_upstream(&self) -> bool {
         !self.is_from_upstream() && self.text().trim() == NO_HEALTHY
     }
 
     /// Why Envoy says itself that the upstream's stream was reset: `connection termination`.
-    pub fn reset(&self) -> Option<String> {
+    pub(crate) fn reset(&self) -> Option<String> {
         if self.is_from_upstream() {
             return None;
         }
@@ -64,23 +64,13 @@ impl Answer {
         Some(reason.to_owned())
     }
 
-    /// What Envoy says itself of TLS, where its release says that: `TLS_error:|268435581:...`.
-    pub fn transport_failure(&self) -> Option<String> {
-        if self.is_from_upstream() {
-            return None;
-        }
-        let text = self.text();
-        let (_, reason) = text.split_once("transport failure reason: ")?;
-        Some(reason.lines().next().unwrap_or_default().trim().to_owned())
-    }
-
     /// Where it says that the answer is.
-    pub fn redirect(&self) -> Option<&str> {
+    pub(crate) fn redirect(&self) -> Option<&str> {
         (300..400).contains(&self.status).then(|| self.header("location")).flatten()
     }
 
     /// The certificate header that the backend got, as its answer tells it.
-    pub fn echo(&self) -> Echo {
+    pub(crate) fn echo(&self) -> Echo {
         if let Some(header) = self.header(CLIENT_CERT) {
             return Echo::Certificates(ClientCert::parse(header));
         }
@@ -99,7 +89,7 @@ impl Answer {
 
 /// What an answer tells of the request's headers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Echo {
+pub(crate) enum Echo {
     /// Nothing.
     None,
     /// They are there, and the certificate's is not among them.
@@ -125,10 +115,6 @@ mod tests {
         let older = "upstream connect error or disconnect/reset before headers. retried and the latest reset reason: \
                      remote connection failure, transport failure reason: TLS_error:|268435581:SSL:TLS_error_end";
         assert_eq!(answer(503, &[], older).reset().as_deref(), Some("remote connection failure"));
-        assert_eq!(
-            answer(503, &[], older).transport_failure().as_deref(),
-            Some("TLS_error:|268435581:SSL:TLS_error_end")
-        );
         assert!(answer(503, &[], "no healthy upstream").has_no_healthy_upstream());
         assert!(!answer(503, &[], "the cart is no healthy upstream of ours").has_no_healthy_upstream());
     }

@@ -4,11 +4,11 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 /// How every identity of a mesh begins.
-pub const SPIFFE: &str = "spiffe://";
+pub(crate) const SPIFFE: &str = "spiffe://";
 
 /// A certificate as Envoy has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cert {
+pub(crate) struct Cert {
     /// The identities in it.
     pub uris: Vec<String>,
     pub valid_from: Option<Timestamp>,
@@ -27,7 +27,7 @@ impl Cert {
     }
 
     /// Why it is not valid now, if it is not.
-    pub fn fault(&self, now: Timestamp) -> Option<String> {
+    pub(crate) fn fault(&self, now: Timestamp) -> Option<String> {
         match (self.valid_from, self.valid_to) {
             (_, Some(to)) if to <= now => Some(format!("expired at {to}")),
             (Some(from), _) if from > now => Some(format!("not valid before {from}")),
@@ -38,14 +38,14 @@ impl Cert {
 
 /// What the mesh gave the gateway: each certificate with an identity of a mesh, and the roots it came with.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Certs {
+pub(crate) struct Certs {
     pub own: Vec<Cert>,
     pub roots: Vec<Cert>,
 }
 
 impl Certs {
     /// Reads `/certs`; `None` if it is not that.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let document: Value = serde_json::from_str(text).ok()?;
         let mut read = Self::default();
         for entry in document["certificates"].as_array()? {
@@ -61,14 +61,14 @@ impl Certs {
 
     /// Those of another proxy as well.
     #[must_use]
-    pub fn and(mut self, other: Self) -> Self {
+    pub(crate) fn and(mut self, other: Self) -> Self {
         self.own.extend(other.own);
         self.roots.extend(other.roots);
         self
     }
 
     /// The gateway's identities, each once.
-    pub fn identities(&self) -> Vec<&str> {
+    pub(crate) fn identities(&self) -> Vec<&str> {
         let mut all: Vec<&str> =
             self.own.iter().flat_map(|cert| &cert.uris).map(String::as_str).filter(|uri| is_identity(uri)).collect();
         all.sort_unstable();

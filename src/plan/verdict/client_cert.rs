@@ -5,7 +5,7 @@
 
 /// One hop of TLS as its server saw it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ClientCert {
+pub(crate) struct ClientCert {
     /// Who wrote the element: the identity of the hop's server.
     pub by: Vec<String>,
     /// The identities in the client's certificate.
@@ -14,7 +14,7 @@ pub struct ClientCert {
 
 impl ClientCert {
     /// The elements of a header's value, in its order.
-    pub fn parse(text: &str) -> Vec<Self> {
+    pub(crate) fn parse(text: &str) -> Vec<Self> {
         split(text, ',').into_iter().filter(|element| !element.trim().is_empty()).map(Self::element).collect()
     }
 

@@ -6,14 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is asked of Envoy's `/stats`, as a regular expression.
-pub const FILTER: &str = r"^cluster\..*\.(upstream_rq_completed|upstream_cx_(total|connect_fail|none_healthy|destroy_remote_with_active_rq)|ssl\.(handshake|connection_error|fail_verify_[a-z_]*)|client_ssl_socket_factory\.upstream_context_secrets_not_ready)$|^http\..*\.(no_route|no_cluster)$";
+pub(crate) const FILTER: &str = r"^cluster\..*\.(upstream_rq_completed|upstream_cx_(total|connect_fail|none_healthy|destroy_remote_with_active_rq)|ssl\.(handshake|connection_error|fail_verify_[a-z_]*)|client_ssl_socket_factory\.upstream_context_secrets_not_ready)$|^http\..*\.(no_route|no_cluster)$";
 
 /// So many requests in a row are no chance meeting of others'.
-pub const ENOUGH: u64 = 3;
+pub(crate) const ENOUGH: u64 = 3;
 
 /// What is counted, as Envoy names it below `cluster.NAME.`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Stat {
+pub(crate) enum Stat {
     Completed,
     Connections,
     ConnectFail,
@@ -40,7 +40,7 @@ const FAIL_VERIFY: &str = "ssl.fail_verify_";
 
 impl Stat {
     /// Its name below the cluster, as short as it is clear.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         let name = STATS.iter().find(|(_, stat)| *stat == self).map_or("ssl.fail_verify", |(name, _)| name);
         name.strip_prefix("client_ssl_socket_factory.").unwrap_or(name)
     }
@@ -63,7 +63,7 @@ fn is_whole(cluster: &str) -> bool {
 
 /// The counters of one moment, of all the proxies that may have taken the request.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Counters {
+pub(crate) struct Counters {
     clusters: BTreeMap<String, BTreeMap<Stat, u64>>,
     no_route: u64,
     no_cluster: u64,
@@ -71,7 +71,7 @@ pub struct Counters {
 
 impl Counters {
     /// Reads `/stats` in its text form; what else is in it is passed over.
-    pub fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let mut read = Self::default();
         for line in text.lines() {
             let Some((key, value)) = line.rsplit_once(": ") else { continue };
@@ -89,7 +89,7 @@ impl Counters {
 
     /// Those of several proxies together.
     #[must_use]
-    pub fn and(mut self, other: Self) -> Self {
+    pub(crate) fn and(mut self, other: Self) -> Self {
         for (cluster, stats) in other.clusters {
             let ours = self.clusters.entry(cluster).or_default();
             for (stat, value) in stats {
@@ -108,7 +108,7 @@ impl Counters {
 
 /// Where a request went, as far as the counters tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Went {
+pub(crate) enum Went {
     /// The one cluster that completed requests meanwhile, or the expected one among several.
     To(String),
     /// No cluster completed a request: the gateway answered itself.
@@ -119,7 +119,7 @@ pub enum Went {
 
 /// The counters before the first request and after the last one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
+pub(crate) struct Change {
     pub before: Counters,
     pub after: Counters,
     /// How many requests we sent in between.
@@ -128,7 +128,7 @@ pub struct Change {
 
 /// A counter at both moments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rise {
+pub(crate) struct Rise {
     pub stat: Stat,
     pub from: u64,
     pub to: u64,
@@ -136,7 +136,7 @@ pub struct Rise {
 
 impl Rise {
     /// By how much it rose; a proxy that restarted meanwhile counts from nothing.
-    pub fn by(self) -> u64 {
+    pub(crate) fn by(self) -> u64 {
         self.to.saturating_sub(self.from)
     }
 }
@@ -153,13 +153,13 @@ impl std::fmt::Display for Rise {
 
 impl Change {
     /// A counter of a cluster.
-    pub fn of(&self, cluster: &str, stat: Stat) -> Rise {
+    pub(crate) fn of(&self, cluster: &str, stat: Stat) -> Rise {
         Rise { stat, from: self.before.value(cluster, stat), to: self.after.value(cluster, stat) }
     }
 
     /// Whether the cluster's counters are about our requests alone: it completed as many as we sent, and no other
     /// cluster may have taken ours, or that happened too often to be chance.
-    pub fn is_ours_alone(&self, cluster: &str) -> bool {
+    pub(crate) fn is_ours_alone(&self, cluster: &str) -> bool {
         let is_as_many = self.of(cluster, Stat::Completed).by() == self.sent;
         is_as_many && (self.rose().len() == 1 || self.sent >= ENOUGH)
     }
@@ -171,7 +171,7 @@ impl Change {
     }
 
     /// Which cluster took the requests.
-    pub fn went(&self, expected: Option<&str>) -> Went {
+    pub(crate) fn went(&self, expected: Option<&str>) -> Went {
         let rose = self.rose();
         match expected.filter(|name| rose.contains(name)) {
             Some(expected) => Went::To(expected.to_owned()),
@@ -184,12 +184,12 @@ impl Change {
     }
 
     /// How many requests found no route.
-    pub fn no_route(&self) -> (u64, u64) {
+    pub(crate) fn no_route(&self) -> (u64, u64) {
         (self.before.no_route, self.after.no_route)
     }
 
     /// How many requests found a route to a cluster that is not there.
-    pub fn no_cluster(&self) -> (u64, u64) {
+    pub(crate) fn no_cluster(&self) -> (u64, u64) {
         (self.before.no_cluster, self.after.no_cluster)
     }
 }

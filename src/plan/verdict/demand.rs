@@ -10,7 +10,7 @@ use crate::plan::peer::{Effective, Mode};
 ///
 /// # Errors
 /// Why it is not known of one of them.
-pub fn of_pods(pods: &[Pod]) -> Known<Demand> {
+pub(crate) fn of_pods(pods: &[Pod]) -> Known<Demand> {
     let of_mesh = pods.iter().filter(|pod| pod.membership == Membership::Sidecar);
     let namespace = pods.first().map_or("", |pod| pod.namespace.as_str());
     let all: Vec<&Effective> =

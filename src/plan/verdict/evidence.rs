@@ -14,11 +14,11 @@ use crate::plan::gateway::Gateway;
 use crate::plan::path::{Sends, Switched, of_upstream};
 
 /// What was read, or why it was not: a missing right makes a fact unknown, never absent.
-pub type Known<T> = Result<T, Unread>;
+pub(crate) type Known<T> = Result<T, Unread>;
 
 /// What one run of the request showed, and what stands around it.
 #[derive(Debug, Clone)]
-pub struct Evidence {
+pub(crate) struct Evidence {
     /// The status that was expected.
     pub expect: u16,
     /// Every answer, in their order; at least one.
@@ -44,7 +44,7 @@ pub struct Evidence {
 
 /// The Upstream behind the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Upstream {
+pub(crate) struct Upstream {
     /// As `--upstream` takes it.
     pub name: String,
     pub sent: Sent,
@@ -54,7 +54,7 @@ pub struct Upstream {
 
 /// What the gateway sends there, and the object that decides it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sent {
+pub(crate) struct Sent {
     pub sends: Sends,
     /// In words, as an operator looks for it: `spec.sslConfig of the Upstream`.
     pub by: String,
@@ -62,7 +62,7 @@ pub struct Sent {
 
 impl Sent {
     /// To an Upstream, by its fields and by the switches in Settings.
-    pub fn of(upstream: &Object, settings: &Known<Switched>) -> Self {
+    pub(crate) fn of(upstream: &Object, settings: &Known<Switched>) -> Self {
         let (sends, source) = of_upstream(upstream, settings);
         let source = source.replacen("settings ", "Settings ", 1);
         let by = match &sends {
@@ -79,19 +79,19 @@ impl Sent {
     }
 
     /// Whether it is Istio's mutual TLS, to every pod or to those of the mesh.
-    pub fn is_mutual(&self) -> bool {
+    pub(crate) fn is_mutual(&self) -> bool {
         matches!(self.sends, Sends::Istio { .. } | Sends::PerPod)
     }
 
     /// Why it is not known.
-    pub fn unknown(&self) -> Option<&Unread> {
+    pub(crate) fn unknown(&self) -> Option<&Unread> {
         if let Sends::Unknown(why) = &self.sends { Some(why) } else { None }
     }
 }
 
 /// What the sidecars behind the Upstream demand, by their policies.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Demand {
+pub(crate) enum Demand {
     /// Every one takes mutual TLS alone.
     Strict { by: String },
     /// Some do.
@@ -105,7 +105,7 @@ pub enum Demand {
 }
 
 /// The evidence with what follows from it at once.
-pub struct Case<'e> {
+pub(crate) struct Case<'e> {
     pub evidence: &'e Evidence,
     /// The answer that is judged: the last one.
     pub answer: &'e Answer,
@@ -116,7 +116,7 @@ pub struct Case<'e> {
 
 /// What a counter showed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Look {
+pub(crate) enum Look {
     Rose(Rise),
     Flat(Rise),
     /// It rose while others used the cluster too.
@@ -126,7 +126,7 @@ pub enum Look {
 
 impl<'e> Case<'e> {
     /// `None` where there is no answer to judge.
-    pub fn of(evidence: &'e Evidence) -> Option<Self> {
+    pub(crate) fn of(evidence: &'e Evidence) -> Option<Self> {
         let went = evidence.change.as_ref().ok().map(|change| change.went(evidence.expected_cluster.as_deref()));
         let cluster = match &went {
             Some(Went::To(cluster)) => Some(cluster.clone()),
@@ -136,7 +136,7 @@ impl<'e> Case<'e> {
     }
 
     /// A counter of the cluster.
-    pub fn look(&self, stat: Stat) -> Look {
+    pub(crate) fn look(&self, stat: Stat) -> Look {
         let change = match &self.evidence.change {
             Ok(change) => change,
             Err(why) => return Look::Unknown(why.clone()),
@@ -151,7 +151,7 @@ impl<'e> Case<'e> {
     }
 
     /// Whether other requests were counted with ours.
-    pub fn is_noisy(&self) -> bool {
+    pub(crate) fn is_noisy(&self) -> bool {
         match (&self.evidence.change, &self.cluster, &self.went) {
             (_, _, Some(Went::Several(_))) => true,
             (Ok(change), Some(cluster), Some(Went::To(_))) => !change.is_ours_alone(cluster),
@@ -160,7 +160,7 @@ impl<'e> Case<'e> {
     }
 
     /// Whether the request went to another cluster than the one that was named.
-    pub fn strayed_to(&self) -> Option<&str> {
+    pub(crate) fn strayed_to(&self) -> Option<&str> {
         match (&self.went, &self.evidence.expected_cluster) {
             (Some(Went::To(cluster)), Some(expected)) if cluster != expected => Some(cluster),
             _ => None,
@@ -168,23 +168,23 @@ impl<'e> Case<'e> {
     }
 
     /// The Upstream's name as a command takes it.
-    pub fn upstream(&self) -> Option<&Upstream> {
+    pub(crate) fn upstream(&self) -> Option<&Upstream> {
         self.evidence.upstream.as_ref().ok()
     }
 
     /// The pods, if they were read.
-    pub fn pods(&self) -> Option<&[Pod]> {
+    pub(crate) fn pods(&self) -> Option<&[Pod]> {
         self.evidence.pods.as_deref().ok()
     }
 }
 
 /// Envoy's name of an Upstream's cluster (Gloo, `translator.UpstreamToClusterName`).
-pub fn cluster_name(upstream: &ObjectRef) -> String {
+pub(crate) fn cluster_name(upstream: &ObjectRef) -> String {
     format!("{}_{}", upstream.name, upstream.namespace)
 }
 
 /// The namespace and the name of the Upstream whose cluster this is; neither may have `_` in it.
-pub fn upstream_of(cluster: &str) -> Option<(&str, &str)> {
+pub(crate) fn upstream_of(cluster: &str) -> Option<(&str, &str)> {
     let (name, namespace) = cluster.rsplit_once('_')?;
     let is_name = |text: &str| {
         let fine = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.';

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 /// An endpoint as Envoy has it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Host {
+pub(crate) struct Host {
     /// Requests it was given.
     pub requests: u64,
     /// `healthy`, or Envoy's flags of what is wrong, such as `/failed_eds_health`.
@@ -19,7 +19,7 @@ impl Host {
 
 /// The endpoints of one cluster by `IP:PORT`, of all proxies together.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Hosts {
+pub(crate) struct Hosts {
     /// Whether Envoy has the cluster at all.
     pub is_there: bool,
     pub by_address: BTreeMap<String, Host>,
@@ -27,7 +27,7 @@ pub struct Hosts {
 
 impl Hosts {
     /// Reads the lines `CLUSTER::IP:PORT::KEY::VALUE` of one cluster.
-    pub fn parse(text: &str, cluster: &str) -> Self {
+    pub(crate) fn parse(text: &str, cluster: &str) -> Self {
         let mut read = Self::default();
         for line in text.lines() {
             let Some(rest) = line.strip_prefix(cluster).and_then(|rest| rest.strip_prefix("::")) else { continue };
@@ -50,7 +50,7 @@ impl Hosts {
 
     /// Those of another proxy as well; an endpoint is healthy where each proxy that has it says so.
     #[must_use]
-    pub fn and(mut self, other: Self) -> Self {
+    pub(crate) fn and(mut self, other: Self) -> Self {
         self.is_there |= other.is_there;
         for (address, host) in other.by_address {
             let ours = self.by_address.entry(address).or_default();
@@ -63,18 +63,18 @@ impl Hosts {
     }
 
     /// How many may be asked.
-    pub fn healthy(&self) -> usize {
+    pub(crate) fn healthy(&self) -> usize {
         self.by_address.values().filter(|host| host.is_healthy()).count()
     }
 
     /// What is wrong with those that may not, each as `IP:PORT FLAGS`.
-    pub fn ailing(&self) -> Vec<String> {
+    pub(crate) fn ailing(&self) -> Vec<String> {
         let ailing = self.by_address.iter().filter(|(_, host)| !host.is_healthy());
         ailing.map(|(address, host)| format!("{address} {}", host.health)).collect()
     }
 
     /// Those that were given a request since `before`.
-    pub fn asked_since(&self, before: &Self) -> Vec<&str> {
+    pub(crate) fn asked_since(&self, before: &Self) -> Vec<&str> {
         let requests = |hosts: &Self, address: &str| hosts.by_address.get(address).map_or(0, |host| host.requests);
         let rose = self.by_address.keys().filter(|address| requests(self, address) > requests(before, address));
         rose.map(String::as_str).collect()

@@ -15,7 +15,7 @@ use crate::plan::gateway::Gateway;
 use crate::plan::path::Cause;
 
 /// Judges. `None` where nothing was answered.
-pub fn judge(evidence: &Evidence) -> Option<Verdict> {
+pub(crate) fn judge(evidence: &Evidence) -> Option<Verdict> {
     let case = Case::of(evidence)?;
     let verdict = match (changes(evidence), origin(&case)) {
         (Some(statuses), _) => wavering(&case, &statuses),
@@ -28,7 +28,7 @@ pub fn judge(evidence: &Evidence) -> Option<Verdict> {
 
 /// Whether the next sample could tell more than this: others' requests were counted too, or the answer may have been
 /// an accident of one connection.
-pub fn wants_another_sample(evidence: &Evidence) -> bool {
+pub(crate) fn wants_another_sample(evidence: &Evidence) -> bool {
     let Some(case) = Case::of(evidence) else { return true };
     let proven = judge(evidence).is_some_and(|verdict| {
         !matches!(verdict.kind, Kind::Caused(Cause::StrictPeer)) && matches!(verdict.kind, Kind::Mtls | Kind::Caused(_))

@@ -3,20 +3,20 @@
 //! Values in, a verdict out. A cause is named only where at least two facts that are printed prove it;
 //! `connection termination` alone proves nothing, and what could not be read is unknown, never absent.
 
-pub mod answer;
-pub mod cause;
-pub mod certs;
-pub mod client_cert;
+pub(crate) mod answer;
+pub(crate) mod cause;
+pub(crate) mod certs;
+pub(crate) mod client_cert;
 mod commands;
-pub mod counters;
-pub mod demand;
-pub mod evidence;
-pub mod hosts;
+pub(crate) mod counters;
+pub(crate) mod demand;
+pub(crate) mod evidence;
+pub(crate) mod hosts;
 mod judge;
-pub mod pods;
-pub mod route;
-pub mod tls;
-pub mod url;
+pub(crate) mod pods;
+pub(crate) mod route;
+pub(crate) mod tls;
+pub(crate) mod url;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -25,11 +25,11 @@ use crate::command::{Hint, Target};
 use crate::error::Exit;
 use crate::plan::path::Cause;
 
-pub use judge::{judge, wants_another_sample};
+pub(crate) use judge::{judge, wants_another_sample};
 
 /// What it comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Answered over mutual TLS, proven.
     Mtls,
     /// Answered, and nothing proves that it was mutual TLS.
@@ -48,7 +48,7 @@ pub enum Kind {
 
 impl Kind {
     /// Its name in the JSON.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Mtls => "mtls",
             Self::Answered => "answered",
@@ -63,7 +63,7 @@ impl Kind {
 
 /// What a fact is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Label {
+pub(crate) enum Label {
     Status,
     Client,
     Server,
@@ -83,7 +83,7 @@ pub enum Label {
 
 impl Label {
     /// The word before the fact, and its name in the JSON.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Status => "status",
             Self::Client => "client",
@@ -103,14 +103,14 @@ impl Label {
 
 /// A fact that is printed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fact {
+pub(crate) struct Fact {
     pub label: Label,
     pub text: String,
 }
 
 /// The verdict on a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verdict {
+pub(crate) struct Verdict {
     pub kind: Kind,
     /// `mTLS proven`
     pub title: String,
@@ -127,14 +127,14 @@ pub struct Verdict {
 impl Verdict {
     /// What is said on the cluster that was typed.
     #[must_use]
-    pub fn on(mut self, target: &Target) -> Self {
+    pub(crate) fn on(mut self, target: &Target) -> Self {
         self.mend = self.mend.map(|hint| hint.on(target));
         self.next = self.next.map(|hint| hint.on(target));
         self
     }
 
     /// Whether the TLS between gateway and backend, or its lack, may be why it is not as it should be.
-    pub fn blames_tls(&self) -> bool {
+    pub(crate) fn blames_tls(&self) -> bool {
         let is_elsewhere = self.is_elsewhere || matches!(self.kind, Kind::Gateway | Kind::Caused(Cause::NoRoute));
         self.exit != Exit::Done && !is_elsewhere
     }

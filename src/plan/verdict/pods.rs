@@ -14,7 +14,7 @@ const AROUND: [&str; 2] =
 
 /// A pod behind the Upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pod {
+pub(crate) struct Pod {
     pub name: String,
     pub ips: Vec<String>,
     /// Whether it takes Istio's mutual TLS.
@@ -32,7 +32,7 @@ pub struct Pod {
 
 impl Pod {
     /// Reads a pod; `None` for one that is being deleted, since it takes no new request.
-    pub fn read(pod: &Value, now: Timestamp) -> Option<Self> {
+    pub(crate) fn read(pod: &Value, now: Timestamp) -> Option<Self> {
         let metadata = &pod["metadata"];
         if !metadata["deletionTimestamp"].is_null() {
             return None;
@@ -63,7 +63,7 @@ impl Pod {
     }
 
     /// Whether its sidecar stands before every port and takes requests.
-    pub fn is_guarded(&self) -> bool {
+    pub(crate) fn is_guarded(&self) -> bool {
         self.is_meshed && self.sidecar_ready == Some(true) && self.around_sidecar.is_none()
     }
 }
@@ -90,7 +90,7 @@ fn restart(status: &Value, now: Timestamp) -> Option<String> {
 }
 
 /// The restarts of all of them, each after its pod's name.
-pub fn restarts(pods: &[Pod]) -> Vec<String> {
+pub(crate) fn restarts(pods: &[Pod]) -> Vec<String> {
     pods.iter().flat_map(|pod| pod.restarts.iter().map(|said| format!("pod {} {said}", pod.name))).collect()
 }
 

@@ -11,11 +11,11 @@ use crate::model::{Object, ObjectRef};
 use crate::plan::destinations::{self, Part, Target};
 
 /// httpbin and its kin answer here with the headers that they got.
-pub const USUAL_PATH: &str = "/get";
+pub(crate) const USUAL_PATH: &str = "/get";
 
 /// What to ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Route {
+pub(crate) struct Route {
     /// The `VirtualService`.
     pub by: ObjectRef,
     /// `None`: any host does.
@@ -27,14 +27,14 @@ pub struct Route {
 
 /// What was typed of it.
 #[derive(Debug, Clone, Copy)]
-pub struct Typed<'t> {
+pub(crate) struct Typed<'t> {
     pub host: Option<&'t str>,
     pub path: Option<&'t str>,
     pub method: &'t str,
 }
 
 /// The first route that leads there; `None` if none does plainly.
-pub fn to_upstream(services: &[Object], upstream: &ObjectRef, typed: Typed<'_>) -> Option<Route> {
+pub(crate) fn to_upstream(services: &[Object], upstream: &ObjectRef, typed: Typed<'_>) -> Option<Route> {
     services.iter().find_map(|service| {
         let host = match typed.host {
             Some(host) => serves(service, host).then(|| Domain::One(host.to_owned()))?,
@@ -64,7 +64,7 @@ pub fn to_upstream(services: &[Object], upstream: &ObjectRef, typed: Typed<'_>) 
 }
 
 /// The other methods by which a route leads there plainly, for a request that none takes by its own.
-pub fn other_methods(services: &[Object], upstream: &ObjectRef, typed: Typed<'_>) -> Vec<String> {
+pub(crate) fn other_methods(services: &[Object], upstream: &ObjectRef, typed: Typed<'_>) -> Vec<String> {
     let routes = services.iter().filter_map(|service| service.value["spec"]["virtualHost"]["routes"].as_array());
     let named = routes.flatten().flat_map(matchers).flat_map(|matcher| methods(&matcher));
     let named: BTreeSet<String> = named.filter(|method| method != typed.method).collect();

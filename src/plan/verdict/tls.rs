@@ -10,7 +10,7 @@ use crate::plan::path::Sends;
 
 /// What the evidence comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Tls {
+pub(crate) enum Tls {
     /// Both ends showed a certificate.
     Mutual(Proof),
     /// No TLS: why that is certain, two facts at least.
@@ -21,7 +21,7 @@ pub enum Tls {
 
 /// What proves mutual TLS.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Proof {
+pub(crate) struct Proof {
     /// Who the backend saw as its client.
     pub client: Option<String>,
     /// Who the backend is.
@@ -30,7 +30,7 @@ pub struct Proof {
 }
 
 /// Looks at the echo first, since it is about this very request, and then at Envoy's counters.
-pub fn seen(case: &Case<'_>) -> Tls {
+pub(crate) fn seen(case: &Case<'_>) -> Tls {
     let encryption = encryption(case);
     let mut missing = Vec::new();
     match echo(case) {

@@ -49,7 +49,7 @@ impl Url {
 }
 
 /// Whether a path with its query may stand in a request's first line.
-pub fn is_path(text: &str) -> bool {
+pub(crate) fn is_path(text: &str) -> bool {
     text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>\\^`{|}#".contains(&byte))
 }
 

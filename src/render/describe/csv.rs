@@ -4,10 +4,11 @@ use super::row::Row;
 use crate::render::text::is_obeyed;
 
 /// The first line.
-pub const HEAD: &str = "verdict,kind,namespace,name,port,tls,podsMeshed,pods,revisions,peer,status,owner,why,hint";
+pub(crate) const HEAD: &str =
+    "verdict,kind,namespace,name,port,tls,podsMeshed,pods,revisions,peer,status,owner,why,hint";
 
 /// The line of a row.
-pub fn line(row: &Row) -> String {
+pub(crate) fn line(row: &Row) -> String {
     let cells: [&str; 14] = [
         row.verdict,
         row.kind,

@@ -6,8 +6,8 @@ mod row;
 mod target;
 mod value;
 
-pub use csv::{HEAD as CSV_HEAD, line as csv};
-pub use request::lines as request;
-pub use row::{Row, Width, table};
-pub use target::lines as target;
-pub use value::{of_answer, of_target};
+pub(crate) use csv::{HEAD as CSV_HEAD, line as csv};
+pub(crate) use request::lines as request;
+pub(crate) use row::{Row, Width, table};
+pub(crate) use target::lines as target;
+pub(crate) use value::{of_answer, of_target};

@@ -6,7 +6,7 @@ use crate::plan::routes::{Action, Answer, Candidate, Fit, Heard, Request, Share,
 const BEHIND: usize = 2;
 
 /// The lines of an answer.
-pub fn lines(request: &Request, answer: &Answer) -> Vec<String> {
+pub(crate) fn lines(request: &Request, answer: &Answer) -> Vec<String> {
     let query = request.query.as_ref().map_or_else(String::new, |query| format!("?{query}"));
     let port = request.port.map_or_else(String::new, |port| format!(", port {port}"));
     let mut lines = vec![format!("request {}{}{query}{port}", request.host, request.path)];
@@ -60,7 +60,7 @@ fn route(number: usize, candidate: &Candidate) -> Vec<String> {
 }
 
 /// Where a route leads, a line for each target.
-pub fn action(action: &Action) -> Vec<String> {
+pub(super) fn action(action: &Action) -> Vec<String> {
     match action {
         Action::To { shares, group } => {
             let by = group.as_ref().map_or_else(String::new, |group| format!(" by upstreamgroup {group}"));

@@ -7,7 +7,7 @@ use crate::render::table::{Align, table as columns};
 
 /// A row, all of it text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
+pub(crate) struct Row {
     pub verdict: &'static str,
     /// `upstream`, `service`
     pub kind: &'static str,
@@ -30,7 +30,7 @@ pub struct Row {
 
 /// `-o table` or `-o wide`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Width {
+pub(crate) enum Width {
     Usual,
     Wide,
 }
@@ -104,7 +104,7 @@ impl Row {
 }
 
 /// The lines of the table.
-pub fn table(rows: &[Row], width: Width) -> Vec<String> {
+pub(crate) fn table(rows: &[Row], width: Width) -> Vec<String> {
     let mut head = vec![
         ("VERDICT", Align::Left),
         ("UPSTREAM", Align::Left),

@@ -7,7 +7,7 @@ use crate::plan::routes::Target;
 const NAMED: usize = 3;
 
 /// The lines of a target.
-pub fn lines(described: &Described) -> Vec<String> {
+pub(crate) fn lines(described: &Described) -> Vec<String> {
     let Described { facts, judged } = described;
     let mut lines = vec![format!("{}: {}", facts.target, judged.verdict), format!("  {}", judged.why)];
     lines.extend(judged.mend.iter().map(|mend| format!("  hint: {mend}")));
@@ -73,7 +73,7 @@ fn of_service(service: &str, pods: &[Pod]) -> Vec<String> {
 }
 
 /// The revisions that injected the sidecars, each once.
-pub fn revisions(pods: &[Pod]) -> Vec<String> {
+pub(super) fn revisions(pods: &[Pod]) -> Vec<String> {
     let mut revisions: Vec<_> = pods.iter().filter_map(|pod| pod.revision.clone()).collect();
     revisions.sort_unstable();
     revisions.dedup();
@@ -88,7 +88,7 @@ fn some(what: &str, pods: &[Pod], is_one: impl Fn(&Pod) -> bool) -> Option<Strin
 }
 
 /// Each mode that holds for some pods, with the policies it comes from, the widest first.
-pub fn modes(facts: &Facts) -> Vec<(String, Vec<String>)> {
+pub(super) fn modes(facts: &Facts) -> Vec<(String, Vec<String>)> {
     let mut modes: Vec<(String, Vec<String>)> = Vec::new();
     let in_mesh = facts.pods().into_iter().flatten().filter(|pod| pod.membership != Membership::Outside);
     for pod in in_mesh {

@@ -7,7 +7,7 @@ use crate::plan::path::{Behind, Certificate, Described, Membership, ProxyState, 
 use crate::plan::routes::{Action, Answer, Candidate, Fit, Heard, Request, Standing, Target};
 
 /// A target.
-pub fn of_target(described: &Described) -> Value {
+pub(crate) fn of_target(described: &Described) -> Value {
     let Described { facts, judged } = described;
     let unknown = facts.unread().into_iter().map(|why| json!({"why": why.why, "rule": why.rule}));
     let peers = modes(facts).into_iter().filter(|(mode, _)| !mode.starts_with("unknown"));
@@ -87,7 +87,7 @@ fn pods(behind: &Behind) -> Value {
 }
 
 /// The way of a request.
-pub fn of_answer(request: &Request, answer: &Answer) -> Value {
+pub(crate) fn of_answer(request: &Request, answer: &Answer) -> Value {
     json!({
         "host": request.host,
         "path": request.path,

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use gloo_rs::check::CHECKS;
-use gloo_rs::model::Kind;
+use gloo_rs::exports::check::CHECKS;
+use gloo_rs::exports::model::Kind;
 use serde_json::{Value, json};
 
 use super::{document, found};

@@ -1,8 +1,8 @@
 //! Verdicts held against what a gateway and a sidecar out of two real Envoys do.
 
-use gloo_rs::plan::path::{Announced, Behind, Declared, Facts, Membership, Pod, Sends, Shows, Verdict, judge};
-use gloo_rs::plan::peer::{Effective, Mode};
-use gloo_rs::plan::routes::Target;
+use gloo_rs::exports::plan::path::{Announced, Behind, Declared, Facts, Membership, Pod, Sends, Shows, Verdict, judge};
+use gloo_rs::exports::plan::peer::{Effective, Mode};
+use gloo_rs::exports::plan::routes::Target;
 
 use crate::stage::mesh::{Authority, Valid};
 use crate::stage::pair::{GATEWAY, Pair, Sends as Sent, Takes};
@@ -26,7 +26,7 @@ fn verdict(takes: Takes, sends: Sends) -> Verdict {
         barred: None,
         port_modes: Vec::new(),
     };
-    let proxy = gloo_rs::plan::path::ProxyState {
+    let proxy = gloo_rs::exports::plan::path::ProxyState {
         name: "gloo-system/gateway-proxy".into(),
         of_gateway_api: false,
         is_idle: false,

@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 
-use gloo_rs::cli::{self, Early};
+use gloo_rs::exports::cli::{self, Early};
 
 use super::{files_below, pages, read};
 use crate::support::{Output, Sandbox};

@@ -1,23 +1,29 @@
-//! No file of the tests is forgotten, no dependency goes unexplained.
+//! No source file is forgotten, no dependency goes unexplained.
 
 use std::collections::BTreeSet;
 
-use super::{files_below, quoted, read, table};
+use super::{files_below, quoted, read, repo, table};
 
 #[test]
-fn every_file_of_the_tests_is_a_module_of_one_above_it() {
+fn every_source_file_is_a_module_of_one_above_it() {
     let mut forgotten = Vec::new();
-    for file in files_below("tests/it", ".rs") {
+    for file in [files_below("tests/it", ".rs"), files_below("src", ".rs")].concat() {
         let (folder, name) = file.rsplit_once('/').unwrap();
         let (folder, module) = match name {
-            "main.rs" => continue,
+            "main.rs" | "lib.rs" => continue,
             "mod.rs" => folder.rsplit_once('/').unwrap(),
             name => (folder, name.trim_end_matches(".rs")),
         };
-        let owner = if folder == "tests/it" { format!("{folder}/main.rs") } else { format!("{folder}/mod.rs") };
-        let source = read(&owner);
-        let declares = |line: &str| line.trim_start_matches("pub ").trim() == format!("mod {module};");
-        if !source.lines().any(declares) {
+        let owner = match folder {
+            "tests/it" => "tests/it/main.rs".to_owned(),
+            "src" => "src/lib.rs".to_owned(),
+            folder if repo(&format!("{folder}/mod.rs")).exists() => format!("{folder}/mod.rs"),
+            folder => format!("{folder}.rs"),
+        };
+        let declaration = format!("mod {module};");
+        let declares =
+            |line: &str| matches!(line.strip_suffix(&declaration), Some("" | "pub " | "pub(super) " | "pub(crate) "));
+        if !read(&owner).lines().any(declares) {
             forgotten.push(format!("{file} is not in {owner}"));
         }
     }
@@ -51,17 +57,16 @@ fn no_dependency_lies_idle() {
 }
 
 #[test]
-fn every_fuzz_target_is_built_documented_and_has_seeds() {
-    let name = |file: &String| file.trim_start_matches("fuzz/targets/").trim_end_matches(".rs").to_owned();
-    let targets: Vec<_> = files_below("fuzz/targets", ".rs").iter().map(name).collect();
-    let manifest = read("fuzz/Cargo.toml");
-    // The first name is that of the package.
-    let built: Vec<_> = manifest.lines().filter_map(|line| line.strip_prefix("name = ")).skip(1).collect();
+fn every_fuzz_target_is_listed_documented_and_has_seeds() {
+    let name = |file: &String| file.trim_start_matches("src/fuzzing/").trim_end_matches(".rs").to_owned();
+    let targets: Vec<_> = files_below("src/fuzzing", ".rs").iter().map(name).filter(|name| name != "mod").collect();
+    let listed = read("src/fuzzing/mod.rs");
+    let listed: Vec<_> = listed.lines().filter_map(|line| line.strip_prefix("    (\"")?.split_once('"')).collect();
     let documented: Vec<_> =
         table("docs/testing.md", "Fuzzing").iter().map(|row| row[0].trim_matches('`').to_owned()).collect();
     let seeds: BTreeSet<_> =
         files_below("fuzz/seeds", "").iter().filter_map(|file| Some(file.split('/').nth(2)?.to_owned())).collect();
-    assert_eq!(built, targets.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>());
+    assert_eq!(listed.iter().map(|(name, _)| *name).collect::<Vec<_>>(), targets);
     assert_eq!(documented, targets);
     assert_eq!(seeds.into_iter().collect::<Vec<_>>(), targets);
 }
@@ -69,7 +74,7 @@ fn every_fuzz_target_is_built_documented_and_has_seeds() {
 fn crates<'m>(manifest: &'m str, section: &str) -> Vec<&'m str> {
     let lines = manifest.lines().skip_while(|line| *line != section).skip(1).take_while(|line| !line.starts_with('['));
     let names: Vec<_> = lines.filter_map(|line| Some(line.split_once('=')?.0.trim())).collect();
-    assert!(names.len() > 2, "{section}: {names:?}");
+    assert!(names.len() > 1, "{section}: {names:?}");
     names
 }
 

@@ -1,8 +1,8 @@
 //! The closed lists of the docs are those of the code.
 
-use gloo_rs::error::{Exit, Reason};
-use gloo_rs::plan::advice::Code;
-use gloo_rs::plan::outcome::Outcome;
+use gloo_rs::exports::error::{Exit, Reason};
+use gloo_rs::exports::plan::advice::Code;
+use gloo_rs::exports::plan::outcome::Outcome;
 
 use super::{read, repo, table};
 use crate::support::generated::{HOW, renewing};
@@ -41,7 +41,7 @@ fn in_a_table(meaning: &str) -> &str {
 
 #[test]
 fn the_generated_page_of_findings_is_that_of_the_code() {
-    let (file, wanted) = ("docs/findings.md", gloo_rs::render::findings::page());
+    let (file, wanted) = ("docs/findings.md", gloo_rs::exports::render::findings::page());
     if renewing() {
         std::fs::write(repo(file), &wanted).unwrap();
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use clap::{ArgAction, Command};
-use gloo_rs::cli;
+use gloo_rs::exports::cli;
 
 use super::{files_below, read, repo};
 use crate::support::generated::{HOW, renewing};

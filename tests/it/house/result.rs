@@ -1,11 +1,11 @@
 //! The document of `-o json` is the one that `docs/result.schema.json` describes.
 
-use gloo_rs::error::{Exit, Failure, Reason};
-use gloo_rs::model::{ObjectRef, kinds::UPSTREAM};
-use gloo_rs::plan::address::{Address, Host, Scheme};
-use gloo_rs::plan::advice::{Advice, Code};
-use gloo_rs::plan::outcome::{Outcome, Row};
-use gloo_rs::render::{self, document::Document};
+use gloo_rs::exports::error::{Exit, Failure, Reason};
+use gloo_rs::exports::model::{ObjectRef, kinds::UPSTREAM};
+use gloo_rs::exports::plan::address::{Address, Host, Scheme};
+use gloo_rs::exports::plan::advice::{Advice, Code};
+use gloo_rs::exports::plan::outcome::{Outcome, Row};
+use gloo_rs::exports::render::{self, document::Document};
 use serde_json::{Map, Value};
 
 use super::{read, schema};

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Result;
-use gloo_rs::cli;
-use gloo_rs::error::Exit;
-use gloo_rs::flow;
-use gloo_rs::kube::{Exchange, Trace};
-use gloo_rs::options::{Loudness, When};
-use gloo_rs::ui::Ui;
+use gloo_rs::exports::cli;
+use gloo_rs::exports::error::Exit;
+use gloo_rs::exports::flow;
+use gloo_rs::exports::kube::{Exchange, Trace};
+use gloo_rs::exports::options::{Loudness, When};
+use gloo_rs::exports::ui::Ui;
 
 use super::Bench;
 

@@ -374,7 +374,7 @@ fn leaves(command: &clap::Command, way: &[String], all: &mut Vec<Vec<String>>) {
 #[test]
 fn no_command_asks_another_context_than_the_one_named() {
     let mut all = Vec::new();
-    leaves(&gloo_rs::cli::tree(), &[], &mut all);
+    leaves(&gloo_rs::exports::cli::tree(), &[], &mut all);
     assert!(all.len() >= 6, "{all:?}");
     for words in all {
         let (trap, stub) = (Stub::new(), Stub::new());

@@ -78,7 +78,7 @@ fn documents_names_and_yaml_say_the_same() {
     assert_eq!(again["summary"]["unchanged"], 1);
 
     let yaml = gloo.run(&["disable-mtls", "-u", HTTPBIN, "-o", "yaml"]);
-    let yaml = gloo_rs::yaml::parse(&yaml.stdout).unwrap();
+    let yaml = gloo_rs::exports::yaml::parse(&yaml.stdout).unwrap();
     assert_eq!((&yaml["results"][0]["message"], &yaml["exitCode"]), (&json!("mTLS disabled"), &json!(0)));
 
     let name = gloo.run(&["enable-mtls", "-u", HTTPBIN, "-o", "name"]);

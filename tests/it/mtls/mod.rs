@@ -11,7 +11,7 @@ mod rights;
 mod sweep;
 mod terminal;
 
-use gloo_rs::plan::ssl_config::istio_ssl_config;
+use gloo_rs::exports::plan::ssl_config::istio_ssl_config;
 use serde_json::{Value, json};
 
 use crate::stage::{self, Plane};

@@ -157,7 +157,7 @@ fn what_the_cluster_says_never_commands_the_terminal() {
         document(&json);
         let yaml = sandbox.run(&[&args[..], &["-o", "yaml"]].concat());
         assert!(is_inert(&yaml.stdout), "{args:?}: {yaml:?}");
-        let parsed = gloo_rs::yaml::parse(&yaml.stdout).unwrap();
+        let parsed = gloo_rs::exports::yaml::parse(&yaml.stdout).unwrap();
         assert_eq!(parsed["exitCode"], json!(yaml.code));
     }
 }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use gloo_rs::cli;
-use gloo_rs::kube::{Environment, Target};
+use gloo_rs::exports::cli;
+use gloo_rs::exports::kube::{Environment, Target};
 
 use super::running::Running;
 

@@ -8,7 +8,7 @@ use crate::cli::help;
 /// opt out, and the rest keeps it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::istio::AUTO_MTLS_DISABLE)]
-pub struct AutoMtlsDisableArgs {
+pub(crate) struct AutoMtlsDisableArgs {
     #[command(flatten)]
     pub choice: super::ChoiceArgs,
 }

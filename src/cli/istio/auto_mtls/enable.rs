@@ -8,7 +8,7 @@ use crate::cli::help;
 /// gateway proxy lacks Istio's sidecars. With a selection the opt-out is taken off those Upstreams.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::istio::AUTO_MTLS_ENABLE)]
-pub struct AutoMtlsEnableArgs {
+pub(crate) struct AutoMtlsEnableArgs {
     #[command(flatten)]
     pub choice: super::ChoiceArgs,
 }

@@ -13,14 +13,14 @@ use crate::options::{Command, Global, SwitchesTask};
 use crate::plan::auto_mtls::{Off, OptOut, Wish};
 
 #[derive(Debug, Subcommand)]
-pub enum Word {
+pub(crate) enum Word {
     Enable(enable::AutoMtlsEnableArgs),
     Disable(disable::AutoMtlsDisableArgs),
     Status(status::AutoMtlsStatusArgs),
 }
 
 impl Word {
-    pub fn options(self, global: &Global) -> Result<Command, Failure> {
+    pub(crate) fn options(self, global: &Global) -> Result<Command, Failure> {
         match self {
             Self::Enable(args) => args.choice.options(Wish::Enable, global),
             Self::Disable(args) => args.choice.options(Wish::Disable, global),
@@ -31,7 +31,7 @@ impl Word {
 
 /// Settings, or single Upstreams.
 #[derive(Debug, clap::Args)]
-pub struct ChoiceArgs {
+pub(crate) struct ChoiceArgs {
     #[command(flatten)]
     upstreams: SelectionArgs,
     #[command(flatten)]

@@ -11,14 +11,14 @@ use crate::render::diff::Secrets;
 /// Say how the two switches of auto-mTLS stand
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::istio::AUTO_MTLS_STATUS)]
-pub struct AutoMtlsStatusArgs {
+pub(crate) struct AutoMtlsStatusArgs {
     /// Manifests instead of the cluster: a file, a directory, or - for stdin; can be repeated
     #[arg(short, long = "filename", value_name = "FILE|DIR|-")]
     filenames: Vec<PathBuf>,
 }
 
 impl AutoMtlsStatusArgs {
-    pub fn options(self) -> Command {
+    pub(crate) fn options(self) -> Command {
         let files = Files { paths: self.filenames, destination: Destination::Stdout };
         Command::Switches(SwitchesTask {
             wish: None,

@@ -11,7 +11,7 @@ use crate::options::{Command, Destination, Files, Global, PeerAuthGet};
 /// Without a scope: the mesh's, and that of every namespace, workload and port that has a policy.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::istio::PEER_AUTH_GET)]
-pub struct PeerAuthGetArgs {
+pub(crate) struct PeerAuthGetArgs {
     #[command(flatten)]
     scope: super::ScopeArgs,
     /// Manifests instead of the cluster: a file, a directory, or - for stdin; can be repeated
@@ -20,7 +20,7 @@ pub struct PeerAuthGetArgs {
 }
 
 impl PeerAuthGetArgs {
-    pub fn options(self, global: &Global) -> Result<Command, Failure> {
+    pub(crate) fn options(self, global: &Global) -> Result<Command, Failure> {
         let (scope, root_namespace) = self.scope.scope(global)?;
         let files = Files { paths: self.filenames, destination: Destination::Stdout };
         let files = (!files.paths.is_empty()).then_some(files);

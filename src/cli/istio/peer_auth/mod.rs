@@ -18,7 +18,7 @@ use crate::plan::mtls::{Caution, Foreign};
 use crate::plan::peer::change::{Request, Scope, Wish};
 
 #[derive(Debug, Subcommand)]
-pub enum Word {
+pub(crate) enum Word {
     Strict(strict::PeerAuthStrictArgs),
     Permissive(permissive::PeerAuthPermissiveArgs),
     Remove(remove::PeerAuthRemoveArgs),
@@ -26,7 +26,7 @@ pub enum Word {
 }
 
 impl Word {
-    pub fn options(self, global: &Global) -> Result<Command, Failure> {
+    pub(crate) fn options(self, global: &Global) -> Result<Command, Failure> {
         match self {
             Self::Strict(args) => args.options(global),
             Self::Permissive(args) => args.options(global),
@@ -38,7 +38,7 @@ impl Word {
 
 /// Whose policy.
 #[derive(Debug, clap::Args)]
-pub struct ScopeArgs {
+pub(super) struct ScopeArgs {
     /// The mesh's policy, which is in Istio's root namespace
     #[arg(long, conflicts_with = "workload")]
     mesh: bool,
@@ -94,7 +94,7 @@ fn labels(text: &str) -> Result<BTreeMap<String, String>, Failure> {
 
 /// What the three commands that write share.
 #[derive(Debug, clap::Args)]
-pub struct ChangeArgs {
+pub(super) struct ChangeArgs {
     #[command(flatten)]
     scope: ScopeArgs,
     #[command(flatten)]

@@ -13,13 +13,13 @@ use crate::plan::peer::change::Wish;
 /// where none is.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::istio::PEER_AUTH_PERMISSIVE)]
-pub struct PeerAuthPermissiveArgs {
+pub(crate) struct PeerAuthPermissiveArgs {
     #[command(flatten)]
     change: super::ChangeArgs,
 }
 
 impl PeerAuthPermissiveArgs {
-    pub fn options(self, global: &Global) -> Result<Command, Failure> {
+    pub(crate) fn options(self, global: &Global) -> Result<Command, Failure> {
         self.change.options(Wish::Set(Mode::Permissive), Foreign::Keep, Caution::Careful, global)
     }
 }

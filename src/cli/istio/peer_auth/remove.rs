@@ -12,7 +12,7 @@ use crate::plan::peer::change::Wish;
 /// would get 503s from it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::istio::PEER_AUTH_REMOVE)]
-pub struct PeerAuthRemoveArgs {
+pub(crate) struct PeerAuthRemoveArgs {
     #[command(flatten)]
     change: super::ChangeArgs,
     /// Take it away although somebody else made it
@@ -24,7 +24,7 @@ pub struct PeerAuthRemoveArgs {
 }
 
 impl PeerAuthRemoveArgs {
-    pub fn options(self, global: &Global) -> Result<Command, Failure> {
+    pub(crate) fn options(self, global: &Global) -> Result<Command, Failure> {
         let foreign = if self.overwrite { Foreign::Replace } else { Foreign::Keep };
         self.change.options(Wish::Remove, foreign, super::caution(self.force), global)
     }

@@ -13,7 +13,7 @@ use crate::plan::peer::change::Wish;
 /// none is. Refused while a gateway would get 503s from it, or where that cannot be known.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::istio::PEER_AUTH_STRICT)]
-pub struct PeerAuthStrictArgs {
+pub(crate) struct PeerAuthStrictArgs {
     #[command(flatten)]
     change: super::ChangeArgs,
     /// Go on although a gateway would get 503s, or although that cannot be known
@@ -22,7 +22,7 @@ pub struct PeerAuthStrictArgs {
 }
 
 impl PeerAuthStrictArgs {
-    pub fn options(self, global: &Global) -> Result<Command, Failure> {
+    pub(crate) fn options(self, global: &Global) -> Result<Command, Failure> {
         self.change.options(Wish::Set(Mode::Strict), Foreign::Keep, super::caution(self.force), global)
     }
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 /// What kind of text is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shape {
+pub(super) enum Shape {
     /// A stream of documents without `sslConfig`.
     Plain,
     /// The same inside `List` and `UpstreamList`.
@@ -16,10 +16,10 @@ pub enum Shape {
 }
 
 /// A small generator of pseudo-random choices (xorshift64*): the same manifests in every run.
-pub struct Random(u64);
+pub(super) struct Random(u64);
 
 impl Random {
-    pub fn seeded(seed: u64) -> Self {
+    pub(super) fn seeded(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
 
@@ -39,7 +39,7 @@ impl Random {
     }
 
     /// A text of one to three documents.
-    pub fn stream(&mut self, shape: Shape) -> String {
+    pub(super) fn stream(&mut self, shape: Shape) -> String {
         let mut text = String::new();
         if self.one_in(4) {
             text.push_str(self.pick(&["# keep licence\n\n", "%YAML 1.2\n---\n", "---\n", "---  # keep\n", "\n\n"]));
@@ -240,7 +240,7 @@ impl Random {
     }
 
     /// The text with some of it cut out, doubled or overwritten.
-    pub fn damaged(&mut self, text: &str) -> String {
+    pub(super) fn damaged(&mut self, text: &str) -> String {
         let mut chars: Vec<char> = text.chars().collect();
         for _ in 0..=self.below(3) {
             let at = self.below(chars.len().max(1));

@@ -14,14 +14,14 @@ use crate::plan::proxy_pods::ProxyPod;
 
 /// The pods whose levels may not be what they were.
 #[derive(Default)]
-pub struct Raised(Vec<(ProxyPod, Levels)>);
+pub(super) struct Raised(Vec<(ProxyPod, Levels)>);
 
 impl Raised {
     /// Sets the levels of every pod's Envoy. Whatever this ends in, [`Self::put_back`] knows what it has begun.
     ///
     /// # Errors
     /// Levels that cannot be read or set.
-    pub async fn raise(&mut self, inside: &Inside, wish: &Wish, report: &mut Report<'_>) -> Result<(), Failure> {
+    pub(super) async fn raise(&mut self, inside: &Inside, wish: &Wish, report: &mut Report<'_>) -> Result<(), Failure> {
         // All are read, and the wish held against them, before one is set.
         let mut all = Vec::new();
         for pod in &inside.pods {
@@ -46,7 +46,7 @@ impl Raised {
     ///
     /// # Errors
     /// Some are not back: which, and the commands that put them back.
-    pub async fn put_back(
+    pub(super) async fn put_back(
         self,
         inside: &Inside,
         signals: &mut Signals,

@@ -36,7 +36,7 @@ enum Ended {
 ///
 /// # Errors
 /// Why they could not be had, or that levels are not back.
-pub async fn print(task: &LogsTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+pub(crate) async fn print(task: &LogsTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     if global.format != Format::Text {
         report.field("logs", Value::Array(Vec::new()));
     }

@@ -16,7 +16,7 @@ use routing::{backend_closes, no_cluster, no_connection, no_endpoint, no_route};
 
 /// What a check came to, in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Check {
+pub(crate) enum Check {
     For(String),
     Against(String),
     Unknown(String),
@@ -26,7 +26,7 @@ pub enum Check {
 
 /// A cause and what was seen for and against it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Candidate {
+pub(crate) struct Candidate {
     pub cause: Cause,
     pub checks: Vec<Check>,
     /// The command that mends it, if one does.
@@ -53,25 +53,25 @@ impl Candidate {
     }
 
     /// What was seen for it.
-    pub fn facts(&self) -> Vec<&str> {
+    pub(crate) fn facts(&self) -> Vec<&str> {
         let facts = self.checks.iter().filter_map(|check| if let Check::For(text) = check { Some(text) } else { None });
         facts.map(String::as_str).collect()
     }
 
     /// Whether every check was seen.
-    pub fn is_proven(&self) -> bool {
+    pub(crate) fn is_proven(&self) -> bool {
         let fails = |check: &Check| matches!(check, Check::Against(_) | Check::Unknown(_));
         self.provable && self.facts().len() >= 2 && !self.checks.iter().any(fails)
     }
 
     /// Whether anything at all is to be said of it.
-    pub fn is_worth_a_word(&self) -> bool {
+    pub(crate) fn is_worth_a_word(&self) -> bool {
         self.checks.iter().any(|check| *check != Check::Mute)
     }
 }
 
 /// All causes that can be behind this answer of the gateway.
-pub fn candidates(case: &Case<'_>) -> Vec<Candidate> {
+pub(crate) fn candidates(case: &Case<'_>) -> Vec<Candidate> {
     let all = match case.answer.status {
         404 => vec![no_route(case)],
         503 => match no_cluster(case) {

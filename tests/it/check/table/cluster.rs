@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use gloo_rs::model::{Kind, kinds};
+use gloo_rs::exports::model::{Kind, kinds};
 use serde_json::{Value, json};
 
 use super::super::world::{self, Break, Named, Row, flags};

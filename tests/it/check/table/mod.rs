@@ -3,7 +3,7 @@
 mod cluster;
 mod files;
 
-use gloo_rs::check::codes;
+use gloo_rs::exports::check::codes;
 
 use super::world::{self, Cluster};
 use crate::house;

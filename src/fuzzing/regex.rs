@@ -1,10 +1,9 @@
 //! The expressions and matchers of a route.
-#![no_main]
 
-use gloo_rs::plan::routes::pattern::is_whole_match;
-use gloo_rs::plan::routes::{Matcher, Request, domain};
-use gloo_rs_fuzz::{line, text};
-use libfuzzer_sys::fuzz_target;
+use super::{line, text};
+use crate::plan::routes::matcher::Matcher;
+use crate::plan::routes::pattern::is_whole_match;
+use crate::plan::routes::{Request, domain};
 use serde_json::{Value, json};
 
 fn quoted(text: &str) -> String {
@@ -13,7 +12,7 @@ fn quoted(text: &str) -> String {
     text.chars().map(quote).collect()
 }
 
-fuzz_target!(|data: &[u8]| {
+pub(super) fn run(data: &[u8]) {
     let (first, rest) = line(data);
     let (Some(pattern), Some(path)) = (text(first), text(rest)) else { return };
     let answer = is_whole_match(pattern, path);
@@ -32,4 +31,4 @@ fuzz_target!(|data: &[u8]| {
     });
     let _ = (Matcher::of_gloo(&matcher).fit(&request), Matcher::of_http_route(&matcher).fit(&request));
     let _ = (domain::rank(pattern, path), domain::without_port(pattern));
-});
+}

@@ -1,11 +1,9 @@
 //! Helm values in a file or in a manifest: Istio's settings in and out again give the bytes back.
-#![no_main]
 
-use gloo_rs::edit::{json, values as text_of};
-use gloo_rs::plan::sidecars::Flags;
-use gloo_rs::plan::values::{Before, Chart, Edition, Version, Wish, has_istio, merge, remove};
-use gloo_rs_fuzz::text;
-use libfuzzer_sys::fuzz_target;
+use super::text;
+use crate::edit::{json, values as text_of};
+use crate::plan::sidecars::Flags;
+use crate::plan::values::{Before, Chart, Edition, Version, Wish, has_istio, merge, remove};
 use serde_json::json;
 
 fn flags() -> Flags {
@@ -19,7 +17,7 @@ fn flags() -> Flags {
     }
 }
 
-fuzz_target!(|data: &[u8]| {
+pub(super) fn run(data: &[u8]) {
     let Some(text) = text(data) else { return };
     let _ = text_of::masked(text);
     let Ok(found) = text_of::find(text) else { return };
@@ -47,4 +45,4 @@ fuzz_target!(|data: &[u8]| {
         let back = text_of::edit(&edited, &again[at], &back.edits).expect("what was put in can be taken out");
         assert_eq!(back, text, "{edited}");
     }
-});
+}

@@ -1,9 +1,7 @@
 //! Foreign bytes on a terminal: nothing is left that a terminal obeys, however the bytes are cut.
-#![no_main]
 
-use gloo_rs::render::visible::Visible;
-use gloo_rs_fuzz::choice;
-use libfuzzer_sys::fuzz_target;
+use super::choice;
+use crate::render::visible::Visible;
 
 fn shown(pieces: &[&[u8]]) -> String {
     let mut visible = Visible::default();
@@ -12,7 +10,7 @@ fn shown(pieces: &[&[u8]]) -> String {
     all
 }
 
-fuzz_target!(|data: &[u8]| {
+pub(super) fn run(data: &[u8]) {
     let (cut, bytes) = choice(data);
     let whole = shown(&[bytes]);
     let (first, second) = bytes.split_at(cut.min(bytes.len()));
@@ -25,4 +23,4 @@ fuzz_target!(|data: &[u8]| {
     if std::str::from_utf8(bytes).is_ok_and(|text| text.chars().all(|c| c == '\n' || (' '..='~').contains(&c))) {
         assert_eq!(whole.as_bytes(), bytes);
     }
-});
+}

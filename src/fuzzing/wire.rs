@@ -1,12 +1,10 @@
 //! The control plane's protobuf: fields are found where they stand, in any message.
-#![no_main]
 
+use super::choice;
+use crate::gloo::wire::{fields, texts};
+use crate::gloo::{route_configs, socket_of};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use gloo_rs::fuzzing::{fields, texts};
-use gloo_rs::gloo::{route_configs, socket_of};
-use gloo_rs_fuzz::choice;
-use libfuzzer_sys::fuzz_target;
 use serde_json::json;
 
 const TLS: &str = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext";
@@ -18,16 +16,20 @@ fn field(number: u64, bytes: &[u8]) -> Vec<u8> {
     let mut message = Vec::new();
     for mut value in [number << 3 | 2, bytes.len() as u64] {
         while value >= 0x80 {
-            message.push((value & 0x7f) as u8 | 0x80);
+            message.push(low_byte(value) | 0x80);
             value >>= 7;
         }
-        message.push(value as u8);
+        message.push(low_byte(value));
     }
     message.extend(bytes);
     message
 }
 
-fuzz_target!(|data: &[u8]| {
+fn low_byte(value: u64) -> u8 {
+    value.to_le_bytes()[0] & 0x7f
+}
+
+pub(super) fn run(data: &[u8]) {
     let (number, message) = choice(data);
     let number = number as u64 + 1;
     let whole = message.as_ptr_range();
@@ -44,4 +46,4 @@ fuzz_target!(|data: &[u8]| {
     let any = |kind: &str| json!({"TypedConfig": {"type_url": kind, "value": STANDARD.encode(message)}});
     let _ = socket_of(&json!({"transport_socket": {"ConfigType": any(TLS)}}));
     let _ = route_configs(&json!({"filter_chains": [{"filters": [{"ConfigType": any(MANAGER)}]}]}));
-});
+}

@@ -1,11 +1,9 @@
 //! Envoy's bootstrap: the cluster goes in once, and comes out again to the byte.
-#![no_main]
 
-use gloo_rs::edit::bootstrap::{Cluster, SDS_CLUSTER, cluster, insert, remove};
-use gloo_rs_fuzz::text;
-use libfuzzer_sys::fuzz_target;
+use super::text;
+use crate::edit::bootstrap::{Cluster, SDS_CLUSTER, cluster, insert, remove};
 
-fuzz_target!(|data: &[u8]| {
+pub(super) fn run(data: &[u8]) {
     let Some(text) = text(data) else { return };
     let state = cluster(text);
     if let Ok(with) = insert(text) {
@@ -21,4 +19,4 @@ fuzz_target!(|data: &[u8]| {
     if let Ok(without) = remove(text) {
         assert!(cluster(&without).is_ok_and(|it| it == Cluster::Absent) || !without.contains(SDS_CLUSTER), "{without}");
     }
-});
+}

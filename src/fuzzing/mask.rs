@@ -1,10 +1,8 @@
 //! Masking: no secret of a document is in what is shown of it, as a text or as a value.
-#![no_main]
 
-use gloo_rs::edit::manifest;
-use gloo_rs::edit::mask::{MASK, SecretTexts, masked, masked_manifest, secret_paths};
-use gloo_rs_fuzz::{text, texts};
-use libfuzzer_sys::fuzz_target;
+use super::{text, texts};
+use crate::edit::manifest;
+use crate::edit::mask::{MASK, SecretTexts, masked, masked_manifest, secret_paths};
 use serde_json::Value;
 
 /// The secrets that may stand nowhere in what is shown: those of one line and four characters or more. One with an
@@ -16,7 +14,7 @@ fn secrets(value: &Value) -> Vec<String> {
     texts.filter(is_told).map(|text| text.trim().to_owned()).collect()
 }
 
-fuzz_target!(|data: &[u8]| {
+pub(super) fn run(data: &[u8]) {
     let Some(text) = text(data) else { return };
     let shown = masked_manifest(text);
     for value in manifest::values(text) {
@@ -32,4 +30,4 @@ fuzz_target!(|data: &[u8]| {
             assert!(is_hidden, "{path} in {hidden}");
         }
     }
-});
+}

@@ -1,15 +1,13 @@
 //! What Gloo's control plane serves: read from memory and from a stream it is the same.
-#![no_main]
 
-use gloo_rs::envoy::state;
-use gloo_rs::gloo::{Collected, Filter, Offers, Section, compare, read};
-use gloo_rs::render::diff::Secrets;
-use gloo_rs::render::served;
-use libfuzzer_sys::fuzz_target;
+use crate::envoy::state;
+use crate::gloo::{Collected, Filter, Offers, Section, compare, read};
+use crate::render::diff::Secrets;
+use crate::render::served;
 
 const ROLE: &str = "gloo-system~gateway-proxy";
 
-fuzz_target!(|data: &[u8]| {
+pub(super) fn run(data: &[u8]) {
     let upstream = Some(("ns".to_owned(), "x".to_owned()));
     let filters = [
         Filter::default(),
@@ -37,4 +35,4 @@ fuzz_target!(|data: &[u8]| {
             let _ = compare(section, &offers.take(section), &state::Loaded::default());
         }
     }
-});
+}

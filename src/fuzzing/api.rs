@@ -1,13 +1,11 @@
 //! Answers of an API server: the items of a list all have a name that stays in its place, or the list is refused.
-#![no_main]
 
-use gloo_rs::fuzzing::answer;
-use gloo_rs_fuzz::choice;
-use libfuzzer_sys::fuzz_target;
+use super::choice;
+use crate::kube::fuzzing::answer;
 
 const STATUS: [u16; 16] = [200, 200, 200, 200, 201, 400, 401, 403, 404, 409, 410, 422, 429, 500, 503, 302];
 
-fuzz_target!(|data: &[u8]| {
+pub(super) fn run(data: &[u8]) {
     let (which, body) = choice(data);
     let retry_after = (which >= 128).then_some(u64::MAX - which as u64);
     match answer(STATUS[which % STATUS.len()], retry_after, body) {
@@ -23,4 +21,4 @@ fuzz_target!(|data: &[u8]| {
             assert!(!line.is_empty() && !line.contains('\n') && error.exit().code() != 0, "{line:?}");
         }
     }
-});
+}

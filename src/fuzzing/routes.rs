@@ -1,12 +1,10 @@
 //! Where a request goes by manifests of any content.
-#![no_main]
 
-use gloo_rs::model::kinds;
-use gloo_rs::plan::routes::{Request, Routing, Standing, resolve};
-use gloo_rs_fuzz::{objects, text};
-use libfuzzer_sys::fuzz_target;
+use super::{objects, text};
+use crate::model::kinds;
+use crate::plan::routes::{Request, Routing, Standing, resolve};
 
-fuzz_target!(|data: &[u8]| {
+pub(super) fn run(data: &[u8]) {
     let Some(text) = text(data) else { return };
     let of = |kind| objects(text, kind);
     let (gateways, virtual_services, route_tables) =
@@ -35,4 +33,4 @@ fuzz_target!(|data: &[u8]| {
             assert!(wins == 0 || heard.reachable().last().is_some_and(|it| it.standing == Standing::Wins));
         }
     }
-});
+}

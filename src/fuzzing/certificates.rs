@@ -1,14 +1,12 @@
 //! Certificates: DER, PEM, and Envoy's page of them.
-#![no_main]
 
+use super::text;
+use crate::envoy::view::Width;
+use crate::envoy::{certs, mesh_certificate, x509};
+use crate::render;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use gloo_rs::envoy::view::Width;
-use gloo_rs::envoy::{certs, mesh_certificate, x509};
-use gloo_rs::render;
-use gloo_rs_fuzz::text;
 use jiff::Timestamp;
-use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
 
 fn page(page: &Value, secrets: &[certs::Secret], pem: &str) {
@@ -22,7 +20,7 @@ fn page(page: &Value, secrets: &[certs::Secret], pem: &str) {
     let _ = mesh_certificate::of_certs(page);
 }
 
-fuzz_target!(|data: &[u8]| {
+pub(super) fn run(data: &[u8]) {
     let pem = format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", STANDARD.encode(data));
     let one = x509::of_der(data);
     assert_eq!(x509::of_pem(&pem), one.clone().into_iter().collect::<Vec<_>>());
@@ -46,4 +44,4 @@ fuzz_target!(|data: &[u8]| {
             page(&value, &certs::secrets(&value), text);
         }
     }
-});
+}

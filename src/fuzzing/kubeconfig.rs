@@ -1,11 +1,9 @@
 //! Kubeconfigs, and what an exec plugin answers: no credential for a server without TLS, no login in a URL.
-#![no_main]
 
-use gloo_rs::fuzzing::{contexts, credential};
-use gloo_rs_fuzz::text;
-use libfuzzer_sys::fuzz_target;
+use super::text;
+use crate::kube::fuzzing::{contexts, credential};
 
-fuzz_target!(|data: &[u8]| {
+pub(super) fn run(data: &[u8]) {
     let Some(text) = text(data) else { return };
     let _ = credential(text);
     for context in contexts(text).into_iter().flatten().flatten() {
@@ -16,4 +14,4 @@ fuzz_target!(|data: &[u8]| {
         let may_have = server.scheme_str() == Some("https") || is_loopback;
         assert!(may_have || !context.has_credentials, "{server}");
     }
-});
+}

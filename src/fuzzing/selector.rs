@@ -1,13 +1,11 @@
 //! Label selectors: what is read means the same when it is read again, and a label that is wanted is one of them.
-#![no_main]
 
-use gloo_rs::model::{Object, Selector, kinds::UPSTREAM};
-use gloo_rs::plan::routes::select;
-use gloo_rs_fuzz::{line, text};
-use libfuzzer_sys::fuzz_target;
+use super::{line, text};
+use crate::model::{Object, Selector, kinds::UPSTREAM};
+use crate::plan::routes::select;
 use serde_json::{Value, json};
 
-fuzz_target!(|data: &[u8]| {
+pub(super) fn run(data: &[u8]) {
     let (first, rest) = line(data);
     let Some(typed) = text(first) else { return };
     let labels: Value = serde_json::from_slice(rest).unwrap_or_else(|_| json!({"app": "a", "tier": "b"}));
@@ -16,8 +14,8 @@ fuzz_target!(|data: &[u8]| {
         let all = selector.matches(&labels);
         // Without a comma in parentheses each part is a selector, and all of them have to match.
         if !typed.contains('(') {
-            let parts = typed.split(',').map(|part| Selector::parse(part).expect("a part is one too"));
-            assert_eq!(all, parts.map(|part| part.matches(&labels)).fold(true, |all, one| all && one));
+            let mut parts = typed.split(',').map(|part| Selector::parse(part).expect("a part is one too"));
+            assert_eq!(all, parts.all(|part| part.matches(&labels)));
         }
     }
     let object = Object::new(&UPSTREAM, json!({"metadata": {"name": "x", "namespace": "y", "labels": labels}}));
@@ -25,4 +23,4 @@ fuzz_target!(|data: &[u8]| {
     if let Some(expressions) = labels.as_array() {
         let _ = select::meets(&object, expressions);
     }
-});
+}

@@ -1,9 +1,7 @@
 //! YAML: what is read is written so that it is read again the same, and every node stands where its text is.
-#![no_main]
 
-use gloo_rs::yaml::{self, Node, Shape};
-use gloo_rs_fuzz::text;
-use libfuzzer_sys::fuzz_target;
+use super::text;
+use crate::yaml::{self, Node, Shape};
 
 fn walk(text: &str, node: &Node) {
     assert!(node.start <= node.content && node.content <= node.end && node.end <= node.raw_end, "{node:?}");
@@ -20,7 +18,7 @@ fn walk(text: &str, node: &Node) {
     }
 }
 
-fuzz_target!(|data: &[u8]| {
+pub(super) fn run(data: &[u8]) {
     let Some(text) = text(data) else { return };
     let Ok(value) = yaml::parse(text) else { return };
     let written = yaml::write(&value);
@@ -28,4 +26,4 @@ fuzz_target!(|data: &[u8]| {
     if let Ok(Some(root)) = yaml::outline(text) {
         walk(text, &root);
     }
-});
+}

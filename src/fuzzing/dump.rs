@@ -1,12 +1,10 @@
 //! Envoy's dump: every view of it, whole and cut in two, and what it says of its state.
-#![no_main]
 
-use gloo_rs::envoy::dump::{Entry, NoDump, Reader, Section};
-use gloo_rs::envoy::view::{Filter, View, Width, columns};
-use gloo_rs::envoy::{certs, state, updates};
-use gloo_rs::render;
-use gloo_rs_fuzz::choice;
-use libfuzzer_sys::fuzz_target;
+use super::choice;
+use crate::envoy::dump::{Entry, NoDump, Reader, Section};
+use crate::envoy::view::{Filter, View, Width, columns};
+use crate::envoy::{certs, state, updates};
+use crate::render;
 use serde_json::Value;
 
 const SECTIONS: [Section; 6] =
@@ -20,7 +18,7 @@ fn read(pieces: &[&[u8]]) -> (Vec<Entry>, Result<(), NoDump>) {
     (entries, end)
 }
 
-fuzz_target!(|data: &[u8]| {
+pub(super) fn run(data: &[u8]) {
     let (cut, dump) = choice(data);
     let (entries, end) = read(&[dump]);
     if let Err(why) = &end {
@@ -38,7 +36,9 @@ fuzz_target!(|data: &[u8]| {
     for section in SECTIONS {
         for filter in [Filter::default(), narrow.clone()] {
             let mut view = View::new(section, filter);
-            entries.iter().for_each(|entry| view.take(entry));
+            for entry in &entries {
+                view.take(entry);
+            }
             let found = view.finish();
             let _ = render::dump::lines(&columns(section), &found.rows, Width::Wide);
             let _ = render::dump::value(&found.rows);
@@ -51,4 +51,4 @@ fuzz_target!(|data: &[u8]| {
         let _ = updates::refused_listeners(&value);
         let _ = certs::secrets(&value);
     }
-});
+}

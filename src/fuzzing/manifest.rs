@@ -1,13 +1,11 @@
 //! Edits of manifests: an edit does what it does to the object, and undoing it gives the bytes back.
-#![no_main]
 
-use gloo_rs::edit::manifest::{self, Found, Job};
-use gloo_rs::edit::{Edit, json};
-use gloo_rs::model::kinds::UPSTREAM;
-use gloo_rs::model::{FieldPath, Object};
-use gloo_rs::plan::ssl_config::istio_ssl_config;
-use gloo_rs_fuzz::text;
-use libfuzzer_sys::fuzz_target;
+use super::text;
+use crate::edit::manifest::{self, Found, Job};
+use crate::edit::{Edit, json};
+use crate::model::kinds::UPSTREAM;
+use crate::model::{FieldPath, Object};
+use crate::plan::ssl_config::istio_ssl_config;
 
 fn members(text: &str) -> Vec<(Object, manifest::Place)> {
     let found = manifest::members(text, &UPSTREAM).found.into_iter();
@@ -16,7 +14,7 @@ fn members(text: &str) -> Vec<(Object, manifest::Place)> {
         .collect()
 }
 
-fuzz_target!(|data: &[u8]| {
+pub(super) fn run(data: &[u8]) {
     let Some(text) = text(data) else { return };
     let path = FieldPath::keys(&["spec", "sslConfig"]);
     let (on, off) = ([Edit::set(path.clone(), istio_ssl_config())], [Edit::remove(path.clone())]);
@@ -48,4 +46,4 @@ fuzz_target!(|data: &[u8]| {
         let planned = json::apply(&was.0.value, if answer.is_ok() { &on } else { &[] });
         assert_eq!(Ok(&is.0.value), planned.as_ref());
     }
-});
+}

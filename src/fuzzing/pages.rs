@@ -1,13 +1,11 @@
 //! Pages of text: Envoy's log levels and statistics, the control plane's metrics.
-#![no_main]
 
-use gloo_rs::envoy::levels::{Levels, Wish};
-use gloo_rs::envoy::updates::Updates;
-use gloo_rs::gloo::metrics;
-use gloo_rs_fuzz::{line, text};
-use libfuzzer_sys::fuzz_target;
+use super::{line, text};
+use crate::envoy::levels::{Levels, Wish};
+use crate::envoy::updates::Updates;
+use crate::gloo::metrics;
 
-fuzz_target!(|data: &[u8]| {
+pub(super) fn run(data: &[u8]) {
     let (Some(first), Some(page)) = (text(line(data).0), text(data)) else { return };
     let _ = metrics::parse(page);
     let updates = Updates::parse(page);
@@ -19,4 +17,4 @@ fuzz_target!(|data: &[u8]| {
     {
         assert!(requests.iter().all(|request| request.starts_with('/')), "{requests:?}");
     }
-});
+}

@@ -1,13 +1,13 @@
 //! Both homes give the same plan: an Upstream of the cluster and the same one in a manifest.
 
-use gloo_rs::edit::manifest::{self, Found as InText};
-use gloo_rs::edit::{json, patch};
-use gloo_rs::model::{Object, kinds::UPSTREAM};
-use gloo_rs::plan::PerObject;
-use gloo_rs::plan::mtls::{Caution, Foreign, Found, Policy, Surroundings, Wish};
-use gloo_rs::plan::outcome::Decision;
-use gloo_rs::plan::ssl_config::istio_ssl_config;
-use gloo_rs::yaml;
+use crate::edit::manifest::{self, Found as InText};
+use crate::edit::{json, patch};
+use crate::model::{Object, kinds::UPSTREAM};
+use crate::plan::PerObject;
+use crate::plan::mtls::{Caution, Foreign, Found, Policy, Surroundings, Wish};
+use crate::plan::outcome::Decision;
+use crate::plan::ssl_config::istio_ssl_config;
+use crate::yaml;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
