@@ -15,7 +15,25 @@ pub mod check {
 }
 
 pub mod cli {
-    pub use crate::cli::{COMPLETION_VARIABLE, Early, Invocation, exits, parse, registration, scripts, tree};
+    use std::ffi::OsString;
+
+    use crate::cli::{Early, parse};
+    use crate::error::{Exit, Failure};
+
+    pub use crate::cli::{COMPLETION_VARIABLE, registration, scripts, tree};
+
+    /// The exit codes that the help of the command on this line lists; `None` if it is no command line.
+    pub fn exits(line: impl IntoIterator<Item = OsString>) -> Option<&'static [Exit]> {
+        parse(line).ok().map(|invocation| crate::cli::exits(&invocation.words))
+    }
+
+    /// Why this is no command line.
+    pub fn refusal(line: impl IntoIterator<Item = OsString>) -> Option<Failure> {
+        match parse(line) {
+            Ok(_) | Err(Early::Text(_)) => None,
+            Err(Early::Usage { failure, .. } | Early::Refused { failure, .. }) => Some(failure),
+        }
+    }
 }
 
 pub mod command {
@@ -27,7 +45,18 @@ pub mod error {
 }
 
 pub mod flow {
-    pub use crate::flow::run_traced;
+    use std::ffi::OsString;
+
+    use crate::error::Exit;
+    use crate::kube::Trace;
+    use crate::options::{Loudness, When};
+    use crate::ui::Ui;
+
+    /// Runs a command line in this process and shows each of its requests to `trace`; it listens to no signals.
+    pub fn run_traced(line: impl IntoIterator<Item = OsString>, trace: Trace) -> Exit {
+        let invocation = crate::cli::parse(line).expect("a test writes command lines");
+        crate::flow::run_traced(&invocation, trace, &mut Ui::new(When::Never, Loudness::Quiet))
+    }
 }
 
 pub mod kube {
@@ -48,10 +77,6 @@ pub mod model {
     pub mod kinds {
         pub use crate::model::kinds::*;
     }
-}
-
-pub mod options {
-    pub use crate::options::{Loudness, When};
 }
 
 pub mod plan {
@@ -93,10 +118,6 @@ pub mod render {
     pub mod findings {
         pub use crate::render::findings::page;
     }
-}
-
-pub mod ui {
-    pub use crate::ui::Ui;
 }
 
 pub mod yaml {

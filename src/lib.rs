@@ -76,7 +76,7 @@ fn end(early: Early, format: Format, ui: &mut Ui) -> Exit {
             })
         }
         Early::Usage { rendered, failure } => {
-            ui.help(&rendered);
+            Ui::help(&rendered);
             let mut report = flow::Report::new(ui, &[], format);
             report.said_failure(failure);
             report.finish()

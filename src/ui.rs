@@ -24,14 +24,14 @@ const SOON: Duration = Duration::from_millis(300);
 
 /// What stands before a line, in a colour of its own.
 #[derive(Debug, Clone, Copy)]
-pub struct Lead<'l> {
+pub(crate) struct Lead<'l> {
     pub text: &'l str,
     /// Any number: there are only so many colours.
     pub colour: usize,
 }
 
 /// The streams of a run.
-pub struct Ui {
+pub(crate) struct Ui {
     loudness: Loudness,
     colour_out: bool,
     colour_err: bool,
@@ -58,7 +58,7 @@ impl Ui {
     ///
     /// `NO_COLOR` beats `CLICOLOR_FORCE` beats the terminal (no-color.org, bixense.com/clicolors);
     /// each stream decides for itself.
-    pub fn new(when: When, loudness: Loudness) -> Self {
+    pub(crate) fn new(when: When, loudness: Loudness) -> Self {
         let set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
         let dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
         let colour = |terminal: bool| match when {
@@ -82,30 +82,30 @@ impl Ui {
     }
 
     /// How much is said.
-    pub fn loudness(&self) -> Loudness {
+    pub(crate) fn loudness(&self) -> Loudness {
         self.loudness
     }
 
     /// One line of the answer.
-    pub fn answer(&mut self, line: &str) {
+    pub(crate) fn answer(&mut self, line: &str) {
         let line = inert(line);
         self.above_bar(|ui| ui.out(format!("{line}\n").as_bytes()));
     }
 
     /// One line of an answer in sentences: on a terminal it is wrapped, with its indent.
-    pub fn paragraph(&mut self, line: &str) {
+    pub(crate) fn paragraph(&mut self, line: &str) {
         for piece in wrapped(&inert(line), 0, 2, self.width_out) {
             self.answer(&piece);
         }
     }
 
     /// Bytes of the answer that are this program's own: a help text, a completion script.
-    pub fn bytes(&mut self, bytes: &[u8]) {
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         self.out(bytes);
     }
 
     /// Bytes of the answer that are somebody else's, as they come: exact on a pipe, on a terminal made visible.
-    pub fn foreign(&mut self, bytes: &[u8]) {
+    pub(crate) fn foreign(&mut self, bytes: &[u8]) {
         match self.width_out.is_some() {
             true => {
                 let shown = self.visible.push(bytes);
@@ -116,13 +116,13 @@ impl Ui {
     }
 
     /// Ends what [`Self::foreign`] was given.
-    pub fn end_foreign(&mut self) {
+    pub(crate) fn end_foreign(&mut self) {
         let rest = self.visible.finish();
         self.out(rest.as_bytes());
     }
 
     /// A unified diff on stdout, coloured where that stream has colour.
-    pub fn diff(&mut self, diff: &str) {
+    pub(crate) fn diff(&mut self, diff: &str) {
         for line in diff.lines() {
             let colour = match line.as_bytes().first() {
                 Some(b'+') => Some(Color::Green),
@@ -136,7 +136,7 @@ impl Ui {
     }
 
     /// Lines of a log, byte for byte; a terminal gets them inert.
-    pub fn log(&mut self, lead: Option<Lead<'_>>, lines: &[Vec<u8>]) {
+    pub(crate) fn log(&mut self, lead: Option<Lead<'_>>, lines: &[Vec<u8>]) {
         const COLOURS: [Color; 6] =
             [Color::Cyan, Color::Green, Color::Yellow, Color::Magenta, Color::Blue, Color::BrightRed];
         let lead =
@@ -154,7 +154,7 @@ impl Ui {
     }
 
     /// Another handle of stdout, to see its reader go away.
-    pub fn stdout(&self) -> Option<OwnedFd> {
+    pub(crate) fn stdout() -> Option<OwnedFd> {
         io::stdout().as_fd().try_clone_to_owned().ok()
     }
 
@@ -170,12 +170,12 @@ impl Ui {
     }
 
     /// Whether nobody takes the answer any more.
-    pub fn reader_is_gone(&self) -> bool {
+    pub(crate) fn reader_is_gone(&self) -> bool {
         self.stdout_closed
     }
 
     /// Why the answer is not whole although somebody wants it (a full disk), once. A reader that went away is none.
-    pub fn lost_answer(&mut self) -> Option<Failure> {
+    pub(crate) fn lost_answer(&mut self) -> Option<Failure> {
         let error = self.stdout_failed.take()?;
         let text = error.to_string();
         let why = text.split(" (os error").next().unwrap_or_default();
@@ -184,28 +184,28 @@ impl Ui {
     }
 
     /// A text for stderr that was laid out elsewhere: clap's own messages.
-    pub fn help(&mut self, text: &str) {
+    pub(crate) fn help(text: &str) {
         // It quotes what was typed, which a script may have from anywhere.
         let lines: Vec<_> = text.split('\n').map(inert).collect();
         drop(io::stderr().lock().write_all(lines.join("\n").as_bytes()));
     }
 
     /// A line about what is going on; `-q` keeps it back.
-    pub fn status(&mut self, line: &str) {
+    pub(crate) fn status(&mut self, line: &str) {
         if self.loudness > Loudness::Quiet {
             self.err_line(line, "", None);
         }
     }
 
     /// A line for `-v`.
-    pub fn verbose(&mut self, line: &str) {
+    pub(crate) fn verbose(&mut self, line: &str) {
         if self.loudness >= Loudness::Verbose {
             self.err_line(line, "", None);
         }
     }
 
     /// A warning or a note with the lines below it.
-    pub fn advice(&mut self, advice: &Advice) {
+    pub(crate) fn advice(&mut self, advice: &Advice) {
         let (prefix, colour) = match advice.weight {
             Weight::Warning => ("warning: ", Color::Yellow),
             Weight::Note if self.loudness == Loudness::Quiet => return,
@@ -218,12 +218,12 @@ impl Ui {
     }
 
     /// A failure with its details and hints.
-    pub fn failure(&mut self, failure: &Failure) {
+    pub(crate) fn failure(&mut self, failure: &Failure) {
         self.error(&failure.message, &failure.details, &failure.hints);
     }
 
     /// `error: …` with the lines below it.
-    pub fn error<'l>(
+    pub(crate) fn error<'l>(
         &mut self,
         line: &str,
         details: impl IntoIterator<Item = &'l String>,
@@ -254,7 +254,7 @@ impl Ui {
     }
 
     /// Asks on the terminal, if there is one to ask on; `answer` waits for what is typed.
-    pub fn ask(&mut self, question: &str) -> bool {
+    pub(crate) fn ask(&mut self, question: &str) -> bool {
         if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
             return false;
         }
@@ -264,12 +264,12 @@ impl Ui {
     }
 
     /// Ends the line of a question that nobody answered.
-    pub fn leave_question(&mut self) {
+    pub(crate) fn leave_question() {
         drop(io::stderr().lock().write_all(b"\n"));
     }
 
     /// Starts a progress line on stderr, if that is a terminal; what is soon done shows none.
-    pub fn begin_progress(&mut self, what: &str) {
+    pub(crate) fn begin_progress(&mut self, what: &str) {
         if self.width.is_none() || self.loudness == Loudness::Quiet {
             return;
         }
@@ -279,7 +279,7 @@ impl Ui {
     }
 
     /// One more is done.
-    pub fn advance(&mut self) {
+    pub(crate) fn advance(&mut self) {
         if let Some(bar) = &self.bar {
             if bar.is_hidden() && bar.elapsed() >= SOON {
                 bar.set_draw_target(ProgressDrawTarget::stderr());
@@ -289,7 +289,7 @@ impl Ui {
     }
 
     /// Takes the progress line away.
-    pub fn end_progress(&mut self) {
+    pub(crate) fn end_progress(&mut self) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }

@@ -5,7 +5,7 @@ use crate::model::Unknown;
 
 /// Which findings end a run with a code of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Threshold {
+pub(crate) struct Threshold {
     /// This severity and what weighs more.
     pub severity: Severity,
     /// Whether a check that could not see counts as well.
@@ -14,7 +14,7 @@ pub struct Threshold {
 
 /// What a check that could not see everything is to the threshold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unseen {
+pub(crate) enum Unseen {
     Passes,
     Fails,
 }

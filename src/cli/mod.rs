@@ -60,7 +60,7 @@ enum Word {
 
 /// A command line that was understood.
 #[derive(Debug)]
-pub struct Invocation {
+pub(crate) struct Invocation {
     /// The words of the command: `istio enable-mtls`.
     pub words: Vec<String>,
     pub global: Global,
@@ -71,7 +71,7 @@ pub struct Invocation {
 
 /// A command line that asks for nothing but text, or is none.
 #[derive(Debug)]
-pub enum Early {
+pub(crate) enum Early {
     /// `--help`, `--version`: the text for stdout.
     Text(String),
     /// Not a command line: clap's own message for stderr, and the same as a failure.
@@ -86,7 +86,7 @@ pub fn tree() -> clap::Command {
 }
 
 /// The exit codes that the command of these words can end with, as its `--help` lists them.
-pub fn exits(words: &[String]) -> &'static [Exit] {
+pub(crate) fn exits(words: &[String]) -> &'static [Exit] {
     help::exits::of(&words.join(" ")).unwrap_or_default()
 }
 
@@ -102,7 +102,7 @@ pub(crate) fn takes(words: &[&str], flag: &str) -> bool {
 ///
 /// # Errors
 /// What to print instead of running, and whether it is a failure.
-pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Early> {
+pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Early> {
     let matches = tree().try_get_matches_from(args).map_err(|error| early(&error))?;
     let words = words(&matches);
     let cli = Cli::from_arg_matches(&matches).map_err(|error| early(&error))?;

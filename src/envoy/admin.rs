@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 /// The form of a page that has several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum StatsFormat {
+pub(crate) enum StatsFormat {
     /// `name: value`, one a line.
     #[default]
     Text,
@@ -14,7 +14,7 @@ pub enum StatsFormat {
 
 /// Which statistics.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct StatsWish {
+pub(crate) struct StatsWish {
     /// A regular expression of RE2 that a name has to match somewhere.
     pub filter: Option<String>,
     pub format: StatsFormat,
@@ -23,7 +23,7 @@ pub struct StatsWish {
 
 /// Whether statistics that were never written are there too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum StatsScope {
+pub(crate) enum StatsScope {
     #[default]
     All,
     /// `--used`

@@ -11,7 +11,7 @@ const MOST_PARSED: usize = 16 << 20;
 
 /// What a resource is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Section {
+pub(crate) enum Section {
     Bootstrap,
     Clusters,
     Endpoints,
@@ -23,7 +23,7 @@ pub enum Section {
 impl Section {
     /// On the command line and in the document.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Bootstrap => "bootstrap",
             Self::Clusters => "clusters",

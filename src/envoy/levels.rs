@@ -11,7 +11,7 @@ pub(crate) const PATH: &str = "/logging";
 
 /// How much a logger says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Level {
+pub(crate) enum Level {
     Trace,
     Debug,
     Info,
@@ -27,7 +27,7 @@ impl Level {
 
     /// Envoy's word for it.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Trace => "trace",
             Self::Debug => "debug",
@@ -55,7 +55,7 @@ impl fmt::Display for Level {
 
 /// `--level`: one for all loggers, and those that differ.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Wish {
+pub(crate) struct Wish {
     pub all: Option<Level>,
     pub named: Vec<(String, Level)>,
 }
@@ -63,7 +63,7 @@ pub struct Wish {
 impl Wish {
     /// `--debug`
     #[must_use]
-    pub fn debug() -> Self {
+    pub(crate) fn debug() -> Self {
         Self { all: Some(Level::Debug), named: Vec::new() }
     }
 
@@ -71,7 +71,7 @@ impl Wish {
     ///
     /// # Errors
     /// A usage failure that names the part that is no level.
-    pub fn parse(text: &str) -> Result<Self, Failure> {
+    pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
         let mut wish = Self::default();
         for part in text.split(',').map(str::trim) {
             let (component, level) = match part.rsplit_once(':') {

@@ -5,7 +5,7 @@ use super::report::Report;
 use crate::command::flag;
 use crate::error::{Exit, Failure, Reason};
 use crate::options::{Consent, Global};
-use crate::ui;
+use crate::ui::{self, Ui};
 
 /// Asks on the terminal whether to go on with `risks`; nothing risky is not asked about.
 ///
@@ -34,12 +34,12 @@ pub(super) async fn ask(
         Ok(Some(true)) => Ok(()),
         Ok(answer) => {
             if answer.is_none() {
-                report.ui.leave_question();
+                Ui::leave_question();
             }
             Err(not_confirmed("not confirmed; nothing changed".to_owned()).hint(flag("--yes").text(" does not ask")))
         }
         Err(interrupted) => {
-            report.ui.leave_question();
+            Ui::leave_question();
             Err(interrupted.detail(UNTOUCHED))
         }
     }

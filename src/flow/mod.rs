@@ -62,7 +62,7 @@ pub(crate) fn run(invocation: &Invocation, ui: &mut Ui) -> Exit {
 }
 
 /// Runs a command, shows each of its requests to `trace`, and listens to no signals.
-pub fn run_traced(invocation: &Invocation, trace: Trace, ui: &mut Ui) -> Exit {
+pub(crate) fn run_traced(invocation: &Invocation, trace: Trace, ui: &mut Ui) -> Exit {
     carry_out(invocation, &Interrupts::none(), Some(trace), ui)
 }
 

@@ -16,7 +16,7 @@ const MOST_PARSED: usize = 32 << 20;
 
 /// A type of resources, in the order in which Envoy needs them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Section {
+pub(crate) enum Section {
     Listeners,
     Routes,
     Clusters,
@@ -25,10 +25,10 @@ pub enum Section {
 
 impl Section {
     /// Every type there is.
-    pub const ALL: [Self; 4] = [Self::Listeners, Self::Routes, Self::Clusters, Self::Endpoints];
+    pub(crate) const ALL: [Self; 4] = [Self::Listeners, Self::Routes, Self::Clusters, Self::Endpoints];
 
     /// Its name on a command line and in a document.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Listeners => "listeners",
             Self::Routes => "routes",

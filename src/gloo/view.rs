@@ -6,7 +6,7 @@ use super::{Section, cluster_name, route_configs, socket_of};
 
 /// Which resources. A type that none of the given filters is about is left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Filter {
+pub(crate) struct Filter {
     /// None: every type.
     pub sections: Vec<Section>,
     /// Listeners on it, and their routes.
@@ -19,7 +19,7 @@ pub struct Filter {
 
 impl Filter {
     /// Whether resources of this type are asked for.
-    pub fn shows(&self, section: Section) -> bool {
+    pub(crate) fn shows(&self, section: Section) -> bool {
         let of_port = self.port.is_some() && matches!(section, Section::Listeners | Section::Routes);
         let of_domain = self.domain.is_some() && section == Section::Routes;
         let of_upstream = self.upstream.is_some() && section != Section::Listeners;
@@ -29,7 +29,7 @@ impl Filter {
     }
 
     /// Whether a resource has to be read at all, by what its name alone tells. Listeners tell the routes of a port.
-    pub fn reads(&self, section: Section, name: &str) -> bool {
+    pub(crate) fn reads(&self, section: Section, name: &str) -> bool {
         if section == Section::Listeners && self.port.is_some() && self.shows(Section::Routes) {
             return true;
         }
@@ -43,7 +43,7 @@ impl Filter {
     }
 
     /// As much of the resource as is asked for.
-    pub fn narrowed(&self, section: Section, mut item: Value) -> Option<Value> {
+    pub(crate) fn narrowed(&self, section: Section, mut item: Value) -> Option<Value> {
         match section {
             Section::Listeners => {
                 let port = socket(&item["address"]).map(|(_, port)| port);

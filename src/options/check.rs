@@ -8,7 +8,7 @@ use crate::model::Selector;
 
 /// `check`.
 #[derive(Debug, Clone)]
-pub enum Check {
+pub(crate) enum Check {
     /// `--explain`
     Explain(&'static Code),
     Run(CheckTask),
@@ -16,7 +16,7 @@ pub enum Check {
 
 /// What is looked at, and what of it matters.
 #[derive(Debug, Clone)]
-pub struct CheckTask {
+pub(crate) struct CheckTask {
     pub source: CheckSource,
     /// The words of the checks that are left out.
     pub excluded: Vec<String>,
@@ -32,7 +32,7 @@ pub struct CheckTask {
 
 /// Where the objects are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CheckSource {
+pub(crate) enum CheckSource {
     Cluster,
     /// `-f`
     Files(Vec<PathBuf>),
@@ -42,7 +42,7 @@ pub enum CheckSource {
 
 /// How far the run goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
+pub(crate) enum Reach {
     /// Lists and reads, nothing else.
     ReadOnly,
     /// Into the gateway's pods, by port-forward.

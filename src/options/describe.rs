@@ -7,7 +7,7 @@ use crate::plan::routes::Request;
 
 /// What is described.
 #[derive(Debug, Clone)]
-pub struct Describe {
+pub(crate) struct Describe {
     pub subject: Subject,
     /// Exit code 3 if a verdict is one of these.
     pub fail_on: Vec<Verdict>,
@@ -15,7 +15,7 @@ pub struct Describe {
 
 /// One target, a request, or all there is.
 #[derive(Debug, Clone)]
-pub enum Subject {
+pub(crate) enum Subject {
     Upstream(Named),
     /// `--host`
     Request(Request),

@@ -8,7 +8,7 @@ use crate::render::diff::Secrets;
 
 /// Namespaces that come into the mesh or leave it.
 #[derive(Debug, Clone)]
-pub struct Enrolment {
+pub(crate) struct Enrolment {
     pub act: Enrol,
     /// In the order they were typed, each once.
     pub namespaces: Vec<String>,
@@ -23,7 +23,7 @@ pub struct Enrolment {
 
 /// Which of the two commands, with what only it has.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Enrol {
+pub(crate) enum Enrol {
     In {
         /// A revision or a tag.
         revision: Option<String>,
@@ -36,7 +36,7 @@ pub enum Enrol {
 
 /// What is done about pods that run already.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Restarts {
+pub(crate) enum Restarts {
     /// `--no-restart`: nothing.
     None,
     /// Their workloads start anew: so many at once, and only these; none named: all that need it.

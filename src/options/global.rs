@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// What every command is told.
 #[derive(Debug, Clone)]
-pub struct Global {
+pub(crate) struct Global {
     pub kubeconfig: Option<PathBuf>,
     pub context: Option<String>,
     /// `-n`, if it was typed.
@@ -31,7 +31,7 @@ pub(crate) const GLOO_SYSTEM: &str = "gloo-system";
 impl Global {
     /// The flags that select the same cluster and user in a printed command.
     #[must_use]
-    pub fn target(&self) -> Target {
+    pub(crate) fn target(&self) -> Target {
         Target {
             kubeconfig: self.kubeconfig.as_ref().map(|path| path.display().to_string()),
             context: self.context.clone(),
@@ -42,14 +42,14 @@ impl Global {
     }
 
     /// The namespace of the named object: glooctl's meaning of `-n`.
-    pub fn object_namespace(&self) -> &str {
+    pub(crate) fn object_namespace(&self) -> &str {
         self.namespace.as_deref().unwrap_or(GLOO_SYSTEM)
     }
 }
 
 /// Whether a risky command was agreed to beforehand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Consent {
+pub(crate) enum Consent {
     /// Ask on a terminal.
     Ask,
     /// `--yes`
@@ -58,7 +58,7 @@ pub enum Consent {
 
 /// `--color`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum When {
+pub(crate) enum When {
     #[default]
     Auto,
     Always,
@@ -67,7 +67,7 @@ pub enum When {
 
 /// How much is said on stderr.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub enum Loudness {
+pub(crate) enum Loudness {
     /// `-q`: errors and warnings alone.
     Quiet,
     #[default]
@@ -80,7 +80,7 @@ pub enum Loudness {
 
 /// `-o`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
+pub(crate) enum Format {
     Text,
     Json,
     Yaml,
@@ -97,6 +97,6 @@ pub enum Format {
 
 impl Format {
     /// Every format there is.
-    pub const ALL: [Self; 9] =
+    pub(crate) const ALL: [Self; 9] =
         [Self::Text, Self::Json, Self::Yaml, Self::Name, Self::Table, Self::Wide, Self::Csv, Self::Sarif, Self::Junit];
 }

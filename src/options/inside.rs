@@ -12,14 +12,14 @@ use crate::render::diff::Secrets;
 
 /// `proxy stats`
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StatsTask {
+pub(crate) struct StatsTask {
     pub pods: ProxyPods,
     pub wish: StatsWish,
 }
 
 /// `proxy logs`
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogsTask {
+pub(crate) struct LogsTask {
     pub pods: ProxyPods,
     /// None: Envoy's.
     pub container: Option<String>,
@@ -32,7 +32,7 @@ pub struct LogsTask {
 
 /// How much of a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogExtent {
+pub(crate) enum LogExtent {
     /// What is there.
     SoFar,
     /// And what comes: `--follow`, or for the time of `--for`.
@@ -41,7 +41,7 @@ pub enum LogExtent {
 
 /// `proxy served-config`
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServedTask {
+pub(crate) struct ServedTask {
     pub pods: ProxyPods,
     /// None: the one in the proxy's own bootstrap.
     pub role: Option<String>,
@@ -52,7 +52,7 @@ pub struct ServedTask {
 
 /// What it is compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Against {
+pub(crate) enum Against {
     Nothing,
     /// `--diff`
     Envoy,
@@ -62,7 +62,7 @@ pub enum Against {
 
 /// `proxy dump`
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DumpTask {
+pub(crate) struct DumpTask {
     pub source: DumpSource,
     /// None: Envoy's own bytes.
     pub view: Option<DumpView>,
@@ -70,7 +70,7 @@ pub struct DumpTask {
 
 /// Where a dump is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DumpSource {
+pub(crate) enum DumpSource {
     Pods(ProxyPods),
     /// A dump, a snapshot, or `-`.
     File(PathBuf),
@@ -78,14 +78,14 @@ pub enum DumpSource {
 
 /// A table of a dump.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DumpView {
+pub(crate) struct DumpView {
     pub section: Section,
     pub filter: view::Filter,
 }
 
 /// `proxy snapshot`
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SnapshotTask {
+pub(crate) struct SnapshotTask {
     pub pods: ProxyPods,
     pub endpoints: Endpoints,
     /// None: a name of its own, in the working directory.
@@ -94,14 +94,14 @@ pub struct SnapshotTask {
 
 /// Whether endpoints are in the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Endpoints {
+pub(crate) enum Endpoints {
     Included,
     LeftOut,
 }
 
 /// `proxy certs`
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CertsTask {
+pub(crate) struct CertsTask {
     pub pods: ProxyPods,
     /// Days that every certificate is to be valid for.
     pub fail_under: Option<i64>,

@@ -19,7 +19,7 @@ pub(crate) use check::{Check, CheckSource, CheckTask, Reach};
 pub(crate) use describe::{Describe, Subject};
 pub(crate) use enrolment::{Enrol, Enrolment, Restarts};
 pub(crate) use global::{Consent, Format, GLOO_SYSTEM, Global};
-pub use global::{Loudness, When};
+pub(crate) use global::{Loudness, When};
 pub(crate) use inside::{
     Against, CertsTask, DumpSource, DumpTask, DumpView, Endpoints, LogExtent, LogsTask, ServedTask, SnapshotTask,
     StatsTask,
@@ -40,7 +40,7 @@ use crate::render::diff::Secrets;
 
 /// What to look at and what to do with it.
 #[derive(Debug, Clone)]
-pub enum Command {
+pub(crate) enum Command {
     /// `istio enable-mtls`, `istio disable-mtls`
     Mtls(Policy, Objects),
     /// `istio auto-mtls enable|disable` of single Upstreams
@@ -82,7 +82,7 @@ pub enum Command {
 
 /// `istio auto-mtls` on Settings.
 #[derive(Debug, Clone)]
-pub struct SwitchesTask {
+pub(crate) struct SwitchesTask {
     /// None: say how they stand.
     pub wish: Option<AutoMtlsWish>,
     pub off: AutoMtlsOff,
@@ -95,14 +95,14 @@ pub struct SwitchesTask {
 
 /// Whether to wait for what is not there yet: an address, the effect of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Patience {
+pub(crate) enum Patience {
     Now,
     Wait,
 }
 
 /// `version`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Version {
+pub(crate) enum Version {
     /// `--client`
     Client,
     ClientAndServer,

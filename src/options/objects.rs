@@ -8,7 +8,7 @@ use crate::render::diff::Secrets;
 
 /// Objects that are edited one by one.
 #[derive(Debug, Clone)]
-pub struct Objects {
+pub(crate) struct Objects {
     pub selection: Selection,
     pub absent: Absent,
     /// Requests under way at once in a sweep.
@@ -23,7 +23,7 @@ pub struct Objects {
 
 /// Which objects.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Selection {
+pub(crate) enum Selection {
     /// These, in this order, each once.
     Named(Vec<Named>),
     /// Those that match, in these namespaces.
@@ -32,14 +32,14 @@ pub enum Selection {
 
 /// `name` or `namespace/name`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Named {
+pub(crate) struct Named {
     pub namespace: Option<String>,
     pub name: String,
 }
 
 /// Where a sweep looks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Scope {
+pub(crate) enum Scope {
     /// `-n`, or its default.
     Namespace,
     /// `-A`
@@ -48,7 +48,7 @@ pub enum Scope {
 
 /// What it means that an object is not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Absent {
+pub(crate) enum Absent {
     Fails,
     /// `--ignore-not-found`
     IsFine,
@@ -56,7 +56,7 @@ pub enum Absent {
 
 /// What is shown instead of done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Preview {
+pub(crate) struct Preview {
     pub dry_run: Option<DryRun>,
     /// `--diff`
     pub diff: bool,
@@ -66,21 +66,21 @@ pub struct Preview {
 
 impl Preview {
     /// Whether nothing is written.
-    pub fn is_on(self) -> bool {
+    pub(crate) fn is_on(self) -> bool {
         self.dry_run.is_some() || self.diff || self.check
     }
 }
 
 /// `--dry-run`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DryRun {
+pub(crate) enum DryRun {
     Client,
     Server,
 }
 
 /// `-f` and what belongs to it.
 #[derive(Debug, Clone)]
-pub struct Files {
+pub(crate) struct Files {
     /// Files, directories, `-`.
     pub paths: Vec<PathBuf>,
     pub destination: Destination,
@@ -88,7 +88,7 @@ pub struct Files {
 
 /// Where edited manifests go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Destination {
+pub(crate) enum Destination {
     Stdout,
     /// `--write`
     InPlace,

@@ -6,7 +6,7 @@ use crate::render::diff::Secrets;
 
 /// `istio peer-auth strict|permissive|remove`.
 #[derive(Debug, Clone)]
-pub struct PeerAuth {
+pub(crate) struct PeerAuth {
     pub request: Request,
     /// `--root-namespace`; none: the mesh configuration tells.
     pub root_namespace: Option<String>,
@@ -18,7 +18,7 @@ pub struct PeerAuth {
 
 /// `istio peer-auth get`.
 #[derive(Debug, Clone)]
-pub struct PeerAuthGet {
+pub(crate) struct PeerAuthGet {
     /// None: the mesh, and every namespace that has a policy.
     pub scope: Option<Scope>,
     pub root_namespace: Option<String>,

@@ -5,7 +5,7 @@ use crate::plan::proxy_pods::{Amount, Which};
 
 /// Pods of one proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProxyPods {
+pub(crate) struct ProxyPods {
     pub proxy: PodsOf,
     pub amount: Amount,
     pub which: Which,
@@ -13,7 +13,7 @@ pub struct ProxyPods {
 
 /// Which proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PodsOf {
+pub(crate) enum PodsOf {
     /// `--name`: a workload or a pod; without a kind, whichever of that name there is first.
     Named(ProxyName),
     /// `--gateway`: a Gateway of the Kubernetes Gateway API, and the Deployment that Gloo makes for it.

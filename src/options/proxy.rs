@@ -5,7 +5,7 @@ use crate::plan::address::Wish;
 
 /// `proxy url`, `proxy address`.
 #[derive(Debug, Clone)]
-pub struct Proxy {
+pub(crate) struct Proxy {
     pub form: AddressForm,
     pub target: ProxyTarget,
     pub wish: Wish,
@@ -14,14 +14,14 @@ pub struct Proxy {
 
 /// Which of the two commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AddressForm {
+pub(crate) enum AddressForm {
     Url,
     Address,
 }
 
 /// Which proxy: names that were checked, so that they are safe in a URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ProxyTarget {
+pub(crate) enum ProxyTarget {
     /// `--name`
     Service(String),
     /// `--gateway`: a Gateway of the Kubernetes Gateway API, and the Service that Gloo makes for it.

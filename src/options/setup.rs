@@ -9,7 +9,7 @@ use crate::render::diff::Secrets;
 
 /// The guide as one plan.
 #[derive(Debug, Clone)]
-pub struct Setup {
+pub(crate) struct Setup {
     /// In the order they were typed, each once.
     pub namespaces: Vec<String>,
     pub upstreams: Vec<Named>,
@@ -33,7 +33,7 @@ pub struct Setup {
 
 /// Whether requests are sent to the Upstreams, before and after pods take mutual TLS alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Proof {
+pub(crate) enum Proof {
     Sent,
     /// `--no-verify`
     Skipped,
@@ -41,21 +41,21 @@ pub enum Proof {
 
 /// What to ask an Upstream for, where it was said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RequestWish {
+pub(crate) struct RequestWish {
     pub host: Option<String>,
     pub path: Option<String>,
 }
 
 /// How the sidecars come beside the gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Bringer {
+pub(crate) enum Bringer {
     Helm,
     Inject,
 }
 
 /// What the namespaces demand in the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Strictness {
+pub(crate) enum Strictness {
     AsItIs,
     /// `--strict`
     Strict,
@@ -63,7 +63,7 @@ pub enum Strictness {
 
 /// The way back.
 #[derive(Debug, Clone)]
-pub struct Teardown {
+pub(crate) struct Teardown {
     pub marks: Marks,
     /// A packed chart or its directory, for Helm.
     pub chart: Option<PathBuf>,
@@ -75,7 +75,7 @@ pub struct Teardown {
 
 /// What is taken back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Marks {
+pub(crate) enum Marks {
     /// What is marked as written by gloo-rs.
     Heeded,
     /// `--all`: the rest as well.

@@ -7,7 +7,7 @@ use crate::render::diff::Secrets;
 
 /// `istio inject`, `istio uninject`.
 #[derive(Debug, Clone)]
-pub struct Sidecars {
+pub(crate) struct Sidecars {
     pub act: Injection,
     pub proxies: Proxies,
     pub rollouts: Rollouts,
@@ -19,14 +19,14 @@ pub struct Sidecars {
 
 /// Which of the two commands, with what only it has.
 #[derive(Debug, Clone)]
-pub enum Injection {
+pub(crate) enum Injection {
     Inject { istio: IstioWish, sds_image: Option<String>, posture: Posture, auto_mtls: Switches },
     Uninject { upstreams: Upstreams, caution: Caution },
 }
 
 /// What was typed about istiod.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct IstioWish {
+pub(crate) struct IstioWish {
     /// A revision or a tag.
     pub revision: Option<String>,
     pub namespace: Option<String>,
@@ -38,7 +38,7 @@ pub struct IstioWish {
 
 /// Which gateway proxies.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Proxies {
+pub(crate) enum Proxies {
     /// The one named gateway-proxy, or the only one.
     Usual,
     Named(Vec<ProxyName>),
@@ -47,7 +47,7 @@ pub enum Proxies {
 
 /// What the sidecars' securityContext is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Posture {
+pub(crate) enum Posture {
     Usual,
     /// `--restricted`
     Restricted,
@@ -55,7 +55,7 @@ pub enum Posture {
 
 /// Whether Settings change as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Switches {
+pub(crate) enum Switches {
     Alone,
     /// `--auto-mtls`
     On,
@@ -63,7 +63,7 @@ pub enum Switches {
 
 /// Whether Upstreams that need the sidecars are changed as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Upstreams {
+pub(crate) enum Upstreams {
     Left,
     /// `--include-upstreams`
     Included,
@@ -71,7 +71,7 @@ pub enum Upstreams {
 
 /// Whether a rollout is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rollouts {
+pub(crate) enum Rollouts {
     Wait,
     NoWait,
 }

@@ -9,7 +9,7 @@ use crate::render::diff::Secrets;
 
 /// `upgrade-values`.
 #[derive(Debug, Clone)]
-pub struct UpgradeValues {
+pub(crate) struct UpgradeValues {
     pub act: ValuesAct,
     pub wish: values::Wish,
     pub istio: IstioWish,
@@ -30,7 +30,7 @@ pub struct UpgradeValues {
 
 /// Whether Istio's settings come or go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ValuesAct {
+pub(crate) enum ValuesAct {
     Merge,
     /// `--remove`
     Remove,
@@ -42,7 +42,7 @@ pub enum ValuesAct {
 
 /// Where the values are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ValuesSource {
+pub(crate) enum ValuesSource {
     /// The release's record; none named: the one of Gloo's chart.
     Release { name: Option<String>, revision: Option<u64> },
     /// `--values FILE|-`
@@ -51,7 +51,7 @@ pub enum ValuesSource {
 
 /// Where the values go.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ValuesDestination {
+pub(crate) enum ValuesDestination {
     Stdout,
     /// `--write`
     InPlace,
@@ -63,7 +63,7 @@ pub enum ValuesDestination {
 
 /// What Helm does where an upgrade fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HelmFailure {
+pub(crate) enum HelmFailure {
     /// The release stays failed.
     Stays,
     /// `--rollback-on-failure`

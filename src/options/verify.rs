@@ -10,7 +10,7 @@ pub(crate) const HTTP_PORT: u16 = 8080;
 
 /// A request through a gateway, and what it is to prove.
 #[derive(Debug, Clone)]
-pub struct VerifyTask {
+pub(crate) struct VerifyTask {
     /// The Upstream that is to answer.
     pub upstream: Option<Named>,
     /// What to ask for.
@@ -30,7 +30,7 @@ pub struct VerifyTask {
 
 /// How the request goes out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Via {
+pub(crate) enum Via {
     /// To the address that `proxy url` prints, on this port of the Service.
     Address { target: ProxyTarget, port: Option<String> },
     /// Through a port-forward stream to a pod, on this port of it.
@@ -39,7 +39,7 @@ pub enum Via {
 
 /// Whose certificate the gateway may show.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TrustWish {
+pub(crate) enum TrustWish {
     System,
     /// `--cacert`
     File(PathBuf),
@@ -49,7 +49,7 @@ pub enum TrustWish {
 
 impl VerifyTask {
     /// Whether asking several times is the same as asking once (RFC 9110, 9.2.2).
-    pub fn is_idempotent(&self) -> bool {
+    pub(crate) fn is_idempotent(&self) -> bool {
         matches!(self.method.as_str(), "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE")
     }
 }

@@ -23,14 +23,14 @@ const OPT_OUT: &str = "disableIstioAutoMtls";
 
 /// What is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wish {
+pub(crate) enum Wish {
     Enable,
     Disable,
 }
 
 /// How the switches say that it is off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Off {
+pub(crate) enum Off {
     /// Both are false, as who turns it off wants to see it.
     Said,
     /// As they were before this program turned it on, as far as the object tells: where they were not there they go.
@@ -198,7 +198,7 @@ impl PerObject for OnSettings {
 
 /// The opt-out of single Upstreams: `auto-mtls disable -u X` sets it, `enable` takes it away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OptOut {
+pub(crate) struct OptOut {
     pub wish: Wish,
     pub caution: Caution,
 }

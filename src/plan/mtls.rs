@@ -18,14 +18,14 @@ use crate::model::{FieldPath, Kind, Object, kinds};
 
 /// What is wanted of the Upstreams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wish {
+pub(crate) enum Wish {
     Enable,
     Disable,
 }
 
 impl Wish {
     /// `enable` or `disable`.
-    pub fn verb(self) -> &'static str {
+    pub(crate) fn verb(self) -> &'static str {
         match self {
             Self::Enable => "enable",
             Self::Disable => "disable",
@@ -33,7 +33,7 @@ impl Wish {
     }
 
     /// `enabled` or `disabled`.
-    pub fn done(self) -> &'static str {
+    pub(crate) fn done(self) -> &'static str {
         match self {
             Self::Enable => "enabled",
             Self::Disable => "disabled",
@@ -50,7 +50,7 @@ pub(crate) enum Found {
 
 /// What to do with settings that are not Istio's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Foreign {
+pub(crate) enum Foreign {
     Keep,
     /// `--overwrite`
     Replace,
@@ -58,7 +58,7 @@ pub enum Foreign {
 
 /// What a sweep does with an Upstream that may answer 503 afterwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Caution {
+pub(crate) enum Caution {
     /// Leaves it alone.
     Careful,
     /// `--force`
@@ -67,7 +67,7 @@ pub enum Caution {
 
 /// The command line as far as it decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Policy {
+pub(crate) struct Policy {
     pub wish: Wish,
     pub foreign: Foreign,
     pub caution: Caution,

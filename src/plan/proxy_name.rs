@@ -5,7 +5,7 @@ use crate::error::Failure;
 
 /// What stood before the slash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ProxyKind {
+pub(crate) enum ProxyKind {
     Service,
     Deployment,
     DaemonSet,
@@ -14,7 +14,7 @@ pub enum ProxyKind {
 
 /// A proxy as it was named; without a kind, the command decides what it looks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProxyName {
+pub(crate) struct ProxyName {
     pub kind: Option<ProxyKind>,
     pub name: String,
 }
@@ -68,7 +68,7 @@ impl ProxyName {
     ///
     /// # Errors
     /// A usage failure for a pod: its name does not tell the Service's.
-    pub fn service_name(&self) -> Result<&str, Failure> {
+    pub(crate) fn service_name(&self) -> Result<&str, Failure> {
         if self.kind == Some(ProxyKind::Pod) {
             return Err(Failure::usage(format!("--name pod/{}: a pod has no address of its own", self.name))
                 .hint("name the Service: --name svc/NAME"));

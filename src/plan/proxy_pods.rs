@@ -27,7 +27,7 @@ pub(crate) struct ProxyPod {
 
 /// How many of the pods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Amount {
+pub(crate) enum Amount {
     /// A ready one, if there is one.
     One,
     /// `--all-pods`
@@ -36,7 +36,7 @@ pub enum Amount {
 
 /// Which of the pods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Which {
+pub(crate) enum Which {
     /// Those in which Envoy runs.
     Running,
     /// Also those in which it ended or waits: what it said last may tell why.

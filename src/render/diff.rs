@@ -7,7 +7,7 @@ use crate::edit::mask;
 
 /// Whether secrets are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Secrets {
+pub(crate) enum Secrets {
     Masked,
     /// `--show-secrets`
     Shown,
@@ -16,7 +16,7 @@ pub enum Secrets {
 impl Secrets {
     /// The value as it may be shown.
     #[must_use]
-    pub fn of(self, value: &Value) -> Value {
+    pub(crate) fn of(self, value: &Value) -> Value {
         match self {
             Self::Masked => mask::masked(value),
             Self::Shown => value.clone(),

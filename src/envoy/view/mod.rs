@@ -47,7 +47,7 @@ const PROVENANCE: [Column; 3] = [column("STATE", "state"), wide("VERSION", "vers
 
 /// What narrows a view.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Filter {
+pub(crate) struct Filter {
     /// The resource of this name alone, and the whole of it in the document.
     pub name: Option<String>,
     pub port: Option<u16>,

@@ -174,7 +174,7 @@ impl Injection {
     }
 
     /// The line that glooctl ends with, and scripts look for.
-    pub fn success(&self) -> &'static str {
+    pub(crate) fn success(&self) -> &'static str {
         match self {
             Self::Inject { .. } => "Istio injection was successful!",
             Self::Uninject { .. } => "Istio was successfully uninjected",

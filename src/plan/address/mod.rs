@@ -20,7 +20,7 @@ use port::Port;
 
 /// What was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Wish {
+pub(crate) struct Wish {
     /// A port's name or number as the Service has them.
     pub port: Option<String>,
     pub reach: Reach,
@@ -30,7 +30,7 @@ pub struct Wish {
 
 /// Which way to the gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Reach {
+pub(crate) enum Reach {
     /// The one that the Service's type says.
     #[default]
     ServiceType,
@@ -40,7 +40,7 @@ pub enum Reach {
 
 /// Where a place has several addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Prefer {
+pub(crate) enum Prefer {
     /// The first place; of a balancer's place the host name, of a node the IP.
     #[default]
     AsListed,
@@ -50,7 +50,7 @@ pub enum Prefer {
 
 /// How many addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Amount {
+pub(crate) enum Amount {
     #[default]
     One,
     All,

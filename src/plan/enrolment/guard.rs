@@ -15,7 +15,7 @@ pub(crate) const DATAPLANE_MODE: &str = "istio.io/dataplane-mode";
 
 /// Whether Gloo's own namespace may be enrolled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GlooNamespace {
+pub(crate) enum GlooNamespace {
     Refused,
     /// `--include-gloo-namespace`
     Included,

@@ -64,7 +64,7 @@ pub(crate) struct Seen {
 
 /// A workload as it was typed; without a kind any of the three.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WorkloadName {
+pub(crate) struct WorkloadName {
     pub kind: Option<&'static Kind>,
     pub name: String,
 }

@@ -21,14 +21,14 @@ const YOUNGEST: &str = "~";
 
 /// What is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wish {
+pub(crate) enum Wish {
     Set(Mode),
     Remove,
 }
 
 impl Wish {
     /// `strict`
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Set(Mode::Strict) => "strict",
             Self::Set(Mode::Permissive) => "permissive",
@@ -40,7 +40,7 @@ impl Wish {
 
 /// The command line as far as it decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
+pub(crate) struct Request {
     pub scope: Scope,
     pub wish: Wish,
     /// Whether `remove` takes away what somebody else made.

@@ -150,25 +150,25 @@ pub(crate) const PORT_UNKNOWN: &str = "a policy has a mode for single ports, and
 
 /// Every `PeerAuthentication` there is, and the namespace whose policies are the mesh's.
 #[derive(Debug, Clone, Copy)]
-pub struct Policies<'p> {
+pub(crate) struct Policies<'p> {
     pub all: &'p [Value],
     pub root_namespace: &'p str,
 }
 
 impl Policies<'_> {
     /// What holds where no narrower policy is.
-    pub fn of_mesh(&self) -> Effective {
+    pub(crate) fn of_mesh(&self) -> Effective {
         Effective::of(self.mesh().into_iter().collect())
     }
 
     /// What holds in the namespace for workloads that no policy selects.
-    pub fn of_namespace(&self, namespace: &str) -> Effective {
+    pub(crate) fn of_namespace(&self, namespace: &str) -> Effective {
         Effective::of(self.whole(namespace))
     }
 
     /// What holds for a workload's pods with these labels. Without a port, the ports have their say left out:
     /// [`Self::ports`] tells which have one.
-    pub fn of_workload(&self, namespace: &str, pod_labels: &Value, port: Option<u64>) -> Effective {
+    pub(crate) fn of_workload(&self, namespace: &str, pod_labels: &Value, port: Option<u64>) -> Effective {
         let mut chain = self.whole(namespace);
         if let Some((policy, source)) = self.selecting(namespace, pod_labels) {
             let of_port = port.and_then(|port| {
@@ -183,12 +183,12 @@ impl Policies<'_> {
     }
 
     /// Whether one of them has a mode for single ports.
-    pub fn have_ports(&self) -> bool {
+    pub(crate) fn have_ports(&self) -> bool {
         self.all.iter().any(|policy| !port_modes(policy).is_empty())
     }
 
     /// What holds on a port of the workload's pods; `None` where its number is not known and single ports differ.
-    pub fn on_port(&self, namespace: &str, pod_labels: &Value, port: Option<u64>) -> Option<Effective> {
+    pub(crate) fn on_port(&self, namespace: &str, pod_labels: &Value, port: Option<u64>) -> Option<Effective> {
         let whole = self.of_workload(namespace, pod_labels, port);
         let differs = |of_port: &Effective| of_port.mode != whole.mode;
         let is_open = port.is_none() && self.ports(namespace, pod_labels).values().any(differs);
@@ -196,19 +196,19 @@ impl Policies<'_> {
     }
 
     /// The pods' ports that have a mode of their own, by the policy that selects these labels.
-    pub fn ports(&self, namespace: &str, pod_labels: &Value) -> BTreeMap<u64, Effective> {
+    pub(crate) fn ports(&self, namespace: &str, pod_labels: &Value) -> BTreeMap<u64, Effective> {
         let selecting = self.selecting(namespace, pod_labels);
         let ports = selecting.iter().flat_map(|(policy, _)| port_modes(policy).into_keys());
         ports.map(|port| (port, self.of_workload(namespace, pod_labels, Some(port)))).collect()
     }
 
     /// The policies of this namespace alone that select nothing narrower, the one that is read first.
-    pub fn without_selector(&self, namespace: &str) -> Vec<&Value> {
+    pub(crate) fn without_selector(&self, namespace: &str) -> Vec<&Value> {
         self.oldest_first(namespace, BTreeMap::is_empty)
     }
 
     /// The policies of this namespace that select pods with these labels, the one that is read first.
-    pub fn with_selector(&self, namespace: &str, pod_labels: &Value) -> Vec<&Value> {
+    pub(crate) fn with_selector(&self, namespace: &str, pod_labels: &Value) -> Vec<&Value> {
         if namespace == self.root_namespace {
             return Vec::new();
         }

@@ -10,7 +10,7 @@ use crate::command::CommandLine;
 
 /// Whose policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Scope {
+pub(crate) enum Scope {
     /// `--mesh`: the root namespace's.
     Mesh,
     /// `-n`
@@ -21,7 +21,7 @@ pub enum Scope {
 
 impl Scope {
     /// The namespace of its policy.
-    pub fn home<'s>(&'s self, root_namespace: &'s str) -> &'s str {
+    pub(crate) fn home<'s>(&'s self, root_namespace: &'s str) -> &'s str {
         match self {
             Self::Mesh => root_namespace,
             Self::Namespace(namespace) | Self::Workload { namespace, .. } => namespace,
@@ -29,7 +29,7 @@ impl Scope {
     }
 
     /// A command with it as it is typed: `-n shop`.
-    pub fn typed(&self, command: CommandLine) -> CommandLine {
+    pub(crate) fn typed(&self, command: CommandLine) -> CommandLine {
         match self {
             Self::Mesh => command.fixed("--mesh"),
             Self::Namespace(namespace) => command.with("-n", namespace),
@@ -38,7 +38,7 @@ impl Scope {
     }
 
     /// What holds there.
-    pub fn effective(&self, policies: &Policies) -> Effective {
+    pub(crate) fn effective(&self, policies: &Policies) -> Effective {
         match self {
             Self::Mesh => policies.of_mesh(),
             Self::Namespace(namespace) => policies.of_namespace(namespace),

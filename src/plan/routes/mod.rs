@@ -27,7 +27,7 @@ use crate::model::Object;
 
 /// A request, as far as it is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
+pub(crate) struct Request {
     /// The Host header, with its port if the client sends one.
     pub host: String,
     /// The path, without its query.

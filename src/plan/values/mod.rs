@@ -22,7 +22,7 @@ pub(crate) use remove::{Before, auto_mtls_back, has_istio, remove};
 
 /// The two charts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Edition {
+pub(crate) enum Edition {
     OpenSource,
     /// `gloo-ee`: `global` at the top, everything of the open source chart under `gloo`.
     Enterprise,
@@ -30,10 +30,10 @@ pub enum Edition {
 
 impl Edition {
     /// Both.
-    pub const ALL: [Self; 2] = [Self::OpenSource, Self::Enterprise];
+    pub(crate) const ALL: [Self; 2] = [Self::OpenSource, Self::Enterprise];
 
     /// The name of the chart.
-    pub fn chart(self) -> &'static str {
+    pub(crate) fn chart(self) -> &'static str {
         match self {
             Self::OpenSource => "gloo",
             Self::Enterprise => "gloo-ee",
@@ -41,7 +41,7 @@ impl Edition {
     }
 
     /// Where the chart is published; a release does not keep it.
-    pub fn repository(self) -> &'static str {
+    pub(crate) fn repository(self) -> &'static str {
         match self {
             Self::OpenSource => "https://storage.googleapis.com/solo-public-helm",
             Self::Enterprise => "https://storage.googleapis.com/gloo-ee-helm",
@@ -49,12 +49,12 @@ impl Edition {
     }
 
     /// The edition of the chart of this name.
-    pub fn of_chart(name: &str) -> Option<Self> {
+    pub(crate) fn of_chart(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|edition| edition.chart() == name)
     }
 
     /// The edition whose keys these values have.
-    pub fn of_shape(values: &Value) -> Self {
+    pub(crate) fn of_shape(values: &Value) -> Self {
         let enterprise = ["gloo", "license_key", "gloo-fed", "create_license_secret"];
         match enterprise.iter().any(|key| !values[key].is_null()) {
             true => Self::Enterprise,
@@ -63,7 +63,7 @@ impl Edition {
     }
 
     /// Where the gateway proxies are.
-    pub fn proxies(self) -> FieldPath {
+    pub(crate) fn proxies(self) -> FieldPath {
         match self {
             Self::OpenSource => FieldPath::keys(&["gatewayProxies"]),
             Self::Enterprise => FieldPath::keys(&["gloo", "gatewayProxies"]),
@@ -111,7 +111,7 @@ impl Chart {
 
 /// A switch as it was typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Switch {
+pub(crate) enum Switch {
     #[default]
     NotTyped,
     On,
@@ -120,7 +120,7 @@ pub enum Switch {
 
 /// What was typed beside the flags about istiod.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Wish {
+pub(crate) struct Wish {
     pub auto_mtls: Switch,
     pub sds: Switch,
     /// Keys of the proxies, or the names of their Deployments; none: all.

@@ -4,7 +4,7 @@ use crate::plan::address::{Host, Scheme};
 
 /// `http://shop.example:8080/cart?id=1`
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Url {
+pub(crate) struct Url {
     pub scheme: Scheme,
     pub host: Host,
     pub port: u16,
@@ -17,7 +17,7 @@ impl Url {
     ///
     /// # Errors
     /// What is not one, in a few words.
-    pub fn parse(text: &str) -> Result<Self, &'static str> {
+    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         let (scheme, rest) = match text.split_once("://") {
             Some(("http", rest)) => (Scheme::Http, rest),
             Some(("https", rest)) => (Scheme::Https, rest),

@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 
-use gloo_rs::exports::cli::{self, Early};
+use gloo_rs::exports::cli;
 
 use super::{files_below, pages, read};
 use crate::support::{Output, Sandbox};
@@ -137,11 +137,8 @@ fn every_example_is_a_command_line() {
     let examples = examples();
     assert!(examples.len() > 20, "only {} examples were found", examples.len());
     for example in examples {
-        match cli::parse(example.words.iter().map(OsString::from)) {
-            Ok(_) | Err(Early::Text(_)) => {}
-            Err(Early::Usage { failure, .. } | Early::Refused { failure, .. }) => {
-                panic!("{}: {}\n{failure}", example.place, example.line)
-            }
+        if let Some(failure) = cli::refusal(example.words.iter().map(OsString::from)) {
+            panic!("{}: {}\n{failure}", example.place, example.line);
         }
     }
 }

@@ -5,12 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Result;
-use gloo_rs::exports::cli;
 use gloo_rs::exports::error::Exit;
 use gloo_rs::exports::flow;
 use gloo_rs::exports::kube::{Exchange, Trace};
-use gloo_rs::exports::options::{Loudness, When};
-use gloo_rs::exports::ui::Ui;
 
 use super::Bench;
 
@@ -21,7 +18,6 @@ const INJECT: &str = "inject --istio-discovery-address istiod.elsewhere.svc:1501
 fn panicking(bench: &Bench, line: &str, at: impl Fn(&Exchange<'_>) -> bool + Send + Sync + 'static) -> (Exit, usize) {
     let kubeconfig = ["--kubeconfig", bench.kubeconfig.to_str().expect("UTF-8")];
     let words = ["gloo-rs"].into_iter().chain(bench.words(line)).chain(kubeconfig).map(OsString::from);
-    let invocation = cli::parse(words).expect("a command line");
     let panics = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&panics);
     let trace: Trace = Arc::new(move |exchange| {
@@ -30,7 +26,7 @@ fn panicking(bench: &Bench, line: &str, at: impl Fn(&Exchange<'_>) -> bool + Sen
             panic!("a fault of the test");
         }
     });
-    let exit = flow::run_traced(&invocation, trace, &mut Ui::new(When::Never, Loudness::Quiet));
+    let exit = flow::run_traced(words, trace);
     (exit, panics.load(Ordering::Relaxed))
 }
 

@@ -17,7 +17,7 @@ use crate::kube::{LogQuery, Since};
 use crate::load::log::{Event, Reading};
 use crate::options::{Format, Global, LogExtent, LogsTask};
 use crate::plan::proxy_pods::ProxyPod;
-use crate::ui::Lead;
+use crate::ui::{Lead, Ui};
 use levels::Raised;
 
 /// A document is whole in memory before it is printed.
@@ -83,7 +83,7 @@ async fn read(
         LogExtent::Followed { limit: Some(limit) } => limit,
         LogExtent::SoFar | LogExtent::Followed { limit: None } => Duration::MAX,
     };
-    let gone = reader::gone(report.ui.stdout());
+    let gone = reader::gone(Ui::stdout());
     tokio::select! {
         biased;
         () = signals.next() => Ended::Interrupted,
