@@ -81,7 +81,7 @@ pub mod model {
 
 pub mod plan {
     pub mod address {
-        pub use crate::plan::address::{Address, Host, Scheme};
+        pub use crate::plan::address::Address;
     }
     pub mod advice {
         pub use crate::plan::advice::{Advice, Code};
@@ -118,6 +118,10 @@ pub mod render {
     pub mod findings {
         pub use crate::render::findings::page;
     }
+}
+
+pub mod text {
+    pub use crate::text::{Host, Scheme};
 }
 
 pub mod yaml {

@@ -32,6 +32,7 @@ mod options;
 mod plan;
 mod probe;
 mod render;
+mod text;
 mod ui;
 mod verify;
 mod yaml;

@@ -9,8 +9,9 @@ use crate::error::{Exit, Failure, Reason};
 use crate::kube::{ApiError, Cause, DryRun, Session};
 use crate::model::{FieldPath, Object, ObjectRef};
 use crate::plan::PerObject;
-use crate::plan::mtls::{Found, Surroundings};
+use crate::plan::mtls::Surroundings;
 use crate::plan::outcome::{Decision, Objection, Outcome, Row};
+use crate::plan::policy::Found;
 
 /// How often a change is planned anew because somebody else was faster.
 const TRIES: u32 = 5;

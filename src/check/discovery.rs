@@ -3,11 +3,11 @@
 use super::{Check, Finding, Look, codes};
 use crate::command::{CommandLine, gloo_rs, kubectl};
 use crate::model::{ObjectRef, kinds};
-use crate::plan::image::Image;
 use crate::plan::istiod::Istiod;
 use crate::plan::sidecars::parts::ISTIO_PROXY;
 use crate::plan::sidecars::state::item;
 use crate::plan::sidecars::{Proxy, current_address};
+use crate::text::Image;
 
 pub(super) const CHECK: Check = Check {
     title: "gateway istiod",

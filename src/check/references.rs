@@ -81,7 +81,7 @@ fn dangling(look: &Look<'_>, object: &Object, destination: &Destination) -> Opti
 fn near(look: &Look<'_>, kind: &'static Kind, namespace: &str, name: &str) -> Option<String> {
     let snapshot = look.world.snapshot;
     let there = snapshot.in_namespace(kind, namespace).map(|object| object.reference.name.as_str());
-    let near = crate::plan::nearest::nearest(name, there);
+    let near = crate::text::nearest(name, there);
     (!near.is_empty()).then(|| format!("near: {}", near.join(", ")))
 }
 

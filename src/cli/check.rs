@@ -10,7 +10,7 @@ use crate::check::{CHECKS, Code, Severity, codes};
 use crate::error::Failure;
 use crate::model::Selector;
 use crate::options::{Check, CheckSource, CheckTask, Command, Reach};
-use crate::plan::nearest::nearest;
+use crate::text::nearest;
 
 /// Say what is wrong with Gloo and the mesh, or will be
 ///

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use super::help;
 use crate::error::Failure;
 use crate::options::{Command, Global, HelmFailure, UpgradeValues, ValuesAct, ValuesDestination, ValuesSource};
-use crate::plan::mtls::Caution;
+use crate::plan::policy::Caution;
 use crate::plan::values::{Edition, Switch, Wish};
 use crate::render::diff::Secrets;
 

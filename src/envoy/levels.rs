@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::admin::encoded;
 use crate::error::Failure;
-use crate::plan::nearest;
+use crate::text::nearest;
 
 /// Where levels are read and set; both take a `POST`.
 pub(crate) const PATH: &str = "/logging";
@@ -131,7 +131,7 @@ impl Levels {
     pub(crate) fn requests(&self, wish: &Wish) -> Result<Vec<String>, Failure> {
         let known = |name: &str| self.0.iter().any(|(known, _)| known == name);
         if let Some((name, _)) = wish.named.iter().find(|(name, _)| !known(name)) {
-            let near = nearest::nearest(name, self.0.iter().map(|(name, _)| name.as_str()));
+            let near = nearest(name, self.0.iter().map(|(name, _)| name.as_str()));
             let failure = Failure::usage(format!("--level: Envoy has no component {name:?}"));
             let known: Vec<_> = self.0.iter().map(|(name, _)| name.as_str()).collect();
             return Err(if near.is_empty() {

@@ -1,5 +1,6 @@
 //! `proxy url`, `proxy address`: the Service first, and only what its answer needs after it.
 
+use crate::flow::session;
 use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -15,9 +16,9 @@ use crate::load::absence;
 use crate::model::{Object, ObjectRef, kinds};
 use crate::options::{AddressForm, Global, Patience, Proxy, ProxyTarget};
 use crate::plan::address::{self, Address, Answer, Found, Need, Pending, Seen, Wish};
-use crate::plan::nearest;
 use crate::render;
 use crate::render::pending::{self, Events};
+use crate::text::nearest;
 
 /// The Services of proxies that a Gateway of the Kubernetes Gateway API has.
 const GATEWAY_LABEL: &str = "gateway.networking.k8s.io/gateway-name";
@@ -32,7 +33,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Why there is none, or none yet.
 pub(super) async fn print(task: &Proxy, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     report.field("addresses", Value::Array(Vec::new()));
-    let session = super::open(global, report).await?;
+    let session = session::open(global, report).await?;
     let look = Look { session: &session, wish: &task.wish };
     let service = look.service(&task.target, global).await?;
     let (state, waited) = match (look.decide(&service).await?, task.patience) {
@@ -137,7 +138,7 @@ impl Look<'_> {
         let page = self.session.list_page(&kinds::SERVICE, Scope::All, &query).await;
         let services = page.map(|page| page.items).unwrap_or_default();
         let gateways = services.iter().filter_map(|item| item["metadata"]["labels"][GATEWAY_LABEL].as_str());
-        let near = nearest::nearest(gateway, gateways);
+        let near = nearest(gateway, gateways);
         let mut failure = Failure::new(
             Exit::SaidNo,
             Reason::NotFound,

@@ -38,7 +38,8 @@ mod tests {
     use super::*;
     use crate::command::kubectl;
     use crate::flow::fixture::global;
-    use crate::plan::mtls::{Caution, Foreign, Policy, Wish};
+    use crate::plan::mtls::{Policy, Wish};
+    use crate::plan::policy::{Caution, Foreign};
 
     #[test]
     fn only_what_was_said_is_said_again() {

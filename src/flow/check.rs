@@ -1,5 +1,6 @@
 //! `check`: what is wrong, or will be, as lines, as a document, or as what CI servers read.
 
+use crate::flow::session;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -20,10 +21,11 @@ use crate::load::{checked, suppressions};
 use crate::model::{Found, Kind, Snapshot, Unknown, kinds};
 use crate::options::{Check, CheckSource, CheckTask, Format, GLOO_SYSTEM, Global, Reach};
 use crate::plan::advice::{Advice, Code};
+use crate::plan::dangling;
 use crate::plan::path::Certificate;
-use crate::plan::{dangling, nearest};
 use crate::render::text::count;
 use crate::render::{findings, junit, sarif};
+use crate::text::nearest;
 
 /// glooctl's sentences where it may not forward ports.
 const READ_ONLY: &str = "Warning: checking proxies with port forwarding is disabled";
@@ -88,8 +90,8 @@ impl<'r> Run<'r> {
                 let world = World::new(&snapshot, self.gloo, self.task.pods.clone(), &Unknown::of_files().why);
                 Ok(Results { unread, ..self.judge(&world, report) })
             }
-            CheckSource::Cluster => super::block_on(&report.interrupts(), self.cluster(&[], report)),
-            CheckSource::Overlay(paths) => super::block_on(&report.interrupts(), self.cluster(paths, report)),
+            CheckSource::Cluster => session::block_on(&report.interrupts(), self.cluster(&[], report)),
+            CheckSource::Overlay(paths) => session::block_on(&report.interrupts(), self.cluster(paths, report)),
         }
     }
 
@@ -118,8 +120,8 @@ impl<'r> Run<'r> {
     }
 
     async fn cluster(&self, overlay: &[PathBuf], report: &mut Report<'_>) -> Result<Results, Failure> {
-        let session = super::open(self.global, report).await?;
-        report.ui.status(&super::place(&session));
+        let session = session::open(self.global, report).await?;
+        report.ui.status(&session::place(&session));
         let wants = checked::wants(&checked::kinds_of(&self.checks), self.gloo, &self.task.namespaces);
         let mut otherwise = self.task.namespaces.clone();
         otherwise.push(self.gloo.to_owned());
@@ -204,7 +206,7 @@ fn there(snapshot: &Snapshot, typed: &[String]) -> Result<(), Failure> {
     let is_missing = |name: &&String| matches!(snapshot.find(&kinds::NAMESPACE, "", name), Found::NotThere);
     let Some(missing) = typed.iter().find(is_missing) else { return Ok(()) };
     let known = snapshot.all(&kinds::NAMESPACE).iter().map(|namespace| namespace.reference.name.as_str());
-    let near = nearest::nearest(missing, known);
+    let near = nearest(missing, known);
     let failure =
         Failure::new(Exit::SaidNo, Reason::NotFound, format!("--resource-namespaces: no namespace {missing}"));
     Err(if near.is_empty() { failure } else { failure.detail(format!("near: {}", near.join(", "))) })

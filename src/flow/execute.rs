@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::consent;
 use super::interrupt::{Interrupts, UNTOUCHED, interrupted};
 use super::notes::Notes;
 use super::report::Report;
-use super::{consent, place};
+use super::session::place;
 use crate::apply::caught::caught;
 use crate::apply::transaction::{self, Done, Undone, Unmade};
 use crate::command::{Hint, kubectl};

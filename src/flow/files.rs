@@ -15,11 +15,13 @@ use crate::error::{Exit, Failure, Reason};
 use crate::load::files::{self, Loaded, SourceText};
 use crate::model::{Object, ObjectRef};
 use crate::options::{Absent, Files, GLOO_SYSTEM, Global, Named, Objects, Selection};
+use crate::plan::PerObject;
 use crate::plan::advice::{Advice, Code};
-use crate::plan::mtls::{Found, Surroundings};
+use crate::plan::mtls::Surroundings;
 use crate::plan::outcome::{Decision, Objection, Outcome, Row};
-use crate::plan::{PerObject, nearest};
+use crate::plan::policy::Found;
 use crate::render::text::count;
+use crate::text::nearest;
 
 /// What reading the files has come to so far.
 struct Run<'r> {
@@ -281,7 +283,7 @@ impl<'r> Run<'r> {
                 let object = ObjectRef::new(self.plan.kind(), namespace, named.name.as_str());
                 let place = if namespace.is_empty() { String::new() } else { format!(" in namespace {namespace}") };
                 let mut why = Objection::new(Reason::NotFound, format!("not found{place} in {}", self.looked_in()));
-                let near = nearest::nearest(&named.name, self.others.iter().map(String::as_str));
+                let near = nearest(&named.name, self.others.iter().map(String::as_str));
                 if !near.is_empty() {
                     why.details.push(format!("near: {}", near.join(", ")));
                 }

@@ -1,5 +1,6 @@
 //! Objects of the cluster, by name or in a sweep, each read, decided about and written by itself.
 
+use crate::flow::session;
 use std::pin::pin;
 
 use futures_util::{Stream, StreamExt as _, stream};
@@ -21,9 +22,10 @@ use crate::model::{Object, ObjectRef, Selector};
 use crate::options::{Absent, Global, Named, Objects, Scope, Selection};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::gateway::AutoMtls;
-use crate::plan::mtls::{Found, Surroundings};
+use crate::plan::mtls::Surroundings;
 use crate::plan::outcome::{Outcome, Row};
 use crate::plan::owner::Owner;
+use crate::plan::policy::Found;
 use crate::plan::{Gateways, PerObject, advice, owner};
 use crate::render::diff;
 use crate::render::text::{self, Mark, count};
@@ -61,7 +63,7 @@ pub(super) async fn edit(
     };
     report.usual_namespace(global.object_namespace());
     let interrupts = report.interrupts();
-    let place = super::place(session);
+    let place = session::place(session);
     report.context(&place);
     let survey = Survey::new(session, global);
     if mark == Mark::Written {

@@ -26,26 +26,24 @@ mod peer_auth;
 mod report;
 mod revisions;
 mod rows;
+mod session;
 mod setup;
 mod sidecars;
 mod stop;
 mod switches;
-
 mod values;
 mod verify;
 mod version;
 
-use std::rc::Rc;
-
 use crate::apply::caught::caught_now;
 use crate::cli::{self, Invocation};
-use crate::error::{Exit, Failure, Reason};
-use crate::kube::{Environment, Exchange, Session, Target, Trace};
+use crate::error::{Exit, Failure};
+use crate::kube::Trace;
 use crate::options::{Command, Global, Loudness, Objects, Version};
 use crate::plan::PerObject;
-use crate::plan::advice::{Advice, Code};
 use crate::ui::{self, Ui};
 use interrupt::{Interrupts, UNTOUCHED};
+use session::{block_on, open};
 
 pub(crate) use names::names;
 pub(crate) use report::Report;
@@ -137,68 +135,4 @@ fn objects(plan: &dyn PerObject, task: &Objects, global: &Global, report: &mut R
             live::edit(&session, plan, task, global, report).await
         }),
     }
-}
-
-/// Runs what needs a cluster: one thread is enough, and starts in a tenth of a millisecond. A signal ends it where it
-/// is until it begins to write.
-fn block_on<T>(interrupts: &Interrupts, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::new(Exit::Failed, Reason::File, format!("cannot start: {error}")))?;
-    let done = runtime.block_on(interrupts.until_writes(work));
-    // A resolver or an exec plugin that hangs on a thread of its own is not waited for.
-    runtime.shutdown_background();
-    done
-}
-
-/// Which cluster, as whom.
-fn target(global: &Global, environment: Environment) -> Target {
-    Target {
-        kubeconfig: global.kubeconfig.clone(),
-        context: global.context.clone(),
-        as_user: global.as_user.clone(),
-        as_groups: global.as_groups.clone(),
-        as_uid: global.as_uid.clone(),
-        timeout: global.timeout,
-        environment,
-    }
-}
-
-/// The one session of a run: whoever asks first opens it.
-async fn open(global: &Global, report: &mut Report<'_>) -> Result<Rc<Session>, Failure> {
-    if let Some(session) = report.session() {
-        return Ok(session);
-    }
-    let target = target(global, Environment::of_process());
-    let trace = report.trace().or_else(|| trace(global.loudness));
-    let session = Rc::new(report.interrupts().or(Session::open(&target, trace)).await?);
-    report.keep_session(&session);
-    report.advice_if(
-        session.withheld().map(|why| Advice::warning(Code::NoCredentials, why.to_string()).details([session.place()])),
-    );
-    Ok(session)
-}
-
-/// `context NAME (SERVER) as USER`: said before anything is written.
-fn place(session: &Session) -> String {
-    let place = session.place();
-    match session.user() {
-        Some(user) => format!("{place} as {user}"),
-        None => place,
-    }
-}
-
-fn trace(loudness: Loudness) -> Option<Trace> {
-    let timed = match loudness {
-        Loudness::Quiet | Loudness::Usual => return None,
-        Loudness::Verbose => false,
-        Loudness::Timed => true,
-    };
-    Some(std::sync::Arc::new(move |exchange: &Exchange<'_>| {
-        let status = exchange.status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
-        let again = if exchange.attempt > 1 { format!(" (try {})", exchange.attempt) } else { String::new() };
-        let took = if timed { format!(" {:.1}ms", exchange.took.as_secs_f64() * 1000.0) } else { String::new() };
-        ui::trace(&format!("{} {} {status}{again}{took}", exchange.method, exchange.path));
-    }))
 }

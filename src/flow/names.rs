@@ -1,5 +1,6 @@
 //! The names that a shell offers: quickly, or not at all.
 
+use crate::flow::session;
 use std::time::Duration;
 
 use super::interrupt::Interrupts;
@@ -15,7 +16,7 @@ const PATIENCE: Duration = Duration::from_millis(250);
 pub(crate) fn names(of: Names, global: &Global) -> Vec<String> {
     let mut global = global.clone();
     global.timeout = PATIENCE;
-    let target = super::target(&global, Environment::of_process().without_terminal());
+    let target = super::session::target(&global, Environment::of_process().without_terminal());
     if of == Names::Contexts {
         return kube::context_names(&target);
     }
@@ -27,5 +28,5 @@ pub(crate) fn names(of: Names, global: &Global) -> Vec<String> {
         let late = |_| Failure::new(Exit::NoAnswer, Reason::Timeout, "too late for a shell");
         tokio::time::timeout(PATIENCE, work).await.map_err(late)?
     };
-    super::block_on(&Interrupts::none(), in_time).unwrap_or_default()
+    session::block_on(&Interrupts::none(), in_time).unwrap_or_default()
 }

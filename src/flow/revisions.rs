@@ -1,5 +1,6 @@
 //! `istio revisions`: who uses which istiod. What may not be listed is a `?`, never a zero.
 
+use crate::flow::session;
 use serde_json::Value;
 
 use super::report::Report;
@@ -28,7 +29,7 @@ pub(super) async fn print(
     report: &mut Report<'_>,
 ) -> Result<(), Failure> {
     report.field("revisions", Value::Array(Vec::new()));
-    let session = super::open(global, report).await?;
+    let session = session::open(global, report).await?;
     let istio::Found { istiods, tags } = istio::all(&session, istio_namespace).await?;
     let (bindings, gateways) = tokio::join!(bindings(&session, &istiods), gateways(&session));
     let pods = pods(&session, &istiods, bindings.read().map_or(&[], Vec::as_slice)).await;

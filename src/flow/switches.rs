@@ -5,7 +5,8 @@ use serde_json::json;
 use super::execute::Planned;
 use super::notes::Notes;
 use super::report::Report;
-use super::{block_on, files, guard, live, open, place};
+use super::session::{block_on, open, place};
+use super::{files, guard, live};
 use crate::command::flag;
 use crate::edit::manifest::{self, members};
 use crate::error::{Exit, Failure, Reason};
@@ -18,9 +19,10 @@ use crate::options::{Absent, Files, Global, Named, Objects, Patience, Selection,
 use crate::plan::PerObject;
 use crate::plan::auto_mtls::{Gateways, Off, OnSettings, Wish, switches};
 use crate::plan::change::Change;
-use crate::plan::mtls::{Caution, Found, Surroundings};
+use crate::plan::mtls::Surroundings;
 use crate::plan::outcome::{Decision, Outcome, Row};
 use crate::plan::path::effect::{Effect, Turn};
+use crate::plan::policy::{Caution, Found};
 
 /// The one Settings object that Gloo reads.
 const NAME: &str = "default";

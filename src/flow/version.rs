@@ -2,6 +2,7 @@
 
 use super::report::Report;
 use crate::error::Failure;
+use crate::flow::session;
 use crate::kube::{Query, Scope, Session};
 use crate::model::kinds;
 use crate::options::{Format, GLOO_SYSTEM, Global};
@@ -22,7 +23,7 @@ pub(super) fn client(format: Format, report: &mut Report<'_>) {
 /// None of its own: what could not be read is said in the document.
 pub(super) async fn all(global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let namespace = global.gloo_namespace.as_deref().or(global.namespace.as_deref()).unwrap_or(GLOO_SYSTEM);
-    let side = match super::open(global, report).await {
+    let side = match session::open(global, report).await {
         Ok(session) => ask(&session, namespace).await,
         Err(failure) => ServerSide { gloo: Err(failure.message.clone()), cluster: Err(failure.message) },
     };

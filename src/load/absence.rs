@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::command::{Hint, quoted};
 use crate::kube::{Query, Scope, Session};
 use crate::model::ObjectRef;
-use crate::plan::nearest;
+use crate::text::nearest;
 
 /// What can be said about an object that is not there. Whatever may not be read is not said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub(crate) fn in_namespace(namespace: &str) -> Hint {
 pub(crate) async fn around(session: &Session, absent: &ObjectRef) -> Absence {
     let here = list(session, absent, Scope::Namespace(&absent.namespace), String::new()).await;
     let names = here.iter().filter_map(|item| item["metadata"]["name"].as_str());
-    let near = nearest::nearest(&absent.name, names);
+    let near = nearest(&absent.name, names);
     let namesakes = list(session, absent, Scope::All, format!("metadata.name={}", absent.name)).await;
     let elsewhere = namesakes.iter().find_map(|item| item["metadata"]["namespace"].as_str()).map(str::to_owned);
     Absence { near, elsewhere }

@@ -10,10 +10,10 @@ use crate::options::Proxies;
 use crate::plan::auto_mtls::Gateways;
 use crate::plan::backend::workload_selector;
 use crate::plan::gateway::PROXY_LABEL;
-use crate::plan::nearest;
-use crate::plan::proxy_name::{ProxyKind, ProxyName};
 use crate::plan::sidecars::state::{Extent, state};
 use crate::plan::sidecars::{self, Pods, Proxy};
+use crate::text::nearest;
+use crate::text::{ProxyKind, ProxyName};
 
 /// The name that the chart gives the first gateway proxy.
 pub(crate) const USUAL: &str = "gateway-proxy";
@@ -134,7 +134,7 @@ async fn named(session: &Session, namespace: &str, name: &ProxyName) -> Result<O
 /// None of that name, and what is near or there.
 pub(crate) fn not_found<'o>(name: &ProxyName, place: &str, proxies: impl Iterator<Item = &'o Object>) -> Failure {
     let proxies: Vec<_> = proxies.collect();
-    let near = nearest::nearest(&name.name, proxies.iter().map(|workload| workload.reference.name.as_str()));
+    let near = nearest(&name.name, proxies.iter().map(|workload| workload.reference.name.as_str()));
     let failure =
         Failure::new(Exit::SaidNo, Reason::NotFound, format!("gateway proxy {}: not found in {place}", name.name));
     if !near.is_empty() {

@@ -7,10 +7,10 @@ use crate::model::{Object, kinds};
 use crate::plan::advice::Advice;
 use crate::plan::auto_mtls::{Disabled, harm, on_disabled, on_harm};
 use crate::plan::gateway::AutoMtls;
-use crate::plan::mtls::Found;
 use crate::plan::path::pair::{State, ends};
 use crate::plan::path::{Cause, Sends};
 use crate::plan::peer::Sent;
+use crate::plan::policy::Found;
 use crate::plan::{Gateways, Unread, Wants};
 
 /// The warning that lists those with TLS of their own; a note where they may not be listed.

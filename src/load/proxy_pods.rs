@@ -9,10 +9,10 @@ use crate::kube::{ApiError, Cause, Query, Scope, Session};
 use crate::model::{Kind, Object, ObjectRef, kinds};
 use crate::options::{Global, PodsOf, ProxyPods};
 use crate::plan::backend::workload_selector;
-use crate::plan::nearest;
-use crate::plan::proxy_name::{ProxyKind, ProxyName};
 use crate::plan::proxy_pods::{self, Chosen};
 use crate::plan::sidecars::BOOTSTRAP_KEY;
+use crate::text::nearest;
+use crate::text::{ProxyKind, ProxyName};
 
 /// The workloads of proxies that a Gateway of the Kubernetes Gateway API has.
 const GATEWAY_LABEL: &str = "gateway.networking.k8s.io/gateway-name";
@@ -129,7 +129,7 @@ impl Look<'_> {
             near.extend(absence.near);
             elsewhere = elsewhere.or(absence.elsewhere);
         }
-        let near = nearest::nearest(name, near.iter().map(String::as_str));
+        let near = nearest(name, near.iter().map(String::as_str));
         let words: Vec<_> = looked.iter().map(|kind| kind.kind).collect();
         let line = format!("gateway proxy {name}: no {} of that name in {}", words.join(" or "), self.namespace);
         let mut failure = Failure::new(Exit::SaidNo, Reason::NotFound, line);
@@ -159,7 +159,7 @@ impl Look<'_> {
         let page = self.session.list_page(&kinds::DEPLOYMENT, Scope::All, &query).await;
         let there = page.map(|page| page.items).unwrap_or_default();
         let near = there.iter().filter_map(|item| item["metadata"]["labels"][GATEWAY_LABEL].as_str());
-        let near = nearest::nearest(gateway, near);
+        let near = nearest(gateway, near);
         let line = format!("deployment/{deployment}, which Gateway {gateway} would have: not found in any namespace");
         let mut failure = Failure::new(Exit::SaidNo, Reason::NotFound, line);
         failure.details.extend((!near.is_empty()).then(|| format!("near: {}", near.join(", "))));

@@ -6,9 +6,9 @@ use crate::helm::{self, Problem, Record, ReleaseId, Storage, Unread};
 use crate::kube::{ApiError, Cause, Query, Scope, Session};
 use crate::model::{Kind, kinds};
 use crate::plan::advice::{Advice, Code};
-use crate::plan::nearest;
 use crate::plan::owner::{self, Owner};
 use crate::plan::values::Edition;
+use crate::text::nearest;
 
 /// What Helm gives its Secrets, also those whose labels somebody took.
 const SECRET_TYPE: &str = "type=helm.sh/release.v1";
@@ -307,7 +307,7 @@ async fn of_chart(session: &Session, namespace: &str, all: &[Entry], revision: O
 }
 
 fn no_such(session: &Session, namespace: &str, name: &str, all: &[Entry]) -> Failure {
-    let near = nearest::nearest(name, all.iter().map(|entry| entry.name.as_str()));
+    let near = nearest(name, all.iter().map(|entry| entry.name.as_str()));
     let mut failure = Failure::new(Exit::SaidNo, Reason::NoRelease, format!("release {namespace}/{name}: not found"));
     if !near.is_empty() {
         failure = failure.detail(format!("near: {}", near.join(", ")));

@@ -16,11 +16,12 @@ use crate::model::{Kind, Object, kinds};
 use crate::options::{GLOO_SYSTEM, Global};
 use crate::plan::backend::{self, Destination, PodSelector, ServiceRef};
 use crate::plan::gateway::{self, AutoMtls, Gateway};
-use crate::plan::mtls::{FarEnd, Found, Surroundings};
+use crate::plan::mtls::{FarEnd, Surroundings};
 use crate::plan::path::behind::Port;
 use crate::plan::path::endpoints::{self, PodEndpoints};
 use crate::plan::path::{Behind, Facts, Switched, of_upstream};
 use crate::plan::peer::{self, Policies, Sent};
+use crate::plan::policy::Found;
 use crate::plan::{Unread, Wants};
 
 /// Pods that have ended answer no request.

@@ -3,7 +3,7 @@
 use super::{Files, Preview};
 use crate::plan::enrolment::WorkloadName;
 use crate::plan::enrolment::guard::GlooNamespace;
-use crate::plan::mtls::Caution;
+use crate::plan::policy::Caution;
 use crate::render::diff::Secrets;
 
 /// Namespaces that come into the mesh or leave it.

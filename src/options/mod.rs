@@ -35,7 +35,8 @@ pub(crate) use values::{HelmFailure, UpgradeValues, ValuesAct, ValuesDestination
 pub(crate) use verify::{HTTP_PORT, TrustWish, VerifyTask, Via};
 
 use crate::plan::auto_mtls::{Off as AutoMtlsOff, OptOut, Wish as AutoMtlsWish};
-use crate::plan::mtls::{Caution, Policy};
+use crate::plan::mtls::Policy;
+use crate::plan::policy::Caution;
 use crate::render::diff::Secrets;
 
 /// What to look at and what to do with it.

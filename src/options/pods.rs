@@ -1,7 +1,7 @@
 //! Which proxy, and which of its pods: what every command that looks into Envoy is told.
 
-use crate::plan::proxy_name::ProxyName;
 use crate::plan::proxy_pods::{Amount, Which};
+use crate::text::ProxyName;
 
 /// Pods of one proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]

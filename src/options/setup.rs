@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use super::{Named, Preview, Switches};
-use crate::plan::mtls::Caution;
-use crate::plan::proxy_name::ProxyName;
+use crate::plan::policy::Caution;
 use crate::render::diff::Secrets;
+use crate::text::ProxyName;
 
 /// The guide as one plan.
 #[derive(Debug, Clone)]

@@ -1,9 +1,9 @@
 //! Istio's sidecars beside the gateway.
 
 use super::{Files, Preview};
-use crate::plan::mtls::Caution;
-use crate::plan::proxy_name::ProxyName;
+use crate::plan::policy::Caution;
 use crate::render::diff::Secrets;
+use crate::text::ProxyName;
 
 /// `istio inject`, `istio uninject`.
 #[derive(Debug, Clone)]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::IstioWish;
-use crate::plan::mtls::Caution;
+use crate::plan::policy::Caution;
 use crate::plan::values::{self, Edition};
 use crate::render::diff::Secrets;
 

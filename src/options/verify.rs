@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Named, ProxyPods, ProxyTarget};
-use crate::plan::verdict::url::Url;
+use crate::text::Url;
 
 /// Where the charts let a gateway's pods listen for HTTP.
 pub(crate) const HTTP_PORT: u16 = 8080;

@@ -4,8 +4,9 @@ use serde_json::Value;
 
 use super::auto_mtls::switches;
 use super::change::Change;
-use super::mtls::{self, Caution, Foreign, Found, Policy, Surroundings};
+use super::mtls::{self, Policy, Surroundings};
 use super::outcome::{Decision, Objection};
+use super::policy::{Caution, Foreign, Found};
 use super::ssl_config::{SDS_CLUSTER, SDS_TARGET, Tls, tls_of};
 use crate::command::{Hint, flag, gloo_rs};
 use crate::error::Reason;

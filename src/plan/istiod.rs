@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use super::advice::{Advice, Code};
-use super::image::Image;
 use crate::command::{flag, gloo_rs};
 use crate::error::{Exit, Failure, Reason};
 use crate::model::{Object, kinds};
+use crate::text::Image;
 
 /// The label of every istiod, whoever installed it and whatever its name.
 pub(crate) const ISTIOD_LABEL: &str = "app=istiod";

@@ -11,19 +11,17 @@ pub(crate) mod destinations;
 pub(crate) mod effect;
 pub(crate) mod enrolment;
 pub(crate) mod gateway;
-pub(crate) mod image;
 pub(crate) mod inverse;
 pub(crate) mod istiod;
 pub(crate) mod log;
 pub(crate) mod mark;
 pub(crate) mod mtls;
-pub(crate) mod nearest;
 pub(crate) mod outcome;
 pub(crate) mod owner;
 pub(crate) mod path;
 pub(crate) mod peer;
 pub(crate) mod pod;
-pub(crate) mod proxy_name;
+pub(crate) mod policy;
 pub(crate) mod proxy_pods;
 pub(crate) mod revisions;
 pub(crate) mod rollout;
@@ -39,8 +37,9 @@ pub(crate) mod verdict;
 use crate::error::Failure;
 use crate::model::{Kind, Object};
 use advice::Advice;
-use mtls::{Caution, Found, Surroundings};
+use mtls::Surroundings;
 use outcome::Decision;
+use policy::{Caution, Found};
 
 /// A command that edits objects one by one: the flow maps it over names, API pages or files.
 pub(crate) trait PerObject {

@@ -9,6 +9,7 @@ use super::gateway::AutoMtls;
 use super::outcome::{Decision, Objection};
 use super::path::{Facts, Switched, guard, of_upstream};
 use super::peer::Sent;
+use super::policy::{Caution, Foreign, Found};
 use super::ssl_config::{Tls, additions, completions, istio_ssl_config, tls_of};
 use super::{Gateways, PerObject, Unread, Wants, Words};
 use crate::command::flag;
@@ -39,30 +40,6 @@ impl Wish {
             Self::Disable => "disabled",
         }
     }
-}
-
-/// How an Upstream came to be looked at: by its name, or by a sweep over many.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Found {
-    Named,
-    Swept,
-}
-
-/// What to do with settings that are not Istio's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Foreign {
-    Keep,
-    /// `--overwrite`
-    Replace,
-}
-
-/// What a sweep does with an Upstream that may answer 503 afterwards.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Caution {
-    /// Leaves it alone.
-    Careful,
-    /// `--force`
-    Forced,
 }
 
 /// The command line as far as it decides.

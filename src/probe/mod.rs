@@ -17,8 +17,8 @@ use tower::Service as _;
 pub(crate) use trust::Trust;
 
 use crate::kube::{Cause, cause_of};
-use crate::plan::address::{Host, Scheme};
 use crate::plan::verdict::answer::Answer;
+use crate::text::{Host, Scheme};
 
 /// For a TCP connection; TLS has the request's deadline.
 const CONNECT: Duration = Duration::from_secs(5);

@@ -10,7 +10,7 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme
 
 use hyper_rustls::ConfigBuilderExt as _;
 
-use crate::plan::address::Scheme;
+use crate::text::Scheme;
 
 /// Whom to believe.
 #[derive(Debug, Clone, PartialEq, Eq)]

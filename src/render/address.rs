@@ -12,7 +12,7 @@ pub fn value(address: &Address) -> Value {
         "address": address.address(),
         "host": address.host.to_string().trim_matches(['[', ']']),
         "port": address.port,
-        "scheme": address.scheme.map(crate::plan::address::Scheme::name),
+        "scheme": address.scheme.map(crate::text::Scheme::name),
         "portName": address.port_name,
         "source": address.source,
     })
@@ -21,7 +21,7 @@ pub fn value(address: &Address) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::address::{Host, Scheme};
+    use crate::text::{Host, Scheme};
 
     #[test]
     fn the_host_stands_alone_as_a_socket_takes_it() {

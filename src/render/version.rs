@@ -55,12 +55,17 @@ fn server(server: &Server) -> Value {
 
 fn container(container: &Container) -> Value {
     let mut value = json!({
-        "Tag": container.image.tag, "Name": container.image.name, "Registry": container.image.registry,
+        "Tag": tag(container), "Name": container.image.name(), "Registry": container.image.parents(),
     });
     if let Some(tag) = &container.oss_tag {
         value["OssTag"] = tag.as_str().into();
     }
     value
+}
+
+/// The tag; without one the digest; else nothing.
+fn tag(container: &Container) -> &str {
+    container.image.tag.as_ref().or(container.image.digest.as_ref()).map_or("", String::as_str)
 }
 
 fn cluster(answer: &Value) -> Value {
@@ -80,7 +85,7 @@ pub(crate) fn table(versions: &Versions) -> Vec<String> {
             let second = kind.len().max("DEPLOYMENT-TYPE".len());
             lines.push("Server version:".to_owned());
             lines.push(format!("  {:width$}  {:second$}  CONTAINERS", "NAMESPACE", "DEPLOYMENT-TYPE"));
-            let images = server.containers.iter().map(|it| format!("{}:{}", it.image.name, it.image.tag));
+            let images = server.containers.iter().map(|it| format!("{}:{}", it.image.name(), tag(it)));
             let mut lead = format!("  {:width$}  {kind:second$}", server.namespace);
             for image in images {
                 lines.push(format!("{lead}  {image}"));
@@ -98,11 +103,11 @@ pub(crate) fn table(versions: &Versions) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::server::Image;
+    use crate::text::Image;
 
     fn found() -> ServerSide {
         let container = |name: &str, oss_tag: Option<&str>| Container {
-            image: Image { registry: "quay.io/solo-io".into(), name: name.into(), tag: "1.17.7".into() },
+            image: Image::parse(&format!("quay.io/solo-io/{name}:1.17.7")).unwrap(),
             oss_tag: oss_tag.map(str::to_owned),
         };
         ServerSide {

@@ -4,7 +4,7 @@ use crate::cli::{help, preview};
 use crate::error::Failure;
 use crate::options::{Command, Enrol, Enrolment, Global};
 use crate::plan::enrolment::guard::GlooNamespace;
-use crate::plan::mtls::Caution;
+use crate::plan::policy::Caution;
 
 /// Bring namespaces into the mesh
 ///

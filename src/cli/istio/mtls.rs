@@ -4,7 +4,8 @@ use super::selection::SelectionArgs;
 use crate::cli::preview::PreviewArgs;
 use crate::error::Failure;
 use crate::options::{Command, Global, Objects, Patience};
-use crate::plan::mtls::{Foreign, Policy, Wish};
+use crate::plan::mtls::{Policy, Wish};
+use crate::plan::policy::Foreign;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct MtlsArgs {

@@ -2,7 +2,7 @@
 
 use crate::error::Failure;
 use crate::options::Named;
-use crate::plan::image::Image;
+use crate::text::Image;
 
 /// Checks a namespace: an RFC 1123 label.
 pub(crate) fn check_namespace(flag: &str, name: &str) -> Result<(), Failure> {

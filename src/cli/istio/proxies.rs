@@ -2,7 +2,7 @@
 
 use crate::error::Failure;
 use crate::options::Proxies;
-use crate::plan::proxy_name;
+use crate::text::proxy_name;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ProxiesArgs {

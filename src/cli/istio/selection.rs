@@ -5,7 +5,7 @@ use crate::command::flag;
 use crate::error::Failure;
 use crate::model::Selector;
 use crate::options::{Absent, Global, Objects, Patience, Scope, Selection};
-use crate::plan::mtls::Caution;
+use crate::plan::policy::Caution;
 
 #[derive(Debug, clap::Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag as it was typed; options() gives it a meaning")]

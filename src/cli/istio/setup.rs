@@ -9,8 +9,8 @@ use crate::cli::help;
 use crate::cli::preview::LivePreviewArgs;
 use crate::error::Failure;
 use crate::options::{Bringer, Command, Proof, RequestWish, Setup, Strictness, Switches};
-use crate::plan::mtls::Caution;
-use crate::plan::proxy_name;
+use crate::plan::policy::Caution;
+use crate::text::proxy_name;
 
 /// Go from a plain gateway to mutual TLS, step by step
 ///

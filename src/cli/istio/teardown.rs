@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::cli::help;
 use crate::cli::preview::LivePreviewArgs;
 use crate::options::{Command, Marks, Teardown};
-use crate::plan::mtls::Caution;
+use crate::plan::policy::Caution;
 
 /// Take back what setup made, step by step
 ///

@@ -3,7 +3,7 @@
 use crate::cli::{help, preview};
 use crate::error::Failure;
 use crate::options::{Command, Enrol, Enrolment, Global};
-use crate::plan::mtls::Caution;
+use crate::plan::policy::Caution;
 
 /// Take namespaces out of the mesh
 ///

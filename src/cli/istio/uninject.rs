@@ -3,7 +3,7 @@
 use crate::cli::{help, preview};
 use crate::error::Failure;
 use crate::options::{Command, Global, Injection, Rollouts, Sidecars, Upstreams};
-use crate::plan::mtls::Caution;
+use crate::plan::policy::Caution;
 
 /// Take Istio's sidecars away from the gateway
 ///

@@ -10,10 +10,10 @@ use crate::cli::proxy::pods::PodsArgs;
 use crate::command::flag;
 use crate::error::Failure;
 use crate::options::{Command, HTTP_PORT, PodsOf, ProxyTarget, TrustWish, VerifyTask, Via};
-use crate::plan::address::Host;
-use crate::plan::proxy_name;
 use crate::plan::proxy_pods::Amount;
-use crate::plan::verdict::url::{Url, is_path};
+use crate::text::Host;
+use crate::text::proxy_name;
+use crate::text::url::{Url, is_path};
 
 /// Send a request through the gateway and say whether it went over mutual TLS, or why not
 #[derive(Debug, clap::Args)]

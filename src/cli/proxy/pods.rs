@@ -2,8 +2,8 @@
 
 use crate::error::Failure;
 use crate::options::{PodsOf, ProxyPods};
-use crate::plan::proxy_name;
 use crate::plan::proxy_pods::{Amount, Which};
+use crate::text::proxy_name;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct PodsArgs {

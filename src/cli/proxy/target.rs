@@ -5,7 +5,7 @@ use clap::ValueEnum;
 use crate::error::Failure;
 use crate::options::{AddressForm, Command, Patience, Proxy, ProxyTarget};
 use crate::plan::address::{Amount, Prefer, Reach, Wish};
-use crate::plan::proxy_name;
+use crate::text::proxy_name;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct TargetArgs {

@@ -3,6 +3,7 @@
 mod all;
 mod request;
 
+use crate::flow::session;
 use std::rc::Rc;
 
 use serde_json::Value;
@@ -38,8 +39,8 @@ struct Cluster<'g> {
 /// # Errors
 /// What is named is not there, or the API server does not answer.
 pub(super) async fn run(task: &Describe, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
-    let session = super::open(global, report).await?;
-    report.ui.status(&format!("{}, {}", super::place(&session), now()));
+    let session = session::open(global, report).await?;
+    report.ui.status(&format!("{}, {}", session::place(&session), now()));
     let (gloo, guessed) = home(&session, global).await;
     let cluster = Cluster { session, gloo, guessed, global };
     match &task.subject {

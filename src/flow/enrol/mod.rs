@@ -1,10 +1,11 @@
 //! `istio enroll`, `istio unenroll`: a namespace's label, and its workloads started anew until their pods are as it says.
 //!
-//! Planning, writing and rolling back are calls on values ([`plan`], [`step::make`], [`step::Made::undo`]), so that a
+//! Planning, writing and rolling back are calls on values ([`plan`], [`step::make`], [`run::Made::undo`]), so that a
 //! plan of several commands can have them as one of its steps.
 
 mod files;
 mod roll;
+mod run;
 mod settle;
 mod step;
 
@@ -14,8 +15,8 @@ use super::execute::{Begun, Planned, Proposal, Stands, Stopped, begin, now, shor
 use super::guard;
 use super::interrupt::{UNTOUCHED, interrupted};
 use super::notes::Notes;
-use super::place;
 use super::report::Report;
+use super::session::place;
 use crate::command::{CommandLine, gloo_rs};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{Cause, Session};
@@ -33,14 +34,14 @@ use crate::plan::enrolment::workload::Fate;
 use crate::plan::enrolment::{self, Goal, Plan, Seen, advice};
 use crate::plan::outcome::{Objection, Outcome, Row};
 use crate::plan::path::effect::{Effect, Turn};
-use step::{Pace, Run};
+use run::{Pace, Run};
 
 /// Enrolls or unenrolls.
 ///
 /// # Errors
 /// What keeps the run from its first write; what becomes of each namespace is in the report.
 pub(super) async fn run(task: &Enrolment, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
-    let session = super::open(global, report).await?;
+    let session = super::session::open(global, report).await?;
     report.form_for_cluster(task.preview);
     report.context(&place(&session));
     report.usual_namespace(task.namespaces.first().map(String::as_str).unwrap_or_default());

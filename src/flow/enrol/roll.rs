@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 
 use futures_util::{StreamExt as _, stream};
 
-use super::step::{Pace, Run};
+use super::run::{Pace, Run};
 use crate::apply::caught::caught;
 use crate::apply::transaction::{self, Done, Undone, Unmade};
 use crate::error::{Exit, Failure, Reason};

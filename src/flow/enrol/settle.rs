@@ -4,7 +4,7 @@
 //! goes back first, so that the pods which the old templates make are what they were, and then the templates.
 
 use super::roll::{End, Rolled, put_back};
-use super::step::{AGAIN, Made, Run, say_undone};
+use super::run::{AGAIN, Made, Run, say_undone};
 use crate::apply::transaction::{Done, Undone};
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::execute::{Stands, Stopped, short};

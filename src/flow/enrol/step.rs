@@ -1,80 +1,19 @@
 //! One namespace: its label, then its workloads, so many at once, each waited for and proven.
 
-use std::time::Duration;
-
 use super::roll::{change, roll_all};
+use super::run::{AGAIN, Made, Run, say_undone};
 use super::settle::settle;
 use crate::apply::caught::caught;
-use crate::apply::transaction::{self, Done, Undone, Unmade};
+use crate::apply::transaction::{self, Unmade};
 use crate::command::gloo_rs;
 use crate::error::{Exit, Failure, Reason};
-use crate::flow::execute::{self, Stopped};
-use crate::flow::interrupt::{Interrupts, interrupted};
+use crate::flow::execute::Stopped;
+use crate::flow::interrupt::interrupted;
 use crate::flow::report::Report;
-use crate::kube::Session;
-use crate::model::ObjectRef;
 use crate::plan::change::Change;
 use crate::plan::enrolment::{Goal, Plan};
 use crate::plan::outcome::{Outcome, Row};
-use crate::render::text;
 use crate::verify::enrolment::{Tried, try_pod};
-
-/// What helps after a failure.
-pub(super) const AGAIN: &str = "the same command again goes on from this state";
-
-/// How workloads start anew.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Pace {
-    /// So many at once.
-    pub parallel: usize,
-    /// For each rollout.
-    pub patience: Duration,
-}
-
-/// What every namespace of a run has in common.
-pub(super) struct Run<'r> {
-    pub session: &'r Session,
-    pub stop: &'r Interrupts,
-    /// None: labels alone.
-    pub pace: Option<Pace>,
-    /// What `restartedAt` says.
-    pub now: &'r str,
-}
-
-/// What was written for one namespace and stands.
-#[derive(Debug, Default)]
-pub(super) struct Made {
-    pub label: Option<Done>,
-    pub restarted: Vec<Done>,
-    /// What stands, and could not be proven.
-    pub unconfirmed: Vec<Failure>,
-}
-
-impl Made {
-    /// What stands, line by line.
-    pub(super) fn shown(&self) -> Vec<String> {
-        let mut shown = Vec::new();
-        let stays = |done: &Done| format!("{} stays {}", done.change.before.reference, done.change.message);
-        shown.extend(self.label.iter().map(stays));
-        let restarted = text::count(self.restarted.len(), "workload");
-        shown.extend((!self.restarted.is_empty()).then(|| format!("{restarted} restarted as asked")));
-        shown
-    }
-
-    /// Says in the result what stands, and gives what could not be proven.
-    pub(super) fn finish(self, report: &mut Report<'_>) -> Vec<Failure> {
-        for Done { change, .. } in self.label.into_iter().chain(self.restarted) {
-            report.record(Row::answer(change.before.reference, Outcome::Changed, change.message));
-        }
-        self.unconfirmed
-    }
-
-    /// Rolls all of it back: the label first, so that the pods which follow are what they were.
-    pub(super) async fn undo(self, session: &Session) -> Vec<(ObjectRef, Undone)> {
-        let done: Vec<_> = self.restarted.into_iter().chain(self.label).collect();
-        transaction::take_back(session, &done).await
-    }
-}
 
 /// What is as wanted already.
 fn say_unchanged(plan: &Plan, report: &mut Report<'_>) {
@@ -148,12 +87,4 @@ async fn back(run: &Run<'_>, made: Made, cause: Failure, report: &mut Report<'_>
         say_undone(object, state, &cause, report);
     }
     Stopped::undone(cause, &undone, AGAIN)
-}
-
-/// Says what became of a write that was rolled back; what other workloads came to names the run.
-pub(super) fn say_undone(object: &ObjectRef, state: &Undone, cause: &Failure, report: &mut Report<'_>) {
-    let row = execute::say_undone(object, state, cause.reason, report);
-    let exit = if *state == Undone::Back { Exit::Failed } else { row.exit };
-    let details = std::iter::once(&cause.message).chain(&cause.details).cloned().collect();
-    report.record(Row { details, exit, ..row });
 }

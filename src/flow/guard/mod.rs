@@ -12,13 +12,13 @@ use crate::load::traffic::{self, Traffic};
 use crate::model::Object;
 use crate::plan::Unread;
 use crate::plan::advice::{self, Advice, Code};
-use crate::plan::mtls::Caution;
 use crate::plan::outcome::Objection;
 use crate::plan::path::effect::{Effect, Touched, World};
 use crate::plan::path::harm::{Harm, harm};
 use crate::plan::path::routed::Way;
 use crate::plan::path::{self, Behind, Facts, Membership, ProxyState, Sends};
 use crate::plan::peer::Policies;
+use crate::plan::policy::Caution;
 use crate::plan::routes::Target;
 use crate::render::text::count;
 

@@ -12,10 +12,11 @@ use crate::kube::Session;
 use crate::load::survey::Survey;
 use crate::load::traffic::{self, Traffic};
 use crate::model::{Object, ObjectRef};
-use crate::plan::mtls::{Found, Surroundings};
+use crate::plan::mtls::Surroundings;
 use crate::plan::outcome::{Decision, Objection};
 use crate::plan::path::effect::Touched;
 use crate::plan::path::{Facts, guard};
+use crate::plan::policy::Found;
 use crate::plan::{PerObject, Unread};
 
 /// Looks at each Upstream before it is changed. Routes and all gateways are read once, and only if a pod or a gateway

@@ -7,13 +7,14 @@ use crate::command::gloo_rs;
 use crate::envoy::dump::{Reader, Section};
 use crate::envoy::view::{self, Found, Row, View, Width};
 use crate::error::{Exit, Failure, Reason};
-use crate::flow::{block_on, report::Report};
+use crate::flow::report::Report;
+use crate::flow::session::block_on;
 use crate::load::dump_file;
 use crate::options::{DumpSource, DumpTask, DumpView, Format, Global, ProxyPods};
 use crate::plan::advice::{Advice, Code};
-use crate::plan::nearest;
 use crate::plan::proxy_pods::{Amount, ProxyPod};
 use crate::render;
+use crate::text::nearest;
 
 const DUMP: &str = "/config_dump";
 /// A dump of a large gateway is some hundred megabytes.
@@ -152,7 +153,7 @@ fn nothing(wanted: &DumpView, names: &[String], report: &mut Report<'_>) -> Resu
     let what = section.name();
     let absent = |line: String| Failure::new(Exit::SaidNo, Reason::NotFound, line);
     if let Some(name) = filter.name.as_ref().filter(|name| !names.contains(name)) {
-        let near = nearest::nearest(name, names.iter().map(String::as_str));
+        let near = nearest(name, names.iter().map(String::as_str));
         let failure = absent(format!("{name}: not found in Envoy's {what}"));
         return Err(match near.is_empty() {
             true => failure,

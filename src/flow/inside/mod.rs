@@ -7,6 +7,7 @@ pub(super) mod served;
 pub(super) mod snapshot;
 pub(super) mod stats;
 
+use crate::flow::session;
 use std::rc::Rc;
 
 use crate::error::Failure;
@@ -29,7 +30,7 @@ pub(super) struct Inside {
 /// # Errors
 /// No such proxy, none of its pods runs Envoy, or the cluster's own failure.
 pub(super) async fn open(wanted: &ProxyPods, global: &Global, report: &mut Report<'_>) -> Result<Inside, Failure> {
-    let session = super::open(global, report).await?;
+    let session = session::open(global, report).await?;
     let chosen = proxy_pods::find(&session, global, wanted).await?;
     for advice in chosen.advice {
         report.advice(advice);

@@ -15,9 +15,9 @@ use crate::load::streamed::{Broken, parsed};
 use crate::load::survey::Survey;
 use crate::options::{Against, Format, Global, ServedTask};
 use crate::plan::advice::{Advice, Code};
-use crate::plan::nearest;
 use crate::plan::proxy_pods::ProxyPod;
 use crate::render::served::{self as render, Comparison};
+use crate::text::nearest;
 
 /// A dump of a large gateway is some hundred megabytes.
 const MOST: usize = 1 << 30;
@@ -121,7 +121,7 @@ fn check(read: &Read, role: &str, failed: Option<&str>, report: &mut Report<'_>)
     if !read.roles.iter().any(|known| known == role) {
         let message = format!("Gloo serves nothing to the role {role}");
         let mut failure = Failure::new(Exit::SaidNo, Reason::NotFound, message);
-        let near = nearest::nearest(role, read.roles.iter().map(String::as_str));
+        let near = nearest(role, read.roles.iter().map(String::as_str));
         failure.details.extend((!near.is_empty()).then(|| format!("near: {}", near.join(", "))));
         let there = if read.roles.is_empty() { "none".to_owned() } else { read.roles.join(", ") };
         failure.details.push(format!("roles there: {there}"));

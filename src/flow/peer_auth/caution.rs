@@ -11,11 +11,11 @@ use crate::load::survey::Survey;
 use crate::options::{Global, PeerAuth};
 use crate::plan::advice::{self, Advice, Code};
 use crate::plan::change::Change;
-use crate::plan::mtls::Caution;
 use crate::plan::outcome::Objection;
 use crate::plan::path::effect::Effect;
 use crate::plan::peer::Mode;
 use crate::plan::peer::change::{Scope, Wish, after};
+use crate::plan::policy::Caution;
 use crate::plan::{Unread, peer};
 
 /// Why the change is not made; what should be known beside it is said.

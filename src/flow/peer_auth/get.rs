@@ -4,7 +4,7 @@ use super::{files, is_there};
 use crate::command::flag;
 use crate::error::Failure;
 use crate::flow::report::Report;
-use crate::flow::{block_on, open};
+use crate::flow::session::{block_on, open};
 use crate::load::policies::{self, ISTIO_SYSTEM, Root};
 use crate::options::{Files, Global, PeerAuthGet};
 use crate::plan::advice::{Advice, Code};

@@ -10,7 +10,7 @@ use super::execute::{self, Begun, Planned, Proposal, Stopped, begin};
 use super::interrupt::{Interrupts, UNTOUCHED, interrupted};
 use super::notes::Notes;
 use super::report::Report;
-use super::{block_on, open, place};
+use super::session::{block_on, open, place};
 use crate::apply::transaction;
 use crate::command::{CommandLine, flag, gloo_rs};
 use crate::error::{Exit, Failure, Reason};
@@ -21,12 +21,12 @@ use crate::model::{Object, ObjectRef, kinds};
 use crate::options::{Global, PeerAuth};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::change::Change;
-use crate::plan::mtls::{Caution, Foreign};
 use crate::plan::outcome::{Outcome, Row};
 use crate::plan::owner::{self, Owner};
 use crate::plan::peer::change::{Scope, Verdict, Wish, at_level, decide};
 use crate::plan::peer::exceptions::exceptions;
 use crate::plan::peer::{Mode, Policies};
+use crate::plan::policy::{Caution, Foreign};
 use serde_json::Value;
 
 /// How often the policy is decided about anew because somebody else was faster.

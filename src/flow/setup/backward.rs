@@ -2,9 +2,10 @@
 
 use super::forward::{enrolment, of_policy, switches, upstreams};
 use super::policy;
+use super::removal::{Left, Removal};
 use super::sidecars::{self, InRelease};
 use super::step::{Act, Step};
-use crate::command::{CommandLine, Hint, Target, gloo_rs};
+use crate::command::gloo_rs;
 use crate::error::Failure;
 use crate::kube::{ApiError, Cause, Freshness, Query, Scope as Where, Session};
 use crate::load::policies::{self, Root};
@@ -13,60 +14,21 @@ use crate::model::{Object, ObjectRef, kinds};
 use crate::options::{Enrol, Global, Marks, Named, Teardown};
 use crate::plan::auto_mtls;
 use crate::plan::mark::{is_noted, made_by_us, written_by_us};
-use crate::plan::mtls::{Foreign, Wish};
+use crate::plan::mtls::Wish;
 use crate::plan::owner::{self, Owner};
 use crate::plan::peer::change::{self, Scope};
 use crate::plan::peer::selector;
+use crate::plan::policy::Foreign;
 use crate::plan::revisions::bond;
 use crate::plan::ssl_config::{Tls, tls_of};
-
-/// What goes, and what is not ours to take.
-#[derive(Default)]
-pub(super) struct Found {
-    pub steps: Vec<Step>,
-    pub left: Vec<Left>,
-}
-
-/// What is left, and the command that takes it all the same.
-#[derive(Debug, Clone)]
-pub(super) struct Left(Hint);
-
-impl Left {
-    /// With the command in brackets.
-    pub(super) fn new(what: &str, command: CommandLine) -> Self {
-        Self(command.after(format!("{what} (")).text(")"))
-    }
-
-    /// The same on the cluster that was typed.
-    pub(super) fn on(&self, target: &Target) -> String {
-        self.0.clone().on(target).to_string()
-    }
-}
-
-impl From<String> for Left {
-    fn from(what: String) -> Self {
-        Self(what.into())
-    }
-}
-
-impl Found {
-    /// Whether it goes; what does not is noted as left.
-    pub(super) fn sort(&mut self, marks: Marks, is_ours: bool, left: impl FnOnce() -> Left) -> bool {
-        let goes = is_ours || marks == Marks::Ignored;
-        if !goes {
-            self.left.push(left());
-        }
-        goes
-    }
-}
 
 /// In the reverse order of setup.
 ///
 /// # Errors
 /// What is there could not be read.
-pub(super) async fn steps(session: &Session, task: &Teardown, global: &Global) -> Result<Found, Failure> {
+pub(super) async fn steps(session: &Session, task: &Teardown, global: &Global) -> Result<Removal, Failure> {
     let marks = task.marks;
-    let mut found = Found::default();
+    let mut found = Removal::default();
     let release = InRelease::of(session, global.object_namespace()).await;
     of_policies(session, marks, &mut found).await?;
     of_upstreams(session, marks, &mut found).await?;
@@ -76,7 +38,7 @@ pub(super) async fn steps(session: &Session, task: &Teardown, global: &Global) -
     Ok(found)
 }
 
-async fn of_policies(session: &Session, marks: Marks, found: &mut Found) -> Result<(), Failure> {
+async fn of_policies(session: &Session, marks: Marks, found: &mut Removal) -> Result<(), Failure> {
     let (kind, all) = match policies::list(session, Where::All, Freshness::Now).await {
         Ok(found) => found,
         // A cluster without Istio's kinds has none of them.
@@ -114,7 +76,7 @@ async fn of_policies(session: &Session, marks: Marks, found: &mut Found) -> Resu
     Ok(())
 }
 
-async fn of_upstreams(session: &Session, marks: Marks, found: &mut Found) -> Result<(), Failure> {
+async fn of_upstreams(session: &Session, marks: Marks, found: &mut Removal) -> Result<(), Failure> {
     let all = list(session, &kinds::UPSTREAM).await?;
     let mut names = Vec::new();
     for upstream in all.iter().filter(|upstream| matches!(tls_of(&upstream.value), Tls::Istio(_))) {
@@ -148,7 +110,7 @@ async fn of_settings(
     marks: Marks,
     global: &Global,
     release: Option<&InRelease>,
-    found: &mut Found,
+    found: &mut Removal,
 ) -> Result<(), Failure> {
     let survey = Survey::new(session, global);
     let namespace = survey.gloo_namespace().await;
@@ -176,7 +138,7 @@ async fn of_settings(
     Ok(())
 }
 
-async fn of_namespaces(session: &Session, marks: Marks, found: &mut Found) -> Result<(), Failure> {
+async fn of_namespaces(session: &Session, marks: Marks, found: &mut Removal) -> Result<(), Failure> {
     for namespace in list(session, &kinds::NAMESPACE).await? {
         let name = namespace.reference.name.clone();
         let Some((label, revision)) = bond(&namespace.value) else { continue };

@@ -18,14 +18,15 @@ use crate::options::{
 };
 use crate::plan::auto_mtls;
 use crate::plan::enrolment::guard::GlooNamespace;
-use crate::plan::mtls::{Caution, Foreign, Policy, Wish};
+use crate::plan::mtls::{Policy, Wish};
 use crate::plan::owner::{self, Owner};
 use crate::plan::peer::change::{self, Request, Scope};
 use crate::plan::peer::{Mode, Policies};
-use crate::plan::proxy_name::{ProxyKind, ProxyName};
+use crate::plan::policy::{Caution, Foreign};
 use crate::plan::proxy_pods::{Amount, Which};
 use crate::plan::values::{self, Switch};
 use crate::render::diff::Secrets;
+use crate::text::{ProxyKind, ProxyName};
 
 /// In the order of the guide.
 ///

@@ -10,10 +10,12 @@ mod objects;
 mod pointing;
 mod policy;
 mod proof;
+mod removal;
 mod shown;
 mod sidecars;
 mod spared;
 mod step;
+mod stopped;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -25,7 +27,8 @@ use serde_json::Value;
 use self::step::{Act, Planned, Step};
 use super::interrupt::UNTOUCHED;
 use super::report::Report;
-use super::{again, consent, guard, open, place};
+use super::session::{open, place};
+use super::{again, consent, guard};
 use crate::command::{CommandLine, Hint, flag, gloo_rs};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::Session;
@@ -33,9 +36,10 @@ use crate::load::survey::Survey;
 use crate::load::traffic;
 use crate::options::{Consent, Global, Preview, Setup, Teardown};
 use crate::plan::advice::Advice;
-use crate::plan::mtls::{Caution, Wish};
+use crate::plan::mtls::Wish;
 use crate::plan::path::effect::{Effect, Touched};
 use crate::plan::path::forecast::{Forecast, forecast};
+use crate::plan::policy::Caution;
 
 /// From a plain gateway to mutual TLS.
 ///
@@ -141,7 +145,8 @@ impl Way {
             let planned = interrupts.or(async {
                 let by = match &step.act {
                     Act::Upstreams(policy, _) if policy.wish == Wish::Enable => {
-                        spared::auto_mtls_after(&plan, &self.session, &self.global).await
+                        let before: Vec<_> = plan.iter().map(|planned: &Planned| &*planned.effects).collect();
+                        spared::auto_mtls_after(&before, &self.session, &self.global).await
                     }
                     _ => None,
                 };

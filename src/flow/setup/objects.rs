@@ -9,8 +9,9 @@ use crate::model::{Object, ObjectRef};
 use crate::options::{GLOO_SYSTEM, Global, Named};
 use crate::plan::PerObject;
 use crate::plan::change::Change;
-use crate::plan::mtls::{Found, Surroundings};
+use crate::plan::mtls::Surroundings;
 use crate::plan::outcome::{Outcome, Row};
+use crate::plan::policy::Found;
 use crate::render::text;
 
 /// The changes to these objects, or the rows of those that refuse them.

@@ -9,8 +9,8 @@ use crate::load::dangling;
 use crate::model::{Object, ObjectRef, kinds};
 use crate::options::{Global, Injection, Upstreams};
 use crate::plan::dangling::{of, of_settings, release};
-use crate::plan::mtls::Caution;
 use crate::plan::path::effect::{Effect, Turn};
+use crate::plan::policy::Caution;
 
 /// Refuses an uninject in the plan as it would refuse itself: for what no step before it takes off the cluster.
 ///

@@ -2,12 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::step::{Act, Planned};
-use super::walk::State;
-use crate::command::{CommandLine, Hint};
-use crate::error::{Exit, Failure, Reason};
-use crate::flow::execute::{Stands, short};
-use crate::flow::interrupt::UNTOUCHED;
+use super::step::Planned;
+use crate::flow::execute::short;
 use crate::plan::path::forecast::{Doubt, Forecast, Outage};
 use crate::plan::rollout::is_restart;
 use crate::render::text::count;
@@ -125,84 +121,4 @@ fn span(outage: &Outage) -> String {
 /// An outage for the document.
 pub(super) fn outage_value(outage: &Outage) -> Value {
     json!({"way": outage.shown, "fromStep": outage.begins, "untilStep": outage.ends, "why": outage.why})
-}
-
-/// Which of the steps before this one stand, but for those that were taken back; of Helm's that is auto-mTLS alone.
-pub(super) fn stands(plan: &[Planned], failed: usize, back: &[usize]) -> Option<String> {
-    let in_part = |index: &usize| back.contains(index) && is_release(&plan[*index]);
-    let stands = |index: &usize| !plan[*index].is_already() && (!back.contains(index) || in_part(index));
-    let made: Vec<_> = (0..failed).filter(stands).collect();
-    let without: Vec<_> = made.iter().copied().filter(in_part).collect();
-    let stand = match made.as_slice() {
-        [] => return None,
-        [one] if without.contains(one) => return Some(format!("{} stands without auto-mTLS", named(&without))),
-        [_] => format!("{} stands", named(&made)),
-        _ => format!("{} stand", named(&made)),
-    };
-    Some(if without.is_empty() { stand } else { format!("{stand}, {} without auto-mTLS", named(&without)) })
-}
-
-fn is_release(planned: &Planned) -> bool {
-    matches!(planned.step.act, Act::Values(_))
-}
-
-/// `step 3`, `steps 1, 2`
-fn named(steps: &[usize]) -> String {
-    let numbers: Vec<_> = steps.iter().map(|index| (index + 1).to_string()).collect();
-    let noun = if numbers.len() == 1 { "step" } else { "steps" };
-    format!("{noun} {}", numbers.join(", "))
-}
-
-/// `proved auto-mTLS of step 1 wrong: it is rolled back`
-fn wrong(plan: &[Planned], back: &[usize], is_all_back: bool) -> String {
-    let mut back = back.to_vec();
-    back.sort_unstable();
-    let what = match back.as_slice() {
-        [one] if is_release(&plan[*one]) => format!("auto-mTLS of {}", named(&back)),
-        steps => named(steps),
-    };
-    let are = if back.len() == 1 { "it is" } else { "they are" };
-    format!("proved {what} wrong: {are} {}rolled back", if is_all_back { "" } else { "NOT fully " })
-}
-
-/// Why the way ended at a step, what stands, and how to go on.
-pub(super) fn stopped(way_back: CommandLine, plan: &[Planned], failed: usize, why: Failure, state: &State) -> Failure {
-    let number = failed + 1;
-    let (exit, what) = match state {
-        State::Own(Stands::Nothing) if why.reason == Reason::UnexpectedAnswer => {
-            (why.exit, "proved no step before it wrong".to_owned())
-        }
-        State::Own(Stands::Nothing) => (why.exit, "changed nothing".to_owned()),
-        State::Own(Stands::RolledBack) => (why.exit.or(Exit::RolledBack), "is rolled back".to_owned()),
-        State::ProvenWrong { back, is_all_back } => {
-            let exit = if *is_all_back { Exit::RolledBack } else { Exit::HalfDone };
-            (why.exit.or(exit), wrong(plan, back, *is_all_back))
-        }
-        State::Own(Stands::HalfDone) => (why.exit.or(Exit::HalfDone), "is NOT fully rolled back".to_owned()),
-        State::Own(Stands::Unconfirmed) => (why.exit, "stands, and is not confirmed".to_owned()),
-        State::Own(Stands::Part) => (why.exit, "stands in part".to_owned()),
-    };
-    let back = match state {
-        State::ProvenWrong { back, is_all_back: true } => back.as_slice(),
-        _ => &[],
-    };
-    let earlier = stands(plan, failed, back);
-    let hint = both_ways(way_back, *state != State::Own(Stands::Nothing) || earlier.is_some());
-    let earlier = earlier.map_or_else(String::new, |earlier| format!("; {earlier}"));
-    let message = format!("step {number} ({}) failed: {}", plan[failed].step.word, why.message);
-    let failure = Failure { exit, message, ..why }.detail(format!("step {number} {what}{earlier}"));
-    failure.hint(hint)
-}
-
-/// Why the way ended between two steps.
-pub(super) fn ended_before(way_back: CommandLine, plan: &[Planned], next: usize, why: Failure) -> Failure {
-    let stands = stands(plan, next, &[]);
-    let hint = both_ways(way_back, stands.is_some());
-    why.detail(stands.as_deref().unwrap_or(UNTOUCHED)).hint(hint)
-}
-
-/// Back there is only where something stands.
-fn both_ways(way_back: CommandLine, something_stands: bool) -> Hint {
-    let on = Hint::from("go on with the same command");
-    if something_stands { on.text("; go back with ").command(way_back) } else { on }
 }

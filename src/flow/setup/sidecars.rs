@@ -1,7 +1,7 @@
 //! The sidecars on the way back: what brought them takes them away.
 
-use super::backward::{Found, Left};
 use super::forward::{absent, name_of, of_chart, of_release, sidecars, unless_usual};
+use super::removal::{Left, Removal};
 use super::step::{Act, Step};
 use crate::command::{CommandLine, gloo_rs};
 use crate::error::Failure;
@@ -12,8 +12,8 @@ use crate::load::{gateways, istio, release};
 use crate::options::{Global, Injection, Marks, Proxies, Teardown, Upstreams};
 use crate::plan::istiod::{Istiod, choose};
 use crate::plan::mark::{self, injected_by_us};
-use crate::plan::mtls::Caution;
 use crate::plan::owner::{self, Owner};
+use crate::plan::policy::Caution;
 use crate::plan::sidecars::state::{Extent, state};
 use crate::plan::sidecars::{Proxy, current_address};
 use crate::plan::values::{auto_mtls, has_istio, is_on};
@@ -55,7 +55,7 @@ pub(super) async fn back(
     task: &Teardown,
     global: &Global,
     release: Option<&InRelease>,
-    found: &mut Found,
+    found: &mut Removal,
 ) -> Result<(), Failure> {
     let namespace = global.object_namespace();
     let mut proxies = match gateways::find(session, namespace, &Proxies::All).await {

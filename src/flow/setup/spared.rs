@@ -1,10 +1,10 @@
 //! Upstreams that auto-mTLS covers need nothing of their own.
 
-use super::step::{Planned, Work};
 use crate::kube::Session;
 use crate::load::survey::Survey;
 use crate::model::{Object, ObjectRef, kinds};
 use crate::options::Global;
+use crate::plan::change::Change;
 use crate::plan::gateway::AutoMtls;
 use crate::plan::path::effect::{Effect, Turn};
 
@@ -17,8 +17,8 @@ pub(super) struct Spared {
 }
 
 /// What turns auto-mTLS on, if it is on after the steps so far: `auto-mTLS (step 1)`.
-pub(super) async fn auto_mtls_after(before: &[Planned], session: &Session, global: &Global) -> Option<String> {
-    match last_turn(before.iter().map(|planned| planned.effects.as_slice())) {
+pub(super) async fn auto_mtls_after(before: &[&[Effect]], session: &Session, global: &Global) -> Option<String> {
+    match last_turn(before) {
         Some((number, Turn::On)) => Some(format!("auto-mTLS (step {number})")),
         Some((_, Turn::Off)) => None,
         None => {
@@ -29,22 +29,18 @@ pub(super) async fn auto_mtls_after(before: &[Planned], session: &Session, globa
 }
 
 /// The last step that turns it on or off, counted from 1.
-fn last_turn<'e>(steps: impl DoubleEndedIterator<Item = &'e [Effect]> + ExactSizeIterator) -> Option<(usize, Turn)> {
+fn last_turn(steps: &[&[Effect]]) -> Option<(usize, Turn)> {
     let turn = |effect: &Effect| if let Effect::AutoMtls(turn) = effect { Some(*turn) } else { None };
-    steps.enumerate().rev().find_map(|(index, effects)| Some((index + 1, effects.iter().find_map(turn)?)))
+    steps.iter().enumerate().rev().find_map(|(index, effects)| Some((index + 1, effects.iter().find_map(turn)?)))
 }
 
-/// The work without the Upstreams that `by` covers, and those.
-pub(super) fn spare(work: Work, by: Option<String>) -> (Work, Option<Spared>) {
-    let (changes, by) = match (work, by) {
-        (Work::Objects(changes), Some(by)) => (changes, by),
-        (work, _) => return (work, None),
-    };
+/// The changes without those of Upstreams that `by` covers, and these Upstreams.
+pub(super) fn spare(changes: Vec<Change>, by: String) -> (Vec<Change>, Option<Spared>) {
     let (spared, changes): (Vec<_>, _) =
         changes.into_iter().partition(|change| !change.is_already() && is_covered(&change.before));
     let upstreams: Vec<_> = spared.into_iter().map(|change| change.before.reference).collect();
     let spared = (!upstreams.is_empty()).then_some(Spared { by, upstreams });
-    (Work::Objects(changes), spared)
+    (changes, spared)
 }
 
 fn is_covered(object: &Object) -> bool {
@@ -59,7 +55,6 @@ mod tests {
     use super::*;
     use crate::edit::Edit;
     use crate::model::FieldPath;
-    use crate::plan::change::Change;
     use crate::plan::ssl_config::istio_ssl_config;
 
     fn upstream(name: &str, spec: &Value) -> Change {
@@ -68,33 +63,28 @@ mod tests {
         Change::new(object, vec![edit], "mTLS enabled")
     }
 
-    fn names(work: &Work) -> Vec<&str> {
-        work.changes().map(|change| change.before.reference.name.as_str()).collect()
+    fn names(changes: &[Change]) -> Vec<&str> {
+        changes.iter().map(|change| change.before.reference.name.as_str()).collect()
     }
 
     #[test]
     fn only_what_has_no_tls_of_its_own_and_no_opt_out_is_spared() {
-        let work = || {
-            Work::Objects(vec![
-                upstream("covered", &json!({"kube": {}})),
-                upstream("opted-out", &json!({"kube": {}, "disableIstioAutoMtls": true})),
-                upstream("own-tls", &json!({"sslConfig": {"secretRef": {}}})),
-            ])
-        };
-        let (rest, spared) = spare(work(), Some("auto-mTLS (step 1)".to_owned()));
+        let changes = vec![
+            upstream("covered", &json!({"kube": {}})),
+            upstream("opted-out", &json!({"kube": {}, "disableIstioAutoMtls": true})),
+            upstream("own-tls", &json!({"sslConfig": {"secretRef": {}}})),
+        ];
+        let (rest, spared) = spare(changes, "auto-mTLS (step 1)".to_owned());
         assert_eq!(names(&rest), ["opted-out", "own-tls"]);
         assert_eq!(spared.map(|spared| spared.upstreams[0].name.clone()), Some("covered".to_owned()));
-        let (all, none) = spare(work(), None);
-        assert_eq!((names(&all).len(), none), (3, None));
     }
 
     #[test]
     fn the_last_step_that_turns_auto_mtls_decides() {
         let on = vec![Effect::AutoMtls(Turn::On)];
         let off = vec![Effect::AutoMtls(Turn::Off)];
-        let turn = |steps: &[Vec<Effect>]| last_turn(steps.iter().map(Vec::as_slice));
-        assert_eq!(turn(&[on.clone(), off.clone()]), Some((2, Turn::Off)));
-        assert_eq!(turn(&[on, Vec::new()]), Some((1, Turn::On)));
-        assert_eq!(turn(&[Vec::new()]), None);
+        assert_eq!(last_turn(&[&on, &off]), Some((2, Turn::Off)));
+        assert_eq!(last_turn(&[&on, &[]]), Some((1, Turn::On)));
+        assert_eq!(last_turn(&[&[]]), None);
     }
 }

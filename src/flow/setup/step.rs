@@ -20,9 +20,10 @@ use crate::plan::advice::{Advice, Code};
 use crate::plan::auto_mtls;
 use crate::plan::change::Change;
 use crate::plan::enrolment::Plan as NamespacePlan;
-use crate::plan::mtls::{Caution, Policy, Wish};
+use crate::plan::mtls::{Policy, Wish};
 use crate::plan::outcome::{Outcome, Row};
 use crate::plan::path::effect::{Effect, Turn};
+use crate::plan::policy::Caution;
 use crate::render::text::count;
 use crate::render::values as shown;
 
@@ -114,6 +115,17 @@ impl Work {
             Self::Values(planned) if !planned.plan.is_empty() => Some(planned),
             _ => None,
         }
+    }
+}
+
+/// The work without the Upstreams that `by` covers, and those.
+fn spared(work: Work, by: Option<String>) -> (Work, Option<Spared>) {
+    match (work, by) {
+        (Work::Objects(changes), Some(by)) => {
+            let (changes, spared) = spare(changes, by);
+            (Work::Objects(changes), spared)
+        }
+        (work, _) => (work, None),
     }
 }
 
@@ -315,7 +327,7 @@ impl Step {
         // Before the first write the API server says of all of them whether it would take them: a right that only the
         // last step lacks is met here.
         let usual = if preview.is_on() { DryRun::Client } else { DryRun::Server };
-        let (work, spared) = spare(work, by);
+        let (work, spared) = spared(work, by);
         if preview.dry_run.unwrap_or(usual) == DryRun::Server {
             execute::rehearse(session, work.all(), &mut advice).await?;
         }
@@ -354,7 +366,7 @@ impl Planned {
                 return Err(Failure { details: Vec::new(), hints: Vec::new(), ..why }.into());
             }
         };
-        let (work, _) = spare(work, self.spared.as_ref().map(|spared| spared.by.clone()));
+        let (work, _) = spared(work, self.spared.as_ref().map(|spared| spared.by.clone()));
         report.usual_namespace(act.usual_namespace(&work, global));
         match (act, work) {
             (Act::Values(task), Work::Values(planned)) => {

@@ -8,7 +8,8 @@ use super::pointing::lets_go;
 use super::shown;
 use super::spared::Spared;
 use super::step::{Act, Planned, Step, Work};
-use super::walk::{State, proven_wrong};
+use super::stopped::State;
+use super::walk::proven_wrong;
 use super::{against, forward};
 use crate::command::gloo_rs;
 use crate::edit::Edit;
@@ -19,15 +20,16 @@ use crate::model::{FieldPath, Kind, Object, ObjectRef, kinds};
 use crate::options::{HTTP_PORT, Named, PodsOf, ProxyPods, TrustWish, VerifyTask, Via};
 use crate::plan::auto_mtls;
 use crate::plan::change::Change;
-use crate::plan::mtls::{Foreign, Wish};
+use crate::plan::mtls::Wish;
 use crate::plan::path::effect::{Effect, Turn};
 use crate::plan::path::forecast::{Doubt, Forecast, Outage};
 use crate::plan::peer::Mode;
 use crate::plan::peer::change::{self, Scope};
-use crate::plan::proxy_name::ProxyName;
+use crate::plan::policy::Foreign;
 use crate::plan::proxy_pods::{Amount, Which};
 use crate::plan::rollout::restart;
 use crate::plan::ssl_config::istio_ssl_config;
+use crate::text::ProxyName;
 
 fn object(kind: &'static Kind, namespace: &str, name: &str, spec: &Value) -> Object {
     Object::new(kind, json!({"metadata": {"namespace": namespace, "name": name}, "spec": spec}))
@@ -158,7 +160,7 @@ fn where_a_step_fails_the_exit_code_and_the_text_say_what_stands() {
     let plan = [upstreams(Wish::Enable, changed()), upstreams(Wish::Enable, changed())];
     let failure = Failure::new(Exit::Failed, Reason::Rollout, "no");
     let stopped = |failed, state: State| {
-        let failure = shown::stopped(gloo_rs("istio teardown"), &plan, failed, failure.clone(), &state);
+        let failure = super::stopped::stopped(gloo_rs("istio teardown"), &plan, failed, failure.clone(), &state);
         let goes_back = failure.hints.iter().any(|hint| hint.to_string().contains("istio teardown"));
         (failure.exit, failure.details.concat(), goes_back)
     };

@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use super::step::{Act, Made, Planned};
-use super::{Way, hints, shown};
+use super::stopped::{State, ended_before, stopped};
+use super::{Way, hints};
 use crate::apply::caught::caught;
 use crate::apply::transaction::{self, Undone};
 use crate::error::{Exit, Failure, Reason};
@@ -14,18 +15,6 @@ use crate::flow::values;
 use crate::model::ObjectRef;
 use crate::options::Global;
 use crate::render::text::{count, seconds};
-
-/// What became of the step that failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum State {
-    Own(Stands),
-    /// It looked at what earlier steps did, and that is rolled back.
-    ProvenWrong {
-        /// Those steps, by their places in the plan, the last first.
-        back: Vec<usize>,
-        is_all_back: bool,
-    },
-}
 
 impl Way {
     /// Carries them out.
@@ -41,7 +30,7 @@ impl Way {
         let mut made: Vec<Made> = Vec::new();
         for (index, planned) in plan.iter().enumerate() {
             if stop.is_set() {
-                return Err(shown::ended_before(self.way_back(), plan, index, interrupted()));
+                return Err(ended_before(self.way_back(), plan, index, interrupted()));
             }
             let head = format!("step {} of {}", index + 1, plan.len());
             let what = format!("{} {}", planned.step.word, planned.step.what);
@@ -65,7 +54,7 @@ impl Way {
                         _ => State::Own(stands),
                     };
                     let why = hints::told(why, self.word, &planned.step.act, &self.typed);
-                    return Err(shown::stopped(self.way_back(), plan, index, why, &state));
+                    return Err(stopped(self.way_back(), plan, index, why, &state));
                 }
             }
         }

@@ -17,8 +17,8 @@ use crate::plan::change::Change;
 use crate::plan::dangling;
 use crate::plan::istiod::{self, Seen};
 use crate::plan::outcome::{Objection, Outcome, Row};
-use crate::plan::proxy_name::ProxyKind;
 use crate::plan::sidecars::{self, Around, Pods, Proxy, TransactionPlan};
+use crate::text::ProxyKind;
 
 /// What a rendered chart may hold that the plan reads.
 const KINDS: [&Kind; 9] = [

@@ -13,7 +13,7 @@ use crate::plan::advice::{Advice, Code};
 use crate::plan::auto_mtls;
 use crate::plan::change::Change;
 use crate::plan::istiod::Istiod;
-use crate::plan::mtls::Caution;
+use crate::plan::policy::Caution;
 use crate::plan::sidecars::{self, Around, Flags, Proxy, Security};
 
 /// Plans every proxy before any is written; one that is refused refuses all.

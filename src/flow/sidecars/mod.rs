@@ -13,8 +13,8 @@ use removal::removal;
 use super::execute::{Begun, Planned, Proposal, Stopped, Transaction, begin};
 use super::interrupt::UNTOUCHED;
 use super::notes::Notes;
-use super::place;
 use super::report::Report;
+use super::session::place;
 use crate::apply::claims;
 use crate::apply::transaction::Done;
 use crate::command::{Hint, gloo_rs};
@@ -25,8 +25,8 @@ use crate::model::ObjectRef;
 use crate::options::{Global, Injection, Proxies, Rollouts, Sidecars, Switches, Upstreams};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::change::{Change, Settle};
-use crate::plan::mtls::Caution;
 use crate::plan::outcome::{Objection, Outcome, Row};
+use crate::plan::policy::Caution;
 use crate::plan::rollout;
 use crate::plan::sidecars::{Proxy, TransactionPlan};
 
@@ -43,7 +43,7 @@ pub(super) struct Plan {
 /// # Errors
 /// Why it was not done, and whether what had been done was taken back.
 pub(super) async fn run(task: &Sidecars, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
-    let session = super::open(global, report).await?;
+    let session = super::session::open(global, report).await?;
     report.form_for_cluster(task.preview);
     report.context(&place(&session));
     let plan = match plan(&session, task, global, report).await? {

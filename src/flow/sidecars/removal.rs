@@ -13,8 +13,9 @@ use crate::options::{Global, Sidecars, Upstreams};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::change::Change;
 use crate::plan::dangling::Dangling;
-use crate::plan::mtls::{Caution, Foreign, Found, Policy, Wish};
+use crate::plan::mtls::{Policy, Wish};
 use crate::plan::path::effect::{Effect, Turn};
+use crate::plan::policy::{Caution, Foreign, Found};
 use crate::plan::sidecars::{self, Around, Proxy};
 use crate::plan::{self, PerObject};
 

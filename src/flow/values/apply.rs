@@ -1,9 +1,8 @@
 //! `upgrade-values --apply`: the user's own Helm upgrades the release, and the rollout is waited for and proven.
 
-use super::order;
+use super::order::{self, Upgrade};
 use crate::apply::caught::caught;
 use crate::command::{Hint, gloo_rs, kubectl};
-use crate::edit::mask::SecretTexts;
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::consent;
 use crate::flow::execute::{Stands, Stopped, short};
@@ -14,30 +13,12 @@ use crate::kube::{Environment, Session};
 use crate::load::{gateways, release};
 use crate::model::{ObjectRef, kinds};
 use crate::options::{Global, HelmFailure, Proxies, UpgradeValues, ValuesAct};
-use crate::plan::advice::Advice;
 use crate::plan::outcome::{Outcome, Row};
 use crate::plan::owner::Owner;
 use crate::plan::ssl_config::SDS_CLUSTER;
-use crate::plan::values::Edition;
 use crate::render::text::{count, seconds};
 use crate::verify::rollout::{self, Ended};
 use crate::verify::sidecars as proof;
-
-/// What is handed to Helm.
-pub(crate) struct Upgrade {
-    pub record: Record,
-    pub edition: Edition,
-    /// All values, as YAML.
-    pub values: String,
-    /// How many keys change.
-    pub changes: usize,
-    /// The texts that must not be shown where Helm says them.
-    pub secrets: SecretTexts,
-    /// What an upgrade by Helm 4 fails on.
-    pub conflict: Option<Advice>,
-    /// The newest revision there is, and its state.
-    pub newest: (u64, String),
-}
 
 /// A release that was upgraded.
 #[derive(Debug, Clone)]
@@ -80,8 +61,8 @@ pub(super) async fn run(
     let Record { name, namespace, .. } = &upgrade.record;
     let act = format!("upgrade-values --apply changes {} of", upgrade.changes);
     let what = format!("release {namespace}/{name} and restarts its gateways");
-    consent::ask(&act, &[what], &crate::flow::place(session), global, report).await?;
-    session.check_unchanged(&crate::flow::target(global, Environment::of_process()))?;
+    consent::ask(&act, &[what], &crate::flow::session::place(session), global, report).await?;
+    session.check_unchanged(&crate::flow::session::target(global, Environment::of_process()))?;
     stop.begin_writes()?;
     helm_upgrades(session, &helm, order, upgrade, stop, report).await?;
     let settled = caught(settle(session, upgrade, stop, task, global, report)).await;
@@ -130,9 +111,6 @@ pub(crate) async fn ready(
     }
     Ok((helm, target))
 }
-
-/// Without it Helm takes no values at all for a wish to keep those of the release before.
-pub(super) const RESET_VALUES: &str = "--reset-values";
 
 async fn helm_upgrades(
     session: &Session,

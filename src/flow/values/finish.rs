@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::apply::Upgrade;
 use super::next;
+use super::order::Upgrade;
 use super::planned::Planned;
 use super::subject::Subject;
 use crate::apply::files::{self as out, Print, Staging};

@@ -12,6 +12,7 @@ pub(super) use apply::{Upgraded, ready};
 pub(super) use back::auto_mtls_back;
 pub(super) use planned::Planned;
 
+use crate::flow::session;
 use serde_json::{Value, json};
 
 use self::finish::finish;
@@ -46,13 +47,13 @@ pub(super) fn run(task: &UpgradeValues, global: &Global, report: &mut Report<'_>
             let needs = task.act == ValuesAct::Merge
                 && values::needs_istiod(&subject.values, &subject.chart, &task.wish, &flags)?;
             if needs {
-                return super::block_on(&report.interrupts(), live(subject, task, global, report));
+                return session::block_on(&report.interrupts(), live(subject, task, global, report));
             }
             let plan = plan(&subject, task, &[], None)?;
             finish(&Planned::new(subject, plan)?, None, task, global, report).map(drop)
         }
         ValuesSource::Release { name, revision } => {
-            super::block_on(&report.interrupts(), of_a_release(name.as_deref(), *revision, task, global, report))
+            session::block_on(&report.interrupts(), of_a_release(name.as_deref(), *revision, task, global, report))
         }
     }
 }
@@ -65,8 +66,8 @@ async fn of_a_release(
     global: &Global,
     report: &mut Report<'_>,
 ) -> Result<(), Failure> {
-    let session = super::open(global, report).await?;
-    report.context(&super::place(&session));
+    let session = session::open(global, report).await?;
+    report.context(&session::place(&session));
     let interrupts = report.interrupts();
     let planned = interrupts.or(plan_release(&session, (name, revision), task, global, report));
     let planned = Box::pin(planned).await?;
@@ -132,8 +133,8 @@ pub(super) async fn carry_out(
 }
 
 async fn live(subject: Subject, task: &UpgradeValues, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
-    let session = super::open(global, report).await?;
-    report.context(&super::place(&session));
+    let session = session::open(global, report).await?;
+    report.context(&session::place(&session));
     let planned = with_session(&session, subject, task, global, report).await?;
     finish(&planned, Some(&session), task, global, report).map(drop)
 }

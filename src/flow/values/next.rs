@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::apply::RESET_VALUES;
+use super::order::RESET_VALUES;
 use crate::command::{Driver, helm, kubectl};
 use crate::flow::report::Report;
 use crate::helm::Record;

@@ -4,13 +4,34 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::apply::{RESET_VALUES, Upgrade};
 use crate::command::Hint;
+use crate::edit::mask::SecretTexts;
 use crate::error::{Exit, Failure, Reason};
-use crate::helm::{AsUser, Helm, Kubeconfig, Order, ReleaseNamespace, Target, flag};
+use crate::helm::{AsUser, Helm, Kubeconfig, Order, Record, ReleaseNamespace, Target, flag};
 use crate::kube::{ClusterContext, Impersonation, KubeconfigFiles};
 use crate::options::{HelmFailure, UpgradeValues, ValuesAct};
+use crate::plan::advice::Advice;
 use crate::plan::mark;
+use crate::plan::values::Edition;
+
+/// What is handed to Helm.
+pub(crate) struct Upgrade {
+    pub record: Record,
+    pub edition: Edition,
+    /// All values, as YAML.
+    pub values: String,
+    /// How many keys change.
+    pub changes: usize,
+    /// The texts that must not be shown where Helm says them.
+    pub secrets: SecretTexts,
+    /// What an upgrade by Helm 4 fails on.
+    pub conflict: Option<Advice>,
+    /// The newest revision there is, and its state.
+    pub newest: (u64, String),
+}
+
+/// Without it Helm takes no values at all for a wish to keep those of the release before.
+pub(super) const RESET_VALUES: &str = "--reset-values";
 
 /// Helm 3 takes a file or directory of the chart's name in the working directory before the repository, also with
 /// `--repo`. There is no chart among the devices.

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::apply::Upgrade;
 use super::next;
+use super::order::Upgrade;
 use super::subject::{Subject, refusal};
 use crate::edit::mask::{self, SecretTexts};
 use crate::edit::values as text;

@@ -1,5 +1,6 @@
 //! `istio verify`: a request through the gateway, what Envoy counted meanwhile, and what follows from both.
 
+use crate::flow::session;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -38,7 +39,7 @@ const MOST_SAMPLES: usize = 3;
 /// What kept it from being sent or answered.
 pub(super) async fn run(task: &VerifyTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     report.extend_field("verdicts", Vec::new());
-    let session = super::open(global, report).await?;
+    let session = session::open(global, report).await?;
     Box::pin(judged(&session, task, global, report)).await?.say(report);
     Ok(())
 }
@@ -105,7 +106,7 @@ pub(super) async fn judged(
     let run = Run { session, survey: &survey, task, global, cache: RefCell::default() };
     let upstream = named(session, task, global).await?;
     let sender = Sender::prepare(session, task, global, upstream.as_ref(), notes).await?;
-    notes.context(&super::place(session));
+    notes.context(&session::place(session));
     if !task.is_idempotent() {
         notes.status(&format!("{} is sent once only: it is not idempotent", task.method));
     }

@@ -8,11 +8,12 @@ use crate::kube::{Cause, InPod, Query, Scope, Session};
 use crate::load::{named_file, proxy_pods};
 use crate::model::{Object, kinds};
 use crate::options::{self, Global, TrustWish, VerifyTask};
-use crate::plan::address::{Host, Reach, Scheme, Wish};
+use crate::plan::address::{Reach, Wish};
 use crate::plan::proxy_pods::ProxyPod;
 use crate::plan::verdict::answer::Answer;
 use crate::plan::verdict::route::{self, Route, Typed, USUAL_PATH};
 use crate::probe::{self, Ask, Place, Trust};
+use crate::text::{Host, Scheme};
 
 /// Where a request goes.
 #[derive(Debug, Clone)]

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Address, Answer, Cause, Pending, View, external_ips, found, host};
+use super::{Address, Answer, Cause, Pending, View, external_ips, found};
 use crate::error::{Failure, Reason};
 use crate::plan::address::port::Port;
 use crate::plan::advice::{Advice, Code};
@@ -56,7 +56,7 @@ fn places(view: &View, port: &Port, entry: &Value) -> Result<Vec<Address>, Failu
         .filter_map(|field| Some((field, entry[field].as_str().filter(|text| !text.is_empty())?)))
         .map(|(field, text)| {
             let source = format!("loadBalancer ingress {field}{}", mode(entry));
-            Ok(Address::at(port, host::read(view, text)?, port.number, source))
+            Ok(Address::at(port, view.host(text)?, port.number, source))
         })
         .collect()
 }

@@ -2,7 +2,6 @@
 //! where the Service cannot answer, from pods and nodes.
 
 mod balancer;
-mod host;
 mod node;
 mod port;
 
@@ -11,11 +10,9 @@ use serde_json::Value;
 use super::advice::{Advice, Code};
 use crate::error::{Exit, Failure, Reason};
 use crate::model::{Object, ObjectRef};
+use crate::text::{Host, Scheme};
 
 pub(crate) use balancer::Unassigned;
-pub use host::Host;
-pub use port::Scheme;
-
 use port::Port;
 
 /// What was asked for.
@@ -172,6 +169,14 @@ impl<'a> View<'a> {
     fn refused(&self, reason: Reason, why: &str) -> Failure {
         Failure::new(Exit::Failed, reason, format!("{} {why}", self.named()))
     }
+
+    /// The host that the cluster gave, or a failure that names the Service.
+    fn host(&self, text: &str) -> Result<Host, Failure> {
+        Host::parse(text).ok_or_else(|| {
+            self.refused(Reason::BadAnswer, "has an address that is neither an IP nor a DNS name")
+                .detail(text.chars().take(80).flat_map(char::escape_default).collect::<String>())
+        })
+    }
 }
 
 /// `service NAMESPACE/NAME`.
@@ -212,7 +217,7 @@ fn cluster_ip(view: &View, port: &Port) -> Result<Answer, Failure> {
         let dual = spec["clusterIPs"].as_array().map(Vec::as_slice).unwrap_or_default();
         let ips = if dual.is_empty() { std::slice::from_ref(&spec["clusterIP"]) } else { dual };
         for ip in ips.iter().filter_map(Value::as_str).filter(|ip| !ip.is_empty()) {
-            addresses.push(Address::at(port, host::read(view, ip)?, port.number, "clusterIP".into()));
+            addresses.push(Address::at(port, view.host(ip)?, port.number, "clusterIP".into()));
         }
         advice.push(
             Advice::warning(
@@ -233,7 +238,7 @@ fn external_ips(view: &View, port: &Port) -> Result<Vec<Address>, Failure> {
     let ips = view.spec()["externalIPs"].as_array().map(Vec::as_slice).unwrap_or_default();
     ips.iter()
         .filter_map(Value::as_str)
-        .map(|ip| Ok(Address::at(port, host::read(view, ip)?, port.number, "externalIPs".into())))
+        .map(|ip| Ok(Address::at(port, view.host(ip)?, port.number, "externalIPs".into())))
         .collect()
 }
 

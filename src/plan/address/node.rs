@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::port::Port;
-use super::{Address, Amount, Answer, Cause, Need, Pending, Prefer, Reach, Seen, View, found, host};
+use super::{Address, Amount, Answer, Cause, Need, Pending, Prefer, Reach, Seen, View, found};
 use crate::error::{Failure, Reason};
 use crate::model::{ObjectRef, kinds};
 use crate::plan::advice::{Advice, Code};
@@ -93,7 +93,7 @@ fn from_nodes(
     let mut advice = Vec::new();
     for (_, name, kind, node) in if view.wish.amount == Amount::One { &ranked[..1] } else { &ranked[..] } {
         for text in of_kind(node, kind) {
-            addresses.push(Address::at(port, host::read(view, text)?, node_port, format!("node {name} {kind}")));
+            addresses.push(Address::at(port, view.host(text)?, node_port, format!("node {name} {kind}")));
         }
         if view.wish.reach == Reach::ServiceType && !kind.starts_with("External") {
             advice.push(

@@ -5,24 +5,7 @@ use serde_json::Value;
 use super::View;
 use crate::command::{flag, quoted};
 use crate::error::{Exit, Failure, Reason};
-
-/// What a URL begins with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Scheme {
-    Http,
-    Https,
-}
-
-impl Scheme {
-    /// As in a URL.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Http => "http",
-            Self::Https => "https",
-        }
-    }
-}
+use crate::text::Scheme;
 
 /// A port of a Service.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,8 +7,9 @@ use crate::error::Reason;
 use crate::model::{Kind, Object, kinds};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::istiod::{DEFAULT, REVISION_LABEL};
-use crate::plan::mtls::{Found, Surroundings};
+use crate::plan::mtls::Surroundings;
 use crate::plan::outcome::{Decision, Objection};
+use crate::plan::policy::Found;
 use crate::plan::revisions::{INJECTION_LABEL, bond};
 use crate::plan::{Gateways, PerObject, Wants, Words};
 

@@ -19,7 +19,7 @@ use super::outcome::{Decision, Objection};
 use crate::command::flag;
 use crate::error::Reason;
 use crate::model::{Kind, Object, ObjectRef, kinds};
-use crate::plan::nearest::nearest;
+use crate::text::nearest;
 use pods::{holder, is_living};
 use workload::Fate;
 

@@ -11,8 +11,8 @@ use crate::edit::{Edit, json as json_edit};
 use crate::error::Reason;
 use crate::model::{FieldPath, Kind, Object, ObjectRef};
 use crate::plan::mark::{MANAGED_BY, MANAGER};
-use crate::plan::mtls::{Caution, Foreign};
 use crate::plan::outcome::Objection;
+use crate::plan::policy::{Caution, Foreign};
 
 /// The name that Istio's documentation gives the policy of a mesh or a namespace.
 const NAME: &str = "default";

@@ -6,7 +6,7 @@ use super::target::Action;
 use super::{Request, Routing, gateway_api, listeners};
 use crate::model::Object;
 use crate::plan::acceptance;
-use crate::plan::nearest::nearest;
+use crate::text::nearest;
 
 /// All that can be said about a request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -14,10 +14,10 @@ use crate::edit::Edit;
 use crate::edit::bootstrap::{self, Cluster};
 use crate::error::Reason;
 use crate::plan::advice::{Advice, Code};
-use crate::plan::image::NeedsFlag;
 use crate::plan::istiod::Istiod;
 use crate::plan::outcome::Objection;
 use crate::plan::owner::{self, Owner};
+use crate::plan::sidecars::image::NeedsFlag;
 
 /// What is done so that the whole contract holds.
 ///

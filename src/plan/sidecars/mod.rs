@@ -6,6 +6,7 @@
 
 pub(crate) mod claims;
 mod guard;
+pub(crate) mod image;
 mod inject;
 pub(crate) mod parts;
 pub(crate) mod state;

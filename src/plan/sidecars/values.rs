@@ -2,12 +2,13 @@
 
 use serde_json::Value;
 
+use super::image::{NeedsFlag, proxyv2_image, sds_image};
 use super::parts::{ISTIO_PROXY, SDS};
 use super::state::{discovery_address, env, item};
 use super::{Around, Flags, Proxy};
 use crate::error::Failure;
-use crate::plan::image::{Image, NeedsFlag, proxyv2_image, sds_image};
 use crate::plan::istiod::{Because, Choice, Istiod, Told, choose as choose_istiod};
+use crate::text::Image;
 
 const MESH_ID: &str = "cluster.local";
 const CLUSTER_ID: &str = "Kubernetes";

@@ -6,9 +6,10 @@ use super::merge::Merge;
 use super::{IMAGE_PARTS, image_part};
 use crate::error::Failure;
 use crate::plan::advice::{Advice, Code};
-use crate::plan::image::{Image, NeedsFlag, proxyv2_image};
 use crate::plan::istiod::{Because, Choice};
 use crate::plan::sidecars::Flags;
+use crate::plan::sidecars::image::{NeedsFlag, proxyv2_image};
+use crate::text::Image;
 
 /// The chart's own `registry`, `repository` and `tag`.
 const USUAL: [&str; 3] = ["docker.io/istio", "proxyv2", "1.22.0"];

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::{Chart, Wish, then};
 use crate::error::{Exit, Failure, Reason};
 use crate::model::FieldPath;
-use crate::plan::nearest;
+use crate::text::nearest;
 
 /// The proxy that the chart has of its own.
 pub(super) const USUAL: &str = "gatewayProxy";
@@ -41,7 +41,7 @@ pub(super) fn selected(values: &Value, chart: &Chart, wish: &Wish) -> Result<Vec
 fn not_found(wanted: &str, all: &[String], chart: &Chart) -> Failure {
     let proxies = chart.edition.proxies();
     let failure = Failure::new(Exit::SaidNo, Reason::NotFound, format!("--proxy {wanted}: not found in {proxies}"));
-    let near = nearest::nearest(wanted, all.iter().map(String::as_str));
+    let near = nearest(wanted, all.iter().map(String::as_str));
     match near.is_empty() {
         true => failure.detail(format!("there: {}", all.join(", "))),
         false => failure.detail(format!("near: {}", near.join(", "))),

@@ -16,7 +16,6 @@ mod judge;
 pub(crate) mod pods;
 pub(crate) mod route;
 pub(crate) mod tls;
-pub(crate) mod url;
 
 #[cfg(test)]
 pub(crate) mod tests;

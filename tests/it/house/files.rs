@@ -17,7 +17,7 @@ fn every_source_file_is_a_module_of_one_above_it() {
         let owner = match folder {
             "tests/it" => "tests/it/main.rs".to_owned(),
             "src" => "src/lib.rs".to_owned(),
-            folder if repo(&format!("{folder}/mod.rs")).exists() => format!("{folder}/mod.rs"),
+            folder if repo(format!("{folder}/mod.rs")).exists() => format!("{folder}/mod.rs"),
             folder => format!("{folder}.rs"),
         };
         let declaration = format!("mod {module};");

@@ -2,6 +2,7 @@
 
 mod commands;
 mod composed;
+mod cycles;
 mod defects;
 mod docs;
 mod files;

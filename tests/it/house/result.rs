@@ -2,10 +2,11 @@
 
 use gloo_rs::exports::error::{Exit, Failure, Reason};
 use gloo_rs::exports::model::{ObjectRef, kinds::UPSTREAM};
-use gloo_rs::exports::plan::address::{Address, Host, Scheme};
+use gloo_rs::exports::plan::address::Address;
 use gloo_rs::exports::plan::advice::{Advice, Code};
 use gloo_rs::exports::plan::outcome::{Outcome, Row};
 use gloo_rs::exports::render::{self, document::Document};
+use gloo_rs::exports::text::{Host, Scheme};
 use serde_json::{Map, Value};
 
 use super::{read, schema};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::cli::help;
 use crate::options::{Command, Destination, Files, Preview, SwitchesTask};
 use crate::plan::auto_mtls::Off;
-use crate::plan::mtls::Caution;
+use crate::plan::policy::Caution;
 use crate::render::diff::Secrets;
 
 /// Say how the two switches of auto-mTLS stand

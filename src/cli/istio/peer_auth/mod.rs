@@ -14,8 +14,8 @@ use crate::cli::preview::PreviewArgs;
 use crate::error::Failure;
 use crate::model::Selector;
 use crate::options::{Command, Global, PeerAuth};
-use crate::plan::mtls::{Caution, Foreign};
 use crate::plan::peer::change::{Request, Scope, Wish};
+use crate::plan::policy::{Caution, Foreign};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Word {

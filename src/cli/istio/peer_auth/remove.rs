@@ -3,8 +3,8 @@
 use crate::cli::help;
 use crate::error::Failure;
 use crate::options::{Command, Global};
-use crate::plan::mtls::Foreign;
 use crate::plan::peer::change::Wish;
+use crate::plan::policy::Foreign;
 
 /// Take away the PeerAuthentication that gloo-rs made
 ///

@@ -3,9 +3,9 @@
 use crate::cli::help;
 use crate::error::Failure;
 use crate::options::{Command, Global};
-use crate::plan::mtls::Foreign;
 use crate::plan::peer::Mode;
 use crate::plan::peer::change::Wish;
+use crate::plan::policy::Foreign;
 
 /// Demand mutual TLS of every client
 ///

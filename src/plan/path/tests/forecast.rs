@@ -3,12 +3,12 @@
 use super::*;
 use crate::model::ObjectRef;
 use crate::model::kinds::{PEER_AUTHENTICATION, UPSTREAM};
-use crate::plan::mtls::{Caution, Foreign};
 use crate::plan::path::effect::{Effect, Turn, World};
 use crate::plan::path::forecast::{Forecast, Outage, forecast};
 use crate::plan::path::routed::{Gateways, Way};
 use crate::plan::peer::Mode;
 use crate::plan::peer::change::{Request, Scope, Wish};
+use crate::plan::policy::{Caution, Foreign};
 use crate::plan::revisions::INJECT_LABEL;
 
 const MESH: &str = "istio-system/default, mesh";

@@ -1,6 +1,24 @@
 //! A URL as it is typed: only what a request to a gateway needs of it.
 
-use crate::plan::address::{Host, Scheme};
+use super::Host;
+
+/// What a URL begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scheme {
+    Http,
+    Https,
+}
+
+impl Scheme {
+    /// As in a URL.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
 
 /// `http://shop.example:8080/cart?id=1`
 #[derive(Debug, Clone, PartialEq, Eq)]

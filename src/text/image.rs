@@ -1,8 +1,6 @@
-//! Image references, and which sidecar image belongs to which running one.
+//! Image references.
 
 use std::fmt;
-
-use crate::error::{Exit, Failure, Reason};
 
 /// `registry/repository:tag@digest`, each part as it was written.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -14,35 +12,6 @@ pub(crate) struct Image {
     pub tag: Option<String>,
     /// `sha256:…`
     pub digest: Option<String>,
-}
-
-/// An image that cannot be told from what runs: a flag has to name it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NeedsFlag {
-    pub flag: &'static str,
-    pub why: String,
-}
-
-impl NeedsFlag {
-    /// The flag that names the image of `sds`.
-    pub const SDS: &'static str = "--sds-image";
-    /// The flag that names the image of `istio-proxy`.
-    pub const ISTIO_PROXY: &'static str = "--istio-proxy-image";
-
-    fn new(flag: &'static str, why: impl Into<String>) -> Self {
-        Self { flag, why: why.into() }
-    }
-
-    /// Nothing that would tell the image was found.
-    pub fn unseen(flag: &'static str, why: impl Into<String>) -> Self {
-        Self::new(flag, why)
-    }
-}
-
-impl From<NeedsFlag> for Failure {
-    fn from(needs: NeedsFlag) -> Self {
-        Self::new(Exit::Failed, Reason::NeedsFlag, needs.why).hint(format!("{} REGISTRY/REPOSITORY:TAG", needs.flag))
-    }
 }
 
 /// Longest tag (OCI distribution specification).
@@ -99,8 +68,15 @@ impl Image {
         self.repository.rsplit('/').next().unwrap_or_default()
     }
 
+    /// All before its name, registry included: `quay.io/solo-io`.
+    pub(crate) fn parents(&self) -> String {
+        let parents = self.repository.rsplit_once('/').map(|(parents, _)| parents);
+        let parts: Vec<_> = self.registry.as_deref().into_iter().chain(parents).collect();
+        parts.join("/")
+    }
+
     /// The image beside it that has this name and the same tag.
-    fn beside(&self, name: &str) -> Self {
+    pub(crate) fn beside(&self, name: &str) -> Self {
         let repository = match self.repository.rsplit_once('/') {
             Some((parents, _)) => format!("{parents}/{name}"),
             None => name.to_owned(),
@@ -123,45 +99,6 @@ impl fmt::Display for Image {
             None => Ok(()),
         }
     }
-}
-
-/// The `sds` image that belongs to a running gloo container: Gloo builds them together, one tag for all.
-///
-/// # Errors
-/// Where the image does not tell: a mirrored name, a digest, no tag.
-pub(crate) fn sds_image(gloo: &str) -> Result<Image, NeedsFlag> {
-    const SIBLINGS: [(&str, &str); 3] = [("gloo", "sds"), ("gloo-ee", "sds-ee"), ("gloo-ee-fips", "sds-ee-fips")];
-    let needs = |why: String| NeedsFlag::new(NeedsFlag::SDS, why);
-    let image = Image::parse(gloo).map_err(|why| needs(format!("the gloo image {gloo:?} cannot be read: {why}")))?;
-    let sibling = SIBLINGS.iter().find(|(name, _)| *name == image.name());
-    let (_, sds) = sibling
-        .ok_or_else(|| needs(format!("the gloo image {image} does not tell the sds image: its name is not gloo's")))?;
-    if image.digest.is_some() {
-        return Err(needs(format!("the gloo image {image} does not tell the sds image: it is pinned by digest")));
-    }
-    if image.tag.is_none() {
-        return Err(needs(format!("the gloo image {image} does not tell the sds image: it has no tag")));
-    }
-    Ok(image.beside(sds))
-}
-
-/// The `istio-proxy` image that belongs to an istiod: `pilot` and `proxyv2` are built together. A digest is
-/// of `pilot` alone; a tag beside it serves both.
-///
-/// # Errors
-/// Where the image does not tell: a mirrored name, a digest without a tag.
-pub(crate) fn proxyv2_image(pilot: &str) -> Result<Image, NeedsFlag> {
-    let needs = |why: String| NeedsFlag::new(NeedsFlag::ISTIO_PROXY, why);
-    let image =
-        Image::parse(pilot).map_err(|why| needs(format!("the istiod image {pilot:?} cannot be read: {why}")))?;
-    if image.name() != "pilot" {
-        return Err(needs(format!("the istiod image {image} does not tell the proxy's: its name is not pilot")));
-    }
-    if image.tag.is_none() {
-        let why = if image.digest.is_some() { "it is pinned by digest" } else { "it has no tag" };
-        return Err(needs(format!("the istiod image {image} does not tell the proxy's: {why}")));
-    }
-    Ok(image.beside("proxyv2"))
 }
 
 /// Whether the part before the first slash is a registry: the rule every runtime has from Docker.
@@ -216,51 +153,6 @@ mod tests {
 
     use super::*;
 
-    const DIGEST: &str = "sha256:2d4f3a1b0c9e8d7f6a5b4c3d2e1f0a9b8c7d6e5f4a3b2c1d0e9f8a7b6c5d4e3f";
-
-    #[test]
-    fn the_sds_image_stands_beside_gloos_with_its_tag() {
-        for (gloo, sds) in [
-            ("quay.io/solo-io/gloo:1.17.7", "quay.io/solo-io/sds:1.17.7"),
-            ("quay.io/solo-io/gloo-ee:1.17.7", "quay.io/solo-io/sds-ee:1.17.7"),
-            ("quay.io/solo-io/gloo-ee-fips:1.17.7-distroless", "quay.io/solo-io/sds-ee-fips:1.17.7-distroless"),
-            ("localhost:5000/mirror/a/b/gloo:v1", "localhost:5000/mirror/a/b/sds:v1"),
-            ("[fd00::1]:5000/gloo:1", "[fd00::1]:5000/sds:1"),
-            ("solo-io/gloo:1", "solo-io/sds:1"),
-            ("gloo:1.0.0-ci", "sds:1.0.0-ci"),
-        ] {
-            assert_eq!(sds_image(gloo).map(|image| image.to_string()), Ok(sds.to_owned()), "{gloo}");
-        }
-    }
-
-    #[test]
-    fn what_does_not_tell_the_sds_image_asks_for_the_flag() {
-        let digest = format!("quay.io/solo-io/gloo@{DIGEST}");
-        let both = format!("quay.io/solo-io/gloo:1@{DIGEST}");
-        for gloo in [&digest, &both, "quay.io/solo-io/gloo", "quay.io/mine/edge:1", "gloo-fips:1", "no image", ""] {
-            assert_eq!(sds_image(gloo).unwrap_err().flag, "--sds-image", "{gloo}");
-        }
-    }
-
-    #[test]
-    fn the_proxy_image_stands_beside_pilots_and_never_has_pilots_digest() {
-        let both = format!("docker.io:443/istio/pilot:1.28.3-distroless@{DIGEST}");
-        for (pilot, proxy) in [
-            ("docker.io/istio/pilot:1.28.3", "docker.io/istio/proxyv2:1.28.3"),
-            ("localhost:5000/pilot:1.28.3", "localhost:5000/proxyv2:1.28.3"),
-            (
-                "us-docker.pkg.dev/gloo-mesh/istio-0a/pilot:1.21.0-solo",
-                "us-docker.pkg.dev/gloo-mesh/istio-0a/proxyv2:1.21.0-solo",
-            ),
-            (both.as_str(), "docker.io:443/istio/proxyv2:1.28.3-distroless"),
-        ] {
-            assert_eq!(proxyv2_image(pilot).map(|image| image.to_string()), Ok(proxy.to_owned()), "{pilot}");
-        }
-        for pilot in [format!("istio/pilot@{DIGEST}"), "istio/pilot".into(), "istio/istiod:1".into(), "::".into()] {
-            assert_eq!(proxyv2_image(&pilot).unwrap_err().flag, "--istio-proxy-image", "{pilot}");
-        }
-    }
-
     #[test]
     fn what_no_registry_takes_is_no_reference() {
         for text in ["", "A/b", "a//b", "a:", "a:b:c", "a@sha256:short", "a b", "-a", "a/", "/a", "a.b:x/c", "a:\u{1b}"]
@@ -280,21 +172,6 @@ mod tests {
             prop_assume!(registry.is_some() || !repository.split_once('/').is_some_and(|(first, _)| is_host(first)));
             let image = Image { registry, repository, tag, digest };
             prop_assert_eq!(Image::parse(&image.to_string()), Ok(image));
-        }
-
-        #[test]
-        fn the_sibling_differs_by_its_name_alone(
-            registry in proptest::option::of("[a-z]{1,8}\\.io(:[0-9]{2,5})?"),
-            parents in "([a-z0-9]{1,5}/){0,3}",
-            tag in "[0-9]\\.[0-9]{1,2}(-distroless|-fips)?",
-            ee in proptest::sample::select(vec!["", "-ee", "-ee-fips"]),
-        ) {
-            let of = |name: &str| {
-                let registry = registry.as_ref().map(|registry| format!("{registry}/")).unwrap_or_default();
-                format!("{registry}{parents}{name}:{tag}")
-            };
-            prop_assert_eq!(sds_image(&of(&format!("gloo{ee}"))).unwrap().to_string(), of(&format!("sds{ee}")));
-            prop_assert_eq!(proxyv2_image(&of("pilot")).unwrap().to_string(), of("proxyv2"));
         }
 
         #[test]

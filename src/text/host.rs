@@ -3,9 +3,6 @@
 use core::net::IpAddr;
 use std::fmt;
 
-use super::View;
-use crate::error::{Failure, Reason};
-
 /// An IP address or a DNS name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Host {
@@ -39,14 +36,6 @@ impl fmt::Display for Host {
             Self::Name(name) => f.write_str(name),
         }
     }
-}
-
-/// The host that the cluster gave, or a failure that names the object which has it.
-pub(super) fn read(view: &View, text: &str) -> Result<Host, Failure> {
-    Host::parse(text).ok_or_else(|| {
-        view.refused(Reason::BadAnswer, "has an address that is neither an IP nor a DNS name")
-            .detail(text.chars().take(80).flat_map(char::escape_default).collect::<String>())
-    })
 }
 
 /// No dash at a label's ends: a host that begins with one would be an option of the command it is given to.

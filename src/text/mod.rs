@@ -1,0 +1,14 @@
+//! Texts that people type and objects carry, read: hosts, URLs, images, names of proxies, names that are near.
+
+mod host;
+mod image;
+mod nearest;
+pub(crate) mod proxy_name;
+pub(crate) mod url;
+
+pub use host::Host;
+pub(crate) use image::Image;
+pub(crate) use nearest::nearest;
+pub(crate) use proxy_name::{ProxyKind, ProxyName};
+pub use url::Scheme;
+pub(crate) use url::Url;
