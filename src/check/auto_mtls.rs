@@ -3,7 +3,8 @@
 use super::{Check, Finding, Look, codes};
 use crate::command::gloo_rs;
 use crate::model::kinds;
-use crate::plan::auto_mtls::{harm, switches};
+use crate::plan::auto_mtls::harm;
+use crate::plan::settings::switches;
 
 pub(super) const CHECK: Check = Check {
     title: "auto-mTLS",

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Check, Finding, Look, codes};
 use crate::model::{Object, kinds};
-use crate::plan::backend::{labels, selects};
+use crate::plan::labels::{labels, selects};
 use crate::plan::sidecars::Proxy;
 use crate::plan::sidecars::parts::SDS;
 use crate::plan::sidecars::state::{env, item};

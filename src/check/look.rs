@@ -1,5 +1,6 @@
 //! What a check sees: the snapshot, what is made of it once for all checks, and a note of what each check met.
 
+use crate::plan::labels;
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,12 +10,12 @@ use super::control_plane::EnvoySaid;
 use crate::command::CommandLine;
 use crate::gloo::metrics::Metrics;
 use crate::model::{Found, Kind, Object, Selector, Snapshot, Unknown, kinds};
-use crate::plan::backend::{self, is_running};
 use crate::plan::istiod::{self, Istiod, REVISION_LABEL, Seen as IstiodSeen};
 use crate::plan::path::Certificate;
 use crate::plan::path::Facts;
 use crate::plan::path::routed::{ROUTES, Routed};
 use crate::plan::path::survey::Survey as Paths;
+use crate::plan::pod::is_running;
 use crate::plan::sidecars::{self, Pods, Proxy};
 
 /// The label of a gateway proxy.
@@ -277,7 +278,7 @@ impl<'w> Look<'w> {
     fn gateway(&self, workload: &Object) -> Proxy {
         let (gloo, snapshot) = (self.gloo(), self.world.snapshot);
         let name = sidecars::bootstrap_name(&workload.reference.name);
-        let selector = backend::labels(&workload.value["spec"]["selector"]["matchLabels"]);
+        let selector = labels::labels(&workload.value["spec"]["selector"]["matchLabels"]);
         let pods = match snapshot.unknown_in(&kinds::POD, gloo) {
             Some(_) => Pods::Unseen,
             None => Pods::Seen(
@@ -330,5 +331,5 @@ impl<'w> Look<'w> {
 }
 
 fn selects(selector: &BTreeMap<String, String>, pod: &Value) -> bool {
-    !selector.is_empty() && backend::selects(selector, &pod["metadata"]["labels"])
+    !selector.is_empty() && labels::selects(selector, &pod["metadata"]["labels"])
 }

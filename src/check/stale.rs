@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Check, Finding, Look, codes};
 use crate::model::{ObjectRef, kinds};
-use crate::plan::backend::{is_meshed, is_running};
+use crate::plan::pod::{is_meshed, is_running};
 use crate::plan::revisions::{Binding, Tally, bindings, opts_out};
 
 pub(super) const CHECK: Check = Check {

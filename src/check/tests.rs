@@ -9,7 +9,7 @@ use super::look::Release;
 use super::*;
 use crate::gloo::metrics::{self, Metrics};
 use crate::model::{Answer, Object, Part, Selector, Snapshot};
-use crate::plan::backend::{labels, selects};
+use crate::plan::labels::{labels, selects};
 use crate::plan::path::Certificate;
 
 mod agreement;

@@ -22,7 +22,7 @@ use crate::model::{Object, ObjectRef, Selector};
 use crate::options::{Absent, Global, Named, Objects, Scope, Selection};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::gateway::AutoMtls;
-use crate::plan::mtls::Surroundings;
+use crate::plan::mtls::{self, Surroundings};
 use crate::plan::outcome::{Outcome, Row};
 use crate::plan::owner::Owner;
 use crate::plan::policy::Found;
@@ -392,7 +392,7 @@ impl Run<'_> {
         };
         if matters {
             let gateway = self.survey.gateway().await;
-            if let Some(advice) = advice::on_gateway(gateway, self.survey.gloo_namespace().await) {
+            if let Some(advice) = mtls::advice::on_gateway(gateway, self.survey.gloo_namespace().await) {
                 report.advice(advice);
             }
         }

@@ -17,12 +17,13 @@ use crate::load::{gateways, harm};
 use crate::model::{Object, kinds};
 use crate::options::{Absent, Files, Global, Named, Objects, Patience, Selection, SwitchesTask};
 use crate::plan::PerObject;
-use crate::plan::auto_mtls::{Gateways, Off, OnSettings, Wish, switches};
+use crate::plan::auto_mtls::{Gateways, Off, OnSettings, Wish};
 use crate::plan::change::Change;
 use crate::plan::mtls::Surroundings;
 use crate::plan::outcome::{Decision, Outcome, Row};
 use crate::plan::path::effect::{Effect, Turn};
 use crate::plan::policy::{Caution, Found};
+use crate::plan::settings::switches;
 
 /// The one Settings object that Gloo reads.
 const NAME: &str = "default";

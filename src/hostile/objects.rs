@@ -1,6 +1,7 @@
 //! Objects of the API and of manifests.
 #![allow(unused_must_use, reason = "a reader is called to see that it does not panic")]
 
+use crate::plan::labels;
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
@@ -16,7 +17,7 @@ use crate::plan::path::endpoints::PodEndpoints;
 use crate::plan::peer::Policies;
 use crate::plan::{
     acceptance, auto_mtls, backend, dangling, effect, enrolment, gateway, mark, owner, peer, pod, proxy_pods,
-    revisions, rollout, server, ssl_config,
+    revisions, rollout, server, settings, ssl_config,
 };
 use crate::render::diff;
 use crate::render::diff::Secrets;
@@ -39,7 +40,7 @@ fn read(object: &Value) {
     let (upstream, workload) = (of(&kinds::UPSTREAM), of(&kinds::DEPLOYMENT));
     acceptance::of(object);
     acceptance::reported_by(object, "gloo-system");
-    auto_mtls::switches(object);
+    settings::switches(object);
     auto_mtls::harm(object);
     effect::said(object, "gloo-system");
     owner::of(object);
@@ -49,10 +50,10 @@ fn read(object: &Value) {
     ssl_config::completions(&object["spec"]["sslConfig"]);
     backend::destination(object, "gloo-system");
     Surroundings::of_manifest(&upstream, "gloo-system");
-    backend::workload_selector(object);
+    labels::workload_selector(object);
     backend::external(object);
-    backend::PodSelector::of(object, &BTreeMap::new()).map(|it| it.selects(&object["metadata"]["labels"]));
-    backend::pod_port(object, object);
+    labels::PodSelector::of(object, &BTreeMap::new()).map(|it| it.selects(&object["metadata"]["labels"]));
+    pod::pod_port(object, object);
     if let Ok(port) = Port::of("shop/cart", object, Some(80), &BTreeMap::new()) {
         port.behind(
             [object],
@@ -60,8 +61,8 @@ fn read(object: &Value) {
             &Ok(Policies { all: one, root_namespace: "istio-system" }),
         );
     }
-    backend::barred(object);
-    backend::obeys_policies(object);
+    pod::barred(object);
+    pod::obeys_policies(object);
     enrolment::pods::holder(object);
     gateway::without_pods(one);
     gateway::of(one, one);

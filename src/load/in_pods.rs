@@ -13,8 +13,8 @@ use crate::envoy::updates::{self, Updates};
 use crate::gloo::metrics::{self, Metrics};
 use crate::kube::{ForwardCause, ForwardFailure, Session};
 use crate::model::{Object, Snapshot, Unknown, kinds};
-use crate::plan::backend::is_running;
 use crate::plan::path::Certificate;
+use crate::plan::pod::is_running;
 
 /// Envoy's admin port, and the one at which Gloo serves its metrics.
 const ADMIN: u16 = 19000;

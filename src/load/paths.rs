@@ -7,9 +7,10 @@ use crate::error::Failure;
 use crate::kube::Session;
 use crate::model::{Answer, Found, Part, Snapshot, kinds};
 use crate::plan::Unread;
-use crate::plan::backend::{PodSelector, ServiceRef};
+use crate::plan::backend::ServiceRef;
 use crate::plan::gateway::PROXY_LABEL;
 use crate::plan::istiod::REVISION_LABEL;
+use crate::plan::labels::PodSelector;
 use crate::plan::path::installation::Installation;
 use crate::plan::path::survey::GATEWAY_LABEL;
 

@@ -8,7 +8,7 @@ use crate::error::{Exit, Failure, Reason};
 use crate::kube::{ApiError, Cause, Query, Scope, Session};
 use crate::model::{Kind, Object, ObjectRef, kinds};
 use crate::options::{Global, PodsOf, ProxyPods};
-use crate::plan::backend::workload_selector;
+use crate::plan::labels::workload_selector;
 use crate::plan::proxy_pods::{self, Chosen};
 use crate::plan::sidecars::BOOTSTRAP_KEY;
 use crate::text::nearest;

@@ -36,7 +36,7 @@ pub(crate) async fn out_of_reach(session: &Session, scope: &change::Scope) -> Re
             Ok(Some(page)) => {
                 for pod in &page.items {
                     counted.total += 1;
-                    if !crate::plan::backend::obeys_policies(pod) {
+                    if !crate::plan::pod::obeys_policies(pod) {
                         counted.count += 1;
                         let text = |key: &str| pod["metadata"][key].as_str().unwrap_or_default();
                         if counted.some.len() < SOME {

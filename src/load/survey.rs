@@ -2,6 +2,7 @@
 //!
 //! Whatever may not or cannot be read is a value that says so: missing rights are never "ok".
 
+use crate::plan::pod;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
@@ -14,8 +15,9 @@ use crate::error::Failure;
 use crate::kube::{ApiError, Cause, Freshness, Query, Scope, Session};
 use crate::model::{Kind, Object, kinds};
 use crate::options::{GLOO_SYSTEM, Global};
-use crate::plan::backend::{self, Destination, PodSelector, ServiceRef};
+use crate::plan::backend::{self, Destination, ServiceRef};
 use crate::plan::gateway::{self, AutoMtls, Gateway};
+use crate::plan::labels::PodSelector;
 use crate::plan::mtls::{FarEnd, Surroundings};
 use crate::plan::path::behind::Port;
 use crate::plan::path::endpoints::{self, PodEndpoints};
@@ -204,7 +206,7 @@ impl<'s> Survey<'s> {
             Ok(slices) => PodEndpoints::of(of_service(slices, &service.name), port.name()),
             Err(why) => PodEndpoints::Unread(why.clone()),
         };
-        port.behind(pods.iter().map(Rc::as_ref).filter(|pod| backend::is_running(pod)), &endpoints, &policies)
+        port.behind(pods.iter().map(Rc::as_ref).filter(|pod| pod::is_running(pod)), &endpoints, &policies)
     }
 
     /// The namespace's `EndpointSlice`s, where the metadata of its pods does not tell which policy holds.
@@ -226,7 +228,7 @@ impl<'s> Survey<'s> {
     /// What may make a difference for these pods, and no more: without a policy that refuses what is to be sent, none.
     async fn policies_of(&self, pods: &[Rc<Value>], wants: Wants) -> Read<Policies<'_>> {
         let none = Policies { all: &[], root_namespace: policies::ISTIO_SYSTEM };
-        let Some(sent) = wants.peer.filter(|_| pods.iter().any(|pod| backend::obeys_policies(pod))) else {
+        let Some(sent) = wants.peer.filter(|_| pods.iter().any(|pod| pod::obeys_policies(pod))) else {
             return Ok(none);
         };
         match self.may_be_refused(sent).await {

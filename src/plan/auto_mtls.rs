@@ -12,15 +12,13 @@ use super::mtls::Surroundings;
 use super::outcome::{Decision, Objection};
 use super::peer::Sent;
 use super::policy::{Caution, Found};
+use super::settings::{OPTIONS, SWITCHES};
+use super::ssl_config::{OPT_OUT, tls_of_type};
 use super::{PerObject, Wants, Words};
 use crate::command::{CommandLine, flag, gloo_rs};
 use crate::edit::{Edit, json as edited};
 use crate::error::Reason;
 use crate::model::{FieldPath, Kind, Object, kinds};
-
-const OPTIONS: [&str; 3] = ["spec", "gloo", "istioOptions"];
-const SWITCHES: [&str; 2] = ["enableIntegration", "enableAutoMtls"];
-const OPT_OUT: &str = "disableIstioAutoMtls";
 
 /// What is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,20 +34,6 @@ pub(crate) enum Off {
     Said,
     /// As they were before this program turned it on, as far as the object tells: where they were not there they go.
     AsBefore,
-}
-
-/// The switches as they stand; absent is off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Switches {
-    pub integration: bool,
-    pub auto_mtls: bool,
-}
-
-/// Reads the switches.
-pub(crate) fn switches(settings: &Value) -> Switches {
-    let options = &settings["spec"]["gloo"]["istioOptions"];
-    let [integration, auto_mtls] = SWITCHES.map(|switch| options[switch] == true);
-    Switches { integration, auto_mtls }
 }
 
 /// Settings with both switches as wished.
@@ -272,7 +256,8 @@ impl PerObject for OptOut {
             said.push(Advice::warning(code, format!("{name}: {}", objection.message)));
         }
         if self.wish == Wish::Enable
-            && let Some(why) = harm(&without_opt_out(&object.value))
+            && let Some(why) =
+                tls_of_type(&object.value["spec"]).filter(|_| object.value["spec"]["sslConfig"].is_null())
         {
             said.push(Advice::warning(Code::MayHarm, format!("auto-mTLS may send plaintext to {name}: {why}")));
         }
@@ -290,32 +275,11 @@ impl OptOut {
     }
 }
 
-fn without_opt_out(upstream: &Value) -> Value {
-    let mut value = upstream.clone();
-    if let Some(spec) = value.get_mut("spec").and_then(Value::as_object_mut) {
-        spec.shift_remove(OPT_OUT);
-    }
-    value
-}
-
-/// Why auto-mTLS may send plaintext where TLS was: its raw-buffer match for pods without sidecar comes before
-/// the TLS that these types bring without an `sslConfig`.
+/// Why auto-mTLS may send plaintext where TLS was.
 pub(crate) fn harm(upstream: &Value) -> Option<&'static str> {
     let spec = &upstream["spec"];
-    if !spec["sslConfig"].is_null() || spec[OPT_OUT] == true {
-        return None;
-    }
-    if spec["aws"].is_object() {
-        return Some("aws has TLS of its own");
-    }
-    if spec["azure"].is_object() {
-        return Some("azure has TLS of its own");
-    }
-    let fixed = &spec["static"];
-    let https = || fixed["hosts"].as_array().is_some_and(|hosts| hosts.iter().any(|host| host["port"] == 443));
-    // Gloo's static plugin: TLS if asked for, or at port 443 unless it is turned down.
-    let tls = fixed["useTls"] == true || (fixed["useTls"].is_null() && https());
-    tls.then_some("static, with TLS without an sslConfig")
+    let is_left_alone = !spec["sslConfig"].is_null() || spec[OPT_OUT] == true;
+    if is_left_alone { None } else { tls_of_type(spec) }
 }
 
 /// The warning for Upstreams that auto-mTLS may harm, each `namespace/name` and why.
@@ -359,6 +323,7 @@ mod tests {
     use crate::edit::json::apply;
     use crate::plan::path::fixture::{around, meshed, pods, switched};
     use crate::plan::peer::Mode;
+    use crate::plan::settings::{Switches, switches};
 
     fn settings(options: &Value) -> Object {
         Object::new(

@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use super::auto_mtls::switches;
 use super::change::Change;
 use super::mtls::{self, Policy, Surroundings};
 use super::outcome::{Decision, Objection};
 use super::policy::{Caution, Foreign, Found};
-use super::ssl_config::{SDS_CLUSTER, SDS_TARGET, Tls, tls_of};
+use super::settings::switches;
+use super::ssl_config::{SDS_CLUSTER, Tls, leads_here, tls_of};
 use crate::command::{Hint, flag, gloo_rs};
 use crate::error::Reason;
 use crate::model::{Object, ObjectRef};
@@ -78,15 +78,6 @@ fn search(value: &Value, path: &str, found: &mut Vec<String>) {
         }
         _ => {}
     }
-}
-
-/// Whether an `sds` block points at the cluster. Gloo takes it for one that names none
-/// (projects/gloo/pkg/utils/ssl.go, buildSds).
-pub(crate) fn leads_here(sds: &Value) -> bool {
-    let target = &sds["targetUri"];
-    let by_default =
-        sds["clusterName"].as_str().unwrap_or_default().is_empty() && (target.is_null() || *target == SDS_TARGET);
-    sds.is_object() && (sds["clusterName"] == SDS_CLUSTER || (by_default && sds["callCredentials"].is_null()))
 }
 
 /// The change that takes an Upstream off the cluster; none where something else of it points there too.

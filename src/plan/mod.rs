@@ -13,6 +13,7 @@ pub(crate) mod enrolment;
 pub(crate) mod gateway;
 pub(crate) mod inverse;
 pub(crate) mod istiod;
+pub(crate) mod labels;
 pub(crate) mod log;
 pub(crate) mod mark;
 pub(crate) mod mtls;
@@ -27,6 +28,7 @@ pub(crate) mod revisions;
 pub(crate) mod rollout;
 pub(crate) mod routes;
 pub(crate) mod server;
+pub(crate) mod settings;
 pub(crate) mod sidecars;
 pub(crate) mod ssl_config;
 #[cfg(test)]

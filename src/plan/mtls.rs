@@ -1,8 +1,10 @@
 //! Istio's mutual TLS on an Upstream: whether, and which fields change.
 
+pub(crate) mod advice;
+
 use serde_json::{Value, json};
 
-use super::advice::{self, Advice};
+use super::advice::Advice;
 use super::backend::{self, Destination};
 use super::effect::Wanted;
 use super::gateway::AutoMtls;

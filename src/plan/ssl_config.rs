@@ -87,3 +87,31 @@ pub(crate) fn completions(config: &Value) -> Vec<Edit> {
     }
     edits
 }
+
+/// The field of an Upstream's spec that opts it out of auto-mTLS.
+pub(crate) const OPT_OUT: &str = "disableIstioAutoMtls";
+
+/// The TLS that the type of an Upstream brings without an `sslConfig`. Auto-mTLS may send plaintext there: its
+/// raw-buffer match for pods without sidecar comes first.
+pub(crate) fn tls_of_type(spec: &Value) -> Option<&'static str> {
+    if spec["aws"].is_object() {
+        return Some("aws has TLS of its own");
+    }
+    if spec["azure"].is_object() {
+        return Some("azure has TLS of its own");
+    }
+    let fixed = &spec["static"];
+    let https = || fixed["hosts"].as_array().is_some_and(|hosts| hosts.iter().any(|host| host["port"] == 443));
+    // Gloo's static plugin: TLS if asked for, or at port 443 unless it is turned down.
+    let tls = fixed["useTls"] == true || (fixed["useTls"].is_null() && https());
+    tls.then_some("static, with TLS without an sslConfig")
+}
+
+/// Whether an `sds` block points at the cluster. Gloo takes it for one that names none
+/// (projects/gloo/pkg/utils/ssl.go, buildSds).
+pub(crate) fn leads_here(sds: &Value) -> bool {
+    let target = &sds["targetUri"];
+    let by_default =
+        sds["clusterName"].as_str().unwrap_or_default().is_empty() && (target.is_null() || *target == SDS_TARGET);
+    sds.is_object() && (sds["clusterName"] == SDS_CLUSTER || (by_default && sds["callCredentials"].is_null()))
+}

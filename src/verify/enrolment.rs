@@ -9,9 +9,9 @@ use crate::error::Failure;
 use crate::kube::{ApiError, Cause, DryRun, Query, Scope, Session};
 use crate::model::{Object, kinds};
 use crate::plan::advice::{Advice, Code};
-use crate::plan::backend::workload_selector;
 use crate::plan::enrolment::pods::holder;
 use crate::plan::enrolment::proof;
+use crate::plan::labels::workload_selector;
 use crate::plan::revisions::injected_by;
 
 /// The API server's webhooks hear of a label a moment after it was written, and istiod may be starting.

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::kube::{Query, Scope, Session};
 use crate::model::{ObjectRef, kinds};
-use crate::plan::backend::workload_selector;
+use crate::plan::labels::workload_selector;
 use crate::plan::rollout::{self, Rollout};
 
 /// Between two looks; rollouts take seconds.

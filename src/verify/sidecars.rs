@@ -7,7 +7,7 @@ use crate::kube::{Query, Scope, Session};
 use crate::model::{Object, kinds};
 use crate::plan::Unread;
 use crate::plan::advice::Advice;
-use crate::plan::backend::workload_selector;
+use crate::plan::labels::workload_selector;
 use crate::plan::sidecars::parts::{ISTIO_PROXY, SDS};
 
 /// Where the chart puts Envoy's admin interface.

@@ -9,8 +9,9 @@ use crate::load::policies::Mesh;
 use crate::load::reach::{self, OutOfReach};
 use crate::load::survey::Survey;
 use crate::options::{Global, PeerAuth};
-use crate::plan::advice::{self, Advice, Code};
+use crate::plan::advice::{Advice, Code};
 use crate::plan::change::Change;
+use crate::plan::mtls;
 use crate::plan::outcome::Objection;
 use crate::plan::path::effect::Effect;
 use crate::plan::peer::Mode;
@@ -58,7 +59,7 @@ pub(super) async fn objection(
         notes.advice(Advice::unknown("which gateways send plaintext there is unknown", why));
     }
     let gateway = survey.gateway().await;
-    notes.advices(advice::on_gateway(gateway, survey.gloo_namespace().await));
+    notes.advices(mtls::advice::on_gateway(gateway, survey.gloo_namespace().await));
     if request.wish == Wish::Set(Mode::Strict) {
         say_reach(session, &request.scope, notes).await;
     }

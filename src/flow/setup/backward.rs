@@ -20,6 +20,7 @@ use crate::plan::peer::change::{self, Scope};
 use crate::plan::peer::selector;
 use crate::plan::policy::Foreign;
 use crate::plan::revisions::bond;
+use crate::plan::settings;
 use crate::plan::ssl_config::{Tls, tls_of};
 
 /// In the reverse order of setup.
@@ -119,7 +120,7 @@ async fn of_settings(
         Err(error) if matches!(error.cause, Cause::NotFound | Cause::NoCrd) => return Ok(()),
         Err(error) => return Err(error.into_failure(session)),
     };
-    let on = auto_mtls::switches(&settings);
+    let on = settings::switches(&settings);
     if !on.auto_mtls {
         return Ok(());
     }

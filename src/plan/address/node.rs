@@ -9,7 +9,7 @@ use super::{Address, Amount, Answer, Cause, Need, Pending, Prefer, Reach, Seen, 
 use crate::error::{Failure, Reason};
 use crate::model::{ObjectRef, kinds};
 use crate::plan::advice::{Advice, Code};
-use crate::plan::backend::labels;
+use crate::plan::labels::labels;
 use crate::plan::pod;
 
 /// To print one address, no more nodes than these are read: each is a request.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::model::{Object, kinds};
-use crate::plan::backend::{labels, selects};
+use crate::plan::labels::{labels, selects};
 
 /// How requests are interrupted while the workload starts anew; none where enough pods serve all the time.
 pub(crate) fn of(workload: &Object, budgets: &[Value]) -> Option<String> {

@@ -9,9 +9,9 @@ use super::{Goal, proof};
 use crate::command::kubectl;
 use crate::error::Reason;
 use crate::model::{Kind, Object, ObjectRef, kinds};
-use crate::plan::backend::barred;
 use crate::plan::istiod::REVISION_LABEL;
 use crate::plan::outcome::Objection;
+use crate::plan::pod::barred;
 use crate::plan::revisions::{INJECT_LABEL, injected_by, opts_out};
 use crate::plan::rollout;
 

@@ -7,8 +7,10 @@ use serde_json::Value;
 use super::endpoints::PodEndpoints;
 use super::{Behind, Declared, Membership, Pod};
 use crate::plan::Unread;
-use crate::plan::backend::{PodSelector, barred, external, is_ambient, is_meshed, pod_port};
+use crate::plan::backend::external;
+use crate::plan::labels::PodSelector;
 use crate::plan::peer::{Mode, PORT_UNKNOWN, Policies};
+use crate::plan::pod::{barred, is_ambient, is_meshed, pod_port};
 
 /// Where a sidecar says which istiod injected it, and what says it where that is missing.
 const STATUS: &str = "sidecar.istio.io/status";

@@ -9,9 +9,9 @@ use super::{ProxyState, ROOT_NAMESPACE, Survey};
 use crate::edit::{Edit, json as edited};
 use crate::model::{FieldPath, Kind, Object, ObjectRef, Snapshot, kinds};
 use crate::plan::auto_mtls::{Wish, with_switches};
-use crate::plan::backend::{TLS_MODE, barred};
 use crate::plan::peer::Policies;
 use crate::plan::peer::change::{Request, Scope, Verdict, after, decide};
+use crate::plan::pod::{TLS_MODE, barred};
 use crate::plan::ssl_config::istio_ssl_config;
 
 /// Whether something is there.

@@ -1,11 +1,11 @@
 //! Paths for the tests of what rests on them.
 
 use super::{Behind, Declared, Facts, Membership, Pod, Switched};
-use crate::plan::auto_mtls::Switches;
 use crate::plan::mtls::{FarEnd, Surroundings};
 use crate::plan::peer::mode::Level;
 use crate::plan::peer::{Effective, Mode, PolicyRef, Source};
 use crate::plan::routes::Target;
+use crate::plan::settings::Switches;
 
 /// A pod in this namespace that a policy of the same namespace, `shop/a`, tells this mode.
 pub(crate) fn pod(name: &str, membership: Membership, mode: Mode) -> Pod {

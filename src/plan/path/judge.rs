@@ -5,8 +5,8 @@ use super::{Announced, Behind, Cause, Certificate, Facts, Membership, Pod, Proxy
 use crate::command::{CommandLine, Hint, gloo_rs, kubectl};
 use crate::plan::Unread;
 use crate::plan::acceptance::Acceptance;
-use crate::plan::backend;
 use crate::plan::peer::Mode;
+use crate::plan::pod;
 use crate::plan::routes::Target;
 
 /// The verdict, the sentence that says why, and what to type.
@@ -137,7 +137,7 @@ fn broken(facts: &Facts, states: &[State]) -> Option<Judged> {
 fn command(facts: &Facts, cause: Cause) -> Option<Hint> {
     match cause {
         Cause::NoSidecar => match (barred(facts), upstream(&facts.target)) {
-            (Some(why), Some(name)) => Some(backend::unbarred(why, &name)),
+            (Some(why), Some(name)) => Some(pod::unbarred(why, &name)),
             (Some(_), None) => None,
             (None, _) => enroll(facts),
         },
@@ -164,7 +164,7 @@ fn enroll(facts: &Facts) -> Option<Hint> {
     let enroll = gloo_rs("istio enroll").value(pods_namespace(facts)?);
     match barred(facts) {
         None => Some(enroll.into()),
-        Some(why) if why == backend::OPTED_OUT => Some(enroll.after(format!("{why}: take that away, then "))),
+        Some(why) if why == pod::OPTED_OUT => Some(enroll.after(format!("{why}: take that away, then "))),
         Some(_) => None,
     }
 }
@@ -279,13 +279,6 @@ fn without_sds(facts: &Facts) -> Option<Judged> {
             _ => None,
         }
     })
-}
-
-/// The first of what is missing, and how much more there is.
-pub(crate) fn missing(parts: &[String]) -> String {
-    const NAMED: usize = 3;
-    let more = if parts.len() > NAMED { format!(" and {} more parts", parts.len() - NAMED) } else { String::new() };
-    format!("{}{more}", parts.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", "))
 }
 
 /// The command that gives a gateway Istio's sidecars.

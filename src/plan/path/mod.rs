@@ -25,7 +25,8 @@ use super::routes::Target;
 
 pub(crate) use causes::Cause;
 pub use judge::judge;
-pub(crate) use judge::{Judged, inject, missing};
+pub(crate) use judge::{Judged, inject};
+pub(crate) use pair::missing;
 pub use sends::{Announced, Sends, Shows};
 pub(crate) use sends::{Switched, of_service, of_upstream};
 pub(crate) use survey::{ROOT_NAMESPACE, Survey};

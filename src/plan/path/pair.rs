@@ -1,8 +1,6 @@
 //! A pair of a gateway and a pod: what the gateway sends, held against what the pod accepts.
 
-use super::{
-    Announced, Behind, Cause, Certificate, Declared, Facts, Membership, Pod, ProxyState, Sends, Shows, missing,
-};
+use super::{Announced, Behind, Cause, Certificate, Declared, Facts, Membership, Pod, ProxyState, Sends, Shows};
 use crate::plan::Unread;
 use crate::plan::peer::{Effective, Mode};
 use crate::plan::sidecars::state::Part;
@@ -248,4 +246,11 @@ pub(crate) fn outside_host(kind: &str) -> String {
         Some((by, host)) => format!("host {host} ({by})"),
         None => format!("a host of type {kind}"),
     }
+}
+
+/// The first of what is missing, and how much more there is.
+pub(crate) fn missing(parts: &[String]) -> String {
+    const NAMED: usize = 3;
+    let more = if parts.len() > NAMED { format!(" and {} more parts", parts.len() - NAMED) } else { String::new() };
+    format!("{}{more}", parts.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", "))
 }

@@ -5,10 +5,9 @@ use serde_json::Value;
 use super::Cause;
 use crate::model::Object;
 use crate::plan::Unread;
-use crate::plan::auto_mtls::{Switches, harm, switches};
-use crate::plan::dangling::leads_here;
 use crate::plan::gateway::AutoMtls;
-use crate::plan::ssl_config::{Tls, additions, tls_of};
+use crate::plan::settings::{Switches, switches};
+use crate::plan::ssl_config::{OPT_OUT, Tls, additions, leads_here, tls_of, tls_of_type};
 
 /// What goes over the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,7 +96,6 @@ impl Switched {
 }
 
 const SSL_CONFIG: &str = "spec.sslConfig";
-const OPT_OUT: &str = "spec.disableIstioAutoMtls";
 /// How Gloo reads TLS settings from a Service that has no Upstream of its own.
 const SERVICE_SSL: &str = "gloo.solo.io/sslService.";
 
@@ -112,8 +110,8 @@ pub(crate) fn of_upstream(upstream: &Object, settings: &Result<Switched, Unread>
         Tls::Foreign(config) => return (foreign(config), SSL_CONFIG.to_owned()),
         Tls::Absent => {}
     }
-    if spec["disableIstioAutoMtls"] == true {
-        return (without_auto_mtls(spec, "opted out of auto-mTLS"), OPT_OUT.to_owned());
+    if spec[OPT_OUT] == true {
+        return (without_auto_mtls(spec, "opted out of auto-mTLS"), format!("spec.{OPT_OUT}"));
     }
     let Switched { switches, source } = match settings {
         Ok(settings) => settings,
@@ -121,7 +119,7 @@ pub(crate) fn of_upstream(upstream: &Object, settings: &Result<Switched, Unread>
     };
     let sends = match (switches.auto_mtls, switches.integration) {
         (true, true) if spec["kube"].is_object() => Sends::PerPod,
-        (true, true) => match harm(&upstream.value) {
+        (true, true) => match tls_of_type(spec) {
             Some(what) => Sends::Unknown(format!("auto-mTLS may send it plaintext: {what}").into()),
             None => without_auto_mtls(spec, "auto-mTLS finds no pod of the mesh there"),
         },
@@ -154,19 +152,10 @@ pub(crate) fn of_service(service: Option<&Value>, settings: &Result<Switched, Un
 
 /// What the type of an Upstream sends by itself.
 fn without_auto_mtls(spec: &Value, why: &str) -> Sends {
-    let own = harm(&serde_json::json!({"spec": without_opt_out(spec)}));
-    own.map_or_else(
+    tls_of_type(spec).map_or_else(
         || Sends::Plaintext { why: why.to_owned() },
         |how| Sends::Tls { how: how.to_owned(), announced: Announced::Not, shows: Shows::Nothing },
     )
-}
-
-fn without_opt_out(spec: &Value) -> Value {
-    let mut spec = spec.clone();
-    if let Some(map) = spec.as_object_mut() {
-        map.shift_remove("disableIstioAutoMtls");
-    }
-    spec
 }
 
 /// TLS of somebody's own, by the key that names its certificate.

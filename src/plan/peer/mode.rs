@@ -11,7 +11,7 @@ use std::fmt;
 use serde_json::Value;
 
 use crate::command::{CommandLine, gloo_rs, kubectl};
-use crate::plan::backend::{labels, selects};
+use crate::plan::labels::{labels, selects};
 
 /// What a sidecar takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{is_named, list, text};
 use crate::model::Object;
-use crate::plan::backend::{labels, selects};
+use crate::plan::labels::{labels, selects};
 
 /// Whether an object has all these labels.
 pub(crate) fn has_labels(object: &Object, wanted: &Value) -> bool {

@@ -199,7 +199,7 @@ mod tests {
 
     use super::*;
     use crate::model::kinds::UPSTREAM;
-    use crate::plan::auto_mtls::Switches;
+    use crate::plan::settings::Switches;
 
     #[test]
     fn a_cluster_has_its_upstreams_name() {

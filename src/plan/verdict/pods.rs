@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::plan::backend::{barred, is_meshed, labels};
+use crate::plan::labels::labels;
+use crate::plan::pod::{barred, is_meshed};
 
 const SIDECAR: &str = "istio-proxy";
 /// Restarts longer ago explain no answer of now.

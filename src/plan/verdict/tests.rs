@@ -378,7 +378,7 @@ fn pods_of_which_some_have_a_sidecar_are_told_as_seen_and_described_next() {
 #[test]
 fn pods_that_get_no_sidecar_are_not_sent_to_enroll() {
     let mut evidence = guide(istio(), answer(503, FAILED), change(&REFUSED_BY_PEER, 0));
-    let barred = Some(crate::plan::backend::OPTED_OUT);
+    let barred = Some(crate::plan::pod::OPTED_OUT);
     evidence.pods = Ok(vec![Pod { is_meshed: false, barred, ..pod() }]);
     let verdict = is(&evidence, Kind::Caused(Cause::NoSidecar), Exit::Unconfirmed);
     let way = "opted out by sidecar.istio.io/inject=false: take that away, or gloo-rs istio disable-mtls -u \

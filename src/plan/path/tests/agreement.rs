@@ -5,7 +5,7 @@ use super::*;
 use crate::error::Reason;
 use crate::model::ObjectRef;
 use crate::model::kinds::{PEER_AUTHENTICATION, UPSTREAM};
-use crate::plan::advice::{self, Code};
+use crate::plan::advice::Code;
 use crate::plan::mtls::{self, FarEnd, Surroundings};
 use crate::plan::path::effect::{Effect, Turn, World};
 use crate::plan::path::forecast::forecast;
@@ -175,7 +175,7 @@ fn a_sweep_and_advice_have_the_cause_of_the_verdict_afterwards() {
         let upstream = Object::new(&UPSTREAM, cluster.upstream.clone());
         let facts = world(&cluster).surveys().own.of_target(&target());
         let around = Surroundings { far_end: FarEnd::Path(Box::new(facts)), settings: Err("not read".into()) };
-        let advised = advice::on_upstream(mtls::Wish::Enable, &upstream, &around);
+        let advised = mtls::advice::on_upstream(mtls::Wish::Enable, &upstream, &around);
         let code = (judged.verdict != Verdict::Mtls).then(|| judged.cause.map_or(Code::Unknown, Code::of));
         let codes: Vec<_> = advised.iter().map(|advice| advice.code).collect();
         assert!(code.map_or(codes.is_empty(), |code| codes.contains(&code)), "{}: {codes:?}", said());

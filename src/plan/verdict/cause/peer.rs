@@ -3,9 +3,9 @@
 use super::{Candidate, Check};
 use crate::command::Hint;
 use crate::plan::Unread;
-use crate::plan::backend;
 use crate::plan::gateway::Gateway;
 use crate::plan::path::{Cause, Sends};
+use crate::plan::pod;
 use crate::plan::verdict::commands;
 use crate::plan::verdict::counters::Stat;
 use crate::plan::verdict::evidence::{Case, Demand, Look, Sent};
@@ -145,7 +145,7 @@ fn mend_no_sidecar(case: &Case<'_>) -> Option<Hint> {
     let upstream = case.upstream()?;
     let mut without = case.pods().into_iter().flatten().filter(|pod| !pod.is_meshed);
     match without.next().and_then(|pod| pod.barred) {
-        Some(why) if without.all(|pod| pod.barred.is_some()) => Some(backend::unbarred(why, &upstream.name)),
+        Some(why) if without.all(|pod| pod.barred.is_some()) => Some(pod::unbarred(why, &upstream.name)),
         _ => upstream.backend_namespace.as_deref().map(|namespace| commands::enroll(namespace).into()),
     }
 }

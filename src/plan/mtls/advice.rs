@@ -1,0 +1,275 @@
+//! What an operator should know before mTLS of an Upstream is turned on or off.
+
+use super::{FarEnd, Surroundings, Wish};
+use crate::command::{flag, gloo_rs, kubectl};
+use crate::model::{Object, ObjectRef};
+use crate::plan::Unread;
+use crate::plan::advice::{Advice, Code, some_of};
+use crate::plan::gateway::Gateway;
+use crate::plan::path::pair::{self, State};
+use crate::plan::path::{Announced, Behind, Cause, Membership, Pod, Sends};
+use crate::plan::peer::Source;
+use crate::plan::pod;
+
+/// What is worth saying about the gateway, once for a run.
+pub(crate) fn on_gateway(gateway: &Gateway, namespace: &str) -> Option<Advice> {
+    let advice = match gateway {
+        Gateway::Ready => return None,
+        Gateway::Absent => {
+            Advice::note(Code::Unknown, format!("no gateway proxy in {namespace}, so its sidecars are unknown"))
+                .hint(flag("--gloo-namespace").text(" says where Gloo is installed"))
+        }
+        Gateway::NoPods { workloads } => {
+            let idle = workloads.iter().find(|workload| workload.replicas == 0);
+            let note = Advice::note(
+                Code::Unknown,
+                format!("no pod of a gateway proxy runs in {namespace}, so its sidecars are unknown"),
+            )
+            .details(workloads.iter().map(|it| format!("deployment {namespace}/{}, {} wanted", it.name, it.replicas)));
+            match idle {
+                Some(idle) => {
+                    let scale = kubectl("scale deployment").value(&idle.name).with("-n", namespace);
+                    note.hint(scale.fixed("--replicas 1"))
+                }
+                None => note.hint(kubectl("get deployments,pods").with("-n", namespace)),
+            }
+        }
+        Gateway::NoSidecars { pods } => Advice::warning(
+            Code::NoGatewaySidecars,
+            format!("no gateway proxy in {namespace} has the sds and istio-proxy sidecars: 503 until one has"),
+        )
+        .details(some_of(pods.iter().map(|pod| format!("pod {namespace}/{pod}"))))
+        .hint(gloo_rs("istio inject").then(", or global.istioIntegration.enabled in the Helm values")),
+        Gateway::NoCluster { config_maps } => Advice::warning(
+            Code::NoSdsCluster,
+            format!("no gateway's bootstrap in {namespace} has the cluster gateway_proxy_sds: 503 until one has"),
+        )
+        .details(some_of(config_maps.iter().map(|map| format!("configmap {namespace}/{map}"))))
+        .hint(gloo_rs("istio inject").then(", or global.istioIntegration.enabled in the Helm values")),
+        Gateway::Unknown { why } => Advice::unknown("whether the gateway has Istio's sidecars is unknown", why),
+    };
+    Some(advice)
+}
+
+/// What is worth saying about a named Upstream.
+pub(crate) fn on_upstream(wish: Wish, upstream: &Object, around: &Surroundings) -> Vec<Advice> {
+    let name = &upstream.reference.name;
+    let is_covered = around.auto_mtls().covers(upstream);
+    let mut said = Vec::new();
+    match wish {
+        Wish::Enable => {
+            let istio = Sends::Istio { any_peer: true, announced: Announced::AsTheMeshs };
+            let after = around.path().map(|facts| facts.sending(istio));
+            let ends = after.as_ref().map(pair::ends).unwrap_or_default();
+            said.extend(on_far_end(&upstream.reference, &around.far_end, &ends));
+            said.extend(on_disabled(&upstream.reference, &ends));
+            // Auto-mTLS sends mutual TLS to pods of the mesh alone: elsewhere it covers nothing.
+            if is_covered && ends.iter().any(|(pod, _)| pod.membership == Membership::Sidecar) {
+                said.push(Advice::note(
+                    Code::AutoMtls,
+                    format!("auto-mTLS covers {name} already; with an sslConfig mTLS is unconditional"),
+                ));
+            }
+        }
+        Wish::Disable if !is_covered => said.extend(on_strict(name, around)),
+        Wish::Disable => {}
+    }
+    said.into_iter().map(|advice| advice.about(&upstream.reference)).collect()
+}
+
+/// The pods of these pairs that do not answer by one of these causes.
+fn broken<'f>(ends: &[(&'f Pod, State)], causes: &[Cause]) -> Vec<&'f Pod> {
+    let is_one = |state: &State| matches!(state, State::Broken { cause, .. } if causes.contains(cause));
+    ends.iter().filter(|(_, state)| is_one(state)).map(|(pod, _)| *pod).collect()
+}
+
+/// Why it is not known what one of the pods accepts.
+fn unread<'f>(ends: &[(&'f Pod, State)]) -> Option<&'f Unread> {
+    let is_open = |state: &State| matches!(state, State::Unknown { .. });
+    ends.iter().filter(|(_, state)| is_open(state)).find_map(|(pod, _)| pod.demands.as_ref().err())
+}
+
+/// The policy that tells the first of the pods its mode.
+fn policy<'f>(pods: &[&'f Pod]) -> Option<(&'f Pod, &'f Source)> {
+    pods.iter().find_map(|pod| Some((*pod, pod.demands.as_ref().ok()?.set_by()?)))
+}
+
+fn on_far_end(upstream: &ObjectRef, far_end: &FarEnd, ends: &[(&Pod, State)]) -> Option<Advice> {
+    let name = &upstream.name;
+    let behind = match far_end {
+        FarEnd::Unseen => return None,
+        FarEnd::System(service) => {
+            let what = format!("{name} is service {service}, which is not an app of the mesh: 503 there");
+            return Some(Advice::warning(Code::NoSidecar, what));
+        }
+        FarEnd::Type(facts) | FarEnd::Path(facts) => &facts.behind,
+    };
+    let sidecars = "whether its pods have sidecars is unknown";
+    Some(match behind {
+        Behind::Pods { pods, .. } if pods.is_empty() => {
+            Advice::warning(Code::NoPods, format!("no pod is behind {name}, so its sidecars are unknown"))
+        }
+        Behind::Pods { .. } => return on_pods(upstream, ends),
+        Behind::Outside { kind } => Advice::warning(
+            Code::NotKubernetes,
+            format!("{name} is not a Kubernetes Service ({kind}): 503 unless Istio's certificates are taken there"),
+        ),
+        Behind::NoUpstream => return None,
+        Behind::NoService { service } => {
+            Advice::warning(Code::NoPods, format!("service {service} behind {name} is not there"))
+        }
+        Behind::NoPort { service, port } => {
+            Advice::warning(Code::NoPods, format!("service {service} behind {name} has no port {port}"))
+        }
+        Behind::ByHand { service } => Advice::unknown(sidecars, &format!("service {service} has no selector").into()),
+        Behind::Unknown(why) => Advice::unknown(sidecars, why),
+    })
+}
+
+fn on_pods(upstream: &ObjectRef, ends: &[(&Pod, State)]) -> Option<Advice> {
+    let mut without = broken(ends, &[Cause::NoSidecar]);
+    without.sort_unstable_by_key(|pod| &pod.name);
+    let have = if without.len() == 1 { "has" } else { "have" };
+    let what =
+        format!("{} of {} pods behind {} {have} no sidecar: 503 there", without.len(), ends.len(), upstream.name);
+    let first = without.first()?;
+    // A ztunnel takes HBONE, not the mutual TLS that a gateway speaks to sidecars.
+    let ambient = |pod: &Pod| if pod.membership == Membership::Ambient { " (ambient)" } else { "" };
+    Some(
+        Advice::warning(Code::of(Cause::NoSidecar), what)
+            .details(some_of(without.iter().map(|pod| format!("pod {pod}{}", ambient(pod)))))
+            .hint(match without.iter().find(|pod| pod.barred.is_none()) {
+                Some(pod) => gloo_rs("istio enroll").value(&pod.namespace).into(),
+                None => pod::unbarred(first.barred.unwrap_or_default(), &typed(upstream)),
+            }),
+    )
+}
+
+/// As `-u` takes it.
+fn typed(upstream: &ObjectRef) -> String {
+    match upstream.namespace.as_str() {
+        "" | "gloo-system" => upstream.name.clone(),
+        namespace => format!("{namespace}/{}", upstream.name),
+    }
+}
+
+/// What mutual TLS would meet.
+fn on_disabled(upstream: &ObjectRef, ends: &[(&Pod, State)]) -> Option<Advice> {
+    let name = &upstream.name;
+    if let Some((pod, policy)) = policy(&broken(ends, &[Cause::DisabledPeer])) {
+        let what = format!("the peer of {name} takes no mTLS (DISABLE): 503 with it");
+        let disable = gloo_rs("istio disable-mtls").with("-u", typed(upstream));
+        return Some(
+            Advice::warning(Code::of(Cause::DisabledPeer), what)
+                .details([format!("peerauthentication {policy}")])
+                .hint(policy.opened_by(&pod.namespace).then(" first, or ").command(disable)),
+        );
+    }
+    unread(ends).map(|why| Advice::unknown("whether its peer takes mTLS is unknown", why))
+}
+
+/// What plaintext would meet.
+fn on_strict(name: &str, around: &Surroundings) -> Option<Advice> {
+    let FarEnd::Path(facts) = &around.far_end else { return None };
+    let after = facts.sending(Sends::Plaintext { why: String::new() });
+    let ends = pair::ends(&after);
+    if let Some((_, policy)) = policy(&broken(&ends, &[Cause::StrictPeer, Cause::StrictAmbient])) {
+        return Some(
+            Advice::warning(Code::of(Cause::StrictPeer), format!("the peer of {name} is STRICT: 503 without mTLS"))
+                .details([format!("peerauthentication {policy}")])
+                .hint("make it PERMISSIVE first, or enable mTLS again"),
+        );
+    }
+    let behind = if let Behind::Unknown(why) = &facts.behind { Some(why) } else { None };
+    let unknown = behind.or_else(|| unread(&ends));
+    unknown.map(|why| Advice::unknown("whether its peer is STRICT is unknown", why))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::kinds::UPSTREAM;
+    use crate::plan::advice::Weight;
+    use crate::plan::path::fixture::{around, meshed, plain, pods, switched};
+    use crate::plan::peer::Mode;
+
+    fn upstream() -> Object {
+        Object::new(&UPSTREAM, json!({"metadata": {"name": "x"}, "spec": {"kube": {}}}))
+    }
+
+    fn codes(wish: Wish, around: &Surroundings) -> Vec<Code> {
+        on_upstream(wish, &upstream(), around).into_iter().map(|advice| advice.code).collect()
+    }
+
+    #[test]
+    fn enabling_warns_of_pods_without_sidecar_and_names_them() {
+        let behind = pods(vec![meshed(Mode::Permissive), meshed(Mode::Permissive), plain("default/a")]);
+        let said = on_upstream(Wish::Enable, &upstream(), &around(behind));
+        assert_eq!(said.len(), 1);
+        assert_eq!(said[0].message, "1 of 3 pods behind x has no sidecar: 503 there");
+        assert_eq!(said[0].details, ["pod default/a"]);
+        assert_eq!(said[0].weight, Weight::Warning);
+        let ambient = Pod { membership: Membership::Ambient, ..plain("default/a") };
+        let said = on_upstream(Wish::Enable, &upstream(), &around(pods(vec![ambient])));
+        assert_eq!(said[0].details, ["pod default/a (ambient)"]);
+    }
+
+    #[test]
+    fn what_could_not_be_read_is_a_note_and_never_ok() {
+        let unknown = around(Behind::Unknown("may not list pods".into()));
+        assert_eq!(codes(Wish::Enable, &unknown), [Code::Unknown]);
+        assert_eq!(codes(Wish::Disable, &unknown), [Code::Unknown]);
+        let no_policies = Pod { demands: Err("may not list".into()), ..meshed(Mode::Permissive) };
+        let unknown = around(pods(vec![no_policies]));
+        assert_eq!(codes(Wish::Enable, &unknown), [Code::Unknown]);
+        assert_eq!(codes(Wish::Disable, &unknown), [Code::Unknown]);
+    }
+
+    #[test]
+    fn disabling_warns_of_a_strict_peer_unless_auto_mtls_takes_over() {
+        let strict = around(pods(vec![meshed(Mode::Strict)]));
+        assert_eq!(codes(Wish::Disable, &strict), [Code::StrictPeer]);
+        assert_eq!(codes(Wish::Disable, &Surroundings { settings: Ok(switched(true)), ..strict }), []);
+    }
+
+    #[test]
+    fn enabling_warns_of_a_peer_that_takes_no_mutual_tls_and_names_what_comes_first() {
+        let disabled = around(pods(vec![meshed(Mode::Disable)]));
+        let said = on_upstream(Wish::Enable, &upstream(), &disabled);
+        assert_eq!(said.len(), 1);
+        assert_eq!(said[0].code, Code::DisabledPeer);
+        assert_eq!(said[0].message, "the peer of x takes no mTLS (DISABLE): 503 with it");
+        assert_eq!(said[0].details, ["peerauthentication shop/a, namespace"]);
+        let hint = "gloo-rs istio peer-auth permissive -n shop first, or gloo-rs istio disable-mtls -u x";
+        assert_eq!(said[0].hint, Some(hint.into()));
+        assert_eq!(codes(Wish::Disable, &disabled), []);
+    }
+
+    #[test]
+    fn auto_mtls_is_said_to_cover_only_what_has_pods_of_the_mesh() {
+        let codes = |behind| codes(Wish::Enable, &Surroundings { settings: Ok(switched(true)), ..around(behind) });
+        assert_eq!(codes(pods(vec![meshed(Mode::Permissive)])), [Code::AutoMtls]);
+        assert_eq!(codes(Behind::Outside { kind: "static".into() }), [Code::NotKubernetes]);
+        assert_eq!(codes(pods(vec![plain("shop/a")])), [Code::NoSidecar]);
+        assert_eq!(codes(pods(vec![])), [Code::NoPods]);
+    }
+
+    #[test]
+    fn pods_that_cannot_be_enrolled_are_not_sent_to_enroll() {
+        let opted_out = || Pod { barred: Some(pod::OPTED_OUT), ..plain("shop/a") };
+        let hint = |of: Vec<Pod>| on_upstream(Wish::Enable, &upstream(), &around(pods(of)))[0].hint.clone().unwrap();
+        let way = "opted out by sidecar.istio.io/inject=false: take that away, or gloo-rs istio disable-mtls -u x";
+        assert_eq!(hint(vec![opted_out()]), way);
+        assert_eq!(hint(vec![opted_out(), plain("shop/b")]), "gloo-rs istio enroll shop");
+    }
+
+    #[test]
+    fn many_pods_are_shown_as_some_and_a_number() {
+        let behind = pods((0..25).map(|pod| plain(&format!("ns/pod-{pod:02}"))).collect());
+        let said = on_upstream(Wish::Enable, &upstream(), &around(behind));
+        assert_eq!(said[0].details.len(), 11);
+        assert_eq!(said[0].details[10], "and 15 more");
+    }
+}
