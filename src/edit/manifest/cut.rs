@@ -7,20 +7,14 @@ use std::ops::Range;
 
 use serde_json::Value;
 
+use super::Splice;
 use super::place::Task;
 use super::scalar;
 use super::style::{self, Flow, column, line_start};
 use crate::yaml::{Entry, Node, Shape};
 
-/// A piece of the text and what stands there afterwards.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Cut {
-    pub range: Range<usize>,
-    pub text: String,
-}
-
 /// The ways to do it, the best first; none if there is nothing to do.
-pub(super) fn cuts(text: &str, root: &Node, task: &Task) -> Vec<Cut> {
+pub(super) fn cuts(text: &str, root: &Node, task: &Task) -> Vec<Splice> {
     let page = Page { text, root };
     match task {
         Task::Nothing => Vec::new(),
@@ -141,7 +135,7 @@ impl Page<'_> {
         parts: &[Part],
         key: Option<&str>,
         value: &Value,
-    ) -> Vec<Cut> {
+    ) -> Vec<Splice> {
         let (Some(first), Some(last)) = (parts.first(), parts.last()) else { return Vec::new() };
         let indent = column(self.text, first.start);
         let block = style::block(self.text, self.root, parent, holder.map(|holder| holder.start));
@@ -157,21 +151,21 @@ impl Page<'_> {
         for end in [last.end, last.raw_end] {
             let at = if self.text[..end].ends_with('\n') { end } else { self.next_line(end) };
             if self.text[..at].ends_with('\n') {
-                ways.push(Cut { range: at..at, text: whole.clone() });
+                ways.push(Splice { range: at..at, replacement: whole.clone() });
             } else if !last.ends_in_block_scalar {
-                ways.push(Cut { range: at..at, text: format!("{newline}{lines}") });
+                ways.push(Splice { range: at..at, replacement: format!("{newline}{lines}") });
             }
         }
         // A block scalar without a line break at the end of the file gets one from a line below it.
         if self.is_first_on_line(first.start) {
             let at = line_start(self.text, first.start);
-            ways.push(Cut { range: at..at, text: whole });
+            ways.push(Splice { range: at..at, replacement: whole });
         }
         ways.dedup();
         ways
     }
 
-    fn block_remove(&self, parent: &Node, holder: Option<&Entry>, parts: &[Part], index: usize) -> Vec<Cut> {
+    fn block_remove(&self, parent: &Node, holder: Option<&Entry>, parts: &[Part], index: usize) -> Vec<Splice> {
         let part = &parts[index];
         let empty = if matches!(parent.shape, Shape::List { .. }) { "[]" } else { "{}" };
         let mut ways = Vec::new();
@@ -183,10 +177,10 @@ impl Page<'_> {
                 for end in [part.end, part.raw_end] {
                     let lines = self.lines(start..end);
                     let text = format!(" {empty}{}", &self.text[colon..lines.start]);
-                    ways.push(Cut { range: colon..lines.end, text });
+                    ways.push(Splice { range: colon..lines.end, replacement: text });
                 }
             }
-            ways.push(Cut { range: parent.content..parent.end, text: empty.to_owned() });
+            ways.push(Splice { range: parent.content..parent.end, replacement: empty.to_owned() });
         } else if self.is_first_on_line(part.start) {
             let start = line_start(self.text, part.start);
             let keeps_break = index.checked_sub(1).is_some_and(|previous| parts[previous].ends_in_block_scalar);
@@ -197,13 +191,13 @@ impl Page<'_> {
                 let lines = self.lines(start..end);
                 // A block scalar above would be another text without its last line break.
                 let from = if keeps_break { start } else { lines.start };
-                Cut { range: from..lines.end, text: String::new() }
+                Splice { range: from..lines.end, replacement: String::new() }
             }));
         } else if let Some(next) = parts.get(index + 1) {
             if self.text[part.end..next.start].trim().is_empty() {
-                ways.push(Cut { range: part.start..next.start, text: String::new() });
+                ways.push(Splice { range: part.start..next.start, replacement: String::new() });
             }
-            ways.push(Cut { range: part.start..self.line_end(part.end), text: String::new() });
+            ways.push(Splice { range: part.start..self.line_end(part.end), replacement: String::new() });
         }
         ways.dedup();
         ways
@@ -221,7 +215,7 @@ impl Page<'_> {
         kept.len()..end
     }
 
-    fn replace(&self, parent: &Node, index: usize, value: &Value) -> Vec<Cut> {
+    fn replace(&self, parent: &Node, index: usize, value: &Value) -> Vec<Splice> {
         match &parent.shape {
             Shape::Map { entries, flow: false } => self.block_value(&entries[index], value),
             Shape::Map { entries, flow: true } => self.flow_value(&entries[index].value, entries[index].colon, value),
@@ -232,14 +226,14 @@ impl Page<'_> {
                 let block = style::block(self.text, self.root, parent, None);
                 let lines = style::item_lines(value, indent, block).join(style::newline(self.text, item.end));
                 let start = self.parts(parent)[index].start;
-                vec![Cut { range: start..item.end, text: lines }]
+                vec![Splice { range: start..item.end, replacement: lines }]
             }
             Shape::Empty | Shape::Scalar | Shape::Alias => Vec::new(),
         }
     }
 
     /// What follows the key of a block map.
-    fn block_value(&self, entry: &Entry, value: &Value) -> Vec<Cut> {
+    fn block_value(&self, entry: &Entry, value: &Value) -> Vec<Splice> {
         let Some(colon) = entry.colon else { return Vec::new() };
         let indent = column(self.text, entry.start);
         let block = style::block(self.text, self.root, &entry.value, Some(entry.start));
@@ -255,7 +249,7 @@ impl Page<'_> {
                 // The comment behind the key stays with the key.
                 let start = if many && (below || is_empty) { head } else { colon };
                 let end = if self.text[..end].ends_with('\n') { self.lines_before(end) } else { end };
-                Cut { range: start..end.max(start), text: text.clone() }
+                Splice { range: start..end.max(start), replacement: text.clone() }
             })
             .to_vec()
     }
@@ -266,7 +260,7 @@ impl Page<'_> {
         text.strip_suffix("\r\n").or_else(|| text.strip_suffix('\n')).unwrap_or(text).len()
     }
 
-    fn flow_value(&self, old: &Node, colon: Option<usize>, value: &Value) -> Vec<Cut> {
+    fn flow_value(&self, old: &Node, colon: Option<usize>, value: &Value) -> Vec<Splice> {
         let style = self.flow_style(None);
         let new = if self.is_pretty() {
             let (indent, unit) = self.json_indent(colon.unwrap_or(old.start));
@@ -275,11 +269,11 @@ impl Page<'_> {
             style::flow(value, style)
         };
         let gap = if old.start == old.end && colon.is_some() { " " } else { "" };
-        vec![Cut { range: old.start..old.end, text: format!("{gap}{new}") }]
+        vec![Splice { range: old.start..old.end, replacement: format!("{gap}{new}") }]
     }
 
     /// One more part behind the last of `parts`.
-    fn flow_insert(&self, parent: &Node, parts: &[Part], key: Option<&str>, value: &Value) -> Vec<Cut> {
+    fn flow_insert(&self, parent: &Node, parts: &[Part], key: Option<&str>, value: &Value) -> Vec<Splice> {
         let Some(last) = parts.last() else { return Vec::new() };
         let before = parts.len().checked_sub(2).map_or(parent.content + 1, |previous| parts[previous].end);
         let style = self.flow_style(Some(last));
@@ -298,10 +292,10 @@ impl Page<'_> {
             (false, true) => String::new(),
             (false, false) => " ".to_owned(),
         };
-        vec![Cut { range: last.end..last.end, text: format!(",{gap}{part}") }]
+        vec![Splice { range: last.end..last.end, replacement: format!(",{gap}{part}") }]
     }
 
-    fn fill_empty(&self, parent: &Node, holder: Option<&Entry>, key: Option<&str>, value: &Value) -> Vec<Cut> {
+    fn fill_empty(&self, parent: &Node, holder: Option<&Entry>, key: Option<&str>, value: &Value) -> Vec<Splice> {
         let inner = parent.content + 1..parent.end.saturating_sub(1);
         let whole = match key {
             Some(key) => Value::Object(serde_json::Map::from_iter([(key.to_owned(), value.clone())])),
@@ -317,30 +311,33 @@ impl Page<'_> {
         let newline = style::newline(self.text, parent.content);
         if self.is_pretty() && inner.is_empty() {
             let (indent, unit) = self.json_indent(parent.content);
-            return vec![Cut { range: parent.content..parent.end, text: style::pretty(&whole, indent, unit, newline) }];
+            return vec![Splice {
+                range: parent.content..parent.end,
+                replacement: style::pretty(&whole, indent, unit, newline),
+            }];
         }
         let value = style::flow(value, style);
         let part = key.map_or_else(|| value.clone(), |key| style::flow_entry(key, &value, style));
         // In the middle of what blanks there are: `{  }` is a map that will be known again (`hollow`).
         let blanks = self.text[inner.clone()].bytes().take_while(|byte| *byte == b' ').count();
         let at = inner.start + blanks / 2;
-        vec![Cut { range: at..at, text: part }]
+        vec![Splice { range: at..at, replacement: part }]
     }
 
     /// ` {}` behind a key becomes lines below it; a comment stays behind the key.
-    fn block_value_after(&self, holder: &Entry, parent: &Node, whole: &Value) -> Vec<Cut> {
+    fn block_value_after(&self, holder: &Entry, parent: &Node, whole: &Value) -> Vec<Splice> {
         let Some(colon) = holder.colon else { return Vec::new() };
         let block = style::block(self.text, self.root, parent, Some(holder.start));
         let lines = style::value_lines(whole, column(self.text, holder.start), block);
         let end = self.line_end(parent.end);
         let text = lines.join(style::newline(self.text, colon));
-        vec![Cut { range: colon..end, text: format!("{}{text}", &self.text[parent.end..end]) }]
+        vec![Splice { range: colon..end, replacement: format!("{}{text}", &self.text[parent.end..end]) }]
     }
 
-    fn flow_remove(&self, parent: &Node, parts: &[Part], index: usize) -> Vec<Cut> {
+    fn flow_remove(&self, parent: &Node, parts: &[Part], index: usize) -> Vec<Splice> {
         let part = &parts[index];
         let inner = parent.content + 1..parent.end.saturating_sub(1);
-        let gone = |range| Cut { range, text: String::new() };
+        let gone = |range| Splice { range, replacement: String::new() };
         let with_comma = part.start..self.after_comma(part.end);
         let mut ways = Vec::new();
         if parts.len() == 1 {

@@ -1,6 +1,5 @@
 //! What can be told of a document without reading it: enough to pass it over, or to say what is refused.
 
-use super::members::Found;
 use crate::model::{Kind, ObjectRef};
 
 /// Why a template is not edited, and what to do instead.
@@ -32,20 +31,19 @@ fn may_be(value: &str, kind: &Kind) -> bool {
         || value.starts_with(['{', '*', '&', '!', '|', '>', '\\', '#'])
 }
 
-/// What is said of a document that cannot be read.
-pub(super) fn refused(text: &str, kind: &'static Kind, line: usize, problem: &str) -> Found {
-    let (why, hint) = if text.contains("{{") {
+/// Why a document cannot be read, and what to do about it.
+pub(super) fn refusal(text: &str, problem: &str) -> (String, String) {
+    if text.contains("{{") {
         (TEMPLATE.0.to_owned(), TEMPLATE.1.to_owned())
     } else if text.lines().any(|line| line.trim_start_matches(' ').starts_with('\t')) && !text.contains('{') {
         ("it is indented with tabs, which is not YAML".to_owned(), "indent it with blanks".to_owned())
     } else {
         (format!("it cannot be read: {problem}"), "mend the file, then run again".to_owned())
-    };
-    Found::Refused { line, why, hint, reference: reference(text, kind) }
+    }
 }
 
 /// The object that `metadata` names, by lines alone.
-fn reference(text: &str, kind: &'static Kind) -> Option<ObjectRef> {
+pub(super) fn reference(text: &str, kind: &'static Kind) -> Option<ObjectRef> {
     let indent = |line: &str| line.len() - line.trim_start().len();
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
     let mut heads = lines.iter().enumerate().filter(|(_, line)| line.trim() == "metadata:");

@@ -58,7 +58,8 @@ pub(crate) fn members(text: &str, kind: &'static Kind) -> Members {
             Ok(value) => take(&mut members, kind, &document, value),
             Err(problem) if guess::may_hold(slice, kind) => {
                 let line = document.line + problem.line.saturating_sub(1);
-                members.found.push(guess::refused(slice, kind, line, &problem.message));
+                let (why, hint) = guess::refusal(slice, &problem.message);
+                members.found.push(Found::Refused { line, why, hint, reference: guess::reference(slice, kind) });
             }
             Err(_) => members.unreadable += 1,
         }
@@ -99,17 +100,13 @@ pub(crate) fn objects(text: &str, kinds: &[&'static Kind]) -> Objects {
         }
         match stream.parse(slice) {
             Ok(value) => gather(&mut objects, kinds, document.line, value),
-            Err(problem) => {
-                let kind = kinds.iter().find(|kind| guess::may_hold(slice, kind));
+            Err(problem) if kinds.iter().any(|kind| guess::may_hold(slice, kind)) => {
                 let line = document.line + problem.line.saturating_sub(1);
-                match kind.map(|kind| guess::refused(slice, kind, line, &problem.message)) {
-                    Some(Found::Refused { line, why, .. }) => {
-                        let is_broken = why != guess::TEMPLATE.0;
-                        objects.unread.push(Unread { line, why, is_broken });
-                    }
-                    _ => objects.others += 1,
-                }
+                let (why, _) = guess::refusal(slice, &problem.message);
+                let is_broken = why != guess::TEMPLATE.0;
+                objects.unread.push(Unread { line, why, is_broken });
             }
+            Err(_) => objects.others += 1,
         }
     }
     objects

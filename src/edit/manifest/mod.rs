@@ -23,7 +23,6 @@ pub(crate) use hollow::{Hollow, edit_filling, filled};
 pub(crate) use items::{insert_item, remove_item};
 pub(crate) use members::{Found, members, objects};
 
-use self::cut::Cut;
 use self::place::{Task, task};
 use self::split::Document;
 use super::{Edit, Op};
@@ -182,7 +181,7 @@ fn edit_document(text: &str, jobs: &[Job]) -> Vec<Result<Splice, Unsafe>> {
                 let line = document.line + slice[..at].matches('\n').count();
                 refusal(job, line, &why)
             })?;
-            Ok(splice_of(slice, document.range.start, &Cut { range: 0..slice.len(), text: after }))
+            Ok(splice_of(slice, document.range.start, &Splice { range: 0..slice.len(), replacement: after }))
         })
         .collect()
 }
@@ -203,18 +202,19 @@ fn located(job: &Job) -> Vec<Edit> {
 }
 
 /// A cut for each job, if all of them at once give the document that was planned.
-fn together(slice: &str, value: &Value, jobs: &[(Vec<Edit>, &Job)]) -> Option<Vec<Cut>> {
+fn together(slice: &str, value: &Value, jobs: &[(Vec<Edit>, &Job)]) -> Option<Vec<Splice>> {
     let root = yaml::outline(slice).ok()??;
     let mut chosen = Vec::with_capacity(jobs.len());
     for (edits, _) in jobs {
         let [edit] = &edits[..] else { return None };
-        let nothing = Cut { range: 0..0, text: String::new() };
+        let nothing = Splice { range: 0..0, replacement: String::new() };
         chosen.push(match task(&root, value, edit).ok()? {
             Task::Nothing => nothing,
             task => cut::cuts(slice, &root, &task).into_iter().next()?,
         });
     }
-    let mut in_order: Vec<_> = chosen.iter().filter(|cut| !(cut.range.is_empty() && cut.text.is_empty())).collect();
+    let mut in_order: Vec<_> =
+        chosen.iter().filter(|cut| !(cut.range.is_empty() && cut.replacement.is_empty())).collect();
     in_order.sort_by_key(|cut| cut.range.start);
     if in_order.windows(2).any(|pair| pair[0].range.end > pair[1].range.start) {
         return None;
@@ -261,9 +261,9 @@ fn reads_as(before: &str, after: &str, expected: &Value) -> bool {
 }
 
 /// The cut with what it leaves as it was taken off both ends.
-fn splice_of(text: &str, offset: usize, cut: &Cut) -> Splice {
+fn splice_of(text: &str, offset: usize, cut: &Splice) -> Splice {
     let old = &text[cut.range.clone()];
-    let new = cut.text.as_str();
+    let new = cut.replacement.as_str();
     let prefix = old.char_indices().zip(new.chars()).find(|((_, a), b)| a != b).map(|((at, _), _)| at);
     let prefix = prefix.unwrap_or_else(|| old.len().min(new.len()));
     let (old, new) = (&old[prefix..], &new[prefix..]);

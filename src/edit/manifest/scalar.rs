@@ -4,12 +4,12 @@
 
 use serde_json::Value;
 
-use super::cut::Cut;
+use super::Splice;
 use super::style::{self, line_start, newline};
 use crate::yaml::{Entry, Node, Shape};
 
 /// The change of the entry's string to `new`; none if it is written in another style.
-pub(super) fn cut(text: &str, entry: &Entry, new: &Value) -> Option<Cut> {
+pub(super) fn cut(text: &str, entry: &Entry, new: &Value) -> Option<Splice> {
     let (node, new) = (&entry.value, new.as_str()?);
     if !matches!(node.shape, Shape::Scalar) {
         return None;
@@ -26,7 +26,7 @@ struct Line<'t> {
     text: &'t str,
 }
 
-fn literal(text: &str, colon: usize, node: &Node, new: &str) -> Option<Cut> {
+fn literal(text: &str, colon: usize, node: &Node, new: &str) -> Option<Splice> {
     let body = colon + text[colon..].find('\n')? + 1;
     let rest = text.get(node.raw_end..).unwrap_or_default();
     let rest = if text[..node.raw_end].ends_with('\n') { 0 } else { rest.find('\n').unwrap_or(rest.len()) };
@@ -67,7 +67,7 @@ fn literal(text: &str, colon: usize, node: &Node, new: &str) -> Option<Cut> {
             lines.insert_str(0, newline);
         }
     }
-    Some(Cut { range, text: lines })
+    Some(Splice { range, replacement: lines })
 }
 
 fn lines(text: &str, from: usize, to: usize) -> Vec<(usize, &str)> {
@@ -80,7 +80,7 @@ fn lines(text: &str, from: usize, to: usize) -> Vec<(usize, &str)> {
     lines
 }
 
-fn quoted(text: &str, node: &Node, new: &str) -> Option<Cut> {
+fn quoted(text: &str, node: &Node, new: &str) -> Option<Splice> {
     let start = node.content + 1;
     let raw = text.get(start..node.end.checked_sub(1)?)?;
     if raw.contains('\n') || line_start(text, node.end) > node.content {
@@ -94,7 +94,7 @@ fn quoted(text: &str, node: &Node, new: &str) -> Option<Cut> {
     let at = |index: usize| start + old.get(index).map_or(raw.len(), |(at, _)| *at);
     let middle: String = new[before..new.len() - behind].iter().collect();
     let written = style::scalar_text(&middle, true);
-    Some(Cut { range: at(before)..at(old.len() - behind), text: written[1..written.len() - 1].to_owned() })
+    Some(Splice { range: at(before)..at(old.len() - behind), replacement: written[1..written.len() - 1].to_owned() })
 }
 
 /// The characters between double quotes, each with the byte where it is written; none if one is written in
