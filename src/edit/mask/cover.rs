@@ -2,10 +2,8 @@
 
 use serde_json::Value;
 
-use super::manifest::inside;
+use super::MASK;
 use super::rules::{self, Below, MapRules};
-use super::texts::SecretTexts;
-use super::{MASK, manifest};
 use crate::model::{FieldPath, Segment};
 
 /// What is hidden of a value; what is not named in it is shown.
@@ -53,23 +51,6 @@ fn walk(value: &Value, below: Below, act: &mut dyn FnMut(Leaf<'_>) -> Option<Cov
 
 fn some_of<T>(found: Vec<T>) -> Option<Vec<T>> {
     (!found.is_empty()).then_some(found)
-}
-
-/// What is hidden of a value of which these texts are secrets; `depth` is how many texts it stands in.
-pub(super) fn of(value: &Value, texts: &SecretTexts, depth: usize) -> Option<Cover> {
-    cover(value, &mut |leaf| match leaf {
-        Leaf::Secret(_) => Some(Cover::Whole),
-        Leaf::Text(text) => inside(text, texts, depth).map(Cover::Inside),
-    })
-}
-
-/// The value with what is hidden of it replaced.
-pub(super) fn masked(value: &Value, texts: &SecretTexts) -> Value {
-    let mut shown = value.clone();
-    if let Some(cover) = of(value, texts, manifest::OUTERMOST) {
-        apply(&mut shown, cover);
-    }
-    shown
 }
 
 /// Replaces what is hidden.

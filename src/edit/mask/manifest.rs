@@ -8,16 +8,20 @@ use std::ops::Range;
 
 use serde_json::Value;
 
-use super::cover::{self, Cover};
-use super::texts::SecretTexts;
+use super::cover::{self, Cover, Leaf};
+use super::texts::{OUTERMOST, SecretTexts, embedded};
 use super::{MASK, lines};
 use crate::edit::manifest::{Splice, documents, splice};
 use crate::yaml::{self, Node, Shape};
 
-/// Texts in texts in texts: a values file in an Application in a ConfigMap is two.
-const DEPTH: usize = 4;
-/// The depth of what stands in no text.
-pub(super) const OUTERMOST: usize = 0;
+/// The value with what is hidden of it replaced.
+pub(super) fn masked(value: &Value, texts: &SecretTexts) -> Value {
+    let mut shown = value.clone();
+    if let Some(cover) = covered(value, texts, OUTERMOST) {
+        cover::apply(&mut shown, cover);
+    }
+    shown
+}
 
 /// A manifest's text with its secrets replaced.
 #[must_use]
@@ -28,8 +32,16 @@ pub(crate) fn masked_manifest(text: &str) -> String {
     texts.masked_long(&by_place(text, &documents, &texts, OUTERMOST))
 }
 
+/// What is hidden of a value of which these texts are secrets; `depth` is how many texts it stands in.
+fn covered(value: &Value, texts: &SecretTexts, depth: usize) -> Option<Cover> {
+    cover::cover(value, &mut |leaf| match leaf {
+        Leaf::Secret(_) => Some(Cover::Whole),
+        Leaf::Text(text) => inside(text, texts, depth).map(Cover::Inside),
+    })
+}
+
 /// A text that is no secret itself, if something in it is: it may be a document of its own.
-pub(super) fn inside(text: &str, texts: &SecretTexts, depth: usize) -> Option<String> {
+fn inside(text: &str, texts: &SecretTexts, depth: usize) -> Option<String> {
     let values = embedded(text, depth);
     let shown = match &values[..] {
         [] if text.contains([':', '=']) => lines::masked(text),
@@ -42,16 +54,6 @@ pub(super) fn inside(text: &str, texts: &SecretTexts, depth: usize) -> Option<St
     };
     let shown = texts.masked_long(&shown);
     (shown != text).then_some(shown)
-}
-
-/// The documents that a text holds, if it is YAML or JSON of more than a word.
-pub(super) fn embedded(text: &str, depth: usize) -> Vec<Value> {
-    let is_document = text.contains(": ") || text.contains(":\n") || text.trim_start().starts_with(['{', '[']);
-    if depth >= DEPTH || !is_document {
-        return Vec::new();
-    }
-    let values = documents(text).into_iter().filter_map(|range| yaml::parse(&text[range]).ok());
-    values.filter(|value| value.is_object() || value.is_array()).collect()
 }
 
 fn by_place(text: &str, documents: &[(Option<Value>, Range<usize>)], texts: &SecretTexts, depth: usize) -> String {
@@ -70,7 +72,7 @@ fn by_place(text: &str, documents: &[(Option<Value>, Range<usize>)], texts: &Sec
 }
 
 fn document(text: &str, value: &Value, texts: &SecretTexts, depth: usize) -> String {
-    let cover = cover::of(value, texts, depth);
+    let cover = covered(value, texts, depth);
     let root = match yaml::outline(text) {
         Ok(Some(root)) => root,
         Ok(None) => return lines::masked(text),

@@ -7,10 +7,16 @@ use serde_json::Value;
 
 use super::MASK;
 use super::cover::{Leaf, cover};
-use super::manifest::{self, embedded};
+use crate::edit::manifest::documents;
+use crate::yaml;
 
 /// A text of so many characters is masked wherever it stands; a shorter one only as a value.
 const LONG: usize = 4;
+
+/// Texts in texts in texts: a values file in an Application in a ConfigMap is two.
+const DEPTH: usize = 4;
+/// The depth of what stands in no text.
+pub(super) const OUTERMOST: usize = 0;
 
 /// What must not be shown of a document, or of several.
 #[derive(Clone, Default)]
@@ -29,7 +35,7 @@ impl SecretTexts {
     /// The secrets of these values.
     pub(super) fn of_all<'v>(values: impl IntoIterator<Item = &'v Value>) -> Self {
         let mut found = Vec::new();
-        values.into_iter().for_each(|value| collect(value, manifest::OUTERMOST, &mut found));
+        values.into_iter().for_each(|value| collect(value, OUTERMOST, &mut found));
         found.sort_unstable();
         found.dedup();
         if found.is_empty() {
@@ -68,6 +74,16 @@ impl SecretTexts {
         shown.push_str(&text[end..]);
         shown
     }
+}
+
+/// The documents that a text holds, if it is YAML or JSON of more than a word.
+pub(super) fn embedded(text: &str, depth: usize) -> Vec<Value> {
+    let is_document = text.contains(": ") || text.contains(":\n") || text.trim_start().starts_with(['{', '[']);
+    if depth >= DEPTH || !is_document {
+        return Vec::new();
+    }
+    let values = documents(text).into_iter().filter_map(|range| yaml::parse(&text[range]).ok());
+    values.filter(|value| value.is_object() || value.is_array()).collect()
 }
 
 fn collect(value: &Value, depth: usize, found: &mut Vec<String>) {
