@@ -9,29 +9,11 @@ use serde_json::Value;
 
 use super::matcher::{Matcher, Path};
 use super::target::Action;
-use super::{Routing, full_name, is_named, list, order, select, text};
+use super::{LeftOut, Route, Routing, full_name, is_named, list, order, select, text};
 use crate::model::{Object, ObjectRef};
 
 /// Tables that select each other widely make more routes than anybody serves.
 const MOST_ROUTES: usize = 50_000;
-
-/// A route that leads somewhere.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Route {
-    /// Where it stands, outermost first: `virtualservice gloo-system/shop route 2`.
-    pub trail: Vec<String>,
-    /// Any of them; never empty.
-    pub matchers: Vec<Matcher>,
-    pub action: Action,
-}
-
-/// A route that Gloo does not serve.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct LeftOut {
-    pub trail: Vec<String>,
-    pub matchers: Vec<Matcher>,
-    pub why: String,
-}
 
 /// A whole tree of routes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

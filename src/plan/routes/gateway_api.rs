@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::delegation::{LeftOut, Route};
 use super::domain::{self, Rank};
 use super::matcher::Matcher;
 use super::target::{Action, Share, Target};
-use super::{Request, Routing, full_name, is_named, list, order, select, text};
+use super::{LeftOut, Request, Route, Routing, full_name, is_named, list, order, select, text};
 use crate::model::Object;
 
 /// The class that Gloo's chart makes.

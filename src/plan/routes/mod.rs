@@ -23,6 +23,7 @@ pub(crate) use target::{Action, Share};
 
 use serde_json::Value;
 
+use self::matcher::Matcher;
 use crate::model::Object;
 
 /// A request, as far as it is known.
@@ -55,6 +56,24 @@ pub(crate) struct Routing<'v> {
     pub settings: Option<&'v Object>,
     /// Where Gloo is installed.
     pub gloo_namespace: &'v str,
+}
+
+/// A route that leads somewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Route {
+    /// Where it stands, outermost first: `virtualservice gloo-system/shop route 2`.
+    pub trail: Vec<String>,
+    /// Any of them; never empty.
+    pub matchers: Vec<Matcher>,
+    pub action: Action,
+}
+
+/// A route that Gloo does not serve.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LeftOut {
+    pub trail: Vec<String>,
+    pub matchers: Vec<Matcher>,
+    pub why: String,
 }
 
 /// A string of an object; empty if it is none.

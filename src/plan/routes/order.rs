@@ -2,7 +2,7 @@
 
 use std::cmp::{Ordering, Reverse};
 
-use super::delegation::Route;
+use super::Route;
 use super::matcher::{Matcher, Path};
 
 /// Sorts the routes of several tables of one weight, each by the first of its matchers in this order: more methods,

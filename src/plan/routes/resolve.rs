@@ -1,9 +1,9 @@
 //! The answer: which listeners take the request, which virtual host there, and which of its routes comes first.
 
-use super::delegation::{LeftOut, Route, flatten};
+use super::delegation::flatten;
 use super::matcher::Fit;
 use super::target::Action;
-use super::{Request, Routing, gateway_api, listeners};
+use super::{LeftOut, Request, Route, Routing, gateway_api, listeners};
 use crate::model::Object;
 use crate::plan::acceptance;
 use crate::text::nearest;
