@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::merge::Merge;
+use super::under_way::Merge;
 use super::{IMAGE_PARTS, image_part};
 use crate::error::Failure;
 use crate::plan::advice::{Advice, Code};

@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use super::image;
 use super::proxies::{self, Entry};
-use super::{Change, Chart, Old, PROXY_KEYS, Plan, Switch, Wish, auto_mtls, check_way, integration, is_on, sds, then};
+use super::under_way::Merge;
+use super::{Chart, PROXY_KEYS, Plan, Switch, Wish, auto_mtls, integration, is_on, sds, then};
 use crate::command::{flag, gloo_rs};
-use crate::edit::Edit;
 use crate::error::Failure;
 use crate::model::FieldPath;
 use crate::plan::advice::{Advice, Code};
@@ -87,53 +87,7 @@ fn told(choice: &Choice) -> Option<String> {
     Some(format!("istiod {} ({why}), {image}", istiod.revision))
 }
 
-/// A merge under way.
-pub(super) struct Merge<'m> {
-    pub values: &'m Value,
-    pub chart: &'m Chart,
-    pub plan: Plan,
-}
-
 impl Merge<'_> {
-    /// The key has this value; nothing happens where it has.
-    ///
-    /// # Errors
-    /// Something else stands in the way.
-    pub(super) fn set(&mut self, path: &FieldPath, new: impl Into<Value>, source: &str) -> Result<(), Failure> {
-        let new = new.into();
-        let old = path.get(self.values);
-        if old == Some(&new) {
-            return Ok(());
-        }
-        if let Some(null) = check_way(self.values, path, &new)? {
-            let message = format!("{null} is null, which takes the chart's own away; setting {path} brings it back");
-            self.plan.advice.push(Advice::warning(Code::NullBack, message));
-        }
-        self.change(path, Some(new), source);
-        Ok(())
-    }
-
-    /// The key is gone.
-    pub(super) fn unset(&mut self, path: &FieldPath, source: &str) {
-        if path.get(self.values).is_some() {
-            self.change(path, None, source);
-        }
-    }
-
-    fn change(&mut self, path: &FieldPath, new: Option<Value>, source: &str) {
-        let own = path.get(&self.chart.defaults).filter(|value| !value.is_null());
-        let old = match (path.get(self.values), own) {
-            (Some(old), _) => Old::Set(old.clone()),
-            (None, Some(own)) => Old::Chart(own.clone()),
-            (None, None) => Old::Unset,
-        };
-        self.plan.edits.push(match &new {
-            Some(new) => Edit::set(path.clone(), new.clone()),
-            None => Edit::remove(path.clone()),
-        });
-        self.plan.changes.push(Change { path: path.clone(), old, new, source: source.to_owned() });
-    }
-
     fn switches(&mut self, wish: &Wish) -> Result<(), Failure> {
         let mut with_sds = wish.sds;
         if self.chart.has_integration() {

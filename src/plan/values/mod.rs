@@ -8,13 +8,12 @@ mod proxies;
 mod remove;
 #[cfg(test)]
 mod tests;
+mod under_way;
 
 use serde_json::Value;
 
 use super::advice::Advice;
 use crate::edit::Edit;
-use crate::edit::mask::{self, SecretTexts};
-use crate::error::{Exit, Failure, Reason};
 use crate::model::{FieldPath, Segment};
 
 pub(crate) use merge::{merge, needs_istiod};
@@ -234,51 +233,4 @@ pub(crate) fn leaves(value: &Value) -> usize {
         Value::Null => 0,
         _ => 1,
     }
-}
-
-/// Whether the way to a key can be gone: each step a map, nothing, or null.
-///
-/// # Errors
-/// What stands in the way; nothing is merged by guess.
-fn check_way(values: &Value, path: &FieldPath, new: &Value) -> Result<Option<FieldPath>, Failure> {
-    let mut at = values;
-    let mut way = FieldPath::root();
-    let mut nulled = None;
-    let (last, parents) = path.segments().split_last().expect("a key has a path");
-    for segment in parents {
-        let Segment::Key(key) = segment else { break };
-        match at {
-            Value::Object(map) => at = map.get(key).unwrap_or(&Value::Null),
-            Value::Null => break,
-            _ => return Err(bad_shape(values, &way, path, new)),
-        }
-        way = way.then(segment.clone());
-        if at.is_null() && way.get(values).is_some() {
-            nulled = Some(way.clone());
-        }
-    }
-    match at {
-        Value::Null => Ok(nulled),
-        Value::Object(map) => match last {
-            Segment::Key(key) => match map.get(key) {
-                Some(Value::Object(_) | Value::Array(_)) => Err(bad_shape(values, path, path, new)),
-                _ => Ok(nulled),
-            },
-            _ => Ok(nulled),
-        },
-        _ => Err(bad_shape(values, &way, path, new)),
-    }
-}
-
-fn bad_shape(values: &Value, at: &FieldPath, path: &FieldPath, new: &Value) -> Failure {
-    let there = mask::masked(at.get(values).unwrap_or(&Value::Null)).to_string();
-    // An alias may bring here what is a secret elsewhere.
-    let shown = SecretTexts::of(values).masked(&there);
-    let shown: String = shown.chars().take(80).collect();
-    let place = if at.segments().is_empty() { "the values".to_owned() } else { at.to_string() };
-    let wanted = if at == path { "a single value" } else { "a map" };
-    Failure::new(Exit::Failed, Reason::BadValues, format!("{place}: {wanted} must stand there; nothing changed"))
-        .detail(format!("there:  {shown}"))
-        .detail(format!("wanted: {path}: {new}"))
-        .hint("make it what the chart reads, then run this again")
 }
