@@ -6,8 +6,6 @@ use std::time::Duration;
 use crate::error::{Exit, Failure, Reason};
 use crate::model::Kind;
 
-use super::Session;
-
 /// What was asked, as RBAC names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
@@ -187,7 +185,7 @@ impl ApiError {
     }
 
     /// The message without the cluster: one line.
-    fn line(&self, server: &str) -> String {
+    pub(super) fn line(&self, server: &str) -> String {
         let subject = self.subject();
         let line = match &self.cause {
             Cause::NotFound if self.namespace.is_empty() => format!("{subject}: not found"),
@@ -228,44 +226,7 @@ impl ApiError {
         one_line(&line)
     }
 
-    /// For a person and for a script.
-    #[must_use]
-    pub fn into_failure(self, session: &Session) -> Failure {
-        let mut failure = Failure::new(self.exit(), self.reason(), self.line(session.server()));
-        let place = session.place();
-        match &self.cause {
-            Cause::NotFound | Cause::NoNamespace | Cause::NoCrd => {
-                failure = failure.detail(session.looked());
-            }
-            Cause::Forbidden { rule: Some(rule), .. } => {
-                if let Some(user) = &rule.user {
-                    failure = failure.detail(format!("as {}", one_line(user)));
-                }
-                let holder = if rule.namespace.is_some() { "Role" } else { "ClusterRole" };
-                failure = failure.detail(place).hint(format!("a rule of a {holder} that allows it: {rule}"));
-            }
-            Cause::ExecPlugin(inner) => {
-                failure.details.clone_from(&inner.details);
-                failure.hints.clone_from(&inner.hints);
-                failure = failure.detail(place);
-            }
-            _ => failure = failure.detail(place),
-        }
-        let wire = matches!(self.exit(), Exit::NoAnswer) || matches!(self.cause, Cause::BadAnswer(_));
-        if let Some(via) = session.via().filter(|_| wire) {
-            failure = failure.detail(format!("through the proxy {via}"));
-        }
-        let refused = matches!(self.cause, Cause::Unauthorized | Cause::Forbidden { .. });
-        if let Some(withheld) = session.withheld().filter(|_| refused) {
-            return failure.detail(withheld.to_string()).hint("write https:// in the kubeconfig's server");
-        }
-        match self.hint() {
-            Some(hint) => failure.hint(hint),
-            None => failure,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
+    pub(super) fn hint(&self) -> Option<String> {
         if self.outcome_unknown() {
             return Some("the same command again: it finds what is there and goes on".to_owned());
         }
@@ -343,6 +304,6 @@ fn seconds(time: Duration) -> String {
     format!("{}s", time.as_secs_f32())
 }
 
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -10,7 +10,7 @@ use super::answer::{self, Answer, Asked};
 use super::clear_text::withhold;
 use super::failure::{ApiError, Cause, Verb};
 use super::kubeconfig::{Files, select};
-use super::pages::Page;
+use super::page::Page;
 use super::proxy_env::decide;
 use super::{Environment, Target, connect, exec};
 use crate::error::Failure;

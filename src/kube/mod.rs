@@ -16,12 +16,14 @@ mod forward_failure;
 pub(crate) mod fuzzing;
 mod kubeconfig;
 mod logs;
+mod page;
 mod pages;
 mod program;
 mod proxy_env;
 mod request;
 mod session;
 mod tls;
+mod told;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -37,8 +39,9 @@ pub(crate) use forward::InPodAnswer;
 pub use forward_failure::{ForwardCause, ForwardFailure};
 pub(crate) use kubeconfig::context_names;
 pub(crate) use logs::{Log, LogQuery, Since};
-pub(crate) use pages::{Freshness, Pages};
-pub use pages::{Query, Scope};
+pub(crate) use page::Freshness;
+pub use page::{Query, Scope};
+pub(crate) use pages::Pages;
 pub use session::{DryRun, Session};
 pub(crate) use tls::cause_of;
 

@@ -13,7 +13,7 @@ use super::credential::Bearer;
 use super::encoding::encode;
 use super::failure::{ApiError, Cause, Verb};
 use super::kubeconfig::{Chosen, choose};
-use super::pages::{self, Page, Pages, Query, Scope};
+use super::page::{Page, Query, Scope, named};
 use super::request::{Call, Payload, Seen, Wire};
 use super::{ClusterContext, Impersonation, Target, Trace, proxy_env};
 use crate::error::{Exit, Failure, Reason};
@@ -163,7 +163,7 @@ impl Session {
         let path = path(kind, namespace, name);
         let request = Request { method: Method::GET, path, accept: JSON, body: None };
         let object = self.send(Verb::Get, kind, namespace, name, request).await?;
-        let why = match pages::named(&object) {
+        let why = match named(&object) {
             Ok(found) if found == name => return Ok(object),
             Ok(found) => format!("an object named {found:?}"),
             Err(why) => format!("an object that {why}"),
@@ -194,24 +194,6 @@ impl Session {
             name: String::new(),
             cause: Cause::BadAnswer(why),
         })
-    }
-
-    /// A list a page at a time.
-    pub fn pages<'a>(&'a self, kind: &'static Kind, scope: Scope<'a>, query: Query) -> Pages<'a> {
-        Pages::new(self, kind, scope, query)
-    }
-
-    /// A list as a whole, for those that are known to be short.
-    ///
-    /// # Errors
-    /// Why it could not be had.
-    pub async fn list_all(&self, kind: &'static Kind, scope: Scope<'_>, query: Query) -> Result<Vec<Value>, ApiError> {
-        let mut pages = self.pages(kind, scope, query);
-        let mut items = Vec::new();
-        while let Some(page) = pages.next().await? {
-            items.extend(page.items);
-        }
-        Ok(items)
     }
 
     /// Sends a JSON patch and gives the object as it is then. Never sent again once it may have been made.

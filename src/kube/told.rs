@@ -1,0 +1,44 @@
+//! A request's failure as it is told: with the cluster, the user and the proxy that it went by.
+
+use super::Session;
+use super::failure::{ApiError, Cause, one_line};
+use crate::error::{Exit, Failure};
+
+impl ApiError {
+    /// For a person and for a script.
+    #[must_use]
+    pub fn into_failure(self, session: &Session) -> Failure {
+        let mut failure = Failure::new(self.exit(), self.reason(), self.line(session.server()));
+        let place = session.place();
+        match &self.cause {
+            Cause::NotFound | Cause::NoNamespace | Cause::NoCrd => {
+                failure = failure.detail(session.looked());
+            }
+            Cause::Forbidden { rule: Some(rule), .. } => {
+                if let Some(user) = &rule.user {
+                    failure = failure.detail(format!("as {}", one_line(user)));
+                }
+                let holder = if rule.namespace.is_some() { "Role" } else { "ClusterRole" };
+                failure = failure.detail(place).hint(format!("a rule of a {holder} that allows it: {rule}"));
+            }
+            Cause::ExecPlugin(inner) => {
+                failure.details.clone_from(&inner.details);
+                failure.hints.clone_from(&inner.hints);
+                failure = failure.detail(place);
+            }
+            _ => failure = failure.detail(place),
+        }
+        let wire = matches!(self.exit(), Exit::NoAnswer) || matches!(self.cause, Cause::BadAnswer(_));
+        if let Some(via) = session.via().filter(|_| wire) {
+            failure = failure.detail(format!("through the proxy {via}"));
+        }
+        let refused = matches!(self.cause, Cause::Unauthorized | Cause::Forbidden { .. });
+        if let Some(withheld) = session.withheld().filter(|_| refused) {
+            return failure.detail(withheld.to_string()).hint("write https:// in the kubeconfig's server");
+        }
+        match self.hint() {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}
