@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::references::selected;
+use serde_json::Value;
+
 use super::{Finding, Look, codes};
-use crate::model::kinds;
+use crate::model::{Object, kinds};
+use crate::plan::backend::{labels, selects};
 use crate::plan::destinations::{self, Target};
 
 type Name = (String, String);
@@ -48,6 +50,20 @@ pub(super) fn find(look: &Look<'_>) -> Vec<Finding> {
         told.extend(circle);
     }
     found
+}
+
+/// Whether a delegation by labels, of an object of the namespace `home`, selects a `RouteTable`. Expressions are not read:
+/// with them it selects fewer.
+pub(super) fn selected(selector: &Value, home: &str, table: &Object) -> bool {
+    let namespaces: Vec<&str> =
+        selector["namespaces"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let is_in = match namespaces[..] {
+        [] => table.reference.namespace == home,
+        _ => namespaces.contains(&"*") || namespaces.contains(&table.reference.namespace.as_str()),
+    };
+    is_in
+        && selector["expressions"].is_null()
+        && selects(&labels(&selector["labels"]), &table.value["metadata"]["labels"])
 }
 
 /// The tables on the shortest way from one back to itself, itself first.

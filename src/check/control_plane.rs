@@ -1,5 +1,6 @@
 //! What Gloo and its proxies say of each other, asked in their pods: glooctl's checks by port-forward.
 
+use super::look::EnvoySaid;
 use super::{Check, FORWARD, Finding, Look, codes};
 use crate::command::{gloo_rs, kubectl};
 use crate::model::{ObjectRef, kinds};
@@ -21,19 +22,6 @@ pub(crate) const XDS: Check = Check {
     beyond: FORWARD,
     run: metrics,
 };
-
-/// What a gateway's Envoy says of its control plane.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EnvoySaid {
-    pub namespace: String,
-    pub pod: String,
-    /// Whether its stream to Gloo is up; none: it has none.
-    pub connected: Option<bool>,
-    /// Counters of refused updates that grew while it was looked at.
-    pub grown: Vec<String>,
-    /// Listeners whose last update it refused, and why.
-    pub refused: Vec<String>,
-}
 
 fn envoys(look: &Look<'_>) -> Vec<Finding> {
     // Which pods were asked.

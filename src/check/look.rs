@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::control_plane::EnvoySaid;
 use crate::command::CommandLine;
 use crate::gloo::metrics::Metrics;
 use crate::model::{Found, Kind, Object, Selector, Snapshot, Unknown, kinds};
@@ -39,6 +38,19 @@ pub struct Release {
     pub name: String,
     pub revision: u64,
     pub values: Value,
+}
+
+/// What a gateway's Envoy says of its control plane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnvoySaid {
+    pub namespace: String,
+    pub pod: String,
+    /// Whether its stream to Gloo is up; none: it has none.
+    pub connected: Option<bool>,
+    /// Counters of refused updates that grew while it was looked at.
+    pub grown: Vec<String>,
+    /// Listeners whose last update it refused, and why.
+    pub refused: Vec<String>,
 }
 
 /// Everything the checks are about.

@@ -92,24 +92,10 @@ fn selects_nothing(look: &Look<'_>, object: &Object, destination: &Destination, 
     if !is_simple || look.world.snapshot.unknown(&kinds::ROUTE_TABLE).is_some() {
         return None;
     }
-    tables.iter().any(|table| selected(selector, &object.reference.namespace, table)).not().then(|| {
+    tables.iter().any(|table| circles::selected(selector, &object.reference.namespace, table)).not().then(|| {
         Finding::new(&codes::DANGLING_REFERENCE, &object.reference, "delegates by labels that no RouteTable has")
             .details([destination.path.to_string()])
     })
-}
-
-/// Whether a delegation by labels, of an object of the namespace `home`, selects a `RouteTable`. Expressions are not read:
-/// with them it selects fewer.
-pub(super) fn selected(selector: &Value, home: &str, table: &Object) -> bool {
-    let namespaces: Vec<&str> =
-        selector["namespaces"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    let is_in = match namespaces[..] {
-        [] => table.reference.namespace == home,
-        _ => namespaces.contains(&"*") || namespaces.contains(&table.reference.namespace.as_str()),
-    };
-    is_in
-        && selector["expressions"].is_null()
-        && selects(&labels(&selector["labels"]), &table.value["metadata"]["labels"])
 }
 
 /// A reference to an object of another kind.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::control_plane::EnvoySaid;
+use super::look::EnvoySaid;
 use super::look::Release;
 use super::*;
 use crate::gloo::metrics::{self, Metrics};

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use super::report::Report;
-use crate::check::control_plane::{self, EnvoySaid};
-use crate::check::look::Release;
+use crate::check::control_plane;
+use crate::check::look::{EnvoySaid, Release};
 use crate::check::results::Results;
 use crate::check::suppress::{Suppression, apply};
 use crate::check::{Beyond, CERTIFICATES, CHECKS, Check as OneCheck, HELM, World, is_named, run as run_checks};

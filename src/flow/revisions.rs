@@ -7,7 +7,7 @@ use super::report::Report;
 use crate::command::gloo_rs;
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{ApiError, Cause, Query, Scope, Session};
-use crate::load::{istio, survey};
+use crate::load::{istio, unread};
 use crate::model::{Kind, Object, kinds};
 use crate::options::{Format, Global};
 use crate::plan::gateway::PROXY_LABEL;
@@ -58,7 +58,7 @@ fn nothing(session: &Session, namespace: Option<&str>) -> Failure {
 
 /// A list, or why it is not known.
 fn listed<T>(read: Result<T, ApiError>) -> Listed<T> {
-    read.map_or_else(|error| Listed::Unknown { why: survey::why(&error) }, Listed::Read)
+    read.map_or_else(|error| Listed::Unknown { why: unread::why(&error) }, Listed::Read)
 }
 
 async fn bindings(session: &Session, istiods: &[Istiod]) -> Listed<Vec<Binding>> {
@@ -80,7 +80,7 @@ async fn pods(session: &Session, istiods: &[Istiod], bindings: &[Binding]) -> Li
         match pages.next().await {
             Ok(Some(page)) => page.items.iter().for_each(|pod| tally.pod(pod)),
             Ok(None) => return Listed::Read(tally),
-            Err(error) => return Listed::Unknown { why: survey::why(&error) },
+            Err(error) => return Listed::Unknown { why: unread::why(&error) },
         }
     }
 }
@@ -94,7 +94,7 @@ async fn gateways(session: &Session) -> Listed<Vec<GatewayUse>> {
         match session.list_all(kind, Scope::All, Query::labelled(label)).await {
             Ok(workloads) => found.extend(workloads.into_iter().filter_map(|value| gateway(Object::new(kind, value)))),
             Err(ApiError { cause: Cause::NotFound | Cause::NoCrd, .. }) => {}
-            Err(error) => return Listed::Unknown { why: survey::why(&error) },
+            Err(error) => return Listed::Unknown { why: unread::why(&error) },
         }
     }
     Listed::Read(found)

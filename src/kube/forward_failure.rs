@@ -10,7 +10,7 @@ use super::answer::{self, Answer, Asked};
 use super::failure::{ApiError, Cause, Verb};
 use super::{Session, tls};
 use crate::error::{Exit, Failure, Reason};
-use crate::model::kinds;
+use crate::model::{Unknown, kinds};
 
 /// As RBAC names it.
 pub(super) const RESOURCE: &str = "pods/portforward";
@@ -160,6 +160,14 @@ impl ForwardFailure {
             ForwardCause::Api(Cause::Forbidden { rule, .. }) => rule.as_ref().map(ToString::to_string),
             _ => None,
         }
+    }
+
+    /// What is not known for it. A right that is missing is missing for every pod.
+    #[must_use]
+    pub(crate) fn unknown(&self) -> Unknown {
+        let rule = self.rule();
+        let why = if rule.is_some() { self.why() } else { format!("pod {}: {}", self.pod, self.why()) };
+        Unknown { why, rule }
     }
 
     /// The reason in the JSON.

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::helm::Record;
 use crate::kube::{ApiError, Cause, Query, Scope, Session};
-use crate::load::survey::why;
+use crate::load::unread::why;
 use crate::model::{Object, kinds};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::gateway::PROXY_LABEL;

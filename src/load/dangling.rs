@@ -2,7 +2,7 @@
 
 use crate::error::Failure;
 use crate::kube::{ApiError, Cause, Query, Scope, Session};
-use crate::load::survey::why;
+use crate::load::unread::why;
 use crate::model::{Kind, Object, kinds};
 use crate::plan::dangling::{self, Dangling};
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::survey::why;
+use super::unread::why;
 use crate::command::{Hint, flag};
 use crate::error::{Exit, Failure};
 use crate::kube::{ApiError, Cause, Query, Scope, Session};

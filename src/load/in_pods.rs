@@ -5,23 +5,21 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::sync::OnceCell;
 
-use super::mesh_certificates;
+use super::mesh_certificates::{self, MOST_PARSED};
 use crate::bounded;
 use crate::check::Beyond;
-use crate::check::control_plane::EnvoySaid;
+use crate::check::look::EnvoySaid;
 use crate::envoy::updates::{self, Updates};
 use crate::gloo::metrics::{self, Metrics};
 use crate::kube::{ForwardCause, ForwardFailure, Session};
 use crate::model::{Object, Snapshot, Unknown, kinds};
 use crate::plan::path::Certificate;
 use crate::plan::pod::is_running;
+use crate::plan::proxy_pods::ADMIN_PORT;
 
-/// Envoy's admin port, and the one at which Gloo serves its metrics.
-const ADMIN: u16 = 19000;
+/// The port at which Gloo serves its metrics.
 const METRICS: u16 = 9091;
 const AT_ONCE: usize = 4;
-/// What the values of one page may take.
-pub(super) const MOST_PARSED: usize = 16 << 20;
 /// Long enough for a refused update to come again, as glooctl has it.
 const BETWEEN: Duration = Duration::from_millis(250);
 
@@ -60,7 +58,7 @@ impl<'s> Inside<'s> {
         if let Err(unknown) = self.may(first).await {
             return Beyond::Unknown(unknown);
         }
-        self.asked(&pods).await.map_or_else(|failure| Beyond::Unknown(unknown(&failure)), Beyond::Read)
+        self.asked(&pods).await.map_or_else(|failure| Beyond::Unknown(failure.unknown()), Beyond::Read)
     }
 
     async fn asked(&self, pods: &[&Object]) -> Result<Vec<EnvoySaid>, ForwardFailure> {
@@ -74,7 +72,7 @@ impl<'s> Inside<'s> {
     /// What has changed since, and what is refused.
     async fn again(&self, pod: &Object, before: Updates) -> Result<EnvoySaid, ForwardFailure> {
         let later = self.updates(pod).await?;
-        let listeners = self.page(pod, ADMIN, updates::LISTENERS).await?;
+        let listeners = self.page(pod, ADMIN_PORT, updates::LISTENERS).await?;
         let listeners = bounded::value(&listeners, MOST_PARSED).unwrap_or_default();
         Ok(EnvoySaid {
             namespace: pod.reference.namespace.clone(),
@@ -97,7 +95,7 @@ impl<'s> Inside<'s> {
             Err(ForwardFailure { cause: ForwardCause::Refused | ForwardCause::Status { status: 404, .. }, .. }) => {
                 Beyond::Read(Metrics::default())
             }
-            Err(failure) => Beyond::Unknown(unknown(&failure)),
+            Err(failure) => Beyond::Unknown(failure.unknown()),
         }
     }
 
@@ -109,25 +107,18 @@ impl<'s> Inside<'s> {
 
     async fn may(&self, pod: &Object) -> Result<(), Unknown> {
         let ask = async || {
-            let allowed = self.session.may_forward(self.gloo, &pod.reference.name, ADMIN).await;
-            allowed.map_err(|failure| unknown(&failure))
+            let allowed = self.session.may_forward(self.gloo, &pod.reference.name, ADMIN_PORT).await;
+            allowed.map_err(|failure| failure.unknown())
         };
         self.allowed.get_or_init(ask).await.clone()
     }
 
     async fn updates(&self, pod: &Object) -> Result<Updates, ForwardFailure> {
-        let page = self.page(pod, ADMIN, &updates::page()).await?;
+        let page = self.page(pod, ADMIN_PORT, &updates::page()).await?;
         Ok(Updates::parse(&String::from_utf8_lossy(&page)))
     }
 
     async fn page(&self, pod: &Object, port: u16, path: &str) -> Result<Vec<u8>, ForwardFailure> {
         self.session.get_in_pod(&pod.reference.namespace, &pod.reference.name, port, path).await
     }
-}
-
-/// A right that is missing is missing for every pod.
-pub(crate) fn unknown(failure: &ForwardFailure) -> Unknown {
-    let rule = failure.rule();
-    let why = if rule.is_some() { failure.why() } else { format!("pod {}: {}", failure.pod, failure.why()) };
-    Unknown { why, rule }
 }

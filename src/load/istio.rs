@@ -45,7 +45,7 @@ pub(crate) async fn all(session: &Session, namespace: Option<&str>) -> Result<Fo
     );
     let tags = match &webhooks {
         Ok(_) => Listed::Read(()),
-        Err(error) => Listed::Unknown { why: super::survey::why(error) },
+        Err(error) => Listed::Unknown { why: super::unread::why(error) },
     };
     let istiods = istiod::all(&Seen {
         deployments: &deployments,

@@ -7,7 +7,6 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::in_pods::{MOST_PARSED, unknown};
 use crate::bounded;
 use crate::check::Beyond;
 use crate::envoy::mesh_certificate::of_certs;
@@ -17,17 +16,18 @@ use crate::model::{Object, Snapshot, kinds};
 use crate::plan::Unread;
 use crate::plan::path::Certificate;
 use crate::plan::path::survey::Survey;
+use crate::plan::proxy_pods::ADMIN_PORT;
 use crate::plan::sidecars::parts::ISTIO_PROXY;
 use crate::plan::sidecars::state::item;
 
-/// Envoy's admin port.
-const ADMIN: u16 = 19000;
 const AT_ONCE: usize = 4;
 /// Pods of one proxy that are asked for a description: what one of them has, the others mostly have.
 const MOST_PODS: usize = 4;
 /// A description waits no longer for a pod.
 const PATIENCE: Duration = Duration::from_secs(5);
 const MOST_BYTES: usize = 4 << 20;
+/// What the values of one page may take.
+pub(super) const MOST_PARSED: usize = 16 << 20;
 /// Where istiod puts the root that it signs with, in every namespace.
 const ROOT: (&str, &str) = ("istio-ca-root-cert", "root-cert.pem");
 
@@ -44,12 +44,12 @@ impl Asking<'_> {
     async fn of_pod(&self, pod: &Object) -> Result<Vec<Certificate>, ForwardFailure> {
         let (namespace, name) = (&pod.reference.namespace, &pod.reference.name);
         let ask = InPod { patience: self.patience, ..InPod::get("/certs") };
-        let answer = self.session.ask_in_pod(namespace, name, ADMIN, &ask).await?;
+        let answer = self.session.ask_in_pod(namespace, name, ADMIN_PORT, &ask).await?;
         let body = answer.or_failure().await?.collect(MOST_BYTES).await?;
         let not_json = |_| ForwardFailure {
             namespace: namespace.clone(),
             pod: name.clone(),
-            port: ADMIN,
+            port: ADMIN_PORT,
             cause: ForwardCause::NotHttp,
         };
         let certs = bounded::value(&body, MOST_PARSED).map_err(not_json)?;
@@ -90,7 +90,7 @@ pub(crate) async fn of_gateways(
     match asking.of_pods(pods).await {
         Ok(found) if found.is_empty() => Beyond::NotThere("no gateway uses a certificate of the mesh yet".to_owned()),
         Ok(found) => Beyond::Read(found),
-        Err(failure) => Beyond::Unknown(unknown(&failure)),
+        Err(failure) => Beyond::Unknown(failure.unknown()),
     }
 }
 
@@ -116,8 +116,8 @@ pub(crate) async fn of_proxies(
 }
 
 async fn of_proxy(session: &Session, namespace: &str, pods: &[&Object]) -> Result<Vec<Certificate>, Unread> {
-    let unread = |failure: ForwardFailure| Unread::from(&unknown(&failure));
-    session.may_forward(namespace, &pods[0].reference.name, ADMIN).await.map_err(unread)?;
+    let unread = |failure: ForwardFailure| Unread::from(&failure.unknown());
+    session.may_forward(namespace, &pods[0].reference.name, ADMIN_PORT).await.map_err(unread)?;
     let root = session.get(&kinds::CONFIG_MAP, namespace, ROOT.0).await;
     let roots = root.map(|map| roots(&map)).unwrap_or_default();
     let asking = Asking { session, roots, now: Timestamp::now().as_second(), patience: Some(PATIENCE) };

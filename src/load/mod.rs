@@ -28,4 +28,5 @@ pub(crate) mod streamed;
 pub(crate) mod suppressions;
 pub(crate) mod survey;
 pub(crate) mod traffic;
+pub(crate) mod unread;
 pub(crate) mod witness;

@@ -1,7 +1,7 @@
 //! The pods that no policy reaches, since they have neither a sidecar nor a ztunnel.
 
 use crate::kube::{Query, Scope, Session};
-use crate::load::survey;
+use crate::load::unread;
 use crate::model::kinds;
 use crate::plan::Unread;
 use crate::plan::peer::change;
@@ -46,7 +46,7 @@ pub(crate) async fn out_of_reach(session: &Session, scope: &change::Scope) -> Re
                 }
             }
             Ok(None) => return Ok(counted),
-            Err(error) => return Err(survey::unread(session, error)),
+            Err(error) => return Err(unread::unread(session, error)),
         }
     }
 }

@@ -56,7 +56,7 @@ pub(crate) async fn find<'s>(session: &'s Session, namespace: &'s str) -> Result
     let pods = pods.map_err(|error| {
         let obstacle = match &error.cause {
             Cause::Forbidden { rule, .. } => Obstacle::Lasting(Unread {
-                why: super::survey::why(&error),
+                why: super::unread::why(&error),
                 rule: rule.as_ref().map(ToString::to_string),
                 failure: None,
             }),

@@ -10,7 +10,7 @@ use futures_util::{StreamExt as _, stream};
 use serde_json::Value;
 
 use super::files::{self, Loaded};
-use super::survey::why;
+use super::unread::why;
 use crate::edit::manifest;
 use crate::error::Failure;
 use crate::kube::{ApiError, Cause, Query, Scope, Session};

@@ -11,6 +11,7 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use super::policies;
+use super::unread::unread;
 use crate::error::Failure;
 use crate::kube::{ApiError, Cause, Freshness, Query, Scope, Session};
 use crate::model::{Kind, Object, kinds};
@@ -340,27 +341,5 @@ fn of_service<'v>(slices: &'v [Rc<Value>], name: &str) -> impl Iterator<Item = &
 impl Cache {
     fn cell(&self, namespace: &str) -> Rc<Once> {
         Rc::clone(self.0.borrow_mut().entry(namespace.to_owned()).or_default())
-    }
-}
-
-/// Why something that a request should have told is unknown.
-pub(crate) fn unread(session: &Session, error: ApiError) -> Unread {
-    let why = why(&error);
-    match &error.cause {
-        Cause::Forbidden { rule, .. } => Unread { why, rule: rule.as_ref().map(ToString::to_string), failure: None },
-        Cause::NotFound | Cause::NoCrd => why.into(),
-        _ => Unread { why, rule: None, failure: Some(Box::new(error.into_failure(session))) },
-    }
-}
-
-/// Why something is unknown, in a few words.
-pub(crate) fn why(error: &ApiError) -> String {
-    let kind = error.kind.map_or("the server", |kind| kind.plural);
-    match &error.cause {
-        Cause::Forbidden { .. } if error.namespace.is_empty() => format!("may not {} {kind}", error.verb),
-        Cause::Forbidden { .. } => format!("may not {} {kind} in {}", error.verb, error.namespace),
-        Cause::NotFound => format!("no {kind} {} in {}", error.name, error.namespace),
-        Cause::NoCrd => format!("the cluster has no {kind}"),
-        _ => format!("cannot {} {kind}: {}", error.verb, error.reason().meaning().to_lowercase()),
     }
 }

@@ -6,7 +6,8 @@ use futures_util::future::join_all;
 
 use super::paths;
 use super::snapshot::Namespaces;
-use super::survey::{self, Survey};
+use super::survey::Survey;
+use super::unread;
 use crate::error::Failure;
 use crate::kube::{Cause, Query, Scope, Session};
 use crate::model::{Answer, Kind, Object, ObjectRef, Part, kinds};
@@ -148,7 +149,7 @@ pub(crate) async fn each(session: &Session, kind: &'static Kind, mut take: impl 
             Ok(Some(page)) => page.items.into_iter().for_each(|value| take(Object::new(kind, value))),
             Ok(None) => return Ok(()),
             Err(error) if error.cause == Cause::NoCrd => return Ok(()),
-            Err(error) => return Err(survey::unread(session, error)),
+            Err(error) => return Err(unread::unread(session, error)),
         }
     }
 }

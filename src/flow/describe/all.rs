@@ -9,7 +9,7 @@ use crate::error::{Exit, Failure, Reason};
 use crate::flow::report::Report;
 use crate::kube::{Cause, Query, Scope as Place};
 use crate::load::paths;
-use crate::load::survey::why;
+use crate::load::unread::why;
 use crate::model::{Object, Selector, kinds};
 use crate::options::{Format, Scope};
 use crate::plan::Unread;

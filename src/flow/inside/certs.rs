@@ -11,7 +11,7 @@ use crate::envoy::view::{Row, Width};
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::report::Report;
 use crate::kube::Cause;
-use crate::load::survey;
+use crate::load::unread;
 use crate::model::kinds;
 use crate::options::{CertsTask, Format, Global};
 use crate::plan::advice::{Advice, Code};
@@ -111,7 +111,7 @@ async fn roots(inside: &Inside, namespace: &str, report: &mut Report<'_>) -> Roo
         match inside.session.get(&kinds::CONFIG_MAP, namespace, ROOT).await {
             Ok(map) => return Some(certs::roots(&map)).filter(|roots| !roots.is_empty()),
             Err(error) if error.cause == Cause::NotFound && namespace != ISTIO_SYSTEM => {}
-            Err(error) => why = survey::why(&error),
+            Err(error) => why = unread::why(&error),
         }
     }
     report.advice(Advice::note(Code::Unknown, format!("the mesh's root is unknown: {why}")));

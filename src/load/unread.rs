@@ -1,0 +1,26 @@
+//! Why something is unknown that a request should have told.
+
+use crate::kube::{ApiError, Cause, Session};
+use crate::plan::Unread;
+
+/// Why something that a request should have told is unknown.
+pub(crate) fn unread(session: &Session, error: ApiError) -> Unread {
+    let why = why(&error);
+    match &error.cause {
+        Cause::Forbidden { rule, .. } => Unread { why, rule: rule.as_ref().map(ToString::to_string), failure: None },
+        Cause::NotFound | Cause::NoCrd => why.into(),
+        _ => Unread { why, rule: None, failure: Some(Box::new(error.into_failure(session))) },
+    }
+}
+
+/// Why something is unknown, in a few words.
+pub(crate) fn why(error: &ApiError) -> String {
+    let kind = error.kind.map_or("the server", |kind| kind.plural);
+    match &error.cause {
+        Cause::Forbidden { .. } if error.namespace.is_empty() => format!("may not {} {kind}", error.verb),
+        Cause::Forbidden { .. } => format!("may not {} {kind} in {}", error.verb, error.namespace),
+        Cause::NotFound => format!("no {kind} {} in {}", error.name, error.namespace),
+        Cause::NoCrd => format!("the cluster has no {kind}"),
+        _ => format!("cannot {} {kind}: {}", error.verb, error.reason().meaning().to_lowercase()),
+    }
+}
