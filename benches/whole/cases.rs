@@ -5,54 +5,11 @@ use anyhow::Result;
 use crate::bare;
 use crate::budget::{Measured, Promise};
 use crate::forwarded::Forwarded;
-use crate::measure::{Cost, Program, typical};
-use crate::report::{Other, Row, Servers, Work, load};
+use crate::measure::{Cost, Program, Servers, typical};
+use crate::report::{Other, Row, Work, load};
+use crate::sizes::{Runs, Sizes};
 use crate::stage::announce;
 use crate::world::{World, upstreams_namespace};
-
-/// How much of everything there is.
-pub struct Sizes {
-    /// Upstreams of each sweep.
-    pub sweeps: Vec<usize>,
-    /// Upstreams, and in how many files.
-    pub files: Vec<(usize, usize)>,
-    /// Namespaces beside those that everybody has, growing.
-    pub namespaces: Vec<usize>,
-    /// Endpoints that Envoy knows, 5 kB of its dump each.
-    pub dumps: Vec<usize>,
-    runs: Runs,
-}
-
-struct Runs {
-    /// Of what takes milliseconds.
-    short: usize,
-    /// Of what takes seconds.
-    long: usize,
-    /// Of what takes longer.
-    longest: usize,
-}
-
-impl Sizes {
-    pub fn full() -> Self {
-        Self {
-            sweeps: vec![100, 1000, 10_000],
-            files: vec![(1000, 400), (4000, 1600), (10_000, 4000)],
-            namespaces: vec![10, 100, 1000],
-            dumps: vec![1100, 4400, 11_000],
-            runs: Runs { short: 21, long: 7, longest: 3 },
-        }
-    }
-
-    pub fn quick() -> Self {
-        Self {
-            sweeps: vec![10, 50, 100],
-            files: vec![(10, 4), (50, 20), (100, 40)],
-            namespaces: vec![1, 5, 10],
-            dumps: vec![220, 440, 660],
-            runs: Runs { short: 3, long: 1, longest: 1 },
-        }
-    }
-}
 
 pub struct Case {
     pub name: String,

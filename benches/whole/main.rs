@@ -17,6 +17,7 @@ mod measure;
 mod page;
 mod picture;
 mod report;
+mod sizes;
 mod world;
 
 #[path = "../../tests/stage/mod.rs"]
@@ -27,8 +28,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use cases::Sizes;
 use report::Report;
+use sizes::Sizes;
 use stage::announce;
 use world::World;
 

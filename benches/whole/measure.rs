@@ -4,6 +4,7 @@
 //! parent's size is the least that the peak can be: each command is the child of a measurer, which is this
 //! program again in a mode of its own, and small.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -26,6 +27,9 @@ pub struct Cost {
     /// The most that was resident at once.
     pub peak_mib: f64,
 }
+
+/// CPU milliseconds by process.
+pub type Servers = BTreeMap<String, f64>;
 
 /// What the measurer prints.
 #[derive(Serialize, Deserialize)]

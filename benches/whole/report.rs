@@ -1,6 +1,5 @@
 //! The figures as JSON, written as soon as they are there, so that a run that is cut leaves what it had.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -11,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::budget::Verdict;
-use crate::measure::{Cost, Program};
+use crate::measure::{Cost, Program, Servers};
 use crate::stage::kubernetes_version;
 use crate::world::World;
 use crate::{page, picture};
@@ -43,9 +42,6 @@ pub struct Row {
     pub verdicts: Vec<Verdict>,
     pub work: Option<Work>,
 }
-
-/// CPU milliseconds by process.
-pub type Servers = BTreeMap<String, f64>;
 
 /// Another program that was measured beside.
 #[derive(Serialize)]

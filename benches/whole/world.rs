@@ -10,10 +10,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::bare;
-use crate::cases::Sizes;
 use crate::forwarded::Forwarded;
-use crate::measure::Program;
-use crate::report::Servers;
+use crate::measure::{Program, Servers};
+use crate::sizes::Sizes;
 use crate::stage::{Options, Plane, release_of_real_size, wait_for};
 
 const NAMESPACES: &str = "/api/v1/namespaces";
