@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::{Finding, Look, codes};
 use crate::model::{Object, kinds};
-use crate::plan::backend::{labels, selects};
 use crate::plan::destinations::{self, Target};
+use crate::plan::labels::{labels, selects};
 
 type Name = (String, String);
 

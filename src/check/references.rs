@@ -7,7 +7,6 @@ use serde_json::Value;
 use super::{Check, Code, Finding, Look, circles, codes};
 use crate::model::{Found, Kind, Object, kinds};
 use crate::plan::destinations::{self, Destination, Target};
-use crate::plan::labels::{labels, selects};
 
 pub(super) const ROUTES: Check = Check {
     title: "references",
