@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::manifest::{self, Found as InText, Hollow, Place, Unsafe};
+use super::manifest::{self, Found as InText, Place, Unsafe};
 use super::{Edit, json, mask};
 use crate::model::{FieldPath, ObjectRef, Segment, kinds};
 use crate::yaml;
@@ -135,38 +135,25 @@ pub(crate) fn edit(text: &str, found: &Found, edits: &[Edit]) -> Result<String, 
                 Some(edit) => vec![edit],
                 None => edits.iter().map(inside).collect(),
             };
-            manifest::edit_filling(text, place, &edits)
+            edit_at(text, place, &edits)
         }
         Home::Text { place, path } => {
             let object = manifest::value_at(text, place).unwrap_or(Value::Null);
             let inner = path.get(&object).and_then(Value::as_str).unwrap_or_default();
             let inner = edit_plain(inner, &found.values, edits)?;
             let edits = [Edit::set(path.clone(), inner.into())];
-            Ok(manifest::splice(text, &[manifest::edit(text, place, &edits)?]))
+            edit_at(text, place, &edits)
         }
     }
 }
 
-/// Where no values are left: the field as it was before there were any, if that was not an empty map.
+/// Where no values are left: the field goes, and with it the map around it if that has nothing else.
 fn emptied(text: &str, place: &Place, path: &FieldPath, after: &Value) -> Option<Edit> {
     let object = manifest::value_at(text, place)?;
     path.get(&object).filter(|values| !is_nothing(values) && is_nothing(after))?;
-    let hollows = manifest::filled(text, place, &FieldPath::root());
-    let hollow = |path: &FieldPath| hollows.iter().find(|(other, _)| other == path).map(|(_, hollow)| *hollow);
-    // A map that was empty is left empty by whoever takes things out of it.
-    if hollow(path) == Some(Hollow::Map) {
-        return None;
-    }
-    let mut gone = path.clone();
-    while hollow(&gone) != Some(Hollow::Null) {
-        let parent = gone.parent()?;
-        let is_alone = parent.get(&object).and_then(Value::as_object).is_some_and(|map| map.len() == 1);
-        if !is_alone || hollow(&parent) == Some(Hollow::Map) {
-            return Some(Edit::remove(gone));
-        }
-        gone = parent;
-    }
-    Some(Edit::set(gone, Value::Null))
+    let around = path.parent()?;
+    let is_alone = around.get(&object).and_then(Value::as_object).is_some_and(|map| map.len() == 1);
+    Some(Edit::remove(if is_alone { around } else { path.clone() }))
 }
 
 fn edit_plain(text: &str, values: &Value, edits: &[Edit]) -> Result<String, Unsafe> {
@@ -183,7 +170,11 @@ fn edit_plain(text: &str, values: &Value, edits: &[Edit]) -> Result<String, Unsa
     }
     let place = manifest::whole(text)
         .ok_or_else(|| refused("several documents in one values file: Helm reads the first alone".to_owned()))?;
-    manifest::edit_filling(text, &place, edits)
+    edit_at(text, &place, edits)
+}
+
+fn edit_at(text: &str, place: &Place, edits: &[Edit]) -> Result<String, Unsafe> {
+    Ok(manifest::splice(text, &[manifest::edit(text, place, edits)?]))
 }
 
 fn is_nothing(values: &Value) -> bool {
@@ -207,21 +198,6 @@ fn header(text: &str) -> usize {
     match first.trim_end() == USER_SUPPLIED {
         true => text.find('\n').map_or(text.len(), |end| end + 1),
         false => 0,
-    }
-}
-
-/// What was empty before something was put into it, as far as the text tells.
-#[must_use]
-pub(crate) fn were_empty(text: &str, found: &Found) -> Vec<(FieldPath, Hollow)> {
-    let root = FieldPath::root();
-    let plain = |text: &str| manifest::whole(text).map(|place| manifest::filled(text, &place, &root));
-    match &found.home {
-        Home::Plain { start } => plain(&text[*start..]).unwrap_or_default(),
-        Home::Field { place, path } => manifest::filled(text, place, path),
-        Home::Text { place, path } => {
-            let object = manifest::value_at(text, place).unwrap_or(Value::Null);
-            path.get(&object).and_then(Value::as_str).and_then(plain).unwrap_or_default()
-        }
     }
 }
 
@@ -342,17 +318,17 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_without_values_comes_back_as_it_was() {
+    fn a_manifest_whose_last_values_go_has_no_field_for_them() {
         let flux = "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: gloo}\nspec:\n  chart: {spec: {chart: gloo}}\n";
         let argo = "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: edge}\nspec:\n  source:\n    chart: gloo\n";
-        let ends = [
+        let nothing = [
             (flux, ["", "  values: {}\n", "  values: null\n", "  values:\n"]),
-            (argo, ["", "    helm: {}\n", "    helm:\n      valuesObject: {}\n", "    helm:\n      releaseName: x\n"]),
+            (argo, ["", "    helm: {}\n", "    helm:\n      valuesObject: {}\n", "    helm: {valuesObject: null}\n"]),
         ];
-        for (text, end) in ends.into_iter().flat_map(|(head, ends)| ends.map(|end| (format!("{head}{end}"), end))) {
-            let after = edited(&text);
+        for (head, end) in nothing.into_iter().flat_map(|(head, ends)| ends.map(|end| (head, end))) {
+            let after = edited(&format!("{head}{end}"));
             let remove = ["global", "gatewayProxies"].map(|key| Edit::remove(FieldPath::keys(&[key])));
-            assert_eq!(edit(&after, &find(&after).unwrap()[0], &remove).unwrap(), text, "{end:?}: {after}");
+            assert_eq!(edit(&after, &find(&after).unwrap()[0], &remove).unwrap(), head, "{end:?}: {after}");
         }
     }
 
@@ -384,32 +360,6 @@ mod tests {
             let after = edited(text);
             let remove = ["global", "gatewayProxies"].map(|key| Edit::remove(FieldPath::keys(&[key])));
             assert_eq!(edit(&after, &find(&after).unwrap()[0], &remove).unwrap(), text, "{after}");
-        }
-    }
-
-    #[test]
-    fn a_map_that_was_empty_is_told_from_one_that_was_made_wherever_the_values_stand() {
-        let inner = "gatewayProxies:\n  gatewayProxy: {}\n";
-        let indented = |by: &str| format!("{by}{}\n", inner.trim_end().replace('\n', &format!("\n{by}")));
-        let flux = format!(
-            "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {{name: gloo}}\nspec:\n  values:\n{}  interval: 1m\n",
-            indented("    ")
-        );
-        let argo = format!(
-            "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {{name: edge}}\nspec:\n  source:\n    chart: gloo\n    helm:\n      values: |\n{}",
-            indented("        ")
-        );
-        for text in [inner, &flux, &argo, &format!("USER-SUPPLIED VALUES:\n{inner}")] {
-            let after = edited(text);
-            let again = &find(&after).unwrap()[0];
-            assert_eq!(
-                were_empty(&after, again),
-                [(FieldPath::keys(&["gatewayProxies", "gatewayProxy"]), Hollow::Map)],
-                "{after}"
-            );
-            let remove = [Edit::remove(FieldPath::keys(&["global"])), Edit::remove(edits()[1].path.clone())];
-            let removed = edit(&after, again, &remove).unwrap();
-            assert_eq!(removed, text.trim_start_matches("USER-SUPPLIED VALUES:\n"));
         }
     }
 }

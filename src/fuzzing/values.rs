@@ -1,10 +1,12 @@
-//! Helm values in a file or in a manifest: Istio's settings in and out again give the bytes back.
+//! Helm values in a file or in a manifest: Istio's settings in and out again give the bytes back. Where they were put into
+//! an empty map or a null, that is gone afterwards, and all else is there.
 
 use super::text;
 use crate::edit::{json, values as text_of};
+use crate::model::FieldPath;
 use crate::plan::sidecars::Flags;
-use crate::plan::values::{Before, Chart, Edition, Version, Wish, has_istio, merge, remove};
-use serde_json::json;
+use crate::plan::values::{Chart, Edition, Version, Wish, has_istio, merge, remove};
+use serde_json::{Value, json};
 
 fn flags() -> Flags {
     let set = |text: &str| Some(text.to_owned());
@@ -34,15 +36,40 @@ pub(super) fn run(data: &[u8]) {
         assert_eq!(again.len(), found.len(), "{edited}");
         assert_eq!(again[at].values, planned, "{edited}");
         // Settings that were there before are not known to be another's: they go as well.
-        let had_some = remove(&one.values, &chart, &wish, Before::default()).map_or(true, |plan| !plan.is_empty());
+        let had_some = remove(&one.values, &chart, &wish, None).map_or(true, |plan| !plan.is_empty());
         let had_others = plan.changes.iter().any(|change| change.path.get(&one.values).is_some());
         if had_some || had_others || has_istio(&one.values) || one.has_header() {
             continue;
         }
-        let were_empty = text_of::were_empty(&edited, &again[at]);
-        let before = Before { values: None, were_empty: &were_empty };
-        let back = remove(&planned, &chart, &wish, before).expect("no proxy was named");
+        let back = remove(&planned, &chart, &wish, None).expect("no proxy was named");
         let back = text_of::edit(&edited, &again[at], &back.edits).expect("what was put in can be taken out");
-        assert_eq!(back, text, "{edited}");
+        let is_filled = |path: &FieldPath| path.get(&one.values).is_some_and(is_nothing);
+        let filled_below = plan.changes.iter().any(|change| maps_above(&change.path).any(|map| is_filled(&map)));
+        if filled_below || (one.object.is_some() && is_nothing(&one.values)) {
+            let left = text_of::find(&back).expect("what was taken out of is read");
+            assert_eq!(without_nothings(&left[at].values), without_nothings(&one.values), "{edited}");
+        } else {
+            assert_eq!(back, text, "{edited}");
+        }
+    }
+}
+
+/// The maps on the way to a value, but for the whole.
+fn maps_above(path: &FieldPath) -> impl Iterator<Item = FieldPath> {
+    std::iter::successors(path.parent(), FieldPath::parent).filter(|map| !map.segments().is_empty())
+}
+
+fn is_nothing(value: &Value) -> bool {
+    value.is_null() || value.as_object().is_some_and(serde_json::Map::is_empty)
+}
+
+/// The value without nulls and empty maps, and without what is empty without those.
+fn without_nothings(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let kept = map.iter().map(|(key, value)| (key.clone(), without_nothings(value)));
+            kept.filter(|(_, value)| !is_nothing(value)).collect()
+        }
+        other => other.clone(),
     }
 }

@@ -318,10 +318,7 @@ impl Page<'_> {
         }
         let value = style::flow(value, style);
         let part = key.map_or_else(|| value.clone(), |key| style::flow_entry(key, &value, style));
-        // In the middle of what blanks there are: `{  }` is a map that will be known again (`hollow`).
-        let blanks = self.text[inner.clone()].bytes().take_while(|byte| *byte == b' ').count();
-        let at = inner.start + blanks / 2;
-        vec![Splice { range: at..at, replacement: part }]
+        vec![Splice { range: inner.start..inner.start, replacement: part }]
     }
 
     /// ` {}` behind a key becomes lines below it; a comment stays behind the key.

@@ -7,7 +7,6 @@
 
 mod cut;
 mod guess;
-mod hollow;
 mod items;
 mod members;
 mod place;
@@ -19,7 +18,6 @@ use std::ops::Range;
 
 use serde_json::Value;
 
-pub(crate) use hollow::{Hollow, edit_filling, filled};
 pub(crate) use items::{insert_item, remove_item};
 pub(crate) use members::{Found, members, objects};
 

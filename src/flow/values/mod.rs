@@ -22,7 +22,6 @@ use super::guard;
 use super::interrupt::Interrupts;
 use super::notes::Notes;
 use super::report::Report;
-use crate::edit::values as text;
 use crate::error::{Exit, Failure};
 use crate::helm::Record;
 use crate::kube::Session;
@@ -230,12 +229,7 @@ fn plan(
     let Subject { values, chart, .. } = subject;
     match task.act {
         ValuesAct::Merge => values::merge(values, chart, &task.wish, &flags(task), istiods),
-        ValuesAct::Remove => {
-            let file = subject.file.as_ref();
-            let were_empty = file.map(|(read, found)| text::were_empty(&read.text, found)).unwrap_or_default();
-            let before = values::Before { values: earlier.map(|record| &record.values), were_empty: &were_empty };
-            values::remove(values, chart, &task.wish, before)
-        }
+        ValuesAct::Remove => values::remove(values, chart, &task.wish, earlier.map(|record| &record.values)),
         ValuesAct::AutoMtlsBack { .. } => {
             Ok(values::auto_mtls_back(values, chart, earlier.map_or(&Value::Null, |record| &record.values)))
         }

@@ -17,7 +17,7 @@ use crate::edit::Edit;
 use crate::model::{FieldPath, Segment};
 
 pub(crate) use merge::{merge, needs_istiod};
-pub(crate) use remove::{Before, auto_mtls_back, has_istio, remove};
+pub(crate) use remove::{auto_mtls_back, has_istio, remove};
 
 /// The two charts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! Istio's settings taken out again: only keys that this command sets, and no empty map is left that was not there.
+//! Istio's settings taken out again: only keys that this command sets, and the maps that are empty without them.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,6 @@ use super::proxies::{self, USUAL};
 use super::{
     Change, Chart, IMAGE_PARTS, Old, PROXY_KEYS, Plan, Wish, auto_mtls, image_part, integration, is_on, sds, then,
 };
-use crate::edit::manifest::Hollow;
 use crate::edit::{Edit, Op, json as edited};
 use crate::error::Failure;
 use crate::model::FieldPath;
@@ -16,32 +15,12 @@ pub(crate) fn has_istio(values: &Value) -> bool {
     [integration(), sds()].iter().any(|path| is_on(path.get(values)))
 }
 
-/// What is known of the values before Istio's settings came.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Before<'b> {
-    /// All of them, from the release's history: where they have a key, it comes back.
-    pub values: Option<&'b Value>,
-    /// What was empty, as a file tells.
-    pub were_empty: &'b [(FieldPath, Hollow)],
-}
-
-impl Before<'_> {
-    /// What stood where a map is left empty; none: nothing did.
-    fn hollow(&self, path: &FieldPath) -> Option<Hollow> {
-        let in_file = self.were_empty.iter().find(|(other, _)| other == path).map(|(_, hollow)| *hollow);
-        let in_history = || match self.values.and_then(|values| path.get(values))? {
-            Value::Null => Some(Hollow::Null),
-            _ => Some(Hollow::Map),
-        };
-        in_file.or_else(in_history)
-    }
-}
-
-/// The values without Istio's settings; what is known to have been there before comes back.
+/// The values without Istio's settings. Where the values `before` them are known, from the release's history, what those
+/// had comes back.
 ///
 /// # Errors
 /// A proxy that was named is not there.
-pub(crate) fn remove(values: &Value, chart: &Chart, wish: &Wish, before: Before<'_>) -> Result<Plan, Failure> {
+pub(crate) fn remove(values: &Value, chart: &Chart, wish: &Wish, before: Option<&Value>) -> Result<Plan, Failure> {
     let sources = ("the release before Istio", "--remove");
     let mut removal = Removal { chart, left: values.clone(), before, sources, plan: Plan::default() };
     for path in [integration(), auto_mtls(), sds()] {
@@ -66,9 +45,8 @@ pub(crate) fn remove(values: &Value, chart: &Chart, wish: &Wish, before: Before<
 pub(crate) fn auto_mtls_back(values: &Value, chart: &Chart, before: &Value) -> Plan {
     let path = auto_mtls();
     let sources = ("the revision before", "the revision before");
-    let before = Before { values: Some(before), were_empty: &[] };
-    let mut removal = Removal { chart, left: values.clone(), before, sources, plan: Plan::default() };
-    let was = before.values.and_then(|values| path.get(values)).or_else(|| path.get(&chart.defaults));
+    let mut removal = Removal { chart, left: values.clone(), before: Some(before), sources, plan: Plan::default() };
+    let was = path.get(before).or_else(|| path.get(&chart.defaults));
     match (is_on(path.get(values)), is_on(was)) {
         (true, false) => removal.take(&path),
         (true, true) => {
@@ -84,7 +62,7 @@ pub(crate) fn auto_mtls_back(values: &Value, chart: &Chart, before: &Value) -> P
 struct Removal<'r> {
     chart: &'r Chart,
     left: Value,
-    before: Before<'r>,
+    before: Option<&'r Value>,
     /// What brings a value back, and what takes away one that was not there.
     sources: (&'static str, &'static str),
     plan: Plan,
@@ -93,7 +71,7 @@ struct Removal<'r> {
 impl Removal<'_> {
     fn take(&mut self, path: &FieldPath) {
         let Some(old) = path.get(&self.left).cloned() else { return };
-        let before = self.before.values.and_then(|values| path.get(values)).cloned();
+        let before = self.before.and_then(|values| path.get(values)).cloned();
         if before.as_ref() == Some(&old) {
             return;
         }
@@ -116,7 +94,7 @@ impl Removal<'_> {
         }
     }
 
-    /// Maps that are empty now and were not made by somebody else go as a whole.
+    /// Maps that are empty now go as a whole, but for those that the values before had.
     fn prune(&mut self, path: &FieldPath) {
         let mut at = path.clone();
         while let Some(parent) = at.parent().filter(|parent| !parent.segments().is_empty()) {
@@ -124,10 +102,10 @@ impl Removal<'_> {
             if !is_empty {
                 return;
             }
-            let edit = match self.before.hollow(&parent) {
+            let edit = match self.before.and_then(|values| parent.get(values)) {
                 None if !self.is_proxy_of_the_user(&parent) => Edit::remove(parent.clone()),
-                Some(Hollow::Null) => Edit::set(parent.clone(), Value::Null),
-                None | Some(Hollow::Map) => return,
+                Some(Value::Null) => Edit::set(parent.clone(), Value::Null),
+                _ => return,
             };
             let is_gone = matches!(edit.op, Op::Remove);
             // The edits below it are part of this one.

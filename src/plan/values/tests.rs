@@ -177,9 +177,9 @@ fn what_was_merged_in_is_taken_out_and_no_empty_map_stays() {
     ] {
         let (after, _) = merged(&values, &Wish { sds: Switch::On, ..Wish::default() }, &flags(Some("1-28")));
         assert!(has_istio(&after) && !has_istio(&values));
-        let plan = remove(&after, &oss(), &Wish::default(), Before::default()).unwrap();
+        let plan = remove(&after, &oss(), &Wish::default(), None).unwrap();
         assert_eq!(apply(&after, &plan.edits).unwrap(), values);
-        assert_eq!(remove(&values, &oss(), &Wish::default(), Before::default()).unwrap().changes, []);
+        assert_eq!(remove(&values, &oss(), &Wish::default(), None).unwrap().changes, []);
     }
 }
 
@@ -190,8 +190,7 @@ fn what_was_there_before_istio_comes_back() {
         "gatewayProxies": {"gatewayProxy": {}},
     });
     let (after, _) = merged(&earlier, &Wish::default(), &flags(Some("1-28")));
-    let plan =
-        remove(&after, &oss(), &Wish::default(), Before { values: Some(&earlier), ..Before::default() }).unwrap();
+    let plan = remove(&after, &oss(), &Wish::default(), Some(&earlier)).unwrap();
     assert_eq!(apply(&after, &plan.edits).unwrap(), earlier);
 }
 
