@@ -165,7 +165,12 @@ fn edit_plain(text: &str, values: &Value, edits: &[Edit]) -> Result<String, Unsa
     let marked = |after: String| format!("{}{after}", &text[..text.len() - bare.len()]);
     match (is_nothing(values), is_nothing(&after)) {
         (true, _) => return fill(bare, &after).map(marked),
-        (_, true) if !bare.trim_start().starts_with('{') => return Ok(marked(empty(bare))),
+        (_, true) if !bare.trim_start().starts_with('{') => {
+            let left = empty(bare);
+            if yaml::parse(&left).is_ok_and(|left| left.is_null() || left.as_object().is_some_and(Map::is_empty)) {
+                return Ok(marked(left));
+            }
+        }
         _ => {}
     }
     let place = manifest::whole(text)
@@ -222,14 +227,17 @@ fn fill(text: &str, after: &Value) -> Result<String, Unsafe> {
     }
 }
 
-/// What is left where all values go: what `fill` left above them.
+/// What is left where all values go: what stands above them, and comments.
 fn empty(text: &str) -> String {
+    let first = yaml::outline(text).ok().flatten().map_or(0, |root| root.content);
+    let (above, values) = text.split_at(text[..first].rfind('\n').map_or(0, |end| end + 1));
     let is_kept = |line: &&str| line.trim().is_empty() || line.starts_with('#') || line.starts_with("---");
     let uncommented = |line| match str::strip_prefix(line, "# ") {
         Some(said) if NOTHINGS.contains(&said.trim_end()) => said,
         _ => line,
     };
-    let mut kept: String = text.split_inclusive('\n').filter(is_kept).map(uncommented).collect();
+    let lines = above.split_inclusive('\n').chain(values.split_inclusive('\n').filter(is_kept));
+    let mut kept: String = lines.map(uncommented).collect();
     if !text.ends_with('\n') && kept.ends_with('\n') {
         kept.pop();
     }
@@ -354,6 +362,9 @@ mod tests {
             "~",
             "---\n",
             "---\n# x\n{}\n",
+            "!i\n",
+            "  # indented\n",
+            "%YAML 1.2\n---\n",
             "\u{feff}",
             "\u{feff}{}\n",
         ] {

@@ -63,13 +63,10 @@ fn is_nothing(value: &Value) -> bool {
     value.is_null() || value.as_object().is_some_and(serde_json::Map::is_empty)
 }
 
-/// The value without nulls and empty maps, and without what is empty without those.
-fn without_nothings(value: &Value) -> Value {
-    match value {
-        Value::Object(map) => {
-            let kept = map.iter().map(|(key, value)| (key.clone(), without_nothings(value)));
-            kept.filter(|(_, value)| !is_nothing(value)).collect()
-        }
-        other => other.clone(),
-    }
+/// The value without nulls and empty maps, and without what is empty without those; none if it is empty itself.
+fn without_nothings(value: &Value) -> Option<Value> {
+    let Value::Object(map) = value else { return Some(value.clone()).filter(|value| !value.is_null()) };
+    let kept: serde_json::Map<_, _> =
+        map.iter().filter_map(|(key, value)| Some((key.clone(), without_nothings(value)?))).collect();
+    (!kept.is_empty()).then_some(Value::Object(kept))
 }
