@@ -49,7 +49,7 @@ impl Budget {
 
 /// Why a text gave no value.
 #[derive(Debug)]
-pub(crate) enum Unread {
+pub(crate) enum NoValue {
     /// It takes more than it may.
     TooLarge,
     /// It is not JSON.
@@ -60,11 +60,11 @@ pub(crate) enum Unread {
 ///
 /// # Errors
 /// It takes more, or is not JSON.
-pub(crate) fn value(json: &[u8], most: usize) -> Result<Value, Unread> {
+pub(crate) fn value(json: &[u8], most: usize) -> Result<Value, NoValue> {
     let mut budget = Budget::of(most);
     let mut deserializer = serde_json::Deserializer::from_slice(json);
     let value = budget.deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
-    value.map_err(|error| if budget.is_exceeded { Unread::TooLarge } else { Unread::Json(error) })
+    value.map_err(|error| if budget.is_exceeded { NoValue::TooLarge } else { NoValue::Json(error) })
 }
 
 impl<'de> DeserializeSeed<'de> for &mut Budget {
@@ -160,7 +160,7 @@ mod tests {
             assert_eq!(value(text.as_bytes(), 1 << 20).unwrap().to_string(), plain.to_string());
         }
         for text in ["", "[1", "[1] 2", "{\"a\" 1}", "nul", "1e999", &"[".repeat(200)] {
-            assert!(matches!(value(text.as_bytes(), 1 << 20), Err(Unread::Json(_))), "{text}");
+            assert!(matches!(value(text.as_bytes(), 1 << 20), Err(NoValue::Json(_))), "{text}");
         }
     }
 
@@ -176,10 +176,10 @@ mod tests {
             format!("{{{}}}", keys.join(",")),
         ] {
             assert!(value(text.as_bytes(), 1 << 20).is_ok());
-            assert!(matches!(value(text.as_bytes(), many * VALUE), Err(Unread::TooLarge)), "{text}");
+            assert!(matches!(value(text.as_bytes(), many * VALUE), Err(NoValue::TooLarge)), "{text}");
         }
         let long = json!({"text": "x".repeat(10_000)}).to_string();
-        assert!(matches!(value(long.as_bytes(), 10_000), Err(Unread::TooLarge)));
+        assert!(matches!(value(long.as_bytes(), 10_000), Err(NoValue::TooLarge)));
     }
 
     #[test]

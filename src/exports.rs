@@ -37,7 +37,7 @@ pub mod cli {
 }
 
 pub mod command {
-    pub use crate::command::{Driver, Target, gloo_rs, helm, kubectl};
+    pub use crate::command::{Driver, TypedTarget, gloo_rs, helm, kubectl};
 }
 
 pub mod error {
@@ -101,7 +101,7 @@ pub mod plan {
         pub use crate::plan::peer::{Effective, Mode};
     }
     pub mod routes {
-        pub use crate::plan::routes::Target;
+        pub use crate::plan::routes::RouteTarget;
     }
     pub mod ssl_config {
         pub use crate::plan::ssl_config::istio_ssl_config;

@@ -102,14 +102,14 @@ pub(crate) enum Shape {
         flow: bool,
     },
     Map {
-        entries: Vec<Entry>,
+        entries: Vec<MapEntry>,
         flow: bool,
     },
 }
 
 /// A key and its value.
 #[derive(Debug)]
-pub(crate) struct Entry {
+pub(crate) struct MapEntry {
     pub key: String,
     pub start: usize,
     /// After the key itself.
@@ -259,7 +259,7 @@ impl<'t> Outliner<'t> {
         }
     }
 
-    fn entries(&mut self) -> Result<(Vec<Entry>, usize), Problem> {
+    fn entries(&mut self) -> Result<(Vec<MapEntry>, usize), Problem> {
         let mut entries = Vec::new();
         loop {
             let (event, span) = self.next()?;
@@ -282,7 +282,7 @@ impl<'t> Outliner<'t> {
                 let end = colon.unwrap_or(name.end);
                 (value.start, value.content, value.end, value.raw_end) = (end, end, end, end);
             }
-            entries.push(Entry { key, start: name.start, end: name.end, colon, value });
+            entries.push(MapEntry { key, start: name.start, end: name.end, colon, value });
         }
     }
 }

@@ -47,7 +47,7 @@ pub(crate) struct Member {
 }
 
 /// A zip file that grows.
-pub(crate) struct Writer<W: Write + Seek> {
+pub(crate) struct ZipWriter<W: Write + Seek> {
     /// None while a member is under way.
     out: Option<W>,
     open: Option<Open<W>>,
@@ -70,7 +70,7 @@ fn small(length: u64) -> io::Result<u32> {
     u32::try_from(length).map_err(|_| too_large())
 }
 
-impl<W: Write + Seek> Writer<W> {
+impl<W: Write + Seek> ZipWriter<W> {
     /// An empty zip file.
     pub(crate) fn new(out: W) -> Self {
         Self { out: Some(out), open: None, members: Vec::new() }
@@ -175,7 +175,7 @@ fn central(member: &Member) -> Vec<u8> {
 }
 
 /// A zip file that is read.
-pub(crate) struct Reader<R: Read + Seek> {
+pub(crate) struct ZipReader<R: Read + Seek> {
     from: R,
     pub members: Vec<Member>,
 }
@@ -193,7 +193,7 @@ fn double(bytes: &[u8], at: usize) -> io::Result<u32> {
     Ok(u32::from(word(bytes, at)?) | u32::from(word(bytes, at + 2)?) << 16)
 }
 
-impl<R: Read + Seek> Reader<R> {
+impl<R: Read + Seek> ZipReader<R> {
     /// Reads the directory.
     ///
     /// # Errors
@@ -302,7 +302,7 @@ mod tests {
     use super::*;
 
     fn written(members: &[(&str, &[u8])]) -> Vec<u8> {
-        let mut writer = Writer::new(Cursor::new(Vec::new()));
+        let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
         for (name, bytes) in members {
             writer.begin("lost").unwrap();
             writer.write(&[7; 1000]).unwrap();
@@ -317,7 +317,7 @@ mod tests {
     }
 
     fn read(bytes: &[u8]) -> io::Result<Vec<(String, Vec<u8>)>> {
-        let mut reader = Reader::open(Cursor::new(bytes))?;
+        let mut reader = ZipReader::open(Cursor::new(bytes))?;
         let members = reader.members.clone();
         let read = members.into_iter().map(|member| {
             let mut bytes = Vec::new();
@@ -364,7 +364,7 @@ mod tests {
         let zeros = vec![0; 1 << 20];
         let whole = patched(written(&[("zeros", &zeros)]), 0, 24, 5000);
         assert_eq!(why(&whole), "a member is longer than its directory says");
-        let mut reader = Reader::open(Cursor::new(&whole)).unwrap();
+        let mut reader = ZipReader::open(Cursor::new(&whole)).unwrap();
         let member = reader.members[0].clone();
         let mut bytes = Vec::new();
         assert!(reader.member(&member).unwrap().read_to_end(&mut bytes).is_err());

@@ -13,7 +13,7 @@ use crate::zip;
 /// A zip file under way; dropped, it is gone.
 pub(crate) struct Archive {
     place: PathBuf,
-    writer: zip::Writer<NamedTempFile>,
+    writer: zip::ZipWriter<NamedTempFile>,
 }
 
 impl Archive {
@@ -30,7 +30,7 @@ impl Archive {
             .prefix(".gloo-rs-")
             .tempfile_in(directory)
             .map_err(|error| cannot(place, &error))?;
-        Ok(Self { place: place.to_owned(), writer: zip::Writer::new(sibling) })
+        Ok(Self { place: place.to_owned(), writer: zip::ZipWriter::new(sibling) })
     }
 
     /// Begins a file of this name in the working directory, with a number where the name is taken.

@@ -9,9 +9,9 @@ use crate::error::{Exit, Failure, Reason};
 use crate::kube::{ApiError, Cause, DryRun, Session};
 use crate::model::{FieldPath, Object, ObjectRef};
 use crate::plan::PerObject;
-use crate::plan::mtls::Surroundings;
+use crate::plan::mtls::UpstreamContext;
 use crate::plan::outcome::{Decision, Objection, Outcome, Row};
-use crate::plan::policy::Found;
+use crate::plan::policy::Picked;
 
 /// How often a change is planned anew because somebody else was faster.
 const TRIES: u32 = 5;
@@ -69,8 +69,8 @@ pub(crate) async fn settle(
     session: &Session,
     plan: &dyn PerObject,
     object: Object,
-    found: Found,
-    around: &Surroundings,
+    found: Picked,
+    around: &UpstreamContext,
     write: Write,
 ) -> Settled {
     let mut object = object;

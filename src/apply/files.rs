@@ -51,7 +51,7 @@ struct Staged {
     file: PathBuf,
     sibling: TempPath,
     old: Print,
-    attributes: attributes::Version,
+    attributes: attributes::FileVersion,
 }
 
 /// A commit that stopped. Without [`Self::done`] every file is as it was before.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::envoy::levels::{self, Levels, Wish};
+use crate::envoy::levels::{self, LevelWish, Levels};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{Cause, ForwardCause, ForwardFailure, InPod, Session};
 use crate::plan::proxy_pods::ProxyPod;
@@ -31,7 +31,7 @@ pub(crate) async fn read(session: &Session, pod: &ProxyPod) -> Result<Levels, Fa
 ///
 /// # Errors
 /// A component that is not there, or the request's own failure.
-pub(crate) async fn set(session: &Session, pod: &ProxyPod, now: &Levels, wish: &Wish) -> Result<(), Failure> {
+pub(crate) async fn set(session: &Session, pod: &ProxyPod, now: &Levels, wish: &LevelWish) -> Result<(), Failure> {
     for path in now.requests(wish)? {
         post(session, pod, &path).await.map_err(|failure| failure.into_failure(session))?;
     }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Finding, Look, codes};
 use crate::model::{Object, kinds};
-use crate::plan::destinations::{self, Target};
+use crate::plan::destinations::{self, DestinationTarget};
 use crate::plan::labels::{labels, selects};
 
 type Name = (String, String);
@@ -24,10 +24,10 @@ pub(super) fn find(look: &Look<'_>) -> Vec<Finding> {
         for destination in destinations::of(table) {
             match &destination.target {
                 // Without a namespace it leads nowhere: Gloo fills in none.
-                Target::RouteTable { namespace, name: to } => {
+                DestinationTarget::RouteTable { namespace, name: to } => {
                     reached.insert(name(namespace, to));
                 }
-                Target::Selected { selector } => {
+                DestinationTarget::Selected { selector } => {
                     let chosen = tables.iter().filter(|it| selected(selector, &own.namespace, it));
                     reached.extend(chosen.map(|it| name(&it.reference.namespace, &it.reference.name)));
                 }

@@ -6,7 +6,7 @@ use crate::model::{ObjectRef, kinds};
 use crate::plan::istiod::Istiod;
 use crate::plan::sidecars::parts::ISTIO_PROXY;
 use crate::plan::sidecars::state::item;
-use crate::plan::sidecars::{Proxy, current_address};
+use crate::plan::sidecars::{GatewayProxy, current_address};
 use crate::text::Image;
 
 pub(super) const CHECK: Check = Check {
@@ -47,7 +47,7 @@ fn is_inside(address: &str) -> bool {
     labels.len() <= 2 || labels[2] == "svc"
 }
 
-fn nobody(proxy: &Proxy, address: &str, istiods: &[Istiod]) -> Finding {
+fn nobody(proxy: &GatewayProxy, address: &str, istiods: &[Istiod]) -> Finding {
     let reference = &proxy.workload.reference;
     let there = istiods.iter().map(|istiod| format!("there is {} at {}", istiod.shown(), istiod.address));
     Finding::new(&codes::NO_SUCH_ISTIOD, reference, format!("istio-proxy uses {address}, which no istiod has"))
@@ -59,7 +59,7 @@ fn inject(workload: &ObjectRef) -> CommandLine {
     gloo_rs("istio inject -n").value(&workload.namespace).fixed("--name").value(&workload.name)
 }
 
-fn of_istiod(proxy: &Proxy, istiod: &Istiod) -> Option<Finding> {
+fn of_istiod(proxy: &GatewayProxy, istiod: &Istiod) -> Option<Finding> {
     let reference = &proxy.workload.reference;
     if istiod.ready == 0 {
         let message = format!("its istiod {} has no ready pod", istiod.shown());

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Check, Finding, Look, codes};
 use crate::model::{Object, kinds};
 use crate::plan::labels::{labels, selects};
-use crate::plan::sidecars::Proxy;
+use crate::plan::sidecars::GatewayProxy;
 use crate::plan::sidecars::parts::SDS;
 use crate::plan::sidecars::state::{env, item};
 
@@ -26,7 +26,7 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
     let gateways = look.gateways();
     let policies = look.in_namespace(&kinds::NETWORK_POLICY, look.gloo());
     let all_seen = look.world.snapshot.unknown_in(&kinds::NETWORK_POLICY, look.gloo()).is_none();
-    let of = |proxy: &Proxy| match exposure(proxy, &policies) {
+    let of = |proxy: &GatewayProxy| match exposure(proxy, &policies) {
         // Policies add up: what one opens no other closes.
         Exposure::By(policy) => {
             let name = &policy.reference.name;
@@ -48,7 +48,7 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
 
 /// Whether SDS hands out Istio's key on more than the loopback: Gloo's server listens on 0.0.0.0:8234 unless it is
 /// told otherwise (`projects/sds/pkg/run/run_main.go`).
-fn is_open(proxy: &Proxy) -> bool {
+fn is_open(proxy: &GatewayProxy) -> bool {
     let Some(sds) = item(&proxy.pod_spec()["containers"], SDS) else { return false };
     let is_local =
         |address: &str| address.starts_with("127.") || address.starts_with("localhost") || address.starts_with("[::1]");
@@ -63,7 +63,7 @@ enum Exposure<'p> {
     ByNobody,
 }
 
-fn exposure<'p>(proxy: &Proxy, policies: &[&'p Object]) -> Exposure<'p> {
+fn exposure<'p>(proxy: &GatewayProxy, policies: &[&'p Object]) -> Exposure<'p> {
     let pod_labels = &proxy.workload.value["spec"]["template"]["metadata"]["labels"];
     let mut mine = policies.iter().filter(|policy| is_about(&policy.value, pod_labels)).peekable();
     if mine.peek().is_none() {

@@ -4,8 +4,8 @@ use super::sidecars::{is_without, known};
 use super::{Access, Check, Finding, Look, codes};
 use crate::command::gloo_rs;
 use crate::model::kinds;
-use crate::plan::sidecars::Proxy;
-use crate::plan::sidecars::state::{Part, State};
+use crate::plan::sidecars::GatewayProxy;
+use crate::plan::sidecars::state::{SidecarPart, SidecarState};
 use crate::plan::values::findings::{Apply, of_namespace, of_settings};
 use crate::plan::values::has_istio;
 
@@ -40,8 +40,8 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
             ),
         );
     }
-    let is_lost = |proxy: &&Proxy| {
-        let is_injected = |state: State| !is_without(proxy, &state) && !state.lacks(&Part::Cluster);
+    let is_lost = |proxy: &&GatewayProxy| {
+        let is_injected = |state: SidecarState| !is_without(proxy, &state) && !state.lacks(&SidecarPart::Cluster);
         known(look, proxy).is_some_and(is_injected) && !has_istio(&release.values)
     };
     found.extend(look.gateways().iter().filter(is_lost).map(|proxy| {

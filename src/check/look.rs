@@ -9,13 +9,13 @@ use serde_json::Value;
 use crate::command::CommandLine;
 use crate::gloo::metrics::Metrics;
 use crate::model::{Found, Kind, Object, Selector, Snapshot, Unknown, kinds};
-use crate::plan::istiod::{self, Istiod, REVISION_LABEL, Seen as IstiodSeen};
-use crate::plan::path::Certificate;
+use crate::plan::istiod::{self, ControlPlaneObjects as IstiodSeen, Istiod, REVISION_LABEL};
 use crate::plan::path::Facts;
+use crate::plan::path::ShownCertificate;
 use crate::plan::path::routed::{ROUTES, Routed};
 use crate::plan::path::survey::Survey as Paths;
 use crate::plan::pod::is_running;
-use crate::plan::sidecars::{self, Pods, Proxy};
+use crate::plan::sidecars::{self, GatewayProxy, Pods};
 
 /// The label of a gateway proxy.
 const GATEWAY: (&str, &str) = ("gloo", "gateway-proxy");
@@ -62,13 +62,13 @@ pub struct World<'s> {
     /// Which pods of Gloo's namespace.
     pub pods: Selector,
     pub release: Beyond<Release>,
-    pub certificates: Beyond<Vec<Certificate>>,
+    pub certificates: Beyond<Vec<ShownCertificate>>,
     /// What the gateways' Envoys say of their control plane.
     pub envoys: Beyond<Vec<EnvoySaid>>,
     /// What Gloo counts of what it serves.
     pub metrics: Beyond<Metrics>,
     istiods: OnceCell<Vec<Istiod>>,
-    gateways: OnceCell<Vec<Proxy>>,
+    gateways: OnceCell<Vec<GatewayProxy>>,
     paths: OnceCell<Paths<'s>>,
     routed: OnceCell<Option<Routed>>,
 }
@@ -100,7 +100,7 @@ impl<'s> World<'s> {
 
 /// What a check met.
 #[derive(Debug, Default)]
-pub struct Seen {
+pub struct CheckGaps {
     pub kinds: Vec<&'static Kind>,
     pub gaps: Vec<Unknown>,
     pub skipped: Option<String>,
@@ -110,7 +110,7 @@ pub struct Seen {
 /// One check's view of the world.
 pub struct Look<'w> {
     pub world: &'w World<'w>,
-    seen: RefCell<Seen>,
+    seen: RefCell<CheckGaps>,
 }
 
 impl<'w> Look<'w> {
@@ -122,7 +122,7 @@ impl<'w> Look<'w> {
 
     /// What was met.
     #[must_use]
-    pub fn into_seen(self) -> Seen {
+    pub fn into_seen(self) -> CheckGaps {
         self.seen.into_inner()
     }
 
@@ -253,7 +253,7 @@ impl<'w> Look<'w> {
 
     /// What a command that puts Istio into a gateway has to be told where there are several control planes: the one that
     /// the gateway uses, else the word that stands for one.
-    pub fn with_revision(&self, command: CommandLine, proxy: &Proxy) -> CommandLine {
+    pub fn with_revision(&self, command: CommandLine, proxy: &GatewayProxy) -> CommandLine {
         let deployments = self.all(&kinds::DEPLOYMENT).iter().filter(|it| it.label("app") == Some("istiod"));
         let deployments: Vec<_> = deployments.map(|deployment| deployment.value.clone()).collect();
         if deployments.len() < 2 {
@@ -271,7 +271,7 @@ impl<'w> Look<'w> {
     }
 
     /// The gateway proxies in Gloo's namespace.
-    pub fn gateways(&self) -> &'w [Proxy] {
+    pub fn gateways(&self) -> &'w [GatewayProxy] {
         let (gloo, snapshot) = (self.gloo(), self.world.snapshot);
         for kind in [&kinds::DEPLOYMENT, &kinds::DAEMON_SET, &kinds::CONFIG_MAP, &kinds::POD] {
             self.note(kind, snapshot.unknown_in(kind, gloo));
@@ -287,7 +287,7 @@ impl<'w> Look<'w> {
         gateways
     }
 
-    fn gateway(&self, workload: &Object) -> Proxy {
+    fn gateway(&self, workload: &Object) -> GatewayProxy {
         let (gloo, snapshot) = (self.gloo(), self.world.snapshot);
         let name = sidecars::bootstrap_name(&workload.reference.name);
         let selector = labels::labels(&workload.value["spec"]["selector"]["matchLabels"]);
@@ -302,7 +302,7 @@ impl<'w> Look<'w> {
             ),
         };
         let bootstrap = snapshot.find(&kinds::CONFIG_MAP, gloo, &name).object().cloned();
-        Proxy { workload: workload.clone(), bootstrap, pods }
+        GatewayProxy { workload: workload.clone(), bootstrap, pods }
     }
 
     /// The verdicts that `istio describe` gives, over the same snapshot.

@@ -11,7 +11,7 @@ use crate::command::gloo_rs;
 use crate::model::{Object, ObjectRef, Unknown, kinds};
 use crate::plan::Unread;
 use crate::plan::dangling;
-use crate::plan::destinations::{self, Part, Target};
+use crate::plan::destinations::{self, DestinationTarget, RequestPart};
 use crate::plan::path::{Behind, Cause, Described, Facts, Membership, Sends};
 
 pub(super) const CHECK: Check = Check {
@@ -74,8 +74,8 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
 /// Services that a route names without an Upstream in between: nothing can be set on them.
 fn of_services(look: &Look<'_>, holder: &Object) -> Vec<Finding> {
     let mut named: BTreeSet<(String, String, Option<u64>)> = BTreeSet::new();
-    for destination in destinations::of(holder).into_iter().filter(|it| it.part == Part::Request) {
-        if let Target::Kube { service, port } = destination.target {
+    for destination in destinations::of(holder).into_iter().filter(|it| it.part == RequestPart::Request) {
+        if let DestinationTarget::Kube { service, port } = destination.target {
             named.insert((service.namespace, service.name, port));
         }
     }
@@ -148,8 +148,9 @@ fn list(value: &Value) -> &[Value] {
 
 /// The gateway proxies that have nothing of Istio's; one that is half injected has a finding of its own.
 fn bare_gateways(look: &Look<'_>) -> Vec<String> {
-    let bare =
-        |proxy: &&crate::plan::sidecars::Proxy| known(look, proxy).is_some_and(|state| is_without(proxy, &state));
+    let bare = |proxy: &&crate::plan::sidecars::GatewayProxy| {
+        known(look, proxy).is_some_and(|state| is_without(proxy, &state))
+    };
     look.gateways().iter().filter(bare).map(|proxy| proxy.workload.reference.to_string()).collect()
 }
 

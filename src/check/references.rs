@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Check, Code, Finding, Look, circles, codes};
 use crate::model::{Found, Kind, Object, kinds};
-use crate::plan::destinations::{self, Destination, Target};
+use crate::plan::destinations::{self, DestinationTarget, RouteDestination};
 
 pub(super) const ROUTES: Check = Check {
     title: "references",
@@ -52,19 +52,23 @@ fn routes(look: &Look<'_>) -> Vec<Finding> {
 
 /// A destination that is not there. The namespace that an Upstream's lacks Gloo fills in with the holder's, and no other's
 /// (`routeVisitor.visit`, `projects/gateway/pkg/translator/converter.go`): the rest is not found without one.
-fn dangling(look: &Look<'_>, object: &Object, destination: &Destination) -> Option<Finding> {
+fn dangling(look: &Look<'_>, object: &Object, destination: &RouteDestination) -> Option<Finding> {
     let home = &object.reference.namespace;
     let (code, kind, namespace, name): (&'static Code, &'static Kind, _, _) = match &destination.target {
-        Target::Upstream { namespace, name } => {
+        DestinationTarget::Upstream { namespace, name } => {
             let namespace = if namespace.is_empty() { home } else { namespace };
             (&codes::DANGLING_ROUTE, &kinds::UPSTREAM, namespace, name)
         }
-        Target::Kube { service, .. } => (&codes::DANGLING_ROUTE, &kinds::SERVICE, &service.namespace, &service.name),
-        Target::UpstreamGroup { namespace, name } => {
+        DestinationTarget::Kube { service, .. } => {
+            (&codes::DANGLING_ROUTE, &kinds::SERVICE, &service.namespace, &service.name)
+        }
+        DestinationTarget::UpstreamGroup { namespace, name } => {
             (&codes::DANGLING_REFERENCE, &kinds::UPSTREAM_GROUP, namespace, name)
         }
-        Target::RouteTable { namespace, name } => (&codes::DANGLING_REFERENCE, &kinds::ROUTE_TABLE, namespace, name),
-        Target::Selected { selector } => return selects_nothing(look, object, destination, selector),
+        DestinationTarget::RouteTable { namespace, name } => {
+            (&codes::DANGLING_REFERENCE, &kinds::ROUTE_TABLE, namespace, name)
+        }
+        DestinationTarget::Selected { selector } => return selects_nothing(look, object, destination, selector),
         _ => return None,
     };
     if name.is_empty() || (!namespace.is_empty() && look.find(kind, namespace, name) != Found::NotThere) {
@@ -85,7 +89,12 @@ fn near(look: &Look<'_>, kind: &'static Kind, namespace: &str, name: &str) -> Op
 }
 
 /// A delegation by labels alone, in the holder's namespace or those it names, that selects no `RouteTable`.
-fn selects_nothing(look: &Look<'_>, object: &Object, destination: &Destination, selector: &Value) -> Option<Finding> {
+fn selects_nothing(
+    look: &Look<'_>,
+    object: &Object,
+    destination: &RouteDestination,
+    selector: &Value,
+) -> Option<Finding> {
     let tables = look.all(&kinds::ROUTE_TABLE);
     let is_simple = selector["expressions"].is_null();
     if !is_simple || look.world.snapshot.unknown(&kinds::ROUTE_TABLE).is_some() {

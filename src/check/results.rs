@@ -29,7 +29,7 @@ pub(crate) struct Results {
 
 /// What a check's line says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Status {
+pub(crate) enum CheckStatus {
     Ok,
     Found {
         errors: usize,
@@ -42,7 +42,7 @@ pub(crate) enum Status {
     Skipped,
 }
 
-impl std::fmt::Display for Status {
+impl std::fmt::Display for CheckStatus {
     /// glooctl's words where it has them.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -59,17 +59,17 @@ impl std::fmt::Display for Status {
 
 /// What the line of a check says.
 #[must_use]
-pub(crate) fn status(ran: &Ran) -> Status {
+pub(crate) fn status(ran: &Ran) -> CheckStatus {
     let (errors, warnings) = (ran.count(Severity::Error), ran.count(Severity::Warning));
     if errors + warnings > 0 {
-        return Status::Found { errors, warnings };
+        return CheckStatus::Found { errors, warnings };
     }
     let is_of_files = ran.unknown.iter().all(Unknown::is_of_files);
     match &ran.skipped {
-        None if ran.unknown.is_empty() => Status::Ok,
-        None if is_of_files => Status::NothingInFiles,
-        Some(_) if is_of_files => Status::Skipped,
-        _ => Status::Unknown,
+        None if ran.unknown.is_empty() => CheckStatus::Ok,
+        None if is_of_files => CheckStatus::NothingInFiles,
+        Some(_) if is_of_files => CheckStatus::Skipped,
+        _ => CheckStatus::Unknown,
     }
 }
 
@@ -77,8 +77,8 @@ impl Results {
     /// The checks that had something to look at.
     pub(crate) fn shown(&self) -> impl Iterator<Item = &Ran> {
         self.ran.iter().filter(|ran| match status(ran) {
-            Status::Skipped => false,
-            Status::NothingInFiles => ran.saw_something,
+            CheckStatus::Skipped => false,
+            CheckStatus::NothingInFiles => ran.saw_something,
             _ => true,
         })
     }
@@ -124,7 +124,7 @@ impl Results {
     #[must_use]
     pub(crate) fn messages(&self) -> Vec<String> {
         let mut all: Vec<String> = Vec::new();
-        for ran in self.ran.iter().filter(|ran| status(ran) == Status::Skipped) {
+        for ran in self.ran.iter().filter(|ran| status(ran) == CheckStatus::Skipped) {
             let Some(why) = ran.skipped.as_ref().filter(|why| **why != Unknown::of_files().why) else { continue };
             let message = match why {
                 why if why.starts_with("Skipping") || why.starts_with("Warning:") => why.clone(),

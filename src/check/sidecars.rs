@@ -4,8 +4,8 @@ use super::{Check, Finding, Look, codes};
 use crate::command::{CommandLine, gloo_rs};
 use crate::model::{Unknown, kinds};
 use crate::plan::sidecars::parts::{ISTIO_PROXY, SDS};
-use crate::plan::sidecars::state::{Extent, Part, State, state};
-use crate::plan::sidecars::{Pods, Proxy, current_address, makers};
+use crate::plan::sidecars::state::{Extent, SidecarPart, SidecarState, state};
+use crate::plan::sidecars::{GatewayProxy, Pods, current_address, makers};
 
 pub(super) const CHECK: Check = Check {
     title: "gateway sidecars",
@@ -28,7 +28,7 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
 }
 
 /// What is there of the sidecars; none where the bootstrap was not seen or cannot be read.
-pub(super) fn known(look: &Look<'_>, proxy: &Proxy) -> Option<State> {
+pub(super) fn known(look: &Look<'_>, proxy: &GatewayProxy) -> Option<SidecarState> {
     if proxy.bootstrap.is_none() && look.world.snapshot.unknown_in(&kinds::CONFIG_MAP, look.gloo()).is_some() {
         return None;
     }
@@ -43,21 +43,21 @@ pub(super) fn known(look: &Look<'_>, proxy: &Proxy) -> Option<State> {
 }
 
 /// Whether a proxy has nothing of Istio's. Where xDS itself goes through the cluster, the cluster proves nothing.
-pub(super) fn is_without(proxy: &Proxy, state: &State) -> bool {
-    let no_istio_proxy = state.lacks(&Part::Container(ISTIO_PROXY));
+pub(super) fn is_without(proxy: &GatewayProxy, state: &SidecarState) -> bool {
+    let no_istio_proxy = state.lacks(&SidecarPart::Container(ISTIO_PROXY));
     match makers(proxy).gloo_mtls {
         true => no_istio_proxy,
         false => state.extent() == Extent::Clean,
     }
 }
 
-fn of(proxy: &Proxy, state: &State) -> Option<Finding> {
+fn of(proxy: &GatewayProxy, state: &SidecarState) -> Option<Finding> {
     if is_without(proxy, state) || state.missing.is_empty() {
         return None;
     }
-    let (sds, istio) = (!state.lacks(&Part::Container(SDS)), !state.lacks(&Part::Container(ISTIO_PROXY)));
+    let (sds, istio) = (!state.lacks(&SidecarPart::Container(SDS)), !state.lacks(&SidecarPart::Container(ISTIO_PROXY)));
     let finding = |code, message: String| Finding::new(code, &proxy.workload.reference, message);
-    Some(match (sds, istio, !state.lacks(&Part::Cluster)) {
+    Some(match (sds, istio, !state.lacks(&SidecarPart::Cluster)) {
         (false, false, true) => finding(
             &codes::CLUSTER_WITHOUT_SIDECARS,
             "the bootstrap has gateway_proxy_sds, the pods have neither sds nor istio-proxy".into(),
@@ -68,7 +68,7 @@ fn of(proxy: &Proxy, state: &State) -> Option<Finding> {
             &codes::SIDECARS_WITHOUT_CLUSTER,
             "the pods have both sidecars, the bootstrap lacks gateway_proxy_sds".into(),
         ),
-        (true, true, true) if state.missing == [Part::FreshPods] => {
+        (true, true, true) if state.missing == [SidecarPart::FreshPods] => {
             finding(&codes::PODS_OLDER_THAN_BOOTSTRAP, "pods started before the bootstrap was written last".into())
                 .details(old_pods(proxy))
         }
@@ -81,13 +81,13 @@ fn of(proxy: &Proxy, state: &State) -> Option<Finding> {
     })
 }
 
-fn old_pods(proxy: &Proxy) -> Vec<String> {
+fn old_pods(proxy: &GatewayProxy) -> Vec<String> {
     let Pods::Seen(pods) = &proxy.pods else { return Vec::new() };
     let name = |pod: &serde_json::Value| pod["metadata"]["name"].as_str().unwrap_or_default().to_owned();
     pods.iter().map(|pod| format!("pod {}", name(pod))).collect()
 }
 
-fn hint(look: &Look<'_>, proxy: &Proxy) -> CommandLine {
+fn hint(look: &Look<'_>, proxy: &GatewayProxy) -> CommandLine {
     let reference = &proxy.workload.reference;
     if makers(proxy).chart_sidecars {
         return gloo_rs("upgrade-values");

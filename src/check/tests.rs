@@ -8,9 +8,9 @@ use super::look::EnvoySaid;
 use super::look::Release;
 use super::*;
 use crate::gloo::metrics::{self, Metrics};
-use crate::model::{Answer, Object, Part, Selector, Snapshot};
+use crate::model::{ListAnswer, ListPart, Object, Selector, Snapshot};
 use crate::plan::labels::{labels, selects};
-use crate::plan::path::Certificate;
+use crate::plan::path::ShownCertificate;
 
 mod agreement;
 #[path = "../../tests/fixtures/check/world.rs"]
@@ -55,7 +55,7 @@ struct Stage {
     objects: Vec<Value>,
     pods: String,
     release: Value,
-    certificate: Certificate,
+    certificate: ShownCertificate,
     envoy: EnvoySaid,
     metrics: Metrics,
     /// Kinds that may not be listed.
@@ -68,7 +68,7 @@ impl Stage {
             objects: world::in_order().to_vec(),
             pods: "gloo".into(),
             release: json!({"global": {"istioIntegration": {"enabled": true}}}),
-            certificate: Certificate {
+            certificate: ShownCertificate {
                 namespace: "gloo-system".into(),
                 pod: "gateway-proxy-7f8".into(),
                 id: "spiffe://cluster.local/ns/gloo-system/sa/gateway-proxy".into(),
@@ -121,10 +121,10 @@ impl Stage {
                 |object: &&Value| object["kind"] == kind.kind && object["apiVersion"] == kind.api_version();
             let of_kind = self.objects.iter().chain(&slices).filter(is_of_kind);
             let answer = match self.forbidden.contains(&kind) {
-                true => Answer::Unknown(Unknown { why: format!("may not list {}", kind.plural), rule: None }),
-                false => Answer::Read(of_kind.map(|object| Object::new(kind, object.clone())).collect()),
+                true => ListAnswer::Unknown(Unknown { why: format!("may not list {}", kind.plural), rule: None }),
+                false => ListAnswer::Read(of_kind.map(|object| Object::new(kind, object.clone())).collect()),
             };
-            snapshot.put(kind, Part::All, answer);
+            snapshot.put(kind, ListPart::All, answer);
         }
         snapshot
     }

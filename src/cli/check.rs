@@ -9,7 +9,7 @@ use crate::check::results::{Threshold, Unseen};
 use crate::check::{CHECKS, Code, Severity, codes};
 use crate::error::Failure;
 use crate::model::Selector;
-use crate::options::{Check, CheckSource, CheckTask, Command, Reach};
+use crate::options::{CheckCommand, CheckReach, CheckSource, CheckTask, Command};
 use crate::text::nearest;
 
 /// Say what is wrong with Gloo and the mesh, or will be
@@ -58,7 +58,7 @@ enum FailOn {
 impl CheckArgs {
     pub(super) fn options(self) -> Result<Command, Failure> {
         if let Some(code) = &self.explain {
-            return Ok(Command::Check(Check::Explain(explained(code)?)));
+            return Ok(Command::Check(CheckCommand::Explain(explained(code)?)));
         }
         for namespace in &self.resource_namespaces {
             super::istio::names::check_namespace("--resource-namespaces", namespace)?;
@@ -78,12 +78,12 @@ impl CheckArgs {
             (true, false) => CheckSource::Overlay(self.overlay),
             (true, true) => CheckSource::Cluster,
         };
-        Ok(Command::Check(Check::Run(CheckTask {
+        Ok(Command::Check(CheckCommand::Run(CheckTask {
             source,
             excluded: self.exclude,
             pods,
             namespaces: self.resource_namespaces,
-            reach: if self.read_only { Reach::ReadOnly } else { Reach::IntoPods },
+            reach: if self.read_only { CheckReach::ReadOnly } else { CheckReach::IntoPods },
             threshold,
             suppress: self.suppress,
         })))

@@ -47,10 +47,10 @@ struct Cli {
 enum Word {
     /// Mutual TLS between the gateway and the mesh
     #[command(subcommand, arg_required_else_help = true)]
-    Istio(istio::Word),
+    Istio(istio::IstioCommand),
     /// Where the gateway is, and what goes on in it
     #[command(subcommand, aliases = ["p", "proxies"], arg_required_else_help = true)]
-    Proxy(proxy::Word),
+    Proxy(proxy::ProxyCommand),
     UpgradeValues(Box<upgrade_values::UpgradeValuesArgs>),
     Check(Box<check::CheckArgs>),
     #[command(alias = "v")]

@@ -6,7 +6,7 @@ use clap::ValueEnum;
 
 use crate::command::flag;
 use crate::error::Failure;
-use crate::options::{Destination, DryRun, Files, Format, Preview};
+use crate::options::{DryRunMode, FilesDestination, FilesTask, Format, Preview};
 use crate::render::diff::Secrets;
 
 /// Those of a command that is about the cluster alone.
@@ -47,8 +47,8 @@ enum Who {
 impl LivePreviewArgs {
     pub(super) fn preview(&self) -> Preview {
         let dry_run = self.dry_run.map(|who| match who {
-            Who::Client => DryRun::Client,
-            Who::Server => DryRun::Server,
+            Who::Client => DryRunMode::Client,
+            Who::Server => DryRunMode::Server,
         });
         Preview { dry_run, diff: self.diff, check: self.check }
     }
@@ -68,12 +68,12 @@ impl PreviewArgs {
     }
 
     /// The manifests, if the command is about manifests.
-    pub(super) fn files(self, format: Format) -> Result<Option<Files>, Failure> {
+    pub(super) fn files(self, format: Format) -> Result<Option<FilesTask>, Failure> {
         if self.filenames.is_empty() {
             return Ok(None);
         }
         let preview = self.preview();
-        if preview.dry_run == Some(DryRun::Server) {
+        if preview.dry_run == Some(DryRunMode::Server) {
             return Err(Failure::usage("--dry-run=server asks the cluster, -f does not").hint(flag("--dry-run")));
         }
         if self.write && preview.is_on() {
@@ -86,7 +86,7 @@ impl PreviewArgs {
         if self.write && self.filenames.iter().any(|path| path.as_os_str() == "-") {
             return Err(Failure::usage("--write cannot write to stdin").hint("without --write the result is on stdout"));
         }
-        let destination = if self.write { Destination::InPlace } else { Destination::Stdout };
-        Ok(Some(Files { paths: self.filenames, destination }))
+        let destination = if self.write { FilesDestination::InPlace } else { FilesDestination::Stdout };
+        Ok(Some(FilesTask { paths: self.filenames, destination }))
     }
 }

@@ -8,7 +8,7 @@ use super::help;
 use crate::error::Failure;
 use crate::options::{Command, Global, HelmFailure, UpgradeValues, ValuesAct, ValuesDestination, ValuesSource};
 use crate::plan::policy::Caution;
-use crate::plan::values::{Edition, Switch, Wish};
+use crate::plan::values::{Edition, Switch, ValuesWish};
 use crate::render::diff::Secrets;
 
 /// Print the release's values with Istio's merged in
@@ -103,7 +103,7 @@ impl UpgradeValuesArgs {
             (_, true) => Switch::Off,
             _ => Switch::NotTyped,
         };
-        let wish = Wish {
+        let wish = ValuesWish {
             auto_mtls: switch(self.auto_mtls, self.no_auto_mtls),
             sds: switch(self.sds, self.no_sds),
             proxies: self.proxies,

@@ -1,7 +1,7 @@
 //! `gloo-rs version`.
 
 use super::help;
-use crate::options::Version;
+use crate::options::VersionTask;
 
 /// Print the versions of this program, of Gloo and of Kubernetes
 ///
@@ -15,7 +15,7 @@ pub(super) struct VersionArgs {
 }
 
 impl VersionArgs {
-    pub(super) fn options(&self) -> Version {
-        if self.client { Version::Client } else { Version::ClientAndServer }
+    pub(super) fn options(&self) -> VersionTask {
+        if self.client { VersionTask::Client } else { VersionTask::ClientAndServer }
     }
 }

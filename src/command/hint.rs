@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use super::{CommandLine, Target};
+use super::{CommandLine, TypedTarget};
 
 /// What stands before a rule.
 const ALLOWS: &str = "a rule of a Role that allows it: ";
@@ -70,7 +70,7 @@ impl Hint {
 
     /// With the flags that select this cluster and user in each of its commands.
     #[must_use]
-    pub fn on(self, target: &Target) -> Self {
+    pub fn on(self, target: &TypedTarget) -> Self {
         self.each(|command| command.on(target))
     }
 

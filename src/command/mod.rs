@@ -26,7 +26,7 @@ pub enum Driver {
 
 /// The cluster and the user that were typed; a printed command names them again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Target {
+pub struct TypedTarget {
     pub kubeconfig: Option<String>,
     pub context: Option<String>,
     pub user: Option<String>,
@@ -50,7 +50,7 @@ enum Word {
 pub struct CommandLine {
     program: Program,
     words: Vec<Word>,
-    target: Target,
+    target: TypedTarget,
 }
 
 /// A command of this program: `gloo_rs("istio enroll").value(namespace)`.
@@ -73,7 +73,7 @@ pub fn helm(driver: Driver, words: &'static str) -> CommandLine {
 
 impl CommandLine {
     fn new(program: Program, words: &'static str) -> Self {
-        Self { program, words: Vec::new(), target: Target::default() }.fixed(words)
+        Self { program, words: Vec::new(), target: TypedTarget::default() }.fixed(words)
     }
 
     /// With words of the source code, separated by blanks.
@@ -103,7 +103,7 @@ impl CommandLine {
 
     /// With the flags that select this cluster and user.
     #[must_use]
-    pub fn on(mut self, target: &Target) -> Self {
+    pub fn on(mut self, target: &TypedTarget) -> Self {
         self.target = target.clone();
         self
     }
@@ -115,7 +115,7 @@ impl CommandLine {
             // Helm has no flag for a uid.
             Program::Helm(_) => ["--kube-context", "--kube-as-user", "--kube-as-group", ""],
         };
-        let Target { kubeconfig, context: typed, user: name, groups, uid: id } = &self.target;
+        let TypedTarget { kubeconfig, context: typed, user: name, groups, uid: id } = &self.target;
         let mut flags = Vec::new();
         flags.extend(kubeconfig.as_deref().map(|value| ("--kubeconfig", value)));
         flags.extend(typed.as_deref().map(|value| (context, value)));

@@ -1,7 +1,7 @@
 use super::*;
 
-fn target() -> Target {
-    Target {
+fn target() -> TypedTarget {
+    TypedTarget {
         kubeconfig: Some("my config".into()),
         context: Some("b;id".into()),
         user: Some("bob".into()),
@@ -32,7 +32,7 @@ fn each_program_gets_its_own_flags_for_cluster_and_user() {
 
 #[test]
 fn without_typed_flags_the_command_stays_short() {
-    let command = gloo_rs("upgrade-values --values FILE").on(&Target::default());
+    let command = gloo_rs("upgrade-values --values FILE").on(&TypedTarget::default());
     assert_eq!(command.to_string(), "gloo-rs upgrade-values --values FILE");
 }
 
@@ -51,6 +51,6 @@ fn a_name_with_a_leading_dash_is_never_a_flag() {
 fn a_hint_aims_each_of_its_commands() {
     let hint = gloo_rs("check").after("first: ").text(", or ").command(kubectl("get pods"));
     assert_eq!(hint, "first: gloo-rs check, or kubectl get pods");
-    let target = Target { context: Some("b".into()), ..Target::default() };
+    let target = TypedTarget { context: Some("b".into()), ..TypedTarget::default() };
     assert_eq!(hint.on(&target), "first: gloo-rs check --kube-context b, or kubectl get pods --context b");
 }

@@ -37,7 +37,7 @@ pub(crate) enum Cluster {
 
 /// A bootstrap that cannot be edited safely, and what to do to it by hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Refusal {
+pub(crate) struct BootstrapRefusal {
     /// Of the bootstrap, from 1; 0 if no line is to blame.
     pub line: usize,
     pub why: String,
@@ -49,8 +49,8 @@ pub(crate) struct Refusal {
 ///
 /// # Errors
 /// Why it cannot be read.
-pub(crate) fn cluster(text: &str) -> Result<Cluster, Refusal> {
-    let view = View::of(text).map_err(|refusal| Refusal { manual: by_hand(text), ..refusal })?;
+pub(crate) fn cluster(text: &str) -> Result<Cluster, BootstrapRefusal> {
+    let view = View::of(text).map_err(|refusal| BootstrapRefusal { manual: by_hand(text), ..refusal })?;
     let found = view.clusters().iter().find(|cluster| cluster["name"] == SDS_CLUSTER);
     Ok(found.map_or(Cluster::Absent, |found| match address(found) {
         Some((host, port)) if (host.as_str(), port) == SDS_ADDRESS => Cluster::Present,
@@ -63,12 +63,12 @@ pub(crate) fn cluster(text: &str) -> Result<Cluster, Refusal> {
 ///
 /// # Errors
 /// Why the text cannot be edited safely, with the lines to add by hand.
-pub(crate) fn insert(text: &str) -> Result<String, Refusal> {
-    let view = View::of(text).map_err(|refusal| Refusal { manual: by_hand(text), ..refusal })?;
+pub(crate) fn insert(text: &str) -> Result<String, BootstrapRefusal> {
+    let view = View::of(text).map_err(|refusal| BootstrapRefusal { manual: by_hand(text), ..refusal })?;
     if view.clusters().iter().any(|cluster| cluster["name"] == SDS_CLUSTER) {
         return Ok(text.to_owned());
     }
-    let refused = |line, why: String| Refusal { line, why, manual: by_hand(text) };
+    let refused = |line, why: String| BootstrapRefusal { line, why, manual: by_hand(text) };
     let Some(last) = view.clusters().len().checked_sub(1) else {
         return Err(refused(0, format!("{} has no clusters to stand beside", view.resources)));
     };
@@ -92,16 +92,16 @@ pub(crate) fn insert(text: &str) -> Result<String, Refusal> {
 ///
 /// # Errors
 /// Why the text cannot be edited safely, and what to take out by hand.
-pub(crate) fn remove(text: &str) -> Result<String, Refusal> {
+pub(crate) fn remove(text: &str) -> Result<String, BootstrapRefusal> {
     let manual = || vec![format!("remove the cluster named {SDS_CLUSTER} from the static clusters")];
     let mut text = text.to_owned();
     // What cannot be read and does not name the cluster is none of our business.
     while text.contains(SDS_CLUSTER) {
-        let view = View::of(&text).map_err(|refusal| Refusal { manual: manual(), ..refusal })?;
+        let view = View::of(&text).map_err(|refusal| BootstrapRefusal { manual: manual(), ..refusal })?;
         let Some(index) = view.clusters().iter().position(|cluster| cluster["name"] == SDS_CLUSTER) else {
             return Ok(text);
         };
-        text = remove_item(&text, &view.list(), index).map_err(|problem| Refusal {
+        text = remove_item(&text, &view.list(), index).map_err(|problem| BootstrapRefusal {
             line: problem.line,
             why: problem.why,
             manual: manual(),
@@ -143,8 +143,8 @@ struct View {
 }
 
 impl View {
-    fn of(text: &str) -> Result<Self, Refusal> {
-        let refused = |line, why: &str| Refusal { line, why: why.to_owned(), manual: Vec::new() };
+    fn of(text: &str) -> Result<Self, BootstrapRefusal> {
+        let refused = |line, why: &str| BootstrapRefusal { line, why: why.to_owned(), manual: Vec::new() };
         let value = yaml::parse(text).map_err(|problem| refused(problem.line, &reason(text, &problem)))?;
         let found: Vec<_> =
             ["static_resources", "staticResources"].into_iter().filter(|key| value.get(key).is_some()).collect();

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::manifest::{self, Found as InText, Place, Unsafe};
+use super::manifest::{self, ManifestObject as InText, ManifestPlace, Unsafe};
 use super::{Edit, json, mask};
 use crate::model::{FieldPath, ObjectRef, Segment, kinds};
 use crate::yaml;
@@ -15,7 +15,7 @@ const CHARTS: [&str; 2] = ["gloo", "gloo-ee"];
 
 /// Values in a text.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Found {
+pub(crate) struct FoundValues {
     pub values: Value,
     /// Where the text says it.
     pub chart: Option<String>,
@@ -30,12 +30,12 @@ enum Home {
     /// The whole text from here on; before it stands Helm's header.
     Plain { start: usize },
     /// A field of a manifest.
-    Field { place: Place, path: FieldPath },
+    Field { place: ManifestPlace, path: FieldPath },
     /// A field of a manifest that is a text of YAML.
-    Text { place: Place, path: FieldPath },
+    Text { place: ManifestPlace, path: FieldPath },
 }
 
-impl Found {
+impl FoundValues {
     /// Whether Helm's header stands above them; it is left out.
     pub(crate) fn has_header(&self) -> bool {
         matches!(self.home, Home::Plain { start } if start > 0)
@@ -46,7 +46,7 @@ impl Found {
 ///
 /// # Errors
 /// Where and why it cannot be read.
-pub(crate) fn find(text: &str) -> Result<Vec<Found>, Unsafe> {
+pub(crate) fn find(text: &str) -> Result<Vec<FoundValues>, Unsafe> {
     let mut found = Vec::new();
     let mut is_manifest = false;
     for kind in [&kinds::ARGO_APPLICATION, &kinds::HELM_RELEASE] {
@@ -59,7 +59,7 @@ pub(crate) fn find(text: &str) -> Result<Vec<Found>, Unsafe> {
         }
     }
     if is_manifest {
-        let named = |found: &Found| found.chart.as_deref().is_some_and(|chart| CHARTS.contains(&chart));
+        let named = |found: &FoundValues| found.chart.as_deref().is_some_and(|chart| CHARTS.contains(&chart));
         if found.iter().any(named) {
             found.retain(named);
         }
@@ -68,7 +68,7 @@ pub(crate) fn find(text: &str) -> Result<Vec<Found>, Unsafe> {
     plain(text).map(|found| vec![found])
 }
 
-fn plain(text: &str) -> Result<Found, Unsafe> {
+fn plain(text: &str) -> Result<FoundValues, Unsafe> {
     let bare = text.trim_start_matches('\u{feff}');
     let first = bare.lines().next().unwrap_or_default().trim_end();
     if first == COMPUTED {
@@ -84,10 +84,10 @@ fn plain(text: &str) -> Result<Found, Unsafe> {
     if !values.is_object() && !values.is_null() {
         return Err(Unsafe { line: 1, why: "values are a map, and this is none".to_owned(), manual: Vec::new() });
     }
-    Ok(Found { values, chart: None, version: None, object: None, home: Home::Plain { start } })
+    Ok(FoundValues { values, chart: None, version: None, object: None, home: Home::Plain { start } })
 }
 
-fn in_object(object: &Value, reference: &ObjectRef, place: &Place) -> Vec<Found> {
+fn in_object(object: &Value, reference: &ObjectRef, place: &ManifestPlace) -> Vec<FoundValues> {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let found = |source: &Value, at: FieldPath, chart: &Value, version: &Value| {
         let inline = at.then(Segment::Key("valuesObject".to_owned()));
@@ -97,7 +97,7 @@ fn in_object(object: &Value, reference: &ObjectRef, place: &Place) -> Vec<Found>
             _ => (source["valuesObject"].clone(), Home::Field { place: place.clone(), path: inline }),
         };
         let (chart, version) = (text(chart), text(version));
-        Some(Found { values, chart, version, object: Some(reference.clone()), home })
+        Some(FoundValues { values, chart, version, object: Some(reference.clone()), home })
     };
     let spec = &object["spec"];
     if reference.kind == &kinds::HELM_RELEASE {
@@ -105,7 +105,7 @@ fn in_object(object: &Value, reference: &ObjectRef, place: &Place) -> Vec<Found>
         let home = Home::Field { place: place.clone(), path: FieldPath::keys(&["spec", "values"]) };
         let (name, version) = (text(&chart["chart"]), text(&chart["version"]));
         let object = Some(reference.clone());
-        return vec![Found { values: spec["values"].clone(), chart: name, version, object, home }];
+        return vec![FoundValues { values: spec["values"].clone(), chart: name, version, object, home }];
     }
     let helm = |path: FieldPath, source: &Value| {
         found(&source["helm"], path.then(Segment::Key("helm".to_owned())), &source["chart"], &source["targetRevision"])
@@ -124,7 +124,7 @@ fn in_object(object: &Value, reference: &ObjectRef, place: &Place) -> Vec<Found>
 ///
 /// # Errors
 /// Why it cannot be done safely, and the change to make by hand.
-pub(crate) fn edit(text: &str, found: &Found, edits: &[Edit]) -> Result<String, Unsafe> {
+pub(crate) fn edit(text: &str, found: &FoundValues, edits: &[Edit]) -> Result<String, Unsafe> {
     match &found.home {
         // What Helm prints where there are no values is nothing that somebody wrote.
         Home::Plain { start: 1.. } if is_nothing(&found.values) => edit_plain("", &found.values, edits),
@@ -148,7 +148,7 @@ pub(crate) fn edit(text: &str, found: &Found, edits: &[Edit]) -> Result<String, 
 }
 
 /// Where no values are left: the field goes, and with it the map around it if that has nothing else.
-fn emptied(text: &str, place: &Place, path: &FieldPath, after: &Value) -> Option<Edit> {
+fn emptied(text: &str, place: &ManifestPlace, path: &FieldPath, after: &Value) -> Option<Edit> {
     let object = manifest::value_at(text, place)?;
     path.get(&object).filter(|values| !is_nothing(values) && is_nothing(after))?;
     let around = path.parent()?;
@@ -178,7 +178,7 @@ fn edit_plain(text: &str, values: &Value, edits: &[Edit]) -> Result<String, Unsa
     edit_at(text, &place, edits)
 }
 
-fn edit_at(text: &str, place: &Place, edits: &[Edit]) -> Result<String, Unsafe> {
+fn edit_at(text: &str, place: &ManifestPlace, edits: &[Edit]) -> Result<String, Unsafe> {
     Ok(manifest::splice(text, &[manifest::edit(text, place, edits)?]))
 }
 

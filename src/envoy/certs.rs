@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::view::certificates;
-use super::view::{Column, Row, Width};
+use super::view::{Column, ColumnWidth, ViewRow};
 use super::x509::{self, Certificate};
 
 /// The page, and the secrets that are in use and waited for.
@@ -14,22 +14,22 @@ pub(crate) const PAGE: &str = "/certs";
 pub(crate) const SECRETS: &str = "/config_dump?resource=dynamic_active_secrets";
 pub(crate) const WARMING: &str = "/config_dump?resource=dynamic_warming_secrets";
 
-const fn column(title: &'static str, key: &'static str, width: Width) -> Column {
+const fn column(title: &'static str, key: &'static str, width: ColumnWidth) -> Column {
     Column { title, key, width }
 }
 
 /// Of the table.
 pub(crate) const COLUMNS: [Column; 10] = [
-    column("SECRET", "secret", Width::Usual),
-    column("KIND", "kind", Width::Usual),
-    column("ID", "id", Width::Usual),
-    column("TRUST DOMAIN", "trustDomain", Width::Wide),
-    column("ISSUER", "issuer", Width::Usual),
-    column("VALID FROM", "validFrom", Width::Wide),
-    column("VALID TO", "validTo", Width::Usual),
-    column("DAYS", "days", Width::Usual),
-    column("MESH ROOT", "meshRoot", Width::Usual),
-    column("SERIAL", "serial", Width::Wide),
+    column("SECRET", "secret", ColumnWidth::Usual),
+    column("KIND", "kind", ColumnWidth::Usual),
+    column("ID", "id", ColumnWidth::Usual),
+    column("TRUST DOMAIN", "trustDomain", ColumnWidth::Wide),
+    column("ISSUER", "issuer", ColumnWidth::Usual),
+    column("VALID FROM", "validFrom", ColumnWidth::Wide),
+    column("VALID TO", "validTo", ColumnWidth::Usual),
+    column("DAYS", "days", ColumnWidth::Usual),
+    column("MESH ROOT", "meshRoot", ColumnWidth::Usual),
+    column("SERIAL", "serial", ColumnWidth::Wide),
 ];
 
 /// A secret of the dump, with the certificates that are in it.
@@ -65,9 +65,9 @@ pub(crate) fn roots(config_map: &Value) -> Vec<Certificate> {
 
 /// A row for each certificate that is in use, each once; `None` if the page is not Envoy's.
 #[must_use]
-pub(crate) fn rows(page: &Value, secrets: &[Secret], roots: &Roots, now: Timestamp) -> Option<Vec<Row>> {
+pub(crate) fn rows(page: &Value, secrets: &[Secret], roots: &Roots, now: Timestamp) -> Option<Vec<ViewRow>> {
     let contexts = page["certificates"].as_array()?;
-    let mut rows: Vec<Row> = Vec::new();
+    let mut rows: Vec<ViewRow> = Vec::new();
     let mut seen = HashSet::new();
     for context in contexts {
         for (key, kind) in [("cert_chain", "certificate"), ("ca_cert", "CA")] {
@@ -91,7 +91,7 @@ fn objects<'c>(context: &'c Value, key: &str) -> Option<&'c [Value]> {
     list.iter().all(Value::is_object).then_some(list)
 }
 
-fn row(used: &Value, kind: &str, secrets: &[Secret], roots: &Roots, now: Timestamp) -> Row {
+fn row(used: &Value, kind: &str, secrets: &[Secret], roots: &Roots, now: Timestamp) -> ViewRow {
     let text = |key: &str| used[key].as_str().unwrap_or_default();
     let serial = text("serial_number").trim_start_matches('0').to_ascii_lowercase();
     let found = secrets.iter().find_map(|secret| {

@@ -4,14 +4,14 @@
 use serde_json::{Map, Value};
 
 use super::pieces::{Malformed, Pieces};
-use crate::bounded::{self, Unread};
+use crate::bounded::{self, NoValue};
 
 /// What the values of one resource may take, or twice its bytes if that is more: those of a large one are texts.
 const MOST_PARSED: usize = 16 << 20;
 
 /// What a resource is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Section {
+pub(crate) enum DumpSection {
     Bootstrap,
     Clusters,
     Endpoints,
@@ -20,7 +20,7 @@ pub(crate) enum Section {
     Secrets,
 }
 
-impl Section {
+impl DumpSection {
     /// On the command line and in the document.
     #[must_use]
     pub(crate) fn name(self) -> &'static str {
@@ -37,7 +37,7 @@ impl Section {
 
 /// How far Envoy is with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum ResourceState {
     /// From the bootstrap.
     Static,
     Active,
@@ -49,7 +49,7 @@ pub(crate) enum State {
     Rejected,
 }
 
-impl State {
+impl ResourceState {
     /// In the tables and in the document.
     #[must_use]
     pub(crate) fn name(self) -> &'static str {
@@ -75,9 +75,9 @@ pub(crate) struct Rejection {
 
 /// A resource as the dump has it.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Entry {
-    pub section: Section,
-    pub state: State,
+pub(crate) struct DumpEntry {
+    pub section: DumpSection,
+    pub state: ResourceState,
     pub name: String,
     /// Of the resource, or of the update that it came with; empty where Envoy says none.
     pub version: String,
@@ -90,7 +90,7 @@ pub(crate) struct Entry {
 
 /// Reads a dump chunk by chunk and gives its resources in their order.
 #[derive(Debug, Default)]
-pub(crate) struct Reader {
+pub(crate) struct DumpReader {
     pieces: Pieces,
     entries: usize,
     /// A section's `@type` was seen: there may be sections without any resource.
@@ -127,12 +127,12 @@ impl std::fmt::Display for NoDump {
     }
 }
 
-impl Reader {
+impl DumpReader {
     /// Takes the next bytes.
     ///
     /// # Errors
     /// The text is no config dump.
-    pub(crate) fn push(&mut self, bytes: &[u8], take: &mut dyn FnMut(Entry)) -> Result<(), NoDump> {
+    pub(crate) fn push(&mut self, bytes: &[u8], take: &mut dyn FnMut(DumpEntry)) -> Result<(), NoDump> {
         let Self { pieces, entries, typed } = self;
         let mut bad = None;
         let cut = pieces.push(bytes, &mut |piece| {
@@ -148,10 +148,10 @@ impl Reader {
                 Ok(_) => {
                     bad.get_or_insert(NoDump::NoObject { list: piece.key.to_owned() });
                 }
-                Err(Unread::TooLarge) => {
+                Err(NoValue::TooLarge) => {
                     bad.get_or_insert(NoDump::LargeElement { list: piece.key.to_owned() });
                 }
-                Err(Unread::Json(error)) => {
+                Err(NoValue::Json(error)) => {
                     bad.get_or_insert(NoDump::Element { list: piece.key.to_owned(), why: error.to_string() });
                 }
             }
@@ -175,15 +175,15 @@ impl Reader {
 /// Where in a section a resource stands.
 #[derive(Debug, Clone, Copy)]
 struct Place {
-    section: Section,
-    state: State,
+    section: DumpSection,
+    state: ResourceState,
     /// The key of the resource beside its version.
     key: &'static str,
 }
 
 fn place(list: &str) -> Option<Place> {
-    use Section::{Bootstrap, Clusters, Endpoints, Listeners, Routes, Secrets};
-    use State::{Active, Draining, Static, Warming};
+    use DumpSection::{Bootstrap, Clusters, Endpoints, Listeners, Routes, Secrets};
+    use ResourceState::{Active, Draining, Static, Warming};
     let (section, state, key) = match list {
         "bootstrap" => (Bootstrap, Static, ""),
         "static_clusters" => (Clusters, Static, "cluster"),
@@ -206,18 +206,21 @@ fn place(list: &str) -> Option<Place> {
 }
 
 /// The entries of an element: a dynamic listener has up to three states.
-fn read(place: Place, element: Map<String, Value>) -> Vec<Entry> {
+fn read(place: Place, element: Map<String, Value>) -> Vec<DumpEntry> {
     let mut value = Value::Object(element);
-    if place.section == Section::Bootstrap {
+    if place.section == DumpSection::Bootstrap {
         let name = text(&value["node"]["id"]);
-        return vec![Entry { name, ..entry(place, State::Static, &Value::Null, value) }];
+        return vec![DumpEntry { name, ..entry(place, ResourceState::Static, &Value::Null, value) }];
     }
     let rejection = rejection(&value["error_state"]);
     let refused = &value["error_state"]["failed_configuration"]["name"];
     let name = text(if value["name"].is_string() || value[place.key].is_object() { &value["name"] } else { refused });
-    let states =
-        [("active_state", State::Active), ("warming_state", State::Warming), ("draining_state", State::Draining)];
-    let mut entries: Vec<Entry> = Vec::new();
+    let states = [
+        ("active_state", ResourceState::Active),
+        ("warming_state", ResourceState::Warming),
+        ("draining_state", ResourceState::Draining),
+    ];
+    let mut entries: Vec<DumpEntry> = Vec::new();
     for (key, state) in states {
         if value[key].is_object() {
             let mut inner = taken(&mut value, key);
@@ -231,7 +234,7 @@ fn read(place: Place, element: Map<String, Value>) -> Vec<Entry> {
         entries.push(entry(place, place.state, &value, resource));
     }
     if entries.is_empty() {
-        entries.push(entry(place, State::Rejected, &Value::Null, Value::Null));
+        entries.push(entry(place, ResourceState::Rejected, &Value::Null, Value::Null));
     }
     for entry in &mut entries {
         entry.rejection.clone_from(&rejection);
@@ -247,9 +250,9 @@ fn taken(value: &mut Value, key: &str) -> Value {
     value.get_mut(key).map(Value::take).unwrap_or_default()
 }
 
-fn entry(place: Place, state: State, around: &Value, resource: Value) -> Entry {
-    let named = if place.section == Section::Endpoints { "cluster_name" } else { "name" };
-    Entry {
+fn entry(place: Place, state: ResourceState, around: &Value, resource: Value) -> DumpEntry {
+    let named = if place.section == DumpSection::Endpoints { "cluster_name" } else { "name" };
+    DumpEntry {
         section: place.section,
         state,
         name: text(&resource[named]),
@@ -278,8 +281,8 @@ mod tests {
 
     use super::*;
 
-    fn entries(dump: &Value) -> Vec<Entry> {
-        let mut reader = Reader::default();
+    fn entries(dump: &Value) -> Vec<DumpEntry> {
+        let mut reader = DumpReader::default();
         let mut entries = Vec::new();
         for chunk in dump.to_string().as_bytes().chunks(5) {
             reader.push(chunk, &mut |entry| entries.push(entry)).unwrap();
@@ -289,7 +292,7 @@ mod tests {
     }
 
     fn failure(text: &str) -> NoDump {
-        let mut reader = Reader::default();
+        let mut reader = DumpReader::default();
         reader.push(text.as_bytes(), &mut |_| {}).and_then(|()| reader.finish()).unwrap_err()
     }
 
@@ -312,10 +315,10 @@ mod tests {
         assert_eq!(
             found,
             [
-                ("prometheus".to_owned(), State::Static, String::new(), None),
-                ("http".to_owned(), State::Active, "8".to_owned(), why.clone()),
-                ("http".to_owned(), State::Draining, "7".to_owned(), why),
-                ("broken".to_owned(), State::Rejected, String::new(), Some("bad".to_owned())),
+                ("prometheus".to_owned(), ResourceState::Static, String::new(), None),
+                ("http".to_owned(), ResourceState::Active, "8".to_owned(), why.clone()),
+                ("http".to_owned(), ResourceState::Draining, "7".to_owned(), why),
+                ("broken".to_owned(), ResourceState::Rejected, String::new(), Some("bad".to_owned())),
             ]
         );
     }
@@ -327,7 +330,10 @@ mod tests {
             "dynamic_active_listeners": [{"version_info": "1", "listener": {"name": "a"}}],
             "dynamic_warming_listeners": [{"version_info": "2", "listener": {"name": "a"}}]}]});
         let found: Vec<_> = entries(&dump).into_iter().map(|it| (it.name, it.state, it.version)).collect();
-        assert_eq!(found, [("a".into(), State::Active, "1".into()), ("a".into(), State::Warming, "2".into())]);
+        assert_eq!(
+            found,
+            [("a".into(), ResourceState::Active, "1".into()), ("a".into(), ResourceState::Warming, "2".into())]
+        );
     }
 
     #[test]
@@ -342,11 +348,11 @@ mod tests {
         ]});
         let found: Vec<_> = entries(&dump).into_iter().map(|it| (it.section, it.name)).collect();
         let expected = [
-            (Section::Bootstrap, "gw"),
-            (Section::Clusters, "c"),
-            (Section::Endpoints, "c"),
-            (Section::Routes, "r"),
-            (Section::Secrets, "s"),
+            (DumpSection::Bootstrap, "gw"),
+            (DumpSection::Clusters, "c"),
+            (DumpSection::Endpoints, "c"),
+            (DumpSection::Routes, "r"),
+            (DumpSection::Secrets, "s"),
         ];
         assert_eq!(found, expected.map(|(section, name)| (section, name.to_owned())));
     }

@@ -11,7 +11,7 @@ pub(crate) const PATH: &str = "/logging";
 
 /// How much a logger says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Level {
+pub(crate) enum LogLevel {
     Trace,
     Debug,
     Info,
@@ -21,7 +21,7 @@ pub(crate) enum Level {
     Off,
 }
 
-impl Level {
+impl LogLevel {
     const ALL: [Self; 7] =
         [Self::Trace, Self::Debug, Self::Info, Self::Warning, Self::Error, Self::Critical, Self::Off];
 
@@ -47,7 +47,7 @@ impl Level {
     }
 }
 
-impl fmt::Display for Level {
+impl fmt::Display for LogLevel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
@@ -55,16 +55,16 @@ impl fmt::Display for Level {
 
 /// `--level`: one for all loggers, and those that differ.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Wish {
-    pub all: Option<Level>,
-    pub named: Vec<(String, Level)>,
+pub(crate) struct LevelWish {
+    pub all: Option<LogLevel>,
+    pub named: Vec<(String, LogLevel)>,
 }
 
-impl Wish {
+impl LevelWish {
     /// `--debug`
     #[must_use]
     pub(crate) fn debug() -> Self {
-        Self { all: Some(Level::Debug), named: Vec::new() }
+        Self { all: Some(LogLevel::Debug), named: Vec::new() }
     }
 
     /// Reads `debug`, `http:debug,router:trace` or `info,http:debug`.
@@ -78,8 +78,8 @@ impl Wish {
                 Some((component, level)) => (Some(component), level),
                 None => (None, part),
             };
-            let level = Level::parse(level).ok_or_else(|| {
-                let levels = Level::ALL.map(Level::name).join(", ");
+            let level = LogLevel::parse(level).ok_or_else(|| {
+                let levels = LogLevel::ALL.map(LogLevel::name).join(", ");
                 Failure::usage(format!("--level {text:?}: {level:?} is not a level of Envoy's"))
                     .hint(format!("{levels}; or COMPONENT:LEVEL, commas separate several"))
             })?;
@@ -98,7 +98,7 @@ impl Wish {
 }
 
 /// As it is typed.
-impl fmt::Display for Wish {
+impl fmt::Display for LevelWish {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let all = self.all.map(|level| level.to_string());
         let named = self.named.iter().map(|(name, level)| format!("{name}:{level}"));
@@ -108,7 +108,7 @@ impl fmt::Display for Wish {
 
 /// The loggers of an Envoy and their levels, in its order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Levels(Vec<(String, Level)>);
+pub(crate) struct Levels(Vec<(String, LogLevel)>);
 
 impl Levels {
     /// Reads what `POST /logging` answers: `active loggers:`, then a logger and its level on each line.
@@ -118,7 +118,7 @@ impl Levels {
         lines.find(|line| line.trim() == "active loggers:")?;
         let logger = |line: &str| {
             let (name, level) = line.trim().rsplit_once(": ")?;
-            Some((name.to_owned(), Level::parse(level.trim())?))
+            Some((name.to_owned(), LogLevel::parse(level.trim())?))
         };
         let levels: Vec<_> = lines.map_while(logger).collect();
         (!levels.is_empty()).then_some(Self(levels))
@@ -128,7 +128,7 @@ impl Levels {
     ///
     /// # Errors
     /// A component that this Envoy does not have.
-    pub(crate) fn requests(&self, wish: &Wish) -> Result<Vec<String>, Failure> {
+    pub(crate) fn requests(&self, wish: &LevelWish) -> Result<Vec<String>, Failure> {
         let known = |name: &str| self.0.iter().any(|(known, _)| known == name);
         if let Some((name, _)) = wish.named.iter().find(|(name, _)| !known(name)) {
             let near = nearest(name, self.0.iter().map(|(name, _)| name.as_str()));
@@ -155,7 +155,7 @@ impl Levels {
     }
 
     /// The level of all of them, if it is one.
-    fn common(&self) -> Option<Level> {
+    fn common(&self) -> Option<LogLevel> {
         let (_, first) = self.0.first()?;
         self.0.iter().all(|(_, level)| level == first).then_some(*first)
     }
@@ -164,8 +164,8 @@ impl Levels {
     #[must_use]
     pub(crate) fn shown(&self) -> String {
         const MOST: usize = 4;
-        let count = |level: Level| self.0.iter().filter(|(_, other)| *other == level).count();
-        let Some(usual) = Level::ALL.into_iter().max_by_key(|level| count(*level)) else { return String::new() };
+        let count = |level: LogLevel| self.0.iter().filter(|(_, other)| *other == level).count();
+        let Some(usual) = LogLevel::ALL.into_iter().max_by_key(|level| count(*level)) else { return String::new() };
         let others: Vec<_> = self.0.iter().filter(|(_, level)| *level != usual).collect();
         let mut named: Vec<_> = others.iter().take(MOST).map(|(name, level)| format!("{name}: {level}")).collect();
         if others.len() > MOST {
@@ -176,7 +176,7 @@ impl Levels {
 
     /// Whether it is as wished already.
     #[must_use]
-    pub(crate) fn are(&self, wish: &Wish) -> bool {
+    pub(crate) fn are(&self, wish: &LevelWish) -> bool {
         self.0.iter().all(|(name, level)| {
             let named = wish.named.iter().rev().find(|(wanted, _)| wanted == name).map(|(_, level)| *level);
             named.or(wish.all).is_none_or(|wanted| wanted == *level)
@@ -184,7 +184,7 @@ impl Levels {
     }
 }
 
-fn paths<'l>(levels: impl Iterator<Item = &'l (String, Level)>) -> String {
+fn paths<'l>(levels: impl Iterator<Item = &'l (String, LogLevel)>) -> String {
     let each: Vec<_> = levels.map(|(name, level)| format!("{}:{level}", encoded(name))).collect();
     format!("{PATH}?paths={}", each.join(","))
 }
@@ -210,21 +210,21 @@ mod tests {
 
     #[test]
     fn a_wish_is_one_level_some_components_or_both() {
-        let wish = |text: &str| Wish::parse(text).unwrap();
-        assert_eq!(wish("debug"), Wish::debug());
-        assert_eq!(wish("http:debug, router:warn").named[1], ("router".into(), Level::Warning));
-        assert_eq!(wish("info,http:trace").all, Some(Level::Info));
+        let wish = |text: &str| LevelWish::parse(text).unwrap();
+        assert_eq!(wish("debug"), LevelWish::debug());
+        assert_eq!(wish("http:debug, router:warn").named[1], ("router".into(), LogLevel::Warning));
+        assert_eq!(wish("info,http:trace").all, Some(LogLevel::Info));
         for text in ["", "loud", "http:", ":debug", "info,debug", "http:loud", "debug,"] {
-            assert!(Wish::parse(text).is_err(), "{text:?}");
+            assert!(LevelWish::parse(text).is_err(), "{text:?}");
         }
     }
 
     #[test]
     fn requests_set_all_first_and_then_those_that_differ() {
-        let requests = |text: &str| levels().requests(&Wish::parse(text).unwrap()).unwrap();
+        let requests = |text: &str| levels().requests(&LevelWish::parse(text).unwrap()).unwrap();
         assert_eq!(requests("debug"), ["/logging?level=debug"]);
         assert_eq!(requests("info,http:trace"), ["/logging?level=info", "/logging?paths=http:trace"]);
-        let unknown = levels().requests(&Wish::parse("htttp:debug").unwrap()).unwrap_err();
+        let unknown = levels().requests(&LevelWish::parse("htttp:debug").unwrap()).unwrap_err();
         assert_eq!(
             (unknown.message.as_str(), &unknown.details[..]),
             ("--level: Envoy has no component \"htttp\"", &["near: http".to_owned()][..])
@@ -236,12 +236,12 @@ mod tests {
         assert_eq!(levels().back(), "/logging?paths=admin:info,http:debug,router:info,source%2Fa.cc:info");
         let same = Levels::parse("active loggers:\n  a: warning\n  b: warning\n").unwrap();
         assert_eq!(same.back(), "/logging?level=warning");
-        assert_eq!(paths([("a b&c".to_owned(), Level::Off)].iter()), "/logging?paths=a%20b%26c:off");
+        assert_eq!(paths([("a b&c".to_owned(), LogLevel::Off)].iter()), "/logging?paths=a%20b%26c:off");
     }
 
     #[test]
     fn what_is_as_wished_already_is_seen() {
-        let are = |text: &str| levels().are(&Wish::parse(text).unwrap());
+        let are = |text: &str| levels().are(&LevelWish::parse(text).unwrap());
         assert!(are("info,http:debug") && are("http:debug"));
         assert!(!are("debug") && !are("http:info"));
     }

@@ -17,7 +17,7 @@ pub(crate) struct Rejected {
 
 /// What is loaded of one type.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Loaded {
+pub(crate) struct LoadedResources {
     /// Of the type as a whole. Envoy names one for clusters and listeners; a route configuration keeps the version at
     /// which its own content changed last, and endpoints have none.
     pub version: Option<String>,
@@ -28,11 +28,11 @@ pub(crate) struct Loaded {
 
 /// What Envoy has loaded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct State {
-    pub listeners: Loaded,
-    pub routes: Loaded,
-    pub clusters: Loaded,
-    pub endpoints: Loaded,
+pub(crate) struct LoadedState {
+    pub listeners: LoadedResources,
+    pub routes: LoadedResources,
+    pub clusters: LoadedResources,
+    pub endpoints: LoadedResources,
 }
 
 /// Where the dump with endpoints is.
@@ -45,7 +45,7 @@ const MOST: usize = 16 << 20;
 ///
 /// # Errors
 /// It is no JSON, it is cut off, it is not a config dump, or what is kept of it takes too much memory.
-pub(crate) fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<State, D::Error> {
+pub(crate) fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LoadedState, D::Error> {
     let mut reading = Reading::default();
     deserializer.deserialize_map(Dump(&mut reading))?;
     let Reading { mut state, discovered, .. } = reading;
@@ -57,7 +57,7 @@ pub(crate) fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<State, 
 /// What is known of a dump that is being read.
 #[derive(Default)]
 struct Reading {
-    state: State,
+    state: LoadedState,
     /// Under which names the endpoints of clusters are asked for.
     discovered: BTreeSet<String>,
     kept: usize,
@@ -95,7 +95,7 @@ impl List {
         }
     }
 
-    fn of(self, state: &mut State) -> &mut Loaded {
+    fn of(self, state: &mut LoadedState) -> &mut LoadedResources {
         match self {
             Self::Clusters => &mut state.clusters,
             Self::Listeners => &mut state.listeners,
@@ -246,7 +246,7 @@ impl Named {
     }
 }
 
-impl Loaded {
+impl LoadedResources {
     fn put(&mut self, one: Dynamic) {
         // A listener that was rejected as a whole has a name and no state.
         let is_listener_without_state = one.name.is_some() && one.active_state.is_none() && one.warming_state.is_none();
@@ -288,14 +288,14 @@ mod tests {
         ]})
     }
 
-    fn state_of(text: &str) -> Result<State, String> {
+    fn state_of(text: &str) -> Result<LoadedState, String> {
         read(&mut serde_json::Deserializer::from_str(text)).map_err(|error| error.to_string())
     }
 
     #[test]
     fn names_versions_and_rejections_are_kept_and_what_the_bootstrap_has_is_not() {
         let state = state_of(&dump().to_string()).unwrap();
-        let names = |loaded: &Loaded| loaded.names.iter().cloned().collect::<Vec<_>>().join(" ");
+        let names = |loaded: &LoadedResources| loaded.names.iter().cloned().collect::<Vec<_>>().join(" ");
         assert_eq!(names(&state.clusters), "x_ns y_ns");
         assert_eq!(names(&state.listeners), "good old");
         assert_eq!((names(&state.routes), names(&state.endpoints)), ("r".into(), "x_ns-7".into()));

@@ -9,12 +9,12 @@ use super::report::Report;
 use super::stop::{Stop, Why};
 use crate::apply::cluster::Settled;
 use crate::kube::Session;
-use crate::load::survey::Survey;
+use crate::load::survey::SurveyReader;
 use crate::model::Object;
 use crate::options::{Global, Patience};
 use crate::plan::PerObject;
 use crate::plan::advice::Advice;
-use crate::plan::effect::{Change, Verdict, Wanted, row, said};
+use crate::plan::effect::{AwaitedChange, EffectVerdict, Wanted, row, said};
 use crate::plan::outcome::Row;
 use crate::render::text::{count, seconds};
 use crate::verify::acceptance;
@@ -48,7 +48,7 @@ impl Held {
     pub(super) async fn release(
         &self,
         session: &Session,
-        survey: &Survey<'_>,
+        survey: &SurveyReader<'_>,
         global: &Global,
         (stop, signals): (&Stop, &mut Signals),
         report: &mut Report<'_>,
@@ -58,14 +58,14 @@ impl Held {
             return;
         }
         let namespace = survey.gloo_namespace().await;
-        let change = |line: &Line| Change {
+        let change = |line: &Line| AwaitedChange {
             object: line.row.object.clone(),
             wanted: line.wanted,
             before: said(&line.before, namespace),
         };
         let changes: Vec<_> = held.iter().map(change).collect();
         let verdicts = if stop.is_set() {
-            vec![Verdict::Interrupted; changes.len()]
+            vec![EffectVerdict::Interrupted; changes.len()]
         } else {
             let most = seconds(global.wait_timeout);
             report
@@ -75,12 +75,13 @@ impl Held {
                 biased;
                 () = signals.next() => {
                     stop.set(Why::Asked);
-                    vec![Verdict::Interrupted; changes.len()]
+                    vec![EffectVerdict::Interrupted; changes.len()]
                 }
                 verdicts = acceptance::wait(session, namespace, &changes, global.wait_timeout) => verdicts,
             }
         };
-        if let Some(Verdict::Unseen { why }) = verdicts.iter().find(|verdict| matches!(verdict, Verdict::Unseen { .. }))
+        if let Some(EffectVerdict::Unseen { why }) =
+            verdicts.iter().find(|verdict| matches!(verdict, EffectVerdict::Unseen { .. }))
         {
             report.advice(Advice::unknown("what Gloo serves may not be looked at", why));
         }

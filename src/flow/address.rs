@@ -14,8 +14,8 @@ use crate::error::{Exit, Failure, Reason};
 use crate::kube::{ApiError, Cause, Query, Scope, Session};
 use crate::load::absence;
 use crate::model::{Object, ObjectRef, kinds};
-use crate::options::{AddressForm, Global, Patience, Proxy, ProxyTarget};
-use crate::plan::address::{self, Address, Answer, Found, Need, Pending, Seen, Wish};
+use crate::options::{AddressForm, Global, Patience, ProxyTarget, ProxyTask};
+use crate::plan::address::{self, Address, AddressAnswer, AddressSources, AddressWish, FoundAddresses, Need, Pending};
 use crate::render;
 use crate::render::pending::{self, Events};
 use crate::text::nearest;
@@ -31,7 +31,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// Why there is none, or none yet.
-pub(super) async fn print(task: &Proxy, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+pub(super) async fn print(task: &ProxyTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     report.field("addresses", Value::Array(Vec::new()));
     let session = session::open(global, report).await?;
     let look = Look { session: &session, wish: &task.wish };
@@ -59,9 +59,9 @@ pub(super) async fn print(task: &Proxy, global: &Global, report: &mut Report<'_>
 pub(super) async fn find(
     session: &Session,
     target: &ProxyTarget,
-    wish: &Wish,
+    wish: &AddressWish,
     global: &Global,
-) -> Result<Found, Failure> {
+) -> Result<FoundAddresses, Failure> {
     let look = Look { session, wish };
     match look.decide(&look.service(target, global).await?).await? {
         State::Found(found) => Ok(found),
@@ -69,7 +69,7 @@ pub(super) async fn find(
     }
 }
 
-fn say(found: &Found, form: AddressForm, report: &mut Report<'_>) {
+fn say(found: &FoundAddresses, form: AddressForm, report: &mut Report<'_>) {
     for advice in &found.advice {
         report.advice(advice.clone());
     }
@@ -84,13 +84,13 @@ fn say(found: &Found, form: AddressForm, report: &mut Report<'_>) {
 }
 
 enum State {
-    Found(Found),
+    Found(FoundAddresses),
     Pending(Pending),
 }
 
 struct Look<'l> {
     session: &'l Session,
-    wish: &'l Wish,
+    wish: &'l AddressWish,
 }
 
 impl Look<'_> {
@@ -156,12 +156,12 @@ impl Look<'_> {
     async fn decide(&self, service: &Object) -> Result<State, Failure> {
         let (mut pods, mut nodes): (Option<Vec<Value>>, Option<Vec<Value>>) = (None, None);
         loop {
-            let seen = Seen { pods: pods.as_deref(), nodes: nodes.as_deref() };
+            let seen = AddressSources { pods: pods.as_deref(), nodes: nodes.as_deref() };
             match address::answer(service, seen, self.wish) {
-                Answer::Found(found) => return Ok(State::Found(found)),
-                Answer::Pending(pending) => return Ok(State::Pending(pending)),
-                Answer::Refused(failure) => return Err(failure),
-                Answer::Needs(Need::Pods { namespace, selector }) => {
+                AddressAnswer::Found(found) => return Ok(State::Found(found)),
+                AddressAnswer::Pending(pending) => return Ok(State::Pending(pending)),
+                AddressAnswer::Refused(failure) => return Err(failure),
+                AddressAnswer::Needs(Need::Pods { namespace, selector }) => {
                     let list = self.session.list_all(
                         &kinds::POD,
                         Scope::Namespace(&namespace),
@@ -169,7 +169,7 @@ impl Look<'_> {
                     );
                     pods = Some(list.await.map_err(|error| error.into_failure(self.session))?);
                 }
-                Answer::Needs(Need::Nodes(names)) => nodes = Some(self.nodes(&names).await?),
+                AddressAnswer::Needs(Need::Nodes(names)) => nodes = Some(self.nodes(&names).await?),
             }
         }
     }
@@ -208,8 +208,8 @@ impl Look<'_> {
 
     async fn explain(&self, pending: &Pending, waited: Option<Duration>) -> Failure {
         let about = match pending.cause {
-            address::Cause::NoIngress(_) => Some(&pending.service),
-            address::Cause::NoReadyPod(_) => None,
+            address::PendingCause::NoIngress(_) => Some(&pending.service),
+            address::PendingCause::NoReadyPod(_) => None,
         };
         let listed = match about {
             Some(service) => self.events(service).await,

@@ -38,18 +38,18 @@ mod tests {
     use super::*;
     use crate::command::kubectl;
     use crate::flow::fixture::global;
-    use crate::plan::mtls::{Policy, Wish};
-    use crate::plan::policy::{Caution, Foreign};
+    use crate::plan::mtls::{MtlsWish, Policy};
+    use crate::plan::policy::{Caution, OtherTls};
 
     #[test]
     fn only_what_was_said_is_said_again() {
-        let policy = Policy { wish: Wish::Disable, foreign: Foreign::Keep, caution: Caution::Careful };
+        let policy = Policy { wish: MtlsWish::Disable, foreign: OtherTls::Keep, caution: Caution::Careful };
         assert_eq!(command(&policy, &global()).to_string(), "gloo-rs istio disable-mtls -u");
     }
 
     #[test]
     fn the_same_cluster_identity_and_wishes_are_named_again() {
-        let policy = Policy { wish: Wish::Enable, foreign: Foreign::Replace, caution: Caution::Forced };
+        let policy = Policy { wish: MtlsWish::Enable, foreign: OtherTls::Replace, caution: Caution::Forced };
         let global = Global {
             kubeconfig: Some(PathBuf::from("/home/me/my config")),
             context: Some("b".into()),

@@ -15,14 +15,14 @@ use crate::check::{Beyond, CERTIFICATES, CHECKS, Check as OneCheck, HELM, World,
 use crate::error::{Exit, Failure, Reason};
 use crate::gloo::metrics::Metrics;
 use crate::kube::Session;
-use crate::load::in_pods::Inside;
+use crate::load::in_pods::GlooPods;
 use crate::load::snapshot::{self, Namespaces, OfFiles};
 use crate::load::{checked, suppressions};
 use crate::model::{Found, Kind, Snapshot, Unknown, kinds};
-use crate::options::{Check, CheckSource, CheckTask, Format, GLOO_SYSTEM, Global, Reach};
+use crate::options::{CheckCommand, CheckReach, CheckSource, CheckTask, Format, GLOO_SYSTEM, Global};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::dangling;
-use crate::plan::path::Certificate;
+use crate::plan::path::ShownCertificate;
 use crate::render::text::count;
 use crate::render::{findings, junit, sarif};
 use crate::text::nearest;
@@ -35,10 +35,10 @@ const READ_ONLY_XDS: &str = "Warning: checking xds with port forwarding is disab
 ///
 /// # Errors
 /// What keeps the run from looking at anything.
-pub(super) fn run(task: &Check, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+pub(super) fn run(task: &CheckCommand, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let task = match task {
-        Check::Run(task) => task,
-        Check::Explain(code) => {
+        CheckCommand::Run(task) => task,
+        CheckCommand::Explain(code) => {
             for line in findings::explained(code) {
                 report.line(&line);
             }
@@ -136,7 +136,7 @@ impl<'r> Run<'r> {
             snapshot = snapshot::over(snapshot, files.objects);
         }
         there(&snapshot, &self.task.namespaces)?;
-        let inside = Inside::new(&session, &snapshot, self.gloo);
+        let inside = GlooPods::new(&session, &snapshot, self.gloo);
         let (certificates, envoys, metrics) =
             tokio::join!(self.certificates(&inside), self.envoys(&inside), self.metrics(&inside));
         let mut world = World::new(&snapshot, self.gloo, self.task.pods.clone(), READ_ONLY);
@@ -152,23 +152,23 @@ impl<'r> Run<'r> {
         self.checks.iter().any(|it| it.word == check.word)
     }
 
-    async fn certificates(&self, inside: &Inside<'_>) -> Beyond<Vec<Certificate>> {
+    async fn certificates(&self, inside: &GlooPods<'_>) -> Beyond<Vec<ShownCertificate>> {
         match self.task.reach {
-            Reach::IntoPods if self.has(&CERTIFICATES) => inside.certificates().await,
+            CheckReach::IntoPods if self.has(&CERTIFICATES) => inside.certificates().await,
             _ => Beyond::NotThere(READ_ONLY.to_owned()),
         }
     }
 
-    async fn envoys(&self, inside: &Inside<'_>) -> Beyond<Vec<EnvoySaid>> {
+    async fn envoys(&self, inside: &GlooPods<'_>) -> Beyond<Vec<EnvoySaid>> {
         match self.task.reach {
-            Reach::IntoPods if self.has(&control_plane::ENVOYS) => inside.envoys().await,
+            CheckReach::IntoPods if self.has(&control_plane::ENVOYS) => inside.envoys().await,
             _ => Beyond::NotThere(READ_ONLY.to_owned()),
         }
     }
 
-    async fn metrics(&self, inside: &Inside<'_>) -> Beyond<Metrics> {
+    async fn metrics(&self, inside: &GlooPods<'_>) -> Beyond<Metrics> {
         match self.task.reach {
-            Reach::IntoPods if self.has(&control_plane::XDS) => inside.metrics().await,
+            CheckReach::IntoPods if self.has(&control_plane::XDS) => inside.metrics().await,
             _ => Beyond::NotThere(READ_ONLY_XDS.to_owned()),
         }
     }

@@ -11,7 +11,7 @@ use crate::edit::manifest::{self, Splice};
 use crate::edit::mask;
 use crate::error::{Exit, Failure, Reason};
 use crate::load::files::{self, SourceText};
-use crate::options::{Destination, Preview};
+use crate::options::{FilesDestination, Preview};
 use crate::render::diff::{self, Secrets};
 use crate::render::text::STDIN;
 
@@ -82,12 +82,12 @@ enum Source {
 
 impl Emit {
     /// What the command line asks for.
-    pub(super) fn of(preview: Preview, destination: Destination, is_single: bool) -> Self {
+    pub(super) fn of(preview: Preview, destination: FilesDestination, is_single: bool) -> Self {
         match (preview.is_on(), destination) {
             (true, _) => Self::nothing(),
-            (false, Destination::InPlace) => Self::InPlace(Staging::default()),
-            (false, Destination::Stdout) if is_single => Self::Whole(Filtered::default()),
-            (false, Destination::Stdout) => Self::Changed(Changed::default()),
+            (false, FilesDestination::InPlace) => Self::InPlace(Staging::default()),
+            (false, FilesDestination::Stdout) if is_single => Self::Whole(Filtered::default()),
+            (false, FilesDestination::Stdout) => Self::Changed(Changed::default()),
         }
     }
 

@@ -16,7 +16,7 @@ use crate::command::{Hint, kubectl};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::Session;
 use crate::model::ObjectRef;
-use crate::options::{DryRun, Global, Preview};
+use crate::options::{DryRunMode, Global, Preview};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::change::{Change, Settle};
 use crate::plan::outcome::{Outcome, Row};
@@ -81,7 +81,7 @@ async fn show(
     secrets: Secrets,
     report: &mut Report<'_>,
 ) -> Result<(), Failure> {
-    if preview.dry_run == Some(DryRun::Server) {
+    if preview.dry_run == Some(DryRunMode::Server) {
         rehearse(session, changes, report).await.map_err(|why| why.detail(UNTOUCHED))?;
     }
     for change in changes {

@@ -10,23 +10,23 @@ use super::report::{Report, Sweep};
 use super::rows::Rows;
 use crate::command::{flag, gloo_rs};
 use crate::edit::json;
-use crate::edit::manifest::{self, Found as InText, Job, Place, Splice};
+use crate::edit::manifest::{self, Job, ManifestObject as InText, ManifestPlace, Splice};
 use crate::error::{Exit, Failure, Reason};
-use crate::load::files::{self, Loaded, SourceText};
+use crate::load::files::{self, LoadedFile, SourceText};
 use crate::model::{Object, ObjectRef};
-use crate::options::{Absent, Files, GLOO_SYSTEM, Global, Named, Objects, Selection};
+use crate::options::{Absent, FilesTask, GLOO_SYSTEM, Global, Named, ObjectsTask, Selection};
 use crate::plan::PerObject;
 use crate::plan::advice::{Advice, Code};
-use crate::plan::mtls::Surroundings;
+use crate::plan::mtls::UpstreamContext;
 use crate::plan::outcome::{Decision, Objection, Outcome, Row};
-use crate::plan::policy::Found;
+use crate::plan::policy::Picked;
 use crate::render::text::count;
 use crate::text::nearest;
 
 /// What reading the files has come to so far.
 struct Run<'r> {
     plan: &'r dyn PerObject,
-    task: &'r Objects,
+    task: &'r ObjectsTask,
     global: &'r Global,
     rows: Rows,
     advice: Vec<Advice>,
@@ -46,11 +46,11 @@ struct Run<'r> {
 /// What keeps the run from being planned or from being written; single objects are in the report.
 pub(super) fn edit(
     plan: &dyn PerObject,
-    task: &Objects,
+    task: &ObjectsTask,
     global: &Global,
     report: &mut Report<'_>,
 ) -> Result<(), Failure> {
-    let Some(Files { paths, destination }) = &task.files else { return Ok(()) };
+    let Some(FilesTask { paths, destination }) = &task.files else { return Ok(()) };
     let mut inputs = files::find(&files::sources_of(paths)?)?;
     let emit = Emit::of(task.preview, *destination, inputs.is_single());
     report.form_for_files(task.preview, *destination);
@@ -64,7 +64,7 @@ pub(super) fn edit(
 }
 
 impl<'r> Run<'r> {
-    fn new(plan: &'r dyn PerObject, task: &'r Objects, global: &'r Global, emit: Emit) -> Self {
+    fn new(plan: &'r dyn PerObject, task: &'r ObjectsTask, global: &'r Global, emit: Emit) -> Self {
         Self {
             plan,
             task,
@@ -80,14 +80,14 @@ impl<'r> Run<'r> {
         }
     }
 
-    fn take(&mut self, loaded: Loaded) -> Result<(), Failure> {
+    fn take(&mut self, loaded: LoadedFile) -> Result<(), Failure> {
         match loaded {
-            Loaded::Text(text) => self.text(&text),
-            Loaded::PassedOver { .. } => {
+            LoadedFile::Text(text) => self.text(&text),
+            LoadedFile::PassedOver { .. } => {
                 self.passed_over += 1;
                 Ok(())
             }
-            Loaded::Refused { name, why, hint } => {
+            LoadedFile::Refused { name, why, hint } => {
                 let nobody = ObjectRef::new(self.plan.kind(), "", "");
                 let row = Row::left(nobody, Outcome::Refused, Objection::new(Reason::File, why).hint(hint));
                 self.doubtful.push(Row { file: Some(name), ..row });
@@ -144,17 +144,17 @@ impl<'r> Run<'r> {
     }
 
     /// Decides about a selected object: what is to be edited, or how it ends without.
-    fn member(&mut self, file: &str, object: Object, place: Place) -> Result<Planned, Box<Row>> {
+    fn member(&mut self, file: &str, object: Object, place: ManifestPlace) -> Result<Planned, Box<Row>> {
         let found = match &self.task.selection {
             Selection::Named(names) => {
                 let typed: Vec<_> = names.iter().filter(|one| self.names(one, &object)).cloned().collect();
                 self.found.extend(typed);
-                Found::Named
+                Picked::Named
             }
-            Selection::Sweep { .. } => Found::Swept,
+            Selection::Sweep { .. } => Picked::Selected,
         };
         let gloo_namespace = self.global.gloo_namespace.as_deref().unwrap_or(GLOO_SYSTEM);
-        let around = Surroundings::of_manifest(&object, gloo_namespace);
+        let around = UpstreamContext::of_manifest(&object, gloo_namespace);
         let reference = object.reference.clone();
         let (outcome, why) = match self.plan.decide(&object, found, &around) {
             Decision::Change { edits, message } => {
@@ -173,8 +173,8 @@ impl<'r> Run<'r> {
         Err(Box::new(Row::left(reference, outcome, why).at(file, place.line())))
     }
 
-    fn advise(&mut self, object: &Object, found: Found, around: &Surroundings) {
-        if found == Found::Named {
+    fn advise(&mut self, object: &Object, found: Picked, around: &UpstreamContext) {
+        if found == Picked::Named {
             self.advice.extend(self.plan.advise(object, around));
         }
     }
@@ -354,7 +354,7 @@ pub(super) fn by_hand(lines: Vec<String>) -> Vec<String> {
 /// An object that is to be edited.
 struct Planned {
     object: Object,
-    place: Place,
+    place: ManifestPlace,
     edits: Vec<crate::edit::Edit>,
     message: String,
 }

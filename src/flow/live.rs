@@ -17,26 +17,26 @@ use crate::command::{Hint, flag};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{self, Cause, Query, Session};
 use crate::load::absence;
-use crate::load::survey::Survey;
+use crate::load::survey::SurveyReader;
 use crate::model::{Object, ObjectRef, Selector};
-use crate::options::{Absent, Global, Named, Objects, Scope, Selection};
+use crate::options::{Absent, Global, Named, ObjectsTask, Selection, SweepScope};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::gateway::AutoMtls;
-use crate::plan::mtls::{self, Surroundings};
+use crate::plan::mtls::{self, UpstreamContext};
 use crate::plan::outcome::{Outcome, Row};
 use crate::plan::owner::Owner;
-use crate::plan::policy::Found;
-use crate::plan::{Gateways, PerObject, advice, owner};
+use crate::plan::policy::Picked;
+use crate::plan::{GatewayNeed, PerObject, advice, owner};
 use crate::render::diff;
 use crate::render::text::{self, Mark, count};
 
 /// One run over objects of the cluster.
 struct Run<'r> {
     plan: &'r dyn PerObject,
-    task: &'r Objects,
+    task: &'r ObjectsTask,
     global: &'r Global,
     session: &'r Session,
-    survey: &'r Survey<'r>,
+    survey: &'r SurveyReader<'r>,
     guard: OfUpstreams<'r>,
     write: Write,
     held: Held,
@@ -51,7 +51,7 @@ struct Run<'r> {
 pub(super) async fn edit(
     session: &Session,
     plan: &dyn PerObject,
-    task: &Objects,
+    task: &ObjectsTask,
     global: &Global,
     report: &mut Report<'_>,
 ) -> Result<(), Failure> {
@@ -65,7 +65,7 @@ pub(super) async fn edit(
     let interrupts = report.interrupts();
     let place = session::place(session);
     report.context(&place);
-    let survey = Survey::new(session, global);
+    let survey = SurveyReader::new(session, global);
     if mark == Mark::Written {
         consent::ask(&asked(plan), &risks(plan, task, global), &place, global, report).await?;
     }
@@ -104,12 +104,12 @@ fn asked(plan: &dyn PerObject) -> String {
 }
 
 /// What is asked about: a sweep without a selector, and what the plan itself finds risky.
-fn risks(plan: &dyn PerObject, task: &Objects, global: &Global) -> Vec<String> {
+fn risks(plan: &dyn PerObject, task: &ObjectsTask, global: &Global) -> Vec<String> {
     let everything = match &task.selection {
-        Selection::Sweep { labels: None, scope: Scope::Everywhere } => {
+        Selection::Sweep { labels: None, scope: SweepScope::Everywhere } => {
             Some("all Upstreams of all namespaces".to_owned())
         }
-        Selection::Sweep { labels: None, scope: Scope::Namespace } => {
+        Selection::Sweep { labels: None, scope: SweepScope::Namespace } => {
             Some(format!("all Upstreams in {}", global.object_namespace()))
         }
         _ => None,
@@ -168,11 +168,11 @@ impl Run<'_> {
         let Some(read) = self.reading(self.session.get(kind, namespace, name)).await else { return Ok(None) };
         match read {
             Ok(value) => {
-                let (object, around) = (Object::new(kind, value), Surroundings::unseen());
+                let (object, around) = (Object::new(kind, value), UpstreamContext::unseen());
                 let Some(objection) = self.reading(self.guard.objection(&object)).await else { return Ok(None) };
                 Ok(Some(match objection {
                     Some(why) => cluster::refused(object, why),
-                    None => cluster::settle(self.session, self.plan, object, Found::Named, &around, self.write).await,
+                    None => cluster::settle(self.session, self.plan, object, Picked::Named, &around, self.write).await,
                 }))
             }
             Err(error) => {
@@ -201,13 +201,13 @@ impl Run<'_> {
     /// Everything the selection finds, a page at a time.
     async fn sweep(
         &self,
-        (labels, scope): (Option<&Selector>, &Scope),
+        (labels, scope): (Option<&Selector>, &SweepScope),
         signals: &mut Signals,
         report: &mut Report<'_>,
     ) {
         let scope = match scope {
-            Scope::Namespace => kube::Scope::Namespace(self.global.object_namespace()),
-            Scope::Everywhere => kube::Scope::All,
+            SweepScope::Namespace => kube::Scope::Namespace(self.global.object_namespace()),
+            SweepScope::Everywhere => kube::Scope::All,
         };
         let query = Query::labelled(labels.map(ToString::to_string).unwrap_or_default());
         report.begin_sweep(self.words());
@@ -244,11 +244,11 @@ impl Run<'_> {
     }
 
     async fn swept(&self, object: Object) -> Result<Option<Settled>, Row> {
-        let around = self.reading(self.survey.around(&object, Found::Swept, self.plan.wants())).await;
+        let around = self.reading(self.survey.around(&object, Picked::Selected, self.plan.wants())).await;
         let Some(around) = around else { return Ok(None) };
         match around {
             Ok(around) => {
-                Ok(Some(cluster::settle(self.session, self.plan, object, Found::Swept, &around, self.write).await))
+                Ok(Some(cluster::settle(self.session, self.plan, object, Picked::Selected, &around, self.write).await))
             }
             Err(failure) => Err(cluster::failed_with(object.reference, Outcome::Failed, failure)),
         }
@@ -357,7 +357,7 @@ impl Run<'_> {
 
     /// Whether what one namespace forbids another may allow.
     fn is_everywhere(&self) -> bool {
-        matches!(&self.task.selection, Selection::Sweep { scope: Scope::Everywhere, .. })
+        matches!(&self.task.selection, Selection::Sweep { scope: SweepScope::Everywhere, .. })
             || matches!(&self.task.selection, Selection::Named(names) if names.iter().any(|one| one.namespace.is_some()))
     }
 
@@ -386,9 +386,9 @@ impl Run<'_> {
             report.advice(advice::on_settings(why));
         }
         let matters = match self.plan.wants().gateway {
-            Gateways::Never => false,
-            Gateways::Always => true,
-            Gateways::WithAutoMtls => auto_mtls != Ok(AutoMtls::Off),
+            GatewayNeed::Never => false,
+            GatewayNeed::Always => true,
+            GatewayNeed::WithAutoMtls => auto_mtls != Ok(AutoMtls::Off),
         };
         if matters {
             let gateway = self.survey.gateway().await;

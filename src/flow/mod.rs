@@ -39,7 +39,7 @@ use crate::apply::caught::caught_now;
 use crate::cli::{self, Invocation};
 use crate::error::{Exit, Failure};
 use crate::kube::Trace;
-use crate::options::{Command, Global, Loudness, Objects, Version};
+use crate::options::{Command, Global, Loudness, ObjectsTask, VersionTask};
 use crate::plan::PerObject;
 use crate::ui::{self, Ui};
 use interrupt::{Interrupts, UNTOUCHED};
@@ -114,11 +114,11 @@ fn go(command: &Command, global: &Global, interrupts: &Interrupts, report: &mut 
         Command::Stats(task) => block_on(interrupts, inside::stats::print(task, global, report)),
         Command::Check(task) => check::run(task, global, report),
         Command::UpgradeValues(task) => values::run(task, global, report),
-        Command::Version(Version::Client) => {
+        Command::Version(VersionTask::Client) => {
             version::client(global.format, report);
             Ok(())
         }
-        Command::Version(Version::ClientAndServer) => block_on(interrupts, version::all(global, report)),
+        Command::Version(VersionTask::ClientAndServer) => block_on(interrupts, version::all(global, report)),
         Command::Completion(shell) => {
             report.whole(&cli::registration(*shell));
             Ok(())
@@ -127,7 +127,7 @@ fn go(command: &Command, global: &Global, interrupts: &Interrupts, report: &mut 
 }
 
 /// Edits objects one by one, in their one home or the other.
-fn objects(plan: &dyn PerObject, task: &Objects, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+fn objects(plan: &dyn PerObject, task: &ObjectsTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     match task.files {
         Some(_) => files::edit(plan, task, global, report),
         None => block_on(&report.interrupts(), async {

@@ -9,11 +9,11 @@ use std::time::Instant;
 use serde_json::{Map, Value};
 
 use super::interrupt::Interrupts;
-use crate::command::{CommandLine, Hint, Target};
+use crate::command::{CommandLine, Hint, TypedTarget};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{Session, Trace};
 use crate::model::ObjectRef;
-use crate::options::{Destination, DryRun, Format, Preview};
+use crate::options::{DryRunMode, FilesDestination, Format, Preview};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::outcome::{Outcome, Row};
 use crate::render::text::{self, Mark};
@@ -45,7 +45,7 @@ pub(crate) struct Report<'u> {
     pub ui: &'u mut Ui,
     interrupts: Interrupts,
     /// What every command that is printed here names again.
-    target: Target,
+    target: TypedTarget,
     words: &'u [String],
     format: Format,
     answers: Answers,
@@ -89,7 +89,7 @@ impl<'u> Report<'u> {
         Self {
             ui,
             interrupts: Interrupts::none(),
-            target: Target::default(),
+            target: TypedTarget::default(),
             words,
             format,
             answers: Answers::Stdout,
@@ -136,7 +136,7 @@ impl<'u> Report<'u> {
 
     /// The same report of a run on the cluster and as the user that were typed.
     #[must_use]
-    pub(crate) fn on(self, target: Target) -> Self {
+    pub(crate) fn on(self, target: TypedTarget) -> Self {
         Self { target, ..self }
     }
 
@@ -178,7 +178,7 @@ impl<'u> Report<'u> {
     /// The same for a run on the cluster, and the mark that it gives.
     pub(crate) fn form_for_cluster(&mut self, preview: Preview) -> Mark {
         let mark = match (preview.dry_run, preview.is_on()) {
-            (Some(DryRun::Server), _) => Mark::ServerDryRun,
+            (Some(DryRunMode::Server), _) => Mark::ServerDryRun,
             (_, true) => Mark::ClientDryRun,
             (_, false) => Mark::Written,
         };
@@ -187,8 +187,8 @@ impl<'u> Report<'u> {
     }
 
     /// The same for a run over manifests: they or their diff have stdout, else the answers have.
-    pub(crate) fn form_for_files(&mut self, preview: Preview, destination: Destination) {
-        let manifests = !preview.is_on() && destination == Destination::Stdout;
+    pub(crate) fn form_for_files(&mut self, preview: Preview, destination: FilesDestination) {
+        let manifests = !preview.is_on() && destination == FilesDestination::Stdout;
         let answers = if preview.diff || manifests { Answers::Stderr } else { Answers::Stdout };
         self.form(answers, if preview.is_on() { Mark::ClientDryRun } else { Mark::Written });
     }

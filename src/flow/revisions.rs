@@ -13,8 +13,8 @@ use crate::options::{Format, Global};
 use crate::plan::gateway::PROXY_LABEL;
 use crate::plan::istiod::Istiod;
 use crate::plan::revisions::{self, Binding, GatewayUse, Inputs, Listed, Tally};
-use crate::plan::sidecars::{self, Pods, Proxy};
-use crate::render::revisions::{Width, lines, value};
+use crate::plan::sidecars::{self, GatewayProxy, Pods};
+use crate::render::revisions::{RevisionsWidth, lines, value};
 
 /// Workloads of gateway proxies, Gloo's own and those of the Kubernetes Gateway API.
 const GATEWAY_LABEL: &str = "gateway.networking.k8s.io/gateway-name";
@@ -30,7 +30,7 @@ pub(super) async fn print(
 ) -> Result<(), Failure> {
     report.field("revisions", Value::Array(Vec::new()));
     let session = session::open(global, report).await?;
-    let istio::Found { istiods, tags } = istio::all(&session, istio_namespace).await?;
+    let istio::FoundIstiods { istiods, tags } = istio::all(&session, istio_namespace).await?;
     let (bindings, gateways) = tokio::join!(bindings(&session, &istiods), gateways(&session));
     let pods = pods(&session, &istiods, bindings.read().map_or(&[], Vec::as_slice)).await;
     let shown = revisions::report(&Inputs { istiods: &istiods, tags, bindings, pods, gateways });
@@ -38,7 +38,7 @@ pub(super) async fn print(
     if istiods.is_empty() {
         return Err(nothing(&session, istio_namespace));
     }
-    let width = if global.format == Format::Wide { Width::Wide } else { Width::Usual };
+    let width = if global.format == Format::Wide { RevisionsWidth::Wide } else { RevisionsWidth::Usual };
     for line in lines(&shown, width) {
         report.line(&line);
     }
@@ -101,7 +101,7 @@ async fn gateways(session: &Session) -> Listed<Vec<GatewayUse>> {
 }
 
 fn gateway(workload: Object) -> Option<GatewayUse> {
-    let proxy = Proxy { workload, bootstrap: None, pods: Pods::Unseen };
+    let proxy = GatewayProxy { workload, bootstrap: None, pods: Pods::Unseen };
     let address = sidecars::current_address(&proxy)?;
     let reference = proxy.workload.reference;
     Some(GatewayUse { namespace: reference.namespace, name: reference.name, address })

@@ -11,18 +11,18 @@ use crate::command::flag;
 use crate::edit::manifest::{self, members};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::Session;
-use crate::load::files::{Loaded, find, sources_of};
-use crate::load::survey::Survey;
+use crate::load::files::{LoadedFile, find, sources_of};
+use crate::load::survey::SurveyReader;
 use crate::load::{gateways, harm};
 use crate::model::{Object, kinds};
-use crate::options::{Absent, Files, Global, Named, Objects, Patience, Selection, SwitchesTask};
+use crate::options::{Absent, FilesTask, Global, Named, ObjectsTask, Patience, Selection, SwitchesTask};
 use crate::plan::PerObject;
-use crate::plan::auto_mtls::{Gateways, Off, OnSettings, Wish};
+use crate::plan::auto_mtls::{AutoMtlsWish, GatewaysReadiness, Off, OnSettings};
 use crate::plan::change::Change;
-use crate::plan::mtls::Surroundings;
+use crate::plan::mtls::UpstreamContext;
 use crate::plan::outcome::{Decision, Outcome, Row};
 use crate::plan::path::effect::{Effect, Turn};
-use crate::plan::policy::{Caution, Found};
+use crate::plan::policy::{Caution, Picked};
 use crate::plan::settings::switches;
 
 /// The one Settings object that Gloo reads.
@@ -35,7 +35,7 @@ const NAME: &str = "default";
 pub(super) fn run(task: &SwitchesTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     match (task.wish, &task.files) {
         (Some(wish), Some(_)) => {
-            let plan = OnSettings { wish, off: task.off, caution: task.caution, gateways: Gateways::Unseen };
+            let plan = OnSettings { wish, off: task.off, caution: task.caution, gateways: GatewaysReadiness::Unseen };
             files::edit(&plan, &objects(task, None), global, report)
         }
         (Some(wish), None) => block_on(&report.interrupts(), change(wish, task, global, report)),
@@ -44,9 +44,9 @@ pub(super) fn run(task: &SwitchesTask, global: &Global, report: &mut Report<'_>)
     }
 }
 
-fn objects(task: &SwitchesTask, namespace: Option<&str>) -> Objects {
+fn objects(task: &SwitchesTask, namespace: Option<&str>) -> ObjectsTask {
     let settings = Named { namespace: namespace.map(str::to_owned), name: NAME.to_owned() };
-    Objects {
+    ObjectsTask {
         patience: Patience::Now,
         selection: Selection::Named(vec![settings]),
         absent: Absent::Fails,
@@ -63,27 +63,27 @@ fn objects(task: &SwitchesTask, namespace: Option<&str>) -> Objects {
 /// A request's own failure.
 pub(super) async fn plan(
     session: &Session,
-    wish: Wish,
+    wish: AutoMtlsWish,
     caution: Caution,
     global: &Global,
     notes: &mut dyn Notes,
 ) -> Result<Planned<Change>, Failure> {
-    let survey = Survey::new(session, global);
+    let survey = SurveyReader::new(session, global);
     let namespace = survey.gloo_namespace().await;
     let plan =
         OnSettings { wish, off: Off::AsBefore, caution, gateways: gateways(session, namespace, wish, caution).await };
     let settings = read(session, namespace).await?;
-    let decision = plan.decide(&settings, Found::Named, &Surroundings::unseen());
-    if wish == Wish::Enable {
+    let decision = plan.decide(&settings, Picked::Named, &UpstreamContext::unseen());
+    if wish == AutoMtlsWish::Enable {
         notes.advices(harm::with_peers(session, &survey).await);
     }
     Ok(decision.about(settings).map_err(|row| vec![*row]))
 }
 
-async fn gateways(session: &Session, namespace: &str, wish: Wish, caution: Caution) -> Gateways {
+async fn gateways(session: &Session, namespace: &str, wish: AutoMtlsWish, caution: Caution) -> GatewaysReadiness {
     match (wish, caution) {
-        (Wish::Enable, Caution::Careful) => gateways::readiness(session, namespace).await,
-        _ => Gateways::Unseen,
+        (AutoMtlsWish::Enable, Caution::Careful) => gateways::readiness(session, namespace).await,
+        _ => GatewaysReadiness::Unseen,
     }
 }
 
@@ -91,9 +91,14 @@ async fn gateways(session: &Session, namespace: &str, wish: Wish, caution: Cauti
 ///
 /// # Errors
 /// What keeps the run from Settings.
-async fn change(wish: Wish, task: &SwitchesTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+async fn change(
+    wish: AutoMtlsWish,
+    task: &SwitchesTask,
+    global: &Global,
+    report: &mut Report<'_>,
+) -> Result<(), Failure> {
     let session = open(global, report).await?;
-    let survey = Survey::new(&session, global);
+    let survey = SurveyReader::new(&session, global);
     let namespace = survey.gloo_namespace().await;
     let gateways = gateways(&session, namespace, wish, task.caution).await;
     let plan = OnSettings { wish, off: task.off, caution: task.caution, gateways };
@@ -105,7 +110,7 @@ async fn change(wish: Wish, task: &SwitchesTask, global: &Global, report: &mut R
         return Ok(());
     }
     live::edit(&session, &plan, &objects(task, Some(namespace)), global, report).await?;
-    if wish == Wish::Enable && report.exit() == Exit::Done {
+    if wish == AutoMtlsWish::Enable && report.exit() == Exit::Done {
         report.advices(harm::with_peers(&session, &survey).await);
     }
     Ok(())
@@ -114,7 +119,7 @@ async fn change(wish: Wish, task: &SwitchesTask, global: &Global, report: &mut R
 /// Why the switches stay as they are, where they would change and requests would get 503s.
 async fn guarded(
     session: &Session,
-    survey: &Survey<'_>,
+    survey: &SurveyReader<'_>,
     plan: &OnSettings,
     namespace: &str,
     notes: &mut dyn Notes,
@@ -122,17 +127,17 @@ async fn guarded(
     // Settings that cannot be read are said where they are to be changed.
     let Ok(value) = session.get(&kinds::SETTINGS, namespace, NAME).await else { return Ok(None) };
     let settings = Object::new(&kinds::SETTINGS, value);
-    if !matches!(plan.decide(&settings, Found::Named, &Surroundings::unseen()), Decision::Change { .. }) {
+    if !matches!(plan.decide(&settings, Picked::Named, &UpstreamContext::unseen()), Decision::Change { .. }) {
         return Ok(None);
     }
-    let turn = if plan.wish == Wish::Enable { Turn::On } else { Turn::Off };
+    let turn = if plan.wish == AutoMtlsWish::Enable { Turn::On } else { Turn::Off };
     let why = guard::objection(session, survey, (&[Effect::AutoMtls(turn)], None), plan.caution, notes).await?;
     Ok(why.map(|why| Row::left(settings.reference, Outcome::Refused, why)))
 }
 
 async fn status(global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let session = open(global, report).await?;
-    let survey = Survey::new(&session, global);
+    let survey = SurveyReader::new(&session, global);
     let settings = read(&session, survey.gloo_namespace().await).await?;
     say(&settings, report);
     if switches(&settings.value).auto_mtls {
@@ -174,14 +179,14 @@ fn say(settings: &Object, report: &mut Report<'_>) {
     );
 }
 
-fn status_of_files(files: &Files, report: &mut Report<'_>) -> Result<(), Failure> {
+fn status_of_files(files: &FilesTask, report: &mut Report<'_>) -> Result<(), Failure> {
     let mut inputs = find(&sources_of(&files.paths)?)?;
     let mut stdin = report.interrupts().stdin();
     let mut found = false;
     while let Some(loaded) = inputs.next(&mut stdin) {
-        let Loaded::Text(text) = loaded? else { continue };
+        let LoadedFile::Text(text) = loaded? else { continue };
         for member in members(&text.text, &kinds::SETTINGS).found {
-            if let manifest::Found::Member { object, .. } = member
+            if let manifest::ManifestObject::Member { object, .. } = member
                 && object.reference.name == NAME
             {
                 say(&object, report);

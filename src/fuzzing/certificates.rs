@@ -1,7 +1,7 @@
 //! Certificates: DER, PEM, and Envoy's page of them.
 
 use super::text;
-use crate::envoy::view::Width;
+use crate::envoy::view::ColumnWidth;
 use crate::envoy::{certs, mesh_certificate, x509};
 use crate::render;
 use base64::Engine as _;
@@ -14,7 +14,7 @@ fn page(page: &Value, secrets: &[certs::Secret], pem: &str) {
     let roots = certs::roots(&json!({"data": {"root-cert.pem": pem}}));
     for roots in [None, Some(roots)] {
         if let Some(rows) = certs::rows(page, secrets, &roots, now) {
-            let _ = render::dump::lines(&certs::COLUMNS, &rows, Width::Wide);
+            let _ = render::dump::lines(&certs::COLUMNS, &rows, ColumnWidth::Wide);
         }
     }
     let _ = mesh_certificate::of_certs(page);

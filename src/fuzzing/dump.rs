@@ -1,18 +1,24 @@
 //! Envoy's dump: every view of it, whole and cut in two, and what it says of its state.
 
 use super::choice;
-use crate::envoy::dump::{Entry, NoDump, Reader, Section};
-use crate::envoy::view::{Filter, View, Width, columns};
+use crate::envoy::dump::{DumpEntry, DumpReader, DumpSection, NoDump};
+use crate::envoy::view::{ColumnWidth, View, ViewFilter, columns};
 use crate::envoy::{certs, state, updates};
 use crate::render;
 use serde_json::Value;
 
-const SECTIONS: [Section; 6] =
-    [Section::Bootstrap, Section::Clusters, Section::Endpoints, Section::Listeners, Section::Routes, Section::Secrets];
+const SECTIONS: [DumpSection; 6] = [
+    DumpSection::Bootstrap,
+    DumpSection::Clusters,
+    DumpSection::Endpoints,
+    DumpSection::Listeners,
+    DumpSection::Routes,
+    DumpSection::Secrets,
+];
 
-fn read(pieces: &[&[u8]]) -> (Vec<Entry>, Result<(), NoDump>) {
+fn read(pieces: &[&[u8]]) -> (Vec<DumpEntry>, Result<(), NoDump>) {
     let mut entries = Vec::new();
-    let mut reader = Reader::default();
+    let mut reader = DumpReader::default();
     let read = pieces.iter().try_for_each(|piece| reader.push(piece, &mut |entry| entries.push(entry)));
     let end = read.and_then(|()| reader.finish());
     (entries, end)
@@ -27,20 +33,20 @@ pub(super) fn run(data: &[u8]) {
         let (first, second) = dump.split_at(cut.min(dump.len()));
         assert_eq!(read(&[first, second]), (entries.clone(), end));
     }
-    let narrow = Filter {
+    let narrow = ViewFilter {
         name: Some("listener-::-8080".to_owned()),
         port: Some(8080),
         domain: Some("shop.example.com".to_owned()),
         cluster: Some("httpbin_gloo-system".to_owned()),
     };
     for section in SECTIONS {
-        for filter in [Filter::default(), narrow.clone()] {
+        for filter in [ViewFilter::default(), narrow.clone()] {
             let mut view = View::new(section, filter);
             for entry in &entries {
                 view.take(entry);
             }
             let found = view.finish();
-            let _ = render::dump::lines(&columns(section), &found.rows, Width::Wide);
+            let _ = render::dump::lines(&columns(section), &found.rows, ColumnWidth::Wide);
             let _ = render::dump::value(&found.rows);
         }
     }

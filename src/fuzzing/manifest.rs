@@ -1,16 +1,16 @@
 //! Edits of manifests: an edit does what it does to the object, and undoing it gives the bytes back.
 
 use super::text;
-use crate::edit::manifest::{self, Found, Job};
+use crate::edit::manifest::{self, Job, ManifestObject};
 use crate::edit::{Edit, json};
 use crate::model::kinds::UPSTREAM;
 use crate::model::{FieldPath, Object};
 use crate::plan::ssl_config::istio_ssl_config;
 
-fn members(text: &str) -> Vec<(Object, manifest::Place)> {
+fn members(text: &str) -> Vec<(Object, manifest::ManifestPlace)> {
     let found = manifest::members(text, &UPSTREAM).found.into_iter();
     found
-        .filter_map(|one| if let Found::Member { object, place } = one { Some((object, place)) } else { None })
+        .filter_map(|one| if let ManifestObject::Member { object, place } = one { Some((object, place)) } else { None })
         .collect()
 }
 

@@ -1,7 +1,7 @@
 //! Pages of text: Envoy's log levels and statistics, the control plane's metrics.
 
 use super::{line, text};
-use crate::envoy::levels::{Levels, Wish};
+use crate::envoy::levels::{LevelWish, Levels};
 use crate::envoy::updates::Updates;
 use crate::gloo::metrics;
 
@@ -12,7 +12,7 @@ pub(super) fn run(data: &[u8]) {
     assert!(updates.grown(&updates).is_empty());
     let Some(levels) = Levels::parse(page) else { return };
     let _ = (levels.back(), levels.shown());
-    if let Ok(wish) = Wish::parse(first)
+    if let Ok(wish) = LevelWish::parse(first)
         && let Ok(requests) = levels.requests(&wish)
     {
         assert!(requests.iter().all(|request| request.starts_with('/')), "{requests:?}");

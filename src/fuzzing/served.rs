@@ -1,7 +1,7 @@
 //! What Gloo's control plane serves: read from memory and from a stream it is the same.
 
 use crate::envoy::state;
-use crate::gloo::{Collected, Filter, Offers, Section, compare, read};
+use crate::gloo::{Collected, Offers, ServedFilter, ServedSection, compare, read};
 use crate::render::diff::Secrets;
 use crate::render::served;
 
@@ -10,9 +10,9 @@ const ROLE: &str = "gloo-system~gateway-proxy";
 pub(super) fn run(data: &[u8]) {
     let upstream = Some(("ns".to_owned(), "x".to_owned()));
     let filters = [
-        Filter::default(),
-        Filter { port: Some(8080), ..Filter::default() },
-        Filter { domain: Some("a.example.com".to_owned()), upstream, ..Filter::default() },
+        ServedFilter::default(),
+        ServedFilter { port: Some(8080), ..ServedFilter::default() },
+        ServedFilter { domain: Some("a.example.com".to_owned()), upstream, ..ServedFilter::default() },
     ];
     for filter in filters {
         let mut kept = Collected::new(ROLE.to_owned(), filter.clone(), served::as_value(Secrets::Masked));
@@ -31,8 +31,8 @@ pub(super) fn run(data: &[u8]) {
     }
     let mut offers = Offers::new(ROLE.to_owned());
     if read(&mut serde_json::Deserializer::from_slice(data), &mut offers).is_ok() {
-        for section in Section::ALL {
-            let _ = compare(section, &offers.take(section), &state::Loaded::default());
+        for section in ServedSection::ALL {
+            let _ = compare(section, &offers.take(section), &state::LoadedResources::default());
         }
     }
 }

@@ -5,7 +5,7 @@ use super::text;
 use crate::edit::{json, values as text_of};
 use crate::model::FieldPath;
 use crate::plan::sidecars::Flags;
-use crate::plan::values::{Chart, Edition, Version, Wish, has_istio, merge, remove};
+use crate::plan::values::{Chart, ChartVersion, Edition, ValuesWish, has_istio, merge, remove};
 use serde_json::{Value, json};
 
 fn flags() -> Flags {
@@ -26,9 +26,9 @@ pub(super) fn run(data: &[u8]) {
     for (at, one) in found.iter().enumerate() {
         let edition =
             one.chart.as_deref().and_then(Edition::of_chart).unwrap_or_else(|| Edition::of_shape(&one.values));
-        let version = one.version.as_deref().and_then(Version::parse);
+        let version = one.version.as_deref().and_then(ChartVersion::parse);
         let chart = Chart { edition, version, defaults: json!({"gatewayProxies": {"gatewayProxy": {}}}) };
-        let wish = Wish::default();
+        let wish = ValuesWish::default();
         let Ok(plan) = merge(&one.values, &chart, &wish, &flags(), &[]) else { continue };
         let Ok(edited) = text_of::edit(text, one, &plan.edits) else { continue };
         let planned = json::apply(&one.values, &plan.edits).expect("what was edited in a text can be in its value");

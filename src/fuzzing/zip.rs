@@ -2,7 +2,7 @@
 
 use std::io::{Cursor, Read as _};
 
-use crate::zip::{Reader, Writer};
+use crate::zip::{ZipReader, ZipWriter};
 
 /// What a test of one input may unpack.
 const MOST: u64 = 4 << 20;
@@ -10,13 +10,13 @@ const MOST: u64 = 4 << 20;
 fn written(data: &[u8]) {
     let members: Vec<_> =
         data.chunks(1 + data.len() / 3).enumerate().map(|(at, part)| (format!("{at}/x"), part)).collect();
-    let mut zip = Writer::new(Cursor::new(Vec::new()));
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     for (name, content) in &members {
         zip.begin(name).expect("a vector takes it");
         zip.write(content).expect("a vector takes it");
     }
     let zip = zip.finish().expect("a vector takes it");
-    let mut zip = Reader::open(zip).expect("what was written is read");
+    let mut zip = ZipReader::open(zip).expect("what was written is read");
     let read = std::mem::take(&mut zip.members);
     assert_eq!(read.len(), members.len());
     for (member, (name, content)) in read.iter().zip(&members) {
@@ -28,7 +28,7 @@ fn written(data: &[u8]) {
 
 pub(super) fn run(data: &[u8]) {
     written(data);
-    let Ok(mut zip) = Reader::open(Cursor::new(data)) else { return };
+    let Ok(mut zip) = ZipReader::open(Cursor::new(data)) else { return };
     let members = std::mem::take(&mut zip.members);
     let mut unpacked = 0;
     for member in &members {

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{Filter, Keep, Offer, Section, route_configs};
+use super::{Keep, Offer, ServedFilter, ServedSection, route_configs};
 
 /// Makes of a resource what is kept of it.
-pub(crate) type Project<T> = fn(Section, &str, &Value) -> T;
+pub(crate) type Project<T> = fn(ServedSection, &str, &Value) -> T;
 
 /// The resources of one type.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,9 +20,9 @@ pub(crate) struct Resources<T> {
 /// Keeps what a role is served, as far as it is asked for.
 pub(crate) struct Collected<T> {
     role: String,
-    filter: Filter,
+    filter: ServedFilter,
     project: Project<T>,
-    resources: BTreeMap<Section, Resources<T>>,
+    resources: BTreeMap<ServedSection, Resources<T>>,
     /// The route configurations of the listeners that were asked for.
     listened: BTreeSet<String>,
     /// What Gloo has in the place of the snapshot.
@@ -31,25 +31,25 @@ pub(crate) struct Collected<T> {
 
 impl<T> Collected<T> {
     /// Nothing yet.
-    pub(crate) fn new(role: String, filter: Filter, project: Project<T>) -> Self {
+    pub(crate) fn new(role: String, filter: ServedFilter, project: Project<T>) -> Self {
         Self { role, filter, project, resources: BTreeMap::new(), listened: BTreeSet::new(), failed: None }
     }
 
     /// Every type that was asked for, also those without resources.
-    pub(crate) fn end(mut self) -> Vec<(Section, Resources<T>)> {
-        let shown = Section::ALL.into_iter().filter(|section| self.filter.shows(*section));
+    pub(crate) fn end(mut self) -> Vec<(ServedSection, Resources<T>)> {
+        let shown = ServedSection::ALL.into_iter().filter(|section| self.filter.shows(*section));
         let mut all: Vec<_> =
             shown.map(|section| (section, self.resources.remove(&section).unwrap_or_default())).collect();
         // Which routes are a port's is known only now: its listeners come last.
         if self.filter.port.is_some() {
-            for (_, routes) in all.iter_mut().filter(|(section, _)| *section == Section::Routes) {
+            for (_, routes) in all.iter_mut().filter(|(section, _)| *section == ServedSection::Routes) {
                 routes.items.retain(|(name, _)| self.listened.contains(name));
             }
         }
         all
     }
 
-    fn of(&mut self, section: Section) -> &mut Resources<T> {
+    fn of(&mut self, section: ServedSection) -> &mut Resources<T> {
         self.resources.entry(section).or_default()
     }
 }
@@ -65,17 +65,17 @@ impl<T> Keep for Collected<T> {
         role == self.role
     }
 
-    fn version(&mut self, _: &str, section: Section, version: String) {
+    fn version(&mut self, _: &str, section: ServedSection, version: String) {
         self.of(section).version = Some(version);
     }
 
-    fn wants(&mut self, _: &str, section: Section, name: &str) -> bool {
+    fn wants(&mut self, _: &str, section: ServedSection, name: &str) -> bool {
         self.filter.reads(section, name)
     }
 
-    fn item(&mut self, _: &str, section: Section, name: String, item: Value) {
+    fn item(&mut self, _: &str, section: ServedSection, name: String, item: Value) {
         let Some(item) = self.filter.narrowed(section, item) else { return };
-        if section == Section::Listeners {
+        if section == ServedSection::Listeners {
             self.listened.extend(route_configs(&item));
         }
         let kept = (self.project)(section, &name, &item);
@@ -91,7 +91,7 @@ impl<T> Keep for Collected<T> {
 #[derive(Debug, Default)]
 pub(crate) struct Offers {
     role: String,
-    types: BTreeMap<Section, Offer>,
+    types: BTreeMap<ServedSection, Offer>,
     /// What Gloo has in the place of the snapshot.
     pub failed: Option<String>,
 }
@@ -103,7 +103,7 @@ impl Offers {
     }
 
     /// Of one type.
-    pub(crate) fn take(&mut self, section: Section) -> Offer {
+    pub(crate) fn take(&mut self, section: ServedSection) -> Offer {
         self.types.remove(&section).unwrap_or_default()
     }
 }
@@ -113,16 +113,16 @@ impl Keep for Offers {
         role == self.role
     }
 
-    fn version(&mut self, _: &str, section: Section, version: String) {
+    fn version(&mut self, _: &str, section: ServedSection, version: String) {
         self.types.entry(section).or_default().version = Some(version);
     }
 
-    fn wants(&mut self, _: &str, section: Section, name: &str) -> bool {
+    fn wants(&mut self, _: &str, section: ServedSection, name: &str) -> bool {
         self.types.entry(section).or_default().names.insert(name.to_owned());
         false
     }
 
-    fn item(&mut self, _: &str, _: Section, _: String, _: Value) {}
+    fn item(&mut self, _: &str, _: ServedSection, _: String, _: Value) {}
 
     fn failed(&mut self, _: &str, why: String) {
         self.failed = Some(why);
@@ -162,7 +162,7 @@ mod tests {
         .to_string()
     }
 
-    fn collected(filter: Filter) -> Vec<(Section, Vec<String>)> {
+    fn collected(filter: ServedFilter) -> Vec<(ServedSection, Vec<String>)> {
         let mut kept = Collected::new("a~b".into(), filter, |_, name, _| name.to_uppercase());
         read(&mut serde_json::Deserializer::from_str(&snapshot()), &mut kept).unwrap();
         let names = |resources: Resources<String>| resources.items.into_iter().map(|(_, item)| item).collect();
@@ -171,22 +171,25 @@ mod tests {
 
     #[test]
     fn one_role_is_kept_and_of_a_port_its_listeners_and_their_routes() {
-        assert_eq!(collected(Filter::default()).iter().map(|(_, items)| items.len()).collect::<Vec<_>>(), [2, 2, 2, 0]);
-        let port = Filter { port: Some(2), ..Filter::default() };
+        assert_eq!(
+            collected(ServedFilter::default()).iter().map(|(_, items)| items.len()).collect::<Vec<_>>(),
+            [2, 2, 2, 0]
+        );
+        let port = ServedFilter { port: Some(2), ..ServedFilter::default() };
         assert_eq!(
             collected(port.clone()),
-            [(Section::Listeners, vec!["L-2".into()]), (Section::Routes, vec!["ROUTES-2".into()])]
+            [(ServedSection::Listeners, vec!["L-2".into()]), (ServedSection::Routes, vec!["ROUTES-2".into()])]
         );
-        let routes = Filter { sections: vec![Section::Routes], ..port };
-        assert_eq!(collected(routes), [(Section::Routes, vec!["ROUTES-2".to_owned()])]);
+        let routes = ServedFilter { sections: vec![ServedSection::Routes], ..port };
+        assert_eq!(collected(routes), [(ServedSection::Routes, vec!["ROUTES-2".to_owned()])]);
     }
 
     #[test]
     fn offers_are_names_and_versions() {
         let mut offers = Offers::new("a~b".into());
         read(&mut serde_json::Deserializer::from_str(&snapshot()), &mut offers).unwrap();
-        let clusters = offers.take(Section::Clusters);
+        let clusters = offers.take(ServedSection::Clusters);
         assert_eq!((clusters.version.as_deref(), clusters.names.len()), (Some("1"), 2));
-        assert_eq!(offers.take(Section::Endpoints), Offer::default());
+        assert_eq!(offers.take(ServedSection::Endpoints), Offer::default());
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::Section;
-use crate::envoy::state::{Loaded, Rejected};
+use super::ServedSection;
+use crate::envoy::state::{LoadedResources, Rejected};
 
 /// What a role is served of one type.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub(crate) struct Offer {
 /// How the two stand to each other in one type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Difference {
-    pub section: Section,
+    pub section: ServedSection,
     pub served: usize,
     pub loaded: usize,
     /// Of the type as a whole; `None`: that side names none.
@@ -42,7 +42,7 @@ impl Difference {
 
 /// Compares one type.
 #[must_use]
-pub(crate) fn compare(section: Section, offer: &Offer, loaded: &Loaded) -> Difference {
+pub(crate) fn compare(section: ServedSection, offer: &Offer, loaded: &LoadedResources) -> Difference {
     let only = |ours: &BTreeSet<String>, theirs: &BTreeSet<String>| ours.difference(theirs).cloned().collect();
     Difference {
         section,
@@ -67,15 +67,24 @@ mod tests {
     #[test]
     fn names_on_one_side_versions_and_rejections_are_differences() {
         let offer = Offer { version: Some("2".into()), names: names(&["a", "b"]) };
-        let same = Loaded { version: Some("2".into()), names: names(&["a", "b"]), rejected: Vec::new() };
-        assert!(!compare(Section::Clusters, &offer, &same).is_one());
-        let other = compare(Section::Clusters, &offer, &Loaded { names: names(&["b", "c"]), ..same.clone() });
+        let same = LoadedResources { version: Some("2".into()), names: names(&["a", "b"]), rejected: Vec::new() };
+        assert!(!compare(ServedSection::Clusters, &offer, &same).is_one());
+        let other =
+            compare(ServedSection::Clusters, &offer, &LoadedResources { names: names(&["b", "c"]), ..same.clone() });
         assert_eq!((&other.only_served[..], &other.only_loaded[..]), (&["a".to_owned()][..], &["c".to_owned()][..]));
         assert!(other.is_one() && !other.is_behind());
-        assert!(compare(Section::Clusters, &offer, &Loaded { version: Some("1".into()), ..same.clone() }).is_behind());
-        let unknown = Loaded { version: None, ..same.clone() };
-        assert!(!compare(Section::Routes, &offer, &unknown).is_one(), "a side that names no version is not behind");
+        assert!(
+            compare(ServedSection::Clusters, &offer, &LoadedResources { version: Some("1".into()), ..same.clone() })
+                .is_behind()
+        );
+        let unknown = LoadedResources { version: None, ..same.clone() };
+        assert!(
+            !compare(ServedSection::Routes, &offer, &unknown).is_one(),
+            "a side that names no version is not behind"
+        );
         let rejected = Rejected { name: "a".into(), reason: "no".into(), at: None };
-        assert!(compare(Section::Listeners, &offer, &Loaded { rejected: vec![rejected], ..same }).is_one());
+        assert!(
+            compare(ServedSection::Listeners, &offer, &LoadedResources { rejected: vec![rejected], ..same }).is_one()
+        );
     }
 }

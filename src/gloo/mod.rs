@@ -10,9 +10,9 @@ pub(crate) mod wire;
 
 pub(crate) use collected::{Collected, Offers, Project, Resources};
 pub(crate) use compare::{Difference, Offer, compare};
-pub(crate) use snapshot::{Keep, Read, Section, read};
+pub(crate) use snapshot::{Keep, ServedSection, SnapshotQuery, read};
 pub(crate) use socket::{Socket, route_configs, socket_of};
-pub(crate) use view::{Filter, columns, row};
+pub(crate) use view::{ServedFilter, columns, row};
 
 /// The key under which Gloo serves a cluster for an Upstream (Gloo's `UpstreamToClusterName`).
 #[must_use]

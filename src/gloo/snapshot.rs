@@ -16,14 +16,14 @@ const MOST_PARSED: usize = 32 << 20;
 
 /// A type of resources, in the order in which Envoy needs them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Section {
+pub(crate) enum ServedSection {
     Listeners,
     Routes,
     Clusters,
     Endpoints,
 }
 
-impl Section {
+impl ServedSection {
     /// Every type there is.
     pub(crate) const ALL: [Self; 4] = [Self::Listeners, Self::Routes, Self::Clusters, Self::Endpoints];
 
@@ -48,13 +48,13 @@ pub(crate) trait Keep {
     fn role(&mut self, role: &str) -> bool;
 
     /// The version under which a role is served a type.
-    fn version(&mut self, _role: &str, _section: Section, _version: String) {}
+    fn version(&mut self, _role: &str, _section: ServedSection, _version: String) {}
 
     /// Whether this resource is read; any other is skipped.
-    fn wants(&mut self, role: &str, section: Section, name: &str) -> bool;
+    fn wants(&mut self, role: &str, section: ServedSection, name: &str) -> bool;
 
     /// A resource that was wanted.
-    fn item(&mut self, role: &str, section: Section, name: String, item: Value);
+    fn item(&mut self, role: &str, section: ServedSection, name: String, item: Value);
 
     /// Gloo has an error in the place of this role's snapshot.
     fn failed(&mut self, _role: &str, _why: String) {}
@@ -62,7 +62,7 @@ pub(crate) trait Keep {
 
 /// What every snapshot is asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Read {
+pub(crate) struct SnapshotQuery {
     /// Every role, as they stand there.
     pub roles: Vec<String>,
     /// What Gloo itself found wrong.
@@ -73,15 +73,15 @@ pub(crate) struct Read {
 ///
 /// # Errors
 /// It is no JSON, it is cut off, or it is not a snapshot: the deserializer's own error says where.
-pub(crate) fn read<'de, D: Deserializer<'de>>(deserializer: D, keep: &mut dyn Keep) -> Result<Read, D::Error> {
-    let mut read = Read::default();
+pub(crate) fn read<'de, D: Deserializer<'de>>(deserializer: D, keep: &mut dyn Keep) -> Result<SnapshotQuery, D::Error> {
+    let mut read = SnapshotQuery::default();
     deserializer.deserialize_map(Whole { keep, read: &mut read })?;
     Ok(read)
 }
 
 struct Whole<'k> {
     keep: &'k mut dyn Keep,
-    read: &'k mut Read,
+    read: &'k mut SnapshotQuery,
 }
 
 impl<'de> Visitor<'de> for Whole<'_> {
@@ -117,7 +117,7 @@ fn role<'de, A: MapAccess<'de>>(
     map: &mut A,
     role: String,
     keep: &mut dyn Keep,
-    read: &mut Read,
+    read: &mut SnapshotQuery,
 ) -> Result<(), A::Error> {
     if keep.role(&role) {
         map.next_value_seed(Role { role: &role, keep })?;
@@ -159,7 +159,7 @@ macro_rules! seed_of_map {
 
 struct Roles<'k> {
     keep: &'k mut dyn Keep,
-    read: &'k mut Read,
+    read: &'k mut SnapshotQuery,
 }
 
 seed_of_map!(Roles, "roles with what they are served", |self, map| {
@@ -176,7 +176,7 @@ struct Role<'k> {
 
 seed_of_map!(Role, "what a role is served", |self, map| {
     while let Some(key) = map.next_key::<String>()? {
-        match Section::of(&key) {
+        match ServedSection::of(&key) {
             Some(section) => map.next_value_seed(Resources { role: self.role, section, keep: &mut *self.keep })?,
             None => {
                 map.next_value::<IgnoredAny>()?;
@@ -192,7 +192,7 @@ fn visit_str<E: Error>(self, why: &str) -> Result<(), E> {
 
 struct Resources<'k> {
     role: &'k str,
-    section: Section,
+    section: ServedSection,
     keep: &'k mut dyn Keep,
 }
 
@@ -215,7 +215,7 @@ seed_of_map!(Resources, "resources of one type", |self, map| {
 
 struct Items<'k> {
     role: &'k str,
-    section: Section,
+    section: ServedSection,
     keep: &'k mut dyn Keep,
 }
 
@@ -254,8 +254,8 @@ mod tests {
     #[derive(Default)]
     struct One {
         role: &'static str,
-        items: Vec<(Section, String, Value)>,
-        versions: Vec<(Section, String)>,
+        items: Vec<(ServedSection, String, Value)>,
+        versions: Vec<(ServedSection, String)>,
         failed: Option<String>,
     }
 
@@ -264,15 +264,15 @@ mod tests {
             role == self.role
         }
 
-        fn version(&mut self, _: &str, section: Section, version: String) {
+        fn version(&mut self, _: &str, section: ServedSection, version: String) {
             self.versions.push((section, version));
         }
 
-        fn wants(&mut self, _: &str, _: Section, name: &str) -> bool {
+        fn wants(&mut self, _: &str, _: ServedSection, name: &str) -> bool {
             !name.starts_with("skip")
         }
 
-        fn item(&mut self, _: &str, section: Section, name: String, item: Value) {
+        fn item(&mut self, _: &str, section: ServedSection, name: String, item: Value) {
             self.items.push((section, name, item));
         }
 
@@ -281,7 +281,7 @@ mod tests {
         }
     }
 
-    fn read_text(text: &str) -> (Result<Read, String>, One) {
+    fn read_text(text: &str) -> (Result<SnapshotQuery, String>, One) {
         let mut one = One { role: "gloo-system~gateway-proxy", ..One::default() };
         let mut deserializer = serde_json::Deserializer::from_str(text);
         let result = read(&mut deserializer, &mut one).and_then(|read| deserializer.end().map(|()| read));
@@ -318,7 +318,7 @@ mod tests {
             assert_eq!(read.error.as_deref(), error);
             let names: Vec<_> = one.items.iter().map(|(_, name, item)| (name.as_str(), &item["name"])).collect();
             assert_eq!(names, [("x_ns", &json!("x_ns")), ("bare_ns", &json!("bare_ns"))]);
-            assert_eq!(one.versions, [(Section::Endpoints, "7-1".into()), (Section::Clusters, "2".into())]);
+            assert_eq!(one.versions, [(ServedSection::Endpoints, "7-1".into()), (ServedSection::Clusters, "2".into())]);
         }
     }
 

@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
-use super::{Section, cluster_name, route_configs, socket_of};
+use super::{ServedSection, cluster_name, route_configs, socket_of};
 
 /// Which resources. A type that none of the given filters is about is left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Filter {
+pub(crate) struct ServedFilter {
     /// None: every type.
-    pub sections: Vec<Section>,
+    pub sections: Vec<ServedSection>,
     /// Listeners on it, and their routes.
     pub port: Option<u16>,
     /// Virtual hosts that a request for it may be taken by.
@@ -17,44 +17,44 @@ pub(crate) struct Filter {
     pub upstream: Option<(String, String)>,
 }
 
-impl Filter {
+impl ServedFilter {
     /// Whether resources of this type are asked for.
-    pub(crate) fn shows(&self, section: Section) -> bool {
-        let of_port = self.port.is_some() && matches!(section, Section::Listeners | Section::Routes);
-        let of_domain = self.domain.is_some() && section == Section::Routes;
-        let of_upstream = self.upstream.is_some() && section != Section::Listeners;
+    pub(crate) fn shows(&self, section: ServedSection) -> bool {
+        let of_port = self.port.is_some() && matches!(section, ServedSection::Listeners | ServedSection::Routes);
+        let of_domain = self.domain.is_some() && section == ServedSection::Routes;
+        let of_upstream = self.upstream.is_some() && section != ServedSection::Listeners;
         let unfiltered = self.port.is_none() && self.domain.is_none() && self.upstream.is_none();
         let asked = self.sections.is_empty() || self.sections.contains(&section);
         asked && (unfiltered || of_port || of_domain || of_upstream)
     }
 
     /// Whether a resource has to be read at all, by what its name alone tells. Listeners tell the routes of a port.
-    pub(crate) fn reads(&self, section: Section, name: &str) -> bool {
-        if section == Section::Listeners && self.port.is_some() && self.shows(Section::Routes) {
+    pub(crate) fn reads(&self, section: ServedSection, name: &str) -> bool {
+        if section == ServedSection::Listeners && self.port.is_some() && self.shows(ServedSection::Routes) {
             return true;
         }
         let cluster = self.upstream.as_ref().map(|(namespace, name)| cluster_name(namespace, name));
         self.shows(section)
             && match (section, cluster) {
-                (Section::Clusters, Some(cluster)) => name == cluster,
-                (Section::Endpoints, Some(cluster)) => is_of_cluster(name, &cluster),
+                (ServedSection::Clusters, Some(cluster)) => name == cluster,
+                (ServedSection::Endpoints, Some(cluster)) => is_of_cluster(name, &cluster),
                 _ => true,
             }
     }
 
     /// As much of the resource as is asked for.
-    pub(crate) fn narrowed(&self, section: Section, mut item: Value) -> Option<Value> {
+    pub(crate) fn narrowed(&self, section: ServedSection, mut item: Value) -> Option<Value> {
         match section {
-            Section::Listeners => {
+            ServedSection::Listeners => {
                 let port = socket(&item["address"]).map(|(_, port)| port);
                 self.port.is_none_or(|wanted| port == Some(u64::from(wanted))).then_some(item)
             }
-            Section::Routes if self.domain.is_some() || self.upstream.is_some() => {
+            ServedSection::Routes if self.domain.is_some() || self.upstream.is_some() => {
                 let hosts = item.get_mut("virtual_hosts")?.as_array_mut()?;
                 hosts.retain(|host| self.takes(host));
                 (!hosts.is_empty()).then_some(item)
             }
-            Section::Routes | Section::Clusters | Section::Endpoints => Some(item),
+            ServedSection::Routes | ServedSection::Clusters | ServedSection::Endpoints => Some(item),
         }
     }
 
@@ -99,31 +99,31 @@ fn leads_to(host: &Value, cluster: &str) -> bool {
 }
 
 /// The columns of a type's table.
-pub(crate) fn columns(section: Section) -> &'static [&'static str] {
+pub(crate) fn columns(section: ServedSection) -> &'static [&'static str] {
     match section {
-        Section::Listeners => &["NAME", "ADDRESS", "CHAINS", "ROUTES"],
-        Section::Routes => &["NAME", "HOSTS", "ROUTES", "DOMAINS"],
-        Section::Clusters => &["NAME", "TYPE", "TLS"],
-        Section::Endpoints => &["NAME", "ENDPOINTS", "ADDRESSES"],
+        ServedSection::Listeners => &["NAME", "ADDRESS", "CHAINS", "ROUTES"],
+        ServedSection::Routes => &["NAME", "HOSTS", "ROUTES", "DOMAINS"],
+        ServedSection::Clusters => &["NAME", "TYPE", "TLS"],
+        ServedSection::Endpoints => &["NAME", "ENDPOINTS", "ADDRESSES"],
     }
 }
 
 /// What a table says of a resource, in the order of [`columns`].
-pub(crate) fn row(section: Section, name: &str, item: &Value) -> Vec<String> {
+pub(crate) fn row(section: ServedSection, name: &str, item: &Value) -> Vec<String> {
     let list = |key: &str| item[key].as_array().map_or(&[][..], Vec::as_slice);
     let rest = match section {
-        Section::Listeners => {
+        ServedSection::Listeners => {
             let address = address(&item["address"]).unwrap_or_else(|| "-".to_owned());
             vec![address, list("filter_chains").len().to_string(), some_of(&route_configs(item))]
         }
-        Section::Routes => {
+        ServedSection::Routes => {
             let hosts = list("virtual_hosts");
             let all = |key: &str| hosts.iter().filter_map(|host| host[key].as_array()).flatten().collect::<Vec<_>>();
             let domains: Vec<_> = all("domains").into_iter().filter_map(Value::as_str).map(str::to_owned).collect();
             vec![hosts.len().to_string(), all("routes").len().to_string(), some_of(&domains)]
         }
-        Section::Clusters => vec![discovery(item).to_owned(), socket_of(item).shown().to_owned()],
-        Section::Endpoints => {
+        ServedSection::Clusters => vec![discovery(item).to_owned(), socket_of(item).shown().to_owned()],
+        ServedSection::Endpoints => {
             let localities = list("endpoints").iter().filter_map(|locality| locality["lb_endpoints"].as_array());
             let addresses: Vec<_> = localities
                 .flatten()
@@ -177,8 +177,8 @@ mod tests {
 
     use super::*;
 
-    fn of_upstream() -> Filter {
-        Filter { upstream: Some(("ns".into(), "x".into())), ..Filter::default() }
+    fn of_upstream() -> ServedFilter {
+        ServedFilter { upstream: Some(("ns".into(), "x".into())), ..ServedFilter::default() }
     }
 
     fn routes() -> Value {
@@ -192,61 +192,67 @@ mod tests {
         ]})
     }
 
-    fn hosts(filter: &Filter) -> Vec<String> {
-        let item = filter.narrowed(Section::Routes, routes());
+    fn hosts(filter: &ServedFilter) -> Vec<String> {
+        let item = filter.narrowed(ServedSection::Routes, routes());
         let hosts = item.map(|item| item["virtual_hosts"].as_array().unwrap().clone()).unwrap_or_default();
         hosts.iter().map(|host| host["name"].as_str().unwrap().to_owned()).collect()
     }
 
     #[test]
     fn a_type_that_no_filter_is_about_is_left_out() {
-        let shown = |filter: &Filter| Section::ALL.map(|section| filter.shows(section));
-        assert_eq!(shown(&Filter::default()), [true; 4]);
-        assert_eq!(shown(&Filter { port: Some(1), ..Filter::default() }), [true, true, false, false]);
-        assert_eq!(shown(&Filter { domain: Some("a".into()), ..Filter::default() }), [false, true, false, false]);
+        let shown = |filter: &ServedFilter| ServedSection::ALL.map(|section| filter.shows(section));
+        assert_eq!(shown(&ServedFilter::default()), [true; 4]);
+        assert_eq!(shown(&ServedFilter { port: Some(1), ..ServedFilter::default() }), [true, true, false, false]);
+        assert_eq!(
+            shown(&ServedFilter { domain: Some("a".into()), ..ServedFilter::default() }),
+            [false, true, false, false]
+        );
         assert_eq!(shown(&of_upstream()), [false, true, true, true]);
-        let clusters = Filter { sections: vec![Section::Clusters], ..of_upstream() };
+        let clusters = ServedFilter { sections: vec![ServedSection::Clusters], ..of_upstream() };
         assert_eq!(shown(&clusters), [false, false, true, false]);
     }
 
     #[test]
     fn an_upstreams_resources_are_known_by_their_names() {
         let reads = |section, name| of_upstream().reads(section, name);
-        assert!(reads(Section::Clusters, "x_ns") && !reads(Section::Clusters, "x_ns2"));
-        assert!(reads(Section::Endpoints, "x_ns") && reads(Section::Endpoints, "x_ns-8057429479812104425"));
-        assert!(!reads(Section::Endpoints, "x_ns2") && !reads(Section::Endpoints, "x_ns-a"));
+        assert!(reads(ServedSection::Clusters, "x_ns") && !reads(ServedSection::Clusters, "x_ns2"));
+        assert!(reads(ServedSection::Endpoints, "x_ns") && reads(ServedSection::Endpoints, "x_ns-8057429479812104425"));
+        assert!(!reads(ServedSection::Endpoints, "x_ns2") && !reads(ServedSection::Endpoints, "x_ns-a"));
     }
 
     #[test]
     fn virtual_hosts_are_those_that_may_take_the_request_and_lead_there() {
-        let of = |domain: &str| hosts(&Filter { domain: Some(domain.into()), ..Filter::default() });
+        let of = |domain: &str| hosts(&ServedFilter { domain: Some(domain.into()), ..ServedFilter::default() });
         assert_eq!(of("a.example.com"), ["one", "two"]);
         assert_eq!(of("x.b.com:8080"), ["one", "two"]);
         assert_eq!(of(".b.com"), ["two"], "a star stands for something");
         assert_eq!(of("c.org"), ["two", "three"]);
         assert_eq!(of("D:8080"), ["two", "three"]);
         assert_eq!(hosts(&of_upstream()), ["one", "two"]);
-        assert_eq!(hosts(&Filter { domain: Some("c.org".into()), ..of_upstream() }), ["two"]);
+        assert_eq!(hosts(&ServedFilter { domain: Some("c.org".into()), ..of_upstream() }), ["two"]);
     }
 
     #[test]
     fn a_listener_is_known_by_its_port() {
         let listener = json!({"address": {"Address": {"SocketAddress": {"address": "::", "PortSpecifier": {"PortValue": 8080}}}}, "filter_chains": [{}, {}]});
-        let of = |port| Filter { port: Some(port), ..Filter::default() }.narrowed(Section::Listeners, listener.clone());
+        let of = |port| {
+            ServedFilter { port: Some(port), ..ServedFilter::default() }
+                .narrowed(ServedSection::Listeners, listener.clone())
+        };
         assert!(of(8080).is_some() && of(8443).is_none());
-        assert_eq!(row(Section::Listeners, "l", &listener), ["l", "[::]:8080", "2", "-"]);
+        assert_eq!(row(ServedSection::Listeners, "l", &listener), ["l", "[::]:8080", "2", "-"]);
     }
 
     #[test]
     fn rows_say_the_few_things_that_are_looked_for() {
-        assert_eq!(row(Section::Routes, "r", &routes()), ["r", "3", "4", "a.example.com,*.b.com,*,+2"]);
+        assert_eq!(row(ServedSection::Routes, "r", &routes()), ["r", "3", "4", "a.example.com,*.b.com,*,+2"]);
         let cluster = json!({"ClusterDiscoveryType": {"Type": 3}});
-        assert_eq!(row(Section::Clusters, "c", &cluster), ["c", "eds", "-"]);
-        assert_eq!(row(Section::Clusters, "c", &json!({"ClusterDiscoveryType": {"Type": 77}})), ["c", "?", "-"]);
+        assert_eq!(row(ServedSection::Clusters, "c", &cluster), ["c", "eds", "-"]);
+        assert_eq!(row(ServedSection::Clusters, "c", &json!({"ClusterDiscoveryType": {"Type": 77}})), ["c", "?", "-"]);
         let endpoint = json!({"HostIdentifier": {"Endpoint": {"address": {"Address": {"SocketAddress": {"address": "10.0.0.7", "PortSpecifier": {"PortValue": 80}}}}}}});
         let endpoints = json!({"endpoints": [{"lb_endpoints": [endpoint, {}]}, {}]});
-        assert_eq!(row(Section::Endpoints, "e", &endpoints), ["e", "2", "10.0.0.7:80,?"]);
-        for section in Section::ALL {
+        assert_eq!(row(ServedSection::Endpoints, "e", &endpoints), ["e", "2", "10.0.0.7:80,?"]);
+        for section in ServedSection::ALL {
             assert_eq!(row(section, "odd", &json!(7)).len(), columns(section).len());
         }
     }

@@ -4,7 +4,7 @@ use std::io::Read;
 
 use flate2::read::GzDecoder;
 
-use super::record::Problem;
+use super::record::RecordProblem;
 
 /// Larger than any chart of templates.
 const LIMIT: u64 = 64 * 1024 * 1024;
@@ -21,12 +21,12 @@ pub(crate) struct File {
 ///
 /// # Errors
 /// It is not one, or too large.
-pub(crate) fn unpacked(bytes: &[u8]) -> Result<Vec<File>, Problem> {
+pub(crate) fn unpacked(bytes: &[u8]) -> Result<Vec<File>, RecordProblem> {
     let mut tar = Vec::new();
     let mut open = GzDecoder::new(bytes).take(LIMIT + 1);
-    open.read_to_end(&mut tar).map_err(|error| Problem(format!("not a packed chart: {error}")))?;
+    open.read_to_end(&mut tar).map_err(|error| RecordProblem(format!("not a packed chart: {error}")))?;
     if tar.len() as u64 > LIMIT {
-        return Err(Problem("larger than 64 MiB unpacked".to_owned()));
+        return Err(RecordProblem("larger than 64 MiB unpacked".to_owned()));
     }
     let mut files = Vec::new();
     let mut rest = tar.as_slice();
@@ -39,7 +39,7 @@ pub(crate) fn unpacked(bytes: &[u8]) -> Result<Vec<File>, Problem> {
             let end = field.iter().position(|byte| *byte == 0).unwrap_or(field.len());
             String::from_utf8_lossy(&field[..end]).trim().to_owned()
         };
-        let broken = || Problem("not a packed chart: its tar file is cut off".to_owned());
+        let broken = || RecordProblem("not a packed chart: its tar file is cut off".to_owned());
         let size = usize::from_str_radix(&text(124, 136), 8).map_err(|_| broken())?;
         let (content, _) = after.split_at_checked(size).ok_or_else(broken)?;
         let is_file = matches!(header[156], b'0' | 0);

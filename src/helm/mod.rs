@@ -8,9 +8,9 @@ mod run;
 mod target;
 
 pub(crate) use chart::{File, unpacked};
-pub(crate) use record::{Problem, Record, Storage, Unread, read};
+pub(crate) use record::{Record, RecordProblem, RefusedRecord, Storage, read};
 #[cfg(any(fuzzing, test))]
 pub(crate) use release_id::ReleaseName;
 pub(crate) use release_id::{ReleaseId, ReleaseNamespace, name_and_revision, object_name};
 pub(crate) use run::{Helm, Order};
-pub(crate) use target::{AsUser, Kubeconfig, Target, flag};
+pub(crate) use target::{AsUser, HelmTarget, Kubeconfig, flag};

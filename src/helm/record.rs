@@ -96,18 +96,18 @@ impl Record {
 
 /// Why a record cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Problem(pub String);
+pub(crate) struct RecordProblem(pub String);
 
 /// Why the record of an object is not taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Unread {
-    Broken(Problem),
+pub(crate) enum RefusedRecord {
+    Broken(RecordProblem),
     /// It is that of another release or revision than its object holds: which one, by its own words.
     OfAnother(String),
 }
 
-impl From<Problem> for Unread {
-    fn from(problem: Problem) -> Self {
+impl From<RecordProblem> for RefusedRecord {
+    fn from(problem: RecordProblem) -> Self {
         Self::Broken(problem)
     }
 }
@@ -160,7 +160,7 @@ impl Stored {
 ///
 /// # Errors
 /// Which layer of it is broken, or of which other release it is.
-pub(crate) fn read(data: &str, storage: Storage, id: ReleaseId) -> Result<Record, Unread> {
+pub(crate) fn read(data: &str, storage: Storage, id: ReleaseId) -> Result<Record, RefusedRecord> {
     let inner = match storage {
         Storage::Secret => decoded(data.as_bytes())?,
         Storage::ConfigMap => data.as_bytes().to_vec(),
@@ -168,10 +168,10 @@ pub(crate) fn read(data: &str, storage: Storage, id: ReleaseId) -> Result<Record
     let bytes = decoded(&inner)?;
     let json = if bytes.starts_with(&GZIP) { inflated(&bytes)? } else { bytes };
     let stored: Stored =
-        serde_json::from_slice(&json).map_err(|error| Problem(format!("not a release in JSON: {error}")))?;
+        serde_json::from_slice(&json).map_err(|error| RecordProblem(format!("not a release in JSON: {error}")))?;
     if !stored.is_of(&id) {
         let Stored { name, namespace, version, .. } = stored;
-        return Err(Unread::OfAnother(format!("release {namespace}/{name}, revision {version}")));
+        return Err(RefusedRecord::OfAnother(format!("release {namespace}/{name}, revision {version}")));
     }
     let object = |map: Option<Map<String, Value>>| map.map_or(Value::Null, Value::Object);
     let info = stored.info.unwrap_or_default();
@@ -190,16 +190,16 @@ pub(crate) fn read(data: &str, storage: Storage, id: ReleaseId) -> Result<Record
     })
 }
 
-fn decoded(text: &[u8]) -> Result<Vec<u8>, Problem> {
-    STANDARD.decode(text.trim_ascii()).map_err(|error| Problem(format!("not base64: {error}")))
+fn decoded(text: &[u8]) -> Result<Vec<u8>, RecordProblem> {
+    STANDARD.decode(text.trim_ascii()).map_err(|error| RecordProblem(format!("not base64: {error}")))
 }
 
-fn inflated(bytes: &[u8]) -> Result<Vec<u8>, Problem> {
+fn inflated(bytes: &[u8]) -> Result<Vec<u8>, RecordProblem> {
     let mut json = Vec::new();
     let mut open = GzDecoder::new(bytes).take(LIMIT + 1);
-    open.read_to_end(&mut json).map_err(|error| Problem(format!("not gzip, or cut off: {error}")))?;
+    open.read_to_end(&mut json).map_err(|error| RecordProblem(format!("not gzip, or cut off: {error}")))?;
     if json.len() as u64 > LIMIT {
-        return Err(Problem("larger than 64 MiB unpacked".to_owned()));
+        return Err(RecordProblem("larger than 64 MiB unpacked".to_owned()));
     }
     Ok(json)
 }
@@ -244,7 +244,7 @@ mod tests {
         id("gloo", "gloo-system", 7)
     }
 
-    fn read_secret(bytes: &[u8]) -> Result<Record, Unread> {
+    fn read_secret(bytes: &[u8]) -> Result<Record, RefusedRecord> {
         read(&stored(bytes), Storage::Secret, gloo())
     }
 
@@ -253,17 +253,17 @@ mod tests {
         let data = stored(release().to_string().as_bytes());
         for id in [id("other", "gloo-system", 7), id("gloo", "other", 7), id("gloo", "gloo-system", 8)] {
             let inside = "release gloo-system/gloo, revision 7".to_owned();
-            assert_eq!(read(&data, Storage::Secret, id), Err(Unread::OfAnother(inside)));
+            assert_eq!(read(&data, Storage::Secret, id), Err(RefusedRecord::OfAnother(inside)));
         }
         for field in ["name", "namespace", "version"] {
             let mut release = release();
             release.as_object_mut().unwrap().remove(field);
             let refused = read_secret(release.to_string().as_bytes()).unwrap_err();
-            assert!(matches!(refused, Unread::OfAnother(_)), "{field}: {refused:?}");
+            assert!(matches!(refused, RefusedRecord::OfAnother(_)), "{field}: {refused:?}");
         }
         let flag = release().to_string().replace(r#""name":"gloo","namespace""#, r#""name":"-h","namespace""#);
         let inside = "release gloo-system/-h, revision 7".to_owned();
-        assert_eq!(read_secret(flag.as_bytes()), Err(Unread::OfAnother(inside)));
+        assert_eq!(read_secret(flag.as_bytes()), Err(RefusedRecord::OfAnother(inside)));
     }
 
     #[test]
@@ -298,10 +298,10 @@ mod tests {
             (&b"{\"name\": 3}"[..], "not a release in JSON"),
             (&b""[..], "not a release in JSON"),
         ] {
-            let Err(Unread::Broken(problem)) = read_secret(bytes) else { panic!("{why}") };
+            let Err(RefusedRecord::Broken(problem)) = read_secret(bytes) else { panic!("{why}") };
             assert!(problem.0.contains(why), "{problem:?}");
         }
-        let Err(Unread::Broken(problem)) = read("%%%", Storage::Secret, gloo()) else { panic!("no base64") };
+        let Err(RefusedRecord::Broken(problem)) = read("%%%", Storage::Secret, gloo()) else { panic!("no base64") };
         assert!(problem.0.contains("not base64"));
     }
 
@@ -310,7 +310,7 @@ mod tests {
         let zeros = vec![b' '; 65 * 1024 * 1024];
         let bomb = zipped(&zeros);
         assert!(bomb.len() < 100 * 1024);
-        assert_eq!(read_secret(&bomb), Err(Problem("larger than 64 MiB unpacked".to_owned()).into()));
+        assert_eq!(read_secret(&bomb), Err(RecordProblem("larger than 64 MiB unpacked".to_owned()).into()));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::lines::pass_on;
-use super::{Storage, Target};
+use super::{HelmTarget, Storage};
 use crate::command::Hint;
 use crate::error::{Exit, Failure, Reason};
 
@@ -50,7 +50,7 @@ pub(crate) struct Helm {
 
 /// What Helm is to do, and where.
 pub(crate) struct Order {
-    pub target: Target,
+    pub target: HelmTarget,
     /// The words of the command that are no flags, such as `upgrade`.
     pub command: &'static str,
     /// Flags, each with its value in one word.
@@ -264,7 +264,7 @@ mod tests {
         let text = "echo \"$@\"; sleep 3600 & echo $! > pid; exit 3";
         let helm = Helm { program: script(directory.path(), text), major: 3 };
         let order = Order {
-            target: Target::InCluster { namespace: crate::helm::ReleaseNamespace::parse("edge").unwrap() },
+            target: HelmTarget::InCluster { namespace: crate::helm::ReleaseNamespace::parse("edge").unwrap() },
             command: "upgrade",
             flags: vec!["--values=-".into()],
             operands: vec!["-h".into(), "gloo".into()],

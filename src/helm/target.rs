@@ -7,7 +7,7 @@ use super::ReleaseNamespace;
 
 /// The cluster, the user and the namespace, as Helm is told of them. Nothing of it is left to Helm's own choice.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Target {
+pub(crate) enum HelmTarget {
     /// A context of one kubeconfig, or of several that are merged.
     Context { kubeconfig: Kubeconfig, context: String, user: Option<AsUser>, namespace: ReleaseNamespace },
     /// The cluster of the pod that Helm runs in, as its service account. client-go does not impersonate there.
@@ -32,7 +32,7 @@ pub(crate) struct AsUser {
 /// A file in which client-go finds no context at all, so that the pod's own cluster is the only one left.
 const NO_KUBECONFIG: &str = "/dev/null";
 
-impl Target {
+impl HelmTarget {
     /// Each flag with its value in one word: a value never becomes a flag.
     pub(super) fn flags(&self) -> Vec<OsString> {
         let (Self::Context { namespace, .. } | Self::InCluster { namespace }) = self;
@@ -75,8 +75,8 @@ mod tests {
         ReleaseNamespace::parse("edge").unwrap()
     }
 
-    fn context(kubeconfig: Kubeconfig, name: &str, user: Option<AsUser>) -> Target {
-        Target::Context { kubeconfig, context: name.to_owned(), user, namespace: namespace() }
+    fn context(kubeconfig: Kubeconfig, name: &str, user: Option<AsUser>) -> HelmTarget {
+        HelmTarget::Context { kubeconfig, context: name.to_owned(), user, namespace: namespace() }
     }
 
     #[test]
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn in_a_pod_helm_finds_no_kubeconfig() {
-        let target = Target::InCluster { namespace: namespace() };
+        let target = HelmTarget::InCluster { namespace: namespace() };
         assert_eq!(target.flags(), ["--namespace=edge"].map(OsString::from));
         assert_eq!(target.variable(), Some("/dev/null".into()));
     }

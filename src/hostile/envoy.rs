@@ -6,17 +6,23 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{each, spoiled};
-use crate::envoy::dump::{Reader, Section};
+use crate::envoy::dump::{DumpReader, DumpSection};
 use crate::envoy::levels::Levels;
-use crate::envoy::view::{Filter, View, Width, columns};
+use crate::envoy::view::{ColumnWidth, View, ViewFilter, columns};
 use crate::envoy::{certs, mesh_certificate, state, updates};
 use crate::render;
 
 const DUMP: &str = include_str!("../../tests/fixtures/envoy/config_dump.json");
 const CERTS: &str = include_str!("../../tests/fixtures/envoy/certs.json");
 const LEVELS: &str = include_str!("../../tests/fixtures/envoy/logging.txt");
-const SECTIONS: [Section; 6] =
-    [Section::Bootstrap, Section::Clusters, Section::Endpoints, Section::Listeners, Section::Routes, Section::Secrets];
+const SECTIONS: [DumpSection; 6] = [
+    DumpSection::Bootstrap,
+    DumpSection::Clusters,
+    DumpSection::Endpoints,
+    DumpSection::Listeners,
+    DumpSection::Routes,
+    DumpSection::Secrets,
+];
 
 fn fixture(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
@@ -33,8 +39,8 @@ fn dump() -> Value {
 /// Every view of a dump, filtered and not, with its table; how many rows there are in all.
 fn views(dump: &[u8]) -> usize {
     let filters = [
-        Filter::default(),
-        Filter {
+        ViewFilter::default(),
+        ViewFilter {
             name: Some("listener-::-8080".to_owned()),
             port: Some(8080),
             domain: Some("shop.example.com".to_owned()),
@@ -43,7 +49,7 @@ fn views(dump: &[u8]) -> usize {
     ];
     // Read once, since finding the ends of the pieces is most of the work.
     let mut entries = Vec::new();
-    let mut reader = Reader::default();
+    let mut reader = DumpReader::default();
     let read = reader.push(dump, &mut |entry| entries.push(entry)).and_then(|()| reader.finish());
     assert!(read.is_ok() || !read.unwrap_err().to_string().is_empty());
     let mut rows = 0;
@@ -55,7 +61,7 @@ fn views(dump: &[u8]) -> usize {
             }
             assert!(view.fits_in_memory().is_ok());
             let found = view.finish();
-            for width in [Width::Usual, Width::Wide] {
+            for width in [ColumnWidth::Usual, ColumnWidth::Wide] {
                 render::dump::lines(&columns(section), &found.rows, width);
             }
             render::dump::value(&found.rows);
@@ -76,7 +82,7 @@ fn read_dump(dump: &Value) {
 fn read_certs(page: &Value, secrets: &[certs::Secret]) {
     let now: Timestamp = "2026-11-29T00:00:00Z".parse().unwrap();
     if let Some(rows) = certs::rows(page, secrets, &Some(Vec::new()), now) {
-        render::dump::lines(&certs::COLUMNS, &rows, Width::Wide);
+        render::dump::lines(&certs::COLUMNS, &rows, ColumnWidth::Wide);
     }
     mesh_certificate::of_certs(page);
 }
@@ -132,7 +138,7 @@ proptest! {
     fn a_dump_that_ends_anywhere_is_an_error(at in any::<prop::sample::Index>()) {
         let text = DUMP.trim_end().as_bytes();
         let cut = &text[..at.index(text.len())];
-        let mut reader = Reader::default();
+        let mut reader = DumpReader::default();
         let read = reader.push(cut, &mut |_| {}).and_then(|()| reader.finish());
         prop_assert!(read.is_err());
         prop_assert!(state::read(&mut serde_json::Deserializer::from_slice(cut)).is_err());

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{each, spoiled};
 use crate::envoy::state;
-use crate::gloo::{Collected, Filter, Offers, Section, compare, metrics, read, socket_of};
+use crate::gloo::{Collected, Offers, ServedFilter, ServedSection, compare, metrics, read, socket_of};
 use crate::render::diff::Secrets;
 use crate::render::served;
 
@@ -46,9 +46,9 @@ fn read_all(snapshot: &Value) {
     let text = snapshot.to_string();
     let upstream = Some(("ns".to_owned(), "x".to_owned()));
     let filters = [
-        Filter::default(),
-        Filter { port: Some(8080), ..Filter::default() },
-        Filter { domain: Some("a.example.com".to_owned()), upstream, ..Filter::default() },
+        ServedFilter::default(),
+        ServedFilter { port: Some(8080), ..ServedFilter::default() },
+        ServedFilter { domain: Some("a.example.com".to_owned()), upstream, ..ServedFilter::default() },
     ];
     for filter in filters {
         for project in [served::as_row, served::as_value(Secrets::Masked)] {
@@ -62,8 +62,8 @@ fn read_all(snapshot: &Value) {
     }
     let mut offers = Offers::new(ROLE.to_owned());
     let _ = read(&mut serde_json::Deserializer::from_str(&text), &mut offers);
-    for section in Section::ALL {
-        compare(section, &offers.take(section), &state::Loaded::default());
+    for section in ServedSection::ALL {
+        compare(section, &offers.take(section), &state::LoadedResources::default());
     }
     socket_of(&snapshot["data"][ROLE]["Clusters"]["Items"]["x_ns"]["ProtoMessage"]);
 }
@@ -77,7 +77,7 @@ fn no_type_of_any_node_of_a_snapshot_is_a_panic() {
 fn a_resource_that_is_not_an_object_is_an_error_that_names_the_resource() {
     for wrong in [json!("x"), json!(7), json!(null), json!(["x"]), json!({"ProtoMessage": "x"})] {
         let text = json!({"data": {ROLE: {"Clusters": {"Items": {"x_ns": wrong}}}}}).to_string();
-        let mut kept = Collected::new(ROLE.to_owned(), Filter::default(), served::as_row);
+        let mut kept = Collected::new(ROLE.to_owned(), ServedFilter::default(), served::as_row);
         let why = read(&mut serde_json::Deserializer::from_str(&text), &mut kept).unwrap_err().to_string();
         assert!(why.starts_with("x_ns of clusters is not an object"), "{why}");
     }
@@ -95,7 +95,7 @@ proptest! {
     fn a_snapshot_that_ends_anywhere_is_an_error(at in any::<prop::sample::Index>()) {
         let text = snapshot().to_string();
         let cut = &text.as_bytes()[..at.index(text.len())];
-        let mut kept = Collected::new(ROLE.to_owned(), Filter::default(), served::as_row);
+        let mut kept = Collected::new(ROLE.to_owned(), ServedFilter::default(), served::as_row);
         prop_assert!(read(&mut serde_json::Deserializer::from_slice(cut), &mut kept).is_err());
     }
 

@@ -11,8 +11,8 @@ use super::{each, spoiled};
 use crate::edit::json as json_edit;
 use crate::edit::manifest;
 use crate::model::{Object, kinds};
-use crate::plan::mtls::Surroundings;
-use crate::plan::path::behind::Port;
+use crate::plan::mtls::UpstreamContext;
+use crate::plan::path::behind::ServicePort;
 use crate::plan::path::endpoints::PodEndpoints;
 use crate::plan::peer::Policies;
 use crate::plan::{
@@ -49,12 +49,12 @@ fn read(object: &Value) {
     ssl_config::additions(&object["spec"]["sslConfig"]);
     ssl_config::completions(&object["spec"]["sslConfig"]);
     backend::destination(object, "gloo-system");
-    Surroundings::of_manifest(&upstream, "gloo-system");
+    UpstreamContext::of_manifest(&upstream, "gloo-system");
     labels::workload_selector(object);
     backend::external(object);
     labels::PodSelector::of(object, &BTreeMap::new()).map(|it| it.selects(&object["metadata"]["labels"]));
     pod::pod_port(object, object);
-    if let Ok(port) = Port::of("shop/cart", object, Some(80), &BTreeMap::new()) {
+    if let Ok(port) = ServicePort::of("shop/cart", object, Some(80), &BTreeMap::new()) {
         port.behind(
             [object],
             &PodEndpoints::of([object], "http"),

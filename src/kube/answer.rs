@@ -5,13 +5,13 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::failure::{Cause, Rule, TlsFault};
-use crate::bounded::{self, Unread};
+use crate::bounded::{self, NoValue};
 
 /// What the values of one answer may take. etcd takes objects of 1.5 MiB, whose values take a few times that.
 const MOST_PARSED: usize = 16 << 20;
 
 /// An answer, whole.
-pub(super) struct Answer {
+pub(super) struct ApiAnswer {
     pub status: u16,
     /// Seconds of `Retry-After`; its other form, a date, is not one that API servers send.
     pub retry_after: Option<Duration>,
@@ -29,11 +29,11 @@ pub(super) struct Asked<'a> {
 }
 
 /// The object, or the cause.
-pub(super) fn read(answer: &Answer, asked: Asked<'_>) -> Result<Value, Cause> {
+pub(super) fn read(answer: &ApiAnswer, asked: Asked<'_>) -> Result<Value, Cause> {
     let value = match bounded::value(&answer.body, MOST_PARSED) {
         Ok(value) => Some(value),
-        Err(Unread::TooLarge) => return Err(Cause::TooLarge { most: MOST_PARSED }),
-        Err(Unread::Json(_)) => None,
+        Err(NoValue::TooLarge) => return Err(Cause::TooLarge { most: MOST_PARSED }),
+        Err(NoValue::Json(_)) => None,
     };
     if (200..300).contains(&answer.status) {
         return match value {
@@ -49,7 +49,7 @@ pub(super) fn read(answer: &Answer, asked: Asked<'_>) -> Result<Value, Cause> {
     Err(refusal(answer, value.filter(|value| value["kind"] == "Status"), asked))
 }
 
-fn refusal(answer: &Answer, status: Option<Value>, asked: Asked<'_>) -> Cause {
+fn refusal(answer: &ApiAnswer, status: Option<Value>, asked: Asked<'_>) -> Cause {
     let Some(status) = status else { return without_status(answer) };
     let message = text(&status, "message");
     // An admission webhook chooses its own code, so its words decide.
@@ -79,7 +79,7 @@ fn refusal(answer: &Answer, status: Option<Value>, asked: Asked<'_>) -> Cause {
 }
 
 /// Proxies in front of the API server, and its own outermost handlers, answer in plain text.
-fn without_status(answer: &Answer) -> Cause {
+fn without_status(answer: &ApiAnswer) -> Cause {
     let text = String::from_utf8_lossy(&answer.body);
     let text = text.trim();
     match answer.status {
@@ -92,7 +92,7 @@ fn without_status(answer: &Answer) -> Cause {
     }
 }
 
-fn unread(answer: &Answer) -> String {
+fn unread(answer: &ApiAnswer) -> String {
     let text = String::from_utf8_lossy(&answer.body);
     let what = match text.trim_start().bytes().next() {
         None => "an empty body",
@@ -147,7 +147,7 @@ mod tests {
         Asked { verb: "patch", group: "gloo.solo.io", plural: "upstreams", namespace: "gloo-system", name: "x" };
 
     fn cause<T: ToString>(status: u16, body: T) -> Cause {
-        let answer = Answer { status, retry_after: None, body: body.to_string().into_bytes() };
+        let answer = ApiAnswer { status, retry_after: None, body: body.to_string().into_bytes() };
         drop(body);
         read(&answer, ASKED).unwrap_err()
     }

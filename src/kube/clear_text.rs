@@ -7,7 +7,7 @@ use std::fmt;
 use ::kube::config::AuthInfo;
 use http::Uri;
 
-use super::proxy_env::{Proxy, is_loopback};
+use super::proxy_env::{HttpProxy, is_loopback};
 
 /// Why the kubeconfig's credentials are not sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl fmt::Display for Withheld {
 
 /// Takes the credentials from `user` where they would be sent without TLS. Whom to impersonate stays: without it the
 /// request would be made with other rights than those asked for.
-pub(super) fn withhold(user: &mut AuthInfo, server: &Uri, proxy: Option<&Proxy>) -> Option<Withheld> {
+pub(super) fn withhold(user: &mut AuthInfo, server: &Uri, proxy: Option<&HttpProxy>) -> Option<Withheld> {
     let host = server.host().unwrap_or_default().trim_matches(['[', ']']).to_ascii_lowercase();
     let withheld = match proxy {
         _ if server.scheme_str() == Some("https") => return None,

@@ -20,8 +20,8 @@ use rustls::pki_types::pem::PemObject as _;
 use tower::util::MapErr;
 use tower::{BoxError, Layer as _, Service};
 
-use super::kubeconfig::{Chosen, plain, refused};
-use super::proxy_env::{BadProxy, Protocol, Proxy, Source};
+use super::kubeconfig::{ChosenContext, plain, refused};
+use super::proxy_env::{BadProxy, HttpProxy, Protocol, ProxySource};
 use crate::error::Failure;
 
 /// For a TCP connection and the TLS handshake over it.
@@ -38,7 +38,7 @@ pub(super) fn install_ring() {
 }
 
 /// The API server's URL, without a login in it: such a login is never sent. Without a scheme it is http, as for kubectl.
-pub(super) fn server(chosen: &Chosen) -> Result<Uri, Failure> {
+pub(super) fn server(chosen: &ChosenContext) -> Result<Uri, Failure> {
     let text = without_login(chosen.cluster.server.as_deref().unwrap_or_default());
     let bad = |why: &str| refused(format!("context {}: server {text} {why}", chosen.context));
     let full = if text.contains("://") { text.clone() } else { format!("http://{text}") };
@@ -60,7 +60,7 @@ fn without_login(url: &str) -> String {
 
 /// kube's description of the cluster. Built field by field: kube's own loading reads the proxy variables of the
 /// process, and fails on what Go accepts there.
-pub(super) fn config(chosen: &Chosen, server: Uri) -> Result<Config, Failure> {
+pub(super) fn config(chosen: &ChosenContext, server: Uri) -> Result<Config, Failure> {
     let cluster = &chosen.cluster;
     let mut config = Config::new(server);
     config.default_namespace.clone_from(&chosen.namespace);
@@ -72,7 +72,7 @@ pub(super) fn config(chosen: &Chosen, server: Uri) -> Result<Config, Failure> {
     Ok(config)
 }
 
-fn authority(chosen: &Chosen) -> Result<Option<Vec<Vec<u8>>>, Failure> {
+fn authority(chosen: &ChosenContext) -> Result<Option<Vec<Vec<u8>>>, Failure> {
     // kube loads the bundle for itself only; what it gives a plugin is the same bundle, read the same way.
     let bundle = ExecAuthCluster::try_from(&chosen.cluster)
         .map_err(|error| unreadable(&chosen.context, &error))?
@@ -123,14 +123,14 @@ pub(super) fn unusable(context: &str, error: &::kube::Error) -> Failure {
 /// A proxy that cannot be used, by the name of who said it.
 pub(super) fn bad_proxy(context: &str, bad: &BadProxy) -> Failure {
     match bad.source {
-        Source::Kubeconfig => refused(format!("context {context}: proxy-url of its cluster {}", bad.why)),
-        Source::Variable(name) => refused(format!("environment variable {name} {}", bad.why))
+        ProxySource::Kubeconfig => refused(format!("context {context}: proxy-url of its cluster {}", bad.why)),
+        ProxySource::Variable(name) => refused(format!("environment variable {name} {}", bad.why))
             .hint("unset it, or name the API server in NO_PROXY, if no proxy is wanted"),
     }
 }
 
 /// The client: base address, credentials, impersonation, then the wire.
-pub(super) fn client(config: &Config, proxy: Option<&Proxy>) -> Result<Client, ::kube::Error> {
+pub(super) fn client(config: &Config, proxy: Option<&HttpProxy>) -> Result<Client, ::kube::Error> {
     // A client that leaves Nagle on waits 40 ms for a delayed ACK in each command.
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
@@ -168,7 +168,7 @@ fn with_port(config: &Config) -> Config {
     config
 }
 
-fn logged_in<C>(tunnel: Tunnel<C>, proxy: &Proxy) -> Tunnel<C> {
+fn logged_in<C>(tunnel: Tunnel<C>, proxy: &HttpProxy) -> Tunnel<C> {
     let header = proxy.login.as_ref().and_then(|(user, password)| {
         HeaderValue::from_str(&format!("Basic {}", BASE64.encode(format!("{user}:{password}")))).ok()
     });

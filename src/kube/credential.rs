@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 
 use super::Target;
 use super::exec::{Credential, Plugin};
-use super::kubeconfig::{Chosen, plain, refused};
+use super::kubeconfig::{ChosenContext, plain, refused};
 use crate::error::Failure;
 
 /// A token file is read again after a minute: the kubelet replaces it before it expires.
@@ -42,7 +42,7 @@ pub(super) struct Bearer {
 impl Bearer {
     /// Takes from `chosen` what kube would handle less well: it runs a plugin twice, on our thread and without
     /// a deadline, and sends the newline at the end of a token file.
-    pub(super) async fn open(chosen: &mut Chosen, target: &Target) -> Result<Self, Failure> {
+    pub(super) async fn open(chosen: &mut ChosenContext, target: &Target) -> Result<Self, Failure> {
         if let Some(provider) = &chosen.user.auth_provider {
             known_provider(&provider.name, &chosen.context)?;
         }

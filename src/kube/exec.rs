@@ -33,7 +33,7 @@ pub(super) struct Credential {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Status {
+pub(super) struct ExecStatus {
     expiration_timestamp: Option<Timestamp>,
     token: Option<String>,
     client_certificate_data: Option<String>,
@@ -191,7 +191,7 @@ async fn last(stream: Option<impl AsyncRead + Unpin>) -> std::io::Result<Vec<u8>
 }
 
 /// client-go takes YAML from a plugin as well as JSON.
-pub(super) fn status_of(text: &str) -> Option<Status> {
+pub(super) fn status_of(text: &str) -> Option<ExecStatus> {
     let mut document = crate::yaml::parse(text).ok()?;
     if document["kind"].as_str().is_some_and(|kind| kind != "ExecCredential") {
         return None;

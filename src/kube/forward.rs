@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::forward_failure::{ForwardCause, ForwardFailure, refused_by_kubelet, refused_by_server};
-use super::request::{Server, Wire, outlasts, pause};
+use super::request::{RequestTarget, Wire, outlasts, pause};
 use super::{Cause, Exchange, Session};
 
 /// Envoy's own text pages are small; what may be larger is read chunk by chunk.
@@ -220,7 +220,7 @@ impl Session {
 fn again(cause: &ForwardCause, only_reads: bool, attempt: u32) -> Option<Duration> {
     // What the request in the stream ended in is read as an answer of the API server that was cut off.
     let cut = Cause::Unreachable { why: String::new(), sent: true };
-    let pause = |cause: &Cause, reading| pause(cause, reading, attempt, Server::Unknown);
+    let pause = |cause: &Cause, reading| pause(cause, reading, attempt, RequestTarget::Unknown);
     match cause {
         ForwardCause::Api(Cause::Server { .. }) => pause(&cut, true),
         ForwardCause::Api(cause) => pause(cause, true),

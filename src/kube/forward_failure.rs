@@ -6,7 +6,7 @@ use std::time::Duration;
 use ::kube::client::UpgradeConnectionError;
 use serde_json::json;
 
-use super::answer::{self, Answer, Asked};
+use super::answer::{self, ApiAnswer, Asked};
 use super::failure::{ApiError, Cause, Verb};
 use super::{Session, tls};
 use crate::error::{Exit, Failure, Reason};
@@ -67,7 +67,7 @@ pub(super) fn refused_by_server(error: &::kube::Error, namespace: &str) -> Forwa
         ::kube::Error::Api(status) => {
             let name = status.details.as_ref().map(|details| details.name.as_str()).unwrap_or_default();
             let body = json!({"kind": "Status", "message": status.message, "details": {"name": name}}).to_string();
-            let answer = Answer { status: status.code, retry_after: None, body: body.into_bytes() };
+            let answer = ApiAnswer { status: status.code, retry_after: None, body: body.into_bytes() };
             let asked = Asked { verb: "create", group: "", plural: RESOURCE, namespace, name };
             of_answer(answer::read(&answer, asked).err().unwrap_or(Cause::BadAnswer(format!("status {}", status.code))))
         }

@@ -6,10 +6,10 @@ use ::kube::config::Kubeconfig;
 use http::Uri;
 use serde_json::Value;
 
-use super::answer::{self, Answer, Asked};
+use super::answer::{self, ApiAnswer, Asked};
 use super::clear_text::withhold;
 use super::failure::{ApiError, Cause, Verb};
-use super::kubeconfig::{Files, select};
+use super::kubeconfig::{ConfigFiles, select};
 use super::page::Page;
 use super::proxy_env::decide;
 use super::{Environment, Target, connect, exec};
@@ -22,7 +22,7 @@ use crate::model::kinds;
 /// Why it is none.
 pub(crate) fn answer(status: u16, retry_after: Option<u64>, body: &[u8]) -> Result<Vec<Value>, ApiError> {
     let asked = Asked { verb: "list", group: "gloo.solo.io", plural: "upstreams", namespace: "shop", name: "cart" };
-    let answer = Answer { status, retry_after: retry_after.map(Duration::from_secs), body: body.to_vec() };
+    let answer = ApiAnswer { status, retry_after: retry_after.map(Duration::from_secs), body: body.to_vec() };
     let page = answer::read(&answer, asked).and_then(|value| Page::of(value).map_err(Cause::BadAnswer));
     page.map(|page| page.items).map_err(|cause| ApiError {
         verb: Verb::List,
@@ -44,7 +44,7 @@ pub(crate) struct Context {
 #[must_use]
 pub(crate) fn contexts(text: &str) -> Option<Vec<Result<Context, Failure>>> {
     let config = Kubeconfig::default().merge(Kubeconfig::from_yaml(text).ok()?).ok()?;
-    let files = Files { paths: vec!["kubeconfig".into()], named: true };
+    let files = ConfigFiles { paths: vec!["kubeconfig".into()], named: true };
     let mut target = Target::new(Environment::of([("", "")]));
     let names = config.contexts.iter().map(|context| Some(context.name.clone()));
     let contexts = names.chain([None]).map(|name| {

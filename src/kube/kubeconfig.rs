@@ -12,7 +12,7 @@ use crate::error::{Exit, Failure, Reason};
 
 /// A context with what it names.
 #[derive(Debug)]
-pub(super) struct Chosen {
+pub(super) struct ChosenContext {
     pub cluster_context: ClusterContext,
     /// Its name in messages.
     pub context: String,
@@ -21,7 +21,7 @@ pub(super) struct Chosen {
     pub user: AuthInfo,
 }
 
-impl Chosen {
+impl ChosenContext {
     /// A number that changes with anything the kubeconfig says about the cluster or the user.
     pub(super) fn fingerprint(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
@@ -39,7 +39,7 @@ pub(super) fn refused(message: impl Into<String>) -> Failure {
 }
 
 /// The context that `target` means.
-pub(super) fn choose(target: &Target) -> Result<Chosen, Failure> {
+pub(super) fn choose(target: &Target) -> Result<ChosenContext, Failure> {
     let files = files(target);
     let (config, missing) = read(&files)?;
     let empty = config.contexts.is_empty() && config.clusters.is_empty() && config.auth_infos.is_empty();
@@ -63,28 +63,31 @@ pub(crate) fn context_names(target: &Target) -> Vec<String> {
 }
 
 /// What is to be read, and whether it was asked for by name.
-pub(super) struct Files {
+pub(super) struct ConfigFiles {
     pub paths: Vec<PathBuf>,
     pub named: bool,
 }
 
-fn files(target: &Target) -> Files {
+fn files(target: &Target) -> ConfigFiles {
     if let Some(path) = &target.kubeconfig {
-        return Files { paths: vec![path.clone()], named: true };
+        return ConfigFiles { paths: vec![path.clone()], named: true };
     }
     if let Some(list) = target.environment.os("KUBECONFIG") {
         let paths: Vec<_> = std::env::split_paths(list).filter(|path| !path.as_os_str().is_empty()).collect();
         if !paths.is_empty() {
-            return Files { paths, named: false };
+            return ConfigFiles { paths, named: false };
         }
     }
     let home = target.environment.os("HOME").or_else(|| target.environment.os("USERPROFILE"));
-    Files { paths: home.map(|home| Path::new(home).join(".kube").join("config")).into_iter().collect(), named: false }
+    ConfigFiles {
+        paths: home.map(|home| Path::new(home).join(".kube").join("config")).into_iter().collect(),
+        named: false,
+    }
 }
 
 /// What another program is told, so that it reads the same files from any directory. A list that no variable can
 /// hold is one file: several came out of the variable.
-fn absolute(files: &Files) -> KubeconfigFiles {
+fn absolute(files: &ConfigFiles) -> KubeconfigFiles {
     let whole: Vec<_> =
         files.paths.iter().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone())).collect();
     match std::env::join_paths(&whole) {
@@ -93,13 +96,13 @@ fn absolute(files: &Files) -> KubeconfigFiles {
     }
 }
 
-fn shown(files: &Files) -> String {
+fn shown(files: &ConfigFiles) -> String {
     files.paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
 /// The files merged: the first to name a thing wins. A file that is not there is passed over, as client-go does,
 /// unless it was named by a flag.
-fn read(files: &Files) -> Result<(Kubeconfig, Vec<PathBuf>), Failure> {
+fn read(files: &ConfigFiles) -> Result<(Kubeconfig, Vec<PathBuf>), Failure> {
     let mut merged = Kubeconfig::default();
     let mut missing = Vec::new();
     for path in &files.paths {
@@ -140,7 +143,7 @@ pub(super) fn plain(error: &std::io::Error) -> String {
     letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
-fn nothing(files: &Files, missing: &[PathBuf]) -> Failure {
+fn nothing(files: &ConfigFiles, missing: &[PathBuf]) -> Failure {
     let hint = "--kubeconfig names a file, KUBECONFIG one or several; -f works on manifests without a cluster";
     if files.paths.is_empty() {
         return refused("no kubeconfig: neither KUBECONFIG nor HOME is set").hint(hint);
@@ -151,7 +154,7 @@ fn nothing(files: &Files, missing: &[PathBuf]) -> Failure {
     refused(format!("kubeconfig {}: empty: no context, no cluster, no user", shown(files))).hint(hint)
 }
 
-pub(super) fn select(config: &Kubeconfig, target: &Target, files: &Files) -> Result<Chosen, Failure> {
+pub(super) fn select(config: &Kubeconfig, target: &Target, files: &ConfigFiles) -> Result<ChosenContext, Failure> {
     let path = &shown(files);
     let context_names: Vec<&str> = config.contexts.iter().map(|named| named.name.as_str()).collect();
     let choice = target.context.as_deref().or(config.current_context.as_deref()).filter(|name| !name.is_empty());
@@ -172,7 +175,7 @@ pub(super) fn select(config: &Kubeconfig, target: &Target, files: &Files) -> Res
     let user = user(config, &context, name, path)?;
     let namespace = context.namespace.filter(|namespace| !namespace.is_empty()).unwrap_or_else(|| "default".to_owned());
     let cluster_context = ClusterContext::Kubeconfig { name: name.to_owned(), files: absolute(files) };
-    Ok(Chosen { cluster_context, context: name.to_owned(), namespace, cluster, user })
+    Ok(ChosenContext { cluster_context, context: name.to_owned(), namespace, cluster, user })
 }
 
 fn cluster(config: &Kubeconfig, context: &Context, name: &str, path: &str) -> Result<Cluster, Failure> {
@@ -246,7 +249,7 @@ fn near<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
 }
 
 /// What a pod is given: `None` outside of one.
-fn in_cluster(environment: &Environment) -> Option<Result<Chosen, Failure>> {
+fn in_cluster(environment: &Environment) -> Option<Result<ChosenContext, Failure>> {
     let host = environment.text("KUBERNETES_SERVICE_HOST")?;
     let port = environment.text("KUBERNETES_SERVICE_PORT")?;
     let directory = environment.service_account();
@@ -261,7 +264,7 @@ fn in_cluster(environment: &Environment) -> Option<Result<Chosen, Failure>> {
         "" => "default",
         namespace => namespace,
     };
-    Some(Ok(Chosen {
+    Some(Ok(ChosenContext {
         context: ClusterContext::InCluster.to_string(),
         cluster_context: ClusterContext::InCluster,
         namespace: namespace.to_owned(),

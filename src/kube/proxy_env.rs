@@ -13,7 +13,7 @@ use super::encoding::decode;
 
 /// Who named the proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Source {
+pub(crate) enum ProxySource {
     /// `proxy-url` of the kubeconfig's cluster.
     Kubeconfig,
     /// An environment variable.
@@ -33,21 +33,21 @@ pub(crate) enum Protocol {
 
 /// The proxy to use.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Proxy {
+pub(crate) struct HttpProxy {
     pub protocol: Protocol,
     /// Scheme, host and port; no credentials.
     pub uri: Uri,
     /// User and password, decoded.
     pub login: Option<(String, String)>,
-    pub source: Source,
+    pub source: ProxySource,
 }
 
 /// `http://proxy:3128 (HTTPS_PROXY)`; never its login.
-impl fmt::Display for Proxy {
+impl fmt::Display for HttpProxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let source = match self.source {
-            Source::Kubeconfig => "proxy-url of the kubeconfig",
-            Source::Variable(name) => name,
+            ProxySource::Kubeconfig => "proxy-url of the kubeconfig",
+            ProxySource::Variable(name) => name,
         };
         write!(f, "{} ({source})", self.uri.to_string().trim_end_matches('/'))
     }
@@ -56,7 +56,7 @@ impl fmt::Display for Proxy {
 /// A proxy was named and cannot be used. The value is not repeated: it may hold a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BadProxy {
-    pub source: Source,
+    pub source: ProxySource,
     pub why: &'static str,
 }
 
@@ -68,9 +68,9 @@ pub(crate) fn decide(
     server: &Uri,
     proxy_url: Option<&str>,
     environment: &Environment,
-) -> Result<Option<Proxy>, BadProxy> {
+) -> Result<Option<HttpProxy>, BadProxy> {
     if let Some(url) = proxy_url.filter(|url| !url.is_empty()) {
-        return parse(url, Source::Kubeconfig).map(Some);
+        return parse(url, ProxySource::Kubeconfig).map(Some);
     }
     let secure = server.scheme_str() == Some("https");
     let names: [&'static str; 4] = if secure {
@@ -87,10 +87,10 @@ pub(crate) fn decide(
     if is_loopback(&host) || is_exception(&host, port, exceptions) {
         return Ok(None);
     }
-    parse(url, Source::Variable(name)).map(Some)
+    parse(url, ProxySource::Variable(name)).map(Some)
 }
 
-fn parse(text: &str, source: Source) -> Result<Proxy, BadProxy> {
+fn parse(text: &str, source: ProxySource) -> Result<HttpProxy, BadProxy> {
     let bad = |why| BadProxy { source: source.clone(), why };
     let text = text.trim();
     let full = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
@@ -113,7 +113,7 @@ fn parse(text: &str, source: Source) -> Result<Proxy, BadProxy> {
     });
     let port = authority.port_u16().unwrap_or(default_port);
     let uri = format!("{scheme}://{host}:{port}/").parse().map_err(|_| bad("is not a URL"))?;
-    Ok(Proxy { protocol, uri, login, source })
+    Ok(HttpProxy { protocol, uri, login, source })
 }
 
 /// Whether a host, in lower case and without brackets, is a literal of the loopback.
@@ -269,7 +269,7 @@ mod tests {
         let environment = Environment::of([PROXY, ("NO_PROXY", "*")]);
         let server = "https://127.0.0.1:6443".parse().unwrap();
         let proxy = decide(&server, Some("socks5://127.0.0.1"), &environment).unwrap().unwrap();
-        assert_eq!(proxy.source, Source::Kubeconfig);
+        assert_eq!(proxy.source, ProxySource::Kubeconfig);
         assert_eq!(proxy.protocol, Protocol::Socks5);
         assert_eq!(proxy.uri, "socks5://127.0.0.1:1080/");
         assert_eq!(decide(&server, Some(""), &environment), Ok(None));
@@ -294,7 +294,7 @@ mod tests {
             let environment = Environment::of([("https_proxy", url)]);
             decide(&server, None, &environment).unwrap_err()
         };
-        assert_eq!(refused("ftp://proxy").source, Source::Variable("https_proxy"));
+        assert_eq!(refused("ftp://proxy").source, ProxySource::Variable("https_proxy"));
         assert_eq!(refused("ftp://proxy").why, "has a scheme that is not http, https, socks5 or socks5h");
         assert_eq!(refused("http://a b").why, "is not a URL");
         assert_eq!(refused("http://").why, "is not a URL");

@@ -13,7 +13,7 @@ use http_body_util::BodyExt as _;
 use serde_json::Value;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::answer::{self, Answer, Asked};
+use super::answer::{self, ApiAnswer, Asked};
 use super::credential::Bearer;
 use super::failure::Cause;
 use super::{Exchange, Trace, tls};
@@ -51,7 +51,7 @@ pub(super) struct Wire {
     pub bearer: Bearer,
     pub timeout: Duration,
     pub trace: Option<Trace>,
-    pub seen: Seen,
+    pub seen: ServerContact,
     /// Requests under way at once: HTTP/1.1 has a connection of its own for each.
     pub lanes: Semaphore,
     /// Who holds it reads a large answer.
@@ -60,29 +60,29 @@ pub(super) struct Wire {
 
 /// An answer, whole, and the right to be as large as it is.
 struct Collected<'w> {
-    answer: Answer,
+    answer: ApiAnswer,
     _large: Option<SemaphorePermit<'w>>,
 }
 
 /// Whether the server has answered anything in this run. One that has is there, and away for a moment; one that has not
 /// may never be.
 #[derive(Default)]
-pub(super) struct Seen(AtomicBool);
+pub(super) struct ServerContact(AtomicBool);
 
 /// What a request is tried against.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Server {
+pub(super) enum RequestTarget {
     Unknown,
     Known,
 }
 
-impl Seen {
+impl ServerContact {
     fn note(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    fn server(&self) -> Server {
-        if self.0.load(Ordering::Relaxed) { Server::Known } else { Server::Unknown }
+    fn server(&self) -> RequestTarget {
+        if self.0.load(Ordering::Relaxed) { RequestTarget::Known } else { RequestTarget::Unknown }
     }
 }
 
@@ -192,13 +192,13 @@ impl Wire {
         }
         let retry_after = head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
         let status = head.status.as_u16();
-        let answer = Answer { status, retry_after: retry_after.map(Duration::from_secs), body: whole };
+        let answer = ApiAnswer { status, retry_after: retry_after.map(Duration::from_secs), body: whole };
         Ok(Collected { answer, _large: large })
     }
 }
 
 /// 503 keeps its `Retry-After`: only with it a write may be sent again.
-fn read(answer: &Answer, asked: Asked<'_>) -> Result<Value, Cause> {
+fn read(answer: &ApiAnswer, asked: Asked<'_>) -> Result<Value, Cause> {
     match answer::read(answer, asked) {
         Err(Cause::Server { status: 503, .. }) if answer.retry_after.is_some() => {
             Err(Cause::Throttled { after: answer.retry_after })
@@ -211,12 +211,12 @@ fn read(answer: &Answer, asked: Asked<'_>) -> Result<Value, Cause> {
 ///
 /// A write whose answer is missing is not sent again: it may have been made. A connection that never came about, and
 /// a server that says to come back, have not made it, and a server that was there is waited for.
-pub(super) fn pause(cause: &Cause, reading: bool, attempt: u32, server: Server) -> Option<Duration> {
+pub(super) fn pause(cause: &Cause, reading: bool, attempt: u32, server: RequestTarget) -> Option<Duration> {
     let own = (FIRST_PAUSE * 4_u32.pow(attempt.saturating_sub(1).min(TRIES))).min(LONGEST_PAUSE);
     let is_left = attempt < TRIES;
     match cause {
         Cause::Throttled { after: Some(after) } => Some(FIRST_PAUSE.max(*after)),
-        Cause::Unreachable { sent: false, .. } => (is_left || server == Server::Known).then_some(own),
+        Cause::Unreachable { sent: false, .. } => (is_left || server == RequestTarget::Known).then_some(own),
         Cause::Throttled { after: None } => is_left.then_some(own),
         Cause::Server { status: 503, .. } | Cause::Unreachable { sent: true, .. } => {
             (reading && is_left).then_some(own)
@@ -263,7 +263,7 @@ mod tests {
 
     #[test]
     fn a_write_is_sent_again_only_if_it_cannot_have_been_made() {
-        let again = |cause: &Cause, reading| pause(cause, reading, 1, Server::Known).is_some();
+        let again = |cause: &Cause, reading| pause(cause, reading, 1, RequestTarget::Known).is_some();
         let busy = Cause::Server { status: 503, message: String::new() };
         let broken = Cause::Server { status: 500, message: String::new() };
         let table = [
@@ -286,7 +286,7 @@ mod tests {
 
     #[test]
     fn tries_are_counted_and_the_server_is_taken_at_its_word() {
-        let pause = |cause: &Cause, attempt| pause(cause, true, attempt, Server::Known);
+        let pause = |cause: &Cause, attempt| pause(cause, true, attempt, RequestTarget::Known);
         assert_eq!(pause(&throttled(Some(7)), 1), Some(Duration::from_secs(7)));
         assert_eq!(pause(&throttled(Some(0)), 100), Some(Duration::from_millis(100)));
         assert_eq!(pause(&throttled(None), 3), None);
@@ -307,8 +307,8 @@ mod tests {
     #[test]
     fn only_a_server_that_was_there_is_waited_for() {
         let refused = unreachable(false);
-        assert_eq!(pause(&refused, false, 3, Server::Unknown), None);
-        assert_eq!(pause(&refused, false, 3, Server::Known), Some(Duration::from_millis(1600)));
-        assert_eq!(pause(&refused, false, 100, Server::Known), Some(Duration::from_millis(1600)));
+        assert_eq!(pause(&refused, false, 3, RequestTarget::Unknown), None);
+        assert_eq!(pause(&refused, false, 3, RequestTarget::Known), Some(Duration::from_millis(1600)));
+        assert_eq!(pause(&refused, false, 100, RequestTarget::Known), Some(Duration::from_millis(1600)));
     }
 }

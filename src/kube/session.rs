@@ -12,9 +12,9 @@ use super::connect::{bad_proxy, client, config, install_ring, server, unusable};
 use super::credential::Bearer;
 use super::encoding::encode;
 use super::failure::{ApiError, Cause, Verb};
-use super::kubeconfig::{Chosen, choose};
+use super::kubeconfig::{ChosenContext, choose};
 use super::page::{Page, Query, Scope, named};
-use super::request::{Call, Payload, Seen, Wire};
+use super::request::{Call, Payload, ServerContact, Wire};
 use super::{ClusterContext, Impersonation, Target, Trace, proxy_env};
 use crate::error::{Exit, Failure, Reason};
 use crate::model::{Kind, Object, ObjectRef};
@@ -84,7 +84,7 @@ impl Session {
             namespace: chosen.namespace,
             withheld,
             via: proxy.as_ref().map(ToString::to_string),
-            wire: Wire { client, bearer, timeout: target.timeout, trace, seen: Seen::default(), lanes, large },
+            wire: Wire { client, bearer, timeout: target.timeout, trace, seen: ServerContact::default(), lanes, large },
         })
     }
 
@@ -345,7 +345,7 @@ fn shown(config: &Config) -> String {
 }
 
 /// Flags replace what the kubeconfig says, as a whole.
-fn impersonate(chosen: &mut Chosen, target: &Target) -> Result<Option<Impersonation>, Failure> {
+fn impersonate(chosen: &mut ChosenContext, target: &Target) -> Result<Option<Impersonation>, Failure> {
     let user = &mut chosen.user;
     let flags = target.as_user.is_some() || !target.as_groups.is_empty() || target.as_uid.is_some();
     let replaced = [

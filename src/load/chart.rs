@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::files::reason;
 use crate::error::{Exit, Failure, Reason};
-use crate::helm::{File, Problem, unpacked};
-use crate::plan::values::known::Known;
+use crate::helm::{File, RecordProblem, unpacked};
+use crate::plan::values::known::ChartKeys;
 use crate::yaml;
 
 /// Directories of a chart and of charts in it; deeper is none.
@@ -21,7 +21,7 @@ pub(crate) struct AtHand {
     pub version: String,
     /// Its own values.
     pub defaults: Value,
-    pub known: Known,
+    pub known: ChartKeys,
     /// Whether it carries CRDs, which Helm installs once and does not upgrade.
     pub has_crds: bool,
 }
@@ -37,7 +37,7 @@ pub(crate) fn read(path: &Path) -> Result<AtHand, Failure> {
     if fs::metadata(path).map_err(cannot)?.is_dir() {
         walk(path, "", DEPTH, &mut files).map_err(cannot)?;
     } else {
-        files = unpacked(&fs::read(path).map_err(cannot)?).map_err(|Problem(why)| failure(why))?;
+        files = unpacked(&fs::read(path).map_err(cannot)?).map_err(|RecordProblem(why)| failure(why))?;
     }
     let file = |name: &str| files.iter().find(|file| file.path == name);
     let parsed = |name: &str| {
@@ -57,7 +57,7 @@ pub(crate) fn read(path: &Path) -> Result<AtHand, Failure> {
         has_crds: files.iter().any(is_crd),
         name: text("name"),
         version: text("version"),
-        known: Known::new(defaults.clone(), schema, words),
+        known: ChartKeys::new(defaults.clone(), schema, words),
         defaults,
     })
 }

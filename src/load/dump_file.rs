@@ -5,8 +5,8 @@ use std::io::{self, Read, Seek as _};
 use std::path::Path;
 
 use crate::command::gloo_rs;
-use crate::envoy::dump::Reader;
-use crate::envoy::view::{Found, View};
+use crate::envoy::dump::DumpReader;
+use crate::envoy::view::{FoundRows, View};
 use crate::error::{Exit, Failure, Reason};
 use crate::zip;
 
@@ -17,19 +17,19 @@ const CHUNK: usize = 64 << 10;
 const MOST: u64 = 4 << 30;
 
 /// A dump of a file, seen.
-pub(crate) struct Seen {
+pub(crate) struct DumpState {
     /// The pod, where a snapshot names it.
     pub pod: Option<String>,
-    pub found: Found,
+    pub found: FoundRows,
 }
 
 /// Looks at each dump of a file; `-` is stdin.
 ///
 /// # Errors
 /// The file cannot be read, or holds no dump.
-pub(crate) fn look(path: &Path, stdin: &mut dyn Read, view: &dyn Fn() -> View) -> Result<Vec<Seen>, Failure> {
+pub(crate) fn look(path: &Path, stdin: &mut dyn Read, view: &dyn Fn() -> View) -> Result<Vec<DumpState>, Failure> {
     if path.as_os_str() == "-" {
-        return Ok(vec![Seen { pod: None, found: one("stdin", stdin, &mut MOST.clone(), view())? }]);
+        return Ok(vec![DumpState { pod: None, found: one("stdin", stdin, &mut MOST.clone(), view())? }]);
     }
     let shown = path.display().to_string();
     let mut file = File::open(path).map_err(|error| unread(&shown, &error))?;
@@ -38,13 +38,13 @@ pub(crate) fn look(path: &Path, stdin: &mut dyn Read, view: &dyn Fn() -> View) -
     begun.map_err(|error| unread(&shown, &error))?;
     match first == zip::MAGIC {
         true => of_snapshot(&shown, file, view),
-        false => Ok(vec![Seen { pod: None, found: one(&shown, &mut file, &mut MOST.clone(), view())? }]),
+        false => Ok(vec![DumpState { pod: None, found: one(&shown, &mut file, &mut MOST.clone(), view())? }]),
     }
 }
 
-fn of_snapshot(shown: &str, file: File, view: &dyn Fn() -> View) -> Result<Vec<Seen>, Failure> {
+fn of_snapshot(shown: &str, file: File, view: &dyn Fn() -> View) -> Result<Vec<DumpState>, Failure> {
     let bad = |why: &dyn std::fmt::Display| broken(format!("{shown}: not a whole zip file: {why}"));
-    let mut archive = zip::Reader::open(file).map_err(|error| bad(&error))?;
+    let mut archive = zip::ZipReader::open(file).map_err(|error| bad(&error))?;
     let mut seen = Vec::new();
     let mut left = MOST;
     for member in archive.members.clone() {
@@ -53,7 +53,7 @@ fn of_snapshot(shown: &str, file: File, view: &dyn Fn() -> View) -> Result<Vec<S
         if file == MEMBER {
             let mut from = archive.member(&member).map_err(|error| bad(&error))?;
             let found = one(&format!("{shown}, {name}"), &mut from, &mut left, view())?;
-            seen.push(Seen { pod: pod.map(str::to_owned), found });
+            seen.push(DumpState { pod: pod.map(str::to_owned), found });
         }
     }
     match seen.is_empty() {
@@ -63,8 +63,8 @@ fn of_snapshot(shown: &str, file: File, view: &dyn Fn() -> View) -> Result<Vec<S
 }
 
 /// One dump; `left` is how long this and the next ones may be.
-fn one(shown: &str, from: &mut dyn Read, left: &mut u64, mut view: View) -> Result<Found, Failure> {
-    let mut reader = Reader::default();
+fn one(shown: &str, from: &mut dyn Read, left: &mut u64, mut view: View) -> Result<FoundRows, Failure> {
+    let mut reader = DumpReader::default();
     let bad = |why: &dyn std::fmt::Display| broken(format!("{shown}: not a config dump: {why}"));
     let mut chunk = vec![0; CHUNK];
     loop {

@@ -8,7 +8,7 @@ use crate::error::{Exit, Failure};
 use crate::kube::{ApiError, Cause, Query, Scope, Session};
 use crate::model::{Kind, Object, ObjectRef, kinds};
 use crate::plan::advice::{Advice, Code};
-use crate::plan::enrolment::Seen;
+use crate::plan::enrolment::NamespaceState;
 use crate::plan::enrolment::advice::demands_tls;
 
 /// Pods that have ended start no more.
@@ -18,7 +18,7 @@ const RUNNING: &str = "status.phase!=Succeeded,status.phase!=Failed";
 ///
 /// # Errors
 /// The workloads or their pods cannot be listed: which of them to restart is unknown then.
-pub(crate) async fn seen(session: &Session, namespace: &str) -> Result<(Seen, Vec<Advice>), Failure> {
+pub(crate) async fn seen(session: &Session, namespace: &str) -> Result<(NamespaceState, Vec<Advice>), Failure> {
     let scope = Scope::Namespace(namespace);
     let list = |kind: &'static Kind| session.list_all(kind, scope, Query::default());
     let running = Query { fields: RUNNING.to_owned(), ..Query::default() };
@@ -49,7 +49,7 @@ pub(crate) async fn seen(session: &Session, namespace: &str) -> Result<(Seen, Ve
     let cron_jobs = or_unknown("the CronJobs", cron_jobs);
     let budgets = or_unknown("the PodDisruptionBudgets", budgets);
     let cron_jobs = cron_jobs.into_iter().map(|value| Object::new(&kinds::CRON_JOB, value)).collect();
-    Ok((Seen { workloads, pods, cron_jobs, budgets }, advice))
+    Ok((NamespaceState { workloads, pods, cron_jobs, budgets }, advice))
 }
 
 fn undecided(error: ApiError, session: &Session) -> Failure {

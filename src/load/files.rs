@@ -15,7 +15,7 @@ const LIMIT_NAME: &str = "256 MiB";
 
 /// What one `-f` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Source {
+pub(crate) enum FileSource {
     /// `-`: standard input.
     Stdin,
     /// A file or a directory.
@@ -34,7 +34,7 @@ pub(crate) struct SourceText {
 
 /// What comes out of one place that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Loaded {
+pub(crate) enum LoadedFile {
     Text(SourceText),
     /// A file of a directory that is no manifest: binary, or not UTF-8.
     PassedOver {
@@ -53,7 +53,7 @@ pub(crate) enum Loaded {
 ///
 /// # Errors
 /// A usage failure if `-` is named twice or a name is empty.
-pub(crate) fn sources(arguments: &[String]) -> Result<Vec<Source>, Failure> {
+pub(crate) fn sources(arguments: &[String]) -> Result<Vec<FileSource>, Failure> {
     if arguments.iter().filter(|argument| *argument == "-").count() > 1 {
         return Err(Failure::usage("-f -: standard input can be read only once"));
     }
@@ -61,8 +61,8 @@ pub(crate) fn sources(arguments: &[String]) -> Result<Vec<Source>, Failure> {
         .iter()
         .map(|argument| match argument.as_str() {
             "" => Err(Failure::usage("-f: the name of the file is empty")),
-            "-" => Ok(Source::Stdin),
-            path => Ok(Source::Path(PathBuf::from(path))),
+            "-" => Ok(FileSource::Stdin),
+            path => Ok(FileSource::Path(PathBuf::from(path))),
         })
         .collect()
 }
@@ -71,13 +71,13 @@ pub(crate) fn sources(arguments: &[String]) -> Result<Vec<Source>, Failure> {
 ///
 /// # Errors
 /// As [`sources`].
-pub(crate) fn sources_of(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
+pub(crate) fn sources_of(paths: &[PathBuf]) -> Result<Vec<FileSource>, Failure> {
     sources(&paths.iter().map(|path| path.to_string_lossy().into_owned()).collect::<Vec<_>>())
 }
 
 /// What is to be read, in order; reading happens as it is iterated over, one file in memory at a time.
 #[derive(Debug)]
-pub(crate) struct Files {
+pub(crate) struct FileReader {
     queue: vec::IntoIter<Queued>,
     /// Whether the sources are one file or standard input: then the command is a filter.
     is_single: bool,
@@ -94,12 +94,12 @@ enum Queued {
 ///
 /// # Errors
 /// A path that is missing or not a file, a directory without manifests or one that cannot be listed.
-pub(crate) fn find(sources: &[Source]) -> Result<Files, Failure> {
+pub(crate) fn find(sources: &[FileSource]) -> Result<FileReader, Failure> {
     let mut queue = Vec::new();
     let mut seen = HashSet::new();
     let mut has_directory = false;
     for source in sources {
-        let Source::Path(path) = source else {
+        let FileSource::Path(path) = source else {
             queue.push(Queued::Stdin);
             continue;
         };
@@ -121,7 +121,7 @@ pub(crate) fn find(sources: &[Source]) -> Result<Files, Failure> {
             queue.extend(is_new(&mut seen, &queued).then_some(queued));
         }
     }
-    Ok(Files { is_single: queue.len() == 1 && !has_directory, queue: queue.into_iter() })
+    Ok(FileReader { is_single: queue.len() == 1 && !has_directory, queue: queue.into_iter() })
 }
 
 /// A file that was named twice is read once.
@@ -132,7 +132,7 @@ fn is_new(seen: &mut HashSet<PathBuf>, queued: &Queued) -> bool {
     }
 }
 
-impl Files {
+impl FileReader {
     /// Whether the sources are one FILE or `-`: then all of it comes out again, edited or not.
     #[must_use]
     pub(crate) fn is_single(&self) -> bool {
@@ -143,30 +143,30 @@ impl Files {
     ///
     /// # Errors
     /// A named file or standard input that cannot be read, is too large, binary or not UTF-8.
-    pub(crate) fn next(&mut self, stdin: &mut dyn Read) -> Option<Result<Loaded, Failure>> {
+    pub(crate) fn next(&mut self, stdin: &mut dyn Read) -> Option<Result<LoadedFile, Failure>> {
         Some(match self.queue.next()? {
-            Queued::Refused { name, why, hint } => Ok(Loaded::Refused { name, why, hint }),
+            Queued::Refused { name, why, hint } => Ok(LoadedFile::Refused { name, why, hint }),
             Queued::Stdin => read_text(stdin)
-                .map(|text| Loaded::Text(SourceText { name: "-".to_owned(), file: None, text }))
+                .map(|text| LoadedFile::Text(SourceText { name: "-".to_owned(), file: None, text }))
                 .map_err(|error| failure(format!("standard input: {}", error.sentence()))),
             Queued::File { name, file, explicit } => read_file(&file).map_or_else(
                 |error| unread(&name, &error, explicit),
-                |text| Ok(Loaded::Text(SourceText { name: name.clone(), file: Some(file.clone()), text })),
+                |text| Ok(LoadedFile::Text(SourceText { name: name.clone(), file: Some(file.clone()), text })),
             ),
         })
     }
 }
 
-fn unread(name: &str, error: &Unread, explicit: bool) -> Result<Loaded, Failure> {
+fn unread(name: &str, error: &Unread, explicit: bool) -> Result<LoadedFile, Failure> {
     let why = error.sentence();
     if explicit {
         return Err(failure(format!("{name}: {why}")));
     }
     let name = name.to_owned();
     Ok(match error {
-        Unread::Binary | Unread::NotUtf8(_) => Loaded::PassedOver { name, why },
+        Unread::Binary | Unread::NotUtf8(_) => LoadedFile::PassedOver { name, why },
         Unread::TooLarge | Unread::Io(_) => {
-            Loaded::Refused { name, why, hint: "make it readable, or name the other files one by one".to_owned() }
+            LoadedFile::Refused { name, why, hint: "make it readable, or name the other files one by one".to_owned() }
         }
     })
 }

@@ -7,11 +7,11 @@ use crate::error::{Exit, Failure, Reason};
 use crate::kube::{Cause, Query, Scope, Session};
 use crate::model::{Kind, Object, kinds};
 use crate::options::Proxies;
-use crate::plan::auto_mtls::Gateways;
+use crate::plan::auto_mtls::GatewaysReadiness;
 use crate::plan::gateway::PROXY_LABEL;
 use crate::plan::labels::workload_selector;
 use crate::plan::sidecars::state::{Extent, state};
-use crate::plan::sidecars::{self, Pods, Proxy};
+use crate::plan::sidecars::{self, GatewayProxy, Pods};
 use crate::text::nearest;
 use crate::text::{ProxyKind, ProxyName};
 
@@ -23,7 +23,7 @@ const WORKLOADS: [&Kind; 2] = [&kinds::DEPLOYMENT, &kinds::DAEMON_SET];
 ///
 /// # Errors
 /// None of that name, none at all, or several where none was named; or the request's own failure.
-pub(crate) async fn find(session: &Session, namespace: &str, wanted: &Proxies) -> Result<Vec<Proxy>, Failure> {
+pub(crate) async fn find(session: &Session, namespace: &str, wanted: &Proxies) -> Result<Vec<GatewayProxy>, Failure> {
     let workloads = match wanted {
         Proxies::Named(names) => {
             let mut workloads = Vec::new();
@@ -46,21 +46,21 @@ pub(crate) async fn find(session: &Session, namespace: &str, wanted: &Proxies) -
 }
 
 /// Whether every labelled proxy of the namespace has the whole of the sidecars.
-pub(crate) async fn readiness(session: &Session, namespace: &str) -> Gateways {
+pub(crate) async fn readiness(session: &Session, namespace: &str) -> GatewaysReadiness {
     let mut lacking = Vec::new();
     let workloads = match labelled(session, namespace).await {
         Ok(workloads) => workloads,
-        Err(failure) => return Gateways::Unknown { why: failure.message },
+        Err(failure) => return GatewaysReadiness::Unknown { why: failure.message },
     };
     for workload in workloads {
         let name = workload.reference.name.clone();
         match whole(session, workload).await {
             Ok(proxy) if state(&proxy).is_ok_and(|state| state.extent() == Extent::Full) => {}
             Ok(_) => lacking.push(name),
-            Err(failure) => return Gateways::Unknown { why: failure.message },
+            Err(failure) => return GatewaysReadiness::Unknown { why: failure.message },
         }
     }
-    Gateways::Seen { lacking }
+    GatewaysReadiness::Seen { lacking }
 }
 
 async fn labelled(session: &Session, namespace: &str) -> Result<Vec<Object>, Failure> {
@@ -146,7 +146,7 @@ pub(crate) fn not_found<'o>(name: &ProxyName, place: &str, proxies: impl Iterato
     }
 }
 
-async fn whole(session: &Session, workload: Object) -> Result<Proxy, Failure> {
+async fn whole(session: &Session, workload: Object) -> Result<GatewayProxy, Failure> {
     let reference = &workload.reference;
     let name = sidecars::bootstrap_name(&reference.name);
     let bootstrap = match session.get(&kinds::CONFIG_MAP, &reference.namespace, &name).await {
@@ -155,7 +155,7 @@ async fn whole(session: &Session, workload: Object) -> Result<Proxy, Failure> {
         Err(error) => return Err(error.into_failure(session)),
     };
     let pods = pods(session, &workload).await.map_or(Pods::Unseen, Pods::Seen);
-    Ok(Proxy { workload, bootstrap, pods })
+    Ok(GatewayProxy { workload, bootstrap, pods })
 }
 
 /// The metadata of a workload's pods that are not over; `None` if they may not be listed.

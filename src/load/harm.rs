@@ -1,17 +1,17 @@
 //! Upstreams that auto-mTLS may harm: with TLS of their own, or in front of peers that accept no mutual TLS.
 
-use super::survey::Survey;
+use super::survey::SurveyReader;
 use super::traffic::each;
 use crate::kube::Session;
 use crate::model::{Object, kinds};
 use crate::plan::advice::Advice;
 use crate::plan::auto_mtls::{Disabled, harm, on_disabled, on_harm};
 use crate::plan::gateway::AutoMtls;
-use crate::plan::path::pair::{State, ends};
+use crate::plan::path::pair::{PairState, ends};
 use crate::plan::path::{Cause, Sends};
 use crate::plan::peer::Sent;
-use crate::plan::policy::Found;
-use crate::plan::{Gateways, Unread, Wants};
+use crate::plan::policy::Picked;
+use crate::plan::{GatewayNeed, Unread, Wants};
 
 /// The warning that lists those with TLS of their own; a note where they may not be listed.
 pub(crate) async fn advice(session: &Session) -> Option<Advice> {
@@ -22,7 +22,7 @@ pub(crate) async fn advice(session: &Session) -> Option<Advice> {
 
 /// The same, and the warning that lists those whose pods accept plaintext alone. Where no policy says so, no pod is
 /// read.
-pub(crate) async fn with_peers(session: &Session, survey: &Survey<'_>) -> Vec<Advice> {
+pub(crate) async fn with_peers(session: &Session, survey: &SurveyReader<'_>) -> Vec<Advice> {
     let refused = survey.may_be_refused(Sent::MutualTls).await;
     let mut harmed = Vec::new();
     let mut covered = Vec::new();
@@ -58,21 +58,21 @@ fn on_own_tls(harmed: &[(String, &'static str)], unread: Option<&Unread>) -> Opt
 }
 
 /// The policy that keeps auto-mTLS from a pod behind the Upstream.
-async fn of_peers(survey: &Survey<'_>, upstream: &Object) -> Result<Option<Disabled>, Unread> {
-    let wants = Wants { peer: Some(Sent::MutualTls), gateway: Gateways::Never };
-    let around = survey.around(upstream, Found::Swept, wants).await;
+async fn of_peers(survey: &SurveyReader<'_>, upstream: &Object) -> Result<Option<Disabled>, Unread> {
+    let wants = Wants { peer: Some(Sent::MutualTls), gateway: GatewayNeed::Never };
+    let around = survey.around(upstream, Picked::Selected, wants).await;
     let around = around.map_err(|failure| Unread::from(failure.message))?;
     let Some(facts) = around.path().map(|facts| facts.sending(Sends::PerPod)) else { return Ok(None) };
     let mut unknown = None;
     for (pod, state) in ends(&facts) {
         match (state, &pod.demands) {
-            (State::Broken { cause: Cause::DisabledPeer, .. }, Ok(effective)) => {
+            (PairState::Broken { cause: Cause::DisabledPeer, .. }, Ok(effective)) => {
                 let Some(policy) = effective.set_by() else { continue };
                 let upstream = format!("{}/{}", upstream.reference.namespace, upstream.reference.name);
                 let mend = policy.opened_by(&pod.namespace);
                 return Ok(Some(Disabled { upstream, policy: policy.to_string(), mend }));
             }
-            (State::Unknown { .. }, Err(why)) => unknown = Some(why.clone()),
+            (PairState::Unknown { .. }, Err(why)) => unknown = Some(why.clone()),
             _ => {}
         }
     }

@@ -13,7 +13,7 @@ use crate::envoy::updates::{self, Updates};
 use crate::gloo::metrics::{self, Metrics};
 use crate::kube::{ForwardCause, ForwardFailure, Session};
 use crate::model::{Object, Snapshot, Unknown, kinds};
-use crate::plan::path::Certificate;
+use crate::plan::path::ShownCertificate;
 use crate::plan::pod::is_running;
 use crate::plan::proxy_pods::ADMIN_PORT;
 
@@ -24,7 +24,7 @@ const AT_ONCE: usize = 4;
 const BETWEEN: Duration = Duration::from_millis(250);
 
 /// The pods of Gloo's namespace, to be asked as far as that is allowed.
-pub(crate) struct Inside<'s> {
+pub(crate) struct GlooPods<'s> {
     session: &'s Session,
     snapshot: &'s Snapshot,
     gloo: &'s str,
@@ -32,7 +32,7 @@ pub(crate) struct Inside<'s> {
     allowed: OnceCell<Result<(), Unknown>>,
 }
 
-impl<'s> Inside<'s> {
+impl<'s> GlooPods<'s> {
     /// Asks nobody yet.
     #[must_use]
     pub(crate) fn new(session: &'s Session, snapshot: &'s Snapshot, gloo: &'s str) -> Self {
@@ -40,7 +40,7 @@ impl<'s> Inside<'s> {
     }
 
     /// The certificates that the gateways show the mesh.
-    pub(crate) async fn certificates(&self) -> Beyond<Vec<Certificate>> {
+    pub(crate) async fn certificates(&self) -> Beyond<Vec<ShownCertificate>> {
         let pods = self.pods(mesh_certificates::has_sidecar);
         let Some(first) = pods.first() else {
             return Beyond::NotThere("no gateway pod with Istio's sidecars".to_owned());

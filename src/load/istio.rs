@@ -6,11 +6,11 @@ use crate::command::flag;
 use crate::error::Failure;
 use crate::kube::{ApiError, Cause, Query, Scope, Session};
 use crate::model::{Kind, kinds};
-use crate::plan::istiod::{self, ISTIOD_LABEL, Istiod, REVISION_LABEL, Seen};
+use crate::plan::istiod::{self, ControlPlaneObjects, ISTIOD_LABEL, Istiod, REVISION_LABEL};
 use crate::plan::revisions::Listed;
 
 /// What there is.
-pub(crate) struct Found {
+pub(crate) struct FoundIstiods {
     pub istiods: Vec<Istiod>,
     /// Whether tags could be seen.
     pub tags: Listed<()>,
@@ -29,14 +29,14 @@ pub(crate) async fn istiods(session: &Session, namespace: Option<&str>) -> Resul
 /// # Errors
 /// The Deployments cannot be listed. Services, mesh configuration and webhooks that cannot be are left out:
 /// they add to what is known and decide nothing alone.
-pub(crate) async fn all(session: &Session, namespace: Option<&str>) -> Result<Found, Failure> {
+pub(crate) async fn all(session: &Session, namespace: Option<&str>) -> Result<FoundIstiods, Failure> {
     let scope = namespace.map_or(Scope::All, Scope::Namespace);
     let list = async |kind: &'static Kind, scope: Scope<'_>, labels: &str| {
         session.list_all(kind, scope, Query::labelled(labels)).await
     };
     let deployments = list(&kinds::DEPLOYMENT, scope, ISTIOD_LABEL).await.map_err(|error| hinted(error, session))?;
     if deployments.is_empty() {
-        return Ok(Found { istiods: Vec::new(), tags: Listed::Read(()) });
+        return Ok(FoundIstiods { istiods: Vec::new(), tags: Listed::Read(()) });
     }
     let (services, config_maps, webhooks) = tokio::join!(
         list(&kinds::SERVICE, scope, REVISION_LABEL),
@@ -47,13 +47,13 @@ pub(crate) async fn all(session: &Session, namespace: Option<&str>) -> Result<Fo
         Ok(_) => Listed::Read(()),
         Err(error) => Listed::Unknown { why: super::unread::why(error) },
     };
-    let istiods = istiod::all(&Seen {
+    let istiods = istiod::all(&ControlPlaneObjects {
         deployments: &deployments,
         services: &services.unwrap_or_default(),
         config_maps: &config_maps.unwrap_or_default(),
         webhooks: &webhooks.unwrap_or_default(),
     });
-    Ok(Found { istiods, tags })
+    Ok(FoundIstiods { istiods, tags })
 }
 
 fn hinted(error: ApiError, session: &Session) -> Failure {

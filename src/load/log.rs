@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 use crate::error::Failure;
 use crate::kube::{ApiError, Cause, Log, LogQuery, Session, Since};
 use crate::model::kinds;
-use crate::plan::log::{Lines, Seen};
+use crate::plan::log::{Lines, LogPosition};
 
 /// Before a connection is tried again; twice as long each time that nothing new came.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -35,7 +35,7 @@ pub(crate) struct Reading<'s> {
     patience: Duration,
     log: Option<Log>,
     lines: Lines,
-    seen: Seen,
+    seen: LogPosition,
     /// Since when there is no connection, after one was lost.
     lost: Option<Instant>,
     pause: Duration,
@@ -58,7 +58,7 @@ impl<'s> Reading<'s> {
             patience,
             log: None,
             lines: Lines::default(),
-            seen: Seen::default(),
+            seen: LogPosition::default(),
             lost: None,
             pause: FIRST_PAUSE,
             is_over: false,

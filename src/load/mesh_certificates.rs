@@ -14,7 +14,7 @@ use crate::envoy::x509::serials_of_pem;
 use crate::kube::{ForwardCause, ForwardFailure, InPod, Session};
 use crate::model::{Object, Snapshot, kinds};
 use crate::plan::Unread;
-use crate::plan::path::Certificate;
+use crate::plan::path::ShownCertificate;
 use crate::plan::path::survey::Survey;
 use crate::plan::proxy_pods::ADMIN_PORT;
 use crate::plan::sidecars::parts::ISTIO_PROXY;
@@ -41,7 +41,7 @@ struct Asking<'s> {
 }
 
 impl Asking<'_> {
-    async fn of_pod(&self, pod: &Object) -> Result<Vec<Certificate>, ForwardFailure> {
+    async fn of_pod(&self, pod: &Object) -> Result<Vec<ShownCertificate>, ForwardFailure> {
         let (namespace, name) = (&pod.reference.namespace, &pod.reference.name);
         let ask = InPod { patience: self.patience, ..InPod::get("/certs") };
         let answer = self.session.ask_in_pod(namespace, name, ADMIN_PORT, &ask).await?;
@@ -55,7 +55,7 @@ impl Asking<'_> {
         let certs = bounded::value(&body, MOST_PARSED).map_err(not_json)?;
         let of_mesh = of_certs(&certs).into_iter().map(|certificate| {
             let is_known = !self.roots.is_empty() && !certificate.roots.is_empty();
-            Certificate {
+            ShownCertificate {
                 namespace: namespace.clone(),
                 pod: name.clone(),
                 id: certificate.id,
@@ -67,7 +67,7 @@ impl Asking<'_> {
         Ok(of_mesh.collect())
     }
 
-    async fn of_pods(&self, pods: &[&Object]) -> Result<Vec<Certificate>, ForwardFailure> {
+    async fn of_pods(&self, pods: &[&Object]) -> Result<Vec<ShownCertificate>, ForwardFailure> {
         let all: Vec<_> = stream::iter(pods).map(|pod| self.of_pod(pod)).buffered(AT_ONCE).try_collect().await?;
         Ok(all.into_iter().flatten().collect())
     }
@@ -83,7 +83,7 @@ pub(crate) async fn of_gateways(
     snapshot: &Snapshot,
     gloo: &str,
     pods: &[&Object],
-) -> Beyond<Vec<Certificate>> {
+) -> Beyond<Vec<ShownCertificate>> {
     let root = snapshot.find(&kinds::CONFIG_MAP, gloo, ROOT.0).object();
     let roots = root.map(|map| roots(&map.value)).unwrap_or_default();
     let asking = Asking { session, roots, now: Timestamp::now().as_second(), patience: None };
@@ -104,7 +104,7 @@ pub(crate) fn has_sidecar(pod: &Object) -> bool {
 pub(crate) async fn of_proxies(
     session: &Session,
     survey: &Survey<'_>,
-) -> HashMap<String, Result<Vec<Certificate>, Unread>> {
+) -> HashMap<String, Result<Vec<ShownCertificate>, Unread>> {
     let mut all = HashMap::new();
     for (proxy, mut pods) in survey.ready_proxies() {
         pods.truncate(MOST_PODS);
@@ -115,7 +115,7 @@ pub(crate) async fn of_proxies(
     all
 }
 
-async fn of_proxy(session: &Session, namespace: &str, pods: &[&Object]) -> Result<Vec<Certificate>, Unread> {
+async fn of_proxy(session: &Session, namespace: &str, pods: &[&Object]) -> Result<Vec<ShownCertificate>, Unread> {
     let unread = |failure: ForwardFailure| Unread::from(&failure.unknown());
     session.may_forward(namespace, &pods[0].reference.name, ADMIN_PORT).await.map_err(unread)?;
     let root = session.get(&kinds::CONFIG_MAP, namespace, ROOT.0).await;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::snapshot::{self, Detail, Namespaces, Want};
 use crate::error::Failure;
 use crate::kube::Session;
-use crate::model::{Answer, Found, Part, Snapshot, kinds};
+use crate::model::{Found, ListAnswer, ListPart, Snapshot, kinds};
 use crate::plan::Unread;
 use crate::plan::backend::ServiceRef;
 use crate::plan::gateway::PROXY_LABEL;
@@ -59,7 +59,7 @@ pub(crate) async fn around(
         let Found::There(service) = snapshot.find(&kinds::SERVICE, namespace, name) else { continue };
         let Some(selector) = PodSelector::of(&service.value, &std::collections::BTreeMap::new()) else { continue };
         let pods = snapshot::selected(session, &kinds::POD, namespace, selector.to_string()).await?;
-        snapshot.put(&kinds::POD, Part::Selected, pods);
+        snapshot.put(&kinds::POD, ListPart::Selected, pods);
     }
     Ok(snapshot)
 }
@@ -97,7 +97,7 @@ pub(crate) async fn other_gateways(
     for kind in wants.iter().map(|want| want.kind).chain([&kinds::SETTINGS]) {
         let from = if *kind == kinds::SETTINGS { &all } else { &gateways };
         let of_others = from.all(kind).iter().filter(|object| others.contains(&object.reference.namespace));
-        snapshot.put(kind, Part::Selected, Answer::Read(of_others.cloned().collect()));
+        snapshot.put(kind, ListPart::Selected, ListAnswer::Read(of_others.cloned().collect()));
     }
     Ok((others, None))
 }
@@ -151,7 +151,7 @@ async fn bootstraps(session: &Session, snapshot: &mut Snapshot) -> Result<(), Fa
     for home in homes {
         for kind in [&kinds::CONFIG_MAP, &kinds::POD] {
             let own = snapshot::selected(session, kind, &home, GATEWAY_LABEL.to_owned()).await?;
-            snapshot.put(kind, Part::Selected, own);
+            snapshot.put(kind, ListPart::Selected, own);
         }
     }
     Ok(())

@@ -9,7 +9,7 @@ use crate::kube::{ApiError, Cause, Query, Scope, Session};
 use crate::model::{Kind, Object, ObjectRef, kinds};
 use crate::options::{Global, PodsOf, ProxyPods};
 use crate::plan::labels::workload_selector;
-use crate::plan::proxy_pods::{self, Chosen};
+use crate::plan::proxy_pods::{self, ChosenPods};
 use crate::plan::sidecars::BOOTSTRAP_KEY;
 use crate::text::nearest;
 use crate::text::{ProxyKind, ProxyName};
@@ -21,7 +21,7 @@ const GATEWAY_LABEL: &str = "gateway.networking.k8s.io/gateway-name";
 ///
 /// # Errors
 /// No such proxy, none of its pods runs Envoy, or the request's own failure.
-pub(crate) async fn find(session: &Session, global: &Global, wanted: &ProxyPods) -> Result<Chosen, Failure> {
+pub(crate) async fn find(session: &Session, global: &Global, wanted: &ProxyPods) -> Result<ChosenPods, Failure> {
     let look = Look { session, namespace: global.object_namespace() };
     let found = look.proxy(global, &wanted.proxy).await?;
     // Who may not read the bootstrap gets the charts' own admin port.

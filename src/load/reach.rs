@@ -21,12 +21,12 @@ pub(crate) struct OutOfReach {
 ///
 /// # Errors
 /// Why they could not be listed.
-pub(crate) async fn out_of_reach(session: &Session, scope: &change::Scope) -> Result<OutOfReach, Unread> {
+pub(crate) async fn out_of_reach(session: &Session, scope: &change::PolicyScope) -> Result<OutOfReach, Unread> {
     const SOME: usize = 10;
     let (place, labels) = match scope {
-        change::Scope::Mesh => (Scope::All, String::new()),
-        change::Scope::Namespace(namespace) => (Scope::Namespace(namespace), String::new()),
-        change::Scope::Workload { namespace, labels } => (Scope::Namespace(namespace), change::shown(labels)),
+        change::PolicyScope::Mesh => (Scope::All, String::new()),
+        change::PolicyScope::Namespace(namespace) => (Scope::Namespace(namespace), String::new()),
+        change::PolicyScope::Workload { namespace, labels } => (Scope::Namespace(namespace), change::shown(labels)),
     };
     let query = Query { fields: RUNNING.into(), metadata_only: true, labels, ..Query::default() };
     let mut pages = session.pages(&kinds::POD, place, query);

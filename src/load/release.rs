@@ -2,7 +2,7 @@
 
 use crate::command::{Hint, flag, gloo_rs};
 use crate::error::{Exit, Failure, Reason};
-use crate::helm::{self, Problem, Record, ReleaseId, Storage, Unread};
+use crate::helm::{self, Record, RecordProblem, RefusedRecord, ReleaseId, Storage};
 use crate::kube::{ApiError, Cause, Query, Scope, Session};
 use crate::model::{Kind, kinds};
 use crate::plan::advice::{Advice, Code};
@@ -18,7 +18,7 @@ const HISTORY: usize = 30;
 
 /// One revision, as its metadata tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Entry {
+pub(crate) struct ReleaseRevision {
     pub name: String,
     pub revision: u64,
     /// None where the label is missing.
@@ -29,10 +29,10 @@ pub(crate) struct Entry {
 
 /// A release.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Found {
+pub(crate) struct FoundRelease {
     pub record: Record,
     /// All its revisions, the newest first; as far as they may be listed.
-    pub history: Vec<Entry>,
+    pub history: Vec<ReleaseRevision>,
     pub advice: Vec<Advice>,
 }
 
@@ -45,11 +45,11 @@ pub(crate) async fn find(
     namespace: &str,
     name: Option<&str>,
     revision: Option<u64>,
-) -> Result<Found, Failure> {
+) -> Result<FoundRelease, Failure> {
     if let (Some(name), Some(revision)) = (name, revision) {
         let record = named(session, namespace, name, revision).await?;
         let history = list(session, namespace).await.unwrap_or_default();
-        return Ok(Found { record, history: of_name(&history, name), advice: Vec::new() });
+        return Ok(FoundRelease { record, history: of_name(&history, name), advice: Vec::new() });
     }
     let all = list(session, namespace).await.map_err(|error| refused(error, session))?;
     let Some(name) = name else { return of_chart(session, namespace, &all, revision).await };
@@ -72,10 +72,10 @@ pub(crate) struct Earlier {
 pub(crate) async fn earlier(
     session: &Session,
     namespace: &str,
-    found: &Found,
+    found: &FoundRelease,
     is_it: impl Fn(&serde_json::Value) -> bool,
 ) -> Earlier {
-    let is_before = |entry: &&Entry| {
+    let is_before = |entry: &&ReleaseRevision| {
         entry.revision < found.record.revision && entry.status.as_deref().is_none_or(|status| status != "failed")
     };
     let mut unread = Vec::new();
@@ -94,7 +94,7 @@ pub(crate) async fn earlier(
 pub(crate) async fn began(
     session: &Session,
     namespace: &str,
-    found: &Found,
+    found: &FoundRelease,
     is_it: impl Fn(&serde_json::Value) -> bool,
 ) -> Record {
     let mut oldest = found.record.clone();
@@ -109,7 +109,7 @@ pub(crate) async fn began(
 }
 
 /// The revisions of a release, the newest first; none where they may not be listed.
-pub(crate) async fn history(session: &Session, namespace: &str, name: &str) -> Vec<Entry> {
+pub(crate) async fn history(session: &Session, namespace: &str, name: &str) -> Vec<ReleaseRevision> {
     list(session, namespace).await.map(|all| of_name(&all, name)).unwrap_or_default()
 }
 
@@ -118,7 +118,7 @@ pub(crate) async fn owner(session: &Session, namespace: &str) -> Option<Owner> {
     super::istio::gloo(session, namespace).await.as_ref().and_then(owner::of)
 }
 
-async fn list(session: &Session, namespace: &str) -> Result<Vec<Entry>, ApiError> {
+async fn list(session: &Session, namespace: &str) -> Result<Vec<ReleaseRevision>, ApiError> {
     let secrets = Query { fields: SECRET_TYPE.to_owned(), metadata_only: true, ..Query::default() };
     let mut found = entries(session, &kinds::SECRET, namespace, secrets, Storage::Secret).await?;
     if found.is_empty() {
@@ -135,12 +135,12 @@ async fn entries(
     namespace: &str,
     query: Query,
     storage: Storage,
-) -> Result<Vec<Entry>, ApiError> {
+) -> Result<Vec<ReleaseRevision>, ApiError> {
     let listed = session.list_all(kind, Scope::Namespace(namespace), query).await?;
     let entry = |object: &serde_json::Value| {
         let object_name = object["metadata"]["name"].as_str()?;
         let (name, revision) = helm::name_and_revision(object_name)?;
-        Some(Entry {
+        Some(ReleaseRevision {
             name: name.to_owned(),
             revision,
             status: object["metadata"]["labels"]["status"].as_str().map(str::to_owned),
@@ -151,12 +151,12 @@ async fn entries(
     Ok(listed.iter().filter_map(entry).collect())
 }
 
-fn of_name(all: &[Entry], name: &str) -> Vec<Entry> {
+fn of_name(all: &[ReleaseRevision], name: &str) -> Vec<ReleaseRevision> {
     all.iter().filter(|entry| entry.name == name).cloned().collect()
 }
 
 async fn named(session: &Session, namespace: &str, name: &str, revision: u64) -> Result<Record, Failure> {
-    let entry = |storage| Entry {
+    let entry = |storage| ReleaseRevision {
         name: name.to_owned(),
         revision,
         status: None,
@@ -176,7 +176,7 @@ async fn named(session: &Session, namespace: &str, name: &str, revision: u64) ->
     }
 }
 
-async fn read(session: &Session, namespace: &str, entry: &Entry) -> Result<Record, Failure> {
+async fn read(session: &Session, namespace: &str, entry: &ReleaseRevision) -> Result<Record, Failure> {
     let kind = match entry.storage {
         Storage::Secret => &kinds::SECRET,
         Storage::ConfigMap => &kinds::CONFIG_MAP,
@@ -204,8 +204,8 @@ async fn read(session: &Session, namespace: &str, entry: &Entry) -> Result<Recor
     let data = object["data"]["release"].as_str().ok_or_else(|| broken("it has no data.release".to_owned()))?;
     let holds = format!("it is to hold {id}");
     helm::read(data, entry.storage, id).map_err(|unread| match unread {
-        Unread::Broken(Problem(why)) => broken(why),
-        Unread::OfAnother(inside) => of_another(format!("{holds}, and the record in it is of {inside}")),
+        RefusedRecord::Broken(RecordProblem(why)) => broken(why),
+        RefusedRecord::OfAnother(inside) => of_another(format!("{holds}, and the record in it is of {inside}")),
     })
 }
 
@@ -213,9 +213,9 @@ async fn read(session: &Session, namespace: &str, entry: &Entry) -> Result<Recor
 async fn chosen(
     session: &Session,
     namespace: &str,
-    history: Vec<Entry>,
+    history: Vec<ReleaseRevision>,
     revision: Option<u64>,
-) -> Result<Found, Failure> {
+) -> Result<FoundRelease, Failure> {
     if let Some(revision) = revision {
         let Some(entry) = history.iter().find(|entry| entry.revision == revision) else {
             let there: Vec<_> = history.iter().map(|entry| entry.revision.to_string()).collect();
@@ -225,7 +225,7 @@ async fn chosen(
             );
         };
         let record = read(session, namespace, entry).await?;
-        return Ok(Found { record, history, advice: Vec::new() });
+        return Ok(FoundRelease { record, history, advice: Vec::new() });
     }
     let mut newest = None;
     for entry in &history {
@@ -240,7 +240,7 @@ async fn chosen(
         let record = read(session, namespace, entry).await?;
         if record.status == "deployed" || known.is_some() {
             let advice = newest.iter().map(|(revision, status)| not_deployed(&record, *revision, status)).collect();
-            return Ok(Found { record, history, advice });
+            return Ok(FoundRelease { record, history, advice });
         }
         newest.get_or_insert((entry.revision, record.status));
     }
@@ -251,7 +251,7 @@ async fn chosen(
     );
     let advice =
         vec![Advice::warning(Code::ReleaseState, message).hint(flag("--release-revision").text(" N takes another"))];
-    Ok(Found { record, history, advice })
+    Ok(FoundRelease { record, history, advice })
 }
 
 fn not_deployed(record: &Record, revision: u64, status: &str) -> Advice {
@@ -268,7 +268,12 @@ fn not_deployed(record: &Record, revision: u64, status: &str) -> Advice {
     }
 }
 
-async fn of_chart(session: &Session, namespace: &str, all: &[Entry], revision: Option<u64>) -> Result<Found, Failure> {
+async fn of_chart(
+    session: &Session,
+    namespace: &str,
+    all: &[ReleaseRevision],
+    revision: Option<u64>,
+) -> Result<FoundRelease, Failure> {
     let mut names: Vec<&str> = all.iter().map(|entry| entry.name.as_str()).collect();
     names.dedup();
     let mut glooey = Vec::new();
@@ -306,7 +311,7 @@ async fn of_chart(session: &Session, namespace: &str, all: &[Entry], revision: O
     }
 }
 
-fn no_such(session: &Session, namespace: &str, name: &str, all: &[Entry]) -> Failure {
+fn no_such(session: &Session, namespace: &str, name: &str, all: &[ReleaseRevision]) -> Failure {
     let near = nearest(name, all.iter().map(|entry| entry.name.as_str()));
     let mut failure = Failure::new(Exit::SaidNo, Reason::NoRelease, format!("release {namespace}/{name}: not found"));
     if !near.is_empty() {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::streamed::{Broken, parsed};
 use crate::command::flag;
 use crate::error::{Exit, Failure, Reason};
-use crate::gloo::{self, Keep, Read};
+use crate::gloo::{self, Keep, SnapshotQuery};
 use crate::kube::{Cause, ForwardCause, ForwardFailure, InPod, Query, Scope, Session};
 use crate::model::kinds;
 use crate::plan::Unread;
@@ -31,7 +31,7 @@ pub(crate) struct ControlPlane<'s> {
 
 /// Why a snapshot could not be had.
 #[derive(Debug, Clone)]
-pub(crate) struct Unseen {
+pub(crate) struct NoSnapshot {
     pub obstacle: Obstacle,
     pub failure: Failure,
 }
@@ -51,7 +51,7 @@ pub(crate) enum Obstacle {
 ///
 /// # Errors
 /// There is none, it is not ready, or pods may not be listed.
-pub(crate) async fn find<'s>(session: &'s Session, namespace: &'s str) -> Result<ControlPlane<'s>, Unseen> {
+pub(crate) async fn find<'s>(session: &'s Session, namespace: &'s str) -> Result<ControlPlane<'s>, NoSnapshot> {
     let pods = session.list_all(&kinds::POD, Scope::Namespace(namespace), Query::labelled(GLOO_LABEL)).await;
     let pods = pods.map_err(|error| {
         let obstacle = match &error.cause {
@@ -62,7 +62,7 @@ pub(crate) async fn find<'s>(session: &'s Session, namespace: &'s str) -> Result
             }),
             _ => Obstacle::Passing,
         };
-        Unseen { obstacle, failure: error.into_failure(session) }
+        NoSnapshot { obstacle, failure: error.into_failure(session) }
     })?;
     let name = |pod: &Value| pod["metadata"]["name"].as_str().unwrap_or_default().to_owned();
     let mut ready: Vec<_> = pods.iter().filter(|pod| is_ready(pod)).map(name).collect();
@@ -80,7 +80,7 @@ fn is_ready(pod: &Value) -> bool {
 }
 
 /// No pod is ready; without a Deployment either, none ever will be.
-async fn absent(session: &Session, namespace: &str, pods: &[Value]) -> Unseen {
+async fn absent(session: &Session, namespace: &str, pods: &[Value]) -> NoSnapshot {
     let there = session.list_all(&kinds::DEPLOYMENT, Scope::Namespace(namespace), Query::labelled(GLOO_LABEL)).await;
     let none = pods.is_empty() && there.is_ok_and(|there| there.is_empty());
     let failure = if none {
@@ -97,7 +97,7 @@ async fn absent(session: &Session, namespace: &str, pods: &[Value]) -> Unseen {
         pods.iter().map(state).fold(failure, Failure::detail)
     };
     let obstacle = if none { Obstacle::NoGloo } else { Obstacle::Passing };
-    Unseen { obstacle, failure }
+    NoSnapshot { obstacle, failure }
 }
 
 impl ControlPlane<'_> {
@@ -110,7 +110,7 @@ impl ControlPlane<'_> {
     ///
     /// # Errors
     /// Why it could not be had, or what is wrong with it.
-    pub(crate) async fn read<K: Keep + Send + 'static>(&self, keep: K) -> Result<(Read, K), Unseen> {
+    pub(crate) async fn read<K: Keep + Send + 'static>(&self, keep: K) -> Result<(SnapshotQuery, K), NoSnapshot> {
         let answer = self.open().await?;
         let read = move |bytes: &mut dyn std::io::Read| {
             let mut keep = keep;
@@ -128,7 +128,7 @@ impl ControlPlane<'_> {
     }
 
     /// The port is that of the version, which is the one that answers.
-    async fn open(&self) -> Result<crate::kube::InPodAnswer, Unseen> {
+    async fn open(&self) -> Result<crate::kube::InPodAnswer, NoSnapshot> {
         let known = self.port.get().map(|port| [port]);
         let ports: &[u16] = known.as_ref().map_or(&PORTS, |port| port);
         let mut first = None;
@@ -154,24 +154,24 @@ impl ControlPlane<'_> {
         Err(first.map_or_else(|| self.too_old(), |failure| self.unseen(failure)))
     }
 
-    fn unseen(&self, failure: ForwardFailure) -> Unseen {
+    fn unseen(&self, failure: ForwardFailure) -> NoSnapshot {
         let obstacle = match &failure.cause {
             ForwardCause::Api(Cause::Forbidden { .. }) => {
                 Obstacle::Lasting(Unread { why: failure.why(), rule: failure.rule(), failure: None })
             }
             _ => Obstacle::Passing,
         };
-        Unseen { obstacle, failure: failure.into_failure(self.session) }
+        NoSnapshot { obstacle, failure: failure.into_failure(self.session) }
     }
 
-    fn too_old(&self) -> Unseen {
+    fn too_old(&self) -> NoSnapshot {
         let message = format!("pod {}/{} has no {PATH}: Gloo has it since 1.17", self.namespace, self.pod);
         let failure = Failure::new(Exit::Failed, Reason::BadAnswer, message);
-        Unseen { obstacle: Obstacle::Lasting(failure.message.clone().into()), failure }
+        NoSnapshot { obstacle: Obstacle::Lasting(failure.message.clone().into()), failure }
     }
 
-    fn bad(&self, what: &str) -> Unseen {
+    fn bad(&self, what: &str) -> NoSnapshot {
         let message = format!("pod {}/{}: the answer to {PATH} {what}", self.namespace, self.pod);
-        Unseen { obstacle: Obstacle::Passing, failure: Failure::new(Exit::Failed, Reason::BadAnswer, message) }
+        NoSnapshot { obstacle: Obstacle::Passing, failure: Failure::new(Exit::Failed, Reason::BadAnswer, message) }
     }
 }

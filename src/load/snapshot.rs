@@ -9,12 +9,12 @@ use std::path::PathBuf;
 use futures_util::{StreamExt as _, stream};
 use serde_json::Value;
 
-use super::files::{self, Loaded};
+use super::files::{self, LoadedFile};
 use super::unread::why;
 use crate::edit::manifest;
 use crate::error::Failure;
 use crate::kube::{ApiError, Cause, Query, Scope, Session};
-use crate::model::{Answer, Kind, Object, Part, Snapshot, Spot, Unknown, kinds};
+use crate::model::{Kind, ListAnswer, ListPart, Object, Snapshot, Spot, Unknown, kinds};
 use crate::plan::mark::LAST_APPLIED;
 use crate::plan::path::endpoints;
 
@@ -96,11 +96,11 @@ impl Want {
     }
 
     /// What of the kind this is a list of. Pods that have ended are missed by nobody.
-    fn part(&self, namespace: Option<&str>) -> Part {
+    fn part(&self, namespace: Option<&str>) -> ListPart {
         match namespace {
-            _ if !self.labels.is_empty() => Part::Selected,
-            Some(namespace) => Part::Namespace(namespace.to_owned()),
-            None => Part::All,
+            _ if !self.labels.is_empty() => ListPart::Selected,
+            Some(namespace) => ListPart::Namespace(namespace.to_owned()),
+            None => ListPart::All,
         }
     }
 }
@@ -131,7 +131,11 @@ pub async fn of_cluster(session: &Session, wants: &[Want], namespaces: &Namespac
 }
 
 /// The answers of the one request, or of those that stand in for it.
-async fn list(session: &Session, want: &Want, namespaces: &Namespaces) -> Result<Vec<(Part, Answer)>, ApiError> {
+async fn list(
+    session: &Session,
+    want: &Want,
+    namespaces: &Namespaces,
+) -> Result<Vec<(ListPart, ListAnswer)>, ApiError> {
     let several = |of: &[String]| {
         let own = want.namespace.as_ref().map_or(of, std::slice::from_ref);
         if want.of_the_cluster { Vec::new() } else { own.to_vec() }
@@ -142,7 +146,7 @@ async fn list(session: &Session, want: &Want, namespaces: &Namespaces) -> Result
     }
     let whole = part(session, want, None).await?;
     let instead = several(&namespaces.otherwise);
-    if instead.is_empty() || !matches!(&whole, (_, Answer::Unknown(Unknown { rule: Some(_), .. }))) {
+    if instead.is_empty() || !matches!(&whole, (_, ListAnswer::Unknown(Unknown { rule: Some(_), .. }))) {
         return Ok(vec![whole]);
     }
     let mut answers = each(session, want, &instead).await?;
@@ -150,7 +154,7 @@ async fn list(session: &Session, want: &Want, namespaces: &Namespaces) -> Result
     Ok(answers)
 }
 
-async fn each(session: &Session, want: &Want, namespaces: &[String]) -> Result<Vec<(Part, Answer)>, ApiError> {
+async fn each(session: &Session, want: &Want, namespaces: &[String]) -> Result<Vec<(ListPart, ListAnswer)>, ApiError> {
     let mut answers = Vec::new();
     for namespace in namespaces {
         answers.push(part(session, want, Some(namespace)).await?);
@@ -158,12 +162,12 @@ async fn each(session: &Session, want: &Want, namespaces: &[String]) -> Result<V
     Ok(answers)
 }
 
-async fn part(session: &Session, want: &Want, namespace: Option<&str>) -> Result<(Part, Answer), ApiError> {
+async fn part(session: &Session, want: &Want, namespace: Option<&str>) -> Result<(ListPart, ListAnswer), ApiError> {
     let answer = match read(session, want, namespace).await {
-        Ok(objects) => Answer::Read(objects),
-        Err(error) if error.cause == Cause::NoCrd => Answer::Absent,
+        Ok(objects) => ListAnswer::Read(objects),
+        Err(error) if error.cause == Cause::NoCrd => ListAnswer::Absent,
         Err(error) if ends_the_run(&error) => return Err(error),
-        Err(error) => Answer::Unknown(unknown(&error)),
+        Err(error) => ListAnswer::Unknown(unknown(&error)),
     };
     Ok((want.part(namespace), answer))
 }
@@ -222,7 +226,7 @@ fn kept(mut value: Value, detail: Detail) -> Value {
 
 /// A document or a file that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unread {
+pub struct UnreadSource {
     pub spot: Spot,
     pub why: String,
     /// Whether it should be a manifest and is none.
@@ -235,7 +239,7 @@ pub struct OfFiles {
     /// In the order of the files; of several with one name the last counts.
     pub objects: Vec<(Object, Spot)>,
     /// Documents that may hold one of the kinds and cannot be read, and why.
-    pub unread: Vec<Unread>,
+    pub unread: Vec<UnreadSource>,
     /// Files and documents of other kinds.
     pub passed_over: usize,
     pub files: usize,
@@ -255,12 +259,12 @@ pub fn of_files(
     let mut read = OfFiles::default();
     while let Some(loaded) = inputs.next(stdin) {
         match loaded? {
-            Loaded::Text(text) => {
+            LoadedFile::Text(text) => {
                 read.files += 1;
                 let objects = manifest::objects(&text.text, kinds);
                 read.passed_over += objects.others;
                 let spot = |line| Spot { file: text.name.clone(), line };
-                read.unread.extend(objects.unread.into_iter().map(|it| Unread {
+                read.unread.extend(objects.unread.into_iter().map(|it| UnreadSource {
                     spot: spot(it.line),
                     why: it.why,
                     is_broken: it.is_broken,
@@ -270,9 +274,9 @@ pub fn of_files(
                     (placed(object, &place), spot(line))
                 }));
             }
-            Loaded::PassedOver { .. } => read.passed_over += 1,
-            Loaded::Refused { name, why, .. } => {
-                read.unread.push(Unread { spot: Spot { file: name, line: 1 }, why, is_broken: true });
+            LoadedFile::PassedOver { .. } => read.passed_over += 1,
+            LoadedFile::Refused { name, why, .. } => {
+                read.unread.push(UnreadSource { spot: Spot { file: name, line: 1 }, why, is_broken: true });
             }
         }
     }
@@ -314,7 +318,7 @@ pub(crate) async fn selected(
     kind: &'static Kind,
     namespace: &str,
     labels: String,
-) -> Result<Answer, Failure> {
+) -> Result<ListAnswer, Failure> {
     let fields = if *kind == kinds::POD { RUNNING } else { "" };
     let query = Query { fields: fields.to_owned(), ..Query::labelled(labels) };
     let list = session.list_all(kind, Scope::Namespace(namespace), query).await;
@@ -330,18 +334,20 @@ pub(crate) async fn one(
     kind: &'static Kind,
     namespace: &str,
     name: &str,
-) -> Result<Answer, Failure> {
+) -> Result<ListAnswer, Failure> {
     match session.get(kind, namespace, name).await {
-        Err(error) if error.cause == Cause::NotFound => Ok(Answer::Read(Vec::new())),
+        Err(error) if error.cause == Cause::NotFound => Ok(ListAnswer::Read(Vec::new())),
         got => answer(session, kind, got.map(|value| vec![value])),
     }
 }
 
-fn answer(session: &Session, kind: &'static Kind, items: Result<Vec<Value>, ApiError>) -> Result<Answer, Failure> {
+fn answer(session: &Session, kind: &'static Kind, items: Result<Vec<Value>, ApiError>) -> Result<ListAnswer, Failure> {
     match items {
-        Ok(items) => Ok(Answer::Read(items.into_iter().map(|it| Object::new(kind, kept(it, Detail::Lean))).collect())),
-        Err(error) if error.cause == Cause::NoCrd => Ok(Answer::Absent),
+        Ok(items) => {
+            Ok(ListAnswer::Read(items.into_iter().map(|it| Object::new(kind, kept(it, Detail::Lean))).collect()))
+        }
+        Err(error) if error.cause == Cause::NoCrd => Ok(ListAnswer::Absent),
         Err(error) if ends_the_run(&error) => Err(error.into_failure(session)),
-        Err(error) => Ok(Answer::Unknown(unknown(&error))),
+        Err(error) => Ok(ListAnswer::Unknown(unknown(&error))),
     }
 }

@@ -16,15 +16,15 @@ use crate::error::Failure;
 use crate::kube::{ApiError, Cause, Freshness, Query, Scope, Session};
 use crate::model::{Kind, Object, kinds};
 use crate::options::{GLOO_SYSTEM, Global};
-use crate::plan::backend::{self, Destination, ServiceRef};
+use crate::plan::backend::{self, Backend, ServiceRef};
 use crate::plan::gateway::{self, AutoMtls, Gateway};
 use crate::plan::labels::PodSelector;
-use crate::plan::mtls::{FarEnd, Surroundings};
-use crate::plan::path::behind::Port;
+use crate::plan::mtls::{FarEnd, UpstreamContext};
+use crate::plan::path::behind::ServicePort;
 use crate::plan::path::endpoints::{self, PodEndpoints};
 use crate::plan::path::{Behind, Facts, Switched, of_upstream};
 use crate::plan::peer::{self, Policies, Sent};
-use crate::plan::policy::Found;
+use crate::plan::policy::Picked;
 use crate::plan::{Unread, Wants};
 
 /// Pods that have ended answer no request.
@@ -33,7 +33,7 @@ const RUNNING: &str = "status.phase!=Succeeded,status.phase!=Failed";
 type Read<T> = Result<T, Unread>;
 
 /// Reads what stands around, and keeps it.
-pub(crate) struct Survey<'s> {
+pub(crate) struct SurveyReader<'s> {
     session: &'s Session,
     /// `-n`, if it was typed: Gloo may be installed there.
     typed: Option<&'s str>,
@@ -61,7 +61,7 @@ struct Cache(RefCell<HashMap<String, Rc<Once>>>);
 /// A list that whoever comes first reads.
 type Once = OnceCell<Read<Vec<Rc<Value>>>>;
 
-impl<'s> Survey<'s> {
+impl<'s> SurveyReader<'s> {
     /// A survey of the session's cluster.
     pub(crate) fn new(session: &'s Session, global: &'s Global) -> Self {
         Self {
@@ -153,20 +153,23 @@ impl<'s> Survey<'s> {
     ///
     /// # Errors
     /// In a sweep, what decides could not be read although it may be: that is no reason to skip.
-    pub(crate) async fn around(&self, upstream: &Object, found: Found, wants: Wants) -> Result<Surroundings, Failure> {
+    pub(crate) async fn around(
+        &self,
+        upstream: &Object,
+        found: Picked,
+        wants: Wants,
+    ) -> Result<UpstreamContext, Failure> {
         let (gloo_namespace, settings) = self.settings().await;
-        let failed = |unread: &Unread| unread.failure.as_deref().filter(|_| found == Found::Swept).cloned();
+        let failed = |unread: &Unread| unread.failure.as_deref().filter(|_| found == Picked::Selected).cloned();
         if let Some(failure) = settings.as_ref().err().and_then(failed) {
             return Err(failure);
         }
         let behind = match backend::destination(&upstream.value, gloo_namespace) {
-            Destination::System(service) => {
-                return Ok(Surroundings { far_end: FarEnd::System(service), settings: settings.clone() });
+            Backend::System(service) => {
+                return Ok(UpstreamContext { far_end: FarEnd::System(service), settings: settings.clone() });
             }
-            Destination::Decided(behind) => behind,
-            Destination::Service { service, port, selector } => {
-                self.behind(&service, port, &selector, found, wants).await
-            }
+            Backend::Decided(behind) => behind,
+            Backend::Service { service, port, selector } => self.behind(&service, port, &selector, found, wants).await,
         };
         // Whether the gateway can present certificates is said once for a run, not of each Upstream.
         let facts =
@@ -175,7 +178,7 @@ impl<'s> Survey<'s> {
             facts.unread().into_iter().filter(|why| !settings.as_ref().is_err_and(|own| own == *why)).find_map(failed);
         match failure {
             Some(failure) => Err(failure),
-            None => Ok(Surroundings { far_end: FarEnd::Path(Box::new(facts)), settings: settings.clone() }),
+            None => Ok(UpstreamContext { far_end: FarEnd::Path(Box::new(facts)), settings: settings.clone() }),
         }
     }
 
@@ -184,7 +187,7 @@ impl<'s> Survey<'s> {
         service: &ServiceRef,
         port: Option<u64>,
         narrowed: &BTreeMap<String, String>,
-        found: Found,
+        found: Picked,
         wants: Wants,
     ) -> Behind {
         let full = format!("{}/{}", service.namespace, service.name);
@@ -193,7 +196,7 @@ impl<'s> Survey<'s> {
             Ok(None) => return Behind::NoService { service: full },
             Err(why) => return Behind::Unknown(why),
         };
-        let port = match Port::of(&full, &there, port, narrowed) {
+        let port = match ServicePort::of(&full, &there, port, narrowed) {
             Ok(port) => port,
             Err(behind) => return behind,
         };
@@ -214,12 +217,12 @@ impl<'s> Survey<'s> {
     async fn slices(
         &self,
         namespace: &str,
-        port: &Port<'_>,
-        found: Found,
+        port: &ServicePort<'_>,
+        found: Picked,
         policies: &Read<Policies<'_>>,
     ) -> Read<Vec<Rc<Value>>> {
         let have_ports = policies.as_ref().is_ok_and(Policies::have_ports);
-        if found == Found::Named || !port.is_by_name() || !have_ports {
+        if found == Picked::Named || !port.is_by_name() || !have_ports {
             return Err("they were not needed".into());
         }
         let cell = self.endpoints.cell(namespace);
@@ -239,15 +242,15 @@ impl<'s> Survey<'s> {
         }
     }
 
-    async fn service(&self, service: &ServiceRef, found: Found) -> Read<Option<Rc<Value>>> {
+    async fn service(&self, service: &ServiceRef, found: Picked) -> Read<Option<Rc<Value>>> {
         let ServiceRef { namespace, name } = service;
         match found {
-            Found::Named => match self.session.get(&kinds::SERVICE, namespace, name).await {
+            Picked::Named => match self.session.get(&kinds::SERVICE, namespace, name).await {
                 Ok(there) => Ok(Some(Rc::new(there))),
                 Err(error) if error.cause == Cause::NotFound => Ok(None),
                 Err(error) => Err(self.unread(error)),
             },
-            Found::Swept => {
+            Picked::Selected => {
                 let cell = self.services.cell(namespace);
                 let services = cell.get_or_init(|| self.kept(&kinds::SERVICE, namespace, Query::default())).await;
                 Ok(services
@@ -261,14 +264,14 @@ impl<'s> Survey<'s> {
     }
 
     /// The pods that are selected; of those of a sweep the metadata.
-    async fn pods(&self, namespace: &str, selector: &PodSelector, found: Found) -> Read<Vec<Rc<Value>>> {
-        let query = Query { fields: RUNNING.into(), metadata_only: found == Found::Swept, ..Query::default() };
+    async fn pods(&self, namespace: &str, selector: &PodSelector, found: Picked) -> Read<Vec<Rc<Value>>> {
+        let query = Query { fields: RUNNING.into(), metadata_only: found == Picked::Selected, ..Query::default() };
         match found {
-            Found::Named => {
+            Picked::Named => {
                 let query = Query { labels: selector.to_string(), freshness: Freshness::AtHand, ..query };
                 self.kept(&kinds::POD, namespace, query).await
             }
-            Found::Swept => {
+            Picked::Selected => {
                 let cell = self.pods.cell(namespace);
                 let pods = cell
                     .get_or_init(|| self.kept(&kinds::POD, namespace, query))

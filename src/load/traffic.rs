@@ -6,26 +6,26 @@ use futures_util::future::join_all;
 
 use super::paths;
 use super::snapshot::Namespaces;
-use super::survey::Survey;
+use super::survey::SurveyReader;
 use super::unread;
 use crate::error::Failure;
 use crate::kube::{Cause, Query, Scope, Session};
-use crate::model::{Answer, Kind, Object, ObjectRef, Part, kinds};
+use crate::model::{Kind, ListAnswer, ListPart, Object, ObjectRef, kinds};
 use crate::plan::Unread;
-use crate::plan::backend::{self, Destination};
-use crate::plan::path::effect::{Touched, World};
-use crate::plan::path::routed::{Gateways, ROUTES, Routed, Way};
+use crate::plan::backend::{self, Backend};
+use crate::plan::path::effect::{PlannedWorld, Touched};
+use crate::plan::path::routed::{ROUTES, RouteWay, Routed, ServingGateways};
 use crate::plan::path::survey::Surveys;
-use crate::plan::routes::Target;
+use crate::plan::routes::RouteTarget;
 
 /// The ways of requests that a change touches, and what decides about them.
 #[derive(Debug)]
 pub(crate) struct Traffic {
-    pub world: World,
+    pub world: PlannedWorld,
     /// Ways that routes lead to.
-    pub routed: Vec<Way>,
+    pub routed: Vec<RouteWay>,
     /// Ways through Upstreams that no route names.
-    pub unrouted: Vec<Way>,
+    pub unrouted: Vec<RouteWay>,
     /// Routes and Upstreams that could not be looked for.
     pub unread: Vec<Unread>,
     /// Why the gateways of other installations of Gloo are not known.
@@ -36,7 +36,7 @@ pub(crate) struct Traffic {
 ///
 /// # Errors
 /// The API server does not answer, or does not know who asks.
-pub(crate) async fn read(session: &Session, survey: &Survey<'_>, touched: &Touched) -> Result<Traffic, Failure> {
+pub(crate) async fn read(session: &Session, survey: &SurveyReader<'_>, touched: &Touched) -> Result<Traffic, Failure> {
     let (routed, mut unread) = routes(session).await;
     let are_routes_unread = !unread.is_empty();
     let gloo_namespace = survey.gloo_namespace().await;
@@ -48,17 +48,17 @@ pub(crate) async fn read(session: &Session, survey: &Survey<'_>, touched: &Touch
     });
     unread.splice(0..0, read.await.err());
     let is_touched =
-        |target: &Target| matches!(target, Target::Service { namespace, .. } if touched.has(namespace, None));
+        |target: &RouteTarget| matches!(target, RouteTarget::Service { namespace, .. } if touched.has(namespace, None));
     let to_services: Vec<_> = routed.to_services().iter().filter(|(_, target, _)| is_touched(target)).collect();
     let of_services = to_services.iter().filter_map(|(_, target, _)| match target {
-        Target::Service { namespace, .. } => Some(namespace.clone()),
+        RouteTarget::Service { namespace, .. } => Some(namespace.clone()),
         _ => None,
     });
     let homes: BTreeSet<_> = upstreams.iter().filter_map(home).chain(of_services).collect();
     let mut snapshot = paths::around_namespaces(session, gloo_namespace, &Namespaces::default(), &homes).await?;
     let (others, unread_others) = paths::other_gateways(session, gloo_namespace, &mut snapshot).await?;
-    snapshot.put(&kinds::UPSTREAM, Part::Selected, Answer::Read(upstreams));
-    let mut world = World::new(snapshot, gloo_namespace, &kinds::PEER_AUTHENTICATION);
+    snapshot.put(&kinds::UPSTREAM, ListPart::Selected, ListAnswer::Read(upstreams));
+    let mut world = PlannedWorld::new(snapshot, gloo_namespace, &kinds::PEER_AUTHENTICATION);
     world.others = others;
     let surveys = world.surveys();
     let mut ways = Vec::new();
@@ -67,9 +67,9 @@ pub(crate) async fn read(session: &Session, survey: &Survey<'_>, touched: &Touch
         let ObjectRef { namespace, name, .. } = &upstream.reference;
         let shown = format!("upstream {namespace}/{name}");
         // Where routes could not be read, any may lead there.
-        match routed.gateways(&upstream.reference).cloned().or_else(|| are_routes_unread.then(Gateways::all)) {
+        match routed.gateways(&upstream.reference).cloned().or_else(|| are_routes_unread.then(ServingGateways::all)) {
             Some(gateways) => ways.extend(of_installations(&surveys, &shown, &upstream.into(), &gateways)),
-            None => unrouted.extend(of_installations(&surveys, &shown, &upstream.into(), &Gateways::all())),
+            None => unrouted.extend(of_installations(&surveys, &shown, &upstream.into(), &ServingGateways::all())),
         }
     }
     for (shown, target, gateways) in to_services {
@@ -99,8 +99,13 @@ pub(crate) async fn routes(session: &Session) -> (Routed, Vec<Unread>) {
 }
 
 /// The way once for each Gloo whose gateways serve it; where no gateway is known to, for the run's own if it reads it.
-fn of_installations(surveys: &Surveys<'_>, shown: &str, target: &Target, gateways: &Gateways) -> Vec<Way> {
-    let way = |shown: String, gateways: &Gateways, installation: &str| Way {
+fn of_installations(
+    surveys: &Surveys<'_>,
+    shown: &str,
+    target: &RouteTarget,
+    gateways: &ServingGateways,
+) -> Vec<RouteWay> {
+    let way = |shown: String, gateways: &ServingGateways, installation: &str| RouteWay {
         shown,
         target: target.clone(),
         gateways: gateways.clone(),
@@ -129,8 +134,8 @@ fn of_installations(surveys: &Surveys<'_>, shown: &str, target: &Target, gateway
 /// Whether a change touches requests through this Upstream. Gloo's own Services are no applications of the mesh.
 fn touches(touched: &Touched, upstream: &Object, gloo_namespace: &str) -> bool {
     match backend::destination(&upstream.value, gloo_namespace) {
-        Destination::Service { service, .. } => touched.has(&service.namespace, Some(&upstream.reference)),
-        Destination::System(_) | Destination::Decided(_) => touched.upstreams.contains(&upstream.reference),
+        Backend::Service { service, .. } => touched.has(&service.namespace, Some(&upstream.reference)),
+        Backend::System(_) | Backend::Decided(_) => touched.upstreams.contains(&upstream.reference),
     }
 }
 

@@ -8,30 +8,30 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::survey::Survey;
+use super::survey::SurveyReader;
 use crate::envoy::admin::{StatsFormat, StatsScope, StatsWish, stats};
 use crate::kube::{Cause, ForwardCause, ForwardFailure, Query, Scope, Session};
 use crate::model::{Object, kinds};
 use crate::plan::Unread;
-use crate::plan::backend::{self, Destination, ServiceRef};
-use crate::plan::path::{self, behind::Port, endpoints::PodEndpoints};
+use crate::plan::backend::{self, Backend, ServiceRef};
+use crate::plan::path::{self, behind::ServicePort, endpoints::PodEndpoints};
 use crate::plan::pod::is_running;
 use crate::plan::proxy_pods::ProxyPod;
 use crate::plan::verdict::certs::Certs;
 use crate::plan::verdict::counters::{self, Counters};
 use crate::plan::verdict::demand;
-use crate::plan::verdict::evidence::{Demand, Known};
+use crate::plan::verdict::evidence::{Demand, Evident};
 use crate::plan::verdict::hosts::Hosts;
-use crate::plan::verdict::pods::Pod;
+use crate::plan::verdict::pods::BackendPod;
 
 /// Proxies that are asked at once: each request is a stream of its own.
 const AT_ONCE: usize = 8;
 
 /// What Envoy counts at one moment, in every proxy that may take the request.
 pub(crate) struct Moment {
-    pub counters: Known<Counters>,
+    pub counters: Evident<Counters>,
     /// `/clusters` of each.
-    clusters: Known<Vec<String>>,
+    clusters: Evident<Vec<String>>,
 }
 
 impl Moment {
@@ -44,7 +44,7 @@ impl Moment {
     ///
     /// # Errors
     /// Why that is not known.
-    pub(crate) fn hosts(&self, cluster: &str) -> Known<Hosts> {
+    pub(crate) fn hosts(&self, cluster: &str) -> Evident<Hosts> {
         let all = self.clusters.as_ref().map_err(Unread::clone)?;
         Ok(all.iter().map(|text| Hosts::parse(text, cluster)).fold(Hosts::default(), Hosts::and))
     }
@@ -76,7 +76,7 @@ impl Envoys<'_> {
     ///
     /// # Errors
     /// Why that is not known.
-    pub(crate) async fn has_tls(&self, cluster: &str) -> Known<bool> {
+    pub(crate) async fn has_tls(&self, cluster: &str) -> Evident<bool> {
         let name: String =
             cluster.chars().flat_map(|c| (!c.is_ascii_alphanumeric()).then_some('\\').into_iter().chain([c])).collect();
         let filter = format!(r"^cluster\.{name}\.(ssl\.handshake|upstream_cx_total)$");
@@ -93,7 +93,7 @@ impl Envoys<'_> {
     ///
     /// # Errors
     /// Why that is not known.
-    pub(crate) async fn certs(&self) -> Known<Certs> {
+    pub(crate) async fn certs(&self) -> Evident<Certs> {
         let pages = self.pages("/certs").await?;
         let mut parsed =
             pages.iter().map(|page| Certs::parse(page).ok_or_else(|| Unread::from("/certs is not Envoy's")));
@@ -104,7 +104,7 @@ impl Envoys<'_> {
     ///
     /// # Errors
     /// Why that is not known.
-    pub(crate) async fn identity(&self, survey: &Survey<'_>) -> Known<String> {
+    pub(crate) async fn identity(&self, survey: &SurveyReader<'_>) -> Evident<String> {
         let Some(pod) = self.pods.first() else { return Err("no pod of the gateway".into()) };
         let read = self.session.get(&kinds::POD, &pod.namespace, &pod.name).await;
         let read = read.map_err(|error| survey.unread(error))?;
@@ -112,7 +112,7 @@ impl Envoys<'_> {
         Ok(format!("/ns/{}/sa/{account}", pod.namespace))
     }
 
-    async fn pages(&self, path: &str) -> Known<Vec<String>> {
+    async fn pages(&self, path: &str) -> Evident<Vec<String>> {
         let page = async |pod: &ProxyPod| {
             let page = self.session.get_in_pod(&pod.namespace, &pod.name, pod.admin_port, path).await;
             page.map(|page| String::from_utf8_lossy(&page).into_owned()).map_err(|failure| unread(&failure))
@@ -130,14 +130,14 @@ fn unread(failure: &ForwardFailure) -> Unread {
 }
 
 /// What answers behind an Upstream.
-pub(crate) struct Behind {
+pub(crate) struct Backends {
     /// The namespace of its pods.
     pub namespace: Option<String>,
-    pub demand: Known<Demand>,
-    pub pods: Known<Vec<Pod>>,
+    pub demand: Evident<Demand>,
+    pub pods: Evident<Vec<BackendPod>>,
 }
 
-impl Behind {
+impl Backends {
     fn unknown(why: impl Into<Unread>) -> Self {
         let why = why.into();
         Self { namespace: None, demand: Err(why.clone()), pods: Err(why) }
@@ -145,14 +145,19 @@ impl Behind {
 }
 
 /// Reads the pods behind an Upstream, with their state, and what is demanded of who calls them.
-pub(crate) async fn behind(session: &Session, survey: &Survey<'_>, upstream: &Object, now: Timestamp) -> Behind {
+pub(crate) async fn behind(
+    session: &Session,
+    survey: &SurveyReader<'_>,
+    upstream: &Object,
+    now: Timestamp,
+) -> Backends {
     match backend::destination(&upstream.value, survey.gloo_namespace().await) {
-        Destination::Decided(path::Behind::Outside { kind }) => {
-            Behind::unknown(format!("not a Kubernetes Service ({kind})"))
+        Backend::Decided(path::Behind::Outside { kind }) => {
+            Backends::unknown(format!("not a Kubernetes Service ({kind})"))
         }
-        Destination::System(service) => Behind::unknown(format!("service {service} is not an app")),
-        Destination::Decided(_) => Behind::unknown("the Upstream names no Service"),
-        Destination::Service { service, port, selector } => {
+        Backend::System(service) => Backends::unknown(format!("service {service} is not an app")),
+        Backend::Decided(_) => Backends::unknown("the Upstream names no Service"),
+        Backend::Service { service, port, selector } => {
             behind_service(session, survey, &service, port, &selector, now).await
         }
     }
@@ -160,25 +165,27 @@ pub(crate) async fn behind(session: &Session, survey: &Survey<'_>, upstream: &Ob
 
 async fn behind_service(
     session: &Session,
-    survey: &Survey<'_>,
+    survey: &SurveyReader<'_>,
     service: &ServiceRef,
     port: Option<u64>,
     narrowed: &BTreeMap<String, String>,
     now: Timestamp,
-) -> Behind {
+) -> Backends {
     let ServiceRef { namespace, name } = service;
     let there = match session.get(&kinds::SERVICE, namespace, name).await {
         Ok(there) => there,
-        Err(error) => return Behind { namespace: Some(namespace.clone()), ..Behind::unknown(survey.unread(error)) },
+        Err(error) => {
+            return Backends { namespace: Some(namespace.clone()), ..Backends::unknown(survey.unread(error)) };
+        }
     };
     let full = format!("{namespace}/{name}");
-    let port = match Port::of(&full, &there, port, narrowed) {
+    let port = match ServicePort::of(&full, &there, port, narrowed) {
         Ok(port) => port,
         Err(path::Behind::NoPort { service, port }) => {
-            return Behind::unknown(format!("service {service} has no port {port}"));
+            return Backends::unknown(format!("service {service} has no port {port}"));
         }
-        Err(path::Behind::Outside { kind }) => return Behind::unknown(format!("not a Kubernetes Service ({kind})")),
-        Err(_) => return Behind::unknown(format!("service {full} has no selector")),
+        Err(path::Behind::Outside { kind }) => return Backends::unknown(format!("not a Kubernetes Service ({kind})")),
+        Err(_) => return Backends::unknown(format!("service {full} has no selector")),
     };
     let query = Query {
         fields: "status.phase!=Succeeded,status.phase!=Failed".into(),
@@ -197,6 +204,6 @@ async fn behind_service(
         _ => Err("what its pods demand is not known".into()),
     };
     let demand = pods.as_ref().map_err(Unread::clone).and_then(of_pods);
-    let pods = pods.map(|pods| pods.iter().filter_map(|pod| Pod::read(pod, now)).collect());
-    Behind { namespace: Some(namespace.clone()), demand, pods }
+    let pods = pods.map(|pods| pods.iter().filter_map(|pod| BackendPod::read(pod, now)).collect());
+    Backends { namespace: Some(namespace.clone()), demand, pods }
 }

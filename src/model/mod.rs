@@ -11,5 +11,5 @@ pub(crate) use kind::kinds;
 pub use object::{Object, ObjectRef};
 pub(crate) use path::{FieldPath, Segment};
 pub(crate) use selector::Selector;
-pub(crate) use snapshot::{Answer, Part, Spot, Unknown};
 pub use snapshot::{Found, Snapshot};
+pub(crate) use snapshot::{ListAnswer, ListPart, Spot, Unknown};

@@ -39,7 +39,7 @@ impl Unknown {
 
 /// What a list came to.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Answer {
+pub enum ListAnswer {
     Read(Vec<Object>),
     /// The API server does not have the kind: its CRD is not installed.
     Absent,
@@ -48,7 +48,7 @@ pub enum Answer {
 
 /// Which part of a kind a list was about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Part {
+pub enum ListPart {
     /// All there are.
     All,
     /// All of this namespace.
@@ -57,7 +57,7 @@ pub enum Part {
     Selected,
 }
 
-impl Part {
+impl ListPart {
     fn covers(&self, namespace: &str) -> bool {
         match self {
             Self::All => true,
@@ -102,8 +102,8 @@ struct Shelf {
     /// Positions by namespace and name.
     index: HashMap<String, HashMap<String, usize>>,
     /// The parts that were read to their end.
-    read: Vec<Part>,
-    gaps: Vec<(Part, Unknown)>,
+    read: Vec<ListPart>,
+    gaps: Vec<(ListPart, Unknown)>,
     is_absent: bool,
 }
 
@@ -143,17 +143,17 @@ impl Snapshot {
     }
 
     /// What a list came to. Objects that were there already are replaced.
-    pub fn put(&mut self, kind: &'static Kind, part: Part, answer: Answer) {
+    pub fn put(&mut self, kind: &'static Kind, part: ListPart, answer: ListAnswer) {
         let known = self.shelves.entry(kind).or_default();
         match answer {
-            Answer::Read(objects) => {
+            ListAnswer::Read(objects) => {
                 for object in objects {
                     known.put(object);
                 }
                 known.read.push(part);
             }
-            Answer::Absent => known.is_absent = true,
-            Answer::Unknown(unknown) => known.gaps.push((part, unknown)),
+            ListAnswer::Absent => known.is_absent = true,
+            ListAnswer::Unknown(unknown) => known.gaps.push((part, unknown)),
         }
     }
 
@@ -180,7 +180,7 @@ impl Snapshot {
     /// Puts all that there is of a kind, as it is known from elsewhere, in the place of what was read.
     pub fn replace_all(&mut self, kind: &'static Kind, objects: Vec<Object>) {
         self.shelves.remove(kind);
-        self.put(kind, Part::All, Answer::Read(objects));
+        self.put(kind, ListPart::All, ListAnswer::Read(objects));
     }
 
     /// Takes an object out, as its deletion would.
@@ -249,7 +249,7 @@ impl Snapshot {
     /// Whether a kind was read in all namespaces.
     #[must_use]
     pub fn is_whole(&self, kind: &'static Kind) -> bool {
-        self.shelves.get(kind).is_some_and(|known| known.is_absent || known.read.contains(&Part::All))
+        self.shelves.get(kind).is_some_and(|known| known.is_absent || known.read.contains(&ListPart::All))
     }
 
     /// Whether the API server does not have the kind.
@@ -289,20 +289,20 @@ mod tests {
             Found::Unknown(unknown) => unknown.why.clone(),
         };
         assert_eq!(why(&snapshot, "ns"), "not asked for");
-        snapshot.put(&UPSTREAM, Part::All, Answer::Unknown(Unknown::because("may not list")));
+        snapshot.put(&UPSTREAM, ListPart::All, ListAnswer::Unknown(Unknown::because("may not list")));
         assert_eq!(why(&snapshot, "ns"), "may not list");
-        snapshot.put(&UPSTREAM, Part::Namespace("ns".into()), Answer::Read(Vec::new()));
+        snapshot.put(&UPSTREAM, ListPart::Namespace("ns".into()), ListAnswer::Read(Vec::new()));
         assert_eq!(why(&snapshot, "ns"), "not there");
         assert_eq!(why(&snapshot, "other"), "may not list");
         assert_eq!(snapshot.unknown(&UPSTREAM), Some(&Unknown::because("may not list")));
-        snapshot.put(&UPSTREAM, Part::Namespace("other".into()), Answer::Read(vec![upstream("other", "a", 1)]));
+        snapshot.put(&UPSTREAM, ListPart::Namespace("other".into()), ListAnswer::Read(vec![upstream("other", "a", 1)]));
         assert_eq!(why(&snapshot, "other"), "there");
     }
 
     #[test]
     fn what_a_selector_left_out_may_be_there() {
         let mut snapshot = empty();
-        snapshot.put(&POD, Part::Selected, Answer::Read(Vec::new()));
+        snapshot.put(&POD, ListPart::Selected, ListAnswer::Read(Vec::new()));
         assert!(matches!(snapshot.find(&POD, "ns", "a"), Found::Unknown(_)));
         assert_eq!(snapshot.unknown(&POD), None);
     }
@@ -310,7 +310,7 @@ mod tests {
     #[test]
     fn a_kind_without_a_definition_has_no_objects_for_certain() {
         let mut snapshot = empty();
-        snapshot.put(&UPSTREAM, Part::All, Answer::Absent);
+        snapshot.put(&UPSTREAM, ListPart::All, ListAnswer::Absent);
         assert_eq!(snapshot.find(&UPSTREAM, "ns", "a"), Found::NotThere);
         assert!(snapshot.is_absent(&UPSTREAM) && snapshot.unknown(&UPSTREAM).is_none());
         snapshot.lay(upstream("ns", "a", 1), Spot { file: "a.yaml".into(), line: 1 });
@@ -321,7 +321,7 @@ mod tests {
     fn a_file_replaces_the_object_of_the_same_name_alone() {
         let mut snapshot = empty();
         let both = vec![upstream("ns", "a", 1), upstream("ns", "b", 1), upstream("x", "a", 1)];
-        snapshot.put(&UPSTREAM, Part::All, Answer::Read(both));
+        snapshot.put(&UPSTREAM, ListPart::All, ListAnswer::Read(both));
         snapshot.lay(upstream("ns", "a", 2), Spot { file: "a.yaml".into(), line: 7 });
         snapshot.lay(upstream("ns", "c", 2), Spot { file: "a.yaml".into(), line: 9 });
         let marks: Vec<_> = snapshot.all(&UPSTREAM).iter().map(|object| object.value["mark"].clone()).collect();
@@ -338,7 +338,7 @@ mod tests {
         let mut snapshot = empty();
         let mut there = upstream("ns", "a", 1);
         there.value["metadata"]["creationTimestamp"] = json!("2026-01-01T00:00:00Z");
-        snapshot.put(&UPSTREAM, Part::All, Answer::Read(vec![there]));
+        snapshot.put(&UPSTREAM, ListPart::All, ListAnswer::Read(vec![there]));
         for name in ["a", "b"] {
             snapshot.lay(upstream("ns", name, 2), Spot { file: "a.yaml".into(), line: 7 });
         }

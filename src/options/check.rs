@@ -8,7 +8,7 @@ use crate::model::Selector;
 
 /// `check`.
 #[derive(Debug, Clone)]
-pub(crate) enum Check {
+pub(crate) enum CheckCommand {
     /// `--explain`
     Explain(&'static Code),
     Run(CheckTask),
@@ -24,7 +24,7 @@ pub(crate) struct CheckTask {
     pub pods: Selector,
     /// Where Gloo's objects are looked for; empty: wherever Gloo watches.
     pub namespaces: Vec<String>,
-    pub reach: Reach,
+    pub reach: CheckReach,
     pub threshold: Threshold,
     /// Findings that somebody decided to live with.
     pub suppress: Option<PathBuf>,
@@ -42,7 +42,7 @@ pub(crate) enum CheckSource {
 
 /// How far the run goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reach {
+pub(crate) enum CheckReach {
     /// Lists and reads, nothing else.
     ReadOnly,
     /// Into the gateway's pods, by port-forward.

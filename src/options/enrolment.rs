@@ -1,6 +1,6 @@
 //! `istio enroll`, `istio unenroll`.
 
-use super::{Files, Preview};
+use super::{FilesTask, Preview};
 use crate::plan::enrolment::WorkloadName;
 use crate::plan::enrolment::guard::GlooNamespace;
 use crate::plan::policy::Caution;
@@ -17,7 +17,7 @@ pub(crate) struct Enrolment {
     pub caution: Caution,
     pub preview: Preview,
     /// Manifests instead of the cluster.
-    pub files: Option<Files>,
+    pub files: Option<FilesTask>,
     pub secrets: Secrets,
 }
 

@@ -1,6 +1,6 @@
 //! What every command is told.
 
-use crate::command::Target;
+use crate::command::TypedTarget;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -31,8 +31,8 @@ pub(crate) const GLOO_SYSTEM: &str = "gloo-system";
 impl Global {
     /// The flags that select the same cluster and user in a printed command.
     #[must_use]
-    pub(crate) fn target(&self) -> Target {
-        Target {
+    pub(crate) fn target(&self) -> TypedTarget {
+        TypedTarget {
             kubeconfig: self.kubeconfig.as_ref().map(|path| path.display().to_string()),
             context: self.context.clone(),
             user: self.as_user.clone(),

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::ProxyPods;
 use crate::envoy::admin::StatsWish;
-use crate::envoy::dump::Section;
+use crate::envoy::dump::DumpSection;
 use crate::envoy::{levels, view};
-use crate::gloo::Filter;
+use crate::gloo::ServedFilter;
 use crate::render::diff::Secrets;
 
 /// `proxy stats`
@@ -27,7 +27,7 @@ pub(crate) struct LogsTask {
     pub since: Option<Duration>,
     pub tail: Option<u64>,
     /// The levels of Envoy's loggers meanwhile.
-    pub level: Option<levels::Wish>,
+    pub level: Option<levels::LevelWish>,
 }
 
 /// How much of a log.
@@ -45,7 +45,7 @@ pub(crate) struct ServedTask {
     pub pods: ProxyPods,
     /// None: the one in the proxy's own bootstrap.
     pub role: Option<String>,
-    pub filter: Filter,
+    pub filter: ServedFilter,
     pub against: Against,
     pub secrets: Secrets,
 }
@@ -79,8 +79,8 @@ pub(crate) enum DumpSource {
 /// A table of a dump.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DumpView {
-    pub section: Section,
-    pub filter: view::Filter,
+    pub section: DumpSection,
+    pub filter: view::ViewFilter,
 }
 
 /// `proxy snapshot`

@@ -15,8 +15,8 @@ mod sidecars;
 mod values;
 mod verify;
 
-pub(crate) use check::{Check, CheckSource, CheckTask, Reach};
-pub(crate) use describe::{Describe, Subject};
+pub(crate) use check::{CheckCommand, CheckReach, CheckSource, CheckTask};
+pub(crate) use describe::{Describe, DescribeSubject};
 pub(crate) use enrolment::{Enrol, Enrolment, Restarts};
 pub(crate) use global::{Consent, Format, GLOO_SYSTEM, Global};
 pub(crate) use global::{Loudness, When};
@@ -25,16 +25,20 @@ pub(crate) use inside::{
     StatsTask,
 };
 pub(crate) use names::Names;
-pub(crate) use objects::{Absent, Destination, DryRun, Files, Named, Objects, Preview, Scope, Selection};
+pub(crate) use objects::{
+    Absent, DryRunMode, FilesDestination, FilesTask, Named, ObjectsTask, Preview, Selection, SweepScope,
+};
 pub(crate) use peer_auth::{PeerAuth, PeerAuthGet};
 pub(crate) use pods::{PodsOf, ProxyPods};
-pub(crate) use proxy::{AddressForm, Proxy, ProxyTarget};
-pub(crate) use setup::{Bringer, Marks, Proof, RequestWish, Setup, Strictness, Teardown};
-pub(crate) use sidecars::{Injection, IstioWish, Posture, Proxies, Rollouts, Sidecars, Switches, Upstreams};
+pub(crate) use proxy::{AddressForm, ProxyTarget, ProxyTask};
+pub(crate) use setup::{Bringer, Marks, RequestWish, Setup, SetupProof, Strictness, Teardown};
+pub(crate) use sidecars::{
+    Injection, IstioWish, Posture, Proxies, Rollouts, SettingsSwitches, Sidecars, UpstreamsTask,
+};
 pub(crate) use values::{HelmFailure, UpgradeValues, ValuesAct, ValuesDestination, ValuesSource};
 pub(crate) use verify::{HTTP_PORT, TrustWish, VerifyTask, Via};
 
-use crate::plan::auto_mtls::{Off as AutoMtlsOff, OptOut, Wish as AutoMtlsWish};
+use crate::plan::auto_mtls::{AutoMtlsWish, Off as AutoMtlsOff, OptOut};
 use crate::plan::mtls::Policy;
 use crate::plan::policy::Caution;
 use crate::render::diff::Secrets;
@@ -43,9 +47,9 @@ use crate::render::diff::Secrets;
 #[derive(Debug, Clone)]
 pub(crate) enum Command {
     /// `istio enable-mtls`, `istio disable-mtls`
-    Mtls(Policy, Objects),
+    Mtls(Policy, ObjectsTask),
     /// `istio auto-mtls enable|disable` of single Upstreams
-    OptOut(OptOut, Objects),
+    OptOut(OptOut, ObjectsTask),
     /// `istio auto-mtls` on Settings
     Switches(SwitchesTask),
     Sidecars(Sidecars),
@@ -62,7 +66,7 @@ pub(crate) enum Command {
     Verify(Box<VerifyTask>),
     Setup(Setup),
     Teardown(Teardown),
-    Proxy(Proxy),
+    Proxy(ProxyTask),
     /// `proxy dump`
     Dump(DumpTask),
     /// `proxy certs`
@@ -76,8 +80,8 @@ pub(crate) enum Command {
     /// `proxy served-config`
     Served(ServedTask),
     UpgradeValues(UpgradeValues),
-    Check(Check),
-    Version(Version),
+    Check(CheckCommand),
+    Version(VersionTask),
     Completion(Shell),
 }
 
@@ -90,7 +94,7 @@ pub(crate) struct SwitchesTask {
     pub caution: Caution,
     pub preview: Preview,
     /// Manifests instead of the cluster.
-    pub files: Option<Files>,
+    pub files: Option<FilesTask>,
     pub secrets: Secrets,
 }
 
@@ -103,7 +107,7 @@ pub(crate) enum Patience {
 
 /// `version`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Version {
+pub(crate) enum VersionTask {
     /// `--client`
     Client,
     ClientAndServer,

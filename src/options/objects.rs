@@ -8,7 +8,7 @@ use crate::render::diff::Secrets;
 
 /// Objects that are edited one by one.
 #[derive(Debug, Clone)]
-pub(crate) struct Objects {
+pub(crate) struct ObjectsTask {
     pub selection: Selection,
     pub absent: Absent,
     /// Requests under way at once in a sweep.
@@ -17,7 +17,7 @@ pub(crate) struct Objects {
     /// Whether the effect of a change is waited for.
     pub patience: Patience,
     /// Manifests instead of the cluster.
-    pub files: Option<Files>,
+    pub files: Option<FilesTask>,
     pub secrets: Secrets,
 }
 
@@ -27,7 +27,7 @@ pub(crate) enum Selection {
     /// These, in this order, each once.
     Named(Vec<Named>),
     /// Those that match, in these namespaces.
-    Sweep { labels: Option<Selector>, scope: Scope },
+    Sweep { labels: Option<Selector>, scope: SweepScope },
 }
 
 /// `name` or `namespace/name`.
@@ -39,7 +39,7 @@ pub(crate) struct Named {
 
 /// Where a sweep looks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Scope {
+pub(crate) enum SweepScope {
     /// `-n`, or its default.
     Namespace,
     /// `-A`
@@ -57,7 +57,7 @@ pub(crate) enum Absent {
 /// What is shown instead of done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Preview {
-    pub dry_run: Option<DryRun>,
+    pub dry_run: Option<DryRunMode>,
     /// `--diff`
     pub diff: bool,
     /// `--check`
@@ -73,22 +73,22 @@ impl Preview {
 
 /// `--dry-run`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum DryRun {
+pub(crate) enum DryRunMode {
     Client,
     Server,
 }
 
 /// `-f` and what belongs to it.
 #[derive(Debug, Clone)]
-pub(crate) struct Files {
+pub(crate) struct FilesTask {
     /// Files, directories, `-`.
     pub paths: Vec<PathBuf>,
-    pub destination: Destination,
+    pub destination: FilesDestination,
 }
 
 /// Where edited manifests go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Destination {
+pub(crate) enum FilesDestination {
     Stdout,
     /// `--write`
     InPlace,

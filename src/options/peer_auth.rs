@@ -1,18 +1,18 @@
 //! `istio peer-auth`.
 
-use super::{Files, Preview};
-use crate::plan::peer::change::{Request, Scope};
+use super::{FilesTask, Preview};
+use crate::plan::peer::change::{PolicyRequest, PolicyScope};
 use crate::render::diff::Secrets;
 
 /// `istio peer-auth strict|permissive|remove`.
 #[derive(Debug, Clone)]
 pub(crate) struct PeerAuth {
-    pub request: Request,
+    pub request: PolicyRequest,
     /// `--root-namespace`; none: the mesh configuration tells.
     pub root_namespace: Option<String>,
     pub preview: Preview,
     /// Manifests instead of the cluster.
-    pub files: Option<Files>,
+    pub files: Option<FilesTask>,
     pub secrets: Secrets,
 }
 
@@ -20,8 +20,8 @@ pub(crate) struct PeerAuth {
 #[derive(Debug, Clone)]
 pub(crate) struct PeerAuthGet {
     /// None: the mesh, and every namespace that has a policy.
-    pub scope: Option<Scope>,
+    pub scope: Option<PolicyScope>,
     pub root_namespace: Option<String>,
     /// Manifests instead of the cluster.
-    pub files: Option<Files>,
+    pub files: Option<FilesTask>,
 }

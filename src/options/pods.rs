@@ -1,13 +1,13 @@
 //! Which proxy, and which of its pods: what every command that looks into Envoy is told.
 
-use crate::plan::proxy_pods::{Amount, Which};
+use crate::plan::proxy_pods::{PodAmount, Which};
 use crate::text::ProxyName;
 
 /// Pods of one proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ProxyPods {
     pub proxy: PodsOf,
-    pub amount: Amount,
+    pub amount: PodAmount,
     pub which: Which,
 }
 

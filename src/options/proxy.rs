@@ -1,14 +1,14 @@
 //! Where the gateway is.
 
 use super::Patience;
-use crate::plan::address::Wish;
+use crate::plan::address::AddressWish;
 
 /// `proxy url`, `proxy address`.
 #[derive(Debug, Clone)]
-pub(crate) struct Proxy {
+pub(crate) struct ProxyTask {
     pub form: AddressForm,
     pub target: ProxyTarget,
-    pub wish: Wish,
+    pub wish: AddressWish,
     pub patience: Patience,
 }
 

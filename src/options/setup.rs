@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Named, Preview, Switches};
+use super::{Named, Preview, SettingsSwitches};
 use crate::plan::policy::Caution;
 use crate::render::diff::Secrets;
 use crate::text::ProxyName;
@@ -19,9 +19,9 @@ pub(crate) struct Setup {
     pub revision: Option<String>,
     /// A packed chart or its directory, for Helm.
     pub chart: Option<PathBuf>,
-    pub auto_mtls: Switches,
+    pub auto_mtls: SettingsSwitches,
     pub strictness: Strictness,
-    pub proof: Proof,
+    pub proof: SetupProof,
     /// None: the usual one.
     pub proxy: Option<ProxyName>,
     pub request: RequestWish,
@@ -33,7 +33,7 @@ pub(crate) struct Setup {
 
 /// Whether requests are sent to the Upstreams, before and after pods take mutual TLS alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Proof {
+pub(crate) enum SetupProof {
     Sent,
     /// `--no-verify`
     Skipped,

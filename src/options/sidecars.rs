@@ -1,6 +1,6 @@
 //! Istio's sidecars beside the gateway.
 
-use super::{Files, Preview};
+use super::{FilesTask, Preview};
 use crate::plan::policy::Caution;
 use crate::render::diff::Secrets;
 use crate::text::ProxyName;
@@ -13,15 +13,15 @@ pub(crate) struct Sidecars {
     pub rollouts: Rollouts,
     pub preview: Preview,
     /// Manifests instead of the cluster.
-    pub files: Option<Files>,
+    pub files: Option<FilesTask>,
     pub secrets: Secrets,
 }
 
 /// Which of the two commands, with what only it has.
 #[derive(Debug, Clone)]
 pub(crate) enum Injection {
-    Inject { istio: IstioWish, sds_image: Option<String>, posture: Posture, auto_mtls: Switches },
-    Uninject { upstreams: Upstreams, caution: Caution },
+    Inject { istio: IstioWish, sds_image: Option<String>, posture: Posture, auto_mtls: SettingsSwitches },
+    Uninject { upstreams: UpstreamsTask, caution: Caution },
 }
 
 /// What was typed about istiod.
@@ -55,7 +55,7 @@ pub(crate) enum Posture {
 
 /// Whether Settings change as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Switches {
+pub(crate) enum SettingsSwitches {
     Alone,
     /// `--auto-mtls`
     On,
@@ -63,7 +63,7 @@ pub(crate) enum Switches {
 
 /// Whether Upstreams that need the sidecars are changed as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Upstreams {
+pub(crate) enum UpstreamsTask {
     Left,
     /// `--include-upstreams`
     Included,

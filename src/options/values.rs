@@ -11,7 +11,7 @@ use crate::render::diff::Secrets;
 #[derive(Debug, Clone)]
 pub(crate) struct UpgradeValues {
     pub act: ValuesAct,
-    pub wish: values::Wish,
+    pub wish: values::ValuesWish,
     pub istio: IstioWish,
     pub source: ValuesSource,
     pub destination: ValuesDestination,

@@ -8,10 +8,10 @@ use serde_json::{Map, Value, json};
 use super::advice::{Advice, Code, some_of};
 use super::gateway::AutoMtls;
 use super::mark;
-use super::mtls::Surroundings;
+use super::mtls::UpstreamContext;
 use super::outcome::{Decision, Objection};
 use super::peer::Sent;
-use super::policy::{Caution, Found};
+use super::policy::{Caution, Picked};
 use super::settings::{OPTIONS, SWITCHES};
 use super::ssl_config::{OPT_OUT, tls_of_type};
 use super::{PerObject, Wants, Words};
@@ -22,7 +22,7 @@ use crate::model::{FieldPath, Kind, Object, kinds};
 
 /// What is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wish {
+pub(crate) enum AutoMtlsWish {
     Enable,
     Disable,
 }
@@ -37,15 +37,15 @@ pub(crate) enum Off {
 }
 
 /// Settings with both switches as wished.
-pub(crate) fn with_switches(settings: &Value, wish: Wish) -> Value {
-    let wanted = json!(wish == Wish::Enable);
+pub(crate) fn with_switches(settings: &Value, wish: AutoMtlsWish) -> Value {
+    let wanted = json!(wish == AutoMtlsWish::Enable);
     let edit = |switch| Edit::set(FieldPath::keys(&[&OPTIONS[..], &[switch]].concat()), wanted.clone());
     edited::apply(settings, &SWITCHES.map(edit)).unwrap_or_else(|_| settings.clone())
 }
 
 /// Whether the gateways can do what auto-mTLS asks of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Gateways {
+pub(crate) enum GatewaysReadiness {
     /// Nobody looked: a manifest.
     Unseen,
     Unknown {
@@ -57,7 +57,7 @@ pub(crate) enum Gateways {
     },
 }
 
-impl Gateways {
+impl GatewaysReadiness {
     fn against(&self) -> Option<Objection> {
         let objection = match self {
             Self::Unseen => return None,
@@ -81,12 +81,17 @@ impl Gateways {
 }
 
 /// Both switches as one change.
-pub(crate) fn on_settings(settings: &Object, wish: Wish, gateways: &Gateways, caution: Caution) -> Decision {
+pub(crate) fn on_settings(
+    settings: &Object,
+    wish: AutoMtlsWish,
+    gateways: &GatewaysReadiness,
+    caution: Caution,
+) -> Decision {
     if !settings.value["spec"].is_object() {
         return Decision::Refuse(Objection::new(Reason::NoSpec, "has no spec; nothing changed"));
     }
     let options = &settings.value["spec"]["gloo"]["istioOptions"];
-    let wanted = wish == Wish::Enable;
+    let wanted = wish == AutoMtlsWish::Enable;
     let edits: Vec<_> = SWITCHES
         .into_iter()
         .filter(|switch| (options[*switch] == true) != wanted)
@@ -104,7 +109,7 @@ pub(crate) fn on_settings(settings: &Object, wish: Wish, gateways: &Gateways, ca
 fn taken_back(settings: &Object) -> Decision {
     let edits = without_switches(&settings.value);
     if edits.is_empty() {
-        return on_settings(settings, Wish::Disable, &Gateways::Unseen, Caution::Forced);
+        return on_settings(settings, AutoMtlsWish::Disable, &GatewaysReadiness::Unseen, Caution::Forced);
     }
     Decision::Change { edits, message: "auto-mTLS disabled".to_owned() }
 }
@@ -138,10 +143,10 @@ fn without_switches(settings: &Value) -> Vec<Edit> {
 /// The switches as a plan for the one object Settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OnSettings {
-    pub wish: Wish,
+    pub wish: AutoMtlsWish,
     pub off: Off,
     pub caution: Caution,
-    pub gateways: Gateways,
+    pub gateways: GatewaysReadiness,
 }
 
 impl PerObject for OnSettings {
@@ -151,8 +156,8 @@ impl PerObject for OnSettings {
 
     fn words(&self) -> Words {
         match self.wish {
-            Wish::Enable => Words { command: "istio auto-mtls enable", done: "enabled", flags: &[] },
-            Wish::Disable => Words { command: "istio auto-mtls disable", done: "disabled", flags: &[] },
+            AutoMtlsWish::Enable => Words { command: "istio auto-mtls enable", done: "enabled", flags: &[] },
+            AutoMtlsWish::Disable => Words { command: "istio auto-mtls disable", done: "disabled", flags: &[] },
         }
     }
 
@@ -161,22 +166,22 @@ impl PerObject for OnSettings {
     }
 
     fn wants(&self) -> Wants {
-        Wants { peer: None, gateway: super::Gateways::Never }
+        Wants { peer: None, gateway: super::GatewayNeed::Never }
     }
 
-    fn decide(&self, object: &Object, _: Found, _: &Surroundings) -> Decision {
+    fn decide(&self, object: &Object, _: Picked, _: &UpstreamContext) -> Decision {
         match (self.wish, self.off) {
-            (Wish::Disable, Off::AsBefore) => taken_back(object),
+            (AutoMtlsWish::Disable, Off::AsBefore) => taken_back(object),
             _ => on_settings(object, self.wish, &self.gateways, self.caution),
         }
     }
 
     fn by_hand(&self) -> Vec<String> {
-        let wanted = self.wish == Wish::Enable;
+        let wanted = self.wish == AutoMtlsWish::Enable;
         SWITCHES.iter().map(|switch| format!("set spec.gloo.istioOptions.{switch} to {wanted}")).collect()
     }
 
-    fn advise(&self, _: &Object, _: &Surroundings) -> Vec<Advice> {
+    fn advise(&self, _: &Object, _: &UpstreamContext) -> Vec<Advice> {
         Vec::new()
     }
 }
@@ -184,7 +189,7 @@ impl PerObject for OnSettings {
 /// The opt-out of single Upstreams: `auto-mtls disable -u X` sets it, `enable` takes it away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OptOut {
-    pub wish: Wish,
+    pub wish: AutoMtlsWish,
     pub caution: Caution,
 }
 
@@ -195,8 +200,8 @@ impl PerObject for OptOut {
 
     fn words(&self) -> Words {
         match self.wish {
-            Wish::Enable => Words { command: "istio auto-mtls enable", done: "allowed", flags: &[] },
-            Wish::Disable => Words { command: "istio auto-mtls disable", done: "opted out", flags: &[] },
+            AutoMtlsWish::Enable => Words { command: "istio auto-mtls enable", done: "allowed", flags: &[] },
+            AutoMtlsWish::Disable => Words { command: "istio auto-mtls disable", done: "opted out", flags: &[] },
         }
     }
 
@@ -206,25 +211,33 @@ impl PerObject for OptOut {
 
     fn wants(&self) -> Wants {
         match self.wish {
-            Wish::Enable => Wants { peer: Some(Sent::MutualTls), gateway: super::Gateways::WithAutoMtls },
-            Wish::Disable => Wants { peer: Some(Sent::Plaintext), gateway: super::Gateways::Never },
+            AutoMtlsWish::Enable => Wants { peer: Some(Sent::MutualTls), gateway: super::GatewayNeed::WithAutoMtls },
+            AutoMtlsWish::Disable => Wants { peer: Some(Sent::Plaintext), gateway: super::GatewayNeed::Never },
         }
     }
 
-    fn decide(&self, object: &Object, found: Found, around: &Surroundings) -> Decision {
+    fn decide(&self, object: &Object, found: Picked, around: &UpstreamContext) -> Decision {
         let spec = &object.value["spec"];
         if !spec.is_object() {
             let objection = Objection::new(Reason::NoSpec, "has no spec; nothing changed");
-            return if found == Found::Named { Decision::Refuse(objection) } else { Decision::Skip(objection) };
+            return if found == Picked::Named { Decision::Refuse(objection) } else { Decision::Skip(objection) };
         }
         let is_out = spec[OPT_OUT] == true;
         let change = match (self.wish, is_out) {
-            (Wish::Enable, false) => return Decision::Unchanged { message: "auto-mTLS already allowed".into() },
-            (Wish::Disable, true) => return Decision::Unchanged { message: "auto-mTLS already opted out".into() },
-            (Wish::Enable, true) => Decision::Change { edits: self.edits(), message: "auto-mTLS allowed".into() },
-            (Wish::Disable, false) => Decision::Change { edits: self.edits(), message: "auto-mTLS opted out".into() },
+            (AutoMtlsWish::Enable, false) => {
+                return Decision::Unchanged { message: "auto-mTLS already allowed".into() };
+            }
+            (AutoMtlsWish::Disable, true) => {
+                return Decision::Unchanged { message: "auto-mTLS already opted out".into() };
+            }
+            (AutoMtlsWish::Enable, true) => {
+                Decision::Change { edits: self.edits(), message: "auto-mTLS allowed".into() }
+            }
+            (AutoMtlsWish::Disable, false) => {
+                Decision::Change { edits: self.edits(), message: "auto-mTLS opted out".into() }
+            }
         };
-        let held_back = found == Found::Swept && self.caution == Caution::Careful;
+        let held_back = found == Picked::Selected && self.caution == Caution::Careful;
         match around.against(object, &self.edits()).filter(|_| held_back) {
             Some(objection) => Decision::Skip(objection),
             None => change,
@@ -237,12 +250,12 @@ impl PerObject for OptOut {
 
     fn by_hand(&self) -> Vec<String> {
         vec![match self.wish {
-            Wish::Enable => format!("remove spec.{OPT_OUT}"),
-            Wish::Disable => format!("set spec.{OPT_OUT} to true"),
+            AutoMtlsWish::Enable => format!("remove spec.{OPT_OUT}"),
+            AutoMtlsWish::Disable => format!("set spec.{OPT_OUT} to true"),
         }]
     }
 
-    fn advise(&self, object: &Object, around: &Surroundings) -> Vec<Advice> {
+    fn advise(&self, object: &Object, around: &UpstreamContext) -> Vec<Advice> {
         let name = &object.reference.name;
         let mut said = Vec::new();
         if !object.value["spec"]["sslConfig"].is_null() {
@@ -255,7 +268,7 @@ impl PerObject for OptOut {
             let code = Code::of_reason(objection.reason);
             said.push(Advice::warning(code, format!("{name}: {}", objection.message)));
         }
-        if self.wish == Wish::Enable
+        if self.wish == AutoMtlsWish::Enable
             && let Some(why) =
                 tls_of_type(&object.value["spec"]).filter(|_| object.value["spec"]["sslConfig"].is_null())
         {
@@ -269,8 +282,8 @@ impl OptOut {
     fn edits(self) -> Vec<Edit> {
         let path = FieldPath::keys(&["spec", OPT_OUT]);
         match self.wish {
-            Wish::Enable => vec![Edit::remove(path)],
-            Wish::Disable => vec![Edit::set(path, json!(true))],
+            AutoMtlsWish::Enable => vec![Edit::remove(path)],
+            AutoMtlsWish::Disable => vec![Edit::set(path, json!(true))],
         }
     }
 }
@@ -332,8 +345,8 @@ mod tests {
         )
     }
 
-    fn ready() -> Gateways {
-        Gateways::Seen { lacking: Vec::new() }
+    fn ready() -> GatewaysReadiness {
+        GatewaysReadiness::Seen { lacking: Vec::new() }
     }
 
     fn applied(object: &Object, decision: &Decision) -> Value {
@@ -344,22 +357,29 @@ mod tests {
     #[test]
     fn both_switches_are_one_change_that_can_be_taken_back() {
         let off = settings(&json!({"appendXForwardedHost": true, "enableAutoMtls": false, "enableIntegration": false}));
-        let on = applied(&off, &on_settings(&off, Wish::Enable, &ready(), Caution::Careful));
+        let on = applied(&off, &on_settings(&off, AutoMtlsWish::Enable, &ready(), Caution::Careful));
         assert_eq!(switches(&on), Switches { integration: true, auto_mtls: true });
         assert_eq!(on["spec"]["gloo"]["istioOptions"]["appendXForwardedHost"], true);
         let on = Object::new(&kinds::SETTINGS, on);
-        assert!(matches!(on_settings(&on, Wish::Enable, &ready(), Caution::Careful), Decision::Unchanged { .. }));
-        assert_eq!(applied(&on, &on_settings(&on, Wish::Disable, &ready(), Caution::Careful)), off.value);
+        assert!(matches!(
+            on_settings(&on, AutoMtlsWish::Enable, &ready(), Caution::Careful),
+            Decision::Unchanged { .. }
+        ));
+        assert_eq!(applied(&on, &on_settings(&on, AutoMtlsWish::Disable, &ready(), Caution::Careful)), off.value);
     }
 
     #[test]
     fn absent_is_off_and_half_on_is_completed() {
         for options in [Value::Null, json!({}), json!({"enableAutoMtls": false})] {
             let it = settings(&options);
-            assert!(matches!(on_settings(&it, Wish::Disable, &ready(), Caution::Careful), Decision::Unchanged { .. }));
+            assert!(matches!(
+                on_settings(&it, AutoMtlsWish::Disable, &ready(), Caution::Careful),
+                Decision::Unchanged { .. }
+            ));
         }
         let half = settings(&json!({"enableAutoMtls": true}));
-        let Decision::Change { edits, .. } = on_settings(&half, Wish::Enable, &ready(), Caution::Careful) else {
+        let Decision::Change { edits, .. } = on_settings(&half, AutoMtlsWish::Enable, &ready(), Caution::Careful)
+        else {
             panic!()
         };
         assert_eq!(
@@ -412,27 +432,32 @@ mod tests {
     #[test]
     fn it_is_not_turned_on_while_a_gateway_lacks_the_sidecars() {
         let off = settings(&json!({}));
-        let lacking = Gateways::Seen { lacking: vec!["gateway-proxy".into()] };
-        let unknown = Gateways::Unknown { why: "may not list".into() };
+        let lacking = GatewaysReadiness::Seen { lacking: vec!["gateway-proxy".into()] };
+        let unknown = GatewaysReadiness::Unknown { why: "may not list".into() };
         for (gateways, reason) in [(&lacking, Reason::GatewayNotReady), (&unknown, Reason::Unknown)] {
-            let Decision::Refuse(why) = on_settings(&off, Wish::Enable, gateways, Caution::Careful) else { panic!() };
+            let Decision::Refuse(why) = on_settings(&off, AutoMtlsWish::Enable, gateways, Caution::Careful) else {
+                panic!()
+            };
             assert_eq!(why.reason, reason);
-            assert!(matches!(on_settings(&off, Wish::Enable, gateways, Caution::Forced), Decision::Change { .. }));
+            assert!(matches!(
+                on_settings(&off, AutoMtlsWish::Enable, gateways, Caution::Forced),
+                Decision::Change { .. }
+            ));
         }
         assert!(matches!(
-            on_settings(&off, Wish::Enable, &Gateways::Unseen, Caution::Careful),
+            on_settings(&off, AutoMtlsWish::Enable, &GatewaysReadiness::Unseen, Caution::Careful),
             Decision::Change { .. }
         ));
         let on = settings(&json!({"enableAutoMtls": true, "enableIntegration": true}));
-        assert!(matches!(on_settings(&on, Wish::Disable, &lacking, Caution::Careful), Decision::Change { .. }));
+        assert!(matches!(on_settings(&on, AutoMtlsWish::Disable, &lacking, Caution::Careful), Decision::Change { .. }));
     }
 
     fn upstream(spec: &Value) -> Object {
         Object::new(&kinds::UPSTREAM, json!({"metadata": {"name": "a"}, "spec": spec}))
     }
 
-    fn one_pod(mode: Mode, auto_mtls: bool) -> Surroundings {
-        Surroundings { settings: Ok(switched(auto_mtls)), ..around(pods(vec![meshed(mode)])) }
+    fn one_pod(mode: Mode, auto_mtls: bool) -> UpstreamContext {
+        UpstreamContext { settings: Ok(switched(auto_mtls)), ..around(pods(vec![meshed(mode)])) }
     }
 
     #[test]
@@ -440,40 +465,43 @@ mod tests {
         let calm = one_pod(Mode::Permissive, true);
         let plan = |wish| OptOut { wish, caution: Caution::Careful };
         let it = upstream(&json!({"kube": {}}));
-        let out = applied(&it, &plan(Wish::Disable).decide(&it, Found::Named, &calm));
+        let out = applied(&it, &plan(AutoMtlsWish::Disable).decide(&it, Picked::Named, &calm));
         assert_eq!(out["spec"]["disableIstioAutoMtls"], true);
         let out = Object::new(&kinds::UPSTREAM, out);
-        assert!(matches!(plan(Wish::Disable).decide(&out, Found::Swept, &calm), Decision::Unchanged { .. }));
-        assert_eq!(applied(&out, &plan(Wish::Enable).decide(&out, Found::Named, &calm)), it.value);
-        assert!(matches!(plan(Wish::Enable).decide(&it, Found::Named, &calm), Decision::Unchanged { .. }));
+        assert!(matches!(
+            plan(AutoMtlsWish::Disable).decide(&out, Picked::Selected, &calm),
+            Decision::Unchanged { .. }
+        ));
+        assert_eq!(applied(&out, &plan(AutoMtlsWish::Enable).decide(&out, Picked::Named, &calm)), it.value);
+        assert!(matches!(plan(AutoMtlsWish::Enable).decide(&it, Picked::Named, &calm), Decision::Unchanged { .. }));
     }
 
     #[test]
     fn a_strict_peer_is_warned_of_when_named_and_skipped_in_a_sweep() {
         let strict = |auto| one_pod(Mode::Strict, auto);
-        let plan = OptOut { wish: Wish::Disable, caution: Caution::Careful };
+        let plan = OptOut { wish: AutoMtlsWish::Disable, caution: Caution::Careful };
         let it = upstream(&json!({"kube": {}}));
-        assert!(matches!(plan.decide(&it, Found::Swept, &strict(true)), Decision::Skip(_)));
-        assert!(matches!(plan.decide(&it, Found::Named, &strict(true)), Decision::Change { .. }));
+        assert!(matches!(plan.decide(&it, Picked::Selected, &strict(true)), Decision::Skip(_)));
+        assert!(matches!(plan.decide(&it, Picked::Named, &strict(true)), Decision::Change { .. }));
         assert_eq!(plan.advise(&it, &strict(true))[0].code, Code::StrictPeer);
-        assert!(matches!(plan.decide(&it, Found::Swept, &strict(false)), Decision::Change { .. }));
+        assert!(matches!(plan.decide(&it, Picked::Selected, &strict(false)), Decision::Change { .. }));
         let forced = OptOut { caution: Caution::Forced, ..plan };
-        assert!(matches!(forced.decide(&it, Found::Swept, &strict(true)), Decision::Change { .. }));
+        assert!(matches!(forced.decide(&it, Picked::Selected, &strict(true)), Decision::Change { .. }));
     }
 
     #[test]
     fn a_peer_that_takes_no_mutual_tls_is_warned_of_where_auto_mtls_is_allowed_again() {
         let disabled = |auto| one_pod(Mode::Disable, auto);
-        let plan = OptOut { wish: Wish::Enable, caution: Caution::Careful };
+        let plan = OptOut { wish: AutoMtlsWish::Enable, caution: Caution::Careful };
         let it = upstream(&json!({"kube": {}, "disableIstioAutoMtls": true}));
-        let Decision::Skip(why) = plan.decide(&it, Found::Swept, &disabled(true)) else { panic!() };
+        let Decision::Skip(why) = plan.decide(&it, Picked::Selected, &disabled(true)) else { panic!() };
         assert_eq!(why.reason, Reason::DisabledPeer);
-        assert!(matches!(plan.decide(&it, Found::Named, &disabled(true)), Decision::Change { .. }));
+        assert!(matches!(plan.decide(&it, Picked::Named, &disabled(true)), Decision::Change { .. }));
         assert_eq!(plan.advise(&it, &disabled(true))[0].code, Code::DisabledPeer);
-        assert!(matches!(plan.decide(&it, Found::Swept, &disabled(false)), Decision::Change { .. }));
-        let out = OptOut { wish: Wish::Disable, ..plan };
+        assert!(matches!(plan.decide(&it, Picked::Selected, &disabled(false)), Decision::Change { .. }));
+        let out = OptOut { wish: AutoMtlsWish::Disable, ..plan };
         let covered = upstream(&json!({"kube": {}}));
-        assert!(matches!(out.decide(&covered, Found::Swept, &disabled(true)), Decision::Change { .. }));
+        assert!(matches!(out.decide(&covered, Picked::Selected, &disabled(true)), Decision::Change { .. }));
     }
 
     #[test]

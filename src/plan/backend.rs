@@ -19,7 +19,7 @@ pub(crate) struct ServiceRef {
 
 /// What an Upstream says about its far end, before anything else is read.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Destination {
+pub(crate) enum Backend {
     Service {
         service: ServiceRef,
         port: Option<u64>,
@@ -32,20 +32,20 @@ pub(crate) enum Destination {
 }
 
 /// Reads `spec.kube`; `gloo_namespace` is where Gloo's own Services are.
-pub(crate) fn destination(upstream: &Value, gloo_namespace: &str) -> Destination {
+pub(crate) fn destination(upstream: &Value, gloo_namespace: &str) -> Backend {
     let kube = &upstream["spec"]["kube"];
     let text = |key: &str| kube[key].as_str().unwrap_or_default().to_owned();
     if !kube.is_object() {
-        return Destination::Decided(Behind::Outside { kind: upstream_type(upstream).to_owned() });
+        return Backend::Decided(Behind::Outside { kind: upstream_type(upstream).to_owned() });
     }
     let service = ServiceRef { namespace: text("serviceNamespace"), name: text("serviceName") };
     if is_system(&service, gloo_namespace) {
-        return Destination::System(format!("{}/{}", service.namespace, service.name));
+        return Backend::System(format!("{}/{}", service.namespace, service.name));
     }
     if service.name.is_empty() || service.namespace.is_empty() {
-        return Destination::Decided(Behind::Unknown("spec.kube lacks serviceName or serviceNamespace".into()));
+        return Backend::Decided(Behind::Unknown("spec.kube lacks serviceName or serviceNamespace".into()));
     }
-    Destination::Service { service, port: kube["servicePort"].as_u64(), selector: labels(&kube["selector"]) }
+    Backend::Service { service, port: kube["servicePort"].as_u64(), selector: labels(&kube["selector"]) }
 }
 
 /// The key under `spec` that says what kind of Upstream it is (`static`, `aws`, `consul`).
@@ -87,12 +87,12 @@ mod tests {
         let kube = |namespace: &str, name: &str| json!({"spec": {"kube": {"serviceNamespace": namespace, "serviceName": name, "servicePort": 80}}});
         for (namespace, name) in [("gloo-system", "gloo"), ("kube-system", "kube-dns"), ("default", "kubernetes")] {
             let decided = destination(&kube(namespace, name), "gloo-system");
-            assert!(matches!(decided, Destination::System(_)), "{namespace}/{name}");
+            assert!(matches!(decided, Backend::System(_)), "{namespace}/{name}");
         }
-        assert!(matches!(destination(&kube("default", "httpbin"), "gloo-system"), Destination::Service { .. }));
+        assert!(matches!(destination(&kube("default", "httpbin"), "gloo-system"), Backend::Service { .. }));
         assert!(matches!(
             destination(&json!({"spec": {"static": {}}}), "gloo-system"),
-            Destination::Decided(Behind::Outside { kind }) if kind == "static"
+            Backend::Decided(Behind::Outside { kind }) if kind == "static"
         ));
     }
 }

@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use super::change::Change;
-use super::mtls::{self, Policy, Surroundings};
+use super::mtls::{self, Policy, UpstreamContext};
 use super::outcome::{Decision, Objection};
-use super::policy::{Caution, Foreign, Found};
+use super::policy::{Caution, OtherTls, Picked};
 use super::settings::switches;
 use super::ssl_config::{SDS_CLUSTER, Tls, leads_here, tls_of};
 use crate::command::{Hint, flag, gloo_rs};
@@ -22,7 +22,7 @@ pub(crate) struct Dangling {
 
 /// Whether Upstreams are changed with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Upstreams {
+pub(crate) enum UpstreamsKept {
     Refuse,
     /// `--include-upstreams`
     Include,
@@ -84,8 +84,8 @@ fn search(value: &Value, path: &str, found: &mut Vec<String>) {
 pub(crate) fn release(upstream: &Object) -> Option<Change> {
     let is_all = matches!(tls_of(&upstream.value), Tls::Istio(_))
         && of(upstream).is_some_and(|it| it.paths == ["spec.sslConfig.sds"]);
-    let policy = Policy { wish: mtls::Wish::Disable, foreign: Foreign::Keep, caution: Caution::Careful };
-    match mtls::decide(upstream, Found::Named, policy, &Surroundings::unseen()) {
+    let policy = Policy { wish: mtls::MtlsWish::Disable, foreign: OtherTls::Keep, caution: Caution::Careful };
+    match mtls::decide(upstream, Picked::Named, policy, &UpstreamContext::unseen()) {
         Decision::Change { edits, message } if is_all => Some(Change::new(upstream.clone(), edits, message)),
         _ => None,
     }
@@ -94,7 +94,7 @@ pub(crate) fn release(upstream: &Object) -> Option<Change> {
 /// Why nothing is uninjected: these would be left behind. `hidden` are lists that were not allowed.
 ///
 /// With `--include-upstreams` the caller leaves out what [`release`] takes care of.
-pub(crate) fn against(left: &[Dangling], hidden: &[String], upstreams: Upstreams) -> Option<Objection> {
+pub(crate) fn against(left: &[Dangling], hidden: &[String], upstreams: UpstreamsKept) -> Option<Objection> {
     if left.is_empty() {
         return (!hidden.is_empty()).then(|| {
             let why = format!("what points at {SDS_CLUSTER} is unknown: {}; nothing changed", hidden.join(", "));
@@ -116,7 +116,7 @@ pub(crate) fn against(left: &[Dangling], hidden: &[String], upstreams: Upstreams
     let is = |plural: &str| left.iter().any(|it| it.object.kind.plural == plural);
     let hint = match upstreams {
         _ if is("settings") => Hint::from(gloo_rs("istio auto-mtls disable")),
-        Upstreams::Refuse if is("upstreams") => "--include-upstreams takes it out of the Upstreams".into(),
+        UpstreamsKept::Refuse if is("upstreams") => "--include-upstreams takes it out of the Upstreams".into(),
         _ => "take those fields out, then run this again".into(),
     };
     Some(objection.hint(hint))
@@ -190,12 +190,12 @@ mod tests {
     #[test]
     fn it_refuses_and_lists_and_what_could_not_be_listed_counts() {
         let left = [of(&upstream(&json!({"sslConfig": istio_ssl_config()}))).unwrap()];
-        let refused = against(&left, &[], Upstreams::Refuse).unwrap();
+        let refused = against(&left, &[], UpstreamsKept::Refuse).unwrap();
         assert_eq!(refused.details, ["upstream.gloo.solo.io/a in shop: spec.sslConfig.sds"]);
         assert!(refused.hint.unwrap().to_string().starts_with("--include-upstreams"));
         let hidden = ["may not list virtualservices".to_owned()];
-        assert_eq!(against(&[], &hidden, Upstreams::Include).unwrap().reason, Reason::Unknown);
-        assert_eq!(against(&[], &[], Upstreams::Refuse), None);
+        assert_eq!(against(&[], &hidden, UpstreamsKept::Include).unwrap().reason, Reason::Unknown);
+        assert_eq!(against(&[], &[], UpstreamsKept::Refuse), None);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::model::{FieldPath, Object, ObjectRef, Segment, kinds};
 
 /// One destination.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Destination {
+pub(crate) struct RouteDestination {
     /// The object that names it.
     pub from: ObjectRef,
     /// Where: `spec.virtualHost.routes[0].routeAction.single`.
@@ -19,15 +19,15 @@ pub(crate) struct Destination {
     /// The route it belongs to: `spec.virtualHost.routes[0]`; a `tcpHosts` item, an `HTTPRoute`'s rule. `None` in an
     /// `UpstreamGroup`, which has no routes.
     pub route: Option<FieldPath>,
-    pub target: Target,
+    pub target: DestinationTarget,
     /// Of several, how much of the traffic: as it is written.
     pub weight: Option<u64>,
-    pub part: Part,
+    pub part: RequestPart,
 }
 
 /// Which requests reach a destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Part {
+pub(crate) enum RequestPart {
     /// Those that the route matches.
     Request,
     /// A copy of them, whose answer nobody waits for.
@@ -36,7 +36,7 @@ pub(crate) enum Part {
 
 /// Where it leads.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Target {
+pub(crate) enum DestinationTarget {
     /// An Upstream; the namespace is empty where it is left out.
     Upstream { namespace: String, name: String },
     /// A Service, without an Upstream in between: nothing can be set on it.
@@ -62,7 +62,7 @@ pub(crate) enum Target {
 }
 
 /// Every destination in the object, in the order of its text; none where it is of a kind without routes.
-pub(crate) fn of(object: &Object) -> Vec<Destination> {
+pub(crate) fn of(object: &Object) -> Vec<RouteDestination> {
     let mut reader = Reader { object, found: Vec::new() };
     let kind = object.reference.kind;
     if *kind == kinds::VIRTUAL_SERVICE {
@@ -84,7 +84,7 @@ pub(crate) fn of(object: &Object) -> Vec<Destination> {
 
 struct Reader<'o> {
     object: &'o Object,
-    found: Vec<Destination>,
+    found: Vec<RouteDestination>,
 }
 
 impl Reader<'_> {
@@ -94,13 +94,13 @@ impl Reader<'_> {
             for (key, action) in self.members(&route) {
                 match key.as_str() {
                     "routeAction" => self.route_action(&action, &route),
-                    "redirectAction" => self.push(action, Some(&route), Target::Redirect),
-                    "directResponseAction" => self.push(action, Some(&route), Target::DirectResponse),
+                    "redirectAction" => self.push(action, Some(&route), DestinationTarget::Redirect),
+                    "directResponseAction" => self.push(action, Some(&route), DestinationTarget::DirectResponse),
                     "delegateAction" => {
                         let target = delegate(self.at(&action));
                         self.push(action, Some(&route), target);
                     }
-                    "graphqlApiRef" => self.push(action, Some(&route), Target::Other { key }),
+                    "graphqlApiRef" => self.push(action, Some(&route), DestinationTarget::Other { key }),
                     _ => {}
                 }
             }
@@ -119,14 +119,14 @@ impl Reader<'_> {
                 "multi" => self.weighted(&path.then(Segment::Key("destinations".into())), Some(route)),
                 "upstreamGroup" => {
                     let (namespace, name) = reference(self.at(&path));
-                    self.push(path, Some(route), Target::UpstreamGroup { namespace, name });
+                    self.push(path, Some(route), DestinationTarget::UpstreamGroup { namespace, name });
                 }
                 "clusterHeader" => {
                     let header = self.at(&path).as_str().unwrap_or_default().to_owned();
-                    self.push(path, Some(route), Target::ClusterHeader { header });
+                    self.push(path, Some(route), DestinationTarget::ClusterHeader { header });
                 }
-                "forwardSniClusterName" => self.push(path, Some(route), Target::ForwardSni),
-                _ => self.push(path, Some(route), Target::Other { key }),
+                "forwardSniClusterName" => self.push(path, Some(route), DestinationTarget::ForwardSni),
+                _ => self.push(path, Some(route), DestinationTarget::Other { key }),
             }
         }
     }
@@ -136,7 +136,7 @@ impl Reader<'_> {
         let path = route.join(&FieldPath::keys(&["options", "shadowing", "upstream"]));
         if path.get(&self.object.value).is_some() {
             let (namespace, name) = reference(self.at(&path));
-            self.push(path, Some(route), Target::Upstream { namespace, name });
+            self.push(path, Some(route), DestinationTarget::Upstream { namespace, name });
             self.last_is_a_mirror();
         }
     }
@@ -174,7 +174,7 @@ impl Reader<'_> {
                     self.push(path, Some(&rule), target);
                     self.last_is_a_mirror();
                 } else if self.at(&filter)["requestRedirect"].is_object() {
-                    self.push(filter, Some(&rule), Target::Redirect);
+                    self.push(filter, Some(&rule), DestinationTarget::Redirect);
                 }
             }
         }
@@ -194,10 +194,10 @@ impl Reader<'_> {
         members.map(|(key, _)| (key.clone(), path.then(Segment::Key(key.clone())))).collect()
     }
 
-    fn push(&mut self, path: FieldPath, route: Option<&FieldPath>, target: Target) {
+    fn push(&mut self, path: FieldPath, route: Option<&FieldPath>, target: DestinationTarget) {
         let from = self.object.reference.clone();
-        let part = Part::Request;
-        self.found.push(Destination { from, path, route: route.cloned(), target, weight: None, part });
+        let part = RequestPart::Request;
+        self.found.push(RouteDestination { from, path, route: route.cloned(), target, weight: None, part });
     }
 
     fn last_weighs(&mut self, weight: Option<u64>) {
@@ -205,7 +205,7 @@ impl Reader<'_> {
     }
 
     fn last_is_a_mirror(&mut self) {
-        self.found.last_mut().expect("a destination was pushed").part = Part::Mirror;
+        self.found.last_mut().expect("a destination was pushed").part = RequestPart::Mirror;
     }
 }
 
@@ -218,41 +218,44 @@ fn reference(value: &Value) -> (String, String) {
 }
 
 /// One of `upstream`, `kube`, `consul`.
-fn destination(value: &Value) -> Target {
+fn destination(value: &Value) -> DestinationTarget {
     if value["upstream"].is_object() {
         let (namespace, name) = reference(&value["upstream"]);
-        return Target::Upstream { namespace, name };
+        return DestinationTarget::Upstream { namespace, name };
     }
     if value["kube"].is_object() {
         let (namespace, name) = reference(&value["kube"]["ref"]);
-        return Target::Kube { service: ServiceRef { namespace, name }, port: value["kube"]["port"].as_u64() };
+        return DestinationTarget::Kube {
+            service: ServiceRef { namespace, name },
+            port: value["kube"]["port"].as_u64(),
+        };
     }
     if value["consul"].is_object() {
-        return Target::Consul { service: text(&value["consul"], "serviceName") };
+        return DestinationTarget::Consul { service: text(&value["consul"], "serviceName") };
     }
     let key = value.as_object().and_then(|map| map.keys().next()).cloned().unwrap_or_default();
-    Target::Other { key }
+    DestinationTarget::Other { key }
 }
 
 /// `ref`, `selector`, or the older form with `name` and `namespace` at once below the action.
-fn delegate(action: &Value) -> Target {
+fn delegate(action: &Value) -> DestinationTarget {
     if action["selector"].is_object() {
-        return Target::Selected { selector: action["selector"].clone() };
+        return DestinationTarget::Selected { selector: action["selector"].clone() };
     }
     let (namespace, name) = reference(if action["ref"].is_object() { &action["ref"] } else { action });
-    Target::RouteTable { namespace, name }
+    DestinationTarget::RouteTable { namespace, name }
 }
 
 /// A Service unless it says otherwise, in the route's own namespace unless it says otherwise.
-fn backend_ref(value: &Value, own_namespace: &str) -> Target {
+fn backend_ref(value: &Value, own_namespace: &str) -> DestinationTarget {
     let name = text(value, "name");
     let namespace = value["namespace"].as_str().unwrap_or(own_namespace).to_owned();
     match (value["group"].as_str().unwrap_or_default(), value["kind"].as_str().unwrap_or("Service")) {
         ("" | "core", "Service") => {
-            Target::Kube { service: ServiceRef { namespace, name }, port: value["port"].as_u64() }
+            DestinationTarget::Kube { service: ServiceRef { namespace, name }, port: value["port"].as_u64() }
         }
-        ("gloo.solo.io", "Upstream") => Target::Upstream { namespace, name },
-        (_, kind) => Target::Other { key: kind.to_owned() },
+        ("gloo.solo.io", "Upstream") => DestinationTarget::Upstream { namespace, name },
+        (_, kind) => DestinationTarget::Other { key: kind.to_owned() },
     }
 }
 
@@ -271,7 +274,7 @@ mod tests {
             .map(|it| {
                 assert_eq!(it.from, object.reference);
                 let weight = it.weight.map(|weight| format!(" {weight}")).unwrap_or_default();
-                let mirror = if it.part == Part::Mirror { " mirror" } else { "" };
+                let mirror = if it.part == RequestPart::Mirror { " mirror" } else { "" };
                 let path = it.path.to_string();
                 format!("{} -> {:?}{weight}{mirror}", path.trim_start_matches("spec."), it.target)
             })

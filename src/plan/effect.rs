@@ -59,7 +59,7 @@ impl Wanted {
 
 /// A change whose effect is waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Change {
+pub(crate) struct AwaitedChange {
     pub object: ObjectRef,
     pub wanted: Wanted,
     /// What the status said before.
@@ -75,7 +75,7 @@ pub(crate) struct Served {
 
 /// What became of a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum EffectVerdict {
     /// Every role that has the cluster is served it so.
     Served { roles: Vec<String> },
     /// The status has a complaint.
@@ -90,12 +90,12 @@ pub(crate) enum Verdict {
 
 /// What is certain now; `None`: nothing yet.
 #[must_use]
-pub(crate) fn verdict(change: &Change, now: &Said, served: &[Served]) -> Option<Verdict> {
+pub(crate) fn verdict(change: &AwaitedChange, now: &Said, served: &[Served]) -> Option<EffectVerdict> {
     if let (Said::Complained { state, reason }, true) = (now, *now != change.before) {
-        return Some(Verdict::Complained { state, reason: reason.clone() });
+        return Some(EffectVerdict::Complained { state, reason: reason.clone() });
     }
     let is_served = !served.is_empty() && served.iter().all(|served| change.wanted.is(served.socket));
-    is_served.then(|| Verdict::Served { roles: served.iter().map(|served| served.role.clone()).collect() })
+    is_served.then(|| EffectVerdict::Served { roles: served.iter().map(|served| served.role.clone()).collect() })
 }
 
 /// What there is to say about the last look at what Gloo serves.
@@ -109,15 +109,15 @@ pub(crate) struct LastLook<'l> {
 
 /// What is said when the time is over.
 #[must_use]
-pub(crate) fn last_verdict(change: &Change, now: &Said, served: &[Served], look: LastLook<'_>) -> Verdict {
+pub(crate) fn last_verdict(change: &AwaitedChange, now: &Said, served: &[Served], look: LastLook<'_>) -> EffectVerdict {
     // A complaint that was there before and stays may be an old one; nothing shows that it is.
     if let Said::Complained { state, reason } = now {
-        return Verdict::Complained { state, reason: reason.clone() };
+        return EffectVerdict::Complained { state, reason: reason.clone() };
     }
     if let Some(failure) = look.unseen {
         let why = std::iter::once(format!("what Gloo serves is unknown: {}", failure.message));
         let hint = Hint::any(failure.hints.iter().cloned());
-        return Verdict::Unconfirmed { why: why.chain(failure.details.iter().cloned()).collect(), hint };
+        return EffectVerdict::Unconfirmed { why: why.chain(failure.details.iter().cloned()).collect(), hint };
     }
     let why = if served.is_empty() {
         "Gloo serves its cluster to no proxy".to_owned()
@@ -129,12 +129,12 @@ pub(crate) fn last_verdict(change: &Change, now: &Said, served: &[Served], look:
     };
     let hint = "--wait-timeout waits longer; the gloo pod's log says what it does";
     let error = look.error.map(|error| format!("Gloo says: {error}"));
-    Verdict::Unconfirmed { why: std::iter::once(why).chain(error).collect(), hint: Some(hint.into()) }
+    EffectVerdict::Unconfirmed { why: std::iter::once(why).chain(error).collect(), hint: Some(hint.into()) }
 }
 
 /// The object's line of the result, with what became of the change.
 #[must_use]
-pub(crate) fn row(row: Row, verdict: &Verdict) -> Row {
+pub(crate) fn row(row: Row, verdict: &EffectVerdict) -> Row {
     let unconfirmed = |reason: Reason, why: Vec<String>, hint: Option<Hint>| Row {
         message: format!("{}, not confirmed", row.message),
         reason: Some(reason),
@@ -144,22 +144,22 @@ pub(crate) fn row(row: Row, verdict: &Verdict) -> Row {
         ..row.clone()
     };
     match verdict {
-        Verdict::Served { roles } => {
+        EffectVerdict::Served { roles } => {
             let whom = match roles.as_slice() {
                 [role] => role.clone(),
                 roles => format!("{} proxies", roles.len()),
             };
             Row { message: format!("{}, served to {whom}", row.message), ..row }
         }
-        Verdict::Complained { state, reason } => {
+        EffectVerdict::Complained { state, reason } => {
             let hint = "the change stays; the same command the other way takes it back";
             unconfirmed(Reason::Rejected, vec![format!("Gloo says {state}: {reason}")], Some(hint.into()))
         }
-        Verdict::Unseen { .. } => {
+        EffectVerdict::Unseen { .. } => {
             Row { message: format!("{}, accepted, not confirmed", row.message), reason: Some(Reason::Unknown), ..row }
         }
-        Verdict::Unconfirmed { why, hint } => unconfirmed(Reason::NotServed, why.clone(), hint.clone()),
-        Verdict::Interrupted => unconfirmed(Reason::Interrupted, Vec::new(), None),
+        EffectVerdict::Unconfirmed { why, hint } => unconfirmed(Reason::NotServed, why.clone(), hint.clone()),
+        EffectVerdict::Interrupted => unconfirmed(Reason::Interrupted, Vec::new(), None),
     }
 }
 
@@ -171,8 +171,8 @@ mod tests {
     use crate::model::kinds::UPSTREAM;
     use crate::plan::outcome::Outcome;
 
-    fn change(wanted: Wanted, before: Said) -> Change {
-        Change { object: ObjectRef::new(&UPSTREAM, "ns", "x"), wanted, before }
+    fn change(wanted: Wanted, before: Said) -> AwaitedChange {
+        AwaitedChange { object: ObjectRef::new(&UPSTREAM, "ns", "x"), wanted, before }
     }
 
     fn complaint(reason: &str) -> Said {
@@ -207,7 +207,7 @@ mod tests {
         assert_eq!(verdict(&[Socket::Istio, Socket::Plain]), None);
         assert_eq!(
             verdict(&[Socket::Istio, Socket::Istio]),
-            Some(Verdict::Served { roles: vec!["a~b".into(), "c~d".into()] })
+            Some(EffectVerdict::Served { roles: vec!["a~b".into(), "c~d".into()] })
         );
     }
 
@@ -224,19 +224,22 @@ mod tests {
     fn a_complaint_decides_unless_it_is_the_one_from_before() {
         let both = served(&[Socket::Istio]);
         let fresh = change(Wanted::Istio, Said::Accepted);
-        assert!(matches!(verdict(&fresh, &complaint("no"), &both), Some(Verdict::Complained { .. })));
+        assert!(matches!(verdict(&fresh, &complaint("no"), &both), Some(EffectVerdict::Complained { .. })));
         let old = change(Wanted::Istio, complaint("no"));
         assert_eq!(verdict(&old, &complaint("no"), &[]), None);
-        assert!(matches!(verdict(&old, &complaint("no"), &both), Some(Verdict::Served { .. })));
-        assert!(matches!(verdict(&old, &complaint("other"), &both), Some(Verdict::Complained { .. })));
-        assert!(matches!(last_verdict(&old, &complaint("no"), &[], LastLook::default()), Verdict::Complained { .. }));
+        assert!(matches!(verdict(&old, &complaint("no"), &both), Some(EffectVerdict::Served { .. })));
+        assert!(matches!(verdict(&old, &complaint("other"), &both), Some(EffectVerdict::Complained { .. })));
+        assert!(matches!(
+            last_verdict(&old, &complaint("no"), &[], LastLook::default()),
+            EffectVerdict::Complained { .. }
+        ));
     }
 
     #[test]
     fn when_the_time_is_over_it_is_said_what_was_missing() {
         let enabled = change(Wanted::Istio, Said::Nothing);
         let why = |served: &[Served], look| match last_verdict(&enabled, &Said::Accepted, served, look) {
-            Verdict::Unconfirmed { why, .. } => why.join("; "),
+            EffectVerdict::Unconfirmed { why, .. } => why.join("; "),
             other => panic!("{other:?}"),
         };
         let error = LastLook { error: Some("no"), unseen: None };
@@ -253,13 +256,13 @@ mod tests {
     #[test]
     fn the_outcome_stays_and_the_code_says_what_was_not_confirmed() {
         let changed = || Row::answer(ObjectRef::new(&UPSTREAM, "ns", "x"), Outcome::Changed, "mTLS enabled");
-        let served = row(changed(), &Verdict::Served { roles: vec!["a~b".into()] });
+        let served = row(changed(), &EffectVerdict::Served { roles: vec!["a~b".into()] });
         assert_eq!((served.message.as_str(), served.exit), ("mTLS enabled, served to a~b", Exit::Done));
-        let rejected = row(changed(), &Verdict::Complained { state: "Rejected", reason: "no".into() });
+        let rejected = row(changed(), &EffectVerdict::Complained { state: "Rejected", reason: "no".into() });
         assert_eq!((rejected.outcome, rejected.exit), (Outcome::Changed, Exit::Unconfirmed));
         assert_eq!(rejected.message, "mTLS enabled, not confirmed");
         assert_eq!(rejected.details, ["Gloo says Rejected: no"]);
-        let unseen = row(changed(), &Verdict::Unseen { why: "x".into() });
+        let unseen = row(changed(), &EffectVerdict::Unseen { why: "x".into() });
         assert_eq!((unseen.message.as_str(), unseen.exit), ("mTLS enabled, accepted, not confirmed", Exit::Done));
     }
 }

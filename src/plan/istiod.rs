@@ -25,7 +25,7 @@ const CONTAINER: &str = "discovery";
 
 /// What was read to know the control planes: Deployments and Services by label, mesh `ConfigMap`s, webhooks.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Seen<'v> {
+pub(crate) struct ControlPlaneObjects<'v> {
     pub deployments: &'v [Value],
     pub services: &'v [Value],
     pub config_maps: &'v [Value],
@@ -106,13 +106,13 @@ fn host(address: &str) -> &str {
 }
 
 /// All control planes, ordered by revision and namespace.
-pub(crate) fn all(seen: &Seen) -> Vec<Istiod> {
+pub(crate) fn all(seen: &ControlPlaneObjects) -> Vec<Istiod> {
     let mut all: Vec<_> = seen.deployments.iter().map(|deployment| of(deployment, seen)).collect();
     all.sort_by(|a, b| (&a.revision, &a.namespace, &a.name).cmp(&(&b.revision, &b.namespace, &b.name)));
     all
 }
 
-fn of(deployment: &Value, seen: &Seen) -> Istiod {
+fn of(deployment: &Value, seen: &ControlPlaneObjects) -> Istiod {
     let object = Object::new(&kinds::DEPLOYMENT, deployment.clone());
     let (namespace, name) = (object.reference.namespace.clone(), object.reference.name.clone());
     let container = container(deployment);
@@ -192,7 +192,7 @@ fn mesh(config_maps: &[Value], namespace: &str, revision: &str) -> Value {
     mesh.and_then(|mesh| crate::yaml::parse(mesh).ok()).unwrap_or(Value::Null)
 }
 
-fn tags(seen: &Seen, namespace: &str, revision: &str) -> Vec<Tag> {
+fn tags(seen: &ControlPlaneObjects, namespace: &str, revision: &str) -> Vec<Tag> {
     let mut tags: Vec<_> = seen
         .webhooks
         .iter()

@@ -42,13 +42,13 @@ impl Lines {
 /// The API server takes a beginning in whole seconds, so after a lost connection the lines of the last second come
 /// again; those that were seen are dropped.
 #[derive(Debug, Default)]
-pub(crate) struct Seen {
+pub(crate) struct LogPosition {
     last: Option<(Timestamp, usize)>,
     /// Of the lines with the last time, those that are yet to come again.
     again: usize,
 }
 
-impl Seen {
+impl LogPosition {
     /// Where to go on after a lost connection: a time for the API server, RFC 3339; none where nothing was read yet.
     pub(crate) fn resume(&mut self) -> Option<String> {
         let (last, count) = self.last?;
@@ -88,14 +88,14 @@ mod tests {
 
     use super::*;
 
-    fn read(seen: &mut Seen, lines: &[&str]) -> Vec<String> {
+    fn read(seen: &mut LogPosition, lines: &[&str]) -> Vec<String> {
         let text = |line: &&str| seen.line(line.as_bytes()).map(|line| String::from_utf8_lossy(line).into_owned());
         lines.iter().filter_map(text).collect()
     }
 
     #[test]
     fn what_comes_again_after_a_lost_connection_is_dropped() {
-        let mut seen = Seen::default();
+        let mut seen = LogPosition::default();
         assert_eq!(seen.resume(), None);
         let before = ["2026-01-01T00:00:01.1Z a", "2026-01-01T00:00:01.5Z b", "2026-01-01T00:00:01.5Z c"];
         assert_eq!(read(&mut seen, &before), ["a", "b", "c"]);
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_log_that_lost_its_beginning_goes_on() {
-        let mut seen = Seen::default();
+        let mut seen = LogPosition::default();
         assert_eq!(read(&mut seen, &["2026-01-01T00:00:01Z a"]), ["a"]);
         seen.resume();
         assert_eq!(read(&mut seen, &["2026-01-01T00:00:05Z b", "2026-01-01T00:00:04Z c"]), ["b", "c"]);
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn an_empty_line_is_one_and_a_line_without_a_time_stays() {
-        let mut seen = Seen::default();
+        let mut seen = LogPosition::default();
         assert_eq!(
             read(&mut seen, &["2026-01-01T00:00:01Z ", "2026-01-01T00:00:02Z", "unable to retrieve"]),
             ["", "", "unable to retrieve"]

@@ -39,9 +39,9 @@ pub(crate) mod verdict;
 use crate::error::Failure;
 use crate::model::{Kind, Object};
 use advice::Advice;
-use mtls::Surroundings;
+use mtls::UpstreamContext;
 use outcome::Decision;
-use policy::{Caution, Found};
+use policy::{Caution, Picked};
 
 /// A command that edits objects one by one: the flow maps it over names, API pages or files.
 pub(crate) trait PerObject {
@@ -58,7 +58,7 @@ pub(crate) trait PerObject {
     fn wants(&self) -> Wants;
 
     /// What is done to this object.
-    fn decide(&self, object: &Object, found: Found, around: &Surroundings) -> Decision;
+    fn decide(&self, object: &Object, found: Picked, around: &UpstreamContext) -> Decision;
 
     /// The change in words, for a text that cannot be edited safely.
     fn by_hand(&self) -> Vec<String>;
@@ -74,7 +74,7 @@ pub(crate) trait PerObject {
     }
 
     /// What is worth saying about this object, changed or not.
-    fn advise(&self, object: &Object, around: &Surroundings) -> Vec<Advice>;
+    fn advise(&self, object: &Object, around: &UpstreamContext) -> Vec<Advice>;
 }
 
 /// Why something that decides or would be said is unknown.
@@ -113,7 +113,7 @@ pub(crate) struct Words {
 
 /// When the gateway matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Gateways {
+pub(crate) enum GatewayNeed {
     Never,
     Always,
     /// Unless auto-mTLS is off: nothing asks for its certificates then.
@@ -126,5 +126,5 @@ pub(crate) struct Wants {
     /// Whether the pods behind it take what is to be sent.
     pub peer: Option<peer::Sent>,
     /// The gateway's sidecars and bootstrap.
-    pub gateway: Gateways,
+    pub gateway: GatewayNeed,
 }

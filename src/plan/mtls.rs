@@ -5,15 +5,15 @@ pub(crate) mod advice;
 use serde_json::{Value, json};
 
 use super::advice::Advice;
-use super::backend::{self, Destination};
+use super::backend::{self, Backend};
 use super::effect::Wanted;
 use super::gateway::AutoMtls;
 use super::outcome::{Decision, Objection};
 use super::path::{Facts, Switched, guard, of_upstream};
 use super::peer::Sent;
-use super::policy::{Caution, Foreign, Found};
+use super::policy::{Caution, OtherTls, Picked};
 use super::ssl_config::{Tls, additions, completions, istio_ssl_config, tls_of};
-use super::{Gateways, PerObject, Unread, Wants, Words};
+use super::{GatewayNeed, PerObject, Unread, Wants, Words};
 use crate::command::flag;
 use crate::edit::{Edit, json as edited};
 use crate::error::Reason;
@@ -21,12 +21,12 @@ use crate::model::{FieldPath, Kind, Object, kinds};
 
 /// What is wanted of the Upstreams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wish {
+pub(crate) enum MtlsWish {
     Enable,
     Disable,
 }
 
-impl Wish {
+impl MtlsWish {
     /// `enable` or `disable`.
     pub(crate) fn verb(self) -> &'static str {
         match self {
@@ -47,14 +47,14 @@ impl Wish {
 /// The command line as far as it decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Policy {
-    pub wish: Wish,
-    pub foreign: Foreign,
+    pub wish: MtlsWish,
+    pub foreign: OtherTls,
     pub caution: Caution,
 }
 
 /// What the decision rests on beside the Upstream itself.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Surroundings {
+pub(crate) struct UpstreamContext {
     pub far_end: FarEnd,
     /// The switches of auto-mTLS.
     pub settings: Result<Switched, Unread>,
@@ -76,7 +76,7 @@ fn ssl_path() -> FieldPath {
     FieldPath::keys(&["spec", "sslConfig"])
 }
 
-impl Surroundings {
+impl UpstreamContext {
     /// Of a manifest: only its type is known.
     pub(crate) fn unseen() -> Self {
         Self { far_end: FarEnd::Unseen, settings: Err("only a file was looked at".into()) }
@@ -85,11 +85,9 @@ impl Surroundings {
     /// Of an Upstream in a manifest: its type tells where it leads, and its pods are not seen.
     pub(crate) fn of_manifest(upstream: &Object, gloo_namespace: &str) -> Self {
         let far_end = match backend::destination(&upstream.value, gloo_namespace) {
-            Destination::System(service) => FarEnd::System(service),
-            Destination::Decided(behind) => {
-                FarEnd::Type(Box::new(Facts::bare(upstream.into(), behind, Ok(Vec::new()))))
-            }
-            Destination::Service { .. } => FarEnd::Unseen,
+            Backend::System(service) => FarEnd::System(service),
+            Backend::Decided(behind) => FarEnd::Type(Box::new(Facts::bare(upstream.into(), behind, Ok(Vec::new())))),
+            Backend::Service { .. } => FarEnd::Unseen,
         };
         Self { far_end, ..Self::unseen() }
     }
@@ -141,29 +139,29 @@ impl PerObject for Policy {
     fn words(&self) -> Words {
         Words {
             command: match self.wish {
-                Wish::Enable => "istio enable-mtls",
-                Wish::Disable => "istio disable-mtls",
+                MtlsWish::Enable => "istio enable-mtls",
+                MtlsWish::Disable => "istio disable-mtls",
             },
             done: self.wish.done(),
-            flags: if self.foreign == Foreign::Replace { &["--overwrite"] } else { &[] },
+            flags: if self.foreign == OtherTls::Replace { &["--overwrite"] } else { &[] },
         }
     }
 
     fn risks(&self) -> Vec<&'static str> {
         let mut risks = Vec::new();
-        risks.extend((self.foreign == Foreign::Replace).then_some("TLS settings that are not Istio's (--overwrite)"));
+        risks.extend((self.foreign == OtherTls::Replace).then_some("TLS settings that are not Istio's (--overwrite)"));
         risks.extend((self.caution == Caution::Forced).then_some("what may answer 503 afterwards (--force)"));
         risks
     }
 
     fn wants(&self) -> Wants {
         match self.wish {
-            Wish::Enable => Wants { peer: Some(Sent::MutualTls), gateway: Gateways::Always },
-            Wish::Disable => Wants { peer: Some(Sent::Plaintext), gateway: Gateways::Never },
+            MtlsWish::Enable => Wants { peer: Some(Sent::MutualTls), gateway: GatewayNeed::Always },
+            MtlsWish::Disable => Wants { peer: Some(Sent::Plaintext), gateway: GatewayNeed::Never },
         }
     }
 
-    fn decide(&self, object: &Object, found: Found, around: &Surroundings) -> Decision {
+    fn decide(&self, object: &Object, found: Picked, around: &UpstreamContext) -> Decision {
         decide(object, found, *self, around)
     }
 
@@ -173,39 +171,39 @@ impl PerObject for Policy {
 
     fn expects(&self, before: &Object) -> Option<Wanted> {
         Some(match (self.wish, tls_of(&before.value)) {
-            (Wish::Enable, _) => Wanted::Istio,
-            (Wish::Disable, Tls::Foreign(_)) if self.foreign == Foreign::Replace => Wanted::Plain,
-            (Wish::Disable, _) => Wanted::NotIstio,
+            (MtlsWish::Enable, _) => Wanted::Istio,
+            (MtlsWish::Disable, Tls::Foreign(_)) if self.foreign == OtherTls::Replace => Wanted::Plain,
+            (MtlsWish::Disable, _) => Wanted::NotIstio,
         })
     }
 
     fn by_hand(&self) -> Vec<String> {
         match self.wish {
-            Wish::Enable => {
+            MtlsWish::Enable => {
                 let config = crate::yaml::write(&json!({"spec": {"sslConfig": istio_ssl_config()}}));
                 config.lines().map(str::to_owned).collect()
             }
-            Wish::Disable => vec!["remove spec.sslConfig".to_owned()],
+            MtlsWish::Disable => vec!["remove spec.sslConfig".to_owned()],
         }
     }
 
-    fn advise(&self, object: &Object, around: &Surroundings) -> Vec<Advice> {
+    fn advise(&self, object: &Object, around: &UpstreamContext) -> Vec<Advice> {
         advice::on_upstream(self.wish, object, around)
     }
 }
 
 /// Decides about one Upstream.
-pub(crate) fn decide(upstream: &Object, found: Found, policy: Policy, around: &Surroundings) -> Decision {
+pub(crate) fn decide(upstream: &Object, found: Picked, policy: Policy, around: &UpstreamContext) -> Decision {
     if !upstream.value["spec"].is_object() {
         return leave(found, Objection::new(Reason::NoSpec, "has no spec; nothing changed"));
     }
     match policy.wish {
-        Wish::Enable => enable(upstream, found, policy, around),
-        Wish::Disable => disable(upstream, found, policy, around),
+        MtlsWish::Enable => enable(upstream, found, policy, around),
+        MtlsWish::Disable => disable(upstream, found, policy, around),
     }
 }
 
-fn enable(upstream: &Object, found: Found, policy: Policy, around: &Surroundings) -> Decision {
+fn enable(upstream: &Object, found: Picked, policy: Policy, around: &UpstreamContext) -> Decision {
     let change = match tls_of(&upstream.value) {
         Tls::Istio(config) => match completions(config) {
             edits if edits.is_empty() => return Decision::Unchanged { message: "mTLS already enabled".into() },
@@ -214,7 +212,7 @@ fn enable(upstream: &Object, found: Found, policy: Policy, around: &Surroundings
                 Decision::Change { edits, message: format!("mTLS enabled (added {})", paths.join(", ")) }
             }
         },
-        Tls::Foreign(config) if policy.foreign == Foreign::Keep => return leave(found, foreign(policy.wish, config)),
+        Tls::Foreign(config) if policy.foreign == OtherTls::Keep => return leave(found, foreign(policy.wish, config)),
         Tls::Foreign(_) => Decision::Change {
             edits: vec![Edit::set(ssl_path(), istio_ssl_config())],
             message: "mTLS enabled (replaced TLS settings that were not Istio's)".into(),
@@ -228,7 +226,7 @@ fn enable(upstream: &Object, found: Found, policy: Policy, around: &Surroundings
 
 /// A sweep skips what there is an objection to.
 fn held_back(
-    found: Found,
+    found: Picked,
     policy: Policy,
     change: Decision,
     objection: impl FnOnce(&[Edit]) -> Option<Objection>,
@@ -241,10 +239,10 @@ fn held_back(
     }
 }
 
-fn disable(upstream: &Object, found: Found, policy: Policy, around: &Surroundings) -> Decision {
+fn disable(upstream: &Object, found: Picked, policy: Policy, around: &UpstreamContext) -> Decision {
     let message = match tls_of(&upstream.value) {
         Tls::Absent => return Decision::Unchanged { message: "mTLS already disabled".into() },
-        Tls::Foreign(config) if policy.foreign == Foreign::Keep => return leave(found, foreign(policy.wish, config)),
+        Tls::Foreign(config) if policy.foreign == OtherTls::Keep => return leave(found, foreign(policy.wish, config)),
         Tls::Foreign(_) => "mTLS disabled (removed TLS settings that were not Istio's)".into(),
         Tls::Istio(config) => match additions(config).as_slice() {
             [] => "mTLS disabled".to_owned(),
@@ -255,14 +253,14 @@ fn disable(upstream: &Object, found: Found, policy: Policy, around: &Surrounding
     held_back(found, policy, change, |edits| around.against(upstream, edits))
 }
 
-fn is_held_back(found: Found, policy: Policy) -> bool {
-    found == Found::Swept && policy.caution == Caution::Careful
+fn is_held_back(found: Picked, policy: Policy) -> bool {
+    found == Picked::Selected && policy.caution == Caution::Careful
 }
 
-fn foreign(wish: Wish, config: &Value) -> Objection {
+fn foreign(wish: MtlsWish, config: &Value) -> Objection {
     let hint = match wish {
-        Wish::Enable => flag("--overwrite").text(" replaces them"),
-        Wish::Disable => flag("--overwrite").text(" removes them"),
+        MtlsWish::Enable => flag("--overwrite").text(" replaces them"),
+        MtlsWish::Disable => flag("--overwrite").text(" removes them"),
     };
     let mut objection =
         Objection::new(Reason::ForeignTls, "has TLS settings that are not Istio's; nothing changed").hint(hint);
@@ -272,10 +270,10 @@ fn foreign(wish: Wish, config: &Value) -> Objection {
     objection
 }
 
-fn leave(found: Found, objection: Objection) -> Decision {
+fn leave(found: Picked, objection: Objection) -> Decision {
     match found {
-        Found::Named => Decision::Refuse(objection),
-        Found::Swept => Decision::Skip(objection),
+        Picked::Named => Decision::Refuse(objection),
+        Picked::Selected => Decision::Skip(objection),
     }
 }
 
@@ -293,11 +291,11 @@ mod tests {
         Object::new(&UPSTREAM, json!({"metadata": {"name": "a", "namespace": "gloo-system"}, "spec": spec}))
     }
 
-    fn policy(wish: Wish) -> Policy {
-        Policy { wish, foreign: Foreign::Keep, caution: Caution::Careful }
+    fn policy(wish: MtlsWish) -> Policy {
+        Policy { wish, foreign: OtherTls::Keep, caution: Caution::Careful }
     }
 
-    fn in_the_mesh() -> Surroundings {
+    fn in_the_mesh() -> UpstreamContext {
         around(pods(vec![meshed(Mode::Permissive), meshed(Mode::Permissive)]))
     }
 
@@ -309,7 +307,7 @@ mod tests {
     #[test]
     fn enabling_writes_exactly_the_documented_ssl_config() {
         let it = upstream(&json!({"kube": {"serviceName": "httpbin"}, "mine": 1}));
-        let decision = decide(&it, Found::Named, policy(Wish::Enable), &in_the_mesh());
+        let decision = decide(&it, Picked::Named, policy(MtlsWish::Enable), &in_the_mesh());
         assert_eq!(
             applied(&it, &decision)["spec"].to_string(),
             concat!(
@@ -324,9 +322,9 @@ mod tests {
     fn enabling_twice_changes_nothing_the_second_time() {
         let it = upstream(&json!({"kube": {}}));
         let once =
-            Object::new(&UPSTREAM, applied(&it, &decide(&it, Found::Named, policy(Wish::Enable), &in_the_mesh())));
+            Object::new(&UPSTREAM, applied(&it, &decide(&it, Picked::Named, policy(MtlsWish::Enable), &in_the_mesh())));
         assert_eq!(
-            decide(&once, Found::Named, policy(Wish::Enable), &in_the_mesh()),
+            decide(&once, Picked::Named, policy(MtlsWish::Enable), &in_the_mesh()),
             Decision::Unchanged { message: "mTLS already enabled".into() }
         );
     }
@@ -334,12 +332,13 @@ mod tests {
     #[test]
     fn disabling_after_enabling_gives_back_what_was_there() {
         let it = upstream(&json!({"kube": {}}));
-        let on = Object::new(&UPSTREAM, applied(&it, &decide(&it, Found::Named, policy(Wish::Enable), &in_the_mesh())));
-        let off = applied(&on, &decide(&on, Found::Named, policy(Wish::Disable), &in_the_mesh()));
+        let on =
+            Object::new(&UPSTREAM, applied(&it, &decide(&it, Picked::Named, policy(MtlsWish::Enable), &in_the_mesh())));
+        let off = applied(&on, &decide(&on, Picked::Named, policy(MtlsWish::Disable), &in_the_mesh()));
         assert_eq!(off, it.value);
         let off = Object::new(&UPSTREAM, off);
         assert!(matches!(
-            decide(&off, Found::Named, policy(Wish::Disable), &in_the_mesh()),
+            decide(&off, Picked::Named, policy(MtlsWish::Disable), &in_the_mesh()),
             Decision::Unchanged { message } if message == "mTLS already disabled"
         ));
     }
@@ -347,16 +346,18 @@ mod tests {
     #[test]
     fn somebody_elses_tls_is_refused_when_named_skipped_in_a_sweep_and_replaced_when_asked() {
         let it = upstream(&json!({"sslConfig": {"secretRef": {"name": "payments-client"}, "sni": "api"}}));
-        for wish in [Wish::Enable, Wish::Disable] {
-            let Decision::Refuse(objection) = decide(&it, Found::Named, policy(wish), &in_the_mesh()) else { panic!() };
+        for wish in [MtlsWish::Enable, MtlsWish::Disable] {
+            let Decision::Refuse(objection) = decide(&it, Picked::Named, policy(wish), &in_the_mesh()) else {
+                panic!()
+            };
             assert_eq!(objection.reason, Reason::ForeignTls);
             assert!(objection.details.iter().any(|line| line.contains("payments-client")), "{objection:?}");
             assert!(objection.hint.unwrap().to_string().contains("--overwrite"));
-            assert!(matches!(decide(&it, Found::Swept, policy(wish), &in_the_mesh()), Decision::Skip(_)));
+            assert!(matches!(decide(&it, Picked::Selected, policy(wish), &in_the_mesh()), Decision::Skip(_)));
         }
-        let replace = Policy { foreign: Foreign::Replace, ..policy(Wish::Enable) };
+        let replace = Policy { foreign: OtherTls::Replace, ..policy(MtlsWish::Enable) };
         assert_eq!(
-            applied(&it, &decide(&it, Found::Named, replace, &in_the_mesh()))["spec"]["sslConfig"],
+            applied(&it, &decide(&it, Picked::Named, replace, &in_the_mesh()))["spec"]["sslConfig"],
             istio_ssl_config()
         );
     }
@@ -365,10 +366,13 @@ mod tests {
     fn an_sds_block_without_cluster_and_target_is_istios_and_is_completed() {
         let it = upstream(&json!({"sslConfig": {
             "sds": {"certificatesSecretName": CERTIFICATE, "validationContextName": VALIDATION}, "sni": "mine"}}));
-        let after = applied(&it, &decide(&it, Found::Named, policy(Wish::Enable), &in_the_mesh()));
+        let after = applied(&it, &decide(&it, Picked::Named, policy(MtlsWish::Enable), &in_the_mesh()));
         assert_eq!(after["spec"]["sslConfig"]["sds"], istio_ssl_config()["sds"]);
         assert_eq!(after["spec"]["sslConfig"]["sni"], "mine");
-        assert_eq!(applied(&it, &decide(&it, Found::Named, policy(Wish::Disable), &in_the_mesh()))["spec"], json!({}));
+        assert_eq!(
+            applied(&it, &decide(&it, Picked::Named, policy(MtlsWish::Disable), &in_the_mesh()))["spec"],
+            json!({})
+        );
     }
 
     #[test]
@@ -386,7 +390,7 @@ mod tests {
     #[test]
     fn a_sweep_takes_only_what_can_work_and_a_name_takes_all() {
         let it = upstream(&json!({"kube": {}}));
-        let system = Surroundings { far_end: FarEnd::System("kube-system/kube-dns".into()), ..in_the_mesh() };
+        let system = UpstreamContext { far_end: FarEnd::System("kube-system/kube-dns".into()), ..in_the_mesh() };
         let cases = [
             (around(Behind::Outside { kind: "static".into() }), Reason::NotKubernetes),
             (system, Reason::SystemService),
@@ -395,53 +399,59 @@ mod tests {
             (around(Behind::Unknown("may not list pods".into())), Reason::Unknown),
         ];
         for (around, reason) in cases {
-            let Decision::Skip(objection) = decide(&it, Found::Swept, policy(Wish::Enable), &around) else {
+            let Decision::Skip(objection) = decide(&it, Picked::Selected, policy(MtlsWish::Enable), &around) else {
                 panic!("{around:?} was taken")
             };
             assert_eq!(objection.reason, reason);
-            let forced = Policy { caution: Caution::Forced, ..policy(Wish::Enable) };
-            assert!(matches!(decide(&it, Found::Swept, forced, &around), Decision::Change { .. }));
-            assert!(matches!(decide(&it, Found::Named, policy(Wish::Enable), &around), Decision::Change { .. }));
+            let forced = Policy { caution: Caution::Forced, ..policy(MtlsWish::Enable) };
+            assert!(matches!(decide(&it, Picked::Selected, forced, &around), Decision::Change { .. }));
+            assert!(matches!(decide(&it, Picked::Named, policy(MtlsWish::Enable), &around), Decision::Change { .. }));
         }
     }
 
     #[test]
     fn offline_where_pods_cannot_be_seen_type_and_ssl_config_decide() {
         let it = upstream(&json!({"kube": {}}));
-        let around = Surroundings::unseen();
-        assert!(matches!(decide(&it, Found::Swept, policy(Wish::Enable), &around), Decision::Change { .. }));
+        let around = UpstreamContext::unseen();
+        assert!(matches!(decide(&it, Picked::Selected, policy(MtlsWish::Enable), &around), Decision::Change { .. }));
     }
 
     #[test]
     fn a_sweep_does_not_take_mtls_from_under_a_strict_peer_unless_auto_mtls_takes_over() {
         let it = upstream(&json!({"kube": {}, "sslConfig": istio_ssl_config()}));
         let mut around = around(pods(vec![meshed(Mode::Strict)]));
-        let Decision::Skip(objection) = decide(&it, Found::Swept, policy(Wish::Disable), &around) else { panic!() };
+        let Decision::Skip(objection) = decide(&it, Picked::Selected, policy(MtlsWish::Disable), &around) else {
+            panic!()
+        };
         assert_eq!(objection.reason, Reason::StrictPeer);
-        assert!(matches!(decide(&it, Found::Named, policy(Wish::Disable), &around), Decision::Change { .. }));
+        assert!(matches!(decide(&it, Picked::Named, policy(MtlsWish::Disable), &around), Decision::Change { .. }));
         around.settings = Ok(switched(true));
-        assert!(matches!(decide(&it, Found::Swept, policy(Wish::Disable), &around), Decision::Change { .. }));
+        assert!(matches!(decide(&it, Picked::Selected, policy(MtlsWish::Disable), &around), Decision::Change { .. }));
     }
 
     #[test]
     fn a_sweep_sends_no_mutual_tls_to_a_peer_that_takes_none() {
         let it = upstream(&json!({"kube": {}}));
         let around = around(pods(vec![meshed(Mode::Disable)]));
-        let Decision::Skip(objection) = decide(&it, Found::Swept, policy(Wish::Enable), &around) else { panic!() };
+        let Decision::Skip(objection) = decide(&it, Picked::Selected, policy(MtlsWish::Enable), &around) else {
+            panic!()
+        };
         assert_eq!(objection.reason, Reason::DisabledPeer);
         assert_eq!(objection.message, "its peer is DISABLE (shop/a, namespace): 503 with mTLS");
-        let forced = Policy { caution: Caution::Forced, ..policy(Wish::Enable) };
-        assert!(matches!(decide(&it, Found::Swept, forced, &around), Decision::Change { .. }));
-        assert!(matches!(decide(&it, Found::Named, policy(Wish::Enable), &around), Decision::Change { .. }));
+        let forced = Policy { caution: Caution::Forced, ..policy(MtlsWish::Enable) };
+        assert!(matches!(decide(&it, Picked::Selected, forced, &around), Decision::Change { .. }));
+        assert!(matches!(decide(&it, Picked::Named, policy(MtlsWish::Enable), &around), Decision::Change { .. }));
         let on = upstream(&json!({"kube": {}, "sslConfig": istio_ssl_config()}));
-        assert!(matches!(decide(&on, Found::Swept, policy(Wish::Disable), &around), Decision::Change { .. }));
+        assert!(matches!(decide(&on, Picked::Selected, policy(MtlsWish::Disable), &around), Decision::Change { .. }));
     }
 
     #[test]
     fn an_upstream_without_spec_is_refused() {
         let it = Object::new(&UPSTREAM, json!({"metadata": {"name": "a"}}));
-        for wish in [Wish::Enable, Wish::Disable] {
-            let Decision::Refuse(objection) = decide(&it, Found::Named, policy(wish), &in_the_mesh()) else { panic!() };
+        for wish in [MtlsWish::Enable, MtlsWish::Disable] {
+            let Decision::Refuse(objection) = decide(&it, Picked::Named, policy(wish), &in_the_mesh()) else {
+                panic!()
+            };
             assert_eq!(objection.reason, Reason::NoSpec);
         }
     }

@@ -2,14 +2,14 @@
 
 /// How an Upstream came to be looked at: by its name, or by a sweep over many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Found {
+pub(crate) enum Picked {
     Named,
-    Swept,
+    Selected,
 }
 
 /// What to do with settings that are not Istio's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Foreign {
+pub(crate) enum OtherTls {
     Keep,
     /// `--overwrite`
     Replace,

@@ -27,7 +27,7 @@ pub(crate) struct ProxyPod {
 
 /// How many of the pods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Amount {
+pub(crate) enum PodAmount {
     /// A ready one, if there is one.
     One,
     /// `--all-pods`
@@ -45,7 +45,7 @@ pub(crate) enum Which {
 
 /// The pods to look into, and what should be known of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Chosen {
+pub(crate) struct ChosenPods {
     /// At least one, those that are ready first.
     pub pods: Vec<ProxyPod>,
     /// Of how many that are there.
@@ -61,9 +61,9 @@ pub(crate) fn choose(
     pods: &[Value],
     proxy: &str,
     bootstrap: Option<&str>,
-    amount: Amount,
+    amount: PodAmount,
     which: Which,
-) -> Result<Chosen, Vec<String>> {
+) -> Result<ChosenPods, Vec<String>> {
     let admin_port = bootstrap.and_then(admin_port).unwrap_or(ADMIN_PORT);
     let with_envoy = pods.iter().filter_map(|pod| Some((pod, look(pod, proxy, admin_port)?)));
     let fit = with_envoy.filter(|(pod, found)| which == Which::Any || runs(pod, &found.container));
@@ -72,19 +72,19 @@ pub(crate) fn choose(
         return Err(pods.iter().map(pod::why_not).collect());
     }
     running.sort_by(|one, other| (one.not_ready.is_some(), &one.name).cmp(&(other.not_ready.is_some(), &other.name)));
-    if amount == Amount::One {
+    if amount == PodAmount::One {
         running.truncate(1);
     }
-    let left_out = pods
-        .iter()
-        .filter(|pod| amount == Amount::All && !running.iter().any(|chosen| pod["metadata"]["name"] == *chosen.name));
+    let left_out = pods.iter().filter(|pod| {
+        amount == PodAmount::All && !running.iter().any(|chosen| pod["metadata"]["name"] == *chosen.name)
+    });
     let left_out = left_out.map(|pod| Advice::warning(Code::NotReady, format!("{}; left out", pod::why_not(pod))));
     let not_ready = running.iter().filter_map(|pod| {
         let why = pod.not_ready.as_ref()?;
         Some(Advice::warning(Code::NotReady, format!("pod {} is not ready: {why}", pod.name)))
     });
     let advice = not_ready.chain(left_out).collect();
-    Ok(Chosen { pods: running, of: pods.len(), advice })
+    Ok(ChosenPods { pods: running, of: pods.len(), advice })
 }
 
 /// The pod, if Envoy is in it: what is not ready may be just what has to be looked into.
@@ -168,16 +168,16 @@ mod tests {
         pod
     }
 
-    fn names(chosen: &Chosen) -> Vec<&str> {
+    fn names(chosen: &ChosenPods) -> Vec<&str> {
         chosen.pods.iter().map(|pod| pod.name.as_str()).collect()
     }
 
     #[test]
     fn a_ready_pod_comes_before_one_that_only_runs() {
         let pods = [waiting("a"), pod("b", &["gateway-proxy"], "False"), pod("c", &["gateway-proxy"], "True")];
-        let one = choose(&pods, "gateway-proxy", None, Amount::One, Which::Running).unwrap();
+        let one = choose(&pods, "gateway-proxy", None, PodAmount::One, Which::Running).unwrap();
         assert_eq!((names(&one), one.of, one.advice.len()), (vec!["c"], 3, 0));
-        let all = choose(&pods, "gateway-proxy", None, Amount::All, Which::Running).unwrap();
+        let all = choose(&pods, "gateway-proxy", None, PodAmount::All, Which::Running).unwrap();
         assert_eq!(names(&all), ["c", "b"]);
         let said: Vec<_> = all.advice.iter().map(|advice| advice.message.as_str()).collect();
         assert_eq!(
@@ -189,16 +189,16 @@ mod tests {
     #[test]
     fn an_envoy_that_never_got_ready_can_be_looked_into() {
         let chosen =
-            choose(&[pod("b", &["gateway-proxy"], "False")], "gateway-proxy", None, Amount::One, Which::Running)
+            choose(&[pod("b", &["gateway-proxy"], "False")], "gateway-proxy", None, PodAmount::One, Which::Running)
                 .unwrap();
         assert_eq!((names(&chosen), chosen.advice.len()), (vec!["b"], 1));
     }
 
     #[test]
     fn where_no_envoy_runs_each_pod_says_why() {
-        let said = choose(&[waiting("a")], "gateway-proxy", None, Amount::One, Which::Running).unwrap_err();
+        let said = choose(&[waiting("a")], "gateway-proxy", None, PodAmount::One, Which::Running).unwrap_err();
         assert_eq!(said, ["pod a: ImagePullBackOff (container gateway-proxy)"]);
-        let any = choose(&[waiting("a")], "gateway-proxy", None, Amount::One, Which::Any).unwrap();
+        let any = choose(&[waiting("a")], "gateway-proxy", None, PodAmount::One, Which::Any).unwrap();
         assert_eq!((names(&any), any.advice.len()), (vec!["a"], 1), "its log may say more");
     }
 
@@ -224,7 +224,7 @@ mod tests {
         let pods = [pod("c", &["gateway-proxy"], "True")];
         for (bootstrap, port) in [(None, ADMIN_PORT), (Some(snake), 19001)] {
             assert_eq!(
-                choose(&pods, "gateway-proxy", bootstrap, Amount::One, Which::Running).unwrap().pods[0].admin_port,
+                choose(&pods, "gateway-proxy", bootstrap, PodAmount::One, Which::Running).unwrap().pods[0].admin_port,
                 port
             );
         }

@@ -214,7 +214,7 @@ impl InUse {
 
 /// One control plane and who uses it; none is "not known".
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Row {
+pub(crate) struct RevisionRow {
     pub istiod: Istiod,
     pub tags: Option<Vec<String>>,
     pub namespaces: Option<Vec<Binding>>,
@@ -226,23 +226,23 @@ pub(crate) struct Row {
 
 /// The report.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Report {
-    pub rows: Vec<Row>,
+pub(crate) struct RevisionsReport {
+    pub rows: Vec<RevisionRow>,
     pub advice: Vec<Advice>,
 }
 
 /// Puts together who uses what.
-pub(crate) fn report(inputs: &Inputs) -> Report {
+pub(crate) fn report(inputs: &Inputs) -> RevisionsReport {
     let rows = inputs.istiods.iter().map(|istiod| row(istiod, inputs)).collect();
     let mut advice = Vec::new();
     advice.extend(unknowns(inputs));
     advice.extend(inputs.pods.read().into_iter().flat_map(on_stale));
     advice.extend(on_tags(inputs.istiods));
     advice.extend(on_missing(inputs));
-    Report { rows, advice }
+    RevisionsReport { rows, advice }
 }
 
-fn row(istiod: &Istiod, inputs: &Inputs) -> Row {
+fn row(istiod: &Istiod, inputs: &Inputs) -> RevisionRow {
     let tally = inputs.pods.read();
     let tags = inputs.tags.read().map(|()| istiod.tags.iter().map(|tag| tag.name.clone()).collect::<Vec<_>>());
     let namespaces = inputs.bindings.read().map(|bindings| {
@@ -273,7 +273,7 @@ fn row(istiod: &Istiod, inputs: &Inputs) -> Row {
     } else {
         InUse::No
     };
-    Row { istiod: istiod.clone(), tags, namespaces, pods, stale, gateways, in_use }
+    RevisionRow { istiod: istiod.clone(), tags, namespaces, pods, stale, gateways, in_use }
 }
 
 fn unknowns<'i>(inputs: &'i Inputs) -> impl Iterator<Item = Advice> + 'i {

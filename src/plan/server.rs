@@ -11,7 +11,7 @@ const OSS_TAG: &str = "gloo.solo.io/oss-image-tag";
 
 /// An installed Gloo.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Server {
+pub(crate) struct InstalledGloo {
     pub namespace: String,
     /// glooctl's word: `Gateway`, `Ingress`, or `Unknown` where no control plane is among them.
     pub kind: &'static str,
@@ -28,7 +28,7 @@ pub(crate) struct Container {
 
 /// The Gloo that these Deployments are; `None` if they are none.
 #[must_use]
-pub(crate) fn of_deployments(deployments: &[Value], namespace: &str) -> Option<Server> {
+pub(crate) fn of_deployments(deployments: &[Value], namespace: &str) -> Option<InstalledGloo> {
     let containers: Vec<Container> = deployments.iter().flat_map(containers).collect();
     if containers.is_empty() {
         return None;
@@ -41,7 +41,7 @@ pub(crate) fn of_deployments(deployments: &[Value], namespace: &str) -> Option<S
         (false, true) => "Gateway",
         (false, false) => "Unknown",
     };
-    Some(Server { namespace: namespace.to_owned(), kind, enterprise, containers })
+    Some(InstalledGloo { namespace: namespace.to_owned(), kind, enterprise, containers })
 }
 
 fn containers(deployment: &Value) -> Vec<Container> {

@@ -1,12 +1,12 @@
 //! Both homes give the same plan: an Upstream of the cluster and the same one in a manifest.
 
-use crate::edit::manifest::{self, Found as InText};
+use crate::edit::manifest::{self, ManifestObject as InText};
 use crate::edit::{json, patch};
 use crate::model::{Object, kinds::UPSTREAM};
 use crate::plan::PerObject;
-use crate::plan::mtls::{Policy, Surroundings, Wish};
+use crate::plan::mtls::{MtlsWish, Policy, UpstreamContext};
 use crate::plan::outcome::Decision;
-use crate::plan::policy::{Caution, Foreign, Found};
+use crate::plan::policy::{Caution, OtherTls, Picked};
 use crate::plan::ssl_config::istio_ssl_config;
 use crate::yaml;
 use proptest::prelude::*;
@@ -65,8 +65,8 @@ prop_compose! {
 prop_compose! {
     fn policy()(wish in any::<bool>(), foreign in any::<bool>(), caution in any::<bool>()) -> Policy {
         Policy {
-            wish: if wish { Wish::Enable } else { Wish::Disable },
-            foreign: if foreign { Foreign::Replace } else { Foreign::Keep },
+            wish: if wish { MtlsWish::Enable } else { MtlsWish::Disable },
+            foreign: if foreign { OtherTls::Replace } else { OtherTls::Keep },
             caution: if caution { Caution::Forced } else { Caution::Careful },
         }
     }
@@ -96,9 +96,9 @@ proptest! {
 
     #[test]
     fn files_and_cluster_give_the_same_plan_and_the_same_object(value in upstream(), policy in policy(), swept in any::<bool>()) {
-        let found = if swept { Found::Swept } else { Found::Named };
+        let found = if swept { Picked::Selected } else { Picked::Named };
         let live = Object::new(&UPSTREAM, value.clone());
-        let around = Surroundings::of_manifest(&live, "gloo-system");
+        let around = UpstreamContext::of_manifest(&live, "gloo-system");
         let text = yaml::write(&value);
         let members = manifest::members(&text, &UPSTREAM);
         let [InText::Member { object, place }] = &members.found[..] else { panic!("{members:?}") };

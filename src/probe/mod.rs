@@ -17,7 +17,7 @@ use tower::Service as _;
 pub(crate) use trust::Trust;
 
 use crate::kube::{Cause, cause_of};
-use crate::plan::verdict::answer::Answer;
+use crate::plan::verdict::answer::HttpAnswer;
 use crate::text::{Host, Scheme};
 
 /// For a TCP connection; TLS has the request's deadline.
@@ -27,7 +27,7 @@ pub(crate) const MOST_BODY: usize = 256 << 10;
 
 /// Where the gateway answers, and as whom it is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct ProbeTarget {
     pub scheme: Scheme,
     pub host: Host,
     pub port: u16,
@@ -50,7 +50,7 @@ pub(crate) struct Ask {
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Failure {
+pub(crate) enum ProbeFailure {
     /// The request is none: what of it.
     NotARequest(String),
     /// The certificates that were named are none.
@@ -63,38 +63,38 @@ pub(crate) enum Failure {
 ///
 /// # Errors
 /// Why no answer came.
-pub(crate) async fn ask(place: &Place, ask: &Ask, patience: Duration) -> Result<Answer, Failure> {
+pub(crate) async fn ask(place: &ProbeTarget, ask: &Ask, patience: Duration) -> Result<HttpAnswer, ProbeFailure> {
     let request = request(ask)?;
-    timeout(patience, exchange(place, request)).await.unwrap_or(Err(Failure::Timeout(patience)))
+    timeout(patience, exchange(place, request)).await.unwrap_or(Err(ProbeFailure::Timeout(patience)))
 }
 
-async fn exchange(place: &Place, request: Request<Empty<Bytes>>) -> Result<Answer, Failure> {
-    let wire = |error: &(dyn std::error::Error + 'static)| Failure::Wire(cause_of(error));
+async fn exchange(place: &ProbeTarget, request: Request<Empty<Bytes>>) -> Result<HttpAnswer, ProbeFailure> {
+    let wire = |error: &(dyn std::error::Error + 'static)| ProbeFailure::Wire(cause_of(error));
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(CONNECT));
     let name = place.server_name.as_ref().unwrap_or(&place.host).to_string();
-    let name = trust::server_name(&name).map_err(Failure::Trust)?;
+    let name = trust::server_name(&name).map_err(ProbeFailure::Trust)?;
     let mut connector = HttpsConnectorBuilder::new()
-        .with_tls_config(trust::config(&place.trust, place.scheme).map_err(Failure::Trust)?)
+        .with_tls_config(trust::config(&place.trust, place.scheme).map_err(ProbeFailure::Trust)?)
         .https_or_http()
         .with_server_name_resolver(hyper_rustls::FixedServerNameResolver::new(name))
         .enable_http1()
         .wrap_connector(tcp);
     let address = format!("{}://{}:{}", place.scheme.name(), place.host, place.port);
     let address: Uri =
-        address.parse().map_err(|_| Failure::NotARequest("the address is not one of a URL".to_owned()))?;
+        address.parse().map_err(|_| ProbeFailure::NotARequest("the address is not one of a URL".to_owned()))?;
     let stream = connector.call(address).await.map_err(|error| wire(error.as_ref()))?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await.map_err(|error| wire(&error))?;
     let driver = tokio::spawn(connection);
     let answered = async {
         let (head, mut body) = sender.send_request(request).await.map_err(|error| wire(&error))?.into_parts();
         let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-        let mut answer = Answer {
+        let mut answer = HttpAnswer {
             status: head.status.as_u16(),
             headers: head.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
-            ..Answer::default()
+            ..HttpAnswer::default()
         };
         // A body that breaks off is no reason to forget the status.
         while let Some(Ok(frame)) = body.frame().await {
@@ -109,8 +109,8 @@ async fn exchange(place: &Place, request: Request<Empty<Bytes>>) -> Result<Answe
     answer
 }
 
-fn request(ask: &Ask) -> Result<Request<Empty<Bytes>>, Failure> {
-    let bad = |what: String| Failure::NotARequest(what);
+fn request(ask: &Ask) -> Result<Request<Empty<Bytes>>, ProbeFailure> {
+    let bad = |what: String| ProbeFailure::NotARequest(what);
     let mut request = Request::new(Empty::new());
     *request.method_mut() =
         Method::from_bytes(ask.method.as_bytes()).map_err(|_| bad("the method is not one of HTTP".to_owned()))?;

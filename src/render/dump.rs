@@ -3,13 +3,13 @@
 use serde_json::Value;
 
 use super::table::{Align, table};
-use crate::envoy::view::{Column, Row, Width, cell};
+use crate::envoy::view::{Column, ColumnWidth, ViewRow, cell};
 
 /// The lines of the table, its head first; a column of pods where rows have one and there are several.
 #[must_use]
-pub(crate) fn lines(columns: &[Column], rows: &[Row], width: Width) -> Vec<String> {
+pub(crate) fn lines(columns: &[Column], rows: &[ViewRow], width: ColumnWidth) -> Vec<String> {
     let pods = rows.iter().any(|row| row.get("pod") != rows[0].get("pod"));
-    let pod = Column { title: "POD", key: "pod", width: Width::Usual };
+    let pod = Column { title: "POD", key: "pod", width: ColumnWidth::Usual };
     let shown: Vec<_> = pods.then_some(pod).into_iter().chain(columns.iter().copied()).collect();
     let shown: Vec<_> = shown.into_iter().filter(|column| column.width <= width).collect();
     let heads: Vec<_> = shown.iter().map(|column| (column.title, Align::Left)).collect();
@@ -19,6 +19,6 @@ pub(crate) fn lines(columns: &[Column], rows: &[Row], width: Width) -> Vec<Strin
 
 /// The rows in the document.
 #[must_use]
-pub(crate) fn value(rows: &[Row]) -> Value {
+pub(crate) fn value(rows: &[ViewRow]) -> Value {
     rows.iter().cloned().map(Value::Object).collect()
 }

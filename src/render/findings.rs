@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::text::{count, short_name};
 use crate::check::codes::{ALL, RETIRED};
-use crate::check::results::{Results, Status, status};
+use crate::check::results::{CheckStatus, Results, status};
 use crate::check::suppress::Suppression;
 use crate::check::{CHECKS, Check, Code, Finding, Severity};
 
@@ -118,7 +118,7 @@ pub(crate) fn left_over(suppression: &Suppression) -> String {
 #[must_use]
 pub(crate) fn saw_nothing(results: &Results) -> bool {
     let mut shown = results.shown().peekable();
-    shown.peek().is_some() && shown.all(|ran| status(ran) == Status::Unknown)
+    shown.peek().is_some() && shown.all(|ran| status(ran) == CheckStatus::Unknown)
 }
 
 /// One code, for `--explain`.

@@ -5,7 +5,7 @@
 
 use super::text::short_name;
 use super::xml::Element;
-use crate::check::results::{Results, Status, status};
+use crate::check::results::{CheckStatus, Results, status};
 use crate::check::{Finding, Ran};
 use crate::error::Failure;
 
@@ -68,13 +68,13 @@ fn suite(results: &Results, ran: &Ran) -> Suite {
     }
     let alone = Element::new("testcase").with("classname", ran.check.title).with("name", "all");
     match status(ran) {
-        Status::Unknown => {
+        CheckStatus::Unknown => {
             suite.skipped += 1;
             let why: Vec<_> = ran.unknown.iter().map(|unknown| unknown.why.as_str()).collect();
             let message = format!("unknown: {}", why.join(", "));
             suite.cases.push(alone.child(Element::new("skipped").with("message", message)));
         }
-        Status::Ok | Status::NothingInFiles if suite.cases.is_empty() => suite.cases.push(alone),
+        CheckStatus::Ok | CheckStatus::NothingInFiles if suite.cases.is_empty() => suite.cases.push(alone),
         _ => {}
     }
     suite

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::age::{age, since};
 use crate::error::{Exit, Failure, Reason};
-use crate::plan::address::{Cause, Pending, Unassigned, named};
+use crate::plan::address::{Pending, PendingCause, Unassigned, named};
 
 /// No more lines than these of one sort: the newest events, the first pods.
 const MOST_LINES: usize = 5;
@@ -36,8 +36,8 @@ pub(crate) fn failure(pending: &Pending, events: &Events, now: Timestamp, waited
 #[must_use]
 pub(crate) fn waiting(pending: &Pending, limit: Duration) -> String {
     let what = match &pending.cause {
-        Cause::NoIngress(_) => "an external address",
-        Cause::NoReadyPod(_) => "a ready pod",
+        PendingCause::NoIngress(_) => "an external address",
+        PendingCause::NoReadyPod(_) => "a ready pod",
     };
     format!("waiting for {what} of {}, at most {}", named(&pending.service), age(limit.as_secs()))
 }
@@ -46,16 +46,16 @@ fn told(pending: &Pending, events: &Events, now: Timestamp, wait: &str) -> Failu
     let told =
         |message: &str| Failure::new(Exit::Pending, Reason::Pending, format!("{} {message}", named(&pending.service)));
     match &pending.cause {
-        Cause::NoIngress(unassigned) => {
+        PendingCause::NoIngress(unassigned) => {
             let failure = told("has no external address yet").detail(since_when(unassigned, now));
             let failure = warnings(pending, events, now).into_iter().fold(failure, Failure::detail);
             let other = if unassigned.node_port { "; --local-cluster uses a node port" } else { "" };
             failure.hint(format!("{wait}{other}"))
         }
-        Cause::NoReadyPod(pods) if pods.is_empty() => {
+        PendingCause::NoReadyPod(pods) if pods.is_empty() => {
             told("has no pods yet, so no node answers for it").detail("no pod has its selector's labels").hint(wait)
         }
-        Cause::NoReadyPod(pods) => {
+        PendingCause::NoReadyPod(pods) => {
             let failure = told(&format!("has no ready pod yet (0 of {}), so no node answers for it", pods.len()));
             let lines = pods.iter().take(MOST_LINES).map(|line| one_line(line));
             let failure = lines.chain(more(pods.len(), "pods")).fold(failure, Failure::detail);
@@ -144,12 +144,12 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn pending(cause: Cause) -> Pending {
+    fn pending(cause: PendingCause) -> Pending {
         Pending { service: ObjectRef::new(&kinds::SERVICE, "gloo-system", "gateway-proxy"), cause }
     }
 
     fn unassigned() -> Pending {
-        pending(Cause::NoIngress(Unassigned {
+        pending(PendingCause::NoIngress(Unassigned {
             created: Some(at("2026-01-01T00:00:00Z")),
             class: None,
             asked_ip: None,
@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn class_and_address_asked_for_are_told_and_no_node_port_is_not_offered() {
-        let pending = pending(Cause::NoIngress(Unassigned {
+        let pending = pending(PendingCause::NoIngress(Unassigned {
             created: None,
             class: Some("metallb".into()),
             asked_ip: Some("10.0.0.9".into()),
@@ -248,7 +248,7 @@ mod tests {
     #[test]
     fn pods_that_are_not_ready_are_named() {
         let pods = (0..6).map(|n| format!("pod p{n}: being deleted")).collect();
-        let failure = failure(&pending(Cause::NoReadyPod(pods)), &Events::Read(&[]), at(NOW), None);
+        let failure = failure(&pending(PendingCause::NoReadyPod(pods)), &Events::Read(&[]), at(NOW), None);
         assert_eq!(failure.exit, Exit::Pending);
         assert_eq!(
             failure.message,
@@ -261,7 +261,7 @@ mod tests {
 
     #[test]
     fn no_pods_at_all_is_pending_too() {
-        let failure = failure(&pending(Cause::NoReadyPod(Vec::new())), &Events::Read(&[]), at(NOW), None);
+        let failure = failure(&pending(PendingCause::NoReadyPod(Vec::new())), &Events::Read(&[]), at(NOW), None);
         assert_eq!(failure.message, "service gloo-system/gateway-proxy has no pods yet, so no node answers for it");
     }
 }

@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use super::table::{Align, table};
-use crate::plan::revisions::{Report, Row};
+use crate::plan::revisions::{RevisionRow, RevisionsReport};
 
 /// `-o table` or `-o wide`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Width {
+pub(crate) enum RevisionsWidth {
     Usual,
     Wide,
 }
@@ -36,23 +36,23 @@ const MORE: [(&str, Align); 7] = [
 
 /// The lines of the table.
 #[must_use]
-pub(crate) fn lines(report: &Report, width: Width) -> Vec<String> {
+pub(crate) fn lines(report: &RevisionsReport, width: RevisionsWidth) -> Vec<String> {
     let mut columns = COLUMNS.to_vec();
-    if width == Width::Wide {
+    if width == RevisionsWidth::Wide {
         columns.extend(MORE);
     }
     let rows: Vec<_> = report
         .rows
         .iter()
         .map(|row| match width {
-            Width::Usual => usual(row),
-            Width::Wide => [usual(row), more(row)].concat(),
+            RevisionsWidth::Usual => usual(row),
+            RevisionsWidth::Wide => [usual(row), more(row)].concat(),
         })
         .collect();
     table(&columns, &rows)
 }
 
-fn usual(row: &Row) -> Vec<String> {
+fn usual(row: &RevisionRow) -> Vec<String> {
     let number = |number: Option<u64>| number.map_or_else(|| "?".to_owned(), |number| number.to_string());
     let istiod = &row.istiod;
     vec![
@@ -68,7 +68,7 @@ fn usual(row: &Row) -> Vec<String> {
     ]
 }
 
-fn more(row: &Row) -> Vec<String> {
+fn more(row: &RevisionRow) -> Vec<String> {
     let istiod = &row.istiod;
     let names: Option<Vec<String>> =
         row.namespaces.as_ref().map(|all| all.iter().map(|binding| binding.namespace.clone()).collect());
@@ -93,11 +93,11 @@ fn joined(names: Option<&[String]>) -> String {
 
 /// The rows for `-o json` and `-o yaml`; what is not known is null.
 #[must_use]
-pub(crate) fn value(report: &Report) -> Value {
+pub(crate) fn value(report: &RevisionsReport) -> Value {
     report.rows.iter().map(row).collect()
 }
 
-fn row(row: &Row) -> Value {
+fn row(row: &RevisionRow) -> Value {
     let istiod = &row.istiod;
     let namespaces = row.namespaces.as_ref().map(|all| {
         let one = |it: &crate::plan::revisions::Binding| json!({"name": it.namespace, "label": it.label});
@@ -131,16 +131,18 @@ fn row(row: &Row) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::istiod::{self, Seen, Tag};
+    use crate::plan::istiod::{self, ControlPlaneObjects, Tag};
     use crate::plan::revisions::{Binding, InUse};
 
-    fn report() -> Report {
+    fn report() -> RevisionsReport {
         let deployment = json!({
             "metadata": {"name": "istiod-1-28", "namespace": "istio-system", "labels": {"istio.io/rev": "1-28"}},
             "spec": {"replicas": 2, "template": {"spec": {"containers": [{"name": "discovery", "image": "pilot:1.28.3"}]}}},
             "status": {"readyReplicas": 2},
         });
-        let mut istiod = istiod::all(&Seen { deployments: &[deployment], ..Seen::default() }).remove(0);
+        let mut istiod =
+            istiod::all(&ControlPlaneObjects { deployments: &[deployment], ..ControlPlaneObjects::default() })
+                .remove(0);
         istiod.tags = vec![Tag { name: "prod".into(), address: None, webhook: "w".into() }];
         let binding = Binding {
             namespace: "shop".into(),
@@ -148,7 +150,7 @@ mod tests {
             names: "prod".into(),
             revision: Some("1-28".into()),
         };
-        let known = Row {
+        let known = RevisionRow {
             istiod: istiod.clone(),
             tags: Some(vec!["prod".into()]),
             namespaces: Some(vec![binding]),
@@ -157,7 +159,7 @@ mod tests {
             gateways: Some(Vec::new()),
             in_use: InUse::Yes,
         };
-        let unknown = Row {
+        let unknown = RevisionRow {
             istiod,
             tags: None,
             namespaces: None,
@@ -166,13 +168,13 @@ mod tests {
             gateways: None,
             in_use: InUse::Unknown,
         };
-        Report { rows: vec![known, unknown], advice: Vec::new() }
+        RevisionsReport { rows: vec![known, unknown], advice: Vec::new() }
     }
 
     #[test]
     fn what_is_not_known_is_a_question_mark() {
         assert_eq!(
-            lines(&report(), Width::Usual),
+            lines(&report(), RevisionsWidth::Usual),
             [
                 "REVISION  VERSION  READY  TAGS  NS  PODS  STALE  GATEWAYS  IN USE",
                 "1-28      1.28.3   2/2    prod   1   203      0  -         yes",
@@ -183,7 +185,7 @@ mod tests {
 
     #[test]
     fn wide_adds_where_it_is_and_who_is_bound() {
-        let lines = lines(&report(), Width::Wide);
+        let lines = lines(&report(), RevisionsWidth::Wide);
         assert!(lines[0].ends_with("MESH ID        CLUSTER ID  WEBHOOK  NAMESPACES"), "{}", lines[0]);
         assert!(lines[1].ends_with("Kubernetes  -        shop"), "{}", lines[1]);
         assert!(lines[1].contains("istiod-1-28.istio-system.svc:15012"));

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::diff::Secrets;
 use super::table::{Align, table};
 use crate::edit::mask;
-use crate::gloo::{Difference, Project, Resources, Section, columns, row};
+use crate::gloo::{Difference, Project, Resources, ServedSection, columns, row};
 
 /// What a role is served: for a table a row of each resource, for a document the whole.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,7 +15,7 @@ pub(crate) enum Shown {
 }
 
 /// What is kept of a resource for a table.
-pub(crate) fn as_row(section: Section, name: &str, item: &Value) -> Shown {
+pub(crate) fn as_row(section: ServedSection, name: &str, item: &Value) -> Shown {
     Shown::Row(row(section, name, item))
 }
 
@@ -61,7 +61,7 @@ fn covered(base64: &str) -> Value {
 
 /// The tables of what is served.
 #[must_use]
-pub(crate) fn lines(all: &[(Section, Resources<Shown>)]) -> Vec<String> {
+pub(crate) fn lines(all: &[(ServedSection, Resources<Shown>)]) -> Vec<String> {
     let mut lines = Vec::new();
     for (section, resources) in all {
         if !lines.is_empty() {
@@ -74,7 +74,7 @@ pub(crate) fn lines(all: &[(Section, Resources<Shown>)]) -> Vec<String> {
             continue;
         }
         let is_number = |head: &str| {
-            matches!(head, "CHAINS" | "HOSTS" | "ENDPOINTS") || (head == "ROUTES" && *section == Section::Routes)
+            matches!(head, "CHAINS" | "HOSTS" | "ENDPOINTS") || (head == "ROUTES" && *section == ServedSection::Routes)
         };
         let heads = columns(*section).iter();
         let heads: Vec<_> =
@@ -90,7 +90,7 @@ pub(crate) fn lines(all: &[(Section, Resources<Shown>)]) -> Vec<String> {
 
 /// The same for a document.
 #[must_use]
-pub(crate) fn value(role: &str, all: Vec<(Section, Resources<Shown>)>) -> Value {
+pub(crate) fn value(role: &str, all: Vec<(ServedSection, Resources<Shown>)>) -> Value {
     let mut types = Map::new();
     for (section, resources) in all {
         let item = |(name, shown): (String, Shown)| match shown {
@@ -191,8 +191,11 @@ mod tests {
 
     #[test]
     fn each_type_has_its_table_and_says_its_version() {
-        let cluster = as_row(Section::Clusters, "x_ns", &json!({"ClusterDiscoveryType": {"Type": 3}}));
-        let all = [(Section::Clusters, resources(vec![("x_ns", cluster)])), (Section::Endpoints, Resources::default())];
+        let cluster = as_row(ServedSection::Clusters, "x_ns", &json!({"ClusterDiscoveryType": {"Type": 3}}));
+        let all = [
+            (ServedSection::Clusters, resources(vec![("x_ns", cluster)])),
+            (ServedSection::Endpoints, Resources::default()),
+        ];
         assert_eq!(lines(&all), ["clusters (version 7)", "NAME  TYPE  TLS", "x_ns  eds   -", "", "endpoints", "none"]);
     }
 
@@ -206,19 +209,19 @@ mod tests {
             "DirectResponse": {"body": {"Specifier": {"InlineString": "hello"}}},
             "metadata": {"value": "shown"},
         });
-        let Shown::Whole(shown) = as_value(Secrets::Masked)(Section::Clusters, "x_ns", &item) else { panic!() };
+        let Shown::Whole(shown) = as_value(Secrets::Masked)(ServedSection::Clusters, "x_ns", &item) else { panic!() };
         assert_eq!(shown["typed_config"]["value"], "*** (6 bytes)");
         assert_eq!(shown["key"]["Specifier"]["InlineBytes"], "*** (3 bytes)");
         assert_eq!(shown["password"]["InlineString"], "***");
         assert_eq!(shown["DirectResponse"]["body"]["Specifier"]["InlineString"], "hello");
         assert_eq!(shown["metadata"]["value"], "shown");
-        assert_eq!(as_value(Secrets::Shown)(Section::Clusters, "x_ns", &item), Shown::Whole(item));
+        assert_eq!(as_value(Secrets::Shown)(ServedSection::Clusters, "x_ns", &item), Shown::Whole(item));
     }
 
     #[test]
     fn a_comparison_says_what_is_different_and_envoys_reason() {
         let same = Difference {
-            section: Section::Routes,
+            section: ServedSection::Routes,
             served: 1,
             loaded: 1,
             served_version: Some("5".into()),
@@ -230,7 +233,7 @@ mod tests {
         let rejected =
             Rejected { name: "l".into(), reason: "no such\nfilter".into(), at: Some("2026-01-01T00:00:00Z".into()) };
         let other = Difference {
-            section: Section::Listeners,
+            section: ServedSection::Listeners,
             loaded: 0,
             loaded_version: Some("4".into()),
             only_served: vec!["l".into()],

@@ -5,14 +5,14 @@ use serde_json::{Value, json};
 
 use super::diff::Secrets;
 use crate::model::FieldPath;
-use crate::plan::values::{Change, Old};
+use crate::plan::values::{Old, ValueChange};
 use crate::render::text::count;
 
 /// Longest line of a change; a longer one is three.
 const WIDTH: usize = 78;
 
 /// `changes (4; your other 31 values are untouched)` and a line for each.
-pub(crate) fn changes(changes: &[Change], others: usize, secrets: Secrets) -> Vec<String> {
+pub(crate) fn changes(changes: &[ValueChange], others: usize, secrets: Secrets) -> Vec<String> {
     if changes.is_empty() {
         return vec!["no change: the values are so already".to_owned()];
     }
@@ -40,12 +40,12 @@ pub(crate) fn changes(changes: &[Change], others: usize, secrets: Secrets) -> Ve
 }
 
 /// `global.istioIntegration.enabled: (unset) -> true`
-pub(crate) fn line(change: &Change, secrets: Secrets) -> String {
+pub(crate) fn line(change: &ValueChange, secrets: Secrets) -> String {
     format!("  {}: {} -> {}", change.path, old(&change.old, secrets), new(change.new.as_ref(), secrets))
 }
 
 /// The changes as a document has them.
-pub(crate) fn value(changes: &[Change], secrets: Secrets) -> Value {
+pub(crate) fn value(changes: &[ValueChange], secrets: Secrets) -> Value {
     changes
         .iter()
         .map(|change| {
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn changes_are_aligned_and_long_ones_take_two_lines() {
-        let change = |key: &str, old, new: &str| Change {
+        let change = |key: &str, old, new: &str| ValueChange {
             path: FieldPath::keys(&["global", key]),
             old,
             new: Some(new.into()),

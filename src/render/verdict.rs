@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::model::ObjectRef;
-use crate::plan::verdict::{Fact, Label, Verdict};
+use crate::plan::verdict::{Fact, Label, RequestVerdict};
 
 /// What was asked, beside the verdict.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Asked {
+pub(crate) struct AskedRequest {
     /// Whom the verdict is about, in a few words: the Upstream, or what was asked for.
     pub subject: String,
     pub upstream: Option<ObjectRef>,
@@ -21,7 +21,7 @@ pub(crate) struct Asked {
 }
 
 /// The verdict, then a line for each fact.
-pub(crate) fn lines(asked: &Asked, verdict: &Verdict) -> Vec<String> {
+pub(crate) fn lines(asked: &AskedRequest, verdict: &RequestVerdict) -> Vec<String> {
     let mut lines = vec![format!("{}: {}", asked.subject, verdict.title)];
     let mut number = 0;
     for Fact { label, text } in &verdict.facts {
@@ -46,7 +46,7 @@ fn block(label: &str, text: &str) -> Vec<String> {
 }
 
 /// The verdict in the document.
-pub(crate) fn value(asked: &Asked, verdict: &Verdict) -> Value {
+pub(crate) fn value(asked: &AskedRequest, verdict: &RequestVerdict) -> Value {
     let facts: Vec<_> =
         verdict.facts.iter().map(|fact| json!({"label": fact.label.name(), "text": fact.text})).collect();
     let upstream = asked.upstream.as_ref().map(|it| json!({"namespace": it.namespace, "name": it.name}));
@@ -68,11 +68,11 @@ pub(crate) fn value(asked: &Asked, verdict: &Verdict) -> Value {
 mod tests {
     use super::*;
     use crate::error::Exit;
-    use crate::plan::verdict::Kind;
+    use crate::plan::verdict::VerdictKind;
 
     #[test]
     fn a_verdict_is_laid_out_as_the_docs_have_it() {
-        let asked = Asked {
+        let asked = AskedRequest {
             subject: "default-httpbin-8000".into(),
             upstream: None,
             method: "GET".into(),
@@ -83,8 +83,8 @@ mod tests {
             statuses: vec![503],
         };
         let fact = |label, text: &str| Fact { label, text: text.into() };
-        let verdict = Verdict {
-            kind: Kind::NotProven,
+        let verdict = RequestVerdict {
+            kind: VerdictKind::NotProven,
             title: "503, strict peer, gateway sends plaintext".into(),
             facts: vec![
                 fact(

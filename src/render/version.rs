@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::plan::server::{Container, Server};
+use crate::plan::server::{Container, InstalledGloo};
 
 /// What was found out; an error says why a part is missing.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,7 +15,7 @@ pub(crate) struct Versions<'v> {
 /// What the cluster said.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ServerSide {
-    pub gloo: Result<Server, String>,
+    pub gloo: Result<InstalledGloo, String>,
     /// What `GET /version` answered.
     pub cluster: Result<Value, String>,
 }
@@ -42,7 +42,7 @@ pub(crate) fn value(versions: &Versions) -> Value {
     document
 }
 
-fn server(server: &Server) -> Value {
+fn server(server: &InstalledGloo) -> Value {
     json!({
         "type": server.kind,
         "enterprise": server.enterprise,
@@ -111,7 +111,7 @@ mod tests {
             oss_tag: oss_tag.map(str::to_owned),
         };
         ServerSide {
-            gloo: Ok(Server {
+            gloo: Ok(InstalledGloo {
                 namespace: "gloo-system".into(),
                 kind: "Gateway",
                 enterprise: false,

@@ -6,12 +6,12 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::gloo::{self, Keep, Section};
+use crate::gloo::{self, Keep, ServedSection};
 use crate::kube::{Query, Scope, Session};
-use crate::load::served::{self, ControlPlane, Obstacle, Unseen};
+use crate::load::served::{self, ControlPlane, NoSnapshot, Obstacle};
 use crate::model::{ObjectRef, kinds};
 use crate::plan::Unread;
-use crate::plan::effect::{Change, LastLook, Said, Served, Verdict, last_verdict, said, verdict};
+use crate::plan::effect::{AwaitedChange, EffectVerdict, LastLook, Said, Served, last_verdict, said, verdict};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -24,12 +24,12 @@ const FEW: usize = 8;
 struct Wait<'w> {
     session: &'w Session,
     gloo_namespace: &'w str,
-    changes: &'w [Change],
-    verdicts: Vec<Option<Verdict>>,
+    changes: &'w [AwaitedChange],
+    verdicts: Vec<Option<EffectVerdict>>,
     said: HashMap<&'w ObjectRef, Said>,
     served: HashMap<String, Vec<Served>>,
     plane: Option<ControlPlane<'w>>,
-    unseen: Option<Unseen>,
+    unseen: Option<NoSnapshot>,
     /// What Gloo found wrong with what it serves.
     error: Option<String>,
 }
@@ -38,9 +38,9 @@ struct Wait<'w> {
 pub(crate) async fn wait(
     session: &Session,
     gloo_namespace: &str,
-    changes: &[Change],
+    changes: &[AwaitedChange],
     patience: Duration,
-) -> Vec<Verdict> {
+) -> Vec<EffectVerdict> {
     let mut wait = Wait {
         session,
         gloo_namespace,
@@ -72,7 +72,7 @@ pub(crate) async fn wait(
 }
 
 impl<'w> Wait<'w> {
-    fn open(&self) -> impl Iterator<Item = (usize, &'w Change)> {
+    fn open(&self) -> impl Iterator<Item = (usize, &'w AwaitedChange)> {
         let changes = self.changes.iter().enumerate();
         changes.filter(|(number, _)| self.verdicts[*number].is_none())
     }
@@ -102,7 +102,7 @@ impl<'w> Wait<'w> {
         self.look_at_statuses().await;
     }
 
-    async fn look_at_served(&mut self) -> Result<(), Unseen> {
+    async fn look_at_served(&mut self) -> Result<(), NoSnapshot> {
         let clusters = self.open().map(|(_, change)| cluster(&change.object)).collect();
         let plane = match self.plane.take() {
             Some(plane) => plane,
@@ -143,7 +143,7 @@ impl<'w> Wait<'w> {
         }
     }
 
-    fn state(&self, change: &Change) -> (&Said, &[Served]) {
+    fn state(&self, change: &AwaitedChange) -> (&Said, &[Served]) {
         let served = self.served.get(&cluster(&change.object)).map_or(&[][..], Vec::as_slice);
         (self.said.get(&change.object).unwrap_or(&Said::Nothing), served)
     }
@@ -155,13 +155,13 @@ impl<'w> Wait<'w> {
         }
     }
 
-    fn end(self, blind: Option<&Unread>) -> Vec<Verdict> {
+    fn end(self, blind: Option<&Unread>) -> Vec<EffectVerdict> {
         let unseen = self.unseen.as_ref().map(|unseen| &unseen.failure);
         let look = LastLook { unseen, error: self.error.as_deref() };
-        let last = |change: &Change| {
+        let last = |change: &AwaitedChange| {
             let (said, served) = self.state(change);
             match (said, blind) {
-                (Said::Nothing | Said::Accepted, Some(why)) => Verdict::Unseen { why: why.clone() },
+                (Said::Nothing | Said::Accepted, Some(why)) => EffectVerdict::Unseen { why: why.clone() },
                 _ => last_verdict(change, said, served, look),
             }
         };
@@ -185,11 +185,11 @@ impl Keep for Sockets {
         true
     }
 
-    fn wants(&mut self, _: &str, section: Section, name: &str) -> bool {
-        section == Section::Clusters && self.clusters.contains(name)
+    fn wants(&mut self, _: &str, section: ServedSection, name: &str) -> bool {
+        section == ServedSection::Clusters && self.clusters.contains(name)
     }
 
-    fn item(&mut self, role: &str, _: Section, name: String, cluster: Value) {
+    fn item(&mut self, role: &str, _: ServedSection, name: String, cluster: Value) {
         let served = Served { role: role.to_owned(), socket: gloo::socket_of(&cluster) };
         self.found.entry(name).or_default().push(served);
     }

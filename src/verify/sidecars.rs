@@ -14,7 +14,7 @@ use crate::plan::sidecars::parts::{ISTIO_PROXY, SDS};
 const ADMIN: u16 = 19000;
 
 /// What was proven, and what could not be looked at.
-pub(crate) struct Proof {
+pub(crate) struct SidecarsProof {
     pub line: String,
     pub advice: Option<Advice>,
 }
@@ -25,7 +25,7 @@ pub(crate) struct Proof {
 ///
 /// # Errors
 /// A pod without ready sidecars, or an Envoy without the cluster: applied, and not confirmed.
-pub(crate) async fn prove(session: &Session, workload: &Object, cluster: &str) -> Result<Proof, Failure> {
+pub(crate) async fn prove(session: &Session, workload: &Object, cluster: &str) -> Result<SidecarsProof, Failure> {
     let namespace = &workload.reference.namespace;
     let query = Query::labelled(workload_selector(&workload.value));
     let pods = session.list_all(&kinds::POD, Scope::Namespace(namespace), query).await;
@@ -45,18 +45,18 @@ pub(crate) async fn prove(session: &Session, workload: &Object, cluster: &str) -
         }
     }
     let Some(pod) = living.first().and_then(|pod| pod["metadata"]["name"].as_str()) else {
-        return Ok(Proof { line: "verified: nothing, the workload has no pods".to_owned(), advice: None });
+        return Ok(SidecarsProof { line: "verified: nothing, the workload has no pods".to_owned(), advice: None });
     };
     let sidecars = "verified: sds and istio-proxy ready";
     match session.get_in_pod(namespace, pod, ADMIN, "/clusters").await {
         Ok(body) if String::from_utf8_lossy(&body).lines().any(|line| line.starts_with(&format!("{cluster}::"))) => {
-            Ok(Proof { line: format!("{sidecars}, {cluster} in Envoy's clusters"), advice: None })
+            Ok(SidecarsProof { line: format!("{sidecars}, {cluster} in Envoy's clusters"), advice: None })
         }
         Ok(_) => Err(unconfirmed(format!("Envoy in pod {pod} has no cluster {cluster}"))),
         Err(failure) => {
             let why = Unread { why: failure.why(), rule: failure.rule(), failure: None };
             let advice = Advice::unknown(&format!("Envoy's clusters in pod {pod} are unknown"), &why);
-            Ok(Proof { line: sidecars.to_owned(), advice: Some(advice) })
+            Ok(SidecarsProof { line: sidecars.to_owned(), advice: Some(advice) })
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use gloo_rs::exports::command::{Driver, Target, gloo_rs, helm, kubectl};
+use gloo_rs::exports::command::{Driver, TypedTarget, gloo_rs, helm, kubectl};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -104,7 +104,7 @@ proptest! {
 
     #[test]
     fn a_shell_hands_over_exactly_the_words(name in hostile(), namespace in hostile(), context in hostile()) {
-        let target = Target { context: Some(context.clone()), ..Target::default() };
+        let target = TypedTarget { context: Some(context.clone()), ..TypedTarget::default() };
         let either = |flag: &str, value: &str| match value.starts_with('-') {
             true => vec![format!("{flag}={value}")],
             false => vec![flag.to_owned(), value.to_owned()],

@@ -17,21 +17,21 @@ const LIMIT: usize = 64 * 1024;
 
 /// Which file this is, and since when it has its content, mode, owner, links and attributes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Version {
+pub(super) struct FileVersion {
     inode: (u64, u64),
     changed: (i64, i64),
     links: u64,
 }
 
-impl Version {
+impl FileVersion {
     pub(super) fn links(&self) -> u64 {
         self.links
     }
 }
 
-pub(super) fn version(file: &Path) -> io::Result<Version> {
+pub(super) fn version(file: &Path) -> io::Result<FileVersion> {
     let data = fs::metadata(file)?;
-    Ok(Version { inode: (data.dev(), data.ino()), changed: (data.ctime(), data.ctime_nsec()), links: data.nlink() })
+    Ok(FileVersion { inode: (data.dev(), data.ino()), changed: (data.ctime(), data.ctime_nsec()), links: data.nlink() })
 }
 
 /// What the new file cannot be given, and why.

@@ -7,7 +7,7 @@ use crate::cli::help;
 use crate::command::{flag, quoted};
 use crate::error::Failure;
 use crate::model::Selector;
-use crate::options::{Command, Describe, Format, Scope, Subject};
+use crate::options::{Command, Describe, DescribeSubject, Format, SweepScope};
 use crate::plan::path::Verdict;
 use crate::plan::routes::Request;
 
@@ -93,19 +93,21 @@ impl DescribeArgs {
 
     pub(crate) fn options(self) -> Result<Command, Failure> {
         let (subject, threshold) = match self.word {
-            Some(Word::Upstream(args)) => (Subject::Upstream(super::names::named("NAME", &args.name)?), args.threshold),
+            Some(Word::Upstream(args)) => {
+                (DescribeSubject::Upstream(super::names::named("NAME", &args.name)?), args.threshold)
+            }
             Some(Word::Upstreams(args)) => {
                 let labels = args.selector.as_deref().map(Selector::parse).transpose();
                 let labels = labels.map_err(|why| Failure::usage(format!("--selector {why}")))?;
-                let scope = if args.all_namespaces { Scope::Everywhere } else { Scope::Namespace };
-                (Subject::All { labels, scope, only: read(&args.only) }, args.threshold)
+                let scope = if args.all_namespaces { SweepScope::Everywhere } else { SweepScope::Namespace };
+                (DescribeSubject::All { labels, scope, only: read(&args.only) }, args.threshold)
             }
             None => {
                 let host = self.host.ok_or_else(|| {
                     Failure::usage("nothing to describe")
                         .hint(flag("--host").text(" HOST, or upstream NAME, or upstreams"))
                 })?;
-                (Subject::Request(request(&host, &self.path, self.port)?), self.threshold)
+                (DescribeSubject::Request(request(&host, &self.path, self.port)?), self.threshold)
             }
         };
         Ok(Command::Describe(Describe { subject, fail_on: read(&threshold.fail_on) }))

@@ -3,7 +3,7 @@
 use crate::cli::help;
 use crate::error::Failure;
 use crate::options::{Command, Global};
-use crate::plan::mtls::Wish;
+use crate::plan::mtls::MtlsWish;
 
 /// Take Istio's mutual TLS off Upstreams
 ///
@@ -19,6 +19,6 @@ pub(crate) struct DisableMtlsArgs {
 
 impl DisableMtlsArgs {
     pub(crate) fn options(self, global: &Global) -> Result<Command, Failure> {
-        self.mtls.options(Wish::Disable, global)
+        self.mtls.options(MtlsWish::Disable, global)
     }
 }

@@ -3,7 +3,7 @@
 use crate::cli::help;
 use crate::error::Failure;
 use crate::options::{Command, Global};
-use crate::plan::mtls::Wish;
+use crate::plan::mtls::MtlsWish;
 
 /// Make Upstreams speak mutual TLS with Istio's certificates
 ///
@@ -20,6 +20,6 @@ pub(crate) struct EnableMtlsArgs {
 
 impl EnableMtlsArgs {
     pub(crate) fn options(self, global: &Global) -> Result<Command, Failure> {
-        self.mtls.options(Wish::Enable, global)
+        self.mtls.options(MtlsWish::Enable, global)
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::cli::{help, preview};
 use crate::error::Failure;
-use crate::options::{Command, Global, Injection, Posture, Rollouts, Sidecars, Switches};
+use crate::options::{Command, Global, Injection, Posture, Rollouts, SettingsSwitches, Sidecars};
 
 /// Put Istio's sidecars beside the gateway
 ///
@@ -39,7 +39,7 @@ impl InjectArgs {
                 istio: self.istiod.options()?,
                 sds_image: self.sds_image,
                 posture: if self.restricted { Posture::Restricted } else { Posture::Usual },
-                auto_mtls: if self.auto_mtls { Switches::On } else { Switches::Alone },
+                auto_mtls: if self.auto_mtls { SettingsSwitches::On } else { SettingsSwitches::Alone },
             },
             proxies: self.proxies.proxies()?,
             rollouts: if self.proxies.waits() { Rollouts::Wait } else { Rollouts::NoWait },

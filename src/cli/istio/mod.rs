@@ -26,7 +26,7 @@ use crate::error::Failure;
 use crate::options::{Command, Format, Global};
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Word {
+pub(super) enum IstioCommand {
     // In the order of the guide, as --help lists them.
     Setup(setup::SetupArgs),
     Teardown(teardown::TeardownArgs),
@@ -39,22 +39,24 @@ pub(super) enum Word {
     DisableMtls(disable_mtls::DisableMtlsArgs),
     /// Mutual TLS by Gloo itself, per pod
     #[command(subcommand, arg_required_else_help = true)]
-    AutoMtls(auto_mtls::Word),
+    AutoMtls(auto_mtls::AutoMtlsCommand),
     /// Whether pods take mutual TLS alone: Istio's PeerAuthentication
     #[command(subcommand, arg_required_else_help = true)]
-    PeerAuth(peer_auth::Word),
+    PeerAuth(peer_auth::PeerAuthCommand),
     Verify(verify::VerifyArgs),
     Describe(describe::DescribeArgs),
 }
 
-impl Word {
+impl IstioCommand {
     /// The formats the command knows, its usual one first.
     pub(super) fn formats(&self) -> &'static [Format] {
         match self {
-            Self::PeerAuth(peer_auth::Word::Get(_)) => &[Format::Table, Format::Json, Format::Yaml],
+            Self::PeerAuth(peer_auth::PeerAuthCommand::Get(_)) => &[Format::Table, Format::Json, Format::Yaml],
             Self::Revisions(_) => &[Format::Table, Format::Wide, Format::Json, Format::Yaml],
             Self::Describe(args) => args.formats(),
-            Self::AutoMtls(auto_mtls::Word::Status(_)) | Self::Verify(_) => &[Format::Text, Format::Json, Format::Yaml],
+            Self::AutoMtls(auto_mtls::AutoMtlsCommand::Status(_)) | Self::Verify(_) => {
+                &[Format::Text, Format::Json, Format::Yaml]
+            }
             _ => &[Format::Text, Format::Json, Format::Yaml, Format::Name],
         }
     }

@@ -3,9 +3,9 @@
 use super::selection::SelectionArgs;
 use crate::cli::preview::PreviewArgs;
 use crate::error::Failure;
-use crate::options::{Command, Global, Objects, Patience};
-use crate::plan::mtls::{Policy, Wish};
-use crate::plan::policy::Foreign;
+use crate::options::{Command, Global, ObjectsTask, Patience};
+use crate::plan::mtls::{MtlsWish, Policy};
+use crate::plan::policy::OtherTls;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct MtlsArgs {
@@ -25,10 +25,10 @@ pub(super) struct MtlsArgs {
 }
 
 impl MtlsArgs {
-    pub(super) fn options(self, wish: Wish, global: &Global) -> Result<Command, Failure> {
+    pub(super) fn options(self, wish: MtlsWish, global: &Global) -> Result<Command, Failure> {
         let policy = Policy {
             wish,
-            foreign: if self.overwrite { Foreign::Replace } else { Foreign::Keep },
+            foreign: if self.overwrite { OtherTls::Replace } else { OtherTls::Keep },
             caution: self.upstreams.caution(),
         };
         let mut objects = self.upstreams.objects(&format!("{}-mtls", wish.verb()), self.preview, global)?;
@@ -40,7 +40,7 @@ impl MtlsArgs {
 }
 
 /// What `--wait` means, where there is something to wait for.
-fn patience(objects: &Objects) -> Result<Patience, Failure> {
+fn patience(objects: &ObjectsTask) -> Result<Patience, Failure> {
     if objects.files.is_some() {
         return Err(
             Failure::usage("--wait waits for what Gloo serves, -f does not ask the cluster").hint("leave one out")

@@ -4,7 +4,7 @@ use crate::cli::preview::PreviewArgs;
 use crate::command::flag;
 use crate::error::Failure;
 use crate::model::Selector;
-use crate::options::{Absent, Global, Objects, Patience, Scope, Selection};
+use crate::options::{Absent, Global, ObjectsTask, Patience, Selection, SweepScope};
 use crate::plan::policy::Caution;
 
 #[derive(Debug, clap::Args)]
@@ -48,8 +48,8 @@ impl SelectionArgs {
     }
 
     /// The objects of the command that is called so.
-    pub(super) fn objects(&self, command: &str, preview: PreviewArgs, global: &Global) -> Result<Objects, Failure> {
-        Ok(Objects {
+    pub(super) fn objects(&self, command: &str, preview: PreviewArgs, global: &Global) -> Result<ObjectsTask, Failure> {
+        Ok(ObjectsTask {
             selection: self.selection(command)?,
             absent: if self.ignore_not_found { Absent::IsFine } else { Absent::Fails },
             concurrency: usize::from(self.concurrency),
@@ -84,7 +84,7 @@ impl SelectionArgs {
                         Selector::parse(text).map_err(|why| Failure::usage(format!("--selector {text:?}: {why}")))
                     })
                     .transpose()?;
-                let scope = if self.all_namespaces { Scope::Everywhere } else { Scope::Namespace };
+                let scope = if self.all_namespaces { SweepScope::Everywhere } else { SweepScope::Namespace };
                 Ok(Selection::Sweep { labels, scope })
             }
         }

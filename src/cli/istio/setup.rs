@@ -8,7 +8,7 @@ use super::verify::check_host_and_path;
 use crate::cli::help;
 use crate::cli::preview::LivePreviewArgs;
 use crate::error::Failure;
-use crate::options::{Bringer, Command, Proof, RequestWish, Setup, Strictness, Switches};
+use crate::options::{Bringer, Command, RequestWish, SettingsSwitches, Setup, SetupProof, Strictness};
 use crate::plan::policy::Caution;
 use crate::text::proxy_name;
 
@@ -103,9 +103,9 @@ impl SetupArgs {
             }),
             revision: self.revision,
             chart: self.chart,
-            auto_mtls: if self.auto_mtls { Switches::On } else { Switches::Alone },
+            auto_mtls: if self.auto_mtls { SettingsSwitches::On } else { SettingsSwitches::Alone },
             strictness: if self.strict { Strictness::Strict } else { Strictness::AsItIs },
-            proof: if self.no_verify { Proof::Skipped } else { Proof::Sent },
+            proof: if self.no_verify { SetupProof::Skipped } else { SetupProof::Sent },
             caution: if self.force { Caution::Forced } else { Caution::Careful },
             preview: self.preview.preview(),
             secrets: self.preview.secrets(),

@@ -2,7 +2,7 @@
 
 use crate::cli::{help, preview};
 use crate::error::Failure;
-use crate::options::{Command, Global, Injection, Rollouts, Sidecars, Upstreams};
+use crate::options::{Command, Global, Injection, Rollouts, Sidecars, UpstreamsTask};
 use crate::plan::policy::Caution;
 
 /// Take Istio's sidecars away from the gateway
@@ -29,7 +29,7 @@ impl UninjectArgs {
         let secrets = self.preview.secrets();
         Ok(Command::Sidecars(Sidecars {
             act: Injection::Uninject {
-                upstreams: if self.include_upstreams { Upstreams::Included } else { Upstreams::Left },
+                upstreams: if self.include_upstreams { UpstreamsTask::Included } else { UpstreamsTask::Left },
                 caution: if self.force { Caution::Forced } else { Caution::Careful },
             },
             proxies: self.proxies.proxies()?,

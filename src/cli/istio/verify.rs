@@ -10,7 +10,7 @@ use crate::cli::proxy::pods::PodsArgs;
 use crate::command::flag;
 use crate::error::Failure;
 use crate::options::{Command, HTTP_PORT, PodsOf, ProxyTarget, TrustWish, VerifyTask, Via};
-use crate::plan::proxy_pods::Amount;
+use crate::plan::proxy_pods::PodAmount;
 use crate::text::Host;
 use crate::text::proxy_name;
 use crate::text::url::{Url, is_path};
@@ -114,10 +114,10 @@ impl VerifyArgs {
         })))
     }
 
-    fn via(&self, proxy: &PodsOf, amount: Amount) -> Result<Via, Failure> {
-        let via = self.via.unwrap_or(if amount == Amount::All { Word::Forward } else { Word::Address });
+    fn via(&self, proxy: &PodsOf, amount: PodAmount) -> Result<Via, Failure> {
+        let via = self.via.unwrap_or(if amount == PodAmount::All { Word::Forward } else { Word::Address });
         match (via, amount) {
-            (Word::Address, Amount::All) => {
+            (Word::Address, PodAmount::All) => {
                 Err(Failure::usage("--all-pods needs --via forward: an address leads to any pod"))
             }
             (Word::Forward, _) if self.insecure || self.cacert.is_some() => {
@@ -133,7 +133,7 @@ impl VerifyArgs {
                 });
                 Ok(Via::Forward { port: port.transpose()?.unwrap_or(HTTP_PORT) })
             }
-            (Word::Address, Amount::One) => {
+            (Word::Address, PodAmount::One) => {
                 let target = match proxy {
                     PodsOf::Gateway { gateway, .. } => ProxyTarget::Gateway {
                         service: proxy_name::gateway_service_name(gateway),

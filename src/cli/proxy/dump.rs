@@ -7,8 +7,8 @@ use clap::ValueEnum;
 use super::pods::PodsArgs;
 use crate::cli::help;
 use crate::cli::istio::names;
-use crate::envoy::dump::Section;
-use crate::envoy::view::{self, Filter};
+use crate::envoy::dump::DumpSection;
+use crate::envoy::view::{self, ViewFilter};
 use crate::error::Failure;
 use crate::options::{Command, DumpSource, DumpTask, DumpView, Format, GLOO_SYSTEM, Global};
 
@@ -57,14 +57,14 @@ enum Which {
 }
 
 impl Which {
-    fn section(self) -> Section {
+    fn section(self) -> DumpSection {
         match self {
-            Self::Clusters => Section::Clusters,
-            Self::Listeners => Section::Listeners,
-            Self::Routes => Section::Routes,
-            Self::Endpoints => Section::Endpoints,
-            Self::Secrets => Section::Secrets,
-            Self::Bootstrap => Section::Bootstrap,
+            Self::Clusters => DumpSection::Clusters,
+            Self::Listeners => DumpSection::Listeners,
+            Self::Routes => DumpSection::Routes,
+            Self::Endpoints => DumpSection::Endpoints,
+            Self::Secrets => DumpSection::Secrets,
+            Self::Bootstrap => DumpSection::Bootstrap,
         }
     }
 
@@ -116,7 +116,7 @@ impl DumpArgs {
                 Some(view::cluster_of(namespace, &named.name))
             }
         };
-        let filter = Filter { name: self.resource.clone(), port: self.port, domain: self.domain.clone(), cluster };
+        let filter = ViewFilter { name: self.resource.clone(), port: self.port, domain: self.domain.clone(), cluster };
         Ok(DumpView { section: which.section(), filter })
     }
 }

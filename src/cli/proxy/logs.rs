@@ -2,7 +2,7 @@
 
 use super::pods::PodsArgs;
 use crate::cli::{global, help};
-use crate::envoy::levels::Wish;
+use crate::envoy::levels::LevelWish;
 use crate::error::Failure;
 use crate::options::{Command, Format, LogExtent, LogsTask, ProxyPods};
 use crate::plan::proxy_pods::Which;
@@ -53,8 +53,8 @@ impl LogsArgs {
                 .hint("leave out --follow and --for, or -o"));
         }
         let level = match (self.debug, &self.level) {
-            (true, _) => Some(Wish::debug()),
-            (false, Some(text)) => Some(Wish::parse(text)?),
+            (true, _) => Some(LevelWish::debug()),
+            (false, Some(text)) => Some(LevelWish::parse(text)?),
             (false, None) => None,
         };
         // Of an Envoy that does not run, the log is what there is to look at.

@@ -17,7 +17,7 @@ use crate::error::Failure;
 use crate::options::{AddressForm, Command, Format, Global};
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Word {
+pub(super) enum ProxyCommand {
     Url(url::UrlArgs),
     Address(address::AddressArgs),
     Dump(dump::DumpArgs),
@@ -28,7 +28,7 @@ pub(super) enum Word {
     Certs(certs::CertsArgs),
 }
 
-impl Word {
+impl ProxyCommand {
     /// The formats the command knows, its usual one first.
     pub(super) fn formats(&self) -> &'static [Format] {
         match self {

@@ -2,7 +2,7 @@
 
 use crate::error::Failure;
 use crate::options::{PodsOf, ProxyPods};
-use crate::plan::proxy_pods::{Amount, Which};
+use crate::plan::proxy_pods::{PodAmount, Which};
 use crate::text::proxy_name;
 
 #[derive(Debug, clap::Args)]
@@ -26,7 +26,7 @@ impl PodsArgs {
             }
             None => PodsOf::Named(proxy_name::parse(&self.name)?),
         };
-        let amount = if self.all_pods { Amount::All } else { Amount::One };
+        let amount = if self.all_pods { PodAmount::All } else { PodAmount::One };
         Ok(ProxyPods { proxy, amount, which: Which::Running })
     }
 }

@@ -6,9 +6,9 @@ use super::pods::PodsArgs;
 use crate::cli::{help, istio::names};
 use crate::command::flag;
 use crate::error::Failure;
-use crate::gloo::{Filter, Section};
+use crate::gloo::{ServedFilter, ServedSection};
 use crate::options::{Against, Command, ServedTask};
-use crate::plan::proxy_pods::Amount;
+use crate::plan::proxy_pods::PodAmount;
 use crate::render::diff::Secrets;
 
 /// Print what Gloo's control plane serves to a gateway proxy
@@ -60,7 +60,7 @@ enum Type {
 impl ServedArgs {
     pub(crate) fn options(self, usual_namespace: &str) -> Result<Command, Failure> {
         let pods = self.pods.options()?;
-        if pods.amount == Amount::All && !self.diff {
+        if pods.amount == PodAmount::All && !self.diff {
             return Err(Failure::usage("what is served is the same for every pod of a proxy")
                 .hint(flag("--all-pods").text(" with --diff compares each pod with it")));
         }
@@ -72,12 +72,12 @@ impl ServedArgs {
         let upstream =
             upstream.map(|named| (named.namespace.unwrap_or_else(|| usual_namespace.to_owned()), named.name));
         let sections = self.types.iter().map(|kind| match kind {
-            Type::Listeners => Section::Listeners,
-            Type::Routes => Section::Routes,
-            Type::Clusters => Section::Clusters,
-            Type::Endpoints => Section::Endpoints,
+            Type::Listeners => ServedSection::Listeners,
+            Type::Routes => ServedSection::Routes,
+            Type::Clusters => ServedSection::Clusters,
+            Type::Endpoints => ServedSection::Endpoints,
         });
-        let filter = Filter { sections: sections.collect(), port: self.port, domain: self.domain, upstream };
+        let filter = ServedFilter { sections: sections.collect(), port: self.port, domain: self.domain, upstream };
         let against = match (self.diff, self.check) {
             (false, _) => Against::Nothing,
             (true, false) => Against::Envoy,

@@ -3,8 +3,8 @@
 use clap::ValueEnum;
 
 use crate::error::Failure;
-use crate::options::{AddressForm, Command, Patience, Proxy, ProxyTarget};
-use crate::plan::address::{Amount, Prefer, Reach, Wish};
+use crate::options::{AddressForm, Command, Patience, ProxyTarget, ProxyTask};
+use crate::plan::address::{AddressWish, Amount, Prefer, Reach};
 use crate::text::proxy_name;
 
 #[derive(Debug, clap::Args)]
@@ -50,10 +50,10 @@ impl TargetArgs {
         if self.port.as_deref() == Some("") {
             return Err(Failure::usage("--port is empty").hint("leave the flag out to take http, or the only port"));
         }
-        Ok(Command::Proxy(Proxy {
+        Ok(Command::Proxy(ProxyTask {
             form,
             target,
-            wish: Wish {
+            wish: AddressWish {
                 port: self.port,
                 reach: if self.local_cluster { Reach::NodePort } else { Reach::ServiceType },
                 prefer: match self.prefer {

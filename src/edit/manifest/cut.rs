@@ -11,7 +11,7 @@ use super::Splice;
 use super::place::Task;
 use super::scalar;
 use super::style::{self, Flow, column, line_start};
-use crate::yaml::{Entry, Node, Shape};
+use crate::yaml::{MapEntry, Node, Shape};
 
 /// The ways to do it, the best first; none if there is nothing to do.
 pub(super) fn cuts(text: &str, root: &Node, task: &Task) -> Vec<Splice> {
@@ -78,7 +78,7 @@ impl Page<'_> {
             Shape::Map { entries, .. } => entries
                 .iter()
                 .map(|entry| {
-                    let Entry { start, colon, value, .. } = entry;
+                    let MapEntry { start, colon, value, .. } = entry;
                     let end = value.end.max(colon.unwrap_or(0));
                     let ends_in_block_scalar = value.ends_in_block_scalar;
                     Part {
@@ -131,7 +131,7 @@ impl Page<'_> {
     fn block_insert(
         &self,
         parent: &Node,
-        holder: Option<&Entry>,
+        holder: Option<&MapEntry>,
         parts: &[Part],
         key: Option<&str>,
         value: &Value,
@@ -165,7 +165,7 @@ impl Page<'_> {
         ways
     }
 
-    fn block_remove(&self, parent: &Node, holder: Option<&Entry>, parts: &[Part], index: usize) -> Vec<Splice> {
+    fn block_remove(&self, parent: &Node, holder: Option<&MapEntry>, parts: &[Part], index: usize) -> Vec<Splice> {
         let part = &parts[index];
         let empty = if matches!(parent.shape, Shape::List { .. }) { "[]" } else { "{}" };
         let mut ways = Vec::new();
@@ -233,7 +233,7 @@ impl Page<'_> {
     }
 
     /// What follows the key of a block map.
-    fn block_value(&self, entry: &Entry, value: &Value) -> Vec<Splice> {
+    fn block_value(&self, entry: &MapEntry, value: &Value) -> Vec<Splice> {
         let Some(colon) = entry.colon else { return Vec::new() };
         let indent = column(self.text, entry.start);
         let block = style::block(self.text, self.root, &entry.value, Some(entry.start));
@@ -295,7 +295,7 @@ impl Page<'_> {
         vec![Splice { range: last.end..last.end, replacement: format!(",{gap}{part}") }]
     }
 
-    fn fill_empty(&self, parent: &Node, holder: Option<&Entry>, key: Option<&str>, value: &Value) -> Vec<Splice> {
+    fn fill_empty(&self, parent: &Node, holder: Option<&MapEntry>, key: Option<&str>, value: &Value) -> Vec<Splice> {
         let inner = parent.content + 1..parent.end.saturating_sub(1);
         let whole = match key {
             Some(key) => Value::Object(serde_json::Map::from_iter([(key.to_owned(), value.clone())])),
@@ -322,7 +322,7 @@ impl Page<'_> {
     }
 
     /// ` {}` behind a key becomes lines below it; a comment stays behind the key.
-    fn block_value_after(&self, holder: &Entry, parent: &Node, whole: &Value) -> Vec<Splice> {
+    fn block_value_after(&self, holder: &MapEntry, parent: &Node, whole: &Value) -> Vec<Splice> {
         let Some(colon) = holder.colon else { return Vec::new() };
         let block = style::block(self.text, self.root, parent, Some(holder.start));
         let lines = style::value_lines(whole, column(self.text, holder.start), block);

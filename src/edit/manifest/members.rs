@@ -2,17 +2,17 @@
 
 use serde_json::Value;
 
-use super::Place;
+use super::ManifestPlace;
 use super::guess;
-use super::split::{Document, documents};
+use super::split::{TextDocument, documents};
 use crate::model::{FieldPath, Kind, Object, ObjectRef, Segment};
 use crate::yaml;
 
 /// What a text has of the kind asked for.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Found {
+pub(crate) enum ManifestObject {
     /// An object, and where it stands.
-    Member { object: Object, place: Place },
+    Member { object: Object, place: ManifestPlace },
     /// A document that holds such an object or may hold one, and cannot be read or edited.
     Refused {
         /// Of the text, from 1.
@@ -27,7 +27,7 @@ pub(crate) enum Found {
 /// All that a text has of a kind, in order.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Members {
-    pub found: Vec<Found>,
+    pub found: Vec<ManifestObject>,
     /// Documents of other kinds and of none.
     pub others: usize,
     /// Documents that cannot be read and cannot hold the kind.
@@ -59,7 +59,12 @@ pub(crate) fn members(text: &str, kind: &'static Kind) -> Members {
             Err(problem) if guess::may_hold(slice, kind) => {
                 let line = document.line + problem.line.saturating_sub(1);
                 let (why, hint) = guess::refusal(slice, &problem.message);
-                members.found.push(Found::Refused { line, why, hint, reference: guess::reference(slice, kind) });
+                members.found.push(ManifestObject::Refused {
+                    line,
+                    why,
+                    hint,
+                    reference: guess::reference(slice, kind),
+                });
             }
             Err(_) => members.unreadable += 1,
         }
@@ -69,17 +74,17 @@ pub(crate) fn members(text: &str, kind: &'static Kind) -> Members {
 
 /// All that a text has of several kinds, for those who only read it.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct Objects {
+pub(crate) struct ManifestObjects {
     /// Each with the line on which its document begins, from 1.
     pub found: Vec<(Object, usize)>,
-    pub unread: Vec<Unread>,
+    pub unread: Vec<UnreadDocument>,
     /// Documents of other kinds and of none.
     pub others: usize,
 }
 
 /// A document that may hold one of the kinds and cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Unread {
+pub(crate) struct UnreadDocument {
     /// Of the text, from 1.
     pub line: usize,
     pub why: String,
@@ -89,8 +94,8 @@ pub(crate) struct Unread {
 
 /// The objects of these kinds in the text; each document is read once.
 #[must_use]
-pub(crate) fn objects(text: &str, kinds: &[&'static Kind]) -> Objects {
-    let mut objects = Objects::default();
+pub(crate) fn objects(text: &str, kinds: &[&'static Kind]) -> ManifestObjects {
+    let mut objects = ManifestObjects::default();
     let mut stream = yaml::aliases::Stream::default();
     for document in documents(text) {
         let slice = &text[document.range.clone()];
@@ -104,7 +109,7 @@ pub(crate) fn objects(text: &str, kinds: &[&'static Kind]) -> Objects {
                 let line = document.line + problem.line.saturating_sub(1);
                 let (why, _) = guess::refusal(slice, &problem.message);
                 let is_broken = why != guess::TEMPLATE.0;
-                objects.unread.push(Unread { line, why, is_broken });
+                objects.unread.push(UnreadDocument { line, why, is_broken });
             }
             Err(_) => objects.others += 1,
         }
@@ -112,10 +117,10 @@ pub(crate) fn objects(text: &str, kinds: &[&'static Kind]) -> Objects {
     objects
 }
 
-fn gather(objects: &mut Objects, kinds: &[&'static Kind], line: usize, mut value: Value) {
+fn gather(objects: &mut ManifestObjects, kinds: &[&'static Kind], line: usize, mut value: Value) {
     if value.get("sops").is_some_and(Value::is_object) {
         let why = "the file is encrypted with SOPS".to_owned();
-        objects.unread.push(Unread { line, why, is_broken: false });
+        objects.unread.push(UnreadDocument { line, why, is_broken: false });
         return;
     }
     if let Some(kind) = kinds.iter().find(|kind| is_kind(&value, kind, ListOf::Anything)) {
@@ -135,24 +140,24 @@ fn gather(objects: &mut Objects, kinds: &[&'static Kind], line: usize, mut value
     objects.others += usize::from(objects.found.len() == before);
 }
 
-fn not_an_object(line: usize, index: usize) -> Unread {
-    Unread { line, why: format!("item {index} of the list is not an object"), is_broken: true }
+fn not_an_object(line: usize, index: usize) -> UnreadDocument {
+    UnreadDocument { line, why: format!("item {index} of the list is not an object"), is_broken: true }
 }
 
-fn take(members: &mut Members, kind: &'static Kind, document: &Document, mut value: Value) {
+fn take(members: &mut Members, kind: &'static Kind, document: &TextDocument, mut value: Value) {
     let is_encrypted = value.get("sops").is_some_and(Value::is_object);
     let line = document.line;
     let before = members.found.len();
     let put = |members: &mut Members, value: Value, item: FieldPath| {
         let object = Object::new(kind, value);
         let found = match unsafe_to_edit(&object, is_encrypted) {
-            Some((why, hint)) => Found::Refused {
+            Some((why, hint)) => ManifestObject::Refused {
                 line,
                 why: why.to_owned(),
                 hint: hint.to_owned(),
                 reference: (!object.reference.name.contains("{{")).then_some(object.reference),
             },
-            None => Found::Member { object, place: Place { document: document.clone(), item } },
+            None => ManifestObject::Member { object, place: ManifestPlace { document: document.clone(), item } },
         };
         members.found.push(found);
     };

@@ -19,23 +19,23 @@ use std::ops::Range;
 use serde_json::Value;
 
 pub(crate) use items::{insert_item, remove_item};
-pub(crate) use members::{Found, members, objects};
+pub(crate) use members::{ManifestObject, members, objects};
 
 use self::place::{Task, task};
-use self::split::Document;
+use self::split::TextDocument;
 use super::{Edit, Op};
 use crate::model::FieldPath;
 use crate::yaml;
 
 /// Where an object stands in a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Place {
-    document: Document,
+pub(crate) struct ManifestPlace {
+    document: TextDocument,
     /// The way to it inside the document: nothing, or an item of a `List`.
     item: FieldPath,
 }
 
-impl Place {
+impl ManifestPlace {
     /// The line on which its document starts, from 1.
     #[must_use]
     pub(crate) fn line(&self) -> usize {
@@ -63,7 +63,7 @@ pub(crate) struct Unsafe {
 /// The edits of one object.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Job<'j> {
-    pub place: &'j Place,
+    pub place: &'j ManifestPlace,
     pub edits: &'j [Edit],
 }
 
@@ -72,7 +72,7 @@ pub(crate) struct Job<'j> {
 /// # Errors
 /// Why it cannot be done safely, and the change to make by hand.
 #[allow(clippy::missing_panics_doc, reason = "edit_all answers each job")]
-pub(crate) fn edit(text: &str, place: &Place, edits: &[Edit]) -> Result<Splice, Unsafe> {
+pub(crate) fn edit(text: &str, place: &ManifestPlace, edits: &[Edit]) -> Result<Splice, Unsafe> {
     edit_all(text, &[Job { place, edits }]).pop().expect("one answer for each job")
 }
 
@@ -96,15 +96,15 @@ pub(crate) fn documents(text: &str) -> Vec<Range<usize>> {
 
 /// The one document of a text, whatever it holds; `None` if there are several or none.
 #[must_use]
-pub(crate) fn whole(text: &str) -> Option<Place> {
+pub(crate) fn whole(text: &str) -> Option<ManifestPlace> {
     let mut documents = split::documents(text);
     let document = documents.pop()?;
-    documents.is_empty().then(|| Place { document, item: FieldPath::root() })
+    documents.is_empty().then(|| ManifestPlace { document, item: FieldPath::root() })
 }
 
 /// The change that takes the whole document of a place away; `None` if it holds more than the object.
 #[must_use]
-pub(crate) fn without(place: &Place) -> Option<Splice> {
+pub(crate) fn without(place: &ManifestPlace) -> Option<Splice> {
     let is_alone = place.item == FieldPath::root();
     is_alone.then(|| Splice { range: place.document.range.clone(), replacement: String::new() })
 }
@@ -129,7 +129,7 @@ pub(crate) fn appended(text: &str, document: &Value) -> Option<Splice> {
 
 /// The object at a place.
 #[must_use]
-pub(crate) fn value_at(text: &str, place: &Place) -> Option<Value> {
+pub(crate) fn value_at(text: &str, place: &ManifestPlace) -> Option<Value> {
     let value = yaml::parse(text.get(place.document.range.clone())?).ok()?;
     place.item.get(&value).cloned()
 }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::edit::{Edit, Op};
 use crate::model::Segment;
-use crate::yaml::{Entry, Node, Shape};
+use crate::yaml::{MapEntry, Node, Shape};
 
 /// What is to be done to the text, and where.
 #[derive(Debug)]
@@ -14,13 +14,13 @@ pub(super) enum Task<'n> {
     /// The value of this entry of `parent` becomes `value`.
     Replace { parent: &'n Node, index: usize, value: Value },
     /// `parent` gets one more part at its end; a list's has no key.
-    Insert { parent: &'n Node, holder: Option<&'n Entry>, in_flow: bool, key: Option<String>, value: Value },
+    Insert { parent: &'n Node, holder: Option<&'n MapEntry>, in_flow: bool, key: Option<String>, value: Value },
     /// The list `parent` gets one more item behind this one.
-    InsertAfter { parent: &'n Node, holder: Option<&'n Entry>, index: usize, value: Value },
+    InsertAfter { parent: &'n Node, holder: Option<&'n MapEntry>, index: usize, value: Value },
     /// What stands as the value of `holder` is nothing, and becomes a map.
-    Fill { holder: &'n Entry, in_flow: bool, value: Value },
+    Fill { holder: &'n MapEntry, in_flow: bool, value: Value },
     /// The part of `parent` goes.
-    Remove { parent: &'n Node, holder: Option<&'n Entry>, in_flow: bool, index: usize },
+    Remove { parent: &'n Node, holder: Option<&'n MapEntry>, in_flow: bool, index: usize },
 }
 
 /// Where the edit of a document with this outline and value happens.
@@ -65,7 +65,7 @@ fn key_of(segment: &Segment) -> &str {
 struct Walk<'n, 'v> {
     node: &'n Node,
     value: &'v Value,
-    holder: Option<&'n Entry>,
+    holder: Option<&'n MapEntry>,
     in_flow: bool,
 }
 

@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use super::Splice;
 use super::style::{self, line_start, newline};
-use crate::yaml::{Entry, Node, Shape};
+use crate::yaml::{MapEntry, Node, Shape};
 
 /// The change of the entry's string to `new`; none if it is written in another style.
-pub(super) fn cut(text: &str, entry: &Entry, new: &Value) -> Option<Splice> {
+pub(super) fn cut(text: &str, entry: &MapEntry, new: &Value) -> Option<Splice> {
     let (node, new) = (&entry.value, new.as_str()?);
     if !matches!(node.shape, Shape::Scalar) {
         return None;
@@ -134,7 +134,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
-    use crate::edit::manifest::{Found, edit, members, splice};
+    use crate::edit::manifest::{ManifestObject, edit, members, splice};
     use crate::edit::{Edit, bootstrap};
     use crate::model::{FieldPath, kinds};
 
@@ -146,7 +146,7 @@ mod tests {
 
     fn changed(text: &str, change: impl Fn(&str) -> String) -> String {
         let found = members(text, &kinds::CONFIG_MAP).found;
-        let [Found::Member { object, place }] = &found[..] else { panic!("{found:?}\n{text}") };
+        let [ManifestObject::Member { object, place }] = &found[..] else { panic!("{found:?}\n{text}") };
         let old = path().get(&object.value).unwrap().as_str().unwrap();
         let edits = [Edit::set(path(), json!(change(old)))];
         splice(text, &[edit(text, place, &edits).unwrap()])
@@ -224,7 +224,7 @@ mod tests {
                 lines.join("\n")
             });
             let original = members(&before, &kinds::CONFIG_MAP).found;
-            let [Found::Member { object, .. }] = &original[..] else { panic!() };
+            let [ManifestObject::Member { object, .. }] = &original[..] else { panic!() };
             let old = path().get(&object.value).unwrap().as_str().unwrap().to_owned();
             let back = changed(&after, |_| old.clone());
             prop_assert_eq!(back, before, "{}", after);

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 /// One document: a slice of the stream. The slices follow each other; only byte order marks are left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Document {
+pub(super) struct TextDocument {
     pub range: Range<usize>,
     /// The line of the stream on which it starts, from 1.
     pub line: usize,
@@ -16,9 +16,9 @@ pub(super) struct Document {
 const BOM: &str = "\u{feff}";
 
 /// The documents of a stream, in order; those of nothing but comments included.
-pub(super) fn documents(text: &str) -> Vec<Document> {
+pub(super) fn documents(text: &str) -> Vec<TextDocument> {
     let mut found = Vec::new();
-    let mut open = Document { range: 0..0, line: 1 };
+    let mut open = TextDocument { range: 0..0, line: 1 };
     let mut content = false;
     let mut at = 0;
     for (number, line) in text.split_inclusive('\n').enumerate() {
@@ -43,10 +43,10 @@ pub(super) fn documents(text: &str) -> Vec<Document> {
     found
 }
 
-fn close(found: &mut Vec<Document>, open: &mut Document, text: &str, end: usize, next_line: usize) {
+fn close(found: &mut Vec<TextDocument>, open: &mut TextDocument, text: &str, end: usize, next_line: usize) {
     let mark = if text[open.range.start..end].starts_with(BOM) { BOM.len() } else { 0 };
-    found.push(Document { range: open.range.start + mark..end, line: open.line });
-    *open = Document { range: end..end, line: next_line };
+    found.push(TextDocument { range: open.range.start + mark..end, line: open.line });
+    *open = TextDocument { range: end..end, line: next_line };
 }
 
 fn is_marker(line: &str, marker: &str) -> bool {

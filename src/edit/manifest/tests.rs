@@ -34,19 +34,19 @@ fn disable() -> [Edit; 1] {
 }
 
 /// The objects and places of a text; nothing in it may be refused.
-fn all(text: &str) -> Vec<(Object, Place)> {
+fn all(text: &str) -> Vec<(Object, ManifestPlace)> {
     let members = members(text, &UPSTREAM);
     members
         .found
         .into_iter()
         .map(|found| match found {
-            Found::Member { object, place } => (object, place),
-            Found::Refused { why, .. } => panic!("{why}\n{text}"),
+            ManifestObject::Member { object, place } => (object, place),
+            ManifestObject::Refused { why, .. } => panic!("{why}\n{text}"),
         })
         .collect()
 }
 
-fn edited(text: &str, place: &Place, edits: &[Edit]) -> String {
+fn edited(text: &str, place: &ManifestPlace, edits: &[Edit]) -> String {
     match edit(text, place, edits) {
         Ok(splice_of) => splice(text, &[splice_of]),
         Err(refused) => panic!("{refused:?}\n{text}"),
@@ -136,7 +136,7 @@ fn damaged_manifests_are_edited_right_or_refused() {
         let text = random.stream([Shape::Plain, Shape::List, Shape::Written, Shape::Json][round % 4]);
         let text = random.damaged(&text);
         for found in members(&text, &UPSTREAM).found {
-            let Found::Member { object, place } = found else { continue };
+            let ManifestObject::Member { object, place } = found else { continue };
             for edits in [enable(), disable()] {
                 let Ok(one) = edit(&text, &place, &edits) else { continue };
                 let after = splice(&text, &[one]);
@@ -144,7 +144,7 @@ fn damaged_manifests_are_edited_right_or_refused() {
                 let is_there = members(&after, &UPSTREAM)
                     .found
                     .iter()
-                    .any(|found| matches!(found, Found::Member { object, .. } if object.value == planned));
+                    .any(|found| matches!(found, ManifestObject::Member { object, .. } if object.value == planned));
                 assert!(is_there, "{text}\n=>\n{after}");
             }
         }
@@ -157,7 +157,7 @@ fn one(text: &str) -> members::Members {
 
 fn refused(text: &str) -> (usize, String, Option<String>) {
     match &one(text).found[..] {
-        [Found::Refused { line, why, reference, .. }] => {
+        [ManifestObject::Refused { line, why, reference, .. }] => {
             (*line, why.clone(), reference.as_ref().map(|reference| reference.name.clone()))
         }
         other => panic!("{other:?}"),
@@ -315,12 +315,12 @@ fn a_document_goes_with_its_marker_and_the_rest_reads_as_before() {
     let upstream = "apiVersion: gloo.solo.io/v1\nkind: Upstream\nmetadata: {name: a}\n";
     for (before, after) in [("", ""), ("x: 1\n---\n", "---\ny: 2\n"), ("", "---\ny: 2\n"), ("x: 1\n---\n", "")] {
         let text = format!("{before}{upstream}{after}");
-        let [Found::Member { place, .. }] = &members(&text, &UPSTREAM).found[..] else { panic!("{text}") };
+        let [ManifestObject::Member { place, .. }] = &members(&text, &UPSTREAM).found[..] else { panic!("{text}") };
         let left = splice(&text, &[without(place).unwrap()]);
         let read = |text: &str| -> Vec<_> { values(text).into_iter().filter(|value| !value.is_null()).collect() };
         assert_eq!(read(&left), read(&format!("{before}{after}")), "{left}");
     }
     let list = format!("apiVersion: v1\nkind: List\nitems:\n- {}\n", upstream.replace('\n', "\n  "));
-    let [Found::Member { place, .. }] = &members(&list, &UPSTREAM).found[..] else { panic!() };
+    let [ManifestObject::Member { place, .. }] = &members(&list, &UPSTREAM).found[..] else { panic!() };
     assert_eq!(without(place), None);
 }

@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::{Column, Row, address, cell, column, list, row};
+use super::{Column, ViewRow, address, cell, column, list, row};
 
 pub(super) const COLUMNS: [Column; 2] = [column("SETTING", "setting"), column("VALUE", "value")];
 
 /// Of a bootstrap whose secrets are masked.
-pub(super) fn rows(bootstrap: &Value) -> Vec<Row> {
+pub(super) fn rows(bootstrap: &Value) -> Vec<ViewRow> {
     let node = &bootstrap["node"];
     let version = &node["user_agent_build_version"]["version"];
     let version = version.is_object().then(|| {

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Column, Row, column, list, row, tls, wide};
-use crate::envoy::dump::Entry;
+use super::{Column, ViewRow, column, list, row, tls, wide};
+use crate::envoy::dump::DumpEntry;
 
 pub(super) const COLUMNS: [Column; 8] = [
     column("CLUSTER", "name"),
@@ -16,7 +16,7 @@ pub(super) const COLUMNS: [Column; 8] = [
     wide("TIMEOUT", "connectTimeout"),
 ];
 
-pub(super) fn rows(entry: &Entry) -> Vec<Row> {
+pub(super) fn rows(entry: &DumpEntry) -> Vec<ViewRow> {
     let cluster = &entry.resource;
     let own = tls::of(cluster);
     // With auto-mTLS the endpoint decides which of several sockets is used.

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Column, Row, Rows, address, column, list, row, wide};
-use crate::envoy::dump::Entry;
+use super::{Column, Rows, ViewRow, address, column, list, row, wide};
+use crate::envoy::dump::DumpEntry;
 
 pub(super) const COLUMNS: [Column; 6] = [
     column("ENDPOINT", "address"),
@@ -14,13 +14,13 @@ pub(super) const COLUMNS: [Column; 6] = [
     wide("LOCALITY", "locality"),
 ];
 
-pub(super) fn rows(entry: &Entry) -> Rows<'_> {
+pub(super) fn rows(entry: &DumpEntry) -> Rows<'_> {
     let localities = list(&entry.resource, "endpoints");
     let of_locality = move |locality| list(locality, "lb_endpoints").map(move |it| of(entry, locality, it));
     Box::new(localities.flat_map(of_locality))
 }
 
-fn of(entry: &Entry, locality: &Value, endpoint: &Value) -> Row {
+fn of(entry: &DumpEntry, locality: &Value, endpoint: &Value) -> ViewRow {
     let (text, port) = address(&endpoint["endpoint"]["address"]);
     let place = &locality["locality"];
     let place = ["region", "zone", "sub_zone"].iter().filter_map(|key| place[key].as_str());

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Column, Row, Rows, address, column, list, row, tls, wide};
-use crate::envoy::dump::Entry;
+use super::{Column, Rows, ViewRow, address, column, list, row, tls, wide};
+use crate::envoy::dump::DumpEntry;
 
 pub(super) const COLUMNS: [Column; 6] = [
     column("LISTENER", "name"),
@@ -14,7 +14,7 @@ pub(super) const COLUMNS: [Column; 6] = [
     wide("SECRETS", "secrets"),
 ];
 
-pub(super) fn rows(entry: &Entry) -> Rows<'_> {
+pub(super) fn rows(entry: &DumpEntry) -> Rows<'_> {
     let listener = &entry.resource;
     let default = Some(&listener["default_filter_chain"]).filter(|chain| chain.is_object());
     let chains: Vec<_> = list(listener, "filter_chains").chain(default).collect();
@@ -24,7 +24,7 @@ pub(super) fn rows(entry: &Entry) -> Rows<'_> {
     }
 }
 
-fn of(entry: &Entry, chain: &Value) -> Row {
+fn of(entry: &DumpEntry, chain: &Value) -> ViewRow {
     let (text, port) = address(&entry.resource["address"]);
     let tls = tls::of(chain);
     let matched = &chain["filter_chain_match"];

@@ -14,7 +14,7 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use super::dump::{Entry, NoDump, Section};
+use super::dump::{DumpEntry, DumpSection, NoDump};
 use super::mask::masked;
 
 /// A column of a view.
@@ -23,23 +23,23 @@ pub(crate) struct Column {
     pub title: &'static str,
     /// The field of the row that it shows.
     pub key: &'static str,
-    pub width: Width,
+    pub width: ColumnWidth,
 }
 
 /// Where a column is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Width {
+pub(crate) enum ColumnWidth {
     Usual,
     /// `-o wide` alone.
     Wide,
 }
 
 const fn column(title: &'static str, key: &'static str) -> Column {
-    Column { title, key, width: Width::Usual }
+    Column { title, key, width: ColumnWidth::Usual }
 }
 
 const fn wide(title: &'static str, key: &'static str) -> Column {
-    Column { title, key, width: Width::Wide }
+    Column { title, key, width: ColumnWidth::Wide }
 }
 
 /// What stands at the end of every view but the bootstrap's.
@@ -47,7 +47,7 @@ const PROVENANCE: [Column; 3] = [column("STATE", "state"), wide("VERSION", "vers
 
 /// What narrows a view.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Filter {
+pub(crate) struct ViewFilter {
     /// The resource of this name alone, and the whole of it in the document.
     pub name: Option<String>,
     pub port: Option<u16>,
@@ -65,32 +65,32 @@ pub(crate) fn cluster_of(namespace: &str, name: &str) -> String {
 
 /// The columns of a section's view.
 #[must_use]
-pub(crate) fn columns(section: Section) -> Vec<Column> {
+pub(crate) fn columns(section: DumpSection) -> Vec<Column> {
     let own: &[Column] = match section {
-        Section::Bootstrap => return bootstrap::COLUMNS.to_vec(),
-        Section::Clusters => &clusters::COLUMNS,
-        Section::Endpoints => &endpoints::COLUMNS,
-        Section::Listeners => &listeners::COLUMNS,
-        Section::Routes => &routes::COLUMNS,
-        Section::Secrets => &secrets::COLUMNS,
+        DumpSection::Bootstrap => return bootstrap::COLUMNS.to_vec(),
+        DumpSection::Clusters => &clusters::COLUMNS,
+        DumpSection::Endpoints => &endpoints::COLUMNS,
+        DumpSection::Listeners => &listeners::COLUMNS,
+        DumpSection::Routes => &routes::COLUMNS,
+        DumpSection::Secrets => &secrets::COLUMNS,
     };
     own.iter().chain(&PROVENANCE).copied().collect()
 }
 
 /// The field of a section's rows that has the name of the resource.
 #[must_use]
-pub(crate) fn name_key(section: Section) -> &'static str {
+pub(crate) fn name_key(section: DumpSection) -> &'static str {
     match section {
-        Section::Endpoints => "cluster",
-        Section::Routes => "routes",
+        DumpSection::Endpoints => "cluster",
+        DumpSection::Routes => "routes",
         _ => "name",
     }
 }
 
 /// Rows, as objects with the fields of the columns and some more.
-pub(crate) type Row = Map<String, Value>;
+pub(crate) type ViewRow = Map<String, Value>;
 /// The rows of a resource, made one at a time: a hostile resource may have more of them than fit in memory.
-type Rows<'e> = Box<dyn Iterator<Item = Row> + 'e>;
+type Rows<'e> = Box<dyn Iterator<Item = ViewRow> + 'e>;
 
 /// What the rows of a dump may take.
 const MOST: usize = 1 << 30;
@@ -98,9 +98,9 @@ const MOST: usize = 1 << 30;
 /// Keeps the rows of one section of a dump, and of the others only what narrows them.
 #[derive(Debug)]
 pub(crate) struct View {
-    section: Section,
-    filter: Filter,
-    rows: Vec<Row>,
+    section: DumpSection,
+    filter: ViewFilter,
+    rows: Vec<ViewRow>,
     names: Vec<String>,
     /// Routes that listeners of the port wanted use.
     on_port: HashSet<String>,
@@ -111,8 +111,8 @@ pub(crate) struct View {
 
 /// What a view found in a dump.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Found {
-    pub rows: Vec<Row>,
+pub(crate) struct FoundRows {
+    pub rows: Vec<ViewRow>,
     /// Of every resource of the section, for names that are near.
     pub names: Vec<String>,
     /// The bootstrap as a whole, its secrets masked; null in other views.
@@ -122,7 +122,7 @@ pub(crate) struct Found {
 impl View {
     /// An empty view.
     #[must_use]
-    pub(crate) fn new(section: Section, filter: Filter) -> Self {
+    pub(crate) fn new(section: DumpSection, filter: ViewFilter) -> Self {
         Self {
             section,
             filter,
@@ -143,8 +143,8 @@ impl View {
     }
 
     /// Takes a resource of the dump.
-    pub(crate) fn take(&mut self, entry: &Entry) {
-        if self.section == Section::Routes && entry.section == Section::Listeners {
+    pub(crate) fn take(&mut self, entry: &DumpEntry) {
+        if self.section == DumpSection::Routes && entry.section == DumpSection::Listeners {
             self.note_routes(entry);
         }
         if entry.section != self.section || self.kept > MOST {
@@ -156,18 +156,18 @@ impl View {
             return;
         }
         let rows: Rows<'_> = match self.section {
-            Section::Bootstrap => {
+            DumpSection::Bootstrap => {
                 self.bootstrap = masked(&entry.resource);
                 Box::new(bootstrap::rows(&self.bootstrap).into_iter())
             }
-            Section::Clusters => Box::new(clusters::rows(entry).into_iter()),
-            Section::Endpoints => endpoints::rows(entry),
-            Section::Listeners => listeners::rows(entry),
-            Section::Routes => routes::rows(entry),
-            Section::Secrets => Box::new(secrets::rows(entry).into_iter()),
+            DumpSection::Clusters => Box::new(clusters::rows(entry).into_iter()),
+            DumpSection::Endpoints => endpoints::rows(entry),
+            DumpSection::Listeners => listeners::rows(entry),
+            DumpSection::Routes => routes::rows(entry),
+            DumpSection::Secrets => Box::new(secrets::rows(entry).into_iter()),
         };
         for mut row in rows {
-            if self.section != Section::Bootstrap {
+            if self.section != DumpSection::Bootstrap {
                 self.provenance(entry, &mut row);
             }
             if self.fits(&row) {
@@ -180,7 +180,7 @@ impl View {
         }
     }
 
-    fn provenance(&self, entry: &Entry, row: &mut Row) {
+    fn provenance(&self, entry: &DumpEntry, row: &mut ViewRow) {
         if row.get(name_key(self.section)).is_none_or(Value::is_null) {
             row.insert(name_key(self.section).to_owned(), entry.name.clone().into());
         }
@@ -199,7 +199,7 @@ impl View {
         }
     }
 
-    fn note_routes(&mut self, entry: &Entry) {
+    fn note_routes(&mut self, entry: &DumpEntry) {
         let Some(port) = self.filter.port else { return };
         let rows = listeners::rows(entry).filter(|row| row.get("port") == Some(&port.into()));
         let routes = rows.filter_map(|row| Some(row.get("routes")?.as_str()?.to_owned()));
@@ -209,32 +209,32 @@ impl View {
         }
     }
 
-    fn fits(&self, row: &Row) -> bool {
-        let Filter { port, domain, cluster, .. } = &self.filter;
+    fn fits(&self, row: &ViewRow) -> bool {
+        let ViewFilter { port, domain, cluster, .. } = &self.filter;
         let field = |key: &str| row.get(key).unwrap_or(&Value::Null);
         let has = |key: &str, text: &str| match field(key) {
             Value::Array(all) => all.iter().any(|one| one == text),
             one => one == text,
         };
         // Which routes are on a port is known once the whole dump is read.
-        let port_fits = self.section == Section::Routes || port.is_none_or(|port| *field("port") == port);
+        let port_fits = self.section == DumpSection::Routes || port.is_none_or(|port| *field("port") == port);
         let domain_fits = domain.as_ref().is_none_or(|domain| match field("domains") {
             Value::Array(all) => all.iter().filter_map(Value::as_str).any(|pattern| serves(pattern, domain)),
             _ => false,
         });
-        let key = if self.section == Section::Clusters { "name" } else { "clusters" };
-        let key = if self.section == Section::Endpoints { "cluster" } else { key };
+        let key = if self.section == DumpSection::Clusters { "name" } else { "clusters" };
+        let key = if self.section == DumpSection::Endpoints { "cluster" } else { key };
         port_fits && domain_fits && cluster.as_ref().is_none_or(|cluster| has(key, cluster))
     }
 
     /// What was found, once the whole dump was taken.
     #[must_use]
-    pub(crate) fn finish(mut self) -> Found {
-        if self.section == Section::Routes && self.filter.port.is_some() {
+    pub(crate) fn finish(mut self) -> FoundRows {
+        if self.section == DumpSection::Routes && self.filter.port.is_some() {
             let on_port = &self.on_port;
             self.rows.retain(|row| row["routes"].as_str().is_some_and(|name| on_port.contains(name)));
         }
-        Found { rows: self.rows, names: self.names, bootstrap: self.bootstrap }
+        FoundRows { rows: self.rows, names: self.names, bootstrap: self.bootstrap }
     }
 }
 
@@ -277,7 +277,7 @@ pub(crate) fn cell(value: Option<&Value>) -> String {
 }
 
 /// A row of these fields.
-fn row<const N: usize>(fields: [(&str, Value); N]) -> Row {
+fn row<const N: usize>(fields: [(&str, Value); N]) -> ViewRow {
     fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Column, Row, Rows, column, list, row, wide};
-use crate::envoy::dump::Entry;
+use super::{Column, Rows, ViewRow, column, list, row, wide};
+use crate::envoy::dump::DumpEntry;
 
 pub(super) const COLUMNS: [Column; 6] = [
     column("ROUTES", "routes"),
@@ -14,7 +14,7 @@ pub(super) const COLUMNS: [Column; 6] = [
     wide("NAME", "name"),
 ];
 
-pub(super) fn rows(entry: &Entry) -> Rows<'_> {
+pub(super) fn rows(entry: &DumpEntry) -> Rows<'_> {
     let hosts = list(&entry.resource, "virtual_hosts");
     let mut rows = hosts.flat_map(move |host| list(host, "routes").map(move |route| of(entry, host, route))).peekable();
     match rows.peek() {
@@ -23,7 +23,7 @@ pub(super) fn rows(entry: &Entry) -> Rows<'_> {
     }
 }
 
-fn of(entry: &Entry, host: &Value, route: &Value) -> Row {
+fn of(entry: &DumpEntry, host: &Value, route: &Value) -> ViewRow {
     let clusters = clusters(&route["route"]);
     row([
         ("routes", json!(entry.name)),

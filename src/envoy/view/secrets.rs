@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Column, Row, column, row, wide};
-use crate::envoy::dump::Entry;
+use super::{Column, ViewRow, column, row, wide};
+use crate::envoy::dump::DumpEntry;
 use crate::envoy::x509::{self, Certificate};
 
 pub(super) const COLUMNS: [Column; 7] = [
@@ -16,7 +16,7 @@ pub(super) const COLUMNS: [Column; 7] = [
     wide("SERIAL", "serial"),
 ];
 
-pub(super) fn rows(entry: &Entry) -> Vec<Row> {
+pub(super) fn rows(entry: &DumpEntry) -> Vec<ViewRow> {
     let secret = &entry.resource;
     let (kind, chain) = match secret {
         _ if secret["tls_certificate"].is_object() => ("certificate", &secret["tls_certificate"]["certificate_chain"]),

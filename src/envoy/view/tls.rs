@@ -6,7 +6,7 @@ use super::list;
 
 /// What a transport socket does.
 #[derive(Debug, Default)]
-pub(super) struct Tls {
+pub(super) struct SocketTls {
     /// `TLS`, `mTLS`; empty for plaintext.
     pub mode: &'static str,
     /// The secrets that SDS gives: certificates and validation.
@@ -16,13 +16,13 @@ pub(super) struct Tls {
 }
 
 /// Reads `transport_socket`, of a cluster or of a filter chain; Envoy before 1.14 had `tls_context`.
-pub(super) fn of(owner: &Value) -> Tls {
+pub(super) fn of(owner: &Value) -> SocketTls {
     let socket = &owner["transport_socket"];
     let config = if socket["typed_config"].is_object() { &socket["typed_config"] } else { &owner["tls_context"] };
     let config = inner(config);
     let common = &config["common_tls_context"];
     if !common.is_object() && !is_tls(config) {
-        return Tls::default();
+        return SocketTls::default();
     }
     let names = |key: &str| list(common, key).filter_map(|it| it["name"].as_str()).map(str::to_owned).collect();
     let own: Vec<String> = names("tls_certificate_sds_secret_configs");
@@ -32,7 +32,7 @@ pub(super) fn of(owner: &Value) -> Tls {
     // A server always has a certificate: mutual is what also asks for the client's.
     let is_server = config["@type"].as_str().is_some_and(|kind| kind.ends_with("DownstreamTlsContext"));
     let mutual = if is_server { config["require_client_certificate"] == true } else { has_own };
-    Tls {
+    SocketTls {
         mode: if mutual { "mTLS" } else { "TLS" },
         secrets: own.into_iter().chain(validation.map(str::to_owned)).collect(),
         sni: config["sni"].clone(),

@@ -11,19 +11,19 @@ use crate::kube::{Cause, Query, Scope as Place};
 use crate::load::paths;
 use crate::load::unread::why;
 use crate::model::{Object, Selector, kinds};
-use crate::options::{Format, Scope};
+use crate::options::{Format, SweepScope};
 use crate::plan::Unread;
 use crate::plan::advice::Advice;
-use crate::plan::destinations::{self, Target as Written};
+use crate::plan::destinations::{self, DestinationTarget as Written};
 use crate::plan::path::routed::ROUTES;
 use crate::plan::path::{Described, Verdict};
-use crate::render::describe::{self as render, CSV_HEAD, Row, Width};
+use crate::render::describe::{self as render, CSV_HEAD, TargetRow, Width};
 use crate::render::text::count;
 
 /// Which targets, and which of them are shown.
-pub(super) struct Wanted<'w> {
+pub(super) struct WantedTargets<'w> {
     pub labels: Option<&'w Selector>,
-    pub scope: &'w Scope,
+    pub scope: &'w SweepScope,
     pub only: &'w [Verdict],
 }
 
@@ -31,7 +31,7 @@ pub(super) struct Wanted<'w> {
 struct Found {
     format: Format,
     only: Vec<Verdict>,
-    rows: Vec<Row>,
+    rows: Vec<TargetRow>,
     values: Vec<Value>,
     counts: BTreeMap<Verdict, usize>,
     unread: Vec<Unread>,
@@ -43,14 +43,14 @@ struct Found {
 /// Upstreams may not be listed, there are none, or the API server does not answer.
 pub(super) async fn describe(
     cluster: &Cluster<'_>,
-    wanted: &Wanted<'_>,
+    wanted: &WantedTargets<'_>,
     fail_on: &[Verdict],
     report: &mut Report<'_>,
 ) -> Result<(), Failure> {
     report.field("targets", Value::Array(Vec::new()));
     let place = match wanted.scope {
-        Scope::Namespace => Place::Namespace(cluster.global.object_namespace()),
-        Scope::Everywhere => Place::All,
+        SweepScope::Namespace => Place::Namespace(cluster.global.object_namespace()),
+        SweepScope::Everywhere => Place::All,
     };
     report.ui.begin_progress("targets");
     let snapshot = paths::around_all(&cluster.session, &cluster.gloo, &cluster.namespaces()).await?;
@@ -150,11 +150,11 @@ impl Found {
         }
         match self.format {
             Format::Json | Format::Yaml => self.values.push(render::of_target(described)),
-            _ => self.rows.push(Row::from(described)),
+            _ => self.rows.push(TargetRow::from(described)),
         }
     }
 
-    fn say(self, wanted: &Wanted<'_>, cluster: &Cluster<'_>, report: &mut Report<'_>) -> Result<(), Failure> {
+    fn say(self, wanted: &WantedTargets<'_>, cluster: &Cluster<'_>, report: &mut Report<'_>) -> Result<(), Failure> {
         let all: usize = self.counts.values().sum();
         let counts: Map<_, _> =
             self.counts.iter().map(|(verdict, number)| (verdict.name().to_owned(), (*number).into())).collect();
@@ -187,15 +187,15 @@ impl Found {
     }
 }
 
-fn none(wanted: &Wanted<'_>, cluster: &Cluster<'_>) -> Failure {
+fn none(wanted: &WantedTargets<'_>, cluster: &Cluster<'_>) -> Failure {
     let place = match wanted.scope {
-        Scope::Namespace => format!("in {}", cluster.global.object_namespace()),
-        Scope::Everywhere => "in any namespace".to_owned(),
+        SweepScope::Namespace => format!("in {}", cluster.global.object_namespace()),
+        SweepScope::Everywhere => "in any namespace".to_owned(),
     };
     let with = wanted.labels.map_or_else(String::new, |labels| format!(" with labels {labels}"));
     let message = format!("no Upstream{with} {place}, and no Service that a route leads to");
     let failure = Failure::new(Exit::SaidNo, Reason::NotFound, message);
     let session = &cluster.session;
     let failure = failure.detail(session.looked());
-    if *wanted.scope == Scope::Namespace { failure.hint("-A looks in all namespaces") } else { failure }
+    if *wanted.scope == SweepScope::Namespace { failure.hint("-A looks in all namespaces") } else { failure }
 }

@@ -12,17 +12,17 @@ use super::report::Report;
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{Cause, Session};
 use crate::load::snapshot::Namespaces;
-use crate::load::survey::Survey;
+use crate::load::survey::SurveyReader;
 use crate::load::{absence, mesh_certificates, paths, traffic};
 use crate::model::{Object, ObjectRef, Snapshot, kinds};
-use crate::options::{Describe, Global, Named, Subject};
+use crate::options::{Describe, DescribeSubject, Global, Named};
 use crate::plan::Unread;
 use crate::plan::advice::Advice;
 use crate::plan::backend::ServiceRef;
 use crate::plan::path::routed::Routed;
 use crate::plan::path::survey;
 use crate::plan::path::{Described, Verdict};
-use crate::plan::routes::Target;
+use crate::plan::routes::RouteTarget;
 use crate::render::describe as render;
 
 /// The one session of a run and where Gloo is.
@@ -44,17 +44,18 @@ pub(super) async fn run(task: &Describe, global: &Global, report: &mut Report<'_
     let (gloo, guessed) = home(&session, global).await;
     let cluster = Cluster { session, gloo, guessed, global };
     match &task.subject {
-        Subject::Upstream(named) => one(&cluster, named, &task.fail_on, report).await,
-        Subject::Request(request) => request::describe(&cluster, request, &task.fail_on, report).await,
-        Subject::All { labels, scope, only } => {
-            all::describe(&cluster, &all::Wanted { labels: labels.as_ref(), scope, only }, &task.fail_on, report).await
+        DescribeSubject::Upstream(named) => one(&cluster, named, &task.fail_on, report).await,
+        DescribeSubject::Request(request) => request::describe(&cluster, request, &task.fail_on, report).await,
+        DescribeSubject::All { labels, scope, only } => {
+            all::describe(&cluster, &all::WantedTargets { labels: labels.as_ref(), scope, only }, &task.fail_on, report)
+                .await
         }
     }
 }
 
 /// Where Gloo is installed; where nobody said so and Settings may not be read, that is a guess.
 async fn home(session: &Session, global: &Global) -> (String, Option<Unread>) {
-    let survey = Survey::new(session, global);
+    let survey = SurveyReader::new(session, global);
     let gloo = survey.gloo_namespace().await.to_owned();
     let unread = survey.switches().await.as_ref().err().filter(|why| why.rule.is_some());
     let guessed = unread
@@ -163,9 +164,9 @@ fn say(described: &[Described], fail_on: &[Verdict], report: &mut Report<'_>) {
 }
 
 /// The Upstreams among these targets.
-fn upstreams(targets: &[Target]) -> impl Iterator<Item = (&str, &str)> {
+fn upstreams(targets: &[RouteTarget]) -> impl Iterator<Item = (&str, &str)> {
     targets.iter().filter_map(|target| match target {
-        Target::Upstream { namespace, name } => Some((namespace.as_str(), name.as_str())),
+        RouteTarget::Upstream { namespace, name } => Some((namespace.as_str(), name.as_str())),
         _ => None,
     })
 }

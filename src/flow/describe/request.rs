@@ -7,11 +7,11 @@ use crate::command::Hint;
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::report::Report;
 use crate::load::snapshot::{self, Detail, Want};
-use crate::model::{Answer as Listed, Kind, Part, Snapshot, Unknown, kinds};
+use crate::model::{Kind, ListAnswer as Listed, ListPart, Snapshot, Unknown, kinds};
 use crate::plan::advice::Advice;
 use crate::plan::backend::ServiceRef;
 use crate::plan::path::{Described, Verdict};
-use crate::plan::routes::{Action, Answer, Heard, Request, Routing, Target, resolve};
+use crate::plan::routes::{Action, Heard, Request, Resolution, RouteTarget, Routing, resolve};
 use crate::render::describe as render;
 
 /// What routing is made of, whatever of it there is.
@@ -89,7 +89,7 @@ fn gaps(snapshot: &Snapshot) -> Vec<&Unknown> {
     ROUTING.into_iter().chain([&kinds::SETTINGS]).filter_map(|kind| snapshot.unknown(kind)).collect()
 }
 
-fn say_gaps(gaps: &[&Unknown], answer: &Answer, report: &mut Report<'_>) {
+fn say_gaps(gaps: &[&Unknown], answer: &Resolution, report: &mut Report<'_>) {
     for gap in gaps {
         report.advice(Advice::unknown("other routes may win, but which there are is unknown", &(*gap).into()));
     }
@@ -98,7 +98,7 @@ fn say_gaps(gaps: &[&Unknown], answer: &Answer, report: &mut Report<'_>) {
     }
 }
 
-fn nobody(request: &Request, answer: &Answer, gaps: &[&Unknown]) -> Failure {
+fn nobody(request: &Request, answer: &Resolution, gaps: &[&Unknown]) -> Failure {
     let Request { host, port, .. } = request;
     let at = port.map_or_else(String::new, |port| format!(" at port {port}"));
     let is_refused = answer.deaf.is_empty() && !answer.refused.is_empty();
@@ -130,7 +130,7 @@ fn nobody(request: &Request, answer: &Answer, gaps: &[&Unknown]) -> Failure {
 }
 
 /// Every listener that hears the request answers 404, or sends it nowhere.
-fn dead_end(request: &Request, answer: &Answer) -> Option<Failure> {
+fn dead_end(request: &Request, answer: &Resolution) -> Option<Failure> {
     let mut routes = answer.heard.iter().flat_map(Heard::reachable).peekable();
     let message = if routes.peek().is_none() {
         format!("no route takes {}{}: 404", request.host, request.path)
@@ -143,8 +143,8 @@ fn dead_end(request: &Request, answer: &Answer) -> Option<Failure> {
 }
 
 /// The targets that the request may come to, each once, through the proxies that hear it.
-async fn targets(cluster: &Cluster<'_>, answer: &Answer) -> Result<Vec<Described>, Failure> {
-    let mut all: Vec<Target> = Vec::new();
+async fn targets(cluster: &Cluster<'_>, answer: &Resolution) -> Result<Vec<Described>, Failure> {
+    let mut all: Vec<RouteTarget> = Vec::new();
     let reachable = answer.heard.iter().flat_map(Heard::reachable);
     for target in reachable.flat_map(|candidate| candidate.action.shares()).map(|share| &share.target) {
         if !all.contains(target) {
@@ -165,7 +165,7 @@ async fn targets(cluster: &Cluster<'_>, answer: &Answer) -> Result<Vec<Described
         _ => None,
     });
     let of_routes = all.iter().filter_map(|target| match target {
-        Target::Service { namespace, name, .. } => {
+        RouteTarget::Service { namespace, name, .. } => {
             Some(ServiceRef { namespace: namespace.clone(), name: name.clone() })
         }
         _ => None,
@@ -174,7 +174,7 @@ async fn targets(cluster: &Cluster<'_>, answer: &Answer) -> Result<Vec<Described
     services.dedup();
     let mut snapshot = cluster.around(&services).await?;
     for (namespace, listed) in read {
-        snapshot.put(&kinds::UPSTREAM, Part::Namespace(namespace), listed);
+        snapshot.put(&kinds::UPSTREAM, ListPart::Namespace(namespace), listed);
     }
     let survey = cluster.survey(&snapshot).await;
     let names: Vec<_> = answer.heard.iter().flat_map(|heard| &heard.proxies).map(ToString::to_string).collect();

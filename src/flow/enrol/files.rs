@@ -3,7 +3,7 @@
 use crate::error::Failure;
 use crate::flow::files;
 use crate::flow::report::Report;
-use crate::options::{Absent, Enrol, Enrolment, GLOO_SYSTEM, Global, Named, Objects, Patience, Selection};
+use crate::options::{Absent, Enrol, Enrolment, GLOO_SYSTEM, Global, Named, ObjectsTask, Patience, Selection};
 use crate::plan::enrolment::manifest::OnNamespace;
 
 /// Where istiod is unless something says otherwise.
@@ -24,7 +24,7 @@ pub(crate) fn run(task: &Enrolment, global: &Global, report: &mut Report<'_>) ->
         },
     };
     let named = |name: &String| Named { namespace: None, name: name.clone() };
-    let objects = Objects {
+    let objects = ObjectsTask {
         patience: Patience::Now,
         selection: Selection::Named(task.namespaces.iter().map(named).collect()),
         absent: Absent::Fails,

@@ -21,17 +21,17 @@ use crate::command::{CommandLine, gloo_rs};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{Cause, Session};
 use crate::load::enrolment as load;
-use crate::load::istio::Found;
-use crate::load::survey::Survey;
+use crate::load::istio::FoundIstiods;
+use crate::load::survey::SurveyReader;
 use crate::load::{absence, istio};
 use crate::model::{Object, ObjectRef, kinds};
 use crate::options::{Enrol, Enrolment, Global, Restarts};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::change::Change;
 use crate::plan::enrolment::guard::{Installed, against as not_for_the_mesh};
-use crate::plan::enrolment::target::{self, Known};
+use crate::plan::enrolment::target::{self, KnownIstiods};
 use crate::plan::enrolment::workload::Fate;
-use crate::plan::enrolment::{self, Goal, Plan, Seen, advice};
+use crate::plan::enrolment::{self, Goal, NamespacePlan, NamespaceState, advice};
 use crate::plan::outcome::{Objection, Outcome, Row};
 use crate::plan::path::effect::{Effect, Turn};
 use run::{Pace, Run};
@@ -45,7 +45,7 @@ pub(super) async fn run(task: &Enrolment, global: &Global, report: &mut Report<'
     report.form_for_cluster(task.preview);
     report.context(&place(&session));
     report.usual_namespace(task.namespaces.first().map(String::as_str).unwrap_or_default());
-    let survey = Survey::new(&session, global);
+    let survey = SurveyReader::new(&session, global);
     let planned = plan(&session, &survey, task, report).await;
     let plans = match planned.map_err(|why| why.detail(UNTOUCHED))? {
         Ok(plans) => plans,
@@ -82,9 +82,9 @@ pub(super) async fn run(task: &Enrolment, global: &Global, report: &mut Report<'
 /// Why none of the namespaces is changed, where requests would get 503s.
 async fn guarded(
     session: &Session,
-    survey: &Survey<'_>,
+    survey: &SurveyReader<'_>,
     task: &Enrolment,
-    plans: &[Plan],
+    plans: &[NamespacePlan],
     notes: &mut dyn Notes,
 ) -> Result<Option<Row>, Failure> {
     // A label alone changes no pod that runs.
@@ -105,7 +105,7 @@ async fn guarded(
 }
 
 /// What the plans do to requests.
-pub(super) fn effects(task: &Enrolment, plans: &[Plan]) -> Vec<Effect> {
+pub(super) fn effects(task: &Enrolment, plans: &[NamespacePlan]) -> Vec<Effect> {
     let turn = if task.act == Enrol::Out { Turn::Off } else { Turn::On };
     let changing = plans.iter().filter(|plan| plan.changes());
     changing.map(|plan| Effect::Mesh(plan.namespace.reference.name.clone(), turn)).collect()
@@ -125,7 +125,7 @@ fn pace(task: &Enrolment, global: &Global) -> Option<Pace> {
 pub(super) async fn carry_out(
     session: &Session,
     task: &Enrolment,
-    plans: &[Plan],
+    plans: &[NamespacePlan],
     global: &Global,
     report: &mut Report<'_>,
 ) -> Result<(), Stopped> {
@@ -144,7 +144,7 @@ pub(super) async fn carry_out(
 }
 
 /// One namespace after the other; each stands or falls by itself.
-async fn each(run: &Run<'_>, plans: &[Plan], report: &mut Report<'_>) {
+async fn each(run: &Run<'_>, plans: &[NamespacePlan], report: &mut Report<'_>) {
     for plan in plans {
         if run.stop.is_set() {
             let why = Objection::new(Reason::Interrupted, "not begun");
@@ -167,10 +167,10 @@ async fn each(run: &Run<'_>, plans: &[Plan], report: &mut Report<'_>) {
 /// What decides could not be read, or nothing tells which istiod.
 pub(super) async fn plan(
     session: &Session,
-    survey: &Survey<'_>,
+    survey: &SurveyReader<'_>,
     task: &Enrolment,
     notes: &mut dyn Notes,
-) -> Result<Planned<Vec<Plan>>, Failure> {
+) -> Result<Planned<Vec<NamespacePlan>>, Failure> {
     let found = match &task.act {
         Enrol::In { istio_namespace, .. } => Some(istio::all(session, istio_namespace.as_deref()).await?),
         Enrol::Out => None,
@@ -194,12 +194,12 @@ pub(super) async fn plan(
 
 async fn one(
     session: &Session,
-    survey: &Survey<'_>,
+    survey: &SurveyReader<'_>,
     task: &Enrolment,
-    found: Option<&Found>,
+    found: Option<&FoundIstiods>,
     name: &str,
     notes: &mut dyn Notes,
-) -> Result<Result<Plan, Box<Row>>, Failure> {
+) -> Result<Result<NamespacePlan, Box<Row>>, Failure> {
     let reference = ObjectRef::new(&kinds::NAMESPACE, "", name);
     let namespace = match session.get(&kinds::NAMESPACE, "", name).await {
         Ok(value) => Object::new(&kinds::NAMESPACE, value),
@@ -217,13 +217,13 @@ async fn one(
         Ok(Err(Box::new(Row::left(object, outcome, why))))
     };
     let goal = match (&task.act, found) {
-        (Enrol::In { revision, gloo, .. }, Some(Found { istiods, tags })) => {
+        (Enrol::In { revision, gloo, .. }, Some(FoundIstiods { istiods, tags })) => {
             let places: Vec<_> = istiods.iter().map(|istiod| istiod.namespace.clone()).collect();
             let installed = Installed { gloo: survey.gloo_namespace().await, istiods: &places };
             if let Some(why) = not_for_the_mesh(&namespace, installed, *gloo) {
                 return refuse(reference, why);
             }
-            let (target, advice) = target::choose(Known { istiods, tags }, revision.as_deref(), &namespace)?;
+            let (target, advice) = target::choose(KnownIstiods { istiods, tags }, revision.as_deref(), &namespace)?;
             notes.advices(advice);
             Goal::Bound(target)
         }
@@ -237,7 +237,7 @@ async fn one(
         (Err(failure), Restarts::None) => {
             let note = Advice::note(Code::Unknown, format!("what runs in {name} is unknown"));
             notes.advice(note.details([failure.message]).about(&reference));
-            Seen::default()
+            NamespaceState::default()
         }
         (Err(failure), Restarts::Rolling { .. }) => return Err(failure),
     };
@@ -252,7 +252,13 @@ async fn one(
 }
 
 /// What is worth saying before anything is written.
-async fn advise(session: &Session, survey: &Survey<'_>, task: &Enrolment, plan: &Plan, notes: &mut dyn Notes) {
+async fn advise(
+    session: &Session,
+    survey: &SurveyReader<'_>,
+    task: &Enrolment,
+    plan: &NamespacePlan,
+    notes: &mut dyn Notes,
+) {
     notes.advices(advice::on_owners(plan));
     match survey.policies().await {
         Ok(policies) => notes.advices(advice::on_policies(plan, &policies)),
@@ -276,7 +282,7 @@ async fn advise(session: &Session, survey: &Survey<'_>, task: &Enrolment, plan: 
 }
 
 /// Workloads that are not restarted, and why.
-pub(super) fn left(task: &Enrolment, plan: &Plan) -> Vec<(ObjectRef, Objection)> {
+pub(super) fn left(task: &Enrolment, plan: &NamespacePlan) -> Vec<(ObjectRef, Objection)> {
     if task.restarts == Restarts::None {
         return Vec::new();
     }
@@ -288,8 +294,8 @@ pub(super) fn left(task: &Enrolment, plan: &Plan) -> Vec<(ObjectRef, Objection)>
 }
 
 /// What is asked about: leaving the mesh, what is interrupted, and what a flag insists on.
-fn risks(task: &Enrolment, plans: &[Plan], gloo: &str) -> (&'static str, Vec<String>) {
-    let names = |plans: Vec<&Plan>| {
+fn risks(task: &Enrolment, plans: &[NamespacePlan], gloo: &str) -> (&'static str, Vec<String>) {
+    let names = |plans: Vec<&NamespacePlan>| {
         plans.into_iter().map(|plan| plan.namespace.reference.name.clone()).collect::<Vec<_>>().join(", ")
     };
     let changing = plans.iter().filter(|plan| plan.changes());
@@ -300,7 +306,7 @@ fn risks(task: &Enrolment, plans: &[Plan], gloo: &str) -> (&'static str, Vec<Str
     }
     let mut risks = Vec::new();
     if task.restarts != Restarts::None {
-        let gaps: Vec<_> = plans.iter().flat_map(Plan::gaps).map(|(workload, _)| short(workload)).collect();
+        let gaps: Vec<_> = plans.iter().flat_map(NamespacePlan::gaps).map(|(workload, _)| short(workload)).collect();
         risks.extend(match &gaps[..] {
             [] => None,
             [one] => Some(one.clone()),
@@ -313,7 +319,7 @@ fn risks(task: &Enrolment, plans: &[Plan], gloo: &str) -> (&'static str, Vec<Str
 }
 
 /// Every change to a namespace, and what is as asked already.
-pub(super) fn changes(task: &Enrolment, plan: &Plan, now: &str) -> Vec<Change> {
+pub(super) fn changes(task: &Enrolment, plan: &NamespacePlan, now: &str) -> Vec<Change> {
     let mut changes = vec![plan.label.clone()];
     let restarts = task.restarts != Restarts::None;
     changes.extend(plan.workloads.iter().filter_map(|(workload, fate)| match fate {

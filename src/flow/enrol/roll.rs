@@ -15,7 +15,7 @@ use crate::kube::Session;
 use crate::model::{Object, ObjectRef};
 use crate::plan::change::Change;
 use crate::plan::enrolment::workload::Fate;
-use crate::plan::enrolment::{Goal, Plan};
+use crate::plan::enrolment::{Goal, NamespacePlan};
 use crate::plan::rollout::restart;
 use crate::render::text::{self, seconds};
 use crate::verify::enrolment::{Proven, prove};
@@ -70,7 +70,7 @@ pub(super) fn change(workload: &Object, fate: &Fate, goal: &Goal, now: &str) -> 
 /// Starts the workloads anew, and waits for those that are under way; once the run is to end no more is begun.
 pub(super) async fn roll_all<'p>(
     run: &Run<'_>,
-    plan: &'p Plan,
+    plan: &'p NamespacePlan,
     pace: Pace,
     label_was_there: bool,
     report: &mut Report<'_>,
@@ -89,7 +89,7 @@ pub(super) async fn roll_all<'p>(
 
 async fn roll<'p>(
     run: &Run<'_>,
-    plan: &'p Plan,
+    plan: &'p NamespacePlan,
     (workload, fate): (&'p Object, &Fate),
     pace: Pace,
     label_stays: &Cell<bool>,
@@ -134,7 +134,7 @@ pub(super) async fn put_back(session: &Session, done: Option<&Done>) -> Option<(
 /// Waits for a rollout and looks at each of its pods.
 async fn wait(
     run: &Run<'_>,
-    plan: &Plan,
+    plan: &NamespacePlan,
     workload: &Object,
     pace: Pace,
     is_ours: bool,

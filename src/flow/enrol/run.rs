@@ -36,14 +36,14 @@ pub(super) struct Run<'r> {
 
 /// What was written for one namespace and stands.
 #[derive(Debug, Default)]
-pub(super) struct Made {
+pub(super) struct MadeInNamespace {
     pub label: Option<Done>,
     pub restarted: Vec<Done>,
     /// What stands, and could not be proven.
     pub unconfirmed: Vec<Failure>,
 }
 
-impl Made {
+impl MadeInNamespace {
     /// What stands, line by line.
     pub(super) fn shown(&self) -> Vec<String> {
         let mut shown = Vec::new();

@@ -4,7 +4,7 @@
 //! goes back first, so that the pods which the old templates make are what they were, and then the templates.
 
 use super::roll::{End, Rolled, put_back};
-use super::run::{AGAIN, Made, Run, say_undone};
+use super::run::{AGAIN, MadeInNamespace, Run, say_undone};
 use crate::apply::transaction::{Done, Undone};
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::execute::{Stands, Stopped, short};
@@ -12,18 +12,18 @@ use crate::flow::interrupt::interrupted;
 use crate::flow::report::Report;
 use crate::kube::Session;
 use crate::model::ObjectRef;
-use crate::plan::enrolment::{Goal, Plan};
+use crate::plan::enrolment::{Goal, NamespacePlan};
 use crate::plan::outcome::{Objection, Outcome, Row};
 use crate::render::text;
 
 /// Decides what stands, takes back the rest, and says both.
 pub(super) async fn settle(
     run: &Run<'_>,
-    plan: &Plan,
-    mut made: Made,
+    plan: &NamespacePlan,
+    mut made: MadeInNamespace,
     rolled: Vec<Rolled<'_>>,
     report: &mut Report<'_>,
-) -> Result<Made, Stopped> {
+) -> Result<MadeInNamespace, Stopped> {
     for object in not_begun(plan, &rolled) {
         let why = Objection::new(Reason::Interrupted, "not begun");
         report.row(Row::left(object.clone(), Outcome::Skipped, why));
@@ -88,13 +88,13 @@ async fn take_back(
     undone
 }
 
-fn not_begun<'p>(plan: &'p Plan, rolled: &[Rolled<'_>]) -> Vec<&'p ObjectRef> {
+fn not_begun<'p>(plan: &'p NamespacePlan, rolled: &[Rolled<'_>]) -> Vec<&'p ObjectRef> {
     let is_begun = |object: &ObjectRef| rolled.iter().any(|rolled| rolled.workload.reference == *object);
     plan.restarts().map(|workload| &workload.reference).filter(|object| !is_begun(object)).collect()
 }
 
 /// What the run of this namespace failed on, if it did.
-fn cause(run: &Run<'_>, plan: &Plan, rolled: &[Rolled<'_>]) -> Option<Failure> {
+fn cause(run: &Run<'_>, plan: &NamespacePlan, rolled: &[Rolled<'_>]) -> Option<Failure> {
     let failed: Vec<_> = rolled.iter().filter(|rolled| rolled.failure().is_some()).collect();
     let is_whole = failed.is_empty() && not_begun(plan, rolled).is_empty();
     if is_whole {

@@ -1,7 +1,7 @@
 //! One namespace: its label, then its workloads, so many at once, each waited for and proven.
 
 use super::roll::{change, roll_all};
-use super::run::{AGAIN, Made, Run, say_undone};
+use super::run::{AGAIN, MadeInNamespace, Run, say_undone};
 use super::settle::settle;
 use crate::apply::caught::caught;
 use crate::apply::transaction::{self, Unmade};
@@ -11,12 +11,12 @@ use crate::flow::execute::Stopped;
 use crate::flow::interrupt::interrupted;
 use crate::flow::report::Report;
 use crate::plan::change::Change;
-use crate::plan::enrolment::{Goal, Plan};
+use crate::plan::enrolment::{Goal, NamespacePlan};
 use crate::plan::outcome::{Outcome, Row};
 use crate::verify::enrolment::{Tried, try_pod};
 
 /// What is as wanted already.
-fn say_unchanged(plan: &Plan, report: &mut Report<'_>) {
+fn say_unchanged(plan: &NamespacePlan, report: &mut Report<'_>) {
     let of_workloads = plan.workloads.iter().filter_map(|(workload, fate)| change(workload, fate, &plan.goal, ""));
     for change in std::iter::once(plan.label.clone()).chain(of_workloads).filter(Change::is_already) {
         report.row(Row::answer(change.before.reference, Outcome::Unchanged, change.message));
@@ -27,9 +27,13 @@ fn say_unchanged(plan: &Plan, report: &mut Report<'_>) {
 ///
 /// # Errors
 /// What failed; the failure says what of it was taken back and what stands.
-pub(super) async fn make(run: &Run<'_>, plan: &Plan, report: &mut Report<'_>) -> Result<Made, Stopped> {
+pub(super) async fn make(
+    run: &Run<'_>,
+    plan: &NamespacePlan,
+    report: &mut Report<'_>,
+) -> Result<MadeInNamespace, Stopped> {
     say_unchanged(plan, report);
-    let mut made = Made::default();
+    let mut made = MadeInNamespace::default();
     if !plan.label.is_already() {
         match transaction::make(run.session, plan.label.clone()).await {
             Ok(done) => {
@@ -54,7 +58,7 @@ pub(super) async fn make(run: &Run<'_>, plan: &Plan, report: &mut Report<'_>) ->
 }
 
 /// Tries a pod before any is replaced.
-async fn tried(run: &Run<'_>, plan: &Plan, report: &mut Report<'_>) -> Result<(), Failure> {
+async fn tried(run: &Run<'_>, plan: &NamespacePlan, report: &mut Report<'_>) -> Result<(), Failure> {
     let name = &plan.namespace.reference.name;
     let stop = run.stop.clone();
     match try_pod(run.session, name, plan.goal.revision(), &|| stop.is_set()).await {
@@ -81,7 +85,7 @@ async fn tried(run: &Run<'_>, plan: &Plan, report: &mut Report<'_>) -> Result<()
 }
 
 /// Rolls back a label to which nothing has come yet.
-async fn back(run: &Run<'_>, made: Made, cause: Failure, report: &mut Report<'_>) -> Stopped {
+async fn back(run: &Run<'_>, made: MadeInNamespace, cause: Failure, report: &mut Report<'_>) -> Stopped {
     let undone = made.undo(run.session).await;
     for (object, state) in &undone {
         say_undone(object, state, &cause, report);

@@ -7,19 +7,19 @@ use crate::edit::{Edit, json as edited};
 use crate::error::{Failure, Reason};
 use crate::flow::notes::Notes;
 use crate::kube::Session;
-use crate::load::survey::Survey;
+use crate::load::survey::SurveyReader;
 use crate::load::traffic::{self, Traffic};
 use crate::model::Object;
 use crate::plan::Unread;
 use crate::plan::advice::{self, Advice, Code};
 use crate::plan::outcome::Objection;
-use crate::plan::path::effect::{Effect, Touched, World};
+use crate::plan::path::effect::{Effect, PlannedWorld, Touched};
 use crate::plan::path::harm::{Harm, harm};
-use crate::plan::path::routed::Way;
+use crate::plan::path::routed::RouteWay;
 use crate::plan::path::{self, Behind, Facts, Membership, ProxyState, Sends};
 use crate::plan::peer::Policies;
 use crate::plan::policy::Caution;
-use crate::plan::routes::Target;
+use crate::plan::routes::RouteTarget;
 use crate::render::text::count;
 
 pub(super) use upstreams::OfUpstreams;
@@ -36,7 +36,7 @@ impl Harmed {
     /// The Upstream that it leads through.
     pub(super) fn upstream(&self) -> Option<(&str, &str)> {
         match &self.facts.target {
-            Target::Upstream { namespace, name } => Some((namespace, name)),
+            RouteTarget::Upstream { namespace, name } => Some((namespace, name)),
             _ => None,
         }
     }
@@ -73,7 +73,7 @@ impl Harms {
     /// The API server does not answer, or does not know who asks.
     pub(super) async fn read(
         session: &Session,
-        survey: &Survey<'_>,
+        survey: &SurveyReader<'_>,
         effects: &[Effect],
         policies: Option<&Policies<'_>>,
     ) -> Result<Self, Failure> {
@@ -92,7 +92,7 @@ impl Harms {
     }
 
     fn of(traffic: &mut Traffic, effects: &[Effect]) -> Self {
-        let facts = |world: &World, ways: &[Way]| {
+        let facts = |world: &PlannedWorld, ways: &[RouteWay]| {
             let surveys = world.surveys();
             ways.iter().map(|way| way.facts(&surveys)).collect::<Vec<_>>()
         };
@@ -124,9 +124,9 @@ impl Harms {
             Self { unknown: traffic.unread.clone(), unread_others: traffic.unread_others.clone(), ..Self::default() };
         let Ok(value) = edited::apply(&upstream.value, edits) else { return harms };
         let after = Object { reference: upstream.reference.clone(), value };
-        let target = Target::from(upstream);
+        let target = RouteTarget::from(upstream);
         let surveys = traffic.world.surveys();
-        let leads_there = |way: &&Way| way.target == target;
+        let leads_there = |way: &&RouteWay| way.target == target;
         for way in traffic.routed.iter().filter(leads_there) {
             harms.add_routed(way, &way.facts(&surveys), way.facts_through(&surveys, &after));
         }
@@ -136,7 +136,7 @@ impl Harms {
         harms
     }
 
-    fn add_routed(&mut self, way: &Way, before: &Facts, after: Facts) {
+    fn add_routed(&mut self, way: &RouteWay, before: &Facts, after: Facts) {
         match harm(before, &after) {
             Harm::Broken { cause, why } => self.broken.push(Harmed::new(way, after, cause, why)),
             Harm::Unknown(why) if !self.unknown.contains(&why) => self.unknown.push(why),
@@ -144,7 +144,7 @@ impl Harms {
         }
     }
 
-    fn add_unrouted(&mut self, way: &Way, before: &Facts, after: Facts) {
+    fn add_unrouted(&mut self, way: &RouteWay, before: &Facts, after: Facts) {
         if let Harm::Broken { cause, why } = harm(before, &after) {
             self.unrouted.push(Harmed::new(way, after, cause, why));
         }
@@ -187,7 +187,7 @@ pub(super) fn ways(ways: &[Harmed]) -> Vec<String> {
 }
 
 impl Harmed {
-    fn new(way: &Way, facts: Facts, cause: path::Cause, why: String) -> Self {
+    fn new(way: &RouteWay, facts: Facts, cause: path::Cause, why: String) -> Self {
         Self { facts, shown: way.shown.clone(), cause, why }
     }
 }
@@ -199,7 +199,7 @@ impl Harmed {
 /// The API server does not answer, or does not know who asks.
 pub(super) async fn objection(
     session: &Session,
-    survey: &Survey<'_>,
+    survey: &SurveyReader<'_>,
     (effects, joins): (&[Effect], Option<CommandLine>),
     caution: Caution,
     notes: &mut dyn Notes,
@@ -307,7 +307,7 @@ mod tests {
     use crate::plan::peer::Mode;
 
     fn harmed(name: &str, sends: Sends, behind: Vec<Pod>) -> Harmed {
-        let target = Target::Upstream { namespace: "gloo-system".to_owned(), name: name.to_owned() };
+        let target = RouteTarget::Upstream { namespace: "gloo-system".to_owned(), name: name.to_owned() };
         let facts = Facts { sends, ..Facts::bare(target, pods(behind), Ok(Vec::new())) };
         Harmed {
             facts,

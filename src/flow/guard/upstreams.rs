@@ -9,27 +9,27 @@ use super::{Harms, say};
 use crate::error::Failure;
 use crate::flow::notes::Notes;
 use crate::kube::Session;
-use crate::load::survey::Survey;
+use crate::load::survey::SurveyReader;
 use crate::load::traffic::{self, Traffic};
 use crate::model::{Object, ObjectRef};
-use crate::plan::mtls::Surroundings;
+use crate::plan::mtls::UpstreamContext;
 use crate::plan::outcome::{Decision, Objection};
 use crate::plan::path::effect::Touched;
 use crate::plan::path::{Facts, guard};
-use crate::plan::policy::Found;
+use crate::plan::policy::Picked;
 use crate::plan::{PerObject, Unread};
 
 /// Looks at each Upstream before it is changed. Routes and all gateways are read once, and only if a pod or a gateway
 /// could not take part in what is to be sent.
 pub(crate) struct OfUpstreams<'r> {
     session: &'r Session,
-    survey: &'r Survey<'r>,
+    survey: &'r SurveyReader<'r>,
     plan: &'r dyn PerObject,
     /// How the surroundings are read: of many, a namespace at a time.
-    found: Found,
+    found: Picked,
     touched: Touched,
     traffic: OnceCell<Result<Traffic, Failure>>,
-    seen: RefCell<HashMap<ObjectRef, Surroundings>>,
+    seen: RefCell<HashMap<ObjectRef, UpstreamContext>>,
     /// What was not refused.
     harms: RefCell<Harms>,
 }
@@ -38,7 +38,7 @@ impl<'r> OfUpstreams<'r> {
     /// For these Upstreams.
     pub(crate) fn new(
         session: &'r Session,
-        survey: &'r Survey<'r>,
+        survey: &'r SurveyReader<'r>,
         plan: &'r dyn PerObject,
         names: &[ObjectRef],
     ) -> Self {
@@ -47,7 +47,7 @@ impl<'r> OfUpstreams<'r> {
             session,
             survey,
             plan,
-            found: if names.len() > FEW { Found::Swept } else { Found::Named },
+            found: if names.len() > FEW { Picked::Selected } else { Picked::Named },
             touched: Touched { upstreams: names.to_vec(), ..Touched::default() },
             traffic: OnceCell::new(),
             seen: RefCell::default(),
@@ -58,7 +58,8 @@ impl<'r> OfUpstreams<'r> {
     /// Why the Upstream is not changed: requests that are answered now would get 503s. What is unknown is no reason.
     pub(crate) async fn objection(&self, upstream: &Object) -> Option<Objection> {
         let caution = self.plan.guarded()?;
-        let Decision::Change { edits, .. } = self.plan.decide(upstream, Found::Named, &Surroundings::unseen()) else {
+        let Decision::Change { edits, .. } = self.plan.decide(upstream, Picked::Named, &UpstreamContext::unseen())
+        else {
             return None;
         };
         let around = self.around(upstream).await.ok()?;
@@ -83,7 +84,7 @@ impl<'r> OfUpstreams<'r> {
     ///
     /// # Errors
     /// As [`Survey::around`].
-    pub(crate) async fn around(&self, upstream: &Object) -> Result<Surroundings, Failure> {
+    pub(crate) async fn around(&self, upstream: &Object) -> Result<UpstreamContext, Failure> {
         if let Some(seen) = self.seen.borrow().get(&upstream.reference) {
             return Ok(seen.clone());
         }

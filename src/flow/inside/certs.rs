@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::Inside;
+use super::ProxyPodsSession;
 use crate::bounded;
 use crate::command::{gloo_rs, kubectl};
 use crate::envoy::certs::{self, COLUMNS, Roots, Secret};
-use crate::envoy::view::{Row, Width};
+use crate::envoy::view::{ColumnWidth, ViewRow};
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::report::Report;
 use crate::kube::Cause;
@@ -42,7 +42,7 @@ pub(crate) async fn print(task: &CertsTask, global: &Global, report: &mut Report
     if rows.is_empty() {
         return Ok(());
     }
-    let width = if global.format == Format::Wide { Width::Wide } else { Width::Usual };
+    let width = if global.format == Format::Wide { ColumnWidth::Wide } else { ColumnWidth::Usual };
     for line in render::dump::lines(&COLUMNS, &rows, width) {
         report.line(&line);
     }
@@ -57,12 +57,17 @@ pub(crate) async fn print(task: &CertsTask, global: &Global, report: &mut Report
     Ok(())
 }
 
-fn until(row: &Row) -> String {
+fn until(row: &ViewRow) -> String {
     let text = |key: &str| crate::envoy::view::cell(row.get(key));
     format!("{} {} until {} ({} days)", text("secret"), text("kind"), text("validTo"), text("days"))
 }
 
-async fn of_pod(inside: &Inside, pod: &ProxyPod, roots: &Roots, report: &mut Report<'_>) -> Result<Vec<Row>, Failure> {
+async fn of_pod(
+    inside: &ProxyPodsSession,
+    pod: &ProxyPod,
+    roots: &Roots,
+    report: &mut Report<'_>,
+) -> Result<Vec<ViewRow>, Failure> {
     let page = json(&inside.page(pod, certs::PAGE, MOST).await?);
     let secrets = secrets(inside, pod, certs::SECRETS).await.unwrap_or_else(|failure| {
         let line = format!("which secrets they are of is unknown: {}", failure.message);
@@ -89,13 +94,13 @@ async fn of_pod(inside: &Inside, pod: &ProxyPod, roots: &Roots, report: &mut Rep
     Ok(rows.into_iter().map(|row| place.clone().into_iter().chain(row).collect()).collect())
 }
 
-async fn secrets_waited_for(inside: &Inside, pod: &ProxyPod) -> Vec<String> {
+async fn secrets_waited_for(inside: &ProxyPodsSession, pod: &ProxyPod) -> Vec<String> {
     let secrets = secrets(inside, pod, certs::WARMING).await.unwrap_or_default();
     secrets.into_iter().map(|secret| secret.name).collect()
 }
 
 /// Envoy answers 404 where it has none.
-async fn secrets(inside: &Inside, pod: &ProxyPod, path: &str) -> Result<Vec<Secret>, Failure> {
+async fn secrets(inside: &ProxyPodsSession, pod: &ProxyPod, path: &str) -> Result<Vec<Secret>, Failure> {
     let page = inside.page_if_any(pod, path, MOST).await?;
     Ok(page.map(|page| certs::secrets(&json(&page))).unwrap_or_default())
 }
@@ -105,7 +110,7 @@ fn json(page: &[u8]) -> Value {
 }
 
 /// The mesh's roots, from the gateway's namespace or istiod's own.
-async fn roots(inside: &Inside, namespace: &str, report: &mut Report<'_>) -> Roots {
+async fn roots(inside: &ProxyPodsSession, namespace: &str, report: &mut Report<'_>) -> Roots {
     let mut why = String::new();
     for namespace in [namespace, ISTIO_SYSTEM] {
         match inside.session.get(&kinds::CONFIG_MAP, namespace, ROOT).await {

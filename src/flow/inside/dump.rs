@@ -2,17 +2,17 @@
 
 use serde_json::Value;
 
-use super::Inside;
+use super::ProxyPodsSession;
 use crate::command::gloo_rs;
-use crate::envoy::dump::{Reader, Section};
-use crate::envoy::view::{self, Found, Row, View, Width};
+use crate::envoy::dump::{DumpReader, DumpSection};
+use crate::envoy::view::{self, ColumnWidth, FoundRows, View, ViewRow};
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::report::Report;
 use crate::flow::session::block_on;
 use crate::load::dump_file;
 use crate::options::{DumpSource, DumpTask, DumpView, Format, Global, ProxyPods};
 use crate::plan::advice::{Advice, Code};
-use crate::plan::proxy_pods::{Amount, ProxyPod};
+use crate::plan::proxy_pods::{PodAmount, ProxyPod};
 use crate::render;
 use crate::text::nearest;
 
@@ -35,7 +35,7 @@ pub(crate) fn run(task: &DumpTask, global: &Global, report: &mut Report<'_>) -> 
             let new = || View::new(view.section, view.filter.clone());
             let seen = dump_file::look(path, &mut report.interrupts().stdin(), &new)?;
             let mut all = Seen::default();
-            for dump_file::Seen { pod, found } in seen {
+            for dump_file::DumpState { pod, found } in seen {
                 all.add(found, pod.map(|pod| ("pod", pod)).as_slice());
             }
             all.say(view, global, report)
@@ -47,7 +47,7 @@ pub(crate) fn run(task: &DumpTask, global: &Global, report: &mut Report<'_>) -> 
 const VIEWS: &str = "clusters, listeners, routes, endpoints, secrets or bootstrap";
 
 async fn whole(pods: &ProxyPods, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
-    if pods.amount == Amount::All && global.format != Format::Text {
+    if pods.amount == PodAmount::All && global.format != Format::Text {
         return Err(Failure::usage("--all-pods: the dumps of several pods are not one document")
             .hint(gloo_rs("proxy snapshot --all-pods").then(" keeps each pod's apart")));
     }
@@ -70,11 +70,11 @@ async fn of_pods(pods: &ProxyPods, wanted: &DumpView, global: &Global, report: &
 }
 
 /// Reads a pod's dump as it comes, and keeps only the rows.
-async fn look(inside: &Inside, pod: &ProxyPod, wanted: &DumpView) -> Result<Found, Failure> {
-    let path = if wanted.section == Section::Endpoints { DUMP_WITH_ENDPOINTS } else { DUMP };
+async fn look(inside: &ProxyPodsSession, pod: &ProxyPod, wanted: &DumpView) -> Result<FoundRows, Failure> {
+    let path = if wanted.section == DumpSection::Endpoints { DUMP_WITH_ENDPOINTS } else { DUMP };
     let mut answer = inside.get(pod, path).await?;
     let mut view = View::new(wanted.section, wanted.filter.clone());
-    let mut reader = Reader::default();
+    let mut reader = DumpReader::default();
     let mut left = MOST;
     let bad = |why: &dyn std::fmt::Display| {
         let line = format!("pod {}/{}: not a config dump of Envoy: {why}", pod.namespace, pod.name);
@@ -95,9 +95,9 @@ async fn look(inside: &Inside, pod: &ProxyPod, wanted: &DumpView) -> Result<Foun
     Ok(view.finish())
 }
 
-fn empty(section: Section) -> Value {
+fn empty(section: DumpSection) -> Value {
     match section {
-        Section::Bootstrap => Value::Object(serde_json::Map::new()),
+        DumpSection::Bootstrap => Value::Object(serde_json::Map::new()),
         _ => Value::Array(Vec::new()),
     }
 }
@@ -105,16 +105,16 @@ fn empty(section: Section) -> Value {
 /// The rows of all dumps.
 #[derive(Default)]
 struct Seen {
-    rows: Vec<Row>,
+    rows: Vec<ViewRow>,
     names: Vec<String>,
     bootstraps: Vec<Value>,
 }
 
 impl Seen {
-    fn add(&mut self, found: Found, place: &[(&str, String)]) {
+    fn add(&mut self, found: FoundRows, place: &[(&str, String)]) {
         self.rows.extend(found.rows.into_iter().map(|row| {
             let place = place.iter().map(|(key, text)| ((*key).to_owned(), text.clone().into()));
-            place.chain(row).collect::<Row>()
+            place.chain(row).collect::<ViewRow>()
         }));
         self.names.extend(found.names);
         self.bootstraps.push(found.bootstrap);
@@ -125,15 +125,15 @@ impl Seen {
         report.field(
             section.name(),
             match section {
-                Section::Bootstrap if self.bootstraps.len() == 1 => self.bootstraps.remove(0),
-                Section::Bootstrap => Value::Array(self.bootstraps),
+                DumpSection::Bootstrap if self.bootstraps.len() == 1 => self.bootstraps.remove(0),
+                DumpSection::Bootstrap => Value::Array(self.bootstraps),
                 _ => render::dump::value(&self.rows),
             },
         );
         if self.rows.is_empty() {
             return nothing(wanted, &self.names, report);
         }
-        let width = if global.format == Format::Wide { Width::Wide } else { Width::Usual };
+        let width = if global.format == Format::Wide { ColumnWidth::Wide } else { ColumnWidth::Usual };
         for line in render::dump::lines(&view::columns(section), &self.rows, width) {
             report.line(&line);
         }
@@ -160,7 +160,7 @@ fn nothing(wanted: &DumpView, names: &[String], report: &mut Report<'_>) -> Resu
             false => failure.detail(format!("near: {}", near.join(", "))),
         });
     }
-    if *filter != view::Filter::default() {
+    if *filter != view::ViewFilter::default() {
         return Err(absent(format!("no {what} that match; there are {} in all", names.len())));
     }
     report.advice(Advice::note(Code::Nothing, format!("Envoy has no {what}")));

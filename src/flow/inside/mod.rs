@@ -20,7 +20,7 @@ use crate::plan::pod;
 use crate::plan::proxy_pods::ProxyPod;
 
 /// Pods of a proxy in one cluster.
-pub(super) struct Inside {
+pub(super) struct ProxyPodsSession {
     pub session: Rc<Session>,
     pub pods: Vec<ProxyPod>,
 }
@@ -29,7 +29,11 @@ pub(super) struct Inside {
 ///
 /// # Errors
 /// No such proxy, none of its pods runs Envoy, or the cluster's own failure.
-pub(super) async fn open(wanted: &ProxyPods, global: &Global, report: &mut Report<'_>) -> Result<Inside, Failure> {
+pub(super) async fn open(
+    wanted: &ProxyPods,
+    global: &Global,
+    report: &mut Report<'_>,
+) -> Result<ProxyPodsSession, Failure> {
     let session = session::open(global, report).await?;
     let chosen = proxy_pods::find(&session, global, wanted).await?;
     for advice in chosen.advice {
@@ -39,10 +43,10 @@ pub(super) async fn open(wanted: &ProxyPods, global: &Global, report: &mut Repor
         let of = if chosen.of > 1 { format!(" ({} of {})", chosen.pods.len(), chosen.of) } else { String::new() };
         report.ui.status(&format!("pod {}/{}{of}", pod.namespace, pod.name));
     }
-    Ok(Inside { session, pods: chosen.pods })
+    Ok(ProxyPodsSession { session, pods: chosen.pods })
 }
 
-impl Inside {
+impl ProxyPodsSession {
     /// The head of the answer to `GET path` of a pod's admin interface; another status than success is a failure.
     ///
     /// # Errors

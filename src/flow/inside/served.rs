@@ -2,17 +2,17 @@
 
 use serde_json::Value;
 
-use super::Inside;
+use super::ProxyPodsSession;
 use crate::command::flag;
-use crate::envoy::state::{self, State};
+use crate::envoy::state::{self, LoadedState};
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::report::Report;
-use crate::gloo::{Collected, Offers, Read, Section, compare};
+use crate::gloo::{Collected, Offers, ServedSection, SnapshotQuery, compare};
 use crate::kube::Session;
 use crate::load::proxy_pods;
 use crate::load::served::{self, ControlPlane};
 use crate::load::streamed::{Broken, parsed};
-use crate::load::survey::Survey;
+use crate::load::survey::SurveyReader;
 use crate::options::{Against, Format, Global, ServedTask};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::proxy_pods::ProxyPod;
@@ -35,7 +35,7 @@ pub(crate) async fn print(task: &ServedTask, global: &Global, report: &mut Repor
     report.field("served", Value::Null);
     let session = crate::flow::open(global, report).await?;
     let role = role(task, global, &session).await?;
-    let survey = Survey::new(&session, global);
+    let survey = SurveyReader::new(&session, global);
     let plane = control_plane(&session, survey.gloo_namespace().await, &role, report).await?;
     let project = match global.format {
         Format::Json | Format::Yaml => render::as_value(task.secrets),
@@ -55,11 +55,11 @@ pub(crate) async fn print(task: &ServedTask, global: &Global, report: &mut Repor
 async fn compare_pods(
     task: &ServedTask,
     global: &Global,
-    inside: &Inside,
+    inside: &ProxyPodsSession,
     report: &mut Report<'_>,
 ) -> Result<(), Failure> {
     let role = role(task, global, &inside.session).await?;
-    let survey = Survey::new(&inside.session, global);
+    let survey = SurveyReader::new(&inside.session, global);
     let plane = control_plane(&inside.session, survey.gloo_namespace().await, &role, report).await?;
     let mut comparisons = Vec::new();
     for pod in &inside.pods {
@@ -82,14 +82,14 @@ async fn compare_pods(
     Ok(())
 }
 
-fn comparison(task: &ServedTask, mut offers: Offers, state: &State, pod: &ProxyPod) -> Comparison {
-    let shown = Section::ALL.into_iter().filter(|section| task.filter.shows(*section));
+fn comparison(task: &ServedTask, mut offers: Offers, state: &LoadedState, pod: &ProxyPod) -> Comparison {
+    let shown = ServedSection::ALL.into_iter().filter(|section| task.filter.shows(*section));
     let types = shown.map(|section| {
         let loaded = match section {
-            Section::Listeners => &state.listeners,
-            Section::Routes => &state.routes,
-            Section::Clusters => &state.clusters,
-            Section::Endpoints => &state.endpoints,
+            ServedSection::Listeners => &state.listeners,
+            ServedSection::Routes => &state.routes,
+            ServedSection::Clusters => &state.clusters,
+            ServedSection::Endpoints => &state.endpoints,
         };
         compare(section, &offers.take(section), loaded)
     });
@@ -116,7 +116,7 @@ async fn control_plane<'s>(
 }
 
 /// Whether the role is served anything.
-fn check(read: &Read, role: &str, failed: Option<&str>, report: &mut Report<'_>) -> Result<(), Failure> {
+fn check(read: &SnapshotQuery, role: &str, failed: Option<&str>, report: &mut Report<'_>) -> Result<(), Failure> {
     let error = read.error.as_ref().map(|error| format!("Gloo says: {error}"));
     if !read.roles.iter().any(|known| known == role) {
         let message = format!("Gloo serves nothing to the role {role}");
@@ -137,7 +137,7 @@ fn check(read: &Read, role: &str, failed: Option<&str>, report: &mut Report<'_>)
     Ok(())
 }
 
-async fn state_of(inside: &Inside, pod: &ProxyPod) -> Result<State, Failure> {
+async fn state_of(inside: &ProxyPodsSession, pod: &ProxyPod) -> Result<LoadedState, Failure> {
     let answer = inside.get(pod, state::PATH).await?;
     let read = |bytes: &mut dyn std::io::Read| state::read(&mut serde_json::Deserializer::from_reader(bytes));
     match parsed(answer, MOST, read).await {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::Inside;
+use super::ProxyPodsSession;
 use crate::apply::archive::{Archive, file_name};
 use crate::error::{Exit, Failure};
 use crate::flow::report::Report;
@@ -86,7 +86,7 @@ pub(crate) async fn take(task: &SnapshotTask, global: &Global, report: &mut Repo
 }
 
 struct Taking<'t> {
-    inside: &'t Inside,
+    inside: &'t ProxyPodsSession,
     pod: &'t ProxyPod,
     archive: &'t mut Archive,
     endpoints: Endpoints,

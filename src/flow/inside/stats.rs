@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::Inside;
+use super::ProxyPodsSession;
 use crate::envoy::admin::{StatsFormat, StatsWish, stats};
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::report::Report;
@@ -39,7 +39,7 @@ pub(crate) async fn print(task: &StatsTask, global: &Global, report: &mut Report
     Ok(())
 }
 
-async fn values(inside: &Inside, pod: &ProxyPod, task: &StatsTask) -> Result<Value, Failure> {
+async fn values(inside: &ProxyPodsSession, pod: &ProxyPod, task: &StatsTask) -> Result<Value, Failure> {
     let wish = StatsWish { format: StatsFormat::Json, ..task.wish.clone() };
     let page = inside.page(pod, &stats(&wish), MOST).await.map_err(|failure| of_filter(task, failure))?;
     let mut page: Value = serde_json::from_slice(&page).unwrap_or_default();

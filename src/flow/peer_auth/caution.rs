@@ -7,7 +7,7 @@ use crate::flow::notes::Notes;
 use crate::kube::Session;
 use crate::load::policies::Mesh;
 use crate::load::reach::{self, OutOfReach};
-use crate::load::survey::Survey;
+use crate::load::survey::SurveyReader;
 use crate::options::{Global, PeerAuth};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::change::Change;
@@ -15,7 +15,7 @@ use crate::plan::mtls;
 use crate::plan::outcome::Objection;
 use crate::plan::path::effect::Effect;
 use crate::plan::peer::Mode;
-use crate::plan::peer::change::{Scope, Wish, after};
+use crate::plan::peer::change::{PolicyScope, PolicyWish, after};
 use crate::plan::policy::Caution;
 use crate::plan::{Unread, peer};
 
@@ -32,12 +32,12 @@ pub(super) async fn objection(
     let request = &task.request;
     let changed = after(&policies, before, edits);
     let may_refuse = [Mode::Strict, Mode::Disable].into_iter().any(|mode| peer::is_set(&changed, mode));
-    if request.wish == Wish::Set(Mode::Permissive) || (mesh.partial.is_none() && !may_refuse) {
+    if request.wish == PolicyWish::Set(Mode::Permissive) || (mesh.partial.is_none() && !may_refuse) {
         return None;
     }
     // `-n` is where the policy is, which says nothing about where Gloo is.
     let gloo = Global { namespace: None, ..global.clone() };
-    let survey = Survey::new(session, &gloo);
+    let survey = SurveyReader::new(session, &gloo);
     let effects = [Effect::Policy(request.clone())];
     let harms = match Harms::read(session, &survey, &effects, Some(&policies)).await {
         Ok(harms) => harms,
@@ -60,7 +60,7 @@ pub(super) async fn objection(
     }
     let gateway = survey.gateway().await;
     notes.advices(mtls::advice::on_gateway(gateway, survey.gloo_namespace().await));
-    if request.wish == Wish::Set(Mode::Strict) {
+    if request.wish == PolicyWish::Set(Mode::Strict) {
         say_reach(session, &request.scope, notes).await;
     }
     None
@@ -68,11 +68,11 @@ pub(super) async fn objection(
 
 fn unknown(task: &PeerAuth, mesh: &Mesh, harms: &Harms) -> Vec<Unread> {
     // To go strict says what holds, whatever a wider policy says; to remove a policy does not.
-    let partial = mesh.partial.clone().filter(|_| task.request.wish == Wish::Remove);
+    let partial = mesh.partial.clone().filter(|_| task.request.wish == PolicyWish::Remove);
     harms.unknown.iter().cloned().chain(partial).collect()
 }
 
-fn would_break(scope: &Scope, broken: &[Harmed]) -> Objection {
+fn would_break(scope: &PolicyScope, broken: &[Harmed]) -> Objection {
     let sends = broken.first().map_or("plaintext", |harmed| harmed.facts.sends.words(harmed.cause));
     let mut why = Objection::new(
         Reason::GatewayPlaintext,
@@ -98,7 +98,7 @@ fn would_break(scope: &Scope, broken: &[Harmed]) -> Objection {
 }
 
 /// Whom the policy does not reach, and who may have been left out of what was looked at.
-async fn say_reach(session: &Session, scope: &Scope, notes: &mut dyn Notes) {
+async fn say_reach(session: &Session, scope: &PolicyScope, notes: &mut dyn Notes) {
     match reach::out_of_reach(session, scope).await {
         Ok(OutOfReach { count: 0, .. }) => {}
         Ok(OutOfReach { total, count, some }) => {
@@ -109,7 +109,7 @@ async fn say_reach(session: &Session, scope: &Scope, notes: &mut dyn Notes) {
             let more = (more > 0).then(|| format!("and {more} more"));
             // All of a mesh's namespaces have pods that are none of it.
             let advice = match scope {
-                Scope::Mesh => Advice::note(Code::OutOfReach, what),
+                PolicyScope::Mesh => Advice::note(Code::OutOfReach, what),
                 _ => Advice::warning(Code::OutOfReach, what).details(details.chain(more)),
             };
             notes.advice(advice);

@@ -2,24 +2,24 @@
 
 use serde_json::Value;
 
-use crate::edit::manifest::{self, Found, Place, members};
+use crate::edit::manifest::{self, ManifestObject, ManifestPlace, members};
 use crate::edit::{Edit, Op};
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::emit::{Edited, Emit};
 use crate::flow::files::by_hand;
 use crate::flow::interrupt::Interrupts;
 use crate::flow::report::Report;
-use crate::load::files::{Loaded, SourceText, find, sources_of};
+use crate::load::files::{LoadedFile, SourceText, find, sources_of};
 use crate::load::policies::ISTIO_SYSTEM;
 use crate::model::{Object, kinds};
-use crate::options::{Files, PeerAuth};
+use crate::options::{FilesTask, PeerAuth};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::outcome::{Objection, Outcome, Row};
-use crate::plan::peer::change::{Verdict, Wish, at_level, decide};
+use crate::plan::peer::change::{PolicyVerdict, PolicyWish, at_level, decide};
 use crate::plan::peer::{self, Policies};
 
 /// The manifests as far as they matter here.
-pub(super) struct Read {
+pub(super) struct ReadPolicies {
     /// Texts that hold a policy, and the one text of a filter.
     texts: Vec<SourceText>,
     policies: Vec<Seen>,
@@ -34,24 +34,25 @@ pub(super) struct Read {
 struct Seen {
     value: Value,
     text: usize,
-    place: Place,
+    place: ManifestPlace,
 }
 
 /// Reads the manifests; a policy without a namespace is in `home`.
 ///
 /// # Errors
 /// A file cannot be read.
-pub(super) fn read(files: &Files, home: Option<&str>, interrupts: &Interrupts) -> Result<Read, Failure> {
+pub(super) fn read(files: &FilesTask, home: Option<&str>, interrupts: &Interrupts) -> Result<ReadPolicies, Failure> {
     let mut inputs = find(&sources_of(&files.paths)?)?;
     let is_single = inputs.is_single();
-    let mut read = Read { texts: Vec::new(), policies: Vec::new(), doubtful: Vec::new(), maps: Vec::new(), is_single };
+    let mut read =
+        ReadPolicies { texts: Vec::new(), policies: Vec::new(), doubtful: Vec::new(), maps: Vec::new(), is_single };
     let mut stdin = interrupts.stdin();
     while let Some(loaded) = inputs.next(&mut stdin) {
         interrupts.check()?;
         match loaded? {
-            Loaded::Text(text) => read.take(text, home),
-            Loaded::PassedOver { .. } => {}
-            Loaded::Refused { name, why, hint } => {
+            LoadedFile::Text(text) => read.take(text, home),
+            LoadedFile::PassedOver { .. } => {}
+            LoadedFile::Refused { name, why, hint } => {
                 let why = Objection::new(Reason::File, why).hint(hint);
                 read.doubtful.push(Row { file: Some(name), ..Row::left(nobody(), Outcome::Refused, why) });
             }
@@ -60,7 +61,7 @@ pub(super) fn read(files: &Files, home: Option<&str>, interrupts: &Interrupts) -
     Ok(read)
 }
 
-impl Read {
+impl ReadPolicies {
     fn take(&mut self, text: SourceText, home: Option<&str>) {
         let is_map = |value: &Value| value["kind"] == "ConfigMap" && value["data"]["mesh"].is_string();
         if text.text.contains("ConfigMap") {
@@ -69,7 +70,7 @@ impl Read {
         let before = self.policies.len();
         for found in members(&text.text, &kinds::PEER_AUTHENTICATION).found {
             match found {
-                Found::Member { object: Object { mut value, reference }, place } => {
+                ManifestObject::Member { object: Object { mut value, reference }, place } => {
                     if let (Some(home), true) = (home, reference.namespace.is_empty())
                         && let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut)
                     {
@@ -77,7 +78,7 @@ impl Read {
                     }
                     self.policies.push(Seen { value, text: self.texts.len(), place });
                 }
-                Found::Refused { line, why, hint, .. } => {
+                ManifestObject::Refused { line, why, hint, .. } => {
                     let why = Objection::new(Reason::Unsafe, why).hint(hint);
                     self.doubtful.push(Row::left(nobody(), Outcome::Refused, why).at(&text.name, line));
                 }
@@ -110,7 +111,7 @@ fn nobody() -> crate::model::ObjectRef {
 ///
 /// # Errors
 /// What keeps the manifests from being read or written.
-pub(super) fn edit(task: &PeerAuth, files: &Files, report: &mut Report<'_>) -> Result<(), Failure> {
+pub(super) fn edit(task: &PeerAuth, files: &FilesTask, report: &mut Report<'_>) -> Result<(), Failure> {
     report.form_for_files(task.preview, files.destination);
     let request = &task.request;
     let said = task.root_namespace.as_deref();
@@ -139,14 +140,14 @@ pub(super) fn edit(task: &PeerAuth, files: &Files, report: &mut Report<'_>) -> R
     }
     let emit = Emit::of(task.preview, files.destination, read.is_single);
     match decide(request, &policies, &kinds::PEER_AUTHENTICATION) {
-        Verdict::Refuse { object, why } => report.row(Row::left(object, Outcome::Refused, why)),
-        Verdict::Unchanged { object, message } => {
+        PolicyVerdict::Refuse { object, why } => report.row(Row::left(object, Outcome::Refused, why)),
+        PolicyVerdict::Unchanged { object, message } => {
             let message = of_files(request.wish, message, "not there");
             super::say_beside(task, &policies, &object, report);
             write(&read.texts, None, emit, report)?;
             report.row(Row::answer(object, Outcome::Unchanged, message));
         }
-        Verdict::Change { before, edits, message } => {
+        PolicyVerdict::Change { before, edits, message } => {
             let message = of_files(request.wish, message, "removed");
             let (text, line, splice) = match splice(&read, &before, &edits) {
                 Ok(found) => found,
@@ -174,12 +175,12 @@ pub(super) fn edit(task: &PeerAuth, files: &Files, report: &mut Report<'_>) -> R
 }
 
 /// What holds once a policy is gone, only the cluster tells.
-fn of_files(wish: Wish, message: String, without: &str) -> String {
-    if wish == Wish::Remove { without.to_owned() } else { message }
+fn of_files(wish: PolicyWish, message: String, without: &str) -> String {
+    if wish == PolicyWish::Remove { without.to_owned() } else { message }
 }
 
 /// Where the change is made, the line there, and the change of the text.
-fn splice(read: &Read, before: &Object, edits: &[Edit]) -> Result<(usize, usize, manifest::Splice), Objection> {
+fn splice(read: &ReadPolicies, before: &Object, edits: &[Edit]) -> Result<(usize, usize, manifest::Splice), Objection> {
     let unsafe_because = |why: &str| Objection::new(Reason::Unsafe, format!("{why}; nothing changed"));
     if before.value.is_null() {
         let (Some(text), true) = (read.texts.first(), read.is_single) else {

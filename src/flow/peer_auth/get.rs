@@ -6,10 +6,10 @@ use crate::error::Failure;
 use crate::flow::report::Report;
 use crate::flow::session::{block_on, open};
 use crate::load::policies::{self, ISTIO_SYSTEM, Root};
-use crate::options::{Files, Global, PeerAuthGet};
+use crate::options::{FilesTask, Global, PeerAuthGet};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::peer::Policies;
-use crate::plan::peer::change::Scope;
+use crate::plan::peer::change::PolicyScope;
 use crate::plan::peer::report::lines;
 use crate::render::peer_auth::{rows, value};
 
@@ -28,7 +28,7 @@ async fn of_cluster(task: &PeerAuthGet, global: &Global, report: &mut Report<'_>
     let session = open(global, report).await?;
     let root = policies::root(&session, task.root_namespace.as_deref()).await;
     let namespace = task.scope.as_ref().map(|scope| scope.home(root.name()).to_owned());
-    if let (Some(namespace), false) = (&namespace, task.scope == Some(Scope::Mesh)) {
+    if let (Some(namespace), false) = (&namespace, task.scope == Some(PolicyScope::Mesh)) {
         is_there(&session, namespace).await?;
     }
     let mesh = policies::read(&session, root, namespace.as_deref()).await?;
@@ -50,7 +50,7 @@ async fn of_cluster(task: &PeerAuthGet, global: &Global, report: &mut Report<'_>
     Ok(())
 }
 
-fn of_files(task: &PeerAuthGet, manifests: &Files, report: &mut Report<'_>) -> Result<(), Failure> {
+fn of_files(task: &PeerAuthGet, manifests: &FilesTask, report: &mut Report<'_>) -> Result<(), Failure> {
     let said = task.root_namespace.as_deref();
     let home = task.scope.as_ref().map(|scope| scope.home(said.unwrap_or(ISTIO_SYSTEM)));
     let read = files::read(manifests, home, &report.interrupts())?;

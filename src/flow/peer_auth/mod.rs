@@ -23,10 +23,10 @@ use crate::plan::advice::{Advice, Code};
 use crate::plan::change::Change;
 use crate::plan::outcome::{Outcome, Row};
 use crate::plan::owner::{self, Owner};
-use crate::plan::peer::change::{Scope, Verdict, Wish, at_level, decide};
+use crate::plan::peer::change::{PolicyScope, PolicyVerdict, PolicyWish, at_level, decide};
 use crate::plan::peer::exceptions::exceptions;
 use crate::plan::peer::{Mode, Policies};
-use crate::plan::policy::{Caution, Foreign};
+use crate::plan::policy::{Caution, OtherTls};
 use serde_json::Value;
 
 /// How often the policy is decided about anew because somebody else was faster.
@@ -91,17 +91,17 @@ pub(super) async fn plan(
 ) -> Result<Planned<Change>, Failure> {
     let mesh = mesh(session, task).await?;
     let request = &task.request;
-    if let Scope::Namespace(namespace) | Scope::Workload { namespace, .. } = &request.scope {
+    if let PolicyScope::Namespace(namespace) | PolicyScope::Workload { namespace, .. } = &request.scope {
         is_there(session, namespace).await?;
     }
     let change = match decide(request, &mesh.policies(), mesh.kind) {
-        Verdict::Unchanged { object, message } => {
+        PolicyVerdict::Unchanged { object, message } => {
             say_around(task, &mesh, &object, notes);
             let before = Object { reference: object, value: Value::Null };
             return Ok(Ok(Change::new(before, Vec::new(), message)));
         }
-        Verdict::Refuse { object, why } => return Ok(Err(vec![Row::left(object, Outcome::Refused, why)])),
-        Verdict::Change { before, edits, message } => Change::new(before, edits, message),
+        PolicyVerdict::Refuse { object, why } => return Ok(Err(vec![Row::left(object, Outcome::Refused, why)])),
+        PolicyVerdict::Change { before, edits, message } => Change::new(before, edits, message),
     };
     say_around(task, &mesh, &change.before.reference, notes);
     if let Some(owner) = owner::of(&change.before.value) {
@@ -119,7 +119,7 @@ async fn mesh(session: &Session, task: &PeerAuth) -> Result<Mesh, Failure> {
     let root = policies::root(session, task.root_namespace.as_deref()).await;
     let place = session.looked();
     let namespace = match &task.request.scope {
-        Scope::Mesh => match &root {
+        PolicyScope::Mesh => match &root {
             Root::Known(name) => name.clone(),
             Root::Guessed { why } => {
                 return Err(Failure::new(
@@ -185,7 +185,7 @@ fn say_beside(task: &PeerAuth, policies: &Policies, object: &ObjectRef, notes: &
     let scope = &task.request.scope;
     let level = at_level(scope, policies);
     let names = |policy: &&serde_json::Value| policy["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-    if let ([read, _, ..], Wish::Set(_)) = (level.as_slice(), task.request.wish) {
+    if let ([read, _, ..], PolicyWish::Set(_)) = (level.as_slice(), task.request.wish) {
         let others: Vec<_> = level[1..].iter().map(names).collect();
         let what = format!("Istio reads {} alone for {scope}, for it is the oldest", names(read));
         notes.advice(
@@ -194,7 +194,7 @@ fn say_beside(task: &PeerAuth, policies: &Policies, object: &ObjectRef, notes: &
                 .about(object),
         );
     }
-    if let Wish::Set(mode) = task.request.wish {
+    if let PolicyWish::Set(mode) = task.request.wish {
         let kept = exceptions(scope, mode, policies);
         if !kept.is_empty() {
             notes.advice(
@@ -229,20 +229,20 @@ pub(super) fn command(task: &PeerAuth) -> CommandLine {
 
 fn asked(task: &PeerAuth) -> &'static str {
     match task.request.wish {
-        Wish::Set(_) => "peer-auth would turn away",
-        Wish::Remove => "peer-auth would take away",
+        PolicyWish::Set(_) => "peer-auth would turn away",
+        PolicyWish::Remove => "peer-auth would take away",
     }
 }
 
 fn risks(task: &PeerAuth) -> Vec<String> {
     let scope = &task.request.scope;
     let mut risks = match task.request.wish {
-        Wish::Set(Mode::Strict) => vec![format!("all plaintext to {scope}")],
-        Wish::Set(_) => Vec::new(),
-        Wish::Remove if task.request.foreign == Foreign::Replace => {
+        PolicyWish::Set(Mode::Strict) => vec![format!("all plaintext to {scope}")],
+        PolicyWish::Set(_) => Vec::new(),
+        PolicyWish::Remove if task.request.foreign == OtherTls::Replace => {
             vec![format!("the policy of {scope}, also one that somebody else made")]
         }
-        Wish::Remove => vec![format!("the policy of {scope}")],
+        PolicyWish::Remove => vec![format!("the policy of {scope}")],
     };
     risks.extend((task.request.caution == Caution::Forced).then(|| "what a gateway may send (--force)".to_owned()));
     risks
@@ -272,11 +272,11 @@ async fn write(session: &Session, task: &PeerAuth, planned: Change, stop: &Inter
             Err(unmade) if is_somebody_faster(&unmade.error) => {
                 let mesh = mesh(session, task).await?;
                 match decide(&task.request, &mesh.policies(), mesh.kind) {
-                    Verdict::Change { before, edits, message } => planned = Change::new(before, edits, message),
-                    Verdict::Unchanged { object, message } => {
+                    PolicyVerdict::Change { before, edits, message } => planned = Change::new(before, edits, message),
+                    PolicyVerdict::Unchanged { object, message } => {
                         return Ok(Row::answer(object, Outcome::Unchanged, message));
                     }
-                    Verdict::Refuse { object, why } => return Ok(Row::left(object, Outcome::Refused, why)),
+                    PolicyVerdict::Refuse { object, why } => return Ok(Row::left(object, Outcome::Refused, why)),
                 }
             }
             Err(unmade) => return Err(unmade.error.into_failure(session)),

@@ -4,21 +4,21 @@ use super::forward::{enrolment, of_policy, switches, upstreams};
 use super::policy;
 use super::removal::{Left, Removal};
 use super::sidecars::{self, InRelease};
-use super::step::{Act, Step};
+use super::step::{Step, StepAct};
 use crate::command::gloo_rs;
 use crate::error::Failure;
 use crate::kube::{ApiError, Cause, Freshness, Query, Scope as Where, Session};
 use crate::load::policies::{self, Root};
-use crate::load::survey::Survey;
+use crate::load::survey::SurveyReader;
 use crate::model::{Object, ObjectRef, kinds};
 use crate::options::{Enrol, Global, Marks, Named, Teardown};
 use crate::plan::auto_mtls;
 use crate::plan::mark::{is_noted, made_by_us, written_by_us};
-use crate::plan::mtls::Wish;
+use crate::plan::mtls::MtlsWish;
 use crate::plan::owner::{self, Owner};
-use crate::plan::peer::change::{self, Scope};
+use crate::plan::peer::change::{self, PolicyScope};
 use crate::plan::peer::selector;
-use crate::plan::policy::Foreign;
+use crate::plan::policy::OtherTls;
 use crate::plan::revisions::bond;
 use crate::plan::settings;
 use crate::plan::ssl_config::{Tls, tls_of};
@@ -52,9 +52,9 @@ async fn of_policies(session: &Session, marks: Marks, found: &mut Removal) -> Re
         let (namespace, name) = (text("namespace"), text("name"));
         let labels = selector(there);
         let scope = match &root {
-            _ if !labels.is_empty() => Scope::Workload { namespace: namespace.clone(), labels },
-            Root::Known(root) if *root == namespace => Scope::Mesh,
-            _ => Scope::Namespace(namespace.clone()),
+            _ if !labels.is_empty() => PolicyScope::Workload { namespace: namespace.clone(), labels },
+            Root::Known(root) if *root == namespace => PolicyScope::Mesh,
+            _ => PolicyScope::Namespace(namespace.clone()),
         };
         let changed = written_by_us(there, &["f:spec", "f:mtls"]);
         let left = || {
@@ -65,12 +65,12 @@ async fn of_policies(session: &Session, marks: Marks, found: &mut Removal) -> Re
         if !found.sort(marks, made_by_us(there), left) {
             continue;
         }
-        let foreign = if marks == Marks::Ignored { Foreign::Replace } else { Foreign::Keep };
+        let foreign = if marks == Marks::Ignored { OtherTls::Replace } else { OtherTls::Keep };
         let undone_by = policy::made_again(there, kind, &scope);
         found.steps.push(Step {
             word: "policy",
             what: format!("PeerAuthentication {namespace}/{name}"),
-            act: of_policy(scope, change::Wish::Remove, foreign),
+            act: of_policy(scope, change::PolicyWish::Remove, foreign),
             undone_by,
         });
     }
@@ -99,7 +99,7 @@ async fn of_upstreams(session: &Session, marks: Marks, found: &mut Removal) -> R
         found.steps.push(Step {
             word: "upstream",
             what: shown.clone(),
-            act: upstreams(Wish::Disable, names),
+            act: upstreams(MtlsWish::Disable, names),
             undone_by: gloo_rs("istio enable-mtls").with("-u", shown).into(),
         });
     }
@@ -113,7 +113,7 @@ async fn of_settings(
     release: Option<&InRelease>,
     found: &mut Removal,
 ) -> Result<(), Failure> {
-    let survey = Survey::new(session, global);
+    let survey = SurveyReader::new(session, global);
     let namespace = survey.gloo_namespace().await;
     let settings = match session.get(&kinds::SETTINGS, namespace, "default").await {
         Ok(settings) => settings,
@@ -134,7 +134,7 @@ async fn of_settings(
         let what = format!("Settings {namespace}/default: auto-mTLS was not turned on by gloo-rs");
         Left::new(&what, gloo_rs("istio auto-mtls disable"))
     }) {
-        found.steps.push(switches(auto_mtls::Wish::Disable));
+        found.steps.push(switches(auto_mtls::AutoMtlsWish::Disable));
     }
     Ok(())
 }
@@ -156,7 +156,7 @@ async fn of_namespaces(session: &Session, marks: Marks, found: &mut Removal) -> 
             found.steps.push(Step {
                 word: "unenroll",
                 what: format!("namespace {name}"),
-                act: Act::Enrolment(enrolment(Enrol::Out, &name)),
+                act: StepAct::Enrolment(enrolment(Enrol::Out, &name)),
                 undone_by: gloo_rs("istio enroll").value(&name).with("--revision", revision).into(),
             });
         }

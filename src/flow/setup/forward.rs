@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::policy;
-use super::step::{Act, Step};
+use super::step::{Step, StepAct};
 use crate::command::{CommandLine, flag, gloo_rs};
 use crate::error::{Exit, Failure, Reason};
 use crate::helm::Helm;
@@ -13,17 +13,17 @@ use crate::load::{gateways, policies, release};
 use crate::model::{ObjectRef, kinds};
 use crate::options::{
     Bringer, Enrol, Enrolment, Global, HTTP_PORT, HelmFailure, Injection, IstioWish, Named, PeerAuth, PodsOf, Posture,
-    Preview, Proof, Proxies, ProxyPods, Restarts, Rollouts, Setup, Sidecars, Strictness, Switches, TrustWish,
-    UpgradeValues, ValuesAct, ValuesDestination, ValuesSource, VerifyTask, Via,
+    Preview, Proxies, ProxyPods, Restarts, Rollouts, SettingsSwitches, Setup, SetupProof, Sidecars, Strictness,
+    TrustWish, UpgradeValues, ValuesAct, ValuesDestination, ValuesSource, VerifyTask, Via,
 };
 use crate::plan::auto_mtls;
 use crate::plan::enrolment::guard::GlooNamespace;
-use crate::plan::mtls::{Policy, Wish};
+use crate::plan::mtls::{MtlsWish, Policy};
 use crate::plan::owner::{self, Owner};
-use crate::plan::peer::change::{self, Request, Scope};
+use crate::plan::peer::change::{self, PolicyRequest, PolicyScope};
 use crate::plan::peer::{Mode, Policies};
-use crate::plan::policy::{Caution, Foreign};
-use crate::plan::proxy_pods::{Amount, Which};
+use crate::plan::policy::{Caution, OtherTls};
+use crate::plan::proxy_pods::{PodAmount, Which};
 use crate::plan::values::{self, Switch};
 use crate::render::diff::Secrets;
 use crate::text::{ProxyKind, ProxyName};
@@ -52,9 +52,9 @@ fn in_order(task: &Setup, via: Bringer, proxy: &ProxyName, policies: Vec<Step>) 
     match (via, task.auto_mtls) {
         // With Helm auto-mTLS is one of the values.
         (Bringer::Helm, _) => proves.push(0),
-        (Bringer::Inject, Switches::On) => {
+        (Bringer::Inject, SettingsSwitches::On) => {
             proves.push(steps.len());
-            steps.push(switches(auto_mtls::Wish::Enable));
+            steps.push(switches(auto_mtls::AutoMtlsWish::Enable));
         }
         (Bringer::Inject, _) => {}
     }
@@ -77,7 +77,7 @@ fn in_order(task: &Setup, via: Bringer, proxy: &ProxyName, policies: Vec<Step>) 
 /// A request to each Upstream; of the steps that it proves, what carries it is taken back where it is not answered over
 /// mutual TLS.
 fn verify(task: &Setup, proxy: &ProxyName, proves: &[usize], when: &str) -> Vec<Step> {
-    let upstreams = if task.proof == Proof::Sent { task.upstreams.as_slice() } else { &[] };
+    let upstreams = if task.proof == SetupProof::Sent { task.upstreams.as_slice() } else { &[] };
     let request = |upstream: &Named| VerifyTask {
         upstream: Some(upstream.clone()),
         url: None,
@@ -86,14 +86,14 @@ fn verify(task: &Setup, proxy: &ProxyName, proves: &[usize], when: &str) -> Vec<
         method: "GET".to_owned(),
         headers: Vec::new(),
         via: Via::Forward { port: HTTP_PORT },
-        pods: ProxyPods { proxy: PodsOf::Named(proxy.clone()), amount: Amount::One, which: Which::Running },
+        pods: ProxyPods { proxy: PodsOf::Named(proxy.clone()), amount: PodAmount::One, which: Which::Running },
         trust: TrustWish::System,
         expect: 200,
     };
     let step = |upstream: &Named| Step {
         word: "verify",
         what: format!("{}: expect 200 and mTLS{when}", shown(upstream)),
-        act: Act::Verify { request: Box::new(request(upstream)), proves: proves.to_vec() },
+        act: StepAct::Verify { request: Box::new(request(upstream)), proves: proves.to_vec() },
         undone_by: "nothing is changed".into(),
     };
     upstreams.iter().map(step).collect()
@@ -197,17 +197,17 @@ pub(super) fn shown(upstream: &Named) -> String {
 }
 
 fn helm(task: &Setup) -> Step {
-    let auto_mtls = if task.auto_mtls == Switches::On { Switch::On } else { Switch::NotTyped };
+    let auto_mtls = if task.auto_mtls == SettingsSwitches::On { Switch::On } else { Switch::NotTyped };
     let values = UpgradeValues {
         act: ValuesAct::Merge,
-        wish: values::Wish { auto_mtls, ..values::Wish::default() },
+        wish: values::ValuesWish { auto_mtls, ..values::ValuesWish::default() },
         istio: IstioWish { revision: task.revision.clone(), ..IstioWish::default() },
         ..of_release(task.chart.clone(), task.secrets)
     };
     Step {
         word: "helm",
         what: "the values of Gloo's release".to_owned(),
-        act: Act::Values(values),
+        act: StepAct::Values(values),
         undone_by: of_chart(gloo_rs("upgrade-values --remove --apply"), task.chart.as_deref()).into(),
     }
 }
@@ -224,7 +224,7 @@ pub(super) fn of_chart(command: CommandLine, chart: Option<&Path>) -> CommandLin
 pub(super) fn of_release(chart: Option<PathBuf>, secrets: Secrets) -> UpgradeValues {
     UpgradeValues {
         act: ValuesAct::Remove,
-        wish: values::Wish::default(),
+        wish: values::ValuesWish::default(),
         istio: IstioWish::default(),
         source: ValuesSource::Release { name: None, revision: None },
         destination: ValuesDestination::Helm(HelmFailure::RollsBack),
@@ -244,7 +244,7 @@ fn inject(task: &Setup, proxy: &ProxyName) -> Step {
         istio: IstioWish { revision: task.revision.clone(), ..IstioWish::default() },
         sds_image: None,
         posture: Posture::Usual,
-        auto_mtls: Switches::Alone,
+        auto_mtls: SettingsSwitches::Alone,
     };
     Step {
         word: "inject",
@@ -252,7 +252,7 @@ fn inject(task: &Setup, proxy: &ProxyName) -> Step {
             gateways::USUAL => "sidecars beside the gateway".to_owned(),
             name => format!("sidecars beside {name}"),
         },
-        act: Act::Sidecars(sidecars(act, proxy)),
+        act: StepAct::Sidecars(sidecars(act, proxy)),
         undone_by: unless_usual(gloo_rs("istio uninject"), &proxy.name).into(),
     }
 }
@@ -275,12 +275,12 @@ pub(super) fn sidecars(act: Injection, proxy: &ProxyName) -> Sidecars {
 }
 
 /// Auto-mTLS in Settings.
-pub(super) fn switches(wish: auto_mtls::Wish) -> Step {
+pub(super) fn switches(wish: auto_mtls::AutoMtlsWish) -> Step {
     let undone_by = match wish {
-        auto_mtls::Wish::Enable => gloo_rs("istio auto-mtls disable"),
-        auto_mtls::Wish::Disable => gloo_rs("istio auto-mtls enable"),
+        auto_mtls::AutoMtlsWish::Enable => gloo_rs("istio auto-mtls disable"),
+        auto_mtls::AutoMtlsWish::Disable => gloo_rs("istio auto-mtls enable"),
     };
-    Step { word: "auto-mtls", what: "Settings".to_owned(), act: Act::Switches(wish), undone_by: undone_by.into() }
+    Step { word: "auto-mtls", what: "Settings".to_owned(), act: StepAct::Switches(wish), undone_by: undone_by.into() }
 }
 
 fn enroll(namespace: &str, revision: Option<String>) -> Step {
@@ -288,7 +288,7 @@ fn enroll(namespace: &str, revision: Option<String>) -> Step {
     Step {
         word: "enroll",
         what: format!("namespace {namespace}"),
-        act: Act::Enrolment(enrolment(act, namespace)),
+        act: StepAct::Enrolment(enrolment(act, namespace)),
         undone_by: gloo_rs("istio unenroll").value(namespace).into(),
     }
 }
@@ -311,19 +311,19 @@ fn enable(task: &Setup) -> Step {
     Step {
         word: "upstream",
         what: names(task),
-        act: upstreams(Wish::Enable, task.upstreams.clone()),
+        act: upstreams(MtlsWish::Enable, task.upstreams.clone()),
         undone_by: gloo_rs("istio disable-mtls").with("-u", names(task)).into(),
     }
 }
 
 /// One of the two commands on these Upstreams.
-pub(super) fn upstreams(wish: Wish, names: Vec<Named>) -> Act {
-    let policy = Policy { wish, foreign: Foreign::Keep, caution: Caution::Careful };
-    Act::Upstreams(policy, names)
+pub(super) fn upstreams(wish: MtlsWish, names: Vec<Named>) -> StepAct {
+    let policy = Policy { wish, foreign: OtherTls::Keep, caution: Caution::Careful };
+    StepAct::Upstreams(policy, names)
 }
 
 async fn strict(session: &Session, namespace: &str) -> Step {
-    let scope = Scope::Namespace(namespace.to_owned());
+    let scope = PolicyScope::Namespace(namespace.to_owned());
     let there = policies::list(session, Where::Namespace(namespace), Freshness::Now).await;
     let there = there.map(|(_, all)| all).unwrap_or_default();
     let policies = Policies { all: &there, root_namespace: policies::ISTIO_SYSTEM };
@@ -332,14 +332,14 @@ async fn strict(session: &Session, namespace: &str) -> Step {
         what: format!("namespace {namespace}"),
         // What somebody else made is not taken away.
         undone_by: policy::as_before(policies.without_selector(namespace).into_iter().next(), namespace).into(),
-        act: of_policy(scope, change::Wish::Set(Mode::Strict), Foreign::Keep),
+        act: of_policy(scope, change::PolicyWish::Set(Mode::Strict), OtherTls::Keep),
     }
 }
 
 /// One of the commands on the policy of a scope.
-pub(super) fn of_policy(scope: Scope, wish: change::Wish, foreign: Foreign) -> Act {
-    Act::PeerAuth(PeerAuth {
-        request: Request { scope, wish, foreign, caution: Caution::Careful },
+pub(super) fn of_policy(scope: PolicyScope, wish: change::PolicyWish, foreign: OtherTls) -> StepAct {
+    StepAct::PeerAuth(PeerAuth {
+        request: PolicyRequest { scope, wish, foreign, caution: Caution::Careful },
         root_namespace: None,
         preview: Preview::default(),
         files: None,
@@ -356,8 +356,8 @@ mod tests {
         via: Bringer,
         upstreams: &[&str],
         strictness: Strictness,
-        auto_mtls: Switches,
-        proof: Proof,
+        auto_mtls: SettingsSwitches,
+        proof: SetupProof,
     ) -> Vec<String> {
         let named = |name: &&str| Named { namespace: None, name: (*name).to_owned() };
         let task = Setup {
@@ -375,18 +375,18 @@ mod tests {
             preview: Preview::default(),
             secrets: Secrets::Masked,
         };
-        let scope = Scope::Namespace("shop".to_owned());
+        let scope = PolicyScope::Namespace("shop".to_owned());
         let policy = Step {
             word: "strict",
             what: "namespace shop".to_owned(),
-            act: of_policy(scope, change::Wish::Set(Mode::Strict), Foreign::Keep),
+            act: of_policy(scope, change::PolicyWish::Set(Mode::Strict), OtherTls::Keep),
             undone_by: gloo_rs("istio peer-auth remove").with("-n", "shop").into(),
         };
         let policies = if strictness == Strictness::Strict { vec![policy] } else { Vec::new() };
         let proxy = ProxyName { kind: None, name: gateways::USUAL.to_owned() };
         let steps = in_order(&task, via, &proxy, policies);
         let proves = |step: &Step| match &step.act {
-            Act::Verify { proves, .. } => format!(" {proves:?}"),
+            StepAct::Verify { proves, .. } => format!(" {proves:?}"),
             _ => String::new(),
         };
         steps.iter().map(|step| format!("{}{}", step.word, proves(step))).collect()
@@ -395,21 +395,21 @@ mod tests {
     #[test]
     fn requests_come_before_and_after_the_policies_and_prove_the_steps_between() {
         let (strict, as_it_is) = (Strictness::Strict, Strictness::AsItIs);
-        let (alone, on) = (Switches::Alone, Switches::On);
-        let words = setup(Bringer::Inject, &["a", "b"], strict, alone, Proof::Sent);
+        let (alone, on) = (SettingsSwitches::Alone, SettingsSwitches::On);
+        let words = setup(Bringer::Inject, &["a", "b"], strict, alone, SetupProof::Sent);
         assert_eq!(
             words,
             ["inject", "enroll", "upstream", "verify [2]", "verify [2]", "strict", "verify [5]", "verify [5]"]
         );
-        let by_auto_mtls = setup(Bringer::Inject, &["a"], as_it_is, on, Proof::Sent);
+        let by_auto_mtls = setup(Bringer::Inject, &["a"], as_it_is, on, SetupProof::Sent);
         assert_eq!(by_auto_mtls, ["inject", "enroll", "auto-mtls", "upstream", "verify [2, 3]"]);
-        let by_helm = setup(Bringer::Helm, &["a"], as_it_is, on, Proof::Sent);
+        let by_helm = setup(Bringer::Helm, &["a"], as_it_is, on, SetupProof::Sent);
         assert_eq!(by_helm, ["helm", "enroll", "upstream", "verify [0, 2]"], "auto-mTLS is one of the values");
         assert_eq!(
-            setup(Bringer::Inject, &["a"], strict, alone, Proof::Skipped),
+            setup(Bringer::Inject, &["a"], strict, alone, SetupProof::Skipped),
             ["inject", "enroll", "upstream", "strict"]
         );
-        assert_eq!(setup(Bringer::Inject, &[], as_it_is, alone, Proof::Sent), ["inject", "enroll"]);
+        assert_eq!(setup(Bringer::Inject, &[], as_it_is, alone, SetupProof::Sent), ["inject", "enroll"]);
     }
 
     #[test]

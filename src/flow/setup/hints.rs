@@ -1,7 +1,7 @@
 //! Hints of a step's own command, as they help who typed the longer way.
 
 use super::forward::shown;
-use super::step::Act;
+use super::step::StepAct;
 use crate::cli;
 use crate::command::{CommandLine, Hint, gloo_rs};
 use crate::error::Failure;
@@ -15,7 +15,7 @@ const GO_FIRST: [(&str, &str); 2] =
     [("--overwrite", "--overwrite"), ("--istio-discovery-address", "--istio-discovery-address HOST:15012")];
 
 /// Keeps of the hints what can be typed here, names the step's own command for what only that takes, and drops the rest.
-pub(super) fn told(why: Failure, way: &str, act: &Act, typed: &Global) -> Failure {
+pub(super) fn told(why: Failure, way: &str, act: &StepAct, typed: &Global) -> Failure {
     let takes = |flag: &str| cli::takes(&["istio", way], flag);
     let own = command(act, typed);
     let hints = why.hints.iter().filter_map(|hint| here(hint, &takes, own.as_ref())).collect();
@@ -32,18 +32,20 @@ fn here(hint: &Hint, takes: &impl Fn(&str) -> bool, own: Option<&CommandLine>) -
 }
 
 /// The command of a step; none where its flags would not help the way: a namespace that is enrolled is asked about again.
-fn command(act: &Act, typed: &Global) -> Option<CommandLine> {
+fn command(act: &StepAct, typed: &Global) -> Option<CommandLine> {
     Some(match act {
-        Act::Upstreams(policy, names) => {
+        StepAct::Upstreams(policy, names) => {
             let names = names.iter().map(shown).collect::<Vec<_>>().join(",");
             again::scoped(gloo_rs(policy.words().command).with("-u", names), typed)
         }
-        Act::PeerAuth(task) => again::in_gloo(peer_auth::command(task), typed),
-        Act::Switches(auto_mtls::Wish::Enable) => again::scoped(gloo_rs("istio auto-mtls enable"), typed),
-        Act::Sidecars(task) if matches!(task.act, Injection::Inject { .. }) => {
+        StepAct::PeerAuth(task) => again::in_gloo(peer_auth::command(task), typed),
+        StepAct::Switches(auto_mtls::AutoMtlsWish::Enable) => again::scoped(gloo_rs("istio auto-mtls enable"), typed),
+        StepAct::Sidecars(task) if matches!(task.act, Injection::Inject { .. }) => {
             again::scoped(gloo_rs("istio inject"), typed)
         }
-        Act::Values(task) if task.act == ValuesAct::Merge => again::scoped(gloo_rs("upgrade-values --apply"), typed),
+        StepAct::Values(task) if task.act == ValuesAct::Merge => {
+            again::scoped(gloo_rs("upgrade-values --apply"), typed)
+        }
         _ => return None,
     })
 }

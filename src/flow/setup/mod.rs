@@ -24,7 +24,7 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
-use self::step::{Act, Planned, Step};
+use self::step::{PlannedStep, Step, StepAct};
 use super::interrupt::UNTOUCHED;
 use super::report::Report;
 use super::session::{open, place};
@@ -32,11 +32,11 @@ use super::{again, consent, guard};
 use crate::command::{CommandLine, Hint, flag, gloo_rs};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::Session;
-use crate::load::survey::Survey;
+use crate::load::survey::SurveyReader;
 use crate::load::traffic;
 use crate::options::{Consent, Global, Preview, Setup, Teardown};
 use crate::plan::advice::Advice;
-use crate::plan::mtls::Wish;
+use crate::plan::mtls::MtlsWish;
 use crate::plan::path::effect::{Effect, Touched};
 use crate::plan::path::forecast::{Forecast, forecast};
 use crate::plan::policy::Caution;
@@ -110,7 +110,7 @@ impl Way {
         report.field("plan", plan.iter().enumerate().map(|(index, it)| shown::value(index + 1, it)).collect());
         let of_document = forecast.as_ref().map(|it| it.outages.iter().map(shown::outage_value).collect());
         report.field("outages", of_document.unwrap_or(Value::Null));
-        let is_as_wanted = plan.iter().all(Planned::is_already);
+        let is_as_wanted = plan.iter().all(PlannedStep::is_already);
         if is_as_wanted {
             self.say("nothing to change", report);
         } else {
@@ -123,7 +123,7 @@ impl Way {
         if self.preview.is_on() {
             return self.show(&plan, report);
         }
-        if is_as_wanted && !plan.iter().any(Planned::only_looks) {
+        if is_as_wanted && !plan.iter().any(PlannedStep::only_looks) {
             return Ok(());
         }
         let risks = if is_as_wanted { Vec::new() } else { vec![shown::amount(&plan)] };
@@ -135,7 +135,7 @@ impl Way {
     }
 
     /// Every step's own preview, said as it is known.
-    async fn plan(&self, steps: Vec<Step>, report: &mut Report<'_>) -> Result<Vec<Planned>, Failure> {
+    async fn plan(&self, steps: Vec<Step>, report: &mut Report<'_>) -> Result<Vec<PlannedStep>, Failure> {
         let mut plan = Vec::new();
         for step in steps {
             let number = plan.len() + 1;
@@ -144,8 +144,8 @@ impl Way {
             let interrupts = report.interrupts();
             let planned = interrupts.or(async {
                 let by = match &step.act {
-                    Act::Upstreams(policy, _) if policy.wish == Wish::Enable => {
-                        let before: Vec<_> = plan.iter().map(|planned: &Planned| &*planned.effects).collect();
+                    StepAct::Upstreams(policy, _) if policy.wish == MtlsWish::Enable => {
+                        let before: Vec<_> = plan.iter().map(|planned: &PlannedStep| &*planned.effects).collect();
                         spared::auto_mtls_after(&before, &self.session, &self.global).await
                     }
                     _ => None,
@@ -173,7 +173,7 @@ impl Way {
     }
 
     /// The command that takes a step back, about the same cluster and Gloo.
-    fn aimed(&self, planned: &Planned) -> Hint {
+    fn aimed(&self, planned: &PlannedStep) -> Hint {
         let scope = if planned.is_in_gloo() { again::scoped } else { again::in_gloo };
         planned.step.undone_by.clone().each(|command| scope(command, &self.typed)).on(&self.typed.target())
     }
@@ -185,12 +185,12 @@ impl Way {
     }
 
     /// Between which steps requests are 503; none where that cannot be known, which is said.
-    async fn forecast(&self, plan: &[Planned], report: &mut Report<'_>) -> Result<Option<Forecast>, Failure> {
+    async fn forecast(&self, plan: &[PlannedStep], report: &mut Report<'_>) -> Result<Option<Forecast>, Failure> {
         let effects: Vec<_> = plan.iter().map(|planned| planned.effects.clone()).collect();
         if effects.iter().all(Vec::<Effect>::is_empty) {
             return Ok(Some(Forecast::default()));
         }
-        let survey = Survey::new(&self.session, &self.global);
+        let survey = SurveyReader::new(&self.session, &self.global);
         let touched = Touched::by(effects.iter().flatten());
         let traffic = Box::pin(traffic::read(&self.session, &survey, &touched)).await?;
         if let Some(why) = traffic.unread.first() {
@@ -205,8 +205,8 @@ impl Way {
     }
 
     /// The plan as what was asked for: its diffs, its objects, and whether there is anything to do.
-    fn show(&self, plan: &[Planned], report: &mut Report<'_>) -> Result<(), Failure> {
-        if self.preview.check && !plan.iter().all(Planned::is_already) {
+    fn show(&self, plan: &[PlannedStep], report: &mut Report<'_>) -> Result<(), Failure> {
+        if self.preview.check && !plan.iter().all(PlannedStep::is_already) {
             report.ends(Exit::WouldChange);
         }
         for planned in plan {
@@ -231,8 +231,8 @@ impl Way {
 }
 
 /// A plan is not carried out if a request that is answered now would get 503s at its end, or may.
-fn against(plan: &[Planned], forecast: &Forecast) -> Result<(), Failure> {
-    let is_policy = |step: usize| matches!(plan[step - 1].step.act, Act::PeerAuth(_));
+fn against(plan: &[PlannedStep], forecast: &Forecast) -> Result<(), Failure> {
+    let is_policy = |step: usize| matches!(plan[step - 1].step.act, StepAct::PeerAuth(_));
     let lasting: Vec<_> = forecast.outages.iter().filter(|outage| outage.ends.is_none()).collect();
     if let Some((step, first)) = lasting.iter().find_map(|outage| Some((outage.begins?, outage))) {
         let (reason, message, hint) = if is_policy(step) {

@@ -9,9 +9,9 @@ use crate::model::{Object, ObjectRef};
 use crate::options::{GLOO_SYSTEM, Global, Named};
 use crate::plan::PerObject;
 use crate::plan::change::Change;
-use crate::plan::mtls::Surroundings;
+use crate::plan::mtls::UpstreamContext;
 use crate::plan::outcome::{Outcome, Row};
-use crate::plan::policy::Found;
+use crate::plan::policy::Picked;
 use crate::render::text;
 
 /// The changes to these objects, or the rows of those that refuse them.
@@ -44,7 +44,7 @@ async fn one(session: &Session, plan: &dyn PerObject, reference: &ObjectRef) -> 
     match session.get(kind, namespace, name).await {
         Ok(value) => {
             let object = Object::new(kind, value);
-            plan.decide(&object, Found::Named, &Surroundings::unseen()).about(object)
+            plan.decide(&object, Picked::Named, &UpstreamContext::unseen()).about(object)
         }
         Err(error) => {
             let is_absent = error.cause == Cause::NotFound;

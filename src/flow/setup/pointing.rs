@@ -1,13 +1,13 @@
 //! What would point at the sidecars' cluster when it is their turn to go.
 
-use super::step::{Act, Planned};
+use super::step::{PlannedStep, StepAct};
 use crate::command::flag;
 use crate::error::Failure;
 use crate::flow::sidecars::against;
 use crate::kube::Session;
 use crate::load::dangling;
 use crate::model::{Object, ObjectRef, kinds};
-use crate::options::{Global, Injection, Upstreams};
+use crate::options::{Global, Injection, UpstreamsTask};
 use crate::plan::dangling::{of, of_settings, release};
 use crate::plan::path::effect::{Effect, Turn};
 use crate::plan::policy::Caution;
@@ -18,11 +18,11 @@ use crate::plan::policy::Caution;
 /// What would be left, or could not be read.
 pub(super) async fn refuse(
     session: &Session,
-    before: &[Planned],
-    step: &Planned,
+    before: &[PlannedStep],
+    step: &PlannedStep,
     global: &Global,
 ) -> Result<(), Failure> {
-    let Act::Sidecars(task) = &step.step.act else { return Ok(()) };
+    let StepAct::Sidecars(task) = &step.step.act else { return Ok(()) };
     if !matches!(task.act, Injection::Uninject { .. }) || step.is_already() {
         return Ok(());
     }
@@ -38,19 +38,19 @@ pub(super) async fn refuse(
         false => "take those fields out, then run this again".into(),
     };
     left.extend(for_nobody.into_iter().filter_map(of).chain(others));
-    let refused = against(&left, &pointing.hidden, Upstreams::Left, Caution::Careful);
+    let refused = against(&left, &pointing.hidden, UpstreamsTask::Left, Caution::Careful);
     refused.map_err(|why| if left.is_empty() { why } else { Failure { hints: vec![hint], ..why } })
 }
 
 /// Whether an object does not point at the sidecars' cluster any more after a step.
-pub(super) fn lets_go(planned: &Planned, object: &ObjectRef) -> bool {
+pub(super) fn lets_go(planned: &PlannedStep, object: &ObjectRef) -> bool {
     let points = |after: &Object| match after.reference.kind == &kinds::SETTINGS {
         true => of_settings(after).is_some(),
         false => of(after).is_some(),
     };
     let change = planned.work.changes().find(|change| change.before.reference == *object);
     // The release's own Settings go with its values.
-    let goes_with_release = matches!(planned.step.act, Act::Values(_))
+    let goes_with_release = matches!(planned.step.act, StepAct::Values(_))
         && planned.effects.contains(&Effect::AutoMtls(Turn::Off))
         && *object.kind == kinds::SETTINGS;
     goes_with_release || change.is_some_and(|change| change.after().is_ok_and(|after| !points(&after)))

@@ -6,14 +6,14 @@ use crate::apply::transaction::without_servers_own;
 use crate::command::{CommandLine, Hint, gloo_rs, kubectl, quoted};
 use crate::model::Kind;
 use crate::plan::mark::{LAST_APPLIED, made_by_us};
-use crate::plan::peer::change::{Scope, Wish};
+use crate::plan::peer::change::{PolicyScope, PolicyWish};
 use crate::plan::peer::{Mode, mode};
 
 /// What brings back a policy that was taken away. One that this program did not make says more than its flags can.
-pub(super) fn made_again(there: &Value, kind: &'static Kind, scope: &Scope) -> Hint {
+pub(super) fn made_again(there: &Value, kind: &'static Kind, scope: &PolicyScope) -> Hint {
     match mode(&there["spec"]["mtls"]) {
         Some(mode @ (Mode::Strict | Mode::Permissive)) if made_by_us(there) => {
-            scope.typed(gloo_rs("istio peer-auth").fixed(Wish::Set(mode).word())).into()
+            scope.typed(gloo_rs("istio peer-auth").fixed(PolicyWish::Set(mode).word())).into()
         }
         _ => kubectl("apply -f -").after(format!("printf %s {} | ", quoted(&manifest(there, kind).to_string()))),
     }
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn a_policy_of_somebody_else_comes_back_as_it_was() {
-        let scope = Scope::Namespace("shop".to_owned());
+        let scope = PolicyScope::Namespace("shop".to_owned());
         let again = |labels: &Value, mode: &str| {
             made_again(&policy(labels, &json!({"mode": mode})), &kinds::PEER_AUTHENTICATION, &scope)
         };

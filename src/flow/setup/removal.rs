@@ -1,7 +1,7 @@
 //! What a teardown takes away, and what it leaves.
 
 use super::step::Step;
-use crate::command::{CommandLine, Hint, Target};
+use crate::command::{CommandLine, Hint, TypedTarget};
 use crate::options::Marks;
 
 /// What goes, and what is not ours to take.
@@ -22,7 +22,7 @@ impl Left {
     }
 
     /// The same on the cluster that was typed.
-    pub(super) fn on(&self, target: &Target) -> String {
+    pub(super) fn on(&self, target: &TypedTarget) -> String {
         self.0.clone().on(target).to_string()
     }
 }

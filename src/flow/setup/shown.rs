@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::step::Planned;
+use super::step::PlannedStep;
 use crate::flow::execute::short;
 use crate::plan::path::forecast::{Doubt, Forecast, Outage};
 use crate::plan::rollout::is_restart;
@@ -14,7 +14,7 @@ const INDENT: usize = 14;
 const MOST: usize = 5;
 
 /// A step of the plan: its head, what it changes, and how it is undone.
-pub(super) fn lines(number: usize, planned: &Planned) -> Vec<String> {
+pub(super) fn lines(number: usize, planned: &PlannedStep) -> Vec<String> {
     let step = &planned.step;
     let head = format!("{number:>3} {:<9} {}", step.word, step.what);
     if planned.only_looks() {
@@ -42,7 +42,7 @@ pub(super) fn lines(number: usize, planned: &Planned) -> Vec<String> {
 }
 
 /// The same for the document.
-pub(super) fn value(number: usize, planned: &Planned) -> Value {
+pub(super) fn value(number: usize, planned: &PlannedStep) -> Value {
     let changes: Vec<_> = planned
         .rows()
         .map(|row| {
@@ -59,9 +59,9 @@ pub(super) fn value(number: usize, planned: &Planned) -> Value {
 }
 
 /// `the release of Gloo and 3 objects, restarts its gateways and 1 workload`
-pub(super) fn amount(plan: &[Planned]) -> String {
+pub(super) fn amount(plan: &[PlannedStep]) -> String {
     let written: usize = plan.iter().map(|planned| planned.work.changes().count()).sum();
-    let workloads = plan.iter().flat_map(Planned::restarts).count();
+    let workloads = plan.iter().flat_map(PlannedStep::restarts).count();
     let has_release = plan.iter().any(|planned| planned.work.release().is_some());
     let both = |of_release: &str, number: usize, noun: &str| {
         let of_release = has_release.then(|| of_release.to_owned());

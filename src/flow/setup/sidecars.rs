@@ -2,20 +2,20 @@
 
 use super::forward::{absent, name_of, of_chart, of_release, sidecars, unless_usual};
 use super::removal::{Left, Removal};
-use super::step::{Act, Step};
+use super::step::{Step, StepAct};
 use crate::command::{CommandLine, gloo_rs};
 use crate::error::Failure;
 use crate::flow::again;
 use crate::flow::execute::short;
 use crate::kube::Session;
 use crate::load::{gateways, istio, release};
-use crate::options::{Global, Injection, Marks, Proxies, Teardown, Upstreams};
+use crate::options::{Global, Injection, Marks, Proxies, Teardown, UpstreamsTask};
 use crate::plan::istiod::{Istiod, choose};
 use crate::plan::mark::{self, injected_by_us};
 use crate::plan::owner::{self, Owner};
 use crate::plan::policy::Caution;
 use crate::plan::sidecars::state::{Extent, state};
-use crate::plan::sidecars::{Proxy, current_address};
+use crate::plan::sidecars::{GatewayProxy, current_address};
 use crate::plan::values::{auto_mtls, has_istio, is_on};
 
 /// Istio's values in the release of Gloo.
@@ -107,7 +107,7 @@ pub(super) async fn back(
 }
 
 /// The flag that leads to the istiod of a gateway again; none where the gateway has none.
-fn istiod(proxy: &Proxy, istiods: &[Istiod]) -> Option<(&'static str, String)> {
+fn istiod(proxy: &GatewayProxy, istiods: &[Istiod]) -> Option<(&'static str, String)> {
     let address = current_address(proxy)?;
     let chosen = choose(istiods, None, Some(&address)).ok();
     Some(match chosen.and_then(|choice| choice.tag.or(choice.istiod.map(|istiod| istiod.revision))) {
@@ -122,7 +122,7 @@ fn helm(task: &Teardown, release: &InRelease, istiod: Option<&(&'static str, Str
     Step {
         word: "helm",
         what: "the values of Gloo's release".to_owned(),
-        act: Act::Values(of_release(task.chart.clone(), task.secrets)),
+        act: StepAct::Values(of_release(task.chart.clone(), task.secrets)),
         undone_by: of_chart(undo, task.chart.as_deref()).into(),
     }
 }
@@ -134,13 +134,13 @@ fn with(command: CommandLine, istiod: Option<&(&'static str, String)>) -> Comman
     }
 }
 
-fn uninject(what: String, proxy: &Proxy, istiod: Option<&(&'static str, String)>) -> Step {
-    let act = Injection::Uninject { upstreams: Upstreams::Left, caution: Caution::Careful };
+fn uninject(what: String, proxy: &GatewayProxy, istiod: Option<&(&'static str, String)>) -> Step {
+    let act = Injection::Uninject { upstreams: UpstreamsTask::Left, caution: Caution::Careful };
     let name = name_of(&proxy.workload.reference);
     Step {
         word: "uninject",
         what,
         undone_by: with(unless_usual(gloo_rs("istio inject"), &name.name), istiod).into(),
-        act: Act::Sidecars(sidecars(act, &name)),
+        act: StepAct::Sidecars(sidecars(act, &name)),
     }
 }

@@ -1,7 +1,7 @@
 //! Upstreams that auto-mTLS covers need nothing of their own.
 
 use crate::kube::Session;
-use crate::load::survey::Survey;
+use crate::load::survey::SurveyReader;
 use crate::model::{Object, ObjectRef, kinds};
 use crate::options::Global;
 use crate::plan::change::Change;
@@ -22,7 +22,7 @@ pub(super) async fn auto_mtls_after(before: &[&[Effect]], session: &Session, glo
         Some((number, Turn::On)) => Some(format!("auto-mTLS (step {number})")),
         Some((_, Turn::Off)) => None,
         None => {
-            let is_on = Survey::new(session, global).auto_mtls().await == Ok(AutoMtls::On);
+            let is_on = SurveyReader::new(session, global).auto_mtls().await == Ok(AutoMtls::On);
             is_on.then(|| "auto-mTLS (Settings)".to_owned())
         }
     }

@@ -11,16 +11,16 @@ use crate::flow::notes::Notes;
 use crate::flow::report::Report;
 use crate::flow::{enrol, peer_auth, sidecars, switches, values, verify};
 use crate::kube::Session;
-use crate::load::survey::Survey;
+use crate::load::survey::SurveyReader;
 use crate::model::{ObjectRef, kinds};
 use crate::options::{
-    DryRun, Enrolment, Global, Injection, Named, PeerAuth, Preview, Sidecars, UpgradeValues, VerifyTask,
+    DryRunMode, Enrolment, Global, Injection, Named, PeerAuth, Preview, Sidecars, UpgradeValues, VerifyTask,
 };
 use crate::plan::advice::{Advice, Code};
 use crate::plan::auto_mtls;
 use crate::plan::change::Change;
-use crate::plan::enrolment::Plan as NamespacePlan;
-use crate::plan::mtls::{Policy, Wish};
+use crate::plan::enrolment::NamespacePlan;
+use crate::plan::mtls::{MtlsWish, Policy};
 use crate::plan::outcome::{Outcome, Row};
 use crate::plan::path::effect::{Effect, Turn};
 use crate::plan::policy::Caution;
@@ -29,12 +29,12 @@ use crate::render::values as shown;
 
 /// The command of a step.
 #[derive(Debug, Clone)]
-pub(super) enum Act {
+pub(super) enum StepAct {
     Values(UpgradeValues),
     Sidecars(Sidecars),
     Enrolment(Enrolment),
     Upstreams(Policy, Vec<Named>),
-    Switches(auto_mtls::Wish),
+    Switches(auto_mtls::AutoMtlsWish),
     PeerAuth(PeerAuth),
     Verify {
         request: Box<VerifyTask>,
@@ -50,15 +50,15 @@ pub(super) struct Step {
     pub word: &'static str,
     /// `namespace default`
     pub what: String,
-    pub act: Act,
+    pub act: StepAct,
     /// What an operator types to undo it.
     pub undone_by: Hint,
 }
 
 /// The plan of a command.
 pub(super) enum Work {
-    Values(Box<values::Planned>),
-    Sidecars(sidecars::Plan),
+    Values(Box<values::PlannedValues>),
+    Sidecars(sidecars::SidecarsPlan),
     Enrolment {
         plans: Vec<NamespacePlan>,
         changes: Vec<Change>,
@@ -69,7 +69,7 @@ pub(super) enum Work {
 }
 
 /// A step and what it would do.
-pub(super) struct Planned {
+pub(super) struct PlannedStep {
     pub step: Step,
     pub work: Work,
     /// Which of its objects stay as they are although they are not as asked, and why.
@@ -78,7 +78,7 @@ pub(super) struct Planned {
 }
 
 /// What a step wrote that can be rolled back once a later step proves it wrong.
-pub(super) enum Made {
+pub(super) enum MadeByStep {
     Nothing,
     Objects(Vec<Done>),
     /// A release whose upgrade turned auto-mTLS on, and the task that did.
@@ -87,7 +87,7 @@ pub(super) enum Made {
 
 /// When a step is planned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum When {
+pub(super) enum PlanTime {
     /// With the whole: what an earlier step makes room for is not asked about.
     Before,
     /// Its turn has come: with `--force` its own guard is passed as well.
@@ -110,7 +110,7 @@ impl Work {
     }
 
     /// The release that it changes: no object of the cluster, and Helm's to write.
-    pub(super) fn release(&self) -> Option<&values::Planned> {
+    pub(super) fn release(&self) -> Option<&values::PlannedValues> {
         match self {
             Self::Values(planned) if !planned.plan.is_empty() => Some(planned),
             _ => None,
@@ -129,7 +129,7 @@ fn spared(work: Work, by: Option<String>) -> (Work, Option<Spared>) {
     }
 }
 
-impl Planned {
+impl PlannedStep {
     /// Whether there is nothing to do.
     pub(super) fn is_already(&self) -> bool {
         self.work.changes().next().is_none() && self.work.release().is_none()
@@ -142,7 +142,7 @@ impl Planned {
 
     /// Whether the commands of its way have `-n` for Gloo's own namespace.
     pub(super) fn is_in_gloo(&self) -> bool {
-        !matches!(self.step.act, Act::Enrolment(_) | Act::PeerAuth(_) | Act::Verify { .. })
+        !matches!(self.step.act, StepAct::Enrolment(_) | StepAct::PeerAuth(_) | StepAct::Verify { .. })
     }
 
     /// The workloads that are restarted.
@@ -161,8 +161,8 @@ impl Planned {
     /// `4 values`: what is no object's change, and what is skipped.
     pub(super) fn more(&self) -> Vec<String> {
         match (&self.work, &self.step.act) {
-            (Work::Values(planned), Act::Values(task)) => value_lines(planned, task),
-            (Work::Enrolment { plans, .. }, Act::Enrolment(task)) => {
+            (Work::Values(planned), StepAct::Values(task)) => value_lines(planned, task),
+            (Work::Enrolment { plans, .. }, StepAct::Enrolment(task)) => {
                 let left = plans.iter().flat_map(|plan| enrol::left(task, plan));
                 left.map(|(object, why)| format!("not restarted: {}: {}", short(&object), why.message)).collect()
             }
@@ -176,7 +176,7 @@ impl Planned {
     /// An edit leads through something that is not what it should be.
     pub(super) fn diffs(&self) -> Result<Vec<String>, Failure> {
         match (&self.work, &self.step.act) {
-            (Work::Values(planned), Act::Values(task)) => {
+            (Work::Values(planned), StepAct::Values(task)) => {
                 Ok(self.work.release().map(|_| planned.diff(task.secrets)).into_iter().collect())
             }
             _ => self.work.changes().map(|change| execute::diff_of(change, self.step.act.secrets())).collect(),
@@ -184,7 +184,7 @@ impl Planned {
     }
 }
 
-fn release_row(planned: &values::Planned) -> Option<Row> {
+fn release_row(planned: &values::PlannedValues) -> Option<Row> {
     let record = &planned.subject.release.as_ref()?.record;
     let values = count(planned.plan.changes.len(), "value");
     let object = ObjectRef::new(&kinds::RELEASE, &*record.namespace, &*record.name);
@@ -192,7 +192,7 @@ fn release_row(planned: &values::Planned) -> Option<Row> {
 }
 
 /// What happens to a release: one line for the whole, and one for each value.
-fn value_lines(planned: &values::Planned, task: &UpgradeValues) -> Vec<String> {
+fn value_lines(planned: &values::PlannedValues, task: &UpgradeValues) -> Vec<String> {
     let changes = &planned.plan.changes;
     let Some(found) = planned.subject.release.as_ref().filter(|_| !changes.is_empty()) else { return Vec::new() };
     let record = &found.record;
@@ -201,7 +201,7 @@ fn value_lines(planned: &values::Planned, task: &UpgradeValues) -> Vec<String> {
     std::iter::once(head).chain(changes.iter().map(|change| shown::line(change, task.secrets))).collect()
 }
 
-impl Act {
+impl StepAct {
     fn secrets(&self) -> crate::render::diff::Secrets {
         match self {
             Self::Values(task) => task.secrets,
@@ -220,14 +220,14 @@ impl Act {
         &self,
         session: &Session,
         global: &Global,
-        when: When,
+        when: PlanTime,
         notes: &mut dyn Notes,
     ) -> Result<execute::Planned<Work>, Failure> {
-        let caution = if let When::Now(caution) = when { caution } else { Caution::Forced };
+        let caution = if let PlanTime::Now(caution) = when { caution } else { Caution::Forced };
         Ok(match self {
             Self::Values(task) => {
                 let planned = Box::pin(values::plan_release(session, (None, None), task, global, notes)).await?;
-                if let (When::Before, Some(upgrade)) = (when, planned.upgrade(task)) {
+                if let (PlanTime::Before, Some(upgrade)) = (when, planned.upgrade(task)) {
                     values::ready(session, &upgrade, task).await?;
                 }
                 planned.say(task, notes);
@@ -241,7 +241,7 @@ impl Act {
                 Box::pin(sidecars::plan(session, &task, global, notes)).await?.map(Work::Sidecars)
             }
             Self::Enrolment(task) => {
-                let survey = Survey::new(session, global);
+                let survey = SurveyReader::new(session, global);
                 let plans = Box::pin(enrol::plan(session, &survey, task, notes)).await?;
                 plans.map(|plans| {
                     let now = now();
@@ -261,7 +261,7 @@ impl Act {
                 change.map(|change| Work::Objects(vec![change]))
             }
             Self::Verify { request, .. } => {
-                if when == When::Before {
+                if when == PlanTime::Before {
                     Box::pin(verify::ready(session, request, global, notes)).await.map_err(proof::unsent)?;
                 }
                 Ok(Work::Request)
@@ -271,7 +271,7 @@ impl Act {
 
     /// Whether no earlier step changes what its advice rests on.
     fn stands_alone(&self) -> bool {
-        matches!(self, Self::Values(_) | Self::Enrolment(_) | Self::Switches(auto_mtls::Wish::Enable))
+        matches!(self, Self::Values(_) | Self::Enrolment(_) | Self::Switches(auto_mtls::AutoMtlsWish::Enable))
             || matches!(self, Self::Sidecars(task) if matches!(task.act, Injection::Inject { .. }))
     }
 
@@ -288,10 +288,10 @@ impl Act {
             }
             (Self::Enrolment(task), Work::Enrolment { plans, .. }) => enrol::effects(task, plans),
             (Self::Upstreams(policy, _), _) => {
-                let turn = turn(policy.wish == Wish::Enable);
+                let turn = turn(policy.wish == MtlsWish::Enable);
                 work.changes().map(|change| Effect::Tls(change.before.reference.clone(), turn)).collect()
             }
-            (Self::Switches(wish), _) => vec![Effect::AutoMtls(turn(*wish == auto_mtls::Wish::Enable))],
+            (Self::Switches(wish), _) => vec![Effect::AutoMtls(turn(*wish == auto_mtls::AutoMtlsWish::Enable))],
             (Self::PeerAuth(task), _) => vec![Effect::Policy(task.request.clone())],
             _ => Vec::new(),
         }
@@ -321,14 +321,14 @@ impl Step {
         (preview, by): (Preview, Option<String>),
         global: &Global,
         report: &mut Report<'_>,
-    ) -> Result<Planned, Failure> {
+    ) -> Result<PlannedStep, Failure> {
         let mut advice: Vec<Advice> = Vec::new();
-        let work = self.act.plan(session, global, When::Before, &mut advice).await?.map_err(objects::refused)?;
+        let work = self.act.plan(session, global, PlanTime::Before, &mut advice).await?.map_err(objects::refused)?;
         // Before the first write the API server says of all of them whether it would take them: a right that only the
         // last step lacks is met here.
-        let usual = if preview.is_on() { DryRun::Client } else { DryRun::Server };
+        let usual = if preview.is_on() { DryRunMode::Client } else { DryRunMode::Server };
         let (work, spared) = spared(work, by);
-        if preview.dry_run.unwrap_or(usual) == DryRun::Server {
+        if preview.dry_run.unwrap_or(usual) == DryRunMode::Server {
             execute::rehearse(session, work.all(), &mut advice).await?;
         }
         if self.act.stands_alone() {
@@ -336,13 +336,13 @@ impl Step {
             let is_of_plan = |code: Code| matches!(code, Code::StrictPeer | Code::NoSidecar);
             report.advices(advice.into_iter().filter(|advice| !is_of_plan(advice.code)).collect());
         }
-        let planned = Planned { step: self, work, spared, effects: Vec::new() };
+        let planned = PlannedStep { step: self, work, spared, effects: Vec::new() };
         let effects = if planned.is_already() { Vec::new() } else { planned.step.act.effects(&planned.work) };
-        Ok(Planned { effects, ..planned })
+        Ok(PlannedStep { effects, ..planned })
     }
 }
 
-impl Planned {
+impl PlannedStep {
     /// Plans the step once more, on what is there now, and carries it out.
     ///
     /// # Errors
@@ -353,10 +353,10 @@ impl Planned {
         caution: Caution,
         global: &Global,
         report: &mut Report<'_>,
-    ) -> Result<Made, Stopped> {
+    ) -> Result<MadeByStep, Stopped> {
         let Self { step: Step { act, .. }, .. } = self;
         let stop = report.interrupts();
-        let planned = Box::pin(stop.or(act.plan(session, global, When::Now(caution), report))).await?;
+        let planned = Box::pin(stop.or(act.plan(session, global, PlanTime::Now(caution), report))).await?;
         let work = match planned {
             Ok(work) => work,
             Err(rows) => {
@@ -369,33 +369,33 @@ impl Planned {
         let (work, _) = spared(work, self.spared.as_ref().map(|spared| spared.by.clone()));
         report.usual_namespace(act.usual_namespace(&work, global));
         match (act, work) {
-            (Act::Values(task), Work::Values(planned)) => {
+            (StepAct::Values(task), Work::Values(planned)) => {
                 let upgraded = Box::pin(values::carry_out(session, &planned, task, global, &stop, report)).await?;
-                let Some(upgraded) = upgraded else { return Ok(Made::Nothing) };
+                let Some(upgraded) = upgraded else { return Ok(MadeByStep::Nothing) };
                 report.record(upgraded.row());
                 Ok(match upgraded.turned_on {
-                    true => Made::AutoMtls(Box::new(upgraded), Box::new(task.clone())),
-                    false => Made::Nothing,
+                    true => MadeByStep::AutoMtls(Box::new(upgraded), Box::new(task.clone())),
+                    false => MadeByStep::Nothing,
                 })
             }
-            (Act::Sidecars(task), Work::Sidecars(plan)) => {
+            (StepAct::Sidecars(task), Work::Sidecars(plan)) => {
                 Box::pin(sidecars::carry_out(session, task, &plan, global, report)).await?;
                 report.line(task.act.success());
-                Ok(Made::Nothing)
+                Ok(MadeByStep::Nothing)
             }
-            (Act::Enrolment(task), Work::Enrolment { plans, .. }) => {
+            (StepAct::Enrolment(task), Work::Enrolment { plans, .. }) => {
                 Box::pin(enrol::carry_out(session, task, &plans, global, report)).await?;
-                Ok(Made::Nothing)
+                Ok(MadeByStep::Nothing)
             }
-            (Act::Verify { request, .. }, _) => {
+            (StepAct::Verify { request, .. }, _) => {
                 Box::pin(proof::prove(session, request, global, report)).await?;
-                Ok(Made::Nothing)
+                Ok(MadeByStep::Nothing)
             }
             (_, work) => {
                 let changes = if let Work::Objects(changes) = work { changes } else { Vec::new() };
                 let way_back = self.step.undone_by.clone();
                 let transaction = Transaction::new(session, &stop, way_back, global.wait_timeout);
-                Box::pin(transaction.run(&changes, report)).await.map(Made::Objects)
+                Box::pin(transaction.run(&changes, report)).await.map(MadeByStep::Objects)
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The end of a run at a step: what failed, what stands, how to go on.
 
-use super::step::{Act, Planned};
+use super::step::{PlannedStep, StepAct};
 use crate::command::{CommandLine, Hint};
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::execute::Stands;
@@ -8,7 +8,7 @@ use crate::flow::interrupt::UNTOUCHED;
 
 /// What became of the step that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum StepEnd {
     Own(Stands),
     /// It looked at what earlier steps did, and that is rolled back.
     ProvenWrong {
@@ -19,7 +19,7 @@ pub(super) enum State {
 }
 
 /// Which of the steps before this one stand, but for those that were taken back; of Helm's that is auto-mTLS alone.
-pub(super) fn stands(plan: &[Planned], failed: usize, back: &[usize]) -> Option<String> {
+pub(super) fn stands(plan: &[PlannedStep], failed: usize, back: &[usize]) -> Option<String> {
     let in_part = |index: &usize| back.contains(index) && is_release(&plan[*index]);
     let stands = |index: &usize| !plan[*index].is_already() && (!back.contains(index) || in_part(index));
     let made: Vec<_> = (0..failed).filter(stands).collect();
@@ -33,8 +33,8 @@ pub(super) fn stands(plan: &[Planned], failed: usize, back: &[usize]) -> Option<
     Some(if without.is_empty() { stand } else { format!("{stand}, {} without auto-mTLS", named(&without)) })
 }
 
-fn is_release(planned: &Planned) -> bool {
-    matches!(planned.step.act, Act::Values(_))
+fn is_release(planned: &PlannedStep) -> bool {
+    matches!(planned.step.act, StepAct::Values(_))
 }
 
 /// `step 3`, `steps 1, 2`
@@ -45,7 +45,7 @@ fn named(steps: &[usize]) -> String {
 }
 
 /// `proved auto-mTLS of step 1 wrong: it is rolled back`
-fn wrong(plan: &[Planned], back: &[usize], is_all_back: bool) -> String {
+fn wrong(plan: &[PlannedStep], back: &[usize], is_all_back: bool) -> String {
     let mut back = back.to_vec();
     back.sort_unstable();
     let what = match back.as_slice() {
@@ -57,28 +57,34 @@ fn wrong(plan: &[Planned], back: &[usize], is_all_back: bool) -> String {
 }
 
 /// Why the way ended at a step, what stands, and how to go on.
-pub(super) fn stopped(way_back: CommandLine, plan: &[Planned], failed: usize, why: Failure, state: &State) -> Failure {
+pub(super) fn stopped(
+    way_back: CommandLine,
+    plan: &[PlannedStep],
+    failed: usize,
+    why: Failure,
+    state: &StepEnd,
+) -> Failure {
     let number = failed + 1;
     let (exit, what) = match state {
-        State::Own(Stands::Nothing) if why.reason == Reason::UnexpectedAnswer => {
+        StepEnd::Own(Stands::Nothing) if why.reason == Reason::UnexpectedAnswer => {
             (why.exit, "proved no step before it wrong".to_owned())
         }
-        State::Own(Stands::Nothing) => (why.exit, "changed nothing".to_owned()),
-        State::Own(Stands::RolledBack) => (why.exit.or(Exit::RolledBack), "is rolled back".to_owned()),
-        State::ProvenWrong { back, is_all_back } => {
+        StepEnd::Own(Stands::Nothing) => (why.exit, "changed nothing".to_owned()),
+        StepEnd::Own(Stands::RolledBack) => (why.exit.or(Exit::RolledBack), "is rolled back".to_owned()),
+        StepEnd::ProvenWrong { back, is_all_back } => {
             let exit = if *is_all_back { Exit::RolledBack } else { Exit::HalfDone };
             (why.exit.or(exit), wrong(plan, back, *is_all_back))
         }
-        State::Own(Stands::HalfDone) => (why.exit.or(Exit::HalfDone), "is NOT fully rolled back".to_owned()),
-        State::Own(Stands::Unconfirmed) => (why.exit, "stands, and is not confirmed".to_owned()),
-        State::Own(Stands::Part) => (why.exit, "stands in part".to_owned()),
+        StepEnd::Own(Stands::HalfDone) => (why.exit.or(Exit::HalfDone), "is NOT fully rolled back".to_owned()),
+        StepEnd::Own(Stands::Unconfirmed) => (why.exit, "stands, and is not confirmed".to_owned()),
+        StepEnd::Own(Stands::Part) => (why.exit, "stands in part".to_owned()),
     };
     let back = match state {
-        State::ProvenWrong { back, is_all_back: true } => back.as_slice(),
+        StepEnd::ProvenWrong { back, is_all_back: true } => back.as_slice(),
         _ => &[],
     };
     let earlier = stands(plan, failed, back);
-    let hint = both_ways(way_back, *state != State::Own(Stands::Nothing) || earlier.is_some());
+    let hint = both_ways(way_back, *state != StepEnd::Own(Stands::Nothing) || earlier.is_some());
     let earlier = earlier.map_or_else(String::new, |earlier| format!("; {earlier}"));
     let message = format!("step {number} ({}) failed: {}", plan[failed].step.word, why.message);
     let failure = Failure { exit, message, ..why }.detail(format!("step {number} {what}{earlier}"));
@@ -86,7 +92,7 @@ pub(super) fn stopped(way_back: CommandLine, plan: &[Planned], failed: usize, wh
 }
 
 /// Why the way ended between two steps.
-pub(super) fn ended_before(way_back: CommandLine, plan: &[Planned], next: usize, why: Failure) -> Failure {
+pub(super) fn ended_before(way_back: CommandLine, plan: &[PlannedStep], next: usize, why: Failure) -> Failure {
     let stands = stands(plan, next, &[]);
     let hint = both_ways(way_back, stands.is_some());
     why.detail(stands.as_deref().unwrap_or(UNTOUCHED)).hint(hint)

@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use super::step::{Act, Made, Planned};
-use super::stopped::{State, ended_before, stopped};
+use super::step::{MadeByStep, PlannedStep, StepAct};
+use super::stopped::{StepEnd, ended_before, stopped};
 use super::{Way, hints};
 use crate::apply::caught::caught;
 use crate::apply::transaction::{self, Undone};
@@ -23,11 +23,11 @@ impl Way {
     /// Which step failed, what stands, and how to go on.
     pub(super) async fn walk(
         &self,
-        plan: &[Planned],
+        plan: &[PlannedStep],
         stop: &Interrupts,
         report: &mut Report<'_>,
     ) -> Result<(), Failure> {
-        let mut made: Vec<Made> = Vec::new();
+        let mut made: Vec<MadeByStep> = Vec::new();
         for (index, planned) in plan.iter().enumerate() {
             if stop.is_set() {
                 return Err(ended_before(self.way_back(), plan, index, interrupted()));
@@ -36,7 +36,7 @@ impl Way {
             let what = format!("{} {}", planned.step.word, planned.step.what);
             if let (true, Some(spared)) = (planned.is_already(), &planned.spared) {
                 report.ui.status(&format!("{head}: {what}: already: {}", spared.by));
-                made.push(Made::Nothing);
+                made.push(MadeByStep::Nothing);
                 continue;
             }
             report.ui.status(&format!("{head}: {what}"));
@@ -50,8 +50,8 @@ impl Way {
                 }
                 Err(Stopped { why, stands, .. }) => {
                     let state = match &planned.step.act {
-                        Act::Verify { .. } => self.roll_back_wrong(plan, index, &made, &why, report).await,
-                        _ => State::Own(stands),
+                        StepAct::Verify { .. } => self.roll_back_wrong(plan, index, &made, &why, report).await,
+                        _ => StepEnd::Own(stands),
                     };
                     let why = hints::told(why, self.word, &planned.step.act, &self.typed);
                     return Err(stopped(self.way_back(), plan, index, why, &state));
@@ -65,34 +65,34 @@ impl Way {
     /// Rolls back what a request proved wrong.
     async fn roll_back_wrong(
         &self,
-        plan: &[Planned],
+        plan: &[PlannedStep],
         request: usize,
-        made: &[Made],
+        made: &[MadeByStep],
         why: &Failure,
         report: &mut Report<'_>,
-    ) -> State {
+    ) -> StepEnd {
         let mut back = proven_wrong(plan, request, &self.global);
         back.retain(|index| !made[*index].is_nothing());
         // A request that was not sent proves nothing, nor does one that its route or the backend itself failed.
         if back.is_empty() || (why.exit, why.reason) != (Exit::Unconfirmed, Reason::Unproven) {
-            return State::Own(Stands::Nothing);
+            return StepEnd::Own(Stands::Nothing);
         }
         let mut is_all_back = true;
         for index in &back {
             is_all_back &= self.roll_back(&made[*index], why.reason, report).await;
         }
-        State::ProvenWrong { back, is_all_back }
+        StepEnd::ProvenWrong { back, is_all_back }
     }
 
     /// Rolls back what a step wrote; whether all of it could be.
-    async fn roll_back(&self, made: &Made, reason: Reason, report: &mut Report<'_>) -> bool {
+    async fn roll_back(&self, made: &MadeByStep, reason: Reason, report: &mut Report<'_>) -> bool {
         report.ui.status("rolling back");
         match made {
-            Made::Nothing => true,
-            Made::AutoMtls(upgraded, task) => {
+            MadeByStep::Nothing => true,
+            MadeByStep::AutoMtls(upgraded, task) => {
                 Box::pin(values::auto_mtls_back(&self.session, upgraded, task, &self.global, report)).await
             }
-            Made::Objects(done) => {
+            MadeByStep::Objects(done) => {
                 let undone = transaction::take_back(&self.session, done).await;
                 for (object, state) in &undone {
                     if let Undone::Stands(why) = state {
@@ -107,7 +107,7 @@ impl Way {
     }
 }
 
-impl Made {
+impl MadeByStep {
     fn is_nothing(&self) -> bool {
         match self {
             Self::Nothing => true,
@@ -119,8 +119,8 @@ impl Made {
 
 /// The steps that a failed request proves wrong, the last first: those of which it is the proof and on which it rests.
 /// An Upstream's own TLS decides before auto-mTLS.
-pub(super) fn proven_wrong(plan: &[Planned], request: usize, global: &Global) -> Vec<usize> {
-    let Act::Verify { request, proves } = &plan[request].step.act else { return Vec::new() };
+pub(super) fn proven_wrong(plan: &[PlannedStep], request: usize, global: &Global) -> Vec<usize> {
+    let StepAct::Verify { request, proves } = &plan[request].step.act else { return Vec::new() };
     let is_asked = |object: &ObjectRef| {
         request.upstream.as_ref().is_some_and(|named| {
             named.name == object.name
@@ -129,8 +129,8 @@ pub(super) fn proven_wrong(plan: &[Planned], request: usize, global: &Global) ->
     };
     let by_auto_mtls = plan.iter().filter_map(|it| it.spared.as_ref()).any(|it| it.upstreams.iter().any(is_asked));
     let carries = |index: &usize| match &plan[*index].step.act {
-        Act::Values(_) | Act::Switches(_) => by_auto_mtls,
-        Act::Upstreams(..) => !by_auto_mtls,
+        StepAct::Values(_) | StepAct::Switches(_) => by_auto_mtls,
+        StepAct::Upstreams(..) => !by_auto_mtls,
         _ => true,
     };
     proves.iter().rev().copied().filter(carries).collect()

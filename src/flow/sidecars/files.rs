@@ -5,19 +5,19 @@
 
 use super::injection::flags_of;
 use super::removal::{against, release};
-use crate::edit::manifest::{self, Found, Job, Place, Splice};
+use crate::edit::manifest::{self, Job, ManifestObject, ManifestPlace, Splice};
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::emit::{Edited, Emit};
 use crate::flow::report::Report;
-use crate::load::files::{self, Loaded, SourceText};
+use crate::load::files::{self, LoadedFile, SourceText};
 use crate::load::gateways;
 use crate::model::{Kind, Object, ObjectRef, kinds};
 use crate::options::{Global, Injection, Proxies, Sidecars};
 use crate::plan::change::Change;
 use crate::plan::dangling;
-use crate::plan::istiod::{self, Seen};
+use crate::plan::istiod::{self, ControlPlaneObjects};
 use crate::plan::outcome::{Objection, Outcome, Row};
-use crate::plan::sidecars::{self, Around, Pods, Proxy, TransactionPlan};
+use crate::plan::sidecars::{self, Around, GatewayProxy, Pods, TransactionPlan};
 use crate::text::ProxyKind;
 
 /// What a rendered chart may hold that the plan reads.
@@ -37,7 +37,7 @@ const KINDS: [&Kind; 9] = [
 struct Member {
     text: usize,
     object: Object,
-    place: Place,
+    place: ManifestPlace,
 }
 
 /// Everything that was read.
@@ -135,21 +135,23 @@ enum Unplanned {
 }
 
 impl Read {
-    fn take(&mut self, loaded: Loaded) {
+    fn take(&mut self, loaded: LoadedFile) {
         let text = match loaded {
-            Loaded::Text(text) => text,
-            Loaded::PassedOver { .. } | Loaded::Refused { .. } => return,
+            LoadedFile::Text(text) => text,
+            LoadedFile::PassedOver { .. } | LoadedFile::Refused { .. } => return,
         };
         let index = self.texts.len();
         for kind in KINDS {
             for found in manifest::members(&text.text, kind).found {
                 match found {
-                    Found::Member { object, place } => self.members.push(Member { text: index, object, place }),
-                    Found::Refused { line, why, hint, reference: Some(reference) } => {
+                    ManifestObject::Member { object, place } => {
+                        self.members.push(Member { text: index, object, place })
+                    }
+                    ManifestObject::Refused { line, why, hint, reference: Some(reference) } => {
                         let why = Objection::new(Reason::Unsafe, why).hint(hint);
                         self.refused.push(Row::left(reference, Outcome::Refused, why).at(&text.name, line));
                     }
-                    Found::Refused { .. } => {}
+                    ManifestObject::Refused { .. } => {}
                 }
             }
         }
@@ -165,7 +167,7 @@ impl Read {
     }
 
     /// The proxies that were asked for; what cannot be edited and is none of them does not matter.
-    fn proxies(&mut self, global: &Global, wanted: &Proxies) -> Result<Vec<Proxy>, Failure> {
+    fn proxies(&mut self, global: &Global, wanted: &Proxies) -> Result<Vec<GatewayProxy>, Failure> {
         let in_namespace = |object: &&Object| {
             let namespace = &object.reference.namespace;
             namespace.is_empty() || global.namespace.as_ref().is_none_or(|typed| typed == namespace)
@@ -211,17 +213,17 @@ impl Read {
         Ok(proxies)
     }
 
-    fn whole(&self, workload: Object) -> Proxy {
+    fn whole(&self, workload: Object) -> GatewayProxy {
         let name = sidecars::bootstrap_name(&workload.reference.name);
         let beside = |map: &&Object| {
             let (own, its) = (&map.reference.namespace, &workload.reference.namespace);
             map.reference.name == name && (own == its || own.is_empty() || its.is_empty())
         };
         let bootstrap = self.of(&kinds::CONFIG_MAP).find(beside).cloned();
-        Proxy { workload, bootstrap, pods: Pods::Unseen }
+        GatewayProxy { workload, bootstrap, pods: Pods::Unseen }
     }
 
-    fn plan(&self, task: &Sidecars, proxy: &Proxy) -> Result<TransactionPlan, Unplanned> {
+    fn plan(&self, task: &Sidecars, proxy: &GatewayProxy) -> Result<TransactionPlan, Unplanned> {
         let Some(flags) = flags_of(&task.act) else {
             return sidecars::uninject(proxy, &Around::default()).map_err(Unplanned::Refused);
         };
@@ -231,7 +233,7 @@ impl Read {
             deployments.iter().filter(|it| it["metadata"]["labels"]["app"] == "istiod").cloned().collect();
         let (services, config_maps, webhooks) =
             (values(&kinds::SERVICE), values(&kinds::CONFIG_MAP), values(&kinds::MUTATING_WEBHOOK));
-        let istiods = istiod::all(&Seen {
+        let istiods = istiod::all(&ControlPlaneObjects {
             deployments: &control_planes,
             services: &services,
             config_maps: &config_maps,

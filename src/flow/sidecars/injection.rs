@@ -1,20 +1,20 @@
 //! What `inject` does: to each proxy, and to Settings after them.
 
-use super::{Plan, of_proxies, refusal};
+use super::{SidecarsPlan, of_proxies, refusal};
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::execute::{Planned, now};
 use crate::flow::notes::Notes;
 use crate::kube::Session;
-use crate::load::survey::Survey;
+use crate::load::survey::SurveyReader;
 use crate::load::{self, istio};
 use crate::model::{Object, kinds};
-use crate::options::{Global, Injection, Posture, Sidecars, Switches};
+use crate::options::{Global, Injection, Posture, SettingsSwitches, Sidecars};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::auto_mtls;
 use crate::plan::change::Change;
 use crate::plan::istiod::Istiod;
 use crate::plan::policy::Caution;
-use crate::plan::sidecars::{self, Around, Flags, Proxy, Security};
+use crate::plan::sidecars::{self, Around, Flags, GatewayProxy, Security};
 
 /// Plans every proxy before any is written; one that is refused refuses all.
 ///
@@ -24,11 +24,11 @@ pub(super) async fn injection(
     session: &Session,
     task: &Sidecars,
     global: &Global,
-    proxies: Vec<Proxy>,
+    proxies: Vec<GatewayProxy>,
     notes: &mut dyn Notes,
-) -> Result<Planned<Plan>, Failure> {
+) -> Result<Planned<SidecarsPlan>, Failure> {
     let (Injection::Inject { istio: wish, auto_mtls, .. }, Some(flags)) = (&task.act, flags_of(&task.act)) else {
-        return Ok(Ok(Plan::default()));
+        return Ok(Ok(SidecarsPlan::default()));
     };
     let istiods = known(istio::istiods(session, wish.namespace.as_deref()).await, &flags, notes)?;
     let gloo = istio::gloo(session, global.object_namespace()).await;
@@ -53,8 +53,8 @@ pub(super) async fn injection(
         return Ok(Err(refused));
     }
     let last = match auto_mtls {
-        Switches::Alone => None,
-        Switches::On => Some(switches(session, global, notes).await?),
+        SettingsSwitches::Alone => None,
+        SettingsSwitches::On => Some(switches(session, global, notes).await?),
     };
     let mut plan = of_proxies(planned, task, notes);
     plan.changes.extend(last);
@@ -91,13 +91,17 @@ fn known(found: Result<Vec<Istiod>, Failure>, flags: &Flags, notes: &mut dyn Not
 
 /// Turning auto-mTLS on in Settings, after the gateways can do it.
 async fn switches(session: &Session, global: &Global, notes: &mut dyn Notes) -> Result<Change, Failure> {
-    let survey = Survey::new(session, global);
+    let survey = SurveyReader::new(session, global);
     let namespace = survey.gloo_namespace().await;
     let settings = session.get(&kinds::SETTINGS, namespace, "default").await;
     let before = Object::new(&kinds::SETTINGS, settings.map_err(|error| error.into_failure(session))?);
     // The proxies of this run get their sidecars first; whether others lack them is not this run's to refuse.
-    let decision =
-        auto_mtls::on_settings(&before, auto_mtls::Wish::Enable, &auto_mtls::Gateways::Unseen, Caution::Forced);
+    let decision = auto_mtls::on_settings(
+        &before,
+        auto_mtls::AutoMtlsWish::Enable,
+        &auto_mtls::GatewaysReadiness::Unseen,
+        Caution::Forced,
+    );
     notes.advices(load::harm::advice(session).await);
     decision.about(before).map_err(|row| {
         let reason = row.reason.unwrap_or(Reason::Unsafe);

@@ -22,20 +22,20 @@ use crate::error::Failure;
 use crate::kube::Session;
 use crate::load::gateways;
 use crate::model::ObjectRef;
-use crate::options::{Global, Injection, Proxies, Rollouts, Sidecars, Switches, Upstreams};
+use crate::options::{Global, Injection, Proxies, Rollouts, SettingsSwitches, Sidecars, UpstreamsTask};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::change::{Change, Settle};
 use crate::plan::outcome::{Objection, Outcome, Row};
 use crate::plan::policy::Caution;
 use crate::plan::rollout;
-use crate::plan::sidecars::{Proxy, TransactionPlan};
+use crate::plan::sidecars::{GatewayProxy, TransactionPlan};
 
 /// What the whole run does.
 #[derive(Debug, Default)]
-pub(super) struct Plan {
+pub(super) struct SidecarsPlan {
     /// In the order of writing: what must not refer to the proxies any more, the proxies, what refers to them.
     pub changes: Vec<Change>,
-    proxies: Vec<Proxy>,
+    proxies: Vec<GatewayProxy>,
 }
 
 /// Injects or takes out.
@@ -77,7 +77,7 @@ pub(super) async fn plan(
     task: &Sidecars,
     global: &Global,
     notes: &mut dyn Notes,
-) -> Result<Planned<Plan>, Failure> {
+) -> Result<Planned<SidecarsPlan>, Failure> {
     let proxies = gateways::find(session, global.object_namespace(), &task.proxies).await?;
     match &task.act {
         Injection::Inject { .. } => injection(session, task, global, proxies, notes).await,
@@ -94,7 +94,7 @@ pub(super) async fn plan(
 pub(super) async fn carry_out(
     session: &Session,
     task: &Sidecars,
-    plan: &Plan,
+    plan: &SidecarsPlan,
     global: &Global,
     report: &mut Report<'_>,
 ) -> Result<(), Stopped> {
@@ -108,7 +108,7 @@ pub(super) async fn carry_out(
 }
 
 /// Leaves the bootstraps to their charts.
-async fn let_go(session: &Session, plan: &Plan, done: &[Done], report: &mut Report<'_>) {
+async fn let_go(session: &Session, plan: &SidecarsPlan, done: &[Done], report: &mut Report<'_>) {
     let written = |object: &ObjectRef| done.iter().map(|done| &done.after).find(|after| after.reference == *object);
     for bootstrap in plan.proxies.iter().filter_map(|proxy| proxy.bootstrap.as_ref()) {
         let reference = &bootstrap.reference;
@@ -122,8 +122,8 @@ async fn let_go(session: &Session, plan: &Plan, done: &[Done], report: &mut Repo
 }
 
 /// The changes to each proxy in turn; what is worth knowing of it is said.
-fn of_proxies(planned: Vec<(Proxy, TransactionPlan)>, task: &Sidecars, notes: &mut dyn Notes) -> Plan {
-    let mut plan = Plan::default();
+fn of_proxies(planned: Vec<(GatewayProxy, TransactionPlan)>, task: &Sidecars, notes: &mut dyn Notes) -> SidecarsPlan {
+    let mut plan = SidecarsPlan::default();
     for (proxy, of_proxy) in planned {
         notes.advices(of_proxy.advice.iter().cloned());
         plan.changes.extend(settled(&proxy, of_proxy, task));
@@ -133,7 +133,7 @@ fn of_proxies(planned: Vec<(Proxy, TransactionPlan)>, task: &Sidecars, notes: &m
 }
 
 /// The changes to a proxy, with what is waited for.
-fn settled(proxy: &Proxy, plan: TransactionPlan, task: &Sidecars) -> Vec<Change> {
+fn settled(proxy: &GatewayProxy, plan: TransactionPlan, task: &Sidecars) -> Vec<Change> {
     let is_injection = matches!(task.act, Injection::Inject { .. });
     let settle = match (task.rollouts, is_injection) {
         (Rollouts::NoWait, _) => Settle::NotWaited,
@@ -155,9 +155,11 @@ fn risks(task: &Sidecars) -> Vec<String> {
     let mut risks = Vec::new();
     risks.extend((task.proxies == Proxies::All).then_some("all gateway proxies"));
     match &task.act {
-        Injection::Inject { auto_mtls: Switches::On, .. } => risks.push("auto-mTLS for every Upstream"),
+        Injection::Inject { auto_mtls: SettingsSwitches::On, .. } => risks.push("auto-mTLS for every Upstream"),
         Injection::Uninject { upstreams, caution } => {
-            risks.extend((*upstreams == Upstreams::Included).then_some("mTLS of the Upstreams that need the sidecars"));
+            risks.extend(
+                (*upstreams == UpstreamsTask::Included).then_some("mTLS of the Upstreams that need the sidecars"),
+            );
             risks.extend((*caution == Caution::Forced).then_some("a cluster that is still pointed at (--force)"));
         }
         Injection::Inject { .. } => {}
@@ -182,7 +184,7 @@ impl Injection {
     }
 }
 
-fn refusal(proxy: &Proxy, why: Objection) -> Row {
+fn refusal(proxy: &GatewayProxy, why: Objection) -> Row {
     Row::left(proxy.workload.reference.clone(), Outcome::Refused, why)
 }
 

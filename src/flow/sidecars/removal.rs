@@ -1,22 +1,22 @@
 //! What `uninject` does: to what points at the sidecars, and then to each proxy.
 
-use super::{Plan, of_proxies, refusal};
+use super::{SidecarsPlan, of_proxies, refusal};
 use crate::error::Failure;
 use crate::flow::execute::{Planned, now};
 use crate::flow::guard::{self, Harms};
 use crate::flow::notes::Notes;
 use crate::kube::Session;
 use crate::load::dangling;
-use crate::load::survey::Survey;
+use crate::load::survey::SurveyReader;
 use crate::model::Object;
-use crate::options::{Global, Sidecars, Upstreams};
+use crate::options::{Global, Sidecars, UpstreamsTask};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::change::Change;
 use crate::plan::dangling::Dangling;
-use crate::plan::mtls::{Policy, Wish};
+use crate::plan::mtls::{MtlsWish, Policy};
 use crate::plan::path::effect::{Effect, Turn};
-use crate::plan::policy::{Caution, Foreign, Found};
-use crate::plan::sidecars::{self, Around, Proxy};
+use crate::plan::policy::{Caution, OtherTls, Picked};
+use crate::plan::sidecars::{self, Around, GatewayProxy};
 use crate::plan::{self, PerObject};
 
 /// Plans every proxy before any is written; one that is refused refuses all.
@@ -26,11 +26,11 @@ use crate::plan::{self, PerObject};
 pub(super) async fn removal(
     session: &Session,
     task: &Sidecars,
-    (upstreams, caution): (Upstreams, Caution),
+    (upstreams, caution): (UpstreamsTask, Caution),
     global: &Global,
-    proxies: Vec<Proxy>,
+    proxies: Vec<GatewayProxy>,
     notes: &mut dyn Notes,
-) -> Result<Planned<Plan>, Failure> {
+) -> Result<Planned<SidecarsPlan>, Failure> {
     let now = now();
     let around = Around { now: Some(&now), ..Around::default() };
     let mut planned = Vec::new();
@@ -53,7 +53,7 @@ pub(super) async fn removal(
     if is_taken {
         against(&left, &pointing.hidden, upstreams, caution)?;
     }
-    let survey = Survey::new(session, global);
+    let survey = SurveyReader::new(session, global);
     let workloads = planned.iter().map(|(proxy, _)| proxy.workload.reference.clone()).collect();
     let released = first.iter().map(|change| Effect::Tls(change.before.reference.clone(), Turn::Off));
     let effects: Vec<_> = released.chain([Effect::Certificates(workloads, Turn::Off)]).collect();
@@ -79,12 +79,12 @@ pub(super) async fn removal(
 pub(crate) fn against(
     left: &[Dangling],
     hidden: &[String],
-    upstreams: Upstreams,
+    upstreams: UpstreamsTask,
     caution: Caution,
 ) -> Result<(), Failure> {
     let with = match upstreams {
-        Upstreams::Left => plan::dangling::Upstreams::Refuse,
-        Upstreams::Included => plan::dangling::Upstreams::Include,
+        UpstreamsTask::Left => plan::dangling::UpstreamsKept::Refuse,
+        UpstreamsTask::Included => plan::dangling::UpstreamsKept::Include,
     };
     match plan::dangling::against(left, hidden, with) {
         Some(why) if caution == Caution::Careful => Err(why.into_failure()),
@@ -93,11 +93,11 @@ pub(crate) fn against(
 }
 
 /// With `--include-upstreams` what only Istio's `sslConfig` ties to the cluster is taken off it.
-pub(super) fn release(upstreams: Vec<Object>, wanted: Upstreams) -> (Vec<Change>, Vec<Dangling>) {
+pub(super) fn release(upstreams: Vec<Object>, wanted: UpstreamsTask) -> (Vec<Change>, Vec<Dangling>) {
     let mut released = Vec::new();
     let mut left = Vec::new();
     for before in upstreams {
-        match (wanted == Upstreams::Included).then(|| plan::dangling::release(&before)).flatten() {
+        match (wanted == UpstreamsTask::Included).then(|| plan::dangling::release(&before)).flatten() {
             Some(change) => released.push(change),
             None => left.extend(plan::dangling::of(&before)),
         }
@@ -106,9 +106,9 @@ pub(super) fn release(upstreams: Vec<Object>, wanted: Upstreams) -> (Vec<Change>
 }
 
 /// Under a STRICT peer the Upstream answers 503 once its mTLS is gone.
-async fn advise_on_release(survey: &Survey<'_>, upstream: &Object) -> Vec<Advice> {
-    let policy = Policy { wish: Wish::Disable, foreign: Foreign::Keep, caution: Caution::Careful };
-    match survey.around(upstream, Found::Named, policy.wants()).await {
+async fn advise_on_release(survey: &SurveyReader<'_>, upstream: &Object) -> Vec<Advice> {
+    let policy = Policy { wish: MtlsWish::Disable, foreign: OtherTls::Keep, caution: Caution::Careful };
+    match survey.around(upstream, Picked::Named, policy.wants()).await {
         Ok(around) => policy.advise(upstream, &around),
         Err(failure) => vec![
             Advice::note(

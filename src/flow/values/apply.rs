@@ -85,7 +85,7 @@ pub(crate) async fn ready(
     session: &Session,
     upgrade: &Upgrade,
     task: &UpgradeValues,
-) -> Result<(Helm, helm::Target), Failure> {
+) -> Result<(Helm, helm::HelmTarget), Failure> {
     let Record { name, namespace, .. } = &upgrade.record;
     let target = order::target(session.context(), session.impersonation(), namespace)?;
     if task.chart.is_none() {

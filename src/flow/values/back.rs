@@ -10,7 +10,7 @@ use crate::flow::interrupt::Interrupts;
 use crate::flow::report::Report;
 use crate::kube::Session;
 use crate::options::{Global, IstioWish, UpgradeValues, ValuesAct};
-use crate::plan::values::Wish;
+use crate::plan::values::ValuesWish;
 
 /// Rolls it back; whether it could be. `task` is the one that turned it on.
 pub(crate) async fn auto_mtls_back(
@@ -49,7 +49,7 @@ async fn roll_back(
 ) -> Result<(), Failure> {
     let task = UpgradeValues {
         act: ValuesAct::AutoMtlsBack { to: record.revision },
-        wish: Wish::default(),
+        wish: ValuesWish::default(),
         istio: IstioWish::default(),
         ..task.clone()
     };

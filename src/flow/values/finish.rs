@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::next;
 use super::order::Upgrade;
-use super::planned::Planned;
-use super::subject::Subject;
+use super::planned::PlannedValues;
+use super::subject::ValuesSubject;
 use crate::apply::files::{self as out, Print, Staging};
 use crate::error::{Exit, Failure};
 use crate::flow::report::Report;
@@ -16,7 +16,7 @@ use crate::render::values as shown;
 
 /// Says what becomes of the values and puts them where they are wanted.
 pub(super) fn finish(
-    planned: &Planned,
+    planned: &PlannedValues,
     session: Option<&Session>,
     task: &UpgradeValues,
     global: &Global,
@@ -36,21 +36,21 @@ pub(super) fn finish(
     if task.diff || task.check {
         return Ok(None);
     }
-    let Planned { subject, after, text, .. } = planned;
+    let PlannedValues { subject, after, text, .. } = planned;
     match &task.destination {
         ValuesDestination::Stdout if global.format == Format::Text => report.whole(text.as_bytes()),
         ValuesDestination::InPlace => write(subject, text, report)?,
         ValuesDestination::NewFile(file) => out::create_private(file, text.as_bytes())?,
         ValuesDestination::Stdout | ValuesDestination::Helm(_) => {}
     }
-    let Subject { release, chart, .. } = subject;
+    let ValuesSubject { release, chart, .. } = subject;
     if let Some(found) = release {
         next::say((&found.record, after), chart.edition, session, task, global, report);
     }
     Ok(None)
 }
 
-fn write(subject: &Subject, new: &str, report: &Report<'_>) -> Result<(), Failure> {
+fn write(subject: &ValuesSubject, new: &str, report: &Report<'_>) -> Result<(), Failure> {
     let Some((read, _)) = &subject.file else { return Ok(()) };
     let Some(file) = &read.file else { return Err(Failure::usage("--write cannot write to stdin")) };
     if *new == read.text {
@@ -61,7 +61,7 @@ fn write(subject: &Subject, new: &str, report: &Report<'_>) -> Result<(), Failur
     staging.commit(&|| report.interrupts().check()).map(drop).map_err(|halted| *halted.failure)
 }
 
-fn document(Planned { subject, plan, after, .. }: &Planned, task: &UpgradeValues, report: &mut Report<'_>) {
+fn document(PlannedValues { subject, plan, after, .. }: &PlannedValues, task: &UpgradeValues, report: &mut Report<'_>) {
     // The values are shown whole where they are the answer.
     let is_answer = task.destination == ValuesDestination::Stdout && !task.diff && !task.check;
     let secrets = if is_answer { Secrets::Shown } else { task.secrets };

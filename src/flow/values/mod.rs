@@ -10,13 +10,13 @@ mod subject;
 
 pub(super) use apply::{Upgraded, ready};
 pub(super) use back::auto_mtls_back;
-pub(super) use planned::Planned;
+pub(super) use planned::PlannedValues;
 
 use crate::flow::session;
 use serde_json::{Value, json};
 
 use self::finish::finish;
-use self::subject::{Subject, of_file, of_release};
+use self::subject::{ValuesSubject, of_file, of_release};
 use super::execute::Stopped;
 use super::guard;
 use super::interrupt::Interrupts;
@@ -25,14 +25,14 @@ use super::report::Report;
 use crate::error::{Exit, Failure};
 use crate::helm::Record;
 use crate::kube::Session;
-use crate::load::release::{self, Earlier, Found};
-use crate::load::survey::Survey;
+use crate::load::release::{self, Earlier, FoundRelease};
+use crate::load::survey::SurveyReader;
 use crate::load::{around_release, harm, istio};
 use crate::options::{GLOO_SYSTEM, Global, UpgradeValues, ValuesAct, ValuesDestination, ValuesSource};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::istiod::Istiod;
 use crate::plan::sidecars::Flags;
-use crate::plan::values::{self, Plan, findings};
+use crate::plan::values::{self, ValuesPlan, findings};
 
 /// Prints, writes or hands over the values.
 ///
@@ -49,7 +49,7 @@ pub(super) fn run(task: &UpgradeValues, global: &Global, report: &mut Report<'_>
                 return session::block_on(&report.interrupts(), live(subject, task, global, report));
             }
             let plan = plan(&subject, task, &[], None)?;
-            finish(&Planned::new(subject, plan)?, None, task, global, report).map(drop)
+            finish(&PlannedValues::new(subject, plan)?, None, task, global, report).map(drop)
         }
         ValuesSource::Release { name, revision } => {
             session::block_on(&report.interrupts(), of_a_release(name.as_deref(), *revision, task, global, report))
@@ -72,7 +72,7 @@ async fn of_a_release(
     let planned = Box::pin(planned).await?;
     let upgrade = finish(&planned, Some(&session), task, global, report)?;
     if upgrade.is_some() {
-        let survey = Survey::new(&session, global);
+        let survey = SurveyReader::new(&session, global);
         let effects = planned.effects(task);
         let objection = Box::pin(guard::objection(&session, &survey, (&effects, None), task.caution, report)).await?;
         if let Some(why) = objection {
@@ -106,7 +106,7 @@ pub(super) async fn plan_release(
     task: &UpgradeValues,
     global: &Global,
     notes: &mut dyn Notes,
-) -> Result<Planned, Failure> {
+) -> Result<PlannedValues, Failure> {
     let found = release::find(session, release_namespace(global), name, revision).await?;
     let subject = of_release(found, task, notes)?;
     with_session(session, subject, task, global, notes).await
@@ -118,7 +118,7 @@ pub(super) async fn plan_release(
 /// Why it was not done, and what stands.
 pub(super) async fn carry_out(
     session: &Session,
-    planned: &Planned,
+    planned: &PlannedValues,
     task: &UpgradeValues,
     global: &Global,
     stop: &Interrupts,
@@ -131,7 +131,12 @@ pub(super) async fn carry_out(
     Ok(Some(Upgraded { record: upgrade.record, to, changes: upgrade.changes, turned_on }))
 }
 
-async fn live(subject: Subject, task: &UpgradeValues, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
+async fn live(
+    subject: ValuesSubject,
+    task: &UpgradeValues,
+    global: &Global,
+    report: &mut Report<'_>,
+) -> Result<(), Failure> {
     let session = session::open(global, report).await?;
     report.context(&session::place(&session));
     let planned = with_session(&session, subject, task, global, report).await?;
@@ -140,11 +145,11 @@ async fn live(subject: Subject, task: &UpgradeValues, global: &Global, report: &
 
 async fn with_session(
     session: &Session,
-    mut subject: Subject,
+    mut subject: ValuesSubject,
     task: &UpgradeValues,
     global: &Global,
     notes: &mut dyn Notes,
-) -> Result<Planned, Failure> {
+) -> Result<PlannedValues, Failure> {
     let flags = flags(task);
     let merges = task.act == ValuesAct::Merge;
     let needs = merges && values::needs_istiod(&subject.values, &subject.chart, &task.wish, &flags)?;
@@ -181,11 +186,11 @@ async fn with_session(
         subject.conflict = advice.iter().find(|advice| findings::is_conflict(advice)).cloned();
         notes.advices(advice);
     }
-    Planned::new(subject, plan)
+    PlannedValues::new(subject, plan)
 }
 
 /// What keeps the values before Istio from being known.
-fn unknown_history(found: &Found, earlier: &Earlier) -> Option<Advice> {
+fn unknown_history(found: &FoundRelease, earlier: &Earlier) -> Option<Advice> {
     let lost = "what was there before Istio does not come back";
     if found.history.is_empty() {
         return Some(Advice::note(Code::Unknown, format!("the release's history may not be listed: {lost}")));
@@ -221,12 +226,12 @@ fn flags(task: &UpgradeValues) -> Flags {
 }
 
 fn plan(
-    subject: &Subject,
+    subject: &ValuesSubject,
     task: &UpgradeValues,
     istiods: &[Istiod],
     earlier: Option<&Record>,
-) -> Result<Plan, Failure> {
-    let Subject { values, chart, .. } = subject;
+) -> Result<ValuesPlan, Failure> {
+    let ValuesSubject { values, chart, .. } = subject;
     match task.act {
         ValuesAct::Merge => values::merge(values, chart, &task.wish, &flags(task), istiods),
         ValuesAct::Remove => values::remove(values, chart, &task.wish, earlier.map(|record| &record.values)),

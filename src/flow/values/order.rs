@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::command::Hint;
 use crate::edit::mask::SecretTexts;
 use crate::error::{Exit, Failure, Reason};
-use crate::helm::{AsUser, Helm, Kubeconfig, Order, Record, ReleaseNamespace, Target, flag};
+use crate::helm::{AsUser, Helm, HelmTarget, Kubeconfig, Order, Record, ReleaseNamespace, flag};
 use crate::kube::{ClusterContext, Impersonation, KubeconfigFiles};
 use crate::options::{HelmFailure, UpgradeValues, ValuesAct};
 use crate::plan::advice::Advice;
@@ -45,7 +45,7 @@ pub(super) fn target(
     context: &ClusterContext,
     impersonation: Option<&Impersonation>,
     namespace: &ReleaseNamespace,
-) -> Result<Target, Failure> {
+) -> Result<HelmTarget, Failure> {
     let cannot =
         |why: String| Failure::usage(why).hint(Hint::from("without ").flag("--apply").text(" the values are printed"));
     if impersonation.is_some_and(|it| it.uid.is_some()) {
@@ -58,7 +58,7 @@ pub(super) fn target(
                 .hint(
                     Hint::default().flag("--kubeconfig").text(" FILE names a kubeconfig, with which helm impersonates"),
                 )),
-            None => Ok(Target::InCluster { namespace }),
+            None => Ok(HelmTarget::InCluster { namespace }),
         };
     };
     let kept = |it: &Impersonation| {
@@ -69,7 +69,7 @@ pub(super) fn target(
         return Err(cannot(format!("--as: helm would keep {kept} of the kubeconfig's user"))
             .hint("use a context whose user impersonates nothing"));
     }
-    Ok(Target::Context {
+    Ok(HelmTarget::Context {
         kubeconfig: match files {
             KubeconfigFiles::One(path) => Kubeconfig::One(path.clone()),
             KubeconfigFiles::Merged(list) => Kubeconfig::Merged(list.clone()),
@@ -121,7 +121,7 @@ fn is_exact(version: &str) -> bool {
 /// # Errors
 /// The record names no version of the published chart.
 pub(super) fn upgrade(
-    target: Target,
+    target: HelmTarget,
     upgrade: &Upgrade,
     on_failure: HelmFailure,
     helm: &Helm,
@@ -167,7 +167,7 @@ mod tests {
         ClusterContext::Kubeconfig { name: name.to_owned(), files: KubeconfigFiles::One("/k".into()) }
     }
 
-    fn told(context: &ClusterContext, impersonation: Option<&Impersonation>) -> Result<Target, String> {
+    fn told(context: &ClusterContext, impersonation: Option<&Impersonation>) -> Result<HelmTarget, String> {
         let namespace = ReleaseNamespace::parse("edge").unwrap();
         target(context, impersonation, &namespace).map_err(|failure| failure.message)
     }
@@ -178,11 +178,11 @@ mod tests {
 
     #[test]
     fn a_context_named_in_cluster_is_given_to_helm_as_a_context() {
-        let Ok(Target::Context { context, kubeconfig, user: None, .. }) = told(&context("in-cluster"), None) else {
+        let Ok(HelmTarget::Context { context, kubeconfig, user: None, .. }) = told(&context("in-cluster"), None) else {
             panic!("no context")
         };
         assert_eq!((context.as_str(), kubeconfig), ("in-cluster", Kubeconfig::One("/k".into())));
-        assert!(matches!(told(&ClusterContext::InCluster, None), Ok(Target::InCluster { .. })));
+        assert!(matches!(told(&ClusterContext::InCluster, None), Ok(HelmTarget::InCluster { .. })));
     }
 
     #[test]

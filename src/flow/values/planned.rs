@@ -4,36 +4,36 @@ use serde_json::Value;
 
 use super::next;
 use super::order::Upgrade;
-use super::subject::{Subject, refusal};
+use super::subject::{ValuesSubject, refusal};
 use crate::edit::mask::{self, SecretTexts};
 use crate::edit::values as text;
 use crate::error::Failure;
 use crate::flow::notes::Notes;
-use crate::load::release::Found;
+use crate::load::release::FoundRelease;
 use crate::options::{UpgradeValues, ValuesAct};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::path::effect::{Effect, Turn};
-use crate::plan::values::{self, Plan, findings};
+use crate::plan::values::{self, ValuesPlan, findings};
 use crate::render::diff::{self, Secrets};
 use crate::render::text::STDIN;
 use crate::render::values as shown;
 use crate::yaml;
 
 /// What was planned, and what comes of it.
-pub(crate) struct Planned {
-    pub subject: Subject,
-    pub plan: Plan,
+pub(crate) struct PlannedValues {
+    pub subject: ValuesSubject,
+    pub plan: ValuesPlan,
     pub after: Value,
     /// `after` as the text of a file.
     pub text: String,
 }
 
-impl Planned {
+impl PlannedValues {
     /// What the plan makes of these values.
     ///
     /// # Errors
     /// The values, or the text of their file, cannot be edited so.
-    pub(crate) fn new(subject: Subject, plan: Plan) -> Result<Self, Failure> {
+    pub(crate) fn new(subject: ValuesSubject, plan: ValuesPlan) -> Result<Self, Failure> {
         let after = subject.after(&plan)?;
         let text = match &subject.file {
             Some((read, found)) => {
@@ -101,7 +101,7 @@ impl Planned {
     /// What Helm is given; none where the release is so already.
     pub(crate) fn upgrade(&self, task: &UpgradeValues) -> Option<Upgrade> {
         let Self { subject, plan, text, .. } = self;
-        let Found { record, history, .. } = subject.release.as_ref()?;
+        let FoundRelease { record, history, .. } = subject.release.as_ref()?;
         let at_hand = subject.at_hand.as_ref().map(|chart| &chart.version);
         let version = at_hand.or(task.to_version.as_ref()).unwrap_or(&record.chart_version);
         if plan.is_empty() && *version == record.chart_version {

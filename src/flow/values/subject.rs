@@ -13,31 +13,31 @@ use crate::flow::notes::Notes;
 use crate::flow::report::Report;
 use crate::helm::Record;
 use crate::load::chart;
-use crate::load::files::{self, Loaded, SourceText};
-use crate::load::release::Found;
+use crate::load::files::{self, LoadedFile, SourceText};
+use crate::load::release::FoundRelease;
 use crate::options::UpgradeValues;
 use crate::plan::advice::{Advice, Code};
-use crate::plan::values::{self, Chart, Edition, Plan, Version};
+use crate::plan::values::{self, Chart, ChartVersion, Edition, ValuesPlan};
 use crate::render::text::STDIN;
 
 /// What is worked on.
-pub(crate) struct Subject {
+pub(crate) struct ValuesSubject {
     pub values: Value,
     pub chart: Chart,
     /// `--chart`
     pub at_hand: Option<chart::AtHand>,
-    pub file: Option<(SourceText, text::Found)>,
-    pub release: Option<Found>,
+    pub file: Option<(SourceText, text::FoundValues)>,
+    pub release: Option<FoundRelease>,
     /// What keeps Helm 4 from an upgrade, where the release was made by server-side apply.
     pub conflict: Option<Advice>,
 }
 
-impl Subject {
+impl ValuesSubject {
     /// The values that the plan makes of these.
     ///
     /// # Errors
     /// A key that cannot be set.
-    pub(crate) fn after(&self, plan: &Plan) -> Result<Value, Failure> {
+    pub(crate) fn after(&self, plan: &ValuesPlan) -> Result<Value, Failure> {
         json::apply(&self.values, &plan.edits)
             .map_err(|path| Failure::new(Exit::Failed, Reason::BadValues, format!("{path} cannot be set")))
     }
@@ -47,14 +47,14 @@ impl Subject {
 ///
 /// # Errors
 /// It cannot be read, or says not which values are meant.
-pub(super) fn of_file(path: &Path, task: &UpgradeValues, report: &mut Report<'_>) -> Result<Subject, Failure> {
+pub(super) fn of_file(path: &Path, task: &UpgradeValues, report: &mut Report<'_>) -> Result<ValuesSubject, Failure> {
     let mut inputs = files::find(&files::sources_of(&[path.to_owned()])?)?;
     if !inputs.is_single() {
         return Err(Failure::usage(format!("--values {}: one file, or - for stdin", path.display())));
     }
     let read = match inputs.next(&mut report.interrupts().stdin()) {
-        Some(Ok(Loaded::Text(read))) => read,
-        Some(Ok(Loaded::Refused { name, why, .. } | Loaded::PassedOver { name, why })) => {
+        Some(Ok(LoadedFile::Text(read))) => read,
+        Some(Ok(LoadedFile::Refused { name, why, .. } | LoadedFile::PassedOver { name, why })) => {
             return Err(Failure::new(Exit::Failed, Reason::File, format!("{name}: {why}")));
         }
         Some(Err(failure)) => return Err(failure),
@@ -87,11 +87,11 @@ pub(super) fn of_file(path: &Path, task: &UpgradeValues, report: &mut Report<'_>
     let version = at_hand.as_ref().map(|chart| chart.version.as_str());
     let version = version.or(task.to_version.as_deref()).or(found.version.as_deref());
     let defaults = at_hand.as_ref().map_or(Value::Null, |chart| chart.defaults.clone());
-    let chart = Chart { edition, version: version.and_then(Version::parse), defaults };
+    let chart = Chart { edition, version: version.and_then(ChartVersion::parse), defaults };
     if let Some(object) = &found.object {
         report.ui.status(&format!("values of {object} in {name}"));
     }
-    Ok(Subject {
+    Ok(ValuesSubject {
         values: found.values.clone(),
         chart,
         at_hand,
@@ -105,7 +105,11 @@ pub(super) fn of_file(path: &Path, task: &UpgradeValues, report: &mut Report<'_>
 ///
 /// # Errors
 /// Its chart is not Gloo's, or the chart at hand cannot be read.
-pub(super) fn of_release(found: Found, task: &UpgradeValues, notes: &mut dyn Notes) -> Result<Subject, Failure> {
+pub(super) fn of_release(
+    found: FoundRelease,
+    task: &UpgradeValues,
+    notes: &mut dyn Notes,
+) -> Result<ValuesSubject, Failure> {
     let record = &found.record;
     notes.status(&release_line(record));
     notes.advices(found.advice.iter().cloned());
@@ -117,10 +121,10 @@ pub(super) fn of_release(found: Found, task: &UpgradeValues, notes: &mut dyn Not
     let at_hand = at_hand(task)?;
     let version = at_hand.as_ref().map(|chart| chart.version.as_str()).or(task.to_version.as_deref());
     let defaults = at_hand.as_ref().map_or(&record.defaults, |chart| &chart.defaults).clone();
-    let version = Version::parse(version.unwrap_or(&record.chart_version));
+    let version = ChartVersion::parse(version.unwrap_or(&record.chart_version));
     let chart = Chart { edition, version, defaults };
     let values = values::sorted(&record.values);
-    Ok(Subject { values, chart, at_hand, file: None, release: Some(found), conflict: None })
+    Ok(ValuesSubject { values, chart, at_hand, file: None, release: Some(found), conflict: None })
 }
 
 fn at_hand(task: &UpgradeValues) -> Result<Option<chart::AtHand>, Failure> {

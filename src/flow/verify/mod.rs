@@ -7,26 +7,26 @@ use std::rc::Rc;
 
 use jiff::Timestamp;
 
-use self::send::{Sender, Way};
+use self::send::{RequestWay, Sender};
 use super::notes::Notes;
 use super::report::Report;
 use crate::command::Hint;
 use crate::error::{Exit, Failure};
 use crate::kube::Session;
-use crate::load::survey::Survey;
-use crate::load::witness::{self, Behind, Envoys, Moment};
+use crate::load::survey::SurveyReader;
+use crate::load::witness::{self, Backends, Envoys, Moment};
 use crate::load::{absence, proxy_pods};
 use crate::model::{Object, ObjectRef, kinds};
 use crate::options::{Global, ProxyPods, VerifyTask};
 use crate::plan::Unread;
 use crate::plan::advice::Advice;
-use crate::plan::proxy_pods::{Amount, ProxyPod};
-use crate::plan::verdict::answer::{Answer, CLIENT_CERT};
-use crate::plan::verdict::counters::{Change, Went};
-use crate::plan::verdict::evidence::{Evidence, Known, Sent, Upstream, cluster_name, upstream_of};
-use crate::plan::verdict::{Kind, Verdict, judge, wants_another_sample};
+use crate::plan::proxy_pods::{PodAmount, ProxyPod};
+use crate::plan::verdict::answer::{CLIENT_CERT, HttpAnswer};
+use crate::plan::verdict::counters::{CounterChange, Went};
+use crate::plan::verdict::evidence::{Evidence, Evident, SentTls, Upstream, cluster_name, upstream_of};
+use crate::plan::verdict::{RequestVerdict, VerdictKind, judge, wants_another_sample};
 use crate::render::text::short_name;
-use crate::render::verdict::{self as shown, Asked};
+use crate::render::verdict::{self as shown, AskedRequest};
 
 mod send;
 
@@ -46,13 +46,13 @@ pub(super) async fn run(task: &VerifyTask, global: &Global, report: &mut Report<
 
 /// What became of a request, each way that it went.
 #[derive(Default)]
-pub(super) struct Judged {
-    answers: Vec<(Asked, Verdict)>,
+pub(super) struct JudgedRequest {
+    answers: Vec<(AskedRequest, RequestVerdict)>,
     /// Of several pods, those that could not be asked.
     unasked: Vec<Failure>,
 }
 
-impl Judged {
+impl JudgedRequest {
     /// The first answer that was not as it should be, in a line.
     pub(super) fn fault(&self) -> Option<String> {
         let (asked, verdict) = self.answers.iter().find(|(_, verdict)| verdict.exit != Exit::Done)?;
@@ -101,8 +101,8 @@ pub(super) async fn judged(
     task: &VerifyTask,
     global: &Global,
     notes: &mut dyn Notes,
-) -> Result<Judged, Failure> {
-    let survey = Survey::new(session, global);
+) -> Result<JudgedRequest, Failure> {
+    let survey = SurveyReader::new(session, global);
     let run = Run { session, survey: &survey, task, global, cache: RefCell::default() };
     let upstream = named(session, task, global).await?;
     let sender = Sender::prepare(session, task, global, upstream.as_ref(), notes).await?;
@@ -110,7 +110,7 @@ pub(super) async fn judged(
     if !task.is_idempotent() {
         notes.status(&format!("{} is sent once only: it is not idempotent", task.method));
     }
-    let mut judged = Judged::default();
+    let mut judged = JudgedRequest::default();
     let several = sender.ways().len() > 1;
     for way in sender.ways() {
         notes.status(&sender.line(way));
@@ -150,7 +150,7 @@ async fn named(session: &Session, task: &VerifyTask, global: &Global) -> Result<
 
 struct Run<'r> {
     session: &'r Session,
-    survey: &'r Survey<'r>,
+    survey: &'r SurveyReader<'r>,
     task: &'r VerifyTask,
     global: &'r Global,
     /// What was read about the Upstream of a cluster.
@@ -159,23 +159,23 @@ struct Run<'r> {
 
 /// What stands around a cluster.
 struct Around {
-    object: Known<Object>,
-    upstream: Known<Upstream>,
-    behind: Behind,
+    object: Evident<Object>,
+    upstream: Evident<Upstream>,
+    behind: Backends,
 }
 
 impl Run<'_> {
     async fn one(
         &self,
         sender: &Sender<'_>,
-        way: &Way,
+        way: &RequestWay,
         upstream: Option<&Object>,
         notes: &mut dyn Notes,
-    ) -> Result<(Asked, Verdict), Failure> {
+    ) -> Result<(AskedRequest, RequestVerdict), Failure> {
         let pods = self.pods_of(way).await;
         let expected = upstream.map(|object| cluster_name(&object.reference));
         let before = self.moment(&pods).await;
-        let mut answers: Vec<Answer> = Vec::new();
+        let mut answers: Vec<HttpAnswer> = Vec::new();
         let most = if self.task.is_idempotent() { MOST_SAMPLES } else { 1 };
         let (evidence, around) = loop {
             answers.push(sender.send(way).await?);
@@ -185,13 +185,13 @@ impl Run<'_> {
             }
         };
         let verdict = judge(&evidence).expect("there is an answer");
-        if verdict.kind != Kind::Mtls {
+        if verdict.kind != VerdictKind::Mtls {
             notes.advices(missing(&evidence));
         }
         let object = around.as_ref().and_then(|around| around.object.as_ref().ok());
         let usual = self.global.object_namespace();
         let subject = object.map_or_else(|| sender.subject(), |object| short_name(&object.reference, usual));
-        let asked = Asked {
+        let asked = AskedRequest {
             subject,
             upstream: object.map(|object| object.reference.clone()),
             method: self.task.method.clone(),
@@ -205,11 +205,11 @@ impl Run<'_> {
     }
 
     /// The pods that may take the request: one, if it is sent there, or all that the address leads to.
-    async fn pods_of(&self, way: &Way) -> Known<Vec<ProxyPod>> {
+    async fn pods_of(&self, way: &RequestWay) -> Evident<Vec<ProxyPod>> {
         if let Some(pod) = way.pod() {
             return Ok(vec![pod.clone()]);
         }
-        let all = ProxyPods { amount: Amount::All, ..self.task.pods.clone() };
+        let all = ProxyPods { amount: PodAmount::All, ..self.task.pods.clone() };
         match proxy_pods::find(self.session, self.global, &all).await {
             Ok(chosen) => Ok(chosen.pods),
             Err(failure) => {
@@ -218,7 +218,7 @@ impl Run<'_> {
         }
     }
 
-    async fn moment(&self, pods: &Known<Vec<ProxyPod>>) -> Moment {
+    async fn moment(&self, pods: &Evident<Vec<ProxyPod>>) -> Moment {
         match pods {
             Ok(pods) => Envoys { session: self.session, pods }.moment().await,
             Err(why) => Moment::unknown(why),
@@ -227,14 +227,14 @@ impl Run<'_> {
 
     async fn evidence(
         &self,
-        pods: &Known<Vec<ProxyPod>>,
+        pods: &Evident<Vec<ProxyPod>>,
         before: &Moment,
-        answers: &[Answer],
+        answers: &[HttpAnswer],
         expected: Option<&str>,
     ) -> (Evidence, Option<Rc<Around>>) {
         let after = self.moment(pods).await;
         let change = match (&before.counters, after.counters.clone()) {
-            (Ok(before), Ok(after)) => Ok(Change { before: before.clone(), after, sent: answers.len() as u64 }),
+            (Ok(before), Ok(after)) => Ok(CounterChange { before: before.clone(), after, sent: answers.len() as u64 }),
             (Err(why), _) => Err(why.clone()),
             (_, Err(why)) => Err(why),
         };
@@ -304,14 +304,14 @@ impl Run<'_> {
         let object = match object {
             Ok(object) => object,
             Err(why) => {
-                let behind = Behind { namespace: None, demand: Err(why.clone()), pods: Err(why.clone()) };
+                let behind = Backends { namespace: None, demand: Err(why.clone()), pods: Err(why.clone()) };
                 return Around { object: Err(why.clone()), upstream: Err(why), behind };
             }
         };
         let behind = witness::behind(self.session, self.survey, &object, Timestamp::now()).await;
         let upstream = Upstream {
             name: short_name(&object.reference, crate::options::GLOO_SYSTEM),
-            sent: Sent::of(&object, self.survey.switches().await),
+            sent: SentTls::of(&object, self.survey.switches().await),
             backend_namespace: behind.namespace.clone(),
         };
         Around { object: Ok(object), upstream: Ok(upstream), behind }

@@ -8,21 +8,21 @@ use crate::kube::{Cause, InPod, Query, Scope, Session};
 use crate::load::{named_file, proxy_pods};
 use crate::model::{Object, kinds};
 use crate::options::{self, Global, TrustWish, VerifyTask};
-use crate::plan::address::{Reach, Wish};
+use crate::plan::address::{AddressWish, Reach};
 use crate::plan::proxy_pods::ProxyPod;
-use crate::plan::verdict::answer::Answer;
-use crate::plan::verdict::route::{self, Route, Typed, USUAL_PATH};
-use crate::probe::{self, Ask, Place, Trust};
+use crate::plan::verdict::answer::HttpAnswer;
+use crate::plan::verdict::route::{self, RouteQuery, Typed, USUAL_PATH};
+use crate::probe::{self, Ask, ProbeTarget, Trust};
 use crate::text::{Host, Scheme};
 
 /// Where a request goes.
 #[derive(Debug, Clone)]
-pub(super) enum Way {
-    Address(Place),
+pub(super) enum RequestWay {
+    Address(ProbeTarget),
     Pod { pod: ProxyPod, port: u16 },
 }
 
-impl Way {
+impl RequestWay {
     /// The pod, if it is sent to one.
     pub(super) fn pod(&self) -> Option<&ProxyPod> {
         match self {
@@ -39,8 +39,8 @@ pub(super) struct Sender<'s> {
     /// The host to ask for; `None`: whatever the address is.
     host: Option<String>,
     path: String,
-    route: Option<Route>,
-    ways: Vec<Way>,
+    route: Option<RouteQuery>,
+    ways: Vec<RequestWay>,
 }
 
 impl<'s> Sender<'s> {
@@ -75,33 +75,40 @@ impl<'s> Sender<'s> {
             (options::Via::Forward { port }, _) => {
                 let chosen = proxy_pods::find(session, global, &task.pods).await?;
                 notes.advices(chosen.advice);
-                chosen.pods.into_iter().map(|pod| Way::Pod { pod, port: *port }).collect()
+                chosen.pods.into_iter().map(|pod| RequestWay::Pod { pod, port: *port }).collect()
             }
             (options::Via::Address { .. }, Some(url)) => {
                 let server_name = None;
-                let place = Place { scheme: url.scheme, host: url.host.clone(), port: url.port, server_name, trust };
-                vec![Way::Address(place)]
+                let place =
+                    ProbeTarget { scheme: url.scheme, host: url.host.clone(), port: url.port, server_name, trust };
+                vec![RequestWay::Address(place)]
             }
             (options::Via::Address { target, port }, None) => {
                 let needs_tls = route.as_ref().is_some_and(|route| route.needs_tls);
-                let wish = Wish {
+                let wish = AddressWish {
                     port: port.clone().or_else(|| needs_tls.then(|| "https".to_owned())),
                     reach: Reach::ServiceType,
-                    ..Wish::default()
+                    ..AddressWish::default()
                 };
                 let found = address::find(session, target, &wish, global).await.map_err(around)?;
                 notes.advices(found.advice);
                 let address = found.addresses.into_iter().next().expect("an address that was found");
                 let scheme = address.scheme.unwrap_or(Scheme::Http);
                 let server_name = host.as_deref().map(without_port).and_then(Host::parse).filter(|host| !host.is_ip());
-                vec![Way::Address(Place { scheme, host: address.host, port: address.port, server_name, trust })]
+                vec![RequestWay::Address(ProbeTarget {
+                    scheme,
+                    host: address.host,
+                    port: address.port,
+                    server_name,
+                    trust,
+                })]
             }
         };
         Ok(Self { session, task, host, path, route, ways })
     }
 
     /// Where it goes, one after another.
-    pub(super) fn ways(&self) -> &[Way] {
+    pub(super) fn ways(&self) -> &[RequestWay] {
         &self.ways
     }
 
@@ -117,15 +124,17 @@ impl<'s> Sender<'s> {
         self.host.clone()
     }
 
-    pub(super) fn url(&self, way: &Way) -> String {
+    pub(super) fn url(&self, way: &RequestWay) -> String {
         match way {
-            Way::Address(place) => format!("{}://{}:{}{}", place.scheme.name(), place.host, place.port, self.path),
-            Way::Pod { .. } => format!("http://{}{}", self.authority(way), self.path),
+            RequestWay::Address(place) => {
+                format!("{}://{}:{}{}", place.scheme.name(), place.host, place.port, self.path)
+            }
+            RequestWay::Pod { .. } => format!("http://{}{}", self.authority(way), self.path),
         }
     }
 
     /// `GET http://34.162.22.180:80/headers (Host: *, route httpbin)`
-    pub(super) fn line(&self, way: &Way) -> String {
+    pub(super) fn line(&self, way: &RequestWay) -> String {
         let mut told = Vec::new();
         match (&self.host, &self.route) {
             (Some(host), _) => told.push(format!("Host: {host}")),
@@ -135,20 +144,20 @@ impl<'s> Sender<'s> {
         told.extend(self.route.as_ref().map(|route| format!("route {}", route.by.name)));
         let told = if told.is_empty() { String::new() } else { format!(" ({})", told.join(", ")) };
         match way {
-            Way::Address(_) => format!("{} {}{told}", self.task.method, self.url(way)),
-            Way::Pod { pod, port } => {
+            RequestWay::Address(_) => format!("{} {}{told}", self.task.method, self.url(way)),
+            RequestWay::Pod { pod, port } => {
                 format!("{} {}{told} to pod {}/{} port {port}", self.task.method, self.path, pod.namespace, pod.name)
             }
         }
     }
 
-    fn authority(&self, way: &Way) -> String {
+    fn authority(&self, way: &RequestWay) -> String {
         match (&self.host, &self.task.url, way) {
             (Some(host), ..) => host.clone(),
             (None, Some(url), _) if [80, 443].contains(&url.port) => url.host.to_string(),
             (None, Some(url), _) => format!("{}:{}", url.host, url.port),
-            (None, None, Way::Address(place)) => format!("{}:{}", place.host, place.port),
-            (None, None, Way::Pod { .. }) => "localhost".to_owned(),
+            (None, None, RequestWay::Address(place)) => format!("{}:{}", place.host, place.port),
+            (None, None, RequestWay::Pod { .. }) => "localhost".to_owned(),
         }
     }
 
@@ -156,14 +165,14 @@ impl<'s> Sender<'s> {
     ///
     /// # Errors
     /// No answer came, and why.
-    pub(super) async fn send(&self, way: &Way) -> Result<Answer, Failure> {
+    pub(super) async fn send(&self, way: &RequestWay) -> Result<HttpAnswer, Failure> {
         match way {
-            Way::Address(place) => self.to_address(way, place).await,
-            Way::Pod { pod, port } => self.to_pod(way, pod, *port).await,
+            RequestWay::Address(place) => self.to_address(way, place).await,
+            RequestWay::Pod { pod, port } => self.to_pod(way, pod, *port).await,
         }
     }
 
-    async fn to_address(&self, way: &Way, place: &Place) -> Result<Answer, Failure> {
+    async fn to_address(&self, way: &RequestWay, place: &ProbeTarget) -> Result<HttpAnswer, Failure> {
         let ask = Ask {
             method: self.task.method.clone(),
             path: self.path.clone(),
@@ -174,13 +183,13 @@ impl<'s> Sender<'s> {
         answer.map_err(|failure| unanswered(&failure, &self.url(way), self.task.is_idempotent()))
     }
 
-    async fn to_pod(&self, way: &Way, pod: &ProxyPod, port: u16) -> Result<Answer, Failure> {
+    async fn to_pod(&self, way: &RequestWay, pod: &ProxyPod, port: u16) -> Result<HttpAnswer, Failure> {
         let mut headers = vec![("host".to_owned(), self.authority(way))];
         headers.extend(self.headers());
         let ask = InPod { method: self.task.method.clone(), headers, ..InPod::get(self.path.clone()) };
         let asked = self.session.ask_in_pod(&pod.namespace, &pod.name, port, &ask).await;
         let mut came = asked.map_err(|failure| failure.into_failure(self.session))?;
-        let mut answer = Answer { status: came.status, headers: came.headers.clone(), ..Answer::default() };
+        let mut answer = HttpAnswer { status: came.status, headers: came.headers.clone(), ..HttpAnswer::default() };
         // A body that breaks off is no reason to forget the status.
         while let Ok(Some(chunk)) = came.chunk().await {
             if !answer.take(&chunk, probe::MOST_BODY) {
@@ -218,7 +227,7 @@ async fn find_route(
     task: &VerifyTask,
     upstream: &Object,
     notes: &mut dyn Notes,
-) -> Result<Option<Route>, Failure> {
+) -> Result<Option<RouteQuery>, Failure> {
     let typed = Typed { host: task.host.as_deref(), path: task.path.as_deref(), method: &task.method };
     let listed = session.list_all(&kinds::VIRTUAL_SERVICE, Scope::All, Query::default()).await;
     let nothing_typed = task.host.is_none() && task.path.is_none();
@@ -256,27 +265,27 @@ async fn find_route(
         .hint(flag("--host").text(" and --path of a request that is routed there")))
 }
 
-fn unanswered(failure: &probe::Failure, url: &str, is_idempotent: bool) -> Failure {
+fn unanswered(failure: &probe::ProbeFailure, url: &str, is_idempotent: bool) -> Failure {
     let forward = flag("--via").text(" forward sends it through the API server to a pod, whatever lies in between");
     let may_be_done = |failure: Failure| match is_idempotent {
         true => failure,
         false => failure.detail("it may have been acted on"),
     };
     match failure {
-        probe::Failure::NotARequest(why) => Failure::usage(format!("this cannot be sent: {why}")),
-        probe::Failure::Trust(why) => Failure::new(Exit::Failed, Reason::File, format!("--cacert {why}")),
-        probe::Failure::Timeout(after) => {
+        probe::ProbeFailure::NotARequest(why) => Failure::usage(format!("this cannot be sent: {why}")),
+        probe::ProbeFailure::Trust(why) => Failure::new(Exit::Failed, Reason::File, format!("--cacert {why}")),
+        probe::ProbeFailure::Timeout(after) => {
             let line = format!("no answer from {url} within {}s", after.as_secs_f32());
             may_be_done(Failure::new(Exit::NoAnswer, Reason::Timeout, line))
                 .hint(flag("--timeout").text(" waits longer"))
                 .hint(forward)
         }
-        probe::Failure::Wire(Cause::Tls(fault)) => {
+        probe::ProbeFailure::Wire(Cause::Tls(fault)) => {
             let line = format!("no TLS with {url}: {}", fault.why());
             Failure::new(Exit::NoAnswer, Reason::Tls, line)
                 .hint("-k takes any certificate, --cacert FILE those of an authority, --host says which name is meant")
         }
-        probe::Failure::Wire(cause) => {
+        probe::ProbeFailure::Wire(cause) => {
             let (why, sent) = match cause {
                 Cause::Unreachable { why, sent } => (why.clone(), *sent),
                 other => (format!("{other:?}"), true),

@@ -13,24 +13,24 @@ fn put(root: &Path, name: &str, bytes: &[u8]) -> PathBuf {
     path
 }
 
-fn find_paths(paths: &[&Path]) -> Result<Files, Failure> {
-    find(&paths.iter().map(|path| Source::Path(path.to_path_buf())).collect::<Vec<_>>())
+fn find_paths(paths: &[&Path]) -> Result<FileReader, Failure> {
+    find(&paths.iter().map(|path| FileSource::Path(path.to_path_buf())).collect::<Vec<_>>())
 }
 
-fn read(paths: &[&Path]) -> Vec<Result<Loaded, Failure>> {
+fn read(paths: &[&Path]) -> Vec<Result<LoadedFile, Failure>> {
     let mut files = find_paths(paths).unwrap();
     std::iter::from_fn(|| files.next(&mut io::empty())).collect()
 }
 
 /// What was read, as file name and text; what was refused, as `!` and the file name.
-fn summary(root: &Path, loaded: Vec<Result<Loaded, Failure>>) -> Vec<String> {
+fn summary(root: &Path, loaded: Vec<Result<LoadedFile, Failure>>) -> Vec<String> {
     let short = |name: String| name.strip_prefix(&format!("{}/", shown(root))).unwrap_or(&name).to_owned();
     loaded
         .into_iter()
         .map(|loaded| match loaded.unwrap() {
-            Loaded::Text(text) => format!("{}={}", short(text.name), text.text),
-            Loaded::PassedOver { name, .. } => format!("-{}", short(name)),
-            Loaded::Refused { name, .. } => format!("!{}", short(name)),
+            LoadedFile::Text(text) => format!("{}={}", short(text.name), text.text),
+            LoadedFile::PassedOver { name, .. } => format!("-{}", short(name)),
+            LoadedFile::Refused { name, .. } => format!("!{}", short(name)),
         })
         .collect()
 }
@@ -62,7 +62,7 @@ fn a_named_link_is_read_at_its_target() {
     let link = root.path().join("link.yaml");
     symlink(&file, &link).unwrap();
     match &read(&[&link])[..] {
-        [Ok(Loaded::Text(text))] => {
+        [Ok(LoadedFile::Text(text))] => {
             assert_eq!(text.name, shown(&link));
             assert_eq!(text.file.as_deref(), Some(fs::canonicalize(&file).unwrap().as_path()));
         }
@@ -125,7 +125,7 @@ fn standard_input_is_read_where_it_is_named_and_only_once() {
     let mut files = find(&arguments(&["-"]).unwrap()).unwrap();
     assert!(files.is_single());
     match files.next(&mut "k: 1".as_bytes()) {
-        Some(Ok(Loaded::Text(text))) => assert_eq!((text.name.as_str(), text.text.as_str()), ("-", "k: 1")),
+        Some(Ok(LoadedFile::Text(text))) => assert_eq!((text.name.as_str(), text.text.as_str()), ("-", "k: 1")),
         other => panic!("{other:?}"),
     }
     assert!(files.next(&mut io::empty()).is_none());

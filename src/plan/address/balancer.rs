@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Address, Answer, Cause, Pending, View, external_ips, found};
+use super::{Address, AddressAnswer, Pending, PendingCause, View, external_ips, found};
 use crate::error::{Failure, Reason};
-use crate::plan::address::port::Port;
+use crate::plan::address::port::GatewayPort;
 use crate::plan::advice::{Advice, Code};
 
 /// What a Service without an address says about itself.
@@ -20,7 +20,7 @@ pub(crate) struct Unassigned {
     pub node_port: bool,
 }
 
-pub(super) fn answer(view: &View, port: &Port) -> Result<Answer, Failure> {
+pub(super) fn answer(view: &View, port: &GatewayPort) -> Result<AddressAnswer, Failure> {
     let entries = view.service.value["status"]["loadBalancer"]["ingress"].as_array();
     let entries = entries.map(Vec::as_slice).unwrap_or_default();
     let mut addresses = Vec::new();
@@ -42,15 +42,15 @@ pub(super) fn answer(view: &View, port: &Port) -> Result<Answer, Failure> {
         return Ok(found(view.wish, addresses, advice));
     }
     if advice.is_empty() {
-        let cause = Cause::NoIngress(unassigned(view, port));
-        return Ok(Answer::Pending(Pending { service: view.service.reference.clone(), cause }));
+        let cause = PendingCause::NoIngress(unassigned(view, port));
+        return Ok(AddressAnswer::Pending(Pending { service: view.service.reference.clone(), cause }));
     }
     let refused = view.refused(Reason::NoAddress, "has an address, but its load balancer does not serve the port");
     Err(advice.into_iter().fold(refused, |failure, said| failure.detail(said.message)))
 }
 
 /// One entry may have a host name and an IP: both are addresses, the host name first as glooctl has it.
-fn places(view: &View, port: &Port, entry: &Value) -> Result<Vec<Address>, Failure> {
+fn places(view: &View, port: &GatewayPort, entry: &Value) -> Result<Vec<Address>, Failure> {
     ["hostname", "ip"]
         .into_iter()
         .filter_map(|field| Some((field, entry[field].as_str().filter(|text| !text.is_empty())?)))
@@ -66,7 +66,7 @@ fn mode(entry: &Value) -> &'static str {
     if entry["ipMode"] == "Proxy" { " (ipMode Proxy)" } else { "" }
 }
 
-fn port_error<'e>(entry: &'e Value, port: &Port) -> Option<&'e str> {
+fn port_error<'e>(entry: &'e Value, port: &GatewayPort) -> Option<&'e str> {
     let statuses = entry["ports"].as_array()?;
     let ours = statuses.iter().find(|status| {
         status["port"].as_u64() == Some(port.number.into())
@@ -79,7 +79,7 @@ fn shown(entry: &Value) -> &str {
     entry["hostname"].as_str().or_else(|| entry["ip"].as_str()).unwrap_or("an entry without an address")
 }
 
-fn unassigned(view: &View, port: &Port) -> Unassigned {
+fn unassigned(view: &View, port: &GatewayPort) -> Unassigned {
     let spec = view.spec();
     let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
     Unassigned {

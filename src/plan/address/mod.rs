@@ -13,11 +13,11 @@ use crate::model::{Object, ObjectRef};
 use crate::text::{Host, Scheme};
 
 pub(crate) use balancer::Unassigned;
-use port::Port;
+use port::GatewayPort;
 
 /// What was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Wish {
+pub(crate) struct AddressWish {
     /// A port's name or number as the Service has them.
     pub port: Option<String>,
     pub reach: Reach,
@@ -55,7 +55,7 @@ pub(crate) enum Amount {
 
 /// What was read so far, beside the Service.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Seen<'a> {
+pub(crate) struct AddressSources<'a> {
     pub pods: Option<&'a [Value]>,
     /// Of the nodes asked for, those that there are.
     pub nodes: Option<&'a [Value]>,
@@ -63,8 +63,8 @@ pub(crate) struct Seen<'a> {
 
 /// What the things read come to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Answer {
-    Found(Found),
+pub(crate) enum AddressAnswer {
+    Found(FoundAddresses),
     /// Read this too, add it to what was seen, ask again.
     Needs(Need),
     /// Not there yet; waiting may help.
@@ -82,7 +82,7 @@ pub(crate) enum Need {
 
 /// At least one address, best first.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Found {
+pub(crate) struct FoundAddresses {
     pub addresses: Vec<Address>,
     pub advice: Vec<Advice>,
 }
@@ -101,7 +101,7 @@ pub struct Address {
 }
 
 impl Address {
-    fn at(port: &Port, host: Host, number: u16, source: String) -> Self {
+    fn at(port: &GatewayPort, host: Host, number: u16, source: String) -> Self {
         Self { host, port: number, scheme: port.scheme(), port_name: port.name.map(str::to_owned), source }
     }
 
@@ -125,12 +125,12 @@ impl Address {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Pending {
     pub service: ObjectRef,
-    pub cause: Cause,
+    pub cause: PendingCause,
 }
 
 /// What it waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Cause {
+pub(crate) enum PendingCause {
     /// The load balancer has given no address.
     NoIngress(Unassigned),
     /// No pod behind the Service is ready: each one and why.
@@ -140,8 +140,8 @@ pub(crate) enum Cause {
 /// Decides from what was read so far. Asked with the Service alone first: for a load balancer
 /// and a cluster IP that is all it takes.
 #[must_use]
-pub(crate) fn answer(service: &Object, seen: Seen, wish: &Wish) -> Answer {
-    decide(&View { service, wish }, seen).unwrap_or_else(Answer::Refused)
+pub(crate) fn answer(service: &Object, seen: AddressSources, wish: &AddressWish) -> AddressAnswer {
+    decide(&View { service, wish }, seen).unwrap_or_else(AddressAnswer::Refused)
 }
 
 /// The field selector for the events that say why an address is pending.
@@ -153,7 +153,7 @@ pub(crate) fn event_selector(service: &ObjectRef) -> String {
 /// A Service and what is asked of it.
 struct View<'a> {
     service: &'a Object,
-    wish: &'a Wish,
+    wish: &'a AddressWish,
 }
 
 impl<'a> View<'a> {
@@ -184,7 +184,7 @@ pub(crate) fn named(service: &ObjectRef) -> String {
     format!("service {}/{}", service.namespace, service.name)
 }
 
-fn decide(view: &View, seen: Seen) -> Result<Answer, Failure> {
+fn decide(view: &View, seen: AddressSources) -> Result<AddressAnswer, Failure> {
     let kind = view.spec()["type"].as_str().unwrap_or("ClusterIP");
     if kind == "ExternalName" {
         let alias = view.spec()["externalName"].as_str().unwrap_or_default();
@@ -204,7 +204,7 @@ fn decide(view: &View, seen: Seen) -> Result<Answer, Failure> {
     }
 }
 
-fn cluster_ip(view: &View, port: &Port) -> Result<Answer, Failure> {
+fn cluster_ip(view: &View, port: &GatewayPort) -> Result<AddressAnswer, Failure> {
     let spec = view.spec();
     if spec["clusterIP"] == "None" {
         return Err(view
@@ -234,7 +234,7 @@ fn cluster_ip(view: &View, port: &Port) -> Result<Answer, Failure> {
 }
 
 /// Addresses that somebody routes to the nodes, whatever the Service's type.
-fn external_ips(view: &View, port: &Port) -> Result<Vec<Address>, Failure> {
+fn external_ips(view: &View, port: &GatewayPort) -> Result<Vec<Address>, Failure> {
     let ips = view.spec()["externalIPs"].as_array().map(Vec::as_slice).unwrap_or_default();
     ips.iter()
         .filter_map(Value::as_str)
@@ -243,7 +243,7 @@ fn external_ips(view: &View, port: &Port) -> Result<Vec<Address>, Failure> {
 }
 
 /// As many as were asked for, those of the kind preferred first, none twice.
-fn found(wish: &Wish, mut addresses: Vec<Address>, advice: Vec<Advice>) -> Answer {
+fn found(wish: &AddressWish, mut addresses: Vec<Address>, advice: Vec<Advice>) -> AddressAnswer {
     addresses.sort_by_key(|address| match wish.prefer {
         Prefer::AsListed => false,
         Prefer::Ip => !address.host.is_ip(),
@@ -258,7 +258,7 @@ fn found(wish: &Wish, mut addresses: Vec<Address>, advice: Vec<Advice>) -> Answe
     if wish.amount == Amount::One {
         kept.truncate(1);
     }
-    Answer::Found(Found { addresses: kept, advice })
+    AddressAnswer::Found(FoundAddresses { addresses: kept, advice })
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::port::Port;
-use super::{Address, Amount, Answer, Cause, Need, Pending, Prefer, Reach, Seen, View, found};
+use super::port::GatewayPort;
+use super::{Address, AddressAnswer, AddressSources, Amount, Need, Pending, PendingCause, Prefer, Reach, View, found};
 use crate::error::{Failure, Reason};
 use crate::model::{ObjectRef, kinds};
 use crate::plan::advice::{Advice, Code};
@@ -17,28 +17,28 @@ const NODES_FOR_ONE: usize = 8;
 
 /// A pod that runs where it answers is asked for, also with externalTrafficPolicy Cluster, where any
 /// node would do: with Local no other node answers.
-pub(super) fn answer(view: &View, port: &Port, seen: Seen) -> Result<Answer, Failure> {
+pub(super) fn answer(view: &View, port: &GatewayPort, seen: AddressSources) -> Result<AddressAnswer, Failure> {
     let node_port = port.on_nodes.ok_or_else(|| unallocated(view, port))?;
     let selector = selector(view)?;
     let Some(pods) = seen.pods else {
-        return Ok(Answer::Needs(Need::Pods { namespace: view.service.reference.namespace.clone(), selector }));
+        return Ok(AddressAnswer::Needs(Need::Pods { namespace: view.service.reference.namespace.clone(), selector }));
     };
     let mut names: BTreeSet<&str> =
         pods.iter().filter(|pod| pod::not_ready(pod).is_none()).filter_map(node_of).collect();
     if names.is_empty() {
-        let cause = Cause::NoReadyPod(pods.iter().map(pod::why_not).collect());
-        return Ok(Answer::Pending(Pending { service: view.service.reference.clone(), cause }));
+        let cause = PendingCause::NoReadyPod(pods.iter().map(pod::why_not).collect());
+        return Ok(AddressAnswer::Pending(Pending { service: view.service.reference.clone(), cause }));
     }
     if view.wish.amount == Amount::One {
         names = names.into_iter().take(NODES_FOR_ONE).collect();
     }
     let Some(nodes) = seen.nodes else {
-        return Ok(Answer::Needs(Need::Nodes(names.into_iter().map(str::to_owned).collect())));
+        return Ok(AddressAnswer::Needs(Need::Nodes(names.into_iter().map(str::to_owned).collect())));
     };
     from_nodes(view, port, node_port, &names, nodes)
 }
 
-fn unallocated(view: &View, port: &Port) -> Failure {
+fn unallocated(view: &View, port: &GatewayPort) -> Failure {
     let kind = view.spec()["type"].as_str().unwrap_or("ClusterIP");
     let refused = view.refused(Reason::NoAddress, &format!("has no node port for port {}", port.shown()));
     match (view.wish.reach, kind) {
@@ -68,11 +68,11 @@ fn selector(view: &View) -> Result<String, Failure> {
 
 fn from_nodes(
     view: &View,
-    port: &Port,
+    port: &GatewayPort,
     node_port: u16,
     names: &BTreeSet<&str>,
     nodes: &[Value],
-) -> Result<Answer, Failure> {
+) -> Result<AddressAnswer, Failure> {
     let mut ranked = Vec::new();
     let mut unusable = Vec::new();
     for name in names {

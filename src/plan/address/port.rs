@@ -9,7 +9,7 @@ use crate::text::Scheme;
 
 /// A port of a Service.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Port<'a> {
+pub(super) struct GatewayPort<'a> {
     pub name: Option<&'a str>,
     pub number: u16,
     pub protocol: &'a str,
@@ -26,7 +26,7 @@ enum Spoken {
     Unsaid,
 }
 
-impl<'a> Port<'a> {
+impl<'a> GatewayPort<'a> {
     fn read(value: &'a Value) -> Option<Self> {
         let number = |key: &str| u16::try_from(value[key].as_u64()?).ok().filter(|number| *number != 0);
         Some(Self {
@@ -101,8 +101,9 @@ fn said_by_protocol(protocol: &str) -> Spoken {
 ///
 /// A port that is asked for and not there is "the cluster said no" (4), like any name that is not found.
 /// Where nothing was asked and nothing can be chosen, nothing was not found: it is refused (1).
-pub(super) fn choose<'a>(view: &View<'a>) -> Result<Port<'a>, Failure> {
-    let ports: Vec<Port> = view.spec()["ports"].as_array().into_iter().flatten().filter_map(Port::read).collect();
+pub(super) fn choose<'a>(view: &View<'a>) -> Result<GatewayPort<'a>, Failure> {
+    let ports: Vec<GatewayPort> =
+        view.spec()["ports"].as_array().into_iter().flatten().filter_map(GatewayPort::read).collect();
     if ports.is_empty() {
         return Err(view.refused(Reason::NoPort, "has no ports"));
     }
@@ -113,7 +114,7 @@ pub(super) fn choose<'a>(view: &View<'a>) -> Result<Port<'a>, Failure> {
 }
 
 /// By name before by number; TCP before UDP, since HTTP/3 has the number of HTTPS.
-fn asked<'a>(view: &View, ports: &[Port<'a>], wanted: &str) -> Result<Port<'a>, Failure> {
+fn asked<'a>(view: &View, ports: &[GatewayPort<'a>], wanted: &str) -> Result<GatewayPort<'a>, Failure> {
     let number =
         Some(wanted).filter(|text| text.bytes().all(|b| b.is_ascii_digit())).and_then(|text| text.parse().ok());
     let by_number = |tcp: bool| ports.iter().find(move |port| Some(port.number) == number && port.is_tcp() == tcp);
@@ -138,8 +139,8 @@ fn asked<'a>(view: &View, ports: &[Port<'a>], wanted: &str) -> Result<Port<'a>, 
     })
 }
 
-fn unasked<'a>(view: &View, ports: &[Port<'a>]) -> Result<Port<'a>, Failure> {
-    let tcp: Vec<&Port> = ports.iter().filter(|port| port.is_tcp()).collect();
+fn unasked<'a>(view: &View, ports: &[GatewayPort<'a>]) -> Result<GatewayPort<'a>, Failure> {
+    let tcp: Vec<&GatewayPort> = ports.iter().filter(|port| port.is_tcp()).collect();
     if let Some(port) = tcp.iter().find(|port| port.name == Some("http")) {
         return Ok((*port).clone());
     }
@@ -159,8 +160,8 @@ fn unasked<'a>(view: &View, ports: &[Port<'a>]) -> Result<Port<'a>, Failure> {
     }
 }
 
-fn listed(ports: &[Port]) -> String {
-    let shown: Vec<String> = ports.iter().map(Port::shown).collect();
+fn listed(ports: &[GatewayPort]) -> String {
+    let shown: Vec<String> = ports.iter().map(GatewayPort::shown).collect();
     format!("ports: {}", shown.join(", "))
 }
 
@@ -201,7 +202,7 @@ mod tests {
             (json!({"name": "http", "port": 80, "protocol": "SCTP"}), None),
         ];
         for (port, scheme) in cases {
-            assert_eq!(Port::read(&port).unwrap().scheme(), scheme, "{port}");
+            assert_eq!(GatewayPort::read(&port).unwrap().scheme(), scheme, "{port}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Goal, Plan};
+use super::{Goal, NamespacePlan};
 use crate::command::{Hint, gloo_rs};
 use crate::model::{Object, ObjectRef};
 use crate::plan::advice::{Advice, Code};
@@ -12,7 +12,7 @@ use crate::plan::peer::{Effective, Policies};
 use crate::plan::ssl_config::{Tls, tls_of};
 
 /// Who else writes the namespace's labels or the templates that are restarted.
-pub(crate) fn on_owners(plan: &Plan) -> Vec<Advice> {
+pub(crate) fn on_owners(plan: &NamespacePlan) -> Vec<Advice> {
     let mut said = Vec::new();
     if !plan.label.is_already() {
         said.extend(owner::of(&plan.namespace.value).map(|owner| on_namespace(plan, &owner)));
@@ -34,7 +34,7 @@ fn short(object: &Object) -> String {
     format!("{}/{}", object.reference.kind.singular, object.reference.name)
 }
 
-fn on_namespace(plan: &Plan, owner: &Owner) -> Advice {
+fn on_namespace(plan: &NamespacePlan, owner: &Owner) -> Advice {
     let name = &plan.namespace.reference.name;
     let again = match &plan.goal {
         Goal::Bound(target) => gloo_rs("istio enroll").value(name).with("--revision", &target.names),
@@ -52,7 +52,7 @@ fn on_namespace(plan: &Plan, owner: &Owner) -> Advice {
 }
 
 /// What still runs otherwise where nothing is restarted.
-pub(crate) fn on_stale(plan: &Plan) -> Option<Advice> {
+pub(crate) fn on_stale(plan: &NamespacePlan) -> Option<Advice> {
     let stale: Vec<_> = plan.restarts().map(short).collect();
     let name = &plan.namespace.reference.name;
     let word = if matches!(plan.goal, Goal::Free) { "istio unenroll" } else { "istio enroll" };
@@ -71,7 +71,7 @@ fn runs(number: usize) -> &'static str {
 }
 
 /// What STRICT comes to mean for the workloads that start anew, and the policies that say it.
-pub(crate) fn on_policies(plan: &Plan, policies: &Policies<'_>) -> Option<Advice> {
+pub(crate) fn on_policies(plan: &NamespacePlan, policies: &Policies<'_>) -> Option<Advice> {
     let name = &plan.namespace.reference.name;
     let of_workloads = plan
         .restarts()
@@ -105,7 +105,7 @@ pub(crate) fn demands_tls(upstream: &Value) -> Option<&str> {
 }
 
 /// Upstreams that will speak TLS to pods which no longer take it.
-pub(crate) fn on_upstreams(plan: &Plan, upstreams: &[ObjectRef]) -> Option<Advice> {
+pub(crate) fn on_upstreams(plan: &NamespacePlan, upstreams: &[ObjectRef]) -> Option<Advice> {
     let name = &plan.namespace.reference.name;
     let first = upstreams.first()?;
     let some = if upstreams.len() == 1 {

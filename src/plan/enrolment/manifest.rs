@@ -7,11 +7,11 @@ use crate::error::Reason;
 use crate::model::{Kind, Object, kinds};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::istiod::{DEFAULT, REVISION_LABEL};
-use crate::plan::mtls::Surroundings;
+use crate::plan::mtls::UpstreamContext;
 use crate::plan::outcome::{Decision, Objection};
-use crate::plan::policy::Found;
+use crate::plan::policy::Picked;
 use crate::plan::revisions::{INJECTION_LABEL, bond};
-use crate::plan::{Gateways, PerObject, Wants, Words};
+use crate::plan::{GatewayNeed, PerObject, Wants, Words};
 
 /// What is done to each namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,10 +43,10 @@ impl PerObject for OnNamespace {
     }
 
     fn wants(&self) -> Wants {
-        Wants { peer: None, gateway: Gateways::Never }
+        Wants { peer: None, gateway: GatewayNeed::Never }
     }
 
-    fn decide(&self, namespace: &Object, _: Found, _: &Surroundings) -> Decision {
+    fn decide(&self, namespace: &Object, _: Picked, _: &UpstreamContext) -> Decision {
         let Self::Bind { names, gloo_namespace, istiods, gloo } = self else { return label::release(namespace) };
         if let Some(why) = guard::against(namespace, Installed { gloo: gloo_namespace, istiods }, *gloo) {
             return Decision::Refuse(why);
@@ -74,7 +74,7 @@ impl PerObject for OnNamespace {
         }
     }
 
-    fn advise(&self, namespace: &Object, _: &Surroundings) -> Vec<Advice> {
+    fn advise(&self, namespace: &Object, _: &UpstreamContext) -> Vec<Advice> {
         let name = &namespace.reference.name;
         let command = self.words().command;
         let note = Advice::note(Code::StalePods, format!("pods of {name} follow only once they are started anew"))

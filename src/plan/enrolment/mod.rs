@@ -27,14 +27,14 @@ use workload::Fate;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Goal {
     /// In the mesh.
-    Bound(Target),
+    Bound(Revision),
     /// Out of it.
     Free,
 }
 
 /// What binds a namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Target {
+pub(crate) struct Revision {
     /// The revision or tag that the label names.
     pub names: String,
     /// The revision behind it.
@@ -53,7 +53,7 @@ impl Goal {
 
 /// What was read of a namespace.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Seen {
+pub(crate) struct NamespaceState {
     /// Deployments, `StatefulSet`s, `DaemonSet`s.
     pub workloads: Vec<Object>,
     /// Those that have not ended.
@@ -80,7 +80,7 @@ impl std::fmt::Display for WorkloadName {
 
 /// What is done to a namespace, and to each workload in it.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Plan {
+pub(crate) struct NamespacePlan {
     pub namespace: Object,
     pub goal: Goal,
     pub label: Change,
@@ -90,7 +90,7 @@ pub(crate) struct Plan {
     pub left: Vec<(ObjectRef, Objection)>,
 }
 
-impl Plan {
+impl NamespacePlan {
     /// The workloads that start anew.
     pub(crate) fn restarts(&self) -> impl Iterator<Item = &Object> {
         self.workloads.iter().filter(|(_, fate)| matches!(fate, Fate::Restart { .. })).map(|(workload, _)| workload)
@@ -111,20 +111,25 @@ impl Plan {
 }
 
 /// An object that keeps its namespace from being planned, and why.
-pub(crate) type Refusal = (ObjectRef, Objection);
+pub(crate) type EnrolmentRefusal = (ObjectRef, Objection);
 
 /// The plan for one namespace. `only` names the workloads to restart; empty: all that need it.
 ///
 /// # Errors
 /// A workload that was named is not there, or is one that a restart does not help.
-pub(crate) fn plan(namespace: Object, seen: Seen, goal: Goal, only: &[WorkloadName]) -> Result<Plan, Box<Refusal>> {
+pub(crate) fn plan(
+    namespace: Object,
+    seen: NamespaceState,
+    goal: Goal,
+    only: &[WorkloadName],
+) -> Result<NamespacePlan, Box<EnrolmentRefusal>> {
     let label = match label::decide(&namespace, &goal) {
         Decision::Change { edits, message } => Change::new(namespace.clone(), edits, message),
         Decision::Unchanged { message } => Change::new(namespace.clone(), Vec::new(), message),
         Decision::Skip(why) | Decision::Refuse(why) => return Err(Box::new((namespace.reference, why))),
     };
     let mut workloads: Vec<(Object, Fate)> = Vec::new();
-    let Seen { workloads: all, pods, cron_jobs, budgets } = seen;
+    let NamespaceState { workloads: all, pods, cron_jobs, budgets } = seen;
     check_names(only, &all, &namespace.reference.name)?;
     for workload in all {
         let own: Vec<_> = pods.iter().filter(|pod| is_living(pod) && holder(pod).is(&workload.reference)).collect();
@@ -143,10 +148,10 @@ pub(crate) fn plan(namespace: Object, seen: Seen, goal: Goal, only: &[WorkloadNa
         workloads.push((workload, fate));
     }
     let left = workload::others(&workloads, &pods, &cron_jobs, &goal, &namespace.reference.name);
-    Ok(Plan { namespace, goal, label, workloads, left })
+    Ok(NamespacePlan { namespace, goal, label, workloads, left })
 }
 
-fn check_names(only: &[WorkloadName], all: &[Object], namespace: &str) -> Result<(), Box<Refusal>> {
+fn check_names(only: &[WorkloadName], all: &[Object], namespace: &str) -> Result<(), Box<EnrolmentRefusal>> {
     for wanted in only {
         let found: Vec<_> = all.iter().filter(|workload| wanted.names(&workload.reference)).collect();
         let object = ObjectRef::new(wanted.kind.unwrap_or(&kinds::DEPLOYMENT), namespace, wanted.name.as_str());

@@ -1,6 +1,6 @@
 //! Which istiod a namespace is to be bound to: the one that was named, the one it has, or the only one.
 
-use super::Target;
+use super::Revision;
 use crate::command::{flag, gloo_rs};
 use crate::error::{Exit, Failure, Reason};
 use crate::model::Object;
@@ -10,7 +10,7 @@ use crate::plan::revisions::{Listed, bond};
 
 /// The istiods, and whether their tags could be seen.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Known<'k> {
+pub(crate) struct KnownIstiods<'k> {
     pub istiods: &'k [Istiod],
     pub tags: &'k Listed<()>,
 }
@@ -20,10 +20,10 @@ pub(crate) struct Known<'k> {
 /// # Errors
 /// None of that name, several where nothing has chosen one, or tags that may not be read.
 pub(crate) fn choose(
-    known: Known<'_>,
+    known: KnownIstiods<'_>,
     typed: Option<&str>,
     namespace: &Object,
-) -> Result<(Target, Vec<Advice>), Failure> {
+) -> Result<(Revision, Vec<Advice>), Failure> {
     let bond = bond(&namespace.value);
     let name = &namespace.reference.name;
     let wanted = typed.or(bond.as_ref().map(|(_, names)| *names));
@@ -53,7 +53,7 @@ pub(crate) fn choose(
     let names = wanted.unwrap_or(&istiod.revision).to_owned();
     // A namespace moves with a tag by its webhook; the tag's Service is the gateways' matter.
     let advice = advice.into_iter().filter(|advice| advice.code != Code::TagWithoutService).collect();
-    Ok((Target { names, revision: istiod.revision }, advice))
+    Ok((Revision { names, revision: istiod.revision }, advice))
 }
 
 #[cfg(test)]
@@ -62,7 +62,7 @@ mod tests {
 
     use super::*;
     use crate::model::kinds::NAMESPACE;
-    use crate::plan::istiod::Seen;
+    use crate::plan::istiod::ControlPlaneObjects;
 
     fn istiods(revisions: &[&str]) -> Vec<Istiod> {
         let deployment = |revision: &&str| {
@@ -71,16 +71,16 @@ mod tests {
                    "spec": {"replicas": 1}, "status": {"readyReplicas": 1}})
         };
         let tag = json!({"metadata": {"name": "t", "labels": {"istio.io/rev": "1-28", "istio.io/tag": "prod"}}});
-        istiod::all(&Seen {
+        istiod::all(&ControlPlaneObjects {
             deployments: &revisions.iter().map(deployment).collect::<Vec<_>>(),
             webhooks: &[tag],
-            ..Seen::default()
+            ..ControlPlaneObjects::default()
         })
     }
 
     fn chosen(revisions: &[&str], typed: Option<&str>, labels: &Value) -> Result<(String, String), Failure> {
         let namespace = Object::new(&NAMESPACE, json!({"metadata": {"name": "shop", "labels": labels}}));
-        let known = Known { istiods: &istiods(revisions), tags: &Listed::Read(()) };
+        let known = KnownIstiods { istiods: &istiods(revisions), tags: &Listed::Read(()) };
         choose(known, typed, &namespace).map(|(target, _)| (target.names, target.revision))
     }
 
@@ -117,7 +117,7 @@ mod tests {
     fn a_tag_that_may_not_be_seen_is_unknown_and_not_absent() {
         let namespace = Object::new(&NAMESPACE, json!({"metadata": {"name": "shop"}}));
         let tags = Listed::Unknown { why: "may not list mutatingwebhookconfigurations".to_owned() };
-        let known = Known { istiods: &istiods(&["1-27"]), tags: &tags };
+        let known = KnownIstiods { istiods: &istiods(&["1-27"]), tags: &tags };
         let failure = choose(known, Some("stable"), &namespace).unwrap_err();
         assert_eq!(failure.reason, Reason::Unknown);
         assert!(failure.message.ends_with("may not list mutatingwebhookconfigurations"), "{failure}");

@@ -3,7 +3,7 @@ use serde_json::json;
 use super::*;
 
 fn target() -> Goal {
-    Goal::Bound(Target { names: "prod".into(), revision: "1-28".into() })
+    Goal::Bound(Revision { names: "prod".into(), revision: "1-28".into() })
 }
 
 fn namespace() -> Object {
@@ -51,7 +51,7 @@ fn pod(of: &str, second: u32, revision: Option<&str>) -> Value {
 }
 
 fn fates(goal: &Goal, workload: Object, pods: Vec<Value>) -> Fate {
-    let seen = Seen { workloads: vec![workload], pods, ..Seen::default() };
+    let seen = NamespaceState { workloads: vec![workload], pods, ..NamespaceState::default() };
     plan(namespace(), seen, goal.clone(), &[]).unwrap().workloads.remove(0).1
 }
 
@@ -161,7 +161,7 @@ fn pods_that_no_workload_here_makes_are_named_once_each() {
                 "metadata": {"labels": {"sidecar.istio.io/inject": "false"}}}}}}}),
         ),
     ];
-    let seen = Seen { pods, cron_jobs, ..Seen::default() };
+    let seen = NamespaceState { pods, cron_jobs, ..NamespaceState::default() };
     let left = plan(namespace(), seen.clone(), target(), &[]).unwrap().left;
     let shown: Vec<_> = left.iter().map(|(object, why)| format!("{object}: {}", why.message)).collect();
     let wanted = [
@@ -179,7 +179,7 @@ fn pods_that_no_workload_here_makes_are_named_once_each() {
 fn only_the_workloads_that_were_named_are_restarted() {
     let workloads = || vec![deployment("web", &json!({})), deployment("api", &json!({}))];
     let pods = vec![pod("web", 1, None), pod("api", 1, None)];
-    let seen = Seen { workloads: workloads(), pods, ..Seen::default() };
+    let seen = NamespaceState { workloads: workloads(), pods, ..NamespaceState::default() };
     let named = |name: &str| vec![WorkloadName { kind: Some(&kinds::DEPLOYMENT), name: name.to_owned() }];
     let planned = plan(namespace(), seen.clone(), target(), &named("web")).unwrap();
     let restarts: Vec<_> = planned.restarts().map(|it| it.reference.name.as_str()).collect();
@@ -199,7 +199,7 @@ fn only_the_workloads_that_were_named_are_restarted() {
 fn a_name_that_two_kinds_have_wants_the_kind() {
     let mut twin = deployment("web", &json!({}));
     twin.reference.kind = &kinds::STATEFUL_SET;
-    let seen = Seen { workloads: vec![deployment("web", &json!({})), twin], ..Seen::default() };
+    let seen = NamespaceState { workloads: vec![deployment("web", &json!({})), twin], ..NamespaceState::default() };
     let name = WorkloadName { kind: None, name: "web".into() };
     let (_, why) = *plan(namespace(), seen, target(), &[name]).unwrap_err();
     assert_eq!(why.reason, Reason::Ambiguous);

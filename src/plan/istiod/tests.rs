@@ -58,7 +58,12 @@ fn three() -> Vec<Istiod> {
         mesh_config("istio-system", "istio-1-27", "trustDomain: td27\n"),
     ];
     let webhooks = [webhook(None, "1-28"), webhook(Some("prod"), "1-28"), webhook(Some("canary"), "1-28")];
-    all(&Seen { deployments: &deployments, services: &services, config_maps: &config_maps, webhooks: &webhooks })
+    all(&ControlPlaneObjects {
+        deployments: &deployments,
+        services: &services,
+        config_maps: &config_maps,
+        webhooks: &webhooks,
+    })
 }
 
 #[test]
@@ -86,7 +91,7 @@ fn istiods_of_other_builds_and_namespaces_are_found_by_label() {
         "us-docker.pkg.dev/gloo-mesh/istio/pilot:1.21.0-solo",
         1,
     );
-    let all = all(&Seen { deployments: &[solo], ..Seen::default() });
+    let all = all(&ControlPlaneObjects { deployments: &[solo], ..ControlPlaneObjects::default() });
     assert_eq!(all[0].address, "istiod-1-21.gm-iop-1-21.svc:15012");
     assert_eq!(all[0].version, "1.21.0-solo");
 }
@@ -138,7 +143,7 @@ fn a_revision_that_is_not_ready_is_warned_of_and_one_that_is_not_there_is_an_err
 #[test]
 fn two_istiods_of_one_name_need_the_namespace() {
     let both = [deployment("a", "istiod", Some("x"), "pilot:1", 1), deployment("b", "istiod", Some("x"), "pilot:2", 1)];
-    let all = all(&Seen { deployments: &both, ..Seen::default() });
+    let all = all(&ControlPlaneObjects { deployments: &both, ..ControlPlaneObjects::default() });
     let failure = choose(&all, Some("x"), None).unwrap_err();
     assert!(failure.hints[0].to_string().contains("--istio-namespace"));
 }
@@ -149,7 +154,7 @@ fn the_manifests_that_istios_own_chart_renders_tell_all_of_it() {
     let of = |kind: &str| all_objects.iter().filter(|it| it["kind"] == kind).cloned().collect::<Vec<_>>();
     let deployments: Vec<_> =
         of("Deployment").into_iter().filter(|it| it["metadata"]["labels"]["app"] == "istiod").collect();
-    let seen = Seen {
+    let seen = ControlPlaneObjects {
         deployments: &deployments,
         services: &of("Service"),
         config_maps: &of("ConfigMap"),

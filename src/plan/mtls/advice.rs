@@ -1,14 +1,14 @@
 //! What an operator should know before mTLS of an Upstream is turned on or off.
 
-use super::{FarEnd, Surroundings, Wish};
+use super::{FarEnd, MtlsWish, UpstreamContext};
 use crate::command::{flag, gloo_rs, kubectl};
 use crate::model::{Object, ObjectRef};
 use crate::plan::Unread;
 use crate::plan::advice::{Advice, Code, some_of};
 use crate::plan::gateway::Gateway;
-use crate::plan::path::pair::{self, State};
+use crate::plan::path::pair::{self, PairState};
 use crate::plan::path::{Announced, Behind, Cause, Membership, Pod, Sends};
-use crate::plan::peer::Source;
+use crate::plan::peer::PolicySource;
 use crate::plan::pod;
 
 /// What is worth saying about the gateway, once for a run.
@@ -52,12 +52,12 @@ pub(crate) fn on_gateway(gateway: &Gateway, namespace: &str) -> Option<Advice> {
 }
 
 /// What is worth saying about a named Upstream.
-pub(crate) fn on_upstream(wish: Wish, upstream: &Object, around: &Surroundings) -> Vec<Advice> {
+pub(crate) fn on_upstream(wish: MtlsWish, upstream: &Object, around: &UpstreamContext) -> Vec<Advice> {
     let name = &upstream.reference.name;
     let is_covered = around.auto_mtls().covers(upstream);
     let mut said = Vec::new();
     match wish {
-        Wish::Enable => {
+        MtlsWish::Enable => {
             let istio = Sends::Istio { any_peer: true, announced: Announced::AsTheMeshs };
             let after = around.path().map(|facts| facts.sending(istio));
             let ends = after.as_ref().map(pair::ends).unwrap_or_default();
@@ -71,30 +71,30 @@ pub(crate) fn on_upstream(wish: Wish, upstream: &Object, around: &Surroundings) 
                 ));
             }
         }
-        Wish::Disable if !is_covered => said.extend(on_strict(name, around)),
-        Wish::Disable => {}
+        MtlsWish::Disable if !is_covered => said.extend(on_strict(name, around)),
+        MtlsWish::Disable => {}
     }
     said.into_iter().map(|advice| advice.about(&upstream.reference)).collect()
 }
 
 /// The pods of these pairs that do not answer by one of these causes.
-fn broken<'f>(ends: &[(&'f Pod, State)], causes: &[Cause]) -> Vec<&'f Pod> {
-    let is_one = |state: &State| matches!(state, State::Broken { cause, .. } if causes.contains(cause));
+fn broken<'f>(ends: &[(&'f Pod, PairState)], causes: &[Cause]) -> Vec<&'f Pod> {
+    let is_one = |state: &PairState| matches!(state, PairState::Broken { cause, .. } if causes.contains(cause));
     ends.iter().filter(|(_, state)| is_one(state)).map(|(pod, _)| *pod).collect()
 }
 
 /// Why it is not known what one of the pods accepts.
-fn unread<'f>(ends: &[(&'f Pod, State)]) -> Option<&'f Unread> {
-    let is_open = |state: &State| matches!(state, State::Unknown { .. });
+fn unread<'f>(ends: &[(&'f Pod, PairState)]) -> Option<&'f Unread> {
+    let is_open = |state: &PairState| matches!(state, PairState::Unknown { .. });
     ends.iter().filter(|(_, state)| is_open(state)).find_map(|(pod, _)| pod.demands.as_ref().err())
 }
 
 /// The policy that tells the first of the pods its mode.
-fn policy<'f>(pods: &[&'f Pod]) -> Option<(&'f Pod, &'f Source)> {
+fn policy<'f>(pods: &[&'f Pod]) -> Option<(&'f Pod, &'f PolicySource)> {
     pods.iter().find_map(|pod| Some((*pod, pod.demands.as_ref().ok()?.set_by()?)))
 }
 
-fn on_far_end(upstream: &ObjectRef, far_end: &FarEnd, ends: &[(&Pod, State)]) -> Option<Advice> {
+fn on_far_end(upstream: &ObjectRef, far_end: &FarEnd, ends: &[(&Pod, PairState)]) -> Option<Advice> {
     let name = &upstream.name;
     let behind = match far_end {
         FarEnd::Unseen => return None,
@@ -126,7 +126,7 @@ fn on_far_end(upstream: &ObjectRef, far_end: &FarEnd, ends: &[(&Pod, State)]) ->
     })
 }
 
-fn on_pods(upstream: &ObjectRef, ends: &[(&Pod, State)]) -> Option<Advice> {
+fn on_pods(upstream: &ObjectRef, ends: &[(&Pod, PairState)]) -> Option<Advice> {
     let mut without = broken(ends, &[Cause::NoSidecar]);
     without.sort_unstable_by_key(|pod| &pod.name);
     let have = if without.len() == 1 { "has" } else { "have" };
@@ -154,7 +154,7 @@ fn typed(upstream: &ObjectRef) -> String {
 }
 
 /// What mutual TLS would meet.
-fn on_disabled(upstream: &ObjectRef, ends: &[(&Pod, State)]) -> Option<Advice> {
+fn on_disabled(upstream: &ObjectRef, ends: &[(&Pod, PairState)]) -> Option<Advice> {
     let name = &upstream.name;
     if let Some((pod, policy)) = policy(&broken(ends, &[Cause::DisabledPeer])) {
         let what = format!("the peer of {name} takes no mTLS (DISABLE): 503 with it");
@@ -169,7 +169,7 @@ fn on_disabled(upstream: &ObjectRef, ends: &[(&Pod, State)]) -> Option<Advice> {
 }
 
 /// What plaintext would meet.
-fn on_strict(name: &str, around: &Surroundings) -> Option<Advice> {
+fn on_strict(name: &str, around: &UpstreamContext) -> Option<Advice> {
     let FarEnd::Path(facts) = &around.far_end else { return None };
     let after = facts.sending(Sends::Plaintext { why: String::new() });
     let ends = pair::ends(&after);
@@ -199,57 +199,58 @@ mod tests {
         Object::new(&UPSTREAM, json!({"metadata": {"name": "x"}, "spec": {"kube": {}}}))
     }
 
-    fn codes(wish: Wish, around: &Surroundings) -> Vec<Code> {
+    fn codes(wish: MtlsWish, around: &UpstreamContext) -> Vec<Code> {
         on_upstream(wish, &upstream(), around).into_iter().map(|advice| advice.code).collect()
     }
 
     #[test]
     fn enabling_warns_of_pods_without_sidecar_and_names_them() {
         let behind = pods(vec![meshed(Mode::Permissive), meshed(Mode::Permissive), plain("default/a")]);
-        let said = on_upstream(Wish::Enable, &upstream(), &around(behind));
+        let said = on_upstream(MtlsWish::Enable, &upstream(), &around(behind));
         assert_eq!(said.len(), 1);
         assert_eq!(said[0].message, "1 of 3 pods behind x has no sidecar: 503 there");
         assert_eq!(said[0].details, ["pod default/a"]);
         assert_eq!(said[0].weight, Weight::Warning);
         let ambient = Pod { membership: Membership::Ambient, ..plain("default/a") };
-        let said = on_upstream(Wish::Enable, &upstream(), &around(pods(vec![ambient])));
+        let said = on_upstream(MtlsWish::Enable, &upstream(), &around(pods(vec![ambient])));
         assert_eq!(said[0].details, ["pod default/a (ambient)"]);
     }
 
     #[test]
     fn what_could_not_be_read_is_a_note_and_never_ok() {
         let unknown = around(Behind::Unknown("may not list pods".into()));
-        assert_eq!(codes(Wish::Enable, &unknown), [Code::Unknown]);
-        assert_eq!(codes(Wish::Disable, &unknown), [Code::Unknown]);
+        assert_eq!(codes(MtlsWish::Enable, &unknown), [Code::Unknown]);
+        assert_eq!(codes(MtlsWish::Disable, &unknown), [Code::Unknown]);
         let no_policies = Pod { demands: Err("may not list".into()), ..meshed(Mode::Permissive) };
         let unknown = around(pods(vec![no_policies]));
-        assert_eq!(codes(Wish::Enable, &unknown), [Code::Unknown]);
-        assert_eq!(codes(Wish::Disable, &unknown), [Code::Unknown]);
+        assert_eq!(codes(MtlsWish::Enable, &unknown), [Code::Unknown]);
+        assert_eq!(codes(MtlsWish::Disable, &unknown), [Code::Unknown]);
     }
 
     #[test]
     fn disabling_warns_of_a_strict_peer_unless_auto_mtls_takes_over() {
         let strict = around(pods(vec![meshed(Mode::Strict)]));
-        assert_eq!(codes(Wish::Disable, &strict), [Code::StrictPeer]);
-        assert_eq!(codes(Wish::Disable, &Surroundings { settings: Ok(switched(true)), ..strict }), []);
+        assert_eq!(codes(MtlsWish::Disable, &strict), [Code::StrictPeer]);
+        assert_eq!(codes(MtlsWish::Disable, &UpstreamContext { settings: Ok(switched(true)), ..strict }), []);
     }
 
     #[test]
     fn enabling_warns_of_a_peer_that_takes_no_mutual_tls_and_names_what_comes_first() {
         let disabled = around(pods(vec![meshed(Mode::Disable)]));
-        let said = on_upstream(Wish::Enable, &upstream(), &disabled);
+        let said = on_upstream(MtlsWish::Enable, &upstream(), &disabled);
         assert_eq!(said.len(), 1);
         assert_eq!(said[0].code, Code::DisabledPeer);
         assert_eq!(said[0].message, "the peer of x takes no mTLS (DISABLE): 503 with it");
         assert_eq!(said[0].details, ["peerauthentication shop/a, namespace"]);
         let hint = "gloo-rs istio peer-auth permissive -n shop first, or gloo-rs istio disable-mtls -u x";
         assert_eq!(said[0].hint, Some(hint.into()));
-        assert_eq!(codes(Wish::Disable, &disabled), []);
+        assert_eq!(codes(MtlsWish::Disable, &disabled), []);
     }
 
     #[test]
     fn auto_mtls_is_said_to_cover_only_what_has_pods_of_the_mesh() {
-        let codes = |behind| codes(Wish::Enable, &Surroundings { settings: Ok(switched(true)), ..around(behind) });
+        let codes =
+            |behind| codes(MtlsWish::Enable, &UpstreamContext { settings: Ok(switched(true)), ..around(behind) });
         assert_eq!(codes(pods(vec![meshed(Mode::Permissive)])), [Code::AutoMtls]);
         assert_eq!(codes(Behind::Outside { kind: "static".into() }), [Code::NotKubernetes]);
         assert_eq!(codes(pods(vec![plain("shop/a")])), [Code::NoSidecar]);
@@ -259,7 +260,8 @@ mod tests {
     #[test]
     fn pods_that_cannot_be_enrolled_are_not_sent_to_enroll() {
         let opted_out = || Pod { barred: Some(pod::OPTED_OUT), ..plain("shop/a") };
-        let hint = |of: Vec<Pod>| on_upstream(Wish::Enable, &upstream(), &around(pods(of)))[0].hint.clone().unwrap();
+        let hint =
+            |of: Vec<Pod>| on_upstream(MtlsWish::Enable, &upstream(), &around(pods(of)))[0].hint.clone().unwrap();
         let way = "opted out by sidecar.istio.io/inject=false: take that away, or gloo-rs istio disable-mtls -u x";
         assert_eq!(hint(vec![opted_out()]), way);
         assert_eq!(hint(vec![opted_out(), plain("shop/b")]), "gloo-rs istio enroll shop");
@@ -268,7 +270,7 @@ mod tests {
     #[test]
     fn many_pods_are_shown_as_some_and_a_number() {
         let behind = pods((0..25).map(|pod| plain(&format!("ns/pod-{pod:02}"))).collect());
-        let said = on_upstream(Wish::Enable, &upstream(), &around(behind));
+        let said = on_upstream(MtlsWish::Enable, &upstream(), &around(behind));
         assert_eq!(said[0].details.len(), 11);
         assert_eq!(said[0].details[10], "and 15 more");
     }

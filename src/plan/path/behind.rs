@@ -18,7 +18,7 @@ const REVISION: &str = "istio.io/rev";
 
 /// A Service's port, behind which pods decide.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Port<'s> {
+pub(crate) struct ServicePort<'s> {
     /// `shop/cart`
     service: &'s str,
     entry: &'s Value,
@@ -28,7 +28,7 @@ pub(crate) struct Port<'s> {
     pub selector: PodSelector,
 }
 
-impl<'s> Port<'s> {
+impl<'s> ServicePort<'s> {
     /// The port of this number, or the first; `narrowed` is what an Upstream selects by besides.
     ///
     /// # Errors

@@ -19,9 +19,9 @@ macro_rules! causes {
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
             /// Its row of the table.
-            pub fn row(self) -> &'static Row {
+            pub fn row(self) -> &'static CauseRow {
                 match self {
-                    $(Self::$variant => &Row {
+                    $(Self::$variant => &CauseRow {
                         name: $name,
                         verdict: Verdict::$verdict,
                         code: $code,
@@ -38,7 +38,7 @@ macro_rules! causes {
 
 /// What is published about a cause.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Row {
+pub struct CauseRow {
     /// Its name in the JSON.
     pub name: &'static str,
     pub verdict: Verdict,
@@ -54,7 +54,7 @@ pub struct Row {
     skipped: &'static str,
 }
 
-impl Row {
+impl CauseRow {
     /// What a sweep says: `why` is the sentence about the pod, `policy` what tells the pod its mode.
     pub fn skipped(&self, why: &str, policy: &str, without_sidecar: &str) -> String {
         self.skipped.replace("{why}", why).replace("{policy}", policy).replace("{without}", without_sidecar)
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn every_cause_has_its_own_name_words_and_title() {
-        for text in [|row: &Row| row.name, |row: &Row| row.words, |row: &Row| row.title] {
+        for text in [|row: &CauseRow| row.name, |row: &CauseRow| row.words, |row: &CauseRow| row.title] {
             let all: HashSet<_> = Cause::ALL.iter().map(|cause| text(cause.row())).collect();
             assert_eq!(all.len(), Cause::ALL.len());
             assert!(all.iter().all(|text| !text.is_empty()));

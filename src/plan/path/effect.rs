@@ -8,9 +8,9 @@ use super::survey::{Surveys, root_namespace};
 use super::{ProxyState, ROOT_NAMESPACE, Survey};
 use crate::edit::{Edit, json as edited};
 use crate::model::{FieldPath, Kind, Object, ObjectRef, Snapshot, kinds};
-use crate::plan::auto_mtls::{Wish, with_switches};
+use crate::plan::auto_mtls::{AutoMtlsWish, with_switches};
 use crate::plan::peer::Policies;
-use crate::plan::peer::change::{Request, Scope, Verdict, after, decide};
+use crate::plan::peer::change::{PolicyRequest, PolicyScope, PolicyVerdict, after, decide};
 use crate::plan::pod::{TLS_MODE, barred};
 use crate::plan::ssl_config::istio_ssl_config;
 
@@ -31,7 +31,7 @@ pub(crate) enum Effect {
     Mesh(String, Turn),
     /// The Upstream sends Istio's mutual TLS whatever its pods accept.
     Tls(ObjectRef, Turn),
-    Policy(Request),
+    Policy(PolicyRequest),
 }
 
 impl Effect {
@@ -65,10 +65,10 @@ impl Touched {
         touched
     }
 
-    fn add_scope(&mut self, scope: &Scope) {
+    fn add_scope(&mut self, scope: &PolicyScope) {
         match scope {
-            Scope::Mesh => self.mesh = true,
-            Scope::Namespace(namespace) | Scope::Workload { namespace, .. } => {
+            PolicyScope::Mesh => self.mesh = true,
+            PolicyScope::Namespace(namespace) | PolicyScope::Workload { namespace, .. } => {
                 self.namespaces.insert(namespace.clone());
             }
         }
@@ -84,7 +84,7 @@ impl Touched {
 
 /// What was read, and what the steps so far made of it.
 #[derive(Debug)]
-pub(crate) struct World {
+pub(crate) struct PlannedWorld {
     pub snapshot: Snapshot,
     pub gloo_namespace: String,
     /// `PeerAuthentication` as the API server has it.
@@ -97,7 +97,7 @@ pub(crate) struct World {
     certificates: Vec<(Option<String>, Turn)>,
 }
 
-impl World {
+impl PlannedWorld {
     /// As it was read.
     pub(crate) fn new(snapshot: Snapshot, gloo_namespace: &str, policy_kind: &'static Kind) -> Self {
         let gloo_namespace = gloo_namespace.to_owned();
@@ -151,7 +151,7 @@ impl World {
                     || json!({"metadata": {"namespace": place.namespace, "name": place.name}, "spec": {}}),
                     |settings| settings.value.clone(),
                 );
-                let wish = if *turn == Turn::On { Wish::Enable } else { Wish::Disable };
+                let wish = if *turn == Turn::On { AutoMtlsWish::Enable } else { AutoMtlsWish::Disable };
                 let value = with_switches(&value, wish);
                 self.snapshot.replace(Object { reference: place, value });
             }
@@ -180,13 +180,13 @@ impl World {
         }
     }
 
-    fn take_policy(&mut self, request: &Request) {
+    fn take_policy(&mut self, request: &PolicyRequest) {
         let all: Vec<_> =
             self.snapshot.all(&kinds::PEER_AUTHENTICATION).iter().map(|policy| policy.value.clone()).collect();
         let root_namespace =
             root_namespace(&self.snapshot, self.root_namespace.as_deref()).unwrap_or_else(|| ROOT_NAMESPACE.to_owned());
         let policies = Policies { all: &all, root_namespace: &root_namespace };
-        if let Verdict::Change { before, edits, .. } = decide(request, &policies, self.policy_kind) {
+        if let PolicyVerdict::Change { before, edits, .. } = decide(request, &policies, self.policy_kind) {
             self.change_policy(&before, &edits, &policies);
         }
     }

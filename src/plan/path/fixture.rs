@@ -1,16 +1,16 @@
 //! Paths for the tests of what rests on them.
 
 use super::{Behind, Declared, Facts, Membership, Pod, Switched};
-use crate::plan::mtls::{FarEnd, Surroundings};
-use crate::plan::peer::mode::Level;
-use crate::plan::peer::{Effective, Mode, PolicyRef, Source};
-use crate::plan::routes::Target;
+use crate::plan::mtls::{FarEnd, UpstreamContext};
+use crate::plan::peer::mode::PolicyLevel;
+use crate::plan::peer::{Effective, Mode, PolicyRef, PolicySource};
+use crate::plan::routes::RouteTarget;
 use crate::plan::settings::Switches;
 
 /// A pod in this namespace that a policy of the same namespace, `shop/a`, tells this mode.
 pub(crate) fn pod(name: &str, membership: Membership, mode: Mode) -> Pod {
     let policy = PolicyRef { namespace: "shop".into(), name: "a".into() };
-    let source = Source { level: Level::Namespace, policy, mode: Some(mode), shadowed: Vec::new() };
+    let source = PolicySource { level: PolicyLevel::Namespace, policy, mode: Some(mode), shadowed: Vec::new() };
     Pod {
         namespace: name.split_once('/').map_or("", |(namespace, _)| namespace).to_owned(),
         name: name.split_once('/').map_or(name, |(_, name)| name).to_owned(),
@@ -39,9 +39,9 @@ pub(crate) fn pods(pods: Vec<Pod>) -> Behind {
 }
 
 /// What is around an Upstream with this behind it, where auto-mTLS is off.
-pub(crate) fn around(behind: Behind) -> Surroundings {
-    let facts = Facts::bare(Target::Other("u".into()), behind, Ok(Vec::new()));
-    Surroundings { far_end: FarEnd::Path(Box::new(facts)), settings: Ok(switched(false)) }
+pub(crate) fn around(behind: Behind) -> UpstreamContext {
+    let facts = Facts::bare(RouteTarget::Other("u".into()), behind, Ok(Vec::new()));
+    UpstreamContext { far_end: FarEnd::Path(Box::new(facts)), settings: Ok(switched(false)) }
 }
 
 /// Settings with both switches on, or both off.

@@ -4,10 +4,10 @@
 //! after the other to what was read, and the path model judges each route's target after each of them.
 
 use super::Facts;
-use super::effect::{Effect, World};
+use super::effect::{Effect, PlannedWorld};
 use super::harm::{Harm, harm};
 use super::pair::{first_broken, pairs};
-use super::routed::Way;
+use super::routed::RouteWay;
 use super::survey::Surveys;
 use crate::plan::Unread;
 
@@ -41,7 +41,7 @@ pub(crate) struct Forecast {
 
 /// Applies the steps, each with its effects. What is answered with 503 before and after all of them is not this
 /// plan's doing, nor is a doubt that was there before it.
-pub(crate) fn forecast(mut world: World, ways: &[Way], steps: &[Vec<Effect>]) -> Forecast {
+pub(crate) fn forecast(mut world: PlannedWorld, ways: &[RouteWay], steps: &[Vec<Effect>]) -> Forecast {
     let mut states = vec![facts(&world.surveys(), ways)];
     for effects in steps {
         for effect in effects {
@@ -58,11 +58,11 @@ pub(crate) fn forecast(mut world: World, ways: &[Way], steps: &[Vec<Effect>]) ->
     found
 }
 
-fn facts(surveys: &Surveys<'_>, ways: &[Way]) -> Vec<Facts> {
+fn facts(surveys: &Surveys<'_>, ways: &[RouteWay]) -> Vec<Facts> {
     ways.iter().map(|way| way.facts(surveys)).collect()
 }
 
-fn outages(way: &Way, states: &[&Facts]) -> Vec<Outage> {
+fn outages(way: &RouteWay, states: &[&Facts]) -> Vec<Outage> {
     let mut found = Vec::new();
     let mut open: Option<Outage> = None;
     for (step, facts) in states.iter().enumerate() {
@@ -87,7 +87,7 @@ fn broken(facts: &Facts) -> Option<String> {
     first_broken(&pairs(facts)).map(|(cause, why)| format!("{}: {why}", facts.sends.words(cause)))
 }
 
-fn doubts<'w>(way: &'w Way, states: &'w [&Facts]) -> impl Iterator<Item = Doubt> + 'w {
+fn doubts<'w>(way: &'w RouteWay, states: &'w [&Facts]) -> impl Iterator<Item = Doubt> + 'w {
     states.windows(2).enumerate().filter_map(|(index, both)| match harm(both[0], both[1]) {
         Harm::Unknown(why) => Some(Doubt { shown: way.shown.clone(), step: index + 1, why }),
         Harm::None | Harm::Broken { .. } => None,

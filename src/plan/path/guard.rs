@@ -1,6 +1,6 @@
 //! Why a sweep leaves a target alone: requests for it would be answered with 503 after the change, or may be.
 
-use super::pair::{State, ends, needs_certificate, nothing_behind, policy};
+use super::pair::{PairState, ends, needs_certificate, nothing_behind, policy};
 use super::{Behind, Cause, Facts, Membership, Pod};
 use crate::error::Reason;
 use crate::plan::outcome::Objection;
@@ -39,13 +39,13 @@ pub(crate) fn against(before: &Facts, after: &Facts) -> Option<Objection> {
 
 /// Whether a pod may not answer what is sent after a change, as far as is known of it.
 pub(crate) fn may_break(before: &Facts, after: &Facts) -> bool {
-    let is_broken = |(_, state): &(&Pod, State)| matches!(state, State::Broken { .. });
+    let is_broken = |(_, state): &(&Pod, PairState)| matches!(state, PairState::Broken { .. });
     !before.sends.is_same_as(&after.sends) && ends(after).iter().any(is_broken)
 }
 
 /// Whether gateways have to present the mesh's certificate after a change.
 pub(crate) fn needs_certificates(before: &Facts, after: &Facts) -> bool {
-    let needs = |(_, state): &(&Pod, State)| needs_certificate(&after.sends, state);
+    let needs = |(_, state): &(&Pod, PairState)| needs_certificate(&after.sends, state);
     !before.sends.is_same_as(&after.sends) && ends(after).iter().any(needs)
 }
 
@@ -61,13 +61,13 @@ fn against_sent(after: &Facts) -> Option<Objection> {
 fn of_states(after: &Facts) -> Option<Objection> {
     let ends = ends(after);
     let broken = ends.iter().find_map(|(pod, state)| match state {
-        State::Broken { cause, why } => Some(because(after, Some(pod), *cause, why)),
+        PairState::Broken { cause, why } => Some(because(after, Some(pod), *cause, why)),
         _ => None,
     });
     broken.or_else(|| {
         ends.iter().find_map(|(pod, state)| match state {
-            State::Unknown { cause: Some(cause), why, .. } => Some(because(after, Some(pod), *cause, why)),
-            State::Unknown { why, .. } => Some(match &pod.demands {
+            PairState::Unknown { cause: Some(cause), why, .. } => Some(because(after, Some(pod), *cause, why)),
+            PairState::Unknown { why, .. } => Some(match &pod.demands {
                 Err(unread) => peer_unknown(unread),
                 Ok(_) => Objection::new(Reason::Unknown, why.clone()),
             }),

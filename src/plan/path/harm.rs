@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::pair::{Pair, State, first_broken, outside_host, pairs};
+use super::pair::{Pair, PairState, first_broken, outside_host, pairs};
 use super::{Behind, Cause, Facts, Sends};
 use crate::plan::Unread;
 
@@ -50,17 +50,17 @@ fn of_pairs(before: &Facts, after: &Facts) -> Harm {
     let is_new = |pair: &Pair<'_>| {
         let Some(earlier) = was.get(&key(pair)) else { return true };
         let inputs = before.sends.is_same_as(&after.sends) && earlier.pod.accepts_as(pair.pod);
-        let outcome = earlier.ends == pair.ends && !matches!(pair.ends, State::Unknown { .. });
+        let outcome = earlier.ends == pair.ends && !matches!(pair.ends, PairState::Unknown { .. });
         let lacks = |pair: &Pair<'_>| pair.proxy.map(|proxy| proxy.lacks.clone());
         let is_same = (inputs || outcome) && lacks(earlier) == lacks(pair);
-        !is_same && !matches!(earlier.state, State::Broken { .. })
+        !is_same && !matches!(earlier.state, PairState::Broken { .. })
     };
     let new: Vec<_> = pairs(after).into_iter().filter(is_new).collect();
     if let Some((cause, why)) = first_broken(&new) {
         return Harm::Broken { cause, why: why.to_owned() };
     }
     let unknown = new.into_iter().find_map(|pair| match pair.state {
-        State::Unknown { why, rule, .. } => Some(Harm::Unknown(Unread { why, rule, failure: None })),
+        PairState::Unknown { why, rule, .. } => Some(Harm::Unknown(Unread { why, rule, failure: None })),
         _ => None,
     });
     unknown.unwrap_or(Harm::None)

@@ -1,13 +1,13 @@
 //! The verdict: what is sent, held against what each pod takes and what the gateway can present.
 
-use super::pair::{self, State};
-use super::{Announced, Behind, Cause, Certificate, Facts, Membership, Pod, ProxyState, Sends, Shows, Verdict};
+use super::pair::{self, PairState};
+use super::{Announced, Behind, Cause, Facts, Membership, Pod, ProxyState, Sends, ShownCertificate, Shows, Verdict};
 use crate::command::{CommandLine, Hint, gloo_rs, kubectl};
 use crate::plan::Unread;
 use crate::plan::acceptance::Acceptance;
 use crate::plan::peer::Mode;
 use crate::plan::pod;
-use crate::plan::routes::Target;
+use crate::plan::routes::RouteTarget;
 
 /// The verdict, the sentence that says why, and what to type.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,7 +93,7 @@ fn of_pods(facts: &Facts) -> Judged {
     if let Some(judged) = broken(facts, &states) {
         return judged;
     }
-    let needs_certificate = states.contains(&State::Mtls) || matches!(facts.sends, Sends::Istio { .. });
+    let needs_certificate = states.contains(&PairState::Mtls) || matches!(facts.sends, Sends::Istio { .. });
     if needs_certificate && let Some(judged) = against_proxies(facts) {
         return judged;
     }
@@ -101,7 +101,7 @@ fn of_pods(facts: &Facts) -> Judged {
         return judged;
     }
     let not_known = states.iter().find_map(|state| match state {
-        State::Unknown { cause, why, rule } => Some((cause, why, rule)),
+        PairState::Unknown { cause, why, rule } => Some((cause, why, rule)),
         _ => None,
     });
     if let Some((cause, why, rule)) = not_known {
@@ -118,12 +118,12 @@ fn of_pods(facts: &Facts) -> Judged {
     works(facts, &pods, &states)
 }
 
-fn broken(facts: &Facts, states: &[State]) -> Option<Judged> {
+fn broken(facts: &Facts, states: &[PairState]) -> Option<Judged> {
     let (cause, why) = states.iter().find_map(|state| match state {
-        State::Broken { cause, why } => Some((*cause, why)),
+        PairState::Broken { cause, why } => Some((*cause, why)),
         _ => None,
     })?;
-    let number = states.iter().filter(|state| matches!(state, State::Broken { .. })).count();
+    let number = states.iter().filter(|state| matches!(state, PairState::Broken { .. })).count();
     let sent = facts.sends.words(cause);
     let who = match (number, states.len()) {
         (1, 1) => "the one pod".to_owned(),
@@ -149,7 +149,7 @@ fn command(facts: &Facts, cause: Cause) -> Option<Hint> {
         Cause::DisabledPeer => opened(facts).map(Hint::from),
         Cause::NotAnnounced => match (&facts.sends, &facts.target) {
             // What somebody wrote there is not replaced.
-            (Sends::Istio { announced: Announced::AsAnother, .. }, Target::Upstream { namespace, name }) => {
+            (Sends::Istio { announced: Announced::AsAnother, .. }, RouteTarget::Upstream { namespace, name }) => {
                 Some(kubectl("edit upstreams.gloo.solo.io").value(name).with("-n", namespace).into())
             }
             _ => Some(enabling(facts).into()),
@@ -205,10 +205,10 @@ fn enabling(facts: &Facts) -> CommandLine {
 }
 
 /// `name`, or `namespace/name` outside of gloo-system, as `-u` takes it.
-fn upstream(target: &Target) -> Option<String> {
+fn upstream(target: &RouteTarget) -> Option<String> {
     match target {
-        Target::Upstream { namespace, name } if namespace == "gloo-system" => Some(name.clone()),
-        Target::Upstream { namespace, name } => Some(format!("{namespace}/{name}")),
+        RouteTarget::Upstream { namespace, name } if namespace == "gloo-system" => Some(name.clone()),
+        RouteTarget::Upstream { namespace, name } => Some(format!("{namespace}/{name}")),
         _ => None,
     }
 }
@@ -238,8 +238,8 @@ fn against_proxies(facts: &Facts) -> Option<Judged> {
         Ok(proxies) => proxies,
     };
     let active: Vec<_> = proxies.iter().filter(|proxy| !proxy.is_idle).collect();
-    let of_proxy = |proxy: &&'_ ProxyState| match pair::from_gateway(&facts.sends, proxy, State::Mtls) {
-        State::Broken { cause, why } => Some((cause, why)),
+    let of_proxy = |proxy: &&'_ ProxyState| match pair::from_gateway(&facts.sends, proxy, PairState::Mtls) {
+        PairState::Broken { cause, why } => Some((cause, why)),
         _ => None,
     };
     let broken: Vec<_> = active.iter().filter_map(|proxy| Some((*proxy, of_proxy(proxy)?))).collect();
@@ -259,8 +259,8 @@ fn against_proxies(facts: &Facts) -> Option<Judged> {
 }
 
 /// What shows why a certificate that is over was not renewed, or fetches another root.
-fn renewed((_, certificate): (&str, &Certificate)) -> Hint {
-    let Certificate { pod, namespace, .. } = certificate;
+fn renewed((_, certificate): (&str, &ShownCertificate)) -> Hint {
+    let ShownCertificate { pod, namespace, .. } = certificate;
     let command = match certificate.left <= 0 {
         true => kubectl("logs").value(pod).fixed("-c istio-proxy"),
         false => kubectl("delete pod").value(pod),
@@ -274,8 +274,8 @@ fn without_sds(facts: &Facts) -> Option<Judged> {
         return None;
     }
     facts.proxies.iter().flatten().filter(|proxy| !proxy.is_idle).find_map(|proxy| {
-        match pair::from_gateway(&facts.sends, proxy, State::Tls) {
-            State::Broken { cause, why } => Some(breaks(cause, why, Some(inject(proxy).into()))),
+        match pair::from_gateway(&facts.sends, proxy, PairState::Tls) {
+            PairState::Broken { cause, why } => Some(breaks(cause, why, Some(inject(proxy).into()))),
             _ => None,
         }
     })
@@ -292,9 +292,9 @@ pub(crate) fn inject(proxy: &ProxyState) -> CommandLine {
 }
 
 /// Every pod answers: by what.
-fn works(facts: &Facts, pods: &[&Pod], states: &[State]) -> Judged {
+fn works(facts: &Facts, pods: &[&Pod], states: &[PairState]) -> Judged {
     let all = states.len();
-    let mtls = states.iter().filter(|state| **state == State::Mtls).count();
+    let mtls = states.iter().filter(|state| **state == PairState::Mtls).count();
     let (verdict, why, mend) = match &facts.sends {
         Sends::Tls { how, .. } => (Verdict::Tls, format!("TLS {how}, not Istio's"), None),
         Sends::Plaintext { why } => {

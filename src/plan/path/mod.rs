@@ -21,7 +21,7 @@ use super::Unread;
 use super::acceptance::Acceptance;
 use super::owner::Owner;
 use super::peer::{Effective, Mode};
-use super::routes::Target;
+use super::routes::RouteTarget;
 
 pub(crate) use causes::Cause;
 pub use judge::judge;
@@ -169,7 +169,7 @@ pub struct ProxyState {
     pub is_idle: bool,
     pub lacks: Result<Vec<String>, Unread>,
     /// What its pods show the mesh; none: nobody asked them.
-    pub certificates: Option<Result<Vec<Certificate>, Unread>>,
+    pub certificates: Option<Result<Vec<ShownCertificate>, Unread>>,
 }
 
 impl ProxyState {
@@ -187,7 +187,7 @@ impl ProxyState {
 
 /// A certificate that a gateway's pod shows the mesh, as its Envoy tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Certificate {
+pub struct ShownCertificate {
     pub namespace: String,
     pub pod: String,
     /// `spiffe://cluster.local/ns/gloo-system/sa/gateway-proxy`
@@ -210,7 +210,7 @@ pub(crate) struct Described {
 impl Described {
     /// What is said about it on the cluster that was typed.
     #[must_use]
-    pub(crate) fn on(mut self, target: &crate::command::Target) -> Self {
+    pub(crate) fn on(mut self, target: &crate::command::TypedTarget) -> Self {
         self.judged.mend = self.judged.mend.map(|hint| hint.on(target));
         self
     }
@@ -226,7 +226,7 @@ impl From<Facts> for Described {
 /// All that is known of one target.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Facts {
-    pub target: Target,
+    pub target: RouteTarget,
     pub sends: Sends,
     /// The object that decides it.
     pub sends_by: String,
@@ -239,7 +239,7 @@ pub struct Facts {
 
 impl Facts {
     /// Those of a target of which nothing is read but this.
-    pub fn bare(target: Target, behind: Behind, proxies: Result<Vec<ProxyState>, Unread>) -> Self {
+    pub fn bare(target: RouteTarget, behind: Behind, proxies: Result<Vec<ProxyState>, Unread>) -> Self {
         let sends = match &behind {
             Behind::Unknown(why) => Sends::Unknown(why.clone()),
             _ => Sends::Unknown("it is not followed any further".into()),

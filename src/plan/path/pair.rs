@@ -1,13 +1,13 @@
 //! A pair of a gateway and a pod: what the gateway sends, held against what the pod accepts.
 
-use super::{Announced, Behind, Cause, Certificate, Declared, Facts, Membership, Pod, ProxyState, Sends, Shows};
+use super::{Announced, Behind, Cause, Declared, Facts, Membership, Pod, ProxyState, Sends, ShownCertificate, Shows};
 use crate::plan::Unread;
 use crate::plan::peer::{Effective, Mode};
-use crate::plan::sidecars::state::Part;
+use crate::plan::sidecars::state::SidecarPart;
 
 /// What happens to requests of a pair.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum PairState {
     Mtls,
     Tls,
     Plaintext,
@@ -25,7 +25,7 @@ pub(crate) enum State {
     },
 }
 
-impl State {
+impl PairState {
     fn broken(cause: Cause, why: impl Into<String>) -> Self {
         Self::Broken { cause, why: why.into() }
     }
@@ -42,8 +42,8 @@ pub(crate) struct Pair<'f> {
     pub proxy: Option<&'f ProxyState>,
     pub pod: &'f Pod,
     /// What the pod does with what is sent, whether the gateway can send it or not.
-    pub ends: State,
-    pub state: State,
+    pub ends: PairState,
+    pub state: PairState,
 }
 
 /// Why nothing answers there, whatever is sent.
@@ -63,7 +63,7 @@ pub(crate) fn nothing_behind(facts: &Facts) -> Option<(Cause, String)> {
 }
 
 /// What each pod that is not known to be unready does with what is sent: the others get no request.
-pub(crate) fn ends(facts: &Facts) -> Vec<(&Pod, State)> {
+pub(crate) fn ends(facts: &Facts) -> Vec<(&Pod, PairState)> {
     let Some((pods, port)) = facts.pods_and_port() else { return Vec::new() };
     let ready = pods.iter().filter(|pod| pod.ready != Ok(false));
     ready.map(|pod| (pod, of_pod(&facts.sends, pod, port))).collect()
@@ -74,7 +74,7 @@ pub(crate) fn pairs(facts: &Facts) -> Vec<Pair<'_>> {
     ends(facts).into_iter().flat_map(|(pod, ends)| of_gateways(facts, pod, &ends)).collect()
 }
 
-fn of_gateways<'f>(facts: &'f Facts, pod: &'f Pod, ends: &State) -> Vec<Pair<'f>> {
+fn of_gateways<'f>(facts: &'f Facts, pod: &'f Pod, ends: &PairState) -> Vec<Pair<'f>> {
     let pair = |proxy, state| Pair { proxy, pod, ends: ends.clone(), state };
     match &facts.proxies {
         Ok(proxies) if !proxies.is_empty() => {
@@ -82,11 +82,11 @@ fn of_gateways<'f>(facts: &'f Facts, pod: &'f Pod, ends: &State) -> Vec<Pair<'f>
             active.map(|proxy| pair(Some(proxy), from_gateway(&facts.sends, proxy, ends.clone()))).collect()
         }
         Err(why) if needs_certificate(&facts.sends, ends) => {
-            vec![pair(None, State::unread("whether the gateway has Istio's sidecars is not known: ", why))]
+            vec![pair(None, PairState::unread("whether the gateway has Istio's sidecars is not known: ", why))]
         }
         Ok(_) if needs_certificate(&facts.sends, ends) => {
             let why = "no gateway proxy was found that could present Istio's certificate".to_owned();
-            vec![pair(None, State::Unknown { cause: None, why, rule: None })]
+            vec![pair(None, PairState::Unknown { cause: None, why, rule: None })]
         }
         _ => vec![pair(None, ends.clone())],
     }
@@ -96,52 +96,52 @@ fn of_gateways<'f>(facts: &'f Facts, pod: &'f Pod, ends: &State) -> Vec<Pair<'f>
 /// what a gateway lacks: with another gateway it would be broken too.
 pub(crate) fn first_broken<'p>(pairs: impl IntoIterator<Item = &'p Pair<'p>>) -> Option<(Cause, &'p str)> {
     let broken = pairs.into_iter().filter_map(|pair| match &pair.state {
-        State::Broken { cause, why } => Some((matches!(pair.ends, State::Broken { .. }), *cause, why.as_str())),
+        PairState::Broken { cause, why } => Some((matches!(pair.ends, PairState::Broken { .. }), *cause, why.as_str())),
         _ => None,
     });
     broken.min_by_key(|(is_of_pod, ..)| !is_of_pod).map(|(_, cause, why)| (cause, why))
 }
 
 /// Whether the gateway has to present the mesh's certificate for this.
-pub(crate) fn needs_certificate(sends: &Sends, state: &State) -> bool {
-    !matches!(state, State::Broken { .. }) && (*state == State::Mtls || matches!(sends, Sends::Istio { .. }))
+pub(crate) fn needs_certificate(sends: &Sends, state: &PairState) -> bool {
+    !matches!(state, PairState::Broken { .. }) && (*state == PairState::Mtls || matches!(sends, Sends::Istio { .. }))
 }
 
 /// What the gateway's own half makes of what a pod would do.
-pub(crate) fn from_gateway(sends: &Sends, proxy: &ProxyState, ends: State) -> State {
+pub(crate) fn from_gateway(sends: &Sends, proxy: &ProxyState, ends: PairState) -> PairState {
     if needs_certificate(sends, &ends) {
         return match &proxy.lacks {
             Ok(lacks) if lacks.is_empty() => refused(proxy).unwrap_or(ends),
             Ok(lacks) => {
                 let why =
                     format!("gateway {} cannot present Istio's certificate: it lacks {}", proxy.name, missing(lacks));
-                State::broken(Cause::NoSecret, why)
+                PairState::broken(Cause::NoSecret, why)
             }
-            Err(why) => State::unread("whether the gateway has Istio's sidecars is not known: ", why),
+            Err(why) => PairState::unread("whether the gateway has Istio's sidecars is not known: ", why),
         };
     }
     if let Sends::Tls { shows: Shows::CertificateOfSds, how, .. } = sends {
-        let cluster = Part::Cluster.to_string();
+        let cluster = SidecarPart::Cluster.to_string();
         if proxy.lacks.as_ref().is_ok_and(|lacks| lacks.contains(&cluster)) {
             let why = format!("TLS {how} comes from {cluster}, which gateway {} lacks", proxy.name);
-            return State::broken(Cause::NoSecret, why);
+            return PairState::broken(Cause::NoSecret, why);
         }
     }
     ends
 }
 
 /// A certificate of the gateway that no sidecar accepts.
-fn refused(proxy: &ProxyState) -> Option<State> {
+fn refused(proxy: &ProxyState) -> Option<PairState> {
     let (what, certificate) = refused_certificate(proxy)?;
     let sentence = format!("gateway {}: {what} of pod {}", proxy.name, certificate.pod);
     Some(match certificate.left <= 0 {
-        true => State::broken(Cause::CertificateInvalid, format!("{sentence} ended at {}", certificate.ends)),
-        false => State::broken(Cause::GatewayNotTrusted, format!("{sentence} is not the mesh's")),
+        true => PairState::broken(Cause::CertificateInvalid, format!("{sentence} ended at {}", certificate.ends)),
+        false => PairState::broken(Cause::GatewayNotTrusted, format!("{sentence} is not the mesh's")),
     })
 }
 
 /// The certificate that no sidecar accepts, and which part of it is wrong.
-pub(crate) fn refused_certificate(proxy: &ProxyState) -> Option<(&'static str, &Certificate)> {
+pub(crate) fn refused_certificate(proxy: &ProxyState) -> Option<(&'static str, &ShownCertificate)> {
     let certificates = proxy.certificates.as_ref()?.as_ref().ok()?;
     let expired = certificates.iter().find(|it| it.left <= 0).map(|it| ("the certificate", it));
     expired.or_else(|| certificates.iter().find(|it| it.is_of_the_mesh == Some(false)).map(|it| ("the root", it)))
@@ -149,55 +149,55 @@ pub(crate) fn refused_certificate(proxy: &ProxyState) -> Option<(&'static str, &
 
 /// What is sent to a pod behind this port, held against what the pod accepts. Whether the gateway can send it is
 /// [`from_gateway`].
-pub(crate) fn of_pod(sends: &Sends, pod: &Pod, port: Declared) -> State {
+pub(crate) fn of_pod(sends: &Sends, pod: &Pod, port: Declared) -> PairState {
     match (sends, pod.membership) {
-        (Sends::Unknown(why), _) => State::Unknown { cause: None, why: why.why.clone(), rule: why.rule.clone() },
+        (Sends::Unknown(why), _) => PairState::Unknown { cause: None, why: why.why.clone(), rule: why.rule.clone() },
         (Sends::Istio { .. }, Membership::Ambient) => {
-            State::broken(Cause::NoSidecar, "it is in the ambient mesh and has no sidecar to take TLS")
+            PairState::broken(Cause::NoSidecar, "it is in the ambient mesh and has no sidecar to take TLS")
         }
         (Sends::Istio { .. }, Membership::Outside) => {
-            State::broken(Cause::NoSidecar, "it has no sidecar to take Istio's TLS")
+            PairState::broken(Cause::NoSidecar, "it has no sidecar to take Istio's TLS")
         }
-        (Sends::Tls { .. }, Membership::Outside) => State::Tls,
-        (Sends::Plaintext { .. } | Sends::PerPod, Membership::Outside) => State::Plaintext,
+        (Sends::Tls { .. }, Membership::Outside) => PairState::Tls,
+        (Sends::Plaintext { .. } | Sends::PerPod, Membership::Outside) => PairState::Plaintext,
         _ => match &pod.demands {
             Ok(effective) => under(effective.mode, sends, pod, port),
-            Err(why) => State::unread("the PeerAuthentication that holds is not known: ", why),
+            Err(why) => PairState::unread("the PeerAuthentication that holds is not known: ", why),
         },
     }
 }
 
 /// Of a pod that is held to the mesh's policies.
-fn under(mode: Mode, sends: &Sends, pod: &Pod, port: Declared) -> State {
+fn under(mode: Mode, sends: &Sends, pod: &Pod, port: Declared) -> PairState {
     let is_ambient = pod.membership == Membership::Ambient;
     match sends {
         Sends::Istio { announced, .. } => istio(pod, mode, *announced),
         Sends::PerPod if !is_ambient => istio(pod, mode, Announced::AsTheMeshs),
-        _ if is_ambient && mode == Mode::Strict => State::broken(
+        _ if is_ambient && mode == Mode::Strict => PairState::broken(
             Cause::StrictAmbient,
             format!("the ambient mesh takes its own TLS alone (STRICT, {})", policy(pod)),
         ),
-        Sends::Tls { .. } if is_ambient => State::Tls,
+        Sends::Tls { .. } if is_ambient => PairState::Tls,
         Sends::Tls { how, announced, shows } => {
             own(pod, mode, &Own { how, announced: *announced, shows: *shows }, port)
         }
         _ if mode == Mode::Strict => {
-            State::broken(Cause::StrictPeer, format!("it takes mutual TLS alone (STRICT, {})", policy(pod)))
+            PairState::broken(Cause::StrictPeer, format!("it takes mutual TLS alone (STRICT, {})", policy(pod)))
         }
-        _ => State::Plaintext,
+        _ => PairState::Plaintext,
     }
 }
 
-fn istio(pod: &Pod, mode: Mode, announced: Announced) -> State {
+fn istio(pod: &Pod, mode: Mode, announced: Announced) -> PairState {
     match (mode, announced) {
         (Mode::Disable, _) => {
-            State::broken(Cause::DisabledPeer, format!("it takes no mutual TLS ({} says DISABLE)", policy(pod)))
+            PairState::broken(Cause::DisabledPeer, format!("it takes no mutual TLS ({} says DISABLE)", policy(pod)))
         }
-        (Mode::Permissive, Announced::AsAnother | Announced::Not) => State::broken(
+        (Mode::Permissive, Announced::AsAnother | Announced::Not) => PairState::broken(
             Cause::NotAnnounced,
             "its sidecar is PERMISSIVE and knows the mesh's TLS by alpnProtocols [istio], which the sslConfig lacks",
         ),
-        (Mode::Permissive, Announced::AsTheMeshs) | (Mode::Strict, _) => State::Mtls,
+        (Mode::Permissive, Announced::AsTheMeshs) | (Mode::Strict, _) => PairState::Mtls,
     }
 }
 
@@ -209,23 +209,23 @@ struct Own<'s> {
 
 /// TLS that is not Istio's, before a sidecar. Where the sidecar ends it, it wants a certificate of the mesh; where it does
 /// not, it is the application's, unless the port is declared HTTP: there is no filter chain for it then.
-fn own(pod: &Pod, mode: Mode, own: &Own<'_>, port: Declared) -> State {
+fn own(pod: &Pod, mode: Mode, own: &Own<'_>, port: Declared) -> PairState {
     let is_ended = mode == Mode::Strict || (mode == Mode::Permissive && own.announced == Announced::AsTheMeshs);
     let mode_of = format!("{mode} ({})", policy(pod));
     match (is_ended, own.shows, port) {
-        (true, Shows::Nothing, _) => State::broken(
+        (true, Shows::Nothing, _) => PairState::broken(
             Cause::OwnTls,
             format!("{mode_of} demands a certificate of the mesh, and TLS {} shows none", own.how),
         ),
-        (true, Shows::Certificate | Shows::CertificateOfSds, _) => State::Unknown {
+        (true, Shows::Certificate | Shows::CertificateOfSds, _) => PairState::Unknown {
             cause: Some(Cause::OwnCertificate),
             why: format!("{mode_of} demands a certificate of the mesh; TLS {} may not be one", own.how),
             rule: None,
         },
         (false, _, Declared::Http) => {
-            State::broken(Cause::OwnTls, "its port is declared HTTP, where a sidecar takes no TLS but the mesh's")
+            PairState::broken(Cause::OwnTls, "its port is declared HTTP, where a sidecar takes no TLS but the mesh's")
         }
-        (false, _, Declared::Other) => State::Tls,
+        (false, _, Declared::Other) => PairState::Tls,
     }
 }
 

@@ -9,7 +9,7 @@ use super::survey::{GATEWAY_PREFIX, Surveys};
 use super::{Facts, ProxyState, Survey};
 use crate::model::{Kind, Object, ObjectRef, kinds};
 use crate::plan::destinations;
-use crate::plan::routes::{Target, listeners};
+use crate::plan::routes::{RouteTarget, listeners};
 
 /// Kinds whose objects name destinations. Gloo's Gateways say as well which proxies serve the others.
 pub(crate) const ROUTES: [&Kind; 5] =
@@ -17,16 +17,16 @@ pub(crate) const ROUTES: [&Kind; 5] =
 
 /// What a route leads to, and the gateways that serve the route.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Way {
+pub(crate) struct RouteWay {
     /// `upstream gloo-system/default-httpbin-8000`
     pub shown: String,
-    pub target: Target,
-    pub gateways: Gateways,
+    pub target: RouteTarget,
+    pub gateways: ServingGateways,
     /// The namespace of the Gloo whose gateways they are.
     pub installation: String,
 }
 
-impl Way {
+impl RouteWay {
     /// The facts of its target, with the gateways that lead there alone.
     pub(crate) fn facts(&self, surveys: &Surveys<'_>) -> Facts {
         let survey = surveys.of(&self.installation);
@@ -42,7 +42,7 @@ impl Way {
 
 /// The gateways that serve a route, by the kinds of objects that name it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Gateways {
+pub(crate) struct ServingGateways {
     /// Gloo's own proxies, where a `VirtualService`, `RouteTable`, `UpstreamGroup` or `Gateway` of Gloo's names it.
     classic: BTreeSet<Classic>,
     /// Any of them.
@@ -69,7 +69,7 @@ struct Listens {
     proxy: String,
 }
 
-impl Gateways {
+impl ServingGateways {
     /// Every gateway there is.
     pub(crate) fn all() -> Self {
         Self { any_classic: true, any_of_gateway_api: true, ..Self::default() }
@@ -134,10 +134,10 @@ impl Gateways {
 pub(crate) struct Routed {
     /// Gateways of Gloo's own API.
     listeners: Vec<Object>,
-    upstreams: HashMap<(String, String), Gateways>,
-    services: HashMap<Target, Gateways>,
+    upstreams: HashMap<(String, String), ServingGateways>,
+    services: HashMap<RouteTarget, ServingGateways>,
     /// Routes to Services that they name themselves, each with the gateways that serve it.
-    to_services: Vec<(String, Target, Gateways)>,
+    to_services: Vec<(String, RouteTarget, ServingGateways)>,
 }
 
 impl Routed {
@@ -161,14 +161,14 @@ impl Routed {
         for destination in destinations::of(object) {
             let own = &object.reference.namespace;
             match destination.target {
-                destinations::Target::Upstream { namespace, name } => {
+                destinations::DestinationTarget::Upstream { namespace, name } => {
                     let namespace = if namespace.is_empty() { own.clone() } else { namespace };
                     self.upstreams.entry((namespace, name)).or_default().add(gateways.clone());
                 }
-                destinations::Target::Kube { service, port } => {
+                destinations::DestinationTarget::Kube { service, port } => {
                     let kind = object.reference.kind.singular;
                     let shown = format!("{kind} {own}/{}, {}", object.reference.name, destination.path);
-                    let target = Target::Service { namespace: service.namespace, name: service.name, port };
+                    let target = RouteTarget::Service { namespace: service.namespace, name: service.name, port };
                     self.services.entry(target.clone()).or_default().add(gateways.clone());
                     self.to_services.push((shown, target, gateways.clone()));
                 }
@@ -179,9 +179,9 @@ impl Routed {
 
     /// The gateways that serve the routes of an object. Only of a `VirtualService` and a `Gateway` they are known by name;
     /// any proxy may serve what others delegate to.
-    fn serving(&self, object: &Object) -> Gateways {
+    fn serving(&self, object: &Object) -> ServingGateways {
         if *object.reference.kind == kinds::HTTP_ROUTE {
-            return Gateways::of_http_route(object);
+            return ServingGateways::of_http_route(object);
         }
         let home = &object.reference.namespace;
         let serves = |gateway: &&Object| match object.reference.kind {
@@ -205,7 +205,7 @@ impl Routed {
         if classic.is_empty() {
             classic.insert(Classic { home: home.clone(), proxy: None });
         }
-        Gateways { classic, ..Gateways::default() }
+        ServingGateways { classic, ..ServingGateways::default() }
     }
 
     /// Adds what was found in others of the same Gateways.
@@ -220,21 +220,21 @@ impl Routed {
     }
 
     /// Routes to Services without an Upstream in between: what to call each, its target, the gateways that serve it.
-    pub(crate) fn to_services(&self) -> &[(String, Target, Gateways)] {
+    pub(crate) fn to_services(&self) -> &[(String, RouteTarget, ServingGateways)] {
         &self.to_services
     }
 
     /// The gateways that serve routes to this Upstream; none where no route names it.
-    pub(crate) fn gateways(&self, upstream: &ObjectRef) -> Option<&Gateways> {
+    pub(crate) fn gateways(&self, upstream: &ObjectRef) -> Option<&ServingGateways> {
         self.upstreams.get(&(upstream.namespace.clone(), upstream.name.clone()))
     }
 
     /// The facts with the gateways alone that lead to the target; all of them where no route is known to.
     pub(crate) fn narrow(&self, survey: &Survey<'_>, facts: Facts) -> Facts {
         let gateways = match &facts.target {
-            Target::Upstream { namespace, name } => self.upstreams.get(&(namespace.clone(), name.clone())),
-            Target::Service { .. } => self.services.get(&facts.target),
-            Target::Other(_) => None,
+            RouteTarget::Upstream { namespace, name } => self.upstreams.get(&(namespace.clone(), name.clone())),
+            RouteTarget::Service { .. } => self.services.get(&facts.target),
+            RouteTarget::Other(_) => None,
         };
         let Some(gateways) = gateways else { return facts };
         let narrowed = gateways.narrow(survey, facts.clone());
@@ -249,7 +249,7 @@ mod tests {
 
     use super::*;
     use crate::model::kinds::{GATEWAY, HTTP_ROUTE, ROUTE_TABLE, SETTINGS, UPSTREAM, VIRTUAL_SERVICE};
-    use crate::model::{Answer, Part, Snapshot, Unknown};
+    use crate::model::{ListAnswer, ListPart, Snapshot, Unknown};
 
     fn proxy(name: &str, of_gateway_api: bool) -> ProxyState {
         ProxyState { of_gateway_api, ..ProxyState::named(name) }
@@ -261,7 +261,7 @@ mod tests {
         let settings = json!({
             "metadata": {"namespace": namespace, "name": "default"}, "spec": {"watchNamespaces": watched},
         });
-        snapshot.put(&SETTINGS, Part::All, Answer::Read(vec![Object::new(&SETTINGS, settings)]));
+        snapshot.put(&SETTINGS, ListPart::All, ListAnswer::Read(vec![Object::new(&SETTINGS, settings)]));
         Installation::of(&snapshot, namespace)
     }
 
@@ -287,7 +287,7 @@ mod tests {
         routed.add(&virtual_service(&json!({})));
         let [(shown, target, gateways)] = routed.to_services() else { panic!("{routed:?}") };
         assert_eq!(shown, "virtualservice shop/v, spec.virtualHost.routes[0].routeAction.single");
-        assert_eq!(*target, Target::Service { namespace: "shop".into(), name: "cart".into(), port: Some(80) });
+        assert_eq!(*target, RouteTarget::Service { namespace: "shop".into(), name: "cart".into(), port: Some(80) });
         assert_eq!(routed.gateways(&ObjectRef::new(&UPSTREAM, "shop", "u")), Some(gateways));
         assert_eq!(routed.gateways(&ObjectRef::new(&UPSTREAM, "shop", "cart")), None);
         assert!(gateways.serve(&gloo("gloo-system", &[]), &proxy("gloo-system/any", false)), "Gateways tell nothing");
@@ -302,16 +302,16 @@ mod tests {
             proxy("edge/gloo-proxy-http", true),
             proxy("x/gloo-proxy-y", true),
         ];
-        let served = |gateways: &Gateways| proxies.each_ref().map(|proxy| gateways.serve(&own, proxy));
+        let served = |gateways: &ServingGateways| proxies.each_ref().map(|proxy| gateways.serve(&own, proxy));
         let by = |parents: Value| {
             let route = json!({"metadata": {"namespace": "edge"}, "spec": {"parentRefs": parents}});
-            Gateways::of_http_route(&Object::new(&HTTP_ROUTE, route))
+            ServingGateways::of_http_route(&Object::new(&HTTP_ROUTE, route))
         };
         assert_eq!(served(&by(json!([{"name": "http"}]))), [false, true, false]);
         assert_eq!(served(&by(json!([{"name": "y", "namespace": "x"}]))), [false, false, true]);
         let delegated = by(json!([{"kind": "HTTPRoute", "name": "parent"}]));
         assert_eq!(served(&delegated), [false, true, true]);
-        assert_eq!(served(&Gateways::all()), [true, true, true]);
+        assert_eq!(served(&ServingGateways::all()), [true, true, true]);
     }
 
     #[test]

@@ -4,19 +4,19 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
-use super::behind::Port;
+use super::behind::ServicePort;
 use super::endpoints::{self, PodEndpoints};
 use super::installation::Installation;
-use super::{Behind, Certificate, Facts, ProxyState, Switched, of_service, of_upstream};
+use super::{Behind, Facts, ProxyState, ShownCertificate, Switched, of_service, of_upstream};
 use crate::model::{Found, Kind, Object, ObjectRef, Snapshot, Unknown, kinds};
 use crate::plan::backend;
 use crate::plan::gateway::PROXY_LABEL;
 use crate::plan::labels::{PodSelector, labels, selects};
 use crate::plan::peer::{self, Policies};
 use crate::plan::pod::is_running;
-use crate::plan::routes::Target;
+use crate::plan::routes::RouteTarget;
 use crate::plan::sidecars::state::state;
-use crate::plan::sidecars::{self, Pods, Proxy};
+use crate::plan::sidecars::{self, GatewayProxy, Pods};
 use crate::plan::{Unread, acceptance, owner};
 
 /// The label of what Gloo makes for a Gateway of the Kubernetes Gateway API: Istio's own gateways have the label as well.
@@ -100,7 +100,7 @@ impl<'s> Survey<'s> {
 
     /// With what the pods of these proxies said of their certificates.
     #[must_use]
-    pub fn showing(mut self, mut certificates: HashMap<String, Read<Vec<Certificate>>>) -> Self {
+    pub fn showing(mut self, mut certificates: HashMap<String, Read<Vec<ShownCertificate>>>) -> Self {
         for proxy in self.proxies.iter_mut().flatten() {
             proxy.certificates = certificates.remove(&proxy.name);
         }
@@ -128,8 +128,8 @@ impl<'s> Survey<'s> {
     }
 
     /// Whether this Gloo reads the Upstream. A Service needs none.
-    pub fn sees(&self, target: &Target) -> bool {
-        !matches!(target, Target::Upstream { namespace, .. } if !self.installation.watches(namespace))
+    pub fn sees(&self, target: &RouteTarget) -> bool {
+        !matches!(target, RouteTarget::Upstream { namespace, .. } if !self.installation.watches(namespace))
     }
 
     /// Whether it makes a difference which of the gateways a request goes through.
@@ -167,16 +167,16 @@ impl<'s> Survey<'s> {
     }
 
     /// The facts of a target that a route names; an Upstream is looked up.
-    pub fn of_target(&self, target: &Target) -> Facts {
+    pub fn of_target(&self, target: &RouteTarget) -> Facts {
         let bare = |behind| Facts::bare(target.clone(), behind, self.proxies.clone());
         match target {
-            Target::Service { namespace, name, port } => self.of_service(namespace, name, *port),
-            Target::Upstream { namespace, name } => match self.snapshot.find(&kinds::UPSTREAM, namespace, name) {
+            RouteTarget::Service { namespace, name, port } => self.of_service(namespace, name, *port),
+            RouteTarget::Upstream { namespace, name } => match self.snapshot.find(&kinds::UPSTREAM, namespace, name) {
                 Found::There(upstream) => self.of_upstream(upstream),
                 Found::NotThere => bare(Behind::NoUpstream),
                 Found::Unknown(unknown) => bare(Behind::Unknown(unknown.into())),
             },
-            Target::Other(what) => bare(Behind::Outside { kind: what.clone() }),
+            RouteTarget::Other(what) => bare(Behind::Outside { kind: what.clone() }),
         }
     }
 
@@ -213,7 +213,7 @@ impl<'s> Survey<'s> {
         let service = self.snapshot.find(&kinds::SERVICE, namespace, name).object();
         let (sends, sends_by) = of_service(service.map(|service| &service.value), &self.settings);
         Facts {
-            target: Target::Service { namespace: namespace.to_owned(), name: name.to_owned(), port },
+            target: RouteTarget::Service { namespace: namespace.to_owned(), name: name.to_owned(), port },
             sends,
             sends_by,
             behind: self.behind(namespace, name, port, &BTreeMap::new()),
@@ -232,7 +232,7 @@ impl<'s> Survey<'s> {
             Found::NotThere => return Behind::NoService { service: full },
             Found::Unknown(unknown) => return Behind::Unknown(unknown.into()),
         };
-        let port = match Port::of(&full, service, port, narrowed) {
+        let port = match ServicePort::of(&full, service, port, narrowed) {
             Ok(port) => port,
             Err(behind) => return behind,
         };
@@ -373,7 +373,7 @@ fn proxy(snapshot: &Snapshot, workload: &Object, of_gateway_api: bool) -> ProxyS
             let own: Vec<_> = pods_of(snapshot, workload).into_iter().map(|pod| pod.value.clone()).collect();
             // Where none was seen nobody looked.
             let pods = if own.is_empty() { Pods::Unseen } else { Pods::Seen(own) };
-            let proxy = Proxy { workload: workload.clone(), bootstrap, pods };
+            let proxy = GatewayProxy { workload: workload.clone(), bootstrap, pods };
             state(&proxy)
                 .map(|state| state.missing.iter().map(ToString::to_string).collect())
                 .map_err(|refusal| format!("bootstrap {namespace}/{map}: {}", refusal.why).into())

@@ -5,7 +5,7 @@ mod harm;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::model::{Answer, Kind, Object, Part, Snapshot, Unknown, kinds};
+use crate::model::{Kind, ListAnswer, ListPart, Object, Snapshot, Unknown, kinds};
 use crate::plan::ssl_config::istio_ssl_config;
 
 const CHART_ISTIO: &str = include_str!("../../../tests/fixtures/sidecars/chart-istio.yaml");
@@ -80,7 +80,7 @@ impl Cluster {
         let mut snapshot = Snapshot::new(Unknown::because("it was not asked for"));
         let mut put = |kind: &'static Kind, values: Vec<Value>| {
             let objects = values.into_iter().map(|value| Object::new(kind, value)).collect();
-            snapshot.put(kind, Part::All, Answer::Read(objects));
+            snapshot.put(kind, ListPart::All, ListAnswer::Read(objects));
         };
         put(&kinds::SERVICE, self.service.clone().into_iter().collect());
         put(&kinds::POD, self.pods.clone());
@@ -89,24 +89,25 @@ impl Cluster {
         let map = json!({"metadata": {"name": "gateway-proxy-envoy-config", "namespace": "gloo-system"},
             "data": {"envoy.yaml": self.bootstrap}});
         put(&kinds::CONFIG_MAP, vec![map]);
-        let forbidden = |rule: &str| Answer::Unknown(Unknown { why: "may not list".into(), rule: Some(rule.into()) });
+        let forbidden =
+            |rule: &str| ListAnswer::Unknown(Unknown { why: "may not list".into(), rule: Some(rule.into()) });
         match &self.settings {
             Some(settings) => put(&kinds::SETTINGS, vec![settings.clone()]),
-            None => snapshot.put(&kinds::SETTINGS, Part::All, forbidden("{settings}")),
+            None => snapshot.put(&kinds::SETTINGS, ListPart::All, forbidden("{settings}")),
         }
         match &self.slices {
             Some(slices) => {
                 let objects = slices.iter().map(|it| Object::new(&kinds::ENDPOINT_SLICE, it.clone())).collect();
-                snapshot.put(&kinds::ENDPOINT_SLICE, Part::All, Answer::Read(objects));
+                snapshot.put(&kinds::ENDPOINT_SLICE, ListPart::All, ListAnswer::Read(objects));
             }
-            None => snapshot.put(&kinds::ENDPOINT_SLICE, Part::All, forbidden(ENDPOINTS_RULE)),
+            None => snapshot.put(&kinds::ENDPOINT_SLICE, ListPart::All, forbidden(ENDPOINTS_RULE)),
         }
         match &self.policies {
             Some(policies) => {
                 let objects = policies.iter().map(|it| Object::new(&kinds::PEER_AUTHENTICATION, it.clone())).collect();
-                snapshot.put(&kinds::PEER_AUTHENTICATION, Part::All, Answer::Read(objects));
+                snapshot.put(&kinds::PEER_AUTHENTICATION, ListPart::All, ListAnswer::Read(objects));
             }
-            None => snapshot.put(&kinds::PEER_AUTHENTICATION, Part::All, forbidden(RULE)),
+            None => snapshot.put(&kinds::PEER_AUTHENTICATION, ListPart::All, forbidden(RULE)),
         }
         snapshot
     }
@@ -256,14 +257,14 @@ fn istios_tls_needs_a_gateway_that_can_present_the_certificate() {
 
 #[test]
 fn a_certificate_that_no_sidecar_takes_breaks_what_needs_it_and_one_that_is_unknown_breaks_nothing() {
-    let showing = |certificates: Option<Result<Vec<Certificate>, Unread>>| {
+    let showing = |certificates: Option<Result<Vec<ShownCertificate>, Unread>>| {
         let cluster = Cluster::new().with(|it| it.upstream["spec"]["sslConfig"] = istio_ssl_config());
         let upstream = Object::new(&kinds::UPSTREAM, cluster.upstream.clone());
         let mut facts = Survey::new(&cluster.snapshot(), "gloo-system").of_upstream(&upstream);
         facts.proxies.as_mut().unwrap()[0].certificates = certificates;
         judge(&facts)
     };
-    let certificate = |left: i64, is_of_the_mesh: Option<bool>| Certificate {
+    let certificate = |left: i64, is_of_the_mesh: Option<bool>| ShownCertificate {
         namespace: "gloo-system".into(),
         pod: "gateway-proxy-1".into(),
         id: "spiffe://cluster.local/ns/gloo-system/sa/gateway-proxy".into(),

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::mode::{Effective, Mode, Policies, Source, mode, selector};
-pub(crate) use super::scope::{Scope, shown};
+use super::mode::{Effective, Mode, Policies, PolicySource, mode, selector};
+pub(crate) use super::scope::{PolicyScope, shown};
 use crate::command::flag;
 use crate::edit::{Edit, json as json_edit};
 use crate::error::Reason;
 use crate::model::{FieldPath, Kind, Object, ObjectRef};
 use crate::plan::mark::{MANAGED_BY, MANAGER};
 use crate::plan::outcome::Objection;
-use crate::plan::policy::{Caution, Foreign};
+use crate::plan::policy::{Caution, OtherTls};
 
 /// The name that Istio's documentation gives the policy of a mesh or a namespace.
 const NAME: &str = "default";
@@ -21,12 +21,12 @@ const YOUNGEST: &str = "~";
 
 /// What is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wish {
+pub(crate) enum PolicyWish {
     Set(Mode),
     Remove,
 }
 
-impl Wish {
+impl PolicyWish {
     /// `strict`
     pub(crate) fn word(self) -> &'static str {
         match self {
@@ -40,17 +40,17 @@ impl Wish {
 
 /// The command line as far as it decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Request {
-    pub scope: Scope,
-    pub wish: Wish,
+pub(crate) struct PolicyRequest {
+    pub scope: PolicyScope,
+    pub wish: PolicyWish,
     /// Whether `remove` takes away what somebody else made.
-    pub foreign: Foreign,
+    pub foreign: OtherTls,
     pub caution: Caution,
 }
 
 /// What is done to which policy.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Verdict {
+pub(crate) enum PolicyVerdict {
     /// These edits; the value of what is not there is null, and the whole of what is made or deleted is set or removed.
     Change {
         before: Object,
@@ -68,10 +68,10 @@ pub(crate) enum Verdict {
 }
 
 /// Decides from all policies there are; `kind` is the version of the kind that the API server has.
-pub(crate) fn decide(request: &Request, policies: &Policies, kind: &'static Kind) -> Verdict {
-    let Request { scope, wish, .. } = request;
+pub(crate) fn decide(request: &PolicyRequest, policies: &Policies, kind: &'static Kind) -> PolicyVerdict {
+    let PolicyRequest { scope, wish, .. } = request;
     let home = scope.home(policies.root_namespace);
-    if let Scope::Namespace(namespace) | Scope::Workload { namespace, .. } = scope
+    if let PolicyScope::Namespace(namespace) | PolicyScope::Workload { namespace, .. } = scope
         && namespace == policies.root_namespace
     {
         let why = Objection::new(
@@ -79,12 +79,12 @@ pub(crate) fn decide(request: &Request, policies: &Policies, kind: &'static Kind
             format!("{namespace} is the mesh's root namespace: its policy is the whole mesh's, nothing changed"),
         );
         let object = ObjectRef::new(kind, namespace.as_str(), NAME);
-        return Verdict::Refuse { object, why: why.hint("--mesh, if that is meant") };
+        return PolicyVerdict::Refuse { object, why: why.hint("--mesh, if that is meant") };
     }
     let there: Vec<_> = at_level(scope, policies).into_iter().map(|value| Object::new(kind, value.clone())).collect();
     match wish {
-        Wish::Remove => remove(request, policies, &there, ObjectRef::new(kind, home, NAME)),
-        Wish::Set(mode) => match there.into_iter().next() {
+        PolicyWish::Remove => remove(request, policies, &there, ObjectRef::new(kind, home, NAME)),
+        PolicyWish::Set(mode) => match there.into_iter().next() {
             Some(policy) => set(scope, *mode, policies, policy),
             None => create(scope, *mode, policies, kind),
         },
@@ -92,11 +92,11 @@ pub(crate) fn decide(request: &Request, policies: &Policies, kind: &'static Kind
 }
 
 /// The policies of exactly this level, the one that Istio reads first.
-pub(crate) fn at_level<'p>(scope: &Scope, policies: &'p Policies) -> Vec<&'p Value> {
+pub(crate) fn at_level<'p>(scope: &PolicyScope, policies: &'p Policies) -> Vec<&'p Value> {
     match scope {
-        Scope::Mesh => policies.without_selector(policies.root_namespace),
-        Scope::Namespace(namespace) => policies.without_selector(namespace),
-        Scope::Workload { namespace, labels } => {
+        PolicyScope::Mesh => policies.without_selector(policies.root_namespace),
+        PolicyScope::Namespace(namespace) => policies.without_selector(namespace),
+        PolicyScope::Workload { namespace, labels } => {
             let selecting = policies.with_selector(namespace, &json!(labels));
             selecting.into_iter().filter(|policy| selector(policy) == *labels).collect()
         }
@@ -121,23 +121,23 @@ pub(crate) fn after(policies: &Policies, before: &Object, edits: &[Edit]) -> Vec
     all
 }
 
-fn set(scope: &Scope, wanted: Mode, policies: &Policies, policy: Object) -> Verdict {
+fn set(scope: &PolicyScope, wanted: Mode, policies: &Policies, policy: Object) -> PolicyVerdict {
     let was = mode(&policy.value["spec"]["mtls"]);
     let edits = match was == Some(wanted) {
         true => Vec::new(),
         false => vec![Edit::set(FieldPath::keys(&["spec", "mtls", "mode"]), json!(wanted.name()))],
     };
     if let Some(why) = no_effect(scope, wanted, policies, &policy, &edits) {
-        return Verdict::Refuse { object: policy.reference, why };
+        return PolicyVerdict::Refuse { object: policy.reference, why };
     }
     if edits.is_empty() {
-        return Verdict::Unchanged { object: policy.reference, message: format!("already {wanted} for {scope}") };
+        return PolicyVerdict::Unchanged { object: policy.reference, message: format!("already {wanted} for {scope}") };
     }
     let was = was.map_or("UNSET", Mode::name);
-    Verdict::Change { before: policy, edits, message: format!("{wanted} for {scope} (was {was})") }
+    PolicyVerdict::Change { before: policy, edits, message: format!("{wanted} for {scope} (was {was})") }
 }
 
-fn create(scope: &Scope, wanted: Mode, policies: &Policies, kind: &'static Kind) -> Verdict {
+fn create(scope: &PolicyScope, wanted: Mode, policies: &Policies, kind: &'static Kind) -> PolicyVerdict {
     let (made, before) = made(scope, wanted, policies.root_namespace, kind);
     let object = before.reference.clone();
     let has_name = |policy: &&Value| {
@@ -146,24 +146,24 @@ fn create(scope: &Scope, wanted: Mode, policies: &Policies, kind: &'static Kind)
     if let Some(theirs) = policies.all.iter().find(has_name) {
         let mut why = Objection::new(Reason::Ambiguous, "is there and is for other pods; nothing changed");
         why.details.push(format!("it selects {}", shown(&selector(theirs))));
-        return Verdict::Refuse { object, why: why.hint("rename that one, or take it away") };
+        return PolicyVerdict::Refuse { object, why: why.hint("rename that one, or take it away") };
     }
     let edits = vec![Edit::set(FieldPath::root(), made)];
     if let Some(why) = no_effect(scope, wanted, policies, &before, &edits) {
-        return Verdict::Refuse { object, why };
+        return PolicyVerdict::Refuse { object, why };
     }
-    Verdict::Change { before, edits, message: format!("created, {wanted} for {scope}") }
+    PolicyVerdict::Change { before, edits, message: format!("created, {wanted} for {scope}") }
 }
 
 /// The policy that is made where none is, and where it goes: an object that is not there yet.
-pub(crate) fn made(scope: &Scope, wanted: Mode, root_namespace: &str, kind: &'static Kind) -> (Value, Object) {
+pub(crate) fn made(scope: &PolicyScope, wanted: Mode, root_namespace: &str, kind: &'static Kind) -> (Value, Object) {
     let name = match scope {
-        Scope::Mesh | Scope::Namespace(_) => NAME.to_owned(),
-        Scope::Workload { labels, .. } => name_of(labels),
+        PolicyScope::Mesh | PolicyScope::Namespace(_) => NAME.to_owned(),
+        PolicyScope::Workload { labels, .. } => name_of(labels),
     };
     let namespace = scope.home(root_namespace);
     let mut spec = Map::new();
-    if let Scope::Workload { labels, .. } = scope {
+    if let PolicyScope::Workload { labels, .. } = scope {
         spec.insert("selector".to_owned(), json!({"matchLabels": labels}));
     }
     spec.insert("mtls".to_owned(), json!({"mode": wanted.name()}));
@@ -185,7 +185,13 @@ fn name_of(labels: &BTreeMap<String, String>) -> String {
 }
 
 /// Why the mode would not hold although it is written: an older policy is read instead.
-fn no_effect(scope: &Scope, wanted: Mode, policies: &Policies, before: &Object, edits: &[Edit]) -> Option<Objection> {
+fn no_effect(
+    scope: &PolicyScope,
+    wanted: Mode,
+    policies: &Policies,
+    before: &Object,
+    edits: &[Edit],
+) -> Option<Objection> {
     let all = after(policies, before, edits);
     let effective = scope.effective(&Policies { all: &all, ..*policies });
     let source = effective.set_by().filter(|_| effective.mode != wanted);
@@ -198,28 +204,28 @@ fn no_effect(scope: &Scope, wanted: Mode, policies: &Policies, before: &Object, 
     Some(why.hint(flag("--workload").text(" with the labels of that one changes it")))
 }
 
-fn remove(request: &Request, policies: &Policies, there: &[Object], usual: ObjectRef) -> Verdict {
+fn remove(request: &PolicyRequest, policies: &Policies, there: &[Object], usual: ObjectRef) -> PolicyVerdict {
     let scope = &request.scope;
     let ours = there.iter().find(|policy| policy.label(MANAGED_BY) == Some(MANAGER));
-    let theirs = there.first().filter(|_| request.foreign == Foreign::Replace);
+    let theirs = there.first().filter(|_| request.foreign == OtherTls::Replace);
     if let Some(policy) = ours.or(theirs) {
         let before = policy.clone();
         let edits = vec![Edit::remove(FieldPath::root())];
         let all = after(policies, &before, &edits);
         let then = scope.effective(&Policies { all: &all, ..*policies });
         let message = format!("removed, {} holds for {scope} then ({})", then.mode, by(&then));
-        return Verdict::Change { before, edits, message };
+        return PolicyVerdict::Change { before, edits, message };
     }
     match there.first() {
         None => {
             let now = scope.effective(policies);
             let message = format!("not there, {} holds for {scope} ({})", now.mode, by(&now));
-            Verdict::Unchanged { object: usual, message }
+            PolicyVerdict::Unchanged { object: usual, message }
         }
         Some(policy) => {
             let why = Objection::new(Reason::NotOurs, "was not made by gloo-rs; nothing changed");
             let object = policy.reference.clone();
-            Verdict::Refuse {
+            PolicyVerdict::Refuse {
                 object,
                 why: why.hint(flag("--overwrite").text(" takes it away").or("; ", "permissive changes its mode")),
             }
@@ -229,7 +235,7 @@ fn remove(request: &Request, policies: &Policies, there: &[Object], usual: Objec
 
 /// Who sets a mode, or that nobody does.
 pub(crate) fn by(effective: &Effective) -> String {
-    effective.set_by().map_or_else(|| "Istio's default".to_owned(), Source::to_string)
+    effective.set_by().map_or_else(|| "Istio's default".to_owned(), PolicySource::to_string)
 }
 
 #[cfg(test)]
@@ -248,26 +254,26 @@ mod tests {
         policy
     }
 
-    fn shop() -> Scope {
-        Scope::Namespace("shop".into())
+    fn shop() -> PolicyScope {
+        PolicyScope::Namespace("shop".into())
     }
 
-    fn cart() -> Scope {
-        Scope::Workload { namespace: "shop".into(), labels: BTreeMap::from([("app".into(), "cart".into())]) }
+    fn cart() -> PolicyScope {
+        PolicyScope::Workload { namespace: "shop".into(), labels: BTreeMap::from([("app".into(), "cart".into())]) }
     }
 
-    fn request(scope: Scope, wish: Wish) -> Request {
-        Request { scope, wish, foreign: Foreign::Keep, caution: Caution::Careful }
+    fn request(scope: PolicyScope, wish: PolicyWish) -> PolicyRequest {
+        PolicyRequest { scope, wish, foreign: OtherTls::Keep, caution: Caution::Careful }
     }
 
-    fn verdict(request: &Request, all: &[Value]) -> Verdict {
+    fn verdict(request: &PolicyRequest, all: &[Value]) -> PolicyVerdict {
         decide(request, &Policies { all, root_namespace: "istio-system" }, &PEER_AUTHENTICATION)
     }
 
     /// The objects there are afterwards, and what is said.
-    fn changed(request: &Request, all: &[Value]) -> (Vec<Value>, String) {
+    fn changed(request: &PolicyRequest, all: &[Value]) -> (Vec<Value>, String) {
         match verdict(request, all) {
-            Verdict::Change { before, edits, message } => {
+            PolicyVerdict::Change { before, edits, message } => {
                 let policies = Policies { all, root_namespace: "istio-system" };
                 (
                     after(&policies, &before, &edits),
@@ -278,18 +284,22 @@ mod tests {
         }
     }
 
-    fn refused(request: &Request, all: &[Value]) -> Reason {
+    fn refused(request: &PolicyRequest, all: &[Value]) -> Reason {
         match verdict(request, all) {
-            Verdict::Refuse { why, .. } => why.reason,
+            PolicyVerdict::Refuse { why, .. } => why.reason,
             other => panic!("{other:?}"),
         }
     }
 
     #[test]
     fn where_no_policy_is_the_guides_is_made_and_marked() {
-        let strict = Wish::Set(Mode::Strict);
+        let strict = PolicyWish::Set(Mode::Strict);
         let table = [
-            (Scope::Mesh, "istio-system/default created, STRICT for the mesh", json!({"mtls": {"mode": "STRICT"}})),
+            (
+                PolicyScope::Mesh,
+                "istio-system/default created, STRICT for the mesh",
+                json!({"mtls": {"mode": "STRICT"}}),
+            ),
             (shop(), "shop/default created, STRICT for namespace shop", json!({"mtls": {"mode": "STRICT"}})),
             (
                 cart(),
@@ -314,14 +324,16 @@ mod tests {
             policy("shop/old", 2023, &json!({"portLevelMtls": {"80": {"mode": "DISABLE"}}})),
             policy("shop/w", 2022, &json!({"selector": {"matchLabels": {"app": "cart"}}, "mtls": {"mode": "DISABLE"}})),
         ];
-        let (after, message) = changed(&request(shop(), Wish::Set(Mode::Strict)), &all);
+        let (after, message) = changed(&request(shop(), PolicyWish::Set(Mode::Strict)), &all);
         assert_eq!(message, "shop/old STRICT for namespace shop (was UNSET)");
         let old = after.iter().find(|policy| policy["metadata"]["name"] == "old").unwrap();
         assert_eq!(old["spec"], json!({"portLevelMtls": {"80": {"mode": "DISABLE"}}, "mtls": {"mode": "STRICT"}}));
         assert!(old["metadata"].get("labels").is_none(), "what somebody else made is not marked as ours");
-        let again = verdict(&request(shop(), Wish::Set(Mode::Strict)), &after);
-        assert!(matches!(again, Verdict::Unchanged { message, .. } if message == "already STRICT for namespace shop"));
-        let (_, message) = changed(&request(cart(), Wish::Set(Mode::Permissive)), &all);
+        let again = verdict(&request(shop(), PolicyWish::Set(Mode::Strict)), &after);
+        assert!(
+            matches!(again, PolicyVerdict::Unchanged { message, .. } if message == "already STRICT for namespace shop")
+        );
+        let (_, message) = changed(&request(cart(), PolicyWish::Set(Mode::Permissive)), &all);
         assert_eq!(message, "shop/w PERMISSIVE for workload app=cart in shop (was DISABLE)");
     }
 
@@ -332,23 +344,23 @@ mod tests {
             2022,
             &json!({"selector": {"matchLabels": {"tier": "web"}}, "mtls": {"mode": "PERMISSIVE"}}),
         );
-        let both = Scope::Workload {
+        let both = PolicyScope::Workload {
             namespace: "shop".into(),
             labels: BTreeMap::from([("app".into(), "cart".into()), ("tier".into(), "web".into())]),
         };
-        assert_eq!(refused(&request(both, Wish::Set(Mode::Strict)), &[older]), Reason::Shadowed);
+        assert_eq!(refused(&request(both, PolicyWish::Set(Mode::Strict)), &[older]), Reason::Shadowed);
     }
 
     #[test]
     fn a_name_that_is_taken_is_not_written_over() {
         let taken = policy("shop/default", 2022, &json!({"selector": {"matchLabels": {"app": "other"}}}));
-        assert_eq!(refused(&request(shop(), Wish::Set(Mode::Strict)), &[taken]), Reason::Ambiguous);
+        assert_eq!(refused(&request(shop(), PolicyWish::Set(Mode::Strict)), &[taken]), Reason::Ambiguous);
     }
 
     #[test]
     fn the_root_namespace_is_the_mesh_and_has_to_be_called_so() {
-        let root = Scope::Namespace("istio-system".into());
-        assert_eq!(refused(&request(root, Wish::Set(Mode::Strict)), &[]), Reason::RootNamespace);
+        let root = PolicyScope::Namespace("istio-system".into());
+        assert_eq!(refused(&request(root, PolicyWish::Set(Mode::Strict)), &[]), Reason::RootNamespace);
     }
 
     #[test]
@@ -356,18 +368,18 @@ mod tests {
         let mesh = policy("istio-system/m", 2021, &json!({"mtls": {"mode": "STRICT"}}));
         let mine = ours(policy("shop/default", 2023, &json!({"mtls": {"mode": "PERMISSIVE"}})));
         let theirs = policy("shop/theirs", 2022, &json!({"mtls": {"mode": "DISABLE"}}));
-        let take = request(shop(), Wish::Remove);
+        let take = request(shop(), PolicyWish::Remove);
         let (left, message) = changed(&take, &[mesh.clone(), mine.clone()]);
         assert_eq!(message, "shop/default removed, STRICT holds for namespace shop then (istio-system/m, mesh)");
         assert_eq!(left, std::slice::from_ref(&mesh));
         let (_, message) = changed(&take, &[mine, theirs.clone()]);
         assert_eq!(message, "shop/default removed, DISABLE holds for namespace shop then (shop/theirs, namespace)");
         assert_eq!(refused(&take, std::slice::from_ref(&theirs)), Reason::NotOurs);
-        let overwrite = Request { foreign: Foreign::Replace, ..take.clone() };
+        let overwrite = PolicyRequest { foreign: OtherTls::Replace, ..take.clone() };
         let (left, message) = changed(&overwrite, &[theirs]);
         assert_eq!(message, "shop/theirs removed, PERMISSIVE holds for namespace shop then (Istio's default)");
         assert!(left.is_empty());
-        let Verdict::Unchanged { message, .. } = verdict(&take, &[mesh]) else { panic!() };
+        let PolicyVerdict::Unchanged { message, .. } = verdict(&take, &[mesh]) else { panic!() };
         assert_eq!(message, "not there, STRICT holds for namespace shop (istio-system/m, mesh)");
     }
 

@@ -1,7 +1,7 @@
 //! What says something else than the policy of a level, and goes on saying it.
 
 use super::mode::{Mode, Policies, PolicyRef, mode, port_modes, selector};
-use super::scope::{Scope, shown};
+use super::scope::{PolicyScope, shown};
 
 /// A policy that is not changed and says something else than what is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,18 +12,18 @@ pub(crate) struct Exception {
 }
 
 /// What keeps another mode than `wanted` inside of the scope: narrower policies, and ports of this one.
-pub(crate) fn exceptions(scope: &Scope, wanted: Mode, policies: &Policies) -> Vec<Exception> {
+pub(crate) fn exceptions(scope: &PolicyScope, wanted: Mode, policies: &Policies) -> Vec<Exception> {
     let mut found = Vec::new();
     for policy in policies.all {
         let text = |key: &str| policy["metadata"][key].as_str().unwrap_or_default().to_owned();
         let reference = PolicyRef { namespace: text("namespace"), name: text("name") };
         let labels = selector(policy);
         let is_narrower = match scope {
-            Scope::Mesh => reference.namespace != policies.root_namespace,
-            Scope::Namespace(namespace) => reference.namespace == *namespace && !labels.is_empty(),
-            Scope::Workload { .. } => false,
+            PolicyScope::Mesh => reference.namespace != policies.root_namespace,
+            PolicyScope::Namespace(namespace) => reference.namespace == *namespace && !labels.is_empty(),
+            PolicyScope::Workload { .. } => false,
         };
-        let is_this = matches!(scope, Scope::Workload { namespace, labels: own } if *namespace == reference.namespace && *own == labels);
+        let is_this = matches!(scope, PolicyScope::Workload { namespace, labels: own } if *namespace == reference.namespace && *own == labels);
         let whose = if labels.is_empty() { format!("namespace {}", reference.namespace) } else { shown(&labels) };
         let own = mode(&policy["spec"]["mtls"]).filter(|_| is_narrower);
         let of_ports = port_modes(policy).into_iter().filter(|_| (is_narrower || is_this) && !labels.is_empty());
@@ -62,14 +62,14 @@ mod tests {
             policy("other/n", &json!({"mtls": {"mode": "STRICT"}})),
         ];
         let policies = Policies { all: &all, root_namespace: "istio-system" };
-        let shop = Scope::Namespace("shop".into());
+        let shop = PolicyScope::Namespace("shop".into());
         let labels = BTreeMap::from([("app".to_owned(), "cart".to_owned())]);
-        let cart = Scope::Workload { namespace: "shop".into(), labels };
-        let said = |scope: &Scope, wanted| -> Vec<String> {
+        let cart = PolicyScope::Workload { namespace: "shop".into(), labels };
+        let said = |scope: &PolicyScope, wanted| -> Vec<String> {
             exceptions(scope, wanted, &policies).into_iter().map(|it| format!("{} {}", it.policy, it.says)).collect()
         };
         let port = "shop/w DISABLE for port 8080 of app=cart";
-        assert_eq!(said(&Scope::Mesh, Mode::Strict), ["shop/n PERMISSIVE for namespace shop", port]);
+        assert_eq!(said(&PolicyScope::Mesh, Mode::Strict), ["shop/n PERMISSIVE for namespace shop", port]);
         assert_eq!(said(&shop, Mode::Strict), [port]);
         assert_eq!(said(&shop, Mode::Permissive), ["shop/w STRICT for app=cart", port]);
         assert_eq!(said(&cart, Mode::Strict), [port]);

@@ -9,7 +9,7 @@ mod scope;
 use serde_json::Value;
 
 pub use mode::{Effective, Mode};
-pub(crate) use mode::{PORT_UNKNOWN, Policies, PolicyRef, Source, is_set, mode, selector};
+pub(crate) use mode::{PORT_UNKNOWN, Policies, PolicyRef, PolicySource, is_set, mode, selector};
 
 /// What is to be sent, by which is asked who does not take it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -43,14 +43,14 @@ impl fmt::Display for Mode {
 
 /// How wide a policy is, the widest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
+pub enum PolicyLevel {
     Mesh,
     Namespace,
     Workload,
     Port,
 }
 
-impl Level {
+impl PolicyLevel {
     /// `mesh`
     pub fn name(self) -> &'static str {
         match self {
@@ -85,8 +85,8 @@ impl fmt::Display for PolicyRef {
 
 /// What one level says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
-    pub level: Level,
+pub struct PolicySource {
+    pub level: PolicyLevel,
     pub policy: PolicyRef,
     /// `None`: `UNSET`, the wider level is asked.
     pub mode: Option<Mode>,
@@ -94,22 +94,24 @@ pub struct Source {
     pub shadowed: Vec<PolicyRef>,
 }
 
-impl Source {
+impl PolicySource {
     /// The command after which this policy keeps mutual TLS from no pod of the namespace any more. What single
     /// workloads or ports have is not to be had by one for the whole namespace.
     pub fn opened_by(&self, namespace: &str) -> CommandLine {
         let PolicyRef { namespace: home, name } = &self.policy;
         match self.level {
-            Level::Namespace => gloo_rs("istio peer-auth permissive").with("-n", namespace),
-            Level::Mesh if home != namespace => gloo_rs("istio peer-auth permissive").with("-n", namespace),
-            Level::Mesh => gloo_rs("istio peer-auth permissive --mesh"),
-            Level::Workload | Level::Port => kubectl("edit peerauthentication").value(name).with("-n", home),
+            PolicyLevel::Namespace => gloo_rs("istio peer-auth permissive").with("-n", namespace),
+            PolicyLevel::Mesh if home != namespace => gloo_rs("istio peer-auth permissive").with("-n", namespace),
+            PolicyLevel::Mesh => gloo_rs("istio peer-auth permissive --mesh"),
+            PolicyLevel::Workload | PolicyLevel::Port => {
+                kubectl("edit peerauthentication").value(name).with("-n", home)
+            }
         }
     }
 }
 
 /// `istio-system/test, mesh`
-impl fmt::Display for Source {
+impl fmt::Display for PolicySource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}, {}", self.policy, self.level.name())
     }
@@ -120,17 +122,17 @@ impl fmt::Display for Source {
 pub struct Effective {
     pub mode: Mode,
     /// The widest first; empty: no policy at all, and the mode is Istio's default.
-    pub chain: Vec<Source>,
+    pub chain: Vec<PolicySource>,
 }
 
 impl Effective {
-    fn of(chain: Vec<Source>) -> Self {
+    fn of(chain: Vec<PolicySource>) -> Self {
         let mode = chain.iter().rev().find_map(|source| source.mode).unwrap_or(Mode::Permissive);
         Self { mode, chain }
     }
 
     /// Who sets the mode; `None`: nobody does, and it is Istio's default.
-    pub fn set_by(&self) -> Option<&Source> {
+    pub fn set_by(&self) -> Option<&PolicySource> {
         self.chain.iter().rev().find(|source| source.mode.is_some())
     }
 
@@ -140,7 +142,7 @@ impl Effective {
     }
 
     /// Who sets this mode, if it is the one that holds.
-    pub fn setting(&self, mode: Mode) -> Option<&Source> {
+    pub fn setting(&self, mode: Mode) -> Option<&PolicySource> {
         self.set_by().filter(|_| self.mode == mode)
     }
 }
@@ -174,7 +176,12 @@ impl Policies<'_> {
             let of_port = port.and_then(|port| {
                 let mtls = policy["spec"]["portLevelMtls"].get(port.to_string())?;
                 let shadowed = Vec::new();
-                Some(Source { level: Level::Port, policy: source.policy.clone(), mode: mode(mtls), shadowed })
+                Some(PolicySource {
+                    level: PolicyLevel::Port,
+                    policy: source.policy.clone(),
+                    mode: mode(mtls),
+                    shadowed,
+                })
             });
             chain.push(source);
             chain.extend(of_port);
@@ -215,22 +222,22 @@ impl Policies<'_> {
         self.oldest_first(namespace, |selector| !selector.is_empty() && selects(selector, pod_labels))
     }
 
-    fn mesh(&self) -> Option<Source> {
-        source(Level::Mesh, &self.without_selector(self.root_namespace))
+    fn mesh(&self) -> Option<PolicySource> {
+        source(PolicyLevel::Mesh, &self.without_selector(self.root_namespace))
     }
 
     /// The mesh's policy and the namespace's; in the root namespace they are one.
-    fn whole(&self, namespace: &str) -> Vec<Source> {
+    fn whole(&self, namespace: &str) -> Vec<PolicySource> {
         let mut chain: Vec<_> = self.mesh().into_iter().collect();
         if namespace != self.root_namespace {
-            chain.extend(source(Level::Namespace, &self.without_selector(namespace)));
+            chain.extend(source(PolicyLevel::Namespace, &self.without_selector(namespace)));
         }
         chain
     }
 
-    fn selecting(&self, namespace: &str, pod_labels: &Value) -> Option<(&Value, Source)> {
+    fn selecting(&self, namespace: &str, pod_labels: &Value) -> Option<(&Value, PolicySource)> {
         let policies = self.with_selector(namespace, pod_labels);
-        Some((policies.first()?, source(Level::Workload, &policies)?))
+        Some((policies.first()?, source(PolicyLevel::Workload, &policies)?))
     }
 
     /// Seconds are all that a creation time has, so names decide between those of one second, as in Istio. What has none
@@ -274,9 +281,9 @@ pub(crate) fn is_set(all: &[Value], wanted: Mode) -> bool {
     all.iter().any(sets)
 }
 
-fn source(level: Level, oldest_first: &[&Value]) -> Option<Source> {
+fn source(level: PolicyLevel, oldest_first: &[&Value]) -> Option<PolicySource> {
     let (policy, shadowed) = oldest_first.split_first()?;
-    Some(Source {
+    Some(PolicySource {
         level,
         policy: PolicyRef::of(policy),
         mode: mode(&policy["spec"]["mtls"]),
@@ -418,7 +425,7 @@ mod tests {
         let modes: Vec<_> = ports.iter().map(|(port, effective)| (*port, effective.mode)).collect();
         assert_eq!(modes, [(8080, Mode::Disable), (9090, Mode::Strict)]);
         let by = ports[&9090].set_by().unwrap();
-        assert_eq!((by.level, by.policy.to_string().as_str()), (Level::Namespace, "shop/n"));
+        assert_eq!((by.level, by.policy.to_string().as_str()), (PolicyLevel::Namespace, "shop/n"));
         assert!(policies.ports("shop", &json!({"app": "b"})).is_empty());
     }
 }

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
-use super::change::Scope;
-use super::mode::{Effective, Level, Policies, selector};
+use super::change::PolicyScope;
+use super::mode::{Effective, Policies, PolicyLevel, selector};
 
 /// What holds at one place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Line {
-    pub level: Level,
+    pub level: PolicyLevel,
     /// Empty for the mesh.
     pub namespace: String,
     /// Empty where no workload is meant.
@@ -20,12 +20,12 @@ pub(crate) struct Line {
 }
 
 /// The lines of a scope, the widest first; without one those of the mesh and of every place that has a policy.
-pub(crate) fn lines(scope: Option<&Scope>, policies: &Policies) -> Vec<Line> {
+pub(crate) fn lines(scope: Option<&PolicyScope>, policies: &Policies) -> Vec<Line> {
     match scope {
-        Some(Scope::Mesh) => vec![of_mesh(policies)],
-        Some(Scope::Namespace(namespace)) if namespace == policies.root_namespace => vec![of_mesh(policies)],
-        Some(Scope::Namespace(namespace)) => of_namespace(namespace, policies),
-        Some(Scope::Workload { namespace, labels }) => of_workload(namespace, labels, policies),
+        Some(PolicyScope::Mesh) => vec![of_mesh(policies)],
+        Some(PolicyScope::Namespace(namespace)) if namespace == policies.root_namespace => vec![of_mesh(policies)],
+        Some(PolicyScope::Namespace(namespace)) => of_namespace(namespace, policies),
+        Some(PolicyScope::Workload { namespace, labels }) => of_workload(namespace, labels, policies),
         None => {
             let namespaces: BTreeSet<_> =
                 policies.all.iter().filter_map(|policy| policy["metadata"]["namespace"].as_str()).collect();
@@ -38,12 +38,12 @@ pub(crate) fn lines(scope: Option<&Scope>, policies: &Policies) -> Vec<Line> {
 
 fn of_mesh(policies: &Policies) -> Line {
     let effective = policies.of_mesh();
-    Line { level: Level::Mesh, namespace: String::new(), labels: BTreeMap::new(), port: None, effective }
+    Line { level: PolicyLevel::Mesh, namespace: String::new(), labels: BTreeMap::new(), port: None, effective }
 }
 
 fn of_namespace(namespace: &str, policies: &Policies) -> Vec<Line> {
     let own = Line {
-        level: Level::Namespace,
+        level: PolicyLevel::Namespace,
         namespace: namespace.to_owned(),
         labels: BTreeMap::new(),
         port: None,
@@ -69,9 +69,9 @@ fn of_workload(namespace: &str, labels: &BTreeMap<String, String>, policies: &Po
         effective,
     };
     let pods = json!(labels);
-    let own = line(Level::Workload, None, policies.of_workload(namespace, &pods, None));
+    let own = line(PolicyLevel::Workload, None, policies.of_workload(namespace, &pods, None));
     let ports = policies.ports(namespace, &pods).into_iter();
-    std::iter::once(own).chain(ports.map(|(port, effective)| line(Level::Port, Some(port), effective))).collect()
+    std::iter::once(own).chain(ports.map(|(port, effective)| line(PolicyLevel::Port, Some(port), effective))).collect()
 }
 
 #[cfg(test)]
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
     use crate::plan::peer::change::shown;
 
-    fn said(scope: Option<&Scope>) -> Vec<String> {
+    fn said(scope: Option<&PolicyScope>) -> Vec<String> {
         let policy =
             |namespace: &str, spec: Value| json!({"metadata": {"namespace": namespace, "name": "p"}, "spec": spec});
         let cart =
@@ -104,11 +104,11 @@ mod tests {
         let mesh = "mesh    STRICT";
         let shop = ["namespace shop   STRICT", "workload shop app=cart  STRICT", "port shop app=cart 8080 DISABLE"];
         assert_eq!(said(None), [&[mesh, "namespace other   PERMISSIVE"][..], &shop].concat());
-        assert_eq!(said(Some(&Scope::Mesh)), [mesh]);
-        assert_eq!(said(Some(&Scope::Namespace("istio-system".into()))), [mesh]);
-        assert_eq!(said(Some(&Scope::Namespace("shop".into()))), shop);
-        assert_eq!(said(Some(&Scope::Namespace("bare".into()))), ["namespace bare   STRICT"]);
-        let cart = |app: &str| Scope::Workload {
+        assert_eq!(said(Some(&PolicyScope::Mesh)), [mesh]);
+        assert_eq!(said(Some(&PolicyScope::Namespace("istio-system".into()))), [mesh]);
+        assert_eq!(said(Some(&PolicyScope::Namespace("shop".into()))), shop);
+        assert_eq!(said(Some(&PolicyScope::Namespace("bare".into()))), ["namespace bare   STRICT"]);
+        let cart = |app: &str| PolicyScope::Workload {
             namespace: "shop".into(),
             labels: BTreeMap::from([("app".to_owned(), app.to_owned())]),
         };

@@ -10,7 +10,7 @@ use crate::command::CommandLine;
 
 /// Whose policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Scope {
+pub(crate) enum PolicyScope {
     /// `--mesh`: the root namespace's.
     Mesh,
     /// `-n`
@@ -19,7 +19,7 @@ pub(crate) enum Scope {
     Workload { namespace: String, labels: BTreeMap<String, String> },
 }
 
-impl Scope {
+impl PolicyScope {
     /// The namespace of its policy.
     pub(crate) fn home<'s>(&'s self, root_namespace: &'s str) -> &'s str {
         match self {
@@ -48,7 +48,7 @@ impl Scope {
 }
 
 /// `the mesh`, `namespace shop`, `workload app=cart in shop`
-impl fmt::Display for Scope {
+impl fmt::Display for PolicyScope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Mesh => f.write_str("the mesh"),

@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::plan::istiod::{self, Seen};
+use crate::plan::istiod::{self, ControlPlaneObjects};
 
 fn istiods() -> Vec<Istiod> {
     let of = |revision: &str, ready: u64| {
@@ -13,10 +13,10 @@ fn istiods() -> Vec<Istiod> {
         })
     };
     let tag = |name: &str, revision: &str| json!({"metadata": {"name": name, "labels": {"istio.io/tag": name, "istio.io/rev": revision}}});
-    istiod::all(&Seen {
+    istiod::all(&ControlPlaneObjects {
         deployments: &[of("1-26", 0), of("1-27", 1), of("1-28", 1), of("1-29", 1)],
         webhooks: &[tag("prod", "1-28"), tag("default", "1-26")],
-        ..Seen::default()
+        ..ControlPlaneObjects::default()
     })
 }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::domain::{self, Rank};
 use super::matcher::Matcher;
-use super::target::{Action, Share, Target};
+use super::target::{Action, RouteTarget, Share};
 use super::{LeftOut, Request, Route, Routing, full_name, is_named, list, order, select, text};
 use crate::model::Object;
 
@@ -19,7 +19,7 @@ const GROUP: &str = "gateway.networking.k8s.io";
 /// virtual hosts lie side by side, with TLS the server name chooses one (`MergedListeners`,
 /// `projects/gateway2/translator/listener/gateway_listener_translator.go`).
 #[derive(Debug, Clone)]
-pub(crate) struct Port<'v> {
+pub(crate) struct ListenerPort<'v> {
     pub gateway: &'v Object,
     /// Never empty.
     listeners: Vec<Listener<'v>>,
@@ -42,7 +42,7 @@ struct Attached<'v> {
 
 /// What of the routes that are attached there takes a host.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Hosted {
+pub(crate) struct AttachedHost {
     /// `Gateway API gateway shop/edge, listener http port 8080`
     pub listener: String,
     pub hostname: String,
@@ -56,7 +56,7 @@ pub(crate) struct Hosted {
 
 /// Every port with HTTP of the Gateways that are Gloo's: by the class of Gloo's chart, or by the controller that a
 /// route names.
-pub(crate) fn ports<'v>(routing: &Routing<'v>) -> Vec<Port<'v>> {
+pub(crate) fn ports<'v>(routing: &Routing<'v>) -> Vec<ListenerPort<'v>> {
     let is_ours = |gateway: &&Object| {
         text(&gateway.value["spec"], "gatewayClassName") == CLASS
             || routing.http_routes.iter().any(|route| {
@@ -67,13 +67,13 @@ pub(crate) fn ports<'v>(routing: &Routing<'v>) -> Vec<Port<'v>> {
             })
     };
     let is_http = |listener: &&Value| matches!(text(listener, "protocol"), "HTTP" | "HTTPS");
-    let mut ports: Vec<Port<'v>> = Vec::new();
+    let mut ports: Vec<ListenerPort<'v>> = Vec::new();
     for gateway in routing.kube_gateways.iter().filter(is_ours) {
         for spec in list(&gateway.value["spec"], "listeners").iter().filter(is_http) {
             let listener = Listener { gateway, spec };
             match ports.iter_mut().find(|port| port.listeners[0].is_beside(&listener)) {
                 Some(port) => port.listeners.push(listener),
-                None => ports.push(Port { gateway, listeners: vec![listener] }),
+                None => ports.push(ListenerPort { gateway, listeners: vec![listener] }),
             }
         }
     }
@@ -98,7 +98,7 @@ pub(crate) fn apart(request: &Request, routing: &Routing<'_>) -> Vec<String> {
     routing.http_routes.iter().filter(takes).flat_map(of_route).collect()
 }
 
-impl<'v> Port<'v> {
+impl<'v> ListenerPort<'v> {
     /// `Gateway API gateway shop/edge, listener http port 8080`
     pub(crate) fn words(&self) -> String {
         self.naming(&self.listeners.iter().collect::<Vec<_>>())
@@ -129,7 +129,7 @@ impl<'v> Port<'v> {
 
     /// The routes whose most specific hostname takes the request's host. The port in a Host header says nothing
     /// here. None: no route does.
-    pub(crate) fn host(&self, request: &Request, routing: &Routing<'v>) -> Option<Hosted> {
+    pub(crate) fn host(&self, request: &Request, routing: &Routing<'v>) -> Option<AttachedHost> {
         let host = domain::without_port(&request.host);
         let mut attached: Vec<Attached<'v>> = Vec::new();
         let mut left_out = Vec::new();
@@ -144,14 +144,18 @@ impl<'v> Port<'v> {
             }
         }
         let Some(best) = attached.iter().map(|it| it.rank).max() else {
-            return (!left_out.is_empty()).then(|| Hosted { listener: self.words(), left_out, ..Hosted::default() });
+            return (!left_out.is_empty()).then(|| AttachedHost {
+                listener: self.words(),
+                left_out,
+                ..AttachedHost::default()
+            });
         };
         let (taken, others): (Vec<_>, Vec<_>) = attached.into_iter().partition(|it| it.rank == best);
         // A route may be attached to several listeners, and counts once.
         let routes: BTreeMap<_, _> = taken.iter().map(|it| (full_name(it.route), it.route)).collect();
         let others = others.iter().map(|it| (&it.hostname, full_name(it.route)));
         let others = others.filter(|(_, route)| !routes.contains_key(route));
-        Some(Hosted {
+        Some(AttachedHost {
             listener: self.naming(&taken.iter().map(|it| &it.listener).collect::<Vec<_>>()),
             hostname: taken[0].hostname.clone(),
             others: others.map(|(hostname, route)| format!("{hostname} in httproute {route}")).collect(),
@@ -327,12 +331,12 @@ fn action(rule: &Value, home: &str) -> Action {
     Action::To { shares: backends.iter().map(share).collect(), group: None }
 }
 
-fn target(backend: &Value, home: &str) -> Target {
+fn target(backend: &Value, home: &str) -> RouteTarget {
     let namespace = backend["namespace"].as_str().unwrap_or(home).to_owned();
     let name = text(backend, "name").to_owned();
     match (text(backend, "group"), backend["kind"].as_str().unwrap_or("Service")) {
-        ("", "Service") => Target::Service { namespace, name, port: backend["port"].as_u64() },
-        ("gloo.solo.io", "Upstream") => Target::Upstream { namespace, name },
-        (_, kind) => Target::Other(format!("{} {namespace}/{name}", kind.to_lowercase())),
+        ("", "Service") => RouteTarget::Service { namespace, name, port: backend["port"].as_u64() },
+        ("gloo.solo.io", "Upstream") => RouteTarget::Upstream { namespace, name },
+        (_, kind) => RouteTarget::Other(format!("{} {namespace}/{name}", kind.to_lowercase())),
     }
 }

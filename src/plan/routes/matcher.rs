@@ -19,7 +19,7 @@ pub(crate) enum Path {
 
 /// What a header or a query parameter has to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Wanted {
+pub(crate) struct WantedValue {
     pub name: String,
     /// None: it only has to be there.
     pub value: Option<String>,
@@ -34,8 +34,8 @@ pub(crate) struct Matcher {
     pub path: Option<Path>,
     /// None: letters have a case. Gloo compares what was said, so it is kept apart from `Some(true)`.
     pub case_sensitive: Option<bool>,
-    pub headers: Vec<Wanted>,
-    pub query: Vec<Wanted>,
+    pub headers: Vec<WantedValue>,
+    pub query: Vec<WantedValue>,
     pub methods: Vec<String>,
 }
 
@@ -64,7 +64,7 @@ impl Matcher {
             .or_else(|| string("regex").map(Path::Regex))
             .or_else(|| string("prefix").map(Path::Prefix))
             .or_else(|| matcher["connectMatcher"].is_object().then_some(Path::Connect));
-        let wanted = |key: &str| list(matcher, key).iter().map(Wanted::of_gloo).collect();
+        let wanted = |key: &str| list(matcher, key).iter().map(WantedValue::of_gloo).collect();
         Self {
             path,
             case_sensitive: matcher["caseSensitive"].as_bool(),
@@ -83,7 +83,7 @@ impl Matcher {
             Some("RegularExpression") => Path::Regex(value),
             _ => Path::Elements(value),
         };
-        let wanted = |key: &str| list(matches, key).iter().map(Wanted::of_http_route).collect();
+        let wanted = |key: &str| list(matches, key).iter().map(WantedValue::of_http_route).collect();
         Self {
             path: Some(path),
             case_sensitive: None,
@@ -160,7 +160,7 @@ impl std::fmt::Display for Matcher {
     }
 }
 
-impl Wanted {
+impl WantedValue {
     fn of_gloo(wanted: &Value) -> Self {
         Self {
             name: text(wanted, "name").to_owned(),

@@ -17,8 +17,8 @@ pub(crate) mod sni;
 pub(crate) mod target;
 
 pub(crate) use matcher::Fit;
-pub(crate) use resolve::{Answer, Candidate, Heard, Standing, resolve};
-pub use target::Target;
+pub(crate) use resolve::{Candidate, Heard, Resolution, Standing, resolve};
+pub use target::RouteTarget;
 pub(crate) use target::{Action, Share};
 
 use serde_json::Value;

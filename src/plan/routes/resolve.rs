@@ -10,7 +10,7 @@ use crate::text::nearest;
 
 /// All that can be said about a request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Answer {
+pub(crate) struct Resolution {
     /// Listeners that have a virtual host for it.
     pub heard: Vec<Heard>,
     /// Listeners that take the port and have no virtual host for it.
@@ -29,7 +29,7 @@ pub(crate) struct Heard {
     /// `gateway gloo-system/gateway-proxy port 8080`
     pub listener: String,
     /// The proxies that listen.
-    pub proxies: Vec<Proxy>,
+    pub proxies: Vec<RouteProxy>,
     /// `shop.example in virtualservice gloo-system/shop`
     pub host: String,
     /// Why that one: `exact`.
@@ -46,12 +46,12 @@ pub(crate) struct Heard {
 
 /// A proxy by the name of its workload.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Proxy {
+pub(crate) struct RouteProxy {
     pub namespace: String,
     pub name: String,
 }
 
-impl std::fmt::Display for Proxy {
+impl std::fmt::Display for RouteProxy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}/{}", self.namespace, self.name)
     }
@@ -87,8 +87,8 @@ impl Heard {
 }
 
 /// Follows a request.
-pub(crate) fn resolve(request: &Request, routing: &Routing<'_>) -> Answer {
-    let mut answer = Answer::default();
+pub(crate) fn resolve(request: &Request, routing: &Routing<'_>) -> Resolution {
+    let mut answer = Resolution::default();
     by_gloo(request, routing, &mut answer);
     by_gateway_api(request, routing, &mut answer);
     if answer.heard.is_empty() {
@@ -98,7 +98,7 @@ pub(crate) fn resolve(request: &Request, routing: &Routing<'_>) -> Answer {
     answer
 }
 
-fn by_gloo(request: &Request, routing: &Routing<'_>, answer: &mut Answer) {
+fn by_gloo(request: &Request, routing: &Routing<'_>, answer: &mut Resolution) {
     let (all, notes) = listeners::all(routing);
     answer.notes.extend(notes);
     let takes =
@@ -129,7 +129,7 @@ fn heard(
     routing: &Routing<'_>,
 ) -> Heard {
     let flat = flatten(hosted.virtual_service, routing);
-    let proxy = |name| Proxy { namespace: routing.gloo_namespace.to_owned(), name };
+    let proxy = |name| RouteProxy { namespace: routing.gloo_namespace.to_owned(), name };
     Heard {
         listener: listeners::words(listener),
         proxies: listener.proxies().into_iter().map(proxy).collect(),
@@ -151,10 +151,11 @@ fn rejected(kind: &str, object: &Object) -> Option<String> {
     Some(format!("{kind} {} is {trouble}", super::full_name(object)))
 }
 
-fn by_gateway_api(request: &Request, routing: &Routing<'_>, answer: &mut Answer) {
+fn by_gateway_api(request: &Request, routing: &Routing<'_>, answer: &mut Resolution) {
     answer.notes.extend(gateway_api::apart(request, routing));
-    let takes =
-        |port: &gateway_api::Port<'_>| request.port.is_none_or(|wanted| port.number() == Some(u64::from(wanted)));
+    let takes = |port: &gateway_api::ListenerPort<'_>| {
+        request.port.is_none_or(|wanted| port.number() == Some(u64::from(wanted)))
+    };
     for port in gateway_api::ports(routing).into_iter().filter(takes) {
         let Some(hosted) = port.host(request, routing) else {
             answer.deaf.push(port.words());
@@ -163,7 +164,7 @@ fn by_gateway_api(request: &Request, routing: &Routing<'_>, answer: &mut Answer)
         let names = if hosted.hostname.is_empty() { "no accepted route".to_owned() } else { hosted.hostname };
         answer.heard.push(Heard {
             listener: hosted.listener,
-            proxies: vec![Proxy { namespace: port.gateway.reference.namespace.clone(), name: port.proxy() }],
+            proxies: vec![RouteProxy { namespace: port.gateway.reference.namespace.clone(), name: port.proxy() }],
             host: format!("{names} by HTTPRoutes"),
             why: "the most specific hostname".to_owned(),
             others: hosted.others,

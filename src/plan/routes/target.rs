@@ -9,7 +9,7 @@ use crate::model::{Object, ObjectRef};
 /// (`routeVisitor.visit`, `projects/gateway/pkg/translator/converter.go`, and `verifyUpstreamGroups`,
 /// `projects/gloo/pkg/translator/upstream_groups.go`). Any other is looked up without one, and is not found.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Target {
+pub enum RouteTarget {
     Upstream {
         namespace: String,
         name: String,
@@ -24,7 +24,7 @@ pub enum Target {
     Other(String),
 }
 
-impl From<&Object> for Target {
+impl From<&Object> for RouteTarget {
     /// An Upstream, by its reference.
     fn from(upstream: &Object) -> Self {
         let ObjectRef { namespace, name, .. } = &upstream.reference;
@@ -32,7 +32,7 @@ impl From<&Object> for Target {
     }
 }
 
-impl std::fmt::Display for Target {
+impl std::fmt::Display for RouteTarget {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Upstream { namespace, name } => write!(f, "upstream {namespace}/{name}"),
@@ -46,7 +46,7 @@ impl std::fmt::Display for Target {
 /// A target and its part of the requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Share {
-    pub target: Target,
+    pub target: RouteTarget,
     /// Of the sum of all weights; none where there is one target.
     pub weight: Option<u64>,
 }
@@ -117,7 +117,7 @@ fn of_route_action(action: &Value, home: &str, groups: &[Object]) -> Action {
     Action::Elsewhere(what)
 }
 
-fn one(target: Target) -> Action {
+fn one(target: RouteTarget) -> Action {
     Action::To { shares: vec![Share { target, weight: None }], group: None }
 }
 
@@ -132,21 +132,21 @@ fn several(destinations: &[Value], home: &str, group: Option<String>) -> Action 
     }
 }
 
-fn of_destination(destination: &Value, home: &str) -> Target {
+fn of_destination(destination: &Value, home: &str) -> RouteTarget {
     if let upstream @ Value::Object(_) = &destination["upstream"] {
         let namespace = Some(text(upstream, "namespace")).filter(|namespace| !namespace.is_empty()).unwrap_or(home);
-        return Target::Upstream { namespace: namespace.to_owned(), name: text(upstream, "name").to_owned() };
+        return RouteTarget::Upstream { namespace: namespace.to_owned(), name: text(upstream, "name").to_owned() };
     }
     if let kube @ Value::Object(_) = &destination["kube"] {
         let reference = &kube["ref"];
-        return Target::Service {
+        return RouteTarget::Service {
             namespace: text(reference, "namespace").to_owned(),
             name: text(reference, "name").to_owned(),
             port: kube["port"].as_u64(),
         };
     }
     if let consul @ Value::Object(_) = &destination["consul"] {
-        return Target::Other(format!("consul service {}", text(consul, "serviceName")));
+        return RouteTarget::Other(format!("consul service {}", text(consul, "serviceName")));
     }
-    Target::Other("a destination that is not known here".into())
+    RouteTarget::Other("a destination that is not known here".into())
 }

@@ -50,7 +50,7 @@ impl World {
         }
     }
 
-    fn answer(&self, host: &str, path: &str, port: Option<u16>) -> Answer {
+    fn answer(&self, host: &str, path: &str, port: Option<u16>) -> Resolution {
         let request = Request { host: host.into(), path: path.into(), query: None, port };
         resolve(&request, &self.routing())
     }

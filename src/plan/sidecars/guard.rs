@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::Proxy;
+use super::GatewayProxy;
 use super::parts::{ISTIO_PROXY, SDS};
 use super::state::{env, item};
 use crate::command::{Hint, gloo_rs};
@@ -26,7 +26,7 @@ pub(crate) struct Makers {
 }
 
 /// Reads the marks.
-pub(crate) fn makers(proxy: &Proxy) -> Makers {
+pub(crate) fn makers(proxy: &GatewayProxy) -> Makers {
     Makers {
         gateway_api: proxy.workload.label(GATEWAY_NAME).map(str::to_owned),
         gloo_mtls: has_gloo_mtls(proxy),
@@ -34,7 +34,7 @@ pub(crate) fn makers(proxy: &Proxy) -> Makers {
     }
 }
 
-fn has_gloo_mtls(proxy: &Proxy) -> bool {
+fn has_gloo_mtls(proxy: &GatewayProxy) -> bool {
     let enabled = proxy.container(SDS).is_some_and(|sds| env(sds, "GLOO_MTLS_SDS_ENABLED") == Some("true"));
     enabled || item(&proxy.pod_spec()["volumes"], "gloo-mtls-certs").is_some()
 }
@@ -42,7 +42,7 @@ fn has_gloo_mtls(proxy: &Proxy) -> bool {
 /// The chart's sidecars are told by what only it writes: `LOG_LEVEL`, which glooctl leaves out, and a
 /// `PROXY_CONFIG` that is not JSON, which this program writes. Where the API server notes who owns the
 /// container, that decides.
-fn is_rendered_by_chart(proxy: &Proxy) -> bool {
+fn is_rendered_by_chart(proxy: &GatewayProxy) -> bool {
     let (Some(sds), Some(istio)) = (proxy.container(SDS), proxy.container(ISTIO_PROXY)) else { return false };
     if owns(&proxy.workload.value, MANAGER, SDS) {
         return false;
@@ -90,7 +90,7 @@ pub(super) fn against_chart(makers: &Makers, hint: impl Into<Hint>) -> Option<Ob
 }
 
 /// Why a container cannot be added: names are unique in a pod.
-pub(super) fn against_init_containers(proxy: &Proxy) -> Option<Objection> {
+pub(super) fn against_init_containers(proxy: &GatewayProxy) -> Option<Objection> {
     let init = &proxy.pod_spec()["initContainers"];
     let name = [SDS, ISTIO_PROXY].into_iter().find(|name| item(init, name).is_some())?;
     Some(

@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use super::parts::{self, GLOO_USER, ISTIO_PROXY, ProxyValues, SDS};
-use super::state::{Extent, Part, State, env, item, proxy_config, state};
-use super::values::{Provenance, Source, Values, same_tag};
+use super::state::{Extent, SidecarPart, SidecarState, env, item, proxy_config, state};
+use super::values::{Provenance, ValueSource, Values, same_tag};
 use super::{
-    Around, Flags, Proxy, Security, TransactionPlan, bootstrap_name, bootstrap_path, guard, in_container, in_list,
-    objection, of_container,
+    Around, Flags, GatewayProxy, Security, TransactionPlan, bootstrap_name, bootstrap_path, guard, in_container,
+    in_list, objection, of_container,
 };
 use crate::command::{CommandLine, Hint, flag, gloo_rs, quoted};
 use crate::edit::Edit;
@@ -23,7 +23,7 @@ use crate::plan::sidecars::image::NeedsFlag;
 ///
 /// # Errors
 /// Why it is not done, and what to do instead.
-pub(crate) fn inject(proxy: &Proxy, flags: &Flags, around: &Around) -> Result<TransactionPlan, Objection> {
+pub(crate) fn inject(proxy: &GatewayProxy, flags: &Flags, around: &Around) -> Result<TransactionPlan, Objection> {
     let makers = guard::makers(proxy);
     if let Some(objection) = guard::against_gateway_api(&makers)
         .or_else(|| guard::against_gloo_mtls(&makers))
@@ -41,7 +41,7 @@ pub(crate) fn inject(proxy: &Proxy, flags: &Flags, around: &Around) -> Result<Tr
     work.complete(&before)?;
     work.change(around.istiods);
     let Work { mut edits, mut notes, .. } = work;
-    if edits.is_empty() && (is_rewritten || before.lacks(&Part::FreshPods)) {
+    if edits.is_empty() && (is_rewritten || before.lacks(&SidecarPart::FreshPods)) {
         plan.restart(proxy, around.now, &mut edits, &mut notes);
     }
     if let Some(map) = &proxy.bootstrap {
@@ -79,7 +79,7 @@ fn lasting(flags: &Flags) -> CommandLine {
     }
 }
 
-fn bootstrap_edits(proxy: &Proxy) -> Result<Vec<Edit>, Objection> {
+fn bootstrap_edits(proxy: &GatewayProxy) -> Result<Vec<Edit>, Objection> {
     let Some(text) = proxy.bootstrap_text() else {
         let map = bootstrap_name(&proxy.workload.reference.name);
         let mut missing =
@@ -98,7 +98,7 @@ fn bootstrap_edits(proxy: &Proxy) -> Result<Vec<Edit>, Objection> {
 }
 
 struct Work<'w> {
-    proxy: &'w Proxy,
+    proxy: &'w GatewayProxy,
     flags: &'w Flags,
     values: &'w Values,
     edits: Vec<Edit>,
@@ -107,17 +107,17 @@ struct Work<'w> {
 
 impl Work<'_> {
     /// Adds what is missing.
-    fn complete(&mut self, before: &State) -> Result<(), Objection> {
+    fn complete(&mut self, before: &SidecarState) -> Result<(), Objection> {
         for part in &before.missing {
             match part {
-                Part::Cluster | Part::FreshPods => {}
-                Part::Container(SDS) => {
+                SidecarPart::Cluster | SidecarPart::FreshPods => {}
+                SidecarPart::Container(SDS) => {
                     let image = needed(&self.values.sds_image)?;
                     let volume = bootstrap_volume(self.proxy);
                     let container = self.secured(parts::sds(image, volume.as_deref()));
                     self.edits.push(Edit::set(in_list("containers", SDS), container));
                 }
-                Part::Container(_) => {
+                SidecarPart::Container(_) => {
                     let container = parts::istio_proxy(&ProxyValues {
                         image: needed(&self.values.proxy_image)?,
                         address: self.address()?,
@@ -127,18 +127,18 @@ impl Work<'_> {
                     let container = self.secured(container);
                     self.edits.push(Edit::set(in_list("containers", ISTIO_PROXY), container));
                 }
-                Part::Env(container, name) => {
+                SidecarPart::Env(container, name) => {
                     let item = self.env_item(name)?;
                     let before = self.proxy.container(container).and_then(|it| env(it, name)).unwrap_or("(unset)");
                     let after = item["value"].as_str().unwrap_or_default();
                     self.notes.push(format!("{name} {} -> {after}", before.trim()));
                     self.edits.push(Edit::set(in_container(container, "env", name), item));
                 }
-                Part::Mount(container) => {
+                SidecarPart::Mount(container) => {
                     let mount = parts::certificates_mount();
                     self.edits.push(Edit::set(in_container(container, "volumeMounts", parts::CERTIFICATES), mount));
                 }
-                Part::Volume(name) => {
+                SidecarPart::Volume(name) => {
                     let volume = parts::volumes().into_iter().find(|volume| volume["name"] == **name);
                     self.edits.extend(volume.map(|volume| Edit::set(in_list("volumes", name), volume)));
                 }
@@ -242,7 +242,7 @@ impl Work<'_> {
 }
 
 fn is_typed(value: &Provenance) -> bool {
-    matches!(value.source, Source::Flag(_))
+    matches!(value.source, ValueSource::Flag(_))
 }
 
 /// `revision 1-27 -> 1-28`, or the addresses where no revision tells them apart.
@@ -264,7 +264,7 @@ fn needed(image: &Result<Provenance, NeedsFlag>) -> Result<&str, Objection> {
 }
 
 /// The volume with the bootstrap's `ConfigMap`; the chart calls it `envoy-config`.
-fn bootstrap_volume(proxy: &Proxy) -> Option<String> {
+fn bootstrap_volume(proxy: &GatewayProxy) -> Option<String> {
     let volumes = proxy.pod_spec()["volumes"].as_array()?;
     let map = bootstrap_name(&proxy.workload.reference.name);
     let of_map = volumes.iter().find(|volume| volume["configMap"]["name"] == map);
@@ -273,14 +273,14 @@ fn bootstrap_volume(proxy: &Proxy) -> Option<String> {
 }
 
 /// The user of the proxy itself.
-fn user(proxy: &Proxy) -> u64 {
+fn user(proxy: &GatewayProxy) -> u64 {
     let pod = proxy.pod_spec();
     let of = |holder: &Value| holder["securityContext"]["runAsUser"].as_u64().filter(|user| *user > 0);
     of(&pod["containers"][0]).or_else(|| of(pod)).unwrap_or(GLOO_USER)
 }
 
 /// Who will put it back, and the change that lasts.
-pub(super) fn on_owner(proxy: &Proxy, lasting: impl Into<Hint>) -> Option<Advice> {
+pub(super) fn on_owner(proxy: &GatewayProxy, lasting: impl Into<Hint>) -> Option<Advice> {
     let owner = owner::of(&proxy.workload.value)?;
     let advice = match &owner {
         Owner::Helm { .. } => Advice::warning(Code::Owner, format!("{owner} owns this; its next upgrade undoes it")),
@@ -292,7 +292,7 @@ pub(super) fn on_owner(proxy: &Proxy, lasting: impl Into<Hint>) -> Option<Advice
     Some(advice.hint(lasting).about(&proxy.workload.reference))
 }
 
-fn on_pull_secrets(proxy: &Proxy, gloo: Option<&Value>) -> Option<Advice> {
+fn on_pull_secrets(proxy: &GatewayProxy, gloo: Option<&Value>) -> Option<Advice> {
     let of_gloo = gloo?["spec"]["template"]["spec"]["imagePullSecrets"].as_array()?;
     let missing: Vec<_> = of_gloo
         .iter()
@@ -307,9 +307,9 @@ fn on_pull_secrets(proxy: &Proxy, gloo: Option<&Value>) -> Option<Advice> {
     })
 }
 
-fn on_old_image(proxy: &Proxy, values: &Values, around: &Around) -> Option<Advice> {
+fn on_old_image(proxy: &GatewayProxy, values: &Values, around: &Around) -> Option<Advice> {
     let there = proxy.container(ISTIO_PROXY)?["image"].as_str()?;
-    let kept = values.proxy_image.as_ref().is_ok_and(|image| image.source == Source::Gateway);
+    let kept = values.proxy_image.as_ref().is_ok_and(|image| image.source == ValueSource::Gateway);
     let istiod = around.choice?.istiod.as_ref()?;
     let image = istiod.image.as_deref()?;
     (kept && !same_tag(there, Some(image))).then(|| {

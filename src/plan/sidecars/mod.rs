@@ -22,7 +22,7 @@ use super::outcome::Objection;
 use super::rollout::restart;
 use crate::command::kubectl;
 use crate::edit::Edit;
-use crate::edit::bootstrap::Refusal;
+use crate::edit::bootstrap::BootstrapRefusal;
 use crate::error::Reason;
 use crate::model::{FieldPath, Object, Segment};
 
@@ -36,7 +36,7 @@ pub(crate) const BOOTSTRAP_KEY: &str = "envoy.yaml";
 
 /// A gateway proxy as it was read.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Proxy {
+pub struct GatewayProxy {
     /// Its Deployment or `DaemonSet`.
     pub workload: Object,
     /// `ConfigMap` `<name>-envoy-config`.
@@ -53,7 +53,7 @@ pub enum Pods {
     Seen(Vec<Value>),
 }
 
-impl Proxy {
+impl GatewayProxy {
     /// The bootstrap, if its `ConfigMap` has one.
     pub fn bootstrap_text(&self) -> Option<&str> {
         self.bootstrap.as_ref()?.value["data"][BOOTSTRAP_KEY].as_str()
@@ -126,7 +126,7 @@ impl TransactionPlan {
     }
 
     /// Envoy reads its bootstrap once: where only that changes, the pods start anew; a manifest says how.
-    fn restart(&mut self, proxy: &Proxy, now: Option<&str>, edits: &mut Vec<Edit>, notes: &mut Vec<String>) {
+    fn restart(&mut self, proxy: &GatewayProxy, now: Option<&str>, edits: &mut Vec<Edit>, notes: &mut Vec<String>) {
         match now {
             Some(now) => {
                 edits.push(restart(now));
@@ -170,7 +170,7 @@ fn bootstrap_path() -> FieldPath {
 }
 
 /// A bootstrap that cannot be edited, as an objection to the whole plan.
-fn objection(proxy: &Proxy, refusal: Refusal) -> Objection {
+fn objection(proxy: &GatewayProxy, refusal: BootstrapRefusal) -> Objection {
     let map = bootstrap_name(&proxy.workload.reference.name);
     let line = if refusal.line > 0 { format!(", line {}", refusal.line) } else { String::new() };
     let why = format!("configmap/{map}, {BOOTSTRAP_KEY}{line}: {}; nothing changed", refusal.why);

@@ -5,12 +5,12 @@ use std::fmt;
 use serde_json::Value;
 
 use super::parts::{CERTIFICATES, ISTIO_PROXY, SDS, volumes};
-use super::{Pods, Proxy};
-use crate::edit::bootstrap::{self, Cluster, Refusal};
+use super::{GatewayProxy, Pods};
+use crate::edit::bootstrap::{self, BootstrapRefusal, Cluster};
 
 /// A part of the contract.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Part {
+pub(crate) enum SidecarPart {
     /// The cluster in the bootstrap.
     Cluster,
     /// A container.
@@ -25,7 +25,7 @@ pub(crate) enum Part {
     FreshPods,
 }
 
-impl fmt::Display for Part {
+impl fmt::Display for SidecarPart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Cluster => f.write_str("cluster gateway_proxy_sds"),
@@ -40,9 +40,9 @@ impl fmt::Display for Part {
 
 /// What holds and what does not.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct State {
-    pub present: Vec<Part>,
-    pub missing: Vec<Part>,
+pub(crate) struct SidecarState {
+    pub present: Vec<SidecarPart>,
+    pub missing: Vec<SidecarPart>,
 }
 
 /// How much of it holds.
@@ -54,7 +54,7 @@ pub(crate) enum Extent {
     Clean,
 }
 
-impl State {
+impl SidecarState {
     /// Whether all of it holds, or nothing.
     pub(crate) fn extent(&self) -> Extent {
         match (self.missing.is_empty(), self.present.is_empty()) {
@@ -65,11 +65,11 @@ impl State {
     }
 
     /// Whether this part is missing.
-    pub(crate) fn lacks(&self, part: &Part) -> bool {
+    pub(crate) fn lacks(&self, part: &SidecarPart) -> bool {
         self.missing.contains(part)
     }
 
-    fn note(&mut self, part: Part, holds: bool) {
+    fn note(&mut self, part: SidecarPart, holds: bool) {
         if holds { self.present.push(part) } else { self.missing.push(part) }
     }
 }
@@ -78,25 +78,25 @@ impl State {
 ///
 /// # Errors
 /// Why the bootstrap cannot be read.
-pub(crate) fn state(proxy: &Proxy) -> Result<State, Refusal> {
-    let mut state = State::default();
+pub(crate) fn state(proxy: &GatewayProxy) -> Result<SidecarState, BootstrapRefusal> {
+    let mut state = SidecarState::default();
     let cluster = match proxy.bootstrap_text() {
         Some(text) => bootstrap::cluster(text)?,
         None => Cluster::Absent,
     };
-    state.note(Part::Cluster, cluster == Cluster::Present);
+    state.note(SidecarPart::Cluster, cluster == Cluster::Present);
     let pod = &proxy.workload.value["spec"]["template"]["spec"];
     for (name, envs) in [
         (SDS, &["ISTIO_MTLS_SDS_ENABLED"][..]),
         (ISTIO_PROXY, &["CA_ADDR", "PROXY_CONFIG", "DISABLE_ENVOY", "OUTPUT_CERTS"][..]),
     ] {
         let container = item(&pod["containers"], name);
-        state.note(Part::Container(name), container.is_some());
+        state.note(SidecarPart::Container(name), container.is_some());
         if let Some(container) = container {
             for env in envs {
-                state.note(Part::Env(name, env), env_holds(container, env));
+                state.note(SidecarPart::Env(name, env), env_holds(container, env));
             }
-            state.note(Part::Mount(name), item(&container["volumeMounts"], CERTIFICATES).is_some());
+            state.note(SidecarPart::Mount(name), item(&container["volumeMounts"], CERTIFICATES).is_some());
         }
     }
     let needed = needed_volumes(pod);
@@ -104,13 +104,13 @@ pub(crate) fn state(proxy: &Proxy) -> Result<State, Refusal> {
         let name = volume["name"].as_str().unwrap_or_default();
         let is_there = item(&pod["volumes"], name).is_some();
         if is_there || needed.contains(&name.to_owned()) {
-            state.note(Part::Volume(name.to_owned()), is_there);
+            state.note(SidecarPart::Volume(name.to_owned()), is_there);
         }
     }
     if let (Pods::Seen(pods), true) = (&proxy.pods, state.missing.is_empty()) {
         let since = proxy.bootstrap.as_ref().and_then(|map| written(&map.value));
         let are_old = since.is_some_and(|since| pods.iter().any(|pod| is_older(pod, &since)));
-        state.note(Part::FreshPods, !are_old);
+        state.note(SidecarPart::FreshPods, !are_old);
     }
     Ok(state)
 }

@@ -1,12 +1,12 @@
 use serde_json::json;
 
-use super::state::{Extent, Part, state};
+use super::state::{Extent, SidecarPart, state};
 use super::*;
 use crate::edit::json::apply;
 use crate::model::Kind;
 use crate::model::kinds::{CONFIG_MAP, DAEMON_SET, DEPLOYMENT};
 use crate::plan::advice::Code;
-use crate::plan::istiod::{self, Seen};
+use crate::plan::istiod::{self, ControlPlaneObjects};
 
 mod partial;
 mod random;
@@ -26,15 +26,19 @@ fn config_map(bootstrap: &str) -> Object {
     Object::new(&CONFIG_MAP, json!({"metadata": metadata, "data": {"envoy.yaml": bootstrap}}))
 }
 
-fn proxy_of(workload: Value, bootstrap: &str) -> Proxy {
-    Proxy { workload: Object::new(&DEPLOYMENT, workload), bootstrap: Some(config_map(bootstrap)), pods: Pods::Unseen }
+fn proxy_of(workload: Value, bootstrap: &str) -> GatewayProxy {
+    GatewayProxy {
+        workload: Object::new(&DEPLOYMENT, workload),
+        bootstrap: Some(config_map(bootstrap)),
+        pods: Pods::Unseen,
+    }
 }
 
-fn clean() -> Proxy {
+fn clean() -> GatewayProxy {
     proxy_of(yaml(CHART), BOOTSTRAP)
 }
 
-fn of_kind(mut proxy: Proxy, kind: &'static Kind) -> Proxy {
+fn of_kind(mut proxy: GatewayProxy, kind: &'static Kind) -> GatewayProxy {
     proxy.workload = Object::new(kind, proxy.workload.value);
     proxy
 }
@@ -50,7 +54,10 @@ fn istiods() -> Vec<Istiod> {
             "status": {"readyReplicas": 1},
         })
     };
-    istiod::all(&Seen { deployments: &[of("1-27", "1.27.5"), of("1-28", "1.28.3")], ..Seen::default() })
+    istiod::all(&ControlPlaneObjects {
+        deployments: &[of("1-27", "1.27.5"), of("1-28", "1.28.3")],
+        ..ControlPlaneObjects::default()
+    })
 }
 
 fn gloo() -> Value {
@@ -61,19 +68,19 @@ fn typed_revision(revision: &str) -> Flags {
     Flags { revision: Some(revision.to_owned()), ..Flags::default() }
 }
 
-fn injected(proxy: &Proxy, flags: &Flags) -> Result<TransactionPlan, Objection> {
+fn injected(proxy: &GatewayProxy, flags: &Flags) -> Result<TransactionPlan, Objection> {
     let (istiods, gloo) = (istiods(), gloo());
     let choice = choose(&istiods, flags, proxy).unwrap();
     let around = Around { istiods: &istiods, choice: choice.as_ref(), gloo: Some(&gloo), now: Some(NOW) };
     inject(proxy, flags, &around)
 }
 
-fn uninjected(proxy: &Proxy) -> Result<TransactionPlan, Objection> {
+fn uninjected(proxy: &GatewayProxy) -> Result<TransactionPlan, Objection> {
     uninject(proxy, &Around { now: Some(NOW), ..Around::default() })
 }
 
 /// The proxy after the plan, its pods started anew.
-fn after(proxy: &Proxy, plan: &TransactionPlan) -> Proxy {
+fn after(proxy: &GatewayProxy, plan: &TransactionPlan) -> GatewayProxy {
     let mut done = proxy.clone();
     for change in &plan.changes {
         let object = match change.before.reference.kind.kind {
@@ -86,7 +93,7 @@ fn after(proxy: &Proxy, plan: &TransactionPlan) -> Proxy {
     done
 }
 
-fn extent(proxy: &Proxy) -> Extent {
+fn extent(proxy: &GatewayProxy) -> Extent {
     state(proxy).unwrap().extent()
 }
 
@@ -236,14 +243,14 @@ fn pods_older_than_the_bootstrap_are_restarted() {
         proxy.pods = Pods::Seen(vec![pod("2026-01-01T11:00:00Z"), pod(created)]);
         let plan = injected(&proxy, &Flags::default()).unwrap();
         assert_eq!(plan.writes(), changes, "{created}");
-        assert_eq!(state(&proxy).unwrap().lacks(&Part::FreshPods), changes);
+        assert_eq!(state(&proxy).unwrap().lacks(&SidecarPart::FreshPods), changes);
     }
 }
 
 #[test]
 fn what_others_make_is_refused_with_what_to_do_instead() {
     let full = after(&clean(), &injected(&clean(), &typed_revision("1-28")).unwrap());
-    let set = |proxy: &Proxy, path: FieldPath, value: Value| {
+    let set = |proxy: &GatewayProxy, path: FieldPath, value: Value| {
         let mut proxy = proxy.clone();
         proxy.workload.value = apply(&proxy.workload.value, &[Edit::set(path, value)]).unwrap();
         proxy
@@ -274,7 +281,7 @@ fn what_others_make_is_refused_with_what_to_do_instead() {
     let refused = injected(&proxy_of(yaml(CHART), "a: [\n"), &typed_revision("1-28")).unwrap_err();
     assert_eq!(refused.reason, Reason::Unsafe);
     assert!(refused.details.iter().any(|line| line.contains("gateway_proxy_sds")));
-    let missing = Proxy { bootstrap: None, ..clean() };
+    let missing = GatewayProxy { bootstrap: None, ..clean() };
     assert_eq!(injected(&missing, &typed_revision("1-28")).unwrap_err().reason, Reason::NotFound);
 }
 
@@ -325,7 +332,7 @@ fn pull_secrets_that_gloo_has_and_the_gateway_lacks_are_told() {
 /// The manifest with these edits on its one workload.
 fn edited(text: &str, edits: &[Edit]) -> String {
     let found = crate::edit::manifest::members(text, &DEPLOYMENT).found;
-    let [crate::edit::manifest::Found::Member { place, .. }] = &found[..] else { panic!("{found:?}") };
+    let [crate::edit::manifest::ManifestObject::Member { place, .. }] = &found[..] else { panic!("{found:?}") };
     crate::edit::manifest::splice(text, &[crate::edit::manifest::edit(text, place, edits).unwrap()])
 }
 

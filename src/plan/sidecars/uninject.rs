@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::parts::{ISTIO_PROXY, SDS, volumes};
 use super::state::item;
-use super::{Around, Proxy, TransactionPlan, bootstrap_path, guard, in_list, inject, objection, pod_path};
+use super::{Around, GatewayProxy, TransactionPlan, bootstrap_path, guard, in_list, inject, objection, pod_path};
 use crate::edit::{Edit, bootstrap};
 use crate::model::FieldPath;
 use crate::plan::advice::{Advice, Code};
@@ -18,7 +18,7 @@ const LASTING: &str = "set global.istioIntegration.enabled to false in Gloo's He
 ///
 /// # Errors
 /// Why it is not done, and what to do instead.
-pub(crate) fn uninject(proxy: &Proxy, around: &Around) -> Result<TransactionPlan, Objection> {
+pub(crate) fn uninject(proxy: &GatewayProxy, around: &Around) -> Result<TransactionPlan, Objection> {
     let makers = guard::makers(proxy);
     if let Some(objection) = guard::against_gateway_api(&makers).or_else(|| guard::against_gloo_mtls(&makers)) {
         return Err(objection);
@@ -49,7 +49,7 @@ pub(crate) fn uninject(proxy: &Proxy, around: &Around) -> Result<TransactionPlan
     Ok(plan)
 }
 
-fn without_sidecars(proxy: &Proxy) -> (Vec<Edit>, Vec<String>) {
+fn without_sidecars(proxy: &GatewayProxy) -> (Vec<Edit>, Vec<String>) {
     let pod = proxy.pod_spec();
     let mut edits: Vec<_> = [SDS, ISTIO_PROXY]
         .into_iter()

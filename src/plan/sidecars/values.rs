@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::image::{NeedsFlag, proxyv2_image, sds_image};
 use super::parts::{ISTIO_PROXY, SDS};
 use super::state::{discovery_address, env, item};
-use super::{Around, Flags, Proxy};
+use super::{Around, Flags, GatewayProxy};
 use crate::error::Failure;
 use crate::plan::istiod::{Because, Choice, Istiod, Told, choose as choose_istiod};
 use crate::text::Image;
@@ -15,7 +15,7 @@ const CLUSTER_ID: &str = "Kubernetes";
 
 /// Where a value came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Source {
+pub(crate) enum ValueSource {
     /// This flag was typed.
     Flag(&'static str),
     /// The gateway has it already.
@@ -25,7 +25,7 @@ pub(crate) enum Source {
     Default,
 }
 
-impl Source {
+impl ValueSource {
     /// In a few words: `--revision`, `gloo's image`.
     pub(crate) fn shown(self) -> &'static str {
         match self {
@@ -44,7 +44,7 @@ pub(crate) struct Provenance {
     /// `mesh id`
     pub what: &'static str,
     pub value: String,
-    pub source: Source,
+    pub source: ValueSource,
 }
 
 /// All values. An image that nothing tells is an error only where it is needed.
@@ -58,7 +58,7 @@ pub(super) struct Values {
 }
 
 /// The address that the gateway's `istio-proxy` uses now.
-pub(crate) fn current_address(proxy: &Proxy) -> Option<String> {
+pub(crate) fn current_address(proxy: &GatewayProxy) -> Option<String> {
     let container = proxy.container(ISTIO_PROXY)?;
     env(container, "CA_ADDR").map(str::to_owned).or_else(|| discovery_address(container))
 }
@@ -67,7 +67,7 @@ pub(crate) fn current_address(proxy: &Proxy) -> Option<String> {
 ///
 /// # Errors
 /// As [`choose_istiod`].
-pub(crate) fn choose(istiods: &[Istiod], flags: &Flags, proxy: &Proxy) -> Result<Option<Choice>, Failure> {
+pub(crate) fn choose(istiods: &[Istiod], flags: &Flags, proxy: &GatewayProxy) -> Result<Option<Choice>, Failure> {
     let already = current_address(proxy);
     match choose_istiod(istiods, flags.revision.as_deref(), already.as_deref()) {
         Err(_) if flags.revision.is_none() && flags.discovery_address.is_some() => {
@@ -82,19 +82,19 @@ pub(crate) fn choose(istiods: &[Istiod], flags: &Flags, proxy: &Proxy) -> Result
 
 impl Values {
     /// The values for this proxy.
-    pub(super) fn of(proxy: &Proxy, flags: &Flags, around: &Around) -> Self {
+    pub(super) fn of(proxy: &GatewayProxy, flags: &Flags, around: &Around) -> Self {
         let container = proxy.container(ISTIO_PROXY);
         let istiod = around.choice.and_then(|choice| choice.istiod.as_ref());
-        let first = |what, ways: [Option<(String, Source)>; 4]| {
+        let first = |what, ways: [Option<(String, ValueSource)>; 4]| {
             ways.into_iter().flatten().next().map(|(value, source)| Provenance { what, value, source })
         };
-        let flag = |typed: &Option<String>, name| typed.clone().map(|value| (value, Source::Flag(name)));
-        let there = |name| container.and_then(|it| env(it, name)).map(|value| (value.to_owned(), Source::Gateway));
-        let id = |what, typed, name, istiod: Option<(String, Source)>, default: &str| {
+        let flag = |typed: &Option<String>, name| typed.clone().map(|value| (value, ValueSource::Flag(name)));
+        let there = |name| container.and_then(|it| env(it, name)).map(|value| (value.to_owned(), ValueSource::Gateway));
+        let id = |what, typed, name, istiod: Option<(String, ValueSource)>, default: &str| {
             first(what, [typed, there(name), istiod, None]).unwrap_or_else(|| Provenance {
                 what,
                 value: default.to_owned(),
-                source: Source::Default,
+                source: ValueSource::Default,
             })
         };
         Self {
@@ -103,15 +103,15 @@ impl Values {
                 [
                     flag(&flags.discovery_address, "--istio-discovery-address"),
                     around.choice.filter(|choice| choice.because == Because::Flag).map(by_revision),
-                    current_address(proxy).map(|address| (address, Source::Gateway)),
-                    around.choice.map(|choice| (choice.address.clone(), Source::Istiod)),
+                    current_address(proxy).map(|address| (address, ValueSource::Gateway)),
+                    around.choice.map(|choice| (choice.address.clone(), ValueSource::Istiod)),
                 ],
             ),
             mesh_id: id(
                 "mesh id",
                 flag(&flags.mesh_id, "--istio-meta-mesh-id"),
                 "ISTIO_META_MESH_ID",
-                istiod.map(|istiod| (istiod.mesh_id.clone(), Source::Istiod)),
+                istiod.map(|istiod| (istiod.mesh_id.clone(), ValueSource::Istiod)),
                 MESH_ID,
             ),
             cluster_id: id(
@@ -119,8 +119,8 @@ impl Values {
                 flag(&flags.cluster_id, "--istio-meta-cluster-id"),
                 "ISTIO_META_CLUSTER_ID",
                 istiod.map(|istiod| match &istiod.cluster_id {
-                    Told::ByIstiod(id) => (id.clone(), Source::Istiod),
-                    Told::Default(id) => (id.clone(), Source::Default),
+                    Told::ByIstiod(id) => (id.clone(), ValueSource::Istiod),
+                    Told::Default(id) => (id.clone(), ValueSource::Default),
                 }),
                 CLUSTER_ID,
             ),
@@ -138,8 +138,8 @@ impl Values {
     }
 }
 
-fn by_revision(choice: &Choice) -> (String, Source) {
-    (choice.address.clone(), Source::Flag("--revision"))
+fn by_revision(choice: &Choice) -> (String, ValueSource) {
+    (choice.address.clone(), ValueSource::Flag("--revision"))
 }
 
 fn image_of(container: Option<&Value>) -> Option<String> {
@@ -148,22 +148,22 @@ fn image_of(container: Option<&Value>) -> Option<String> {
 
 fn image(
     what: &'static str,
-    typed: Option<(String, Source)>,
+    typed: Option<(String, ValueSource)>,
     there: Option<String>,
-    told: impl FnOnce() -> Result<(String, Source), NeedsFlag>,
+    told: impl FnOnce() -> Result<(String, ValueSource), NeedsFlag>,
 ) -> Result<Provenance, NeedsFlag> {
-    let (value, source) = match typed.or_else(|| there.map(|image| (image, Source::Gateway))) {
+    let (value, source) = match typed.or_else(|| there.map(|image| (image, ValueSource::Gateway))) {
         Some(found) => found,
         None => told()?,
     };
     Ok(Provenance { what, value, source })
 }
 
-fn running_sds(gloo: Option<&Value>) -> Result<(String, Source), NeedsFlag> {
+fn running_sds(gloo: Option<&Value>) -> Result<(String, ValueSource), NeedsFlag> {
     let containers = gloo.map_or(&Value::Null, |gloo| &gloo["spec"]["template"]["spec"]["containers"]);
     let image = item(containers, "gloo").and_then(|container| container["image"].as_str());
     let image = image.ok_or_else(|| NeedsFlag::unseen(NeedsFlag::SDS, "no running gloo tells the sds image"))?;
-    Ok((sds_image(image)?.to_string(), Source::RunningGloo))
+    Ok((sds_image(image)?.to_string(), ValueSource::RunningGloo))
 }
 
 fn proxy_image(flags: &Flags, there: Option<String>, around: &Around) -> Result<Provenance, NeedsFlag> {
@@ -173,15 +173,15 @@ fn proxy_image(flags: &Flags, there: Option<String>, around: &Around) -> Result<
             .ok_or_else(|| NeedsFlag::unseen(NeedsFlag::ISTIO_PROXY, "no istiod here tells the istio-proxy image"))?;
         Ok((proxyv2_image(pilot)?.to_string(), source))
     };
-    let typed = flags.proxy_image.clone().map(|image| (image, Source::Flag(NeedsFlag::ISTIO_PROXY)));
+    let typed = flags.proxy_image.clone().map(|image| (image, ValueSource::Flag(NeedsFlag::ISTIO_PROXY)));
     let moves = around.choice.is_some_and(|choice| choice.because == Because::Flag);
     match &there {
         // A mirror of the same version stays: --revision asks for a version, not for a registry.
         Some(there) if typed.is_none() && moves && !same_tag(there, pilot) => {
-            let (value, source) = told(Source::Flag("--revision"))?;
+            let (value, source) = told(ValueSource::Flag("--revision"))?;
             Ok(Provenance { what: ISTIO_PROXY, value, source })
         }
-        _ => image(ISTIO_PROXY, typed, there, || told(Source::Istiod)),
+        _ => image(ISTIO_PROXY, typed, there, || told(ValueSource::Istiod)),
     }
 }
 

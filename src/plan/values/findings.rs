@@ -229,10 +229,10 @@ mod tests {
 
     use super::*;
     use crate::model::kinds;
-    use crate::plan::values::Version;
+    use crate::plan::values::ChartVersion;
 
     fn said(before: &Value, after: &Value, edition: Edition) -> Vec<String> {
-        let chart = Chart { edition, version: Version::parse("1.17.7"), defaults: Value::Null };
+        let chart = Chart { edition, version: ChartVersion::parse("1.17.7"), defaults: Value::Null };
         of_values(before, after, &chart).into_iter().map(|advice| advice.message).collect()
     }
 

@@ -12,13 +12,13 @@ use crate::plan::advice::{Advice, Code};
 
 /// What a chart's files say.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Known {
+pub(crate) struct ChartKeys {
     defaults: Value,
     schema: Value,
     words: HashSet<String>,
 }
 
-impl Known {
+impl ChartKeys {
     /// Of the chart's values, its schema, and the texts of all its other files.
     pub(crate) fn new<'t>(defaults: Value, schema: Option<Value>, texts: impl Iterator<Item = &'t str>) -> Self {
         let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
@@ -81,7 +81,7 @@ mod tests {
             "global": {"image": {"tag": "x"}}, "gatewayProxies": {"gatewayProxy": {"kind": {}, "podTemplate": {"httpPort": 1}}},
         });
         let schema = json!({"properties": {"global": {"properties": {"ofSchema": {}}}}});
-        let known = Known::new(defaults, Some(schema), ["{{ .Values.global.ofTemplate | default 1 }}"].into_iter());
+        let known = ChartKeys::new(defaults, Some(schema), ["{{ .Values.global.ofTemplate | default 1 }}"].into_iter());
         let values = json!({
             "global": {"image": {"tga": 1, "tag": 2}, "ofSchema": {"any": 1}, "ofTemplate": 2},
             "gatewayProxies": {"own": {"podTemplate": {"htpPort": 1}, "kind": {"free": 1}}},

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::image;
-use super::proxies::{self, Entry};
+use super::proxies::{self, ProxyEntry};
 use super::under_way::Merge;
-use super::{Chart, PROXY_KEYS, Plan, Switch, Wish, auto_mtls, integration, is_on, sds, then};
+use super::{Chart, PROXY_KEYS, Switch, ValuesPlan, ValuesWish, auto_mtls, integration, is_on, sds, then};
 use crate::command::{flag, gloo_rs};
 use crate::error::Failure;
 use crate::model::FieldPath;
@@ -24,11 +24,11 @@ const CLUSTER_ID: &str = "Kubernetes";
 pub(crate) fn merge(
     values: &Value,
     chart: &Chart,
-    wish: &Wish,
+    wish: &ValuesWish,
     flags: &Flags,
     all: &[Istiod],
-) -> Result<Plan, Failure> {
-    let mut merge = Merge { values, chart, plan: Plan::default() };
+) -> Result<ValuesPlan, Failure> {
+    let mut merge = Merge { values, chart, plan: ValuesPlan::default() };
     let proxies = proxies::selected(values, chart, wish)?;
     merge.switches(wish)?;
     let mut choices = Vec::new();
@@ -53,13 +53,13 @@ pub(crate) fn merge(
 ///
 /// # Errors
 /// A proxy that was named is not there.
-pub(crate) fn needs_istiod(values: &Value, chart: &Chart, wish: &Wish, flags: &Flags) -> Result<bool, Failure> {
+pub(crate) fn needs_istiod(values: &Value, chart: &Chart, wish: &ValuesWish, flags: &Flags) -> Result<bool, Failure> {
     let proxies = proxies::selected(values, chart, wish)?;
     let lacks_address = proxies.iter().any(|entry| address_of(values, entry).is_none());
     Ok(flags.revision.is_some() || (flags.discovery_address.is_none() && lacks_address))
 }
 
-fn address_of<'v>(values: &'v Value, entry: &Entry) -> Option<&'v str> {
+fn address_of<'v>(values: &'v Value, entry: &ProxyEntry) -> Option<&'v str> {
     then(&entry.path, PROXY_KEYS[0]).get(values).and_then(Value::as_str)
 }
 
@@ -88,7 +88,7 @@ fn told(choice: &Choice) -> Option<String> {
 }
 
 impl Merge<'_> {
-    fn switches(&mut self, wish: &Wish) -> Result<(), Failure> {
+    fn switches(&mut self, wish: &ValuesWish) -> Result<(), Failure> {
         let mut with_sds = wish.sds;
         if self.chart.has_integration() {
             self.set(&integration(), true, "default")?;
@@ -130,7 +130,7 @@ impl Merge<'_> {
         }
     }
 
-    fn proxy(&mut self, entry: &Entry, flags: &Flags, choice: Option<&Choice>) -> Result<(), Failure> {
+    fn proxy(&mut self, entry: &ProxyEntry, flags: &Flags, choice: Option<&Choice>) -> Result<(), Failure> {
         let [address, mesh_id, cluster_id] = PROXY_KEYS.map(|key| then(&entry.path, key));
         let already = address.get(self.values).is_some();
         match (&flags.discovery_address, choice) {

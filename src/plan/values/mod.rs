@@ -72,12 +72,12 @@ impl Edition {
 
 /// A chart's version, as far as it decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Version {
+pub(crate) struct ChartVersion {
     pub major: u64,
     pub minor: u64,
 }
 
-impl Version {
+impl ChartVersion {
     /// Reads `1.17.7`, `v1.17.0-beta13`; a range such as `1.17.x` is its first version, `^1` none.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut parts = text.trim_start_matches('v').split('.');
@@ -96,7 +96,7 @@ impl Version {
 pub(crate) struct Chart {
     pub edition: Edition,
     /// None where nothing tells it.
-    pub version: Option<Version>,
+    pub version: Option<ChartVersion>,
     /// Its own values, as far as they are known.
     pub defaults: Value,
 }
@@ -104,7 +104,7 @@ pub(crate) struct Chart {
 impl Chart {
     /// Whether the chart has `istioIntegration`; one whose version is not known is taken for a present one.
     pub(crate) fn has_integration(&self) -> bool {
-        self.version.is_none_or(Version::has_integration)
+        self.version.is_none_or(ChartVersion::has_integration)
     }
 }
 
@@ -119,7 +119,7 @@ pub(crate) enum Switch {
 
 /// What was typed beside the flags about istiod.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Wish {
+pub(crate) struct ValuesWish {
     pub auto_mtls: Switch,
     pub sds: Switch,
     /// Keys of the proxies, or the names of their Deployments; none: all.
@@ -128,7 +128,7 @@ pub(crate) struct Wish {
 
 /// One key that becomes another value.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Change {
+pub(crate) struct ValueChange {
     pub path: FieldPath,
     pub old: Old,
     /// None: the key goes.
@@ -148,15 +148,15 @@ pub(crate) enum Old {
 
 /// What is done to the values.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct Plan {
-    pub changes: Vec<Change>,
+pub(crate) struct ValuesPlan {
+    pub changes: Vec<ValueChange>,
     pub edits: Vec<Edit>,
     pub advice: Vec<Advice>,
     /// The istiod that was chosen, in a line: `1-28 (--revision), docker.io/istio/pilot:1.28.3`.
     pub istiod: Option<String>,
 }
 
-impl Plan {
+impl ValuesPlan {
     /// Whether the values were so before.
     pub(crate) fn is_empty(&self) -> bool {
         self.changes.is_empty()

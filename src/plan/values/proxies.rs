@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Chart, Wish, then};
+use super::{Chart, ValuesWish, then};
 use crate::error::{Exit, Failure, Reason};
 use crate::model::FieldPath;
 use crate::text::nearest;
@@ -12,7 +12,7 @@ pub(super) const USUAL: &str = "gatewayProxy";
 
 /// One entry of `gatewayProxies`.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Entry {
+pub(super) struct ProxyEntry {
     pub key: String,
     pub path: FieldPath,
 }
@@ -21,9 +21,9 @@ pub(super) struct Entry {
 ///
 /// # Errors
 /// One that was named is not there.
-pub(super) fn selected(values: &Value, chart: &Chart, wish: &Wish) -> Result<Vec<Entry>, Failure> {
+pub(super) fn selected(values: &Value, chart: &Chart, wish: &ValuesWish) -> Result<Vec<ProxyEntry>, Failure> {
     let all = all(values, chart);
-    let entry = |key: &String| Entry { key: key.clone(), path: then(&chart.edition.proxies(), key) };
+    let entry = |key: &String| ProxyEntry { key: key.clone(), path: then(&chart.edition.proxies(), key) };
     if wish.proxies.is_empty() {
         let proxies = chart.edition.proxies();
         let is_off = |key: &&String| then(&then(&proxies, key), "disabled").get(values) == Some(&Value::Bool(true));

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::proxies::{self, USUAL};
 use super::{
-    Change, Chart, IMAGE_PARTS, Old, PROXY_KEYS, Plan, Wish, auto_mtls, image_part, integration, is_on, sds, then,
+    Chart, IMAGE_PARTS, Old, PROXY_KEYS, ValueChange, ValuesPlan, ValuesWish, auto_mtls, image_part, integration,
+    is_on, sds, then,
 };
 use crate::edit::{Edit, Op, json as edited};
 use crate::error::Failure;
@@ -20,9 +21,14 @@ pub(crate) fn has_istio(values: &Value) -> bool {
 ///
 /// # Errors
 /// A proxy that was named is not there.
-pub(crate) fn remove(values: &Value, chart: &Chart, wish: &Wish, before: Option<&Value>) -> Result<Plan, Failure> {
+pub(crate) fn remove(
+    values: &Value,
+    chart: &Chart,
+    wish: &ValuesWish,
+    before: Option<&Value>,
+) -> Result<ValuesPlan, Failure> {
     let sources = ("the release before Istio", "--remove");
-    let mut removal = Removal { chart, left: values.clone(), before, sources, plan: Plan::default() };
+    let mut removal = Removal { chart, left: values.clone(), before, sources, plan: ValuesPlan::default() };
     for path in [integration(), auto_mtls(), sds()] {
         // One that is off already is somebody's word, not this command's.
         if is_on(path.get(values)) {
@@ -42,17 +48,18 @@ pub(crate) fn remove(values: &Value, chart: &Chart, wish: &Wish, before: Option<
 
 /// The values with auto-mTLS off again: as it was in the values before, and where those had it on without effect, off
 /// in so many words.
-pub(crate) fn auto_mtls_back(values: &Value, chart: &Chart, before: &Value) -> Plan {
+pub(crate) fn auto_mtls_back(values: &Value, chart: &Chart, before: &Value) -> ValuesPlan {
     let path = auto_mtls();
     let sources = ("the revision before", "the revision before");
-    let mut removal = Removal { chart, left: values.clone(), before: Some(before), sources, plan: Plan::default() };
+    let mut removal =
+        Removal { chart, left: values.clone(), before: Some(before), sources, plan: ValuesPlan::default() };
     let was = path.get(before).or_else(|| path.get(&chart.defaults));
     match (is_on(path.get(values)), is_on(was)) {
         (true, false) => removal.take(&path),
         (true, true) => {
             let (old, off) = (Old::Set(json!(true)), json!(false));
             removal.edit(Edit::set(path.clone(), off.clone()));
-            removal.plan.changes.push(Change { path, old, new: Some(off), source: "off".to_owned() });
+            removal.plan.changes.push(ValueChange { path, old, new: Some(off), source: "off".to_owned() });
         }
         (false, _) => {}
     }
@@ -65,7 +72,7 @@ struct Removal<'r> {
     before: Option<&'r Value>,
     /// What brings a value back, and what takes away one that was not there.
     sources: (&'static str, &'static str),
-    plan: Plan,
+    plan: ValuesPlan,
 }
 
 impl Removal<'_> {
@@ -83,7 +90,7 @@ impl Removal<'_> {
         if before.is_none() {
             self.prune(path);
         }
-        let change = Change { path: path.clone(), old: Old::Set(old), new: before, source: source.to_owned() };
+        let change = ValueChange { path: path.clone(), old: Old::Set(old), new: before, source: source.to_owned() };
         self.plan.changes.push(change);
     }
 

@@ -26,7 +26,7 @@ fn istiod(revision: &str) -> Istiod {
 }
 
 fn chart(edition: Edition) -> Chart {
-    Chart { edition, version: Version::parse("1.17.7"), defaults: Value::Null }
+    Chart { edition, version: ChartVersion::parse("1.17.7"), defaults: Value::Null }
 }
 
 fn oss() -> Chart {
@@ -37,14 +37,14 @@ fn flags(revision: Option<&str>) -> Flags {
     Flags { revision: revision.map(str::to_owned), ..Flags::default() }
 }
 
-fn merged(values: &Value, wish: &Wish, flags: &Flags) -> (Value, Plan) {
+fn merged(values: &Value, wish: &ValuesWish, flags: &Flags) -> (Value, ValuesPlan) {
     let plan = merge(values, &oss(), wish, flags, &[istiod("1-28")]).unwrap();
     (apply(values, &plan.edits).unwrap(), plan)
 }
 
 #[test]
 fn nothing_said_gets_all_that_the_guide_sets() {
-    let (after, plan) = merged(&json!({"mine": 1}), &Wish::default(), &flags(Some("1-28")));
+    let (after, plan) = merged(&json!({"mine": 1}), &ValuesWish::default(), &flags(Some("1-28")));
     assert_eq!(
         after,
         json!({
@@ -57,7 +57,7 @@ fn nothing_said_gets_all_that_the_guide_sets() {
         })
     );
     assert_eq!(plan.changes.len(), 4);
-    let again = merge(&after, &oss(), &Wish::default(), &flags(Some("1-28")), &[istiod("1-28")]).unwrap();
+    let again = merge(&after, &oss(), &ValuesWish::default(), &flags(Some("1-28")), &[istiod("1-28")]).unwrap();
     assert_eq!(again.changes, []);
 }
 
@@ -65,7 +65,7 @@ fn nothing_said_gets_all_that_the_guide_sets() {
 fn enterprise_has_its_proxies_one_level_down() {
     let values = json!({"gloo": {"gatewayProxies": {"publicGw": {"kind": {}}, "gone": null}}});
     let chart = chart(Edition::Enterprise);
-    let plan = merge(&values, &chart, &Wish::default(), &Flags::default(), &[istiod("1-28")]).unwrap();
+    let plan = merge(&values, &chart, &ValuesWish::default(), &Flags::default(), &[istiod("1-28")]).unwrap();
     let after = apply(&values, &plan.edits).unwrap();
     let proxies = &after["gloo"]["gatewayProxies"];
     for key in ["gatewayProxy", "publicGw"] {
@@ -85,13 +85,13 @@ fn explicit_values_win() {
         },
         "gatewayProxies": {"gatewayProxy": {"istioDiscoveryAddress": "istiod-1-27.istio-system.svc:15012", "istioMetaMeshId": "m"}},
     });
-    let (after, plan) = merged(&values, &Wish::default(), &Flags::default());
+    let (after, plan) = merged(&values, &ValuesWish::default(), &Flags::default());
     let mut wanted = values.clone();
     wanted["global"]["istioIntegration"]["enabled"] = true.into();
     assert_eq!(after, wanted);
     assert!(plan.advice.iter().any(|advice| advice.message.contains("enableAutoMtls stays false")));
 
-    let typed = Wish { auto_mtls: Switch::On, sds: Switch::On, proxies: Vec::new() };
+    let typed = ValuesWish { auto_mtls: Switch::On, sds: Switch::On, proxies: Vec::new() };
     let (after, _) = merged(&values, &typed, &flags(Some("1-28")));
     assert_eq!(after["global"]["istioIntegration"]["enableAutoMtls"], true);
     assert_eq!(after["global"]["istioSDS"]["enabled"], true);
@@ -106,15 +106,15 @@ fn explicit_values_win() {
 fn a_typed_image_replaces_all_of_it() {
     let values = json!({"global": {"glooMtls": {"istioProxy": {"image": {"tag": "1", "digest": "sha256:0"}}}}});
     let flags = Flags { proxy_image: Some("mirror.example/i/proxyv2:9".into()), ..Flags::default() };
-    let (after, _) = merged(&values, &Wish::default(), &flags);
+    let (after, _) = merged(&values, &ValuesWish::default(), &flags);
     let image = &after["global"]["glooMtls"]["istioProxy"]["image"];
     assert_eq!(*image, json!({"tag": "9", "registry": "mirror.example/i"}));
 }
 
 #[test]
 fn an_old_chart_gets_what_it_knows() {
-    let old = Chart { version: Version::parse("1.16.3"), ..oss() };
-    let plan = merge(&json!({}), &old, &Wish::default(), &Flags::default(), &[istiod("1-28")]).unwrap();
+    let old = Chart { version: ChartVersion::parse("1.16.3"), ..oss() };
+    let plan = merge(&json!({}), &old, &ValuesWish::default(), &Flags::default(), &[istiod("1-28")]).unwrap();
     let after = apply(&json!({}), &plan.edits).unwrap();
     assert_eq!(after["global"]["istioSDS"]["enabled"], true);
     assert_eq!(after["global"].get("istioIntegration"), None);
@@ -129,7 +129,7 @@ fn nothing_is_merged_by_guess() {
         (json!({"gatewayProxies": {"gatewayProxy": 3}}), "gatewayProxies.gatewayProxy: a map"),
         (json!({"gatewayProxies": []}), "gatewayProxies: a map"),
     ] {
-        let failure = merge(&values, &oss(), &Wish::default(), &Flags::default(), &[istiod("1")]).unwrap_err();
+        let failure = merge(&values, &oss(), &ValuesWish::default(), &Flags::default(), &[istiod("1")]).unwrap_err();
         assert!(failure.message.starts_with(at), "{failure}");
         assert_eq!(failure.details.len(), 2);
     }
@@ -138,7 +138,7 @@ fn nothing_is_merged_by_guess() {
 #[test]
 fn a_proxy_that_was_nulled_is_not_brought_back_and_a_map_that_was_is_said() {
     let values = json!({"gatewayProxies": {"gatewayProxy": null, "own": {}}, "global": null});
-    let (after, plan) = merged(&values, &Wish::default(), &Flags::default());
+    let (after, plan) = merged(&values, &ValuesWish::default(), &Flags::default());
     assert_eq!(after["gatewayProxies"]["gatewayProxy"], Value::Null);
     assert!(after["gatewayProxies"]["own"]["istioDiscoveryAddress"].is_string());
     assert!(plan.advice.iter().any(|advice| advice.message.starts_with("global is null")));
@@ -148,11 +148,11 @@ fn a_proxy_that_was_nulled_is_not_brought_back_and_a_map_that_was_is_said() {
 fn a_proxy_is_named_by_its_key_or_its_deployment() {
     let values = json!({"gatewayProxies": {"publicGw": {}}});
     for name in ["publicGw", "public-gw"] {
-        let wish = Wish { proxies: vec![name.into()], ..Wish::default() };
+        let wish = ValuesWish { proxies: vec![name.into()], ..ValuesWish::default() };
         let (after, _) = merged(&values, &wish, &Flags::default());
         assert_eq!(after["gatewayProxies"].as_object().unwrap().len(), 1);
     }
-    let wish = Wish { proxies: vec!["publicGv".into()], ..Wish::default() };
+    let wish = ValuesWish { proxies: vec!["publicGv".into()], ..ValuesWish::default() };
     let failure = merge(&values, &oss(), &wish, &Flags::default(), &[istiod("1")]).unwrap_err();
     assert_eq!(failure.details, ["near: publicGw"]);
 }
@@ -162,10 +162,10 @@ fn an_address_in_the_values_or_typed_needs_no_cluster() {
     let none = json!({});
     let there = json!({"gatewayProxies": {"gatewayProxy": {"istioDiscoveryAddress": "a:15012"}}});
     let typed = Flags { discovery_address: Some("b:15012".into()), ..Flags::default() };
-    let needs = |values: &Value, flags: &Flags| needs_istiod(values, &oss(), &Wish::default(), flags).unwrap();
+    let needs = |values: &Value, flags: &Flags| needs_istiod(values, &oss(), &ValuesWish::default(), flags).unwrap();
     assert!(needs(&none, &Flags::default()) && needs(&there, &flags(Some("x"))));
     assert!(!needs(&there, &Flags::default()) && !needs(&none, &typed));
-    let plan = merge(&there, &oss(), &Wish::default(), &Flags::default(), &[]).unwrap();
+    let plan = merge(&there, &oss(), &ValuesWish::default(), &Flags::default(), &[]).unwrap();
     assert_eq!(plan.changes.len(), 2);
 }
 
@@ -175,11 +175,12 @@ fn what_was_merged_in_is_taken_out_and_no_empty_map_stays() {
         json!({"mine": 1}),
         json!({"global": {"image": {"tag": "x"}}, "gatewayProxies": {"gatewayProxy": {"kind": {}}, "own": {}}}),
     ] {
-        let (after, _) = merged(&values, &Wish { sds: Switch::On, ..Wish::default() }, &flags(Some("1-28")));
+        let (after, _) =
+            merged(&values, &ValuesWish { sds: Switch::On, ..ValuesWish::default() }, &flags(Some("1-28")));
         assert!(has_istio(&after) && !has_istio(&values));
-        let plan = remove(&after, &oss(), &Wish::default(), None).unwrap();
+        let plan = remove(&after, &oss(), &ValuesWish::default(), None).unwrap();
         assert_eq!(apply(&after, &plan.edits).unwrap(), values);
-        assert_eq!(remove(&values, &oss(), &Wish::default(), None).unwrap().changes, []);
+        assert_eq!(remove(&values, &oss(), &ValuesWish::default(), None).unwrap().changes, []);
     }
 }
 
@@ -189,8 +190,8 @@ fn what_was_there_before_istio_comes_back() {
         "global": {"istioIntegration": {"enabled": false}, "glooMtls": {"istioProxy": {"image": {"tag": "1.20.0"}}}},
         "gatewayProxies": {"gatewayProxy": {}},
     });
-    let (after, _) = merged(&earlier, &Wish::default(), &flags(Some("1-28")));
-    let plan = remove(&after, &oss(), &Wish::default(), Some(&earlier)).unwrap();
+    let (after, _) = merged(&earlier, &ValuesWish::default(), &flags(Some("1-28")));
+    let plan = remove(&after, &oss(), &ValuesWish::default(), Some(&earlier)).unwrap();
     assert_eq!(apply(&after, &plan.edits).unwrap(), earlier);
 }
 
@@ -203,7 +204,7 @@ fn versions_are_read_as_far_as_they_decide() {
         ("2.0.0", Some(true)),
         ("*", None),
     ] {
-        assert_eq!(Version::parse(text).map(Version::has_integration), wanted, "{text}");
+        assert_eq!(ChartVersion::parse(text).map(ChartVersion::has_integration), wanted, "{text}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Change, Chart, Old, Plan};
+use super::{Chart, Old, ValueChange, ValuesPlan};
 use crate::edit::Edit;
 use crate::edit::mask::{self, SecretTexts};
 use crate::error::{Exit, Failure, Reason};
@@ -13,7 +13,7 @@ use crate::plan::advice::{Advice, Code};
 pub(super) struct Merge<'m> {
     pub values: &'m Value,
     pub chart: &'m Chart,
-    pub plan: Plan,
+    pub plan: ValuesPlan,
 }
 
 impl Merge<'_> {
@@ -53,7 +53,7 @@ impl Merge<'_> {
             Some(new) => Edit::set(path.clone(), new.clone()),
             None => Edit::remove(path.clone()),
         });
-        self.plan.changes.push(Change { path: path.clone(), old, new, source: source.to_owned() });
+        self.plan.changes.push(ValueChange { path: path.clone(), old, new, source: source.to_owned() });
     }
 }
 

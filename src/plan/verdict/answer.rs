@@ -15,7 +15,7 @@ const RESET: &str = "reset reason: ";
 
 /// An answer: its status, its headers, the beginning of its body.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Answer {
+pub(crate) struct HttpAnswer {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
@@ -23,7 +23,7 @@ pub(crate) struct Answer {
     pub is_cut: bool,
 }
 
-impl Answer {
+impl HttpAnswer {
     /// The first header of this name, in any case.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
@@ -102,9 +102,9 @@ pub(crate) enum Echo {
 mod tests {
     use super::*;
 
-    fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Answer {
+    fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> HttpAnswer {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Answer { status, headers, body: body.as_bytes().to_vec(), is_cut: false }
+        HttpAnswer { status, headers, body: body.as_bytes().to_vec(), is_cut: false }
     }
 
     #[test]

@@ -119,7 +119,7 @@ pub(crate) enum Went {
 
 /// The counters before the first request and after the last one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Change {
+pub(crate) struct CounterChange {
     pub before: Counters,
     pub after: Counters,
     /// How many requests we sent in between.
@@ -151,7 +151,7 @@ impl std::fmt::Display for Rise {
     }
 }
 
-impl Change {
+impl CounterChange {
     /// A counter of a cluster.
     pub(crate) fn of(&self, cluster: &str, stat: Stat) -> Rise {
         Rise { stat, from: self.before.value(cluster, stat), to: self.after.value(cluster, stat) }
@@ -198,8 +198,8 @@ impl Change {
 mod tests {
     use super::*;
 
-    fn change(before: &str, after: &str, sent: u64) -> Change {
-        Change { before: Counters::parse(before), after: Counters::parse(after), sent }
+    fn change(before: &str, after: &str, sent: u64) -> CounterChange {
+        CounterChange { before: Counters::parse(before), after: Counters::parse(after), sent }
     }
 
     #[test]
@@ -233,7 +233,7 @@ mod tests {
     #[test]
     fn several_proxies_count_together_and_a_restart_counts_from_nothing() {
         let two = Counters::parse("cluster.a.ssl.handshake: 2").and(Counters::parse("cluster.a.ssl.handshake: 3"));
-        let change = Change { before: two, after: Counters::parse("cluster.a.ssl.handshake: 1"), sent: 1 };
+        let change = CounterChange { before: two, after: Counters::parse("cluster.a.ssl.handshake: 1"), sent: 1 };
         assert_eq!(change.of("a", Stat::Handshake).by(), 0);
     }
 

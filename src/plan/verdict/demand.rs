@@ -1,6 +1,6 @@
 //! What the sidecars behind a Service demand on its port, pod by pod.
 
-use super::evidence::{Demand, Known};
+use super::evidence::{Demand, Evident};
 use crate::plan::Unread;
 use crate::plan::path::{Membership, Pod};
 use crate::plan::peer::{Effective, Mode};
@@ -10,7 +10,7 @@ use crate::plan::peer::{Effective, Mode};
 ///
 /// # Errors
 /// Why it is not known of one of them.
-pub(crate) fn of_pods(pods: &[Pod]) -> Known<Demand> {
+pub(crate) fn of_pods(pods: &[Pod]) -> Evident<Demand> {
     let of_mesh = pods.iter().filter(|pod| pod.membership == Membership::Sidecar);
     let namespace = pods.first().map_or("", |pod| pod.namespace.as_str());
     let all: Vec<&Effective> =
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
     use crate::command::gloo_rs;
     use crate::plan::path::Behind;
-    use crate::plan::path::behind::Port;
+    use crate::plan::path::behind::ServicePort;
     use crate::plan::path::endpoints::PodEndpoints;
     use crate::plan::peer::{PORT_UNKNOWN, Policies};
 
@@ -71,10 +71,10 @@ mod tests {
         read(all, target, pods).unwrap()
     }
 
-    fn read(all: &[Value], target: &Value, pods: &[Value]) -> Known<Demand> {
+    fn read(all: &[Value], target: &Value, pods: &[Value]) -> Evident<Demand> {
         let policies = Ok(Policies { all, root_namespace: "istio-system" });
         let service = json!({"spec": {"selector": {"a": "b"}, "ports": [{"port": 80, "targetPort": target}]}});
-        let port = Port::of("shop/cart", &service, Some(80), &BTreeMap::new()).unwrap();
+        let port = ServicePort::of("shop/cart", &service, Some(80), &BTreeMap::new()).unwrap();
         let behind = port.behind(pods, &PodEndpoints::whole_pods(), &policies);
         let Behind::Pods { pods, .. } = behind else { panic!("{behind:?}") };
         of_pods(&pods)

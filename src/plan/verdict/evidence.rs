@@ -2,11 +2,11 @@
 
 use jiff::Timestamp;
 
-use super::answer::Answer;
+use super::answer::HttpAnswer;
 use super::certs::Certs;
-use super::counters::{Change, Rise, Stat, Went};
+use super::counters::{CounterChange, Rise, Stat, Went};
 use super::hosts::Hosts;
-use super::pods::Pod;
+use super::pods::BackendPod;
 use crate::command::CommandLine;
 use crate::model::{Object, ObjectRef};
 use crate::plan::Unread;
@@ -14,7 +14,7 @@ use crate::plan::gateway::Gateway;
 use crate::plan::path::{Sends, Switched, of_upstream};
 
 /// What was read, or why it was not: a missing right makes a fact unknown, never absent.
-pub(crate) type Known<T> = Result<T, Unread>;
+pub(crate) type Evident<T> = Result<T, Unread>;
 
 /// What one run of the request showed, and what stands around it.
 #[derive(Debug, Clone)]
@@ -22,22 +22,22 @@ pub(crate) struct Evidence {
     /// The status that was expected.
     pub expect: u16,
     /// Every answer, in their order; at least one.
-    pub answers: Vec<Answer>,
+    pub answers: Vec<HttpAnswer>,
     /// Whether the request carried a certificate header of its own, so that an echo proves nothing.
     pub brought_client_cert: bool,
     /// Envoy's name of the Upstream's cluster, if one was named.
     pub expected_cluster: Option<String>,
-    pub change: Known<Change>,
+    pub change: Evident<CounterChange>,
     /// The endpoints of the cluster before and after.
-    pub hosts: Known<(Hosts, Hosts)>,
+    pub hosts: Evident<(Hosts, Hosts)>,
     /// Whether Envoy counts TLS for the cluster, which it does where the cluster has a TLS context.
-    pub has_tls: Known<bool>,
-    pub certs: Known<Certs>,
+    pub has_tls: Evident<bool>,
+    pub certs: Evident<Certs>,
     /// Who the gateway's pods run as: `/ns/gloo-system/sa/gateway-proxy`.
-    pub identity: Known<String>,
-    pub upstream: Known<Upstream>,
-    pub demand: Known<Demand>,
-    pub pods: Known<Vec<Pod>>,
+    pub identity: Evident<String>,
+    pub upstream: Evident<Upstream>,
+    pub demand: Evident<Demand>,
+    pub pods: Evident<Vec<BackendPod>>,
     pub gateway: Gateway,
     pub now: Timestamp,
 }
@@ -47,22 +47,22 @@ pub(crate) struct Evidence {
 pub(crate) struct Upstream {
     /// As `--upstream` takes it.
     pub name: String,
-    pub sent: Sent,
+    pub sent: SentTls,
     /// The namespace of the pods behind it, for the commands that mend.
     pub backend_namespace: Option<String>,
 }
 
 /// What the gateway sends there, and the object that decides it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Sent {
+pub(crate) struct SentTls {
     pub sends: Sends,
     /// In words, as an operator looks for it: `spec.sslConfig of the Upstream`.
     pub by: String,
 }
 
-impl Sent {
+impl SentTls {
     /// To an Upstream, by its fields and by the switches in Settings.
-    pub(crate) fn of(upstream: &Object, settings: &Known<Switched>) -> Self {
+    pub(crate) fn of(upstream: &Object, settings: &Evident<Switched>) -> Self {
         let (sends, source) = of_upstream(upstream, settings);
         let source = source.replacen("settings ", "Settings ", 1);
         let by = match &sends {
@@ -108,7 +108,7 @@ pub(crate) enum Demand {
 pub(crate) struct Case<'e> {
     pub evidence: &'e Evidence,
     /// The answer that is judged: the last one.
-    pub answer: &'e Answer,
+    pub answer: &'e HttpAnswer,
     pub went: Option<Went>,
     /// The cluster that is judged.
     pub cluster: Option<String>,
@@ -116,7 +116,7 @@ pub(crate) struct Case<'e> {
 
 /// What a counter showed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Look {
+pub(crate) enum CounterReading {
     Rose(Rise),
     Flat(Rise),
     /// It rose while others used the cluster too.
@@ -136,17 +136,19 @@ impl<'e> Case<'e> {
     }
 
     /// A counter of the cluster.
-    pub(crate) fn look(&self, stat: Stat) -> Look {
+    pub(crate) fn look(&self, stat: Stat) -> CounterReading {
         let change = match &self.evidence.change {
             Ok(change) => change,
-            Err(why) => return Look::Unknown(why.clone()),
+            Err(why) => return CounterReading::Unknown(why.clone()),
         };
-        let Some(cluster) = &self.cluster else { return Look::Unknown("which cluster took it is not known".into()) };
+        let Some(cluster) = &self.cluster else {
+            return CounterReading::Unknown("which cluster took it is not known".into());
+        };
         let rise = change.of(cluster, stat);
         match rise.by() {
-            0 => Look::Flat(rise),
-            _ if change.is_ours_alone(cluster) => Look::Rose(rise),
-            _ => Look::Noisy(rise),
+            0 => CounterReading::Flat(rise),
+            _ if change.is_ours_alone(cluster) => CounterReading::Rose(rise),
+            _ => CounterReading::Noisy(rise),
         }
     }
 
@@ -173,7 +175,7 @@ impl<'e> Case<'e> {
     }
 
     /// The pods, if they were read.
-    pub(crate) fn pods(&self) -> Option<&[Pod]> {
+    pub(crate) fn pods(&self) -> Option<&[BackendPod]> {
         self.evidence.pods.as_deref().ok()
     }
 }
@@ -216,8 +218,8 @@ mod tests {
             let switches = Switches { integration: auto, auto_mtls: auto };
             Ok(Switched { switches, source: "settings gloo-system/default".into() })
         };
-        let by = |spec: serde_json::Value, settings: &Known<Switched>| {
-            Sent::of(&Object::new(&UPSTREAM, json!({"spec": spec})), settings).by
+        let by = |spec: serde_json::Value, settings: &Evident<Switched>| {
+            SentTls::of(&Object::new(&UPSTREAM, json!({"spec": spec})), settings).by
         };
         let istio = json!({"sslConfig": crate::plan::ssl_config::istio_ssl_config()});
         assert_eq!(by(istio, &settings(false)), "spec.sslConfig of the Upstream");
@@ -233,7 +235,7 @@ mod tests {
         let fixed = json!({"static": {"hosts": [{"addr": "db.example", "port": 5432}]}});
         let none = "auto-mTLS finds no pod of the mesh there (Settings gloo-system/default)";
         assert_eq!(by(fixed, &settings(true)), none);
-        let unknown = Sent::of(&Object::new(&UPSTREAM, json!({"spec": {"kube": {}}})), &Err("may not".into()));
+        let unknown = SentTls::of(&Object::new(&UPSTREAM, json!({"spec": {"kube": {}}})), &Err("may not".into()));
         assert_eq!(unknown.unknown(), Some(&"may not".into()));
     }
 }

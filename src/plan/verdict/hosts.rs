@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 /// An endpoint as Envoy has it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Host {
+pub(crate) struct EndpointHost {
     /// Requests it was given.
     pub requests: u64,
     /// `healthy`, or Envoy's flags of what is wrong, such as `/failed_eds_health`.
     pub health: String,
 }
 
-impl Host {
+impl EndpointHost {
     fn is_healthy(&self) -> bool {
         self.health == "healthy"
     }
@@ -22,7 +22,7 @@ impl Host {
 pub(crate) struct Hosts {
     /// Whether Envoy has the cluster at all.
     pub is_there: bool,
-    pub by_address: BTreeMap<String, Host>,
+    pub by_address: BTreeMap<String, EndpointHost>,
 }
 
 impl Hosts {

@@ -3,19 +3,19 @@
 use std::fmt::Write as _;
 
 use super::answer::Echo;
-use super::cause::{self, Candidate, Check};
+use super::cause::{self, CauseCandidate, CauseCheck};
 use super::commands;
 use super::counters::{ENOUGH, Went};
 use super::evidence::{self, Case, Evidence};
-use super::tls::{self, Tls};
-use super::{Fact, Kind, Label, Verdict};
+use super::tls::{self, TlsVerdict};
+use super::{Fact, Label, RequestVerdict, VerdictKind};
 use crate::command::{CommandLine, Hint, flag, gloo_rs};
 use crate::error::Exit;
 use crate::plan::gateway::Gateway;
 use crate::plan::path::Cause;
 
 /// Judges. `None` where nothing was answered.
-pub(crate) fn judge(evidence: &Evidence) -> Option<Verdict> {
+pub(crate) fn judge(evidence: &Evidence) -> Option<RequestVerdict> {
     let case = Case::of(evidence)?;
     let verdict = match (changes(evidence), origin(&case)) {
         (Some(statuses), _) => wavering(&case, &statuses),
@@ -31,7 +31,8 @@ pub(crate) fn judge(evidence: &Evidence) -> Option<Verdict> {
 pub(crate) fn wants_another_sample(evidence: &Evidence) -> bool {
     let Some(case) = Case::of(evidence) else { return true };
     let proven = judge(evidence).is_some_and(|verdict| {
-        !matches!(verdict.kind, Kind::Caused(Cause::StrictPeer)) && matches!(verdict.kind, Kind::Mtls | Kind::Caused(_))
+        !matches!(verdict.kind, VerdictKind::Caused(Cause::StrictPeer))
+            && matches!(verdict.kind, VerdictKind::Mtls | VerdictKind::Caused(_))
     });
     let closed = case.answer.reset().is_some();
     let unclear = matches!(origin(&case), Origin::Unknown) && evidence.change.is_ok();
@@ -68,9 +69,9 @@ fn was_asked(case: &Case<'_>, cluster: &str) -> bool {
 }
 
 /// Counters tell nothing of an answer that may be the gateway's own.
-fn by_whomever() -> Tls {
+fn by_whomever() -> TlsVerdict {
     let missing = vec!["who answered: there is no x-envoy-upstream-service-time".to_owned()];
-    Tls::Unproven { seen: Vec::new(), missing }
+    TlsVerdict::Unproven { seen: Vec::new(), missing }
 }
 
 /// The statuses of the answers, if they are not all one.
@@ -83,8 +84,8 @@ fn fact(label: Label, text: impl Into<String>) -> Fact {
     Fact { label, text: text.into() }
 }
 
-fn verdict(kind: Kind, title: impl Into<String>, facts: Vec<Fact>, exit: Exit) -> Verdict {
-    Verdict { kind, title: title.into(), facts, mend: None, next: None, exit, is_elsewhere: false }
+fn verdict(kind: VerdictKind, title: impl Into<String>, facts: Vec<Fact>, exit: Exit) -> RequestVerdict {
+    RequestVerdict { kind, title: title.into(), facts, mend: None, next: None, exit, is_elsewhere: false }
 }
 
 /// What was answered, and by which pod where Envoy tells.
@@ -138,7 +139,7 @@ fn unknowns(case: &Case<'_>) -> Vec<Fact> {
 }
 
 /// The backend answered.
-fn answered(case: &Case<'_>, tls: Tls) -> Verdict {
+fn answered(case: &Case<'_>, tls: TlsVerdict) -> RequestVerdict {
     let expected = case.answer.status == case.evidence.expect;
     if let Some(other) = case.strayed_to() {
         return strayed(case, other);
@@ -148,34 +149,34 @@ fn answered(case: &Case<'_>, tls: Tls) -> Verdict {
         facts.push(fact(Label::Location, format!("{location} (not followed)")));
     }
     let title = match (&tls, expected) {
-        (Tls::Mutual(_), true) => "mTLS proven".to_owned(),
-        (Tls::Plain(_), true) => "answered in plaintext".to_owned(),
-        (Tls::Unproven { .. }, true) => "answered, mTLS not proven".to_owned(),
-        (Tls::Mutual(_), false) => format!("{} from the backend, mTLS proven", case.answer.status),
-        (Tls::Plain(_), false) => format!("{} from the backend, in plaintext", case.answer.status),
-        (Tls::Unproven { .. }, false) => format!("{} from the backend, mTLS not proven", case.answer.status),
+        (TlsVerdict::Mutual(_), true) => "mTLS proven".to_owned(),
+        (TlsVerdict::Plain(_), true) => "answered in plaintext".to_owned(),
+        (TlsVerdict::Unproven { .. }, true) => "answered, mTLS not proven".to_owned(),
+        (TlsVerdict::Mutual(_), false) => format!("{} from the backend, mTLS proven", case.answer.status),
+        (TlsVerdict::Plain(_), false) => format!("{} from the backend, in plaintext", case.answer.status),
+        (TlsVerdict::Unproven { .. }, false) => format!("{} from the backend, mTLS not proven", case.answer.status),
     };
     let kind = match (&tls, expected) {
-        (_, false) => Kind::Backend,
-        (Tls::Mutual(_), true) => Kind::Mtls,
-        (Tls::Plain(_), true) => Kind::Plaintext,
-        (Tls::Unproven { .. }, true) => Kind::Answered,
+        (_, false) => VerdictKind::Backend,
+        (TlsVerdict::Mutual(_), true) => VerdictKind::Mtls,
+        (TlsVerdict::Plain(_), true) => VerdictKind::Plaintext,
+        (TlsVerdict::Unproven { .. }, true) => VerdictKind::Answered,
     };
-    let exit = if kind == Kind::Mtls { Exit::Done } else { Exit::Unconfirmed };
+    let exit = if kind == VerdictKind::Mtls { Exit::Done } else { Exit::Unconfirmed };
     let mut verdict = verdict(kind, title, facts, exit);
     match tls {
-        Tls::Mutual(proof) => {
+        TlsVerdict::Mutual(proof) => {
             verdict.is_elsewhere = !expected;
             verdict.facts.extend(proof.client.map(|client| fact(Label::Client, client)));
             verdict.facts.extend(proof.server.map(|server| fact(Label::Server, server)));
             verdict.facts.push(fact(Label::Evidence, proof.evidence.join("; ")));
             verdict.facts.extend(decided(case));
         }
-        Tls::Plain(why) => {
+        TlsVerdict::Plain(why) => {
             verdict.facts.extend(why.into_iter().map(|text| fact(Label::Fact, text)));
             verdict.mend = mend_plaintext(case).map(Hint::from);
         }
-        Tls::Unproven { seen, missing } => {
+        TlsVerdict::Unproven { seen, missing } => {
             verdict.facts.extend(seen.into_iter().map(|text| fact(Label::Evidence, text)));
             verdict.facts.extend(decided(case));
             verdict.facts.extend(missing.into_iter().map(|text| fact(Label::Missing, text)));
@@ -194,10 +195,10 @@ fn answered(case: &Case<'_>, tls: Tls) -> Verdict {
     verdict
 }
 
-fn strayed(case: &Case<'_>, other: &str) -> Verdict {
+fn strayed(case: &Case<'_>, other: &str) -> RequestVerdict {
     let expected = case.evidence.expected_cluster.as_deref().unwrap_or_default();
     let mut verdict = verdict(
-        Kind::NotProven,
+        VerdictKind::NotProven,
         format!("{}, not answered by it", case.answer.status),
         vec![
             status(case),
@@ -233,13 +234,14 @@ fn mend_plaintext(case: &Case<'_>) -> Option<CommandLine> {
 }
 
 /// The gateway answered itself, or may have.
-fn refused(case: &Case<'_>) -> Verdict {
+fn refused(case: &Case<'_>) -> RequestVerdict {
     // Success that no backend stands behind proves nothing about one.
     let expected = case.answer.status == case.evidence.expect && !(200..300).contains(&case.answer.status);
     let exit = if expected { Exit::Done } else { Exit::Unconfirmed };
     if let Some(location) = case.answer.redirect() {
         let facts = vec![status(case), fact(Label::Location, format!("{location} (not followed)"))];
-        let mut verdict = verdict(Kind::Gateway, format!("{}, the gateway redirects", case.answer.status), facts, exit);
+        let mut verdict =
+            verdict(VerdictKind::Gateway, format!("{}, the gateway redirects", case.answer.status), facts, exit);
         verdict.next = Some(flag("--port").text(" https, or ").flag("--url").text(" with what it redirects to"));
         return verdict;
     }
@@ -261,7 +263,7 @@ fn refused(case: &Case<'_>) -> Verdict {
         (None, Some(Went::Nowhere)) => format!("{} from the gateway itself, cause not proven", case.answer.status),
         (None, _) => format!("{}, cause not proven", case.answer.status),
     };
-    let kind = if expected { Kind::Gateway } else { Kind::NotProven };
+    let kind = if expected { VerdictKind::Gateway } else { VerdictKind::NotProven };
     let mut verdict = verdict(kind, title, facts, exit);
     verdict.next = Some(further(case).into());
     verdict
@@ -275,32 +277,32 @@ fn further(case: &Case<'_>) -> CommandLine {
     }
 }
 
-fn caused(case: &Case<'_>, candidate: &Candidate, exit: Exit) -> Verdict {
+fn caused(case: &Case<'_>, candidate: &CauseCandidate, exit: Exit) -> RequestVerdict {
     let mut facts = body(case);
     facts.extend(candidate.facts().into_iter().map(|text| fact(Label::Fact, text)));
     let title = format!("{}, {}", case.answer.status, candidate.cause.row().title);
-    let mut verdict = verdict(Kind::Caused(candidate.cause), title, facts, exit);
+    let mut verdict = verdict(VerdictKind::Caused(candidate.cause), title, facts, exit);
     verdict.mend.clone_from(&candidate.mend);
     verdict
 }
 
 /// What was seen for and against a cause.
-fn weighed(candidate: &Candidate) -> Vec<Fact> {
-    let line = |label: Label, of: fn(&Check) -> Option<&String>| {
+fn weighed(candidate: &CauseCandidate) -> Vec<Fact> {
+    let line = |label: Label, of: fn(&CauseCheck) -> Option<&String>| {
         let texts: Vec<_> = candidate.checks.iter().filter_map(of).map(String::as_str).collect();
         (!texts.is_empty()).then(|| fact(label, format!("{}: {}", candidate.cause.row().words, texts.join("; "))))
     };
     [
-        line(Label::Against, |check| if let Check::Against(text) = check { Some(text) } else { None }),
-        line(Label::For, |check| if let Check::For(text) = check { Some(text) } else { None }),
-        line(Label::Unknown, |check| if let Check::Unknown(text) = check { Some(text) } else { None }),
+        line(Label::Against, |check| if let CauseCheck::Against(text) = check { Some(text) } else { None }),
+        line(Label::For, |check| if let CauseCheck::For(text) = check { Some(text) } else { None }),
+        line(Label::Unknown, |check| if let CauseCheck::Unknown(text) = check { Some(text) } else { None }),
     ]
     .into_iter()
     .flatten()
     .collect()
 }
 
-fn wavering(case: &Case<'_>, statuses: &[u16]) -> Verdict {
+fn wavering(case: &Case<'_>, statuses: &[u16]) -> RequestVerdict {
     let all: Vec<_> = statuses.iter().map(ToString::to_string).collect();
     let mut facts = vec![fact(Label::Status, all.join(", "))];
     facts.extend(body(case));
@@ -308,7 +310,7 @@ fn wavering(case: &Case<'_>, statuses: &[u16]) -> Verdict {
         facts.extend(weighed(&candidate));
     }
     let mut verdict = verdict(
-        Kind::NotProven,
+        VerdictKind::NotProven,
         format!("{} requests were not answered alike", statuses.len()),
         facts,
         Exit::Unconfirmed,

@@ -20,7 +20,7 @@ pub(crate) mod tls;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use crate::command::{Hint, Target};
+use crate::command::{Hint, TypedTarget};
 use crate::error::Exit;
 use crate::plan::path::Cause;
 
@@ -28,7 +28,7 @@ pub(crate) use judge::{judge, wants_another_sample};
 
 /// What it comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum VerdictKind {
     /// Answered over mutual TLS, proven.
     Mtls,
     /// Answered, and nothing proves that it was mutual TLS.
@@ -45,7 +45,7 @@ pub(crate) enum Kind {
     NotProven,
 }
 
-impl Kind {
+impl VerdictKind {
     /// Its name in the JSON.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -109,8 +109,8 @@ pub(crate) struct Fact {
 
 /// The verdict on a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Verdict {
-    pub kind: Kind,
+pub(crate) struct RequestVerdict {
+    pub kind: VerdictKind,
     /// `mTLS proven`
     pub title: String,
     pub facts: Vec<Fact>,
@@ -123,10 +123,10 @@ pub(crate) struct Verdict {
     pub is_elsewhere: bool,
 }
 
-impl Verdict {
+impl RequestVerdict {
     /// What is said on the cluster that was typed.
     #[must_use]
-    pub(crate) fn on(mut self, target: &Target) -> Self {
+    pub(crate) fn on(mut self, target: &TypedTarget) -> Self {
         self.mend = self.mend.map(|hint| hint.on(target));
         self.next = self.next.map(|hint| hint.on(target));
         self
@@ -134,7 +134,8 @@ impl Verdict {
 
     /// Whether the TLS between gateway and backend, or its lack, may be why it is not as it should be.
     pub(crate) fn blames_tls(&self) -> bool {
-        let is_elsewhere = self.is_elsewhere || matches!(self.kind, Kind::Gateway | Kind::Caused(Cause::NoRoute));
+        let is_elsewhere =
+            self.is_elsewhere || matches!(self.kind, VerdictKind::Gateway | VerdictKind::Caused(Cause::NoRoute));
         self.exit != Exit::Done && !is_elsewhere
     }
 }

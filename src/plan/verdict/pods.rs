@@ -15,7 +15,7 @@ const AROUND: [&str; 2] =
 
 /// A pod behind the Upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Pod {
+pub(crate) struct BackendPod {
     pub name: String,
     pub ips: Vec<String>,
     /// Whether it takes Istio's mutual TLS.
@@ -31,7 +31,7 @@ pub(crate) struct Pod {
     pub barred: Option<&'static str>,
 }
 
-impl Pod {
+impl BackendPod {
     /// Reads a pod; `None` for one that is being deleted, since it takes no new request.
     pub(crate) fn read(pod: &Value, now: Timestamp) -> Option<Self> {
         let metadata = &pod["metadata"];
@@ -91,7 +91,7 @@ fn restart(status: &Value, now: Timestamp) -> Option<String> {
 }
 
 /// The restarts of all of them, each after its pod's name.
-pub(crate) fn restarts(pods: &[Pod]) -> Vec<String> {
+pub(crate) fn restarts(pods: &[BackendPod]) -> Vec<String> {
     pods.iter().flat_map(|pod| pod.restarts.iter().map(|said| format!("pod {} {said}", pod.name))).collect()
 }
 
@@ -114,8 +114,8 @@ mod tests {
         })
     }
 
-    fn at(pod: &Value, now: &str) -> Option<Pod> {
-        Pod::read(pod, now.parse().unwrap())
+    fn at(pod: &Value, now: &str) -> Option<BackendPod> {
+        BackendPod::read(pod, now.parse().unwrap())
     }
 
     #[test]

@@ -8,14 +8,14 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::model::{Object, ObjectRef};
-use crate::plan::destinations::{self, Part, Target};
+use crate::plan::destinations::{self, DestinationTarget, RequestPart};
 
 /// httpbin and its kin answer here with the headers that they got.
 pub(crate) const USUAL_PATH: &str = "/get";
 
 /// What to ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Route {
+pub(crate) struct RouteQuery {
     /// The `VirtualService`.
     pub by: ObjectRef,
     /// `None`: any host does.
@@ -34,7 +34,7 @@ pub(crate) struct Typed<'t> {
 }
 
 /// The first route that leads there; `None` if none does plainly.
-pub(crate) fn to_upstream(services: &[Object], upstream: &ObjectRef, typed: Typed<'_>) -> Option<Route> {
+pub(crate) fn to_upstream(services: &[Object], upstream: &ObjectRef, typed: Typed<'_>) -> Option<RouteQuery> {
     services.iter().find_map(|service| {
         let host = match typed.host {
             Some(host) => serves(service, host).then(|| Domain::One(host.to_owned()))?,
@@ -42,10 +42,10 @@ pub(crate) fn to_upstream(services: &[Object], upstream: &ObjectRef, typed: Type
         };
         let routes = service.value["spec"]["virtualHost"]["routes"].as_array()?;
         let leading = destinations::of(service).into_iter().filter(|destination| {
-            let Target::Upstream { namespace, name } = &destination.target else { return false };
+            let DestinationTarget::Upstream { namespace, name } = &destination.target else { return false };
             let namespace = if namespace.is_empty() { &service.reference.namespace } else { namespace };
             let is_it = *namespace == upstream.namespace && *name == upstream.name;
-            is_it && destination.part == Part::Request && destination.path.to_string().ends_with(".single")
+            is_it && destination.part == RequestPart::Request && destination.path.to_string().ends_with(".single")
         });
         leading.into_iter().find_map(|destination| {
             let route = destination.route?.get(&service.value)?;
@@ -53,7 +53,7 @@ pub(crate) fn to_upstream(services: &[Object], upstream: &ObjectRef, typed: Type
             let path = path_of(route, typed)?;
             let is_shadowed =
                 before.flat_map(matchers).any(|matcher| has_method(&matcher, typed.method) && takes(&matcher, &path));
-            (!is_shadowed).then(|| Route {
+            (!is_shadowed).then(|| RouteQuery {
                 by: service.reference.clone(),
                 host: host.clone().name(),
                 path,

@@ -2,12 +2,12 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use super::answer::Answer;
+use super::answer::HttpAnswer;
 use super::certs::{Cert, Certs};
-use super::counters::{Change, Counters};
-use super::evidence::{Demand, Evidence, Sent, Upstream};
-use super::hosts::{Host, Hosts};
-use super::pods::Pod;
+use super::counters::{CounterChange, Counters};
+use super::evidence::{Demand, Evidence, SentTls, Upstream};
+use super::hosts::{EndpointHost, Hosts};
+use super::pods::BackendPod;
 use super::*;
 use crate::command::gloo_rs;
 use crate::model::Object;
@@ -26,21 +26,21 @@ const FAILED: &str =
 const OURS: &str = "spiffe://cluster.local/ns/gloo-system/sa/gateway-proxy";
 const THEIRS: &str = "spiffe://cluster.local/ns/default/sa/httpbin";
 
-fn answer(status: u16, body: &str) -> Answer {
-    Answer { status, headers: Vec::new(), body: body.as_bytes().to_vec(), is_cut: false }
+fn answer(status: u16, body: &str) -> HttpAnswer {
+    HttpAnswer { status, headers: Vec::new(), body: body.as_bytes().to_vec(), is_cut: false }
 }
 
-fn from_backend(status: u16, body: &str) -> Answer {
+fn from_backend(status: u16, body: &str) -> HttpAnswer {
     let headers = vec![("x-envoy-upstream-service-time".to_owned(), "2".to_owned())];
-    Answer { headers, ..answer(status, body) }
+    HttpAnswer { headers, ..answer(status, body) }
 }
 
-fn echo(by: &str, uri: &str) -> Answer {
+fn echo(by: &str, uri: &str) -> HttpAnswer {
     from_backend(200, &format!(r#"{{"headers": {{"X-Forwarded-Client-Cert": "By={by};Hash=1;URI={uri}"}}}}"#))
 }
 
 /// The counters of our cluster as `name before after`; one request of ours is counted, and `busy` of others.
-fn change(stats: &[(&str, u64, u64)], busy: u64) -> Change {
+fn change(stats: &[(&str, u64, u64)], busy: u64) -> CounterChange {
     let text = |pick: fn(&(&str, u64, u64)) -> u64, completed: u64| {
         let mut text = format!("cluster.{CLUSTER}.upstream_rq_completed: {completed}\n");
         for stat in stats {
@@ -50,21 +50,21 @@ fn change(stats: &[(&str, u64, u64)], busy: u64) -> Change {
         }
         Counters::parse(&text)
     };
-    Change { before: text(|stat| stat.1, 10), after: text(|stat| stat.2, 11 + busy), sent: 1 }
+    CounterChange { before: text(|stat| stat.1, 10), after: text(|stat| stat.2, 11 + busy), sent: 1 }
 }
 
 /// As [`change`], where no cluster completed a request.
-fn nowhere(stats: &[(&str, u64, u64)]) -> Change {
+fn nowhere(stats: &[(&str, u64, u64)]) -> CounterChange {
     let with = change(stats, 0);
     let mut after = String::new();
     for (name, from, to) in stats {
         writeln!(after, "{name}: {}", to - from).unwrap();
     }
-    Change { after: with.before.clone().and(Counters::parse(&after)), ..with }
+    CounterChange { after: with.before.clone().and(Counters::parse(&after)), ..with }
 }
 
-fn pod() -> Pod {
-    Pod {
+fn pod() -> BackendPod {
+    BackendPod {
         name: "httpbin-1".into(),
         ips: vec!["10.0.0.1".into()],
         is_meshed: true,
@@ -77,7 +77,7 @@ fn pod() -> Pod {
 }
 
 fn hosts(requests: u64) -> Hosts {
-    let host = Host { requests, health: "healthy".into() };
+    let host = EndpointHost { requests, health: "healthy".into() };
     Hosts { is_there: true, by_address: [("10.0.0.1:8080".to_owned(), host)].into() }
 }
 
@@ -86,20 +86,20 @@ fn certs(valid_to: &str) -> Certs {
     Certs { own: vec![cert], roots: vec![] }
 }
 
-fn sent(spec: &serde_json::Value, auto: bool) -> Sent {
-    Sent::of(&Object::new(&UPSTREAM, json!({"spec": spec})), &Ok(switched(auto)))
+fn sent(spec: &serde_json::Value, auto: bool) -> SentTls {
+    SentTls::of(&Object::new(&UPSTREAM, json!({"spec": spec})), &Ok(switched(auto)))
 }
 
-fn plaintext() -> Sent {
+fn plaintext() -> SentTls {
     sent(&json!({"kube": {}}), false)
 }
 
-fn istio() -> Sent {
+fn istio() -> SentTls {
     sent(&json!({"kube": {}, "sslConfig": istio_ssl_config()}), false)
 }
 
 /// The guide's gateway, with everything in order: what was answered is the test's.
-fn guide(sent: Sent, answer: Answer, change: Change) -> Evidence {
+fn guide(sent: SentTls, answer: HttpAnswer, change: CounterChange) -> Evidence {
     let has_tls = !matches!(sent.sends, Sends::Plaintext { .. });
     Evidence {
         expect: 200,
@@ -129,7 +129,7 @@ pub(crate) enum Shown {
 }
 
 /// The guide's gateway, which answers 503 to what it sends.
-pub(crate) fn guide_503(sent: Sent, shown: Shown) -> Evidence {
+pub(crate) fn guide_503(sent: SentTls, shown: Shown) -> Evidence {
     match shown {
         Shown::Closed => guide(sent, answer(503, TERMINATED), change(&[CLOSED], 0)),
         Shown::NoTls => guide(sent, answer(503, FAILED), change(&REFUSED_BY_PEER, 0)),
@@ -148,9 +148,9 @@ const REFUSED_BY_PEER: [(&str, u64, u64); 2] = [("ssl.connection_error", 0, 1), 
 const CLOSED: (&str, u64, u64) = ("upstream_cx_destroy_remote_with_active_rq", 0, 1);
 
 #[track_caller]
-fn judged(evidence: &Evidence) -> Verdict {
+fn judged(evidence: &Evidence) -> RequestVerdict {
     let verdict = judge(evidence).unwrap();
-    if let Kind::Caused(_) = verdict.kind {
+    if let VerdictKind::Caused(_) = verdict.kind {
         let facts = verdict.facts.iter().filter(|fact| fact.label == Label::Fact).count();
         assert!(facts >= 2, "a cause rests on two printed facts: {verdict:?}");
     }
@@ -158,20 +158,20 @@ fn judged(evidence: &Evidence) -> Verdict {
 }
 
 #[track_caller]
-fn is(evidence: &Evidence, kind: Kind, exit: Exit) -> Verdict {
+fn is(evidence: &Evidence, kind: VerdictKind, exit: Exit) -> RequestVerdict {
     let verdict = judged(evidence);
     assert_eq!((verdict.kind, verdict.exit), (kind, exit), "{verdict:#?}");
     verdict
 }
 
-fn text(verdict: &Verdict) -> String {
+fn text(verdict: &RequestVerdict) -> String {
     let facts: Vec<_> = verdict.facts.iter().map(|fact| format!("{} {}", fact.label.name(), fact.text)).collect();
     format!("{}\n{}", verdict.title, facts.join("\n"))
 }
 
 #[test]
 fn an_echo_that_names_the_gateway_proves_mutual_tls() {
-    let verdict = is(&guide(istio(), echo(THEIRS, OURS), change(&HANDSHAKE, 0)), Kind::Mtls, Exit::Done);
+    let verdict = is(&guide(istio(), echo(THEIRS, OURS), change(&HANDSHAKE, 0)), VerdictKind::Mtls, Exit::Done);
     assert_eq!(
         text(&verdict),
         format!(
@@ -192,7 +192,7 @@ fn an_echo_proves_it_also_where_nothing_but_the_gateways_pods_may_be_read() {
     evidence.certs = Err(unread());
     evidence.demand = Err("may not list peerauthentications".into());
     evidence.pods = Err("may not list pods in default".into());
-    is(&evidence, Kind::Mtls, Exit::Done);
+    is(&evidence, VerdictKind::Mtls, Exit::Done);
 }
 
 #[test]
@@ -200,72 +200,72 @@ fn a_certificate_header_that_is_not_about_the_gateway_proves_nothing() {
     let other = "spiffe://cluster.local/ns/edge/sa/nginx";
     let mut evidence = guide(plaintext(), echo(THEIRS, other), change(&[], 0));
     evidence.demand = Ok(lax());
-    let verdict = is(&evidence, Kind::Answered, Exit::Unconfirmed);
+    let verdict = is(&evidence, VerdictKind::Answered, Exit::Unconfirmed);
     assert!(text(&verdict).contains("names spiffe://cluster.local/ns/edge/sa/nginx, not the gateway"), "{verdict:#?}");
 
     evidence.answers = vec![echo("somebody", OURS)];
-    is(&evidence, Kind::Answered, Exit::Unconfirmed);
+    is(&evidence, VerdictKind::Answered, Exit::Unconfirmed);
 
     evidence.answers = vec![echo(THEIRS, OURS)];
     evidence.brought_client_cert = true;
-    let verdict = is(&evidence, Kind::Answered, Exit::Unconfirmed);
+    let verdict = is(&evidence, VerdictKind::Answered, Exit::Unconfirmed);
     assert!(text(&verdict).contains("brought its own"), "{verdict:#?}");
 
     // Whoever the gateway is, the header cannot be compared with.
     evidence.brought_client_cert = false;
     evidence.identity = Err("may not list pods in gloo-system".into());
     evidence.certs = Err("may not create pods/portforward".into());
-    is(&evidence, Kind::Answered, Exit::Unconfirmed);
+    is(&evidence, VerdictKind::Answered, Exit::Unconfirmed);
 }
 
 #[test]
 fn without_an_echo_a_handshake_and_a_strict_peer_prove_it_together_and_neither_alone() {
     let answered = || from_backend(200, "<html>");
-    is(&guide(istio(), answered(), change(&HANDSHAKE, 0)), Kind::Mtls, Exit::Done);
+    is(&guide(istio(), answered(), change(&HANDSHAKE, 0)), VerdictKind::Mtls, Exit::Done);
 
     let mut permissive = guide(istio(), answered(), change(&HANDSHAKE, 0));
     permissive.demand = Ok(lax());
-    let verdict = is(&permissive, Kind::Answered, Exit::Unconfirmed);
+    let verdict = is(&permissive, VerdictKind::Answered, Exit::Unconfirmed);
     assert!(verdict.next.unwrap().to_string().contains("--path"));
 
     let mut unguarded = guide(istio(), answered(), change(&HANDSHAKE, 0));
-    unguarded.pods = Ok(vec![pod(), Pod { is_meshed: false, ..pod() }]);
-    is(&unguarded, Kind::Answered, Exit::Unconfirmed);
+    unguarded.pods = Ok(vec![pod(), BackendPod { is_meshed: false, ..pod() }]);
+    is(&unguarded, VerdictKind::Answered, Exit::Unconfirmed);
 
     // The request of somebody else may have made that handshake.
     let one_more = [("ssl.handshake", 12, 13), ("upstream_cx_total", 20, 21)];
-    is(&guide(istio(), answered(), change(&one_more, 2)), Kind::Answered, Exit::Unconfirmed);
+    is(&guide(istio(), answered(), change(&one_more, 2)), VerdictKind::Answered, Exit::Unconfirmed);
 }
 
 #[test]
 fn a_connection_that_is_used_again_was_tls_if_each_one_was() {
     let again = [("ssl.handshake", 5, 5), ("upstream_cx_total", 7, 7), ("upstream_cx_connect_fail", 2, 2)];
-    is(&guide(istio(), from_backend(200, ""), change(&again, 0)), Kind::Mtls, Exit::Done);
+    is(&guide(istio(), from_backend(200, ""), change(&again, 0)), VerdictKind::Mtls, Exit::Done);
     let mixed = [("ssl.handshake", 5, 5), ("upstream_cx_total", 9, 9)];
-    is(&guide(istio(), from_backend(200, ""), change(&mixed, 0)), Kind::Answered, Exit::Unconfirmed);
+    is(&guide(istio(), from_backend(200, ""), change(&mixed, 0)), VerdictKind::Answered, Exit::Unconfirmed);
 }
 
 #[test]
 fn plaintext_is_proven_by_two_facts_and_mended_by_what_the_pods_allow() {
     let mut evidence = guide(plaintext(), from_backend(200, r#"{"headers": {}}"#), change(&[], 0));
     evidence.demand = Ok(lax());
-    let verdict = is(&evidence, Kind::Plaintext, Exit::Unconfirmed);
+    let verdict = is(&evidence, VerdictKind::Plaintext, Exit::Unconfirmed);
     assert_eq!(verdict.mend, Some("gloo-rs istio enable-mtls --upstream default-httpbin-8000".into()));
     evidence.gateway = Gateway::NoSidecars { pods: vec!["gateway-proxy-1".into()] };
     assert_eq!(judged(&evidence).mend, Some(commands::inject().into()));
-    evidence.pods = Ok(vec![Pod { is_meshed: false, sidecar_ready: None, ..pod() }]);
+    evidence.pods = Ok(vec![BackendPod { is_meshed: false, sidecar_ready: None, ..pod() }]);
     assert_eq!(judged(&evidence).mend, Some(commands::enroll("default").into()));
 
     evidence.has_tls = Err("may not create pods/portforward".into());
     evidence.answers = vec![from_backend(200, "<html>")];
-    is(&evidence, Kind::Answered, Exit::Unconfirmed);
+    is(&evidence, VerdictKind::Answered, Exit::Unconfirmed);
 }
 
 #[test]
 fn a_strict_peer_is_the_cause_only_where_each_of_its_facts_was_seen() {
     let closed = || change(&[CLOSED], 0);
     let evidence = || guide(plaintext(), answer(503, TERMINATED), closed());
-    let verdict = is(&evidence(), Kind::Caused(Cause::StrictPeer), Exit::Unconfirmed);
+    let verdict = is(&evidence(), VerdictKind::Caused(Cause::StrictPeer), Exit::Unconfirmed);
     assert_eq!(
         text(&verdict),
         format!(
@@ -283,9 +283,9 @@ fn a_strict_peer_is_the_cause_only_where_each_of_its_facts_was_seen() {
         ("mode unknown", |it| it.demand = Err("may not list peerauthentications".into())),
         ("pods unknown", |it| it.pods = Err("may not list pods in default".into())),
         ("no pods", |it| it.pods = Ok(vec![])),
-        ("a sidecar that is not ready", |it| it.pods = Ok(vec![Pod { sidecar_ready: Some(false), ..pod() }])),
+        ("a sidecar that is not ready", |it| it.pods = Ok(vec![BackendPod { sidecar_ready: Some(false), ..pod() }])),
         ("a port around the sidecar", |it| {
-            it.pods = Ok(vec![Pod { around_sidecar: Some("excludeInboundPorts: 80".into()), ..pod() }]);
+            it.pods = Ok(vec![BackendPod { around_sidecar: Some("excludeInboundPorts: 80".into()), ..pod() }]);
         }),
         ("TLS seen", |it| it.change = Ok(change(&HANDSHAKE, 0))),
         ("Envoy has TLS for it", |it| it.has_tls = Ok(true)),
@@ -294,7 +294,7 @@ fn a_strict_peer_is_the_cause_only_where_each_of_its_facts_was_seen() {
         let mut evidence = evidence();
         spoil(&mut evidence);
         let verdict = judged(&evidence);
-        assert_eq!((verdict.kind, verdict.exit), (Kind::NotProven, Exit::Unconfirmed), "{what}: {verdict:#?}");
+        assert_eq!((verdict.kind, verdict.exit), (VerdictKind::NotProven, Exit::Unconfirmed), "{what}: {verdict:#?}");
     }
 }
 
@@ -304,14 +304,14 @@ fn a_strict_peer_is_proven_without_envoys_admin_too() {
     let mut evidence = guide(plaintext(), answer(503, TERMINATED), change(&[], 0));
     (evidence.change, evidence.hosts) = (Err(unread()), Err(unread()));
     (evidence.has_tls, evidence.certs) = (Err(unread()), Err(unread()));
-    is(&evidence, Kind::Caused(Cause::StrictPeer), Exit::Unconfirmed);
+    is(&evidence, VerdictKind::Caused(Cause::StrictPeer), Exit::Unconfirmed);
 }
 
 #[test]
 fn an_upstream_whose_tls_envoy_does_not_have_is_plaintext_by_envoys_word() {
     let mut evidence = guide(istio(), answer(503, TERMINATED), change(&[CLOSED], 0));
     evidence.has_tls = Ok(false);
-    let verdict = is(&evidence, Kind::Caused(Cause::StrictPeer), Exit::Unconfirmed);
+    let verdict = is(&evidence, VerdictKind::Caused(Cause::StrictPeer), Exit::Unconfirmed);
     assert!(text(&verdict).contains("Envoy's cluster has no TLS, though mTLS is on"), "{verdict:#?}");
     assert_eq!(verdict.mend, Some(commands::served().into()));
 }
@@ -321,8 +321,8 @@ fn connection_termination_alone_proves_nothing() {
     let mut stats = HANDSHAKE.to_vec();
     stats.push(CLOSED);
     let mut evidence = guide(istio(), answer(503, TERMINATED), change(&stats, 0));
-    evidence.pods = Ok(vec![Pod { restarts: vec!["cart restarted 4m ago, OOMKilled".into()], ..pod() }]);
-    let verdict = is(&evidence, Kind::NotProven, Exit::Unconfirmed);
+    evidence.pods = Ok(vec![BackendPod { restarts: vec!["cart restarted 4m ago, OOMKilled".into()], ..pod() }]);
+    let verdict = is(&evidence, VerdictKind::NotProven, Exit::Unconfirmed);
     let said = text(&verdict);
     assert!(said.starts_with("503, connection termination, cause not proven\n"), "{said}");
     assert!(said.contains("against strict peer: mTLS is on, ssl.handshake 12 -> 13, no TLS errors"), "{said}");
@@ -330,7 +330,7 @@ fn connection_termination_alone_proves_nothing() {
     assert_eq!(verdict.next, Some(commands::logs().into()));
 
     let bare = Evidence { expected_cluster: None, ..all_unknown(answer(503, TERMINATED)) };
-    let verdict = is(&bare, Kind::NotProven, Exit::Unconfirmed);
+    let verdict = is(&bare, VerdictKind::NotProven, Exit::Unconfirmed);
     assert!(text(&verdict).contains("unknown strict peer: "), "{verdict:#?}");
 }
 
@@ -340,20 +340,20 @@ fn tls_to_a_peer_that_takes_plaintext_alone_is_a_cause_of_its_own() {
     let mend = || gloo_rs("istio peer-auth permissive -n default");
     let mut evidence = guide(istio(), answer(503, FAILED), change(&REFUSED_BY_PEER, 0));
     evidence.demand = Ok(Demand::Disabled { by: by(), mend: Some(mend()) });
-    let verdict = is(&evidence, Kind::Caused(Cause::DisabledPeer), Exit::Unconfirmed);
+    let verdict = is(&evidence, VerdictKind::Caused(Cause::DisabledPeer), Exit::Unconfirmed);
     assert!(text(&verdict).contains("peer is DISABLE: PeerAuthentication default/open (namespace)"), "{verdict:#?}");
     assert_eq!(verdict.mend, Some(mend().into()));
 
     // Who ends TLS without a word looks as if nobody were there.
     evidence.change = Ok(change(&[("upstream_cx_connect_fail", 0, 1)], 0));
-    let verdict = is(&evidence, Kind::NotProven, Exit::Unconfirmed);
+    let verdict = is(&evidence, VerdictKind::NotProven, Exit::Unconfirmed);
     assert!(text(&verdict).contains("for peer without mTLS: mTLS is on: "), "{verdict:#?}");
     assert_eq!(verdict.next, Some("gloo-rs istio describe upstream default-httpbin-8000".into()));
 
     // Without counters it is a candidate, and no more.
     let unread = || Unread::from("may not create pods/portforward");
     (evidence.change, evidence.hosts, evidence.has_tls) = (Err(unread()), Err(unread()), Err(unread()));
-    let verdict = is(&evidence, Kind::NotProven, Exit::Unconfirmed);
+    let verdict = is(&evidence, VerdictKind::NotProven, Exit::Unconfirmed);
     assert!(text(&verdict).contains("for peer without mTLS: mTLS is on: "), "{verdict:#?}");
 
     evidence.demand = Ok(lax());
@@ -363,8 +363,8 @@ fn tls_to_a_peer_that_takes_plaintext_alone_is_a_cause_of_its_own() {
 #[test]
 fn pods_of_which_some_have_a_sidecar_are_told_as_seen_and_described_next() {
     let mut evidence = guide(istio(), answer(503, FAILED), change(&REFUSED_BY_PEER, 0));
-    evidence.pods = Ok(vec![pod(), Pod { name: "httpbin-b".into(), is_meshed: false, ..pod() }]);
-    let verdict = is(&evidence, Kind::NotProven, Exit::Unconfirmed);
+    evidence.pods = Ok(vec![pod(), BackendPod { name: "httpbin-b".into(), is_meshed: false, ..pod() }]);
+    let verdict = is(&evidence, VerdictKind::NotProven, Exit::Unconfirmed);
     let said = text(&verdict);
     assert!(said.contains("pod httpbin-b has no sidecar") && !said.contains("unknown no sidecar"), "{said}");
     assert!(said.contains("for no sidecar: mTLS is on: "), "{said}");
@@ -379,14 +379,14 @@ fn pods_of_which_some_have_a_sidecar_are_told_as_seen_and_described_next() {
 fn pods_that_get_no_sidecar_are_not_sent_to_enroll() {
     let mut evidence = guide(istio(), answer(503, FAILED), change(&REFUSED_BY_PEER, 0));
     let barred = Some(crate::plan::pod::OPTED_OUT);
-    evidence.pods = Ok(vec![Pod { is_meshed: false, barred, ..pod() }]);
-    let verdict = is(&evidence, Kind::Caused(Cause::NoSidecar), Exit::Unconfirmed);
+    evidence.pods = Ok(vec![BackendPod { is_meshed: false, barred, ..pod() }]);
+    let verdict = is(&evidence, VerdictKind::Caused(Cause::NoSidecar), Exit::Unconfirmed);
     let way = "opted out by sidecar.istio.io/inject=false: take that away, or gloo-rs istio disable-mtls -u \
                default-httpbin-8000";
     assert_eq!(verdict.mend, Some(way.into()));
 }
 
-fn all_unknown(answer: Answer) -> Evidence {
+fn all_unknown(answer: HttpAnswer) -> Evidence {
     let unread = || Unread::from("may not");
     Evidence {
         change: Err(unread()),
@@ -407,7 +407,10 @@ fn what_is_unknown_never_proves_a_cause() {
     for body in [TERMINATED, FAILED, "no healthy upstream", "", "<html>"] {
         for status in [200, 301, 404, 429, 500, 503, 504] {
             let verdict = judged(&all_unknown(answer(status, body)));
-            assert!(!matches!(verdict.kind, Kind::Caused(_) | Kind::Mtls | Kind::Plaintext), "{verdict:#?}");
+            assert!(
+                !matches!(verdict.kind, VerdictKind::Caused(_) | VerdictKind::Mtls | VerdictKind::Plaintext),
+                "{verdict:#?}"
+            );
             assert_eq!(verdict.exit, Exit::Unconfirmed);
         }
     }
@@ -419,12 +422,12 @@ fn no_endpoint_is_envoys_word_and_its_list() {
         guide(plaintext(), answer(503, "no healthy upstream"), change(&[("upstream_cx_none_healthy", 0, 1)], 0));
     evidence.hosts = Ok((Hosts { is_there: true, ..Hosts::default() }, Hosts { is_there: true, ..Hosts::default() }));
     evidence.pods = Ok(vec![]);
-    let verdict = is(&evidence, Kind::Caused(Cause::NoEndpoint), Exit::Unconfirmed);
+    let verdict = is(&evidence, VerdictKind::Caused(Cause::NoEndpoint), Exit::Unconfirmed);
     assert!(text(&verdict).contains("fact Envoy has 0 endpoints for it"), "{verdict:#?}");
     // By now there are some: it is over, and why it was is not known.
     evidence.hosts = Ok((hosts(0), hosts(0)));
     evidence.pods = Ok(vec![pod()]);
-    is(&evidence, Kind::NotProven, Exit::Unconfirmed);
+    is(&evidence, VerdictKind::NotProven, Exit::Unconfirmed);
 }
 
 #[test]
@@ -436,7 +439,7 @@ fn a_secret_that_envoy_does_not_have_is_told_from_a_handshake_that_fails() {
     ];
     let mut evidence = guide(istio(), answer(503, FAILED), change(&stats, 0));
     evidence.certs = Ok(Certs::default());
-    let verdict = is(&evidence, Kind::Caused(Cause::NoSecret), Exit::Unconfirmed);
+    let verdict = is(&evidence, VerdictKind::Caused(Cause::NoSecret), Exit::Unconfirmed);
     assert_eq!(verdict.mend, Some(commands::sds_logs().into()));
     evidence.gateway = Gateway::NoSidecars { pods: vec!["gateway-proxy-1".into()] };
     assert_eq!(judged(&evidence).mend, Some("gloo-rs istio inject".into()));
@@ -448,32 +451,35 @@ fn each_way_in_which_tls_fails_has_its_own_verdict() {
     let refused = [("ssl.fail_verify_error", 0, 1), ("upstream_cx_connect_fail", 0, 1)];
     is(
         &guide(istio(), answer(503, FAILED), change(&refused, 0)),
-        Kind::Caused(Cause::BackendNotTrusted),
+        VerdictKind::Caused(Cause::BackendNotTrusted),
         Exit::Unconfirmed,
     );
 
     // The backend refuses, and the gateway's certificate is past its end.
     let mut expired = guide(istio(), answer(503, FAILED), change(&REFUSED_BY_PEER, 0));
     expired.certs = Ok(certs("2026-11-22T00:00:00Z"));
-    let verdict = is(&expired, Kind::Caused(Cause::CertificateInvalid), Exit::Unconfirmed);
+    let verdict = is(&expired, VerdictKind::Caused(Cause::CertificateInvalid), Exit::Unconfirmed);
     assert!(text(&verdict).contains("expired at 2026-11-22T00:00:00Z"), "{verdict:#?}");
 
     // The backend refuses, and the certificate is in its time: the root may be another, which nothing proves.
-    let verdict =
-        is(&guide(istio(), answer(503, FAILED), change(&REFUSED_BY_PEER, 0)), Kind::NotProven, Exit::Unconfirmed);
+    let verdict = is(
+        &guide(istio(), answer(503, FAILED), change(&REFUSED_BY_PEER, 0)),
+        VerdictKind::NotProven,
+        Exit::Unconfirmed,
+    );
     assert!(text(&verdict).contains("for gateway not trusted: the backend ended TLS"), "{verdict:#?}");
 
     // Nobody speaks TLS there.
     let mut bare = guide(istio(), answer(503, FAILED), change(&REFUSED_BY_PEER, 0));
-    bare.pods = Ok(vec![Pod { is_meshed: false, sidecar_ready: None, ..pod() }]);
-    let verdict = is(&bare, Kind::Caused(Cause::NoSidecar), Exit::Unconfirmed);
+    bare.pods = Ok(vec![BackendPod { is_meshed: false, sidecar_ready: None, ..pod() }]);
+    let verdict = is(&bare, VerdictKind::Caused(Cause::NoSidecar), Exit::Unconfirmed);
     assert_eq!(verdict.mend, Some(commands::enroll("default").into()));
 
     // Nobody takes the connection at all.
     let dead = [("upstream_cx_connect_fail", 0, 1), ("upstream_cx_total", 0, 1)];
     is(
         &guide(plaintext(), answer(503, FAILED), change(&dead, 0)),
-        Kind::Caused(Cause::NoConnection),
+        VerdictKind::Caused(Cause::NoConnection),
         Exit::Unconfirmed,
     );
 }
@@ -482,20 +488,20 @@ fn each_way_in_which_tls_fails_has_its_own_verdict() {
 fn the_traffic_of_others_keeps_a_cause_from_being_proven() {
     let mut expired = guide(istio(), answer(503, FAILED), change(&REFUSED_BY_PEER, 5));
     expired.certs = Ok(certs("2026-11-22T00:00:00Z"));
-    assert!(is(&expired, Kind::NotProven, Exit::Unconfirmed).blames_tls());
+    assert!(is(&expired, VerdictKind::NotProven, Exit::Unconfirmed).blames_tls());
     assert!(wants_another_sample(&expired));
 }
 
 #[test]
 fn a_missing_route_is_told_from_a_backend_that_says_404() {
     let none = guide(plaintext(), answer(404, ""), nowhere(&[("http.http.no_route", 4, 5)]));
-    assert!(!is(&none, Kind::Caused(Cause::NoRoute), Exit::Unconfirmed).blames_tls());
+    assert!(!is(&none, VerdictKind::Caused(Cause::NoRoute), Exit::Unconfirmed).blames_tls());
     let theirs = guide(istio(), from_backend(404, "no such cart"), change(&HANDSHAKE, 0));
-    let verdict = is(&theirs, Kind::Backend, Exit::Unconfirmed);
+    let verdict = is(&theirs, VerdictKind::Backend, Exit::Unconfirmed);
     assert_eq!(verdict.title, "404 from the backend, mTLS proven");
     assert!(!verdict.blames_tls());
     let expected = Evidence { expect: 404, ..theirs };
-    is(&expected, Kind::Mtls, Exit::Done);
+    is(&expected, VerdictKind::Mtls, Exit::Done);
 }
 
 #[test]
@@ -503,14 +509,14 @@ fn a_cluster_that_envoy_does_not_have_is_a_cause_of_its_own() {
     let mut evidence = guide(istio(), answer(503, ""), nowhere(&[("http.http.no_cluster", 0, 1)]));
     evidence.hosts = Ok((Hosts::default(), Hosts::default()));
     evidence.gateway = Gateway::NoCluster { config_maps: vec!["gateway-proxy-envoy-config".into()] };
-    let verdict = is(&evidence, Kind::Caused(Cause::NoCluster), Exit::Unconfirmed);
+    let verdict = is(&evidence, VerdictKind::Caused(Cause::NoCluster), Exit::Unconfirmed);
     assert_eq!(verdict.mend, Some("gloo-rs istio inject".into()));
 }
 
 #[test]
 fn the_sidecars_own_503_is_the_backends_and_tls_to_it_was_fine() {
     let evidence = guide(istio(), from_backend(503, TERMINATED), change(&HANDSHAKE, 0));
-    let verdict = is(&evidence, Kind::Backend, Exit::Unconfirmed);
+    let verdict = is(&evidence, VerdictKind::Backend, Exit::Unconfirmed);
     assert_eq!(verdict.title, "503 from the backend, mTLS proven");
 }
 
@@ -518,18 +524,18 @@ fn the_sidecars_own_503_is_the_backends_and_tls_to_it_was_fine() {
 fn a_redirect_is_told_and_success_of_the_gateway_alone_is_none() {
     let mut redirect = answer(301, "");
     redirect.headers.push(("location".into(), "https://shop.example/".into()));
-    let verdict = is(&guide(plaintext(), redirect.clone(), nowhere(&[])), Kind::Gateway, Exit::Unconfirmed);
+    let verdict = is(&guide(plaintext(), redirect.clone(), nowhere(&[])), VerdictKind::Gateway, Exit::Unconfirmed);
     assert!(text(&verdict).contains("location https://shop.example/ (not followed)"), "{verdict:#?}");
     let expected = Evidence { expect: 301, ..guide(plaintext(), redirect, nowhere(&[])) };
-    is(&expected, Kind::Gateway, Exit::Done);
-    is(&guide(plaintext(), answer(200, "maintenance"), nowhere(&[])), Kind::NotProven, Exit::Unconfirmed);
+    is(&expected, VerdictKind::Gateway, Exit::Done);
+    is(&guide(plaintext(), answer(200, "maintenance"), nowhere(&[])), VerdictKind::NotProven, Exit::Unconfirmed);
 }
 
 #[test]
 fn another_cluster_that_answers_is_not_the_upstream() {
     let mut evidence = guide(istio(), echo(THEIRS, OURS), change(&HANDSHAKE, 0));
     evidence.expected_cluster = Some("other_gloo-system".into());
-    let verdict = is(&evidence, Kind::NotProven, Exit::Unconfirmed);
+    let verdict = is(&evidence, VerdictKind::NotProven, Exit::Unconfirmed);
     assert_eq!(verdict.title, "200, not answered by it");
     assert!(!verdict.blames_tls());
     assert!(wants_another_sample(&evidence));
@@ -539,7 +545,7 @@ fn another_cluster_that_answers_is_not_the_upstream() {
 fn answers_that_differ_are_no_verdict() {
     let mut evidence = guide(istio(), echo(THEIRS, OURS), change(&HANDSHAKE, 0));
     evidence.answers.insert(0, answer(503, TERMINATED));
-    let verdict = is(&evidence, Kind::NotProven, Exit::Unconfirmed);
+    let verdict = is(&evidence, VerdictKind::NotProven, Exit::Unconfirmed);
     assert_eq!(verdict.title, "2 requests were not answered alike");
 }
 
@@ -553,22 +559,22 @@ fn a_hostile_body_is_bounded() {
 #[test]
 fn an_answer_that_may_be_the_gateways_own_proves_nothing_until_it_is_no_chance() {
     let mut evidence = guide(istio(), answer(200, "ok"), change(&HANDSHAKE, 0));
-    let verdict = is(&evidence, Kind::Answered, Exit::Unconfirmed);
+    let verdict = is(&evidence, VerdictKind::Answered, Exit::Unconfirmed);
     assert!(text(&verdict).contains("missing who answered"), "{verdict:#?}");
     assert!(wants_another_sample(&evidence));
     let mut three = change(&[("ssl.handshake", 12, 13), ("upstream_cx_total", 12, 13)], 2);
     three.sent = 3;
     evidence.change = Ok(three);
-    is(&evidence, Kind::Mtls, Exit::Done);
+    is(&evidence, VerdictKind::Mtls, Exit::Done);
 }
 
 #[test]
 fn where_two_clusters_may_have_taken_the_request_more_is_asked() {
     let other = Counters::parse("cluster.other.upstream_rq_completed: 1");
     let ours = change(&REFUSED_BY_PEER, 0);
-    let busy = Change { after: ours.after.clone().and(other), ..ours };
+    let busy = CounterChange { after: ours.after.clone().and(other), ..ours };
     let mut evidence = guide(istio(), answer(503, FAILED), busy);
     evidence.certs = Ok(certs("2026-11-22T00:00:00Z"));
-    is(&evidence, Kind::NotProven, Exit::Unconfirmed);
+    is(&evidence, VerdictKind::NotProven, Exit::Unconfirmed);
     assert!(wants_another_sample(&evidence));
 }

@@ -4,15 +4,15 @@ use super::answer::Echo;
 use super::certs::SPIFFE;
 use super::client_cert::ClientCert;
 use super::counters::Stat;
-use super::evidence::{Case, Demand, Look, Sent};
-use super::pods::Pod;
+use super::evidence::{Case, CounterReading, Demand, SentTls};
+use super::pods::BackendPod;
 use crate::plan::path::Sends;
 
 /// What the evidence comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Tls {
+pub(crate) enum TlsVerdict {
     /// Both ends showed a certificate.
-    Mutual(Proof),
+    Mutual(TlsProof),
     /// No TLS: why that is certain, two facts at least.
     Plain(Vec<String>),
     /// What there is, and what is missing.
@@ -21,7 +21,7 @@ pub(crate) enum Tls {
 
 /// What proves mutual TLS.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Proof {
+pub(crate) struct TlsProof {
     /// Who the backend saw as its client.
     pub client: Option<String>,
     /// Who the backend is.
@@ -30,13 +30,13 @@ pub(crate) struct Proof {
 }
 
 /// Looks at the echo first, since it is about this very request, and then at Envoy's counters.
-pub(crate) fn seen(case: &Case<'_>) -> Tls {
+pub(crate) fn seen(case: &Case<'_>) -> TlsVerdict {
     let encryption = encryption(case);
     let mut missing = Vec::new();
     match echo(case) {
         Heard::Gateway(mut proof) => {
             proof.evidence.extend(encryption.ok());
-            return Tls::Mutual(proof);
+            return TlsVerdict::Mutual(proof);
         }
         Heard::Other(why) => missing.push(why),
         Heard::Nothing => {}
@@ -44,10 +44,10 @@ pub(crate) fn seen(case: &Case<'_>) -> Tls {
     let demanded = demanded(case);
     if let (Ok(encrypted), Ok(demanded)) = (&encryption, &demanded) {
         let evidence = vec![encrypted.clone(), demanded.clone()];
-        return Tls::Mutual(Proof { evidence, ..Proof::default() });
+        return TlsVerdict::Mutual(TlsProof { evidence, ..TlsProof::default() });
     }
     if let Some(plain) = plain(case) {
-        return Tls::Plain(plain);
+        return TlsVerdict::Plain(plain);
     }
     let mut seen = Vec::new();
     for fact in [encryption, demanded] {
@@ -56,12 +56,12 @@ pub(crate) fn seen(case: &Case<'_>) -> Tls {
             Err(why) => missing.push(why),
         }
     }
-    Tls::Unproven { seen, missing }
+    TlsVerdict::Unproven { seen, missing }
 }
 
 enum Heard {
     /// The backend's client was the gateway.
-    Gateway(Proof),
+    Gateway(TlsProof),
     /// There is a certificate header, and it is no proof: why.
     Other(String),
     Nothing,
@@ -86,7 +86,7 @@ fn echo(case: &Case<'_>) -> Heard {
             Err(why) => format!("x-forwarded-client-cert names {}, the gateway's identity: {why}", listed(&named)),
         });
     };
-    Heard::Gateway(Proof {
+    Heard::Gateway(TlsProof {
         client: ours.uris.first().cloned(),
         server: ours.by.iter().find(|by| by.starts_with(SPIFFE)).cloned(),
         evidence: vec!["x-forwarded-client-cert".to_owned()],
@@ -110,17 +110,19 @@ fn is_gateway(case: &Case<'_>, certificate: &ClientCert) -> bool {
 /// That the gateway's connection was TLS, by Envoy's counters.
 fn encryption(case: &Case<'_>) -> Result<String, String> {
     match (case.look(Stat::Handshake), case.look(Stat::Connections)) {
-        (Look::Rose(handshakes), Look::Rose(connections)) if handshakes.by() >= connections.by() => {
+        (CounterReading::Rose(handshakes), CounterReading::Rose(connections))
+            if handshakes.by() >= connections.by() =>
+        {
             Ok(handshakes.to_string())
         }
-        (Look::Rose(rise) | Look::Noisy(rise) | Look::Flat(rise), connections) => {
+        (CounterReading::Rose(rise) | CounterReading::Noisy(rise) | CounterReading::Flat(rise), connections) => {
             // A connection that was there before is used again; it was TLS if every one was.
             let failed = match case.look(Stat::ConnectFail) {
-                Look::Rose(rise) | Look::Noisy(rise) | Look::Flat(rise) => rise.to,
-                Look::Unknown(_) => 0,
+                CounterReading::Rose(rise) | CounterReading::Noisy(rise) | CounterReading::Flat(rise) => rise.to,
+                CounterReading::Unknown(_) => 0,
             };
             match connections {
-                Look::Rose(all) | Look::Noisy(all) | Look::Flat(all)
+                CounterReading::Rose(all) | CounterReading::Noisy(all) | CounterReading::Flat(all)
                     if rise.to > 0 && rise.to + failed == all.to && case.evidence.has_tls == Ok(true) =>
                 {
                     Ok(format!("each of {} connections was TLS ({rise})", rise.to))
@@ -129,7 +131,7 @@ fn encryption(case: &Case<'_>) -> Result<String, String> {
                 _ => Err(format!("whether the connection was TLS: {rise}")),
             }
         }
-        (Look::Unknown(why), _) => Err(format!("Envoy's counters ({why})")),
+        (CounterReading::Unknown(why), _) => Err(format!("Envoy's counters ({why})")),
     }
 }
 
@@ -144,7 +146,7 @@ fn demanded(case: &Case<'_>) -> Result<String, String> {
         Err(why) => return Err(format!("peer mode ({why})")),
     };
     match &case.evidence.pods {
-        Ok(pods) if !pods.is_empty() && pods.iter().all(Pod::is_guarded) => Ok(format!("peer STRICT ({by})")),
+        Ok(pods) if !pods.is_empty() && pods.iter().all(BackendPod::is_guarded) => Ok(format!("peer STRICT ({by})")),
         Ok(pods) => {
             let bare = pods.iter().filter(|pod| !pod.is_guarded()).count();
             Err(format!("{bare} of {} pods have no ready sidecar before every port", pods.len()))
@@ -157,12 +159,14 @@ fn demanded(case: &Case<'_>) -> Result<String, String> {
 /// same.
 fn plain(case: &Case<'_>) -> Option<Vec<String>> {
     let by_objects = match case.upstream().map(|upstream| &upstream.sent) {
-        Some(Sent { sends: Sends::Plaintext { .. }, by }) => Some(by.clone()),
+        Some(SentTls { sends: Sends::Plaintext { .. }, by }) => Some(by.clone()),
         _ => None,
     };
     let by_envoy = match (&case.evidence.has_tls, case.look(Stat::Handshake), case.look(Stat::Connections)) {
         (Ok(false), ..) => Some("Envoy's cluster has no TLS".to_owned()),
-        (_, Look::Flat(handshakes), Look::Rose(connections)) => Some(format!("{connections}, {handshakes}")),
+        (_, CounterReading::Flat(handshakes), CounterReading::Rose(connections)) => {
+            Some(format!("{connections}, {handshakes}"))
+        }
         _ => None,
     };
     let by_echo = (case.answer.echo() == Echo::WithoutCertificate)

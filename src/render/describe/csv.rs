@@ -1,6 +1,6 @@
 //! Rows as comma-separated values (RFC 4180), harmless to the spreadsheet that opens them.
 
-use super::row::Row;
+use super::row::TargetRow;
 use crate::render::text::is_obeyed;
 
 /// The first line.
@@ -8,7 +8,7 @@ pub(crate) const HEAD: &str =
     "verdict,kind,namespace,name,port,tls,podsMeshed,pods,revisions,peer,status,owner,why,hint";
 
 /// The line of a row.
-pub(crate) fn line(row: &Row) -> String {
+pub(crate) fn line(row: &TargetRow) -> String {
     let cells: [&str; 14] = [
         row.verdict,
         row.kind,
@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn the_head_names_every_cell() {
-        let row = Row {
+        let row = TargetRow {
             verdict: "mtls",
             kind: "upstream",
             namespace: "n".into(),

@@ -1,12 +1,12 @@
 //! The way of a request, from the listener to what answers.
 
-use crate::plan::routes::{Action, Answer, Candidate, Fit, Heard, Request, Share, Standing};
+use crate::plan::routes::{Action, Candidate, Fit, Heard, Request, Resolution, Share, Standing};
 
 /// More routes that are never reached than these are counted.
 const BEHIND: usize = 2;
 
 /// The lines of an answer.
-pub(crate) fn lines(request: &Request, answer: &Answer) -> Vec<String> {
+pub(crate) fn lines(request: &Request, answer: &Resolution) -> Vec<String> {
     let query = request.query.as_ref().map_or_else(String::new, |query| format!("?{query}"));
     let port = request.port.map_or_else(String::new, |port| format!(", port {port}"));
     let mut lines = vec![format!("request {}{}{query}{port}", request.host, request.path)];

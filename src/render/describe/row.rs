@@ -2,12 +2,12 @@
 
 use super::target::{modes, revisions};
 use crate::plan::path::{Behind, Described, Membership, Sends};
-use crate::plan::routes::Target;
+use crate::plan::routes::RouteTarget;
 use crate::render::table::{Align, table as columns};
 
 /// A row, all of it text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Row {
+pub(crate) struct TargetRow {
     pub verdict: &'static str,
     /// `upstream`, `service`
     pub kind: &'static str,
@@ -35,13 +35,13 @@ pub(crate) enum Width {
     Wide,
 }
 
-impl From<&Described> for Row {
+impl From<&Described> for TargetRow {
     fn from(described: &Described) -> Self {
         let Described { facts, judged } = described;
         let (kind, namespace, name, port) = match &facts.target {
-            Target::Upstream { namespace, name } => ("upstream", namespace.clone(), name.clone(), None),
-            Target::Service { namespace, name, port } => ("service", namespace.clone(), name.clone(), *port),
-            Target::Other(what) => ("other", String::new(), what.clone(), None),
+            RouteTarget::Upstream { namespace, name } => ("upstream", namespace.clone(), name.clone(), None),
+            RouteTarget::Service { namespace, name, port } => ("service", namespace.clone(), name.clone(), *port),
+            RouteTarget::Other(what) => ("other", String::new(), what.clone(), None),
         };
         let (meshed, pods) = match &facts.behind {
             Behind::Pods { pods, .. } => {
@@ -82,7 +82,7 @@ fn tls(sends: &Sends) -> &'static str {
     }
 }
 
-impl Row {
+impl TargetRow {
     /// `gloo-system/x`, or `service shop/cart:80`.
     fn subject(&self) -> String {
         let port = if self.port.is_empty() { String::new() } else { format!(":{}", self.port) };
@@ -104,7 +104,7 @@ impl Row {
 }
 
 /// The lines of the table.
-pub(crate) fn table(rows: &[Row], width: Width) -> Vec<String> {
+pub(crate) fn table(rows: &[TargetRow], width: Width) -> Vec<String> {
     let mut head = vec![
         ("VERDICT", Align::Left),
         ("UPSTREAM", Align::Left),

@@ -1,7 +1,7 @@
 //! One target: the verdict first, then each fact with the object it is from.
 
-use crate::plan::path::{Behind, Certificate, Described, Facts, Membership, Pod, ProxyState, Sends, missing};
-use crate::plan::routes::Target;
+use crate::plan::path::{Behind, Described, Facts, Membership, Pod, ProxyState, Sends, ShownCertificate, missing};
+use crate::plan::routes::RouteTarget;
 
 /// More pods than these are counted.
 const NAMED: usize = 3;
@@ -11,7 +11,7 @@ pub(crate) fn lines(described: &Described) -> Vec<String> {
     let Described { facts, judged } = described;
     let mut lines = vec![format!("{}: {}", facts.target, judged.verdict), format!("  {}", judged.why)];
     lines.extend(judged.mend.iter().map(|mend| format!("  hint: {mend}")));
-    let nothing_more = matches!(facts.behind, Behind::NoUpstream) || matches!(facts.target, Target::Other(_));
+    let nothing_more = matches!(facts.behind, Behind::NoUpstream) || matches!(facts.target, RouteTarget::Other(_));
     if nothing_more {
         return lines;
     }
@@ -138,7 +138,7 @@ fn one_gateway(proxy: &ProxyState) -> Vec<String> {
 }
 
 /// The one that ends first; whatever is wrong with another is in the verdict.
-fn of_certificates(certificates: &[Certificate]) -> Vec<String> {
+fn of_certificates(certificates: &[ShownCertificate]) -> Vec<String> {
     let Some(first) = certificates.iter().min_by_key(|it| it.left) else {
         return vec![fact("cert", "none in use: Envoy fetches it for the first cluster that needs it")];
     };

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::target::{modes, revisions};
-use crate::plan::path::{Behind, Certificate, Described, Membership, ProxyState, Sends};
-use crate::plan::routes::{Action, Answer, Candidate, Fit, Heard, Request, Standing, Target};
+use crate::plan::path::{Behind, Described, Membership, ProxyState, Sends, ShownCertificate};
+use crate::plan::routes::{Action, Candidate, Fit, Heard, Request, Resolution, RouteTarget, Standing};
 
 /// A target.
 pub(crate) fn of_target(described: &Described) -> Value {
@@ -38,7 +38,7 @@ fn gateway(proxy: &ProxyState) -> Value {
     })
 }
 
-fn certificate(certificate: &Certificate) -> Value {
+fn certificate(certificate: &ShownCertificate) -> Value {
     json!({
         "pod": certificate.pod,
         "id": certificate.id,
@@ -47,15 +47,15 @@ fn certificate(certificate: &Certificate) -> Value {
     })
 }
 
-fn target(target: &Target) -> Value {
+fn target(target: &RouteTarget) -> Value {
     match target {
-        Target::Upstream { namespace, name } => {
+        RouteTarget::Upstream { namespace, name } => {
             json!({"kind": "Upstream", "namespace": namespace, "name": name, "port": null})
         }
-        Target::Service { namespace, name, port } => {
+        RouteTarget::Service { namespace, name, port } => {
             json!({"kind": "Service", "namespace": namespace, "name": name, "port": port})
         }
-        Target::Other(what) => json!({"kind": null, "namespace": null, "name": what, "port": null}),
+        RouteTarget::Other(what) => json!({"kind": null, "namespace": null, "name": what, "port": null}),
     }
 }
 
@@ -87,7 +87,7 @@ fn pods(behind: &Behind) -> Value {
 }
 
 /// The way of a request.
-pub(crate) fn of_answer(request: &Request, answer: &Answer) -> Value {
+pub(crate) fn of_answer(request: &Request, answer: &Resolution) -> Value {
     json!({
         "host": request.host,
         "path": request.path,

@@ -2,7 +2,7 @@
 
 use gloo_rs::exports::plan::path::{Announced, Behind, Declared, Facts, Membership, Pod, Sends, Shows, Verdict, judge};
 use gloo_rs::exports::plan::peer::{Effective, Mode};
-use gloo_rs::exports::plan::routes::Target;
+use gloo_rs::exports::plan::routes::RouteTarget;
 
 use crate::stage::mesh::{Authority, Valid};
 use crate::stage::pair::{GATEWAY, Pair, Sends as Sent, Takes};
@@ -34,7 +34,7 @@ fn verdict(takes: Takes, sends: Sends) -> Verdict {
         certificates: None,
     };
     judge(&Facts {
-        target: Target::Upstream { namespace: "gloo-system".into(), name: "u".into() },
+        target: RouteTarget::Upstream { namespace: "gloo-system".into(), name: "u".into() },
         sends,
         sends_by: String::new(),
         behind: Behind::Pods { service: "shop/a".into(), port: Declared::Http, pods: vec![pod] },

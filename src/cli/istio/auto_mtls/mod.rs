@@ -10,20 +10,20 @@ use super::selection::SelectionArgs;
 use crate::cli::preview::PreviewArgs;
 use crate::error::Failure;
 use crate::options::{Command, Global, SwitchesTask};
-use crate::plan::auto_mtls::{Off, OptOut, Wish};
+use crate::plan::auto_mtls::{AutoMtlsWish, Off, OptOut};
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Word {
+pub(crate) enum AutoMtlsCommand {
     Enable(enable::AutoMtlsEnableArgs),
     Disable(disable::AutoMtlsDisableArgs),
     Status(status::AutoMtlsStatusArgs),
 }
 
-impl Word {
+impl AutoMtlsCommand {
     pub(crate) fn options(self, global: &Global) -> Result<Command, Failure> {
         match self {
-            Self::Enable(args) => args.choice.options(Wish::Enable, global),
-            Self::Disable(args) => args.choice.options(Wish::Disable, global),
+            Self::Enable(args) => args.choice.options(AutoMtlsWish::Enable, global),
+            Self::Disable(args) => args.choice.options(AutoMtlsWish::Disable, global),
             Self::Status(args) => Ok(args.options()),
         }
     }
@@ -39,7 +39,7 @@ pub(crate) struct ChoiceArgs {
 }
 
 impl ChoiceArgs {
-    fn options(self, wish: Wish, global: &Global) -> Result<Command, Failure> {
+    fn options(self, wish: AutoMtlsWish, global: &Global) -> Result<Command, Failure> {
         let caution = self.upstreams.caution();
         if !self.upstreams.is_empty() {
             let objects = self.upstreams.objects("auto-mtls", self.preview, global)?;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::cli::help;
-use crate::options::{Command, Destination, Files, Preview, SwitchesTask};
+use crate::options::{Command, FilesDestination, FilesTask, Preview, SwitchesTask};
 use crate::plan::auto_mtls::Off;
 use crate::plan::policy::Caution;
 use crate::render::diff::Secrets;
@@ -19,7 +19,7 @@ pub(crate) struct AutoMtlsStatusArgs {
 
 impl AutoMtlsStatusArgs {
     pub(crate) fn options(self) -> Command {
-        let files = Files { paths: self.filenames, destination: Destination::Stdout };
+        let files = FilesTask { paths: self.filenames, destination: FilesDestination::Stdout };
         Command::Switches(SwitchesTask {
             wish: None,
             off: Off::Said,

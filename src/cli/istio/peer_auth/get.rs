@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::cli::help;
 use crate::error::Failure;
-use crate::options::{Command, Destination, Files, Global, PeerAuthGet};
+use crate::options::{Command, FilesDestination, FilesTask, Global, PeerAuthGet};
 
 /// Print the mode that holds, and which policies set it
 ///
@@ -22,7 +22,7 @@ pub(crate) struct PeerAuthGetArgs {
 impl PeerAuthGetArgs {
     pub(crate) fn options(self, global: &Global) -> Result<Command, Failure> {
         let (scope, root_namespace) = self.scope.scope(global)?;
-        let files = Files { paths: self.filenames, destination: Destination::Stdout };
+        let files = FilesTask { paths: self.filenames, destination: FilesDestination::Stdout };
         let files = (!files.paths.is_empty()).then_some(files);
         Ok(Command::PeerAuthGet(PeerAuthGet { scope, root_namespace, files }))
     }

@@ -14,18 +14,18 @@ use crate::cli::preview::PreviewArgs;
 use crate::error::Failure;
 use crate::model::Selector;
 use crate::options::{Command, Global, PeerAuth};
-use crate::plan::peer::change::{Request, Scope, Wish};
-use crate::plan::policy::{Caution, Foreign};
+use crate::plan::peer::change::{PolicyRequest, PolicyScope, PolicyWish};
+use crate::plan::policy::{Caution, OtherTls};
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Word {
+pub(crate) enum PeerAuthCommand {
     Strict(strict::PeerAuthStrictArgs),
     Permissive(permissive::PeerAuthPermissiveArgs),
     Remove(remove::PeerAuthRemoveArgs),
     Get(get::PeerAuthGetArgs),
 }
 
-impl Word {
+impl PeerAuthCommand {
     pub(crate) fn options(self, global: &Global) -> Result<Command, Failure> {
         match self {
             Self::Strict(args) => args.options(global),
@@ -52,7 +52,7 @@ pub(super) struct ScopeArgs {
 
 impl ScopeArgs {
     /// The scope, if one was typed, and the root namespace.
-    fn scope(self, global: &Global) -> Result<(Option<Scope>, Option<String>), Failure> {
+    fn scope(self, global: &Global) -> Result<(Option<PolicyScope>, Option<String>), Failure> {
         if let Some(namespace) = &self.root_namespace {
             check_namespace("--root-namespace", namespace)?;
         }
@@ -61,12 +61,12 @@ impl ScopeArgs {
                 return Err(Failure::usage(format!("--mesh and -n {namespace}: not both"))
                     .hint("one policy at a time; GLOO_RS_NAMESPACE counts as -n"));
             }
-            (true, ..) => Some(Scope::Mesh),
+            (true, ..) => Some(PolicyScope::Mesh),
             (false, Some(_), None) => {
                 return Err(Failure::usage("--workload needs the namespace of the pods").hint("-n NAMESPACE"));
             }
-            (false, Some(text), Some(namespace)) => Some(Scope::Workload { namespace, labels: labels(&text)? }),
-            (false, None, namespace) => namespace.map(Scope::Namespace),
+            (false, Some(text), Some(namespace)) => Some(PolicyScope::Workload { namespace, labels: labels(&text)? }),
+            (false, None, namespace) => namespace.map(PolicyScope::Namespace),
         };
         Ok((scope, self.root_namespace))
     }
@@ -102,14 +102,20 @@ pub(super) struct ChangeArgs {
 }
 
 impl ChangeArgs {
-    fn options(self, wish: Wish, foreign: Foreign, caution: Caution, global: &Global) -> Result<Command, Failure> {
+    fn options(
+        self,
+        wish: PolicyWish,
+        foreign: OtherTls,
+        caution: Caution,
+        global: &Global,
+    ) -> Result<Command, Failure> {
         let (scope, root_namespace) = self.scope.scope(global)?;
         let scope = scope.ok_or_else(|| {
             Failure::usage(format!("whose policy should peer-auth {} be about?", wish.word()))
                 .hint("-n NAMESPACE, --workload KEY=VALUE -n NAMESPACE, or --mesh")
         })?;
         Ok(Command::PeerAuth(PeerAuth {
-            request: Request { scope, wish, foreign, caution },
+            request: PolicyRequest { scope, wish, foreign, caution },
             root_namespace,
             preview: self.preview.preview(),
             secrets: self.preview.secrets(),

@@ -4,8 +4,8 @@ use crate::cli::help;
 use crate::error::Failure;
 use crate::options::{Command, Global};
 use crate::plan::peer::Mode;
-use crate::plan::peer::change::Wish;
-use crate::plan::policy::{Caution, Foreign};
+use crate::plan::peer::change::PolicyWish;
+use crate::plan::policy::{Caution, OtherTls};
 
 /// Take mutual TLS and plaintext alike
 ///
@@ -20,6 +20,6 @@ pub(crate) struct PeerAuthPermissiveArgs {
 
 impl PeerAuthPermissiveArgs {
     pub(crate) fn options(self, global: &Global) -> Result<Command, Failure> {
-        self.change.options(Wish::Set(Mode::Permissive), Foreign::Keep, Caution::Careful, global)
+        self.change.options(PolicyWish::Set(Mode::Permissive), OtherTls::Keep, Caution::Careful, global)
     }
 }

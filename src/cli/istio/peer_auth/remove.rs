@@ -3,8 +3,8 @@
 use crate::cli::help;
 use crate::error::Failure;
 use crate::options::{Command, Global};
-use crate::plan::peer::change::Wish;
-use crate::plan::policy::Foreign;
+use crate::plan::peer::change::PolicyWish;
+use crate::plan::policy::OtherTls;
 
 /// Take away the PeerAuthentication that gloo-rs made
 ///
@@ -25,7 +25,7 @@ pub(crate) struct PeerAuthRemoveArgs {
 
 impl PeerAuthRemoveArgs {
     pub(crate) fn options(self, global: &Global) -> Result<Command, Failure> {
-        let foreign = if self.overwrite { Foreign::Replace } else { Foreign::Keep };
-        self.change.options(Wish::Remove, foreign, super::caution(self.force), global)
+        let foreign = if self.overwrite { OtherTls::Replace } else { OtherTls::Keep };
+        self.change.options(PolicyWish::Remove, foreign, super::caution(self.force), global)
     }
 }

@@ -4,8 +4,8 @@ use crate::cli::help;
 use crate::error::Failure;
 use crate::options::{Command, Global};
 use crate::plan::peer::Mode;
-use crate::plan::peer::change::Wish;
-use crate::plan::policy::Foreign;
+use crate::plan::peer::change::PolicyWish;
+use crate::plan::policy::OtherTls;
 
 /// Demand mutual TLS of every client
 ///
@@ -23,6 +23,6 @@ pub(crate) struct PeerAuthStrictArgs {
 
 impl PeerAuthStrictArgs {
     pub(crate) fn options(self, global: &Global) -> Result<Command, Failure> {
-        self.change.options(Wish::Set(Mode::Strict), Foreign::Keep, super::caution(self.force), global)
+        self.change.options(PolicyWish::Set(Mode::Strict), OtherTls::Keep, super::caution(self.force), global)
     }
 }

@@ -2,10 +2,10 @@
 
 use futures_util::future::join_all;
 
-use super::Inside;
+use super::ProxyPodsSession;
 use crate::apply::log_levels::{self, Back};
 use crate::command::{Hint, kubectl, quoted};
-use crate::envoy::levels::{Levels, Wish};
+use crate::envoy::levels::{LevelWish, Levels};
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::interrupt::{Signals, interrupted};
 use crate::flow::report::Report;
@@ -21,7 +21,12 @@ impl Raised {
     ///
     /// # Errors
     /// Levels that cannot be read or set.
-    pub(super) async fn raise(&mut self, inside: &Inside, wish: &Wish, report: &mut Report<'_>) -> Result<(), Failure> {
+    pub(super) async fn raise(
+        &mut self,
+        inside: &ProxyPodsSession,
+        wish: &LevelWish,
+        report: &mut Report<'_>,
+    ) -> Result<(), Failure> {
         // All are read, and the wish held against them, before one is set.
         let mut all = Vec::new();
         for pod in &inside.pods {
@@ -48,7 +53,7 @@ impl Raised {
     /// Some are not back: which, and the commands that put them back.
     pub(super) async fn put_back(
         self,
-        inside: &Inside,
+        inside: &ProxyPodsSession,
         signals: &mut Signals,
         report: &mut Report<'_>,
     ) -> Result<(), Failure> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 
-use super::Inside;
+use super::ProxyPodsSession;
 use crate::command::flag;
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::interrupt::Signals;
@@ -75,7 +75,7 @@ pub(crate) async fn print(task: &LogsTask, global: &Global, report: &mut Report<
 async fn read(
     task: &LogsTask,
     global: &Global,
-    inside: &Inside,
+    inside: &ProxyPodsSession,
     signals: &mut Signals,
     report: &mut Report<'_>,
 ) -> Ended {
@@ -93,7 +93,12 @@ async fn read(
     }
 }
 
-async fn each(task: &LogsTask, global: &Global, inside: &Inside, report: &mut Report<'_>) -> Result<(), Failure> {
+async fn each(
+    task: &LogsTask,
+    global: &Global,
+    inside: &ProxyPodsSession,
+    report: &mut Report<'_>,
+) -> Result<(), Failure> {
     let readings: Vec<_> = inside.pods.iter().map(|pod| reading(task, global, inside, pod)).collect();
     if global.format != Format::Text {
         return document(inside, readings, report).await;
@@ -131,7 +136,11 @@ async fn each(task: &LogsTask, global: &Global, inside: &Inside, report: &mut Re
 }
 
 /// All lines as a field of the document.
-async fn document(inside: &Inside, readings: Vec<Reading<'_>>, report: &mut Report<'_>) -> Result<(), Failure> {
+async fn document(
+    inside: &ProxyPodsSession,
+    readings: Vec<Reading<'_>>,
+    report: &mut Report<'_>,
+) -> Result<(), Failure> {
     let (mut logs, mut size) = (Vec::new(), 0);
     for (pod, mut reading) in inside.pods.iter().zip(readings) {
         let mut all = Vec::new();
@@ -160,7 +169,7 @@ fn container<'t>(task: &'t LogsTask, pod: &'t ProxyPod) -> &'t str {
     task.container.as_deref().unwrap_or(&pod.container)
 }
 
-fn reading<'i>(task: &LogsTask, global: &Global, inside: &'i Inside, pod: &ProxyPod) -> Reading<'i> {
+fn reading<'i>(task: &LogsTask, global: &Global, inside: &'i ProxyPodsSession, pod: &ProxyPod) -> Reading<'i> {
     let query = LogQuery {
         container: container(task, pod).to_owned(),
         follow: task.extent != LogExtent::SoFar,

@@ -50,46 +50,46 @@ fn node(name: &str, addresses: &[(&str, &str)]) -> Value {
     json!({"metadata": {"name": name}, "status": {"addresses": addresses}})
 }
 
-fn port(port: &str) -> Wish {
-    Wish { port: Some(port.into()), ..Wish::default() }
+fn port(port: &str) -> AddressWish {
+    AddressWish { port: Some(port.into()), ..AddressWish::default() }
 }
 
-fn all() -> Wish {
-    Wish { amount: Amount::All, ..Wish::default() }
+fn all() -> AddressWish {
+    AddressWish { amount: Amount::All, ..AddressWish::default() }
 }
 
-fn prefer(prefer: Prefer) -> Wish {
-    Wish { prefer, ..Wish::default() }
+fn prefer(prefer: Prefer) -> AddressWish {
+    AddressWish { prefer, ..AddressWish::default() }
 }
 
-fn local() -> Wish {
-    Wish { reach: Reach::NodePort, ..Wish::default() }
+fn local() -> AddressWish {
+    AddressWish { reach: Reach::NodePort, ..AddressWish::default() }
 }
 
 #[track_caller]
-fn found_in(answer: Answer) -> Found {
+fn found_in(answer: AddressAnswer) -> FoundAddresses {
     match answer {
-        Answer::Found(found) => found,
+        AddressAnswer::Found(found) => found,
         other => panic!("{other:?}"),
     }
 }
 
 #[track_caller]
-fn urls(service: &Object, wish: &Wish) -> Vec<String> {
-    found_in(answer(service, Seen::default(), wish)).addresses.iter().map(Address::url).collect()
+fn urls(service: &Object, wish: &AddressWish) -> Vec<String> {
+    found_in(answer(service, AddressSources::default(), wish)).addresses.iter().map(Address::url).collect()
 }
 
 #[track_caller]
-fn refusal(answer: Answer) -> Failure {
+fn refusal(answer: AddressAnswer) -> Failure {
     match answer {
-        Answer::Refused(failure) => failure,
+        AddressAnswer::Refused(failure) => failure,
         other => panic!("{other:?}"),
     }
 }
 
 #[track_caller]
-fn refused(service: &Object, wish: &Wish) -> Failure {
-    refusal(answer(service, Seen::default(), wish))
+fn refused(service: &Object, wish: &AddressWish) -> Failure {
+    refusal(answer(service, AddressSources::default(), wish))
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn a_balancer_answers_from_the_service_alone() {
         (json!([{}, {"ip": "1.2.3.4", "ipMode": "VIP"}]), "http://1.2.3.4:80"),
     ];
     for (ingress, url) in cases {
-        assert_eq!(urls(&balancer(&ingress), &Wish::default()), [url], "{ingress}");
+        assert_eq!(urls(&balancer(&ingress), &AddressWish::default()), [url], "{ingress}");
     }
 }
 
@@ -123,14 +123,14 @@ fn all_prints_every_address_of_the_one_port_and_none_twice() {
     let ingress = json!([{"ip": "1.2.3.4"}, {"ip": "1.2.3.4"}, {"ip": "2001:db8::1", "hostname": "a.example"}]);
     let service = balancer(&ingress);
     assert_eq!(urls(&service, &all()), ["http://1.2.3.4:80", "http://a.example:80", "http://[2001:db8::1]:80"]);
-    let preferred = Wish { prefer: Prefer::Ip, ..all() };
+    let preferred = AddressWish { prefer: Prefer::Ip, ..all() };
     assert_eq!(urls(&service, &preferred), ["http://1.2.3.4:80", "http://[2001:db8::1]:80", "http://a.example:80"]);
 }
 
 #[test]
 fn a_source_says_which_field_has_the_host() {
     let service = balancer(&json!([{"ip": "1.2.3.4", "ipMode": "Proxy"}]));
-    let found = found_in(answer(&service, Seen::default(), &Wish::default()));
+    let found = found_in(answer(&service, AddressSources::default(), &AddressWish::default()));
     assert_eq!(found.addresses[0].source, "loadBalancer ingress ip (ipMode Proxy)");
     assert_eq!(found.addresses[0].port_name.as_deref(), Some("http"));
     assert_eq!(found.addresses[0].address(), "1.2.3.4:80");
@@ -140,13 +140,15 @@ fn a_source_says_which_field_has_the_host() {
 #[test]
 fn a_balancer_without_an_address_is_pending() {
     for ingress in [json!([]), json!(null), json!([{}]), json!([{"ip": ""}])] {
-        let Answer::Pending(pending) = answer(&balancer(&ingress), Seen::default(), &Wish::default()) else {
+        let AddressAnswer::Pending(pending) =
+            answer(&balancer(&ingress), AddressSources::default(), &AddressWish::default())
+        else {
             panic!("not pending");
         };
         assert_eq!(pending.service.name, "gateway-proxy");
         let created = "2026-01-01T00:00:00Z".parse().ok();
         let facts = Unassigned { created, class: None, asked_ip: None, node_port: true };
-        assert_eq!(pending.cause, Cause::NoIngress(facts));
+        assert_eq!(pending.cause, PendingCause::NoIngress(facts));
     }
 }
 
@@ -155,13 +157,14 @@ fn a_port_that_the_balancer_does_not_serve_is_told() {
     let failing = json!({"ip": "1.2.3.4", "ports": [{"port": 80, "protocol": "TCP", "error": "PortTaken"}]});
     let other_port = json!({"ip": "5.6.7.8", "ports": [{"port": 443, "protocol": "TCP", "error": "PortTaken"}]});
     let other_protocol = json!({"ip": "9.9.9.9", "ports": [{"port": 80, "protocol": "UDP", "error": "NoUdp"}]});
-    assert_eq!(urls(&balancer(&json!([other_protocol])), &Wish::default()), ["http://9.9.9.9:80"]);
-    let found = found_in(answer(&balancer(&json!([failing, other_port])), Seen::default(), &Wish::default()));
+    assert_eq!(urls(&balancer(&json!([other_protocol])), &AddressWish::default()), ["http://9.9.9.9:80"]);
+    let found =
+        found_in(answer(&balancer(&json!([failing, other_port])), AddressSources::default(), &AddressWish::default()));
     assert_eq!(found.addresses[0].url(), "http://5.6.7.8:80");
     assert_eq!(found.advice[0].code, Code::PortNotServed);
     assert_eq!(found.advice[0].message, "port http 80 is not served at 1.2.3.4: PortTaken");
 
-    let failure = refused(&balancer(&json!([failing])), &Wish::default());
+    let failure = refused(&balancer(&json!([failing])), &AddressWish::default());
     assert_eq!((failure.exit, failure.reason), (Exit::Failed, Reason::NoAddress));
     assert_eq!(failure.details, ["port http 80 is not served at 1.2.3.4: PortTaken"]);
 }
@@ -169,7 +172,7 @@ fn a_port_that_the_balancer_does_not_serve_is_told() {
 #[test]
 fn a_host_that_is_none_never_reaches_a_shell() {
     for text in ["$(reboot)", "-oX", "a b", "x\u{1b}[2J"] {
-        let failure = refused(&balancer(&json!([{"hostname": text}])), &Wish::default());
+        let failure = refused(&balancer(&json!([{"hostname": text}])), &AddressWish::default());
         assert_eq!(failure.reason, Reason::BadAnswer);
         assert!(failure.details[0].is_ascii() && !failure.details[0].contains('\u{1b}'));
     }
@@ -179,10 +182,10 @@ fn a_host_that_is_none_never_reaches_a_shell() {
 fn external_ips_are_addresses_of_any_balancer_and_cluster_ip() {
     let mut pending = balancer(&json!([]));
     pending.value["spec"]["externalIPs"] = json!(["203.0.113.7"]);
-    assert_eq!(urls(&pending, &Wish::default()), ["http://203.0.113.7:80"]);
+    assert_eq!(urls(&pending, &AddressWish::default()), ["http://203.0.113.7:80"]);
     let mut inner = with_ports(&ports());
     inner.value["spec"]["externalIPs"] = json!(["203.0.113.7"]);
-    let found = found_in(answer(&inner, Seen::default(), &Wish::default()));
+    let found = found_in(answer(&inner, AddressSources::default(), &AddressWish::default()));
     assert_eq!((found.addresses[0].url().as_str(), found.advice.len()), ("http://203.0.113.7:80", 0));
 }
 
@@ -190,7 +193,7 @@ fn external_ips_are_addresses_of_any_balancer_and_cluster_ip() {
 fn a_cluster_ip_is_printed_with_a_warning() {
     let mut service = with_ports(&ports());
     service.value["spec"]["clusterIPs"] = json!(["10.96.0.9", "fd00::9"]);
-    let found = found_in(answer(&service, Seen::default(), &Wish::default()));
+    let found = found_in(answer(&service, AddressSources::default(), &AddressWish::default()));
     assert_eq!(found.addresses.len(), 1);
     assert_eq!(found.advice[0].code, Code::InsideOnly);
     assert_eq!(urls(&service, &all()), ["http://10.96.0.9:80", "http://[fd00::9]:80"]);
@@ -219,7 +222,7 @@ fn a_port_is_chosen_by_name_or_number_and_never_by_a_guess() {
         (&odd, Some("80"), "http://10.96.0.9:8080"),
     ];
     for (service, asked, url) in cases {
-        let wish = Wish { port: asked.map(str::to_owned), ..Wish::default() };
+        let wish = AddressWish { port: asked.map(str::to_owned), ..AddressWish::default() };
         assert_eq!(urls(service, &wish), [url], "{asked:?}");
     }
 }
@@ -248,12 +251,12 @@ fn ports_that_leave_no_choice_are_refused() {
         (json!([{"name": "dns", "port": 53, "protocol": "UDP"}]), "has no TCP port"),
     ];
     for (ports, why) in cases {
-        let failure = refused(&with_ports(&ports), &Wish::default());
+        let failure = refused(&with_ports(&ports), &AddressWish::default());
         assert_eq!((failure.exit, failure.reason), (Exit::Failed, Reason::NoPort));
         assert_eq!(failure.message, format!("service gloo-system/gateway-proxy {why}"));
     }
     let udp = with_ports(&json!([{"name": "dns", "port": 53, "protocol": "UDP"}]));
-    assert_eq!(refused(&udp, &Wish::default()).details, ["ports: dns 53/UDP"]);
+    assert_eq!(refused(&udp, &AddressWish::default()).details, ["ports: dns 53/UDP"]);
     assert_eq!(urls(&udp, &port("dns")), ["10.96.0.9:53"]);
 }
 
@@ -270,7 +273,7 @@ fn a_service_that_has_no_address_of_its_own_is_refused_by_name() {
         (&no_ip, Reason::NoAddress, "has no cluster IP"),
     ];
     for (service, reason, word) in cases {
-        let failure = refused(service, &Wish::default());
+        let failure = refused(service, &AddressWish::default());
         assert_eq!((failure.exit, failure.reason), (Exit::Failed, reason));
         assert!(failure.message.contains(word), "{failure}");
     }
@@ -308,8 +311,8 @@ proptest::proptest! {
         let service = service(&spec, &json!([{"ip": host, "hostname": host}]));
         let pods = [pod("p", "n", "True")];
         let nodes = [node("n", &[("ExternalIP", &host)])];
-        let wish = Wish { port: wanted, amount: Amount::All, ..Wish::default() };
-        if let Answer::Found(found) = answer(&service, Seen { pods: Some(&pods), nodes: Some(&nodes) }, &wish) {
+        let wish = AddressWish { port: wanted, amount: Amount::All, ..AddressWish::default() };
+        if let AddressAnswer::Found(found) = answer(&service, AddressSources { pods: Some(&pods), nodes: Some(&nodes) }, &wish) {
             proptest::prop_assert!(!found.addresses.is_empty());
             for address in found.addresses {
                 proptest::prop_assert!(address.url().bytes().all(|b| b.is_ascii_graphic() && !b"$`'\"\\;&|<>".contains(&b)));

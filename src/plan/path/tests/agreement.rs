@@ -6,30 +6,30 @@ use crate::error::Reason;
 use crate::model::ObjectRef;
 use crate::model::kinds::{PEER_AUTHENTICATION, UPSTREAM};
 use crate::plan::advice::Code;
-use crate::plan::mtls::{self, FarEnd, Surroundings};
-use crate::plan::path::effect::{Effect, Turn, World};
+use crate::plan::mtls::{self, FarEnd, UpstreamContext};
+use crate::plan::path::effect::{Effect, PlannedWorld, Turn};
 use crate::plan::path::forecast::forecast;
 use crate::plan::path::harm::{Harm, harm};
 use crate::plan::path::pair::{first_broken, pairs};
-use crate::plan::path::routed::{Gateways, Way};
+use crate::plan::path::routed::{RouteWay, ServingGateways};
 use crate::plan::path::{guard, of_upstream};
 use crate::plan::peer::Mode;
-use crate::plan::peer::change::{Request, Scope, Wish};
-use crate::plan::policy::{Caution, Foreign};
+use crate::plan::peer::change::{PolicyRequest, PolicyScope, PolicyWish};
+use crate::plan::policy::{Caution, OtherTls};
 use crate::plan::verdict::demand::of_pods;
-use crate::plan::verdict::evidence::{Evidence, Sent};
+use crate::plan::verdict::evidence::{Evidence, SentTls};
 use crate::plan::verdict::tests::{Shown, guide_503};
 use crate::plan::verdict::{self, pods};
 
-fn target() -> Target {
-    Target::Upstream { namespace: "gloo-system".into(), name: "u".into() }
+fn target() -> RouteTarget {
+    RouteTarget::Upstream { namespace: "gloo-system".into(), name: "u".into() }
 }
 
-fn world(cluster: &Cluster) -> World {
+fn world(cluster: &Cluster) -> PlannedWorld {
     let mut snapshot = cluster.snapshot();
     let upstream = Object::new(&UPSTREAM, cluster.upstream.clone());
-    snapshot.put(&UPSTREAM, Part::All, Answer::Read(vec![upstream]));
-    World::new(snapshot, "gloo-system", &PEER_AUTHENTICATION)
+    snapshot.put(&UPSTREAM, ListPart::All, ListAnswer::Read(vec![upstream]));
+    PlannedWorld::new(snapshot, "gloo-system", &PEER_AUTHENTICATION)
 }
 
 fn is_broken(judged: &Judged) -> bool {
@@ -82,8 +82,8 @@ fn clusters() -> Vec<(String, Cluster)> {
 /// What plans do to a path.
 fn effects() -> Vec<Effect> {
     let upstream = || ObjectRef::new(&UPSTREAM, "gloo-system", "u");
-    let scope = Scope::Namespace("shop".into());
-    let wish = Wish::Set(Mode::Strict);
+    let scope = PolicyScope::Namespace("shop".into());
+    let wish = PolicyWish::Set(Mode::Strict);
     vec![
         Effect::Tls(upstream(), Turn::On),
         Effect::Tls(upstream(), Turn::Off),
@@ -93,7 +93,7 @@ fn effects() -> Vec<Effect> {
         Effect::AutoMtls(Turn::Off),
         Effect::Certificates(Vec::new(), Turn::On),
         Effect::Certificates(Vec::new(), Turn::Off),
-        Effect::Policy(Request { scope, wish, foreign: Foreign::Keep, caution: Caution::Forced }),
+        Effect::Policy(PolicyRequest { scope, wish, foreign: OtherTls::Keep, caution: Caution::Forced }),
     ]
 }
 
@@ -113,7 +113,7 @@ fn verdict_pairs_and_verify_agree_on_every_state() {
             Sends::Unknown(why) => why,
             _ => "not read".into(),
         });
-        assert!(Sent::of(&upstream, &settings).sends.is_same_as(&facts.sends), "{name}: {facts:?}");
+        assert!(SentTls::of(&upstream, &settings).sends.is_same_as(&facts.sends), "{name}: {facts:?}");
     }
 }
 
@@ -128,10 +128,10 @@ fn a_forecast_and_a_comparison_agree_with_the_verdicts_before_and_after_every_ch
             let (was, is) = (judge(&before), judge(&after));
             let said = || format!("{name}; {effect:?}: {was:?} -> {is:?}");
 
-            let way = Way {
+            let way = RouteWay {
                 shown: "cart".into(),
                 target: target(),
-                gateways: Gateways::all(),
+                gateways: ServingGateways::all(),
                 installation: "gloo-system".into(),
             };
             let found = forecast(world(&cluster), &[way], &[vec![effect.clone()]]);
@@ -174,8 +174,8 @@ fn a_sweep_and_advice_have_the_cause_of_the_verdict_afterwards() {
 
         let upstream = Object::new(&UPSTREAM, cluster.upstream.clone());
         let facts = world(&cluster).surveys().own.of_target(&target());
-        let around = Surroundings { far_end: FarEnd::Path(Box::new(facts)), settings: Err("not read".into()) };
-        let advised = mtls::advice::on_upstream(mtls::Wish::Enable, &upstream, &around);
+        let around = UpstreamContext { far_end: FarEnd::Path(Box::new(facts)), settings: Err("not read".into()) };
+        let advised = mtls::advice::on_upstream(mtls::MtlsWish::Enable, &upstream, &around);
         let code = (judged.verdict != Verdict::Mtls).then(|| judged.cause.map_or(Code::Unknown, Code::of));
         let codes: Vec<_> = advised.iter().map(|advice| advice.code).collect();
         assert!(code.map_or(codes.is_empty(), |code| codes.contains(&code)), "{}: {codes:?}", said());
@@ -186,9 +186,9 @@ fn a_sweep_and_advice_have_the_cause_of_the_verdict_afterwards() {
 fn evidence(cluster: &Cluster, facts: &Facts, shown: Shown) -> Evidence {
     let settings = cluster.settings.clone().map(|value| Switched::of(&Object::new(&kinds::SETTINGS, value)));
     let upstream = Object::new(&UPSTREAM, cluster.upstream.clone());
-    let sent = Sent::of(&upstream, &settings.ok_or_else(|| "may not read Settings".into()));
+    let sent = SentTls::of(&upstream, &settings.ok_or_else(|| "may not read Settings".into()));
     let now = "2026-11-23T00:00:00Z".parse().unwrap();
-    let pods = cluster.pods.iter().filter_map(|pod| pods::Pod::read(pod, now)).map(|pod| pods::Pod {
+    let pods = cluster.pods.iter().filter_map(|pod| pods::BackendPod::read(pod, now)).map(|pod| pods::BackendPod {
         is_ready: true,
         sidecar_ready: pod.is_meshed.then_some(true),
         ..pod
@@ -206,7 +206,7 @@ fn what_verify_proves_is_the_cause_of_the_verdict() {
             let evidence = evidence(&cluster, &facts, shown);
             let verdict = verdict::judge(&evidence).unwrap();
             let peers = [Cause::StrictPeer, Cause::DisabledPeer, Cause::NoSidecar];
-            let cause = if let verdict::Kind::Caused(cause) = verdict.kind { Some(cause) } else { None };
+            let cause = if let verdict::VerdictKind::Caused(cause) = verdict.kind { Some(cause) } else { None };
             let cause = cause.filter(|cause| peers.contains(cause));
             assert!(cause.is_none() || judged.cause == cause, "{name}; {shown:?}: {judged:?} {verdict:?}");
             // What is so of some pods alone may not have been what the request met.

@@ -3,12 +3,12 @@
 use super::*;
 use crate::model::ObjectRef;
 use crate::model::kinds::{PEER_AUTHENTICATION, UPSTREAM};
-use crate::plan::path::effect::{Effect, Turn, World};
+use crate::plan::path::effect::{Effect, PlannedWorld, Turn};
 use crate::plan::path::forecast::{Forecast, Outage, forecast};
-use crate::plan::path::routed::{Gateways, Way};
+use crate::plan::path::routed::{RouteWay, ServingGateways};
 use crate::plan::peer::Mode;
-use crate::plan::peer::change::{Request, Scope, Wish};
-use crate::plan::policy::{Caution, Foreign};
+use crate::plan::peer::change::{PolicyRequest, PolicyScope, PolicyWish};
+use crate::plan::policy::{Caution, OtherTls};
 use crate::plan::revisions::INJECT_LABEL;
 
 const MESH: &str = "istio-system/default, mesh";
@@ -27,17 +27,17 @@ fn cluster(mode: &str, gateway: Turn, pod: Value, ssl_config: &Value) -> Cluster
 }
 
 fn of(cluster: &Cluster, steps: &[Vec<Effect>]) -> Forecast {
-    let target = Target::Upstream { namespace: "gloo-system".into(), name: "u".into() };
+    let target = RouteTarget::Upstream { namespace: "gloo-system".into(), name: "u".into() };
     through(cluster, target, steps)
 }
 
-fn through(cluster: &Cluster, target: Target, steps: &[Vec<Effect>]) -> Forecast {
+fn through(cluster: &Cluster, target: RouteTarget, steps: &[Vec<Effect>]) -> Forecast {
     let mut snapshot = cluster.snapshot();
     let upstream = Object::new(&UPSTREAM, cluster.upstream.clone());
-    snapshot.put(&UPSTREAM, Part::All, Answer::Read(vec![upstream]));
-    let world = World::new(snapshot, "gloo-system", &PEER_AUTHENTICATION);
+    snapshot.put(&UPSTREAM, ListPart::All, ListAnswer::Read(vec![upstream]));
+    let world = PlannedWorld::new(snapshot, "gloo-system", &PEER_AUTHENTICATION);
     let installation = "gloo-system".to_owned();
-    forecast(world, &[Way { shown: "cart".into(), target, gateways: Gateways::all(), installation }], steps)
+    forecast(world, &[RouteWay { shown: "cart".into(), target, gateways: ServingGateways::all(), installation }], steps)
 }
 
 /// Where each outage begins and ends, of plans without a doubt.
@@ -59,9 +59,9 @@ fn tls(turn: Turn) -> Vec<Effect> {
     vec![Effect::Tls(ObjectRef::new(&UPSTREAM, "gloo-system", "u"), turn)]
 }
 
-fn policy(wish: Wish) -> Vec<Effect> {
-    let scope = Scope::Namespace("shop".into());
-    vec![Effect::Policy(Request { scope, wish, foreign: Foreign::Keep, caution: Caution::Forced })]
+fn policy(wish: PolicyWish) -> Vec<Effect> {
+    let scope = PolicyScope::Namespace("shop".into());
+    vec![Effect::Policy(PolicyRequest { scope, wish, foreign: OtherTls::Keep, caution: Caution::Forced })]
 }
 
 fn certificates(turn: Turn) -> Vec<Effect> {
@@ -74,12 +74,12 @@ fn auto_mtls(turn: Turn) -> Vec<Effect> {
 
 /// The guide's steps, and strict in the end.
 fn setup() -> [Vec<Effect>; 4] {
-    [certificates(Turn::On), mesh(Turn::On), tls(Turn::On), policy(Wish::Set(Mode::Strict))]
+    [certificates(Turn::On), mesh(Turn::On), tls(Turn::On), policy(PolicyWish::Set(Mode::Strict))]
 }
 
 /// The same steps back.
 fn teardown() -> [Vec<Effect>; 4] {
-    [policy(Wish::Remove), tls(Turn::Off), mesh(Turn::Off), certificates(Turn::Off)]
+    [policy(PolicyWish::Remove), tls(Turn::Off), mesh(Turn::Off), certificates(Turn::Off)]
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn istios_tls_to_a_peer_that_is_disable_is_an_outage_until_another_mode_holds() 
     let why = format!("Istio's TLS: it takes no mutual TLS ({MESH} says DISABLE)");
     assert_eq!(found.outages, [outage(1, None, &why)]);
     assert_eq!(spans(&disabled(&Value::Null), &setup()), [(Some(3), Some(4))], "STRICT ends it");
-    let auto = [auto_mtls(Turn::On), policy(Wish::Set(Mode::Permissive))];
+    let auto = [auto_mtls(Turn::On), policy(PolicyWish::Set(Mode::Permissive))];
     assert_eq!(spans(&disabled(&Value::Null), &auto), [(Some(1), Some(2))]);
     assert_eq!(spans(&disabled(&istio_ssl_config()), &[tls(Turn::Off)]), [(None, Some(1))]);
 }
@@ -157,8 +157,8 @@ fn pods_that_opted_out_of_the_mesh_keep_taking_plaintext() {
 
 #[test]
 fn auto_mtls_alone_covers_a_route_to_a_service() {
-    let steps = [policy(Wish::Set(Mode::Strict))];
-    let target = || Target::Service { namespace: "shop".into(), name: "cart".into(), port: Some(80) };
+    let steps = [policy(PolicyWish::Set(Mode::Strict))];
+    let target = || RouteTarget::Service { namespace: "shop".into(), name: "cart".into(), port: Some(80) };
     let off = cluster("PERMISSIVE", Turn::On, meshed("a"), &Value::Null);
     let begins = |forecast: Forecast| forecast.outages.iter().map(|outage| outage.begins).collect::<Vec<_>>();
     assert_eq!(begins(through(&off, target(), &steps)), [Some(1)]);

@@ -66,7 +66,10 @@ spec:
     let heard: Vec<_> = answer.heard.iter().map(|heard| (heard.host.as_str(), heard.candidates.len())).collect();
     assert_eq!(heard, [("no accepted route by HTTPRoutes", 0), ("*.inner.example by HTTPRoutes", 1)]);
     assert_eq!(answer.heard[0].left_out[0].why, "the listener takes no routes from away");
-    assert_eq!(answer.heard[1].proxies, [resolve::Proxy { namespace: "shop".into(), name: "gloo-proxy-edge".into() }]);
+    assert_eq!(
+        answer.heard[1].proxies,
+        [resolve::RouteProxy { namespace: "shop".into(), name: "gloo-proxy-edge".into() }]
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::*;
 use crate::plan::rollout::RESTARTED_AT;
 
 /// What `glooctl istio inject` leaves: camel case apart, the same names, four volumes, no probe.
-fn glooctl() -> Proxy {
+fn glooctl() -> GatewayProxy {
     let mut proxy = after(&clean(), &injected(&clean(), &typed_revision("1-28")).unwrap());
     let mut edits: Vec<_> = ["credential-socket", "workload-socket", "workload-certs"]
         .into_iter()
@@ -24,7 +24,7 @@ fn glooctl() -> Proxy {
 }
 
 /// Every state between clean and full, by what was done to the full one, and what is missing in it.
-fn partial_states() -> Vec<(&'static str, Proxy)> {
+fn partial_states() -> Vec<(&'static str, GatewayProxy)> {
     let full = after(&clean(), &injected(&clean(), &typed_revision("1-28")).unwrap());
     let cut = |edits: Vec<Edit>| {
         let mut proxy = full.clone();
@@ -35,7 +35,7 @@ fn partial_states() -> Vec<(&'static str, Proxy)> {
     let (sds, istio) = (in_list("containers", "sds"), in_list("containers", "istio-proxy"));
     let volume = |name: &str| in_list("volumes", name);
     let env = |container: &str, name: &str| in_container(container, "env", name);
-    let with = |mut proxy: Proxy, bootstrap: &str| {
+    let with = |mut proxy: GatewayProxy, bootstrap: &str| {
         proxy.bootstrap = Some(config_map(bootstrap));
         proxy
     };

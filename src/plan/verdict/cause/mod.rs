@@ -16,7 +16,7 @@ use routing::{backend_closes, no_cluster, no_connection, no_endpoint, no_route};
 
 /// What a check came to, in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Check {
+pub(crate) enum CauseCheck {
     For(String),
     Against(String),
     Unknown(String),
@@ -26,16 +26,16 @@ pub(crate) enum Check {
 
 /// A cause and what was seen for and against it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Candidate {
+pub(crate) struct CauseCandidate {
     pub cause: Cause,
-    pub checks: Vec<Check>,
+    pub checks: Vec<CauseCheck>,
     /// The command that mends it, if one does.
     pub mend: Option<Hint>,
     provable: bool,
 }
 
-impl Candidate {
-    fn new(cause: Cause, checks: Vec<Check>) -> Self {
+impl CauseCandidate {
+    fn new(cause: Cause, checks: Vec<CauseCheck>) -> Self {
         Self { cause, checks, mend: None, provable: true }
     }
 
@@ -54,24 +54,25 @@ impl Candidate {
 
     /// What was seen for it.
     pub(crate) fn facts(&self) -> Vec<&str> {
-        let facts = self.checks.iter().filter_map(|check| if let Check::For(text) = check { Some(text) } else { None });
+        let facts =
+            self.checks.iter().filter_map(|check| if let CauseCheck::For(text) = check { Some(text) } else { None });
         facts.map(String::as_str).collect()
     }
 
     /// Whether every check was seen.
     pub(crate) fn is_proven(&self) -> bool {
-        let fails = |check: &Check| matches!(check, Check::Against(_) | Check::Unknown(_));
+        let fails = |check: &CauseCheck| matches!(check, CauseCheck::Against(_) | CauseCheck::Unknown(_));
         self.provable && self.facts().len() >= 2 && !self.checks.iter().any(fails)
     }
 
     /// Whether anything at all is to be said of it.
     pub(crate) fn is_worth_a_word(&self) -> bool {
-        self.checks.iter().any(|check| *check != Check::Mute)
+        self.checks.iter().any(|check| *check != CauseCheck::Mute)
     }
 }
 
 /// All causes that can be behind this answer of the gateway.
-pub(crate) fn candidates(case: &Case<'_>) -> Vec<Candidate> {
+pub(crate) fn candidates(case: &Case<'_>) -> Vec<CauseCandidate> {
     let all = match case.answer.status {
         404 => vec![no_route(case)],
         503 => match no_cluster(case) {
@@ -91,5 +92,5 @@ pub(crate) fn candidates(case: &Case<'_>) -> Vec<Candidate> {
         },
         _ => Vec::new(),
     };
-    all.into_iter().filter(Candidate::is_worth_a_word).collect()
+    all.into_iter().filter(CauseCandidate::is_worth_a_word).collect()
 }

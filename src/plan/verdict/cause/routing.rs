@@ -1,120 +1,128 @@
 //! Where the request got no further than the gateway: no route, no cluster, no endpoint, no connection.
 
 use super::peer::refuses_tls;
-use super::{Candidate, Check};
+use super::{CauseCandidate, CauseCheck};
 use crate::command::kubectl;
 use crate::plan::gateway::Gateway;
 use crate::plan::path::Cause;
 use crate::plan::verdict::commands;
 use crate::plan::verdict::counters::Stat;
-use crate::plan::verdict::evidence::{Case, Look};
+use crate::plan::verdict::evidence::{Case, CounterReading};
 use crate::plan::verdict::pods::restarts;
 
-pub(super) fn no_route(case: &Case<'_>) -> Candidate {
+pub(super) fn no_route(case: &Case<'_>) -> CauseCandidate {
     let counted = match &case.evidence.change {
-        Err(why) => Check::Unknown(format!("Envoy's counters ({why})")),
+        Err(why) => CauseCheck::Unknown(format!("Envoy's counters ({why})")),
         Ok(change) => match change.no_route() {
-            (from, to) if to == from + change.sent => Check::For(format!("Envoy counts it: no_route {from} -> {to}")),
-            (from, to) if to > from => Check::Unknown(format!("others found no route too: no_route {from} -> {to}")),
-            (_, to) => Check::Against(format!("no_route stays {to}")),
+            (from, to) if to == from + change.sent => {
+                CauseCheck::For(format!("Envoy counts it: no_route {from} -> {to}"))
+            }
+            (from, to) if to > from => {
+                CauseCheck::Unknown(format!("others found no route too: no_route {from} -> {to}"))
+            }
+            (_, to) => CauseCheck::Against(format!("no_route stays {to}")),
         },
     };
     let said = match (case.answer.is_from_upstream(), case.answer.body.is_empty()) {
-        (false, true) => Check::For("the gateway answered itself, with an empty body".to_owned()),
-        (false, false) => Check::Against("the answer has a body, and Envoy's has none".to_owned()),
-        (true, _) => Check::Against("an upstream answered".to_owned()),
+        (false, true) => CauseCheck::For("the gateway answered itself, with an empty body".to_owned()),
+        (false, false) => CauseCheck::Against("the answer has a body, and Envoy's has none".to_owned()),
+        (true, _) => CauseCheck::Against("an upstream answered".to_owned()),
     };
-    Candidate::new(Cause::NoRoute, vec![counted, said]).mend(Some(commands::describe_host()))
+    CauseCandidate::new(Cause::NoRoute, vec![counted, said]).mend(Some(commands::describe_host()))
 }
 
-pub(super) fn no_cluster(case: &Case<'_>) -> Option<Candidate> {
+pub(super) fn no_cluster(case: &Case<'_>) -> Option<CauseCandidate> {
     let change = case.evidence.change.as_ref().ok()?;
     let (from, to) = change.no_cluster();
     if to <= from || case.answer.is_from_upstream() || !case.answer.body.is_empty() {
         return None;
     }
     let counted = match to == from + change.sent {
-        true => Check::For(format!("Envoy counts it: no_cluster {from} -> {to}")),
-        false => Check::Unknown(format!("others found no cluster too: no_cluster {from} -> {to}")),
+        true => CauseCheck::For(format!("Envoy counts it: no_cluster {from} -> {to}")),
+        false => CauseCheck::Unknown(format!("others found no cluster too: no_cluster {from} -> {to}")),
     };
     let listed = match (&case.evidence.hosts, &case.cluster) {
         (Ok((_, hosts)), Some(cluster)) if !hosts.is_there => {
-            Check::For(format!("cluster {cluster} is not among Envoy's clusters"))
+            CauseCheck::For(format!("cluster {cluster} is not among Envoy's clusters"))
         }
-        _ => Check::For("the gateway answered itself, with an empty body".to_owned()),
+        _ => CauseCheck::For("the gateway answered itself, with an empty body".to_owned()),
     };
     let why = match &case.evidence.gateway {
-        Gateway::NoCluster { .. } => Check::For("the gateway's bootstrap lacks gateway_proxy_sds".to_owned()),
-        _ => Check::Mute,
+        Gateway::NoCluster { .. } => CauseCheck::For("the gateway's bootstrap lacks gateway_proxy_sds".to_owned()),
+        _ => CauseCheck::Mute,
     };
     let mend = match why {
-        Check::For(_) => commands::inject(),
+        CauseCheck::For(_) => commands::inject(),
         _ => commands::served(),
     };
-    Some(Candidate::new(Cause::NoCluster, vec![counted, listed, why]).mend(Some(mend)))
+    Some(CauseCandidate::new(Cause::NoCluster, vec![counted, listed, why]).mend(Some(mend)))
 }
 
-pub(super) fn no_endpoint(case: &Case<'_>) -> Candidate {
+pub(super) fn no_endpoint(case: &Case<'_>) -> CauseCandidate {
     let said = case.answer.has_no_healthy_upstream();
     let counted = case.look(Stat::NoneHealthy);
     let words = match (said, &counted) {
-        (true, Look::Rose(rise)) => Check::For(format!("Envoy says: no healthy upstream; {rise}")),
-        (true, _) => Check::For("Envoy says: no healthy upstream".to_owned()),
-        (false, Look::Rose(rise)) if case.answer.reset().is_none() => Check::For(format!("Envoy counts it: {rise}")),
-        (false, _) => return Candidate::new(Cause::NoEndpoint, against_no_endpoint(case)),
+        (true, CounterReading::Rose(rise)) => CauseCheck::For(format!("Envoy says: no healthy upstream; {rise}")),
+        (true, _) => CauseCheck::For("Envoy says: no healthy upstream".to_owned()),
+        (false, CounterReading::Rose(rise)) if case.answer.reset().is_none() => {
+            CauseCheck::For(format!("Envoy counts it: {rise}"))
+        }
+        (false, _) => return CauseCandidate::new(Cause::NoEndpoint, against_no_endpoint(case)),
     };
     let endpoints = match (&case.evidence.hosts, &case.evidence.pods) {
-        (Ok((_, hosts)), _) if hosts.by_address.is_empty() => Check::For("Envoy has 0 endpoints for it".to_owned()),
+        (Ok((_, hosts)), _) if hosts.by_address.is_empty() => {
+            CauseCheck::For("Envoy has 0 endpoints for it".to_owned())
+        }
         (Ok((_, hosts)), _) if hosts.healthy() == 0 => {
-            Check::For(format!("0 of {} endpoints healthy: {}", hosts.by_address.len(), hosts.ailing().join(", ")))
+            CauseCheck::For(format!("0 of {} endpoints healthy: {}", hosts.by_address.len(), hosts.ailing().join(", ")))
         }
         (_, Ok(pods)) if !pods.iter().any(|pod| pod.is_ready) => {
-            Check::For(format!("0 of {} pods are ready", pods.len()))
+            CauseCheck::For(format!("0 of {} pods are ready", pods.len()))
         }
-        (Ok((_, hosts)), _) => Check::Unknown(format!("Envoy has {} healthy endpoints by now", hosts.healthy())),
-        (Err(why), _) => Check::Unknown(format!("endpoints ({why})")),
+        (Ok((_, hosts)), _) => CauseCheck::Unknown(format!("Envoy has {} healthy endpoints by now", hosts.healthy())),
+        (Err(why), _) => CauseCheck::Unknown(format!("endpoints ({why})")),
     };
     let mend = case.pods().filter(|pods| pods.is_empty()).and_then(|_| case.upstream()?.backend_namespace.clone());
     let mend = mend.map(|namespace| kubectl("get pods,endpointslices").with("-n", namespace));
-    Candidate::new(Cause::NoEndpoint, vec![words, endpoints]).mend(mend)
+    CauseCandidate::new(Cause::NoEndpoint, vec![words, endpoints]).mend(mend)
 }
 
-fn against_no_endpoint(case: &Case<'_>) -> Vec<Check> {
+fn against_no_endpoint(case: &Case<'_>) -> Vec<CauseCheck> {
     match &case.evidence.hosts {
         Ok((_, hosts)) if hosts.healthy() > 0 => {
-            vec![Check::Against(format!("{} of {} endpoints healthy", hosts.healthy(), hosts.by_address.len()))]
+            vec![CauseCheck::Against(format!("{} of {} endpoints healthy", hosts.healthy(), hosts.by_address.len()))]
         }
-        _ => vec![Check::Mute],
+        _ => vec![CauseCheck::Mute],
     }
 }
 
-pub(super) fn no_connection(case: &Case<'_>) -> Candidate {
-    let none = || Candidate::new(Cause::NoConnection, vec![Check::Mute]);
+pub(super) fn no_connection(case: &Case<'_>) -> CauseCandidate {
+    let none = || CauseCandidate::new(Cause::NoConnection, vec![CauseCheck::Mute]);
     let reason = case.answer.reset();
     let failed = match case.look(Stat::ConnectFail) {
-        Look::Rose(rise) => Check::For(rise.to_string()),
-        Look::Noisy(rise) => Check::Unknown(format!("{rise}, with requests of others")),
-        Look::Unknown(_) if reason.as_deref().is_some_and(is_connect_failure) => {
-            Check::Unknown("whether TLS or the connection failed".to_owned())
+        CounterReading::Rose(rise) => CauseCheck::For(rise.to_string()),
+        CounterReading::Noisy(rise) => CauseCheck::Unknown(format!("{rise}, with requests of others")),
+        CounterReading::Unknown(_) if reason.as_deref().is_some_and(is_connect_failure) => {
+            CauseCheck::Unknown("whether TLS or the connection failed".to_owned())
         }
-        Look::Flat(_) | Look::Unknown(_) => return none(),
+        CounterReading::Flat(_) | CounterReading::Unknown(_) => return none(),
     };
     // A connection on which TLS fails is one that failed as well.
     let of_tls = [Stat::TlsError, Stat::FailVerify, Stat::SecretsNotReady];
-    if of_tls.into_iter().any(|stat| matches!(case.look(stat), Look::Rose(_) | Look::Noisy(_))) {
+    if of_tls.into_iter().any(|stat| matches!(case.look(stat), CounterReading::Rose(_) | CounterReading::Noisy(_))) {
         return none();
     }
     let is_timeout = reason.as_deref() == Some("connection timeout");
-    let said = reason.map_or(Check::Mute, |reason| Check::For(format!("Envoy says: {reason}")));
+    let said = reason.map_or(CauseCheck::Mute, |reason| CauseCheck::For(format!("Envoy says: {reason}")));
     let next = case.upstream().and_then(|upstream| upstream.backend_namespace.as_deref());
     let next = next.map(|namespace| kubectl("get pods,networkpolicies").with("-n", namespace));
     // With TLS the connection is made once TLS is: a backend that never answers it, or ends it, looks the same.
     let may_be_tls = case.evidence.has_tls != Ok(false) && (is_timeout || refuses_tls(case));
     let tls = match may_be_tls {
-        true => Check::Unknown("whether TLS or the connection failed".to_owned()),
-        false => Check::Mute,
+        true => CauseCheck::Unknown("whether TLS or the connection failed".to_owned()),
+        false => CauseCheck::Mute,
     };
-    Candidate::new(Cause::NoConnection, vec![said, failed, tls]).mend(next)
+    CauseCandidate::new(Cause::NoConnection, vec![said, failed, tls]).mend(next)
 }
 
 fn is_connect_failure(reason: &str) -> bool {
@@ -124,28 +132,28 @@ fn is_connect_failure(reason: &str) -> bool {
     )
 }
 
-pub(super) fn backend_closes(case: &Case<'_>) -> Candidate {
-    let none = || Candidate::new(Cause::BackendCloses, vec![Check::Mute]);
+pub(super) fn backend_closes(case: &Case<'_>) -> CauseCandidate {
+    let none = || CauseCandidate::new(Cause::BackendCloses, vec![CauseCheck::Mute]);
     let is_closed = case.answer.reset().is_some_and(|reason| !is_connect_failure(&reason));
     if !is_closed {
         return none();
     }
     let restarted = match &case.evidence.pods {
-        Err(why) => Check::Unknown(format!("restarts ({why})")),
+        Err(why) => CauseCheck::Unknown(format!("restarts ({why})")),
         Ok(pods) if pods.is_empty() => return none(),
         Ok(pods) => match restarts(pods) {
-            said if !said.is_empty() => Check::For(said.join("; ")),
-            _ if pods.iter().any(|pod| !pod.is_ready) => Check::For(format!(
+            said if !said.is_empty() => CauseCheck::For(said.join("; ")),
+            _ if pods.iter().any(|pod| !pod.is_ready) => CauseCheck::For(format!(
                 "{} of {} pods are not ready",
                 pods.iter().filter(|pod| !pod.is_ready).count(),
                 pods.len()
             )),
-            _ => Check::Against("0 restarts in 1h, all pods ready".to_owned()),
+            _ => CauseCheck::Against("0 restarts in 1h, all pods ready".to_owned()),
         },
     };
     let closed = match case.look(Stat::ClosedWithRequest) {
-        Look::Rose(rise) => Check::For(rise.to_string()),
-        _ => Check::Mute,
+        CounterReading::Rose(rise) => CauseCheck::For(rise.to_string()),
+        _ => CauseCheck::Mute,
     };
-    Candidate::new(Cause::BackendCloses, vec![restarted, closed]).never_proven()
+    CauseCandidate::new(Cause::BackendCloses, vec![restarted, closed]).never_proven()
 }
