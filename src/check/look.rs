@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::command::CommandLine;
 use crate::gloo::metrics::Metrics;
+use crate::model::names::{GATEWAY_PROXY, ISTIO_SYSTEM, SETTINGS};
 use crate::model::{Found, Kind, Object, Selector, Snapshot, Unknown, kinds};
 use crate::plan::istiod::{self, ControlPlaneObjects as IstiodSeen, Istiod, REVISION_LABEL};
 use crate::plan::path::Facts;
@@ -16,11 +17,6 @@ use crate::plan::path::routed::{ROUTES, Routed};
 use crate::plan::path::survey::Survey as Paths;
 use crate::plan::pod::is_running;
 use crate::plan::sidecars::{self, GatewayProxy, Pods};
-
-/// The label of a gateway proxy.
-const GATEWAY: (&str, &str) = ("gloo", "gateway-proxy");
-/// Gloo's Settings.
-pub(crate) const SETTINGS: &str = "default";
 
 /// What no list gives.
 #[derive(Debug, Clone, PartialEq)]
@@ -267,7 +263,7 @@ impl<'w> Look<'w> {
 
     /// The namespace whose policies are the mesh's.
     pub fn root_namespace(&self) -> &'w str {
-        self.istiods().first().map_or("istio-system", |istiod| istiod.root_namespace.as_str())
+        self.istiods().first().map_or(ISTIO_SYSTEM, |istiod| istiod.root_namespace.as_str())
     }
 
     /// The gateway proxies in Gloo's namespace.
@@ -280,7 +276,7 @@ impl<'w> Look<'w> {
             let workloads = [&kinds::DEPLOYMENT, &kinds::DAEMON_SET]
                 .into_iter()
                 .flat_map(|kind| snapshot.in_namespace(kind, gloo))
-                .filter(|workload| workload.label(GATEWAY.0) == Some(GATEWAY.1));
+                .filter(|workload| workload.label(GATEWAY_PROXY.0) == Some(GATEWAY_PROXY.1));
             workloads.map(|workload| self.gateway(workload)).collect()
         });
         self.saw(!gateways.is_empty());

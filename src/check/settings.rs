@@ -3,6 +3,7 @@
 use super::statuses::of_object;
 use super::{Check, Finding, Look, codes};
 use crate::command::flag;
+use crate::model::names::SETTINGS;
 use crate::model::{Found, ObjectRef, kinds};
 
 pub(super) const CHECK: Check = Check {
@@ -15,11 +16,11 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(look: &Look<'_>) -> Vec<Finding> {
-    match look.find(&kinds::SETTINGS, look.gloo(), super::look::SETTINGS) {
+    match look.find(&kinds::SETTINGS, look.gloo(), SETTINGS) {
         Found::There(settings) => of_object(settings, look.gloo()).into_iter().collect(),
         Found::Unknown(_) => Vec::new(),
         Found::NotThere => {
-            let settings = ObjectRef::new(&kinds::SETTINGS, look.gloo(), super::look::SETTINGS);
+            let settings = ObjectRef::new(&kinds::SETTINGS, look.gloo(), SETTINGS);
             vec![
                 Finding::new(&codes::NO_SETTINGS, &settings, "Gloo's Settings are not there")
                     .hint(flag("--gloo-namespace").text(" says where Gloo is")),

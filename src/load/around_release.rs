@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::helm::Record;
 use crate::kube::{ApiError, Cause, Query, Scope, Session};
 use crate::load::unread::why;
+use crate::model::names::SETTINGS;
 use crate::model::{Object, kinds};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::gateway::PROXY_LABEL;
@@ -18,7 +19,7 @@ pub(crate) async fn findings(session: &Session, record: &Record, before: &Value,
     let of_gateways = |kind| session.list_all(kind, Scope::Namespace(namespace), Query::labelled(PROXY_LABEL));
     let (labels, settings, workloads, bootstraps) = tokio::join!(
         session.get(&kinds::NAMESPACE, "", namespace),
-        session.get(&kinds::SETTINGS, namespace, "default"),
+        session.get(&kinds::SETTINGS, namespace, SETTINGS),
         of_gateways(&kinds::DEPLOYMENT),
         of_gateways(&kinds::CONFIG_MAP),
     );

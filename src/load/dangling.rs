@@ -3,6 +3,7 @@
 use crate::error::Failure;
 use crate::kube::{ApiError, Cause, Query, Scope, Session};
 use crate::load::unread::why;
+use crate::model::names::SETTINGS;
 use crate::model::{Kind, Object, kinds};
 use crate::plan::dangling::{self, Dangling};
 
@@ -24,7 +25,7 @@ pub(crate) struct Pointing {
 pub(crate) async fn find(session: &Session, gloo_namespace: &str) -> Result<Pointing, Failure> {
     let mut found = Pointing::default();
     let mut watched = None;
-    match session.get(&kinds::SETTINGS, gloo_namespace, "default").await {
+    match session.get(&kinds::SETTINGS, gloo_namespace, SETTINGS).await {
         Ok(value) => {
             watched = dangling::watched(&value);
             found.others.extend(dangling::of_settings(&Object::new(&kinds::SETTINGS, value)));

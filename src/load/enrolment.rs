@@ -6,13 +6,11 @@ use super::unread::why;
 use crate::command::{Hint, flag};
 use crate::error::{Exit, Failure};
 use crate::kube::{ApiError, Cause, Query, Scope, Session};
+use crate::model::names::RUNNING;
 use crate::model::{Kind, Object, ObjectRef, kinds};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::enrolment::NamespaceState;
 use crate::plan::enrolment::advice::demands_tls;
-
-/// Pods that have ended start no more.
-const RUNNING: &str = "status.phase!=Succeeded,status.phase!=Failed";
 
 /// Everything that runs there, and what could not be read and decides nothing alone.
 ///

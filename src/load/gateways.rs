@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::command::{Hint, flag};
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{Cause, Query, Scope, Session};
+use crate::model::names::RUNNING;
 use crate::model::{Kind, Object, kinds};
 use crate::options::Proxies;
 use crate::plan::auto_mtls::GatewaysReadiness;
@@ -161,7 +162,7 @@ async fn whole(session: &Session, workload: Object) -> Result<GatewayProxy, Fail
 /// The metadata of a workload's pods that are not over; `None` if they may not be listed.
 pub(crate) async fn pods(session: &Session, workload: &Object) -> Option<Vec<Value>> {
     // An evicted pod lies about until somebody clears it away, and runs no Envoy.
-    let living = "status.phase!=Failed,status.phase!=Succeeded".to_owned();
+    let living = RUNNING.to_owned();
     let query = Query { metadata_only: true, fields: living, ..Query::labelled(workload_selector(&workload.value)) };
     session.list_all(&kinds::POD, Scope::Namespace(&workload.reference.namespace), query).await.ok()
 }

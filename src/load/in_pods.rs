@@ -12,6 +12,7 @@ use crate::check::look::EnvoySaid;
 use crate::envoy::updates::{self, Updates};
 use crate::gloo::metrics::{self, Metrics};
 use crate::kube::{ForwardCause, ForwardFailure, Session};
+use crate::model::names::GATEWAY_PROXY;
 use crate::model::{Object, Snapshot, Unknown, kinds};
 use crate::plan::path::ShownCertificate;
 use crate::plan::pod::is_running;
@@ -53,7 +54,7 @@ impl<'s> GlooPods<'s> {
 
     /// What each gateway's Envoy says of its control plane.
     pub(crate) async fn envoys(&self) -> Beyond<Vec<EnvoySaid>> {
-        let pods = self.pods(|pod| pod.label("gloo") == Some("gateway-proxy"));
+        let pods = self.pods(|pod| pod.label(GATEWAY_PROXY.0) == Some(GATEWAY_PROXY.1));
         let Some(first) = pods.first() else { return Beyond::NotThere("no gateway pod runs".to_owned()) };
         if let Err(unknown) = self.may(first).await {
             return Beyond::Unknown(unknown);

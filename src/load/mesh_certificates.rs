@@ -12,6 +12,7 @@ use crate::check::Beyond;
 use crate::envoy::mesh_certificate::of_certs;
 use crate::envoy::x509::serials_of_pem;
 use crate::kube::{ForwardCause, ForwardFailure, InPod, Session};
+use crate::model::names::GATEWAY_PROXY;
 use crate::model::{Object, Snapshot, kinds};
 use crate::plan::Unread;
 use crate::plan::path::ShownCertificate;
@@ -96,7 +97,7 @@ pub(crate) async fn of_gateways(
 
 /// Whether a pod is a gateway's that takes its certificates from the mesh.
 pub(crate) fn has_sidecar(pod: &Object) -> bool {
-    pod.label("gloo") == Some("gateway-proxy") && item(&pod.value["spec"]["containers"], ISTIO_PROXY).is_some()
+    pod.label(GATEWAY_PROXY.0) == Some(GATEWAY_PROXY.1) && item(&pod.value["spec"]["containers"], ISTIO_PROXY).is_some()
 }
 
 /// By proxy, what the pods of those show that lack nothing. The API server is asked first whether that is allowed: who

@@ -8,12 +8,11 @@ use super::istio;
 use super::unread::{unread, why};
 use crate::error::Failure;
 use crate::kube::{ApiError, Cause, Freshness, Query, Scope, Session};
+pub(crate) use crate::model::names::ISTIO_SYSTEM;
 use crate::model::{Kind, kinds};
 use crate::plan::Unread;
 use crate::plan::peer::{self, Policies};
 
-/// Istio's own, where nothing says otherwise.
-pub(crate) const ISTIO_SYSTEM: &str = "istio-system";
 /// Istio 1.22 brought `v1`; before it, and beside it, there is `v1beta1`.
 const VERSIONS: [&Kind; 2] = [&kinds::PEER_AUTHENTICATION, &kinds::PEER_AUTHENTICATION_BETA];
 

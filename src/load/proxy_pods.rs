@@ -6,6 +6,7 @@ use super::absence;
 use crate::command::flag;
 use crate::error::{Exit, Failure, Reason};
 use crate::kube::{ApiError, Cause, Query, Scope, Session};
+use crate::model::names::KUBE_GATEWAY_LABEL;
 use crate::model::{Kind, Object, ObjectRef, kinds};
 use crate::options::{Global, PodsOf, ProxyPods};
 use crate::plan::labels::workload_selector;
@@ -13,9 +14,6 @@ use crate::plan::proxy_pods::{self, ChosenPods};
 use crate::plan::sidecars::BOOTSTRAP_KEY;
 use crate::text::nearest;
 use crate::text::{ProxyKind, ProxyName};
-
-/// The workloads of proxies that a Gateway of the Kubernetes Gateway API has.
-const GATEWAY_LABEL: &str = "gateway.networking.k8s.io/gateway-name";
 
 /// The pods to look into.
 ///
@@ -155,10 +153,10 @@ impl Look<'_> {
     }
 
     async fn no_gateway(&self, gateway: &str, deployment: &str) -> Failure {
-        let query = Query { metadata_only: true, limit: 500, ..Query::labelled(GATEWAY_LABEL) };
+        let query = Query { metadata_only: true, limit: 500, ..Query::labelled(KUBE_GATEWAY_LABEL) };
         let page = self.session.list_page(&kinds::DEPLOYMENT, Scope::All, &query).await;
         let there = page.map(|page| page.items).unwrap_or_default();
-        let near = there.iter().filter_map(|item| item["metadata"]["labels"][GATEWAY_LABEL].as_str());
+        let near = there.iter().filter_map(|item| item["metadata"]["labels"][KUBE_GATEWAY_LABEL].as_str());
         let near = nearest(gateway, near);
         let line = format!("deployment/{deployment}, which Gateway {gateway} would have: not found in any namespace");
         let mut failure = Failure::new(Exit::SaidNo, Reason::NotFound, line);

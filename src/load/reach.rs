@@ -3,11 +3,9 @@
 use crate::kube::{Query, Scope, Session};
 use crate::load::unread;
 use crate::model::kinds;
+use crate::model::names::RUNNING;
 use crate::plan::Unread;
 use crate::plan::peer::change;
-
-/// Pods that have ended answer no request.
-const RUNNING: &str = "status.phase!=Succeeded,status.phase!=Failed";
 
 /// How many pods no policy reaches, and the names of some: `shop/cart-1`.
 #[derive(Debug, Default)]

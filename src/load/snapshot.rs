@@ -14,14 +14,13 @@ use super::unread::why;
 use crate::edit::manifest;
 use crate::error::Failure;
 use crate::kube::{ApiError, Cause, Query, Scope, Session};
+use crate::model::names::RUNNING;
 use crate::model::{Kind, ListAnswer, ListPart, Object, Snapshot, Spot, Unknown, kinds};
 use crate::plan::mark::LAST_APPLIED;
 use crate::plan::path::endpoints;
 
 /// Requests under way at once: each has a TLS connection of its own.
 const AT_ONCE: usize = 6;
-/// Pods that have ended answer no request.
-const RUNNING: &str = "status.phase!=Succeeded,status.phase!=Failed";
 
 /// How much of each object is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,6 +14,7 @@ use super::policies;
 use super::unread::unread;
 use crate::error::Failure;
 use crate::kube::{ApiError, Cause, Freshness, Query, Scope, Session};
+use crate::model::names::{ISTIO_SYSTEM, RUNNING, SETTINGS};
 use crate::model::{Kind, Object, kinds};
 use crate::options::{GLOO_SYSTEM, Global};
 use crate::plan::backend::{self, Backend, ServiceRef};
@@ -26,9 +27,6 @@ use crate::plan::path::{Behind, Facts, Switched, of_upstream};
 use crate::plan::peer::{self, Policies, Sent};
 use crate::plan::policy::Picked;
 use crate::plan::{Unread, Wants};
-
-/// Pods that have ended answer no request.
-const RUNNING: &str = "status.phase!=Succeeded,status.phase!=Failed";
 
 type Read<T> = Result<T, Unread>;
 
@@ -106,7 +104,7 @@ impl<'s> SurveyReader<'s> {
                 };
                 let last = candidates[candidates.len() - 1];
                 for namespace in candidates {
-                    match self.session.get(&kinds::SETTINGS, namespace, "default").await {
+                    match self.session.get(&kinds::SETTINGS, namespace, SETTINGS).await {
                         Ok(settings) => {
                             let settings = Object::new(&kinds::SETTINGS, settings);
                             return (namespace.to_owned(), Ok(Switched::of(&settings)));
@@ -231,7 +229,7 @@ impl<'s> SurveyReader<'s> {
 
     /// What may make a difference for these pods, and no more: without a policy that refuses what is to be sent, none.
     async fn policies_of(&self, pods: &[Rc<Value>], wants: Wants) -> Read<Policies<'_>> {
-        let none = Policies { all: &[], root_namespace: policies::ISTIO_SYSTEM };
+        let none = Policies { all: &[], root_namespace: ISTIO_SYSTEM };
         let Some(sent) = wants.peer.filter(|_| pods.iter().any(|pod| pod::obeys_policies(pod))) else {
             return Ok(none);
         };
@@ -306,7 +304,7 @@ impl<'s> SurveyReader<'s> {
     pub(crate) async fn policies(&self) -> Result<Policies<'_>, &Unread> {
         let all = self.listed_policies().await?;
         let read = async || match all.is_empty() {
-            true => Ok(policies::ISTIO_SYSTEM.to_owned()),
+            true => Ok(ISTIO_SYSTEM.to_owned()),
             false => Box::pin(policies::root(self.session, None)).await.told(),
         };
         let root_namespace = self.root_namespace.get_or_init(read).await.as_ref()?;

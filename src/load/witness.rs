@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::survey::SurveyReader;
 use crate::envoy::admin::{StatsFormat, StatsScope, StatsWish, stats};
 use crate::kube::{Cause, ForwardCause, ForwardFailure, Query, Scope, Session};
+use crate::model::names::RUNNING;
 use crate::model::{Object, kinds};
 use crate::plan::Unread;
 use crate::plan::backend::{self, Backend, ServiceRef};
@@ -187,10 +188,7 @@ async fn behind_service(
         Err(path::Behind::Outside { kind }) => return Backends::unknown(format!("not a Kubernetes Service ({kind})")),
         Err(_) => return Backends::unknown(format!("service {full} has no selector")),
     };
-    let query = Query {
-        fields: "status.phase!=Succeeded,status.phase!=Failed".into(),
-        ..Query::labelled(port.selector.to_string())
-    };
+    let query = Query { fields: RUNNING.into(), ..Query::labelled(port.selector.to_string()) };
     let (pods, policies) =
         tokio::join!(session.list_all(&kinds::POD, Scope::Namespace(namespace), query), survey.policies());
     let pods = pods.map_err(|error| survey.unread(error));

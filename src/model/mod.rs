@@ -1,6 +1,7 @@
 //! Plain data: what an object is, where it came from, how a field is named. No I/O.
 
 mod kind;
+pub(crate) mod names;
 mod object;
 mod path;
 mod selector;

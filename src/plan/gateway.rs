@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::Unread;
 use super::ssl_config::{SDS_CLUSTER, Tls, tls_of};
 use crate::model::Object;
+use crate::plan::sidecars::parts::{ISTIO_PROXY, SDS};
 
 /// The label of a gateway proxy's workload, pods and ConfigMap alike.
 pub(crate) const PROXY_LABEL: &str = "gloo=gateway-proxy";
@@ -109,7 +110,7 @@ fn has_sidecars(pod: &Value) -> bool {
             .flatten()
             .any(|container| container["name"] == name)
     };
-    runs("sds") && runs("istio-proxy")
+    runs(SDS) && runs(ISTIO_PROXY)
 }
 
 /// Whether a bootstrap has the SDS cluster, by its name: Helm writes snake case, glooctl camel case.

@@ -8,10 +8,8 @@ use crate::model::{Object, kinds};
 use crate::plan::Unread;
 use crate::plan::advice::Advice;
 use crate::plan::labels::workload_selector;
+use crate::plan::proxy_pods::ADMIN_PORT;
 use crate::plan::sidecars::parts::{ISTIO_PROXY, SDS};
-
-/// Where the chart puts Envoy's admin interface.
-const ADMIN: u16 = 19000;
 
 /// What was proven, and what could not be looked at.
 pub(crate) struct SidecarsProof {
@@ -48,7 +46,7 @@ pub(crate) async fn prove(session: &Session, workload: &Object, cluster: &str) -
         return Ok(SidecarsProof { line: "verified: nothing, the workload has no pods".to_owned(), advice: None });
     };
     let sidecars = "verified: sds and istio-proxy ready";
-    match session.get_in_pod(namespace, pod, ADMIN, "/clusters").await {
+    match session.get_in_pod(namespace, pod, ADMIN_PORT, "/clusters").await {
         Ok(body) if String::from_utf8_lossy(&body).lines().any(|line| line.starts_with(&format!("{cluster}::"))) => {
             Ok(SidecarsProof { line: format!("{sidecars}, {cluster} in Envoy's clusters"), advice: None })
         }

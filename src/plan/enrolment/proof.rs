@@ -4,9 +4,7 @@ use serde_json::Value;
 
 use super::pods::is_living;
 use crate::plan::revisions::injected_by;
-
-/// The container that Istio adds.
-const SIDECAR: &str = "istio-proxy";
+use crate::plan::sidecars::parts::ISTIO_PROXY;
 
 /// How many pods are as wanted.
 ///
@@ -40,14 +38,14 @@ fn against(pod: &Value, wanted: Option<&str>) -> Option<String> {
         .iter()
         .any(|list| named(&pod["status"][list]).is_some_and(|status| status["ready"] == true));
     match (is_there, is_ready) {
-        (false, _) => Some(format!("has no container {SIDECAR}")),
-        (true, false) => Some(format!("container {SIDECAR} is not ready")),
+        (false, _) => Some(format!("has no container {ISTIO_PROXY}")),
+        (true, false) => Some(format!("container {ISTIO_PROXY} is not ready")),
         (true, true) => None,
     }
 }
 
 fn named(list: &Value) -> Option<&Value> {
-    list.as_array()?.iter().find(|item| item["name"] == SIDECAR)
+    list.as_array()?.iter().find(|item| item["name"] == ISTIO_PROXY)
 }
 
 #[cfg(test)]
@@ -62,9 +60,9 @@ mod tests {
             pod["metadata"]["annotations"]["sidecar.istio.io/status"] =
                 json!(json!({"revision": revision}).to_string());
         }
-        pod["spec"][list] = json!([{"name": SIDECAR}]);
+        pod["spec"][list] = json!([{"name": ISTIO_PROXY}]);
         let statuses = list.replace("ontainers", "ontainerStatuses");
-        pod["status"][statuses] = json!([{"name": SIDECAR, "ready": ready}]);
+        pod["status"][statuses] = json!([{"name": ISTIO_PROXY, "ready": ready}]);
         pod
     }
 

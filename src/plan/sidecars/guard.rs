@@ -7,10 +7,9 @@ use super::parts::{ISTIO_PROXY, SDS};
 use super::state::{env, item};
 use crate::command::{Hint, gloo_rs};
 use crate::error::Reason;
+use crate::model::names::KUBE_GATEWAY_LABEL;
 use crate::plan::outcome::Objection;
 
-/// The label of a proxy that a controller makes for a Gateway of the Kubernetes Gateway API.
-const GATEWAY_NAME: &str = "gateway.networking.k8s.io/gateway-name";
 /// The field manager of this program.
 pub(super) const MANAGER: &str = "gloo-rs";
 
@@ -28,7 +27,7 @@ pub(crate) struct Makers {
 /// Reads the marks.
 pub(crate) fn makers(proxy: &GatewayProxy) -> Makers {
     Makers {
-        gateway_api: proxy.workload.label(GATEWAY_NAME).map(str::to_owned),
+        gateway_api: proxy.workload.label(KUBE_GATEWAY_LABEL).map(str::to_owned),
         gloo_mtls: has_gloo_mtls(proxy),
         chart_sidecars: is_rendered_by_chart(proxy),
     }

@@ -29,7 +29,7 @@ use crate::model::{FieldPath, Object, Segment};
 pub(crate) use guard::makers;
 pub(crate) use inject::inject;
 pub(crate) use uninject::uninject;
-pub(crate) use values::{Provenance, choose, current_address};
+pub(crate) use values::{CLUSTER_ID, MESH_ID, Provenance, choose, current_address};
 
 /// The key of a gateway's `ConfigMap` that holds Envoy's bootstrap.
 pub(crate) const BOOTSTRAP_KEY: &str = "envoy.yaml";

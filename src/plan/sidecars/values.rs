@@ -10,8 +10,9 @@ use crate::error::Failure;
 use crate::plan::istiod::{Because, Choice, Istiod, Told, choose as choose_istiod};
 use crate::text::Image;
 
-const MESH_ID: &str = "cluster.local";
-const CLUSTER_ID: &str = "Kubernetes";
+/// What the chart fills in where nothing is said.
+pub(crate) const MESH_ID: &str = "cluster.local";
+pub(crate) const CLUSTER_ID: &str = "Kubernetes";
 
 /// Where a value came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,6 +6,8 @@ use super::{Chart, Edition, auto_mtls, integration, is_on, sds, then};
 use crate::command::{gloo_rs, kubectl};
 use crate::model::{FieldPath, Object, ObjectRef};
 use crate::plan::advice::{Advice, Code, Weight};
+use crate::plan::istiod::REVISION_LABEL;
+use crate::plan::revisions::INJECTION_LABEL;
 use crate::plan::sidecars::claims;
 
 /// Keys of the chart's schema that no template reads, and what to set instead.
@@ -42,9 +44,9 @@ pub(crate) fn of_values(before: &Value, after: &Value, chart: &Chart) -> Vec<Adv
 pub(crate) fn of_namespace(namespace: &Value) -> Option<Advice> {
     let labels = &namespace["metadata"]["labels"];
     let name = namespace["metadata"]["name"].as_str().unwrap_or_default();
-    let label = match (labels["istio-injection"].as_str(), labels["istio.io/rev"].as_str()) {
-        (Some("enabled"), _) => "istio-injection=enabled".to_owned(),
-        (None, Some(revision)) => format!("istio.io/rev={revision}"),
+    let label = match (labels[INJECTION_LABEL].as_str(), labels[REVISION_LABEL].as_str()) {
+        (Some("enabled"), _) => format!("{INJECTION_LABEL}=enabled"),
+        (None, Some(revision)) => format!("{REVISION_LABEL}={revision}"),
         _ => return None,
     };
     let key = label.split('=').next().unwrap_or_default();

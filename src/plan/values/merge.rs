@@ -11,11 +11,7 @@ use crate::error::Failure;
 use crate::model::FieldPath;
 use crate::plan::advice::{Advice, Code};
 use crate::plan::istiod::{Because, Choice, Istiod, Told, choose};
-use crate::plan::sidecars::Flags;
-
-/// What the chart fills in where nothing is said.
-const MESH_ID: &str = "cluster.local";
-const CLUSTER_ID: &str = "Kubernetes";
+use crate::plan::sidecars::{CLUSTER_ID, Flags, MESH_ID};
 
 /// The values with Istio's settings.
 ///

@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use crate::plan::labels::labels;
 use crate::plan::pod::{barred, is_meshed};
+use crate::plan::sidecars::parts::ISTIO_PROXY;
 
-const SIDECAR: &str = "istio-proxy";
 /// Restarts longer ago explain no answer of now.
 const RECENT_SECONDS: i64 = 3600;
 /// What keeps traffic from the sidecar, which then demands nothing of it (Istio, resource annotations).
@@ -55,7 +55,9 @@ impl BackendPod {
             name: text(&metadata["name"]).unwrap_or_default(),
             ips,
             is_meshed: is_meshed(pod),
-            sidecar_ready: statuses().find(|status| status["name"] == SIDECAR).map(|status| status["ready"] == true),
+            sidecar_ready: statuses()
+                .find(|status| status["name"] == ISTIO_PROXY)
+                .map(|status| status["ready"] == true),
             is_ready: conditions.into_iter().any(|one| one["type"] == "Ready" && one["status"] == "True"),
             restarts: statuses().filter_map(|status| restart(status, now)).collect(),
             around_sidecar: around,
