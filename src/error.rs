@@ -1,6 +1,7 @@
 //! Failures: what a person reads, what a script reads, and the one table of exit codes.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::command::Hint;
 
@@ -242,6 +243,46 @@ reasons! {
     Bug = "bug",
 }
 
+/// The errors that led to a failure, as the libraries that met them say it.
+#[derive(Debug, Clone, Default)]
+pub struct Causes(Option<Arc<anyhow::Error>>);
+
+impl Causes {
+    /// This error and those below it, by what they say.
+    pub(crate) fn of(error: &dyn std::error::Error) -> Self {
+        let mut texts: Vec<_> =
+            std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect();
+        let last = texts.pop().map(anyhow::Error::msg);
+        Self(last.map(|last| Arc::new(texts.into_iter().rev().fold(last, anyhow::Error::context))))
+    }
+
+    /// What each says, the nearest first.
+    #[must_use]
+    pub fn texts(&self) -> Vec<String> {
+        let mut texts: Vec<_> = self.0.iter().flat_map(|error| error.chain()).map(ToString::to_string).collect();
+        // An error that only wraps another often says the same.
+        texts.dedup();
+        texts
+    }
+}
+
+/// What the system says of an error, as a part of a sentence and without its number: `permission denied`.
+pub(crate) fn plain(error: &dyn std::error::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}
+
+/// Errors have no equality; what they say has.
+impl PartialEq for Causes {
+    fn eq(&self, other: &Self) -> bool {
+        self.texts() == other.texts()
+    }
+}
+
+impl Eq for Causes {}
+
 /// A failure as both readers need it: the first line, then details, then what to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
@@ -253,12 +294,21 @@ pub struct Failure {
     pub details: Vec<String>,
     /// What to do next.
     pub hints: Vec<Hint>,
+    /// For whoever has to know more: shown with `-v`, and in the document.
+    pub causes: Causes,
 }
 
 impl Failure {
     /// A failure of one line.
     pub fn new(exit: Exit, reason: Reason, message: impl Into<String>) -> Self {
-        Self { exit, reason, message: message.into(), details: Vec::new(), hints: Vec::new() }
+        Self {
+            exit,
+            reason,
+            message: message.into(),
+            details: Vec::new(),
+            hints: Vec::new(),
+            causes: Causes::default(),
+        }
     }
 
     /// The command line is not one.
@@ -270,6 +320,13 @@ impl Failure {
     #[must_use]
     pub fn detail(mut self, line: impl Into<String>) -> Self {
         self.details.push(line.into());
+        self
+    }
+
+    /// With the error that led to it.
+    #[must_use]
+    pub(crate) fn caused_by(mut self, error: &dyn std::error::Error) -> Self {
+        self.causes = Causes::of(error);
         self
     }
 
@@ -301,6 +358,16 @@ mod tests {
         assert_eq!(Exit::Interrupted.or(Exit::HalfDone), Exit::HalfDone);
         assert_eq!(Exit::Interrupted.or(Exit::RolledBack), Exit::Interrupted);
         assert_eq!(Exit::Pending.or(Exit::WouldChange), Exit::WouldChange);
+    }
+
+    #[test]
+    fn a_failure_keeps_each_error_below_it_and_says_none_twice() {
+        let error =
+            anyhow::Error::msg("Connection refused (os error 111)").context("tcp connect").context("tcp connect");
+        let failure = Failure::new(Exit::NoAnswer, Reason::Unreachable, "no").caused_by(error.as_ref());
+        assert_eq!(failure.causes.texts(), ["tcp connect", "Connection refused (os error 111)"]);
+        assert_eq!(plain(error.root_cause()), "connection refused");
+        assert_eq!(Failure::usage("no").causes.texts(), [""; 0]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use colored::{Color, Colorize};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::command::Hint;
-use crate::error::{Exit, Failure, Reason};
+use crate::error::{Exit, Failure, Reason, plain};
 use crate::options::{Loudness, When};
 use crate::plan::advice::{Advice, Weight};
 use crate::render::text as render_text;
@@ -177,10 +177,8 @@ impl Ui {
     /// Why the answer is not whole although somebody wants it (a full disk), once. A reader that went away is none.
     pub(crate) fn lost_answer(&mut self) -> Option<Failure> {
         let error = self.stdout_failed.take()?;
-        let text = error.to_string();
-        let why = text.split(" (os error").next().unwrap_or_default();
-        let message = format!("stdout: {why}; the answer is not whole");
-        Some(Failure::new(Exit::Failed, Reason::File, message))
+        let message = format!("stdout: {}; the answer is not whole", plain(&error));
+        Some(Failure::new(Exit::Failed, Reason::File, message).caused_by(&error))
     }
 
     /// A text for stderr that was laid out elsewhere: clap's own messages.
@@ -217,9 +215,14 @@ impl Ui {
         }
     }
 
-    /// A failure with its details and hints.
+    /// A failure with its details and hints; with `-v` the errors that led to it.
     pub(crate) fn failure(&mut self, failure: &Failure) {
         self.error(&failure.message, &failure.details, &failure.hints);
+        if self.loudness >= Loudness::Verbose {
+            for cause in failure.causes.texts() {
+                self.below(&format!("cause: {cause}"));
+            }
+        }
     }
 
     /// `error: …` with the lines below it.

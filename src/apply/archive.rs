@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use crate::command::flag;
-use crate::error::{Exit, Failure, Reason};
+use crate::error::{Exit, Failure, Reason, plain};
 use crate::zip;
 
 /// A zip file under way; dropped, it is gone.
@@ -115,7 +115,8 @@ fn taken(place: &Path) -> Failure {
 }
 
 fn cannot(place: &Path, error: &io::Error) -> Failure {
-    failure(format!("{}: cannot be written: {}", place.display(), crate::load::files::reason(error)))
+    failure(format!("{}: cannot be written: {}", place.display(), plain(error)))
+        .caused_by(error)
         .hint(flag("--output-file").text(" names a place elsewhere"))
 }
 

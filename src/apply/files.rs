@@ -14,8 +14,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::{NamedTempFile, TempPath};
 
-use crate::error::{Exit, Failure, Reason};
-use crate::load::files::reason;
+use crate::error::{Exit, Failure, Reason, plain};
 
 /// What the names of files start with that are gone when the run ends.
 const PREFIX: &str = ".gloo-rs-";
@@ -191,7 +190,8 @@ fn write_sibling(file: &Path, new: &[u8]) -> Result<TempPath, Failure> {
     };
     let (old, sibling) = write().map_err(|error| cannot(file, &error))?;
     attributes::copy(&old, sibling.as_file()).map_err(|lost| {
-        failure(format!("{}: cannot keep its {}: {}; not written", file.display(), lost.what, reason(&lost.error)))
+        failure(format!("{}: cannot keep its {}: {}; not written", file.display(), lost.what, plain(&lost.error)))
+            .caused_by(&lost.error)
             .detail("the new file would be open to others than the old one")
             .hint("run this as a user who may set it, or edit it as a filter: -f FILE without --write")
     })?;
@@ -233,7 +233,7 @@ fn failure(message: String) -> Failure {
 }
 
 fn cannot(file: &Path, error: &io::Error) -> Failure {
-    failure(format!("{}: cannot write it: {}", file.display(), reason(error)))
+    failure(format!("{}: cannot write it: {}", file.display(), plain(error))).caused_by(error)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::caught::{Panicked, caught};
 use super::claims;
 use crate::command::Hint;
 use crate::edit::patch;
-use crate::error::{Exit, Failure, Reason};
+use crate::error::{Causes, Exit, Failure, Reason};
 use crate::kube::{ApiError, Cause, DryRun, Session, Verb};
 use crate::model::{FieldPath, Object, ObjectRef};
 use crate::plan::change::{Act, Change};
@@ -214,7 +214,7 @@ fn verb(change: &Change) -> Verb {
 
 fn failed(change: &Change, verb: Verb, cause: Cause) -> ApiError {
     let ObjectRef { kind, namespace, name } = change.before.reference.clone();
-    ApiError { verb, kind: Some(kind), namespace, name, cause }
+    ApiError { verb, kind: Some(kind), namespace, name, cause, causes: Causes::default() }
 }
 
 /// Takes back what was done, the last first, from what is there now.

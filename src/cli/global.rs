@@ -71,7 +71,7 @@ pub(super) struct GlobalArgs {
     /// Say errors and warnings alone on stderr
     #[arg(short, long, global = true, env = "GLOO_RS_QUIET", hide_env = true, value_parser = switch, conflicts_with = "verbose")]
     quiet: bool,
-    /// Show every request, and with -vv how long it took
+    /// Show every request and the causes of a failure; -vv adds how long each request took
     #[arg(short, long, global = true, action = ArgAction::Count, env = "GLOO_RS_VERBOSE", hide_env = true)]
     verbose: u8,
     /// Do not ask before a risky change

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::interrupt::Interrupts;
 use super::report::Report;
-use crate::error::{Exit, Failure, Reason};
+use crate::error::{Exit, Failure, Reason, plain};
 use crate::kube::{Environment, Exchange, Session, Target, Trace};
 use crate::options::{Global, Loudness};
 use crate::plan::advice::{Advice, Code};
@@ -17,10 +17,9 @@ pub(super) fn block_on<T>(
     interrupts: &Interrupts,
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::new(Exit::Failed, Reason::File, format!("cannot start: {error}")))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+        Failure::new(Exit::Failed, Reason::File, format!("cannot start: {}", plain(&error))).caused_by(&error)
+    })?;
     let done = runtime.block_on(interrupts.until_writes(work));
     // A resolver or an exec plugin that hangs on a thread of its own is not waited for.
     runtime.shutdown_background();

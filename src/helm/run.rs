@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::lines::pass_on;
 use super::{HelmTarget, Storage};
 use crate::command::Hint;
-use crate::error::{Exit, Failure, Reason};
+use crate::error::{Exit, Failure, Reason, plain};
 
 /// Every variable of Helm 3.17 and 4.3, and of client-go in them, by which they would work elsewhere, or as another
 /// user, than this program did. `HELM_DRIVER` and `KUBECONFIG` are set instead.
@@ -83,7 +83,7 @@ impl Helm {
                 failed(format!("no answer within {}s", limit.as_secs_f32()))
                     .hint(Hint::default().flag("--timeout").text(" waits longer"))
             })?
-            .map_err(|error| failed(error.to_string()))?;
+            .map_err(|error| failed(plain(&error)).caused_by(&error))?;
         let major = said.trim_start_matches('v').split('.').next().and_then(|major| major.parse().ok());
         match major {
             Some(major) => Ok(Self { program, major }),
@@ -123,7 +123,8 @@ impl Helm {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|error| {
-            Failure::new(Exit::Failed, Reason::Helm, format!("{}: {error}; nothing changed", self.program.display()))
+            let message = format!("{}: {}; nothing changed", self.program.display(), plain(&error));
+            Failure::new(Exit::Failed, Reason::Helm, message).caused_by(&error)
         })?;
         if let Some(mut stdin) = child.stdin.take() {
             tokio::spawn(async move { drop(stdin.write_all(values.as_bytes()).await) });

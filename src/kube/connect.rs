@@ -20,9 +20,9 @@ use rustls::pki_types::pem::PemObject as _;
 use tower::util::MapErr;
 use tower::{BoxError, Layer as _, Service};
 
-use super::kubeconfig::{ChosenContext, plain, refused};
+use super::kubeconfig::{ChosenContext, refused};
 use super::proxy_env::{BadProxy, HttpProxy, Protocol, ProxySource};
-use crate::error::Failure;
+use crate::error::{Failure, plain};
 
 /// For a TCP connection and the TLS handshake over it.
 const CONNECT: Duration = Duration::from_secs(5);

@@ -12,8 +12,8 @@ use tokio::sync::Mutex;
 
 use super::Target;
 use super::exec::{Credential, Plugin};
-use super::kubeconfig::{ChosenContext, plain, refused};
-use crate::error::Failure;
+use super::kubeconfig::{ChosenContext, refused};
+use crate::error::{Failure, plain};
 
 /// A token file is read again after a minute: the kubelet replaces it before it expires.
 const REREAD: Duration = Duration::from_mins(1);
@@ -143,7 +143,7 @@ fn use_certificate(user: &mut AuthInfo, credential: Credential) {
 
 fn read_token(path: &Path, context: &str) -> Result<HeaderValue, Failure> {
     let bad = |why: &str| refused(format!("context {context}: token file {}: {why}", path.display()));
-    let token = std::fs::read_to_string(path).map_err(|error| bad(&plain(&error)))?;
+    let token = std::fs::read_to_string(path).map_err(|error| bad(&plain(&error)).caused_by(&error))?;
     if token.trim().is_empty() {
         return Err(bad("empty"));
     }

@@ -13,9 +13,9 @@ use serde_json::json;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Command;
 
+use super::Environment;
 use super::program::{self, NotFound};
-use super::{Environment, kubeconfig::plain};
-use crate::error::{Exit, Failure, Reason};
+use crate::error::{Exit, Failure, Reason, plain};
 
 /// A credential is a few kilobytes.
 const MOST: u64 = 1 << 20;
@@ -72,7 +72,7 @@ impl Plugin {
                 self.failed(format!("gave no answer within {secs}s and was ended"))
                     .hint("run it by hand: it may be waiting for a login; --timeout waits longer")
             })?
-            .map_err(|error: std::io::Error| self.failed(plain(&error)))?;
+            .map_err(|error: std::io::Error| self.failed(plain(&error)).caused_by(&error))?;
         let said = lines(&output.stderr);
         if !output.status.success() {
             let how =
@@ -152,7 +152,7 @@ impl Plugin {
     }
 
     fn not_started(&self, error: &std::io::Error) -> Failure {
-        let failure = self.failed(format!("cannot be run: {}", plain(error)));
+        let failure = self.failed(format!("cannot be run: {}", plain(error))).caused_by(error);
         match &self.config.install_hint {
             Some(hint) if error.kind() == std::io::ErrorKind::NotFound => failure.hint(one_line(hint)),
             _ => failure,

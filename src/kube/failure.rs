@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::error::{Exit, Failure, Reason};
+use crate::error::{Causes, Exit, Failure, Reason};
 use crate::model::Kind;
 
 /// What was asked, as RBAC names it.
@@ -56,6 +56,7 @@ pub struct ApiError {
     /// Empty: the list.
     pub name: String,
     pub cause: Cause,
+    pub causes: Causes,
 }
 
 /// Why.

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::answer::{self, ApiAnswer, Asked};
 use super::failure::{ApiError, Cause, Verb};
 use super::{Session, tls};
-use crate::error::{Exit, Failure, Reason};
+use crate::error::{Causes, Exit, Failure, Reason};
 use crate::model::{Unknown, kinds};
 
 /// As RBAC names it.
@@ -117,6 +117,7 @@ impl ForwardFailure {
             namespace: self.namespace.clone(),
             name: self.pod.clone(),
             cause: cause.clone(),
+            causes: Causes::default(),
         }
     }
 

@@ -13,7 +13,7 @@ use super::kubeconfig::{ConfigFiles, select};
 use super::page::Page;
 use super::proxy_env::decide;
 use super::{Environment, Target, connect, exec};
-use crate::error::Failure;
+use crate::error::{Causes, Failure};
 use crate::model::kinds;
 
 /// The items of the list that an API server answers with.
@@ -30,6 +30,7 @@ pub(crate) fn answer(status: u16, retry_after: Option<u64>, body: &[u8]) -> Resu
         namespace: "shop".to_owned(),
         name: "cart".to_owned(),
         cause,
+        causes: Causes::default(),
     })
 }
 

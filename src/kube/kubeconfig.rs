@@ -8,7 +8,7 @@ use ::kube::config::{AuthInfo, Cluster, Context, Kubeconfig, KubeconfigError};
 
 use super::{ClusterContext, Environment, KubeconfigFiles, Target};
 use crate::command::flag;
-use crate::error::{Exit, Failure, Reason};
+use crate::error::{Exit, Failure, Reason, plain};
 
 /// A context with what it names.
 #[derive(Debug)]
@@ -126,21 +126,15 @@ fn unusable(path: &Path, error: &KubeconfigError) -> Failure {
         KubeconfigError::ReadConfig(error, _) if error.kind() == ErrorKind::NotFound => {
             refused(format!("kubeconfig {path}: no such file"))
         }
-        KubeconfigError::ReadConfig(error, _) => refused(format!("kubeconfig {path}: {}", plain(error))),
+        KubeconfigError::ReadConfig(error, _) => {
+            refused(format!("kubeconfig {path}: {}", plain(error))).caused_by(error)
+        }
         KubeconfigError::Parse(error) => {
             let place = error.location().map_or_else(String::new, |place| format!(", line {}", place.line()));
             refused(format!("kubeconfig {path}{place}: not a kubeconfig, or not YAML"))
         }
         error => refused(format!("kubeconfig {path}: {error}")),
     }
-}
-
-/// An I/O error without the number that Rust puts behind it.
-pub(super) fn plain(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
 fn nothing(files: &ConfigFiles, missing: &[PathBuf]) -> Failure {

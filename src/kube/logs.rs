@@ -7,11 +7,11 @@ use bytes::Bytes;
 use http::Method;
 use http_body_util::BodyExt as _;
 
+use super::Session;
 use super::answer::Asked;
 use super::encoding::encode;
 use super::failure::{ApiError, Cause, Verb};
-use super::request::Call;
-use super::{Session, tls};
+use super::request::{Call, CallFailure};
 use crate::model::kinds;
 
 /// As RBAC names it.
@@ -76,7 +76,9 @@ impl Log {
                 None => frame.await,
                 Some(after) => match tokio::time::timeout(after, frame).await {
                     Ok(frame) => frame,
-                    Err(_) => return Err(failed(&self.namespace, &self.pod, Cause::Timeout { after, sent: true })),
+                    Err(_) => {
+                        return Err(failed(&self.namespace, &self.pod, Cause::Timeout { after, sent: true }.into()));
+                    }
                 },
             };
             match frame {
@@ -86,7 +88,7 @@ impl Log {
                         return Ok(Some(data));
                     }
                 }
-                Some(Err(error)) => return Err(failed(&self.namespace, &self.pod, tls::cause_of(&error))),
+                Some(Err(error)) => return Err(failed(&self.namespace, &self.pod, CallFailure::of_wire(error))),
             }
         }
     }
@@ -101,14 +103,16 @@ impl Session {
         let asked = Asked { verb: "get", group: "", plural: RESOURCE, namespace, name: pod };
         let path = query.path(namespace, pod);
         let call = Call { method: Method::GET, path, accept: "*/*", body: None, asked };
-        let body = self.wire().open(&call).await.map_err(|cause| failed(namespace, pod, cause))?;
+        let body = self.wire().open(&call).await.map_err(|failure| failed(namespace, pod, failure))?;
         let patience = (!query.follow).then(|| self.timeout());
         Ok(Log { body, patience, namespace: namespace.to_owned(), pod: pod.to_owned() })
     }
 }
 
-fn failed(namespace: &str, pod: &str, cause: Cause) -> ApiError {
-    ApiError { verb: Verb::Get, kind: Some(&kinds::POD), namespace: namespace.to_owned(), name: pod.to_owned(), cause }
+fn failed(namespace: &str, pod: &str, failure: CallFailure) -> ApiError {
+    let CallFailure { cause, causes } = failure;
+    let (namespace, name) = (namespace.to_owned(), pod.to_owned());
+    ApiError { verb: Verb::Get, kind: Some(&kinds::POD), namespace, name, cause, causes }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Lists, a page at a time.
 
+use crate::error::Causes;
 use std::collections::HashSet;
 
 use serde_json::Value;
@@ -92,6 +93,7 @@ impl<'a> Pages<'a> {
                 namespace: self.scope.namespace().to_owned(),
                 name: String::new(),
                 cause: Cause::BadAnswer(why),
+                causes: Causes::default(),
             }),
             None => Ok(Some(page)),
         }

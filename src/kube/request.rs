@@ -17,6 +17,7 @@ use super::answer::{self, ApiAnswer, Asked};
 use super::credential::Bearer;
 use super::failure::Cause;
 use super::{Exchange, Trace, tls};
+use crate::error::Causes;
 
 const AGENT: &str = concat!("gloo-rs/", env!("CARGO_PKG_VERSION"));
 /// An object has at most 1.5 MiB in etcd. A page of a list that is larger is asked for again with fewer objects.
@@ -43,6 +44,25 @@ pub(super) struct Call<'a> {
 pub(super) struct Payload {
     pub bytes: Bytes,
     pub content_type: &'static str,
+}
+
+/// Why a call gave nothing, and the errors of the wire below it.
+#[derive(Debug)]
+pub(super) struct CallFailure {
+    pub cause: Cause,
+    pub causes: Causes,
+}
+
+impl CallFailure {
+    pub(super) fn of_wire(error: impl std::error::Error + 'static) -> Self {
+        Self { cause: tls::cause_of(&error), causes: Causes::of(&error) }
+    }
+}
+
+impl From<Cause> for CallFailure {
+    fn from(cause: Cause) -> Self {
+        Self { cause, causes: Causes::default() }
+    }
 }
 
 /// What it is sent with.
@@ -88,23 +108,22 @@ impl ServerContact {
 
 impl Wire {
     /// The answer, tried again where that is safe, all under one deadline.
-    pub(super) async fn call(&self, call: &Call<'_>) -> Result<Value, Cause> {
+    pub(super) async fn call(&self, call: &Call<'_>) -> Result<Value, CallFailure> {
         let _lane = self.lanes.acquire().await.expect("the lanes are never closed");
         // Every read and write of the program holds this future: on the heap it is one word there.
-        let take = async |response| read(&self.collected(response).await?.answer, call.asked);
+        let take = async |response| Ok(read(&self.collected(response).await?.answer, call.asked)?);
         Box::pin(self.tried(call, take)).await
     }
 
     /// The body of an answer of success, unread; what else is answered is read and is the cause.
-    pub(super) async fn open(&self, call: &Call<'_>) -> Result<Body, Cause> {
+    pub(super) async fn open(&self, call: &Call<'_>) -> Result<Body, CallFailure> {
         let body = async |response: Response<Body>| {
             if response.status().is_success() {
                 return Ok(response.into_body());
             }
             let answer = self.collected(response).await?.answer;
-            Err(read(&answer, call.asked)
-                .err()
-                .unwrap_or_else(|| Cause::BadAnswer(format!("status {}", answer.status))))
+            let refused = read(&answer, call.asked).err();
+            Err(refused.unwrap_or_else(|| Cause::BadAnswer(format!("status {}", answer.status))).into())
         };
         Box::pin(self.tried(call, body)).await
     }
@@ -112,31 +131,31 @@ impl Wire {
     async fn tried<T>(
         &self,
         call: &Call<'_>,
-        take: impl AsyncFn(Response<Body>) -> Result<T, Cause>,
-    ) -> Result<T, Cause> {
+        take: impl AsyncFn(Response<Body>) -> Result<T, CallFailure>,
+    ) -> Result<T, CallFailure> {
         let start = Instant::now();
         let mut attempt = 0;
         let mut renewed = false;
         loop {
             attempt += 1;
             let left = self.timeout.saturating_sub(start.elapsed());
-            let (cause, used) = match self.attempt(call, attempt, left, &take).await {
+            let (failure, used) = match self.attempt(call, attempt, left, &take).await {
                 Ok(value) => return Ok(value),
                 Err(failed) => failed,
             };
-            if cause == Cause::Unauthorized && !renewed {
+            if failure.cause == Cause::Unauthorized && !renewed {
                 // 401 is said before anything is done, so this holds for writes too.
                 renewed = true;
                 match self.bearer.renew(used.as_ref()).await {
                     Ok(true) => continue,
-                    Ok(false) => return Err(cause),
-                    Err(failure) => return Err(Cause::ExecPlugin(Box::new(failure))),
+                    Ok(false) => return Err(failure),
+                    Err(failed) => return Err(Cause::ExecPlugin(Box::new(failed)).into()),
                 }
             }
             let reading = call.method == Method::GET;
-            let Some(pause) = pause(&cause, reading, attempt, self.seen.server()) else { return Err(cause) };
+            let Some(pause) = pause(&failure.cause, reading, attempt, self.seen.server()) else { return Err(failure) };
             if outlasts(start.elapsed(), pause, self.timeout) {
-                return Err(cause);
+                return Err(failure);
             }
             tokio::time::sleep(pause).await;
         }
@@ -147,43 +166,43 @@ impl Wire {
         call: &Call<'_>,
         attempt: u32,
         left: Duration,
-        take: &impl AsyncFn(Response<Body>) -> Result<T, Cause>,
-    ) -> Result<T, (Cause, Option<HeaderValue>)> {
+        take: &impl AsyncFn(Response<Body>) -> Result<T, CallFailure>,
+    ) -> Result<T, (CallFailure, Option<HeaderValue>)> {
         let header = match self.bearer.header().await {
             Ok(header) => header,
-            Err(failure) => return Err((Cause::ExecPlugin(Box::new(failure)), None)),
+            Err(failure) => return Err((Cause::ExecPlugin(Box::new(failure)).into(), None)),
         };
         let request = call.request(header.as_ref());
         let start = Instant::now();
         let mut status = None;
         let exchange = async {
-            let response = self.client.send(request).await.map_err(|error| tls::cause_of(&error))?;
+            let response = self.client.send(request).await.map_err(CallFailure::of_wire)?;
             status = Some(response.status().as_u16());
             self.seen.note();
             take(response).await
         };
         let outcome = tokio::time::timeout(left, exchange)
             .await
-            .unwrap_or(Err(Cause::Timeout { after: self.timeout, sent: true }));
+            .unwrap_or_else(|_| Err(Cause::Timeout { after: self.timeout, sent: true }.into()));
         if let Some(trace) = &self.trace {
             trace(&Exchange { method: call.method.as_str(), path: &call.path, status, took: start.elapsed(), attempt });
         }
-        outcome.map_err(|cause| (cause, header))
+        outcome.map_err(|failure| (failure, header))
     }
 
     /// The whole of an answer, up to a limit. It is copied as it comes: a piece of it keeps the buffer that it came in.
-    async fn collected(&self, response: Response<Body>) -> Result<Collected<'_>, Cause> {
-        let too_large = Cause::TooLarge { most: MAX_BODY };
+    async fn collected(&self, response: Response<Body>) -> Result<Collected<'_>, CallFailure> {
+        let too_large = || Err(Cause::TooLarge { most: MAX_BODY }.into());
         let (head, mut body) = response.into_parts();
         if body.size_hint().lower() > MAX_BODY as u64 {
-            return Err(too_large);
+            return too_large();
         }
         let mut whole = Vec::new();
         let mut large = None;
         while let Some(frame) = body.frame().await {
-            let Ok(data) = frame.map_err(|error| tls::cause_of(&error))?.into_data() else { continue };
+            let Ok(data) = frame.map_err(CallFailure::of_wire)?.into_data() else { continue };
             if data.len() > MAX_BODY - whole.len() {
-                return Err(too_large);
+                return too_large();
             }
             if large.is_none() && whole.len() + data.len() > SMALL {
                 large = Some(self.large.acquire().await.expect("it is never closed"));

@@ -14,8 +14,10 @@ use super::encoding::encode;
 use super::failure::{ApiError, Cause, Verb};
 use super::kubeconfig::{ChosenContext, choose};
 use super::page::{Page, Query, Scope, named};
+use super::request::CallFailure;
 use super::request::{Call, Payload, ServerContact, Wire};
 use super::{ClusterContext, Impersonation, Target, Trace, proxy_env};
+use crate::error::Causes;
 use crate::error::{Exit, Failure, Reason};
 use crate::model::{Kind, Object, ObjectRef};
 
@@ -174,6 +176,7 @@ impl Session {
             namespace: namespace.to_owned(),
             name: name.to_owned(),
             cause: Cause::BadAnswer(why),
+            causes: Causes::default(),
         })
     }
 
@@ -193,6 +196,7 @@ impl Session {
             namespace: namespace.to_owned(),
             name: String::new(),
             cause: Cause::BadAnswer(why),
+            causes: Causes::default(),
         })
     }
 
@@ -279,12 +283,13 @@ impl Session {
     pub async fn version(&self) -> Result<Value, ApiError> {
         let asked = Asked { verb: "get", group: "", plural: "", namespace: "", name: "" };
         let call = Call { method: Method::GET, path: "/version".to_owned(), accept: JSON, body: None, asked };
-        self.wire.call(&call).await.map_err(|cause| ApiError {
+        self.wire.call(&call).await.map_err(|CallFailure { cause, causes }| ApiError {
             verb: Verb::Get,
             kind: None,
             namespace: String::new(),
             name: String::new(),
             cause,
+            causes,
         })
     }
 
@@ -300,12 +305,13 @@ impl Session {
         let words = verb.to_string();
         let asked = Asked { verb: &words, group: kind.group, plural: kind.plural, namespace, name };
         let call = Call { method, path, accept, body, asked };
-        self.wire.call(&call).await.map_err(|cause| ApiError {
+        self.wire.call(&call).await.map_err(|CallFailure { cause, causes }| ApiError {
             verb,
             kind: Some(kind),
             namespace: namespace.to_owned(),
             name: name.to_owned(),
             cause,
+            causes,
         })
     }
 }

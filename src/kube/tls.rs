@@ -7,7 +7,7 @@ use hyper_util::client::legacy;
 use rustls::CertificateError as Certificate;
 
 use super::failure::{Cause, TlsFault};
-use super::kubeconfig::plain;
+use crate::error::plain;
 
 /// What an error of the wire means; `sent` if the request may have left.
 pub(crate) fn cause_of(error: &(dyn Error + 'static)) -> Cause {

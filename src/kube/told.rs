@@ -10,6 +10,7 @@ impl ApiError {
     pub fn into_failure(self, session: &Session) -> Failure {
         let mut failure = Failure::new(self.exit(), self.reason(), self.line(session.server()));
         let place = session.place();
+        failure.causes.clone_from(&self.causes);
         match &self.cause {
             Cause::NotFound | Cause::NoNamespace | Cause::NoCrd => {
                 failure = failure.detail(session.looked());
@@ -24,6 +25,7 @@ impl ApiError {
             Cause::ExecPlugin(inner) => {
                 failure.details.clone_from(&inner.details);
                 failure.hints.clone_from(&inner.hints);
+                failure.causes.clone_from(&inner.causes);
                 failure = failure.detail(place);
             }
             _ => failure = failure.detail(place),

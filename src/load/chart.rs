@@ -5,8 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::files::reason;
-use crate::error::{Exit, Failure, Reason};
+use crate::error::{Exit, Failure, Reason, plain};
 use crate::helm::{File, RecordProblem, unpacked};
 use crate::plan::values::known::ChartKeys;
 use crate::yaml;
@@ -32,7 +31,7 @@ pub(crate) struct AtHand {
 /// It is not there, or no chart.
 pub(crate) fn read(path: &Path) -> Result<AtHand, Failure> {
     let failure = |why: String| Failure::new(Exit::Failed, Reason::File, format!("--chart {}: {why}", path.display()));
-    let cannot = |error: std::io::Error| failure(format!("cannot be read: {}", reason(&error)));
+    let cannot = |error: std::io::Error| failure(format!("cannot be read: {}", plain(&error))).caused_by(&error);
     let mut files = Vec::new();
     if fs::metadata(path).map_err(cannot)?.is_dir() {
         walk(path, "", DEPTH, &mut files).map_err(cannot)?;

@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::command::gloo_rs;
 use crate::envoy::dump::DumpReader;
 use crate::envoy::view::{FoundRows, View};
-use crate::error::{Exit, Failure, Reason};
+use crate::error::{Exit, Failure, Reason, plain};
 use crate::zip;
 
 /// The member of a snapshot that is the dump.
@@ -83,9 +83,7 @@ fn one(shown: &str, from: &mut dyn Read, left: &mut u64, mut view: View) -> Resu
 }
 
 fn unread(shown: &str, error: &io::Error) -> Failure {
-    let text = error.to_string();
-    let why = text.split(" (os error").next().unwrap_or_default().to_lowercase();
-    Failure::new(Exit::Failed, Reason::File, format!("{shown}: {why}"))
+    Failure::new(Exit::Failed, Reason::File, format!("{shown}: {}", plain(error))).caused_by(error)
 }
 
 fn broken(message: String) -> Failure {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::vec;
 
 use crate::command::quoted;
-use crate::error::{Exit, Failure, Reason};
+use crate::error::{Exit, Failure, Reason, plain};
 
 /// Larger than any manifest; a device or an image named by mistake does not fill the memory.
 const LIMIT: u64 = 256 * 1024 * 1024;
@@ -183,7 +183,7 @@ enum Unread {
 impl Unread {
     fn sentence(&self) -> String {
         match self {
-            Self::Io(error) => format!("cannot be read: {}", reason(error)),
+            Self::Io(error) => format!("cannot be read: {}", plain(error)),
             Self::TooLarge => format!("larger than {LIMIT_NAME}, the limit of one file"),
             Self::Binary => "binary, not a manifest".to_owned(),
             Self::NotUtf8(line) => format!("not UTF-8 (line {line})"),
@@ -250,7 +250,7 @@ impl Walk {
     fn file(&mut self, path: &Path) {
         match fs::canonicalize(path) {
             Ok(file) => self.found.push(Queued::File { name: shown(path), file, explicit: false }),
-            Err(error) => self.refuse(path, format!("cannot be read: {}", reason(&error)), "mend or remove it"),
+            Err(error) => self.refuse(path, format!("cannot be read: {}", plain(&error)), "mend or remove it"),
         }
     }
 
@@ -261,7 +261,7 @@ impl Walk {
             Ok(target) => target,
             Err(_) if !is_manifest(path) => return,
             Err(error) => {
-                self.refuse(path, format!("a link that leads nowhere: {}", reason(&error)), "mend or remove the link");
+                self.refuse(path, format!("a link that leads nowhere: {}", plain(&error)), "mend or remove the link");
                 return;
             }
         };
@@ -304,21 +304,7 @@ fn failure(message: String) -> Failure {
 }
 
 fn cannot(act: &str, path: &Path, error: &io::Error) -> Failure {
-    failure(format!("{}: cannot {act} it: {}", shown(path), reason(error)))
-}
-
-/// What the system says, without its number.
-pub(crate) fn reason(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => "no such file or directory".to_owned(),
-        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        _ => {
-            let text = error.to_string();
-            let text = text.split_once(" (os error").map_or(text.as_str(), |(before, _)| before);
-            let mut chars = text.chars();
-            chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
-        }
-    }
+    failure(format!("{}: cannot {act} it: {}", shown(path), plain(error))).caused_by(error)
 }
 
 #[cfg(test)]

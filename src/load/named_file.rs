@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-use crate::error::{Exit, Failure, Reason};
+use crate::error::{Exit, Failure, Reason, plain};
 
 /// Far more than a bundle of every authority there is.
 const MOST: u64 = 16 << 20;
@@ -18,7 +18,7 @@ pub(crate) fn read(flag: &str, path: &Path) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(MOST + 1).read_to_end(&mut bytes));
     match read {
-        Err(error) => Err(failure(error.to_string().split(" (os error").next().unwrap_or_default())),
+        Err(error) => Err(failure(&plain(&error)).caused_by(&error)),
         Ok(length) if length as u64 > MOST => Err(failure(&format!("larger than {} MiB", MOST >> 20))),
         Ok(_) => Ok(bytes),
     }

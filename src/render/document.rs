@@ -83,6 +83,7 @@ fn error(failure: &Failure) -> Value {
         "message": failure.message,
         "details": failure.details,
         "hints": failure.hints,
+        "causes": failure.causes.texts(),
     })
 }
 

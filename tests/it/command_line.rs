@@ -170,7 +170,7 @@ fn an_answer_that_a_full_disk_lost_is_a_failure() {
     for line in ["--help", "version --client", "completion bash", "istio enable-mtls -u a -f a.yaml"] {
         let output = sandbox.run_full(&line.split(' ').collect::<Vec<_>>());
         assert_eq!(output.code, Some(1), "{line}: {}", output.stderr);
-        assert!(output.stderr.contains("error: stdout: No space left on device"), "{line}: {}", output.stderr);
+        assert!(output.stderr.contains("error: stdout: no space left on device"), "{line}: {}", output.stderr);
     }
 }
 
@@ -179,4 +179,17 @@ fn an_empty_port_is_a_variable_that_was_not_set() {
     let output = run("proxy url --port=");
     assert_eq!((output.code, output.stdout.as_str()), (Some(2), ""));
     assert!(output.stderr.starts_with("error: --port is empty"), "{}", output.stderr);
+}
+
+#[test]
+fn the_errors_below_a_failure_are_in_the_document_and_shown_with_v() {
+    let sandbox = Sandbox::new();
+    let run = |more: &[&str]| {
+        sandbox.run(&[&["istio", "enable-mtls", "-u", "x", "-f", "no-such-file", "--dry-run"], more].concat())
+    };
+    let cause = "No such file or directory (os error 2)";
+    let document: Value = serde_json::from_str(&run(&["-o", "json"]).stdout).unwrap();
+    assert_eq!(document["error"]["causes"], json!([cause]));
+    assert!(run(&["-v"]).stderr.contains(&format!("  cause: {cause}\n")));
+    assert!(!run(&[]).stderr.contains("os error"));
 }

@@ -426,6 +426,8 @@ async fn a_server_that_is_not_there_is_named() {
     assert_eq!((failure.exit, failure.reason), (Exit::NoAnswer, Reason::Unreachable));
     assert_eq!(failure.message, format!("no connection to {url}: connection refused"));
     assert_eq!(failure.details, [format!("context stub ({url})")]);
+    let causes = failure.causes.texts();
+    assert!(causes.len() > 1 && causes.last().unwrap().contains("Connection refused"), "{causes:?}");
 }
 
 #[tokio::test]
