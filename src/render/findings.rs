@@ -140,6 +140,8 @@ pub(crate) fn explanation(code: &Code) -> Value {
         "severity": code.severity.name(),
         "title": code.title,
         "meaning": code.meaning,
+        "fix": code.mend,
+        // The name of it in v1.
         "mend": code.mend,
         "reads": checks_of(code).map(needs).collect::<Vec<_>>(),
         "docs": code.anchor(),

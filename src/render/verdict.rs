@@ -58,6 +58,8 @@ pub(crate) fn value(asked: &AskedRequest, verdict: &RequestVerdict) -> Value {
         "expected": asked.expect,
         "statuses": asked.statuses,
         "facts": facts,
+        "fix": verdict.mend,
+        // The name of it in v1.
         "mend": verdict.mend,
         "next": verdict.next,
         "exitCode": verdict.exit.code(),
