@@ -25,6 +25,8 @@ pub(crate) struct Mesh {
     pub root: Root,
     /// Why policies of other namespaces than the one that was asked for are not among them.
     pub partial: Option<Unread>,
+    /// Whether those of the root namespace are among them.
+    has_root: bool,
 }
 
 /// The namespace whose policies are the mesh's.
@@ -65,6 +67,11 @@ impl Root {
 }
 
 impl Mesh {
+    /// Why the policies of the mesh itself are not among those that were read.
+    pub(crate) fn hidden(&self) -> Option<&Unread> {
+        self.partial.as_ref().filter(|_| !self.has_root)
+    }
+
     /// For the plan.
     pub(crate) fn policies(&self) -> Policies<'_> {
         Policies { all: &self.all, root_namespace: self.root.name() }
@@ -98,7 +105,7 @@ pub(crate) async fn list(
 /// Not even those of that one may be listed.
 pub(crate) async fn read(session: &Session, root: Root, namespace: Option<&str>) -> Result<Mesh, Failure> {
     let everywhere = match list(session, Scope::All, Freshness::Now).await {
-        Ok((kind, all)) => return Ok(Mesh { kind, all, root, partial: None }),
+        Ok((kind, all)) => return Ok(Mesh { kind, all, root, partial: None, has_root: true }),
         Err(error) => error,
     };
     let Some(namespace) = namespace.filter(|_| matches!(everywhere.cause, Cause::Forbidden { .. })) else {
@@ -107,7 +114,7 @@ pub(crate) async fn read(session: &Session, root: Root, namespace: Option<&str>)
     let own = list(session, Scope::Namespace(namespace), Freshness::Now).await;
     let (kind, mut all) = own.map_err(|error| error.into_failure(session))?;
     if namespace == root.name() {
-        return Ok(Mesh { kind, all, root, partial: Some(unread(session, everywhere)) });
+        return Ok(Mesh { kind, all, root, partial: Some(unread(session, everywhere)), has_root: true });
     }
     let partial = match list(session, Scope::Namespace(root.name()), Freshness::Now).await {
         Ok((_, of_mesh)) => {
@@ -116,7 +123,8 @@ pub(crate) async fn read(session: &Session, root: Root, namespace: Option<&str>)
         }
         Err(error) => Some(unread(session, error)),
     };
-    Ok(Mesh { kind, all, root, partial })
+    let has_root = partial.is_none();
+    Ok(Mesh { kind, all, root, partial, has_root })
 }
 
 /// The root namespace, by what the control planes say, or the mesh configuration where they may not be listed.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::table::{Align, table};
 use crate::plan::peer::change::{by, shown};
 use crate::plan::peer::report::Line;
-use crate::plan::peer::{Mode, PolicyRef};
+use crate::plan::peer::{Effective, Mode, PolicyRef};
 
 const COLUMNS: [(&str, Align); 6] = [
     ("LEVEL", Align::Left),
@@ -28,8 +28,8 @@ pub(crate) fn rows(lines: &[Line]) -> Vec<String> {
                 or_dash(line.namespace.clone()),
                 or_dash(shown(&line.labels)),
                 or_dash(line.port.map(|port| port.to_string()).unwrap_or_default()),
-                line.effective.mode.to_string(),
-                by(&line.effective),
+                line.effective.as_ref().map_or("unknown", |effective| effective.mode.name()).to_owned(),
+                line.effective.as_ref().map_or_else(|why| why.to_string(), by),
             ]
         })
         .collect();
@@ -41,7 +41,8 @@ pub(crate) fn rows(lines: &[Line]) -> Vec<String> {
 pub(crate) fn value(root_namespace: &str, lines: &[Line]) -> Value {
     let policy = |policy: &PolicyRef| json!({"namespace": policy.namespace, "name": policy.name});
     let modes = lines.iter().map(|line| {
-        let chain = line.effective.chain.iter().map(|source| {
+        let effective = line.effective.as_ref().ok();
+        let chain = effective.into_iter().flat_map(|effective| &effective.chain).map(|source| {
             json!({
                 "level": source.level.name(),
                 "policy": policy(&source.policy),
@@ -54,8 +55,9 @@ pub(crate) fn value(root_namespace: &str, lines: &[Line]) -> Value {
             "namespace": Some(&line.namespace).filter(|namespace| !namespace.is_empty()),
             "labels": line.labels,
             "port": line.port,
-            "mode": line.effective.mode.name(),
-            "setBy": line.effective.set_by().map(|source| {
+            "mode": effective.map(|effective| effective.mode.name()),
+            "unknown": line.effective.as_ref().err().map(|why| &why.why),
+            "setBy": effective.and_then(Effective::set_by).map(|source| {
                 json!({"level": source.level.name(), "policy": policy(&source.policy)})
             }),
             "sources": chain.collect::<Vec<_>>(),

@@ -2,11 +2,12 @@
 
 use super::{files, is_there};
 use crate::command::flag;
-use crate::error::Failure;
+use crate::error::{Exit, Failure};
 use crate::flow::report::Report;
 use crate::flow::session::{block_on, open};
 use crate::load::policies::{self, ISTIO_SYSTEM, Root};
 use crate::options::{FilesTask, Global, PeerAuthGet};
+use crate::plan::Unread;
 use crate::plan::advice::{Advice, Code};
 use crate::plan::peer::Policies;
 use crate::plan::peer::change::PolicyScope;
@@ -46,7 +47,7 @@ async fn of_cluster(task: &PeerAuthGet, global: &Global, report: &mut Report<'_>
     if let Some(why) = &mesh.partial {
         report.advice(Advice::unknown("policies elsewhere are unknown, so wider modes may be other", why));
     }
-    say(task, &mesh.policies(), report);
+    say(task, &mesh.policies(), mesh.hidden(), report);
     Ok(())
 }
 
@@ -60,18 +61,23 @@ fn of_files(task: &PeerAuthGet, manifests: &FilesTask, report: &mut Report<'_>) 
         let what = format!("the root namespace is taken to be {ISTIO_SYSTEM}: no mesh configuration in the manifests");
         report.advice(Advice::note(Code::Unknown, what).hint(flag("--root-namespace").text(" names another")));
     }
-    say(task, &Policies { all: &read.values(), root_namespace }, report);
+    say(task, &Policies { all: &read.values(), root_namespace }, None, report);
     read.doubtful().into_iter().for_each(|row| report.row(row));
     Ok(())
 }
 
-fn say(task: &PeerAuthGet, policies: &Policies, report: &mut Report<'_>) {
-    let lines = lines(task.scope.as_ref(), policies);
+/// `hidden`: why the policies of the mesh are not among them.
+fn say(task: &PeerAuthGet, policies: &Policies, hidden: Option<&Unread>, report: &mut Report<'_>) {
+    let lines = lines(task.scope.as_ref(), policies, hidden);
     report.field("peerAuthentication", value(policies.root_namespace, &lines));
     for row in rows(&lines) {
         report.line(&row);
     }
-    for source in lines.iter().flat_map(|line| &line.effective.chain).filter(|source| !source.shadowed.is_empty()) {
+    if lines.iter().any(|line| line.effective.is_err()) {
+        report.ends(Exit::SaidNo);
+    }
+    let known = lines.iter().filter_map(|line| line.effective.as_ref().ok());
+    for source in known.flat_map(|effective| &effective.chain).filter(|source| !source.shadowed.is_empty()) {
         let what = format!("Istio does not read policies that are younger than {}", source.policy);
         let details = source.shadowed.iter().map(|policy| format!("not read: {policy}"));
         report.advice(Advice::warning(Code::ShadowedPolicy, what).details(details));

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::change::PolicyScope;
 use super::mode::{Effective, Policies, PolicyLevel, selector};
+use crate::plan::Unread;
 
 /// What holds at one place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,11 +17,24 @@ pub(crate) struct Line {
     /// Empty where no workload is meant.
     pub labels: BTreeMap<String, String>,
     pub port: Option<u64>,
-    pub effective: Effective,
+    /// Or why it is unknown: no narrower policy has a mode, and those of the mesh could not be read.
+    pub effective: Result<Effective, Unread>,
 }
 
 /// The lines of a scope, the widest first; without one those of the mesh and of every place that has a policy.
-pub(crate) fn lines(scope: Option<&PolicyScope>, policies: &Policies) -> Vec<Line> {
+/// `hidden`: why the policies of the mesh are not among these.
+pub(crate) fn lines(scope: Option<&PolicyScope>, policies: &Policies, hidden: Option<&Unread>) -> Vec<Line> {
+    let mut lines = known(scope, policies);
+    for line in &mut lines {
+        let is_of_mesh = |effective: &Effective| effective.set_by().is_none_or(|it| it.level == PolicyLevel::Mesh);
+        if let Some(why) = hidden.filter(|_| line.effective.as_ref().is_ok_and(is_of_mesh)) {
+            line.effective = Err(why.clone());
+        }
+    }
+    lines
+}
+
+fn known(scope: Option<&PolicyScope>, policies: &Policies) -> Vec<Line> {
     match scope {
         Some(PolicyScope::Mesh) => vec![of_mesh(policies)],
         Some(PolicyScope::Namespace(namespace)) if namespace == policies.root_namespace => vec![of_mesh(policies)],
@@ -37,7 +51,7 @@ pub(crate) fn lines(scope: Option<&PolicyScope>, policies: &Policies) -> Vec<Lin
 }
 
 fn of_mesh(policies: &Policies) -> Line {
-    let effective = policies.of_mesh();
+    let effective = Ok(policies.of_mesh());
     Line { level: PolicyLevel::Mesh, namespace: String::new(), labels: BTreeMap::new(), port: None, effective }
 }
 
@@ -47,7 +61,7 @@ fn of_namespace(namespace: &str, policies: &Policies) -> Vec<Line> {
         namespace: namespace.to_owned(),
         labels: BTreeMap::new(),
         port: None,
-        effective: policies.of_namespace(namespace),
+        effective: Ok(policies.of_namespace(namespace)),
     };
     let selectors: BTreeSet<_> = policies
         .all
@@ -66,7 +80,7 @@ fn of_workload(namespace: &str, labels: &BTreeMap<String, String>, policies: &Po
         namespace: namespace.to_owned(),
         labels: labels.clone(),
         port,
-        effective,
+        effective: Ok(effective),
     };
     let pods = json!(labels);
     let own = line(PolicyLevel::Workload, None, policies.of_workload(namespace, &pods, None));
@@ -81,7 +95,7 @@ mod tests {
     use super::*;
     use crate::plan::peer::change::shown;
 
-    fn said(scope: Option<&PolicyScope>) -> Vec<String> {
+    fn said(scope: Option<&PolicyScope>, hidden: Option<&Unread>) -> Vec<String> {
         let policy =
             |namespace: &str, spec: Value| json!({"metadata": {"namespace": namespace, "name": "p"}, "spec": spec});
         let cart =
@@ -94,25 +108,42 @@ mod tests {
         let policies = Policies { all: &all, root_namespace: "istio-system" };
         let line = |line: &Line| {
             let port = line.port.map(|port| port.to_string()).unwrap_or_default();
-            format!("{} {} {} {port} {}", line.level.name(), line.namespace, shown(&line.labels), line.effective.mode)
+            format!(
+                "{} {} {} {port} {}",
+                line.level.name(),
+                line.namespace,
+                shown(&line.labels),
+                line.effective.as_ref().map_or("unknown", |it| it.mode.name())
+            )
         };
-        lines(scope, &policies).iter().map(line).collect()
+        lines(scope, &policies, hidden).iter().map(line).collect()
     }
 
     #[test]
     fn every_place_with_a_policy_has_its_line_and_so_has_the_mesh() {
         let mesh = "mesh    STRICT";
         let shop = ["namespace shop   STRICT", "workload shop app=cart  STRICT", "port shop app=cart 8080 DISABLE"];
-        assert_eq!(said(None), [&[mesh, "namespace other   PERMISSIVE"][..], &shop].concat());
-        assert_eq!(said(Some(&PolicyScope::Mesh)), [mesh]);
-        assert_eq!(said(Some(&PolicyScope::Namespace("istio-system".into()))), [mesh]);
-        assert_eq!(said(Some(&PolicyScope::Namespace("shop".into()))), shop);
-        assert_eq!(said(Some(&PolicyScope::Namespace("bare".into()))), ["namespace bare   STRICT"]);
+        assert_eq!(said(None, None), [&[mesh, "namespace other   PERMISSIVE"][..], &shop].concat());
+        assert_eq!(said(Some(&PolicyScope::Mesh), None), [mesh]);
+        assert_eq!(said(Some(&PolicyScope::Namespace("istio-system".into())), None), [mesh]);
+        assert_eq!(said(Some(&PolicyScope::Namespace("shop".into())), None), shop);
+        assert_eq!(said(Some(&PolicyScope::Namespace("bare".into())), None), ["namespace bare   STRICT"]);
         let cart = |app: &str| PolicyScope::Workload {
             namespace: "shop".into(),
             labels: BTreeMap::from([("app".to_owned(), app.to_owned())]),
         };
-        assert_eq!(said(Some(&cart("cart"))), shop[1..]);
-        assert_eq!(said(Some(&cart("other"))), ["workload shop app=other  STRICT"]);
+        assert_eq!(said(Some(&cart("cart")), None), shop[1..]);
+        assert_eq!(said(Some(&cart("other")), None), ["workload shop app=other  STRICT"]);
+    }
+
+    #[test]
+    fn what_only_the_mesh_would_tell_is_unknown_where_its_policies_are_hidden() {
+        let why = Unread::from("no permission");
+        let shop = PolicyScope::Namespace("shop".into());
+        let said = said(Some(&shop), Some(&why));
+        assert_eq!(
+            said,
+            ["namespace shop   unknown", "workload shop app=cart  unknown", "port shop app=cart 8080 DISABLE"]
+        );
     }
 }

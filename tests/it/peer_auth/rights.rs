@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Shop;
 use crate::stage::wait_for;
@@ -98,4 +98,10 @@ fn of_one_namespace_alone_the_modes_are_told_with_what_is_not_known() {
     assert!(output.stdout.contains(&format!("STRICT  {}/n, namespace\n", shop.apps)), "{output:?}");
     assert!(output.stderr.contains("note: policies elsewhere are unknown"), "{output:?}");
     assert!(output.stderr.contains("note: the root namespace is taken to be istio-system"), "{output:?}");
+    shop.plane.api().delete(super::POLICY, &shop.apps, "n").unwrap();
+    let output = shop.run(&[&args[..], &["-o", "json"]].concat());
+    let document: Value = serde_json::from_str(&output.stdout).unwrap();
+    let mode = &document["peerAuthentication"]["modes"][0];
+    assert_eq!((output.code, &mode["mode"]), (Some(4), &Value::Null), "the mesh may be STRICT: {output:?}");
+    assert!(mode["unknown"].is_string(), "{mode}");
 }
