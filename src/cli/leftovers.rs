@@ -5,7 +5,7 @@ use clap::error::{ContextKind, ContextValue};
 use crate::error::Failure;
 
 /// Each with its aliases, and what to type instead.
-const COMMANDS: [(&[&str], &str); 17] = [
+const COMMANDS: [(&[&str], &str); 16] = [
     (&["get", "g"], "kubectl get upstreams,virtualservices,gateways,proxies -n gloo-system"),
     (&["add", "route"], "kubectl edit virtualservice NAME -n gloo-system"),
     (&["create", "c"], "kubectl apply -f FILE"),
@@ -22,7 +22,6 @@ const COMMANDS: [(&[&str], &str); 17] = [
     (&["license"], "kubectl get secret license -n gloo-system"),
     (&["plugin", "init-plugin-manager"], "put an executable on PATH and run it"),
     (&["usage"], "kubectl get upstreams,virtualservices -A"),
-    (&["help"], "--help stands after any command: gloo-rs istio inject --help"),
 ];
 
 /// What to say of a word that only glooctl has.

@@ -103,7 +103,7 @@ pub(crate) fn takes(words: &[&str], flag: &str) -> bool {
 /// # Errors
 /// What to print instead of running, and whether it is a failure.
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Early> {
-    let matches = tree().try_get_matches_from(args).map_err(|error| early(&error))?;
+    let matches = tree().try_get_matches_from(help_last(args)).map_err(|error| early(&error))?;
     let words = words(&matches);
     let cli = Cli::from_arg_matches(&matches).map_err(|error| early(&error))?;
     let refused = |failure| Early::Refused { words: words.clone(), failure };
@@ -117,6 +117,16 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocati
     let global = cli.global.options(formats).map_err(refused)?;
     let command = cli.command.options(&global).map_err(refused)?;
     Ok(Invocation { words, global, command, advice })
+}
+
+/// `gloo-rs help istio inject` is `gloo-rs istio inject --help`, as with kubectl.
+fn help_last(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut args: Vec<_> = args.into_iter().collect();
+    if args.get(1).is_some_and(|word| word == "help") {
+        args.remove(1);
+        args.push("--help".into());
+    }
+    args
 }
 
 fn leaf(matches: &clap::ArgMatches) -> &clap::ArgMatches {
@@ -183,6 +193,20 @@ mod tests {
     #[test]
     fn the_tree_is_one_that_clap_accepts() {
         tree().debug_assert();
+    }
+
+    #[test]
+    fn help_and_a_command_print_the_help_of_the_command() {
+        for (line, same) in [
+            ("gloo-rs help", "gloo-rs --help"),
+            ("gloo-rs help istio enable-mtls", "gloo-rs istio enable-mtls --help"),
+            ("gloo-rs help -h", "gloo-rs --help"),
+        ] {
+            let (Err(Early::Text(text)), Err(Early::Text(wanted))) = (parse(line), parse(same)) else {
+                panic!("{line} prints no help")
+            };
+            assert_eq!(text.lines().next(), wanted.lines().next(), "{line}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use clap::error::{ContextKind, ContextValue};
 
 use crate::error::Failure;
+use crate::text::nearest;
 
 /// The first line of clap's message, the lines that belong to it, what is near, and whose `--help` to read.
 pub(super) fn failure_for(error: &clap::Error) -> Failure {
@@ -17,8 +18,11 @@ pub(super) fn failure_for(error: &clap::Error) -> Failure {
             help = Some(format!("{} --help", command.join(" ")));
             failure = failure.detail(format!("usage: {usage}"));
         } else if let Some(tip) = line.strip_prefix("tip: ") {
-            let near = near(error).filter(|_| tip.contains("similar"));
-            failure = failure.hint(near.map_or_else(|| tip.to_owned(), |near| format!("did you mean {near}?")));
+            let hint = match tip.contains("similar") {
+                true => near(error).map(|near| format!("did you mean {near}?")),
+                false => Some(tip.to_owned()),
+            };
+            failure = hint.into_iter().fold(failure, Failure::hint);
         } else if !line.starts_with("For more information") {
             failure = failure.detail(line);
         }
@@ -26,13 +30,21 @@ pub(super) fn failure_for(error: &clap::Error) -> Failure {
     help.into_iter().fold(failure, Failure::hint)
 }
 
-/// Of several the best is the last.
+/// What clap suggests, if it is close: clap takes `p` for close to `explain`. Of several the best is the last.
 fn near(error: &clap::Error) -> Option<&str> {
-    let kinds = [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg, ContextKind::SuggestedValue];
-    kinds.into_iter().find_map(|kind| match error.get(kind)? {
+    const KINDS: [(ContextKind, ContextKind); 3] = [
+        (ContextKind::InvalidSubcommand, ContextKind::SuggestedSubcommand),
+        (ContextKind::InvalidArg, ContextKind::SuggestedArg),
+        (ContextKind::InvalidValue, ContextKind::SuggestedValue),
+    ];
+    let text = |kind| match error.get(kind)? {
         ContextValue::String(one) => Some(one.as_str()),
         ContextValue::Strings(several) => several.last().map(String::as_str),
         _ => None,
+    };
+    KINDS.into_iter().find_map(|(typed, suggested)| {
+        let (typed, suggested) = (text(typed)?, text(suggested)?);
+        (!nearest(typed, [suggested]).is_empty()).then_some(suggested)
     })
 }
 
@@ -58,6 +70,13 @@ mod tests {
         ] {
             let hints = failure(line).hints;
             assert_eq!(hints, [format!("did you mean {near}?"), format!("{of} --help")], "{line}");
+        }
+    }
+
+    #[test]
+    fn a_word_that_is_far_from_every_other_gets_no_suggestion() {
+        for (line, of) in [("explain", "gloo-rs"), ("istio status", "gloo-rs istio"), ("options", "gloo-rs")] {
+            assert_eq!(failure(line).hints, [format!("{of} --help")], "{line}");
         }
     }
 
