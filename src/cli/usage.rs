@@ -1,7 +1,9 @@
 //! What clap refuses, in the form of every other failure.
 
-use clap::error::{ContextKind, ContextValue};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use crate::check::codes::named;
+use crate::command::{CommandLine, gloo_rs};
 use crate::error::Failure;
 use crate::text::nearest;
 
@@ -15,6 +17,7 @@ pub(super) fn failure_for(error: &clap::Error) -> Failure {
         if let Some(usage) = line.strip_prefix("Usage: ") {
             let is_word = |word: &&str| !word.starts_with(['-', '[', '<']);
             let command: Vec<_> = usage.split(' ').take_while(is_word).collect();
+            failure = misplaced(error, &command[1..]).into_iter().fold(failure, Failure::hint);
             help = Some(format!("{} --help", command.join(" ")));
             failure = failure.detail(format!("usage: {usage}"));
         } else if let Some(tip) = line.strip_prefix("tip: ") {
@@ -28,6 +31,19 @@ pub(super) fn failure_for(error: &clap::Error) -> Failure {
         }
     }
     help.into_iter().fold(failure, Failure::hint)
+}
+
+/// The flag that takes a word which stands alone: a finding's code, or the name of an Upstream.
+fn misplaced(error: &clap::Error, words: &[&str]) -> Option<CommandLine> {
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg) else { return None };
+    if error.kind() != ErrorKind::UnknownArgument || word.starts_with('-') {
+        return None;
+    }
+    let command = words.iter().fold(gloo_rs(""), |command, word| command.value(*word));
+    match words {
+        ["check"] => named(word).map(|code| command.with("--explain", code.id)),
+        _ => super::takes(words, "--upstream").then(|| command.with("--upstream", word)),
+    }
 }
 
 /// What clap suggests, if it is close: clap takes `p` for close to `explain`. Of several the best is the last.
@@ -77,6 +93,20 @@ mod tests {
     fn a_word_that_is_far_from_every_other_gets_no_suggestion() {
         for (line, of) in [("explain", "gloo-rs"), ("istio status", "gloo-rs istio"), ("options", "gloo-rs")] {
             assert_eq!(failure(line).hints, [format!("{of} --help")], "{line}");
+        }
+    }
+
+    #[test]
+    fn a_word_without_its_flag_gets_the_flag() {
+        for (line, hint) in [
+            ("check GRS101", "gloo-rs check --explain GRS101"),
+            ("istio enable-mtls default-httpbin-8000", "gloo-rs istio enable-mtls --upstream default-httpbin-8000"),
+            ("istio auto-mtls disable x", "gloo-rs istio auto-mtls disable --upstream x"),
+        ] {
+            assert_eq!(failure(line).hints[0], hint, "{line}");
+        }
+        for line in ["check nothing", "proxy url x", "istio enable-mtls --no"] {
+            assert_eq!(failure(line).hints.len(), 1, "{line}");
         }
     }
 
