@@ -175,8 +175,8 @@ fn a_terminal_that_is_gone_does_not_stop_the_rollback() {
     let (stub, open) = (Stub::new(), Arc::new(AtomicBool::new(false)));
     shop(&stub);
     stub.on("POST", HERE).json(201, &policy()).held(&open);
-    stub.on("GET", ONE).json(200, &policy());
-    stub.on("DELETE", ONE).json(200, &json!({"kind": "Status", "apiVersion": "v1", "status": "Success"}));
+    stub.on("GET", ONE).json(200, &policy()).always();
+    stub.on("DELETE", ONE).json(200, &json!({"kind": "Status", "apiVersion": "v1", "status": "Success"})).always();
     let sandbox = sandbox(&stub);
     let (mut child, terminal) = sandbox.start_on_closing_terminal(&PEER_AUTH);
     stub.wait_for("POST", &format!("{HERE}?fieldManager=gloo-rs"));
