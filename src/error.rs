@@ -35,23 +35,23 @@ macro_rules! exits {
 exits! {
     /// Done, or there was nothing to do.
     Done = 0,
-    /// Refused or failed; what failed changed nothing.
+    /// Refused or failed; the failed part changed nothing.
     Failed = 1,
     /// Wrong usage, or a risky change without `--yes`.
     Usage = 2,
     /// `--check` found a change to make, or a threshold was reached.
     WouldChange = 3,
-    /// Not found, not allowed, or a selection that matches nothing.
+    /// Not found, not allowed, or nothing matches the selection.
     SaidNo = 4,
     /// Failed and rolled back.
     RolledBack = 5,
-    /// Failed, not fully rolled back; the message says what is in which state.
+    /// Failed and not fully rolled back; the message says what is in which state.
     HalfDone = 6,
     /// Applied or sent, not verified.
     Unconfirmed = 7,
-    /// Not there yet: the address is not assigned.
+    /// Not ready yet: no address is assigned.
     Pending = 8,
-    /// No answer: unreachable, TLS, exec plugin or deadline.
+    /// No answer: unreachable, TLS error, exec plugin error or timeout.
     NoAnswer = 9,
     /// Ended by a signal (INT, TERM, HUP); writes are rolled back or listed.
     Interrupted = 130,
@@ -113,47 +113,47 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// The state asked for was there before.
+    /// It is already in the requested state.
     Already = "already",
-    /// The field holds settings that are not Istio's; `--overwrite` replaces them.
+    /// The object has TLS settings not managed by Istio; `--overwrite` replaces them.
     ForeignTls = "foreignTls",
-    /// The Upstream is not a Kubernetes Service: no pod of the mesh answers there.
+    /// The Upstream is not a Kubernetes Service, so no pod in the mesh answers it.
     NotKubernetes = "notKubernetes",
     /// The Service belongs to Gloo, Istio or Kubernetes itself.
     SystemService = "systemService",
-    /// Not every pod behind it has a sidecar: TLS would be answered with 503.
+    /// Not every pod behind it has a sidecar: requests with Istio's TLS would get 503s.
     NoSidecar = "noSidecar",
-    /// No pod is behind it, so nothing shows that TLS would be answered.
+    /// No pod is behind it, so it is unknown whether TLS would work.
     NoPods = "noPods",
-    /// The peer demands mutual TLS: without it requests would be answered with 503.
+    /// The pods accept only mutual TLS: without it requests would get 503s.
     StrictPeer = "strictPeer",
-    /// The peer takes no mutual TLS: with it requests would be answered with 503.
+    /// The pods do not accept mutual TLS: with it requests would get 503s.
     DisabledPeer = "disabledPeer",
-    /// Requests that are answered now would be answered with 503 afterwards.
+    /// Requests that work now would get 503s afterwards.
     WouldBreak = "wouldBreak",
-    /// What decides could not be read.
+    /// Something that the decision needs could not be read.
     Unknown = "unknown",
     /// The object has no spec.
     NoSpec = "noSpec",
-    /// No object of that name, or none that the selection matches.
+    /// No object has that name, or nothing matches the selection.
     NotFound = "notFound",
-    /// The API server's CRD for it is not installed.
+    /// Its CRD is not installed in the cluster.
     NoCrd = "noCrd",
-    /// The rights are missing.
+    /// A permission is missing.
     Forbidden = "forbidden",
     /// The credentials are missing or not valid.
     Unauthorized = "unauthorized",
-    /// Others changed it every time between the read and the write.
+    /// Other clients changed the object each time between the read and the write.
     Conflict = "conflict",
-    /// The API server found the change not valid, or a webhook denied it.
+    /// The API server rejected the change as not valid, or a webhook denied it.
     Invalid = "invalid",
-    /// The API server asked to come back later, for longer than the deadline.
+    /// The API server asked to retry later than the deadline allows.
     Throttled = "throttled",
-    /// The API server failed.
+    /// The API server returned an error.
     ServerError = "serverError",
     /// No connection to the API server.
     Unreachable = "unreachable",
-    /// TLS to the API server did not come about.
+    /// The TLS connection to the API server failed.
     Tls = "tls",
     /// The deadline passed.
     Timeout = "timeout",
@@ -163,83 +163,83 @@ reasons! {
     ExecPlugin = "execPlugin",
     /// The file cannot be read or written.
     File = "file",
-    /// The file is not one this program can edit safely.
+    /// The file cannot be edited safely.
     Unsafe = "unsafe",
     /// Another object of the same run was refused, so nothing was written.
     HeldBack = "heldBack",
-    /// The command line is not one.
+    /// The command line is not valid.
     Usage = "usage",
-    /// It failed, and what had been written could not all be taken back.
+    /// It failed, and not all changes could be rolled back.
     HalfDone = "halfDone",
     /// The rollout did not become ready.
     Rollout = "rollout",
-    /// A request was not proven to be answered over mutual TLS.
+    /// It was not verified that a request used mutual TLS.
     Unproven = "unproven",
-    /// A request was answered otherwise than expected, and what carries it is not why.
+    /// A request got an unexpected answer, and its connection is not the cause.
     UnexpectedAnswer = "unexpectedAnswer",
-    /// Nobody said yes.
+    /// The change was not confirmed with yes.
     NotConfirmed = "notConfirmed",
     /// A signal (INT, TERM, HUP) ended the run.
     Interrupted = "interrupted",
-    /// It is not there yet.
+    /// It is not ready yet.
     Pending = "pending",
     /// The Service has no address that can be printed.
     NoAddress = "noAddress",
-    /// The Service has no such port, or several and none is named.
+    /// The Service has no such port, or it has several and none is named.
     NoPort = "noPort",
-    /// Several objects fit what was named.
+    /// Several objects match the name.
     Ambiguous = "ambiguous",
-    /// The answer is not one that Kubernetes gives.
+    /// The answer is not a valid answer of Kubernetes.
     BadAnswer = "badAnswer",
-    /// A value that nothing tells has to be named by a flag.
+    /// A value could not be determined; set it with a flag.
     NeedsFlag = "needsFlag",
-    /// Several istiod revisions, and nothing has chosen one.
+    /// There are several istiod revisions, and none is selected.
     SeveralRevisions = "severalRevisions",
-    /// No istiod of that revision, or none at all.
+    /// There is no istiod of that revision, or no istiod at all.
     NoIstiod = "noIstiod",
-    /// A gateway that sends plaintext there would get 503s.
+    /// A gateway sends plaintext there and would get 503s.
     GatewayPlaintext = "gatewayPlaintext",
-    /// An older policy of the same level is read in its place.
+    /// Istio uses an older policy of the same level instead.
     Shadowed = "shadowed",
-    /// The namespace is the mesh's root namespace, whose policies are the whole mesh's.
+    /// The namespace is the mesh's root namespace; its policies apply to the whole mesh.
     RootNamespace = "rootNamespace",
-    /// It was not made by gloo-rs; `--overwrite` takes it away all the same.
+    /// It was not made by gloo-rs; `--overwrite` removes it anyway.
     NotOurs = "notOurs",
-    /// Somebody else makes the object: a controller, or the chart by its values.
+    /// Something else manages the object: a controller, or the chart through its values.
     Managed = "managed",
-    /// The namespace is Gloo's, istiod's or Kubernetes' own.
+    /// The namespace belongs to Gloo, istiod or Kubernetes.
     SystemNamespace = "systemNamespace",
-    /// Istio's injector passes its pods by, or gives them a sidecar all the same.
+    /// Istio's injector skips its pods, or still gives them a sidecar.
     NotInjected = "notInjected",
-    /// A restart would not replace its pods, or nobody may make one.
+    /// A restart would not replace its pods, or is not allowed.
     NotRestarted = "notRestarted",
-    /// Something would be left pointing at what is taken away.
+    /// Something still refers to what would be removed.
     StillUsed = "stillUsed",
-    /// The gateway lacks what the change rests on.
+    /// The gateway lacks something that the change needs.
     GatewayNotReady = "gatewayNotReady",
-    /// The values have something else where the chart reads a map or a single value.
+    /// The values have something else where the chart expects a map or a single value.
     BadValues = "badValues",
-    /// No Helm release, or not the one that was named.
+    /// There is no Helm release, or not the named one.
     NoRelease = "noRelease",
     /// The release's record cannot be read.
     BadRecord = "badRecord",
-    /// The release's record is of another release, namespace or revision than the object that holds it.
+    /// The release's record names another release, namespace or revision than the object that stores it.
     RecordMismatch = "recordMismatch",
-    /// Gloo's status rejects what was changed, or warns of it.
+    /// Gloo's status rejects the change, or warns about it.
     Rejected = "rejected",
-    /// What Gloo serves does not show the change.
+    /// Gloo does not serve the change.
     NotServed = "notServed",
-    /// Helm is not there, or it failed.
+    /// Helm is not installed, or it failed.
     Helm = "helm",
-    /// The pod is not running, or no pod that was asked for is.
+    /// The pod is not running, or none of the selected pods is.
     NotRunning = "notRunning",
     /// Nothing in the pod listens on the port.
     NotListening = "notListening",
-    /// The answer broke off before its end.
+    /// The answer was cut off before its end.
     Cut = "cut",
-    /// The server in the pod refused, or does not answer as one of its kind.
+    /// The server in the pod refused, or its answer is not the expected kind.
     InPod = "inPod",
-    /// A fault in gloo-rs itself.
+    /// A bug in gloo-rs itself.
     Bug = "bug",
 }
 

@@ -12,38 +12,38 @@ use crate::model::Selector;
 use crate::options::{CheckCommand, CheckReach, CheckSource, CheckTask, Command};
 use crate::text::nearest;
 
-/// Say what is wrong with Gloo and the mesh, or will be
+/// Find problems in Gloo and the mesh
 ///
-/// Looks at Gloo's installation and objects, at the sidecars of its gateways and at the mesh around them, and says what
-/// does not work, each with a stable code and the command that mends it. What may not be read is named, never OK.
+/// Checks Gloo's installation and objects, the sidecars of its gateways, and the mesh. Each finding has a stable code
+/// and the command that fixes it. What cannot be read is reported as unknown, never as OK.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::CHECK)]
 pub(super) struct CheckArgs {
-    /// Labels of the pods to check in Gloo's namespace
+    /// Check the pods with these labels in Gloo's namespace
     #[arg(short, long, value_name = "LABELS", default_value = "gloo")]
     pod_selector: String,
-    /// Look for Gloo's objects in these namespaces alone; can be repeated [default: all that Gloo watches]
+    /// Check Gloo's objects only in these namespaces; can be repeated [default: all that Gloo watches]
     #[arg(short, long = "resource-namespaces", value_name = "NS", value_delimiter = ',')]
     resource_namespaces: Vec<String>,
-    /// Leave checks out: deployments, pods, upstreams, mtls, sidecars, helm, ...; can be repeated
+    /// Skip these checks: deployments, pods, upstreams, mtls, sidecars, helm, ...; can be repeated
     #[arg(short = 'x', long, value_name = "CHECK", value_delimiter = ',')]
     exclude: Vec<String>,
-    /// Only list and read: no port-forward into a pod
+    /// Only list and read; do not open a port-forward to a pod
     #[arg(long)]
     read_only: bool,
-    /// Manifests instead of the cluster: a file, a directory, or - for stdin; can be repeated
+    /// Check manifests instead of the cluster: a file, a directory, or - for stdin; can be repeated
     #[arg(short, long = "filename", value_name = "FILE|DIR|-")]
     filenames: Vec<PathBuf>,
-    /// Manifests laid over the cluster, as if they had been applied; can be repeated
+    /// Check the cluster as if these manifests were applied; can be repeated
     #[arg(long, value_name = "FILE|DIR|-", conflicts_with = "filenames")]
     overlay: Vec<PathBuf>,
-    /// What ends with exit code 3; unknown: what could not be read as well
-    #[arg(long, value_name = "WEIGHT", value_delimiter = ',', default_value = "error")]
+    /// Exit with code 3 at this level; unknown: also if something could not be read
+    #[arg(long, value_name = "LEVEL", value_delimiter = ',', default_value = "error")]
     fail_on: Vec<FailOn>,
-    /// Leave out the findings that this file names, each with a reason
+    /// Suppress the findings listed in this file, each with a reason
     #[arg(long, value_name = "FILE")]
     suppress: Option<PathBuf>,
-    /// Say what a code means and what to do
+    /// Explain a finding code and how to fix it
     #[arg(long, value_name = "CODE")]
     explain: Option<String>,
 }
@@ -96,9 +96,9 @@ fn explained(text: &str) -> Result<&'static Code, Failure> {
     }
     let ids = codes::ALL.iter().map(|code| code.id);
     let retired = codes::RETIRED.iter().any(|id| id.eq_ignore_ascii_case(text));
-    let what = if retired { "is retired: nothing is found under it any more" } else { "is no code" };
+    let what = if retired { "is retired: check does not report it any more" } else { "is not a finding code" };
     Err(with_near(Failure::usage(format!("--explain {text:?} {what}")), &text.to_uppercase(), ids)
-        .hint("docs/findings.md lists them"))
+        .hint("docs/findings.md lists all codes"))
 }
 
 fn check_word(word: &str) -> Result<(), Failure> {
@@ -107,8 +107,8 @@ fn check_word(word: &str) -> Result<(), Failure> {
         return Ok(());
     }
     let known = words().collect::<Vec<_>>().join(", ");
-    Err(with_near(Failure::usage(format!("--exclude {word:?} is no check")), word, words())
-        .hint(format!("there are {known}")))
+    Err(with_near(Failure::usage(format!("--exclude {word:?} is not a check")), word, words())
+        .hint(format!("the checks are {known}")))
 }
 
 fn with_near<'w>(failure: Failure, typed: &str, known: impl Iterator<Item = &'w str>) -> Failure {

@@ -7,11 +7,11 @@ use clap_complete::env::{Bash, Elvish, EnvCompleter, Fish, Powershell, Zsh};
 use super::help;
 use crate::options::Shell;
 
-/// Print the script that makes a shell complete this program's words
+/// Print the completion script for a shell
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::COMPLETION)]
 pub(super) struct CompletionArgs {
-    /// The shell
+    /// The shell that loads the script
     shell: Name,
 }
 

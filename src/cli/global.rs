@@ -14,10 +14,10 @@ use crate::plan::advice::{Advice, Code};
 #[command(next_help_heading = "Global options")]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag as it was typed; options() gives it a meaning")]
 pub(super) struct GlobalArgs {
-    /// The kubeconfig file to use
+    /// Use this kubeconfig file
     #[arg(long, global = true, value_name = "FILE", env = "GLOO_RS_KUBECONFIG", hide_env = true)]
     kubeconfig: Option<PathBuf>,
-    /// The context of the kubeconfig to use
+    /// Use this context of the kubeconfig
     #[arg(
         long,
         visible_alias = "context",
@@ -27,16 +27,16 @@ pub(super) struct GlobalArgs {
         hide_env = true
     )]
     kube_context: Option<String>,
-    /// The namespace of the named object [default: gloo-system]
+    /// Look for the named object in this namespace [default: gloo-system]
     #[arg(short, long, global = true, value_name = "NS", env = "GLOO_RS_NAMESPACE", hide_env = true)]
     namespace: Option<String>,
-    /// Where Gloo is installed [default: -n if it holds Gloo's Settings, else gloo-system]
+    /// Look for Gloo in this namespace [default: -n if it holds Gloo's Settings, else gloo-system]
     #[arg(long, global = true, value_name = "NS", env = "GLOO_RS_GLOO_NAMESPACE", hide_env = true)]
     gloo_namespace: Option<String>,
-    /// The user to act as
+    /// Act as this user
     #[arg(long = "as", global = true, value_name = "USER", env = "GLOO_RS_AS", hide_env = true)]
     as_user: Option<String>,
-    /// A group to act as, can be repeated
+    /// Act as this group; can be repeated
     #[arg(
         long = "as-group",
         global = true,
@@ -46,16 +46,16 @@ pub(super) struct GlobalArgs {
         hide_env = true
     )]
     as_groups: Vec<String>,
-    /// The UID to act as
+    /// Act as this UID
     #[arg(long, global = true, value_name = "UID", env = "GLOO_RS_AS_UID", hide_env = true)]
     as_uid: Option<String>,
-    /// How to print: text, json, yaml, name, table, wide, csv, sarif or junit, as far as the command has it
+    /// Print in this format: text, json, yaml, name, table, wide, csv, sarif or junit (each command has some of them)
     #[arg(short, long, global = true, value_name = "FORMAT", env = "GLOO_RS_OUTPUT", hide_env = true)]
     output: Option<String>,
-    /// The time for one API request with its retries
+    /// Limit each API request with its retries to this time
     #[arg(long, global = true, value_name = "TIME", default_value = "30s", env = "GLOO_RS_TIMEOUT", hide_env = true)]
     timeout: String,
-    /// The time for each wait
+    /// Limit each wait to this time
     #[arg(
         long,
         global = true,
@@ -65,13 +65,13 @@ pub(super) struct GlobalArgs {
         hide_env = true
     )]
     wait_timeout: String,
-    /// When to colour
+    /// Colour the output
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", env = "GLOO_RS_COLOR", hide_env = true)]
     color: Color,
-    /// Say errors and warnings alone on stderr
+    /// Print only errors and warnings on stderr
     #[arg(short, long, global = true, env = "GLOO_RS_QUIET", hide_env = true, value_parser = switch, conflicts_with = "verbose")]
     quiet: bool,
-    /// Show every request and the causes of a failure; -vv adds how long each request took
+    /// Show every request and the causes of a failure; -vv also shows how long each request took
     #[arg(short, long, global = true, action = ArgAction::Count, env = "GLOO_RS_VERBOSE", hide_env = true)]
     verbose: u8,
     /// Do not ask before a risky change
@@ -98,7 +98,7 @@ impl GlobalArgs {
     pub(super) fn leftovers(&self) -> Result<Vec<Advice>, Failure> {
         if self.use_consul {
             return Err(Failure::usage("--use-consul: Upstreams in Consul are not supported")
-                .hint("without the flag, Upstreams are those of the Kubernetes API"));
+                .hint("leave the flag out to use the Upstreams of the Kubernetes API"));
         }
         let mut typed = Vec::new();
         typed.extend(self.config.is_some().then_some("--config"));
@@ -108,7 +108,7 @@ impl GlobalArgs {
         } else {
             vec![Advice::note(
                 Code::NoEffect,
-                format!("{} has no effect: there is no config file and nothing is asked for", typed.join(", ")),
+                format!("{} has no effect: there is no config file and no interactive mode", typed.join(", ")),
             )]
         })
     }
@@ -159,8 +159,7 @@ impl GlobalArgs {
 }
 
 fn empty(flag: &str) -> Failure {
-    Failure::usage(format!("{flag} is empty"))
-        .hint("an empty name would act as nobody; leave the flag out to act as yourself")
+    Failure::usage(format!("{flag} is empty")).hint("leave the flag out to act as yourself")
 }
 
 fn format(typed: Option<&str>, formats: &[Format]) -> Result<Format, Failure> {
@@ -180,7 +179,7 @@ fn format(typed: Option<&str>, formats: &[Format]) -> Result<Format, Failure> {
         Some(typed) => formats.iter().find(|format| name(format) == typed).copied().ok_or_else(|| {
             let known: Vec<_> = formats.iter().map(name).collect();
             Failure::usage(format!("--output {typed:?} is not a format of this command"))
-                .hint(format!("it has {}", known.join(", ")))
+                .hint(format!("its formats are {}", known.join(", ")))
         }),
     }
 }
@@ -190,7 +189,7 @@ fn switch(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
         "1" | "true" | "t" | "yes" | "y" | "on" => Ok(true),
         "" | "0" | "false" | "f" | "no" | "n" | "off" => Ok(false),
-        _ => Err("neither yes nor no".to_owned()),
+        _ => Err("expected yes or no".to_owned()),
     }
 }
 
@@ -204,7 +203,7 @@ pub(super) fn time(flag: &str, text: &str) -> Result<Duration, Failure> {
         Err(_) => text.parse::<jiff::SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok()),
     };
     parsed.filter(|time| !time.is_zero()).map(|time| time.min(LONGEST)).ok_or_else(|| {
-        Failure::usage(format!("{flag} {text:?} is not a time")).hint("such as 30s, 5m, 1h30m; not zero")
+        Failure::usage(format!("{flag} {text:?} is not a time")).hint("use a time such as 30s, 5m or 1h30m, not zero")
     })
 }
 

@@ -13,7 +13,7 @@ const COMMANDS: [(&[&str], &str); 16] = [
     (&["edit", "ed"], "kubectl edit upstream NAME -n gloo-system"),
     (&["install"], "helm install gloo gloo --repo https://storage.googleapis.com/solo-public-helm -n gloo-system"),
     (&["uninstall"], "helm uninstall gloo -n gloo-system"),
-    (&["upgrade", "ug"], "the package that installed gloo-rs upgrades it; helm upgrade upgrades Gloo"),
+    (&["upgrade", "ug"], "use your package manager to upgrade gloo-rs, and helm upgrade to upgrade Gloo"),
     (&["check-crds"], "helm template --include-crds | kubectl diff -f -"),
     (&["debug"], "kubectl logs deployment/gloo -n gloo-system; kubectl get upstreams,virtualservices -A -o yaml"),
     (&["dashboard", "ui"], "kubectl port-forward -n gloo-system deployment/gloo-fed-console 8090"),

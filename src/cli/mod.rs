@@ -28,9 +28,9 @@ use crate::error::{Exit, Failure};
 use crate::options::{Command, Format, Global};
 use crate::plan::advice::Advice;
 
-/// Operate Gloo Gateway beside an Istio mesh
+/// Connect Gloo Gateway to an Istio mesh
 ///
-/// Makes Upstreams speak mutual TLS, puts Istio's sidecars beside the gateway, and finds its address.
+/// Adds Istio's sidecars to the gateway, turns on mutual TLS for Upstreams, and prints the gateway's address.
 #[derive(Debug, Parser)]
 #[command(name = "gloo-rs", version, propagate_version = false, disable_help_subcommand = true)]
 #[command(subcommand_required = true, arg_required_else_help = true, max_term_width = 100)]
@@ -45,10 +45,10 @@ struct Cli {
 /// glooctl's aliases work and are not shown: completion would offer them in the place of the word.
 #[derive(Debug, Subcommand)]
 enum Word {
-    /// Mutual TLS between the gateway and the mesh
+    /// Set up and verify mutual TLS between the gateway and the mesh
     #[command(subcommand, arg_required_else_help = true)]
     Istio(istio::IstioCommand),
-    /// Where the gateway is, and what goes on in it
+    /// Print the gateway's address and inspect its Envoy
     #[command(subcommand, aliases = ["p", "proxies"], arg_required_else_help = true)]
     Proxy(proxy::ProxyCommand),
     UpgradeValues(Box<upgrade_values::UpgradeValuesArgs>),
@@ -148,7 +148,7 @@ fn early(error: &clap::Error) -> Early {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Early::Text(error.render().to_string()),
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => Early::Usage {
             rendered: error.render().to_string(),
-            failure: Failure::usage("no command given").hint("gloo-rs --help lists them"),
+            failure: Failure::usage("no command given").hint("gloo-rs --help lists the commands"),
         },
         _ => {
             let failure = leftovers::failure_for(error).unwrap_or_else(|| usage::failure_for(error));

@@ -12,13 +12,13 @@ use crate::render::diff::Secrets;
 /// Those of a command that is about the cluster alone.
 #[derive(Debug, clap::Args)]
 pub(super) struct LivePreviewArgs {
-    /// Say what would change and write nothing; server: let the API server try it
+    /// Show what would change and write nothing; server: have the API server validate it
     #[arg(long, value_name = "WHO", num_args = 0..=1, require_equals = true, default_missing_value = "client")]
     dry_run: Option<Who>,
     /// Print the change as a unified diff and write nothing
     #[arg(long)]
     diff: bool,
-    /// Write nothing; exit 3 if something would change
+    /// Write nothing; exit with code 3 if something would change
     #[arg(long)]
     check: bool,
     /// Show secrets in a diff instead of ***
@@ -30,7 +30,7 @@ pub(super) struct LivePreviewArgs {
 pub(super) struct PreviewArgs {
     #[command(flatten)]
     live: LivePreviewArgs,
-    /// Manifests instead of the cluster: a file, a directory, or - for stdin; can be repeated
+    /// Read manifests instead of the cluster: a file, a directory, or - for stdin; can be repeated
     #[arg(short, long = "filename", value_name = "FILE|DIR|-")]
     filenames: Vec<PathBuf>,
     /// With -f: edit the files in place
@@ -74,17 +74,23 @@ impl PreviewArgs {
         }
         let preview = self.preview();
         if preview.dry_run == Some(DryRunMode::Server) {
-            return Err(Failure::usage("--dry-run=server asks the cluster, -f does not").hint(flag("--dry-run")));
+            return Err(
+                Failure::usage("--dry-run=server needs the cluster, and -f does not use it").hint(flag("--dry-run"))
+            );
         }
         if self.write && preview.is_on() {
-            return Err(Failure::usage("--write writes, --dry-run, --diff and --check do not").hint("leave one out"));
+            return Err(
+                Failure::usage("--write cannot be combined with --dry-run, --diff or --check").hint("leave one out")
+            );
         }
         if !self.write && !preview.is_on() && format != Format::Text {
-            return Err(Failure::usage("with -f the manifests are on stdout, so there is no room for -o")
-                .hint("--write, --dry-run or --check"));
+            return Err(Failure::usage("-o cannot be used here: with -f the manifests are printed on stdout")
+                .hint("add --write, --dry-run or --check"));
         }
         if self.write && self.filenames.iter().any(|path| path.as_os_str() == "-") {
-            return Err(Failure::usage("--write cannot write to stdin").hint("without --write the result is on stdout"));
+            return Err(
+                Failure::usage("--write cannot write to stdin").hint("without --write the result is printed on stdout")
+            );
         }
         let destination = if self.write { FilesDestination::InPlace } else { FilesDestination::Stdout };
         Ok(Some(FilesTask { paths: self.filenames, destination }))

@@ -11,21 +11,21 @@ use crate::plan::policy::Caution;
 use crate::plan::values::{Edition, Switch, ValuesWish};
 use crate::render::diff::Secrets;
 
-/// Print the release's values with Istio's merged in
+/// Print the release's Helm values with Istio's settings merged in
 ///
-/// Takes the user-supplied values of the Helm release that installed Gloo, merges Istio's settings in
-/// and prints all of them for helm upgrade -f. What was set explicitly wins, and nothing else changes.
+/// Reads the user-supplied values of the Helm release that installed Gloo, merges Istio's settings in
+/// and prints all values for helm upgrade -f. Values that you set explicitly are kept. Nothing else changes.
 #[derive(Debug, clap::Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag as it was typed; options() gives it a meaning")]
 #[command(after_help = help::UPGRADE_VALUES)]
 pub(super) struct UpgradeValuesArgs {
-    /// The release [default: the one of Gloo's chart in the namespace]
+    /// Use this release [default: the one of Gloo's chart in the namespace]
     #[arg(long, value_name = "NAME", conflicts_with = "values")]
     release: Option<String>,
-    /// The revision of the release [default: the deployed one]
+    /// Use this revision of the release [default: the deployed one]
     #[arg(long, value_name = "N", conflicts_with = "values")]
     release_revision: Option<u64>,
-    /// Which chart [default: auto, by its name or the shape of the values]
+    /// Use this edition of the chart [default: auto, by the chart's name or the shape of the values]
     #[arg(long, value_name = "EDITION", default_value = "auto", hide_default_value = true)]
     edition: EditionArg,
     #[arg(long, value_name = "FILE|-", help = VALUES_HELP)]
@@ -33,50 +33,50 @@ pub(super) struct UpgradeValuesArgs {
     /// With --values: edit the file in place
     #[arg(long, requires = "values", conflicts_with = "output_file")]
     write: bool,
-    /// Write a new file that only you can read, instead of stdout
+    /// Write to a new file that only you can read, instead of stdout
     #[arg(short = 'O', long, value_name = "FILE")]
     output_file: Option<PathBuf>,
-    /// A gateway proxy by its key or the name of its Deployment; can be repeated [default: all]
+    /// Change this gateway proxy, by its key or the name of its Deployment; can be repeated [default: all]
     #[arg(long = "proxy", value_name = "NAME", value_delimiter = ',')]
     proxies: Vec<String>,
     #[command(flatten)]
     istiod: super::istio::istiod::IstiodArgs,
-    /// Turn auto-mTLS on, also where the values say no
+    /// Turn auto-mTLS on, even if the values turn it off
     #[arg(long, overrides_with = "no_auto_mtls")]
     auto_mtls: bool,
     /// Turn auto-mTLS off
     #[arg(long, overrides_with = "auto_mtls")]
     no_auto_mtls: bool,
-    /// Set the deprecated istioSDS as well
+    /// Turn the deprecated istioSDS on as well
     #[arg(long, overrides_with = "no_sds")]
     sds: bool,
     /// Turn the deprecated istioSDS off
     #[arg(long, overrides_with = "sds")]
     no_sds: bool,
-    /// Take Istio's settings out again
+    /// Remove Istio's settings
     #[arg(long, conflicts_with_all = ["auto_mtls", "no_auto_mtls", "sds", "no_sds", "revision",
         "istio_discovery_address", "istio_meta_mesh_id", "istio_meta_cluster_id", "istio_proxy_image"])]
     remove: bool,
-    /// The version of the chart to upgrade to [default: the one that runs]
+    /// Upgrade to this version of the chart [default: the installed one]
     #[arg(long, value_name = "VERSION")]
     to_version: Option<String>,
-    /// The chart itself, packed or its directory: keys that nothing in it names are told, and helm is
-    /// given it [default: the published one]
+    /// Use this chart, packed or as a directory: values that it does not use are reported, and helm gets it
+    /// [default: the published one]
     #[arg(long, value_name = "FILE.tgz|DIR", verbatim_doc_comment)]
     chart: Option<PathBuf>,
-    /// Let your own helm upgrade the release, then wait for the gateways and prove the sidecars
+    /// Upgrade the release with your own helm, then wait for the gateways and verify the sidecars
     #[arg(long, conflicts_with_all = ["values", "write", "output_file", "diff", "check"])]
     apply: bool,
-    /// With --apply: upgrade although requests would get 503s, or may
+    /// With --apply: upgrade even if requests would or may get 503s
     #[arg(long, requires = "apply")]
     force: bool,
-    /// With --apply: let Helm go back where the upgrade fails
+    /// With --apply: have Helm roll back if the upgrade fails
     #[arg(long, requires = "apply")]
     rollback_on_failure: bool,
     /// Print the change as a unified diff instead
     #[arg(long, conflicts_with_all = ["write", "output_file"])]
     diff: bool,
-    /// Print nothing; exit 3 if something would change
+    /// Print nothing; exit with code 3 if something would change
     #[arg(long, conflicts_with_all = ["write", "output_file"])]
     check: bool,
     /// Show secrets in a diff instead of ***
@@ -86,7 +86,7 @@ pub(super) struct UpgradeValuesArgs {
 
 /// Not a doc comment, where `HelmRelease` would need backticks.
 const VALUES_HELP: &str =
-    "Values in a file instead of a release: Helm's, an Argo CD Application, a Flux HelmRelease; - is stdin";
+    "Read values from a file instead of a release: Helm's, an Argo CD Application, a Flux HelmRelease; - is stdin";
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum EditionArg {
@@ -145,7 +145,7 @@ impl UpgradeValuesArgs {
             super::istio::names::check_namespace("--release", release)?;
         }
         if self.release_revision == Some(0) {
-            return Err(Failure::usage("--release-revision 0: revisions begin with 1"));
+            return Err(Failure::usage("--release-revision 0: revisions start at 1"));
         }
         for proxy in &self.proxies {
             super::istio::names::check_word("--proxy", proxy)?;
@@ -160,7 +160,9 @@ impl UpgradeValuesArgs {
         }
         let is_stdin = self.values.as_deref() == Some(Path::new("-"));
         if self.write && is_stdin {
-            return Err(Failure::usage("--write cannot write to stdin").hint("without --write the result is on stdout"));
+            return Err(
+                Failure::usage("--write cannot write to stdin").hint("without --write the result is printed on stdout")
+            );
         }
         Ok(())
     }

@@ -3,13 +3,13 @@
 use super::help;
 use crate::options::VersionTask;
 
-/// Print the versions of this program, of Gloo and of Kubernetes
+/// Print the versions of gloo-rs, Gloo and Kubernetes
 ///
-/// One document on stdout, also where the server cannot be asked: then it says why.
+/// Prints one document on stdout. If the server cannot be reached, the document says why.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::VERSION)]
 pub(super) struct VersionArgs {
-    /// This program's version alone; no cluster is asked
+    /// Print only the version of gloo-rs; do not contact the cluster
     #[arg(long)]
     client: bool,
 }

@@ -37,75 +37,75 @@ codes! {
     NoGatewaySidecars = "noGatewaySidecars",
     /// No gateway's bootstrap has the cluster `gateway_proxy_sds`.
     NoSdsCluster = "noSdsCluster",
-    /// Auto-mTLS covers the Upstream already.
+    /// Auto-mTLS already covers the Upstream.
     AutoMtls = "autoMtls",
     /// Pods behind the Upstream have no sidecar.
     NoSidecar = "noSidecar",
-    /// Nothing is behind the Upstream.
+    /// No pod is behind the Upstream.
     NoPods = "noPods",
     /// The Upstream is not a Kubernetes Service.
     NotKubernetes = "notKubernetes",
-    /// The peer demands mutual TLS.
+    /// The pods accept only mutual TLS.
     StrictPeer = "strictPeer",
-    /// The peer takes no mutual TLS.
+    /// The pods do not accept mutual TLS.
     DisabledPeer = "disabledPeer",
-    /// Somebody else writes the object and may put it back.
+    /// Something else manages the object and may undo the change.
     Owner = "owner",
-    /// Something that would be said could not be read.
+    /// Something could not be read.
     Unknown = "unknown",
     /// A flag or an environment variable has no effect here.
     NoEffect = "noEffect",
     /// The connection to the API server has no TLS, so the kubeconfig's credentials are not sent.
     NoCredentials = "noCredentials",
-    /// The address is reachable from inside the cluster only.
+    /// The address is reachable only from inside the cluster.
     InsideOnly = "insideOnly",
-    /// The address is a node's inner one, reachable from the nodes' network only.
+    /// The address is a node's internal one, reachable only from the nodes' network.
     NodesOnly = "nodesOnly",
     /// The load balancer does not serve the port at one of its addresses.
     PortNotServed = "portNotServed",
-    /// A file was passed over.
+    /// A file was skipped.
     PassedOver = "passedOver",
-    /// The server could not be asked.
+    /// The server could not be reached.
     NoServer = "noServer",
     /// No istiod has the address that the gateway uses.
     IstiodGone = "istiodGone",
-    /// The istiod is not ready, or a tag points at one that is not.
+    /// The istiod is not ready, or a tag points to one that is not.
     IstiodNotReady = "istiodNotReady",
     /// A tag has no Service of its own.
     TagWithoutService = "tagWithoutService",
-    /// The sidecar's image is older than what runs.
+    /// The sidecar's image is older than the running version.
     OldImage = "oldImage",
     /// A pull secret that gloo has is missing at the gateway.
     PullSecret = "pullSecret",
     /// Pods run on another revision than their namespace names.
     StalePods = "stalePods",
-    /// Another policy of the same level is older or younger, and one of them is not read.
+    /// There is another policy of the same level, and Istio uses only the older one.
     ShadowedPolicy = "shadowedPolicy",
     /// A narrower policy, or a port, keeps another mode.
     KeepsMode = "keepsMode",
-    /// Pods without a sidecar: no policy reaches them.
+    /// Pods have no sidecar, so no policy applies to them.
     OutOfReach = "outOfReach",
-    /// Clients without a sidecar, which were not looked for, are not answered any more.
+    /// Clients without a sidecar get no answer any more. They were not searched for.
     PlainClients = "plainClients",
     /// An Upstream that no route names would get 503s.
     UnroutedUpstream = "unroutedUpstream",
     /// A restart leaves too few pods for a while.
     Interruption = "interruption",
-    /// Something was found half done and is completed.
+    /// Something was only partly done and is completed.
     Completed = "completed",
-    /// An Upstream that auto-mTLS may harm.
+    /// Auto-mTLS may break an Upstream.
     MayHarm = "mayHarm",
-    /// Something points at the cluster that is taken away.
+    /// Something refers to the cluster that is removed.
     Dangling = "dangling",
-    /// The chart lacks what present ones have.
+    /// The chart is old and lacks what current charts have.
     OldChart = "oldChart",
-    /// A value that is there explicitly stays.
+    /// A value that was set explicitly is kept.
     Explicit = "explicit",
-    /// A key that was null, which takes the chart's own away, is brought back.
+    /// A key was null, which removes the chart's own value. That value is restored.
     NullBack = "nullBack",
-    /// A value keeps another from having its effect.
+    /// A value makes another value ineffective.
     Swallowed = "swallowed",
-    /// A value that no template reads.
+    /// No template uses a value.
     Unread = "unread",
     /// A value is deprecated.
     Deprecated = "deprecated",
@@ -113,9 +113,9 @@ codes! {
     HookHangs = "hookHangs",
     /// Helm will conflict with what was changed in the cluster.
     HelmConflict = "helmConflict",
-    /// The cluster is not what the values say.
+    /// The cluster differs from the values.
     Differs = "differs",
-    /// The output has secrets.
+    /// The output contains secrets.
     Secret = "secret",
     /// The latest revision of the release is not the deployed one.
     ReleaseState = "releaseState",
@@ -123,17 +123,17 @@ codes! {
     Crds = "crds",
     /// Envoy refused the last update of a resource.
     Rejected = "rejected",
-    /// There is nothing of what was asked for.
+    /// Nothing matches the request.
     Nothing = "nothing",
-    /// A certificate is valid for less than was asked for.
+    /// A certificate is valid for less time than requested.
     Expiring = "expiring",
     /// Envoy waits for something.
     Warming = "warming",
-    /// A pod that is looked into, or left out, is not ready.
+    /// A pod is not ready. It is read anyway, or skipped.
     NotReady = "notReady",
-    /// A header that is no part of the values was left out.
+    /// A header that is not part of the values was removed.
     Header = "header",
-    /// A suppression of findings that is over, or that nothing was found for.
+    /// A suppression of findings has expired, or matches no finding.
     Suppression = "suppression",
 }
 
@@ -219,15 +219,16 @@ pub(crate) fn on_owner(words: Words, object: &ObjectRef, owner: &Owner) -> Advic
     let again = gloo_rs(words.command).fixed(which).fixed("-f PATH --write");
     let advice = match owner {
         Owner::ArgoCd { .. } | Owner::Flux { .. } => {
-            Advice::warning(Code::Owner, format!("{owner} owns {what} and will put it back"))
+            Advice::warning(Code::Owner, format!("{owner} manages {what} and will undo the change"))
                 .hint(again.after("change it in Git: "))
         }
         Owner::Helm { .. } => {
-            Advice::warning(Code::Owner, format!("{owner} owns {what}; its next upgrade may put it back")).hint(lasting)
+            Advice::warning(Code::Owner, format!("{owner} manages {what}; its next upgrade may undo the change"))
+                .hint(lasting)
         }
         Owner::Discovery => Advice::note(
             Code::Owner,
-            "Gloo's discovery made this Upstream; it keeps this setting while the Service is there",
+            "Gloo's discovery made this Upstream; it keeps this setting while the Service exists",
         ),
     };
     advice.about(object)
@@ -235,7 +236,7 @@ pub(crate) fn on_owner(words: Words, object: &ObjectRef, owner: &Owner) -> Advic
 
 /// A dry run could not tell what the write itself would meet.
 pub(crate) fn on_untried(object: &ObjectRef) -> Advice {
-    Advice::note(Code::Unknown, format!("{object}: a webhook does not support dry run")).about(object)
+    Advice::note(Code::Unknown, format!("{object}: unknown (a webhook does not support dry run)")).about(object)
 }
 
 /// At most ten lines, and how many more.
@@ -251,11 +252,11 @@ pub(crate) fn some_of(lines: impl ExactSizeIterator<Item = String>) -> Vec<Strin
 
 /// Settings could not be read.
 pub(crate) fn on_settings(why: &Unread) -> Advice {
-    let advice = Advice::unknown("whether auto-mTLS is on is unknown", why);
+    let advice = Advice::unknown("unknown whether auto-mTLS is on", why);
     if advice.hint.is_some() {
         advice
     } else {
-        advice.hint(flag("--gloo-namespace").text(" says where Gloo is installed"))
+        advice.hint(flag("--gloo-namespace").text(" sets the namespace of Gloo"))
     }
 }
 
@@ -268,7 +269,7 @@ mod tests {
         let words = Words { command: "istio auto-mtls enable", done: "enabled", flags: &[] };
         let settings = ObjectRef::new(&kinds::SETTINGS, "gloo-system", "default");
         let said = on_owner(words, &settings, &Owner::ArgoCd { application: "edge".into() });
-        assert_eq!(said.message, "Argo CD application edge owns Settings and will put it back");
+        assert_eq!(said.message, "Argo CD application edge manages Settings and will undo the change");
         let hint = "change it in Git: gloo-rs istio auto-mtls enable -f PATH --write";
         assert_eq!(said.hint, Some(hint.into()));
     }

@@ -30,7 +30,7 @@ fn glooctls_flags_without_a_meaning_are_taken_with_one_note() {
         assert_eq!(output.code, Some(0), "{line}");
         assert_eq!(
             output.stderr,
-            format!("note: {flags} has no effect: there is no config file and nothing is asked for\n"),
+            format!("note: {flags} has no effect: there is no config file and no interactive mode\n"),
             "{line}"
         );
     }

@@ -6,10 +6,10 @@ Examples:
   # one Upstream, in the cluster
   gloo-rs istio enable-mtls --upstream default-httpbin-8000
 
-  # and wait until Gloo serves it so to every proxy
+  # the same, and wait until Gloo serves it to every proxy
   gloo-rs istio enable-mtls --upstream default-httpbin-8000 --wait
 
-  # all that can work, in all namespaces, and see the change first
+  # show the change for all Upstreams that can use it, in all namespaces
   gloo-rs istio enable-mtls --all -A --diff
 
   # a manifest, without a cluster
@@ -21,16 +21,16 @@ Examples:
   # one Upstream, in the cluster
   gloo-rs istio disable-mtls --upstream default-httpbin-8000
 
-  # those with a label, asked of a manifest
+  # the Upstreams with a label, in a manifest
   gloo-rs istio disable-mtls -l team=shop -f upstreams.yaml --check";
 
 /// After `istio inject --help`.
 pub(crate) const INJECT: &str = "\
 Examples:
-  # beside the gateway, certificates from one of several istiods
+  # with certificates from one of several istiods
   gloo-rs istio inject --revision 1-28
 
-  # what would change
+  # show what would change
   gloo-rs istio inject --revision 1-28 --diff
 
   # rendered charts, without a cluster
@@ -45,13 +45,13 @@ Examples:
 /// After `istio setup --help`.
 pub(crate) const SETUP: &str = "\
 Examples:
-  # what it would do, step by step
+  # show the steps and change nothing
   gloo-rs istio setup --namespace-to-enroll default --upstream default-httpbin-8000 --dry-run
 
-  # without Helm, and pods take mutual TLS alone in the end
+  # without Helm; in the end the pods accept only mutual TLS
   gloo-rs istio setup --via inject --namespace-to-enroll default -u default-httpbin-8000 --strict --yes
 
-  # another gateway proxy, and a request that its routes lead to the Upstream
+  # another gateway proxy, and the request to verify with
   gloo-rs istio setup --via inject --name edge-proxy -u default-httpbin-8000 --host shop.example --path /cart";
 
 /// After `istio teardown --help`.
@@ -116,7 +116,7 @@ Examples:
 /// After `istio describe --help`.
 pub(crate) const DESCRIBE: &str = "\
 Examples:
-  # which route takes a request, who answers, and whether that works
+  # which route a request takes, which pods answer it, and whether that works
   gloo-rs istio describe --host shop.example --path /cart
 
   gloo-rs istio describe upstream default-httpbin-8000
@@ -138,13 +138,13 @@ Examples:
 /// After `istio enroll --help`.
 pub(crate) const ENROLL: &str = "\
 Examples:
-  # into the mesh of one of several istiods, by revision or tag
+  # with one of several istiods, by revision or tag
   gloo-rs istio enroll default --revision 1-28
 
-  # after a tag moved: what still runs with another revision is restarted
+  # after a tag moved: restart what still runs with another revision
   gloo-rs istio enroll shop orders --parallel 4
 
-  # what would change; and in manifests
+  # show what would change; or edit manifests
   gloo-rs istio enroll shop --diff
   gloo-rs istio enroll shop --revision 1-28 -f namespace.yaml --write";
 
@@ -156,14 +156,14 @@ Examples:
 /// After `istio verify --help`.
 pub(crate) const VERIFY: &str = "\
 Examples:
-  # over a route to the Upstream; /headers of httpbin tells what it was sent
+  # over a route to the Upstream; /headers of httpbin returns the headers that it got
   gloo-rs istio verify --upstream default-httpbin-8000 --path /headers
 
-  # a host and path, whichever Upstream they lead to
+  # a host and path, for any Upstream that they lead to
   gloo-rs istio verify --host shop.example --path /cart --port https --cacert ca.pem
 
   # each gateway pod, through the API server
   gloo-rs istio verify --upstream default-httpbin-8000 --all-pods
 
-  # that plaintext is refused
+  # check that plaintext is refused
   gloo-rs istio verify --upstream default-httpbin-8000 --expect 503";

@@ -7,14 +7,14 @@ pub(super) mod proxy;
 /// After the root's help.
 pub(super) const ROOT: &str = "\
 Examples:
-  # from a plain gateway to proven mutual TLS, as one plan
+  # from a plain gateway to verified mutual TLS, as one plan
   gloo-rs istio setup --namespace-to-enroll default --upstream default-httpbin-8000 --dry-run
 
   gloo-rs istio enable-mtls --upstream default-httpbin-8000
   gloo-rs istio enable-mtls --upstream default-httpbin-8000 -f upstreams.yaml --diff
   curl $(gloo-rs proxy url)/headers
 
-Every flag in 'Global options' can be set by its GLOO_RS_* variable.";
+Every flag in 'Global options' can also be set by its GLOO_RS_* variable.";
 
 /// After `upgrade-values --help`.
 pub(super) const UPGRADE_VALUES: &str = "\
@@ -22,10 +22,10 @@ Examples:
   # the values of the release, for helm upgrade -f
   gloo-rs upgrade-values --revision 1-28 > gloo-gateway.yaml
 
-  # a values file, an Argo CD Application or a Flux HelmRelease; no cluster, since the address is given
+  # a values file, an Argo CD Application or a Flux HelmRelease; needs no cluster with an address
   gloo-rs upgrade-values --values app.yaml --istio-discovery-address istiod.istio-system.svc:15012
 
-  # the same as one upgrade by your own helm; and out again
+  # upgrade with your own helm; then remove Istio's settings again
   gloo-rs upgrade-values --revision 1-28 --apply --yes
   gloo-rs upgrade-values --remove --apply --yes";
 
@@ -35,10 +35,10 @@ Examples:
   # the installation, its objects, its gateways and the mesh
   gloo-rs check
 
-  # what if this were merged, for code scanning
+  # the cluster as if these manifests were applied, for code scanning
   gloo-rs check --overlay manifests/ -o sarif
 
-  # manifests alone, without a cluster; warnings fail too
+  # only manifests, without a cluster; warnings fail too
   gloo-rs check -f upstreams.yaml --fail-on warning
 
   gloo-rs check --explain GRS101";

@@ -23,7 +23,7 @@ Examples:
   gloo-rs proxy dump routes --domain shop.example.com -o wide
   gloo-rs proxy dump listeners http -o yaml
 
-  # a dump or a snapshot that was saved, without a cluster
+  # a saved dump or snapshot, without a cluster
   gloo-rs proxy dump endpoints -f dump.json --port 8080";
 
 /// After `proxy snapshot --help`.
@@ -51,7 +51,7 @@ Examples:
   gloo-rs proxy logs --since 10m
   gloo-rs proxy logs --follow --all-pods
 
-  # half a minute of what Envoy says of TLS and of its routing
+  # 30 seconds of debug logs about connections and routing
   gloo-rs proxy logs --level connection:debug,router:debug --for 30s";
 
 /// After `proxy served-config --help`.

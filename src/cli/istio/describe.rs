@@ -11,23 +11,23 @@ use crate::options::{Command, Describe, DescribeSubject, Format, SweepScope};
 use crate::plan::path::Verdict;
 use crate::plan::routes::Request;
 
-/// Say how the gateway speaks to what answers a request, and whether that works
+/// Show how the gateway connects to the pods that answer a request, and whether that works
 ///
-/// Host and path are followed through Gateways, `VirtualServices`, `RouteTables` and `HTTPRoutes`. The verdict is mtls,
-/// tls, mixed, plaintext, broken or unknown. Nothing is written and no request is sent through any gateway; where a
-/// port-forward is allowed, its Envoy is asked for its certificate.
+/// Follows host and path through Gateways, `VirtualServices`, `RouteTables` and `HTTPRoutes`. The verdict is mtls, tls,
+/// mixed, plaintext, broken or unknown. Writes nothing and sends no request through a gateway. If a port-forward is
+/// allowed, reads the certificate of the gateway's Envoy.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true, arg_required_else_help = true, after_help = help::istio::DESCRIBE)]
 pub(crate) struct DescribeArgs {
     #[command(subcommand)]
     word: Option<Word>,
-    /// The Host header of a request, with its port if the client sends one
+    /// Describe a request with this Host header; add the port if the client sends it
     #[arg(long, value_name = "HOST")]
     host: Option<String>,
-    /// The path of the request, with its query if it matters
+    /// Use this path, with the query if routes match on it
     #[arg(long, value_name = "PATH", default_value = "/", requires = "host")]
     path: String,
-    /// The port that the request comes to, the gateway's or its Service's [default: any]
+    /// Use this port, of the gateway or of its Service [default: any]
     #[arg(long, value_name = "PORT", requires = "host", value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
     #[command(flatten)]
@@ -40,7 +40,7 @@ enum Word {
     Upstreams(UpstreamsArgs),
 }
 
-/// Say how the gateway speaks to one Upstream, with the object that each fact is from
+/// Show how the gateway connects to one Upstream, and the source of each fact
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::istio::DESCRIBE_UPSTREAM)]
 struct UpstreamArgs {
@@ -50,17 +50,17 @@ struct UpstreamArgs {
     threshold: Threshold,
 }
 
-/// List every Upstream, and every Service that a route leads to without one, with its verdict
+/// List the verdict of every Upstream, and of every Service that a route uses without one
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::istio::DESCRIBE_UPSTREAMS)]
 struct UpstreamsArgs {
-    /// Those with these labels; Services without an Upstream by the labels of the Service
+    /// List only Upstreams with these labels, and Services with these labels that routes use directly
     #[arg(short = 'l', long, value_name = "LABELS")]
     selector: Option<String>,
-    /// In all namespaces
+    /// List all namespaces
     #[arg(short = 'A', long)]
     all_namespaces: bool,
-    /// Show those with these verdicts alone; commas separate several
+    /// Show only these verdicts; commas separate several
     #[arg(long, value_name = "VERDICT", value_delimiter = ',', value_parser = verdicts())]
     only: Vec<String>,
     #[command(flatten)]
@@ -69,7 +69,7 @@ struct UpstreamsArgs {
 
 #[derive(Debug, clap::Args)]
 struct Threshold {
-    /// End with exit code 3 if a verdict is one of these; commas separate several
+    /// Exit with code 3 if a verdict is one of these; commas separate several
     #[arg(long, value_name = "VERDICT", value_delimiter = ',', value_parser = verdicts())]
     fail_on: Vec<String>,
 }
@@ -125,7 +125,7 @@ fn request(host: &str, path: &str, port: Option<u16>) -> Result<Request, Failure
         return Err(Failure::usage(format!("--host {host:?} is not a host")));
     }
     if !path.starts_with('/') {
-        return Err(Failure::usage(format!("--path {path:?} does not begin with /"))
+        return Err(Failure::usage(format!("--path {path:?} does not start with /"))
             .hint(flag("--path").text(format!(" {}", quoted(&format!("/{path}"))))));
     }
     let path = path.split('#').next().unwrap_or_default();

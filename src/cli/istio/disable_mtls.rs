@@ -5,11 +5,12 @@ use crate::error::Failure;
 use crate::options::{Command, Global};
 use crate::plan::mtls::MtlsWish;
 
-/// Take Istio's mutual TLS off Upstreams
+/// Turn off Istio's mutual TLS for Upstreams
 ///
-/// Removes the sslConfig that enable-mtls writes, and no other.
+/// Removes the sslConfig that enable-mtls writes, and nothing else.
 ///
-/// A sweep leaves Upstreams whose peer demands mutual TLS; a name takes any and warns.
+/// A run with --all, -A or -l skips Upstreams with pods that accept only mutual TLS. A named Upstream
+/// is changed with a warning, but refused without --force if requests that work now would get 503s.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::istio::DISABLE_MTLS)]
 pub(crate) struct DisableMtlsArgs {

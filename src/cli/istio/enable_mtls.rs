@@ -5,12 +5,14 @@ use crate::error::Failure;
 use crate::options::{Command, Global};
 use crate::plan::mtls::MtlsWish;
 
-/// Make Upstreams speak mutual TLS with Istio's certificates
+/// Turn on mutual TLS with Istio's certificates for Upstreams
 ///
-/// Writes the sslConfig that makes Envoy present and demand the certificates of its sds sidecar.
+/// Writes the sslConfig with which Envoy uses and requires Istio's certificates, from its sds sidecar.
 ///
-/// Settings that are not Istio's are refused. A sweep takes only Upstreams whose pods all have a
-/// sidecar, and none that a PeerAuthentication keeps from mutual TLS; a name takes any and warns.
+/// Refuses to replace TLS settings not managed by Istio. A run with --all, -A or -l skips Upstreams
+/// with pods outside the mesh, and those for which a PeerAuthentication disables mutual TLS. A named
+/// Upstream is changed with a warning, but refused without --force if requests that work now would
+/// get 503s.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::istio::ENABLE_MTLS)]
 pub(crate) struct EnableMtlsArgs {

@@ -6,25 +6,25 @@ use crate::options::{Command, Enrol, Enrolment, Global};
 use crate::plan::enrolment::guard::GlooNamespace;
 use crate::plan::policy::Caution;
 
-/// Bring namespaces into the mesh
+/// Add namespaces to the mesh
 ///
-/// Sets the label that binds a namespace to an istiod, restarts the workloads whose pods do not run with that revision's
-/// sidecar, waits for each, and verifies pod by pod. Without --revision a namespace keeps the one it has.
+/// Sets the label that binds a namespace to an istiod, restarts the workloads with pods that do not have that
+/// revision's sidecar, waits for each, and verifies every pod. Without --revision a namespace keeps its revision.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::istio::ENROLL)]
 pub(crate) struct EnrollArgs {
     #[command(flatten)]
     namespaces: super::enrolment::NamespacesArgs,
-    /// The istiod, by revision or tag [default: what the namespace has already, or the only one]
+    /// Use this istiod, by revision or tag [default: the one that the namespace uses, or the only one]
     #[arg(long, value_name = "REVISION|TAG")]
     revision: Option<String>,
-    /// Look for istiod in this namespace alone
+    /// Look for istiod only in this namespace
     #[arg(long, value_name = "NS")]
     istio_namespace: Option<String>,
     /// Enroll Gloo's own namespace as well
     #[arg(long)]
     include_gloo_namespace: bool,
-    /// Proceed although requests that are answered now would get 503s
+    /// Proceed even if requests that work now would get 503s
     #[arg(long)]
     force: bool,
     #[command(flatten)]

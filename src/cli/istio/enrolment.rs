@@ -7,16 +7,16 @@ use crate::plan::enrolment::WorkloadName;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct NamespacesArgs {
-    /// The namespaces, or those of them that the manifests hold
+    /// The namespaces to change; with -f only those in the manifests
     #[arg(value_name = "NAMESPACE", required = true)]
     namespaces: Vec<String>,
-    /// Change the labels alone; pods follow as they are replaced
+    /// Change only the labels; pods follow when they are replaced
     #[arg(long, conflicts_with_all = ["workloads", "parallel"])]
     no_restart: bool,
-    /// Restart this workload alone: deployment/NAME, statefulset/NAME or daemonset/NAME; can be repeated
+    /// Restart only this workload: deployment/NAME, statefulset/NAME or daemonset/NAME; can be repeated
     #[arg(long = "workload", value_name = "KIND/NAME", value_delimiter = ',', conflicts_with = "filenames")]
     workloads: Vec<String>,
-    /// Workloads that restart at once
+    /// Restart this many workloads at the same time
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     parallel: u16,
 }
@@ -42,8 +42,8 @@ impl NamespacesArgs {
             }
         }
         if !self.workloads.is_empty() && namespaces.len() > 1 {
-            return Err(Failure::usage("--workload names one in a namespace, and several namespaces are named")
-                .hint("one command for each namespace"));
+            return Err(Failure::usage("--workload needs exactly one namespace, and several are named")
+                .hint("run one command for each namespace"));
         }
         let restarts = match self.no_restart {
             true => Restarts::None,
@@ -62,7 +62,7 @@ fn workload(text: &str) -> Result<WorkloadName, Failure> {
         Some((word, name)) => {
             let kind = KINDS.iter().find(|(_, words)| words.contains(&word)).map(|(kind, _)| *kind);
             let no_kind = || {
-                Failure::usage(format!("--workload {text:?}: {word:?} is no kind that can be restarted"))
+                Failure::usage(format!("--workload {text:?}: {word:?} is not a kind that can be restarted"))
                     .hint("deployment/NAME, statefulset/NAME or daemonset/NAME")
             };
             (Some(kind.ok_or_else(no_kind)?), name)

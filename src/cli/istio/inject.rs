@@ -4,10 +4,10 @@ use crate::cli::{help, preview};
 use crate::error::Failure;
 use crate::options::{Command, Global, Injection, Posture, Rollouts, SettingsSwitches, Sidecars};
 
-/// Put Istio's sidecars beside the gateway
+/// Add Istio's sidecars to the gateway
 ///
 /// Adds the sds and istio-proxy containers, their volumes and their cluster in Envoy's bootstrap as
-/// one transaction, waits for the rollout and proves it; what fails is rolled back.
+/// one transaction, waits for the rollout and verifies it. If a step fails, the change is rolled back.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::istio::INJECT)]
 pub(crate) struct InjectArgs {
@@ -15,10 +15,10 @@ pub(crate) struct InjectArgs {
     proxies: super::proxies::ProxiesArgs,
     #[command(flatten)]
     istiod: super::istiod::IstiodArgs,
-    /// The image of the sds sidecar [default: by the running gloo's]
+    /// Use this image for the sds sidecar [default: the one that matches the running gloo]
     #[arg(long, value_name = "IMAGE")]
     sds_image: Option<String>,
-    /// Give the sidecars a securityContext that a restricted namespace admits
+    /// Give the sidecars a securityContext that a restricted namespace allows
     #[arg(long)]
     restricted: bool,
     /// Turn auto-mTLS on in Settings as well

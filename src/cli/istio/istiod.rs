@@ -5,22 +5,22 @@ use crate::options::IstioWish;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct IstiodArgs {
-    /// The istiod to use, by revision or tag [default: what is there already, or the only one]
+    /// Use this istiod, by revision or tag [default: the one in use, or the only one]
     #[arg(long, value_name = "REVISION|TAG")]
     revision: Option<String>,
-    /// Look for istiod in this namespace alone
+    /// Look for istiod only in this namespace
     #[arg(long, value_name = "NS")]
     istio_namespace: Option<String>,
-    /// The address of istiod [default: its Service, port 15012]
+    /// Use this address of istiod [default: its Service, port 15012]
     #[arg(long, value_name = "HOST:PORT")]
     istio_discovery_address: Option<String>,
-    /// The id of the mesh [default: of the mesh configuration]
+    /// Use this mesh id [default: the one in the mesh configuration]
     #[arg(long, value_name = "ID")]
     istio_meta_mesh_id: Option<String>,
-    /// The id of the cluster [default: istiod's own]
+    /// Use this cluster id [default: istiod's own]
     #[arg(long, value_name = "ID")]
     istio_meta_cluster_id: Option<String>,
-    /// The image of the istio-proxy sidecar [default: istiod's own, proxyv2 for pilot]
+    /// Use this image for the istio-proxy sidecar [default: istiod's own, proxyv2 for pilot]
     #[arg(long, value_name = "IMAGE")]
     istio_proxy_image: Option<String>,
 }

@@ -37,10 +37,10 @@ pub(super) enum IstioCommand {
     Unenroll(unenroll::UnenrollArgs),
     EnableMtls(enable_mtls::EnableMtlsArgs),
     DisableMtls(disable_mtls::DisableMtlsArgs),
-    /// Mutual TLS by Gloo itself, per pod
+    /// Let Gloo use mutual TLS automatically, pod by pod
     #[command(subcommand, arg_required_else_help = true)]
     AutoMtls(auto_mtls::AutoMtlsCommand),
-    /// Whether pods take mutual TLS alone: Istio's PeerAuthentication
+    /// Set whether pods accept only mutual TLS: Istio's PeerAuthentication
     #[command(subcommand, arg_required_else_help = true)]
     PeerAuth(peer_auth::PeerAuthCommand),
     Verify(verify::VerifyArgs),

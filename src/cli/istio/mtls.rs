@@ -11,10 +11,10 @@ use crate::plan::policy::OtherTls;
 pub(super) struct MtlsArgs {
     #[command(flatten)]
     upstreams: SelectionArgs,
-    /// Replace or remove TLS settings that are not Istio's too
+    /// Also replace or remove TLS settings not managed by Istio
     #[arg(long)]
     overwrite: bool,
-    /// Wait until what Gloo serves to its proxies shows the change, for at most --wait-timeout
+    /// Wait until Gloo serves the change to its proxies, at most --wait-timeout
     #[arg(long)]
     wait: bool,
     #[command(flatten)]
@@ -42,14 +42,10 @@ impl MtlsArgs {
 /// What `--wait` means, where there is something to wait for.
 fn patience(objects: &ObjectsTask) -> Result<Patience, Failure> {
     if objects.files.is_some() {
-        return Err(
-            Failure::usage("--wait waits for what Gloo serves, -f does not ask the cluster").hint("leave one out")
-        );
+        return Err(Failure::usage("--wait needs the cluster, and -f does not use it").hint("leave one out"));
     }
     if objects.preview.is_on() {
-        return Err(
-            Failure::usage("--wait waits for a change, --dry-run, --diff and --check make none").hint("leave one out")
-        );
+        return Err(Failure::usage("--wait cannot be combined with --dry-run, --diff or --check").hint("leave one out"));
     }
     Ok(Patience::Wait)
 }

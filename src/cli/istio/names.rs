@@ -70,7 +70,7 @@ fn is_labels(text: &str) -> bool {
 
 fn not_a_name(flag: &str, text: &str, wanted: &str) -> Failure {
     Failure::usage(format!("{flag} {text:?} is not {wanted}"))
-        .hint("names have lower case letters, digits, - and .; nothing was asked of any cluster")
+        .hint("names have lower case letters, digits, - and .; the cluster was not contacted")
 }
 
 #[cfg(test)]

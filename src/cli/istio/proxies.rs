@@ -6,11 +6,11 @@ use crate::text::proxy_name;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ProxiesArgs {
-    /// A gateway proxy, as NAME, deployment/NAME or daemonset/NAME; can be repeated
+    /// Change this gateway proxy: NAME, deployment/NAME or daemonset/NAME; can be repeated
     /// [default: gateway-proxy, or the only one]
     #[arg(long = "name", value_name = "NAME", value_delimiter = ',', verbatim_doc_comment)]
     names: Vec<String>,
-    /// All gateway proxies of the namespace
+    /// Change all gateway proxies of the namespace
     #[arg(long, conflicts_with = "names")]
     all: bool,
     /// Do not wait for the rollout

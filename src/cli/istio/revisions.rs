@@ -4,11 +4,11 @@ use crate::cli::help;
 use crate::error::Failure;
 use crate::options::Command;
 
-/// List istiod's revisions, their tags and addresses, and who uses them
+/// List istiod's revisions, their tags and addresses, and what uses them
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::istio::REVISIONS)]
 pub(crate) struct RevisionsArgs {
-    /// Look for istiod in this namespace alone
+    /// Look for istiod only in this namespace
     #[arg(long, value_name = "NS")]
     istio_namespace: Option<String>,
 }

@@ -10,25 +10,25 @@ use crate::plan::policy::Caution;
 #[derive(Debug, clap::Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag as it was typed; options() gives it a meaning")]
 pub(super) struct SelectionArgs {
-    /// An Upstream, as NAME or NAMESPACE/NAME; can be repeated, commas separate several
+    /// Change this Upstream: NAME or NAMESPACE/NAME; can be repeated, commas separate several
     #[arg(short, long = "upstream", value_name = "NAME", value_delimiter = ',')]
     upstreams: Vec<String>,
-    /// All Upstreams with these labels
+    /// Change all Upstreams with these labels
     #[arg(short = 'l', long, value_name = "LABELS")]
     selector: Option<String>,
-    /// All Upstreams
+    /// Change all Upstreams
     #[arg(long)]
     all: bool,
-    /// In all namespaces; alone it means --all there
+    /// Change Upstreams in all namespaces; without -l it means all of them
     #[arg(short = 'A', long)]
     all_namespaces: bool,
-    /// Proceed despite the guard: change Upstreams whose requests would get 503s, or may
+    /// Change Upstreams even if their requests would or may get 503s
     #[arg(long)]
     force: bool,
-    /// A name or a selection without Upstreams is no failure
+    /// Succeed even if a name or a selection matches no Upstream
     #[arg(long)]
     ignore_not_found: bool,
-    /// Requests under way at once
+    /// Send at most this many requests at the same time
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
     concurrency: u16,
 }
@@ -62,10 +62,10 @@ impl SelectionArgs {
 
     fn selection(&self, command: &str) -> Result<Selection, Failure> {
         match (self.upstreams.is_empty(), self.sweeps()) {
-            (true, false) => Err(Failure::usage(format!("which Upstreams should {command} take?"))
+            (true, false) => Err(Failure::usage(format!("{command} needs Upstreams to change"))
                 .hint(flag("--upstream").text(" NAME, --selector LABELS or --all"))),
-            (false, true) => Err(Failure::usage("--upstream names some, --all, -A and --selector sweep: not both")
-                .hint("NAMESPACE/NAME names one in another namespace")),
+            (false, true) => Err(Failure::usage("--upstream cannot be combined with --all, -A or --selector")
+                .hint("NAMESPACE/NAME names an Upstream in another namespace")),
             (false, false) => {
                 let mut named = Vec::new();
                 for text in &self.upstreams {

@@ -12,50 +12,50 @@ use crate::options::{Bringer, Command, RequestWish, SettingsSwitches, Setup, Set
 use crate::plan::policy::Caution;
 use crate::text::proxy_name;
 
-/// Go from a plain gateway to mutual TLS, step by step
+/// Set up mutual TLS for a plain gateway, step by step
 ///
-/// Puts the sidecars beside the gateway, enrolls namespaces, makes Upstreams speak mutual TLS and, if asked, lets the
-/// pods take nothing else: a numbered plan, asked about once. A step that fails is rolled back and ends the run; the
-/// same command goes on from there.
+/// Adds the sidecars to the gateway, enrolls namespaces, turns on mutual TLS for Upstreams and, with --strict, makes the
+/// pods accept nothing else. The steps are one numbered plan that you confirm once. A step that fails is rolled back and
+/// ends the run. Run the same command again to continue.
 #[derive(Debug, clap::Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag as it was typed; options() gives it a meaning")]
 #[command(after_help = help::istio::SETUP)]
 pub(crate) struct SetupArgs {
-    /// A namespace to bring into the mesh; can be repeated
+    /// Add this namespace to the mesh; can be repeated
     #[arg(long = "namespace-to-enroll", value_name = "NS", value_delimiter = ',')]
     namespaces: Vec<String>,
-    /// An Upstream that is to speak mutual TLS: NAME or NAMESPACE/NAME; can be repeated
+    /// Turn on mutual TLS for this Upstream: NAME or NAMESPACE/NAME; can be repeated
     #[arg(short, long = "upstream", value_name = "UPSTREAM", value_delimiter = ',')]
     upstreams: Vec<String>,
-    /// How the sidecars come [default: helm, if a release owns the gateway and helm is on PATH]
+    /// Add the sidecars this way [default: helm, if a release owns the gateway and helm is on PATH]
     #[arg(long, value_name = "WAY")]
     via: Option<ViaArg>,
-    /// The istiod, by revision or tag [default: what is there already, or the only one]
+    /// Use this istiod, by revision or tag [default: the one in use, or the only one]
     #[arg(long, value_name = "REVISION|TAG")]
     revision: Option<String>,
-    /// Gloo's chart, packed or as a directory, for --via helm [default: of its repository]
+    /// Use this chart of Gloo, packed or as a directory, for --via helm [default: the published one]
     #[arg(long, value_name = "PATH")]
     chart: Option<PathBuf>,
-    /// Turn auto-mTLS on in Settings; Upstreams need no setting of their own then
+    /// Turn auto-mTLS on in Settings; Upstreams then need no setting of their own
     #[arg(long)]
     auto_mtls: bool,
-    /// Let the pods of the enrolled namespaces take mutual TLS alone
+    /// Make the pods of the enrolled namespaces accept only mutual TLS
     #[arg(long, requires = "namespaces")]
     strict: bool,
-    /// The gateway proxy that gets the sidecars without Helm, and that the requests go through
+    /// Use this gateway proxy for the sidecars, without Helm, and for the requests
     /// [default: gateway-proxy, or the only one]
     #[arg(long, value_name = "NAME", verbatim_doc_comment)]
     name: Option<String>,
-    /// The host to ask for, where it is one Upstream [default: that of a route to it]
+    /// Send the request to this host; needs a single Upstream [default: the host of a route to it]
     #[arg(long, value_name = "HOST", requires = "upstreams")]
     host: Option<String>,
-    /// The path to ask for, where it is one Upstream [default: that of the route, or /get]
+    /// Send the request to this path; needs a single Upstream [default: the path of the route, or /get]
     #[arg(long, value_name = "PATH", requires = "upstreams")]
     path: Option<String>,
-    /// Send no requests to the Upstreams to see that they go over mutual TLS
+    /// Do not send requests to the Upstreams to verify mutual TLS
     #[arg(long, conflicts_with_all = ["host", "path"])]
     no_verify: bool,
-    /// Proceed although requests that are answered now would get 503s in the end
+    /// Proceed even if requests that work now would get 503s in the end
     #[arg(long)]
     force: bool,
     #[command(flatten)]
@@ -89,8 +89,8 @@ impl SetupArgs {
         }
         check_host_and_path(self.host.as_deref(), self.path.as_deref())?;
         if upstreams.len() > 1 && (self.host.is_some() || self.path.is_some()) {
-            return Err(Failure::usage("--host and --path are those of a request to one Upstream")
-                .hint("the same command for each of the Upstreams, or --no-verify and then gloo-rs istio verify"));
+            return Err(Failure::usage("--host and --path need a single Upstream")
+                .hint("run the command for each Upstream, or use --no-verify and then gloo-rs istio verify"));
         }
         Ok(Command::Setup(Setup {
             proxy: self.name.as_deref().map(proxy_name::parse).transpose()?,

@@ -7,20 +7,20 @@ use crate::cli::preview::LivePreviewArgs;
 use crate::options::{Command, Marks, Teardown};
 use crate::plan::policy::Caution;
 
-/// Take back what setup made, step by step
+/// Undo what setup did, step by step
 ///
-/// The way back in the reverse order. Only what is marked as written by gloo-rs is taken; what it leaves is listed.
+/// Undoes the steps in reverse order. Removes only what is marked as written by gloo-rs, and lists what remains.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::istio::TEARDOWN)]
 pub(crate) struct TeardownArgs {
-    /// Take back also what is not marked as written by gloo-rs, in all namespaces
+    /// Also remove what is not marked as written by gloo-rs, in all namespaces
     #[arg(long)]
     all: bool,
-    /// Gloo's chart, packed or as a directory, where Istio's values are taken out of the release [default: of its
-    /// repository]
+    /// Use this chart of Gloo, packed or as a directory, to remove Istio's values from the release
+    /// [default: the published one]
     #[arg(long, value_name = "PATH", verbatim_doc_comment)]
     chart: Option<PathBuf>,
-    /// Proceed although requests that are answered now would get 503s in the end
+    /// Proceed even if requests that work now would get 503s in the end
     #[arg(long)]
     force: bool,
     #[command(flatten)]

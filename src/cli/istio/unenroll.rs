@@ -5,16 +5,16 @@ use crate::error::Failure;
 use crate::options::{Command, Enrol, Enrolment, Global};
 use crate::plan::policy::Caution;
 
-/// Take namespaces out of the mesh
+/// Remove namespaces from the mesh
 ///
-/// Removes the label that binds a namespace to an istiod, restarts the workloads whose pods have a sidecar, waits for
-/// each, and verifies pod by pod that it is gone.
+/// Removes the label that binds a namespace to an istiod, restarts the workloads with pods that have a sidecar, waits
+/// for each, and verifies that no pod has a sidecar any more.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::istio::UNENROLL)]
 pub(crate) struct UnenrollArgs {
     #[command(flatten)]
     namespaces: super::enrolment::NamespacesArgs,
-    /// Proceed although requests that are answered now would get 503s
+    /// Proceed even if requests that work now would get 503s
     #[arg(long)]
     force: bool,
     #[command(flatten)]

@@ -5,19 +5,19 @@ use crate::error::Failure;
 use crate::options::{Command, Global, Injection, Rollouts, Sidecars, UpstreamsTask};
 use crate::plan::policy::Caution;
 
-/// Take Istio's sidecars away from the gateway
+/// Remove Istio's sidecars from the gateway
 ///
-/// Takes out what inject puts in, by name, from any partial state, also glooctl's. Refused while
-/// Upstreams still need the sidecars, unless --include-upstreams takes their mTLS off as well.
+/// Removes what inject or glooctl added, by name and from any partial state. Refused while
+/// Upstreams still need the sidecars, unless --include-upstreams turns off their mTLS as well.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::istio::UNINJECT)]
 pub(crate) struct UninjectArgs {
     #[command(flatten)]
     proxies: super::proxies::ProxiesArgs,
-    /// Take mTLS off the Upstreams that need the sidecars
+    /// Turn off mTLS for the Upstreams that need the sidecars
     #[arg(long)]
     include_upstreams: bool,
-    /// Proceed although something would point at a cluster that is gone
+    /// Proceed even if something would still refer to the removed cluster
     #[arg(long)]
     force: bool,
     #[command(flatten)]

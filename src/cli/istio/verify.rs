@@ -15,41 +15,41 @@ use crate::text::Host;
 use crate::text::proxy_name;
 use crate::text::url::{Url, is_path};
 
-/// Send a request through the gateway and say whether it went over mutual TLS, or why not
+/// Send a request through the gateway and show whether it used mutual TLS, or why not
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::istio::VERIFY)]
 pub(crate) struct VerifyArgs {
-    /// The Upstream that has to answer, as NAME or NAMESPACE/NAME
+    /// Expect this Upstream to answer: NAME or NAMESPACE/NAME
     #[arg(short, long, value_name = "NAME", required_unless_present_any = ["url", "host"])]
     upstream: Option<String>,
-    /// The URL to ask for, at its own address
+    /// Send the request to this URL, at its own address
     #[arg(long, value_name = "URL", conflicts_with_all = ["host", "path", "port"])]
     url: Option<String>,
-    /// The host to ask for [default: that of a route to the Upstream]
+    /// Send the request to this host [default: the host of a route to the Upstream]
     #[arg(long, value_name = "HOST")]
     host: Option<String>,
-    /// The path to ask for, with its query [default: that of the route, or /get]
+    /// Send the request to this path, with its query [default: the path of the route, or /get]
     #[arg(long, value_name = "PATH")]
     path: Option<String>,
-    /// The method; what is not idempotent is sent once only
+    /// Use this method; a method that is not idempotent is sent only once
     #[arg(short = 'X', long = "request", value_name = "METHOD", default_value = "GET")]
     method: String,
-    /// A header to send, as NAME: VALUE; may be repeated
+    /// Send this header, as NAME: VALUE; can be repeated
     #[arg(short = 'H', long = "header", value_name = "HEADER")]
     headers: Vec<String>,
-    /// The port of the Service by name or number; with --via forward the pod's [default: http, or 8080]
+    /// Use this port of the Service, by name or number; with --via forward of the pod [default: http, or 8080]
     #[arg(long, value_name = "PORT")]
     port: Option<String>,
-    /// Take any certificate of the gateway
+    /// Accept any certificate of the gateway
     #[arg(short = 'k', long, conflicts_with = "cacert")]
     insecure: bool,
-    /// Take certificates of these authorities alone, PEM
+    /// Accept only certificates of these authorities (PEM)
     #[arg(long, value_name = "FILE")]
     cacert: Option<PathBuf>,
-    /// How the request goes out [default: address; forward with --all-pods]
+    /// Send the request this way [default: address; forward with --all-pods]
     #[arg(long, value_name = "WAY")]
     via: Option<Word>,
-    /// The status that is expected
+    /// Expect this status
     #[arg(long, value_name = "STATUS", default_value_t = 200, value_parser = clap::value_parser!(u16).range(100..600))]
     expect: u16,
     #[command(flatten)]
@@ -76,8 +76,8 @@ pub(super) fn check_host_and_path(host: Option<&str>, path: Option<&str>) -> Res
         }
     }
     match path.filter(|path| !is_path(path)) {
-        Some(path) => Err(Failure::usage(format!("--path {path:?} is not a path of a URL"))
-            .hint("it begins with / and has nothing that has to be percent-encoded")),
+        Some(path) => Err(Failure::usage(format!("--path {path:?} is not a URL path"))
+            .hint("it must start with /, and special characters must be percent-encoded")),
         None => Ok(()),
     }
 }
@@ -94,7 +94,7 @@ impl VerifyArgs {
         let is_token =
             |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
         if !is_token(&self.method) {
-            return Err(Failure::usage(format!("-X {:?} is not a method of HTTP", self.method)));
+            return Err(Failure::usage(format!("-X {:?} is not an HTTP method", self.method)));
         }
         Ok(Command::Verify(Box::new(VerifyTask {
             upstream: self.upstream.as_deref().map(|text| named("--upstream", text)).transpose()?,
@@ -118,7 +118,7 @@ impl VerifyArgs {
         let via = self.via.unwrap_or(if amount == PodAmount::All { Word::Forward } else { Word::Address });
         match (via, amount) {
             (Word::Address, PodAmount::All) => {
-                Err(Failure::usage("--all-pods needs --via forward: an address leads to any pod"))
+                Err(Failure::usage("--all-pods needs --via forward: an address can lead to any pod"))
             }
             (Word::Forward, _) if self.insecure || self.cacert.is_some() => {
                 Err(Failure::usage("-k and --cacert need --via address: a stream to a pod is plain HTTP"))
@@ -127,7 +127,7 @@ impl VerifyArgs {
                 let port = self.port.as_deref().map(|port| {
                     port.parse().ok().filter(|port| *port > 0).ok_or_else(|| {
                         Failure::usage(format!(
-                            "--port {port:?}: with --via forward it is the number of the pod's port"
+                            "--port {port:?}: with --via forward it must be the number of a pod's port"
                         ))
                     })
                 });
@@ -154,10 +154,10 @@ fn header(text: &str) -> Result<(String, String), Failure> {
     let (name, value) = text.split_once(':').ok_or_else(|| bad("it is not NAME: VALUE"))?;
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.!#$%&'*+^`|~".contains(&byte);
     if name.is_empty() || !name.bytes().all(is_token) {
-        return Err(bad("its name is not one of HTTP"));
+        return Err(bad("its name is not an HTTP header name"));
     }
     if name.eq_ignore_ascii_case("host") {
-        return Err(bad("the host is not sent as a header of yours").hint(flag("--host").text(" HOST")));
+        return Err(bad("the host cannot be set as a header").hint(flag("--host").text(" HOST")));
     }
     let value = value.trim();
     if value.chars().any(char::is_control) {

@@ -5,13 +5,13 @@ use crate::cli::help;
 use crate::error::Failure;
 use crate::options::{CertsTask, Command};
 
-/// List the certificates that Envoy uses, of which secrets they are, and until when they are valid
+/// List the certificates that Envoy uses, their secrets, and when they expire
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::proxy::CERTS)]
 pub(crate) struct CertsArgs {
     #[command(flatten)]
     pods: PodsArgs,
-    /// Exit with 3 if a certificate is valid for less than so many days
+    /// Exit with code 3 if a certificate is valid for fewer days than this
     #[arg(long, value_name = "DAYS")]
     fail_under: Option<u16>,
 }

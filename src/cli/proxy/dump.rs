@@ -14,28 +14,28 @@ use crate::options::{Command, DumpSource, DumpTask, DumpView, Format, GLOO_SYSTE
 
 /// Print Envoy's config dump, or a table of what is in it
 ///
-/// Without a view the dump is printed byte for byte as Envoy gives it, whatever its size; Envoy redacts keys.
+/// Without a view the dump is printed byte for byte as Envoy returns it, at any size. Envoy redacts keys.
 /// Views mask secrets.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::proxy::DUMP)]
 pub(crate) struct DumpArgs {
-    /// What to show of the dump [default: all of it, as Envoy gives it]
+    /// The part of the dump to show [default: all of it, as Envoy returns it]
     view: Option<Which>,
-    /// The resource of this name alone; -o json and -o yaml have the whole of it
+    /// The only resource to show; -o json and -o yaml print all of it
     #[arg(value_name = "NAME", requires = "view")]
     resource: Option<String>,
     #[command(flatten)]
     pods: PodsArgs,
-    /// Only listeners, routes or endpoints on this port
+    /// Show only listeners, routes or endpoints on this port
     #[arg(long, value_name = "PORT", requires = "view")]
     port: Option<u16>,
-    /// Only routes and listeners that serve this host
+    /// Show only routes and listeners that serve this host
     #[arg(long, value_name = "HOST", requires = "view")]
     domain: Option<String>,
-    /// Only what leads to this Upstream, as NAME or NAMESPACE/NAME
+    /// Show only what leads to this Upstream: NAME or NAMESPACE/NAME
     #[arg(short, long, value_name = "NAME", requires = "view")]
     upstream: Option<String>,
-    /// A saved dump, a snapshot, or - for stdin, instead of a pod
+    /// Read a saved dump, a snapshot, or - for stdin, instead of a pod
     #[arg(short = 'f', long = "filename", value_name = "FILE", requires = "view", conflicts_with_all = ["name", "gateway", "all_pods"])]
     file: Option<PathBuf>,
 }
@@ -106,7 +106,7 @@ impl DumpArgs {
         ];
         if let Some((flag, _)) = typed.iter().find(|(flag, typed)| *typed && !which.takes(flag)) {
             let which = which.section().name();
-            return Err(Failure::usage(format!("{flag} does not narrow {which}")));
+            return Err(Failure::usage(format!("{flag} does not filter {which}")));
         }
         let cluster = match &self.upstream {
             None => None,

@@ -9,34 +9,34 @@ use crate::plan::proxy_pods::Which;
 
 /// Print the log of a gateway proxy
 ///
-/// The log of Envoy's container goes to stdout; with --all-pods each line says which pod it is from.
+/// Prints the log of Envoy's container on stdout. With --all-pods each line says which pod it is from.
 ///
-/// --debug and --level change how much Envoy itself says, and put the earlier levels back when the
-/// command ends: by itself, by Ctrl-C, or because nobody reads its output any more.
+/// --debug and --level change Envoy's log levels. The earlier levels are restored when the command
+/// ends, also after Ctrl-C or when its output is closed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::proxy::LOGS)]
 pub(crate) struct LogsArgs {
     #[command(flatten)]
     pods: PodsArgs,
-    /// Go on with what comes, until Ctrl-C; a lost connection is taken up again
+    /// Keep printing new lines until Ctrl-C; reconnect if the connection is lost
     #[arg(short, long)]
     follow: bool,
     /// Follow for this long, then end
     #[arg(long = "for", value_name = "TIME")]
     limit: Option<String>,
-    /// Only lines of this last time, such as 10m
+    /// Print only lines that are newer than this, such as 10m
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
-    /// Only the last lines
+    /// Print only this many last lines
     #[arg(long, value_name = "N")]
     tail: Option<u64>,
-    /// The log of this container [default: Envoy's]
+    /// Print the log of this container [default: Envoy's]
     #[arg(long, value_name = "NAME")]
     container: Option<String>,
-    /// Let Envoy log at level debug meanwhile
+    /// Set Envoy's log level to debug during the command
     #[arg(short, long, conflicts_with = "level")]
     debug: bool,
-    /// Let Envoy log at this level meanwhile: LEVEL, or COMPONENT:LEVEL, commas separate several
+    /// Set Envoy's log level during the command: LEVEL, or COMPONENT:LEVEL, commas separate several
     #[arg(long, value_name = "LEVELS")]
     level: Option<String>,
 }
@@ -49,7 +49,7 @@ impl LogsArgs {
             (_, limit) => LogExtent::Followed { limit },
         };
         if extent != LogExtent::SoFar && format != Format::Text {
-            return Err(Failure::usage("a log that is followed has no end, and a document needs one")
+            return Err(Failure::usage("--follow and --for cannot be combined with -o: a followed log has no end")
                 .hint("leave out --follow and --for, or -o"));
         }
         let level = match (self.debug, &self.level) {

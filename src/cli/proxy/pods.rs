@@ -7,13 +7,13 @@ use crate::text::proxy_name;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct PodsArgs {
-    /// The proxy, as NAME, deployment/NAME, daemonset/NAME or pod/NAME
+    /// Use this proxy: NAME, deployment/NAME, daemonset/NAME or pod/NAME
     #[arg(long, value_name = "NAME", default_value = "gateway-proxy")]
     name: String,
-    /// The proxy of a Gateway of the Kubernetes Gateway API; without -n it is looked for in all namespaces
+    /// Use the proxy of this Gateway of the Kubernetes Gateway API; without -n in all namespaces
     #[arg(long, value_name = "NAME", conflicts_with = "name")]
     gateway: Option<String>,
-    /// Look into every pod of the proxy, not into a ready one
+    /// Use every pod of the proxy instead of one ready pod
     #[arg(long)]
     all_pods: bool,
 }

@@ -11,40 +11,40 @@ use crate::options::{Against, Command, ServedTask};
 use crate::plan::proxy_pods::PodAmount;
 use crate::render::diff::Secrets;
 
-/// Print what Gloo's control plane serves to a gateway proxy
+/// Print the configuration that Gloo serves to a gateway proxy
 ///
-/// For the role that the proxy's own bootstrap names. With --diff: how Envoy has less, more or other
-/// than that, and what it rejected and why.
+/// Uses the xDS role in the proxy's own bootstrap. With --diff: shows where Envoy has less, more or
+/// something different, and what it rejected and why.
 ///
-/// --port shows listeners and their routes, --domain the virtual hosts that may take a request for it,
-/// --upstream its cluster, its endpoints and the virtual hosts that lead there.
+/// --port shows listeners and their routes. --domain shows the virtual hosts that may serve a host.
+/// --upstream shows its cluster, its endpoints and the virtual hosts that lead to it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::proxy::SERVED_CONFIG)]
 pub(crate) struct ServedArgs {
-    /// Only resources of these types
+    /// The types of resources to print [default: all]
     #[arg(value_name = "TYPE")]
     types: Vec<Type>,
     #[command(flatten)]
     pods: PodsArgs,
-    /// What is served to this xDS role, such as gloo-system~gateway-proxy
+    /// Print what is served to this xDS role, such as gloo-system~gateway-proxy
     #[arg(long, value_name = "ROLE", conflicts_with_all = ["name", "gateway"])]
     role: Option<String>,
-    /// Only listeners on this port, and their routes
+    /// Print only listeners on this port, and their routes
     #[arg(long, value_name = "PORT")]
     port: Option<u16>,
-    /// Only virtual hosts that may take a request for this host
+    /// Print only virtual hosts that may serve this host
     #[arg(long, value_name = "HOST")]
     domain: Option<String>,
-    /// Only what this Upstream is served as, as NAME or NAMESPACE/NAME
+    /// Print only what belongs to this Upstream: NAME or NAMESPACE/NAME
     #[arg(long, value_name = "NAME")]
     upstream: Option<String>,
     /// Compare it with what Envoy has
     #[arg(long, conflicts_with_all = ["port", "domain", "upstream", "show_secrets"])]
     diff: bool,
-    /// With --diff: exit 3 if Envoy has something else than it is served
+    /// With --diff: exit with code 3 if there is a difference
     #[arg(long, requires = "diff")]
     check: bool,
-    /// Show what may be a secret instead of ***
+    /// Show possible secrets instead of ***
     #[arg(long)]
     show_secrets: bool,
 }
@@ -65,7 +65,7 @@ impl ServedArgs {
                 .hint(flag("--all-pods").text(" with --diff compares each pod with it")));
         }
         if self.role.is_some() && self.diff {
-            return Err(Failure::usage("--diff compares with a proxy, --role names none")
+            return Err(Failure::usage("--diff needs a proxy, and --role does not name one")
                 .hint(flag("--name").text(" or --gateway")));
         }
         let upstream = self.upstream.as_deref().map(|text| names::named("--upstream", text)).transpose()?;

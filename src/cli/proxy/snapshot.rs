@@ -9,19 +9,19 @@ use crate::cli::help;
 use crate::error::Failure;
 use crate::options::{Command, Endpoints, SnapshotTask};
 
-/// Write what Envoy says of itself into one zip file
+/// Save Envoy's state in one zip file
 ///
-/// Server, configuration, statistics, clusters, listeners, certificates, memory, readiness, what is waited for, and a
-/// manifest. The file is its owner's alone and never replaces another.
+/// The file has server, configuration, statistics, clusters, listeners, certificates, memory, readiness, init
+/// targets, and a manifest. Only you can read it, and it never replaces another file.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::proxy::SNAPSHOT)]
 pub(crate) struct SnapshotArgs {
     #[command(flatten)]
     pods: PodsArgs,
-    /// Whether the configuration has the endpoints
+    /// Include the endpoints in the configuration
     #[arg(long, value_name = "BOOL", default_value_t = true, default_missing_value = "true", num_args = 0..=1, require_equals = true, action = ArgAction::Set)]
     include_eds: bool,
-    /// The file to write [default: gloo-rs-proxy-snapshot-NAMESPACE-POD-TIME.zip here]
+    /// Write to this file [default: gloo-rs-proxy-snapshot-NAMESPACE-POD-TIME.zip here]
     #[arg(long, value_name = "FILE")]
     output_file: Option<PathBuf>,
 }

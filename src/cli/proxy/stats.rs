@@ -10,19 +10,19 @@ use crate::options::{Command, StatsTask};
 
 /// Print Envoy's statistics
 ///
-/// As Envoy prints them. With -o json or -o yaml they are the field `stats` of the document.
+/// Prints them as Envoy does. With -o json or -o yaml they are the field `stats` of the document.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::proxy::STATS)]
 pub(crate) struct StatsArgs {
     #[command(flatten)]
     pods: PodsArgs,
-    /// Only statistics whose name matches this regular expression of RE2
+    /// Print only statistics with a name that matches this regular expression (RE2)
     #[arg(long, value_name = "REGEX")]
     filter: Option<String>,
-    /// Envoy's form of them
+    /// Use this format of Envoy
     #[arg(long, value_name = "FORM", default_value = "text")]
     format: Form,
-    /// Only statistics that were written since Envoy started
+    /// Print only statistics that were updated since Envoy started
     #[arg(long)]
     used: bool,
 }

@@ -9,25 +9,25 @@ use crate::text::proxy_name;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct TargetArgs {
-    /// The proxy, as NAME, svc/NAME, deployment/NAME or daemonset/NAME
+    /// Use this proxy: NAME, svc/NAME, deployment/NAME or daemonset/NAME
     #[arg(long, value_name = "NAME", default_value = "gateway-proxy")]
     name: String,
-    /// The proxy of a Gateway of the Kubernetes Gateway API; without -n it is looked for in all namespaces
+    /// Use the proxy of this Gateway of the Kubernetes Gateway API; without -n in all namespaces
     #[arg(long, value_name = "NAME", conflicts_with = "name")]
     gateway: Option<String>,
-    /// The port of the Service, by name or number [default: http, or the only one]
+    /// Use this port of the Service, by name or number [default: http, or the only one]
     #[arg(long, value_name = "PORT")]
     port: Option<String>,
-    /// Print a node's address and the node port, whatever the Service's type
+    /// Print a node's address and the node port, for any type of Service
     #[arg(short, long)]
     local_cluster: bool,
     /// Accepted for glooctl's sake: the node is found by its pods
     #[arg(short = 'p', long, value_name = "NAME", hide = true)]
     local_cluster_name: Option<String>,
-    /// Which of several addresses to print first [default: as the cluster lists them]
+    /// Print this kind of address first [default: as the cluster lists them]
     #[arg(long, value_name = "WHICH")]
     prefer: Option<Which>,
-    /// Print every address, one a line
+    /// Print every address, one per line
     #[arg(long)]
     all: bool,
     /// Wait until there is an address, at most --wait-timeout

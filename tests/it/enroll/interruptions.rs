@@ -113,7 +113,7 @@ fn only_the_workload_that_is_named_is_restarted() -> Result<()> {
     let output = bench.run("enroll NS --revision OLD --workload deployment/wep");
     assert_said(&output, 1, &["error: deployment.apps/wep: not found in ", "near: web", "nothing was changed"]);
     let output = bench.run("enroll NS --revision OLD --workload pod/web");
-    assert_said(&output, 2, &["\"pod\" is no kind that can be restarted"]);
+    assert_said(&output, 2, &["\"pod\" is not a kind that can be restarted"]);
     let output = bench.run("enroll NS --revision OLD --workload deployments.apps/web");
     assert_said(&output, 0, &["not restarted: deployment/api: not one of those that --workload names"]);
     assert_eq!((bench.shape("web")?, bench.restarted("api")?), (vec![meshed(&bench.old)], Value::Null));

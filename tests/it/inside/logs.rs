@@ -64,7 +64,7 @@ fn the_log_is_on_stdout_and_as_much_of_it_as_was_asked_for() -> Result<()> {
         json!([{"namespace": bench.gloo, "pod": bench.pod()?, "lines": ["line 2", "line 3"]}])
     );
     let followed = bench.run("logs -f -o json");
-    assert_said(&followed, 2, &["error: a log that is followed has no end, and a document needs one\n"]);
+    assert_said(&followed, 2, &["error: --follow and --for cannot be combined with -o: a followed log has no end\n"]);
     let terminal = bench.sandbox().start_on_terminal(&bench.words("logs --tail 4"));
     assert!(bench.sandbox().end_of(terminal).stdout.starts_with("long ago \u{1b}"), "its stdout is a pipe");
     Ok(())

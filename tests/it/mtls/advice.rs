@@ -183,17 +183,17 @@ fn whoever_will_put_it_back_is_named_with_the_change_that_lasts() {
         (
             "argo",
             json!({"annotations": {"argocd.argoproj.io/tracking-id": "edge:gloo.solo.io/Upstream:x/argo"}}),
-            "warning: Argo CD application edge owns this Upstream and will put it back\n  hint: change it in Git: gloo-rs istio enable-mtls -u ... -f PATH --write\n",
+            "warning: Argo CD application edge manages this Upstream and will undo the change\n  hint: change it in Git: gloo-rs istio enable-mtls -u ... -f PATH --write\n",
         ),
         (
             "flux",
             json!({"labels": {"kustomize.toolkit.fluxcd.io/name": "apps"}}),
-            "warning: Flux Kustomization apps owns this Upstream and will put it back\n",
+            "warning: Flux Kustomization apps manages this Upstream and will undo the change\n",
         ),
         (
             "helm",
             json!({"labels": {"app.kubernetes.io/managed-by": "Helm"}, "annotations": {"meta.helm.sh/release-name": "r", "meta.helm.sh/release-namespace": "n"}}),
-            "warning: Helm release n/r owns this Upstream; its next upgrade may put it back\n",
+            "warning: Helm release n/r manages this Upstream; its next upgrade may undo the change\n",
         ),
         ("disc", json!({"labels": {"discovered_by": "kubernetesplugin"}}), "note: Gloo's discovery made this Upstream"),
     ];
@@ -203,7 +203,7 @@ fn whoever_will_put_it_back_is_named_with_the_change_that_lasts() {
         let output = gloo.run(&["enable-mtls", "-u", name]);
         assert!(output.code == Some(0) && output.stderr.contains(words), "{output:?}");
         let again = gloo.run(&["enable-mtls", "-u", name]);
-        assert!(!again.stderr.contains("put it back"), "nothing was written: {again:?}");
+        assert!(!again.stderr.contains("undo the change"), "nothing was written: {again:?}");
     }
 }
 
@@ -227,7 +227,7 @@ fn gloo_is_where_settings_are_or_where_it_is_said_to_be() {
     );
     let nowhere = warned(&["--gloo-namespace", &elsewhere]);
     assert!(
-        nowhere.contains(&format!("note: whether auto-mTLS is on is unknown: no settings default in {elsewhere}\n")),
+        nowhere.contains(&format!("note: unknown whether auto-mTLS is on: no settings default in {elsewhere}\n")),
         "{nowhere}"
     );
     assert!(

@@ -64,7 +64,7 @@ fn a_variable_that_is_neither_yes_nor_no_is_no_yes() {
     let trap = Stub::new();
     let output = on_stub(&trap).env("GLOO_RS_YES", "maybe").run(&SWEEP);
     assert_eq!((output.code, output.stdout.as_str()), (Some(2), ""), "{output:?}");
-    assert!(output.stderr.contains("neither yes nor no"), "{output:?}");
+    assert!(output.stderr.contains("expected yes or no"), "{output:?}");
     assert_eq!(trap.connections(), 0);
 }
 

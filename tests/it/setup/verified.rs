@@ -243,7 +243,7 @@ fn another_proxy_and_a_request_of_its_own_can_be_named() -> Result<()> {
     assert_eq!(containers(&plane)?, pods);
 
     let two = run(&plane, &["setup", "-u", "a,b", "--path", "/cart"]);
-    ends(&two, 2, &[], &["--host and --path are those of a request to one Upstream"]);
+    ends(&two, 2, &[], &["--host and --path need a single Upstream"]);
     Ok(())
 }
 

@@ -215,7 +215,7 @@ fn a_command_line_that_means_nothing_asks_nobody() {
         (vec![], "--upstream"),
         (vec!["--url", "shop.example"], "begins with neither"),
         (vec!["--url", "http://a", "--host", "b"], "cannot be used with"),
-        (vec!["-u", "a", "--path", "get"], "begins with /"),
+        (vec!["-u", "a", "--path", "get"], "must start with /"),
         (vec!["-u", "a", "-H", "x"], "NAME: VALUE"),
         (vec!["-u", "a", "-H", "Host: b"], "--host HOST"),
         (vec!["-u", "a", "-H", "a: b\u{7}"], "control characters"),
@@ -223,7 +223,7 @@ fn a_command_line_that_means_nothing_asks_nobody() {
         (vec!["-u", "a", "--via", "forward", "-k"], "--via address"),
         (vec!["-u", "a", "--expect", "42"], "42"),
         (vec!["--host", "a b"], "is not a host"),
-        (vec!["-u", "a", "-X", "G ET"], "is not a method"),
+        (vec!["-u", "a", "-X", "G ET"], "is not an HTTP method"),
     ] {
         let output = sandbox.run(&[&["istio", "verify"][..], &args].concat());
         assert_eq!(output.code, Some(2), "{args:?}: {output:?}");

@@ -2,10 +2,10 @@
 
 use crate::cli::help;
 
-/// Stop Gloo from using mutual TLS by itself
+/// Turn off Gloo's automatic mutual TLS
 ///
-/// Without a selection both switches in Gloo's Settings are turned off. With a selection those Upstreams
-/// opt out, and the rest keeps it.
+/// Without a selection, turns off both switches in Gloo's Settings. With a selection, those Upstreams
+/// opt out and all others keep it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::istio::AUTO_MTLS_DISABLE)]
 pub(crate) struct AutoMtlsDisableArgs {

@@ -2,10 +2,10 @@
 
 use crate::cli::help;
 
-/// Let Gloo use mutual TLS wherever a pod of the mesh answers
+/// Turn on Gloo's automatic mutual TLS for pods in the mesh
 ///
-/// Without a selection both switches in Gloo's Settings are turned on, as one change: refused while a
-/// gateway proxy lacks Istio's sidecars. With a selection the opt-out is taken off those Upstreams.
+/// Without a selection, turns on both switches in Gloo's Settings, as one change. Refused while a gateway
+/// proxy lacks Istio's sidecars. With a selection, removes the opt-out from those Upstreams.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::istio::AUTO_MTLS_ENABLE)]
 pub(crate) struct AutoMtlsEnableArgs {

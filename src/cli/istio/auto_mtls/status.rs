@@ -8,11 +8,11 @@ use crate::plan::auto_mtls::Off;
 use crate::plan::policy::Caution;
 use crate::render::diff::Secrets;
 
-/// Say how the two switches of auto-mTLS stand
+/// Show whether the two switches of auto-mTLS are on
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::istio::AUTO_MTLS_STATUS)]
 pub(crate) struct AutoMtlsStatusArgs {
-    /// Manifests instead of the cluster: a file, a directory, or - for stdin; can be repeated
+    /// Read manifests instead of the cluster: a file, a directory, or - for stdin; can be repeated
     #[arg(short, long = "filename", value_name = "FILE|DIR|-")]
     filenames: Vec<PathBuf>,
 }

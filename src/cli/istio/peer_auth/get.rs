@@ -6,15 +6,15 @@ use crate::cli::help;
 use crate::error::Failure;
 use crate::options::{Command, FilesDestination, FilesTask, Global, PeerAuthGet};
 
-/// Print the mode that holds, and which policies set it
+/// Print the mode that applies, and which policies set it
 ///
-/// Without a scope: the mesh's, and that of every namespace, workload and port that has a policy.
+/// Without a scope: the mode of the mesh, and of every namespace, workload and port that has a policy.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::istio::PEER_AUTH_GET)]
 pub(crate) struct PeerAuthGetArgs {
     #[command(flatten)]
     scope: super::ScopeArgs,
-    /// Manifests instead of the cluster: a file, a directory, or - for stdin; can be repeated
+    /// Read manifests instead of the cluster: a file, a directory, or - for stdin; can be repeated
     #[arg(short, long = "filename", value_name = "FILE|DIR|-")]
     filenames: Vec<PathBuf>,
 }

@@ -39,13 +39,13 @@ impl PeerAuthCommand {
 /// Whose policy.
 #[derive(Debug, clap::Args)]
 pub(super) struct ScopeArgs {
-    /// The mesh's policy, which is in Istio's root namespace
+    /// Use the mesh's policy, which is in Istio's root namespace
     #[arg(long, conflicts_with = "workload")]
     mesh: bool,
-    /// The policy of the pods with these labels, in the namespace of -n
+    /// Use the policy of the pods with these labels, in the namespace of -n
     #[arg(long, value_name = "KEY=VALUE,...")]
     workload: Option<String>,
-    /// Istio's root namespace [default: what the mesh configuration says]
+    /// Use this as Istio's root namespace [default: the one in the mesh configuration]
     #[arg(long, value_name = "NS")]
     root_namespace: Option<String>,
 }
@@ -58,8 +58,8 @@ impl ScopeArgs {
         }
         let scope = match (self.mesh, self.workload, global.namespace.clone()) {
             (true, _, Some(namespace)) => {
-                return Err(Failure::usage(format!("--mesh and -n {namespace}: not both"))
-                    .hint("one policy at a time; GLOO_RS_NAMESPACE counts as -n"));
+                return Err(Failure::usage(format!("--mesh cannot be combined with -n {namespace}"))
+                    .hint("choose one policy; GLOO_RS_NAMESPACE counts as -n"));
             }
             (true, ..) => Some(PolicyScope::Mesh),
             (false, Some(_), None) => {
@@ -75,14 +75,14 @@ impl ScopeArgs {
 /// `KEY=VALUE,...`: a policy selects by equality alone.
 fn labels(text: &str) -> Result<BTreeMap<String, String>, Failure> {
     let bad = |why: String| {
-        Failure::usage(format!("--workload {text:?} {why}")).hint("labels as a policy selects by: app=cart,version=v1")
+        Failure::usage(format!("--workload {text:?} {why}")).hint("use labels such as app=cart,version=v1")
     };
     Selector::parse(text).map_err(|why| bad(format!(": {why}")))?;
     let pairs = text.split(',').map(|pair| match pair.split_once('=') {
         Some((key, value)) if !key.ends_with('!') && !value.starts_with('=') && !value.trim().is_empty() => {
             Ok((key.trim().to_owned(), value.trim().to_owned()))
         }
-        _ => Err(bad("has more than KEY=VALUE".to_owned())),
+        _ => Err(bad("is not only KEY=VALUE".to_owned())),
     });
     let pairs = pairs.collect::<Result<Vec<_>, _>>()?;
     let labels: BTreeMap<_, _> = pairs.iter().cloned().collect();
@@ -111,7 +111,7 @@ impl ChangeArgs {
     ) -> Result<Command, Failure> {
         let (scope, root_namespace) = self.scope.scope(global)?;
         let scope = scope.ok_or_else(|| {
-            Failure::usage(format!("whose policy should peer-auth {} be about?", wish.word()))
+            Failure::usage(format!("peer-auth {} needs a policy to change", wish.word()))
                 .hint("-n NAMESPACE, --workload KEY=VALUE -n NAMESPACE, or --mesh")
         })?;
         Ok(Command::PeerAuth(PeerAuth {

@@ -7,10 +7,10 @@ use crate::plan::peer::Mode;
 use crate::plan::peer::change::PolicyWish;
 use crate::plan::policy::{Caution, OtherTls};
 
-/// Take mutual TLS and plaintext alike
+/// Accept both mutual TLS and plaintext
 ///
-/// Sets the mode of the PeerAuthentication of a namespace, of the mesh or of a workload to PERMISSIVE, and makes one
-/// where none is.
+/// Sets the mode of the PeerAuthentication of a namespace, of the mesh or of a workload to PERMISSIVE. Creates one if
+/// there is none.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::istio::PEER_AUTH_PERMISSIVE)]
 pub(crate) struct PeerAuthPermissiveArgs {

@@ -6,19 +6,19 @@ use crate::options::{Command, Global};
 use crate::plan::peer::change::PolicyWish;
 use crate::plan::policy::OtherTls;
 
-/// Take away the PeerAuthentication that gloo-rs made
+/// Delete the PeerAuthentication that gloo-rs made
 ///
-/// What holds then is said before: the next wider policy, or PERMISSIVE. Refused where that is STRICT and a gateway
+/// Shows first what applies afterwards: the next wider policy, or PERMISSIVE. Refused if that is STRICT and a gateway
 /// would get 503s from it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::istio::PEER_AUTH_REMOVE)]
 pub(crate) struct PeerAuthRemoveArgs {
     #[command(flatten)]
     change: super::ChangeArgs,
-    /// Take it away although somebody else made it
+    /// Delete it even if gloo-rs did not make it
     #[arg(long)]
     overwrite: bool,
-    /// Go on although a gateway would get 503s, or although that cannot be known
+    /// Proceed even if a gateway would get 503s, or if that is unknown
     #[arg(long)]
     force: bool,
 }

@@ -7,16 +7,16 @@ use crate::plan::peer::Mode;
 use crate::plan::peer::change::PolicyWish;
 use crate::plan::policy::OtherTls;
 
-/// Demand mutual TLS of every client
+/// Require mutual TLS from every client
 ///
-/// Sets the mode of the PeerAuthentication of a namespace, of the mesh or of a workload to STRICT, and makes one where
-/// none is. Refused while a gateway would get 503s from it, or where that cannot be known.
+/// Sets the mode of the PeerAuthentication of a namespace, of the mesh or of a workload to STRICT. Creates one if there
+/// is none. Refused while a gateway would get 503s from it, or if that is unknown.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::istio::PEER_AUTH_STRICT)]
 pub(crate) struct PeerAuthStrictArgs {
     #[command(flatten)]
     change: super::ChangeArgs,
-    /// Go on although a gateway would get 503s, or although that cannot be known
+    /// Proceed even if a gateway would get 503s, or if that is unknown
     #[arg(long)]
     force: bool,
 }
