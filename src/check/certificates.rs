@@ -26,17 +26,17 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
         let pod = ObjectRef::new(&kinds::POD, certificate.namespace.as_str(), certificate.pod.as_str());
         match certificate.left {
             left if left <= 0 => {
-                let message = format!("the certificate ended {} ago", span(-left));
+                let message = format!("the certificate expired {} ago", span(-left));
                 found.push(Finding::new(&codes::CERTIFICATE_EXPIRED, &pod, message));
             }
             left if left < SOON => {
-                let message = format!("the certificate ends in {}", span(left));
+                let message = format!("the certificate expires in {}", span(left));
                 found.push(Finding::new(&codes::CERTIFICATE_NEAR_END, &pod, message));
             }
             _ => {}
         }
         if certificate.is_of_the_mesh == Some(false) {
-            let message = "the root that it trusts is not the one in istio-ca-root-cert";
+            let message = "it trusts another root than the one in istio-ca-root-cert";
             found.push(Finding::new(&codes::CERTIFICATE_ROOT, &pod, message));
         }
     }

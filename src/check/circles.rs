@@ -45,7 +45,7 @@ pub(super) fn find(look: &Look<'_>) -> Vec<Finding> {
         let Some(circle) = way_back(&leads, &start) else { continue };
         let way: Vec<_> =
             circle.iter().chain([&start]).map(|(namespace, name)| format!("{namespace}/{name}")).collect();
-        let message = format!("delegates in a circle: {}", way.join(" -> "));
+        let message = format!("delegates in a loop: {}", way.join(" -> "));
         found.push(Finding::new(&codes::CIRCLE, &table.reference, message));
         told.extend(circle);
     }

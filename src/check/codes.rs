@@ -53,152 +53,152 @@ macro_rules! codes {
 
 codes! {
     STRICT_PLAINTEXT = "GRS101" Error "plaintext to a strict peer",
-        "A pod behind the destination takes mutual TLS alone, and the gateway sends plaintext. Requests are answered with 503.",
-        "Make the Upstream speak mTLS (gloo-rs istio enable-mtls), turn auto-mTLS on for all (gloo-rs istio auto-mtls enable), or make the PeerAuthentication PERMISSIVE.";
-    TLS_WITHOUT_SIDECAR = "GRS102" Error "Istio TLS to pods without sidecar",
-        "The Upstream's sslConfig demands Istio's TLS from every pod behind it, and a pod has no sidecar that would answer. Requests that reach it are answered with 503.",
-        "Bring the pods into the mesh (label their namespace, restart them), or take the sslConfig away (gloo-rs istio disable-mtls) and let auto-mTLS decide pod by pod.";
-    TLS_WITHOUT_SDS = "GRS103" Error "Istio TLS, and no SDS at the gateway",
-        "The object takes its certificates from the cluster gateway_proxy_sds, and a gateway proxy has neither that cluster nor the sidecars behind it. That gateway refuses the configuration, or has no certificate to show.",
-        "Put the sidecars in: gloo-rs upgrade-values where Helm installed Gloo, else gloo-rs istio inject.";
-    NO_SERVICE = "GRS104" Warning "Upstream without its Service",
-        "The Upstream names a Kubernetes Service, or a port of one, that is not there, so nothing answers behind it.",
+        "A pod behind the destination accepts only mutual TLS, but the gateway sends plaintext. Requests get 503s.",
+        "Turn on mTLS for the Upstream (gloo-rs istio enable-mtls), turn on auto-mTLS for all Upstreams (gloo-rs istio auto-mtls enable), or set the PeerAuthentication to PERMISSIVE.";
+    TLS_WITHOUT_SIDECAR = "GRS102" Error "Istio TLS to pods without a sidecar",
+        "The Upstream's sslConfig sends Istio's TLS to every pod behind it, but a pod has no sidecar that accepts it. Requests to this pod get 503s.",
+        "Add the pods to the mesh (gloo-rs istio enroll), or remove the sslConfig (gloo-rs istio disable-mtls) and let auto-mTLS decide for each pod.";
+    TLS_WITHOUT_SDS = "GRS103" Error "Istio TLS without SDS at the gateway",
+        "The object needs certificates from the cluster gateway_proxy_sds, but a gateway proxy has neither this cluster nor the sidecars behind it. The gateway rejects the configuration, or has no certificate to present.",
+        "Add the sidecars: use gloo-rs upgrade-values if Helm installed Gloo, otherwise gloo-rs istio inject.";
+    NO_SERVICE = "GRS104" Warning "Upstream without a Service",
+        "The Upstream names a Kubernetes Service, or a port of it, that does not exist. No pod can answer.",
         "Correct spec.kube, or delete the Upstream if the Service is gone for good.";
-    TLS_TO_DISABLED_PEER = "GRS105" Error "Istio TLS to a peer that takes plaintext alone",
-        "The gateway sends Istio's TLS, by the Upstream's sslConfig or by auto-mTLS, and a PeerAuthentication DISABLEs it for the pods behind it: their sidecar takes no TLS. Requests are answered with 503.",
-        "Make the PeerAuthentication PERMISSIVE or STRICT, or send plaintext: gloo-rs istio disable-mtls, gloo-rs istio auto-mtls disable -u NAME.";
-    NOBODY_BEHIND = "GRS106" Warning "nobody behind the destination",
-        "The Service has no pod that takes requests. Requests are answered with 503, no healthy upstream.",
-        "Scale it up, or correct the Service's selector; if the app is gone for good, delete what leads there.";
-    TLS_WITHOUT_ALPN = "GRS107" Error "Istio TLS that a PERMISSIVE peer does not know",
-        "A sidecar that takes plaintext as well knows the mesh's TLS by its ALPN, and the Upstream's sslConfig has none of Istio's names in alpnProtocols. The sidecar takes it for TLS of the application's own. Requests are answered with 503.",
-        "Add alpnProtocols: [istio] to the sslConfig; gloo-rs istio enable-mtls does where there are none.";
-    OWN_TLS_REFUSED = "GRS108" Error "TLS that the peer's sidecar does not take",
-        "The gateway sends TLS that is not Istio's to pods with a sidecar. A STRICT sidecar demands a certificate of the mesh and is shown none, or the Service's port is declared HTTP, where a sidecar takes no TLS but the mesh's. Requests are answered with 503.",
-        "Replace the sslConfig by Istio's (gloo-rs istio enable-mtls --overwrite), or declare the port https if the application itself speaks TLS.";
-    OWN_CERTIFICATE = "GRS109" Warning "a certificate of its own for a strict peer",
-        "A sidecar behind the destination demands a certificate of the mesh, and the Upstream's sslConfig shows one that is not Istio's. Unless the mesh's root signed it, requests are answered with 503.",
-        "Replace the sslConfig by Istio's: gloo-rs istio enable-mtls --overwrite.";
+    TLS_TO_DISABLED_PEER = "GRS105" Error "Istio TLS to a peer that accepts only plaintext",
+        "The gateway sends Istio's TLS, because of the Upstream's sslConfig or auto-mTLS. A PeerAuthentication with mode DISABLE applies to the pods, so their sidecars accept no TLS. Requests get 503s.",
+        "Set the PeerAuthentication to PERMISSIVE or STRICT, or send plaintext: gloo-rs istio disable-mtls, gloo-rs istio auto-mtls disable -u NAME.";
+    NOBODY_BEHIND = "GRS106" Warning "no ready pod behind the destination",
+        "The Service has no ready pod. Requests get 503s with the text: no healthy upstream.",
+        "Scale the app up, or correct the Service's selector. If the app is gone for good, delete the routes and Upstreams that lead to it.";
+    TLS_WITHOUT_ALPN = "GRS107" Error "Istio TLS that a PERMISSIVE peer does not recognize",
+        "A sidecar that also accepts plaintext recognizes the mesh's TLS by its ALPN. The Upstream's sslConfig has none of Istio's names in alpnProtocols, so the sidecar treats the connection as the application's own TLS. Requests get 503s.",
+        "Add alpnProtocols: [istio] to the sslConfig. gloo-rs istio enable-mtls adds it if alpnProtocols is empty.";
+    OWN_TLS_REFUSED = "GRS108" Error "TLS that the peer's sidecar does not accept",
+        "The gateway sends TLS that is not Istio's to pods with a sidecar. Either the sidecar is STRICT and gets no certificate of the mesh, or the Service's port is declared as HTTP, where a sidecar accepts only the mesh's TLS. Requests get 503s.",
+        "Replace the sslConfig with Istio's (gloo-rs istio enable-mtls --overwrite), or declare the port as https if the application itself uses TLS.";
+    OWN_CERTIFICATE = "GRS109" Warning "certificate not from Istio for a strict peer",
+        "A sidecar behind the destination requires a certificate of the mesh, but the Upstream's sslConfig presents one that is not Istio's. Requests get 503s unless the mesh's root signed this certificate.",
+        "Replace the sslConfig with Istio's: gloo-rs istio enable-mtls --overwrite.";
     CLUSTER_WITHOUT_SIDECARS = "GRS201" Error "SDS cluster without sidecars",
-        "The gateway's bootstrap has the cluster gateway_proxy_sds, and its pods have neither sds nor istio-proxy to serve it. Envoy waits for certificates that do not come.",
-        "Complete it with gloo-rs istio inject, or take the rest away with gloo-rs istio uninject.";
+        "The gateway's bootstrap has the cluster gateway_proxy_sds, but its pods have neither sds nor istio-proxy. Envoy waits for certificates that never arrive.",
+        "Add the missing parts with gloo-rs istio inject, or remove the rest with gloo-rs istio uninject.";
     SIDECARS_WITHOUT_CLUSTER = "GRS202" Error "sidecars without SDS cluster",
-        "The gateway's pods have sds and istio-proxy, and its bootstrap lacks the cluster gateway_proxy_sds. Envoy refuses what points at it; a Helm upgrade after an injection by hand leaves this behind.",
-        "Complete it with gloo-rs istio inject, or with gloo-rs upgrade-values where Helm owns the gateway.";
-    ONE_SIDECAR = "GRS203" Error "one sidecar of two",
-        "The gateway's pods have one of sds and istio-proxy, and not the other: certificates are fetched and not served, or served and never fetched.",
-        "Complete it with gloo-rs istio inject, or take the rest away with gloo-rs istio uninject.";
-    INCOMPLETE_SIDECARS = "GRS204" Warning "sidecars lack a part",
-        "Both sidecars and the cluster are there, and a variable, mount or volume that they need is not.",
+        "The gateway's pods have sds and istio-proxy, but its bootstrap lacks the cluster gateway_proxy_sds. Envoy rejects configuration that refers to it. A Helm upgrade after an injection by hand causes this.",
+        "Add the cluster with gloo-rs istio inject, or with gloo-rs upgrade-values if Helm manages the gateway.";
+    ONE_SIDECAR = "GRS203" Error "only one of two sidecars",
+        "The gateway's pods have only one of sds and istio-proxy, and both are needed. Envoy gets no certificates.",
+        "Add the missing parts with gloo-rs istio inject, or remove the rest with gloo-rs istio uninject.";
+    INCOMPLETE_SIDECARS = "GRS204" Warning "incomplete sidecars",
+        "Both sidecars and the cluster exist, but a variable, mount or volume that they need is missing.",
         "gloo-rs istio inject adds what is missing and changes nothing else.";
     PODS_OLDER_THAN_BOOTSTRAP = "GRS205" Warning "gateway pods older than their bootstrap",
-        "Envoy reads its bootstrap once, when it starts. These pods started before it was written last, so they may run without the cluster gateway_proxy_sds.",
+        "Envoy reads its bootstrap only when it starts. These pods started before the last change of the bootstrap, so they may run without the cluster gateway_proxy_sds.",
         "Restart the gateway: kubectl rollout restart, or gloo-rs istio inject.";
-    SIDECAR_IMAGE = "GRS206" Warning "sidecar of another version than istiod",
-        "The gateway's istio-proxy is not of the version of the istiod that it talks to. Istio supports a proxy that is at most two minor versions older than its istiod, and none that is newer.",
-        "gloo-rs upgrade-values sets the image where Helm owns the gateway; gloo-rs istio inject --revision REVISION where it does not.";
+    SIDECAR_IMAGE = "GRS206" Warning "sidecar and istiod with different versions",
+        "The gateway's istio-proxy and the istiod that it connects to have different versions. Istio supports a proxy that is up to two minor versions older than istiod, but not a newer one.",
+        "Set the image with gloo-rs upgrade-values if Helm manages the gateway, otherwise with gloo-rs istio inject --revision REVISION.";
     NO_SUCH_ISTIOD = "GRS207" Error "discovery address that no istiod has",
-        "The gateway's istio-proxy fetches its certificate from an address inside the cluster that no istiod has. Pods that start now do not become ready, and the others keep their certificate until it expires, within a day.",
-        "Move the gateway to a revision that is there: gloo-rs istio inject --revision REVISION, or gloo-rs upgrade-values.";
+        "The gateway's istio-proxy gets its certificate from an address inside the cluster that no istiod has. New pods do not become ready. Running pods keep their certificate until it expires, within a day.",
+        "Move the gateway to a revision that exists: gloo-rs istio inject --revision REVISION, or gloo-rs upgrade-values.";
     ISTIOD_NOT_READY = "GRS208" Error "the gateway's istiod is not ready",
-        "No pod is ready of the istiod from which the gateway's istio-proxy fetches its certificate. Pods that start now do not become ready, and the others cannot renew theirs.",
-        "See why: kubectl describe pods -l app=istiod, in its namespace.";
+        "The gateway's istio-proxy gets its certificate from an istiod without a ready pod. New pods do not become ready. Running pods cannot renew their certificate.",
+        "Find the cause: kubectl describe pods -l app=istiod, in istiod's namespace.";
     SDS_EXPOSED = "GRS209" Warning "SDS reachable from other pods",
-        "The sds container serves the gateway's mesh certificate with its private key on port 8234, on all addresses of the pod and to whoever asks (Gloo's default, SDS_SERVER_ADDRESS 0.0.0.0:8234). No NetworkPolicy keeps other pods from that port. Whether the cluster's network plugin enforces NetworkPolicies is not known here.",
-        "Add a NetworkPolicy for the gateway's pods that admits its listener ports and not 8234. Binding SDS to 127.0.0.1 fails the readiness probe of the chart.";
+        "The sds container serves the gateway's mesh certificate and its private key on port 8234, on all addresses of the pod and without authentication (Gloo's default, SDS_SERVER_ADDRESS 0.0.0.0:8234). No NetworkPolicy blocks this port for other pods. This check cannot see whether the cluster's network plugin enforces NetworkPolicies.",
+        "Add a NetworkPolicy for the gateway's pods that allows the listener ports but not 8234. Do not bind SDS to 127.0.0.1: the chart's readiness probe would then fail.";
     CERTIFICATE_EXPIRED = "GRS210" Error "the gateway's mesh certificate has expired",
-        "Meshed pods refuse the certificate that the gateway shows.",
-        "See why it is not renewed: the logs of istio-proxy, and GRS207 and GRS208.";
-    CERTIFICATE_NEAR_END = "GRS211" Warning "the gateway's mesh certificate ends soon",
-        "Less than an hour is left. istio-proxy renews it halfway through its life, so something keeps it from doing so.",
-        "See why it is not renewed: the logs of istio-proxy, and GRS207 and GRS208.";
-    CERTIFICATE_ROOT = "GRS212" Error "the gateway's mesh certificate is of another root",
-        "The gateway trusts a root that is not the one istiod hands out (ConfigMap istio-ca-root-cert): meshed pods and the gateway refuse each other.",
-        "Restart the gateway, so that it fetches both anew: kubectl rollout restart.";
+        "Pods in the mesh reject the certificate that the gateway presents.",
+        "Find out why it is not renewed: see the logs of istio-proxy, GRS207 and GRS208.";
+    CERTIFICATE_NEAR_END = "GRS211" Warning "the gateway's mesh certificate expires soon",
+        "The certificate expires in less than an hour. istio-proxy normally renews it after half of its lifetime, so the renewal fails.",
+        "Find out why it is not renewed: see the logs of istio-proxy, GRS207 and GRS208.";
+    CERTIFICATE_ROOT = "GRS212" Error "the gateway's mesh certificate has another root",
+        "The gateway trusts another root than the one that istiod distributes (ConfigMap istio-ca-root-cert). Pods in the mesh and the gateway reject each other's certificates.",
+        "Restart the gateway to get a new certificate and root: kubectl rollout restart.";
     ENVOY_DISCONNECTED = "GRS213" Error "gateway proxy not connected to Gloo",
-        "Envoy's stream to Gloo is down (control_plane.connected_state is not 1). The proxy goes on with what it had, and takes no change.",
-        "See whether gloo runs and is reachable from the gateway, and the gateway's logs.";
-    ENVOY_REFUSES = "GRS214" Error "gateway proxy refuses its configuration",
-        "Envoy rejects what Gloo sends: a listener's last update was refused, or a counter update_rejected or update_failure grew while it was looked at. The proxy goes on with what it had.",
-        "Mend what the reason names; GRS501 says which object it comes from, where Gloo knows.";
+        "Envoy's connection to Gloo is down (control_plane.connected_state is not 1). The proxy keeps its last configuration and gets no changes.",
+        "Check that gloo runs and is reachable from the gateway, and read the gateway's logs.";
+    ENVOY_REFUSES = "GRS214" Error "gateway proxy rejects its configuration",
+        "Envoy rejects configuration from Gloo: it rejected the last update of a listener, or a counter update_rejected or update_failure increased during the check. The proxy keeps its last configuration.",
+        "Fix what the reason names; GRS501 says which object causes it, if Gloo knows.";
     AUTO_MTLS_ALONE = "GRS301" Warning "auto-mTLS without the integration",
-        "Settings have enableAutoMtls without enableIntegration. Gloo then logs an error and gives no Upstream mTLS.",
-        "gloo-rs istio auto-mtls enable sets both; in Helm values global.istioIntegration.enabled.";
-    AUTO_MTLS_HARMS = "GRS302" Warning "an Upstream that auto-mTLS harms",
-        "Auto-mTLS sends plaintext to what has no sidecar, and does so before the TLS that this type of Upstream brings without an sslConfig.",
-        "Leave the Upstream out: gloo-rs istio auto-mtls disable -u NAME.";
-    SETTINGS_DIFFER = "GRS303" Warning "Settings are not what the Helm values say",
-        "A switch was changed in the cluster. The next upgrade of the release writes it anew.",
-        "Put it into the values as well: gloo-rs upgrade-values.";
+        "Settings have enableAutoMtls without enableIntegration. Gloo then logs an error and uses mTLS for no Upstream.",
+        "Set both with gloo-rs istio auto-mtls enable, or global.istioIntegration.enabled in the Helm values.";
+    AUTO_MTLS_HARMS = "GRS302" Warning "an Upstream that auto-mTLS breaks",
+        "This type of Upstream uses TLS without an sslConfig. Auto-mTLS overrides this and sends plaintext, because the destination has no sidecar.",
+        "Exclude the Upstream: gloo-rs istio auto-mtls disable -u NAME.";
+    SETTINGS_DIFFER = "GRS303" Warning "Settings differ from the Helm values",
+        "A switch was changed in the cluster. The next upgrade of the release overwrites it.",
+        "Set it in the values as well: gloo-rs upgrade-values.";
     INJECTION_LOST = "GRS304" Warning "the next Helm upgrade drops the sidecars",
-        "The gateway has Istio's sidecars, and the values of the Helm release that owns it do not. The next upgrade writes the bootstrap anew, without the cluster gateway_proxy_sds. Helm 4, which applies on the server, refuses the upgrade as a conflict instead.",
-        "Put it into the values: gloo-rs upgrade-values.";
+        "The gateway has Istio's sidecars, but the values of its Helm release do not. The next upgrade overwrites the bootstrap without the cluster gateway_proxy_sds. Helm 4 uses server-side apply and stops the upgrade with a conflict instead.",
+        "Set them in the values: gloo-rs upgrade-values.";
     HOOKS_HANG = "GRS305" Warning "hook jobs in a labelled namespace",
-        "Istio's injector is on in the namespace of the Helm release. The chart's hook jobs get a sidecar that does not end, and so the upgrade hangs.",
-        "Take the label off; the gateway's sidecars do not come from the injector.";
+        "Istio's injector is on in the namespace of the Helm release. The chart's hook jobs get a sidecar that never ends, so the upgrade hangs.",
+        "Remove the label. The gateway's sidecars do not come from the injector.";
     TWO_LABELS = "GRS401" Warning "two injection labels",
-        "The namespace has istio-injection and istio.io/rev. istio-injection decides, and the revision that the other names is not used.",
-        "Take the one off that is not meant: kubectl label namespace NAME istio-injection-";
-    DEAD_LABEL = "GRS402" Warning "a label that no istiod answers",
-        "The namespace is labelled for a revision or tag that neither an istiod nor a webhook has. Pods that start there get no sidecar.",
-        "Label it with one that is there: gloo-rs istio revisions lists them.";
-    STALE_PODS = "GRS403" Warning "pods older than their label",
-        "Pods run without a sidecar, or with one of another revision than the one their namespace is bound to. Pods are injected when they are made.",
+        "The namespace has both istio-injection and istio.io/rev. istio-injection takes effect, and the revision in istio.io/rev is not used.",
+        "Remove the wrong label: kubectl label namespace NAME istio-injection-";
+    DEAD_LABEL = "GRS402" Warning "injection label without an istiod",
+        "The namespace is labelled with a revision or tag that no istiod and no webhook has. New pods get no sidecar.",
+        "Use a revision or tag that exists: gloo-rs istio revisions lists them.";
+    STALE_PODS = "GRS403" Warning "pods older than the injection label",
+        "Pods have no sidecar, or the sidecar of another revision than their namespace is bound to. Istio adds sidecars only when pods are created.",
         "Restart them: kubectl rollout restart deployments -n NAMESPACE";
-    SHADOWED_POLICY = "GRS404" Warning "a PeerAuthentication that another shadows",
-        "Two policies are for the same pods at the same level, and Istio reads the older alone. What the newer says has no effect.",
-        "Merge them into one, or delete the one that is not meant.";
+    SHADOWED_POLICY = "GRS404" Warning "PeerAuthentication without effect",
+        "Two policies apply to the same pods at the same level. Istio uses only the older one, and the newer one has no effect.",
+        "Merge them into one, or delete the wrong one.";
     REJECTED = "GRS501" Error "rejected by Gloo",
-        "Gloo refused the object and serves what it had before, or nothing.",
-        "Mend what the reason names.";
+        "Gloo rejected the object. It serves the previous version, or nothing.",
+        "Fix what the reason names.";
     WARNED = "GRS502" Warning "accepted by Gloo with warnings",
-        "Gloo took the object, and something in it does not work.",
-        "Mend what the reason names.";
-    UNSEEN = "GRS503" Warning "not taken up by Gloo",
-        "No Gloo has written a status to the object, so none serves it: the controller is not running, does not watch its namespace, or has not come to it yet.",
-        "See whether gloo runs, and which namespaces it watches (Settings, spec.watchNamespaces).";
-    DANGLING_ROUTE = "GRS504" Error "a route to what is not there",
-        "The route leads to an Upstream or Service that does not exist. Requests are answered with 500 or 503.",
-        "Correct the name or the namespace; of discovered Upstreams it is NAMESPACE-SERVICE-PORT.";
-    DANGLING_REFERENCE = "GRS505" Error "a reference to what is not there",
-        "The object refers to another that does not exist. Gloo rejects it, or leaves the part out.",
-        "Correct the name or the namespace, or create what is missing.";
-    CIRCLE = "GRS506" Error "delegation in a circle",
-        "A RouteTable delegates to one that leads back to it. Gloo takes no route of the circle.",
-        "Take one of the delegations out.";
+        "Gloo accepted the object, but something in it does not work.",
+        "Fix what the reason names.";
+    UNSEEN = "GRS503" Warning "not processed by Gloo",
+        "The object has no status from Gloo, so Gloo does not serve it. The controller is not running, does not watch the namespace, or has not processed the object yet.",
+        "Check that gloo runs, and which namespaces it watches (Settings, spec.watchNamespaces).";
+    DANGLING_ROUTE = "GRS504" Error "route to a missing destination",
+        "The route leads to an Upstream or Service that does not exist. Requests get 500s or 503s.",
+        "Correct the name or the namespace. Discovered Upstreams are named NAMESPACE-SERVICE-PORT.";
+    DANGLING_REFERENCE = "GRS505" Error "reference to a missing object",
+        "The object refers to another object that does not exist. Gloo rejects it, or ignores this part.",
+        "Correct the name or the namespace, or create the missing object.";
+    CIRCLE = "GRS506" Error "delegation loop",
+        "A RouteTable delegates to another one that leads back to it. Gloo serves no route of this loop.",
+        "Remove one of the delegations.";
     NOT_INSTALLED = "GRS601" Error "Gloo is not installed",
         "The namespace has no Deployment.",
-        "--gloo-namespace says where Gloo is.";
-    DEPLOYMENT = "GRS602" Error "a Deployment that is not available",
-        "A Deployment in Gloo's namespace has too few pods, or does not get on with its rollout.",
+        "Set the right namespace with --gloo-namespace, or install Gloo.";
+    DEPLOYMENT = "GRS602" Error "Deployment not available",
+        "A Deployment in Gloo's namespace has too few pods, or its rollout makes no progress.",
         "kubectl describe deployment NAME";
-    POD = "GRS603" Error "a pod that is not ready",
+    POD = "GRS603" Error "pod not ready",
         "A pod in Gloo's namespace is not scheduled, not initialized or not ready.",
         "kubectl describe pod NAME";
-    NO_PODS = "GRS604" Warning "no pods of Gloo",
-        "The selector finds no pod in Gloo's namespace.",
-        "--pod-selector takes other labels.";
+    NO_PODS = "GRS604" Warning "no Gloo pods",
+        "The selector matches no pod in Gloo's namespace.",
+        "Use other labels with --pod-selector.";
     NO_SETTINGS = "GRS605" Error "no Settings",
-        "Gloo's Settings default are not in its namespace, so its controllers do not start.",
-        "--gloo-namespace says where Gloo is; Helm makes the Settings.";
-    NO_GATEWAY = "GRS606" Warning "no gateway proxy that runs",
-        "No Deployment or DaemonSet of a gateway proxy wants a pod, so nothing serves what is configured.",
-        "kubectl scale deployment gateway-proxy --replicas=1, or look for it with --gloo-namespace.";
-    XDS_OUT_OF_SYNC = "GRS607" Error "configuration that proxies have not taken",
-        "Gloo Enterprise counts resources that it serves (glooe_solo_io_xds_total_entities) and that proxies have taken (glooe_solo_io_xds_insync), and the two differ.",
-        "See what is refused: gloo-rs proxy served-config, and GRS214.";
+        "The Settings named default do not exist in Gloo's namespace, so Gloo's controllers do not start.",
+        "Set the right namespace with --gloo-namespace, or create the Settings with Helm.";
+    NO_GATEWAY = "GRS606" Warning "no running gateway proxy",
+        "No Deployment or DaemonSet of a gateway proxy has replicas, so nothing serves the configuration.",
+        "kubectl scale deployment gateway-proxy --replicas=1, or set the right namespace with --gloo-namespace.";
+    XDS_OUT_OF_SYNC = "GRS607" Error "configuration not applied by proxies",
+        "Gloo Enterprise counts the resources that it serves (glooe_solo_io_xds_total_entities) and that proxies have applied (glooe_solo_io_xds_insync). The two numbers differ.",
+        "Find what is rejected: gloo-rs proxy served-config, and GRS214.";
     RATE_LIMIT_DISCONNECTED = "GRS608" Error "rate limit server not connected to Gloo",
-        "glooe_ratelimit_connected_state is 0: the rate limit server goes on with what it had, and takes no change.",
-        "See whether gloo runs, and the logs of the Deployment rate-limit.";
+        "glooe_ratelimit_connected_state is 0. The rate limit server keeps its last configuration and gets no changes.",
+        "Check that gloo runs, and read the logs of the Deployment rate-limit.";
     GATEWAY_CLASS = "GRS701" Error "GatewayClass not accepted",
-        "Gloo's GatewayClass is missing or not accepted, so no Gateway of the Kubernetes Gateway API is served.",
-        "See the conditions: kubectl describe gatewayclass gloo-gateway";
+        "Gloo's GatewayClass is missing or not accepted, so Gloo serves no Gateway of the Kubernetes Gateway API.",
+        "Read the conditions: kubectl describe gatewayclass gloo-gateway";
     KUBE_GATEWAY = "GRS702" Error "Gateway not accepted or not programmed",
-        "A Gateway of Gloo's class, or one of its listeners, is not served as it is written.",
-        "See the conditions: kubectl describe gateway NAME";
+        "Gloo does not serve a Gateway of its class, or a listener of it, as configured.",
+        "Read the conditions: kubectl describe gateway NAME";
     HTTP_ROUTE = "GRS703" Error "HTTPRoute not accepted",
-        "Gloo did not accept the route at its parent, or a reference in it leads nowhere.",
-        "See the conditions: kubectl describe httproute NAME";
+        "Gloo did not accept the route at its parent, or a reference in it does not resolve.",
+        "Read the conditions: kubectl describe httproute NAME";
 }
 
 #[cfg(test)]

@@ -36,16 +36,16 @@ fn of_envoy(said: &EnvoySaid) -> Vec<Finding> {
     let mut found = Vec::new();
     if *connected != Some(true) {
         let message = match connected {
-            None => "its Envoy has no stream to a control plane",
-            Some(_) => "its Envoy is not connected to Gloo, and gets no new configuration",
+            None => "its Envoy has no connection to a control plane",
+            Some(_) => "its Envoy is not connected to Gloo and gets no new configuration",
         };
         let hint = kubectl("logs").value(pod).fixed("-n").value(namespace);
         found.push(Finding::new(&codes::ENVOY_DISCONNECTED, &reference, message).hint(hint));
     }
     if !grown.is_empty() || !refused.is_empty() {
-        let grown = grown.iter().map(|counter| format!("{counter} grows"));
+        let grown = grown.iter().map(|counter| format!("{counter} increases"));
         found.push(
-            Finding::new(&codes::ENVOY_REFUSES, &reference, "its Envoy refuses what Gloo sends")
+            Finding::new(&codes::ENVOY_REFUSES, &reference, "its Envoy rejects configuration from Gloo")
                 .details(refused.iter().cloned().chain(grown))
                 .hint(gloo_rs("proxy logs --name").value(format!("pod/{pod}")).fixed("-n").value(namespace)),
         );
@@ -60,7 +60,7 @@ fn metrics(look: &Look<'_>) -> Vec<Finding> {
     let deployment = |name: &str| ObjectRef::new(&kinds::DEPLOYMENT, look.gloo(), name);
     let mut found = Vec::new();
     if !metrics.out_of_sync.is_empty() {
-        let message = "gateway proxies have not taken all that Gloo serves";
+        let message = "gateway proxies have not applied all configuration from Gloo";
         found.push(
             Finding::new(&codes::XDS_OUT_OF_SYNC, &deployment("gloo"), message)
                 .details(metrics.out_of_sync.iter().map(|labels| format!("out of sync: {labels}")))
@@ -69,7 +69,7 @@ fn metrics(look: &Look<'_>) -> Vec<Finding> {
     }
     let has_rate_limit = deployments.iter().any(|it| it.reference.name == "rate-limit");
     if has_rate_limit && metrics.rate_limit_connected == Some(false) {
-        let message = "the rate limit server is not connected to Gloo, and gets no new configuration";
+        let message = "the rate limit server is not connected to Gloo and gets no new configuration";
         found.push(
             Finding::new(&codes::RATE_LIMIT_DISCONNECTED, &deployment("rate-limit"), message)
                 .hint(kubectl("logs deployment/rate-limit -n").value(look.gloo())),

@@ -22,7 +22,7 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
         let namespace = ObjectRef::new(&kinds::NAMESPACE, "", look.gloo());
         return vec![
             Finding::new(&codes::NOT_INSTALLED, &namespace, "Gloo is not installed: the namespace has no Deployment")
-                .hint(flag("--gloo-namespace").text(" says where Gloo is")),
+                .hint(flag("--gloo-namespace").text(" sets the namespace of Gloo")),
         ];
     }
     deployments.into_iter().filter_map(of).collect()
@@ -35,8 +35,8 @@ fn of(deployment: &Object) -> Option<Finding> {
         all.into_iter().find(|condition| condition["type"] == kind)
     };
     let said = [
-        ("ReplicaFailure", "False", "cannot make its pods"),
-        ("Progressing", "True", "does not get on"),
+        ("ReplicaFailure", "False", "cannot create its pods"),
+        ("Progressing", "True", "makes no progress"),
         ("Available", "True", "is not available"),
     ]
     .into_iter()

@@ -49,7 +49,7 @@ fn is_inside(address: &str) -> bool {
 
 fn nobody(proxy: &GatewayProxy, address: &str, istiods: &[Istiod]) -> Finding {
     let reference = &proxy.workload.reference;
-    let there = istiods.iter().map(|istiod| format!("there is {} at {}", istiod.shown(), istiod.address));
+    let there = istiods.iter().map(|istiod| format!("{} has {}", istiod.shown(), istiod.address));
     Finding::new(&codes::NO_SUCH_ISTIOD, reference, format!("istio-proxy uses {address}, which no istiod has"))
         .details(there)
         .hint(inject(reference).fixed("--revision REVISION"))

@@ -30,10 +30,11 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
         // Policies add up: what one opens no other closes.
         Exposure::By(policy) => {
             let name = &policy.reference.name;
-            Some(format!("any pod may fetch the gateway's mesh key: networkpolicy {name} opens port 8234 to all"))
+            Some(format!("any pod can read the gateway's mesh key: networkpolicy {name} opens port 8234 to all"))
         }
         Exposure::ByNobody if all_seen => {
-            let message = "any pod may fetch the gateway's mesh key from port 8234: no NetworkPolicy is for its pods";
+            let message =
+                "any pod can read the gateway's mesh key from port 8234: no NetworkPolicy applies to its pods";
             Some(message.to_owned())
         }
         Exposure::ByNobody | Exposure::None => None,
@@ -41,7 +42,7 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
     let exposed = gateways.iter().filter(|proxy| is_open(proxy)).filter_map(|proxy| Some((proxy, of(proxy)?)));
     let found = exposed.map(|(proxy, message)| {
         Finding::new(&codes::SDS_EXPOSED, &proxy.workload.reference, message)
-            .hint("a NetworkPolicy for these pods that admits the listener ports and not 8234")
+            .hint("add a NetworkPolicy for these pods that allows the listener ports but not 8234")
     });
     found.collect()
 }

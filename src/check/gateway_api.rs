@@ -61,7 +61,7 @@ fn classes(look: &Look<'_>) -> Vec<Finding> {
         Found::Unknown(_) => Vec::new(),
         Found::NotThere => {
             let class = ObjectRef::new(&kinds::KUBE_GATEWAY_CLASS, "", CLASS);
-            vec![Finding::new(&codes::GATEWAY_CLASS, &class, "Gloo's GatewayClass is not there")]
+            vec![Finding::new(&codes::GATEWAY_CLASS, &class, "Gloo's GatewayClass does not exist")]
         }
         Found::There(class) => {
             let wrong = wrong(&class.value["status"]["conditions"], &["Accepted", "SupportedVersion"], &class.value);

@@ -45,7 +45,7 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
         known(look, proxy).is_some_and(is_injected) && !has_istio(&release.values)
     };
     found.extend(look.gateways().iter().filter(is_lost).map(|proxy| {
-        let message = "has Istio's sidecars, which the values of its Helm release do not have";
+        let message = "has Istio's sidecars, but the values of its Helm release do not";
         Finding::new(&codes::INJECTION_LOST, &proxy.workload.reference, message)
             .details([format!("Helm release {name}")])
             .hint(look.with_revision(gloo_rs("upgrade-values"), proxy))

@@ -33,7 +33,7 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
         bindings(istiods, &values).into_iter().filter(|it| it.revision.is_none() && !has_webhook(look, &it.names));
     found.extend(dead.filter_map(|it| {
         let namespace = namespaces.iter().find(|namespace| namespace.reference.name == it.namespace)?;
-        let message = format!("labelled {}, which no istiod answers: pods that start there get no sidecar", it.label);
+        let message = format!("labelled {}, which no istiod has: new pods get no sidecar", it.label);
         Some(Finding::new(&codes::DEAD_LABEL, &namespace.reference, message).hint(gloo_rs("istio revisions")))
     }));
     found
@@ -42,7 +42,7 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
 fn two_labels(namespace: &Object) -> Option<Finding> {
     let (injection, revision) = (namespace.label(INJECTION)?, namespace.label(REVISION_LABEL)?);
     let name = &namespace.reference.name;
-    let message = format!("istio-injection={injection} decides, istio.io/rev={revision} has no effect");
+    let message = format!("istio-injection={injection} takes effect, istio.io/rev={revision} does not");
     Some(
         Finding::new(&codes::TWO_LABELS, &namespace.reference, message)
             .hint(kubectl("label namespace").value(name).fixed("istio-injection-")),

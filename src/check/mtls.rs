@@ -155,8 +155,8 @@ fn bare_gateways(look: &Look<'_>) -> Vec<String> {
 }
 
 fn without_sds(object: &Object, paths: &[String], bare: &[String]) -> Finding {
-    let message = format!("wants certificates of gateway_proxy_sds, which {} lacks", bare.join(", "));
+    let message = format!("needs certificates from gateway_proxy_sds, which {} lacks", bare.join(", "));
     Finding::new(&codes::TLS_WITHOUT_SDS, &object.reference, message).details(paths.iter().cloned()).hint(
-        gloo_rs("istio inject").then(", or ").command(gloo_rs("upgrade-values")).text(" where Helm owns the gateway"),
+        gloo_rs("istio inject").then(", or ").command(gloo_rs("upgrade-values")).text(" if Helm manages the gateway"),
     )
 }

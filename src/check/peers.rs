@@ -59,7 +59,7 @@ fn shadowed(oldest_first: &[&Value]) -> Vec<(String, String, String)> {
 
 fn finding(namespace: &str, name: &str, by: &str) -> Finding {
     let policy = ObjectRef::new(&kinds::PEER_AUTHENTICATION, namespace, name);
-    let message = format!("is not read where {by}, which is older, is for the same pods");
+    let message = format!("has no effect for pods that the older policy {by} also selects");
     Finding::new(&codes::SHADOWED_POLICY, &policy, message)
         .hint(kubectl("get peerauthentication -n").value(namespace).value(by).value(name).fixed("-o yaml"))
 }

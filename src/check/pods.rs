@@ -30,7 +30,8 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
         let namespace = ObjectRef::new(&kinds::NAMESPACE, "", look.gloo());
         let message = format!("no pod has the labels {}", look.world.pods);
         return vec![
-            Finding::new(&codes::NO_PODS, &namespace, message).hint(flag("--pod-selector").text(" takes other labels")),
+            Finding::new(&codes::NO_PODS, &namespace, message)
+                .hint(flag("--pod-selector").text(" selects other labels")),
         ];
     }
     pods.into_iter().filter_map(of).collect()

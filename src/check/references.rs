@@ -75,8 +75,10 @@ fn dangling(look: &Look<'_>, object: &Object, destination: &RouteDestination) ->
         return None;
     }
     let (message, near) = match namespace.is_empty() {
-        true => (format!("leads to {kind} {name} without a namespace, and Gloo fills in none"), None),
-        false => (format!("leads to {kind} {namespace}/{name}, which is not there"), near(look, kind, namespace, name)),
+        true => (format!("leads to {kind} {name} without a namespace, and Gloo does not add one"), None),
+        false => {
+            (format!("leads to {kind} {namespace}/{name}, which does not exist"), near(look, kind, namespace, name))
+        }
     };
     Some(Finding::new(code, &object.reference, message).details([destination.path.to_string()]).details(near))
 }
@@ -163,7 +165,7 @@ fn missing(look: &Look<'_>, object: &Object, named: &Named) -> Option<Finding> {
     let home = &object.reference.namespace;
     let namespace = if named.namespace.is_empty() { home } else { &named.namespace };
     (look.find(named.kind, namespace, &named.name) == Found::NotThere).then(|| {
-        let message = format!("refers to {} {namespace}/{}, which is not there", named.kind, named.name);
+        let message = format!("refers to {} {namespace}/{}, which does not exist", named.kind, named.name);
         Finding::new(&codes::DANGLING_REFERENCE, &object.reference, message).details([named.path.clone()])
     })
 }

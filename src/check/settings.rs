@@ -22,8 +22,8 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
         Found::NotThere => {
             let settings = ObjectRef::new(&kinds::SETTINGS, look.gloo(), SETTINGS);
             vec![
-                Finding::new(&codes::NO_SETTINGS, &settings, "Gloo's Settings are not there")
-                    .hint(flag("--gloo-namespace").text(" says where Gloo is")),
+                Finding::new(&codes::NO_SETTINGS, &settings, "Gloo's Settings do not exist")
+                    .hint(flag("--gloo-namespace").text(" sets the namespace of Gloo")),
             ]
         }
     }

@@ -60,23 +60,23 @@ fn of(proxy: &GatewayProxy, state: &SidecarState) -> Option<Finding> {
     Some(match (sds, istio, !state.lacks(&SidecarPart::Cluster)) {
         (false, false, true) => finding(
             &codes::CLUSTER_WITHOUT_SIDECARS,
-            "the bootstrap has gateway_proxy_sds, the pods have neither sds nor istio-proxy".into(),
+            "the bootstrap has gateway_proxy_sds, but the pods have neither sds nor istio-proxy".into(),
         ),
         // Volumes alone do nothing.
         (false, false, false) => return None,
         (true, true, false) => finding(
             &codes::SIDECARS_WITHOUT_CLUSTER,
-            "the pods have both sidecars, the bootstrap lacks gateway_proxy_sds".into(),
+            "the pods have both sidecars, but the bootstrap lacks gateway_proxy_sds".into(),
         ),
         (true, true, true) if state.missing == [SidecarPart::FreshPods] => {
-            finding(&codes::PODS_OLDER_THAN_BOOTSTRAP, "pods started before the bootstrap was written last".into())
+            finding(&codes::PODS_OLDER_THAN_BOOTSTRAP, "pods started before the last change of the bootstrap".into())
                 .details(old_pods(proxy))
         }
         (true, true, true) => finding(&codes::INCOMPLETE_SIDECARS, "parts of the sidecars are missing".into())
             .details(state.missing.iter().map(ToString::to_string)),
         (has_sds, _, _) => {
             let (there, missing) = if has_sds { (SDS, ISTIO_PROXY) } else { (ISTIO_PROXY, SDS) };
-            finding(&codes::ONE_SIDECAR, format!("the pods have {there} and no {missing}"))
+            finding(&codes::ONE_SIDECAR, format!("the pods have {there} but no {missing}"))
         }
     })
 }

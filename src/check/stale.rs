@@ -59,7 +59,7 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
         .collect();
     found.extend(without.into_iter().map(|(namespace, pods)| {
         let (are, label) = (if pods.len() == 1 { "pod runs" } else { "pods run" }, &by_name[namespace].label);
-        let message = format!("{} {are} without sidecar in a namespace labelled {label}", pods.len());
+        let message = format!("{} {are} without a sidecar in a namespace labelled {label}", pods.len());
         finding(namespace, message).details(pods)
     }));
     found

@@ -126,5 +126,5 @@ fn unseen(object: &Object) -> Option<Finding> {
         status["statuses"].as_object().is_some_and(|statuses| !statuses.is_empty()) || !status["state"].is_null();
     let is_of_the_cluster = !object.value["metadata"]["uid"].is_null();
     (!has_one && is_of_the_cluster)
-        .then(|| Finding::new(&codes::UNSEEN, &object.reference, "no Gloo has written a status to it"))
+        .then(|| Finding::new(&codes::UNSEEN, &object.reference, "it has no status from Gloo"))
 }

@@ -23,7 +23,7 @@ pub(crate) struct Suppression {
 pub(crate) fn parse(document: &Value) -> Result<Vec<Suppression>, String> {
     let Some(fields) = document.as_object() else { return Err("it has no key suppress".into()) };
     if let Some(key) = fields.keys().find(|key| *key != "suppress") {
-        return Err(format!("{key} is no key of it: it has suppress alone"));
+        return Err(format!("unknown key {key}; the only key is suppress"));
     }
     let Some(items) = fields.get("suppress").and_then(Value::as_array) else {
         return Err("suppress is not a list".into());
@@ -37,12 +37,12 @@ fn one(item: &Value) -> Result<Suppression, String> {
     let text = |value: &Value, key: &str| match value {
         Value::Null => Ok(None),
         Value::String(text) if !text.trim().is_empty() => Ok(Some(text.clone())),
-        _ => Err(format!("{key} is not a text")),
+        _ => Err(format!("{key} is not text")),
     };
     let code = text(&item["code"], "code")?.ok_or("it has no code")?;
     if codes::named(&code).is_none() {
         let retired = if codes::RETIRED.contains(&code.as_str()) { ": it is retired" } else { "" };
-        return Err(format!("{code} is no code{retired}"));
+        return Err(format!("{code} is not a finding code{retired}"));
     }
     let object = &item["object"];
     if !object.is_null() {
@@ -50,7 +50,7 @@ fn one(item: &Value) -> Result<Suppression, String> {
     }
     let expires = text(&item["expires"], "expires")?;
     if let Some(day) = expires.as_deref().filter(|day| !is_day(day)) {
-        return Err(format!("expires {day:?} is no day: 2026-12-31"));
+        return Err(format!("expires {day:?} is not a date such as 2026-12-31"));
     }
     Ok(Suppression {
         code,
@@ -65,7 +65,7 @@ fn one(item: &Value) -> Result<Suppression, String> {
 fn check_keys(value: &Value, known: &[&str]) -> Result<(), String> {
     let Some(fields) = value.as_object() else { return Err("it is not a map".into()) };
     match fields.keys().find(|key| !known.contains(&key.as_str())) {
-        Some(key) => Err(format!("{key} is no key of it: it has {}", known.join(", "))),
+        Some(key) => Err(format!("unknown key {key}; the keys are {}", known.join(", "))),
         None => Ok(()),
     }
 }
@@ -174,21 +174,21 @@ mod tests {
         assert_eq!(read(fine).unwrap()[0].shown(), "GRS101 Upstream */a*");
         for (text, why) in [
             ("suppress: [{code: GRS101}]", "suppress[0]: it has no reason"),
-            ("suppress: [{code: GRS999, reason: r}]", "suppress[0]: GRS999 is no code"),
-            ("suppress: [{code: GRS101, reason: ' '}]", "suppress[0]: reason is not a text"),
+            ("suppress: [{code: GRS999, reason: r}]", "suppress[0]: GRS999 is not a finding code"),
+            ("suppress: [{code: GRS101, reason: ' '}]", "suppress[0]: reason is not text"),
             (
                 "suppress: [{code: GRS101, reason: r, expires: soon}]",
-                "suppress[0]: expires \"soon\" is no day: 2026-12-31",
+                "suppress[0]: expires \"soon\" is not a date such as 2026-12-31",
             ),
             (
                 "suppress: [{code: GRS101, reason: r, until: x}]",
-                "suppress[0]: until is no key of it: it has code, object, reason, expires",
+                "suppress[0]: unknown key until; the keys are code, object, reason, expires",
             ),
             (
                 "suppress: [{code: GRS101, reason: r, object: {names: x}}]",
-                "suppress[0]: names is no key of it: it has kind, namespace, name",
+                "suppress[0]: unknown key names; the keys are kind, namespace, name",
             ),
-            ("suppres: []", "suppres is no key of it: it has suppress alone"),
+            ("suppres: []", "unknown key suppres; the only key is suppress"),
             ("[]", "it has no key suppress"),
         ] {
             assert_eq!(read(text).unwrap_err(), why);

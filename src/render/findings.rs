@@ -53,7 +53,7 @@ fn last(results: &Results) -> String {
         _ => {
             let sum = format!("{}, {}{left_out}", count(errors, "error"), count(warnings, "warning"));
             let first = results.findings().next().map_or("GRS101", |finding| finding.code.id);
-            format!("{sum}; gloo-rs check --explain {first} says more")
+            format!("{sum}; gloo-rs check --explain {first} explains it")
         }
     }
 }
@@ -126,7 +126,7 @@ pub(crate) fn saw_nothing(results: &Results) -> bool {
 pub(crate) fn explained(code: &Code) -> Vec<String> {
     let mut lines = vec![format!("{} {}: {}", code.severity.name(), code.id, code.title)];
     lines.extend(code.meaning.split_inclusive(". ").map(|sentence| format!("  {}", sentence.trim_end())));
-    lines.push(format!("mend: {}", code.mend));
+    lines.push(format!("fix: {}", code.mend));
     lines.extend(checks_of(code).map(|check| format!("reads: {}", needs(check))));
     lines.push(format!("docs: {}", code.anchor()));
     lines
@@ -173,8 +173,8 @@ fn needs(check: &Check) -> String {
 pub fn page() -> String {
     let head = "# Findings\n\n\
          What `gloo-rs check` finds. Made from `src/check/codes.rs` by the command in\n\
-         [testing.md](testing.md#generated-files); `gloo-rs check --explain GRS101` prints the same. A code never changes\n\
-         its meaning, and one that is retired is not used again.\n\n\
+         [testing.md](testing.md#generated-files); `gloo-rs check --explain GRS101` prints the same. The meaning of a\n\
+         code never changes, and a retired code is not used again.\n\n\
          | code | severity | what |\n|---|---|---|\n";
     let rows = ALL.iter().map(|code| {
         let (id, anchor) = (code.id, code.id.to_lowercase());
@@ -186,7 +186,7 @@ pub fn page() -> String {
         });
         let Code { id, title, meaning, mend, severity } = code;
         let lines = lines.collect::<Vec<_>>().concat();
-        format!("\n## {id}\n\n**{title}** ({})\n\n{meaning}\n\nTo mend it: {mend}\n\n{lines}", severity.name())
+        format!("\n## {id}\n\n**{title}** ({})\n\n{meaning}\n\nFix: {mend}\n\n{lines}", severity.name())
     });
     let retired = if RETIRED.is_empty() { "None yet.".to_owned() } else { RETIRED.join(", ") };
     let end = format!("\n## Retired codes\n\n{retired}\n");

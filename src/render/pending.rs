@@ -53,10 +53,10 @@ fn told(pending: &Pending, events: &Events, now: Timestamp, wait: &str) -> Failu
             failure.hint(format!("{wait}{other}"))
         }
         PendingCause::NoReadyPod(pods) if pods.is_empty() => {
-            told("has no pods yet, so no node answers for it").detail("no pod has its selector's labels").hint(wait)
+            told("has no pods yet, so no node serves it").detail("no pod matches its selector").hint(wait)
         }
         PendingCause::NoReadyPod(pods) => {
-            let failure = told(&format!("has no ready pod yet (0 of {}), so no node answers for it", pods.len()));
+            let failure = told(&format!("has no ready pod yet (0 of {}), so no node serves it", pods.len()));
             let lines = pods.iter().take(MOST_LINES).map(|line| one_line(line));
             let failure = lines.chain(more(pods.len(), "pods")).fold(failure, Failure::detail);
             failure.hint(wait)
@@ -64,11 +64,11 @@ fn told(pending: &Pending, events: &Events, now: Timestamp, wait: &str) -> Failu
     }
 }
 
-/// `LoadBalancer (class metallb), pending for 6m12s, asked for 10.0.0.9`.
+/// `LoadBalancer (class metallb), pending for 6m12s, requested 10.0.0.9`.
 fn since_when(unassigned: &Unassigned, now: Timestamp) -> String {
     let class = unassigned.class.as_ref().map(|class| format!(" (class {class})")).unwrap_or_default();
     let time = unassigned.created.map(|created| format!(" for {}", since(created, now))).unwrap_or_default();
-    let asked = unassigned.asked_ip.as_ref().map(|ip| format!(", asked for {ip}")).unwrap_or_default();
+    let asked = unassigned.asked_ip.as_ref().map(|ip| format!(", requested {ip}")).unwrap_or_default();
     one_line(&format!("LoadBalancer{class}, pending{time}{asked}"))
 }
 
@@ -241,7 +241,7 @@ mod tests {
             node_port: false,
         }));
         let failure = failure(&pending, &Events::Read(&[]), at(NOW), None);
-        assert_eq!(failure.details[0], "LoadBalancer (class metallb), pending, asked for 10.0.0.9");
+        assert_eq!(failure.details[0], "LoadBalancer (class metallb), pending, requested 10.0.0.9");
         assert_eq!(failure.hints, ["--wait waits"]);
     }
 
@@ -252,7 +252,7 @@ mod tests {
         assert_eq!(failure.exit, Exit::Pending);
         assert_eq!(
             failure.message,
-            "service gloo-system/gateway-proxy has no ready pod yet (0 of 6), so no node answers for it"
+            "service gloo-system/gateway-proxy has no ready pod yet (0 of 6), so no node serves it"
         );
         assert_eq!(failure.details[0], "pod p0: being deleted");
         assert_eq!(failure.details[5], "and 1 more pods");
@@ -262,6 +262,6 @@ mod tests {
     #[test]
     fn no_pods_at_all_is_pending_too() {
         let failure = failure(&pending(PendingCause::NoReadyPod(Vec::new())), &Events::Read(&[]), at(NOW), None);
-        assert_eq!(failure.message, "service gloo-system/gateway-proxy has no pods yet, so no node answers for it");
+        assert_eq!(failure.message, "service gloo-system/gateway-proxy has no pods yet, so no node serves it");
     }
 }

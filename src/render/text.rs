@@ -103,10 +103,10 @@ pub(crate) fn brief(reason: Reason) -> &'static str {
         Reason::NoPods => "no pod behind it",
         Reason::NotKubernetes => "not a Kubernetes Service",
         Reason::SystemService => "not an app's Service",
-        Reason::ForeignTls => "own TLS settings",
+        Reason::ForeignTls => "TLS settings not managed by Istio",
         Reason::StrictPeer => "strict peer",
         Reason::DisabledPeer => "peer with mTLS disabled",
-        Reason::Unknown => "could not be told",
+        Reason::Unknown => "unknown",
         Reason::NoSpec => "no spec",
         other => other.name(),
     }

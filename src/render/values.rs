@@ -11,15 +11,15 @@ use crate::render::text::count;
 /// Longest line of a change; a longer one is three.
 const WIDTH: usize = 78;
 
-/// `changes (4; your other 31 values are untouched)` and a line for each.
+/// `changes (4; your other 31 values are not changed)` and a line for each.
 pub(crate) fn changes(changes: &[ValueChange], others: usize, secrets: Secrets) -> Vec<String> {
     if changes.is_empty() {
-        return vec!["no change: the values are so already".to_owned()];
+        return vec!["no change: the values already have these settings".to_owned()];
     }
     let others = match others {
         0 => String::new(),
         _ => format!(
-            "; your other {} untouched",
+            "; your other {} not changed",
             if others == 1 { "value is".into() } else { format!("{others} values are") }
         ),
     };
@@ -125,7 +125,7 @@ mod tests {
             1,
             Secrets::Masked,
         );
-        assert_eq!(shown[0], "changes (2; your other value is untouched)");
+        assert_eq!(shown[0], "changes (2; your other value is not changed)");
         assert_eq!(shown[1], "  global.a       (unset) -> x (istiod)");
         assert_eq!(shown[2], "  global.longer");
         assert!(shown[3].starts_with("    1 (chart) -> yyy"));

@@ -33,7 +33,7 @@ pub(crate) fn lines(asked: &AskedRequest, verdict: &RequestVerdict) -> Vec<Strin
         };
         lines.extend(block(&name, text));
     }
-    lines.extend(verdict.mend.iter().flat_map(|command| block("mend", &command.to_string())));
+    lines.extend(verdict.mend.iter().flat_map(|command| block("fix", &command.to_string())));
     lines.extend(verdict.next.iter().flat_map(|next| block("next", &next.to_string())));
     lines
 }
@@ -108,7 +108,7 @@ mod tests {
             reset reason: connection termination
   fact 1    one
   fact 2    two
-  mend      gloo-rs istio enable-mtls --upstream default-httpbin-8000"
+  fix       gloo-rs istio enable-mtls --upstream default-httpbin-8000"
         );
         assert_eq!(value(&asked, &verdict)["exitCode"], 7);
     }

@@ -270,7 +270,7 @@ fn destinations() -> Vec<Case> {
             mends: World::without_first_route,
         },
         Case {
-            name: "delegation in a circle",
+            name: "delegation loop",
             breaks: |world| {
                 world.apply("apiVersion: gateway.solo.io/v1\nkind: RouteTable\nmetadata: {name: round, namespace: gloo-system}\nspec: {routes: [{matchers: [{prefix: /round}], delegateAction: {ref: {name: round, namespace: gloo-system}}}]}");
                 world.route(&json!({"matchers": [{"prefix": "/round"}], "delegateAction": {"ref": {"name": "round", "namespace": GLOO}}}));
@@ -315,7 +315,7 @@ fn gateways() -> Vec<Case> {
             mends: World::gateway_in_order,
         },
         Case {
-            name: "one sidecar of two",
+            name: "only one of two sidecars",
             breaks: |world| world.containers(|it| (it["name"] != "sds").then(|| it.clone())),
             findings: &["GRS203 Deployment gloo-system/gateway-proxy"],
             path: "/",
@@ -323,7 +323,7 @@ fn gateways() -> Vec<Case> {
             mends: World::gateway_in_order,
         },
         Case {
-            name: "sidecar of another version than istiod",
+            name: "sidecar and istiod with different versions",
             breaks: |world| world.replaced("proxyv2:1.28.3", "proxyv2:1.22.0"),
             findings: &["GRS206 Deployment gloo-system/gateway-proxy"],
             path: "/",
@@ -403,7 +403,7 @@ fn around() -> Vec<Case> {
             mends: |world| world.label("empty", &json!({"istio-injection": null, "istio.io/rev": null})),
         },
         Case {
-            name: "a label that no istiod answers",
+            name: "injection label without an istiod",
             breaks: |world| world.label("empty", &json!({"istio.io/rev": "1-99"})),
             findings: &["GRS402 Namespace /empty"],
             path: "/",
@@ -419,7 +419,7 @@ fn around() -> Vec<Case> {
             mends: |world| world.label("default", &json!({"istio-injection": null})),
         },
         Case {
-            name: "a PeerAuthentication that another shadows",
+            name: "PeerAuthentication without effect",
             breaks: |world| {
                 world.policy("{mtls: {mode: PERMISSIVE}}");
                 // Age is told in seconds.

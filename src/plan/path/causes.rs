@@ -76,10 +76,10 @@ causes! {
         "no gateway", "every gateway is scaled to 0", "503 afterwards: {why}";
     /// The Upstream that a route names does not exist.
     NoUpstream = "noUpstream" Broken "GRS504" WouldBreak
-        "no Upstream", "the Upstream is not there", "503 afterwards: {why}";
+        "no Upstream", "the Upstream does not exist", "503 afterwards: {why}";
     /// No Service, or not that port of it.
     NoService = "noService" Broken "GRS104" NoPods
-        "no Service", "the Service or its port is not there", "{why}";
+        "no Service", "the Service or its port does not exist", "{why}";
     /// No pod, or none that is ready.
     NoEndpoint = "noEndpoint" Broken "GRS106" NoPods
         "no healthy endpoint", "no healthy endpoint", "{why}";
@@ -96,20 +96,20 @@ causes! {
         "its peer is STRICT ({policy}): 503 without mTLS";
     /// Istio's TLS, and plaintext alone is accepted.
     DisabledPeer = "disabledPeer" Broken "GRS105" DisabledPeer
-        "peer without mTLS", "gateway sends TLS, the peer takes plaintext alone",
+        "peer without mTLS", "gateway sends TLS, the peer accepts only plaintext",
         "its peer is DISABLE ({policy}): 503 with mTLS";
     /// Istio's TLS, and no sidecar to accept it.
     NoSidecar = "noSidecar" Broken "GRS102" NoSidecar
-        "no sidecar", "gateway sends TLS, pods have no sidecar", "{without} behind it without sidecar";
+        "no sidecar", "gateway sends TLS, pods have no sidecar", "{without} have no sidecar";
     /// Istio's TLS without the ALPN by which a sidecar that accepts plaintext too would know it.
     NotAnnounced = "notAnnounced" Broken "GRS107" WouldBreak
-        "no ALPN of Istio's", "gateway sends Istio's TLS without Istio's ALPN", "503 afterwards: {why}";
+        "no Istio ALPN", "gateway sends Istio's TLS without Istio's ALPN", "503 afterwards: {why}";
     /// TLS that is not Istio's, which the sidecar does not accept.
     OwnTls = "ownTls" Broken "GRS108" WouldBreak
-        "TLS of its own", "gateway sends TLS that the sidecar does not take", "503 afterwards: {why}";
+        "TLS not from Istio", "gateway sends TLS that the sidecar does not accept", "503 afterwards: {why}";
     /// A certificate that is not Istio's, which a sidecar that demands the mesh's may not accept.
     OwnCertificate = "ownCertificate" Unknown "GRS109" Unknown
-        "certificate of its own", "gateway presents a certificate that is not Istio's", "{why}";
+        "certificate not from Istio", "gateway presents a certificate that is not Istio's", "{why}";
     /// The gateway's certificate has expired, or is not valid yet.
     CertificateInvalid = "certificateInvalid" Broken "GRS210" WouldBreak
         "gateway's certificate", "the gateway's certificate is not valid now", "503 afterwards: {why}";

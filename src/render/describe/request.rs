@@ -73,7 +73,7 @@ pub(super) fn action(action: &Action) -> Vec<String> {
         }
         Action::Redirect(place) => vec![format!("redirect to {place}")],
         Action::DirectResponse(status) => vec![format!("the gateway answers {status} itself")],
-        Action::Elsewhere(what) => vec![format!("{what}: that cannot be told from here")],
+        Action::Elsewhere(what) => vec![format!("{what}: unknown what answers there")],
         Action::Nowhere(why) => vec![format!("nowhere: {why}")],
     }
 }

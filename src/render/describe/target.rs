@@ -37,7 +37,7 @@ fn below(line: &str) -> String {
 fn tls(sends: &Sends) -> String {
     match sends {
         Sends::Istio { any_peer: true, .. } => {
-            "Istio's, to every pod; any workload of the mesh is taken as the peer".into()
+            "Istio's, to every pod; any workload of the mesh is accepted as the peer".into()
         }
         Sends::Istio { any_peer: false, .. } => "Istio's, to every pod; the peer's name is verified".into(),
         Sends::Tls { how, .. } => format!("not Istio's: {how}"),
@@ -51,9 +51,9 @@ fn pods(behind: &Behind) -> Vec<String> {
     let says = match behind {
         Behind::NoUpstream => return Vec::new(),
         Behind::Pods { service, pods, .. } => return of_service(service, pods),
-        Behind::NoService { service } => format!("none: service {service} is not there"),
+        Behind::NoService { service } => format!("none: service {service} does not exist"),
         Behind::NoPort { service, port } => format!("none: service {service} has no port {port}"),
-        Behind::ByHand { service } => format!("unknown: service {service} selects none"),
+        Behind::ByHand { service } => format!("unknown: service {service} has no selector"),
         Behind::Outside { kind } => format!("none: {kind}, not a Service of this cluster"),
         Behind::Unknown(why) => format!("unknown: {why}"),
     };
@@ -140,14 +140,14 @@ fn one_gateway(proxy: &ProxyState) -> Vec<String> {
 /// The one that ends first; whatever is wrong with another is in the verdict.
 fn of_certificates(certificates: &[ShownCertificate]) -> Vec<String> {
     let Some(first) = certificates.iter().min_by_key(|it| it.left) else {
-        return vec![fact("cert", "none in use: Envoy fetches it for the first cluster that needs it")];
+        return vec![fact("cert", "none in use: Envoy gets one for the first cluster that needs it")];
     };
     let root = match first.is_of_the_mesh {
         Some(true) => "root of the mesh",
-        Some(false) => "root not the mesh's",
-        None => "whether its root is the mesh's is unknown",
+        Some(false) => "another root than the mesh",
+        None => "unknown whether its root is the mesh's",
     };
-    let until = if first.left > 0 { "until" } else { "over since" };
+    let until = if first.left > 0 { "until" } else { "expired since" };
     vec![
         fact("cert", &first.id),
         below(&format!("{until} {}, {root}", first.ends)),
@@ -158,7 +158,7 @@ fn of_certificates(certificates: &[ShownCertificate]) -> Vec<String> {
 fn gateway(proxy: &ProxyState) -> String {
     match &proxy.lacks {
         Err(why) => format!("{}: unknown: {why}", proxy.name),
-        Ok(lacks) if lacks.is_empty() => format!("{}: sidecars and bootstrap are there", proxy.name),
+        Ok(lacks) if lacks.is_empty() => format!("{}: sidecars and bootstrap are complete", proxy.name),
         Ok(lacks) => format!("{}: lacks {}", proxy.name, missing(lacks)),
     }
 }

@@ -78,7 +78,7 @@ fn every_format_has_the_same_findings_and_the_same_exit_code() {
     let lines: Vec<_> = text.stdout.lines().collect();
     let count = |start: &str| lines.iter().filter(|line| line.starts_with(start)).count();
     assert_eq!((count("error GRS501 "), count("warning GRS502 "), count("warning GRS401 ")), (2, 1, 1), "{text:?}");
-    assert_eq!(lines.last(), Some(&"2 errors, 2 warnings (1 suppressed); gloo-rs check --explain GRS501 says more"));
+    assert_eq!(lines.last(), Some(&"2 errors, 2 warnings (1 suppressed); gloo-rs check --explain GRS501 explains it"));
     assert_eq!(count("No problems"), 0, "a name does not make a line: {text:?}");
 
     let json = run(&sandbox, "json");

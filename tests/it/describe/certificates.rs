@@ -28,12 +28,12 @@ fn a_certificate_that_is_over_or_of_another_root_breaks_what_the_objects_say_is_
     let world = ready("certificate");
     let pair = Pair::start("u_gloo-system").unwrap();
     pair.stand_in(world.plane, &world.gloo).unwrap();
-    assert_eq!(shown(&world), ["cert     none in use: Envoy fetches it for the first cluster that needs it"]);
+    assert_eq!(shown(&world), ["cert     none in use: Envoy gets one for the first cluster that needs it"]);
 
     pair.sends(&pair.mtls().unwrap()).unwrap();
     let [id, until, pod] = &shown(&world)[..] else { panic!("{:?}", shown(&world)) };
     assert_eq!(id, &format!("cert     {GATEWAY}"));
-    assert_eq!(until, "until 2100-01-01T00:00:00Z, whether its root is the mesh's is unknown");
+    assert_eq!(until, "until 2100-01-01T00:00:00Z, unknown whether its root is the mesh's");
     assert!(pod.starts_with(&format!("by pod {}/gateway-proxy-", world.gloo)), "{pod}");
     root(&world, pair.authority.pem());
     assert_eq!(shown(&world)[1], "until 2100-01-01T00:00:00Z, root of the mesh");
@@ -59,7 +59,7 @@ fn a_certificate_that_is_over_or_of_another_root_breaks_what_the_objects_say_is_
     let (verdict, why, _) = judged(&world.document(REQUEST));
     assert_eq!(verdict, "broken");
     assert!(why.ends_with(" ended at 2021-01-01T00:00:00Z"), "{why}");
-    assert_eq!(shown(&world)[1], "over since 2021-01-01T00:00:00Z, root of the mesh");
+    assert_eq!(shown(&world)[1], "expired since 2021-01-01T00:00:00Z, root of the mesh");
 }
 
 #[test]

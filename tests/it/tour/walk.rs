@@ -124,7 +124,7 @@ fn getting_started_can_be_typed_then_what_verify_says_mends_it_then_troubleshoot
             if code == Some(0) {
                 break;
             }
-            let mend = printed.lines().find_map(|line| line.trim().strip_prefix("mend ")).context(printed.clone())?;
+            let mend = printed.lines().find_map(|line| line.trim().strip_prefix("fix ")).context(printed.clone())?;
             let mend = mend.trim().to_owned();
             assert!(!mends.contains(&mend), "{mend} mended nothing: {printed}");
             // With two istiods both ask which, and name them.
