@@ -177,7 +177,7 @@ impl Ui {
     /// Why the answer is not whole although somebody wants it (a full disk), once. A reader that went away is none.
     pub(crate) fn lost_answer(&mut self) -> Option<Failure> {
         let error = self.stdout_failed.take()?;
-        let message = format!("stdout: {}; the answer is not whole", plain(&error));
+        let message = format!("stdout: {}; the output is incomplete", plain(&error));
         Some(Failure::new(Exit::Failed, Reason::File, message).caused_by(&error))
     }
 
@@ -314,7 +314,7 @@ pub(crate) fn trace(line: &str) {
 /// What a panic says, on one line; how the run ends is said by its report.
 pub(crate) fn panicked(what: &str) {
     let line = what.split_whitespace().collect::<Vec<_>>().join(" ");
-    drop(writeln!(io::stderr().lock(), "error: a fault in gloo-rs: {}", inert(&line)));
+    drop(writeln!(io::stderr().lock(), "error: an internal error in gloo-rs: {}", inert(&line)));
 }
 
 /// The width of the terminal.

@@ -110,14 +110,14 @@ pub(crate) fn file_name(name: &str) -> String {
 }
 
 fn taken(place: &Path) -> Failure {
-    failure(format!("{}: is there already and is not replaced", place.display()))
-        .hint(flag("--output-file").text(" names another"))
+    failure(format!("{}: already exists and is not replaced", place.display()))
+        .hint(flag("--output-file").text(" chooses another file"))
 }
 
 fn cannot(place: &Path, error: &io::Error) -> Failure {
     failure(format!("{}: cannot be written: {}", place.display(), plain(error)))
         .caused_by(error)
-        .hint(flag("--output-file").text(" names a place elsewhere"))
+        .hint(flag("--output-file").text(" chooses another place"))
 }
 
 fn failure(message: String) -> Failure {

@@ -12,7 +12,7 @@ pub(crate) struct Panicked;
 
 impl From<Panicked> for Failure {
     fn from(_: Panicked) -> Self {
-        Failure::new(Exit::Failed, Reason::Bug, "a fault in gloo-rs itself ended the work")
+        Failure::new(Exit::Failed, Reason::Bug, "an internal error in gloo-rs ended the run")
             .hint("please report it, with this output and the version")
     }
 }

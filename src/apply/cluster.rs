@@ -99,8 +99,8 @@ pub(crate) async fn settle(
         match session.patch(kind, &namespace, &name, &operations, dry_run).await {
             Ok(answer) if made(&answer, &edits) => return changed(message, object, answer),
             Ok(_) => {
-                let why = Objection::new(Reason::Invalid, "the API server took the change and did not keep it")
-                    .hint("an older CRD may not know the field, or a webhook takes it away");
+                let why = Objection::new(Reason::Invalid, "the API server accepted the change but did not store it")
+                    .hint("an older CRD may not have the field, or a webhook may remove it");
                 return same(Row::left(object.reference.clone(), Outcome::Failed, why), object);
             }
             Err(ApiError { cause: Cause::Conflict, .. }) => match session.get(kind, &namespace, &name).await {
@@ -122,11 +122,11 @@ pub(crate) async fn settle(
     }
     let last = last_manager(&object).map(|manager| format!(" (last: {manager})")).unwrap_or_default();
     let why = Objection::new(Reason::Conflict, format!("changed by others {TRIES} times{last}, gave up"));
-    same(Row::left(object.reference.clone(), Outcome::Failed, why.hint("the same command again")), object)
+    same(Row::left(object.reference.clone(), Outcome::Failed, why.hint("run the same command again")), object)
 }
 
 fn unsafe_at(path: &FieldPath, object: &Object) -> Row {
-    let why = Objection::new(Reason::Unsafe, format!("{path} is not what it should be; nothing changed"));
+    let why = Objection::new(Reason::Unsafe, format!("{path} has an unexpected type; nothing changed"));
     Row::left(object.reference.clone(), Outcome::Refused, why)
 }
 

@@ -77,9 +77,11 @@ impl Staging {
         check_unchanged(&file, old)?;
         let links = attributes.links();
         if links > 1 {
-            return Err(failure(format!("{}: it has {links} hard links; not written", file.display()))
-                .detail("its other names would keep the old text")
-                .hint("make the other names symbolic links to it, or edit it as a filter: -f FILE without --write"));
+            return Err(failure(format!("{}: has {links} hard links; not written", file.display()))
+                .detail("the other links would keep the old content")
+                .hint(
+                    "make the other names symbolic links to it, or print the result instead: -f FILE without --write",
+                ));
         }
         let sibling = write_sibling(&file, new)?;
         self.staged.push(Staged { file, sibling, old, attributes });
@@ -167,8 +169,8 @@ fn rolled_back(files: &[PathBuf], at: usize, renamed: Vec<Option<TempPath>>, mut
 /// It is there already, or its directory cannot be written.
 pub(crate) fn create_private(file: &Path, bytes: &[u8]) -> Result<(), Failure> {
     if fs::symlink_metadata(file).is_ok() {
-        return Err(failure(format!("{}: it is there already; not written", file.display()))
-            .hint("name a new file, or take that one away"));
+        return Err(failure(format!("{}: already exists; not written", file.display()))
+            .hint("name a new file, or remove the existing one"));
     }
     // A temporary file is made with mode 0600, and the link fails where a name came meanwhile.
     let write = || -> io::Result<()> {
@@ -192,8 +194,8 @@ fn write_sibling(file: &Path, new: &[u8]) -> Result<TempPath, Failure> {
     attributes::copy(&old, sibling.as_file()).map_err(|lost| {
         failure(format!("{}: cannot keep its {}: {}; not written", file.display(), lost.what, plain(&lost.error)))
             .caused_by(&lost.error)
-            .detail("the new file would be open to others than the old one")
-            .hint("run this as a user who may set it, or edit it as a filter: -f FILE without --write")
+            .detail("the new file would be open to other users than the old one")
+            .hint("run this as a user who may set it, or print the result instead: -f FILE without --write")
     })?;
     Ok(sibling.into_temp_path())
 }
@@ -215,7 +217,8 @@ fn check_unchanged(file: &Path, old: Print) -> Result<(), Failure> {
 }
 
 fn changed(file: &Path) -> Failure {
-    failure(format!("{}: somebody changed it meanwhile; not written", file.display())).hint("run it again")
+    failure(format!("{}: changed by another process since it was read; not written", file.display()))
+        .hint("run the same command again")
 }
 
 /// The renames themselves reach the disk where the system lets directories be synced; where not, they still hold.

@@ -24,7 +24,7 @@ const TRIES: usize = 5;
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Said of a panic.
-const FAULT: &str = "a fault in gloo-rs itself; please report it";
+const FAULT: &str = "an internal error in gloo-rs; please report it";
 
 /// A change that was made.
 #[derive(Debug, Clone)]
@@ -201,7 +201,7 @@ fn without_status(object: &Value) -> Value {
 }
 
 fn unplannable(change: &Change, verb: Verb, path: &FieldPath) -> ApiError {
-    failed(change, verb, Cause::Invalid(format!("{path} is not what it should be")))
+    failed(change, verb, Cause::Invalid(format!("{path} has an unexpected type")))
 }
 
 fn verb(change: &Change) -> Verb {
@@ -275,11 +275,11 @@ async fn edit_back(session: &Session, Done { change, after }: &Done, now: Value)
         Ok(back) => back,
         Err(theirs) => {
             let paths: Vec<_> = theirs.iter().map(ToString::to_string).collect();
-            return Ok(Undone::Stands(format!("somebody changed {} meanwhile", paths.join(", "))));
+            return Ok(Undone::Stands(format!("others changed {} in the meantime", paths.join(", "))));
         }
     };
     let Ok(operations) = patch::guarded(&now, &back) else {
-        return Ok(Undone::Stands("it is not what it should be any more".to_owned()));
+        return Ok(Undone::Stands("it no longer has the expected structure".to_owned()));
     };
     let back = session.patch(kind, namespace, name, &operations, DryRun::No).await?;
     claims::left(session, change, Object::new(kind, back)).await;
@@ -301,7 +301,7 @@ async fn delete_again(session: &Session, done: &Done, now: Value) -> Result<Undo
         false => without_status(ours) == without_status(&now),
     };
     if !is_untouched {
-        return Ok(Undone::Stands("somebody changed it meanwhile".to_owned()));
+        return Ok(Undone::Stands("others changed it in the meantime".to_owned()));
     }
     let now = Object { reference: done.change.before.reference.clone(), value: now };
     match session.delete(&now, DryRun::No).await {
@@ -320,8 +320,8 @@ async fn create_again(session: &Session, done: &Done, now: &Value) -> Result<Und
     }
     Ok(match (now["metadata"]["deletionTimestamp"].is_null(), inverse::covers(now, &value)) {
         (true, true) => Undone::Back,
-        (true, false) => Undone::Stands("somebody made another meanwhile".to_owned()),
-        (false, _) => Undone::Stands("it is being deleted: a finalizer is waited for".to_owned()),
+        (true, false) => Undone::Stands("others created it again in the meantime".to_owned()),
+        (false, _) => Undone::Stands("it is being deleted and waits for a finalizer".to_owned()),
     })
 }
 
@@ -335,7 +335,7 @@ pub(crate) fn failure(cause: Failure, undone: &[(ObjectRef, Undone)], again: imp
             let exit = cause.exit.or(Exit::HalfDone);
             let failure = Failure { exit, reason: Reason::HalfDone, ..cause }.detail("NOT fully rolled back");
             let failure = undone.iter().fold(failure, |failure, (object, state)| match state {
-                Undone::Back => failure.detail(format!("  {object}  as before")),
+                Undone::Back => failure.detail(format!("  {object}  rolled back")),
                 Undone::Stands(why) => failure.detail(format!("  {object}  still changed: {why}")),
             });
             failure.hint(again)

@@ -70,7 +70,7 @@ pub(crate) fn insert(text: &str) -> Result<String, BootstrapRefusal> {
     }
     let refused = |line, why: String| BootstrapRefusal { line, why, manual: by_hand(text) };
     let Some(last) = view.clusters().len().checked_sub(1) else {
-        return Err(refused(0, format!("{} has no clusters to stand beside", view.resources)));
+        return Err(refused(0, format!("{} has no clusters to add to", view.resources)));
     };
     let mut first_problem = None;
     for index in view.xds().into_iter().chain([last]) {
@@ -82,7 +82,7 @@ pub(crate) fn insert(text: &str) -> Result<String, BootstrapRefusal> {
     }
     let Unsafe { line, why, .. } = first_problem.unwrap_or_else(|| Unsafe {
         line: 0,
-        why: "the cluster could not be taken out again to the byte".to_owned(),
+        why: "the cluster could not be removed again byte for byte".to_owned(),
         manual: Vec::new(),
     });
     Err(refused(line, why))

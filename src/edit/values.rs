@@ -72,7 +72,7 @@ fn plain(text: &str) -> Result<FoundValues, Unsafe> {
     let bare = text.trim_start_matches('\u{feff}');
     let first = bare.lines().next().unwrap_or_default().trim_end();
     if first == COMPUTED {
-        let why = "these are computed values, the chart's own among them; dump them without --all".to_owned();
+        let why = "these are computed values, which include the chart's defaults; dump them without --all".to_owned();
         return Err(Unsafe { line: 1, why, manual: Vec::new() });
     }
     let start = header(text);
@@ -82,7 +82,11 @@ fn plain(text: &str) -> Result<FoundValues, Unsafe> {
         manual: Vec::new(),
     })?;
     if !values.is_object() && !values.is_null() {
-        return Err(Unsafe { line: 1, why: "values are a map, and this is none".to_owned(), manual: Vec::new() });
+        return Err(Unsafe {
+            line: 1,
+            why: "values must be a map, and this is not one".to_owned(),
+            manual: Vec::new(),
+        });
     }
     Ok(FoundValues { values, chart: None, version: None, object: None, home: Home::Plain { start } })
 }
@@ -174,7 +178,7 @@ fn edit_plain(text: &str, values: &Value, edits: &[Edit]) -> Result<String, Unsa
         _ => {}
     }
     let place = manifest::whole(text)
-        .ok_or_else(|| refused("several documents in one values file: Helm reads the first alone".to_owned()))?;
+        .ok_or_else(|| refused("several documents in one values file: Helm reads only the first".to_owned()))?;
     edit_at(text, &place, edits)
 }
 
@@ -223,7 +227,7 @@ fn fill(text: &str, after: &Value) -> Result<String, Unsafe> {
     kept.push_str(if is_open { values.trim_end_matches('\n') } else { &values });
     match yaml::parse(&kept).as_ref() == Ok(after) {
         true => Ok(kept),
-        false => Err(refused("no change of the text alone gives what was planned".to_owned())),
+        false => Err(refused("no change of the text gives the planned result".to_owned())),
     }
 }
 

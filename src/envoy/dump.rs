@@ -363,7 +363,7 @@ mod tests {
         assert_eq!(failure(r#"{"configs": []}"#), NoDump::Foreign);
         assert!(entries(&json!({"configs": [{"@type": "ClustersConfigDump"}]})).is_empty());
         let cut = failure(r#"{"configs": [{"static_clusters": [{"cluster": {"name": "a"}}, {"clus"#);
-        assert_eq!(cut.to_string(), "it breaks off at byte 68");
+        assert_eq!(cut.to_string(), "it is cut off at byte 68");
         let broken = failure(r#"{"configs": [{"static_clusters": [{]}]}]}"#);
         assert!(matches!(broken, NoDump::Element { ref list, .. } if list == "static_clusters"), "{broken:?}");
         for element in ["\"x\"", "7", "null", "[]", "true"] {

@@ -80,7 +80,7 @@ impl LevelWish {
             };
             let level = LogLevel::parse(level).ok_or_else(|| {
                 let levels = LogLevel::ALL.map(LogLevel::name).join(", ");
-                Failure::usage(format!("--level {text:?}: {level:?} is not a level of Envoy's"))
+                Failure::usage(format!("--level {text:?}: {level:?} is not a log level of Envoy"))
                     .hint(format!("{levels}; or COMPONENT:LEVEL, commas separate several"))
             })?;
             match component {

@@ -112,7 +112,7 @@ impl Pieces {
         let why = match self.level {
             Level::After => return Ok(()),
             Level::Before if self.seen == 0 => "it is empty",
-            _ => "it breaks off",
+            _ => "it is cut off",
         };
         Err(Malformed { at: self.seen, why })
     }
@@ -126,7 +126,7 @@ impl Pieces {
             }
             Inside::Key { escaped } => {
                 if self.key.len() == LONGEST_KEY {
-                    return Err("a key without end");
+                    return Err("a key that does not end");
                 }
                 self.key.push(byte);
                 self.inside = Inside::Key { escaped: !escaped && byte == b'\\' };
@@ -162,7 +162,7 @@ impl Pieces {
             return Ok(());
         }
         if self.level == Level::After {
-            return Err("more after its end");
+            return Err("more data after its end");
         }
         match (self.want, byte) {
             (Want::Key | Want::KeyOrEnd, b'"') => {
@@ -205,7 +205,7 @@ impl Pieces {
                 self.sections += 1;
                 Some((Level::Section, Want::KeyOrEnd))
             }
-            (Level::Configs, _) => return Err("a section that is no object"),
+            (Level::Configs, _) => return Err("a section that is not an object"),
             (Level::Section, b'[') => Some((Level::List, Want::ValueOrEnd)),
             _ => None,
         };
@@ -285,21 +285,21 @@ mod tests {
     fn what_is_no_dump_says_why_and_where() {
         for (text, expected) in [
             ("", "it is empty"),
-            ("  ", "it breaks off"),
+            ("  ", "it is cut off"),
             ("[]", "not a JSON object"),
             ("<html>", "not a JSON object"),
-            (r#"{"configs": [{"a": [1, 2"#, "it breaks off"),
-            (r#"{"configs": [{"a": "x"#, "it breaks off"),
-            (r#"{"configs": [3]}"#, "a section that is no object"),
+            (r#"{"configs": [{"a": [1, 2"#, "it is cut off"),
+            (r#"{"configs": [{"a": "x"#, "it is cut off"),
+            (r#"{"configs": [3]}"#, "a section that is not an object"),
             (r#"{"configs": [{"a" 3}]}"#, "not JSON"),
             (r#"{"configs": [{"a": x}]}"#, "not JSON"),
             (r#"{"configs": [{"a": 1]}"#, "not JSON"),
-            (r#"{"configs": []} {}"#, "more after its end"),
-            (r#"{"configs": [,]}"#, "a section that is no object"),
+            (r#"{"configs": []} {}"#, "more data after its end"),
+            (r#"{"configs": [,]}"#, "a section that is not an object"),
         ] {
             assert_eq!(why(text), expected, "{text}");
         }
-        assert_eq!(why(&format!("{{\"{}\": 1}}", "k".repeat(1000))), "a key without end");
+        assert_eq!(why(&format!("{{\"{}\": 1}}", "k".repeat(1000))), "a key that does not end");
     }
 
     proptest! {

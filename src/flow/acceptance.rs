@@ -83,7 +83,7 @@ impl Held {
         if let Some(EffectVerdict::Unseen { why }) =
             verdicts.iter().find(|verdict| matches!(verdict, EffectVerdict::Unseen { .. }))
         {
-            report.advice(Advice::unknown("what Gloo serves may not be looked at", why));
+            report.advice(Advice::unknown("what Gloo serves is unknown", why));
         }
         for (line, verdict) in held.into_iter().zip(&verdicts) {
             report.row(row(line.row, verdict));

@@ -124,7 +124,7 @@ impl Look<'_> {
         let mut found = self.session.list_all(&kinds::SERVICE, Scope::All, query).await.map_err(|error| {
             let forbidden = matches!(error.cause, Cause::Forbidden { .. });
             let failure = error.into_failure(self.session);
-            if forbidden { failure.hint("-n NAMESPACE looks in one namespace alone") } else { failure }
+            if forbidden { failure.hint("-n NAMESPACE searches only one namespace") } else { failure }
         })?;
         match (found.pop(), found.is_empty()) {
             (Some(only), true) => Ok(Object::new(&kinds::SERVICE, only)),
@@ -142,7 +142,7 @@ impl Look<'_> {
         let mut failure = Failure::new(
             Exit::SaidNo,
             Reason::NotFound,
-            format!("service/{service}, which Gateway {gateway} would have: not found in any namespace"),
+            format!("service/{service} of Gateway {gateway}: not found in any namespace"),
         );
         if !near.is_empty() {
             failure = failure.detail(format!("near: {}", near.join(", ")));
@@ -226,7 +226,7 @@ impl Look<'_> {
         let query = Query { fields: address::event_selector(service), limit: 500, ..Query::default() };
         let page = self.session.list_page(&kinds::EVENT, Scope::Namespace(&service.namespace), &query).await;
         page.map(|page| page.items).map_err(|error| match error.cause {
-            Cause::Forbidden { .. } => "may not list events".to_owned(),
+            Cause::Forbidden { .. } => "not allowed to list events".to_owned(),
             _ => error.to_string(),
         })
     }

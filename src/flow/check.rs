@@ -113,7 +113,7 @@ impl<'r> Run<'r> {
             return Err(Failure::new(Exit::Failed, Reason::File, message));
         }
         if read.passed_over > 0 {
-            let what = format!("passed over {}: of kinds that are not checked", count(read.passed_over, "document"));
+            let what = format!("skipped {}: kinds that are not checked", count(read.passed_over, "document"));
             report.advice(Advice::note(Code::PassedOver, what));
         }
         Ok(read)
@@ -190,7 +190,7 @@ impl<'r> Run<'r> {
         let today = today.split('T').next().unwrap_or_default();
         let used = apply(&self.suppressions, today, &mut ran);
         for (left, words) in
-            [(&used.expired, "is over, so it leaves nothing out"), (&used.unused, "suppresses nothing")]
+            [(&used.expired, "has expired, so it suppresses nothing"), (&used.unused, "suppresses nothing")]
         {
             for suppression in left {
                 let what = format!("--suppress: {} {words}", findings::left_over(suppression));

@@ -23,8 +23,8 @@ pub(super) async fn ask(
     }
     let what = format!("{act} {}", risks.join(" and "));
     let not_confirmed = |message: String| Failure::new(Exit::Usage, Reason::NotConfirmed, message);
-    if !report.ui.ask(&format!("{what}, in {place}. Go on?")) {
-        return Err(not_confirmed(format!("{what}: --yes is needed where nobody can be asked"))
+    if !report.ui.ask(&format!("{what}, in {place}. Continue?")) {
+        return Err(not_confirmed(format!("{what}: --yes is required when no prompt is possible"))
             .detail(format!("nothing changed in {place}"))
             .hint(flag("--dry-run").text(" and --diff show what would change")));
     }

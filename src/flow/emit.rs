@@ -16,7 +16,7 @@ use crate::render::diff::{self, Secrets};
 use crate::render::text::STDIN;
 
 /// What a file is said to have has it on stdout alone.
-const ON_STDOUT: &str = "on stdout, no file is changed: --write changes them";
+const ON_STDOUT: &str = "printed to stdout, no file changed: --write changes the files";
 
 /// A text and the changes to it.
 pub(super) struct Edited<'t> {
@@ -189,8 +189,12 @@ impl Kept {
             Source::Text(text) => text.clone(),
             Source::File(file) => {
                 files::again(file).filter(|text| Print::of(text.as_bytes()) == self.print).ok_or_else(|| {
-                    Failure::new(Exit::Failed, Reason::File, format!("{}: somebody changed it meanwhile", self.name))
-                        .hint("run it again")
+                    Failure::new(
+                        Exit::Failed,
+                        Reason::File,
+                        format!("{}: changed by another process since it was read", self.name),
+                    )
+                    .hint("run the same command again")
                 })?
             }
         };
@@ -208,11 +212,11 @@ fn halted(halted: Halted) -> Failure {
     }
     if done.is_empty() {
         failure.exit = Exit::RolledBack;
-        return failure.detail("every file is as before: what was written is rolled back");
+        return failure.detail("what was written is rolled back: every file is as before");
     }
     failure.exit = Exit::HalfDone;
     for (files, state) in [(done, "written"), (not_done, "as before")] {
         failure.details.extend(files.iter().map(|file| format!("{state}: {}", file.display())));
     }
-    failure.hint("the same command again writes the rest")
+    failure.hint("run the same command again to write the rest")
 }

@@ -104,7 +104,7 @@ async fn show(
 pub(super) fn diff_of(change: &Change, secrets: Secrets) -> Result<String, Failure> {
     let object = &change.before.reference;
     let after = change.after().map_err(|path| {
-        Failure::new(Exit::Failed, Reason::Unsafe, format!("{object}: {path} is not what it should be"))
+        Failure::new(Exit::Failed, Reason::Unsafe, format!("{object}: {path} has an unexpected type"))
     })?;
     Ok(diff::live(&object.to_string(), &change.before.value, &after.value, secrets))
 }
@@ -168,7 +168,7 @@ impl Stopped {
         let stands = Stands::after(undone);
         let closing = match stands {
             Stands::Nothing => Some(UNTOUCHED),
-            Stands::RolledBack => Some("everything is as it was before"),
+            Stands::RolledBack => Some("everything is rolled back"),
             _ => None,
         };
         Self { why: transaction::failure(cause, undone, again), stands, closing }
@@ -290,7 +290,7 @@ impl<'t> Transaction<'t> {
         match change.settle {
             Settle::Nothing => Ok(()),
             Settle::NotWaited => {
-                let message = format!("the rollout of {} was not waited for", short(workload));
+                let message = format!("the rollout of {} is not verified", short(workload));
                 report.advice(Advice::note(Code::Unknown, message).about(workload));
                 Ok(())
             }
@@ -320,7 +320,7 @@ impl<'t> Transaction<'t> {
             }
             Ended::Held { why, hint } => {
                 let failure = Failure::new(Exit::Unconfirmed, Reason::Rollout, format!("{short} {why}"))
-                    .detail("applied, and not confirmed");
+                    .detail("applied, not verified");
                 Err(match hint {
                     Some(command) => failure.hint(kubectl(command).value(short).with("-n", &workload.namespace)),
                     None => failure,
@@ -414,9 +414,9 @@ pub(super) fn not_ready(workload: &str, stuck: Stuck) -> Failure {
     failure.details = complaints;
     match served {
         Some(fewest) if fewest >= wanted => {
-            failure.detail(format!("old pods served all the time ({fewest} of {wanted} ready)"))
+            failure.detail(format!("old pods kept serving ({fewest} of {wanted} ready)"))
         }
-        Some(fewest) => failure.detail(format!("meanwhile as few as {fewest} of {wanted} pods served")),
+        Some(fewest) => failure.detail(format!("during the rollout only {fewest} of {wanted} pods served at times")),
         None => failure.detail("whether the old pods served is unknown"),
     }
 }

@@ -162,7 +162,7 @@ impl<'r> Run<'r> {
                     self.advise(&object, found, &around);
                     return Ok(Planned { object, place, edits, message });
                 }
-                (Outcome::Refused, Objection::new(Reason::Unsafe, "spec is not what it should be; nothing changed"))
+                (Outcome::Refused, Objection::new(Reason::Unsafe, "spec has an unexpected type; nothing changed"))
             }
             Decision::Unchanged { message } => {
                 return Err(Box::new(Row::answer(reference, Outcome::Unchanged, message).at(file, place.line())));
@@ -253,7 +253,7 @@ impl<'r> Run<'r> {
         }
         self.say_what_was_passed_over(sweeps, report);
         if held {
-            report.ui.status("nothing was written: every object of the run, or none");
+            report.ui.status("nothing was written: a run writes all of its objects or none");
         }
         if self.task.preview.check && report.count(Outcome::Changed) > 0 {
             report.ends(Exit::WouldChange);
@@ -307,21 +307,19 @@ impl<'r> Run<'r> {
         Failure::new(
             Exit::SaidNo,
             Reason::NotFound,
-            format!("no Upstream that the selection matches in {}", self.looked_in()),
+            format!("no Upstream in {} matches the selection", self.looked_in()),
         )
-        .hint(flag("--ignore-not-found").text(" makes this no failure"))
+        .hint(flag("--ignore-not-found").text(" makes this a success"))
     }
 
     fn say_what_was_passed_over(&self, sweeps: bool, report: &mut Report<'_>) {
         if self.passed_over > 0 {
             let what = count(self.passed_over, "document");
-            report.advice(Advice::note(
-                Code::PassedOver,
-                format!("passed over {what}: not readable, or not what was named"),
-            ));
+            report
+                .advice(Advice::note(Code::PassedOver, format!("skipped {what}: not readable, or not what was named")));
         }
         if sweeps && report.count(Outcome::Changed) > 0 {
-            report.ui.status("pods cannot be seen in files: type and TLS settings decided");
+            report.ui.status("files do not show pods: only type and TLS settings were checked");
         }
     }
 

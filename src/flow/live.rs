@@ -100,7 +100,7 @@ fn references(plan: &dyn PerObject, names: &[Named], global: &Global) -> Vec<Obj
 
 /// `istio enable-mtls would take`
 fn asked(plan: &dyn PerObject) -> String {
-    format!("{} would take", plan.words().command.trim_start_matches("istio "))
+    format!("{} would change", plan.words().command.trim_start_matches("istio "))
 }
 
 /// What is asked about: a sweep without a selector, and what the plan itself finds risky.
@@ -311,7 +311,7 @@ impl Run<'_> {
 
     fn ask_to_stop(&self, report: &mut Report<'_>) {
         self.stop.set(Why::Asked);
-        report.ui.status("interrupted: what is under way is finished, nothing more is begun");
+        report.ui.status("interrupted: finishing what is in progress, starting nothing new");
     }
 
     /// The settled object's row, unless it is kept back until its effect is known.
@@ -410,13 +410,13 @@ impl Run<'_> {
             Why::Asked => Failure::new(Exit::Interrupted, Reason::Interrupted, format!("interrupted; {done}")),
             Why::AskedTwice => {
                 Failure::new(Exit::Interrupted, Reason::Interrupted, format!("interrupted twice; {done} for certain"))
-                    .detail("what was under way may have been done as well")
+                    .detail("what was in progress may be done as well")
             }
         };
         report.failure(
             failure
-                .detail(format!("{} looked at, the rest was not", count(looked_at, "Upstream")))
-                .hint("the same command again goes on with the rest"),
+                .detail(format!("{} checked, the rest was not", count(looked_at, "Upstream")))
+                .hint("run the same command again to continue with the rest"),
         );
     }
 
@@ -438,8 +438,8 @@ impl Run<'_> {
         Failure::new(Exit::SaidNo, Reason::NotFound, format!("no Upstream{with} {place}"))
             .detail(self.session.looked())
             .hint(
-                Hint::from("-n NAMESPACE or -A looks elsewhere")
-                    .or("; ", flag("--ignore-not-found").text(" makes this no failure")),
+                Hint::from("-n NAMESPACE or -A searches other namespaces")
+                    .or("; ", flag("--ignore-not-found").text(" makes this a success")),
             )
     }
 }

@@ -73,7 +73,7 @@ fn carry_out(invocation: &Invocation, interrupts: &Interrupts, trace: Option<Tra
     let ran = caught_now(|| go(command, global, interrupts, &mut report)).unwrap_or_else(|panicked| {
         let failure = Failure::from(panicked);
         Err(match interrupts.has_written() {
-            true => Failure { exit: Exit::HalfDone, ..failure.detail("what it had written may stand") },
+            true => Failure { exit: Exit::HalfDone, ..failure.detail("what it had written may remain in place") },
             false => failure.detail(UNTOUCHED),
         })
     });

@@ -79,11 +79,11 @@ impl ReleaseId {
         for (field, wanted) in [("name", object_name), ("namespace", namespace)] {
             let there = metadata[field].as_str().unwrap_or_default();
             if there != wanted {
-                return Err(format!("the API server answered with an object of the {field} {there:?}"));
+                return Err(format!("the API server answered with an object whose {field} is {there:?}"));
             }
         }
         let (name, revision) =
-            name_and_revision(object_name).ok_or_else(|| "its name is not that of a release's record".to_owned())?;
+            name_and_revision(object_name).ok_or_else(|| "its name is not that of a Helm release record".to_owned())?;
         let id = Self {
             name: ReleaseName::parse(name).ok_or_else(|| format!("{name:?} is not a name that a release can have"))?,
             namespace: ReleaseNamespace::parse(namespace)

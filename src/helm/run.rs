@@ -87,7 +87,7 @@ impl Helm {
         let major = said.trim_start_matches('v').split('.').next().and_then(|major| major.parse().ok());
         match major {
             Some(major) => Ok(Self { program, major }),
-            None => Err(failed(format!("{said:?} is no version"))),
+            None => Err(failed(format!("{said:?} is not a version"))),
         }
     }
 
@@ -256,7 +256,7 @@ mod tests {
         let endless = found("exec yes v3.17.3", Duration::from_mins(1)).await.unwrap();
         assert_eq!(endless.major, 3);
         let odd = found("printf 'x\\377'; echo secret >&2; exit 1", Duration::from_mins(1)).await;
-        assert_eq!(odd, Err("helm version: \"x\u{fffd}\" is no version; nothing changed".to_owned()));
+        assert_eq!(odd, Err("helm version: \"x\u{fffd}\" is not a version; nothing changed".to_owned()));
     }
 
     #[tokio::test]

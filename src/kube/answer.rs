@@ -42,7 +42,7 @@ pub(super) fn read(answer: &ApiAnswer, asked: Asked<'_>) -> Result<Value, Cause>
                 Err(Cause::BadAnswer(format!("{} with a failure ({code}): {}", answer.status, text(&value, "message"))))
             }
             Some(value) if value.is_object() => Ok(value),
-            Some(_) => Err(Cause::BadAnswer(format!("{} with JSON that is no object", answer.status))),
+            Some(_) => Err(Cause::BadAnswer(format!("{} with JSON that is not an object", answer.status))),
             None => Err(Cause::BadAnswer(unread(answer))),
         };
     }
@@ -224,7 +224,7 @@ mod tests {
         assert_eq!(said("<!doctype html>"), "200 with an HTML page");
         assert_eq!(said(r#"{"kind":"Upstr"#), "200 with JSON that is cut off or too deep");
         assert_eq!(said("hello"), "200 with a body that is not JSON");
-        assert_eq!(said("[]"), "200 with JSON that is no object");
+        assert_eq!(said("[]"), "200 with JSON that is not an object");
         let mut failure = status("no");
         failure["code"] = json!(500);
         assert_eq!(said(&failure.to_string()), "200 with a failure (500): no");

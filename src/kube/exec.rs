@@ -69,14 +69,14 @@ impl Plugin {
             .await
             .map_err(|_| {
                 let secs = self.deadline.as_secs_f32();
-                self.failed(format!("gave no answer within {secs}s and was ended"))
+                self.failed(format!("did not answer within {secs}s and was stopped"))
                     .hint("run it by hand: it may be waiting for a login; --timeout waits longer")
             })?
             .map_err(|error: std::io::Error| self.failed(plain(&error)).caused_by(&error))?;
         let said = lines(&output.stderr);
         if !output.status.success() {
             let how =
-                output.status.code().map_or("was ended by a signal".to_owned(), |code| format!("exited with {code}"));
+                output.status.code().map_or("was stopped by a signal".to_owned(), |code| format!("exited with {code}"));
             let mut failure = self.failed(how);
             failure.details.extend(said);
             return Err(failure.hint("log in again with it, or run it by hand to see more"));
@@ -121,7 +121,7 @@ impl Plugin {
         match self.config.interactive_mode {
             Some(ExecInteractiveMode::Never) => Ok(false),
             Some(ExecInteractiveMode::Always) if !self.environment.terminal() => {
-                Err(self.failed("must ask (interactiveMode: Always) and there is no terminal"))
+                Err(self.failed("needs a terminal (interactiveMode: Always) and there is none"))
             }
             _ => Ok(self.environment.terminal()),
         }
@@ -171,7 +171,7 @@ async fn whole(stream: Option<impl AsyncRead + Unpin>) -> std::io::Result<Vec<u8
         stream.take(MOST + 1).read_to_end(&mut bytes).await?;
     }
     if bytes.len() as u64 > MOST {
-        return Err(std::io::Error::other(format!("wrote more than {} MiB and was ended", MOST >> 20)));
+        return Err(std::io::Error::other(format!("wrote more than {} MiB and was stopped", MOST >> 20)));
     }
     Ok(bytes)
 }

@@ -198,11 +198,11 @@ impl ApiError {
                 None => format!("{subject}: {message}"),
             },
             Cause::Unauthorized => format!("{subject}: the credentials were not accepted (401)"),
-            Cause::Conflict if self.verb == Verb::Create => format!("{subject}: somebody else made it meanwhile"),
+            Cause::Conflict if self.verb == Verb::Create => format!("{subject}: others created it in the meantime"),
             Cause::Conflict => format!("{subject}: changed by others since it was read"),
             Cause::Invalid(message) => format!("{subject}: {message}"),
             Cause::Throttled { after: Some(after) } => {
-                format!("{subject}: the API server is busy and asks to come back in {}", seconds(*after))
+                format!("{subject}: the API server is busy and asks to retry in {}", seconds(*after))
             }
             Cause::Throttled { after: None } => format!("{subject}: the API server is busy (429)"),
             Cause::Server { status, message } if message.is_empty() => {
@@ -229,17 +229,21 @@ impl ApiError {
 
     pub(super) fn hint(&self) -> Option<String> {
         if self.outcome_unknown() {
-            return Some("the same command again: it finds what is there and goes on".to_owned());
+            return Some("run the same command again: it continues from the current state".to_owned());
         }
         Some(match &self.cause {
             Cause::NoCrd => "is that the right cluster? --kube-context chooses another".to_owned(),
             Cause::Unauthorized => "log in to the cluster again; the context's user may have expired".to_owned(),
-            Cause::Conflict | Cause::Gone { .. } => "the same command again".to_owned(),
+            Cause::Conflict | Cause::Gone { .. } => "run the same command again".to_owned(),
             Cause::Throttled { .. } => "try later, or wait longer with --timeout".to_owned(),
-            Cause::Unreachable { .. } => "is the cluster up, the address right, the VPN or the proxy there?".to_owned(),
+            Cause::Unreachable { .. } => {
+                "check that the cluster is up, the address is right, and the VPN or proxy is connected".to_owned()
+            }
             Cause::Tls(fault) => fault.hint()?.to_owned(),
             Cause::Timeout { .. } => "--timeout waits longer".to_owned(),
-            Cause::BadAnswer(_) => "is that address the API server, or a login page or proxy before it?".to_owned(),
+            Cause::BadAnswer(_) => {
+                "check that the address is the API server, not a login page or proxy in front of it".to_owned()
+            }
             _ => return None,
         })
     }
@@ -289,11 +293,11 @@ impl TlsFault {
     fn hint(&self) -> Option<&'static str> {
         Some(match self {
             Self::UnknownAuthority => {
-                "certificate-authority of the cluster in the kubeconfig is not the one of this server"
+                "certificate-authority of the cluster in the kubeconfig does not match this server"
             }
-            Self::WrongName => "tls-server-name of the cluster in the kubeconfig names what the certificate has",
-            Self::Expired | Self::NotYetValid => "renew the server's certificate, or set this machine's clock",
-            Self::NotTls => "is the server's port right? with http:// in the kubeconfig it is spoken to plainly",
+            Self::WrongName => "set tls-server-name of the cluster in the kubeconfig to a name in the certificate",
+            Self::Expired | Self::NotYetValid => "renew the server's certificate, or correct this machine's clock",
+            Self::NotTls => "check the server's port; with http:// in the kubeconfig the connection is not encrypted",
             Self::WantsTls => "write https:// in the kubeconfig",
             Self::Alert(_) => "the client certificate in the kubeconfig may be missing, expired or another cluster's",
             Self::Other(_) => return None,

@@ -52,14 +52,14 @@ impl InPod {
 
     fn request(&self) -> Result<Request<Full<Bytes>>, ForwardCause> {
         let bad = |what: &str| ForwardCause::NotARequest(what.to_owned());
-        let method = Method::from_bytes(self.method.as_bytes()).map_err(|_| bad("the method is not one of HTTP"))?;
+        let method = Method::from_bytes(self.method.as_bytes()).map_err(|_| bad("the method is not an HTTP method"))?;
         let body = Full::new(Bytes::from(self.body.clone()));
         let mut request = Request::new(body);
         *request.method_mut() = method;
-        *request.uri_mut() = self.path.parse().map_err(|_| bad("the path is not one of a URL"))?;
+        *request.uri_mut() = self.path.parse().map_err(|_| bad("the path is not valid in a URL"))?;
         let headers = request.headers_mut();
         for (name, value) in &self.headers {
-            let bad = || bad(&format!("header {name:?} is not one of HTTP"));
+            let bad = || bad(&format!("header {name:?} is not a valid HTTP header"));
             let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad())?;
             headers.append(name, HeaderValue::from_str(value).map_err(|_| bad())?);
         }

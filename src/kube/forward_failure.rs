@@ -83,7 +83,7 @@ fn of_answer(cause: Cause) -> ForwardCause {
     match cause {
         // The handler needs a node to turn to (kubernetes, pkg/registry/core/pod/strategy.go).
         Cause::Invalid(message) if message.contains("does not have a host assigned") => {
-            ForwardCause::NotRunning("it is on no node yet".to_owned())
+            ForwardCause::NotRunning("it is not scheduled to a node yet".to_owned())
         }
         Cause::Invalid(message) if message.contains("pgrade request required") => ForwardCause::NoUpgrade(message),
         Cause::Forbidden { message, rule: Some(mut rule) } => {
@@ -131,7 +131,7 @@ impl ForwardFailure {
         };
         match &self.cause {
             ForwardCause::Api(Cause::Forbidden { rule: Some(rule), .. }) => {
-                format!("may not {} {} in {}", rule.verb.replace(", ", " or "), rule.resource, self.namespace)
+                format!("not allowed to {} {} in {}", rule.verb.replace(", ", " or "), rule.resource, self.namespace)
             }
             ForwardCause::Api(Cause::NotFound) => "there is no such pod any more".to_owned(),
             ForwardCause::Api(cause) => self.api_error(cause).to_string(),
@@ -145,7 +145,7 @@ impl ForwardFailure {
                 format!("no answer on port {port} within {}s", after.as_secs_f32())
             }
             ForwardCause::Timeout { after, received } => {
-                format!("nothing came for {}s {}", after.as_secs_f32(), begun(*received))
+                format!("no data for {}s {}", after.as_secs_f32(), begun(*received))
             }
             ForwardCause::TooLong { most } => format!("the answer is larger than {} MiB", most >> 20),
             ForwardCause::Status { status, text } if text.is_empty() => format!("port {port} answers {status}"),
@@ -220,9 +220,9 @@ impl ForwardFailure {
 
     fn hint(&self) -> Option<&'static str> {
         Some(match &self.cause {
-            ForwardCause::Refused => "the admin port of a bootstrap of one's own may be another; Envoy may be starting",
-            ForwardCause::NoUpgrade(_) => "a proxy before the API server may not let WebSockets through",
-            ForwardCause::Cut { .. } => "the same command again, if the pod still runs",
+            ForwardCause::Refused => "a custom bootstrap may use another admin port, or Envoy may still be starting",
+            ForwardCause::NoUpgrade(_) => "a proxy in front of the API server may block WebSockets",
+            ForwardCause::Cut { .. } => "run the same command again if the pod is still running",
             ForwardCause::Timeout { .. } => "--timeout waits longer",
             _ => return None,
         })

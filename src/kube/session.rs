@@ -137,9 +137,9 @@ impl Session {
             return Ok(());
         }
         let message =
-            format!("the kubeconfig changed since it was read: context {name} is another now; nothing changed");
+            format!("the kubeconfig changed since it was read: context {name} is different now; nothing changed");
         Err(Failure::new(Exit::Failed, Reason::Kubeconfig, message)
-            .hint("the same command again reads it as it is now"))
+            .hint("run the same command again to read the current one"))
     }
 
     /// The proxy in between, and who named it: `http://proxy:3128 (HTTPS_PROXY)`.

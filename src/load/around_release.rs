@@ -51,5 +51,5 @@ pub(crate) async fn findings(session: &Session, record: &Record, before: &Value,
 
 fn unknown(what: &str, error: &ApiError) -> Option<Advice> {
     let is_absent = matches!(error.cause, Cause::NotFound | Cause::NoCrd);
-    (!is_absent).then(|| Advice::note(Code::Unknown, format!("{what} could not be looked at: {}", why(error))))
+    (!is_absent).then(|| Advice::note(Code::Unknown, format!("{what} could not be read: {}", why(error))))
 }

@@ -53,7 +53,7 @@ pub(crate) async fn seen(session: &Session, namespace: &str) -> Result<(Namespac
 fn undecided(error: ApiError, session: &Session) -> Failure {
     let failure = error.into_failure(session);
     match failure.exit {
-        Exit::SaidNo => failure.hint(flag("--no-restart").text(" sets the label alone and reads no pods")),
+        Exit::SaidNo => failure.hint(flag("--no-restart").text(" only sets the label and reads no pods")),
         _ => failure,
     }
 }

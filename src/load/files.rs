@@ -110,7 +110,7 @@ pub(crate) fn find(sources: &[FileSource]) -> Result<FileReader, Failure> {
             walk.directory(path)?;
             if walk.found.is_empty() {
                 return Err(failure(format!("{}: no manifest in it", shown(path)))
-                    .detail("looked for *.yaml, *.yml and *.json, hidden directories left out")
+                    .detail("looked for *.yaml, *.yml and *.json, hidden directories skipped")
                     .hint("name the file itself, whatever its name ends in"));
             }
             queue.extend(walk.found.into_iter().filter(|found| is_new(&mut seen, found)));
@@ -250,7 +250,7 @@ impl Walk {
     fn file(&mut self, path: &Path) {
         match fs::canonicalize(path) {
             Ok(file) => self.found.push(Queued::File { name: shown(path), file, explicit: false }),
-            Err(error) => self.refuse(path, format!("cannot be read: {}", plain(&error)), "mend or remove it"),
+            Err(error) => self.refuse(path, format!("cannot be read: {}", plain(&error)), "fix or remove it"),
         }
     }
 
@@ -261,7 +261,7 @@ impl Walk {
             Ok(target) => target,
             Err(_) if !is_manifest(path) => return,
             Err(error) => {
-                self.refuse(path, format!("a link that leads nowhere: {}", plain(&error)), "mend or remove the link");
+                self.refuse(path, format!("a broken link: {}", plain(&error)), "fix or remove the link");
                 return;
             }
         };
@@ -270,7 +270,7 @@ impl Walk {
             return;
         }
         if !target.starts_with(&self.root) {
-            let why = format!("a link out of the directory, to {}; not followed", shown(&target));
+            let why = format!("a link to a place outside the directory, {}; not followed", shown(&target));
             self.refuse(path, why, &format!("name it: -f {}", quoted(&shown(&target))));
         } else if is_file {
             self.file(path);

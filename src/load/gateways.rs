@@ -92,7 +92,7 @@ pub(crate) fn usual(mut found: Vec<Object>, namespace: &str) -> Result<Object, F
             format!("several gateway proxies in {namespace}, none of them {USUAL}"),
         )
         .detail(names(found.iter()).join(", "))
-        .hint(flag("--name").text(" NAME takes one").or(", ", flag("--all").text(" takes all")))),
+        .hint(flag("--name").text(" NAME chooses one").or(", ", flag("--all").text(" chooses all")))),
     }
 }
 
@@ -105,8 +105,8 @@ pub(crate) fn nothing(namespace: &str) -> Failure {
     Failure::new(Exit::SaidNo, Reason::NotFound, format!("no gateway proxy in {namespace}"))
         .detail(format!("looked for Deployments and DaemonSets labelled {PROXY_LABEL}"))
         .hint(
-            Hint::from("-n NAMESPACE looks elsewhere")
-                .or(", ", flag("--name").text(" NAME takes one without the label")),
+            Hint::from("-n NAMESPACE searches another namespace")
+                .or(", ", flag("--name").text(" NAME chooses one without the label")),
         )
 }
 
@@ -116,8 +116,11 @@ async fn named(session: &Session, namespace: &str, name: &ProxyName) -> Result<O
         Some(ProxyKind::DaemonSet) => &WORKLOADS[1..],
         None => &WORKLOADS,
         Some(_) => {
-            return Err(Failure::usage(format!("--name {}: sidecars stand in a Deployment or a DaemonSet", name.name))
-                .hint("deployment/NAME or daemonset/NAME"));
+            return Err(Failure::usage(format!(
+                "--name {}: only a Deployment or a DaemonSet can have the sidecars",
+                name.name
+            ))
+            .hint("deployment/NAME or daemonset/NAME"));
         }
     };
     for kind in kinds {

@@ -60,7 +60,7 @@ fn hinted(error: ApiError, session: &Session) -> Failure {
     let forbidden = matches!(error.cause, Cause::Forbidden { .. });
     let failure = error.into_failure(session);
     if forbidden {
-        failure.hint(flag("--istio-namespace").text(" NS needs the right in that namespace alone"))
+        failure.hint(flag("--istio-namespace").text(" NS needs permission in that namespace only"))
     } else {
         failure
     }

@@ -122,7 +122,7 @@ impl<'s> Reading<'s> {
                 // Half a line comes again as a whole one.
                 self.lines.cut();
                 self.lost = Some(Instant::now());
-                return Some(Event::Note(format!("pod {}: connection lost ({error}); reading on", self.pod)));
+                return Some(Event::Note(format!("pod {}: connection lost ({error}); still reading", self.pod)));
             }
             Err(error) => return Some(Event::Failed(error.into_failure(self.session))),
         };
@@ -141,10 +141,10 @@ impl<'s> Reading<'s> {
         match self.session.get(&kinds::POD, &self.namespace, &self.pod).await {
             Err(error) if error.cause == Cause::NotFound => Some(self.gone()),
             Ok(pod) if matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed")) => {
-                Some(Event::End(Some(format!("pod {} is over", self.pod))))
+                Some(Event::End(Some(format!("pod {} has ended", self.pod))))
             }
             _ => Some(Event::Note(format!(
-                "pod {}: the log ended, its container may have been restarted; reading on",
+                "pod {}: the log ended, its container may have been restarted; still reading",
                 self.pod
             ))),
         }
@@ -156,7 +156,7 @@ impl<'s> Reading<'s> {
     }
 
     fn gone(&self) -> Event {
-        Event::End(Some(format!("pod {} is gone", self.pod)))
+        Event::End(Some(format!("pod {} no longer exists", self.pod)))
     }
 }
 

@@ -58,7 +58,7 @@ impl Root {
     pub(crate) fn told(self) -> Result<String, Unread> {
         match self {
             Self::Guessed { why } => {
-                let message = format!("which namespace has the mesh's own policies is unknown: {}", why.why);
+                let message = format!("which namespace holds the mesh-wide policies is unknown: {}", why.why);
                 Err(Unread { why: message, ..why })
             }
             told => Ok(told.name().to_owned()),

@@ -114,7 +114,7 @@ impl Look<'_> {
         let forbidden = matches!(error.cause, Cause::Forbidden { .. }) && error.kind != Some(&kinds::POD);
         let failure = error.into_failure(self.session);
         if forbidden {
-            failure.hint(flag("--name").text(" pod/NAME needs no right to read workloads"))
+            failure.hint(flag("--name").text(" pod/NAME needs no permission to read workloads"))
         } else {
             failure
         }
@@ -143,7 +143,7 @@ impl Look<'_> {
         let found = self.session.list_all(&kinds::DEPLOYMENT, Scope::All, query).await.map_err(|error| {
             let forbidden = matches!(error.cause, Cause::Forbidden { .. });
             let failure = error.into_failure(self.session);
-            if forbidden { failure.hint("-n NAMESPACE looks in one namespace alone") } else { failure }
+            if forbidden { failure.hint("-n NAMESPACE searches only one namespace") } else { failure }
         })?;
         match &found[..] {
             [only] => Ok(Object::new(&kinds::DEPLOYMENT, only.clone())),
@@ -158,7 +158,7 @@ impl Look<'_> {
         let there = page.map(|page| page.items).unwrap_or_default();
         let near = there.iter().filter_map(|item| item["metadata"]["labels"][KUBE_GATEWAY_LABEL].as_str());
         let near = nearest(gateway, near);
-        let line = format!("deployment/{deployment}, which Gateway {gateway} would have: not found in any namespace");
+        let line = format!("deployment/{deployment} of Gateway {gateway}: not found in any namespace");
         let mut failure = Failure::new(Exit::SaidNo, Reason::NotFound, line);
         failure.details.extend((!near.is_empty()).then(|| format!("near: {}", near.join(", "))));
         failure

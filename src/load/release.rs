@@ -185,14 +185,14 @@ async fn read(session: &Session, namespace: &str, entry: &ReleaseRevision) -> Re
         let forbidden = matches!(error.cause, Cause::Forbidden { .. });
         let failure = error.into_failure(session);
         if forbidden {
-            failure.hint(gloo_rs("upgrade-values --values FILE").after("or dump the values and give them: "))
+            failure.hint(gloo_rs("upgrade-values --values FILE").after("or dump the values and pass them: "))
         } else {
             failure
         }
     })?;
     let broken = |why: String| {
         Failure::new(Exit::Failed, Reason::BadRecord, format!("{kind}/{}: not a record of Helm's: {why}", entry.object))
-            .hint(Hint::from("another revision may be whole: ").flag("--release-revision").text(" N"))
+            .hint(Hint::from("another revision may be intact: ").flag("--release-revision").text(" N"))
     };
     let of_another = |why: String| {
         let message = format!("{kind}/{} in {namespace}: {why}", entry.object);
@@ -202,10 +202,10 @@ async fn read(session: &Session, namespace: &str, entry: &ReleaseRevision) -> Re
     };
     let id = ReleaseId::of_object(&object, namespace, &entry.object).map_err(of_another)?;
     let data = object["data"]["release"].as_str().ok_or_else(|| broken("it has no data.release".to_owned()))?;
-    let holds = format!("it is to hold {id}");
+    let holds = format!("it should hold {id}");
     helm::read(data, entry.storage, id).map_err(|unread| match unread {
         RefusedRecord::Broken(RecordProblem(why)) => broken(why),
-        RefusedRecord::OfAnother(inside) => of_another(format!("{holds}, and the record in it is of {inside}")),
+        RefusedRecord::OfAnother(inside) => of_another(format!("{holds}, but the record in it is of {inside}")),
     })
 }
 
@@ -250,7 +250,7 @@ async fn chosen(
         record.name, record.revision, record.status
     );
     let advice =
-        vec![Advice::warning(Code::ReleaseState, message).hint(flag("--release-revision").text(" N takes another"))];
+        vec![Advice::warning(Code::ReleaseState, message).hint(flag("--release-revision").text(" N chooses another"))];
     Ok(FoundRelease { record, history, advice })
 }
 
@@ -264,7 +264,7 @@ fn not_deployed(record: &Record, revision: u64, status: &str) -> Advice {
         true => advice
             .details(["Helm refuses an upgrade while another is pending".to_owned()])
             .hint(record.rollback().after("if none is running: ")),
-        false => advice.hint(flag("--release-revision").text(format!(" {revision} takes those of that one"))),
+        false => advice.hint(flag("--release-revision").text(format!(" {revision} uses those of that one"))),
     }
 }
 
@@ -330,8 +330,8 @@ async fn none(session: &Session, namespace: &str, others: Vec<String>) -> Failur
         }
         _ => Failure::new(Exit::SaidNo, Reason::NoRelease, format!("no Helm release of Gloo's chart in {namespace}"))
             .hint(
-                Hint::from("-n NAMESPACE looks elsewhere")
-                    .or(", ", flag("--release").text(" NAME takes one whatever its chart is called")),
+                Hint::from("-n NAMESPACE searches another namespace")
+                    .or(", ", flag("--release").text(" NAME chooses one, whatever its chart is called")),
             ),
     };
     if !others.is_empty() {
@@ -363,9 +363,9 @@ fn refused(error: ApiError, session: &Session) -> Failure {
             flag("--release")
                 .text(" NAME ")
                 .flag("--release-revision")
-                .text(" N needs the right to get that one Secret alone"),
+                .text(" N needs permission to get only that one Secret"),
         )
-        .hint(gloo_rs("upgrade-values --values FILE").after("or dump the values and give them: "))
+        .hint(gloo_rs("upgrade-values --values FILE").after("or dump the values and pass them: "))
 }
 
 #[cfg(test)]

@@ -118,7 +118,7 @@ pub struct Namespaces {
 /// # Errors
 /// The API server does not answer, or does not know who asks. What may not be listed is in the snapshot.
 pub async fn of_cluster(session: &Session, wants: &[Want], namespaces: &Namespaces) -> Result<Snapshot, Failure> {
-    let mut snapshot = Snapshot::new(Unknown::because("it was not asked for"));
+    let mut snapshot = Snapshot::new(Unknown::because("it was not requested"));
     let mut answers =
         stream::iter(wants).map(|want| async move { (want, list(session, want, namespaces).await) }).buffered(AT_ONCE);
     while let Some((want, answers)) = answers.next().await {

@@ -17,8 +17,8 @@ pub(crate) fn unread(session: &Session, error: ApiError) -> Unread {
 pub(crate) fn why(error: &ApiError) -> String {
     let kind = error.kind.map_or("the server", |kind| kind.plural);
     match &error.cause {
-        Cause::Forbidden { .. } if error.namespace.is_empty() => format!("may not {} {kind}", error.verb),
-        Cause::Forbidden { .. } => format!("may not {} {kind} in {}", error.verb, error.namespace),
+        Cause::Forbidden { .. } if error.namespace.is_empty() => format!("not allowed to {} {kind}", error.verb),
+        Cause::Forbidden { .. } => format!("not allowed to {} {kind} in {}", error.verb, error.namespace),
         Cause::NotFound => format!("no {kind} {} in {}", error.name, error.namespace),
         Cause::NoCrd => format!("the cluster has no {kind}"),
         _ => format!("cannot {} {kind}: {}", error.verb, error.reason().meaning().to_lowercase()),

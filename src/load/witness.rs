@@ -97,7 +97,7 @@ impl Envoys<'_> {
     pub(crate) async fn certs(&self) -> Evident<Certs> {
         let pages = self.pages("/certs").await?;
         let mut parsed =
-            pages.iter().map(|page| Certs::parse(page).ok_or_else(|| Unread::from("/certs is not Envoy's")));
+            pages.iter().map(|page| Certs::parse(page).ok_or_else(|| Unread::from("/certs is not in Envoy's format")));
         parsed.try_fold(Certs::default(), |all, one| Ok(all.and(one?)))
     }
 
@@ -156,7 +156,7 @@ pub(crate) async fn behind(
         Backend::Decided(path::Behind::Outside { kind }) => {
             Backends::unknown(format!("not a Kubernetes Service ({kind})"))
         }
-        Backend::System(service) => Backends::unknown(format!("service {service} is not an app")),
+        Backend::System(service) => Backends::unknown(format!("service {service} is not an application")),
         Backend::Decided(_) => Backends::unknown("the Upstream names no Service"),
         Backend::Service { service, port, selector } => {
             behind_service(session, survey, &service, port, &selector, now).await
@@ -199,7 +199,7 @@ async fn behind_service(
         &policies,
     ) {
         path::Behind::Pods { pods, .. } => demand::of_pods(&pods),
-        _ => Err("what its pods demand is not known".into()),
+        _ => Err("what its pods require is unknown".into()),
     };
     let demand = pods.as_ref().map_err(Unread::clone).and_then(of_pods);
     let pods = pods.map(|pods| pods.iter().filter_map(|pod| BackendPod::read(pod, now)).collect());

@@ -11,7 +11,7 @@ use super::{Kind, Object, ObjectRef};
 /// Why something is not known.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Unknown {
-    /// In a few words: `may not list pods`.
+    /// In a few words: `not allowed to list pods`.
     pub why: String,
     /// The rule of a Role that would allow it, where a right is what is missing.
     pub rule: Option<String>,
@@ -289,12 +289,12 @@ mod tests {
             Found::Unknown(unknown) => unknown.why.clone(),
         };
         assert_eq!(why(&snapshot, "ns"), "not asked for");
-        snapshot.put(&UPSTREAM, ListPart::All, ListAnswer::Unknown(Unknown::because("may not list")));
-        assert_eq!(why(&snapshot, "ns"), "may not list");
+        snapshot.put(&UPSTREAM, ListPart::All, ListAnswer::Unknown(Unknown::because("not allowed to list")));
+        assert_eq!(why(&snapshot, "ns"), "not allowed to list");
         snapshot.put(&UPSTREAM, ListPart::Namespace("ns".into()), ListAnswer::Read(Vec::new()));
         assert_eq!(why(&snapshot, "ns"), "not there");
-        assert_eq!(why(&snapshot, "other"), "may not list");
-        assert_eq!(snapshot.unknown(&UPSTREAM), Some(&Unknown::because("may not list")));
+        assert_eq!(why(&snapshot, "other"), "not allowed to list");
+        assert_eq!(snapshot.unknown(&UPSTREAM), Some(&Unknown::because("not allowed to list")));
         snapshot.put(&UPSTREAM, ListPart::Namespace("other".into()), ListAnswer::Read(vec![upstream("other", "a", 1)]));
         assert_eq!(why(&snapshot, "other"), "there");
     }

@@ -64,12 +64,12 @@ impl GatewaysReadiness {
             Self::Seen { lacking } if lacking.is_empty() => return None,
             Self::Unknown { why } => {
                 Objection::new(Reason::Unknown, format!("whether the gateways have Istio's sidecars is unknown: {why}"))
-                    .hint(flag("--force").text(" turns it on all the same"))
+                    .hint(flag("--force").text(" turns it on anyway"))
             }
             Self::Seen { lacking } => {
                 let mut objection = Objection::new(
                     Reason::GatewayNotReady,
-                    "needs Istio's sidecars in every gateway proxy: meshed Upstreams would be 503; nothing changed",
+                    "needs Istio's sidecars in every gateway proxy: Upstreams in the mesh would get 503s; nothing changed",
                 );
                 objection.details = lacking.iter().map(|name| format!("without: {name}")).collect();
                 let inject = gloo_rs("istio inject");
@@ -162,7 +162,7 @@ impl PerObject for OnSettings {
     }
 
     fn risks(&self) -> Vec<&'static str> {
-        vec!["the switches in Settings, which are for every Upstream"]
+        vec!["the switches in Settings, which apply to every Upstream"]
     }
 
     fn wants(&self) -> Wants {
@@ -206,7 +206,10 @@ impl PerObject for OptOut {
     }
 
     fn risks(&self) -> Vec<&'static str> {
-        (self.caution == Caution::Forced).then_some("what may answer 503 afterwards (--force)").into_iter().collect()
+        (self.caution == Caution::Forced)
+            .then_some("Upstreams that may answer 503 afterwards (--force)")
+            .into_iter()
+            .collect()
     }
 
     fn wants(&self) -> Wants {
@@ -259,7 +262,7 @@ impl PerObject for OptOut {
         let name = &object.reference.name;
         let mut said = Vec::new();
         if !object.value["spec"]["sslConfig"].is_null() {
-            let what = format!("{name} has an sslConfig, which decides before auto-mTLS");
+            let what = format!("{name} has an sslConfig, which takes precedence over auto-mTLS");
             said.push(Advice::note(Code::NoEffect, what));
         } else if around.auto_mtls() == AutoMtls::Off {
             said.push(Advice::note(Code::NoEffect, "auto-mTLS is off in Settings".to_owned()));
@@ -323,7 +326,7 @@ pub(crate) struct Disabled {
 pub(crate) fn on_disabled(all: &[Disabled]) -> Option<Advice> {
     let first = all.first()?;
     let names: Vec<_> = all.iter().map(|it| it.upstream.as_str()).collect();
-    let what = "auto-mTLS sends mTLS to peers that take none (DISABLE): 503 there";
+    let what = "auto-mTLS sends mTLS to peers that do not accept it (DISABLE): 503 there";
     let advice = Advice::warning(Code::DisabledPeer, what)
         .details(some_of(all.iter().map(|it| format!("{}: peerauthentication {}", it.upstream, it.policy))))
         .hint(first.mend.clone().then(", or ").command(gloo_rs("istio auto-mtls disable").with("-u", names.join(","))));
@@ -433,7 +436,7 @@ mod tests {
     fn it_is_not_turned_on_while_a_gateway_lacks_the_sidecars() {
         let off = settings(&json!({}));
         let lacking = GatewaysReadiness::Seen { lacking: vec!["gateway-proxy".into()] };
-        let unknown = GatewaysReadiness::Unknown { why: "may not list".into() };
+        let unknown = GatewaysReadiness::Unknown { why: "not allowed to list".into() };
         for (gateways, reason) in [(&lacking, Reason::GatewayNotReady), (&unknown, Reason::Unknown)] {
             let Decision::Refuse(why) = on_settings(&off, AutoMtlsWish::Enable, gateways, Caution::Careful) else {
                 panic!()

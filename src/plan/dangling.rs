@@ -98,7 +98,7 @@ pub(crate) fn against(left: &[Dangling], hidden: &[String], upstreams: Upstreams
     if left.is_empty() {
         return (!hidden.is_empty()).then(|| {
             let why = format!("what points at {SDS_CLUSTER} is unknown: {}; nothing changed", hidden.join(", "));
-            Objection::new(Reason::Unknown, why).hint(flag("--force").text(" goes on all the same"))
+            Objection::new(Reason::Unknown, why).hint(flag("--force").text(" proceeds anyway"))
         });
     }
     let count = left.len();
@@ -116,8 +116,8 @@ pub(crate) fn against(left: &[Dangling], hidden: &[String], upstreams: Upstreams
     let is = |plural: &str| left.iter().any(|it| it.object.kind.plural == plural);
     let hint = match upstreams {
         _ if is("settings") => Hint::from(gloo_rs("istio auto-mtls disable")),
-        UpstreamsKept::Refuse if is("upstreams") => "--include-upstreams takes it out of the Upstreams".into(),
-        _ => "take those fields out, then run this again".into(),
+        UpstreamsKept::Refuse if is("upstreams") => "--include-upstreams removes it from the Upstreams".into(),
+        _ => "remove those fields, then run this again".into(),
     };
     Some(objection.hint(hint))
 }
@@ -193,7 +193,7 @@ mod tests {
         let refused = against(&left, &[], UpstreamsKept::Refuse).unwrap();
         assert_eq!(refused.details, ["upstream.gloo.solo.io/a in shop: spec.sslConfig.sds"]);
         assert!(refused.hint.unwrap().to_string().starts_with("--include-upstreams"));
-        let hidden = ["may not list virtualservices".to_owned()];
+        let hidden = ["not allowed to list virtualservices".to_owned()];
         assert_eq!(against(&[], &hidden, UpstreamsKept::Include).unwrap().reason, Reason::Unknown);
         assert_eq!(against(&[], &[], UpstreamsKept::Refuse), None);
     }

@@ -136,7 +136,7 @@ pub(crate) fn last_verdict(change: &AwaitedChange, now: &Said, served: &[Served]
 #[must_use]
 pub(crate) fn row(row: Row, verdict: &EffectVerdict) -> Row {
     let unconfirmed = |reason: Reason, why: Vec<String>, hint: Option<Hint>| Row {
-        message: format!("{}, not confirmed", row.message),
+        message: format!("{}, not verified", row.message),
         reason: Some(reason),
         details: why,
         hint,
@@ -152,11 +152,11 @@ pub(crate) fn row(row: Row, verdict: &EffectVerdict) -> Row {
             Row { message: format!("{}, served to {whom}", row.message), ..row }
         }
         EffectVerdict::Complained { state, reason } => {
-            let hint = "the change stays; the same command the other way takes it back";
+            let hint = "the change remains in place; the opposite command undoes it";
             unconfirmed(Reason::Rejected, vec![format!("Gloo says {state}: {reason}")], Some(hint.into()))
         }
         EffectVerdict::Unseen { .. } => {
-            Row { message: format!("{}, accepted, not confirmed", row.message), reason: Some(Reason::Unknown), ..row }
+            Row { message: format!("{}, accepted, not verified", row.message), reason: Some(Reason::Unknown), ..row }
         }
         EffectVerdict::Unconfirmed { why, hint } => unconfirmed(Reason::NotServed, why.clone(), hint.clone()),
         EffectVerdict::Interrupted => unconfirmed(Reason::Interrupted, Vec::new(), None),
@@ -260,9 +260,9 @@ mod tests {
         assert_eq!((served.message.as_str(), served.exit), ("mTLS enabled, served to a~b", Exit::Done));
         let rejected = row(changed(), &EffectVerdict::Complained { state: "Rejected", reason: "no".into() });
         assert_eq!((rejected.outcome, rejected.exit), (Outcome::Changed, Exit::Unconfirmed));
-        assert_eq!(rejected.message, "mTLS enabled, not confirmed");
+        assert_eq!(rejected.message, "mTLS enabled, not verified");
         assert_eq!(rejected.details, ["Gloo says Rejected: no"]);
         let unseen = row(changed(), &EffectVerdict::Unseen { why: "x".into() });
-        assert_eq!((unseen.message.as_str(), unseen.exit), ("mTLS enabled, accepted, not confirmed", Exit::Done));
+        assert_eq!((unseen.message.as_str(), unseen.exit), ("mTLS enabled, accepted, not verified", Exit::Done));
     }
 }

@@ -265,11 +265,7 @@ pub(crate) fn choose(all: &[Istiod], wanted: Option<&str>, already: Option<&str>
                 .hint(flag("--istio-discovery-address").text(" HOST:15012 names one elsewhere"))),
             [only] => Ok(choice(only, None, Because::Only)),
             several => Err(with_list(
-                Failure::new(
-                    Exit::Failed,
-                    Reason::SeveralRevisions,
-                    "several istiod revisions, and nothing has chosen one",
-                ),
+                Failure::new(Exit::Failed, Reason::SeveralRevisions, "several istiod revisions, and none is chosen"),
                 several,
             )
             .hint(flag("--revision").text(" REVISION"))),
@@ -343,7 +339,7 @@ fn choice(istiod: &Istiod, tag: Option<&Tag>, because: Because) -> Choice {
     if let Some(Tag { name, address: None, .. }) = tag {
         advice.push(Advice::note(
             Code::TagWithoutService,
-            format!("tag {name} has no Service, so the gateway will not move with it"),
+            format!("tag {name} has no Service, so the gateway will not follow it"),
         ));
     }
     Choice {

@@ -80,7 +80,7 @@ pub(crate) trait PerObject {
 /// Why something that decides or would be said is unknown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unread {
-    /// In a few words: `may not list pods in default`.
+    /// In a few words: `not allowed to list pods in default`.
     pub why: String,
     /// The rule of a Role that would allow it, where that is what is missing.
     pub rule: Option<String>,

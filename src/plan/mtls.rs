@@ -79,7 +79,7 @@ fn ssl_path() -> FieldPath {
 impl UpstreamContext {
     /// Of a manifest: only its type is known.
     pub(crate) fn unseen() -> Self {
-        Self { far_end: FarEnd::Unseen, settings: Err("only a file was looked at".into()) }
+        Self { far_end: FarEnd::Unseen, settings: Err("only a file was read".into()) }
     }
 
     /// Of an Upstream in a manifest: its type tells where it leads, and its pods are not seen.
@@ -117,8 +117,8 @@ impl UpstreamContext {
         match &self.far_end {
             FarEnd::Unseen => None,
             FarEnd::System(service) => {
-                let what = format!("service {service} is not an app");
-                Some(Objection::new(Reason::SystemService, what).hint(flag("--force").text(" takes it all the same")))
+                let what = format!("service {service} is not an application");
+                Some(Objection::new(Reason::SystemService, what).hint(flag("--force").text(" accepts it anyway")))
             }
             FarEnd::Type(_) | FarEnd::Path(_) => self.path_after(upstream, edits).as_ref().and_then(guard::against_tls),
         }
@@ -149,8 +149,8 @@ impl PerObject for Policy {
 
     fn risks(&self) -> Vec<&'static str> {
         let mut risks = Vec::new();
-        risks.extend((self.foreign == OtherTls::Replace).then_some("TLS settings that are not Istio's (--overwrite)"));
-        risks.extend((self.caution == Caution::Forced).then_some("what may answer 503 afterwards (--force)"));
+        risks.extend((self.foreign == OtherTls::Replace).then_some("TLS settings not managed by Istio (--overwrite)"));
+        risks.extend((self.caution == Caution::Forced).then_some("Upstreams that may answer 503 afterwards (--force)"));
         risks
     }
 
@@ -215,7 +215,7 @@ fn enable(upstream: &Object, found: Picked, policy: Policy, around: &UpstreamCon
         Tls::Foreign(config) if policy.foreign == OtherTls::Keep => return leave(found, foreign(policy.wish, config)),
         Tls::Foreign(_) => Decision::Change {
             edits: vec![Edit::set(ssl_path(), istio_ssl_config())],
-            message: "mTLS enabled (replaced TLS settings that were not Istio's)".into(),
+            message: "mTLS enabled (replaced TLS settings not managed by Istio)".into(),
         },
         Tls::Absent => {
             Decision::Change { edits: vec![Edit::set(ssl_path(), istio_ssl_config())], message: "mTLS enabled".into() }
@@ -243,7 +243,7 @@ fn disable(upstream: &Object, found: Picked, policy: Policy, around: &UpstreamCo
     let message = match tls_of(&upstream.value) {
         Tls::Absent => return Decision::Unchanged { message: "mTLS already disabled".into() },
         Tls::Foreign(config) if policy.foreign == OtherTls::Keep => return leave(found, foreign(policy.wish, config)),
-        Tls::Foreign(_) => "mTLS disabled (removed TLS settings that were not Istio's)".into(),
+        Tls::Foreign(_) => "mTLS disabled (removed TLS settings not managed by Istio)".into(),
         Tls::Istio(config) => match additions(config).as_slice() {
             [] => "mTLS disabled".to_owned(),
             others => format!("mTLS disabled (with its {})", others.join(", ")),
@@ -263,7 +263,7 @@ fn foreign(wish: MtlsWish, config: &Value) -> Objection {
         MtlsWish::Disable => flag("--overwrite").text(" removes them"),
     };
     let mut objection =
-        Objection::new(Reason::ForeignTls, "has TLS settings that are not Istio's; nothing changed").hint(hint);
+        Objection::new(Reason::ForeignTls, "has TLS settings not managed by Istio; nothing changed").hint(hint);
     let shown = crate::edit::mask::masked(config);
     objection.details.push("sslConfig:".into());
     objection.details.extend(crate::yaml::write(&shown).lines().map(|line| format!("  {line}")));
@@ -396,7 +396,7 @@ mod tests {
             (system, Reason::SystemService),
             (around(pods(vec![meshed(Mode::Permissive), plain("shop/a")])), Reason::NoSidecar),
             (around(pods(vec![])), Reason::NoPods),
-            (around(Behind::Unknown("may not list pods".into())), Reason::Unknown),
+            (around(Behind::Unknown("not allowed to list pods".into())), Reason::Unknown),
         ];
         for (around, reason) in cases {
             let Decision::Skip(objection) = decide(&it, Picked::Selected, policy(MtlsWish::Enable), &around) else {

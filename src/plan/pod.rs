@@ -69,7 +69,7 @@ pub(crate) fn barred(pod: &Value) -> Option<&'static str> {
 /// What makes a pod that is [`barred`] work again, where Istio's TLS is sent to it.
 pub(crate) fn unbarred(why: &str, upstream: &str) -> Hint {
     let plain = gloo_rs("istio disable-mtls").with("-u", upstream);
-    plain.after(if why == OPTED_OUT { format!("{why}: take that away, or ") } else { format!("{why}; ") })
+    plain.after(if why == OPTED_OUT { format!("{why}: remove that, or ") } else { format!("{why}; ") })
 }
 
 /// Whether somebody at the pod holds its peers to the mesh's policies: its sidecar, or in an ambient mesh the node's
@@ -110,7 +110,7 @@ mod tests {
         }
         assert_eq!(of(json!({"spec": {"hostNetwork": true}})), Some(HOST_NETWORK));
         assert_eq!(of(json!({"metadata": {}})), None);
-        let way = "opted out by sidecar.istio.io/inject=false: take that away, or gloo-rs istio disable-mtls -u x";
+        let way = "opted out by sidecar.istio.io/inject=false: remove that, or gloo-rs istio disable-mtls -u x";
         assert_eq!(unbarred(OPTED_OUT, "x"), way);
     }
 }

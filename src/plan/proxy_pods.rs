@@ -78,7 +78,7 @@ pub(crate) fn choose(
     let left_out = pods.iter().filter(|pod| {
         amount == PodAmount::All && !running.iter().any(|chosen| pod["metadata"]["name"] == *chosen.name)
     });
-    let left_out = left_out.map(|pod| Advice::warning(Code::NotReady, format!("{}; left out", pod::why_not(pod))));
+    let left_out = left_out.map(|pod| Advice::warning(Code::NotReady, format!("{}; skipped", pod::why_not(pod))));
     let not_ready = running.iter().filter_map(|pod| {
         let why = pod.not_ready.as_ref()?;
         Some(Advice::warning(Code::NotReady, format!("pod {} is not ready: {why}", pod.name)))
@@ -182,7 +182,7 @@ mod tests {
         let said: Vec<_> = all.advice.iter().map(|advice| advice.message.as_str()).collect();
         assert_eq!(
             said,
-            ["pod b is not ready: Running, not ready", "pod a: ImagePullBackOff (container gateway-proxy); left out"]
+            ["pod b is not ready: Running, not ready", "pod a: ImagePullBackOff (container gateway-proxy); skipped"]
         );
     }
 

@@ -44,7 +44,7 @@ fn held(spec: &Value) -> Option<Rollout> {
     }
     let by_hand = spec["updateStrategy"]["type"] == "OnDelete";
     by_hand.then_some(Rollout::Held {
-        why: "has updateStrategy OnDelete: its pods are replaced as they are deleted",
+        why: "has updateStrategy OnDelete: its pods are replaced only when they are deleted",
         hint: None,
     })
 }
@@ -147,7 +147,10 @@ pub(crate) fn hints(complaints: &[String]) -> Vec<&'static str> {
     let says = |words: &[&str]| complaints.iter().any(|line| words.iter().all(|word| line.contains(word)));
     let of_sidecars = |word: &str| says(&[word, "\"sds\""]) || says(&[word, "\"istio-proxy\""]);
     let table = [
-        (of_sidecars("violates PodSecurity"), "--restricted gives the sidecars what the namespace admits"),
+        (
+            of_sidecars("violates PodSecurity"),
+            "--restricted gives the sidecars a securityContext that the namespace admits",
+        ),
         (says(&["container sds: ", "Image"]), "--sds-image REGISTRY/sds:TAG"),
         (says(&["container istio-proxy: ", "Image"]), "--istio-proxy-image REGISTRY/proxyv2:TAG"),
     ];

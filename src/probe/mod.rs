@@ -84,7 +84,7 @@ async fn exchange(place: &ProbeTarget, request: Request<Empty<Bytes>>) -> Result
         .wrap_connector(tcp);
     let address = format!("{}://{}:{}", place.scheme.name(), place.host, place.port);
     let address: Uri =
-        address.parse().map_err(|_| ProbeFailure::NotARequest("the address is not one of a URL".to_owned()))?;
+        address.parse().map_err(|_| ProbeFailure::NotARequest("the address is not valid in a URL".to_owned()))?;
     let stream = connector.call(address).await.map_err(|error| wire(error.as_ref()))?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await.map_err(|error| wire(&error))?;
     let driver = tokio::spawn(connection);
@@ -113,12 +113,12 @@ fn request(ask: &Ask) -> Result<Request<Empty<Bytes>>, ProbeFailure> {
     let bad = |what: String| ProbeFailure::NotARequest(what);
     let mut request = Request::new(Empty::new());
     *request.method_mut() =
-        Method::from_bytes(ask.method.as_bytes()).map_err(|_| bad("the method is not one of HTTP".to_owned()))?;
-    *request.uri_mut() = ask.path.parse().map_err(|_| bad("the path is not one of a URL".to_owned()))?;
+        Method::from_bytes(ask.method.as_bytes()).map_err(|_| bad("the method is not an HTTP method".to_owned()))?;
+    *request.uri_mut() = ask.path.parse().map_err(|_| bad("the path is not valid in a URL".to_owned()))?;
     let headers = request.headers_mut();
-    headers.insert(HOST, HeaderValue::from_str(&ask.host).map_err(|_| bad("the host is none".to_owned()))?);
+    headers.insert(HOST, HeaderValue::from_str(&ask.host).map_err(|_| bad("the host is not valid".to_owned()))?);
     for (name, value) in &ask.headers {
-        let fault = || bad(format!("header {name:?} is not one of HTTP"));
+        let fault = || bad(format!("header {name:?} is not a valid HTTP header"));
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| fault())?;
         headers.append(name, HeaderValue::from_str(value).map_err(|_| fault())?);
     }

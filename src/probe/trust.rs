@@ -26,7 +26,7 @@ pub(crate) enum Trust {
 /// The name as TLS has it.
 pub(super) fn server_name(name: &str) -> Result<ServerName<'static>, String> {
     let bare = name.trim_matches(['[', ']']);
-    ServerName::try_from(bare.to_owned()).map_err(|_| format!("{name} is no name for a certificate"))
+    ServerName::try_from(bare.to_owned()).map_err(|_| format!("{name} is not a valid name for a certificate"))
 }
 
 /// What TLS is spoken with; without TLS no trust store is read.
@@ -59,7 +59,7 @@ fn authorities(pem: &[u8]) -> Result<RootCertStore, String> {
     let mut store = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(pem) {
         let certificate = certificate.map_err(|_| "is not PEM".to_owned())?;
-        store.add(certificate).map_err(|_| "has a certificate that is none of an authority".to_owned())?;
+        store.add(certificate).map_err(|_| "has a certificate that is not of a certificate authority".to_owned())?;
     }
     if store.is_empty() { Err("holds no certificate".to_owned()) } else { Ok(store) }
 }

@@ -84,7 +84,7 @@ fn no_pod_at_all(error: &ApiError) -> Option<String> {
 
 fn untried(namespace: &str, error: ApiError, session: &Session) -> Advice {
     let Failure { message, hints, .. } = error.into_failure(session);
-    let note = Advice::note(Code::Unknown, format!("what new pods of {namespace} get is unknown until they are there"));
+    let note = Advice::note(Code::Unknown, format!("what new pods of {namespace} get is unknown until they exist"));
     hints.into_iter().next().map_or(note.clone(), |hint| note.hint(hint)).details([message])
 }
 

@@ -66,5 +66,5 @@ fn is_living(pod: &Value) -> bool {
 }
 
 fn unconfirmed(message: String) -> Failure {
-    Failure::new(Exit::Unconfirmed, Reason::Rollout, message).detail("applied, and not confirmed")
+    Failure::new(Exit::Unconfirmed, Reason::Rollout, message).detail("applied, not verified")
 }

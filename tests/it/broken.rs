@@ -201,7 +201,7 @@ fn destinations() -> Vec<Case> {
             },
             findings: &[UP],
             path: "/",
-            says: "broken: the one pod answers plaintext with 503: it takes mutual TLS alone (STRICT, default/rule, namespace)",
+            says: "broken: the one pod answers plaintext with 503: it accepts only mutual TLS (STRICT, default/rule, namespace)",
             mends: |world| {
                 world.no_policy();
                 world.run("istio enable-mtls -u default-httpbin-8000");
@@ -230,7 +230,7 @@ fn destinations() -> Vec<Case> {
             breaks: |world| world.upstream_tls(&json!({"alpnProtocols": null})),
             findings: &["GRS107 Upstream gloo-system/default-httpbin-8000"],
             path: "/",
-            says: "broken: the one pod answers Istio's TLS with 503: its sidecar is PERMISSIVE and knows the mesh's TLS by alpnProtocols [istio], which the sslConfig lacks",
+            says: "broken: the one pod answers Istio's TLS with 503: its sidecar is PERMISSIVE and recognizes the mesh's TLS by alpnProtocols [istio], which the sslConfig lacks",
             mends: |world| world.run("istio enable-mtls -u default-httpbin-8000"),
         },
         Case {
@@ -240,7 +240,7 @@ fn destinations() -> Vec<Case> {
             },
             findings: &["GRS105 Upstream gloo-system/default-httpbin-8000"],
             path: "/",
-            says: "broken: the one pod answers Istio's TLS with 503: it takes no mutual TLS (default/rule, port says DISABLE)",
+            says: "broken: the one pod answers Istio's TLS with 503: it does not accept mutual TLS (default/rule, port says DISABLE)",
             mends: World::no_policy,
         },
         Case {
@@ -361,7 +361,7 @@ fn gateways() -> Vec<Case> {
             breaks: |world| world.scale(GLOO, "gateway-proxy", 0),
             findings: &["GRS606 Namespace /gloo-system"],
             path: "/",
-            says: "broken: nobody takes the request: gateway gloo-system/gateway-proxy is scaled to 0",
+            says: "broken: no pod takes the request: gateway gloo-system/gateway-proxy is scaled to 0",
             mends: |world| world.scale(GLOO, "gateway-proxy", 1),
         },
     ]

@@ -123,7 +123,7 @@ async fn one_that_hangs_is_ended_at_the_deadline() {
     let target = Target { timeout: Duration::from_secs(10), ..sandbox.target() };
     let failure = refused(&target).await;
     let name = sandbox.dir().join("login");
-    assert_eq!(failure.message, format!("exec plugin {} gave no answer within 10s and was ended", name.display()));
+    assert_eq!(failure.message, format!("exec plugin {} did not answer within 10s and was stopped", name.display()));
     let pid = std::fs::read_to_string(sandbox.dir().join("pid")).unwrap();
     let process = std::path::PathBuf::from(format!("/proc/{}", pid.trim()));
     while std::fs::read_to_string(process.join("stat")).is_ok_and(|stat| !stat.contains(") Z ")) {
@@ -159,7 +159,7 @@ async fn one_that_must_ask_needs_a_terminal() {
     exec["interactiveMode"] = json!("Always");
     sandbox.kubeconfig(with_exec(&stub, &exec));
     let failure = refused(&sandbox.target()).await;
-    assert_eq!(failure.message, "exec plugin login must ask (interactiveMode: Always) and there is no terminal");
+    assert_eq!(failure.message, "exec plugin login needs a terminal (interactiveMode: Always) and there is none");
 }
 
 #[tokio::test]
@@ -236,7 +236,7 @@ async fn one_that_writes_without_end_is_ended() {
     let stub = Stub::new();
     let sandbox = plugin(&stub, "echo secret-word; exec cat /dev/zero");
     let failure = refused(&sandbox.target()).await;
-    assert!(failure.message.ends_with("login wrote more than 1 MiB and was ended"), "{failure:?}");
+    assert!(failure.message.ends_with("login wrote more than 1 MiB and was stopped"), "{failure:?}");
     assert!(!format!("{failure:?}").contains("secret-word"));
 }
 

@@ -226,7 +226,7 @@ async fn a_server_that_says_when_to_come_back_is_taken_at_its_word() {
     let session = session(&stub).await;
     let failure = failure(&session).await;
     assert_eq!((failure.exit, failure.reason), (Exit::Failed, Reason::Throttled));
-    assert_eq!(failure.message, "upstream.gloo.solo.io/x: the API server is busy and asks to come back in 3600s");
+    assert_eq!(failure.message, "upstream.gloo.solo.io/x: the API server is busy and asks to retry in 3600s");
 }
 
 #[tokio::test]
@@ -338,7 +338,7 @@ async fn a_creation_says_who_is_in_its_way() {
     assert_eq!(
         said,
         [
-            (Exit::Failed, format!("{subject}: somebody else made it meanwhile").as_str()),
+            (Exit::Failed, format!("{subject}: others created it in the meantime").as_str()),
             (Exit::SaidNo, format!("{subject}: there is no namespace shop").as_str()),
             (
                 Exit::SaidNo,

@@ -164,7 +164,7 @@ fn events_that_may_not_be_read_are_unknown() {
     stub.on("GET", EVENTS).status(403, "Forbidden", "events is forbidden");
     let output = run(&stub, "proxy url");
     assert_eq!(output.code, Some(8));
-    assert!(output.stderr.contains("\n  events: unknown (may not list events)\n"), "{}", output.stderr);
+    assert!(output.stderr.contains("\n  events: unknown (not allowed to list events)\n"), "{}", output.stderr);
 }
 
 #[test]
@@ -426,5 +426,5 @@ fn a_gateway_that_may_not_be_looked_for_everywhere_says_how_it_is_found() {
     );
     let output = run(&stub, "proxy url --gateway http");
     assert_eq!(output.code, Some(4));
-    assert!(output.stderr.ends_with("  hint: -n NAMESPACE looks in one namespace alone\n"), "{}", output.stderr);
+    assert!(output.stderr.ends_with("  hint: -n NAMESPACE searches only one namespace\n"), "{}", output.stderr);
 }

@@ -80,7 +80,7 @@ fn a_signal_during_the_only_write_rolls_it_back() {
         running.signal(signal);
         running.wait_until_heard(name);
         open.store(true, Ordering::Relaxed);
-        assert_interrupted(&sandbox.end_of(running), &["everything is as it was before"]);
+        assert_interrupted(&sandbox.end_of(running), &["everything is rolled back"]);
     }
 }
 

@@ -58,7 +58,7 @@ async fn a_right_that_is_missing_is_unknown_and_the_namespaces_at_hand_are_read(
     let snapshot = read(&stub, &[Want::all(&UPSTREAM)], &namespaces).await.unwrap();
     assert_eq!(snapshot.find(&UPSTREAM, "edge", "b"), Found::NotThere);
     let Found::Unknown(unknown) = snapshot.find(&UPSTREAM, "shop", "b") else { panic!("{snapshot:?}") };
-    assert_eq!(unknown.why, "may not list upstreams");
+    assert_eq!(unknown.why, "not allowed to list upstreams");
     let rule = "{apiGroups: [gloo.solo.io], resources: [upstreams], verbs: [list]}";
     assert_eq!(unknown.rule.as_deref(), Some(rule));
 }

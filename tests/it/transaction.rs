@@ -113,7 +113,7 @@ fn what_somebody_else_wrote_into_ours_is_left() {
     let shop = Shop::new("changed");
     let done = shop.make(Change::create(shop.policy("default"), "created"));
     shop.set("default", "DISABLE");
-    assert_eq!(shop.take_back(&done), Undone::Stands("somebody changed it meanwhile".to_owned()));
+    assert_eq!(shop.take_back(&done), Undone::Stands("others changed it in the meantime".to_owned()));
     assert_eq!(shop.there("default").unwrap()["spec"]["mtls"]["mode"], "DISABLE");
 }
 
@@ -124,7 +124,7 @@ fn what_somebody_else_added_to_ours_is_left() {
     let port =
         json!({"spec": {"selector": {"matchLabels": {"app": "a"}}, "portLevelMtls": {"80": {"mode": "DISABLE"}}}});
     shop.plane.api().merge(KIND, &shop.namespace, "default", &port).unwrap();
-    assert_eq!(shop.take_back(&done), Undone::Stands("somebody changed it meanwhile".to_owned()));
+    assert_eq!(shop.take_back(&done), Undone::Stands("others changed it in the meantime".to_owned()));
     assert_eq!(shop.there("default").unwrap()["spec"]["portLevelMtls"]["80"]["mode"], "DISABLE");
 }
 
@@ -134,7 +134,7 @@ fn what_somebody_else_put_where_ours_was_deleted_is_left() {
     let done = shop.make(Change::delete(shop.given("default"), "deleted"));
     shop.given("default");
     shop.set("default", "DISABLE");
-    assert_eq!(shop.take_back(&done), Undone::Stands("somebody made another meanwhile".to_owned()));
+    assert_eq!(shop.take_back(&done), Undone::Stands("others created it again in the meantime".to_owned()));
 }
 
 #[test]
@@ -259,7 +259,7 @@ fn a_write_that_ends_in_a_panic_is_known_by_what_is_there_and_rolled_back() {
         let done = runtime.block_on(make(&session, Change::create(policy("shop", "default"), "created"))).unwrap();
         let undone = runtime.block_on(take_back(&session, &[done])).remove(0).1;
         match (&undone, &back) {
-            (Undone::Stands(why), Undone::Stands(_)) => assert!(why.contains("a fault in gloo-rs"), "{why}"),
+            (Undone::Stands(why), Undone::Stands(_)) => assert!(why.contains("an internal error in gloo-rs"), "{why}"),
             _ => assert_eq!(undone, back),
         }
         assert_eq!(stub.finish().iter().filter(|it| it.method == "DELETE").count(), 1);

@@ -64,7 +64,7 @@ fn a_file_that_somebody_changed_is_not_written_and_no_other_either() {
     fs::write(root.path().join("b"), "OLD").unwrap();
     let halted = staging.commit(&go).unwrap_err();
     assert_eq!((halted.done.len(), halted.not_done.len()), (0, 2));
-    assert!(halted.failure.message.ends_with("b: somebody changed it meanwhile; not written"));
+    assert!(halted.failure.message.ends_with("b: changed by another process since it was read; not written"));
     assert_eq!((text(root.path(), "a"), text(root.path(), "b")), ("old".into(), "OLD".into()));
     assert_eq!(names(root.path()), ["a", "b"]);
     let refused = Staging::default().stage(&root.path().join("b"), b"new", Print::of(b"old"));
@@ -136,7 +136,7 @@ fn a_file_with_other_hard_links_is_refused_and_stays() {
     let root = tree(&[("a", "old")]);
     fs::hard_link(root.path().join("a"), root.path().join("b")).unwrap();
     let failure = Staging::default().stage(&root.path().join("a"), b"new", Print::of(b"old")).unwrap_err();
-    assert!(failure.message.ends_with("a: it has 2 hard links; not written"), "{failure}");
+    assert!(failure.message.ends_with("a: has 2 hard links; not written"), "{failure}");
     assert_eq!((text(root.path(), "b").as_str(), names(root.path()).len()), ("old", 2));
 }
 
@@ -182,7 +182,7 @@ fn a_mode_that_changes_after_staging_is_not_overwritten() {
     staging.stage(&a, b"new", Print::of(b"old")).unwrap();
     fs::set_permissions(&a, fs::Permissions::from_mode(0o600)).unwrap();
     let halted = staging.commit(&go).unwrap_err();
-    assert!(halted.failure.message.ends_with("a: somebody changed it meanwhile; not written"));
+    assert!(halted.failure.message.ends_with("a: changed by another process since it was read; not written"));
     assert_eq!(fs::metadata(&a).unwrap().mode() & 0o777, 0o600);
 }
 
@@ -221,7 +221,7 @@ fn a_new_file_is_private_and_never_replaces_one() {
     assert_eq!(text(root.path(), "new"), "secret");
     assert_eq!(fs::metadata(&new).unwrap().permissions().mode() & 0o777, 0o600);
     let failure = create_private(&root.path().join("old"), b"x").unwrap_err();
-    assert!(failure.message.ends_with("old: it is there already; not written"), "{failure}");
+    assert!(failure.message.ends_with("old: already exists; not written"), "{failure}");
     assert_eq!((text(root.path(), "old"), names(root.path()).len()), ("old".into(), 2));
 }
 

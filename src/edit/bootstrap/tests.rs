@@ -102,7 +102,7 @@ fn what_cannot_be_edited_safely_is_refused_with_the_lines_to_add() {
         ("a: 1\n", "no static_resources"),
         ("static_resources: {}\n", "has no clusters"),
         ("static_resources:\n  clusters:\n", "has no clusters"),
-        ("static_resources:\n  clusters: []\n", "no clusters to stand beside"),
+        ("static_resources:\n  clusters: []\n", "no clusters to add to"),
         ("static_resources:\n  clusters: {}\n", "not a list"),
         ("static_resources: {}\nstaticResources: {}\n", "both"),
         ("static_resources:\n\tclusters: []\n", "tabs"),

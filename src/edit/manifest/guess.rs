@@ -36,9 +36,9 @@ pub(super) fn refusal(text: &str, problem: &str) -> (String, String) {
     if text.contains("{{") {
         (TEMPLATE.0.to_owned(), TEMPLATE.1.to_owned())
     } else if text.lines().any(|line| line.trim_start_matches(' ').starts_with('\t')) && !text.contains('{') {
-        ("it is indented with tabs, which is not YAML".to_owned(), "indent it with blanks".to_owned())
+        ("it is indented with tabs, which is not YAML".to_owned(), "indent it with spaces".to_owned())
     } else {
-        (format!("it cannot be read: {problem}"), "mend the file, then run again".to_owned())
+        (format!("it cannot be read: {problem}"), "fix the file, then run again".to_owned())
     }
 }
 

@@ -52,5 +52,5 @@ fn change(
     ways.into_iter()
         .map(|cut| splice(text, &[splice_of(text, 0, &cut)]))
         .find(|after| reads_as(text, after, &expected))
-        .ok_or_else(|| at(line, "no change of the text alone gives what was planned".to_owned()))
+        .ok_or_else(|| at(line, "no change of the text gives the planned result".to_owned()))
 }

@@ -229,7 +229,7 @@ fn one_by_one(slice: &str, value: &Value, edits: &[Edit]) -> Result<String, (usi
     let mut value = value.clone();
     for edit in edits {
         let expected = super::json::apply(&value, std::slice::from_ref(edit))
-            .map_err(|path| (0, format!("{path} leads through something that is neither a map nor a list")))?;
+            .map_err(|path| (0, format!("{path} leads through a value that is neither a map nor a list")))?;
         if expected != value {
             text = step(&text, &value, edit, &expected)?;
         }
@@ -247,7 +247,7 @@ fn step(text: &str, value: &Value, edit: &Edit, expected: &Value) -> Result<Stri
     ways.into_iter()
         .map(|cut| splice(text, &[splice_of(text, 0, &cut)]))
         .find(|after| reads_as(text, after, expected))
-        .ok_or_else(|| (at, "no change of the text alone gives what was planned".to_owned()))
+        .ok_or_else(|| (at, "no change of the text gives the planned result".to_owned()))
 }
 
 /// Whether the text reads as planned; what was JSON stays JSON.

@@ -79,7 +79,7 @@ impl<'n> Walk<'n, '_> {
             }
             (Segment::Index(index), Shape::List { items, .. }) if *index < items.len() => Ok(Some(*index)),
             _ if self.value.is_null() => Ok(None),
-            _ => Err("what stands there is neither a map nor a list".to_owned()),
+            _ => Err("the value there is neither a map nor a list".to_owned()),
         }
     }
 

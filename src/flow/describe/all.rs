@@ -78,7 +78,7 @@ pub(super) async fn describe(
     }
     report.ui.end_progress();
     for why in survey.unread_certificates() {
-        report.advice(Advice::unknown("whether the gateways' certificates are still good is unknown", why));
+        report.advice(Advice::unknown("whether the gateways' certificates are still valid is unknown", why));
     }
     for gap in &gaps {
         report.advice(Advice::unknown("Services that routes lead to are missing here", gap));
@@ -197,5 +197,5 @@ fn none(wanted: &WantedTargets<'_>, cluster: &Cluster<'_>) -> Failure {
     let failure = Failure::new(Exit::SaidNo, Reason::NotFound, message);
     let session = &cluster.session;
     let failure = failure.detail(session.looked());
-    if *wanted.scope == SweepScope::Namespace { failure.hint("-A looks in all namespaces") } else { failure }
+    if *wanted.scope == SweepScope::Namespace { failure.hint("-A searches all namespaces") } else { failure }
 }

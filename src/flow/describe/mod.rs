@@ -60,7 +60,7 @@ async fn home(session: &Session, global: &Global) -> (String, Option<Unread>) {
     let unread = survey.switches().await.as_ref().err().filter(|why| why.rule.is_some());
     let guessed = unread
         .filter(|_| global.gloo_namespace.is_none())
-        .map(|why| Unread { why: format!("where Gloo is installed is not known: {why}"), ..why.clone() });
+        .map(|why| Unread { why: format!("where Gloo is installed is unknown: {why}"), ..why.clone() });
     (gloo, guessed)
 }
 

@@ -91,10 +91,13 @@ fn gaps(snapshot: &Snapshot) -> Vec<&Unknown> {
 
 fn say_gaps(gaps: &[&Unknown], answer: &Resolution, report: &mut Report<'_>) {
     for gap in gaps {
-        report.advice(Advice::unknown("other routes may win, but which there are is unknown", &(*gap).into()));
+        report.advice(Advice::unknown(
+            "other routes may take precedence, but which routes exist is unknown",
+            &(*gap).into(),
+        ));
     }
     for note in &answer.notes {
-        report.advice(Advice::unknown("this is not the whole of it", &note.as_str().into()));
+        report.advice(Advice::unknown("this answer is incomplete", &note.as_str().into()));
     }
 }
 
@@ -112,12 +115,12 @@ fn nobody(request: &Request, answer: &Resolution, gaps: &[&Unknown]) -> Failure 
         (true, true) if port.is_some() => {
             Failure::new(Exit::SaidNo, Reason::NotFound, format!("no gateway listens{at}"))
         }
-        (true, true) => Failure::new(Exit::SaidNo, Reason::NotFound, "no gateway of Gloo's takes requests here"),
+        (true, true) => Failure::new(Exit::SaidNo, Reason::NotFound, "no Gloo gateway takes requests here"),
         (false, true) => Failure::new(Exit::SaidNo, Reason::NotFound, format!("no virtual host takes {host}{at}: 404")),
     };
-    failure.details.extend(answer.deaf.iter().map(|listener| format!("asked {listener}")));
+    failure.details.extend(answer.deaf.iter().map(|listener| format!("checked {listener}")));
     let refused = answer.refused.iter();
-    failure.details.extend(refused.map(|listener| format!("asked {listener}: no sniDomains fit the host")));
+    failure.details.extend(refused.map(|listener| format!("checked {listener}: no sniDomains match the host")));
     if !answer.near.is_empty() {
         failure.details.push(format!("near: {}", answer.near.join(", ")));
     }

@@ -147,7 +147,7 @@ pub(super) async fn carry_out(
 async fn each(run: &Run<'_>, plans: &[NamespacePlan], report: &mut Report<'_>) {
     for plan in plans {
         if run.stop.is_set() {
-            let why = Objection::new(Reason::Interrupted, "not begun");
+            let why = Objection::new(Reason::Interrupted, "not started");
             report.row(Row::left(plan.namespace.reference.clone(), Outcome::Skipped, why));
             continue;
         }
@@ -262,7 +262,7 @@ async fn advise(
     notes.advices(advice::on_owners(plan));
     match survey.policies().await {
         Ok(policies) => notes.advices(advice::on_policies(plan, &policies)),
-        Err(why) => notes.advice(Advice::unknown("whether STRICT holds there is unknown", why)),
+        Err(why) => notes.advice(Advice::unknown("whether STRICT applies there is unknown", why)),
     }
     if plan.goal == Goal::Free && plan.changes() {
         match load::upstreams_with_tls(session, &plan.namespace.reference.name).await {

@@ -62,7 +62,7 @@ pub(super) fn change(workload: &Object, fate: &Fate, goal: &Goal, now: &str) -> 
         (Fate::Fits { pods: 0 }, _) => unchanged("has no pods".to_owned()),
         (Fate::Fits { .. }, Goal::Bound(target)) => unchanged(format!("already on {}", target.revision)),
         (Fate::Fits { .. }, Goal::Free) => unchanged("has no sidecar".to_owned()),
-        (Fate::UnderWay, _) => unchanged("restarted before, and under way".to_owned()),
+        (Fate::UnderWay, _) => unchanged("already restarted, rollout in progress".to_owned()),
         (Fate::Left(_), _) => return None,
     })
 }
@@ -168,13 +168,13 @@ async fn wait(
             End::Fine
         }
         Proven::Otherwise(wrong) => {
-            let message = format!("{short} was rolled out, and not all of its pods are as asked");
+            let message = format!("{short} was rolled out, but not all of its pods are as requested");
             let failure = Failure::new(Exit::Failed, Reason::Rollout, message);
             failed(wrong.into_iter().fold(failure, Failure::detail))
         }
         Proven::Unknown(failure) => End::Unconfirmed(Failure {
             exit: Exit::Unconfirmed,
-            message: format!("{short} was rolled out, and its pods could not be looked at: {}", failure.message),
+            message: format!("{short} was rolled out, but its pods could not be read: {}", failure.message),
             ..failure
         }),
     }

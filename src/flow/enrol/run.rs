@@ -13,7 +13,7 @@ use crate::plan::outcome::{Outcome, Row};
 use crate::render::text;
 
 /// What helps after a failure.
-pub(super) const AGAIN: &str = "the same command again goes on from this state";
+pub(super) const AGAIN: &str = "run the same command again to continue from this state";
 
 /// How workloads start anew.
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +50,7 @@ impl MadeInNamespace {
         let stays = |done: &Done| format!("{} stays {}", done.change.before.reference, done.change.message);
         shown.extend(self.label.iter().map(stays));
         let restarted = text::count(self.restarted.len(), "workload");
-        shown.extend((!self.restarted.is_empty()).then(|| format!("{restarted} restarted as asked")));
+        shown.extend((!self.restarted.is_empty()).then(|| format!("{restarted} restarted")));
         shown
     }
 

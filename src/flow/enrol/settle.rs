@@ -25,7 +25,7 @@ pub(super) async fn settle(
     report: &mut Report<'_>,
 ) -> Result<MadeInNamespace, Stopped> {
     for object in not_begun(plan, &rolled) {
-        let why = Objection::new(Reason::Interrupted, "not begun");
+        let why = Objection::new(Reason::Interrupted, "not started");
         report.row(Row::left(object.clone(), Outcome::Skipped, why));
     }
     let cause = cause(run, plan, &rolled);
@@ -50,7 +50,7 @@ pub(super) async fn settle(
     let is_part = Stands::after(&undone) != Stands::HalfDone && !shown.is_empty();
     let stopped = match is_part {
         true => {
-            let rolled_back = format!("{} put back", text::count(undone.len(), "template"));
+            let rolled_back = format!("{} rolled back", text::count(undone.len(), "template"));
             Stopped::new(cause.detail(rolled_back).hint(AGAIN), Stands::Part)
         }
         false => Stopped::undone(cause, &undone, AGAIN),

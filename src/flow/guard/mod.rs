@@ -171,14 +171,17 @@ impl Harms {
     /// The warning about Upstreams that no route names.
     pub(super) fn on_unrouted(&self) -> Option<Advice> {
         let upstreams = count(self.unrouted.len(), "Upstream");
-        let what = format!("{upstreams} that no route names would be 503 as well");
+        let what = format!("{upstreams} that no route names would get 503s as well");
         (!self.unrouted.is_empty()).then(|| Advice::warning(Code::UnroutedUpstream, what).details(ways(&self.unrouted)))
     }
 }
 
 /// The note about gateways that were not looked at.
 pub(super) fn on_unread_others(why: Option<&Unread>) -> Option<Advice> {
-    Some(Advice::unknown("whether requests through another Gloo's gateways get 503s is unknown", why?))
+    Some(Advice::unknown(
+        "whether requests through the gateways of another Gloo installation get 503s is unknown",
+        why?,
+    ))
 }
 
 /// Some of them, a line each.
@@ -229,7 +232,7 @@ pub(super) fn unless_forced(harms: &Harms, caution: Caution, notes: &mut dyn Not
 
 /// What was not refused.
 fn say(harms: &Harms, notes: &mut dyn Notes) {
-    notes.advices(harms.forced("requests that are answered now get 503s from now on (--force)"));
+    notes.advices(harms.forced("requests that work now will get 503s (--force)"));
     notes.advices(harms.on_unrouted());
     notes.advices(on_unread_others(harms.unread_others.as_ref()));
     for why in &harms.unknown {
@@ -241,8 +244,8 @@ fn say(harms: &Harms, notes: &mut dyn Notes) {
 fn would_break(broken: &[Harmed], joins: Option<CommandLine>) -> Option<Objection> {
     let first = broken.first()?;
     let what = match broken.len() {
-        1 => "a route that is answered now".to_owned(),
-        number => format!("{number} routes that are answered now"),
+        1 => "a route that works now".to_owned(),
+        number => format!("{number} routes that work now"),
     };
     let mut why = Objection::new(Reason::WouldBreak, format!("{what} would get 503s; nothing changed"));
     why.details = ways(broken);
@@ -344,7 +347,7 @@ mod tests {
     #[test]
     fn what_is_harmed_comes_before_what_is_unknown_and_nothing_is_no_objection() {
         assert!(would_break(&[], None).is_none() && may_break(&[]).is_none());
-        let why = may_break(&["may not list pods".into(), "may not list routes".into()]).unwrap();
+        let why = may_break(&["not allowed to list pods".into(), "not allowed to list routes".into()]).unwrap();
         assert_eq!((why.reason, why.details.len()), (Reason::Unknown, 1));
     }
 }

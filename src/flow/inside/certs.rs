@@ -70,22 +70,23 @@ async fn of_pod(
 ) -> Result<Vec<ViewRow>, Failure> {
     let page = json(&inside.page(pod, certs::PAGE, MOST).await?);
     let secrets = secrets(inside, pod, certs::SECRETS).await.unwrap_or_else(|failure| {
-        let line = format!("which secrets they are of is unknown: {}", failure.message);
+        let line = format!("which secrets they belong to is unknown: {}", failure.message);
         report.advice(Advice::note(Code::Unknown, line));
         Vec::new()
     });
     let Some(rows) = certs::rows(&page, &secrets, roots, Timestamp::now()) else {
-        let line = format!("pod {}/{}: {} is not Envoy's", pod.namespace, pod.name, certs::PAGE);
+        let line = format!("pod {}/{}: {} is not in Envoy's format", pod.namespace, pod.name, certs::PAGE);
         return Err(Failure::new(Exit::Failed, Reason::InPod, line));
     };
     let waiting = secrets_waited_for(inside, pod).await;
     if !waiting.is_empty() {
         let line = format!("pod {}: Envoy waits for the secret {}", pod.name, waiting.join(", "));
-        let inject = gloo_rs("istio inject").after("its sds container has it from istiod: ");
+        let inject = gloo_rs("istio inject").after("its sds container gets it from istiod: ");
         let hint = inject.text(", ").command(kubectl("logs -c sds"));
         report.advice(Advice::warning(Code::Warming, line).hint(hint));
     } else if rows.is_empty() {
-        let line = format!("pod {}: no certificate, since nothing that Envoy has uses a secret yet", pod.name);
+        let line =
+            format!("pod {}: no certificate, because nothing in Envoy's configuration uses a secret yet", pod.name);
         let hint = gloo_rs("istio enable-mtls --upstream NAME").then(" makes an Upstream use Istio's");
         report.advice(Advice::note(Code::Nothing, line).hint(hint));
     }

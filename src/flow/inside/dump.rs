@@ -40,7 +40,7 @@ pub(crate) fn run(task: &DumpTask, global: &Global, report: &mut Report<'_>) -> 
             }
             all.say(view, global, report)
         }
-        (DumpSource::File(_), None) => Err(Failure::usage("a saved dump is shown by a view").hint(VIEWS)),
+        (DumpSource::File(_), None) => Err(Failure::usage("a saved dump needs a view").hint(VIEWS)),
     }
 }
 
@@ -161,7 +161,7 @@ fn nothing(wanted: &DumpView, names: &[String], report: &mut Report<'_>) -> Resu
         });
     }
     if *filter != view::ViewFilter::default() {
-        return Err(absent(format!("no {what} that match; there are {} in all", names.len())));
+        return Err(absent(format!("no {what} that match; there are {} in total", names.len())));
     }
     report.advice(Advice::note(Code::Nothing, format!("Envoy has no {what}")));
     Ok(())

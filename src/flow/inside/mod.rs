@@ -137,7 +137,7 @@ impl ProxyPodsSession {
             Ok(pod) => {
                 pod::not_ready(&pod).into_iter().fold(failure, |failure, why| failure.detail(format!("the pod: {why}")))
             }
-            Err(error) if error.cause == Cause::NotFound => failure.detail("the pod is gone meanwhile"),
+            Err(error) if error.cause == Cause::NotFound => failure.detail("the pod no longer exists"),
             Err(_) => failure,
         }
     }

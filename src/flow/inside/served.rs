@@ -126,7 +126,9 @@ fn check(read: &SnapshotQuery, role: &str, failed: Option<&str>, report: &mut Re
         let there = if read.roles.is_empty() { "none".to_owned() } else { read.roles.join(", ") };
         failure.details.push(format!("roles there: {there}"));
         failure.details.extend(error);
-        return Err(failure.hint(flag("--role").text(" names another; --gloo-namespace asks another Gloo")));
+        return Err(
+            failure.hint(flag("--role").text(" chooses another; --gloo-namespace asks another Gloo installation"))
+        );
     }
     if let Some(why) = failed {
         let message = format!("Gloo has no snapshot for the role {role}: {why}");
@@ -145,7 +147,7 @@ async fn state_of(inside: &ProxyPodsSession, pod: &ProxyPod) -> Result<LoadedSta
         Err(Broken::Stream(failure)) => Err(inside.explain(failure).await),
         Err(Broken::TooLong) => Err(bad(pod, &format!("is larger than {} MiB", MOST >> 20))),
         Err(Broken::Json(error)) if error.is_eof() => Err(bad(pod, "is cut off")),
-        Err(Broken::Json(error)) => Err(bad(pod, &format!("is not Envoy's: {error}"))),
+        Err(Broken::Json(error)) => Err(bad(pod, &format!("is not in Envoy's format: {error}"))),
     }
 }
 

@@ -81,7 +81,9 @@ pub(crate) async fn take(task: &SnapshotTask, global: &Global, report: &mut Repo
     report.field("snapshot", json!({"file": place, "takenAt": manifest["takenAt"], "pods": manifest["pods"]}));
     match failures.len() {
         0 => Ok(()),
-        _ => Err(failures.swap_remove(0).detail("the snapshot lacks it; its manifest says what else")),
+        _ => Err(failures
+            .swap_remove(0)
+            .detail("the snapshot does not contain it; its manifest lists all that is missing")),
     }
 }
 
@@ -112,7 +114,7 @@ impl Taking<'_> {
                     match weight {
                         Weight::Needed => failures.push(failure),
                         _ => report
-                            .advice(Advice::note(Code::Unknown, format!("{name} is left out: {}", failure.message))),
+                            .advice(Advice::note(Code::Unknown, format!("{name} is skipped: {}", failure.message))),
                     }
                     // Whom the first request could not reach, the next eight would wait for in vain.
                     if failures.last().is_some_and(|failure| failure.exit != Exit::Failed) {

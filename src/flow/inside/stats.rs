@@ -45,9 +45,11 @@ async fn values(inside: &ProxyPodsSession, pod: &ProxyPod, task: &StatsTask) -> 
     let mut page: Value = serde_json::from_slice(&page).unwrap_or_default();
     match page.get_mut("stats").map(Value::take) {
         Some(all @ Value::Array(_)) => Ok(all),
-        _ => {
-            Err(Failure::new(Exit::Failed, Reason::InPod, format!("pod {}: its statistics are not Envoy's", pod.name)))
-        }
+        _ => Err(Failure::new(
+            Exit::Failed,
+            Reason::InPod,
+            format!("pod {}: its statistics are not in Envoy's format", pod.name),
+        )),
     }
 }
 

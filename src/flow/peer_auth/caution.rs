@@ -49,10 +49,10 @@ pub(super) async fn objection(
             return Some(would_break(&request.scope, &harms.broken));
         }
         if let Some(why) = guard::unread("a gateway", &unknown) {
-            return Some(why.hint(flag("--force").text(" goes on all the same")));
+            return Some(why.hint(flag("--force").text(" proceeds anyway")));
         }
     }
-    notes.advices(harms.forced("a gateway gets 503s from now on (--force)"));
+    notes.advices(harms.forced("a gateway will get 503s (--force)"));
     notes.advices(harms.on_unrouted());
     notes.advices(guard::on_unread_others(harms.unread_others.as_ref()));
     for why in &unknown {
@@ -93,7 +93,7 @@ fn would_break(scope: &PolicyScope, broken: &[Harmed]) -> Objection {
         enable
             .unwrap_or_default()
             .command(gloo_rs("istio auto-mtls enable"))
-            .or("; ", flag("--force").text(" goes on")),
+            .or("; ", flag("--force").text(" proceeds")),
     )
 }
 
@@ -103,7 +103,7 @@ async fn say_reach(session: &Session, scope: &PolicyScope, notes: &mut dyn Notes
         Ok(OutOfReach { count: 0, .. }) => {}
         Ok(OutOfReach { total, count, some }) => {
             let have = if count == 1 { "has" } else { "have" };
-            let what = format!("{count} of {total} pods in {scope} {have} no sidecar: no policy reaches them");
+            let what = format!("{count} of {total} pods in {scope} {have} no sidecar: no policy applies to them");
             let more = count - some.len();
             let details = some.into_iter().map(|pod| format!("pod {pod}"));
             let more = (more > 0).then(|| format!("and {more} more"));
@@ -118,6 +118,6 @@ async fn say_reach(session: &Session, scope: &PolicyScope, notes: &mut dyn Notes
     }
     notes.advice(Advice::note(
         Code::PlainClients,
-        "clients without a sidecar are turned away; who calls these pods was not looked at, but for gateways",
+        "clients without a sidecar will be rejected; only gateways were checked, not other clients of these pods",
     ));
 }

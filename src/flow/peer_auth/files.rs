@@ -128,7 +128,7 @@ pub(super) fn edit(task: &PeerAuth, files: &FilesTask, report: &mut Report<'_>) 
     if let [first, _, ..] = level.as_slice() {
         let names = level.iter().map(|policy| policy["metadata"]["name"].as_str().unwrap_or_default());
         let names: Vec<_> = names.collect();
-        let what = format!("several are for {}, and no manifest says which is the oldest", request.scope);
+        let what = format!("several apply to {}, and no manifest says which is the oldest", request.scope);
         let mut why = Objection::new(Reason::Ambiguous, what);
         why.details.push(names.join(", "));
         report.row(Row::left(
@@ -164,7 +164,7 @@ pub(super) fn edit(task: &PeerAuth, files: &FilesTask, report: &mut Report<'_>) 
             report.row(row);
             report.advice(Advice::note(
                 Code::Unknown,
-                "pods and gateways cannot be seen in files: nothing was checked but the policies",
+                "files do not show pods and gateways: only the policies were checked",
             ));
             if task.preview.check {
                 report.ends(Exit::WouldChange);
@@ -203,7 +203,7 @@ fn splice(read: &ReadPolicies, before: &Object, edits: &[Edit]) -> Result<(usize
         .ok_or_else(|| unsafe_because(&format!("{name} is not found again")))?;
     let is_removal = matches!(edits, [Edit { path, op: Op::Remove }] if path.segments().is_empty());
     let splice = match is_removal {
-        true => manifest::without(&seen.place).ok_or_else(|| unsafe_because("it stands in a List with others"))?,
+        true => manifest::without(&seen.place).ok_or_else(|| unsafe_because("it is in a List with others"))?,
         false => manifest::edit(&read.texts[seen.text].text, &seen.place, edits).map_err(|cannot| {
             let mut why = unsafe_because(&cannot.why);
             why.details = by_hand(cannot.manual);

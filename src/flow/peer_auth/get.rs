@@ -36,16 +36,16 @@ async fn of_cluster(task: &PeerAuthGet, global: &Global, report: &mut Report<'_>
     match &mesh.root {
         Root::Known(_) => {}
         Root::Guessed { why } => {
-            let what = format!("the root namespace is taken to be {ISTIO_SYSTEM}");
+            let what = format!("the root namespace is assumed to be {ISTIO_SYSTEM}");
             report.advice(Advice::unknown(&what, why));
         }
         Root::Several(names) => {
             let what = format!("several root namespaces ({}): {} is read", names.join(", "), mesh.root.name());
-            report.advice(Advice::note(Code::Unknown, what).hint(flag("--root-namespace").text(" names another")));
+            report.advice(Advice::note(Code::Unknown, what).hint(flag("--root-namespace").text(" chooses another")));
         }
     }
     if let Some(why) = &mesh.partial {
-        report.advice(Advice::unknown("policies elsewhere are unknown, so wider modes may be other", why));
+        report.advice(Advice::unknown("policies elsewhere are unknown, so a wider policy may set another mode", why));
     }
     say(task, &mesh.policies(), mesh.hidden(), report);
     Ok(())
@@ -58,8 +58,9 @@ fn of_files(task: &PeerAuthGet, manifests: &FilesTask, report: &mut Report<'_>) 
     let told = said.map(str::to_owned).or_else(|| read.root_namespace());
     let root_namespace = told.as_deref().unwrap_or(ISTIO_SYSTEM);
     if told.is_none() {
-        let what = format!("the root namespace is taken to be {ISTIO_SYSTEM}: no mesh configuration in the manifests");
-        report.advice(Advice::note(Code::Unknown, what).hint(flag("--root-namespace").text(" names another")));
+        let what =
+            format!("the root namespace is assumed to be {ISTIO_SYSTEM}: no mesh configuration in the manifests");
+        report.advice(Advice::note(Code::Unknown, what).hint(flag("--root-namespace").text(" chooses another")));
     }
     say(task, &Policies { all: &read.values(), root_namespace }, None, report);
     read.doubtful().into_iter().for_each(|row| report.row(row));
@@ -78,8 +79,8 @@ fn say(task: &PeerAuthGet, policies: &Policies, hidden: Option<&Unread>, report:
     }
     let known = lines.iter().filter_map(|line| line.effective.as_ref().ok());
     for source in known.flat_map(|effective| &effective.chain).filter(|source| !source.shadowed.is_empty()) {
-        let what = format!("Istio does not read policies that are younger than {}", source.policy);
-        let details = source.shadowed.iter().map(|policy| format!("not read: {policy}"));
+        let what = format!("Istio ignores policies that are younger than {}", source.policy);
+        let details = source.shadowed.iter().map(|policy| format!("ignored: {policy}"));
         report.advice(Advice::warning(Code::ShadowedPolicy, what).details(details));
     }
 }

@@ -128,7 +128,7 @@ async fn mesh(session: &Session, task: &PeerAuth) -> Result<Mesh, Failure> {
                     format!("the mesh's root namespace is unknown: {why}"),
                 )
                 .detail(place)
-                .hint(flag("--root-namespace").text(format!(" {} is Istio's usual one", policies::ISTIO_SYSTEM))));
+                .hint(flag("--root-namespace").text(format!(" {} is Istio's default", policies::ISTIO_SYSTEM))));
             }
             Root::Several(names) => {
                 return Err(Failure::new(
@@ -137,7 +137,7 @@ async fn mesh(session: &Session, task: &PeerAuth) -> Result<Mesh, Failure> {
                     format!("several meshes, with the root namespaces {}", names.join(", ")),
                 )
                 .detail(place)
-                .hint(flag("--root-namespace").text(" names one")));
+                .hint(flag("--root-namespace").text(" chooses one")));
             }
         },
         scope => scope.home(root.name()).to_owned(),
@@ -167,12 +167,12 @@ pub(super) async fn is_there(session: &Session, namespace: &str) -> Result<(), F
 fn say_around(task: &PeerAuth, mesh: &Mesh, object: &ObjectRef, notes: &mut dyn Notes) {
     let policies = mesh.policies();
     if let Root::Guessed { why } = &mesh.root {
-        let what = format!("the root namespace is taken to be {}", mesh.root.name());
+        let what = format!("the root namespace is assumed to be {}", mesh.root.name());
         notes.advice(Advice::unknown(&what, why));
     }
     if let Root::Several(names) = &mesh.root {
         let what = format!("several root namespaces ({}): {} is read", names.join(", "), mesh.root.name());
-        notes.advice(Advice::note(Code::Unknown, what).hint(flag("--root-namespace").text(" names another")));
+        notes.advice(Advice::note(Code::Unknown, what).hint(flag("--root-namespace").text(" chooses another")));
     }
     if let Some(why) = &mesh.partial {
         notes.advice(Advice::unknown("policies elsewhere are unknown", why));
@@ -187,10 +187,10 @@ fn say_beside(task: &PeerAuth, policies: &Policies, object: &ObjectRef, notes: &
     let names = |policy: &&serde_json::Value| policy["metadata"]["name"].as_str().unwrap_or_default().to_owned();
     if let ([read, _, ..], PolicyWish::Set(_)) = (level.as_slice(), task.request.wish) {
         let others: Vec<_> = level[1..].iter().map(names).collect();
-        let what = format!("Istio reads {} alone for {scope}, for it is the oldest", names(read));
+        let what = format!("Istio uses only {} for {scope}, because it is the oldest", names(read));
         notes.advice(
             Advice::warning(Code::ShadowedPolicy, what)
-                .details(others.into_iter().map(|name| format!("not read: {}/{name}", object.namespace)))
+                .details(others.into_iter().map(|name| format!("ignored: {}/{name}", object.namespace)))
                 .about(object),
         );
     }
@@ -198,9 +198,12 @@ fn say_beside(task: &PeerAuth, policies: &Policies, object: &ObjectRef, notes: &
         let kept = exceptions(scope, mode, policies);
         if !kept.is_empty() {
             notes.advice(
-                Advice::note(Code::KeepsMode, format!("not {mode} everywhere in {scope}, for narrower modes stay"))
-                    .details(kept.iter().map(|it| format!("{}: {}", it.policy, it.says)))
-                    .about(object),
+                Advice::note(
+                    Code::KeepsMode,
+                    format!("not {mode} everywhere in {scope}, because narrower policies remain"),
+                )
+                .details(kept.iter().map(|it| format!("{}: {}", it.policy, it.says)))
+                .about(object),
             );
         }
     }
@@ -210,12 +213,12 @@ fn on_owner(task: &PeerAuth, object: &ObjectRef, owner: &Owner) -> Advice {
     let again = command(task).fixed("-f PATH --write");
     let advice = match owner {
         Owner::ArgoCd { .. } | Owner::Flux { .. } => {
-            Advice::warning(Code::Owner, format!("{owner} owns this PeerAuthentication and will put it back"))
+            Advice::warning(Code::Owner, format!("{owner} owns this PeerAuthentication and will undo the change"))
                 .hint(again.after("change it in Git: "))
         }
         Owner::Helm { .. } | Owner::Discovery => Advice::warning(
             Code::Owner,
-            format!("{owner} owns this PeerAuthentication; its next upgrade may put it back"),
+            format!("{owner} owns this PeerAuthentication; its next upgrade may undo the change"),
         )
         .hint("change the chart's template or values as well"),
     };
@@ -229,8 +232,8 @@ pub(super) fn command(task: &PeerAuth) -> CommandLine {
 
 fn asked(task: &PeerAuth) -> &'static str {
     match task.request.wish {
-        PolicyWish::Set(_) => "peer-auth would turn away",
-        PolicyWish::Remove => "peer-auth would take away",
+        PolicyWish::Set(_) => "peer-auth would reject",
+        PolicyWish::Remove => "peer-auth would remove",
     }
 }
 
@@ -240,7 +243,7 @@ fn risks(task: &PeerAuth) -> Vec<String> {
         PolicyWish::Set(Mode::Strict) => vec![format!("all plaintext to {scope}")],
         PolicyWish::Set(_) => Vec::new(),
         PolicyWish::Remove if task.request.foreign == OtherTls::Replace => {
-            vec![format!("the policy of {scope}, also one that somebody else made")]
+            vec![format!("the policy of {scope}, even if it was made by others")]
         }
         PolicyWish::Remove => vec![format!("the policy of {scope}")],
     };
@@ -266,7 +269,7 @@ async fn write(session: &Session, task: &PeerAuth, planned: Change, stop: &Inter
         match transaction::make(session, planned).await {
             Ok(done) if stop.is_set() => {
                 let undone = transaction::take_back(session, &[done]).await;
-                return Err(Stopped::undone(interrupted(), &undone, "the same command again").into());
+                return Err(Stopped::undone(interrupted(), &undone, "run the same command again").into());
             }
             Ok(_) => return Ok(Row { owner, ..Row::answer(reference, Outcome::Changed, message) }),
             Err(unmade) if is_somebody_faster(&unmade.error) => {
@@ -283,7 +286,7 @@ async fn write(session: &Session, task: &PeerAuth, planned: Change, stop: &Inter
         }
     }
     Err(Failure::new(Exit::Failed, Reason::Conflict, format!("changed by others {TRIES} times, gave up"))
-        .hint("the same command again"))
+        .hint("run the same command again"))
 }
 
 fn is_somebody_faster(error: &ApiError) -> bool {

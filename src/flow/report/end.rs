@@ -50,7 +50,7 @@ impl Report<'_> {
         let took = self.begun.elapsed().as_secs_f64();
         let parts = match self.unconfirmed {
             0 => parts.join(", "),
-            number => format!("{}; {number} not confirmed", parts.join(", ")),
+            number => format!("{}; {number} not verified", parts.join(", ")),
         };
         self.ui.status(&format!("{parts} ({}, {took:.1}s)", text::count(total, sweep.noun)));
         if !self.skipped.is_empty() {
@@ -62,7 +62,7 @@ impl Report<'_> {
             }
         }
         if !self.failed.is_empty() && self.mark == Mark::Written {
-            self.ui.status("again for the failed ones:");
+            self.ui.status("to retry the failed ones:");
             let name = |object| text::short_name(object, &sweep.namespace);
             match self.failed.len() <= MOST_AGAIN {
                 true => {
@@ -70,7 +70,7 @@ impl Report<'_> {
                     let again = sweep.again.clone().value(names.join(",")).on(&self.target);
                     self.ui.status(&format!("  {again}"));
                 }
-                false => self.ui.status("  the same command: it finds the others done"),
+                false => self.ui.status("  run the same command again: the others are already done"),
             }
         }
     }

@@ -58,7 +58,7 @@ async fn of_policies(session: &Session, marks: Marks, found: &mut Removal) -> Re
         };
         let changed = written_by_us(there, &["f:spec", "f:mtls"]);
         let left = || {
-            let note = if changed { "; gloo-rs changed it, what it said before is not known" } else { "" };
+            let note = if changed { "; gloo-rs changed it, its previous content is unknown" } else { "" };
             let command = scope.typed(gloo_rs("istio peer-auth remove")).fixed("--overwrite");
             Left::new(&format!("PeerAuthentication {namespace}/{name}: not made by gloo-rs{note}"), command)
         };
@@ -148,7 +148,7 @@ async fn of_namespaces(session: &Session, marks: Marks, found: &mut Removal) -> 
         let left = || {
             let who = match is_noted(&namespace.value) {
                 true => format!("{label} was not set by gloo-rs"),
-                false => format!("who set {label} is not noted"),
+                false => format!("who set {label} is not recorded"),
             };
             Left::new(&format!("namespace {name}: {who}"), gloo_rs("istio unenroll").value(&name))
         };

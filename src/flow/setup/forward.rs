@@ -149,8 +149,8 @@ pub(super) async fn absent(session: &Session, namespace: &str, why: Failure) -> 
 /// The same with what can be typed here.
 fn elsewhere(why: Failure, absence: &Absence) -> Failure {
     let hint = match why.reason {
-        Reason::NotFound => absence.hint().unwrap_or_else(|| "-n NAMESPACE looks elsewhere".into()),
-        Reason::Ambiguous => flag("--name").text(" NAME takes one"),
+        Reason::NotFound => absence.hint().unwrap_or_else(|| "-n NAMESPACE searches another namespace".into()),
+        Reason::Ambiguous => flag("--name").text(" NAME chooses one"),
         _ => return why,
     };
     Failure { hints: vec![hint], ..why }
@@ -160,7 +160,7 @@ fn in_git(owner: &Owner, namespace: &str, task: &Setup) -> Failure {
     let mut failure = Failure::new(
         Exit::Failed,
         Reason::Managed,
-        format!("Gloo in {namespace}: {owner} renders it and would put it back; nothing changed"),
+        format!("Gloo in {namespace}: {owner} renders it and would undo the change; nothing changed"),
     );
     failure.details.push("the same in Git:".to_owned());
     let on_revision = |command: CommandLine| match &task.revision {
@@ -249,8 +249,8 @@ fn inject(task: &Setup, proxy: &ProxyName) -> Step {
     Step {
         word: "inject",
         what: match proxy.name.as_str() {
-            gateways::USUAL => "sidecars beside the gateway".to_owned(),
-            name => format!("sidecars beside {name}"),
+            gateways::USUAL => "sidecars for the gateway".to_owned(),
+            name => format!("sidecars for {name}"),
         },
         act: StepAct::Sidecars(sidecars(act, proxy)),
         undone_by: unless_usual(gloo_rs("istio uninject"), &proxy.name).into(),
@@ -415,11 +415,11 @@ mod tests {
     #[test]
     fn only_flags_that_are_there_are_named() {
         let absence = |elsewhere: Option<&str>| Absence { near: Vec::new(), elsewhere: elsewhere.map(str::to_owned) };
-        let why = |reason| Failure::new(Exit::Failed, reason, "no").hint(flag("--all").text(" takes all"));
+        let why = |reason| Failure::new(Exit::Failed, reason, "no").hint(flag("--all").text(" chooses all"));
         let hints = |reason| elsewhere(why(reason), &absence(None)).hints;
-        assert_eq!(hints(Reason::Ambiguous), ["--name NAME takes one"]);
-        assert_eq!(hints(Reason::NotFound), ["-n NAMESPACE looks elsewhere"]);
-        assert_eq!(hints(Reason::Forbidden), ["--all takes all"]);
+        assert_eq!(hints(Reason::Ambiguous), ["--name NAME chooses one"]);
+        assert_eq!(hints(Reason::NotFound), ["-n NAMESPACE searches another namespace"]);
+        assert_eq!(hints(Reason::Forbidden), ["--all chooses all"]);
         let found = elsewhere(why(Reason::NotFound), &absence(Some("gloo-system"))).hints;
         assert_eq!(found, ["it is in namespace gloo-system: -n gloo-system"]);
     }

@@ -59,27 +59,28 @@ mod tests {
     fn a_flag_that_only_the_steps_own_command_has_is_named_with_it_or_not_at_all() {
         let own = gloo_rs("istio enable-mtls").with("-u", "a");
         let takes = |flag: &str| cli::takes(&["istio", "setup"], flag);
-        let inject = gloo_rs("istio inject").then(" puts the gateway alone into the mesh");
+        let inject = gloo_rs("istio inject").then(" puts only the gateway into the mesh");
         for (hint, told) in [
             (flag("--overwrite").text(" replaces them"), Some("first: gloo-rs istio enable-mtls -u a --overwrite")),
             (
                 flag("--istio-discovery-address").text(" HOST:15012 names one elsewhere"),
                 Some("first: gloo-rs istio enable-mtls -u a --istio-discovery-address HOST:15012"),
             ),
-            (flag("--no-verify").text(" leaves the requests out"), Some("--no-verify leaves the requests out")),
+            (flag("--no-verify").text(" skips the requests"), Some("--no-verify skips the requests")),
             (flag("--wait-timeout").text(" waits longer"), Some("--wait-timeout waits longer")),
             (flag("--revision").text(" REVISION"), Some("--revision REVISION")),
             (Hint::from("without ").flag("--apply").text(" the values are printed"), None),
-            (flag("--release").text(" NAME takes one"), None),
+            (flag("--release").text(" NAME chooses one"), None),
             (
-                Hint::from("-n NAMESPACE looks elsewhere").or(", ", flag("--release").text(" NAME takes one")),
-                Some("-n NAMESPACE looks elsewhere"),
+                Hint::from("-n NAMESPACE searches another namespace")
+                    .or(", ", flag("--release").text(" NAME chooses one")),
+                Some("-n NAMESPACE searches another namespace"),
             ),
             (
                 inject.or("; ", flag("--include-gloo-namespace").text(" enrolls it")),
-                Some("gloo-rs istio inject puts the gateway alone into the mesh"),
+                Some("gloo-rs istio inject puts only the gateway into the mesh"),
             ),
-            ("take those fields out, then run this again".into(), Some("take those fields out, then run this again")),
+            ("remove those fields, then run this again".into(), Some("remove those fields, then run this again")),
         ] {
             assert_eq!(here(&hint, &takes, Some(&own)), told.map(Hint::from), "{hint}");
         }

@@ -61,7 +61,7 @@ pub(super) async fn teardown(task: &Teardown, global: &Global, report: &mut Repo
     let left: Vec<_> = found.left.iter().map(|left| left.on(&global.target())).collect();
     report.field("left", left.iter().map(|left| Value::from(left.as_str())).collect());
     for left in &left {
-        way.say(&format!("left: {left}"), report);
+        way.say(&format!("skipped: {left}"), report);
     }
     Box::pin(way.go(found.steps, report)).await
 }
@@ -163,7 +163,7 @@ impl Way {
                 hints::told(Failure { message, ..why }, self.word, &act, &self.typed).detail(UNTOUCHED)
             })?;
             if plan.is_empty() {
-                self.say("plan, with what is so after each step:", report);
+                self.say("plan, with the state after each step:", report);
             }
             planned.step.undone_by = self.aimed(&planned);
             self.say_all(&shown::lines(number, &planned), report);
@@ -197,7 +197,7 @@ impl Way {
             if let Some(failure) = why.failure.as_ref().filter(|failure| failure.exit == Exit::NoAnswer) {
                 return Err((**failure).clone());
             }
-            report.advice(Advice::unknown("whether requests are 503 meanwhile is unknown", why));
+            report.advice(Advice::unknown("expected downtime is unknown", why));
             return Ok(None);
         }
         report.advice_if(guard::on_unread_others(traffic.unread_others.as_ref()));
@@ -237,10 +237,10 @@ fn against(plan: &[PlannedStep], forecast: &Forecast) -> Result<(), Failure> {
     if let Some((step, first)) = lasting.iter().find_map(|outage| Some((outage.begins?, outage))) {
         let (reason, message, hint) = if is_policy(step) {
             let what = &plan[step - 1].step.what;
-            let hint = flag("--upstream").text(" takes them as well, ").flag("--auto-mtls").text(" all there are");
+            let hint = flag("--upstream").text(" includes them, ").flag("--auto-mtls").text(" all Upstreams");
             (Reason::GatewayPlaintext, format!("a gateway sends plaintext to {what} and would get 503s"), hint)
         } else {
-            let message = format!("requests that are answered now would get 503s in the end: {}", first.why);
+            let message = format!("requests that work now would get 503s after the last step: {}", first.why);
             (Reason::WouldBreak, message, flag("--force").text(" proceeds"))
         };
         let failure = Failure::new(Exit::Failed, reason, format!("step {step} is refused: {message}"));

@@ -34,8 +34,8 @@ pub(super) async fn refuse(
     let takeable = upstreams.into_iter().filter_map(of).chain(settings).filter(|it| !is_let_go(&it.object));
     let mut left: Vec<_> = takeable.collect();
     let hint = match for_nobody.is_empty() && others.is_empty() {
-        true => flag("--all").text(" takes that back as well"),
-        false => "take those fields out, then run this again".into(),
+        true => flag("--all").text(" removes that as well"),
+        false => "remove those fields, then run this again".into(),
     };
     left.extend(for_nobody.into_iter().filter_map(of).chain(others));
     let refused = against(&left, &pointing.hidden, UpstreamsTask::Left, Caution::Careful);

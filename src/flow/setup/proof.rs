@@ -52,6 +52,6 @@ pub(super) async fn prove(
 
 /// Why a request cannot be sent, with the flag that goes on without it.
 pub(super) fn unsent(why: Failure) -> Failure {
-    let around = flag("--no-verify").text(" leaves the requests out");
+    let around = flag("--no-verify").text(" skips the requests");
     if why.exit == Exit::Interrupted { why } else { why.hint(around) }
 }

@@ -76,8 +76,8 @@ pub(super) fn amount(plan: &[PlannedStep]) -> String {
 /// Between which steps requests are 503, by what they share, and of which it is not known.
 pub(super) fn forecast(forecast: &Forecast) -> Vec<String> {
     let mut lines = match (forecast.outages.as_slice(), forecast.doubts.as_slice()) {
-        ([], []) => vec!["requests that are 503 meanwhile: none".to_owned()],
-        ([], _) => vec!["requests that are 503 meanwhile: none that is known".to_owned()],
+        ([], []) => vec!["expected downtime: none".to_owned()],
+        ([], _) => vec!["expected downtime: none known".to_owned()],
         (outages, _) => self::outages(outages),
     };
     let is_first =
@@ -91,7 +91,7 @@ fn doubt(doubt: &Doubt) -> String {
 }
 
 fn outages(all: &[Outage]) -> Vec<String> {
-    let mut lines = vec!["requests that are 503 meanwhile:".to_owned()];
+    let mut lines = vec!["expected downtime:".to_owned()];
     let mut kinds: Vec<(&Outage, Vec<&str>)> = Vec::new();
     for outage in all {
         let is_same =
@@ -113,7 +113,7 @@ fn span(outage: &Outage) -> String {
     match (outage.begins, outage.ends) {
         (Some(begins), Some(ends)) => format!("from step {begins} until step {ends}"),
         (None, Some(ends)) => format!("now, until step {ends}"),
-        (Some(begins), None) => format!("from step {begins} on, and no step ends it"),
+        (Some(begins), None) => format!("from step {begins} on, not ended by any step"),
         (None, None) => "now".to_owned(),
     }
 }

@@ -83,7 +83,7 @@ pub(super) async fn back(
         };
         let shown = short(&workload.reference);
         let left = || {
-            let what = format!("{shown}: its sidecars were not put there by gloo-rs");
+            let what = format!("{shown}: its sidecars were not added by gloo-rs");
             Left::new(&what, again::scoped(command, global))
         };
         if !found.sort(task.marks, is_ours, left) {
@@ -91,7 +91,7 @@ pub(super) async fn back(
         }
         let istiod = istiod(proxy, &istiods);
         let what = match release {
-            Some(_) => format!("what Helm leaves of the injection in {shown}"),
+            Some(_) => format!("what remains of the injection in {shown}"),
             None => shown,
         };
         if release.is_none() || is_injected {

@@ -26,9 +26,11 @@ pub(super) fn stands(plan: &[PlannedStep], failed: usize, back: &[usize]) -> Opt
     let without: Vec<_> = made.iter().copied().filter(in_part).collect();
     let stand = match made.as_slice() {
         [] => return None,
-        [one] if without.contains(one) => return Some(format!("{} stands without auto-mTLS", named(&without))),
-        [_] => format!("{} stands", named(&made)),
-        _ => format!("{} stand", named(&made)),
+        [one] if without.contains(one) => {
+            return Some(format!("{} remains in place without auto-mTLS", named(&without)));
+        }
+        [_] => format!("{} remains in place", named(&made)),
+        _ => format!("{} remain in place", named(&made)),
     };
     Some(if without.is_empty() { stand } else { format!("{stand}, {} without auto-mTLS", named(&without)) })
 }
@@ -44,7 +46,7 @@ fn named(steps: &[usize]) -> String {
     format!("{noun} {}", numbers.join(", "))
 }
 
-/// `proved auto-mTLS of step 1 wrong: it is rolled back`
+/// `found auto-mTLS of step 1 not working: it is rolled back`
 fn wrong(plan: &[PlannedStep], back: &[usize], is_all_back: bool) -> String {
     let mut back = back.to_vec();
     back.sort_unstable();
@@ -53,7 +55,7 @@ fn wrong(plan: &[PlannedStep], back: &[usize], is_all_back: bool) -> String {
         steps => named(steps),
     };
     let are = if back.len() == 1 { "it is" } else { "they are" };
-    format!("proved {what} wrong: {are} {}rolled back", if is_all_back { "" } else { "NOT fully " })
+    format!("found {what} not working: {are} {}rolled back", if is_all_back { "" } else { "NOT fully " })
 }
 
 /// Why the way ended at a step, what stands, and how to go on.
@@ -67,7 +69,7 @@ pub(super) fn stopped(
     let number = failed + 1;
     let (exit, what) = match state {
         StepEnd::Own(Stands::Nothing) if why.reason == Reason::UnexpectedAnswer => {
-            (why.exit, "proved no step before it wrong".to_owned())
+            (why.exit, "gives no reason to roll back an earlier step".to_owned())
         }
         StepEnd::Own(Stands::Nothing) => (why.exit, "changed nothing".to_owned()),
         StepEnd::Own(Stands::RolledBack) => (why.exit.or(Exit::RolledBack), "is rolled back".to_owned()),
@@ -76,8 +78,8 @@ pub(super) fn stopped(
             (why.exit.or(exit), wrong(plan, back, *is_all_back))
         }
         StepEnd::Own(Stands::HalfDone) => (why.exit.or(Exit::HalfDone), "is NOT fully rolled back".to_owned()),
-        StepEnd::Own(Stands::Unconfirmed) => (why.exit, "stands, and is not confirmed".to_owned()),
-        StepEnd::Own(Stands::Part) => (why.exit, "stands in part".to_owned()),
+        StepEnd::Own(Stands::Unconfirmed) => (why.exit, "is applied, not verified".to_owned()),
+        StepEnd::Own(Stands::Part) => (why.exit, "is partly applied".to_owned()),
     };
     let back = match state {
         StepEnd::ProvenWrong { back, is_all_back: true } => back.as_slice(),
@@ -100,6 +102,6 @@ pub(super) fn ended_before(way_back: CommandLine, plan: &[PlannedStep], next: us
 
 /// Back there is only where something stands.
 fn both_ways(way_back: CommandLine, something_stands: bool) -> Hint {
-    let on = Hint::from("go on with the same command");
-    if something_stands { on.text("; go back with ").command(way_back) } else { on }
+    let on = Hint::from("run the same command again to continue");
+    if something_stands { on.text("; undo with ").command(way_back) } else { on }
 }

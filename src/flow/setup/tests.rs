@@ -166,14 +166,14 @@ fn where_a_step_fails_the_exit_code_and_the_text_say_what_stands() {
     };
     let own = |stands| StepEnd::Own(stands);
     assert_eq!(stopped(0, own(Stands::Nothing)), (Exit::Failed, "step 1 changed nothing".to_owned(), false));
-    let earlier = "step 2 changed nothing; step 1 stands".to_owned();
+    let earlier = "step 2 changed nothing; step 1 remains in place".to_owned();
     assert_eq!(stopped(1, own(Stands::Nothing)), (Exit::Failed, earlier, true));
     assert_eq!(stopped(0, own(Stands::RolledBack)).0, Exit::RolledBack);
     assert_eq!(stopped(0, own(Stands::HalfDone)).0, Exit::HalfDone);
-    assert_eq!(stopped(0, own(Stands::Part)), (Exit::Failed, "step 1 stands in part".to_owned(), true));
+    assert_eq!(stopped(0, own(Stands::Part)), (Exit::Failed, "step 1 is partly applied".to_owned(), true));
     let wrong = |is_all_back| StepEnd::ProvenWrong { back: vec![0], is_all_back };
     let (exit, text, _) = stopped(1, wrong(true));
     assert_eq!(exit, Exit::RolledBack);
-    assert!(text.contains("proved step 1 wrong: it is rolled back") && !text.contains("stands"), "{text}");
+    assert!(text.contains("found step 1 not working: it is rolled back") && !text.contains("in place"), "{text}");
     assert_eq!(stopped(1, wrong(false)).0, Exit::HalfDone);
 }

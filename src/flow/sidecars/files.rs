@@ -105,7 +105,7 @@ pub(crate) fn run(task: &Sidecars, global: &Global, report: &mut Report<'_>) -> 
         report.row(row);
     }
     if stopped {
-        report.ui.status("nothing was written: every object of the run, or none");
+        report.ui.status("nothing was written: a run writes all of its objects or none");
     } else if !task.preview.is_on() {
         report.ui.status(task.act.success());
     }
@@ -124,7 +124,7 @@ fn diffs<'e>(edited: &'e [Edited<'_>], task: &'e Sidecars) -> impl Iterator<Item
 fn offline(failure: Failure) -> Failure {
     match failure.reason {
         Reason::NoIstiod => Failure { message: "no istiod in the manifests".to_owned(), ..failure }
-            .hint("-f FILE with istiod's own manifests tells its address and image"),
+            .hint("-f FILE with istiod's own manifests provides its address and image"),
         _ => failure,
     }
 }

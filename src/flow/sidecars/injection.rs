@@ -82,7 +82,7 @@ pub(super) fn flags_of(act: &Injection) -> Option<Flags> {
 fn known(found: Result<Vec<Istiod>, Failure>, flags: &Flags, notes: &mut dyn Notes) -> Result<Vec<Istiod>, Failure> {
     match found {
         Err(failure) if flags.discovery_address.is_some() && failure.exit == Exit::SaidNo => {
-            notes.advice(Advice::note(Code::Unknown, format!("istiod was not looked at: {}", failure.message)));
+            notes.advice(Advice::note(Code::Unknown, format!("istiod could not be read: {}", failure.message)));
             Ok(Vec::new())
         }
         other => other,

@@ -114,7 +114,7 @@ async fn let_go(session: &Session, plan: &SidecarsPlan, done: &[Done], report: &
         let reference = &bootstrap.reference;
         let now = written(reference).unwrap_or(bootstrap);
         if let Err(error) = claims::let_go(session, now.clone()).await {
-            let message = format!("{reference}: still noted as written by gloo-rs, and Helm 4 conflicts with that");
+            let message = format!("{reference}: still recorded as written by gloo-rs, and Helm 4 conflicts with that");
             let advice = Advice::warning(Code::HelmConflict, message).details([error.into_failure(session).message]);
             report.advice(advice.hint("run this again").about(reference));
         }
@@ -160,7 +160,7 @@ fn risks(task: &Sidecars) -> Vec<String> {
             risks.extend(
                 (*upstreams == UpstreamsTask::Included).then_some("mTLS of the Upstreams that need the sidecars"),
             );
-            risks.extend((*caution == Caution::Forced).then_some("a cluster that is still pointed at (--force)"));
+            risks.extend((*caution == Caution::Forced).then_some("a cluster that is still in use (--force)"));
         }
         Injection::Inject { .. } => {}
     }
@@ -171,7 +171,7 @@ impl Injection {
     fn words(&self) -> &'static str {
         match self {
             Self::Inject { .. } => "inject changes",
-            Self::Uninject { .. } => "uninject takes away",
+            Self::Uninject { .. } => "uninject removes",
         }
     }
 

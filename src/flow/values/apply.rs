@@ -92,7 +92,8 @@ pub(crate) async fn ready(
         order::version(upgrade, task)?;
     }
     if let Some(owner @ (Owner::ArgoCd { .. } | Owner::Flux { .. })) = release::owner(session, namespace).await {
-        let message = format!("release {namespace}/{name}: {owner} renders it and would put it back; nothing changed");
+        let message =
+            format!("release {namespace}/{name}: {owner} renders it and would undo the change; nothing changed");
         return Err(Failure::new(Exit::Failed, Reason::Managed, message)
             .hint(gloo_rs("upgrade-values --values FILE --write").after("change its values in Git: ")));
     }
@@ -184,7 +185,7 @@ fn short_line(line: &str) -> &str {
     &line[..line.floor_char_boundary(SHOWN)]
 }
 
-const UPGRADED: &str = "the release is upgraded; its rollout was not waited for";
+const UPGRADED: &str = "the release is upgraded; its rollout is not verified";
 
 /// What became of the release where Helm failed.
 async fn failed(session: &Session, upgrade: &Upgrade, how: &str, last: &str) -> Stopped {
@@ -206,7 +207,7 @@ async fn failed(session: &Session, upgrade: &Upgrade, how: &str, last: &str) -> 
         (true, _) => (failure(Exit::Failed, "nothing changed"), Stands::Nothing),
         (false, Some("deployed")) => (failure(Exit::RolledBack, "rolled back"), Stands::RolledBack),
         _ => {
-            let hint = upgrade.record.rollback().after("back to what ran: ");
+            let hint = upgrade.record.rollback().after("to roll back: ");
             (failure(Exit::HalfDone, "it is not rolled back").hint(hint), Stands::HalfDone)
         }
     };
@@ -224,7 +225,7 @@ async fn settle(
     report: &mut Report<'_>,
 ) -> Result<u64, Failure> {
     let unconfirmed = |failure: Failure| {
-        Failure { exit: Exit::Unconfirmed, ..failure }.detail("the release is upgraded, the gateways are not confirmed")
+        Failure { exit: Exit::Unconfirmed, ..failure }.detail("the release is upgraded, the gateways are not verified")
     };
     let proxies = gateways::find(session, &upgrade.record.namespace, &Proxies::All).await.map_err(unconfirmed)?;
     for proxy in &proxies {
@@ -249,7 +250,7 @@ async fn settle(
                 let message = format!("{name} did not become ready ({} of {} new)", stuck.ready, stuck.wanted);
                 let mut failure = unconfirmed(Failure::new(Exit::Unconfirmed, Reason::Rollout, message));
                 failure.details.extend(stuck.complaints);
-                return Err(failure.hint(Hint::from("the wait is ").flag("--wait-timeout")));
+                return Err(failure.hint(Hint::from("set the wait with ").flag("--wait-timeout")));
             }
         }
         if task.act == ValuesAct::Merge {

@@ -157,7 +157,7 @@ async fn with_session(
         true => match istio::istiods(session, task.istio.namespace.as_deref()).await {
             // Without the right to look for istiod, what was typed or is there may be enough.
             Err(failure) if !needs && failure.exit == Exit::SaidNo => {
-                notes.advice(Advice::note(Code::Unknown, format!("istiod was not looked at: {}", failure.message)));
+                notes.advice(Advice::note(Code::Unknown, format!("istiod could not be read: {}", failure.message)));
                 Vec::new()
             }
             found => found?,
@@ -191,9 +191,9 @@ async fn with_session(
 
 /// What keeps the values before Istio from being known.
 fn unknown_history(found: &FoundRelease, earlier: &Earlier) -> Option<Advice> {
-    let lost = "what was there before Istio does not come back";
+    let lost = "values from before Istio are not restored";
     if found.history.is_empty() {
-        return Some(Advice::note(Code::Unknown, format!("the release's history may not be listed: {lost}")));
+        return Some(Advice::note(Code::Unknown, format!("the release's history cannot be listed: {lost}")));
     }
     let noun = match earlier.unread[..] {
         [] => return None,
@@ -202,7 +202,7 @@ fn unknown_history(found: &FoundRelease, earlier: &Earlier) -> Option<Advice> {
     };
     let unread = earlier.unread.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
     let then = match &earlier.record {
-        Some(record) => format!("what was there before Istio is taken from revision {}", record.revision),
+        Some(record) => format!("values from before Istio are restored from revision {}", record.revision),
         None => lost.to_owned(),
     };
     Some(Advice::note(Code::Unknown, format!("{noun} {unread} cannot be read: {then}")))

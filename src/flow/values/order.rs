@@ -54,7 +54,7 @@ pub(super) fn target(
     let namespace = namespace.clone();
     let ClusterContext::Kubeconfig { name, files } = context else {
         return match impersonation {
-            Some(_) => Err(cannot("--as: with the in-cluster configuration helm acts as the pod alone".to_owned())
+            Some(_) => Err(cannot("--as: with the in-cluster configuration helm acts only as the pod".to_owned())
                 .hint(
                     Hint::default().flag("--kubeconfig").text(" FILE names a kubeconfig, with which helm impersonates"),
                 )),
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn a_user_that_helm_cannot_be_is_refused() {
         let in_pod = told(&ClusterContext::InCluster, Some(&bob())).unwrap_err();
-        assert_eq!(in_pod, "--as: with the in-cluster configuration helm acts as the pod alone");
+        assert_eq!(in_pod, "--as: with the in-cluster configuration helm acts only as the pod");
         for context in [context("a"), ClusterContext::InCluster] {
             let uid = told(&context, Some(&Impersonation { uid: Some("7".to_owned()), ..bob() })).unwrap_err();
             assert_eq!(uid, "--as-uid: helm cannot act with a UID");

@@ -71,13 +71,13 @@ pub(super) fn of_file(path: &Path, task: &UpgradeValues, report: &mut Report<'_>
         }
         _ => {
             let message = format!("{name}: several charts, and none is named gloo or gloo-ee");
-            return Err(Failure::new(Exit::Failed, Reason::Ambiguous, message).hint("take the others out of the file"));
+            return Err(Failure::new(Exit::Failed, Reason::Ambiguous, message).hint("remove the others from the file"));
         }
     };
     if found.has_header() {
         report.advice(Advice::note(
             Code::Header,
-            format!("{name}: the line that helm get values prints first is left out"),
+            format!("{name}: the first line, which helm get values prints, is skipped"),
         ));
     }
     let at_hand = at_hand(task)?;
@@ -131,8 +131,8 @@ fn at_hand(task: &UpgradeValues) -> Result<Option<chart::AtHand>, Failure> {
     let chart = task.chart.as_deref().map(chart::read).transpose()?;
     match (&chart, &task.to_version) {
         (Some(chart), Some(wanted)) if chart.version.trim_start_matches('v') != wanted.trim_start_matches('v') => {
-            let message = format!("--to-version {wanted}: the chart at hand is {}-{}", chart.name, chart.version);
-            Err(Failure::usage(message).hint("leave --to-version out, or give the chart of that version"))
+            let message = format!("--to-version {wanted}: the given chart is {}-{}", chart.name, chart.version);
+            Err(Failure::usage(message).hint("omit --to-version, or give the chart of that version"))
         }
         _ => Ok(chart),
     }

@@ -243,7 +243,7 @@ impl Run<'_> {
             (None, Ok(Went::To(cluster))) => Some(cluster),
             _ => None,
         };
-        let unknown = || Unread::from("which cluster took the request is not known");
+        let unknown = || Unread::from("which cluster took the request is unknown");
         let around = match &cluster {
             Some(cluster) => Some(self.around(cluster).await),
             None => None,
@@ -299,7 +299,7 @@ impl Run<'_> {
                 let read = self.session.get(&kinds::UPSTREAM, namespace, name).await;
                 read.map(|value| Object::new(&kinds::UPSTREAM, value)).map_err(|error| self.survey.unread(error))
             }
-            None => Err(format!("cluster {cluster} is no Upstream's").into()),
+            None => Err(format!("cluster {cluster} belongs to no Upstream").into()),
         };
         let object = match object {
             Ok(object) => object,

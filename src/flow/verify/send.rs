@@ -235,12 +235,11 @@ async fn find_route(
         Ok(all) => all.into_iter().map(|value| Object::new(&kinds::VIRTUAL_SERVICE, value)).collect(),
         Err(error) if nothing_typed => {
             let failure = error.into_failure(session);
-            return Err(
-                failure.hint(flag("--host").text(" and --path say what to ask for, and need no right to list routes"))
-            );
+            return Err(failure
+                .hint(flag("--host").text(" and --path say what to request, and need no permission to list routes")));
         }
         Err(error) => {
-            notes.verbose(&format!("no route was looked for: {error}"));
+            notes.verbose(&format!("routes could not be read: {error}"));
             return Ok(None);
         }
     };
@@ -266,10 +265,11 @@ async fn find_route(
 }
 
 fn unanswered(failure: &probe::ProbeFailure, url: &str, is_idempotent: bool) -> Failure {
-    let forward = flag("--via").text(" forward sends it through the API server to a pod, whatever lies in between");
+    let forward =
+        flag("--via").text(" forward sends it through the API server to a pod, without the network in between");
     let may_be_done = |failure: Failure| match is_idempotent {
         true => failure,
-        false => failure.detail("it may have been acted on"),
+        false => failure.detail("the request may have had an effect"),
     };
     match failure {
         probe::ProbeFailure::NotARequest(why) => Failure::usage(format!("this cannot be sent: {why}")),
@@ -283,7 +283,7 @@ fn unanswered(failure: &probe::ProbeFailure, url: &str, is_idempotent: bool) -> 
         probe::ProbeFailure::Wire(Cause::Tls(fault)) => {
             let line = format!("no TLS with {url}: {}", fault.why());
             Failure::new(Exit::NoAnswer, Reason::Tls, line)
-                .hint("-k takes any certificate, --cacert FILE those of an authority, --host says which name is meant")
+                .hint("-k accepts any certificate, --cacert FILE those of an authority, --host sets the expected name")
         }
         probe::ProbeFailure::Wire(cause) => {
             let (why, sent) = match cause {

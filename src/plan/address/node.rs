@@ -60,7 +60,7 @@ fn selector(view: &View) -> Result<String, Failure> {
         labels(&view.spec()["selector"]).iter().map(|(key, value)| format!("{key}={value}")).collect();
     if terms.is_empty() {
         return Err(
-            view.refused(Reason::NoAddress, "has no selector: nothing says which pods, and so which nodes, answer")
+            view.refused(Reason::NoAddress, "has no selector, so it is unknown which pods, and so which nodes, answer")
         );
     }
     Ok(terms.join(","))

@@ -21,7 +21,7 @@ pub(crate) fn on_owners(plan: &NamespacePlan) -> Vec<Advice> {
         let owner = owner::of(&workload.value)?;
         let message = match owner {
             Owner::ArgoCd { .. } | Owner::Flux { .. } => {
-                format!("{owner} owns {}: it may take restartedAt away, and its pods start once more", short(workload))
+                format!("{owner} owns {}: it may remove restartedAt, which restarts its pods again", short(workload))
             }
             Owner::Helm { .. } | Owner::Discovery => return None,
         };
@@ -42,10 +42,10 @@ fn on_namespace(plan: &NamespacePlan, owner: &Owner) -> Advice {
     };
     let advice = match owner {
         Owner::ArgoCd { .. } | Owner::Flux { .. } => {
-            Advice::warning(Code::Owner, format!("{owner} owns namespace {name} and will put its labels back"))
+            Advice::warning(Code::Owner, format!("{owner} owns namespace {name} and will undo the change"))
         }
         Owner::Helm { .. } | Owner::Discovery => {
-            Advice::warning(Code::Owner, format!("{owner} owns namespace {name} and may put its labels back"))
+            Advice::warning(Code::Owner, format!("{owner} owns namespace {name} and may undo the change"))
         }
     };
     advice.hint(again.fixed("-f PATH --write").after("change it in Git: ")).about(&plan.namespace.reference)
@@ -87,12 +87,14 @@ pub(crate) fn on_policies(plan: &NamespacePlan, policies: &Policies<'_>) -> Opti
     }
     let (message, hint) = match plan.goal {
         Goal::Bound(_) => (
-            format!("STRICT holds in {name}: once its pods have sidecars, plaintext to them gets 503"),
+            format!("STRICT applies in {name}: once its pods have sidecars, plaintext to them gets 503"),
             gloo_rs("istio enable-mtls").after("its Upstreams need mTLS then: ").text(", or auto-mTLS"),
         ),
         Goal::Free => (
-            format!("STRICT holds in {name}: its pods will be outside of it, and can reach nothing that demands mTLS"),
-            Hint::from("what they call in the mesh cuts their connections"),
+            format!(
+                "STRICT applies in {name}: its pods will leave the mesh and can no longer reach what requires mTLS"
+            ),
+            Hint::from("workloads in the mesh will close their connections"),
         ),
     };
     Some(Advice::warning(Code::StrictPeer, message).details(strict).hint(hint).about(&plan.namespace.reference))
@@ -109,9 +111,9 @@ pub(crate) fn on_upstreams(plan: &NamespacePlan, upstreams: &[ObjectRef]) -> Opt
     let name = &plan.namespace.reference.name;
     let first = upstreams.first()?;
     let some = if upstreams.len() == 1 {
-        "1 Upstream speaks".to_owned()
+        "1 Upstream sends".to_owned()
     } else {
-        format!("{} Upstreams speak", upstreams.len())
+        format!("{} Upstreams send", upstreams.len())
     };
     Some(
         Advice::warning(Code::NoSidecar, format!("{some} Istio's mTLS to {name}: 503 once its pods have no sidecars"))

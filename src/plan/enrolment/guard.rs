@@ -33,20 +33,22 @@ pub(crate) fn against(namespace: &Object, installed: Installed<'_>, gloo: GlooNa
     let name = namespace.reference.name.as_str();
     let refuse = |message: String| Some(Objection::new(Reason::SystemNamespace, message));
     if NEVER_INJECTED.contains(&name) {
-        return refuse("is Kubernetes' own: Istio injects nothing there, so a label would change nothing".to_owned());
+        return refuse(
+            "belongs to Kubernetes: Istio injects nothing there, so a label would have no effect".to_owned(),
+        );
     }
     if installed.istiods.iter().any(|istiod| istiod == name) {
-        return refuse("is istiod's own: it would have to run before it can be started".to_owned());
+        return refuse("belongs to istiod: istiod would have to run before it could start".to_owned());
     }
     if name == installed.gloo && gloo == GlooNamespace::Refused {
         let why = Objection::new(
             Reason::SystemNamespace,
-            "is Gloo's own: the hook Jobs of its chart would get a sidecar and never end",
+            "belongs to Gloo: the hook Jobs of its chart would get a sidecar and never end",
         );
         return Some(
             why.hint(
                 gloo_rs("istio inject")
-                    .then(" puts the gateway alone into the mesh")
+                    .then(" puts only the gateway into the mesh")
                     .or("; ", flag("--include-gloo-namespace").text(" enrolls it")),
             ),
         );

@@ -70,14 +70,14 @@ impl PerObject for OnNamespace {
                     vec!["metadata:".to_owned(), "  labels:".to_owned(), format!("    {REVISION_LABEL}: \"{names}\"")]
                 }
             },
-            Self::Release => vec![format!("take {INJECTION_LABEL} and {REVISION_LABEL} out of metadata.labels")],
+            Self::Release => vec![format!("remove {INJECTION_LABEL} and {REVISION_LABEL} from metadata.labels")],
         }
     }
 
     fn advise(&self, namespace: &Object, _: &UpstreamContext) -> Vec<Advice> {
         let name = &namespace.reference.name;
         let command = self.words().command;
-        let note = Advice::note(Code::StalePods, format!("pods of {name} follow only once they are started anew"))
+        let note = Advice::note(Code::StalePods, format!("pods of {name} change only after a restart"))
             .hint(gloo_rs(command).value(name).after("once it is applied: "));
         vec![note.about(&namespace.reference)]
     }

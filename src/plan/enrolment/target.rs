@@ -36,7 +36,7 @@ pub(crate) fn choose(
         match (wanted, known.tags, &bond) {
             (Some(wanted), Listed::Unknown { why }, _) => Failure {
                 reason: Reason::Unknown,
-                message: format!("no istiod of revision {wanted}, and whether a tag is called so is unknown: {why}"),
+                message: format!("no istiod of revision {wanted}, and whether a tag has that name is unknown: {why}"),
                 ..failure
             },
             (_, _, Some((label, _))) if typed.is_none() => Failure {
@@ -116,10 +116,10 @@ mod tests {
     #[test]
     fn a_tag_that_may_not_be_seen_is_unknown_and_not_absent() {
         let namespace = Object::new(&NAMESPACE, json!({"metadata": {"name": "shop"}}));
-        let tags = Listed::Unknown { why: "may not list mutatingwebhookconfigurations".to_owned() };
+        let tags = Listed::Unknown { why: "not allowed to list mutatingwebhookconfigurations".to_owned() };
         let known = KnownIstiods { istiods: &istiods(&["1-27"]), tags: &tags };
         let failure = choose(known, Some("stable"), &namespace).unwrap_err();
         assert_eq!(failure.reason, Reason::Unknown);
-        assert!(failure.message.ends_with("may not list mutatingwebhookconfigurations"), "{failure}");
+        assert!(failure.message.ends_with("not allowed to list mutatingwebhookconfigurations"), "{failure}");
     }
 }

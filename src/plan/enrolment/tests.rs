@@ -117,8 +117,20 @@ fn what_a_restart_does_not_help_is_left_with_its_reason() {
             Reason::NotRestarted,
             "below number 2",
         ),
-        (Goal::Free, label("istio.io/rev", "1-28"), &meshed, Reason::NotInjected, "itself by istio.io/rev=1-28"),
-        (Goal::Free, label("sidecar.istio.io/inject", "true"), &meshed, Reason::NotInjected, "itself by sidecar"),
+        (
+            Goal::Free,
+            label("istio.io/rev", "1-28"),
+            &meshed,
+            Reason::NotInjected,
+            "its own sidecar by istio.io/rev=1-28",
+        ),
+        (
+            Goal::Free,
+            label("sidecar.istio.io/inject", "true"),
+            &meshed,
+            Reason::NotInjected,
+            "its own sidecar by sidecar",
+        ),
         (Goal::Free, json!({"spec": {"paused": true}}), &meshed, Reason::NotRestarted, "is paused"),
     ];
     for (goal, more, pod, reason, words) in table {
@@ -165,11 +177,11 @@ fn pods_that_no_workload_here_makes_are_named_once_each() {
     let left = plan(namespace(), seen.clone(), target(), &[]).unwrap().left;
     let shown: Vec<_> = left.iter().map(|(object, why)| format!("{object}: {}", why.message)).collect();
     let wanted = [
-        "pod/bare: nobody makes it anew once it is deleted",
-        "job.batch/once: a Job is not started anew",
+        "pod/bare: nothing creates it again after it is deleted",
+        "job.batch/once: a Job cannot be restarted",
         "rollout.argoproj.io/r: an Argo Rollout is restarted by its own controller",
-        "pod/s-1: is made by Sandbox s, which has to restart it",
-        "cronjob.batch/nightly: its next Jobs get a sidecar, and one that is no init container keeps a Job from ending",
+        "pod/s-1: is managed by Sandbox s, which has to restart it",
+        "cronjob.batch/nightly: its next Jobs get a sidecar, which keeps a Job from ending unless it is an init container",
     ];
     assert_eq!(shown, wanted);
     assert_eq!(plan(namespace(), seen, Goal::Free, &[]).unwrap().left, []);

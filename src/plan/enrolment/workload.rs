@@ -68,9 +68,9 @@ fn never_fits(template: &Value, goal: &Goal) -> Option<Objection> {
         }
         // Nobody calls the injector for an annotation.
         Goal::Free if !opts_out(metadata) => match metadata["labels"][REVISION_LABEL].as_str() {
-            Some(names) => not_injected(format!("asks for its sidecar itself by {REVISION_LABEL}={names}")),
+            Some(names) => not_injected(format!("requests its own sidecar by {REVISION_LABEL}={names}")),
             None if metadata["labels"][INJECT_LABEL] == "true" => {
-                not_injected(format!("asks for its sidecar itself by {INJECT_LABEL}=true"))
+                not_injected(format!("requests its own sidecar by {INJECT_LABEL}=true"))
             }
             None => None,
         },
@@ -92,7 +92,7 @@ fn not_replaced(workload: &Object) -> Option<Objection> {
     }
     let strategy = &spec["updateStrategy"];
     if strategy["type"] == "OnDelete" {
-        let why = objection("has updateStrategy OnDelete: its pods are replaced as they are deleted");
+        let why = objection("has updateStrategy OnDelete: its pods are replaced only when they are deleted");
         return Some(why.hint(kubectl("delete pod -n").value(namespace).then(", one after another")));
     }
     let partition = strategy["rollingUpdate"]["partition"].as_u64().unwrap_or_default();
@@ -122,7 +122,7 @@ pub(crate) fn others(
     if matches!(goal, Goal::Bound(_)) {
         left.extend(cron_jobs.iter().filter_map(|job| {
             let never = never_fits(&job.value["spec"]["jobTemplate"]["spec"]["template"], goal);
-            let message = "its next Jobs get a sidecar, and one that is no init container keeps a Job from ending";
+            let message = "its next Jobs get a sidecar, which keeps a Job from ending unless it is an init container";
             let why = Objection::new(Reason::NotRestarted, message).hint(format!("{INJECT_LABEL}=false on its pods"));
             never.is_none().then(|| (job.reference.clone(), why))
         }));
@@ -135,17 +135,17 @@ fn other(pod: &Value, holder: Holder, goal: &Goal, namespace: &str) -> (ObjectRe
     let this = || named(&kinds::POD, pod["metadata"]["name"].as_str().unwrap_or_default());
     let (object, message, hint) = match holder {
         Holder::Workload { kind, name } if kind == &kinds::JOB => {
-            (named(kind, &name), "a Job is not started anew".to_owned(), None)
+            (named(kind, &name), "a Job cannot be restarted".to_owned(), None)
         }
         Holder::Workload { kind, name } if kind == &kinds::ROLLOUT => {
             let hint = kubectl("argo rollouts restart").value(&name).with("-n", namespace).into();
             (named(kind, &name), "an Argo Rollout is restarted by its own controller".to_owned(), Some(hint))
         }
         Holder::Workload { kind, name } => {
-            (named(kind, &name), "was not there when it was looked for".to_owned(), None)
+            (named(kind, &name), "did not exist when it was looked for".to_owned(), None)
         }
-        Holder::Other(owner) => (this(), format!("is made by {owner}, which has to restart it"), None),
-        Holder::Nobody => (this(), "nobody makes it anew once it is deleted".to_owned(), None),
+        Holder::Other(owner) => (this(), format!("is managed by {owner}, which has to restart it"), None),
+        Holder::Nobody => (this(), "nothing creates it again after it is deleted".to_owned(), None),
     };
     let mut why = never_fits(pod, goal).unwrap_or_else(|| Objection::new(Reason::NotRestarted, message));
     why.hint = why.hint.or(hint);

@@ -99,7 +99,7 @@ fn on_far_end(upstream: &ObjectRef, far_end: &FarEnd, ends: &[(&Pod, PairState)]
     let behind = match far_end {
         FarEnd::Unseen => return None,
         FarEnd::System(service) => {
-            let what = format!("{name} is service {service}, which is not an app of the mesh: 503 there");
+            let what = format!("{name} is service {service}, which is not an application in the mesh: 503 there");
             return Some(Advice::warning(Code::NoSidecar, what));
         }
         FarEnd::Type(facts) | FarEnd::Path(facts) => &facts.behind,
@@ -112,7 +112,7 @@ fn on_far_end(upstream: &ObjectRef, far_end: &FarEnd, ends: &[(&Pod, PairState)]
         Behind::Pods { .. } => return on_pods(upstream, ends),
         Behind::Outside { kind } => Advice::warning(
             Code::NotKubernetes,
-            format!("{name} is not a Kubernetes Service ({kind}): 503 unless Istio's certificates are taken there"),
+            format!("{name} is not a Kubernetes Service ({kind}): 503 unless it accepts Istio's certificates"),
         ),
         Behind::NoUpstream => return None,
         Behind::NoService { service } => {
@@ -157,7 +157,7 @@ fn typed(upstream: &ObjectRef) -> String {
 fn on_disabled(upstream: &ObjectRef, ends: &[(&Pod, PairState)]) -> Option<Advice> {
     let name = &upstream.name;
     if let Some((pod, policy)) = policy(&broken(ends, &[Cause::DisabledPeer])) {
-        let what = format!("the peer of {name} takes no mTLS (DISABLE): 503 with it");
+        let what = format!("the peer of {name} does not accept mTLS (DISABLE): 503 with mTLS");
         let disable = gloo_rs("istio disable-mtls").with("-u", typed(upstream));
         return Some(
             Advice::warning(Code::of(Cause::DisabledPeer), what)
@@ -165,7 +165,7 @@ fn on_disabled(upstream: &ObjectRef, ends: &[(&Pod, PairState)]) -> Option<Advic
                 .hint(policy.opened_by(&pod.namespace).then(" first, or ").command(disable)),
         );
     }
-    unread(ends).map(|why| Advice::unknown("whether its peer takes mTLS is unknown", why))
+    unread(ends).map(|why| Advice::unknown("whether its peer accepts mTLS is unknown", why))
 }
 
 /// What plaintext would meet.
@@ -218,10 +218,10 @@ mod tests {
 
     #[test]
     fn what_could_not_be_read_is_a_note_and_never_ok() {
-        let unknown = around(Behind::Unknown("may not list pods".into()));
+        let unknown = around(Behind::Unknown("not allowed to list pods".into()));
         assert_eq!(codes(MtlsWish::Enable, &unknown), [Code::Unknown]);
         assert_eq!(codes(MtlsWish::Disable, &unknown), [Code::Unknown]);
-        let no_policies = Pod { demands: Err("may not list".into()), ..meshed(Mode::Permissive) };
+        let no_policies = Pod { demands: Err("not allowed to list".into()), ..meshed(Mode::Permissive) };
         let unknown = around(pods(vec![no_policies]));
         assert_eq!(codes(MtlsWish::Enable, &unknown), [Code::Unknown]);
         assert_eq!(codes(MtlsWish::Disable, &unknown), [Code::Unknown]);
@@ -240,7 +240,7 @@ mod tests {
         let said = on_upstream(MtlsWish::Enable, &upstream(), &disabled);
         assert_eq!(said.len(), 1);
         assert_eq!(said[0].code, Code::DisabledPeer);
-        assert_eq!(said[0].message, "the peer of x takes no mTLS (DISABLE): 503 with it");
+        assert_eq!(said[0].message, "the peer of x does not accept mTLS (DISABLE): 503 with mTLS");
         assert_eq!(said[0].details, ["peerauthentication shop/a, namespace"]);
         let hint = "gloo-rs istio peer-auth permissive -n shop first, or gloo-rs istio disable-mtls -u x";
         assert_eq!(said[0].hint, Some(hint.into()));
@@ -262,7 +262,7 @@ mod tests {
         let opted_out = || Pod { barred: Some(pod::OPTED_OUT), ..plain("shop/a") };
         let hint =
             |of: Vec<Pod>| on_upstream(MtlsWish::Enable, &upstream(), &around(pods(of)))[0].hint.clone().unwrap();
-        let way = "opted out by sidecar.istio.io/inject=false: take that away, or gloo-rs istio disable-mtls -u x";
+        let way = "opted out by sidecar.istio.io/inject=false: remove that, or gloo-rs istio disable-mtls -u x";
         assert_eq!(hint(vec![opted_out()]), way);
         assert_eq!(hint(vec![opted_out(), plain("shop/b")]), "gloo-rs istio enroll shop");
     }

@@ -6,7 +6,7 @@ use crate::error::Reason;
 use crate::plan::outcome::Objection;
 
 /// What flag gets past it.
-const FORCE: &str = "--force takes it all the same";
+const FORCE: &str = "--force proceeds anyway";
 
 /// Why Istio's TLS may not be answered there. A sweep takes only what can work: pods that are there and accept it.
 pub(crate) fn against_tls(after: &Facts) -> Option<Objection> {

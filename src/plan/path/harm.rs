@@ -24,10 +24,10 @@ pub(crate) fn harm(before: &Facts, after: &Facts) -> Harm {
         Behind::Pods { .. } => of_pods(before, after),
         Behind::Unknown(why) => Harm::Unknown(why.clone()),
         Behind::ByHand { service } => {
-            Harm::Unknown(format!("service {service} selects no pods, so who answers there is not known").into())
+            Harm::Unknown(format!("service {service} selects no pods, so who answers there is unknown").into())
         }
         Behind::Outside { kind } if !before.sends.is_same_as(&after.sends) => {
-            Harm::Unknown(format!("what {} accepts is not known", outside_host(kind)).into())
+            Harm::Unknown(format!("what {} accepts is unknown", outside_host(kind)).into())
         }
         _ => Harm::None,
     }

@@ -34,7 +34,7 @@ pub fn judge(facts: &Facts) -> Judged {
     match &facts.behind {
         Behind::Outside { kind } => outside(facts, kind),
         Behind::ByHand { service } => {
-            open(format!("service {service} selects no pods: who answers there cannot be told"), None)
+            open(format!("service {service} selects no pods: who answers there is unknown"), None)
         }
         Behind::Unknown(why) => unknown("what is behind it", why),
         _ => of_pods(facts),
@@ -47,7 +47,7 @@ fn idle(facts: &Facts) -> Option<Judged> {
     let is_idle = first.is_idle && others.iter().all(|proxy| proxy.is_idle);
     is_idle.then(|| {
         let (namespace, name) = first.name.split_once('/').unwrap_or_default();
-        let why = format!("nobody takes the request: gateway {} is scaled to 0", first.name);
+        let why = format!("no pod takes the request: gateway {} is scaled to 0", first.name);
         let scale = kubectl("scale deployment").value(name).with("-n", namespace).fixed("--replicas 1");
         breaks(Cause::NoGateway, why, Some(scale.into()))
     })
@@ -63,7 +63,7 @@ fn open(why: String, mend: Option<Hint>) -> Judged {
 
 fn unknown(what: &str, why: &Unread) -> Judged {
     let mend = why.rule.as_ref().map(Hint::allowing);
-    open(format!("{what} is not known: {why}"), mend)
+    open(format!("{what} is unknown: {why}"), mend)
 }
 
 /// What is not in this cluster: nobody can see what it takes, but what is sent decides all the same.
@@ -76,7 +76,7 @@ fn outside(facts: &Facts, kind: &str) -> Judged {
             return open(why.why.clone(), mend);
         }
         Sends::Istio { .. } => {
-            (Verdict::Unknown, format!("Istio's TLS to {host}: whether it is in the mesh cannot be told"))
+            (Verdict::Unknown, format!("Istio's TLS to {host}: whether it is in the mesh is unknown"))
         }
         Sends::Tls { how, .. } => (Verdict::Tls, format!("TLS {how}")),
         Sends::Plaintext { why } => (Verdict::Plaintext, format!("plaintext to {host}: {why}")),
@@ -164,7 +164,7 @@ fn enroll(facts: &Facts) -> Option<Hint> {
     let enroll = gloo_rs("istio enroll").value(pods_namespace(facts)?);
     match barred(facts) {
         None => Some(enroll.into()),
-        Some(why) if why == pod::OPTED_OUT => Some(enroll.after(format!("{why}: take that away, then "))),
+        Some(why) if why == pod::OPTED_OUT => Some(enroll.after(format!("{why}: remove that, then "))),
         Some(_) => None,
     }
 }

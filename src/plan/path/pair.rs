@@ -82,7 +82,7 @@ fn of_gateways<'f>(facts: &'f Facts, pod: &'f Pod, ends: &PairState) -> Vec<Pair
             active.map(|proxy| pair(Some(proxy), from_gateway(&facts.sends, proxy, ends.clone()))).collect()
         }
         Err(why) if needs_certificate(&facts.sends, ends) => {
-            vec![pair(None, PairState::unread("whether the gateway has Istio's sidecars is not known: ", why))]
+            vec![pair(None, PairState::unread("whether the gateway has Istio's sidecars is unknown: ", why))]
         }
         Ok(_) if needs_certificate(&facts.sends, ends) => {
             let why = "no gateway proxy was found that could present Istio's certificate".to_owned();
@@ -117,7 +117,7 @@ pub(crate) fn from_gateway(sends: &Sends, proxy: &ProxyState, ends: PairState) -
                     format!("gateway {} cannot present Istio's certificate: it lacks {}", proxy.name, missing(lacks));
                 PairState::broken(Cause::NoSecret, why)
             }
-            Err(why) => PairState::unread("whether the gateway has Istio's sidecars is not known: ", why),
+            Err(why) => PairState::unread("whether the gateway has Istio's sidecars is unknown: ", why),
         };
     }
     if let Sends::Tls { shows: Shows::CertificateOfSds, how, .. } = sends {
@@ -162,7 +162,7 @@ pub(crate) fn of_pod(sends: &Sends, pod: &Pod, port: Declared) -> PairState {
         (Sends::Plaintext { .. } | Sends::PerPod, Membership::Outside) => PairState::Plaintext,
         _ => match &pod.demands {
             Ok(effective) => under(effective.mode, sends, pod, port),
-            Err(why) => PairState::unread("the PeerAuthentication that holds is not known: ", why),
+            Err(why) => PairState::unread("the PeerAuthentication that applies is unknown: ", why),
         },
     }
 }
@@ -175,14 +175,14 @@ fn under(mode: Mode, sends: &Sends, pod: &Pod, port: Declared) -> PairState {
         Sends::PerPod if !is_ambient => istio(pod, mode, Announced::AsTheMeshs),
         _ if is_ambient && mode == Mode::Strict => PairState::broken(
             Cause::StrictAmbient,
-            format!("the ambient mesh takes its own TLS alone (STRICT, {})", policy(pod)),
+            format!("the ambient mesh accepts only its own TLS (STRICT, {})", policy(pod)),
         ),
         Sends::Tls { .. } if is_ambient => PairState::Tls,
         Sends::Tls { how, announced, shows } => {
             own(pod, mode, &Own { how, announced: *announced, shows: *shows }, port)
         }
         _ if mode == Mode::Strict => {
-            PairState::broken(Cause::StrictPeer, format!("it takes mutual TLS alone (STRICT, {})", policy(pod)))
+            PairState::broken(Cause::StrictPeer, format!("it accepts only mutual TLS (STRICT, {})", policy(pod)))
         }
         _ => PairState::Plaintext,
     }
@@ -190,12 +190,13 @@ fn under(mode: Mode, sends: &Sends, pod: &Pod, port: Declared) -> PairState {
 
 fn istio(pod: &Pod, mode: Mode, announced: Announced) -> PairState {
     match (mode, announced) {
-        (Mode::Disable, _) => {
-            PairState::broken(Cause::DisabledPeer, format!("it takes no mutual TLS ({} says DISABLE)", policy(pod)))
-        }
+        (Mode::Disable, _) => PairState::broken(
+            Cause::DisabledPeer,
+            format!("it does not accept mutual TLS ({} says DISABLE)", policy(pod)),
+        ),
         (Mode::Permissive, Announced::AsAnother | Announced::Not) => PairState::broken(
             Cause::NotAnnounced,
-            "its sidecar is PERMISSIVE and knows the mesh's TLS by alpnProtocols [istio], which the sslConfig lacks",
+            "its sidecar is PERMISSIVE and recognizes the mesh's TLS by alpnProtocols [istio], which the sslConfig lacks",
         ),
         (Mode::Permissive, Announced::AsTheMeshs) | (Mode::Strict, _) => PairState::Mtls,
     }
@@ -215,15 +216,15 @@ fn own(pod: &Pod, mode: Mode, own: &Own<'_>, port: Declared) -> PairState {
     match (is_ended, own.shows, port) {
         (true, Shows::Nothing, _) => PairState::broken(
             Cause::OwnTls,
-            format!("{mode_of} demands a certificate of the mesh, and TLS {} shows none", own.how),
+            format!("{mode_of} requires a certificate of the mesh, and TLS {} shows none", own.how),
         ),
         (true, Shows::Certificate | Shows::CertificateOfSds, _) => PairState::Unknown {
             cause: Some(Cause::OwnCertificate),
-            why: format!("{mode_of} demands a certificate of the mesh; TLS {} may not be one", own.how),
+            why: format!("{mode_of} requires a certificate of the mesh; TLS {} may not be one", own.how),
             rule: None,
         },
         (false, _, Declared::Http) => {
-            PairState::broken(Cause::OwnTls, "its port is declared HTTP, where a sidecar takes no TLS but the mesh's")
+            PairState::broken(Cause::OwnTls, "its port is declared HTTP, where a sidecar accepts only the mesh's TLS")
         }
         (false, _, Declared::Other) => PairState::Tls,
     }

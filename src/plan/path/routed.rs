@@ -257,7 +257,7 @@ mod tests {
 
     /// Gloo in this namespace, which watches these; none: all.
     fn gloo(namespace: &str, watched: &[&str]) -> Installation {
-        let mut snapshot = Snapshot::new(Unknown::because("it was not asked for"));
+        let mut snapshot = Snapshot::new(Unknown::because("it was not requested"));
         let settings = json!({
             "metadata": {"namespace": namespace, "name": "default"}, "spec": {"watchNamespaces": watched},
         });

@@ -77,7 +77,7 @@ impl Cluster {
     }
 
     fn snapshot(&self) -> Snapshot {
-        let mut snapshot = Snapshot::new(Unknown::because("it was not asked for"));
+        let mut snapshot = Snapshot::new(Unknown::because("it was not requested"));
         let mut put = |kind: &'static Kind, values: Vec<Value>| {
             let objects = values.into_iter().map(|value| Object::new(kind, value)).collect();
             snapshot.put(kind, ListPart::All, ListAnswer::Read(objects));
@@ -90,7 +90,7 @@ impl Cluster {
             "data": {"envoy.yaml": self.bootstrap}});
         put(&kinds::CONFIG_MAP, vec![map]);
         let forbidden =
-            |rule: &str| ListAnswer::Unknown(Unknown { why: "may not list".into(), rule: Some(rule.into()) });
+            |rule: &str| ListAnswer::Unknown(Unknown { why: "not allowed to list".into(), rule: Some(rule.into()) });
         match &self.settings {
             Some(settings) => put(&kinds::SETTINGS, vec![settings.clone()]),
             None => snapshot.put(&kinds::SETTINGS, ListPart::All, forbidden("{settings}")),
@@ -215,7 +215,7 @@ fn a_verdict_says_why_and_what_to_type() {
     let judged = Cluster::new().with(|it| it.policies = Some(vec![policy("STRICT")])).judged();
     assert_eq!(
         judged.why,
-        "2 of 2 pods answer plaintext with 503: it takes mutual TLS alone (STRICT, shop/p, namespace)"
+        "2 of 2 pods answer plaintext with 503: it accepts only mutual TLS (STRICT, shop/p, namespace)"
     );
     assert_eq!(judged.mend, Some("gloo-rs istio enable-mtls -u u".into()));
     let without = Cluster::new().with(|it| {
@@ -307,7 +307,7 @@ fn pods_that_cannot_be_injected_are_not_sent_to_enroll_again_and_again() {
     let mend = |change: fn(&mut Value), sent: Value| barred(change, sent).judged().mend;
     let opted_out = |pod: &mut Value| pod["metadata"]["labels"]["sidecar.istio.io/inject"] = json!("false");
     let on_host = |pod: &mut Value| pod["spec"]["hostNetwork"] = json!(true);
-    let told = "opted out by sidecar.istio.io/inject=false: take that away, ";
+    let told = "opted out by sidecar.istio.io/inject=false: remove that, ";
     assert_eq!(mend(opted_out, istio_ssl_config()).unwrap(), format!("{told}or gloo-rs istio disable-mtls -u u"));
     assert_eq!(mend(opted_out, Value::Null).unwrap(), format!("{told}then gloo-rs istio enroll shop"));
     let host = "uses the host's network: Istio injects nothing there; gloo-rs istio disable-mtls -u u";

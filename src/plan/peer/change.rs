@@ -76,10 +76,10 @@ pub(crate) fn decide(request: &PolicyRequest, policies: &Policies, kind: &'stati
     {
         let why = Objection::new(
             Reason::RootNamespace,
-            format!("{namespace} is the mesh's root namespace: its policy is the whole mesh's, nothing changed"),
+            format!("{namespace} is the mesh's root namespace: its policy applies to the whole mesh; nothing changed"),
         );
         let object = ObjectRef::new(kind, namespace.as_str(), NAME);
-        return PolicyVerdict::Refuse { object, why: why.hint("--mesh, if that is meant") };
+        return PolicyVerdict::Refuse { object, why: why.hint("use --mesh to change the policy of the whole mesh") };
     }
     let there: Vec<_> = at_level(scope, policies).into_iter().map(|value| Object::new(kind, value.clone())).collect();
     match wish {
@@ -144,9 +144,9 @@ fn create(scope: &PolicyScope, wanted: Mode, policies: &Policies, kind: &'static
         policy["metadata"]["namespace"] == *object.namespace && policy["metadata"]["name"] == *object.name
     };
     if let Some(theirs) = policies.all.iter().find(has_name) {
-        let mut why = Objection::new(Reason::Ambiguous, "is there and is for other pods; nothing changed");
+        let mut why = Objection::new(Reason::Ambiguous, "exists and applies to other pods; nothing changed");
         why.details.push(format!("it selects {}", shown(&selector(theirs))));
-        return PolicyVerdict::Refuse { object, why: why.hint("rename that one, or take it away") };
+        return PolicyVerdict::Refuse { object, why: why.hint("rename or remove that one") };
     }
     let edits = vec![Edit::set(FieldPath::root(), made)];
     if let Some(why) = no_effect(scope, wanted, policies, &before, &edits) {
@@ -198,7 +198,7 @@ fn no_effect(
     let source = source.or_else(|| effective.chain.last().filter(|_| effective.mode != wanted))?;
     let mut why = Objection::new(
         Reason::Shadowed,
-        format!("would not be read: {} is older and selects the same pods; nothing changed", source.policy),
+        format!("would be ignored: {} is older and selects the same pods; nothing changed", source.policy),
     );
     why.details.push(format!("it says {}", source.mode.map_or("UNSET", Mode::name)));
     Some(why.hint(flag("--workload").text(" with the labels of that one changes it")))
@@ -213,13 +213,13 @@ fn remove(request: &PolicyRequest, policies: &Policies, there: &[Object], usual:
         let edits = vec![Edit::remove(FieldPath::root())];
         let all = after(policies, &before, &edits);
         let then = scope.effective(&Policies { all: &all, ..*policies });
-        let message = format!("removed, {} holds for {scope} then ({})", then.mode, by(&then));
+        let message = format!("removed, {} then applies to {scope} ({})", then.mode, by(&then));
         return PolicyVerdict::Change { before, edits, message };
     }
     match there.first() {
         None => {
             let now = scope.effective(policies);
-            let message = format!("not there, {} holds for {scope} ({})", now.mode, by(&now));
+            let message = format!("not there, {} applies to {scope} ({})", now.mode, by(&now));
             PolicyVerdict::Unchanged { object: usual, message }
         }
         Some(policy) => {
@@ -227,7 +227,7 @@ fn remove(request: &PolicyRequest, policies: &Policies, there: &[Object], usual:
             let object = policy.reference.clone();
             PolicyVerdict::Refuse {
                 object,
-                why: why.hint(flag("--overwrite").text(" takes it away").or("; ", "permissive changes its mode")),
+                why: why.hint(flag("--overwrite").text(" removes it").or("; ", "permissive changes its mode")),
             }
         }
     }
@@ -370,17 +370,17 @@ mod tests {
         let theirs = policy("shop/theirs", 2022, &json!({"mtls": {"mode": "DISABLE"}}));
         let take = request(shop(), PolicyWish::Remove);
         let (left, message) = changed(&take, &[mesh.clone(), mine.clone()]);
-        assert_eq!(message, "shop/default removed, STRICT holds for namespace shop then (istio-system/m, mesh)");
+        assert_eq!(message, "shop/default removed, STRICT then applies to namespace shop (istio-system/m, mesh)");
         assert_eq!(left, std::slice::from_ref(&mesh));
         let (_, message) = changed(&take, &[mine, theirs.clone()]);
-        assert_eq!(message, "shop/default removed, DISABLE holds for namespace shop then (shop/theirs, namespace)");
+        assert_eq!(message, "shop/default removed, DISABLE then applies to namespace shop (shop/theirs, namespace)");
         assert_eq!(refused(&take, std::slice::from_ref(&theirs)), Reason::NotOurs);
         let overwrite = PolicyRequest { foreign: OtherTls::Replace, ..take.clone() };
         let (left, message) = changed(&overwrite, &[theirs]);
-        assert_eq!(message, "shop/theirs removed, PERMISSIVE holds for namespace shop then (Istio's default)");
+        assert_eq!(message, "shop/theirs removed, PERMISSIVE then applies to namespace shop (Istio's default)");
         assert!(left.is_empty());
         let PolicyVerdict::Unchanged { message, .. } = verdict(&take, &[mesh]) else { panic!() };
-        assert_eq!(message, "not there, STRICT holds for namespace shop (istio-system/m, mesh)");
+        assert_eq!(message, "not there, STRICT applies to namespace shop (istio-system/m, mesh)");
     }
 
     #[test]

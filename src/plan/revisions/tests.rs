@@ -137,7 +137,7 @@ fn injection_decides_where_both_labels_stand() {
 #[test]
 fn what_may_not_be_listed_is_unknown_and_never_unused() {
     let istiods = istiods();
-    let hidden = || "may not list".to_owned();
+    let hidden = || "not allowed to list".to_owned();
     let changes: [fn(&mut Inputs, String); 4] = [
         |inputs, why| inputs.tags = Listed::Unknown { why },
         |inputs, why| inputs.bindings = Listed::Unknown { why },
@@ -149,7 +149,7 @@ fn what_may_not_be_listed_is_unknown_and_never_unused() {
         hide(&mut inputs, hidden());
         let report = report(&inputs);
         assert!(report.rows.iter().all(|row| !matches!(row.in_use, InUse::No | InUse::TagOnly)), "{report:?}");
-        assert!(report.advice[0].message.ends_with("are unknown: may not list"));
+        assert!(report.advice[0].message.ends_with("are unknown: not allowed to list"));
     }
     let mut inputs = inputs(&istiods);
     inputs.bindings = Listed::Unknown { why: hidden() };

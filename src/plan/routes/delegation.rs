@@ -102,7 +102,7 @@ impl Walk<'_> {
             let mut of_weight: Vec<Route> = Vec::new();
             for table in &tables {
                 if self.visited.contains(&table.reference) {
-                    let why = format!("route table {} is on the way here already: a circle", full_name(table));
+                    let why = format!("route table {} is already part of this chain: a cycle", full_name(table));
                     let trail = parent.trail.clone();
                     self.left_out.push(LeftOut { trail, matchers: vec![parent.matcher.clone()], why });
                     continue;

@@ -214,7 +214,7 @@ impl<'v> Listener<'v> {
     fn unresolved(&self, route: &Object) -> Option<String> {
         let parent = list(&route.value["spec"], "parentRefs").iter().find(|it| self.is_named_by(it, route))?;
         let why = denied(route, parent, self.gateway, "ResolvedRefs")?;
-        Some(format!("httproute {} has a backend that is not sent to: {why}", full_name(route)))
+        Some(format!("httproute {} has a backend that gets no requests: {why}", full_name(route)))
     }
 
     /// Whether the listener takes routes from the namespace of this one.
@@ -225,7 +225,7 @@ impl<'v> Listener<'v> {
             Some("All") => true,
             Some("Selector") => {
                 let Some(labelled) = routing.namespaces.iter().find(|it| it.reference.name == *namespace) else {
-                    return Err(format!("whether the listener takes routes from {namespace} cannot be told"));
+                    return Err(format!("whether the listener takes routes from {namespace} is unknown"));
                 };
                 let selector = &namespaces["selector"];
                 select::has_labels(labelled, &selector["matchLabels"])

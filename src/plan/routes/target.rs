@@ -112,7 +112,7 @@ fn of_route_action(action: &Value, home: &str, groups: &[Object]) -> Action {
     let what = match action["clusterHeader"].as_str() {
         Some(header) => format!("the cluster that header {header} names"),
         None if action["dynamicForwardProxy"].is_object() => "the request's own host (dynamic forward proxy)".into(),
-        None => "a kind of destination that is not known here".into(),
+        None => "a destination of an unknown kind".into(),
     };
     Action::Elsewhere(what)
 }
@@ -148,5 +148,5 @@ fn of_destination(destination: &Value, home: &str) -> RouteTarget {
     if let consul @ Value::Object(_) = &destination["consul"] {
         return RouteTarget::Other(format!("consul service {}", text(consul, "serviceName")));
     }
-    RouteTarget::Other("a destination that is not known here".into())
+    RouteTarget::Other("an unknown destination".into())
 }

@@ -224,7 +224,11 @@ spec: {routes: [{matchers: [{prefix: /c}], delegateAction: {ref: {name: round, n
     let why = |path: &str| world.left_out("any", path).join("\n");
     assert!(why("/a").ends_with("route table gloo-system/gone is not there"), "{}", why("/a"));
     assert!(why("/b").ends_with("no route table has the labels it selects"), "{}", why("/b"));
-    assert!(why("/c").ends_with("route table gloo-system/round is on the way here already: a circle"), "{}", why("/c"));
+    assert!(
+        why("/c").ends_with("route table gloo-system/round is already part of this chain: a cycle"),
+        "{}",
+        why("/c")
+    );
     assert!(why("/d").ends_with("a route that delegates has to have a prefix matcher"), "{}", why("/d"));
     assert!(why("/e").ends_with("it has no action"), "{}", why("/e"));
     assert_eq!(why("/f"), "");

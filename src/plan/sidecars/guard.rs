@@ -66,7 +66,7 @@ pub(super) fn against_gateway_api(makers: &Makers) -> Option<Objection> {
     Some(
         Objection::new(
             Reason::Managed,
-            format!("is made for Gateway {gateway} by Gloo's controller, which would put it back; nothing changed"),
+            format!("is made for Gateway {gateway} by Gloo's controller, which would undo the change; nothing changed"),
         )
         .hint(gloo_rs("upgrade-values").after("set global.istioIntegration.enabled in Gloo's Helm values: ")),
     )
@@ -76,14 +76,14 @@ pub(super) fn against_gateway_api(makers: &Makers) -> Option<Objection> {
 pub(super) fn against_gloo_mtls(makers: &Makers) -> Option<Objection> {
     makers.gloo_mtls.then(|| {
         Objection::new(Reason::Managed, "has glooMtls, whose xDS goes through gateway_proxy_sds; nothing changed")
-            .hint(gloo_rs("upgrade-values").after("change Istio in the Helm values beside glooMtls: "))
+            .hint(gloo_rs("upgrade-values").after("change Istio in the Helm values next to glooMtls: "))
     })
 }
 
 /// Why the sidecars that the chart renders are not changed beside it.
 pub(super) fn against_chart(makers: &Makers, hint: impl Into<Hint>) -> Option<Objection> {
     makers.chart_sidecars.then(|| {
-        Objection::new(Reason::Managed, "has its sidecars from Helm values that carry Istio; nothing changed")
+        Objection::new(Reason::Managed, "has its sidecars from Helm values that set up Istio; nothing changed")
             .hint(hint)
     })
 }
@@ -93,10 +93,7 @@ pub(super) fn against_init_containers(proxy: &GatewayProxy) -> Option<Objection>
     let init = &proxy.pod_spec()["initContainers"];
     let name = [SDS, ISTIO_PROXY].into_iter().find(|name| item(init, name).is_some())?;
     Some(
-        Objection::new(
-            Reason::Managed,
-            format!("has an init container {name} that is somebody else's; nothing changed"),
-        )
-        .hint("take it out where it came from, then run this again"),
+        Objection::new(Reason::Managed, format!("has an init container {name} not added by gloo-rs; nothing changed"))
+            .hint("remove it where it was added, then run this again"),
     )
 }

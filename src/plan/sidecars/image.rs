@@ -42,12 +42,12 @@ pub(crate) fn sds_image(gloo: &str) -> Result<Image, NeedsFlag> {
     let image = Image::parse(gloo).map_err(|why| needs(format!("the gloo image {gloo:?} cannot be read: {why}")))?;
     let sibling = SIBLINGS.iter().find(|(name, _)| *name == image.name());
     let (_, sds) = sibling
-        .ok_or_else(|| needs(format!("the gloo image {image} does not tell the sds image: its name is not gloo's")))?;
+        .ok_or_else(|| needs(format!("the gloo image {image} does not show the sds image: its name is not gloo's")))?;
     if image.digest.is_some() {
-        return Err(needs(format!("the gloo image {image} does not tell the sds image: it is pinned by digest")));
+        return Err(needs(format!("the gloo image {image} does not show the sds image: it is pinned by digest")));
     }
     if image.tag.is_none() {
-        return Err(needs(format!("the gloo image {image} does not tell the sds image: it has no tag")));
+        return Err(needs(format!("the gloo image {image} does not show the sds image: it has no tag")));
     }
     Ok(image.beside(sds))
 }
@@ -62,11 +62,11 @@ pub(crate) fn proxyv2_image(pilot: &str) -> Result<Image, NeedsFlag> {
     let image =
         Image::parse(pilot).map_err(|why| needs(format!("the istiod image {pilot:?} cannot be read: {why}")))?;
     if image.name() != "pilot" {
-        return Err(needs(format!("the istiod image {image} does not tell the proxy's: its name is not pilot")));
+        return Err(needs(format!("the istiod image {image} does not show the proxy's: its name is not pilot")));
     }
     if image.tag.is_none() {
         let why = if image.digest.is_some() { "it is pinned by digest" } else { "it has no tag" };
-        return Err(needs(format!("the istiod image {image} does not tell the proxy's: {why}")));
+        return Err(needs(format!("the istiod image {image} does not show the proxy's: {why}")));
     }
     Ok(image.beside("proxyv2"))
 }

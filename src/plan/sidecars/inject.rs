@@ -56,7 +56,7 @@ pub(crate) fn inject(proxy: &GatewayProxy, flags: &Flags, around: &Around) -> Re
             let missing: Vec<_> = before.missing.iter().map(ToString::to_string).collect();
             let name = &proxy.workload.reference.name;
             plan.advice.push(
-                Advice::note(Code::Completed, format!("{name} was half injected; missing: {}", missing.join(", ")))
+                Advice::note(Code::Completed, format!("{name} was partly injected; missing: {}", missing.join(", ")))
                     .about(&proxy.workload.reference),
             );
         }
@@ -315,6 +315,6 @@ fn on_old_image(proxy: &GatewayProxy, values: &Values, around: &Around) -> Optio
     (kept && !same_tag(there, Some(image))).then(|| {
         let what = format!("istio-proxy runs {there}, istiod {} is {}", istiod.revision, istiod.version);
         Advice::note(Code::OldImage, what)
-            .hint(flag("--revision").text(format!(" {} takes istiod's version", quoted(&istiod.revision))))
+            .hint(flag("--revision").text(format!(" {} uses istiod's version", quoted(&istiod.revision))))
     })
 }

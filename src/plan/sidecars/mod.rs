@@ -130,10 +130,10 @@ impl TransactionPlan {
         match now {
             Some(now) => {
                 edits.push(restart(now));
-                notes.push("restarted: Envoy reads its bootstrap once".to_owned());
+                notes.push("restarted: Envoy reads its bootstrap only at start".to_owned());
             }
             None => self.advice.push(
-                Advice::note(Code::Completed, "only the bootstrap changes, and Envoy reads it once")
+                Advice::note(Code::Completed, "only the bootstrap changes, and Envoy reads it only at start")
                     .hint(kubectl("rollout restart").value(proxy.workload.reference.to_string())),
             ),
         }

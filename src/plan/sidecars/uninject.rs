@@ -38,7 +38,7 @@ pub(crate) fn uninject(proxy: &GatewayProxy, around: &Around) -> Result<Transact
     plan.push(&proxy.workload, edits, &notes);
     if plan.writes() {
         let carried = makers.chart_sidecars.then(|| {
-            Advice::warning(Code::Owner, "Gloo's Helm values carry Istio; the next upgrade puts the sidecars back")
+            Advice::warning(Code::Owner, "Gloo's Helm values set up Istio; the next upgrade adds the sidecars again")
                 .hint(LASTING)
                 .about(&proxy.workload.reference)
         });

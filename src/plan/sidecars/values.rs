@@ -163,7 +163,7 @@ fn image(
 fn running_sds(gloo: Option<&Value>) -> Result<(String, ValueSource), NeedsFlag> {
     let containers = gloo.map_or(&Value::Null, |gloo| &gloo["spec"]["template"]["spec"]["containers"]);
     let image = item(containers, "gloo").and_then(|container| container["image"].as_str());
-    let image = image.ok_or_else(|| NeedsFlag::unseen(NeedsFlag::SDS, "no running gloo tells the sds image"))?;
+    let image = image.ok_or_else(|| NeedsFlag::unseen(NeedsFlag::SDS, "no running gloo shows the sds image"))?;
     Ok((sds_image(image)?.to_string(), ValueSource::RunningGloo))
 }
 
@@ -171,7 +171,7 @@ fn proxy_image(flags: &Flags, there: Option<String>, around: &Around) -> Result<
     let pilot = around.choice.and_then(|choice| choice.istiod.as_ref()).and_then(|istiod| istiod.image.as_deref());
     let told = |source| {
         let pilot = pilot
-            .ok_or_else(|| NeedsFlag::unseen(NeedsFlag::ISTIO_PROXY, "no istiod here tells the istio-proxy image"))?;
+            .ok_or_else(|| NeedsFlag::unseen(NeedsFlag::ISTIO_PROXY, "no istiod here shows the istio-proxy image"))?;
         Ok((proxyv2_image(pilot)?.to_string(), source))
     };
     let typed = flags.proxy_image.clone().map(|image| (image, ValueSource::Flag(NeedsFlag::ISTIO_PROXY)));

@@ -75,7 +75,7 @@ pub(crate) fn of_settings(before: &Value, after: &Value, settings: &Value, apply
         }
         (said != is).then(|| {
             let message =
-                format!("Settings have {field} {is}, the values say {said}: the upgrade writes it anew ({path})");
+                format!("Settings have {field} {is}, the values say {said}: the upgrade writes it again ({path})");
             Advice::warning(Code::Differs, message)
         })
     };
@@ -112,7 +112,7 @@ pub(crate) fn of_gateway(object: &Object, apply: Apply) -> Option<Advice> {
         Apply::ServerSide => {
             Advice::warning(Code::HelmConflict, format!("{wrote}: Helm 4 conflicts with it")).hint(uninject)
         }
-        Apply::ClientSide => Advice::note(Code::HelmConflict, format!("{wrote}: the upgrade writes over it"))
+        Apply::ClientSide => Advice::note(Code::HelmConflict, format!("{wrote}: the upgrade overwrites it"))
             .hint(uninject.after("before Helm 4's server-side apply, which conflicts with it: ")),
     })
 }
@@ -220,7 +220,7 @@ fn deprecated(values: &Value) -> Vec<Advice> {
         .map(|(keys, instead)| (FieldPath::keys(keys), *instead))
         .filter(|(path, _)| there(path))
         .map(|(path, instead)| {
-            Advice::note(Code::Deprecated, format!("{path} is deprecated since 1.17; in its place: {instead}"))
+            Advice::note(Code::Deprecated, format!("{path} is deprecated since 1.17; use {instead}"))
         })
         .collect()
 }

@@ -28,7 +28,7 @@ pub(super) fn merge(merge: &mut Merge<'_>, flags: &Flags, choice: Option<&Choice
     let pilot = choice.and_then(|choice| choice.istiod.as_ref()).and_then(|istiod| istiod.image.as_deref());
     let Some(pilot) = pilot else {
         if tag.is_none() {
-            merge.plan.advice.push(stays("no istiod was asked"));
+            merge.plan.advice.push(stays("no istiod was read"));
         }
         return Ok(());
     };

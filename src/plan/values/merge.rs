@@ -117,7 +117,7 @@ impl Merge<'_> {
             (Switch::NotTyped, None) => self.set(&path, true, "default"),
             (Switch::NotTyped, Some(there)) if !is_on(Some(there)) => {
                 self.plan.advice.push(
-                    Advice::note(Code::Explicit, format!("{path} stays {there}: it is there explicitly"))
+                    Advice::note(Code::Explicit, format!("{path} stays {there}: it is set explicitly"))
                         .hint(flag("--auto-mtls").text(" turns it on")),
                 );
                 Ok(())

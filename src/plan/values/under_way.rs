@@ -28,7 +28,7 @@ impl Merge<'_> {
             return Ok(());
         }
         if let Some(null) = check_way(self.values, path, &new)? {
-            let message = format!("{null} is null, which takes the chart's own away; setting {path} brings it back");
+            let message = format!("{null} is null, which removes the chart's default; setting {path} restores it");
             self.plan.advice.push(Advice::warning(Code::NullBack, message));
         }
         self.change(path, Some(new), source);
@@ -98,8 +98,8 @@ fn bad_shape(values: &Value, at: &FieldPath, path: &FieldPath, new: &Value) -> F
     let shown: String = shown.chars().take(80).collect();
     let place = if at.segments().is_empty() { "the values".to_owned() } else { at.to_string() };
     let wanted = if at == path { "a single value" } else { "a map" };
-    Failure::new(Exit::Failed, Reason::BadValues, format!("{place}: {wanted} must stand there; nothing changed"))
+    Failure::new(Exit::Failed, Reason::BadValues, format!("{place}: must be {wanted}; nothing changed"))
         .detail(format!("there:  {shown}"))
         .detail(format!("wanted: {path}: {new}"))
-        .hint("make it what the chart reads, then run this again")
+        .hint("change it to what the chart reads, then run this again")
 }

@@ -142,7 +142,7 @@ impl<'e> Case<'e> {
             Err(why) => return CounterReading::Unknown(why.clone()),
         };
         let Some(cluster) = &self.cluster else {
-            return CounterReading::Unknown("which cluster took it is not known".into());
+            return CounterReading::Unknown("which cluster took it is unknown".into());
         };
         let rise = change.of(cluster, stat);
         match rise.by() {

@@ -182,7 +182,7 @@ fn answered(case: &Case<'_>, tls: TlsVerdict) -> RequestVerdict {
             verdict.facts.extend(missing.into_iter().map(|text| fact(Label::Missing, text)));
             if case.answer.echo() == Echo::None {
                 verdict.next = Some(
-                    flag("--path").text(" of something that answers with the headers it got, as httpbin's /headers"),
+                    flag("--path").text(" of an endpoint that returns the request's headers, like httpbin's /headers"),
                 );
             }
         }
@@ -190,7 +190,7 @@ fn answered(case: &Case<'_>, tls: TlsVerdict) -> RequestVerdict {
     if !expected {
         verdict.facts.extend(body(case));
         verdict.next =
-            Some(format!("the status is the backend's own; --expect {} takes it", case.answer.status).into());
+            Some(format!("the status is the backend's own; --expect {} accepts it", case.answer.status).into());
     }
     verdict
 }
@@ -202,7 +202,7 @@ fn strayed(case: &Case<'_>, other: &str) -> RequestVerdict {
         format!("{}, not answered by it", case.answer.status),
         vec![
             status(case),
-            fact(Label::Against, format!("cluster {expected} completed no request meanwhile")),
+            fact(Label::Against, format!("cluster {expected} completed no request in that time")),
             fact(Label::For, format!("cluster {other} did, each time")),
         ],
         Exit::Unconfirmed,
@@ -311,7 +311,7 @@ fn wavering(case: &Case<'_>, statuses: &[u16]) -> RequestVerdict {
     }
     let mut verdict = verdict(
         VerdictKind::NotProven,
-        format!("{} requests were not answered alike", statuses.len()),
+        format!("{} requests got different answers", statuses.len()),
         facts,
         Exit::Unconfirmed,
     );

@@ -184,14 +184,14 @@ fn an_echo_that_names_the_gateway_proves_mutual_tls() {
 
 #[test]
 fn an_echo_proves_it_also_where_nothing_but_the_gateways_pods_may_be_read() {
-    let unread = || Unread::from("may not create pods/portforward");
+    let unread = || Unread::from("not allowed to create pods/portforward");
     let mut evidence = guide(istio(), echo(THEIRS, OURS), change(&[], 0));
     evidence.change = Err(unread());
     evidence.hosts = Err(unread());
     evidence.has_tls = Err(unread());
     evidence.certs = Err(unread());
-    evidence.demand = Err("may not list peerauthentications".into());
-    evidence.pods = Err("may not list pods in default".into());
+    evidence.demand = Err("not allowed to list peerauthentications".into());
+    evidence.pods = Err("not allowed to list pods in default".into());
     is(&evidence, VerdictKind::Mtls, Exit::Done);
 }
 
@@ -213,8 +213,8 @@ fn a_certificate_header_that_is_not_about_the_gateway_proves_nothing() {
 
     // Whoever the gateway is, the header cannot be compared with.
     evidence.brought_client_cert = false;
-    evidence.identity = Err("may not list pods in gloo-system".into());
-    evidence.certs = Err("may not create pods/portforward".into());
+    evidence.identity = Err("not allowed to list pods in gloo-system".into());
+    evidence.certs = Err("not allowed to create pods/portforward".into());
     is(&evidence, VerdictKind::Answered, Exit::Unconfirmed);
 }
 
@@ -256,7 +256,7 @@ fn plaintext_is_proven_by_two_facts_and_mended_by_what_the_pods_allow() {
     evidence.pods = Ok(vec![BackendPod { is_meshed: false, sidecar_ready: None, ..pod() }]);
     assert_eq!(judged(&evidence).mend, Some(commands::enroll("default").into()));
 
-    evidence.has_tls = Err("may not create pods/portforward".into());
+    evidence.has_tls = Err("not allowed to create pods/portforward".into());
     evidence.answers = vec![from_backend(200, "<html>")];
     is(&evidence, VerdictKind::Answered, Exit::Unconfirmed);
 }
@@ -280,8 +280,8 @@ fn a_strict_peer_is_the_cause_only_where_each_of_its_facts_was_seen() {
     let table: [(&str, Spoil); 9] = [
         ("permissive", |it| it.demand = Ok(lax())),
         ("some pods only", |it| it.demand = Ok(Demand::Mixed { by: "shop/w, workload".into() })),
-        ("mode unknown", |it| it.demand = Err("may not list peerauthentications".into())),
-        ("pods unknown", |it| it.pods = Err("may not list pods in default".into())),
+        ("mode unknown", |it| it.demand = Err("not allowed to list peerauthentications".into())),
+        ("pods unknown", |it| it.pods = Err("not allowed to list pods in default".into())),
         ("no pods", |it| it.pods = Ok(vec![])),
         ("a sidecar that is not ready", |it| it.pods = Ok(vec![BackendPod { sidecar_ready: Some(false), ..pod() }])),
         ("a port around the sidecar", |it| {
@@ -300,7 +300,7 @@ fn a_strict_peer_is_the_cause_only_where_each_of_its_facts_was_seen() {
 
 #[test]
 fn a_strict_peer_is_proven_without_envoys_admin_too() {
-    let unread = || Unread::from("may not create pods/portforward");
+    let unread = || Unread::from("not allowed to create pods/portforward");
     let mut evidence = guide(plaintext(), answer(503, TERMINATED), change(&[], 0));
     (evidence.change, evidence.hosts) = (Err(unread()), Err(unread()));
     (evidence.has_tls, evidence.certs) = (Err(unread()), Err(unread()));
@@ -351,7 +351,7 @@ fn tls_to_a_peer_that_takes_plaintext_alone_is_a_cause_of_its_own() {
     assert_eq!(verdict.next, Some("gloo-rs istio describe upstream default-httpbin-8000".into()));
 
     // Without counters it is a candidate, and no more.
-    let unread = || Unread::from("may not create pods/portforward");
+    let unread = || Unread::from("not allowed to create pods/portforward");
     (evidence.change, evidence.hosts, evidence.has_tls) = (Err(unread()), Err(unread()), Err(unread()));
     let verdict = is(&evidence, VerdictKind::NotProven, Exit::Unconfirmed);
     assert!(text(&verdict).contains("for peer without mTLS: mTLS is on: "), "{verdict:#?}");
@@ -381,7 +381,7 @@ fn pods_that_get_no_sidecar_are_not_sent_to_enroll() {
     let barred = Some(crate::plan::pod::OPTED_OUT);
     evidence.pods = Ok(vec![BackendPod { is_meshed: false, barred, ..pod() }]);
     let verdict = is(&evidence, VerdictKind::Caused(Cause::NoSidecar), Exit::Unconfirmed);
-    let way = "opted out by sidecar.istio.io/inject=false: take that away, or gloo-rs istio disable-mtls -u \
+    let way = "opted out by sidecar.istio.io/inject=false: remove that, or gloo-rs istio disable-mtls -u \
                default-httpbin-8000";
     assert_eq!(verdict.mend, Some(way.into()));
 }
@@ -546,7 +546,7 @@ fn answers_that_differ_are_no_verdict() {
     let mut evidence = guide(istio(), echo(THEIRS, OURS), change(&HANDSHAKE, 0));
     evidence.answers.insert(0, answer(503, TERMINATED));
     let verdict = is(&evidence, VerdictKind::NotProven, Exit::Unconfirmed);
-    assert_eq!(verdict.title, "2 requests were not answered alike");
+    assert_eq!(verdict.title, "2 requests got different answers");
 }
 
 #[test]

@@ -74,7 +74,7 @@ fn echo(case: &Case<'_>) -> Heard {
     };
     if case.evidence.brought_client_cert {
         return Heard::Other(
-            "the request brought its own x-forwarded-client-cert, so the echo tells nothing".to_owned(),
+            "the request brought its own x-forwarded-client-cert, so the echo proves nothing".to_owned(),
         );
     }
     let Some(ours) = certificates.iter().rev().find(|certificate| is_gateway(case, certificate)) else {
@@ -140,16 +140,16 @@ fn demanded(case: &Case<'_>) -> Result<String, String> {
     let by = match &case.evidence.demand {
         Ok(Demand::Strict { by }) => by,
         Ok(Demand::Mixed { by }) => return Err(format!("some pods are STRICT ({by}), others are not")),
-        Ok(Demand::Lax { by }) => return Err(format!("the peer takes plaintext too: {by}")),
-        Ok(Demand::Disabled { by, .. }) => return Err(format!("the peer takes plaintext alone: {by}")),
-        Ok(Demand::PartlyDisabled { by, .. }) => return Err(format!("some pods take plaintext alone ({by})")),
+        Ok(Demand::Lax { by }) => return Err(format!("the peer accepts plaintext too: {by}")),
+        Ok(Demand::Disabled { by, .. }) => return Err(format!("the peer accepts only plaintext: {by}")),
+        Ok(Demand::PartlyDisabled { by, .. }) => return Err(format!("some pods accept only plaintext ({by})")),
         Err(why) => return Err(format!("peer mode ({why})")),
     };
     match &case.evidence.pods {
         Ok(pods) if !pods.is_empty() && pods.iter().all(BackendPod::is_guarded) => Ok(format!("peer STRICT ({by})")),
         Ok(pods) => {
             let bare = pods.iter().filter(|pod| !pod.is_guarded()).count();
-            Err(format!("{bare} of {} pods have no ready sidecar before every port", pods.len()))
+            Err(format!("{bare} of {} pods have no ready sidecar in front of every port", pods.len()))
         }
         Err(why) => Err(format!("sidecars ({why})")),
     }

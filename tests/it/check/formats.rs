@@ -290,7 +290,7 @@ fn a_suppression_that_is_over_or_of_no_use_is_told() {
     let output = run(&sandbox, "json");
     assert_eq!(found(&document(&output)).len(), 5, "what is over leaves nothing out");
     assert!(
-        output.stderr.contains("warning: --suppress: GRS501 * */* (r) is over, so it leaves nothing out\n"),
+        output.stderr.contains("warning: --suppress: GRS501 * */* (r) has expired, so it suppresses nothing\n"),
         "{output:?}"
     );
     assert!(output.stderr.contains("warning: --suppress: GRS101 * */* (later) suppresses nothing\n"), "{output:?}");

@@ -157,7 +157,7 @@ fn somebody_who_may_list_in_one_namespace_learns_what_is_unknown() {
     .unwrap();
     assert!(output.stdout.contains("Checking Deployments... OK\n"), "{output:?}");
     assert!(output.stdout.contains("Checking injection labels... unknown\n"), "{output:?}");
-    assert!(output.stdout.contains("may not list namespaces\n"), "{output:?}");
+    assert!(output.stdout.contains("not allowed to list namespaces\n"), "{output:?}");
     let rule =
         "  a rule of a ClusterRole that allows it: {apiGroups: [\"\"], resources: [namespaces], verbs: [list]}\n";
     assert!(output.stdout.contains(rule), "{output:?}");

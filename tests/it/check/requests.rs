@@ -166,7 +166,8 @@ fn what_the_api_server_says_is_not_allowed_is_not_tried() {
     stub.on("GET", "/api/v1/namespaces/gloo-system/pods").json(200, &list(&pods)).always();
     stub.on_anything().json(200, &list(&[])).always();
     let output = run(&stub, &["-x", "helm"]);
-    let unknown = "unknown: Envoy statistics, xds metrics: may not get or create pods/portforward in gloo-system\n";
+    let unknown =
+        "unknown: Envoy statistics, xds metrics: not allowed to get or create pods/portforward in gloo-system\n";
     assert!(output.stdout.contains(unknown), "{output:?}");
     let rule = "{apiGroups: [\"\"], resources: [pods/portforward], verbs: [get, create]}";
     assert!(output.stdout.contains(rule), "{output:?}");

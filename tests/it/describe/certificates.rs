@@ -73,11 +73,11 @@ fn who_may_not_forward_ports_gets_the_whole_verdict_and_the_rule() {
     let gateway = &document["targets"][0]["gateways"][0];
     assert_eq!((&gateway["lacks"], &gateway["certificates"]), (&json!([]), &Value::Null));
     let unknown = &gateway["certificatesUnknown"];
-    assert_eq!(unknown["why"], format!("may not get or create pods/portforward in {}", world.gloo));
+    assert_eq!(unknown["why"], format!("not allowed to get or create pods/portforward in {}", world.gloo));
     assert_eq!(unknown["rule"], r#"{apiGroups: [""], resources: [pods/portforward], verbs: [get, create]}"#);
     let text = world.done(&format!("describe {line} --fail-on unknown"));
-    assert!(text.stdout.contains("  cert     unknown: may not get or create pods/portforward in "), "{text:?}");
+    assert!(text.stdout.contains("  cert     unknown: not allowed to get or create pods/portforward in "), "{text:?}");
     let all = world.done(&format!("describe upstreams --as {user} --fail-on unknown"));
-    let note = "note: whether the gateways' certificates are still good is unknown: may not get or create";
+    let note = "note: whether the gateways' certificates are still valid is unknown: not allowed to get or create";
     assert_eq!(all.stderr.matches(note).count(), 1, "{all:?}");
 }

@@ -81,7 +81,7 @@ fn get_and_list_are_all_that_is_asked_for() {
     );
     // The gateway's certificate is all that they do not tell.
     assert_eq!(all.stderr.matches("note:").count(), 1, "{all:?}");
-    assert!(all.stderr.contains("note: whether the gateways' certificates are still good is unknown"), "{all:?}");
+    assert!(all.stderr.contains("note: whether the gateways' certificates are still valid is unknown"), "{all:?}");
     let asked = until(
         "the requests are written down",
         || {

@@ -36,7 +36,7 @@ fn one_thing_broken_at_a_time_is_named_with_its_command() {
     assert_eq!(verdict, "broken");
     assert_eq!(
         why,
-        format!("the one pod answers plaintext with 503: it takes mutual TLS alone (STRICT, {apps}/rule, namespace)")
+        format!("the one pod answers plaintext with 503: it accepts only mutual TLS (STRICT, {apps}/rule, namespace)")
     );
 
     world.done(&format!("enable-mtls -u {name} --force --yes"));
@@ -65,7 +65,7 @@ fn one_thing_broken_at_a_time_is_named_with_its_command() {
     );
     let (verdict, why, hint) = judged(&world.document(REQUEST));
     assert_eq!(verdict, "broken");
-    assert!(why.ends_with(&format!("it takes no mutual TLS ({apps}/rule, port says DISABLE)")), "{why}");
+    assert!(why.ends_with(&format!("it does not accept mutual TLS ({apps}/rule, port says DISABLE)")), "{why}");
     assert_eq!(hint, format!("kubectl edit peerauthentication rule -n {apps}"));
     world.policy("{mtls: {mode: STRICT}}");
     world.plane.api().delete("security.istio.io/v1/PeerAuthentication", &apps, "rule").unwrap();
@@ -113,7 +113,7 @@ gateway GLOO/gateway-proxy port 8080
      -> upstream GLOO/APPS-httpbin-8000
 
 upstream GLOO/APPS-httpbin-8000: broken
-  the one pod answers plaintext with 503: it takes mutual TLS alone (STRICT, APPS/rule, namespace)
+  the one pod answers plaintext with 503: it accepts only mutual TLS (STRICT, APPS/rule, namespace)
   hint: gloo-rs istio inject --name gateway-proxy -n GLOO, then gloo-rs istio enable-mtls -u GLOO/APPS-httpbin-8000
   TLS      none: no sslConfig, and auto-mTLS is off
            by settings GLOO/default
@@ -164,7 +164,7 @@ spec: {{destinations: [{{weight: 9, destination: {{upstream: {{name: {name}, nam
     for (path, code, words) in [
         ("/gone", 4, "left out by Gloo: route table GLOO/gone is not there"),
         ("/gone", 4, "no route takes shop.example/gone: 404"),
-        ("/round", 4, "route table GLOO/round is on the way here already: a circle"),
+        ("/round", 4, "route table GLOO/round is already part of this chain: a cycle"),
         ("/kube", 0, "service APPS/plain:8080: plaintext"),
         ("/away", 0, "-> redirect to https"),
         ("/group", 0, "-> upstream GLOO/weather, 1 of 10 by upstreamgroup GLOO/both"),

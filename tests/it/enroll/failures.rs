@@ -8,7 +8,7 @@ use crate::stage::wait_for;
 use crate::support::gate::Gate;
 use crate::support::{Output, Sandbox};
 
-const BACK: &str = "everything is as it was before";
+const BACK: &str = "everything is rolled back";
 
 /// Runs in another thread while something happens to what it does.
 fn meanwhile(bench: &Bench, line: &str, happens: impl FnOnce() -> Result<()>) -> Result<Output> {
@@ -73,9 +73,9 @@ fn an_injector_that_goes_down_half_way_costs_the_rest_alone() -> Result<()> {
         "error: deployment/b did not become ready (0 of 1 new",
         "failed calling webhook",
         "1 of 2 workloads in ",
-        "1 template put back",
-        "1 workload restarted as asked",
-        "hint: the same command again goes on from this state",
+        "1 template rolled back",
+        "1 workload restarted",
+        "hint: run the same command again to continue from this state",
     ];
     assert_said(&output, 1, &said);
     let stays = format!("namespace/{} stays enrolled (istio.io/rev={})", bench.apps, bench.old.name);
@@ -103,11 +103,11 @@ fn of_several_the_one_that_never_gets_ready_is_put_back_and_the_label_stays() ->
     let said = [
         "error: deployment/a did not become ready (0 of 1 new",
         "not scheduled: 0/1 nodes are available",
-        "old pods served all the time (1 of 1 ready)",
+        "old pods kept serving (1 of 1 ready)",
         "1 of 2 workloads in ",
         " did not come into the mesh: deployment/a\n",
-        "1 template put back",
-        "1 workload restarted as asked",
+        "1 template rolled back",
+        "1 workload restarted",
     ];
     assert_said(&output, 1, &said);
     assert_eq!(row(&document, "a"), Some(("failed", "rolled back")), "{document:#}");
@@ -169,7 +169,7 @@ fn what_somebody_else_changed_meanwhile_is_left_to_them() -> Result<()> {
     assert_said(
         &output,
         6,
-        &["NOT fully rolled back", "still changed: somebody changed spec.template.metadata.annotations"],
+        &["NOT fully rolled back", "still changed: others changed spec.template.metadata.annotations"],
     );
     assert_eq!((bench.labels()?, bench.restarted("a")?), (json!({}), json!("theirs")));
     Ok(())
@@ -226,7 +226,7 @@ fn a_run_that_was_killed_is_gone_on_with() -> Result<()> {
     let output = sandbox.end_of(running);
     bench.node(&Value::Null)?;
     assert_eq!(output.code, Some(0), "{output:#?}");
-    assert!(output.stdout.contains("deployment.apps/slow restarted before, and under way\n"), "{output:#?}");
+    assert!(output.stdout.contains("deployment.apps/slow already restarted, rollout in progress\n"), "{output:#?}");
     assert_eq!(bench.restarted("slow")?, "2026-01-01T00:00:00Z", "it is not restarted once more");
     assert_eq!(bench.shape("slow")?, [meshed(&bench.old)]);
     Ok(())

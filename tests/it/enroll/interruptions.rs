@@ -17,7 +17,7 @@ fn a_workload_without_pods_meanwhile_needs_a_yes() -> Result<()> {
     let said = [
         "warning: deployment/one is interrupted by its restart: its only pod (Recreate)",
         "warning: deployment/two is interrupted by its restart: all 2 pods at once",
-        "error: enroll interrupts 2 workloads: --yes is needed",
+        "error: enroll interrupts 2 workloads: --yes is required",
     ];
     assert_said(&output, 2, &said);
     assert_eq!(bench.versions()?, versions);
@@ -49,7 +49,7 @@ fn more_than_a_budget_allows_needs_a_yes_though_it_stops_no_restart() -> Result<
     })?;
     let output = bench.run("enroll NS --revision OLD");
     let gap = "deployment/web is interrupted by its restart: 2 of 4 pods at once, PodDisruptionBudget most allows 1";
-    assert_said(&output, 2, &[gap, "enroll interrupts deployment/web: --yes is needed"]);
+    assert_said(&output, 2, &[gap, "enroll interrupts deployment/web: --yes is required"]);
     let (document, output) = bench.json("enroll NS --revision OLD --yes")?;
     assert_eq!(output.code, Some(0), "{output:#?}");
     let codes: Vec<_> = document["warnings"].as_array().context("warnings")?.iter().map(|it| &it["code"]).collect();
@@ -70,10 +70,10 @@ fn who_owns_the_objects_and_what_will_answer_503_is_said() -> Result<()> {
     }))?;
     let output = bench.run("enroll NS --revision OLD");
     let said = [
-        format!("warning: Argo CD application shop owns namespace {} and will put its labels back", bench.apps),
+        format!("warning: Argo CD application shop owns namespace {} and will undo the change", bench.apps),
         format!("istio enroll {} --revision {} -f PATH --write", bench.apps, bench.old.name),
-        "note: Argo CD application shop owns deployment/web: it may take restartedAt away".to_owned(),
-        format!("warning: STRICT holds in {}: once its pods have sidecars, plaintext to them gets 503", bench.apps),
+        "note: Argo CD application shop owns deployment/web: it may remove restartedAt".to_owned(),
+        format!("warning: STRICT applies in {}: once its pods have sidecars, plaintext to them gets 503", bench.apps),
         format!("peerauthentication {}/strict, namespace", bench.apps),
     ];
     assert_said(&output, 0, &said.each_ref().map(String::as_str));
@@ -94,10 +94,10 @@ fn who_owns_the_objects_and_what_will_answer_503_is_said() -> Result<()> {
     }
     let output = bench.run("unenroll NS --yes");
     let said = [
-        format!("warning: 1 Upstream speaks Istio's mTLS to {}: 503 once its pods have no sidecars", bench.apps),
+        format!("warning: 1 Upstream sends Istio's mTLS to {}: 503 once its pods have no sidecars", bench.apps),
         format!("upstream {gloo}/with\n"),
         format!("hint: gloo-rs istio disable-mtls -u with -n {gloo}"),
-        format!("warning: STRICT holds in {}: its pods will be outside of it", bench.apps),
+        format!("warning: STRICT applies in {}: its pods will leave the mesh", bench.apps),
     ];
     assert_said(&output, 0, &said.each_ref().map(String::as_str));
     Ok(())

@@ -55,9 +55,9 @@ fn what_is_not_restarted_is_named_with_its_reason() -> Result<()> {
         "not restarted: deployment/paused: is paused: its pods are not replaced\n  hint: kubectl rollout resume deployment/paused -n ",
         "not restarted: daemonset/by-hand: has updateStrategy OnDelete: ",
         "not restarted: statefulset/part: has a partition: its pods below number 1 are not replaced\n",
-        "not restarted: pod/bare: nobody makes it anew once it is deleted\n",
+        "not restarted: pod/bare: nothing creates it again after it is deleted\n",
         "not restarted: rollout/argo: an Argo Rollout is restarted by its own controller\n  hint: kubectl argo rollouts restart argo -n ",
-        "not restarted: job/once: a Job is not started anew\n",
+        "not restarted: job/once: a Job cannot be restarted\n",
         "not restarted: cronjob/nightly: its next Jobs get a sidecar",
     ];
     assert_said(&output, 0, &said);
@@ -85,8 +85,7 @@ fn a_pod_that_asks_for_its_sidecar_itself_keeps_it() -> Result<()> {
     let own = json!({"spec": {"template": {"metadata": {"labels": {"istio.io/rev": bench.old.name}}}}});
     bench.deploy("own", &own)?;
     let output = bench.run("unenroll NS --yes");
-    let said =
-        format!("not restarted: deployment/own: asks for its sidecar itself by istio.io/rev={}\n", bench.old.name);
+    let said = format!("not restarted: deployment/own: requests its own sidecar by istio.io/rev={}\n", bench.old.name);
     assert_said(&output, 0, &[&said]);
     assert_eq!((bench.shape("own")?, bench.shape("web")?), (vec![meshed(&bench.old)], vec![plain()]));
     Ok(())
@@ -98,11 +97,11 @@ fn namespaces_that_are_not_for_the_mesh_are_refused() -> Result<()> {
     let gloo = bench.plane.namespace("refused-gloo")?;
     let mesh = bench.injector.namespace().to_owned();
     for (namespace, why) in [
-        ("kube-system", "is Kubernetes' own: Istio injects nothing there"),
-        (mesh.as_str(), "is istiod's own"),
+        ("kube-system", "belongs to Kubernetes: Istio injects nothing there"),
+        (mesh.as_str(), "belongs to istiod"),
         (
             gloo.as_str(),
-            "is Gloo's own: the hook Jobs of its chart would get a sidecar and never end\n  hint: gloo-rs istio inject",
+            "belongs to Gloo: the hook Jobs of its chart would get a sidecar and never end\n  hint: gloo-rs istio inject",
         ),
     ] {
         let (document, output) = bench.json(&format!("enroll {namespace} --revision OLD --gloo-namespace {gloo}"))?;

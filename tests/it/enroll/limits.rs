@@ -66,11 +66,7 @@ fn what_may_not_be_read_is_a_failure_where_it_decides_and_unknown_where_it_does_
     let line = "enroll NS --revision OLD --force";
     let output = seen.until(line, "not allowed to list statefulsets.apps in ")?;
     let rule = "{apiGroups: [apps], resources: [statefulsets], verbs: [list]}";
-    assert_said(
-        &output,
-        4,
-        &[rule, "nothing was changed", "hint: --no-restart sets the label alone and reads no pods"],
-    );
+    assert_said(&output, 4, &[rule, "nothing was changed", "hint: --no-restart only sets the label and reads no pods"]);
 
     seen.here(&json!([
         {"apiGroups": ["apps"], "resources": ["statefulsets", "daemonsets"], "verbs": ["list"]},
@@ -78,13 +74,13 @@ fn what_may_not_be_read_is_a_failure_where_it_decides_and_unknown_where_it_does_
     ]))?;
     let output = seen.until(line, "not allowed to patch namespaces")?;
     let unknown = [
-        format!("note: the CronJobs of {} are unknown: may not list cronjobs in {0}", seen.bench.apps),
+        format!("note: the CronJobs of {} are unknown: not allowed to list cronjobs in {0}", seen.bench.apps),
         format!(
-            "note: the PodDisruptionBudgets of {} are unknown: may not list poddisruptionbudgets in {0}",
+            "note: the PodDisruptionBudgets of {} are unknown: not allowed to list poddisruptionbudgets in {0}",
             seen.bench.apps
         ),
         "{apiGroups: [policy], resources: [poddisruptionbudgets], verbs: [list]}".to_owned(),
-        "note: whether STRICT holds there is unknown: may not list peerauthentications".to_owned(),
+        "note: whether STRICT applies there is unknown: not allowed to list peerauthentications".to_owned(),
         "{apiGroups: [\"\"], resources: [namespaces], verbs: [patch]}".to_owned(),
         "nothing was changed".to_owned(),
     ];
@@ -99,11 +95,7 @@ fn what_may_not_be_read_is_a_failure_where_it_decides_and_unknown_where_it_does_
     // Whether the injector answers cannot be tried; the pods prove it afterwards.
     seen.here(&json!([{"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "patch"]}]))?;
     let output = seen.until(line, "deployment.apps/web restarted")?;
-    assert_said(
-        &output,
-        0,
-        &["note: what new pods of ", "is unknown until they are there", "verified: istio-proxy of "],
-    );
+    assert_said(&output, 0, &["note: what new pods of ", "is unknown until they exist", "verified: istio-proxy of "]);
     assert_eq!(seen.bench.shape("web")?, [meshed(&seen.bench.old)]);
     Ok(())
 }
@@ -113,7 +105,11 @@ fn a_tag_that_may_not_be_seen_is_unknown() -> Result<()> {
     let seen = Seen::new("unseen-tag")?;
     let tag = seen.bench.injector.tag("prod", &seen.bench.old)?;
     let output = seen.until(&format!("enroll NS --revision {tag}"), "no istiod of revision")?;
-    assert_said(&output, 4, &["whether a tag is called so is unknown: may not list mutatingwebhookconfigurations"]);
+    assert_said(
+        &output,
+        4,
+        &["whether a tag has that name is unknown: not allowed to list mutatingwebhookconfigurations"],
+    );
     Ok(())
 }
 

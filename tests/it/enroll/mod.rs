@@ -242,7 +242,7 @@ fn a_namespace_comes_into_the_mesh_and_goes_out_of_it_again() -> Result<()> {
     assert_eq!(bench.versions()?, versions);
 
     let refused = bench.run("unenroll NS");
-    let asked = format!("unenroll takes {} out of the mesh: --yes is needed where nobody can be asked", bench.apps);
+    let asked = format!("unenroll takes {} out of the mesh: --yes is required when no prompt is possible", bench.apps);
     assert_said(&refused, 2, &[&asked]);
     assert_eq!(bench.versions()?, versions);
 

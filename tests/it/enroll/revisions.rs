@@ -76,12 +76,8 @@ fn where_nothing_has_chosen_several_revisions_are_listed() -> Result<()> {
     let bench = Bench::with_web("several-revisions")?;
     let versions = bench.versions()?;
     let output = bench.run("enroll NS --istio-namespace MESH");
-    let said = [
-        "several istiod revisions, and nothing has chosen one",
-        &bench.old.name,
-        &bench.new.name,
-        "hint: --revision REVISION",
-    ];
+    let said =
+        ["several istiod revisions, and none is chosen", &bench.old.name, &bench.new.name, "hint: --revision REVISION"];
     assert_said(&output, 1, &said);
     let output = bench.run("enroll NS --istio-namespace MESH --revision 9-99");
     assert_said(&output, 4, &["no istiod of revision or tag 9-99", &bench.old.name]);

@@ -21,7 +21,7 @@ fn a_record_of_another_release_than_its_secret_holds_is_refused() {
         let sandbox = with_helm(NOTING);
         sandbox.kubeconfig(stub.kubeconfig());
         let both = format!(
-            "secret/{name} in gloo-system: it is to hold release gloo-system/gloo, revision 3, and the record in it is of {inside}"
+            "secret/{name} in gloo-system: it should hold release gloo-system/gloo, revision 3, but the record in it is of {inside}"
         );
         refused(&sandbox, &sandbox.run(&APPLY), 1, &both);
         for more in [&["--release", "gloo"][..], &["--release", "gloo", "--release-revision", "3"]] {
@@ -42,7 +42,7 @@ fn a_secret_that_is_not_the_one_asked_for_or_has_other_labels_is_refused() {
             "sh.helm.release.v1.gloo.v4",
             "does not answer as a Kubernetes API server: an object named \"sh.helm.release.v1.gloo.v4\"",
         ),
-        ("/metadata/namespace", "victim-ns", "the API server answered with an object of the namespace \"victim-ns\""),
+        ("/metadata/namespace", "victim-ns", "the API server answered with an object whose namespace \"victim-ns\""),
         ("/metadata/labels/name", "other", "its label name is \"other\""),
         ("/metadata/labels/version", "2", "its label version is \"2\""),
         ("/metadata/labels/owner", "me", "its label owner is \"me\""),

@@ -154,7 +154,7 @@ fn a_kubeconfig_that_changed_since_it_was_read_is_not_given_to_helm() {
     let sandbox = with_helm(NOTING);
     edited_by_its_plugin(&sandbox, &[("stub", &stub)], &format!("s#{}#{}#", stub.url(), other.url()));
     let changed = sandbox.run(&APPLY);
-    refused(&sandbox, &changed, 1, "the kubeconfig changed since it was read: context stub is another now");
+    refused(&sandbox, &changed, 1, "the kubeconfig changed since it was read: context stub is different now");
 
     // Another current context is no change of the one that is used.
     edited_by_its_plugin(

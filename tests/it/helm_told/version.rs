@@ -73,7 +73,7 @@ fn a_version_without_an_end_is_read_in_part() {
         with_helm("case \"$1\" in version) exec tr '\\0' x </dev/zero;; *) echo asked >\"$HOME/asked\";; esac");
     sandbox.kubeconfig(stub.kubeconfig());
     let output = sandbox.run(&APPLY);
-    refused(&sandbox, &output, 1, "is no version; nothing changed");
+    refused(&sandbox, &output, 1, "is not a version; nothing changed");
     assert!(output.stderr.len() < 64 * 1024, "{}", output.stderr.len());
 }
 

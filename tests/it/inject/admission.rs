@@ -78,7 +78,7 @@ fn a_policy_that_refuses_only_the_write_leaves_the_old_state() -> Result<()> {
     forbid(&bench, WRITTEN)?;
     let before = bench.state()?;
     let (document, output) = bench.json(INJECT)?;
-    assert_said(&output, 5, &["sidecars come from the platform team", "everything is as it was before"]);
+    assert_said(&output, 5, &["sidecars come from the platform team", "everything is rolled back"]);
     assert_eq!(document["error"]["reason"], "invalid");
     assert_eq!(bench.state()?, before);
     Ok(())

@@ -65,7 +65,7 @@ fn proxies_are_taken_by_name_with_or_without_their_kind() -> Result<()> {
     let output = bench.run(&format!("{INJECT} --name daemonset/public"));
     assert_said(&output, 4, &["gateway proxy public: not found in "]);
     let output = bench.run(&format!("{INJECT} --name pod/public"));
-    assert_said(&output, 2, &["sidecars stand in a Deployment or a DaemonSet"]);
+    assert_said(&output, 2, &["only a Deployment or a DaemonSet can have the sidecars"]);
     Ok(())
 }
 
@@ -164,14 +164,14 @@ fn sidecars_that_helm_carries_are_not_changed_beside_it() -> Result<()> {
     bench.plane.api().wait_available(&bench.gloo)?;
     let before = bench.state()?;
     let output = bench.run(INJECT);
-    assert_said(&output, 1, &["has its sidecars from Helm values that carry Istio", "upgrade-values --revision 1-28"]);
+    assert_said(&output, 1, &["has its sidecars from Helm values that set up Istio", "upgrade-values --revision 1-28"]);
     assert_eq!(bench.state()?, before);
     let output = bench.run("uninject");
     assert_said(
         &output,
         0,
         &[
-            "Helm values carry Istio; the next upgrade puts the sidecars back",
+            "Helm values set up Istio; the next upgrade adds the sidecars again",
             "global.istioIntegration.enabled to false",
         ],
     );

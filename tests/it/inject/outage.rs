@@ -74,7 +74,7 @@ fn an_api_server_that_dies_between_the_writes_leaves_the_old_state_or_one_that_a
     // It comes back while the run waits for it: the first write is taken back.
     let output = killed_between(&plane, &format!("{INJECT} --timeout 3m"), || plane.start_apiserver())?;
     let (document_, output) = document(output)?;
-    assert_said(&output, 5, &["outcome is unknown", "everything is as it was before"]);
+    assert_said(&output, 5, &["outcome is unknown", "everything is rolled back"]);
     assert_eq!(document_["error"]["reason"], "unreachable");
     assert_eq!(state(&plane)?, before);
     plane.api().delete(WEBHOOK, "", "gate")?;
@@ -97,7 +97,7 @@ fn an_api_server_that_dies_between_the_writes_leaves_the_old_state_or_one_that_a
     plane.api().delete(WEBHOOK, "", "gate")?;
 
     let output = run(&plane, "istio inject --revision 1-28");
-    assert_said(&output, 0, &["was half injected; missing: container sds, container istio-proxy"]);
+    assert_said(&output, 0, &["was partly injected; missing: container sds, container istio-proxy"]);
     assert_eq!(last_line(&output.stdout), INJECTED);
     let deployment = plane.api().get("apps/v1/Deployment", "gloo-system", "gateway-proxy")?.context("it")?;
     assert_eq!(names(containers(&deployment)).len(), 3);

@@ -324,7 +324,11 @@ fn every_state_ends_full(kind: &str, prefix: &str) -> Result<()> {
         let after = read(&bench, kind, name)?;
         assert_full(name, &after);
         has_rolled_out(kind, &after, &bench)?;
-        assert_eq!(output.stderr.contains("was half injected; missing: "), !missing.is_empty(), "{name}: {output:#?}");
+        assert_eq!(
+            output.stderr.contains("was partly injected; missing: "),
+            !missing.is_empty(),
+            "{name}: {output:#?}"
+        );
         assert!(output.stderr.contains(missing), "{name}: {output:#?}");
         let is_changed = !matches!(name, "full" | "glooctl");
         assert_eq!(versions(&before) != versions(&after), is_changed, "{name}: {output:#?}");

@@ -52,7 +52,7 @@ fn an_envoy_without_the_cluster_is_applied_and_not_confirmed() -> Result<()> {
     assert_said(
         &output,
         7,
-        &["Envoy in pod gateway-proxy-", "has no cluster gateway_proxy_sds", "applied, and not confirmed"],
+        &["Envoy in pod gateway-proxy-", "has no cluster gateway_proxy_sds", "applied, not verified"],
     );
     let outcomes: Vec<_> = document["results"].as_array().context("rows")?.iter().map(|row| &row["outcome"]).collect();
     assert_eq!(outcomes, ["changed", "changed"]);
@@ -95,7 +95,7 @@ fn what_may_not_be_looked_at_is_a_note_and_never_proven() -> Result<()> {
     let said = [
         "not allowed to list deployments",
         "{apiGroups: [apps], resources: [deployments], verbs: [list]}",
-        "--istio-namespace NS needs the right in that namespace alone",
+        "--istio-namespace NS needs permission in that namespace only",
     ];
     assert_said(&output, 4, &said);
     assert_eq!(bench.versions()?, before);
@@ -106,9 +106,9 @@ fn what_may_not_be_looked_at_is_a_note_and_never_proven() -> Result<()> {
         &output,
         0,
         &[
-            "note: istiod was not looked at: ",
+            "note: istiod could not be read: ",
             "verified: sds and istio-proxy ready\n",
-            "are unknown: may not get or create pods/portforward",
+            "are unknown: not allowed to get or create pods/portforward",
         ],
     );
     assert!(!output.stderr.contains("in Envoy's clusters\n"), "{output:#?}");

@@ -107,8 +107,7 @@ fn a_gateway_moves_from_one_revision_to_another_and_only_when_told() -> Result<(
 
     let before = bench.versions()?;
     let output = mesh.inject("");
-    let said =
-        ["several istiod revisions, and nothing has chosen one", &old, &new, "1.28.3)", "hint: --revision REVISION"];
+    let said = ["several istiod revisions, and none is chosen", &old, &new, "1.28.3)", "hint: --revision REVISION"];
     assert_said(&output, 1, &said);
     let output = mesh.inject("--revision 9-99");
     assert_said(&output, 4, &["no istiod of revision or tag 9-99", &old, &new]);
@@ -212,7 +211,7 @@ fn without_an_istiod_here_what_is_typed_is_enough() -> Result<()> {
     assert_said(&mesh.inject(""), 4, &["no istiod found", "--istio-discovery-address HOST:15012"]);
     let typed = "--istio-discovery-address istiod.far.svc:15012";
     let output = mesh.inject(typed);
-    assert_said(&output, 1, &["no istiod here tells the istio-proxy image", "hint: --istio-proxy-image REGISTRY"]);
+    assert_said(&output, 1, &["no istiod here shows the istio-proxy image", "hint: --istio-proxy-image REGISTRY"]);
     assert_eq!(bench.versions()?, before);
     let output = mesh.inject(&format!("{typed} --istio-proxy-image r:5000/istio/proxyv2:1.28.3-distroless"));
     assert_eq!((output.code, last_line(&output.stdout)), (Some(0), INJECTED), "{output:#?}");

@@ -10,8 +10,8 @@ use crate::stage::wait_for;
 
 const INJECT: &str = "inject --revision 1-28 --istio-namespace istio-system";
 const SOON: &str = "inject --revision 1-28 --istio-namespace istio-system --wait-timeout 10s";
-const BACK: &str = "everything is as it was before";
-const SERVED: &str = "old pods served all the time (1 of 1 ready)";
+const BACK: &str = "everything is rolled back";
+const SERVED: &str = "old pods kept serving (1 of 1 ready)";
 
 /// Runs in another thread while something happens to what it does.
 fn meanwhile(bench: &Bench, line: &str, happens: impl FnOnce() -> Result<()>) -> Result<crate::support::Output> {
@@ -101,7 +101,7 @@ fn a_daemon_set_whose_new_pods_are_refused_is_back_and_its_gap_is_said() -> Resu
     let said = [
         "daemonset/gateway-proxy did not become ready",
         "violates PodSecurity",
-        "meanwhile as few as 0 of 1 pods served",
+        "during the rollout only 0 of 1 pods served at times",
         BACK,
     ];
     assert_said(&output, 5, &said);
@@ -222,8 +222,8 @@ fn what_somebody_else_writes_into_the_same_fields_is_left_and_said() -> Result<(
         6,
         &[
             "NOT fully rolled back",
-            "deployment.apps/gateway-proxy  still changed: somebody changed spec.template.spec.containers[name=sds] meanwhile",
-            "configmap/gateway-proxy-envoy-config  as before",
+            "deployment.apps/gateway-proxy  still changed: others changed spec.template.spec.containers[name=sds] in the meantime",
+            "configmap/gateway-proxy-envoy-config  rolled back",
             "gloo-rs istio uninject",
         ],
     );
@@ -291,7 +291,7 @@ fn a_rollout_that_is_not_waited_for_is_a_note() -> Result<()> {
     let bench = Bench::new("no-wait")?;
     bench.strand_new_pods()?;
     let output = bench.run(&format!("{INJECT} --no-wait"));
-    assert_said(&output, 0, &["note: the rollout of deployment/gateway-proxy was not waited for"]);
+    assert_said(&output, 0, &["note: the rollout of deployment/gateway-proxy is not verified"]);
     assert_eq!(last_line(&output.stdout), INJECTED);
     Ok(())
 }

@@ -44,7 +44,7 @@ fn a_second_proxy_that_fails_takes_the_first_back_as_well() -> Result<()> {
     let said = [
         "deployment/second: 1 of 1 pods new and ready",
         "deployment/gateway-proxy did not become ready",
-        "everything is as it was before",
+        "everything is rolled back",
     ];
     assert_said(&output, 5, &said);
     assert_eq!((bench.state()?, second()?["spec"].clone()), before);
@@ -87,7 +87,7 @@ fn a_removal_that_fails_gives_the_upstreams_their_mtls_back() -> Result<()> {
     let spec = || Ok::<_, anyhow::Error>(bench.get(UPSTREAM, "default-httpbin-8000")?["spec"].clone());
     let before = (bench.state()?, spec()?);
     let output = bench.run("uninject --include-upstreams --yes --wait-timeout 10s");
-    assert_said(&output, 5, &["not scheduled", "everything is as it was before"]);
+    assert_said(&output, 5, &["not scheduled", "everything is rolled back"]);
     assert_eq!((bench.state()?, spec()?), before);
     Ok(())
 }
@@ -99,7 +99,7 @@ fn auto_mtls_is_switched_on_once_the_gateway_can_do_it_and_not_before() -> Resul
     let before = (bench.state()?, bench.get(SETTINGS, "default")?);
     let line = format!("{INJECT} --auto-mtls --yes");
     let output = bench.run(&format!("{line} --wait-timeout 10s"));
-    assert_said(&output, 5, &["not scheduled", "everything is as it was before"]);
+    assert_said(&output, 5, &["not scheduled", "everything is rolled back"]);
     assert_eq!((bench.state()?, bench.get(SETTINGS, "default")?), before, "Settings were not touched at all");
 
     let node = json!({"metadata": {"labels": {bench.gloo.as_str(): "here"}}});
@@ -163,7 +163,10 @@ fn an_injection_that_is_still_on_its_way_is_not_called_done() -> Result<()> {
     let before = bench.versions()?[1].clone();
     let (document, output) = bench.json(&format!("{typed} --wait-timeout 6s"))?;
     assert_said(&output, 7, &["deployment/gateway-proxy did not become ready", "not allowed to list pods"]);
-    assert!(!output.stderr.contains("rolled back") && !output.stderr.contains("as it was before"), "{output:#?}");
+    assert!(
+        !output.stderr.contains("rolled back") && !output.stderr.contains("everything is rolled back"),
+        "{output:#?}"
+    );
     let outcomes: Vec<&Value> =
         document["results"].as_array().context("rows")?.iter().map(|row| &row["outcome"]).collect();
     assert_eq!(outcomes, ["unchanged", "unchanged"]);

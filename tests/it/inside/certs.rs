@@ -87,7 +87,10 @@ fn nothing_there_is_said_as_such_and_a_missing_root_is_unknown() -> Result<()> {
     assert_said(
         &output,
         0,
-        &["no certificate, since nothing that Envoy has uses a secret yet", "hint: gloo-rs istio enable-mtls"],
+        &[
+            "no certificate, because nothing in Envoy's configuration uses a secret yet",
+            "hint: gloo-rs istio enable-mtls",
+        ],
     );
     assert_eq!(output.stdout, "");
     Ok(())

@@ -35,7 +35,7 @@ fn a_pod_that_goes_in_the_middle_of_a_dump_is_a_failure_that_says_so() -> Result
     let pod = bench.pod()?;
     bench.plane.api().delete("v1/Pod", &bench.gloo, &pod)?;
     let output = bench.sandbox().end_of(running);
-    assert_said(&output, 9, &["nothing came for 10s after 56 bytes of the answer", "the pod"]);
+    assert_said(&output, 9, &["no data for 10s after 56 bytes of the answer", "the pod"]);
     assert_eq!(output.stdout.len(), 56, "stdout is Envoy's alone: {output:#?}");
     Ok(())
 }
@@ -44,7 +44,7 @@ fn a_pod_that_goes_in_the_middle_of_a_dump_is_a_failure_that_says_so() -> Result
 fn a_view_of_half_a_dump_is_no_table() -> Result<()> {
     let (bench, _server) = bench("faults-view", half)?;
     let (document, output) = bench.json("dump clusters --timeout 3s")?;
-    assert_said(&output, 9, &["nothing came for 3s"]);
+    assert_said(&output, 9, &["no data for 3s"]);
     assert_eq!((&document["clusters"], &document["error"]["reason"]), (&Value::Array(vec![]), &"timeout".into()));
     Ok(())
 }
@@ -80,7 +80,7 @@ fn what_is_not_envoys_is_told_from_what_is() -> Result<()> {
         _ => reply(stream, "200 OK", b"{\"configs\": [{\"@type\": \"x\", \"static_clusters\": [{]}]}]}"),
     })?;
     assert_said(&bench.run("stats"), 1, &["what answers on port 19000 does not speak HTTP"]);
-    assert_said(&bench.run("certs"), 1, &["/certs is not Envoy's"]);
+    assert_said(&bench.run("certs"), 1, &["/certs is not in Envoy's format"]);
     assert_said(&bench.run("dump clusters"), 1, &["not a config dump of Envoy: "]);
     // Without a view the bytes are not ours to judge.
     assert_said(&bench.run("dump"), 0, &[]);

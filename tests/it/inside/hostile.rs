@@ -54,11 +54,11 @@ fn an_answer_of_a_wrong_type_is_a_failure_with_a_documented_code() -> Result<()>
     let dumps = [
         ("\"x\"".to_owned(), "not a config dump of Envoy: not a JSON object"),
         ("[]".to_owned(), "not a JSON object"),
-        ("{\"configs\": [\"x\"]}".to_owned(), "a section that is no object"),
+        ("{\"configs\": [\"x\"]}".to_owned(), "a section that is not an object"),
         (section(r#""dynamic_active_clusters": ["x"]"#), "an element of dynamic_active_clusters is not an object"),
         (section(r#""static_clusters": [7]"#), "an element of static_clusters is not an object"),
         (section(r#""bootstrap": "x""#), "an element of bootstrap is not an object"),
-        (section(r#""dynamic_active_clusters": [{"cluster": {"na"#), "it breaks off at byte"),
+        (section(r#""dynamic_active_clusters": [{"cluster": {"na"#), "it is cut off at byte"),
         (String::new(), "it is empty"),
     ];
     for (dump, said) in &dumps {
@@ -76,12 +76,12 @@ fn an_answer_of_a_wrong_type_is_a_failure_with_a_documented_code() -> Result<()>
         "",
     ] {
         body.set(page.as_bytes());
-        assert_said(&bench.run("certs"), 1, &["/certs is not Envoy's"]);
+        assert_said(&bench.run("certs"), 1, &["/certs is not in Envoy's format"]);
     }
     for page in ["\"x\"", "[]", "{\"stats\": {}}", "{\"stats\": [", ""] {
         body.set(page.as_bytes());
         let (document, output) = bench.json("stats")?;
-        assert_said(&output, 1, &["its statistics are not Envoy's"]);
+        assert_said(&output, 1, &["its statistics are not in Envoy's format"]);
         assert_eq!(document["error"]["reason"], "inPod", "{page}");
     }
     Ok(())

@@ -160,7 +160,10 @@ fn a_connection_that_is_cut_is_taken_up_again_without_losing_or_repeating_a_line
     let output = sandbox.end_of(running);
     let wanted: Vec<_> = (1..=6).map(|number| format!("line {number}\n")).collect();
     assert_eq!(output.stdout, wanted.concat(), "{output:#?}");
-    assert!(output.stderr.contains("; reading on\n") && output.stderr.contains(": connected again\n"), "{output:#?}");
+    assert!(
+        output.stderr.contains("; still reading\n") && output.stderr.contains(": connected again\n"),
+        "{output:#?}"
+    );
     Ok(())
 }
 
@@ -184,7 +187,7 @@ fn a_pod_that_goes_away_ends_its_log() -> Result<()> {
     relay.cut();
     let output = sandbox.end_of(running);
     assert_eq!((output.code, output.stdout.as_str()), (Some(0), "last\n"), "{output:#?}");
-    assert!(output.stderr.ends_with(&format!("pod {pod} is gone\n")), "{output:#?}");
+    assert!(output.stderr.ends_with(&format!("pod {pod} no longer exists\n")), "{output:#?}");
     Ok(())
 }
 
@@ -193,7 +196,7 @@ fn levels_are_as_before_however_the_command_ends() -> Result<()> {
     let (logging, before) = Logging::mixed("levels")?;
     let bench = &logging.bench;
     logging.log.say("a line")?;
-    let back = "log levels back to warning (http: error)\n";
+    let back = "log levels reset to warning (http: error)\n";
 
     // By itself.
     let output = bench.run("logs --level debug");
@@ -231,7 +234,7 @@ fn levels_are_as_before_however_the_command_ends() -> Result<()> {
 fn levels_are_as_before_when_the_log_cannot_be_had() -> Result<()> {
     let (logging, before) = Logging::mixed("levels-failed")?;
     let output = logging.bench.run("logs --debug --container sds");
-    assert_said(&output, 1, &["container sds is not valid", "log levels back to"]);
+    assert_said(&output, 1, &["container sds is not valid", "log levels reset to"]);
     assert_eq!(logging.levels()?, before);
     Ok(())
 }
@@ -254,7 +257,7 @@ fn only_the_components_that_were_named_are_changed() -> Result<()> {
     let unknown = bench.run("logs --level rooter:debug");
     assert_said(&unknown, 2, &["error: --level: Envoy has no component \"rooter\"\n", "near: router"]);
     let already = bench.run("logs --level http:error");
-    assert_said(&already, 0, &["its log levels are so already and stay\n"]);
+    assert_said(&already, 0, &["its log levels are already set and will not be reset\n"]);
     assert_eq!(logging.levels()?, before);
     Ok(())
 }
@@ -274,7 +277,7 @@ fn levels_that_cannot_be_put_back_are_told_with_the_commands_that_do() -> Result
         &output,
         6,
         &[
-            &format!("error: log levels are not as they were: pod {gloo}/{pod}\n"),
+            &format!("error: log levels were not reset: pod {gloo}/{pod}\n"),
             "; they were warning (http: error)\n",
             &format!("hint: kubectl port-forward -n {gloo} pod/{pod} 19000\n"),
             "hint: curl -X POST 'http://127.0.0.1:19000/logging?paths=",

@@ -66,7 +66,7 @@ fn the_proxy_of_a_gateway_is_found_in_whatever_namespace_it_is() -> Result<()> {
     assert_eq!((output.code, output.stdout.as_str()), (Some(0), ANSWER), "{output:#?}");
     assert_live(&bench, &format!("--gateway {gateway}"));
     let output = bench.sandbox().run(&["proxy", "stats", "--gateway", "nowhere"]);
-    assert_said(&output, 4, &["deployment/gloo-proxy-nowhere, which Gateway nowhere would have: not found"]);
+    assert_said(&output, 4, &["deployment/gloo-proxy-nowhere of Gateway nowhere: not found"]);
     Ok(())
 }
 

@@ -123,7 +123,7 @@ fn a_role_that_is_served_nothing_says_which_roles_are() -> Result<()> {
             &format!("error: Gloo serves nothing to the role {}~gateway-proxy\n", bench.gloo),
             "  roles there: gloo-system~gateway-proxy, a~b\n",
             "  Gloo says: a~b: no snapshot found\n",
-            "hint: --role names another",
+            "hint: --role chooses another",
         ],
     );
     let (document, output) = bench.json("served-config --role gloo-system~gateway-proxy")?;

@@ -62,7 +62,7 @@ fn a_snapshot_has_all_that_envoy_says_of_itself() -> Result<()> {
     );
 
     let again = sandbox.run(&bench.words("snapshot --output-file out.zip"));
-    assert_said(&again, 1, &["out.zip: is there already and is not replaced", "--output-file names another"]);
+    assert_said(&again, 1, &["out.zip: already exists and is not replaced", "--output-file chooses another file"]);
     let nowhere = sandbox.run(&bench.words("snapshot --output-file no/where.zip"));
     assert_said(&nowhere, 1, &["no/where.zip: cannot be written: "]);
 
@@ -129,7 +129,7 @@ fn what_could_be_had_is_kept_and_what_not_is_a_failure() -> Result<()> {
     bench.plane.forward(&bench.gloo, &[(19000, server.address)])?;
     let sandbox = bench.sandbox();
     let output = sandbox.run(&bench.words("snapshot --output-file part.zip"));
-    let said = ["answers 500: no", "the snapshot lacks it", "note: init_dump.json is left out: "];
+    let said = ["answers 500: no", "the snapshot does not contain it", "note: init_dump.json is skipped: "];
     assert_said(&output, 1, &said);
     assert_eq!(output.stdout, "proxy snapshot written to part.zip\n");
     let listed = python(&sandbox, &["part.zip", "ready.txt"])?;

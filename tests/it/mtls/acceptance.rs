@@ -89,9 +89,9 @@ fn a_change_that_never_comes_is_made_and_not_confirmed() {
     let args = ["enable-mtls", "-u", HTTPBIN, "--wait", "--wait-timeout", "6s"];
     let output = gloo.run(&args);
     assert_eq!(output.code, Some(7), "{output:?}");
-    assert_eq!(output.stdout, format!("upstream.gloo.solo.io/{HTTPBIN} mTLS enabled, not confirmed\n"));
+    assert_eq!(output.stdout, format!("upstream.gloo.solo.io/{HTTPBIN} mTLS enabled, not verified\n"));
     let said = format!(
-        "error: upstream.gloo.solo.io/{HTTPBIN}: mTLS enabled, not confirmed\n  \
+        "error: upstream.gloo.solo.io/{HTTPBIN}: mTLS enabled, not verified\n  \
          still served without Istio's TLS to {}\n  hint: --wait-timeout waits longer",
         ROLES[1]
     );
@@ -101,7 +101,7 @@ fn a_change_that_never_comes_is_made_and_not_confirmed() {
     let document = document(&gloo.run(&[&args[..], &["-o", "json"]].concat()));
     let row = &document["results"][0];
     assert_eq!((&row["outcome"], &row["reason"]), (&json!("unchanged"), &json!("notServed")), "{document:#}");
-    assert_eq!(row["message"], "mTLS already enabled, not confirmed");
+    assert_eq!(row["message"], "mTLS already enabled, not verified");
     assert_eq!(document["exitCode"], 7);
 }
 
@@ -136,7 +136,7 @@ fn a_rejection_after_the_change_is_a_failure_with_its_reason() {
     assert_eq!(row(HTTPBIN)["details"], json!(["Gloo says Rejected: no such secret"]));
     // What Gloo said before the change says nothing about it.
     assert_eq!((&row(PLAIN)["outcome"], &row(PLAIN)["reason"]), (&json!("changed"), &Value::Null));
-    assert!(output.stderr.contains("2 enabled; 1 not confirmed (2 Upstreams, "), "{output:?}");
+    assert!(output.stderr.contains("2 enabled; 1 not verified (2 Upstreams, "), "{output:?}");
 }
 
 #[test]
@@ -150,14 +150,12 @@ fn without_the_right_to_look_a_rejection_is_watched_for_and_silence_is_accepted(
     let args = ["enable-mtls", "-u", HTTPBIN, "--wait"];
     let output = wait_for("the rights hold", std::time::Duration::from_mins(2), || {
         let output = gloo.run_in(&limited, &args);
-        Ok((output.code == Some(0) && !output.stderr.contains("may not list pods in")).then_some(output))
+        Ok((output.code == Some(0) && !output.stderr.contains("not allowed to list pods in")).then_some(output))
     });
     let output = output.unwrap();
-    assert!(output.stdout.ends_with("enabled, accepted, not confirmed\n"), "{output:?}");
+    assert!(output.stdout.ends_with("enabled, accepted, not verified\n"), "{output:?}");
     assert!(
-        output
-            .stderr
-            .contains("note: what Gloo serves may not be looked at: may not get or create pods/portforward in "),
+        output.stderr.contains("note: what Gloo serves is unknown: not allowed to get or create pods/portforward in "),
         "{output:?}"
     );
     assert!(output.stderr.contains("resources: [pods/portforward], verbs: [get, create]}\n"), "{output:?}");
@@ -243,7 +241,7 @@ fn gloo_1_17_answers_on_its_own_port_and_without_an_envelope() {
 
     gloo.plane.forward(&gloo.namespace, &[(9095, metrics.address), (9091, metrics.address)]).unwrap();
     let output = gloo.run(&["enable-mtls", "-u", HTTPBIN, "--wait"]);
-    assert!(output.stdout.ends_with("mTLS already enabled, accepted, not confirmed\n"), "{output:?}");
+    assert!(output.stdout.ends_with("mTLS already enabled, accepted, not verified\n"), "{output:?}");
     assert!(output.stderr.contains("has no /snapshots/xds: Gloo has it since 1.17\n"), "{output:?}");
 }
 
@@ -262,6 +260,6 @@ fn ctrl_c_ends_the_wait_and_not_the_change() {
     let args = ["istio", "enable-mtls", "-u", HTTPBIN, "--wait", "-n", &gloo.namespace];
     let output = gloo.sandbox.interrupted(&args, || !server.asked().is_empty());
     assert_eq!(output.code, Some(130), "{output:?}");
-    assert!(output.stdout.ends_with("mTLS enabled, not confirmed\n"), "{output:?}");
+    assert!(output.stdout.ends_with("mTLS enabled, not verified\n"), "{output:?}");
     assert!(gloo.upstream(HTTPBIN)["spec"]["sslConfig"].is_object());
 }

@@ -187,7 +187,7 @@ fn a_busy_server_is_taken_at_its_word_as_far_as_the_deadline_goes() {
     expect_advice(&stub);
     let (output, document) = json_of(&on_stub(&stub), &[]);
     assert_eq!((output.code, reason(&document)), (Some(1), "throttled"));
-    assert!(output.stderr.contains("asks to come back in 600s"), "{output:?}");
+    assert!(output.stderr.contains("asks to retry in 600s"), "{output:?}");
 }
 
 #[test]
@@ -241,7 +241,7 @@ fn a_field_that_the_server_does_not_keep_is_a_failure() {
     expect_advice(&stub);
     let (output, document) = json_of(&on_stub(&stub), &[]);
     assert_eq!((output.code, reason(&document)), (Some(1), "invalid"));
-    assert!(output.stderr.contains("took the change and did not keep it"), "{output:?}");
+    assert!(output.stderr.contains("accepted the change but did not store it"), "{output:?}");
 }
 
 #[test]

@@ -132,7 +132,7 @@ fn tls_that_is_not_istios_is_shown_and_kept_until_it_is_given_up() {
         let refused = gloo.run(&[command, "-u", "payments-api"]);
         assert_eq!((refused.code, refused.stdout.as_str()), (Some(1), ""));
         let wanted = format!(
-            "{}error: upstream.gloo.solo.io/payments-api: has TLS settings that are not Istio's; nothing changed\n  \
+            "{}error: upstream.gloo.solo.io/payments-api: has TLS settings not managed by Istio; nothing changed\n  \
              sslConfig:\n    secretRef:\n      name: payments-client\n      namespace: {}\n    sni: api.payments.example\n  \
              hint: --overwrite replaces them\n",
             gloo.context_line(),

@@ -71,18 +71,20 @@ fn each_right_that_is_missing_is_named_with_the_rule_that_gives_it() {
     assert_eq!(settings.code, Some(0), "what is only advice stops nothing: {settings:?}");
     // Gloo may be here or in gloo-system, and neither can be told.
     assert!(
-        settings.stderr.contains("note: unknown whether auto-mTLS is on: may not get settings in "),
+        settings.stderr.contains("note: whether auto-mTLS is on is unknown: not allowed to get settings in "),
         "{settings:?}"
     );
     assert!(settings.stderr.contains("  hint: a rule of a Role that allows it: {apiGroups: [gloo.solo.io], resources: [settings], verbs: [get]}\n"), "{settings:?}");
     assert!(
-        settings.stderr.contains("note: whether the gateway has Istio's sidecars is unknown: may not list pods in "),
+        settings
+            .stderr
+            .contains("note: whether the gateway has Istio's sidecars is unknown: not allowed to list pods in "),
         "{settings:?}"
     );
     assert!(
-        settings
-            .stderr
-            .contains(&format!("note: whether its pods have sidecars is unknown: may not get services in {apps}\n")),
+        settings.stderr.contains(&format!(
+            "note: whether its pods have sidecars is unknown: not allowed to get services in {apps}\n"
+        )),
         "{settings:?}"
     );
 
@@ -95,18 +97,21 @@ fn each_right_that_is_missing_is_named_with_the_rule_that_gives_it() {
     let pods = until(
         &gloo,
         &enable,
-        &format!("note: whether its pods have sidecars is unknown: may not list pods in {apps}\n"),
+        &format!("note: whether its pods have sidecars is unknown: not allowed to list pods in {apps}\n"),
     );
     assert!(!pods.stderr.contains("unknown whether auto-mTLS is on"), "{pods:?}");
     allow(&gloo, &apps, "{apiGroups: [\"\"], resources: [pods], verbs: [list]}");
     let all = until(&gloo, &enable, "no gateway proxy in");
     assert!(!all.stderr.contains("whether its pods"), "{all:?}");
-    let unread = "note: whether its peer takes mTLS is unknown: may not list peerauthentications\n";
+    let unread = "note: whether its peer accepts mTLS is unknown: not allowed to list peerauthentications\n";
     assert!(all.stderr.contains(unread), "{all:?}");
 
     let disable = ["disable-mtls", "-u", &name];
-    let peer =
-        until(&gloo, &disable, "note: whether its peer is STRICT is unknown: may not list peerauthentications\n");
+    let peer = until(
+        &gloo,
+        &disable,
+        "note: whether its peer is STRICT is unknown: not allowed to list peerauthentications\n",
+    );
     assert_eq!(peer.code, Some(0), "{peer:?}");
     assert!(
         peer.stderr.contains("{apiGroups: [security.istio.io], resources: [peerauthentications], verbs: [list]}"),
@@ -122,7 +127,10 @@ fn each_right_that_is_missing_is_named_with_the_rule_that_gives_it() {
     allow(&gloo, &here, "{apiGroups: [gloo.solo.io], resources: [upstreams], verbs: [list]}");
     let swept = until(&gloo, &["enable-mtls", "--all", "--yes"], "skipped: ");
     assert_eq!((swept.code, swept.stdout.as_str()), (Some(0), ""), "{swept:?}");
-    assert!(swept.stderr.contains(&format!("note: sidecars unknown: may not list services in {apps}\n")), "{swept:?}");
+    assert!(
+        swept.stderr.contains(&format!("note: sidecars unknown: not allowed to list services in {apps}\n")),
+        "{swept:?}"
+    );
 }
 
 #[test]

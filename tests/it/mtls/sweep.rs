@@ -339,12 +339,12 @@ fn a_second_ctrl_c_ends_at_once() {
         std::thread::sleep(Duration::from_millis(2));
     }
     running.interrupt();
-    running.wait_for("interrupted: what is under way is finished");
+    running.wait_for("interrupted: finishing what is in progress");
     running.interrupt();
     let ended = sandbox.end_of(running);
     assert_eq!(ended.code, Some(130), "{ended:?}");
     assert_eq!(document(&ended)["error"]["reason"], "interrupted");
-    assert!(ended.stderr.contains("what was under way may have been done as well"), "{ended:?}");
+    assert!(ended.stderr.contains("what was in progress may be done as well"), "{ended:?}");
 }
 
 /// Thirty Upstreams that take their time, on a terminal of this kind.

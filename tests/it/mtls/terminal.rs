@@ -35,7 +35,7 @@ fn what_is_risky_is_asked_and_only_a_yes_goes_on() {
         let output = typed(&sandbox, &SWEEP, keys);
         assert_eq!(output.code, Some(if goes_on { 0 } else { 2 }), "{keys:?}: {output:?}");
         assert!(
-            output.stderr.contains("enable-mtls would take all Upstreams in gloo-system, in context stub"),
+            output.stderr.contains("enable-mtls would change all Upstreams in gloo-system, in context stub"),
             "{output:?}"
         );
         assert_eq!(stub.connections() > 0, goes_on, "{keys:?}");
@@ -79,7 +79,7 @@ fn without_a_terminal_nothing_is_asked_of_anybody() {
         let stub = Stub::new();
         let output = on_stub(&stub).run_with(args, "y\n");
         assert_eq!(output.code, Some(2), "{output:?}");
-        assert!(output.stderr.contains("--yes is needed where nobody can be asked"), "{output:?}");
+        assert!(output.stderr.contains("--yes is required when no prompt is possible"), "{output:?}");
         assert_eq!(stub.connections(), 0);
         let result = document(&on_stub(&stub).run(&[args, &["-o", "json"]].concat()));
         assert_eq!(result["error"]["reason"], "notConfirmed");
@@ -94,7 +94,7 @@ fn a_terminal_gets_colour_and_eighty_columns_and_a_pipe_neither() {
     stub.on("GET", &path_of("x")).json(200, &gone).always();
     let sandbox = on_stub(&stub);
     let args = ["istio", "enable-mtls", "-u", "x"];
-    let long = "error: upstream.gloo.solo.io/x: has TLS settings that are not Istio's; nothing changed";
+    let long = "error: upstream.gloo.solo.io/x: has TLS settings not managed by Istio; nothing changed";
     assert!(sandbox.run(&args).stderr.contains(long));
 
     let on_terminal = |sandbox: &Sandbox, args: &[&str]| {

@@ -101,7 +101,7 @@ fn an_answer_that_is_lost_is_looked_for_and_nothing_is_sent_twice() {
     stub.on("GET", ALL).json(200, &list(&[stored("1", "PERMISSIVE")]));
     stub.on("DELETE", ONE).cut();
     stub.on("GET", ONE).not_found("peerauthentications", "security.istio.io", "default");
-    let said = format!("{DEFAULT} removed, PERMISSIVE holds for namespace shop then (Istio's default)\n");
+    let said = format!("{DEFAULT} removed, PERMISSIVE then applies to namespace shop (Istio's default)\n");
     ends(&run(&stub, "remove"), 0, &said);
     assert_eq!(stub.finish().iter().filter(|request| request.method == "DELETE").count(), 1);
 }
@@ -115,7 +115,7 @@ fn where_the_outcome_stays_unknown_it_is_said() {
     let output = run(&stub, "permissive");
     ends(&output, 9, "");
     assert!(output.stderr.contains("the creation was sent, its outcome is unknown"), "{output:?}");
-    assert!(output.stderr.contains("the same command again"), "{output:?}");
+    assert!(output.stderr.contains("run the same command again"), "{output:?}");
 }
 
 #[test]

@@ -39,10 +39,10 @@ fn with_mtls_on_the_upstream_it_goes_strict_and_back_and_away() {
     ends(&shop.run_here(&["strict"]), 0, &format!("{DEFAULT} created, STRICT for {whole}\n"));
     ends(&shop.run_here(&["strict"]), 0, &format!("{DEFAULT} already STRICT for {whole}\n"));
     ends(&shop.run_here(&["permissive"]), 0, &format!("{DEFAULT} PERMISSIVE for {whole} (was STRICT)\n"));
-    let removed = format!("{DEFAULT} removed, PERMISSIVE holds for {whole} then (Istio's default)\n");
+    let removed = format!("{DEFAULT} removed, PERMISSIVE then applies to {whole} (Istio's default)\n");
     ends(&shop.run_here(&["remove"]), 0, &removed);
     assert_eq!(shop.policy("default"), None);
-    let gone = format!("{DEFAULT} not there, PERMISSIVE holds for {whole} (Istio's default)\n");
+    let gone = format!("{DEFAULT} not there, PERMISSIVE applies to {whole} (Istio's default)\n");
     ends(&shop.run_here(&["remove"]), 0, &gone);
 }
 
@@ -84,7 +84,7 @@ fn the_policy_that_is_there_is_changed_and_others_of_its_level_are_named() {
         &json!({"selector": {"matchLabels": {"app": "plain"}}, "portLevelMtls": {"80": {"mode": "DISABLE"}}}),
     );
     let preview = document(&shop.run_here(&["strict", "--dry-run", "-o", "json"]));
-    assert_eq!(advised(&preview, "shadowedPolicy"), [format!("not read: {}/b-second", shop.apps)]);
+    assert_eq!(advised(&preview, "shadowedPolicy"), [format!("ignored: {}/b-second", shop.apps)]);
     assert_eq!(advised(&preview, "keepsMode"), [format!("{}/w: DISABLE for port 80 of app=plain", shop.apps)]);
     let strict = shop.run_here(&["strict"]);
     let line = format!("peerauthentication.security.istio.io/a-first STRICT for namespace {} (was UNSET)\n", shop.apps);
@@ -159,7 +159,7 @@ fn taking_away_what_held_a_strict_mesh_open_is_refused_as_well() {
     let remove = document(&here(&["remove", "-o", "json"]));
     assert_eq!((&remove["exitCode"], became(&remove)), (&json!(1), [&json!("refused"), &json!("gatewayPlaintext")]));
     let forced = here(&["remove", "--force"]);
-    let line = format!("{DEFAULT} removed, STRICT holds for namespace {} then ({root}/m, mesh)\n", shop.apps);
+    let line = format!("{DEFAULT} removed, STRICT then applies to namespace {} ({root}/m, mesh)\n", shop.apps);
     ends(&forced, 0, &line);
 }
 

@@ -61,12 +61,12 @@ fn what_may_not_be_read_is_unknown_and_strict_is_refused() {
     assert!(none.stderr.contains(&format!("a rule of a Role that allows it: {rule}\n")), "{none:?}");
 
     shop.allow(&shop.apps, "security.istio.io", &["peerauthentications"], READ);
-    let strict = shop.until(&["strict"], "whether a gateway would get 503s is unknown: may not list upstreams");
+    let strict = shop.until(&["strict"], "whether a gateway would get 503s is unknown: not allowed to list upstreams");
     assert_eq!((strict.code, strict.stdout.as_str()), (Some(1), ""), "{strict:?}");
-    assert!(strict.stderr.contains("hint: --force goes on all the same\n"), "{strict:?}");
-    assert!(strict.stderr.contains("may not list virtualservices"), "{strict:?}");
+    assert!(strict.stderr.contains("hint: --force proceeds anyway\n"), "{strict:?}");
+    assert!(strict.stderr.contains("not allowed to list virtualservices"), "{strict:?}");
     assert!(strict.stderr.contains("resources: [upstreams], verbs: [list]}"), "{strict:?}");
-    let partial = "note: policies elsewhere are unknown: may not list peerauthentications in istio-system\n";
+    let partial = "note: policies elsewhere are unknown: not allowed to list peerauthentications in istio-system\n";
     assert!(strict.stderr.contains(partial), "{strict:?}");
 
     let forced = shop.until(&["strict", "--force"], "not allowed to create peerauthentications.security.istio.io in");
@@ -97,7 +97,7 @@ fn of_one_namespace_alone_the_modes_are_told_with_what_is_not_known() {
     let output = found.unwrap();
     assert!(output.stdout.contains(&format!("STRICT  {}/n, namespace\n", shop.apps)), "{output:?}");
     assert!(output.stderr.contains("note: policies elsewhere are unknown"), "{output:?}");
-    assert!(output.stderr.contains("note: the root namespace is taken to be istio-system"), "{output:?}");
+    assert!(output.stderr.contains("note: the root namespace is assumed to be istio-system"), "{output:?}");
     shop.plane.api().delete(super::POLICY, &shop.apps, "n").unwrap();
     let output = shop.run(&[&args[..], &["-o", "json"]].concat());
     let document: Value = serde_json::from_str(&output.stdout).unwrap();

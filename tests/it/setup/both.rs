@@ -31,7 +31,7 @@ fn values_that_came_over_an_injection_go_first_and_then_what_is_left_of_it() -> 
             env!("CARGO_MANIFEST_DIR"),
             "/tests/fixtures/charts/gloo -n edge\n"
         ),
-        "  2 uninject  what Helm leaves of the injection in deployment/gateway-proxy\n",
+        "  2 uninject  what remains of the injection in deployment/gateway-proxy\n",
         "undo: gloo-rs istio inject --revision 1-28 -n edge\n",
     ];
     ends(&bench.teardown(&["--dry-run"]), 0, &planned, &[]);
@@ -72,7 +72,7 @@ fn what_would_still_point_at_the_sidecars_is_refused_in_the_plan_as_it_would_be_
     let said = [
         "error: step 1 (uninject deployment/gateway-proxy) is refused: 1 object points at the cluster gateway_proxy_sds",
         "  upstream.gloo.solo.io/shop-cart-80 in edge: spec.sslConfig.sds\n  nothing was changed\n",
-        "hint: take those fields out, then run this again\n",
+        "hint: remove those fields, then run this again\n",
     ];
     for word in ["--dry-run", "--yes"] {
         let refused = bench.teardown(&[word]);

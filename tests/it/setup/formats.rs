@@ -30,32 +30,32 @@ fn a_plan_is_previewed_in_every_form_and_asked_about_once() -> Result<()> {
 
     let refused = document(&setup(&["-o", "json"]))?;
     assert_eq!((&refused["exitCode"], &refused["error"]["reason"]), (&json!(2), &json!("notConfirmed")), "{refused:#}");
-    ends(&setup(&[]), 2, &["  4 strict    namespace shop\n"], &["--yes is needed where nobody can be asked"]);
+    ends(&setup(&[]), 2, &["  4 strict    namespace shop\n"], &["--yes is required when no prompt is possible"]);
     same(&plane, &before)?;
 
     // On a terminal it asks once, and says once which cluster it is about.
     let sandbox = sandbox(&plane);
     let words = [&["istio"], &SETUP[..]].concat();
     let mut no = sandbox.start_on_terminal(&words);
-    no.wait_for("Go on?");
+    no.wait_for("Continue?");
     no.give("n\n");
     ends(&sandbox.end_of(no), 2, &[], &["not confirmed; nothing changed"]);
     same(&plane, &before)?;
     let mut stopped = sandbox.start_on_terminal(&words);
-    stopped.wait_for("Go on?");
+    stopped.wait_for("Continue?");
     stopped.interrupt();
     ends(&sandbox.end_of(stopped), 130, &[], &["interrupted\r\n  nothing was changed\r\n"]);
     same(&plane, &before)?;
     let mut ended = sandbox.start_on_terminal(&words);
-    ended.wait_for("Go on?");
+    ended.wait_for("Continue?");
     ended.give("\x04");
-    ends(&sandbox.end_of(ended), 2, &[], &["Go on? [y/N] \r\n"]);
+    ends(&sandbox.end_of(ended), 2, &[], &["Continue? [y/N] \r\n"]);
     let mut yes = sandbox.start_on_terminal(&words);
-    yes.wait_for("Go on?");
+    yes.wait_for("Continue?");
     yes.give("y\n");
     let done = sandbox.end_of(yes);
     ends(&done, 0, &["setup done: 4 steps\n"], &["step 4 of 4: done ("]);
-    assert_eq!(done.stderr.matches("Go on?").count(), 1, "{done:#?}");
+    assert_eq!(done.stderr.matches("Continue?").count(), 1, "{done:#?}");
     assert_eq!(done.stderr.lines().filter(|line| line.starts_with("context plane ")).count(), 1, "{done:#?}");
 
     assert_eq!(setup(&["--check"]).code, Some(0));

@@ -90,7 +90,7 @@ fn there_and_back(helm: &'static Path) -> Result<()> {
         ),
         "undo: gloo-rs istio unenroll shop\n",
         "  3 upstream  shop-cart-80: already: auto-mTLS (step 1)\n",
-        "requests that are 503 meanwhile: none\n",
+        "expected downtime: none\n",
     ];
     ends(&bench.setup(&["--dry-run"]), 0, &planned, &[]);
     same(&bench.plane, &before)?;
@@ -102,7 +102,7 @@ fn there_and_back(helm: &'static Path) -> Result<()> {
     bench.helm(&["upgrade", "gloo", CHART, "--reuse-values", "--set", "mine=1", "--wait"])?;
     let back = bench.teardown(&["--yes"]);
     ends(&back, 0, &["  3 helm      the values of Gloo's release\n", "teardown done: 3 steps\n"], &[]);
-    assert!(!back.stdout.contains("left: "), "{back:#?}");
+    assert!(!back.stdout.contains("skipped: "), "{back:#?}");
     assert_eq!(bench.values()?, values);
     same(&bench.plane, &before)?;
     assert_eq!(containers(&bench.plane)?, pods);
@@ -155,8 +155,8 @@ fn auto_mtls_that_a_request_proves_wrong_goes_back_and_the_sidecars_stay() -> Re
     let failed = bench.with_requests(&words);
     let said = [
         "error: step 4 (verify) failed: shop-cart-80: ",
-        "  step 4 proved auto-mTLS of step 1 wrong: it is rolled back; steps 1, 2 stand, step 1 without auto-mTLS\n",
-        "hint: go on with the same command; go back with gloo-rs istio teardown -n edge\n",
+        "  step 4 found auto-mTLS of step 1 not working: it is rolled back; steps 1, 2 remain in place, step 1 without auto-mTLS\n",
+        "hint: run the same command again to continue; undo with gloo-rs istio teardown -n edge\n",
     ];
     ends(&failed, 5, &["release edge/gloo: auto-mTLS rolled back\n"], &said);
     assert_eq!(bench.switches()?, [true, false]);
@@ -201,7 +201,7 @@ fn auto_mtls_that_helm_cannot_take_back_is_said_to_be_on() -> Result<()> {
     let said = [
         "error: release edge/gloo: auto-mTLS is still on\n  release edge/gloo: helm upgrade failed (exit status: 1); nothing changed\n",
         "hint: gloo-rs upgrade-values --no-auto-mtls --apply -n edge\n",
-        "  step 3 proved auto-mTLS of step 1 wrong: it is NOT fully rolled back; step 1 stands\n",
+        "  step 3 found auto-mTLS of step 1 not working: it is NOT fully rolled back; step 1 remains in place\n",
     ];
     ends(&output, 6, &[], &said);
     assert_eq!(bench.switches()?, [true, true]);
@@ -226,9 +226,9 @@ fn ctrl_c_while_helm_upgrades_says_that_its_step_stands() -> Result<()> {
     running.interrupt();
     std::fs::write(goes, "")?;
     let said = [
-        "error: step 1 (helm) failed: interrupted\n  the release is upgraded; its rollout was not waited for\n",
-        "  step 1 stands, and is not confirmed\n",
-        "hint: go on with the same command; go back with gloo-rs istio teardown -n edge\n",
+        "error: step 1 (helm) failed: interrupted\n  the release is upgraded; its rollout is not verified\n",
+        "  step 1 is applied, not verified\n",
+        "hint: run the same command again to continue; undo with gloo-rs istio teardown -n edge\n",
     ];
     ends(&sandbox.end_of(running), 130, &[], &said);
     assert_eq!(bench.switches()?, [true, true]);
@@ -248,7 +248,7 @@ fn values_that_somebody_else_merged_are_left_to_them() -> Result<()> {
     assert_eq!(
         document["left"],
         json!([
-            "deployment/gateway-proxy: its sidecars were not put there by gloo-rs (gloo-rs upgrade-values --remove --apply -n edge)"
+            "deployment/gateway-proxy: its sidecars were not added by gloo-rs (gloo-rs upgrade-values --remove --apply -n edge)"
         ])
     );
     let all = bench.teardown(&["--all", "--dry-run"]);
@@ -257,7 +257,7 @@ fn values_that_somebody_else_merged_are_left_to_them() -> Result<()> {
     // Without Helm on PATH the other way is taken, and this one is refused before anything changes.
     let blind = sandbox(&bench.plane);
     let setup = blind.run(&["istio", "setup", "-n", "edge", "--dry-run"]);
-    ends(&setup, 0, &["  1 inject    sidecars beside the gateway: already\n"], &[]);
+    ends(&setup, 0, &["  1 inject    sidecars for the gateway: already\n"], &[]);
     let refused = blind.run(&["istio", "teardown", "-n", "edge", "--all", "--yes"]);
     ends(&refused, 1, &[], &["error: step 1 (helm the values of Gloo's release) is refused: helm is not on PATH"]);
     assert!(!refused.stderr.contains("--apply"), "{refused:#?}");

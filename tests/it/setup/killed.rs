@@ -79,8 +79,8 @@ fn ctrl_c_once_a_step_is_done_says_what_stands_and_a_rerun_goes_on() -> Result<(
     let ended = sandbox.end_of(running);
     let said = [
         "step 3 of 4: done (",
-        "error: step 4 (strict) failed: interrupted\n  step 4 changed nothing; steps 1, 2, 3 stand\n",
-        "hint: go on with the same command; go back with gloo-rs istio teardown\n",
+        "error: step 4 (strict) failed: interrupted\n  step 4 changed nothing; steps 1, 2, 3 remain in place\n",
+        "hint: run the same command again to continue; undo with gloo-rs istio teardown\n",
     ];
     ends(&ended, 130, &[], &said);
     assert_eq!(mode(&plane, SHOP)?, None);
@@ -110,9 +110,9 @@ fn ctrl_c_takes_back_the_step_that_is_under_way_and_says_what_stands() -> Result
     let mut running = sandbox.start(&words);
     running.wait_for("waiting for deployment/cart");
     running.interrupt();
-    let said = ["error: step 2 (enroll) failed: interrupted", "step 2 is rolled back; step 1 stands"];
+    let said = ["error: step 2 (enroll) failed: interrupted", "step 2 is rolled back; step 1 remains in place"];
     let ended = sandbox.end_of(running);
-    assert!(!ended.stderr.contains("everything is as it was before"), "step 1 stands: {ended:?}");
+    assert!(!ended.stderr.contains("everything is rolled back"), "step 1 remains in place: {ended:?}");
     ends(&ended, 130, &[], &said);
     let shop = plane.api().get("v1/Namespace", "", SHOP)?.unwrap_or_default();
     assert_eq!(shop["metadata"]["labels"]["istio.io/rev"], Value::Null);
@@ -127,9 +127,9 @@ fn ctrl_c_takes_back_the_step_that_is_under_way_and_says_what_stands() -> Result
     plane.api().apply(&other.to_string())?;
     plane.api().wait_available(SHOP)?;
     let in_part = sandbox.run(&[&words[..], &["--wait-timeout", "20s"]].concat());
-    ends(&in_part, 1, &[], &["error: step 2 (enroll) failed: ", "  step 2 stands in part\n"]);
+    ends(&in_part, 1, &[], &["error: step 2 (enroll) failed: ", "  step 2 is partly applied\n"]);
     label(json!("here"))?;
-    let done = ["  1 inject    sidecars beside the gateway: already\n", "setup done: 4 steps\n"];
+    let done = ["  1 inject    sidecars for the gateway: already\n", "setup done: 4 steps\n"];
     ends(&sandbox.run(&words), 0, &done, &[]);
     Ok(())
 }

@@ -43,14 +43,14 @@ fn teardown_takes_all_where_all_is_asked_for() -> Result<()> {
     policy(&plane, SHOP, "PERMISSIVE")?;
     ends(&run(&plane, &[&SETUP[..], &["--yes"]].concat()), 0, &["setup done: 4 steps\n"], &[]);
     assert_eq!(mode(&plane, SHOP)?.as_deref(), Some("STRICT"));
-    let changed = "left: PeerAuthentication shop/default: not made by gloo-rs; gloo-rs changed it, what it said before is not known (gloo-rs istio peer-auth remove -n shop --overwrite)\n";
-    let gap = "  from step 1 until step 2: plaintext: it takes mutual TLS alone (STRICT, shop/default, namespace)\n    upstream gloo-system/shop-cart-80\n";
+    let changed = "skipped: PeerAuthentication shop/default: not made by gloo-rs; gloo-rs changed it, its previous content is unknown (gloo-rs istio peer-auth remove -n shop --overwrite)\n";
+    let gap = "  from step 1 until step 2: plaintext: it accepts only mutual TLS (STRICT, shop/default, namespace)\n    upstream gloo-system/shop-cart-80\n";
     let undo = "undo: gloo-rs istio enroll shop --revision 1-28\n";
     ends(&run(&plane, &["teardown", "--dry-run"]), 0, &[changed, gap, undo], &[]);
     let all = run(&plane, &["teardown", "--all", "--yes"]);
     let again = r#"undo: printf %s '{"apiVersion":"security.istio.io/v1","kind":"PeerAuthentication","metadata":{"name":"default","namespace":"shop"},"spec":{"mtls":{"mode":"STRICT"}}}' | kubectl apply -f -"#;
     ends(&all, 0, &[again, "teardown done: 4 steps\n"], &[]);
-    assert!(!all.stdout.contains("left: "), "{all:#?}");
+    assert!(!all.stdout.contains("skipped: "), "{all:#?}");
     assert_eq!((mode(&plane, SHOP)?, ssl_config(&plane)?), (None, Value::Null));
     ends(&run(&plane, &["teardown", "--all"]), 0, &["nothing to change\n"], &[]);
     Ok(())

@@ -76,7 +76,7 @@ fn a_name_that_is_not_there_is_refused_before_anything_changes() -> Result<()> {
             1,
             "hint: --host and --path of a request that is routed there\n",
         ),
-        ("--upstream APPS-plain-8080 --revision 1-28", 1, "hint: --no-verify leaves the requests out\n"),
+        ("--upstream APPS-plain-8080 --revision 1-28", 1, "hint: --no-verify skips the requests\n"),
         ("--upstream APPS-httpbim-8000,APPS-y --revision 1-28", 1, "\n  upstream.gloo.solo.io/"),
         ("--upstream APPS-httpbim-8000,APPS-y --revision 1-28", 1, "APPS-y: not found in "),
         ("--namespace-to-enroll APPS-x --revision 1-28", 4, "APPS-x: there is no such namespace"),
@@ -98,7 +98,7 @@ fn a_name_that_is_not_there_is_refused_before_anything_changes() -> Result<()> {
         assert!(!nowhere.stderr.contains("--name"), "{nowhere:#?}");
     }
     // Where no release owns the proxy, Helm is not the way.
-    ends(&bench.run("setup --revision 1-28 --dry-run"), 0, &["  1 inject    sidecars beside the gateway\n"], &[]);
+    ends(&bench.run("setup --revision 1-28 --dry-run"), 0, &["  1 inject    sidecars for the gateway\n"], &[]);
     assert_eq!(bench.proxy()?, before);
     Ok(())
 }
@@ -113,7 +113,7 @@ fn a_hint_is_about_a_flag_that_can_be_typed() -> Result<()> {
     let hint = format!("hint: first: gloo-rs istio enable-mtls -u {upstream} -n {} --overwrite\n", bench.gloo);
     ends(&refused, 1, &[], &["error: step 2 (upstream ", &hint]);
     let no_release = bench.run("setup --via helm --revision 1-28 --yes");
-    ends(&no_release, 4, &[], &["hint: -n NAMESPACE looks elsewhere\n"]);
+    ends(&no_release, 4, &[], &["hint: -n NAMESPACE searches another namespace\n"]);
     Ok(())
 }
 
@@ -161,10 +161,10 @@ fn where_routes_may_not_be_listed_it_is_unknown_whether_requests_are_503() -> Re
         "setup --via inject --namespace-to-enroll APPS --revision 1-28 --dry-run --as operator --as-group {}",
         bench.gloo
     );
-    let unknown = "note: whether requests are 503 meanwhile is unknown: may not list virtualservices\n";
+    let unknown = "note: expected downtime is unknown: not allowed to list virtualservices\n";
     let output = bench.run(&line);
     ends(&output, 0, &[], &[unknown, "allows it"]);
-    assert!(!output.stdout.contains("503 meanwhile: none"), "{output:#?}");
+    assert!(!output.stdout.contains("expected downtime: none"), "{output:#?}");
     Ok(())
 }
 
@@ -185,7 +185,7 @@ fn what_argo_cd_or_flux_renders_is_left_to_it_with_the_commands_for_git() -> Res
             let refused =
                 bench.run(&format!("setup {via}--namespace-to-enroll APPS --upstream APPS-plain-8080 --strict --yes"));
             let said = [
-                format!("{owner} renders it and would put it back; nothing changed"),
+                format!("{owner} renders it and would undo the change; nothing changed"),
                 "gloo-rs upgrade-values --values FILE --write".to_owned(),
                 format!("gloo-rs istio enroll {} -f PATH --write", bench.apps),
                 format!("gloo-rs istio enable-mtls -u {}-plain-8080 -f PATH --write", bench.apps),
@@ -209,11 +209,11 @@ fn the_plan_says_between_which_steps_a_strict_mesh_answers_503() -> Result<()> {
     bench.route("plain-8080")?;
     bench.route("httpbin-8000")?;
     let line = "setup --via inject --namespace-to-enroll APPS --revision 1-28 --no-verify --dry-run";
-    let strict = format!("plaintext: it takes mutual TLS alone (STRICT, {}/default, namespace)\n", bench.apps);
+    let strict = format!("plaintext: it accepts only mutual TLS (STRICT, {}/default, namespace)\n", bench.apps);
     let upstream = |name: &str| format!("    upstream {}/{}-{name}\n", bench.gloo, bench.apps);
     let both = bench.run(&format!("{line} --upstream APPS-plain-8080,APPS-httpbin-8000"));
     let said = [
-        "requests that are 503 meanwhile:\n".to_owned(),
+        "expected downtime:\n".to_owned(),
         format!("  from step 2 until step 3: {strict}{}", upstream("plain-8080")),
         format!("  now, until step 3: {strict}{}", upstream("httpbin-8000")),
     ];
@@ -226,7 +226,7 @@ fn the_plan_says_between_which_steps_a_strict_mesh_answers_503() -> Result<()> {
     ];
     ends(&auto, 0, &said.iter().map(String::as_str).collect::<Vec<_>>(), &[]);
     // An Upstream that nobody named would stay so, which is refused.
-    let said = [format!("  from step 2 on, and no step ends it: {strict}{}", upstream("plain-8080"))];
+    let said = [format!("  from step 2 on, not ended by any step: {strict}{}", upstream("plain-8080"))];
     let said: Vec<_> = said.iter().map(String::as_str).collect();
     let refusal = ["error: step 2 is refused: ", "  nothing was changed\n", "hint: --force proceeds\n"];
     ends(&bench.run(line), 1, &said, &refusal);
@@ -245,12 +245,12 @@ fn a_policy_that_would_break_an_upstream_nobody_named_is_refused_in_the_plan() -
     let said = [
         format!("error: step 4 is refused: a gateway sends plaintext to namespace {} and would get 503s\n", bench.apps),
         format!("  upstream {}/{}-httpbin-8000\n  nothing was changed\n", bench.gloo, bench.apps),
-        "hint: --upstream takes them as well, --auto-mtls all there are\n".to_owned(),
+        "hint: --upstream includes them, --auto-mtls all Upstreams\n".to_owned(),
     ];
     ends(&one, 1, &[], &said.iter().map(String::as_str).collect::<Vec<_>>());
     assert_eq!(bench.proxy()?, before);
     let both = bench.run(&format!("{line} --upstream APPS-plain-8080,APPS-httpbin-8000 --dry-run"));
-    ends(&both, 0, &["requests that are 503 meanwhile: none\n"], &[]);
+    ends(&both, 0, &["expected downtime: none\n"], &[]);
     Ok(())
 }
 

@@ -53,8 +53,8 @@ fn each_request_has_to_be_proven_before_the_next_step() -> Result<()> {
     let failed = run(&plane, &[&words[..], &["--wait-timeout", "5s"]].concat());
     let said = [
         "error: step 4 (verify) failed: shop-cart-80: ",
-        "  step 4 proved step 3 wrong: it is rolled back\n",
-        "hint: go on with the same command; go back with gloo-rs istio teardown\n",
+        "  step 4 found step 3 not working: it is rolled back\n",
+        "hint: run the same command again to continue; undo with gloo-rs istio teardown\n",
     ];
     ends(&failed, 5, &["upstream.gloo.solo.io/shop-cart-80 rolled back\n"], &said);
     assert_eq!((ssl_config(&plane)?, mode(&plane, SHOP)?), (Value::Null, None));
@@ -81,7 +81,7 @@ fn each_request_has_to_be_proven_before_the_next_step() -> Result<()> {
     // In a mesh that is STRICT as a whole both ways have a time of 503, and say so.
     policy(&plane, "istio-system", "STRICT")?;
     let gap = |first: u8, last: u8| {
-        let why = "plaintext: it takes mutual TLS alone (STRICT, istio-system/default, mesh)";
+        let why = "plaintext: it accepts only mutual TLS (STRICT, istio-system/default, mesh)";
         format!("  from step {first} until step {last}: {why}\n    upstream gloo-system/{UPSTREAM}\n")
     };
     ends(&run(&plane, &["teardown", "--yes"]), 0, &[&gap(2, 3), "teardown done: 4 steps\n"], &[]);
@@ -105,8 +105,8 @@ fn ctrl_c_while_a_request_is_waited_for_says_what_stands_and_a_rerun_goes_on() -
     let _asked = wait_for("the request", PATIENCE, || Ok(silent.accept().ok()))?;
     running.interrupt();
     let said = [
-        "error: step 4 (verify) failed: interrupted\n  step 4 changed nothing; steps 1, 2, 3 stand\n",
-        "hint: go on with the same command; go back with gloo-rs istio teardown\n",
+        "error: step 4 (verify) failed: interrupted\n  step 4 changed nothing; steps 1, 2, 3 remain in place\n",
+        "hint: run the same command again to continue; undo with gloo-rs istio teardown\n",
     ];
     ends(&sandbox.end_of(running), 130, &[], &said);
     assert_ne!(ssl_config(&plane)?, Value::Null);
@@ -136,7 +136,8 @@ fn a_policy_after_which_requests_fail_says_again_what_it_said_before() -> Result
         let turning = Relay::turning(pair.gateway.listener("http")?, 1, unavailable()?);
         plane.forward("gloo-system", &[(19000, pair.gateway.admin()), (8080, turning.address)])?;
         let failed = run(&plane, &words);
-        let said = ["error: step 6 (verify) failed: shop-cart-80: ", "step 6 proved step 5 wrong: it is rolled back"];
+        let said =
+            ["error: step 6 (verify) failed: shop-cart-80: ", "step 6 found step 5 not working: it is rolled back"];
         ends(&failed, 5, &[": mTLS proven\n", "default rolled back\n"], &said);
         assert_eq!(mode(&plane, SHOP)?.as_deref(), before);
         assert_ne!(ssl_config(&plane)?, Value::Null, "what was proven stays");
@@ -144,7 +145,7 @@ fn a_policy_after_which_requests_fail_says_again_what_it_said_before() -> Result
     // A request that cannot be sent proves nothing wrong.
     plane.forward("gloo-system", &[(19000, pair.gateway.admin())])?;
     let unsent = run(&plane, &words);
-    assert!(unsent.stderr.contains("--no-verify leaves the requests out"), "{unsent:#?}");
+    assert!(unsent.stderr.contains("--no-verify skips the requests"), "{unsent:#?}");
     assert!(unsent.stderr.contains("step 4 changed nothing"), "{unsent:#?}");
     assert_ne!(ssl_config(&plane)?, Value::Null);
     pair.sends(&Sends::Plaintext)
@@ -164,14 +165,19 @@ fn only_what_carries_the_request_is_taken_back() -> Result<()> {
     };
     let words = [&FIRST[..], &["--auto-mtls", "--yes", "--wait-timeout", "1s"]].concat();
     let back = ["settings.gloo.solo.io/default rolled back\n"];
-    ends(&run(&plane, &words), 5, &back, &["  step 5 proved step 3 wrong: it is rolled back\n"]);
+    ends(&run(&plane, &words), 5, &back, &["  step 5 found step 3 not working: it is rolled back\n"]);
     assert_eq!((switch()?, ssl_config(&plane)?), (json!(false), Value::Null));
 
     // What has opted out of auto-mTLS has its own.
     let out = json!({"spec": {"disableIstioAutoMtls": true}});
     plane.api().merge("gloo.solo.io/v1/Upstream", "gloo-system", UPSTREAM, &out)?;
     let back = ["upstream.gloo.solo.io/shop-cart-80 rolled back\n"];
-    ends(&run(&plane, &words), 5, &back, &["  step 5 proved step 4 wrong: it is rolled back; step 3 stands\n"]);
+    ends(
+        &run(&plane, &words),
+        5,
+        &back,
+        &["  step 5 found step 4 not working: it is rolled back; step 3 remains in place\n"],
+    );
     assert_eq!((switch()?, ssl_config(&plane)?), (json!(true), Value::Null));
     Ok(())
 }
@@ -234,7 +240,7 @@ fn another_proxy_and_a_request_of_its_own_can_be_named() -> Result<()> {
     let nowhere = run(&plane, &[&words[..], &["--path", "/nowhere", "--wait-timeout", "1s"]].concat());
     let said = [
         "error: step 4 (verify) failed: shop-cart-80: 404",
-        "  step 4 proved no step before it wrong; step 3 stands\n",
+        "  step 4 gives no reason to roll back an earlier step; step 3 remains in place\n",
     ];
     ends(&nowhere, 7, &[], &said);
     assert_ne!(ssl_config(&plane)?, Value::Null);

@@ -14,7 +14,7 @@ fn setup_and_then_teardown_leave_all_as_it_was() -> Result<()> {
 
     let dry = run(&plane, &[&SETUP[..], &["--dry-run"]].concat());
     let planned = [
-        "  1 inject    sidecars beside the gateway\n",
+        "  1 inject    sidecars for the gateway\n",
         "  2 enroll    namespace shop\n",
         "deployment/cart restarted (no sidecar -> 1-28)\n",
         "  3 upstream  shop-cart-80\n",
@@ -23,7 +23,7 @@ fn setup_and_then_teardown_leave_all_as_it_was() -> Result<()> {
     ];
     ends(&dry, 0, &planned, &[]);
     same(&plane, &before)?;
-    ends(&run(&plane, &SETUP), 2, &planned, &["--yes is needed where nobody can be asked"]);
+    ends(&run(&plane, &SETUP), 2, &planned, &["--yes is required when no prompt is possible"]);
     same(&plane, &before)?;
 
     let made = run(&plane, &[&SETUP[..], &["--yes", "-o", "json"]].concat());
@@ -62,7 +62,11 @@ fn a_step_that_fails_is_rolled_back_and_the_same_command_goes_on() -> Result<()>
         &failed,
         5,
         &[],
-        &["error: step 2 (enroll) failed: ", "step 2 is rolled back; step 1 stands", "go on with the same command"],
+        &[
+            "error: step 2 (enroll) failed: ",
+            "step 2 is rolled back; step 1 remains in place",
+            "run the same command again to continue",
+        ],
     );
     let shop = plane.api().get("v1/Namespace", "", SHOP)?.context("the namespace")?;
     assert_eq!(shop["metadata"]["labels"]["istio.io/rev"], Value::Null);
@@ -70,6 +74,6 @@ fn a_step_that_fails_is_rolled_back_and_the_same_command_goes_on() -> Result<()>
 
     injector.come_up();
     let done = run(&plane, &words);
-    ends(&done, 0, &["  1 inject    sidecars beside the gateway: already\n", "setup done: 4 steps\n"], &[]);
+    ends(&done, 0, &["  1 inject    sidecars for the gateway: already\n", "setup done: 4 steps\n"], &[]);
     Ok(())
 }

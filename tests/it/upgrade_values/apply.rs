@@ -38,7 +38,7 @@ fn there_and_back(shop: &Shop, release: &str, chart: &Path, mine: &str) -> Resul
 
     let asked = shop.run(&[&apply[..], &REVISION].concat());
     assert_eq!(asked.code, Some(2), "{}", asked.stderr);
-    assert!(asked.stderr.contains("--yes is needed"), "{}", asked.stderr);
+    assert!(asked.stderr.contains("--yes is required"), "{}", asked.stderr);
     assert_eq!(shop.values(release)?, before);
 
     let done = shop.done(&[&apply[..], &REVISION, &["--yes"]].concat())?;
@@ -192,7 +192,7 @@ fn a_chart_at_hand_says_its_version_and_one_that_is_typed_has_to_be_the_same() -
     let differs = shop.run(&[&with[..], &["--to-version", "1.18.0"]].concat());
     assert_eq!(differs.code, Some(2), "{}", differs.stderr);
     assert!(
-        differs.stderr.contains("error: --to-version 1.18.0: the chart at hand is gloo-1.18.2\n"),
+        differs.stderr.contains("error: --to-version 1.18.0: the given chart is gloo-1.18.2\n"),
         "{}",
         differs.stderr
     );

@@ -113,7 +113,7 @@ fn what_helm_3_installed_helm_4_upgrades_over_a_live_injection() -> Result<()> {
     shop.sandbox = shop.sandbox.env("PATH", super::path(shop.helm)?);
     let chart = open_source();
     let done = shop.done(&["--revision", "1-28", "--chart", text(&chart)?, "--apply", "--yes"])?;
-    assert!(done.stderr.contains("that gloo-rs wrote: the upgrade writes over it"), "{}", done.stderr);
+    assert!(done.stderr.contains("that gloo-rs wrote: the upgrade overwrites it"), "{}", done.stderr);
     assert_eq!(shop.history("gloo")?, ["superseded", "deployed"]);
     let check = shop.sandbox.run(&["istio", "inject", "-n", &name, "--check"]);
     assert_eq!(check.code, Some(0), "{}", check.stderr);

@@ -26,7 +26,7 @@ fn where_argo_cd_or_flux_renders_the_chart_it_is_named() -> Result<()> {
         shop.plane.api().merge("apps/v1/Deployment", &shop.namespace, "gloo", &marked)?;
         let refused = shop.run(&["--revision", "1-28", "--apply", "--yes"]);
         assert_eq!(refused.code, Some(1));
-        let renders = format!("{owner} renders it and would put it back; nothing changed");
+        let renders = format!("{owner} renders it and would undo the change; nothing changed");
         assert!(refused.stderr.contains(&renders), "{}", refused.stderr);
         assert_eq!(shop.history("gloo")?, ["deployed"]);
         // Printed they may be.

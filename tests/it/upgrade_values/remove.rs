@@ -61,7 +61,7 @@ fn a_revision_that_cannot_be_read_is_passed_over_and_said() -> Result<()> {
     shop.put_record("gloo", 1, Some("superseded"), "bm90IGEgcmVjb3Jk")?;
     let blind = shop.done(&["--remove"])?;
     assert!(
-        blind.stderr.contains("revisions 2, 1 cannot be read: what was there before Istio does not come back"),
+        blind.stderr.contains("revisions 2, 1 cannot be read: values from before Istio are not restored"),
         "{}",
         blind.stderr
     );
@@ -83,7 +83,7 @@ fn a_null_of_the_release_before_istio_comes_back() -> Result<()> {
     let before = shop.values("gloo")?;
     let merged = shop.done(&REVISION)?;
     assert!(
-        merged.stderr.contains("global.glooMtls.istioProxy is null, which takes the chart's own away"),
+        merged.stderr.contains("global.glooMtls.istioProxy is null, which removes the chart's default"),
         "{}",
         merged.stderr
     );

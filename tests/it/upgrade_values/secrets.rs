@@ -62,7 +62,7 @@ fn what_helm_says_of_them_is_masked() -> Result<()> {
 fn errors_about_a_file_do_not_show_them() {
     let sandbox = Sandbox::new();
     for (text, words) in [
-        (format!("global: {TOKEN}\n"), "global: a map must stand there"),
+        (format!("global: {TOKEN}\n"), "global: must be a map"),
         ("adminPassword: \"hunter1\nzone: b\n".to_owned(), "values.yaml:"),
         ("adminPassword: hunter1\nadminPassword: hunter2\n".to_owned(), "values.yaml:"),
         ("adminPassword: hunter1: hunter2\n".to_owned(), "values.yaml:"),

@@ -137,12 +137,12 @@ fn what_may_not_be_read_is_unknown_with_the_rule_and_proves_nothing() -> Result<
     let verdict = &document["verdicts"][0];
     assert_eq!((output.code, &verdict["verdict"]), (Some(7), &json!("notProven")), "{output:#?}");
     let unknown = facts(verdict, "unknown").join("\n");
-    assert!(unknown.contains("strict peer: peer mode (may not get services in"), "{verdict:#}");
+    assert!(unknown.contains("strict peer: peer mode (not allowed to get services in"), "{verdict:#}");
     assert!(output.stderr.contains("a rule of a Role that allows it: {apiGroups: "), "{output:#?}");
 
     let output = run(&kubeconfig, &bench.words(&format!("-u {upstream}")));
     assert_eq!(output.code, Some(4), "{output:?}");
-    assert!(output.stderr.contains("--host and --path say what to ask for"), "{output:?}");
+    assert!(output.stderr.contains("--host and --path say what to request"), "{output:?}");
     Ok(())
 }
 
@@ -184,7 +184,7 @@ fn the_gateways_certificate_is_looked_at_unless_nobody_wants_that() {
     assert_eq!(output.code, Some(9), "{output:?}");
     assert!(output.stderr.contains("no TLS with https://127.0.0.1:"), "{output:?}");
     assert!(output.stderr.contains("signed by an unknown authority"), "{output:?}");
-    assert!(output.stderr.contains("-k takes any certificate, --cacert FILE"), "{output:?}");
+    assert!(output.stderr.contains("-k accepts any certificate, --cacert FILE"), "{output:?}");
     for trust in [vec!["-k"], vec!["--cacert", ca]] {
         let output = verify(&trust);
         assert_eq!(output.code, Some(7), "{output:?}");
@@ -205,7 +205,7 @@ fn a_gateway_that_never_answers_ends_with_the_deadline() {
     let output = sandbox.run(&["istio", "verify", "--url", &url, "-X", "POST", "--timeout", "3s"]);
     assert_eq!(output.code, Some(9), "{output:?}");
     assert!(output.stderr.contains("within 3s"), "{output:?}");
-    assert!(output.stderr.contains("it may have been acted on"), "{output:?}");
+    assert!(output.stderr.contains("the request may have had an effect"), "{output:?}");
 }
 
 #[test]

@@ -36,8 +36,8 @@ impl Raised {
         }
         for (pod, now) in all {
             if now.are(wish) {
-                let message = format!("pod {}: its log levels are so already and stay", pod.name);
-                report.advice(Advice::note(Code::NoEffect, message).hint("somebody else may be looking at it"));
+                let message = format!("pod {}: its log levels are already set and will not be reset", pod.name);
+                report.advice(Advice::note(Code::NoEffect, message).hint("somebody else may be using these levels"));
                 continue;
             }
             report.ui.status(&format!("pod {}: log levels {wish}, were {}", pod.name, now.shown()));
@@ -71,8 +71,10 @@ impl Raised {
         let mut left = Vec::new();
         for ((pod, before), end) in self.0.iter().zip(ends) {
             match end {
-                Back::Done => report.ui.status(&format!("pod {}: log levels back to {}", pod.name, before.shown())),
-                Back::Gone => report.ui.status(&format!("pod {} is gone, and its log levels with it", pod.name)),
+                Back::Done => report.ui.status(&format!("pod {}: log levels reset to {}", pod.name, before.shown())),
+                Back::Gone => {
+                    report.ui.status(&format!("pod {} no longer exists, so there are no log levels to reset", pod.name))
+                }
                 Back::Failed(failure) => left.push((pod, before, failure)),
             }
         }
@@ -82,7 +84,7 @@ impl Raised {
 
 fn not_back(left: &[(&ProxyPod, &Levels, Failure)]) -> Failure {
     let pods: Vec<_> = left.iter().map(|(pod, ..)| format!("pod {}/{}", pod.namespace, pod.name)).collect();
-    let message = format!("log levels are not as they were: {}", pods.join(", "));
+    let message = format!("log levels were not reset: {}", pods.join(", "));
     let mut failure = Failure::new(Exit::HalfDone, Reason::HalfDone, message);
     for (pod, before, why) in left {
         failure.details.push(format!("{}: {}; they were {}", pod.name, why.message, before.shown()));

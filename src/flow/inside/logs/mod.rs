@@ -156,7 +156,7 @@ async fn document(
             if size > MOST_DOCUMENT {
                 let message = format!("the logs are larger than {} MiB, too large for a document", MOST_DOCUMENT >> 20);
                 return Err(Failure::new(Exit::Failed, Reason::InPod, message)
-                    .hint(flag("--tail").text(" or --since takes less; without -o they are printed as they come")));
+                    .hint(flag("--tail").text(" or --since reads less; without -o they are printed as they arrive")));
             }
         }
         logs.push(json!({"namespace": pod.namespace, "pod": pod.name, "lines": all}));

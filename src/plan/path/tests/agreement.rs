@@ -186,7 +186,7 @@ fn a_sweep_and_advice_have_the_cause_of_the_verdict_afterwards() {
 fn evidence(cluster: &Cluster, facts: &Facts, shown: Shown) -> Evidence {
     let settings = cluster.settings.clone().map(|value| Switched::of(&Object::new(&kinds::SETTINGS, value)));
     let upstream = Object::new(&UPSTREAM, cluster.upstream.clone());
-    let sent = SentTls::of(&upstream, &settings.ok_or_else(|| "may not read Settings".into()));
+    let sent = SentTls::of(&upstream, &settings.ok_or_else(|| "not allowed to read Settings".into()));
     let now = "2026-11-23T00:00:00Z".parse().unwrap();
     let pods = cluster.pods.iter().filter_map(|pod| pods::BackendPod::read(pod, now)).map(|pod| pods::BackendPod {
         is_ready: true,

@@ -90,7 +90,7 @@ fn a_permissive_mesh_has_no_outage_on_the_way_to_strict() {
 #[test]
 fn enrolling_under_a_strict_mesh_begins_an_outage_that_the_upstream_ends() {
     let found = of(&cluster("STRICT", Turn::Off, plain("a"), &Value::Null), &setup());
-    let why = format!("plaintext: it takes mutual TLS alone (STRICT, {MESH})");
+    let why = format!("plaintext: it accepts only mutual TLS (STRICT, {MESH})");
     assert_eq!(found.outages, [outage(2, Some(3), &why)]);
 }
 
@@ -138,7 +138,7 @@ fn istios_tls_before_the_sidecars_come_or_after_the_certificates_went_is_an_outa
 fn istios_tls_to_a_peer_that_is_disable_is_an_outage_until_another_mode_holds() {
     let disabled = |config: &Value| cluster("DISABLE", Turn::On, meshed("a"), config);
     let found = of(&disabled(&Value::Null), &[tls(Turn::On)]);
-    let why = format!("Istio's TLS: it takes no mutual TLS ({MESH} says DISABLE)");
+    let why = format!("Istio's TLS: it does not accept mutual TLS ({MESH} says DISABLE)");
     assert_eq!(found.outages, [outage(1, None, &why)]);
     assert_eq!(spans(&disabled(&Value::Null), &setup()), [(Some(3), Some(4))], "STRICT ends it");
     let auto = [auto_mtls(Turn::On), policy(PolicyWish::Set(Mode::Permissive))];

@@ -112,7 +112,7 @@ status:
     ));
     assert_eq!(
         world.answer("a", "/", None).heard[0].trouble.as_deref(),
-        Some("httproute shop/r has a backend that is not sent to: RefNotPermitted")
+        Some("httproute shop/r has a backend that gets no requests: RefNotPermitted")
     );
 }
 

@@ -107,7 +107,7 @@ fn every_partial_state_ends_full_by_inject_and_clean_by_uninject() {
 fn completing_says_what_was_missing_and_restarts_when_only_the_bootstrap_changes() {
     let (_, half) = partial_states().swap_remove(3);
     let plan = injected(&half, &Flags::default()).unwrap();
-    assert_eq!(plan.advice[0].message, "gateway-proxy was half injected; missing: cluster gateway_proxy_sds");
+    assert_eq!(plan.advice[0].message, "gateway-proxy was partly injected; missing: cluster gateway_proxy_sds");
     assert_eq!(plan.changes[1].edits, [restart(NOW)]);
     let (_, half) = partial_states().swap_remove(2);
     let plan = injected(&half, &typed_revision("1-28")).unwrap();

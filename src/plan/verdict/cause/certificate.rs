@@ -18,10 +18,12 @@ pub(super) fn no_secret(case: &Case<'_>) -> CauseCandidate {
     };
     let around = match (&case.evidence.gateway, &case.evidence.certs) {
         (Gateway::NoSidecars { pods }, _) => {
-            CauseCheck::For(format!("no sds and istio-proxy beside it: {}", pods.join(", ")))
+            CauseCheck::For(format!("no sds and istio-proxy next to it: {}", pods.join(", ")))
         }
         (Gateway::NoCluster { .. }, _) => CauseCheck::For("its bootstrap lacks gateway_proxy_sds".to_owned()),
-        (_, Ok(certs)) if certs.own.is_empty() => CauseCheck::For("Envoy's /certs has none of the mesh".to_owned()),
+        (_, Ok(certs)) if certs.own.is_empty() => {
+            CauseCheck::For("Envoy's /certs has no certificate of the mesh".to_owned())
+        }
         _ => match case.look(Stat::Handshake) {
             CounterReading::Flat(rise) => CauseCheck::For(rise.to_string()),
             _ => CauseCheck::Mute,
@@ -48,7 +50,7 @@ pub(super) fn certificate_invalid(case: &Case<'_>) -> CauseCandidate {
     };
     let failed = match case.look(Stat::TlsError) {
         CounterReading::Rose(rise) => CauseCheck::For(format!("the backend ended TLS: {rise}")),
-        CounterReading::Noisy(rise) => CauseCheck::Unknown(format!("{rise}, with requests of others")),
+        CounterReading::Noisy(rise) => CauseCheck::Unknown(format!("{rise}, including other requests")),
         // With TLS 1.3 the server looks at the certificate after the client is through.
         CounterReading::Flat(_) => match case.look(Stat::ClosedWithRequest) {
             CounterReading::Rose(rise) => CauseCheck::Unknown(format!("the backend closed after TLS: {rise}")),
@@ -62,15 +64,15 @@ pub(super) fn certificate_invalid(case: &Case<'_>) -> CauseCandidate {
 pub(super) fn backend_not_trusted(case: &Case<'_>) -> CauseCandidate {
     let refused = match case.look(Stat::FailVerify) {
         CounterReading::Rose(rise) => CauseCheck::For(format!("Envoy refused the backend's certificate: {rise}")),
-        CounterReading::Noisy(rise) => CauseCheck::Unknown(format!("{rise}, with requests of others")),
+        CounterReading::Noisy(rise) => CauseCheck::Unknown(format!("{rise}, including other requests")),
         CounterReading::Flat(_) | CounterReading::Unknown(_) => {
             return CauseCandidate::new(Cause::BackendNotTrusted, vec![CauseCheck::Mute]);
         }
     };
     let handshake = match case.look(Stat::Handshake) {
-        CounterReading::Flat(rise) => CauseCheck::For(format!("no handshake came about: {rise}")),
+        CounterReading::Flat(rise) => CauseCheck::For(format!("no handshake succeeded: {rise}")),
         CounterReading::Rose(rise) | CounterReading::Noisy(rise) => {
-            CauseCheck::Unknown(format!("others came about: {rise}"))
+            CauseCheck::Unknown(format!("other handshakes succeeded: {rise}"))
         }
         CounterReading::Unknown(_) => CauseCheck::Mute,
     };
@@ -91,7 +93,7 @@ pub(super) fn gateway_not_trusted(case: &Case<'_>) -> CauseCandidate {
         (CounterReading::Rose(rise), CounterReading::Flat(_)) => {
             CauseCheck::For(format!("the backend ended TLS: {rise}"))
         }
-        (CounterReading::Noisy(rise), _) => CauseCheck::Unknown(format!("{rise}, with requests of others")),
+        (CounterReading::Noisy(rise), _) => CauseCheck::Unknown(format!("{rise}, including other requests")),
         _ => return none(),
     };
     let sidecars = match case.pods() {

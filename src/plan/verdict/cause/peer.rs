@@ -93,8 +93,8 @@ pub(super) fn disabled_peer(case: &Case<'_>) -> CauseCandidate {
         _ => CauseCheck::Mute,
     };
     let failed = match case.look(Stat::Handshake) {
-        CounterReading::Rose(rise) => CauseCheck::Against(format!("TLS came about: {rise}")),
-        _ => tls_failed(case).unwrap_or_else(|| CauseCheck::Unknown("whether TLS came to nothing".to_owned())),
+        CounterReading::Rose(rise) => CauseCheck::Against(format!("TLS handshakes succeeded: {rise}")),
+        _ => tls_failed(case).unwrap_or_else(|| CauseCheck::Unknown("whether TLS failed".to_owned())),
     };
     CauseCandidate::new(Cause::DisabledPeer, vec![sends, peer, failed, pods]).mend(mend.clone())
 }
@@ -102,8 +102,8 @@ pub(super) fn disabled_peer(case: &Case<'_>) -> CauseCandidate {
 /// Whether TLS came to nothing; `None` where nothing points there.
 fn tls_failed(case: &Case<'_>) -> Option<CauseCheck> {
     Some(match case.look(Stat::TlsError) {
-        CounterReading::Rose(rise) => CauseCheck::For(format!("TLS came to nothing: {rise}")),
-        CounterReading::Noisy(rise) => CauseCheck::Unknown(format!("{rise}, with requests of others")),
+        CounterReading::Rose(rise) => CauseCheck::For(format!("TLS failed: {rise}")),
+        CounterReading::Noisy(rise) => CauseCheck::Unknown(format!("{rise}, including other requests")),
         CounterReading::Flat(_) => match case.look(Stat::ConnectFail) {
             // Who waits for HTTP may let a greeting of TLS wait for ever.
             CounterReading::Rose(rise) => CauseCheck::Unknown(format!("whether TLS or the connection failed: {rise}")),

@@ -18,7 +18,7 @@ pub(super) fn no_route(case: &Case<'_>) -> CauseCandidate {
                 CauseCheck::For(format!("Envoy counts it: no_route {from} -> {to}"))
             }
             (from, to) if to > from => {
-                CauseCheck::Unknown(format!("others found no route too: no_route {from} -> {to}"))
+                CauseCheck::Unknown(format!("other requests found no route either: no_route {from} -> {to}"))
             }
             (_, to) => CauseCheck::Against(format!("no_route stays {to}")),
         },
@@ -39,7 +39,7 @@ pub(super) fn no_cluster(case: &Case<'_>) -> Option<CauseCandidate> {
     }
     let counted = match to == from + change.sent {
         true => CauseCheck::For(format!("Envoy counts it: no_cluster {from} -> {to}")),
-        false => CauseCheck::Unknown(format!("others found no cluster too: no_cluster {from} -> {to}")),
+        false => CauseCheck::Unknown(format!("other requests found no cluster either: no_cluster {from} -> {to}")),
     };
     let listed = match (&case.evidence.hosts, &case.cluster) {
         (Ok((_, hosts)), Some(cluster)) if !hosts.is_there => {
@@ -101,7 +101,7 @@ pub(super) fn no_connection(case: &Case<'_>) -> CauseCandidate {
     let reason = case.answer.reset();
     let failed = match case.look(Stat::ConnectFail) {
         CounterReading::Rose(rise) => CauseCheck::For(rise.to_string()),
-        CounterReading::Noisy(rise) => CauseCheck::Unknown(format!("{rise}, with requests of others")),
+        CounterReading::Noisy(rise) => CauseCheck::Unknown(format!("{rise}, including other requests")),
         CounterReading::Unknown(_) if reason.as_deref().is_some_and(is_connect_failure) => {
             CauseCheck::Unknown("whether TLS or the connection failed".to_owned())
         }

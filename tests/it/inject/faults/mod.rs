@@ -19,7 +19,7 @@ const REHEARSE: &str = "?fieldManager=gloo-rs&dryRun=All";
 const INJECT: &str = "istio inject --timeout 2s --name deployment/gateway-proxy --no-wait -o json \
     --istio-discovery-address istiod.elsewhere.svc:15012 --sds-image r/sds:1 --istio-proxy-image r/proxyv2:1";
 const UNINJECT: &str = "istio uninject --timeout 2s --name deployment/gateway-proxy --no-wait -o json";
-const BACK: &str = "everything is as it was before";
+const BACK: &str = "everything is rolled back";
 const UNTOUCHED: &str = "nothing was changed";
 
 /// Both objects before and after, as an API server would have stored them.
@@ -215,7 +215,7 @@ fn a_proxy_that_is_injected_already_takes_no_write() -> Result<()> {
     reads(&stub, &map, &carried);
     let output =
         run(&stub, "istio inject --name gateway-proxy --istio-discovery-address a.b.svc:15012 --sds-image r/s:1");
-    assert_said(&output, 1, &["has its sidecars from Helm values that carry Istio", "upgrade-values"]);
+    assert_said(&output, 1, &["has its sidecars from Helm values that set up Istio", "upgrade-values"]);
     let stub = Stub::new();
     reads(&stub, &map, &carried);
     let output = run(&stub, "istio inject --name gateway-proxy");

@@ -115,7 +115,11 @@ fn a_write_of_which_nothing_can_be_learnt_is_not_called_back() -> Result<()> {
         stub.on("GET", MAP).json(200, &objects.map[1]);
         stub.on("PATCH", &format!("{MAP}{WRITE}")).json(200, &objects.map[0]);
     })?;
-    assert_said(&output, 6, &["NOT fully rolled back", "configmap/gateway-proxy-envoy-config  as before", "uninject"]);
+    assert_said(
+        &output,
+        6,
+        &["NOT fully rolled back", "configmap/gateway-proxy-envoy-config  rolled back", "uninject"],
+    );
     assert!(output.stderr.contains("deployment.apps/gateway-proxy  "), "{output:#?}");
     assert_eq!(document["error"]["reason"], "halfDone");
     assert!(!output.stderr.contains(BACK), "{output:#?}");
@@ -159,7 +163,7 @@ fn what_cannot_be_taken_back_is_named_with_the_way_back() -> Result<()> {
         ("the API server failed (500): no leader", &|stub| {
             stub.on("GET", MAP).status(500, "InternalError", "no leader").always();
         }),
-        ("somebody changed data.envoy.yaml meanwhile", &|stub| {
+        ("others changed data.envoy.yaml in the meantime", &|stub| {
             stub.on("GET", MAP).json(200, &theirs);
         }),
         ("not on a Friday", &|stub| {
