@@ -172,9 +172,9 @@ mod tests {
     fn an_object_that_is_not_what_was_asked_for_is_refused() {
         let name = "sh.helm.release.v1.gloo.v1";
         for (object, why) in [
-            (held("sh.helm.release.v1.gloo.v2", &json!({})), "the name \"sh.helm.release.v1.gloo.v2\""),
-            (json!({"metadata": {"name": name, "namespace": "victim"}}), "the namespace \"victim\""),
-            (json!({"metadata": {"name": name}}), "the namespace \"\""),
+            (held("sh.helm.release.v1.gloo.v2", &json!({})), "whose name is \"sh.helm.release.v1.gloo.v2\""),
+            (json!({"metadata": {"name": name, "namespace": "victim"}}), "whose namespace is \"victim\""),
+            (json!({"metadata": {"name": name}}), "whose namespace is \"\""),
             (held(name, &json!({"owner": "me"})), "its label owner is \"me\""),
             (held(name, &json!({"name": "other"})), "its label name is \"other\""),
             (held(name, &json!({"version": "2"})), "its label version is \"2\""),

@@ -279,7 +279,7 @@ mod tests {
         ] {
             let failure = failure(api(403, &message(verb)));
             assert_eq!((failure.exit(), failure.reason()), (Exit::SaidNo, Reason::Forbidden));
-            assert!(failure.why().starts_with("may not "), "{}", failure.why());
+            assert!(failure.why().starts_with("not allowed to "), "{}", failure.why());
             let ForwardCause::Api(Cause::Forbidden { rule: Some(found), .. }) = failure.cause else {
                 panic!("no rule")
             };

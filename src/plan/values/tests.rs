@@ -123,11 +123,14 @@ fn an_old_chart_gets_what_it_knows() {
 #[test]
 fn nothing_is_merged_by_guess() {
     for (values, at) in [
-        (json!({"global": "x"}), "global: a map"),
-        (json!({"global": {"istioIntegration": ["a"]}}), "global.istioIntegration: a map"),
-        (json!({"global": {"istioIntegration": {"enabled": {}}}}), "global.istioIntegration.enabled: a single value"),
-        (json!({"gatewayProxies": {"gatewayProxy": 3}}), "gatewayProxies.gatewayProxy: a map"),
-        (json!({"gatewayProxies": []}), "gatewayProxies: a map"),
+        (json!({"global": "x"}), "global: must be a map"),
+        (json!({"global": {"istioIntegration": ["a"]}}), "global.istioIntegration: must be a map"),
+        (
+            json!({"global": {"istioIntegration": {"enabled": {}}}}),
+            "global.istioIntegration.enabled: must be a single value",
+        ),
+        (json!({"gatewayProxies": {"gatewayProxy": 3}}), "gatewayProxies.gatewayProxy: must be a map"),
+        (json!({"gatewayProxies": []}), "gatewayProxies: must be a map"),
     ] {
         let failure = merge(&values, &oss(), &ValuesWish::default(), &Flags::default(), &[istiod("1")]).unwrap_err();
         assert!(failure.message.starts_with(at), "{failure}");

@@ -42,7 +42,7 @@ fn a_secret_that_is_not_the_one_asked_for_or_has_other_labels_is_refused() {
             "sh.helm.release.v1.gloo.v4",
             "does not answer as a Kubernetes API server: an object named \"sh.helm.release.v1.gloo.v4\"",
         ),
-        ("/metadata/namespace", "victim-ns", "the API server answered with an object whose namespace \"victim-ns\""),
+        ("/metadata/namespace", "victim-ns", "the API server answered with an object whose namespace is \"victim-ns\""),
         ("/metadata/labels/name", "other", "its label name is \"other\""),
         ("/metadata/labels/version", "2", "its label version is \"2\""),
         ("/metadata/labels/owner", "me", "its label owner is \"me\""),
