@@ -252,7 +252,7 @@ pub(crate) fn some_of(lines: impl ExactSizeIterator<Item = String>) -> Vec<Strin
 
 /// Settings could not be read.
 pub(crate) fn on_settings(why: &Unread) -> Advice {
-    let advice = Advice::unknown("unknown whether auto-mTLS is on", why);
+    let advice = Advice::unknown("whether auto-mTLS is on is unknown", why);
     if advice.hint.is_some() {
         advice
     } else {

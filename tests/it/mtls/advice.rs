@@ -227,7 +227,7 @@ fn gloo_is_where_settings_are_or_where_it_is_said_to_be() {
     );
     let nowhere = warned(&["--gloo-namespace", &elsewhere]);
     assert!(
-        nowhere.contains(&format!("note: unknown whether auto-mTLS is on: no settings default in {elsewhere}\n")),
+        nowhere.contains(&format!("note: whether auto-mTLS is on is unknown: no settings default in {elsewhere}\n")),
         "{nowhere}"
     );
     assert!(

@@ -99,7 +99,7 @@ fn each_right_that_is_missing_is_named_with_the_rule_that_gives_it() {
         &enable,
         &format!("note: whether its pods have sidecars is unknown: not allowed to list pods in {apps}\n"),
     );
-    assert!(!pods.stderr.contains("unknown whether auto-mTLS is on"), "{pods:?}");
+    assert!(!pods.stderr.contains("whether auto-mTLS is on is unknown"), "{pods:?}");
     allow(&gloo, &apps, "{apiGroups: [\"\"], resources: [pods], verbs: [list]}");
     let all = until(&gloo, &enable, "no gateway proxy in");
     assert!(!all.stderr.contains("whether its pods"), "{all:?}");
