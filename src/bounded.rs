@@ -27,7 +27,7 @@ pub struct Budget {
 impl Budget {
     /// So many bytes, about.
     #[must_use]
-    pub fn of(bytes: usize) -> Self {
+    pub fn with_budget(bytes: usize) -> Self {
         Self { left: bytes, is_exceeded: false }
     }
 
@@ -61,7 +61,7 @@ pub(crate) enum NoValue {
 /// # Errors
 /// It takes more, or is not JSON.
 pub(crate) fn value(json: &[u8], most: usize) -> Result<Value, NoValue> {
-    let mut budget = Budget::of(most);
+    let mut budget = Budget::with_budget(most);
     let mut deserializer = serde_json::Deserializer::from_slice(json);
     let value = budget.deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
     value.map_err(|error| if budget.is_exceeded { NoValue::TooLarge } else { NoValue::Json(error) })
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn one_budget_is_for_all_that_is_read_with_it() {
-        let mut budget = Budget::of(3 * VALUE);
+        let mut budget = Budget::with_budget(3 * VALUE);
         let read = |budget: &mut Budget| budget.deserialize(&mut serde_json::Deserializer::from_str("7"));
         assert!((0..3).all(|_| read(&mut budget).is_ok()) && !budget.is_exceeded());
         assert!(read(&mut budget).is_err() && budget.is_exceeded());

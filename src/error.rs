@@ -81,7 +81,7 @@ impl Exit {
 
     /// Which of two outcomes names the run.
     #[must_use]
-    pub fn or(self, other: Self) -> Self {
+    pub fn prevailing(self, other: Self) -> Self {
         Self::PRECEDENCE.into_iter().find(|exit| *exit == self || *exit == other).unwrap_or(Self::Failed)
     }
 }
@@ -249,7 +249,7 @@ pub struct Causes(Option<Arc<anyhow::Error>>);
 
 impl Causes {
     /// This error and those below it, by what they say.
-    pub(crate) fn of(error: &dyn std::error::Error) -> Self {
+    pub(crate) fn from_error(error: &dyn std::error::Error) -> Self {
         let mut texts: Vec<_> =
             std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect();
         let last = texts.pop().map(anyhow::Error::msg);
@@ -326,7 +326,7 @@ impl Failure {
     /// With the error that led to it.
     #[must_use]
     pub(crate) fn caused_by(mut self, error: &dyn std::error::Error) -> Self {
-        self.causes = Causes::of(error);
+        self.causes = Causes::from_error(error);
         self
     }
 
@@ -352,12 +352,12 @@ mod tests {
 
     #[test]
     fn the_first_in_the_table_names_the_run() {
-        assert_eq!(Exit::Done.or(Exit::Done), Exit::Done);
-        assert_eq!(Exit::Failed.or(Exit::SaidNo), Exit::Failed);
-        assert_eq!(Exit::SaidNo.or(Exit::NoAnswer), Exit::NoAnswer);
-        assert_eq!(Exit::Interrupted.or(Exit::HalfDone), Exit::HalfDone);
-        assert_eq!(Exit::Interrupted.or(Exit::RolledBack), Exit::Interrupted);
-        assert_eq!(Exit::Pending.or(Exit::WouldChange), Exit::WouldChange);
+        assert_eq!(Exit::Done.prevailing(Exit::Done), Exit::Done);
+        assert_eq!(Exit::Failed.prevailing(Exit::SaidNo), Exit::Failed);
+        assert_eq!(Exit::SaidNo.prevailing(Exit::NoAnswer), Exit::NoAnswer);
+        assert_eq!(Exit::Interrupted.prevailing(Exit::HalfDone), Exit::HalfDone);
+        assert_eq!(Exit::Interrupted.prevailing(Exit::RolledBack), Exit::Interrupted);
+        assert_eq!(Exit::Pending.prevailing(Exit::WouldChange), Exit::WouldChange);
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub(crate) struct Print {
 impl Print {
     /// The print of these bytes.
     #[must_use]
-    pub(crate) fn of(bytes: &[u8]) -> Self {
+    pub(crate) fn of_bytes(bytes: &[u8]) -> Self {
         let hash = |key: u8| {
             let mut hasher = DefaultHasher::new();
             (key, bytes).hash(&mut hasher);
@@ -210,7 +210,7 @@ fn check_unchanged(file: &Path, old: Print) -> Result<(), Failure> {
     File::open(file)
         .and_then(|open| open.take(old.len + 1).read_to_end(&mut bytes))
         .map_err(|error| cannot(file, &error))?;
-    if Print::of(&bytes) == old {
+    if Print::of_bytes(&bytes) == old {
         return Ok(());
     }
     Err(changed(file))

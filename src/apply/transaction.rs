@@ -330,9 +330,9 @@ pub(crate) fn failure(cause: Failure, undone: &[(ObjectRef, Undone)], again: imp
     let stands = undone.iter().any(|(_, state)| matches!(state, Undone::Stands(_)));
     match undone {
         [] => cause,
-        _ if !stands => Failure { exit: cause.exit.or(Exit::RolledBack), ..cause },
+        _ if !stands => Failure { exit: cause.exit.prevailing(Exit::RolledBack), ..cause },
         _ => {
-            let exit = cause.exit.or(Exit::HalfDone);
+            let exit = cause.exit.prevailing(Exit::HalfDone);
             let failure = Failure { exit, reason: Reason::HalfDone, ..cause }.detail("NOT fully rolled back");
             let failure = undone.iter().fold(failure, |failure, (object, state)| match state {
                 Undone::Back => failure.detail(format!("  {object}  rolled back")),

@@ -21,7 +21,7 @@ pub(super) fn find(look: &Look<'_>) -> Vec<Finding> {
     for table in &tables {
         let own = &table.reference;
         let reached = leads.entry(name(&own.namespace, &own.name)).or_default();
-        for destination in destinations::of(table) {
+        for destination in destinations::read(table) {
             match &destination.target {
                 // Without a namespace it leads nowhere: Gloo fills in none.
                 DestinationTarget::RouteTable { namespace, name: to } => {

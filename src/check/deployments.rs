@@ -25,11 +25,11 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
                 .hint(flag("--gloo-namespace").text(" sets the namespace of Gloo")),
         ];
     }
-    deployments.into_iter().filter_map(of).collect()
+    deployments.into_iter().filter_map(check_deployment).collect()
 }
 
 /// glooctl's rules: `ReplicaFailure`, which says most, before `Progressing` and `Available`.
-fn of(deployment: &Object) -> Option<Finding> {
+fn check_deployment(deployment: &Object) -> Option<Finding> {
     let condition = |kind: &str| {
         let all = deployment.value["status"]["conditions"].as_array().into_iter().flatten();
         all.into_iter().find(|condition| condition["type"] == kind)

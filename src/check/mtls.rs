@@ -60,7 +60,8 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
     let routes: Vec<_> = look.watched(&kinds::HTTP_ROUTE).into_iter().filter(|route| is_gloos(look, route)).collect();
     found.extend(holders.iter().chain(&routes).flat_map(|holder| of_services(look, holder)));
     if !bare.is_empty() {
-        let points = upstreams.iter().chain(&holders).filter_map(|object| Some((*object, dangling::of(object)?.paths)));
+        let points =
+            upstreams.iter().chain(&holders).filter_map(|object| Some((*object, dangling::find(object)?.paths)));
         found.extend(points.map(|(object, paths)| without_sds(object, &paths, &bare)));
         if let Some(settings) = look.settings()
             && let Some(points) = dangling::of_settings(settings)
@@ -74,7 +75,7 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
 /// Services that a route names without an Upstream in between: nothing can be set on them.
 fn of_services(look: &Look<'_>, holder: &Object) -> Vec<Finding> {
     let mut named: BTreeSet<(String, String, Option<u64>)> = BTreeSet::new();
-    for destination in destinations::of(holder).into_iter().filter(|it| it.part == RequestPart::Request) {
+    for destination in destinations::read(holder).into_iter().filter(|it| it.part == RequestPart::Request) {
         if let DestinationTarget::Kube { service, port } = destination.target {
             named.insert((service.namespace, service.name, port));
         }

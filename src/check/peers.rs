@@ -53,8 +53,8 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
 /// The policies that are not read, each with the one that is.
 fn shadowed(oldest_first: &[&Value]) -> Vec<(String, String, String)> {
     let Some((first, rest)) = oldest_first.split_first() else { return Vec::new() };
-    let by = PolicyRef::of(first);
-    rest.iter().map(|policy| PolicyRef::of(policy)).map(|it| (it.namespace, it.name, by.name.clone())).collect()
+    let by = PolicyRef::parse(first);
+    rest.iter().map(|policy| PolicyRef::parse(policy)).map(|it| (it.namespace, it.name, by.name.clone())).collect()
 }
 
 fn finding(namespace: &str, name: &str, by: &str) -> Finding {

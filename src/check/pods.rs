@@ -34,10 +34,10 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
                 .hint(flag("--pod-selector").text(" selects other labels")),
         ];
     }
-    pods.into_iter().filter_map(of).collect()
+    pods.into_iter().filter_map(check_pod).collect()
 }
 
-fn of(pod: &Object) -> Option<Finding> {
+fn check_pod(pod: &Object) -> Option<Finding> {
     let is_ending = !pod.value["metadata"]["deletionTimestamp"].is_null();
     let conditions = pod.value["status"]["conditions"].as_array()?;
     let said = CONDITIONS.iter().find_map(|(kind, words)| {

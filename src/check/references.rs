@@ -41,7 +41,9 @@ fn routes(look: &Look<'_>) -> Vec<Finding> {
     let mut found = circles::find(look);
     for kind in [&kinds::VIRTUAL_SERVICE, &kinds::ROUTE_TABLE, &kinds::UPSTREAM_GROUP, &kinds::GATEWAY] {
         for object in look.watched(kind) {
-            found.extend(destinations::of(object).iter().filter_map(|destination| dangling(look, object, destination)));
+            found.extend(
+                destinations::read(object).iter().filter_map(|destination| dangling(look, object, destination)),
+            );
             let mut named = Vec::new();
             references(&object.value["spec"], "spec", &mut named);
             found.extend(named.iter().filter_map(|named| missing(look, object, named)));

@@ -24,7 +24,7 @@ pub(super) const CHECK: Check = Check {
 
 fn run(look: &Look<'_>) -> Vec<Finding> {
     let gateways = look.gateways().iter();
-    gateways.filter_map(|proxy| Some(of(proxy, &known(look, proxy)?)?.hint(hint(look, proxy)))).collect()
+    gateways.filter_map(|proxy| Some(check_proxy(proxy, &known(look, proxy)?)?.hint(hint(look, proxy)))).collect()
 }
 
 /// What is there of the sidecars; none where the bootstrap was not seen or cannot be read.
@@ -51,7 +51,7 @@ pub(super) fn is_without(proxy: &GatewayProxy, state: &SidecarState) -> bool {
     }
 }
 
-fn of(proxy: &GatewayProxy, state: &SidecarState) -> Option<Finding> {
+fn check_proxy(proxy: &GatewayProxy, state: &SidecarState) -> Option<Finding> {
     if is_without(proxy, state) || state.missing.is_empty() {
         return None;
     }

@@ -88,7 +88,7 @@ impl Stage {
         }
     }
 
-    fn of(row: &world::Row) -> Self {
+    fn of_row(row: &world::Row) -> Self {
         let mut stage = Self::in_order();
         for (which, patch) in &row.breaks {
             stage.change(which, patch);
@@ -150,7 +150,7 @@ impl Stage {
 fn each_thing_that_is_broken_is_found_and_nothing_else() {
     let mut wrong = Vec::new();
     for row in world::chosen() {
-        let findings: Vec<_> = Stage::of(&row).ran().into_iter().flat_map(|ran| ran.findings).collect();
+        let findings: Vec<_> = Stage::of_row(&row).ran().into_iter().flat_map(|ran| ran.findings).collect();
         let line = |Finding { code, object, .. }: &Finding| {
             format!("{} {} {}/{}", code.id, object.kind.kind, object.namespace, object.name)
         };
@@ -166,7 +166,7 @@ fn each_thing_that_is_broken_is_found_and_nothing_else() {
 fn where_there_are_several_control_planes_a_hint_says_which() {
     let hints = |code: &codes::Code, has_second: bool| -> BTreeSet<Option<String>> {
         let of_row = |row: &world::Row| {
-            let mut stage = Stage::of(row);
+            let mut stage = Stage::of_row(row);
             if has_second {
                 let labels = json!({"app": "istiod", "istio.io/rev": "1-27"});
                 let metadata = json!({"name": "istiod-1-27", "namespace": "istio-system", "labels": labels});
@@ -207,7 +207,7 @@ fn every_code_belongs_to_a_check_that_declares_it() {
     let declared: BTreeSet<_> = CHECKS.iter().flat_map(|check| check.codes).map(|code| code.id).collect();
     assert_eq!(declared, codes::ALL.iter().map(|code| code.id).collect());
     for row in world::rows() {
-        for ran in Stage::of(&row).ran() {
+        for ran in Stage::of_row(&row).ran() {
             for finding in ran.findings {
                 assert!(ran.check.codes.contains(&finding.code), "{} of {}", finding.code.id, ran.check.title);
             }
@@ -218,7 +218,7 @@ fn every_code_belongs_to_a_check_that_declares_it() {
 #[test]
 fn a_check_reads_the_kinds_that_it_declares_and_no_others() {
     let mut read: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-    for ran in world::rows().iter().flat_map(|row| Stage::of(row).ran()) {
+    for ran in world::rows().iter().flat_map(|row| Stage::of_row(row).ran()) {
         read.entry(ran.check.title).or_default().extend(ran.read.iter().map(ToString::to_string));
     }
     for check in CHECKS {

@@ -87,7 +87,7 @@ pub fn tree() -> clap::Command {
 
 /// The exit codes that the command of these words can end with, as its `--help` lists them.
 pub(crate) fn exits(words: &[String]) -> &'static [Exit] {
-    help::exits::of(&words.join(" ")).unwrap_or_default()
+    help::exits::for_command(&words.join(" ")).unwrap_or_default()
 }
 
 /// Whether the command of these words takes a flag: `--overwrite`.

@@ -39,7 +39,7 @@ impl Hint {
 
     /// Several as one, whichever of them helps.
     pub fn any(all: impl IntoIterator<Item = Self>) -> Option<Self> {
-        all.into_iter().reduce(|one, other| one.or("; ", other))
+        all.into_iter().reduce(|one, other| one.or_else("; ", other))
     }
 
     /// With prose behind it.
@@ -86,7 +86,7 @@ impl Hint {
 
     /// With another way out behind it, and this between the two.
     #[must_use]
-    pub fn or(mut self, between: &'static str, other: impl Into<Self>) -> Self {
+    pub fn or_else(mut self, between: &'static str, other: impl Into<Self>) -> Self {
         self.0.push(Piece::Or(between));
         self.and(other)
     }
@@ -102,7 +102,7 @@ impl Hint {
             }
         }
         let of_use = ways.into_iter().filter(|(_, way)| is_of_use(way));
-        of_use.reduce(|(first, kept), (between, way)| (first, kept.or(between, way))).map(|(_, kept)| kept)
+        of_use.reduce(|(first, kept), (between, way)| (first, kept.or_else(between, way))).map(|(_, kept)| kept)
     }
 
     /// Whether there is a command in it.

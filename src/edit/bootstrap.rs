@@ -50,7 +50,7 @@ pub(crate) struct BootstrapRefusal {
 /// # Errors
 /// Why it cannot be read.
 pub(crate) fn cluster(text: &str) -> Result<Cluster, BootstrapRefusal> {
-    let view = View::of(text).map_err(|refusal| BootstrapRefusal { manual: by_hand(text), ..refusal })?;
+    let view = View::parse(text).map_err(|refusal| BootstrapRefusal { manual: by_hand(text), ..refusal })?;
     let found = view.clusters().iter().find(|cluster| cluster["name"] == SDS_CLUSTER);
     Ok(found.map_or(Cluster::Absent, |found| match address(found) {
         Some((host, port)) if (host.as_str(), port) == SDS_ADDRESS => Cluster::Present,
@@ -64,7 +64,7 @@ pub(crate) fn cluster(text: &str) -> Result<Cluster, BootstrapRefusal> {
 /// # Errors
 /// Why the text cannot be edited safely, with the lines to add by hand.
 pub(crate) fn insert(text: &str) -> Result<String, BootstrapRefusal> {
-    let view = View::of(text).map_err(|refusal| BootstrapRefusal { manual: by_hand(text), ..refusal })?;
+    let view = View::parse(text).map_err(|refusal| BootstrapRefusal { manual: by_hand(text), ..refusal })?;
     if view.clusters().iter().any(|cluster| cluster["name"] == SDS_CLUSTER) {
         return Ok(text.to_owned());
     }
@@ -97,7 +97,7 @@ pub(crate) fn remove(text: &str) -> Result<String, BootstrapRefusal> {
     let mut text = text.to_owned();
     // What cannot be read and does not name the cluster is none of our business.
     while text.contains(SDS_CLUSTER) {
-        let view = View::of(&text).map_err(|refusal| BootstrapRefusal { manual: manual(), ..refusal })?;
+        let view = View::parse(&text).map_err(|refusal| BootstrapRefusal { manual: manual(), ..refusal })?;
         let Some(index) = view.clusters().iter().position(|cluster| cluster["name"] == SDS_CLUSTER) else {
             return Ok(text);
         };
@@ -143,7 +143,7 @@ struct View {
 }
 
 impl View {
-    fn of(text: &str) -> Result<Self, BootstrapRefusal> {
+    fn parse(text: &str) -> Result<Self, BootstrapRefusal> {
         let refused = |line, why: &str| BootstrapRefusal { line, why: why.to_owned(), manual: Vec::new() };
         let value = yaml::parse(text).map_err(|problem| refused(problem.line, &reason(text, &problem)))?;
         let found: Vec<_> =

@@ -70,7 +70,7 @@ impl Reading {
             return Err(E::custom(format_args!("its names take more than {} MiB", MOST >> 20)));
         }
         self.discovered.extend(one.cluster.discovered());
-        list.of(&mut self.state).put(one);
+        list.resources_mut(&mut self.state).put(one);
         Ok(())
     }
 }
@@ -95,7 +95,7 @@ impl List {
         }
     }
 
-    fn of(self, state: &mut LoadedState) -> &mut LoadedResources {
+    fn resources_mut(self, state: &mut LoadedState) -> &mut LoadedResources {
         match self {
             Self::Clusters => &mut state.clusters,
             Self::Listeners => &mut state.listeners,

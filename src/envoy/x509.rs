@@ -50,8 +50,8 @@ pub(crate) fn decoded(text: &str) -> Option<Vec<u8>> {
 
 /// The serial number, and the fields that follow it.
 fn opened(der: &[u8]) -> Option<(String, Der<'_>)> {
-    let whole = Der::of(der).next()?.inside(SEQUENCE)?;
-    let mut fields = Der::of(whole).next()?.tagged(SEQUENCE)?.fields();
+    let whole = Der::new(der).next()?.inside(SEQUENCE)?;
+    let mut fields = Der::new(whole).next()?.tagged(SEQUENCE)?.fields();
     let mut field = fields.next()?;
     if field.tag == VERSION {
         field = fields.next()?;
@@ -111,7 +111,7 @@ impl<'d> Element<'d> {
     }
 
     fn fields(self) -> Der<'d> {
-        Der::of(self.content)
+        Der::new(self.content)
     }
 }
 
@@ -119,7 +119,7 @@ impl<'d> Element<'d> {
 struct Der<'d>(&'d [u8]);
 
 impl<'d> Der<'d> {
-    fn of(bytes: &'d [u8]) -> Self {
+    fn new(bytes: &'d [u8]) -> Self {
         Self(bytes)
     }
 }
@@ -176,7 +176,7 @@ fn uris(extensions: Element<'_>) -> Vec<String> {
         let mut fields = extension.tagged(SEQUENCE)?.fields();
         (fields.next()?.inside(OBJECT_ID)? == ALTERNATIVE_NAMES).then_some(())?;
         let octets = fields.find(|field| field.tag == OCTETS)?;
-        Der::of(octets.content).next()?.tagged(SEQUENCE).map(Element::fields)
+        Der::new(octets.content).next()?.tagged(SEQUENCE).map(Element::fields)
     });
     let uris = of_names.flatten().filter(|name| name.tag == URI);
     uris.map(|name| String::from_utf8_lossy(name.content).into_owned()).collect()

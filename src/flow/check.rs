@@ -241,7 +241,7 @@ fn finish(results: &Results, failure: Option<&Failure>, format: Format, report: 
     if failure.is_none() && findings::saw_nothing(results) && !results.ran.is_empty() {
         report.ends(Exit::SaidNo);
     }
-    let exit = failure.map_or(report.exit(), |failure| report.exit().or(failure.exit));
+    let exit = failure.map_or(report.exit(), |failure| report.exit().prevailing(failure.exit));
     match format {
         Format::Sarif => report.value(&sarif::log(results, failure, exit)),
         Format::Junit => report.whole(junit::document(results, failure).as_bytes()),

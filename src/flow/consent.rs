@@ -30,7 +30,7 @@ pub(super) async fn ask(
     }
     // On a thread of its own, for what is read from a terminal cannot be given up.
     let answer = tokio::task::spawn_blocking(ui::answer);
-    match report.interrupts().or(async { Ok(answer.await.unwrap_or(None)) }).await {
+    match report.interrupts().until_signal(async { Ok(answer.await.unwrap_or(None)) }).await {
         Ok(Some(true)) => Ok(()),
         Ok(answer) => {
             if answer.is_none() {

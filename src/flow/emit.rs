@@ -82,7 +82,7 @@ enum Source {
 
 impl Emit {
     /// What the command line asks for.
-    pub(super) fn of(preview: Preview, destination: FilesDestination, is_single: bool) -> Self {
+    pub(super) fn choose(preview: Preview, destination: FilesDestination, is_single: bool) -> Self {
         match (preview.is_on(), destination) {
             (true, _) => Self::nothing(),
             (false, FilesDestination::InPlace) => Self::InPlace(Staging::default()),
@@ -114,7 +114,9 @@ impl Emit {
                 Ok(())
             }
             Self::InPlace(staging) => match &edited.text.file {
-                Some(file) => staging.stage(file, edited.new_text().as_bytes(), Print::of(edited.text.text.as_bytes())),
+                Some(file) => {
+                    staging.stage(file, edited.new_text().as_bytes(), Print::of_bytes(edited.text.text.as_bytes()))
+                }
                 None => Err(Failure::usage("--write cannot write to stdin")),
             },
         }
@@ -170,7 +172,12 @@ impl Changed {
             Some(file) => Source::File(file.clone()),
             None => Source::Text(text.text.clone()),
         };
-        self.files.push(Kept { name: text.name.clone(), source, print: Print::of(text.text.as_bytes()), splices });
+        self.files.push(Kept {
+            name: text.name.clone(),
+            source,
+            print: Print::of_bytes(text.text.as_bytes()),
+            splices,
+        });
     }
 
     fn known(&mut self, text: &str) -> Rc<str> {
@@ -188,7 +195,7 @@ impl Kept {
         let old = match &self.source {
             Source::Text(text) => text.clone(),
             Source::File(file) => {
-                files::again(file).filter(|text| Print::of(text.as_bytes()) == self.print).ok_or_else(|| {
+                files::again(file).filter(|text| Print::of_bytes(text.as_bytes()) == self.print).ok_or_else(|| {
                     Failure::new(
                         Exit::Failed,
                         Reason::File,

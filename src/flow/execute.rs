@@ -124,7 +124,7 @@ pub(super) async fn rehearse(session: &Session, changes: &[Change], notes: &mut 
 /// The row of a change that was made, or would be.
 pub(super) fn row_of(change: &Change) -> Row {
     let outcome = if change.is_already() { Outcome::Unchanged } else { Outcome::Changed };
-    let owner = owner::of(&change.before.value).map(|owner| owner.to_string());
+    let owner = owner::find(&change.before.value).map(|owner| owner.to_string());
     Row { owner, ..Row::answer(change.before.reference.clone(), outcome, change.message.as_str()) }
 }
 
@@ -447,7 +447,8 @@ mod tests {
             clusters: [{name: c, cluster: {server: 'http://127.0.0.1:1'}}], \
             contexts: [{name: c, context: {cluster: c, user: u}}], users: [{name: u, user: {}}]}";
         kubeconfig.write_all(config.as_bytes()).unwrap();
-        let environment = Environment::of([("KUBECONFIG".to_owned(), kubeconfig.path().display().to_string())]);
+        let environment =
+            Environment::from_variables([("KUBECONFIG".to_owned(), kubeconfig.path().display().to_string())]);
         let target = Target { timeout: Duration::from_millis(1), ..Target::new(environment) };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {

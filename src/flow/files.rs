@@ -52,7 +52,7 @@ pub(super) fn edit(
 ) -> Result<(), Failure> {
     let Some(FilesTask { paths, destination }) = &task.files else { return Ok(()) };
     let mut inputs = files::find(&files::sources_of(paths)?)?;
-    let emit = Emit::of(task.preview, *destination, inputs.is_single());
+    let emit = Emit::choose(task.preview, *destination, inputs.is_single());
     report.form_for_files(task.preview, *destination);
     let mut run = Run::new(plan, task, global, emit);
     let mut stdin = report.interrupts().stdin();

@@ -113,7 +113,7 @@ impl Interrupts {
     ///
     /// # Errors
     /// Those of the work, or that it was interrupted.
-    pub(crate) async fn or<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    pub(crate) async fn until_signal<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
         let mut signals = self.signals();
         tokio::select! {
             biased;
@@ -198,9 +198,9 @@ mod tests {
     #[test]
     fn a_signal_between_two_parts_ends_the_next_one() {
         let (sender, interrupts) = heard(0);
-        assert_eq!(run(interrupts.or(async { Ok(1) })).unwrap(), 1);
+        assert_eq!(run(interrupts.until_signal(async { Ok(1) })).unwrap(), 1);
         sender.send_modify(|count| *count += 1);
-        assert_eq!(run(interrupts.or(async { Ok(2) })).unwrap_err().exit, Exit::Interrupted);
+        assert_eq!(run(interrupts.until_signal(async { Ok(2) })).unwrap_err().exit, Exit::Interrupted);
         assert_eq!(interrupts.begin_writes().unwrap_err().details, ["nothing was changed"]);
     }
 

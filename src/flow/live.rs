@@ -160,7 +160,7 @@ impl Run<'_> {
     async fn reading<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         // A sweep holds many of these: on the heap each is one word there.
         let work = Box::pin(work);
-        self.interrupts.or(async { Ok(work.await) }).await.ok()
+        self.interrupts.until_signal(async { Ok(work.await) }).await.ok()
     }
 
     async fn one(&self, reference: &ObjectRef) -> Result<Option<Settled>, Row> {
@@ -337,7 +337,7 @@ impl Run<'_> {
         if is_untried {
             report.advice(advice::on_untried(&row.object));
         }
-        let owner = owner::of(&before.value);
+        let owner = owner::find(&before.value);
         row.owner = owner.as_ref().map(ToString::to_string);
         if self.task.preview.diff && row.outcome == Outcome::Changed {
             let name = text::subject(&row.object, self.global.object_namespace());
@@ -439,7 +439,7 @@ impl Run<'_> {
             .detail(self.session.looked())
             .hint(
                 Hint::from("-n NAMESPACE or -A searches other namespaces")
-                    .or("; ", flag("--ignore-not-found").text(" makes this a success")),
+                    .or_else("; ", flag("--ignore-not-found").text(" makes this a success")),
             )
     }
 }

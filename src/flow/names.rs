@@ -22,7 +22,7 @@ pub(crate) fn names(of: Names, global: &Global) -> Vec<String> {
     }
     let work = async {
         let session = Session::open(&target, None).await?;
-        load::names::of(&session, of, &global).await.map_err(|error| error.into_failure(&session))
+        load::names::list(&session, of, &global).await.map_err(|error| error.into_failure(&session))
     };
     let in_time = async {
         let late = |_| Failure::new(Exit::NoAnswer, Reason::Timeout, "too late for a shell");

@@ -243,7 +243,7 @@ impl<'u> Report<'u> {
     pub(crate) fn record(&mut self, mut row: Row) {
         row.hint = row.hint.map(|hint| hint.on(&self.target));
         *self.counts.entry(row.outcome.name()).or_default() += 1;
-        self.exit = self.exit.or(row.exit);
+        self.exit = self.exit.prevailing(row.exit);
         if self.format == Format::Name && row.outcome.is_answer() {
             self.ui.answer(&row.object.to_string());
         }
@@ -256,7 +256,7 @@ impl<'u> Report<'u> {
     pub(crate) fn row(&mut self, mut row: Row) {
         row.hint = row.hint.map(|hint| hint.on(&self.target));
         *self.counts.entry(row.outcome.name()).or_default() += 1;
-        self.exit = self.exit.or(row.exit);
+        self.exit = self.exit.prevailing(row.exit);
         self.last_reason = row.reason;
         self.ui.advance();
         if let (Some(diff), false) = (&row.diff, self.is_document()) {
@@ -341,7 +341,7 @@ impl<'u> Report<'u> {
     /// The run as a whole failed.
     pub(crate) fn failure(&mut self, mut failure: Failure) {
         failure.hints = failure.hints.into_iter().map(|hint| hint.on(&self.target)).collect();
-        self.exit = self.exit.or(failure.exit);
+        self.exit = self.exit.prevailing(failure.exit);
         self.ui.end_progress();
         self.ui.failure(&failure);
         self.failure.get_or_insert(failure);
@@ -349,7 +349,7 @@ impl<'u> Report<'u> {
 
     /// A failure that was said in other words, as clap says those of a command line.
     pub(crate) fn said_failure(&mut self, failure: Failure) {
-        self.exit = self.exit.or(failure.exit);
+        self.exit = self.exit.prevailing(failure.exit);
         self.failure.get_or_insert(failure);
     }
 
@@ -389,7 +389,7 @@ impl<'u> Report<'u> {
 
     /// The run ends with this code, if nothing weightier happened.
     pub(crate) fn ends(&mut self, exit: Exit) {
-        self.exit = self.exit.or(exit);
+        self.exit = self.exit.prevailing(exit);
     }
 
     /// Whether no object was there to report.

@@ -46,7 +46,7 @@ pub(super) async fn open(global: &Global, report: &mut Report<'_>) -> Result<Rc<
     }
     let target = target(global, Environment::of_process());
     let trace = report.trace().or_else(|| trace(global.loudness));
-    let session = Rc::new(report.interrupts().or(Session::open(&target, trace)).await?);
+    let session = Rc::new(report.interrupts().until_signal(Session::open(&target, trace)).await?);
     report.keep_session(&session);
     report.advice_if(
         session.withheld().map(|why| Advice::warning(Code::NoCredentials, why.to_string()).details([session.place()])),

@@ -102,7 +102,9 @@ async fn change(
     let namespace = survey.gloo_namespace().await;
     let gateways = gateways(&session, namespace, wish, task.caution).await;
     let plan = OnSettings { wish, off: task.off, caution: task.caution, gateways };
-    if let Some(refused) = report.interrupts().or(guarded(&session, &survey, &plan, namespace, report)).await? {
+    if let Some(refused) =
+        report.interrupts().until_signal(guarded(&session, &survey, &plan, namespace, report)).await?
+    {
         report.form_for_cluster(task.preview);
         report.context(&place(&session));
         report.usual_namespace(global.object_namespace());

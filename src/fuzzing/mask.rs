@@ -19,7 +19,7 @@ pub(super) fn run(data: &[u8]) {
     let shown = masked_manifest(text);
     for value in manifest::values(text) {
         let hidden = masked(&value);
-        let said = SecretTexts::of(&value).masked(text);
+        let said = SecretTexts::of_value(&value).masked(text);
         for secret in secrets(&value) {
             assert!(!shown.contains(&secret), "{secret:?} in {shown}");
             assert!(!said.contains(&secret), "{secret:?} in {said}");

@@ -49,7 +49,7 @@ impl<T> Collected<T> {
         all
     }
 
-    fn of(&mut self, section: ServedSection) -> &mut Resources<T> {
+    fn of_section(&mut self, section: ServedSection) -> &mut Resources<T> {
         self.resources.entry(section).or_default()
     }
 }
@@ -66,7 +66,7 @@ impl<T> Keep for Collected<T> {
     }
 
     fn version(&mut self, _: &str, section: ServedSection, version: String) {
-        self.of(section).version = Some(version);
+        self.of_section(section).version = Some(version);
     }
 
     fn wants(&mut self, _: &str, section: ServedSection, name: &str) -> bool {
@@ -79,7 +79,7 @@ impl<T> Keep for Collected<T> {
             self.listened.extend(route_configs(&item));
         }
         let kept = (self.project)(section, &name, &item);
-        self.of(section).items.push((name, kept));
+        self.of_section(section).items.push((name, kept));
     }
 
     fn failed(&mut self, _: &str, why: String) {

@@ -37,7 +37,7 @@ impl ServedSection {
         }
     }
 
-    fn of(key: &str) -> Option<Self> {
+    fn from_key(key: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|section| section.name().eq_ignore_ascii_case(key))
     }
 }
@@ -176,7 +176,7 @@ struct Role<'k> {
 
 seed_of_map!(Role, "what a role is served", |self, map| {
     while let Some(key) = map.next_key::<String>()? {
-        match ServedSection::of(&key) {
+        match ServedSection::from_key(&key) {
             Some(section) => map.next_value_seed(Resources { role: self.role, section, keep: &mut *self.keep })?,
             None => {
                 map.next_value::<IgnoredAny>()?;
@@ -222,7 +222,7 @@ struct Items<'k> {
 seed_of_map!(Items, "resources by their names", |self, map| {
     while let Some(name) = map.next_key::<String>()? {
         if self.keep.wants(self.role, self.section, &name) {
-            let mut budget = Budget::of(MOST_PARSED);
+            let mut budget = Budget::with_budget(MOST_PARSED);
             let item = unwrapped(map.next_value_seed(&mut budget)?);
             if !item.is_object() {
                 return Err(Error::custom(format_args!("{name} of {} is not an object", self.section.name())));

@@ -38,12 +38,12 @@ fn read(object: &Value) {
     let of = |kind| Object::new(kind, object.clone());
     let one = std::slice::from_ref(object);
     let (upstream, workload) = (of(&kinds::UPSTREAM), of(&kinds::DEPLOYMENT));
-    acceptance::of(object);
+    acceptance::read(object);
     acceptance::reported_by(object, "gloo-system");
     settings::switches(object);
     auto_mtls::harm(object);
     effect::said(object, "gloo-system");
-    owner::of(object);
+    owner::find(object);
     dangling::watched(object);
     ssl_config::tls_of(object);
     ssl_config::additions(&object["spec"]["sslConfig"]);
@@ -52,12 +52,12 @@ fn read(object: &Value) {
     UpstreamContext::of_manifest(&upstream, "gloo-system");
     labels::workload_selector(object);
     backend::external(object);
-    labels::PodSelector::of(object, &BTreeMap::new()).map(|it| it.selects(&object["metadata"]["labels"]));
+    labels::PodSelector::from_service(object, &BTreeMap::new()).map(|it| it.selects(&object["metadata"]["labels"]));
     pod::pod_port(object, object);
-    if let Ok(port) = ServicePort::of("shop/cart", object, Some(80), &BTreeMap::new()) {
+    if let Ok(port) = ServicePort::find("shop/cart", object, Some(80), &BTreeMap::new()) {
         port.behind(
             [object],
-            &PodEndpoints::of([object], "http"),
+            &PodEndpoints::from_slices([object], "http"),
             &Ok(Policies { all: one, root_namespace: "istio-system" }),
         );
     }
@@ -65,7 +65,7 @@ fn read(object: &Value) {
     pod::obeys_policies(object);
     enrolment::pods::holder(object);
     gateway::without_pods(one);
-    gateway::of(one, one);
+    gateway::judge(one, one);
     mark::made_by_us(object);
     mark::injected_by_us(object);
     mark::is_new(object, &["spec", "sslConfig"]);
@@ -76,7 +76,7 @@ fn read(object: &Value) {
     revisions::opts_out(&object["metadata"]);
     revisions::bond(object);
     revisions::injected_by(object);
-    rollout::of(object);
+    rollout::read(object);
     rollout::complaints(object);
     rollout::refusals(object);
     rollout::events_of("x", one);

@@ -69,7 +69,7 @@ mod tests {
 
     fn withheld(server: &str, proxy: Option<&str>) -> (Option<Withheld>, AuthInfo) {
         let server = server.parse().unwrap();
-        let proxy = decide(&server, proxy, &Environment::of([("", "")])).unwrap();
+        let proxy = decide(&server, proxy, &Environment::from_variables([("", "")])).unwrap();
         let mut user = AuthInfo {
             token: Some("secret".to_owned().into()),
             impersonate: Some("bob".to_owned()),

@@ -28,7 +28,7 @@ impl Environment {
     }
 
     /// These variables, nobody at a terminal.
-    pub fn of<K: Into<OsString>, V: Into<OsString>>(variables: impl IntoIterator<Item = (K, V)>) -> Self {
+    pub fn from_variables<K: Into<OsString>, V: Into<OsString>>(variables: impl IntoIterator<Item = (K, V)>) -> Self {
         Self {
             variables: variables.into_iter().map(|(key, value)| (key.into(), value.into())).collect(),
             terminal: false,

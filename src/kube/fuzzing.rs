@@ -23,7 +23,7 @@ use crate::model::kinds;
 pub(crate) fn answer(status: u16, retry_after: Option<u64>, body: &[u8]) -> Result<Vec<Value>, ApiError> {
     let asked = Asked { verb: "list", group: "gloo.solo.io", plural: "upstreams", namespace: "shop", name: "cart" };
     let answer = ApiAnswer { status, retry_after: retry_after.map(Duration::from_secs), body: body.to_vec() };
-    let page = answer::read(&answer, asked).and_then(|value| Page::of(value).map_err(Cause::BadAnswer));
+    let page = answer::read(&answer, asked).and_then(|value| Page::parse(value).map_err(Cause::BadAnswer));
     page.map(|page| page.items).map_err(|cause| ApiError {
         verb: Verb::List,
         kind: Some(&kinds::UPSTREAM),
@@ -46,7 +46,7 @@ pub(crate) struct Context {
 pub(crate) fn contexts(text: &str) -> Option<Vec<Result<Context, Failure>>> {
     let config = Kubeconfig::default().merge(Kubeconfig::from_yaml(text).ok()?).ok()?;
     let files = ConfigFiles { paths: vec!["kubeconfig".into()], named: true };
-    let mut target = Target::new(Environment::of([("", "")]));
+    let mut target = Target::new(Environment::from_variables([("", "")]));
     let names = config.contexts.iter().map(|context| Some(context.name.clone()));
     let contexts = names.chain([None]).map(|name| {
         target.context = name;

@@ -105,7 +105,7 @@ impl Page {
     ///
     /// # Errors
     /// What the list has in the place of that.
-    pub(super) fn of(mut list: Value) -> Result<Self, String> {
+    pub(super) fn parse(mut list: Value) -> Result<Self, String> {
         let metadata = &list["metadata"];
         let text = |key: &str| metadata[key].as_str().unwrap_or_default().to_owned();
         let next = Some(text("continue")).filter(|next| !next.is_empty());
@@ -149,10 +149,10 @@ mod tests {
 
     #[test]
     fn a_list_with_an_item_of_another_type_is_an_error_that_names_the_item() {
-        let why = |list: Value| Page::of(list).unwrap_err();
+        let why = |list: Value| Page::parse(list).unwrap_err();
         let good = json!({"metadata": {"name": "x"}});
-        assert_eq!(Page::of(json!({"items": null})).unwrap().items, [Value::Null; 0]);
-        assert_eq!(Page::of(json!({"items": [good]})).unwrap().items, std::slice::from_ref(&good));
+        assert_eq!(Page::parse(json!({"items": null})).unwrap().items, [Value::Null; 0]);
+        assert_eq!(Page::parse(json!({"items": [good]})).unwrap().items, std::slice::from_ref(&good));
         for list in [json!({}), json!({"items": "x"}), json!({"items": {}})] {
             assert_eq!(why(list), "a list without items");
         }

@@ -186,7 +186,7 @@ mod tests {
     const PROXY: (&str, &str) = ("HTTPS_PROXY", "http://proxy:3128");
 
     fn chosen(server: &str, variables: &[(&str, &str)]) -> Option<String> {
-        let environment = Environment::of(variables.iter().copied());
+        let environment = Environment::from_variables(variables.iter().copied());
         decide(&server.parse().unwrap(), None, &environment).unwrap().map(|proxy| proxy.uri.to_string())
     }
 
@@ -266,7 +266,7 @@ mod tests {
 
     #[test]
     fn the_kubeconfig_wins_and_knows_no_exceptions() {
-        let environment = Environment::of([PROXY, ("NO_PROXY", "*")]);
+        let environment = Environment::from_variables([PROXY, ("NO_PROXY", "*")]);
         let server = "https://127.0.0.1:6443".parse().unwrap();
         let proxy = decide(&server, Some("socks5://127.0.0.1"), &environment).unwrap().unwrap();
         assert_eq!(proxy.source, ProxySource::Kubeconfig);
@@ -278,7 +278,7 @@ mod tests {
     #[test]
     fn protocols_and_logins_are_taken_apart() {
         let server = "https://api.example".parse().unwrap();
-        let parsed = |url| decide(&server, Some(url), &Environment::of([("", "")])).unwrap().unwrap();
+        let parsed = |url| decide(&server, Some(url), &Environment::from_variables([("", "")])).unwrap().unwrap();
         let proxy = parsed("https://me:p%40ss%3A@proxy");
         assert_eq!((proxy.protocol, proxy.uri.to_string().as_str()), (Protocol::Https, "https://proxy:443/"));
         assert_eq!(proxy.login, Some(("me".to_owned(), "p@ss:".to_owned())));
@@ -291,7 +291,7 @@ mod tests {
     fn what_is_no_proxy_is_refused_by_the_name_of_who_said_it() {
         let server = "https://api.example".parse().unwrap();
         let refused = |url| {
-            let environment = Environment::of([("https_proxy", url)]);
+            let environment = Environment::from_variables([("https_proxy", url)]);
             decide(&server, None, &environment).unwrap_err()
         };
         assert_eq!(refused("ftp://proxy").source, ProxySource::Variable("https_proxy"));

@@ -55,7 +55,7 @@ pub(super) struct CallFailure {
 
 impl CallFailure {
     pub(super) fn of_wire(error: impl std::error::Error + 'static) -> Self {
-        Self { cause: tls::cause_of(&error), causes: Causes::of(&error) }
+        Self { cause: tls::cause_of(&error), causes: Causes::from_error(&error) }
     }
 }
 

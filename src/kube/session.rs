@@ -190,7 +190,7 @@ impl Session {
         let accept = if query.metadata_only { METADATA } else { JSON };
         let request = Request { method: Method::GET, path, accept, body: None };
         let list = self.send(Verb::List, kind, namespace, "", request).await?;
-        Page::of(list).map_err(|why| ApiError {
+        Page::parse(list).map_err(|why| ApiError {
             verb: Verb::List,
             kind: Some(kind),
             namespace: namespace.to_owned(),

@@ -35,21 +35,25 @@ fn of_kind(kind: &'static Kind, gloo: &str, only: &[String]) -> Vec<Want> {
     let is = |other: &Kind| *kind == *other;
     if is(&kinds::DEPLOYMENT) {
         let of_gateway_api = all.clone().labelled(GATEWAY_LABEL);
-        return vec![all.clone().labelled(ISTIOD_LABEL), of_gateway_api, all.of(gloo).detail(Detail::Whole)];
+        return vec![all.clone().labelled(ISTIOD_LABEL), of_gateway_api, all.in_namespace(gloo).detail(Detail::Whole)];
     }
     if is(&kinds::CONFIG_MAP) {
         let of_gateway_api = all.clone().labelled(GATEWAY_LABEL).detail(Detail::Whole);
-        return vec![all.clone().labelled(REVISION_LABEL), of_gateway_api, all.of(gloo).detail(Detail::Whole)];
+        return vec![
+            all.clone().labelled(REVISION_LABEL),
+            of_gateway_api,
+            all.in_namespace(gloo).detail(Detail::Whole),
+        ];
     }
     if is(&kinds::DAEMON_SET) {
-        return vec![all.of(gloo).detail(Detail::Whole)];
+        return vec![all.in_namespace(gloo).detail(Detail::Whole)];
     }
     if is(&kinds::POD) {
         // Of others the labels are enough; why a pod of Gloo is not ready stands in its status.
-        return vec![all.clone().running().detail(Detail::Metadata), all.of(gloo)];
+        return vec![all.clone().running().detail(Detail::Metadata), all.in_namespace(gloo)];
     }
     if is(&kinds::SETTINGS) || is(&kinds::NETWORK_POLICY) {
-        return vec![all.of(gloo)];
+        return vec![all.in_namespace(gloo)];
     }
     if is(&kinds::NAMESPACE) {
         return vec![Want::of_the_cluster(kind).detail(Detail::Metadata)];
@@ -67,7 +71,7 @@ fn of_kind(kind: &'static Kind, gloo: &str, only: &[String]) -> Vec<Want> {
         return vec![all];
     }
     let all = if is(&kinds::SECRET) { all.detail(Detail::Metadata) } else { all };
-    if only.is_empty() { vec![all] } else { only.iter().map(|namespace| all.clone().of(namespace)).collect() }
+    if only.is_empty() { vec![all] } else { only.iter().map(|namespace| all.clone().in_namespace(namespace)).collect() }
 }
 
 /// The Helm release of Gloo's chart in the namespace.

@@ -64,7 +64,7 @@ async fn look(session: &Session, kind: &'static Kind, scope: Scope<'_>, found: &
     while let Some(page) = pages.next().await? {
         for value in page.items {
             let object = Object::new(kind, value);
-            let Some(points) = dangling::of(&object) else { continue };
+            let Some(points) = dangling::find(&object) else { continue };
             if *kind == kinds::UPSTREAM {
                 found.upstreams.push(object);
             } else {

@@ -106,7 +106,7 @@ pub(crate) fn find(sources: &[FileSource]) -> Result<FileReader, Failure> {
         let metadata = fs::metadata(path).map_err(|error| cannot("read", path, &error))?;
         if metadata.is_dir() {
             has_directory = true;
-            let mut walk = Walk::of(path)?;
+            let mut walk = Walk::open(path)?;
             walk.directory(path)?;
             if walk.found.is_empty() {
                 return Err(failure(format!("{}: no manifest in it", shown(path)))
@@ -223,7 +223,7 @@ struct Walk {
 }
 
 impl Walk {
-    fn of(path: &Path) -> Result<Self, Failure> {
+    fn open(path: &Path) -> Result<Self, Failure> {
         let root = fs::canonicalize(path).map_err(|error| cannot("read", path, &error))?;
         Ok(Self { root, found: Vec::new() })
     }

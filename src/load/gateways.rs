@@ -92,7 +92,7 @@ pub(crate) fn usual(mut found: Vec<Object>, namespace: &str) -> Result<Object, F
             format!("several gateway proxies in {namespace}, none of them {USUAL}"),
         )
         .detail(names(found.iter()).join(", "))
-        .hint(flag("--name").text(" NAME chooses one").or(", ", flag("--all").text(" chooses all")))),
+        .hint(flag("--name").text(" NAME chooses one").or_else(", ", flag("--all").text(" chooses all")))),
     }
 }
 
@@ -106,7 +106,7 @@ pub(crate) fn nothing(namespace: &str) -> Failure {
         .detail(format!("looked for Deployments and DaemonSets labelled {PROXY_LABEL}"))
         .hint(
             Hint::from("-n NAMESPACE searches another namespace")
-                .or(", ", flag("--name").text(" NAME chooses one without the label")),
+                .or_else(", ", flag("--name").text(" NAME chooses one without the label")),
         )
 }
 

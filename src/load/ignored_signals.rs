@@ -17,11 +17,11 @@ pub(crate) struct Ignored {
 
 /// Those of this process. It has to be asked before anything listens to them.
 pub(crate) fn ignored() -> Ignored {
-    fs::read_to_string(STATUS).ok().and_then(|status| of(&status)).unwrap_or_default()
+    fs::read_to_string(STATUS).ok().and_then(|status| parse(&status)).unwrap_or_default()
 }
 
 /// `SigIgn` is a bit mask in hexadecimal; signal 1 is its lowest bit.
-fn of(status: &str) -> Option<Ignored> {
+fn parse(status: &str) -> Option<Ignored> {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
     let mask = u64::from_str_radix(mask.trim(), 16).ok()?;
     let has = |signal: u32| mask & (1 << (signal - 1)) != 0;
@@ -35,11 +35,11 @@ mod tests {
     #[test]
     fn the_mask_names_the_ignored_signals() {
         let status = |mask: &str| format!("Name:\tgloo-rs\nSigBlk:\tffffffffffffffff\nSigIgn:\t{mask}\n");
-        assert_eq!(of(&status("0000000000001000")), Some(Ignored::default()));
-        assert_eq!(of(&status("0000000000001001")), Some(Ignored { hangup: true, ..Ignored::default() }));
-        assert_eq!(of(&status("0000000000001002")), Some(Ignored { interrupt: true, ..Ignored::default() }));
-        assert_eq!(of(&status("0000000000005000")), Some(Ignored { terminate: true, ..Ignored::default() }));
-        assert_eq!(of("Name:\tgloo-rs\n"), None);
-        assert_eq!(of(&status("x")), None);
+        assert_eq!(parse(&status("0000000000001000")), Some(Ignored::default()));
+        assert_eq!(parse(&status("0000000000001001")), Some(Ignored { hangup: true, ..Ignored::default() }));
+        assert_eq!(parse(&status("0000000000001002")), Some(Ignored { interrupt: true, ..Ignored::default() }));
+        assert_eq!(parse(&status("0000000000005000")), Some(Ignored { terminate: true, ..Ignored::default() }));
+        assert_eq!(parse("Name:\tgloo-rs\n"), None);
+        assert_eq!(parse(&status("x")), None);
     }
 }

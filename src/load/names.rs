@@ -16,7 +16,7 @@ use crate::plan::istiod::{ISTIOD_LABEL, REVISION_LABEL, TAG_LABEL};
 ///
 /// # Errors
 /// They may not or cannot be listed.
-pub(crate) async fn of(session: &Session, names: Names, global: &Global) -> Result<Vec<String>, ApiError> {
+pub(crate) async fn list(session: &Session, names: Names, global: &Global) -> Result<Vec<String>, ApiError> {
     let namespace = Scope::Namespace(global.object_namespace());
     let list = async |kind: &'static Kind, scope: Scope<'_>, labels: &str| {
         let query = Query { metadata_only: true, freshness: Freshness::AtHand, ..Query::labelled(labels) };

@@ -38,7 +38,9 @@ pub(crate) async fn around_namespaces(
     if homes.len() > FEW {
         return around_all(session, gloo, namespaces).await;
     }
-    let of = |home: &String| [Want::all(&kinds::SERVICE), metadata_of_pods(), endpoints()].map(|want| want.of(home));
+    let of = |home: &String| {
+        [Want::all(&kinds::SERVICE), metadata_of_pods(), endpoints()].map(|want| want.in_namespace(home))
+    };
     with_gateway(session, gloo, namespaces, named(homes).flat_map(of).collect()).await
 }
 
@@ -53,11 +55,13 @@ pub(crate) async fn around(
     services: &[ServiceRef],
 ) -> Result<Snapshot, Failure> {
     let homes: BTreeSet<_> = services.iter().map(|service| service.namespace.clone()).collect();
-    let wants = named(&homes).map(|home| Want::all(&kinds::SERVICE).of(home)).collect();
+    let wants = named(&homes).map(|home| Want::all(&kinds::SERVICE).in_namespace(home)).collect();
     let mut snapshot = with_gateway(session, gloo, namespaces, wants).await?;
     for ServiceRef { namespace, name } in services {
         let Found::There(service) = snapshot.find(&kinds::SERVICE, namespace, name) else { continue };
-        let Some(selector) = PodSelector::of(&service.value, &std::collections::BTreeMap::new()) else { continue };
+        let Some(selector) = PodSelector::from_service(&service.value, &std::collections::BTreeMap::new()) else {
+            continue;
+        };
         let pods = snapshot::selected(session, &kinds::POD, namespace, selector.to_string()).await?;
         snapshot.put(&kinds::POD, ListPart::Selected, pods);
     }
@@ -132,13 +136,13 @@ async fn with_gateway(
 /// Settings, proxies and their bootstraps, the mesh's policies and configuration.
 fn of_gateway(gloo: &str) -> Vec<Want> {
     vec![
-        Want::all(&kinds::SETTINGS).of(gloo),
-        Want::all(&kinds::DEPLOYMENT).labelled(PROXY_LABEL).of(gloo),
-        Want::all(&kinds::DAEMON_SET).labelled(PROXY_LABEL).of(gloo),
+        Want::all(&kinds::SETTINGS).in_namespace(gloo),
+        Want::all(&kinds::DEPLOYMENT).labelled(PROXY_LABEL).in_namespace(gloo),
+        Want::all(&kinds::DAEMON_SET).labelled(PROXY_LABEL).in_namespace(gloo),
         Want::all(&kinds::DEPLOYMENT).labelled(GATEWAY_LABEL),
-        Want::all(&kinds::POD).labelled(PROXY_LABEL).of(gloo).running().detail(Detail::Metadata),
+        Want::all(&kinds::POD).labelled(PROXY_LABEL).in_namespace(gloo).running().detail(Detail::Metadata),
         // When a bootstrap was written stands in its managed fields.
-        Want::all(&kinds::CONFIG_MAP).labelled(PROXY_LABEL).of(gloo).detail(Detail::Whole),
+        Want::all(&kinds::CONFIG_MAP).labelled(PROXY_LABEL).in_namespace(gloo).detail(Detail::Whole),
         Want::all(&kinds::CONFIG_MAP).labelled(REVISION_LABEL),
         Want::all(&kinds::PEER_AUTHENTICATION),
     ]

@@ -115,7 +115,7 @@ pub(crate) async fn history(session: &Session, namespace: &str, name: &str) -> V
 
 /// Who renders Gloo, as its Deployment tells.
 pub(crate) async fn owner(session: &Session, namespace: &str) -> Option<Owner> {
-    super::istio::gloo(session, namespace).await.as_ref().and_then(owner::of)
+    super::istio::gloo(session, namespace).await.as_ref().and_then(owner::find)
 }
 
 async fn list(session: &Session, namespace: &str) -> Result<Vec<ReleaseRevision>, ApiError> {
@@ -331,7 +331,7 @@ async fn none(session: &Session, namespace: &str, others: Vec<String>) -> Failur
         _ => Failure::new(Exit::SaidNo, Reason::NoRelease, format!("no Helm release of Gloo's chart in {namespace}"))
             .hint(
                 Hint::from("-n NAMESPACE searches another namespace")
-                    .or(", ", flag("--release").text(" NAME chooses one, whatever its chart is called")),
+                    .or_else(", ", flag("--release").text(" NAME chooses one, whatever its chart is called")),
             ),
     };
     if !others.is_empty() {

@@ -81,7 +81,7 @@ impl Want {
 
     /// Those of one namespace.
     #[must_use]
-    pub fn of(self, namespace: &str) -> Self {
+    pub fn in_namespace(self, namespace: &str) -> Self {
         Self { namespace: Some(namespace.to_owned()), ..self }
     }
 

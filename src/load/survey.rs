@@ -107,7 +107,7 @@ impl<'s> SurveyReader<'s> {
                     match self.session.get(&kinds::SETTINGS, namespace, SETTINGS).await {
                         Ok(settings) => {
                             let settings = Object::new(&kinds::SETTINGS, settings);
-                            return (namespace.to_owned(), Ok(Switched::of(&settings)));
+                            return (namespace.to_owned(), Ok(Switched::read(&settings)));
                         }
                         Err(error) if error.cause == Cause::NotFound && namespace != last => {}
                         Err(error) => return (last.to_owned(), Err(self.unread(error))),
@@ -142,7 +142,7 @@ impl<'s> SurveyReader<'s> {
             // Without sidecars the bootstrap makes no difference.
             let config_maps = if gateway::have_sidecars(&pods) { list(&kinds::CONFIG_MAP).await? } else { Vec::new() };
             let whole = if gateway::are_whole(&pods, &config_maps) { Whole::Yes } else { Whole::No };
-            Ok((gateway::of(&pods, &config_maps), whole))
+            Ok((gateway::judge(&pods, &config_maps), whole))
         };
         read.await.unwrap_or_else(|error| (Gateway::Unknown { why: self.unread(error) }, Whole::Yes))
     }
@@ -194,7 +194,7 @@ impl<'s> SurveyReader<'s> {
             Ok(None) => return Behind::NoService { service: full },
             Err(why) => return Behind::Unknown(why),
         };
-        let port = match ServicePort::of(&full, &there, port, narrowed) {
+        let port = match ServicePort::find(&full, &there, port, narrowed) {
             Ok(port) => port,
             Err(behind) => return behind,
         };
@@ -205,7 +205,7 @@ impl<'s> SurveyReader<'s> {
         let policies = self.policies_of(&pods, wants).await;
         let slices = self.slices(&service.namespace, &port, found, &policies).await;
         let endpoints = match &slices {
-            Ok(slices) => PodEndpoints::of(of_service(slices, &service.name), port.name()),
+            Ok(slices) => PodEndpoints::from_slices(of_service(slices, &service.name), port.name()),
             Err(why) => PodEndpoints::Unread(why.clone()),
         };
         port.behind(pods.iter().map(Rc::as_ref).filter(|pod| pod::is_running(pod)), &endpoints, &policies)

@@ -180,7 +180,7 @@ async fn behind_service(
         }
     };
     let full = format!("{namespace}/{name}");
-    let port = match ServicePort::of(&full, &there, port, narrowed) {
+    let port = match ServicePort::find(&full, &there, port, narrowed) {
         Ok(port) => port,
         Err(path::Behind::NoPort { service, port }) => {
             return Backends::unknown(format!("service {service} has no port {port}"));

@@ -23,7 +23,7 @@ pub enum Acceptance {
 
 /// Reads `status.statuses.<namespace>`, or the single `status` of older versions; of several control planes the
 /// one that likes it least.
-pub(crate) fn of(object: &Value) -> Acceptance {
+pub(crate) fn read(object: &Value) -> Acceptance {
     let status = &object["status"];
     let several = status["statuses"].as_object().into_iter().flatten().map(|(_, one)| one);
     let single = (!status["state"].is_null()).then_some(status);
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn the_control_plane_that_likes_it_least_is_heard() {
-        let of = |status: Value| of(&json!({"status": status}));
+        let of = |status: Value| read(&json!({"status": status}));
         assert_eq!(of(json!({})), Acceptance::Silent);
         assert_eq!(of(json!({"statuses": {"a": {"state": "Accepted"}}})), Acceptance::Accepted);
         assert_eq!(of(json!({"state": 1})), Acceptance::Accepted);

@@ -139,12 +139,12 @@ codes! {
 
 impl Code {
     /// The code of a cause: that of its reason, which has the same name.
-    pub fn of(cause: Cause) -> Self {
-        Self::of_reason(cause.row().reason)
+    pub fn for_cause(cause: Cause) -> Self {
+        Self::for_reason(cause.row().reason)
     }
 
     /// The code that has the name of a reason.
-    pub fn of_reason(reason: Reason) -> Self {
+    pub fn for_reason(reason: Reason) -> Self {
         Self::ALL.iter().copied().find(|code| code.name() == reason.name()).unwrap_or(Self::Unknown)
     }
 }

@@ -268,7 +268,7 @@ impl PerObject for OptOut {
             said.push(Advice::note(Code::NoEffect, "auto-mTLS is off in Settings".to_owned()));
         }
         if let Some(objection) = around.against(object, &self.edits()) {
-            let code = Code::of_reason(objection.reason);
+            let code = Code::for_reason(objection.reason);
             said.push(Advice::warning(code, format!("{name}: {}", objection.message)));
         }
         if self.wish == AutoMtlsWish::Enable

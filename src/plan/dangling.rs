@@ -44,7 +44,7 @@ pub(crate) fn watched(settings: &Value) -> Option<Vec<String>> {
 }
 
 /// What of an Upstream, `VirtualService` or Gateway points at the cluster, wherever in its spec.
-pub(crate) fn of(object: &Object) -> Option<Dangling> {
+pub(crate) fn find(object: &Object) -> Option<Dangling> {
     let mut paths = Vec::new();
     search(&object.value["spec"], "spec", &mut paths);
     (!paths.is_empty()).then(|| Dangling { object: object.reference.clone(), paths })
@@ -83,7 +83,7 @@ fn search(value: &Value, path: &str, found: &mut Vec<String>) {
 /// The change that takes an Upstream off the cluster; none where something else of it points there too.
 pub(crate) fn release(upstream: &Object) -> Option<Change> {
     let is_all = matches!(tls_of(&upstream.value), Tls::Istio(_))
-        && of(upstream).is_some_and(|it| it.paths == ["spec.sslConfig.sds"]);
+        && find(upstream).is_some_and(|it| it.paths == ["spec.sslConfig.sds"]);
     let policy = Policy { wish: mtls::MtlsWish::Disable, foreign: OtherTls::Keep, caution: Caution::Careful };
     match mtls::decide(upstream, Picked::Named, policy, &UpstreamContext::unseen()) {
         Decision::Change { edits, message } if is_all => Some(Change::new(upstream.clone(), edits, message)),
@@ -146,25 +146,25 @@ mod tests {
             (json!({"callCredentials": {}}), false),
         ];
         for (sds, points) in table {
-            assert_eq!(of(&upstream(&json!({"sslConfig": {"sds": sds}}))).is_some(), points, "{sds}");
+            assert_eq!(find(&upstream(&json!({"sslConfig": {"sds": sds}}))).is_some(), points, "{sds}");
         }
-        assert_eq!(of(&upstream(&json!({"sslConfig": {"secretRef": {}}}))), None);
-        assert_eq!(of(&upstream(&Value::Null)), None);
+        assert_eq!(find(&upstream(&json!({"sslConfig": {"secretRef": {}}}))), None);
+        assert_eq!(find(&upstream(&Value::Null)), None);
     }
 
     #[test]
     fn downstream_and_failover_are_found_wherever_they_stand() {
         let sds = json!({"clusterName": SDS_CLUSTER});
         let service = Object::new(&VIRTUAL_SERVICE, json!({"spec": {"sslConfig": {"sds": sds}}}));
-        assert_eq!(of(&service).unwrap().paths, ["spec.sslConfig.sds"]);
+        assert_eq!(find(&service).unwrap().paths, ["spec.sslConfig.sds"]);
         let gateway =
             json!({"spec": {"hybridGateway": {"matchedGateways": [{"matcher": {"sslConfig": {"sds": sds}}}]}}});
         let gateway = Object::new(&GATEWAY, gateway);
-        assert_eq!(of(&gateway).unwrap().paths, ["spec.hybridGateway.matchedGateways[0].matcher.sslConfig.sds"]);
+        assert_eq!(find(&gateway).unwrap().paths, ["spec.hybridGateway.matchedGateways[0].matcher.sslConfig.sds"]);
         let failover = upstream(
             &json!({"failover": {"x": [{"upstreamSslConfig": {"sds": {}}}]}, "sslConfig": istio_ssl_config()}),
         );
-        assert_eq!(of(&failover).unwrap().paths.len(), 2);
+        assert_eq!(find(&failover).unwrap().paths.len(), 2);
         assert_eq!(release(&failover), None);
     }
 
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn it_refuses_and_lists_and_what_could_not_be_listed_counts() {
-        let left = [of(&upstream(&json!({"sslConfig": istio_ssl_config()}))).unwrap()];
+        let left = [find(&upstream(&json!({"sslConfig": istio_ssl_config()}))).unwrap()];
         let refused = against(&left, &[], UpstreamsKept::Refuse).unwrap();
         assert_eq!(refused.details, ["upstream.gloo.solo.io/a in shop: spec.sslConfig.sds"]);
         assert!(refused.hint.unwrap().to_string().starts_with("--include-upstreams"));

@@ -62,7 +62,7 @@ pub(crate) enum DestinationTarget {
 }
 
 /// Every destination in the object, in the order of its text; none where it is of a kind without routes.
-pub(crate) fn of(object: &Object) -> Vec<RouteDestination> {
+pub(crate) fn read(object: &Object) -> Vec<RouteDestination> {
     let mut reader = Reader { object, found: Vec::new() };
     let kind = object.reference.kind;
     if *kind == kinds::VIRTUAL_SERVICE {
@@ -269,7 +269,7 @@ mod tests {
     fn leads(kind: &'static Kind, spec: &str, wanted: &[&str]) {
         let text = format!("metadata: {{name: it, namespace: shop}}\nspec:\n{spec}");
         let object = Object::new(kind, crate::yaml::parse(&text).unwrap());
-        let shown: Vec<_> = of(&object)
+        let shown: Vec<_> = read(&object)
             .iter()
             .map(|it| {
                 assert_eq!(it.from, object.reference);

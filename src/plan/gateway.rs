@@ -70,7 +70,7 @@ pub(crate) fn without_pods(deployments: &[Value]) -> Gateway {
 }
 
 /// Reads gateway pods and bootstraps.
-pub(crate) fn of(pods: &[Value], config_maps: &[Value]) -> Gateway {
+pub(crate) fn judge(pods: &[Value], config_maps: &[Value]) -> Gateway {
     if pods.is_empty() {
         return Gateway::Absent;
     }
@@ -146,12 +146,12 @@ mod tests {
     fn a_gateway_is_ready_with_sidecars_and_the_cluster_in_either_spelling() {
         let whole = pod(&["gateway-proxy", "sds", "istio-proxy"], &[]);
         for bootstrap in [SNAKE, CAMEL] {
-            assert_eq!(of(std::slice::from_ref(&whole), &[map(bootstrap)]), Gateway::Ready);
+            assert_eq!(judge(std::slice::from_ref(&whole), &[map(bootstrap)]), Gateway::Ready);
         }
-        assert_eq!(of(&[pod(&["gateway-proxy", "sds"], &["istio-proxy"])], &[map(SNAKE)]), Gateway::Ready);
-        assert_eq!(of(&[], &[map(SNAKE)]), Gateway::Absent);
+        assert_eq!(judge(&[pod(&["gateway-proxy", "sds"], &["istio-proxy"])], &[map(SNAKE)]), Gateway::Ready);
+        assert_eq!(judge(&[], &[map(SNAKE)]), Gateway::Absent);
         assert_eq!(
-            of(&[pod(&["gateway-proxy", "sds"], &[])], &[map(SNAKE)]),
+            judge(&[pod(&["gateway-proxy", "sds"], &[])], &[map(SNAKE)]),
             Gateway::NoSidecars { pods: vec!["p".into()] }
         );
     }
@@ -168,7 +168,7 @@ mod tests {
     fn the_clusters_name_counts_not_the_text() {
         let whole = pod(&["sds", "istio-proxy"], &[]);
         let comment = "# gateway_proxy_sds\nstatic_resources:\n  clusters:\n  - name: other\n";
-        assert!(matches!(of(&[whole], &[map(comment)]), Gateway::NoCluster { .. }));
+        assert!(matches!(judge(&[whole], &[map(comment)]), Gateway::NoCluster { .. }));
     }
 
     #[test]

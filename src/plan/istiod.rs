@@ -107,12 +107,12 @@ fn host(address: &str) -> &str {
 
 /// All control planes, ordered by revision and namespace.
 pub(crate) fn all(seen: &ControlPlaneObjects) -> Vec<Istiod> {
-    let mut all: Vec<_> = seen.deployments.iter().map(|deployment| of(deployment, seen)).collect();
+    let mut all: Vec<_> = seen.deployments.iter().map(|deployment| read(deployment, seen)).collect();
     all.sort_by(|a, b| (&a.revision, &a.namespace, &a.name).cmp(&(&b.revision, &b.namespace, &b.name)));
     all
 }
 
-fn of(deployment: &Value, seen: &ControlPlaneObjects) -> Istiod {
+fn read(deployment: &Value, seen: &ControlPlaneObjects) -> Istiod {
     let object = Object::new(&kinds::DEPLOYMENT, deployment.clone());
     let (namespace, name) = (object.reference.namespace.clone(), object.reference.name.clone());
     let container = container(deployment);

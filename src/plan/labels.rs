@@ -49,7 +49,7 @@ pub(crate) struct PodSelector(BTreeSet<(String, String)>);
 impl PodSelector {
     /// What a Service and an Upstream together select: Gloo narrows the Service's endpoints by `spec.kube.selector`.
     /// `None` if the Service selects nothing by itself (its endpoints are made by hand).
-    pub(crate) fn of(service: &Value, narrowed: &BTreeMap<String, String>) -> Option<Self> {
+    pub(crate) fn from_service(service: &Value, narrowed: &BTreeMap<String, String>) -> Option<Self> {
         let of_service = labels(&service["spec"]["selector"]);
         let has_any = !of_service.is_empty();
         let narrowed = narrowed.iter().map(|(key, value)| (key.clone(), value.clone()));
@@ -101,13 +101,13 @@ mod tests {
     fn an_upstreams_selector_narrows_the_services() {
         let service = json!({"spec": {"selector": {"app": "a"}}});
         let narrowed = BTreeMap::from([("version".to_owned(), "v2".to_owned())]);
-        let selector = PodSelector::of(&service, &narrowed).unwrap();
+        let selector = PodSelector::from_service(&service, &narrowed).unwrap();
         assert!(selector.selects(&json!({"app": "a", "version": "v2", "x": "y"})));
         assert!(!selector.selects(&json!({"app": "a"})));
         assert_eq!(selector.to_string(), "app=a,version=v2");
-        assert_eq!(PodSelector::of(&json!({"spec": {}}), &narrowed), None);
+        assert_eq!(PodSelector::from_service(&json!({"spec": {}}), &narrowed), None);
         // The Service was changed after Gloo discovered it.
-        let other = PodSelector::of(&service, &BTreeMap::from([("app".to_owned(), "b".to_owned())])).unwrap();
+        let other = PodSelector::from_service(&service, &BTreeMap::from([("app".to_owned(), "b".to_owned())])).unwrap();
         assert!(!other.selects(&json!({"app": "a"})) && !other.selects(&json!({"app": "b"})));
     }
 }

@@ -12,7 +12,7 @@ pub enum Owner {
 }
 
 /// The owner of an object, the one that syncs before the one that renders.
-pub(crate) fn of(object: &Value) -> Option<Owner> {
+pub(crate) fn find(object: &Value) -> Option<Owner> {
     let metadata = &object["metadata"];
     let label = |key: &str| metadata["labels"][key].as_str();
     let annotation = |key: &str| metadata["annotations"][key].as_str();
@@ -100,7 +100,7 @@ mod tests {
             (json!({"labels": {"discovered_by": "kubernetesplugin"}}), Some("Gloo's discovery")),
         ];
         for (metadata, wanted) in table {
-            let owner = of(&json!({"metadata": metadata})).map(|owner| owner.to_string());
+            let owner = find(&json!({"metadata": metadata})).map(|owner| owner.to_string());
             assert_eq!(owner.as_deref(), wanted);
         }
     }

@@ -50,7 +50,7 @@ fn held(spec: &Value) -> Option<Rollout> {
 }
 
 /// Reads a Deployment's or a `DaemonSet`'s status.
-pub(crate) fn of(workload: &Value) -> Rollout {
+pub(crate) fn read(workload: &Value) -> Rollout {
     match progress(workload) {
         Rollout::Done { pods } => Rollout::Done { pods },
         other => held(&workload["spec"]).unwrap_or(other),
@@ -59,7 +59,7 @@ pub(crate) fn of(workload: &Value) -> Rollout {
 
 /// Whether every pod is new and available.
 pub(crate) fn is_done(workload: &Value) -> bool {
-    matches!(of(workload), Rollout::Done { .. })
+    matches!(read(workload), Rollout::Done { .. })
 }
 
 fn progress(workload: &Value) -> Rollout {
@@ -208,24 +208,24 @@ mod tests {
             (json!({"observedGeneration": 2, "replicas": 3, "updatedReplicas": 2, "availableReplicas": 2}), 1),
         ];
         for (status, ready) in table {
-            assert_eq!(of(&deployment(2, &status)), Rollout::Waiting { ready, wanted: 2 }, "{status}");
+            assert_eq!(read(&deployment(2, &status)), Rollout::Waiting { ready, wanted: 2 }, "{status}");
         }
         let done = json!({"observedGeneration": 2, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2});
-        assert_eq!(of(&deployment(2, &done)), Rollout::Done { pods: 2 });
+        assert_eq!(read(&deployment(2, &done)), Rollout::Done { pods: 2 });
     }
 
     #[test]
     fn a_deployment_that_gave_up_says_why() {
         let status = json!({"observedGeneration": 2, "replicas": 3, "updatedReplicas": 1, "availableReplicas": 2,
             "conditions": [{"type": "Progressing", "reason": "ProgressDeadlineExceeded", "message": "timed out"}]});
-        assert_eq!(of(&deployment(2, &status)), Rollout::GaveUp { ready: 0, wanted: 2, message: "timed out".into() });
+        assert_eq!(read(&deployment(2, &status)), Rollout::GaveUp { ready: 0, wanted: 2, message: "timed out".into() });
     }
 
     #[test]
     fn nobody_waits_for_pods_that_nobody_replaces() {
         let is_held = |spec: &Value| {
             let workload = json!({"metadata": {"generation": 1}, "spec": spec});
-            matches!(of(&workload), Rollout::Held { .. })
+            matches!(read(&workload), Rollout::Held { .. })
         };
         assert!(is_held(&json!({"paused": true})));
         assert!(is_held(&json!({"updateStrategy": {"type": "OnDelete"}})));
@@ -238,8 +238,8 @@ mod tests {
             json!({"kind": "DaemonSet", "metadata": {"generation": 1},
                 "status": {"observedGeneration": 1, "desiredNumberScheduled": 3, "updatedNumberScheduled": updated, "numberAvailable": 3}})
         };
-        assert_eq!(of(&daemon_set(2)), Rollout::Waiting { ready: 2, wanted: 3 });
-        assert_eq!(of(&daemon_set(3)), Rollout::Done { pods: 3 });
+        assert_eq!(read(&daemon_set(2)), Rollout::Waiting { ready: 2, wanted: 3 });
+        assert_eq!(read(&daemon_set(3)), Rollout::Done { pods: 3 });
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub(crate) enum Secrets {
 impl Secrets {
     /// The value as it may be shown.
     #[must_use]
-    pub(crate) fn of(self, value: &Value) -> Value {
+    pub(crate) fn shown(self, value: &Value) -> Value {
         match self {
             Self::Masked => mask::masked(value),
             Self::Shown => value.clone(),
@@ -38,7 +38,7 @@ pub(crate) fn live(name: &str, before: &Value, after: &Value, secrets: Secrets) 
         if value.is_null() {
             return String::new();
         }
-        let mut value = secrets.of(value);
+        let mut value = secrets.shown(value);
         if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
             metadata.shift_remove("managedFields");
             metadata.shift_remove("resourceVersion");

@@ -56,9 +56,9 @@ pub(crate) fn value(changes: &[ValueChange], secrets: Secrets) -> Value {
             };
             json!({
                 "path": change.path.to_string(),
-                "old": secrets.of(old),
+                "old": secrets.shown(old),
                 "oldFrom": origin,
-                "new": change.new.as_ref().map(|new| secrets.of(new)),
+                "new": change.new.as_ref().map(|new| secrets.shown(new)),
                 "source": change.source,
             })
         })
@@ -78,7 +78,7 @@ fn new(new: Option<&Value>, secrets: Secrets) -> String {
 }
 
 fn plain(value: &Value, secrets: Secrets) -> String {
-    let shown = secrets.of(value);
+    let shown = secrets.shown(value);
     shown.as_str().map_or_else(|| shown.to_string(), str::to_owned)
 }
 

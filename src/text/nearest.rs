@@ -17,9 +17,9 @@ pub(crate) fn nearest<'c>(wanted: &str, candidates: impl IntoIterator<Item = &'c
     if wanted.is_empty() || wanted.len() > LONGEST {
         return Vec::new();
     }
-    let wanted = Name::of(wanted);
+    let wanted = Name::parse(wanted);
     let mut near: Vec<_> =
-        candidates.into_iter().filter_map(|text| Some((wanted.rank(&Name::of(text))?, text))).collect();
+        candidates.into_iter().filter_map(|text| Some((wanted.rank(&Name::parse(text))?, text))).collect();
     near.sort_unstable();
     near.dedup();
     near.into_iter().take(MOST).map(|(_, text)| text.to_owned()).collect()
@@ -39,7 +39,7 @@ enum Rank {
 }
 
 impl Name {
-    fn of(text: &str) -> Self {
+    fn parse(text: &str) -> Self {
         let text = text.to_lowercase();
         let (stem, port) = match text.rsplit_once('-') {
             Some((stem, port)) if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) => (stem, Some(port)),

@@ -103,7 +103,7 @@ pub(crate) async fn prove(session: &Session, workload: &Object, wanted: Option<&
     let query = Query::labelled(workload_selector(&workload.value));
     let pods = session.list_all(&kinds::POD, Scope::Namespace(&workload.reference.namespace), query).await;
     match pods {
-        Ok(pods) => match proof::of(pods.iter().filter(|pod| holder(pod).is(&workload.reference)), wanted) {
+        Ok(pods) => match proof::prove(pods.iter().filter(|pod| holder(pod).is(&workload.reference)), wanted) {
             Ok(proven) => Proven::AsWanted(proven),
             Err(wrong) => Proven::Otherwise(wrong),
         },

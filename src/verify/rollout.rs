@@ -58,7 +58,7 @@ pub(crate) async fn wait(
             Ok(now) => {
                 let serving = rollout::serving(&now);
                 stuck.served = Some(stuck.served.map_or(serving, |fewest| fewest.min(serving)));
-                let gave_up = match rollout::of(&now) {
+                let gave_up = match rollout::read(&now) {
                     Rollout::Done { pods } => return Ended::Done { pods, took: begun.elapsed() },
                     Rollout::Held { why, hint } => return Ended::Held { why, hint },
                     Rollout::Waiting { ready, wanted } => {

@@ -72,7 +72,7 @@ async fn the_namespaces_that_were_named_are_the_only_ones_asked() {
     let wants = [
         Want::all(&UPSTREAM),
         Want::of_the_cluster(&NAMESPACE).detail(Detail::Metadata),
-        Want::all(&SETTINGS).of("edge"),
+        Want::all(&SETTINGS).in_namespace("edge"),
     ];
     let namespaces = Namespaces { only: vec!["shop".into()], otherwise: Vec::new() };
     let snapshot = read(&stub, &wants, &namespaces).await.unwrap();

@@ -33,7 +33,7 @@ fn text(root: &Path, name: &str) -> String {
 fn nothing_is_replaced_before_the_commit_and_siblings_go_when_dropped() {
     let root = tree(&[("a", "old")]);
     let mut staging = Staging::default();
-    staging.stage(&root.path().join("a"), b"new", Print::of(b"old")).unwrap();
+    staging.stage(&root.path().join("a"), b"new", Print::of_bytes(b"old")).unwrap();
     assert_eq!((staging.staged.len(), text(root.path(), "a").as_str(), names(root.path()).len()), (1, "old", 2));
     drop(staging);
     assert_eq!(names(root.path()), ["a"]);
@@ -46,8 +46,8 @@ fn a_commit_replaces_all_and_keeps_modes_and_links() {
     fs::set_permissions(&a, fs::Permissions::from_mode(0o640)).unwrap();
     symlink(&b, &link).unwrap();
     let mut staging = Staging::default();
-    staging.stage(&a, b"new a", Print::of(b"old")).unwrap();
-    staging.stage(&link, b"new b", Print::of(b"old")).unwrap();
+    staging.stage(&a, b"new a", Print::of_bytes(b"old")).unwrap();
+    staging.stage(&link, b"new b", Print::of_bytes(b"old")).unwrap();
     assert_eq!(staging.commit(&go).unwrap().len(), 2);
     assert_eq!((text(root.path(), "a"), text(root.path(), "b")), ("new a".into(), "new b".into()));
     assert_eq!(fs::metadata(&a).unwrap().permissions().mode() & 0o777, 0o640);
@@ -59,15 +59,15 @@ fn a_commit_replaces_all_and_keeps_modes_and_links() {
 fn a_file_that_somebody_changed_is_not_written_and_no_other_either() {
     let root = tree(&[("a", "old"), ("b", "old")]);
     let mut staging = Staging::default();
-    staging.stage(&root.path().join("a"), b"new", Print::of(b"old")).unwrap();
-    staging.stage(&root.path().join("b"), b"new", Print::of(b"old")).unwrap();
+    staging.stage(&root.path().join("a"), b"new", Print::of_bytes(b"old")).unwrap();
+    staging.stage(&root.path().join("b"), b"new", Print::of_bytes(b"old")).unwrap();
     fs::write(root.path().join("b"), "OLD").unwrap();
     let halted = staging.commit(&go).unwrap_err();
     assert_eq!((halted.done.len(), halted.not_done.len()), (0, 2));
     assert!(halted.failure.message.ends_with("b: changed by another process since it was read; not written"));
     assert_eq!((text(root.path(), "a"), text(root.path(), "b")), ("old".into(), "OLD".into()));
     assert_eq!(names(root.path()), ["a", "b"]);
-    let refused = Staging::default().stage(&root.path().join("b"), b"new", Print::of(b"old"));
+    let refused = Staging::default().stage(&root.path().join("b"), b"new", Print::of_bytes(b"old"));
     assert_eq!(refused.unwrap_err().reason, Reason::File);
 }
 
@@ -76,7 +76,7 @@ fn blocked() -> (tempfile::TempDir, Staging) {
     let root = tree(&[("a", "old"), ("b", "old"), ("c", "old")]);
     let mut staging = Staging::default();
     for name in ["a", "b", "c"] {
-        staging.stage(&root.path().join(name), b"new", Print::of(b"old")).unwrap();
+        staging.stage(&root.path().join(name), b"new", Print::of_bytes(b"old")).unwrap();
     }
     fs::create_dir(root.path().join("dir")).unwrap();
     staging.staged[1].sibling = TempPath::try_from_path(root.path().join("dir")).unwrap();
@@ -115,7 +115,7 @@ fn a_stop_before_the_first_rename_leaves_every_file_and_no_sibling() {
         let root = tree(&[("a", "old"), ("b", "old"), ("c", "old")]);
         let mut staging = Staging::default();
         for name in ["a", "b", "c"] {
-            staging.stage(&root.path().join(name), b"new", Print::of(b"old")).unwrap();
+            staging.stage(&root.path().join(name), b"new", Print::of_bytes(b"old")).unwrap();
         }
         let asked = Cell::new(0);
         let stop = || {
@@ -135,7 +135,7 @@ fn a_stop_before_the_first_rename_leaves_every_file_and_no_sibling() {
 fn a_file_with_other_hard_links_is_refused_and_stays() {
     let root = tree(&[("a", "old")]);
     fs::hard_link(root.path().join("a"), root.path().join("b")).unwrap();
-    let failure = Staging::default().stage(&root.path().join("a"), b"new", Print::of(b"old")).unwrap_err();
+    let failure = Staging::default().stage(&root.path().join("a"), b"new", Print::of_bytes(b"old")).unwrap_err();
     assert!(failure.message.ends_with("a: has 2 hard links; not written"), "{failure}");
     assert_eq!((text(root.path(), "b").as_str(), names(root.path()).len()), ("old", 2));
 }
@@ -179,7 +179,7 @@ fn a_mode_that_changes_after_staging_is_not_overwritten() {
     let root = tree(&[("a", "old")]);
     let a = root.path().join("a");
     let mut staging = Staging::default();
-    staging.stage(&a, b"new", Print::of(b"old")).unwrap();
+    staging.stage(&a, b"new", Print::of_bytes(b"old")).unwrap();
     fs::set_permissions(&a, fs::Permissions::from_mode(0o600)).unwrap();
     let halted = staging.commit(&go).unwrap_err();
     assert!(halted.failure.message.ends_with("a: changed by another process since it was read; not written"));
@@ -209,7 +209,7 @@ fn attribute(file: &Path, name: &str) -> Option<Vec<u8>> {
 
 fn replaced(file: &Path) {
     let mut staging = Staging::default();
-    staging.stage(file, b"new", Print::of(b"old")).unwrap();
+    staging.stage(file, b"new", Print::of_bytes(b"old")).unwrap();
     staging.commit(&go).unwrap();
 }
 
@@ -228,7 +228,7 @@ fn a_new_file_is_private_and_never_replaces_one() {
 #[test]
 fn a_file_that_is_not_there_cannot_be_staged() {
     let root = tree(&[]);
-    let failure = Staging::default().stage(&root.path().join("no"), b"", Print::of(b"")).unwrap_err();
+    let failure = Staging::default().stage(&root.path().join("no"), b"", Print::of_bytes(b"")).unwrap_err();
     assert!(failure.message.ends_with("no: cannot write it: no such file or directory"), "{failure}");
 }
 
@@ -236,14 +236,14 @@ fn a_file_that_is_not_there_cannot_be_staged() {
 fn what_cannot_be_written_fails_before_anything_changed() {
     let root = tree(&[("a", "old")]);
     let mut staging = Staging::default();
-    staging.stage(&root.path().join("a"), b"new", Print::of(b"old")).unwrap();
-    assert_eq!(staging.stage(root.path(), b"new", Print::of(b"")).unwrap_err().exit, Exit::Failed);
+    staging.stage(&root.path().join("a"), b"new", Print::of_bytes(b"old")).unwrap();
+    assert_eq!(staging.stage(root.path(), b"new", Print::of_bytes(b"")).unwrap_err().exit, Exit::Failed);
     assert_eq!(text(root.path(), "a"), "old");
 }
 
 #[test]
 fn prints_differ_where_bytes_do() {
-    assert_eq!(Print::of(b"a"), Print::of(b"a"));
-    assert_ne!(Print::of(b"a"), Print::of(b"b"));
-    assert_ne!(Print::of(b""), Print::of(b"\0"));
+    assert_eq!(Print::of_bytes(b"a"), Print::of_bytes(b"a"));
+    assert_ne!(Print::of_bytes(b"a"), Print::of_bytes(b"b"));
+    assert_ne!(Print::of_bytes(b""), Print::of_bytes(b"\0"));
 }

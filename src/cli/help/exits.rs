@@ -53,7 +53,7 @@ const CODES: [(&str, &[Exit]); 32] = [
 ];
 
 /// The codes that a command can end with; none for words that are no command.
-pub(crate) fn of(command: &str) -> Option<&'static [Exit]> {
+pub(crate) fn for_command(command: &str) -> Option<&'static [Exit]> {
     CODES.iter().find(|(name, _)| *name == command).map(|(_, exits)| *exits)
 }
 
@@ -64,7 +64,7 @@ pub(crate) fn listed(command: Command, words: &str) -> Command {
         listed(inner, words.trim_start())
     };
     let command = command.mut_subcommands(below);
-    let Some(exits) = of(words) else { return command };
+    let Some(exits) = for_command(words) else { return command };
     let lines = exits.iter().map(|exit| {
         let meaning = exit.meaning().trim_end_matches('.').replace('`', "");
         format!("\n  {:<3}  {meaning}", exit.code())

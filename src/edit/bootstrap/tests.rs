@@ -242,7 +242,7 @@ proptest! {
         prop_assert_eq!(remove(&after).unwrap(), before.clone(), "{}", after);
         let lines: Vec<_> = after.lines().collect();
         prop_assert!(before.lines().all(|line| lines.contains(&line)), "{}", after);
-        let view = View::of(&after).unwrap();
+        let view = View::parse(&after).unwrap();
         let at = view.clusters().iter().position(|cluster| cluster["name"] == SDS_CLUSTER);
         let xds = style.xds.filter(|xds| *xds < style.clusters).unwrap_or(style.clusters - 1);
         prop_assert_eq!(at, Some(xds + 1), "{}", after);

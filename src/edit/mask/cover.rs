@@ -38,7 +38,7 @@ fn walk(value: &Value, below: Below, act: &mut dyn FnMut(Leaf<'_>) -> Option<Cov
             some_of(found.collect()).map(Cover::List)
         }
         Value::Object(map) => {
-            let rules = MapRules::of(map);
+            let rules = MapRules::of_map(map);
             let found = map.iter().filter_map(|(key, inner)| {
                 let below = if below == Below::All { below } else { rules.below(key) };
                 Some((key.clone(), walk(inner, below, act)?))

@@ -29,7 +29,7 @@ struct Open {
 
 /// The text with what stands after secret keys replaced, and what stands below them.
 pub(super) fn masked(text: &str) -> String {
-    let lines: Vec<_> = text.split_inclusive('\n').map(Line::of).collect();
+    let lines: Vec<_> = text.split_inclusive('\n').map(Line::parse).collect();
     let names: Vec<bool> = lines.iter().map(|line| line.names_a_secret()).collect();
     let is_secret = lines.iter().any(|line| line.is_kind_secret());
     let mut open: Option<Open> = None;
@@ -75,7 +75,7 @@ pub(super) fn masked(text: &str) -> String {
 }
 
 impl<'t> Line<'t> {
-    fn of(line: &'t str) -> Self {
+    fn parse(line: &'t str) -> Self {
         let text = line.trim_end_matches(['\n', '\r']);
         let body = text.trim_start_matches([' ', '\t', '#']);
         let (text_len, body_len) = (text.len(), body.len());

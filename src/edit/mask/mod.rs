@@ -28,7 +28,7 @@ pub(crate) const MASK: &str = "***";
 /// The value with every secret replaced by `***`.
 #[must_use]
 pub(crate) fn masked(value: &Value) -> Value {
-    manifest::masked(value, &SecretTexts::of(value))
+    manifest::masked(value, &SecretTexts::of_value(value))
 }
 
 /// Where secrets stand: `gloo.license_key`, `headers[0].value`.

@@ -50,7 +50,7 @@ pub(super) struct MapRules {
 }
 
 impl MapRules {
-    pub(super) fn of(map: &Map<String, Value>) -> Self {
+    pub(super) fn of_map(map: &Map<String, Value>) -> Self {
         let text = |key: &str| map.get(key).and_then(Value::as_str);
         Self {
             is_secret: text("kind") == Some("Secret") && text("apiVersion") == Some("v1"),

@@ -52,7 +52,7 @@ fn secrets_are_found_by_where_they_stand() {
     assert_eq!(shown["spec"]["aws"]["secretRef"]["name"], "shown-too");
     assert_eq!(shown["spec"]["aws"]["secretAccessKey"], MASK);
     assert_eq!(shown["metadata"]["name"], "s");
-    assert_eq!(SecretTexts::of(&value).masked("say Bearer x: QUJD, not k"), "say ***: ***, not k");
+    assert_eq!(SecretTexts::of_value(&value).masked("say Bearer x: QUJD, not k"), "say ***: ***, not k");
 }
 
 #[test]
@@ -66,9 +66,9 @@ fn a_manifests_secrets_are_masked_also_where_it_cannot_be_read() {
 
 #[test]
 fn overlapping_secrets_are_masked_together() {
-    let part = SecretTexts::of(&json!({"password": "abcd", "token": "abcdef"}));
+    let part = SecretTexts::of_value(&json!({"password": "abcd", "token": "abcdef"}));
     assert_eq!(part.masked("token: abcdef, abcd"), "token: ***, ***");
-    let crossed = SecretTexts::of(&json!({"password": "abcd", "token": "bcdef"}));
+    let crossed = SecretTexts::of_value(&json!({"password": "abcd", "token": "bcdef"}));
     assert_eq!(crossed.masked("<abcdef>"), "<***>");
 }
 
@@ -150,7 +150,7 @@ fn a_copy_of_a_secret_is_masked_in_values_and_in_texts_and_a_short_one_is_not() 
 
 #[test]
 fn a_short_secret_is_masked_in_the_words_of_others_only_as_a_value() {
-    let texts = SecretTexts::of(&json!({"password": "a", "token": "on"}));
+    let texts = SecretTexts::of_value(&json!({"password": "a", "token": "on"}));
     for (said, masked) in [
         ("Error: a value is not on", "Error: a value is not on"),
         ("password: a", "password: ***"),

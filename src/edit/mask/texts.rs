@@ -28,7 +28,7 @@ pub(crate) struct SecretTexts {
 impl SecretTexts {
     /// The secrets of a value.
     #[must_use]
-    pub(crate) fn of(value: &Value) -> Self {
+    pub(crate) fn of_value(value: &Value) -> Self {
         Self::of_all(std::iter::once(value))
     }
 

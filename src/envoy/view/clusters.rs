@@ -18,9 +18,9 @@ pub(super) const COLUMNS: [Column; 8] = [
 
 pub(super) fn rows(entry: &DumpEntry) -> Vec<ViewRow> {
     let cluster = &entry.resource;
-    let own = tls::of(cluster);
+    let own = tls::read(cluster);
     // With auto-mTLS the endpoint decides which of several sockets is used.
-    let matches: Vec<_> = list(cluster, "transport_socket_matches").map(tls::of).collect();
+    let matches: Vec<_> = list(cluster, "transport_socket_matches").map(tls::read).collect();
     let by_match = matches.into_iter().find(|one| !one.mode.is_empty());
     let (mode, tls) = match by_match {
         Some(tls) => (format!("{} by endpoint", tls.mode), tls),

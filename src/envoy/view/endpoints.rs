@@ -16,11 +16,11 @@ pub(super) const COLUMNS: [Column; 6] = [
 
 pub(super) fn rows(entry: &DumpEntry) -> Rows<'_> {
     let localities = list(&entry.resource, "endpoints");
-    let of_locality = move |locality| list(locality, "lb_endpoints").map(move |it| of(entry, locality, it));
+    let of_locality = move |locality| list(locality, "lb_endpoints").map(move |it| endpoint_row(entry, locality, it));
     Box::new(localities.flat_map(of_locality))
 }
 
-fn of(entry: &DumpEntry, locality: &Value, endpoint: &Value) -> ViewRow {
+fn endpoint_row(entry: &DumpEntry, locality: &Value, endpoint: &Value) -> ViewRow {
     let (text, port) = address(&endpoint["endpoint"]["address"]);
     let place = &locality["locality"];
     let place = ["region", "zone", "sub_zone"].iter().filter_map(|key| place[key].as_str());

@@ -19,14 +19,14 @@ pub(super) fn rows(entry: &DumpEntry) -> Rows<'_> {
     let default = Some(&listener["default_filter_chain"]).filter(|chain| chain.is_object());
     let chains: Vec<_> = list(listener, "filter_chains").chain(default).collect();
     match chains.is_empty() {
-        true => Box::new(std::iter::once(of(entry, &Value::Null))),
-        false => Box::new(chains.into_iter().map(move |chain| of(entry, chain))),
+        true => Box::new(std::iter::once(chain_row(entry, &Value::Null))),
+        false => Box::new(chains.into_iter().map(move |chain| chain_row(entry, chain))),
     }
 }
 
-fn of(entry: &DumpEntry, chain: &Value) -> ViewRow {
+fn chain_row(entry: &DumpEntry, chain: &Value) -> ViewRow {
     let (text, port) = address(&entry.resource["address"]);
-    let tls = tls::of(chain);
+    let tls = tls::read(chain);
     let matched = &chain["filter_chain_match"];
     let domains = if matched["server_names"].is_array() { matched["server_names"].clone() } else { json!(["*"]) };
     let target = list(chain, "filters").map(target).find(|target| !target.text.is_empty()).unwrap_or_default();

@@ -16,14 +16,15 @@ pub(super) const COLUMNS: [Column; 6] = [
 
 pub(super) fn rows(entry: &DumpEntry) -> Rows<'_> {
     let hosts = list(&entry.resource, "virtual_hosts");
-    let mut rows = hosts.flat_map(move |host| list(host, "routes").map(move |route| of(entry, host, route))).peekable();
+    let mut rows =
+        hosts.flat_map(move |host| list(host, "routes").map(move |route| route_row(entry, host, route))).peekable();
     match rows.peek() {
         Some(_) => Box::new(rows),
         None => Box::new(std::iter::once(row([("routes", json!(entry.name)), ("domains", json!([]))]))),
     }
 }
 
-fn of(entry: &DumpEntry, host: &Value, route: &Value) -> ViewRow {
+fn route_row(entry: &DumpEntry, host: &Value, route: &Value) -> ViewRow {
     let clusters = clusters(&route["route"]);
     row([
         ("routes", json!(entry.name)),

@@ -16,7 +16,7 @@ pub(super) struct SocketTls {
 }
 
 /// Reads `transport_socket`, of a cluster or of a filter chain; Envoy before 1.14 had `tls_context`.
-pub(super) fn of(owner: &Value) -> SocketTls {
+pub(super) fn read(owner: &Value) -> SocketTls {
     let socket = &owner["transport_socket"];
     let config = if socket["typed_config"].is_object() { &socket["typed_config"] } else { &owner["tls_context"] };
     let config = inner(config);

@@ -103,7 +103,7 @@ async fn services(cluster: &Cluster<'_>, place: Place<'_>) -> Result<(BTreeSet<S
                 Ok(None) => break,
                 Ok(Some(page)) => {
                     for value in page.items {
-                        let named = destinations::of(&Object::new(kind, value)).into_iter();
+                        let named = destinations::read(&Object::new(kind, value)).into_iter();
                         services.extend(named.filter_map(|it| match it.target {
                             Written::Kube { service, port } => Some((service.namespace, service.name, port)),
                             _ => None,

@@ -76,10 +76,10 @@ pub(super) async fn describe(
 
 async fn routing(cluster: &Cluster<'_>, request: &Request) -> Result<Snapshot, Failure> {
     let mut wants: Vec<_> = ROUTING.into_iter().map(Want::all).collect();
-    wants.push(Want::all(&kinds::SETTINGS).of(&cluster.gloo));
+    wants.push(Want::all(&kinds::SETTINGS).in_namespace(&cluster.gloo));
     wants.push(Want::of_the_cluster(&kinds::NAMESPACE).detail(Detail::Metadata));
     if request.port.is_some() {
-        wants.push(Want::all(&kinds::SERVICE).of(&cluster.gloo));
+        wants.push(Want::all(&kinds::SERVICE).in_namespace(&cluster.gloo));
     }
     snapshot::of_cluster(&cluster.session, &wants, &cluster.namespaces()).await
 }

@@ -62,7 +62,7 @@ pub(super) async fn run(task: &Enrolment, global: &Global, report: &mut Report<'
         }
         report.record(Row::left(object, Outcome::Skipped, why));
     }
-    if let Some(refused) = report.interrupts().or(guarded(&session, &survey, task, &plans, report)).await? {
+    if let Some(refused) = report.interrupts().until_signal(guarded(&session, &survey, task, &plans, report)).await? {
         report.row(refused);
         report.ui.status(UNTOUCHED);
         return Ok(());

@@ -84,14 +84,14 @@ impl Harms {
         if let Some(policies) = policies {
             traffic.world.know_policies(policies);
         }
-        let mut harms = Self::of(&mut traffic, effects);
+        let mut harms = Self::of_effects(&mut traffic, effects);
         harms.unknown.retain(|why| !traffic.unread.contains(why));
         harms.unknown.splice(0..0, traffic.unread);
         harms.unread_others = traffic.unread_others;
         Ok(harms)
     }
 
-    fn of(traffic: &mut Traffic, effects: &[Effect]) -> Self {
+    fn of_effects(traffic: &mut Traffic, effects: &[Effect]) -> Self {
         let facts = |world: &PlannedWorld, ways: &[RouteWay]| {
             let surveys = world.surveys();
             ways.iter().map(|way| way.facts(&surveys)).collect::<Vec<_>>()
@@ -249,7 +249,7 @@ fn would_break(broken: &[Harmed], joins: Option<CommandLine>) -> Option<Objectio
     };
     let mut why = Objection::new(Reason::WouldBreak, format!("{what} would get 503s; nothing changed"));
     why.details = ways(broken);
-    Some(why.hint(safe_order(first, joins).or("; ", flag("--force").text(" proceeds"))))
+    Some(why.hint(safe_order(first, joins).or_else("; ", flag("--force").text(" proceeds"))))
 }
 
 fn may_break(unknown: &[Unread]) -> Option<Objection> {

@@ -93,7 +93,7 @@ fn would_break(scope: &PolicyScope, broken: &[Harmed]) -> Objection {
         enable
             .unwrap_or_default()
             .command(gloo_rs("istio auto-mtls enable"))
-            .or("; ", flag("--force").text(" proceeds")),
+            .or_else("; ", flag("--force").text(" proceeds")),
     )
 }
 

@@ -138,7 +138,7 @@ pub(super) fn edit(task: &PeerAuth, files: &FilesTask, report: &mut Report<'_>) 
         ));
         return Ok(());
     }
-    let emit = Emit::of(task.preview, files.destination, read.is_single);
+    let emit = Emit::choose(task.preview, files.destination, read.is_single);
     match decide(request, &policies, &kinds::PEER_AUTHENTICATION) {
         PolicyVerdict::Refuse { object, why } => report.row(Row::left(object, Outcome::Refused, why)),
         PolicyVerdict::Unchanged { object, message } => {

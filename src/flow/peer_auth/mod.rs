@@ -53,7 +53,7 @@ pub(super) async fn change(task: &PeerAuth, global: &Global, report: &mut Report
     report.form_for_cluster(task.preview);
     report.context(&place(&session));
     let stop = report.interrupts();
-    let planned = stop.or(plan(&session, task, global, report)).await?;
+    let planned = stop.until_signal(plan(&session, task, global, report)).await?;
     let change = match planned {
         Ok(change) => change,
         Err(refused) => {
@@ -104,7 +104,7 @@ pub(super) async fn plan(
         PolicyVerdict::Change { before, edits, message } => Change::new(before, edits, message),
     };
     say_around(task, &mesh, &change.before.reference, notes);
-    if let Some(owner) = owner::of(&change.before.value) {
+    if let Some(owner) = owner::find(&change.before.value) {
         notes.advice(on_owner(task, &change.before.reference, &owner));
     }
     let objection = caution::objection(session, task, global, &mesh, &change, notes).await;
@@ -265,7 +265,7 @@ async fn write(session: &Session, task: &PeerAuth, planned: Change, stop: &Inter
             return Err(interrupted().detail(UNTOUCHED));
         }
         let (reference, message) = (planned.before.reference.clone(), planned.message.clone());
-        let owner = owner::of(&planned.before.value).map(|owner| owner.to_string());
+        let owner = owner::find(&planned.before.value).map(|owner| owner.to_string());
         match transaction::make(session, planned).await {
             Ok(done) if stop.is_set() => {
                 let undone = transaction::take_back(session, &[done]).await;

@@ -30,7 +30,7 @@ use crate::plan::ssl_config::{Tls, tls_of};
 pub(super) async fn steps(session: &Session, task: &Teardown, global: &Global) -> Result<Removal, Failure> {
     let marks = task.marks;
     let mut found = Removal::default();
-    let release = InRelease::of(session, global.object_namespace()).await;
+    let release = InRelease::read(session, global.object_namespace()).await;
     of_policies(session, marks, &mut found).await?;
     of_upstreams(session, marks, &mut found).await?;
     of_settings(session, marks, global, release.as_ref(), &mut found).await?;
@@ -127,7 +127,7 @@ async fn of_settings(
     let is_ours = written_by_us(&settings, &["f:spec", "f:gloo", "f:istioOptions"]);
     // What the release's values turned on goes with them.
     let goes_with_release = release.is_some_and(|release| release.goes(marks));
-    if !is_ours && goes_with_release && matches!(owner::of(&settings), Some(Owner::Helm { .. })) {
+    if !is_ours && goes_with_release && matches!(owner::find(&settings), Some(Owner::Helm { .. })) {
         return Ok(());
     }
     if found.sort(marks, is_ours, || {

@@ -110,7 +110,7 @@ async fn via(session: &Session, task: &Setup, global: &Global) -> Result<(Bringe
     };
     let proxy = proxies.first().expect("what was found is no empty list");
     let name = name_of(&proxy.workload.reference);
-    let of_proxy = owner::of(&proxy.workload.value);
+    let of_proxy = owner::find(&proxy.workload.value);
     let owner = match release::owner(session, namespace).await {
         Some(owner @ (Owner::ArgoCd { .. } | Owner::Flux { .. })) => Some(owner),
         _ => of_proxy,

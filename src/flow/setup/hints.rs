@@ -73,11 +73,11 @@ mod tests {
             (flag("--release").text(" NAME chooses one"), None),
             (
                 Hint::from("-n NAMESPACE searches another namespace")
-                    .or(", ", flag("--release").text(" NAME chooses one")),
+                    .or_else(", ", flag("--release").text(" NAME chooses one")),
                 Some("-n NAMESPACE searches another namespace"),
             ),
             (
-                inject.or("; ", flag("--include-gloo-namespace").text(" enrolls it")),
+                inject.or_else("; ", flag("--include-gloo-namespace").text(" enrolls it")),
                 Some("gloo-rs istio inject puts only the gateway into the mesh"),
             ),
             ("remove those fields, then run this again".into(), Some("remove those fields, then run this again")),

@@ -142,7 +142,7 @@ impl Way {
             let which = format!("step {number} ({} {})", step.word, step.what);
             let act = step.act.clone();
             let interrupts = report.interrupts();
-            let planned = interrupts.or(async {
+            let planned = interrupts.until_signal(async {
                 let by = match &step.act {
                     StepAct::Upstreams(policy, _) if policy.wish == MtlsWish::Enable => {
                         let before: Vec<_> = plan.iter().map(|planned: &PlannedStep| &*planned.effects).collect();

@@ -8,7 +8,7 @@ use crate::kube::Session;
 use crate::load::dangling;
 use crate::model::{Object, ObjectRef, kinds};
 use crate::options::{Global, Injection, UpstreamsTask};
-use crate::plan::dangling::{of, of_settings, release};
+use crate::plan::dangling::{find, of_settings, release};
 use crate::plan::path::effect::{Effect, Turn};
 use crate::plan::policy::Caution;
 
@@ -31,13 +31,13 @@ pub(super) async fn refuse(
     let (upstreams, for_nobody): (Vec<_>, Vec<_>) = pointing.upstreams.iter().partition(|it| release(it).is_some());
     let (settings, others): (Vec<_>, Vec<_>) =
         pointing.others.into_iter().partition(|it| *it.object.kind == kinds::SETTINGS);
-    let takeable = upstreams.into_iter().filter_map(of).chain(settings).filter(|it| !is_let_go(&it.object));
+    let takeable = upstreams.into_iter().filter_map(find).chain(settings).filter(|it| !is_let_go(&it.object));
     let mut left: Vec<_> = takeable.collect();
     let hint = match for_nobody.is_empty() && others.is_empty() {
         true => flag("--all").text(" removes that as well"),
         false => "remove those fields, then run this again".into(),
     };
-    left.extend(for_nobody.into_iter().filter_map(of).chain(others));
+    left.extend(for_nobody.into_iter().filter_map(find).chain(others));
     let refused = against(&left, &pointing.hidden, UpstreamsTask::Left, Caution::Careful);
     refused.map_err(|why| if left.is_empty() { why } else { Failure { hints: vec![hint], ..why } })
 }
@@ -46,7 +46,7 @@ pub(super) async fn refuse(
 pub(super) fn lets_go(planned: &PlannedStep, object: &ObjectRef) -> bool {
     let points = |after: &Object| match after.reference.kind == &kinds::SETTINGS {
         true => of_settings(after).is_some(),
-        false => of(after).is_some(),
+        false => find(after).is_some(),
     };
     let change = planned.work.changes().find(|change| change.before.reference == *object);
     // The release's own Settings go with its values.

@@ -29,7 +29,7 @@ pub(super) async fn prove(
 ) -> Result<(), Failure> {
     let last = Instant::now() + SETTLES.min(global.wait_timeout);
     let interrupts = report.interrupts();
-    let sent = interrupts.or(async {
+    let sent = interrupts.until_signal(async {
         let mut judged = Box::pin(verify::judged(session, task, global, report)).await;
         while !judged.as_ref().is_ok_and(|judged| judged.fault().is_none()) && Instant::now() < last {
             sleep(PAUSE).await;

@@ -26,7 +26,7 @@ pub(super) struct InRelease {
 
 impl InRelease {
     /// None: no release has them.
-    pub(super) async fn of(session: &Session, namespace: &str) -> Option<Self> {
+    pub(super) async fn read(session: &Session, namespace: &str) -> Option<Self> {
         let found = release::find(session, namespace, None, None).await.ok()?;
         let values = &found.record.values;
         if !has_istio(values) {
@@ -76,7 +76,7 @@ pub(super) async fn back(
     for proxy in &proxies {
         let workload = &proxy.workload;
         let is_injected = injected_by_us(&workload.value);
-        let release = release.filter(|_| matches!(owner::of(&workload.value), Some(Owner::Helm { .. })));
+        let release = release.filter(|_| matches!(owner::find(&workload.value), Some(Owner::Helm { .. })));
         let (is_ours, command) = match release {
             Some(release) => (release.is_ours, gloo_rs("upgrade-values --remove --apply")),
             None => (is_injected, unless_usual(gloo_rs("istio uninject"), &workload.reference.name)),

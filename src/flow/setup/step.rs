@@ -356,7 +356,7 @@ impl PlannedStep {
     ) -> Result<MadeByStep, Stopped> {
         let Self { step: Step { act, .. }, .. } = self;
         let stop = report.interrupts();
-        let planned = Box::pin(stop.or(act.plan(session, global, PlanTime::Now(caution), report))).await?;
+        let planned = Box::pin(stop.until_signal(act.plan(session, global, PlanTime::Now(caution), report))).await?;
         let work = match planned {
             Ok(work) => work,
             Err(rows) => {

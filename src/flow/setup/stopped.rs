@@ -72,12 +72,12 @@ pub(super) fn stopped(
             (why.exit, "gives no reason to roll back an earlier step".to_owned())
         }
         StepEnd::Own(Stands::Nothing) => (why.exit, "changed nothing".to_owned()),
-        StepEnd::Own(Stands::RolledBack) => (why.exit.or(Exit::RolledBack), "is rolled back".to_owned()),
+        StepEnd::Own(Stands::RolledBack) => (why.exit.prevailing(Exit::RolledBack), "is rolled back".to_owned()),
         StepEnd::ProvenWrong { back, is_all_back } => {
             let exit = if *is_all_back { Exit::RolledBack } else { Exit::HalfDone };
-            (why.exit.or(exit), wrong(plan, back, *is_all_back))
+            (why.exit.prevailing(exit), wrong(plan, back, *is_all_back))
         }
-        StepEnd::Own(Stands::HalfDone) => (why.exit.or(Exit::HalfDone), "is NOT fully rolled back".to_owned()),
+        StepEnd::Own(Stands::HalfDone) => (why.exit.prevailing(Exit::HalfDone), "is NOT fully rolled back".to_owned()),
         StepEnd::Own(Stands::Unconfirmed) => (why.exit, "is applied, not verified".to_owned()),
         StepEnd::Own(Stands::Part) => (why.exit, "is partly applied".to_owned()),
     };

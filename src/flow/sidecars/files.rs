@@ -55,7 +55,7 @@ struct Read {
 pub(crate) fn run(task: &Sidecars, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let Some(files) = &task.files else { return Ok(()) };
     let mut inputs = files::find(&files::sources_of(&files.paths)?)?;
-    let mut emit = Emit::of(task.preview, files.destination, inputs.is_single());
+    let mut emit = Emit::choose(task.preview, files.destination, inputs.is_single());
     report.form_for_files(task.preview, files.destination);
     let mut read = Read::default();
     let mut stdin = report.interrupts().stdin();
@@ -158,7 +158,7 @@ impl Read {
         self.texts.push(text);
     }
 
-    fn of(&self, kind: &'static Kind) -> impl Iterator<Item = &Object> {
+    fn of_kind(&self, kind: &'static Kind) -> impl Iterator<Item = &Object> {
         self.members.iter().map(|member| &member.object).filter(move |object| object.reference.kind == kind)
     }
 
@@ -172,8 +172,12 @@ impl Read {
             let namespace = &object.reference.namespace;
             namespace.is_empty() || global.namespace.as_ref().is_none_or(|typed| typed == namespace)
         };
-        let workloads: Vec<_> =
-            self.of(&kinds::DEPLOYMENT).chain(self.of(&kinds::DAEMON_SET)).filter(in_namespace).cloned().collect();
+        let workloads: Vec<_> = self
+            .of_kind(&kinds::DEPLOYMENT)
+            .chain(self.of_kind(&kinds::DAEMON_SET))
+            .filter(in_namespace)
+            .cloned()
+            .collect();
         let place = "the manifests";
         let is_proxy = |workload: &Object| workload.label("gloo") == Some("gateway-proxy");
         let chosen =
@@ -219,7 +223,7 @@ impl Read {
             let (own, its) = (&map.reference.namespace, &workload.reference.namespace);
             map.reference.name == name && (own == its || own.is_empty() || its.is_empty())
         };
-        let bootstrap = self.of(&kinds::CONFIG_MAP).find(beside).cloned();
+        let bootstrap = self.of_kind(&kinds::CONFIG_MAP).find(beside).cloned();
         GatewayProxy { workload, bootstrap, pods: Pods::Unseen }
     }
 
@@ -227,7 +231,7 @@ impl Read {
         let Some(flags) = flags_of(&task.act) else {
             return sidecars::uninject(proxy, &Around::default()).map_err(Unplanned::Refused);
         };
-        let values = |kind: &'static Kind| self.of(kind).map(|object| object.value.clone()).collect::<Vec<_>>();
+        let values = |kind: &'static Kind| self.of_kind(kind).map(|object| object.value.clone()).collect::<Vec<_>>();
         let deployments = values(&kinds::DEPLOYMENT);
         let control_planes: Vec<_> =
             deployments.iter().filter(|it| it["metadata"]["labels"]["app"] == "istiod").cloned().collect();
@@ -252,10 +256,13 @@ impl Read {
     /// Something in the manifests would be left pointing at the cluster.
     fn released(&self, act: &Injection) -> Result<Vec<Change>, Failure> {
         let Injection::Uninject { upstreams, caution } = act else { return Ok(Vec::new()) };
-        let pointing = self.of(&kinds::UPSTREAM).filter(|upstream| dangling::of(upstream).is_some()).cloned().collect();
+        let pointing =
+            self.of_kind(&kinds::UPSTREAM).filter(|upstream| dangling::find(upstream).is_some()).cloned().collect();
         let (released, mut left) = release(pointing, *upstreams);
-        left.extend(self.of(&kinds::VIRTUAL_SERVICE).chain(self.of(&kinds::GATEWAY)).filter_map(dangling::of));
-        left.extend(self.of(&kinds::SETTINGS).filter_map(dangling::of_settings));
+        left.extend(
+            self.of_kind(&kinds::VIRTUAL_SERVICE).chain(self.of_kind(&kinds::GATEWAY)).filter_map(dangling::find),
+        );
+        left.extend(self.of_kind(&kinds::SETTINGS).filter_map(dangling::of_settings));
         against(&left, &[], *upstreams, *caution)?;
         Ok(released)
     }

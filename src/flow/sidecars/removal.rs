@@ -99,7 +99,7 @@ pub(super) fn release(upstreams: Vec<Object>, wanted: UpstreamsTask) -> (Vec<Cha
     for before in upstreams {
         match (wanted == UpstreamsTask::Included).then(|| plan::dangling::release(&before)).flatten() {
             Some(change) => released.push(change),
-            None => left.extend(plan::dangling::of(&before)),
+            None => left.extend(plan::dangling::find(&before)),
         }
     }
     (released, left)

@@ -56,7 +56,7 @@ pub(super) async fn run(
     stop: &Interrupts,
     report: &mut Report<'_>,
 ) -> Result<u64, Stopped> {
-    let (helm, target) = stop.or(ready(session, upgrade, task)).await?;
+    let (helm, target) = stop.until_signal(ready(session, upgrade, task)).await?;
     let order = order::upgrade(target, upgrade, on_failure, &helm, task)?;
     let Record { name, namespace, .. } = &upgrade.record;
     let act = format!("upgrade-values --apply changes {} of", upgrade.changes);

@@ -57,7 +57,7 @@ fn write(subject: &ValuesSubject, new: &str, report: &Report<'_>) -> Result<(), 
         return Ok(());
     }
     let mut staging = Staging::default();
-    staging.stage(file, new.as_bytes(), Print::of(read.text.as_bytes()))?;
+    staging.stage(file, new.as_bytes(), Print::of_bytes(read.text.as_bytes()))?;
     staging.commit(&|| report.interrupts().check()).map(drop).map_err(|halted| *halted.failure)
 }
 
@@ -74,5 +74,5 @@ fn document(PlannedValues { subject, plan, after, .. }: &PlannedValues, task: &U
     });
     report.field("release", release.unwrap_or(Value::Null));
     report.field("changes", shown::value(&plan.changes, secrets));
-    report.field("values", secrets.of(after));
+    report.field("values", secrets.shown(after));
 }

@@ -68,7 +68,7 @@ async fn of_a_release(
     let session = session::open(global, report).await?;
     report.context(&session::place(&session));
     let interrupts = report.interrupts();
-    let planned = interrupts.or(plan_release(&session, (name, revision), task, global, report));
+    let planned = interrupts.until_signal(plan_release(&session, (name, revision), task, global, report));
     let planned = Box::pin(planned).await?;
     let upgrade = finish(&planned, Some(&session), task, global, report)?;
     if upgrade.is_some() {
@@ -80,7 +80,7 @@ async fn of_a_release(
         }
     }
     match upgrade {
-        Some(upgrade) if task.check => interrupts.or(ready(&session, &upgrade, task)).await.map(drop),
+        Some(upgrade) if task.check => interrupts.until_signal(ready(&session, &upgrade, task)).await.map(drop),
         Some(_) => {
             let ended = Box::pin(carry_out(&session, &planned, task, global, &interrupts, report)).await;
             let upgraded = ended.map_err(|stopped| {

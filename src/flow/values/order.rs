@@ -99,7 +99,7 @@ pub(super) fn version<'a>(upgrade: &'a Upgrade, task: &'a UpgradeValues) -> Resu
                 Hint::default()
                     .flag("--to-version")
                     .text(" VERSION names one")
-                    .or(", ", Hint::default().flag("--chart").text(" FILE.tgz the chart itself")),
+                    .or_else(", ", Hint::default().flag("--chart").text(" FILE.tgz the chart itself")),
             ))
         }
     }

@@ -86,7 +86,7 @@ impl PlannedValues {
         let Some((read, _)) = &self.subject.file else {
             let shown = |values: &Value| match values {
                 Value::Null => String::new(),
-                values => yaml::write(&secrets.of(&values::sorted(values))),
+                values => yaml::write(&secrets.shown(&values::sorted(values))),
             };
             return diff::unified("values", "values", &shown(&self.subject.values), &shown(&self.after));
         };
@@ -115,7 +115,7 @@ impl PlannedValues {
             edition: subject.chart.edition,
             values: text.clone(),
             changes: plan.changes.len(),
-            secrets: SecretTexts::of(&subject.values),
+            secrets: SecretTexts::of_value(&subject.values),
             conflict: subject.conflict.clone(),
             newest,
         })

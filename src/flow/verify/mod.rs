@@ -311,7 +311,7 @@ impl Run<'_> {
         let behind = witness::behind(self.session, self.survey, &object, Timestamp::now()).await;
         let upstream = Upstream {
             name: short_name(&object.reference, crate::options::GLOO_SYSTEM),
-            sent: SentTls::of(&object, self.survey.switches().await),
+            sent: SentTls::to_upstream(&object, self.survey.switches().await),
             backend_namespace: behind.namespace.clone(),
         };
         Around { object: Ok(object), upstream: Ok(upstream), behind }

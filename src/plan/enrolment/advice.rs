@@ -15,10 +15,10 @@ use crate::plan::ssl_config::{Tls, tls_of};
 pub(crate) fn on_owners(plan: &NamespacePlan) -> Vec<Advice> {
     let mut said = Vec::new();
     if !plan.label.is_already() {
-        said.extend(owner::of(&plan.namespace.value).map(|owner| on_namespace(plan, &owner)));
+        said.extend(owner::find(&plan.namespace.value).map(|owner| on_namespace(plan, &owner)));
     }
     said.extend(plan.restarts().filter_map(|workload| {
-        let owner = owner::of(&workload.value)?;
+        let owner = owner::find(&workload.value)?;
         let message = match owner {
             Owner::ArgoCd { .. } | Owner::Flux { .. } => {
                 format!("{owner} owns {}: it may remove restartedAt, which restarts its pods again", short(workload))

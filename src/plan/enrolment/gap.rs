@@ -6,7 +6,7 @@ use crate::model::{Object, kinds};
 use crate::plan::labels::{labels, selects};
 
 /// How requests are interrupted while the workload starts anew; none where enough pods serve all the time.
-pub(crate) fn of(workload: &Object, budgets: &[Value]) -> Option<String> {
+pub(crate) fn find(workload: &Object, budgets: &[Value]) -> Option<String> {
     let (down, all) = (unavailable(workload), replicas(workload));
     if down == 0 || all == 0 {
         return None;
@@ -148,7 +148,7 @@ mod tests {
             ),
         ];
         for (kind, spec, wanted) in table {
-            assert_eq!(of(&workload(kind, &spec), &[]).as_deref(), wanted, "{} {spec}", kind.kind);
+            assert_eq!(find(&workload(kind, &spec), &[]).as_deref(), wanted, "{} {spec}", kind.kind);
         }
     }
 
@@ -169,9 +169,9 @@ mod tests {
             (budget(&expression("DoesNotExist", Value::Null), 1), None),
         ];
         for (budget, wanted) in table {
-            assert_eq!(of(&four, std::slice::from_ref(&budget)).as_deref(), wanted, "{budget}");
+            assert_eq!(find(&four, std::slice::from_ref(&budget)).as_deref(), wanted, "{budget}");
         }
         let surging = workload(&kinds::DEPLOYMENT, &json!({"replicas": 1}));
-        assert_eq!(of(&surging, &[budget(&json!({"matchLabels": {"app": "x"}}), 0)]), None);
+        assert_eq!(find(&surging, &[budget(&json!({"matchLabels": {"app": "x"}}), 0)]), None);
     }
 }

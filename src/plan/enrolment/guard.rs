@@ -49,7 +49,7 @@ pub(crate) fn against(namespace: &Object, installed: Installed<'_>, gloo: GlooNa
             why.hint(
                 gloo_rs("istio inject")
                     .then(" puts only the gateway into the mesh")
-                    .or("; ", flag("--include-gloo-namespace").text(" enrolls it")),
+                    .or_else("; ", flag("--include-gloo-namespace").text(" enrolls it")),
             ),
         );
     }

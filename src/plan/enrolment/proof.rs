@@ -10,7 +10,7 @@ use crate::plan::sidecars::parts::ISTIO_PROXY;
 ///
 /// # Errors
 /// What is wrong, pod by pod.
-pub(crate) fn of<'p>(pods: impl IntoIterator<Item = &'p Value>, wanted: Option<&str>) -> Result<usize, Vec<String>> {
+pub(crate) fn prove<'p>(pods: impl IntoIterator<Item = &'p Value>, wanted: Option<&str>) -> Result<usize, Vec<String>> {
     let mut proven = 0;
     let mut wrong = Vec::new();
     for pod in pods.into_iter().filter(|pod| is_living(pod)) {
@@ -83,7 +83,7 @@ mod tests {
             (pod(Some("1-28"), "containers", true), None, wrong("still has a sidecar, of 1-28")),
         ];
         for (pod, wanted, judged) in table {
-            assert_eq!(of([&pod], wanted), judged, "{pod}");
+            assert_eq!(prove([&pod], wanted), judged, "{pod}");
         }
     }
 
@@ -92,6 +92,6 @@ mod tests {
         let mut going = json!({"metadata": {"name": "p"}});
         going["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
         let ended = json!({"metadata": {"name": "q"}, "status": {"phase": "Succeeded"}});
-        assert_eq!(of([&going, &ended], Some("1-28")), Ok(0));
+        assert_eq!(prove([&going, &ended], Some("1-28")), Ok(0));
     }
 }

@@ -33,7 +33,7 @@ pub(crate) fn fate(workload: &Object, pods: &[&Value], goal: &Goal, budgets: &[V
     let wanted = goal.revision();
     let mut from: Vec<_> = pods.iter().map(|pod| injected_by(pod)).filter(|has| has.as_deref() != wanted).collect();
     if from.is_empty() {
-        let waits = !rollout::is_done(&workload.value) && proof::of(pods.iter().copied(), wanted).is_err();
+        let waits = !rollout::is_done(&workload.value) && proof::prove(pods.iter().copied(), wanted).is_err();
         return if waits { Fate::UnderWay } else { Fate::Fits { pods: pods.len() } };
     }
     if let Some(why) = never_fits(&workload.value["spec"]["template"], goal) {
@@ -53,7 +53,7 @@ pub(crate) fn fate(workload: &Object, pods: &[&Value], goal: &Goal, budgets: &[V
     }
     from.sort();
     from.dedup();
-    Fate::Restart { from, gap: gap::of(workload, budgets) }
+    Fate::Restart { from, gap: gap::find(workload, budgets) }
 }
 
 /// Why new pods of this template would not be as wanted either.

@@ -136,7 +136,7 @@ fn on_pods(upstream: &ObjectRef, ends: &[(&Pod, PairState)]) -> Option<Advice> {
     // A ztunnel takes HBONE, not the mutual TLS that a gateway speaks to sidecars.
     let ambient = |pod: &Pod| if pod.membership == Membership::Ambient { " (ambient)" } else { "" };
     Some(
-        Advice::warning(Code::of(Cause::NoSidecar), what)
+        Advice::warning(Code::for_cause(Cause::NoSidecar), what)
             .details(some_of(without.iter().map(|pod| format!("pod {pod}{}", ambient(pod)))))
             .hint(match without.iter().find(|pod| pod.barred.is_none()) {
                 Some(pod) => gloo_rs("istio enroll").value(&pod.namespace).into(),
@@ -160,7 +160,7 @@ fn on_disabled(upstream: &ObjectRef, ends: &[(&Pod, PairState)]) -> Option<Advic
         let what = format!("the peer of {name} does not accept mTLS (DISABLE): 503 with mTLS");
         let disable = gloo_rs("istio disable-mtls").with("-u", typed(upstream));
         return Some(
-            Advice::warning(Code::of(Cause::DisabledPeer), what)
+            Advice::warning(Code::for_cause(Cause::DisabledPeer), what)
                 .details([format!("peerauthentication {policy}")])
                 .hint(policy.opened_by(&pod.namespace).then(" first, or ").command(disable)),
         );
@@ -175,9 +175,12 @@ fn on_strict(name: &str, around: &UpstreamContext) -> Option<Advice> {
     let ends = pair::ends(&after);
     if let Some((_, policy)) = policy(&broken(&ends, &[Cause::StrictPeer, Cause::StrictAmbient])) {
         return Some(
-            Advice::warning(Code::of(Cause::StrictPeer), format!("the peer of {name} is STRICT: 503 without mTLS"))
-                .details([format!("peerauthentication {policy}")])
-                .hint("make it PERMISSIVE first, or enable mTLS again"),
+            Advice::warning(
+                Code::for_cause(Cause::StrictPeer),
+                format!("the peer of {name} is STRICT: 503 without mTLS"),
+            )
+            .details([format!("peerauthentication {policy}")])
+            .hint("make it PERMISSIVE first, or enable mTLS again"),
         );
     }
     let behind = if let Behind::Unknown(why) = &facts.behind { Some(why) } else { None };

@@ -33,7 +33,7 @@ impl<'s> ServicePort<'s> {
     ///
     /// # Errors
     /// What is behind it where that is known without the pods.
-    pub(crate) fn of(
+    pub(crate) fn find(
         name: &'s str,
         service: &'s Value,
         number: Option<u64>,
@@ -48,7 +48,7 @@ impl<'s> ServicePort<'s> {
         let Some(entry) = ports.into_iter().flatten().find(is_it) else {
             return Err(Behind::NoPort { service: full, port: number.unwrap_or_default() });
         };
-        match PodSelector::of(service, narrowed) {
+        match PodSelector::from_service(service, narrowed) {
             Some(selector) => {
                 let is_unready_served = service["spec"]["publishNotReadyAddresses"] == true;
                 Ok(Self { service: name, entry, is_unready_served, selector })

@@ -33,7 +33,7 @@ impl<'s> PodEndpoints<'s> {
 
     /// Those of the port of this name, which is empty where the Service has one port without a name. Slices that do not
     /// have the port tell nothing: it may be new.
-    pub(crate) fn of(slices: impl IntoIterator<Item = &'s Value>, port_name: &str) -> Self {
+    pub(crate) fn from_slices(slices: impl IntoIterator<Item = &'s Value>, port_name: &str) -> Self {
         let mut read = HashMap::new();
         let mut has_port = false;
         for slice in slices {
@@ -109,7 +109,7 @@ mod tests {
             slice(&http, &json!([pod("a", json!(true)), pod("b", json!(false))])),
             slice(&json!({"name": "admin", "port": 9000}), &json!([pod("d", json!(true))])),
         ];
-        let endpoints = PodEndpoints::of(&slices, "http");
+        let endpoints = PodEndpoints::from_slices(&slices, "http");
         let of = |pod| (endpoints.is_ready(pod), endpoints.port(pod));
         for pod in ["a", "b", "c"] {
             assert_eq!(of(pod), (Ok(true), Some(8080)), "{pod}");
@@ -123,7 +123,7 @@ mod tests {
     fn slices_without_the_port_tell_nothing() {
         let other = slice(&json!({"name": "admin", "port": 9000}), &json!([{"targetRef": {"name": "a"}}]));
         for slices in [vec![other], Vec::new()] {
-            assert!(PodEndpoints::of(&slices, "http").is_ready("a").is_err(), "{slices:?}");
+            assert!(PodEndpoints::from_slices(&slices, "http").is_ready("a").is_err(), "{slices:?}");
         }
     }
 
@@ -133,7 +133,7 @@ mod tests {
             slice(&json!({"name": "", "port": port}), &json!([{"targetRef": {"name": pod}, "conditions": {}}]))
         };
         let slices = [of("a", 8080), of("b", 9090)];
-        let endpoints = PodEndpoints::of(&slices, "");
+        let endpoints = PodEndpoints::from_slices(&slices, "");
         assert_eq!((endpoints.port("a"), endpoints.port("b")), (Some(8080), Some(9090)));
     }
 
@@ -145,7 +145,7 @@ mod tests {
                 "targetRef": {"kind": "Pod", "name": "a", "namespace": "shop", "uid": "u"}}],
         });
         let reduced = reduced(whole.clone());
-        assert_eq!(PodEndpoints::of([&reduced], "http"), PodEndpoints::of([&whole], "http"));
+        assert_eq!(PodEndpoints::from_slices([&reduced], "http"), PodEndpoints::from_slices([&whole], "http"));
         assert_eq!(reduced["endpoints"], json!([{"conditions": {"ready": true}, "targetRef": {"name": "a"}}]));
         assert_eq!(reduced["metadata"], whole["metadata"]);
     }

@@ -14,7 +14,7 @@ pub struct Installation {
 
 impl Installation {
     /// The installation in this namespace. Where its Settings were not read it may read everything.
-    pub fn of(snapshot: &Snapshot, namespace: &str) -> Self {
+    pub fn read(snapshot: &Snapshot, namespace: &str) -> Self {
         let settings = snapshot.find(&kinds::SETTINGS, namespace, "default").object();
         Self {
             namespace: namespace.to_owned(),

@@ -29,13 +29,13 @@ pub(crate) struct RouteWay {
 impl RouteWay {
     /// The facts of its target, with the gateways that lead there alone.
     pub(crate) fn facts(&self, surveys: &Surveys<'_>) -> Facts {
-        let survey = surveys.of(&self.installation);
+        let survey = surveys.for_installation(&self.installation);
         self.gateways.narrow(survey, survey.of_target(&self.target))
     }
 
     /// The same where the Upstream that it leads through is this.
     pub(crate) fn facts_through(&self, surveys: &Surveys<'_>, upstream: &Object) -> Facts {
-        let survey = surveys.of(&self.installation);
+        let survey = surveys.for_installation(&self.installation);
         self.gateways.narrow(survey, survey.of_upstream(upstream))
     }
 }
@@ -158,7 +158,7 @@ impl Routed {
     /// Adds what an object with routes names.
     pub(crate) fn add(&mut self, object: &Object) {
         let gateways = self.serving(object);
-        for destination in destinations::of(object) {
+        for destination in destinations::read(object) {
             let own = &object.reference.namespace;
             match destination.target {
                 destinations::DestinationTarget::Upstream { namespace, name } => {
@@ -262,7 +262,7 @@ mod tests {
             "metadata": {"namespace": namespace, "name": "default"}, "spec": {"watchNamespaces": watched},
         });
         snapshot.put(&SETTINGS, ListPart::All, ListAnswer::Read(vec![Object::new(&SETTINGS, settings)]));
-        Installation::of(&snapshot, namespace)
+        Installation::read(&snapshot, namespace)
     }
 
     fn gateway(namespace: &str, name: &str, spec: Value) -> Object {

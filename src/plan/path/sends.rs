@@ -81,7 +81,7 @@ pub(crate) struct Switched {
 
 impl Switched {
     /// Reads Settings.
-    pub(crate) fn of(settings: &Object) -> Self {
+    pub(crate) fn read(settings: &Object) -> Self {
         let source = format!("settings {}/{}", settings.reference.namespace, settings.reference.name);
         Self { switches: switches(&settings.value), source }
     }

@@ -52,7 +52,7 @@ pub(crate) struct Surveys<'s> {
 
 impl<'s> Surveys<'s> {
     /// The survey of the installation in this namespace.
-    pub(crate) fn of(&self, installation: &str) -> &Survey<'s> {
+    pub(crate) fn for_installation(&self, installation: &str) -> &Survey<'s> {
         self.others.iter().find(|survey| survey.installation.namespace == installation).unwrap_or(&self.own)
     }
 }
@@ -73,7 +73,7 @@ impl<'s> Survey<'s> {
     pub fn in_mesh(snapshot: &'s Snapshot, gloo_namespace: &str, root_namespace: Option<&str>) -> Self {
         let root = self::root_namespace(snapshot, root_namespace);
         let root_namespace = root.clone().unwrap_or_else(|| ROOT_NAMESPACE.to_owned());
-        let installation = Installation::of(snapshot, gloo_namespace);
+        let installation = Installation::read(snapshot, gloo_namespace);
         Self {
             snapshot,
             settings: settings(snapshot, gloo_namespace),
@@ -203,8 +203,8 @@ impl<'s> Survey<'s> {
             sends_by: if by.starts_with("spec.") { format!("{by} of upstream {full}") } else { by },
             behind,
             proxies: self.proxies.clone(),
-            acceptance: Some(acceptance::of(&upstream.value)),
-            owner: owner::of(&upstream.value),
+            acceptance: Some(acceptance::read(&upstream.value)),
+            owner: owner::find(&upstream.value),
         }
     }
 
@@ -219,7 +219,7 @@ impl<'s> Survey<'s> {
             behind: self.behind(namespace, name, port, &BTreeMap::new()),
             proxies: self.proxies.clone(),
             acceptance: None,
-            owner: service.and_then(|service| owner::of(&service.value)),
+            owner: service.and_then(|service| owner::find(&service.value)),
         }
     }
 
@@ -232,7 +232,7 @@ impl<'s> Survey<'s> {
             Found::NotThere => return Behind::NoService { service: full },
             Found::Unknown(unknown) => return Behind::Unknown(unknown.into()),
         };
-        let port = match ServicePort::of(&full, service, port, narrowed) {
+        let port = match ServicePort::find(&full, service, port, narrowed) {
             Ok(port) => port,
             Err(behind) => return behind,
         };
@@ -254,7 +254,7 @@ impl<'s> Survey<'s> {
             Some(unknown) => PodEndpoints::Unread(unknown.into()),
             None => {
                 let slices = self.slices.get(&(namespace, service)).into_iter().flatten();
-                PodEndpoints::of(slices.copied(), port_name)
+                PodEndpoints::from_slices(slices.copied(), port_name)
             }
         }
     }
@@ -312,7 +312,7 @@ fn slices(all: &[Object]) -> HashMap<(&str, &str), Vec<&Value>> {
 
 fn settings(snapshot: &Snapshot, gloo_namespace: &str) -> Read<Switched> {
     match snapshot.find(&kinds::SETTINGS, gloo_namespace, "default") {
-        Found::There(settings) => Ok(Switched::of(settings)),
+        Found::There(settings) => Ok(Switched::read(settings)),
         Found::NotThere => Err(format!("no settings default in {gloo_namespace}").into()),
         Found::Unknown(unknown) => Err(unknown.into()),
     }

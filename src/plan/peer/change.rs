@@ -227,7 +227,7 @@ fn remove(request: &PolicyRequest, policies: &Policies, there: &[Object], usual:
             let object = policy.reference.clone();
             PolicyVerdict::Refuse {
                 object,
-                why: why.hint(flag("--overwrite").text(" removes it").or("; ", "permissive changes its mode")),
+                why: why.hint(flag("--overwrite").text(" removes it").or_else("; ", "permissive changes its mode")),
             }
         }
     }

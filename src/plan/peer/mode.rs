@@ -71,7 +71,7 @@ pub struct PolicyRef {
 
 impl PolicyRef {
     /// The name of this policy.
-    pub fn of(policy: &Value) -> Self {
+    pub fn parse(policy: &Value) -> Self {
         let text = |key: &str| policy["metadata"][key].as_str().unwrap_or_default().to_owned();
         Self { namespace: text("namespace"), name: text("name") }
     }
@@ -126,7 +126,7 @@ pub struct Effective {
 }
 
 impl Effective {
-    fn of(chain: Vec<PolicySource>) -> Self {
+    fn from_chain(chain: Vec<PolicySource>) -> Self {
         let mode = chain.iter().rev().find_map(|source| source.mode).unwrap_or(Mode::Permissive);
         Self { mode, chain }
     }
@@ -160,12 +160,12 @@ pub(crate) struct Policies<'p> {
 impl Policies<'_> {
     /// What holds where no narrower policy is.
     pub(crate) fn of_mesh(&self) -> Effective {
-        Effective::of(self.mesh().into_iter().collect())
+        Effective::from_chain(self.mesh().into_iter().collect())
     }
 
     /// What holds in the namespace for workloads that no policy selects.
     pub(crate) fn of_namespace(&self, namespace: &str) -> Effective {
-        Effective::of(self.whole(namespace))
+        Effective::from_chain(self.whole(namespace))
     }
 
     /// What holds for a workload's pods with these labels. Without a port, the ports have their say left out:
@@ -186,7 +186,7 @@ impl Policies<'_> {
             chain.push(source);
             chain.extend(of_port);
         }
-        Effective::of(chain)
+        Effective::from_chain(chain)
     }
 
     /// Whether one of them has a mode for single ports.
@@ -285,9 +285,9 @@ fn source(level: PolicyLevel, oldest_first: &[&Value]) -> Option<PolicySource> {
     let (policy, shadowed) = oldest_first.split_first()?;
     Some(PolicySource {
         level,
-        policy: PolicyRef::of(policy),
+        policy: PolicyRef::parse(policy),
         mode: mode(&policy["spec"]["mtls"]),
-        shadowed: shadowed.iter().map(|policy| PolicyRef::of(policy)).collect(),
+        shadowed: shadowed.iter().map(|policy| PolicyRef::parse(policy)).collect(),
     })
 }
 

@@ -147,7 +147,7 @@ fn heard(
 
 /// `virtualservice gloo-system/shop is rejected by Gloo: …`
 fn rejected(kind: &str, object: &Object) -> Option<String> {
-    let trouble = acceptance::of(&object.value).trouble()?;
+    let trouble = acceptance::read(&object.value).trouble()?;
     Some(format!("{kind} {} is {trouble}", super::full_name(object)))
 }
 

@@ -32,7 +32,7 @@ pub(crate) fn inject(proxy: &GatewayProxy, flags: &Flags, around: &Around) -> Re
         return Err(objection);
     }
     let before = state(proxy).map_err(|refusal| objection(proxy, refusal))?;
-    let values = Values::of(proxy, flags, around);
+    let values = Values::collect(proxy, flags, around);
     let mut plan = TransactionPlan { provenance: values.provenance(), ..TransactionPlan::default() };
 
     let bootstrap = bootstrap_edits(proxy)?;
@@ -281,7 +281,7 @@ fn user(proxy: &GatewayProxy) -> u64 {
 
 /// Who will put it back, and the change that lasts.
 pub(super) fn on_owner(proxy: &GatewayProxy, lasting: impl Into<Hint>) -> Option<Advice> {
-    let owner = owner::of(&proxy.workload.value)?;
+    let owner = owner::find(&proxy.workload.value)?;
     let advice = match &owner {
         Owner::Helm { .. } => Advice::warning(Code::Owner, format!("{owner} owns this; its next upgrade undoes it")),
         Owner::ArgoCd { .. } | Owner::Flux { .. } => {

@@ -83,7 +83,7 @@ pub(crate) fn choose(istiods: &[Istiod], flags: &Flags, proxy: &GatewayProxy) ->
 
 impl Values {
     /// The values for this proxy.
-    pub(super) fn of(proxy: &GatewayProxy, flags: &Flags, around: &Around) -> Self {
+    pub(super) fn collect(proxy: &GatewayProxy, flags: &Flags, around: &Around) -> Self {
         let container = proxy.container(ISTIO_PROXY);
         let istiod = around.choice.and_then(|choice| choice.istiod.as_ref());
         let first = |what, ways: [Option<(String, ValueSource)>; 4]| {

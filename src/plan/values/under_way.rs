@@ -94,7 +94,7 @@ fn check_way(values: &Value, path: &FieldPath, new: &Value) -> Result<Option<Fie
 fn bad_shape(values: &Value, at: &FieldPath, path: &FieldPath, new: &Value) -> Failure {
     let there = mask::masked(at.get(values).unwrap_or(&Value::Null)).to_string();
     // An alias may bring here what is a secret elsewhere.
-    let shown = SecretTexts::of(values).masked(&there);
+    let shown = SecretTexts::of_value(values).masked(&there);
     let shown: String = shown.chars().take(80).collect();
     let place = if at.segments().is_empty() { "the values".to_owned() } else { at.to_string() };
     let wanted = if at == path { "a single value" } else { "a map" };

@@ -16,7 +16,7 @@ pub(crate) struct Cert {
 }
 
 impl Cert {
-    fn of(value: &Value) -> Self {
+    fn from_value(value: &Value) -> Self {
         let names = value["subject_alt_names"].as_array().into_iter().flatten();
         let time = |key: &str| value[key].as_str().and_then(|text| text.parse().ok());
         Self {
@@ -49,7 +49,7 @@ impl Certs {
         let document: Value = serde_json::from_str(text).ok()?;
         let mut read = Self::default();
         for entry in document["certificates"].as_array()? {
-            let list = |key: &str| entry[key].as_array().into_iter().flatten().map(Cert::of);
+            let list = |key: &str| entry[key].as_array().into_iter().flatten().map(Cert::from_value);
             let own: Vec<_> = list("cert_chain").filter(|cert| cert.uris.iter().any(|uri| is_identity(uri))).collect();
             if !own.is_empty() {
                 read.roots.extend(list("ca_cert"));

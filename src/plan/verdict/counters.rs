@@ -46,7 +46,7 @@ impl Stat {
     }
 
     /// The cluster and the counter in `cluster.NAME.COUNTER`; a cluster's name may have dots.
-    fn of(key: &str) -> Option<(&str, Self)> {
+    fn from_key(key: &str) -> Option<(&str, Self)> {
         let rest = key.strip_prefix("cluster.")?;
         if let Some((cluster, _)) = rest.rsplit_once(&format!(".{FAIL_VERIFY}")) {
             return Some((cluster, Self::FailVerify));
@@ -80,7 +80,7 @@ impl Counters {
                 read.no_route += value;
             } else if key.starts_with("http.") && key.ends_with(".no_cluster") {
                 read.no_cluster += value;
-            } else if let Some((cluster, stat)) = Stat::of(key).filter(|(cluster, _)| is_whole(cluster)) {
+            } else if let Some((cluster, stat)) = Stat::from_key(key).filter(|(cluster, _)| is_whole(cluster)) {
                 *read.clusters.entry(cluster.to_owned()).or_default().entry(stat).or_default() += value;
             }
         }
@@ -153,21 +153,21 @@ impl std::fmt::Display for Rise {
 
 impl CounterChange {
     /// A counter of a cluster.
-    pub(crate) fn of(&self, cluster: &str, stat: Stat) -> Rise {
+    pub(crate) fn rise_of(&self, cluster: &str, stat: Stat) -> Rise {
         Rise { stat, from: self.before.value(cluster, stat), to: self.after.value(cluster, stat) }
     }
 
     /// Whether the cluster's counters are about our requests alone: it completed as many as we sent, and no other
     /// cluster may have taken ours, or that happened too often to be chance.
     pub(crate) fn is_ours_alone(&self, cluster: &str) -> bool {
-        let is_as_many = self.of(cluster, Stat::Completed).by() == self.sent;
+        let is_as_many = self.rise_of(cluster, Stat::Completed).by() == self.sent;
         is_as_many && (self.rose().len() == 1 || self.sent >= ENOUGH)
     }
 
     /// The clusters that completed as many requests as we sent, or more.
     fn rose(&self) -> BTreeSet<&str> {
         let all = self.after.clusters.keys().map(String::as_str);
-        all.filter(|cluster| self.of(cluster, Stat::Completed).by() >= self.sent).collect()
+        all.filter(|cluster| self.rise_of(cluster, Stat::Completed).by() >= self.sent).collect()
     }
 
     /// Which cluster took the requests.
@@ -211,9 +211,9 @@ mod tests {
                      cluster.a.b_ns.external.upstream_rq_completed: 9\ncluster.a.b_ns.upstream_rq_time: P0(1,1)\nhttp.http.no_route: 1\nhttp.http2.no_route: 2\n";
         let change = change(before, after, 1);
         assert_eq!(change.went(None), Went::To("a.b_ns".into()));
-        assert_eq!(change.of("a.b_ns", Stat::Handshake).to_string(), "ssl.handshake 12 -> 13");
-        assert_eq!(change.of("a.b_ns", Stat::TlsError).to_string(), "ssl.connection_error stays 0");
-        assert_eq!(change.of("a.b_ns", Stat::FailVerify).by(), 2);
+        assert_eq!(change.rise_of("a.b_ns", Stat::Handshake).to_string(), "ssl.handshake 12 -> 13");
+        assert_eq!(change.rise_of("a.b_ns", Stat::TlsError).to_string(), "ssl.connection_error stays 0");
+        assert_eq!(change.rise_of("a.b_ns", Stat::FailVerify).by(), 2);
         assert!(change.is_ours_alone("a.b_ns"));
         assert_eq!(change.no_route(), (1, 3));
     }
@@ -234,7 +234,7 @@ mod tests {
     fn several_proxies_count_together_and_a_restart_counts_from_nothing() {
         let two = Counters::parse("cluster.a.ssl.handshake: 2").and(Counters::parse("cluster.a.ssl.handshake: 3"));
         let change = CounterChange { before: two, after: Counters::parse("cluster.a.ssl.handshake: 1"), sent: 1 };
-        assert_eq!(change.of("a", Stat::Handshake).by(), 0);
+        assert_eq!(change.rise_of("a", Stat::Handshake).by(), 0);
     }
 
     #[test]

@@ -74,7 +74,7 @@ mod tests {
     fn read(all: &[Value], target: &Value, pods: &[Value]) -> Evident<Demand> {
         let policies = Ok(Policies { all, root_namespace: "istio-system" });
         let service = json!({"spec": {"selector": {"a": "b"}, "ports": [{"port": 80, "targetPort": target}]}});
-        let port = ServicePort::of("shop/cart", &service, Some(80), &BTreeMap::new()).unwrap();
+        let port = ServicePort::find("shop/cart", &service, Some(80), &BTreeMap::new()).unwrap();
         let behind = port.behind(pods, &PodEndpoints::whole_pods(), &policies);
         let Behind::Pods { pods, .. } = behind else { panic!("{behind:?}") };
         of_pods(&pods)

@@ -62,7 +62,7 @@ pub(crate) struct SentTls {
 
 impl SentTls {
     /// To an Upstream, by its fields and by the switches in Settings.
-    pub(crate) fn of(upstream: &Object, settings: &Evident<Switched>) -> Self {
+    pub(crate) fn to_upstream(upstream: &Object, settings: &Evident<Switched>) -> Self {
         let (sends, source) = of_upstream(upstream, settings);
         let source = source.replacen("settings ", "Settings ", 1);
         let by = match &sends {
@@ -126,7 +126,7 @@ pub(crate) enum CounterReading {
 
 impl<'e> Case<'e> {
     /// `None` where there is no answer to judge.
-    pub(crate) fn of(evidence: &'e Evidence) -> Option<Self> {
+    pub(crate) fn from_evidence(evidence: &'e Evidence) -> Option<Self> {
         let went = evidence.change.as_ref().ok().map(|change| change.went(evidence.expected_cluster.as_deref()));
         let cluster = match &went {
             Some(Went::To(cluster)) => Some(cluster.clone()),
@@ -144,7 +144,7 @@ impl<'e> Case<'e> {
         let Some(cluster) = &self.cluster else {
             return CounterReading::Unknown("which cluster took it is unknown".into());
         };
-        let rise = change.of(cluster, stat);
+        let rise = change.rise_of(cluster, stat);
         match rise.by() {
             0 => CounterReading::Flat(rise),
             _ if change.is_ours_alone(cluster) => CounterReading::Rose(rise),
@@ -219,7 +219,7 @@ mod tests {
             Ok(Switched { switches, source: "settings gloo-system/default".into() })
         };
         let by = |spec: serde_json::Value, settings: &Evident<Switched>| {
-            SentTls::of(&Object::new(&UPSTREAM, json!({"spec": spec})), settings).by
+            SentTls::to_upstream(&Object::new(&UPSTREAM, json!({"spec": spec})), settings).by
         };
         let istio = json!({"sslConfig": crate::plan::ssl_config::istio_ssl_config()});
         assert_eq!(by(istio, &settings(false)), "spec.sslConfig of the Upstream");
@@ -235,7 +235,8 @@ mod tests {
         let fixed = json!({"static": {"hosts": [{"addr": "db.example", "port": 5432}]}});
         let none = "auto-mTLS finds no pod of the mesh there (Settings gloo-system/default)";
         assert_eq!(by(fixed, &settings(true)), none);
-        let unknown = SentTls::of(&Object::new(&UPSTREAM, json!({"spec": {"kube": {}}})), &Err("may not".into()));
+        let unknown =
+            SentTls::to_upstream(&Object::new(&UPSTREAM, json!({"spec": {"kube": {}}})), &Err("may not".into()));
         assert_eq!(unknown.unknown(), Some(&"may not".into()));
     }
 }

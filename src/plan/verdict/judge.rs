@@ -16,7 +16,7 @@ use crate::plan::path::Cause;
 
 /// Judges. `None` where nothing was answered.
 pub(crate) fn judge(evidence: &Evidence) -> Option<RequestVerdict> {
-    let case = Case::of(evidence)?;
+    let case = Case::from_evidence(evidence)?;
     let verdict = match (changes(evidence), origin(&case)) {
         (Some(statuses), _) => wavering(&case, &statuses),
         (None, Origin::Backend) => answered(&case, tls::seen(&case)),
@@ -29,7 +29,7 @@ pub(crate) fn judge(evidence: &Evidence) -> Option<RequestVerdict> {
 /// Whether the next sample could tell more than this: others' requests were counted too, or the answer may have been
 /// an accident of one connection.
 pub(crate) fn wants_another_sample(evidence: &Evidence) -> bool {
-    let Some(case) = Case::of(evidence) else { return true };
+    let Some(case) = Case::from_evidence(evidence) else { return true };
     let proven = judge(evidence).is_some_and(|verdict| {
         !matches!(verdict.kind, VerdictKind::Caused(Cause::StrictPeer))
             && matches!(verdict.kind, VerdictKind::Mtls | VerdictKind::Caused(_))

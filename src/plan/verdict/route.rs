@@ -41,7 +41,7 @@ pub(crate) fn to_upstream(services: &[Object], upstream: &ObjectRef, typed: Type
             None => domain_of(service)?,
         };
         let routes = service.value["spec"]["virtualHost"]["routes"].as_array()?;
-        let leading = destinations::of(service).into_iter().filter(|destination| {
+        let leading = destinations::read(service).into_iter().filter(|destination| {
             let DestinationTarget::Upstream { namespace, name } = &destination.target else { return false };
             let namespace = if namespace.is_empty() { &service.reference.namespace } else { namespace };
             let is_it = *namespace == upstream.namespace && *name == upstream.name;

@@ -87,7 +87,7 @@ fn certs(valid_to: &str) -> Certs {
 }
 
 fn sent(spec: &serde_json::Value, auto: bool) -> SentTls {
-    SentTls::of(&Object::new(&UPSTREAM, json!({"spec": spec})), &Ok(switched(auto)))
+    SentTls::to_upstream(&Object::new(&UPSTREAM, json!({"spec": spec})), &Ok(switched(auto)))
 }
 
 fn plaintext() -> SentTls {

@@ -104,7 +104,8 @@ impl Sandbox {
 
     /// What the library takes, in this sandbox.
     pub fn target(&self) -> Target {
-        let environment = Environment::of(self.environment()).with_service_account(self.dir().join("serviceaccount"));
+        let environment =
+            Environment::from_variables(self.environment()).with_service_account(self.dir().join("serviceaccount"));
         Target { timeout: Duration::from_secs(20), ..Target::new(environment) }
     }
 

@@ -108,12 +108,12 @@ fn verdict_pairs_and_verify_agree_on_every_state() {
         let broken = first_broken(&pairs(&facts)).map(|(cause, _)| cause);
         assert_eq!(is_broken(&judged), broken.is_some(), "{name}: {judged:?}");
         assert_eq!(judged.cause.filter(|_| is_broken(&judged)), broken, "{name}: {judged:?}");
-        let settings = cluster.settings.clone().map(|value| Switched::of(&Object::new(&kinds::SETTINGS, value)));
+        let settings = cluster.settings.clone().map(|value| Switched::read(&Object::new(&kinds::SETTINGS, value)));
         let settings = settings.ok_or_else(|| match of_upstream(&upstream, survey.settings()).0 {
             Sends::Unknown(why) => why,
             _ => "not read".into(),
         });
-        assert!(SentTls::of(&upstream, &settings).sends.is_same_as(&facts.sends), "{name}: {facts:?}");
+        assert!(SentTls::to_upstream(&upstream, &settings).sends.is_same_as(&facts.sends), "{name}: {facts:?}");
     }
 }
 
@@ -176,7 +176,7 @@ fn a_sweep_and_advice_have_the_cause_of_the_verdict_afterwards() {
         let facts = world(&cluster).surveys().own.of_target(&target());
         let around = UpstreamContext { far_end: FarEnd::Path(Box::new(facts)), settings: Err("not read".into()) };
         let advised = mtls::advice::on_upstream(mtls::MtlsWish::Enable, &upstream, &around);
-        let code = (judged.verdict != Verdict::Mtls).then(|| judged.cause.map_or(Code::Unknown, Code::of));
+        let code = (judged.verdict != Verdict::Mtls).then(|| judged.cause.map_or(Code::Unknown, Code::for_cause));
         let codes: Vec<_> = advised.iter().map(|advice| advice.code).collect();
         assert!(code.map_or(codes.is_empty(), |code| codes.contains(&code)), "{}: {codes:?}", said());
     }
@@ -184,9 +184,9 @@ fn a_sweep_and_advice_have_the_cause_of_the_verdict_afterwards() {
 
 /// What `verify` has to prove a cause by, where the gateway answers 503 and its counters show what that cause shows.
 fn evidence(cluster: &Cluster, facts: &Facts, shown: Shown) -> Evidence {
-    let settings = cluster.settings.clone().map(|value| Switched::of(&Object::new(&kinds::SETTINGS, value)));
+    let settings = cluster.settings.clone().map(|value| Switched::read(&Object::new(&kinds::SETTINGS, value)));
     let upstream = Object::new(&UPSTREAM, cluster.upstream.clone());
-    let sent = SentTls::of(&upstream, &settings.ok_or_else(|| "not allowed to read Settings".into()));
+    let sent = SentTls::to_upstream(&upstream, &settings.ok_or_else(|| "not allowed to read Settings".into()));
     let now = "2026-11-23T00:00:00Z".parse().unwrap();
     let pods = cluster.pods.iter().filter_map(|pod| pods::BackendPod::read(pod, now)).map(|pod| pods::BackendPod {
         is_ready: true,

@@ -26,7 +26,7 @@ fn cluster(mode: &str, gateway: Turn, pod: Value, ssl_config: &Value) -> Cluster
     })
 }
 
-fn of(cluster: &Cluster, steps: &[Vec<Effect>]) -> Forecast {
+fn forecast_of(cluster: &Cluster, steps: &[Vec<Effect>]) -> Forecast {
     let target = RouteTarget::Upstream { namespace: "gloo-system".into(), name: "u".into() };
     through(cluster, target, steps)
 }
@@ -42,7 +42,7 @@ fn through(cluster: &Cluster, target: RouteTarget, steps: &[Vec<Effect>]) -> For
 
 /// Where each outage begins and ends, of plans without a doubt.
 fn spans(cluster: &Cluster, steps: &[Vec<Effect>]) -> Vec<(Option<usize>, Option<usize>)> {
-    let forecast = of(cluster, steps);
+    let forecast = forecast_of(cluster, steps);
     assert_eq!(forecast.doubts, []);
     forecast.outages.iter().map(|outage| (outage.begins, outage.ends)).collect()
 }
@@ -89,7 +89,7 @@ fn a_permissive_mesh_has_no_outage_on_the_way_to_strict() {
 
 #[test]
 fn enrolling_under_a_strict_mesh_begins_an_outage_that_the_upstream_ends() {
-    let found = of(&cluster("STRICT", Turn::Off, plain("a"), &Value::Null), &setup());
+    let found = forecast_of(&cluster("STRICT", Turn::Off, plain("a"), &Value::Null), &setup());
     let why = format!("plaintext: it accepts only mutual TLS (STRICT, {MESH})");
     assert_eq!(found.outages, [outage(2, Some(3), &why)]);
 }
@@ -128,7 +128,7 @@ fn istios_tls_before_the_sidecars_come_or_after_the_certificates_went_is_an_outa
     assert_eq!(spans(&cluster("PERMISSIVE", Turn::Off, plain("a"), &Value::Null), &early), [(Some(2), Some(3))]);
     let late = [mesh(Turn::Off), tls(Turn::Off)];
     assert_eq!(spans(&cluster("PERMISSIVE", Turn::On, meshed("a"), &on), &late), [(Some(1), Some(2))]);
-    let found = of(&cluster("PERMISSIVE", Turn::On, meshed("a"), &on), &[certificates(Turn::Off)]);
+    let found = forecast_of(&cluster("PERMISSIVE", Turn::On, meshed("a"), &on), &[certificates(Turn::Off)]);
     let why =
         "Istio's TLS: gateway gloo-system/gateway-proxy cannot present Istio's certificate: it lacks Istio's sidecars";
     assert_eq!(found.outages, [outage(1, None, why)]);
@@ -137,7 +137,7 @@ fn istios_tls_before_the_sidecars_come_or_after_the_certificates_went_is_an_outa
 #[test]
 fn istios_tls_to_a_peer_that_is_disable_is_an_outage_until_another_mode_holds() {
     let disabled = |config: &Value| cluster("DISABLE", Turn::On, meshed("a"), config);
-    let found = of(&disabled(&Value::Null), &[tls(Turn::On)]);
+    let found = forecast_of(&disabled(&Value::Null), &[tls(Turn::On)]);
     let why = format!("Istio's TLS: it does not accept mutual TLS ({MESH} says DISABLE)");
     assert_eq!(found.outages, [outage(1, None, &why)]);
     assert_eq!(spans(&disabled(&Value::Null), &setup()), [(Some(3), Some(4))], "STRICT ends it");
@@ -170,7 +170,7 @@ fn auto_mtls_alone_covers_a_route_to_a_service() {
 /// be refused by its own last step, so its plan has to say so.
 #[test]
 fn a_certificate_that_is_not_istios_is_a_doubt_once_its_peer_is_strict() {
-    let found = of(&cluster("PERMISSIVE", Turn::On, meshed("a"), &secret_tls()), &setup()[3..]);
+    let found = forecast_of(&cluster("PERMISSIVE", Turn::On, meshed("a"), &secret_tls()), &setup()[3..]);
     assert_eq!(found.outages, []);
     let doubts: Vec<_> = found.doubts.iter().map(|doubt| doubt.step).collect();
     assert_eq!(doubts, [1]);
@@ -182,7 +182,7 @@ fn what_a_host_outside_of_the_cluster_accepts_is_a_doubt_once_something_else_is_
         it.upstream["spec"]["kube"] = Value::Null;
         it.upstream["spec"]["static"] = json!({"hosts": [{"addr": "db.example", "port": 5432}]});
     });
-    let doubts = |steps: &[Vec<Effect>]| of(&outside, steps).doubts.len();
+    let doubts = |steps: &[Vec<Effect>]| forecast_of(&outside, steps).doubts.len();
     assert_eq!((doubts(&[tls(Turn::Off)]), doubts(&[mesh(Turn::Off)])), (1, 0));
 }
 
@@ -193,5 +193,5 @@ fn a_gateway_without_a_label_is_known_by_the_step_that_injects_it() {
     let gateway = ObjectRef::new(&kinds::DEPLOYMENT, "gloo-system", "gateway-proxy");
     let inject = vec![Effect::Certificates(vec![gateway], Turn::On)];
     assert_eq!(spans(&unlabelled, &[inject, tls(Turn::On)]), []);
-    assert_eq!(of(&unlabelled, &[tls(Turn::On)]).doubts.len(), 1);
+    assert_eq!(forecast_of(&unlabelled, &[tls(Turn::On)]).doubts.len(), 1);
 }

@@ -9,7 +9,7 @@ fn selecting(whole: &str, port: &str) -> Value {
 }
 
 /// What becomes of the path where these policies take the place of those.
-fn of(cluster: &Cluster, before: &[Value], after: &[Value]) -> Harm {
+fn harm_after(cluster: &Cluster, before: &[Value], after: &[Value]) -> Harm {
     let facts = |policies: &[Value]| {
         let cluster = Cluster { policies: Some(policies.to_vec()), ..cluster.clone() };
         let upstream = Object::new(&kinds::UPSTREAM, cluster.upstream.clone());
@@ -26,33 +26,33 @@ fn broken(harm: &Harm) -> Option<Cause> {
 fn plaintext_is_harmed_where_a_pod_with_a_sidecar_begins_to_demand_mutual_tls() {
     let cluster = Cluster::new();
     let (strict, open) = ([policy("STRICT")], [policy("PERMISSIVE")]);
-    assert_eq!(broken(&of(&cluster, &open, &strict)), Some(Cause::StrictPeer));
-    assert_eq!(broken(&of(&cluster, &[], &strict)), Some(Cause::StrictPeer));
-    assert_eq!(of(&cluster, &strict, &open), Harm::None);
-    assert_eq!(of(&cluster, &strict, &strict), Harm::None, "it is broken already");
+    assert_eq!(broken(&harm_after(&cluster, &open, &strict)), Some(Cause::StrictPeer));
+    assert_eq!(broken(&harm_after(&cluster, &[], &strict)), Some(Cause::StrictPeer));
+    assert_eq!(harm_after(&cluster, &strict, &open), Harm::None);
+    assert_eq!(harm_after(&cluster, &strict, &strict), Harm::None, "it is broken already");
     let without = Cluster::new().with(|it| it.pods = vec![plain("a")]);
-    assert_eq!(of(&without, &[], &strict), Harm::None, "no sidecar, no demand");
+    assert_eq!(harm_after(&without, &[], &strict), Harm::None, "no sidecar, no demand");
     let nothing = Cluster::new().with(|it| it.pods.clear());
-    assert_eq!(of(&nothing, &[], &strict), Harm::None, "no pod, no pair");
+    assert_eq!(harm_after(&nothing, &[], &strict), Harm::None, "no pod, no pair");
     let unready =
         Cluster::new().with(|it| it.pods.iter_mut().for_each(|pod| pod["status"] = json!({"phase": "Running"})));
-    assert_eq!(of(&unready, &[], &strict), Harm::None, "a pod that is not ready gets no request");
+    assert_eq!(harm_after(&unready, &[], &strict), Harm::None, "a pod that is not ready gets no request");
 }
 
 #[test]
 fn istios_tls_is_harmed_by_disable_alone() {
     let istio = Cluster::new().with(|it| it.upstream["spec"]["sslConfig"] = istio_ssl_config());
-    assert_eq!(of(&istio, &[], &[policy("STRICT")]), Harm::None);
-    assert_eq!(broken(&of(&istio, &[], &[policy("DISABLE")])), Some(Cause::DisabledPeer));
+    assert_eq!(harm_after(&istio, &[], &[policy("STRICT")]), Harm::None);
+    assert_eq!(broken(&harm_after(&istio, &[], &[policy("DISABLE")])), Some(Cause::DisabledPeer));
     let unknown_gateway = istio.with(|it| it.proxy["metadata"]["labels"] = json!({}));
-    assert_eq!(of(&unknown_gateway, &[], &[policy("STRICT")]), Harm::None, "the policy changes nothing for it");
+    assert_eq!(harm_after(&unknown_gateway, &[], &[policy("STRICT")]), Harm::None, "the policy changes nothing for it");
 }
 
 #[test]
 fn a_certificate_that_is_not_istios_is_unknown_before_a_strict_peer_and_none_at_all_is_refused() {
     let with = |config: Value| Cluster::new().with(|it| it.upstream["spec"]["sslConfig"] = config);
-    assert!(matches!(of(&with(secret_tls()), &[], &[policy("STRICT")]), Harm::Unknown(_)));
-    assert_eq!(broken(&of(&with(json!({"sni": "a"})), &[], &[policy("STRICT")])), Some(Cause::OwnTls));
+    assert!(matches!(harm_after(&with(secret_tls()), &[], &[policy("STRICT")]), Harm::Unknown(_)));
+    assert_eq!(broken(&harm_after(&with(json!({"sni": "a"})), &[], &[policy("STRICT")])), Some(Cause::OwnTls));
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn a_port_that_has_a_name_alone_is_unknown_where_single_ports_begin_to_differ() 
         (selecting("PERMISSIVE", "STRICT"), selecting("PERMISSIVE", "STRICT"), "none"),
     ];
     for (before, after, wanted) in table {
-        let harm = of(&named, std::slice::from_ref(&before), std::slice::from_ref(&after));
+        let harm = harm_after(&named, std::slice::from_ref(&before), std::slice::from_ref(&after));
         let word = match harm {
             Harm::None => "none",
             Harm::Broken { .. } => "broken",
@@ -85,8 +85,8 @@ fn a_port_that_has_a_name_alone_is_unknown_where_single_ports_begin_to_differ() 
 fn what_could_not_be_read_is_unknown_and_never_fine() {
     let strict = [policy("STRICT")];
     let no_settings = Cluster::new().with(|it| it.settings = None);
-    assert!(matches!(of(&no_settings, &[], &strict), Harm::Unknown(_)));
-    assert_eq!(of(&no_settings, &strict, &strict), Harm::None, "nothing changes");
+    assert!(matches!(harm_after(&no_settings, &[], &strict), Harm::Unknown(_)));
+    assert_eq!(harm_after(&no_settings, &strict, &strict), Harm::None, "nothing changes");
     let headless = Cluster::new().with(|it| it.service.as_mut().unwrap()["spec"]["selector"] = Value::Null);
-    assert!(matches!(of(&headless, &[], &strict), Harm::Unknown(_)));
+    assert!(matches!(harm_after(&headless, &[], &strict), Harm::Unknown(_)));
 }
