@@ -29,7 +29,7 @@ pub(crate) fn rows(lines: &[Line]) -> Vec<String> {
                 or_dash(shown(&line.labels)),
                 or_dash(line.port.map(|port| port.to_string()).unwrap_or_default()),
                 line.effective.as_ref().map_or("unknown", |effective| effective.mode.name()).to_owned(),
-                line.effective.as_ref().map_or_else(|why| why.to_string(), by),
+                line.effective.as_ref().map_or_else(ToString::to_string, by),
             ]
         })
         .collect();

@@ -67,7 +67,6 @@ fn commands_that_only_glooctl_has_name_the_words_for_it() {
         ("license validate", "kubectl get secret license"),
         ("plugin list", "PATH"),
         ("usage", "kubectl get upstreams"),
-        ("help istio", "gloo-rs istio inject --help"),
     ] {
         let output = run(line);
         let lines: Vec<_> = output.stderr.lines().collect();

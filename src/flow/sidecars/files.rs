@@ -145,7 +145,7 @@ impl Read {
             for found in manifest::members(&text.text, kind).found {
                 match found {
                     ManifestObject::Member { object, place } => {
-                        self.members.push(Member { text: index, object, place })
+                        self.members.push(Member { text: index, object, place });
                     }
                     ManifestObject::Refused { line, why, hint, reference: Some(reference) } => {
                         let why = Objection::new(Reason::Unsafe, why).hint(hint);

@@ -73,7 +73,9 @@ impl Raised {
             match end {
                 Back::Done => report.ui.status(&format!("pod {}: log levels reset to {}", pod.name, before.shown())),
                 Back::Gone => {
-                    report.ui.status(&format!("pod {} no longer exists, so there are no log levels to reset", pod.name))
+                    report
+                        .ui
+                        .status(&format!("pod {} no longer exists, so there are no log levels to reset", pod.name));
                 }
                 Back::Failed(failure) => left.push((pod, before, failure)),
             }
