@@ -1,6 +1,6 @@
 //! `istio enroll`, `istio unenroll`: a namespace's label, and its workloads started anew until their pods are as it says.
 //!
-//! Planning, writing and rolling back are calls on values ([`plan`], [`step::make`], [`run::Made::undo`]), so that a
+//! Planning, writing and rolling back are calls on values ([`plan`], [`step::make`], [`run::MadeInNamespace::undo`]), so that a
 //! plan of several commands can have them as one of its steps.
 
 mod files;

@@ -83,7 +83,7 @@ impl<'r> OfUpstreams<'r> {
     /// What is around an Upstream, read once.
     ///
     /// # Errors
-    /// As [`Survey::around`].
+    /// As [`crate::load::survey::SurveyReader::around`].
     pub(crate) async fn around(&self, upstream: &Object) -> Result<UpstreamContext, Failure> {
         if let Some(seen) = self.seen.borrow().get(&upstream.reference) {
             return Ok(seen.clone());
