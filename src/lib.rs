@@ -1,4 +1,4 @@
-//! gloo-rs: Gloo Gateway beside an Istio mesh, operated from one command line.
+//! gloo-rs: Gloo Gateway with an Istio mesh, operated from one command line.
 //!
 //! Arguments become plain options (`cli`), options and what was read become a plan (`plan`), a plan
 //! becomes text (`render`) or writes (`apply`); `flow` is the one pipeline they go through.
