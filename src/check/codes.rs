@@ -14,7 +14,7 @@ pub struct Code {
     /// What it means, in whole sentences.
     pub meaning: &'static str,
     /// What to do.
-    pub mend: &'static str,
+    pub fix: &'static str,
 }
 
 impl Code {
@@ -35,7 +35,7 @@ pub(crate) fn named(id: &str) -> Option<&'static Code> {
 }
 
 macro_rules! codes {
-    ($($name:ident = $id:literal $severity:ident $title:literal, $meaning:literal, $mend:literal;)*) => {
+    ($($name:ident = $id:literal $severity:ident $title:literal, $meaning:literal, $fix:literal;)*) => {
         $(
             #[doc = concat!("`", $id, "`: ", $title, ".")]
             pub(crate) static $name: Code = Code {
@@ -43,7 +43,7 @@ macro_rules! codes {
                 severity: Severity::$severity,
                 title: $title,
                 meaning: $meaning,
-                mend: $mend,
+                fix: $fix,
             };
         )*
         /// Every code, in order.
@@ -221,7 +221,7 @@ mod tests {
         for code in ALL {
             assert!(!code.title.is_empty() && !code.title.ends_with('.'), "{}", code.id);
             assert!(code.meaning.ends_with('.') && code.meaning.len() > 20, "{}", code.id);
-            assert!(code.mend.len() > 10, "{}", code.id);
+            assert!(code.fix.len() > 10, "{}", code.id);
         }
         assert_eq!(named("grs101"), Some(&STRICT_PLAINTEXT));
         assert_eq!(named("GRS999"), None);

@@ -67,7 +67,7 @@ pub struct Finding {
     pub message: String,
     /// What shows it, line by line.
     pub details: Vec<String>,
-    /// The command that mends it.
+    /// The command that fixes it.
     pub hint: Option<Hint>,
     /// Where the object stands in a file.
     pub spot: Option<Spot>,

@@ -97,7 +97,7 @@ fn of_target(look: &Look<'_>, object: &ObjectRef, facts: Facts) -> Option<Findin
     let code = code(judged.cause?, is_upstream, &facts)?;
     let message = if is_upstream { judged.why } else { format!("routes to {}: {}", facts.target, judged.why) };
     let finding = Finding::new(code, object, message).details(evidence(code, &facts));
-    Some(Finding { hint: judged.mend, ..finding })
+    Some(Finding { hint: judged.fix, ..finding })
 }
 
 /// Which finding it is; none where another check has one about the object that is to be fixed.

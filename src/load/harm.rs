@@ -69,8 +69,8 @@ async fn of_peers(survey: &SurveyReader<'_>, upstream: &Object) -> Result<Option
             (PairState::Broken { cause: Cause::DisabledPeer, .. }, Ok(effective)) => {
                 let Some(policy) = effective.set_by() else { continue };
                 let upstream = format!("{}/{}", upstream.reference.namespace, upstream.reference.name);
-                let mend = policy.opened_by(&pod.namespace);
-                return Ok(Some(Disabled { upstream, policy: policy.to_string(), mend }));
+                let fix = policy.opened_by(&pod.namespace);
+                return Ok(Some(Disabled { upstream, policy: policy.to_string(), fix }));
             }
             (PairState::Unknown { .. }, Err(why)) => unknown = Some(why.clone()),
             _ => {}

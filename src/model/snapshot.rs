@@ -30,7 +30,7 @@ impl Unknown {
         *self == Self::of_files()
     }
 
-    /// An unknown that no rule of a Role mends.
+    /// An unknown that no rule of a Role fixes.
     #[must_use]
     pub fn because(why: impl Into<String>) -> Self {
         Self { why: why.into(), rule: None }

@@ -319,7 +319,7 @@ pub(crate) struct Disabled {
     /// `shop/default, namespace`
     pub policy: String,
     /// The command that changes it.
-    pub mend: CommandLine,
+    pub fix: CommandLine,
 }
 
 /// The warning for peers that take plaintext alone.
@@ -329,7 +329,7 @@ pub(crate) fn on_disabled(all: &[Disabled]) -> Option<Advice> {
     let what = "auto-mTLS sends mTLS to peers that do not accept it (DISABLE): 503 there";
     let advice = Advice::warning(Code::DisabledPeer, what)
         .details(some_of(all.iter().map(|it| format!("{}: peerauthentication {}", it.upstream, it.policy))))
-        .hint(first.mend.clone().then(", or ").command(gloo_rs("istio auto-mtls disable").with("-u", names.join(","))));
+        .hint(first.fix.clone().then(", or ").command(gloo_rs("istio auto-mtls disable").with("-u", names.join(","))));
     Some(advice)
 }
 
@@ -510,8 +510,8 @@ mod tests {
     #[test]
     fn peers_that_take_plaintext_alone_are_named_with_their_policy() {
         assert_eq!(on_disabled(&[]), None);
-        let mend = gloo_rs("istio peer-auth permissive").with("-n", "shop");
-        let it = Disabled { upstream: "gloo-system/cart".into(), policy: "shop/a, namespace".into(), mend };
+        let fix = gloo_rs("istio peer-auth permissive").with("-n", "shop");
+        let it = Disabled { upstream: "gloo-system/cart".into(), policy: "shop/a, namespace".into(), fix };
         let said = on_disabled(&[it]).unwrap();
         assert_eq!(said.details, ["gloo-system/cart: peerauthentication shop/a, namespace"]);
         let hint = "gloo-rs istio peer-auth permissive -n shop, or gloo-rs istio auto-mtls disable -u gloo-system/cart";

@@ -126,7 +126,7 @@ pub(crate) fn saw_nothing(results: &Results) -> bool {
 pub(crate) fn explained(code: &Code) -> Vec<String> {
     let mut lines = vec![format!("{} {}: {}", code.severity.name(), code.id, code.title)];
     lines.extend(code.meaning.split_inclusive(". ").map(|sentence| format!("  {}", sentence.trim_end())));
-    lines.push(format!("fix: {}", code.mend));
+    lines.push(format!("fix: {}", code.fix));
     lines.extend(checks_of(code).map(|check| format!("reads: {}", needs(check))));
     lines.push(format!("docs: {}", code.anchor()));
     lines
@@ -140,9 +140,9 @@ pub(crate) fn explanation(code: &Code) -> Value {
         "severity": code.severity.name(),
         "title": code.title,
         "meaning": code.meaning,
-        "fix": code.mend,
+        "fix": code.fix,
         // The name of it in v1.
-        "mend": code.mend,
+        "mend": code.fix,
         "reads": checks_of(code).map(needs).collect::<Vec<_>>(),
         "docs": code.anchor(),
     })
@@ -184,9 +184,9 @@ pub fn page() -> String {
         let lines = checks_of(code).map(|check| {
             format!("Line `Checking {}`, `--exclude {}`; needs: {}.\n", check.title, check.word, needs(check))
         });
-        let Code { id, title, meaning, mend, severity } = code;
+        let Code { id, title, meaning, fix, severity } = code;
         let lines = lines.collect::<Vec<_>>().concat();
-        format!("\n## {id}\n\n**{title}** ({})\n\n{meaning}\n\nFix: {mend}\n\n{lines}", severity.name())
+        format!("\n## {id}\n\n**{title}** ({})\n\n{meaning}\n\nFix: {fix}\n\n{lines}", severity.name())
     });
     let retired = if RETIRED.is_empty() { "None yet.".to_owned() } else { RETIRED.join(", ") };
     let end = format!("\n## Retired codes\n\n{retired}\n");

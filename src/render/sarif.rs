@@ -51,7 +51,7 @@ fn rule(code: &Code) -> Value {
         "name": code.title,
         "shortDescription": {"text": code.title},
         "fullDescription": {"text": code.meaning},
-        "help": {"text": code.mend},
+        "help": {"text": code.fix},
         "defaultConfiguration": {"level": level(code.severity)},
     })
 }

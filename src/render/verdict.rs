@@ -33,7 +33,7 @@ pub(crate) fn lines(asked: &AskedRequest, verdict: &RequestVerdict) -> Vec<Strin
         };
         lines.extend(block(&name, text));
     }
-    lines.extend(verdict.mend.iter().flat_map(|command| block("fix", &command.to_string())));
+    lines.extend(verdict.fix.iter().flat_map(|command| block("fix", &command.to_string())));
     lines.extend(verdict.next.iter().flat_map(|next| block("next", &next.to_string())));
     lines
 }
@@ -58,9 +58,9 @@ pub(crate) fn value(asked: &AskedRequest, verdict: &RequestVerdict) -> Value {
         "expected": asked.expect,
         "statuses": asked.statuses,
         "facts": facts,
-        "fix": verdict.mend,
+        "fix": verdict.fix,
         // The name of it in v1.
-        "mend": verdict.mend,
+        "mend": verdict.fix,
         "next": verdict.next,
         "exitCode": verdict.exit.code(),
     })
@@ -96,7 +96,7 @@ mod tests {
                 fact(Label::Fact, "one"),
                 fact(Label::Fact, "two"),
             ],
-            mend: Some("gloo-rs istio enable-mtls --upstream default-httpbin-8000".into()),
+            fix: Some("gloo-rs istio enable-mtls --upstream default-httpbin-8000".into()),
             next: None,
             exit: Exit::Unconfirmed,
             is_elsewhere: false,

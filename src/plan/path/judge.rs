@@ -16,8 +16,8 @@ pub struct Judged {
     /// What it is that does not work, or may not; none where it does, and where something could not be read.
     pub cause: Option<Cause>,
     pub why: String,
-    /// What mends it, or makes it known; none where nothing has to be.
-    pub mend: Option<Hint>,
+    /// What fixes it, or makes it known; none where nothing has to be.
+    pub fix: Option<Hint>,
 }
 
 /// Judges.
@@ -53,17 +53,17 @@ fn idle(facts: &Facts) -> Option<Judged> {
     })
 }
 
-fn breaks(cause: Cause, why: String, mend: Option<Hint>) -> Judged {
-    Judged { verdict: cause.row().verdict, cause: Some(cause), why, mend }
+fn breaks(cause: Cause, why: String, fix: Option<Hint>) -> Judged {
+    Judged { verdict: cause.row().verdict, cause: Some(cause), why, fix }
 }
 
-fn open(why: String, mend: Option<Hint>) -> Judged {
-    Judged { verdict: Verdict::Unknown, cause: None, why, mend }
+fn open(why: String, fix: Option<Hint>) -> Judged {
+    Judged { verdict: Verdict::Unknown, cause: None, why, fix }
 }
 
 fn unknown(what: &str, why: &Unread) -> Judged {
-    let mend = why.rule.as_ref().map(Hint::allowing);
-    open(format!("{what} is unknown: {why}"), mend)
+    let fix = why.rule.as_ref().map(Hint::allowing);
+    open(format!("{what} is unknown: {why}"), fix)
 }
 
 /// What is not in this cluster: nobody can see what it takes, but what is sent decides all the same.
@@ -72,8 +72,8 @@ fn outside(facts: &Facts, kind: &str) -> Judged {
     let (verdict, why) = match &facts.sends {
         Sends::Unknown(why) if why.rule.is_some() => return unknown("what is sent", why),
         Sends::Unknown(why) => {
-            let mend = upstream(&facts.target).map(|name| gloo_rs("istio auto-mtls disable").with("-u", name).into());
-            return open(why.why.clone(), mend);
+            let fix = upstream(&facts.target).map(|name| gloo_rs("istio auto-mtls disable").with("-u", name).into());
+            return open(why.why.clone(), fix);
         }
         Sends::Istio { .. } => {
             (Verdict::Unknown, format!("Istio's TLS to {host}: whether it is in the mesh is unknown"))
@@ -82,7 +82,7 @@ fn outside(facts: &Facts, kind: &str) -> Judged {
         Sends::Plaintext { why } => (Verdict::Plaintext, format!("plaintext to {host}: {why}")),
         Sends::PerPod => (Verdict::Plaintext, format!("plaintext: auto-mTLS finds no pod of the mesh in {host}")),
     };
-    Judged { verdict, cause: None, why, mend: None }
+    Judged { verdict, cause: None, why, fix: None }
 }
 
 fn of_pods(facts: &Facts) -> Judged {
@@ -105,14 +105,14 @@ fn of_pods(facts: &Facts) -> Judged {
         _ => None,
     });
     if let Some((cause, why, rule)) = not_known {
-        let mend = match (cause, rule) {
+        let fix = match (cause, rule) {
             (_, Some(rule)) => Some(Hint::allowing(rule)),
             (Some(cause), None) => command(facts, *cause),
             (None, None) => None,
         };
         return match cause {
-            Some(cause) => breaks(*cause, why.clone(), mend),
-            None => open(why.clone(), mend),
+            Some(cause) => breaks(*cause, why.clone(), fix),
+            None => open(why.clone(), fix),
         };
     }
     works(facts, &pods, &states)
@@ -133,7 +133,7 @@ fn broken(facts: &Facts, states: &[PairState]) -> Option<Judged> {
     Some(breaks(cause, format!("{who} {does} {sent} with 503: {why}"), command(facts, cause)))
 }
 
-/// What mends it, to be typed; nothing where it is more than one command.
+/// What fixes it, to be typed; nothing where it is more than one command.
 fn command(facts: &Facts, cause: Cause) -> Option<Hint> {
     match cause {
         Cause::NoSidecar => match (barred(facts), upstream(&facts.target)) {
@@ -248,11 +248,11 @@ fn against_proxies(facts: &Facts) -> Option<Judged> {
         let named = format!("gateway {}", proxy.name);
         let others = if lacking > 1 { format!(" and {} more", lacking - 1) } else { String::new() };
         let why = why.replacen(&named, &format!("{named}{others}"), 1);
-        let mend = match cause {
+        let fix = match cause {
             Cause::NoSecret => Some(inject(proxy).into()),
             _ => pair::refused_certificate(proxy).map(renewed),
         };
-        return Some(breaks(*cause, why, mend));
+        return Some(breaks(*cause, why, fix));
     }
     let unread = active.iter().find_map(|proxy| proxy.lacks.as_ref().err())?;
     Some(unknown("whether the gateway has Istio's sidecars", unread))
@@ -295,12 +295,12 @@ pub(crate) fn inject(proxy: &ProxyState) -> CommandLine {
 fn works(facts: &Facts, pods: &[&Pod], states: &[PairState]) -> Judged {
     let all = states.len();
     let mtls = states.iter().filter(|state| **state == PairState::Mtls).count();
-    let (verdict, why, mend) = match &facts.sends {
+    let (verdict, why, fix) = match &facts.sends {
         Sends::Tls { how, .. } => (Verdict::Tls, format!("TLS {how}, not Istio's"), None),
         Sends::Plaintext { why } => {
             let is_meshed = pods.iter().all(|pod| pod.membership == Membership::Sidecar);
-            let mend = if is_meshed { Some(enable_mtls(facts)) } else { enroll(facts) };
-            (Verdict::Plaintext, format!("plaintext to {}: {why}", every(all)), mend)
+            let fix = if is_meshed { Some(enable_mtls(facts)) } else { enroll(facts) };
+            (Verdict::Plaintext, format!("plaintext to {}: {why}", every(all)), fix)
         }
         Sends::PerPod if mtls == 0 => {
             (Verdict::Plaintext, format!("plaintext: no sidecar in {}", every(all)), enroll(facts))
@@ -314,7 +314,7 @@ fn works(facts: &Facts, pods: &[&Pod], states: &[PairState]) -> Judged {
             (Verdict::Mtls, format!("Istio's mutual TLS to {} by sslConfig", every(all)), None)
         }
     };
-    Judged { verdict, cause: None, why, mend }
+    Judged { verdict, cause: None, why, fix }
 }
 
 fn every(number: usize) -> String {

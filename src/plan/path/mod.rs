@@ -211,7 +211,7 @@ impl Described {
     /// What is said about it on the cluster that was typed.
     #[must_use]
     pub(crate) fn on(mut self, target: &crate::command::TypedTarget) -> Self {
-        self.judged.mend = self.judged.mend.map(|hint| hint.on(target));
+        self.judged.fix = self.judged.fix.map(|hint| hint.on(target));
         self
     }
 }

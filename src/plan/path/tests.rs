@@ -217,16 +217,16 @@ fn a_verdict_says_why_and_what_to_type() {
         judged.why,
         "2 of 2 pods answer plaintext with 503: it accepts only mutual TLS (STRICT, shop/p, namespace)"
     );
-    assert_eq!(judged.mend, Some("gloo-rs istio enable-mtls -u u".into()));
+    assert_eq!(judged.fix, Some("gloo-rs istio enable-mtls -u u".into()));
     let without = Cluster::new().with(|it| {
         it.upstream["spec"]["sslConfig"] = istio_ssl_config();
         it.pods.push(plain("c"));
     });
     assert_eq!(without.judged().why, "1 of 3 pods answers Istio's TLS with 503: it has no sidecar to take Istio's TLS");
-    assert_eq!(without.judged().mend, Some("gloo-rs istio enroll shop".into()));
+    assert_eq!(without.judged().fix, Some("gloo-rs istio enroll shop".into()));
     let forbidden = Cluster::new().with(|it| it.policies = None).judged();
     assert_eq!(forbidden.verdict, Verdict::Unknown);
-    assert!(forbidden.mend.unwrap().to_string().contains(RULE));
+    assert!(forbidden.fix.unwrap().to_string().contains(RULE));
 }
 
 #[test]
@@ -236,7 +236,7 @@ fn istios_tls_needs_a_gateway_that_can_present_the_certificate() {
     let no_cluster = Cluster::new().with(istio).with(|it| it.bootstrap = BOOTSTRAP.to_owned()).judged();
     assert_eq!(no_cluster.verdict, Verdict::Broken);
     assert!(no_cluster.why.ends_with("lacks cluster gateway_proxy_sds"), "{no_cluster:?}");
-    assert_eq!(no_cluster.mend, Some("gloo-rs istio inject --name gateway-proxy".into()));
+    assert_eq!(no_cluster.fix, Some("gloo-rs istio inject --name gateway-proxy".into()));
     let auto = |it: &mut Cluster| it.settings = Some(settings(true, true));
     let no_sidecars = |it: &mut Cluster| {
         it.proxy["spec"]["template"]["spec"]["containers"].as_array_mut().unwrap().truncate(1);
@@ -289,10 +289,10 @@ fn a_peer_that_takes_no_mutual_tls_is_opened_before_anything_is_sent_there() {
     let judged = disabled.judged();
     assert_eq!(judged.verdict, Verdict::Plaintext);
     let way = "gloo-rs istio peer-auth permissive -n shop, then gloo-rs istio enable-mtls -u u";
-    assert_eq!(judged.mend, Some(way.into()));
+    assert_eq!(judged.fix, Some(way.into()));
     let sent = disabled.with(|it| it.upstream["spec"]["sslConfig"] = istio_ssl_config()).judged();
     assert_eq!((sent.verdict, sent.cause), (Verdict::Broken, Some(Cause::DisabledPeer)));
-    assert_eq!(sent.mend, Some("gloo-rs istio peer-auth permissive -n shop".into()));
+    assert_eq!(sent.fix, Some("gloo-rs istio peer-auth permissive -n shop".into()));
 }
 
 #[test]
@@ -304,15 +304,15 @@ fn pods_that_cannot_be_injected_are_not_sent_to_enroll_again_and_again() {
             it.upstream["spec"]["sslConfig"] = sent;
         })
     };
-    let mend = |change: fn(&mut Value), sent: Value| barred(change, sent).judged().mend;
+    let fix = |change: fn(&mut Value), sent: Value| barred(change, sent).judged().fix;
     let opted_out = |pod: &mut Value| pod["metadata"]["labels"]["sidecar.istio.io/inject"] = json!("false");
     let on_host = |pod: &mut Value| pod["spec"]["hostNetwork"] = json!(true);
     let told = "opted out by sidecar.istio.io/inject=false: remove that, ";
-    assert_eq!(mend(opted_out, istio_ssl_config()).unwrap(), format!("{told}or gloo-rs istio disable-mtls -u u"));
-    assert_eq!(mend(opted_out, Value::Null).unwrap(), format!("{told}then gloo-rs istio enroll shop"));
+    assert_eq!(fix(opted_out, istio_ssl_config()).unwrap(), format!("{told}or gloo-rs istio disable-mtls -u u"));
+    assert_eq!(fix(opted_out, Value::Null).unwrap(), format!("{told}then gloo-rs istio enroll shop"));
     let host = "uses the host's network: Istio injects nothing there; gloo-rs istio disable-mtls -u u";
-    assert_eq!(mend(on_host, istio_ssl_config()).map(|it| it.to_string()).as_deref(), Some(host));
-    assert_eq!(mend(on_host, Value::Null), None);
+    assert_eq!(fix(on_host, istio_ssl_config()).map(|it| it.to_string()).as_deref(), Some(host));
+    assert_eq!(fix(on_host, Value::Null), None);
 }
 
 #[test]
@@ -368,7 +368,7 @@ fn hosts_outside_of_the_cluster_are_told_by_what_is_sent() {
     assert_eq!(named.judged().why, why);
     let harmed = outside(https.clone(), settings(true, true)).judged();
     assert_eq!(harmed.verdict, Verdict::Unknown);
-    assert_eq!(harmed.mend, Some("gloo-rs istio auto-mtls disable -u u".into()));
+    assert_eq!(harmed.fix, Some("gloo-rs istio auto-mtls disable -u u".into()));
     let mut opted_out = https;
     opted_out["disableIstioAutoMtls"] = json!(true);
     assert_eq!(outside(opted_out, settings(true, true)).verdict(), Verdict::Tls);
@@ -413,9 +413,9 @@ fn what_breaks_tls_without_istios_alpn_is_said_with_what_adds_it() {
     };
     let without = unannounced(Value::Null);
     assert_eq!((without.verdict, without.cause), (Verdict::Broken, Some(Cause::NotAnnounced)));
-    assert_eq!(without.mend, Some("gloo-rs istio enable-mtls -u u".into()));
+    assert_eq!(without.fix, Some("gloo-rs istio enable-mtls -u u".into()));
     let another = unannounced(json!(["h2"]));
-    assert_eq!(another.mend, Some("kubectl edit upstreams.gloo.solo.io u -n gloo-system".into()));
+    assert_eq!(another.fix, Some("kubectl edit upstreams.gloo.solo.io u -n gloo-system".into()));
     assert_eq!(unannounced(json!(["h2", "istio"])).verdict, Verdict::Mtls);
 }
 

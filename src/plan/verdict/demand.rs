@@ -20,12 +20,12 @@ pub(crate) fn of_pods(pods: &[Pod]) -> Evident<Demand> {
         let first = *they.next()?;
         Some((first, they.count() + 1 == all.len()))
     };
-    let mend = |of: &Effective| of.set_by().map(|policy| policy.opened_by(namespace));
+    let fix = |of: &Effective| of.set_by().map(|policy| policy.opened_by(namespace));
     Ok(match (saying(Mode::Strict), saying(Mode::Disable)) {
         (Some((first, true)), _) => Demand::Strict { by: by(first) },
         (Some((first, false)), _) => Demand::Mixed { by: by(first) },
-        (None, Some((first, true))) => Demand::Disabled { by: by(first), mend: mend(first) },
-        (None, Some((first, false))) => Demand::PartlyDisabled { by: by(first), mend: mend(first) },
+        (None, Some((first, true))) => Demand::Disabled { by: by(first), fix: fix(first) },
+        (None, Some((first, false))) => Demand::PartlyDisabled { by: by(first), fix: fix(first) },
         (None, None) => Demand::Lax {
             by: all.first().map_or_else(
                 || "no pod of the mesh".to_owned(),
@@ -91,10 +91,10 @@ mod tests {
         let disable = policy("d", &json!({"mtls": {"mode": "DISABLE"}}));
         let open = policy("o", &json!({"selector": {"matchLabels": {"app": "b"}}, "mtls": {"mode": "PERMISSIVE"}}));
         let by = || "PeerAuthentication shop/d (namespace)".to_owned();
-        let mend = || Some(gloo_rs("istio peer-auth permissive").with("-n", "shop"));
-        let every = Demand::Disabled { by: by(), mend: mend() };
+        let fix = || Some(gloo_rs("istio peer-auth permissive").with("-n", "shop"));
+        let every = Demand::Disabled { by: by(), fix: fix() };
         assert_eq!(demand(std::slice::from_ref(&disable), &json!(8080), &both), every);
-        let some = Demand::PartlyDisabled { by: by(), mend: mend() };
+        let some = Demand::PartlyDisabled { by: by(), fix: fix() };
         assert_eq!(demand(&[disable, open], &json!(8080), &both), some);
         let lax = |by: &str| Demand::Lax { by: by.to_owned() };
         assert_eq!(demand(&[], &json!(8080), &both), lax("PERMISSIVE (no PeerAuthentication, Istio's default)"));

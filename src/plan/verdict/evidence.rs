@@ -48,7 +48,7 @@ pub(crate) struct Upstream {
     /// As `--upstream` takes it.
     pub name: String,
     pub sent: SentTls,
-    /// The namespace of the pods behind it, for the commands that mend.
+    /// The namespace of the pods behind it, for the commands that fix.
     pub backend_namespace: Option<String>,
 }
 
@@ -98,10 +98,10 @@ pub(crate) enum Demand {
     Mixed { by: String },
     /// None does.
     Lax { by: String },
-    /// Every one takes plaintext alone; `mend` is the command that changes it.
-    Disabled { by: String, mend: Option<CommandLine> },
+    /// Every one takes plaintext alone; `fix` is the command that changes it.
+    Disabled { by: String, fix: Option<CommandLine> },
     /// Some take plaintext alone, and none mutual TLS alone.
-    PartlyDisabled { by: String, mend: Option<CommandLine> },
+    PartlyDisabled { by: String, fix: Option<CommandLine> },
 }
 
 /// The evidence with what follows from it at once.

@@ -85,7 +85,7 @@ fn fact(label: Label, text: impl Into<String>) -> Fact {
 }
 
 fn verdict(kind: VerdictKind, title: impl Into<String>, facts: Vec<Fact>, exit: Exit) -> RequestVerdict {
-    RequestVerdict { kind, title: title.into(), facts, mend: None, next: None, exit, is_elsewhere: false }
+    RequestVerdict { kind, title: title.into(), facts, fix: None, next: None, exit, is_elsewhere: false }
 }
 
 /// What was answered, and by which pod where Envoy tells.
@@ -174,7 +174,7 @@ fn answered(case: &Case<'_>, tls: TlsVerdict) -> RequestVerdict {
         }
         TlsVerdict::Plain(why) => {
             verdict.facts.extend(why.into_iter().map(|text| fact(Label::Fact, text)));
-            verdict.mend = mend_plaintext(case).map(Hint::from);
+            verdict.fix = fix_plaintext(case).map(Hint::from);
         }
         TlsVerdict::Unproven { seen, missing } => {
             verdict.facts.extend(seen.into_iter().map(|text| fact(Label::Evidence, text)));
@@ -213,7 +213,7 @@ fn strayed(case: &Case<'_>, other: &str) -> RequestVerdict {
     verdict
 }
 
-fn mend_plaintext(case: &Case<'_>) -> Option<CommandLine> {
+fn fix_plaintext(case: &Case<'_>) -> Option<CommandLine> {
     let upstream = case.upstream()?;
     let pods = case.pods()?;
     if pods.is_empty() {
@@ -225,9 +225,7 @@ fn mend_plaintext(case: &Case<'_>) -> Option<CommandLine> {
     }
     // Before the peer takes it, or the gateway has a certificate, TLS would break what works.
     match (&case.evidence.demand, &case.evidence.gateway) {
-        (Ok(evidence::Demand::Disabled { mend, .. } | evidence::Demand::PartlyDisabled { mend, .. }), _) => {
-            mend.clone()
-        }
+        (Ok(evidence::Demand::Disabled { fix, .. } | evidence::Demand::PartlyDisabled { fix, .. }), _) => fix.clone(),
         (_, Gateway::NoSidecars { .. } | Gateway::NoCluster { .. }) => Some(commands::inject()),
         _ => Some(commands::enable_mtls(&upstream.name)),
     }
@@ -282,7 +280,7 @@ fn caused(case: &Case<'_>, candidate: &CauseCandidate, exit: Exit) -> RequestVer
     facts.extend(candidate.facts().into_iter().map(|text| fact(Label::Fact, text)));
     let title = format!("{}, {}", case.answer.status, candidate.cause.row().title);
     let mut verdict = verdict(VerdictKind::Caused(candidate.cause), title, facts, exit);
-    verdict.mend.clone_from(&candidate.mend);
+    verdict.fix.clone_from(&candidate.fix);
     verdict
 }
 

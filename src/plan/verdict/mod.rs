@@ -114,9 +114,9 @@ pub(crate) struct RequestVerdict {
     /// `mTLS proven`
     pub title: String,
     pub facts: Vec<Fact>,
-    /// The command that mends it.
-    pub mend: Option<Hint>,
-    /// What to look at next, where nothing is known to mend it.
+    /// The command that fixes it.
+    pub fix: Option<Hint>,
+    /// What to look at next, where nothing is known to fix it.
     pub next: Option<Hint>,
     pub exit: Exit,
     /// Whether what carries the request to the backend is known not to be why it is not as it should be.
@@ -127,7 +127,7 @@ impl RequestVerdict {
     /// What is said on the cluster that was typed.
     #[must_use]
     pub(crate) fn on(mut self, target: &TypedTarget) -> Self {
-        self.mend = self.mend.map(|hint| hint.on(target));
+        self.fix = self.fix.map(|hint| hint.on(target));
         self.next = self.next.map(|hint| hint.on(target));
         self
     }

@@ -250,11 +250,11 @@ fn plaintext_is_proven_by_two_facts_and_mended_by_what_the_pods_allow() {
     let mut evidence = guide(plaintext(), from_backend(200, r#"{"headers": {}}"#), change(&[], 0));
     evidence.demand = Ok(lax());
     let verdict = is(&evidence, VerdictKind::Plaintext, Exit::Unconfirmed);
-    assert_eq!(verdict.mend, Some("gloo-rs istio enable-mtls --upstream default-httpbin-8000".into()));
+    assert_eq!(verdict.fix, Some("gloo-rs istio enable-mtls --upstream default-httpbin-8000".into()));
     evidence.gateway = Gateway::NoSidecars { pods: vec!["gateway-proxy-1".into()] };
-    assert_eq!(judged(&evidence).mend, Some(commands::inject().into()));
+    assert_eq!(judged(&evidence).fix, Some(commands::inject().into()));
     evidence.pods = Ok(vec![BackendPod { is_meshed: false, sidecar_ready: None, ..pod() }]);
-    assert_eq!(judged(&evidence).mend, Some(commands::enroll("default").into()));
+    assert_eq!(judged(&evidence).fix, Some(commands::enroll("default").into()));
 
     evidence.has_tls = Err("not allowed to create pods/portforward".into());
     evidence.answers = vec![from_backend(200, "<html>")];
@@ -275,7 +275,7 @@ fn a_strict_peer_is_the_cause_only_where_each_of_its_facts_was_seen() {
              fact 1 of 1 pods have a sidecar; all ready; 0 restarts in 1h"
         )
     );
-    assert_eq!(verdict.mend, Some("gloo-rs istio enable-mtls --upstream default-httpbin-8000".into()));
+    assert_eq!(verdict.fix, Some("gloo-rs istio enable-mtls --upstream default-httpbin-8000".into()));
 
     let table: [(&str, Spoil); 9] = [
         ("permissive", |it| it.demand = Ok(lax())),
@@ -313,7 +313,7 @@ fn an_upstream_whose_tls_envoy_does_not_have_is_plaintext_by_envoys_word() {
     evidence.has_tls = Ok(false);
     let verdict = is(&evidence, VerdictKind::Caused(Cause::StrictPeer), Exit::Unconfirmed);
     assert!(text(&verdict).contains("Envoy's cluster has no TLS, though mTLS is on"), "{verdict:#?}");
-    assert_eq!(verdict.mend, Some(commands::served().into()));
+    assert_eq!(verdict.fix, Some(commands::served().into()));
 }
 
 #[test]
@@ -337,12 +337,12 @@ fn connection_termination_alone_proves_nothing() {
 #[test]
 fn tls_to_a_peer_that_takes_plaintext_alone_is_a_cause_of_its_own() {
     let by = || "PeerAuthentication default/open (namespace)".to_owned();
-    let mend = || gloo_rs("istio peer-auth permissive -n default");
+    let fix = || gloo_rs("istio peer-auth permissive -n default");
     let mut evidence = guide(istio(), answer(503, FAILED), change(&REFUSED_BY_PEER, 0));
-    evidence.demand = Ok(Demand::Disabled { by: by(), mend: Some(mend()) });
+    evidence.demand = Ok(Demand::Disabled { by: by(), fix: Some(fix()) });
     let verdict = is(&evidence, VerdictKind::Caused(Cause::DisabledPeer), Exit::Unconfirmed);
     assert!(text(&verdict).contains("peer is DISABLE: PeerAuthentication default/open (namespace)"), "{verdict:#?}");
-    assert_eq!(verdict.mend, Some(mend().into()));
+    assert_eq!(verdict.fix, Some(fix().into()));
 
     // Who ends TLS without a word looks as if nobody were there.
     evidence.change = Ok(change(&[("upstream_cx_connect_fail", 0, 1)], 0));
@@ -383,7 +383,7 @@ fn pods_that_get_no_sidecar_are_not_sent_to_enroll() {
     let verdict = is(&evidence, VerdictKind::Caused(Cause::NoSidecar), Exit::Unconfirmed);
     let way = "opted out by sidecar.istio.io/inject=false: remove that, or gloo-rs istio disable-mtls -u \
                default-httpbin-8000";
-    assert_eq!(verdict.mend, Some(way.into()));
+    assert_eq!(verdict.fix, Some(way.into()));
 }
 
 fn all_unknown(answer: HttpAnswer) -> Evidence {
@@ -440,9 +440,9 @@ fn a_secret_that_envoy_does_not_have_is_told_from_a_handshake_that_fails() {
     let mut evidence = guide(istio(), answer(503, FAILED), change(&stats, 0));
     evidence.certs = Ok(Certs::default());
     let verdict = is(&evidence, VerdictKind::Caused(Cause::NoSecret), Exit::Unconfirmed);
-    assert_eq!(verdict.mend, Some(commands::sds_logs().into()));
+    assert_eq!(verdict.fix, Some(commands::sds_logs().into()));
     evidence.gateway = Gateway::NoSidecars { pods: vec!["gateway-proxy-1".into()] };
-    assert_eq!(judged(&evidence).mend, Some("gloo-rs istio inject".into()));
+    assert_eq!(judged(&evidence).fix, Some("gloo-rs istio inject".into()));
 }
 
 #[test]
@@ -473,7 +473,7 @@ fn each_way_in_which_tls_fails_has_its_own_verdict() {
     let mut bare = guide(istio(), answer(503, FAILED), change(&REFUSED_BY_PEER, 0));
     bare.pods = Ok(vec![BackendPod { is_meshed: false, sidecar_ready: None, ..pod() }]);
     let verdict = is(&bare, VerdictKind::Caused(Cause::NoSidecar), Exit::Unconfirmed);
-    assert_eq!(verdict.mend, Some(commands::enroll("default").into()));
+    assert_eq!(verdict.fix, Some(commands::enroll("default").into()));
 
     // Nobody takes the connection at all.
     let dead = [("upstream_cx_connect_fail", 0, 1), ("upstream_cx_total", 0, 1)];
@@ -510,7 +510,7 @@ fn a_cluster_that_envoy_does_not_have_is_a_cause_of_its_own() {
     evidence.hosts = Ok((Hosts::default(), Hosts::default()));
     evidence.gateway = Gateway::NoCluster { config_maps: vec!["gateway-proxy-envoy-config".into()] };
     let verdict = is(&evidence, VerdictKind::Caused(Cause::NoCluster), Exit::Unconfirmed);
-    assert_eq!(verdict.mend, Some("gloo-rs istio inject".into()));
+    assert_eq!(verdict.fix, Some("gloo-rs istio inject".into()));
 }
 
 #[test]

@@ -23,7 +23,7 @@ pub(crate) fn line(row: &TargetRow) -> String {
         &row.status,
         &row.owner,
         &row.why,
-        &row.mend,
+        &row.fix,
     ];
     cells.map(cell).join(",")
 }
@@ -80,7 +80,7 @@ mod tests {
             status: String::new(),
             owner: String::new(),
             why: "because".into(),
-            mend: String::new(),
+            fix: String::new(),
         };
         assert_eq!(line(&row), "mtls,upstream,n,x,,istio,1,1,,,,,because,");
         assert_eq!(HEAD.split(',').count(), line(&row).split(',').count());

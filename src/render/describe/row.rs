@@ -25,7 +25,7 @@ pub(crate) struct TargetRow {
     pub status: String,
     pub owner: String,
     pub why: String,
-    pub mend: String,
+    pub fix: String,
 }
 
 /// `-o table` or `-o wide`.
@@ -67,7 +67,7 @@ impl From<&Described> for TargetRow {
             status: facts.acceptance.as_ref().map_or_else(String::new, ToString::to_string),
             owner: facts.owner.as_ref().map_or_else(String::new, ToString::to_string),
             why: judged.why.clone(),
-            mend: judged.mend.as_ref().map(ToString::to_string).unwrap_or_default(),
+            fix: judged.fix.as_ref().map(ToString::to_string).unwrap_or_default(),
         }
     }
 }

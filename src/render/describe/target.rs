@@ -10,7 +10,7 @@ const NAMED: usize = 3;
 pub(crate) fn lines(described: &Described) -> Vec<String> {
     let Described { facts, judged } = described;
     let mut lines = vec![format!("{}: {}", facts.target, judged.verdict), format!("  {}", judged.why)];
-    lines.extend(judged.mend.iter().map(|mend| format!("  hint: {mend}")));
+    lines.extend(judged.fix.iter().map(|fix| format!("  hint: {fix}")));
     let nothing_more = matches!(facts.behind, Behind::NoUpstream) || matches!(facts.target, RouteTarget::Other(_));
     if nothing_more {
         return lines;

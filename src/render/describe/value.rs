@@ -16,7 +16,7 @@ pub(crate) fn of_target(described: &Described) -> Value {
         "target": target(&facts.target),
         "verdict": judged.verdict.name(),
         "why": judged.why,
-        "hint": judged.mend,
+        "hint": judged.fix,
         "tls": {"sends": sends(&facts.sends), "source": facts.sends_by},
         "pods": pods(&facts.behind),
         "peer": peers.map(|(mode, sources)| json!({"mode": mode, "sources": sources})).collect::<Vec<_>>(),

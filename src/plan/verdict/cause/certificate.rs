@@ -29,11 +29,11 @@ pub(super) fn no_secret(case: &Case<'_>) -> CauseCandidate {
             _ => CauseCheck::Mute,
         },
     };
-    let mend = match &case.evidence.gateway {
+    let fix = match &case.evidence.gateway {
         Gateway::NoSidecars { .. } | Gateway::NoCluster { .. } => commands::inject(),
         _ => commands::sds_logs(),
     };
-    CauseCandidate::new(Cause::NoSecret, vec![counted, around]).mend(Some(mend))
+    CauseCandidate::new(Cause::NoSecret, vec![counted, around]).fix(Some(fix))
 }
 
 pub(super) fn certificate_invalid(case: &Case<'_>) -> CauseCandidate {
@@ -58,7 +58,7 @@ pub(super) fn certificate_invalid(case: &Case<'_>) -> CauseCandidate {
         },
         CounterReading::Unknown(why) => CauseCheck::Unknown(format!("TLS errors ({why})")),
     };
-    CauseCandidate::new(Cause::CertificateInvalid, vec![certificate, failed]).mend(Some(commands::istio_logs()))
+    CauseCandidate::new(Cause::CertificateInvalid, vec![certificate, failed]).fix(Some(commands::istio_logs()))
 }
 
 pub(super) fn backend_not_trusted(case: &Case<'_>) -> CauseCandidate {
@@ -84,7 +84,7 @@ pub(super) fn backend_not_trusted(case: &Case<'_>) -> CauseCandidate {
         .and_then(|certs| certs.roots.iter().find_map(|root| root.fault(case.evidence.now)));
     let root =
         root.map_or(CauseCheck::Mute, |fault| CauseCheck::For(format!("the gateway's root of the mesh {fault}")));
-    CauseCandidate::new(Cause::BackendNotTrusted, vec![refused, handshake, root]).mend(Some(commands::root()))
+    CauseCandidate::new(Cause::BackendNotTrusted, vec![refused, handshake, root]).fix(Some(commands::root()))
 }
 
 pub(super) fn gateway_not_trusted(case: &Case<'_>) -> CauseCandidate {
@@ -110,5 +110,5 @@ pub(super) fn gateway_not_trusted(case: &Case<'_>) -> CauseCandidate {
         Err(why) => CauseCheck::Unknown(format!("the gateway's certificate ({why})")),
     };
     let candidate = CauseCandidate::new(Cause::GatewayNotTrusted, vec![ended, sidecars, times]).never_proven();
-    candidate.mend(Some(commands::root()))
+    candidate.fix(Some(commands::root()))
 }

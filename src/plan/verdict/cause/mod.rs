@@ -29,19 +29,19 @@ pub(crate) enum CauseCheck {
 pub(crate) struct CauseCandidate {
     pub cause: Cause,
     pub checks: Vec<CauseCheck>,
-    /// The command that mends it, if one does.
-    pub mend: Option<Hint>,
+    /// The command that fixes it, if one does.
+    pub fix: Option<Hint>,
     provable: bool,
 }
 
 impl CauseCandidate {
     fn new(cause: Cause, checks: Vec<CauseCheck>) -> Self {
-        Self { cause, checks, mend: None, provable: true }
+        Self { cause, checks, fix: None, provable: true }
     }
 
     #[must_use]
-    fn mend(mut self, hint: Option<impl Into<Hint>>) -> Self {
-        self.mend = hint.map(Into::into);
+    fn fix(mut self, hint: Option<impl Into<Hint>>) -> Self {
+        self.fix = hint.map(Into::into);
         self
     }
 

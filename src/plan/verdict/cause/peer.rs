@@ -35,13 +35,13 @@ pub(super) fn strict_peer(case: &Case<'_>) -> CauseCandidate {
             _ => CauseCheck::Unknown("how the connection ended".to_owned()),
         },
     };
-    let mend = match (&case.evidence.gateway, case.upstream()) {
+    let fix = match (&case.evidence.gateway, case.upstream()) {
         (Gateway::NoSidecars { .. } | Gateway::NoCluster { .. }, _) => Some(commands::inject()),
         (_, Some(upstream)) if upstream.sent.is_mutual() => Some(commands::served()),
         (_, Some(upstream)) => Some(commands::enable_mtls(&upstream.name)),
         (_, None) => None,
     };
-    CauseCandidate::new(Cause::StrictPeer, vec![peer, plaintext(case), pods, reset]).mend(mend)
+    CauseCandidate::new(Cause::StrictPeer, vec![peer, plaintext(case), pods, reset]).fix(fix)
 }
 
 fn plaintext(case: &Case<'_>) -> CauseCheck {
@@ -81,10 +81,10 @@ pub(super) fn disabled_peer(case: &Case<'_>) -> CauseCandidate {
         Some(sent) if sent.is_mutual() => CauseCheck::For(format!("mTLS is on: {}", sent.by)),
         _ => return mute(),
     };
-    let (peer, mend) = match &case.evidence.demand {
-        Ok(Demand::Disabled { by, mend }) => (CauseCheck::For(format!("peer is DISABLE: {by}")), mend),
-        Ok(Demand::PartlyDisabled { by, mend }) => {
-            (CauseCheck::Unknown(format!("some pods are DISABLE ({by}), others are not")), mend)
+    let (peer, fix) = match &case.evidence.demand {
+        Ok(Demand::Disabled { by, fix }) => (CauseCheck::For(format!("peer is DISABLE: {by}")), fix),
+        Ok(Demand::PartlyDisabled { by, fix }) => {
+            (CauseCheck::Unknown(format!("some pods are DISABLE ({by}), others are not")), fix)
         }
         _ => return mute(),
     };
@@ -96,7 +96,7 @@ pub(super) fn disabled_peer(case: &Case<'_>) -> CauseCandidate {
         CounterReading::Rose(rise) => CauseCheck::Against(format!("TLS handshakes succeeded: {rise}")),
         _ => tls_failed(case).unwrap_or_else(|| CauseCheck::Unknown("whether TLS failed".to_owned())),
     };
-    CauseCandidate::new(Cause::DisabledPeer, vec![sends, peer, failed, pods]).mend(mend.clone())
+    CauseCandidate::new(Cause::DisabledPeer, vec![sends, peer, failed, pods]).fix(fix.clone())
 }
 
 /// Whether TLS came to nothing; `None` where nothing points there.
@@ -139,13 +139,13 @@ pub(super) fn no_sidecar(case: &Case<'_>) -> CauseCandidate {
         Ok(pods) => CauseCheck::For(unguarded(pods)),
         Err(why) => CauseCheck::Unknown(format!("sidecars ({why})")),
     };
-    let candidate = CauseCandidate::new(Cause::NoSidecar, vec![sends, failed, pods]).mend(mend_no_sidecar(case));
+    let candidate = CauseCandidate::new(Cause::NoSidecar, vec![sends, failed, pods]).fix(fix_no_sidecar(case));
     // Which of its pods took the request is not looked at.
     if meets_both(case) { candidate.never_proven() } else { candidate }
 }
 
 /// Its namespace into the mesh; where that helps none of the pods, why not.
-fn mend_no_sidecar(case: &Case<'_>) -> Option<Hint> {
+fn fix_no_sidecar(case: &Case<'_>) -> Option<Hint> {
     let upstream = case.upstream()?;
     let mut without = case.pods().into_iter().flatten().filter(|pod| !pod.is_meshed);
     match without.next().and_then(|pod| pod.barred) {

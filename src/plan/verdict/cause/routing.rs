@@ -28,7 +28,7 @@ pub(super) fn no_route(case: &Case<'_>) -> CauseCandidate {
         (false, false) => CauseCheck::Against("the answer has a body, and Envoy's has none".to_owned()),
         (true, _) => CauseCheck::Against("an upstream answered".to_owned()),
     };
-    CauseCandidate::new(Cause::NoRoute, vec![counted, said]).mend(Some(commands::describe_host()))
+    CauseCandidate::new(Cause::NoRoute, vec![counted, said]).fix(Some(commands::describe_host()))
 }
 
 pub(super) fn no_cluster(case: &Case<'_>) -> Option<CauseCandidate> {
@@ -51,11 +51,11 @@ pub(super) fn no_cluster(case: &Case<'_>) -> Option<CauseCandidate> {
         Gateway::NoCluster { .. } => CauseCheck::For("the gateway's bootstrap lacks gateway_proxy_sds".to_owned()),
         _ => CauseCheck::Mute,
     };
-    let mend = match why {
+    let fix = match why {
         CauseCheck::For(_) => commands::inject(),
         _ => commands::served(),
     };
-    Some(CauseCandidate::new(Cause::NoCluster, vec![counted, listed, why]).mend(Some(mend)))
+    Some(CauseCandidate::new(Cause::NoCluster, vec![counted, listed, why]).fix(Some(fix)))
 }
 
 pub(super) fn no_endpoint(case: &Case<'_>) -> CauseCandidate {
@@ -82,9 +82,9 @@ pub(super) fn no_endpoint(case: &Case<'_>) -> CauseCandidate {
         (Ok((_, hosts)), _) => CauseCheck::Unknown(format!("Envoy has {} healthy endpoints by now", hosts.healthy())),
         (Err(why), _) => CauseCheck::Unknown(format!("endpoints ({why})")),
     };
-    let mend = case.pods().filter(|pods| pods.is_empty()).and_then(|_| case.upstream()?.backend_namespace.clone());
-    let mend = mend.map(|namespace| kubectl("get pods,endpointslices").with("-n", namespace));
-    CauseCandidate::new(Cause::NoEndpoint, vec![words, endpoints]).mend(mend)
+    let fix = case.pods().filter(|pods| pods.is_empty()).and_then(|_| case.upstream()?.backend_namespace.clone());
+    let fix = fix.map(|namespace| kubectl("get pods,endpointslices").with("-n", namespace));
+    CauseCandidate::new(Cause::NoEndpoint, vec![words, endpoints]).fix(fix)
 }
 
 fn against_no_endpoint(case: &Case<'_>) -> Vec<CauseCheck> {
@@ -122,7 +122,7 @@ pub(super) fn no_connection(case: &Case<'_>) -> CauseCandidate {
         true => CauseCheck::Unknown("whether TLS or the connection failed".to_owned()),
         false => CauseCheck::Mute,
     };
-    CauseCandidate::new(Cause::NoConnection, vec![said, failed, tls]).mend(next)
+    CauseCandidate::new(Cause::NoConnection, vec![said, failed, tls]).fix(next)
 }
 
 fn is_connect_failure(reason: &str) -> bool {
