@@ -3,7 +3,7 @@
 
 pub mod apply {
     pub mod transaction {
-        pub use crate::apply::transaction::{Done, Undone, make, rehearse, take_back};
+        pub use crate::apply::transaction::{Done, Undone, make, rehearse, roll_back};
     }
 }
 

@@ -218,7 +218,7 @@ fn failed(change: &Change, verb: Verb, cause: Cause) -> ApiError {
 }
 
 /// Takes back what was done, the last first, from what is there now.
-pub async fn take_back(session: &Session, done: &[Done]) -> Vec<(ObjectRef, Undone)> {
+pub async fn roll_back(session: &Session, done: &[Done]) -> Vec<(ObjectRef, Undone)> {
     let mut undone = Vec::new();
     for done in done.iter().rev() {
         let state = caught(take_back_one(session, done)).await;

@@ -43,13 +43,13 @@ mod tests {
 
     #[test]
     fn only_what_was_said_is_said_again() {
-        let policy = Policy { wish: MtlsWish::Disable, foreign: OtherTls::Keep, caution: Caution::Careful };
+        let policy = Policy { wish: MtlsWish::Disable, other_tls: OtherTls::Keep, caution: Caution::Careful };
         assert_eq!(command(&policy, &global()).to_string(), "gloo-rs istio disable-mtls -u");
     }
 
     #[test]
     fn the_same_cluster_identity_and_wishes_are_named_again() {
-        let policy = Policy { wish: MtlsWish::Enable, foreign: OtherTls::Replace, caution: Caution::Forced };
+        let policy = Policy { wish: MtlsWish::Enable, other_tls: OtherTls::Replace, caution: Caution::Forced };
         let global = Global {
             kubeconfig: Some(PathBuf::from("/home/me/my config")),
             context: Some("b".into()),

@@ -344,7 +344,7 @@ impl<'t> Transaction<'t> {
         if !done.is_empty() {
             report.ui.status("rolling back");
         }
-        let undone = transaction::take_back(self.session, &done).await;
+        let undone = transaction::roll_back(self.session, &done).await;
         for (object, state) in &undone {
             let row = say_undone(object, state, cause.reason, report);
             report.record(row);

@@ -84,7 +84,7 @@ fn search(value: &Value, path: &str, found: &mut Vec<String>) {
 pub(crate) fn release(upstream: &Object) -> Option<Change> {
     let is_all = matches!(tls_of(&upstream.value), Tls::Istio(_))
         && find(upstream).is_some_and(|it| it.paths == ["spec.sslConfig.sds"]);
-    let policy = Policy { wish: mtls::MtlsWish::Disable, foreign: OtherTls::Keep, caution: Caution::Careful };
+    let policy = Policy { wish: mtls::MtlsWish::Disable, other_tls: OtherTls::Keep, caution: Caution::Careful };
     match mtls::decide(upstream, Picked::Named, policy, &UpstreamContext::unseen()) {
         Decision::Change { edits, message } if is_all => Some(Change::new(upstream.clone(), edits, message)),
         _ => None,

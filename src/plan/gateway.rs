@@ -28,7 +28,7 @@ impl AutoMtls {
         self == Self::On
             && upstream.value["spec"]["kube"].is_object()
             && upstream.value["spec"]["disableIstioAutoMtls"] != true
-            && !matches!(tls_of(&upstream.value), Tls::Foreign(_))
+            && !matches!(tls_of(&upstream.value), Tls::Other(_))
     }
 }
 

@@ -48,7 +48,7 @@ impl MtlsWish {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Policy {
     pub wish: MtlsWish,
-    pub foreign: OtherTls,
+    pub other_tls: OtherTls,
     pub caution: Caution,
 }
 
@@ -143,13 +143,14 @@ impl PerObject for Policy {
                 MtlsWish::Disable => "istio disable-mtls",
             },
             done: self.wish.done(),
-            flags: if self.foreign == OtherTls::Replace { &["--overwrite"] } else { &[] },
+            flags: if self.other_tls == OtherTls::Replace { &["--overwrite"] } else { &[] },
         }
     }
 
     fn risks(&self) -> Vec<&'static str> {
         let mut risks = Vec::new();
-        risks.extend((self.foreign == OtherTls::Replace).then_some("TLS settings not managed by Istio (--overwrite)"));
+        risks
+            .extend((self.other_tls == OtherTls::Replace).then_some("TLS settings not managed by Istio (--overwrite)"));
         risks.extend((self.caution == Caution::Forced).then_some("Upstreams that may answer 503 afterwards (--force)"));
         risks
     }
@@ -172,7 +173,7 @@ impl PerObject for Policy {
     fn expects(&self, before: &Object) -> Option<Wanted> {
         Some(match (self.wish, tls_of(&before.value)) {
             (MtlsWish::Enable, _) => Wanted::Istio,
-            (MtlsWish::Disable, Tls::Foreign(_)) if self.foreign == OtherTls::Replace => Wanted::Plain,
+            (MtlsWish::Disable, Tls::Other(_)) if self.other_tls == OtherTls::Replace => Wanted::Plain,
             (MtlsWish::Disable, _) => Wanted::NotIstio,
         })
     }
@@ -212,8 +213,8 @@ fn enable(upstream: &Object, found: Picked, policy: Policy, around: &UpstreamCon
                 Decision::Change { edits, message: format!("mTLS enabled (added {})", paths.join(", ")) }
             }
         },
-        Tls::Foreign(config) if policy.foreign == OtherTls::Keep => return leave(found, foreign(policy.wish, config)),
-        Tls::Foreign(_) => Decision::Change {
+        Tls::Other(config) if policy.other_tls == OtherTls::Keep => return leave(found, foreign(policy.wish, config)),
+        Tls::Other(_) => Decision::Change {
             edits: vec![Edit::set(ssl_path(), istio_ssl_config())],
             message: "mTLS enabled (replaced TLS settings not managed by Istio)".into(),
         },
@@ -242,8 +243,8 @@ fn held_back(
 fn disable(upstream: &Object, found: Picked, policy: Policy, around: &UpstreamContext) -> Decision {
     let message = match tls_of(&upstream.value) {
         Tls::Absent => return Decision::Unchanged { message: "mTLS already disabled".into() },
-        Tls::Foreign(config) if policy.foreign == OtherTls::Keep => return leave(found, foreign(policy.wish, config)),
-        Tls::Foreign(_) => "mTLS disabled (removed TLS settings not managed by Istio)".into(),
+        Tls::Other(config) if policy.other_tls == OtherTls::Keep => return leave(found, foreign(policy.wish, config)),
+        Tls::Other(_) => "mTLS disabled (removed TLS settings not managed by Istio)".into(),
         Tls::Istio(config) => match additions(config).as_slice() {
             [] => "mTLS disabled".to_owned(),
             others => format!("mTLS disabled (with its {})", others.join(", ")),
@@ -292,7 +293,7 @@ mod tests {
     }
 
     fn policy(wish: MtlsWish) -> Policy {
-        Policy { wish, foreign: OtherTls::Keep, caution: Caution::Careful }
+        Policy { wish, other_tls: OtherTls::Keep, caution: Caution::Careful }
     }
 
     fn in_the_mesh() -> UpstreamContext {
@@ -355,7 +356,7 @@ mod tests {
             assert!(objection.hint.unwrap().to_string().contains("--overwrite"));
             assert!(matches!(decide(&it, Picked::Selected, policy(wish), &in_the_mesh()), Decision::Skip(_)));
         }
-        let replace = Policy { foreign: OtherTls::Replace, ..policy(MtlsWish::Enable) };
+        let replace = Policy { other_tls: OtherTls::Replace, ..policy(MtlsWish::Enable) };
         assert_eq!(
             applied(&it, &decide(&it, Picked::Named, replace, &in_the_mesh()))["spec"]["sslConfig"],
             istio_ssl_config()
@@ -382,9 +383,9 @@ mod tests {
             json!({"certificatesSecretName": CERTIFICATE, "targetUri": "10.0.0.1:8234"}),
             json!({"certificatesSecretName": "other", "clusterName": SDS_CLUSTER}),
         ] {
-            assert!(matches!(tls_of(&json!({"spec": {"sslConfig": {"sds": sds}}})), Tls::Foreign(_)));
+            assert!(matches!(tls_of(&json!({"spec": {"sslConfig": {"sds": sds}}})), Tls::Other(_)));
         }
-        assert!(matches!(tls_of(&json!({"spec": {"sslConfig": {}}})), Tls::Foreign(_)));
+        assert!(matches!(tls_of(&json!({"spec": {"sslConfig": {}}})), Tls::Other(_)));
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub(crate) enum Tls<'v> {
     /// Istio's certificates, from the gateway's own SDS server.
     Istio(&'v Value),
     /// Somebody else's.
-    Foreign(&'v Value),
+    Other(&'v Value),
 }
 
 /// Reads an Upstream's `sslConfig`.
@@ -43,7 +43,7 @@ pub(crate) fn tls_of(upstream: &Value) -> Tls<'_> {
     match &upstream["spec"]["sslConfig"] {
         Value::Null => Tls::Absent,
         config if is_istio(config) => Tls::Istio(config),
-        config => Tls::Foreign(config),
+        config => Tls::Other(config),
     }
 }
 

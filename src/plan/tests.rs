@@ -66,7 +66,7 @@ prop_compose! {
     fn policy()(wish in any::<bool>(), foreign in any::<bool>(), caution in any::<bool>()) -> Policy {
         Policy {
             wish: if wish { MtlsWish::Enable } else { MtlsWish::Disable },
-            foreign: if foreign { OtherTls::Replace } else { OtherTls::Keep },
+            other_tls: if foreign { OtherTls::Replace } else { OtherTls::Keep },
             caution: if caution { Caution::Forced } else { Caution::Careful },
         }
     }

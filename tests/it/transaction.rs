@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gloo_rs::exports::apply::transaction::{Done, Undone, make, rehearse, take_back};
+use gloo_rs::exports::apply::transaction::{Done, Undone, make, rehearse, roll_back};
 use gloo_rs::exports::kube::{Cause, Session, Trace};
 use gloo_rs::exports::model::Object;
 use gloo_rs::exports::model::kinds::PEER_AUTHENTICATION;
@@ -58,7 +58,7 @@ impl Shop {
     }
 
     fn take_back(&self, done: &Done) -> Undone {
-        let undone = self.runtime.block_on(take_back(&self.session, std::slice::from_ref(done)));
+        let undone = self.runtime.block_on(roll_back(&self.session, std::slice::from_ref(done)));
         undone.into_iter().next().unwrap().1
     }
 }
@@ -211,7 +211,7 @@ async fn a_creation_whose_answer_is_lost_is_looked_for() {
     stub.on("DELETE", POLICY).json(200, &json!({"kind": "Status", "status": "Success"}));
     let session = on(&stub).await;
     let done = make(&session, Change::create(policy("shop", "default"), "created")).await.unwrap();
-    assert_eq!(take_back(&session, &[done]).await[0].1, Undone::Back);
+    assert_eq!(roll_back(&session, &[done]).await[0].1, Undone::Back);
     let requests = stub.finish();
     assert_eq!(requests.iter().filter(|request| request.method == "POST").count(), 1, "never sent blindly again");
     assert_eq!(requests.last().unwrap().json()["preconditions"], json!({"uid": "u", "resourceVersion": "7"}));
@@ -257,7 +257,7 @@ fn a_write_that_ends_in_a_panic_is_known_by_what_is_there_and_rolled_back() {
         let trace: Trace = Arc::new(move |exchange| assert_ne!(exchange.method, method, "a fault of the test"));
         let session = runtime.block_on(Session::open(&sandbox.target(), Some(trace))).unwrap();
         let done = runtime.block_on(make(&session, Change::create(policy("shop", "default"), "created"))).unwrap();
-        let undone = runtime.block_on(take_back(&session, &[done])).remove(0).1;
+        let undone = runtime.block_on(roll_back(&session, &[done])).remove(0).1;
         match (&undone, &back) {
             (Undone::Stands(why), Undone::Stands(_)) => assert!(why.contains("an internal error in gloo-rs"), "{why}"),
             _ => assert_eq!(undone, back),

@@ -28,7 +28,7 @@ impl MtlsArgs {
     pub(super) fn options(self, wish: MtlsWish, global: &Global) -> Result<Command, Failure> {
         let policy = Policy {
             wish,
-            foreign: if self.overwrite { OtherTls::Replace } else { OtherTls::Keep },
+            other_tls: if self.overwrite { OtherTls::Replace } else { OtherTls::Keep },
             caution: self.upstreams.caution(),
         };
         let mut objects = self.upstreams.objects(&format!("{}-mtls", wish.verb()), self.preview, global)?;

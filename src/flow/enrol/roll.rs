@@ -118,7 +118,7 @@ async fn roll<'p>(
         End::Failed(failure) if failure.exit != Exit::Interrupted => {
             report.borrow_mut().trouble(&failure.message, &failure.details, failure.hints.first().cloned());
             if label_stays.get() {
-                rolled.undone = put_back(run.session, rolled.done.as_ref()).await;
+                rolled.undone = roll_back(run.session, rolled.done.as_ref()).await;
             }
         }
         End::Failed(_) => {}
@@ -127,8 +127,8 @@ async fn roll<'p>(
 }
 
 /// Takes one write back.
-pub(super) async fn put_back(session: &Session, done: Option<&Done>) -> Option<(ObjectRef, Undone)> {
-    transaction::take_back(session, done.map(std::slice::from_ref)?).await.pop()
+pub(super) async fn roll_back(session: &Session, done: Option<&Done>) -> Option<(ObjectRef, Undone)> {
+    transaction::roll_back(session, done.map(std::slice::from_ref)?).await.pop()
 }
 
 /// Waits for a rollout and looks at each of its pods.

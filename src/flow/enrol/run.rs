@@ -65,7 +65,7 @@ impl MadeInNamespace {
     /// Rolls all of it back: the label first, so that the pods which follow are what they were.
     pub(super) async fn undo(self, session: &Session) -> Vec<(ObjectRef, Undone)> {
         let done: Vec<_> = self.restarted.into_iter().chain(self.label).collect();
-        transaction::take_back(session, &done).await
+        transaction::roll_back(session, &done).await
     }
 }
 

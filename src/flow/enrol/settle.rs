@@ -3,7 +3,7 @@
 //! Some workloads fail: their templates are put back, and the label stays for those that did not. All fail: the label
 //! goes back first, so that the pods which the old templates make are what they were, and then the templates.
 
-use super::roll::{End, Rolled, put_back};
+use super::roll::{End, Rolled, roll_back};
 use super::run::{AGAIN, MadeInNamespace, Run, say_undone};
 use crate::apply::transaction::{Done, Undone};
 use crate::error::{Exit, Failure, Reason};
@@ -42,7 +42,7 @@ pub(super) async fn settle(
         return Ok(made);
     };
     report.ui.status("rolling back");
-    let undone = take_back(run.session, label, failed, &cause, report).await;
+    let undone = roll_back_all(run.session, label, failed, &cause, report).await;
     let shown = made.shown();
     for Failure { message, details, hints, .. } in made.finish(report) {
         report.trouble(&message, &details, hints);
@@ -59,7 +59,7 @@ pub(super) async fn settle(
 }
 
 /// Takes back the label, if it is to go, and then the templates; each is said.
-async fn take_back(
+async fn roll_back_all(
     session: &Session,
     label: Option<Done>,
     failed: Vec<Rolled<'_>>,
@@ -67,7 +67,7 @@ async fn take_back(
     report: &mut Report<'_>,
 ) -> Vec<(ObjectRef, Undone)> {
     let mut undone = Vec::new();
-    if let Some((object, state)) = put_back(session, label.as_ref()).await {
+    if let Some((object, state)) = roll_back(session, label.as_ref()).await {
         say_undone(&object, &state, cause, report);
         undone.push((object, state));
     }
@@ -75,7 +75,7 @@ async fn take_back(
         let End::Failed(why) = end else { continue };
         let state = match at_once {
             Some(state) => Some(state),
-            None => put_back(session, done.as_ref()).await,
+            None => roll_back(session, done.as_ref()).await,
         };
         let Some((object, state)) = state else {
             let objection = Objection { details: why.details, ..Objection::new(why.reason, why.message) };

@@ -268,7 +268,7 @@ async fn write(session: &Session, task: &PeerAuth, planned: Change, stop: &Inter
         let owner = owner::find(&planned.before.value).map(|owner| owner.to_string());
         match transaction::make(session, planned).await {
             Ok(done) if stop.is_set() => {
-                let undone = transaction::take_back(session, &[done]).await;
+                let undone = transaction::roll_back(session, &[done]).await;
                 return Err(Stopped::undone(interrupted(), &undone, "run the same command again").into());
             }
             Ok(_) => return Ok(Row { owner, ..Row::answer(reference, Outcome::Changed, message) }),

@@ -318,7 +318,7 @@ fn enable(task: &Setup) -> Step {
 
 /// One of the two commands on these Upstreams.
 pub(super) fn upstreams(wish: MtlsWish, names: Vec<Named>) -> StepAct {
-    let policy = Policy { wish, foreign: OtherTls::Keep, caution: Caution::Careful };
+    let policy = Policy { wish, other_tls: OtherTls::Keep, caution: Caution::Careful };
     StepAct::Upstreams(policy, names)
 }
 

@@ -93,7 +93,7 @@ impl Way {
                 Box::pin(values::auto_mtls_back(&self.session, upgraded, task, &self.global, report)).await
             }
             MadeByStep::Objects(done) => {
-                let undone = transaction::take_back(&self.session, done).await;
+                let undone = transaction::roll_back(&self.session, done).await;
                 for (object, state) in &undone {
                     if let Undone::Stands(why) = state {
                         report.ui.error(&format!("{object} still changed: {why}"), [], []);

@@ -107,7 +107,7 @@ pub(super) fn release(upstreams: Vec<Object>, wanted: UpstreamsTask) -> (Vec<Cha
 
 /// Under a STRICT peer the Upstream answers 503 once its mTLS is gone.
 async fn advise_on_release(survey: &SurveyReader<'_>, upstream: &Object) -> Vec<Advice> {
-    let policy = Policy { wish: MtlsWish::Disable, foreign: OtherTls::Keep, caution: Caution::Careful };
+    let policy = Policy { wish: MtlsWish::Disable, other_tls: OtherTls::Keep, caution: Caution::Careful };
     match survey.around(upstream, Picked::Named, policy.wants()).await {
         Ok(around) => policy.advise(upstream, &around),
         Err(failure) => vec![

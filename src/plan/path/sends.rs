@@ -107,7 +107,7 @@ pub(crate) fn of_upstream(upstream: &Object, settings: &Result<Switched, Unread>
             let any_peer = !additions(config).contains(&"verifySubjectAltName");
             return (Sends::Istio { any_peer, announced: announced(config) }, SSL_CONFIG.to_owned());
         }
-        Tls::Foreign(config) => return (foreign(config), SSL_CONFIG.to_owned()),
+        Tls::Other(config) => return (foreign(config), SSL_CONFIG.to_owned()),
         Tls::Absent => {}
     }
     if spec[OPT_OUT] == true {
