@@ -18,7 +18,7 @@ use std::ffi::OsString;
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Args as _, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use complete::{VARIABLE as COMPLETION_VARIABLE, registration, scripts};
 pub(crate) use live::complete;
@@ -56,6 +56,9 @@ enum Word {
     #[command(alias = "v")]
     Version(version::VersionArgs),
     Completion(complete::CompletionArgs),
+    /// Print the options that every command has
+    #[command(after_help = help::OPTIONS)]
+    Options,
 }
 
 /// A command line that was understood.
@@ -82,7 +85,19 @@ pub(crate) enum Early {
 
 /// The whole command tree, for completion, docs and tests.
 pub fn tree() -> clap::Command {
-    help::exits::listed(Cli::command(), "")
+    // `-h` has to fit a screen; `gloo-rs options` and `--help` list the options of every command.
+    let root = Cli::command().mut_args(|arg| {
+        let is_global = arg.is_global_set();
+        arg.hide_short_help(is_global)
+    });
+    help::exits::listed(root, "")
+}
+
+/// What `gloo-rs options` prints.
+pub(crate) fn global_options() -> String {
+    let options =
+        clap::Command::new("gloo-rs").disable_help_flag(true).help_template("{all-args}\n").max_term_width(100);
+    global::GlobalArgs::augment_args(options).render_help().to_string()
 }
 
 /// The exit codes that the command of these words can end with, as its `--help` lists them.
@@ -111,7 +126,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocati
     let source = leaf(&matches).value_source("output");
     // A script is no document: a usual format set for all commands does not stand in its way.
     let formats = match (&cli.command, source) {
-        (Word::Completion(_), Some(ValueSource::EnvVariable)) => &Format::ALL,
+        (Word::Completion(_) | Word::Options, Some(ValueSource::EnvVariable)) => &Format::ALL,
         (word, _) => word.formats(),
     };
     let global = cli.global.options(formats).map_err(refused)?;
@@ -166,7 +181,7 @@ impl Word {
             Self::UpgradeValues(_) => &[Format::Text, Format::Json, Format::Yaml],
             Self::Check(_) => &[Format::Text, Format::Table, Format::Json, Format::Yaml, Format::Sarif, Format::Junit],
             Self::Version(_) => &[Format::Json, Format::Yaml, Format::Table],
-            Self::Completion(_) => &[Format::Text],
+            Self::Completion(_) | Self::Options => &[Format::Text],
         }
     }
 
@@ -178,6 +193,7 @@ impl Word {
             Self::Check(args) => args.options(),
             Self::Version(args) => Ok(Command::Version(args.options())),
             Self::Completion(args) => Ok(Command::Completion(args.options())),
+            Self::Options => Ok(Command::Options),
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::plan::policy::Caution;
 use crate::plan::values::{Edition, Switch, ValuesWish};
 use crate::render::diff::Secrets;
 
-/// Print the release's Helm values with Istio's settings merged in
+/// Merge Istio's settings into the release's Helm values
 ///
 /// Reads the user-supplied values of the Helm release that installed Gloo, merges Istio's settings in
 /// and prints all values for helm upgrade -f. Values that you set explicitly are kept. Nothing else changes.

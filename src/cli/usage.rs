@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_word_that_is_far_from_every_other_gets_no_suggestion() {
-        for (line, of) in [("explain", "gloo-rs"), ("istio status", "gloo-rs istio"), ("options", "gloo-rs")] {
+        for (line, of) in [("explain", "gloo-rs"), ("istio status", "gloo-rs istio"), ("settings", "gloo-rs")] {
             assert_eq!(failure(line).hints, [format!("{of} --help")], "{line}");
         }
     }

@@ -123,6 +123,10 @@ fn go(command: &Command, global: &Global, interrupts: &Interrupts, report: &mut 
             report.whole(&cli::registration(*shell));
             Ok(())
         }
+        Command::Options => {
+            report.whole(cli::global_options().as_bytes());
+            Ok(())
+        }
     }
 }
 

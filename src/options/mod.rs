@@ -83,6 +83,8 @@ pub(crate) enum Command {
     Check(CheckCommand),
     Version(VersionTask),
     Completion(Shell),
+    /// `options`
+    Options,
 }
 
 /// `istio auto-mtls` on Settings.

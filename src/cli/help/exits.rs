@@ -17,7 +17,7 @@ const ROLLS_BACK: &[Exit] =
     &[Done, Failed, Usage, WouldChange, SaidNo, RolledBack, HalfDone, Unconfirmed, NoAnswer, Interrupted];
 
 /// Every command, by its words.
-const CODES: [(&str, &[Exit]); 32] = [
+const CODES: [(&str, &[Exit]); 33] = [
     ("istio setup", ROLLS_BACK),
     ("istio teardown", ROLLS_BACK),
     ("istio revisions", READS),
@@ -50,6 +50,7 @@ const CODES: [(&str, &[Exit]); 32] = [
     ("check", JUDGES),
     ("version", LOCAL),
     ("completion", LOCAL),
+    ("options", LOCAL),
 ];
 
 /// The codes that a command can end with; none for words that are no command.
@@ -57,26 +58,45 @@ pub(crate) fn for_command(command: &str) -> Option<&'static [Exit]> {
     CODES.iter().find(|(name, _)| *name == command).map(|(_, exits)| *exits)
 }
 
-/// Puts the codes behind the examples of `--help`; `-h` stays short.
+/// What `-h` leaves out.
+const MORE: &str = "Options of every command: gloo-rs options. Examples and exit codes: --help";
+
+/// Puts the examples and the codes at the end of `--help`; `-h` stays short, apart from the root's examples.
 pub(crate) fn listed(command: Command, words: &str) -> Command {
     let below = |inner: Command| {
         let words = format!("{words} {}", inner.get_name());
         listed(inner, words.trim_start())
     };
     let command = command.mut_subcommands(below);
-    let Some(exits) = for_command(words) else { return command };
+    let Some(exits) = for_command(words) else {
+        return if words.is_empty() { command } else { command.after_help(MORE) };
+    };
     let lines = exits.iter().map(|exit| {
         let meaning = exit.meaning().trim_end_matches('.').replace('`', "");
         format!("\n  {:<3}  {meaning}", exit.code())
     });
     let codes = format!("Exit codes:{}", lines.collect::<String>());
     let examples = command.get_after_help().map(|examples| format!("{examples}\n\n")).unwrap_or_default();
-    command.after_long_help(examples + &codes)
+    command.after_long_help(examples + &codes).after_help(MORE)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_short_help_of_the_root_fits_a_screen_and_no_other_has_the_options_of_every_command() {
+        let short = |command: &mut Command| command.render_help().to_string();
+        let root = short(&mut crate::cli::tree().term_width(80));
+        assert!(root.lines().count() <= 30, "{root}");
+        for line in ["version", "completion", "check", "upgrade-values"] {
+            let mut root = crate::cli::tree().term_width(80);
+            root.build();
+            let text = short(root.find_subcommand_mut(line).unwrap());
+            assert!(!text.contains("--kubeconfig") && text.contains(MORE), "{text}");
+        }
+        assert!(crate::cli::global_options().contains("--kubeconfig"));
+    }
 
     #[test]
     fn every_row_is_a_command() {
@@ -88,11 +108,11 @@ mod tests {
     }
 
     #[test]
-    fn the_codes_stand_in_the_long_help_alone() {
+    fn the_examples_and_the_codes_stand_in_the_long_help_alone() {
         let root = crate::cli::tree();
         let mut command = root.find_subcommand("version").unwrap().clone();
         let (short, long) = (command.render_help().to_string(), command.render_long_help().to_string());
-        assert!(short.contains("Examples:") && !short.contains("Exit codes:"), "{short}");
+        assert!(!short.contains("Examples:") && !short.contains("Exit codes:"), "{short}");
         assert!(long.contains("Examples:") && long.contains("\n  0    Done, or there was nothing to do\n"), "{long}");
     }
 }

@@ -4,17 +4,26 @@ pub(super) mod exits;
 pub(super) mod istio;
 pub(super) mod proxy;
 
-/// After the root's help.
+/// After the root's help: the questions that people come with.
 pub(super) const ROOT: &str = "\
 Examples:
-  # from a plain gateway to verified mutual TLS, as one plan
-  gloo-rs istio setup --namespace-to-enroll default --upstream default-httpbin-8000 --dry-run
-
-  gloo-rs istio enable-mtls --upstream default-httpbin-8000
-  gloo-rs istio enable-mtls --upstream default-httpbin-8000 -f upstreams.yaml --diff
+  # where is the gateway?
   curl $(gloo-rs proxy url)/headers
 
-Every flag in 'Global options' can also be set by its GLOO_RS_* variable.";
+  # is it encrypted, and if not, or if a request gets 503, why?
+  gloo-rs istio describe upstreams -A
+  gloo-rs check
+
+  # from a plain gateway to verified mutual TLS, as one plan
+  gloo-rs istio setup --upstream default-httpbin-8000 --dry-run
+
+  # the options that every command has; GLOO_RS_* variables set them too
+  gloo-rs options";
+
+/// After `options --help`.
+pub(super) const OPTIONS: &str = "\
+Examples:
+  gloo-rs options";
 
 /// After `upgrade-values --help`.
 pub(super) const UPGRADE_VALUES: &str = "\
