@@ -1,28 +1,28 @@
-//! What Gloo's control plane last said of an object: accepted, rejected and why, or nothing.
+//! The latest status that Gloo's control plane reported for an object: accepted, rejected with a reason, or nothing.
 //!
 //! There is no observed generation, so an old `Accepted` proves nothing about new content.
 
 use serde_json::Value;
 
-/// What was said.
+/// The status that Gloo reported for an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Acceptance {
     Accepted,
-    /// Taken, with something to say.
+    /// Accepted, with a warning.
     Warned {
         reason: String,
     },
     Rejected {
         reason: String,
     },
-    /// Seen, and not yet decided.
+    /// Gloo has seen the object and has not decided yet.
     Pending,
-    /// Nobody has said anything.
+    /// No status was reported.
     Silent,
 }
 
-/// Reads `status.statuses.<namespace>`, or the single `status` of older versions; of several control planes the
-/// one that likes it least.
+/// Reads `status.statuses.<namespace>`, or the single `status` of older versions. With several control planes it
+/// returns the worst status.
 pub(crate) fn read(object: &Value) -> Acceptance {
     let status = &object["status"];
     let several = status["statuses"].as_object().into_iter().flatten().map(|(_, one)| one);
@@ -38,12 +38,12 @@ pub(crate) fn read(object: &Value) -> Acceptance {
     all.into_iter().max_by_key(rank).unwrap_or(Acceptance::Silent)
 }
 
-/// The same of the control plane in one namespace alone.
+/// Like [`read`], but only for the control plane in one namespace.
 pub(crate) fn reported_by(object: &Value, namespace: &str) -> Acceptance {
     one(&object["status"]["statuses"][namespace])
 }
 
-/// Older versions write the state as its number.
+/// Reads the status of one control plane. Older versions write the state as a number.
 fn one(status: &Value) -> Acceptance {
     let reason = || {
         let reason = status["reason"].as_str().unwrap_or("no reason given");
@@ -59,7 +59,7 @@ fn one(status: &Value) -> Acceptance {
 }
 
 impl Acceptance {
-    /// What keeps the object from being in use as it is, in a few words.
+    /// Returns a short reason why Gloo does not use the object as it is now.
     pub fn trouble(&self) -> Option<String> {
         match self {
             Self::Rejected { reason } => Some(format!("rejected by Gloo: {reason}")),

@@ -1,4 +1,4 @@
-//! Warnings and notes: what an operator should know that stops no script.
+//! Warnings and notes: what an operator should know but what does not make a command fail.
 
 use super::Unread;
 use super::Words;
@@ -138,18 +138,18 @@ codes! {
 }
 
 impl Code {
-    /// The code of a cause: that of its reason, which has the same name.
+    /// Returns the code of a cause: the code of its reason, which has the same name.
     pub fn for_cause(cause: Cause) -> Self {
         Self::for_reason(cause.row().reason)
     }
 
-    /// The code that has the name of a reason.
+    /// Returns the code that has the same name as the reason.
     pub fn for_reason(reason: Reason) -> Self {
         Self::ALL.iter().copied().find(|code| code.name() == reason.name()).unwrap_or(Self::Unknown)
     }
 }
 
-/// How much it matters.
+/// The severity of an [`Advice`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Weight {
     Warning,
@@ -168,17 +168,18 @@ pub struct Advice {
 }
 
 impl Advice {
-    /// A warning of one line.
+    /// Creates a warning with one line.
     pub fn warning(code: Code, message: impl Into<String>) -> Self {
         Self { weight: Weight::Warning, code, message: message.into(), details: Vec::new(), hint: None, object: None }
     }
 
-    /// A note of one line.
+    /// Creates a note with one line.
     pub fn note(code: Code, message: impl Into<String>) -> Self {
         Self { weight: Weight::Note, ..Self::warning(code, message) }
     }
 
-    /// A note about what could not be read. It has no object's name: the same reason holds for many.
+    /// Creates a note about something that could not be read. It has no object, because the same reason often holds for
+    /// many objects.
     pub fn unknown(what: &str, why: &Unread) -> Self {
         let note = Self::note(Code::Unknown, format!("{what}: {why}"));
         match &why.rule {
@@ -187,21 +188,21 @@ impl Advice {
         }
     }
 
-    /// With lines below it.
+    /// Adds lines below the message.
     #[must_use]
     pub fn details(mut self, details: impl IntoIterator<Item = String>) -> Self {
         self.details.extend(details);
         self
     }
 
-    /// With what to do next.
+    /// Sets what to do next.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<Hint>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// About this object.
+    /// Sets the object that the advice is about.
     #[must_use]
     pub fn about(mut self, object: &ObjectRef) -> Self {
         self.object = Some(object.clone());
@@ -209,9 +210,9 @@ impl Advice {
     }
 }
 
-/// What is worth saying about who else writes a changed object, and the change that would last.
+/// Returns the advice about another writer of a changed object, and about how to make the change last.
 pub(crate) fn on_owner(words: Words, object: &ObjectRef, owner: &Owner) -> Advice {
-    // The one Settings object has its switches in the chart's values.
+    // For the Settings object, the switches are in the chart's values.
     let (what, which, lasting) = match object.kind == &kinds::SETTINGS {
         true => ("Settings", "", gloo_rs("upgrade-values").after("change the release's values as well: ")),
         false => ("this Upstream", "-u ...", Hint::from("change the chart's template or values as well")),
@@ -234,12 +235,12 @@ pub(crate) fn on_owner(words: Words, object: &ObjectRef, owner: &Owner) -> Advic
     advice.about(object)
 }
 
-/// A dry run could not tell what the write itself would meet.
+/// Returns the note for a dry run that could not test the write.
 pub(crate) fn on_untried(object: &ObjectRef) -> Advice {
     Advice::note(Code::Unknown, format!("{object}: unknown (a webhook does not support dry run)")).about(object)
 }
 
-/// At most ten lines, and how many more.
+/// Returns at most ten lines, and a last line with the number of the others.
 pub(crate) fn some_of(lines: impl ExactSizeIterator<Item = String>) -> Vec<String> {
     const SHOWN: usize = 10;
     let more = lines.len().saturating_sub(SHOWN);
@@ -250,7 +251,7 @@ pub(crate) fn some_of(lines: impl ExactSizeIterator<Item = String>) -> Vec<Strin
     shown
 }
 
-/// Settings could not be read.
+/// Returns the note for Settings that could not be read.
 pub(crate) fn on_settings(why: &Unread) -> Advice {
     let advice = Advice::unknown("whether auto-mTLS is on is unknown", why);
     if advice.hint.is_some() {

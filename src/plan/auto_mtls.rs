@@ -1,7 +1,7 @@
-//! Auto-mTLS: the two switches in Settings, and the opt-out on an Upstream.
+//! Auto-mTLS: the two switches in Settings, and the opt-out in an Upstream.
 //!
-//! It is used where `enableAutoMtls` and `enableIntegration` are both true, the Upstream has no `sslConfig`
-//! and does not say `disableIstioAutoMtls` (Gloo 1.17 and later, its `istio_automtls` plugin).
+//! Gloo uses it where `enableAutoMtls` and `enableIntegration` are both true, and the Upstream has no `sslConfig` and
+//! does not set `disableIstioAutoMtls` (Gloo 1.17 and later, its `istio_automtls` plugin).
 
 use serde_json::{Map, Value, json};
 
@@ -20,38 +20,39 @@ use crate::edit::{Edit, json as edited};
 use crate::error::Reason;
 use crate::model::{FieldPath, Kind, Object, kinds};
 
-/// What is wanted.
+/// The requested state of auto-mTLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AutoMtlsWish {
     Enable,
     Disable,
 }
 
-/// How the switches say that it is off.
+/// How the switches are written when auto-mTLS is turned off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Off {
-    /// Both are false, as who turns it off wants to see it.
+    /// Both are set to false explicitly.
     Said,
-    /// As they were before this program turned it on, as far as the object tells: where they were not there they go.
+    /// Both are as they were before this program turned auto-mTLS on, as far as the object shows this. Switches that
+    /// did not exist before are removed.
     AsBefore,
 }
 
-/// Settings with both switches as wished.
+/// Returns Settings with both switches set as requested.
 pub(crate) fn with_switches(settings: &Value, wish: AutoMtlsWish) -> Value {
     let wanted = json!(wish == AutoMtlsWish::Enable);
     let edit = |switch| Edit::set(FieldPath::keys(&[&OPTIONS[..], &[switch]].concat()), wanted.clone());
     edited::apply(settings, &SWITCHES.map(edit)).unwrap_or_else(|_| settings.clone())
 }
 
-/// Whether the gateways can do what auto-mTLS asks of them.
+/// Whether the gateways have what auto-mTLS requires.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum GatewaysReadiness {
-    /// Nobody looked: a manifest.
+    /// Not checked, because the object is from a manifest.
     Unseen,
     Unknown {
         why: String,
     },
-    /// The proxies without the whole of the sidecars, by name.
+    /// The names of the gateway proxies that do not have all sidecars.
     Seen {
         lacking: Vec<String>,
     },
@@ -80,7 +81,7 @@ impl GatewaysReadiness {
     }
 }
 
-/// Both switches as one change.
+/// Changes both switches together.
 pub(crate) fn on_settings(
     settings: &Object,
     wish: AutoMtlsWish,
@@ -105,7 +106,7 @@ pub(crate) fn on_settings(
     refused.map_or_else(|| Decision::Change { edits, message: format!("auto-mTLS {state}") }, Decision::Refuse)
 }
 
-/// Auto-mTLS off as [`Off::AsBefore`] has it.
+/// Turns auto-mTLS off as in [`Off::AsBefore`].
 fn taken_back(settings: &Object) -> Decision {
     let edits = without_switches(&settings.value);
     if edits.is_empty() {
@@ -114,8 +115,8 @@ fn taken_back(settings: &Object) -> Decision {
     Decision::Change { edits, message: "auto-mTLS disabled".to_owned() }
 }
 
-/// The edits that take away switches which were not there before this program; none where that is not known, for a
-/// `false` that was overwritten leaves no trace.
+/// Returns the edits that remove switches which did not exist before this program set them. Empty where this is not
+/// known, because an overwritten `false` leaves no trace.
 fn without_switches(settings: &Value) -> Vec<Edit> {
     let switches = SWITCHES.map(|switch| [&OPTIONS[..], &[switch]].concat());
     let is_ours = |switch: &Vec<&str>| {
@@ -125,7 +126,7 @@ fn without_switches(settings: &Value) -> Vec<Edit> {
         return Vec::new();
     }
     let edits: Vec<_> = switches.iter().map(|switch| Edit::remove(FieldPath::keys(switch))).collect();
-    // What came to hold them goes with them, unless somebody put something else into it.
+    // An object that was created only for the switches is removed too, unless it has other content now.
     let mut outermost = None;
     let mut left = edited::apply(settings, &edits);
     for holder in [&OPTIONS[..], &OPTIONS[..2]] {
@@ -140,7 +141,7 @@ fn without_switches(settings: &Value) -> Vec<Edit> {
     outermost.map_or(edits, |edit| vec![edit])
 }
 
-/// The switches as a plan for the one object Settings.
+/// The change of the switches in the Settings object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OnSettings {
     pub wish: AutoMtlsWish,
@@ -186,7 +187,7 @@ impl PerObject for OnSettings {
     }
 }
 
-/// The opt-out of single Upstreams: `auto-mtls disable -u X` sets it, `enable` takes it away.
+/// The opt-out of single Upstreams: `auto-mtls disable -u X` sets it, `enable` removes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OptOut {
     pub wish: AutoMtlsWish,
@@ -291,14 +292,14 @@ impl OptOut {
     }
 }
 
-/// Why auto-mTLS may send plaintext where TLS was.
+/// Returns the reason why auto-mTLS may send plaintext to an Upstream that used TLS before.
 pub(crate) fn harm(upstream: &Value) -> Option<&'static str> {
     let spec = &upstream["spec"];
     let is_left_alone = !spec["sslConfig"].is_null() || spec[OPT_OUT] == true;
     if is_left_alone { None } else { tls_of_type(spec) }
 }
 
-/// The warning for Upstreams that auto-mTLS may harm, each `namespace/name` and why.
+/// Returns the warning for Upstreams that auto-mTLS may break: each `namespace/name` and the reason.
 pub(crate) fn on_harm(upstreams: &[(String, &'static str)]) -> Option<Advice> {
     if upstreams.is_empty() {
         return None;
@@ -311,7 +312,7 @@ pub(crate) fn on_harm(upstreams: &[(String, &'static str)]) -> Option<Advice> {
     )
 }
 
-/// An Upstream whose pods take none of the mutual TLS that auto-mTLS sends them.
+/// An Upstream whose pods do not accept the mutual TLS that auto-mTLS sends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Disabled {
     /// `gloo-system/shop-cart-8080`
@@ -322,7 +323,7 @@ pub(crate) struct Disabled {
     pub fix: CommandLine,
 }
 
-/// The warning for peers that take plaintext alone.
+/// Returns the warning for peers that accept only plaintext.
 pub(crate) fn on_disabled(all: &[Disabled]) -> Option<Advice> {
     let first = all.first()?;
     let names: Vec<_> = all.iter().map(|it| it.upstream.as_str()).collect();
@@ -410,24 +411,24 @@ mod tests {
             options["appendXForwardedHost"] = json!(true);
             json!({"gloo": {"istioOptions": options}})
         });
-        // The map that holds them is this program's.
+        // This program also owns the map that contains the switches.
         let (by_map, by_leaf) =
             (json!({"f:gloo": {"f:istioOptions": made()}}), json!({"f:gloo": {"f:istioOptions": leaves()}}));
         assert_eq!(back(&others, &by_map, None), json!({"gloo": {"a": 1}}));
         assert_eq!(back(&one_more, &by_map, None), json!({"gloo": {"istioOptions": {"appendXForwardedHost": true}}}));
         let by_both = json!({"f:gloo": {".": {}, "f:istioOptions": made()}});
         assert_eq!(back(&json!({"gloo": {"istioOptions": on()}}), &by_both, None), json!({}));
-        // What kubectl applied had no word of them.
+        // The configuration that kubectl applied does not contain the switches.
         let copy = json!({"spec": {"gloo": {"istioOptions": {"appendXForwardedHost": true}}}});
         assert_eq!(back(&one_more, &by_leaf, Some(&copy)), copy["spec"]);
-        // It had, or nobody can know: off in so many words.
+        // The applied configuration contains them, or there is none: the switches are set to false explicitly.
         let said = json!({"spec": {"gloo": {"istioOptions": {"enableAutoMtls": false}}}});
         for copy in [None, Some(&said)] {
             let left = back(&one_more, &by_leaf, copy);
             assert_eq!(left["gloo"]["istioOptions"]["enableAutoMtls"], json!(false), "{left}");
             assert_eq!(left["gloo"]["istioOptions"]["enableIntegration"], json!(false), "{left}");
         }
-        // Somebody else's are theirs.
+        // Switches that another client set are not removed.
         let left = back(&others, &json!({"f:gloo": {}}), None);
         assert_eq!(left["gloo"]["istioOptions"], json!({"enableAutoMtls": false, "enableIntegration": false}));
     }

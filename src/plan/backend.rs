@@ -1,4 +1,4 @@
-//! Where an Upstream leads, as far as it says so itself.
+//! The destination of an Upstream, as far as the Upstream itself defines it.
 
 use std::collections::BTreeMap;
 
@@ -7,17 +7,17 @@ use serde_json::Value;
 use super::labels::labels;
 use super::path::Behind;
 
-/// Namespaces whose Services are not applications of the mesh.
+/// Namespaces whose Services are not applications in the mesh.
 const SYSTEM_NAMESPACES: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
 
-/// The Service an Upstream points at.
+/// The Service that an Upstream refers to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct ServiceRef {
     pub namespace: String,
     pub name: String,
 }
 
-/// What an Upstream says about its far end, before anything else is read.
+/// The destination of an Upstream, before any other object is read.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Backend {
     Service {
@@ -25,13 +25,13 @@ pub(crate) enum Backend {
         port: Option<u64>,
         selector: BTreeMap<String, String>,
     },
-    /// A Service of Gloo, Istio or Kubernetes itself: `kube-system/kube-dns`.
+    /// A Service of Gloo, Istio or Kubernetes: `kube-system/kube-dns`.
     System(String),
-    /// What is behind it is known without reading more.
+    /// The destination is known without reading other objects.
     Decided(Behind),
 }
 
-/// Reads `spec.kube`; `gloo_namespace` is where Gloo's own Services are.
+/// Reads `spec.kube`. `gloo_namespace` is the namespace of Gloo's own Services.
 pub(crate) fn destination(upstream: &Value, gloo_namespace: &str) -> Backend {
     let kube = &upstream["spec"]["kube"];
     let text = |key: &str| kube[key].as_str().unwrap_or_default().to_owned();
@@ -48,7 +48,7 @@ pub(crate) fn destination(upstream: &Value, gloo_namespace: &str) -> Backend {
     Backend::Service { service, port: kube["servicePort"].as_u64(), selector: labels(&kube["selector"]) }
 }
 
-/// The key under `spec` that says what kind of Upstream it is (`static`, `aws`, `consul`).
+/// Returns the key under `spec` that is the type of the Upstream (`static`, `aws`, `consul`).
 pub(crate) fn upstream_type(upstream: &Value) -> &str {
     const TYPES: [&str; 9] = ["static", "aws", "awsEc2", "azure", "consul", "gcp", "pipe", "ai", "kube"];
     TYPES.into_iter().find(|kind| upstream["spec"][kind].is_object()).unwrap_or("unknown type")
@@ -63,7 +63,7 @@ fn is_system(service: &ServiceRef, gloo_namespace: &str) -> bool {
         || service.namespace == "istio-system"
 }
 
-/// What a Service is that only names a host elsewhere: `ExternalName db.example`.
+/// Returns the host of a Service that only names an external host: `ExternalName db.example`.
 pub(crate) fn external(service: &Value) -> Option<String> {
     let host = service["spec"]["externalName"].as_str().unwrap_or_default();
     (service["spec"]["type"] == "ExternalName").then(|| format!("ExternalName {host}").trim_end().to_owned())

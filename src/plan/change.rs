@@ -1,38 +1,38 @@
-//! A change to one object, as a value: what is written, how it is said, and what is waited for afterwards.
+//! A planned change of one object: its edits, its message, and what to wait for afterwards.
 
 use serde_json::Value;
 
 use crate::edit::{Edit, Op, json};
 use crate::model::{FieldPath, Object};
 
-/// A change to one object, planned on what was read.
+/// A change of one object, planned from the object as it was read.
 ///
-/// An object that is not there is one whose value is null: to create it is to set the whole of it, to delete it is to
-/// remove the whole of it.
+/// The value of an object that does not exist is null. Creating an object sets its whole value. Deleting it removes its
+/// whole value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {
     pub before: Object,
-    /// None: the object is as asked already.
+    /// Empty if the object already is as requested.
     pub edits: Vec<Edit>,
     /// `patched`, `unchanged`, `patched (revision 1-27 -> 1-28)`
     pub message: String,
     pub settle: Settle,
 }
 
-/// What is waited for once a change is written.
+/// What to wait for after a change is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Settle {
     #[default]
     Nothing,
-    /// Every pod of the workload is new and ready.
+    /// Wait until every pod of the workload is new and ready.
     Rollout,
-    /// The same, and the sidecars in each of them work.
+    /// Like [`Self::Rollout`], and the sidecars in each pod must work.
     Injected,
-    /// A rollout follows, and it was asked not to wait for it.
+    /// A rollout follows, but the operator requested not to wait for it.
     NotWaited,
 }
 
-/// How a change is sent.
+/// The kind of API request that sends a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Act {
     Create,
@@ -41,28 +41,28 @@ pub enum Act {
 }
 
 impl Change {
-    /// These edits, said so.
+    /// Creates a change with these edits and this message.
     pub fn new(before: Object, edits: Vec<Edit>, message: impl Into<String>) -> Self {
         Self { before, edits, message: message.into(), settle: Settle::Nothing }
     }
 
-    /// The object is not there, and is created.
+    /// Creates a change that creates the object.
     pub fn create(object: Object, message: impl Into<String>) -> Self {
         let before = Object { reference: object.reference, value: Value::Null };
         Self::new(before, vec![Edit::set(FieldPath::root(), object.value)], message)
     }
 
-    /// The object that was read is deleted.
+    /// Creates a change that deletes the object.
     pub fn delete(object: Object, message: impl Into<String>) -> Self {
         Self::new(object, vec![Edit::remove(FieldPath::root())], message)
     }
 
-    /// Whether nothing has to be written.
+    /// Returns whether there is nothing to write.
     pub fn is_already(&self) -> bool {
         self.edits.is_empty()
     }
 
-    /// How it is sent.
+    /// Returns the kind of API request for this change.
     pub fn act(&self) -> Act {
         match self.edits.as_slice() {
             [Edit { path, op: Op::Remove }] if path.segments().is_empty() => Act::Delete,
@@ -71,10 +71,11 @@ impl Change {
         }
     }
 
-    /// The object after the change, unless another client writes it; null where it is deleted.
+    /// Returns the object after the change, unless another client writes it. Its value is null if the object is
+    /// deleted.
     ///
     /// # Errors
-    /// The path of an edit that leads through something that is not what it should be.
+    /// The path of an edit that passes through a value of the wrong type.
     pub fn after(&self) -> Result<Object, FieldPath> {
         let value = json::apply(&self.before.value, &self.edits)?;
         Ok(Object { reference: self.before.reference.clone(), value })

@@ -1,4 +1,5 @@
-//! What would be left pointing at `gateway_proxy_sds` once the cluster is gone: Envoy refuses such configuration.
+//! Objects that would still refer to `gateway_proxy_sds` after the cluster is removed. Envoy rejects such
+//! configuration.
 
 use serde_json::Value;
 
@@ -12,7 +13,7 @@ use crate::command::{Hint, flag, gloo_rs};
 use crate::error::Reason;
 use crate::model::{Object, ObjectRef};
 
-/// One object that points at the cluster, and with which fields.
+/// An object that refers to the cluster, and the fields that do so.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Dangling {
     pub object: ObjectRef,
@@ -20,7 +21,7 @@ pub(crate) struct Dangling {
     pub paths: Vec<String>,
 }
 
-/// Whether Upstreams are changed with it.
+/// Whether Upstreams are changed together with the gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum UpstreamsKept {
     Refuse,
@@ -28,7 +29,7 @@ pub(crate) enum UpstreamsKept {
     Include,
 }
 
-/// The namespaces that Gloo watches; none is all of them.
+/// Returns the namespaces that Gloo watches. `None` means all namespaces.
 pub(crate) fn watched(settings: &Value) -> Option<Vec<String>> {
     let spec = &settings["spec"];
     let mut watched: Vec<String> =
@@ -36,21 +37,21 @@ pub(crate) fn watched(settings: &Value) -> Option<Vec<String>> {
     if watched.is_empty() || watched.iter().any(String::is_empty) {
         return None;
     }
-    // Gloo watches where its discovery writes, listed or not.
+    // Gloo always watches the namespace to which its discovery writes, even if it is not listed.
     watched.extend(spec["discoveryNamespace"].as_str().map(str::to_owned));
     watched.sort_unstable();
     watched.dedup();
     Some(watched)
 }
 
-/// What of an Upstream, `VirtualService` or Gateway points at the cluster, wherever in its spec.
+/// Finds the fields of an Upstream, `VirtualService` or Gateway that refer to the cluster, anywhere in its spec.
 pub(crate) fn find(object: &Object) -> Option<Dangling> {
     let mut paths = Vec::new();
     search(&object.value["spec"], "spec", &mut paths);
     (!paths.is_empty()).then(|| Dangling { object: object.reference.clone(), paths })
 }
 
-/// Auto-mTLS makes every meshed Upstream point at it.
+/// With auto-mTLS on, Settings make every Upstream in the mesh refer to the cluster.
 pub(crate) fn of_settings(settings: &Object) -> Option<Dangling> {
     let on = switches(&settings.value);
     (on.integration && on.auto_mtls).then(|| Dangling {
@@ -80,7 +81,8 @@ fn search(value: &Value, path: &str, found: &mut Vec<String>) {
     }
 }
 
-/// The change that takes an Upstream off the cluster; none where something else of it points there too.
+/// Returns the change that removes the cluster from an Upstream. `None` if another field of the Upstream refers to it
+/// too.
 pub(crate) fn release(upstream: &Object) -> Option<Change> {
     let is_all = matches!(tls_of(&upstream.value), Tls::Istio(_))
         && find(upstream).is_some_and(|it| it.paths == ["spec.sslConfig.sds"]);
@@ -91,9 +93,10 @@ pub(crate) fn release(upstream: &Object) -> Option<Change> {
     }
 }
 
-/// Why nothing is uninjected: these would be left behind. `hidden` are lists that were not allowed.
+/// Returns why nothing is uninjected: these objects would still refer to the cluster. `hidden` has the reasons for
+/// lists that were not permitted.
 ///
-/// With `--include-upstreams` the caller leaves out what [`release`] takes care of.
+/// With `--include-upstreams` the caller leaves out the objects that [`release`] changes.
 pub(crate) fn against(left: &[Dangling], hidden: &[String], upstreams: UpstreamsKept) -> Option<Objection> {
     if left.is_empty() {
         return (!hidden.is_empty()).then(|| {

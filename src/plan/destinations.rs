@@ -1,8 +1,9 @@
-//! Where routes lead: every destination that an object with routes names, and where in the object.
+//! The destinations of routes: every destination in an object with routes, and its path in the object.
 //!
-//! Only what is written there is read; nothing is matched, followed or looked up. Gloo's routes are those of
-//! `VirtualService` (`spec.virtualHost.routes`) and `RouteTable` (`spec.routes`), weighted sets those of `UpstreamGroup`,
-//! connections without HTTP those of a `Gateway`'s `tcpHosts`; of the Kubernetes Gateway API, `HTTPRoute`.
+//! This module only reads the object. It does not match requests, follow delegations or look up destinations. Gloo's
+//! routes are in `VirtualService` (`spec.virtualHost.routes`) and `RouteTable` (`spec.routes`), weighted sets in
+//! `UpstreamGroup`, and connections without HTTP in a `Gateway`'s `tcpHosts`. Of the Kubernetes Gateway API,
+//! `HTTPRoute` is read.
 
 use serde_json::Value;
 
@@ -12,56 +13,56 @@ use crate::model::{FieldPath, Object, ObjectRef, Segment, kinds};
 /// One destination.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct RouteDestination {
-    /// The object that names it.
+    /// The object that contains the destination.
     pub from: ObjectRef,
-    /// Where: `spec.virtualHost.routes[0].routeAction.single`.
+    /// The path of the destination: `spec.virtualHost.routes[0].routeAction.single`.
     pub path: FieldPath,
-    /// The route it belongs to: `spec.virtualHost.routes[0]`; a `tcpHosts` item, an `HTTPRoute`'s rule. `None` in an
+    /// The path of its route: `spec.virtualHost.routes[0]`, a `tcpHosts` item, or an `HTTPRoute`'s rule. `None` in an
     /// `UpstreamGroup`, which has no routes.
     pub route: Option<FieldPath>,
     pub target: DestinationTarget,
-    /// Of several, how much of the traffic: as it is written.
+    /// The weight among several destinations, as it is written in the object.
     pub weight: Option<u64>,
     pub part: RequestPart,
 }
 
-/// Which requests reach a destination.
+/// The requests that a destination gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RequestPart {
-    /// Those that the route matches.
+    /// The requests that the route matches.
     Request,
-    /// A copy of them, whose answer nobody waits for.
+    /// A copy of these requests, whose responses are ignored.
     Mirror,
 }
 
-/// Where it leads.
+/// The kind and name of a destination.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum DestinationTarget {
-    /// An Upstream; the namespace is empty where it is left out.
+    /// An Upstream. The namespace is empty if the object does not set it.
     Upstream { namespace: String, name: String },
-    /// A Service, without an Upstream in between: nothing can be set on it.
+    /// A Service without an Upstream in between, so it has no settings.
     Kube { service: ServiceRef, port: Option<u64> },
     /// A Consul service.
     Consul { service: String },
-    /// An `UpstreamGroup`; the namespace is empty where it is left out.
+    /// An `UpstreamGroup`. The namespace is empty if the object does not set it.
     UpstreamGroup { namespace: String, name: String },
-    /// The cluster that this header of the request names.
+    /// The cluster that this request header names.
     ClusterHeader { header: String },
-    /// The cluster that the connection's server name is.
+    /// The cluster with the name of the connection's SNI.
     ForwardSni,
-    /// Gloo itself answers with another address.
+    /// Gloo itself answers with a redirect.
     Redirect,
     /// Gloo itself answers.
     DirectResponse,
-    /// A `RouteTable`; the namespace is empty where it is left out.
+    /// A `RouteTable`. The namespace is empty if the object does not set it.
     RouteTable { namespace: String, name: String },
     /// The `RouteTable`s that this selector selects: `delegateAction.selector` as it is written.
     Selected { selector: Value },
-    /// Something that is not known here, by the key it is written under.
+    /// An unknown destination, with the key that contains it.
     Other { key: String },
 }
 
-/// Every destination in the object, in the order of its text; none where it is of a kind without routes.
+/// Returns every destination in the object, in the order of its text. Empty for a kind without routes.
 pub(crate) fn read(object: &Object) -> Vec<RouteDestination> {
     let mut reader = Reader { object, found: Vec::new() };
     let kind = object.reference.kind;
@@ -88,7 +89,7 @@ struct Reader<'o> {
 }
 
 impl Reader<'_> {
-    /// `spec.virtualHost.routes` and `spec.routes`, whose actions exclude each other.
+    /// Reads `spec.virtualHost.routes` or `spec.routes`. A route has exactly one action.
     fn routes(&mut self, list: &FieldPath) {
         for route in self.items(list) {
             for (key, action) in self.members(&route) {
@@ -108,7 +109,7 @@ impl Reader<'_> {
         }
     }
 
-    /// One of `single`, `multi`, `upstreamGroup`, `clusterHeader`, `dynamicForwardProxy`.
+    /// Reads one of `single`, `multi`, `upstreamGroup`, `clusterHeader`, `dynamicForwardProxy`.
     fn route_action(&mut self, action: &FieldPath, route: &FieldPath) {
         for (key, path) in self.members(action) {
             match key.as_str() {
@@ -131,7 +132,7 @@ impl Reader<'_> {
         }
     }
 
-    /// `options.shadowing.upstream`: the requests go there as well.
+    /// Reads `options.shadowing.upstream`, which gets a copy of the requests.
     fn mirror(&mut self, route: &FieldPath) {
         let path = route.join(&FieldPath::keys(&["options", "shadowing", "upstream"]));
         if path.get(&self.object.value).is_some() {
@@ -141,7 +142,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Items of the form `{destination, weight}`.
+    /// Reads items of the form `{destination, weight}`.
     fn weighted(&mut self, list: &FieldPath, route: Option<&FieldPath>) {
         for item in self.items(list) {
             let weight = self.at(&item)["weight"].as_u64();
@@ -158,7 +159,7 @@ impl Reader<'_> {
         }
     }
 
-    /// An `HTTPRoute`: Services and Upstreams side by side, and `RequestMirror` among the filters.
+    /// Reads the rules of an `HTTPRoute`: `backendRefs` to Services and Upstreams, and `RequestMirror` filters.
     fn rules(&mut self, list: &FieldPath) {
         for rule in self.items(list) {
             for path in self.items(&rule.then(Segment::Key("backendRefs".into()))) {
@@ -217,7 +218,7 @@ fn reference(value: &Value) -> (String, String) {
     (text(value, "namespace"), text(value, "name"))
 }
 
-/// One of `upstream`, `kube`, `consul`.
+/// Reads one of `upstream`, `kube`, `consul`.
 fn destination(value: &Value) -> DestinationTarget {
     if value["upstream"].is_object() {
         let (namespace, name) = reference(&value["upstream"]);
@@ -237,7 +238,7 @@ fn destination(value: &Value) -> DestinationTarget {
     DestinationTarget::Other { key }
 }
 
-/// `ref`, `selector`, or the older form with `name` and `namespace` at once below the action.
+/// Reads `ref`, `selector`, or the older form with `name` and `namespace` directly below the action.
 fn delegate(action: &Value) -> DestinationTarget {
     if action["selector"].is_object() {
         return DestinationTarget::Selected { selector: action["selector"].clone() };
@@ -246,7 +247,7 @@ fn delegate(action: &Value) -> DestinationTarget {
     DestinationTarget::RouteTable { namespace, name }
 }
 
-/// A Service unless it says otherwise, in the route's own namespace unless it says otherwise.
+/// Reads a backend reference. The default kind is Service, the default namespace is that of the route.
 fn backend_ref(value: &Value, own_namespace: &str) -> DestinationTarget {
     let name = text(value, "name");
     let namespace = value["namespace"].as_str().unwrap_or(own_namespace).to_owned();
@@ -264,7 +265,7 @@ mod tests {
     use super::*;
     use crate::model::Kind;
 
-    /// Each destination as `path -> target`, without the `spec.` that all paths begin with.
+    /// Expects each destination as `path -> target`, without the `spec.` that all paths begin with.
     #[track_caller]
     fn leads(kind: &'static Kind, spec: &str, wanted: &[&str]) {
         let text = format!("metadata: {{name: it, namespace: shop}}\nspec:\n{spec}");

@@ -1,7 +1,7 @@
-//! Whether Gloo took a change: what its status says, and what it serves.
+//! Whether Gloo applied a change: what its status reports, and what it serves to Envoy.
 //!
-//! There is no observedGeneration, and Gloo does not write an equal status again: an old `Accepted` proves nothing about
-//! the new content, and neither does an old `Rejected`. The proof is the cluster that Envoy is served.
+//! There is no observedGeneration, and Gloo does not write an equal status again. An old `Accepted` proves nothing
+//! about the new content, and neither does an old `Rejected`. The proof is the cluster that Envoy is served.
 
 use serde_json::Value;
 
@@ -13,20 +13,20 @@ use crate::error::{Exit, Failure, Reason};
 use crate::gloo::Socket;
 use crate::model::ObjectRef;
 
-/// What Gloo's status says of an object.
+/// The status that Gloo reports for an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Said {
-    /// Nothing yet, or that it is on its way.
+    /// No status yet, or pending.
     Nothing,
     Accepted,
-    /// `Rejected` or `Warning`, and why.
+    /// `Rejected` or `Warning`, with the reason.
     Complained {
         state: &'static str,
         reason: String,
     },
 }
 
-/// Reads the status that the Gloo of a namespace reports.
+/// Reads the status that Gloo in this namespace reports.
 #[must_use]
 pub(crate) fn said(object: &Value, gloo_namespace: &str) -> Said {
     match acceptance::reported_by(object, gloo_namespace) {
@@ -37,13 +37,13 @@ pub(crate) fn said(object: &Value, gloo_namespace: &str) -> Said {
     }
 }
 
-/// What the cluster has to be served with.
+/// The TLS that the served cluster must have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wanted {
     Istio,
-    /// Istio's was taken away.
+    /// Not Istio's TLS, because it was removed.
     NotIstio,
-    /// Somebody else's was taken away.
+    /// No TLS, because TLS settings not managed by Istio were removed.
     Plain,
 }
 
@@ -57,38 +57,38 @@ impl Wanted {
     }
 }
 
-/// A change whose effect is waited for.
+/// A change that is verified in what Gloo serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AwaitedChange {
     pub object: ObjectRef,
     pub wanted: Wanted,
-    /// What the status said before.
+    /// The status before the change.
     pub before: Said,
 }
 
-/// How a role is served the cluster of an Upstream.
+/// The cluster of an Upstream as Gloo serves it to one role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Served {
     pub role: String,
     pub socket: Socket,
 }
 
-/// What became of a change.
+/// The result of the verification of a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum EffectVerdict {
-    /// Every role that has the cluster is served it so.
+    /// Every role that has the cluster gets it as requested.
     Served { roles: Vec<String> },
-    /// The status has a complaint.
+    /// The status reports a problem.
     Complained { state: &'static str, reason: String },
-    /// No complaint came, and what is served may not be looked at.
+    /// No problem was reported, but reading what Gloo serves is not permitted.
     Unseen { why: Unread },
-    /// The time ran out, or there is no Gloo to ask.
+    /// The timeout expired, or no Gloo was found.
     Unconfirmed { why: Vec<String>, hint: Option<Hint> },
     /// Ctrl-C.
     Interrupted,
 }
 
-/// What is certain now; `None`: nothing yet.
+/// Returns the verdict if it is certain now. `None` means: nothing is certain yet.
 #[must_use]
 pub(crate) fn verdict(change: &AwaitedChange, now: &Said, served: &[Served]) -> Option<EffectVerdict> {
     if let (Said::Complained { state, reason }, true) = (now, *now != change.before) {
@@ -98,19 +98,19 @@ pub(crate) fn verdict(change: &AwaitedChange, now: &Said, served: &[Served]) -> 
     is_served.then(|| EffectVerdict::Served { roles: served.iter().map(|served| served.role.clone()).collect() })
 }
 
-/// What there is to say about the last look at what Gloo serves.
+/// The result of the last read of what Gloo serves.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct LastLook<'l> {
-    /// Why it gave nothing.
+    /// Why the read failed.
     pub unseen: Option<&'l Failure>,
-    /// What Gloo itself found wrong.
+    /// The error that Gloo itself reported.
     pub error: Option<&'l str>,
 }
 
-/// What is said when the time is over.
+/// Returns the verdict when the timeout expires.
 #[must_use]
 pub(crate) fn last_verdict(change: &AwaitedChange, now: &Said, served: &[Served], look: LastLook<'_>) -> EffectVerdict {
-    // A complaint that was there before and stays may be an old one; nothing shows that it is.
+    // A problem that was reported before and is still reported may be an old one, but nothing proves that.
     if let Said::Complained { state, reason } = now {
         return EffectVerdict::Complained { state, reason: reason.clone() };
     }
@@ -132,7 +132,7 @@ pub(crate) fn last_verdict(change: &AwaitedChange, now: &Said, served: &[Served]
     EffectVerdict::Unconfirmed { why: std::iter::once(why).chain(error).collect(), hint: Some(hint.into()) }
 }
 
-/// The object's line of the result, with what became of the change.
+/// Returns the object's row of the result, extended by the verdict about the change.
 #[must_use]
 pub(crate) fn row(row: Row, verdict: &EffectVerdict) -> Row {
     let unconfirmed = |reason: Reason, why: Vec<String>, hint: Option<Hint>| Row {

@@ -1,4 +1,4 @@
-//! What the gateway brings to mutual TLS: its sidecars, its bootstrap, the auto-mTLS switches.
+//! What the gateway needs for mutual TLS: its sidecars, its bootstrap, and the auto-mTLS switches.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use super::ssl_config::{SDS_CLUSTER, Tls, tls_of};
 use crate::model::Object;
 use crate::plan::sidecars::parts::{ISTIO_PROXY, SDS};
 
-/// The label of a gateway proxy's workload, pods and ConfigMap alike.
+/// The label of a gateway proxy's workload, pods and ConfigMap.
 pub(crate) const PROXY_LABEL: &str = "gloo=gateway-proxy";
 /// The key of a gateway's ConfigMap that holds Envoy's bootstrap.
 const BOOTSTRAP: &str = "envoy.yaml";
@@ -17,13 +17,13 @@ const BOOTSTRAP: &str = "envoy.yaml";
 pub(crate) enum AutoMtls {
     On,
     Off,
-    /// Settings could not be read, or nobody looked.
+    /// Settings were not read or could not be read.
     Unknown,
 }
 
 impl AutoMtls {
-    /// Whether auto-mTLS is used for this Upstream once it has no `sslConfig` of Istio's. Only the pods of a Service have
-    /// the label that it goes by.
+    /// Returns whether auto-mTLS is used for this Upstream when it has no `sslConfig` of Istio's. Auto-mTLS depends on
+    /// a pod label, so it works only for the pods of a Service.
     pub(crate) fn covers(self, upstream: &Object) -> bool {
         self == Self::On
             && upstream.value["spec"]["kube"].is_object()
@@ -35,17 +35,17 @@ impl AutoMtls {
 /// Whether the gateway proxies can serve Istio's certificates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Gateway {
-    /// At least one proxy has sidecar and cluster.
+    /// At least one proxy has the sidecars and the cluster.
     Ready,
     /// No proxy was found.
     Absent,
-    /// These proxies are there, and none of them has a pod.
+    /// These proxies exist, and none of them has a pod.
     NoPods { workloads: Vec<Idle> },
     /// None of these pods has both sidecars.
     NoSidecars { pods: Vec<String> },
     /// None of these `ConfigMap`s has the cluster.
     NoCluster { config_maps: Vec<String> },
-    /// It could not be read.
+    /// The gateway could not be read.
     Unknown { why: Unread },
 }
 
@@ -53,11 +53,11 @@ pub(crate) enum Gateway {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Idle {
     pub name: String,
-    /// How many pods it is to have.
+    /// The desired number of pods.
     pub replicas: u64,
 }
 
-/// What is known of the gateway where no pod of it was found.
+/// Returns the state of a gateway for which no pods were found.
 pub(crate) fn without_pods(deployments: &[Value]) -> Gateway {
     let idle = |deployment: &Value| Idle {
         name: deployment["metadata"]["name"].as_str().unwrap_or_default().to_owned(),
@@ -69,7 +69,7 @@ pub(crate) fn without_pods(deployments: &[Value]) -> Gateway {
     }
 }
 
-/// Reads gateway pods and bootstraps.
+/// Returns the state of the gateway from its pods and bootstraps.
 pub(crate) fn judge(pods: &[Value], config_maps: &[Value]) -> Gateway {
     if pods.is_empty() {
         return Gateway::Absent;
@@ -83,13 +83,13 @@ pub(crate) fn judge(pods: &[Value], config_maps: &[Value]) -> Gateway {
     Gateway::Ready
 }
 
-/// Whether each of these gateway pods has the sidecars, and each bootstrap the cluster.
+/// Returns whether every gateway pod has the sidecars, and every bootstrap has the cluster.
 pub(crate) fn are_whole(pods: &[Value], config_maps: &[Value]) -> bool {
     let has = |map: &Value| has_cluster(map["data"][BOOTSTRAP].as_str().unwrap_or_default());
     !config_maps.is_empty() && pods.iter().all(has_sidecars) && config_maps.iter().all(has)
 }
 
-/// Whether one of these pods at least has both sidecars.
+/// Returns whether at least one of these pods has both sidecars.
 pub(crate) fn have_sidecars(pods: &[Value]) -> bool {
     pods.iter().any(has_sidecars)
 }
@@ -101,7 +101,7 @@ fn names(objects: &[Value]) -> Vec<String> {
     names
 }
 
-/// Native sidecars are init containers with `restartPolicy: Always`, so both lists count.
+/// Native sidecars are init containers with `restartPolicy: Always`, so both lists are checked.
 fn has_sidecars(pod: &Value) -> bool {
     let runs = |name: &str| {
         ["containers", "initContainers"]
@@ -113,7 +113,7 @@ fn has_sidecars(pod: &Value) -> bool {
     runs(SDS) && runs(ISTIO_PROXY)
 }
 
-/// Whether a bootstrap has the SDS cluster, by its name: Helm writes snake case, glooctl camel case.
+/// Returns whether a bootstrap has the SDS cluster, by name. Helm writes snake case, glooctl camel case.
 pub(crate) fn has_cluster(bootstrap: &str) -> bool {
     let Ok(bootstrap) = crate::yaml::parse(bootstrap) else { return false };
     ["static_resources", "staticResources"]

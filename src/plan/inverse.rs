@@ -1,17 +1,17 @@
-//! Taking back edits of ours, by name, on what is there now.
+//! Rolls back edits of this program, by path, in the current object.
 
 use serde_json::Value;
 
 use crate::edit::{Edit, Op, json};
 use crate::model::{FieldPath, Segment};
 
-/// The edits that take back `edits`, which made `ours` of `before`, from what is there `now`.
+/// Returns the edits that roll back `edits` in the current object `now`. The edits changed `before` into `ours`.
 ///
-/// `ours` is what the API server stored, where it answered: a webhook may have had its say in it.
-/// What is already as it was before needs no edit. Edits are taken back in the opposite order.
+/// `ours` is what the API server stored, if it answered, because a webhook may have changed it. A field that already is
+/// as before needs no edit. The edits are rolled back in reverse order.
 ///
 /// # Errors
-/// The paths of ours that somebody else changed meanwhile: they are theirs now, and are left.
+/// The paths that another client changed meanwhile. They belong to that client now and are not changed.
 pub(crate) fn inverse(before: &Value, edits: &[Edit], ours: &Value, now: &Value) -> Result<Vec<Edit>, Vec<FieldPath>> {
     let mut back = Vec::new();
     let mut theirs = Vec::new();
@@ -37,7 +37,7 @@ pub(crate) fn inverse(before: &Value, edits: &[Edit], ours: &Value, now: &Value)
     Ok(back)
 }
 
-/// The outermost object that was made only to hold this field, and that nobody has put anything else into.
+/// Returns the path of the outermost object that was created only to contain this field, and that has no other content.
 fn made_with(path: &FieldPath, before: &Value, ours: &Value, now: &Value) -> FieldPath {
     let segments = path.segments();
     let mut holder = FieldPath::root();
@@ -51,8 +51,8 @@ fn made_with(path: &FieldPath, before: &Value, ours: &Value, now: &Value) -> Fie
     path.clone()
 }
 
-/// Lists to which an item comes back, in the order they had: a pod template whose containers stand in
-/// another order is another template, and would start every pod anew.
+/// Restores the order of lists to which an item is added again. A pod template whose containers are in another order is
+/// a different template, and would restart every pod.
 fn in_order(before: &Value, back: &[Edit], now: &Value) -> Vec<Edit> {
     let mut lists: Vec<FieldPath> = Vec::new();
     for edit in back {
@@ -74,13 +74,13 @@ fn in_order(before: &Value, back: &[Edit], now: &Value) -> Vec<Edit> {
     lists.into_iter().filter_map(ordered).collect()
 }
 
-/// Whether our edit left all that was there, and more: what has it may still have ours.
+/// Returns whether our edit only added to what was there. Such a field may still contain our addition.
 fn added_to(was: Option<&Value>, set: Option<&Value>) -> bool {
     same(set, was) && !same(was, set)
 }
 
-/// Whether two readings of a field are one, where the API server may have filled in defaults: what we
-/// set is there, and what else is there was not ours to say.
+/// Returns whether two values of a field are equal, except for defaults that the API server may have added: everything
+/// that we set is there, and other members are ignored.
 fn same(is: Option<&Value>, wanted: Option<&Value>) -> bool {
     match (is, wanted) {
         (None | Some(Value::Null), None | Some(Value::Null)) => true,
@@ -89,7 +89,7 @@ fn same(is: Option<&Value>, wanted: Option<&Value>) -> bool {
     }
 }
 
-/// Whether `is` has everything that `wanted` says.
+/// Returns whether `is` contains everything in `wanted`.
 pub(crate) fn covers(is: &Value, wanted: &Value) -> bool {
     match (is, wanted) {
         (Value::Object(is), Value::Object(wanted)) => {
@@ -102,7 +102,7 @@ pub(crate) fn covers(is: &Value, wanted: &Value) -> bool {
     }
 }
 
-/// Whether every edit holds in this object.
+/// Returns whether this object contains the result of every edit.
 pub(crate) fn holds(edits: &[Edit], object: &Value) -> bool {
     edits.iter().all(|edit| match &edit.op {
         Op::Set(value) => same(edit.path.get(object), Some(value)),

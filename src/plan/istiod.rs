@@ -1,4 +1,4 @@
-//! Istio's control planes: what each istiod says of itself, and which one a gateway is to use.
+//! Istio's control planes: what each istiod reports about itself, and which one a gateway uses.
 
 use serde_json::Value;
 
@@ -8,22 +8,22 @@ use crate::error::{Exit, Failure, Reason};
 use crate::model::{Object, kinds};
 use crate::text::Image;
 
-/// The label of every istiod, whoever installed it and whatever its name.
+/// The label of every istiod, independent of its installer and name.
 pub(crate) const ISTIOD_LABEL: &str = "app=istiod";
 /// The label that names a revision.
 pub(crate) const REVISION_LABEL: &str = "istio.io/rev";
-/// The label of a webhook that is a tag.
+/// The label of a webhook that defines a tag.
 pub(crate) const TAG_LABEL: &str = "istio.io/tag";
-/// The revision of an istiod that names none.
+/// The revision of an istiod that has no revision label.
 pub(crate) const DEFAULT: &str = "default";
 /// The port on which istiod signs certificates.
 const PORT: u16 = 15012;
-/// Istio's own, where the mesh configuration says nothing.
+/// Istio's default, used where the mesh configuration sets none.
 const TRUST_DOMAIN: &str = "cluster.local";
 const CLUSTER_ID: &str = "Kubernetes";
 const CONTAINER: &str = "discovery";
 
-/// What was read to know the control planes: Deployments and Services by label, mesh `ConfigMap`s, webhooks.
+/// The objects that describe the control planes: Deployments and Services by label, mesh `ConfigMap`s, webhooks.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct ControlPlaneObjects<'v> {
     pub deployments: &'v [Value],
@@ -56,7 +56,7 @@ pub struct Istiod {
     pub webhook: Option<String>,
 }
 
-/// A value with whether istiod told it or it is Istio's default.
+/// A value, and whether istiod set it or it is Istio's default.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Told {
     ByIstiod(String),
@@ -64,7 +64,7 @@ pub enum Told {
 }
 
 impl Told {
-    /// The value.
+    /// Returns the value.
     pub fn value(&self) -> &str {
         match self {
             Self::ByIstiod(value) | Self::Default(value) => value,
@@ -72,17 +72,18 @@ impl Told {
     }
 }
 
-/// A name that points at a revision.
+/// A name that refers to a revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tag {
     pub name: String,
-    /// Of the tag's own Service, if it has one: moving the tag moves who uses it.
+    /// The address of the tag's own Service, if it has one. When the tag moves, the clients of this address move with
+    /// it.
     pub address: Option<String>,
     pub webhook: String,
 }
 
 impl Istiod {
-    /// Whether all its pods are ready, and there are some.
+    /// Returns whether there are pods, and all of them are ready.
     pub fn is_ready(&self) -> bool {
         self.ready > 0 && self.ready >= self.wanted
     }
@@ -92,20 +93,20 @@ impl Istiod {
         format!("{} ({}, {})", self.revision, self.namespace, self.version)
     }
 
-    /// Whether a gateway at this address uses it.
+    /// Returns whether a gateway with this discovery address uses this istiod.
     pub fn serves(&self, address: &str) -> bool {
         let same = |own: &str| host(own) == host(address);
         same(&self.address) || self.tags.iter().filter_map(|tag| tag.address.as_deref()).any(same)
     }
 }
 
-/// An address without port, and without the cluster's domain behind `.svc`.
+/// Returns the host of an address without the port, and without the cluster domain after `.svc`.
 fn host(address: &str) -> &str {
     let host = address.split(':').next().unwrap_or_default();
     host.find(".svc").map_or(host, |svc| &host[..svc])
 }
 
-/// All control planes, ordered by revision and namespace.
+/// Returns all control planes, ordered by revision and namespace.
 pub(crate) fn all(seen: &ControlPlaneObjects) -> Vec<Istiod> {
     let mut all: Vec<_> = seen.deployments.iter().map(|deployment| read(deployment, seen)).collect();
     all.sort_by(|a, b| (&a.revision, &a.namespace, &a.name).cmp(&(&b.revision, &b.namespace, &b.name)));
@@ -137,7 +138,7 @@ fn read(deployment: &Value, seen: &ControlPlaneObjects) -> Istiod {
             .filter(|id| !id.is_empty())
             .map_or_else(|| Told::Default(CLUSTER_ID.to_owned()), |id| Told::ByIstiod(id.to_owned())),
         tags: tags(seen, &namespace, &revision),
-        // A manifest has no status: nothing is known against its pods.
+        // A manifest has no status, so all its pods count as ready.
         ready: if status.is_null() { wanted } else { status["readyReplicas"].as_u64().unwrap_or(0) },
         wanted,
         webhook: webhook(seen.webhooks, &namespace, &revision),
@@ -173,7 +174,7 @@ fn address(service: &str, namespace: &str) -> String {
     format!("{service}.{namespace}.svc:{PORT}")
 }
 
-/// The Service of the same name; else the one that selects the revision; else the name it would have.
+/// Returns the Service of the same name, otherwise the one that selects the revision, otherwise the name it would have.
 fn service(services: &[Value], namespace: &str, name: &str, revision: &str) -> String {
     let here = || services.iter().filter(|service| service["metadata"]["namespace"] == *namespace);
     let of_name = |service: &&Value| service["metadata"]["name"] == *name;
@@ -184,7 +185,8 @@ fn service(services: &[Value], namespace: &str, name: &str, revision: &str) -> S
     found.and_then(|service| service["metadata"]["name"].as_str()).unwrap_or(name).to_owned()
 }
 
-/// The mesh configuration of the revision: its own `ConfigMap`; the unrevisioned one is the default's.
+/// Returns the mesh configuration of the revision. Each revision has its own `ConfigMap`. The one without a revision in
+/// its name belongs to the default revision.
 fn mesh(config_maps: &[Value], namespace: &str, revision: &str) -> Value {
     let name = if revision == DEFAULT { "istio".to_owned() } else { format!("istio-{revision}") };
     let is_it = |map: &&Value| map["metadata"]["namespace"] == *namespace && map["metadata"]["name"] == name;
@@ -223,39 +225,40 @@ fn webhook(webhooks: &[Value], namespace: &str, revision: &str) -> Option<String
     webhooks.iter().find(is_it)?["metadata"]["name"].as_str().map(str::to_owned)
 }
 
-/// Whether a webhook calls a Service of the namespace; one that is called by URL may be anybody's.
+/// Returns whether a webhook calls a Service in the namespace. A webhook that is called by URL may belong to any
+/// namespace.
 fn calls(webhook: &Value, namespace: &str) -> bool {
     let service = &webhook["webhooks"][0]["clientConfig"]["service"]["namespace"];
     service.is_null() || *service == *namespace
 }
 
-/// Why this control plane.
+/// The reason why a control plane was chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Because {
     /// `--revision`
     Flag,
-    /// The gateway used it before.
+    /// The gateway already uses it.
     Already,
-    /// There is no other.
+    /// It is the only one.
     Only,
 }
 
-/// The control plane that a gateway is to use.
+/// The control plane chosen for a gateway.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Choice {
-    /// None where the gateway keeps an address that no istiod of this cluster has.
+    /// `None` if the gateway keeps an address that no istiod in this cluster has.
     pub istiod: Option<Istiod>,
-    /// The tag, if a tag chose: its address moves with it.
+    /// The tag, if the choice was by tag. Its address moves with it.
     pub tag: Option<String>,
     pub address: String,
     pub because: Because,
     pub advice: Vec<Advice>,
 }
 
-/// Chooses. `wanted` is a revision or a tag that was typed, `already` the address the gateway uses.
+/// Chooses a control plane. `wanted` is the requested revision or tag, `already` is the address that the gateway uses.
 ///
 /// # Errors
-/// No istiod, none of that revision, or several where nothing has chosen.
+/// There is no istiod, none has that revision, or there are several and none is chosen.
 pub(crate) fn choose(all: &[Istiod], wanted: Option<&str>, already: Option<&str>) -> Result<Choice, Failure> {
     match (wanted, already) {
         (Some(wanted), _) => named(all, wanted),
@@ -279,7 +282,7 @@ fn named(all: &[Istiod], wanted: &str) -> Result<Choice, Failure> {
         .iter()
         .flat_map(|istiod| istiod.tags.iter().filter(|tag| tag.name == wanted).map(move |tag| (istiod, tag)))
         .collect();
-    // Istio answers for the tag `default` where a namespace says `default`, and so does this.
+    // Istio uses the tag `default` where a namespace has the label value `default`, and so does this.
     match (&of_tag[..], &of_revision[..]) {
         ([(istiod, tag)], _) => Ok(choice(istiod, Some(tag), Because::Flag)),
         ([], [istiod]) => Ok(choice(istiod, None, Because::Flag)),

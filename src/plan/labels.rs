@@ -1,11 +1,11 @@
-//! Labels, and which pods a selector of a Service or a workload selects.
+//! Labels, and which pods the selector of a Service or a workload selects.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde_json::Value;
 
-/// String values of an object, as a label map.
+/// Returns the string members of an object as a label map.
 pub(crate) fn labels(value: &Value) -> BTreeMap<String, String> {
     value
         .as_object()
@@ -15,7 +15,7 @@ pub(crate) fn labels(value: &Value) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The pods of a Deployment or a `DaemonSet`, as the API server takes a selector.
+/// Returns the selector of a Deployment or a `DaemonSet` in the syntax of the API server.
 pub(crate) fn workload_selector(workload: &Value) -> String {
     let selector = &workload["spec"]["selector"];
     let equal = labels(&selector["matchLabels"]).into_iter().map(|(key, value)| format!("{key}={value}"));
@@ -23,7 +23,7 @@ pub(crate) fn workload_selector(workload: &Value) -> String {
     equal.chain(expressions).collect::<Vec<_>>().join(",")
 }
 
-/// `tier in (a,b)`, `!tier`: one of `matchExpressions`.
+/// Returns one item of `matchExpressions` as text: `tier in (a,b)`, `!tier`.
 fn requirement(expression: &Value) -> Option<String> {
     let key = expression["key"].as_str()?;
     let values: Vec<_> = expression["values"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
@@ -37,18 +37,18 @@ fn requirement(expression: &Value) -> Option<String> {
     })
 }
 
-/// Whether a pod with these labels is selected.
+/// Returns whether the selector selects a pod with these labels.
 pub(crate) fn selects(selector: &BTreeMap<String, String>, pod_labels: &Value) -> bool {
     selector.iter().all(|(key, value)| pod_labels[key] == **value)
 }
 
-/// The labels that pods have to have, all of them: where a key has two values, no pod has both.
+/// The labels that a pod must have, all of them. If a key has two values, no pod matches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PodSelector(BTreeSet<(String, String)>);
 
 impl PodSelector {
-    /// What a Service and an Upstream together select: Gloo narrows the Service's endpoints by `spec.kube.selector`.
-    /// `None` if the Service selects nothing by itself (its endpoints are made by hand).
+    /// Combines the selectors of a Service and an Upstream: Gloo narrows the Service's endpoints by
+    /// `spec.kube.selector`. `None` if the Service has no selector (its endpoints are maintained manually).
     pub(crate) fn from_service(service: &Value, narrowed: &BTreeMap<String, String>) -> Option<Self> {
         let of_service = labels(&service["spec"]["selector"]);
         let has_any = !of_service.is_empty();
@@ -56,19 +56,19 @@ impl PodSelector {
         has_any.then(|| Self(of_service.into_iter().chain(narrowed).collect()))
     }
 
-    /// Key and value of each.
+    /// Returns the key and value of each label.
     pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
-    /// Whether a pod with these labels is selected.
+    /// Returns whether a pod with these labels is selected.
     pub(crate) fn selects(&self, pod_labels: &Value) -> bool {
         self.pairs().all(|(key, value)| pod_labels[key] == *value)
     }
 }
 
 impl fmt::Display for PodSelector {
-    /// As the API server takes it: `app=a,version=v2`.
+    /// Writes the syntax of the API server: `app=a,version=v2`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let pairs: Vec<_> = self.pairs().map(|(key, value)| format!("{key}={value}")).collect();
         f.write_str(&pairs.join(","))
@@ -106,7 +106,7 @@ mod tests {
         assert!(!selector.selects(&json!({"app": "a"})));
         assert_eq!(selector.to_string(), "app=a,version=v2");
         assert_eq!(PodSelector::from_service(&json!({"spec": {}}), &narrowed), None);
-        // The Service was changed after Gloo discovered it.
+        // The Service's selector was changed after Gloo discovered the Service.
         let other = PodSelector::from_service(&service, &BTreeMap::from([("app".to_owned(), "b".to_owned())])).unwrap();
         assert!(!other.selects(&json!({"app": "a"})) && !other.selects(&json!({"app": "b"})));
     }

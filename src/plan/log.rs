@@ -1,18 +1,18 @@
-//! A log in pieces, as lines: each once, also where the connection was lost in between.
+//! Splits a log stream into lines. Each line is returned once, even if the connection was lost in between.
 
 use jiff::Timestamp;
 
-/// No line of a log is longer for the reader; the container runtime cuts them at 16 KiB itself.
+/// The maximum length of a log line in bytes. The container runtime already splits lines at 16 KiB.
 const LONGEST: usize = 1 << 20;
 
-/// Lines out of pieces.
+/// Joins pieces of a stream into lines.
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
     rest: Vec<u8>,
 }
 
 impl Lines {
-    /// The lines that end in this piece, without their ends.
+    /// Returns the lines that end in this piece, without line ends.
     pub(crate) fn push(&mut self, piece: &[u8]) -> Vec<Vec<u8>> {
         let mut lines = Vec::new();
         for part in piece.split_inclusive(|byte| *byte == b'\n') {
@@ -26,37 +26,38 @@ impl Lines {
         lines
     }
 
-    /// What is left without an end, at the log's own end.
+    /// Returns the rest without a line end, at the end of the log.
     pub(crate) fn last(&mut self) -> Option<Vec<u8>> {
         (!self.rest.is_empty()).then(|| std::mem::take(&mut self.rest))
     }
 
-    /// Forgets half a line: it comes again with the next connection.
+    /// Drops an incomplete line. The next connection sends it again.
     pub(crate) fn cut(&mut self) {
         self.rest.clear();
     }
 }
 
-/// How far a log was read, by the times before its lines.
+/// The position in a log, from the timestamps before its lines.
 ///
-/// The API server takes a beginning in whole seconds, so after a lost connection the lines of the last second come
-/// again; those that were seen are dropped.
+/// The API server takes the start time in whole seconds. So after a lost connection it sends the lines of the last
+/// second again, and those that were already seen are dropped.
 #[derive(Debug, Default)]
 pub(crate) struct LogPosition {
     last: Option<(Timestamp, usize)>,
-    /// Of the lines with the last time, those that are yet to come again.
+    /// How many lines with the last timestamp will be sent again.
     again: usize,
 }
 
 impl LogPosition {
-    /// Where to go on after a lost connection: a time for the API server, RFC 3339; none where nothing was read yet.
+    /// Returns where to continue after a lost connection: an RFC 3339 time for the API server. `None` if nothing was
+    /// read yet.
     pub(crate) fn resume(&mut self) -> Option<String> {
         let (last, count) = self.last?;
         self.again = count;
         Some(last.to_string())
     }
 
-    /// The line without its time, unless it was seen before.
+    /// Returns the line without its timestamp, or `None` if it was already seen.
     pub(crate) fn line<'l>(&mut self, line: &'l [u8]) -> Option<&'l [u8]> {
         let Some((time, text)) = timed(line) else { return Some(line) };
         match self.last {
@@ -75,7 +76,7 @@ impl LogPosition {
     }
 }
 
-/// `2026-11-23T08:00:00.123456789Z text`
+/// Splits `2026-11-23T08:00:00.123456789Z text` into the time and the text.
 fn timed(line: &[u8]) -> Option<(Timestamp, &[u8])> {
     let blank = line.iter().position(|byte| *byte == b' ').unwrap_or(line.len());
     let time = std::str::from_utf8(&line[..blank]).ok()?.parse().ok()?;

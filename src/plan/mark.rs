@@ -1,30 +1,30 @@
-//! What is marked as this program's own: objects by a label, fields of others' objects by who is noted as their writer,
-//! revisions of a release by what they are described as.
+//! The marks of this program: a label on its objects, the field manager for fields of other objects, and the
+//! description of release revisions.
 
 use serde_json::{Value, json};
 
 use super::sidecars::parts::{SDS, volumes};
 use crate::model::FieldPath;
 
-/// The label of what this program makes.
+/// The label of objects that this program creates.
 pub(crate) const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
-/// Its value, and the name under which the API server notes what this program writes.
+/// The value of the label, and the field manager under which the API server records the writes of this program.
 pub(crate) const MANAGER: &str = "gloo-rs";
 
-/// What `helm history` says of the revision into which this program merged Istio's values.
+/// The description in `helm history` of a revision into which this program merged Istio's values.
 pub(crate) const RELEASE: &str = "Istio's values merged by gloo-rs";
 
-/// kubectl's copy of what it applied.
+/// The annotation with kubectl's copy of what it applied.
 pub(crate) const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
-/// Whether this program made the object.
+/// Returns whether this program created the object.
 pub(crate) fn made_by_us(object: &Value) -> bool {
     object["metadata"]["labels"][MANAGED_BY] == MANAGER
 }
 
-/// Whether this program is noted as the writer of a field or of something in it.
+/// Returns whether this program is recorded as the writer of a field or of something in it.
 ///
-/// `path` is one of `managedFields`: names begin with `f:`, members of lists with `k:`.
+/// `path` has the syntax of `managedFields`: names begin with `f:`, list items with `k:`.
 pub(crate) fn written_by_us(object: &Value, path: &[&str]) -> bool {
     let entries = object["metadata"]["managedFields"].as_array().into_iter().flatten();
     entries
@@ -32,8 +32,9 @@ pub(crate) fn written_by_us(object: &Value, path: &[&str]) -> bool {
         .any(|entry| path.iter().try_fold(&entry["fieldsV1"], |fields, key| fields.get(key)).is_some())
 }
 
-/// Whether this program put a field where there was none, by all that the object tells: what holds it was made by this
-/// program too, for which the API server notes a `.`, or kubectl's copy does not have it.
+/// Returns whether this program set a field that did not exist before, as far as the object shows this. Either this
+/// program also created a parent of the field, for which the API server records a `.`, or kubectl's copy does not have
+/// the field.
 pub(crate) fn is_new(object: &Value, path: &[&str]) -> bool {
     let noted: Vec<_> = path.iter().map(|key| format!("f:{key}")).collect();
     let noted: Vec<_> = noted.iter().map(String::as_str).collect();
@@ -44,8 +45,9 @@ pub(crate) fn is_new(object: &Value, path: &[&str]) -> bool {
     written_by_us(object, &noted) && ((1..=path.len()).any(made) || copy.as_ref().is_some_and(is_lacking))
 }
 
-/// Whether this program put the sidecars beside a gateway, or what is left of them: sds is the one that only a gateway
-/// has, and volumes stay where a chart that has fewer of them took the sidecars away.
+/// Returns whether this program added the sidecars to a gateway, or what remains of them. The `sds` container is
+/// checked because only a gateway has it. Volumes are checked because they remain when a chart without them removed the
+/// sidecars.
 pub(crate) fn injected_by_us(workload: &Value) -> bool {
     let is_ours = |list: &str, name: &str| {
         let member = format!("k:{}", json!({"name": name}));
@@ -56,7 +58,7 @@ pub(crate) fn injected_by_us(workload: &Value) -> bool {
     is_ours("f:containers", SDS) || names.any(|name| is_ours("f:volumes", name))
 }
 
-/// Whether anybody is noted as a writer: of an object that was applied without fields of its own nobody ever is.
+/// Returns whether any writer is recorded. An object that was applied without fields has no recorded writer.
 pub(crate) fn is_noted(object: &Value) -> bool {
     object["metadata"]["managedFields"].as_array().is_some_and(|entries| !entries.is_empty())
 }

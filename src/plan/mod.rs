@@ -1,4 +1,4 @@
-//! What is to be done, decided from values alone: no I/O, no clock, no environment.
+//! Plans: decides what to change, from values only. No I/O, no clock, no environment.
 
 pub(crate) mod acceptance;
 pub(crate) mod address;
@@ -43,48 +43,48 @@ use mtls::UpstreamContext;
 use outcome::Decision;
 use policy::{Caution, Picked};
 
-/// A command that edits objects one by one: the flow maps it over names, API pages or files.
+/// A command that edits objects one by one. The flow applies it to named objects, API pages or files.
 pub(crate) trait PerObject {
     /// The kind of the objects.
     fn kind(&self) -> &'static Kind;
 
-    /// How the command is called, and what an object is that it changed.
+    /// Returns the command's name, and the word for a changed object.
     fn words(&self) -> Words;
 
-    /// What nobody should be surprised by: asked about before anything is written.
+    /// Returns the risks that the operator confirms before anything is written.
     fn risks(&self) -> Vec<&'static str>;
 
-    /// What `decide` and `advise` read beside the object.
+    /// Returns what `decide` and `advise` read in addition to the object.
     fn wants(&self) -> Wants;
 
-    /// What is done to this object.
+    /// Decides how this object is changed.
     fn decide(&self, object: &Object, found: Picked, around: &UpstreamContext) -> Decision;
 
-    /// The change in words, for a text that cannot be edited safely.
+    /// Describes the change in words, for a text that cannot be edited safely.
     fn by_hand(&self) -> Vec<String>;
 
-    /// What the guard does with a named Upstream whose requests would get 503s; none: it does not look.
+    /// Returns how the guard handles a named Upstream whose requests would get 503s. `None` turns the guard off.
     fn guarded(&self) -> Option<Caution> {
         None
     }
 
-    /// How Envoy is to be served what the object stands for, if that can be waited for.
+    /// Returns the TLS that Envoy must be served for this object. `None` if this cannot be waited for.
     fn expects(&self, _before: &Object) -> Option<effect::Wanted> {
         None
     }
 
-    /// What is worth saying about this object, changed or not.
+    /// Returns advice about this object, whether it is changed or not.
     fn advise(&self, object: &Object, around: &UpstreamContext) -> Vec<Advice>;
 }
 
-/// Why something that decides or would be said is unknown.
+/// Why a value that the decision or the output needs is unknown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unread {
-    /// In a few words: `not allowed to list pods in default`.
+    /// A short reason: `not allowed to list pods in default`.
     pub why: String,
-    /// The rule of a Role that would allow it, where that is what is missing.
+    /// The Role rule that grants the missing permission, if that is the reason.
     pub rule: Option<String>,
-    /// Where it is no matter of rights or of what is installed: asking again may help.
+    /// The failure, if the reason is neither a missing permission nor something not installed. A retry may help.
     pub failure: Option<Box<Failure>>,
 }
 
@@ -100,30 +100,30 @@ impl std::fmt::Display for Unread {
     }
 }
 
-/// The words of a command, for people.
+/// The words of a command for its output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Words {
     /// `istio enable-mtls`
     pub command: &'static str,
     /// `enabled`
     pub done: &'static str,
-    /// The flags without which the same command would mean something else: `--overwrite`.
+    /// The flags without which the same command would have another meaning: `--overwrite`.
     pub flags: &'static [&'static str],
 }
 
-/// When the gateway matters.
+/// When the gateway is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum GatewayNeed {
     Never,
     Always,
-    /// Unless auto-mTLS is off: nothing asks for its certificates then.
+    /// Unless auto-mTLS is off, because then nothing uses the gateway's certificates.
     WithAutoMtls,
 }
 
-/// What is read beside an object, each only if it is wanted.
+/// What a command reads in addition to the object. Each item is read only on request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Wants {
-    /// Whether the pods behind it take what is to be sent.
+    /// The traffic that the pods behind the object are checked for.
     pub peer: Option<peer::Sent>,
     /// The gateway's sidecars and bootstrap.
     pub gateway: GatewayNeed,

@@ -1,4 +1,4 @@
-//! Istio's mutual TLS on an Upstream: whether, and which fields change.
+//! Istio's mutual TLS on an Upstream: whether it is changed, and in which fields.
 
 pub(crate) mod advice;
 
@@ -19,7 +19,7 @@ use crate::edit::{Edit, json as edited};
 use crate::error::Reason;
 use crate::model::{FieldPath, Kind, Object, kinds};
 
-/// What is wanted of the Upstreams.
+/// The requested state of mTLS on the Upstreams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MtlsWish {
     Enable,
@@ -27,7 +27,7 @@ pub(crate) enum MtlsWish {
 }
 
 impl MtlsWish {
-    /// `enable` or `disable`.
+    /// Returns `enable` or `disable`.
     pub(crate) fn verb(self) -> &'static str {
         match self {
             Self::Enable => "enable",
@@ -35,7 +35,7 @@ impl MtlsWish {
         }
     }
 
-    /// `enabled` or `disabled`.
+    /// Returns `enabled` or `disabled`.
     pub(crate) fn done(self) -> &'static str {
         match self {
             Self::Enable => "enabled",
@@ -44,7 +44,7 @@ impl MtlsWish {
     }
 }
 
-/// The command line as far as it decides.
+/// The options of the command line that affect the decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Policy {
     pub wish: MtlsWish,
@@ -52,7 +52,7 @@ pub(crate) struct Policy {
     pub caution: Caution,
 }
 
-/// What the decision rests on beside the Upstream itself.
+/// What the decision depends on in addition to the Upstream itself.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct UpstreamContext {
     pub far_end: FarEnd,
@@ -60,14 +60,14 @@ pub(crate) struct UpstreamContext {
     pub settings: Result<Switched, Unread>,
 }
 
-/// What an Upstream leads to.
+/// The destination of an Upstream.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum FarEnd {
-    /// Only a manifest was looked at.
+    /// Not read, because the Upstream is from a manifest.
     Unseen,
-    /// A Service of Gloo, Istio or Kubernetes itself: `kube-system/kube-dns`.
+    /// A Service of Gloo, Istio or Kubernetes: `kube-system/kube-dns`.
     System(String),
-    /// What its type tells in a manifest, where no pods are seen.
+    /// The destination that follows from the type of an Upstream in a manifest, without pods.
     Type(Box<Facts>),
     Path(Box<Facts>),
 }
@@ -77,12 +77,12 @@ fn ssl_path() -> FieldPath {
 }
 
 impl UpstreamContext {
-    /// Of a manifest: only its type is known.
+    /// Creates the context of an object in a manifest, of which nothing else is read.
     pub(crate) fn unseen() -> Self {
         Self { far_end: FarEnd::Unseen, settings: Err("only a file was read".into()) }
     }
 
-    /// Of an Upstream in a manifest: its type tells where it leads, and its pods are not seen.
+    /// Creates the context of an Upstream in a manifest. Its type shows the destination. Its pods are not read.
     pub(crate) fn of_manifest(upstream: &Object, gloo_namespace: &str) -> Self {
         let far_end = match backend::destination(&upstream.value, gloo_namespace) {
             Backend::System(service) => FarEnd::System(service),
@@ -92,12 +92,12 @@ impl UpstreamContext {
         Self { far_end, ..Self::unseen() }
     }
 
-    /// Whether Settings turn auto-mTLS on.
+    /// Returns whether Settings turn auto-mTLS on.
     pub(crate) fn auto_mtls(&self) -> AutoMtls {
         self.settings.as_ref().map_or(AutoMtls::Unknown, Switched::auto_mtls)
     }
 
-    /// The path, if it was looked at.
+    /// Returns the facts of the path, if they were read.
     pub(crate) fn path(&self) -> Option<&Facts> {
         match &self.far_end {
             FarEnd::Type(facts) | FarEnd::Path(facts) => Some(facts),
@@ -105,14 +105,14 @@ impl UpstreamContext {
         }
     }
 
-    /// The path after these edits of the Upstream.
+    /// Returns the facts of the path after these edits of the Upstream.
     pub(crate) fn path_after(&self, upstream: &Object, edits: &[Edit]) -> Option<Facts> {
         let value = edited::apply(&upstream.value, edits).ok()?;
         let after = Object { reference: upstream.reference.clone(), value };
         Some(self.path()?.sending(of_upstream(&after, &self.settings).0))
     }
 
-    /// Why Istio's TLS may not be answered there after these edits.
+    /// Returns why the destination may not accept Istio's TLS after these edits.
     fn against_tls(&self, upstream: &Object, edits: &[Edit]) -> Option<Objection> {
         match &self.far_end {
             FarEnd::Unseen => None,
@@ -124,7 +124,7 @@ impl UpstreamContext {
         }
     }
 
-    /// Why what is sent after these edits may not be answered.
+    /// Returns why requests may fail after these edits.
     pub(crate) fn against(&self, upstream: &Object, edits: &[Edit]) -> Option<Objection> {
         let before = self.path_after(upstream, &[])?;
         guard::against(&before, &self.path_after(upstream, edits)?)
@@ -193,7 +193,7 @@ impl PerObject for Policy {
     }
 }
 
-/// Decides about one Upstream.
+/// Decides for one Upstream.
 pub(crate) fn decide(upstream: &Object, found: Picked, policy: Policy, around: &UpstreamContext) -> Decision {
     if !upstream.value["spec"].is_object() {
         return leave(found, Objection::new(Reason::NoSpec, "has no spec; nothing changed"));
@@ -225,7 +225,7 @@ fn enable(upstream: &Object, found: Picked, policy: Policy, around: &UpstreamCon
     held_back(found, policy, change, |edits| around.against_tls(upstream, edits))
 }
 
-/// A sweep skips what there is an objection to.
+/// Skips a selected Upstream if there is an objection.
 fn held_back(
     found: Picked,
     policy: Policy,

@@ -1,8 +1,8 @@
-//! Who else writes an object, read from its labels, its annotations and the managers of its fields.
+//! The owner of an object: another tool that writes it. It is read from labels, annotations and field managers.
 
 use serde_json::Value;
 
-/// Somebody who renders or syncs the object and may put it back.
+/// A tool that renders or syncs the object and may undo a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Owner {
     ArgoCd { application: String },
@@ -11,7 +11,7 @@ pub enum Owner {
     Discovery,
 }
 
-/// The owner of an object, the one that syncs before the one that renders.
+/// Returns the owner of an object. A tool that syncs comes before one that renders.
 pub(crate) fn find(object: &Value) -> Option<Owner> {
     let metadata = &object["metadata"];
     let label = |key: &str| metadata["labels"][key].as_str();
@@ -24,7 +24,7 @@ pub(crate) fn find(object: &Value) -> Option<Owner> {
         return Some(Owner::ArgoCd { application: application.to_owned() });
     }
     if is_managed_by(metadata, "argocd-") {
-        // Argo CD's own tracking label by default; Helm charts set it as well, so the manager decides.
+        // This is Argo CD's tracking label by default. Helm charts set it too, so the field manager decides.
         let application = label("app.kubernetes.io/instance").unwrap_or(UNNAMED);
         return Some(Owner::ArgoCd { application: application.to_owned() });
     }
@@ -45,7 +45,7 @@ pub(crate) fn find(object: &Value) -> Option<Owner> {
     label("discovered_by").map(|_| Owner::Discovery)
 }
 
-/// What stands for a name that the object does not say.
+/// The text for a name that the object does not contain.
 pub(crate) const UNNAMED: &str = "(unnamed)";
 
 fn is_managed_by(metadata: &Value, prefix: &str) -> bool {

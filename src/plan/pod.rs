@@ -1,23 +1,23 @@
-//! What a pod says of itself: its state, its place in the mesh, its ports.
+//! What a pod shows about itself: its state, its membership in the mesh, its ports.
 
 use serde_json::Value;
 
 use super::revisions::opts_out;
 use crate::command::{Hint, gloo_rs};
 
-/// The label Istio puts on a pod whose sidecar takes mutual TLS (Gloo's own auto-mTLS reads it too).
+/// The label that Istio sets on a pod whose sidecar accepts mutual TLS (Gloo's own auto-mTLS reads it too).
 pub(crate) const TLS_MODE: &str = "security.istio.io/tlsMode";
 
-/// The annotation Istio puts on a pod whose traffic its node's ztunnel takes.
+/// The annotation that Istio sets on a pod whose traffic is redirected to the node's ztunnel.
 const REDIRECTION: &str = "ambient.istio.io/redirection";
 
-/// `pod x: CrashLoopBackOff (container gateway-proxy)`.
+/// Returns `pod x: CrashLoopBackOff (container gateway-proxy)`.
 pub(crate) fn why_not(pod: &Value) -> String {
     let name = pod["metadata"]["name"].as_str().unwrap_or_default();
     format!("pod {name}: {}", not_ready(pod).unwrap_or_else(|| "ready, but on no node".into()))
 }
 
-/// Why a pod does not answer; `None` if it does.
+/// Returns why a pod does not answer. `None` if it does.
 pub(crate) fn not_ready(pod: &Value) -> Option<String> {
     if !pod["metadata"]["deletionTimestamp"].is_null() {
         return Some("being deleted".into());
@@ -42,8 +42,8 @@ pub(crate) fn not_ready(pod: &Value) -> Option<String> {
     Some(stuck.unwrap_or_else(|| format!("{}, not ready", status["phase"].as_str().unwrap_or("Pending"))))
 }
 
-/// The pod's port behind one of a Service's: by its number, or by its name in the pod's containers. `None` where
-/// they have no such name, or were not read.
+/// Returns the pod's port behind a Service's port: by number, or by its name in the pod's containers. `None` if no
+/// container has the name, or if the containers were not read.
 pub(crate) fn pod_port(of_service: &Value, pod: &Value) -> Option<u64> {
     let target = &of_service["targetPort"];
     let Some(name) = target.as_str() else { return target.as_u64().or(of_service["port"].as_u64()) };
@@ -52,13 +52,13 @@ pub(crate) fn pod_port(of_service: &Value, pod: &Value) -> Option<u64> {
     ports.find(|port| port["name"] == name)?["containerPort"].as_u64()
 }
 
-/// What a pod says that has opted out.
+/// The message for a pod that has opted out.
 pub(crate) const OPTED_OUT: &str = "opted out by sidecar.istio.io/inject=false";
-/// What is so of a pod that shares its node's network.
+/// The message for a pod that uses its node's network.
 const HOST_NETWORK: &str = "uses the host's network: Istio injects nothing there";
 
-/// Why Istio puts no sidecar into a pod, or into those of a template, whatever their namespace says. Of a pod whose
-/// metadata alone was read, only what stands there is known.
+/// Returns why Istio adds no sidecar to a pod, or to those of a template, whatever their namespace's labels are. If
+/// only the metadata of a pod was read, only the opt-out is known.
 pub(crate) fn barred(pod: &Value) -> Option<&'static str> {
     match opts_out(&pod["metadata"]) {
         true => Some(OPTED_OUT),
@@ -66,31 +66,31 @@ pub(crate) fn barred(pod: &Value) -> Option<&'static str> {
     }
 }
 
-/// What makes a pod that is [`barred`] work again, where Istio's TLS is sent to it.
+/// Returns the fix for a pod that is [`barred`] and to which Istio's TLS is sent.
 pub(crate) fn unbarred(why: &str, upstream: &str) -> Hint {
     let plain = gloo_rs("istio disable-mtls").with("-u", upstream);
     plain.after(if why == OPTED_OUT { format!("{why}: remove that, or ") } else { format!("{why}; ") })
 }
 
-/// Whether somebody at the pod holds its peers to the mesh's policies: its sidecar, or in an ambient mesh the node's
+/// Returns whether the mesh's policies are enforced at the pod, by its sidecar or, in an ambient mesh, by the node's
 /// ztunnel.
 pub(crate) fn obeys_policies(pod: &Value) -> bool {
     is_meshed(pod) || is_ambient(pod)
 }
 
-/// Whether the node's ztunnel stands before the pod. It speaks HBONE, not the mutual TLS of a sidecar.
+/// Returns whether the pod is behind the node's ztunnel. It accepts HBONE, not the mutual TLS of a sidecar.
 pub(crate) fn is_ambient(pod: &Value) -> bool {
     pod["metadata"]["annotations"][REDIRECTION] == "enabled"
 }
 
-/// Whether a pod takes requests: it has not ended and is not being deleted. Where its status was not read, only the
-/// latter is known.
+/// Returns whether a pod gets requests: it has not ended and is not being deleted. If its status was not read, only the
+/// deletion is known.
 pub(crate) fn is_running(pod: &Value) -> bool {
     pod["metadata"]["deletionTimestamp"].is_null()
         && !matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"))
 }
 
-/// Whether a pod takes Istio's mutual TLS; a sidecar may be an init container, so the label decides.
+/// Returns whether a pod accepts Istio's mutual TLS. The label is checked, because a sidecar may be an init container.
 pub(crate) fn is_meshed(pod: &Value) -> bool {
     pod["metadata"]["labels"][TLS_MODE] == "istio"
 }

@@ -1,13 +1,14 @@
-//! What a command line lets a plan do: to objects that it named or selected, to settings of others, in spite of harm.
+//! What a command line allows a plan to do: how objects were picked, whether settings not managed by Istio are
+//! replaced, and whether harm is accepted.
 
-/// How an Upstream came to be looked at: by its name, or by a sweep over many.
+/// How an Upstream was picked: by its name, or by a bulk run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Picked {
     Named,
     Selected,
 }
 
-/// What to do with settings that are not Istio's.
+/// How to handle TLS settings not managed by Istio.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OtherTls {
     Keep,
@@ -15,10 +16,10 @@ pub(crate) enum OtherTls {
     Replace,
 }
 
-/// What a sweep does with an Upstream that may answer 503 afterwards.
+/// How a bulk run handles an Upstream that may answer 503 afterwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Caution {
-    /// Leaves it alone.
+    /// Skips it.
     Careful,
     /// `--force`
     Forced,

@@ -1,54 +1,54 @@
-//! Which pods of a gateway proxy to look into, which of their containers is Envoy, where its admin port is.
+//! The pods of a gateway proxy: which pods to read, which container is Envoy, and its admin port.
 
 use serde_json::Value;
 
 use super::advice::{Advice, Code};
 use super::pod;
 
-/// Where the charts put Envoy's admin interface.
+/// The port of Envoy's admin interface in the charts.
 pub(crate) const ADMIN_PORT: u16 = 19000;
-/// What the charts call Envoy's container; Gloo's own calls it as the proxy.
+/// The names of Envoy's container in the charts. Gloo's own chart uses the name of the proxy.
 const ENVOYS: [&str; 4] = ["gateway-proxy", "gloo-gateway", "kgateway-proxy", "envoy"];
-/// What stands beside it.
+/// The names of the other containers.
 const SIDECARS: [&str; 4] = ["sds", "istio-proxy", "access-logger", "extauth"];
 
-/// A pod with an Envoy in it that runs.
+/// A pod in which Envoy runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ProxyPod {
     pub namespace: String,
     pub name: String,
     /// Envoy's container.
     pub container: String,
-    /// Where its admin interface listens in the pod.
+    /// The port of its admin interface in the pod.
     pub admin_port: u16,
     /// Why the pod is not ready; `None` if it is.
     pub not_ready: Option<String>,
 }
 
-/// How many of the pods.
+/// How many pods to choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PodAmount {
-    /// A ready one, if there is one.
+    /// One pod, a ready one if possible.
     One,
     /// `--all-pods`
     All,
 }
 
-/// Which of the pods.
+/// Which pods to choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Which {
-    /// Those in which Envoy runs.
+    /// Pods in which Envoy runs.
     Running,
-    /// Also those in which it ended or waits: what it said last may tell why.
+    /// Also pods in which Envoy ended or waits, because its last log lines may show the reason.
     Any,
 }
 
-/// The pods to look into, and what should be known of them.
+/// The chosen pods, and the advice about them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ChosenPods {
-    /// At least one, those that are ready first.
+    /// At least one pod, ready pods first.
     pub pods: Vec<ProxyPod>,
-    /// Of how many that are there.
+    /// The number of all pods.
     pub of: usize,
     pub advice: Vec<Advice>,
 }
@@ -56,7 +56,7 @@ pub(crate) struct ChosenPods {
 /// Chooses among the pods of a proxy.
 ///
 /// # Errors
-/// No pod runs Envoy: each one's state, and why.
+/// No pod runs Envoy. The state of each pod and the reason.
 pub(crate) fn choose(
     pods: &[Value],
     proxy: &str,
@@ -87,7 +87,7 @@ pub(crate) fn choose(
     Ok(ChosenPods { pods: running, of: pods.len(), advice })
 }
 
-/// The pod, if Envoy is in it: what is not ready may be just what has to be looked into.
+/// Returns the pod if it has an Envoy. A pod that is not ready counts too, because it may be the one to examine.
 fn look(pod: &Value, proxy: &str, admin_port: u16) -> Option<ProxyPod> {
     let text = |key: &str| pod["metadata"][key].as_str().unwrap_or_default().to_owned();
     let container = envoy_container(pod, proxy)?;
@@ -105,8 +105,8 @@ fn runs(pod: &Value, container: &str) -> bool {
     statuses.into_iter().any(|status| status["name"] == *container && status["state"]["running"].is_object())
 }
 
-/// Envoy's container: the one named as the proxy, or as a chart names it, or with its image, or the only one that
-/// is no sidecar of Gloo's or Istio's.
+/// Returns Envoy's container: the one named like the proxy, or as in a chart, or with an Envoy image, or the only one
+/// that is not a sidecar of Gloo or Istio.
 fn envoy_container<'p>(pod: &'p Value, proxy: &str) -> Option<&'p str> {
     let containers = pod["spec"]["containers"].as_array()?;
     let name = |container: &'p Value| container["name"].as_str().unwrap_or_default();
@@ -121,7 +121,7 @@ fn envoy_container<'p>(pod: &'p Value, proxy: &str) -> Option<&'p str> {
     found.map(name)
 }
 
-/// The `ConfigMap` with the bootstrap of a pod, or of a workload's template.
+/// Returns the `ConfigMap` with the bootstrap of a pod, or of a workload's template.
 pub(crate) fn bootstrap_of(pod_spec: &Value) -> Option<&str> {
     let volumes: Vec<_> = pod_spec["volumes"].as_array()?.iter().collect();
     let map = |volume: &'_ &'_ Value| volume["configMap"]["name"].is_string();
@@ -129,7 +129,7 @@ pub(crate) fn bootstrap_of(pod_spec: &Value) -> Option<&str> {
     named.or_else(|| volumes.iter().find(|volume| map(volume)))?["configMap"]["name"].as_str()
 }
 
-/// `admin.address.socket_address.port_value` of a bootstrap; the chart writes snake case, glooctl camel case.
+/// Returns `admin.address.socket_address.port_value` of a bootstrap. The chart writes snake case, glooctl camel case.
 pub(crate) fn admin_port(bootstrap: &str) -> Option<u16> {
     let bootstrap = crate::yaml::parse(bootstrap).ok()?;
     let address = &bootstrap["admin"]["address"];
@@ -139,7 +139,7 @@ pub(crate) fn admin_port(bootstrap: &str) -> Option<u16> {
         .find_map(|port| u16::try_from(port.as_u64()?).ok())
 }
 
-/// `node.metadata.role` of a bootstrap: as whom Envoy asks Gloo for its configuration.
+/// Returns `node.metadata.role` of a bootstrap, the role with which Envoy requests its configuration from Gloo.
 pub(crate) fn role(bootstrap: &str) -> Option<String> {
     let bootstrap = crate::yaml::parse(bootstrap).ok()?;
     bootstrap["node"]["metadata"]["role"].as_str().filter(|role| !role.is_empty()).map(str::to_owned)

@@ -1,6 +1,7 @@
-//! Who uses which control plane: the report of `istio revisions`, from lists that may be forbidden.
+//! The users of each control plane: the report of `istio revisions`, from lists that may not be permitted.
 //!
-//! Pods are told one by one, by their metadata, and only counted: memory grows with namespaces, not pods.
+//! Pods are read one by one, by their metadata, and only counted. So memory grows with the namespaces, not with the
+//! pods.
 
 use std::collections::BTreeMap;
 
@@ -10,21 +11,21 @@ use super::advice::{Advice, Code};
 use super::istiod::{DEFAULT, ISTIOD_LABEL, Istiod, REVISION_LABEL};
 use crate::command::{Hint, kubectl};
 
-/// Where a sidecar says which istiod injected it.
+/// The annotation in which a sidecar names the istiod that injected it.
 const STATUS: &str = "sidecar.istio.io/status";
-/// The label of a namespace that binds it to the default istiod (`enabled`), or to none (`disabled`).
+/// The label that binds a namespace to the default istiod (`enabled`), or to none (`disabled`).
 pub(crate) const INJECTION_LABEL: &str = "istio-injection";
-/// The label, and once the annotation, of a pod that wants a sidecar or wants none.
+/// The label, formerly the annotation, of a pod that requests a sidecar or opts out.
 pub(crate) const INJECT_LABEL: &str = "sidecar.istio.io/inject";
 
-/// Whether a pod with this metadata wants no sidecar in a namespace that is bound: the label says so, or the
-/// annotation where there is no label (`injectRequired` of Istio's injector).
+/// Returns whether a pod with this metadata opts out of the sidecar in a bound namespace: by the label, or by the
+/// annotation if there is no label (`injectRequired` of Istio's injector).
 pub(crate) fn opts_out(metadata: &Value) -> bool {
     let told = [&metadata["labels"], &metadata["annotations"]].into_iter().find_map(|all| all[INJECT_LABEL].as_str());
     told == Some("false")
 }
 
-/// A list, or why it is not known.
+/// A list, or why it is unknown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Listed<T> {
     Read(T),
@@ -32,7 +33,7 @@ pub(crate) enum Listed<T> {
 }
 
 impl<T> Listed<T> {
-    /// What was read.
+    /// Returns the list if it was read.
     pub(crate) fn read(&self) -> Option<&T> {
         match self {
             Self::Read(list) => Some(list),
@@ -47,14 +48,14 @@ pub(crate) struct Binding {
     pub namespace: String,
     /// `istio.io/rev=prod`
     pub label: String,
-    /// The revision or tag that the label names.
+    /// The revision or tag in the label.
     pub names: String,
-    /// The revision behind it; none if no istiod has it.
+    /// The revision that it resolves to. `None` if no istiod has it.
     pub revision: Option<String>,
 }
 
-/// The namespaces that are bound. Where both labels stand, `istio-injection` decides: the webhooks for
-/// `istio.io/rev` leave such a namespace alone.
+/// Returns the bound namespaces. If both labels are set, `istio-injection` decides: the webhooks for `istio.io/rev`
+/// ignore such a namespace.
 pub(crate) fn bindings(istiods: &[Istiod], namespaces: &[Value]) -> Vec<Binding> {
     let mut all: Vec<_> = namespaces
         .iter()
@@ -72,7 +73,7 @@ pub(crate) fn bindings(istiods: &[Istiod], namespaces: &[Value]) -> Vec<Binding>
     all
 }
 
-/// The label that binds a namespace, and the revision or tag that it names.
+/// Returns the label that binds a namespace, and the revision or tag in it.
 pub(crate) fn bond(namespace: &Value) -> Option<(String, &str)> {
     let labels = &namespace["metadata"]["labels"];
     match (labels[INJECTION_LABEL].as_str(), labels[REVISION_LABEL].as_str()) {
@@ -82,32 +83,32 @@ pub(crate) fn bond(namespace: &Value) -> Option<(String, &str)> {
     }
 }
 
-/// The revision whose istiod injected a pod, as the injection wrote it down; none without a sidecar.
+/// Returns the revision whose istiod injected a pod, as the injection recorded it. `None` without a sidecar.
 pub(crate) fn injected_by(pod: &Value) -> Option<String> {
     let status = pod["metadata"]["annotations"][STATUS].as_str()?;
     let status: Value = serde_json::from_str(status).unwrap_or_default();
     Some(status["revision"].as_str().filter(|revision| !revision.is_empty()).unwrap_or(DEFAULT).to_owned())
 }
 
-/// The revision behind a tag or a revision's name.
+/// Returns the revision for the name of a tag or a revision.
 fn behind(istiods: &[Istiod], names: &str) -> Option<String> {
     let by_tag = istiods.iter().find(|istiod| istiod.tags.iter().any(|tag| tag.name == names));
     let found = by_tag.or_else(|| istiods.iter().find(|istiod| istiod.revision == names));
     found.map(|istiod| istiod.revision.clone())
 }
 
-/// Pods, counted as they come.
+/// Counts pods one by one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Tally {
     istiods: Vec<(String, Vec<String>)>,
     bindings: BTreeMap<String, Option<String>>,
     by_revision: BTreeMap<String, u64>,
-    /// By the revision they run on, the one they should, and their namespace.
+    /// The number of pods, by the revision that they run on, the one they should run on, and their namespace.
     stale: BTreeMap<(String, String), BTreeMap<String, u64>>,
 }
 
 impl Tally {
-    /// No pods yet.
+    /// Creates a tally without pods.
     pub(crate) fn new(istiods: &[Istiod], bindings: &[Binding]) -> Self {
         let tags = |istiod: &Istiod| istiod.tags.iter().map(|tag| tag.name.clone()).collect();
         Self {
@@ -118,7 +119,7 @@ impl Tally {
         }
     }
 
-    /// One more pod; its metadata is enough.
+    /// Counts one pod. Its metadata is enough.
     pub(crate) fn pod(&mut self, pod: &Value) {
         let Some(runs_on) = self.revision_of(pod) else { return };
         let namespace = pod["metadata"]["namespace"].as_str().unwrap_or_default();
@@ -128,21 +129,22 @@ impl Tally {
         }
     }
 
-    /// The pods that run on another revision than the one they should: namespace, runs on, should, how many.
+    /// Returns the pods that run on another revision than they should: namespace, actual revision, required revision,
+    /// number.
     pub(crate) fn stale(&self) -> impl Iterator<Item = (&str, &str, &str, u64)> {
         self.stale.iter().flat_map(|((runs_on, wanted), namespaces)| {
             namespaces.iter().map(|(namespace, pods)| (namespace.as_str(), runs_on.as_str(), wanted.as_str(), *pods))
         })
     }
 
-    /// The revision a pod is connected to, as its sidecar was injected; else as its label says.
+    /// Returns the revision of a pod's control plane: as its sidecar was injected, otherwise from its label.
     fn revision_of(&self, pod: &Value) -> Option<String> {
         if let Some(revision) = injected_by(pod) {
             return Some(revision);
         }
         let labels = &pod["metadata"]["labels"];
         let (app, istiod) = ISTIOD_LABEL.split_once('=').unwrap_or_default();
-        // istiod itself carries the label, and so does what is told not to be injected.
+        // istiod itself has the label, and so have pods that opt out of the injection.
         if labels[app] == istiod || labels[INJECT_LABEL] == "false" {
             return None;
         }
@@ -150,7 +152,7 @@ impl Tally {
         Some(self.behind(names).unwrap_or_else(|| names.to_owned()))
     }
 
-    /// The revision a pod would be injected by if it started now; none where nothing names one.
+    /// Returns the revision that would inject the pod if it started now. `None` if no label names one.
     fn wanted(&self, pod: &Value, namespace: &str) -> Option<String> {
         if let Some(bound) = self.bindings.get(namespace) {
             return bound.clone();
@@ -170,7 +172,7 @@ impl Tally {
     }
 }
 
-/// A gateway proxy with sidecars, and the address they use.
+/// A gateway proxy with sidecars, and the istiod address that they use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct GatewayUse {
     pub namespace: String,
@@ -178,30 +180,30 @@ pub(crate) struct GatewayUse {
     pub address: String,
 }
 
-/// All that was read.
+/// Everything that was read.
 #[derive(Debug, Clone)]
 pub(crate) struct Inputs<'a> {
     pub istiods: &'a [Istiod],
-    /// Whether webhooks could be listed: without them there are no tags to be seen.
+    /// Whether webhooks could be listed. Without them no tags are known.
     pub tags: Listed<()>,
     pub bindings: Listed<Vec<Binding>>,
     pub pods: Listed<Tally>,
     pub gateways: Listed<Vec<GatewayUse>>,
 }
 
-/// Whether anything would miss a control plane.
+/// Whether a control plane is in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum InUse {
     Yes,
-    /// Tags point at it, and nothing else.
+    /// Only tags refer to it.
     TagOnly,
     No,
-    /// Something could not be listed, and what could shows nothing.
+    /// Something could not be listed, and the rest shows no use.
     Unknown,
 }
 
 impl InUse {
-    /// In the table and in the JSON.
+    /// Returns the value in the table and in the JSON.
     pub(crate) fn shown(self) -> &'static str {
         match self {
             Self::Yes => "yes",
@@ -212,7 +214,7 @@ impl InUse {
     }
 }
 
-/// One control plane and who uses it; none is "not known".
+/// One control plane and its users. `None` means unknown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RevisionRow {
     pub istiod: Istiod,
@@ -224,14 +226,14 @@ pub(crate) struct RevisionRow {
     pub in_use: InUse,
 }
 
-/// The report.
+/// The report of `istio revisions`.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct RevisionsReport {
     pub rows: Vec<RevisionRow>,
     pub advice: Vec<Advice>,
 }
 
-/// Puts together who uses what.
+/// Builds the report.
 pub(crate) fn report(inputs: &Inputs) -> RevisionsReport {
     let rows = inputs.istiods.iter().map(|istiod| row(istiod, inputs)).collect();
     let mut advice = Vec::new();
@@ -254,7 +256,7 @@ fn row(istiod: &Istiod, inputs: &Inputs) -> RevisionRow {
         gateways.iter().filter(is_here).map(|it| it.name.clone()).collect::<Vec<_>>()
     });
     let pods = tally.map(|tally| tally.by_revision.get(&istiod.revision).copied().unwrap_or(0));
-    // Which revision a pod should run on is known only with the namespaces.
+    // Which revision a pod should run on is known only if the namespaces were listed.
     let stale = tally.filter(|_| inputs.bindings.read().is_some()).map(|tally| {
         let here = tally.stale.iter().filter(|((runs_on, _), _)| *runs_on == istiod.revision);
         here.flat_map(|(_, namespaces)| namespaces.values()).sum()
@@ -307,7 +309,7 @@ fn on_stale(tally: &Tally) -> impl Iterator<Item = Advice> + '_ {
     })
 }
 
-/// Their namespaces name the wanted revision already, so new pods are enough.
+/// Returns the restart command. The namespaces already name the required revision, so new pods are enough.
 fn restarts(namespaces: &[&str]) -> Hint {
     let first = namespaces.first().expect("stale pods are in a namespace");
     let others = if namespaces.len() > 1 { ", and so in the others" } else { "" };
@@ -324,7 +326,7 @@ fn on_tags(istiods: &[Istiod]) -> impl Iterator<Item = Advice> + '_ {
     })
 }
 
-/// What names a control plane that is not there.
+/// Returns warnings about references to a control plane that does not exist.
 fn on_missing<'i>(inputs: &'i Inputs) -> impl Iterator<Item = Advice> + 'i {
     let warning = |what: String| Advice::warning(Code::IstiodGone, what);
     let unbound = inputs.bindings.read().into_iter().flatten().filter(|it| it.revision.is_none()).map(move |it| {

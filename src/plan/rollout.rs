@@ -1,4 +1,4 @@
-//! How far a workload's rollout is, and what its pods say where it does not get on.
+//! The progress of a workload's rollout, and why its pods do not become ready.
 //!
 //! The rules are those of `kubectl rollout status` (kubectl, `polymorphichelpers/rollout_status.go`).
 
@@ -7,15 +7,15 @@ use serde_json::Value;
 use crate::edit::Edit;
 use crate::model::FieldPath;
 
-/// What `kubectl rollout restart` sets.
+/// The annotation that `kubectl rollout restart` sets.
 pub(crate) const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
 
-/// Starts every pod of a workload anew. Two restarts with the same `now` are one.
+/// Returns the edit that restarts every pod of a workload. Two edits with the same `now` are the same restart.
 pub(crate) fn restart(now: &str) -> Edit {
     Edit::set(restarted_at(), Value::from(now))
 }
 
-/// Whether this edit is [`restart`].
+/// Returns whether this edit is a [`restart`].
 pub(crate) fn is_restart(edit: &Edit) -> bool {
     edit.path == restarted_at()
 }
@@ -24,20 +24,20 @@ fn restarted_at() -> FieldPath {
     FieldPath::keys(&["spec", "template", "metadata", "annotations", RESTARTED_AT])
 }
 
-/// How far a rollout is.
+/// The progress of a rollout.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Rollout {
     /// Every pod is new and available.
     Done { pods: u64 },
-    /// Not yet: so many of the wanted pods are new and ready.
+    /// Not complete. `ready` is the number of new and ready pods.
     Waiting { ready: u64, wanted: u64 },
     /// The controller gave up.
     GaveUp { ready: u64, wanted: u64, message: String },
-    /// Its pods are not replaced until somebody does something: why, and the words of kubectl that do it.
+    /// Its pods are not replaced until the operator acts: the reason, and the kubectl command.
     Held { why: &'static str, hint: Option<&'static str> },
 }
 
-/// Why the controller leaves the old pods alone, if it does.
+/// Returns why the controller does not replace the old pods, if so.
 fn held(spec: &Value) -> Option<Rollout> {
     if spec["paused"] == true {
         return Some(Rollout::Held { why: "is paused: its pods are not replaced", hint: Some("rollout resume") });
@@ -49,7 +49,7 @@ fn held(spec: &Value) -> Option<Rollout> {
     })
 }
 
-/// Reads a Deployment's or a `DaemonSet`'s status.
+/// Reads the status of a Deployment or a `DaemonSet`.
 pub(crate) fn read(workload: &Value) -> Rollout {
     match progress(workload) {
         Rollout::Done { pods } => Rollout::Done { pods },
@@ -57,7 +57,7 @@ pub(crate) fn read(workload: &Value) -> Rollout {
     }
 }
 
-/// Whether every pod is new and available.
+/// Returns whether every pod is new and available.
 pub(crate) fn is_done(workload: &Value) -> bool {
     matches!(read(workload), Rollout::Done { .. })
 }
@@ -97,13 +97,13 @@ fn progress(workload: &Value) -> Rollout {
     }
 }
 
-/// How many pods serve, old or new.
+/// Returns how many pods are available, old or new.
 pub(crate) fn serving(workload: &Value) -> u64 {
     let status = &workload["status"];
     status["availableReplicas"].as_u64().or_else(|| status["numberAvailable"].as_u64()).unwrap_or_default()
 }
 
-/// Why a pod is not ready, container by container: image pull, crash, scheduling, readiness.
+/// Returns why a pod is not ready, container by container: image pull, crash, scheduling, readiness.
 pub(crate) fn complaints(pod: &Value) -> Vec<String> {
     if !pod["metadata"]["deletionTimestamp"].is_null() {
         return Vec::new();
@@ -142,7 +142,7 @@ pub(crate) fn complaints(pod: &Value) -> Vec<String> {
     said
 }
 
-/// The flags that may help against what stands in the way of the sidecars.
+/// Returns the flags that may fix what prevents the sidecars from starting.
 pub(crate) fn hints(complaints: &[String]) -> Vec<&'static str> {
     let says = |words: &[&str]| complaints.iter().any(|line| words.iter().all(|word| line.contains(word)));
     let of_sidecars = |word: &str| says(&[word, "\"sds\""]) || says(&[word, "\"istio-proxy\""]);
@@ -157,7 +157,7 @@ pub(crate) fn hints(complaints: &[String]) -> Vec<&'static str> {
     table.into_iter().filter(|(applies, _)| *applies).map(|(_, hint)| hint).collect()
 }
 
-/// Why no pod is made at all: quota, `PodSecurity`, an admission webhook.
+/// Returns why no pod is created at all: quota, `PodSecurity`, an admission webhook.
 pub(crate) fn refusals(workload: &Value) -> Vec<String> {
     let conditions = workload["status"]["conditions"].as_array().into_iter().flatten();
     conditions
@@ -166,7 +166,8 @@ pub(crate) fn refusals(workload: &Value) -> Vec<String> {
         .collect()
 }
 
-/// The latest warnings about a workload, its `ReplicaSet`s and its pods: those whose names begin with its own.
+/// Returns the latest warnings about a workload, its `ReplicaSet`s and its pods. Their names begin with the workload's
+/// name.
 pub(crate) fn events_of(name: &str, events: &[Value]) -> Vec<String> {
     const SHOWN: usize = 3;
     let mut lines: Vec<(&str, String)> = events

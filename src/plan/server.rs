@@ -1,19 +1,19 @@
-//! Which Gloo runs: read off the images of its Deployments, as `glooctl version` does.
+//! The installed version of Gloo, read from the images of its Deployments, as `glooctl version` does.
 
 use serde_json::Value;
 
 use crate::text::Image;
 
-/// The label of every Deployment that Gloo's chart makes.
+/// The label of every Deployment that Gloo's chart creates.
 pub(crate) const GLOO_LABEL: &str = "app=gloo";
-/// Where the chart of Gloo Enterprise says which open source version it builds on.
+/// The annotation with which the chart of Gloo Enterprise names its open source version.
 const OSS_TAG: &str = "gloo.solo.io/oss-image-tag";
 
 /// An installed Gloo.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct InstalledGloo {
     pub namespace: String,
-    /// glooctl's word: `Gateway`, `Ingress`, or `Unknown` where no control plane is among them.
+    /// The kind as glooctl calls it: `Gateway`, `Ingress`, or `Unknown` without a control plane.
     pub kind: &'static str,
     pub enterprise: bool,
     pub containers: Vec<Container>,
@@ -26,7 +26,7 @@ pub(crate) struct Container {
     pub oss_tag: Option<String>,
 }
 
-/// The Gloo that these Deployments are; `None` if they are none.
+/// Returns the Gloo that these Deployments belong to. `None` if they have no containers.
 #[must_use]
 pub(crate) fn of_deployments(deployments: &[Value], namespace: &str) -> Option<InstalledGloo> {
     let containers: Vec<Container> = deployments.iter().flat_map(containers).collect();

@@ -2,19 +2,18 @@
 
 use serde_json::Value;
 
-/// Where they stand.
+/// The path of the switches.
 pub(super) const OPTIONS: [&str; 3] = ["spec", "gloo", "istioOptions"];
-/// Their names.
+/// The names of the switches.
 pub(super) const SWITCHES: [&str; 2] = ["enableIntegration", "enableAutoMtls"];
 
-/// The switches as they stand; absent is off.
+/// The switches. A missing switch is off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Switches {
     pub integration: bool,
     pub auto_mtls: bool,
 }
 
-/// Reads the switches.
 pub(crate) fn switches(settings: &Value) -> Switches {
     let options = &settings["spec"]["gloo"]["istioOptions"];
     let [integration, auto_mtls] = SWITCHES.map(|switch| options[switch] == true);

@@ -1,7 +1,7 @@
-//! What an Upstream's `sslConfig` is: Istio's, somebody else's or none.
+//! The kind of an Upstream's `sslConfig`: managed by Istio, not managed by Istio, or none.
 //!
-//! Istio's is the one Gloo's own documentation and `glooctl istio enable-mtls` write; it was
-//! tried end to end with an Envoy that demands a client certificate.
+//! Istio's is the one that Gloo's own documentation and `glooctl istio enable-mtls` write. It was tested end to end
+//! with an Envoy that requires a client certificate.
 
 use serde_json::{Value, json};
 
@@ -9,12 +9,12 @@ use crate::edit::Edit;
 use crate::model::FieldPath;
 
 pub(crate) use crate::edit::bootstrap::SDS_CLUSTER;
-/// Where that cluster leads.
+/// The address of that cluster.
 pub(crate) const SDS_TARGET: &str = "127.0.0.1:8234";
 pub(super) const CERTIFICATE: &str = "istio_server_cert";
 pub(super) const VALIDATION: &str = "istio_validation_context";
 
-/// The `sslConfig` that makes Envoy present and demand Istio's certificates.
+/// Returns the `sslConfig` with which Envoy presents and requires Istio's certificates.
 pub fn istio_ssl_config() -> Value {
     json!({
         "alpnProtocols": ["istio"],
@@ -27,18 +27,18 @@ pub fn istio_ssl_config() -> Value {
     })
 }
 
-/// What an Upstream's `sslConfig` is.
+/// The kind of an Upstream's `sslConfig`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Tls<'v> {
-    /// There is none: plaintext, unless auto-mTLS decides otherwise.
+    /// None: plaintext, unless auto-mTLS decides otherwise.
     Absent,
     /// Istio's certificates, from the gateway's own SDS server.
     Istio(&'v Value),
-    /// Somebody else's.
+    /// TLS settings not managed by Istio.
     Other(&'v Value),
 }
 
-/// Reads an Upstream's `sslConfig`.
+/// Reads the `sslConfig` of an Upstream.
 pub(crate) fn tls_of(upstream: &Value) -> Tls<'_> {
     match &upstream["spec"]["sslConfig"] {
         Value::Null => Tls::Absent,
@@ -47,8 +47,8 @@ pub(crate) fn tls_of(upstream: &Value) -> Tls<'_> {
     }
 }
 
-/// Gloo fills an `sds` block that names neither cluster nor target with `gateway_proxy_sds`
-/// (projects/gloo/pkg/utils/ssl.go, buildSds), so such a block means Istio's as well.
+/// Returns whether an `sslConfig` is Istio's. For an `sds` block with neither cluster nor target, Gloo uses
+/// `gateway_proxy_sds` (projects/gloo/pkg/utils/ssl.go, buildSds), so such a block is Istio's too.
 fn is_istio(config: &Value) -> bool {
     let sds = &config["sds"];
     let absent_or = |key: &str, wanted: &str| sds[key].is_null() || sds[key] == wanted;
@@ -62,7 +62,7 @@ fn is_istio(config: &Value) -> bool {
         && absent_or("targetUri", SDS_TARGET)
 }
 
-/// The keys of an Istio `sslConfig` that are not Istio's: `sni`, `verifySubjectAltName`.
+/// Returns the keys of an Istio `sslConfig` that are not Istio's: `sni`, `verifySubjectAltName`.
 pub(crate) fn additions(config: &Value) -> Vec<&str> {
     config
         .as_object()
@@ -73,7 +73,7 @@ pub(crate) fn additions(config: &Value) -> Vec<&str> {
         .collect()
 }
 
-/// What an Istio `sslConfig` lacks of the whole one.
+/// Returns the edits that complete an Istio `sslConfig`.
 pub(crate) fn completions(config: &Value) -> Vec<Edit> {
     let whole = istio_ssl_config();
     let mut edits = Vec::new();
@@ -88,11 +88,11 @@ pub(crate) fn completions(config: &Value) -> Vec<Edit> {
     edits
 }
 
-/// The field of an Upstream's spec that opts it out of auto-mTLS.
+/// The field in an Upstream's spec that opts it out of auto-mTLS.
 pub(crate) const OPT_OUT: &str = "disableIstioAutoMtls";
 
-/// The TLS that the type of an Upstream brings without an `sslConfig`. Auto-mTLS may send plaintext there: its
-/// raw-buffer match for pods without sidecar comes first.
+/// Returns the TLS that an Upstream of this type uses without an `sslConfig`. Auto-mTLS may send plaintext there,
+/// because its raw-buffer match for pods without sidecar comes first.
 pub(crate) fn tls_of_type(spec: &Value) -> Option<&'static str> {
     if spec["aws"].is_object() {
         return Some("aws has TLS of its own");
@@ -102,12 +102,12 @@ pub(crate) fn tls_of_type(spec: &Value) -> Option<&'static str> {
     }
     let fixed = &spec["static"];
     let https = || fixed["hosts"].as_array().is_some_and(|hosts| hosts.iter().any(|host| host["port"] == 443));
-    // Gloo's static plugin: TLS if asked for, or at port 443 unless it is turned down.
+    // Gloo's static plugin uses TLS if `useTls` is true, or at port 443 unless it is false.
     let tls = fixed["useTls"] == true || (fixed["useTls"].is_null() && https());
     tls.then_some("static, with TLS without an sslConfig")
 }
 
-/// Whether an `sds` block points at the cluster. Gloo takes it for one that names none
+/// Returns whether an `sds` block refers to the cluster. Gloo also uses the cluster if the block names none
 /// (projects/gloo/pkg/utils/ssl.go, buildSds).
 pub(crate) fn leads_here(sds: &Value) -> bool {
     let target = &sds["targetUri"];

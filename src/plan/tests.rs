@@ -1,4 +1,4 @@
-//! Both homes give the same plan: an Upstream of the cluster and the same one in a manifest.
+//! An Upstream in the cluster and the same one in a manifest get the same plan.
 
 use crate::edit::manifest::{self, ManifestObject as InText};
 use crate::edit::{json, patch};
@@ -72,7 +72,7 @@ prop_compose! {
     }
 }
 
-/// A JSON patch as the API server applies it, as far as ours go.
+/// Applies a JSON patch as the API server does, as far as our patches need it.
 fn patched(value: &Value, operations: &Value) -> Value {
     let mut value = value.clone();
     for operation in operations.as_array().unwrap() {

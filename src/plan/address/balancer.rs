@@ -1,4 +1,4 @@
-//! The addresses that a load balancer gave a Service.
+//! The addresses that a load balancer assigned to a Service.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -8,15 +8,15 @@ use crate::error::{Failure, Reason};
 use crate::plan::address::port::GatewayPort;
 use crate::plan::advice::{Advice, Code};
 
-/// What a Service without an address says about itself.
+/// What is known about a Service to which no address is assigned yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Unassigned {
     pub created: Option<Timestamp>,
-    /// Which controller has to act; `None` is the cluster's default one.
+    /// The load balancer class, that is the controller that must act. `None` is the cluster's default controller.
     pub class: Option<String>,
-    /// The address that was asked for by `spec.loadBalancerIP`.
+    /// The address requested in `spec.loadBalancerIP`.
     pub asked_ip: Option<String>,
-    /// Whether the port has a node port meanwhile.
+    /// Whether the port already has a node port.
     pub node_port: bool,
 }
 
@@ -49,7 +49,8 @@ pub(super) fn answer(view: &View, port: &GatewayPort) -> Result<AddressAnswer, F
     Err(advice.into_iter().fold(refused, |failure, said| failure.detail(said.message)))
 }
 
-/// One entry may have a host name and an IP: both are addresses, the host name first as glooctl has it.
+/// Returns the addresses of one ingress entry. An entry may have both a host name and an IP. The host name comes first,
+/// as in glooctl.
 fn places(view: &View, port: &GatewayPort, entry: &Value) -> Result<Vec<Address>, Failure> {
     ["hostname", "ip"]
         .into_iter()
@@ -61,7 +62,8 @@ fn places(view: &View, port: &GatewayPort, entry: &Value) -> Result<Vec<Address>
         .collect()
 }
 
-/// `Proxy` says that packets come from the balancer, not from the node's own rules: worth showing; `VIP` is usual.
+/// Returns the suffix for `ipMode: Proxy`, where packets come from the load balancer and not from the node's own rules.
+/// `VIP` is the usual mode and is not shown.
 fn mode(entry: &Value) -> &'static str {
     if entry["ipMode"] == "Proxy" { " (ipMode Proxy)" } else { "" }
 }

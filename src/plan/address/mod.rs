@@ -1,5 +1,5 @@
-//! Where a gateway is: what `proxy url` and `proxy address` print, decided from its Service, and only
-//! where the Service cannot answer, from pods and nodes.
+//! The address of a gateway, as `proxy url` and `proxy address` print it. It comes from the Service. Pods and nodes are
+//! read only where the Service is not enough.
 
 mod balancer;
 mod node;
@@ -15,37 +15,37 @@ use crate::text::{Host, Scheme};
 pub(crate) use balancer::Unassigned;
 use port::GatewayPort;
 
-/// What was asked for.
+/// The options of an address request.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct AddressWish {
-    /// A port's name or number as the Service has them.
+    /// The name or number of a Service port.
     pub port: Option<String>,
     pub reach: Reach,
     pub prefer: Prefer,
     pub amount: Amount,
 }
 
-/// Which way to the gateway.
+/// Which kind of address to return.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Reach {
-    /// The one that the Service's type says.
+    /// The kind that follows from the Service's type.
     #[default]
     ServiceType,
-    /// The node port, whatever the type (`--local-cluster`).
+    /// The node port, whatever the Service's type (`--local-cluster`).
     NodePort,
 }
 
-/// Where a place has several addresses.
+/// Which address to prefer where one place has several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Prefer {
-    /// The first place; of a balancer's place the host name, of a node the IP.
+    /// The first address: the host name of a load balancer, the IP of a node.
     #[default]
     AsListed,
     Ip,
     Hostname,
 }
 
-/// How many addresses.
+/// How many addresses to return.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Amount {
     #[default]
@@ -53,50 +53,50 @@ pub(crate) enum Amount {
     All,
 }
 
-/// What was read so far, beside the Service.
+/// What was read so far, in addition to the Service.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct AddressSources<'a> {
     pub pods: Option<&'a [Value]>,
-    /// Of the nodes asked for, those that there are.
+    /// The requested nodes that exist.
     pub nodes: Option<&'a [Value]>,
 }
 
-/// What the things read come to.
+/// The result of [`answer`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum AddressAnswer {
     Found(FoundAddresses),
-    /// Read this too, add it to what was seen, ask again.
+    /// More objects are needed: read them, add them to [`AddressSources`], and call [`answer`] again.
     Needs(Need),
-    /// Not there yet; waiting may help.
+    /// There is no address yet. Waiting may help.
     Pending(Pending),
-    /// There is none, and waiting does not help.
+    /// There is no address, and waiting does not help.
     Refused(Failure),
 }
 
-/// What has to be read for an answer.
+/// The objects that must be read for an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Need {
     Pods { namespace: String, selector: String },
     Nodes(Vec<String>),
 }
 
-/// At least one address, best first.
+/// At least one address, the best one first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FoundAddresses {
     pub addresses: Vec<Address>,
     pub advice: Vec<Advice>,
 }
 
-/// One place where the gateway answers.
+/// One address of the gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
     pub host: Host,
     pub port: u16,
-    /// `None` where the port speaks something else than HTTP, or nothing says what it speaks.
+    /// `None` if the port uses a protocol other than HTTP, or if its protocol is unknown.
     pub scheme: Option<Scheme>,
-    /// The Service's name for the port.
+    /// The name of the port in the Service.
     pub port_name: Option<String>,
-    /// Which field has the host: `loadBalancer ingress ip`, `node n1 ExternalIP`.
+    /// The field that contains the host: `loadBalancer ingress ip`, `node n1 ExternalIP`.
     pub source: String,
 }
 
@@ -105,13 +105,13 @@ impl Address {
         Self { host, port: number, scheme: port.scheme(), port_name: port.name.map(str::to_owned), source }
     }
 
-    /// `host:port`, an IPv6 host in brackets.
+    /// Returns `host:port`. An IPv6 host is in brackets.
     #[must_use]
     pub fn address(&self) -> String {
         format!("{}:{}", self.host, self.port)
     }
 
-    /// `http://host:port`; without a scheme as [`Self::address`].
+    /// Returns `http://host:port`, or the same as [`Self::address`] if there is no scheme.
     #[must_use]
     pub fn url(&self) -> String {
         match self.scheme {
@@ -121,36 +121,36 @@ impl Address {
     }
 }
 
-/// An address that is not there yet.
+/// A Service that has no address yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Pending {
     pub service: ObjectRef,
     pub cause: PendingCause,
 }
 
-/// What it waits for.
+/// The reason why there is no address yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PendingCause {
-    /// The load balancer has given no address.
+    /// The load balancer has assigned no address.
     NoIngress(Unassigned),
-    /// No pod behind the Service is ready: each one and why.
+    /// No pod behind the Service is ready. Lists each pod and the reason.
     NoReadyPod(Vec<String>),
 }
 
-/// Decides from what was read so far. Asked with the Service alone first: for a load balancer
-/// and a cluster IP that is all it takes.
+/// Computes the answer from what was read so far. The first call has only the Service. That is enough for a load
+/// balancer and a cluster IP.
 #[must_use]
 pub(crate) fn answer(service: &Object, seen: AddressSources, wish: &AddressWish) -> AddressAnswer {
     decide(&View { service, wish }, seen).unwrap_or_else(AddressAnswer::Refused)
 }
 
-/// The field selector for the events that say why an address is pending.
+/// Returns the field selector for the events that explain why an address is pending.
 #[must_use]
 pub(crate) fn event_selector(service: &ObjectRef) -> String {
     format!("involvedObject.kind=Service,involvedObject.name={},type=Warning", service.name)
 }
 
-/// A Service and what is asked of it.
+/// A Service and the options of the request.
 struct View<'a> {
     service: &'a Object,
     wish: &'a AddressWish,
@@ -161,7 +161,7 @@ impl<'a> View<'a> {
         &self.service.value["spec"]
     }
 
-    /// `service gloo-system/gateway-proxy`: how every sentence about it begins.
+    /// Returns `service gloo-system/gateway-proxy`, the start of each message about the Service.
     fn named(&self) -> String {
         named(&self.service.reference)
     }
@@ -170,7 +170,7 @@ impl<'a> View<'a> {
         Failure::new(Exit::Failed, reason, format!("{} {why}", self.named()))
     }
 
-    /// The host that the cluster gave, or a failure that names the Service.
+    /// Parses the host that the cluster gave. The failure names the Service.
     fn host(&self, text: &str) -> Result<Host, Failure> {
         Host::parse(text).ok_or_else(|| {
             self.refused(Reason::BadAnswer, "has an address that is neither an IP nor a DNS name")
@@ -179,7 +179,7 @@ impl<'a> View<'a> {
     }
 }
 
-/// `service NAMESPACE/NAME`.
+/// Returns `service NAMESPACE/NAME`.
 pub(crate) fn named(service: &ObjectRef) -> String {
     format!("service {}/{}", service.namespace, service.name)
 }
@@ -233,7 +233,7 @@ fn cluster_ip(view: &View, port: &GatewayPort) -> Result<AddressAnswer, Failure>
     Ok(found(view.wish, addresses, advice))
 }
 
-/// Addresses that somebody routes to the nodes, whatever the Service's type.
+/// Returns the `externalIPs`, addresses that are routed to the nodes whatever the Service's type.
 fn external_ips(view: &View, port: &GatewayPort) -> Result<Vec<Address>, Failure> {
     let ips = view.spec()["externalIPs"].as_array().map(Vec::as_slice).unwrap_or_default();
     ips.iter()
@@ -242,7 +242,7 @@ fn external_ips(view: &View, port: &GatewayPort) -> Result<Vec<Address>, Failure
         .collect()
 }
 
-/// As many as were asked for, those of the kind preferred first, none twice.
+/// Returns as many addresses as requested, the preferred kind first, without duplicates.
 fn found(wish: &AddressWish, mut addresses: Vec<Address>, advice: Vec<Advice>) -> AddressAnswer {
     addresses.sort_by_key(|address| match wish.prefer {
         Prefer::AsListed => false,

@@ -1,4 +1,4 @@
-//! A node port: the nodes of ready pods, and which of a node's addresses to print.
+//! Node port addresses: selects the nodes of ready pods, and which of a node's addresses to print.
 
 use std::collections::BTreeSet;
 
@@ -12,11 +12,11 @@ use crate::plan::advice::{Advice, Code};
 use crate::plan::labels::labels;
 use crate::plan::pod;
 
-/// To print one address, no more nodes than these are read: each is a request.
+/// The maximum number of nodes to read for one address. Each node is one request.
 const NODES_FOR_ONE: usize = 8;
 
-/// A pod that runs where it answers is asked for, also with externalTrafficPolicy Cluster, where any
-/// node would do: with Local no other node answers.
+/// Returns the node port at nodes that run a ready pod. With `externalTrafficPolicy: Local` no other node answers. With
+/// `Cluster` any node would do, but the same nodes are used.
 pub(super) fn answer(view: &View, port: &GatewayPort, seen: AddressSources) -> Result<AddressAnswer, Failure> {
     let node_port = port.on_nodes.ok_or_else(|| unallocated(view, port))?;
     let selector = selector(view)?;
@@ -108,7 +108,8 @@ fn from_nodes(
     Ok(found(view.wish, addresses, advice))
 }
 
-/// Outside before inside; a node's `Hostname` last, since seldom anybody resolves it.
+/// Returns the rank and the kind of the node's best address. External addresses come before internal ones. `Hostname`
+/// is last, because it can rarely be resolved.
 fn best(node: &Value, prefer: Prefer) -> Option<(usize, &'static str)> {
     let kinds = if prefer == Prefer::Hostname {
         ["ExternalDNS", "ExternalIP", "InternalDNS", "InternalIP", "Hostname"]

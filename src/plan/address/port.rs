@@ -1,4 +1,4 @@
-//! Which port of a Service, and what is spoken there.
+//! The choice of a Service port, and the protocol on that port.
 
 use serde_json::Value;
 
@@ -18,7 +18,7 @@ pub(super) struct GatewayPort<'a> {
     pub target: Option<u16>,
 }
 
-/// What a name or an appProtocol says is spoken.
+/// The protocol that a port name or an `appProtocol` stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Spoken {
     Url(Scheme),
@@ -43,19 +43,20 @@ impl<'a> GatewayPort<'a> {
         self.protocol == "TCP"
     }
 
-    /// `http 80`, `443`, `quic 443/UDP`.
+    /// Returns a text like `http 80`, `443` or `quic 443/UDP`.
     pub(super) fn shown(&self) -> String {
         let name = self.name.map(|name| format!("{name} ")).unwrap_or_default();
         let protocol = if self.is_tcp() { String::new() } else { format!("/{}", self.protocol) };
         format!("{name}{}{protocol}", self.number)
     }
 
-    /// What `--port` says for it.
+    /// Returns the value for `--port` that selects this port.
     pub(super) fn word(&self) -> String {
         self.name.map_or_else(|| self.number.to_string(), str::to_owned)
     }
 
-    /// The name first, then the appProtocol, then the number: never the text of a flag.
+    /// Returns the scheme by the port's name first, then its `appProtocol`, then its number. The text of the `--port`
+    /// flag is never used.
     pub(super) fn scheme(&self) -> Option<Scheme> {
         if !self.is_tcp() {
             return None;
@@ -73,7 +74,7 @@ impl<'a> GatewayPort<'a> {
     }
 }
 
-/// Istio's convention, `<protocol>[-<suffix>]`, and anything that begins with http or https.
+/// Istio's convention, `<protocol>[-<suffix>]`, and any name that begins with http or https.
 fn said_by_name(name: &str) -> Spoken {
     let name = name.to_ascii_lowercase();
     let first = name.split('-').next().unwrap_or_default();
@@ -97,10 +98,10 @@ fn said_by_protocol(protocol: &str) -> Spoken {
     }
 }
 
-/// The port asked for; if none was, the one named `http`, else the only one.
+/// Returns the requested port. If none was requested, returns the one named `http`, otherwise the only one.
 ///
-/// A port that is asked for and not there is "the cluster said no" (4), like any name that is not found.
-/// Where nothing was asked and nothing can be chosen, nothing was not found: it is refused (1).
+/// A requested port that does not exist has the exit code "the cluster said no" (4), like any name that is not found.
+/// Where no port was requested and none can be chosen, the exit code is "refused" (1), because no name was looked up.
 pub(super) fn choose<'a>(view: &View<'a>) -> Result<GatewayPort<'a>, Failure> {
     let ports: Vec<GatewayPort> =
         view.spec()["ports"].as_array().into_iter().flatten().filter_map(GatewayPort::read).collect();
@@ -113,7 +114,7 @@ pub(super) fn choose<'a>(view: &View<'a>) -> Result<GatewayPort<'a>, Failure> {
     }
 }
 
-/// By name before by number; TCP before UDP, since HTTP/3 has the number of HTTPS.
+/// Finds a port by name first, then by number. TCP comes before UDP, because HTTP/3 uses the port number of HTTPS.
 fn asked<'a>(view: &View, ports: &[GatewayPort<'a>], wanted: &str) -> Result<GatewayPort<'a>, Failure> {
     let number =
         Some(wanted).filter(|text| text.bytes().all(|b| b.is_ascii_digit())).and_then(|text| text.parse().ok());

@@ -1,4 +1,4 @@
-//! What an operator should know of a namespace that comes into the mesh or leaves it.
+//! Advice for a namespace that is enrolled in the mesh or unenrolled from it.
 
 use serde_json::Value;
 
@@ -11,7 +11,7 @@ use crate::plan::owner::{self, Owner};
 use crate::plan::peer::{Effective, Policies};
 use crate::plan::ssl_config::{Tls, tls_of};
 
-/// Who else writes the namespace's labels or the templates that are restarted.
+/// Returns advice about other writers of the namespace's labels or of the templates that are restarted.
 pub(crate) fn on_owners(plan: &NamespacePlan) -> Vec<Advice> {
     let mut said = Vec::new();
     if !plan.label.is_already() {
@@ -51,7 +51,7 @@ fn on_namespace(plan: &NamespacePlan, owner: &Owner) -> Advice {
     advice.hint(again.fixed("-f PATH --write").after("change it in Git: ")).about(&plan.namespace.reference)
 }
 
-/// What still runs otherwise where nothing is restarted.
+/// Returns a note about workloads that still run as before, because nothing is restarted.
 pub(crate) fn on_stale(plan: &NamespacePlan) -> Option<Advice> {
     let stale: Vec<_> = plan.restarts().map(short).collect();
     let name = &plan.namespace.reference.name;
@@ -70,7 +70,7 @@ fn runs(number: usize) -> &'static str {
     if number == 1 { "runs" } else { "run" }
 }
 
-/// What STRICT comes to mean for the workloads that start anew, and the policies that say it.
+/// Returns a warning about the STRICT policies that apply to the restarted workloads.
 pub(crate) fn on_policies(plan: &NamespacePlan, policies: &Policies<'_>) -> Option<Advice> {
     let name = &plan.namespace.reference.name;
     let of_workloads = plan
@@ -100,13 +100,13 @@ pub(crate) fn on_policies(plan: &NamespacePlan, policies: &Policies<'_>) -> Opti
     Some(Advice::warning(Code::StrictPeer, message).details(strict).hint(hint).about(&plan.namespace.reference))
 }
 
-/// The namespace of the Service behind an Upstream that speaks Istio's mutual TLS unconditionally.
+/// Returns the namespace of the Service behind an Upstream that always uses Istio's mutual TLS.
 pub(crate) fn demands_tls(upstream: &Value) -> Option<&str> {
     let service = upstream["spec"]["kube"]["serviceNamespace"].as_str()?;
     matches!(tls_of(upstream), Tls::Istio(_)).then_some(service)
 }
 
-/// Upstreams that will speak TLS to pods which no longer take it.
+/// Returns a warning about Upstreams that will send mutual TLS to pods that no longer accept it.
 pub(crate) fn on_upstreams(plan: &NamespacePlan, upstreams: &[ObjectRef]) -> Option<Advice> {
     let name = &plan.namespace.reference.name;
     let first = upstreams.first()?;

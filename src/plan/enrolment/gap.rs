@@ -1,11 +1,11 @@
-//! What a rolling restart makes unavailable: no eviction, so no `PodDisruptionBudget` stops it.
+//! The expected downtime of a rolling restart. It evicts no pods, so no `PodDisruptionBudget` prevents it.
 
 use serde_json::Value;
 
 use crate::model::{Object, kinds};
 use crate::plan::labels::{labels, selects};
 
-/// How requests are interrupted while the workload starts anew; none where enough pods serve all the time.
+/// Returns how the restart of the workload interrupts requests. `None` if enough pods serve all the time.
 pub(crate) fn find(workload: &Object, budgets: &[Value]) -> Option<String> {
     let (down, all) = (unavailable(workload), replicas(workload));
     if down == 0 || all == 0 {
@@ -21,7 +21,7 @@ pub(crate) fn find(workload: &Object, budgets: &[Value]) -> Option<String> {
     Some(format!("{down} of {all} pods at once, PodDisruptionBudget {name} allows {}", allowed(budget)))
 }
 
-/// How many pods there are to be.
+/// Returns the desired number of pods.
 fn replicas(workload: &Object) -> u64 {
     let number = match workload.reference.kind == &kinds::DAEMON_SET {
         true => workload.value["status"]["desiredNumberScheduled"].as_u64(),
@@ -30,7 +30,7 @@ fn replicas(workload: &Object) -> u64 {
     number.unwrap_or(1)
 }
 
-/// How many of its pods are down at once, by its own strategy (Kubernetes, `ResolveFenceposts`).
+/// Returns how many of its pods are down at once, by its own strategy (Kubernetes, `ResolveFenceposts`).
 fn unavailable(workload: &Object) -> u64 {
     let all = replicas(workload);
     let spec = &workload.value["spec"];
@@ -54,7 +54,7 @@ enum Rounding {
     Down,
 }
 
-/// A number, or a share of all.
+/// Resolves a number or a percentage of all pods.
 fn resolved(value: &Value, usual: &str, all: u64, rounding: Rounding) -> u64 {
     if let Some(number) = value.as_u64() {
         return number;
@@ -67,12 +67,12 @@ fn resolved(value: &Value, usual: &str, all: u64, rounding: Rounding) -> u64 {
     }
 }
 
-/// How many pods may be missing now; as long as its controller has said nothing, none.
+/// Returns how many pods may be unavailable now: 0 until the budget's controller has written a status.
 fn allowed(budget: &Value) -> u64 {
     budget["status"]["disruptionsAllowed"].as_u64().unwrap_or_default()
 }
 
-/// Whether a budget is about the workload's pods.
+/// Returns whether the budget applies to the workload's pods.
 fn covers(budget: &Value, workload: &Object) -> bool {
     let selector = &budget["spec"]["selector"];
     let pod_labels = &workload.value["spec"]["template"]["metadata"]["labels"];

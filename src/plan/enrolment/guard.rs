@@ -1,4 +1,4 @@
-//! Namespaces that are not for the mesh.
+//! Namespaces that must not be enrolled in the mesh.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use crate::error::Reason;
 use crate::model::Object;
 use crate::plan::outcome::Objection;
 
-/// Istio's injector passes these by, whatever their labels say.
+/// Namespaces that Istio's injector ignores, whatever their labels are.
 const NEVER_INJECTED: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
 
 /// The label of ambient mode, on a namespace or a pod.
@@ -21,14 +21,14 @@ pub(crate) enum GlooNamespace {
     Included,
 }
 
-/// Where things are that must stay out.
+/// The namespaces of Gloo and of the istiods.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Installed<'i> {
     pub gloo: &'i str,
     pub istiods: &'i [String],
 }
 
-/// Why this namespace is not enrolled, if it is not. Nothing is in the way of one that leaves the mesh.
+/// Returns why this namespace is not enrolled, if so. A namespace that leaves the mesh is never refused.
 pub(crate) fn against(namespace: &Object, installed: Installed<'_>, gloo: GlooNamespace) -> Option<Objection> {
     let name = namespace.reference.name.as_str();
     let refuse = |message: String| Some(Objection::new(Reason::SystemNamespace, message));
@@ -62,7 +62,7 @@ pub(crate) fn against(namespace: &Object, installed: Installed<'_>, gloo: GlooNa
     is_leaving.then(|| Objection::new(Reason::NotFound, "is being deleted"))
 }
 
-/// Whether its pods are in the mesh without sidecars.
+/// Returns whether the pods are in the mesh in ambient mode, that is without sidecars.
 pub(crate) fn is_ambient(value: &Value) -> bool {
     value["metadata"]["labels"][DATAPLANE_MODE] == "ambient"
 }

@@ -1,6 +1,6 @@
-//! The pair of labels that binds a namespace to an istiod, and never both at once.
+//! The two labels that bind a namespace to an istiod. Only one of them is set.
 //!
-//! Where both stand, `istio-injection` decides: the webhooks for `istio.io/rev` leave such a namespace alone.
+//! If both are set, `istio-injection` decides: the webhooks for `istio.io/rev` ignore such a namespace.
 
 use serde_json::json;
 
@@ -11,7 +11,7 @@ use crate::plan::istiod::{DEFAULT, REVISION_LABEL};
 use crate::plan::outcome::Decision;
 use crate::plan::revisions::{INJECTION_LABEL, bond};
 
-/// What becomes of the namespace's labels.
+/// Returns the change of the namespace's labels.
 pub(crate) fn decide(namespace: &Object, goal: &Goal) -> Decision {
     match goal {
         Goal::Bound(target) => bind(namespace, &target.names),
@@ -19,7 +19,7 @@ pub(crate) fn decide(namespace: &Object, goal: &Goal) -> Decision {
     }
 }
 
-/// Binds it to a revision or a tag; `default` is what `istio-injection=enabled` means.
+/// Binds the namespace to a revision or a tag. `default` means `istio-injection=enabled`.
 pub(crate) fn bind(namespace: &Object, names: &str) -> Decision {
     let other = (namespace.label(INJECTION_LABEL), namespace.label(REVISION_LABEL));
     let bond = bond(&namespace.value);
@@ -43,7 +43,7 @@ pub(crate) fn bind(namespace: &Object, names: &str) -> Decision {
     Decision::Change { edits, message: format!("enrolled ({key}={value}{was})") }
 }
 
-/// Takes away what binds it.
+/// Removes the labels that bind the namespace.
 pub(crate) fn release(namespace: &Object) -> Decision {
     if bond(&namespace.value).is_none() {
         return Decision::Unchanged { message: "not enrolled".to_owned() };
@@ -73,7 +73,7 @@ mod tests {
         Object::new(&NAMESPACE, serde_json::json!({"metadata": {"name": "shop", "labels": labels}}))
     }
 
-    /// The labels afterwards and what is said; none where nothing changes.
+    /// Returns the labels afterwards and the message. The labels are `None` if nothing changes.
     fn after(labels: &Value, decide: impl Fn(&Object) -> Decision) -> (Option<Value>, String) {
         let object = namespace(labels);
         match decide(&object) {

@@ -1,4 +1,4 @@
-//! Namespaces in manifests: the label alone, since nobody sees pods there.
+//! Namespaces in manifests: only the label is changed, because a manifest has no pods.
 
 use super::guard::{self, GlooNamespace, Installed};
 use super::label;
@@ -13,11 +13,11 @@ use crate::plan::policy::Picked;
 use crate::plan::revisions::{INJECTION_LABEL, bond};
 use crate::plan::{GatewayNeed, PerObject, Wants, Words};
 
-/// What is done to each namespace.
+/// The change of each namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum OnNamespace {
     Bind {
-        /// The revision or tag that was typed.
+        /// The requested revision or tag.
         names: Option<String>,
         gloo_namespace: String,
         istiods: Vec<String>,

@@ -1,6 +1,6 @@
-//! A namespace comes into the mesh or leaves it: its label, and which of its workloads start anew for it.
+//! Enrols a namespace in the mesh or unenrols it: its label, and which of its workloads are restarted.
 //!
-//! The injector looks at a pod when it is created, so a label alone changes nothing that runs.
+//! The injector handles a pod when it is created, so the label alone does not change running pods.
 
 pub(crate) mod advice;
 pub(crate) mod gap;
@@ -23,26 +23,26 @@ use crate::text::nearest;
 use pods::{holder, is_living};
 use workload::Fate;
 
-/// What the namespace is to be.
+/// The requested state of the namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Goal {
     /// In the mesh.
     Bound(Revision),
-    /// Out of it.
+    /// Not in the mesh.
     Free,
 }
 
-/// What binds a namespace.
+/// The revision that a namespace is bound to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Revision {
-    /// The revision or tag that the label names.
+    /// The revision or tag in the label.
     pub names: String,
-    /// The revision behind it.
+    /// The revision that it resolves to.
     pub revision: String,
 }
 
 impl Goal {
-    /// The revision that pods are to run with, if any.
+    /// Returns the revision that the pods must run with, if any.
     pub(crate) fn revision(&self) -> Option<&str> {
         match self {
             Self::Bound(target) => Some(&target.revision),
@@ -51,18 +51,18 @@ impl Goal {
     }
 }
 
-/// What was read of a namespace.
+/// What was read from a namespace.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct NamespaceState {
     /// Deployments, `StatefulSet`s, `DaemonSet`s.
     pub workloads: Vec<Object>,
-    /// Those that have not ended.
+    /// The pods that have not ended.
     pub pods: Vec<Value>,
     pub cron_jobs: Vec<Object>,
     pub budgets: Vec<Value>,
 }
 
-/// A workload as it was typed; without a kind any of the three.
+/// A workload name as typed. Without a kind, it matches all three kinds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct WorkloadName {
     pub kind: Option<&'static Kind>,
@@ -78,7 +78,7 @@ impl std::fmt::Display for WorkloadName {
     }
 }
 
-/// What is done to a namespace, and to each workload in it.
+/// The changes of a namespace and of each workload in it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct NamespacePlan {
     pub namespace: Object,
@@ -86,22 +86,22 @@ pub(crate) struct NamespacePlan {
     pub label: Change,
     /// In the order in which they were read.
     pub workloads: Vec<(Object, Fate)>,
-    /// What else runs in it and is not restarted, each with the reason.
+    /// Other objects that run pods in the namespace and are not restarted, each with the reason.
     pub left: Vec<(ObjectRef, Objection)>,
 }
 
 impl NamespacePlan {
-    /// The workloads that start anew.
+    /// Returns the workloads that are restarted.
     pub(crate) fn restarts(&self) -> impl Iterator<Item = &Object> {
         self.workloads.iter().filter(|(_, fate)| matches!(fate, Fate::Restart { .. })).map(|(workload, _)| workload)
     }
 
-    /// Whether anything is written.
+    /// Returns whether anything is written.
     pub(crate) fn changes(&self) -> bool {
         !self.label.is_already() || self.restarts().next().is_some()
     }
 
-    /// What is interrupted meanwhile: each workload, and how.
+    /// Returns the expected downtime: each workload, and how it is interrupted.
     pub(crate) fn gaps(&self) -> impl Iterator<Item = (&ObjectRef, &str)> {
         self.workloads.iter().filter_map(|(workload, fate)| match fate {
             Fate::Restart { gap: Some(gap), .. } => Some((&workload.reference, gap.as_str())),
@@ -110,13 +110,14 @@ impl NamespacePlan {
     }
 }
 
-/// An object that keeps its namespace from being planned, and why.
+/// An object that prevents the plan for its namespace, and the reason.
 pub(crate) type EnrolmentRefusal = (ObjectRef, Objection);
 
-/// The plan for one namespace. `only` names the workloads to restart; empty: all that need it.
+/// Plans the changes of one namespace. `only` names the workloads to restart. If it is empty, all workloads that need
+/// it are restarted.
 ///
 /// # Errors
-/// A workload that was named is not there, or is one that a restart does not help.
+/// A named workload does not exist, or a restart of it does not help.
 pub(crate) fn plan(
     namespace: Object,
     seen: NamespaceState,

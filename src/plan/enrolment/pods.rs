@@ -1,10 +1,10 @@
-//! Which workload a pod belongs to, told by the pod alone: nobody needs the right to list what stands between.
+//! The workload that a pod belongs to, from the pod alone. So no permission to list `ReplicaSet`s is needed.
 
 use serde_json::Value;
 
 use crate::model::{Kind, ObjectRef, kinds};
 
-/// Who makes a pod.
+/// The controller that creates a pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Holder {
     Workload {
@@ -17,17 +17,17 @@ pub(crate) enum Holder {
 }
 
 impl Holder {
-    /// Whether it is this workload.
+    /// Returns whether the holder is this workload.
     pub(crate) fn is(&self, workload: &ObjectRef) -> bool {
         matches!(self, Self::Workload { kind, name } if *kind == workload.kind && *name == workload.name)
     }
 }
 
-/// Kinds that make pods themselves.
+/// Kinds that create pods directly.
 const MAKERS: [&Kind; 3] = [&kinds::STATEFUL_SET, &kinds::DAEMON_SET, &kinds::JOB];
 
-/// Who makes this pod, by its owner of that name and kind. A `ReplicaSet` is called as its Deployment or Rollout and the
-/// hash that its pods carry as a label.
+/// Returns the controller that creates this pod, by its owner reference. The name of a `ReplicaSet` is the name of its
+/// Deployment or Rollout with the hash that its pods have as a label.
 pub(crate) fn holder(pod: &Value) -> Holder {
     let owners = pod["metadata"]["ownerReferences"].as_array();
     let Some(owner) = owners.into_iter().flatten().find(|owner| owner["controller"] == true) else {
@@ -51,7 +51,7 @@ pub(crate) fn holder(pod: &Value) -> Holder {
     }
 }
 
-/// Neither on its way out nor over.
+/// Returns whether the pod is neither being deleted nor ended.
 pub(crate) fn is_living(pod: &Value) -> bool {
     let is_over = pod["status"]["phase"] == "Failed" || pod["status"]["phase"] == "Succeeded";
     pod["metadata"]["deletionTimestamp"].is_null() && !is_over

@@ -1,4 +1,4 @@
-//! Whether pods are as their namespace says: a sidecar, ready, from the one revision; or none.
+//! Whether pods are as their namespace requires: with a ready sidecar of the one revision, or without a sidecar.
 
 use serde_json::Value;
 
@@ -6,10 +6,10 @@ use super::pods::is_living;
 use crate::plan::revisions::injected_by;
 use crate::plan::sidecars::parts::ISTIO_PROXY;
 
-/// How many pods are as wanted.
+/// Returns how many pods are as required.
 ///
 /// # Errors
-/// What is wrong, pod by pod.
+/// The problems, one per pod.
 pub(crate) fn prove<'p>(pods: impl IntoIterator<Item = &'p Value>, wanted: Option<&str>) -> Result<usize, Vec<String>> {
     let mut proven = 0;
     let mut wrong = Vec::new();

@@ -1,4 +1,4 @@
-//! Which istiod a namespace is to be bound to: the one that was named, the one it has, or the only one.
+//! The istiod that a namespace is bound to: the named one, the current one, or the only one.
 
 use super::Revision;
 use crate::command::{flag, gloo_rs};
@@ -8,17 +8,17 @@ use crate::plan::advice::{Advice, Code};
 use crate::plan::istiod::{self, Choice, Istiod};
 use crate::plan::revisions::{Listed, bond};
 
-/// The istiods, and whether their tags could be seen.
+/// The istiods, and whether their tags could be listed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct KnownIstiods<'k> {
     pub istiods: &'k [Istiod],
     pub tags: &'k Listed<()>,
 }
 
-/// Chooses for a namespace.
+/// Chooses the revision for a namespace.
 ///
 /// # Errors
-/// None of that name, several where nothing has chosen one, or tags that may not be read.
+/// No istiod with that name, several istiods and none is chosen, or tags that may not be read.
 pub(crate) fn choose(
     known: KnownIstiods<'_>,
     typed: Option<&str>,
@@ -51,7 +51,7 @@ pub(crate) fn choose(
         return Err(Failure::new(Exit::SaidNo, Reason::NoIstiod, format!("no istiod for namespace {name}")));
     };
     let names = wanted.unwrap_or(&istiod.revision).to_owned();
-    // A namespace moves with a tag by its webhook; the tag's Service is the gateways' matter.
+    // A tag's webhook moves the namespace. The tag's Service matters only for gateways.
     let advice = advice.into_iter().filter(|advice| advice.code != Code::TagWithoutService).collect();
     Ok((Revision { names, revision: istiod.revision }, advice))
 }

@@ -10,7 +10,7 @@ fn namespace() -> Object {
     Object::new(&kinds::NAMESPACE, json!({"metadata": {"name": "shop", "labels": {"istio.io/rev": "prod"}}}))
 }
 
-/// A Deployment whose rollout is complete, changed by these members.
+/// A Deployment whose rollout is complete, merged with these members.
 fn deployment(name: &str, more: &Value) -> Object {
     let mut value = json!({
         "kind": "Deployment", "metadata": {"name": name, "namespace": "shop", "generation": 1},
@@ -32,7 +32,7 @@ fn merge(value: &mut Value, more: &Value) {
     }
 }
 
-/// A pod of a Deployment, made in this second, with a ready sidecar of this revision.
+/// A pod of a Deployment, created in this second, with a ready sidecar of this revision.
 fn pod(of: &str, second: u32, revision: Option<&str>) -> Value {
     let mut pod = json!({
         "metadata": {
@@ -84,7 +84,7 @@ fn a_restart_that_was_begun_before_is_waited_for_and_not_begun_again() {
     assert_eq!(fates(&target(), rolling(), vec![plain.clone(), new.clone()]), Fate::UnderWay);
     assert_eq!(fates(&target(), rolling(), vec![pod("web", 12, None), new.clone()]), restart_from(&[None]));
     assert_eq!(fates(&target(), deployment("web", &json!({})), vec![plain, new.clone()]), restart_from(&[None]));
-    // Both were made within one second.
+    // Both pods were created in the same second.
     assert_eq!(fates(&target(), rolling(), vec![new.clone(), pod("web", 9, None)]), Fate::UnderWay);
     let mut starting = new;
     starting["status"]["initContainerStatuses"][0]["ready"] = json!(false);
@@ -137,7 +137,7 @@ fn what_a_restart_does_not_help_is_left_with_its_reason() {
         let Fate::Left(why) = fates(&goal, deployment("web", &more), vec![pod.clone()]) else { panic!("{more}") };
         assert!(why.reason == reason && why.message.contains(words), "{more}: {why:?}");
     }
-    // The label is read before the annotation, and an annotation alone calls no injector.
+    // The label is read before the annotation, and the annotation alone does not call the injector.
     let both = json!({"spec": {"template": {"metadata": {
         "labels": {"sidecar.istio.io/inject": "true"}, "annotations": {"sidecar.istio.io/inject": "false"}}}}});
     let fate = fates(&target(), deployment("web", &both), vec![plain.clone()]);
@@ -145,7 +145,7 @@ fn what_a_restart_does_not_help_is_left_with_its_reason() {
     let fate =
         fates(&Goal::Free, deployment("web", &annotation("sidecar.istio.io/inject", "true")), vec![meshed.clone()]);
     assert!(matches!(fate, Fate::Restart { .. }), "{fate:?}");
-    // Whatever it is, its pods are as they should be.
+    // Even for a paused Deployment, the pods are already as required.
     let paused = deployment("web", &json!({"spec": {"paused": true}}));
     assert_eq!(fates(&target(), paused, vec![meshed]), Fate::Fits { pods: 1 });
 }

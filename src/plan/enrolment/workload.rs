@@ -1,4 +1,4 @@
-//! What becomes of each workload: as its namespace says already, started anew, or left, and why.
+//! The decision for each workload: already as required, restarted, or not restarted with a reason.
 
 use serde_json::Value;
 
@@ -15,20 +15,20 @@ use crate::plan::pod::barred;
 use crate::plan::revisions::{INJECT_LABEL, injected_by, opts_out};
 use crate::plan::rollout;
 
-/// What is done to a workload.
+/// The decision for a workload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Fate {
-    /// Its pods are as wanted, so many of them.
+    /// All its pods are as required. The number of pods.
     Fits { pods: usize },
-    /// A rollout that makes them so has begun before.
+    /// A rollout that makes them so is already in progress.
     UnderWay,
-    /// Its pods start anew: the revisions they run with now, and how requests are interrupted meanwhile.
+    /// Its pods are restarted: the revisions that they run with now, and the expected downtime.
     Restart { from: Vec<Option<String>>, gap: Option<String> },
-    /// A restart would not help, or cannot be made.
+    /// A restart would not help, or is not possible.
     Left(Objection),
 }
 
-/// Decides about a workload from its living pods.
+/// Decides for a workload from its living pods.
 pub(crate) fn fate(workload: &Object, pods: &[&Value], goal: &Goal, budgets: &[Value]) -> Fate {
     let wanted = goal.revision();
     let mut from: Vec<_> = pods.iter().map(|pod| injected_by(pod)).filter(|has| has.as_deref() != wanted).collect();
@@ -42,7 +42,7 @@ pub(crate) fn fate(workload: &Object, pods: &[&Value], goal: &Goal, budgets: &[V
     if let Some(why) = not_replaced(workload) {
         return Fate::Left(why);
     }
-    // Of those made within one second the one that fits is taken for the new one.
+    // Of the pods created in the same second, the one that fits counts as the newest.
     let age = |pod: &&&Value| {
         let created = pod["metadata"]["creationTimestamp"].as_str().unwrap_or_default().to_owned();
         (created, injected_by(pod).as_deref() == wanted)
@@ -56,7 +56,7 @@ pub(crate) fn fate(workload: &Object, pods: &[&Value], goal: &Goal, budgets: &[V
     Fate::Restart { from, gap: gap::find(workload, budgets) }
 }
 
-/// Why new pods of this template would not be as wanted either.
+/// Returns why new pods of this template would not be as required either.
 fn never_fits(template: &Value, goal: &Goal) -> Option<Objection> {
     let metadata = &template["metadata"];
     let not_injected = |message: String| Some(Objection::new(Reason::NotInjected, message));
@@ -66,7 +66,7 @@ fn never_fits(template: &Value, goal: &Goal) -> Option<Objection> {
                 barred(template).or_else(|| is_ambient(template).then_some("is in ambient mode, without sidecars"));
             why.and_then(|why| not_injected(why.to_owned()))
         }
-        // Nobody calls the injector for an annotation.
+        // An annotation alone does not call the injector.
         Goal::Free if !opts_out(metadata) => match metadata["labels"][REVISION_LABEL].as_str() {
             Some(names) => not_injected(format!("requests its own sidecar by {REVISION_LABEL}={names}")),
             None if metadata["labels"][INJECT_LABEL] == "true" => {
@@ -78,7 +78,7 @@ fn never_fits(template: &Value, goal: &Goal) -> Option<Objection> {
     }
 }
 
-/// Why a changed template would not replace all of its pods.
+/// Returns why a changed template would not replace all pods of the workload.
 fn not_replaced(workload: &Object) -> Option<Objection> {
     let ObjectRef { kind, namespace, name } = &workload.reference;
     let spec = &workload.value["spec"];
@@ -99,7 +99,8 @@ fn not_replaced(workload: &Object) -> Option<Objection> {
     (partition > 0).then(|| objection(&format!("has a partition: its pods below number {partition} are not replaced")))
 }
 
-/// What else runs pods in the namespace that are not as wanted, once each; and Jobs that are to come.
+/// Returns the other objects in the namespace whose pods are not as required, each once. If the namespace is enrolled,
+/// also returns the `CronJob`s whose next Jobs will get a sidecar.
 pub(crate) fn others(
     workloads: &[(Object, Fate)],
     pods: &[Value],

@@ -37,7 +37,7 @@ fn webhook(tag: Option<&str>, revision: &str) -> Value {
     value
 }
 
-/// 1-27, 1-28 with the tags `prod` (with a Service) and `canary` (without), and a default one that is not ready.
+/// 1-27; 1-28 with the tags `prod` (with a Service) and `canary` (without); and a default one that is not ready.
 fn three() -> Vec<Istiod> {
     let deployments = [
         deployment("istio-system", "istiod-1-28", Some("1-28"), "docker.io/istio/pilot:1.28.3", 2),
@@ -106,7 +106,7 @@ fn one_is_chosen_several_are_listed_and_what_is_there_keeps() {
     assert_eq!(several.reason, Reason::SeveralRevisions);
     assert_eq!(several.details[1], "1-28 (istio-system, 1.28.3), tags canary, prod");
 
-    // A canary that came after the injection changes nothing.
+    // A canary that was installed after the injection changes nothing.
     let kept = choose(&all, None, Some("istiod-1-27.istio-system.svc:15012")).unwrap();
     assert_eq!((kept.because, kept.istiod.unwrap().revision.as_str()), (Because::Already, "1-27"));
     let spelt = choose(&all, None, Some("istiod-1-27.istio-system.svc.cluster.local:15012")).unwrap();

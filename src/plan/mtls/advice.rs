@@ -1,4 +1,4 @@
-//! What an operator should know before mTLS of an Upstream is turned on or off.
+//! Advice for an operator before mTLS of an Upstream is enabled or disabled.
 
 use super::{FarEnd, MtlsWish, UpstreamContext};
 use crate::command::{flag, gloo_rs, kubectl};
@@ -11,7 +11,7 @@ use crate::plan::path::{Announced, Behind, Cause, Membership, Pod, Sends};
 use crate::plan::peer::PolicySource;
 use crate::plan::pod;
 
-/// What is worth saying about the gateway, once for a run.
+/// Returns the advice about the gateway, once for a run.
 pub(crate) fn on_gateway(gateway: &Gateway, namespace: &str) -> Option<Advice> {
     let advice = match gateway {
         Gateway::Ready => return None,
@@ -51,7 +51,7 @@ pub(crate) fn on_gateway(gateway: &Gateway, namespace: &str) -> Option<Advice> {
     Some(advice)
 }
 
-/// What is worth saying about a named Upstream.
+/// Returns the advice about a named Upstream.
 pub(crate) fn on_upstream(wish: MtlsWish, upstream: &Object, around: &UpstreamContext) -> Vec<Advice> {
     let name = &upstream.reference.name;
     let is_covered = around.auto_mtls().covers(upstream);
@@ -63,7 +63,7 @@ pub(crate) fn on_upstream(wish: MtlsWish, upstream: &Object, around: &UpstreamCo
             let ends = after.as_ref().map(pair::ends).unwrap_or_default();
             said.extend(on_far_end(&upstream.reference, &around.far_end, &ends));
             said.extend(on_disabled(&upstream.reference, &ends));
-            // Auto-mTLS sends mutual TLS to pods of the mesh alone: elsewhere it covers nothing.
+            // Auto-mTLS sends mutual TLS only to pods with a sidecar. It covers no other pods.
             if is_covered && ends.iter().any(|(pod, _)| pod.membership == Membership::Sidecar) {
                 said.push(Advice::note(
                     Code::AutoMtls,
@@ -77,19 +77,19 @@ pub(crate) fn on_upstream(wish: MtlsWish, upstream: &Object, around: &UpstreamCo
     said.into_iter().map(|advice| advice.about(&upstream.reference)).collect()
 }
 
-/// The pods of these pairs that do not answer by one of these causes.
+/// Returns the pods of these pairs that are broken by one of these causes.
 fn broken<'f>(ends: &[(&'f Pod, PairState)], causes: &[Cause]) -> Vec<&'f Pod> {
     let is_one = |state: &PairState| matches!(state, PairState::Broken { cause, .. } if causes.contains(cause));
     ends.iter().filter(|(_, state)| is_one(state)).map(|(pod, _)| *pod).collect()
 }
 
-/// Why it is not known what one of the pods accepts.
+/// Returns why it is unknown what one of the pods accepts.
 fn unread<'f>(ends: &[(&'f Pod, PairState)]) -> Option<&'f Unread> {
     let is_open = |state: &PairState| matches!(state, PairState::Unknown { .. });
     ends.iter().filter(|(_, state)| is_open(state)).find_map(|(pod, _)| pod.demands.as_ref().err())
 }
 
-/// The policy that tells the first of the pods its mode.
+/// Returns the first pod whose mode a policy sets, and that policy.
 fn policy<'f>(pods: &[&'f Pod]) -> Option<(&'f Pod, &'f PolicySource)> {
     pods.iter().find_map(|pod| Some((*pod, pod.demands.as_ref().ok()?.set_by()?)))
 }
@@ -133,7 +133,7 @@ fn on_pods(upstream: &ObjectRef, ends: &[(&Pod, PairState)]) -> Option<Advice> {
     let what =
         format!("{} of {} pods behind {} {have} no sidecar: 503 there", without.len(), ends.len(), upstream.name);
     let first = without.first()?;
-    // A ztunnel takes HBONE, not the mutual TLS that a gateway speaks to sidecars.
+    // A ztunnel accepts HBONE, not the mutual TLS that a gateway sends to sidecars.
     let ambient = |pod: &Pod| if pod.membership == Membership::Ambient { " (ambient)" } else { "" };
     Some(
         Advice::warning(Code::for_cause(Cause::NoSidecar), what)
@@ -145,7 +145,7 @@ fn on_pods(upstream: &ObjectRef, ends: &[(&Pod, PairState)]) -> Option<Advice> {
     )
 }
 
-/// As `-u` takes it.
+/// Returns the Upstream as a value for `-u`.
 fn typed(upstream: &ObjectRef) -> String {
     match upstream.namespace.as_str() {
         "" | "gloo-system" => upstream.name.clone(),
@@ -153,7 +153,7 @@ fn typed(upstream: &ObjectRef) -> String {
     }
 }
 
-/// What mutual TLS would meet.
+/// Returns a warning if the pods do not accept mutual TLS.
 fn on_disabled(upstream: &ObjectRef, ends: &[(&Pod, PairState)]) -> Option<Advice> {
     let name = &upstream.name;
     if let Some((pod, policy)) = policy(&broken(ends, &[Cause::DisabledPeer])) {
@@ -168,7 +168,7 @@ fn on_disabled(upstream: &ObjectRef, ends: &[(&Pod, PairState)]) -> Option<Advic
     unread(ends).map(|why| Advice::unknown("whether its peer accepts mTLS is unknown", why))
 }
 
-/// What plaintext would meet.
+/// Returns a warning if the pods do not accept plaintext.
 fn on_strict(name: &str, around: &UpstreamContext) -> Option<Advice> {
     let FarEnd::Path(facts) = &around.far_end else { return None };
     let after = facts.sending(Sends::Plaintext { why: String::new() });

@@ -1,4 +1,4 @@
-//! What is behind a Service's port: its pods, and what each of them accepts.
+//! What is behind a Service's port: its pods, and what each pod accepts.
 
 use std::collections::BTreeMap;
 
@@ -12,11 +12,12 @@ use crate::plan::labels::PodSelector;
 use crate::plan::peer::{Mode, PORT_UNKNOWN, Policies};
 use crate::plan::pod::{barred, is_ambient, is_meshed, pod_port};
 
-/// Where a sidecar says which istiod injected it, and what says it where that is missing.
+/// The annotation in which a sidecar names the istiod that injected it, and the label used if the annotation is
+/// missing.
 const STATUS: &str = "sidecar.istio.io/status";
 const REVISION: &str = "istio.io/rev";
 
-/// A Service's port, behind which pods decide.
+/// A Service's port with pods behind it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ServicePort<'s> {
     /// `shop/cart`
@@ -24,15 +25,15 @@ pub(crate) struct ServicePort<'s> {
     entry: &'s Value,
     /// Whether pods get requests before they are ready.
     is_unready_served: bool,
-    /// The pods behind it.
+    /// Selects the pods behind the port.
     pub selector: PodSelector,
 }
 
 impl<'s> ServicePort<'s> {
-    /// The port of this number, or the first; `narrowed` is what an Upstream selects by besides.
+    /// Finds the port with this number, or the first port. `narrowed` is the additional selector of an Upstream.
     ///
     /// # Errors
-    /// What is behind it where that is known without the pods.
+    /// What is behind the port, if that is known without the pods.
     pub(crate) fn find(
         name: &'s str,
         service: &'s Value,
@@ -57,17 +58,18 @@ impl<'s> ServicePort<'s> {
         }
     }
 
-    /// Its name, by which `EndpointSlice`s have it.
+    /// Returns the port's name, as `EndpointSlice`s use it.
     pub(crate) fn name(&self) -> &'s str {
         self.entry["name"].as_str().unwrap_or_default()
     }
 
-    /// Whether it leads to a port of the pods by its name.
+    /// Returns whether its target port is a name.
     pub(crate) fn is_by_name(&self) -> bool {
         self.entry["targetPort"].is_string()
     }
 
-    /// What these pods, which are selected, make of it. `endpoints` tell of those whose metadata alone was read.
+    /// Returns what is behind the port, from the selected pods. `endpoints` adds what is missing for pods of which only
+    /// the metadata was read.
     pub(crate) fn behind<'v>(
         &self,
         pods: impl IntoIterator<Item = &'v Value>,
@@ -109,7 +111,7 @@ impl<'s> ServicePort<'s> {
     }
 }
 
-/// Why the mode of a pod's port is not known, with the right that would make it known.
+/// Returns why the mode of a pod's port is unknown, with the permission that is missing.
 fn port_unknown(endpoints: &PodEndpoints<'_>) -> Unread {
     match endpoints {
         PodEndpoints::Read(_) => PORT_UNKNOWN.into(),
@@ -117,14 +119,15 @@ fn port_unknown(endpoints: &PodEndpoints<'_>) -> Unread {
     }
 }
 
-/// The modes of a pod's ports, and under 0 of all others.
+/// Returns the modes of a pod's ports. The mode of all other ports is under 0.
 fn port_modes(namespace: &str, pod_labels: &Value, policies: &Policies<'_>) -> Vec<(u64, Mode)> {
     let others = (0, policies.of_workload(namespace, pod_labels, None).mode);
     let ports = policies.ports(namespace, pod_labels).into_iter().map(|(port, of_port)| (port, of_port.mode));
     std::iter::once(others).chain(ports).collect()
 }
 
-/// What Istio takes a port for: `appProtocol`, else what stands before the first `-` of its name.
+/// Returns the protocol that Istio uses for a port: by `appProtocol`, otherwise by the part of its name before the
+/// first `-`.
 fn declared(port: &Value) -> Declared {
     let named = port["appProtocol"].as_str().or_else(|| port["name"].as_str()).unwrap_or_default().to_ascii_lowercase();
     let is_grpc_web = named == "grpc-web" || named.starts_with("grpc-web-");

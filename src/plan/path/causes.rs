@@ -1,24 +1,24 @@
-//! Why a path does not work, or may not: every cause there is, and all that is published about each.
+//! Why a path does not work, or may not: the list of all causes, and what is published about each.
 //!
-//! `describe`, `check`, `verify`, sweeps, forecasts and advice take code, reason, verdict and text from this table.
+//! `describe`, `check`, `verify`, bulk runs, forecasts and advice take code, reason, verdict and text from this table.
 
 use super::Verdict;
 use crate::error::Reason;
 
-/// Declares the causes and their table, a row each.
+/// Declares the causes and their table, one row per cause.
 macro_rules! causes {
     ($($(#[doc = $doc:literal])* $variant:ident = $name:literal $verdict:ident $code:literal $reason:ident
         $words:literal, $title:literal, $skipped:literal;)*) => {
-        /// Why a path does not work, or may not.
+        /// Why a path does not work, or may not work.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Cause { $($(#[doc = $doc])* $variant,)* }
 
         impl Cause {
-            /// Every cause there is, in the order of a request: route, target, pods, TLS, connection.
+            /// All causes in the order of a request: route, target, pods, TLS, connection.
             #[cfg(test)]
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
-            /// Its row of the table.
+            /// Returns the row of the cause in the table.
             pub fn row(self) -> &'static CauseRow {
                 match self {
                     $(Self::$variant => &CauseRow {
@@ -39,75 +39,77 @@ macro_rules! causes {
 /// What is published about a cause.
 #[derive(Debug, PartialEq, Eq)]
 pub struct CauseRow {
-    /// Its name in the JSON.
+    /// The name in the JSON.
     pub name: &'static str,
     pub verdict: Verdict,
-    /// The finding of `check` that tells it; empty: none does.
+    /// The finding of `check` that reports it. Empty if there is none.
     pub code: &'static str,
-    /// Why an object is left alone that a change would bring there.
+    /// Why an object is not changed if the change would lead to this cause.
     pub reason: Reason,
-    /// What it is called where it is one of several.
+    /// The short text, where it is one of several causes.
     pub words: &'static str,
-    /// What it is called where it is proven.
+    /// The title, where it is proven.
     pub title: &'static str,
-    /// What a sweep says that skips an Upstream for it.
+    /// The message of a bulk run that skips an Upstream for this cause.
     skipped: &'static str,
 }
 
 impl CauseRow {
-    /// What a sweep says: `why` is the sentence about the pod, `policy` what tells the pod its mode.
+    /// Returns the message of a bulk run. `why` is the reason for the pod, `policy` is the policy that sets the pod's
+    /// mode.
     pub fn skipped(&self, why: &str, policy: &str, without_sidecar: &str) -> String {
         self.skipped.replace("{why}", why).replace("{policy}", policy).replace("{without}", without_sidecar)
     }
 }
 
 causes! {
-    /// No route takes the request.
+    /// No route matches the request.
     NoRoute = "noRoute" Broken "" WouldBreak
         "no route", "no route", "503 afterwards: {why}";
-    /// The route leads to an Upstream that Envoy has no cluster for.
+    /// The route leads to an Upstream for which Envoy has no cluster.
     NoCluster = "noCluster" Broken "" WouldBreak
         "no cluster", "the route leads to a cluster that Envoy does not have", "503 afterwards: {why}";
-    /// Gloo does not serve it as it stands.
+    /// Gloo rejects the Upstream as it is.
     Rejected = "rejected" Broken "GRS501" WouldBreak
         "rejected", "Gloo rejects the Upstream", "503 afterwards: {why}";
-    /// Every gateway is scaled to nothing.
+    /// Every gateway is scaled to 0.
     NoGateway = "noGateway" Broken "GRS606" WouldBreak
         "no gateway", "every gateway is scaled to 0", "503 afterwards: {why}";
     /// The Upstream that a route names does not exist.
     NoUpstream = "noUpstream" Broken "GRS504" WouldBreak
         "no Upstream", "the Upstream does not exist", "503 afterwards: {why}";
-    /// No Service, or not that port of it.
+    /// The Service does not exist, or does not have the port.
     NoService = "noService" Broken "GRS104" NoPods
         "no Service", "the Service or its port does not exist", "{why}";
-    /// No pod, or none that is ready.
+    /// There is no pod, or no pod is ready.
     NoEndpoint = "noEndpoint" Broken "GRS106" NoPods
         "no healthy endpoint", "no healthy endpoint", "{why}";
-    /// A gateway that has no certificate of Istio's to present.
+    /// A gateway has no certificate of Istio's to present.
     NoSecret = "noSecret" Broken "GRS103" WouldBreak
         "no certificate from SDS", "the gateway has no certificate from SDS", "503 afterwards: {why}";
-    /// Plaintext, and mutual TLS alone is accepted.
+    /// The gateway sends plaintext, and the pod accepts only mutual TLS.
     StrictPeer = "strictPeer" Broken "GRS101" StrictPeer
         "strict peer", "strict peer, gateway sends plaintext",
         "its peer is STRICT ({policy}): 503 without mTLS";
-    /// Plaintext or TLS of its own, and the ambient mesh accepts its own alone.
+    /// The gateway sends plaintext or TLS not managed by Istio, and the ambient mesh accepts only its own TLS.
     StrictAmbient = "strictAmbient" Broken "GRS101" StrictPeer
         "strict ambient peer", "strict peer in the ambient mesh, gateway does not send HBONE",
         "its peer is STRICT ({policy}): 503 without mTLS";
-    /// Istio's TLS, and plaintext alone is accepted.
+    /// The gateway sends Istio's TLS, and the pod accepts only plaintext.
     DisabledPeer = "disabledPeer" Broken "GRS105" DisabledPeer
         "peer without mTLS", "gateway sends TLS, the peer accepts only plaintext",
         "its peer is DISABLE ({policy}): 503 with mTLS";
-    /// Istio's TLS, and no sidecar to accept it.
+    /// The gateway sends Istio's TLS, and there is no sidecar to accept it.
     NoSidecar = "noSidecar" Broken "GRS102" NoSidecar
         "no sidecar", "gateway sends TLS, pods have no sidecar", "{without} have no sidecar";
-    /// Istio's TLS without the ALPN by which a sidecar that accepts plaintext too would know it.
+    /// The gateway sends Istio's TLS without the ALPN. A sidecar that also accepts plaintext recognizes it only by the
+    /// ALPN.
     NotAnnounced = "notAnnounced" Broken "GRS107" WouldBreak
         "no Istio ALPN", "gateway sends Istio's TLS without Istio's ALPN", "503 afterwards: {why}";
-    /// TLS that is not Istio's, which the sidecar does not accept.
+    /// The gateway sends TLS that is not Istio's, and the sidecar does not accept it.
     OwnTls = "ownTls" Broken "GRS108" WouldBreak
         "TLS not from Istio", "gateway sends TLS that the sidecar does not accept", "503 afterwards: {why}";
-    /// A certificate that is not Istio's, which a sidecar that demands the mesh's may not accept.
+    /// The gateway presents a certificate that is not Istio's. A sidecar that requires the mesh's may not accept it.
     OwnCertificate = "ownCertificate" Unknown "GRS109" Unknown
         "certificate not from Istio", "gateway presents a certificate that is not Istio's", "{why}";
     /// The gateway's certificate has expired, or is not valid yet.
@@ -116,10 +118,10 @@ causes! {
     /// The gateway does not accept the pod's certificate.
     BackendNotTrusted = "backendNotTrusted" Broken "" WouldBreak
         "backend's certificate", "the gateway does not accept the backend's certificate", "503 afterwards: {why}";
-    /// The pod does not accept the gateway's certificate: it is of another root.
+    /// The pod does not accept the gateway's certificate, because it has another root.
     GatewayNotTrusted = "gatewayNotTrusted" Broken "GRS212" WouldBreak
         "gateway not trusted", "the backend does not accept the gateway's certificate", "503 afterwards: {why}";
-    /// No connection to the pod.
+    /// There is no connection to the pod.
     NoConnection = "noConnection" Broken "" WouldBreak
         "no connection", "no connection to the endpoint", "503 afterwards: {why}";
     /// The application closes the connection.

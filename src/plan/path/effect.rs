@@ -1,4 +1,4 @@
-//! What a step of a plan makes of what was read: the state in which the next step begins.
+//! The effects of a plan's steps on the state that was read. Each step starts with the state after the previous one.
 
 use std::collections::BTreeSet;
 
@@ -14,44 +14,44 @@ use crate::plan::peer::change::{PolicyRequest, PolicyScope, PolicyVerdict, after
 use crate::plan::pod::{TLS_MODE, barred};
 use crate::plan::ssl_config::istio_ssl_config;
 
-/// Whether something is there.
+/// Whether a setting is turned on or off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Turn {
     On,
     Off,
 }
 
-/// What a step does to requests.
+/// The effect of a step on requests.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Effect {
-    /// These gateways have the mesh's certificates from here on, or no longer; none named: all of Gloo's.
+    /// These gateways have the mesh's certificates from now on, or no longer. An empty list means all gateways of Gloo.
     Certificates(Vec<ObjectRef>, Turn),
     AutoMtls(Turn),
     /// The namespace's pods join the mesh, or leave it.
     Mesh(String, Turn),
-    /// The Upstream sends Istio's mutual TLS whatever its pods accept.
+    /// The Upstream sends Istio's mutual TLS, whatever its pods accept.
     Tls(ObjectRef, Turn),
     Policy(PolicyRequest),
 }
 
 impl Effect {
-    /// Whether it changes what pods accept; else only what gateways send.
+    /// Returns whether the effect changes what pods accept. Otherwise it changes only what gateways send.
     pub(crate) fn is_about_pods(&self) -> bool {
         matches!(self, Self::Mesh(..) | Self::Policy(_))
     }
 }
 
-/// What a plan touches, to be read.
+/// The objects that a plan affects and that must be read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Touched {
     pub namespaces: BTreeSet<String>,
     pub upstreams: Vec<ObjectRef>,
-    /// Every namespace.
+    /// Whether every namespace is affected.
     pub mesh: bool,
 }
 
 impl Touched {
-    /// All that these effects are about.
+    /// Collects what these effects change.
     pub(crate) fn by<'e>(effects: impl IntoIterator<Item = &'e Effect>) -> Self {
         let mut touched = Self::default();
         for effect in effects {
@@ -74,7 +74,7 @@ impl Touched {
         }
     }
 
-    /// Whether a target in this namespace, through this Upstream, is one of them.
+    /// Returns whether a target in this namespace, through this Upstream, is affected.
     pub(crate) fn has(&self, namespace: &str, upstream: Option<&ObjectRef>) -> bool {
         self.mesh
             || self.namespaces.contains(namespace)
@@ -82,23 +82,24 @@ impl Touched {
     }
 }
 
-/// What was read, and what the steps so far made of it.
+/// The state that was read, with the effects of the steps so far.
 #[derive(Debug)]
 pub(crate) struct PlannedWorld {
     pub snapshot: Snapshot,
     pub gloo_namespace: String,
-    /// `PeerAuthentication` as the API server has it.
+    /// The kind `PeerAuthentication` in the version that the API server has.
     pub policy_kind: &'static Kind,
-    /// Namespaces of other installations of Gloo, whose gateways were read as well.
+    /// Namespaces of other Gloo installations, whose gateways were read too.
     pub others: Vec<String>,
-    /// The mesh's own namespace, where more is known of it than the snapshot tells.
+    /// The mesh's root namespace, if it is known from elsewhere than the snapshot.
     pub root_namespace: Option<String>,
-    /// Of gateways, by name, which step gave or took their certificates, the last at the end; no name is all of them.
+    /// The effects of the steps on the certificates of gateways, the latest at the end. A gateway is given by name.
+    /// `None` means all gateways.
     certificates: Vec<(Option<String>, Turn)>,
 }
 
 impl PlannedWorld {
-    /// As it was read.
+    /// Creates the state as it was read.
     pub(crate) fn new(snapshot: Snapshot, gloo_namespace: &str, policy_kind: &'static Kind) -> Self {
         let gloo_namespace = gloo_namespace.to_owned();
         Self {
@@ -111,17 +112,17 @@ impl PlannedWorld {
         }
     }
 
-    /// The facts of targets in this state, for each installation of Gloo.
+    /// Returns the surveys in this state, one for each Gloo installation.
     pub(crate) fn surveys(&self) -> Surveys<'_> {
         let of = |namespace: &str| Survey::in_mesh(&self.snapshot, namespace, self.root_namespace.as_deref());
-        // A step is about the gateways of the run's own Gloo.
+        // A step affects only the gateways of the run's own Gloo.
         let own = of(&self.gloo_namespace).with_proxies(|proxies| self.with_certificates(proxies));
         Surveys { own, others: self.others.iter().map(|namespace| of(namespace)).collect() }
     }
 
     fn with_certificates(&self, proxies: &mut Vec<ProxyState>) {
         for (name, turn) in &self.certificates {
-            // One that has no label is found by the name alone that a step has for it.
+            // A gateway without the label is known only by its name in the step.
             if let Some(name) = name.as_ref().filter(|name| !proxies.iter().any(|proxy| proxy.name == **name)) {
                 proxies.push(ProxyState::named(name));
             }
@@ -135,7 +136,7 @@ impl PlannedWorld {
         }
     }
 
-    /// The state after a step.
+    /// Applies a step to the state.
     pub(crate) fn take(&mut self, effect: &Effect) {
         match effect {
             Effect::Certificates(gateways, turn) if gateways.is_empty() => {
@@ -191,7 +192,7 @@ impl PlannedWorld {
         }
     }
 
-    /// With these policies in the place of those that were read.
+    /// Replaces the policies that were read by these.
     pub(crate) fn know_policies(&mut self, policies: &Policies) {
         let kind: &'static Kind = &kinds::PEER_AUTHENTICATION;
         let objects = policies.all.iter().map(|value| Object::new(kind, value.clone())).collect();
@@ -199,7 +200,7 @@ impl PlannedWorld {
         self.root_namespace = Some(policies.root_namespace.to_owned());
     }
 
-    /// The state after these edits of a policy.
+    /// Applies these edits of a policy to the state.
     pub(crate) fn change_policy(&mut self, before: &Object, edits: &[Edit], policies: &Policies) {
         let place = ObjectRef { kind: &kinds::PEER_AUTHENTICATION, ..before.reference.clone() };
         let is_it = |value: &Value| {

@@ -1,4 +1,4 @@
-//! What the `EndpointSlice`s of a Service say of its pods: which take requests, and on which port.
+//! The `EndpointSlice`s of a Service: which of its pods get requests, and on which port.
 
 use std::collections::HashMap;
 
@@ -6,45 +6,45 @@ use serde_json::Value;
 
 use crate::plan::Unread;
 
-/// The label that names a slice's Service.
+/// The label with the name of the slice's Service.
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
-/// The endpoints of a Service's port by pod. They tell what the metadata of a pod does not: whether it is ready, and the
-/// number of a port that the Service knows by its name.
+/// The endpoints of a Service's port, by pod. They contain what the metadata of a pod does not: whether it is ready,
+/// and the number of a port that the Service refers to by name.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum PodEndpoints<'s> {
     Read(HashMap<&'s str, Endpoint>),
     Unread(Unread),
 }
 
-/// A pod in a slice.
+/// The endpoint of one pod.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Endpoint {
     is_ready: bool,
-    /// The container's port.
+    /// The port of the container.
     port: Option<u64>,
 }
 
 impl<'s> PodEndpoints<'s> {
-    /// None are needed where pods are read with their status and their containers.
+    /// Creates the value for pods that are read with their status and containers, so that no endpoints are needed.
     pub(crate) fn whole_pods() -> Self {
         Self::Unread("the pod has no status".into())
     }
 
-    /// Those of the port of this name, which is empty where the Service has one port without a name. Slices that do not
-    /// have the port tell nothing: it may be new.
+    /// Reads the endpoints of the port with this name. The name is empty if the Service has one port without a name. If
+    /// no slice has the port, nothing is known, because the port may be new.
     pub(crate) fn from_slices(slices: impl IntoIterator<Item = &'s Value>, port_name: &str) -> Self {
         let mut read = HashMap::new();
         let mut has_port = false;
         for slice in slices {
             let ports = slice["ports"].as_array().into_iter().flatten();
             let mut of_this_name = ports.filter(|port| port["name"].as_str().unwrap_or_default() == port_name);
-            // A slice without the port has pods whose containers lack it.
+            // A slice without the port contains pods whose containers do not have it.
             let Some(port) = of_this_name.next() else { continue };
             has_port = true;
             for endpoint in slice["endpoints"].as_array().into_iter().flatten() {
                 let Some(pod) = endpoint["targetRef"]["name"].as_str() else { continue };
-                // What is not said is ready: discovery.k8s.io/v1, EndpointConditions.
+                // A missing value means ready: discovery.k8s.io/v1, EndpointConditions.
                 let is_ready = endpoint["conditions"]["ready"] != false;
                 let known = read.entry(pod).or_insert(Endpoint { is_ready, port: port["port"].as_u64() });
                 known.is_ready |= is_ready;
@@ -56,7 +56,7 @@ impl<'s> PodEndpoints<'s> {
         }
     }
 
-    /// Whether the pod takes requests: one that no slice has does not.
+    /// Returns whether the pod gets requests. A pod that is in no slice gets none.
     pub(super) fn is_ready(&self, pod: &str) -> Result<bool, Unread> {
         match self {
             Self::Read(endpoints) => Ok(endpoints.get(pod).is_some_and(|endpoint| endpoint.is_ready)),
@@ -64,7 +64,7 @@ impl<'s> PodEndpoints<'s> {
         }
     }
 
-    /// The number of the pod's port.
+    /// Returns the number of the pod's port.
     pub(super) fn port(&self, pod: &str) -> Option<u64> {
         match self {
             Self::Read(endpoints) => endpoints.get(pod)?.port,
@@ -73,12 +73,12 @@ impl<'s> PodEndpoints<'s> {
     }
 }
 
-/// The Service of a slice, in the slice's namespace.
+/// Returns the name of a slice's Service. It is in the slice's namespace.
 pub(crate) fn service(slice: &Value) -> Option<&str> {
     slice["metadata"]["labels"][SERVICE_NAME].as_str()
 }
 
-/// The slice without what is not used: addresses, zones, nodes.
+/// Removes the unused parts of the slice: addresses, zones, nodes.
 pub(crate) fn reduced(mut slice: Value) -> Value {
     for endpoint in slice.get_mut("endpoints").and_then(Value::as_array_mut).into_iter().flatten() {
         let Some(endpoint) = endpoint.as_object_mut() else { continue };

@@ -1,4 +1,4 @@
-//! Paths for the tests of what rests on them.
+//! Paths for tests.
 
 use super::{Behind, Declared, Facts, Membership, Pod, Switched};
 use crate::plan::mtls::{FarEnd, UpstreamContext};
@@ -7,7 +7,7 @@ use crate::plan::peer::{Effective, Mode, PolicyRef, PolicySource};
 use crate::plan::routes::RouteTarget;
 use crate::plan::settings::Switches;
 
-/// A pod in this namespace that a policy of the same namespace, `shop/a`, tells this mode.
+/// A pod in the namespace `shop`. The policy `shop/a` sets its mode.
 pub(crate) fn pod(name: &str, membership: Membership, mode: Mode) -> Pod {
     let policy = PolicyRef { namespace: "shop".into(), name: "a".into() };
     let source = PolicySource { level: PolicyLevel::Namespace, policy, mode: Some(mode), shadowed: Vec::new() };
@@ -23,7 +23,7 @@ pub(crate) fn pod(name: &str, membership: Membership, mode: Mode) -> Pod {
     }
 }
 
-/// A pod with a sidecar that has this mode.
+/// A pod with a sidecar in this mode.
 pub(crate) fn meshed(mode: Mode) -> Pod {
     pod("shop/m", Membership::Sidecar, mode)
 }
@@ -38,7 +38,7 @@ pub(crate) fn pods(pods: Vec<Pod>) -> Behind {
     Behind::Pods { service: "shop/cart".into(), port: Declared::Other, pods }
 }
 
-/// What is around an Upstream with this behind it, where auto-mTLS is off.
+/// The context of an Upstream with this destination, where auto-mTLS is off.
 pub(crate) fn around(behind: Behind) -> UpstreamContext {
     let facts = Facts::bare(RouteTarget::Other("u".into()), behind, Ok(Vec::new()));
     UpstreamContext { far_end: FarEnd::Path(Box::new(facts)), settings: Ok(switched(false)) }

@@ -1,7 +1,8 @@
-//! Between which steps of a plan requests through the gateway are answered with 503.
+//! The expected downtime of a plan: between which of its steps requests through the gateway get 503s.
 //!
-//! A plan that changes one end of a path before the other breaks it until the other follows. Its steps are applied one
-//! after the other to what was read, and the path model judges each route's target after each of them.
+//! A plan that changes one end of a path first breaks the path until the other end is changed too. The steps are
+//! applied one after the other to the state that was read. After each step, the path model judges the target of each
+//! route.
 
 use super::Facts;
 use super::effect::{Effect, PlannedWorld};
@@ -11,36 +12,36 @@ use super::routed::RouteWay;
 use super::survey::Surveys;
 use crate::plan::Unread;
 
-/// Steps between which a way is answered with 503.
+/// The steps between which requests get 503s.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Outage {
     pub shown: String,
-    /// The step after which it begins, from 1; none: it is so before the first.
+    /// The step after which it begins, from 1. `None` if it is so before the first step.
     pub begins: Option<usize>,
-    /// The step that ends it; none: no step does.
+    /// The step that ends it. `None` if no step does.
     pub ends: Option<usize>,
-    /// `plaintext, and it takes mutual TLS alone (STRICT, istio-system/default, mesh)`
+    /// The reason: `plaintext: it accepts only mutual TLS (STRICT, istio-system/default, mesh)`.
     pub why: String,
 }
 
-/// A way of which cannot be known whether it is answered after a step.
+/// A route for which it is unknown whether requests succeed after a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Doubt {
     pub shown: String,
-    /// From 1.
+    /// The number of the step, from 1.
     pub step: usize,
     pub why: Unread,
 }
 
-/// What becomes of the ways of a plan.
+/// The outages and doubts of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Forecast {
     pub outages: Vec<Outage>,
     pub doubts: Vec<Doubt>,
 }
 
-/// Applies the steps, each with its effects. What is answered with 503 before and after all of them is not this
-/// plan's doing, nor is a doubt that was there before it.
+/// Applies the steps, each with its effects. A path that is broken both before and after all steps is not reported,
+/// because the plan does not cause it. Neither is a doubt that existed before.
 pub(crate) fn forecast(mut world: PlannedWorld, ways: &[RouteWay], steps: &[Vec<Effect>]) -> Forecast {
     let mut states = vec![facts(&world.surveys(), ways)];
     for effects in steps {
@@ -82,7 +83,7 @@ fn outages(way: &RouteWay, states: &[&Facts]) -> Vec<Outage> {
     found
 }
 
-/// The first pair that is answered with 503, in words.
+/// Returns a text about the first pair whose requests get 503s.
 fn broken(facts: &Facts) -> Option<String> {
     first_broken(&pairs(facts)).map(|(cause, why)| format!("{}: {why}", facts.sends.words(cause)))
 }

@@ -1,14 +1,15 @@
-//! Why a sweep leaves a target alone: requests for it would be answered with 503 after the change, or may be.
+//! Why a bulk run skips a target: requests for it would get 503s after the change, or might.
 
 use super::pair::{PairState, ends, needs_certificate, nothing_behind, policy};
 use super::{Behind, Cause, Facts, Membership, Pod};
 use crate::error::Reason;
 use crate::plan::outcome::Objection;
 
-/// What flag gets past it.
+/// The hint with the flag that ignores the objection.
 const FORCE: &str = "--force proceeds anyway";
 
-/// Why Istio's TLS may not be answered there. A sweep takes only what can work: pods that are there and accept it.
+/// Returns why the target may not accept Istio's TLS. A bulk run changes only Upstreams that can work: their pods exist
+/// and accept it.
 pub(crate) fn against_tls(after: &Facts) -> Option<Objection> {
     let unknown = |what: String| Some(Objection::new(Reason::Unknown, format!("sidecars unknown: {what}")));
     let objection = match &after.behind {
@@ -25,8 +26,8 @@ pub(crate) fn against_tls(after: &Facts) -> Option<Objection> {
     objection.map(|objection| objection.hint(FORCE))
 }
 
-/// Why what is sent after a change may not be answered by the pods that are there. Where nothing else is sent than
-/// before, or only Settings tell what is sent and the pods accept either, nothing is against it.
+/// Returns why the existing pods may not accept what is sent after a change. There is no objection if the same is sent
+/// as before. If only Settings decide what is sent and they are unknown, there is none if the pods accept both.
 pub(crate) fn against(before: &Facts, after: &Facts) -> Option<Objection> {
     if before.sends.is_same_as(&after.sends) {
         return None;
@@ -37,13 +38,13 @@ pub(crate) fn against(before: &Facts, after: &Facts) -> Option<Objection> {
     }
 }
 
-/// Whether a pod may not answer what is sent after a change, as far as is known of it.
+/// Returns whether a pod may not accept what is sent after a change, as far as is known.
 pub(crate) fn may_break(before: &Facts, after: &Facts) -> bool {
     let is_broken = |(_, state): &(&Pod, PairState)| matches!(state, PairState::Broken { .. });
     !before.sends.is_same_as(&after.sends) && ends(after).iter().any(is_broken)
 }
 
-/// Whether gateways have to present the mesh's certificate after a change.
+/// Returns whether gateways must present the mesh's certificate after a change.
 pub(crate) fn needs_certificates(before: &Facts, after: &Facts) -> bool {
     let needs = |(_, state): &(&Pod, PairState)| needs_certificate(&after.sends, state);
     !before.sends.is_same_as(&after.sends) && ends(after).iter().any(needs)

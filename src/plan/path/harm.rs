@@ -1,4 +1,4 @@
-//! What a change does to the requests for a target: each pair of a gateway and a pod, before it and after it.
+//! The effect of a change on the requests for a target: compares each pair of a gateway and a pod before and after it.
 
 use std::collections::HashMap;
 
@@ -6,19 +6,19 @@ use super::pair::{Pair, PairState, first_broken, outside_host, pairs};
 use super::{Behind, Cause, Facts, Sends};
 use crate::plan::Unread;
 
-/// What a change does to the requests for a target.
+/// The effect of a change on the requests for a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Harm {
-    /// No pair is answered with 503 that was not before.
+    /// No pair becomes broken.
     None,
-    /// A pair is answered with 503 afterwards that is not known to be so now.
+    /// A pair is broken afterwards that is not known to be broken now.
     Broken { cause: Cause, why: String },
-    /// Whether one is cannot be known.
+    /// It is unknown whether a pair becomes broken.
     Unknown(Unread),
 }
 
-/// Compares the same target before and after a change. A pair that is answered with 503 already is not harmed, nor is
-/// one of which nothing changes.
+/// Compares the same target before and after a change. A pair that already is broken is not harmed. Neither is an
+/// unchanged pair.
 pub(crate) fn harm(before: &Facts, after: &Facts) -> Harm {
     match &after.behind {
         Behind::Pods { .. } => of_pods(before, after),
@@ -33,7 +33,8 @@ pub(crate) fn harm(before: &Facts, after: &Facts) -> Harm {
     }
 }
 
-/// Where only Settings tell what is sent and they are not known, a change that harms neither way is harmless.
+/// Compares the pairs. If only Settings decide what is sent and they are unknown, a change is harmless if it is
+/// harmless both with and without auto-mTLS.
 fn of_pods(before: &Facts, after: &Facts) -> Harm {
     let (Some(either), Sends::Unknown(why)) = (after.sends_either(), &after.sends) else {
         return of_pairs(before, after);

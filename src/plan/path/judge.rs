@@ -1,4 +1,4 @@
-//! The verdict: what is sent, held against what each pod takes and what the gateway can present.
+//! The verdict on a path: compares what is sent with what each pod accepts and what the gateway can present.
 
 use super::pair::{self, PairState};
 use super::{Announced, Behind, Cause, Facts, Membership, Pod, ProxyState, Sends, ShownCertificate, Shows, Verdict};
@@ -9,18 +9,18 @@ use crate::plan::peer::Mode;
 use crate::plan::pod;
 use crate::plan::routes::RouteTarget;
 
-/// The verdict, the sentence that says why, and what to type.
+/// The verdict, its reason, and the command that fixes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judged {
     pub verdict: Verdict,
-    /// What it is that does not work, or may not; none where it does, and where something could not be read.
+    /// The cause if something does not work, or may not. `None` if it works, or if something could not be read.
     pub cause: Option<Cause>,
     pub why: String,
-    /// What fixes it, or makes it known; none where nothing has to be.
+    /// How to fix the problem or make the verdict known. `None` if there is nothing to do.
     pub fix: Option<Hint>,
 }
 
-/// Judges.
+/// Computes the verdict.
 pub fn judge(facts: &Facts) -> Judged {
     if let Some(Acceptance::Rejected { reason }) = &facts.acceptance {
         return breaks(Cause::Rejected, format!("Gloo rejects it: {reason}"), None);
@@ -41,7 +41,7 @@ pub fn judge(facts: &Facts) -> Judged {
     }
 }
 
-/// Where no gateway runs nobody takes the request.
+/// Returns the verdict if no gateway has pods, so that nothing accepts the request.
 fn idle(facts: &Facts) -> Option<Judged> {
     let (first, others) = facts.proxies.as_ref().ok()?.split_first()?;
     let is_idle = first.is_idle && others.iter().all(|proxy| proxy.is_idle);
@@ -66,7 +66,8 @@ fn unknown(what: &str, why: &Unread) -> Judged {
     open(format!("{what} is unknown: {why}"), fix)
 }
 
-/// What is not in this cluster: nobody can see what it takes, but what is sent decides all the same.
+/// Returns the verdict for a host outside of this cluster. What the host accepts is unknown, but what is sent still
+/// decides.
 fn outside(facts: &Facts, kind: &str) -> Judged {
     let host = pair::outside_host(kind);
     let (verdict, why) = match &facts.sends {
@@ -133,7 +134,7 @@ fn broken(facts: &Facts, states: &[PairState]) -> Option<Judged> {
     Some(breaks(cause, format!("{who} {does} {sent} with 503: {why}"), command(facts, cause)))
 }
 
-/// What fixes it, to be typed; nothing where it is more than one command.
+/// Returns the command that fixes the cause. `None` if it takes more than one command.
 fn command(facts: &Facts, cause: Cause) -> Option<Hint> {
     match cause {
         Cause::NoSidecar => match (barred(facts), upstream(&facts.target)) {
@@ -148,7 +149,7 @@ fn command(facts: &Facts, cause: Cause) -> Option<Hint> {
         Cause::StrictPeer => Some(enable_mtls(facts)),
         Cause::DisabledPeer => opened(facts).map(Hint::from),
         Cause::NotAnnounced => match (&facts.sends, &facts.target) {
-            // What somebody wrote there is not replaced.
+            // The `alpnProtocols` that another client set are not replaced.
             (Sends::Istio { announced: Announced::AsAnother, .. }, RouteTarget::Upstream { namespace, name }) => {
                 Some(kubectl("edit upstreams.gloo.solo.io").value(name).with("-n", namespace).into())
             }
@@ -169,14 +170,14 @@ fn enroll(facts: &Facts) -> Option<Hint> {
     }
 }
 
-/// Why none of the pods without a sidecar gets one, whatever their namespace says.
+/// Returns why none of the pods without a sidecar gets one, whatever their namespace's labels are.
 fn barred(facts: &Facts) -> Option<&'static str> {
     let mut without = pods(facts).iter().filter(|pod| pod.membership == Membership::Outside);
     let first = without.next()?.barred?;
     without.all(|pod| pod.barred.is_some()).then_some(first)
 }
 
-/// What lets its pods take mutual TLS, where a policy keeps it from one.
+/// Returns the command that lets the pods accept mutual TLS, if a policy prevents that.
 fn opened(facts: &Facts) -> Option<CommandLine> {
     let namespace = pods_namespace(facts)?;
     let mut policies = pods(facts).iter().filter(|pod| pod.membership == Membership::Sidecar);
@@ -184,13 +185,13 @@ fn opened(facts: &Facts) -> Option<CommandLine> {
     Some(policy.opened_by(namespace))
 }
 
-/// Istio's TLS, once its pods take it and every proxy can present the certificate: before that it would break what
-/// works.
+/// Returns the command that enables Istio's TLS. Before it come the commands that let the pods accept it and let every
+/// proxy present the certificate, because otherwise working requests would break.
 fn enable_mtls(facts: &Facts) -> Hint {
     held_back(facts).unwrap_or_default().command(enabling(facts))
 }
 
-/// What comes before it, with the words between the two.
+/// Returns the commands that must come first, with the words between them.
 fn held_back(facts: &Facts) -> Option<Hint> {
     let lacking = facts.proxies.iter().flatten().find(|proxy| proxy.lacks.as_ref().is_ok_and(|it| !it.is_empty()));
     let first = opened(facts).into_iter().chain(lacking.map(inject));
@@ -204,7 +205,7 @@ fn enabling(facts: &Facts) -> CommandLine {
     }
 }
 
-/// `name`, or `namespace/name` outside of gloo-system, as `-u` takes it.
+/// Returns the Upstream as a value for `-u`: `name`, or `namespace/name` outside of gloo-system.
 fn upstream(target: &RouteTarget) -> Option<String> {
     match target {
         RouteTarget::Upstream { namespace, name } if namespace == "gloo-system" => Some(name.clone()),
@@ -227,7 +228,7 @@ fn pods_namespace(facts: &Facts) -> Option<&str> {
     }
 }
 
-/// Why no proxy, or not every one, can present the certificate.
+/// Returns the verdict if not every proxy can present the certificate.
 fn against_proxies(facts: &Facts) -> Option<Judged> {
     let proxies = match &facts.proxies {
         Err(why) => return Some(unknown("whether the gateway has Istio's sidecars", why)),
@@ -258,7 +259,7 @@ fn against_proxies(facts: &Facts) -> Option<Judged> {
     Some(unknown("whether the gateway has Istio's sidecars", unread))
 }
 
-/// What shows why a certificate that is over was not renewed, or fetches another root.
+/// Returns the command that shows why an expired certificate was not renewed, or that fetches another root.
 fn renewed((_, certificate): (&str, &ShownCertificate)) -> Hint {
     let ShownCertificate { pod, namespace, .. } = certificate;
     let command = match certificate.left <= 0 {
@@ -268,7 +269,8 @@ fn renewed((_, certificate): (&str, &ShownCertificate)) -> Hint {
     command.with("-n", namespace).into()
 }
 
-/// TLS whose certificate comes from a cluster that a proxy does not have: Envoy refuses it.
+/// Returns the verdict for TLS whose certificate comes from an SDS cluster that a proxy does not have. Envoy rejects
+/// it.
 fn without_sds(facts: &Facts) -> Option<Judged> {
     if !matches!(facts.sends, Sends::Tls { shows: Shows::CertificateOfSds, .. }) {
         return None;
@@ -281,7 +283,7 @@ fn without_sds(facts: &Facts) -> Option<Judged> {
     })
 }
 
-/// The command that gives a gateway Istio's sidecars.
+/// Returns the command that adds Istio's sidecars to a gateway.
 pub(crate) fn inject(proxy: &ProxyState) -> CommandLine {
     if proxy.of_gateway_api {
         return gloo_rs("upgrade-values");
@@ -291,7 +293,7 @@ pub(crate) fn inject(proxy: &ProxyState) -> CommandLine {
     if namespace == "gloo-system" { inject } else { inject.with("-n", namespace) }
 }
 
-/// Every pod answers: by what.
+/// Returns the verdict if every pod answers.
 fn works(facts: &Facts, pods: &[&Pod], states: &[PairState]) -> Judged {
     let all = states.len();
     let mtls = states.iter().filter(|state| **state == PairState::Mtls).count();

@@ -1,7 +1,7 @@
-//! How the gateway speaks to what answers, and whether that works: one verdict over facts.
+//! What the gateway sends to a destination, and whether that works: one verdict from facts.
 //!
-//! Each fact says which object it is from. What could not be read never becomes "ok": a verdict over it is
-//! `unknown`, unless what is known decides alone.
+//! Each fact names the object that it comes from. Something that could not be read never becomes "ok": the verdict is
+//! `unknown`, unless the known facts are enough.
 
 pub(crate) mod behind;
 pub(crate) mod causes;
@@ -31,7 +31,7 @@ pub use sends::{Announced, Sends, Shows};
 pub(crate) use sends::{Switched, of_service, of_upstream};
 pub(crate) use survey::{ROOT_NAMESPACE, Survey};
 
-/// In one word.
+/// The verdict on a path in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Verdict {
     /// Istio's mutual TLS to every pod.
@@ -41,17 +41,17 @@ pub enum Verdict {
     /// Mutual TLS to some pods, plaintext to others.
     Mixed,
     Plaintext,
-    /// Requests are answered with 503, all or some.
+    /// All or some requests get 503s.
     Broken,
-    /// What decides could not be read.
+    /// A fact that decides could not be read.
     Unknown,
 }
 
 impl Verdict {
-    /// Every verdict there is.
+    /// All verdicts.
     pub const ALL: [Self; 6] = [Self::Mtls, Self::Tls, Self::Mixed, Self::Plaintext, Self::Broken, Self::Unknown];
 
-    /// Its name everywhere.
+    /// Returns the name of the verdict in all output.
     pub fn name(self) -> &'static str {
         match self {
             Self::Mtls => "mtls",
@@ -63,7 +63,7 @@ impl Verdict {
         }
     }
 
-    /// The verdict of this name.
+    /// Returns the verdict with this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|verdict| verdict.name() == name)
     }
@@ -75,35 +75,35 @@ impl std::fmt::Display for Verdict {
     }
 }
 
-/// How a pod is in the mesh.
+/// Whether and how a pod is in the mesh.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Membership {
-    /// It has a sidecar, which takes mutual TLS.
+    /// It has a sidecar, which accepts mutual TLS.
     Sidecar,
-    /// ztunnel stands before it: it takes no TLS of Gloo's, and policies hold for it all the same.
+    /// It is behind a ztunnel. It does not accept TLS from Gloo, but policies apply to it.
     Ambient,
     Outside,
 }
 
-/// A pod that answers.
+/// A pod behind a target.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pod {
     pub namespace: String,
     pub name: String,
     pub membership: Membership,
-    /// The control plane that injected its sidecar.
+    /// The revision of the control plane that injected its sidecar.
     pub revision: Option<String>,
-    /// What it takes, if anybody is there to say so.
+    /// What it accepts.
     pub demands: Result<Effective, Unread>,
-    /// The modes between which it is open what it takes: those of its ports, where its own is not known by its number.
+    /// The possible modes, where the number of its port is unknown: those of all its ports.
     pub port_modes: Vec<(u64, Mode)>,
-    /// Whether it takes requests.
+    /// Whether it gets requests.
     pub ready: Result<bool, Unread>,
-    /// Why it gets no sidecar, whatever its namespace says.
+    /// Why it gets no sidecar, whatever its namespace's labels are.
     pub barred: Option<&'static str>,
 }
 
-/// `shop/cart-1`
+/// Writes `shop/cart-1`.
 impl std::fmt::Display for Pod {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}/{}", self.namespace, self.name)
@@ -111,7 +111,7 @@ impl std::fmt::Display for Pod {
 }
 
 impl Pod {
-    /// Whether it accepts the same as another: the same kind of traffic in the same modes.
+    /// Returns whether it accepts the same as another pod: the same kind of traffic in the same modes.
     pub fn accepts_as(&self, other: &Self) -> bool {
         let mode = |pod: &Self| pod.demands.as_ref().map(|effective| effective.mode).map_err(Unread::clone);
         self.membership == other.membership
@@ -120,16 +120,16 @@ impl Pod {
     }
 }
 
-/// What Istio takes a Service's port for, by its `appProtocol` or the beginning of its name.
+/// The protocol that Istio uses for a Service's port, by its `appProtocol` or the beginning of its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Declared {
-    /// HTTP or gRPC: before it a sidecar takes no TLS but the mesh's.
+    /// HTTP or gRPC. A sidecar accepts only the mesh's TLS on such a port.
     Http,
-    /// Anything else, or nothing: other TLS goes through to the application.
+    /// Any other or no protocol. Other TLS is passed through to the application.
     Other,
 }
 
-/// What is behind.
+/// What is behind a target.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Behind {
     /// The Upstream that a route names does not exist.
@@ -142,65 +142,65 @@ pub enum Behind {
     NoService {
         service: String,
     },
-    /// A Service without that port: Gloo makes no endpoints of it.
+    /// A Service without that port. Gloo creates no endpoints for it.
     NoPort {
         service: String,
         port: u64,
     },
-    /// A Service whose endpoints somebody makes by hand.
+    /// A Service whose endpoints are maintained manually.
     ByHand {
         service: String,
     },
-    /// No Service of this cluster: `static`, `aws`.
+    /// Not a Service of this cluster: `static`, `aws`.
     Outside {
         kind: String,
     },
     Unknown(Unread),
 }
 
-/// A gateway proxy and what it lacks to present Istio's certificate.
+/// A gateway proxy, and what it needs to present Istio's certificate.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProxyState {
     /// `gloo-system/gateway-proxy`
     pub name: String,
-    /// Whether Gloo's controller owns it, so that `inject` does not.
+    /// Whether Gloo's controller owns it, so that `inject` does not change it.
     pub of_gateway_api: bool,
-    /// Whether it is scaled to nothing.
+    /// Whether it is scaled to 0.
     pub is_idle: bool,
     pub lacks: Result<Vec<String>, Unread>,
-    /// What its pods show the mesh; none: nobody asked them.
+    /// The certificates that its pods present to the mesh. `None` if they were not requested.
     pub certificates: Option<Result<Vec<ShownCertificate>, Unread>>,
 }
 
 impl ProxyState {
-    /// A proxy of which nothing but its name is known.
+    /// Creates a proxy of which only the name is known.
     pub fn named(name: &str) -> Self {
         let lacks = Err(format!("gateway proxy {name} has no label to find it by").into());
         Self { name: name.to_owned(), of_gateway_api: false, is_idle: false, lacks, certificates: None }
     }
 
-    /// Why its certificates are not known, if somebody asked for them.
+    /// Returns why its certificates are unknown, if they were requested.
     pub fn unread_certificates(&self) -> Option<&Unread> {
         self.certificates.as_ref()?.as_ref().err()
     }
 }
 
-/// A certificate that a gateway's pod shows the mesh, as its Envoy tells.
+/// A certificate that a gateway's pod presents to the mesh, as its Envoy reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShownCertificate {
     pub namespace: String,
     pub pod: String,
     /// `spiffe://cluster.local/ns/gloo-system/sa/gateway-proxy`
     pub id: String,
-    /// RFC 3339.
+    /// The end of its validity, RFC 3339.
     pub ends: String,
-    /// Seconds until then; negative: it is over.
+    /// Seconds until the end. Zero or negative if it has expired.
     pub left: i64,
-    /// Whether its root is the one that istiod hands out; none: not known.
+    /// Whether its root is the one that istiod distributes. `None` if unknown.
     pub is_of_the_mesh: Option<bool>,
 }
 
-/// The facts of a target and what follows from them.
+/// The facts of a target and the verdict from them.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Described {
     pub facts: Facts,
@@ -208,7 +208,7 @@ pub(crate) struct Described {
 }
 
 impl Described {
-    /// What is said about it on the cluster that was typed.
+    /// Sets the cluster of the command line in the fix.
     #[must_use]
     pub(crate) fn on(mut self, target: &crate::command::TypedTarget) -> Self {
         self.judged.fix = self.judged.fix.map(|hint| hint.on(target));
@@ -223,22 +223,22 @@ impl From<Facts> for Described {
     }
 }
 
-/// All that is known of one target.
+/// All known facts of one target.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Facts {
     pub target: RouteTarget,
     pub sends: Sends,
-    /// The object that decides it.
+    /// The object or setting that decides what is sent.
     pub sends_by: String,
     pub behind: Behind,
     pub proxies: Result<Vec<ProxyState>, Unread>,
-    /// None where no object of Gloo's stands for it.
+    /// `None` if no object of Gloo's represents the target.
     pub acceptance: Option<Acceptance>,
     pub owner: Option<Owner>,
 }
 
 impl Facts {
-    /// Those of a target of which nothing is read but this.
+    /// Creates the facts of a target of which nothing else is read.
     pub fn bare(target: RouteTarget, behind: Behind, proxies: Result<Vec<ProxyState>, Unread>) -> Self {
         let sends = match &behind {
             Behind::Unknown(why) => Sends::Unknown(why.clone()),
@@ -247,13 +247,13 @@ impl Facts {
         Self { target, sends, sends_by: String::new(), behind, proxies, acceptance: None, owner: None }
     }
 
-    /// The same target where this is sent.
+    /// Returns the facts of the same target with something else sent.
     #[must_use]
     pub fn sending(&self, sends: Sends) -> Self {
         Self { sends, ..self.clone() }
     }
 
-    /// Whether the gateways send the same as before, and can.
+    /// Returns whether the gateways send the same as before, and have the same parts missing.
     pub fn is_sent_as(&self, before: &Self) -> bool {
         let lacks = |facts: &Self| {
             let proxies = facts.proxies.as_ref().map_err(Unread::clone)?;
@@ -262,13 +262,14 @@ impl Facts {
         self.sends.is_same_as(&before.sends) && lacks(self) == lacks(before)
     }
 
-    /// What is sent where only Settings tell it and they are not known: by auto-mTLS, and without it.
+    /// Returns both possibilities where only Settings decide what is sent and they are unknown: with auto-mTLS, and
+    /// without it.
     pub fn sends_either(&self) -> Option<[Self; 2]> {
         let is_unknown = matches!(self.sends, Sends::Unknown(_));
         is_unknown.then(|| [Sends::PerPod, Sends::Plaintext { why: String::new() }].map(|sends| self.sending(sends)))
     }
 
-    /// The pods, if they are known.
+    /// Returns the pods, if they are known.
     pub fn pods(&self) -> Option<&[Pod]> {
         match &self.behind {
             Behind::Pods { pods, .. } => Some(pods),
@@ -276,7 +277,7 @@ impl Facts {
         }
     }
 
-    /// The pods, if they are known, and what Istio takes their port for.
+    /// Returns the pods, if they are known, and the protocol of their port.
     pub fn pods_and_port(&self) -> Option<(&[Pod], Declared)> {
         match &self.behind {
             Behind::Pods { pods, port, .. } => Some((pods, *port)),
@@ -284,7 +285,7 @@ impl Facts {
         }
     }
 
-    /// Every reason why something is not known.
+    /// Returns every reason why something is unknown.
     pub fn unread(&self) -> Vec<&Unread> {
         let mut all: Vec<&Unread> = Vec::new();
         if let Sends::Unknown(why) = &self.sends {

@@ -1,26 +1,26 @@
-//! A pair of a gateway and a pod: what the gateway sends, held against what the pod accepts.
+//! A pair of a gateway and a pod: compares what the gateway sends with what the pod accepts.
 
 use super::{Announced, Behind, Cause, Declared, Facts, Membership, Pod, ProxyState, Sends, ShownCertificate, Shows};
 use crate::plan::Unread;
 use crate::plan::peer::{Effective, Mode};
 use crate::plan::sidecars::state::SidecarPart;
 
-/// What happens to requests of a pair.
+/// The result of the requests of a pair.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PairState {
     Mtls,
     Tls,
     Plaintext,
-    /// They are answered with 503.
+    /// They get 503s.
     Broken {
         cause: Cause,
         why: String,
     },
     Unknown {
-        /// Where it is more than something that could not be read.
+        /// The cause, if it is more than something that could not be read.
         cause: Option<Cause>,
         why: String,
-        /// The rule of a Role that would make it known.
+        /// The Role rule that would make it known.
         rule: Option<String>,
     },
 }
@@ -38,15 +38,15 @@ impl PairState {
 /// A gateway and a ready pod behind a target.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Pair<'f> {
-    /// None where the gateways are not known.
+    /// `None` if the gateways are unknown.
     pub proxy: Option<&'f ProxyState>,
     pub pod: &'f Pod,
-    /// What the pod does with what is sent, whether the gateway can send it or not.
+    /// The result at the pod alone, whether the gateway can send this or not.
     pub ends: PairState,
     pub state: PairState,
 }
 
-/// Why nothing answers there, whatever is sent.
+/// Returns why nothing answers, whatever is sent.
 pub(crate) fn nothing_behind(facts: &Facts) -> Option<(Cause, String)> {
     Some(match &facts.behind {
         Behind::NoUpstream => (Cause::NoUpstream, format!("{} is not there", facts.target)),
@@ -62,14 +62,14 @@ pub(crate) fn nothing_behind(facts: &Facts) -> Option<(Cause, String)> {
     })
 }
 
-/// What each pod that is not known to be unready does with what is sent: the others get no request.
+/// Returns the result at each pod that is not known to be unready. Unready pods get no requests.
 pub(crate) fn ends(facts: &Facts) -> Vec<(&Pod, PairState)> {
     let Some((pods, port)) = facts.pods_and_port() else { return Vec::new() };
     let ready = pods.iter().filter(|pod| pod.ready != Ok(false));
     ready.map(|pod| (pod, of_pod(&facts.sends, pod, port))).collect()
 }
 
-/// Every pair of a gateway that wants pods and a pod that is not known to be unready.
+/// Returns every pair of a gateway that is not scaled to 0 and a pod that is not known to be unready.
 pub(crate) fn pairs(facts: &Facts) -> Vec<Pair<'_>> {
     ends(facts).into_iter().flat_map(|(pod, ends)| of_gateways(facts, pod, &ends)).collect()
 }
@@ -92,8 +92,8 @@ fn of_gateways<'f>(facts: &'f Facts, pod: &'f Pod, ends: &PairState) -> Vec<Pair
     }
 }
 
-/// Why requests are answered with 503, where they are by one of these pairs. What a pod does with a request comes before
-/// what a gateway lacks: with another gateway it would be broken too.
+/// Returns why one of these pairs is broken. A pair that is broken at the pod comes first, because another gateway
+/// would not help.
 pub(crate) fn first_broken<'p>(pairs: impl IntoIterator<Item = &'p Pair<'p>>) -> Option<(Cause, &'p str)> {
     let broken = pairs.into_iter().filter_map(|pair| match &pair.state {
         PairState::Broken { cause, why } => Some((matches!(pair.ends, PairState::Broken { .. }), *cause, why.as_str())),
@@ -102,12 +102,12 @@ pub(crate) fn first_broken<'p>(pairs: impl IntoIterator<Item = &'p Pair<'p>>) ->
     broken.min_by_key(|(is_of_pod, ..)| !is_of_pod).map(|(_, cause, why)| (cause, why))
 }
 
-/// Whether the gateway has to present the mesh's certificate for this.
+/// Returns whether the gateway must present the mesh's certificate for this.
 pub(crate) fn needs_certificate(sends: &Sends, state: &PairState) -> bool {
     !matches!(state, PairState::Broken { .. }) && (*state == PairState::Mtls || matches!(sends, Sends::Istio { .. }))
 }
 
-/// What the gateway's own half makes of what a pod would do.
+/// Combines the result at the pod with what the gateway can present.
 pub(crate) fn from_gateway(sends: &Sends, proxy: &ProxyState, ends: PairState) -> PairState {
     if needs_certificate(sends, &ends) {
         return match &proxy.lacks {
@@ -130,7 +130,7 @@ pub(crate) fn from_gateway(sends: &Sends, proxy: &ProxyState, ends: PairState) -
     ends
 }
 
-/// A certificate of the gateway that no sidecar accepts.
+/// Returns the broken state if no sidecar accepts the gateway's certificate.
 fn refused(proxy: &ProxyState) -> Option<PairState> {
     let (what, certificate) = refused_certificate(proxy)?;
     let sentence = format!("gateway {}: {what} of pod {}", proxy.name, certificate.pod);
@@ -140,15 +140,15 @@ fn refused(proxy: &ProxyState) -> Option<PairState> {
     })
 }
 
-/// The certificate that no sidecar accepts, and which part of it is wrong.
+/// Returns the certificate that no sidecar accepts, and which part of it is wrong.
 pub(crate) fn refused_certificate(proxy: &ProxyState) -> Option<(&'static str, &ShownCertificate)> {
     let certificates = proxy.certificates.as_ref()?.as_ref().ok()?;
     let expired = certificates.iter().find(|it| it.left <= 0).map(|it| ("the certificate", it));
     expired.or_else(|| certificates.iter().find(|it| it.is_of_the_mesh == Some(false)).map(|it| ("the root", it)))
 }
 
-/// What is sent to a pod behind this port, held against what the pod accepts. Whether the gateway can send it is
-/// [`from_gateway`].
+/// Compares what is sent to a pod behind this port with what the pod accepts. Whether the gateway can send it is
+/// decided in [`from_gateway`].
 pub(crate) fn of_pod(sends: &Sends, pod: &Pod, port: Declared) -> PairState {
     match (sends, pod.membership) {
         (Sends::Unknown(why), _) => PairState::Unknown { cause: None, why: why.why.clone(), rule: why.rule.clone() },
@@ -167,7 +167,7 @@ pub(crate) fn of_pod(sends: &Sends, pod: &Pod, port: Declared) -> PairState {
     }
 }
 
-/// Of a pod that is held to the mesh's policies.
+/// Returns the result for a pod to which the mesh's policies apply.
 fn under(mode: Mode, sends: &Sends, pod: &Pod, port: Declared) -> PairState {
     let is_ambient = pod.membership == Membership::Ambient;
     match sends {
@@ -208,8 +208,9 @@ struct Own<'s> {
     shows: Shows,
 }
 
-/// TLS that is not Istio's, before a sidecar. Where the sidecar ends it, it wants a certificate of the mesh; where it does
-/// not, it is the application's, unless the port is declared HTTP: there is no filter chain for it then.
+/// Returns the result of TLS that is not Istio's, sent to a sidecar. If the sidecar terminates it, it requires a
+/// certificate of the mesh. If not, the TLS is passed to the application, unless the port is declared HTTP, because
+/// then there is no filter chain for it.
 fn own(pod: &Pod, mode: Mode, own: &Own<'_>, port: Declared) -> PairState {
     let is_ended = mode == Mode::Strict || (mode == Mode::Permissive && own.announced == Announced::AsTheMeshs);
     let mode_of = format!("{mode} ({})", policy(pod));
@@ -230,7 +231,7 @@ fn own(pod: &Pod, mode: Mode, own: &Own<'_>, port: Declared) -> PairState {
     }
 }
 
-/// What tells the pod its mode: `istio-system/default, mesh`.
+/// Returns the policy that sets the pod's mode: `istio-system/default, mesh`.
 pub(crate) fn policy(pod: &Pod) -> String {
     let effective = pod.demands.as_ref().ok();
     effective.and_then(Effective::set_by).map_or_else(|| "Istio's default".to_owned(), ToString::to_string)
@@ -241,7 +242,7 @@ pub(crate) fn count(number: usize) -> String {
     if number == 1 { "1 pod".to_owned() } else { format!("{number} pods") }
 }
 
-/// What is outside of the cluster: `a host of type static`, `host db.example (ExternalName)`.
+/// Returns the text for a host outside of the cluster: `a host of type static`, `host db.example (ExternalName)`.
 pub(crate) fn outside_host(kind: &str) -> String {
     match kind.split_once(' ') {
         Some((by, host)) => format!("host {host} ({by})"),
@@ -249,7 +250,7 @@ pub(crate) fn outside_host(kind: &str) -> String {
     }
 }
 
-/// The first of what is missing, and how much more there is.
+/// Returns the first missing parts, and the number of the others.
 pub(crate) fn missing(parts: &[String]) -> String {
     const NAMED: usize = 3;
     let more = if parts.len() > NAMED { format!(" and {} more parts", parts.len() - NAMED) } else { String::new() };

@@ -1,4 +1,4 @@
-//! What routes lead to: Upstreams by name, and Services without an Upstream in between.
+//! The destinations of routes: Upstreams by name, and Services without an Upstream in between.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -11,45 +11,46 @@ use crate::model::{Kind, Object, ObjectRef, kinds};
 use crate::plan::destinations;
 use crate::plan::routes::{RouteTarget, listeners};
 
-/// Kinds whose objects name destinations. Gloo's Gateways say as well which proxies serve the others.
+/// Kinds whose objects contain destinations. Gloo's Gateways also show which proxies serve the other objects.
 pub(crate) const ROUTES: [&Kind; 5] =
     [&kinds::GATEWAY, &kinds::VIRTUAL_SERVICE, &kinds::ROUTE_TABLE, &kinds::UPSTREAM_GROUP, &kinds::HTTP_ROUTE];
 
-/// What a route leads to, and the gateways that serve the route.
+/// The destination of a route, and the gateways that serve the route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RouteWay {
     /// `upstream gloo-system/default-httpbin-8000`
     pub shown: String,
     pub target: RouteTarget,
     pub gateways: ServingGateways,
-    /// The namespace of the Gloo whose gateways they are.
+    /// The namespace of the Gloo installation to which the gateways belong.
     pub installation: String,
 }
 
 impl RouteWay {
-    /// The facts of its target, with the gateways that lead there alone.
+    /// Returns the facts of its target, with only the gateways that lead there.
     pub(crate) fn facts(&self, surveys: &Surveys<'_>) -> Facts {
         let survey = surveys.for_installation(&self.installation);
         self.gateways.narrow(survey, survey.of_target(&self.target))
     }
 
-    /// The same where the Upstream that it leads through is this.
+    /// Returns the facts with this Upstream as the target.
     pub(crate) fn facts_through(&self, surveys: &Surveys<'_>, upstream: &Object) -> Facts {
         let survey = surveys.for_installation(&self.installation);
         self.gateways.narrow(survey, survey.of_upstream(upstream))
     }
 }
 
-/// The gateways that serve a route, by the kinds of objects that name it.
+/// The gateways that serve a route, by the kinds of the objects that contain it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ServingGateways {
-    /// Gloo's own proxies, where a `VirtualService`, `RouteTable`, `UpstreamGroup` or `Gateway` of Gloo's names it.
+    /// Gloo's own proxies, if a `VirtualService`, `RouteTable`, `UpstreamGroup` or `Gateway` of Gloo contains the
+    /// route.
     classic: BTreeSet<Classic>,
-    /// Any of them.
+    /// Any of Gloo's own proxies.
     any_classic: bool,
-    /// Those of the Gateway API, `namespace/name`.
+    /// Gateways of the Gateway API, `namespace/name`.
     of_gateway_api: BTreeSet<String>,
-    /// Any of the Gateway API's: an `HTTPRoute` names it that another one delegates to.
+    /// Any gateway of the Gateway API, because another `HTTPRoute` delegates to the one that contains the route.
     any_of_gateway_api: bool,
 }
 
@@ -58,11 +59,11 @@ pub(crate) struct ServingGateways {
 struct Classic {
     /// The namespace of the object.
     home: String,
-    /// None: Gateways do not tell which, so any.
+    /// `None` means any proxy, because the Gateways do not show which one.
     proxy: Option<Listens>,
 }
 
-/// A proxy by the Gateway that names it.
+/// A proxy, and the namespace of the Gateway that names it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Listens {
     gateway_namespace: String,
@@ -70,7 +71,7 @@ struct Listens {
 }
 
 impl ServingGateways {
-    /// Every gateway there is.
+    /// Returns all gateways.
     pub(crate) fn all() -> Self {
         Self { any_classic: true, any_of_gateway_api: true, ..Self::default() }
     }
@@ -86,8 +87,8 @@ impl ServingGateways {
         Self { any_of_gateway_api: of_gateway_api.is_empty(), of_gateway_api, ..Self::default() }
     }
 
-    /// The same where any proxy of an installation may serve the routes that it reads; none where it reads none. An
-    /// `HTTPRoute` that none of its proxies serves is another controller's.
+    /// Returns the gateways for an installation in which any proxy may serve the routes that it reads. `None` if it
+    /// reads none of them. An `HTTPRoute` that none of its proxies serves belongs to another controller.
     pub(crate) fn of_any_proxy(&self, survey: &Survey<'_>) -> Option<Self> {
         let is_read = |classic: &Classic| survey.installation().watches(&classic.home);
         let any_classic = self.any_classic || self.classic.iter().any(is_read);
@@ -101,7 +102,7 @@ impl ServingGateways {
         self.of_gateway_api.extend(other.of_gateway_api);
     }
 
-    /// Whether a proxy of this installation serves the route.
+    /// Returns whether a proxy of this installation serves the route.
     pub(crate) fn serve(&self, installation: &Installation, proxy: &ProxyState) -> bool {
         if proxy.of_gateway_api {
             return self.any_of_gateway_api || self.of_gateway_api.contains(&proxy.name);
@@ -115,12 +116,12 @@ impl ServingGateways {
         self.any_classic || self.classic.iter().any(serves)
     }
 
-    /// Whether one of an installation's proxies serves the route.
+    /// Returns whether any proxy of an installation serves the route.
     pub(crate) fn serve_any(&self, survey: &Survey<'_>) -> bool {
         survey.proxies().iter().any(|proxy| self.serve(survey.installation(), proxy))
     }
 
-    /// The facts with the gateways alone that serve the route.
+    /// Keeps only the gateways that serve the route.
     fn narrow(&self, survey: &Survey<'_>, mut facts: Facts) -> Facts {
         if let Ok(proxies) = &mut facts.proxies {
             proxies.retain(|proxy| self.serve(survey.installation(), proxy));
@@ -129,7 +130,7 @@ impl ServingGateways {
     }
 }
 
-/// What routes name.
+/// The destinations of all routes.
 #[derive(Debug, Default)]
 pub(crate) struct Routed {
     /// Gateways of Gloo's own API.
@@ -141,12 +142,12 @@ pub(crate) struct Routed {
 }
 
 impl Routed {
-    /// Nothing yet, where Gloo's own Gateways are these.
+    /// Creates an empty collection with these Gateways of Gloo's own API.
     pub(crate) fn by(listeners: Vec<Object>) -> Self {
         Self { listeners, ..Self::default() }
     }
 
-    /// What these Gateways of Gloo's name themselves.
+    /// Collects the destinations in these Gateways of Gloo themselves.
     pub(crate) fn of_gateways(gateways: &[Object]) -> Self {
         let mut routed = Self::by(gateways.to_vec());
         for gateway in gateways {
@@ -155,7 +156,7 @@ impl Routed {
         routed
     }
 
-    /// Adds what an object with routes names.
+    /// Adds the destinations in an object with routes.
     pub(crate) fn add(&mut self, object: &Object) {
         let gateways = self.serving(object);
         for destination in destinations::read(object) {
@@ -177,8 +178,8 @@ impl Routed {
         }
     }
 
-    /// The gateways that serve the routes of an object. Only of a `VirtualService` and a `Gateway` they are known by name;
-    /// any proxy may serve what others delegate to.
+    /// Returns the gateways that serve the routes of an object. They are known by name only for a `VirtualService` and
+    /// a `Gateway`. Objects that others delegate to may be served by any proxy.
     fn serving(&self, object: &Object) -> ServingGateways {
         if *object.reference.kind == kinds::HTTP_ROUTE {
             return ServingGateways::of_http_route(object);
@@ -201,14 +202,14 @@ impl Routed {
                 })
             })
             .collect();
-        // What no Gateway seems to serve may be served all the same.
+        // The object may be served although no Gateway seems to serve it.
         if classic.is_empty() {
             classic.insert(Classic { home: home.clone(), proxy: None });
         }
         ServingGateways { classic, ..ServingGateways::default() }
     }
 
-    /// Adds what was found in others of the same Gateways.
+    /// Adds the destinations of another collection with the same Gateways.
     pub(crate) fn extend(&mut self, other: Self) {
         for (upstream, gateways) in other.upstreams {
             self.upstreams.entry(upstream).or_default().add(gateways);
@@ -219,17 +220,18 @@ impl Routed {
         self.to_services.extend(other.to_services);
     }
 
-    /// Routes to Services without an Upstream in between: what to call each, its target, the gateways that serve it.
+    /// Returns the routes to Services without an Upstream in between: its text, its target, and the gateways that serve
+    /// it.
     pub(crate) fn to_services(&self) -> &[(String, RouteTarget, ServingGateways)] {
         &self.to_services
     }
 
-    /// The gateways that serve routes to this Upstream; none where no route names it.
+    /// Returns the gateways that serve routes to this Upstream. `None` if no route leads to it.
     pub(crate) fn gateways(&self, upstream: &ObjectRef) -> Option<&ServingGateways> {
         self.upstreams.get(&(upstream.namespace.clone(), upstream.name.clone()))
     }
 
-    /// The facts with the gateways alone that lead to the target; all of them where no route is known to.
+    /// Keeps only the gateways that lead to the target. Keeps all if no route to it is known.
     pub(crate) fn narrow(&self, survey: &Survey<'_>, facts: Facts) -> Facts {
         let gateways = match &facts.target {
             RouteTarget::Upstream { namespace, name } => self.upstreams.get(&(namespace.clone(), name.clone())),
@@ -238,7 +240,7 @@ impl Routed {
         };
         let Some(gateways) = gateways else { return facts };
         let narrowed = gateways.narrow(survey, facts.clone());
-        // A gateway that was not found is no reason to forget those that were.
+        // If no such gateway was found, the found ones are kept.
         if narrowed.proxies.as_ref().is_ok_and(Vec::is_empty) { facts } else { narrowed }
     }
 }
@@ -255,7 +257,7 @@ mod tests {
         ProxyState { of_gateway_api, ..ProxyState::named(name) }
     }
 
-    /// Gloo in this namespace, which watches these; none: all.
+    /// Gloo in this namespace, which watches these namespaces. An empty list means all.
     fn gloo(namespace: &str, watched: &[&str]) -> Installation {
         let mut snapshot = Snapshot::new(Unknown::because("it was not requested"));
         let settings = json!({

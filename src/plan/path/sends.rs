@@ -1,4 +1,4 @@
-//! What the gateway sends: which of the settings decides whether there is TLS.
+//! What the gateway sends: which setting decides whether TLS is used.
 
 use serde_json::Value;
 
@@ -9,10 +9,11 @@ use crate::plan::gateway::AutoMtls;
 use crate::plan::settings::{Switches, switches};
 use crate::plan::ssl_config::{OPT_OUT, Tls, additions, leads_here, tls_of, tls_of_type};
 
-/// What goes over the wire.
+/// What is sent on the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sends {
-    /// Istio's mutual TLS to every pod, whether it can answer or not; `any_peer`: no name is verified.
+    /// Istio's mutual TLS to every pod, whether the pod accepts it or not. With `any_peer`, the name of the peer is not
+    /// verified.
     Istio {
         any_peer: bool,
         announced: Announced,
@@ -23,7 +24,7 @@ pub enum Sends {
         announced: Announced,
         shows: Shows,
     },
-    /// auto-mTLS: Istio's mutual TLS to each pod with a sidecar, plaintext to the others.
+    /// Auto-mTLS: Istio's mutual TLS to each pod with a sidecar, plaintext to the others.
     PerPod,
     Plaintext {
         why: String,
@@ -32,12 +33,12 @@ pub enum Sends {
 }
 
 impl Sends {
-    /// Whether the same goes over the wire, whatever decides it.
+    /// Returns whether the same is sent, whatever setting decides it.
     pub fn is_same_as(&self, other: &Self) -> bool {
         matches!((self, other), (Self::Plaintext { .. }, Self::Plaintext { .. })) || self == other
     }
 
-    /// What a pair that is broken by this cause is sent, in a word or two.
+    /// Returns a short text for what is sent in a pair that is broken by this cause.
     pub fn words(&self, cause: Cause) -> &'static str {
         match self {
             Self::Plaintext { .. } => "plaintext",
@@ -48,30 +49,30 @@ impl Sends {
     }
 }
 
-/// Whether TLS says by its ALPN that it is the mesh's. A sidecar that takes plaintext as well has nothing else to tell
-/// it from the application's own (Istio, `pilot/pkg/networking/core/filterchain_options.go`).
+/// Whether the TLS is announced as the mesh's by its ALPN. A sidecar that also accepts plaintext can distinguish it
+/// from the application's TLS only by this (Istio, `pilot/pkg/networking/core/filterchain_options.go`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Announced {
     AsTheMeshs,
-    /// `alpnProtocols` has names, and none of the mesh's.
+    /// `alpnProtocols` has names, but none of the mesh's.
     AsAnother,
     /// There are no `alpnProtocols`.
     Not,
 }
 
-/// What TLS that is not Istio's shows to a peer that wants a certificate.
+/// What TLS that is not Istio's presents to a peer that requests a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shows {
     Certificate,
-    /// One of another name, out of the gateway's own SDS.
+    /// A certificate with another name from the gateway's own SDS.
     CertificateOfSds,
     Nothing,
 }
 
-/// The names by which Istio's own proxies announce the mesh's TLS.
+/// The ALPN names with which Istio's own proxies announce the mesh's TLS.
 const ALPN_OF_THE_MESH: [&str; 5] = ["istio", "istio-peer-exchange", "istio-http/1.0", "istio-http/1.1", "istio-h2"];
 
-/// The switches in Settings, and where they stand.
+/// The switches in Settings, and the object that they are from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Switched {
     pub switches: Switches,
@@ -86,7 +87,7 @@ impl Switched {
         Self { switches: switches(&settings.value), source }
     }
 
-    /// Whether both switches are on, without which there is no auto-mTLS.
+    /// Returns whether both switches are on. Otherwise there is no auto-mTLS.
     pub(crate) fn auto_mtls(&self) -> AutoMtls {
         match self.switches {
             Switches { integration: true, auto_mtls: true } => AutoMtls::On,
@@ -96,10 +97,11 @@ impl Switched {
 }
 
 const SSL_CONFIG: &str = "spec.sslConfig";
-/// How Gloo reads TLS settings from a Service that has no Upstream of its own.
+/// The prefix of the annotations from which Gloo reads the TLS settings of a Service without an Upstream.
 const SERVICE_SSL: &str = "gloo.solo.io/sslService.";
 
-/// What is sent to an Upstream, and what says so. Gloo's order: any `sslConfig`, then the opt-out, then auto-mTLS.
+/// Returns what is sent to an Upstream, and the setting that decides it. Gloo's order: any `sslConfig`, then the
+/// opt-out, then auto-mTLS.
 pub(crate) fn of_upstream(upstream: &Object, settings: &Result<Switched, Unread>) -> (Sends, String) {
     let spec = &upstream.value["spec"];
     match tls_of(&upstream.value) {
@@ -129,12 +131,13 @@ pub(crate) fn of_upstream(upstream: &Object, settings: &Result<Switched, Unread>
     (sends, source.clone())
 }
 
-/// The same of a Service that is routed to without an Upstream: auto-mTLS alone can give it TLS.
+/// Returns what is sent to a Service that is routed to without an Upstream, and the setting that decides it. Only the
+/// Service's annotations or auto-mTLS can give it TLS.
 pub(crate) fn of_service(service: Option<&Value>, settings: &Result<Switched, Unread>) -> (Sends, String) {
     let annotations = service.and_then(|service| service["metadata"]["annotations"].as_object());
     if annotations.into_iter().flatten().any(|(key, _)| key.starts_with(SERVICE_SSL)) {
         let how = "by the Service's annotations".to_owned();
-        // The annotations name a Secret, which may hold no certificate but only whom to trust.
+        // The annotations name a Secret, which may contain only trusted roots and no certificate.
         let sends = Sends::Tls { how, announced: Announced::Not, shows: Shows::Certificate };
         return (sends, format!("annotation {SERVICE_SSL}*"));
     }
@@ -150,7 +153,7 @@ pub(crate) fn of_service(service: Option<&Value>, settings: &Result<Switched, Un
     (sends, source.clone())
 }
 
-/// What the type of an Upstream sends by itself.
+/// Returns what an Upstream of this type sends without auto-mTLS.
 fn without_auto_mtls(spec: &Value, why: &str) -> Sends {
     tls_of_type(spec).map_or_else(
         || Sends::Plaintext { why: why.to_owned() },
@@ -158,7 +161,7 @@ fn without_auto_mtls(spec: &Value, why: &str) -> Sends {
     )
 }
 
-/// TLS of somebody's own, by the key that names its certificate.
+/// Returns TLS that is not managed by Istio, by the key that names its certificate.
 fn foreign(config: &Value) -> Sends {
     let announced = announced(config);
     if let Some(name) = config["secretRef"]["name"].as_str() {

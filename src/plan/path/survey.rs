@@ -1,4 +1,4 @@
-//! The facts of a target, out of what was read.
+//! Collects the facts of a target from what was read.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -19,39 +19,40 @@ use crate::plan::sidecars::state::state;
 use crate::plan::sidecars::{self, GatewayProxy, Pods};
 use crate::plan::{Unread, acceptance, owner};
 
-/// The label of what Gloo makes for a Gateway of the Kubernetes Gateway API: Istio's own gateways have the label as well.
+/// The label of objects that Gloo creates for a Gateway of the Kubernetes Gateway API. Istio's own gateways have it
+/// too.
 pub(crate) const GATEWAY_LABEL: &str = "gateway.networking.k8s.io/gateway-name";
-/// How the names of the proxies begin that Gloo makes for them.
+/// The prefix of the names of proxies that Gloo creates for such Gateways.
 pub(crate) const GATEWAY_PREFIX: &str = "gloo-proxy-";
-/// Where the mesh's own policies are unless its configuration says otherwise.
+/// The default root namespace of the mesh.
 pub(crate) const ROOT_NAMESPACE: &str = "istio-system";
 
 type Read<T> = Result<T, Unread>;
 
-/// What was read, arranged so that ten thousand targets are looked up and not searched for.
+/// An index of what was read, so that ten thousand targets need lookups and not searches.
 pub struct Survey<'s> {
     snapshot: &'s Snapshot,
     installation: Installation,
     settings: Read<Switched>,
     proxies: Read<Vec<ProxyState>>,
-    /// Each namespace's own and the mesh's.
+    /// The policies of each namespace together with those of the mesh.
     policies: Read<HashMap<String, Vec<Value>>>,
     root_namespace: String,
-    /// By namespace, label and value.
+    /// Pods by namespace, label key and label value.
     pods: HashMap<(&'s str, &'s str, &'s str), Vec<&'s Object>>,
     /// `EndpointSlice`s by namespace and Service.
     slices: HashMap<(&'s str, &'s str), Vec<&'s Value>>,
 }
 
-/// The surveys of all installations of Gloo that were read.
+/// The surveys of all Gloo installations that were read.
 pub(crate) struct Surveys<'s> {
-    /// Of the installation that the run is about.
+    /// The survey of the installation that the run is for.
     pub own: Survey<'s>,
     pub others: Vec<Survey<'s>>,
 }
 
 impl<'s> Surveys<'s> {
-    /// The survey of the installation in this namespace.
+    /// Returns the survey of the installation in this namespace.
     pub(crate) fn for_installation(&self, installation: &str) -> &Survey<'s> {
         self.others.iter().find(|survey| survey.installation.namespace == installation).unwrap_or(&self.own)
     }
@@ -64,12 +65,12 @@ impl From<&Unknown> for Unread {
 }
 
 impl<'s> Survey<'s> {
-    /// Arranges what was read.
+    /// Builds the index.
     pub fn new(snapshot: &'s Snapshot, gloo_namespace: &str) -> Self {
         Self::in_mesh(snapshot, gloo_namespace, None)
     }
 
-    /// The same, in a mesh whose own namespace is known better than the snapshot tells.
+    /// Like [`Self::new`], but with the mesh's root namespace if it is known from elsewhere than the snapshot.
     pub fn in_mesh(snapshot: &'s Snapshot, gloo_namespace: &str, root_namespace: Option<&str>) -> Self {
         let root = self::root_namespace(snapshot, root_namespace);
         let root_namespace = root.clone().unwrap_or_else(|| ROOT_NAMESPACE.to_owned());
@@ -86,7 +87,7 @@ impl<'s> Survey<'s> {
         }
     }
 
-    /// The proxies that have all that they need to present Istio's certificate, each with its pods.
+    /// Returns the proxies that have everything to present Istio's certificate, each with its pods.
     pub fn ready_proxies(&self) -> Vec<(String, Vec<&'s Object>)> {
         let is_ready = |proxy: &&ProxyState| proxy.lacks.as_ref().is_ok_and(Vec::is_empty);
         let ready = self.proxies.iter().flatten().filter(is_ready).filter_map(|proxy| {
@@ -98,7 +99,7 @@ impl<'s> Survey<'s> {
         ready.collect()
     }
 
-    /// With what the pods of these proxies said of their certificates.
+    /// Adds the certificates that the pods of these proxies reported.
     #[must_use]
     pub fn showing(mut self, mut certificates: HashMap<String, Read<Vec<ShownCertificate>>>) -> Self {
         for proxy in self.proxies.iter_mut().flatten() {
@@ -107,7 +108,7 @@ impl<'s> Survey<'s> {
         self
     }
 
-    /// With something else known of the proxies.
+    /// Changes the state of the proxies.
     #[must_use]
     pub fn with_proxies(mut self, change: impl FnOnce(&mut Vec<ProxyState>)) -> Self {
         if let Ok(proxies) = &mut self.proxies {
@@ -116,46 +117,46 @@ impl<'s> Survey<'s> {
         self
     }
 
-    /// The switches of auto-mTLS, as far as they were read.
+    /// Returns the switches of auto-mTLS, if they were read.
     #[cfg(test)]
     pub(crate) fn settings(&self) -> &Read<Switched> {
         &self.settings
     }
 
-    /// The Gloo whose gateways these are.
+    /// Returns the Gloo installation to which the gateways belong.
     pub fn installation(&self) -> &Installation {
         &self.installation
     }
 
-    /// Whether this Gloo reads the Upstream. A Service needs none.
+    /// Returns whether this Gloo reads the Upstream of the target. A Service needs no Upstream.
     pub fn sees(&self, target: &RouteTarget) -> bool {
         !matches!(target, RouteTarget::Upstream { namespace, .. } if !self.installation.watches(namespace))
     }
 
-    /// Whether it makes a difference which of the gateways a request goes through.
+    /// Returns whether the result depends on the gateway that a request goes through.
     pub fn gateways_differ(&self) -> bool {
         let state = |proxy: &ProxyState| (proxy.lacks.clone(), proxy.certificates.clone());
         let mut states = self.proxies().iter().filter(|proxy| !proxy.is_idle).map(state);
         states.next().is_some_and(|first| states.any(|other| other != first))
     }
 
-    /// Whether all proxies are known.
+    /// Returns whether all proxies are known.
     pub fn knows_proxies(&self) -> bool {
         self.proxies.is_ok()
     }
 
-    /// The proxies that are known.
+    /// Returns the known proxies.
     pub fn proxies(&self) -> &[ProxyState] {
         self.proxies.as_deref().unwrap_or_default()
     }
 
-    /// Where the proxies are not known after all.
+    /// Marks the proxies as unknown.
     #[must_use]
     pub fn without_proxies(self, why: &Unread) -> Self {
         Self { proxies: Err(why.clone()), ..self }
     }
 
-    /// Why the certificates of some proxies are not known, each reason once.
+    /// Returns why the certificates of some proxies are unknown, each reason once.
     pub fn unread_certificates(&self) -> Vec<&Unread> {
         let mut all: Vec<&Unread> = Vec::new();
         for proxy in self.proxies.iter().flatten() {
@@ -166,7 +167,7 @@ impl<'s> Survey<'s> {
         all
     }
 
-    /// The facts of a target that a route names; an Upstream is looked up.
+    /// Returns the facts of a target that a route names. An Upstream is looked up.
     pub fn of_target(&self, target: &RouteTarget) -> Facts {
         let bare = |behind| Facts::bare(target.clone(), behind, self.proxies.clone());
         match target {
@@ -180,7 +181,7 @@ impl<'s> Survey<'s> {
         }
     }
 
-    /// The facts of an Upstream.
+    /// Returns the facts of an Upstream.
     pub fn of_upstream(&self, upstream: &Object) -> Facts {
         let (sends, by) = of_upstream(upstream, &self.settings);
         let full = format!("{}/{}", upstream.reference.namespace, upstream.reference.name);
@@ -208,7 +209,7 @@ impl<'s> Survey<'s> {
         }
     }
 
-    /// The facts of a Service that is routed to without an Upstream.
+    /// Returns the facts of a Service that is routed to without an Upstream.
     pub fn of_service(&self, namespace: &str, name: &str, port: Option<u64>) -> Facts {
         let service = self.snapshot.find(&kinds::SERVICE, namespace, name).object();
         let (sends, sends_by) = of_service(service.map(|service| &service.value), &self.settings);
@@ -227,7 +228,7 @@ impl<'s> Survey<'s> {
         let full = format!("{namespace}/{name}");
         let service = match self.snapshot.find(&kinds::SERVICE, namespace, name) {
             Found::There(service) => &service.value,
-            // No list has it, whatever was read: Gloo fills in no namespace for a Service.
+            // No Service has an empty namespace, and Gloo adds no default namespace here.
             _ if namespace.is_empty() => return Behind::NoService { service: full },
             Found::NotThere => return Behind::NoService { service: full },
             Found::Unknown(unknown) => return Behind::Unknown(unknown.into()),
@@ -236,7 +237,7 @@ impl<'s> Survey<'s> {
             Ok(port) => port,
             Err(behind) => return behind,
         };
-        // Pods that a selector chose are all that were wanted, though not all that there are.
+        // If pods were read by selector, the needed pods are known although not all pods were read.
         let in_all = self.snapshot.unknown(&kinds::POD);
         if let (Some(unknown), Some(_)) = (self.snapshot.unknown_in(&kinds::POD, namespace), in_all) {
             return Behind::Unknown(unknown.into());
@@ -249,7 +250,7 @@ impl<'s> Survey<'s> {
     fn endpoints(&self, namespace: &str, service: &str, port_name: &str) -> PodEndpoints<'s> {
         let is_of_a_file = self.snapshot.spot(&ObjectRef::new(&kinds::SERVICE, namespace, service)).is_some();
         match self.snapshot.unknown_in(&kinds::ENDPOINT_SLICE, namespace) {
-            // What the cluster has is about another Service.
+            // The endpoints in the cluster belong to the Service in the cluster, not to the one in the file.
             _ if is_of_a_file => PodEndpoints::Unread((&Unknown::of_files()).into()),
             Some(unknown) => PodEndpoints::Unread(unknown.into()),
             None => {
@@ -259,7 +260,7 @@ impl<'s> Survey<'s> {
         }
     }
 
-    /// The pods with all these labels, by the rarest of them.
+    /// Returns the pods that have all these labels. It starts with the rarest label.
     fn selected(&self, namespace: &str, selector: &PodSelector) -> Vec<&'s Object> {
         let rarest = selector
             .pairs()
@@ -274,7 +275,7 @@ impl<'s> Survey<'s> {
         self.pods.get(&(namespace, key, value)).map_or(&[], Vec::as_slice)
     }
 
-    /// The policies that hold for pods of the namespace.
+    /// Returns the policies that apply to pods of the namespace.
     fn policies_of(&self, namespace: &str) -> Read<Policies<'_>> {
         let by_namespace = self.policies.as_ref().map_err(Unread::clone)?;
         let all = by_namespace.get(namespace).or_else(|| by_namespace.get(&self.root_namespace));
@@ -282,13 +283,13 @@ impl<'s> Survey<'s> {
     }
 }
 
-/// The namespace whose policies are the mesh's: the one that is known better, else what the mesh configuration says.
+/// Returns the root namespace of the mesh: the given one, otherwise the one in the mesh configuration.
 pub(super) fn root_namespace(snapshot: &Snapshot, known: Option<&str>) -> Option<String> {
     let maps = || snapshot.all(&kinds::CONFIG_MAP).iter().map(|map| &map.value);
     known.map(str::to_owned).or_else(|| peer::root_namespace(maps()))
 }
 
-/// Pods that take new requests.
+/// Indexes the pods that accept new requests.
 fn index(pods: &[Object]) -> HashMap<(&str, &str, &str), Vec<&Object>> {
     let mut index: HashMap<_, Vec<_>> = HashMap::new();
     for pod in pods.iter().filter(|pod| is_running(&pod.value)) {
@@ -318,8 +319,8 @@ fn settings(snapshot: &Snapshot, gloo_namespace: &str) -> Read<Switched> {
     }
 }
 
-/// Without Istio's CRDs nobody can demand anything. Where the mesh's own namespace may not be looked up, policies
-/// of all namespaces are open.
+/// Returns the policies by namespace. There are none without Istio's CRDs. If there are policies, and the root
+/// namespace is unknown because its ConfigMap may not be read, the policies of all namespaces are unknown.
 fn policies(snapshot: &Snapshot, root: Option<&str>, root_namespace: &str) -> Read<HashMap<String, Vec<Value>>> {
     if let Some(unknown) = snapshot.unknown(&kinds::PEER_AUTHENTICATION) {
         return Err(unknown.into());
@@ -339,7 +340,8 @@ fn policies(snapshot: &Snapshot, root: Option<&str>, root_namespace: &str) -> Re
     Ok(by_namespace)
 }
 
-/// The proxies of this Gloo: those it was installed with, and those of the Gateways in namespaces it watches.
+/// Returns the proxies of this Gloo: those of its installation, and those of the Gateways in namespaces that it
+/// watches.
 fn proxies(snapshot: &Snapshot, installation: &Installation) -> Read<Vec<ProxyState>> {
     let (key, value) = PROXY_LABEL.split_once('=').expect("a label and its value");
     let mut found = Vec::new();
@@ -371,7 +373,7 @@ fn proxy(snapshot: &Snapshot, workload: &Object, of_gateway_api: bool) -> ProxyS
         bootstrap => {
             let bootstrap = bootstrap.object().cloned();
             let own: Vec<_> = pods_of(snapshot, workload).into_iter().map(|pod| pod.value.clone()).collect();
-            // Where none was seen nobody looked.
+            // If the snapshot has no pods of the proxy, they were not read.
             let pods = if own.is_empty() { Pods::Unseen } else { Pods::Seen(own) };
             let proxy = GatewayProxy { workload: workload.clone(), bootstrap, pods };
             state(&proxy)
@@ -383,7 +385,7 @@ fn proxy(snapshot: &Snapshot, workload: &Object, of_gateway_api: bool) -> ProxyS
     ProxyState { name: format!("{namespace}/{name}"), of_gateway_api, is_idle, lacks, certificates: None }
 }
 
-/// A proxy's own pods: one that is older than its bootstrap has not read it.
+/// Returns a proxy's own pods. They matter because a pod older than its bootstrap has not read it.
 fn pods_of<'s>(snapshot: &'s Snapshot, workload: &Object) -> Vec<&'s Object> {
     let selector = labels(&workload.value["spec"]["selector"]["matchLabels"]);
     let own = snapshot.in_namespace(&kinds::POD, &workload.reference.namespace).filter(|pod| is_running(&pod.value));

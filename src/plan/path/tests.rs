@@ -20,7 +20,7 @@ struct Cluster {
     upstream: Value,
     settings: Option<Value>,
     pods: Vec<Value>,
-    /// None: they may not be listed.
+    /// `None` if listing them is not permitted.
     slices: Option<Vec<Value>>,
     policies: Option<Vec<Value>>,
     service: Option<Value>,
@@ -123,25 +123,26 @@ impl Cluster {
     }
 }
 
-/// The rows are what is sent, the columns pods without sidecar, one of two with it, both with it, and under each
-/// PERMISSIVE, STRICT, DISABLE and a policy that may not be read. M mtls, T tls, X mixed, P plaintext, B broken, U
-/// unknown.
+/// The rows are what is sent. The columns are pods without sidecar, one of two with a sidecar, and both with a sidecar,
+/// each with PERMISSIVE, STRICT, DISABLE and a policy that may not be read. M mtls, T tls, X mixed, P plaintext, B
+/// broken, U unknown.
 const VERDICTS: [(&str, &str); 8] = [
-    // Unconditional: whoever has no sidecar, or one that is told to take plaintext alone, does not answer.
+    // Unconditional TLS: pods without a sidecar, or with one that accepts only plaintext, do not answer.
     ("istio", "BBBB BBBB MMBU"),
-    // Without its ALPN a PERMISSIVE sidecar takes it for the application's own TLS.
+    // Without the ALPN, a PERMISSIVE sidecar treats the TLS as the application's own.
     ("unannounced", "BBBB BBBB BMBU"),
-    // Whether a certificate that is not Istio's passes a STRICT sidecar cannot be told; none does not.
+    // Whether a STRICT sidecar accepts a certificate that is not Istio's is unknown. It does not accept TLS without
+    // one.
     ("foreign", "TTTT TUTU TUTU"),
     ("bare", "TTTT TBTU TBTU"),
-    // A sidecar has no way to the application for TLS at a port that is declared HTTP.
+    // A sidecar has no filter chain to the application for TLS on a port that is declared HTTP.
     ("foreign to http", "TTTT BUBU BUBU"),
     ("auto", "PPPP XXBU MMBU"),
     ("plaintext", "PPPP PBPU PBPU"),
     ("unknown", "UUUU UUUU UUUU"),
 ];
 
-/// Which row a combination of settings is in.
+/// Returns the row for a combination of settings.
 fn sent(ssl: &'static str, opted_out: bool, auto: &str) -> &'static str {
     match (ssl, opted_out, auto) {
         ("istio" | "unannounced" | "foreign" | "bare" | "foreign to http", ..) => ssl,
@@ -458,7 +459,7 @@ fn a_port_that_the_service_names_is_looked_up_in_the_pod() {
     assert_eq!(Cluster::new().with(named).with(seen).verdict(), Verdict::Broken);
 }
 
-/// The pods whole, and as a list of their metadata tells of them together with `EndpointSlice`s.
+/// Returns the same cluster twice: with whole pods, and with the metadata of the pods together with `EndpointSlice`s.
 fn whole_and_in_slices(ready: [bool; 2]) -> [Cluster; 2] {
     let cluster =
         Cluster::new().with(|it| it.service.as_mut().unwrap()["spec"]["ports"][0]["targetPort"] = json!("web"));

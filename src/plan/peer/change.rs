@@ -1,4 +1,4 @@
-//! What `istio peer-auth` does: to the one policy that Istio reads at a level, and to nothing else.
+//! The change that `istio peer-auth` makes. It changes only the one policy that Istio uses at a level.
 
 use std::collections::BTreeMap;
 
@@ -14,12 +14,12 @@ use crate::plan::mark::{MANAGED_BY, MANAGER};
 use crate::plan::outcome::Objection;
 use crate::plan::policy::{Caution, OtherTls};
 
-/// The name that Istio's documentation gives the policy of a mesh or a namespace.
+/// The usual name of the policy of a mesh or a namespace, from Istio's documentation.
 const NAME: &str = "default";
-/// Later than any creation time: what is made now is the youngest of its level.
+/// A text that sorts after any creation time, because a new policy is the youngest at its level.
 const YOUNGEST: &str = "~";
 
-/// What is wanted.
+/// The requested change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PolicyWish {
     Set(Mode),
@@ -27,7 +27,7 @@ pub(crate) enum PolicyWish {
 }
 
 impl PolicyWish {
-    /// `strict`
+    /// Returns the word on the command line: `strict`.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Set(Mode::Strict) => "strict",
@@ -38,20 +38,21 @@ impl PolicyWish {
     }
 }
 
-/// The command line as far as it decides.
+/// The options of the command line that affect the decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PolicyRequest {
     pub scope: PolicyScope,
     pub wish: PolicyWish,
-    /// Whether `remove` takes away what somebody else made.
+    /// Whether `remove` also removes policies that this program did not create.
     pub foreign: OtherTls,
     pub caution: Caution,
 }
 
-/// What is done to which policy.
+/// The decision for a policy.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum PolicyVerdict {
-    /// These edits; the value of what is not there is null, and the whole of what is made or deleted is set or removed.
+    /// The edits to make. The value of an object that does not exist is null. To create or delete an object, its whole
+    /// value is set or removed.
     Change {
         before: Object,
         edits: Vec<Edit>,
@@ -67,7 +68,7 @@ pub(crate) enum PolicyVerdict {
     },
 }
 
-/// Decides from all policies there are; `kind` is the version of the kind that the API server has.
+/// Decides from all policies. `kind` is the version of the kind that the API server has.
 pub(crate) fn decide(request: &PolicyRequest, policies: &Policies, kind: &'static Kind) -> PolicyVerdict {
     let PolicyRequest { scope, wish, .. } = request;
     let home = scope.home(policies.root_namespace);
@@ -91,7 +92,7 @@ pub(crate) fn decide(request: &PolicyRequest, policies: &Policies, kind: &'stati
     }
 }
 
-/// The policies of exactly this level, the one that Istio reads first.
+/// Returns the policies of exactly this level, the one that Istio uses first.
 pub(crate) fn at_level<'p>(scope: &PolicyScope, policies: &'p Policies) -> Vec<&'p Value> {
     match scope {
         PolicyScope::Mesh => policies.without_selector(policies.root_namespace),
@@ -103,7 +104,7 @@ pub(crate) fn at_level<'p>(scope: &PolicyScope, policies: &'p Policies) -> Vec<&
     }
 }
 
-/// All policies as they are after the change.
+/// Returns all policies as they are after the change.
 pub(crate) fn after(policies: &Policies, before: &Object, edits: &[Edit]) -> Vec<Value> {
     let ObjectRef { namespace, name, .. } = &before.reference;
     let is_it = |policy: &Value| policy["metadata"]["namespace"] == **namespace && policy["metadata"]["name"] == **name;
@@ -155,7 +156,7 @@ fn create(scope: &PolicyScope, wanted: Mode, policies: &Policies, kind: &'static
     PolicyVerdict::Change { before, edits, message: format!("created, {wanted} for {scope}") }
 }
 
-/// The policy that is made where none is, and where it goes: an object that is not there yet.
+/// Returns a new policy, and a not yet existing object with its namespace and name.
 pub(crate) fn made(scope: &PolicyScope, wanted: Mode, root_namespace: &str, kind: &'static Kind) -> (Value, Object) {
     let name = match scope {
         PolicyScope::Mesh | PolicyScope::Namespace(_) => NAME.to_owned(),
@@ -176,7 +177,7 @@ pub(crate) fn made(scope: &PolicyScope, wanted: Mode, root_namespace: &str, kind
     (value, Object { reference: ObjectRef::new(kind, namespace, name), value: Value::Null })
 }
 
-/// A name that tells which pods are meant: `app-cart`, as a DNS label takes it.
+/// Returns a name that describes the selected pods, as a valid DNS label: `app-cart`.
 fn name_of(labels: &BTreeMap<String, String>) -> String {
     let words = labels.iter().flat_map(|(key, value)| [key.rsplit('/').next().unwrap_or(key), value]);
     let text = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join("-").to_ascii_lowercase();
@@ -184,7 +185,7 @@ fn name_of(labels: &BTreeMap<String, String>) -> String {
     text.trim_matches('-').to_owned()
 }
 
-/// Why the mode would not hold although it is written: an older policy is read instead.
+/// Returns an objection if the mode would have no effect, because Istio uses an older policy.
 fn no_effect(
     scope: &PolicyScope,
     wanted: Mode,
@@ -233,7 +234,7 @@ fn remove(request: &PolicyRequest, policies: &Policies, there: &[Object], usual:
     }
 }
 
-/// Who sets a mode, or that nobody does.
+/// Returns the policy that sets the mode, or a text for Istio's default.
 pub(crate) fn by(effective: &Effective) -> String {
     effective.set_by().map_or_else(|| "Istio's default".to_owned(), PolicySource::to_string)
 }
@@ -270,7 +271,7 @@ mod tests {
         decide(request, &Policies { all, root_namespace: "istio-system" }, &PEER_AUTHENTICATION)
     }
 
-    /// The objects there are afterwards, and what is said.
+    /// Returns the objects after the change, and the message.
     fn changed(request: &PolicyRequest, all: &[Value]) -> (Vec<Value>, String) {
         match verdict(request, all) {
             PolicyVerdict::Change { before, edits, message } => {

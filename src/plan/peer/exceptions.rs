@@ -1,9 +1,9 @@
-//! What says something else than the policy of a level, and goes on saying it.
+//! Policies that keep another mode than the policy of a level.
 
 use super::mode::{Mode, Policies, PolicyRef, mode, port_modes, selector};
 use super::scope::{PolicyScope, shown};
 
-/// A policy that is not changed and says something else than what is wanted.
+/// A policy that is not changed and has another mode than the requested one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Exception {
     pub policy: PolicyRef,
@@ -11,7 +11,7 @@ pub(crate) struct Exception {
     pub says: String,
 }
 
-/// What keeps another mode than `wanted` inside of the scope: narrower policies, and ports of this one.
+/// Returns what keeps another mode than `wanted` within the scope: narrower policies, and ports of this policy.
 pub(crate) fn exceptions(scope: &PolicyScope, wanted: Mode, policies: &Policies) -> Vec<Exception> {
     let mut found = Vec::new();
     for policy in policies.all {

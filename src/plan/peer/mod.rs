@@ -1,4 +1,4 @@
-//! What the far end demands: the `PeerAuthentication` that holds for a workload's port.
+//! What the pods accept: the `PeerAuthentication` that applies to a workload's port.
 
 pub(crate) mod change;
 pub(crate) mod exceptions;
@@ -11,7 +11,7 @@ use serde_json::Value;
 pub use mode::{Effective, Mode};
 pub(crate) use mode::{PORT_UNKNOWN, Policies, PolicyRef, PolicySource, is_set, mode, selector};
 
-/// What is to be sent, by which is asked who does not take it.
+/// The traffic that is checked against the mode of the peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sent {
     Plaintext,
@@ -19,7 +19,7 @@ pub(crate) enum Sent {
 }
 
 impl Sent {
-    /// The mode of a peer that does not take it.
+    /// Returns the mode of a peer that does not accept it.
     pub(crate) fn refused_by(self) -> Mode {
         match self {
             Self::Plaintext => Mode::Strict,
@@ -28,8 +28,8 @@ impl Sent {
     }
 }
 
-/// The namespace whose policies are the mesh's, by the mesh configuration in these `ConfigMap`s; where they do not
-/// agree, Istio's usual one if it is among them.
+/// Returns the mesh's root namespace from the mesh configuration in these `ConfigMap`s. If they differ, it returns
+/// Istio's usual one if it is among them.
 pub(crate) fn root_namespace<'v>(config_maps: impl IntoIterator<Item = &'v Value>) -> Option<String> {
     let names = config_maps.into_iter().filter_map(|map| {
         let mesh = crate::yaml::parse(map["data"]["mesh"].as_str()?).ok()?;

@@ -1,9 +1,9 @@
-//! The mode that holds for a workload's port, and who says so.
+//! The mode that applies to a workload's port, and the policy that sets it.
 //!
 //! Istio's order (its authentication concepts and `ComposePeerAuthentication`): the mesh's policy, then the
-//! namespace's, then the one that selects the workload, then that one's mode of the port. `UNSET` asks the wider one,
-//! and PERMISSIVE holds where nobody says anything. Of several at one level the oldest is read and the others are not,
-//! even where the oldest says `UNSET`. A selector in the root namespace selects nothing.
+//! namespace's, then the one that selects the workload, then that one's mode of the port. `UNSET` means the mode of the
+//! wider level. If no level sets a mode, PERMISSIVE applies. Of several policies at one level Istio uses only the
+//! oldest, even if its mode is `UNSET`. A selector in the root namespace selects nothing.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,19 +13,19 @@ use serde_json::Value;
 use crate::command::{CommandLine, gloo_rs, kubectl};
 use crate::plan::labels::{labels, selects};
 
-/// What a sidecar takes.
+/// What a sidecar accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Mutual TLS alone.
+    /// Only mutual TLS.
     Strict,
     /// Mutual TLS and plaintext.
     Permissive,
-    /// Plaintext alone.
+    /// Only plaintext.
     Disable,
 }
 
 impl Mode {
-    /// As a policy spells it.
+    /// Returns the name as a policy spells it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Strict => "STRICT",
@@ -41,7 +41,7 @@ impl fmt::Display for Mode {
     }
 }
 
-/// How wide a policy is, the widest first.
+/// The level of a policy, the widest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PolicyLevel {
     Mesh,
@@ -51,7 +51,7 @@ pub enum PolicyLevel {
 }
 
 impl PolicyLevel {
-    /// `mesh`
+    /// Returns the name: `mesh`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Mesh => "mesh",
@@ -62,7 +62,7 @@ impl PolicyLevel {
     }
 }
 
-/// A policy by its namespace and name.
+/// The namespace and name of a policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PolicyRef {
     pub namespace: String,
@@ -70,7 +70,7 @@ pub struct PolicyRef {
 }
 
 impl PolicyRef {
-    /// The name of this policy.
+    /// Reads the namespace and name of this policy.
     pub fn parse(policy: &Value) -> Self {
         let text = |key: &str| policy["metadata"][key].as_str().unwrap_or_default().to_owned();
         Self { namespace: text("namespace"), name: text("name") }
@@ -83,20 +83,20 @@ impl fmt::Display for PolicyRef {
     }
 }
 
-/// What one level says.
+/// The policy of one level.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PolicySource {
     pub level: PolicyLevel,
     pub policy: PolicyRef,
-    /// `None`: `UNSET`, the wider level is asked.
+    /// `None` means `UNSET`: the mode of the wider level applies.
     pub mode: Option<Mode>,
-    /// Policies of the same level that are not read, because this one is older.
+    /// Policies of the same level that Istio ignores, because this one is older.
     pub shadowed: Vec<PolicyRef>,
 }
 
 impl PolicySource {
-    /// The command after which this policy keeps mutual TLS from no pod of the namespace any more. What single
-    /// workloads or ports have is not to be had by one for the whole namespace.
+    /// Returns the command after which this policy no longer prevents mutual TLS at any pod of the namespace. A policy
+    /// for single workloads or ports is edited, because one for the whole namespace does not change it.
     pub fn opened_by(&self, namespace: &str) -> CommandLine {
         let PolicyRef { namespace: home, name } = &self.policy;
         match self.level {
@@ -110,18 +110,18 @@ impl PolicySource {
     }
 }
 
-/// `istio-system/test, mesh`
+/// Writes `istio-system/test, mesh`.
 impl fmt::Display for PolicySource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}, {}", self.policy, self.level.name())
     }
 }
 
-/// The mode that holds, and every level that has a policy.
+/// The effective mode, and every level that has a policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Effective {
     pub mode: Mode,
-    /// The widest first; empty: no policy at all, and the mode is Istio's default.
+    /// The widest first. If it is empty, there is no policy, and the mode is Istio's default.
     pub chain: Vec<PolicySource>,
 }
 
@@ -131,26 +131,26 @@ impl Effective {
         Self { mode, chain }
     }
 
-    /// Who sets the mode; `None`: nobody does, and it is Istio's default.
+    /// Returns the level that sets the mode. `None` if the mode is Istio's default.
     pub fn set_by(&self) -> Option<&PolicySource> {
         self.chain.iter().rev().find(|source| source.mode.is_some())
     }
 
-    /// Whether plaintext is not taken.
+    /// Returns whether plaintext is not accepted.
     pub fn is_strict(&self) -> bool {
         self.mode == Mode::Strict
     }
 
-    /// Who sets this mode, if it is the one that holds.
+    /// Returns the level that sets this mode, if this mode is the effective one.
     pub fn setting(&self, mode: Mode) -> Option<&PolicySource> {
         self.set_by().filter(|_| self.mode == mode)
     }
 }
 
-/// Why what holds on a port is unknown, where [`Policies::on_port`] has nothing to say.
+/// The reason why the mode of a port is unknown, if [`Policies::on_port`] returns `None`.
 pub(crate) const PORT_UNKNOWN: &str = "a policy has a mode for single ports, and the Service names its port";
 
-/// Every `PeerAuthentication` there is, and the namespace whose policies are the mesh's.
+/// All `PeerAuthentication`s, and the root namespace of the mesh.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Policies<'p> {
     pub all: &'p [Value],
@@ -158,18 +158,18 @@ pub(crate) struct Policies<'p> {
 }
 
 impl Policies<'_> {
-    /// What holds where no narrower policy is.
+    /// Returns what applies if there is no narrower policy.
     pub(crate) fn of_mesh(&self) -> Effective {
         Effective::from_chain(self.mesh().into_iter().collect())
     }
 
-    /// What holds in the namespace for workloads that no policy selects.
+    /// Returns what applies in the namespace to workloads that no policy selects.
     pub(crate) fn of_namespace(&self, namespace: &str) -> Effective {
         Effective::from_chain(self.whole(namespace))
     }
 
-    /// What holds for a workload's pods with these labels. Without a port, the ports have their say left out:
-    /// [`Self::ports`] tells which have one.
+    /// Returns what applies to a workload's pods with these labels. Without a port, port modes are ignored.
+    /// [`Self::ports`] returns the ports that have a mode.
     pub(crate) fn of_workload(&self, namespace: &str, pod_labels: &Value, port: Option<u64>) -> Effective {
         let mut chain = self.whole(namespace);
         if let Some((policy, source)) = self.selecting(namespace, pod_labels) {
@@ -189,12 +189,13 @@ impl Policies<'_> {
         Effective::from_chain(chain)
     }
 
-    /// Whether one of them has a mode for single ports.
+    /// Returns whether any policy has a mode for single ports.
     pub(crate) fn have_ports(&self) -> bool {
         self.all.iter().any(|policy| !port_modes(policy).is_empty())
     }
 
-    /// What holds on a port of the workload's pods; `None` where its number is not known and single ports differ.
+    /// Returns what applies to a port of the workload's pods. `None` if its number is unknown and single ports have
+    /// other modes.
     pub(crate) fn on_port(&self, namespace: &str, pod_labels: &Value, port: Option<u64>) -> Option<Effective> {
         let whole = self.of_workload(namespace, pod_labels, port);
         let differs = |of_port: &Effective| of_port.mode != whole.mode;
@@ -202,19 +203,19 @@ impl Policies<'_> {
         (!is_open).then_some(whole)
     }
 
-    /// The pods' ports that have a mode of their own, by the policy that selects these labels.
+    /// Returns the pods' ports that have their own mode, from the policy that selects these labels.
     pub(crate) fn ports(&self, namespace: &str, pod_labels: &Value) -> BTreeMap<u64, Effective> {
         let selecting = self.selecting(namespace, pod_labels);
         let ports = selecting.iter().flat_map(|(policy, _)| port_modes(policy).into_keys());
         ports.map(|port| (port, self.of_workload(namespace, pod_labels, Some(port)))).collect()
     }
 
-    /// The policies of this namespace alone that select nothing narrower, the one that is read first.
+    /// Returns the policies of only this namespace that have no selector, the one that Istio uses first.
     pub(crate) fn without_selector(&self, namespace: &str) -> Vec<&Value> {
         self.oldest_first(namespace, BTreeMap::is_empty)
     }
 
-    /// The policies of this namespace that select pods with these labels, the one that is read first.
+    /// Returns the policies of this namespace that select pods with these labels, the one that Istio uses first.
     pub(crate) fn with_selector(&self, namespace: &str, pod_labels: &Value) -> Vec<&Value> {
         if namespace == self.root_namespace {
             return Vec::new();
@@ -226,7 +227,7 @@ impl Policies<'_> {
         source(PolicyLevel::Mesh, &self.without_selector(self.root_namespace))
     }
 
-    /// The mesh's policy and the namespace's; in the root namespace they are one.
+    /// Returns the policies of the mesh and of the namespace. In the root namespace they are the same.
     fn whole(&self, namespace: &str) -> Vec<PolicySource> {
         let mut chain: Vec<_> = self.mesh().into_iter().collect();
         if namespace != self.root_namespace {
@@ -240,8 +241,8 @@ impl Policies<'_> {
         Some((policies.first()?, source(PolicyLevel::Workload, &policies)?))
     }
 
-    /// Seconds are all that a creation time has, so names decide between those of one second, as in Istio. What has none
-    /// is in a file, and is yet to be made.
+    /// Sorts the policies by age. Creation times have a resolution of one second, so the name decides between equal
+    /// times, as in Istio. A policy without a creation time is from a file and will be the youngest.
     fn oldest_first(&self, namespace: &str, wanted: impl Fn(&BTreeMap<String, String>) -> bool) -> Vec<&Value> {
         let mut found: Vec<_> = self
             .all
@@ -257,23 +258,24 @@ impl Policies<'_> {
     }
 }
 
-/// The labels that a policy selects pods by; empty: it is its namespace's.
+/// Returns the labels by which a policy selects pods. Empty if the policy applies to its whole namespace.
 pub(crate) fn selector(policy: &Value) -> BTreeMap<String, String> {
     labels(&policy["spec"]["selector"]["matchLabels"])
 }
 
-/// The mode that a policy sets, if it sets one: `UNSET`, like a word that Istio does not know, sets none.
+/// Returns the mode that a policy sets. `None` for `UNSET`, and for a value that Istio does not know.
 pub(crate) fn mode(mtls: &Value) -> Option<Mode> {
     [Mode::Strict, Mode::Permissive, Mode::Disable].into_iter().find(|mode| mtls["mode"] == mode.name())
 }
 
-/// The ports that a policy names, with their modes.
+/// Returns the ports in a policy, with their modes.
 pub(crate) fn port_modes(policy: &Value) -> BTreeMap<u64, Option<Mode>> {
     let ports = policy["spec"]["portLevelMtls"].as_object().into_iter().flatten();
     ports.filter_map(|(port, mtls)| Some((port.parse().ok()?, mode(mtls)))).collect()
 }
 
-/// Whether one of these policies at least sets this mode, be it for a single port: without one it holds nowhere.
+/// Returns whether at least one of these policies sets this mode, even if only for a single port. Otherwise the mode
+/// applies nowhere.
 pub(crate) fn is_set(all: &[Value], wanted: Mode) -> bool {
     let sets = |policy: &Value| {
         mode(&policy["spec"]["mtls"]) == Some(wanted) || port_modes(policy).values().any(|mode| *mode == Some(wanted))
@@ -297,7 +299,7 @@ mod tests {
 
     use super::*;
 
-    /// `namespace/name @year selector mode port=mode`
+    /// Parses `namespace/name @year selector mode port=mode`.
     fn policy(text: &str) -> Value {
         let words: Vec<_> = text.split(' ').collect();
         let (namespace, name) = words[0].split_once('/').unwrap();

@@ -1,4 +1,4 @@
-//! The modes that hold, as `istio peer-auth get` lists them.
+//! The effective modes, as `istio peer-auth get` lists them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,21 +8,22 @@ use super::change::PolicyScope;
 use super::mode::{Effective, Policies, PolicyLevel, selector};
 use crate::plan::Unread;
 
-/// What holds at one place.
+/// The effective mode of one scope.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Line {
     pub level: PolicyLevel,
     /// Empty for the mesh.
     pub namespace: String,
-    /// Empty where no workload is meant.
+    /// Empty if the line is not about a workload.
     pub labels: BTreeMap<String, String>,
     pub port: Option<u64>,
-    /// Or why it is unknown: no narrower policy has a mode, and those of the mesh could not be read.
+    /// The effective mode, or why it is unknown: no narrower policy sets a mode, and the mesh's policies could not be
+    /// read.
     pub effective: Result<Effective, Unread>,
 }
 
-/// The lines of a scope, the widest first; without one those of the mesh and of every place that has a policy.
-/// `hidden`: why the policies of the mesh are not among these.
+/// Returns the lines of a scope, the widest first. Without a scope, returns those of the mesh and of every place with a
+/// policy. `hidden` is the reason why the mesh's policies are missing.
 pub(crate) fn lines(scope: Option<&PolicyScope>, policies: &Policies, hidden: Option<&Unread>) -> Vec<Line> {
     let mut lines = known(scope, policies);
     for line in &mut lines {

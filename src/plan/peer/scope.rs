@@ -1,4 +1,4 @@
-//! How much of the mesh a policy is about.
+//! The scope of a policy.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,19 +8,19 @@ use serde_json::json;
 use super::mode::{Effective, Policies};
 use crate::command::CommandLine;
 
-/// Whose policy.
+/// The mesh, a namespace or a workload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PolicyScope {
-    /// `--mesh`: the root namespace's.
+    /// `--mesh`: the policy in the root namespace.
     Mesh,
     /// `-n`
     Namespace(String),
-    /// `--workload` in `-n`: pods with these labels.
+    /// `--workload` with `-n`: pods with these labels.
     Workload { namespace: String, labels: BTreeMap<String, String> },
 }
 
 impl PolicyScope {
-    /// The namespace of its policy.
+    /// Returns the namespace of the policy.
     pub(crate) fn home<'s>(&'s self, root_namespace: &'s str) -> &'s str {
         match self {
             Self::Mesh => root_namespace,
@@ -28,7 +28,7 @@ impl PolicyScope {
         }
     }
 
-    /// A command with it as it is typed: `-n shop`.
+    /// Adds the scope to a command as it is typed: `-n shop`.
     pub(crate) fn typed(&self, command: CommandLine) -> CommandLine {
         match self {
             Self::Mesh => command.fixed("--mesh"),
@@ -37,7 +37,7 @@ impl PolicyScope {
         }
     }
 
-    /// What holds there.
+    /// Returns the effective mode of the scope.
     pub(crate) fn effective(&self, policies: &Policies) -> Effective {
         match self {
             Self::Mesh => policies.of_mesh(),
@@ -47,7 +47,7 @@ impl PolicyScope {
     }
 }
 
-/// `the mesh`, `namespace shop`, `workload app=cart in shop`
+/// Writes `the mesh`, `namespace shop`, `workload app=cart in shop`.
 impl fmt::Display for PolicyScope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -58,7 +58,7 @@ impl fmt::Display for PolicyScope {
     }
 }
 
-/// Labels as a selector: `app=cart,version=v1`.
+/// Returns labels as a selector: `app=cart,version=v1`.
 pub(crate) fn shown(labels: &BTreeMap<String, String>) -> String {
     labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
 }

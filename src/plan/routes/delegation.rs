@@ -1,7 +1,8 @@
-//! A `VirtualService` and the `RouteTables` it delegates to, as one list of routes in the order Envoy tries them.
+//! Flattens a `VirtualService` and the `RouteTables` it delegates to into one list of routes, in the order in which
+//! Envoy tries them.
 //!
-//! Gloo's `routeVisitor` (`projects/gateway/pkg/translator/converter.go`): depth first; a table that does not fit its
-//! parent's matcher is left out, and so is a delegation that leads nowhere or in a circle.
+//! Like Gloo's `routeVisitor` (`projects/gateway/pkg/translator/converter.go`): depth first. A table that does not fit
+//! its parent's matcher is left out, and so is a delegation that leads nowhere or in a circle.
 
 use std::collections::BTreeMap;
 
@@ -12,17 +13,18 @@ use super::target::Action;
 use super::{LeftOut, Route, Routing, full_name, is_named, list, order, select, text};
 use crate::model::{Object, ObjectRef};
 
-/// Tables that select each other widely make more routes than anybody serves.
+/// The maximum number of routes. Tables with wide selectors can select each other and produce more routes than any
+/// gateway serves.
 const MOST_ROUTES: usize = 50_000;
 
-/// A whole tree of routes.
+/// The flattened routes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Flat {
     pub routes: Vec<Route>,
     pub left_out: Vec<LeftOut>,
 }
 
-/// The routes of a `VirtualService`.
+/// Flattens the routes of a `VirtualService`.
 pub(crate) fn flatten(virtual_service: &Object, routing: &Routing<'_>) -> Flat {
     let mut walk = Walk { routing, visited: Vec::new(), made: 0, left_out: Vec::new() };
     let routes = walk.visit(virtual_service, &virtual_service.value["spec"]["virtualHost"], "virtualservice", None);
@@ -31,13 +33,13 @@ pub(crate) fn flatten(virtual_service: &Object, routing: &Routing<'_>) -> Flat {
 
 struct Walk<'r> {
     routing: &'r Routing<'r>,
-    /// The tables on the way here.
+    /// The tables on the path to the current one.
     visited: Vec<ObjectRef>,
     made: usize,
     left_out: Vec<LeftOut>,
 }
 
-/// What a delegating route hands down.
+/// What a delegating route passes to its tables.
 struct Parent {
     matcher: Matcher,
     trail: Vec<String>,
@@ -60,7 +62,7 @@ impl Walk<'_> {
         routes
     }
 
-    /// The routes that one entry makes, or why it makes none and what it would have matched.
+    /// Returns the routes of one entry. The error has the matchers of the entry and why it produces no route.
     fn one(
         &mut self,
         route: &Value,
@@ -91,7 +93,8 @@ impl Walk<'_> {
         Ok(self.tables(tables, &parent))
     }
 
-    /// Lighter tables come first; those of one weight are sorted together.
+    /// Flattens the tables. Tables with lower weight come first. The routes of tables with the same weight are sorted
+    /// together.
     fn tables(&mut self, tables: Vec<&Object>, parent: &Parent) -> Vec<Route> {
         let mut by_weight: BTreeMap<i64, Vec<&Object>> = BTreeMap::new();
         for table in tables {
@@ -120,7 +123,8 @@ impl Walk<'_> {
     }
 }
 
-/// A route's matchers with what its parent hands down, and what it hands down itself.
+/// Returns a route's matchers combined with what its parent passes down, and whether it passes down its own path and
+/// other matchers.
 fn inherited(route: &Value, parent: Option<&Parent>) -> (Vec<Matcher>, bool, bool) {
     let mut matchers: Vec<_> = list(route, "matchers").iter().map(Matcher::of_gloo).collect();
     let says = |key: &str, otherwise: Option<bool>| route[key].as_bool().or(otherwise).unwrap_or_default();
@@ -149,7 +153,7 @@ fn inherited(route: &Value, parent: Option<&Parent>) -> (Vec<Matcher>, bool, boo
     (matchers, takes_path, takes_rest)
 }
 
-/// The one matcher of a delegating route.
+/// Returns the one matcher of a delegating route.
 fn delegating(matchers: &[Matcher]) -> Result<Matcher, String> {
     match matchers {
         [] => Ok(Matcher::any()),
@@ -162,7 +166,7 @@ fn delegating(matchers: &[Matcher]) -> Result<Matcher, String> {
     }
 }
 
-/// Why Gloo would leave a delegated route out: what its parent demands it has to demand as well.
+/// Returns why Gloo would leave out a delegated route: it must require everything that its parent requires.
 fn against(parent: &Matcher, matchers: &[Matcher]) -> Result<(), String> {
     for matcher in matchers {
         let (prefix, path) = (parent.path_text(), matcher.path_text());
@@ -185,7 +189,7 @@ fn against(parent: &Matcher, matchers: &[Matcher]) -> Result<(), String> {
     Ok(())
 }
 
-/// The tables a delegation leads to, in the order of their names.
+/// Returns the tables that a delegation leads to, in the order of their names.
 fn tables<'v>(delegate: &Value, home: &str, all: &'v [Object]) -> Result<Vec<&'v Object>, String> {
     // The older form has the name in the action itself.
     let older = !text(delegate, "name").is_empty() || !text(delegate, "namespace").is_empty();

@@ -1,7 +1,7 @@
-//! Which virtual host takes a Host header: Envoy's search order.
+//! Which virtual host matches a Host header, by Envoy's search order.
 
-/// How well a domain fits; the greater wins. Exact before the longest `*.x`, that before the longest `x.*`, then `*`
-/// (Envoy, `config.route.v3.VirtualHost.domains`).
+/// How well a domain matches. The greater rank wins. An exact domain comes first, then the longest `*.x`, then the
+/// longest `x.*`, then `*` (Envoy, `config.route.v3.VirtualHost.domains`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Rank {
     Any,
@@ -11,7 +11,7 @@ pub(crate) enum Rank {
 }
 
 impl Rank {
-    /// Why it wins over a lesser one.
+    /// Returns why it wins over a lower rank.
     pub(crate) fn words(self) -> &'static str {
         match self {
             Self::Exact => "exact",
@@ -21,7 +21,8 @@ impl Rank {
     }
 }
 
-/// How a domain fits a host; none: not at all. Letters have no case. A wildcard stands for one character at least.
+/// Returns how a domain matches a host. `None` if it does not match. Case is ignored. A wildcard matches at least one
+/// character.
 pub(crate) fn rank(domain: &str, host: &str) -> Option<Rank> {
     let (domain, host) = (domain.to_ascii_lowercase(), host.to_ascii_lowercase());
     if domain == "*" {
@@ -38,7 +39,7 @@ pub(crate) fn rank(domain: &str, host: &str) -> Option<Rank> {
     (is_longer(prefix) && host.starts_with(prefix)).then_some(Rank::Prefix(prefix.len()))
 }
 
-/// A host without its port; an IPv6 address keeps its brackets.
+/// Returns a host without its port. An IPv6 address keeps its brackets.
 pub(crate) fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
         Some((name, port)) if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) && !name.is_empty() => {

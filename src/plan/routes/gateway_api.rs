@@ -10,13 +10,13 @@ use super::target::{Action, RouteTarget, Share};
 use super::{LeftOut, Request, Route, Routing, full_name, is_named, list, order, select, text};
 use crate::model::Object;
 
-/// The class that Gloo's chart makes.
+/// The `GatewayClass` that Gloo's chart creates.
 pub(crate) const CLASS: &str = "gloo-gateway";
 const CONTROLLER: &str = "solo.io/gloo-gateway";
 const GROUP: &str = "gateway.networking.k8s.io";
 
-/// The listeners of a Gateway that have a port and a protocol in common. Gloo makes one of them: without TLS their
-/// virtual hosts lie side by side, with TLS the server name chooses one (`MergedListeners`,
+/// The listeners of a Gateway with the same port and protocol. Gloo merges them into one listener. Without TLS it has
+/// the virtual hosts of all. With TLS the server name selects one (`MergedListeners`,
 /// `projects/gateway2/translator/listener/gateway_listener_translator.go`).
 #[derive(Debug, Clone)]
 pub(crate) struct ListenerPort<'v> {
@@ -32,7 +32,7 @@ struct Listener<'v> {
     spec: &'v Value,
 }
 
-/// A route that a listener takes, by the most specific of its hostnames that takes the request.
+/// A route attached to a listener, with the most specific of its hostnames that matches the request.
 struct Attached<'v> {
     rank: Rank,
     hostname: String,
@@ -40,22 +40,22 @@ struct Attached<'v> {
     listener: Listener<'v>,
 }
 
-/// What of the routes that are attached there takes a host.
+/// The attached routes that match a host.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct AttachedHost {
     /// `Gateway API gateway shop/edge, listener http port 8080`
     pub listener: String,
     pub hostname: String,
-    /// Less specific ones that would take it as well.
+    /// Less specific hostnames that would match too.
     pub others: Vec<String>,
     pub routes: Vec<Route>,
     pub left_out: Vec<LeftOut>,
-    /// A backend that the controller does not send to, whatever the route names: `RefNotPermitted`.
+    /// A backend to which the controller sends no requests although the route names it: `RefNotPermitted`.
     pub trouble: Option<String>,
 }
 
-/// Every port with HTTP of the Gateways that are Gloo's: by the class of Gloo's chart, or by the controller that a
-/// route names.
+/// Returns every HTTP port of Gloo's Gateways. They are recognized by the class of Gloo's chart, or by the controller
+/// in a route's status.
 pub(crate) fn ports<'v>(routing: &Routing<'v>) -> Vec<ListenerPort<'v>> {
     let is_ours = |gateway: &&Object| {
         text(&gateway.value["spec"], "gatewayClassName") == CLASS
@@ -80,8 +80,8 @@ pub(crate) fn ports<'v>(routing: &Routing<'v>) -> Vec<ListenerPort<'v>> {
     ports
 }
 
-/// Routes for this host that are attached to listeners which are kept apart from their Gateway. Those are not read, so
-/// whether such a route takes the request is not known.
+/// Returns the routes for this host that are attached to listener sets, which are separate objects. Listener sets are
+/// not read, so it is unknown whether such a route matches the request.
 pub(crate) fn apart(request: &Request, routing: &Routing<'_>) -> Vec<String> {
     let host = domain::without_port(&request.host);
     let takes = |route: &&Object| hostnames(route, None).iter().any(|it| domain::rank(it, host).is_some());
@@ -99,7 +99,7 @@ pub(crate) fn apart(request: &Request, routing: &Routing<'_>) -> Vec<String> {
 }
 
 impl<'v> ListenerPort<'v> {
-    /// `Gateway API gateway shop/edge, listener http port 8080`
+    /// Returns the text `Gateway API gateway shop/edge, listener http port 8080`.
     pub(crate) fn words(&self) -> String {
         self.naming(&self.listeners.iter().collect::<Vec<_>>())
     }
@@ -113,7 +113,7 @@ impl<'v> ListenerPort<'v> {
         format!("Gateway API gateway {}, {listeners} {}{port}{tls}", full_name(self.gateway), names.join(", "))
     }
 
-    /// Its number, which is the Service's as well.
+    /// Returns the port number, which is the same in the Service.
     pub(crate) fn number(&self) -> Option<u64> {
         self.listeners[0].spec["port"].as_u64()
     }
@@ -122,13 +122,13 @@ impl<'v> ListenerPort<'v> {
         text(self.listeners[0].spec, "protocol") == "HTTPS"
     }
 
-    /// The Deployment and Service that Gloo makes for the Gateway.
+    /// Returns the name of the Deployment and the Service that Gloo creates for the Gateway.
     pub(crate) fn proxy(&self) -> String {
         format!("gloo-proxy-{}", self.gateway.reference.name)
     }
 
-    /// The routes whose most specific hostname takes the request's host. The port in a Host header says nothing
-    /// here. None: no route does.
+    /// Returns the routes whose most specific hostname matches the request's host. The port in the Host header is
+    /// ignored. `None` if no route matches.
     pub(crate) fn host(&self, request: &Request, routing: &Routing<'v>) -> Option<AttachedHost> {
         let host = domain::without_port(&request.host);
         let mut attached: Vec<Attached<'v>> = Vec::new();
@@ -151,7 +151,7 @@ impl<'v> ListenerPort<'v> {
             });
         };
         let (taken, others): (Vec<_>, Vec<_>) = attached.into_iter().partition(|it| it.rank == best);
-        // A route may be attached to several listeners, and counts once.
+        // A route that is attached to several listeners counts once.
         let routes: BTreeMap<_, _> = taken.iter().map(|it| (full_name(it.route), it.route)).collect();
         let others = others.iter().map(|it| (&it.hostname, full_name(it.route)));
         let others = others.filter(|(_, route)| !routes.contains_key(route));
@@ -165,7 +165,7 @@ impl<'v> ListenerPort<'v> {
         })
     }
 
-    /// The listeners whose routes are looked through for a host.
+    /// Returns the listeners whose routes are searched for a host.
     fn open(&self, host: &str) -> Vec<Listener<'v>> {
         if !self.is_tls() {
             return self.listeners.clone();
@@ -186,7 +186,7 @@ impl<'v> Listener<'v> {
         self.gateway.reference == other.gateway.reference && is_same("port") && is_same("protocol")
     }
 
-    /// A route that names this listener and takes the host, or why it is left out.
+    /// Returns a route that names this listener and matches the host, or why it is left out.
     fn attached(&self, route: &'v Object, host: &str, routing: &Routing<'_>) -> Option<Result<Attached<'v>, LeftOut>> {
         let parent = list(&route.value["spec"], "parentRefs").iter().find(|it| self.is_named_by(it, route))?;
         let ranked = hostnames(route, self.hostname()).into_iter();
@@ -217,7 +217,7 @@ impl<'v> Listener<'v> {
         Some(format!("httproute {} has a backend that gets no requests: {why}", full_name(route)))
     }
 
-    /// Whether the listener takes routes from the namespace of this one.
+    /// Checks whether the listener allows routes from the namespace of this one.
     fn allows(&self, route: &Object, routing: &Routing<'_>) -> Result<(), String> {
         let namespaces = &self.spec["allowedRoutes"]["namespaces"];
         let namespace = &route.reference.namespace;
@@ -237,7 +237,7 @@ impl<'v> Listener<'v> {
     }
 }
 
-/// Whether a parent reference is to this Gateway.
+/// Returns whether a parent reference is to this Gateway.
 fn names(parent: &Value, route: &Object, gateway: &Object) -> bool {
     let or = |key: &str, otherwise: &'static str| parent[key].as_str().unwrap_or(otherwise).to_owned();
     let namespace = parent["namespace"].as_str().unwrap_or(&route.reference.namespace);
@@ -246,7 +246,7 @@ fn names(parent: &Value, route: &Object, gateway: &Object) -> bool {
         && is_named(gateway, namespace, text(parent, "name"))
 }
 
-/// What the controller said against the route at this Gateway by a condition that is not true.
+/// Returns the message of a condition with which the controller rejected the route at this Gateway.
 fn denied(route: &Object, parent: &Value, gateway: &Object, condition: &str) -> Option<String> {
     let statuses = list(&route.value["status"], "parents").iter();
     let of_this = |status: &&Value| {
@@ -260,7 +260,7 @@ fn denied(route: &Object, parent: &Value, gateway: &Object, condition: &str) -> 
     })
 }
 
-/// The hostnames of a route at a listener: what both have in common.
+/// Returns the hostnames of a route at a listener: those that match both.
 fn hostnames(route: &Object, own: Option<&str>) -> Vec<String> {
     let named: Vec<_> = list(&route.value["spec"], "hostnames").iter().filter_map(Value::as_str).collect();
     let Some(own) = own else {
@@ -279,7 +279,7 @@ fn hostnames(route: &Object, own: Option<&str>) -> Vec<String> {
     named.into_iter().filter_map(common).collect()
 }
 
-/// A route's rules, a matcher each, with the position of the rule.
+/// Returns a route's rules, one entry per matcher, with the position of the rule.
 fn rules(route: &Object) -> Vec<(Matcher, usize, &Value)> {
     let mut all = Vec::new();
     for (index, rule) in list(&route.value["spec"], "rules").iter().enumerate() {
@@ -292,8 +292,8 @@ fn rules(route: &Object) -> Vec<(Matcher, usize, &Value)> {
     all
 }
 
-/// The routes of one hostname in the order in which they are tried: the most specific first, then the oldest
-/// `HTTPRoute`, then by name.
+/// Returns the routes of one hostname in matching order: the most specific first, then the oldest `HTTPRoute`, then by
+/// name.
 fn merged<'v>(routes: impl Iterator<Item = &'v Object>) -> Vec<Route> {
     let mut all: Vec<_> = routes.flat_map(|route| rules(route).into_iter().map(move |it| (route, it))).collect();
     all.sort_by(|(a, (x, i, _)), (b, (y, j, _))| {

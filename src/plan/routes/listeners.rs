@@ -1,4 +1,4 @@
-//! Where requests come in: the Gateways of Gloo's own API, each with the virtual hosts it serves.
+//! The listeners of the Gateways of Gloo's own API, with the virtual hosts that each serves.
 
 use serde_json::Value;
 
@@ -8,19 +8,19 @@ use super::{Request, Routing, full_name, list, select};
 use crate::model::Object;
 use crate::plan::dangling::watched;
 
-/// A port on which a proxy takes HTTP.
+/// A port on which a proxy accepts HTTP.
 #[derive(Debug, Clone)]
 pub(crate) struct Listener<'v> {
     pub gateway: &'v Object,
-    /// What of a hybrid Gateway it is; the Gateway's own otherwise.
+    /// The `httpGateway` of a part of a hybrid Gateway, otherwise the Gateway's own.
     http: &'v Value,
     pub port: Option<u64>,
     pub ssl: bool,
-    /// Server names for `VirtualServices` that have none of their own: of a part of a hybrid Gateway.
+    /// Server names from a part of a hybrid Gateway, for `VirtualServices` without their own.
     server_names: &'v [Value],
 }
 
-/// A virtual host that takes a request, and those that would if it were not there.
+/// A virtual host that matches a request, and those that would match without it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Hosted<'v> {
     pub virtual_service: &'v Object,
@@ -28,11 +28,11 @@ pub(crate) struct Hosted<'v> {
     pub rank: Rank,
     /// `*.example in virtualservice shop/other`
     pub others: Vec<String>,
-    /// Why it is perhaps not served: another has the very domain, or the very server name.
+    /// Why it may not be served: another virtual host has the same domain, or the same server name.
     pub trouble: Option<String>,
 }
 
-/// Every listener of the Gateways that Gloo reads, and what of them cannot be told.
+/// Returns every listener of the Gateways that Gloo reads, and notes about what is unknown.
 pub(crate) fn all<'v>(routing: &Routing<'v>) -> (Vec<Listener<'v>>, Vec<String>) {
     let everywhere =
         routing.settings.is_none_or(|it| it.value["spec"]["gateway"]["readGatewaysFromAllNamespaces"] == true);
@@ -49,7 +49,7 @@ pub(crate) fn all<'v>(routing: &Routing<'v>) -> (Vec<Listener<'v>>, Vec<String>)
     (listeners, notes)
 }
 
-/// The listeners of a Gateway, and whether it delegates to others.
+/// Returns the listeners of a Gateway, and whether it delegates to others.
 fn parts(gateway: &Object) -> (Vec<Listener<'_>>, bool) {
     let spec = &gateway.value["spec"];
     let port = spec["bindPort"].as_u64();
@@ -67,7 +67,7 @@ fn parts(gateway: &Object) -> (Vec<Listener<'_>>, bool) {
     (parts, hybrid["delegatedHttpGateways"].is_object())
 }
 
-/// The proxies that listen on a Gateway, by name.
+/// Returns the names of the proxies that serve a Gateway.
 pub(crate) fn proxies(gateway: &Object) -> Vec<String> {
     let named = list(&gateway.value["spec"], "proxyNames");
     match named.is_empty() {
@@ -76,7 +76,7 @@ pub(crate) fn proxies(gateway: &Object) -> Vec<String> {
     }
 }
 
-/// Whether a Gateway may serve a `VirtualService`, by any of its parts. What cannot be told may be so.
+/// Returns whether a Gateway may serve a `VirtualService`, by any of its parts. An unknown result counts as yes.
 pub(crate) fn may_serve(gateway: &Object, virtual_service: &Object) -> bool {
     let (parts, delegates) = parts(gateway);
     let serves = |part: &Listener<'_>| select::serves(part.http, virtual_service, part.ssl).unwrap_or(true);
@@ -84,12 +84,13 @@ pub(crate) fn may_serve(gateway: &Object, virtual_service: &Object) -> bool {
 }
 
 impl<'v> Listener<'v> {
-    /// The proxies that listen there, by name.
+    /// Returns the names of the proxies that serve the listener.
     pub(crate) fn proxies(&self) -> Vec<String> {
         proxies(self.gateway)
     }
 
-    /// Whether a request to this port comes here: the Gateway's own port, or one of its proxies' Services.
+    /// Returns whether a request to this port reaches the listener: by the Gateway's own port, or by one of its
+    /// proxies' Services.
     pub(crate) fn takes(&self, port: u16, services: &[Object]) -> bool {
         if self.port == Some(u64::from(port)) {
             return true;
@@ -103,15 +104,15 @@ impl<'v> Listener<'v> {
         })
     }
 
-    /// Whether both are parts of one hybrid Gateway that Envoy tells apart by the server name.
+    /// Returns whether both are parts of one hybrid Gateway, between which Envoy chooses by the server name.
     pub(crate) fn is_beside(&self, other: &Self) -> bool {
         self.ssl && other.ssl && self.gateway.reference == other.gateway.reference
     }
 
-    /// The filter chain that takes the connection; none: no server name fits.
+    /// Returns the filter chain for the connection. `None` if no server name matches.
     ///
     /// # Errors
-    /// The Gateway's own selection is void.
+    /// The Gateway's own selection is invalid.
     pub(crate) fn chain(&self, request: &Request, routing: &Routing<'v>) -> Result<Option<Chain<'v>>, String> {
         let watched = routing.settings.and_then(|settings| watched(&settings.value));
         let mut served = Vec::new();
@@ -127,7 +128,7 @@ impl<'v> Listener<'v> {
         })
     }
 
-    /// The virtual host of a chain that takes the request.
+    /// Returns the virtual host of a chain that matches the request.
     pub(crate) fn host(&self, chain: &Chain<'v>, request: &Request) -> Option<Hosted<'v>> {
         let options = &self.http["options"]["httpConnectionManagerSettings"];
         let host = match options["stripAnyHostPort"] == true {
@@ -160,7 +161,7 @@ impl<'v> Listener<'v> {
     }
 }
 
-/// A virtual host without domains takes any.
+/// Returns the domains of a virtual host. Without domains it matches any host.
 fn domains(service: &Object) -> Vec<String> {
     let domains: Vec<_> = list(&service.value["spec"]["virtualHost"], "domains")
         .iter()
@@ -171,7 +172,7 @@ fn domains(service: &Object) -> Vec<String> {
     if domains.is_empty() { vec!["*".to_owned()] } else { domains }
 }
 
-/// Every domain that is served, for a host that nobody takes.
+/// Returns every served domain, for the message about a host that no virtual host matches.
 pub(crate) fn served(routing: &Routing<'_>) -> Vec<String> {
     let mut all: Vec<_> = routing.virtual_services.iter().flat_map(domains).collect();
     let routes = routing.http_routes.iter().flat_map(|route| list(&route.value["spec"], "hostnames"));
@@ -181,7 +182,7 @@ pub(crate) fn served(routing: &Routing<'_>) -> Vec<String> {
     all
 }
 
-/// `gateway gloo-system/gateway-proxy, port 8080`
+/// Returns the text `gateway gloo-system/gateway-proxy port 8080`.
 pub(crate) fn words(listener: &Listener<'_>) -> String {
     let port = listener.port.map_or_else(String::new, |port| format!(" port {port}"));
     let ssl = if listener.ssl { " (TLS)" } else { "" };

@@ -1,4 +1,4 @@
-//! One matcher of a route, and whether a request fits it.
+//! One matcher of a route, and whether a request matches it.
 
 use serde_json::Value;
 
@@ -11,52 +11,52 @@ pub(crate) enum Path {
     Exact(String),
     Regex(String),
     Prefix(String),
-    /// The Gateway API's `PathPrefix`: whole elements, `/a` fits `/a/b` and not `/ab`.
+    /// The Gateway API's `PathPrefix`, which compares whole elements: `/a` matches `/a/b` but not `/ab`.
     Elements(String),
     /// HTTP CONNECT, which has no path.
     Connect,
 }
 
-/// What a header or a query parameter has to be.
+/// The required value of a header or a query parameter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct WantedValue {
     pub name: String,
-    /// None: it only has to be there.
+    /// `None` means that it only has to exist.
     pub value: Option<String>,
     pub is_regex: bool,
     pub is_inverted: bool,
 }
 
-/// A matcher: all of it has to fit.
+/// A matcher. All of its conditions must match.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Matcher {
-    /// None: it says nothing of the path.
+    /// `None` means that the path is not restricted.
     pub path: Option<Path>,
-    /// None: letters have a case. Gloo compares what was said, so it is kept apart from `Some(true)`.
+    /// `None` means case-sensitive. It is different from `Some(true)`, because Gloo compares the configured values.
     pub case_sensitive: Option<bool>,
     pub headers: Vec<WantedValue>,
     pub query: Vec<WantedValue>,
     pub methods: Vec<String>,
 }
 
-/// Whether a request fits.
+/// Whether a request matches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Fit {
     Yes,
-    /// If it also is so: `header x-canary is 1`.
+    /// It matches under these conditions: `header x-canary is 1`.
     If(Vec<String>),
-    /// It cannot be told.
+    /// It is unknown. The reason.
     Unknown(String),
     No,
 }
 
 impl Matcher {
-    /// What a route without matchers has: any path.
+    /// Returns the matcher of a route without matchers: any path.
     pub(crate) fn any() -> Self {
         Self { path: Some(Path::Prefix("/".into())), ..Self::default() }
     }
 
-    /// Reads one of a `VirtualService` or `RouteTable`.
+    /// Reads a matcher of a `VirtualService` or `RouteTable`.
     pub(crate) fn of_gloo(matcher: &Value) -> Self {
         let string = |key: &str| matcher[key].as_str().map(str::to_owned);
         let path = string("exact")
@@ -74,7 +74,7 @@ impl Matcher {
         }
     }
 
-    /// Reads one of an `HTTPRoute`.
+    /// Reads a matcher of an `HTTPRoute`.
     pub(crate) fn of_http_route(matches: &Value) -> Self {
         let path = &matches["path"];
         let value = path["value"].as_str().unwrap_or("/").to_owned();
@@ -93,7 +93,7 @@ impl Matcher {
         }
     }
 
-    /// The path as it stands there, of whatever kind; Gloo compares these texts.
+    /// Returns the path as text, whatever its kind. Gloo compares these texts.
     pub(crate) fn path_text(&self) -> &str {
         match &self.path {
             Some(Path::Exact(path) | Path::Regex(path) | Path::Prefix(path) | Path::Elements(path)) => path,
@@ -101,7 +101,7 @@ impl Matcher {
         }
     }
 
-    /// Whether a request fits, as far as can be told.
+    /// Returns whether a request matches, as far as is known.
     pub(crate) fn fit(&self, request: &Request) -> Fit {
         match self.fits_path(&request.path) {
             Ok(true) => {}
@@ -143,7 +143,7 @@ impl Matcher {
     }
 }
 
-/// `prefix /api`, then what else has to be.
+/// Writes `prefix /api`, followed by the other conditions.
 impl std::fmt::Display for Matcher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.path {
@@ -179,7 +179,7 @@ impl WantedValue {
         }
     }
 
-    /// `header x-canary is 1`
+    /// Returns the text `header x-canary is 1`.
     fn words(&self, what: &str) -> String {
         let not = if self.is_inverted { "not " } else { "" };
         match &self.value {
@@ -189,7 +189,7 @@ impl WantedValue {
         }
     }
 
-    /// None: the query is not known.
+    /// Returns whether the query parameter matches. `None` if the query is unknown.
     fn fits_query(&self, query: Option<&str>) -> Option<Result<bool, String>> {
         let value = query?.split('&').find_map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));

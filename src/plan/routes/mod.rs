@@ -1,8 +1,8 @@
-//! Where a request goes: host, path and port through Gateways, virtual hosts and routes to what answers.
+//! Follows a request: from host, path and port through Gateways, virtual hosts and routes to the destination.
 //!
-//! Gloo's own translator is followed, `projects/gateway/pkg/translator` for `VirtualServices` and the Gateway API's
-//! precedence for `HTTPRoutes`. What a request carries beside host and path is not known here: a route that
-//! depends on it is a candidate, with its condition said.
+//! It follows Gloo's own translator, `projects/gateway/pkg/translator`, for `VirtualServices`, and the Gateway API's
+//! precedence for `HTTPRoutes`. Only host and path (and the query, if given) of the request are known. A route that
+//! depends on anything else is a candidate, shown with its condition.
 
 pub(crate) mod delegation;
 pub(crate) mod domain;
@@ -29,17 +29,17 @@ use crate::model::Object;
 /// A request, as far as it is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Request {
-    /// The Host header, with its port if the client sends one.
+    /// The Host header, with the port if the client sends one.
     pub host: String,
     /// The path, without its query.
     pub path: String,
-    /// What stands behind the `?`, if it was said.
+    /// The query after the `?`, if given.
     pub query: Option<String>,
-    /// The port it comes to; none: any.
+    /// The port that it is sent to. `None` means any port.
     pub port: Option<u16>,
 }
 
-/// What routing is made of; each list as it was read, of every namespace.
+/// The objects that define the routing. Each list has the objects of every namespace, as they were read.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Routing<'v> {
     pub gateways: &'v [Object],
@@ -48,22 +48,22 @@ pub(crate) struct Routing<'v> {
     pub upstream_groups: &'v [Object],
     pub kube_gateways: &'v [Object],
     pub http_routes: &'v [Object],
-    /// Those of the proxies: which port of theirs leads to which port of a Gateway.
+    /// The Services of the proxies, which map their ports to the ports of the Gateways.
     pub services: &'v [Object],
-    /// Their labels decide where a listener of the Gateway API takes routes from.
+    /// Their labels decide from which namespaces a listener of the Gateway API accepts routes.
     pub namespaces: &'v [Object],
     /// Gloo's Settings.
     pub settings: Option<&'v Object>,
-    /// Where Gloo is installed.
+    /// The namespace of Gloo.
     pub gloo_namespace: &'v str,
 }
 
-/// A route that leads somewhere.
+/// A route with a destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Route {
-    /// Where it stands, outermost first: `virtualservice gloo-system/shop route 2`.
+    /// The path to it, outermost first: `virtualservice gloo-system/shop route 2`.
     pub trail: Vec<String>,
-    /// Any of them; never empty.
+    /// Any of them must match. Never empty.
     pub matchers: Vec<Matcher>,
     pub action: Action,
 }
@@ -76,17 +76,17 @@ pub(crate) struct LeftOut {
     pub why: String,
 }
 
-/// A string of an object; empty if it is none.
+/// Returns a string member of an object. Empty if it is not a string.
 fn text<'v>(value: &'v Value, key: &str) -> &'v str {
     value[key].as_str().unwrap_or_default()
 }
 
-/// A list of an object; empty if it is none.
+/// Returns a list member of an object. Empty if it is not a list.
 fn list<'v>(value: &'v Value, key: &str) -> &'v [Value] {
     value[key].as_array().map_or(&[], Vec::as_slice)
 }
 
-/// `namespace/name`
+/// Returns `namespace/name`.
 fn full_name(object: &Object) -> String {
     format!("{}/{}", object.reference.namespace, object.reference.name)
 }

@@ -1,12 +1,12 @@
-//! The order in which routes are tried where their lists are merged.
+//! The order in which merged routes are tried.
 
 use std::cmp::{Ordering, Reverse};
 
 use super::Route;
 use super::matcher::{Matcher, Path};
 
-/// Sorts the routes of several tables of one weight, each by the first of its matchers in this order: more methods,
-/// then exact before regex before prefix, then the greater path text (Gloo, `SortRoutesByPath`).
+/// Sorts the routes of several tables with the same weight. Each route counts by the first of its matchers in this
+/// order: more methods, then exact before regex before prefix, then the greater path text (Gloo, `SortRoutesByPath`).
 pub(crate) fn sort_by_path(routes: &mut [Route]) {
     routes.sort_by(|a, b| compare(first(a), first(b)));
 }
@@ -30,9 +30,9 @@ fn kind(matcher: &Matcher) -> u8 {
     }
 }
 
-/// What decides between matchers of `HTTPRoutes`, the least first: an exact path, then the longest prefix, a method,
-/// the most headers, the most query parameters (Gateway API, `HTTPRouteRule.matches`). Where regular expressions
-/// stand is left to the implementation; Gloo puts them between.
+/// Returns the precedence of a matcher of an `HTTPRoute`, the least value first: an exact path, then the longest
+/// prefix, a method, the most headers, the most query parameters (Gateway API, `HTTPRouteRule.matches`). The place of
+/// regular expressions is left to the implementation. Gloo puts them between exact and prefix.
 pub(crate) fn specificity(matcher: &Matcher) -> impl Ord + use<> {
     let length = matcher.path_text().trim_end_matches('/').len();
     (

@@ -1,30 +1,30 @@
-//! Regular expressions as Envoy takes them: RE2's syntax, the whole text or nothing.
+//! Regular expressions as Envoy evaluates them: RE2's syntax, and the whole text must match.
 
 use regex::bytes::RegexBuilder;
 
-/// What a compiled expression may take; Envoy warns from a program of 100 instructions on.
+/// The size limit of a compiled expression. Envoy warns above a program of 100 instructions.
 const LIMIT: usize = 1 << 20;
 
-/// Whether an expression matches the whole of a text.
+/// Returns whether an expression matches the whole text.
 ///
-/// Classes such as `\d` are ASCII's, as in RE2.
+/// Classes such as `\d` are ASCII only, as in RE2.
 ///
 /// # Errors
-/// It is no expression, or one that only RE2 understands: nobody should guess then.
+/// It is not a valid expression, or only RE2 understands it, so the result is not guessed.
 pub(crate) fn is_whole_match(pattern: &str, text: &str) -> Result<bool, String> {
     let compile = |pattern: &str| RegexBuilder::new(pattern).unicode(false).size_limit(LIMIT).build();
     let unread = || format!("cannot read the regex {pattern}");
     if is_read_otherwise(pattern) {
         return Err(unread());
     }
-    // On its own first: a stray parenthesis must not close the group below.
+    // The pattern is compiled alone first, so that a stray parenthesis cannot close the group below.
     let whole = compile(pattern).and_then(|_| compile(&format!(r"\A(?:{pattern})\z")));
     whole.map(|regex| regex.is_match(text.as_bytes())).map_err(|_| unread())
 }
 
-/// Whether an expression has what the crate takes for its own syntax, and RE2 for something else or for nothing: `\<`
-/// and `\>` (for RE2 the signs themselves), `\b{start}`, sets in sets (for RE2 the sign `[`), `&&`, `--` and `~~` in a
-/// set, flags such as `x`.
+/// Returns whether an expression contains syntax that the crate and RE2 read differently: `\<` and `\>` (RE2: the
+/// characters themselves), `\b{start}`, sets in sets (RE2: the character `[`), `&&`, `--` and `~~` in a set, flags such
+/// as `x`.
 fn is_read_otherwise(pattern: &str) -> bool {
     let mut in_set = false;
     let mut rest = pattern;
@@ -36,7 +36,7 @@ fn is_read_otherwise(pattern: &str) -> bool {
                 (1 + second, after.starts_with(['<', '>']) || after.starts_with("b{"))
             }
             '[' if in_set => (1, !after.starts_with(':')),
-            // A `]` that comes first is one of the set.
+            // A `]` directly after the `[` is a member of the set.
             '[' => {
                 in_set = true;
                 let negated = usize::from(after.starts_with('^'));

@@ -1,4 +1,5 @@
-//! The answer: which listeners take the request, which virtual host there, and which of its routes comes first.
+//! The result for a request: which listeners accept it, which virtual host matches there, and which of its routes is
+//! first.
 
 use super::delegation::flatten;
 use super::matcher::Fit;
@@ -8,43 +9,43 @@ use crate::model::Object;
 use crate::plan::acceptance;
 use crate::text::nearest;
 
-/// All that can be said about a request.
+/// The result for a request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Resolution {
     /// Listeners that have a virtual host for it.
     pub heard: Vec<Heard>,
-    /// Listeners that take the port and have no virtual host for it.
+    /// Listeners that accept the port and have no virtual host for it.
     pub deaf: Vec<String>,
-    /// Listeners that take the port and have no TLS for the host, taken for the server name.
+    /// Listeners that accept the port and have no TLS configuration for the host, used as the server name.
     pub refused: Vec<String>,
-    /// Served hosts that are near, where nobody takes the request.
+    /// Similar served hosts, if no listener accepts the request.
     pub near: Vec<String>,
-    /// What could not be told.
+    /// Notes about what is unknown.
     pub notes: Vec<String>,
 }
 
-/// One listener that takes the request.
+/// One listener that accepts the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Heard {
     /// `gateway gloo-system/gateway-proxy port 8080`
     pub listener: String,
-    /// The proxies that listen.
+    /// The proxies that serve the listener.
     pub proxies: Vec<RouteProxy>,
     /// `shop.example in virtualservice gloo-system/shop`
     pub host: String,
-    /// Why that one: `exact`.
+    /// Why this host matches: `exact`.
     pub why: String,
-    /// Those that would take it as well and come after it.
+    /// Hosts with a lower rank that would match too.
     pub others: Vec<String>,
-    /// Why what is described is perhaps not what is served.
+    /// Why this result may differ from what is served.
     pub trouble: Option<String>,
-    /// The routes whose path fits, in the order in which they are tried.
+    /// The routes whose path matches, in the order in which they are tried.
     pub candidates: Vec<Candidate>,
-    /// What Gloo does not serve of what would fit.
+    /// Matching routes that Gloo does not serve.
     pub left_out: Vec<LeftOut>,
 }
 
-/// A proxy by the name of its workload.
+/// A proxy, by the name of its workload.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct RouteProxy {
     pub namespace: String,
@@ -57,7 +58,7 @@ impl std::fmt::Display for RouteProxy {
     }
 }
 
-/// A route whose path fits.
+/// A route whose path matches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Candidate {
     pub trail: Vec<String>,
@@ -68,25 +69,25 @@ pub(crate) struct Candidate {
     pub standing: Standing,
 }
 
-/// Whether a request comes to a route.
+/// Whether a request reaches a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Standing {
-    /// The first that takes it whatever else it carries.
+    /// The first route that matches whatever else the request contains.
     Wins,
-    /// It comes before, if its condition holds.
+    /// It is tried earlier, and matches if its condition is met.
     Before,
-    /// Never: one before it takes the request.
+    /// It is never reached, because an earlier route matches the request.
     Behind,
 }
 
 impl Heard {
-    /// The routes that a request may come to.
+    /// Returns the routes that a request may reach.
     pub(crate) fn reachable(&self) -> impl Iterator<Item = &Candidate> {
         self.candidates.iter().filter(|candidate| candidate.standing != Standing::Behind)
     }
 }
 
-/// Follows a request.
+/// Follows a request through the routes.
 pub(crate) fn resolve(request: &Request, routing: &Routing<'_>) -> Resolution {
     let mut answer = Resolution::default();
     by_gloo(request, routing, &mut answer);
@@ -145,7 +146,7 @@ fn heard(
     }
 }
 
-/// `virtualservice gloo-system/shop is rejected by Gloo: …`
+/// Returns `virtualservice gloo-system/shop is rejected by Gloo: …`.
 fn rejected(kind: &str, object: &Object) -> Option<String> {
     let trouble = acceptance::read(&object.value).trouble()?;
     Some(format!("{kind} {} is {trouble}", super::full_name(object)))
@@ -175,7 +176,7 @@ fn by_gateway_api(request: &Request, routing: &Routing<'_>, answer: &mut Resolut
     }
 }
 
-/// A route with several matchers is one for each, in their order.
+/// Returns one candidate per matcher of each route, in their order.
 fn candidates(request: &Request, routes: Vec<Route>) -> Vec<Candidate> {
     let mut is_taken = false;
     let mut all = Vec::new();

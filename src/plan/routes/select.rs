@@ -1,4 +1,4 @@
-//! What a Gateway or a route selects: labels, expressions, namespaces, as Gloo reads them.
+//! What a Gateway or a route selects: labels, expressions, namespaces, as Gloo evaluates them.
 
 use serde_json::Value;
 
@@ -6,15 +6,15 @@ use super::{is_named, list, text};
 use crate::model::Object;
 use crate::plan::labels::{labels, selects};
 
-/// Whether an object has all these labels.
+/// Returns whether an object has all these labels.
 pub(crate) fn has_labels(object: &Object, wanted: &Value) -> bool {
     selects(&labels(wanted), &object.value["metadata"]["labels"])
 }
 
-/// Whether an object meets every expression.
+/// Returns whether an object meets every expression.
 ///
 /// # Errors
-/// An expression that Gloo refuses: the whole selection is void then.
+/// An expression that Gloo rejects. Then the whole selection is invalid.
 pub(crate) fn meets(object: &Object, expressions: &[Value]) -> Result<bool, String> {
     let mut all = true;
     for expression in expressions {
@@ -29,7 +29,7 @@ fn meets_one(labels: &Value, expression: &Value) -> Result<bool, String> {
     let label = labels[key].as_str();
     let is_one = label.is_some_and(|label| values.contains(&label));
     let number = || Some((label?.parse::<i64>().ok()?, values.first()?.parse::<i64>().ok()?));
-    // Gloo's names, and those of Kubernetes, which namespace selectors of the Gateway API have.
+    // The operators of Gloo, and those of Kubernetes for the namespace selectors of the Gateway API.
     match text(expression, "operator") {
         "Equals" | "=" | "" | "DoubleEquals" | "==" | "In" | "in" => Ok(is_one),
         "NotEquals" | "!=" | "NotIn" | "notin" => Ok(!is_one),
@@ -41,7 +41,7 @@ fn meets_one(labels: &Value, expression: &Value) -> Result<bool, String> {
     }
 }
 
-/// Whether an object's namespace is one of a list, of which `*` is all; `otherwise` holds for an empty list.
+/// Returns whether an object's namespace is in a list. `*` means all. `otherwise` is called for an empty list.
 pub(crate) fn is_in(object: &Object, namespaces: &[Value], otherwise: impl FnOnce(&str) -> bool) -> bool {
     let own = object.reference.namespace.as_str();
     if namespaces.is_empty() {
@@ -50,8 +50,9 @@ pub(crate) fn is_in(object: &Object, namespaces: &[Value], otherwise: impl FnOnc
     namespaces.iter().any(|namespace| *namespace == "*" || *namespace == *own)
 }
 
-/// Whether an HTTP gateway serves a `VirtualService` (Gloo, `HttpGatewayContainsVirtualService`): by expressions, else by
-/// labels, else by name, else all of its namespaces; always only those whose TLS is as its own.
+/// Returns whether an HTTP gateway serves a `VirtualService` (Gloo, `HttpGatewayContainsVirtualService`): by
+/// expressions, otherwise by labels, otherwise by name, otherwise all in its namespaces. Both must have TLS or both
+/// must not.
 ///
 /// # Errors
 /// As [`meets`].

@@ -1,8 +1,8 @@
-//! Which filter chain takes a connection. With TLS the server name decides it that the client asks for, which is taken
-//! to be the request's host.
+//! Which filter chain accepts a connection. With TLS, it is chosen by the client's server name (SNI), assumed to be the
+//! request's host.
 //!
-//! Gloo makes a chain of all `VirtualServices` whose `sslConfig` differs in nothing but `sniDomains`, merges these, and
-//! compares domains inside a chain only (`GroupVirtualServicesBySslConfig` and `ComputeVirtualHosts`,
+//! Gloo makes one chain of all `VirtualServices` whose `sslConfig` differs only in `sniDomains`, merges these, and
+//! compares domains only inside a chain (`GroupVirtualServicesBySslConfig` and `ComputeVirtualHosts`,
 //! `projects/gateway/pkg/translator`).
 
 use std::cmp::Reverse;
@@ -13,24 +13,24 @@ use super::domain::{self, Rank};
 use super::list;
 use crate::model::Object;
 
-/// A filter chain that takes a connection.
+/// A filter chain that accepts a connection.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Chain<'v> {
     pub virtual_services: Vec<&'v Object>,
-    /// How well the server name fits.
+    /// How well the server name matches.
     pub rank: Rank,
-    /// One of another chain that takes the very name: no listener can have both.
+    /// A `VirtualService` of another chain with the same server name. A listener cannot have both.
     pub rival: Option<&'v Object>,
 }
 
 impl<'v> Chain<'v> {
-    /// Without TLS there is one, and it takes everything.
+    /// Creates the only chain of a port without TLS, which accepts every connection.
     pub(crate) fn plain(virtual_services: Vec<&'v Object>) -> Self {
         Self { virtual_services, rank: Rank::Any, rival: None }
     }
 
-    /// The one whose server names fit best; none: no certificate is shown to such a client. `usual` are the names of
-    /// those that have none of their own.
+    /// Returns the chain whose server names match best. `None` if no certificate is configured for such a client.
+    /// `usual` are the server names for `VirtualServices` without their own.
     pub(crate) fn of_tls(virtual_services: Vec<&'v Object>, usual: &'v [Value], server_name: &str) -> Option<Self> {
         let ranked = grouped(virtual_services).into_iter();
         let mut ranked: Vec<_> =
@@ -58,14 +58,14 @@ fn grouped(virtual_services: Vec<&Object>) -> Vec<Vec<&Object>> {
     groups.into_iter().map(|(_, group)| group).collect()
 }
 
-/// The server names of a group; one member without any lets the whole of it take the usual ones.
+/// Returns the server names of a group. If one member has none, the whole group uses the usual ones.
 fn names<'v>(group: &[&'v Object], usual: &'v [Value]) -> Vec<&'v str> {
     let own: Vec<_> = group.iter().map(|service| list(&service.value["spec"]["sslConfig"], "sniDomains")).collect();
     let merged = if own.iter().any(|names| names.is_empty()) { vec![usual] } else { own };
     merged.into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
-/// How well the best of these fits; none at all are for anybody.
+/// Returns how well the best of these names matches. An empty list matches every client.
 fn rank(names: &[&str], server_name: &str) -> Option<Rank> {
     match names {
         [] => Some(Rank::Any),

@@ -1,13 +1,14 @@
-//! What a route does with a request.
+//! The action of a route.
 
 use serde_json::Value;
 
 use super::{is_named, list, text};
 use crate::model::{Object, ObjectRef};
 
-/// Who answers. A namespace that is left out Gloo fills in for an Upstream alone, with that of the object that names it
-/// (`routeVisitor.visit`, `projects/gateway/pkg/translator/converter.go`, and `verifyUpstreamGroups`,
-/// `projects/gloo/pkg/translator/upstream_groups.go`). Any other is looked up without one, and is not found.
+/// The destination of a request. If the namespace is missing, Gloo fills in that of the route's object only for an
+/// Upstream (`routeVisitor.visit`, `projects/gateway/pkg/translator/converter.go`, and `verifyUpstreamGroups`,
+/// `projects/gloo/pkg/translator/upstream_groups.go`). Any other destination is looked up without a namespace and is
+/// not found.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum RouteTarget {
     Upstream {
@@ -20,12 +21,12 @@ pub enum RouteTarget {
         name: String,
         port: Option<u64>,
     },
-    /// Something that is neither: `consul service x`.
+    /// Any other destination: `consul service x`.
     Other(String),
 }
 
 impl From<&Object> for RouteTarget {
-    /// An Upstream, by its reference.
+    /// Creates the target for an Upstream.
     fn from(upstream: &Object) -> Self {
         let ObjectRef { namespace, name, .. } = &upstream.reference;
         Self::Upstream { namespace: namespace.clone(), name: name.clone() }
@@ -43,32 +44,32 @@ impl std::fmt::Display for RouteTarget {
     }
 }
 
-/// A target and its part of the requests.
+/// A target and its share of the requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Share {
     pub target: RouteTarget,
-    /// Of the sum of all weights; none where there is one target.
+    /// The weight, relative to the sum of all weights. `None` for a single target.
     pub weight: Option<u64>,
 }
 
-/// What a route does.
+/// The action of a route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Action {
     To {
         shares: Vec<Share>,
-        /// The `UpstreamGroup` that names them.
+        /// The `UpstreamGroup` that contains the targets.
         group: Option<String>,
     },
     Redirect(String),
     DirectResponse(u64),
-    /// It cannot be told from objects: a cluster named by a header, a dynamic forward proxy.
+    /// Unknown from objects: a cluster named by a header, a dynamic forward proxy.
     Elsewhere(String),
-    /// It leads nowhere, and why.
+    /// It leads nowhere. The reason.
     Nowhere(String),
 }
 
 impl Action {
-    /// Reads a route of a `VirtualService` or `RouteTable` of `home`; none if it has no action Gloo would take.
+    /// Reads a route of a `VirtualService` or `RouteTable` in `home`. `None` if it has no action that Gloo accepts.
     pub(crate) fn of_gloo(route: &Value, home: &str, groups: &[Object]) -> Option<Self> {
         if let action @ Value::Object(_) = &route["routeAction"] {
             return Some(of_route_action(action, home, groups));
@@ -85,7 +86,7 @@ impl Action {
         route["graphqlApiRef"].is_object().then(|| Self::Elsewhere("a GraphQL API".into()))
     }
 
-    /// Every target.
+    /// Returns all targets.
     pub(crate) fn shares(&self) -> &[Share] {
         match self {
             Self::To { shares, .. } => shares,

@@ -18,7 +18,7 @@ const ALL: [&Kind; 7] = [
 struct World([Vec<Object>; 7]);
 
 impl World {
-    /// `KIND NAMESPACE/NAME`, then its spec, indented.
+    /// Parses `KIND NAMESPACE/NAME`, followed by its spec, indented.
     fn new(manifests: &str) -> Self {
         let mut lists: [Vec<Object>; 7] = Default::default();
         for manifest in manifests.split("---\n").filter(|manifest| !manifest.trim().is_empty()) {
@@ -55,7 +55,7 @@ impl World {
         resolve(&request, &self.routing())
     }
 
-    /// `trail [matcher] (standing) -> where`, for the only listener.
+    /// Returns `trail [matcher] (standing) -> where` for the only listener.
     fn tried(&self, host: &str, path: &str) -> Vec<String> {
         let answer = self.answer(host, path, None);
         let [heard] = answer.heard.as_slice() else { panic!("{answer:?}") };

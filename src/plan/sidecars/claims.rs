@@ -1,5 +1,5 @@
-//! Who is noted as the writer of a bootstrap that is as its chart renders it: server-side apply, and so every upgrade
-//! of Helm 4, conflicts with a writer that it does not know, whatever the writer left there.
+//! The field managers recorded for a bootstrap whose content is as the chart renders it. Server-side apply, and so
+//! every upgrade of Helm 4, conflicts with another field manager, whatever values it left.
 
 use serde_json::Value;
 
@@ -8,17 +8,17 @@ use super::guard::MANAGER;
 use crate::edit::Edit;
 use crate::model::{FieldPath, Segment};
 
-/// Whether this field manager is one of the two tools that inject.
+/// Returns whether this field manager is one of the two tools that inject.
 pub(crate) fn injects(manager: &str) -> bool {
     manager == MANAGER || manager.starts_with("glooctl")
 }
 
-/// The one of the two tools that is noted as writer of the bootstrap in this `ConfigMap`.
+/// Returns which of the two tools is recorded as a writer of the bootstrap in this `ConfigMap`.
 pub(crate) fn on_bootstrap(config_map: &Value) -> Option<&str> {
     claims(config_map).next().map(|(_, manager)| manager)
 }
 
-/// The edits after which neither is, the last entry first.
+/// Returns the edits that remove the records of both tools, the last entry first.
 pub(crate) fn release(config_map: &Value) -> Vec<Edit> {
     let entries = FieldPath::keys(&["metadata", "managedFields"]);
     let mut edits: Vec<_> =

@@ -1,4 +1,4 @@
-//! Who else makes a gateway proxy what it is, and what is refused therefore.
+//! Other tools that manage a gateway proxy, and what is refused because of them.
 
 use serde_json::Value;
 
@@ -13,18 +13,18 @@ use crate::plan::outcome::Objection;
 /// The field manager of this program.
 pub(super) const MANAGER: &str = "gloo-rs";
 
-/// What a proxy shows of its makers.
+/// What a proxy shows about the tools that manage it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Makers {
-    /// The Gateway for which a controller makes it.
+    /// The Gateway for which a controller creates the proxy.
     pub gateway_api: Option<String>,
-    /// `glooMtls`: the cluster carries xDS itself.
+    /// `glooMtls`: the cluster also carries xDS.
     pub gloo_mtls: bool,
-    /// The chart rendered the sidecars: its values carry Istio.
+    /// The chart rendered the sidecars, because its values enable Istio.
     pub chart_sidecars: bool,
 }
 
-/// Reads the marks.
+/// Reads the marks of these tools.
 pub(crate) fn makers(proxy: &GatewayProxy) -> Makers {
     Makers {
         gateway_api: proxy.workload.label(KUBE_GATEWAY_LABEL).map(str::to_owned),
@@ -38,9 +38,9 @@ fn has_gloo_mtls(proxy: &GatewayProxy) -> bool {
     enabled || item(&proxy.pod_spec()["volumes"], "gloo-mtls-certs").is_some()
 }
 
-/// The chart's sidecars are told by what only it writes: `LOG_LEVEL`, which glooctl leaves out, and a
-/// `PROXY_CONFIG` that is not JSON, which this program writes. Where the API server notes who owns the
-/// container, that decides.
+/// Returns whether the chart rendered the sidecars. If this program is recorded as the field manager of the container,
+/// it did not. Otherwise two values that only the chart writes decide: `LOG_LEVEL` (glooctl omits it) and a
+/// `PROXY_CONFIG` that is not JSON (this program writes JSON).
 fn is_rendered_by_chart(proxy: &GatewayProxy) -> bool {
     let (Some(sds), Some(istio)) = (proxy.container(SDS), proxy.container(ISTIO_PROXY)) else { return false };
     if owns(&proxy.workload.value, MANAGER, SDS) {
@@ -50,7 +50,7 @@ fn is_rendered_by_chart(proxy: &GatewayProxy) -> bool {
     env(sds, "LOG_LEVEL").is_some() && env(istio, "PROXY_CONFIG").is_some_and(|config| !is_json(config))
 }
 
-/// Whether this field manager owns the container.
+/// Returns whether this field manager owns the container.
 fn owns(workload: &Value, manager: &str, container: &str) -> bool {
     let key = format!("k:{{\"name\":\"{container}\"}}");
     let managers = workload["metadata"]["managedFields"].as_array();
@@ -60,7 +60,7 @@ fn owns(workload: &Value, manager: &str, container: &str) -> bool {
     })
 }
 
-/// Why nothing is changed on a proxy that a controller makes.
+/// Returns why nothing is changed on a proxy that a controller manages.
 pub(super) fn against_gateway_api(makers: &Makers) -> Option<Objection> {
     let gateway = makers.gateway_api.as_ref()?;
     Some(
@@ -72,7 +72,7 @@ pub(super) fn against_gateway_api(makers: &Makers) -> Option<Objection> {
     )
 }
 
-/// Why nothing is changed on a proxy whose xDS goes through the cluster.
+/// Returns why nothing is changed on a proxy whose xDS goes through the cluster.
 pub(super) fn against_gloo_mtls(makers: &Makers) -> Option<Objection> {
     makers.gloo_mtls.then(|| {
         Objection::new(Reason::Managed, "has glooMtls, whose xDS goes through gateway_proxy_sds; nothing changed")
@@ -80,7 +80,7 @@ pub(super) fn against_gloo_mtls(makers: &Makers) -> Option<Objection> {
     })
 }
 
-/// Why the sidecars that the chart renders are not changed beside it.
+/// Returns why sidecars that the chart renders are not changed.
 pub(super) fn against_chart(makers: &Makers, hint: impl Into<Hint>) -> Option<Objection> {
     makers.chart_sidecars.then(|| {
         Objection::new(Reason::Managed, "has its sidecars from Helm values that set up Istio; nothing changed")
@@ -88,7 +88,7 @@ pub(super) fn against_chart(makers: &Makers, hint: impl Into<Hint>) -> Option<Ob
     })
 }
 
-/// Why a container cannot be added: names are unique in a pod.
+/// Returns why a container cannot be added: names are unique in a pod.
 pub(super) fn against_init_containers(proxy: &GatewayProxy) -> Option<Objection> {
     let init = &proxy.pod_spec()["initContainers"];
     let name = [SDS, ISTIO_PROXY].into_iter().find(|name| item(init, name).is_some())?;

@@ -1,9 +1,9 @@
-//! Which image of a sidecar belongs to a running one.
+//! The image of a sidecar that matches the image of a running container.
 
 use crate::error::{Exit, Failure, Reason};
 use crate::text::Image;
 
-/// An image that cannot be told from what runs: a flag has to name it.
+/// An image that cannot be derived from the running containers, so a flag must name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NeedsFlag {
     pub flag: &'static str,
@@ -11,16 +11,16 @@ pub struct NeedsFlag {
 }
 
 impl NeedsFlag {
-    /// The flag that names the image of `sds`.
+    /// The flag with the image of `sds`.
     pub const SDS: &'static str = "--sds-image";
-    /// The flag that names the image of `istio-proxy`.
+    /// The flag with the image of `istio-proxy`.
     pub const ISTIO_PROXY: &'static str = "--istio-proxy-image";
 
     fn new(flag: &'static str, why: impl Into<String>) -> Self {
         Self { flag, why: why.into() }
     }
 
-    /// Nothing that would tell the image was found.
+    /// Creates the error for a container that would show the image and was not found.
     pub fn unseen(flag: &'static str, why: impl Into<String>) -> Self {
         Self::new(flag, why)
     }
@@ -32,10 +32,10 @@ impl From<NeedsFlag> for Failure {
     }
 }
 
-/// The `sds` image that belongs to a running gloo container: Gloo builds them together, one tag for all.
+/// Returns the `sds` image that matches a running gloo container. Gloo builds them together, with one tag for all.
 ///
 /// # Errors
-/// Where the image does not tell: a mirrored name, a digest, no tag.
+/// The image does not show it: a mirrored name, a digest, or no tag.
 pub(crate) fn sds_image(gloo: &str) -> Result<Image, NeedsFlag> {
     const SIBLINGS: [(&str, &str); 3] = [("gloo", "sds"), ("gloo-ee", "sds-ee"), ("gloo-ee-fips", "sds-ee-fips")];
     let needs = |why: String| NeedsFlag::new(NeedsFlag::SDS, why);
@@ -52,11 +52,11 @@ pub(crate) fn sds_image(gloo: &str) -> Result<Image, NeedsFlag> {
     Ok(image.beside(sds))
 }
 
-/// The `istio-proxy` image that belongs to an istiod: `pilot` and `proxyv2` are built together. A digest is
-/// of `pilot` alone; a tag beside it serves both.
+/// Returns the `istio-proxy` image that matches an istiod. `pilot` and `proxyv2` are built together. A digest applies
+/// only to `pilot`, but a tag next to it applies to both.
 ///
 /// # Errors
-/// Where the image does not tell: a mirrored name, a digest without a tag.
+/// The image does not show it: a mirrored name, or a digest without a tag.
 pub(crate) fn proxyv2_image(pilot: &str) -> Result<Image, NeedsFlag> {
     let needs = |why: String| NeedsFlag::new(NeedsFlag::ISTIO_PROXY, why);
     let image =

@@ -1,4 +1,4 @@
-//! Putting the sidecars in, or completing what is there.
+//! Adds the sidecars, or completes the existing ones.
 
 use serde_json::{Value, json};
 
@@ -19,10 +19,10 @@ use crate::plan::outcome::Objection;
 use crate::plan::owner::{self, Owner};
 use crate::plan::sidecars::image::NeedsFlag;
 
-/// What is done so that the whole contract holds.
+/// Plans the changes after which the proxy has all parts.
 ///
 /// # Errors
-/// Why it is not done, and what to do instead.
+/// Why nothing is changed, and what to do instead.
 pub(crate) fn inject(proxy: &GatewayProxy, flags: &Flags, around: &Around) -> Result<TransactionPlan, Objection> {
     let makers = guard::makers(proxy);
     if let Some(objection) = guard::against_gateway_api(&makers)
@@ -70,7 +70,7 @@ pub(crate) fn inject(proxy: &GatewayProxy, flags: &Flags, around: &Around) -> Re
     Ok(plan)
 }
 
-/// The command that makes it last.
+/// Returns the command that makes the change last.
 fn lasting(flags: &Flags) -> CommandLine {
     let command = gloo_rs("upgrade-values");
     match &flags.revision {
@@ -106,7 +106,7 @@ struct Work<'w> {
 }
 
 impl Work<'_> {
-    /// Adds what is missing.
+    /// Adds the missing parts.
     fn complete(&mut self, before: &SidecarState) -> Result<(), Objection> {
         for part in &before.missing {
             match part {
@@ -168,7 +168,7 @@ impl Work<'_> {
         })
     }
 
-    /// With the security context that was asked for.
+    /// Sets the requested security context.
     fn secured(&self, mut container: Value) -> Value {
         if self.flags.security == Security::Restricted
             && let Some(fields) = container.as_object_mut()
@@ -178,7 +178,7 @@ impl Work<'_> {
         container
     }
 
-    /// Changes what is there to what was typed.
+    /// Changes existing parts to the requested values.
     fn change(&mut self, istiods: &[Istiod]) {
         let values = self.values;
         self.change_image(SDS, values.sds_image.as_ref().ok());
@@ -245,7 +245,7 @@ fn is_typed(value: &Provenance) -> bool {
     matches!(value.source, ValueSource::Flag(_))
 }
 
-/// `revision 1-27 -> 1-28`, or the addresses where no revision tells them apart.
+/// Returns `revision 1-27 -> 1-28`, or the addresses if the revisions do not differ.
 fn moved(before: &str, after: &str, istiods: &[Istiod]) -> String {
     let revision =
         |address: &str| istiods.iter().find(|istiod| istiod.serves(address)).map(|istiod| istiod.revision.as_str());
@@ -263,7 +263,7 @@ fn needed(image: &Result<Provenance, NeedsFlag>) -> Result<&str, Objection> {
     }
 }
 
-/// The volume with the bootstrap's `ConfigMap`; the chart calls it `envoy-config`.
+/// Returns the volume with the bootstrap's `ConfigMap`. The chart names it `envoy-config`.
 fn bootstrap_volume(proxy: &GatewayProxy) -> Option<String> {
     let volumes = proxy.pod_spec()["volumes"].as_array()?;
     let map = bootstrap_name(&proxy.workload.reference.name);
@@ -272,14 +272,14 @@ fn bootstrap_volume(proxy: &GatewayProxy) -> Option<String> {
     found?["name"].as_str().map(str::to_owned)
 }
 
-/// The user of the proxy itself.
+/// Returns the user of the proxy container.
 fn user(proxy: &GatewayProxy) -> u64 {
     let pod = proxy.pod_spec();
     let of = |holder: &Value| holder["securityContext"]["runAsUser"].as_u64().filter(|user| *user > 0);
     of(&pod["containers"][0]).or_else(|| of(pod)).unwrap_or(GLOO_USER)
 }
 
-/// Who will put it back, and the change that lasts.
+/// Returns the advice about the owner that will undo the change, and about the change that lasts.
 pub(super) fn on_owner(proxy: &GatewayProxy, lasting: impl Into<Hint>) -> Option<Advice> {
     let owner = owner::find(&proxy.workload.value)?;
     let advice = match &owner {

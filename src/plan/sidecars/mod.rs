@@ -1,8 +1,8 @@
-//! The `sds` and `istio-proxy` sidecars of a gateway proxy, and the cluster in its bootstrap: one plan for
-//! both objects.
+//! The `sds` and `istio-proxy` sidecars of a gateway proxy, and the cluster in its bootstrap: one plan for both
+//! objects.
 //!
-//! What is missing is added, what is there is changed only by a flag that was typed, and only what `inject`
-//! puts in is taken out, by name. So every middle state, whoever left it, ends in the full or the clean one.
+//! Missing parts are added. Existing parts are changed only by an explicit flag. Only parts that `inject` adds are
+//! removed, by name. So every partial state, whatever tool left it, ends in the full or the clean state.
 
 pub(crate) mod claims;
 mod guard;
@@ -31,15 +31,15 @@ pub(crate) use inject::inject;
 pub(crate) use uninject::uninject;
 pub(crate) use values::{CLUSTER_ID, MESH_ID, Provenance, choose, current_address};
 
-/// The key of a gateway's `ConfigMap` that holds Envoy's bootstrap.
+/// The key of a gateway's `ConfigMap` that contains Envoy's bootstrap.
 pub(crate) const BOOTSTRAP_KEY: &str = "envoy.yaml";
 
 /// A gateway proxy as it was read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GatewayProxy {
-    /// Its Deployment or `DaemonSet`.
+    /// The Deployment or `DaemonSet` of the proxy.
     pub workload: Object,
-    /// `ConfigMap` `<name>-envoy-config`.
+    /// The `ConfigMap` `<name>-envoy-config`.
     pub bootstrap: Option<Object>,
     pub pods: Pods,
 }
@@ -47,19 +47,19 @@ pub struct GatewayProxy {
 /// The pods of a workload.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Pods {
-    /// Nobody looked: a manifest, or no right to list them.
+    /// Not read, because of a manifest or a missing permission to list them.
     Unseen,
-    /// Their metadata is enough.
+    /// The pods. Their metadata is enough.
     Seen(Vec<Value>),
 }
 
 impl GatewayProxy {
-    /// The bootstrap, if its `ConfigMap` has one.
+    /// Returns the bootstrap, if its `ConfigMap` has one.
     pub fn bootstrap_text(&self) -> Option<&str> {
         self.bootstrap.as_ref()?.value["data"][BOOTSTRAP_KEY].as_str()
     }
 
-    /// The pod template's spec.
+    /// Returns the spec of the pod template.
     pub fn pod_spec(&self) -> &Value {
         &self.workload.value["spec"]["template"]["spec"]
     }
@@ -69,12 +69,12 @@ impl GatewayProxy {
     }
 }
 
-/// `<name>-envoy-config`
+/// Returns `<name>-envoy-config`.
 pub(crate) fn bootstrap_name(proxy: &str) -> String {
     format!("{proxy}-envoy-config")
 }
 
-/// What was typed.
+/// The options of the command line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Flags {
     pub revision: Option<String>,
@@ -86,46 +86,48 @@ pub(crate) struct Flags {
     pub security: Security,
 }
 
-/// What the sidecars' security context is.
+/// The security context of the sidecars.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Security {
-    /// The pod's: the chart sets none on the sidecars.
+    /// That of the pod, because the chart sets none on the sidecars.
     #[default]
     OfThePod,
     /// `--restricted`
     Restricted,
 }
 
-/// What the plan rests on beside the proxy.
+/// What the plan depends on in addition to the proxy.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Around<'a> {
-    /// All control planes, to name the one that was.
+    /// All control planes, to name the previous one.
     pub istiods: &'a [Istiod],
-    /// The one to use; none with an address that was typed and no istiod here.
+    /// The control plane to use. `None` if the address is given by flag and no istiod of this cluster has it.
     pub choice: Option<&'a Choice>,
     /// The Deployment `gloo`.
     pub gloo: Option<&'a Value>,
-    /// RFC 3339, where a restart is part of the plan; a manifest restarts nothing.
+    /// The time of the restart, RFC 3339, if a restart is part of the plan. `None` for a manifest, which restarts
+    /// nothing.
     pub now: Option<&'a str>,
 }
 
-/// What is done to a gateway proxy, all of it or nothing.
+/// The changes of a gateway proxy. All are made, or none.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct TransactionPlan {
     /// In the order of writing.
     pub changes: Vec<Change>,
-    /// Which value came from where.
+    /// The source of each value.
     pub provenance: Vec<Provenance>,
     pub advice: Vec<Advice>,
 }
 
 impl TransactionPlan {
-    /// Whether anything is written.
+    /// Returns whether anything is written.
     pub(crate) fn writes(&self) -> bool {
         self.changes.iter().any(|change| !change.is_already())
     }
 
-    /// Envoy reads its bootstrap once: where only that changes, the pods start anew; a manifest says how.
+    /// Adds a restart. Envoy reads its bootstrap only at start, so the pods restart if only the bootstrap changes. For
+    /// a manifest, an advice shows the command instead.
     fn restart(&mut self, proxy: &GatewayProxy, now: Option<&str>, edits: &mut Vec<Edit>, notes: &mut Vec<String>) {
         match now {
             Some(now) => {
@@ -169,7 +171,7 @@ fn bootstrap_path() -> FieldPath {
     FieldPath::keys(&["data", BOOTSTRAP_KEY])
 }
 
-/// A bootstrap that cannot be edited, as an objection to the whole plan.
+/// Converts the refusal to edit a bootstrap to an objection to the whole plan.
 fn objection(proxy: &GatewayProxy, refusal: BootstrapRefusal) -> Objection {
     let map = bootstrap_name(&proxy.workload.reference.name);
     let line = if refusal.line > 0 { format!(", line {}", refusal.line) } else { String::new() };

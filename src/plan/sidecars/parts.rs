@@ -2,20 +2,20 @@
 
 use serde_json::{Value, json};
 
-/// The container that hands Istio's certificates to Envoy.
+/// The container that serves Istio's certificates to Envoy.
 pub(crate) const SDS: &str = "sds";
 /// The container that gets the certificates from istiod.
 pub(crate) const ISTIO_PROXY: &str = "istio-proxy";
-/// The volume through which the one gives them to the other.
+/// The volume with which `istio-proxy` passes the certificates to `sds`.
 pub(crate) const CERTIFICATES: &str = "istio-certs";
-/// Where it is mounted, and without the last slash where they are written.
+/// The mount path of the volume. The certificates are written to the same path without the last slash.
 const CERTIFICATES_PATH: &str = "/etc/istio-certs/";
 const OUTPUT_CERTS: &str = "/etc/istio-certs";
 const SDS_PORT: u64 = 8234;
 /// The user of Gloo's own containers.
 pub(crate) const GLOO_USER: u64 = 10101;
 
-/// What `istio-proxy` is told.
+/// The values of the `istio-proxy` container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ProxyValues<'v> {
     pub image: &'v str,
@@ -24,7 +24,7 @@ pub(crate) struct ProxyValues<'v> {
     pub cluster_id: &'v str,
 }
 
-/// The volumes, in the chart's order.
+/// Returns the volumes, in the chart's order.
 pub(crate) fn volumes() -> [Value; 7] {
     [
         json!({"name": CERTIFICATES, "emptyDir": {"medium": "Memory"}}),
@@ -39,12 +39,12 @@ pub(crate) fn volumes() -> [Value; 7] {
     ]
 }
 
-/// The mount of the certificates, in both containers.
+/// Returns the mount of the certificates, for both containers.
 pub(crate) fn certificates_mount() -> Value {
     json!({"mountPath": CERTIFICATES_PATH, "name": CERTIFICATES})
 }
 
-/// The container `sds`; `bootstrap_volume` is the volume with Envoy's bootstrap.
+/// Returns the container `sds`. `bootstrap_volume` is the volume with Envoy's bootstrap.
 pub(crate) fn sds(image: &str, bootstrap_volume: Option<&str>) -> Value {
     let mut mounts = vec![certificates_mount()];
     mounts.extend(bootstrap_volume.map(|name| json!({"mountPath": "/etc/envoy", "name": name})));
@@ -70,12 +70,12 @@ pub(crate) fn sds(image: &str, bootstrap_volume: Option<&str>) -> Value {
     })
 }
 
-/// The switch that makes `sds` serve Istio's certificates.
+/// Returns the variable that makes `sds` serve Istio's certificates.
 pub(crate) fn sds_enabled() -> Value {
     json!({"name": "ISTIO_MTLS_SDS_ENABLED", "value": "true"})
 }
 
-/// The container `istio-proxy`.
+/// Returns the container `istio-proxy`.
 pub(crate) fn istio_proxy(values: &ProxyValues) -> Value {
     json!({
         "name": ISTIO_PROXY,
@@ -124,24 +124,24 @@ pub(crate) fn istio_proxy(values: &ProxyValues) -> Value {
     })
 }
 
-/// Where `istio-proxy` writes the certificates.
+/// Returns the variable with the path to which `istio-proxy` writes the certificates.
 pub(crate) fn output_certs() -> Value {
     json!({"name": "OUTPUT_CERTS", "value": OUTPUT_CERTS})
 }
 
-/// `istio-proxy` is here for its certificates: it starts no Envoy of its own.
+/// Returns the variable that stops `istio-proxy` from starting its own Envoy. It is needed only for the certificates.
 pub(crate) fn disable_envoy() -> Value {
     json!({"name": "DISABLE_ENVOY", "value": "true"})
 }
 
-/// `PROXY_CONFIG` with this address, as JSON; what else stood there stays.
+/// Returns `PROXY_CONFIG` with this address, as JSON. Its other members are kept.
 pub(crate) fn proxy_config(before: Option<&Value>, address: &str) -> String {
     let mut config = before.and_then(Value::as_object).cloned().unwrap_or_default();
     config.insert("discoveryAddress".to_owned(), Value::from(address));
     Value::Object(config).to_string()
 }
 
-/// What a namespace with the `restricted` Pod Security Standard admits.
+/// Returns the security context that a namespace with the `restricted` Pod Security Standard admits.
 pub(crate) fn restricted(user: u64) -> Value {
     json!({
         "allowPrivilegeEscalation": false,

@@ -1,4 +1,4 @@
-//! What of the contract *injected* a gateway proxy holds, and what is missing.
+//! Which parts of the injected sidecars a gateway proxy has, and which are missing.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use super::parts::{CERTIFICATES, ISTIO_PROXY, SDS, volumes};
 use super::{GatewayProxy, Pods};
 use crate::edit::bootstrap::{self, BootstrapRefusal, Cluster};
 
-/// A part of the contract.
+/// A part of the injected sidecars.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum SidecarPart {
     /// The cluster in the bootstrap.
@@ -38,24 +38,24 @@ impl fmt::Display for SidecarPart {
     }
 }
 
-/// What holds and what does not.
+/// The present and the missing parts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct SidecarState {
     pub present: Vec<SidecarPart>,
     pub missing: Vec<SidecarPart>,
 }
 
-/// How much of it holds.
+/// How many of the parts are present.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Extent {
     Full,
     Partial,
-    /// Nothing of either tool is there.
+    /// No part of either tool is present.
     Clean,
 }
 
 impl SidecarState {
-    /// Whether all of it holds, or nothing.
+    /// Returns whether all parts are present, some, or none.
     pub(crate) fn extent(&self) -> Extent {
         match (self.missing.is_empty(), self.present.is_empty()) {
             (true, _) => Extent::Full,
@@ -64,7 +64,7 @@ impl SidecarState {
         }
     }
 
-    /// Whether this part is missing.
+    /// Returns whether this part is missing.
     pub(crate) fn lacks(&self, part: &SidecarPart) -> bool {
         self.missing.contains(part)
     }
@@ -74,7 +74,7 @@ impl SidecarState {
     }
 }
 
-/// Reads a proxy.
+/// Reads the state of a proxy.
 ///
 /// # Errors
 /// Why the bootstrap cannot be read.
@@ -115,7 +115,7 @@ pub(crate) fn state(proxy: &GatewayProxy) -> Result<SidecarState, BootstrapRefus
     Ok(state)
 }
 
-/// The volumes that the sidecars mount; all of them where `istio-proxy` is yet to come.
+/// Returns the volumes that the sidecars mount. Returns all volumes if `istio-proxy` is not present yet.
 fn needed_volumes(pod: &Value) -> Vec<String> {
     let ours = volumes();
     let names = ours.iter().filter_map(|volume| volume["name"].as_str());
@@ -130,12 +130,12 @@ fn needed_volumes(pod: &Value) -> Vec<String> {
     }
 }
 
-/// The item of a list that has this name.
+/// Returns the item of a list that has this name.
 pub(crate) fn item<'v>(list: &'v Value, name: &str) -> Option<&'v Value> {
     list.as_array()?.iter().find(|item| item["name"] == name)
 }
 
-/// An environment variable's value.
+/// Returns the value of an environment variable.
 pub(crate) fn env<'v>(container: &'v Value, name: &str) -> Option<&'v str> {
     item(&container["env"], name)?["value"].as_str()
 }
@@ -150,18 +150,18 @@ fn env_holds(container: &Value, name: &str) -> bool {
     }
 }
 
-/// `PROXY_CONFIG` as a value: the chart and glooctl write YAML in braces, not JSON.
+/// Returns `PROXY_CONFIG` as a value. The chart and glooctl write YAML in braces, not JSON.
 pub(crate) fn proxy_config(container: &Value) -> Option<Value> {
     crate::yaml::parse(env(container, "PROXY_CONFIG")?).ok().filter(Value::is_object)
 }
 
-/// The address of istiod that `PROXY_CONFIG` names.
+/// Returns the address of istiod in `PROXY_CONFIG`.
 pub(crate) fn discovery_address(container: &Value) -> Option<String> {
     let config = proxy_config(container)?;
     config["discoveryAddress"].as_str().filter(|address| !address.is_empty()).map(str::to_owned)
 }
 
-/// When the `ConfigMap`'s data was last written, as the API server noted it.
+/// Returns when the `ConfigMap`'s data was last written, as the API server recorded it.
 fn written(config_map: &Value) -> Option<String> {
     let metadata = &config_map["metadata"];
     let by_field = metadata["managedFields"]
@@ -174,7 +174,7 @@ fn written(config_map: &Value) -> Option<String> {
     by_field.or_else(|| metadata["creationTimestamp"].as_str()).map(str::to_owned)
 }
 
-/// The API server writes times in one form (RFC 3339, seconds, `Z`), which sorts as text.
+/// Compares the times as text. The API server writes them in one form (RFC 3339, seconds, `Z`), which sorts as text.
 fn is_older(pod: &Value, since: &str) -> bool {
     let ends = !pod["metadata"]["deletionTimestamp"].is_null();
     !ends && pod["metadata"]["creationTimestamp"].as_str().is_some_and(|created| created < since)

@@ -79,7 +79,7 @@ fn uninjected(proxy: &GatewayProxy) -> Result<TransactionPlan, Objection> {
     uninject(proxy, &Around { now: Some(NOW), ..Around::default() })
 }
 
-/// The proxy after the plan, its pods started anew.
+/// Returns the proxy after the plan, with its pods restarted.
 fn after(proxy: &GatewayProxy, plan: &TransactionPlan) -> GatewayProxy {
     let mut done = proxy.clone();
     for change in &plan.changes {
@@ -291,7 +291,7 @@ fn a_helm_owned_workload_is_changed_with_a_warning_that_names_the_lasting_comman
     proxy.workload.value["metadata"]["labels"]["app.kubernetes.io/managed-by"] = json!("Helm");
     let done = injected(&proxy, &typed_revision("1-28")).unwrap();
     assert_eq!(done.advice[0].hint, Some("gloo-rs upgrade-values --revision 1-28".into()));
-    // Sidecars of this program on a Helm release are not the chart's.
+    // Sidecars that this program added to a Helm release are not the chart's.
     let again = injected(&after(&proxy, &done), &typed_revision("1-27")).unwrap();
     assert!(again.writes());
     let mut sidecars = after(&proxy, &done);
@@ -329,7 +329,7 @@ fn pull_secrets_that_gloo_has_and_the_gateway_lacks_are_told() {
     assert_eq!(plan.advice.iter().map(|advice| advice.code).collect::<Vec<_>>(), [Code::PullSecret]);
 }
 
-/// The manifest with these edits on its one workload.
+/// Applies these edits to the only workload of the manifest.
 fn edited(text: &str, edits: &[Edit]) -> String {
     let found = crate::edit::manifest::members(text, &DEPLOYMENT).found;
     let [crate::edit::manifest::ManifestObject::Member { place, .. }] = &found[..] else { panic!("{found:?}") };

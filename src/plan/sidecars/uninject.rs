@@ -1,4 +1,4 @@
-//! Taking the sidecars out again, from every state, by the names that `inject` puts in.
+//! Removes the sidecars from every state, by the names that `inject` uses.
 
 use serde_json::Value;
 
@@ -11,13 +11,13 @@ use crate::plan::advice::{Advice, Code};
 use crate::plan::mark::injected_by_us;
 use crate::plan::outcome::Objection;
 
-/// What a Helm user changes instead.
+/// The fix for a Helm user.
 const LASTING: &str = "set global.istioIntegration.enabled to false in Gloo's Helm values";
 
-/// What is done so that nothing of either tool is left.
+/// Plans the changes after which no part of either tool is left.
 ///
 /// # Errors
-/// Why it is not done, and what to do instead.
+/// Why nothing is changed, and what to do instead.
 pub(crate) fn uninject(proxy: &GatewayProxy, around: &Around) -> Result<TransactionPlan, Objection> {
     let makers = guard::makers(proxy);
     if let Some(objection) = guard::against_gateway_api(&makers).or_else(|| guard::against_gloo_mtls(&makers)) {
@@ -42,7 +42,7 @@ pub(crate) fn uninject(proxy: &GatewayProxy, around: &Around) -> Result<Transact
                 .hint(LASTING)
                 .about(&proxy.workload.reference)
         });
-        // What inject put there the owner does not render, and does not put back.
+        // The owner does not render what `inject` added, so it does not add it again.
         let is_ours = injected_by_us(&proxy.workload.value);
         plan.advice.extend(carried.or_else(|| inject::on_owner(proxy, LASTING).filter(|_| !is_ours)));
     }
@@ -65,7 +65,7 @@ fn without_sidecars(proxy: &GatewayProxy) -> (Vec<Edit>, Vec<String>) {
     }
     let all = pod["volumes"].as_array().map_or(0, Vec::len);
     if !gone.is_empty() && gone.len() == all {
-        // A pod that had no volumes had no list of them either.
+        // A pod without volumes has no list of volumes either.
         edits.push(Edit::remove(pod_path().join(&FieldPath::keys(&["volumes"]))));
     } else {
         edits.extend(gone.into_iter().map(|name| Edit::remove(in_list("volumes", name))));
@@ -77,7 +77,7 @@ fn without_sidecars(proxy: &GatewayProxy) -> (Vec<Edit>, Vec<String>) {
     (edits, notes)
 }
 
-/// Whether a container that stays mounts the volume.
+/// Returns whether a container that stays mounts the volume.
 fn is_used_by_others(pod: &Value, volume: &str) -> bool {
     let of = |list: &str| pod[list].as_array().into_iter().flatten();
     let stays = of("containers").filter(|it| it["name"] != SDS && it["name"] != ISTIO_PROXY);

@@ -1,4 +1,4 @@
-//! Which values the sidecars get, and where each came from: typed, there already, told by what runs, default.
+//! The values of the sidecars and the source of each: a flag, the existing sidecars, what runs, or the default.
 
 use serde_json::Value;
 
@@ -10,16 +10,16 @@ use crate::error::Failure;
 use crate::plan::istiod::{Because, Choice, Istiod, Told, choose as choose_istiod};
 use crate::text::Image;
 
-/// What the chart fills in where nothing is said.
+/// The defaults of the chart.
 pub(crate) const MESH_ID: &str = "cluster.local";
 pub(crate) const CLUSTER_ID: &str = "Kubernetes";
 
-/// Where a value came from.
+/// The source of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ValueSource {
-    /// This flag was typed.
+    /// This flag.
     Flag(&'static str),
-    /// The gateway has it already.
+    /// The existing sidecars of the gateway.
     Gateway,
     Istiod,
     RunningGloo,
@@ -27,7 +27,7 @@ pub(crate) enum ValueSource {
 }
 
 impl ValueSource {
-    /// In a few words: `--revision`, `gloo's image`.
+    /// Returns a short text: `--revision`, `gloo's image`.
     pub(crate) fn shown(self) -> &'static str {
         match self {
             Self::Flag(flag) => flag,
@@ -48,7 +48,7 @@ pub(crate) struct Provenance {
     pub source: ValueSource,
 }
 
-/// All values. An image that nothing tells is an error only where it is needed.
+/// All values. An unknown image is an error only if it is needed.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Values {
     pub address: Option<Provenance>,
@@ -58,13 +58,14 @@ pub(super) struct Values {
     pub proxy_image: Result<Provenance, NeedsFlag>,
 }
 
-/// The address that the gateway's `istio-proxy` uses now.
+/// Returns the address that the gateway's `istio-proxy` uses now.
 pub(crate) fn current_address(proxy: &GatewayProxy) -> Option<String> {
     let container = proxy.container(ISTIO_PROXY)?;
     env(container, "CA_ADDR").map(str::to_owned).or_else(|| discovery_address(container))
 }
 
-/// The control plane for this proxy; none where an address was typed and no istiod is here.
+/// Chooses the control plane for this proxy. `None` if the address is given by flag and no istiod of this cluster has
+/// it.
 ///
 /// # Errors
 /// As [`choose_istiod`].
@@ -72,7 +73,8 @@ pub(crate) fn choose(istiods: &[Istiod], flags: &Flags, proxy: &GatewayProxy) ->
     let already = current_address(proxy);
     match choose_istiod(istiods, flags.revision.as_deref(), already.as_deref()) {
         Err(_) if flags.revision.is_none() && flags.discovery_address.is_some() => {
-            // The typed address may be one of several here, and then it tells the image.
+            // The address in the flag may be that of one of several istiods here. Then that istiod determines the
+            // image.
             let address = flags.discovery_address.as_deref();
             let kept = choose_istiod(istiods, None, address).ok();
             Ok(kept.filter(|choice| choice.istiod.is_some()))
@@ -82,7 +84,7 @@ pub(crate) fn choose(istiods: &[Istiod], flags: &Flags, proxy: &GatewayProxy) ->
 }
 
 impl Values {
-    /// The values for this proxy.
+    /// Collects the values for this proxy.
     pub(super) fn collect(proxy: &GatewayProxy, flags: &Flags, around: &Around) -> Self {
         let container = proxy.container(ISTIO_PROXY);
         let istiod = around.choice.and_then(|choice| choice.istiod.as_ref());
@@ -132,7 +134,7 @@ impl Values {
         }
     }
 
-    /// In the order of printing; what nobody needs is left out.
+    /// Returns the values in the order of printing. Unknown ones are left out.
     pub(super) fn provenance(&self) -> Vec<Provenance> {
         let images = [&self.sds_image, &self.proxy_image].into_iter().filter_map(|image| image.as_ref().ok());
         self.address.iter().chain([&self.mesh_id, &self.cluster_id]).chain(images).cloned().collect()
@@ -177,7 +179,7 @@ fn proxy_image(flags: &Flags, there: Option<String>, around: &Around) -> Result<
     let typed = flags.proxy_image.clone().map(|image| (image, ValueSource::Flag(NeedsFlag::ISTIO_PROXY)));
     let moves = around.choice.is_some_and(|choice| choice.because == Because::Flag);
     match &there {
-        // A mirror of the same version stays: --revision asks for a version, not for a registry.
+        // A mirror with the same version is kept, because --revision selects a version, not a registry.
         Some(there) if typed.is_none() && moves && !same_tag(there, pilot) => {
             let (value, source) = told(ValueSource::Flag("--revision"))?;
             Ok(Provenance { what: ISTIO_PROXY, value, source })
@@ -186,7 +188,7 @@ fn proxy_image(flags: &Flags, there: Option<String>, around: &Around) -> Result<
     }
 }
 
-/// Whether two images have the same tag.
+/// Returns whether two images have the same tag.
 pub(super) fn same_tag(image: &str, other: Option<&str>) -> bool {
     let tag = |image: &str| Image::parse(image).ok().and_then(|image| image.tag);
     tag(image).is_some() && tag(image) == other.and_then(tag)

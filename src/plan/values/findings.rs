@@ -1,4 +1,4 @@
-//! What else matters in the values: settings that swallow others, keys that nothing reads.
+//! Advice about the values: settings that make others ineffective, and keys that no template reads.
 
 use serde_json::Value;
 
@@ -18,7 +18,7 @@ const UNREAD: [(&[&str], &str); 4] = [
     (&["global", "glooMtls", "istioProxy", "istioMetaClusterId"], "istioMetaClusterId of the gateway proxy"),
 ];
 
-/// Deprecated keys, and what came in their place.
+/// Deprecated keys, and their replacement.
 const DEPRECATED: [(&[&str], &str); 6] = [
     (&["global", "istioSDS", "enabled"], "global.istioIntegration.enabled"),
     (&["global", "istioIntegration", "labelInstallNamespace"], "nothing: the gateway needs no injected sidecar"),
@@ -28,7 +28,7 @@ const DEPRECATED: [(&[&str], &str); 6] = [
     (&["global", "istioIntegration", "appendXForwardedHost"], "httpConnectionManagerSettings of the Gateway"),
 ];
 
-/// What to know about the values, before and after.
+/// Returns the advice about the values, before and after the change.
 pub(crate) fn of_values(before: &Value, after: &Value, chart: &Chart) -> Vec<Advice> {
     let mut found = Vec::new();
     found.extend(half_on(before, after, chart));
@@ -40,7 +40,8 @@ pub(crate) fn of_values(before: &Value, after: &Value, chart: &Chart) -> Vec<Adv
     found
 }
 
-/// Istio's injector in the release's namespace: Helm's hook jobs would wait for their sidecar for ever.
+/// Returns a warning if Istio's injector is on in the release's namespace, because Helm's hook jobs would wait for
+/// their sidecar forever.
 pub(crate) fn of_namespace(namespace: &Value) -> Option<Advice> {
     let labels = &namespace["metadata"]["labels"];
     let name = namespace["metadata"]["name"].as_str().unwrap_or_default();
@@ -59,8 +60,8 @@ pub(crate) fn of_namespace(namespace: &Value) -> Option<Advice> {
     )
 }
 
-/// Settings that are not what the release's values say: somebody changed them in the cluster. `after` is what they are
-/// to say.
+/// Returns advice about switches in Settings that differ from the release's values, because they were changed in the
+/// cluster. `after` are the values after the change.
 pub(crate) fn of_settings(before: &Value, after: &Value, settings: &Value, apply: Apply) -> Vec<Advice> {
     let live = &settings["spec"]["gloo"]["istioOptions"];
     let of_switch = |(path, field): (FieldPath, &str)| {
@@ -82,7 +83,7 @@ pub(crate) fn of_settings(before: &Value, after: &Value, settings: &Value, apply
     [(integration(), "enableIntegration"), (auto_mtls(), "enableAutoMtls")].into_iter().filter_map(of_switch).collect()
 }
 
-/// Who beside Helm wrote a switch.
+/// Returns the writer of a switch other than Helm.
 fn writer_of_switch<'s>(settings: &'s Value, field: &str) -> Option<&'s str> {
     let entries = settings["metadata"]["managedFields"].as_array()?;
     let owns = |entry: &&Value| {
@@ -92,14 +93,14 @@ fn writer_of_switch<'s>(settings: &'s Value, field: &str) -> Option<&'s str> {
     entries.iter().find(owns)?["manager"].as_str()
 }
 
-/// How Helm applies a release: the way it was installed, from Helm 4 on by the server.
+/// How Helm applies a release. It keeps the method of the installation. From Helm 4 on the default is server-side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Apply {
     ClientSide,
     ServerSide,
 }
 
-/// What `istio inject` wrote and the chart renders too, in a gateway's workload or its bootstrap.
+/// Returns advice about what `istio inject` wrote and the chart renders too, in a gateway's workload or its bootstrap.
 pub(crate) fn of_gateway(object: &Object, apply: Apply) -> Option<Advice> {
     let ObjectRef { kind, namespace, name } = &object.reference;
     let (manager, what) = match claims::on_bootstrap(&object.value) {
@@ -117,12 +118,12 @@ pub(crate) fn of_gateway(object: &Object, apply: Apply) -> Option<Advice> {
     })
 }
 
-/// The proxy of this workload or bootstrap.
+/// Returns the proxy of this workload or bootstrap.
 fn proxy_of(name: &str) -> &str {
     name.strip_suffix("-envoy-config").unwrap_or(name)
 }
 
-/// Whether an upgrade by Helm 4 fails on it.
+/// Returns whether an upgrade with Helm 4 fails because of it.
 pub(crate) fn is_conflict(advice: &Advice) -> bool {
     advice.code == Code::HelmConflict && advice.weight == Weight::Warning
 }
@@ -138,7 +139,7 @@ fn writer_of_sidecars(workload: &Value) -> Option<&str> {
     entry["manager"].as_str()
 }
 
-/// Switches that do nothing alone.
+/// Returns a warning about switches that have no effect alone.
 fn half_on(before: &Value, after: &Value, chart: &Chart) -> Option<Advice> {
     let on = |path: &FieldPath, values: &Value| is_on(path.get(values));
     let (sds, auto, integration) = (sds(), auto_mtls(), integration());
@@ -159,7 +160,7 @@ fn half_on(before: &Value, after: &Value, chart: &Chart) -> Option<Advice> {
     })
 }
 
-/// Settings that keep Istio's from having their effect.
+/// Returns warnings about settings that make Istio's settings ineffective.
 fn swallowed(values: &Value, chart: &Chart) -> Vec<Advice> {
     let mut found = Vec::new();
     if !super::has_istio(values) {
@@ -193,7 +194,7 @@ fn proxies<'v>(values: &'v Value, chart: &Chart) -> Vec<(FieldPath, &'v Value)> 
     map.into_iter().flatten().map(|(key, proxy)| (then(&path, key), proxy)).collect()
 }
 
-/// Keys that no template reads.
+/// Returns warnings about keys that no template reads.
 fn unread(values: &Value, chart: &Chart) -> Vec<Advice> {
     let mut found: Vec<_> = UNREAD
         .iter()

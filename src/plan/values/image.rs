@@ -1,4 +1,4 @@
-//! The image of istio-proxy: the chart's own is fixed at 1.22.0, whatever istiod runs.
+//! The image of istio-proxy. The chart's default is fixed at 1.22.0, whatever istiod runs.
 
 use serde_json::Value;
 
@@ -11,13 +11,13 @@ use crate::plan::sidecars::Flags;
 use crate::plan::sidecars::image::{NeedsFlag, proxyv2_image};
 use crate::text::Image;
 
-/// The chart's own `registry`, `repository` and `tag`.
+/// The chart's default `registry`, `repository` and `tag`.
 const USUAL: [&str; 3] = ["docker.io/istio", "proxyv2", "1.22.0"];
 
-/// Sets the image: typed, or istiod's where nothing is said or `--revision` moves it.
+/// Sets the image: the one in the flag, or istiod's if the values have none or `--revision` changes it.
 ///
 /// # Errors
-/// The typed image is none, or something else stands where the keys must be.
+/// The image in the flag is invalid, or the values have another type where the keys must be.
 pub(super) fn merge(merge: &mut Merge<'_>, flags: &Flags, choice: Option<&Choice>) -> Result<(), Failure> {
     if let Some(typed) = &flags.proxy_image {
         let image = Image::parse(typed)
@@ -60,11 +60,11 @@ fn stays(why: &str) -> Advice {
     Advice::note(Code::OldImage, message).hint(format!("{} REGISTRY/istio/proxyv2:TAG", NeedsFlag::ISTIO_PROXY))
 }
 
-/// What of an explicit image stays.
+/// What is kept of an explicit image.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Keep {
     Nothing,
-    /// Registry and repository: a mirror of the same versions.
+    /// Registry and repository, because they are a mirror with the same versions.
     Mirror,
 }
 

@@ -1,4 +1,4 @@
-//! Which keys a chart knows: those of its values, of its schema, and every word of its templates.
+//! The keys that a chart knows: those of its values, of its schema, and every word in its templates.
 
 use std::collections::HashSet;
 
@@ -10,7 +10,7 @@ use super::then;
 use crate::model::FieldPath;
 use crate::plan::advice::{Advice, Code};
 
-/// What a chart's files say.
+/// What a chart's files contain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ChartKeys {
     defaults: Value,
@@ -19,14 +19,15 @@ pub(crate) struct ChartKeys {
 }
 
 impl ChartKeys {
-    /// Of the chart's values, its schema, and the texts of all its other files.
+    /// Collects the chart's values, its schema, and the words in all its other files.
     pub(crate) fn new<'t>(defaults: Value, schema: Option<Value>, texts: impl Iterator<Item = &'t str>) -> Self {
         let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
         let words = texts.flat_map(|text| text.split(move |c| !is_part(c))).filter(|word| !word.is_empty());
         Self { defaults, schema: schema.unwrap_or(Value::Null), words: words.map(str::to_owned).collect() }
     }
 
-    /// Keys of the values that nothing in the chart names; only where the chart itself has a map of fixed keys.
+    /// Returns warnings about keys in the values that the chart does not contain. Only maps for which the chart has
+    /// fixed keys are checked.
     pub(crate) fn advise(&self, values: &Value, edition: Edition, chart: &str) -> Vec<Advice> {
         let mut found = Vec::new();
         let at = Place { edition, path: FieldPath::root() };
@@ -50,7 +51,7 @@ impl ChartKeys {
         let proxies = at.path == at.edition.proxies();
         for (key, value) in map {
             let path = then(&at.path, key);
-            // Names of proxies are the user's, and each is like the chart's own.
+            // The names of proxies are chosen by the user. Each proxy has the same keys as the chart's own.
             let own = if proxies { &defaults[USUAL] } else { &defaults[key] };
             let is_known =
                 proxies || defaults.get(key).is_some() || properties.get(key).is_some() || self.words.contains(key);

@@ -1,4 +1,4 @@
-//! Istio's settings merged in: explicit values win, and what is there keeps its istiod unless a flag says otherwise.
+//! Merges Istio's settings: explicit values win, and an existing istiod address is kept unless a flag changes it.
 
 use serde_json::{Value, json};
 
@@ -13,10 +13,10 @@ use crate::plan::advice::{Advice, Code};
 use crate::plan::istiod::{Because, Choice, Istiod, Told, choose};
 use crate::plan::sidecars::{CLUSTER_ID, Flags, MESH_ID};
 
-/// The values with Istio's settings.
+/// Plans the values with Istio's settings.
 ///
 /// # Errors
-/// Something else stands where a key must be, a proxy is not there, or no istiod can be chosen.
+/// The values have another type where a key must be, a proxy does not exist, or no istiod can be chosen.
 pub(crate) fn merge(
     values: &Value,
     chart: &Chart,
@@ -45,10 +45,10 @@ pub(crate) fn merge(
     Ok(merge.plan)
 }
 
-/// Whether the cluster has to be asked which istiods there are.
+/// Returns whether the istiods of the cluster must be read.
 ///
 /// # Errors
-/// A proxy that was named is not there.
+/// A named proxy does not exist.
 pub(crate) fn needs_istiod(values: &Value, chart: &Chart, wish: &ValuesWish, flags: &Flags) -> Result<bool, Failure> {
     let proxies = proxies::selected(values, chart, wish)?;
     let lacks_address = proxies.iter().any(|entry| address_of(values, entry).is_none());
@@ -59,14 +59,15 @@ fn address_of<'v>(values: &'v Value, entry: &ProxyEntry) -> Option<&'v str> {
     then(&entry.path, PROXY_KEYS[0]).get(values).and_then(Value::as_str)
 }
 
-/// As `inject` chooses: a typed address may be one of several istiods here, and then it tells the image.
+/// Chooses as `inject` does. The address in the flag may be that of one of several istiods here. Then that istiod
+/// determines the image.
 fn chosen(all: &[Istiod], flags: &Flags, already: Option<&str>) -> Result<Option<Choice>, Failure> {
     match choose(all, flags.revision.as_deref(), already) {
         Err(_) if flags.revision.is_none() && flags.discovery_address.is_some() => {
             let kept = choose(all, None, flags.discovery_address.as_deref()).ok();
             Ok(kept.filter(|choice| choice.istiod.is_some()))
         }
-        // Nobody asked the cluster where the values have an address: that it is no istiod's is not known.
+        // The cluster was not read if the values have an address, so it is unknown whether an istiod has it.
         Ok(choice) if all.is_empty() && choice.istiod.is_none() => Ok(None),
         answer => answer.map(Some),
     }
@@ -147,7 +148,7 @@ impl Merge<'_> {
         self.id(&cluster_id, (flags.cluster_id.as_deref(), "--istio-meta-cluster-id"), cluster, CLUSTER_ID)
     }
 
-    /// An id: typed, else what is there, else istiod's where the chart would fill in another.
+    /// Sets an id: the one in the flag, otherwise the existing one, otherwise istiod's if the chart's default differs.
     fn id(
         &mut self,
         path: &FieldPath,

@@ -1,4 +1,4 @@
-//! The values of Gloo's chart with Istio's settings in them: which keys there are, what they become, and why.
+//! Istio's settings in the values of Gloo's chart: the keys, their new values, and their sources.
 
 pub(crate) mod findings;
 mod image;
@@ -28,10 +28,10 @@ pub(crate) enum Edition {
 }
 
 impl Edition {
-    /// Both.
+    /// Both editions.
     pub(crate) const ALL: [Self; 2] = [Self::OpenSource, Self::Enterprise];
 
-    /// The name of the chart.
+    /// Returns the name of the chart.
     pub(crate) fn chart(self) -> &'static str {
         match self {
             Self::OpenSource => "gloo",
@@ -39,7 +39,7 @@ impl Edition {
         }
     }
 
-    /// Where the chart is published; a release does not keep it.
+    /// Returns the repository of the chart. A release does not record it.
     pub(crate) fn repository(self) -> &'static str {
         match self {
             Self::OpenSource => "https://storage.googleapis.com/solo-public-helm",
@@ -47,12 +47,12 @@ impl Edition {
         }
     }
 
-    /// The edition of the chart of this name.
+    /// Returns the edition of the chart with this name.
     pub(crate) fn of_chart(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|edition| edition.chart() == name)
     }
 
-    /// The edition whose keys these values have.
+    /// Returns the edition to which the keys of these values belong.
     pub(crate) fn of_shape(values: &Value) -> Self {
         let enterprise = ["gloo", "license_key", "gloo-fed", "create_license_secret"];
         match enterprise.iter().any(|key| !values[key].is_null()) {
@@ -61,7 +61,7 @@ impl Edition {
         }
     }
 
-    /// Where the gateway proxies are.
+    /// Returns the path of the gateway proxies.
     pub(crate) fn proxies(self) -> FieldPath {
         match self {
             Self::OpenSource => FieldPath::keys(&["gatewayProxies"]),
@@ -70,7 +70,7 @@ impl Edition {
     }
 }
 
-/// A chart's version, as far as it decides.
+/// The version of a chart. Only major and minor matter here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ChartVersion {
     pub major: u64,
@@ -78,14 +78,14 @@ pub(crate) struct ChartVersion {
 }
 
 impl ChartVersion {
-    /// Reads `1.17.7`, `v1.17.0-beta13`; a range such as `1.17.x` is its first version, `^1` none.
+    /// Reads `1.17.7` or `v1.17.0-beta13`. A range such as `1.17.x` counts as its first version. `^1` is not readable.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut parts = text.trim_start_matches('v').split('.');
         let mut number = || parts.next()?.parse().ok();
         Some(Self { major: number()?, minor: number()? })
     }
 
-    /// Whether Settings know `istioOptions`: before 1.17 the chart had `istioSDS` alone.
+    /// Returns whether Settings have `istioOptions`. Before 1.17 the chart had only `istioSDS`.
     pub(crate) fn has_integration(self) -> bool {
         self >= Self { major: 1, minor: 17 }
     }
@@ -95,20 +95,20 @@ impl ChartVersion {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Chart {
     pub edition: Edition,
-    /// None where nothing tells it.
+    /// `None` if it is unknown.
     pub version: Option<ChartVersion>,
-    /// Its own values, as far as they are known.
+    /// The chart's own values, as far as they are known.
     pub defaults: Value,
 }
 
 impl Chart {
-    /// Whether the chart has `istioIntegration`; one whose version is not known is taken for a present one.
+    /// Returns whether the chart has `istioIntegration`. An unknown version counts as a current one.
     pub(crate) fn has_integration(&self) -> bool {
         self.version.is_none_or(ChartVersion::has_integration)
     }
 }
 
-/// A switch as it was typed.
+/// A switch on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Switch {
     #[default]
@@ -117,79 +117,79 @@ pub(crate) enum Switch {
     Off,
 }
 
-/// What was typed beside the flags about istiod.
+/// The options of the command line, except those about istiod.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ValuesWish {
     pub auto_mtls: Switch,
     pub sds: Switch,
-    /// Keys of the proxies, or the names of their Deployments; none: all.
+    /// Keys of the proxies, or the names of their Deployments. Empty means all.
     pub proxies: Vec<String>,
 }
 
-/// One key that becomes another value.
+/// The change of one key.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ValueChange {
     pub path: FieldPath,
     pub old: Old,
-    /// None: the key goes.
+    /// `None` means that the key is removed.
     pub new: Option<Value>,
-    /// Where the new value came from: `istiod`, `--revision`.
+    /// The source of the new value: `istiod`, `--revision`.
     pub source: String,
 }
 
-/// What held before.
+/// The previous value.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Old {
     Unset,
     Set(Value),
-    /// Nothing was said, and this is the chart's own.
+    /// The values did not set it. This is the chart's own value.
     Chart(Value),
 }
 
-/// What is done to the values.
+/// The changes of the values.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct ValuesPlan {
     pub changes: Vec<ValueChange>,
     pub edits: Vec<Edit>,
     pub advice: Vec<Advice>,
-    /// The istiod that was chosen, in a line: `1-28 (--revision), docker.io/istio/pilot:1.28.3`.
+    /// The chosen istiod in one line: `1-28 (--revision), docker.io/istio/pilot:1.28.3`.
     pub istiod: Option<String>,
 }
 
 impl ValuesPlan {
-    /// Whether the values were so before.
+    /// Returns whether nothing changes.
     pub(crate) fn is_empty(&self) -> bool {
         self.changes.is_empty()
     }
 
-    /// Whether this path becomes true.
+    /// Returns whether the value at this path becomes true.
     pub(crate) fn turns_on(&self, path: &FieldPath) -> bool {
         self.changes.iter().any(|change| change.path == *path && change.new == Some(Value::Bool(true)))
     }
 
-    /// Whether auto-mTLS is used with these values, and was not before this plan.
+    /// Returns whether this plan turns auto-mTLS on, so that it is used with these values.
     pub(crate) fn turns_on_auto_mtls(&self, after: &Value) -> bool {
         let switches = [integration(), auto_mtls()];
         switches.iter().any(|switch| self.turns_on(switch)) && switches.iter().all(|switch| is_on(switch.get(after)))
     }
 }
 
-/// `global.istioIntegration.enabled`
+/// Returns `global.istioIntegration.enabled`.
 pub(crate) fn integration() -> FieldPath {
     FieldPath::keys(&["global", "istioIntegration", "enabled"])
 }
 
-/// `global.istioIntegration.enableAutoMtls`
+/// Returns `global.istioIntegration.enableAutoMtls`.
 pub(crate) fn auto_mtls() -> FieldPath {
     FieldPath::keys(&["global", "istioIntegration", "enableAutoMtls"])
 }
 
-/// `global.istioSDS.enabled`
+/// Returns `global.istioSDS.enabled`.
 pub(crate) fn sds() -> FieldPath {
     FieldPath::keys(&["global", "istioSDS", "enabled"])
 }
 
-/// `global.glooMtls.istioProxy.image.<part>`
+/// Returns `global.glooMtls.istioProxy.image.<part>`.
 pub(crate) fn image_part(part: &str) -> FieldPath {
     FieldPath::keys(&["global", "glooMtls", "istioProxy", "image", part])
 }
@@ -203,7 +203,7 @@ fn then(path: &FieldPath, key: &str) -> FieldPath {
     path.then(Segment::Key(key.to_owned()))
 }
 
-/// Whether the value is true, or a text that templates take for it.
+/// Returns whether the value is true, or a text that templates treat as true.
 pub(crate) fn is_on(value: Option<&Value>) -> bool {
     match value {
         Some(Value::Bool(on)) => *on,
@@ -212,7 +212,7 @@ pub(crate) fn is_on(value: Option<&Value>) -> bool {
     }
 }
 
-/// The value with the keys of every map in order, as Helm prints values.
+/// Returns the value with the keys of every map sorted, as Helm prints values.
 #[must_use]
 pub(crate) fn sorted(value: &Value) -> Value {
     match value {
@@ -226,7 +226,7 @@ pub(crate) fn sorted(value: &Value) -> Value {
     }
 }
 
-/// How many values there are: scalars, lists and empty maps.
+/// Returns the number of values: scalars, lists and empty maps.
 pub(crate) fn leaves(value: &Value) -> usize {
     match value {
         Value::Object(map) if !map.is_empty() => map.values().map(leaves).sum(),

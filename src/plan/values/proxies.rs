@@ -1,4 +1,4 @@
-//! Which gateway proxies the values are about.
+//! The gateway proxies in the values.
 
 use serde_json::{Map, Value};
 
@@ -7,7 +7,7 @@ use crate::error::{Exit, Failure, Reason};
 use crate::model::FieldPath;
 use crate::text::nearest;
 
-/// The proxy that the chart has of its own.
+/// The proxy of the chart itself.
 pub(super) const USUAL: &str = "gatewayProxy";
 
 /// One entry of `gatewayProxies`.
@@ -17,10 +17,10 @@ pub(super) struct ProxyEntry {
     pub path: FieldPath,
 }
 
-/// The selected proxies, the chart's own first.
+/// Returns the selected proxies, the chart's own first.
 ///
 /// # Errors
-/// One that was named is not there.
+/// A named proxy does not exist.
 pub(super) fn selected(values: &Value, chart: &Chart, wish: &ValuesWish) -> Result<Vec<ProxyEntry>, Failure> {
     let all = all(values, chart);
     let entry = |key: &String| ProxyEntry { key: key.clone(), path: then(&chart.edition.proxies(), key) };
@@ -48,7 +48,7 @@ fn not_found(wanted: &str, all: &[String], chart: &Chart) -> Failure {
     }
 }
 
-/// Every proxy that the chart renders: its own unless it was nulled, and those of the values.
+/// Returns every proxy that the chart renders: its own unless it was set to null, and those in the values.
 fn all(values: &Value, chart: &Chart) -> Vec<String> {
     let path = chart.edition.proxies();
     let none = Map::new();
@@ -60,12 +60,12 @@ fn all(values: &Value, chart: &Chart) -> Vec<String> {
             keys.push(key.clone());
         }
     }
-    // An explicit null takes the chart's proxy away: it is not brought back.
+    // An explicit null removes the chart's proxy. It is not added again.
     keys.retain(|key| there.get(key).is_none_or(|value| !value.is_null()));
     keys
 }
 
-/// The name of the proxy's Deployment: the chart's `kebabcase`.
+/// Returns the name of the proxy's Deployment: the chart's `kebabcase`.
 pub(super) fn kebab(key: &str) -> String {
     let mut name = String::new();
     for c in key.chars() {

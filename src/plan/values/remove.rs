@@ -1,4 +1,5 @@
-//! Istio's settings taken out again: only keys that this command sets, and the maps that are empty without them.
+//! Removes Istio's settings from the values: only keys that this command sets, and the maps that are empty without
+//! them.
 
 use serde_json::{Value, json};
 
@@ -11,16 +12,16 @@ use crate::edit::{Edit, Op, json as edited};
 use crate::error::Failure;
 use crate::model::FieldPath;
 
-/// Whether these values turn Istio's sidecars on.
+/// Returns whether these values turn Istio's sidecars on.
 pub(crate) fn has_istio(values: &Value) -> bool {
     [integration(), sds()].iter().any(|path| is_on(path.get(values)))
 }
 
-/// The values without Istio's settings. Where the values `before` them are known, from the release's history, what those
-/// had comes back.
+/// Plans the values without Istio's settings. If the values `before` them are known from the release's history, their
+/// values are restored.
 ///
 /// # Errors
-/// A proxy that was named is not there.
+/// A named proxy does not exist.
 pub(crate) fn remove(
     values: &Value,
     chart: &Chart,
@@ -30,7 +31,7 @@ pub(crate) fn remove(
     let sources = ("the release before Istio", "--remove");
     let mut removal = Removal { chart, left: values.clone(), before, sources, plan: ValuesPlan::default() };
     for path in [integration(), auto_mtls(), sds()] {
-        // One that is off already is somebody's word, not this command's.
+        // A switch that is explicitly off was not set by this command.
         if is_on(path.get(values)) {
             removal.take(&path);
         }
@@ -46,8 +47,8 @@ pub(crate) fn remove(
     Ok(removal.plan)
 }
 
-/// The values with auto-mTLS off again: as it was in the values before, and where those had it on without effect, off
-/// in so many words.
+/// Plans the values with auto-mTLS off again, as in the values before. If it was on there without effect, it is set to
+/// false explicitly.
 pub(crate) fn auto_mtls_back(values: &Value, chart: &Chart, before: &Value) -> ValuesPlan {
     let path = auto_mtls();
     let sources = ("the revision before", "the revision before");
@@ -70,7 +71,7 @@ struct Removal<'r> {
     chart: &'r Chart,
     left: Value,
     before: Option<&'r Value>,
-    /// What brings a value back, and what takes away one that was not there.
+    /// The sources of a restored value and of a removed one.
     sources: (&'static str, &'static str),
     plan: ValuesPlan,
 }
@@ -101,7 +102,7 @@ impl Removal<'_> {
         }
     }
 
-    /// Maps that are empty now go as a whole, but for those that the values before had.
+    /// Removes maps that are empty now, except those that the values before had.
     fn prune(&mut self, path: &FieldPath) {
         let mut at = path.clone();
         while let Some(parent) = at.parent().filter(|parent| !parent.segments().is_empty()) {
@@ -125,7 +126,8 @@ impl Removal<'_> {
         }
     }
 
-    /// An entry of `gatewayProxies` that only the values name: without it the proxy itself would go.
+    /// Returns whether this is an entry of `gatewayProxies` that only the values define. Without the entry the proxy
+    /// itself would be removed.
     fn is_proxy_of_the_user(&self, path: &FieldPath) -> bool {
         let proxies = self.chart.edition.proxies();
         path.parent().as_ref() == Some(&proxies)

@@ -222,7 +222,7 @@ fn auto_mtls_goes_back_to_what_it_was_and_nothing_else_does() {
     assert_eq!(back(&on, &oss(), &json!({"mine": 1})), (sidecars.clone(), 1));
     let said = with(json!({"enabled": true, "enableAutoMtls": false}));
     assert_eq!(back(&on, &oss(), &with(json!({"enableAutoMtls": false}))), (said.clone(), 1));
-    // Where it was on, and there was no integration to use it, it is off in so many words.
+    // If it was on without the integration, and so had no effect, it is set to false explicitly.
     assert_eq!(back(&on, &oss(), &with(json!({"enableAutoMtls": true}))), (said.clone(), 1));
     let usual = Chart { defaults: with(json!({"enableAutoMtls": true})), ..oss() };
     assert_eq!(back(&on, &usual, &json!({"mine": 1})), (said.clone(), 1));

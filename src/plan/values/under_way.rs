@@ -1,4 +1,4 @@
-//! A merge under way: keys set and taken out, each as an edit and as a change, and what stands in their way.
+//! A merge in progress: sets and removes keys, records each as an edit and as a change, and reports conflicts.
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ use crate::error::{Exit, Failure, Reason};
 use crate::model::{FieldPath, Segment};
 use crate::plan::advice::{Advice, Code};
 
-/// A merge under way.
+/// A merge in progress.
 pub(super) struct Merge<'m> {
     pub values: &'m Value,
     pub chart: &'m Chart,
@@ -17,10 +17,10 @@ pub(super) struct Merge<'m> {
 }
 
 impl Merge<'_> {
-    /// The key has this value; nothing happens where it has.
+    /// Sets the value of the key, if it differs.
     ///
     /// # Errors
-    /// Something else stands in the way.
+    /// The values have another type on the path to the key.
     pub(super) fn set(&mut self, path: &FieldPath, new: impl Into<Value>, source: &str) -> Result<(), Failure> {
         let new = new.into();
         let old = path.get(self.values);
@@ -35,7 +35,7 @@ impl Merge<'_> {
         Ok(())
     }
 
-    /// The key is gone.
+    /// Removes the key.
     pub(super) fn unset(&mut self, path: &FieldPath, source: &str) {
         if path.get(self.values).is_some() {
             self.change(path, None, source);
@@ -57,10 +57,10 @@ impl Merge<'_> {
     }
 }
 
-/// Whether the way to a key can be gone: each step a map, nothing, or null.
+/// Checks that the path to a key can be created: each step must be a map, missing, or null.
 ///
 /// # Errors
-/// What stands in the way; nothing is merged by guess.
+/// The value of another type on the path. Nothing is guessed.
 fn check_way(values: &Value, path: &FieldPath, new: &Value) -> Result<Option<FieldPath>, Failure> {
     let mut at = values;
     let mut way = FieldPath::root();
@@ -93,7 +93,7 @@ fn check_way(values: &Value, path: &FieldPath, new: &Value) -> Result<Option<Fie
 
 fn bad_shape(values: &Value, at: &FieldPath, path: &FieldPath, new: &Value) -> Failure {
     let there = mask::masked(at.get(values).unwrap_or(&Value::Null)).to_string();
-    // An alias may bring here what is a secret elsewhere.
+    // An alias may insert a value here that is a secret elsewhere.
     let shown = SecretTexts::of_value(values).masked(&there);
     let shown: String = shown.chars().take(80).collect();
     let place = if at.segments().is_empty() { "the values".to_owned() } else { at.to_string() };

@@ -1,36 +1,36 @@
-//! What came back, and who it came from: the gateway itself, or what is behind it.
+//! The response to the request, and who sent it: the gateway itself, or the backend.
 
 use serde_json::Value;
 
 use super::client_cert::ClientCert;
 
-/// Envoy's router adds it to what an upstream answered, and to nothing that it says itself.
+/// The header that Envoy's router adds to responses of an upstream, and never to its own.
 const SERVICE_TIME: &str = "x-envoy-upstream-service-time";
-/// The header that a sidecar gives the backend: who the client of its TLS connection is.
+/// The header in which a sidecar tells the backend who the client of its TLS connection is.
 pub(crate) const CLIENT_CERT: &str = "x-forwarded-client-cert";
-/// What Envoy writes where no endpoint may be asked.
+/// Envoy's text for a cluster without a usable endpoint.
 const NO_HEALTHY: &str = "no healthy upstream";
-/// What stands before the reason of a reset in Envoy's own words.
+/// The text before the reason of a reset in Envoy's own response.
 const RESET: &str = "reset reason: ";
 
-/// An answer: its status, its headers, the beginning of its body.
+/// A response: its status, its headers, the beginning of its body.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct HttpAnswer {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
-    /// Whether the body goes on after what was kept.
+    /// Whether the body is longer than the stored part.
     pub is_cut: bool,
 }
 
 impl HttpAnswer {
-    /// The first header of this name, in any case.
+    /// Returns the first header with this name. Case is ignored.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     }
 
-    /// Adds a piece of the body; whether more is wanted.
+    /// Adds a piece of the body. Returns whether more is needed.
     pub(crate) fn take(&mut self, piece: &[u8], most: usize) -> bool {
         let room = most.saturating_sub(self.body.len());
         self.body.extend_from_slice(&piece[..piece.len().min(room)]);
@@ -38,22 +38,22 @@ impl HttpAnswer {
         !self.is_cut
     }
 
-    /// The body as text; what is no UTF-8 in it is replaced.
+    /// Returns the body as text. Invalid UTF-8 is replaced.
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// Whether Envoy says that these headers came from an upstream.
+    /// Returns whether Envoy marks the response as coming from an upstream.
     pub(crate) fn is_from_upstream(&self) -> bool {
         self.header(SERVICE_TIME).is_some()
     }
 
-    /// Whether Envoy says itself that it has nobody to ask.
+    /// Returns whether Envoy itself reports that it has no healthy upstream.
     pub(crate) fn has_no_healthy_upstream(&self) -> bool {
         !self.is_from_upstream() && self.text().trim() == NO_HEALTHY
     }
 
-    /// Why Envoy says itself that the upstream's stream was reset: `connection termination`.
+    /// Returns why Envoy itself reports that the upstream's stream was reset: `connection termination`.
     pub(crate) fn reset(&self) -> Option<String> {
         if self.is_from_upstream() {
             return None;
@@ -64,12 +64,12 @@ impl HttpAnswer {
         Some(reason.to_owned())
     }
 
-    /// Where it says that the answer is.
+    /// Returns the location of a redirect.
     pub(crate) fn redirect(&self) -> Option<&str> {
         (300..400).contains(&self.status).then(|| self.header("location")).flatten()
     }
 
-    /// The certificate header that the backend got, as its answer tells it.
+    /// Returns the certificate header that the backend got, as its response shows it.
     pub(crate) fn echo(&self) -> Echo {
         if let Some(header) = self.header(CLIENT_CERT) {
             return Echo::Certificates(ClientCert::parse(header));
@@ -78,7 +78,7 @@ impl HttpAnswer {
         let Some(headers) = body["headers"].as_object() else { return Echo::None };
         let found = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(CLIENT_CERT));
         let Some((_, value)) = found else { return Echo::WithoutCertificate };
-        // httpbin says a header once, go-httpbin in a list.
+        // httpbin returns the value as a string, go-httpbin as a list.
         let values: Vec<&str> = match value {
             Value::Array(all) => all.iter().filter_map(Value::as_str).collect(),
             one => one.as_str().into_iter().collect(),
@@ -87,14 +87,14 @@ impl HttpAnswer {
     }
 }
 
-/// What an answer tells of the request's headers.
+/// What a response shows about the request's headers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Echo {
     /// Nothing.
     None,
-    /// They are there, and the certificate's is not among them.
+    /// The headers are shown, and the certificate header is not among them.
     WithoutCertificate,
-    /// One element for each hop of TLS, the last one the nearest to the backend.
+    /// One element for each TLS hop, the last one the nearest to the backend.
     Certificates(Vec<ClientCert>),
 }
 

@@ -1,15 +1,15 @@
-//! Envoy's `/certs`: the certificates that the gateway has from the mesh, and their times.
+//! Envoy's `/certs`: the certificates that the gateway got from the mesh, and their validity.
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-/// How every identity of a mesh begins.
+/// The prefix of every identity in a mesh.
 pub(crate) const SPIFFE: &str = "spiffe://";
 
-/// A certificate as Envoy has it.
+/// A certificate as Envoy reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Cert {
-    /// The identities in it.
+    /// The identities in the certificate.
     pub uris: Vec<String>,
     pub valid_from: Option<Timestamp>,
     pub valid_to: Option<Timestamp>,
@@ -26,7 +26,7 @@ impl Cert {
         }
     }
 
-    /// Why it is not valid now, if it is not.
+    /// Returns why it is not valid now, if so.
     pub(crate) fn fault(&self, now: Timestamp) -> Option<String> {
         match (self.valid_from, self.valid_to) {
             (_, Some(to)) if to <= now => Some(format!("expired at {to}")),
@@ -36,7 +36,7 @@ impl Cert {
     }
 }
 
-/// What the mesh gave the gateway: each certificate with an identity of a mesh, and the roots it came with.
+/// The certificates that the mesh issued to the gateway: those with an identity of a mesh, and the roots next to them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Certs {
     pub own: Vec<Cert>,
@@ -44,7 +44,7 @@ pub(crate) struct Certs {
 }
 
 impl Certs {
-    /// Reads `/certs`; `None` if it is not that.
+    /// Reads `/certs`. `None` if the text has another format.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let document: Value = serde_json::from_str(text).ok()?;
         let mut read = Self::default();
@@ -59,7 +59,7 @@ impl Certs {
         Some(read)
     }
 
-    /// Those of another proxy as well.
+    /// Adds the certificates of another proxy.
     #[must_use]
     pub(crate) fn and(mut self, other: Self) -> Self {
         self.own.extend(other.own);
@@ -67,7 +67,7 @@ impl Certs {
         self
     }
 
-    /// The gateway's identities, each once.
+    /// Returns the gateway's identities, each once.
     pub(crate) fn identities(&self) -> Vec<&str> {
         let mut all: Vec<&str> =
             self.own.iter().flat_map(|cert| &cert.uris).map(String::as_str).filter(|uri| is_identity(uri)).collect();
@@ -85,7 +85,7 @@ fn is_identity(uri: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// As Envoy 1.40 writes it.
+    /// The format of Envoy 1.40.
     const TEXT: &str = r#"{"certificates": [
         {"ca_cert": [{"path": "<inline>", "serial_number": "27", "subject_alt_names": [],
                       "valid_from": "2026-11-23T08:18:57Z", "expiration_time": "2026-12-23T08:18:57Z"}],

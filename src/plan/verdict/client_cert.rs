@@ -1,19 +1,19 @@
-//! The header `x-forwarded-client-cert`: elements of `key=value` pairs, quoted where they have to be.
+//! The header `x-forwarded-client-cert`: elements of `key=value` pairs, quoted if necessary.
 //!
-//! Envoy's form (HTTP header manipulation, x-forwarded-client-cert): `,` between elements, `;` between
-//! pairs, a value with one of `,;=` in double quotes, `\"` inside.
+//! Envoy's format (HTTP header manipulation, x-forwarded-client-cert): `,` between elements, `;` between pairs, a value
+//! with one of `,;=` in double quotes, `\"` inside.
 
-/// One hop of TLS as its server saw it.
+/// One TLS hop, as its server reported it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct ClientCert {
-    /// Who wrote the element: the identity of the hop's server.
+    /// The identity of the hop's server, which wrote the element.
     pub by: Vec<String>,
     /// The identities in the client's certificate.
     pub uris: Vec<String>,
 }
 
 impl ClientCert {
-    /// The elements of a header's value, in its order.
+    /// Returns the elements of a header's value, in their order.
     pub(crate) fn parse(text: &str) -> Vec<Self> {
         split(text, ',').into_iter().filter(|element| !element.trim().is_empty()).map(Self::element).collect()
     }
@@ -33,7 +33,7 @@ impl ClientCert {
     }
 }
 
-/// The parts between separators that stand outside of quotes.
+/// Splits the text at separators outside of quotes.
 fn split(text: &str, separator: char) -> Vec<&str> {
     let (mut parts, mut start, mut is_quoted, mut is_escaped) = (Vec::new(), 0, false, false);
     for (at, c) in text.char_indices() {

@@ -1,18 +1,18 @@
-//! The commands that fix what a verdict found, or look further into it.
+//! The commands that fix the problem of a verdict, or show more about it.
 
 use crate::command::{CommandLine, gloo_rs};
 
-/// Brings the workloads of a namespace into the mesh.
+/// Enrols a namespace in the mesh.
 pub(super) fn enroll(namespace: &str) -> CommandLine {
     gloo_rs("istio enroll").value(namespace)
 }
 
-/// Makes an Upstream speak mutual TLS; `upstream` as `--upstream` takes it.
+/// Makes an Upstream send mutual TLS. `upstream` is a value for `--upstream`.
 pub(super) fn enable_mtls(upstream: &str) -> CommandLine {
     gloo_rs("istio enable-mtls").with("--upstream", upstream)
 }
 
-/// Says of each pod behind an Upstream what becomes of requests to it.
+/// Shows the result of requests to each pod behind an Upstream.
 pub(super) fn describe(upstream: &str) -> CommandLine {
     gloo_rs("istio describe upstream").value(upstream)
 }
@@ -27,27 +27,27 @@ pub(super) fn describe_host() -> CommandLine {
     gloo_rs("istio describe --host HOST --path PATH")
 }
 
-/// What Gloo serves next to what Envoy has.
+/// Compares what Gloo serves with what Envoy has.
 pub(super) fn served() -> CommandLine {
     gloo_rs("proxy served-config --diff")
 }
 
-/// Whether the certificates are of the root that the mesh has now.
+/// Shows whether the certificates have the current root of the mesh.
 pub(super) fn root() -> CommandLine {
     gloo_rs("proxy certs")
 }
 
-/// What Envoy said lately.
+/// Shows Envoy's recent logs.
 pub(super) fn logs() -> CommandLine {
     gloo_rs("proxy logs --since 10m")
 }
 
-/// What the gateway's SDS server says.
+/// Shows the logs of the gateway's SDS server.
 pub(super) fn sds_logs() -> CommandLine {
     gloo_rs("proxy logs --container sds")
 }
 
-/// What the sidecar that gets the certificates says.
+/// Shows the logs of the sidecar that gets the certificates.
 pub(super) fn istio_logs() -> CommandLine {
     gloo_rs("proxy logs --container istio-proxy")
 }

@@ -1,17 +1,17 @@
-//! Envoy's counters before and after a request: which cluster took it, and how that went.
+//! Envoy's counters before and after a request: which cluster got it, and with which result.
 //!
-//! They count everybody's requests. What rose is evidence about ours where the cluster completed as many
-//! requests as we sent, and else only where the state of the cluster itself is what the counter tells.
+//! They count all requests, not only ours. An increase is evidence about our request only if the cluster completed as
+//! many requests as we sent, or if the counter shows a state of the cluster itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What is asked of Envoy's `/stats`, as a regular expression.
+/// The filter for Envoy's `/stats`, a regular expression.
 pub(crate) const FILTER: &str = r"^cluster\..*\.(upstream_rq_completed|upstream_cx_(total|connect_fail|none_healthy|destroy_remote_with_active_rq)|ssl\.(handshake|connection_error|fail_verify_[a-z_]*)|client_ssl_socket_factory\.upstream_context_secrets_not_ready)$|^http\..*\.(no_route|no_cluster)$";
 
-/// So many requests in a row are no chance meeting of others'.
+/// If this many requests in a row match, other requests are not the reason.
 pub(crate) const ENOUGH: u64 = 3;
 
-/// What is counted, as Envoy names it below `cluster.NAME.`.
+/// The counters, which Envoy names `cluster.NAME.COUNTER`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stat {
     Completed,
@@ -21,7 +21,7 @@ pub(crate) enum Stat {
     ClosedWithRequest,
     Handshake,
     TlsError,
-    /// Every `ssl.fail_verify_*` together.
+    /// The sum of all `ssl.fail_verify_*`.
     FailVerify,
     SecretsNotReady,
 }
@@ -39,13 +39,13 @@ const STATS: [(&str, Stat); 8] = [
 const FAIL_VERIFY: &str = "ssl.fail_verify_";
 
 impl Stat {
-    /// Its name below the cluster, as short as it is clear.
+    /// Returns a short name below the cluster.
     pub(crate) fn name(self) -> &'static str {
         let name = STATS.iter().find(|(_, stat)| *stat == self).map_or("ssl.fail_verify", |(name, _)| name);
         name.strip_prefix("client_ssl_socket_factory.").unwrap_or(name)
     }
 
-    /// The cluster and the counter in `cluster.NAME.COUNTER`; a cluster's name may have dots.
+    /// Parses `cluster.NAME.COUNTER` into the cluster and the counter. A cluster's name may contain dots.
     fn from_key(key: &str) -> Option<(&str, Self)> {
         let rest = key.strip_prefix("cluster.")?;
         if let Some((cluster, _)) = rest.rsplit_once(&format!(".{FAIL_VERIFY}")) {
@@ -55,13 +55,14 @@ impl Stat {
     }
 }
 
-/// Envoy counts parts of a cluster's requests below its name once more: by where they came from and went to.
+/// Returns whether the name is that of a whole cluster. Below it Envoy counts parts of its requests again, by origin
+/// and destination.
 fn is_whole(cluster: &str) -> bool {
     let parts = [".external", ".internal", ".canary", ".retry"];
     !parts.iter().any(|part| cluster.ends_with(part)) && !cluster.contains(".zone.")
 }
 
-/// The counters of one moment, of all the proxies that may have taken the request.
+/// The counters at one time, summed over all proxies that may have got the request.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Counters {
     clusters: BTreeMap<String, BTreeMap<Stat, u64>>,
@@ -70,7 +71,7 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
-    /// Reads `/stats` in its text form; what else is in it is passed over.
+    /// Reads `/stats` in its text format. Other lines are ignored.
     pub(crate) fn parse(text: &str) -> Self {
         let mut read = Self::default();
         for line in text.lines() {
@@ -87,7 +88,7 @@ impl Counters {
         read
     }
 
-    /// Those of several proxies together.
+    /// Adds the counters of another proxy.
     #[must_use]
     pub(crate) fn and(mut self, other: Self) -> Self {
         for (cluster, stats) in other.clusters {
@@ -106,14 +107,14 @@ impl Counters {
     }
 }
 
-/// Where a request went, as far as the counters tell.
+/// Where a request went, as far as the counters show.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Went {
-    /// The one cluster that completed requests meanwhile, or the expected one among several.
+    /// The only cluster that completed requests meanwhile, or the expected one among several.
     To(String),
-    /// No cluster completed a request: the gateway answered itself.
+    /// No cluster completed a request, so the gateway itself answered.
     Nowhere,
-    /// Others were busy too.
+    /// Several clusters completed requests.
     Several(Vec<String>),
 }
 
@@ -126,7 +127,7 @@ pub(crate) struct CounterChange {
     pub sent: u64,
 }
 
-/// A counter at both moments.
+/// A counter at both times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rise {
     pub stat: Stat,
@@ -135,13 +136,13 @@ pub(crate) struct Rise {
 }
 
 impl Rise {
-    /// By how much it rose; a proxy that restarted meanwhile counts from nothing.
+    /// Returns the increase. It is 0 if the proxy restarted meanwhile and its counter is lower than before.
     pub(crate) fn by(self) -> u64 {
         self.to.saturating_sub(self.from)
     }
 }
 
-/// `ssl.handshake 12 -> 13`
+/// Writes `ssl.handshake 12 -> 13`.
 impl std::fmt::Display for Rise {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.by() {
@@ -152,25 +153,25 @@ impl std::fmt::Display for Rise {
 }
 
 impl CounterChange {
-    /// A counter of a cluster.
+    /// Returns a counter of a cluster.
     pub(crate) fn rise_of(&self, cluster: &str, stat: Stat) -> Rise {
         Rise { stat, from: self.before.value(cluster, stat), to: self.after.value(cluster, stat) }
     }
 
-    /// Whether the cluster's counters are about our requests alone: it completed as many as we sent, and no other
-    /// cluster may have taken ours, or that happened too often to be chance.
+    /// Returns whether the cluster's counters show only our requests: it completed as many as we sent, and either no
+    /// other cluster may have got ours, or there were too many for coincidence.
     pub(crate) fn is_ours_alone(&self, cluster: &str) -> bool {
         let is_as_many = self.rise_of(cluster, Stat::Completed).by() == self.sent;
         is_as_many && (self.rose().len() == 1 || self.sent >= ENOUGH)
     }
 
-    /// The clusters that completed as many requests as we sent, or more.
+    /// Returns the clusters that completed at least as many requests as we sent.
     fn rose(&self) -> BTreeSet<&str> {
         let all = self.after.clusters.keys().map(String::as_str);
         all.filter(|cluster| self.rise_of(cluster, Stat::Completed).by() >= self.sent).collect()
     }
 
-    /// Which cluster took the requests.
+    /// Returns the cluster that got the requests.
     pub(crate) fn went(&self, expected: Option<&str>) -> Went {
         let rose = self.rose();
         match expected.filter(|name| rose.contains(name)) {
@@ -183,12 +184,12 @@ impl CounterChange {
         }
     }
 
-    /// How many requests found no route.
+    /// Returns how many requests found no route, before and after.
     pub(crate) fn no_route(&self) -> (u64, u64) {
         (self.before.no_route, self.after.no_route)
     }
 
-    /// How many requests found a route to a cluster that is not there.
+    /// Returns how many requests found a route to a missing cluster, before and after.
     pub(crate) fn no_cluster(&self) -> (u64, u64) {
         (self.before.no_cluster, self.after.no_cluster)
     }
@@ -225,7 +226,7 @@ mod tests {
         assert_eq!(noisy.went(Some("a")), Went::To("a".into()));
         assert_eq!(noisy.went(None), Went::Several(vec!["a".into(), "b".into()]));
         assert!(!noisy.is_ours_alone("a"));
-        // One that completed fewer than we sent did not take them all.
+        // A cluster that completed fewer requests than we sent did not get all of them.
         assert_eq!(change("", after, 6).went(None), Went::To("b".into()));
         assert_eq!(change(after, after, 1).went(Some("a")), Went::Nowhere);
     }

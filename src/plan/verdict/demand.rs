@@ -1,15 +1,15 @@
-//! What the sidecars behind a Service demand on its port, pod by pod.
+//! What the sidecars behind a Service accept on its port, pod by pod.
 
 use super::evidence::{Demand, Evident};
 use crate::plan::Unread;
 use crate::plan::path::{Membership, Pod};
 use crate::plan::peer::{Effective, Mode};
 
-/// What holds for the pods in the mesh, all of one namespace; those without a sidecar demand nothing, and are not asked
-/// about here.
+/// Returns what the pods in the mesh accept, all of one namespace. Pods without a sidecar have no policy and are
+/// ignored here.
 ///
 /// # Errors
-/// Why it is not known of one of them.
+/// Why it is unknown for one of them.
 pub(crate) fn of_pods(pods: &[Pod]) -> Evident<Demand> {
     let of_mesh = pods.iter().filter(|pod| pod.membership == Membership::Sidecar);
     let namespace = pods.first().map_or("", |pod| pod.namespace.as_str());
@@ -35,7 +35,7 @@ pub(crate) fn of_pods(pods: &[Pod]) -> Evident<Demand> {
     })
 }
 
-/// `PeerAuthentication istio-system/test (mesh)`
+/// Returns `PeerAuthentication istio-system/test (mesh)`.
 fn by(effective: &Effective) -> String {
     match effective.set_by() {
         Some(source) => format!("PeerAuthentication {} ({})", source.policy, source.level.name()),

@@ -1,4 +1,4 @@
-//! Everything that was looked at: values, each of them known or unknown with the reason.
+//! All evidence: each value is known, or unknown with the reason.
 
 use jiff::Timestamp;
 
@@ -13,27 +13,27 @@ use crate::plan::Unread;
 use crate::plan::gateway::Gateway;
 use crate::plan::path::{Sends, Switched, of_upstream};
 
-/// What was read, or why it was not: a missing right makes a fact unknown, never absent.
+/// A value, or why it could not be read. A missing permission makes a fact unknown, never absent.
 pub(crate) type Evident<T> = Result<T, Unread>;
 
-/// What one run of the request showed, and what stands around it.
+/// The responses of one run of the request, and the state of the cluster.
 #[derive(Debug, Clone)]
 pub(crate) struct Evidence {
-    /// The status that was expected.
+    /// The expected status.
     pub expect: u16,
-    /// Every answer, in their order; at least one.
+    /// All responses, in their order. At least one.
     pub answers: Vec<HttpAnswer>,
-    /// Whether the request carried a certificate header of its own, so that an echo proves nothing.
+    /// Whether the request had its own certificate header, so that an echo proves nothing.
     pub brought_client_cert: bool,
-    /// Envoy's name of the Upstream's cluster, if one was named.
+    /// Envoy's name for the named Upstream's cluster.
     pub expected_cluster: Option<String>,
     pub change: Evident<CounterChange>,
     /// The endpoints of the cluster before and after.
     pub hosts: Evident<(Hosts, Hosts)>,
-    /// Whether Envoy counts TLS for the cluster, which it does where the cluster has a TLS context.
+    /// Whether Envoy has TLS counters for the cluster. It has them if the cluster has a TLS context.
     pub has_tls: Evident<bool>,
     pub certs: Evident<Certs>,
-    /// Who the gateway's pods run as: `/ns/gloo-system/sa/gateway-proxy`.
+    /// The identity of the gateway's pods: `/ns/gloo-system/sa/gateway-proxy`.
     pub identity: Evident<String>,
     pub upstream: Evident<Upstream>,
     pub demand: Evident<Demand>,
@@ -42,26 +42,26 @@ pub(crate) struct Evidence {
     pub now: Timestamp,
 }
 
-/// The Upstream behind the cluster.
+/// The Upstream of the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Upstream {
-    /// As `--upstream` takes it.
+    /// The value for `--upstream`.
     pub name: String,
     pub sent: SentTls,
-    /// The namespace of the pods behind it, for the commands that fix.
+    /// The namespace of the pods behind it, for the commands that fix the problem.
     pub backend_namespace: Option<String>,
 }
 
-/// What the gateway sends there, and the object that decides it.
+/// What the gateway sends to an Upstream, and the object that decides it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SentTls {
     pub sends: Sends,
-    /// In words, as an operator looks for it: `spec.sslConfig of the Upstream`.
+    /// The field that decides, as text for the operator: `spec.sslConfig of the Upstream`.
     pub by: String,
 }
 
 impl SentTls {
-    /// To an Upstream, by its fields and by the switches in Settings.
+    /// Reads what is sent to an Upstream, from its fields and from the switches in Settings.
     pub(crate) fn to_upstream(upstream: &Object, settings: &Evident<Switched>) -> Self {
         let (sends, source) = of_upstream(upstream, settings);
         let source = source.replacen("settings ", "Settings ", 1);
@@ -78,54 +78,54 @@ impl SentTls {
         Self { sends, by }
     }
 
-    /// Whether it is Istio's mutual TLS, to every pod or to those of the mesh.
+    /// Returns whether it is Istio's mutual TLS, to every pod or to those with a sidecar.
     pub(crate) fn is_mutual(&self) -> bool {
         matches!(self.sends, Sends::Istio { .. } | Sends::PerPod)
     }
 
-    /// Why it is not known.
+    /// Returns why it is unknown.
     pub(crate) fn unknown(&self) -> Option<&Unread> {
         if let Sends::Unknown(why) = &self.sends { Some(why) } else { None }
     }
 }
 
-/// What the sidecars behind the Upstream demand, by their policies.
+/// What the sidecars behind the Upstream accept, by their policies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Demand {
-    /// Every one takes mutual TLS alone.
+    /// All accept only mutual TLS.
     Strict { by: String },
-    /// Some do.
+    /// Some accept only mutual TLS.
     Mixed { by: String },
-    /// None does.
+    /// None accepts only mutual TLS.
     Lax { by: String },
-    /// Every one takes plaintext alone; `fix` is the command that changes it.
+    /// All accept only plaintext. `fix` is the command that changes it.
     Disabled { by: String, fix: Option<CommandLine> },
-    /// Some take plaintext alone, and none mutual TLS alone.
+    /// Some accept only plaintext, and none accepts only mutual TLS.
     PartlyDisabled { by: String, fix: Option<CommandLine> },
 }
 
-/// The evidence with what follows from it at once.
+/// The evidence, with the values that follow from it directly.
 pub(crate) struct Case<'e> {
     pub evidence: &'e Evidence,
-    /// The answer that is judged: the last one.
+    /// The response that is judged: the last one.
     pub answer: &'e HttpAnswer,
     pub went: Option<Went>,
     /// The cluster that is judged.
     pub cluster: Option<String>,
 }
 
-/// What a counter showed.
+/// The change of a counter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum CounterReading {
     Rose(Rise),
     Flat(Rise),
-    /// It rose while others used the cluster too.
+    /// It rose while other requests used the cluster too.
     Noisy(Rise),
     Unknown(Unread),
 }
 
 impl<'e> Case<'e> {
-    /// `None` where there is no answer to judge.
+    /// Creates the case. `None` if there is no response.
     pub(crate) fn from_evidence(evidence: &'e Evidence) -> Option<Self> {
         let went = evidence.change.as_ref().ok().map(|change| change.went(evidence.expected_cluster.as_deref()));
         let cluster = match &went {
@@ -135,7 +135,7 @@ impl<'e> Case<'e> {
         Some(Self { evidence, answer: evidence.answers.last()?, went, cluster })
     }
 
-    /// A counter of the cluster.
+    /// Returns the change of a counter of the cluster.
     pub(crate) fn look(&self, stat: Stat) -> CounterReading {
         let change = match &self.evidence.change {
             Ok(change) => change,
@@ -152,7 +152,7 @@ impl<'e> Case<'e> {
         }
     }
 
-    /// Whether other requests were counted with ours.
+    /// Returns whether other requests were counted together with ours.
     pub(crate) fn is_noisy(&self) -> bool {
         match (&self.evidence.change, &self.cluster, &self.went) {
             (_, _, Some(Went::Several(_))) => true,
@@ -161,7 +161,7 @@ impl<'e> Case<'e> {
         }
     }
 
-    /// Whether the request went to another cluster than the one that was named.
+    /// Returns the cluster that got the request, if it is not the named one.
     pub(crate) fn strayed_to(&self) -> Option<&str> {
         match (&self.went, &self.evidence.expected_cluster) {
             (Some(Went::To(cluster)), Some(expected)) if cluster != expected => Some(cluster),
@@ -169,23 +169,23 @@ impl<'e> Case<'e> {
         }
     }
 
-    /// The Upstream's name as a command takes it.
+    /// Returns the Upstream, if it was read.
     pub(crate) fn upstream(&self) -> Option<&Upstream> {
         self.evidence.upstream.as_ref().ok()
     }
 
-    /// The pods, if they were read.
+    /// Returns the pods, if they were read.
     pub(crate) fn pods(&self) -> Option<&[BackendPod]> {
         self.evidence.pods.as_deref().ok()
     }
 }
 
-/// Envoy's name of an Upstream's cluster (Gloo, `translator.UpstreamToClusterName`).
+/// Returns Envoy's name for an Upstream's cluster (Gloo, `translator.UpstreamToClusterName`).
 pub(crate) fn cluster_name(upstream: &ObjectRef) -> String {
     format!("{}_{}", upstream.name, upstream.namespace)
 }
 
-/// The namespace and the name of the Upstream whose cluster this is; neither may have `_` in it.
+/// Returns the namespace and the name of the Upstream of this cluster. Neither may contain `_`.
 pub(crate) fn upstream_of(cluster: &str) -> Option<(&str, &str)> {
     let (name, namespace) = cluster.rsplit_once('_')?;
     let is_name = |text: &str| {

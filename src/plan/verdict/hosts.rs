@@ -1,13 +1,13 @@
-//! Envoy's `/clusters`: the endpoints of one cluster, their health, and which of them was asked.
+//! Envoy's `/clusters`: the endpoints of one cluster, their health, and which of them got requests.
 
 use std::collections::BTreeMap;
 
-/// An endpoint as Envoy has it.
+/// An endpoint as Envoy reports it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct EndpointHost {
-    /// Requests it was given.
+    /// The number of requests sent to it.
     pub requests: u64,
-    /// `healthy`, or Envoy's flags of what is wrong, such as `/failed_eds_health`.
+    /// `healthy`, or Envoy's flags for the problem, such as `/failed_eds_health`.
     pub health: String,
 }
 
@@ -17,7 +17,7 @@ impl EndpointHost {
     }
 }
 
-/// The endpoints of one cluster by `IP:PORT`, of all proxies together.
+/// The endpoints of one cluster by `IP:PORT`, for all proxies together.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Hosts {
     /// Whether Envoy has the cluster at all.
@@ -32,7 +32,7 @@ impl Hosts {
         for line in text.lines() {
             let Some(rest) = line.strip_prefix(cluster).and_then(|rest| rest.strip_prefix("::")) else { continue };
             read.is_there = true;
-            // An IPv6 address stands in brackets and may have `::` in it, so the end is cut off first.
+            // An IPv6 address is in brackets and may contain `::`, so the line is split from its end.
             let Some((rest, value)) = rest.rsplit_once("::") else { continue };
             let Some((address, key)) = rest.rsplit_once("::") else { continue };
             if !address.contains(':') {
@@ -48,7 +48,7 @@ impl Hosts {
         read
     }
 
-    /// Those of another proxy as well; an endpoint is healthy where each proxy that has it says so.
+    /// Adds the endpoints of another proxy. An endpoint is healthy if each proxy that has it reports so.
     #[must_use]
     pub(crate) fn and(mut self, other: Self) -> Self {
         self.is_there |= other.is_there;
@@ -62,18 +62,18 @@ impl Hosts {
         self
     }
 
-    /// How many may be asked.
+    /// Returns how many endpoints are healthy.
     pub(crate) fn healthy(&self) -> usize {
         self.by_address.values().filter(|host| host.is_healthy()).count()
     }
 
-    /// What is wrong with those that may not, each as `IP:PORT FLAGS`.
+    /// Returns the endpoints that are not healthy, each as `IP:PORT FLAGS`.
     pub(crate) fn ailing(&self) -> Vec<String> {
         let ailing = self.by_address.iter().filter(|(_, host)| !host.is_healthy());
         ailing.map(|(address, host)| format!("{address} {}", host.health)).collect()
     }
 
-    /// Those that were given a request since `before`.
+    /// Returns the endpoints that got a request since `before`.
     pub(crate) fn asked_since(&self, before: &Self) -> Vec<&str> {
         let requests = |hosts: &Self, address: &str| hosts.by_address.get(address).map_or(0, |host| host.requests);
         let rose = self.by_address.keys().filter(|address| requests(self, address) > requests(before, address));

@@ -1,4 +1,4 @@
-//! From the evidence to the verdict.
+//! Computes the verdict from the evidence.
 
 use std::fmt::Write as _;
 
@@ -14,7 +14,7 @@ use crate::error::Exit;
 use crate::plan::gateway::Gateway;
 use crate::plan::path::Cause;
 
-/// Judges. `None` where nothing was answered.
+/// Computes the verdict. `None` if there is no response.
 pub(crate) fn judge(evidence: &Evidence) -> Option<RequestVerdict> {
     let case = Case::from_evidence(evidence)?;
     let verdict = match (changes(evidence), origin(&case)) {
@@ -26,8 +26,8 @@ pub(crate) fn judge(evidence: &Evidence) -> Option<RequestVerdict> {
     Some(verdict)
 }
 
-/// Whether the next sample could tell more than this: others' requests were counted too, or the answer may have been
-/// an accident of one connection.
+/// Returns whether another sample may show more: other requests were counted too, or the response may be due to a
+/// single connection.
 pub(crate) fn wants_another_sample(evidence: &Evidence) -> bool {
     let Some(case) = Case::from_evidence(evidence) else { return true };
     let proven = judge(evidence).is_some_and(|verdict| {
@@ -45,7 +45,7 @@ enum Origin {
     Unknown,
 }
 
-/// Who answered.
+/// Returns who sent the response.
 fn origin(case: &Case<'_>) -> Origin {
     let answer = case.answer;
     if answer.is_from_upstream() || answer.echo() != Echo::None {
@@ -56,25 +56,26 @@ fn origin(case: &Case<'_>) -> Origin {
     }
     match &case.went {
         Some(Went::Nowhere) => Origin::Gateway,
-        // Envoy may be told to keep its headers to itself.
+        // Envoy may be configured not to add its headers.
         Some(Went::To(cluster)) if !matches!(answer.status, 503 | 504) && was_asked(case, cluster) => Origin::Backend,
         _ => Origin::Unknown,
     }
 }
 
-/// Whether a cluster completed our requests so often that it was no chance meeting with others'.
+/// Returns whether a cluster completed our requests so often that other requests are not the reason.
 fn was_asked(case: &Case<'_>, cluster: &str) -> bool {
     let change = case.evidence.change.as_ref();
     change.is_ok_and(|change| change.sent >= ENOUGH && change.is_ours_alone(cluster))
 }
 
-/// Counters tell nothing of an answer that may be the gateway's own.
+/// Returns the TLS verdict if it is unknown who responded: the counters prove nothing, because the gateway itself may
+/// have responded.
 fn by_whomever() -> TlsVerdict {
     let missing = vec!["who answered: there is no x-envoy-upstream-service-time".to_owned()];
     TlsVerdict::Unproven { seen: Vec::new(), missing }
 }
 
-/// The statuses of the answers, if they are not all one.
+/// Returns the statuses of the responses, if they differ.
 fn changes(evidence: &Evidence) -> Option<Vec<u16>> {
     let statuses: Vec<u16> = evidence.answers.iter().map(|answer| answer.status).collect();
     statuses.windows(2).any(|pair| pair[0] != pair[1]).then_some(statuses)
@@ -88,7 +89,7 @@ fn verdict(kind: VerdictKind, title: impl Into<String>, facts: Vec<Fact>, exit: 
     RequestVerdict { kind, title: title.into(), facts, fix: None, next: None, exit, is_elsewhere: false }
 }
 
-/// What was answered, and by which pod where Envoy tells.
+/// Returns the status, and the pod that responded if Envoy shows it.
 fn status(case: &Case<'_>) -> Fact {
     let mut text = case.answer.status.to_string();
     if let Ok((before, after)) = &case.evidence.hosts
@@ -119,7 +120,7 @@ fn decided(case: &Case<'_>) -> Vec<Fact> {
     if parts.is_empty() { Vec::new() } else { vec![fact(Label::Decided, parts.join("; "))] }
 }
 
-/// What could not be read, each once.
+/// Returns what could not be read, each item once.
 fn unknowns(case: &Case<'_>) -> Vec<Fact> {
     let evidence = case.evidence;
     let mut said: Vec<String> = Vec::new();
@@ -138,7 +139,7 @@ fn unknowns(case: &Case<'_>) -> Vec<Fact> {
     said.into_iter().map(|text| fact(Label::Unknown, text)).collect()
 }
 
-/// The backend answered.
+/// Returns the verdict if the backend responded.
 fn answered(case: &Case<'_>, tls: TlsVerdict) -> RequestVerdict {
     let expected = case.answer.status == case.evidence.expect;
     if let Some(other) = case.strayed_to() {
@@ -223,7 +224,8 @@ fn fix_plaintext(case: &Case<'_>) -> Option<CommandLine> {
         let can_be_enrolled = pods.iter().any(|pod| !pod.is_meshed && pod.barred.is_none());
         return can_be_enrolled.then(|| commands::enroll(upstream.backend_namespace.as_deref().unwrap_or_default()));
     }
-    // Before the peer takes it, or the gateway has a certificate, TLS would break what works.
+    // Without the gateway's certificate, or while the peer does not accept TLS, enabling TLS would break working
+    // requests.
     match (&case.evidence.demand, &case.evidence.gateway) {
         (Ok(evidence::Demand::Disabled { fix, .. } | evidence::Demand::PartlyDisabled { fix, .. }), _) => fix.clone(),
         (_, Gateway::NoSidecars { .. } | Gateway::NoCluster { .. }) => Some(commands::inject()),
@@ -231,9 +233,9 @@ fn fix_plaintext(case: &Case<'_>) -> Option<CommandLine> {
     }
 }
 
-/// The gateway answered itself, or may have.
+/// Returns the verdict if the gateway itself responded, or may have.
 fn refused(case: &Case<'_>) -> RequestVerdict {
-    // Success that no backend stands behind proves nothing about one.
+    // A success without a backend proves nothing about the backend.
     let expected = case.answer.status == case.evidence.expect && !(200..300).contains(&case.answer.status);
     let exit = if expected { Exit::Done } else { Exit::Unconfirmed };
     if let Some(location) = case.answer.redirect() {
@@ -267,7 +269,8 @@ fn refused(case: &Case<'_>) -> RequestVerdict {
     verdict
 }
 
-/// Where to look further: what is known of the pods, each by itself, no log has.
+/// Returns the command that shows more. If only some pods are affected, no log shows it for each pod, but `describe`
+/// does.
 fn further(case: &Case<'_>) -> CommandLine {
     match case.upstream().filter(|_| cause::meets_both(case) || cause::refuses_tls(case)) {
         Some(upstream) => commands::describe(&upstream.name),
@@ -284,7 +287,7 @@ fn caused(case: &Case<'_>, candidate: &CauseCandidate, exit: Exit) -> RequestVer
     verdict
 }
 
-/// What was seen for and against a cause.
+/// Returns the facts for and against a cause.
 fn weighed(candidate: &CauseCandidate) -> Vec<Fact> {
     let line = |label: Label, of: fn(&CauseCheck) -> Option<&String>| {
         let texts: Vec<_> = candidate.checks.iter().filter_map(of).map(String::as_str).collect();
@@ -317,7 +320,7 @@ fn wavering(case: &Case<'_>, statuses: &[u16]) -> RequestVerdict {
     verdict
 }
 
-/// The beginning of the body: enough to know it by.
+/// Returns the beginning of the body, enough to recognize it.
 fn body(case: &Case<'_>) -> Vec<Fact> {
     const MOST: usize = 400;
     const LINES: usize = 4;

@@ -1,7 +1,7 @@
-//! What became of a request through the gateway: a verdict, with the facts that it rests on.
+//! The result of a request through the gateway: a verdict, and the facts that it is based on.
 //!
-//! Values in, a verdict out. A cause is named only where at least two facts that are printed prove it;
-//! `connection termination` alone proves nothing, and what could not be read is unknown, never absent.
+//! It is computed from values only. A cause is named only if at least two printed facts prove it. `connection
+//! termination` alone proves nothing, and what could not be read is unknown, never absent.
 
 pub(crate) mod answer;
 pub(crate) mod cause;
@@ -26,27 +26,27 @@ use crate::plan::path::Cause;
 
 pub(crate) use judge::{judge, wants_another_sample};
 
-/// What it comes to.
+/// The result of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum VerdictKind {
-    /// Answered over mutual TLS, proven.
+    /// The backend responded, and mutual TLS is proven.
     Mtls,
-    /// Answered, and nothing proves that it was mutual TLS.
+    /// The backend responded, and mutual TLS is not proven.
     Answered,
-    /// Answered over plaintext, proven.
+    /// The backend responded, and plaintext is proven.
     Plaintext,
-    /// The backend answered with another status than expected.
+    /// The backend responded with another status than expected.
     Backend,
-    /// The gateway answered itself, with a redirect or as its configuration says.
+    /// The gateway itself responded, with a redirect or as configured.
     Gateway,
-    /// The gateway answered itself, and why is proven.
+    /// The gateway itself responded, and the cause is proven.
     Caused(Cause),
-    /// It answered with another status than expected, and why is not proven.
+    /// The status is not the expected one, and the cause is not proven.
     NotProven,
 }
 
 impl VerdictKind {
-    /// Its name in the JSON.
+    /// Returns the name in the JSON.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Mtls => "mtls",
@@ -70,18 +70,18 @@ pub(crate) enum Label {
     Decided,
     Location,
     Body,
-    /// One of those that prove the cause.
+    /// A fact that proves the cause.
     Fact,
-    /// What speaks for a cause that is not proven.
+    /// A fact that supports a cause which is not proven.
     For,
     Against,
     Unknown,
-    /// What keeps the proof from being one.
+    /// What is missing for a proof.
     Missing,
 }
 
 impl Label {
-    /// The word before the fact, and its name in the JSON.
+    /// Returns the word before the fact, which is also its name in the JSON.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Status => "status",
@@ -114,17 +114,17 @@ pub(crate) struct RequestVerdict {
     /// `mTLS proven`
     pub title: String,
     pub facts: Vec<Fact>,
-    /// The command that fixes it.
+    /// The command that fixes the problem.
     pub fix: Option<Hint>,
-    /// What to look at next, where nothing is known to fix it.
+    /// The command that shows more, if no fix is known.
     pub next: Option<Hint>,
     pub exit: Exit,
-    /// Whether what carries the request to the backend is known not to be why it is not as it should be.
+    /// Whether the connection from the gateway to the backend is known not to be the cause.
     pub is_elsewhere: bool,
 }
 
 impl RequestVerdict {
-    /// What is said on the cluster that was typed.
+    /// Sets the cluster of the command line in the commands.
     #[must_use]
     pub(crate) fn on(mut self, target: &TypedTarget) -> Self {
         self.fix = self.fix.map(|hint| hint.on(target));
@@ -132,7 +132,7 @@ impl RequestVerdict {
         self
     }
 
-    /// Whether the TLS between gateway and backend, or its lack, may be why it is not as it should be.
+    /// Returns whether the TLS between gateway and backend, or the lack of it, may be the cause.
     pub(crate) fn blames_tls(&self) -> bool {
         let is_elsewhere =
             self.is_elsewhere || matches!(self.kind, VerdictKind::Gateway | VerdictKind::Caused(Cause::NoRoute));

@@ -1,4 +1,4 @@
-//! The pods behind the Upstream, as far as they can explain an answer.
+//! The pods behind the Upstream, with what can explain a response.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -7,9 +7,10 @@ use crate::plan::labels::labels;
 use crate::plan::pod::{barred, is_meshed};
 use crate::plan::sidecars::parts::ISTIO_PROXY;
 
-/// Restarts longer ago explain no answer of now.
+/// The maximum age in seconds of a restart that may explain the response.
 const RECENT_SECONDS: i64 = 3600;
-/// What keeps traffic from the sidecar, which then demands nothing of it (Istio, resource annotations).
+/// The annotations that exclude ports from the sidecar, so that its policies do not apply to them (Istio, resource
+/// annotations).
 const AROUND: [&str; 2] =
     ["traffic.sidecar.istio.io/excludeInboundPorts", "traffic.sidecar.istio.io/includeInboundPorts"];
 
@@ -18,21 +19,21 @@ const AROUND: [&str; 2] =
 pub(crate) struct BackendPod {
     pub name: String,
     pub ips: Vec<String>,
-    /// Whether it takes Istio's mutual TLS.
+    /// Whether it accepts Istio's mutual TLS.
     pub is_meshed: bool,
-    /// Whether its sidecar is ready; `None` if it has none by that name.
+    /// Whether its sidecar is ready. `None` if it has no container with that name.
     pub sidecar_ready: Option<bool>,
     pub is_ready: bool,
-    /// Containers that ended less than an hour ago: `restarted 4m ago, OOMKilled`.
+    /// Containers that restarted less than an hour ago: `restarted 4m ago, OOMKilled`.
     pub restarts: Vec<String>,
-    /// The annotation by which ports go around the sidecar.
+    /// The annotation that excludes ports from the sidecar.
     pub around_sidecar: Option<String>,
-    /// Why it gets no sidecar, whatever its namespace says.
+    /// Why it gets no sidecar, whatever its namespace's labels are.
     pub barred: Option<&'static str>,
 }
 
 impl BackendPod {
-    /// Reads a pod; `None` for one that is being deleted, since it takes no new request.
+    /// Reads a pod. `None` for one that is being deleted, because it gets no new requests.
     pub(crate) fn read(pod: &Value, now: Timestamp) -> Option<Self> {
         let metadata = &pod["metadata"];
         if !metadata["deletionTimestamp"].is_null() {
@@ -65,7 +66,7 @@ impl BackendPod {
         })
     }
 
-    /// Whether its sidecar stands before every port and takes requests.
+    /// Returns whether its sidecar is ready and covers every port.
     pub(crate) fn is_guarded(&self) -> bool {
         self.is_meshed && self.sidecar_ready == Some(true) && self.around_sidecar.is_none()
     }
@@ -75,7 +76,7 @@ fn text(value: &Value) -> Option<String> {
     value.as_str().map(str::to_owned)
 }
 
-/// A container that ended lately and was started again, or waits to be.
+/// Returns a text for a container that ended recently and was restarted, or waits for the restart.
 fn restart(status: &Value, now: Timestamp) -> Option<String> {
     let name = status["name"].as_str().unwrap_or_default();
     let ended = &status["lastState"]["terminated"];
@@ -92,7 +93,7 @@ fn restart(status: &Value, now: Timestamp) -> Option<String> {
     Some(format!("{name} restarted {ago}, {why}"))
 }
 
-/// The restarts of all of them, each after its pod's name.
+/// Returns the restarts of all pods, each after its pod's name.
 pub(crate) fn restarts(pods: &[BackendPod]) -> Vec<String> {
     pods.iter().flat_map(|pod| pod.restarts.iter().map(|said| format!("pod {} {said}", pod.name))).collect()
 }

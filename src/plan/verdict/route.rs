@@ -1,7 +1,7 @@
-//! A route that leads to an Upstream and to nothing else: which host and path to ask for.
+//! Finds a host and a path whose route leads only to a given Upstream.
 //!
-//! Only what is plain is taken: a `VirtualService`'s own route whose single destination it is. Delegation, weights
-//! and conditions on headers are for whoever knows them: `--host` and `--path` say it then.
+//! Only simple routes are used: a `VirtualService`'s own route with the Upstream as its only destination. For
+//! delegation, weights and conditions on headers, the operator sets `--host` and `--path`.
 
 use std::collections::BTreeSet;
 
@@ -10,22 +10,22 @@ use serde_json::Value;
 use crate::model::{Object, ObjectRef};
 use crate::plan::destinations::{self, DestinationTarget, RequestPart};
 
-/// httpbin and its kin answer here with the headers that they got.
+/// The path at which httpbin and similar servers return the request's headers.
 pub(crate) const USUAL_PATH: &str = "/get";
 
-/// What to ask for.
+/// The request to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RouteQuery {
-    /// The `VirtualService`.
+    /// The `VirtualService` that serves it.
     pub by: ObjectRef,
-    /// `None`: any host does.
+    /// `None` means that any host works.
     pub host: Option<String>,
     pub path: String,
     /// Whether only the port with TLS serves it.
     pub needs_tls: bool,
 }
 
-/// What was typed of it.
+/// The options of the command line.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Typed<'t> {
     pub host: Option<&'t str>,
@@ -33,7 +33,7 @@ pub(crate) struct Typed<'t> {
     pub method: &'t str,
 }
 
-/// The first route that leads there; `None` if none does plainly.
+/// Returns the first route that leads to the Upstream. `None` if there is no simple route.
 pub(crate) fn to_upstream(services: &[Object], upstream: &ObjectRef, typed: Typed<'_>) -> Option<RouteQuery> {
     services.iter().find_map(|service| {
         let host = match typed.host {
@@ -63,7 +63,8 @@ pub(crate) fn to_upstream(services: &[Object], upstream: &ObjectRef, typed: Type
     })
 }
 
-/// The other methods by which a route leads there plainly, for a request that none takes by its own.
+/// Returns the other methods for which a simple route leads to the Upstream, for a request whose own method matches no
+/// route.
 pub(crate) fn other_methods(services: &[Object], upstream: &ObjectRef, typed: Typed<'_>) -> Vec<String> {
     let routes = services.iter().filter_map(|service| service.value["spec"]["virtualHost"]["routes"].as_array());
     let named = routes.flatten().flat_map(matchers).flat_map(|matcher| methods(&matcher));
@@ -92,7 +93,7 @@ impl Domain {
     }
 }
 
-/// One without a star, or any; `None` where only part of the name is given.
+/// Returns a domain without a wildcard, or any. `None` if there are only partial wildcards.
 fn domain_of(service: &Object) -> Option<Domain> {
     if let Some(plain) = domains(service).find(|domain| !domain.contains('*')) {
         return Some(Domain::One(plain.split(':').next().unwrap_or_default().to_owned()));
@@ -109,24 +110,24 @@ fn serves(service: &Object, host: &str) -> bool {
     domains(service).next().is_none() || domains(service).any(fits)
 }
 
-/// A route without matchers takes every path.
+/// Returns the matchers of a route. A route without matchers matches every path.
 fn matchers(route: &Value) -> Vec<Value> {
     let list = route["matchers"].as_array().cloned().unwrap_or_default();
     if list.is_empty() { vec![serde_json::json!({"prefix": "/"})] } else { list }
 }
 
-/// The methods that a matcher demands; none: it takes any.
+/// Returns the methods that a matcher requires. Empty means any method.
 fn methods(matcher: &Value) -> Vec<String> {
     matcher["methods"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-/// Whether a matcher takes requests by this method; one for CONNECT takes none by another.
+/// Returns whether a matcher accepts requests with this method. A CONNECT matcher accepts no other method.
 fn has_method(matcher: &Value, method: &str) -> bool {
     let methods = methods(matcher);
     matcher["connectMatcher"].is_null() && (methods.is_empty() || methods.iter().any(|one| one == method))
 }
 
-/// Whether a matcher takes a path; of a regular expression that is not told here, so it may.
+/// Returns whether a matcher accepts a path. Regular expressions are not evaluated here and count as a match.
 fn takes(matcher: &Value, path: &str) -> bool {
     let path = path.split('?').next().unwrap_or_default();
     match (&matcher["exact"], &matcher["prefix"]) {
@@ -136,7 +137,7 @@ fn takes(matcher: &Value, path: &str) -> bool {
     }
 }
 
-/// A path that the route takes, without a condition on anything but the method.
+/// Returns a path that the route accepts without a condition on anything but the method.
 fn path_of(route: &Value, typed: Typed<'_>) -> Option<String> {
     let is_plain = |matcher: &Value| {
         let is_empty = |key: &str| matcher[key].as_array().is_none_or(Vec::is_empty);

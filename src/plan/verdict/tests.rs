@@ -39,7 +39,7 @@ fn echo(by: &str, uri: &str) -> HttpAnswer {
     from_backend(200, &format!(r#"{{"headers": {{"X-Forwarded-Client-Cert": "By={by};Hash=1;URI={uri}"}}}}"#))
 }
 
-/// The counters of our cluster as `name before after`; one request of ours is counted, and `busy` of others.
+/// The counters of our cluster as `name before after`. They include one request of ours, and `busy` requests of others.
 fn change(stats: &[(&str, u64, u64)], busy: u64) -> CounterChange {
     let text = |pick: fn(&(&str, u64, u64)) -> u64, completed: u64| {
         let mut text = format!("cluster.{CLUSTER}.upstream_rq_completed: {completed}\n");
@@ -53,7 +53,7 @@ fn change(stats: &[(&str, u64, u64)], busy: u64) -> CounterChange {
     CounterChange { before: text(|stat| stat.1, 10), after: text(|stat| stat.2, 11 + busy), sent: 1 }
 }
 
-/// As [`change`], where no cluster completed a request.
+/// Like [`change`], but no cluster completed a request.
 fn nowhere(stats: &[(&str, u64, u64)]) -> CounterChange {
     let with = change(stats, 0);
     let mut after = String::new();
@@ -98,7 +98,7 @@ fn istio() -> SentTls {
     sent(&json!({"kube": {}, "sslConfig": istio_ssl_config()}), false)
 }
 
-/// The guide's gateway, with everything in order: what was answered is the test's.
+/// The gateway of the guide without problems, with this response.
 fn guide(sent: SentTls, answer: HttpAnswer, change: CounterChange) -> Evidence {
     let has_tls = !matches!(sent.sends, Sends::Plaintext { .. });
     Evidence {
@@ -119,16 +119,16 @@ fn guide(sent: SentTls, answer: HttpAnswer, change: CounterChange) -> Evidence {
     }
 }
 
-/// What the counters show of an answer with 503.
+/// What the counters show for a 503.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Shown {
-    /// The backend closed the connection on the request.
+    /// The backend closed the connection during the request.
     Closed,
-    /// TLS came to nothing.
+    /// TLS failed.
     NoTls,
 }
 
-/// The guide's gateway, which answers 503 to what it sends.
+/// The gateway of the guide, with a 503 for what it sends.
 pub(crate) fn guide_503(sent: SentTls, shown: Shown) -> Evidence {
     match shown {
         Shown::Closed => guide(sent, answer(503, TERMINATED), change(&[CLOSED], 0)),
@@ -140,7 +140,7 @@ fn lax() -> Demand {
     Demand::Lax { by: "PERMISSIVE, no policy".into() }
 }
 
-/// Makes one thing of the evidence otherwise.
+/// Changes one part of the evidence.
 type Spoil = fn(&mut Evidence);
 
 const HANDSHAKE: [(&str, u64, u64); 2] = [("ssl.handshake", 12, 13), ("upstream_cx_total", 12, 13)];
@@ -211,7 +211,7 @@ fn a_certificate_header_that_is_not_about_the_gateway_proves_nothing() {
     let verdict = is(&evidence, VerdictKind::Answered, Exit::Unconfirmed);
     assert!(text(&verdict).contains("brought its own"), "{verdict:#?}");
 
-    // Whoever the gateway is, the header cannot be compared with.
+    // The gateway's identity is unknown, so the header cannot be compared with it.
     evidence.brought_client_cert = false;
     evidence.identity = Err("not allowed to list pods in gloo-system".into());
     evidence.certs = Err("not allowed to create pods/portforward".into());
@@ -232,7 +232,7 @@ fn without_an_echo_a_handshake_and_a_strict_peer_prove_it_together_and_neither_a
     unguarded.pods = Ok(vec![pod(), BackendPod { is_meshed: false, ..pod() }]);
     is(&unguarded, VerdictKind::Answered, Exit::Unconfirmed);
 
-    // The request of somebody else may have made that handshake.
+    // The handshake may belong to the request of another client.
     let one_more = [("ssl.handshake", 12, 13), ("upstream_cx_total", 20, 21)];
     is(&guide(istio(), answered(), change(&one_more, 2)), VerdictKind::Answered, Exit::Unconfirmed);
 }
@@ -344,13 +344,13 @@ fn tls_to_a_peer_that_takes_plaintext_alone_is_a_cause_of_its_own() {
     assert!(text(&verdict).contains("peer is DISABLE: PeerAuthentication default/open (namespace)"), "{verdict:#?}");
     assert_eq!(verdict.fix, Some(fix().into()));
 
-    // Who ends TLS without a word looks as if nobody were there.
+    // A backend that ends TLS without a message looks like a failed connection.
     evidence.change = Ok(change(&[("upstream_cx_connect_fail", 0, 1)], 0));
     let verdict = is(&evidence, VerdictKind::NotProven, Exit::Unconfirmed);
     assert!(text(&verdict).contains("for peer without mTLS: mTLS is on: "), "{verdict:#?}");
     assert_eq!(verdict.next, Some("gloo-rs istio describe upstream default-httpbin-8000".into()));
 
-    // Without counters it is a candidate, and no more.
+    // Without counters it is only a candidate.
     let unread = || Unread::from("not allowed to create pods/portforward");
     (evidence.change, evidence.hosts, evidence.has_tls) = (Err(unread()), Err(unread()), Err(unread()));
     let verdict = is(&evidence, VerdictKind::NotProven, Exit::Unconfirmed);
@@ -424,7 +424,7 @@ fn no_endpoint_is_envoys_word_and_its_list() {
     evidence.pods = Ok(vec![]);
     let verdict = is(&evidence, VerdictKind::Caused(Cause::NoEndpoint), Exit::Unconfirmed);
     assert!(text(&verdict).contains("fact Envoy has 0 endpoints for it"), "{verdict:#?}");
-    // By now there are some: it is over, and why it was is not known.
+    // Now there are endpoints again. The problem is over, and its cause is unknown.
     evidence.hosts = Ok((hosts(0), hosts(0)));
     evidence.pods = Ok(vec![pod()]);
     is(&evidence, VerdictKind::NotProven, Exit::Unconfirmed);
@@ -447,7 +447,7 @@ fn a_secret_that_envoy_does_not_have_is_told_from_a_handshake_that_fails() {
 
 #[test]
 fn each_way_in_which_tls_fails_has_its_own_verdict() {
-    // The gateway refuses: another root there, or an expired certificate.
+    // The gateway rejects the backend's certificate: another root, or an expired certificate.
     let refused = [("ssl.fail_verify_error", 0, 1), ("upstream_cx_connect_fail", 0, 1)];
     is(
         &guide(istio(), answer(503, FAILED), change(&refused, 0)),
@@ -455,13 +455,14 @@ fn each_way_in_which_tls_fails_has_its_own_verdict() {
         Exit::Unconfirmed,
     );
 
-    // The backend refuses, and the gateway's certificate is past its end.
+    // The backend rejects the connection, and the gateway's certificate has expired.
     let mut expired = guide(istio(), answer(503, FAILED), change(&REFUSED_BY_PEER, 0));
     expired.certs = Ok(certs("2026-11-22T00:00:00Z"));
     let verdict = is(&expired, VerdictKind::Caused(Cause::CertificateInvalid), Exit::Unconfirmed);
     assert!(text(&verdict).contains("expired at 2026-11-22T00:00:00Z"), "{verdict:#?}");
 
-    // The backend refuses, and the certificate is in its time: the root may be another, which nothing proves.
+    // The backend rejects the connection, and the certificate is valid. The root may be another one, but nothing proves
+    // it.
     let verdict = is(
         &guide(istio(), answer(503, FAILED), change(&REFUSED_BY_PEER, 0)),
         VerdictKind::NotProven,
@@ -469,13 +470,13 @@ fn each_way_in_which_tls_fails_has_its_own_verdict() {
     );
     assert!(text(&verdict).contains("for gateway not trusted: the backend ended TLS"), "{verdict:#?}");
 
-    // Nobody speaks TLS there.
+    // The backend does not use TLS.
     let mut bare = guide(istio(), answer(503, FAILED), change(&REFUSED_BY_PEER, 0));
     bare.pods = Ok(vec![BackendPod { is_meshed: false, sidecar_ready: None, ..pod() }]);
     let verdict = is(&bare, VerdictKind::Caused(Cause::NoSidecar), Exit::Unconfirmed);
     assert_eq!(verdict.fix, Some(commands::enroll("default").into()));
 
-    // Nobody takes the connection at all.
+    // The connection fails.
     let dead = [("upstream_cx_connect_fail", 0, 1), ("upstream_cx_total", 0, 1)];
     is(
         &guide(plaintext(), answer(503, FAILED), change(&dead, 0)),

@@ -1,4 +1,4 @@
-//! Whether a request that was answered went over mutual TLS: proven, disproven, or neither.
+//! Whether a request with a response used mutual TLS: proven, disproven, or neither.
 
 use super::answer::Echo;
 use super::certs::SPIFFE;
@@ -8,28 +8,28 @@ use super::evidence::{Case, CounterReading, Demand, SentTls};
 use super::pods::BackendPod;
 use crate::plan::path::Sends;
 
-/// What the evidence comes to.
+/// The result of the evidence about TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TlsVerdict {
-    /// Both ends showed a certificate.
+    /// Both ends presented a certificate.
     Mutual(TlsProof),
-    /// No TLS: why that is certain, two facts at least.
+    /// No TLS. At least two facts that prove it.
     Plain(Vec<String>),
-    /// What there is, and what is missing.
+    /// The available evidence, and what is missing.
     Unproven { seen: Vec<String>, missing: Vec<String> },
 }
 
-/// What proves mutual TLS.
+/// The proof of mutual TLS.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct TlsProof {
-    /// Who the backend saw as its client.
+    /// The client's identity as the backend saw it.
     pub client: Option<String>,
-    /// Who the backend is.
+    /// The backend's identity.
     pub server: Option<String>,
     pub evidence: Vec<String>,
 }
 
-/// Looks at the echo first, since it is about this very request, and then at Envoy's counters.
+/// Checks the echo first, because it is about this request, and then Envoy's counters.
 pub(crate) fn seen(case: &Case<'_>) -> TlsVerdict {
     let encryption = encryption(case);
     let mut missing = Vec::new();
@@ -62,7 +62,7 @@ pub(crate) fn seen(case: &Case<'_>) -> TlsVerdict {
 enum Heard {
     /// The backend's client was the gateway.
     Gateway(TlsProof),
-    /// There is a certificate header, and it is no proof: why.
+    /// There is a certificate header, but it is not a proof. The reason.
     Other(String),
     Nothing,
 }
@@ -97,7 +97,7 @@ fn listed(names: &[&str]) -> String {
     if names.is_empty() { "nobody".to_owned() } else { names.join(", ") }
 }
 
-/// An element that a server of the mesh wrote about the gateway's own certificate.
+/// Returns whether a server of the mesh wrote this element about the gateway's own certificate.
 fn is_gateway(case: &Case<'_>, certificate: &ClientCert) -> bool {
     let is_ours = |uri: &String| {
         let by_certs = case.evidence.certs.as_ref().is_ok_and(|certs| certs.identities().contains(&uri.as_str()));
@@ -107,7 +107,7 @@ fn is_gateway(case: &Case<'_>, certificate: &ClientCert) -> bool {
     certificate.by.iter().any(|by| by.starts_with(SPIFFE)) && certificate.uris.iter().any(is_ours)
 }
 
-/// That the gateway's connection was TLS, by Envoy's counters.
+/// Returns the fact from Envoy's counters that the gateway's connection used TLS.
 fn encryption(case: &Case<'_>) -> Result<String, String> {
     match (case.look(Stat::Handshake), case.look(Stat::Connections)) {
         (CounterReading::Rose(handshakes), CounterReading::Rose(connections))
@@ -116,7 +116,7 @@ fn encryption(case: &Case<'_>) -> Result<String, String> {
             Ok(handshakes.to_string())
         }
         (CounterReading::Rose(rise) | CounterReading::Noisy(rise) | CounterReading::Flat(rise), connections) => {
-            // A connection that was there before is used again; it was TLS if every one was.
+            // An existing connection may be reused. It used TLS if all connections did.
             let failed = match case.look(Stat::ConnectFail) {
                 CounterReading::Rose(rise) | CounterReading::Noisy(rise) | CounterReading::Flat(rise) => rise.to,
                 CounterReading::Unknown(_) => 0,
@@ -135,7 +135,7 @@ fn encryption(case: &Case<'_>) -> Result<String, String> {
     }
 }
 
-/// That the other end takes nothing but mutual TLS.
+/// Returns the fact that the backend accepts only mutual TLS.
 fn demanded(case: &Case<'_>) -> Result<String, String> {
     let by = match &case.evidence.demand {
         Ok(Demand::Strict { by }) => by,
@@ -155,8 +155,8 @@ fn demanded(case: &Case<'_>) -> Result<String, String> {
     }
 }
 
-/// That there was no TLS. A sidecar beside the gateway could still encrypt, so an echo that is there must say the
-/// same.
+/// Returns the facts that prove that there was no TLS. A sidecar next to the gateway could still encrypt, so an echo,
+/// if there is one, must agree.
 fn plain(case: &Case<'_>) -> Option<Vec<String>> {
     let by_objects = match case.upstream().map(|upstream| &upstream.sent) {
         Some(SentTls { sends: Sends::Plaintext { .. }, by }) => Some(by.clone()),

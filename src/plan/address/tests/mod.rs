@@ -281,7 +281,7 @@ fn a_service_that_has_no_address_of_its_own_is_refused_by_name() {
 }
 
 proptest::proptest! {
-    /// A URL reads back to the host, port and scheme it was made of.
+    /// Parsing a URL returns the host, port and scheme that it was built from.
     #[test]
     fn a_url_reads_back(
         ip in proptest::prelude::any::<IpAddr>(),
@@ -296,7 +296,7 @@ proptest::proptest! {
         proptest::prop_assert_eq!(after, address.address());
     }
 
-    /// Whatever a cluster answers, nothing panics, and what is printed is one word.
+    /// For any Service content nothing panics, and the output is one word.
     #[test]
     fn no_service_makes_it_panic(
         kind in "LoadBalancer|ClusterIP|NodePort|ExternalName|",

@@ -1,5 +1,5 @@
-//! Everything that judges a path says the same of the same state: the verdict, its pairs, `verify`, the forecast of
-//! `setup`, and what `peer-auth` and sweeps compare.
+//! All judgements of a path agree on the same state: the verdict, its pairs, `verify`, the forecast of `setup`, and
+//! what `peer-auth` and bulk runs compare.
 
 use super::*;
 use crate::error::Reason;
@@ -53,7 +53,7 @@ fn clusters() -> Vec<(String, Cluster)> {
     for (config_name, config) in &configs {
         for (pods_name, pods) in &pods {
             for mode in ["PERMISSIVE", "STRICT", "DISABLE", ""] {
-                // Settings matter where there is no sslConfig, or where Istio's is removed.
+                // Settings matter if there is no sslConfig, or if Istio's sslConfig is removed.
                 let autos: &[&str] = match *config_name {
                     "none" | "Istio's" => &["off", "on", "forbidden", "opted out"],
                     _ => &["off"],
@@ -79,7 +79,7 @@ fn clusters() -> Vec<(String, Cluster)> {
     all
 }
 
-/// What plans do to a path.
+/// The effects of plans on a path.
 fn effects() -> Vec<Effect> {
     let upstream = || ObjectRef::new(&UPSTREAM, "gloo-system", "u");
     let scope = PolicyScope::Namespace("shop".into());
@@ -155,7 +155,7 @@ fn a_forecast_and_a_comparison_agree_with_the_verdicts_before_and_after_every_ch
     }
 }
 
-/// A sweep looks at no gateway: what it would make of one that is ready counts. Advice about a named one says the same.
+/// A bulk run reads no gateway, so its result for a ready gateway counts. Advice about a named Upstream agrees with it.
 #[test]
 fn a_sweep_and_advice_have_the_cause_of_the_verdict_afterwards() {
     for (name, cluster) in clusters() {
@@ -182,7 +182,7 @@ fn a_sweep_and_advice_have_the_cause_of_the_verdict_afterwards() {
     }
 }
 
-/// What `verify` has to prove a cause by, where the gateway answers 503 and its counters show what that cause shows.
+/// The evidence from which `verify` proves a cause: the gateway answers 503, and its counters show that cause.
 fn evidence(cluster: &Cluster, facts: &Facts, shown: Shown) -> Evidence {
     let settings = cluster.settings.clone().map(|value| Switched::read(&Object::new(&kinds::SETTINGS, value)));
     let upstream = Object::new(&UPSTREAM, cluster.upstream.clone());
@@ -209,7 +209,7 @@ fn what_verify_proves_is_the_cause_of_the_verdict() {
             let cause = if let verdict::VerdictKind::Caused(cause) = verdict.kind { Some(cause) } else { None };
             let cause = cause.filter(|cause| peers.contains(cause));
             assert!(cause.is_none() || judged.cause == cause, "{name}; {shown:?}: {judged:?} {verdict:?}");
-            // What is so of some pods alone may not have been what the request met.
+            // A cause that applies only to some pods may not be what the request met.
             let fits = match judged.cause {
                 Some(Cause::StrictPeer) => shown == Shown::Closed,
                 Some(Cause::DisabledPeer | Cause::NoSidecar) => shown == Shown::NoTls,

@@ -1,4 +1,4 @@
-//! Between which steps of a plan a path is answered with 503.
+//! Between which steps of a plan a path is broken (503).
 
 use super::*;
 use crate::model::ObjectRef;
@@ -13,7 +13,8 @@ use crate::plan::revisions::INJECT_LABEL;
 
 const MESH: &str = "istio-system/default, mesh";
 
-/// One pod in or out of a mesh that has this mode, a gateway with or without certificates, an Upstream that sends this.
+/// A cluster with one pod, inside or outside of a mesh in this mode, a gateway with or without certificates, and an
+/// Upstream with this TLS.
 fn cluster(mode: &str, gateway: Turn, pod: Value, ssl_config: &Value) -> Cluster {
     let mesh = json!({"metadata": {"namespace": "istio-system", "name": "default"}, "spec": {"mtls": {"mode": mode}}});
     Cluster::new().with(|it| {
@@ -40,7 +41,7 @@ fn through(cluster: &Cluster, target: RouteTarget, steps: &[Vec<Effect>]) -> For
     forecast(world, &[RouteWay { shown: "cart".into(), target, gateways: ServingGateways::all(), installation }], steps)
 }
 
-/// Where each outage begins and ends, of plans without a doubt.
+/// Returns where each outage begins and ends, for plans without doubts.
 fn spans(cluster: &Cluster, steps: &[Vec<Effect>]) -> Vec<(Option<usize>, Option<usize>)> {
     let forecast = forecast_of(cluster, steps);
     assert_eq!(forecast.doubts, []);
@@ -72,12 +73,12 @@ fn auto_mtls(turn: Turn) -> Vec<Effect> {
     vec![Effect::AutoMtls(turn)]
 }
 
-/// The guide's steps, and strict in the end.
+/// The steps of the guide, with STRICT at the end.
 fn setup() -> [Vec<Effect>; 4] {
     [certificates(Turn::On), mesh(Turn::On), tls(Turn::On), policy(PolicyWish::Set(Mode::Strict))]
 }
 
-/// The same steps back.
+/// The same steps in reverse.
 fn teardown() -> [Vec<Effect>; 4] {
     [policy(PolicyWish::Remove), tls(Turn::Off), mesh(Turn::Off), certificates(Turn::Off)]
 }
@@ -166,8 +167,8 @@ fn auto_mtls_alone_covers_a_route_to_a_service() {
     assert_eq!(begins(through(&on, target(), &steps)), []);
 }
 
-/// A certificate that is not Istio's may be one of the mesh's root: nothing that was read tells. `setup --strict` would
-/// be refused by its own last step, so its plan has to say so.
+/// Whether a certificate that is not Istio's has the mesh's root is unknown from what was read. `setup --strict` would
+/// be refused at its last step, so its plan must report this.
 #[test]
 fn a_certificate_that_is_not_istios_is_a_doubt_once_its_peer_is_strict() {
     let found = forecast_of(&cluster("PERMISSIVE", Turn::On, meshed("a"), &secret_tls()), &setup()[3..]);

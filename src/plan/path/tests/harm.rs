@@ -1,4 +1,4 @@
-//! What a change of a policy does to one path.
+//! The effect of a policy change on one path.
 
 use super::*;
 use crate::plan::path::harm::{Harm, harm};
@@ -8,7 +8,7 @@ fn selecting(whole: &str, port: &str) -> Value {
         "mtls": {"mode": whole}, "portLevelMtls": {"8080": {"mode": port}}}})
 }
 
-/// What becomes of the path where these policies take the place of those.
+/// Returns the effect on the path when the policies `before` are replaced by `after`.
 fn harm_after(cluster: &Cluster, before: &[Value], after: &[Value]) -> Harm {
     let facts = |policies: &[Value]| {
         let cluster = Cluster { policies: Some(policies.to_vec()), ..cluster.clone() };

@@ -1,4 +1,4 @@
-//! Which filter chain of a port with TLS takes a connection.
+//! Which filter chain of a port with TLS accepts a connection.
 
 use super::*;
 

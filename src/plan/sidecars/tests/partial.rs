@@ -1,11 +1,11 @@
-//! Every state between clean and full, and where each command takes it.
+//! Every state between clean and full, and the result of each command on it.
 
 use serde_json::json;
 
 use super::*;
 use crate::plan::rollout::RESTARTED_AT;
 
-/// What `glooctl istio inject` leaves: camel case apart, the same names, four volumes, no probe.
+/// The state that `glooctl istio inject` leaves: camel case, but the same names, four volumes, no probe.
 fn glooctl() -> GatewayProxy {
     let mut proxy = after(&clean(), &injected(&clean(), &typed_revision("1-28")).unwrap());
     let mut edits: Vec<_> = ["credential-socket", "workload-socket", "workload-certs"]
@@ -23,7 +23,7 @@ fn glooctl() -> GatewayProxy {
     proxy
 }
 
-/// Every state between clean and full, by what was done to the full one, and what is missing in it.
+/// Every state between clean and full: how it differs from the full state, and the proxy.
 fn partial_states() -> Vec<(&'static str, GatewayProxy)> {
     let full = after(&clean(), &injected(&clean(), &typed_revision("1-28")).unwrap());
     let cut = |edits: Vec<Edit>| {

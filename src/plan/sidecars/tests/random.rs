@@ -1,4 +1,4 @@
-//! Workloads nobody thought of.
+//! Random workloads.
 
 use proptest::prelude::*;
 use serde_json::json;
@@ -30,7 +30,7 @@ fn workloads() -> impl Strategy<Value = Value> {
             containers.insert(0, json!({"name": "gateway-proxy", "image": "x"}));
             let mut pod = json!({"containers": containers, "dnsPolicy": "ClusterFirst"});
             for (key, list) in [("volumes", volumes), ("initContainers", init)] {
-                // The API server keeps no empty lists.
+                // The API server stores no empty lists.
                 if let Some(list) = list.filter(|list| !list.is_empty()) {
                     pod[key] = Value::Array(list);
                 }

@@ -1,4 +1,4 @@
-//! Where TLS came to nothing: no secret, a certificate that is not valid or not trusted.
+//! Causes in which TLS failed: no secret, or a certificate that is not valid or not trusted.
 
 use super::peer::meshed;
 use super::{CauseCandidate, CauseCheck};
@@ -9,7 +9,7 @@ use crate::plan::verdict::counters::Stat;
 use crate::plan::verdict::evidence::{Case, CounterReading};
 
 pub(super) fn no_secret(case: &Case<'_>) -> CauseCandidate {
-    // It tells the state of the cluster, so who asked makes no difference.
+    // This counter shows the state of the cluster, so it does not matter whose request it was.
     let counted = match case.look(Stat::SecretsNotReady) {
         CounterReading::Rose(rise) | CounterReading::Noisy(rise) => CauseCheck::For(format!("Envoy counts it: {rise}")),
         CounterReading::Flat(_) | CounterReading::Unknown(_) => {
@@ -51,7 +51,7 @@ pub(super) fn certificate_invalid(case: &Case<'_>) -> CauseCandidate {
     let failed = match case.look(Stat::TlsError) {
         CounterReading::Rose(rise) => CauseCheck::For(format!("the backend ended TLS: {rise}")),
         CounterReading::Noisy(rise) => CauseCheck::Unknown(format!("{rise}, including other requests")),
-        // With TLS 1.3 the server looks at the certificate after the client is through.
+        // With TLS 1.3 the server checks the certificate after the client has finished the handshake.
         CounterReading::Flat(_) => match case.look(Stat::ClosedWithRequest) {
             CounterReading::Rose(rise) => CauseCheck::Unknown(format!("the backend closed after TLS: {rise}")),
             _ => CauseCheck::Against("no TLS error".to_owned()),

@@ -1,6 +1,6 @@
-//! What may be behind an answer that the gateway gave itself: each cause a list of checks.
+//! Possible causes of a response that the gateway itself sent. Each cause has a list of checks.
 //!
-//! A cause is proven where every check that it needs was seen, two at least, and none speaks against it.
+//! A cause is proven if all its necessary checks are confirmed, at least two, and none contradicts it.
 
 mod certificate;
 mod peer;
@@ -14,22 +14,22 @@ use peer::{disabled_peer, no_sidecar, strict_peer};
 pub(super) use peer::{meets_both, refuses_tls};
 use routing::{backend_closes, no_cluster, no_connection, no_endpoint, no_route};
 
-/// What a check came to, in words.
+/// The result of a check, in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum CauseCheck {
     For(String),
     Against(String),
     Unknown(String),
-    /// Says nothing either way.
+    /// No statement either way.
     Mute,
 }
 
-/// A cause and what was seen for and against it.
+/// A cause, and the results of its checks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CauseCandidate {
     pub cause: Cause,
     pub checks: Vec<CauseCheck>,
-    /// The command that fixes it, if one does.
+    /// The command that fixes it, if there is one.
     pub fix: Option<Hint>,
     provable: bool,
 }
@@ -45,33 +45,33 @@ impl CauseCandidate {
         self
     }
 
-    /// It may be so, and nothing that is looked at would prove it.
+    /// Marks the cause as possible but not provable by any check.
     #[must_use]
     fn never_proven(mut self) -> Self {
         self.provable = false;
         self
     }
 
-    /// What was seen for it.
+    /// Returns the facts that support it.
     pub(crate) fn facts(&self) -> Vec<&str> {
         let facts =
             self.checks.iter().filter_map(|check| if let CauseCheck::For(text) = check { Some(text) } else { None });
         facts.map(String::as_str).collect()
     }
 
-    /// Whether every check was seen.
+    /// Returns whether the cause is proven.
     pub(crate) fn is_proven(&self) -> bool {
         let fails = |check: &CauseCheck| matches!(check, CauseCheck::Against(_) | CauseCheck::Unknown(_));
         self.provable && self.facts().len() >= 2 && !self.checks.iter().any(fails)
     }
 
-    /// Whether anything at all is to be said of it.
+    /// Returns whether there is anything to report about it.
     pub(crate) fn is_worth_a_word(&self) -> bool {
         self.checks.iter().any(|check| *check != CauseCheck::Mute)
     }
 }
 
-/// All causes that can be behind this answer of the gateway.
+/// Returns all possible causes of this response of the gateway.
 pub(crate) fn candidates(case: &Case<'_>) -> Vec<CauseCandidate> {
     let all = match case.answer.status {
         404 => vec![no_route(case)],

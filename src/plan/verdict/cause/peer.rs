@@ -1,4 +1,4 @@
-//! Where the two ends do not fit: plaintext to a strict peer, TLS to pods without a sidecar.
+//! Causes in which both ends do not match: plaintext to a strict peer, TLS to pods without a sidecar.
 
 use super::{CauseCandidate, CauseCheck};
 use crate::command::Hint;
@@ -74,7 +74,7 @@ fn plaintext(case: &Case<'_>) -> CauseCheck {
     }
 }
 
-/// Mutual TLS to sidecars that a policy tells to take none.
+/// Mutual TLS is sent to sidecars whose policy does not accept it.
 pub(super) fn disabled_peer(case: &Case<'_>) -> CauseCandidate {
     let mute = || CauseCandidate::new(Cause::DisabledPeer, vec![CauseCheck::Mute]);
     let sends = match case.upstream().map(|upstream| &upstream.sent) {
@@ -99,13 +99,13 @@ pub(super) fn disabled_peer(case: &Case<'_>) -> CauseCandidate {
     CauseCandidate::new(Cause::DisabledPeer, vec![sends, peer, failed, pods]).fix(fix.clone())
 }
 
-/// Whether TLS came to nothing; `None` where nothing points there.
+/// Returns whether TLS failed. `None` if nothing indicates it.
 fn tls_failed(case: &Case<'_>) -> Option<CauseCheck> {
     Some(match case.look(Stat::TlsError) {
         CounterReading::Rose(rise) => CauseCheck::For(format!("TLS failed: {rise}")),
         CounterReading::Noisy(rise) => CauseCheck::Unknown(format!("{rise}, including other requests")),
         CounterReading::Flat(_) => match case.look(Stat::ConnectFail) {
-            // Who waits for HTTP may let a greeting of TLS wait for ever.
+            // A server that expects HTTP may leave a TLS ClientHello without a reply forever.
             CounterReading::Rose(rise) => CauseCheck::Unknown(format!("whether TLS or the connection failed: {rise}")),
             _ => return None,
         },
@@ -113,13 +113,13 @@ fn tls_failed(case: &Case<'_>) -> Option<CauseCheck> {
     })
 }
 
-/// Whether mutual TLS is sent to sidecars of which one at least is told to take none.
+/// Returns whether mutual TLS is sent to sidecars of which at least one accepts only plaintext.
 pub(in super::super) fn refuses_tls(case: &Case<'_>) -> bool {
     case.upstream().is_some_and(|upstream| upstream.sent.is_mutual())
         && matches!(case.evidence.demand, Ok(Demand::Disabled { .. } | Demand::PartlyDisabled { .. }))
 }
 
-/// Whether mutual TLS is sent to pods of which some take it and others do not.
+/// Returns whether mutual TLS is sent to pods of which only some accept it.
 pub(in super::super) fn meets_both(case: &Case<'_>) -> bool {
     let sends_istio = matches!(case.upstream().map(|upstream| &upstream.sent.sends), Some(Sends::Istio { .. }));
     let is_mixed = |pods: &[BackendPod]| pods.iter().any(|pod| pod.is_meshed) && pods.iter().any(|pod| !pod.is_meshed);
@@ -140,11 +140,12 @@ pub(super) fn no_sidecar(case: &Case<'_>) -> CauseCandidate {
         Err(why) => CauseCheck::Unknown(format!("sidecars ({why})")),
     };
     let candidate = CauseCandidate::new(Cause::NoSidecar, vec![sends, failed, pods]).fix(fix_no_sidecar(case));
-    // Which of its pods took the request is not looked at.
+    // Which of the pods got the request is not checked.
     if meets_both(case) { candidate.never_proven() } else { candidate }
 }
 
-/// Its namespace into the mesh; where that helps none of the pods, why not.
+/// Returns the command that enrols the namespace in the mesh. If that helps none of the pods, it returns what helps
+/// instead.
 fn fix_no_sidecar(case: &Case<'_>) -> Option<Hint> {
     let upstream = case.upstream()?;
     let mut without = case.pods().into_iter().flatten().filter(|pod| !pod.is_meshed);

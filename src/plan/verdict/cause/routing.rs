@@ -1,4 +1,4 @@
-//! Where the request got no further than the gateway: no route, no cluster, no endpoint, no connection.
+//! Causes in which the request did not leave the gateway: no route, no cluster, no endpoint, no connection.
 
 use super::peer::refuses_tls;
 use super::{CauseCandidate, CauseCheck};
@@ -107,7 +107,7 @@ pub(super) fn no_connection(case: &Case<'_>) -> CauseCandidate {
         }
         CounterReading::Flat(_) | CounterReading::Unknown(_) => return none(),
     };
-    // A connection on which TLS fails is one that failed as well.
+    // A connection on which TLS fails counts as a failed connection too.
     let of_tls = [Stat::TlsError, Stat::FailVerify, Stat::SecretsNotReady];
     if of_tls.into_iter().any(|stat| matches!(case.look(stat), CounterReading::Rose(_) | CounterReading::Noisy(_))) {
         return none();
@@ -116,7 +116,8 @@ pub(super) fn no_connection(case: &Case<'_>) -> CauseCandidate {
     let said = reason.map_or(CauseCheck::Mute, |reason| CauseCheck::For(format!("Envoy says: {reason}")));
     let next = case.upstream().and_then(|upstream| upstream.backend_namespace.as_deref());
     let next = next.map(|namespace| kubectl("get pods,networkpolicies").with("-n", namespace));
-    // With TLS the connection is made once TLS is: a backend that never answers it, or ends it, looks the same.
+    // With TLS, a connection counts as made only after the handshake. A backend that never answers the handshake, or
+    // ends it, looks the same.
     let may_be_tls = case.evidence.has_tls != Ok(false) && (is_timeout || refuses_tls(case));
     let tls = match may_be_tls {
         true => CauseCheck::Unknown("whether TLS or the connection failed".to_owned()),
