@@ -1,4 +1,4 @@
-//! A zip file that grows member by member beside its place, and is put there when it is whole.
+//! Writes a zip file member by member to a temporary file, and moves it to its path when it is complete.
 
 use std::fs::File;
 use std::io::{self, Seek as _};
@@ -10,17 +10,17 @@ use crate::command::flag;
 use crate::error::{Exit, Failure, Reason, plain};
 use crate::zip;
 
-/// A zip file under way; dropped, it is gone.
+/// A zip file in progress. If it is dropped, the file is removed.
 pub(crate) struct Archive {
     place: PathBuf,
     writer: zip::ZipWriter<NamedTempFile>,
 }
 
 impl Archive {
-    /// Begins beside the place where it is to be. The file is its owner's alone.
+    /// Creates a temporary file in the same directory. Only its owner can read it.
     ///
     /// # Errors
-    /// Something is there already, or its directory cannot be written to.
+    /// The path exists already, or its directory cannot be written to.
     pub(crate) fn begin(place: &Path) -> Result<Self, Failure> {
         if place.symlink_metadata().is_ok() {
             return Err(taken(place));
@@ -33,7 +33,7 @@ impl Archive {
         Ok(Self { place: place.to_owned(), writer: zip::ZipWriter::new(sibling) })
     }
 
-    /// Begins a file of this name in the working directory, with a number where the name is taken.
+    /// Creates a file with this name in the working directory. Adds a number if the name exists.
     ///
     /// # Errors
     /// The working directory cannot be written to.
@@ -43,7 +43,7 @@ impl Archive {
         Self::begin(&free.expect("there are more names than files"))
     }
 
-    /// Begins the next member.
+    /// Starts the next member.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -51,7 +51,7 @@ impl Archive {
         self.writer.begin(name).map_err(|error| cannot(&self.place, &error))
     }
 
-    /// Writes more of the member.
+    /// Writes more bytes of the member.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -59,7 +59,7 @@ impl Archive {
         self.writer.write(bytes).map_err(|error| cannot(&self.place, &error))
     }
 
-    /// Takes the member back that was begun last.
+    /// Removes the member that was started last.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -67,14 +67,14 @@ impl Archive {
         self.writer.take_back().map_err(|error| cannot(&self.place, &error))
     }
 
-    /// Puts the file in its place.
+    /// Moves the file to its path.
     ///
     /// # Errors
-    /// It cannot be written, or something has come to be there meanwhile.
+    /// It cannot be written, or the path exists by now.
     pub(crate) fn finish(self) -> Result<PathBuf, Failure> {
         let Self { place, writer } = self;
         let whole = writer.finish().and_then(|mut whole| {
-            // A member that was taken back may have reached further.
+            // A member that was removed may have been longer.
             let length = whole.stream_position()?;
             whole.as_file().set_len(length)?;
             whole.as_file().sync_all()?;
@@ -90,8 +90,8 @@ impl Archive {
     }
 }
 
-/// A name from a cluster as one part of a path. A valid name of an object (a DNS subdomain, RFC 1123) stays as it is.
-/// In any other name every byte but letters, digits and `-` is escaped, so that two names stay two.
+/// Converts a name from a cluster to one part of a path. A valid object name (a DNS subdomain, RFC 1123) is unchanged.
+/// In any other name every byte except letters, digits and `-` is escaped, so that different names stay different.
 #[must_use]
 pub(crate) fn file_name(name: &str) -> String {
     const LONGEST: usize = 253;
@@ -105,7 +105,7 @@ pub(crate) fn file_name(name: &str) -> String {
         false => format!("%{byte:02X}"),
     };
     let escaped: String = name.bytes().map(escaped).collect();
-    // Only hostile names are longer, and a name of nothing needs a mark too.
+    // Only a hostile name is longer. An empty name becomes `%`.
     escaped.chars().take(LONGEST).chain(name.is_empty().then_some('%')).collect()
 }
 

@@ -1,4 +1,5 @@
-//! A panic is a fault of this program. It ends the part that met it, and what was written is still rolled back.
+//! Catches panics. A panic is a bug of this program. It ends
+//! the current part, and what was written is still rolled back.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -6,7 +7,7 @@ use futures_util::FutureExt as _;
 
 use crate::error::{Exit, Failure, Reason};
 
-/// The work ended in a panic; the panic hook has said where.
+/// The work ended in a panic. The panic hook has printed where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Panicked;
 
@@ -19,8 +20,8 @@ impl From<Panicked> for Failure {
 
 /// Runs the work to its end or to its panic.
 ///
-/// What the work was changing is not looked at after a panic, except for lists of what was done, and those are added to
-/// whole entries at a time: hence `AssertUnwindSafe`.
+/// After a panic, the state that the work was changing is not used, except for lists of completed writes. Those lists
+/// only grow by complete entries: hence `AssertUnwindSafe`.
 ///
 /// # Errors
 /// It panicked.
@@ -28,7 +29,7 @@ pub(crate) async fn caught<T>(work: impl Future<Output = T>) -> Result<T, Panick
     AssertUnwindSafe(work).catch_unwind().await.map_err(|_| Panicked)
 }
 
-/// The same for work that does not wait.
+/// Like [`caught`], for work that is not async.
 ///
 /// # Errors
 /// It panicked.

@@ -1,5 +1,5 @@
-//! What the API server notes as this program's in a bootstrap that is as its chart renders it, given up. A write that
-//! takes something back is a write too, so this can only be one after it.
+//! Releases the field ownership of this program in a bootstrap that is again as its chart renders it. A write that
+//! restores a field also records ownership, so the release must be a later write.
 
 use crate::edit::patch;
 use crate::kube::{ApiError, Cause, DryRun, Session};
@@ -7,13 +7,13 @@ use crate::model::{Object, ObjectRef, kinds};
 use crate::plan::change::Change;
 use crate::plan::sidecars::claims;
 
-/// How often somebody else may write in between.
+/// How many concurrent writes are tolerated.
 const TRIES: usize = 5;
 
-/// Gives up a bootstrap as it was last seen; nothing where nothing is noted.
+/// Releases the ownership of a bootstrap in the state last seen. Does nothing if there is none.
 ///
 /// # Errors
-/// Why it is noted still.
+/// Why the ownership remains.
 pub(crate) async fn let_go(session: &Session, bootstrap: Object) -> Result<(), ApiError> {
     let ObjectRef { kind, namespace, name } = bootstrap.reference.clone();
     let mut now = bootstrap;
@@ -34,8 +34,8 @@ pub(crate) async fn let_go(session: &Session, bootstrap: Object) -> Result<(), A
     }
 }
 
-/// After a change was rolled back: what was not noted before it is not noted any more. Where that fails nothing is said,
-/// for the object is as it was.
+/// Releases ownership after a rollback, if there was none before the change. A failure is not reported, because the
+/// object has its earlier content.
 pub(crate) async fn left(session: &Session, change: &Change, now: Object) {
     let is_bootstrap = now.reference.kind == &kinds::CONFIG_MAP;
     if is_bootstrap && claims::on_bootstrap(&change.before.value).is_none() {

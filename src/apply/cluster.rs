@@ -1,4 +1,4 @@
-//! One object of the cluster, read, decided about, patched under the version that was read.
+//! Changes one object of the cluster: reads it, decides, and patches the version that was read.
 
 use std::time::Duration;
 
@@ -13,35 +13,35 @@ use crate::plan::mtls::UpstreamContext;
 use crate::plan::outcome::{Decision, Objection, Outcome, Row};
 use crate::plan::policy::Picked;
 
-/// How often a change is planned anew because somebody else was faster.
+/// How often a change is planned again after a write conflict.
 const TRIES: u32 = 5;
-/// Before the second of them, and four times as long before each further one: a controller that has just
-/// taken the object up writes several times in a row.
+/// Pause before the second try. Each further pause is four times as long, because a controller that has just started to
+/// handle the object writes several times in a row.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
-/// What became of an object.
+/// The result for one object.
 #[derive(Debug)]
 pub(crate) struct Settled {
     pub row: Row,
-    /// As it was read, and as it is now or would be; equal where nothing changed.
+    /// The object as it was read. `after` is the object as it is now or would be, and is equal if nothing changed.
     pub before: Object,
     pub after: Object,
-    /// Whether it was to be tried by the API server, and a webhook there cannot be asked without effect.
+    /// Whether a server-side dry run was requested, but a webhook does not support it.
     pub is_untried: bool,
 }
 
 /// Whether and how the change is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Write {
-    /// The change is computed here and sent nowhere.
+    /// The change is only computed and not sent.
     Nothing,
     Send(DryRun),
 }
 
-/// Runs what is done to one object; a panic is that object's row, and the others go on.
+/// Runs the work on one object. A panic becomes that object's row, and the others go on.
 ///
 /// # Errors
-/// Those of the work, or that it panicked.
+/// The row of the work's failure, or of a panic.
 pub(crate) async fn guarded<T>(
     reference: &ObjectRef,
     write: Write,
@@ -57,14 +57,14 @@ pub(crate) async fn guarded<T>(
     }
 }
 
-/// An object that is left as it is, and why.
+/// The result for an object that is not changed, and why.
 #[must_use]
 pub(crate) fn refused(object: Object, why: Objection) -> Settled {
     same(Row::left(object.reference.clone(), Outcome::Refused, why), object)
 }
 
-/// Decides about the object and makes the change. A conflict is read and decided anew, a write whose
-/// answer went missing is read again; no write is repeated blindly.
+/// Decides about the object and makes the change. After a conflict, the object is read and decided about again. After a
+/// write without an answer, it is read again. No write is repeated blindly.
 pub(crate) async fn settle(
     session: &Session,
     plan: &dyn PerObject,
@@ -110,8 +110,8 @@ pub(crate) async fn settle(
             Err(error) if dry_run == DryRun::Server && error.dry_run_unsupported() => {
                 return Settled { is_untried: true, ..planned(message, object) };
             }
-            // The answer to the write went missing: what is there now says whether it was made. If it was not,
-            // it is planned and sent anew, under the version that is there now, so that it cannot be made twice.
+            // The write got no answer, so the current object shows whether it was made. If not, it is planned and sent
+            // again with the current version, so that it cannot be made twice.
             Err(error) if error.outcome_unknown() => match session.get(kind, &namespace, &name).await {
                 Ok(now) if made(&now, &edits) => return changed(message, object, now),
                 Ok(now) if may_be_sent_again(&error.cause) => object = Object::new(kind, now),
@@ -134,7 +134,7 @@ fn made(value: &serde_json::Value, edits: &[Edit]) -> bool {
     edits.iter().all(|edit| json::holds(value, edit))
 }
 
-/// After a deadline there is no time left to try again in.
+/// After a timeout, no time is left for another try.
 fn may_be_sent_again(cause: &Cause) -> bool {
     matches!(cause, Cause::Unreachable { .. })
 }
@@ -148,13 +148,13 @@ fn same(row: Row, object: Object) -> Settled {
     Settled { row, after: object.clone(), before: object, is_untried: false }
 }
 
-/// The row of an object that a request failed for.
+/// The row of an object for which a request failed.
 pub(crate) fn failed(session: &Session, object: &ObjectRef, error: ApiError) -> Row {
     let outcome = if error.cause == Cause::NotFound { Outcome::NotFound } else { Outcome::Failed };
     failed_with(object.clone(), outcome, error.into_failure(session))
 }
 
-/// The row of an object that something failed for.
+/// The row of an object for which something failed.
 pub(crate) fn failed_with(object: ObjectRef, outcome: Outcome, failure: Failure) -> Row {
     let prefix = format!("{object}: ");
     let message = failure.message.strip_prefix(&prefix).unwrap_or(&failure.message);
@@ -166,7 +166,7 @@ pub(crate) fn failed_with(object: ObjectRef, outcome: Outcome, failure: Failure)
     }
 }
 
-/// Who wrote the object last, by `metadata.managedFields`.
+/// The field manager that wrote the object last, from `metadata.managedFields`.
 fn last_manager(object: &Object) -> Option<&str> {
     object.value["metadata"]["managedFields"]
         .as_array()?

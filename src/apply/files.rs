@@ -1,9 +1,9 @@
-//! Files are replaced whole and together: all are written next to the old ones first, then all are renamed. A rename
-//! that fails undoes those before it: until the last one each old file keeps a second name.
+//! Replaces files completely and together: all new files are written next to the old ones first, then all are renamed.
+//! If a rename fails, the earlier ones are undone: until the last rename, each old file keeps a second name.
 //!
-//! The new file has the owner, the mode, the access control list and the other extended attributes of the old one, or
-//! it is refused. A file with several hard links is refused: the other names would keep the old text. Of a symbolic
-//! link the file it leads to is replaced, and the link stays.
+//! The new file gets the owner, the mode, the access control list and the other extended attributes of the old one, or
+//! it is refused. A file with several hard links is refused, because the other names would keep the old text. For a
+//! symbolic link, its target is replaced, and the link remains.
 
 mod attributes;
 
@@ -16,10 +16,10 @@ use tempfile::{NamedTempFile, TempPath};
 
 use crate::error::{Exit, Failure, Reason, plain};
 
-/// What the names of files start with that are gone when the run ends.
+/// The prefix of temporary files, which are removed when the run ends.
 const PREFIX: &str = ".gloo-rs-";
 
-/// What a file held when it was read, in 24 bytes: enough to see that it is another now.
+/// A fingerprint of a file's content, in 24 bytes. It detects later changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Print {
     len: u64,
@@ -27,7 +27,7 @@ pub(crate) struct Print {
 }
 
 impl Print {
-    /// The print of these bytes.
+    /// The fingerprint of these bytes.
     #[must_use]
     pub(crate) fn of_bytes(bytes: &[u8]) -> Self {
         let hash = |key: u8| {
@@ -39,7 +39,7 @@ impl Print {
     }
 }
 
-/// New contents that stand beside their files; dropped, they are gone and nothing has changed.
+/// New contents in temporary files next to the old files. If it is dropped, they are removed and nothing has changed.
 #[derive(Debug, Default)]
 pub(crate) struct Staging {
     staged: Vec<Staged>,
@@ -53,14 +53,14 @@ struct Staged {
     attributes: attributes::FileVersion,
 }
 
-/// A commit that stopped. Without [`Self::done`] every file is as it was before.
+/// A commit that stopped. If [`Self::done`] is empty, every file is as before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Halted {
-    /// What was renamed and could not be rolled back.
+    /// The files that were renamed and could not be rolled back.
     pub done: Vec<PathBuf>,
-    /// How many renames were rolled back.
+    /// Number of renames that were rolled back.
     pub rolled_back: usize,
-    /// The first of these is the one that failed.
+    /// The files that were not renamed. The first is the one that failed.
     pub not_done: Vec<PathBuf>,
     pub failure: Box<Failure>,
 }
@@ -70,7 +70,7 @@ impl Staging {
     ///
     /// # Errors
     /// The file or its directory cannot be written, the file has other hard links or attributes that cannot be kept, or
-    /// it is not what was read any more.
+    /// its content has changed since it was read.
     pub(crate) fn stage(&mut self, file: &Path, new: &[u8], old: Print) -> Result<(), Failure> {
         let file = fs::canonicalize(file).map_err(|error| cannot(file, &error))?;
         let attributes = attributes::version(&file).map_err(|error| cannot(&file, &error))?;
@@ -88,16 +88,17 @@ impl Staging {
         Ok(())
     }
 
-    /// Puts all the new contents in place. Before the first rename all of them are on the disk, and every file
-    /// is checked once more; `proceed` is asked until then, and once more before it.
+    /// Puts all new contents in place. Before the first rename, all of them are synced to disk, and every file is
+    /// checked again. `proceed` is called for each file until then, and once more before the first rename.
     ///
     /// # Errors
-    /// Nothing is done, or a rename failed and those before it are rolled back; [`Halted`] says what is not.
+    /// Nothing was done, or a rename failed and the earlier ones were rolled back. [`Halted`] says which were not.
     pub(crate) fn commit(self, proceed: &dyn Fn() -> Result<(), Failure>) -> Result<Vec<PathBuf>, Halted> {
         let files: Vec<PathBuf> = self.staged.iter().map(|staged| staged.file.clone()).collect();
         let halted =
             |failure| Halted { done: Vec::new(), rolled_back: 0, not_done: files.clone(), failure: Box::new(failure) };
-        // Synced together: one by one as they are written, each would wait for a journal commit of its own.
+        // All are synced at the end: if each were synced when it
+        // is written, each would wait for its own journal commit.
         for staged in &self.staged {
             proceed().map_err(halted)?;
             File::open(&staged.sibling)
@@ -128,8 +129,8 @@ impl Staged {
         check_unchanged(&self.file, self.old)
     }
 
-    /// Renames the new file over the old one, which keeps a second name; `None` where the file system has no hard
-    /// links.
+    /// Renames the new file over the old one, which keeps a second
+    /// name. Returns `None` if the file system has no hard links.
     fn put(self) -> Result<Option<TempPath>, Failure> {
         self.check_unchanged()?;
         let old = tempfile::Builder::new()
@@ -142,14 +143,14 @@ impl Staged {
     }
 }
 
-/// Gives each renamed file its old text again, the last one first.
+/// Restores the old text of each renamed file, the last one first.
 fn rolled_back(files: &[PathBuf], at: usize, renamed: Vec<Option<TempPath>>, mut failure: Failure) -> Halted {
     let (mut done, mut rolled_back) = (Vec::new(), 0);
     for (file, old) in files.iter().zip(renamed).rev() {
         match old.map(|old| old.persist(file)) {
             Some(Ok(())) => rolled_back += 1,
             Some(Err(error)) => {
-                // The only name of the old text is not removed.
+                // The only remaining name of the old text is not removed.
                 if let Ok(kept) = error.path.keep() {
                     failure = failure.detail(format!("old text of {}: {}", file.display(), kept.display()));
                 }
@@ -163,16 +164,16 @@ fn rolled_back(files: &[PathBuf], at: usize, renamed: Vec<Option<TempPath>>, mut
     Halted { done, rolled_back, not_done: files[at..].to_vec(), failure: Box::new(failure) }
 }
 
-/// Writes a new file that nobody else can read.
+/// Writes a new file that only its owner can read.
 ///
 /// # Errors
-/// It is there already, or its directory cannot be written.
+/// The file exists already, or its directory cannot be written.
 pub(crate) fn create_private(file: &Path, bytes: &[u8]) -> Result<(), Failure> {
     if fs::symlink_metadata(file).is_ok() {
         return Err(failure(format!("{}: already exists; not written", file.display()))
             .hint("name a new file, or remove the existing one"));
     }
-    // A temporary file is made with mode 0600, and the link fails where a name came meanwhile.
+    // A temporary file has mode 0600, and the rename fails if the path exists by now.
     let write = || -> io::Result<()> {
         let mut new = tempfile::Builder::new().prefix(PREFIX).tempfile_in(directory(file))?;
         new.write_all(bytes)?;
@@ -184,7 +185,8 @@ pub(crate) fn create_private(file: &Path, bytes: &[u8]) -> Result<(), Failure> {
 
 fn write_sibling(file: &Path, new: &[u8]) -> Result<TempPath, Failure> {
     let write = || -> io::Result<(File, NamedTempFile)> {
-        // A rename would go around a file's write protection: it is asked for as an editor would ask.
+        // A rename would ignore the write protection of the file,
+        // so it is opened for writing first, as an editor would.
         let old = File::options().read(true).append(true).open(file)?;
         let mut sibling: NamedTempFile = tempfile::Builder::new().prefix(PREFIX).tempfile_in(directory(file))?;
         sibling.write_all(new)?;
@@ -206,7 +208,7 @@ fn directory(file: &Path) -> &Path {
 
 fn check_unchanged(file: &Path, old: Print) -> Result<(), Failure> {
     let mut bytes = Vec::new();
-    // One byte more than was read tells that it grew, however much it grew.
+    // One more byte than expected is enough to see that the file has grown.
     File::open(file)
         .and_then(|open| open.take(old.len + 1).read_to_end(&mut bytes))
         .map_err(|error| cannot(file, &error))?;
@@ -221,7 +223,7 @@ fn changed(file: &Path) -> Failure {
         .hint("run the same command again")
 }
 
-/// The renames themselves reach the disk where the system lets directories be synced; where not, they still hold.
+/// Syncs the renames to disk if the system allows directories to be synced. If not, the renames are still effective.
 fn sync_directories(files: &[PathBuf]) {
     let mut directories: Vec<&Path> = files.iter().filter_map(|file| file.parent()).collect();
     directories.sort_unstable();

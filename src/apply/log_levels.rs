@@ -1,4 +1,4 @@
-//! Levels of an Envoy's loggers, raised for a while and put back as they were.
+//! Raises the log levels of an Envoy for a limited time and resets them.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use crate::error::{Exit, Failure, Reason};
 use crate::kube::{Cause, ForwardCause, ForwardFailure, InPod, Session};
 use crate::plan::proxy_pods::ProxyPod;
 
-/// How often levels are tried to be put back, and the pause between: what fails here stays in the proxy.
+/// How often a reset is tried, and the pause between. If all fail, the levels remain in the proxy.
 const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(500);
-/// A page of loggers is a few kilobytes.
+/// Size limit in bytes. A page of loggers has a few kilobytes.
 const MOST: usize = 1 << 20;
 
-/// The levels of a pod's Envoy.
+/// Reads the log levels of a pod's Envoy.
 ///
 /// # Errors
 /// They could not be read.
@@ -27,10 +27,10 @@ pub(crate) async fn read(session: &Session, pod: &ProxyPod) -> Result<Levels, Fa
     })
 }
 
-/// Makes them as wished. A request whose answer is missing may have been carried out.
+/// Sets the levels of `wish`. A request without an answer may have had an effect.
 ///
 /// # Errors
-/// A component that is not there, or the request's own failure.
+/// A logger does not exist, or a request failed.
 pub(crate) async fn set(session: &Session, pod: &ProxyPod, now: &Levels, wish: &LevelWish) -> Result<(), Failure> {
     for path in now.requests(wish)? {
         post(session, pod, &path).await.map_err(|failure| failure.into_failure(session))?;
@@ -38,16 +38,16 @@ pub(crate) async fn set(session: &Session, pod: &ProxyPod, now: &Levels, wish: &
     Ok(())
 }
 
-/// What became of levels that were to be put back.
+/// The result of a reset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Back {
     Done,
-    /// The pod took them with it.
+    /// The pod no longer exists.
     Gone,
     Failed(Failure),
 }
 
-/// Puts them back to what they were.
+/// Resets the levels to `before`.
 pub(crate) async fn put_back(session: &Session, pod: &ProxyPod, before: &Levels) -> Back {
     let mut tries = TRIES;
     loop {

@@ -1,4 +1,4 @@
-//! The only writes: the cluster and files. Guarded, told truly.
+//! All writes, to the cluster and to files. They are guarded, and their results are reported exactly.
 
 pub(crate) mod archive;
 pub(crate) mod caught;

@@ -1,6 +1,6 @@
-//! Several objects changed as one: all of them, or none of them any more.
+//! Changes several objects together: all of them, or none.
 //!
-//! Nothing here relies on being dropped: what was done is a value, and taking it back is a call.
+//! Nothing here relies on `Drop`: a completed change is a value, and a rollback is a call.
 
 use std::time::Duration;
 
@@ -18,36 +18,36 @@ use crate::model::{FieldPath, Object, ObjectRef};
 use crate::plan::change::{Act, Change};
 use crate::plan::inverse::{self, inverse};
 
-/// How often a write is guarded anew because somebody else wrote other fields meanwhile.
+/// How often a write is sent again with a new version, because other fields were changed meanwhile.
 const TRIES: usize = 5;
-/// Between two tries to take something back.
+/// Pause between two tries of a rollback.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Said of a panic.
+/// The reason after a panic.
 const FAULT: &str = "an internal error in gloo-rs; please report it";
 
 /// A change that was made.
 #[derive(Debug, Clone)]
 pub struct Done {
     pub change: Change,
-    /// As the API server stored it, or as it would have if the change was made.
+    /// The object as stored by the API server. If it is unknown whether the change was made, the object as planned.
     pub after: Object,
 }
 
-/// What taking one change back came to.
+/// The result of a rollback of one change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Undone {
-    /// As before.
+    /// The object is as before.
     Back,
-    /// Still changed, and why.
+    /// The object is still changed, and why.
     Stands(String),
 }
 
-/// Lets the API server try every change: it asks authorization, admission and validation at once.
+/// Sends every change as a server-side dry run, which includes authorization, admission and validation.
 ///
 /// # Errors
-/// The first that would fail. A webhook with side effects cannot be asked: that is no failure, and
-/// is said in what is given back.
+/// The first change that would fail. A webhook with side effects does not support a dry run. This is no failure; the
+/// objects concerned are returned.
 pub async fn rehearse(session: &Session, changes: &[Change]) -> Result<Vec<ObjectRef>, Failure> {
     let mut unasked = Vec::new();
     for change in changes.iter().filter(|change| !change.is_already()) {
@@ -60,23 +60,23 @@ pub async fn rehearse(session: &Session, changes: &[Change]) -> Result<Vec<Objec
     Ok(unasked)
 }
 
-/// A change that was not made, or not known to be.
+/// A change that was not made, or of which this is unknown.
 #[derive(Debug)]
 pub struct Unmade {
     pub error: ApiError,
-    /// The change, where it is unknown whether it was made: it is rolled back as if it was.
+    /// The change, if it is unknown whether it was made. It is rolled back as if it was.
     pub perhaps: Option<Done>,
 }
 
 /// Makes one change.
 ///
 /// # Errors
-/// Why it was not made, or that nobody knows.
+/// Why it was not made, or that this is unknown.
 pub async fn make(session: &Session, change: Change) -> Result<Done, Unmade> {
     let error = match caught(send(session, &change, DryRun::No)).await {
         Ok(Ok(value)) => return Ok(stored(change, value)),
         Ok(Err(error)) => error,
-        // It may have been sent by then.
+        // It may have been sent before the panic.
         Err(Panicked) => failed(&change, verb(&change), Cause::BadAnswer(FAULT.to_owned())),
     };
     if !may_stand(&error) {
@@ -92,7 +92,7 @@ pub async fn make(session: &Session, change: Change) -> Result<Done, Unmade> {
     }
 }
 
-/// The object as it is now; null: it is not there.
+/// The current object, or null if it does not exist.
 async fn read(session: &Session, object: &ObjectRef) -> Result<Value, ApiError> {
     match session.get(object.kind, &object.namespace, &object.name).await {
         Err(error) if error.cause == Cause::NotFound => Ok(Value::Null),
@@ -100,7 +100,7 @@ async fn read(session: &Session, object: &ObjectRef) -> Result<Value, ApiError> 
     }
 }
 
-/// Whether the change was made, by what is there now.
+/// Whether the change was made, according to the current object.
 fn stands(change: &Change, now: &Value) -> bool {
     match change.act() {
         Act::Create | Act::Edit => inverse::holds(&change.edits, now),
@@ -108,7 +108,7 @@ fn stands(change: &Change, now: &Value) -> bool {
     }
 }
 
-/// Whether two readings are of one object: another of its name has another uid.
+/// Whether both values are of the same object. A new object with the same name has another uid.
 fn is_same(one: &Value, other: &Value) -> bool {
     one["metadata"]["uid"] == other["metadata"]["uid"]
 }
@@ -118,20 +118,20 @@ fn stored(change: Change, value: Value) -> Done {
     Done { change, after }
 }
 
-/// Whether a write that failed so may have been made: its answer is missing, is no answer, is too large to be read, or
-/// is a server's that failed half way (etcd's timeout is a 500).
+/// Whether a write with this error may still have been made: the answer is missing, invalid or too large, or the server
+/// failed half way (a timeout of etcd is a 500).
 fn may_stand(error: &ApiError) -> bool {
     let is_no_answer = matches!(error.cause, Cause::BadAnswer(_) | Cause::TooLarge { .. });
     error.outcome_unknown() || is_no_answer || matches!(error.cause, Cause::Server { .. })
 }
 
-/// Whether the API server may be there again in a moment.
+/// Whether the API server may be available again in a moment.
 fn may_pass(error: &ApiError) -> bool {
     matches!(error.cause, Cause::Unreachable { .. } | Cause::Timeout { .. } | Cause::Server { .. })
 }
 
-/// Sends the change. A conflict is read again: if what the change is about is still as it was when it was planned, the
-/// same change is guarded by the new version. What was to be made and is there by now is somebody else's.
+/// Sends the change. After a conflict, the object is read again. If what the change affects is still as planned, the
+/// same change is sent with the new version. An object to be created that exists by now was created by others.
 async fn send(session: &Session, change: &Change, dry_run: DryRun) -> Result<Value, ApiError> {
     let ObjectRef { kind, namespace, name } = &change.before.reference;
     let mut object = change.before.clone();
@@ -162,7 +162,7 @@ async fn send(session: &Session, change: &Change, dry_run: DryRun) -> Result<Val
     Err(failed(change, verb(change), Cause::Conflict))
 }
 
-/// Whether others left alone what the change is about.
+/// Whether the parts that the change affects are unmodified.
 fn is_untouched(change: &Change, now: &Value) -> bool {
     let before = &change.before.value;
     match change.act() {
@@ -172,7 +172,7 @@ fn is_untouched(change: &Change, now: &Value) -> bool {
     }
 }
 
-/// The object as it would be made anew: without what the API server puts into its metadata.
+/// The object in the form in which it can be created again: without the metadata that the API server sets.
 pub(crate) fn without_servers_own(object: &Value) -> Value {
     const SERVERS_OWN: [&str; 8] = [
         "uid",
@@ -191,7 +191,7 @@ pub(crate) fn without_servers_own(object: &Value) -> Value {
     object
 }
 
-/// What its makers say: a status is its controllers'.
+/// The object without its status, which controllers write.
 fn without_status(object: &Value) -> Value {
     let mut object = without_servers_own(object);
     if let Some(fields) = object.as_object_mut() {
@@ -217,7 +217,7 @@ fn failed(change: &Change, verb: Verb, cause: Cause) -> ApiError {
     ApiError { verb, kind: Some(kind), namespace, name, cause, causes: Causes::default() }
 }
 
-/// Takes back what was done, the last first, from what is there now.
+/// Rolls back the completed changes, the last first, based on the current objects.
 pub async fn roll_back(session: &Session, done: &[Done]) -> Vec<(ObjectRef, Undone)> {
     let mut undone = Vec::new();
     for done in done.iter().rev() {
@@ -228,7 +228,8 @@ pub async fn roll_back(session: &Session, done: &[Done]) -> Vec<(ObjectRef, Undo
     undone
 }
 
-/// An API server that is away is waited for, as long as a request may take: half a state is worse than a wait.
+/// Rolls back one change. If the API server is unavailable, it retries for the duration of a request timeout, because
+/// an incomplete rollback is worse than a wait.
 async fn take_back_one(session: &Session, done: &Done) -> Undone {
     let begun = Instant::now();
     let mut conflicts = 0;
@@ -286,16 +287,16 @@ async fn edit_back(session: &Session, Done { change, after }: &Done, now: Value)
     Ok(Undone::Back)
 }
 
-/// Deletes what was made, if it is still ours: one that somebody else made since is theirs, and so is what they
-/// wrote into ours.
+/// Deletes a created object if it is unmodified. An object that was created by others meanwhile is kept, and so is one
+/// that others modified.
 async fn delete_again(session: &Session, done: &Done, now: Value) -> Result<Undone, ApiError> {
     let ours = &done.after.value;
-    // Where no answer came to the creation, nobody knows our uid.
+    // Without an answer to the creation, our uid is unknown.
     let is_another = !ours["metadata"]["uid"].is_null() && !is_same(ours, &now);
     if now.is_null() || is_another {
         return Ok(Undone::Back);
     }
-    // As it was answered, or as it was sent where no answer came.
+    // Compared with the answer, or with what was sent if there was no answer.
     let is_untouched = match ours["metadata"]["uid"].is_null() {
         true => inverse::holds(&done.change.edits, &now),
         false => without_status(ours) == without_status(&now),
@@ -310,7 +311,7 @@ async fn delete_again(session: &Session, done: &Done, now: Value) -> Result<Undo
     }
 }
 
-/// Makes what was deleted again: with another uid and a new creation time, for those are the API server's.
+/// Creates a deleted object again. Its uid and creation time are new, because the API server sets them.
 async fn create_again(session: &Session, done: &Done, now: &Value) -> Result<Undone, ApiError> {
     let before = &done.change.before;
     let value = without_servers_own(&before.value);
@@ -325,7 +326,7 @@ async fn create_again(session: &Session, done: &Done, now: &Value) -> Result<Und
     })
 }
 
-/// The failure of a run that was rolled back: whole (5), in part (6), or one that had written nothing.
+/// The failure of a run that was rolled back: completely (exit 5), partly (6), or without any write.
 pub(crate) fn failure(cause: Failure, undone: &[(ObjectRef, Undone)], again: impl Into<Hint>) -> Failure {
     let stands = undone.iter().any(|(_, state)| matches!(state, Undone::Stands(_)));
     match undone {

@@ -1,4 +1,4 @@
-//! The switches of auto-mTLS, and the Upstreams they would harm.
+//! Checks the switches of auto-mTLS, and the Upstreams that it may break.
 
 use super::{Check, Finding, Look, codes};
 use crate::command::gloo_rs;

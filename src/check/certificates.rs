@@ -1,10 +1,10 @@
-//! The certificates that the gateways use towards the mesh: near their end, over, or of another root.
+//! Checks the certificates that the gateways use towards the mesh: expired, about to expire, or of another root.
 
 use super::{Check, FORWARD, Finding, Look, codes};
 use crate::command::kubectl;
 use crate::model::{ObjectRef, kinds};
 
-/// istio-proxy renews at half of a day; an hour before the end it has tried for eleven.
+/// Time in seconds. istio-proxy renews at half of a day, so an hour before the end it has tried for eleven hours.
 const SOON: i64 = 3600;
 
 pub(crate) const CHECK: Check = Check {
@@ -17,7 +17,7 @@ pub(crate) const CHECK: Check = Check {
 };
 
 fn run(look: &Look<'_>) -> Vec<Finding> {
-    // Which pods were asked, and for which root.
+    // Marks the pods that were queried and their root certificate as read.
     look.in_namespace(&kinds::POD, look.gloo());
     look.in_namespace(&kinds::CONFIG_MAP, look.gloo());
     let Some(certificates) = look.beyond(&look.world.certificates) else { return Vec::new() };

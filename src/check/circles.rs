@@ -1,4 +1,4 @@
-//! Delegation that comes back to where it was: Gloo takes no route of it.
+//! Finds cycles in delegations. Gloo accepts no route of such a cycle.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,10 +11,10 @@ use crate::plan::labels::{labels, selects};
 
 type Name = (String, String);
 
-/// One finding for each circle, at the first of its tables by name.
+/// One finding for each cycle, at its first `RouteTable` by name.
 pub(super) fn find(look: &Look<'_>) -> Vec<Finding> {
     let mut tables = look.watched(&kinds::ROUTE_TABLE);
-    // A cluster lists them so, files may not.
+    // A cluster lists them in this order, but files may not.
     tables.sort_by_key(|table| (&table.reference.namespace, &table.reference.name));
     let name = |namespace: &str, name: &str| (namespace.to_owned(), name.to_owned());
     let mut leads: BTreeMap<Name, BTreeSet<Name>> = BTreeMap::new();
@@ -23,7 +23,7 @@ pub(super) fn find(look: &Look<'_>) -> Vec<Finding> {
         let reached = leads.entry(name(&own.namespace, &own.name)).or_default();
         for destination in destinations::read(table) {
             match &destination.target {
-                // Without a namespace it leads nowhere: Gloo fills in none.
+                // A delegation without a namespace has no target, because Gloo sets no default.
                 DestinationTarget::RouteTable { namespace, name: to } => {
                     reached.insert(name(namespace, to));
                 }
@@ -52,8 +52,8 @@ pub(super) fn find(look: &Look<'_>) -> Vec<Finding> {
     found
 }
 
-/// Whether a delegation by labels, of an object of the namespace `home`, selects a `RouteTable`. Expressions are not read:
-/// with them it selects fewer.
+/// Whether a delegation by labels, in an object of the namespace `home`, selects a `RouteTable`. A selector with
+/// expressions, which are not evaluated, counts as selecting none.
 pub(super) fn selected(selector: &Value, home: &str, table: &Object) -> bool {
     let namespaces: Vec<&str> =
         selector["namespaces"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
@@ -66,7 +66,7 @@ pub(super) fn selected(selector: &Value, home: &str, table: &Object) -> bool {
         && selects(&labels(&selector["labels"]), &table.value["metadata"]["labels"])
 }
 
-/// The tables on the shortest way from one back to itself, itself first.
+/// The tables on the shortest path from one back to itself, starting with itself.
 fn way_back(leads: &BTreeMap<Name, BTreeSet<Name>>, start: &Name) -> Option<Vec<Name>> {
     let mut ways = std::collections::VecDeque::from([vec![start.clone()]]);
     let mut seen = BTreeSet::new();

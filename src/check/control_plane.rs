@@ -1,4 +1,4 @@
-//! What Gloo and its proxies say of each other, asked in their pods: glooctl's checks by port-forward.
+//! Checks what Gloo and its proxies report about each other. Like glooctl's checks, it reads from pods by port forward.
 
 use super::look::EnvoySaid;
 use super::{Check, FORWARD, Finding, Look, codes};
@@ -24,7 +24,7 @@ pub(crate) const XDS: Check = Check {
 };
 
 fn envoys(look: &Look<'_>) -> Vec<Finding> {
-    // Which pods were asked.
+    // Marks the pods that were queried as read.
     look.in_namespace(&kinds::POD, look.gloo());
     let Some(envoys) = look.beyond(&look.world.envoys) else { return Vec::new() };
     envoys.iter().flat_map(of_envoy).collect()
@@ -76,7 +76,7 @@ fn metrics(look: &Look<'_>) -> Vec<Finding> {
         );
     }
     if !metrics.counts_xds && found.is_empty() {
-        // glooctl's words.
+        // The same text as in glooctl.
         look.skip("No xds metrics to check");
     }
     found

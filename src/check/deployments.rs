@@ -1,4 +1,4 @@
-//! Deployments of Gloo's namespace: there, and available.
+//! Checks that the Deployments in Gloo's namespace exist and are available.
 
 use crate::command::{flag, kubectl};
 use serde_json::Value;
@@ -28,7 +28,7 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
     deployments.into_iter().filter_map(check_deployment).collect()
 }
 
-/// glooctl's rules: `ReplicaFailure`, which says most, before `Progressing` and `Available`.
+/// Applies glooctl's rules: `ReplicaFailure`, the most specific condition, before `Progressing` and `Available`.
 fn check_deployment(deployment: &Object) -> Option<Finding> {
     let condition = |kind: &str| {
         let all = deployment.value["status"]["conditions"].as_array().into_iter().flatten();

@@ -1,4 +1,4 @@
-//! The istiod that each gateway proxy talks to: there, ready, and of the sidecar's version.
+//! Checks the istiod that each gateway proxy uses: it exists, is ready, and has the sidecar's version.
 
 use super::{Check, Finding, Look, codes};
 use crate::command::{CommandLine, gloo_rs, kubectl};
@@ -41,7 +41,7 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
     found.collect()
 }
 
-/// An address elsewhere may well have an istiod that this cluster does not show.
+/// Whether the address is in this cluster. Another address may have an istiod that this cluster does not show.
 fn is_inside(address: &str) -> bool {
     let labels: Vec<_> = address.split(':').next().unwrap_or_default().split('.').collect();
     labels.len() <= 2 || labels[2] == "svc"

@@ -1,4 +1,4 @@
-//! Who may reach the port on which the gateway's SDS hands out its key.
+//! Checks which pods can reach the port on which the gateway's SDS serves its key.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +27,7 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
     let policies = look.in_namespace(&kinds::NETWORK_POLICY, look.gloo());
     let all_seen = look.world.snapshot.unknown_in(&kinds::NETWORK_POLICY, look.gloo()).is_none();
     let of = |proxy: &GatewayProxy| match exposure(proxy, &policies) {
-        // Policies add up: what one opens no other closes.
+        // NetworkPolicies are additive: what one opens, no other closes.
         Exposure::By(policy) => {
             let name = &policy.reference.name;
             Some(format!("any pod can read the gateway's mesh key: networkpolicy {name} opens port 8234 to all"))
@@ -47,8 +47,8 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
     found.collect()
 }
 
-/// Whether SDS hands out Istio's key on more than the loopback: Gloo's server listens on 0.0.0.0:8234 unless it is
-/// told otherwise (`projects/sds/pkg/run/run_main.go`).
+/// Whether SDS serves Istio's key on more than the loopback interface. Gloo's server listens on 0.0.0.0:8234 unless
+/// configured otherwise (`projects/sds/pkg/run/run_main.go`).
 fn is_open(proxy: &GatewayProxy) -> bool {
     let Some(sds) = item(&proxy.pod_spec()["containers"], SDS) else { return false };
     let is_local =
@@ -56,11 +56,11 @@ fn is_open(proxy: &GatewayProxy) -> bool {
     env(sds, "ISTIO_MTLS_SDS_ENABLED") == Some("true") && !env(sds, "SDS_SERVER_ADDRESS").is_some_and(is_local)
 }
 
-/// What lets other pods at the port.
+/// What gives other pods access to the port.
 enum Exposure<'p> {
     None,
     By(&'p Object),
-    /// No policy is for these pods.
+    /// No policy selects these pods.
     ByNobody,
 }
 
@@ -73,7 +73,7 @@ fn exposure<'p>(proxy: &GatewayProxy, policies: &[&'p Object]) -> Exposure<'p> {
     mine.find(|policy| lets_anybody_in(&policy.value)).map_or(Exposure::None, |policy| Exposure::By(policy))
 }
 
-/// Whether a policy isolates the pods for what comes in.
+/// Whether a policy isolates the pods for ingress.
 fn is_about(policy: &Value, pod_labels: &Value) -> bool {
     let spec = &policy["spec"];
     let types = spec["policyTypes"].as_array();
@@ -99,7 +99,7 @@ fn holds(expression: &Value, pod_labels: &Value) -> bool {
     }
 }
 
-/// Whether a rule of the policy opens the port to everybody: a rule without `from`, or with an empty peer.
+/// Whether a rule of the policy opens the port to all: a rule without `from`, or with an empty peer.
 fn lets_anybody_in(policy: &Value) -> bool {
     let rules = policy["spec"]["ingress"].as_array().into_iter().flatten();
     rules.into_iter().any(|rule| {
@@ -116,7 +116,7 @@ fn is_port(port: &Value) -> bool {
     let fits = match (first.as_u64(), port["endPort"].as_u64()) {
         (Some(first), Some(last)) => (first..=last).contains(&PORT),
         (Some(only), None) => only == PORT,
-        // No port is every port; the chart names this one.
+        // A rule without a port covers every port. The chart's name for this port is `sds`.
         (None, _) => first.is_null() || first == SDS,
     };
     is_tcp && fits

@@ -1,4 +1,5 @@
-//! The Kubernetes Gateway API, where Gloo serves it: class, Gateways of that class, routes at those Gateways.
+//! Checks the Kubernetes Gateway API, if Gloo serves it: the
+//! class, Gateways of that class, and routes of those Gateways.
 
 use serde_json::Value;
 
@@ -35,10 +36,10 @@ pub(super) const ROUTES: Check = Check {
 
 pub(super) const CLASS: &str = "gloo-gateway";
 pub(super) const CONTROLLER: &str = "solo.io/gloo-gateway";
-/// glooctl's sentence.
+/// The same text as in glooctl.
 const NOT_ENABLED: &str = "Skipping Kubernetes Gateway resources check -- Kubernetes Gateway integration not enabled";
 
-/// Whether Gloo serves the Gateway API: glooctl asks the same variable.
+/// Whether Gloo serves the Gateway API, according to the variable that glooctl also uses.
 fn is_enabled(look: &Look<'_>) -> bool {
     let gloo =
         look.in_namespace(&kinds::DEPLOYMENT, look.gloo()).into_iter().find(|it| it.label("gloo") == Some("gloo"));
@@ -116,8 +117,8 @@ fn finding(code: &'static super::Code, object: &Object, complaints: Vec<String>)
     Some(Finding::new(code, &object.reference, first).details(complaints))
 }
 
-/// The conditions that do not hold, or were written for another generation. One that is missing says nothing: a
-/// manifest has none.
+/// The conditions that are not met, or were written for another generation. A missing condition is no problem, because
+/// a manifest has none.
 fn wrong(conditions: &Value, wanted: &[&str], object: &Value) -> Vec<String> {
     let all = conditions.as_array().map_or(&[][..], Vec::as_slice);
     let generation = object["metadata"]["generation"].as_u64();

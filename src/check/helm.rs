@@ -1,4 +1,4 @@
-//! The Helm release beside what runs: Settings, sidecars, hook jobs.
+//! Compares the Helm release with what runs: Settings, sidecars, hook Jobs.
 
 use super::sidecars::{is_without, known};
 use super::{Access, Check, Finding, Look, codes};

@@ -1,4 +1,4 @@
-//! The labels that bind namespaces to a control plane.
+//! Checks the labels that bind namespaces to a control plane.
 
 use super::{Check, Finding, Look, codes};
 use crate::command::gloo_rs;
@@ -49,7 +49,7 @@ fn two_labels(namespace: &Object) -> Option<Finding> {
     )
 }
 
-/// A control plane elsewhere injects through a webhook here.
+/// Whether a webhook of this name exists, with which a control plane in another cluster injects.
 fn has_webhook(look: &Look<'_>, names: &str) -> bool {
     look.all(&kinds::MUTATING_WEBHOOK).iter().any(|webhook| {
         let is_own = webhook.label(TAG_LABEL).is_none() && webhook.label(REVISION_LABEL) == Some(names);

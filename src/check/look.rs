@@ -1,4 +1,4 @@
-//! What a check sees: the snapshot, what is made of it once for all checks, and a note of what each check met.
+//! The input of a check: the snapshot, what all checks derive from it, and a record of what each check has seen.
 
 use crate::plan::labels;
 use std::cell::{OnceCell, RefCell};
@@ -18,50 +18,50 @@ use crate::plan::path::survey::Survey as Paths;
 use crate::plan::pod::is_running;
 use crate::plan::sidecars::{self, GatewayProxy, Pods};
 
-/// What no list gives.
+/// Data that is not part of the snapshot.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Beyond<T> {
     Read(T),
-    /// There is none, or nobody wanted it, and that is in order: why.
+    /// It does not exist or was not requested, which is no problem: why.
     NotThere(String),
     Unknown(Unknown),
 }
 
-/// What of the Helm release matters here.
+/// The part of the Helm release that matters here.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Release {
-    /// `gloo-system/gloo`
+    /// The namespace and name, such as `gloo-system/gloo`.
     pub name: String,
     pub revision: u64,
     pub values: Value,
 }
 
-/// What a gateway's Envoy says of its control plane.
+/// What a gateway's Envoy reports about its control plane.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnvoySaid {
     pub namespace: String,
     pub pod: String,
-    /// Whether its stream to Gloo is up; none: it has none.
+    /// Whether its stream to Gloo is connected, or `None` if it has no stream.
     pub connected: Option<bool>,
-    /// Counters of refused updates that grew while it was looked at.
+    /// Counters of rejected updates that grew during the check.
     pub grown: Vec<String>,
-    /// Listeners whose last update it refused, and why.
+    /// Listeners whose last update was rejected, and why.
     pub refused: Vec<String>,
 }
 
-/// Everything the checks are about.
+/// The input of all checks.
 pub struct World<'s> {
     pub snapshot: &'s Snapshot,
     pub gloo_namespace: &'s str,
-    /// Where Gloo's objects are looked for; none: everywhere.
+    /// The namespaces of Gloo's objects. `None` means all.
     pub namespaces: Option<BTreeSet<String>>,
-    /// Which pods of Gloo's namespace.
+    /// Selects the pods in Gloo's namespace to check.
     pub pods: Selector,
     pub release: Beyond<Release>,
     pub certificates: Beyond<Vec<ShownCertificate>>,
-    /// What the gateways' Envoys say of their control plane.
+    /// What the gateways' Envoys report about their control plane.
     pub envoys: Beyond<Vec<EnvoySaid>>,
-    /// What Gloo counts of what it serves.
+    /// Gloo's metrics about what it serves.
     pub metrics: Beyond<Metrics>,
     istiods: OnceCell<Vec<Istiod>>,
     gateways: OnceCell<Vec<GatewayProxy>>,
@@ -70,7 +70,7 @@ pub struct World<'s> {
 }
 
 impl<'s> World<'s> {
-    /// The world of a snapshot; `why` is why nothing was read beyond it.
+    /// The world of a snapshot. `why` is the reason why nothing else was read.
     #[must_use]
     pub fn new(snapshot: &'s Snapshot, gloo_namespace: &'s str, pods: Selector, why: &str) -> Self {
         Self {
@@ -94,7 +94,7 @@ impl<'s> World<'s> {
     }
 }
 
-/// What a check met.
+/// What a check has read, and what it could not.
 #[derive(Debug, Default)]
 pub struct CheckGaps {
     pub kinds: Vec<&'static Kind>,
@@ -103,32 +103,32 @@ pub struct CheckGaps {
     pub saw_something: bool,
 }
 
-/// One check's view of the world.
+/// The view of one check on the world.
 pub struct Look<'w> {
     pub world: &'w World<'w>,
     seen: RefCell<CheckGaps>,
 }
 
 impl<'w> Look<'w> {
-    /// A view that has seen nothing yet.
+    /// A view that has recorded nothing yet.
     #[must_use]
     pub fn new(world: &'w World<'w>) -> Self {
         Self { world, seen: RefCell::default() }
     }
 
-    /// What was met.
+    /// Returns what was recorded.
     #[must_use]
     pub fn into_seen(self) -> CheckGaps {
         self.seen.into_inner()
     }
 
-    /// Where Gloo is installed.
+    /// The namespace of Gloo.
     #[must_use]
     pub fn gloo(&self) -> &'w str {
         self.world.gloo_namespace
     }
 
-    /// Something could not be seen.
+    /// Records that something could not be read.
     pub fn gap(&self, unknown: &Unknown) {
         let gaps = &mut self.seen.borrow_mut().gaps;
         if !gaps.contains(unknown) {
@@ -136,12 +136,12 @@ impl<'w> Look<'w> {
         }
     }
 
-    /// There is nothing to check, and why.
+    /// Records that there is nothing to check, and why.
     pub fn skip(&self, why: impl Into<String>) {
         self.seen.borrow_mut().skipped = Some(why.into());
     }
 
-    /// What stands beyond the snapshot; where it does not, that is noted.
+    /// Returns data that is not part of the snapshot. If it is missing, records why.
     pub fn beyond<'b, T>(&self, part: &'b Beyond<T>) -> Option<&'b T> {
         match part {
             Beyond::Read(part) => return Some(part),
@@ -174,7 +174,7 @@ impl<'w> Look<'w> {
         all
     }
 
-    /// Those in the namespaces that Gloo watches. Without its CRD there is nothing to check.
+    /// The objects in the namespaces that Gloo watches.
     pub fn watched(&self, kind: &'static Kind) -> Vec<&'w Object> {
         let snapshot = self.world.snapshot;
         match &self.world.namespaces {
@@ -192,7 +192,7 @@ impl<'w> Look<'w> {
         }
     }
 
-    /// Those in one namespace.
+    /// The objects in one namespace.
     pub fn in_namespace(&self, kind: &'static Kind, namespace: &str) -> Vec<&'w Object> {
         self.note(kind, self.world.snapshot.unknown_in(kind, namespace));
         let found: Vec<_> = self.world.snapshot.in_namespace(kind, namespace).collect();
@@ -200,7 +200,7 @@ impl<'w> Look<'w> {
         found
     }
 
-    /// One object.
+    /// Finds one object.
     pub fn find(&self, kind: &'static Kind, namespace: &str, name: &str) -> Found<'w> {
         let found = self.world.snapshot.find(kind, namespace, name);
         let unknown = if let Found::Unknown(unknown) = found { Some(unknown) } else { None };
@@ -209,7 +209,7 @@ impl<'w> Look<'w> {
         found
     }
 
-    /// Whether the API server lacks the kind; then there is nothing to check.
+    /// Whether the API server lacks the kind. If so, records that there is nothing to check.
     pub fn skips_absent(&self, kind: &'static Kind) -> bool {
         let is_absent = self.world.snapshot.is_absent(kind);
         self.note(kind, None);
@@ -247,8 +247,8 @@ impl<'w> Look<'w> {
         })
     }
 
-    /// What a command that puts Istio into a gateway has to be told where there are several control planes: the one that
-    /// the gateway uses, else the word that stands for one.
+    /// Adds `--revision` to a command that injects a gateway, if there are several control planes. The value is the one
+    /// that the gateway uses, or else a placeholder.
     pub fn with_revision(&self, command: CommandLine, proxy: &GatewayProxy) -> CommandLine {
         let deployments = self.all(&kinds::DEPLOYMENT).iter().filter(|it| it.label("app") == Some("istiod"));
         let deployments: Vec<_> = deployments.map(|deployment| deployment.value.clone()).collect();
@@ -261,7 +261,7 @@ impl<'w> Look<'w> {
         command.with("--revision", used.map_or_else(|| "REVISION".to_owned(), |istiod| istiod.revision))
     }
 
-    /// The namespace whose policies are the mesh's.
+    /// The root namespace, whose policies apply to the whole mesh.
     pub fn root_namespace(&self) -> &'w str {
         self.istiods().first().map_or(ISTIO_SYSTEM, |istiod| istiod.root_namespace.as_str())
     }
@@ -301,20 +301,21 @@ impl<'w> Look<'w> {
         GatewayProxy { workload: workload.clone(), bootstrap, pods }
     }
 
-    /// The verdicts that `istio describe` gives, over the same snapshot.
+    /// The verdicts of `istio describe` for the same snapshot.
     pub fn paths(&self) -> &'w Paths<'w> {
         for kind in [&kinds::SETTINGS, &kinds::DEPLOYMENT, &kinds::DAEMON_SET, &kinds::CONFIG_MAP, &kinds::POD] {
             self.note(kind, self.world.snapshot.unknown_in(kind, self.gloo()));
         }
         let policies = &kinds::PEER_AUTHENTICATION;
         self.note(policies, self.world.snapshot.unknown(policies));
-        // Where they are not known, the facts of a target say so.
+        // If these are unknown, the facts of a target say so.
         self.note(&kinds::SERVICE, None);
         self.note(&kinds::ENDPOINT_SLICE, None);
         self.world.paths.get_or_init(|| Paths::new(self.world.snapshot, self.gloo()))
     }
 
-    /// The facts with the gateways alone that a route leads through; with all of them where some routes are not known.
+    /// The facts, reduced to the gateways of a route that leads to
+    /// the target. With all gateways if some routes are unknown.
     pub fn narrowed(&self, facts: Facts) -> Facts {
         let routed = self.world.routed.get_or_init(|| {
             let snapshot = self.world.snapshot;
@@ -331,7 +332,7 @@ impl<'w> Look<'w> {
         }
     }
 
-    /// Whether Gloo watches a namespace, as far as was asked.
+    /// Whether Gloo watches a namespace and it was requested.
     #[must_use]
     pub fn is_watched(&self, namespace: &str) -> bool {
         self.world.is_watched(namespace)

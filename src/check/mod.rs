@@ -1,7 +1,7 @@
-//! Findings: what is wrong or will be, each with a stable code.
+//! Findings: existing and expected problems, each with a stable code.
 //!
-//! A check is a value of [`CHECKS`]: its line, what it reads, and a function over a [`Look`], which knows what could
-//! not be read. A check that met something unknown says so and is never OK. One file for each check.
+//! A check is a value of [`CHECKS`]: its title, what it reads, and a function over a [`Look`], which records what could
+//! not be read. A check for which something is unknown reports that and is never OK. Each check has its own file.
 
 mod auto_mtls;
 mod certificates;
@@ -38,7 +38,7 @@ pub(crate) use registry::is_named;
 use crate::command::Hint;
 use crate::model::{Kind, ObjectRef, Spot, Unknown};
 
-/// How much it matters.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// Something does not work, or will not.
@@ -48,7 +48,7 @@ pub enum Severity {
 }
 
 impl Severity {
-    /// `error`
+    /// The name for output, such as `error`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -58,28 +58,28 @@ impl Severity {
     }
 }
 
-/// Something that was found.
+/// A problem that a check found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     pub code: &'static Code,
     pub object: ObjectRef,
     /// One sentence about this object.
     pub message: String,
-    /// What shows it, line by line.
+    /// The evidence, line by line.
     pub details: Vec<String>,
     /// The command that fixes it.
     pub hint: Option<Hint>,
-    /// Where the object stands in a file.
+    /// The position of the object in a file.
     pub spot: Option<Spot>,
 }
 
 impl Finding {
-    /// A finding of one line.
+    /// A finding with one line.
     pub fn new(code: &'static Code, object: &ObjectRef, message: impl Into<String>) -> Self {
         Self { code, object: object.clone(), message: message.into(), details: Vec::new(), hint: None, spot: None }
     }
 
-    /// With what shows it; of many lines the first ten, and how many more.
+    /// Adds the evidence. Only the first ten lines are kept, with the number of the others.
     #[must_use]
     pub fn details(mut self, lines: impl IntoIterator<Item = String>) -> Self {
         const SHOWN: usize = 10;
@@ -90,7 +90,7 @@ impl Finding {
         self
     }
 
-    /// With what to do next.
+    /// Adds what to do next.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<Hint>) -> Self {
         self.hint = Some(hint.into());
@@ -98,42 +98,42 @@ impl Finding {
     }
 }
 
-/// A right beyond listing the kinds.
+/// A permission other than listing the kinds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Access {
     pub verb: &'static str,
-    /// As RBAC names it: `pods/portforward`.
+    /// The resource in RBAC's form: `pods/portforward`.
     pub resource: &'static str,
 }
 
-/// Into pods, by port-forward: over WebSocket that is a get, and since Kubernetes 1.35 a create as well.
+/// Port forwards into pods. Over WebSocket this is a get, and since Kubernetes 1.35 also a create.
 const FORWARD: &[Access] =
     &[Access { verb: "get", resource: "pods/portforward" }, Access { verb: "create", resource: "pods/portforward" }];
 
-/// One check.
+/// A check.
 pub struct Check {
     /// `Upstreams`, as in `Checking Upstreams... OK`.
     pub title: &'static str,
-    /// For `--exclude`.
+    /// The word for `--exclude`.
     pub word: &'static str,
     pub codes: &'static [&'static Code],
-    /// What it lists.
+    /// The kinds that it lists.
     pub kinds: &'static [&'static Kind],
     pub beyond: &'static [Access],
     pub run: fn(&Look<'_>) -> Vec<Finding>,
 }
 
-/// What a check came to.
+/// The result of a check.
 pub(crate) struct Ran {
     pub check: &'static Check,
     pub findings: Vec<Finding>,
-    /// Found, and left out by a suppression with this reason.
+    /// Findings that are suppressed, each with the reason.
     pub suppressed: Vec<(Finding, String)>,
-    /// What it could not see.
+    /// What could not be read.
     pub unknown: Vec<Unknown>,
     /// Why there was nothing to check.
     pub skipped: Option<String>,
-    /// The kinds it read: a test holds them against those that it declares.
+    /// The kinds that it read. A test compares them with the declared ones.
     #[cfg(test)]
     pub read: Vec<&'static Kind>,
     /// Whether it saw any object.
@@ -141,7 +141,7 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
-    /// How many findings are of this severity.
+    /// Number of findings of this severity.
     #[must_use]
     pub(crate) fn count(&self, severity: Severity) -> usize {
         self.findings.iter().filter(|finding| finding.code.severity == severity).count()

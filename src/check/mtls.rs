@@ -1,4 +1,4 @@
-//! Destinations that will answer 503, by the verdict of `istio describe`: what breaks them there is found here.
+//! Finds destinations that will answer 503, by the verdict of `istio describe`.
 
 use std::collections::BTreeSet;
 
@@ -72,7 +72,7 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
     found
 }
 
-/// Services that a route names without an Upstream in between: nothing can be set on them.
+/// Checks Services that a route refers to without an Upstream, so that TLS settings cannot be set for them.
 fn of_services(look: &Look<'_>, holder: &Object) -> Vec<Finding> {
     let mut named: BTreeSet<(String, String, Option<u64>)> = BTreeSet::new();
     for destination in destinations::read(holder).into_iter().filter(|it| it.part == RequestPart::Request) {
@@ -85,9 +85,9 @@ fn of_services(look: &Look<'_>, holder: &Object) -> Vec<Finding> {
     facts.filter_map(|facts| of_target(look, &holder.reference, facts)).collect()
 }
 
-/// What breaks a target, as a finding about the object that leads there.
+/// The problem of a target, as a finding about the object that refers to it.
 fn of_target(look: &Look<'_>, object: &ObjectRef, facts: Facts) -> Option<Finding> {
-    // What auto-mTLS does to an Upstream, and whether there are Settings at all, other checks tell.
+    // The effect of auto-mTLS on an Upstream, and missing Settings, are covered by other checks.
     let is_of_settings = |why: &Unread| matches!(&facts.sends, Sends::Unknown(own) if own == why);
     for unread in facts.unread().into_iter().filter(|why| !is_of_settings(why)) {
         look.gap(&Unknown { why: unread.why.clone(), rule: unread.rule.clone() });
@@ -100,10 +100,10 @@ fn of_target(look: &Look<'_>, object: &ObjectRef, facts: Facts) -> Option<Findin
     Some(Finding { hint: judged.fix, ..finding })
 }
 
-/// Which finding it is; none where another check has one about the object that is to be fixed.
+/// The code of the finding. `None` if another check reports the object to fix.
 fn code(cause: Cause, is_upstream: bool, facts: &Facts) -> Option<&'static Code> {
     let is_told_elsewhere = match cause {
-        // A route to a Service that is not there dangles.
+        // A route to a missing Service is reported as a dangling reference.
         Cause::NoService => !is_upstream,
         Cause::NoSecret => !has_only_gateways_of_the_api(facts),
         _ => false,
@@ -111,14 +111,14 @@ fn code(cause: Cause, is_upstream: bool, facts: &Facts) -> Option<&'static Code>
     codes::named(cause.row().code).filter(|code| !is_told_elsewhere && CHECK.codes.contains(code))
 }
 
-/// Whether the gateways that lack something are those of the Gateway API: of the others their own check tells.
+/// Whether all gateways that lack something are Gateway API ones. For others, a separate check reports it.
 fn has_only_gateways_of_the_api(facts: &Facts) -> bool {
     let mut lacking =
         facts.proxies.iter().flatten().filter(|proxy| proxy.lacks.as_ref().is_ok_and(|lacks| !lacks.is_empty()));
     lacking.all(|proxy| proxy.of_gateway_api)
 }
 
-/// What shows it: the pods without a sidecar, or the policies that hold.
+/// The evidence: the pods without a sidecar, or the effective policies.
 fn evidence(code: &Code, facts: &Facts) -> Vec<String> {
     let Behind::Pods { pods, .. } = &facts.behind else { return Vec::new() };
     if code == &codes::TLS_WITHOUT_SIDECAR {
@@ -130,7 +130,8 @@ fn evidence(code: &Code, facts: &Facts) -> Vec<String> {
     sources.into_iter().collect()
 }
 
-/// An `HTTPRoute` may be another controller's. One that no controller has seen is of whoever has its Gateway.
+/// Whether a route belongs to Gloo. An `HTTPRoute` may belong to another controller. One without a status belongs to
+/// the controller of its Gateway.
 fn is_gloos(look: &Look<'_>, route: &Object) -> bool {
     let is_of_gloo = |parent: &Value| {
         let namespace = parent["namespace"].as_str().unwrap_or(&route.reference.namespace);
@@ -147,7 +148,7 @@ fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
-/// The gateway proxies that have nothing of Istio's; one that is half injected has a finding of its own.
+/// The gateway proxies without any part of Istio. A partly injected one has a separate finding.
 fn bare_gateways(look: &Look<'_>) -> Vec<String> {
     let bare = |proxy: &&crate::plan::sidecars::GatewayProxy| {
         known(look, proxy).is_some_and(|state| is_without(proxy, &state))

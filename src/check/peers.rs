@@ -1,4 +1,4 @@
-//! `PeerAuthentications` that Istio does not read, because an older one is for the same pods.
+//! Finds `PeerAuthentications` that Istio ignores, because an older one selects the same pods.
 
 use crate::command::kubectl;
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,7 +40,7 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
         let policies = Policies { all: &values, root_namespace: root };
         pairs.extend(shadowed(&policies.without_selector(namespace)));
         for own in values.iter().filter(|policy| !selector(policy).is_empty()) {
-            // Pods that have just the labels of the selector, there or not.
+            // Pods with exactly the labels of the selector, whether they exist or not.
             pairs.extend(shadowed(&policies.with_selector(namespace, &own["spec"]["selector"]["matchLabels"])));
         }
         for pod in look.in_namespace(&kinds::POD, namespace) {
@@ -50,7 +50,7 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
     pairs.into_iter().map(|(namespace, name, by)| finding(&namespace, &name, &by)).collect()
 }
 
-/// The policies that are not read, each with the one that is.
+/// The policies that are ignored, each with the effective one.
 fn shadowed(oldest_first: &[&Value]) -> Vec<(String, String, String)> {
     let Some((first, rest)) = oldest_first.split_first() else { return Vec::new() };
     let by = PolicyRef::parse(first);

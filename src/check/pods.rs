@@ -1,4 +1,4 @@
-//! Pods of Gloo's namespace, by glooctl's conditions.
+//! Checks the pods in Gloo's namespace by the conditions that glooctl uses.
 
 use super::{Check, Finding, Look, codes};
 use crate::command::{flag, kubectl};
@@ -14,7 +14,7 @@ pub(super) const CHECK: Check = Check {
     run,
 };
 
-/// The condition, and what is wrong where it does not hold; the first says most.
+/// Each condition, with the text if it is not met. The first one that is not met is the most specific.
 const CONDITIONS: [(&str, &str); 4] = [
     ("PodScheduled", "is not scheduled"),
     ("Initialized", "is not initialized"),

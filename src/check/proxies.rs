@@ -1,4 +1,4 @@
-//! The gateway proxies: one that runs at least, and the Proxy objects that Gloo makes for them.
+//! Checks the gateway proxies: at least one must run. Also checks the Proxy objects that Gloo creates for them.
 
 use super::statuses::of_object;
 use super::{Check, Finding, Look, codes};

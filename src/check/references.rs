@@ -1,4 +1,4 @@
-//! References between objects: where a route leads, and what else an object names.
+//! Checks references between objects: the destinations of routes, and other objects that options name.
 
 use std::ops::Not as _;
 
@@ -52,8 +52,9 @@ fn routes(look: &Look<'_>) -> Vec<Finding> {
     found
 }
 
-/// A destination that is not there. The namespace that an Upstream's lacks Gloo fills in with the holder's, and no other's
-/// (`routeVisitor.visit`, `projects/gateway/pkg/translator/converter.go`): the rest is not found without one.
+/// A destination that does not exist. Gloo uses the holder's namespace only for an Upstream
+/// without one (`routeVisitor.visit`, `projects/gateway/pkg/translator/converter.go`).
+/// Other objects are not found without a namespace.
 fn dangling(look: &Look<'_>, object: &Object, destination: &RouteDestination) -> Option<Finding> {
     let home = &object.reference.namespace;
     let (code, kind, namespace, name): (&'static Code, &'static Kind, _, _) = match &destination.target {
@@ -92,7 +93,8 @@ fn near(look: &Look<'_>, kind: &'static Kind, namespace: &str, name: &str) -> Op
     (!near.is_empty()).then(|| format!("near: {}", near.join(", ")))
 }
 
-/// A delegation by labels alone, in the holder's namespace or those it names, that selects no `RouteTable`.
+/// A delegation by labels, in the holder's namespace or the listed ones, that selects no `RouteTable`. Selectors with
+/// expressions are not evaluated.
 fn selects_nothing(
     look: &Look<'_>,
     object: &Object,
@@ -124,7 +126,7 @@ fn named(path: String, kind: &'static Kind, reference: &Value) -> Option<Named> 
     (!named.name.is_empty()).then_some(named)
 }
 
-/// What options name, wherever they stand: `configRef` of extauth, rate limits, and options kept apart.
+/// Collects the references in options at any depth: `configRef` of extauth, rate limits, and separate option objects.
 fn references(value: &Value, path: &str, found: &mut Vec<Named>) {
     match value {
         Value::Object(map) => {
@@ -139,7 +141,7 @@ fn references(value: &Value, path: &str, found: &mut Vec<Named>) {
                         list(&inner["refs"], &format!("{path}.refs"), &kinds::RATE_LIMIT_CONFIG, found);
                     }
                     "optionsConfigRefs" => {
-                        // A virtual host's are VirtualHostOptions, a route's RouteOptions.
+                        // In a virtual host these are VirtualHostOptions, in a route RouteOptions.
                         let is_host = path.ends_with("virtualHost.optionsConfigRefs");
                         let kind: &'static Kind =
                             if is_host { &kinds::VIRTUAL_HOST_OPTION } else { &kinds::ROUTE_OPTION };
@@ -172,7 +174,7 @@ fn missing(look: &Look<'_>, object: &Object, named: &Named) -> Option<Finding> {
     })
 }
 
-/// The Secrets of TLS settings. Of Secrets nothing but names is read.
+/// Checks the Secrets in TLS settings. Only the names of Secrets are read.
 fn secrets(look: &Look<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     for kind in [&kinds::UPSTREAM, &kinds::VIRTUAL_SERVICE, &kinds::GATEWAY] {

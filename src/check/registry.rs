@@ -1,11 +1,11 @@
-//! Every check, in the order of its line: glooctl's first.
+//! Every check, in the order of the output. Those of glooctl come first.
 
 use super::{
     Check, auto_mtls, certificates, control_plane, deployments, discovery, exposure, gateway_api, helm, injection,
     mtls, peers, pods, proxies, references, settings, sidecars, stale, statuses,
 };
 
-/// The checks.
+/// All checks.
 pub const CHECKS: &[Check] = &[
     deployments::CHECK,
     pods::CHECK,
@@ -39,7 +39,7 @@ pub const CHECKS: &[Check] = &[
     peers::CHECK,
 ];
 
-/// Whether a word of `--exclude` means a check: glooctl's `proxies` are their Envoys' statistics as well.
+/// Whether a word of `--exclude` names a check. As in glooctl, `proxies` also excludes the Envoy statistics.
 #[must_use]
 pub(crate) fn is_named(check: &Check, word: &str) -> bool {
     check.word == word || (word == proxies::CHECK.word && check.word == control_plane::ENVOYS.word)

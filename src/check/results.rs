@@ -1,33 +1,33 @@
-//! What a whole run came to: the one value that every format is made of.
+//! The result of a whole run. All output formats are based on it.
 
 use super::{Finding, Ran, Severity};
 use crate::model::Unknown;
 
-/// Which findings end a run with a code of their own.
+/// Which findings set the exit code of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Threshold {
-    /// This severity and what weighs more.
+    /// This severity and higher ones.
     pub severity: Severity,
-    /// Whether a check that could not see counts as well.
+    /// Whether unknown results count as well.
     pub unknown: Unseen,
 }
 
-/// What a check that could not see everything is to the threshold.
+/// How the threshold treats a check that could not read everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unseen {
     Passes,
     Fails,
 }
 
-/// The results.
+/// The results of all checks.
 pub(crate) struct Results {
     pub ran: Vec<Ran>,
     pub threshold: Threshold,
-    /// How many documents of the manifests could not be read.
+    /// Number of documents in the manifests that could not be read.
     pub unread: usize,
 }
 
-/// What a check's line says.
+/// The status in the line of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum CheckStatus {
     Ok,
@@ -35,15 +35,15 @@ pub(crate) enum CheckStatus {
         errors: usize,
         warnings: usize,
     },
-    /// Something could not be seen, and in what could nothing was found.
+    /// Something could not be read, and nothing was found in the rest.
     Unknown,
-    /// Nothing was found in the files, and nothing else was looked at.
+    /// Nothing was found in the files, and nothing else was read.
     NothingInFiles,
     Skipped,
 }
 
 impl std::fmt::Display for CheckStatus {
-    /// glooctl's words where it has them.
+    /// Uses the same words as glooctl, where it has them.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Ok => f.write_str("OK"),
@@ -57,7 +57,7 @@ impl std::fmt::Display for CheckStatus {
     }
 }
 
-/// What the line of a check says.
+/// The status of a check.
 #[must_use]
 pub(crate) fn status(ran: &Ran) -> CheckStatus {
     let (errors, warnings) = (ran.count(Severity::Error), ran.count(Severity::Warning));
@@ -74,7 +74,7 @@ pub(crate) fn status(ran: &Ran) -> CheckStatus {
 }
 
 impl Results {
-    /// The checks that had something to look at.
+    /// The checks that had objects to check.
     pub(crate) fn shown(&self) -> impl Iterator<Item = &Ran> {
         self.ran.iter().filter(|ran| match status(ran) {
             CheckStatus::Skipped => false,
@@ -83,23 +83,23 @@ impl Results {
         })
     }
 
-    /// Everything that was found, check by check.
+    /// All findings, check by check.
     pub(crate) fn findings(&self) -> impl Iterator<Item = &Finding> {
         self.ran.iter().flat_map(|ran| &ran.findings)
     }
 
-    /// What was left out, each with the reason.
+    /// The suppressed findings, each with the reason.
     pub(crate) fn suppressed(&self) -> impl Iterator<Item = &(Finding, String)> {
         self.ran.iter().flat_map(|ran| &ran.suppressed)
     }
 
-    /// How many findings are of a severity.
+    /// Number of findings of a severity.
     #[must_use]
     pub(crate) fn count(&self, severity: Severity) -> usize {
         self.ran.iter().map(|ran| ran.count(severity)).sum()
     }
 
-    /// What could not be seen, each reason once with the checks that it concerns.
+    /// What could not be read. Each reason is listed once, with the checks that it affects.
     #[must_use]
     pub(crate) fn unknown(&self) -> Vec<(&Unknown, Vec<&'static str>)> {
         let mut all: Vec<(&Unknown, Vec<&'static str>)> = Vec::new();
@@ -114,13 +114,14 @@ impl Results {
         all
     }
 
-    /// Whether all could be seen.
+    /// Whether everything could be read.
     #[must_use]
     pub(crate) fn is_whole(&self) -> bool {
         self.unread == 0 && self.unknown().is_empty()
     }
 
-    /// What is worth saying of checks that had nothing to check, each sentence once; glooctl's words where it has them.
+    /// Messages about checks that had nothing to check, each once.
+    /// They use the same words as glooctl, where it has them.
     #[must_use]
     pub(crate) fn messages(&self) -> Vec<String> {
         let mut all: Vec<String> = Vec::new();
@@ -138,7 +139,7 @@ impl Results {
         all
     }
 
-    /// Whether a finding is at the threshold or over it.
+    /// Whether a finding reaches the threshold.
     #[must_use]
     pub(crate) fn fails(&self) -> bool {
         let is_over = |finding: &Finding| finding.code.severity <= self.threshold.severity;

@@ -1,4 +1,4 @@
-//! Gloo's Settings: there, and not rejected.
+//! Checks that Gloo's Settings exist and are not rejected.
 
 use super::statuses::of_object;
 use super::{Check, Finding, Look, codes};

@@ -1,4 +1,4 @@
-//! The sidecars of the gateway proxies and the cluster in their bootstrap: all of it, or none.
+//! Checks that the gateway proxies have both the sidecars and the cluster in their bootstrap, or neither.
 
 use super::{Check, Finding, Look, codes};
 use crate::command::{CommandLine, gloo_rs};
@@ -27,7 +27,7 @@ fn run(look: &Look<'_>) -> Vec<Finding> {
     gateways.filter_map(|proxy| Some(check_proxy(proxy, &known(look, proxy)?)?.hint(hint(look, proxy)))).collect()
 }
 
-/// What is there of the sidecars; none where the bootstrap was not seen or cannot be read.
+/// The state of the sidecars. `None` if the bootstrap is unknown or cannot be read.
 pub(super) fn known(look: &Look<'_>, proxy: &GatewayProxy) -> Option<SidecarState> {
     if proxy.bootstrap.is_none() && look.world.snapshot.unknown_in(&kinds::CONFIG_MAP, look.gloo()).is_some() {
         return None;
@@ -42,7 +42,7 @@ pub(super) fn known(look: &Look<'_>, proxy: &GatewayProxy) -> Option<SidecarStat
     }
 }
 
-/// Whether a proxy has nothing of Istio's. Where xDS itself goes through the cluster, the cluster proves nothing.
+/// Whether a proxy has no part of Istio. If xDS itself uses the cluster, the cluster does not count as a part.
 pub(super) fn is_without(proxy: &GatewayProxy, state: &SidecarState) -> bool {
     let no_istio_proxy = state.lacks(&SidecarPart::Container(ISTIO_PROXY));
     match makers(proxy).gloo_mtls {
@@ -62,7 +62,7 @@ fn check_proxy(proxy: &GatewayProxy, state: &SidecarState) -> Option<Finding> {
             &codes::CLUSTER_WITHOUT_SIDECARS,
             "the bootstrap has gateway_proxy_sds, but the pods have neither sds nor istio-proxy".into(),
         ),
-        // Volumes alone do nothing.
+        // Volumes alone have no effect.
         (false, false, false) => return None,
         (true, true, false) => finding(
             &codes::SIDECARS_WITHOUT_CLUSTER,
@@ -92,7 +92,7 @@ fn hint(look: &Look<'_>, proxy: &GatewayProxy) -> CommandLine {
     if makers(proxy).chart_sidecars {
         return gloo_rs("upgrade-values");
     }
-    // What uses a control plane stays with it.
+    // A gateway that uses a control plane keeps it.
     let inject = gloo_rs("istio inject").with("-n", &reference.namespace).with("--name", &reference.name);
     if current_address(proxy).is_some() { inject } else { look.with_revision(inject, proxy) }
 }

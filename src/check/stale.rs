@@ -1,4 +1,4 @@
-//! Pods that are not what their namespace's label makes of new ones.
+//! Finds pods that differ from what their namespace's label would give a new pod.
 
 use crate::command::kubectl;
 use std::collections::BTreeMap;
@@ -70,8 +70,8 @@ fn finding(namespace: &str, message: String) -> Finding {
         .hint(kubectl("rollout restart deployments -n").value(namespace))
 }
 
-/// Whether the injector was not there when the pod was made: it has no sidecar and nothing says it should not. Pods of
-/// `DaemonSets`, which may be on their node's network, and of Jobs, which end, are nobody's surprise.
+/// Whether the injector was not active when the pod was created: it has no sidecar, and nothing opts it out. Pods of
+/// `DaemonSets`, which may use the host network, and of Jobs, which end, do not count.
 fn lacks_sidecar(pod: &Value) -> bool {
     let metadata = &pod["metadata"];
     let owners = metadata["ownerReferences"].as_array().into_iter().flatten();

@@ -1,11 +1,11 @@
-//! What Gloo made of its objects: rejected, accepted with warnings, not taken up.
+//! Checks the status that Gloo gives its objects: rejected, accepted with warnings, or missing.
 
 use serde_json::Value;
 
 use super::{Check, Code, Finding, Look, codes};
 use crate::model::{Kind, Object, kinds};
 
-/// Every code that a status gives.
+/// Every code for a status.
 const CODES: &[&Code] = &[&codes::REJECTED, &codes::WARNED, &codes::UNSEEN];
 const WITHOUT_UNSEEN: &[&Code] = &[&codes::REJECTED, &codes::WARNED];
 
@@ -49,7 +49,7 @@ fn of_kind(look: &Look<'_>, kind: &'static Kind) -> Vec<Finding> {
         .collect()
 }
 
-/// Gloo writes no status to what nothing refers to.
+/// Checks kinds without the code for a missing status, because Gloo writes no status to unused objects.
 fn of_kind_that_may_be_unused(look: &Look<'_>, kind: &'static Kind) -> Vec<Finding> {
     if look.skips_absent(kind) {
         return Vec::new();
@@ -57,7 +57,7 @@ fn of_kind_that_may_be_unused(look: &Look<'_>, kind: &'static Kind) -> Vec<Findi
     look.watched(kind).into_iter().filter_map(|object| of_object(object, look.gloo())).collect()
 }
 
-/// Gloo reads Gateways in its own namespace alone, unless Settings say otherwise.
+/// Checks Gateways. Gloo reads them only in its own namespace, unless Settings say otherwise.
 fn gateways(look: &Look<'_>) -> Vec<Finding> {
     if look.skips_absent(&kinds::GATEWAY) {
         return Vec::new();
@@ -70,7 +70,8 @@ fn gateways(look: &Look<'_>) -> Vec<Finding> {
     gateways.into_iter().filter_map(|object| of_object(object, look.gloo()).or_else(|| unseen(object))).collect()
 }
 
-/// What Gloo wrote to an object, if it is no praise. Several installations may have written; ours counts if it did.
+/// The problem that Gloo reports in an object's status, if any. If
+/// several installations have written a status, ours is preferred.
 pub(super) fn of_object(object: &Object, gloo: &str) -> Option<Finding> {
     let status = &object.value["status"];
     let by_namespace = status["statuses"].as_object();
@@ -90,7 +91,7 @@ pub(super) fn of_object(object: &Object, gloo: &str) -> Option<Finding> {
     Some(Finding::new(code, &object.reference, format!("{words} by {reporter}: {}", flat(reason))).details(children))
 }
 
-/// Gloo's reasons have lines and bullets of their own.
+/// Joins the lines of a reason. Gloo's reasons contain line breaks and bullets.
 fn flat(reason: &str) -> String {
     reason.split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -101,7 +102,7 @@ enum State {
     Other,
 }
 
-/// As a word, or as the number of Gloo's enumeration (`core.solo.io`, `Status.State`).
+/// Parses the state: a word, or a number of Gloo's enumeration (`core.solo.io`, `Status.State`).
 fn state(state: &Value) -> Option<State> {
     let word = match state {
         Value::String(word) => word.to_ascii_lowercase(),
@@ -119,7 +120,7 @@ fn state(state: &Value) -> Option<State> {
     })
 }
 
-/// An object without any status. A manifest has none, and that says nothing.
+/// The finding for an object without a status. A manifest never has one, so that is no problem.
 fn unseen(object: &Object) -> Option<Finding> {
     let status = &object.value["status"];
     let has_one =

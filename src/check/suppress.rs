@@ -1,10 +1,10 @@
-//! Findings that somebody decided to live with: by code and object, with a reason, and perhaps until a day.
+//! Suppressed findings: by code and object, with a reason and an optional expiry date.
 
 use serde_json::Value;
 
 use super::{Finding, Ran, codes};
 
-/// One decision.
+/// One suppression.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Suppression {
     pub code: String,
@@ -12,14 +12,14 @@ pub(crate) struct Suppression {
     namespace: Option<String>,
     name: Option<String>,
     pub reason: String,
-    /// `2026-12-31`: the last day on which it holds.
+    /// The last day on which it is valid, such as `2026-12-31`.
     pub expires: Option<String>,
 }
 
-/// Reads the file's document: `suppress:` and a list.
+/// Reads the document of the file: `suppress:` and a list.
 ///
 /// # Errors
-/// What is wrong with which item.
+/// What is wrong, and in which item.
 pub(crate) fn parse(document: &Value) -> Result<Vec<Suppression>, String> {
     let Some(fields) = document.as_object() else { return Err("it has no key suppress".into()) };
     if let Some(key) = fields.keys().find(|key| *key != "suppress") {
@@ -78,16 +78,16 @@ fn is_day(text: &str) -> bool {
         && in_range(month, 12) && in_range(day, 31))
 }
 
-/// What became of the decisions.
+/// How the suppressions were used.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Used {
-    /// Those that hold no more: they leave nothing out.
+    /// Expired suppressions, which have no effect.
     pub expired: Vec<Suppression>,
-    /// Those that nothing was found for.
+    /// Suppressions that matched no finding.
     pub unused: Vec<Suppression>,
 }
 
-/// Takes what is suppressed out of the findings. `today` as `2026-12-31`.
+/// Moves suppressed findings out of the results. `today` is a date such as `2026-12-31`.
 pub(crate) fn apply(suppressions: &[Suppression], today: &str, ran: &mut [Ran]) -> Used {
     let mut used = vec![false; suppressions.len()];
     for ran in ran {
@@ -122,7 +122,7 @@ impl Suppression {
             && fits(&self.name, &object.name)
     }
 
-    /// `GRS101 Upstream shop/legacy-*`
+    /// The suppression as one line: `GRS101 Upstream shop/legacy-*`.
     #[must_use]
     pub(crate) fn shown(&self) -> String {
         let part = |pattern: &Option<String>| pattern.clone().unwrap_or_else(|| "*".to_owned());
@@ -130,8 +130,8 @@ impl Suppression {
     }
 }
 
-/// Whether a text is like a pattern, in which `*` is any text. Each `*` is tried once from the left, so that no pattern
-/// takes long.
+/// Whether a text matches a pattern, in which `*` is any text. Each
+/// `*` is tried once from the left, so that no pattern takes long.
 fn is_like(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();

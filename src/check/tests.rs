@@ -1,4 +1,4 @@
-//! Every finding, where it is and where it must not be: one thing broken in a world that is in order.
+//! Tests every finding, where it must and must not appear: each test breaks one thing in a world without problems.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,7 +27,7 @@ fn kinds() -> Vec<&'static Kind> {
     kinds
 }
 
-/// What the API server's controller makes of the Services and their pods.
+/// The `EndpointSlice`s that the controller would create for the Services and their pods.
 fn endpoint_slices(objects: &[Value]) -> Vec<Value> {
     let of = |kind: &'static str| objects.iter().filter(move |object| object["kind"] == kind);
     let slice = |service: &Value| {

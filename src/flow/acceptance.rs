@@ -1,4 +1,4 @@
-//! `--wait`: objects whose change is made, kept back until it is known what became of it.
+//! `--wait`: collects changed objects until their effect is known.
 
 use std::cell::RefCell;
 
@@ -19,32 +19,32 @@ use crate::plan::outcome::Row;
 use crate::render::text::{count, seconds};
 use crate::verify::acceptance;
 
-/// The lines of objects whose effect is waited for, in the order in which they were changed.
+/// The result lines of objects whose effect is waited for, in the order of the changes.
 #[derive(Default)]
 pub(super) struct Held(RefCell<Vec<Line>>);
 
 struct Line {
     row: Row,
     wanted: Wanted,
-    /// The object as it was, of which nothing but the status is left.
+    /// The object before the change, reduced to its status.
     before: Value,
 }
 
 impl Held {
-    /// Whether the object's line has to wait. What was so already is waited for as well: a run before this one may have
-    /// been ended while it waited.
+    /// Returns whether the result line of the object is held until the effect is known. Objects that already had the
+    /// wanted state are held too, because an earlier run may have ended while it waited.
     pub(super) fn takes(patience: Patience, settled: &Settled) -> bool {
         patience == Patience::Wait && settled.row.outcome.is_answer()
     }
 
-    /// Keeps a line back.
+    /// Holds a result line.
     pub(super) fn keep(&self, row: Row, before: &Object, plan: &dyn PerObject) {
         let wanted = plan.expects(before).expect("only commands whose effect can be seen have --wait");
         let before = json!({"status": before.value["status"]});
         self.0.borrow_mut().push(Line { row, wanted, before });
     }
 
-    /// Waits for all of them together and reports each.
+    /// Waits for the effect of all held objects together and reports each.
     pub(super) async fn release(
         &self,
         session: &Session,

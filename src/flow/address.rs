@@ -1,4 +1,4 @@
-//! `proxy url`, `proxy address`: the Service first, and only what its answer needs after it.
+//! `proxy url`, `proxy address`: reads the Service first, then only what the answer needs.
 
 use crate::flow::session;
 use std::time::Duration;
@@ -20,9 +20,9 @@ use crate::render;
 use crate::render::pending::{self, Events};
 use crate::text::nearest;
 
-/// The Services of proxies that a Gateway of the Kubernetes Gateway API has.
+/// The label on proxy Services that belong to a Gateway of the Kubernetes Gateway API.
 const GATEWAY_LABEL: &str = "gateway.networking.k8s.io/gateway-name";
-/// Nodes read at once: each request is a TLS handshake of its own.
+/// Number of nodes read at the same time. Each request is a separate TLS handshake.
 const NODES_AT_ONCE: usize = 8;
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
@@ -30,7 +30,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Finds the addresses and prints them.
 ///
 /// # Errors
-/// Why there is none, or none yet.
+/// There is no address, or there is none yet.
 pub(super) async fn print(task: &ProxyTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     report.field("addresses", Value::Array(Vec::new()));
     let session = session::open(global, report).await?;
@@ -52,10 +52,10 @@ pub(super) async fn print(task: &ProxyTask, global: &Global, report: &mut Report
     }
 }
 
-/// The address as it is now.
+/// Finds the current address.
 ///
 /// # Errors
-/// Why there is none, or none yet.
+/// There is no address, or there is none yet.
 pub(super) async fn find(
     session: &Session,
     target: &ProxyTarget,
@@ -118,7 +118,7 @@ impl Look<'_> {
         Err(failure)
     }
 
-    /// A Gateway stands in any namespace: its Service has a name that nothing else has.
+    /// Finds the Service of a Gateway. The Gateway may be in any namespace, so the search is by the Service's name.
     async fn of_gateway(&self, gateway: &str, service: &str) -> Result<Object, Failure> {
         let query = Query { fields: format!("metadata.name={service}"), ..Query::default() };
         let mut found = self.session.list_all(&kinds::SERVICE, Scope::All, query).await.map_err(|error| {
@@ -152,7 +152,7 @@ impl Look<'_> {
             .hint(flag("--gateway").text(" is a Gateway of the Kubernetes Gateway API; --name is any gateway proxy"))
     }
 
-    /// Reads until what was read decides.
+    /// Reads objects until they are enough to decide on the address.
     async fn decide(&self, service: &Object) -> Result<State, Failure> {
         let (mut pods, mut nodes): (Option<Vec<Value>>, Option<Vec<Value>>) = (None, None);
         loop {
@@ -174,7 +174,7 @@ impl Look<'_> {
         }
     }
 
-    /// Those of the nodes that there are: one may go while its pods are still listed.
+    /// Reads the nodes that exist. A node may be deleted while its pods are still listed.
     async fn nodes(&self, names: &[String]) -> Result<Vec<Value>, Failure> {
         stream::iter(names)
             .map(|name| self.session.get(&kinds::NODE, "", name))
@@ -196,7 +196,7 @@ impl Look<'_> {
             let again = async { self.decide(&self.named(&pending.service).await?).await };
             match tokio::time::timeout_at(end, again).await {
                 Ok(Ok(State::Pending(still))) => pending = still,
-                // An API server that restarts in a wait of minutes does not end it.
+                // An API server that restarts does not end a wait of several minutes.
                 Ok(Err(Failure { exit: Exit::NoAnswer, .. })) => {}
                 Ok(done) => return done,
                 Err(_) => break,

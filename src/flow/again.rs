@@ -1,10 +1,11 @@
-//! Commands as lines to copy: the same Gloo, the same wishes. The report adds the cluster and the identity.
+//! Builds commands for the operator to copy, with the same Gloo installation and the same options. The report adds the
+//! cluster and the identity.
 
 use crate::command::{CommandLine, gloo_rs};
 use crate::options::{Consent, Global};
 use crate::plan::PerObject;
 
-/// The command with the namespaces that were typed; only this program's own have them.
+/// Adds the namespaces from the command line. Only commands of this program take them.
 pub(super) fn scoped(command: CommandLine, global: &Global) -> CommandLine {
     let command = match &global.namespace {
         Some(namespace) if command.is_ours() => command.with("-n", namespace),
@@ -13,7 +14,7 @@ pub(super) fn scoped(command: CommandLine, global: &Global) -> CommandLine {
     in_gloo(command, global)
 }
 
-/// The same of a command that has a namespace of its own.
+/// Adds only `--gloo-namespace`, for a command that has a namespace of its own.
 pub(super) fn in_gloo(command: CommandLine, global: &Global) -> CommandLine {
     match &global.gloo_namespace {
         Some(namespace) if command.is_ours() => command.with("--gloo-namespace", namespace),
@@ -21,10 +22,10 @@ pub(super) fn in_gloo(command: CommandLine, global: &Global) -> CommandLine {
     }
 }
 
-/// The one that takes only what failed, up to the names: `gloo-rs istio enable-mtls -n shop -u`.
+/// The command that selects only the failed objects, without their names: `gloo-rs istio enable-mtls -n shop -u`.
 pub(super) fn command(plan: &dyn PerObject, global: &Global) -> CommandLine {
     let command = scoped(gloo_rs(plan.words().command), global);
-    // --force is about what a sweep skips; a name is taken anyway.
+    // `--force` overrides what a bulk run skips. A named object is changed without it.
     let command = plan.words().flags.iter().fold(command, |command, flag| command.fixed(flag));
     let is_asked = !plan.risks().is_empty() && global.consent == Consent::Given;
     let command = if is_asked { command.fixed("--yes") } else { command };

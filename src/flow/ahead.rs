@@ -1,4 +1,4 @@
-//! Pages of a list, one read ahead of the work on its objects.
+//! Reads the pages of a list one page ahead of the work on its objects.
 
 use std::pin::pin;
 
@@ -9,8 +9,8 @@ use tokio::sync::mpsc;
 use crate::kube;
 use crate::model::{Kind, Object};
 
-/// What reads the pages, to be polled beside the work, and the objects of them: while one page is worked on, the next
-/// is read, and no further one.
+/// Returns the future that reads the pages, to be polled together with the work, and the stream of their objects. While
+/// one page is processed, only the next one is read.
 pub(super) fn ahead<'p>(
     mut pages: kube::Pages<'p>,
     kind: &'static Kind,
@@ -32,7 +32,7 @@ pub(super) fn ahead<'p>(
     (reading, objects)
 }
 
-/// The work, and what has to go on beside it for as long as it takes.
+/// Runs `work` to its end and polls `support` for as long as that takes.
 pub(super) async fn beside<T>(support: impl Future<Output = ()>, work: impl Future<Output = T>) -> T {
     let (mut support, mut work) = (pin!(support.fuse()), pin!(work));
     loop {

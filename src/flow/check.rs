@@ -1,4 +1,4 @@
-//! `check`: what is wrong, or will be, as lines, as a document, or as what CI servers read.
+//! `check`: reports problems as lines, as a document, or in the formats that CI servers read.
 
 use crate::flow::session;
 use std::collections::BTreeSet;
@@ -27,14 +27,14 @@ use crate::render::text::count;
 use crate::render::{findings, junit, sarif};
 use crate::text::nearest;
 
-/// glooctl's sentences where it may not forward ports.
+/// The lines that glooctl prints when it may not forward ports.
 const READ_ONLY: &str = "Warning: checking proxies with port forwarding is disabled";
 const READ_ONLY_XDS: &str = "Warning: checking xds with port forwarding is disabled";
 
-/// Checks, or explains a code.
+/// Runs the checks, or explains a code.
 ///
 /// # Errors
-/// What keeps the run from looking at anything.
+/// Nothing could be checked.
 pub(super) fn run(task: &CheckCommand, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let task = match task {
         CheckCommand::Run(task) => task,
@@ -63,7 +63,7 @@ pub(super) fn run(task: &CheckCommand, global: &Global, report: &mut Report<'_>)
 struct Run<'r> {
     task: &'r CheckTask,
     global: &'r Global,
-    /// Where Gloo is installed: glooctl's `-n`.
+    /// The namespace where Gloo is installed: `-n` of glooctl.
     gloo: &'r str,
     checks: Vec<&'static OneCheck>,
     suppressions: Vec<Suppression>,
@@ -95,7 +95,7 @@ impl<'r> Run<'r> {
         }
     }
 
-    /// The manifests; what cannot be read of them is said.
+    /// Reads the manifests and reports what cannot be read.
     fn files(&self, paths: &[PathBuf], namespace: &str, report: &mut Report<'_>) -> Result<OfFiles, Failure> {
         let kinds = checked::kinds_of(&self.checks);
         let of_cluster = [&kinds::NAMESPACE, &kinds::MUTATING_WEBHOOK, &kinds::KUBE_GATEWAY_CLASS];
@@ -201,7 +201,7 @@ impl<'r> Run<'r> {
     }
 }
 
-/// A namespace that is mistyped has nothing wrong in it.
+/// Fails if a given namespace does not exist. A mistyped namespace would otherwise have no findings.
 fn there(snapshot: &Snapshot, typed: &[String]) -> Result<(), Failure> {
     let is_missing = |name: &&String| matches!(snapshot.find(&kinds::NAMESPACE, "", name), Found::NotThere);
     let Some(missing) = typed.iter().find(is_missing) else { return Ok(()) };
@@ -212,7 +212,7 @@ fn there(snapshot: &Snapshot, typed: &[String]) -> Result<(), Failure> {
     Err(if near.is_empty() { failure } else { failure.detail(format!("near: {}", near.join(", "))) })
 }
 
-/// The namespaces that Gloo watches, as far as they were asked for; none: all.
+/// The namespaces that Gloo watches, limited to those given on the command line. `None` means all.
 fn watched(snapshot: &Snapshot, gloo: &str, typed: &[String]) -> Result<Option<BTreeSet<String>>, Failure> {
     let settings = snapshot.find(&kinds::SETTINGS, gloo, "default").object();
     let watched = settings.and_then(|settings| dangling::watched(&settings.value));
@@ -233,7 +233,7 @@ fn watched(snapshot: &Snapshot, gloo: &str, typed: &[String]) -> Result<Option<B
     }
 }
 
-/// Prints what came of it, in the format that was asked for.
+/// Prints the results in the requested format.
 fn finish(results: &Results, failure: Option<&Failure>, format: Format, report: &mut Report<'_>) {
     if results.fails() {
         report.ends(Exit::WouldChange);

@@ -1,4 +1,4 @@
-//! Asking before what is risky.
+//! Asks for confirmation before risky changes.
 
 use super::interrupt::UNTOUCHED;
 use super::report::Report;
@@ -7,10 +7,10 @@ use crate::error::{Exit, Failure, Reason};
 use crate::options::{Consent, Global};
 use crate::ui::{self, Ui};
 
-/// Asks on the terminal whether to go on with `risks`; nothing risky is not asked about.
+/// Asks on the terminal whether to go on with `risks`. Without risks it does not ask.
 ///
 /// # Errors
-/// Nobody said yes: usage, exit 2, or Ctrl-C; and nothing was changed.
+/// The answer was not yes (usage error, exit 2), or Ctrl-C was pressed. Nothing was changed.
 pub(super) async fn ask(
     act: &str,
     risks: &[String],
@@ -28,7 +28,7 @@ pub(super) async fn ask(
             .detail(format!("nothing changed in {place}"))
             .hint(flag("--dry-run").text(" and --diff show what would change")));
     }
-    // On a thread of its own, for what is read from a terminal cannot be given up.
+    // Uses a separate thread, because a read from a terminal cannot be cancelled.
     let answer = tokio::task::spawn_blocking(ui::answer);
     match report.interrupts().until_signal(async { Ok(answer.await.unwrap_or(None)) }).await {
         Ok(Some(true)) => Ok(()),

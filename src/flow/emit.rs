@@ -1,4 +1,4 @@
-//! Where edited manifests go: stdout as a filter, stdout as the changed files, or into their files.
+//! Writes edited manifests: one file to stdout, the changed files to stdout, or each file in place.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -15,10 +15,10 @@ use crate::options::{FilesDestination, Preview};
 use crate::render::diff::{self, Secrets};
 use crate::render::text::STDIN;
 
-/// What a file is said to have has it on stdout alone.
+/// The status line for files whose edited text is only on stdout.
 const ON_STDOUT: &str = "printed to stdout, no file changed: --write changes the files";
 
-/// A text and the changes to it.
+/// A text and the edits to it.
 pub(super) struct Edited<'t> {
     pub text: &'t SourceText,
     pub splices: Vec<Splice>,
@@ -41,35 +41,35 @@ impl Edited<'_> {
     }
 }
 
-/// What is kept until every file was planned.
+/// The edited manifests, kept until every file is planned.
 pub(super) enum Emit {
     Nothing,
-    /// One file or stdin is a filter: all of it comes out.
+    /// One file or stdin: prints the whole text, like a filter.
     Whole(Filtered),
-    /// Of several files those that changed come out; only their splices are kept, so they are read again.
+    /// Several files: prints only those that changed. Only their splices are kept, so the files are read again.
     Changed(Changed),
     InPlace(Staging),
 }
 
-/// All of one file or of stdin.
+/// The whole text of one file or of stdin.
 #[derive(Default)]
 pub(super) struct Filtered {
     text: String,
-    /// Whether it is another than its file has.
+    /// Whether the text differs from the file.
     differs: bool,
 }
 
-/// Edited files, and what is put into them: the same few texts again and again.
+/// The edited files and a set of the inserted texts, which are often the same.
 #[derive(Default)]
 pub(super) struct Changed {
     files: Vec<Kept>,
     texts: HashSet<Rc<str>>,
 }
 
-/// An edited file as little as it takes to make it again.
+/// What is needed to build an edited file again.
 struct Kept {
     name: String,
-    /// The text itself where it cannot be read again: stdin.
+    /// Where the text comes from. The text itself is kept if it cannot be read again (stdin).
     source: Source,
     print: Print,
     splices: Box<[(Range<usize>, Rc<str>)]>,
@@ -81,7 +81,7 @@ enum Source {
 }
 
 impl Emit {
-    /// What the command line asks for.
+    /// Chooses the output for the command line.
     pub(super) fn choose(preview: Preview, destination: FilesDestination, is_single: bool) -> Self {
         match (preview.is_on(), destination) {
             (true, _) => Self::nothing(),
@@ -91,15 +91,15 @@ impl Emit {
         }
     }
 
-    /// A preview.
+    /// The output of a preview: nothing.
     pub(super) fn nothing() -> Self {
         Self::Nothing
     }
 
-    /// Keeps what became of a text.
+    /// Keeps an edited text.
     ///
     /// # Errors
-    /// Its file or its directory cannot be written.
+    /// The file or its directory cannot be written.
     pub(super) fn keep(&mut self, edited: &Edited) -> Result<(), Failure> {
         match self {
             Self::Nothing => Ok(()),
@@ -122,10 +122,10 @@ impl Emit {
         }
     }
 
-    /// Prints or writes.
+    /// Prints or writes the edited texts.
     ///
     /// # Errors
-    /// A file changed meanwhile, or a rename failed part-way.
+    /// A file changed meanwhile, or a rename failed after others had succeeded.
     pub(super) fn commit(self, report: &mut Report<'_>) -> Result<(), Failure> {
         match self {
             Self::Nothing => Ok(()),
@@ -138,7 +138,8 @@ impl Emit {
                 Ok(())
             }
             Self::Changed(Changed { files, .. }) => {
-                // Everything is there again before anything is printed: half a stream must not be applied.
+                // Every file is read again before the first is printed,
+                // because an incomplete stream must not be applied.
                 files.iter().try_for_each(|kept| kept.text().map(drop))?;
                 for kept in &files {
                     let text = kept.text()?;
@@ -211,7 +212,7 @@ impl Kept {
     }
 }
 
-/// A commit that stopped: half done if a file is new already and cannot be rolled back.
+/// The failure of a commit that stopped. It is half done if a file was replaced and cannot be rolled back.
 fn halted(halted: Halted) -> Failure {
     let Halted { done, rolled_back, not_done, mut failure } = halted;
     if done.is_empty() && rolled_back == 0 {

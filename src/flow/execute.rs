@@ -1,5 +1,5 @@
-//! The one executor of plans: changes are previewed, or asked about, tried, written, waited for, and rolled back where
-//! one fails.
+//! The executor of plans. It previews changes, or asks for confirmation, tries them as a dry run, writes them and waits
+//! for rollouts. If one fails, it rolls back.
 
 use std::time::Duration;
 
@@ -28,31 +28,31 @@ use crate::render::text::seconds;
 use crate::verify::rollout::{self, Ended, Stuck};
 use crate::verify::sidecars as proof;
 
-/// A plan, or the rows of the objects that keep it from being carried out.
+/// A plan, or the rows of the objects because of which nothing is done.
 pub(super) type Planned<P> = Result<P, Vec<Row>>;
 
-/// What a command would do, and what it asks before it does.
+/// What a command would do, and what it asks before it does so.
 pub(super) struct Proposal<'p> {
     pub changes: &'p [Change],
-    /// `inject changes`
+    /// The start of the question, such as `inject changes`.
     pub asks: &'p str,
-    /// What the user must agree to; empty: nothing is asked.
+    /// What the user must agree to. If empty, nothing is asked.
     pub risks: Vec<String>,
     pub preview: Preview,
     pub secrets: Secrets,
 }
 
-/// Whether there is anything to write.
+/// Whether the changes are to be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Begun {
     Previewed,
     Writes,
 }
 
-/// Shows the preview that was asked for; else asks, and lets the API server try every change.
+/// Shows the requested preview. Otherwise asks for confirmation and tries every change as a server-side dry run.
 ///
 /// # Errors
-/// The user did not agree, or the API server would refuse a change; nothing was written.
+/// The user did not agree, or the API server would refuse a change. Nothing was written.
 pub(super) async fn begin(
     session: &Session,
     proposal: Proposal<'_>,
@@ -66,7 +66,7 @@ pub(super) async fn begin(
     }
     let risks = if changes.iter().all(Change::is_already) { Vec::new() } else { risks };
     consent::ask(asks, &risks, &place(session), global, report).await?;
-    // A single write is refused or made; it needs no trial.
+    // A single write needs no dry run: it either fails or succeeds.
     if changes.iter().filter(|change| !change.is_already()).count() > 1 {
         rehearse(session, changes, report).await.map_err(|why| why.detail(UNTOUCHED))?;
     }
@@ -100,7 +100,7 @@ async fn show(
 /// The change as a unified diff.
 ///
 /// # Errors
-/// An edit leads through something that is not what it should be.
+/// An edit leads through a value of an unexpected type.
 pub(super) fn diff_of(change: &Change, secrets: Secrets) -> Result<String, Failure> {
     let object = &change.before.reference;
     let after = change.after().map_err(|path| {
@@ -109,10 +109,10 @@ pub(super) fn diff_of(change: &Change, secrets: Secrets) -> Result<String, Failu
     Ok(diff::live(&object.to_string(), &change.before.value, &after.value, secrets))
 }
 
-/// Lets the API server try every change.
+/// Sends every change to the API server as a dry run.
 ///
 /// # Errors
-/// The first that would fail.
+/// The first change that would fail.
 pub(super) async fn rehearse(session: &Session, changes: &[Change], notes: &mut dyn Notes) -> Result<(), Failure> {
     for object in transaction::rehearse(session, changes).await? {
         let what = format!("{object}: a webhook does not support dry run");
@@ -121,49 +121,49 @@ pub(super) async fn rehearse(session: &Session, changes: &[Change], notes: &mut 
     Ok(())
 }
 
-/// The row of a change that was made, or would be.
+/// The row of a change that was made or would be made.
 pub(super) fn row_of(change: &Change) -> Row {
     let outcome = if change.is_already() { Outcome::Unchanged } else { Outcome::Changed };
     let owner = owner::find(&change.before.value).map(|owner| owner.to_string());
     Row { owner, ..Row::answer(change.before.reference.clone(), outcome, change.message.as_str()) }
 }
 
-/// What of a plan stands where it failed.
+/// What remains of a plan that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stands {
     Nothing,
-    /// It was written, and is as before again.
+    /// Everything that was written was rolled back.
     RolledBack,
-    /// It could not be rolled back whole.
+    /// Not everything could be rolled back.
     HalfDone,
-    /// All of it stands, and whether it works is not known.
+    /// All of it was applied, but not verified.
     Unconfirmed,
-    /// Some of its objects stand, which is a state of its own.
+    /// Some of its objects were changed, which is a valid state.
     Part,
 }
 
-/// Why a plan was not carried out, and what of it stands.
+/// Why a plan was not carried out, and what remains of it.
 #[derive(Debug)]
 pub struct Stopped {
     pub why: Failure,
     pub stands: Stands,
-    /// How the command says so of itself; a plan of several commands says it of the step.
+    /// The last line of the command's own message. A plan of several commands reports the step instead.
     closing: Option<&'static str>,
 }
 
 impl Stopped {
-    /// A plan that failed for this reason, of which so much stands.
+    /// A plan that failed with `why` and left the cluster in the state `stands`.
     pub fn new(why: Failure, stands: Stands) -> Self {
         Self { why, stands, closing: None }
     }
 
-    /// With one more line.
+    /// Adds one detail line.
     #[must_use]
     pub fn detail(self, line: String) -> Self {
         Self { why: self.why.detail(line), ..self }
     }
 
-    /// A plan that was rolled back for this reason.
+    /// A plan that was rolled back because of `cause`.
     pub fn undone(cause: Failure, undone: &[(ObjectRef, Undone)], again: impl Into<Hint>) -> Self {
         let stands = Stands::after(undone);
         let closing = match stands {
@@ -181,28 +181,28 @@ impl From<Stopped> for Failure {
     }
 }
 
-/// Nothing was written by then.
+/// Converts a failure before the first write.
 impl From<Failure> for Stopped {
     fn from(why: Failure) -> Self {
         Self::new(why, Stands::Nothing)
     }
 }
 
-/// Changes made as one.
+/// Changes that are made together or rolled back together.
 pub(super) struct Transaction<'t> {
     pub session: &'t Session,
     pub stop: &'t Interrupts,
-    /// How the same state is left by hand, should the rollback fail.
+    /// How to restore the earlier state by hand if the rollback fails.
     pub way_back: Hint,
-    /// For each rollout.
+    /// Timeout of each rollout.
     pub patience: Duration,
     done: Vec<Done>,
-    /// What a rollback came to, once there was one.
+    /// The result of the rollback, if there was one.
     undone: Option<Vec<(ObjectRef, Undone)>>,
 }
 
 impl<'t> Transaction<'t> {
-    /// A transaction that has done nothing yet.
+    /// A transaction without any writes.
     pub(super) fn new(
         session: &'t Session,
         stop: &'t Interrupts,
@@ -212,17 +212,17 @@ impl<'t> Transaction<'t> {
         Self { session, stop, way_back: way_back.into(), patience, done: Vec::new(), undone: None }
     }
 
-    /// Writes the changes in their order, each settled before the next, and gives what was written. A panic rolls back,
-    /// and so does a signal that came before the end.
+    /// Writes the changes in order, waits for each to take effect before the next, and returns what was written. A
+    /// panic causes a rollback, and so does a signal that arrives before the end.
     ///
     /// # Errors
-    /// Why not all could be made or confirmed, and what stands.
+    /// Why not all changes could be made or verified, and what remains.
     pub(super) async fn run(mut self, changes: &[Change], report: &mut Report<'_>) -> Result<Vec<Done>, Stopped> {
         let ended = self.whole(report, async |run, report| run.all(changes, report).await).await;
         self.ended(ended, report)
     }
 
-    /// Says what was written and stands.
+    /// Records what was written and remains.
     fn ended(self, ended: Result<(), Failure>, report: &mut Report<'_>) -> Result<Vec<Done>, Stopped> {
         for done in &self.done {
             report.record(row_of(&done.change));
@@ -257,7 +257,7 @@ impl<'t> Transaction<'t> {
         Ok(())
     }
 
-    /// Writes one; what is as asked already is said and not sent.
+    /// Writes one change. An object that has the wanted state already is only reported.
     async fn make(&mut self, change: &Change, report: &mut Report<'_>) -> Result<(), Failure> {
         let object = &change.before.reference;
         if self.stop.is_set() {
@@ -308,7 +308,8 @@ impl<'t> Transaction<'t> {
     /// Waits for a workload's rollout.
     ///
     /// # Errors
-    /// What the pods say; everything was rolled back. Or why the pods are not replaced: everything stands.
+    /// What the pods report, after everything was rolled back. Or
+    /// why the pods are not replaced, while all changes remain.
     async fn wait(&mut self, workload: &ObjectRef, report: &mut Report<'_>) -> Result<(), Failure> {
         let short = short(workload);
         report.ui.status(&format!("waiting for {short}"));
@@ -329,7 +330,7 @@ impl<'t> Transaction<'t> {
             Ended::Interrupted => Err(self.undo(interrupted(), report).await),
             Ended::Failed(stuck) => {
                 let failure = not_ready(&short, stuck);
-                // Nothing of this run is in its way, so a rollback of what the run did would not help.
+                // This run did not change the workload, so a rollback would not help.
                 if !self.done.iter().any(|done| done.change.before.reference == *workload) {
                     return Err(Failure { exit: Exit::Unconfirmed, ..failure });
                 }
@@ -338,7 +339,7 @@ impl<'t> Transaction<'t> {
         }
     }
 
-    /// Rolls everything back and gives the cause.
+    /// Rolls everything back and returns the cause.
     async fn undo(&mut self, cause: Failure, report: &mut Report<'_>) -> Failure {
         let done = std::mem::take(&mut self.done);
         if !done.is_empty() {
@@ -355,7 +356,7 @@ impl<'t> Transaction<'t> {
 }
 
 impl Stands {
-    /// The exit code that says it; `Done` where the failure's own does.
+    /// The exit code for this state, or `Done` if the exit code of the failure applies.
     pub fn exit(self) -> Exit {
         match self {
             Self::Nothing | Self::Part => Exit::Done,
@@ -365,7 +366,7 @@ impl Stands {
         }
     }
 
-    /// Of what was rolled back.
+    /// The state after a rollback with these results.
     pub fn after(undone: &[(ObjectRef, Undone)]) -> Self {
         match undone {
             [] => Self::Nothing,
@@ -375,7 +376,7 @@ impl Stands {
     }
 }
 
-/// Says what became of a write that was rolled back, and gives its row.
+/// Reports the result of a rollback of one write and returns its row.
 pub(super) fn say_undone(object: &ObjectRef, state: &Undone, reason: Reason, report: &mut Report<'_>) -> Row {
     let (message, exit) = match state {
         Undone::Back => {
@@ -387,7 +388,7 @@ pub(super) fn say_undone(object: &ObjectRef, state: &Undone, reason: Reason, rep
     Row { reason: Some(reason), exit, ..Row::answer(object.clone(), Outcome::Failed, message) }
 }
 
-/// `deployment/gateway-proxy`, as kubectl takes it.
+/// The object in kubectl's form: `deployment/gateway-proxy`.
 pub(super) fn short(object: &ObjectRef) -> String {
     format!("{}/{}", object.kind.singular, object.name)
 }
@@ -397,12 +398,13 @@ fn not_made(object: ObjectRef, why: &Failure) -> Row {
     Row { reason: Some(why.reason), exit: why.exit, ..row }
 }
 
-/// What `restartedAt` is to say. Of two restarts within one second, as kubectl writes it, the second would be none.
+/// The value of the `restartedAt` annotation, with milliseconds. With whole seconds, as kubectl writes it, a second
+/// restart within the same second would change nothing.
 pub(super) fn now() -> String {
     Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
-/// What the pods of a rollout say that did not end well.
+/// The failure of a rollout, with what its pods report.
 pub(super) fn not_ready(workload: &str, stuck: Stuck) -> Failure {
     let Stuck { ready, wanted, took, complaints, served } = stuck;
     let mut failure = Failure::new(
@@ -434,7 +436,7 @@ mod tests {
     use crate::options::{Format, Loudness, When};
     use crate::ui::Ui;
 
-    /// A write that was made on a server that does not answer any more.
+    /// A completed write to a server that no longer answers.
     fn made() -> Done {
         let object = json!({"metadata": {"namespace": "shop", "name": "default", "uid": "u"}});
         let object = Object::new(&kinds::PEER_AUTHENTICATION, object);

@@ -1,7 +1,7 @@
-//! Objects in manifests: the same plans as on the cluster, and no cluster, no kubeconfig, no network.
+//! Edits objects in manifests with the same plans as on the cluster, without a cluster, a kubeconfig or network access.
 //!
-//! One file is in memory at a time; of each object only its row is kept, and of each edited file its
-//! splices. Nothing is printed or written before every file was planned.
+//! Only one file is in memory at a time. Of each object only its row is kept, and of each edited file its splices.
+//! Nothing is printed or written before every file is planned.
 
 use std::collections::HashSet;
 
@@ -23,7 +23,7 @@ use crate::plan::policy::Picked;
 use crate::render::text::count;
 use crate::text::nearest;
 
-/// What reading the files has come to so far.
+/// The state of a run while the files are read.
 struct Run<'r> {
     plan: &'r dyn PerObject,
     task: &'r ObjectsTask,
@@ -32,18 +32,18 @@ struct Run<'r> {
     advice: Vec<Advice>,
     emit: Emit,
     found: HashSet<Named>,
-    /// Names of the kind that were seen and not selected: what was typed may be near one of them.
+    /// Names of this kind that were seen but not selected, for suggestions when a name is mistyped.
     others: Vec<String>,
-    /// Documents that may hold what was named, for all that can be read of them.
+    /// Documents that may contain a named object, but cannot be fully read.
     doubtful: Vec<Row>,
     files: usize,
     passed_over: usize,
 }
 
-/// Edits the selected objects of the manifests.
+/// Edits the selected objects in the manifests.
 ///
 /// # Errors
-/// What keeps the run from being planned or from being written; single objects are in the report.
+/// The run could not be planned, or the files could not be written. The results of single objects are in the report.
 pub(super) fn edit(
     plan: &dyn PerObject,
     task: &ObjectsTask,
@@ -96,7 +96,7 @@ impl<'r> Run<'r> {
         }
     }
 
-    /// Plans one text, and keeps what becomes of it.
+    /// Plans the edits of one text and keeps the edited text.
     fn text(&mut self, text: &SourceText) -> Result<(), Failure> {
         self.files += 1;
         let mut rows = Vec::new();
@@ -143,7 +143,7 @@ impl<'r> Run<'r> {
         self.emit.keep(&edited)
     }
 
-    /// Decides about a selected object: what is to be edited, or how it ends without.
+    /// Decides about a selected object: returns its edits, or its row if it is not edited.
     fn member(&mut self, file: &str, object: Object, place: ManifestPlace) -> Result<Planned, Box<Row>> {
         let found = match &self.task.selection {
             Selection::Named(names) => {
@@ -179,7 +179,7 @@ impl<'r> Run<'r> {
         }
     }
 
-    /// A document that holds such an object, or may hold one, and cannot be edited.
+    /// Handles a document that contains such an object, or may contain one, and cannot be edited.
     fn refused(
         &mut self,
         file: &str,
@@ -221,14 +221,14 @@ impl<'r> Run<'r> {
         named.name == object.reference.name && self.in_namespace(named.namespace.as_deref(), object)
     }
 
-    /// In manifests a namespace filters only where it was typed, and one that is left out matches any.
+    /// In manifests the namespace filters only if it was given with a flag. An object without a namespace matches any.
     fn in_namespace(&self, named: Option<&str>, object: &Object) -> bool {
         let wanted = named.or(self.global.namespace.as_deref());
         let namespace = object.reference.namespace.as_str();
         namespace.is_empty() || wanted.is_none_or(|wanted| wanted == namespace)
     }
 
-    /// Says how everything ended, and writes if nothing stands against it.
+    /// Reports all results, and writes the files unless an object was refused.
     fn finish(mut self, report: &mut Report<'_>) -> Result<(), Failure> {
         let sweeps = matches!(self.task.selection, Selection::Sweep { .. });
         self.settle_doubts();
@@ -261,7 +261,7 @@ impl<'r> Run<'r> {
         Ok(())
     }
 
-    /// Documents that may hold anything count where something is still looked for, and in every sweep.
+    /// Reports unreadable documents in every bulk run, and otherwise if a named object was not found.
     fn settle_doubts(&mut self) {
         let all_found = match &self.task.selection {
             Selection::Named(names) => names.iter().all(|named| self.found.contains(named)),
@@ -334,7 +334,7 @@ impl<'r> Run<'r> {
     }
 }
 
-/// Nothing was written, so nothing may be called done.
+/// Nothing was written, so no object may be reported as changed.
 fn held_back(row: Row) -> Row {
     if row.outcome != Outcome::Changed {
         return row;
@@ -349,7 +349,7 @@ pub(super) fn by_hand(lines: Vec<String>) -> Vec<String> {
     std::iter::once("the change to make by hand:".to_owned()).chain(indented).collect()
 }
 
-/// An object that is to be edited.
+/// An object with the edits to make.
 struct Planned {
     object: Object,
     place: ManifestPlace,

@@ -1,10 +1,10 @@
-//! Tests only: what was typed where nothing was.
+//! Test fixture: the global options when no flag is given.
 
 use std::time::Duration;
 
 use crate::options::{Consent, Format, Global, Loudness, When};
 
-/// No flag at all.
+/// The global options without any flag.
 pub(super) fn global() -> Global {
     Global {
         kubeconfig: None,

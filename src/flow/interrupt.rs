@@ -1,8 +1,8 @@
-//! INT, TERM and HUP: one listener for the whole run. What it has heard is a value that goes down with the report, so
-//! no signal is lost between two parts of a run, and none is handled twice.
+//! Handles the signals INT, TERM and HUP with one listener for the whole run. The received signals are a value that is
+//! passed on with the report, so that no signal is lost between two parts of a run, and none is handled twice.
 //!
-//! A reading part ends where it is. What is written is finished or rolled back: [`Interrupts::begin_writes`] is the
-//! line between the two.
+//! A part that only reads is ended at once. Writes are finished or
+//! rolled back. [`Interrupts::begin_writes`] marks the transition.
 
 mod stdin;
 
@@ -20,10 +20,10 @@ use crate::load::ignored_signals::{Ignored, ignored};
 
 pub(super) use stdin::Stdin;
 
-/// Said of a run that changed nothing.
+/// The line for a run that changed nothing.
 pub(super) const UNTOUCHED: &str = "nothing was changed";
 
-/// The signals that have come, and whether the run writes by now.
+/// The signals received so far, and whether the run has started to write.
 #[derive(Clone)]
 pub(crate) struct Interrupts {
     count: watch::Receiver<usize>,
@@ -31,10 +31,10 @@ pub(crate) struct Interrupts {
 }
 
 impl Interrupts {
-    /// Listens from here to the end of the process, except to signals that were ignored at its start (`nohup`).
+    /// Listens from now to the end of the process, except for signals that were ignored at its start (`nohup`).
     ///
-    /// The listener has its own thread: it hears also while the run reads files, outside of any runtime. Without a
-    /// thread for it signals keep their usual effect. `heard` is told the name of each.
+    /// The listener has its own thread, so that it also works while the run reads files outside of any runtime. If the
+    /// thread cannot be started, signals keep their default effect. `heard` is called with the name of each signal.
     pub(crate) fn listen(heard: impl Fn(&str) + Send + 'static) -> Self {
         let (sender, count) = watch::channel(0);
         let (says_ready, ready) = mpsc::channel();
@@ -44,40 +44,41 @@ impl Interrupts {
             runtime.block_on(count_signals(ignored, &sender, &says_ready, &heard));
         });
         if listener.is_ok() {
-            // An error is the end of the thread: it could not listen.
+            // An error means that the thread has ended because it could not listen.
             let _ = ready.recv();
         }
         Self { count, writes: Rc::default() }
     }
 
-    /// Hears nothing: for a rollback, which is never interrupted.
+    /// Receives no signals. For a rollback, which is never interrupted.
     pub(crate) fn none() -> Self {
         Self { count: watch::channel(0).1, writes: Rc::default() }
     }
 
-    /// After this many signals, and none after them.
+    /// For tests: `count` signals have been received, and no more will follow.
     #[cfg(test)]
     pub(crate) fn after(count: usize) -> Self {
         Self { count: watch::channel(count).1, writes: Rc::default() }
     }
 
-    /// Whether nothing more should be begun.
+    /// Whether a signal was received, so that nothing more should be started.
     pub(crate) fn is_set(&self) -> bool {
         *self.count.borrow() > 0
     }
 
-    /// The failure of a run that was interrupted, if it was.
+    /// Fails if the run was interrupted.
     ///
     /// # Errors
-    /// It was.
+    /// A signal was received.
     pub(crate) fn check(&self) -> Result<(), Failure> {
         if self.is_set() { Err(interrupted()) } else { Ok(()) }
     }
 
-    /// From here on a signal no longer ends the run where it is: the writer looks at it between two writes.
+    /// Marks the start of the writes. From now on a signal no longer ends the run at once. The writer checks for
+    /// signals between two writes.
     ///
     /// # Errors
-    /// A signal has come already; nothing was changed.
+    /// A signal was received before. Nothing was changed.
     pub(crate) fn begin_writes(&self) -> Result<(), Failure> {
         self.check().map_err(|failure| failure.detail(UNTOUCHED))?;
         self.writes.set(true);
@@ -89,10 +90,10 @@ impl Interrupts {
         self.writes.get()
     }
 
-    /// Runs a command: a signal ends it where it is until it begins to write.
+    /// Runs a command. A signal ends it at once, until it starts to write.
     ///
     /// # Errors
-    /// Those of the work, or that it was interrupted.
+    /// The failure of the work, or that it was interrupted.
     pub(crate) async fn until_writes<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
         let mut signals = self.signals();
         let ends = async {
@@ -102,17 +103,17 @@ impl Interrupts {
             }
         };
         tokio::select! {
-            // The work first: where it handles the signal by itself, it has more to say.
+            // The work is polled first: if it handles the signal itself, its result has more details.
             biased;
             done = work => done,
             () = ends => Err(interrupted()),
         }
     }
 
-    /// Runs what only reads: a signal ends it where it is, also one that has come already.
+    /// Runs work that only reads. A signal ends it at once, including a signal received before.
     ///
     /// # Errors
-    /// Those of the work, or that it was interrupted.
+    /// The failure of the work, or that it was interrupted.
     pub(crate) async fn until_signal<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
         let mut signals = self.signals();
         tokio::select! {
@@ -122,12 +123,12 @@ impl Interrupts {
         }
     }
 
-    /// One signal after the other, from the first of the run.
+    /// Returns the signals of the run one by one, starting with the first.
     pub(crate) fn signals(&self) -> Signals {
         Signals { count: self.count.clone(), taken: 0 }
     }
 
-    /// Standard input, of which a signal ends the waiting.
+    /// Standard input. A signal ends a wait for it.
     pub(crate) fn stdin(&self) -> Stdin {
         Stdin::new(self.clone())
     }
@@ -140,7 +141,7 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// Comes back with the next one.
+    /// Waits for the next signal.
     pub(crate) async fn next(&mut self) {
         let taken = self.taken;
         if self.count.wait_for(|count| *count > taken).await.is_err() {
@@ -150,7 +151,7 @@ impl Signals {
     }
 }
 
-/// The run was ended from outside.
+/// The failure of a run that was ended by a signal.
 pub(super) fn interrupted() -> Failure {
     Failure::new(Exit::Interrupted, Reason::Interrupted, "interrupted")
 }
@@ -176,7 +177,7 @@ async fn count_signals(
             came.map_or(Poll::Pending, Poll::Ready)
         })
         .await;
-        // Said first: the run may end as soon as it knows.
+        // `heard` is called first, because the run may end as soon as it sees the count.
         heard(name);
         count.send_modify(|count| *count = count.saturating_add(1));
     }

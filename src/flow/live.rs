@@ -1,4 +1,4 @@
-//! Objects of the cluster, by name or in a sweep, each read, decided about and written by itself.
+//! Edits objects of the cluster, by name or in a bulk run. Each object is read, decided about and written separately.
 
 use crate::flow::session;
 use std::pin::pin;
@@ -47,7 +47,7 @@ struct Run<'r> {
 /// Edits the selected objects.
 ///
 /// # Errors
-/// What keeps the run from its first object; what happens to single objects is in the report.
+/// The run failed before its first object. The results of single objects are in the report.
 pub(super) async fn edit(
     session: &Session,
     plan: &dyn PerObject,
@@ -89,7 +89,7 @@ pub(super) async fn edit(
     Ok(())
 }
 
-/// The named objects, in the order they were typed.
+/// The named objects, in the order of the command line.
 fn references(plan: &dyn PerObject, names: &[Named], global: &Global) -> Vec<ObjectRef> {
     let reference = |named: &Named| {
         let namespace = named.namespace.as_deref().unwrap_or(global.object_namespace());
@@ -98,12 +98,12 @@ fn references(plan: &dyn PerObject, names: &[Named], global: &Global) -> Vec<Obj
     names.iter().map(reference).collect()
 }
 
-/// `istio enable-mtls would take`
+/// The start of the question: `enable-mtls would change`.
 fn asked(plan: &dyn PerObject) -> String {
     format!("{} would change", plan.words().command.trim_start_matches("istio "))
 }
 
-/// What is asked about: a sweep without a selector, and what the plan itself finds risky.
+/// The risks to confirm: a bulk run without a selector, and what the plan itself reports as a risk.
 fn risks(plan: &dyn PerObject, task: &ObjectsTask, global: &Global) -> Vec<String> {
     let everything = match &task.selection {
         Selection::Sweep { labels: None, scope: SweepScope::Everywhere } => {
@@ -117,7 +117,7 @@ fn risks(plan: &dyn PerObject, task: &ObjectsTask, global: &Global) -> Vec<Strin
     everything.into_iter().chain(plan.risks().into_iter().map(str::to_owned)).collect()
 }
 
-/// Says near names, and where else the name is.
+/// Adds similar names, and other places where the name exists.
 pub(super) async fn explain_absence(session: &Session, row: &mut Row) {
     let absence = absence::around(session, &row.object).await;
     row.details.splice(0..0, absence.detail());
@@ -125,7 +125,7 @@ pub(super) async fn explain_absence(session: &Session, row: &mut Row) {
 }
 
 impl Run<'_> {
-    /// The named objects, in the order they were typed.
+    /// Edits the named objects, in the order of the command line.
     async fn named(&self, references: &[ObjectRef], signals: &mut Signals, report: &mut Report<'_>) {
         if references.len() > 1 {
             report.begin_sweep(self.words());
@@ -156,9 +156,9 @@ impl Run<'_> {
         self.say_stopped(looked_at, report);
     }
 
-    /// What only reads: a signal ends it where it is, and nothing is written for it any more.
+    /// Runs work that only reads. A signal ends it at once with `None`, and nothing is written for the object any more.
     async fn reading<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        // A sweep holds many of these: on the heap each is one word there.
+        // A bulk run holds many of these futures. On the heap each takes only one word there.
         let work = Box::pin(work);
         self.interrupts.until_signal(async { Ok(work.await) }).await.ok()
     }
@@ -186,7 +186,7 @@ impl Run<'_> {
         }
     }
 
-    /// Near names, and where else the name is; an absence that is fine, or one of several.
+    /// Sets the exit code of a missing object, and adds similar names and other places where the name exists.
     async fn explain_absence(&self, row: &mut Row) {
         if self.task.absent == Absent::IsFine {
             row.exit = Exit::Done;
@@ -198,7 +198,7 @@ impl Run<'_> {
         explain_absence(self.session, row).await;
     }
 
-    /// Everything the selection finds, a page at a time.
+    /// Edits every object that the selection finds, page by page.
     async fn sweep(
         &self,
         (labels, scope): (Option<&Selector>, &SweepScope),
@@ -214,7 +214,8 @@ impl Run<'_> {
         let pages = self.session.pages(self.plan.kind(), scope, query);
         let (reading, objects) = ahead(pages, self.plan.kind());
         let mut heard = self.interrupts.signals();
-        // In the order in which they end: one that is told to come back later holds up no other.
+        // In the order in which they finish, so that one that the
+        // API server asks to retry later does not delay the others.
         let results = objects
             .take_until(Box::pin(async move { heard.next().await }))
             .take_while(|_| std::future::ready(!self.stop.is_set()))
@@ -254,8 +255,8 @@ impl Run<'_> {
         }
     }
 
-    /// Reports results as they come. Ctrl-C lets those under way end, a second one does not; a server that does not
-    /// answer or does not allow it three times in a row is asked for nothing more.
+    /// Reports results as they arrive. After Ctrl-C, objects in progress are finished; a second Ctrl-C ends them. If
+    /// the API server does not answer or denies the request three times in a row, no more requests are sent.
     async fn drain(
         &self,
         results: impl Stream<Item = Result<Settled, Row>>,
@@ -280,7 +281,7 @@ impl Run<'_> {
                 next = results.next() => next,
             };
             let Some(result) = next else {
-                // What was read may have heard of the signal first.
+                // A future that reads may have received the signal first.
                 if self.interrupts.is_set() && !self.stop.is_set() {
                     self.ask_to_stop(report);
                 }
@@ -314,7 +315,7 @@ impl Run<'_> {
         report.ui.status("interrupted: finishing what is in progress, starting nothing new");
     }
 
-    /// The settled object's row, unless it is kept back until its effect is known.
+    /// Returns the row of a settled object, unless it is held until its effect is known.
     fn settled(&self, settled: Settled, report: &mut Report<'_>) -> Option<Row> {
         let waits = Held::takes(self.task.patience, &settled);
         let (row, before) = self.row_of(settled, report);
@@ -325,13 +326,14 @@ impl Run<'_> {
         Some(row)
     }
 
-    /// Waits for the effect of what was changed, where that was asked for.
+    /// Waits for the effect of the changes, if requested.
     async fn confirm(&self, signals: &mut Signals, report: &mut Report<'_>) {
         let interrupt = (&self.stop, signals);
         self.held.release(self.session, self.survey, self.global, interrupt, report).await;
     }
 
-    /// The settled object's row, once what belongs before it is said, and the object as it was.
+    /// Returns the row of a settled object and the object before
+    /// the change. Reports the advice that comes before the row.
     fn row_of(&self, settled: Settled, report: &mut Report<'_>) -> (Row, Object) {
         let Settled { mut row, before, after, is_untried } = settled;
         if is_untried {
@@ -355,13 +357,13 @@ impl Run<'_> {
         (row, before)
     }
 
-    /// Whether what one namespace forbids another may allow.
+    /// Whether the run covers other namespaces, which may allow what one namespace forbids.
     fn is_everywhere(&self) -> bool {
         matches!(&self.task.selection, Selection::Sweep { scope: SweepScope::Everywhere, .. })
             || matches!(&self.task.selection, Selection::Named(names) if names.iter().any(|one| one.namespace.is_some()))
     }
 
-    /// What comes after the writes and must hold up nobody who wants to go.
+    /// Runs work that follows the writes. A signal ends it.
     async fn unless_stopped(&self, signals: &mut Signals, work: impl Future<Output = ()>) {
         if self.stop.is_set() {
             return;

@@ -1,7 +1,7 @@
-//! The pipeline, once for all commands: load, plan, render, confirm, apply, verify.
+//! The pipeline that all commands share: load, plan, render, confirm, apply, verify.
 //!
-//! A command that edits single objects is a [`PerObject`] plan, mapped over
-//! names, pages of the API or manifests; the flow keeps only each object's line of the result.
+//! A command that edits single objects is a [`PerObject`] plan. It is applied to named objects, pages of the API or
+//! manifests. The flow keeps only the result row of each object.
 
 mod acceptance;
 mod address;
@@ -48,7 +48,7 @@ use session::{block_on, open};
 pub(crate) use names::names;
 pub(crate) use report::Report;
 
-/// Runs a command and says how it ended.
+/// Runs a command and returns its exit code.
 pub(crate) fn run(invocation: &Invocation, ui: &mut Ui) -> Exit {
     let is_verbose = ui.loudness() >= Loudness::Verbose;
     let interrupts = Interrupts::listen(move |name| {
@@ -59,7 +59,7 @@ pub(crate) fn run(invocation: &Invocation, ui: &mut Ui) -> Exit {
     carry_out(invocation, &interrupts, None, ui)
 }
 
-/// Runs a command, shows each of its requests to `trace`, and listens to no signals.
+/// Runs a command without a signal listener and passes each of its requests to `trace`.
 pub(crate) fn run_traced(invocation: &Invocation, trace: Trace, ui: &mut Ui) -> Exit {
     carry_out(invocation, &Interrupts::none(), Some(trace), ui)
 }
@@ -79,7 +79,7 @@ fn carry_out(invocation: &Invocation, interrupts: &Interrupts, trace: Option<Tra
     });
     if let Err(failure) = ran {
         report.failure(failure);
-        // Also where the signal shows as something else, such as the end of what was read.
+        // Also if the signal appears as a different failure, such as an early end of the input.
         if interrupts.is_set() {
             report.ends(Exit::Interrupted);
         }
@@ -130,7 +130,7 @@ fn go(command: &Command, global: &Global, interrupts: &Interrupts, report: &mut 
     }
 }
 
-/// Edits objects one by one, in their one home or the other.
+/// Edits objects one by one, in manifests or in the cluster.
 fn objects(plan: &dyn PerObject, task: &ObjectsTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     match task.files {
         Some(_) => files::edit(plan, task, global, report),

@@ -1,4 +1,4 @@
-//! The names that a shell offers: quickly, or not at all.
+//! Names for shell completion, within a short time limit.
 
 use crate::flow::session;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use crate::kube::{self, Environment, Session};
 use crate::load;
 use crate::options::{Global, Names};
 
-/// Somebody holds the Tab key: with the start of the process this stays below 300 ms.
+/// The time limit while the user waits for completion. With the start of the process, the total is below 300 ms.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-/// The names there are; nothing on any trouble, since a shell has no place to say it.
+/// The existing names. Empty after any error, because a shell cannot show one.
 pub(crate) fn names(of: Names, global: &Global) -> Vec<String> {
     let mut global = global.clone();
     global.timeout = PATIENCE;

@@ -1,27 +1,27 @@
-//! What a planner says while it plans: advice, and what it found.
+//! What a planner reports while it plans: advice and findings.
 //!
-//! A command says it at once, through its report; a plan of several commands keeps the advice as values.
+//! A command prints them at once through its report. A plan of several commands keeps the advice as values.
 
 use super::report::Report;
 use crate::plan::advice::Advice;
 
-/// Takes what a planner says.
+/// Receives what a planner reports.
 pub(super) trait Notes {
     /// A warning or a note.
     fn advice(&mut self, advice: Advice);
 
-    /// What is going on, or was found, in a line.
+    /// A status line: progress, or a finding.
     fn status(&mut self, line: &str);
 
-    /// The same for who asked for more with `-v`.
+    /// A status line that is shown only with `-v`.
     fn verbose(&mut self, line: &str);
 
-    /// Which cluster this is about.
+    /// The line that says which cluster is used.
     fn context(&mut self, line: &str);
 }
 
 impl dyn Notes + '_ {
-    /// Warnings and notes, in their order, or the one if there is one.
+    /// Several warnings and notes in order, or an optional one.
     pub(super) fn advices(&mut self, advice: impl IntoIterator<Item = Advice>) {
         advice.into_iter().for_each(|advice| self.advice(advice));
     }
@@ -45,7 +45,7 @@ impl Notes for Report<'_> {
     }
 }
 
-/// The advice alone.
+/// Keeps only the advice.
 impl Notes for Vec<Advice> {
     fn advice(&mut self, advice: Advice) {
         self.push(advice);

@@ -1,4 +1,4 @@
-//! What a run says, as it goes and at its end, in every format, and the exit code they share.
+//! The output of a run, during it and at its end, in every format, with the exit code.
 
 mod end;
 
@@ -19,48 +19,48 @@ use crate::plan::outcome::{Outcome, Row};
 use crate::render::text::{self, Mark};
 use crate::ui::{Lead, Ui};
 
-/// Where the lines of what is so now go.
+/// Where result lines go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Answers {
     Stdout,
-    /// stdout carries manifests or a diff.
+    /// Used if stdout carries manifests or a diff.
     Stderr,
 }
 
-/// The words of a sweep's summary.
+/// The words in the summary of a bulk run.
 #[derive(Debug, Clone)]
 pub(crate) struct Sweep {
-    /// `enabled`
+    /// The participle for a changed object, such as `enabled`.
     pub done: &'static str,
-    /// `Upstream`
+    /// The singular of what is counted, such as `Upstream`.
     pub noun: &'static str,
-    /// The command that takes only the failed ones, up to their names.
+    /// The command that selects only the failed objects, without their names.
     pub again: CommandLine,
-    /// The namespace whose name need not be said.
+    /// The namespace that is omitted with names.
     pub namespace: String,
 }
 
-/// Collects and says what happens.
+/// Collects and prints the results.
 pub(crate) struct Report<'u> {
     pub ui: &'u mut Ui,
     interrupts: Interrupts,
-    /// What every command that is printed here names again.
+    /// The flags for cluster and user that are added to every printed command.
     target: TypedTarget,
     words: &'u [String],
     format: Format,
     answers: Answers,
     mark: Mark,
-    /// The one session of the run, once it is open.
+    /// The only session of the run, once it is open.
     session: Option<Rc<Session>>,
     trace: Option<Trace>,
-    /// Kept only where a document is printed at the end.
+    /// Kept only if a document is printed at the end.
     rows: Vec<Row>,
     advice: Vec<Advice>,
     failure: Option<Failure>,
     counts: BTreeMap<&'static str, usize>,
     skipped: BTreeMap<Reason, usize>,
     failed: Vec<ObjectRef>,
-    /// Objects that are as they were asked to be, without proof of the effect.
+    /// Number of objects that were applied, not verified.
     unconfirmed: usize,
     last_reason: Option<Reason>,
     usual_namespace: String,
@@ -70,9 +70,9 @@ pub(crate) struct Report<'u> {
     said: Vec<(Code, String)>,
     fields: Map<String, Value>,
     printed: bool,
-    /// Whether rows and advice are wanted at the end.
+    /// Whether rows and advice are needed at the end.
     keeps: Keeps,
-    /// The line that says which cluster, once it was said.
+    /// The line that says which cluster is used, once it was printed.
     context: Option<String>,
     diffs: Vec<String>,
 }
@@ -117,30 +117,30 @@ impl<'u> Report<'u> {
         }
     }
 
-    /// The same report of a run whose requests are shown to this, whatever is said of them.
+    /// Sets the trace that receives the requests of the run, whatever the verbosity.
     #[must_use]
     pub(crate) fn traced(self, trace: Option<Trace>) -> Self {
         Self { trace, ..self }
     }
 
-    /// What is shown each request, where that was said.
+    /// The trace that receives each request, if set.
     pub(crate) fn trace(&self) -> Option<Trace> {
         self.trace.clone()
     }
 
-    /// The same report of a run that these signals end.
+    /// Sets the signals that end the run.
     #[must_use]
     pub(crate) fn until(self, interrupts: Interrupts) -> Self {
         Self { interrupts, ..self }
     }
 
-    /// The same report of a run on the cluster and as the user that were typed.
+    /// Sets the cluster and user flags from the command line.
     #[must_use]
     pub(crate) fn on(self, target: TypedTarget) -> Self {
         Self { target, ..self }
     }
 
-    /// Says on stderr that something failed, apart from how the run ends.
+    /// Prints an error to stderr without an effect on the exit code.
     pub(crate) fn trouble(&mut self, message: &str, details: &[String], hints: impl IntoIterator<Item = Hint>) {
         let hints: Vec<_> = hints.into_iter().map(|hint| hint.on(&self.target)).collect();
         self.ui.error(message, details, &hints);
@@ -151,7 +151,7 @@ impl<'u> Report<'u> {
         self.interrupts.clone()
     }
 
-    /// The one session of the run, once it is open: the steps of a longer way share it.
+    /// The session of the run, once it is open. The steps of a plan of several commands share it.
     pub(crate) fn session(&self) -> Option<Rc<Session>> {
         self.session.clone()
     }
@@ -161,7 +161,7 @@ impl<'u> Report<'u> {
         self.session = Some(Rc::clone(session));
     }
 
-    /// Says on stderr which cluster this is about; the steps of a longer way need not say it again.
+    /// Prints to stderr which cluster is used, unless an earlier step printed the same line.
     pub(crate) fn context(&mut self, line: &str) {
         if self.context.as_deref() != Some(line) {
             self.ui.status(line);
@@ -169,13 +169,13 @@ impl<'u> Report<'u> {
         }
     }
 
-    /// Where answers go, and what stands after those that were not written.
+    /// Sets where result lines go, and the mark of those that were not written.
     pub(crate) fn form(&mut self, answers: Answers, mark: Mark) {
         self.answers = answers;
         self.mark = mark;
     }
 
-    /// The same for a run on the cluster, and the mark that it gives.
+    /// Sets the form for a run on the cluster, and returns its mark.
     pub(crate) fn form_for_cluster(&mut self, preview: Preview) -> Mark {
         let mark = match (preview.dry_run, preview.is_on()) {
             (Some(DryRunMode::Server), _) => Mark::ServerDryRun,
@@ -186,19 +186,19 @@ impl<'u> Report<'u> {
         mark
     }
 
-    /// The same for a run over manifests: they or their diff have stdout, else the answers have.
+    /// Sets the form for a run on manifests. Manifests or a diff go to stdout; otherwise the result lines do.
     pub(crate) fn form_for_files(&mut self, preview: Preview, destination: FilesDestination) {
         let manifests = !preview.is_on() && destination == FilesDestination::Stdout;
         let answers = if preview.diff || manifests { Answers::Stderr } else { Answers::Stdout };
         self.form(answers, if preview.is_on() { Mark::ClientDryRun } else { Mark::Written });
     }
 
-    /// The namespace that need not be said beside a name.
+    /// Sets the namespace that is omitted with names.
     pub(crate) fn usual_namespace(&mut self, namespace: &str) {
         namespace.clone_into(&mut self.usual_namespace);
     }
 
-    /// The run is about many: skipped objects are counted, and a summary comes at the end.
+    /// Starts a bulk run: skipped objects are counted, and a summary is printed at the end.
     pub(crate) fn begin_sweep(&mut self, sweep: Sweep) {
         self.ui.begin_progress(&format!("{}s", sweep.noun));
         self.sweep = Some(sweep);
@@ -208,7 +208,8 @@ impl<'u> Report<'u> {
         matches!(self.format, Format::Json | Format::Yaml)
     }
 
-    /// A line of an answer that is no object's end; in a document it is a field, and names stand alone.
+    /// Prints a line that is not the result of an object. A document
+    /// has a field for it, and with `-o name` it goes to stderr.
     pub(crate) fn line(&mut self, line: &str) {
         match self.format {
             Format::Name => self.ui.status(line),
@@ -217,7 +218,7 @@ impl<'u> Report<'u> {
         }
     }
 
-    /// What changes, as a diff that is no single row's.
+    /// Prints a diff that does not belong to a single row.
     pub(crate) fn diff(&mut self, diff: String) {
         if !self.is_document() {
             self.ui.diff(&diff);
@@ -225,7 +226,7 @@ impl<'u> Report<'u> {
         self.diffs.push(diff);
     }
 
-    /// The same in sentences, which a terminal may wrap.
+    /// Like [`Self::line`], for sentences that a terminal may wrap.
     pub(crate) fn paragraph(&mut self, line: &str) {
         match self.format {
             Format::Name => self.ui.status(line),
@@ -234,12 +235,12 @@ impl<'u> Report<'u> {
         }
     }
 
-    /// The same about an object, named as everywhere in this run.
+    /// Prints a line about an object, with its name in the form of this run.
     pub(crate) fn line_about(&mut self, object: &ObjectRef, words: &str) {
         self.line(&format!("{} {words}", text::subject(object, &self.usual_namespace)));
     }
 
-    /// An object's end that was said already, in the words of its own command.
+    /// Records the result of an object that its command has printed already.
     pub(crate) fn record(&mut self, mut row: Row) {
         row.hint = row.hint.map(|hint| hint.on(&self.target));
         *self.counts.entry(row.outcome.name()).or_default() += 1;
@@ -252,7 +253,7 @@ impl<'u> Report<'u> {
         }
     }
 
-    /// An object's end.
+    /// Records and prints the result of an object.
     pub(crate) fn row(&mut self, mut row: Row) {
         row.hint = row.hint.map(|hint| hint.on(&self.target));
         *self.counts.entry(row.outcome.name()).or_default() += 1;
@@ -297,34 +298,34 @@ impl<'u> Report<'u> {
         }
     }
 
-    /// The ends of several objects.
+    /// Records and prints the results of several objects.
     pub(crate) fn rows(&mut self, rows: Vec<Row>) {
         for row in rows {
             self.row(row);
         }
     }
 
-    /// Puts the objects of the document and of the line to copy into the order of a list, whichever ended first.
+    /// Sorts the objects of the document and of the command to copy by namespace and name.
     pub(crate) fn order_rows(&mut self) {
         self.rows.sort_by(|one, other| place_in_list(&one.object).cmp(&place_in_list(&other.object)));
         self.failed.sort_by(|one, other| place_in_list(one).cmp(&place_in_list(other)));
     }
 
-    /// A warning or a note, if there is one.
+    /// Prints a warning or a note, if there is one.
     pub(crate) fn advice_if(&mut self, advice: Option<Advice>) {
         if let Some(advice) = advice {
             self.advice(advice);
         }
     }
 
-    /// Warnings and notes, in their order.
+    /// Prints warnings and notes, in order.
     pub(crate) fn advices(&mut self, advice: Vec<Advice>) {
         for advice in advice {
             self.advice(advice);
         }
     }
 
-    /// A warning or a note; one that was said is not said again.
+    /// Prints a warning or a note, unless it was printed before.
     pub(crate) fn advice(&mut self, mut advice: Advice) {
         let key = (advice.code, advice.message.clone());
         if self.said.contains(&key) {
@@ -338,7 +339,7 @@ impl<'u> Report<'u> {
         }
     }
 
-    /// The run as a whole failed.
+    /// Records and prints a failure of the whole run.
     pub(crate) fn failure(&mut self, mut failure: Failure) {
         failure.hints = failure.hints.into_iter().map(|hint| hint.on(&self.target)).collect();
         self.exit = self.exit.prevailing(failure.exit);
@@ -347,18 +348,18 @@ impl<'u> Report<'u> {
         self.failure.get_or_insert(failure);
     }
 
-    /// A failure that was said in other words, as clap says those of a command line.
+    /// Records a failure that was printed in other words, such as a usage error by clap.
     pub(crate) fn said_failure(&mut self, failure: Failure) {
         self.exit = self.exit.prevailing(failure.exit);
         self.failure.get_or_insert(failure);
     }
 
-    /// What the document has beside what every command's has.
+    /// Adds a field to the document, in addition to the common ones.
     pub(crate) fn field(&mut self, key: &str, value: Value) {
         self.fields.insert(key.to_owned(), value);
     }
 
-    /// The same for a list to which each request of a longer plan adds its own.
+    /// Adds values to a list in the document. Each step of a plan of several commands adds its own.
     pub(crate) fn extend_field(&mut self, key: &str, more: Vec<Value>) {
         let all = self.fields.entry(key).or_insert_with(|| Value::Array(Vec::new()));
         if let Some(all) = all.as_array_mut() {
@@ -366,7 +367,7 @@ impl<'u> Report<'u> {
         }
     }
 
-    /// An object that an earlier step changed, and that is as before again: that is its end.
+    /// Records that a change by an earlier step was rolled back, which replaces its earlier result.
     pub(crate) fn rolled_back(&mut self, row: Row) {
         let is_it = |earlier: &Row| earlier.object == row.object && earlier.outcome == Outcome::Changed;
         let earlier = self.rows.len();
@@ -377,54 +378,54 @@ impl<'u> Report<'u> {
         self.record(row);
     }
 
-    /// Why the last object ended as it did.
+    /// The reason of the last object's result.
     pub(crate) fn last_reason(&self) -> Option<Reason> {
         self.last_reason
     }
 
-    /// The code the run would end with, were it to end now.
+    /// The current exit code of the run.
     pub(crate) fn exit(&self) -> Exit {
         self.exit
     }
 
-    /// The run ends with this code, if nothing weightier happened.
+    /// Sets the exit code, unless the current one takes precedence.
     pub(crate) fn ends(&mut self, exit: Exit) {
         self.exit = self.exit.prevailing(exit);
     }
 
-    /// Whether no object was there to report.
+    /// Whether no object was reported.
     pub(crate) fn is_empty(&self) -> bool {
         self.counts.is_empty()
     }
 
-    /// How many objects ended so.
+    /// The number of objects with this outcome.
     pub(crate) fn count(&self, outcome: Outcome) -> usize {
         self.counts.get(outcome.name()).copied().unwrap_or_default()
     }
 
-    /// A value as the whole of stdout, in the format that was asked for, in place of the document.
+    /// Prints a value as the whole of stdout, in the requested format, in place of the document.
     pub(crate) fn value(&mut self, value: &Value) {
         let text = match self.format {
             Format::Yaml => Some(crate::yaml::write(value)).filter(|yaml| !text::has_obeyed(yaml)),
             _ => None,
         };
-        // JSON is YAML too, and it alone can write any character as an escape.
+        // JSON is also YAML, and only JSON can write any character as an escape.
         let text = text.unwrap_or_else(|| text::inert_json(&format!("{value:#}\n")));
         self.whole(text.as_bytes());
     }
 
-    /// Bytes of an answer that is somebody else's text, as they come: the document is no longer ours to print.
+    /// Prints bytes from another program as they arrive. No document is printed afterwards.
     pub(crate) fn part(&mut self, bytes: &[u8]) {
         self.printed = true;
         self.ui.foreign(bytes);
     }
 
-    /// Lines of a log that is somebody else's text.
+    /// Prints lines of a log from another program.
     pub(crate) fn log(&mut self, lead: Option<Lead<'_>>, lines: &[Vec<u8>]) {
         self.ui.log(lead, lines);
     }
 
-    /// Bytes that are the whole of stdout.
+    /// Prints bytes that are the whole of stdout.
     pub(crate) fn whole(&mut self, bytes: &[u8]) {
         self.printed = true;
         self.ui.foreign(bytes);

@@ -1,4 +1,4 @@
-//! `istio revisions`: who uses which istiod. What may not be listed is a `?`, never a zero.
+//! `istio revisions`: which workloads use which istiod. What may not be listed is shown as `?`, never as zero.
 
 use crate::flow::session;
 use serde_json::Value;
@@ -16,7 +16,7 @@ use crate::plan::revisions::{self, Binding, GatewayUse, Inputs, Listed, Tally};
 use crate::plan::sidecars::{self, GatewayProxy, Pods};
 use crate::render::revisions::{RevisionsWidth, lines, value};
 
-/// Workloads of gateway proxies, Gloo's own and those of the Kubernetes Gateway API.
+/// The label of gateway proxies of the Kubernetes Gateway API.
 const GATEWAY_LABEL: &str = "gateway.networking.k8s.io/gateway-name";
 
 /// Reads everything and prints the table.
@@ -56,7 +56,7 @@ fn nothing(session: &Session, namespace: Option<&str>) -> Failure {
         .hint(gloo_rs("istio inject --istio-discovery-address").after("an istiod elsewhere needs no Deployment here: "))
 }
 
-/// A list, or why it is not known.
+/// A list, or why it is unknown.
 fn listed<T>(read: Result<T, ApiError>) -> Listed<T> {
     read.map_or_else(|error| Listed::Unknown { why: unread::why(&error) }, Listed::Read)
 }
@@ -67,7 +67,7 @@ async fn bindings(session: &Session, istiods: &[Istiod]) -> Listed<Vec<Binding>>
     listed(namespaces.map(|namespaces| revisions::bindings(istiods, &namespaces)))
 }
 
-/// Pods are counted a page at a time: a cluster has more of them than need be in memory.
+/// Counts the pods page by page, because a cluster may have too many of them to keep in memory.
 async fn pods(session: &Session, istiods: &[Istiod], bindings: &[Binding]) -> Listed<Tally> {
     let query = Query {
         metadata_only: true,

@@ -1,4 +1,4 @@
-//! The rows of many objects, small until they are said: most differ from the one before in name and place alone.
+//! The result rows of many objects in a compact form. Most rows differ from the previous one only in name and position.
 
 use std::mem::{replace, take};
 use std::num::NonZeroU32;
@@ -6,30 +6,30 @@ use std::rc::Rc;
 
 use crate::plan::outcome::Row;
 
-/// How many kinds of rows are compared with a new one.
+/// How many earlier kinds of rows a new one is compared with.
 const KINDS: usize = 16;
 
-/// Rows in the order in which they came.
+/// Rows in the order in which they were added.
 #[derive(Default)]
 pub(super) struct Rows {
     all: Vec<Small>,
-    /// All names, one after the other: a name of its own costs more than what it says.
+    /// All names, concatenated. A separate string for each name would take more memory than its text.
     names: String,
-    /// Each once in a row: a file is read whole before the next.
+    /// Each file once per run of its rows: a file is read completely before the next.
     files: Vec<String>,
-    /// The newest kinds, the last one used at the end.
+    /// The newest kinds, with the most recently used one at the end.
     kinds: Vec<Rc<Row>>,
 }
 
-/// A row as what it shares with others, and the rest.
+/// A row, split into what it shares with others and the rest.
 struct Small {
-    /// Where its name ends; it begins where the one before ends.
+    /// The end of its name in `names`. The name starts where the previous one ends.
     name_ends: usize,
-    /// Its file's number, from one.
+    /// The number of its file, starting at one.
     file: Option<NonZeroU32>,
-    /// No file is taken that has more.
+    /// The line. Files with more lines than fit are not read.
     line: Option<NonZeroU32>,
-    /// Without a name, a file and a line.
+    /// The row without its name, file and line.
     shared: Rc<Row>,
 }
 
@@ -55,17 +55,17 @@ impl Rows {
         self.all.push(Small { name_ends, file, line, shared });
     }
 
-    /// Whether there is none.
+    /// Whether there are no rows.
     pub(super) fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
 
-    /// Whether one of them is like this.
+    /// Whether a row matches `like`.
     pub(super) fn any(&self, like: impl Fn(&str, &Row) -> bool) -> bool {
         self.named().any(|(name, small)| like(name, &small.shared))
     }
 
-    /// Each of them as it came, one at a time.
+    /// Each row in its original form, one at a time.
     pub(super) fn whole(&self) -> impl Iterator<Item = Row> {
         self.named().map(|(name, small)| {
             let mut row = (*small.shared).clone();

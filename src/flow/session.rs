@@ -1,4 +1,4 @@
-//! The one session of a run, and how work runs on it.
+//! The session of a run, and the runtime for work on it.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use crate::options::{Global, Loudness};
 use crate::plan::advice::{Advice, Code};
 use crate::ui;
 
-/// Runs what needs a cluster: one thread is enough, and starts in a tenth of a millisecond. A signal ends it where it
-/// is until it begins to write.
+/// Runs work that needs a cluster. One thread is enough, and it starts in a tenth of a millisecond. A signal ends the
+/// work at once, until it starts to write.
 pub(super) fn block_on<T>(
     interrupts: &Interrupts,
     work: impl Future<Output = Result<T, Failure>>,
@@ -21,12 +21,12 @@ pub(super) fn block_on<T>(
         Failure::new(Exit::Failed, Reason::File, format!("cannot start: {}", plain(&error))).caused_by(&error)
     })?;
     let done = runtime.block_on(interrupts.until_writes(work));
-    // A resolver or an exec plugin that hangs on a thread of its own is not waited for.
+    // Does not wait for a resolver or an exec plugin that hangs in a thread of its own.
     runtime.shutdown_background();
     done
 }
 
-/// Which cluster, as whom.
+/// The cluster and the user to connect as.
 pub(super) fn target(global: &Global, environment: Environment) -> Target {
     Target {
         kubeconfig: global.kubeconfig.clone(),
@@ -39,7 +39,7 @@ pub(super) fn target(global: &Global, environment: Environment) -> Target {
     }
 }
 
-/// The one session of a run: whoever asks first opens it.
+/// Returns the session of the run. The first call opens it.
 pub(super) async fn open(global: &Global, report: &mut Report<'_>) -> Result<Rc<Session>, Failure> {
     if let Some(session) = report.session() {
         return Ok(session);
@@ -54,7 +54,7 @@ pub(super) async fn open(global: &Global, report: &mut Report<'_>) -> Result<Rc<
     Ok(session)
 }
 
-/// `context NAME (SERVER) as USER`: said before anything is written.
+/// `context NAME (SERVER) as USER`: printed before anything is written.
 pub(super) fn place(session: &Session) -> String {
     let place = session.place();
     match session.user() {

@@ -1,35 +1,35 @@
-//! Why a sweep begins nothing more.
+//! Why a bulk run starts no more objects.
 
 use std::cell::Cell;
 use std::rc::Rc;
 
-/// Why nothing more is begun.
+/// Why nothing more is started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Why {
-    /// A signal came.
+    /// A signal was received.
     Asked,
-    /// A second one came: requests under way are dropped.
+    /// A second signal was received: requests in progress are dropped.
     AskedTwice,
-    /// The API server does not answer any more.
+    /// The API server no longer answers.
     NoAnswer,
 }
 
-/// Set once the sweep is to end.
+/// Set when the bulk run must end.
 #[derive(Clone, Default)]
 pub(super) struct Stop(Rc<Cell<Option<Why>>>);
 
 impl Stop {
-    /// Whether nothing more should be begun.
+    /// Whether nothing more should be started.
     pub(super) fn is_set(&self) -> bool {
         self.why().is_some()
     }
 
-    /// Why, if so.
+    /// The reason, if set.
     pub(super) fn why(&self) -> Option<Why> {
         self.0.get()
     }
 
-    /// Begins nothing more.
+    /// Sets the reason. Nothing more is started after that.
     pub(super) fn set(&self, why: Why) {
         self.0.set(Some(why));
     }

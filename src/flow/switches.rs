@@ -1,4 +1,4 @@
-//! `istio auto-mtls` on Settings: the two switches as one change, or how they stand.
+//! `istio auto-mtls` on Settings: changes the two switches together, or prints their state.
 
 use serde_json::json;
 
@@ -25,13 +25,13 @@ use crate::plan::path::effect::{Effect, Turn};
 use crate::plan::policy::{Caution, Picked};
 use crate::plan::settings::switches;
 
-/// The one Settings object that Gloo reads.
+/// The name of the Settings object that Gloo reads.
 const NAME: &str = "default";
 
-/// Changes the switches, or says how they stand.
+/// Changes the switches, or prints their state.
 ///
 /// # Errors
-/// What keeps the run from Settings.
+/// Settings could not be read or changed.
 pub(super) fn run(task: &SwitchesTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     match (task.wish, &task.files) {
         (Some(wish), Some(_)) => {
@@ -57,10 +57,10 @@ fn objects(task: &SwitchesTask, namespace: Option<&str>) -> ObjectsTask {
     }
 }
 
-/// What setup and teardown do to the switches: on, or off as they were before.
+/// The change by setup and teardown: turns the switches on, or off as they were before.
 ///
 /// # Errors
-/// A request's own failure.
+/// The failure of a request.
 pub(super) async fn plan(
     session: &Session,
     wish: AutoMtlsWish,
@@ -90,7 +90,7 @@ async fn gateways(session: &Session, namespace: &str, wish: AutoMtlsWish, cautio
 /// Changes the switches of a cluster.
 ///
 /// # Errors
-/// What keeps the run from Settings.
+/// Settings could not be read or changed.
 async fn change(
     wish: AutoMtlsWish,
     task: &SwitchesTask,
@@ -118,7 +118,7 @@ async fn change(
     Ok(())
 }
 
-/// Why the switches stay as they are, where they would change and requests would get 503s.
+/// The refusal, if the switches would change and requests would get 503s.
 async fn guarded(
     session: &Session,
     survey: &SurveyReader<'_>,
@@ -126,7 +126,7 @@ async fn guarded(
     namespace: &str,
     notes: &mut dyn Notes,
 ) -> Result<Option<Row>, Failure> {
-    // Settings that cannot be read are said where they are to be changed.
+    // A failure to read Settings is reported when they are changed.
     let Ok(value) = session.get(&kinds::SETTINGS, namespace, NAME).await else { return Ok(None) };
     let settings = Object::new(&kinds::SETTINGS, value);
     if !matches!(plan.decide(&settings, Picked::Named, &UpstreamContext::unseen()), Decision::Change { .. }) {
@@ -153,7 +153,7 @@ async fn read(session: &Session, namespace: &str) -> Result<Object, Failure> {
     let hint = flag("--gloo-namespace").text(" says where Gloo is installed");
     settings.map(|value| Object::new(&kinds::SETTINGS, value)).map_err(|error| {
         let failure = error.into_failure(session);
-        // Elsewhere only what is not here may be.
+        // If they are not here, they may be in another namespace.
         if failure.exit == Exit::SaidNo { failure.hint(hint) } else { failure }
     })
 }

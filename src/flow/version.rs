@@ -1,4 +1,4 @@
-//! `version`: the client's own, and what the server says of itself; a server that says nothing is no failure.
+//! `version`: prints the versions of the client and the server. A server that does not answer is no failure.
 
 use super::report::Report;
 use crate::error::Failure;
@@ -12,15 +12,15 @@ use crate::render::version::{self, ServerSide, Versions};
 
 const CLIENT: &str = env!("CARGO_PKG_VERSION");
 
-/// Prints this program's version; reads nothing.
+/// Prints this program's version. Reads nothing.
 pub(super) fn client(format: Format, report: &mut Report<'_>) {
     say(&Versions { client: CLIENT, server: None }, format, report);
 }
 
-/// Prints both sides' versions.
+/// Prints the versions of client and server.
 ///
 /// # Errors
-/// None of its own: what could not be read is said in the document.
+/// Never fails. What could not be read is reported as advice.
 pub(super) async fn all(global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let namespace = global.gloo_namespace.as_deref().or(global.namespace.as_deref()).unwrap_or(GLOO_SYSTEM);
     let side = match session::open(global, report).await {

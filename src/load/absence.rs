@@ -1,4 +1,4 @@
-//! An object that is not there: which names are near it, and where else its name is.
+//! Looks up similar names, and other namespaces with the same name, for an object that does not exist.
 
 use serde_json::Value;
 
@@ -7,17 +7,17 @@ use crate::kube::{Query, Scope, Session};
 use crate::model::ObjectRef;
 use crate::text::nearest;
 
-/// What can be said about an object that is not there. Whatever may not be read is not said.
+/// What is known about an object that does not exist. What may not be read is left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Absence {
-    /// Names in the same namespace, nearest first.
+    /// Similar names in the same namespace, the nearest first.
     pub near: Vec<String>,
-    /// Another namespace that has the name: rather meant than one that is only near.
+    /// Another namespace that has the name. It is more likely meant than a similar name.
     pub elsewhere: Option<String>,
 }
 
 impl Absence {
-    /// `near: a, b`
+    /// The line `near: a, b`.
     #[must_use]
     pub(crate) fn detail(&self) -> Option<String> {
         (!self.near.is_empty()).then(|| format!("near: {}", self.near.join(", ")))
@@ -30,12 +30,12 @@ impl Absence {
     }
 }
 
-/// The flag that finds what is in another namespace.
+/// The flag that finds an object in another namespace.
 pub(crate) fn in_namespace(namespace: &str) -> Hint {
     Hint::from(format!("it is in namespace {namespace}: -n {}", quoted(namespace)))
 }
 
-/// Looks around an object that is not there.
+/// Searches for what may have been meant instead of an object that does not exist.
 pub(crate) async fn around(session: &Session, absent: &ObjectRef) -> Absence {
     let here = list(session, absent, Scope::Namespace(&absent.namespace), String::new()).await;
     let names = here.iter().filter_map(|item| item["metadata"]["name"].as_str());

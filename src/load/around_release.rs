@@ -1,4 +1,5 @@
-//! What of the cluster matters to an upgrade beside the release: its namespace, Settings, the gateways' writers.
+//! Reads what affects an upgrade apart from the release: its
+//! namespace, Settings, and the field managers of the gateways.
 
 use serde_json::Value;
 
@@ -11,7 +12,7 @@ use crate::plan::advice::{Advice, Code};
 use crate::plan::gateway::PROXY_LABEL;
 use crate::plan::values::findings::{self, Apply};
 
-/// The findings; what may not be read is said to be unknown.
+/// The findings. What may not be read is reported as unknown.
 pub(crate) async fn findings(session: &Session, record: &Record, before: &Value, after: &Value) -> Vec<Advice> {
     let namespace = &*record.namespace;
     let apply = if record.is_server_side() { Apply::ServerSide } else { Apply::ClientSide };
@@ -40,7 +41,7 @@ pub(crate) async fn findings(session: &Session, record: &Record, before: &Value,
             }
         };
         for said in objects.into_iter().filter_map(|object| findings::of_gateway(&Object::new(kind, object), apply)) {
-            // A workload and its bootstrap have one remedy.
+            // A workload and its bootstrap have the same fix.
             if !found.iter().any(|other| other.hint == said.hint) {
                 found.push(said);
             }

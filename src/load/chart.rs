@@ -1,4 +1,4 @@
-//! A chart at hand: a packed one or its directory, read as text.
+//! Reads a local chart, from a package or a directory.
 
 use std::fs;
 use std::path::Path;
@@ -10,25 +10,25 @@ use crate::helm::{File, RecordProblem, unpacked};
 use crate::plan::values::known::ChartKeys;
 use crate::yaml;
 
-/// Directories of a chart and of charts in it; deeper is none.
+/// The maximum depth of directories, for a chart and its subcharts.
 const DEPTH: usize = 12;
 
-/// What a chart says of itself.
+/// What a chart contains.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct AtHand {
     pub name: String,
     pub version: String,
-    /// Its own values.
+    /// The default values of the chart.
     pub defaults: Value,
     pub known: ChartKeys,
-    /// Whether it carries CRDs, which Helm installs once and does not upgrade.
+    /// Whether it contains CRDs, which Helm installs but does not upgrade.
     pub has_crds: bool,
 }
 
 /// Reads a chart.
 ///
 /// # Errors
-/// It is not there, or no chart.
+/// It does not exist, or is not a chart.
 pub(crate) fn read(path: &Path) -> Result<AtHand, Failure> {
     let failure = |why: String| Failure::new(Exit::Failed, Reason::File, format!("--chart {}: {why}", path.display()));
     let cannot = |error: std::io::Error| failure(format!("cannot be read: {}", plain(&error))).caused_by(&error);

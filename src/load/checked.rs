@@ -1,4 +1,4 @@
-//! What `check` reads of the cluster: a list for each kind that a check declares, the Helm release, certificates.
+//! What `check` reads from the cluster: a list for each kind that a check declares, the Helm release, and certificates.
 
 use crate::check::look::Release;
 use crate::check::{Beyond, Check};
@@ -23,8 +23,8 @@ pub(crate) fn kinds_of(checks: &[&'static Check]) -> Vec<&'static Kind> {
     all
 }
 
-/// The lists for these kinds. `gloo` is where Gloo is installed, `only` where its objects are looked for; empty:
-/// everywhere.
+/// The lists for these kinds. `gloo` is the namespace of Gloo. `only`
+/// are the namespaces of its objects; if empty, all namespaces.
 #[must_use]
 pub(crate) fn wants(kinds: &[&'static Kind], gloo: &str, only: &[String]) -> Vec<Want> {
     kinds.iter().flat_map(|kind| of_kind(kind, gloo, only)).collect()
@@ -49,7 +49,7 @@ fn of_kind(kind: &'static Kind, gloo: &str, only: &[String]) -> Vec<Want> {
         return vec![all.in_namespace(gloo).detail(Detail::Whole)];
     }
     if is(&kinds::POD) {
-        // Of others the labels are enough; why a pod of Gloo is not ready stands in its status.
+        // For other pods the labels are enough. For Gloo's pods, the status says why one is not ready.
         return vec![all.clone().running().detail(Detail::Metadata), all.in_namespace(gloo)];
     }
     if is(&kinds::SETTINGS) || is(&kinds::NETWORK_POLICY) {

@@ -1,4 +1,4 @@
-//! Everything in the cluster that would point at the gateway's SDS cluster once it is gone.
+//! Finds everything in the cluster that would still refer to the gateway's SDS cluster after it is removed.
 
 use crate::error::Failure;
 use crate::kube::{ApiError, Cause, Query, Scope, Session};
@@ -7,21 +7,21 @@ use crate::model::names::SETTINGS;
 use crate::model::{Kind, Object, kinds};
 use crate::plan::dangling::{self, Dangling};
 
-/// What points at the cluster.
+/// The objects that refer to the cluster.
 #[derive(Default)]
 pub(crate) struct Pointing {
-    /// Upstreams, as they were read.
+    /// The Upstreams, as they were read.
     pub upstreams: Vec<Object>,
-    /// `VirtualService`s, Gateways, Settings: nothing takes these off by itself.
+    /// `VirtualService`s, Gateways and Settings. Their references are not removed automatically.
     pub others: Vec<Dangling>,
-    /// Lists that were not allowed, in words.
+    /// The lists that were not permitted, as text.
     pub hidden: Vec<String>,
 }
 
-/// Looks through the namespaces that Gloo watches, a page at a time.
+/// Searches the namespaces that Gloo watches, page by page.
 ///
 /// # Errors
-/// The requests' own failures; what may not be listed is in what is given back.
+/// A request failed. Lists that are not permitted are part of the result.
 pub(crate) async fn find(session: &Session, gloo_namespace: &str) -> Result<Pointing, Failure> {
     let mut found = Pointing::default();
     let mut watched = None;
@@ -47,7 +47,8 @@ pub(crate) async fn find(session: &Session, gloo_namespace: &str) -> Result<Poin
     Ok(found)
 }
 
-/// A missing right is something unknown, a missing CRD is nothing at all, the rest ends the run.
+/// Handles a failed list: without permission the result is incomplete, a missing CRD means no objects, and any other
+/// failure ends the run.
 fn hidden(session: &Session, error: ApiError, hidden: &mut Vec<String>) -> Result<(), Failure> {
     match error.cause {
         Cause::NoCrd => Ok(()),

@@ -1,4 +1,4 @@
-//! A config dump that was saved: as it is, or in a snapshot.
+//! Reads a saved config dump, on its own or in a snapshot.
 
 use std::fs::File;
 use std::io::{self, Read, Seek as _};
@@ -10,23 +10,23 @@ use crate::envoy::view::{FoundRows, View};
 use crate::error::{Exit, Failure, Reason, plain};
 use crate::zip;
 
-/// The member of a snapshot that is the dump.
+/// The member of a snapshot that contains the dump.
 const MEMBER: &str = "config.json";
 const CHUNK: usize = 64 << 10;
-/// What all dumps of a file may be long, unpacked. A dump of a large gateway is some hundred megabytes.
+/// Size limit in bytes for all dumps of a file, unpacked. The dump of a large gateway has several hundred megabytes.
 const MOST: u64 = 4 << 30;
 
-/// A dump of a file, seen.
+/// The result for one dump of a file.
 pub(crate) struct DumpState {
-    /// The pod, where a snapshot names it.
+    /// The pod, if it is from a snapshot.
     pub pod: Option<String>,
     pub found: FoundRows,
 }
 
-/// Looks at each dump of a file; `-` is stdin.
+/// Reads each dump of a file; `-` is stdin.
 ///
 /// # Errors
-/// The file cannot be read, or holds no dump.
+/// The file cannot be read, or contains no dump.
 pub(crate) fn look(path: &Path, stdin: &mut dyn Read, view: &dyn Fn() -> View) -> Result<Vec<DumpState>, Failure> {
     if path.as_os_str() == "-" {
         return Ok(vec![DumpState { pod: None, found: one("stdin", stdin, &mut MOST.clone(), view())? }]);
@@ -62,7 +62,7 @@ fn of_snapshot(shown: &str, file: File, view: &dyn Fn() -> View) -> Result<Vec<D
     }
 }
 
-/// One dump; `left` is how long this and the next ones may be.
+/// Reads one dump. `left` is the size limit in bytes for this one and the following ones.
 fn one(shown: &str, from: &mut dyn Read, left: &mut u64, mut view: View) -> Result<FoundRows, Failure> {
     let mut reader = DumpReader::default();
     let bad = |why: &dyn std::fmt::Display| broken(format!("{shown}: not a config dump: {why}"));

@@ -1,4 +1,4 @@
-//! What is in a namespace that comes into the mesh or leaves it.
+//! Reads the content of a namespace that is enrolled or unenrolled.
 
 use serde_json::Value;
 
@@ -12,10 +12,10 @@ use crate::plan::advice::{Advice, Code};
 use crate::plan::enrolment::NamespaceState;
 use crate::plan::enrolment::advice::demands_tls;
 
-/// Everything that runs there, and what could not be read and decides nothing alone.
+/// Everything that runs there, and advice about what could not be read, if it is not essential.
 ///
 /// # Errors
-/// The workloads or their pods cannot be listed: which of them to restart is unknown then.
+/// The workloads or their pods cannot be listed, so it is unknown which to restart.
 pub(crate) async fn seen(session: &Session, namespace: &str) -> Result<(NamespaceState, Vec<Advice>), Failure> {
     let scope = Scope::Namespace(namespace);
     let list = |kind: &'static Kind| session.list_all(kind, scope, Query::default());
@@ -58,7 +58,7 @@ fn undecided(error: ApiError, session: &Session) -> Failure {
     }
 }
 
-/// Something that could not be looked at.
+/// The note about a list that could not be read.
 pub(crate) fn unknown(what: &str, error: &ApiError) -> Option<Advice> {
     let note = Advice::note(Code::Unknown, format!("{what} are unknown: {}", why(error)));
     match &error.cause {
@@ -68,7 +68,7 @@ pub(crate) fn unknown(what: &str, error: &ApiError) -> Option<Advice> {
     }
 }
 
-/// The Upstreams that speak Istio's mutual TLS to a namespace, a page at a time.
+/// The Upstreams that send Istio's mutual TLS to a namespace, read page by page.
 ///
 /// # Errors
 /// They cannot be listed.

@@ -1,4 +1,4 @@
-//! Manifests from `-f FILE|DIR|-`: found in kubectl's way, read one at a time.
+//! Finds manifests of `-f FILE|DIR|-` by kubectl's rules, and reads them one at a time.
 
 use std::collections::HashSet;
 use std::fs::{self, File, Metadata};
@@ -9,11 +9,12 @@ use std::vec;
 use crate::command::quoted;
 use crate::error::{Exit, Failure, Reason, plain};
 
-/// Larger than any manifest; a device or an image named by mistake does not fill the memory.
+/// Size limit in bytes. It is larger than any manifest, and
+/// protects the memory if a device or image is named by mistake.
 const LIMIT: u64 = 256 * 1024 * 1024;
 const LIMIT_NAME: &str = "256 MiB";
 
-/// What one `-f` says.
+/// The source of one `-f`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum FileSource {
     /// `-`: standard input.
@@ -22,26 +23,26 @@ pub(crate) enum FileSource {
     Path(PathBuf),
 }
 
-/// One text that was read.
+/// A text that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SourceText {
-    /// As it was named or found: for people. `-` for standard input.
+    /// The name as given or found, for messages. `-` is standard input.
     pub name: String,
-    /// The file itself, links followed; `None` for standard input.
+    /// The file with symbolic links resolved, or `None` for standard input.
     pub file: Option<PathBuf>,
     pub text: String,
 }
 
-/// What comes out of one place that was looked at.
+/// The result of reading one source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum LoadedFile {
     Text(SourceText),
-    /// A file of a directory that is no manifest: binary, or not UTF-8.
+    /// A file of a directory that is not a manifest: binary, or not UTF-8.
     PassedOver {
         name: String,
         why: String,
     },
-    /// A link in a directory that leads out of it, or a file there that cannot be read: not followed, not silent.
+    /// A link out of the directory, or a file in it that cannot be read. It is not followed, but reported.
     Refused {
         name: String,
         why: String,
@@ -49,10 +50,10 @@ pub(crate) enum LoadedFile {
     },
 }
 
-/// The sources that the arguments name.
+/// The sources for these arguments.
 ///
 /// # Errors
-/// A usage failure if `-` is named twice or a name is empty.
+/// A usage error if `-` is given twice or a name is empty.
 pub(crate) fn sources(arguments: &[String]) -> Result<Vec<FileSource>, Failure> {
     if arguments.iter().filter(|argument| *argument == "-").count() > 1 {
         return Err(Failure::usage("-f -: standard input can be read only once"));
@@ -67,7 +68,7 @@ pub(crate) fn sources(arguments: &[String]) -> Result<Vec<FileSource>, Failure> 
         .collect()
 }
 
-/// The sources that these paths name.
+/// The sources for these paths.
 ///
 /// # Errors
 /// As [`sources`].
@@ -75,11 +76,11 @@ pub(crate) fn sources_of(paths: &[PathBuf]) -> Result<Vec<FileSource>, Failure> 
     sources(&paths.iter().map(|path| path.to_string_lossy().into_owned()).collect::<Vec<_>>())
 }
 
-/// What is to be read, in order; reading happens as it is iterated over, one file in memory at a time.
+/// An iterator over the texts, in order. Each file is read when it is requested, so only one is in memory.
 #[derive(Debug)]
 pub(crate) struct FileReader {
     queue: vec::IntoIter<Queued>,
-    /// Whether the sources are one file or standard input: then the command is a filter.
+    /// Whether the source is one file or standard input, so that the command is a filter.
     is_single: bool,
 }
 
@@ -90,10 +91,10 @@ enum Queued {
     Refused { name: String, why: String, hint: String },
 }
 
-/// Looks the sources up: directories are walked, nothing is read yet.
+/// Finds the files of the sources. Directories are walked; no file is read yet.
 ///
 /// # Errors
-/// A path that is missing or not a file, a directory without manifests or one that cannot be listed.
+/// A path is missing or not a file, or a directory has no manifests or cannot be listed.
 pub(crate) fn find(sources: &[FileSource]) -> Result<FileReader, Failure> {
     let mut queue = Vec::new();
     let mut seen = HashSet::new();
@@ -124,7 +125,7 @@ pub(crate) fn find(sources: &[FileSource]) -> Result<FileReader, Failure> {
     Ok(FileReader { is_single: queue.len() == 1 && !has_directory, queue: queue.into_iter() })
 }
 
-/// A file that was named twice is read once.
+/// A file that is given twice is read once.
 fn is_new(seen: &mut HashSet<PathBuf>, queued: &Queued) -> bool {
     match queued {
         Queued::File { file, .. } => seen.insert(file.clone()),
@@ -133,16 +134,16 @@ fn is_new(seen: &mut HashSet<PathBuf>, queued: &Queued) -> bool {
 }
 
 impl FileReader {
-    /// Whether the sources are one FILE or `-`: then all of it comes out again, edited or not.
+    /// Whether the source is one FILE or `-`. The whole text is then printed, edited or not.
     #[must_use]
     pub(crate) fn is_single(&self) -> bool {
         self.is_single
     }
 
-    /// Reads the next one; `stdin` is asked only where `-` was named.
+    /// Reads the next one. `stdin` is only used if `-` was given.
     ///
     /// # Errors
-    /// A named file or standard input that cannot be read, is too large, binary or not UTF-8.
+    /// A named file or standard input cannot be read, is too large, binary or not UTF-8.
     pub(crate) fn next(&mut self, stdin: &mut dyn Read) -> Option<Result<LoadedFile, Failure>> {
         Some(match self.queue.next()? {
             Queued::Refused { name, why, hint } => Ok(LoadedFile::Refused { name, why, hint }),
@@ -171,7 +172,7 @@ fn unread(name: &str, error: &Unread, explicit: bool) -> Result<LoadedFile, Fail
     })
 }
 
-/// Why a file gave no text.
+/// Why a file has no text.
 #[derive(Debug)]
 enum Unread {
     Io(io::Error),
@@ -191,7 +192,7 @@ impl Unread {
     }
 }
 
-/// The text of a file that was read before; `None` if it cannot be read any more.
+/// The text of a file that was read before, or `None` if it can no longer be read.
 pub(crate) fn again(path: &Path) -> Option<String> {
     read_file(path).ok()
 }
@@ -254,8 +255,9 @@ impl Walk {
         }
     }
 
-    /// A link to a file inside the tree is that file; one to a directory inside would be walked twice;
-    /// one out of the tree is not followed: nobody named what is there.
+    /// Handles a symbolic link. A link to a file inside the tree is read as that
+    /// file. A link to a directory inside is ignored, as it would be walked twice. A
+    /// link out of the tree is not followed, because its target was not requested.
     fn link(&mut self, path: &Path, is_hidden: bool) {
         let target = match fs::canonicalize(path) {
             Ok(target) => target,
@@ -287,7 +289,7 @@ fn is_manifest(path: &Path) -> bool {
     path.extension().is_some_and(|extension| matches!(extension.to_str(), Some("yaml" | "yml" | "json")))
 }
 
-/// A FIFO would block, a device has no end.
+/// A read from a FIFO would block, and a device has no end.
 fn check_regular(path: &Path, metadata: &Metadata) -> Result<(), Failure> {
     if metadata.is_file() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Gateway proxies: workload, bootstrap and pods, found by label or by name.
+//! Reads gateway proxies: workload, bootstrap and pods, found by label or by name.
 
 use serde_json::Value;
 
@@ -20,10 +20,10 @@ use crate::text::{ProxyKind, ProxyName};
 pub(crate) const USUAL: &str = "gateway-proxy";
 const WORKLOADS: [&Kind; 2] = [&kinds::DEPLOYMENT, &kinds::DAEMON_SET];
 
-/// The proxies that were asked for.
+/// The requested proxies.
 ///
 /// # Errors
-/// None of that name, none at all, or several where none was named; or the request's own failure.
+/// There is none of that name, none at all, or several and none was named; or a request failed.
 pub(crate) async fn find(session: &Session, namespace: &str, wanted: &Proxies) -> Result<Vec<GatewayProxy>, Failure> {
     let workloads = match wanted {
         Proxies::Named(names) => {
@@ -46,7 +46,7 @@ pub(crate) async fn find(session: &Session, namespace: &str, wanted: &Proxies) -
     Ok(proxies)
 }
 
-/// Whether every labelled proxy of the namespace has the whole of the sidecars.
+/// Whether every labelled proxy of the namespace has all parts of the sidecars.
 pub(crate) async fn readiness(session: &Session, namespace: &str) -> GatewaysReadiness {
     let mut lacking = Vec::new();
     let workloads = match labelled(session, namespace).await {
@@ -100,7 +100,7 @@ fn names<'o>(found: impl Iterator<Item = &'o Object>) -> Vec<String> {
     found.map(|workload| workload.reference.to_string()).collect()
 }
 
-/// No proxy at all.
+/// The failure when there is no proxy.
 pub(crate) fn nothing(namespace: &str) -> Failure {
     Failure::new(Exit::SaidNo, Reason::NotFound, format!("no gateway proxy in {namespace}"))
         .detail(format!("looked for Deployments and DaemonSets labelled {PROXY_LABEL}"))
@@ -135,7 +135,7 @@ async fn named(session: &Session, namespace: &str, name: &ProxyName) -> Result<O
     Err(not_found(name, namespace, found.iter()).detail(place))
 }
 
-/// None of that name, and what is near or there.
+/// The failure when there is no proxy of that name, with similar names or those that exist.
 pub(crate) fn not_found<'o>(name: &ProxyName, place: &str, proxies: impl Iterator<Item = &'o Object>) -> Failure {
     let proxies: Vec<_> = proxies.collect();
     let near = nearest(&name.name, proxies.iter().map(|workload| workload.reference.name.as_str()));
@@ -162,9 +162,9 @@ async fn whole(session: &Session, workload: Object) -> Result<GatewayProxy, Fail
     Ok(GatewayProxy { workload, bootstrap, pods })
 }
 
-/// The metadata of a workload's pods that are not over; `None` if they may not be listed.
+/// The metadata of a workload's pods that have not ended, or `None` if they may not be listed.
 pub(crate) async fn pods(session: &Session, workload: &Object) -> Option<Vec<Value>> {
-    // An evicted pod lies about until somebody clears it away, and runs no Envoy.
+    // An evicted pod remains until it is cleaned up, and runs no Envoy.
     let living = RUNNING.to_owned();
     let query = Query { metadata_only: true, fields: living, ..Query::labelled(workload_selector(&workload.value)) };
     session.list_all(&kinds::POD, Scope::Namespace(&workload.reference.namespace), query).await.ok()

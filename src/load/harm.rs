@@ -1,4 +1,4 @@
-//! Upstreams that auto-mTLS may harm: with TLS of their own, or in front of peers that accept no mutual TLS.
+//! Finds Upstreams that auto-mTLS may break: with TLS settings of their own, or with pods that accept no mutual TLS.
 
 use super::survey::SurveyReader;
 use super::traffic::each;
@@ -13,15 +13,15 @@ use crate::plan::peer::Sent;
 use crate::plan::policy::Picked;
 use crate::plan::{GatewayNeed, Unread, Wants};
 
-/// The warning that lists those with TLS of their own; a note where they may not be listed.
+/// The warning that lists Upstreams with TLS settings of their own, or a note if they may not be listed.
 pub(crate) async fn advice(session: &Session) -> Option<Advice> {
     let mut harmed = Vec::new();
     let read = each(session, &kinds::UPSTREAM, |upstream| harmed.extend(with_own_tls(&upstream))).await;
     on_own_tls(&harmed, read.err().as_ref())
 }
 
-/// The same, and the warning that lists those whose pods accept plaintext alone. Where no policy says so, no pod is
-/// read.
+/// Like [`advice`], and the warning that lists Upstreams whose pods accept only plaintext. If no policy requires
+/// plaintext, no pod is read.
 pub(crate) async fn with_peers(session: &Session, survey: &SurveyReader<'_>) -> Vec<Advice> {
     let refused = survey.may_be_refused(Sent::MutualTls).await;
     let mut harmed = Vec::new();
@@ -57,7 +57,7 @@ fn on_own_tls(harmed: &[(String, &'static str)], unread: Option<&Unread>) -> Opt
     }
 }
 
-/// The policy that keeps auto-mTLS from a pod behind the Upstream.
+/// The policy because of which a pod behind the Upstream does not accept mutual TLS.
 async fn of_peers(survey: &SurveyReader<'_>, upstream: &Object) -> Result<Option<Disabled>, Unread> {
     let wants = Wants { peer: Some(Sent::MutualTls), gateway: GatewayNeed::Never };
     let around = survey.around(upstream, Picked::Selected, wants).await;

@@ -1,7 +1,7 @@
-//! Which signals were ignored when the process began: `nohup`, or a shell's background job.
+//! Reads which signals were ignored when the process started: with `nohup`, or as a shell's background job.
 //!
-//! Asking `sigaction` takes unsafe code, and the safe crates only set it. Linux tells it in `/proc`; elsewhere no signal
-//! counts as ignored.
+//! A query with `sigaction` needs unsafe code, and the safe crates can only set a handler. Linux has the information in
+//! `/proc`. On other systems no signal counts as ignored.
 
 use std::fs;
 
@@ -15,12 +15,12 @@ pub(crate) struct Ignored {
     pub terminate: bool,
 }
 
-/// Those of this process. It has to be asked before anything listens to them.
+/// The ignored signals of this process. Must be called before a listener is installed.
 pub(crate) fn ignored() -> Ignored {
     fs::read_to_string(STATUS).ok().and_then(|status| parse(&status)).unwrap_or_default()
 }
 
-/// `SigIgn` is a bit mask in hexadecimal; signal 1 is its lowest bit.
+/// Parses `SigIgn`, a hexadecimal bit mask. Signal 1 is its lowest bit.
 fn parse(status: &str) -> Option<Ignored> {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
     let mask = u64::from_str_radix(mask.trim(), 16).ok()?;

@@ -1,4 +1,4 @@
-//! What `check` asks inside of pods, by port-forward: the gateways' Envoys, and Gloo's own metrics.
+//! What `check` reads inside of pods through port forwards: the gateways' Envoys, and Gloo's metrics.
 
 use std::time::Duration;
 
@@ -18,29 +18,29 @@ use crate::plan::path::ShownCertificate;
 use crate::plan::pod::is_running;
 use crate::plan::proxy_pods::ADMIN_PORT;
 
-/// The port at which Gloo serves its metrics.
+/// The port of Gloo's metrics.
 const METRICS: u16 = 9091;
 const AT_ONCE: usize = 4;
-/// Long enough for a refused update to come again, as glooctl has it.
+/// Long enough for a rejected update to be sent again; the same value as in glooctl.
 const BETWEEN: Duration = Duration::from_millis(250);
 
-/// The pods of Gloo's namespace, to be asked as far as that is allowed.
+/// The pods in Gloo's namespace, which are read as far as permissions allow.
 pub(crate) struct GlooPods<'s> {
     session: &'s Session,
     snapshot: &'s Snapshot,
     gloo: &'s str,
-    /// Asked of the API server once: what is not allowed is not tried on every pod.
+    /// The permission, which is checked once, so that a denied request is not tried for every pod.
     allowed: OnceCell<Result<(), Unknown>>,
 }
 
 impl<'s> GlooPods<'s> {
-    /// Asks nobody yet.
+    /// Sends no request yet.
     #[must_use]
     pub(crate) fn new(session: &'s Session, snapshot: &'s Snapshot, gloo: &'s str) -> Self {
         Self { session, snapshot, gloo, allowed: OnceCell::new() }
     }
 
-    /// The certificates that the gateways show the mesh.
+    /// The certificates that the gateways present to the mesh.
     pub(crate) async fn certificates(&self) -> Beyond<Vec<ShownCertificate>> {
         let pods = self.pods(mesh_certificates::has_sidecar);
         let Some(first) = pods.first() else {
@@ -52,7 +52,7 @@ impl<'s> GlooPods<'s> {
         }
     }
 
-    /// What each gateway's Envoy says of its control plane.
+    /// The state of each gateway's Envoy towards its control plane.
     pub(crate) async fn envoys(&self) -> Beyond<Vec<EnvoySaid>> {
         let pods = self.pods(|pod| pod.label(GATEWAY_PROXY.0) == Some(GATEWAY_PROXY.1));
         let Some(first) = pods.first() else { return Beyond::NotThere("no gateway pod runs".to_owned()) };
@@ -70,7 +70,7 @@ impl<'s> GlooPods<'s> {
         stream::iter(again).buffered(AT_ONCE).try_collect().await
     }
 
-    /// What has changed since, and what is refused.
+    /// The counters that have grown since `before`, and the rejected listeners.
     async fn again(&self, pod: &Object, before: Updates) -> Result<EnvoySaid, ForwardFailure> {
         let later = self.updates(pod).await?;
         let listeners = self.page(pod, ADMIN_PORT, updates::LISTENERS).await?;
@@ -84,7 +84,7 @@ impl<'s> GlooPods<'s> {
         })
     }
 
-    /// What Gloo counts of what it serves; the open source counts nothing of it.
+    /// Gloo's metrics about what it serves. The open source edition has none.
     pub(crate) async fn metrics(&self) -> Beyond<Metrics> {
         let pods = self.pods(|pod| pod.label("gloo") == Some("gloo"));
         let Some(pod) = pods.first() else { return Beyond::NotThere("no pod of gloo runs".to_owned()) };
@@ -102,7 +102,7 @@ impl<'s> GlooPods<'s> {
 
     fn pods(&self, is_one: impl Fn(&Object) -> bool) -> Vec<&'s Object> {
         let all = self.snapshot.in_namespace(&kinds::POD, self.gloo);
-        // Of one that has not started its own check tells.
+        // A pod that has not started is covered by its own check.
         all.filter(|pod| is_running(&pod.value) && pod.value["status"]["phase"] != "Pending" && is_one(pod)).collect()
     }
 

@@ -1,4 +1,4 @@
-//! The control planes of the cluster, and the Deployment whose image the sds sidecar follows.
+//! Reads the control planes of the cluster, and the Deployment whose image the sds sidecar follows.
 
 use serde_json::Value;
 
@@ -9,26 +9,26 @@ use crate::model::{Kind, kinds};
 use crate::plan::istiod::{self, ControlPlaneObjects, ISTIOD_LABEL, Istiod, REVISION_LABEL};
 use crate::plan::revisions::Listed;
 
-/// What there is.
+/// The control planes that were found.
 pub(crate) struct FoundIstiods {
     pub istiods: Vec<Istiod>,
-    /// Whether tags could be seen.
+    /// Whether revision tags could be read.
     pub tags: Listed<()>,
 }
 
 /// Every istiod, in all namespaces or one.
 ///
 /// # Errors
-/// As [`all`].
+/// As for [`all`].
 pub(crate) async fn istiods(session: &Session, namespace: Option<&str>) -> Result<Vec<Istiod>, Failure> {
     all(session, namespace).await.map(|found| found.istiods)
 }
 
-/// Every istiod, and whether its tags could be seen.
+/// Every istiod, and whether its tags could be read.
 ///
 /// # Errors
-/// The Deployments cannot be listed. Services, mesh configuration and webhooks that cannot be are left out:
-/// they add to what is known and decide nothing alone.
+/// The Deployments cannot be listed. Services, mesh configuration and webhooks that cannot be listed are left out: they
+/// only add details.
 pub(crate) async fn all(session: &Session, namespace: Option<&str>) -> Result<FoundIstiods, Failure> {
     let scope = namespace.map_or(Scope::All, Scope::Namespace);
     let list = async |kind: &'static Kind, scope: Scope<'_>, labels: &str| {
@@ -66,7 +66,7 @@ fn hinted(error: ApiError, session: &Session) -> Failure {
     }
 }
 
-/// The Deployment `gloo`, if it is there and may be read.
+/// The Deployment `gloo`, if it exists and may be read.
 pub(crate) async fn gloo(session: &Session, namespace: &str) -> Option<Value> {
     let query = Query::labelled("gloo=gloo");
     let found = session.list_all(&kinds::DEPLOYMENT, Scope::Namespace(namespace), query).await.ok()?;

@@ -1,4 +1,4 @@
-//! A container's log, read once or followed: a lost connection is taken up again where it broke.
+//! Reads or follows a container's log. After a lost connection, it continues at the same position.
 
 use std::time::Duration;
 
@@ -9,41 +9,41 @@ use crate::kube::{ApiError, Cause, Log, LogQuery, Session, Since};
 use crate::model::kinds;
 use crate::plan::log::{Lines, LogPosition};
 
-/// Before a connection is tried again; twice as long each time that nothing new came.
+/// Pause before a reconnect. It doubles each time that nothing new arrived.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// What comes of a log.
+/// An event while reading a log.
 #[derive(Debug)]
 pub(crate) enum Event {
-    /// At least one line, without their ends.
+    /// At least one line, without line ends.
     Lines(Vec<Vec<u8>>),
-    /// What a reader should know between two lines.
+    /// A message for the user between two lines.
     Note(String),
-    /// There is no more to come, and why, where that is not plain.
+    /// The end of the log, with the reason if it is not obvious.
     End(Option<String>),
     Failed(Failure),
 }
 
-/// One container's log.
+/// The log of one container.
 pub(crate) struct Reading<'s> {
     session: &'s Session,
     namespace: String,
     pod: String,
     query: LogQuery,
-    /// How long a lost connection is tried again.
+    /// How long to try to reconnect.
     patience: Duration,
     log: Option<Log>,
     lines: Lines,
     seen: LogPosition,
-    /// Since when there is no connection, after one was lost.
+    /// The time when the connection was lost, if it was.
     lost: Option<Instant>,
     pause: Duration,
     is_over: bool,
 }
 
 impl<'s> Reading<'s> {
-    /// What is followed is read with its times, so that it can be taken up again.
+    /// A log to follow is read with timestamps, so that it can be continued.
     pub(crate) fn new(
         session: &'s Session,
         (namespace, pod): (&str, &str),
@@ -65,7 +65,7 @@ impl<'s> Reading<'s> {
         }
     }
 
-    /// What comes next; nothing after an end or a failure.
+    /// The next event. `None` after an end or a failure.
     pub(crate) async fn next(&mut self) -> Option<Event> {
         if self.is_over {
             return None;
@@ -111,7 +111,7 @@ impl<'s> Reading<'s> {
             }
             Ok(None) => match self.lines.last() {
                 Some(last) => {
-                    // The end comes once more, after its last line.
+                    // The next read returns the end again, after this last line.
                     self.log = Some(log);
                     vec![last]
                 }
@@ -119,7 +119,7 @@ impl<'s> Reading<'s> {
                 None => return Some(Event::End(None)),
             },
             Err(error) if self.query.follow => {
-                // Half a line comes again as a whole one.
+                // An incomplete line is sent again as a whole.
                 self.lines.cut();
                 self.lost = Some(Instant::now());
                 return Some(Event::Note(format!("pod {}: connection lost ({error}); still reading", self.pod)));
@@ -134,7 +134,7 @@ impl<'s> Reading<'s> {
         (!new.is_empty()).then_some(Event::Lines(new))
     }
 
-    /// A log that is followed ends with its container, or because somebody in between ended the connection.
+    /// Handles the end of a followed log. The container has ended, or a proxy in between has closed the connection.
     async fn ended(&mut self) -> Option<Event> {
         self.lost = Some(Instant::now());
         self.rest().await;
@@ -160,7 +160,7 @@ impl<'s> Reading<'s> {
     }
 }
 
-/// Whether another try may end otherwise: a container that is being started again has no log for a moment.
+/// Whether another try may succeed. A container that is restarting has no log for a moment.
 fn may_pass(error: &ApiError) -> bool {
     !matches!(error.cause, Cause::Forbidden { .. } | Cause::Unauthorized | Cause::NoCrd)
 }

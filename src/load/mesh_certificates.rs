@@ -1,4 +1,4 @@
-//! The certificates that the gateways use towards the mesh, asked of each gateway's Envoy.
+//! Reads the certificates that the gateways use towards the mesh from each gateway's Envoy.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -22,20 +22,20 @@ use crate::plan::sidecars::parts::ISTIO_PROXY;
 use crate::plan::sidecars::state::item;
 
 const AT_ONCE: usize = 4;
-/// Pods of one proxy that are asked for a description: what one of them has, the others mostly have.
+/// Number of pods of one proxy to query for a description. The others usually have the same certificates.
 const MOST_PODS: usize = 4;
-/// A description waits no longer for a pod.
+/// Timeout for a pod in a description.
 const PATIENCE: Duration = Duration::from_secs(5);
 const MOST_BYTES: usize = 4 << 20;
-/// What the values of one page may take.
+/// Memory limit in bytes for the parsed values of one page.
 pub(super) const MOST_PARSED: usize = 16 << 20;
-/// Where istiod puts the root that it signs with, in every namespace.
+/// The ConfigMap and key in which istiod puts its root certificate, in every namespace.
 const ROOT: (&str, &str) = ("istio-ca-root-cert", "root-cert.pem");
 
-/// How a pod is asked.
+/// The parameters for querying a pod.
 struct Asking<'s> {
     session: &'s Session,
-    /// Serial numbers of the mesh's roots; none: not known.
+    /// Serial numbers of the mesh's root certificates. Empty if unknown.
     roots: Vec<String>,
     now: i64,
     patience: Option<Duration>,
@@ -78,7 +78,7 @@ fn roots(config_map: &Value) -> Vec<String> {
     serials_of_pem(config_map["data"][ROOT.1].as_str().unwrap_or_default())
 }
 
-/// Asks gateway pods with Istio's sidecars.
+/// Queries gateway pods with Istio's sidecars.
 pub(crate) async fn of_gateways(
     session: &Session,
     snapshot: &Snapshot,
@@ -95,13 +95,13 @@ pub(crate) async fn of_gateways(
     }
 }
 
-/// Whether a pod is a gateway's that takes its certificates from the mesh.
+/// Whether a pod is a gateway with a sidecar that gets its certificates from the mesh.
 pub(crate) fn has_sidecar(pod: &Object) -> bool {
     pod.label(GATEWAY_PROXY.0) == Some(GATEWAY_PROXY.1) && item(&pod.value["spec"]["containers"], ISTIO_PROXY).is_some()
 }
 
-/// By proxy, what the pods of those show that lack nothing. The API server is asked first whether that is allowed: who
-/// may only get and list makes no request that is refused.
+/// The certificates of pods with complete sidecars, by proxy. The permission is checked with the API server first, so
+/// that a user who may only get and list causes no denied request.
 pub(crate) async fn of_proxies(
     session: &Session,
     survey: &Survey<'_>,

@@ -1,4 +1,4 @@
-//! The only reads: what stands around an object in the cluster, and files.
+//! All reads: the context of objects in the cluster, and files.
 
 pub(crate) mod absence;
 pub(crate) mod around_release;

@@ -1,4 +1,4 @@
-//! A file that a flag names, as a whole.
+//! Reads a file that is given with a flag.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -6,13 +6,13 @@ use std::path::Path;
 
 use crate::error::{Exit, Failure, Reason, plain};
 
-/// Far more than a bundle of every authority there is.
+/// Size limit in bytes. A bundle of all certificate authorities is far smaller.
 const MOST: u64 = 16 << 20;
 
-/// Its bytes.
+/// The content of the file.
 ///
 /// # Errors
-/// It cannot be read, or is larger than anything that is meant to be named so.
+/// It cannot be read, or is too large to be the intended file.
 pub(crate) fn read(flag: &str, path: &Path) -> Result<Vec<u8>, Failure> {
     let failure = |why: &str| Failure::new(Exit::Failed, Reason::File, format!("{flag} {}: {why}", path.display()));
     let mut bytes = Vec::new();

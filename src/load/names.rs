@@ -1,6 +1,7 @@
-//! Names for a shell to offer: metadata alone, in one answer, of what the API server has at hand.
+//! Names for shell completion: only metadata, in one answer, from the API server's cache.
 //!
-//! No page of them: a shell that knows a part takes the only name in it that fits for the only one there is.
+//! The list is not split into pages: if a shell has only some of the names and just one of them fits, it takes that one
+//! as the only match.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +13,7 @@ use crate::options::{Global, Names};
 use crate::plan::gateway::PROXY_LABEL;
 use crate::plan::istiod::{ISTIOD_LABEL, REVISION_LABEL, TAG_LABEL};
 
-/// The names, each once, in order.
+/// The names, each once, sorted.
 ///
 /// # Errors
 /// They may not or cannot be listed.
@@ -28,7 +29,7 @@ pub(crate) async fn list(session: &Session, names: Names, global: &Global) -> Re
         }
     };
     let found: BTreeSet<String> = match names {
-        // The kubeconfig has them, not the cluster.
+        // Contexts are in the kubeconfig, not in the cluster.
         Names::Contexts => BTreeSet::new(),
         Names::Namespaces => named(&list(&kinds::NAMESPACE, Scope::All, "").await?).collect(),
         Names::Upstreams => named(&list(&kinds::UPSTREAM, namespace, "").await?).collect(),

@@ -1,4 +1,4 @@
-//! What a verdict about how the gateway speaks rests on, read from the cluster.
+//! Reads what is needed to decide how the gateway connects to its backends.
 
 use std::collections::BTreeSet;
 
@@ -14,20 +14,20 @@ use crate::plan::labels::PodSelector;
 use crate::plan::path::installation::Installation;
 use crate::plan::path::survey::GATEWAY_LABEL;
 
-/// Around every Service there is: one LIST a kind, of pods the metadata alone.
+/// The context of every Service: one LIST per kind, and only metadata for pods.
 ///
 /// # Errors
-/// The API server does not answer, or does not know who asks.
+/// The API server does not answer, or rejects the credentials.
 pub(crate) async fn around_all(session: &Session, gloo: &str, namespaces: &Namespaces) -> Result<Snapshot, Failure> {
     let wants = vec![Want::all(&kinds::SERVICE), metadata_of_pods(), endpoints()];
     with_gateway(session, gloo, namespaces, wants).await
 }
 
-/// Around every Service of these namespaces: one LIST a kind for each of a few, one for the cluster where they are
-/// more.
+/// The context of every Service in these namespaces: one LIST per kind for each of a few namespaces, or one for the
+/// whole cluster if there are more.
 ///
 /// # Errors
-/// As [`around_all`].
+/// As for [`around_all`].
 pub(crate) async fn around_namespaces(
     session: &Session,
     gloo: &str,
@@ -44,10 +44,10 @@ pub(crate) async fn around_namespaces(
     with_gateway(session, gloo, namespaces, named(homes).flat_map(of).collect()).await
 }
 
-/// Around these Services: their pods whole, for whether they are ready and which ports they have.
+/// The context of these Services, with complete pods, which show readiness and ports.
 ///
 /// # Errors
-/// As [`around_all`].
+/// As for [`around_all`].
 pub(crate) async fn around(
     session: &Session,
     gloo: &str,
@@ -68,11 +68,11 @@ pub(crate) async fn around(
     Ok(snapshot)
 }
 
-/// Adds the gateways of other installations of Gloo, and gives the namespaces of these. Where Settings may not be listed,
-/// or the gateways may not, the reason is given.
+/// Adds the gateways of other installations of Gloo, and returns their namespaces. Returns the reason if Settings or
+/// the gateways may not be listed.
 ///
 /// # Errors
-/// As [`around_all`].
+/// As for [`around_all`].
 pub(crate) async fn other_gateways(
     session: &Session,
     gloo: &str,
@@ -110,17 +110,17 @@ fn metadata_of_pods() -> Want {
     Want::all(&kinds::POD).running().detail(Detail::Metadata)
 }
 
-/// Which of those pods are ready, and their ports.
+/// The list that shows which of the pods are ready, and their ports.
 pub(crate) fn endpoints() -> Want {
     Want::all(&kinds::ENDPOINT_SLICE).detail(Detail::Endpoints)
 }
 
-/// An Upstream may name no namespace: a list of that would be one of all namespaces.
+/// Skips empty names. An Upstream may name no namespace, and a list without one would cover all namespaces.
 fn named(homes: &BTreeSet<String>) -> impl Iterator<Item = &String> {
     homes.iter().filter(|home| !home.is_empty())
 }
 
-/// These lists, and what every verdict needs to know of the gateways.
+/// Reads these lists, and what every verdict needs about the gateways.
 async fn with_gateway(
     session: &Session,
     gloo: &str,
@@ -133,7 +133,7 @@ async fn with_gateway(
     Ok(snapshot)
 }
 
-/// Settings, proxies and their bootstraps, the mesh's policies and configuration.
+/// Settings, proxies and their bootstraps, and the policies and configuration of the mesh.
 fn of_gateway(gloo: &str) -> Vec<Want> {
     vec![
         Want::all(&kinds::SETTINGS).in_namespace(gloo),
@@ -141,14 +141,14 @@ fn of_gateway(gloo: &str) -> Vec<Want> {
         Want::all(&kinds::DAEMON_SET).labelled(PROXY_LABEL).in_namespace(gloo),
         Want::all(&kinds::DEPLOYMENT).labelled(GATEWAY_LABEL),
         Want::all(&kinds::POD).labelled(PROXY_LABEL).in_namespace(gloo).running().detail(Detail::Metadata),
-        // When a bootstrap was written stands in its managed fields.
+        // The managed fields show when a bootstrap was written.
         Want::all(&kinds::CONFIG_MAP).labelled(PROXY_LABEL).in_namespace(gloo).detail(Detail::Whole),
         Want::all(&kinds::CONFIG_MAP).labelled(REVISION_LABEL),
         Want::all(&kinds::PEER_AUTHENTICATION),
     ]
 }
 
-/// The bootstraps and pods of the Gateway API's proxies, where there are any.
+/// The bootstraps and pods of Gateway API proxies, if there are any.
 async fn bootstraps(session: &Session, snapshot: &mut Snapshot) -> Result<(), Failure> {
     let proxies = snapshot.all(&kinds::DEPLOYMENT).iter().filter(|it| it.label(GATEWAY_LABEL).is_some());
     let homes: BTreeSet<_> = proxies.map(|proxy| proxy.reference.namespace.clone()).collect();

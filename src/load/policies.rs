@@ -1,4 +1,4 @@
-//! The mesh's policies, in whichever version Istio serves them, and whose they are.
+//! Reads the policies of the mesh, in the version that Istio serves, and finds the root namespace.
 
 use std::collections::BTreeSet;
 
@@ -13,36 +13,36 @@ use crate::model::{Kind, kinds};
 use crate::plan::Unread;
 use crate::plan::peer::{self, Policies};
 
-/// Istio 1.22 brought `v1`; before it, and beside it, there is `v1beta1`.
+/// Istio 1.22 introduced `v1`. Earlier versions serve only `v1beta1`, later ones both.
 const VERSIONS: [&Kind; 2] = [&kinds::PEER_AUTHENTICATION, &kinds::PEER_AUTHENTICATION_BETA];
 
-/// The policies as far as they could be read.
+/// The policies, as far as they could be read.
 #[derive(Debug)]
 pub(crate) struct Mesh {
     /// The version that the API server has.
     pub kind: &'static Kind,
     pub all: Vec<Value>,
     pub root: Root,
-    /// Why policies of other namespaces than the one that was asked for are not among them.
+    /// Why policies of other namespaces than the requested one are missing.
     pub partial: Option<Unread>,
-    /// Whether those of the root namespace are among them.
+    /// Whether those of the root namespace are included.
     has_root: bool,
 }
 
-/// The namespace whose policies are the mesh's.
+/// The root namespace, whose policies apply to the whole mesh.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Root {
     Known(String),
-    /// Nothing tells it, so Istio's usual one is taken.
+    /// It is unknown, so Istio's default is assumed.
     Guessed {
         why: Unread,
     },
-    /// Control planes that do not agree.
+    /// The control planes have different ones.
     Several(Vec<String>),
 }
 
 impl Root {
-    /// Its name, or the likeliest.
+    /// Its name, or the most likely one.
     pub(crate) fn name(&self) -> &str {
         match self {
             Self::Known(name) => name,
@@ -51,10 +51,10 @@ impl Root {
         }
     }
 
-    /// Its name, or the likeliest where control planes do not agree.
+    /// Its name, or the most likely one if control planes have different ones.
     ///
     /// # Errors
-    /// Nothing tells it.
+    /// It is unknown.
     pub(crate) fn told(self) -> Result<String, Unread> {
         match self {
             Self::Guessed { why } => {
@@ -67,18 +67,18 @@ impl Root {
 }
 
 impl Mesh {
-    /// Why the policies of the mesh itself are not among those that were read.
+    /// Why the mesh-wide policies are missing.
     pub(crate) fn hidden(&self) -> Option<&Unread> {
         self.partial.as_ref().filter(|_| !self.has_root)
     }
 
-    /// For the plan.
+    /// The policies as input of a plan.
     pub(crate) fn policies(&self) -> Policies<'_> {
         Policies { all: &self.all, root_namespace: self.root.name() }
     }
 }
 
-/// The policies of a scope, and the version they were had in.
+/// The policies of a scope, and the version in which they were read.
 ///
 /// # Errors
 /// Why they could not be listed.
@@ -92,17 +92,17 @@ pub(crate) async fn list(
     match session.list_all(newest, scope, query.clone()).await {
         Err(error) if error.cause == Cause::NoCrd => match session.list_all(oldest, scope, query).await {
             Ok(all) => Ok((oldest, all)),
-            // Neither version: the newer one's failure says it in Istio's present words.
+            // Neither version exists: the failure for the newer one has the current API name.
             Err(older) => Err(if older.cause == Cause::NoCrd { error } else { older }),
         },
         read => read.map(|all| (newest, all)),
     }
 }
 
-/// Every policy; where they may not be listed, those of one namespace and of the root namespace.
+/// Every policy. If these may not be listed, those of one namespace and of the root namespace.
 ///
 /// # Errors
-/// Not even those of that one may be listed.
+/// Not even those of that namespace may be listed.
 pub(crate) async fn read(session: &Session, root: Root, namespace: Option<&str>) -> Result<Mesh, Failure> {
     let everywhere = match list(session, Scope::All, Freshness::Now).await {
         Ok((kind, all)) => return Ok(Mesh { kind, all, root, partial: None, has_root: true }),
@@ -127,7 +127,7 @@ pub(crate) async fn read(session: &Session, root: Root, namespace: Option<&str>)
     Ok(Mesh { kind, all, root, partial, has_root })
 }
 
-/// The root namespace, by what the control planes say, or the mesh configuration where they may not be listed.
+/// The root namespace according to the control planes, or to the mesh configuration if they may not be listed.
 pub(crate) async fn root(session: &Session, said: Option<&str>) -> Root {
     if let Some(said) = said {
         return Root::Known(said.to_owned());

@@ -1,4 +1,4 @@
-//! The pods of a gateway proxy, found by the proxy's name or its Gateway's.
+//! Finds the pods of a gateway proxy by the name of the proxy or its Gateway.
 
 use serde_json::Value;
 
@@ -15,14 +15,14 @@ use crate::plan::sidecars::BOOTSTRAP_KEY;
 use crate::text::nearest;
 use crate::text::{ProxyKind, ProxyName};
 
-/// The pods to look into.
+/// The pods to read from.
 ///
 /// # Errors
-/// No such proxy, none of its pods runs Envoy, or the request's own failure.
+/// There is no such proxy, none of its pods runs Envoy, or a request failed.
 pub(crate) async fn find(session: &Session, global: &Global, wanted: &ProxyPods) -> Result<ChosenPods, Failure> {
     let look = Look { session, namespace: global.object_namespace() };
     let found = look.proxy(global, &wanted.proxy).await?;
-    // Who may not read the bootstrap gets the charts' own admin port.
+    // If the bootstrap may not be read, the charts' default admin port is used.
     let (pods, bootstrap) = tokio::join!(look.pods(&found), look.bootstrap(&found));
     let bootstrap = bootstrap.ok();
     let pods = pods?;
@@ -41,10 +41,10 @@ pub(crate) async fn find(session: &Session, global: &Global, wanted: &ProxyPods)
     })
 }
 
-/// The role under which the proxy asks Gloo for its configuration, as its bootstrap names it. No pod needs to run.
+/// The role with which the proxy requests its configuration from Gloo, from its bootstrap. No pod needs to run.
 ///
 /// # Errors
-/// No such proxy, its bootstrap cannot be read, or it names no role.
+/// There is no such proxy, its bootstrap cannot be read, or it contains no role.
 pub(crate) async fn role(session: &Session, global: &Global, proxy: &PodsOf) -> Result<String, Failure> {
     const HINT: &str = "--role ROLE needs no bootstrap";
     let look = Look { session, namespace: global.object_namespace() };
@@ -80,7 +80,8 @@ impl Look<'_> {
         self.session.get(kind, self.namespace, name).await.map(|value| Object::new(kind, value))
     }
 
-    /// A Deployment, then a `DaemonSet`, then a pod. Gloo gives a proxy's workload and its Service one name.
+    /// Looks for a Deployment, then a `DaemonSet`, then a pod. In
+    /// Gloo, a proxy's workload and its Service have the same name.
     async fn named(&self, name: &ProxyName) -> Result<Object, Failure> {
         let kinds: &[&'static Kind] = match name.kind {
             Some(ProxyKind::Deployment) => &[&kinds::DEPLOYMENT],
@@ -137,7 +138,8 @@ impl Look<'_> {
         failure
     }
 
-    /// A Gateway stands in any namespace: its Deployment has a name that nothing else has.
+    /// Finds the Deployment of a Gateway. The Gateway may be in
+    /// any namespace, so the search is by the Deployment's name.
     async fn of_gateway(&self, gateway: &str, deployment: &str) -> Result<Object, Failure> {
         let query = Query { fields: format!("metadata.name={deployment}"), ..Query::default() };
         let found = self.session.list_all(&kinds::DEPLOYMENT, Scope::All, query).await.map_err(|error| {
@@ -175,7 +177,7 @@ impl Look<'_> {
         pods.map_err(|error| error.into_failure(self.session))
     }
 
-    /// What Envoy was started with.
+    /// The bootstrap with which Envoy was started.
     async fn bootstrap(&self, found: &Object) -> Result<String, Failure> {
         let Object { reference, value } = found;
         let pod_spec = if reference.kind == &kinds::POD { &value["spec"] } else { &value["spec"]["template"]["spec"] };

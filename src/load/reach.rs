@@ -1,4 +1,4 @@
-//! The pods that no policy reaches, since they have neither a sidecar nor a ztunnel.
+//! Counts the pods to which no policy applies, because they have neither a sidecar nor a ztunnel.
 
 use crate::kube::{Query, Scope, Session};
 use crate::load::unread;
@@ -7,7 +7,7 @@ use crate::model::names::RUNNING;
 use crate::plan::Unread;
 use crate::plan::peer::change;
 
-/// How many pods no policy reaches, and the names of some: `shop/cart-1`.
+/// The number of pods to which no policy applies, and the names of some, such as `shop/cart-1`.
 #[derive(Debug, Default)]
 pub(crate) struct OutOfReach {
     pub total: usize,
@@ -15,7 +15,7 @@ pub(crate) struct OutOfReach {
     pub some: Vec<String>,
 }
 
-/// The pods of a scope that nobody holds to a policy, counted a page at a time.
+/// The pods of a scope to which no policy applies, counted page by page.
 ///
 /// # Errors
 /// Why they could not be listed.

@@ -1,4 +1,4 @@
-//! The Helm release that installed Gloo: found by metadata alone, then one record is read.
+//! Finds the Helm release that installed Gloo by metadata, then reads one record.
 
 use crate::command::{Hint, flag, gloo_rs};
 use crate::error::{Exit, Failure, Reason};
@@ -10,28 +10,28 @@ use crate::plan::owner::{self, Owner};
 use crate::plan::values::Edition;
 use crate::text::nearest;
 
-/// What Helm gives its Secrets, also those whose labels somebody took.
+/// The type of Helm's Secrets. It also finds those whose labels were removed.
 const SECRET_TYPE: &str = "type=helm.sh/release.v1";
 const OWNER: &str = "owner=helm";
-/// Helm keeps ten by default.
+/// Maximum number of revisions to read. Helm keeps ten by default.
 const HISTORY: usize = 30;
 
-/// One revision, as its metadata tells.
+/// One revision, according to its metadata.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ReleaseRevision {
     pub name: String,
     pub revision: u64,
-    /// None where the label is missing.
+    /// `None` if the label is missing.
     pub status: Option<String>,
     object: String,
     storage: Storage,
 }
 
-/// A release.
+/// A release with its revisions.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct FoundRelease {
     pub record: Record,
-    /// All its revisions, the newest first; as far as they may be listed.
+    /// All its revisions, the newest first, as far as they may be listed.
     pub history: Vec<ReleaseRevision>,
     pub advice: Vec<Advice>,
 }
@@ -39,7 +39,7 @@ pub(crate) struct FoundRelease {
 /// The release of this name, or the one of Gloo's chart.
 ///
 /// # Errors
-/// None, several, or one that may not or cannot be read.
+/// There is none, there are several, or it may not or cannot be read.
 pub(crate) async fn find(
     session: &Session,
     namespace: &str,
@@ -60,15 +60,15 @@ pub(crate) async fn find(
     chosen(session, namespace, history, revision).await
 }
 
-/// What stood before a revision.
+/// An earlier revision.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Earlier {
     pub record: Option<Record>,
-    /// Those that were passed over because they cannot be read, the newest first.
+    /// Revisions that were skipped because they cannot be read, the newest first.
     pub unread: Vec<u64>,
 }
 
-/// The newest revision before this one of whose values `is_it` holds.
+/// The newest earlier revision whose values match `is_it`.
 pub(crate) async fn earlier(
     session: &Session,
     namespace: &str,
@@ -89,8 +89,8 @@ pub(crate) async fn earlier(
     Earlier { record: None, unread }
 }
 
-/// The revision that a state began with: the oldest of those before this one, without one between them, of whose values
-/// `is_it` holds. This one, where the one before it is otherwise or cannot be read.
+/// The first revision of the current state: the oldest in the unbroken series of earlier revisions whose values match
+/// `is_it`. It is `found` itself if the previous revision does not match or cannot be read.
 pub(crate) async fn began(
     session: &Session,
     namespace: &str,
@@ -108,12 +108,12 @@ pub(crate) async fn began(
     oldest
 }
 
-/// The revisions of a release, the newest first; none where they may not be listed.
+/// The revisions of a release, the newest first. Empty if they may not be listed.
 pub(crate) async fn history(session: &Session, namespace: &str, name: &str) -> Vec<ReleaseRevision> {
     list(session, namespace).await.map(|all| of_name(&all, name)).unwrap_or_default()
 }
 
-/// Who renders Gloo, as its Deployment tells.
+/// The tool that renders Gloo, according to its Deployment.
 pub(crate) async fn owner(session: &Session, namespace: &str) -> Option<Owner> {
     super::istio::gloo(session, namespace).await.as_ref().and_then(owner::find)
 }
@@ -209,7 +209,7 @@ async fn read(session: &Session, namespace: &str, entry: &ReleaseRevision) -> Re
     })
 }
 
-/// The revision that was named, else the deployed one, else the newest.
+/// The named revision, or else the deployed one, or else the newest.
 async fn chosen(
     session: &Session,
     namespace: &str,
@@ -340,7 +340,7 @@ async fn none(session: &Session, namespace: &str, others: Vec<String>) -> Failur
     failure.detail(session.looked())
 }
 
-/// Where the owner's manifest is likely kept.
+/// The likely file name of the owner's manifest.
 fn file_of(owner: &Owner) -> String {
     let name = match owner {
         Owner::ArgoCd { application: name } | Owner::Flux { name, .. } => name.as_str(),

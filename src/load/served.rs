@@ -1,4 +1,4 @@
-//! What Gloo serves, out of the gloo pod: found by its label, read from its admin port through one stream.
+//! Reads what Gloo serves from the gloo pod, which is found by its label, through one stream to its admin port.
 
 use std::cell::Cell;
 
@@ -12,12 +12,12 @@ use crate::kube::{Cause, ForwardCause, ForwardFailure, InPod, Query, Scope, Sess
 use crate::model::kinds;
 use crate::plan::Unread;
 
-/// The label of Gloo's control plane, on Deployment and pods alike.
+/// The label of Gloo's control plane, on its Deployment and its pods.
 const GLOO_LABEL: &str = "gloo=gloo";
-/// Gloo's admin port, and the one before 1.18, where metrics are now.
+/// Gloo's admin port, and the one before 1.18, which is now the port of the metrics.
 const PORTS: [u16; 2] = [9095, 9091];
 const PATH: &str = "/snapshots/xds";
-/// A snapshot of a large cluster is 30 MB.
+/// Size limit in bytes. A snapshot of a large cluster has 30 MB.
 const MOST: usize = 512 << 20;
 
 /// A pod of Gloo's control plane.
@@ -25,29 +25,29 @@ pub(crate) struct ControlPlane<'s> {
     session: &'s Session,
     namespace: &'s str,
     pod: String,
-    /// Where it answered.
+    /// The port that answered.
     port: Cell<Option<u16>>,
 }
 
-/// Why a snapshot could not be had.
+/// Why a snapshot could not be read.
 #[derive(Debug, Clone)]
 pub(crate) struct NoSnapshot {
     pub obstacle: Obstacle,
     pub failure: Failure,
 }
 
-/// Whether asking again may help.
+/// Whether another try may help.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Obstacle {
-    /// Never: the right is missing, or this Gloo has no snapshots.
+    /// No: the permission is missing, or this version of Gloo has no snapshots.
     Lasting(Unread),
-    /// There is no Gloo in that namespace.
+    /// Gloo is not in that namespace.
     NoGloo,
-    /// Not with this pod.
+    /// Yes, possibly with another pod.
     Passing,
 }
 
-/// A ready pod of the control plane.
+/// Finds a ready pod of the control plane.
 ///
 /// # Errors
 /// There is none, it is not ready, or pods may not be listed.
@@ -79,7 +79,7 @@ fn is_ready(pod: &Value) -> bool {
     pod["metadata"]["deletionTimestamp"].is_null() && conditions.is_some_and(|all| all.iter().any(ready))
 }
 
-/// No pod is ready; without a Deployment either, none ever will be.
+/// The failure when no pod is ready. If there is no Deployment either, Gloo is not installed there.
 async fn absent(session: &Session, namespace: &str, pods: &[Value]) -> NoSnapshot {
     let there = session.list_all(&kinds::DEPLOYMENT, Scope::Namespace(namespace), Query::labelled(GLOO_LABEL)).await;
     let none = pods.is_empty() && there.is_ok_and(|there| there.is_empty());
@@ -101,15 +101,15 @@ async fn absent(session: &Session, namespace: &str, pods: &[Value]) -> NoSnapsho
 }
 
 impl ControlPlane<'_> {
-    /// The pod's name.
+    /// The name of the pod.
     pub(crate) fn pod(&self) -> &str {
         &self.pod
     }
 
-    /// Reads the snapshot once and gives back what was kept of it.
+    /// Reads the snapshot once and returns what `keep` kept of it.
     ///
     /// # Errors
-    /// Why it could not be had, or what is wrong with it.
+    /// Why it could not be read, or what is wrong with it.
     pub(crate) async fn read<K: Keep + Send + 'static>(&self, keep: K) -> Result<(SnapshotQuery, K), NoSnapshot> {
         let answer = self.open().await?;
         let read = move |bytes: &mut dyn std::io::Read| {
@@ -127,7 +127,7 @@ impl ControlPlane<'_> {
         })
     }
 
-    /// The port is that of the version, which is the one that answers.
+    /// Opens the snapshot. The port depends on the version; it is the one that answers.
     async fn open(&self) -> Result<crate::kube::InPodAnswer, NoSnapshot> {
         let known = self.port.get().map(|port| [port]);
         let ports: &[u16] = known.as_ref().map_or(&PORTS, |port| port);

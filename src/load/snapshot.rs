@@ -1,7 +1,7 @@
-//! A [`Snapshot`] of the cluster, of files, or of files laid over the cluster.
+//! Reads a [`Snapshot`] of the cluster, of files, or of files laid over the cluster.
 //!
-//! One paged LIST for each kind, over all namespaces at once, so that requests do not grow with namespaces; a
-//! few at a time.
+//! It sends one paged LIST for each kind over all namespaces, so that the number of requests does not grow with the
+//! number of namespaces. A few requests run at a time.
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -19,32 +19,32 @@ use crate::model::{Kind, ListAnswer, ListPart, Object, Snapshot, Spot, Unknown, 
 use crate::plan::mark::LAST_APPLIED;
 use crate::plan::path::endpoints;
 
-/// Requests under way at once: each has a TLS connection of its own.
+/// Number of simultaneous requests. Each has its own TLS connection.
 const AT_ONCE: usize = 6;
 
 /// How much of each object is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detail {
-    /// All of it.
+    /// The whole object.
     Whole,
-    /// All but `managedFields` and kubectl's copy, which are half of many objects.
+    /// Everything except `managedFields` and kubectl's last applied configuration, which are half of many objects.
     Lean,
-    /// The metadata alone, without those.
+    /// Only the metadata, without those two.
     Metadata,
-    /// Of `EndpointSlice`s: which pods are ready, and their ports.
+    /// For `EndpointSlice`s: which pods are ready, and their ports.
     Endpoints,
 }
 
-/// What is wanted of a kind.
+/// What to read of a kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Want {
     pub kind: &'static Kind,
-    /// Of this namespace alone.
+    /// Only this namespace.
     pub namespace: Option<String>,
     pub labels: &'static str,
     pub fields: &'static str,
     pub detail: Detail,
-    /// Whether its objects are in no namespace.
+    /// Whether its objects have no namespace.
     pub of_the_cluster: bool,
 }
 
@@ -55,31 +55,31 @@ impl Want {
         Self { kind, namespace: None, labels: "", fields: "", detail: Detail::Lean, of_the_cluster: false }
     }
 
-    /// Those that have no namespace.
+    /// Every object of a kind that has no namespace.
     #[must_use]
     pub fn of_the_cluster(kind: &'static Kind) -> Self {
         Self { of_the_cluster: true, ..Self::all(kind) }
     }
 
-    /// Those with these labels.
+    /// Only objects with these labels.
     #[must_use]
     pub fn labelled(self, labels: &'static str) -> Self {
         Self { labels, ..self }
     }
 
-    /// Those that have not ended: pods.
+    /// Only pods that have not ended.
     #[must_use]
     pub fn running(self) -> Self {
         Self { fields: RUNNING, ..self }
     }
 
-    /// As much of each.
+    /// Sets how much of each object is kept.
     #[must_use]
     pub fn detail(self, detail: Detail) -> Self {
         Self { detail, ..self }
     }
 
-    /// Those of one namespace.
+    /// Only objects of one namespace.
     #[must_use]
     pub fn in_namespace(self, namespace: &str) -> Self {
         Self { namespace: Some(namespace.to_owned()), ..self }
@@ -94,7 +94,7 @@ impl Want {
         }
     }
 
-    /// What of the kind this is a list of. Pods that have ended are missed by nobody.
+    /// The part of the kind that this list covers. Pods that have ended do not count as missing.
     fn part(&self, namespace: Option<&str>) -> ListPart {
         match namespace {
             _ if !self.labels.is_empty() => ListPart::Selected,
@@ -104,19 +104,19 @@ impl Want {
     }
 }
 
-/// Which namespaces are looked through.
+/// The namespaces to read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Namespaces {
-    /// These alone; empty: all.
+    /// Only these. If empty, all.
     pub only: Vec<String>,
-    /// These where listing over all namespaces is not allowed.
+    /// Used if a list of all namespaces is not allowed.
     pub otherwise: Vec<String>,
 }
 
 /// Reads the cluster.
 ///
 /// # Errors
-/// The API server does not answer, or does not know who asks. What may not be listed is in the snapshot.
+/// The API server does not answer, or rejects the credentials. What may not be listed is unknown in the snapshot.
 pub async fn of_cluster(session: &Session, wants: &[Want], namespaces: &Namespaces) -> Result<Snapshot, Failure> {
     let mut snapshot = Snapshot::new(Unknown::because("it was not requested"));
     let mut answers =
@@ -129,7 +129,7 @@ pub async fn of_cluster(session: &Session, wants: &[Want], namespaces: &Namespac
     Ok(snapshot)
 }
 
-/// The answers of the one request, or of those that stand in for it.
+/// The answers of one request for all namespaces, or of one request for each namespace.
 async fn list(
     session: &Session,
     want: &Want,
@@ -171,7 +171,7 @@ async fn part(session: &Session, want: &Want, namespace: Option<&str>) -> Result
     Ok((want.part(namespace), answer))
 }
 
-/// In the version that the API server has: Istio before 1.22 has no `v1`.
+/// Reads the kind in the version that the API server has: Istio before 1.22 has no `v1`.
 async fn read(session: &Session, want: &Want, namespace: Option<&str>) -> Result<Vec<Object>, ApiError> {
     match read_as(session, want.kind, want, namespace).await {
         Err(error) if error.cause == Cause::NoCrd && *want.kind == kinds::PEER_AUTHENTICATION => {
@@ -197,7 +197,7 @@ async fn read_as(
     Ok(objects)
 }
 
-/// Nobody there, or nobody known there: one kind is like the other.
+/// Whether the error affects all kinds alike: the API server cannot be reached, or rejects the credentials.
 fn ends_the_run(error: &ApiError) -> bool {
     matches!(error.cause, Cause::Unreachable { .. } | Cause::Tls(_) | Cause::ExecPlugin(_) | Cause::Unauthorized)
 }
@@ -228,26 +228,26 @@ fn kept(mut value: Value, detail: Detail) -> Value {
 pub struct UnreadSource {
     pub spot: Spot,
     pub why: String,
-    /// Whether it should be a manifest and is none.
+    /// Whether it appears to be a manifest, but is not valid.
     pub is_broken: bool,
 }
 
-/// What came out of files.
+/// The result of reading files.
 #[derive(Debug, Default)]
 pub struct OfFiles {
-    /// In the order of the files; of several with one name the last counts.
+    /// In the order of the files. Of several with the same name, the last counts.
     pub objects: Vec<(Object, Spot)>,
-    /// Documents that may hold one of the kinds and cannot be read, and why.
+    /// Documents that may contain one of the kinds and cannot be read, and why.
     pub unread: Vec<UnreadSource>,
-    /// Files and documents of other kinds.
+    /// Number of files and documents of other kinds.
     pub passed_over: usize,
     pub files: usize,
 }
 
-/// Reads the objects of these kinds; one without a namespace is in `namespace`.
+/// Reads the objects of these kinds. An object without a namespace is in `namespace`.
 ///
 /// # Errors
-/// A named file that cannot be read.
+/// A named file cannot be read.
 pub fn of_files(
     paths: &[PathBuf],
     kinds: &[&'static Kind],
@@ -282,7 +282,7 @@ pub fn of_files(
     Ok(read)
 }
 
-/// What the API server would do with a manifest that names no namespace.
+/// Sets the namespace of a manifest that has none, as the API server would.
 fn placed(mut object: Object, namespace: &str) -> Object {
     if object.reference.namespace.is_empty() && !namespace.is_empty() {
         namespace.clone_into(&mut object.reference.namespace);
@@ -293,7 +293,7 @@ fn placed(mut object: Object, namespace: &str) -> Object {
     object
 }
 
-/// A snapshot of files alone: what is not in them is not known.
+/// A snapshot of only files. What they do not contain is unknown.
 #[must_use]
 pub(crate) fn of_files_alone(files: Vec<(Object, Spot)>) -> Snapshot {
     over(Snapshot::new(Unknown::of_files()), files)
@@ -308,10 +308,10 @@ pub fn over(mut snapshot: Snapshot, files: Vec<(Object, Spot)>) -> Snapshot {
     snapshot
 }
 
-/// Those of a namespace that have these labels; pods that have ended are left out.
+/// The objects of a namespace with these labels, without pods that have ended.
 ///
 /// # Errors
-/// As [`of_cluster`].
+/// As for [`of_cluster`].
 pub(crate) async fn selected(
     session: &Session,
     kind: &'static Kind,
@@ -324,10 +324,10 @@ pub(crate) async fn selected(
     answer(session, kind, list)
 }
 
-/// The one of this name, or none.
+/// The object of this name, or none.
 ///
 /// # Errors
-/// As [`of_cluster`].
+/// As for [`of_cluster`].
 pub(crate) async fn one(
     session: &Session,
     kind: &'static Kind,

@@ -1,4 +1,4 @@
-//! JSON out of a pod, parsed while it comes: nothing but what the parser keeps is ever whole in memory.
+//! Parses JSON from a pod while it arrives. Only what the parser keeps is completely in memory.
 
 use std::io::{self, BufReader, Read};
 
@@ -6,26 +6,26 @@ use tokio::sync::mpsc;
 
 use crate::kube::{ForwardFailure, InPodAnswer};
 
-/// Pieces that wait for the parser; the stream stops until it has taken one.
+/// Number of chunks that wait for the parser. If it is reached, the stream waits.
 const WAITING: usize = 8;
-/// The longest text in the JSON: a parser keeps one that it reads, and no parser asks how long it is.
+/// Maximum length in bytes of a string in the JSON. A parser keeps a string that it reads, and checks no length.
 const LONGEST_TEXT: usize = 8 << 20;
 
-/// Why an answer gave no value.
+/// Why an answer has no value.
 #[derive(Debug)]
 pub(crate) enum Broken {
     /// The stream ended before the answer did.
     Stream(ForwardFailure),
-    /// The answer is not what it should be.
+    /// The answer is not the expected JSON.
     Json(serde_json::Error),
-    /// More bytes than are taken.
+    /// The answer exceeds the size limit.
     TooLong,
 }
 
-/// Feeds the body to a parser that runs on a thread of its own, since it asks for bytes when it wants them.
+/// Passes the body to a parser in a separate thread, because its reads block.
 ///
 /// # Errors
-/// The stream broke, the answer is too long, or the parser's own error.
+/// The stream broke, the answer is too long, or the parser failed.
 pub(crate) async fn parsed<T: Send + 'static>(
     mut answer: InPodAnswer,
     most: usize,
@@ -43,7 +43,7 @@ pub(crate) async fn parsed<T: Send + 'static>(
                 if length > most {
                     break Err(Broken::TooLong);
                 }
-                // A parser that has found its error takes nothing more, and says so below.
+                // A parser that has failed reads nothing more. Its error is returned below.
                 if pieces.send(piece).await.is_err() {
                     break Ok(());
                 }
@@ -56,7 +56,7 @@ pub(crate) async fn parsed<T: Send + 'static>(
     parsed.map_err(Broken::Json)
 }
 
-/// The pieces as one stream of bytes.
+/// The chunks as one stream of bytes.
 struct Pieces<P> {
     waiting: mpsc::Receiver<P>,
     piece: Option<P>,
@@ -70,7 +70,7 @@ impl<P> Pieces<P> {
     }
 }
 
-/// Where in the texts of JSON the stream is.
+/// The position of the stream inside or outside of a JSON string.
 #[derive(Default)]
 struct Texts {
     is_inside: bool,

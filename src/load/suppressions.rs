@@ -1,4 +1,4 @@
-//! The file of findings that somebody decided to live with.
+//! Reads the file of suppressed findings.
 
 use std::fs;
 use std::path::Path;
@@ -7,13 +7,13 @@ use crate::check::suppress::{Suppression, parse};
 use crate::error::{Exit, Failure, Reason, plain};
 use crate::yaml;
 
-/// A list of decisions is short; a device named by mistake does not fill the memory.
+/// Size limit in bytes. A list of suppressions is short; the limit protects the memory if a device is named by mistake.
 const LIMIT: u64 = 1 << 20;
 
 /// Reads the file.
 ///
 /// # Errors
-/// It cannot be read, or it is not such a list.
+/// It cannot be read, or is not such a list.
 pub(crate) fn read(path: &Path) -> Result<Vec<Suppression>, Failure> {
     let failure =
         |why: String| Failure::new(Exit::Failed, Reason::File, format!("--suppress {}: {why}", path.display()));

@@ -1,6 +1,6 @@
-//! What stands around Upstreams: gateways, Settings, pods, policies, each read at most once a run.
+//! Reads the context of Upstreams: gateways, Settings, pods and policies, each at most once per run.
 //!
-//! Whatever may not or cannot be read is a value that says so: missing rights are never "ok".
+//! What may not or cannot be read is a value that says so. A missing permission never counts as "ok".
 
 use crate::plan::pod;
 use std::cell::RefCell;
@@ -30,10 +30,10 @@ use crate::plan::{Unread, Wants};
 
 type Read<T> = Result<T, Unread>;
 
-/// Reads what stands around, and keeps it.
+/// Reads the context and keeps it.
 pub(crate) struct SurveyReader<'s> {
     session: &'s Session,
-    /// `-n`, if it was typed: Gloo may be installed there.
+    /// The `-n` flag, if given. Gloo may be installed there.
     typed: Option<&'s str>,
     gloo_namespace: Option<&'s str>,
     settings: OnceCell<(String, Read<Switched>)>,
@@ -52,15 +52,15 @@ enum Whole {
     No,
 }
 
-/// Whole lists by namespace.
+/// Complete lists, by namespace.
 #[derive(Default)]
 struct Cache(RefCell<HashMap<String, Rc<Once>>>);
 
-/// A list that whoever comes first reads.
+/// A list that is read on first use.
 type Once = OnceCell<Read<Vec<Rc<Value>>>>;
 
 impl<'s> SurveyReader<'s> {
-    /// A survey of the session's cluster.
+    /// A reader for the session's cluster.
     pub(crate) fn new(session: &'s Session, global: &'s Global) -> Self {
         Self {
             session,
@@ -76,7 +76,7 @@ impl<'s> SurveyReader<'s> {
         }
     }
 
-    /// Where Gloo is installed: the flag, or `-n` if it holds Settings `default`, or gloo-system.
+    /// The namespace of Gloo: the flag, or `-n` if it contains Settings `default`, or gloo-system.
     pub(crate) async fn gloo_namespace(&self) -> &str {
         &self.settings().await.0
     }
@@ -89,7 +89,7 @@ impl<'s> SurveyReader<'s> {
         self.switches().await.as_ref().map(Switched::auto_mtls).map_err(Unread::clone)
     }
 
-    /// The switches of auto-mTLS, and if they are unknown why.
+    /// The switches of auto-mTLS, or why they are unknown.
     pub(crate) async fn switches(&self) -> &Read<Switched> {
         &self.settings().await.1
     }
@@ -147,10 +147,11 @@ impl<'s> SurveyReader<'s> {
         read.await.unwrap_or_else(|error| (Gateway::Unknown { why: self.unread(error) }, Whole::Yes))
     }
 
-    /// What stands around an Upstream. A sweep reads pods and Services a namespace at a time.
+    /// The context of an Upstream. A bulk run reads pods and Services a namespace at a time.
     ///
     /// # Errors
-    /// In a sweep, what decides could not be read although it may be: that is no reason to skip.
+    /// In a bulk run, a required object could not be read for a reason other than a missing permission. That is no
+    /// reason to skip the Upstream.
     pub(crate) async fn around(
         &self,
         upstream: &Object,
@@ -169,7 +170,7 @@ impl<'s> SurveyReader<'s> {
             Backend::Decided(behind) => behind,
             Backend::Service { service, port, selector } => self.behind(&service, port, &selector, found, wants).await,
         };
-        // Whether the gateway can present certificates is said once for a run, not of each Upstream.
+        // Whether the gateway can present certificates is reported once per run, not for each Upstream.
         let facts =
             Facts { sends: of_upstream(upstream, settings).0, ..Facts::bare(upstream.into(), behind, Ok(Vec::new())) };
         let failure =
@@ -211,7 +212,7 @@ impl<'s> SurveyReader<'s> {
         port.behind(pods.iter().map(Rc::as_ref).filter(|pod| pod::is_running(pod)), &endpoints, &policies)
     }
 
-    /// The namespace's `EndpointSlice`s, where the metadata of its pods does not tell which policy holds.
+    /// The namespace's `EndpointSlice`s, if the metadata of its pods does not determine the effective policy.
     async fn slices(
         &self,
         namespace: &str,
@@ -227,7 +228,7 @@ impl<'s> SurveyReader<'s> {
         cell.get_or_init(|| self.kept(&kinds::ENDPOINT_SLICE, namespace, Query::default())).await.clone()
     }
 
-    /// What may make a difference for these pods, and no more: without a policy that refuses what is to be sent, none.
+    /// Only the policies that may affect these pods. If no policy refuses what is sent, there are none.
     async fn policies_of(&self, pods: &[Rc<Value>], wants: Wants) -> Read<Policies<'_>> {
         let none = Policies { all: &[], root_namespace: ISTIO_SYSTEM };
         let Some(sent) = wants.peer.filter(|_| pods.iter().any(|pod| pod::obeys_policies(pod))) else {
@@ -261,7 +262,7 @@ impl<'s> SurveyReader<'s> {
         }
     }
 
-    /// The pods that are selected; of those of a sweep the metadata.
+    /// The selected pods. In a bulk run, only their metadata.
     async fn pods(&self, namespace: &str, selector: &PodSelector, found: Picked) -> Read<Vec<Rc<Value>>> {
         let query = Query { fields: RUNNING.into(), metadata_only: found == Picked::Selected, ..Query::default() };
         match found {
@@ -282,7 +283,7 @@ impl<'s> SurveyReader<'s> {
         }
     }
 
-    /// A list that is kept for the run, without what nobody asks: who wrote which field, half of an object.
+    /// A list that is kept for the run, without the managed fields, which are half of an object and not needed.
     async fn kept(&self, kind: &'static Kind, namespace: &str, query: Query) -> Read<Vec<Rc<Value>>> {
         let without_writers = |mut object: Value| {
             if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
@@ -297,7 +298,7 @@ impl<'s> SurveyReader<'s> {
         self.session.list_all(kind, Scope::Namespace(namespace), query).await.map_err(|error| self.unread(error))
     }
 
-    /// Every policy of the mesh, and the namespace whose policies are the mesh's own.
+    /// Every policy of the mesh, and the root namespace, whose policies apply to the whole mesh.
     ///
     /// # Errors
     /// Why they could not be read.
@@ -311,7 +312,7 @@ impl<'s> SurveyReader<'s> {
         Ok(Policies { all, root_namespace })
     }
 
-    /// Whether any policy at all keeps its pods from what is to be sent.
+    /// Whether any policy refuses what is sent.
     ///
     /// # Errors
     /// Why they could not be read.
@@ -322,14 +323,14 @@ impl<'s> SurveyReader<'s> {
     async fn listed_policies(&self) -> Result<&[Value], &Unread> {
         let read = async || match policies::list(self.session, Scope::All, Freshness::AtHand).await {
             Ok((_, all)) => Ok(all),
-            // Without Istio's CRDs nobody can demand anything.
+            // Without Istio's CRDs there are no policies.
             Err(error) if error.cause == Cause::NoCrd => Ok(Vec::new()),
             Err(error) => Err(self.unread(error)),
         };
         self.policies.get_or_init(read).await.as_ref().map(Vec::as_slice)
     }
 
-    /// Why something is unknown that was asked for in vain.
+    /// Why something is unknown after a failed request.
     pub(crate) fn unread(&self, error: ApiError) -> Unread {
         unread(self.session, error)
     }

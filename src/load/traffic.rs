@@ -1,4 +1,4 @@
-//! How requests go through the gateways where a change touches them: routes, Upstreams, pods, policies.
+//! Reads the paths of requests through the gateways that a change affects: routes, Upstreams, pods, policies.
 
 use std::collections::BTreeSet;
 
@@ -18,24 +18,24 @@ use crate::plan::path::routed::{ROUTES, RouteWay, Routed, ServingGateways};
 use crate::plan::path::survey::Surveys;
 use crate::plan::routes::RouteTarget;
 
-/// The ways of requests that a change touches, and what decides about them.
+/// The route paths that a change affects, and the state that determines them.
 #[derive(Debug)]
 pub(crate) struct Traffic {
     pub world: PlannedWorld,
-    /// Ways that routes lead to.
+    /// Paths that start at routes.
     pub routed: Vec<RouteWay>,
-    /// Ways through Upstreams that no route names.
+    /// Paths through Upstreams that no route refers to.
     pub unrouted: Vec<RouteWay>,
-    /// Routes and Upstreams that could not be looked for.
+    /// Why routes or Upstreams could not be listed.
     pub unread: Vec<Unread>,
-    /// Why the gateways of other installations of Gloo are not known.
+    /// Why the gateways of other installations of Gloo are unknown.
     pub unread_others: Option<Unread>,
 }
 
-/// Reads it.
+/// Reads the traffic that the change affects.
 ///
 /// # Errors
-/// The API server does not answer, or does not know who asks.
+/// The API server does not answer, or rejects the credentials.
 pub(crate) async fn read(session: &Session, survey: &SurveyReader<'_>, touched: &Touched) -> Result<Traffic, Failure> {
     let (routed, mut unread) = routes(session).await;
     let are_routes_unread = !unread.is_empty();
@@ -66,7 +66,7 @@ pub(crate) async fn read(session: &Session, survey: &SurveyReader<'_>, touched: 
     for upstream in world.snapshot.all(&kinds::UPSTREAM) {
         let ObjectRef { namespace, name, .. } = &upstream.reference;
         let shown = format!("upstream {namespace}/{name}");
-        // Where routes could not be read, any may lead there.
+        // If routes could not be read, any route may refer to the Upstream.
         match routed.gateways(&upstream.reference).cloned().or_else(|| are_routes_unread.then(ServingGateways::all)) {
             Some(gateways) => ways.extend(of_installations(&surveys, &shown, &upstream.into(), &gateways)),
             None => unrouted.extend(of_installations(&surveys, &shown, &upstream.into(), &ServingGateways::all())),
@@ -79,7 +79,7 @@ pub(crate) async fn read(session: &Session, survey: &SurveyReader<'_>, touched: 
     Ok(Traffic { world, routed: ways, unrouted, unread, unread_others })
 }
 
-/// What routes lead to, and why some of it is not known.
+/// The targets of all routes, and why some are unknown.
 pub(crate) async fn routes(session: &Session) -> (Routed, Vec<Unread>) {
     let mut gateways = Vec::new();
     let unread = each(session, &kinds::GATEWAY, |gateway| gateways.push(gateway)).await.err();
@@ -98,7 +98,8 @@ pub(crate) async fn routes(session: &Session) -> (Routed, Vec<Unread>) {
     (all, gaps)
 }
 
-/// The way once for each Gloo whose gateways serve it; where no gateway is known to, for the run's own if it reads it.
+/// The path, once for each installation of Gloo whose gateways serve it. If no gateway is known to serve it, for the
+/// run's own installation, if that reads the target.
 fn of_installations(
     surveys: &Surveys<'_>,
     shown: &str,
@@ -131,7 +132,7 @@ fn of_installations(
     ways
 }
 
-/// Whether a change touches requests through this Upstream. Gloo's own Services are no applications of the mesh.
+/// Whether a change affects requests through this Upstream. Gloo's own Services are not applications of the mesh.
 fn touches(touched: &Touched, upstream: &Object, gloo_namespace: &str) -> bool {
     match backend::destination(&upstream.value, gloo_namespace) {
         Backend::Service { service, .. } => touched.has(&service.namespace, Some(&upstream.reference)),
@@ -143,7 +144,7 @@ fn home(upstream: &Object) -> Option<String> {
     upstream.value["spec"]["kube"]["serviceNamespace"].as_str().map(str::to_owned)
 }
 
-/// Every object of the kind, a page at a time; a kind that the cluster does not have has none.
+/// Passes every object of the kind to `take`, page by page. Without the CRD there are none.
 ///
 /// # Errors
 /// Why they could not be listed.

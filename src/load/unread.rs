@@ -1,9 +1,9 @@
-//! Why something is unknown that a request should have told.
+//! Explains why something is unknown after a failed request.
 
 use crate::kube::{ApiError, Cause, Session};
 use crate::plan::Unread;
 
-/// Why something that a request should have told is unknown.
+/// Why something is unknown, with the missing permission or the failure.
 pub(crate) fn unread(session: &Session, error: ApiError) -> Unread {
     let why = why(&error);
     match &error.cause {
@@ -13,7 +13,7 @@ pub(crate) fn unread(session: &Session, error: ApiError) -> Unread {
     }
 }
 
-/// Why something is unknown, in a few words.
+/// Why something is unknown, as a short text.
 pub(crate) fn why(error: &ApiError) -> String {
     let kind = error.kind.map_or("the server", |kind| kind.plural);
     match &error.cause {

@@ -1,6 +1,6 @@
-//! What stands around a request through the gateway: Envoy's own evidence, and the Upstream with its pods.
+//! Reads the evidence about a request through the gateway: Envoy's statistics, and the Upstream with its pods.
 //!
-//! Whatever may not or cannot be read is a value that says so.
+//! What may not or cannot be read is a value that says so.
 
 use std::collections::BTreeMap;
 
@@ -25,26 +25,26 @@ use crate::plan::verdict::evidence::{Demand, Evident};
 use crate::plan::verdict::hosts::Hosts;
 use crate::plan::verdict::pods::BackendPod;
 
-/// Proxies that are asked at once: each request is a stream of its own.
+/// Number of proxies that are queried at the same time. Each request is a separate stream.
 const AT_ONCE: usize = 8;
 
-/// What Envoy counts at one moment, in every proxy that may take the request.
+/// Envoy's counters at one moment, in every proxy that may receive the request.
 pub(crate) struct Moment {
     pub counters: Evident<Counters>,
-    /// `/clusters` of each.
+    /// The page `/clusters` of each.
     clusters: Evident<Vec<String>>,
 }
 
 impl Moment {
-    /// Nothing could be looked at, and why.
+    /// A moment at which nothing could be read, and why.
     pub(crate) fn unknown(why: &Unread) -> Self {
         Self { counters: Err(why.clone()), clusters: Err(why.clone()) }
     }
 
-    /// The endpoints of a cluster.
+    /// The endpoints of an Envoy cluster.
     ///
     /// # Errors
-    /// Why that is not known.
+    /// Why they are unknown.
     pub(crate) fn hosts(&self, cluster: &str) -> Evident<Hosts> {
         let all = self.clusters.as_ref().map_err(Unread::clone)?;
         Ok(all.iter().map(|text| Hosts::parse(text, cluster)).fold(Hosts::default(), Hosts::and))
@@ -58,7 +58,7 @@ pub(crate) struct Envoys<'w> {
 }
 
 impl Envoys<'_> {
-    /// What is counted now.
+    /// Reads the current counters.
     pub(crate) async fn moment(&self) -> Moment {
         let used = |filter: &str| {
             stats(&StatsWish { filter: Some(filter.to_owned()), format: StatsFormat::Text, scope: StatsScope::Used })
@@ -73,10 +73,10 @@ impl Envoys<'_> {
         Moment { counters, clusters }
     }
 
-    /// Whether Envoy counts TLS for a cluster: it does where the cluster has a TLS context.
+    /// Whether Envoy counts TLS for a cluster, which it does if the cluster has a TLS context.
     ///
     /// # Errors
-    /// Why that is not known.
+    /// Why that is unknown.
     pub(crate) async fn has_tls(&self, cluster: &str) -> Evident<bool> {
         let name: String =
             cluster.chars().flat_map(|c| (!c.is_ascii_alphanumeric()).then_some('\\').into_iter().chain([c])).collect();
@@ -90,10 +90,10 @@ impl Envoys<'_> {
         }
     }
 
-    /// The certificates that the mesh gave.
+    /// The certificates that the mesh issued.
     ///
     /// # Errors
-    /// Why that is not known.
+    /// Why they are unknown.
     pub(crate) async fn certs(&self) -> Evident<Certs> {
         let pages = self.pages("/certs").await?;
         let mut parsed =
@@ -101,10 +101,10 @@ impl Envoys<'_> {
         parsed.try_fold(Certs::default(), |all, one| Ok(all.and(one?)))
     }
 
-    /// Who the pods run as: `/ns/gloo-system/sa/gateway-proxy`.
+    /// The identity of the pods, such as `/ns/gloo-system/sa/gateway-proxy`.
     ///
     /// # Errors
-    /// Why that is not known.
+    /// Why it is unknown.
     pub(crate) async fn identity(&self, survey: &SurveyReader<'_>) -> Evident<String> {
         let Some(pod) = self.pods.first() else { return Err("no pod of the gateway".into()) };
         let read = self.session.get(&kinds::POD, &pod.namespace, &pod.name).await;
@@ -130,9 +130,9 @@ fn unread(failure: &ForwardFailure) -> Unread {
     Unread { why: failure.why(), rule, failure: None }
 }
 
-/// What answers behind an Upstream.
+/// The backends of an Upstream.
 pub(crate) struct Backends {
-    /// The namespace of its pods.
+    /// The namespace of the pods.
     pub namespace: Option<String>,
     pub demand: Evident<Demand>,
     pub pods: Evident<Vec<BackendPod>>,
@@ -145,7 +145,7 @@ impl Backends {
     }
 }
 
-/// Reads the pods behind an Upstream, with their state, and what is demanded of who calls them.
+/// Reads the pods behind an Upstream, with their state and the mTLS mode that they require of clients.
 pub(crate) async fn behind(
     session: &Session,
     survey: &SurveyReader<'_>,

@@ -1,4 +1,4 @@
-//! Waiting until what Gloo serves shows a change, or its status complains.
+//! Waits until the configuration that Gloo serves contains a change, or its status reports a problem.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -15,12 +15,12 @@ use crate::plan::effect::{AwaitedChange, EffectVerdict, LastLook, Said, Served, 
 
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// How long a complaint is waited for where nothing else can be looked at.
+/// How long to wait for a problem in the status if nothing else can be read.
 const BLIND: Duration = Duration::from_secs(5);
-/// Of more than these, statuses are read a namespace at a time.
+/// For more objects than this, statuses are read a namespace at a time.
 const FEW: usize = 8;
 
-/// What is waited for, and what is known of it.
+/// The changes to wait for, and their state.
 struct Wait<'w> {
     session: &'w Session,
     gloo_namespace: &'w str,
@@ -30,11 +30,11 @@ struct Wait<'w> {
     served: HashMap<String, Vec<Served>>,
     plane: Option<ControlPlane<'w>>,
     unseen: Option<NoSnapshot>,
-    /// What Gloo found wrong with what it serves.
+    /// The error that Gloo reports with what it serves.
     error: Option<String>,
 }
 
-/// Waits for all of them together, and says of each what became of it, in their order.
+/// Waits for all changes together. Returns a verdict for each, in order.
 pub(crate) async fn wait(
     session: &Session,
     gloo_namespace: &str,
@@ -56,7 +56,7 @@ pub(crate) async fn wait(
     let mut pause = FIRST_PAUSE;
     loop {
         let looked = Instant::now();
-        // A look that hangs must not hold up the end by more than itself.
+        // A read that hangs is limited, so that it does not delay the end.
         drop(timeout(patience.saturating_sub(begun.elapsed()).max(FIRST_PAUSE), wait.look()).await);
         wait.judge();
         let blind = wait.blind();
@@ -64,7 +64,7 @@ pub(crate) async fn wait(
         if wait.is_over() || wait.is_hopeless() || begun.elapsed() >= limit {
             return wait.end(blind.as_ref());
         }
-        // A large snapshot is not asked for all the time.
+        // A large snapshot takes long to read, so it is read less often.
         pause = pause.max(2 * looked.elapsed());
         sleep(pause.min(limit.saturating_sub(begun.elapsed()))).await;
         pause = (2 * pause).min(LONGEST_PAUSE);
@@ -81,12 +81,12 @@ impl<'w> Wait<'w> {
         self.verdicts.iter().all(Option::is_some)
     }
 
-    /// Nobody is there who could take the change up.
+    /// Whether Gloo is not running, so that no change can take effect.
     fn is_hopeless(&self) -> bool {
         self.unseen.as_ref().is_some_and(|unseen| unseen.obstacle == Obstacle::NoGloo)
     }
 
-    /// Why nobody will ever see what is served.
+    /// Why the served configuration can never be read.
     fn blind(&self) -> Option<Unread> {
         match &self.unseen.as_ref()?.obstacle {
             Obstacle::Lasting(why) => Some(why.clone()),
@@ -94,7 +94,8 @@ impl<'w> Wait<'w> {
         }
     }
 
-    /// What is served first, then the statuses: a complaint that comes with the change is not missed.
+    /// Reads the served configuration first, then the statuses, so
+    /// that a problem that appears with the change is not missed.
     async fn look(&mut self) {
         if self.blind().is_none() {
             self.unseen = self.look_at_served().await.err();
@@ -108,7 +109,7 @@ impl<'w> Wait<'w> {
             Some(plane) => plane,
             None => served::find(self.session, self.gloo_namespace).await?,
         };
-        // A pod that does not answer is looked for anew.
+        // If the pod does not answer, a pod is searched again next time.
         let (read, kept) = plane.read(Sockets { clusters, found: HashMap::new() }).await?;
         self.plane = Some(plane);
         self.served = kept.found;
@@ -120,7 +121,7 @@ impl<'w> Wait<'w> {
         let open: Vec<_> = self.open().map(|(_, change)| &change.object).collect();
         if open.len() <= FEW {
             for object in open {
-                // What cannot be read now is as it was; the wait ends by itself.
+                // If it cannot be read now, the last state is kept. The wait is limited anyway.
                 if let Ok(now) = self.session.get(object.kind, &object.namespace, &object.name).await {
                     self.said.insert(object, said(&now, self.gloo_namespace));
                 }
@@ -174,7 +175,7 @@ fn cluster(upstream: &ObjectRef) -> String {
     gloo::cluster_name(&upstream.namespace, &upstream.name)
 }
 
-/// Keeps how each role is served some clusters.
+/// Collects how some clusters are served to each role.
 struct Sockets {
     clusters: HashSet<String>,
     found: HashMap<String, Vec<Served>>,

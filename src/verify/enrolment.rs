@@ -1,4 +1,4 @@
-//! Whether the injector does what a namespace's label asks for, before anything starts anew and after.
+//! Checks whether the injector does what a namespace's label requests, before and after workloads are restarted.
 
 use std::time::Duration;
 
@@ -14,23 +14,24 @@ use crate::plan::enrolment::proof;
 use crate::plan::labels::workload_selector;
 use crate::plan::revisions::injected_by;
 
-/// The API server's webhooks hear of a label a moment after it was written, and istiod may be starting.
+/// Time limit. The API server's webhooks see a new label after a moment, and istiod may be starting.
 const PATIENCE: Duration = Duration::from_secs(15);
 const PAUSE: Duration = Duration::from_millis(100);
-/// How long that moment is taken to be where nobody may try.
+/// How long to wait for that moment if a test pod is not allowed.
 const A_MOMENT: Duration = Duration::from_secs(1);
 
-/// What became of a pod that was tried and not kept.
+/// The result of a test pod that was only created as a dry run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Tried {
     AsWanted,
-    /// What is wrong with it, or why there can be none.
+    /// What is wrong with the pod, or why none can be created.
     Otherwise(String),
-    /// It could not be tried.
+    /// It could not be tested.
     Unknown(Advice),
 }
 
-/// Lets the API server create a pod in the namespace as a dry run: it asks the injector as it will for every other.
+/// Creates a pod in the namespace as a server-side dry run, for
+/// which the API server calls the injector as for any other.
 pub(crate) async fn try_pod(
     session: &Session,
     namespace: &str,
@@ -61,7 +62,7 @@ pub(crate) async fn try_pod(
     }
 }
 
-/// A pod that the strictest of namespaces admits.
+/// A pod that even a namespace with the strictest policy admits.
 fn bare_pod(namespace: &str) -> Object {
     let security = json!({"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}});
     let value = json!({
@@ -74,7 +75,8 @@ fn bare_pod(namespace: &str) -> Object {
     Object::new(&kinds::POD, value)
 }
 
-/// A webhook that does not answer is in the way of every pod; what is denied may be this one's own fault.
+/// Why no pod at all can be created. A webhook that does not answer
+/// blocks every pod; other denials may concern only this one.
 fn no_pod_at_all(error: &ApiError) -> Option<String> {
     let (Cause::Server { message, .. } | Cause::Invalid(message)) = &error.cause else { return None };
     message
@@ -88,17 +90,17 @@ fn untried(namespace: &str, error: ApiError, session: &Session) -> Advice {
     hints.into_iter().next().map_or(note.clone(), |hint| note.hint(hint)).details([message])
 }
 
-/// What the pods of a workload prove.
+/// The result of checking the pods of a workload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Proven {
-    /// So many are as wanted, and none is not.
+    /// Number of pods, which are all as wanted.
     AsWanted(usize),
     Otherwise(Vec<String>),
-    /// They could not be looked at.
+    /// They could not be checked.
     Unknown(Failure),
 }
 
-/// Looks at every pod of a workload whose rollout is complete.
+/// Checks every pod of a workload whose rollout is complete.
 pub(crate) async fn prove(session: &Session, workload: &Object, wanted: Option<&str>) -> Proven {
     let query = Query::labelled(workload_selector(&workload.value));
     let pods = session.list_all(&kinds::POD, Scope::Namespace(&workload.reference.namespace), query).await;

@@ -1,4 +1,4 @@
-//! What became of a change: read again, waited for, proven or not.
+//! Verifies changes: waits for their effect and reads the objects again.
 
 pub(crate) mod acceptance;
 pub(crate) mod enrolment;

@@ -1,4 +1,4 @@
-//! Waiting for a rollout, and saying what its pods say where it does not get on.
+//! Waits for a rollout, and collects what its pods report if it makes no progress.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::model::{ObjectRef, kinds};
 use crate::plan::labels::workload_selector;
 use crate::plan::rollout::{self, Rollout};
 
-/// Between two looks; rollouts take seconds.
+/// Pause between two checks. Rollouts take seconds.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// How a rollout ended.
@@ -20,9 +20,9 @@ pub(crate) enum Ended {
         pods: u64,
         took: Duration,
     },
-    /// It ran out of time, gave up, or could not be watched.
+    /// It timed out, gave up, or could not be watched.
     Failed(Stuck),
-    /// Nobody replaces the pods: why, and what to type.
+    /// The pods are not replaced: why, and the command to run.
     Held {
         why: &'static str,
         hint: Option<&'static str>,
@@ -30,15 +30,15 @@ pub(crate) enum Ended {
     Interrupted,
 }
 
-/// A rollout that did not end well.
+/// A rollout that failed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Stuck {
     pub ready: u64,
     pub wanted: u64,
     pub took: Duration,
-    /// What pods, containers and events say.
+    /// What pods, containers and events report.
     pub complaints: Vec<String>,
-    /// The fewest pods that served meanwhile; `None` if that was never read.
+    /// The lowest number of pods that served during the rollout, or `None` if it was never read.
     pub served: Option<u64>,
 }
 
@@ -75,7 +75,7 @@ pub(crate) async fn wait(
                     return Ended::Failed(stuck);
                 }
             }
-            // The API server may come back within the patience.
+            // The API server may answer again before the timeout.
             Err(error) if out_of_time => {
                 stuck.complaints = vec![error.into_failure(session).message];
                 return Ended::Failed(stuck);
@@ -89,7 +89,7 @@ pub(crate) async fn wait(
     }
 }
 
-/// What stands in the way: the pods' own words, then what the controllers say.
+/// What prevents the rollout: the messages of the pods first, then those of the controllers.
 async fn complaints(session: &Session, workload: &ObjectRef, now: &Value, gave_up: Option<String>) -> Vec<String> {
     let scope = Scope::Namespace(&workload.namespace);
     let mut said = match session.list_all(&kinds::POD, scope, Query::labelled(workload_selector(now))).await {

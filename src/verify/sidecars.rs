@@ -1,4 +1,4 @@
-//! The proof of an injection: both sidecars ready in each pod, and the cluster in Envoy's own list.
+//! Verifies an injection: both sidecars are ready in each pod, and Envoy's own list contains the cluster.
 
 use serde_json::Value;
 
@@ -11,18 +11,19 @@ use crate::plan::labels::workload_selector;
 use crate::plan::proxy_pods::ADMIN_PORT;
 use crate::plan::sidecars::parts::{ISTIO_PROXY, SDS};
 
-/// What was proven, and what could not be looked at.
+/// What was verified, and what could not be checked.
 pub(crate) struct SidecarsProof {
     pub line: String,
     pub advice: Option<Advice>,
 }
 
-/// Looks at the pods of a workload whose rollout is complete.
+/// Checks the pods of a workload whose rollout is complete.
 ///
-/// The sds container is ready only once the certificate files are there, so its readiness is istiod's answer.
+/// The sds container is only ready once the certificate files
+/// exist, so its readiness shows that istiod has issued them.
 ///
 /// # Errors
-/// A pod without ready sidecars, or an Envoy without the cluster: applied, and not confirmed.
+/// A pod has no ready sidecars, or an Envoy lacks the cluster: applied, not verified.
 pub(crate) async fn prove(session: &Session, workload: &Object, cluster: &str) -> Result<SidecarsProof, Failure> {
     let namespace = &workload.reference.namespace;
     let query = Query::labelled(workload_selector(&workload.value));
@@ -59,7 +60,7 @@ pub(crate) async fn prove(session: &Session, workload: &Object, cluster: &str) -
     }
 }
 
-/// Neither on its way out nor over, as an evicted pod is that nobody has cleared away.
+/// Whether a pod is neither being deleted nor finished. An evicted pod remains until it is cleaned up.
 fn is_living(pod: &Value) -> bool {
     let is_over = pod["status"]["phase"] == "Failed" || pod["status"]["phase"] == "Succeeded";
     pod["metadata"]["deletionTimestamp"].is_null() && !is_over

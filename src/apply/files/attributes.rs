@@ -1,4 +1,4 @@
-//! Owner, mode, access control list and other extended attributes of a file, copied to the one that replaces it.
+//! Copies owner, mode, access control list and other extended attributes of a file to the one that replaces it.
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
@@ -10,12 +10,12 @@ use std::path::Path;
 use rustix::fs::{XattrFlags, fgetxattr, flistxattr, fremovexattr, fsetxattr};
 use rustix::io::Errno;
 
-/// Computed from the content by the kernel, so not those of another content.
+/// Attributes that the kernel computes from the content, so they are not valid for new content.
 const OF_CONTENT: [&[u8]; 2] = [b"security.evm", b"security.ima"];
-/// What the kernel takes as the list of names, and as a value.
+/// The kernel's size limit for the list of names, and for a value.
 const LIMIT: usize = 64 * 1024;
 
-/// Which file this is, and since when it has its content, mode, owner, links and attributes.
+/// Identifies a file and the time of its last change of content, mode, owner, links or attributes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FileVersion {
     inode: (u64, u64),
@@ -34,7 +34,7 @@ pub(super) fn version(file: &Path) -> io::Result<FileVersion> {
     Ok(FileVersion { inode: (data.dev(), data.ino()), changed: (data.ctime(), data.ctime_nsec()), links: data.nlink() })
 }
 
-/// What the new file cannot be given, and why.
+/// An attribute that the new file cannot get, and why.
 pub(super) struct Lost {
     pub(super) what: String,
     pub(super) error: io::Error,
@@ -44,10 +44,10 @@ fn lost<E: Into<io::Error>>(what: &str) -> impl FnOnce(E) -> Lost {
     move |error| Lost { what: what.to_owned(), error: error.into() }
 }
 
-/// Gives the new file all that the old one has, and nothing else.
+/// Gives the new file all attributes of the old one, and no others.
 ///
-/// The owner first, since the kernel then clears bits of the mode; the access control list last, since a mode changes
-/// its mask. What a directory gave the new file by default is removed.
+/// The owner is set first, because the kernel then clears mode bits. The access control list is set last, because a
+/// change of the mode changes its mask. Default attributes from the directory are removed.
 pub(super) fn copy(old: &File, new: &File) -> Result<(), Lost> {
     let data = old.metadata().map_err(lost("attributes"))?;
     let own = new.metadata().map_err(lost("attributes"))?;
@@ -73,7 +73,7 @@ fn shown(name: &CString) -> String {
     }
 }
 
-/// The extended attributes of a file; none where the file system has none.
+/// The extended attributes of a file. Empty if the file system does not support them.
 fn extended(file: &File) -> Result<BTreeMap<CString, Vec<u8>>, Lost> {
     let mut names = vec![0; LIMIT];
     let len = match flistxattr(file, &mut names[..]) {

@@ -71,7 +71,7 @@ fn a_file_that_somebody_changed_is_not_written_and_no_other_either() {
     assert_eq!(refused.unwrap_err().reason, Reason::File);
 }
 
-/// Three files of which the second cannot be renamed over, by root neither.
+/// Three files, of which the second cannot be replaced by a rename, not even by root.
 fn blocked() -> (tempfile::TempDir, Staging) {
     let root = tree(&[("a", "old"), ("b", "old"), ("c", "old")]);
     let mut staging = Staging::default();
@@ -188,7 +188,7 @@ fn a_mode_that_changes_after_staging_is_not_overwritten() {
 
 const ACCESS: &str = "system.posix_acl_access";
 
-/// A list as the kernel has it: owner, the user 12345, the group, the mask, others.
+/// An access control list in the kernel's format: owner, the user 12345, the group, the mask, others.
 fn acl(user: u16, mask: u16) -> Vec<u8> {
     const NO_ID: u32 = u32::MAX;
     let entries: [(u16, u16, u32); 5] =

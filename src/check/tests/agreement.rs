@@ -1,11 +1,12 @@
-//! `check` and `istio describe` never contradict each other: a target is broken there where something is found here.
+//! Tests that `check` and `istio describe` never contradict each other:
+//! if `check` has a finding, `describe` calls the target broken.
 
 use super::*;
 use crate::model::kinds as known;
 use crate::plan::path::survey::Survey;
 use crate::plan::path::{Cause, Described, Verdict};
 
-/// An object, and a merge patch.
+/// An object and a merge patch.
 type Break = (&'static str, &'static str);
 
 const PERMISSIVE: Break = ("PeerAuthentication istio-system/mesh", "{spec: {mtls: {mode: PERMISSIVE}}}");
@@ -67,7 +68,7 @@ const PORTS: [(&str, &[Break]); 2] = [
     ("http", &[("Service shop/cart", "{spec: {ports: [{name: http, port: 8080, targetPort: 8080}]}}")]),
 ];
 
-/// What both say of one combination.
+/// Asserts that both agree on one combination.
 fn agree(name: &str, breaks: &[Break]) {
     let mut stage = Stage::in_order();
     for (which, patch) in breaks {
@@ -88,13 +89,13 @@ fn agree(name: &str, breaks: &[Break]) {
     let wanted: BTreeSet<_> = code.into_iter().collect();
     let said = || format!("{name}: described {judged:?}, found {own:?}, of the gateway {of_gateway:?}");
     match judged.cause {
-        // One finding about the gateway, or about auto-mTLS, stands for all that it breaks.
+        // One finding about the gateway, or about auto-mTLS, covers everything that it breaks.
         Some(Cause::NoSecret) => {
             let elsewhere =
                 of_gateway.iter().any(|id| ("GRS201"..="GRS205").contains(id)) || of_settings.contains("GRS103");
             assert!(own == wanted || (own.is_empty() && elsewhere), "{}", said());
         }
-        // A gateway that lacks the cluster is wrong beside whatever breaks it first.
+        // The finding about a gateway that lacks the cluster may come in addition to the first cause.
         _ => assert!(own.iter().filter(|id| **id != "GRS103").eq(wanted.iter()), "{}", said()),
     }
     let errors = findings.iter().any(|it| it.object == upstream.reference && it.code.severity == Severity::Error);

@@ -1,4 +1,4 @@
-//! `upstreams`: every Upstream a page at a time, then the Services that routes lead to without one.
+//! `upstreams`: describes every Upstream, page by page, then the Services that routes refer to without an Upstream.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,14 +20,14 @@ use crate::plan::path::{Described, Verdict};
 use crate::render::describe::{self as render, CSV_HEAD, TargetRow, Width};
 use crate::render::text::count;
 
-/// Which targets, and which of them are shown.
+/// Which targets to describe, and which of them to show.
 pub(super) struct WantedTargets<'w> {
     pub labels: Option<&'w Selector>,
     pub scope: &'w SweepScope,
     pub only: &'w [Verdict],
 }
 
-/// What is kept of each target: ten thousand of them are in memory.
+/// What is kept of each target. There may be ten thousand of them in memory.
 struct Found {
     format: Format,
     only: Vec<Verdict>,
@@ -37,7 +37,7 @@ struct Found {
     unread: Vec<Unread>,
 }
 
-/// Describes all of them.
+/// Describes all targets.
 ///
 /// # Errors
 /// Upstreams may not be listed, there are none, or the API server does not answer.
@@ -92,7 +92,7 @@ pub(super) async fn describe(
 
 type Service = (String, String, Option<u64>);
 
-/// The Services that routes name, each once, and the lists that could not be read.
+/// The Services that routes refer to, each once, and the lists that could not be read.
 async fn services(cluster: &Cluster<'_>, place: Place<'_>) -> Result<(BTreeSet<Service>, Vec<Unread>), Failure> {
     let mut services = BTreeSet::new();
     let mut gaps = Vec::new();

@@ -1,4 +1,4 @@
-//! `istio describe`: read, judged, printed; nothing is written.
+//! `istio describe`: reads, evaluates and prints. It writes nothing.
 
 mod all;
 mod request;
@@ -25,19 +25,19 @@ use crate::plan::path::{Described, Verdict};
 use crate::plan::routes::RouteTarget;
 use crate::render::describe as render;
 
-/// The one session of a run and where Gloo is.
+/// The session of a run and the namespace of Gloo.
 struct Cluster<'g> {
     session: Rc<Session>,
     gloo: String,
-    /// Why it is not known whether Gloo is there.
+    /// Why the namespace of Gloo is only a guess.
     guessed: Option<Unread>,
     global: &'g Global,
 }
 
-/// Describes.
+/// Describes the subject of the command.
 ///
 /// # Errors
-/// What is named is not there, or the API server does not answer.
+/// The named object does not exist, or the API server does not answer.
 pub(super) async fn run(task: &Describe, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let session = session::open(global, report).await?;
     report.ui.status(&format!("{}, {}", session::place(&session), now()));
@@ -53,7 +53,7 @@ pub(super) async fn run(task: &Describe, global: &Global, report: &mut Report<'_
     }
 }
 
-/// Where Gloo is installed; where nobody said so and Settings may not be read, that is a guess.
+/// The namespace of Gloo. It is a guess if no flag names it and Settings may not be read.
 async fn home(session: &Session, global: &Global) -> (String, Option<Unread>) {
     let survey = SurveyReader::new(session, global);
     let gloo = survey.gloo_namespace().await.to_owned();
@@ -70,14 +70,14 @@ fn now() -> String {
 }
 
 impl Cluster<'_> {
-    /// Where to look if looking everywhere is not allowed.
+    /// The namespaces to read if reading all namespaces is not allowed.
     fn namespaces(&self) -> Namespaces {
         let mut otherwise = vec![self.gloo.clone(), self.global.object_namespace().to_owned()];
         otherwise.dedup();
         Namespaces { only: Vec::new(), otherwise }
     }
 
-    /// The facts, with what the gateways say of their certificates.
+    /// The facts, with the certificates that the gateways report.
     async fn survey<'s>(&self, snapshot: &'s Snapshot) -> survey::Survey<'s> {
         let survey = survey::Survey::new(snapshot, &self.gloo);
         if let Some(why) = &self.guessed {
@@ -87,7 +87,7 @@ impl Cluster<'_> {
         survey.showing(certificates)
     }
 
-    /// What routes lead where, if the gateways differ; nothing where it makes no difference or is not known.
+    /// Which gateways serve which routes, if the gateways differ. Empty if they do not differ or this is unknown.
     async fn routed(&self, survey: &survey::Survey<'_>, report: &mut Report<'_>) -> Routed {
         if !survey.gateways_differ() {
             return Routed::default();
@@ -102,13 +102,13 @@ impl Cluster<'_> {
         }
     }
 
-    /// What stands around these Services.
+    /// Reads the context of these Services.
     async fn around(&self, services: &[ServiceRef]) -> Result<Snapshot, Failure> {
         paths::around(&self.session, &self.gloo, &self.namespaces(), services).await
     }
 }
 
-/// The Service that an Upstream is about; none if it is of another type.
+/// The Service that an Upstream refers to, or `None` if the Upstream is of another type.
 fn service(upstream: &Object) -> Option<ServiceRef> {
     let kube = &upstream.value["spec"]["kube"];
     let text = |key: &str| kube[key].as_str().unwrap_or_default().to_owned();
@@ -147,7 +147,7 @@ async fn not_there(cluster: &Cluster<'_>, reference: &ObjectRef) -> Failure {
     failure.detail(cluster.session.looked())
 }
 
-/// Prints the targets and holds them against the threshold.
+/// Prints the targets and compares them with the threshold.
 fn say(described: &[Described], fail_on: &[Verdict], report: &mut Report<'_>) {
     report.field("targets", described.iter().map(render::of_target).collect());
     for (number, described) in described.iter().enumerate() {

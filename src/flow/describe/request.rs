@@ -1,4 +1,4 @@
-//! `--host`: where a request goes, and how what answers is spoken to.
+//! `--host`: where a request goes, and how its targets are connected to.
 
 use serde_json::Value;
 
@@ -14,7 +14,7 @@ use crate::plan::path::{Described, Verdict};
 use crate::plan::routes::{Action, Heard, Request, Resolution, RouteTarget, Routing, resolve};
 use crate::render::describe as render;
 
-/// What routing is made of, whatever of it there is.
+/// The kinds that routing is configured with.
 const ROUTING: [&Kind; 6] = [
     &kinds::GATEWAY,
     &kinds::VIRTUAL_SERVICE,
@@ -27,7 +27,7 @@ const ROUTING: [&Kind; 6] = [
 /// Describes a request.
 ///
 /// # Errors
-/// Nobody takes it, or the API server does not answer.
+/// No listener accepts the request, or the API server does not answer.
 pub(super) async fn describe(
     cluster: &Cluster<'_>,
     request: &Request,
@@ -84,7 +84,7 @@ async fn routing(cluster: &Cluster<'_>, request: &Request) -> Result<Snapshot, F
     snapshot::of_cluster(&cluster.session, &wants, &cluster.namespaces()).await
 }
 
-/// The lists that are missing: another route may be in them, and win; Settings say which namespaces count.
+/// The lists that could not be read. A route in them may take precedence, and Settings say which namespaces count.
 fn gaps(snapshot: &Snapshot) -> Vec<&Unknown> {
     ROUTING.into_iter().chain([&kinds::SETTINGS]).filter_map(|kind| snapshot.unknown(kind)).collect()
 }
@@ -132,7 +132,7 @@ fn nobody(request: &Request, answer: &Resolution, gaps: &[&Unknown]) -> Failure 
     failure
 }
 
-/// Every listener that hears the request answers 404, or sends it nowhere.
+/// The failure if every listener that accepts the request answers 404 or routes it to no target.
 fn dead_end(request: &Request, answer: &Resolution) -> Option<Failure> {
     let mut routes = answer.heard.iter().flat_map(Heard::reachable).peekable();
     let message = if routes.peek().is_none() {
@@ -145,7 +145,7 @@ fn dead_end(request: &Request, answer: &Resolution) -> Option<Failure> {
     Some(Failure::new(Exit::SaidNo, Reason::NotFound, message))
 }
 
-/// The targets that the request may come to, each once, through the proxies that hear it.
+/// The targets that the request may reach, each once, through the proxies that accept it.
 async fn targets(cluster: &Cluster<'_>, answer: &Resolution) -> Result<Vec<Described>, Failure> {
     let mut all: Vec<RouteTarget> = Vec::new();
     let reachable = answer.heard.iter().flat_map(Heard::reachable);
@@ -159,7 +159,7 @@ async fn targets(cluster: &Cluster<'_>, answer: &Resolution) -> Result<Vec<Descr
     }
     let mut read = Vec::new();
     for (namespace, name) in upstreams(&all) {
-        // By name: nobody has to be allowed to list them.
+        // Reads each one by name, so that permission to list Upstreams is not needed.
         let upstream = snapshot::one(&cluster.session, &kinds::UPSTREAM, namespace, name).await?;
         read.push((namespace.to_owned(), upstream));
     }

@@ -6,13 +6,13 @@ use crate::flow::report::Report;
 use crate::options::{Absent, Enrol, Enrolment, GLOO_SYSTEM, Global, Named, ObjectsTask, Patience, Selection};
 use crate::plan::enrolment::manifest::OnNamespace;
 
-/// Where istiod is unless something says otherwise.
+/// The default namespace of istiod.
 const ISTIO_SYSTEM: &str = "istio-system";
 
-/// Labels the namespaces that the manifests hold.
+/// Labels the namespaces in the manifests.
 ///
 /// # Errors
-/// What keeps the run from being planned or from being written.
+/// The run could not be planned, or the files could not be written.
 pub(crate) fn run(task: &Enrolment, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let plan = match &task.act {
         Enrol::Out => OnNamespace::Release,
@@ -33,6 +33,6 @@ pub(crate) fn run(task: &Enrolment, global: &Global, report: &mut Report<'_>) ->
         files: task.files.clone(),
         secrets: task.secrets,
     };
-    // `-n` says in which namespace an object is, and a namespace is in none.
+    // `-n` is the namespace of an object, and a Namespace has none.
     files::edit(&plan, &objects, &Global { namespace: None, ..global.clone() }, report)
 }

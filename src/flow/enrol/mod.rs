@@ -1,7 +1,8 @@
-//! `istio enroll`, `istio unenroll`: a namespace's label, and its workloads started anew until their pods are as it says.
+//! `istio enroll`, `istio unenroll`: sets the label of a namespace
+//! and restarts its workloads until their pods match it.
 //!
-//! Planning, writing and rolling back are calls on values ([`plan`], [`step::make`], [`run::MadeInNamespace::undo`]), so that a
-//! plan of several commands can have them as one of its steps.
+//! Planning, writing and rolling back are calls on values ([`plan`], [`step::make`], [`run::MadeInNamespace::undo`]),
+//! so that a plan of several commands can use them as one of its steps.
 
 mod files;
 mod roll;
@@ -36,10 +37,10 @@ use crate::plan::outcome::{Objection, Outcome, Row};
 use crate::plan::path::effect::{Effect, Turn};
 use run::{Pace, Run};
 
-/// Enrolls or unenrolls.
+/// Enrolls or unenrolls the namespaces.
 ///
 /// # Errors
-/// What keeps the run from its first write; what becomes of each namespace is in the report.
+/// The run failed before its first write. The result of each namespace is in the report.
 pub(super) async fn run(task: &Enrolment, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let session = super::session::open(global, report).await?;
     report.form_for_cluster(task.preview);
@@ -79,7 +80,7 @@ pub(super) async fn run(task: &Enrolment, global: &Global, report: &mut Report<'
     Ok(())
 }
 
-/// Why none of the namespaces is changed, where requests would get 503s.
+/// Returns a refusal of all namespaces if requests would get 503s.
 async fn guarded(
     session: &Session,
     survey: &SurveyReader<'_>,
@@ -87,7 +88,7 @@ async fn guarded(
     plans: &[NamespacePlan],
     notes: &mut dyn Notes,
 ) -> Result<Option<Row>, Failure> {
-    // A label alone changes no pod that runs.
+    // A label alone does not change running pods.
     if task.restarts == Restarts::None {
         return Ok(None);
     }
@@ -104,7 +105,7 @@ async fn guarded(
     Ok(why.map(|why| Row::left(first.namespace.reference.clone(), Outcome::Refused, why)))
 }
 
-/// What the plans do to requests.
+/// The effects of the plans on requests.
 pub(super) fn effects(task: &Enrolment, plans: &[NamespacePlan]) -> Vec<Effect> {
     let turn = if task.act == Enrol::Out { Turn::Off } else { Turn::On };
     let changing = plans.iter().filter(|plan| plan.changes());
@@ -118,10 +119,10 @@ fn pace(task: &Enrolment, global: &Global) -> Option<Pace> {
     }
 }
 
-/// Writes the plans of a step, which is all or nothing for each namespace.
+/// Applies the plans of a step. Each namespace is changed completely or not at all.
 ///
 /// # Errors
-/// Why one was not done, and what of it stands.
+/// Why a plan failed, and which changes remain.
 pub(super) async fn carry_out(
     session: &Session,
     task: &Enrolment,
@@ -143,7 +144,7 @@ pub(super) async fn carry_out(
     Ok(())
 }
 
-/// One namespace after the other; each stands or falls by itself.
+/// Changes the namespaces one after the other. A failure in one does not affect the others.
 async fn each(run: &Run<'_>, plans: &[NamespacePlan], report: &mut Report<'_>) {
     for plan in plans {
         if run.stop.is_set() {
@@ -161,10 +162,10 @@ async fn each(run: &Run<'_>, plans: &[NamespacePlan], report: &mut Report<'_>) {
     }
 }
 
-/// The plan of each namespace; where one is refused none is touched.
+/// Plans each namespace. If one is refused, none is changed.
 ///
 /// # Errors
-/// What decides could not be read, or nothing tells which istiod.
+/// A required object could not be read, or the istiod to use is unknown.
 pub(super) async fn plan(
     session: &Session,
     survey: &SurveyReader<'_>,
@@ -251,7 +252,7 @@ async fn one(
     }
 }
 
-/// What is worth saying before anything is written.
+/// Reports advice before anything is written.
 async fn advise(
     session: &Session,
     survey: &SurveyReader<'_>,
@@ -281,7 +282,7 @@ async fn advise(
     }
 }
 
-/// Workloads that are not restarted, and why.
+/// The workloads that are not restarted, with the reason.
 pub(super) fn left(task: &Enrolment, plan: &NamespacePlan) -> Vec<(ObjectRef, Objection)> {
     if task.restarts == Restarts::None {
         return Vec::new();
@@ -293,7 +294,7 @@ pub(super) fn left(task: &Enrolment, plan: &NamespacePlan) -> Vec<(ObjectRef, Ob
     of_workloads.chain(plan.left.iter().cloned()).collect()
 }
 
-/// What is asked about: leaving the mesh, what is interrupted, and what a flag insists on.
+/// The risks to confirm: leaving the mesh, expected downtime, and what a flag permits.
 fn risks(task: &Enrolment, plans: &[NamespacePlan], gloo: &str) -> (&'static str, Vec<String>) {
     let names = |plans: Vec<&NamespacePlan>| {
         plans.into_iter().map(|plan| plan.namespace.reference.name.clone()).collect::<Vec<_>>().join(", ")
@@ -318,7 +319,7 @@ fn risks(task: &Enrolment, plans: &[NamespacePlan], gloo: &str) -> (&'static str
     ("enroll interrupts", risks)
 }
 
-/// Every change to a namespace, and what is as asked already.
+/// Every change to a namespace, including what already has the wanted state.
 pub(super) fn changes(task: &Enrolment, plan: &NamespacePlan, now: &str) -> Vec<Change> {
     let mut changes = vec![plan.label.clone()];
     let restarts = task.restarts != Restarts::None;

@@ -1,4 +1,4 @@
-//! Workloads started anew, so many at once, each waited for and its pods looked at.
+//! Restarts workloads, a limited number at a time, waits for each rollout and checks its pods.
 
 use std::cell::{Cell, RefCell};
 
@@ -21,26 +21,26 @@ use crate::render::text::{self, seconds};
 use crate::verify::enrolment::{Proven, prove};
 use crate::verify::rollout::{self, Ended};
 
-/// How one workload ended.
+/// The result of one workload.
 pub(super) struct Rolled<'p> {
     pub workload: &'p Object,
-    /// What was written to it, if anything.
+    /// The write to it, if there was one.
     pub done: Option<Done>,
     pub end: End,
-    /// What taking it back came to, where that was done at once.
+    /// The result of the rollback, if the write was rolled back at once.
     pub undone: Option<(ObjectRef, Undone)>,
 }
 
-/// What came of it.
+/// How the restart of a workload ended.
 pub(super) enum End {
     Fine,
-    /// It stands, and nobody knows whether it is as wanted.
+    /// The change remains, but its effect is unknown.
     Unconfirmed(Failure),
     Failed(Failure),
 }
 
 impl Rolled<'_> {
-    /// Why it is to be taken back, if it is.
+    /// Why the write must be rolled back, or `None`.
     pub(super) fn failure(&self) -> Option<&Failure> {
         match &self.end {
             End::Failed(failure) => Some(failure),
@@ -49,7 +49,7 @@ impl Rolled<'_> {
     }
 }
 
-/// The restart of a workload, or that it is as asked already; none where it is skipped.
+/// The restart of a workload, or a change that says it has the wanted state already. `None` if it is skipped.
 pub(super) fn change(workload: &Object, fate: &Fate, goal: &Goal, now: &str) -> Option<Change> {
     let shown = |revision: Option<&str>| revision.unwrap_or("no sidecar").to_owned();
     let unchanged = |message: String| Change::new(workload.clone(), Vec::new(), message);
@@ -67,7 +67,7 @@ pub(super) fn change(workload: &Object, fate: &Fate, goal: &Goal, now: &str) -> 
     })
 }
 
-/// Starts the workloads anew, and waits for those that are under way; once the run is to end no more is begun.
+/// Restarts the workloads and waits for rollouts in progress. After an interrupt, no further one is started.
 pub(super) async fn roll_all<'p>(
     run: &Run<'_>,
     plan: &'p NamespacePlan,
@@ -75,7 +75,7 @@ pub(super) async fn roll_all<'p>(
     label_was_there: bool,
     report: &mut Report<'_>,
 ) -> Vec<Rolled<'p>> {
-    // With the first that is fine it is decided that the label stays.
+    // The first successful workload decides that the label remains.
     let label_stays = Cell::new(label_was_there);
     let report = RefCell::new(report);
     let todo = plan.workloads.iter().filter(|(_, fate)| matches!(fate, Fate::Restart { .. } | Fate::UnderWay));
@@ -126,12 +126,12 @@ async fn roll<'p>(
     rolled
 }
 
-/// Takes one write back.
+/// Rolls back one write.
 pub(super) async fn roll_back(session: &Session, done: Option<&Done>) -> Option<(ObjectRef, Undone)> {
     transaction::roll_back(session, done.map(std::slice::from_ref)?).await.pop()
 }
 
-/// Waits for a rollout and looks at each of its pods.
+/// Waits for a rollout and checks each of its pods.
 async fn wait(
     run: &Run<'_>,
     plan: &NamespacePlan,
@@ -145,7 +145,7 @@ async fn wait(
     let stop = run.stop.clone();
     let failed = |failure: Failure| match is_ours {
         true => End::Failed(failure),
-        // Nothing of this run is in its way, so taking back what the run did would not help.
+        // This run did not change the workload, so a rollback would not help.
         false => End::Unconfirmed(Failure { exit: Exit::Unconfirmed, ..failure }),
     };
     let (pods, took) = match rollout::wait(run.session, &workload.reference, pace.patience, &|| stop.is_set()).await {

@@ -1,4 +1,4 @@
-//! What the parts of a run share: its session, its pace, and what it wrote.
+//! What the parts of a run share: the session, the pace and the completed writes.
 
 use std::time::Duration;
 
@@ -12,39 +12,39 @@ use crate::model::ObjectRef;
 use crate::plan::outcome::{Outcome, Row};
 use crate::render::text;
 
-/// What helps after a failure.
+/// The hint after a failure.
 pub(super) const AGAIN: &str = "run the same command again to continue from this state";
 
-/// How workloads start anew.
+/// The limits for restarting workloads.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
-    /// So many at once.
+    /// Number of workloads restarted at the same time.
     pub parallel: usize,
-    /// For each rollout.
+    /// Timeout of each rollout.
     pub patience: Duration,
 }
 
-/// What every namespace of a run has in common.
+/// What all namespaces of a run have in common.
 pub(super) struct Run<'r> {
     pub session: &'r Session,
     pub stop: &'r Interrupts,
-    /// None: labels alone.
+    /// `None` if only labels are written.
     pub pace: Option<Pace>,
-    /// What `restartedAt` says.
+    /// The value of the `restartedAt` annotation.
     pub now: &'r str,
 }
 
-/// What was written for one namespace and stands.
+/// What was written for one namespace and remains.
 #[derive(Debug, Default)]
 pub(super) struct MadeInNamespace {
     pub label: Option<Done>,
     pub restarted: Vec<Done>,
-    /// What stands, and could not be proven.
+    /// Failures to verify changes that remain.
     pub unconfirmed: Vec<Failure>,
 }
 
 impl MadeInNamespace {
-    /// What stands, line by line.
+    /// The changes that remain, one per line.
     pub(super) fn shown(&self) -> Vec<String> {
         let mut shown = Vec::new();
         let stays = |done: &Done| format!("{} stays {}", done.change.before.reference, done.change.message);
@@ -54,7 +54,7 @@ impl MadeInNamespace {
         shown
     }
 
-    /// Says in the result what stands, and gives what could not be proven.
+    /// Records the changes that remain and returns those that could not be verified.
     pub(super) fn finish(self, report: &mut Report<'_>) -> Vec<Failure> {
         for Done { change, .. } in self.label.into_iter().chain(self.restarted) {
             report.record(Row::answer(change.before.reference, Outcome::Changed, change.message));
@@ -62,14 +62,14 @@ impl MadeInNamespace {
         self.unconfirmed
     }
 
-    /// Rolls all of it back: the label first, so that the pods which follow are what they were.
+    /// Rolls back all of it. The label is first, so that the new pods are as they were before.
     pub(super) async fn undo(self, session: &Session) -> Vec<(ObjectRef, Undone)> {
         let done: Vec<_> = self.restarted.into_iter().chain(self.label).collect();
         transaction::roll_back(session, &done).await
     }
 }
 
-/// Says what became of a write that was rolled back; what other workloads came to names the run.
+/// Reports a write that was rolled back. The row has the cause of the rollback as its details.
 pub(super) fn say_undone(object: &ObjectRef, state: &Undone, cause: &Failure, report: &mut Report<'_>) {
     let row = execute::say_undone(object, state, cause.reason, report);
     let exit = if *state == Undone::Back { Exit::Failed } else { row.exit };

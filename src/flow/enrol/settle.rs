@@ -1,7 +1,7 @@
-//! What of a namespace stands after its workloads were started anew, and what is taken back.
+//! Decides which changes in a namespace remain after its workloads were restarted, and which are rolled back.
 //!
-//! Some workloads fail: their templates are put back, and the label stays for those that did not. All fail: the label
-//! goes back first, so that the pods which the old templates make are what they were, and then the templates.
+//! If some workloads fail, their pod templates are rolled back and the label remains for the others. If all fail, the
+//! label is rolled back first, so that the pods from the old templates are as they were before, and then the templates.
 
 use super::roll::{End, Rolled, roll_back};
 use super::run::{AGAIN, MadeInNamespace, Run, say_undone};
@@ -16,7 +16,7 @@ use crate::plan::enrolment::{Goal, NamespacePlan};
 use crate::plan::outcome::{Objection, Outcome, Row};
 use crate::render::text;
 
-/// Decides what stands, takes back the rest, and says both.
+/// Decides what remains, rolls back the rest, and reports both.
 pub(super) async fn settle(
     run: &Run<'_>,
     plan: &NamespacePlan,
@@ -58,7 +58,7 @@ pub(super) async fn settle(
     Err(shown.into_iter().fold(stopped, Stopped::detail))
 }
 
-/// Takes back the label, if it is to go, and then the templates; each is said.
+/// Rolls back the label, if given, and then the templates. Reports each.
 async fn roll_back_all(
     session: &Session,
     label: Option<Done>,
@@ -93,7 +93,7 @@ fn not_begun<'p>(plan: &'p NamespacePlan, rolled: &[Rolled<'_>]) -> Vec<&'p Obje
     plan.restarts().map(|workload| &workload.reference).filter(|object| !is_begun(object)).collect()
 }
 
-/// What the run of this namespace failed on, if it did.
+/// Why the run of this namespace failed, or `None`.
 fn cause(run: &Run<'_>, plan: &NamespacePlan, rolled: &[Rolled<'_>]) -> Option<Failure> {
     let failed: Vec<_> = rolled.iter().filter(|rolled| rolled.failure().is_some()).collect();
     let is_whole = failed.is_empty() && not_begun(plan, rolled).is_empty();

@@ -1,4 +1,5 @@
-//! One namespace: its label, then its workloads, so many at once, each waited for and proven.
+//! Changes one namespace: first its label, then its workloads,
+//! a limited number at a time, each waited for and verified.
 
 use super::roll::{change, roll_all};
 use super::run::{AGAIN, MadeInNamespace, Run, say_undone};
@@ -15,7 +16,7 @@ use crate::plan::enrolment::{Goal, NamespacePlan};
 use crate::plan::outcome::{Outcome, Row};
 use crate::verify::enrolment::{Tried, try_pod};
 
-/// What is as wanted already.
+/// Reports what already has the wanted state.
 fn say_unchanged(plan: &NamespacePlan, report: &mut Report<'_>) {
     let of_workloads = plan.workloads.iter().filter_map(|(workload, fate)| change(workload, fate, &plan.goal, ""));
     for change in std::iter::once(plan.label.clone()).chain(of_workloads).filter(Change::is_already) {
@@ -23,10 +24,10 @@ fn say_unchanged(plan: &NamespacePlan, report: &mut Report<'_>) {
     }
 }
 
-/// Makes what the plan says.
+/// Applies the plan.
 ///
 /// # Errors
-/// What failed; the failure says what of it was taken back and what stands.
+/// What failed. The failure says which changes were rolled back and which remain.
 pub(super) async fn make(
     run: &Run<'_>,
     plan: &NamespacePlan,
@@ -57,7 +58,7 @@ pub(super) async fn make(
     settle(run, plan, made, rolled, report).await
 }
 
-/// Tries a pod before any is replaced.
+/// Tests the injection with one pod before any pod is replaced.
 async fn tried(run: &Run<'_>, plan: &NamespacePlan, report: &mut Report<'_>) -> Result<(), Failure> {
     let name = &plan.namespace.reference.name;
     let stop = run.stop.clone();
@@ -84,7 +85,7 @@ async fn tried(run: &Run<'_>, plan: &NamespacePlan, report: &mut Report<'_>) -> 
     }
 }
 
-/// Rolls back a label to which nothing has come yet.
+/// Rolls back the label before any workload was restarted.
 async fn back(run: &Run<'_>, made: MadeInNamespace, cause: Failure, report: &mut Report<'_>) -> Stopped {
     let undone = made.undo(run.session).await;
     for (object, state) in &undone {

@@ -1,4 +1,4 @@
-//! The guard of the commands that write: which requests that are answered now would get 503s after a change.
+//! The guard of the commands that write. It finds requests that work now and would get 503s after a change.
 
 mod upstreams;
 
@@ -24,7 +24,7 @@ use crate::render::text::count;
 
 pub(super) use upstreams::OfUpstreams;
 
-/// A way and why it is answered with 503 after the change.
+/// A route path and why it gets 503s after the change.
 pub(super) struct Harmed {
     pub facts: Facts,
     pub shown: String,
@@ -33,7 +33,7 @@ pub(super) struct Harmed {
 }
 
 impl Harmed {
-    /// The Upstream that it leads through.
+    /// The Upstream on this route path, if there is one.
     pub(super) fn upstream(&self) -> Option<(&str, &str)> {
         match &self.facts.target {
             RouteTarget::Upstream { namespace, name } => Some((namespace, name)),
@@ -42,7 +42,7 @@ impl Harmed {
     }
 }
 
-/// `upstream gloo-system/cart -> service shop/cart: no sslConfig, and auto-mTLS is off`
+/// Formats as `upstream gloo-system/cart -> service shop/cart: no sslConfig, and auto-mTLS is off`
 impl std::fmt::Display for Harmed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let service = match &self.facts.behind {
@@ -54,23 +54,23 @@ impl std::fmt::Display for Harmed {
     }
 }
 
-/// What the change does to the ways that it touches.
+/// How the change affects the route paths that it touches.
 #[derive(Default)]
 pub(super) struct Harms {
     pub broken: Vec<Harmed>,
-    /// The same of Upstreams that no route names.
+    /// The same for Upstreams that no route refers to.
     pub unrouted: Vec<Harmed>,
     pub unknown: Vec<Unread>,
-    /// Why other installations of Gloo were not looked at.
+    /// Why other installations of Gloo were not examined.
     pub unread_others: Option<Unread>,
 }
 
 impl Harms {
-    /// Reads what the effects touch and compares before and after. `policies`: those that are known better than the
-    /// cluster tells.
+    /// Reads what the effects touch and compares the state before and after. If `policies` is given,
+    /// those are used instead of the ones that are read here.
     ///
     /// # Errors
-    /// The API server does not answer, or does not know who asks.
+    /// The API server does not answer, or rejects the credentials.
     pub(super) async fn read(
         session: &Session,
         survey: &SurveyReader<'_>,
@@ -78,7 +78,7 @@ impl Harms {
         policies: Option<&Policies<'_>>,
     ) -> Result<Self, Failure> {
         let mut touched = Touched::by(effects);
-        // Auto-mTLS is about every Upstream.
+        // Auto-mTLS affects every Upstream.
         touched.mesh |= effects.iter().any(|effect| matches!(effect, Effect::AutoMtls(_)));
         let mut traffic = Box::pin(traffic::read(session, survey, &touched)).await?;
         if let Some(policies) = policies {
@@ -101,7 +101,7 @@ impl Harms {
         for effect in effects {
             world.take(effect);
         }
-        // Pods of which nothing is known are not harmed where nothing changes.
+        // If the change affects no pods and not what is sent, unknown pods are no harm.
         let are_pods_changed = effects.iter().any(Effect::is_about_pods);
         let is_changed = |before: &Facts, after: &Facts| are_pods_changed || !after.is_sent_as(before);
         let mut harms = Self::default();
@@ -118,7 +118,7 @@ impl Harms {
         harms
     }
 
-    /// What these edits of an Upstream do to the ways through it.
+    /// How these edits of an Upstream affect the route paths through it.
     pub(super) fn of_upstream(traffic: &Traffic, upstream: &Object, edits: &[Edit]) -> Self {
         let mut harms =
             Self { unknown: traffic.unread.clone(), unread_others: traffic.unread_others.clone(), ..Self::default() };
@@ -158,17 +158,17 @@ impl Harms {
         self.unread_others = other.unread_others.or(self.unread_others.take());
     }
 
-    /// Why the change is not made: of what is known. What is unknown is no reason here.
+    /// Why the change is refused because of known harm. Unknown harm is no reason here.
     fn refused(&self, caution: Caution) -> Option<Objection> {
         if caution == Caution::Careful { would_break(&self.broken, None) } else { None }
     }
 
-    /// The warning, in these words, where the change is made although it breaks something.
+    /// The warning, with the text `what`, for a change that is made although it breaks requests.
     pub(super) fn forced(&self, what: &str) -> Option<Advice> {
         (!self.broken.is_empty()).then(|| Advice::warning(Code::StrictPeer, what).details(ways(&self.broken)))
     }
 
-    /// The warning about Upstreams that no route names.
+    /// The warning about Upstreams that no route refers to.
     pub(super) fn on_unrouted(&self) -> Option<Advice> {
         let upstreams = count(self.unrouted.len(), "Upstream");
         let what = format!("{upstreams} that no route names would get 503s as well");
@@ -176,7 +176,7 @@ impl Harms {
     }
 }
 
-/// The note about gateways that were not looked at.
+/// The note about gateways that were not examined.
 pub(super) fn on_unread_others(why: Option<&Unread>) -> Option<Advice> {
     Some(Advice::unknown(
         "whether requests through the gateways of another Gloo installation get 503s is unknown",
@@ -184,7 +184,7 @@ pub(super) fn on_unread_others(why: Option<&Unread>) -> Option<Advice> {
     ))
 }
 
-/// Some of them, a line each.
+/// Some of the route paths, one per line.
 pub(super) fn ways(ways: &[Harmed]) -> Vec<String> {
     advice::some_of(ways.iter().map(ToString::to_string))
 }
@@ -195,11 +195,11 @@ impl Harmed {
     }
 }
 
-/// Why a change is not made: requests that are answered now would get 503s, or may. With `--force` it is said, and so is
-/// what no route leads to. `joins`: the command itself, where it brings pods into the mesh.
+/// Why a change is refused: requests that work now would or may get 503s. With `--force` the harm is only reported, as
+/// is harm to Upstreams without a route. `joins` is the command itself if it adds pods to the mesh.
 ///
 /// # Errors
-/// The API server does not answer, or does not know who asks.
+/// The API server does not answer, or rejects the credentials.
 pub(super) async fn objection(
     session: &Session,
     survey: &SurveyReader<'_>,
@@ -221,7 +221,7 @@ pub(super) async fn objection(
     Ok(None)
 }
 
-/// Why what is known to be harmed is not changed. What is unknown is no reason: it is said.
+/// Why the change is refused because of known harm. Unknown harm is only reported.
 pub(super) fn unless_forced(harms: &Harms, caution: Caution, notes: &mut dyn Notes) -> Option<Objection> {
     let refused = harms.refused(caution);
     if refused.is_none() {
@@ -230,7 +230,7 @@ pub(super) fn unless_forced(harms: &Harms, caution: Caution, notes: &mut dyn Not
     refused
 }
 
-/// What was not refused.
+/// Reports the harm that was not a reason to refuse.
 fn say(harms: &Harms, notes: &mut dyn Notes) {
     notes.advices(harms.forced("requests that work now will get 503s (--force)"));
     notes.advices(harms.on_unrouted());
@@ -240,7 +240,7 @@ fn say(harms: &Harms, notes: &mut dyn Notes) {
     }
 }
 
-/// The refusal for what is known, with the order of commands that is safe.
+/// The refusal because of known harm, with the safe order of commands as a hint.
 fn would_break(broken: &[Harmed], joins: Option<CommandLine>) -> Option<Objection> {
     let first = broken.first()?;
     let what = match broken.len() {
@@ -257,7 +257,7 @@ fn may_break(unknown: &[Unread]) -> Option<Objection> {
     Some(why.hint(flag("--force").text(" proceeds")))
 }
 
-/// The refusal for what could not be read: `who` would get 503s.
+/// The refusal because something could not be read: whether `who` would get 503s is unknown.
 pub(super) fn unread(who: &str, unknown: &[Unread]) -> Option<Objection> {
     let first = unknown.first()?;
     let message = format!("whether {who} would get 503s is unknown: {first}; nothing changed");
@@ -290,7 +290,8 @@ fn safe_order(first: &Harmed, joins: Option<CommandLine>) -> Hint {
     hint
 }
 
-/// Pods that take mutual TLS alone take plaintext first; once the gateway sends mutual TLS they may be strict again.
+/// Commands for pods that accept only mutual TLS: they first accept plaintext as well. Once the gateway sends mutual
+/// TLS, they may be strict again.
 fn after_permissive(namespace: &str, first: &Harmed, joins: Option<CommandLine>) -> Vec<CommandLine> {
     let permissive = gloo_rs("istio peer-auth permissive").with("-n", namespace);
     let Some(joins) = joins else { return vec![permissive] };

@@ -1,4 +1,4 @@
-//! The guard of commands that change Upstreams by their names.
+//! The guard of commands that change Upstreams by name.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -19,23 +19,23 @@ use crate::plan::path::{Facts, guard};
 use crate::plan::policy::Picked;
 use crate::plan::{PerObject, Unread};
 
-/// Looks at each Upstream before it is changed. Routes and all gateways are read once, and only if a pod or a gateway
-/// could not take part in what is to be sent.
+/// Checks each Upstream before it is changed. Routes and all gateways are read once, and only if the change is one that
+/// a pod or a gateway may not support.
 pub(crate) struct OfUpstreams<'r> {
     session: &'r Session,
     survey: &'r SurveyReader<'r>,
     plan: &'r dyn PerObject,
-    /// How the surroundings are read: of many, a namespace at a time.
+    /// How the context of an Upstream is read. For many Upstreams, a namespace is read at a time.
     found: Picked,
     touched: Touched,
     traffic: OnceCell<Result<Traffic, Failure>>,
     seen: RefCell<HashMap<ObjectRef, UpstreamContext>>,
-    /// What was not refused.
+    /// Harm that was not a reason to refuse.
     harms: RefCell<Harms>,
 }
 
 impl<'r> OfUpstreams<'r> {
-    /// For these Upstreams.
+    /// A guard for these Upstreams.
     pub(crate) fn new(
         session: &'r Session,
         survey: &'r SurveyReader<'r>,
@@ -55,7 +55,7 @@ impl<'r> OfUpstreams<'r> {
         }
     }
 
-    /// Why the Upstream is not changed: requests that are answered now would get 503s. What is unknown is no reason.
+    /// Why the Upstream is not changed: requests that work now would get 503s. Unknown harm is no reason.
     pub(crate) async fn objection(&self, upstream: &Object) -> Option<Objection> {
         let caution = self.plan.guarded()?;
         let Decision::Change { edits, .. } = self.plan.decide(upstream, Picked::Named, &UpstreamContext::unseen())
@@ -74,13 +74,13 @@ impl<'r> OfUpstreams<'r> {
         };
         let refused = harms.refused(caution);
         if refused.is_none() {
-            // Of one that no route names, advice says the same in its own words.
+            // An Upstream that no route refers to is already covered by separate advice.
             self.harms.borrow_mut().extend(Harms { unrouted: Vec::new(), ..harms });
         }
         refused
     }
 
-    /// What is around an Upstream, read once.
+    /// The context of an Upstream, which is read once.
     ///
     /// # Errors
     /// As [`crate::load::survey::SurveyReader::around`].
@@ -98,7 +98,7 @@ impl<'r> OfUpstreams<'r> {
             || (guard::needs_certificates(before, after) && !self.survey.has_whole_gateways().await)
     }
 
-    /// Says what was not refused.
+    /// Reports the harm that was not a reason to refuse.
     pub(crate) fn say(&self, notes: &mut dyn Notes) {
         say(&self.harms.borrow(), notes);
     }

@@ -1,4 +1,4 @@
-//! `proxy certs`: which certificates Envoy uses, of which secrets, whose, and until when.
+//! `proxy certs`: the certificates that Envoy uses, with their secrets, names and expiry dates.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -18,18 +18,18 @@ use crate::plan::advice::{Advice, Code};
 use crate::plan::proxy_pods::ProxyPod;
 use crate::render;
 
-/// A gateway that ends TLS for thousands of hosts has a few megabytes of these.
+/// Size limit in bytes. A gateway that terminates TLS for thousands of hosts has a few megabytes of certificates.
 const MOST: usize = 8 << 20;
-/// What their values may take.
+/// Memory limit in bytes for the parsed values.
 const MOST_PARSED: usize = 16 << 20;
-/// istiod puts it into every namespace.
+/// The ConfigMap that istiod creates in every namespace.
 const ROOT: &str = "istio-ca-root-cert";
 const ISTIO_SYSTEM: &str = "istio-system";
 
-/// Prints the table.
+/// Prints the table of certificates.
 ///
 /// # Errors
-/// Why it could not be had.
+/// Why the certificates could not be read.
 pub(crate) async fn print(task: &CertsTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     report.field("certificates", Value::Array(Vec::new()));
     let inside = super::open(&task.pods, global, report).await?;
@@ -100,7 +100,7 @@ async fn secrets_waited_for(inside: &ProxyPodsSession, pod: &ProxyPod) -> Vec<St
     secrets.into_iter().map(|secret| secret.name).collect()
 }
 
-/// Envoy answers 404 where it has none.
+/// Reads the secrets from a page. Envoy answers 404 if it has none.
 async fn secrets(inside: &ProxyPodsSession, pod: &ProxyPod, path: &str) -> Result<Vec<Secret>, Failure> {
     let page = inside.page_if_any(pod, path, MOST).await?;
     Ok(page.map(|page| certs::secrets(&json(&page))).unwrap_or_default())
@@ -110,7 +110,7 @@ fn json(page: &[u8]) -> Value {
     bounded::value(page, MOST_PARSED).unwrap_or_default()
 }
 
-/// The mesh's roots, from the gateway's namespace or istiod's own.
+/// The root certificates of the mesh, from the gateway's namespace or from istiod's.
 async fn roots(inside: &ProxyPodsSession, namespace: &str, report: &mut Report<'_>) -> Roots {
     let mut why = String::new();
     for namespace in [namespace, ISTIO_SYSTEM] {

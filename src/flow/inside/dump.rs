@@ -1,4 +1,4 @@
-//! `proxy dump`: Envoy's bytes as they are, or a table of what is in them, from a pod or from a file.
+//! `proxy dump`: prints Envoy's dump unchanged, or a table of its content, from a pod or a file.
 
 use serde_json::Value;
 
@@ -17,15 +17,15 @@ use crate::render;
 use crate::text::nearest;
 
 const DUMP: &str = "/config_dump";
-/// A dump of a large gateway is some hundred megabytes.
+/// Size limit in bytes. The dump of a large gateway has several hundred megabytes.
 const MOST: usize = 1 << 30;
-/// Endpoints are in a dump only where they are asked for.
+/// A dump contains endpoints only if they are requested.
 const DUMP_WITH_ENDPOINTS: &str = "/config_dump?include_eds";
 
 /// Prints the dump, or a view of it.
 ///
 /// # Errors
-/// Why it could not be had, or not the whole of it.
+/// Why the dump could not be read, or not completely.
 pub(crate) fn run(task: &DumpTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     match (&task.source, &task.view) {
         (DumpSource::Pods(pods), None) => block_on(&report.interrupts(), whole(pods, global, report)),
@@ -69,7 +69,7 @@ async fn of_pods(pods: &ProxyPods, wanted: &DumpView, global: &Global, report: &
     all.say(wanted, global, report)
 }
 
-/// Reads a pod's dump as it comes, and keeps only the rows.
+/// Reads a pod's dump as a stream and keeps only the rows.
 async fn look(inside: &ProxyPodsSession, pod: &ProxyPod, wanted: &DumpView) -> Result<FoundRows, Failure> {
     let path = if wanted.section == DumpSection::Endpoints { DUMP_WITH_ENDPOINTS } else { DUMP };
     let mut answer = inside.get(pod, path).await?;

@@ -1,4 +1,4 @@
-//! The commands that look into Envoy: a proxy's pods are found and named, each request is one stream to a pod.
+//! The commands that read from Envoy. They find and name a proxy's pods. Each request is one stream to a pod.
 
 pub(super) mod certs;
 pub(super) mod dump;
@@ -19,16 +19,16 @@ use crate::options::{Global, ProxyPods};
 use crate::plan::pod;
 use crate::plan::proxy_pods::ProxyPod;
 
-/// Pods of a proxy in one cluster.
+/// Pods of a proxy, with the session of their cluster.
 pub(super) struct ProxyPodsSession {
     pub session: Rc<Session>,
     pub pods: Vec<ProxyPod>,
 }
 
-/// Finds the pods, and says which.
+/// Finds the pods and reports their names.
 ///
 /// # Errors
-/// No such proxy, none of its pods runs Envoy, or the cluster's own failure.
+/// There is no such proxy, none of its pods runs Envoy, or the request to the API server failed.
 pub(super) async fn open(
     wanted: &ProxyPods,
     global: &Global,
@@ -47,10 +47,10 @@ pub(super) async fn open(
 }
 
 impl ProxyPodsSession {
-    /// The head of the answer to `GET path` of a pod's admin interface; another status than success is a failure.
+    /// The head of the answer to `GET path` on a pod's admin interface. A status other than success is a failure.
     ///
     /// # Errors
-    /// Why it could not be had.
+    /// Why there is no answer.
     pub(super) async fn get(&self, pod: &ProxyPod, path: &str) -> Result<InPodAnswer, Failure> {
         match self.ask(pod, path).await {
             Ok(answer) => Ok(answer),
@@ -63,10 +63,10 @@ impl ProxyPodsSession {
         asked?.or_failure().await
     }
 
-    /// A whole page of the admin interface, of at most `most` bytes.
+    /// Reads a whole page of the admin interface, up to `most` bytes.
     ///
     /// # Errors
-    /// Why it could not be had.
+    /// Why the page could not be read.
     pub(super) async fn page(&self, pod: &ProxyPod, path: &str, most: usize) -> Result<Vec<u8>, Failure> {
         match self.whole(pod, path, most).await {
             Ok(page) => Ok(page),
@@ -78,10 +78,10 @@ impl ProxyPodsSession {
         self.ask(pod, path).await?.collect(most).await
     }
 
-    /// The same; none where Envoy answers 404.
+    /// Like [`Self::page`], but returns `None` if Envoy answers 404.
     ///
     /// # Errors
-    /// Why it could not be had.
+    /// Why the page could not be read.
     pub(super) async fn page_if_any(
         &self,
         pod: &ProxyPod,
@@ -95,10 +95,10 @@ impl ProxyPodsSession {
         }
     }
 
-    /// A page as it comes, onto stdout: byte for byte on a pipe.
+    /// Writes a page to stdout as it arrives. On a pipe the bytes are unchanged.
     ///
     /// # Errors
-    /// Why it could not be had, or not the whole of it.
+    /// Why the page could not be read, or not completely.
     pub(super) async fn print(&self, pod: &ProxyPod, path: &str, report: &mut Report<'_>) -> Result<(), Failure> {
         let mut answer = self.get(pod, path).await?;
         let ended = loop {
@@ -118,7 +118,7 @@ impl ProxyPodsSession {
         }
     }
 
-    /// A failure with what has become of the pod meanwhile, where that may be the cause.
+    /// The failure with the state of the pod added, if that may be the cause.
     pub(super) async fn explain(&self, failure: ForwardFailure) -> Failure {
         let may_be_gone = matches!(
             failure.cause,

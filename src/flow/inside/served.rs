@@ -1,4 +1,4 @@
-//! `proxy served-config`: what Gloo serves to a proxy's role, alone or beside what Envoy has.
+//! `proxy served-config`: what Gloo serves to a proxy's role, optionally compared with what Envoy has.
 
 use serde_json::Value;
 
@@ -19,13 +19,13 @@ use crate::plan::proxy_pods::ProxyPod;
 use crate::render::served::{self as render, Comparison};
 use crate::text::nearest;
 
-/// A dump of a large gateway is some hundred megabytes.
+/// Size limit in bytes. The dump of a large gateway has several hundred megabytes.
 const MOST: usize = 1 << 30;
 
-/// Prints it.
+/// Prints the served configuration or the comparison.
 ///
 /// # Errors
-/// Why it could not be had, or that the role is served nothing.
+/// Why it could not be read, or that nothing is served to the role.
 pub(crate) async fn print(task: &ServedTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     if task.against != Against::Nothing {
         report.field("comparison", Value::Array(Vec::new()));
@@ -63,7 +63,7 @@ async fn compare_pods(
     let plane = control_plane(&inside.session, survey.gloo_namespace().await, &role, report).await?;
     let mut comparisons = Vec::new();
     for pod in &inside.pods {
-        // What is served is read anew beside each: it may have changed meanwhile.
+        // The served configuration is read again for each pod, because it may have changed.
         let (read, offers) = plane.read(Offers::new(role.clone())).await.map_err(|unseen| unseen.failure)?;
         check(&read, &role, offers.failed.as_deref(), report)?;
         let comparison = comparison(task, offers, &state_of(inside, pod).await?, pod);
@@ -96,7 +96,7 @@ fn comparison(task: &ServedTask, mut offers: Offers, state: &LoadedState, pod: &
     Comparison { types: types.collect(), namespace: pod.namespace.clone(), pod: pod.name.clone() }
 }
 
-/// The role that was named, or that the proxy's own bootstrap names.
+/// The role from the command line, or from the proxy's bootstrap.
 async fn role(task: &ServedTask, global: &Global, session: &Session) -> Result<String, Failure> {
     match &task.role {
         Some(role) => Ok(role.clone()),
@@ -115,7 +115,7 @@ async fn control_plane<'s>(
     Ok(plane)
 }
 
-/// Whether the role is served anything.
+/// Fails if nothing is served to the role.
 fn check(read: &SnapshotQuery, role: &str, failed: Option<&str>, report: &mut Report<'_>) -> Result<(), Failure> {
     let error = read.error.as_ref().map(|error| format!("Gloo says: {error}"));
     if !read.roles.iter().any(|known| known == role) {

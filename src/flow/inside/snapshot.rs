@@ -1,4 +1,4 @@
-//! `proxy snapshot`: what Envoy says of itself, in one file, of one pod or of all.
+//! `proxy snapshot`: writes the answers of Envoy's admin interface to one file, for one pod or all.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -12,18 +12,18 @@ use crate::options::{Endpoints, Global, SnapshotTask};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::proxy_pods::ProxyPod;
 
-/// What a member means for the snapshot.
+/// How a member that is missing affects the snapshot.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Weight {
-    /// Without it the pod's part is not whole.
+    /// Without it the snapshot of the pod is incomplete.
     Needed,
     /// Not every Envoy has it.
     Extra,
-    /// Its status says something, so any is taken.
+    /// Its status is information, so any status is accepted.
     AnyStatus,
 }
 
-/// glooctl's five first, in its order and by its names.
+/// The members. The first five are those of glooctl, in its order and with its names.
 const MEMBERS: [(&str, &str, Weight); 9] = [
     ("server_info.json", "/server_info", Weight::Needed),
     ("config.json", "/config_dump", Weight::Needed),
@@ -38,13 +38,13 @@ const MEMBERS: [(&str, &str, Weight); 9] = [
 const READY: &str = "/ready";
 const MANIFEST: &str = "manifest.json";
 
-/// Takes the snapshot and says where it is.
+/// Takes the snapshot and reports where it is.
 ///
 /// # Errors
-/// Nothing could be had, or not all that is needed; what could be had is kept.
+/// Nothing could be read, or a needed member is missing. What could be read is kept.
 pub(crate) async fn take(task: &SnapshotTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     report.field("snapshot", Value::Null);
-    // A place that cannot be written to is said before anything is asked.
+    // A file that cannot be written is reported before any request is sent.
     let typed = task.file.as_deref().map(Archive::begin).transpose()?;
     let inside = super::open(&task.pods, global, report).await?;
     let now = Timestamp::now();
@@ -64,7 +64,7 @@ pub(crate) async fn take(task: &SnapshotTask, global: &Global, report: &mut Repo
             "ready": pod.not_ready.is_none(), "members": members,
         }));
     }
-    // That Envoy is not ready is no snapshot of it.
+    // The answer that Envoy is not ready is not enough for a snapshot.
     let got = pods.iter().flat_map(|pod| pod["members"].as_array().into_iter().flatten());
     let is_one = |member: &Value| member["error"].is_null() && member["path"] != READY;
     if !got.into_iter().any(is_one) {
@@ -95,7 +95,7 @@ struct Taking<'t> {
 }
 
 impl Taking<'_> {
-    /// Each member as the manifest has it.
+    /// Reads all members and returns their entries for the manifest.
     async fn members(
         &mut self,
         directory: &str,
@@ -116,7 +116,7 @@ impl Taking<'_> {
                         _ => report
                             .advice(Advice::note(Code::Unknown, format!("{name} is skipped: {}", failure.message))),
                     }
-                    // Whom the first request could not reach, the next eight would wait for in vain.
+                    // If the first request could not reach the pod, the other eight would only time out.
                     if failures.last().is_some_and(|failure| failure.exit != Exit::Failed) {
                         members.push(entry);
                         return Ok(members);
@@ -128,7 +128,7 @@ impl Taking<'_> {
         Ok(members)
     }
 
-    /// How many bytes it has, or why it could not be had; fails where the file cannot be written.
+    /// Writes one member. Returns its size in bytes, or why it could not be read. Fails if the file cannot be written.
     async fn member(&mut self, name: &str, path: &str, weight: Weight) -> Result<Result<u64, Failure>, Failure> {
         let ProxyPod { namespace, name: pod, admin_port, .. } = self.pod;
         let asked = match weight {
@@ -163,7 +163,8 @@ impl Taking<'_> {
     }
 }
 
-/// `gloo-rs-proxy-snapshot-gloo-system-gateway-proxy-x-2026-11-23-T08.17.06.zip`; of several pods without theirs.
+/// The default file name, such as `gloo-rs-proxy-snapshot-gloo-system-gateway-proxy-x-2026-11-23-T08.17.06.zip`. For
+/// several pods, it has their number instead of a name.
 fn usual_name(pods: &[ProxyPod], now: Timestamp) -> String {
     let place = match pods {
         [only] => format!("{}-{}", file_name(&only.namespace), file_name(&only.name)),

@@ -1,4 +1,4 @@
-//! `proxy stats`: Envoy's statistics, as Envoy prints them, or as a field of the document.
+//! `proxy stats`: prints Envoy's statistics unchanged, or as a field of the document.
 
 use serde_json::{Value, json};
 
@@ -9,13 +9,13 @@ use crate::flow::report::Report;
 use crate::options::{Format, Global, StatsTask};
 use crate::plan::proxy_pods::ProxyPod;
 
-/// A gateway with tens of thousands of clusters has tens of megabytes of statistics.
+/// Size limit in bytes. A gateway with tens of thousands of clusters has tens of megabytes of statistics.
 const MOST: usize = 128 << 20;
 
 /// Prints the statistics of each pod.
 ///
 /// # Errors
-/// Why they could not be had.
+/// Why they could not be read.
 pub(crate) async fn print(task: &StatsTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let document = global.format != Format::Text;
     if document {
@@ -53,7 +53,7 @@ async fn values(inside: &ProxyPodsSession, pod: &ProxyPod, task: &StatsTask) -> 
     }
 }
 
-/// Envoy says of a filter that it is no regular expression with 400: that is a matter of what was typed.
+/// Envoy answers 400 to a filter that is not a valid regular expression. This is reported as a usage error.
 fn of_filter(task: &StatsTask, failure: Failure) -> Failure {
     match (&task.wish.filter, failure.message.split_once(" answers 400: ")) {
         (Some(filter), Some((_, why))) => Failure::usage(format!("--filter {filter:?}: {why}")),

@@ -1,4 +1,4 @@
-//! Standard input read on a thread of its own: a read of a terminal or of a silent pipe cannot be cancelled.
+//! Reads standard input in a separate thread, because a read from a terminal or an idle pipe cannot be cancelled.
 
 use std::io::{self, Cursor, Read};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use super::Interrupts;
 
-/// Between two looks at whether a signal has come.
+/// Time between two checks for a signal.
 const PAUSE: Duration = Duration::from_millis(20);
 const CHUNK: usize = 64 << 10;
 
-/// Standard input, begun with the first read.
+/// Standard input. The reading starts with the first read.
 pub(crate) struct Stdin {
     interrupts: Interrupts,
     chunks: Option<Receiver<io::Result<Vec<u8>>>>,
@@ -23,7 +23,7 @@ impl Stdin {
         Self { interrupts, chunks: None, chunk: Cursor::default() }
     }
 
-    /// The next chunk; an empty one is the end.
+    /// The next chunk. An empty chunk is the end of the input.
     fn next(&mut self) -> io::Result<Vec<u8>> {
         let chunks = match &mut self.chunks {
             Some(chunks) => chunks,
@@ -33,7 +33,7 @@ impl Stdin {
             match chunks.recv_timeout(PAUSE) {
                 Ok(chunk) => return chunk,
                 Err(RecvTimeoutError::Disconnected) => return Ok(Vec::new()),
-                // Not `ErrorKind::Interrupted`: readers try again on that.
+                // Not `ErrorKind::Interrupted`, because readers retry after that.
                 Err(RecvTimeoutError::Timeout) if self.interrupts.is_set() => {
                     return Err(io::Error::other("interrupted"));
                 }

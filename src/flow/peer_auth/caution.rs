@@ -1,4 +1,4 @@
-//! What stands against a change after which pods demand mutual TLS, and what is worth saying about it.
+//! Reasons against a change after which pods accept only mutual TLS, and advice about it.
 
 use crate::command::{flag, gloo_rs};
 use crate::error::Reason;
@@ -19,7 +19,7 @@ use crate::plan::peer::change::{PolicyScope, PolicyWish, after};
 use crate::plan::policy::Caution;
 use crate::plan::{Unread, peer};
 
-/// Why the change is not made; what should be known beside it is said.
+/// Why the change is refused. Other findings are reported as advice.
 pub(super) async fn objection(
     session: &Session,
     task: &PeerAuth,
@@ -35,7 +35,7 @@ pub(super) async fn objection(
     if request.wish == PolicyWish::Set(Mode::Permissive) || (mesh.partial.is_none() && !may_refuse) {
         return None;
     }
-    // `-n` is where the policy is, which says nothing about where Gloo is.
+    // `-n` is the namespace of the policy and does not say where Gloo is installed.
     let gloo = Global { namespace: None, ..global.clone() };
     let survey = SurveyReader::new(session, &gloo);
     let effects = [Effect::Policy(request.clone())];
@@ -67,7 +67,7 @@ pub(super) async fn objection(
 }
 
 fn unknown(task: &PeerAuth, mesh: &Mesh, harms: &Harms) -> Vec<Unread> {
-    // To go strict says what holds, whatever a wider policy says; to remove a policy does not.
+    // A STRICT policy determines the mode whatever a wider policy says. Without the policy, the wider one applies.
     let partial = mesh.partial.clone().filter(|_| task.request.wish == PolicyWish::Remove);
     harms.unknown.iter().cloned().chain(partial).collect()
 }
@@ -97,7 +97,7 @@ fn would_break(scope: &PolicyScope, broken: &[Harmed]) -> Objection {
     )
 }
 
-/// Whom the policy does not reach, and who may have been left out of what was looked at.
+/// Reports the pods to which the policy does not apply, and the clients that were not checked.
 async fn say_reach(session: &Session, scope: &PolicyScope, notes: &mut dyn Notes) {
     match reach::out_of_reach(session, scope).await {
         Ok(OutOfReach { count: 0, .. }) => {}
@@ -107,7 +107,7 @@ async fn say_reach(session: &Session, scope: &PolicyScope, notes: &mut dyn Notes
             let more = count - some.len();
             let details = some.into_iter().map(|pod| format!("pod {pod}"));
             let more = (more > 0).then(|| format!("and {more} more"));
-            // All of a mesh's namespaces have pods that are none of it.
+            // Almost every cluster has pods outside the mesh, so for the mesh-wide scope this is only a note.
             let advice = match scope {
                 PolicyScope::Mesh => Advice::note(Code::OutOfReach, what),
                 _ => Advice::warning(Code::OutOfReach, what).details(details.chain(more)),

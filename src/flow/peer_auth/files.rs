@@ -1,4 +1,4 @@
-//! The same in manifests: the policy's document is edited, added at the end of the one text, or taken out.
+//! `istio peer-auth` on manifests: the policy is edited, appended to the only text, or removed.
 
 use serde_json::Value;
 
@@ -18,26 +18,26 @@ use crate::plan::outcome::{Objection, Outcome, Row};
 use crate::plan::peer::change::{PolicyVerdict, PolicyWish, at_level, decide};
 use crate::plan::peer::{self, Policies};
 
-/// The manifests as far as they matter here.
+/// The content of the manifests that matters for policies.
 pub(super) struct ReadPolicies {
-    /// Texts that hold a policy, and the one text of a filter.
+    /// Texts that contain a policy, and the only text of a filter.
     texts: Vec<SourceText>,
     policies: Vec<Seen>,
-    /// What may hold a policy and cannot be read.
+    /// Documents that may contain a policy but cannot be read.
     doubtful: Vec<Row>,
     /// Mesh configurations.
     maps: Vec<Value>,
     is_single: bool,
 }
 
-/// A policy and where it stands.
+/// A policy and its position.
 struct Seen {
     value: Value,
     text: usize,
     place: ManifestPlace,
 }
 
-/// Reads the manifests; a policy without a namespace is in `home`.
+/// Reads the manifests. A policy without a namespace is in `home`.
 ///
 /// # Errors
 /// A file cannot be read.
@@ -93,7 +93,7 @@ impl ReadPolicies {
         self.policies.iter().map(|seen| seen.value.clone()).collect()
     }
 
-    /// What the mesh configuration among the manifests says.
+    /// The root namespace according to the mesh configuration in the manifests.
     pub(super) fn root_namespace(&self) -> Option<String> {
         peer::root_namespace(&self.maps)
     }
@@ -110,7 +110,7 @@ fn nobody() -> crate::model::ObjectRef {
 /// Edits the policy of the scope.
 ///
 /// # Errors
-/// What keeps the manifests from being read or written.
+/// The manifests cannot be read or written.
 pub(super) fn edit(task: &PeerAuth, files: &FilesTask, report: &mut Report<'_>) -> Result<(), Failure> {
     report.form_for_files(task.preview, files.destination);
     let request = &task.request;
@@ -174,12 +174,12 @@ pub(super) fn edit(task: &PeerAuth, files: &FilesTask, report: &mut Report<'_>) 
     Ok(())
 }
 
-/// What holds once a policy is gone, only the cluster tells.
+/// The message for a row. Only the cluster shows which mode applies once a policy is removed.
 fn of_files(wish: PolicyWish, message: String, without: &str) -> String {
     if wish == PolicyWish::Remove { without.to_owned() } else { message }
 }
 
-/// Where the change is made, the line there, and the change of the text.
+/// The index of the text to change, the line, and the splice.
 fn splice(read: &ReadPolicies, before: &Object, edits: &[Edit]) -> Result<(usize, usize, manifest::Splice), Objection> {
     let unsafe_because = |why: &str| Objection::new(Reason::Unsafe, format!("{why}; nothing changed"));
     if before.value.is_null() {

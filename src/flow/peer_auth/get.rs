@@ -1,4 +1,4 @@
-//! `istio peer-auth get`: the mode that holds, with its sources.
+//! `istio peer-auth get`: prints the effective mode with its sources.
 
 use super::{files, is_there};
 use crate::command::flag;
@@ -67,7 +67,7 @@ fn of_files(task: &PeerAuthGet, manifests: &FilesTask, report: &mut Report<'_>) 
     Ok(())
 }
 
-/// `hidden`: why the policies of the mesh are not among them.
+/// Prints the modes. `hidden` is why the policies of the mesh are not among them.
 fn say(task: &PeerAuthGet, policies: &Policies, hidden: Option<&Unread>, report: &mut Report<'_>) {
     let lines = lines(task.scope.as_ref(), policies, hidden);
     report.field("peerAuthentication", value(policies.root_namespace, &lines));

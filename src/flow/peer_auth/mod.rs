@@ -1,4 +1,4 @@
-//! `istio peer-auth`: the one policy of a level, and what a stricter one would break.
+//! `istio peer-auth`: changes the effective policy of a level, and checks what a stricter one would break.
 
 mod caution;
 mod files;
@@ -29,14 +29,14 @@ use crate::plan::peer::{Mode, Policies};
 use crate::plan::policy::{Caution, OtherTls};
 use serde_json::Value;
 
-/// How often the policy is decided about anew because somebody else was faster.
+/// How often the policy is planned again after a write conflict.
 const TRIES: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
 /// Changes the policy of the scope.
 ///
 /// # Errors
-/// What keeps the run from being planned or from being written.
+/// The run could not be planned or written.
 pub(super) fn run(task: &PeerAuth, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     match &task.files {
         Some(files) => files::edit(task, files, report),
@@ -44,10 +44,10 @@ pub(super) fn run(task: &PeerAuth, global: &Global, report: &mut Report<'_>) -> 
     }
 }
 
-/// The change on a cluster.
+/// Changes the policy on a cluster.
 ///
 /// # Errors
-/// What keeps the run from being planned or from being written.
+/// The run could not be planned or written.
 pub(super) async fn change(task: &PeerAuth, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let session = open(global, report).await?;
     report.form_for_cluster(task.preview);
@@ -79,10 +79,10 @@ pub(super) async fn change(task: &PeerAuth, global: &Global, report: &mut Report
     Ok(())
 }
 
-/// Reads, decides, and says what should be known.
+/// Reads the policies, plans the change and reports advice.
 ///
 /// # Errors
-/// The policies or the namespace could not be read, or which level is meant is unknown.
+/// The policies or the namespace could not be read, or the level is unknown.
 pub(super) async fn plan(
     session: &Session,
     task: &PeerAuth,
@@ -114,7 +114,7 @@ pub(super) async fn plan(
     })
 }
 
-/// The policies, and for the mesh's own a root namespace that is certain.
+/// Reads the policies. For the policy of the whole mesh, the root namespace must be known.
 async fn mesh(session: &Session, task: &PeerAuth) -> Result<Mesh, Failure> {
     let root = policies::root(session, task.root_namespace.as_deref()).await;
     let place = session.looked();
@@ -145,10 +145,10 @@ async fn mesh(session: &Session, task: &PeerAuth) -> Result<Mesh, Failure> {
     policies::read(session, root, Some(&namespace)).await
 }
 
-/// That the namespace is there, as far as that may be asked.
+/// Checks that the namespace exists, as far as permissions allow.
 ///
 /// # Errors
-/// It is not.
+/// The namespace does not exist, or the API server does not answer.
 pub(super) async fn is_there(session: &Session, namespace: &str) -> Result<(), Failure> {
     match session.get(&kinds::NAMESPACE, "", namespace).await {
         Err(error) if error.cause == Cause::NotFound => {
@@ -163,7 +163,7 @@ pub(super) async fn is_there(session: &Session, namespace: &str) -> Result<(), F
     }
 }
 
-/// What stands beside the policy: others of its level, modes that stay, what could not be read.
+/// Reports the context of the policy: a guessed root namespace, what could not be read, and policies that interact.
 fn say_around(task: &PeerAuth, mesh: &Mesh, object: &ObjectRef, notes: &mut dyn Notes) {
     let policies = mesh.policies();
     if let Root::Guessed { why } = &mesh.root {
@@ -180,7 +180,7 @@ fn say_around(task: &PeerAuth, mesh: &Mesh, object: &ObjectRef, notes: &mut dyn 
     say_beside(task, &policies, object, notes);
 }
 
-/// Policies of the same level that are not read, and modes that stay.
+/// Reports policies of the same level that Istio ignores, and narrower policies that keep their mode.
 fn say_beside(task: &PeerAuth, policies: &Policies, object: &ObjectRef, notes: &mut dyn Notes) {
     let scope = &task.request.scope;
     let level = at_level(scope, policies);
@@ -225,7 +225,7 @@ fn on_owner(task: &PeerAuth, object: &ObjectRef, owner: &Owner) -> Advice {
     advice.about(object)
 }
 
-/// `istio peer-auth strict -n shop`
+/// The command line of the task, such as `istio peer-auth strict -n shop`.
 pub(super) fn command(task: &PeerAuth) -> CommandLine {
     task.request.scope.typed(gloo_rs("istio peer-auth").fixed(task.request.wish.word()))
 }
@@ -251,7 +251,7 @@ fn risks(task: &PeerAuth) -> Vec<String> {
     risks
 }
 
-/// Writes; where somebody else was faster, what is there now is decided about.
+/// Writes the change. After a write conflict, it plans again with the current policy.
 async fn write(session: &Session, task: &PeerAuth, planned: Change, stop: &Interrupts) -> Result<Row, Failure> {
     let mut planned = planned;
     if planned.is_already() {

@@ -1,4 +1,4 @@
-//! The end of a run: a sweep's sums, or the document.
+//! The end of a run: the summary of a bulk run, or the document.
 
 use super::{Report, Sweep};
 use crate::error::Exit;
@@ -7,11 +7,11 @@ use crate::plan::outcome::Outcome;
 use crate::render::document::Document;
 use crate::render::text::{self, Mark};
 
-/// More names than these make no line that anybody copies.
+/// With more names than this, the line is too long to copy.
 const MOST_AGAIN: usize = 50;
 
 impl Report<'_> {
-    /// Prints what comes at the end and gives the exit code.
+    /// Prints the end of the output and returns the exit code.
     pub(crate) fn finish(mut self) -> Exit {
         self.ui.end_progress();
         if let Some(sweep) = self.sweep.take() {

@@ -1,4 +1,4 @@
-//! The steps of `istio teardown`: what is there of the mesh, as far as it is marked as this program's.
+//! The steps of `istio teardown`: removes the mesh configuration that is marked as made by this program.
 
 use super::forward::{enrolment, of_policy, switches, upstreams};
 use super::policy;
@@ -23,10 +23,10 @@ use crate::plan::revisions::bond;
 use crate::plan::settings;
 use crate::plan::ssl_config::{Tls, tls_of};
 
-/// In the reverse order of setup.
+/// Returns the steps, in the reverse order of setup.
 ///
 /// # Errors
-/// What is there could not be read.
+/// The current state could not be read.
 pub(super) async fn steps(session: &Session, task: &Teardown, global: &Global) -> Result<Removal, Failure> {
     let marks = task.marks;
     let mut found = Removal::default();
@@ -42,7 +42,7 @@ pub(super) async fn steps(session: &Session, task: &Teardown, global: &Global) -
 async fn of_policies(session: &Session, marks: Marks, found: &mut Removal) -> Result<(), Failure> {
     let (kind, all) = match policies::list(session, Where::All, Freshness::Now).await {
         Ok(found) => found,
-        // A cluster without Istio's kinds has none of them.
+        // A cluster without Istio's CRDs has no such objects.
         Err(error) if error.cause == Cause::NoCrd => return Ok(()),
         Err(error) => return Err(error.into_failure(session)),
     };
@@ -125,7 +125,7 @@ async fn of_settings(
         return Ok(());
     }
     let is_ours = written_by_us(&settings, &["f:spec", "f:gloo", "f:istioOptions"]);
-    // What the release's values turned on goes with them.
+    // What the values of the release turned on is removed with them.
     let goes_with_release = release.is_some_and(|release| release.goes(marks));
     if !is_ours && goes_with_release && matches!(owner::find(&settings), Some(Owner::Helm { .. })) {
         return Ok(());

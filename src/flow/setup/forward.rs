@@ -28,10 +28,10 @@ use crate::plan::values::{self, Switch};
 use crate::render::diff::Secrets;
 use crate::text::{ProxyKind, ProxyName};
 
-/// In the order of the guide.
+/// Returns the steps, in the order of the guide.
 ///
 /// # Errors
-/// No proxy, or one that somebody else renders.
+/// There is no proxy, or a GitOps tool renders it.
 pub(super) async fn steps(session: &Session, task: &Setup, global: &Global) -> Result<Vec<Step>, Failure> {
     let (via, proxy) = via(session, task, global).await?;
     let mut policies = Vec::new();
@@ -41,7 +41,7 @@ pub(super) async fn steps(session: &Session, task: &Setup, global: &Global) -> R
     Ok(in_order(task, via, &proxy, policies))
 }
 
-/// The steps in their order; the policies come last, between two rounds of requests.
+/// Builds the steps in order. The policies come last, between two rounds of requests.
 fn in_order(task: &Setup, via: Bringer, proxy: &ProxyName, policies: Vec<Step>) -> Vec<Step> {
     let mut steps = vec![match via {
         Bringer::Helm => helm(task),
@@ -50,7 +50,7 @@ fn in_order(task: &Setup, via: Bringer, proxy: &ProxyName, policies: Vec<Step>) 
     steps.extend(task.namespaces.iter().map(|namespace| enroll(namespace, task.revision.clone())));
     let mut proves = Vec::new();
     match (via, task.auto_mtls) {
-        // With Helm auto-mTLS is one of the values.
+        // With Helm, auto-mTLS is one of the values.
         (Bringer::Helm, _) => proves.push(0),
         (Bringer::Inject, SettingsSwitches::On) => {
             proves.push(steps.len());
@@ -74,8 +74,8 @@ fn in_order(task: &Setup, via: Bringer, proxy: &ProxyName, policies: Vec<Step>) 
     steps
 }
 
-/// A request to each Upstream; of the steps that it proves, what carries it is taken back where it is not answered over
-/// mutual TLS.
+/// One request to each Upstream. If it is not answered over mutual TLS, those of the steps in `proves` that affect the
+/// connection are rolled back.
 fn verify(task: &Setup, proxy: &ProxyName, proves: &[usize], when: &str) -> Vec<Step> {
     let upstreams = if task.proof == SetupProof::Sent { task.upstreams.as_slice() } else { &[] };
     let request = |upstream: &Named| VerifyTask {
@@ -99,7 +99,8 @@ fn verify(task: &Setup, proxy: &ProxyName, proves: &[usize], when: &str) -> Vec<
     upstreams.iter().map(step).collect()
 }
 
-/// As it was typed; else by Helm, if Helm renders the proxy and is there. And which proxy that is.
+/// Returns how the sidecars are added, and the proxy. The choice on the command line applies; otherwise it is Helm, if
+/// Helm renders the proxy and is installed.
 async fn via(session: &Session, task: &Setup, global: &Global) -> Result<(Bringer, ProxyName), Failure> {
     let namespace = global.object_namespace();
     let wanted = task.proxy.clone().map_or(Proxies::Usual, |name| Proxies::Named(vec![name]));
@@ -135,7 +136,7 @@ pub(super) fn name_of(workload: &ObjectRef) -> ProxyName {
     ProxyName { kind: Some(kind), name: workload.name.clone() }
 }
 
-/// Why there is no gateway where one was looked for without its name, and where there is one.
+/// The failure when no gateway was found without `--name`, with the namespaces that have one.
 pub(super) async fn absent(session: &Session, namespace: &str, why: Failure) -> Failure {
     let absence = match why.reason {
         Reason::NotFound => {
@@ -146,7 +147,7 @@ pub(super) async fn absent(session: &Session, namespace: &str, why: Failure) -> 
     elsewhere(why, &absence)
 }
 
-/// The same with what can be typed here.
+/// The failure with a hint that is valid for this command.
 fn elsewhere(why: Failure, absence: &Absence) -> Failure {
     let hint = match why.reason {
         Reason::NotFound => absence.hint().unwrap_or_else(|| "-n NAMESPACE searches another namespace".into()),
@@ -167,7 +168,7 @@ fn in_git(owner: &Owner, namespace: &str, task: &Setup) -> Failure {
         Some(revision) => command.with("--revision", revision),
         None => command,
     };
-    // They are about files, and ask no cluster.
+    // These commands edit files and need no cluster.
     let mut command = |line: CommandLine| failure.details.push(format!("  {line}"));
     command(on_revision(gloo_rs("upgrade-values")).fixed("--values FILE --write"));
     for namespace in &task.namespaces {
@@ -188,7 +189,7 @@ fn names(task: &Setup) -> String {
     task.upstreams.iter().map(shown).collect::<Vec<_>>().join(",")
 }
 
-/// As `--upstream` takes it.
+/// The Upstream in the form that `--upstream` accepts.
 pub(super) fn shown(upstream: &Named) -> String {
     match &upstream.namespace {
         Some(namespace) => format!("{namespace}/{}", upstream.name),
@@ -212,7 +213,7 @@ fn helm(task: &Setup) -> Step {
     }
 }
 
-/// The command with the chart that was typed.
+/// Adds the `--chart` from the command line.
 pub(super) fn of_chart(command: CommandLine, chart: Option<&Path>) -> CommandLine {
     match chart.and_then(Path::to_str) {
         Some(path) => command.with("--chart", path),
@@ -220,7 +221,7 @@ pub(super) fn of_chart(command: CommandLine, chart: Option<&Path>) -> CommandLin
     }
 }
 
-/// `upgrade-values --remove --apply --rollback-on-failure`
+/// The task of `upgrade-values --remove --apply --rollback-on-failure`.
 pub(super) fn of_release(chart: Option<PathBuf>, secrets: Secrets) -> UpgradeValues {
     UpgradeValues {
         act: ValuesAct::Remove,
@@ -228,7 +229,7 @@ pub(super) fn of_release(chart: Option<PathBuf>, secrets: Secrets) -> UpgradeVal
         istio: IstioWish::default(),
         source: ValuesSource::Release { name: None, revision: None },
         destination: ValuesDestination::Helm(HelmFailure::RollsBack),
-        // The whole plan is judged before its first step.
+        // The whole plan is checked before its first step.
         caution: Caution::Forced,
         edition: None,
         to_version: None,
@@ -257,12 +258,12 @@ fn inject(task: &Setup, proxy: &ProxyName) -> Step {
     }
 }
 
-/// The command with `--name edge-proxy`, unless the name need not be said.
+/// Adds `--name`, such as `--name edge-proxy`, unless the proxy is the default one.
 pub(super) fn unless_usual(command: CommandLine, proxy: &str) -> CommandLine {
     if proxy == gateways::USUAL { command } else { command.with("--name", proxy) }
 }
 
-/// One of the two commands on a proxy.
+/// The task of `inject` or `uninject` on one proxy.
 pub(super) fn sidecars(act: Injection, proxy: &ProxyName) -> Sidecars {
     Sidecars {
         act,
@@ -274,7 +275,7 @@ pub(super) fn sidecars(act: Injection, proxy: &ProxyName) -> Sidecars {
     }
 }
 
-/// Auto-mTLS in Settings.
+/// The step that changes auto-mTLS in Settings.
 pub(super) fn switches(wish: auto_mtls::AutoMtlsWish) -> Step {
     let undone_by = match wish {
         auto_mtls::AutoMtlsWish::Enable => gloo_rs("istio auto-mtls disable"),
@@ -293,13 +294,13 @@ fn enroll(namespace: &str, revision: Option<String>) -> Step {
     }
 }
 
-/// One of the two commands on one namespace.
+/// The task of `enroll` or `unenroll` on one namespace.
 pub(super) fn enrolment(act: Enrol, namespace: &str) -> Enrolment {
     Enrolment {
         act,
         namespaces: vec![namespace.to_owned()],
         restarts: Restarts::Rolling { parallel: 1, only: Vec::new() },
-        // Setup judges the whole.
+        // Setup checks the whole plan.
         caution: Caution::Forced,
         preview: Preview::default(),
         files: None,
@@ -316,7 +317,7 @@ fn enable(task: &Setup) -> Step {
     }
 }
 
-/// One of the two commands on these Upstreams.
+/// The act of `enable-mtls` or `disable-mtls` on these Upstreams.
 pub(super) fn upstreams(wish: MtlsWish, names: Vec<Named>) -> StepAct {
     let policy = Policy { wish, other_tls: OtherTls::Keep, caution: Caution::Careful };
     StepAct::Upstreams(policy, names)
@@ -330,13 +331,13 @@ async fn strict(session: &Session, namespace: &str) -> Step {
     Step {
         word: "strict",
         what: format!("namespace {namespace}"),
-        // What somebody else made is not taken away.
+        // The undo command keeps a policy that existed before.
         undone_by: policy::as_before(policies.without_selector(namespace).into_iter().next(), namespace).into(),
         act: of_policy(scope, change::PolicyWish::Set(Mode::Strict), OtherTls::Keep),
     }
 }
 
-/// One of the commands on the policy of a scope.
+/// The act that changes the policy of a scope.
 pub(super) fn of_policy(scope: PolicyScope, wish: change::PolicyWish, foreign: OtherTls) -> StepAct {
     StepAct::PeerAuth(PeerAuth {
         request: PolicyRequest { scope, wish, foreign, caution: Caution::Careful },

@@ -1,4 +1,4 @@
-//! Hints of a step's own command, as they help who typed the longer way.
+//! Adapts the hints of a step's own command to the command `setup` or `teardown`.
 
 use super::forward::shown;
 use super::step::StepAct;
@@ -9,12 +9,13 @@ use crate::flow::{again, peer_auth};
 use crate::options::{Global, Injection, ValuesAct};
 use crate::plan::{PerObject, auto_mtls};
 
-/// Flags with which a step's own command goes through first, so that the longer way finds it done: as a hint has them,
-/// and as they are typed.
+/// Flags that the step's own command accepts. Running that command first lets setup or teardown find the step done.
+/// Each flag is given as in a hint and as typed.
 const GO_FIRST: [(&str, &str); 2] =
     [("--overwrite", "--overwrite"), ("--istio-discovery-address", "--istio-discovery-address HOST:15012")];
 
-/// Keeps of the hints what can be typed here, names the step's own command for what only that takes, and drops the rest.
+/// Keeps the hints that apply to this command, names the step's
+/// own command for flags that only it accepts, and drops the rest.
 pub(super) fn told(why: Failure, way: &str, act: &StepAct, typed: &Global) -> Failure {
     let takes = |flag: &str| cli::takes(&["istio", way], flag);
     let own = command(act, typed);
@@ -31,7 +32,7 @@ fn here(hint: &Hint, takes: &impl Fn(&str) -> bool, own: Option<&CommandLine>) -
     })
 }
 
-/// The command of a step; none where its flags would not help the way: a namespace that is enrolled is asked about again.
+/// The step's own command. `None` if its flags would not help, because setup asks about an enrolled namespace again.
 fn command(act: &StepAct, typed: &Global) -> Option<CommandLine> {
     Some(match act {
         StepAct::Upstreams(policy, names) => {

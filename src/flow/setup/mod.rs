@@ -1,7 +1,7 @@
-//! `istio setup`, `istio teardown`: commands that are there already, in their order, one at a time.
+//! `istio setup`, `istio teardown`: run existing commands in order, one at a time.
 //!
-//! Nothing is decided here. The planner of each command says what its step would do, once for the whole plan and again
-//! when its turn comes: what a rerun finds done it leaves, so there is nothing to remember between two runs.
+//! This module makes no decisions of its own. The planner of each command plans its step, once for the whole plan and
+//! again before the step runs. A rerun leaves what is already done, so no state is kept between two runs.
 
 mod backward;
 mod forward;
@@ -41,20 +41,20 @@ use crate::plan::path::effect::{Effect, Touched};
 use crate::plan::path::forecast::{Forecast, forecast};
 use crate::plan::policy::Caution;
 
-/// From a plain gateway to mutual TLS.
+/// Runs the steps from a plain gateway to mutual TLS.
 ///
 /// # Errors
-/// Why nothing was begun, or which step failed, what stands, and how to go on.
+/// Why nothing was started, or which step failed, what remains, and how to continue.
 pub(super) async fn setup(task: &Setup, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let way = Way::begin("setup", (task.preview, task.caution), global, report).await?;
     let steps = forward::steps(&way.session, task, global).await?;
     Box::pin(way.go(steps, report)).await
 }
 
-/// And back.
+/// Runs the steps back to a plain gateway.
 ///
 /// # Errors
-/// The same.
+/// As for [`setup`].
 pub(super) async fn teardown(task: &Teardown, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let way = Way::begin("teardown", (task.preview, task.caution), global, report).await?;
     let found = backward::steps(&way.session, task, global).await?;
@@ -66,22 +66,22 @@ pub(super) async fn teardown(task: &Teardown, global: &Global, report: &mut Repo
     Box::pin(way.go(found.steps, report)).await
 }
 
-/// Requests to the API server at once: each new connection has a TLS handshake, and the steps have little to read in
-/// parallel. At most four connections follow: a request that starts before the connection of the last one is free again
-/// opens one more.
+/// Number of simultaneous requests to the API server. Each new connection needs a TLS handshake, and the steps have
+/// little to read in parallel. The result is at most four connections: a request that starts before the previous
+/// connection is free opens one more.
 const REQUESTS: usize = 3;
 
-/// One of the two, under way.
+/// A run of setup or teardown.
 struct Way {
     word: &'static str,
     session: Rc<Session>,
     preview: Preview,
     caution: Caution,
-    /// Whether somebody said yes to the whole.
+    /// Whether the whole plan was confirmed.
     consent: Consent,
-    /// What each step is told: it does not ask by itself, and its Gloo is this one's.
+    /// The options for each step: it does not ask for confirmation, and its Gloo namespace is set.
     global: Global,
-    /// What was typed.
+    /// The options from the command line.
     typed: Global,
 }
 
@@ -103,7 +103,7 @@ impl Way {
         Ok(Self { word, session, preview, caution, consent, global, typed })
     }
 
-    /// Plans all of it, asks once, and goes.
+    /// Plans all steps, asks for confirmation once, and runs them.
     async fn go(&self, steps: Vec<Step>, report: &mut Report<'_>) -> Result<(), Failure> {
         let plan = Box::pin(self.plan(steps, report)).await?;
         let forecast = self.forecast(&plan, report).await?;
@@ -134,7 +134,7 @@ impl Way {
         Box::pin(self.walk(&plan, &stop, report)).await
     }
 
-    /// Every step's own preview, said as it is known.
+    /// Plans every step and prints its preview as soon as it is known.
     async fn plan(&self, steps: Vec<Step>, report: &mut Report<'_>) -> Result<Vec<PlannedStep>, Failure> {
         let mut plan = Vec::new();
         for step in steps {
@@ -172,19 +172,19 @@ impl Way {
         Ok(plan)
     }
 
-    /// The command that takes a step back, about the same cluster and Gloo.
+    /// The command that undoes a step, for the same cluster and Gloo installation.
     fn aimed(&self, planned: &PlannedStep) -> Hint {
         let scope = if planned.is_in_gloo() { again::scoped } else { again::in_gloo };
         planned.step.undone_by.clone().each(|command| scope(command, &self.typed)).on(&self.typed.target())
     }
 
-    /// The other of the two commands.
+    /// The opposite command of the two.
     fn way_back(&self) -> CommandLine {
         let other = if self.word == "setup" { "istio teardown" } else { "istio setup" };
         again::scoped(gloo_rs(other), &self.typed)
     }
 
-    /// Between which steps requests are 503; none where that cannot be known, which is said.
+    /// Between which steps requests get 503s. `None` if that is unknown, which is reported.
     async fn forecast(&self, plan: &[PlannedStep], report: &mut Report<'_>) -> Result<Option<Forecast>, Failure> {
         let effects: Vec<_> = plan.iter().map(|planned| planned.effects.clone()).collect();
         if effects.iter().all(Vec::<Effect>::is_empty) {
@@ -204,7 +204,7 @@ impl Way {
         Ok(Some(forecast(traffic.world, &traffic.routed, &effects)))
     }
 
-    /// The plan as what was asked for: its diffs, its objects, and whether there is anything to do.
+    /// Shows the plan as requested: its diffs, its objects, and whether there is anything to do.
     fn show(&self, plan: &[PlannedStep], report: &mut Report<'_>) -> Result<(), Failure> {
         if self.preview.check && !plan.iter().all(PlannedStep::is_already) {
             report.ends(Exit::WouldChange);
@@ -224,13 +224,13 @@ impl Way {
         }
     }
 
-    /// A line of the plan; a diff has stdout for itself.
+    /// Prints a line of the plan. A diff has stdout for itself.
     fn say(&self, line: &str, report: &mut Report<'_>) {
         if self.preview.diff { report.ui.status(line) } else { report.paragraph(line) }
     }
 }
 
-/// A plan is not carried out if a request that is answered now would get 503s at its end, or may.
+/// Refuses a plan if a request that works now would or may get 503s after the last step.
 fn against(plan: &[PlannedStep], forecast: &Forecast) -> Result<(), Failure> {
     let is_policy = |step: usize| matches!(plan[step - 1].step.act, StepAct::PeerAuth(_));
     let lasting: Vec<_> = forecast.outages.iter().filter(|outage| outage.ends.is_none()).collect();

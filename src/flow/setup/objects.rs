@@ -1,4 +1,4 @@
-//! Named objects, each decided about and none written.
+//! Plans changes to named objects without writing them.
 
 use crate::apply::cluster;
 use crate::error::{Exit, Failure, Reason};
@@ -14,7 +14,7 @@ use crate::plan::outcome::{Outcome, Row};
 use crate::plan::policy::Picked;
 use crate::render::text;
 
-/// The changes to these objects, or the rows of those that refuse them.
+/// The changes to these objects, or the rows of those that are refused.
 pub(super) async fn plan(
     session: &Session,
     plan: &dyn PerObject,
@@ -28,7 +28,7 @@ pub(super) async fn plan(
         match one(session, plan, &reference).await {
             Ok(change) => changes.push(change),
             Err(mut row) => {
-                // One absent name of several is a failure of the whole.
+                // If one of several names does not exist, the whole step fails.
                 if names.len() > 1 && row.exit == Exit::SaidNo {
                     row.exit = Exit::Failed;
                 }
@@ -57,7 +57,7 @@ async fn one(session: &Session, plan: &dyn PerObject, reference: &ObjectRef) -> 
     }
 }
 
-/// The rows of a refused plan as one failure: the first says why, the others are its details.
+/// The rows of a refused plan as one failure. The first row is the message; the others are its details.
 pub(super) fn refused(rows: Vec<Row>) -> Failure {
     let mut rows = rows.into_iter().filter(|row| row.outcome != Outcome::Skipped && row.exit != Exit::Done);
     let Some(first) = rows.next() else {

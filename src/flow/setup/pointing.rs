@@ -1,4 +1,4 @@
-//! What would point at the sidecars' cluster when it is their turn to go.
+//! Finds what would still refer to the sidecars' cluster when the sidecars are removed.
 
 use super::step::{PlannedStep, StepAct};
 use crate::command::flag;
@@ -12,10 +12,11 @@ use crate::plan::dangling::{find, of_settings, release};
 use crate::plan::path::effect::{Effect, Turn};
 use crate::plan::policy::Caution;
 
-/// Refuses an uninject in the plan as it would refuse itself: for what no step before it takes off the cluster.
+/// Refuses an uninject step for the same reason as the command itself: an object refers to the cluster, and no earlier
+/// step removes that reference.
 ///
 /// # Errors
-/// What would be left, or could not be read.
+/// What would still refer to the cluster, or could not be read.
 pub(super) async fn refuse(
     session: &Session,
     before: &[PlannedStep],
@@ -42,14 +43,14 @@ pub(super) async fn refuse(
     refused.map_err(|why| if left.is_empty() { why } else { Failure { hints: vec![hint], ..why } })
 }
 
-/// Whether an object does not point at the sidecars' cluster any more after a step.
+/// Whether a step removes the reference to the sidecars' cluster from an object.
 pub(super) fn lets_go(planned: &PlannedStep, object: &ObjectRef) -> bool {
     let points = |after: &Object| match after.reference.kind == &kinds::SETTINGS {
         true => of_settings(after).is_some(),
         false => find(after).is_some(),
     };
     let change = planned.work.changes().find(|change| change.before.reference == *object);
-    // The release's own Settings go with its values.
+    // The Settings of the release change with its values.
     let goes_with_release = matches!(planned.step.act, StepAct::Values(_))
         && planned.effects.contains(&Effect::AutoMtls(Turn::Off))
         && *object.kind == kinds::SETTINGS;

@@ -1,4 +1,4 @@
-//! How a policy of Istio's comes back, in a command that runs as it stands.
+//! Builds a command that restores a PeerAuthentication and runs as printed.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,8 @@ use crate::plan::mark::{LAST_APPLIED, made_by_us};
 use crate::plan::peer::change::{PolicyScope, PolicyWish};
 use crate::plan::peer::{Mode, mode};
 
-/// What brings back a policy that was taken away. One that this program did not make says more than its flags can.
+/// The command that restores a removed policy. A policy that this program did not make may have more than its flags can
+/// express, so the command applies the manifest.
 pub(super) fn made_again(there: &Value, kind: &'static Kind, scope: &PolicyScope) -> Hint {
     match mode(&there["spec"]["mtls"]) {
         Some(mode @ (Mode::Strict | Mode::Permissive)) if made_by_us(there) => {
@@ -19,7 +20,7 @@ pub(super) fn made_again(there: &Value, kind: &'static Kind, scope: &PolicyScope
     }
 }
 
-/// What takes back the mode that a policy of a namespace was given; of none that was there, the policy.
+/// The command that restores the mode of a namespace's policy, or removes the policy if there was none before.
 pub(super) fn as_before(there: Option<&Value>, namespace: &str) -> CommandLine {
     let Some(there) = there else { return gloo_rs("istio peer-auth remove").with("-n", namespace) };
     let mtls = &there["spec"]["mtls"];
@@ -74,7 +75,7 @@ mod tests {
         let bare = json!({"metadata": {"name": "a", "namespace": "shop"}, "spec": {}});
         let again_of_bare = made_again(&bare, &kinds::PEER_AUTHENTICATION, &scope).to_string();
         assert!(again_of_bare.contains(r#""namespace":"shop"},"spec":{}}"#));
-        // Ports and names of its own are more than a mode.
+        // Own labels and ports are more than a mode.
         assert!(again(&json!({"team": "shop"}), "STRICT").to_string().contains(r#""labels":{"team":"shop"}"#));
     }
 

@@ -1,4 +1,4 @@
-//! A request that has to be answered over mutual TLS before the next step is made.
+//! Sends a request that must be answered over mutual TLS before the next step runs.
 
 use std::time::Duration;
 
@@ -12,12 +12,13 @@ use crate::kube::Session;
 use crate::options::{Global, VerifyTask};
 use crate::plan::advice::Advice;
 
-/// Gloo and istiod bring a change to the proxies within seconds: what is not so by then is not on its way.
+/// Time limit for a change to take effect. Gloo and istiod send a change to the proxies within seconds.
 const SETTLES: Duration = Duration::from_secs(30);
-/// Between two requests.
+/// Time between two requests.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Sends the request, again while the proxies may not know of the steps before, and says what became of the last.
+/// Sends the request, and repeats it while the proxies may not
+/// have the changes of earlier steps. Reports the last result.
 ///
 /// # Errors
 /// It could not be sent, or it was not proven to be answered over mutual TLS.
@@ -33,7 +34,7 @@ pub(super) async fn prove(
         let mut judged = Box::pin(verify::judged(session, task, global, report)).await;
         while !judged.as_ref().is_ok_and(|judged| judged.fault().is_none()) && Instant::now() < last {
             sleep(PAUSE).await;
-            // What is worth knowing was said of the first.
+            // The advice was already reported for the first request.
             let mut unheard: Vec<Advice> = Vec::new();
             judged = Box::pin(verify::judged(session, task, global, &mut unheard)).await;
         }
@@ -50,7 +51,7 @@ pub(super) async fn prove(
     }
 }
 
-/// Why a request cannot be sent, with the flag that goes on without it.
+/// Why a request cannot be sent, with the flag that skips it.
 pub(super) fn unsent(why: Failure) -> Failure {
     let around = flag("--no-verify").text(" skips the requests");
     if why.exit == Exit::Interrupted { why } else { why.hint(around) }

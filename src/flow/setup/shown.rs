@@ -1,4 +1,4 @@
-//! How a plan and its end are said.
+//! Text and document values for a plan and its forecast.
 
 use serde_json::{Value, json};
 
@@ -8,12 +8,12 @@ use crate::plan::path::forecast::{Doubt, Forecast, Outage};
 use crate::plan::rollout::is_restart;
 use crate::render::text::count;
 
-/// Below the words of a step.
+/// The indent of lines below a step.
 const INDENT: usize = 14;
-/// More ways than these of one kind are counted.
+/// Maximum number of route paths that are listed for one outage. The others are only counted.
 const MOST: usize = 5;
 
-/// A step of the plan: its head, what it changes, and how it is undone.
+/// The lines of a step: its head, what it changes, and how to undo it.
 pub(super) fn lines(number: usize, planned: &PlannedStep) -> Vec<String> {
     let step = &planned.step;
     let head = format!("{number:>3} {:<9} {}", step.word, step.what);
@@ -28,7 +28,7 @@ pub(super) fn lines(number: usize, planned: &PlannedStep) -> Vec<String> {
     let restarts: Vec<_> = planned.restarts().collect();
     let of_object = planned.work.changes().map(|change| {
         let object = &change.before.reference;
-        // A plan that restarts alone says so itself.
+        // A plan that only restarts a workload has that in its message.
         let says_so = change.edits.iter().all(is_restart) || !restarts.contains(&object);
         format!("{} {}{}", short(object), change.message, if says_so { "" } else { ", restarted" })
     });
@@ -41,7 +41,7 @@ pub(super) fn lines(number: usize, planned: &PlannedStep) -> Vec<String> {
     std::iter::once(head).chain(below.map(|line| format!("{:INDENT$}{line}", ""))).collect()
 }
 
-/// The same for the document.
+/// The step for the document.
 pub(super) fn value(number: usize, planned: &PlannedStep) -> Value {
     let changes: Vec<_> = planned
         .rows()
@@ -58,7 +58,7 @@ pub(super) fn value(number: usize, planned: &PlannedStep) -> Value {
     })
 }
 
-/// `the release of Gloo and 3 objects, restarts its gateways and 1 workload`
+/// The extent of the plan: `the release of Gloo and 3 objects, restarts its gateways and 1 workload`.
 pub(super) fn amount(plan: &[PlannedStep]) -> String {
     let written: usize = plan.iter().map(|planned| planned.work.changes().count()).sum();
     let workloads = plan.iter().flat_map(PlannedStep::restarts).count();
@@ -73,7 +73,7 @@ pub(super) fn amount(plan: &[PlannedStep]) -> String {
     if restarts.is_empty() { changes } else { format!("{changes}, restarts {restarts}") }
 }
 
-/// Between which steps requests are 503, by what they share, and of which it is not known.
+/// The lines of the forecast: between which steps requests get 503s, grouped by what they share, and what is unknown.
 pub(super) fn forecast(forecast: &Forecast) -> Vec<String> {
     let mut lines = match (forecast.outages.as_slice(), forecast.doubts.as_slice()) {
         ([], []) => vec!["expected downtime: none".to_owned()],

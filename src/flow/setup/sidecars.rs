@@ -1,4 +1,4 @@
-//! The sidecars on the way back: what brought them takes them away.
+//! The sidecar steps of a teardown. The sidecars are removed with the means that added them.
 
 use super::forward::{absent, name_of, of_chart, of_release, sidecars, unless_usual};
 use super::removal::{Left, Removal};
@@ -25,7 +25,7 @@ pub(super) struct InRelease {
 }
 
 impl InRelease {
-    /// None: no release has them.
+    /// Reads the values. `None` if no release has them.
     pub(super) async fn read(session: &Session, namespace: &str) -> Option<Self> {
         let found = release::find(session, namespace, None, None).await.ok()?;
         let values = &found.record.values;
@@ -37,19 +37,20 @@ impl InRelease {
         Some(Self { is_ours: first.description == mark::RELEASE, has_auto_mtls })
     }
 
-    /// Whether they are taken back.
+    /// Whether they are removed.
     pub(super) fn goes(&self, marks: Marks) -> bool {
         self.is_ours || marks == Marks::Ignored
     }
 }
 
-/// The steps for every gateway that has something of them.
+/// Finds the steps for every gateway that has a sidecar or a part of one.
 ///
-/// Where the release has the values, Helm comes first, also where they were injected before: its values hold auto-mTLS,
-/// which needs them, and would put them back. What it does not know of an injection goes after it.
+/// If the release has the values, the Helm step comes first, even for gateways injected before: its values contain
+/// auto-mTLS, which needs the sidecars, and Helm would add them again. What an injection added outside of the release
+/// is removed afterwards.
 ///
 /// # Errors
-/// No gateway is where it was said to be.
+/// The namespace from the command line has no gateway.
 pub(super) async fn back(
     session: &Session,
     task: &Teardown,
@@ -60,7 +61,7 @@ pub(super) async fn back(
     let namespace = global.object_namespace();
     let mut proxies = match gateways::find(session, namespace, &Proxies::All).await {
         Ok(proxies) => proxies,
-        // Where it was said to be it has to be.
+        // With `-n`, the gateway must be there.
         Err(failure) if global.namespace.is_some() => return Err(absent(session, namespace, failure).await),
         Err(failure) => {
             found.left.push(format!("the gateway: {}", failure.message).into());
@@ -98,7 +99,7 @@ pub(super) async fn back(
             by_uninject.push(uninject(what, proxy, istiod.as_ref()));
         }
         if let Some(release) = release {
-            // One upgrade is for all of them.
+            // One upgrade is for all gateways of the release.
             by_helm.get_or_insert_with(|| helm(task, release, istiod.as_ref()));
         }
     }
@@ -106,7 +107,7 @@ pub(super) async fn back(
     Ok(())
 }
 
-/// The flag that leads to the istiod of a gateway again; none where the gateway has none.
+/// The flag that selects the istiod of a gateway again. `None` if the gateway has none.
 fn istiod(proxy: &GatewayProxy, istiods: &[Istiod]) -> Option<(&'static str, String)> {
     let address = current_address(proxy)?;
     let chosen = choose(istiods, None, Some(&address)).ok();

@@ -1,4 +1,4 @@
-//! Upstreams that auto-mTLS covers need nothing of their own.
+//! Finds Upstreams that need no TLS settings of their own, because auto-mTLS covers them.
 
 use crate::kube::Session;
 use crate::load::survey::SurveyReader;
@@ -8,10 +8,10 @@ use crate::plan::change::Change;
 use crate::plan::gateway::AutoMtls;
 use crate::plan::path::effect::{Effect, Turn};
 
-/// Upstreams that stay as they are, for something else encrypts.
+/// Upstreams that are left unchanged because auto-mTLS covers them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Spared {
-    /// `auto-mTLS (step 1)`
+    /// What covers them, such as `auto-mTLS (step 1)`.
     pub by: String,
     pub upstreams: Vec<ObjectRef>,
 }
@@ -28,13 +28,13 @@ pub(super) async fn auto_mtls_after(before: &[&[Effect]], session: &Session, glo
     }
 }
 
-/// The last step that turns it on or off, counted from 1.
+/// The last step that turns auto-mTLS on or off. Steps are counted from 1.
 fn last_turn(steps: &[&[Effect]]) -> Option<(usize, Turn)> {
     let turn = |effect: &Effect| if let Effect::AutoMtls(turn) = effect { Some(*turn) } else { None };
     steps.iter().enumerate().rev().find_map(|(index, effects)| Some((index + 1, effects.iter().find_map(turn)?)))
 }
 
-/// The changes without those of Upstreams that `by` covers, and these Upstreams.
+/// Splits off the changes of Upstreams that `by` covers, and returns the other changes and these Upstreams.
 pub(super) fn spare(changes: Vec<Change>, by: String) -> (Vec<Change>, Option<Spared>) {
     let (spared, changes): (Vec<_>, _) =
         changes.into_iter().partition(|change| !change.is_already() && is_covered(&change.before));

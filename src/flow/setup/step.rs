@@ -1,4 +1,4 @@
-//! One step: a command with what setup typed for it, its plan, and how the plan is carried out.
+//! One step: a command with the options from setup, its plan, and its execution.
 
 use super::objects;
 use super::proof;
@@ -38,24 +38,24 @@ pub(super) enum StepAct {
     PeerAuth(PeerAuth),
     Verify {
         request: Box<VerifyTask>,
-        /// The steps that this may prove wrong, by their places in the plan.
+        /// The steps that the result may prove wrong, by their index in the plan.
         proves: Vec<usize>,
     },
 }
 
-/// A step as it was put together.
+/// A step before it is planned.
 #[derive(Debug, Clone)]
 pub(super) struct Step {
-    /// `enroll`
+    /// The name of the command, such as `enroll`.
     pub word: &'static str,
-    /// `namespace default`
+    /// What the command changes, such as `namespace default`.
     pub what: String,
     pub act: StepAct,
-    /// What an operator types to undo it.
+    /// The command that undoes it.
     pub undone_by: Hint,
 }
 
-/// The plan of a command.
+/// The plan of a step's command.
 pub(super) enum Work {
     Values(Box<values::PlannedValues>),
     Sidecars(sidecars::SidecarsPlan),
@@ -64,33 +64,33 @@ pub(super) enum Work {
         changes: Vec<Change>,
     },
     Objects(Vec<Change>),
-    /// A request, which changes nothing.
+    /// A request. It changes nothing.
     Request,
 }
 
-/// A step and what it would do.
+/// A step with its plan.
 pub(super) struct PlannedStep {
     pub step: Step,
     pub work: Work,
-    /// Which of its objects stay as they are although they are not as asked, and why.
+    /// The objects that are left unchanged although they do not have the wanted state, and why.
     pub spared: Option<Spared>,
     pub effects: Vec<Effect>,
 }
 
-/// What a step wrote that can be rolled back once a later step proves it wrong.
+/// What a step wrote that can be rolled back if a later step proves it wrong.
 pub(super) enum MadeByStep {
     Nothing,
     Objects(Vec<Done>),
-    /// A release whose upgrade turned auto-mTLS on, and the task that did.
+    /// A release whose upgrade turned on auto-mTLS, and the task of the upgrade.
     AutoMtls(Box<values::Upgraded>, Box<UpgradeValues>),
 }
 
 /// When a step is planned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PlanTime {
-    /// With the whole: what an earlier step makes room for is not asked about.
+    /// With the whole plan. Guards that an earlier step may satisfy are skipped.
     Before,
-    /// Its turn has come: with `--force` its own guard is passed as well.
+    /// Immediately before it runs. With `--force`, its own guard is skipped as well.
     Now(Caution),
 }
 
@@ -100,7 +100,7 @@ impl Work {
         self.all().iter().filter(|change| !change.is_already())
     }
 
-    /// The same, with what is as asked already.
+    /// All objects, including those that have the wanted state already.
     fn all(&self) -> &[Change] {
         match self {
             Self::Sidecars(plan) => &plan.changes,
@@ -109,7 +109,7 @@ impl Work {
         }
     }
 
-    /// The release that it changes: no object of the cluster, and Helm's to write.
+    /// The release that it changes. A release is not an object of the cluster; Helm writes it.
     pub(super) fn release(&self) -> Option<&values::PlannedValues> {
         match self {
             Self::Values(planned) if !planned.plan.is_empty() => Some(planned),
@@ -118,7 +118,7 @@ impl Work {
     }
 }
 
-/// The work without the Upstreams that `by` covers, and those.
+/// Splits the work into the work without the Upstreams that `by` covers, and these Upstreams.
 fn spared(work: Work, by: Option<String>) -> (Work, Option<Spared>) {
     match (work, by) {
         (Work::Objects(changes), Some(by)) => {
@@ -135,12 +135,12 @@ impl PlannedStep {
         self.work.changes().next().is_none() && self.work.release().is_none()
     }
 
-    /// Whether it only looks.
+    /// Whether it changes nothing by design.
     pub(super) fn only_looks(&self) -> bool {
         matches!(self.work, Work::Request)
     }
 
-    /// Whether the commands of its way have `-n` for Gloo's own namespace.
+    /// Whether `-n` in its commands is the namespace of Gloo.
     pub(super) fn is_in_gloo(&self) -> bool {
         !matches!(self.step.act, StepAct::Enrolment(_) | StepAct::PeerAuth(_) | StepAct::Verify { .. })
     }
@@ -158,7 +158,7 @@ impl PlannedStep {
         release.into_iter().chain(self.work.changes().map(execute::row_of))
     }
 
-    /// `4 values`: what is no object's change, and what is skipped.
+    /// Further lines of the plan: changed values, such as `4 values`, and workloads that are not restarted.
     pub(super) fn more(&self) -> Vec<String> {
         match (&self.work, &self.step.act) {
             (Work::Values(planned), StepAct::Values(task)) => value_lines(planned, task),
@@ -170,10 +170,10 @@ impl PlannedStep {
         }
     }
 
-    /// What it changes, as diffs.
+    /// The changes as diffs.
     ///
     /// # Errors
-    /// An edit leads through something that is not what it should be.
+    /// An edit leads through a value of an unexpected type.
     pub(super) fn diffs(&self) -> Result<Vec<String>, Failure> {
         match (&self.work, &self.step.act) {
             (Work::Values(planned), StepAct::Values(task)) => {
@@ -191,7 +191,7 @@ fn release_row(planned: &values::PlannedValues) -> Option<Row> {
     Some(Row::answer(object, Outcome::Changed, format!("{values} changed")))
 }
 
-/// What happens to a release: one line for the whole, and one for each value.
+/// The changes to a release: one line for the whole, and one for each value.
 fn value_lines(planned: &values::PlannedValues, task: &UpgradeValues) -> Vec<String> {
     let changes = &planned.plan.changes;
     let Some(found) = planned.subject.release.as_ref().filter(|_| !changes.is_empty()) else { return Vec::new() };
@@ -212,10 +212,10 @@ impl StepAct {
         }
     }
 
-    /// What its command would do.
+    /// Plans the command.
     ///
     /// # Errors
-    /// Why it would not be done.
+    /// Why it would fail.
     pub(super) async fn plan(
         &self,
         session: &Session,
@@ -269,13 +269,13 @@ impl StepAct {
         })
     }
 
-    /// Whether no earlier step changes what its advice rests on.
+    /// Whether its advice is independent of the earlier steps.
     fn stands_alone(&self) -> bool {
         matches!(self, Self::Values(_) | Self::Enrolment(_) | Self::Switches(auto_mtls::AutoMtlsWish::Enable))
             || matches!(self, Self::Sidecars(task) if matches!(task.act, Injection::Inject { .. }))
     }
 
-    /// What it does to requests.
+    /// The effects of the work on requests.
     fn effects(&self, work: &Work) -> Vec<Effect> {
         let turn = |is_on: bool| if is_on { Turn::On } else { Turn::Off };
         match (self, work) {
@@ -297,7 +297,7 @@ impl StepAct {
         }
     }
 
-    /// The namespace whose name need not be said of the objects that it writes.
+    /// The namespace that is omitted with the names of the objects that it writes.
     fn usual_namespace<'a>(&'a self, work: &'a Work, global: &'a Global) -> &'a str {
         match (self, work) {
             (Self::Upstreams(..) | Self::Switches(_), _) => global.object_namespace(),
@@ -311,10 +311,10 @@ impl StepAct {
 }
 
 impl Step {
-    /// What the step would do. `by`: what encrypts for Upstreams that have nothing of their own by then.
+    /// Plans the step. `by` is what covers Upstreams without TLS settings at that point.
     ///
     /// # Errors
-    /// Why it would not be done.
+    /// Why it would fail.
     pub(super) async fn plan(
         self,
         session: &Session,
@@ -324,15 +324,15 @@ impl Step {
     ) -> Result<PlannedStep, Failure> {
         let mut advice: Vec<Advice> = Vec::new();
         let work = self.act.plan(session, global, PlanTime::Before, &mut advice).await?.map_err(objects::refused)?;
-        // Before the first write the API server says of all of them whether it would take them: a right that only the
-        // last step lacks is met here.
+        // All changes are sent as a dry run before the first write, so that a permission that only the last step lacks
+        // is found now.
         let usual = if preview.is_on() { DryRunMode::Client } else { DryRunMode::Server };
         let (work, spared) = spared(work, by);
         if preview.dry_run.unwrap_or(usual) == DryRunMode::Server {
             execute::rehearse(session, work.all(), &mut advice).await?;
         }
         if self.act.stands_alone() {
-            // Between which steps which end would refuse the other, the plan says itself.
+            // The forecast of the whole plan already covers 503s between steps.
             let is_of_plan = |code: Code| matches!(code, Code::StrictPeer | Code::NoSidecar);
             report.advices(advice.into_iter().filter(|advice| !is_of_plan(advice.code)).collect());
         }
@@ -343,10 +343,10 @@ impl Step {
 }
 
 impl PlannedStep {
-    /// Plans the step once more, on what is there now, and carries it out.
+    /// Plans the step again with the current state, and runs it.
     ///
     /// # Errors
-    /// Why it was not done, and what of it stands.
+    /// Why it failed, and what of it remains.
     pub(super) async fn carry_out(
         &self,
         session: &Session,
@@ -362,7 +362,7 @@ impl PlannedStep {
             Err(rows) => {
                 let why = objects::refused(rows.clone());
                 report.rows(rows);
-                // What is against the objects was said below each.
+                // The reasons were already printed below each object.
                 return Err(Failure { details: Vec::new(), hints: Vec::new(), ..why }.into());
             }
         };

@@ -1,4 +1,4 @@
-//! The end of a run at a step: what failed, what stands, how to go on.
+//! The end of a run at a step: what failed, what remains, how to continue.
 
 use super::step::{PlannedStep, StepAct};
 use crate::command::{CommandLine, Hint};
@@ -6,19 +6,20 @@ use crate::error::{Exit, Failure, Reason};
 use crate::flow::execute::Stands;
 use crate::flow::interrupt::UNTOUCHED;
 
-/// What became of the step that failed.
+/// What the failed step left.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum StepEnd {
     Own(Stands),
-    /// It looked at what earlier steps did, and that is rolled back.
+    /// It checked earlier steps, which are rolled back.
     ProvenWrong {
-        /// Those steps, by their places in the plan, the last first.
+        /// The indexes of those steps in the plan, the last first.
         back: Vec<usize>,
         is_all_back: bool,
     },
 }
 
-/// Which of the steps before this one stand, but for those that were taken back; of Helm's that is auto-mTLS alone.
+/// Which of the earlier steps remain, except for those that were
+/// rolled back. Of a Helm step, only auto-mTLS is rolled back.
 pub(super) fn stands(plan: &[PlannedStep], failed: usize, back: &[usize]) -> Option<String> {
     let in_part = |index: &usize| back.contains(index) && is_release(&plan[*index]);
     let stands = |index: &usize| !plan[*index].is_already() && (!back.contains(index) || in_part(index));
@@ -39,14 +40,14 @@ fn is_release(planned: &PlannedStep) -> bool {
     matches!(planned.step.act, StepAct::Values(_))
 }
 
-/// `step 3`, `steps 1, 2`
+/// The steps by number: `step 3`, `steps 1, 2`.
 fn named(steps: &[usize]) -> String {
     let numbers: Vec<_> = steps.iter().map(|index| (index + 1).to_string()).collect();
     let noun = if numbers.len() == 1 { "step" } else { "steps" };
     format!("{noun} {}", numbers.join(", "))
 }
 
-/// `found auto-mTLS of step 1 not working: it is rolled back`
+/// The message for earlier steps that were rolled back: `found auto-mTLS of step 1 not working: it is rolled back`.
 fn wrong(plan: &[PlannedStep], back: &[usize], is_all_back: bool) -> String {
     let mut back = back.to_vec();
     back.sort_unstable();
@@ -58,7 +59,7 @@ fn wrong(plan: &[PlannedStep], back: &[usize], is_all_back: bool) -> String {
     format!("found {what} not working: {are} {}rolled back", if is_all_back { "" } else { "NOT fully " })
 }
 
-/// Why the way ended at a step, what stands, and how to go on.
+/// Why the run ended at a step, what remains, and how to continue.
 pub(super) fn stopped(
     way_back: CommandLine,
     plan: &[PlannedStep],
@@ -93,14 +94,14 @@ pub(super) fn stopped(
     failure.hint(hint)
 }
 
-/// Why the way ended between two steps.
+/// Why the run ended between two steps.
 pub(super) fn ended_before(way_back: CommandLine, plan: &[PlannedStep], next: usize, why: Failure) -> Failure {
     let stands = stands(plan, next, &[]);
     let hint = both_ways(way_back, stands.is_some());
     why.detail(stands.as_deref().unwrap_or(UNTOUCHED)).hint(hint)
 }
 
-/// Back there is only where something stands.
+/// The hint to continue. It includes the undo command only if changes remain.
 fn both_ways(way_back: CommandLine, something_stands: bool) -> Hint {
     let on = Hint::from("run the same command again to continue");
     if something_stands { on.text("; undo with ").command(way_back) } else { on }

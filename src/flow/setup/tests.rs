@@ -1,4 +1,4 @@
-//! What setup decides, on plans that no cluster is needed for.
+//! Tests of setup on plans that need no cluster.
 
 use std::path::PathBuf;
 

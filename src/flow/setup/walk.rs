@@ -1,4 +1,4 @@
-//! The steps carried out one after the other, until one fails.
+//! Runs the steps one after the other, until one fails.
 
 use std::time::Instant;
 
@@ -17,10 +17,10 @@ use crate::options::Global;
 use crate::render::text::{count, seconds};
 
 impl Way {
-    /// Carries them out.
+    /// Runs the steps.
     ///
     /// # Errors
-    /// Which step failed, what stands, and how to go on.
+    /// Which step failed, what remains, and how to continue.
     pub(super) async fn walk(
         &self,
         plan: &[PlannedStep],
@@ -41,7 +41,8 @@ impl Way {
             }
             report.ui.status(&format!("{head}: {what}"));
             let begun = Instant::now();
-            // Also what is as asked already: a run that was killed may have left its rollout under way.
+            // Also runs a step that is already done: an earlier run
+            // that was killed may have left a rollout in progress.
             let outcome = caught(Box::pin(planned.carry_out(&self.session, self.caution, &self.global, report))).await;
             match outcome.unwrap_or_else(|panicked| Err(Failure::from(panicked).into())) {
                 Ok(of_step) => {
@@ -62,7 +63,7 @@ impl Way {
         Ok(())
     }
 
-    /// Rolls back what a request proved wrong.
+    /// Rolls back the steps that a request proved wrong.
     async fn roll_back_wrong(
         &self,
         plan: &[PlannedStep],
@@ -73,7 +74,7 @@ impl Way {
     ) -> StepEnd {
         let mut back = proven_wrong(plan, request, &self.global);
         back.retain(|index| !made[*index].is_nothing());
-        // A request that was not sent proves nothing, nor does one that its route or the backend itself failed.
+        // A request that was not sent proves nothing. Neither does one that its route or the backend itself failed.
         if back.is_empty() || (why.exit, why.reason) != (Exit::Unconfirmed, Reason::Unproven) {
             return StepEnd::Own(Stands::Nothing);
         }
@@ -84,7 +85,7 @@ impl Way {
         StepEnd::ProvenWrong { back, is_all_back }
     }
 
-    /// Rolls back what a step wrote; whether all of it could be.
+    /// Rolls back what a step wrote. Returns whether all of it was rolled back.
     async fn roll_back(&self, made: &MadeByStep, reason: Reason, report: &mut Report<'_>) -> bool {
         report.ui.status("rolling back");
         match made {
@@ -117,8 +118,8 @@ impl MadeByStep {
     }
 }
 
-/// The steps that a failed request proves wrong, the last first: those of which it is the proof and on which it rests.
-/// An Upstream's own TLS decides before auto-mTLS.
+/// The steps that a failed request proves wrong, the last first: those that it verifies and that affect it. The TLS
+/// settings of an Upstream take precedence over auto-mTLS.
 pub(super) fn proven_wrong(plan: &[PlannedStep], request: usize, global: &Global) -> Vec<usize> {
     let StepAct::Verify { request, proves } = &plan[request].step.act else { return Vec::new() };
     let is_asked = |object: &ObjectRef| {

@@ -1,7 +1,7 @@
-//! `istio inject`, `istio uninject` on manifests: a rendered chart in, the injected chart out.
+//! `istio inject`, `istio uninject` on manifests, such as a rendered chart.
 //!
-//! Bootstrap and workload may stand in different files, so every text that holds one of them is kept until
-//! all is planned.
+//! Bootstrap and workload may be in different files, so every
+//! text that contains one of them is kept until all is planned.
 
 use super::injection::flags_of;
 use super::removal::{against, release};
@@ -20,7 +20,7 @@ use crate::plan::outcome::{Objection, Outcome, Row};
 use crate::plan::sidecars::{self, Around, GatewayProxy, Pods, TransactionPlan};
 use crate::text::ProxyKind;
 
-/// What a rendered chart may hold that the plan reads.
+/// The kinds in a rendered chart that the plan reads.
 const KINDS: [&Kind; 9] = [
     &kinds::DEPLOYMENT,
     &kinds::DAEMON_SET,
@@ -33,7 +33,7 @@ const KINDS: [&Kind; 9] = [
     &kinds::SETTINGS,
 ];
 
-/// An object, and where it stands.
+/// An object and its position.
 struct Member {
     text: usize,
     object: Object,
@@ -48,10 +48,10 @@ struct Read {
     refused: Vec<Row>,
 }
 
-/// Injects into manifests, or takes out of them.
+/// Adds the sidecars to manifests, or removes them.
 ///
 /// # Errors
-/// What keeps the run from being planned or from being written.
+/// The run could not be planned or written.
 pub(crate) fn run(task: &Sidecars, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let Some(files) = &task.files else { return Ok(()) };
     let mut inputs = files::find(&files::sources_of(&files.paths)?)?;
@@ -115,12 +115,12 @@ pub(crate) fn run(task: &Sidecars, global: &Global, report: &mut Report<'_>) -> 
     Ok(())
 }
 
-/// The diff of each text that changes, once.
+/// The diff of each text that changes.
 fn diffs<'e>(edited: &'e [Edited<'_>], task: &'e Sidecars) -> impl Iterator<Item = String> + 'e {
     edited.iter().filter(|edited| !edited.splices.is_empty()).map(|edited| edited.diff(task.secrets))
 }
 
-/// In manifests there are no namespaces to look through.
+/// Adapts a failure to manifests, which have no namespaces to search.
 fn offline(failure: Failure) -> Failure {
     match failure.reason {
         Reason::NoIstiod => Failure { message: "no istiod in the manifests".to_owned(), ..failure }
@@ -166,7 +166,7 @@ impl Read {
         self.members.iter().find(|member| member.object.reference == *reference)
     }
 
-    /// The proxies that were asked for; what cannot be edited and is none of them does not matter.
+    /// The requested proxies. An object that cannot be edited and is not one of them is ignored.
     fn proxies(&mut self, global: &Global, wanted: &Proxies) -> Result<Vec<GatewayProxy>, Failure> {
         let in_namespace = |object: &&Object| {
             let namespace = &object.reference.namespace;
@@ -250,10 +250,10 @@ impl Read {
         sidecars::inject(proxy, &flags, &around).map_err(Unplanned::Refused)
     }
 
-    /// The edits that take Upstreams off the cluster first, where they are asked for.
+    /// The edits that first remove Upstreams' references to the sidecars' cluster, if requested.
     ///
     /// # Errors
-    /// Something in the manifests would be left pointing at the cluster.
+    /// Something in the manifests would still refer to the cluster.
     fn released(&self, act: &Injection) -> Result<Vec<Change>, Failure> {
         let Injection::Uninject { upstreams, caution } = act else { return Ok(Vec::new()) };
         let pointing =
@@ -267,7 +267,7 @@ impl Read {
         Ok(released)
     }
 
-    /// Makes the edits in their texts; each object's row is added.
+    /// Makes the edits in their texts, and adds a row for each object.
     fn edited(&self, changes: &[Change], rows: &mut Vec<Row>) -> Vec<Edited<'_>> {
         let mut edited = Vec::new();
         for (index, text) in self.texts.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! What `inject` does: to each proxy, and to Settings after them.
+//! `inject`: plans the change of each proxy, and then of Settings.
 
 use super::{SidecarsPlan, of_proxies, refusal};
 use crate::error::{Exit, Failure, Reason};
@@ -16,10 +16,10 @@ use crate::plan::istiod::Istiod;
 use crate::plan::policy::Caution;
 use crate::plan::sidecars::{self, Around, Flags, GatewayProxy, Security};
 
-/// Plans every proxy before any is written; one that is refused refuses all.
+/// Plans every proxy before any is written. If one is refused, all are.
 ///
 /// # Errors
-/// No istiod can be chosen, or something could not be read.
+/// No istiod can be selected, or something could not be read.
 pub(super) async fn injection(
     session: &Session,
     task: &Sidecars,
@@ -61,7 +61,7 @@ pub(super) async fn injection(
     Ok(Ok(plan))
 }
 
-/// What was typed for `inject`; nothing for `uninject`.
+/// The flags of `inject`, or `None` for `uninject`.
 pub(super) fn flags_of(act: &Injection) -> Option<Flags> {
     let Injection::Inject { istio, sds_image, posture, .. } = act else { return None };
     Some(Flags {
@@ -78,7 +78,7 @@ pub(super) fn flags_of(act: &Injection) -> Option<Flags> {
     })
 }
 
-/// Without the right to look for istiod, what was typed may be enough.
+/// Without permission to list istiod, the flags may be enough.
 fn known(found: Result<Vec<Istiod>, Failure>, flags: &Flags, notes: &mut dyn Notes) -> Result<Vec<Istiod>, Failure> {
     match found {
         Err(failure) if flags.discovery_address.is_some() && failure.exit == Exit::SaidNo => {
@@ -89,13 +89,13 @@ fn known(found: Result<Vec<Istiod>, Failure>, flags: &Flags, notes: &mut dyn Not
     }
 }
 
-/// Turning auto-mTLS on in Settings, after the gateways can do it.
+/// The change that turns on auto-mTLS in Settings after the gateways support it.
 async fn switches(session: &Session, global: &Global, notes: &mut dyn Notes) -> Result<Change, Failure> {
     let survey = SurveyReader::new(session, global);
     let namespace = survey.gloo_namespace().await;
     let settings = session.get(&kinds::SETTINGS, namespace, "default").await;
     let before = Object::new(&kinds::SETTINGS, settings.map_err(|error| error.into_failure(session))?);
-    // The proxies of this run get their sidecars first; whether others lack them is not this run's to refuse.
+    // The proxies of this run get their sidecars first. A missing sidecar in others is no reason to refuse.
     let decision = auto_mtls::on_settings(
         &before,
         auto_mtls::AutoMtlsWish::Enable,

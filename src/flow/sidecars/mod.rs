@@ -1,4 +1,4 @@
-//! `istio inject`, `istio uninject`: a proxy's bootstrap and workload as one transaction.
+//! `istio inject`, `istio uninject`: change a proxy's bootstrap and workload as one transaction.
 
 mod files;
 mod injection;
@@ -30,18 +30,19 @@ use crate::plan::policy::Caution;
 use crate::plan::rollout;
 use crate::plan::sidecars::{GatewayProxy, TransactionPlan};
 
-/// What the whole run does.
+/// The plan of a whole run.
 #[derive(Debug, Default)]
 pub(super) struct SidecarsPlan {
-    /// In the order of writing: what must not refer to the proxies any more, the proxies, what refers to them.
+    /// In the order of the writes: objects that must no longer refer
+    /// to the proxies, the proxies, objects that refer to them.
     pub changes: Vec<Change>,
     proxies: Vec<GatewayProxy>,
 }
 
-/// Injects or takes out.
+/// Injects or uninjects.
 ///
 /// # Errors
-/// Why it was not done, and whether what had been done was taken back.
+/// Why it failed, and whether the changes were rolled back.
 pub(super) async fn run(task: &Sidecars, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     let session = super::session::open(global, report).await?;
     report.form_for_cluster(task.preview);
@@ -71,7 +72,7 @@ pub(super) async fn run(task: &Sidecars, global: &Global, report: &mut Report<'_
 /// Plans every proxy before any is written.
 ///
 /// # Errors
-/// No proxy, no istiod, something that would be left pointing at the sidecars, or something that could not be read.
+/// There is no proxy or no istiod, something would still refer to the sidecars' cluster, or could not be read.
 pub(super) async fn plan(
     session: &Session,
     task: &Sidecars,
@@ -87,10 +88,10 @@ pub(super) async fn plan(
     }
 }
 
-/// Writes the plan: each proxy waits for its own rollout before the next begins.
+/// Writes the plan. Each proxy waits for its own rollout before the next starts.
 ///
 /// # Errors
-/// Why it was not done, and what stands.
+/// Why it failed, and what remains.
 pub(super) async fn carry_out(
     session: &Session,
     task: &Sidecars,
@@ -107,7 +108,7 @@ pub(super) async fn carry_out(
     Ok(())
 }
 
-/// Leaves the bootstraps to their charts.
+/// Releases the field ownership of the bootstraps, so that their charts own them.
 async fn let_go(session: &Session, plan: &SidecarsPlan, done: &[Done], report: &mut Report<'_>) {
     let written = |object: &ObjectRef| done.iter().map(|done| &done.after).find(|after| after.reference == *object);
     for bootstrap in plan.proxies.iter().filter_map(|proxy| proxy.bootstrap.as_ref()) {
@@ -121,7 +122,7 @@ async fn let_go(session: &Session, plan: &SidecarsPlan, done: &[Done], report: &
     }
 }
 
-/// The changes to each proxy in turn; what is worth knowing of it is said.
+/// The changes to each proxy in turn. Reports their advice.
 fn of_proxies(planned: Vec<(GatewayProxy, TransactionPlan)>, task: &Sidecars, notes: &mut dyn Notes) -> SidecarsPlan {
     let mut plan = SidecarsPlan::default();
     for (proxy, of_proxy) in planned {
@@ -132,7 +133,7 @@ fn of_proxies(planned: Vec<(GatewayProxy, TransactionPlan)>, task: &Sidecars, no
     plan
 }
 
-/// The changes to a proxy, with what is waited for.
+/// The changes to a proxy, with what to wait for.
 fn settled(proxy: &GatewayProxy, plan: TransactionPlan, task: &Sidecars) -> Vec<Change> {
     let is_injection = matches!(task.act, Injection::Inject { .. });
     let settle = match (task.rollouts, is_injection) {
@@ -140,7 +141,7 @@ fn settled(proxy: &GatewayProxy, plan: TransactionPlan, task: &Sidecars) -> Vec<
         (Rollouts::Wait, true) => Settle::Injected,
         (Rollouts::Wait, false) => Settle::Rollout,
     };
-    // What was injected by a run that did not wait may still be on its way.
+    // The rollout of an earlier injection that did not wait may still be in progress.
     let is_under_way = is_injection && !rollout::is_done(&proxy.workload.value);
     let mut changes = plan.changes;
     for change in changes.iter_mut().filter(|change| change.before.reference == proxy.workload.reference) {
@@ -175,7 +176,7 @@ impl Injection {
         }
     }
 
-    /// The line that glooctl ends with, and scripts look for.
+    /// The last line of glooctl's output, which scripts look for.
     pub(crate) fn success(&self) -> &'static str {
         match self {
             Self::Inject { .. } => "Istio injection was successful!",
@@ -189,7 +190,7 @@ fn refusal(proxy: &GatewayProxy, why: Objection) -> Row {
 }
 
 impl Injection {
-    /// What to type where a rollback did not succeed.
+    /// The command to run if a rollback failed.
     fn way_back(&self) -> Hint {
         let other = match self {
             Self::Inject { .. } => "istio uninject",

@@ -1,4 +1,4 @@
-//! What `uninject` does: to what points at the sidecars, and then to each proxy.
+//! `uninject`: plans the changes of objects that refer to the sidecars, and then of each proxy.
 
 use super::{SidecarsPlan, of_proxies, refusal};
 use crate::error::Failure;
@@ -19,10 +19,10 @@ use crate::plan::policy::{Caution, OtherTls, Picked};
 use crate::plan::sidecars::{self, Around, GatewayProxy};
 use crate::plan::{self, PerObject};
 
-/// Plans every proxy before any is written; one that is refused refuses all.
+/// Plans every proxy before any is written. If one is refused, all are.
 ///
 /// # Errors
-/// Something would be left pointing at the cluster, or could not be read.
+/// Something would still refer to the cluster, or could not be read.
 pub(super) async fn removal(
     session: &Session,
     task: &Sidecars,
@@ -46,7 +46,7 @@ pub(super) async fn removal(
     }
     let pointing = dangling::find(session, global.object_namespace()).await?;
     let (first, left) = release(pointing.upstreams, upstreams);
-    // Where nothing is taken away, nothing is left behind by it.
+    // If nothing is removed, no reference is left without a target.
     let is_taken = planned.iter().any(|(_, plan)| plan.writes());
     let left: Vec<_> = left.into_iter().chain(pointing.others).collect();
     let is_left = is_taken && !left.is_empty();
@@ -72,10 +72,10 @@ pub(super) async fn removal(
     Ok(Ok(plan))
 }
 
-/// Refuses to leave anything pointing at a cluster that is gone, unless that is what was asked for.
+/// Refuses to leave references to a removed cluster, unless this was requested.
 ///
 /// # Errors
-/// What would be left.
+/// What would still refer to the cluster.
 pub(crate) fn against(
     left: &[Dangling],
     hidden: &[String],
@@ -92,7 +92,7 @@ pub(crate) fn against(
     }
 }
 
-/// With `--include-upstreams` what only Istio's `sslConfig` ties to the cluster is taken off it.
+/// With `--include-upstreams`, plans the removal of references that consist only of Istio's `sslConfig`.
 pub(super) fn release(upstreams: Vec<Object>, wanted: UpstreamsTask) -> (Vec<Change>, Vec<Dangling>) {
     let mut released = Vec::new();
     let mut left = Vec::new();
@@ -105,7 +105,7 @@ pub(super) fn release(upstreams: Vec<Object>, wanted: UpstreamsTask) -> (Vec<Cha
     (released, left)
 }
 
-/// Under a STRICT peer the Upstream answers 503 once its mTLS is gone.
+/// Advice for an Upstream without its mTLS: behind a STRICT policy it answers 503.
 async fn advise_on_release(survey: &SurveyReader<'_>, upstream: &Object) -> Vec<Advice> {
     let policy = Policy { wish: MtlsWish::Disable, other_tls: OtherTls::Keep, caution: Caution::Careful };
     match survey.around(upstream, Picked::Named, policy.wants()).await {

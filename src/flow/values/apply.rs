@@ -1,4 +1,4 @@
-//! `upgrade-values --apply`: the user's own Helm upgrades the release, and the rollout is waited for and proven.
+//! `upgrade-values --apply`: upgrades the release with the user's own Helm, and verifies the rollout.
 
 use super::order::{self, Upgrade};
 use crate::apply::caught::caught;
@@ -23,18 +23,18 @@ use crate::verify::sidecars as proof;
 /// A release that was upgraded.
 #[derive(Debug, Clone)]
 pub(crate) struct Upgraded {
-    /// As it was.
+    /// The release before the upgrade.
     pub record: Record,
-    /// The revision that runs.
+    /// The current revision.
     pub to: u64,
-    /// How many keys changed.
+    /// Number of changed keys.
     pub changes: usize,
-    /// Whether this upgrade turned auto-mTLS on.
+    /// Whether this upgrade turned on auto-mTLS.
     pub turned_on: bool,
 }
 
 impl Upgraded {
-    /// The release's line in the result.
+    /// The result row of the release.
     pub(crate) fn row(&self) -> Row {
         let Record { name, namespace, revision, .. } = &self.record;
         let object = ObjectRef::new(&kinds::RELEASE, &**namespace, &**name);
@@ -43,10 +43,10 @@ impl Upgraded {
     }
 }
 
-/// Asks, runs Helm, waits and proves; gives the revision that runs.
+/// Asks for confirmation, runs Helm, waits and verifies. Returns the current revision.
 ///
 /// # Errors
-/// Why nothing was changed, or what state the release is in.
+/// Why nothing was changed, or the state of the release.
 pub(super) async fn run(
     session: &Session,
     upgrade: &Upgrade,
@@ -70,17 +70,17 @@ pub(super) async fn run(
     settled.map_err(unconfirmed)
 }
 
-/// The release is upgraded by then.
+/// The failure after the release was upgraded.
 fn unconfirmed(why: Failure) -> Stopped {
     let exit = if why.exit == Exit::Interrupted { why.exit } else { Exit::Unconfirmed };
     Stopped::new(Failure { exit, ..why }, Stands::Unconfirmed)
 }
 
-/// The Helm that is going to be run, and where, if nothing is known to be against it.
+/// Returns the Helm to run and its target, unless the upgrade is known to fail.
 ///
 /// # Errors
-/// Helm cannot be told the user or the version of the chart, another tool renders the release, another upgrade is under
-/// way, this one would conflict, or no Helm is there.
+/// Helm cannot use the same user or version of the chart, another tool renders the release, another upgrade is in
+/// progress, this one would conflict, or Helm is not installed.
 pub(crate) async fn ready(
     session: &Session,
     upgrade: &Upgrade,
@@ -136,7 +136,7 @@ async fn helm_upgrades(
     let last = said.reason();
     let ended = running.end().await;
     if let Err(panicked) = listened {
-        // Helm has ended all the same, and what it came to is what counts.
+        // Helm has ended nevertheless, and its result counts.
         return Err(match ended {
             Ok(()) => unconfirmed(Failure::from(panicked).detail(UPGRADED)),
             Err(how) => failed(session, upgrade, &how, &last).await,
@@ -156,7 +156,7 @@ async fn helm_upgrades(
     }
 }
 
-/// Of all that Helm says, what tells why it failed.
+/// The lines of Helm's output that say why it failed.
 #[derive(Default)]
 struct Said {
     error: Option<String>,
@@ -173,13 +173,13 @@ impl Said {
         }
     }
 
-    /// The first line of Helm's error, else the last that it said.
+    /// The first line of Helm's error, or else the last line of its output.
     fn reason(self) -> String {
         self.error.unwrap_or(self.last)
     }
 }
 
-/// As much of a line as is shown. It is masked before, so that no part of a secret is left at the cut.
+/// The part of a line that is shown. It is masked before, so that the cut leaves no part of a secret.
 fn short_line(line: &str) -> &str {
     const SHOWN: usize = 4096;
     &line[..line.floor_char_boundary(SHOWN)]
@@ -187,7 +187,7 @@ fn short_line(line: &str) -> &str {
 
 const UPGRADED: &str = "the release is upgraded; its rollout is not verified";
 
-/// What became of the release where Helm failed.
+/// The state of the release after Helm failed.
 async fn failed(session: &Session, upgrade: &Upgrade, how: &str, last: &str) -> Stopped {
     let Record { name, namespace, .. } = &upgrade.record;
     let failure = |exit, what: &str| {
@@ -215,7 +215,7 @@ async fn failed(session: &Session, upgrade: &Upgrade, how: &str, last: &str) -> 
     Stopped::new(why, stands)
 }
 
-/// Waits for the gateways and, where Istio came, for their sidecars; gives the revision that runs.
+/// Waits for the gateways and, if Istio was added, for their sidecars. Returns the current revision.
 async fn settle(
     session: &Session,
     upgrade: &Upgrade,

@@ -1,7 +1,8 @@
-//! Auto-mTLS that a release's values turned on, rolled back without the sidecars.
+//! Rolls back auto-mTLS that was turned on by a release's values, without the sidecars.
 //!
-//! The sidecars came with the same upgrade and were proven there: to remove them would restart every gateway for
-//! nothing. So only the switch is rolled back, by the user's own Helm, for what Helm renders it would render again.
+//! The sidecars came with the same upgrade, which verified them. To remove them
+//! would restart every gateway without a benefit. So only the switch is rolled back.
+//! The user's own Helm does this, because Helm would render its own values again.
 
 use super::{Upgraded, carry_out, plan_release};
 use crate::command::gloo_rs;
@@ -12,7 +13,7 @@ use crate::kube::Session;
 use crate::options::{Global, IstioWish, UpgradeValues, ValuesAct};
 use crate::plan::values::ValuesWish;
 
-/// Rolls it back; whether it could be. `task` is the one that turned it on.
+/// Rolls back auto-mTLS. Returns whether it succeeded. `task` is the one that turned it on.
 pub(crate) async fn auto_mtls_back(
     session: &Session,
     upgraded: &Upgraded,

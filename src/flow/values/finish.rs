@@ -1,4 +1,4 @@
-//! What becomes of the values: said, shown as a diff, printed, written, or handed over.
+//! Outputs the values: reports the changes, shows a diff, prints, writes, or returns them for Helm.
 
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ use crate::options::{Format, Global, UpgradeValues, ValuesDestination};
 use crate::render::diff::Secrets;
 use crate::render::values as shown;
 
-/// Says what becomes of the values and puts them where they are wanted.
+/// Reports the changes and outputs the values as requested.
 pub(super) fn finish(
     planned: &PlannedValues,
     session: Option<&Session>,
@@ -62,7 +62,7 @@ fn write(subject: &ValuesSubject, new: &str, report: &Report<'_>) -> Result<(), 
 }
 
 fn document(PlannedValues { subject, plan, after, .. }: &PlannedValues, task: &UpgradeValues, report: &mut Report<'_>) {
-    // The values are shown whole where they are the answer.
+    // If the values are the answer, they are shown completely.
     let is_answer = task.destination == ValuesDestination::Stdout && !task.diff && !task.check;
     let secrets = if is_answer { Secrets::Shown } else { task.secrets };
     let release = subject.release.as_ref().map(|found| {

@@ -1,4 +1,4 @@
-//! `upgrade-values`: the values of a release, or of a file, with Istio's merged in or taken out.
+//! `upgrade-values`: merges Istio's values into those of a release or a file, or removes them.
 
 mod apply;
 mod back;
@@ -34,10 +34,10 @@ use crate::plan::istiod::Istiod;
 use crate::plan::sidecars::Flags;
 use crate::plan::values::{self, ValuesPlan, findings};
 
-/// Prints, writes or hands over the values.
+/// Prints, writes or applies the values.
 ///
 /// # Errors
-/// What keeps the values from being read, merged or written.
+/// The values could not be read, merged or written.
 pub(super) fn run(task: &UpgradeValues, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     match &task.source {
         ValuesSource::File(path) => {
@@ -57,7 +57,7 @@ pub(super) fn run(task: &UpgradeValues, global: &Global, report: &mut Report<'_>
     }
 }
 
-/// The same for a release.
+/// Prints, writes or applies the values of a release.
 async fn of_a_release(
     name: Option<&str>,
     revision: Option<u64>,
@@ -96,10 +96,10 @@ async fn of_a_release(
     }
 }
 
-/// What becomes of the values of a release.
+/// Plans the values of a release.
 ///
 /// # Errors
-/// What keeps the values from being read or merged.
+/// The values could not be read or merged.
 pub(super) async fn plan_release(
     session: &Session,
     (name, revision): (Option<&str>, Option<u64>),
@@ -112,10 +112,10 @@ pub(super) async fn plan_release(
     with_session(session, subject, task, global, notes).await
 }
 
-/// Lets Helm upgrade the release to the planned values; none where it has them.
+/// Upgrades the release with Helm to the planned values. `None` if it has them already.
 ///
 /// # Errors
-/// Why it was not done, and what stands.
+/// Why it failed, and what remains.
 pub(super) async fn carry_out(
     session: &Session,
     planned: &PlannedValues,
@@ -155,7 +155,7 @@ async fn with_session(
     let needs = merges && values::needs_istiod(&subject.values, &subject.chart, &task.wish, &flags)?;
     let istiods = match merges && (needs || flags.proxy_image.is_none()) {
         true => match istio::istiods(session, task.istio.namespace.as_deref()).await {
-            // Without the right to look for istiod, what was typed or is there may be enough.
+            // Without permission to list istiod, the flags or existing values may be enough.
             Err(failure) if !needs && failure.exit == Exit::SaidNo => {
                 notes.advice(Advice::note(Code::Unknown, format!("istiod could not be read: {}", failure.message)));
                 Vec::new()
@@ -189,7 +189,7 @@ async fn with_session(
     PlannedValues::new(subject, plan)
 }
 
-/// What keeps the values before Istio from being known.
+/// The advice if the values from before Istio are unknown.
 fn unknown_history(found: &FoundRelease, earlier: &Earlier) -> Option<Advice> {
     let lost = "values from before Istio are not restored";
     if found.history.is_empty() {
@@ -208,7 +208,7 @@ fn unknown_history(found: &FoundRelease, earlier: &Earlier) -> Option<Advice> {
     Some(Advice::note(Code::Unknown, format!("{noun} {unread} cannot be read: {then}")))
 }
 
-/// Where the release is: `-n`, else where Gloo is said to be.
+/// The namespace of the release: `-n`, or else that of Gloo.
 fn release_namespace(global: &Global) -> &str {
     global.namespace.as_deref().or(global.gloo_namespace.as_deref()).unwrap_or(GLOO_SYSTEM)
 }

@@ -1,4 +1,4 @@
-//! What to do with the values that were printed: the command for Helm, and what Helm leaves undone.
+//! Prints what to do with the values: the Helm command, and what Helm does not do.
 
 use std::path::PathBuf;
 
@@ -15,10 +15,10 @@ use crate::plan::advice::{Advice, Code};
 use crate::plan::values::Edition;
 use crate::render::values::command;
 
-/// The name of the file in the command that is printed, where stdout was redirected to a name nobody tells.
+/// The file name in the printed command if stdout was redirected and the real name is unknown.
 const USUAL_FILE: &str = "gloo-gateway.yaml";
 
-/// Says the command that gives Helm the values.
+/// Prints the command that passes the values to Helm.
 pub(super) fn say(
     (record, values): (&Record, &Value),
     edition: Edition,
@@ -78,8 +78,8 @@ fn parts(
     parts
 }
 
-/// Another version may bring other CRDs, and Helm installs them once and never again. `running` is the version of
-/// the chart that is there, as far as it is known.
+/// The advice about CRDs. Another version may have other CRDs, and Helm only installs CRDs, but never upgrades them.
+/// `running` is the version of the installed chart, if known.
 pub(super) fn crds(
     running: Option<&str>,
     edition: Edition,

@@ -1,5 +1,5 @@
-//! What Helm is told: which cluster, which user, which release, which chart. Only what the session and the release's record
-//! say reaches it.
+//! Builds Helm's command line: the cluster, the user, the release and the chart. It uses only data of the session and
+//! the release's record.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -14,33 +14,33 @@ use crate::plan::advice::Advice;
 use crate::plan::mark;
 use crate::plan::values::Edition;
 
-/// What is handed to Helm.
+/// The input of an upgrade by Helm.
 pub(crate) struct Upgrade {
     pub record: Record,
     pub edition: Edition,
     /// All values, as YAML.
     pub values: String,
-    /// How many keys change.
+    /// Number of keys that change.
     pub changes: usize,
-    /// The texts that must not be shown where Helm says them.
+    /// Secret texts to mask in Helm's output.
     pub secrets: SecretTexts,
-    /// What an upgrade by Helm 4 fails on.
+    /// Why an upgrade by Helm 4 would fail.
     pub conflict: Option<Advice>,
-    /// The newest revision there is, and its state.
+    /// The newest revision and its status.
     pub newest: (u64, String),
 }
 
-/// Without it Helm takes no values at all for a wish to keep those of the release before.
+/// Without this flag, Helm treats empty values as a request to keep those of the previous release.
 pub(super) const RESET_VALUES: &str = "--reset-values";
 
-/// Helm 3 takes a file or directory of the chart's name in the working directory before the repository, also with
-/// `--repo`. There is no chart among the devices.
+/// The working directory for Helm. Helm 3 prefers a file or directory with the chart's name in the working directory to
+/// the repository, even with `--repo`. `/dev` contains no chart.
 const NO_CHARTS: &str = "/dev";
 
 /// The cluster and the user of the session.
 ///
 /// # Errors
-/// Helm cannot be told to act as that user.
+/// Helm cannot act as that user.
 pub(super) fn target(
     context: &ClusterContext,
     impersonation: Option<&Impersonation>,
@@ -80,11 +80,11 @@ pub(super) fn target(
     })
 }
 
-/// The version of the published chart: what was typed, else exactly the one that runs. A range in a record would let
-/// the repository choose.
+/// The version of the published chart: the one from the command line, or else exactly the current one. With a range in
+/// the record, the repository would choose the version.
 ///
 /// # Errors
-/// The record names no version.
+/// The record has no exact version.
 pub(super) fn version<'a>(upgrade: &'a Upgrade, task: &'a UpgradeValues) -> Result<&'a str, Failure> {
     let record = &upgrade.record;
     match &task.to_version {
@@ -105,7 +105,7 @@ pub(super) fn version<'a>(upgrade: &'a Upgrade, task: &'a UpgradeValues) -> Resu
     }
 }
 
-/// `1.17.7`, `v1.17.0-beta13+build.1`
+/// Whether this is an exact version, such as `1.17.7` or `v1.17.0-beta13+build.1`.
 fn is_exact(version: &str) -> bool {
     let version = version.strip_prefix('v').unwrap_or(version);
     let core_end = version.find(['-', '+']).unwrap_or(version.len());
@@ -116,10 +116,10 @@ fn is_exact(version: &str) -> bool {
         && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.'))
 }
 
-/// The upgrade, whole.
+/// The complete Helm order of the upgrade.
 ///
 /// # Errors
-/// The record names no version of the published chart.
+/// The record has no version of the published chart.
 pub(super) fn upgrade(
     target: HelmTarget,
     upgrade: &Upgrade,

@@ -1,4 +1,4 @@
-//! The values of a release or of a file as they would be.
+//! The planned values of a release or of a file.
 
 use serde_json::Value;
 
@@ -19,7 +19,7 @@ use crate::render::text::STDIN;
 use crate::render::values as shown;
 use crate::yaml;
 
-/// What was planned, and what comes of it.
+/// A plan and its result.
 pub(crate) struct PlannedValues {
     pub subject: ValuesSubject,
     pub plan: ValuesPlan,
@@ -29,10 +29,10 @@ pub(crate) struct PlannedValues {
 }
 
 impl PlannedValues {
-    /// What the plan makes of these values.
+    /// Applies the plan to the values.
     ///
     /// # Errors
-    /// The values, or the text of their file, cannot be edited so.
+    /// The values, or the text of their file, cannot be edited in this way.
     pub(crate) fn new(subject: ValuesSubject, plan: ValuesPlan) -> Result<Self, Failure> {
         let after = subject.after(&plan)?;
         let text = match &subject.file {
@@ -47,7 +47,7 @@ impl PlannedValues {
         Ok(Self { subject, plan, after, text })
     }
 
-    /// Says what changes, and what should be known of it.
+    /// Reports the changes and advice.
     pub(crate) fn say(&self, task: &UpgradeValues, notes: &mut dyn Notes) {
         let Self { subject, plan, .. } = self;
         if let Some(istiod) = &plan.istiod {
@@ -72,7 +72,7 @@ impl PlannedValues {
         notes.advices(next::crds(running, subject.chart.edition, subject.at_hand.as_ref(), task));
     }
 
-    /// What the release does to requests with these values.
+    /// The effects of these values on requests.
     pub(crate) fn effects(&self, task: &UpgradeValues) -> Vec<Effect> {
         let turn = |is_on: bool| if is_on { Turn::On } else { Turn::Off };
         vec![
@@ -98,7 +98,7 @@ impl PlannedValues {
         diff::unified(name, name, &shown(&read.text), &shown(&self.text))
     }
 
-    /// What Helm is given; none where the release is so already.
+    /// The input of the Helm upgrade. `None` if the release has these values already.
     pub(crate) fn upgrade(&self, task: &UpgradeValues) -> Option<Upgrade> {
         let Self { subject, plan, text, .. } = self;
         let FoundRelease { record, history, .. } = subject.release.as_ref()?;

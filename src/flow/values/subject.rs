@@ -1,4 +1,4 @@
-//! The values that are worked on: a file's, or a release's.
+//! The values to change, from a file or a release.
 
 use std::path::Path;
 
@@ -20,33 +20,33 @@ use crate::plan::advice::{Advice, Code};
 use crate::plan::values::{self, Chart, ChartVersion, Edition, ValuesPlan};
 use crate::render::text::STDIN;
 
-/// What is worked on.
+/// The values to change, with their chart and source.
 pub(crate) struct ValuesSubject {
     pub values: Value,
     pub chart: Chart,
-    /// `--chart`
+    /// The chart of `--chart`.
     pub at_hand: Option<chart::AtHand>,
     pub file: Option<(SourceText, text::FoundValues)>,
     pub release: Option<FoundRelease>,
-    /// What keeps Helm 4 from an upgrade, where the release was made by server-side apply.
+    /// Why Helm 4 would refuse an upgrade of a release that was made with server-side apply.
     pub conflict: Option<Advice>,
 }
 
 impl ValuesSubject {
-    /// The values that the plan makes of these.
+    /// Applies the plan to the values.
     ///
     /// # Errors
-    /// A key that cannot be set.
+    /// A key cannot be set.
     pub(crate) fn after(&self, plan: &ValuesPlan) -> Result<Value, Failure> {
         json::apply(&self.values, &plan.edits)
             .map_err(|path| Failure::new(Exit::Failed, Reason::BadValues, format!("{path} cannot be set")))
     }
 }
 
-/// Those of a file.
+/// Reads the values of a file.
 ///
 /// # Errors
-/// It cannot be read, or says not which values are meant.
+/// It cannot be read, or does not say which values to change.
 pub(super) fn of_file(path: &Path, task: &UpgradeValues, report: &mut Report<'_>) -> Result<ValuesSubject, Failure> {
     let mut inputs = files::find(&files::sources_of(&[path.to_owned()])?)?;
     if !inputs.is_single() {
@@ -101,10 +101,10 @@ pub(super) fn of_file(path: &Path, task: &UpgradeValues, report: &mut Report<'_>
     })
 }
 
-/// Those of a release.
+/// Takes the values of a release.
 ///
 /// # Errors
-/// Its chart is not Gloo's, or the chart at hand cannot be read.
+/// Its chart is not Gloo's, or the chart of `--chart` cannot be read.
 pub(super) fn of_release(
     found: FoundRelease,
     task: &UpgradeValues,

@@ -1,4 +1,4 @@
-//! `istio verify`: a request through the gateway, what Envoy counted meanwhile, and what follows from both.
+//! `istio verify`: sends a request through the gateway and compares Envoy's counters before and after.
 
 use crate::flow::session;
 use std::cell::RefCell;
@@ -30,13 +30,13 @@ use crate::render::verdict::{self as shown, AskedRequest};
 
 mod send;
 
-/// More samples tell nothing that these do not.
+/// Further samples give no more information.
 const MOST_SAMPLES: usize = 3;
 
-/// Sends the request, to one place or to each pod, and says what became of it.
+/// Sends the request, to one address or to each pod, and reports the results.
 ///
 /// # Errors
-/// What kept it from being sent or answered.
+/// The request could not be sent or got no answer.
 pub(super) async fn run(task: &VerifyTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     report.extend_field("verdicts", Vec::new());
     let session = session::open(global, report).await?;
@@ -44,27 +44,27 @@ pub(super) async fn run(task: &VerifyTask, global: &Global, report: &mut Report<
     Ok(())
 }
 
-/// What became of a request, each way that it went.
+/// The results of a request, one for each way it was sent.
 #[derive(Default)]
 pub(super) struct JudgedRequest {
     answers: Vec<(AskedRequest, RequestVerdict)>,
-    /// Of several pods, those that could not be asked.
+    /// Of several pods, the failures of those that could not be reached.
     unasked: Vec<Failure>,
 }
 
 impl JudgedRequest {
-    /// The first answer that was not as it should be, in a line.
+    /// The first result that is not as expected, as one line.
     pub(super) fn fault(&self) -> Option<String> {
         let (asked, verdict) = self.answers.iter().find(|(_, verdict)| verdict.exit != Exit::Done)?;
         shown::lines(asked, verdict).into_iter().next()
     }
 
-    /// Whether the TLS between gateway and backend may be why.
+    /// Whether the TLS settings between gateway and backend may be the cause.
     pub(super) fn blames_tls(&self) -> bool {
         self.answers.iter().any(|(_, verdict)| verdict.blames_tls())
     }
 
-    /// Says it.
+    /// Prints the results.
     pub(super) fn say(&self, report: &mut Report<'_>) {
         for (asked, verdict) in &self.answers {
             for line in shown::lines(asked, verdict) {
@@ -78,7 +78,7 @@ impl JudgedRequest {
     }
 }
 
-/// That the request could be sent, without sending it.
+/// Checks that the request could be sent, without sending it.
 ///
 /// # Errors
 /// The Upstream, a route to it or a pod of the gateway is missing.
@@ -92,10 +92,10 @@ pub(super) async fn ready(
     Sender::prepare(session, task, global, upstream.as_ref(), notes).await.map(drop)
 }
 
-/// Sends the request and judges the answers.
+/// Sends the request and evaluates the answers.
 ///
 /// # Errors
-/// What kept it from being sent or answered.
+/// The request could not be sent or got no answer.
 pub(super) async fn judged(
     session: &Session,
     task: &VerifyTask,
@@ -116,7 +116,7 @@ pub(super) async fn judged(
         notes.status(&sender.line(way));
         let (mut asked, verdict) = match run.one(&sender, way, upstream.as_ref(), notes).await {
             Ok(done) => done,
-            // Of several pods each has its own end.
+            // With several pods, each has its own result.
             Err(failure) if several => {
                 judged.unasked.push(failure);
                 continue;
@@ -131,7 +131,7 @@ pub(super) async fn judged(
     Ok(judged)
 }
 
-/// The Upstream that was named.
+/// The Upstream from the command line.
 async fn named(session: &Session, task: &VerifyTask, global: &Global) -> Result<Option<Object>, Failure> {
     let Some(named) = &task.upstream else { return Ok(None) };
     let namespace = named.namespace.as_deref().unwrap_or(global.object_namespace());
@@ -153,11 +153,11 @@ struct Run<'r> {
     survey: &'r SurveyReader<'r>,
     task: &'r VerifyTask,
     global: &'r Global,
-    /// What was read about the Upstream of a cluster.
+    /// The context of each Envoy cluster that was read.
     cache: RefCell<HashMap<String, Rc<Around>>>,
 }
 
-/// What stands around a cluster.
+/// The context of an Envoy cluster: its Upstream and the backends.
 struct Around {
     object: Evident<Object>,
     upstream: Evident<Upstream>,
@@ -204,7 +204,7 @@ impl Run<'_> {
         Ok((asked, verdict.on(&self.global.target())))
     }
 
-    /// The pods that may take the request: one, if it is sent there, or all that the address leads to.
+    /// The pods that may receive the request: the one it is sent to, or all pods of the proxy.
     async fn pods_of(&self, way: &RequestWay) -> Evident<Vec<ProxyPod>> {
         if let Some(pod) = way.pod() {
             return Ok(vec![pod.clone()]);
@@ -283,7 +283,7 @@ impl Run<'_> {
         (evidence, around)
     }
 
-    /// What stands around a cluster, read once.
+    /// The context of an Envoy cluster, which is read once.
     async fn around(&self, cluster: &str) -> Rc<Around> {
         if let Some(known) = self.cache.borrow().get(cluster) {
             return Rc::clone(known);
@@ -318,7 +318,7 @@ impl Run<'_> {
     }
 }
 
-/// Rights whose lack kept something from being known, each once.
+/// Advice about missing permissions because of which something is unknown, each once.
 fn missing(evidence: &Evidence) -> Vec<Advice> {
     let all = [
         ("Envoy's counters are unknown", evidence.change.as_ref().err()),

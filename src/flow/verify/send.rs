@@ -1,4 +1,4 @@
-//! How a request goes out: to the gateway's address, or through a stream to one of its pods.
+//! Sends a request to the gateway's address, or through a port forward to one of its pods.
 
 use crate::command::flag;
 use crate::error::{Exit, Failure, Reason};
@@ -15,7 +15,7 @@ use crate::plan::verdict::route::{self, RouteQuery, Typed, USUAL_PATH};
 use crate::probe::{self, Ask, ProbeTarget, Trust};
 use crate::text::{Host, Scheme};
 
-/// Where a request goes.
+/// The destination of a request.
 #[derive(Debug, Clone)]
 pub(super) enum RequestWay {
     Address(ProbeTarget),
@@ -23,7 +23,7 @@ pub(super) enum RequestWay {
 }
 
 impl RequestWay {
-    /// The pod, if it is sent to one.
+    /// The pod, if the request is sent to one.
     pub(super) fn pod(&self) -> Option<&ProxyPod> {
         match self {
             Self::Address(_) => None,
@@ -32,11 +32,11 @@ impl RequestWay {
     }
 }
 
-/// Everything about the request that is the same wherever it goes.
+/// The parts of the request that are the same for every destination.
 pub(super) struct Sender<'s> {
     session: &'s Session,
     task: &'s VerifyTask,
-    /// The host to ask for; `None`: whatever the address is.
+    /// The requested host. `None` means the address of the destination.
     host: Option<String>,
     path: String,
     route: Option<RouteQuery>,
@@ -44,10 +44,10 @@ pub(super) struct Sender<'s> {
 }
 
 impl<'s> Sender<'s> {
-    /// Finds out what to ask for and where.
+    /// Determines the request and its destinations.
     ///
     /// # Errors
-    /// It cannot be told, or the gateway has no address.
+    /// They cannot be determined, or the gateway has no address.
     pub(super) async fn prepare(
         session: &'s Session,
         task: &'s VerifyTask,
@@ -107,12 +107,12 @@ impl<'s> Sender<'s> {
         Ok(Self { session, task, host, path, route, ways })
     }
 
-    /// Where it goes, one after another.
+    /// The destinations, in order.
     pub(super) fn ways(&self) -> &[RequestWay] {
         &self.ways
     }
 
-    /// What is asked for, without an Upstream's name.
+    /// The request as host and path, without the name of an Upstream.
     pub(super) fn subject(&self) -> String {
         match &self.host {
             Some(host) => format!("{host}{}", self.path),
@@ -133,7 +133,7 @@ impl<'s> Sender<'s> {
         }
     }
 
-    /// `GET http://34.162.22.180:80/headers (Host: *, route httpbin)`
+    /// The status line: `GET http://34.162.22.180:80/headers (Host: *, route httpbin)`.
     pub(super) fn line(&self, way: &RequestWay) -> String {
         let mut told = Vec::new();
         match (&self.host, &self.route) {
@@ -161,10 +161,10 @@ impl<'s> Sender<'s> {
         }
     }
 
-    /// Sends it once.
+    /// Sends the request once.
     ///
     /// # Errors
-    /// No answer came, and why.
+    /// Why there is no answer.
     pub(super) async fn send(&self, way: &RequestWay) -> Result<HttpAnswer, Failure> {
         match way {
             RequestWay::Address(place) => self.to_address(way, place).await,
@@ -190,7 +190,7 @@ impl<'s> Sender<'s> {
         let asked = self.session.ask_in_pod(&pod.namespace, &pod.name, port, &ask).await;
         let mut came = asked.map_err(|failure| failure.into_failure(self.session))?;
         let mut answer = HttpAnswer { status: came.status, headers: came.headers.clone(), ..HttpAnswer::default() };
-        // A body that breaks off is no reason to forget the status.
+        // If the body ends early, the status is still valid.
         while let Ok(Some(chunk)) = came.chunk().await {
             if !answer.take(&chunk, probe::MOST_BODY) {
                 break;
@@ -217,7 +217,7 @@ fn without_port(host: &str) -> &str {
     host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(host, |(host, _)| host)
 }
 
-/// There may be a way around an address that is not there.
+/// Adds the hint that `--via forward` works without an address.
 fn around(failure: Failure) -> Failure {
     failure.hint(flag("--via").text(" forward sends it through the API server to a pod, and needs no address"))
 }

@@ -22,7 +22,7 @@ fn read(paths: &[&Path]) -> Vec<Result<LoadedFile, Failure>> {
     std::iter::from_fn(|| files.next(&mut io::empty())).collect()
 }
 
-/// What was read, as file name and text; what was refused, as `!` and the file name.
+/// The texts as file name and text. Refused files as `!` and the file name.
 fn summary(root: &Path, loaded: Vec<Result<LoadedFile, Failure>>) -> Vec<String> {
     let short = |name: String| name.strip_prefix(&format!("{}/", shown(root))).unwrap_or(&name).to_owned();
     loaded

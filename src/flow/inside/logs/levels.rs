@@ -1,4 +1,4 @@
-//! Loggers' levels for the time of a run, and the command that puts them back where the run could not.
+//! Sets log levels for the duration of a run, and builds the command that resets them if the run cannot.
 
 use futures_util::future::join_all;
 
@@ -12,12 +12,13 @@ use crate::flow::report::Report;
 use crate::plan::advice::{Advice, Code};
 use crate::plan::proxy_pods::ProxyPod;
 
-/// The pods whose levels may not be what they were.
+/// The pods whose levels may differ from what they were before.
 #[derive(Default)]
 pub(super) struct Raised(Vec<(ProxyPod, Levels)>);
 
 impl Raised {
-    /// Sets the levels of every pod's Envoy. Whatever this ends in, [`Self::put_back`] knows what it has begun.
+    /// Sets the levels of every pod's Envoy. After any result,
+    /// [`Self::put_back`] resets all levels that may have changed.
     ///
     /// # Errors
     /// Levels that cannot be read or set.
@@ -27,7 +28,7 @@ impl Raised {
         wish: &LevelWish,
         report: &mut Report<'_>,
     ) -> Result<(), Failure> {
-        // All are read, and the wish held against them, before one is set.
+        // All levels are read and compared with the wish before the first is set.
         let mut all = Vec::new();
         for pod in &inside.pods {
             let now = log_levels::read(&inside.session, pod).await?;
@@ -47,10 +48,10 @@ impl Raised {
         Ok(())
     }
 
-    /// Puts each back. Who does not want to wait for it presses Ctrl-C again.
+    /// Resets the levels of all pods. A further Ctrl-C ends the wait.
     ///
     /// # Errors
-    /// Some are not back: which, and the commands that put them back.
+    /// Which levels were not reset, with the commands that reset them.
     pub(super) async fn put_back(
         self,
         inside: &ProxyPodsSession,
@@ -95,7 +96,7 @@ fn not_back(left: &[(&ProxyPod, &Levels, Failure)]) -> Failure {
     failure
 }
 
-/// The two lines that a shell needs.
+/// The two shell commands that reset the levels.
 fn by_hand(pod: &ProxyPod, before: &Levels) -> [Hint; 2] {
     let ProxyPod { namespace, name, admin_port, .. } = pod;
     let forward = kubectl("port-forward").with("-n", namespace).value(format!("pod/{name}"));

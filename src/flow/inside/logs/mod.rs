@@ -1,4 +1,4 @@
-//! `proxy logs`: the log of Envoy's container, as it is or as it comes, with its loggers' levels raised meanwhile.
+//! `proxy logs`: prints or follows the log of Envoy's container, with raised log levels meanwhile.
 
 mod levels;
 mod reader;
@@ -20,14 +20,14 @@ use crate::plan::proxy_pods::ProxyPod;
 use crate::ui::{Lead, Ui};
 use levels::Raised;
 
-/// A document is whole in memory before it is printed.
+/// Size limit in bytes. A document is completely in memory before it is printed.
 const MOST_DOCUMENT: usize = 64 << 20;
 
 /// How the reading ended.
 enum Ended {
-    /// By itself.
+    /// The log ended or failed.
     Read(Result<(), Failure>),
-    /// `--for` is over, or nobody reads any more.
+    /// The time of `--for` is over, or stdout has no reader any more.
     Enough,
     Interrupted,
 }
@@ -35,7 +35,7 @@ enum Ended {
 /// Prints the logs of the pods.
 ///
 /// # Errors
-/// Why they could not be had, or that levels are not back.
+/// Why the logs could not be read, or which levels were not reset.
 pub(crate) async fn print(task: &LogsTask, global: &Global, report: &mut Report<'_>) -> Result<(), Failure> {
     if global.format != Format::Text {
         report.field("logs", Value::Array(Vec::new()));
@@ -61,7 +61,7 @@ pub(crate) async fn print(task: &LogsTask, global: &Global, report: &mut Report<
         Err(None) => Ended::Interrupted,
         Err(Some(failure)) => Ended::Read(Err(failure)),
     };
-    // What was raised is put back however the reading ended.
+    // Raised levels are reset however the reading ended.
     let back = raised.put_back(&inside, &mut signals, report).await;
     match ended {
         Ended::Read(Err(failure)) => report.failure(failure),
@@ -71,7 +71,7 @@ pub(crate) async fn print(task: &LogsTask, global: &Global, report: &mut Report<
     back
 }
 
-/// Until there is no more, the time is over, nobody reads, or somebody wants it to end.
+/// Reads until the log ends, the time is over, stdout has no reader, or a signal arrives.
 async fn read(
     task: &LogsTask,
     global: &Global,
@@ -110,7 +110,8 @@ async fn each(
             .map(move |event| (number, event))
             .boxed_local()
     });
-    // What is there already is printed pod by pod, so that it is the same each time; what comes, as it comes.
+    // Existing lines are printed pod by pod, so that the order
+    // is always the same. New lines are printed as they arrive.
     let mut events = match task.extent {
         LogExtent::SoFar => stream::iter(events).flatten().boxed_local(),
         LogExtent::Followed { .. } => stream::select_all(events).boxed_local(),
@@ -121,7 +122,7 @@ async fn each(
             Event::Lines(lines) => report.log(lead(number), &lines),
             Event::Note(note) => report.ui.status(&note),
             Event::End(why) => why.into_iter().for_each(|why| report.ui.status(&why)),
-            // The other pods' logs go on.
+            // The logs of the other pods go on.
             Event::Failed(failure) => {
                 if let Some(earlier) = failed.replace(failure) {
                     report.failure(earlier);
@@ -135,7 +136,7 @@ async fn each(
     failed.map_or(Ok(()), Err)
 }
 
-/// All lines as a field of the document.
+/// Collects all lines in a field of the document.
 async fn document(
     inside: &ProxyPodsSession,
     readings: Vec<Reading<'_>>,
