@@ -1,23 +1,23 @@
-//! JSON from outside as a value that takes no more memory than it is given.
+//! Parses untrusted JSON into a value within a limit of memory.
 //!
-//! A byte of JSON may become forty bytes of values, so a limit of bytes read is no limit of memory.
+//! One byte of JSON may become forty bytes of values, so a limit of the bytes read does not limit the memory.
 
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// Of a value: in a list, or in a map.
+/// The size of a value in a list or a map.
 const VALUE: usize = size_of::<Value>();
-/// Of a text, in addition to its bytes: what the heap adds.
+/// The heap overhead of a text, in addition to its bytes.
 const TEXT: usize = 16;
-/// Of a key, in addition to its text: the text's own place, its hash, its number in the map.
+/// The size of a key, in addition to its bytes: the string, its hash, its index in the map.
 const KEY: usize = size_of::<String>() + 3 * size_of::<usize>();
 
-/// Places that a list begins with.
+/// The initial capacity of a list.
 const FEWEST: usize = 4;
 
-/// What values may take. Given to a deserializer it makes one of them.
+/// The memory left for values. As a deserializer seed it makes one value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Budget {
     left: usize,
@@ -25,13 +25,13 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// So many bytes, about.
+    /// A budget of about this many bytes.
     #[must_use]
     pub fn with_budget(bytes: usize) -> Self {
         Self { left: bytes, is_exceeded: false }
     }
 
-    /// Whether the last error came of it.
+    /// Whether the last error was caused by this limit.
     #[must_use]
     pub fn is_exceeded(&self) -> bool {
         self.is_exceeded
@@ -50,16 +50,16 @@ impl Budget {
 /// Why a text gave no value.
 #[derive(Debug)]
 pub(crate) enum NoValue {
-    /// It takes more than it may.
+    /// The value takes more memory than allowed.
     TooLarge,
-    /// It is not JSON.
+    /// The text is not JSON.
     Json(serde_json::Error),
 }
 
-/// The value of a JSON text, if it takes no more than `most` bytes.
+/// Parses a JSON text into a value that takes at most `most` bytes.
 ///
 /// # Errors
-/// It takes more, or is not JSON.
+/// The value takes more memory, or the text is not JSON.
 pub(crate) fn value(json: &[u8], most: usize) -> Result<Value, NoValue> {
     let mut budget = Budget::with_budget(most);
     let mut deserializer = serde_json::Deserializer::from_slice(json);
@@ -117,7 +117,7 @@ impl<'de> Visitor<'de> for &mut Budget {
         let mut list = Vec::new();
         while let Some(item) = items.next_element_seed(&mut *self)? {
             if list.len() == list.capacity() {
-                // Twice as much would be half of it unused.
+                // Doubling the capacity could leave half of it unused.
                 list.reserve_exact(FEWEST.max(list.len() / 4));
             }
             list.push(item);

@@ -1,5 +1,5 @@
-//! What the integration tests of this repository reach below the level of a command. It is not a stable interface:
-//! everything else of the crate is private to it, so that the compiler sees what nothing uses.
+//! The parts that the integration tests of this repository use below the level of a command. This is not a stable
+//! interface: everything else in the crate is private, so that the compiler finds unused code.
 
 pub mod apply {
     pub mod transaction {
@@ -22,12 +22,12 @@ pub mod cli {
 
     pub use crate::cli::{COMPLETION_VARIABLE, registration, scripts, tree};
 
-    /// The exit codes that the help of the command on this line lists; `None` if it is no command line.
+    /// The exit codes in the help of the command on this line; `None` if it is not a valid command line.
     pub fn exits(line: impl IntoIterator<Item = OsString>) -> Option<&'static [Exit]> {
         parse(line).ok().map(|invocation| crate::cli::exits(&invocation.words))
     }
 
-    /// Why this is no command line.
+    /// Why this is not a valid command line.
     pub fn refusal(line: impl IntoIterator<Item = OsString>) -> Option<Failure> {
         match parse(line) {
             Ok(_) | Err(Early::Text(_)) => None,
@@ -52,7 +52,7 @@ pub mod flow {
     use crate::options::{Loudness, When};
     use crate::ui::Ui;
 
-    /// Runs a command line in this process and shows each of its requests to `trace`; it listens to no signals.
+    /// Runs a command line in this process and passes each of its requests to `trace`. It does not handle signals.
     pub fn run_traced(line: impl IntoIterator<Item = OsString>, trace: Trace) -> Exit {
         let invocation = crate::cli::parse(line).expect("a test writes command lines");
         crate::flow::run_traced(&invocation, trace, &mut Ui::new(When::Never, Loudness::Quiet))

@@ -1,11 +1,11 @@
-//! gloo-rs: Gloo Gateway with an Istio mesh, operated from one command line.
+//! gloo-rs: operates Gloo Gateway with an Istio mesh from one command line.
 //!
-//! Arguments become plain options (`cli`), options and what was read become a plan (`plan`), a plan
-//! becomes text (`render`) or writes (`apply`); `flow` is the one pipeline they go through.
-//! `docs/architecture.md` has the picture and says what each room may name.
+//! Arguments become plain options (`cli`). The options and the objects that were read become a plan (`plan`). A plan
+//! becomes text (`render`) or writes (`apply`). `flow` is the one pipeline for all commands. `docs/architecture.md` has
+//! the diagram, and lists what each room may use.
 
 #![forbid(unsafe_code)]
-// The compiler sees what nothing uses only if nothing is public by accident.
+// The compiler finds unused code only if nothing is public by accident.
 #![warn(unreachable_pub)]
 
 mod apply;
@@ -45,12 +45,12 @@ use error::Exit;
 use options::{Format, Loudness, When};
 use ui::Ui;
 
-/// Answers a shell that asks for completions, and ends the process then.
+/// Answers a shell's request for completions and then ends the process; returns if there is no such request.
 pub fn complete() {
     cli::complete(flow::names);
 }
 
-/// Runs a command line and gives its exit code; `format` is what `GLOO_RS_OUTPUT` says.
+/// Runs a command line and returns its exit code. `format` is the value of `GLOO_RS_OUTPUT`.
 pub fn run(args: impl IntoIterator<Item = OsString>, format: Option<&OsStr>) -> Exit {
     std::panic::set_hook(Box::new(|panic| ui::panicked(&panic.to_string())));
     let args: Vec<OsString> = args.into_iter().collect();
@@ -66,7 +66,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>, format: Option<&OsStr>) -> 
     }
 }
 
-/// Ends a run that never began. Who asked for a document gets one, whatever else is wrong with the command line.
+/// Ends a run whose command line was not accepted. If a document was requested, one is written, whatever else is wrong
+/// with the command line.
 fn end(early: Early, format: Format, ui: &mut Ui) -> Exit {
     match early {
         Early::Text(text) => {

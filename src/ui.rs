@@ -1,7 +1,7 @@
 //! The only owner of stdout, stderr, colour, width, prompt and progress.
 //!
-//! stdout is the answer and nothing else. A closed stdout ends nothing by itself: writes to the
-//! cluster that were begun go on, and the code is that of the work.
+//! Only the answer is written to stdout. If stdout is closed the run continues: writes to the cluster that have begun
+//! are completed, and the exit code is that of the work.
 
 use std::env;
 use std::io::{self, BufRead, IsTerminal, Write};
@@ -19,34 +19,34 @@ use crate::render::text as render_text;
 use crate::render::visible::Visible;
 use crate::render::wrap::wrapped;
 
-/// Nobody needs a progress line for less.
+/// The time before a progress line is shown. Shorter work needs none.
 const SOON: Duration = Duration::from_millis(300);
 
-/// What stands before a line, in a colour of its own.
+/// The text before a line, in its own colour.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Lead<'l> {
     pub text: &'l str,
-    /// Any number: there are only so many colours.
+    /// Any number; it is mapped to one of a few colours.
     pub colour: usize,
 }
 
-/// The streams of a run.
+/// The output streams of a run.
 pub(crate) struct Ui {
     loudness: Loudness,
     colour_out: bool,
     colour_err: bool,
     width: Option<usize>,
-    /// Of the terminal that stdout is; none: it is none.
+    /// The width of the terminal on stdout; `None` if stdout is not a terminal.
     width_out: Option<usize>,
     stdout_closed: bool,
     stdout_failed: Option<io::Error>,
     bar: Option<ProgressBar>,
-    /// The end of foreign bytes that waits for more of them.
+    /// The incomplete end of untrusted bytes, until more of them come.
     visible: Visible,
 }
 
-/// Whether yes is typed: the default is no. None where nothing is, as with Ctrl-D. It waits, so somebody else has to
-/// hear of Ctrl-C.
+/// Reads an answer: whether it is yes; the default is no. `None` at the end of input, as with Ctrl-D. This call blocks,
+/// so another task must handle Ctrl-C.
 pub(crate) fn answer() -> Option<bool> {
     let mut answer = String::new();
     let read = io::stdin().lock().read_line(&mut answer).ok().filter(|length| *length > 0);
@@ -54,10 +54,10 @@ pub(crate) fn answer() -> Option<bool> {
 }
 
 impl Ui {
-    /// The streams as the terminal and the environment have them.
+    /// The streams, set up for the terminal and the environment.
     ///
-    /// `NO_COLOR` beats `CLICOLOR_FORCE` beats the terminal (no-color.org, bixense.com/clicolors);
-    /// each stream decides for itself.
+    /// `NO_COLOR` takes precedence over `CLICOLOR_FORCE`, and that over the terminal (no-color.org,
+    /// bixense.com/clicolors). This is decided for each stream separately.
     pub(crate) fn new(when: When, loudness: Loudness) -> Self {
         let set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
         let dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
@@ -81,30 +81,31 @@ impl Ui {
         }
     }
 
-    /// How much is said.
+    /// How much output goes to stderr.
     pub(crate) fn loudness(&self) -> Loudness {
         self.loudness
     }
 
-    /// One line of the answer.
+    /// Writes one line of the answer.
     pub(crate) fn answer(&mut self, line: &str) {
         let line = inert(line);
         self.above_bar(|ui| ui.out(format!("{line}\n").as_bytes()));
     }
 
-    /// One line of an answer in sentences: on a terminal it is wrapped, with its indent.
+    /// Writes one line of an answer in sentences. On a terminal it is wrapped and keeps its indentation.
     pub(crate) fn paragraph(&mut self, line: &str) {
         for piece in wrapped(&inert(line), 0, 2, self.width_out) {
             self.answer(&piece);
         }
     }
 
-    /// Bytes of the answer that are this program's own: a help text, a completion script.
+    /// Writes trusted bytes of the answer, made by gloo-rs itself: a help text, a completion script.
     pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         self.out(bytes);
     }
 
-    /// Bytes of the answer that are somebody else's, as they come: exact on a pipe, on a terminal made visible.
+    /// Writes untrusted bytes of the answer as they come: unchanged to a pipe, with control characters made visible on
+    /// a terminal.
     pub(crate) fn foreign(&mut self, bytes: &[u8]) {
         match self.width_out.is_some() {
             true => {
@@ -115,13 +116,13 @@ impl Ui {
         }
     }
 
-    /// Ends what [`Self::foreign`] was given.
+    /// Ends the output of the bytes given to [`Self::foreign`].
     pub(crate) fn end_foreign(&mut self) {
         let rest = self.visible.finish();
         self.out(rest.as_bytes());
     }
 
-    /// A unified diff on stdout, coloured where that stream has colour.
+    /// Writes a unified diff to stdout, coloured if stdout has colour.
     pub(crate) fn diff(&mut self, diff: &str) {
         for line in diff.lines() {
             let colour = match line.as_bytes().first() {
@@ -135,7 +136,7 @@ impl Ui {
         }
     }
 
-    /// Lines of a log, byte for byte; a terminal gets them inert.
+    /// Writes lines of a log byte for byte; on a terminal with control characters made visible.
     pub(crate) fn log(&mut self, lead: Option<Lead<'_>>, lines: &[Vec<u8>]) {
         const COLOURS: [Color; 6] =
             [Color::Cyan, Color::Green, Color::Yellow, Color::Magenta, Color::Blue, Color::BrightRed];
@@ -153,7 +154,7 @@ impl Ui {
         self.out(&bytes);
     }
 
-    /// Another handle of stdout, to see its reader go away.
+    /// A second handle of stdout, to detect that its reader has closed it.
     pub(crate) fn stdout() -> Option<OwnedFd> {
         io::stdout().as_fd().try_clone_to_owned().ok()
     }
@@ -169,40 +170,41 @@ impl Ui {
         }
     }
 
-    /// Whether nobody takes the answer any more.
+    /// Whether the reader of stdout has closed it.
     pub(crate) fn reader_is_gone(&self) -> bool {
         self.stdout_closed
     }
 
-    /// Why the answer is not whole although somebody wants it (a full disk), once. A reader that went away is none.
+    /// Why the answer is incomplete although its reader is still there (a full disk); returned once. A closed reader is
+    /// no failure.
     pub(crate) fn lost_answer(&mut self) -> Option<Failure> {
         let error = self.stdout_failed.take()?;
         let message = format!("stdout: {}; the output is incomplete", plain(&error));
         Some(Failure::new(Exit::Failed, Reason::File, message).caused_by(&error))
     }
 
-    /// A text for stderr that was laid out elsewhere: clap's own messages.
+    /// Writes a text to stderr that is already formatted: clap's messages.
     pub(crate) fn help(text: &str) {
-        // It quotes what was typed, which a script may have from anywhere.
+        // The text quotes the command line, which a script may have built from untrusted input.
         let lines: Vec<_> = text.split('\n').map(inert).collect();
         drop(io::stderr().lock().write_all(lines.join("\n").as_bytes()));
     }
 
-    /// A line about what is going on; `-q` keeps it back.
+    /// Writes a status line to stderr, unless `-q` is set.
     pub(crate) fn status(&mut self, line: &str) {
         if self.loudness > Loudness::Quiet {
             self.err_line(line, "", None);
         }
     }
 
-    /// A line for `-v`.
+    /// Writes a line to stderr if `-v` is set.
     pub(crate) fn verbose(&mut self, line: &str) {
         if self.loudness >= Loudness::Verbose {
             self.err_line(line, "", None);
         }
     }
 
-    /// A warning or a note with the lines below it.
+    /// Writes a warning or a note, with its details below.
     pub(crate) fn advice(&mut self, advice: &Advice) {
         let (prefix, colour) = match advice.weight {
             Weight::Warning => ("warning: ", Color::Yellow),
@@ -215,7 +217,7 @@ impl Ui {
         }
     }
 
-    /// A failure with its details and hints; with `-v` the errors that led to it.
+    /// Writes a failure with its details and hints; with `-v` also the errors that caused it.
     pub(crate) fn failure(&mut self, failure: &Failure) {
         self.error(&failure.message, &failure.details, &failure.hints);
         if self.loudness >= Loudness::Verbose {
@@ -225,7 +227,7 @@ impl Ui {
         }
     }
 
-    /// `error: …` with the lines below it.
+    /// Writes `error: …`, with its details and hints below.
     pub(crate) fn error<'l>(
         &mut self,
         line: &str,
@@ -252,11 +254,11 @@ impl Ui {
             block.push_str(&piece);
             block.push('\n');
         }
-        // A closed stderr leaves nobody to tell.
+        // If stderr is closed, the error cannot be reported.
         self.above_bar(|_| drop(io::stderr().lock().write_all(block.as_bytes())));
     }
 
-    /// Asks on the terminal, if there is one to ask on; `answer` waits for what is typed.
+    /// Asks a question if there is a terminal. [`answer`] reads the reply.
     pub(crate) fn ask(&mut self, question: &str) -> bool {
         if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
             return false;
@@ -266,12 +268,12 @@ impl Ui {
         true
     }
 
-    /// Ends the line of a question that nobody answered.
+    /// Ends the line of a question without a reply.
     pub(crate) fn leave_question() {
         drop(io::stderr().lock().write_all(b"\n"));
     }
 
-    /// Starts a progress line on stderr, if that is a terminal; what is soon done shows none.
+    /// Starts a progress line on stderr, if that is a terminal. Short work shows none.
     pub(crate) fn begin_progress(&mut self, what: &str) {
         if self.width.is_none() || self.loudness == Loudness::Quiet {
             return;
@@ -281,7 +283,7 @@ impl Ui {
         self.bar = Some(bar.with_message(inert(what)));
     }
 
-    /// One more is done.
+    /// Counts one more completed item.
     pub(crate) fn advance(&mut self) {
         if let Some(bar) = &self.bar {
             if bar.is_hidden() && bar.elapsed() >= SOON {
@@ -291,7 +293,7 @@ impl Ui {
         }
     }
 
-    /// Takes the progress line away.
+    /// Removes the progress line.
     pub(crate) fn end_progress(&mut self) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
@@ -306,29 +308,29 @@ impl Ui {
     }
 }
 
-/// A line of a request's trace, on stderr, from wherever the request is made.
+/// Writes a line of a request's trace to stderr, from any task.
 pub(crate) fn trace(line: &str) {
     drop(writeln!(io::stderr().lock(), "{}", inert(line)));
 }
 
-/// What a panic says, on one line; how the run ends is said by its report.
+/// Writes the message of a panic in one line. The report of the run gives the exit code.
 pub(crate) fn panicked(what: &str) {
     let line = what.split_whitespace().collect::<Vec<_>>().join(" ");
     drop(writeln!(io::stderr().lock(), "error: an internal error in gloo-rs: {}", inert(&line)));
 }
 
-/// The width of the terminal.
+/// The width of the terminal in columns.
 fn columns() -> usize {
     text_width(env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()))
 }
 
 fn paint(coloured: bool, text: &str, colour: Option<Color>) -> String {
-    // `colored` would decide from stdout alone; it is told instead.
+    // `colored` would look at stdout only, so the decision is set explicitly.
     colored::control::set_override(coloured);
     colour.map_or_else(|| text.to_owned(), |colour| text.color(colour).bold().to_string())
 }
 
-/// 80 columns at most: longer lines are hard to read, and outages are read on any terminal.
+/// At most 80 columns: longer lines are hard to read, and an outage may be handled on any terminal.
 fn text_width(columns: Option<usize>) -> usize {
     const WIDEST: usize = 80;
     columns
@@ -336,7 +338,7 @@ fn text_width(columns: Option<usize>) -> usize {
         .map_or(WIDEST, |width| width.clamp(40, WIDEST))
 }
 
-/// Text with everything made visible that a terminal would obey: control characters, ANSI, bidi.
+/// The text with all characters made visible that control a terminal: control characters, ANSI, bidirectional controls.
 pub(crate) fn inert(text: &str) -> String {
     if !text.chars().any(render_text::is_obeyed) {
         return text.to_owned();

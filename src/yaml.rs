@@ -1,34 +1,35 @@
-//! YAML as kubectl reads it, and written so that kubectl reads it back the same.
+//! Reads YAML as kubectl reads it, and writes it so that kubectl reads the same value.
 //!
-//! The only module that names the YAML crate. One document at a time: streams are split by
-//! `edit::manifest`. Reading and locating use the same parser, so that they cannot disagree on structure.
+//! This is the only module that uses the YAML crate. It handles one document at a time: streams are split by
+//! `edit::manifest`. Values and positions come from the same parser, so that they always have the same structure.
 
 pub(crate) mod aliases;
 
 use serde_json::Value;
 use serde_yaml::granit_parser::{Event, Parser, ScalarStyle, Span, StrInput, StructureStyle};
 
-/// Deeper than any manifest. The reader recurses: in a debug build a level takes 20 KiB of stack, a thread has 2 MiB.
+/// The limit of nesting, deeper than any manifest. The reader is recursive: in a debug build one level takes 20 KiB of
+/// stack, and a thread has 2 MiB.
 const DEPTH: usize = 64;
 const DOCUMENTS: usize = 100_000;
 const NODES: usize = 8_000_000;
-/// What aliases may expand to in one document: above any manifest, and a bomb ends in milliseconds.
+/// The limit of alias expansion in one document: above any manifest, and it stops a YAML bomb within milliseconds.
 const REPLAYED: usize = 100_000;
 
-/// Why a text is not YAML that can be read, and where.
+/// Why a text cannot be read as YAML, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// From 1; 0 if it is not known.
+    /// The line, from 1; 0 if unknown.
     pub line: usize,
-    /// From 1; 0 if it is not known.
+    /// The column, from 1; 0 if unknown.
     pub column: usize,
     pub message: String,
 }
 
-/// The value of one document; an empty one is null.
+/// Parses one document; an empty one is null.
 ///
 /// # Errors
-/// Where and why it cannot be read: syntax, a duplicate key, several documents, a limit.
+/// Where and why it cannot be read: a syntax error, a duplicate key, several documents, a limit.
 pub fn parse(text: &str) -> Result<Value, Problem> {
     if aliases::are_too_much(text) {
         return Err(Problem { line: 0, column: 0, message: "its aliases expand to too much".to_owned() });
@@ -66,7 +67,7 @@ fn problem(error: &serde_yaml::Error) -> Problem {
     Problem { line: at(place.map(|p| p.line())), column: at(place.map(|p| p.column())), message: message.to_owned() }
 }
 
-/// The value as block YAML; strings that a reader would take for something else are quoted.
+/// Writes the value as block YAML. Strings that a reader could read as something else are quoted.
 #[must_use]
 #[allow(clippy::missing_panics_doc, reason = "every JSON value can be written")]
 pub(crate) fn write(value: &Value) -> String {
@@ -74,26 +75,26 @@ pub(crate) fn write(value: &Value) -> String {
     serde_yaml::to_string_with_options(value, options).expect("a JSON value has nothing that YAML cannot say")
 }
 
-/// Where a node of a document stands in its text, in bytes.
+/// The position of a node in its document's text, in bytes.
 #[derive(Debug)]
 pub(crate) struct Node {
-    /// Its first byte, anchor and tag included.
+    /// The offset of its first byte, including anchor and tag.
     pub start: usize,
-    /// Its first byte without anchor and tag: the brace, the first key, the first dash.
+    /// The offset of its first byte without anchor and tag: the brace, the first key, the first dash.
     pub content: usize,
-    /// After its last byte that is not white space.
+    /// The offset after its last byte that is not white space.
     pub end: usize,
-    /// After the blank lines that belong to a block scalar at its end; else `end`.
+    /// The offset after the blank lines that belong to a block scalar at its end; otherwise `end`.
     pub raw_end: usize,
-    /// Whether its last leaf is a block scalar.
+    /// Whether its last scalar is a block scalar.
     pub ends_in_block_scalar: bool,
     pub shape: Shape,
 }
 
-/// What a node is made of.
+/// The kind of a node, with its children.
 #[derive(Debug)]
 pub(crate) enum Shape {
-    /// Nothing stands there: null.
+    /// An empty value: null.
     Empty,
     Scalar,
     Alias,
@@ -112,25 +113,25 @@ pub(crate) enum Shape {
 pub(crate) struct MapEntry {
     pub key: String,
     pub start: usize,
-    /// After the key itself.
+    /// The offset after the key.
     pub end: usize,
-    /// After the colon; `None` where no colon follows the key on its line.
+    /// The offset after the colon; `None` if no colon follows the key on its line.
     pub colon: Option<usize>,
     pub value: Node,
 }
 
 impl Node {
-    /// Whether it carries an anchor or a tag.
+    /// Whether the node has an anchor or a tag.
     #[must_use]
     pub(crate) fn is_marked(&self) -> bool {
         self.start < self.content
     }
 }
 
-/// Where everything in one document stands; `None` if it is empty.
+/// The positions of all nodes in one document; `None` if it is empty.
 ///
 /// # Errors
-/// As [`parse`], which is to be asked first: it has the limits.
+/// As for [`parse`], which must be called first because it enforces the limits.
 pub(crate) fn outline(text: &str) -> Result<Option<Node>, Problem> {
     let options = serde_yaml::granit_parser::options! {
         emit_anchor_events: true,
@@ -205,7 +206,8 @@ impl<'t> Outliner<'t> {
         Ok(node)
     }
 
-    /// A list whose dashes stand under its key is reported from behind its first dash.
+    /// Corrects the start of a list whose dashes are in the column of its key: the parser reports it after its first
+    /// dash.
     fn back_to_dash(&self, node: &mut Node) {
         let before = self.text[..node.content].trim_end_matches([' ', '\t', '\r', '\n']);
         if !node.is_marked() && !self.text[node.content..].starts_with('-') && before.ends_with('-') {
@@ -220,7 +222,7 @@ impl<'t> Outliner<'t> {
             node.raw_end = raw.trim_end_matches([' ', '\t']).len();
             node.end = raw.trim_end().len();
             node.content = node.content.min(node.end);
-            // One without a line ends before the place where its first line would be.
+            // A block scalar without lines ends before the place where its first line would be.
             node.start = node.start.min(node.content);
             node.ends_in_block_scalar = true;
         } else if node.content == node.raw_end {
@@ -230,7 +232,7 @@ impl<'t> Outliner<'t> {
         node.raw_end = node.raw_end.max(node.end);
     }
 
-    /// The end of a collection: of its bracket in flow style, of its last child in block style.
+    /// Sets the end of a collection: after its bracket in flow style, after its last child in block style.
     fn close(node: &mut Node) {
         let (last, flow) = match &node.shape {
             Shape::List { items, flow } => (items.last().map(|item| (item, item.end)), *flow),

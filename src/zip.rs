@@ -1,7 +1,7 @@
-//! Zip files, as much of them as a snapshot needs: members written one after the other, deflated, and read again
+//! Zip files as far as a snapshot needs them: writes deflated members one after the other, and reads them again
 //! (PKWARE's APPNOTE, without zip64, encryption and other methods).
 //!
-//! `docs/decisions/006-crates.md` says why this is no crate.
+//! `docs/decisions/006-crates.md` explains why no crate is used for this.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
@@ -15,27 +15,27 @@ const END: u32 = 0x0605_4b50;
 const LOCAL_LENGTH: usize = 30;
 const CENTRAL_LENGTH: usize = 46;
 const END_LENGTH: usize = 22;
-/// The longest comment after the end.
+/// The longest comment at the end of a file.
 const COMMENT: u64 = 0xffff;
 const DEFLATED: u16 = 8;
 const STORED: u16 = 0;
-/// Names are UTF-8.
+/// The flag for names in UTF-8.
 const UTF8: u16 = 1 << 11;
-/// 1 January 1980, the first day that a zip file knows: a snapshot's manifest says when it was taken.
+/// 1 January 1980, the first date of the zip format. The time of a snapshot is in its manifest.
 const DATE: u16 = 0x21;
-/// 2.0, which deflating needs; made on Unix, so that a mode is read.
+/// Version 2.0, which deflate needs, and Unix as the host system, so that the mode is used.
 const VERSION: u16 = 20;
 const UNIX: u16 = 3 << 8;
-/// A regular file for its owner alone.
+/// The mode of a regular file that only its owner can read and write.
 const MODE: u32 = 0o100_600 << 16;
 
-/// The longest directory that is read: more than 100,000 members.
+/// The longest directory that is read, enough for more than 100,000 members.
 const LONGEST_DIRECTORY: u32 = 16 << 20;
 
-/// What a zip file begins with.
+/// The first bytes of a zip file.
 pub(crate) const MAGIC: [u8; 4] = LOCAL.to_le_bytes();
 
-/// A member as the directory has it.
+/// A member as it is in the directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Member {
     pub name: String,
@@ -46,9 +46,9 @@ pub(crate) struct Member {
     at: u32,
 }
 
-/// A zip file that grows.
+/// A zip file that is being written.
 pub(crate) struct ZipWriter<W: Write + Seek> {
-    /// None while a member is under way.
+    /// `None` while a member is being written.
     out: Option<W>,
     open: Option<Open<W>>,
     members: Vec<Member>,
@@ -76,10 +76,10 @@ impl<W: Write + Seek> ZipWriter<W> {
         Self { out: Some(out), open: None, members: Vec::new() }
     }
 
-    /// Ends the member before, and begins one.
+    /// Ends the previous member and begins a new one.
     ///
     /// # Errors
-    /// It cannot be written, or has become too large.
+    /// The file cannot be written, or has become too large.
     pub(crate) fn begin(&mut self, name: &str) -> io::Result<()> {
         self.end()?;
         let mut out = self.out.take().expect("no member is under way");
@@ -91,10 +91,10 @@ impl<W: Write + Seek> ZipWriter<W> {
         Ok(())
     }
 
-    /// Writes more of the member that was begun.
+    /// Writes more bytes of the current member.
     ///
     /// # Errors
-    /// It cannot be written.
+    /// The file cannot be written.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         let open = self.open.as_mut().expect("a member was begun");
         open.crc.update(bytes);
@@ -102,11 +102,11 @@ impl<W: Write + Seek> ZipWriter<W> {
         open.encoder.write_all(bytes)
     }
 
-    /// Takes the member back that was begun last: the next one stands in its place, and what is longer than the
-    /// whole has to be cut off in the end.
+    /// Discards the current member. The next one overwrites it. The caller must truncate the file at the end if it is
+    /// longer than the zip file.
     ///
     /// # Errors
-    /// It cannot be written.
+    /// The file cannot be written.
     pub(crate) fn take_back(&mut self) -> io::Result<()> {
         if let Some(open) = self.open.take() {
             let mut out = open.encoder.finish()?;
@@ -131,10 +131,10 @@ impl<W: Write + Seek> ZipWriter<W> {
         Ok(())
     }
 
-    /// Writes the directory.
+    /// Writes the directory and returns the output.
     ///
     /// # Errors
-    /// It cannot be written, or has become too large.
+    /// The file cannot be written, or has become too large.
     pub(crate) fn finish(mut self) -> io::Result<W> {
         self.end()?;
         let mut out = self.out.take().expect("no member is under way");
@@ -155,7 +155,7 @@ impl<W: Write + Seek> ZipWriter<W> {
     }
 }
 
-/// The fields that both headers of a member have.
+/// The fields that are in both headers of a member.
 fn common(member: &Member) -> Vec<u8> {
     let name = u16::try_from(member.name.len()).unwrap_or(u16::MAX);
     let words = [VERSION, UTF8, member.method, 0, DATE].map(u16::to_le_bytes).concat();
@@ -170,11 +170,11 @@ fn local(member: &Member) -> Vec<u8> {
 fn central(member: &Member) -> Vec<u8> {
     let version = (UNIX | VERSION).to_le_bytes();
     let (mode, at) = (MODE.to_le_bytes(), member.at.to_le_bytes());
-    // No comment, the first disk, no attributes of its inside.
+    // No comment, the first disk, no internal attributes.
     [&CENTRAL.to_le_bytes()[..], &version, &common(member), &[0; 6], &mode, &at, member.name.as_bytes()].concat()
 }
 
-/// A zip file that is read.
+/// A zip file that is being read.
 pub(crate) struct ZipReader<R: Read + Seek> {
     from: R,
     pub members: Vec<Member>,
@@ -197,7 +197,7 @@ impl<R: Read + Seek> ZipReader<R> {
     /// Reads the directory.
     ///
     /// # Errors
-    /// It cannot be read, or is not that of a zip file.
+    /// The file cannot be read, or is not a zip file.
     pub(crate) fn open(mut from: R) -> io::Result<Self> {
         let length = from.seek(SeekFrom::End(0))?;
         from.seek(SeekFrom::Start(length.saturating_sub(COMMENT + END_LENGTH as u64)))?;
@@ -243,10 +243,10 @@ impl<R: Read + Seek> ZipReader<R> {
         Ok(Self { from, members })
     }
 
-    /// The bytes of a member, as they are read; one more than the directory says is an error.
+    /// The bytes of a member as a reader. More bytes than the directory says are an error.
     ///
     /// # Errors
-    /// It is not where the directory says, or packed in a way that is not known here.
+    /// The member is not where the directory says, or is compressed with an unsupported method.
     pub(crate) fn member(&mut self, member: &Member) -> io::Result<Box<dyn Read + '_>> {
         self.from.seek(SeekFrom::Start(u64::from(member.at)))?;
         let mut header = [0; LOCAL_LENGTH];
@@ -265,7 +265,7 @@ impl<R: Read + Seek> ZipReader<R> {
     }
 }
 
-/// Members that share bytes make a small file unpack to a large one.
+/// Checks that no members overlap. With shared bytes a small file could unpack to a large one.
 fn apart(members: &[Member], directory: u32) -> io::Result<()> {
     let header = |member: &Member| (LOCAL_LENGTH + member.name.len()) as u64;
     let mut ranges: Vec<_> = members
@@ -280,7 +280,7 @@ fn apart(members: &[Member], directory: u32) -> io::Result<()> {
     }
 }
 
-/// A member that may not be longer than the directory says.
+/// A reader that fails if a member is longer than the directory says.
 struct Exact<R> {
     from: R,
     left: u32,
@@ -341,7 +341,7 @@ mod tests {
         read(bytes).unwrap_err().to_string()
     }
 
-    /// Writes into the directory entry of a member, counted from 0, at an offset within the entry.
+    /// Overwrites a value in the directory entry of a member (from 0), at an offset within the entry.
     fn patched(mut whole: Vec<u8>, member: usize, offset: usize, value: u32) -> Vec<u8> {
         let starts: Vec<_> =
             whole.windows(4).enumerate().filter(|(_, window)| *window == CENTRAL.to_le_bytes()).collect();

@@ -1,4 +1,4 @@
-//! What to do next: prose, and the commands in it as data.
+//! The next step after a message: text, with the commands in it as data.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 
 use super::{CommandLine, TypedTarget};
 
-/// What stands before a rule.
+/// The text before a rule.
 const ALLOWS: &str = "a rule of a Role that allows it: ";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,21 +15,21 @@ enum Piece {
     Command(CommandLine),
     /// A flag of the command that is running: `--force`.
     Flag(&'static str),
-    /// What stands between two ways out.
+    /// The text between two alternatives.
     Or(&'static str),
 }
 
-/// What to do next. Its commands get the flags of the run when the report takes it.
+/// A next step for the user. The report adds the flags of the run to its commands.
 #[derive(Debug, Clone, Default, Eq)]
 pub struct Hint(Vec<Piece>);
 
 impl Hint {
-    /// The rule of a Role that allows what was forbidden.
+    /// A hint with the rule of a Role that allows what was forbidden.
     pub fn allowing(rule: impl fmt::Display) -> Self {
         Self::from(format!("{ALLOWS}{rule}"))
     }
 
-    /// The rule, if that is what it is about.
+    /// The rule, if the hint is about one.
     pub fn rule(&self) -> Option<String> {
         match self.0.as_slice() {
             [Piece::Text(text)] => text.strip_prefix(ALLOWS).map(str::to_owned),
@@ -37,44 +37,44 @@ impl Hint {
         }
     }
 
-    /// Several as one, whichever of them helps.
+    /// Joins several hints as alternatives.
     pub fn any(all: impl IntoIterator<Item = Self>) -> Option<Self> {
         all.into_iter().reduce(|one, other| one.or_else("; ", other))
     }
 
-    /// With prose behind it.
+    /// Appends text.
     #[must_use]
     pub fn text(mut self, text: impl Into<String>) -> Self {
         self.0.push(Piece::Text(text.into()));
         self
     }
 
-    /// With a flag of the same command behind it.
+    /// Appends a flag of the same command.
     #[must_use]
     pub fn flag(mut self, name: &'static str) -> Self {
         self.0.push(Piece::Flag(name));
         self
     }
 
-    /// The flags that it names.
+    /// The flags in the hint.
     pub fn flags(&self) -> impl Iterator<Item = &'static str> {
         self.0.iter().filter_map(|piece| if let Piece::Flag(name) = piece { Some(*name) } else { None })
     }
 
-    /// With a command behind it.
+    /// Appends a command.
     #[must_use]
     pub fn command(mut self, command: CommandLine) -> Self {
         self.0.push(Piece::Command(command));
         self
     }
 
-    /// With the flags that select this cluster and user in each of its commands.
+    /// Adds the flags that select this cluster and user to each command.
     #[must_use]
     pub fn on(self, target: &TypedTarget) -> Self {
         self.each(|command| command.on(target))
     }
 
-    /// With each of its commands changed.
+    /// Changes each command.
     #[must_use]
     pub fn each(self, change: impl Fn(CommandLine) -> CommandLine) -> Self {
         let changed = |piece| match piece {
@@ -84,14 +84,14 @@ impl Hint {
         Self(self.0.into_iter().map(changed).collect())
     }
 
-    /// With another way out behind it, and this between the two.
+    /// Appends an alternative, with this text between the two.
     #[must_use]
     pub fn or_else(mut self, between: &'static str, other: impl Into<Self>) -> Self {
         self.0.push(Piece::Or(between));
         self.and(other)
     }
 
-    /// With those of its ways alone that are of use.
+    /// Keeps only the alternatives that are useful; `None` if there are none.
     pub fn only(self, is_of_use: impl Fn(&Self) -> bool) -> Option<Self> {
         let mut ways = vec![("", Self::default())];
         for piece in self.0 {
@@ -105,12 +105,12 @@ impl Hint {
         of_use.reduce(|(first, kept), (between, way)| (first, kept.or_else(between, way))).map(|(_, kept)| kept)
     }
 
-    /// Whether there is a command in it.
+    /// Whether the hint contains a command.
     pub fn has_command(&self) -> bool {
         self.0.iter().any(|piece| matches!(piece, Piece::Command(_)))
     }
 
-    /// With another hint behind it.
+    /// Appends another hint.
     #[must_use]
     pub fn and(mut self, other: impl Into<Self>) -> Self {
         self.0.extend(other.into().0);
@@ -118,20 +118,20 @@ impl Hint {
     }
 }
 
-/// The hint that begins with a flag of the command that is running: `flag("--force").text(" proceeds")`.
+/// A hint that begins with a flag of the running command: `flag("--force").text(" proceeds")`.
 #[must_use]
 pub(crate) fn flag(name: &'static str) -> Hint {
     Hint::default().flag(name)
 }
 
 impl CommandLine {
-    /// The hint that has prose before this command.
+    /// A hint with text before this command.
     #[must_use]
     pub fn after(self, text: impl Into<String>) -> Hint {
         Hint::from(text.into()).command(self)
     }
 
-    /// The hint that has prose behind this command.
+    /// A hint with text after this command.
     #[must_use]
     pub fn then(self, text: impl Into<String>) -> Hint {
         Hint::from(self).text(text)
@@ -162,7 +162,7 @@ impl From<&str> for Hint {
     }
 }
 
-/// In a document it is the string that is printed.
+/// Serializes the hint as the string that is printed.
 impl Serialize for Hint {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -180,7 +180,7 @@ impl fmt::Display for Hint {
     }
 }
 
-/// Two hints are the same if they are printed the same.
+/// Two hints are equal if their printed texts are equal.
 impl PartialEq for Hint {
     fn eq(&self, other: &Self) -> bool {
         let (one, other) = (self.to_string(), other.to_string());
@@ -189,7 +189,7 @@ impl PartialEq for Hint {
 }
 
 impl Hint {
-    /// Whether it is printed so.
+    /// Whether the printed text is this one.
     fn cmp_text(&self, text: &str) -> bool {
         let printed = self.to_string();
         printed == text

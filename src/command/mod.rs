@@ -1,4 +1,4 @@
-//! Commands printed for pasting: words as data, and one function that quotes them for a POSIX shell.
+//! Commands printed for copying: words as data, and one function that quotes them for a POSIX shell.
 
 mod hint;
 #[cfg(test)]
@@ -16,15 +16,15 @@ pub(crate) enum Program {
     Helm(Driver),
 }
 
-/// Where Helm keeps its records.
+/// The storage driver for Helm's records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Driver {
-    /// Helm's default.
+    /// The default of Helm.
     Secret,
     ConfigMap,
 }
 
-/// The cluster and the user that were typed; a printed command names them again.
+/// The cluster and the user from the command line. A printed command repeats them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TypedTarget {
     pub kubeconfig: Option<String>,
@@ -36,16 +36,16 @@ pub struct TypedTarget {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Word {
-    /// Words of the source code, with placeholders such as `FILE`: printed as they stand.
+    /// Words of the source code, which may contain placeholders such as `FILE`. Printed unchanged.
     Fixed(&'static str),
-    /// One word from the cluster, a file or the command line: quoted.
+    /// One word from the cluster, a file or the command line. Printed quoted.
     Value(String),
 }
 
 /// A command to paste into a shell.
 ///
-/// What the source code says and what the cluster says are different types, so a name of the cluster cannot become a
-/// flag or a second command.
+/// Words from the source code and words from the cluster have different types, so a name from the cluster cannot become
+/// a flag or a second command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandLine {
     program: Program,
@@ -65,7 +65,7 @@ pub fn kubectl(words: &'static str) -> CommandLine {
     CommandLine::new(Program::Kubectl, words)
 }
 
-/// A command of Helm that finds the records of this driver.
+/// A command of Helm with this storage driver.
 #[must_use]
 pub fn helm(driver: Driver, words: &'static str) -> CommandLine {
     CommandLine::new(Program::Helm(driver), words)
@@ -76,32 +76,32 @@ impl CommandLine {
         Self { program, words: Vec::new(), target: TypedTarget::default() }.fixed(words)
     }
 
-    /// With words of the source code, separated by blanks.
+    /// Appends words of the source code, separated by spaces.
     #[must_use]
     pub fn fixed(mut self, words: &'static str) -> Self {
         self.words.extend(words.split(' ').filter(|word| !word.is_empty()).map(Word::Fixed));
         self
     }
 
-    /// With one word that may hold anything.
+    /// Appends one word with any content.
     #[must_use]
     pub fn value(mut self, word: impl Into<String>) -> Self {
         self.words.push(Word::Value(word.into()));
         self
     }
 
-    /// With a flag and its value.
+    /// Appends a flag and its value.
     #[must_use]
     pub fn with(self, flag: &'static str, value: impl Into<String>) -> Self {
         self.fixed(flag).value(value)
     }
 
-    /// Whether it is a command of this program.
+    /// Whether this is a command of gloo-rs.
     pub fn is_ours(&self) -> bool {
         self.program == Program::GlooRs
     }
 
-    /// With the flags that select this cluster and user.
+    /// Adds the flags that select this cluster and user.
     #[must_use]
     pub fn on(mut self, target: &TypedTarget) -> Self {
         self.target = target.clone();
@@ -112,7 +112,7 @@ impl CommandLine {
         let [context, user, group, uid] = match self.program {
             Program::GlooRs => ["--kube-context", "--as", "--as-group", "--as-uid"],
             Program::Kubectl => ["--context", "--as", "--as-group", "--as-uid"],
-            // Helm has no flag for a uid.
+            // Helm has no flag for a UID.
             Program::Helm(_) => ["--kube-context", "--kube-as-user", "--kube-as-group", ""],
         };
         let TypedTarget { kubeconfig, context: typed, user: name, groups, uid: id } = &self.target;
@@ -126,7 +126,7 @@ impl CommandLine {
         flags
     }
 
-    /// The command as a line of a POSIX shell.
+    /// Formats the command as a line for a POSIX shell.
     fn line(&self) -> String {
         let program = match self.program {
             Program::GlooRs => "gloo-rs",
@@ -135,7 +135,7 @@ impl CommandLine {
             Program::Helm(Driver::ConfigMap) => "HELM_DRIVER=configmap helm",
         };
         let mut line = vec![program.to_owned()];
-        // A positional word that looks like a flag is only safe behind `--`, which ends the flags.
+        // A positional word that looks like a flag is only safe after `--`, which ends the flags.
         let mut last = Vec::new();
         let mut words = self.words.iter().peekable();
         while let Some(word) = words.next() {
@@ -178,7 +178,7 @@ fn shown(word: &Word) -> String {
     }
 }
 
-/// A word as a POSIX shell takes it, whatever is in it.
+/// Quotes a word with any content for a POSIX shell.
 #[must_use]
 pub(crate) fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);

@@ -1,9 +1,8 @@
-//! Envoy's bootstrap as text: the one cluster that serves Istio's certificates goes in or out, the rest
-//! stays byte for byte.
+//! Edits Envoy's bootstrap as text: inserts or removes the cluster that serves Istio's certificates. The rest stays
+//! byte for byte.
 //!
-//! The chart writes `snake_case`, glooctl rewrites it all to `camelCase`; Envoy takes both, so the cluster is
-//! spelt as its neighbours are. What goes in comes out again: an insertion that could not be undone to the
-//! byte is not made.
+//! The chart writes `snake_case`, glooctl rewrites all of it to `camelCase`. Envoy accepts both, so the cluster uses
+//! the spelling of its neighbours. An insertion is made only if removing it restores the text to the byte.
 
 use serde_json::{Value, json};
 
@@ -13,7 +12,7 @@ use crate::yaml;
 
 /// The static cluster of a gateway's bootstrap that serves Istio's certificates.
 pub(crate) const SDS_CLUSTER: &str = "gateway_proxy_sds";
-/// Where Envoy finds the SDS server of its own pod.
+/// The address of the SDS server in the same pod.
 pub(crate) const SDS_ADDRESS: (&str, u64) = ("127.0.0.1", 8234);
 
 /// How a bootstrap spells its keys.
@@ -23,32 +22,32 @@ pub(crate) enum Spelling {
     Camel,
 }
 
-/// What a bootstrap says of the cluster.
+/// The state of the cluster in a bootstrap.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Cluster {
     Absent,
-    /// At the address where the sidecar listens.
+    /// The cluster is present, with the address where the sidecar listens.
     Present,
-    /// It has the name, and leads somewhere else.
+    /// A cluster of this name is present, with another address.
     Elsewhere {
         address: String,
     },
 }
 
-/// A bootstrap that cannot be edited safely, and what to do to it by hand.
+/// Why a bootstrap cannot be edited safely, with the change to make by hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BootstrapRefusal {
-    /// Of the bootstrap, from 1; 0 if no line is to blame.
+    /// The line in the bootstrap, from 1; 0 if the problem has no line.
     pub line: usize,
     pub why: String,
     /// The change to make by hand, line by line.
     pub manual: Vec<String>,
 }
 
-/// Reads what the bootstrap says of the cluster.
+/// Returns the state of the cluster in the bootstrap.
 ///
 /// # Errors
-/// Why it cannot be read.
+/// Why the bootstrap cannot be read.
 pub(crate) fn cluster(text: &str) -> Result<Cluster, BootstrapRefusal> {
     let view = View::parse(text).map_err(|refusal| BootstrapRefusal { manual: by_hand(text), ..refusal })?;
     let found = view.clusters().iter().find(|cluster| cluster["name"] == SDS_CLUSTER);
@@ -59,7 +58,7 @@ pub(crate) fn cluster(text: &str) -> Result<Cluster, BootstrapRefusal> {
     }))
 }
 
-/// The text with the cluster behind the xDS cluster, or behind the last one; the same text if it is there.
+/// Inserts the cluster after the xDS cluster, or after the last one. The text stays the same if the cluster is present.
 ///
 /// # Errors
 /// Why the text cannot be edited safely, with the lines to add by hand.
@@ -88,14 +87,14 @@ pub(crate) fn insert(text: &str) -> Result<String, BootstrapRefusal> {
     Err(refused(line, why))
 }
 
-/// The text without the cluster; the same text if it is not there.
+/// Removes the cluster. The text stays the same if the cluster is absent.
 ///
 /// # Errors
-/// Why the text cannot be edited safely, and what to take out by hand.
+/// Why the text cannot be edited safely, and what to remove by hand.
 pub(crate) fn remove(text: &str) -> Result<String, BootstrapRefusal> {
     let manual = || vec![format!("remove the cluster named {SDS_CLUSTER} from the static clusters")];
     let mut text = text.to_owned();
-    // What cannot be read and does not name the cluster is none of our business.
+    // A text that cannot be read needs no edit if it does not name the cluster.
     while text.contains(SDS_CLUSTER) {
         let view = View::parse(&text).map_err(|refusal| BootstrapRefusal { manual: manual(), ..refusal })?;
         let Some(index) = view.clusters().iter().position(|cluster| cluster["name"] == SDS_CLUSTER) else {
@@ -110,7 +109,7 @@ pub(crate) fn remove(text: &str) -> Result<String, BootstrapRefusal> {
     Ok(text)
 }
 
-/// The cluster in either spelling, as the chart and glooctl write it.
+/// The cluster in the given spelling, as the chart and glooctl write it.
 pub(crate) fn sds_cluster(spelling: Spelling) -> Value {
     let (host, port) = SDS_ADDRESS;
     match spelling {
@@ -168,7 +167,7 @@ impl View {
         FieldPath::keys(&[self.resources, "clusters"])
     }
 
-    /// The cluster through which Gloo configures Envoy: by its statistics' name, or because ADS uses it.
+    /// The index of the cluster through which Gloo configures Envoy: the one named for statistics, or used by ADS.
     fn xds(&self) -> Option<usize> {
         let dynamic = either(&self.value, "dynamic_resources", "dynamicResources");
         let services = either(either(dynamic, "ads_config", "adsConfig"), "grpc_services", "grpcServices");
@@ -179,7 +178,7 @@ impl View {
         })
     }
 
-    /// As the neighbours spell it; where they have no key that tells, as the document does.
+    /// The spelling of the neighbours; if none of their keys shows it, that of the document.
     fn spelling(&self) -> Spelling {
         let keys = self.clusters().iter().filter_map(Value::as_object).flat_map(|cluster| cluster.keys());
         let of_key = |key: &str| {
@@ -194,7 +193,7 @@ fn either<'v>(value: &'v Value, snake: &str, camel: &str) -> &'v Value {
     value.get(snake).unwrap_or(&value[camel])
 }
 
-/// Where the cluster's first endpoint is.
+/// The address of the cluster's first endpoint.
 fn address(cluster: &Value) -> Option<(String, u64)> {
     let assignment = either(cluster, "load_assignment", "loadAssignment");
     let endpoint = &either(&assignment["endpoints"][0], "lb_endpoints", "lbEndpoints")[0]["endpoint"];
@@ -210,7 +209,7 @@ fn reason(text: &str, problem: &yaml::Problem) -> String {
     format!("it cannot be read: {}", problem.message)
 }
 
-/// The lines to add to a text that cannot be edited, in the spelling it seems to have.
+/// The lines to add by hand to a text that cannot be edited, in the spelling that it seems to use.
 pub(crate) fn by_hand(text: &str) -> Vec<String> {
     let is_camel = text.contains("staticResources") && !text.contains("static_resources");
     let (spelling, place) = match is_camel {

@@ -1,15 +1,15 @@
-//! Edits on a JSON value: what every other form of the same edit is held against.
+//! Applies edits to a JSON value. Every other form of the same edit is checked against this one.
 
 use serde_json::{Map, Value};
 
 use super::{Edit, Op};
 use crate::model::{FieldPath, Segment};
 
-/// The value after all edits.
+/// Returns the value after all edits.
 ///
 /// # Errors
-/// The path of the first edit that leads through something that is neither an object nor a list,
-/// or through a list item that is not there.
+/// The path of the first edit that leads through a value that is neither an object nor a list, or through a list item
+/// that does not exist.
 pub(crate) fn apply(value: &Value, edits: &[Edit]) -> Result<Value, FieldPath> {
     let mut edited = value.clone();
     for edit in edits {
@@ -18,7 +18,7 @@ pub(crate) fn apply(value: &Value, edits: &[Edit]) -> Result<Value, FieldPath> {
     Ok(edited)
 }
 
-/// Whether the value is as the edit makes it; what the server adds inside of what was set is no difference.
+/// Whether the value is already as the edit makes it. Fields that the server adds inside the set value are ignored.
 pub(crate) fn holds(value: &Value, edit: &Edit) -> bool {
     let here = edit.path.get(value).filter(|here| !here.is_null());
     match (&edit.op, here) {
@@ -59,8 +59,8 @@ fn apply_one(value: &mut Value, edit: &Edit) -> Option<()> {
     }
 }
 
-/// The value one step down; `Some(None)` if it is not there, `None` if it cannot be there.
-/// On the way to a `Set`, missing objects are made and a null counts as missing.
+/// The value one step down; `Some(None)` if it does not exist, `None` if it cannot exist. On the way to a `Set`,
+/// missing objects are created, and null counts as missing.
 #[allow(clippy::option_option, reason = "absent and impossible are different answers")]
 fn descend<'v>(at: &'v mut Value, segment: &Segment, op: &Op) -> Option<Option<&'v mut Value>> {
     match segment {

@@ -1,5 +1,5 @@
-//! How an edit is applied to a JSON value (the truth), to a text (comments kept, then held against
-//! the JSON) and to a guarded patch; and what is masked before any of it is shown. No I/O.
+//! Applies an edit to a JSON value (the reference), to a text (keeps comments, checked against the JSON), and as a
+//! guarded patch. Also masks secrets before any of it is shown. No I/O.
 
 pub(crate) mod bootstrap;
 pub(crate) mod json;
@@ -12,30 +12,30 @@ use serde_json::Value;
 
 use crate::model::FieldPath;
 
-/// One field set or taken away: everything a plan wants done to an object is a list of these.
+/// One field that is set or removed. A plan's changes to an object are a list of edits.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Edit {
     pub path: FieldPath,
     pub op: Op,
 }
 
-/// What is done to the field.
+/// The operation on the field.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Op {
-    /// The field has this value afterwards; objects on the way are made.
+    /// Sets the field to this value, and creates missing objects on the way.
     Set(Value),
-    /// The field is gone afterwards; taking away what is not there is no change.
+    /// Removes the field; no change if it does not exist.
     Remove,
 }
 
 impl Edit {
-    /// `path` has `value` afterwards.
+    /// An edit that sets `path` to `value`.
     #[must_use]
     pub fn set(path: FieldPath, value: Value) -> Self {
         Self { path, op: Op::Set(value) }
     }
 
-    /// `path` is gone afterwards.
+    /// An edit that removes `path`.
     #[must_use]
     pub fn remove(path: FieldPath) -> Self {
         Self { path, op: Op::Remove }

@@ -1,7 +1,7 @@
 //! Edits as a guarded JSON patch (RFC 6902).
 //!
-//! The first operation replaces `metadata.resourceVersion` with the version that was read: the API
-//! server answers a stale one with 409. A `test` would be answered with an anonymous 422.
+//! The first operation replaces `metadata.resourceVersion` with the version that was read. For an outdated version the
+//! API server answers 409; a failed `test` operation would give an unspecific 422.
 
 use std::borrow::Cow;
 
@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use super::{Edit, Op};
 use crate::model::{FieldPath, Object, Segment};
 
-/// The patch that makes these edits on exactly the version of the object that was read.
+/// The patch that applies these edits to exactly the version of the object that was read.
 ///
 /// # Errors
-/// The path of an edit that leads through a list item that is not there.
+/// The path of an edit that leads through a list item that does not exist.
 pub(crate) fn guarded(object: &Object, edits: &[Edit]) -> Result<Value, FieldPath> {
     let mut operations = vec![json!({
         "op": "replace",
@@ -30,7 +30,7 @@ pub(crate) fn guarded(object: &Object, edits: &[Edit]) -> Result<Value, FieldPat
     Ok(Value::Array(operations))
 }
 
-/// The operation for one edit, as the value stands before it; `Some(None)` if there is nothing to do.
+/// The operation for one edit on the current value; `Some(None)` if there is nothing to do.
 #[allow(clippy::option_option, reason = "nothing to do and cannot be done are different answers")]
 fn operation(value: &Value, edit: &Edit) -> Option<Option<Value>> {
     let here = edit.path.get(value);
@@ -44,7 +44,7 @@ fn operation(value: &Value, edit: &Edit) -> Option<Option<Value>> {
     }
 }
 
-/// An `add` at the deepest place that is there, with what is missing on the way wrapped around the value.
+/// An `add` at the deepest existing parent, with the missing objects wrapped around the value.
 fn add(value: &Value, segments: &[Segment], new: &Value) -> Option<Value> {
     let (last, way) = segments.split_last()?;
     let parent = way.iter().fold(FieldPath::root(), |path, segment| path.then(segment.clone()));

@@ -1,4 +1,4 @@
-//! Helm values as text: a values file, a dump of Helm's, or where Argo CD and Flux have them in a manifest.
+//! Helm values as text: a values file, Helm's output, or the values in a manifest of Argo CD or Flux.
 
 use serde_json::{Map, Value};
 
@@ -7,45 +7,45 @@ use super::{Edit, json, mask};
 use crate::model::{FieldPath, ObjectRef, Segment, kinds};
 use crate::yaml;
 
-/// The line that `helm get values` prints above what it prints.
+/// The line that `helm get values` prints above the values.
 const USER_SUPPLIED: &str = "USER-SUPPLIED VALUES:";
 const COMPUTED: &str = "COMPUTED VALUES:";
-/// The charts whose values these are.
+/// The names of the charts for these values.
 const CHARTS: [&str; 2] = ["gloo", "gloo-ee"];
 
-/// Values in a text.
+/// Values found in a text.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct FoundValues {
     pub values: Value,
-    /// Where the text says it.
+    /// The name of the chart, if the text contains it.
     pub chart: Option<String>,
     pub version: Option<String>,
-    /// The manifest they stand in.
+    /// The manifest that contains the values.
     pub object: Option<ObjectRef>,
     home: Home,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 enum Home {
-    /// The whole text from here on; before it stands Helm's header.
+    /// The whole text from this offset on, after Helm's header.
     Plain { start: usize },
     /// A field of a manifest.
     Field { place: ManifestPlace, path: FieldPath },
-    /// A field of a manifest that is a text of YAML.
+    /// A field of a manifest whose value is YAML text.
     Text { place: ManifestPlace, path: FieldPath },
 }
 
 impl FoundValues {
-    /// Whether Helm's header stands above them; it is left out.
+    /// Whether Helm's header stands above the values. It is not part of them.
     pub(crate) fn has_header(&self) -> bool {
         matches!(self.home, Home::Plain { start } if start > 0)
     }
 }
 
-/// The values of Gloo's chart in a text: one, or none or several in manifests.
+/// The values for Gloo's chart in a text: exactly one in a values file, none or several in manifests.
 ///
 /// # Errors
-/// Where and why it cannot be read.
+/// Where the text cannot be read, and why.
 pub(crate) fn find(text: &str) -> Result<Vec<FoundValues>, Unsafe> {
     let mut found = Vec::new();
     let mut is_manifest = false;
@@ -124,13 +124,13 @@ fn in_object(object: &Value, reference: &ObjectRef, place: &ManifestPlace) -> Ve
     single.into_iter().chain(several).flatten().collect()
 }
 
-/// The whole text with these edits of its values.
+/// The whole text after these edits of its values.
 ///
 /// # Errors
-/// Why it cannot be done safely, and the change to make by hand.
+/// Why the edit is not safe, and the change to make by hand.
 pub(crate) fn edit(text: &str, found: &FoundValues, edits: &[Edit]) -> Result<String, Unsafe> {
     match &found.home {
-        // What Helm prints where there are no values is nothing that somebody wrote.
+        // Helm's output for empty values was not written by a person, so it is not kept.
         Home::Plain { start: 1.. } if is_nothing(&found.values) => edit_plain("", &found.values, edits),
         Home::Plain { start } => edit_plain(&text[*start..], &found.values, edits),
         Home::Field { place, path } => {
@@ -151,7 +151,7 @@ pub(crate) fn edit(text: &str, found: &FoundValues, edits: &[Edit]) -> Result<St
     }
 }
 
-/// Where no values are left: the field goes, and with it the map around it if that has nothing else.
+/// The edit for values that become empty: removes the field, and the map around it if that has no other key.
 fn emptied(text: &str, place: &ManifestPlace, path: &FieldPath, after: &Value) -> Option<Edit> {
     let object = manifest::value_at(text, place)?;
     path.get(&object).filter(|values| !is_nothing(values) && is_nothing(after))?;
@@ -194,14 +194,14 @@ fn refused(why: String) -> Unsafe {
     Unsafe { line: 1, why, manual: Vec::new() }
 }
 
-/// The text with its secrets masked; Helm's header above it is no YAML.
+/// The text with its secrets masked. Helm's header above it is not YAML.
 #[must_use]
 pub(crate) fn masked(text: &str) -> String {
     let (header, values) = text.split_at(header(text));
     format!("{header}{}", mask::masked_manifest(values))
 }
 
-/// How much of a text is the line that Helm prints above values.
+/// The length in bytes of the header line that Helm prints above values.
 fn header(text: &str) -> usize {
     let first = text.trim_start_matches('\u{feff}').lines().next().unwrap_or_default();
     match first.trim_end() == USER_SUPPLIED {
@@ -210,10 +210,10 @@ fn header(text: &str) -> usize {
     }
 }
 
-/// How a text says that there are no values.
+/// The texts that mean that there are no values.
 const NOTHINGS: [&str; 3] = ["{}", "null", "~"];
 
-/// Values where none were: comments stay above them, and what said that there were none becomes one.
+/// Adds values to a text without any. Comments stay above them; a line that means no values becomes a comment.
 fn fill(text: &str, after: &Value) -> Result<String, Unsafe> {
     let commented = |line: &str| match NOTHINGS.contains(&line.trim_end()) {
         true => format!("# {line}"),
@@ -221,7 +221,7 @@ fn fill(text: &str, after: &Value) -> Result<String, Unsafe> {
     };
     let mut kept: String = text.split_inclusive('\n').map(commented).collect();
     let values = yaml::write(after);
-    // A file whose last line has no end has none afterwards.
+    // If the last line of the file has no line break, it has none afterwards.
     let is_open = !kept.is_empty() && !kept.ends_with('\n');
     kept.push_str(if is_open { "\n" } else { "" });
     kept.push_str(if is_open { values.trim_end_matches('\n') } else { &values });
@@ -231,7 +231,7 @@ fn fill(text: &str, after: &Value) -> Result<String, Unsafe> {
     }
 }
 
-/// What is left where all values go: what stands above them, and comments.
+/// The text after all values are removed: the lines above them, and comments.
 fn empty(text: &str) -> String {
     let first = yaml::outline(text).ok().flatten().map_or(0, |root| root.content);
     let (above, values) = text.split_at(text[..first].rfind('\n').map_or(0, |end| end + 1));

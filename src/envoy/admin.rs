@@ -1,36 +1,36 @@
-//! The paths of the admin interface (Envoy, `source/server/admin`).
+//! Paths of the admin interface (Envoy, `source/server/admin`).
 
 use std::fmt::Write as _;
 
-/// The form of a page that has several.
+/// The format of the statistics page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum StatsFormat {
-    /// `name: value`, one a line.
+    /// One `name: value` on each line.
     #[default]
     Text,
     Json,
     Prometheus,
 }
 
-/// Which statistics.
+/// The statistics to request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct StatsWish {
-    /// A regular expression of RE2 that a name has to match somewhere.
+    /// A regular expression (RE2) that must match a part of the name.
     pub filter: Option<String>,
     pub format: StatsFormat,
     pub scope: StatsScope,
 }
 
-/// Whether statistics that were never written are there too.
+/// Whether statistics that were never updated are included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum StatsScope {
     #[default]
     All,
-    /// `--used`
+    /// Only statistics that were updated: `--used`.
     Used,
 }
 
-/// `/stats`
+/// The path of the statistics page with its query.
 #[must_use]
 pub(crate) fn stats(wish: &StatsWish) -> String {
     let mut query = Vec::new();
@@ -47,7 +47,7 @@ pub(crate) fn stats(wish: &StatsWish) -> String {
     }
 }
 
-/// As one value of a query (RFC 3986, unreserved characters stay).
+/// Encodes the text as one query value (RFC 3986; unreserved characters stay).
 pub(super) fn encoded(text: &str) -> String {
     text.bytes().fold(String::new(), |mut out, byte| {
         match byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

@@ -1,4 +1,4 @@
-//! The certificates that Envoy uses: `/certs`, matched with the secrets of its dump, which have more of them.
+//! The certificates that Envoy uses: `/certs`, matched with the secrets of the config dump, which have more details.
 
 use std::collections::HashSet;
 
@@ -9,7 +9,7 @@ use super::view::certificates;
 use super::view::{Column, ColumnWidth, ViewRow};
 use super::x509::{self, Certificate};
 
-/// The page, and the secrets that are in use and waited for.
+/// The page of certificates, and the pages of the secrets that are active and warming.
 pub(crate) const PAGE: &str = "/certs";
 pub(crate) const SECRETS: &str = "/config_dump?resource=dynamic_active_secrets";
 pub(crate) const WARMING: &str = "/config_dump?resource=dynamic_warming_secrets";
@@ -18,7 +18,7 @@ const fn column(title: &'static str, key: &'static str, width: ColumnWidth) -> C
     Column { title, key, width }
 }
 
-/// Of the table.
+/// The columns of the table.
 pub(crate) const COLUMNS: [Column; 10] = [
     column("SECRET", "secret", ColumnWidth::Usual),
     column("KIND", "kind", ColumnWidth::Usual),
@@ -32,14 +32,14 @@ pub(crate) const COLUMNS: [Column; 10] = [
     column("SERIAL", "serial", ColumnWidth::Wide),
 ];
 
-/// A secret of the dump, with the certificates that are in it.
+/// A secret of the config dump with its certificates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Secret {
     pub name: String,
     pub certificates: Vec<Certificate>,
 }
 
-/// The secrets of `/config_dump?resource=…`: elements of the list without their section.
+/// The secrets of `/config_dump?resource=…`: its elements are listed without their section.
 #[must_use]
 pub(crate) fn secrets(page: &Value) -> Vec<Secret> {
     let elements = page["configs"].as_array().into_iter().flatten();
@@ -54,7 +54,7 @@ pub(crate) fn secrets(page: &Value) -> Vec<Secret> {
         .collect()
 }
 
-/// The mesh's root certificates, if they could be read.
+/// The mesh's root certificates; `None` if they could not be read.
 pub(crate) type Roots = Option<Vec<Certificate>>;
 
 /// The certificates of `istio-ca-root-cert`.
@@ -63,7 +63,7 @@ pub(crate) fn roots(config_map: &Value) -> Vec<Certificate> {
     x509::of_pem(config_map["data"]["root-cert.pem"].as_str().unwrap_or_default())
 }
 
-/// A row for each certificate that is in use, each once; `None` if the page is not Envoy's.
+/// One row for each certificate in use, without duplicates; `None` if the page is not one of Envoy's.
 #[must_use]
 pub(crate) fn rows(page: &Value, secrets: &[Secret], roots: &Roots, now: Timestamp) -> Option<Vec<ViewRow>> {
     let contexts = page["certificates"].as_array()?;
@@ -82,7 +82,7 @@ pub(crate) fn rows(page: &Value, secrets: &[Secret], roots: &Roots, now: Timesta
     Some(rows)
 }
 
-/// The objects of a list, which may be missing; none where anything is of another type.
+/// The objects of a list, which may be missing; `None` if anything has another type.
 fn objects<'c>(context: &'c Value, key: &str) -> Option<&'c [Value]> {
     let list = match context.as_object()?.get(key) {
         None | Some(Value::Null) => &[],
@@ -120,7 +120,7 @@ fn row(used: &Value, kind: &str, secrets: &[Secret], roots: &Roots, now: Timesta
     fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
-/// Whole days until it is no longer valid, negative once it is not; Envoy says 0 for all that are not.
+/// The full days until the certificate expires, negative after that. Envoy itself returns 0 for expired certificates.
 fn days(used: &Value, now: Timestamp) -> Option<i64> {
     const DAY: i64 = 24 * 60 * 60;
     let end: Option<Timestamp> = used["expiration_time"].as_str().and_then(|text| text.parse().ok());
@@ -128,7 +128,8 @@ fn days(used: &Value, now: Timestamp) -> Option<i64> {
         .or_else(|| used["days_until_expiration"].as_str()?.parse().ok())
 }
 
-/// By the certificate itself where the dump has it, else by its serial number.
+/// Whether a certificate is a root of the mesh. Compares the certificate if the dump has it, otherwise its serial
+/// number.
 fn mesh_root(serial: &str, certificate: Option<&Certificate>, roots: &Roots) -> &'static str {
     let Some(roots) = roots else { return "unknown" };
     let is_root = |root: &Certificate| match certificate {

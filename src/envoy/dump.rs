@@ -1,15 +1,16 @@
-//! A config dump read as a stream of its resources (Envoy, `api/envoy/admin/v3/config_dump.proto`), in the shapes
-//! that several versions of Envoy give it.
+//! Reads a config dump as a stream of resources (Envoy, `api/envoy/admin/v3/config_dump.proto`), in the formats of
+//! several versions of Envoy.
 
 use serde_json::{Map, Value};
 
 use super::pieces::{Malformed, Pieces};
 use crate::bounded::{self, NoValue};
 
-/// What the values of one resource may take, or twice its bytes if that is more: those of a large one are texts.
+/// The memory limit for the parsed values of one resource, or twice its bytes if that is more: large ones are mostly
+/// text.
 const MOST_PARSED: usize = 16 << 20;
 
-/// What a resource is.
+/// The type of a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum DumpSection {
     Bootstrap,
@@ -21,7 +22,7 @@ pub(crate) enum DumpSection {
 }
 
 impl DumpSection {
-    /// On the command line and in the document.
+    /// The name on the command line and in the document.
     #[must_use]
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -35,22 +36,22 @@ impl DumpSection {
     }
 }
 
-/// How far Envoy is with it.
+/// The state of a resource in Envoy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ResourceState {
-    /// From the bootstrap.
+    /// Loaded from the bootstrap.
     Static,
     Active,
-    /// Taken in, and waiting for what it refers to.
+    /// Received, and waiting for the resources that it refers to.
     Warming,
-    /// On its way out.
+    /// Being removed.
     Draining,
-    /// Envoy refused it, and has no earlier one of that name.
+    /// Rejected by Envoy, which has no earlier version of that name.
     Rejected,
 }
 
 impl ResourceState {
-    /// In the tables and in the document.
+    /// The name in the tables and in the document.
     #[must_use]
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -63,54 +64,54 @@ impl ResourceState {
     }
 }
 
-/// The last update of a resource that Envoy refused.
+/// The last update of a resource, if Envoy rejected it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Rejection {
-    /// Envoy's words.
+    /// Envoy's error message.
     pub why: String,
     pub version: String,
-    /// When, as Envoy writes it.
+    /// The time, as Envoy writes it.
     pub at: String,
 }
 
-/// A resource as the dump has it.
+/// A resource of the dump.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct DumpEntry {
     pub section: DumpSection,
     pub state: ResourceState,
     pub name: String,
-    /// Of the resource, or of the update that it came with; empty where Envoy says none.
+    /// The version of the resource, or of the update that contained it; empty if Envoy gives none.
     pub version: String,
-    /// When, as Envoy writes it.
+    /// The time of the update, as Envoy writes it.
     pub updated: String,
     pub rejection: Option<Rejection>,
-    /// The resource itself; null where it was rejected.
+    /// The resource itself; null if it was rejected.
     pub resource: Value,
 }
 
-/// Reads a dump chunk by chunk and gives its resources in their order.
+/// Reads a dump chunk by chunk and returns its resources in order.
 #[derive(Debug, Default)]
 pub(crate) struct DumpReader {
     pieces: Pieces,
     entries: usize,
-    /// A section's `@type` was seen: there may be sections without any resource.
+    /// Whether a section's `@type` was seen: a dump may have sections without any resource.
     typed: bool,
 }
 
-/// Why a text is no config dump.
+/// Why a text is not a config dump.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum NoDump {
-    /// It is not JSON of that shape, or not the whole of it.
+    /// It is not JSON in the format of a dump, or it is incomplete.
     Malformed(Malformed),
-    /// An element is not JSON: in this list, for this reason.
+    /// An element of this list is not JSON, for this reason.
     Element { list: String, why: String },
-    /// An element of this list takes too much memory.
+    /// An element of this list needs too much memory.
     LargeElement { list: String },
     /// An element of this list is JSON, but not an object.
     NoObject { list: String },
-    /// What is wanted of it does not fit in memory.
+    /// The selected part does not fit in memory.
     TooLarge,
-    /// JSON of another kind.
+    /// It is JSON, but not a config dump.
     Foreign,
 }
 
@@ -128,10 +129,10 @@ impl std::fmt::Display for NoDump {
 }
 
 impl DumpReader {
-    /// Takes the next bytes.
+    /// Reads the next bytes.
     ///
     /// # Errors
-    /// The text is no config dump.
+    /// The text is not a config dump.
     pub(crate) fn push(&mut self, bytes: &[u8], take: &mut dyn FnMut(DumpEntry)) -> Result<(), NoDump> {
         let Self { pieces, entries, typed } = self;
         let mut bad = None;
@@ -162,22 +163,22 @@ impl DumpReader {
         }
     }
 
-    /// The dump has ended.
+    /// Ends the dump.
     ///
     /// # Errors
-    /// It has not, or it was none.
+    /// The dump is incomplete, or it is not a config dump.
     pub(crate) fn finish(self) -> Result<(), NoDump> {
         self.pieces.finish().map_err(NoDump::Malformed)?;
         if self.entries == 0 && !self.typed { Err(NoDump::Foreign) } else { Ok(()) }
     }
 }
 
-/// Where in a section a resource stands.
+/// The place of a resource in a section.
 #[derive(Debug, Clone, Copy)]
 struct Place {
     section: DumpSection,
     state: ResourceState,
-    /// The key of the resource beside its version.
+    /// The key of the resource in its element, next to the version.
     key: &'static str,
 }
 
@@ -205,7 +206,7 @@ fn place(list: &str) -> Option<Place> {
     Some(Place { section, state, key })
 }
 
-/// The entries of an element: a dynamic listener has up to three states.
+/// The entries of an element. A dynamic listener has up to three states.
 fn read(place: Place, element: Map<String, Value>) -> Vec<DumpEntry> {
     let mut value = Value::Object(element);
     if place.section == DumpSection::Bootstrap {
@@ -228,7 +229,7 @@ fn read(place: Place, element: Map<String, Value>) -> Vec<DumpEntry> {
             entries.push(entry(place, state, &inner, resource));
         }
     }
-    // An older listener has no states, and every other resource has none in any version.
+    // Listeners of older versions have no states, and neither have other resources in any version.
     let resource = taken(&mut value, place.key);
     if entries.is_empty() && (resource.is_object() || rejection.is_none()) {
         entries.push(entry(place, place.state, &value, resource));
@@ -245,7 +246,7 @@ fn read(place: Place, element: Map<String, Value>) -> Vec<DumpEntry> {
     entries
 }
 
-/// The value of a key, moved out; null where the key is missing.
+/// Takes the value of a key; null if the key is missing.
 fn taken(value: &mut Value, key: &str) -> Value {
     value.get_mut(key).map(Value::take).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! Levels of Envoy's loggers: read from its admin page, wished for on a command line, put back as they were.
+//! The log levels of Envoy: read from its admin page, requested on the command line, and restored.
 
 use std::fmt;
 
@@ -6,10 +6,10 @@ use super::admin::encoded;
 use crate::error::Failure;
 use crate::text::nearest;
 
-/// Where levels are read and set; both take a `POST`.
+/// The page on which levels are read and set. Both need a `POST`.
 pub(crate) const PATH: &str = "/logging";
 
-/// How much a logger says.
+/// The level of a logger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum LogLevel {
     Trace,
@@ -25,7 +25,7 @@ impl LogLevel {
     const ALL: [Self; 7] =
         [Self::Trace, Self::Debug, Self::Info, Self::Warning, Self::Error, Self::Critical, Self::Off];
 
-    /// Envoy's word for it.
+    /// Envoy's name of the level.
     #[must_use]
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -53,7 +53,7 @@ impl fmt::Display for LogLevel {
     }
 }
 
-/// `--level`: one for all loggers, and those that differ.
+/// The levels requested with `--level`: one for all loggers, and the loggers that differ.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct LevelWish {
     pub all: Option<LogLevel>,
@@ -61,16 +61,16 @@ pub(crate) struct LevelWish {
 }
 
 impl LevelWish {
-    /// `--debug`
+    /// The levels for `--debug`.
     #[must_use]
     pub(crate) fn debug() -> Self {
         Self { all: Some(LogLevel::Debug), named: Vec::new() }
     }
 
-    /// Reads `debug`, `http:debug,router:trace` or `info,http:debug`.
+    /// Parses `debug`, `http:debug,router:trace` or `info,http:debug`.
     ///
     /// # Errors
-    /// A usage failure that names the part that is no level.
+    /// A usage failure that names the part that is not a level.
     pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
         let mut wish = Self::default();
         for part in text.split(',').map(str::trim) {
@@ -97,7 +97,7 @@ impl LevelWish {
     }
 }
 
-/// As it is typed.
+/// Formats the levels as they are typed.
 impl fmt::Display for LevelWish {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let all = self.all.map(|level| level.to_string());
@@ -106,12 +106,12 @@ impl fmt::Display for LevelWish {
     }
 }
 
-/// The loggers of an Envoy and their levels, in its order.
+/// The loggers of an Envoy with their levels, in Envoy's order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Levels(Vec<(String, LogLevel)>);
 
 impl Levels {
-    /// Reads what `POST /logging` answers: `active loggers:`, then a logger and its level on each line.
+    /// Parses the answer to `POST /logging`: `active loggers:`, then one logger with its level on each line.
     #[must_use]
     pub(crate) fn parse(page: &str) -> Option<Self> {
         let mut lines = page.lines();
@@ -124,10 +124,10 @@ impl Levels {
         (!levels.is_empty()).then_some(Self(levels))
     }
 
-    /// The requests that make it as wished.
+    /// The requests that set the requested levels.
     ///
     /// # Errors
-    /// A component that this Envoy does not have.
+    /// This Envoy does not have the component.
     pub(crate) fn requests(&self, wish: &LevelWish) -> Result<Vec<String>, Failure> {
         let known = |name: &str| self.0.iter().any(|(known, _)| known == name);
         if let Some((name, _)) = wish.named.iter().find(|(name, _)| !known(name)) {
@@ -145,7 +145,7 @@ impl Levels {
         Ok(all.into_iter().chain(named).collect())
     }
 
-    /// The one request that puts every logger back to what it is here.
+    /// The one request that restores the levels stored here.
     #[must_use]
     pub(crate) fn back(&self) -> String {
         match self.common() {
@@ -154,13 +154,13 @@ impl Levels {
         }
     }
 
-    /// The level of all of them, if it is one.
+    /// The level that all loggers have in common, if there is one.
     fn common(&self) -> Option<LogLevel> {
         let (_, first) = self.0.first()?;
         self.0.iter().all(|(_, level)| level == first).then_some(*first)
     }
 
-    /// In a few words: `info`, `info (http: debug, router: trace)`.
+    /// A short text: `info`, `info (http: debug, router: trace)`.
     #[must_use]
     pub(crate) fn shown(&self) -> String {
         const MOST: usize = 4;
@@ -174,7 +174,7 @@ impl Levels {
         if named.is_empty() { usual.to_string() } else { format!("{usual} ({})", named.join(", ")) }
     }
 
-    /// Whether it is as wished already.
+    /// Whether the levels are already as requested.
     #[must_use]
     pub(crate) fn are(&self, wish: &LevelWish) -> bool {
         self.0.iter().all(|(name, level)| {

@@ -1,10 +1,10 @@
-//! Envoy's own secrets masked by where they stand; Envoy redacts a dump, what else is read may not be redacted.
+//! Masks the secrets of Envoy's API by their place. Envoy redacts a config dump, but other sources may not be redacted.
 
 use serde_json::Value;
 
 use crate::edit::mask::{self, MASK};
 
-/// Messages of Envoy's API whose content is secret (`api/envoy/extensions/transport_sockets/tls/v3`).
+/// Fields of Envoy's API whose content is secret (`api/envoy/extensions/transport_sockets/tls/v3`).
 const SECRET: [&str; 6] =
     ["private_key", "password", "session_ticket_keys", "generic_secret", "hmac_secret", "token_secret"];
 

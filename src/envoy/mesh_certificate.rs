@@ -1,22 +1,22 @@
-//! The certificate that Envoy shows the mesh, and whether its root is the mesh's.
+//! The certificate that Envoy presents in the mesh, and the root certificates that come with it.
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-/// What `/certs` tells of a certificate of the mesh.
+/// The details of a mesh certificate from `/certs`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct MeshCertificate {
-    /// `spiffe://cluster.local/ns/gloo-system/sa/gateway-proxy`
+    /// The SPIFFE ID: `spiffe://cluster.local/ns/gloo-system/sa/gateway-proxy`.
     pub id: String,
-    /// RFC 3339, as Envoy writes it.
+    /// The expiry time in RFC 3339, as Envoy writes it.
     pub until: String,
-    /// The same in seconds since 1970.
+    /// The expiry time in seconds since 1970.
     pub ends: i64,
-    /// Serial numbers of the roots that come with it, in lower case hex without leading zeros.
+    /// The serial numbers of its root certificates, in lower-case hexadecimal digits without leading zeros.
     pub roots: Vec<String>,
 }
 
-/// The certificates with a name of the mesh, `spiffe://…`. Those of listeners and of xDS have none.
+/// The certificates with a SPIFFE ID, `spiffe://…`. Those of listeners and of xDS have none.
 #[must_use]
 pub(crate) fn of_certs(certs: &Value) -> Vec<MeshCertificate> {
     let all = certs["certificates"].as_array().into_iter().flatten();
@@ -37,7 +37,7 @@ fn name_in_a_mesh(certificate: &Value) -> Option<&str> {
     names.find_map(|name| name["uri"].as_str().filter(|uri| uri.starts_with("spiffe://")))
 }
 
-/// As Envoy prints it, and as it is compared here.
+/// A serial number in the form in which it is compared: lower case, without leading zeros.
 fn plain(serial: &str) -> String {
     serial.trim_start_matches('0').to_ascii_lowercase()
 }

@@ -1,4 +1,5 @@
-//! Envoy's admin interface: what to ask it for, and what its answers say. Pure; the wire is `src/kube/forward.rs`.
+//! Envoy's admin interface: its requests, and readers of its answers. Pure; the requests are sent by
+//! `src/kube/forward.rs`.
 
 pub(crate) mod admin;
 pub(crate) mod certs;

@@ -1,22 +1,23 @@
-//! A dump cut into pieces as it comes: `{"configs": [SECTION, …]}`, where a section has values and lists.
+//! Cuts a config dump into pieces while it is received: `{"configs": [SECTION, …]}`, where a section has values and
+//! lists.
 //!
-//! A dump has tens of megabytes; what is kept here at a time is one element of one list. The pieces themselves
-//! are left to a JSON parser: here only their ends are found.
+//! A dump has tens of megabytes. Only one element of one list is kept in memory at a time. This module only finds the
+//! ends of the pieces; a JSON parser reads their content.
 
 /// An element of a list of a section, or a value of the section itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Piece<'p> {
-    /// Counted from 0.
+    /// The number of the section, from 0.
     pub section: usize,
-    /// The section's key: `dynamic_active_clusters`, `bootstrap`.
+    /// The key in the section: `dynamic_active_clusters`, `bootstrap`.
     pub key: &'p str,
     pub json: &'p [u8],
 }
 
-/// Why a text is no dump, or not the whole of one.
+/// Why a text is not a dump, or is incomplete.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Malformed {
-    /// Bytes before the place.
+    /// The number of bytes before the error.
     pub at: u64,
     pub why: &'static str,
 }
@@ -27,12 +28,12 @@ impl std::fmt::Display for Malformed {
     }
 }
 
-/// The largest piece that is read: a route table of a very large gateway has a few megabytes, a cluster with all its
+/// The limit of one piece. The route table of a very large gateway has a few megabytes; a cluster with all its
 /// endpoints may have more.
 const LARGEST: usize = 64 << 20;
 const LONGEST_KEY: usize = 256;
 
-/// How deep the skeleton is.
+/// The depth in the outer structure of the dump.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Level {
     Before,
@@ -43,7 +44,7 @@ enum Level {
     After,
 }
 
-/// What may come next in the skeleton.
+/// What may come next in the outer structure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Want {
     Value,
@@ -54,7 +55,7 @@ enum Want {
     CommaOrEnd,
 }
 
-/// A piece, or a key, whose end has not come yet.
+/// The position inside a piece or a key that is not complete yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Inside {
     Skeleton,
@@ -64,13 +65,13 @@ enum Inside {
     Scalar,
 }
 
-/// Takes a dump chunk by chunk.
+/// Reads a dump chunk by chunk.
 #[derive(Debug)]
 pub(crate) struct Pieces {
     level: Level,
     want: Want,
     inside: Inside,
-    /// Sections begun so far.
+    /// The number of sections so far.
     sections: usize,
     key: Vec<u8>,
     piece: Vec<u8>,
@@ -92,10 +93,10 @@ impl Default for Pieces {
 }
 
 impl Pieces {
-    /// Takes the next bytes and gives each piece that ends in them.
+    /// Reads the next bytes and passes on each piece that ends in them.
     ///
     /// # Errors
-    /// The text is no dump.
+    /// The text is not a dump.
     pub(crate) fn push(&mut self, bytes: &[u8], take: &mut dyn FnMut(Piece<'_>)) -> Result<(), Malformed> {
         for &byte in bytes {
             self.byte(byte, take).map_err(|why| Malformed { at: self.seen, why })?;
@@ -104,10 +105,10 @@ impl Pieces {
         Ok(())
     }
 
-    /// The dump has ended.
+    /// Ends the dump.
     ///
     /// # Errors
-    /// It has not.
+    /// The dump is incomplete.
     pub(crate) fn finish(&self) -> Result<(), Malformed> {
         let why = match self.level {
             Level::After => return Ok(()),
@@ -132,7 +133,7 @@ impl Pieces {
                 self.inside = Inside::Key { escaped: !escaped && byte == b'\\' };
                 return Ok(());
             }
-            // What ends a scalar belongs to the skeleton.
+            // The character that ends a scalar belongs to the outer structure.
             Inside::Scalar if matches!(byte, b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t') => {
                 self.ended(take);
                 return self.skeleton(byte, take);
@@ -195,7 +196,7 @@ impl Pieces {
         self.want = Want::CommaOrEnd;
     }
 
-    /// A value begins: a part of the skeleton, or a piece.
+    /// Starts a value: a part of the outer structure, or a piece.
     fn value(&mut self, byte: u8, take: &mut dyn FnMut(Piece<'_>)) -> Result<(), &'static str> {
         let deeper = match (self.level, byte) {
             (Level::Before, b'{') => Some((Level::Root, Want::KeyOrEnd)),
@@ -238,7 +239,7 @@ mod tests {
 
     use super::*;
 
-    /// The pieces of a text that comes in chunks of this size.
+    /// The pieces of a text that is passed in chunks of this size.
     fn pieces(text: &str, chunk: usize) -> Result<Vec<(usize, String, Value)>, Malformed> {
         let mut pieces = Pieces::default();
         let mut found = Vec::new();

@@ -1,4 +1,4 @@
-//! What Envoy has loaded: the names, versions and rejections of a config dump, and nothing else of it.
+//! The loaded state of Envoy: only the names, versions and rejections from a config dump.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -6,27 +6,27 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// What was rejected, and Envoy's reason.
+/// A rejected resource, with Envoy's reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Rejected {
     pub name: String,
     pub reason: String,
-    /// RFC 3339.
+    /// The time in RFC 3339.
     pub at: Option<String>,
 }
 
-/// What is loaded of one type.
+/// The loaded resources of one type.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct LoadedResources {
-    /// Of the type as a whole. Envoy names one for clusters and listeners; a route configuration keeps the version at
-    /// which its own content changed last, and endpoints have none.
+    /// The version of the type as a whole. Envoy has one for clusters and listeners. A route configuration keeps the
+    /// version at which its own content last changed, and endpoints have none.
     pub version: Option<String>,
-    /// Of what came over xDS; what the bootstrap has is left out.
+    /// The names of the resources received over xDS, without those from the bootstrap.
     pub names: BTreeSet<String>,
     pub rejected: Vec<Rejected>,
 }
 
-/// What Envoy has loaded.
+/// The loaded resources of all types.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct LoadedState {
     pub listeners: LoadedResources,
@@ -35,30 +35,30 @@ pub(crate) struct LoadedState {
     pub endpoints: LoadedResources,
 }
 
-/// Where the dump with endpoints is.
+/// The path of the dump with endpoints.
 pub(crate) const PATH: &str = "/config_dump?include_eds";
 
-/// What names and reasons may take, about.
+/// The approximate memory limit for names and reasons.
 const MOST: usize = 16 << 20;
 
-/// Reads a dump as it comes; neither the whole of it nor one of its lists is ever in memory.
+/// Reads a dump as a stream. Neither the whole dump nor one of its lists is ever in memory.
 ///
 /// # Errors
-/// It is no JSON, it is cut off, it is not a config dump, or what is kept of it takes too much memory.
+/// The text is not JSON, it is incomplete, it is not a config dump, or the kept part needs too much memory.
 pub(crate) fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LoadedState, D::Error> {
     let mut reading = Reading::default();
     deserializer.deserialize_map(Dump(&mut reading))?;
     let Reading { mut state, discovered, .. } = reading;
-    // Endpoints that stand in their cluster are in the dump too.
+    // The dump also has endpoints that are defined inside their cluster.
     state.endpoints.names.retain(|name| discovered.contains(name));
     Ok(state)
 }
 
-/// What is known of a dump that is being read.
+/// The state while a dump is being read.
 #[derive(Default)]
 struct Reading {
     state: LoadedState,
-    /// Under which names the endpoints of clusters are asked for.
+    /// The names under which Envoy requests the endpoints of its clusters.
     discovered: BTreeSet<String>,
     kept: usize,
 }
@@ -75,7 +75,7 @@ impl Reading {
     }
 }
 
-/// A list of what came over xDS; each stands in one type of section.
+/// A list of resources received over xDS. Each is in one type of section.
 #[derive(Clone, Copy)]
 enum List {
     Clusters,
@@ -105,7 +105,7 @@ impl List {
     }
 }
 
-/// Declares a part of a dump, what it should be, and how it is read.
+/// Declares a part of a dump: its expected form, and how it is read.
 macro_rules! part {
     ($part:ident, $what:literal, $ask:ident, $visit:ident: $access:ident, |$self:ident, $it:ident| $body:block) => {
         impl<'de> DeserializeSeed<'de> for $part<'_> {
@@ -186,7 +186,7 @@ part!(Dynamics, "a list of resources", deserialize_seq, visit_seq: SeqAccess, |s
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Dynamic {
-    /// A listener's own.
+    /// The name in a listener.
     name: Option<String>,
     active_state: Option<IgnoredAny>,
     warming_state: Option<IgnoredAny>,
@@ -201,7 +201,7 @@ struct Dynamic {
 struct Named {
     name: Option<String>,
     cluster_name: Option<String>,
-    /// A cluster's.
+    /// The type in a cluster.
     #[serde(rename = "type")]
     kind: Option<String>,
     eds_cluster_config: Eds,
@@ -222,7 +222,7 @@ struct ErrorState {
 }
 
 impl Dynamic {
-    /// The bytes of its texts.
+    /// The size of its texts in bytes.
     fn texts(&self) -> usize {
         let named = [&self.cluster, &self.route_config, &self.endpoint_config].into_iter();
         let error = self.error_state.iter().flat_map(|error| {
@@ -234,7 +234,7 @@ impl Dynamic {
 }
 
 impl Named {
-    /// Under which name the endpoints of a cluster are asked for.
+    /// The name under which Envoy requests the endpoints of a cluster.
     fn discovered(&self) -> Option<String> {
         let service = self.eds_cluster_config.service_name.as_ref().filter(|name| !name.is_empty());
         service.or(self.name.as_ref()).filter(|_| self.kind.as_deref() == Some("EDS")).cloned()
@@ -248,7 +248,7 @@ impl Named {
 
 impl LoadedResources {
     fn put(&mut self, one: Dynamic) {
-        // A listener that was rejected as a whole has a name and no state.
+        // A listener that was rejected completely has a name but no state.
         let is_listener_without_state = one.name.is_some() && one.active_state.is_none() && one.warming_state.is_none();
         let Dynamic { name, cluster, route_config, endpoint_config, error_state, .. } = one;
         let name = name.or(cluster.name).or(route_config.name).or(endpoint_config.cluster_name);

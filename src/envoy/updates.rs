@@ -1,4 +1,5 @@
-//! Whether Envoy hears its control plane and takes what it is sent: `/stats` and the listeners of its dump.
+//! Whether Envoy is connected to its control plane and accepts the updates: `/stats` and the listeners of the config
+//! dump.
 
 use std::collections::BTreeMap;
 
@@ -6,29 +7,30 @@ use serde_json::Value;
 
 use super::admin::{StatsFormat, StatsScope, StatsWish, stats};
 
-/// The listeners that were refused, and why; the rest of the dump stays where it is.
+/// The path of the rejected listeners with their reasons. The mask leaves out the rest of the dump.
 pub(crate) const LISTENERS: &str = "/config_dump?resource=dynamic_listeners&mask=name,error_state.details";
-/// 1: the stream to the control plane is up (Envoy, `control_plane.` of `source/extensions/config_subscription/grpc`).
+/// 1 if the stream to the control plane is up (Envoy, `control_plane.` of
+/// `source/extensions/config_subscription/grpc`).
 const CONNECTED: &str = "control_plane.connected_state";
 const FILTER: &str = r"(^control_plane\.connected_state$|\.update_(rejected|failure)$)";
 
-/// The statistics that [`Updates::parse`] reads.
+/// The path of the statistics that [`Updates::parse`] reads.
 #[must_use]
 pub(crate) fn page() -> String {
     stats(&StatsWish { filter: Some(FILTER.to_owned()), format: StatsFormat::Text, scope: StatsScope::All })
 }
 
-/// What Envoy counts of its updates.
+/// Envoy's counters of its updates.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Updates {
-    /// None: it has no stream to a control plane at all.
+    /// Whether the stream to the control plane is up; `None` if Envoy has no such stream.
     pub connected: Option<bool>,
-    /// By name, each `update_rejected` and `update_failure`.
+    /// The values of all `update_rejected` and `update_failure` counters, by name.
     refused: BTreeMap<String, u64>,
 }
 
 impl Updates {
-    /// Reads the page: `name: value`, one a line.
+    /// Parses the page: one `name: value` on each line.
     #[must_use]
     pub(crate) fn parse(page: &str) -> Self {
         let mut updates = Self::default();
@@ -42,7 +44,7 @@ impl Updates {
         updates
     }
 
-    /// The counters that have grown since.
+    /// The names of the counters that are higher in `later`.
     #[must_use]
     pub(crate) fn grown(&self, later: &Self) -> Vec<String> {
         let has_grown = |(name, value): &(&String, &u64)| self.refused.get(*name).is_some_and(|before| before < *value);
@@ -50,7 +52,7 @@ impl Updates {
     }
 }
 
-/// Each listener whose last update was refused, with Envoy's reason.
+/// The listeners whose last update was rejected, with Envoy's reason.
 #[must_use]
 pub(crate) fn refused_listeners(dump: &Value) -> Vec<String> {
     let all = dump["configs"].as_array().into_iter().flatten();

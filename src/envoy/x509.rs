@@ -1,6 +1,6 @@
-//! Certificates as far as an operator reads them: serial, who it is of, who signed it, until when (RFC 5280).
+//! The parts of a certificate that an operator reads: serial number, subject, issuer, validity (RFC 5280).
 //!
-//! Nothing is verified here: Envoy has done that, or says why it could not.
+//! Nothing is verified here: Envoy verifies certificates itself, or reports why it could not.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -8,27 +8,27 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 /// A certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Certificate {
-    /// Lower-case hexadecimal digits without leading zeros, as Envoy prints it.
+    /// The serial number in lower-case hexadecimal digits without leading zeros, as Envoy prints it.
     pub serial: String,
-    /// `O=cluster.local,CN=x`; empty for a workload of Istio's, whose name is in `uris`.
+    /// The subject, `O=cluster.local,CN=x`; empty for an Istio workload, whose name is in `uris`.
     pub subject: String,
     pub issuer: String,
-    /// `2026-11-23T08:17:06Z`
+    /// The start of the validity: `2026-11-23T08:17:06Z`.
     pub not_before: String,
     pub not_after: String,
-    /// The URIs among its alternative names: SPIFFE ids.
+    /// The URIs of its subject alternative names: SPIFFE IDs.
     pub uris: Vec<String>,
-    /// The whole of it, for comparing.
+    /// The complete certificate, for comparisons.
     pub der: Vec<u8>,
 }
 
-/// The certificates of a PEM text; what is none is passed over.
+/// The certificates of a PEM text. Blocks that cannot be parsed are skipped.
 #[must_use]
 pub(crate) fn of_pem(pem: &str) -> Vec<Certificate> {
     ders(pem).filter_map(|der| of_der(&der)).collect()
 }
 
-/// The serial numbers alone, also of certificates of which nothing else can be read.
+/// Only the serial numbers, also of certificates that cannot be parsed completely.
 #[must_use]
 pub(crate) fn serials_of_pem(pem: &str) -> Vec<String> {
     ders(pem).filter_map(|der| Some(opened(&der)?.0)).collect()
@@ -41,14 +41,14 @@ fn ders(pem: &str) -> impl Iterator<Item = Vec<u8>> + '_ {
     blocks.filter_map(|(body, _)| decoded(body))
 }
 
-/// Base64 with blanks and line ends in it.
+/// Decodes base64 that contains white space.
 #[must_use]
 pub(crate) fn decoded(text: &str) -> Option<Vec<u8>> {
     let packed: String = text.split_whitespace().collect();
     BASE64.decode(packed).ok()
 }
 
-/// The serial number, and the fields that follow it.
+/// The serial number, and the fields after it.
 fn opened(der: &[u8]) -> Option<(String, Der<'_>)> {
     let whole = Der::new(der).next()?.inside(SEQUENCE)?;
     let mut fields = Der::new(whole).next()?.tagged(SEQUENCE)?.fields();
@@ -60,7 +60,7 @@ fn opened(der: &[u8]) -> Option<(String, Der<'_>)> {
     Some((serial.trim_start_matches('0').to_owned(), fields))
 }
 
-/// One certificate.
+/// Parses one certificate.
 #[must_use]
 pub(crate) fn of_der(der: &[u8]) -> Option<Certificate> {
     let (serial, mut fields) = opened(der)?;
@@ -87,14 +87,14 @@ const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 const VERSION: u8 = 0xa0;
 const EXTENSIONS: u8 = 0xa3;
-/// A URI among alternative names.
+/// The tag of a URI in the subject alternative names.
 const URI: u8 = 0x86;
-/// 2.5.29.17
+/// The object identifier 2.5.29.17.
 const ALTERNATIVE_NAMES: &[u8] = &[0x55, 0x1d, 0x11];
-/// What stands before `=` for the attributes that names have, 2.5.4.x.
+/// The names of attributes in a distinguished name, 2.5.4.x.
 const ATTRIBUTES: [(u8, &str); 6] = [(3, "CN"), (6, "C"), (7, "L"), (8, "ST"), (10, "O"), (11, "OU")];
 
-/// One element: its tag and what is in it.
+/// One element: its tag and its content.
 #[derive(Clone, Copy)]
 struct Element<'d> {
     tag: u8,
@@ -115,7 +115,7 @@ impl<'d> Element<'d> {
     }
 }
 
-/// Elements one after the other; ends at the first that is not whole.
+/// A sequence of elements. It ends at the first incomplete one.
 struct Der<'d>(&'d [u8]);
 
 impl<'d> Der<'d> {
@@ -153,11 +153,11 @@ fn name(element: Element<'_>) -> Option<String> {
     Some(parts.collect::<Vec<_>>().join(","))
 }
 
-/// `YYMMDDHHMMSSZ`, or with four digits of the year.
+/// A time as `YYMMDDHHMMSSZ`, or with a year of four digits.
 fn time(element: Element<'_>) -> Option<String> {
     let text = std::str::from_utf8(element.content).ok()?.strip_suffix('Z')?;
     let text = match element.tag {
-        // Two digits are of 1950 to 2049.
+        // Years of two digits are from 1950 to 2049.
         UTC_TIME if text.get(..2)? < "50" => format!("20{text}"),
         UTC_TIME => format!("19{text}"),
         GENERALIZED_TIME => text.to_owned(),

@@ -1,4 +1,4 @@
-//! Answers of an API server: the items of a list all have a name that stays in its place, or the list is refused.
+//! Answers of an API server: either every item of a list has a valid name, or the list is refused.
 
 use super::choice;
 use crate::kube::fuzzing::answer;

@@ -1,4 +1,4 @@
-//! Envoy's bootstrap: the cluster goes in once, and comes out again to the byte.
+//! Envoy's bootstrap: inserting the cluster twice is the same as once, and removing it restores the text to the byte.
 
 use super::text;
 use crate::edit::bootstrap::{Cluster, SDS_CLUSTER, cluster, insert, remove};

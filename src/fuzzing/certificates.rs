@@ -1,4 +1,4 @@
-//! Certificates: DER, PEM, and Envoy's page of them.
+//! Certificates: DER, PEM, and Envoy's certificates page.
 
 use super::text;
 use crate::envoy::view::ColumnWidth;

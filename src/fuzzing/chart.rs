@@ -1,4 +1,4 @@
-//! A packed chart: a tar file, as it comes and in the gzip around it.
+//! A packaged chart: the input as the package, and as the tar archive in it.
 
 use std::io::Write as _;
 

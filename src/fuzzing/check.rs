@@ -1,4 +1,4 @@
-//! Every check over manifests of any content, and its findings in each form.
+//! Every check on manifests with any content, and its findings in each format.
 
 use super::text;
 use crate::check::{self, CHECKS, World};

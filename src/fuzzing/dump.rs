@@ -1,4 +1,4 @@
-//! Envoy's dump: every view of it, whole and cut in two, and what it says of its state.
+//! Envoy's config dump: every view of it, read whole and in two parts, and the loaded state.
 
 use super::choice;
 use crate::envoy::dump::{DumpEntry, DumpReader, DumpSection, NoDump};

@@ -1,4 +1,4 @@
-//! Kubeconfigs, and what an exec plugin answers: no credential for a server without TLS, no login in a URL.
+//! Kubeconfigs, and the output of an exec plugin: no credentials for a server without TLS, no login in a URL.
 
 use super::text;
 use crate::kube::fuzzing::{contexts, credential};

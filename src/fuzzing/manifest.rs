@@ -1,4 +1,4 @@
-//! Edits of manifests: an edit does what it does to the object, and undoing it gives the bytes back.
+//! Edits of manifests: an edit changes the text as it changes the object, and undoing it restores the bytes.
 
 use super::text;
 use crate::edit::manifest::{self, Job, ManifestObject};
@@ -29,7 +29,7 @@ pub(super) fn run(data: &[u8]) {
                 let planned = json::apply(&was.value, if index == at { edits } else { &[] });
                 assert_eq!(Ok(&is.value), planned.as_ref(), "{edited}");
             }
-            // Where there was no map to put it into, the map goes as well, which is another edit.
+            // If the map around the new field did not exist, undoing removes that map too, which is another edit.
             let is_new = object.value["spec"].is_object() && path.get(&object.value).is_none();
             if edits == &on && is_new {
                 let undone = manifest::edit(&edited, &after[at].1, &off).expect("what was put in can be taken out");

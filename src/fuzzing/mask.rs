@@ -1,12 +1,12 @@
-//! Masking: no secret of a document is in what is shown of it, as a text or as a value.
+//! Masking: no secret of a document is part of its shown text or value.
 
 use super::{text, texts};
 use crate::edit::manifest;
 use crate::edit::mask::{MASK, SecretTexts, masked, masked_manifest, secret_paths};
 use serde_json::Value;
 
-/// The secrets that may stand nowhere in what is shown: those of one line and four characters or more. One with an
-/// asterisk may come about by masking.
+/// The secrets that must not occur anywhere in the output: those of one line and at least four characters. One with an
+/// asterisk may result from masking.
 fn secrets(value: &Value) -> Vec<String> {
     let at = secret_paths(value).into_iter().filter_map(|path| path.get(value).cloned());
     let texts = at.map(|secret| secret.as_str().map_or_else(|| secret.to_string(), str::to_owned));

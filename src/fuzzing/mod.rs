@@ -1,5 +1,5 @@
-//! The fuzz targets: what must hold for each reader of foreign bytes, whatever it reads. `fuzz/` runs them on inputs
-//! that libFuzzer makes, and the test below on the seeds. `docs/testing.md` lists them.
+//! The fuzz targets: the properties that each reader of untrusted bytes must have for any input. `fuzz/` runs them on
+//! inputs from libFuzzer, and the test below on the seeds. `docs/testing.md` lists them.
 
 mod api;
 mod bootstrap;
@@ -26,10 +26,10 @@ use serde_json::Value;
 
 use crate::model::{Kind, Object};
 
-/// A target's name, and what reads an input; it panics if the input breaks what must hold.
+/// A target's name and its function, which panics if the input breaks a property.
 pub type Target = (&'static str, fn(&[u8]));
 
-/// Every target.
+/// All targets.
 pub const TARGETS: [Target; 20] = [
     ("api", api::run),
     ("bootstrap", bootstrap::run),
@@ -53,17 +53,17 @@ pub const TARGETS: [Target; 20] = [
     ("zip", zip::run),
 ];
 
-/// The input as a text; most readers of texts get them as such.
+/// The input as text: most readers of texts get valid UTF-8.
 fn text(data: &[u8]) -> Option<&str> {
     std::str::from_utf8(data).ok()
 }
 
-/// The first byte of the input, which chooses, and the rest.
+/// Splits off the first byte of the input, which selects a case.
 fn choice(data: &[u8]) -> (usize, &[u8]) {
     data.split_first().map_or((0, data), |(first, rest)| (usize::from(*first), rest))
 }
 
-/// The input cut at its first line end.
+/// Splits the input at its first line end.
 fn line(data: &[u8]) -> (&[u8], &[u8]) {
     let end = data.iter().position(|byte| *byte == b'\n');
     end.map_or((data, &[]), |end| (&data[..end], &data[end + 1..]))
@@ -74,7 +74,7 @@ fn objects(text: &str, kind: &'static Kind) -> Vec<Object> {
     crate::edit::manifest::objects(text, &[kind]).found.into_iter().map(|(object, _)| object).collect()
 }
 
-/// Every text in a value; keys are names.
+/// Calls `see` for every text in a value, without the keys.
 fn texts<'v>(value: &'v Value, see: &mut dyn FnMut(&'v str)) {
     match value {
         Value::String(text) => see(text),

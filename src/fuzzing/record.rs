@@ -1,4 +1,4 @@
-//! Helm's record of a release: whatever it says, name, namespace and revision are those of its object.
+//! Helm's record of a release: the name, namespace and revision are always those of its object.
 
 use std::io::Write as _;
 
@@ -18,7 +18,7 @@ fn packed(json: &[u8]) -> Vec<u8> {
 pub(super) fn run(data: &[u8]) {
     let (way, rest) = choice(data);
     let (storage, outer) = if way & 1 == 0 { (Storage::Secret, 2) } else { (Storage::ConfigMap, 1) };
-    // The layers of a record as they come, or around an input that reaches the innermost.
+    // The layers of the record as they are in the input, or built around it so that it reaches the innermost layer.
     let inner = match way >> 1 & 3 {
         0 => None,
         1 => Some(rest.to_vec()),

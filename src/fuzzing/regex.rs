@@ -1,4 +1,4 @@
-//! The expressions and matchers of a route.
+//! The regular expressions and matchers of a route.
 
 use super::{line, text};
 use crate::plan::routes::matcher::Matcher;
@@ -16,7 +16,7 @@ pub(super) fn run(data: &[u8]) {
     let (first, rest) = line(data);
     let (Some(pattern), Some(path)) = (text(first), text(rest)) else { return };
     let answer = is_whole_match(pattern, path);
-    // A group around the whole changes nothing.
+    // A group around the whole expression changes nothing.
     if let Ok(fits) = answer {
         assert_eq!(is_whole_match(&format!("(?:{pattern})"), path), Ok(fits), "{pattern}");
     }

@@ -1,4 +1,4 @@
-//! Where a request goes by manifests of any content.
+//! The route of a request with manifests of any content.
 
 use super::{objects, text};
 use crate::model::kinds;
@@ -27,7 +27,7 @@ pub(super) fn run(data: &[u8]) {
     for (host, port) in [("shop.example.com", None), ("*", Some(443)), ("a:80", Some(8080))] {
         let request = Request { host: host.into(), path: "/api/v1".into(), query: Some("a=b".into()), port };
         for heard in resolve(&request, &routing).heard {
-            // At most one route takes the request whatever else it carries, and no other comes after it.
+            // At most one route takes every such request, and it is the last one that can be reached.
             let wins = heard.candidates.iter().filter(|it| it.standing == Standing::Wins).count();
             assert!(wins <= 1, "{:?}", heard.candidates);
             assert!(wins == 0 || heard.reachable().last().is_some_and(|it| it.standing == Standing::Wins));

@@ -1,4 +1,5 @@
-//! Label selectors: what is read means the same when it is read again, and a label that is wanted is one of them.
+//! Label selectors: a parsed selector stays the same when it is printed and parsed again, and matches if all its parts
+//! do.
 
 use super::{line, text};
 use crate::model::{Object, Selector, kinds::UPSTREAM};
@@ -12,7 +13,7 @@ pub(super) fn run(data: &[u8]) {
     if let Ok(selector) = Selector::parse(typed) {
         assert_eq!(Selector::parse(&selector.to_string()).as_ref(), Ok(&selector));
         let all = selector.matches(&labels);
-        // Without a comma in parentheses each part is a selector, and all of them have to match.
+        // Without parentheses each part between commas is a selector, and all of them must match.
         if !typed.contains('(') {
             let mut parts = typed.split(',').map(|part| Selector::parse(part).expect("a part is one too"));
             assert_eq!(all, parts.all(|part| part.matches(&labels)));

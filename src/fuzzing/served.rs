@@ -1,4 +1,4 @@
-//! What Gloo's control plane serves: read from memory and from a stream it is the same.
+//! The resources that Gloo's control plane serves: reading from memory and from a stream gives the same result.
 
 use crate::envoy::state;
 use crate::gloo::{Collected, Offers, ServedFilter, ServedSection, compare, read};

@@ -1,4 +1,4 @@
-//! Foreign bytes on a terminal: nothing is left that a terminal obeys, however the bytes are cut.
+//! Untrusted bytes on a terminal: no character that controls it is left, however the bytes are split.
 
 use super::choice;
 use crate::render::visible::Visible;

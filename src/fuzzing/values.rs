@@ -1,5 +1,5 @@
-//! Helm values in a file or in a manifest: Istio's settings in and out again give the bytes back. Where they were put into
-//! an empty map or a null, that is gone afterwards, and all else is there.
+//! Helm values in a file or in a manifest: adding and removing Istio's settings restores the bytes. If they were added
+//! to an empty map or a null, that is gone afterwards, and everything else is unchanged.
 
 use super::text;
 use crate::edit::{json, values as text_of};
@@ -35,7 +35,7 @@ pub(super) fn run(data: &[u8]) {
         let again = text_of::find(&edited).expect("what was edited is read");
         assert_eq!(again.len(), found.len(), "{edited}");
         assert_eq!(again[at].values, planned, "{edited}");
-        // Settings that were there before are not known to be another's: they go as well.
+        // Nothing marks the settings that existed before, so the removal removes them as well.
         let had_some = remove(&one.values, &chart, &wish, None).map_or(true, |plan| !plan.is_empty());
         let had_others = plan.changes.iter().any(|change| change.path.get(&one.values).is_some());
         if had_some || had_others || has_istio(&one.values) || one.has_header() {
@@ -54,7 +54,7 @@ pub(super) fn run(data: &[u8]) {
     }
 }
 
-/// The maps on the way to a value, but for the whole.
+/// The maps on the path to a value, without the outermost one.
 fn maps_above(path: &FieldPath) -> impl Iterator<Item = FieldPath> {
     std::iter::successors(path.parent(), FieldPath::parent).filter(|map| !map.segments().is_empty())
 }
@@ -63,7 +63,7 @@ fn is_nothing(value: &Value) -> bool {
     value.is_null() || value.as_object().is_some_and(serde_json::Map::is_empty)
 }
 
-/// The value without nulls and empty maps, and without what is empty without those; none if it is empty itself.
+/// The value without nulls and empty maps, and without those that become empty; `None` if it is empty itself.
 fn without_nothings(value: &Value) -> Option<Value> {
     let Value::Object(map) = value else { return Some(value.clone()).filter(|value| !value.is_null()) };
     let kept: serde_json::Map<_, _> =

@@ -1,4 +1,4 @@
-//! The control plane's protobuf: fields are found where they stand, in any message.
+//! The control plane's protobuf: fields are found by their path in any message.
 
 use super::choice;
 use crate::gloo::wire::{fields, texts};
@@ -11,7 +11,7 @@ const TLS: &str = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3
 const MANAGER: &str =
     "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
 
-/// A field of bytes as protobuf writes it.
+/// A field of bytes in protobuf's wire format.
 fn field(number: u64, bytes: &[u8]) -> Vec<u8> {
     let mut message = Vec::new();
     for mut value in [number << 3 | 2, bytes.len() as u64] {

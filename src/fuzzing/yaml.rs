@@ -1,4 +1,4 @@
-//! YAML: what is read is written so that it is read again the same, and every node stands where its text is.
+//! YAML: a parsed value stays the same when it is written and parsed again, and every node has the range of its text.
 
 use super::text;
 use crate::yaml::{self, Node, Shape};

@@ -1,10 +1,10 @@
-//! Zip files: what is written is read again, and a foreign one gives no more than its bytes can hold.
+//! Zip files: a written file can be read again, and an untrusted one unpacks to no more than its bytes allow.
 
 use std::io::{Cursor, Read as _};
 
 use crate::zip::{ZipReader, ZipWriter};
 
-/// What a test of one input may unpack.
+/// The most bytes that one input may unpack to.
 const MOST: u64 = 4 << 20;
 
 fn written(data: &[u8]) {
@@ -38,6 +38,6 @@ pub(super) fn run(data: &[u8]) {
         }
         unpacked += bytes.len();
     }
-    // Members share no bytes, and a byte of deflate gives at most 1032 (zlib, "Maximum Compression Factor").
+    // Members share no bytes, and one byte of deflate gives at most 1032 (zlib, "Maximum Compression Factor").
     assert!(unpacked <= 1032 * data.len(), "{unpacked}");
 }

@@ -1,4 +1,4 @@
-//! What is kept of a snapshot for a reader: one role, the resources that were asked for, each as little as is shown.
+//! The kept part of a snapshot for a command: one role, the selected resources, reduced to what is shown.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,41 +6,41 @@ use serde_json::Value;
 
 use super::{Keep, Offer, ServedFilter, ServedSection, route_configs};
 
-/// Makes of a resource what is kept of it.
+/// Reduces a resource to the part that is kept.
 pub(crate) type Project<T> = fn(ServedSection, &str, &Value) -> T;
 
 /// The resources of one type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Resources<T> {
     pub version: Option<String>,
-    /// In Gloo's order, which is that of their names.
+    /// The resources in Gloo's order, sorted by name.
     pub items: Vec<(String, T)>,
 }
 
-/// Keeps what a role is served, as far as it is asked for.
+/// Keeps the selected resources that a role is served.
 pub(crate) struct Collected<T> {
     role: String,
     filter: ServedFilter,
     project: Project<T>,
     resources: BTreeMap<ServedSection, Resources<T>>,
-    /// The route configurations of the listeners that were asked for.
+    /// The route configurations of the selected listeners.
     listened: BTreeSet<String>,
-    /// What Gloo has in the place of the snapshot.
+    /// Gloo's error instead of the snapshot.
     pub failed: Option<String>,
 }
 
 impl<T> Collected<T> {
-    /// Nothing yet.
+    /// An empty collection.
     pub(crate) fn new(role: String, filter: ServedFilter, project: Project<T>) -> Self {
         Self { role, filter, project, resources: BTreeMap::new(), listened: BTreeSet::new(), failed: None }
     }
 
-    /// Every type that was asked for, also those without resources.
+    /// Every selected type, including those without resources.
     pub(crate) fn end(mut self) -> Vec<(ServedSection, Resources<T>)> {
         let shown = ServedSection::ALL.into_iter().filter(|section| self.filter.shows(*section));
         let mut all: Vec<_> =
             shown.map(|section| (section, self.resources.remove(&section).unwrap_or_default())).collect();
-        // Which routes are a port's is known only now: its listeners come last.
+        // The routes of a port are known only now, because the listeners come last.
         if self.filter.port.is_some() {
             for (_, routes) in all.iter_mut().filter(|(section, _)| *section == ServedSection::Routes) {
                 routes.items.retain(|(name, _)| self.listened.contains(name));
@@ -87,22 +87,22 @@ impl<T> Keep for Collected<T> {
     }
 }
 
-/// Keeps the names and versions of what a role is served.
+/// Keeps the names and versions of the resources that a role is served.
 #[derive(Debug, Default)]
 pub(crate) struct Offers {
     role: String,
     types: BTreeMap<ServedSection, Offer>,
-    /// What Gloo has in the place of the snapshot.
+    /// Gloo's error instead of the snapshot.
     pub failed: Option<String>,
 }
 
 impl Offers {
-    /// Nothing yet.
+    /// An empty collection.
     pub(crate) fn new(role: String) -> Self {
         Self { role, ..Self::default() }
     }
 
-    /// Of one type.
+    /// Takes the offer of one type.
     pub(crate) fn take(&mut self, section: ServedSection) -> Offer {
         self.types.remove(&section).unwrap_or_default()
     }

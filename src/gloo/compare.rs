@@ -1,24 +1,24 @@
-//! What Gloo serves beside what Envoy has: names on one side only, versions, rejections.
+//! Compares what Gloo serves with what Envoy has loaded: names on only one side, versions, rejections.
 
 use std::collections::BTreeSet;
 
 use super::ServedSection;
 use crate::envoy::state::{LoadedResources, Rejected};
 
-/// What a role is served of one type.
+/// The resources of one type that a role is served.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Offer {
     pub version: Option<String>,
     pub names: BTreeSet<String>,
 }
 
-/// How the two stand to each other in one type.
+/// The differences between the served and the loaded resources of one type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Difference {
     pub section: ServedSection,
     pub served: usize,
     pub loaded: usize,
-    /// Of the type as a whole; `None`: that side names none.
+    /// The version of the type as a whole; `None` if that side gives none.
     pub served_version: Option<String>,
     pub loaded_version: Option<String>,
     pub only_served: Vec<String>,
@@ -33,7 +33,7 @@ impl Difference {
         self.is_behind() || !(self.only_served.is_empty() && self.only_loaded.is_empty() && self.rejected.is_empty())
     }
 
-    /// Whether both name the version of the type and it differs.
+    /// Whether both sides give the version of the type and the versions differ.
     #[must_use]
     pub(crate) fn is_behind(&self) -> bool {
         matches!((&self.served_version, &self.loaded_version), (Some(served), Some(loaded)) if served != loaded)

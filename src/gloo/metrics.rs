@@ -1,25 +1,25 @@
-//! What Gloo counts of the configuration that it serves: `/metrics` of its pod, in the form of Prometheus.
+//! Gloo's metrics of the configuration that it serves: `/metrics` of its pod, in the Prometheus format.
 
 use std::collections::BTreeMap;
 
-/// How many there are of a type of resource, and how many of them the proxies have taken (Enterprise).
+/// The number of resources of a type, and the number that the proxies have accepted (Enterprise).
 const TOTAL: &str = "glooe_solo_io_xds_total_entities";
 const IN_SYNC: &str = "glooe_solo_io_xds_insync";
-/// Whether the rate limit server hears Gloo.
+/// Whether the rate limit server is connected to Gloo.
 const RATE_LIMIT: &str = "glooe_ratelimit_connected_state";
 
-/// What is counted, as far as it matters.
+/// The metrics that this program uses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Metrics {
-    /// The types of which proxies have not taken all, as the labels have them: `{resource="listener"}`.
+    /// The labels of the types that proxies have not accepted completely: `{resource="listener"}`.
     pub out_of_sync: Vec<String>,
-    /// Whether Gloo counts that at all.
+    /// Whether Gloo has these metrics.
     pub counts_xds: bool,
-    /// None: it does not count that.
+    /// `None` if Gloo does not have this metric.
     pub rate_limit_connected: Option<bool>,
 }
 
-/// Reads the page.
+/// Parses the page.
 #[must_use]
 pub(crate) fn parse(page: &str) -> Metrics {
     let mut totals = BTreeMap::new();
@@ -41,7 +41,7 @@ pub(crate) fn parse(page: &str) -> Metrics {
     }
 }
 
-/// `name{labels} value`, or without labels; a time may follow.
+/// Parses `name{labels} value`, or a sample without labels. A timestamp may follow.
 fn sample(line: &str) -> Option<(&str, &str, f64)> {
     let line = line.trim();
     if line.starts_with('#') {

@@ -1,4 +1,4 @@
-//! What Gloo's control plane says of itself on its admin port: pure readers of it.
+//! Readers for the admin port of Gloo's control plane. Pure.
 
 mod collected;
 mod compare;
@@ -14,7 +14,7 @@ pub(crate) use snapshot::{Keep, ServedSection, SnapshotQuery, read};
 pub(crate) use socket::{Socket, route_configs, socket_of};
 pub(crate) use view::{ServedFilter, columns, row};
 
-/// The key under which Gloo serves a cluster for an Upstream (Gloo's `UpstreamToClusterName`).
+/// The key under which Gloo serves the cluster of an Upstream (Gloo's `UpstreamToClusterName`).
 #[must_use]
 pub(crate) fn cluster_name(namespace: &str, upstream: &str) -> String {
     format!("{upstream}_{namespace}")

@@ -1,8 +1,9 @@
-//! `/snapshots/xds`: what Gloo serves to each role, read in passing.
+//! Reads `/snapshots/xds`, the resources that Gloo serves to each role, as a stream.
 //!
-//! A role is `<namespace>~<proxy>`, or `gloo-kube-gateway-api~...` for a proxy of the Kubernetes Gateway API. Since 1.18
-//! the roles stand below `data`, beside an `error`; before they were the whole (Gloo's `GetXdsSnapshot`). The text
-//! holds every role whole, 30 MB for a large cluster, so what nobody wants is skipped and never kept.
+//! A role is `<namespace>~<proxy>`, or `gloo-kube-gateway-api~...` for a proxy of the Kubernetes Gateway API. Since
+//! 1.18 the roles are below `data`, next to an `error`; before, they were the top level (Gloo's `GetXdsSnapshot`). The
+//! text contains every role completely, 30 MB for a large cluster, so everything that is not selected is skipped and
+//! never kept.
 
 use std::fmt;
 
@@ -11,10 +12,10 @@ use serde_json::Value;
 
 use crate::bounded::Budget;
 
-/// What the values of one resource may take.
+/// The memory limit for the parsed values of one resource.
 const MOST_PARSED: usize = 32 << 20;
 
-/// A type of resources, in the order in which Envoy needs them.
+/// A type of resource, in the order in which Envoy needs them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum ServedSection {
     Listeners,
@@ -24,10 +25,10 @@ pub(crate) enum ServedSection {
 }
 
 impl ServedSection {
-    /// Every type there is.
+    /// All types.
     pub(crate) const ALL: [Self; 4] = [Self::Listeners, Self::Routes, Self::Clusters, Self::Endpoints];
 
-    /// Its name on a command line and in a document.
+    /// The name on the command line and in the document.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Listeners => "listeners",
@@ -42,37 +43,37 @@ impl ServedSection {
     }
 }
 
-/// Who is shown a snapshot as it passes, and keeps of it what is wanted.
+/// Receives the parts of a snapshot while it is read, and keeps those it needs.
 pub(crate) trait Keep {
-    /// Whether this role's resources are looked at.
+    /// Whether the resources of this role are read.
     fn role(&mut self, role: &str) -> bool;
 
-    /// The version under which a role is served a type.
+    /// Receives the version of a type that a role is served.
     fn version(&mut self, _role: &str, _section: ServedSection, _version: String) {}
 
-    /// Whether this resource is read; any other is skipped.
+    /// Whether this resource is read. Any other is skipped.
     fn wants(&mut self, role: &str, section: ServedSection, name: &str) -> bool;
 
-    /// A resource that was wanted.
+    /// Receives a selected resource.
     fn item(&mut self, role: &str, section: ServedSection, name: String, item: Value);
 
-    /// Gloo has an error in the place of this role's snapshot.
+    /// Receives Gloo's error instead of this role's snapshot.
     fn failed(&mut self, _role: &str, _why: String) {}
 }
 
-/// What every snapshot is asked for.
+/// The parts that are read from every snapshot.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct SnapshotQuery {
-    /// Every role, as they stand there.
+    /// Every role, in the order of the snapshot.
     pub roles: Vec<String>,
-    /// What Gloo itself found wrong.
+    /// Gloo's own error message.
     pub error: Option<String>,
 }
 
-/// Reads a snapshot and shows it to whoever keeps of it.
+/// Reads a snapshot and passes its parts to `keep`.
 ///
 /// # Errors
-/// It is no JSON, it is cut off, or it is not a snapshot: the deserializer's own error says where.
+/// The text is not JSON, it is incomplete, or it is not a snapshot. The deserializer's error gives the place.
 pub(crate) fn read<'de, D: Deserializer<'de>>(deserializer: D, keep: &mut dyn Keep) -> Result<SnapshotQuery, D::Error> {
     let mut read = SnapshotQuery::default();
     deserializer.deserialize_map(Whole { keep, read: &mut read })?;
@@ -103,7 +104,7 @@ impl<'de> Visitor<'de> for Whole<'_> {
     }
 }
 
-/// No error is an empty text, or null.
+/// The error message. An empty text or null is no error.
 fn error_of(error: &Value) -> Option<String> {
     match error {
         Value::Null => None,
@@ -112,7 +113,7 @@ fn error_of(error: &Value) -> Option<String> {
     }
 }
 
-/// The value of a role's key.
+/// Reads the value of a role's key.
 fn role<'de, A: MapAccess<'de>>(
     map: &mut A,
     role: String,
@@ -128,7 +129,7 @@ fn role<'de, A: MapAccess<'de>>(
     Ok(())
 }
 
-/// A map, or null where Go had a map without entries; `$what` says what it is.
+/// Declares a seed for a map, or null where Go had a map without entries. `$what` is its description.
 macro_rules! seed_of_map {
     ($seed:ident, $what:literal, |$self:ident, $map:ident| $body:block $($also:item)*) => {
         impl<'de> DeserializeSeed<'de> for $seed<'_> {
@@ -235,7 +236,7 @@ seed_of_map!(Items, "resources by their names", |self, map| {
     Ok(())
 });
 
-/// solo-kit wraps each resource once.
+/// Removes the wrapper that solo-kit puts around each resource.
 fn unwrapped(mut item: Value) -> Value {
     match item.get_mut("ProtoMessage") {
         Some(inner) => inner.take(),
@@ -250,7 +251,7 @@ mod tests {
 
     use super::*;
 
-    /// Keeps everything of one role.
+    /// Keeps all resources of one role.
     #[derive(Default)]
     struct One {
         role: &'static str,

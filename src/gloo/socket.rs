@@ -1,4 +1,4 @@
-//! What stands inside the opaque parts of served resources: a cluster's TLS, a listener's routes.
+//! Reads the opaque parts of served resources: a cluster's TLS, a listener's routes.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,26 +9,26 @@ use super::wire::texts;
 const UPSTREAM_TLS: &str = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext";
 const CONNECTION_MANAGER: &str =
     "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
-/// `common_tls_context.tls_certificate_sds_secret_configs.name`
+/// The field `common_tls_context.tls_certificate_sds_secret_configs.name`.
 const CERTIFICATES: [u64; 3] = [1, 6, 1];
-/// `common_tls_context.alpn_protocols`
+/// The field `common_tls_context.alpn_protocols`.
 const PROTOCOLS: [u64; 2] = [1, 4];
-/// `rds.route_config_name`
+/// The field `rds.route_config_name`.
 const ROUTES: [u64; 2] = [3, 2];
 
-/// What Envoy speaks to the backends of a cluster.
+/// The transport that Envoy uses to the endpoints of a cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Socket {
-    /// No transport socket: plaintext, unless a match for auto-mTLS decides otherwise.
+    /// No transport socket: plaintext, unless a transport socket match for auto-mTLS decides otherwise.
     Plain,
-    /// Istio's mutual TLS: the certificate of the gateway's own SDS server, and its ALPN.
+    /// Istio's mutual TLS: the certificate of the gateway's own SDS server, with Istio's ALPN.
     Istio,
-    /// Another.
+    /// Any other transport socket.
     Other,
 }
 
 impl Socket {
-    /// In a table.
+    /// The text in a table.
     pub(crate) fn shown(self) -> &'static str {
         match self {
             Self::Plain => "-",
@@ -38,7 +38,7 @@ impl Socket {
     }
 }
 
-/// Reads a served cluster's transport socket. Those of auto-mTLS are matches, and none of them.
+/// Reads a served cluster's transport socket. Auto-mTLS uses transport socket matches, which are not considered.
 #[must_use]
 pub(crate) fn socket_of(cluster: &Value) -> Socket {
     let socket = &cluster["transport_socket"];
@@ -53,7 +53,7 @@ pub(crate) fn socket_of(cluster: &Value) -> Socket {
     }
 }
 
-/// The names of the route configurations that a served listener asks for.
+/// The names of the route configurations that a served listener uses.
 #[must_use]
 pub(crate) fn route_configs(listener: &Value) -> Vec<String> {
     let chains = listener["filter_chains"].as_array().into_iter().flatten().chain([&listener["default_filter_chain"]]);
@@ -68,7 +68,7 @@ pub(crate) fn route_configs(listener: &Value) -> Vec<String> {
     names
 }
 
-/// An `Any`'s type and its message.
+/// The type and the message of an `Any`.
 fn any(value: &Value) -> Option<(&str, Vec<u8>)> {
     Some((value["type_url"].as_str()?, STANDARD.decode(value["value"].as_str()?).ok()?))
 }
@@ -79,7 +79,7 @@ mod tests {
 
     use super::*;
 
-    /// A field of a message: numbers and lengths here are below 128.
+    /// A field of a message. Numbers and lengths are below 128 here.
     fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
         [&[number << 3 | 2, u8::try_from(bytes.len()).unwrap()], bytes].concat()
     }

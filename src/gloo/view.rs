@@ -1,24 +1,25 @@
-//! Resources as somebody asks for them: which belong to a port, a domain or an Upstream, and what a table says of each.
+//! Selects resources by a port, a domain or an Upstream, and makes the rows of their tables.
 
 use serde_json::Value;
 
 use super::{ServedSection, cluster_name, route_configs, socket_of};
 
-/// Which resources. A type that none of the given filters is about is left out.
+/// The filters for resources. A type that none of the given filters applies to is left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ServedFilter {
-    /// None: every type.
+    /// Empty for every type.
     pub sections: Vec<ServedSection>,
-    /// Listeners on it, and their routes.
+    /// Selects the listeners on this port, and their routes.
     pub port: Option<u16>,
-    /// Virtual hosts that a request for it may be taken by.
+    /// Selects the virtual hosts that may serve a request for this domain.
     pub domain: Option<String>,
-    /// Namespace and name: its cluster, its endpoints, and virtual hosts that lead there.
+    /// The namespace and name of an Upstream. Selects its cluster, its endpoints, and the virtual hosts with a route to
+    /// it.
     pub upstream: Option<(String, String)>,
 }
 
 impl ServedFilter {
-    /// Whether resources of this type are asked for.
+    /// Whether resources of this type are selected.
     pub(crate) fn shows(&self, section: ServedSection) -> bool {
         let of_port = self.port.is_some() && matches!(section, ServedSection::Listeners | ServedSection::Routes);
         let of_domain = self.domain.is_some() && section == ServedSection::Routes;
@@ -28,7 +29,7 @@ impl ServedFilter {
         asked && (unfiltered || of_port || of_domain || of_upstream)
     }
 
-    /// Whether a resource has to be read at all, by what its name alone tells. Listeners tell the routes of a port.
+    /// Whether a resource must be read at all, judged by its name. The listeners give the routes of a port.
     pub(crate) fn reads(&self, section: ServedSection, name: &str) -> bool {
         if section == ServedSection::Listeners && self.port.is_some() && self.shows(ServedSection::Routes) {
             return true;
@@ -42,7 +43,7 @@ impl ServedFilter {
             }
     }
 
-    /// As much of the resource as is asked for.
+    /// The selected part of the resource.
     pub(crate) fn narrowed(&self, section: ServedSection, mut item: Value) -> Option<Value> {
         match section {
             ServedSection::Listeners => {
@@ -68,14 +69,15 @@ impl ServedFilter {
     }
 }
 
-/// Gloo names the endpoints of a cluster by it, with a hash behind where they change with its content.
+/// Whether endpoints belong to a cluster. Gloo names them after it, with a hash at the end if they change with its
+/// content.
 fn is_of_cluster(endpoints: &str, cluster: &str) -> bool {
     let hash = endpoints.strip_prefix(cluster).map(|rest| rest.strip_prefix('-').unwrap_or(rest));
     hash.is_some_and(|hash| hash.bytes().all(|byte| byte.is_ascii_digit()))
         && (endpoints.len() == cluster.len() || endpoints.as_bytes()[cluster.len()] == b'-')
 }
 
-/// Envoy's domains: whole, `*.suffix`, `prefix.*` or `*`; the host may be written with its port.
+/// Whether one of Envoy's domains serves a host: exact, `*.suffix`, `prefix.*` or `*`. The host may contain its port.
 fn is_taken_by(host: &str, domain: &str) -> bool {
     let (host, domain) = (host.to_ascii_lowercase(), domain.to_ascii_lowercase());
     let hosts = [host.as_str(), host.rsplit_once(':').map_or(host.as_str(), |(name, _)| name)];
@@ -88,7 +90,7 @@ fn is_taken_by(host: &str, domain: &str) -> bool {
     hosts.iter().any(|host| domains.iter().any(|domain| fits(host, domain)))
 }
 
-/// Whether a route of a virtual host has this cluster for its action, alone or by weight.
+/// Whether a route of a virtual host has this cluster as its destination, alone or weighted.
 fn leads_to(host: &Value, cluster: &str) -> bool {
     let routes = host["routes"].as_array().into_iter().flatten();
     let mut specifiers = routes.map(|route| &route["Action"]["Route"]["ClusterSpecifier"]);
@@ -108,7 +110,7 @@ pub(crate) fn columns(section: ServedSection) -> &'static [&'static str] {
     }
 }
 
-/// What a table says of a resource, in the order of [`columns`].
+/// The cells of a resource in a table, in the order of [`columns`].
 pub(crate) fn row(section: ServedSection, name: &str, item: &Value) -> Vec<String> {
     let list = |key: &str| item[key].as_array().map_or(&[][..], Vec::as_slice);
     let rest = match section {
@@ -136,7 +138,7 @@ pub(crate) fn row(section: ServedSection, name: &str, item: &Value) -> Vec<Strin
     std::iter::once(name.to_owned()).chain(rest).collect()
 }
 
-/// Envoy's `DiscoveryType`, which Go writes as its number.
+/// Envoy's `DiscoveryType`, which Go encodes as its number.
 fn discovery(cluster: &Value) -> &'static str {
     const TYPES: [&str; 5] = ["static", "strict-dns", "logical-dns", "eds", "original-dst"];
     let kind = &cluster["ClusterDiscoveryType"];
@@ -161,7 +163,7 @@ fn address(address: &Value) -> Option<String> {
     }
 }
 
-/// The first few, and how many more there are.
+/// The first items, and the number of the others.
 fn some_of(all: &[String]) -> String {
     const SHOWN: usize = 3;
     match all.len() {

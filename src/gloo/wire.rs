@@ -1,13 +1,13 @@
-//! As much of protobuf's wire format as finds a field by its way of numbers.
+//! Reads fields of protobuf's wire format by their path of field numbers.
 //!
-//! Gloo's snapshot carries every `Any` as base64 of the message, so what is inside stays bytes.
+//! Gloo's snapshot contains every `Any` as base64 of the message, so its content stays bytes.
 
-/// Every length-delimited field with this number, in their order. What does not parse ends it.
+/// All length-delimited fields with this number, in order. The first byte that cannot be parsed ends the list.
 pub(crate) fn fields(message: &[u8], wanted: u64) -> impl Iterator<Item = &[u8]> {
     Fields(message).filter_map(move |(number, bytes)| (number == wanted).then_some(bytes))
 }
 
-/// The texts at the end of a way of numbers.
+/// The texts at the end of a path of field numbers.
 pub(crate) fn texts<'m>(message: &'m [u8], way: &[u64]) -> Vec<&'m str> {
     let Some((last, first)) = way.split_last() else { return Vec::new() };
     let mut messages = vec![message];

@@ -1,4 +1,4 @@
-//! A chart at hand, as its files: from a packed one or from its directory.
+//! Reads the files of a local chart from its package.
 
 use std::io::Read;
 
@@ -6,21 +6,21 @@ use flate2::read::GzDecoder;
 
 use super::record::RecordProblem;
 
-/// Larger than any chart of templates.
+/// The limit of an unpacked chart, larger than any chart of templates.
 const LIMIT: u64 = 64 * 1024 * 1024;
 const BLOCK: usize = 512;
 
-/// One file of a chart, its path from the chart's own directory.
+/// One file of a chart. The path is relative to the chart's directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct File {
     pub path: String,
     pub text: String,
 }
 
-/// The files of a packed chart: a tar file in gzip, everything below one directory.
+/// The files of a packaged chart: a gzipped tar archive with everything below one directory.
 ///
 /// # Errors
-/// It is not one, or too large.
+/// The bytes are not a packaged chart, or it is too large.
 pub(crate) fn unpacked(bytes: &[u8]) -> Result<Vec<File>, RecordProblem> {
     let mut tar = Vec::new();
     let mut open = GzDecoder::new(bytes).take(LIMIT + 1);
@@ -43,7 +43,7 @@ pub(crate) fn unpacked(bytes: &[u8]) -> Result<Vec<File>, RecordProblem> {
         let size = usize::from_str_radix(&text(124, 136), 8).map_err(|_| broken())?;
         let (content, _) = after.split_at_checked(size).ok_or_else(broken)?;
         let is_file = matches!(header[156], b'0' | 0);
-        // A name too long for its field has its directories in another (POSIX ustar).
+        // If a name is too long for its field, its directories are in another field (POSIX ustar).
         let (name, prefix) = (text(0, 100), text(345, 500));
         let name =
             if prefix.is_empty() || !text(257, 262).starts_with("ustar") { name } else { format!("{prefix}/{name}") };

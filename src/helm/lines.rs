@@ -1,12 +1,12 @@
-//! What Helm says, line by line: a line may be long, and need not be UTF-8.
+//! Reads the output of Helm line by line. A line may be long, and may not be UTF-8.
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _};
 use tokio::sync::mpsc;
 
-/// Longer than any line that is meant to be read; the rest of a longer one is dropped.
+/// The limit of a line, longer than any line for a reader. The rest of a longer line is dropped.
 const LONGEST: usize = 64 * 1024;
 
-/// Reads to the end whatever comes, so that the program that writes is never stopped by it.
+/// Reads the stream to its end in any case, so that the writing program never blocks.
 pub(super) async fn pass_on(mut stream: impl AsyncBufRead + Unpin, to: mpsc::Sender<String>) {
     let mut lines = Lines::default();
     while let Ok(bytes) = stream.fill_buf().await {
@@ -17,7 +17,7 @@ pub(super) async fn pass_on(mut stream: impl AsyncBufRead + Unpin, to: mpsc::Sen
         let whole = lines.take(bytes);
         stream.consume(amount);
         for line in whole {
-            // Without a receiver the stream is emptied all the same.
+            // Without a receiver the stream is still read to its end.
             drop(to.send(line).await);
         }
     }
@@ -26,14 +26,14 @@ pub(super) async fn pass_on(mut stream: impl AsyncBufRead + Unpin, to: mpsc::Sen
     }
 }
 
-/// A line that has begun.
+/// A line that is not complete yet.
 #[derive(Default)]
 struct Lines {
     begun: Vec<u8>,
 }
 
 impl Lines {
-    /// The lines that these bytes end.
+    /// The lines that these bytes complete.
     fn take(&mut self, mut bytes: &[u8]) -> Vec<String> {
         let mut whole = Vec::new();
         while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
@@ -50,7 +50,7 @@ impl Lines {
         self.begun.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 
-    /// What came after the last end of a line.
+    /// The text after the last line break.
     fn last(self) -> Option<String> {
         (!self.begun.is_empty()).then(|| text(&self.begun))
     }

@@ -1,4 +1,4 @@
-//! Helm: what it keeps in the cluster about a release, and the user's own program.
+//! Helm: its records of a release in the cluster, and the user's own program.
 
 mod chart;
 mod lines;

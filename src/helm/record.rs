@@ -1,7 +1,7 @@
-//! The record of one revision of a release, as Helm 3 and 4 store it.
+//! Reads the record of one revision of a release, as Helm 3 and 4 store it.
 //!
-//! The real chart's is 480 kB and 4 MB unpacked: the values, the chart's name and the state are read, the
-//! templates are skipped unparsed.
+//! The record of Gloo's chart has 480 kB, unpacked 4 MB. The values, the name of the chart and the state are read; the
+//! templates are skipped without parsing.
 
 use crate::command::{CommandLine, Driver, helm};
 use std::io::Read;
@@ -14,20 +14,20 @@ use serde_json::{Map, Value};
 
 use super::release_id::{ReleaseId, ReleaseName, ReleaseNamespace};
 
-/// Larger than any record that fits into a Secret can be meant to be; a bomb ends here.
+/// The limit of an unpacked record, larger than any record that fits into a Secret. It stops a decompression bomb.
 const LIMIT: u64 = 64 * 1024 * 1024;
 const GZIP: [u8; 3] = [0x1f, 0x8b, 0x08];
 
-/// Helm's driver.
+/// Helm's storage driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Storage {
-    /// The API's own base64 is around Helm's.
+    /// The API's own base64 wraps Helm's base64.
     Secret,
     ConfigMap,
 }
 
 impl Storage {
-    /// The driver's name, as `HELM_DRIVER` takes it.
+    /// The name of the driver in `HELM_DRIVER`.
     #[must_use]
     pub(crate) fn driver(self) -> &'static str {
         match self {
@@ -37,34 +37,34 @@ impl Storage {
     }
 }
 
-/// What a revision says of itself.
+/// The contents of a revision's record.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Record {
     pub name: ReleaseName,
     pub namespace: ReleaseNamespace,
     pub revision: u64,
-    /// `deployed`, `superseded`, `failed`, `pending-upgrade`
+    /// The status: `deployed`, `superseded`, `failed`, `pending-upgrade` and others.
     pub status: String,
     pub description: String,
     pub chart: String,
     pub chart_version: String,
     /// The user-supplied values.
     pub values: Value,
-    /// The chart's own.
+    /// The default values of the chart.
     pub defaults: Value,
-    /// `csa` or `ssa`, since Helm 4; before, nothing.
+    /// `csa` or `ssa`, since Helm 4; empty before.
     pub apply_method: String,
     pub storage: Storage,
 }
 
 impl Record {
-    /// Whether the API server applied it, as Helm 4 has it do what it installed itself.
+    /// Whether the API server applied it (server-side apply), as for releases that Helm 4 installed.
     #[must_use]
     pub(crate) fn is_server_side(&self) -> bool {
         self.apply_method == "ssa"
     }
 
-    /// Helm as a shell has to start it, so that it finds the record: it looks in Secrets unless it is told.
+    /// The Helm command for a shell, so that it finds the record: without `HELM_DRIVER` it looks in Secrets.
     #[must_use]
     pub(crate) fn command(&self) -> &'static str {
         match self.storage {
@@ -73,14 +73,14 @@ impl Record {
         }
     }
 
-    /// Goes back to this revision.
+    /// The command that rolls back to this revision.
     #[must_use]
     pub(crate) fn rollback(&self) -> CommandLine {
         let command = helm(self.driver(), "rollback").value(self.name.to_string()).value(self.revision.to_string());
         command.fixed("-n").value(self.namespace.to_string())
     }
 
-    /// Shows the release's state.
+    /// The command that shows the release's state.
     #[must_use]
     pub(crate) fn status_command(&self) -> CommandLine {
         helm(self.driver(), "status").value(self.name.to_string()).fixed("-n").value(self.namespace.to_string())
@@ -98,11 +98,11 @@ impl Record {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RecordProblem(pub String);
 
-/// Why the record of an object is not taken.
+/// Why the record of an object is not used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum RefusedRecord {
     Broken(RecordProblem),
-    /// It is that of another release or revision than its object holds: which one, by its own words.
+    /// The record is of another release or revision than its object. Contains that release and revision.
     OfAnother(String),
 }
 
@@ -112,7 +112,7 @@ impl From<RecordProblem> for RefusedRecord {
     }
 }
 
-/// Helm's own form; everything else in it is skipped.
+/// The fields of Helm's own format that are read. All others are skipped.
 #[derive(Deserialize)]
 struct Stored {
     #[serde(default)]
@@ -149,17 +149,17 @@ struct Metadata {
 }
 
 impl Stored {
-    /// Whether it is that of this release and revision. What another program is told of it is the object's, so a record
-    /// that says otherwise is refused.
+    /// Whether the record is of this release and revision. Other programs get the values of the object, so a record
+    /// that differs is refused.
     fn is_of(&self, id: &ReleaseId) -> bool {
         (self.name.as_str(), self.namespace.as_str(), self.version) == (&*id.name, &*id.namespace, id.revision)
     }
 }
 
-/// Reads what stands under `release` in the data of the object that holds `id`.
+/// Reads the value of `release` in the data of the object for `id`.
 ///
 /// # Errors
-/// Which layer of it is broken, or of which other release it is.
+/// Which layer of the record is broken, or of which other release it is.
 pub(crate) fn read(data: &str, storage: Storage, id: ReleaseId) -> Result<Record, RefusedRecord> {
     let inner = match storage {
         Storage::Secret => decoded(data.as_bytes())?,
@@ -283,7 +283,7 @@ mod tests {
 
     #[test]
     fn what_is_not_needed_is_skipped_unparsed() {
-        // Half of a surrogate pair and a number without end: no reader of values takes them.
+        // Half of a surrogate pair, and a number out of range: a JSON parser for values refuses both.
         let odd = r#"{"name":"a","data":"\ud800","size":1e999}"#;
         let json = release().to_string().replace(r#"{"name":"a","data":"eA=="}"#, odd);
         assert!(json.contains("ud800") && serde_json::from_str::<Value>(&json).is_err());

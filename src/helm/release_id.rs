@@ -1,4 +1,4 @@
-//! Which revision of which release a Secret or ConfigMap holds: by its own name, namespace and labels.
+//! Finds the release and revision of a Secret or ConfigMap from its name, namespace and labels.
 
 use std::fmt;
 use std::ops::Deref;
@@ -6,30 +6,30 @@ use std::ops::Deref;
 use serde::Serialize;
 use serde_json::Value;
 
-/// Before the release's name and revision in the name of its object.
+/// The prefix before the release's name and revision in the name of the object.
 const PREFIX: &str = "sh.helm.release.v1.";
-/// Helm's own limit: a chart makes longer names of it.
+/// Helm's own limit, because a chart derives longer names from it.
 const LONGEST_NAME: usize = 53;
 const LONGEST_NAMESPACE: usize = 63;
 
-/// A release's name by Helm's rule: labels of lower case letters, digits and `-`, joined by dots.
+/// A release's name by Helm's rule: labels of lower-case letters, digits and `-`, joined by dots.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct ReleaseName(String);
 
 impl ReleaseName {
-    /// None where Helm would not take it.
+    /// Parses a name; `None` if Helm does not accept it.
     #[must_use]
     pub(crate) fn parse(text: &str) -> Option<Self> {
         (text.len() <= LONGEST_NAME && text.split('.').all(is_label)).then(|| Self(text.to_owned()))
     }
 }
 
-/// A namespace: one such label.
+/// A namespace: one label of that form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct ReleaseNamespace(String);
 
 impl ReleaseNamespace {
-    /// None where no namespace can be called so.
+    /// Parses a namespace; `None` if no namespace can have this name.
     #[must_use]
     pub(crate) fn parse(text: &str) -> Option<Self> {
         (text.len() <= LONGEST_NAMESPACE && is_label(text)).then(|| Self(text.to_owned()))
@@ -41,7 +41,7 @@ fn is_label(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(is_inner) && !text.starts_with('-') && !text.ends_with('-')
 }
 
-/// As text wherever text is read; only a parsed one can be made.
+/// Lets the types be used as text. They can only be created by parsing.
 macro_rules! text {
     ($($name:ident),*) => {$(
         impl Deref for $name {
@@ -70,10 +70,10 @@ pub(crate) struct ReleaseId {
 }
 
 impl ReleaseId {
-    /// That of the object that was asked for by this namespace and name, and came.
+    /// The release and revision of the object that was read by this namespace and name.
     ///
     /// # Errors
-    /// What of it is no release's, or not that of what was asked for.
+    /// Why the object is not the record of a release, or not the requested object.
     pub(crate) fn of_object(object: &Value, namespace: &str, object_name: &str) -> Result<Self, String> {
         let metadata = &object["metadata"];
         for (field, wanted) in [("name", object_name), ("namespace", namespace)] {
@@ -90,7 +90,7 @@ impl ReleaseId {
                 .ok_or_else(|| format!("{namespace:?} is not a name that a namespace can have"))?,
             revision,
         };
-        // An object may have lost its labels. Helm finds a release's history by them.
+        // An object may have lost its labels. Helm finds the history of a release by them.
         let revision = revision.to_string();
         for (label, wanted) in [("owner", "helm"), ("name", name), ("version", &revision)] {
             match metadata["labels"][label].as_str() {
@@ -108,18 +108,18 @@ impl fmt::Display for ReleaseId {
     }
 }
 
-/// The name of the object that holds a revision.
+/// The name of the object with the record of a revision.
 #[must_use]
 pub(crate) fn object_name(release: &str, revision: u64) -> String {
     format!("{PREFIX}{release}.v{revision}")
 }
 
-/// The release and the revision that an object of this name holds; the release's name is as it is there.
+/// The release and the revision in an object's name. The release's name is not checked.
 #[must_use]
 pub(crate) fn name_and_revision(object: &str) -> Option<(&str, u64)> {
     let (name, revision) = object.strip_prefix(PREFIX)?.rsplit_once(".v")?;
     let revision = revision.parse().ok()?;
-    // Helm writes a number in one way: not +1, not 01.
+    // Helm writes a number in one form only: not +1, not 01.
     (object_name(name, revision) == object).then_some((name, revision))
 }
 

@@ -1,4 +1,4 @@
-//! The user's own Helm: found on PATH, given arguments as a list and values on stdin.
+//! Runs the user's own Helm: found on PATH, with arguments as a list and values on stdin.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
@@ -16,8 +16,8 @@ use super::{HelmTarget, Storage};
 use crate::command::Hint;
 use crate::error::{Exit, Failure, Reason, plain};
 
-/// Every variable of Helm 3.17 and 4.3, and of client-go in them, by which they would work elsewhere, or as another
-/// user, than this program did. `HELM_DRIVER` and `KUBECONFIG` are set instead.
+/// All variables of Helm 3.17 and 4.3, and of client-go in them, that would make Helm use another cluster or another
+/// user than this program. `HELM_DRIVER` and `KUBECONFIG` are set instead.
 const ELSEWHERE: [&str; 12] = [
     "HELM_KUBEAPISERVER",
     "HELM_KUBETOKEN",
@@ -33,42 +33,42 @@ const ELSEWHERE: [&str; 12] = [
     "KUBERNETES_MASTER",
 ];
 
-/// More than any version is long.
+/// The most bytes read of the version, more than any version has.
 const VERSION_LIMIT: u64 = 4096;
-/// Lines that wait to be said before Helm waits.
+/// The number of lines that are buffered before Helm has to wait.
 const LINES: usize = 64;
-/// How long the output of a Helm that has ended is read on: a process that it left behind may hold it open.
+/// How long the output is read after Helm has ended: a process that it left running may keep the pipe open.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// A Helm that is there.
+/// A Helm program that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Helm {
-    /// Absolute, so that nothing in the working directory runs in its place.
+    /// The absolute path, so that nothing in the working directory runs instead.
     pub program: PathBuf,
     pub major: u32,
 }
 
-/// What Helm is to do, and where.
+/// A Helm run: the command and its target.
 pub(crate) struct Order {
     pub target: HelmTarget,
-    /// The words of the command that are no flags, such as `upgrade`.
+    /// The subcommand without flags, such as `upgrade`.
     pub command: &'static str,
-    /// Flags, each with its value in one word.
+    /// The flags, each with its value in one word.
     pub flags: Vec<OsString>,
-    /// What the command is about. None of them is read as a flag.
+    /// The positional arguments. None of them is parsed as a flag.
     pub operands: Vec<OsString>,
-    /// Where Helm is started.
+    /// The working directory of Helm.
     pub directory: Option<PathBuf>,
     pub values: String,
     pub storage: Storage,
 }
 
 impl Helm {
-    /// The first `helm` on this PATH that can be run. It is killed where it does not tell its version in time, or where
-    /// this is dropped.
+    /// Finds the first executable `helm` on this PATH. It is killed if it does not print its version in time, or if
+    /// this future is dropped.
     ///
     /// # Errors
-    /// There is none, or it does not tell its version.
+    /// There is no Helm, or it does not print its version.
     pub(crate) async fn find(path: Option<&OsStr>, limit: Duration) -> Result<Self, Failure> {
         let program = on_path(path).ok_or_else(|| {
             Failure::new(Exit::Failed, Reason::Helm, "helm is not on PATH; nothing changed")
@@ -91,15 +91,15 @@ impl Helm {
         }
     }
 
-    /// What an upgrade that goes back by itself is called.
+    /// The flag with which a failed upgrade is rolled back.
     pub(crate) fn rollback_flag(&self) -> &'static str {
         if self.major >= 4 { "--rollback-on-failure" } else { "--atomic" }
     }
 
-    /// Starts Helm with the values on stdin; it ends by itself, also where this program is interrupted.
+    /// Starts Helm with the values on stdin. It runs to its end, even if this program is interrupted.
     ///
     /// # Errors
-    /// It cannot be started.
+    /// Helm cannot be started.
     pub(crate) fn start(&self, order: Order) -> Result<Running, Failure> {
         let Order { target, command: word, flags, operands, directory, values, storage } = order;
         let mut command = Command::new(&self.program);
@@ -140,7 +140,7 @@ impl Helm {
     }
 }
 
-/// What it answers, as far as it is read.
+/// The output of `helm version`, up to the limit.
 async fn version_of(program: &Path) -> std::io::Result<String> {
     let mut command = Command::new(program);
     command.args(["version", "--template", "{{.Version}}"]);
@@ -153,7 +153,7 @@ async fn version_of(program: &Path) -> std::io::Result<String> {
     Ok(String::from_utf8_lossy(&said).trim().to_owned())
 }
 
-/// A Helm under way.
+/// A running Helm.
 pub(crate) struct Running {
     child: Child,
     lines: mpsc::Receiver<String>,
@@ -161,7 +161,7 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// The next line it says; none once it has said all.
+    /// The next line of output; `None` at the end.
     pub(crate) async fn line(&mut self) -> Option<String> {
         while self.ended.is_none() {
             tokio::select! {
@@ -173,10 +173,10 @@ impl Running {
         timeout(GRACE, self.lines.recv()).await.ok().flatten()
     }
 
-    /// Whether it ended well.
+    /// Waits for the end of Helm.
     ///
     /// # Errors
-    /// How it ended.
+    /// The exit status of Helm, or why it is not known.
     pub(crate) async fn end(&mut self) -> Result<(), String> {
         let ended = match self.ended.take() {
             Some(ended) => ended,
@@ -190,10 +190,10 @@ impl Running {
     }
 }
 
-/// PATH is bytes: one entry that is no UTF-8 hides none of the others.
+/// Finds `helm` on PATH. PATH is read as bytes, so that an entry that is not UTF-8 does not hide the others.
 fn on_path(path: Option<&OsStr>) -> Option<PathBuf> {
     let directories = path?.as_bytes().split(|byte| *byte == b':').map(|entry| Path::new(OsStr::from_bytes(entry)));
-    // A relative entry would run whatever lies in the working directory.
+    // A relative entry would run a program from the working directory.
     directories
         .filter(|directory| directory.is_absolute())
         .map(|directory| directory.join("helm"))

@@ -1,39 +1,39 @@
-//! The cluster, the user and the namespace of a Helm run. Helm is not started without one.
+//! The cluster, the user and the namespace of a Helm run. Helm is not started without them.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::ReleaseNamespace;
 
-/// The cluster, the user and the namespace, as Helm is told of them. Nothing of it is left to Helm's own choice.
+/// The cluster, the user and the namespace that Helm is given. None of them is left to Helm's defaults.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum HelmTarget {
     /// A context of one kubeconfig, or of several that are merged.
     Context { kubeconfig: Kubeconfig, context: String, user: Option<AsUser>, namespace: ReleaseNamespace },
-    /// The cluster of the pod that Helm runs in, as its service account. client-go does not impersonate there.
+    /// The cluster of the pod in which Helm runs, with its service account. client-go does not impersonate there.
     InCluster { namespace: ReleaseNamespace },
 }
 
-/// The files to read.
+/// The kubeconfig files to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Kubeconfig {
     One(PathBuf),
-    /// What KUBECONFIG lists.
+    /// Several files, in the format of KUBECONFIG.
     Merged(OsString),
 }
 
-/// The user that is impersonated.
+/// The impersonated user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AsUser {
     pub user: String,
     pub groups: Vec<String>,
 }
 
-/// A file in which client-go finds no context at all, so that the pod's own cluster is the only one left.
+/// A file without any context for client-go, so that it uses the pod's own cluster.
 const NO_KUBECONFIG: &str = "/dev/null";
 
 impl HelmTarget {
-    /// Each flag with its value in one word: a value never becomes a flag.
+    /// The flags, each with its value in one word, so that a value never becomes a flag.
     pub(super) fn flags(&self) -> Vec<OsString> {
         let (Self::Context { namespace, .. } | Self::InCluster { namespace }) = self;
         let mut flags = vec![flag("namespace", &**namespace)];
@@ -50,7 +50,7 @@ impl HelmTarget {
         flags
     }
 
-    /// The variable KUBECONFIG.
+    /// The value of the variable KUBECONFIG.
     pub(super) fn variable(&self) -> Option<OsString> {
         match self {
             Self::Context { kubeconfig: Kubeconfig::One(_), .. } => None,
@@ -60,7 +60,7 @@ impl HelmTarget {
     }
 }
 
-/// `--NAME=VALUE`
+/// A flag with its value: `--NAME=VALUE`.
 pub(crate) fn flag(name: &str, value: impl AsRef<std::ffi::OsStr>) -> OsString {
     let mut word = OsString::from(format!("--{name}="));
     word.push(value);

@@ -1,4 +1,4 @@
-//! Envoy's admin pages. The fixtures are what a real Envoy answered.
+//! Envoy's admin pages. The fixtures are answers of a real Envoy.
 #![allow(unused_must_use, reason = "a reader is called to see that it does not panic")]
 
 use jiff::Timestamp;
@@ -28,7 +28,7 @@ fn fixture(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
 
-/// The dump with the sections that have fewer nodes; the bootstrap of a real Envoy is most of a dump.
+/// The dump with a small bootstrap: the bootstrap of a real Envoy is most of a dump.
 fn dump() -> Value {
     let mut dump = fixture(DUMP);
     let admin = json!({"node": {"id": "gateway-proxy-1", "metadata": {"role": "a~b"}}, "admin": {"address": {}}});
@@ -36,7 +36,7 @@ fn dump() -> Value {
     dump
 }
 
-/// Every view of a dump, filtered and not, with its table; how many rows there are in all.
+/// Makes every view of a dump, with and without filters, and its table. Returns the total number of rows.
 fn views(dump: &[u8]) -> usize {
     let filters = [
         ViewFilter::default(),
@@ -47,7 +47,7 @@ fn views(dump: &[u8]) -> usize {
             cluster: Some("httpbin_gloo-system".to_owned()),
         },
     ];
-    // Read once, since finding the ends of the pieces is most of the work.
+    // Read only once: finding the ends of the pieces takes most of the time.
     let mut entries = Vec::new();
     let mut reader = DumpReader::default();
     let read = reader.push(dump, &mut |entry| entries.push(entry)).and_then(|()| reader.finish());

@@ -12,7 +12,7 @@ use crate::render::served;
 
 const ROLE: &str = "gloo-system~gateway-proxy";
 
-/// What Gloo 1.18 serves: a listener, its routes, a cluster with TLS, endpoints.
+/// A snapshot as Gloo 1.18 serves it: a listener, its routes, a cluster with TLS, endpoints.
 fn snapshot() -> Value {
     let kind = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
     let tls = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext";
@@ -41,7 +41,7 @@ fn snapshot() -> Value {
     }}})
 }
 
-/// Every way in which a snapshot is read.
+/// Reads a snapshot in every way.
 fn read_all(snapshot: &Value) {
     let text = snapshot.to_string();
     let upstream = Some(("ns".to_owned(), "x".to_owned()));

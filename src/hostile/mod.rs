@@ -1,7 +1,7 @@
-//! Tests only: every pure reader of answers from outside, over values with parts of another type.
+//! Tests only: calls every pure reader of external data with values in which parts have another type.
 //!
 //! `each` replaces every node of a value by one value of each type, one at a time; `spoiled` replaces a few at random.
-//! A reader may refuse such a value or skip a part of it. It may not panic.
+//! A reader may refuse such a value or skip a part of it. It must not panic.
 
 mod envoy;
 mod gloo;
@@ -10,7 +10,7 @@ mod objects;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-/// A value of each type, with the sizes and texts that readers trip over.
+/// A value of each type, with sizes and texts that often break readers.
 fn others() -> Vec<Value> {
     vec![
         Value::Null,
@@ -38,7 +38,7 @@ pub(crate) fn each(value: &Value, look: &mut dyn FnMut(&Value)) {
     }
 }
 
-/// The value with up to five nodes replaced.
+/// The value with up to five nodes replaced at random.
 pub(crate) fn spoiled(value: &Value) -> impl Strategy<Value = Value> + use<> {
     let (value, others) = (value.clone(), others());
     prop::collection::vec((any::<prop::sample::Index>(), prop::sample::select(others)), 1..6).prop_map(move |changes| {

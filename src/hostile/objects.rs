@@ -1,4 +1,4 @@
-//! Objects of the API and of manifests.
+//! Objects of the API and objects in manifests.
 #![allow(unused_must_use, reason = "a reader is called to see that it does not panic")]
 
 use crate::plan::labels;
@@ -22,9 +22,9 @@ use crate::plan::{
 use crate::render::diff;
 use crate::render::diff::Secrets;
 
-/// A cluster in which everything is in order.
+/// A cluster without any problem.
 const IN_ORDER: &str = include_str!("../../tests/fixtures/check/in-order.yaml");
-/// Rich objects of the kinds whose parts are read most.
+/// The kinds whose objects are read in most detail.
 const KINDS: [&str; 7] = ["Upstream", "Settings", "Pod", "Deployment", "Service", "ConfigMap", "PeerAuthentication"];
 
 fn objects() -> Vec<Value> {
@@ -33,7 +33,7 @@ fn objects() -> Vec<Value> {
     KINDS.iter().filter_map(of_kind).collect()
 }
 
-/// What is read of an object by itself, whatever its kind: a reader may be given any.
+/// Calls every reader of a single object, whatever its kind: a reader may get any object.
 fn read(object: &Value) {
     let of = |kind| Object::new(kind, object.clone());
     let one = std::slice::from_ref(object);

@@ -1,4 +1,4 @@
-//! Asking what is allowed, so that what is not is never tried.
+//! Asks the API server which requests are allowed, so that a request without permission is never sent.
 
 use serde_json::json;
 
@@ -8,16 +8,16 @@ use super::{Cause, DryRun, Session};
 use crate::model::{Object, kinds};
 
 impl Session {
-    /// Asks the API server whether it would open a stream into a pod. Everybody whom it knows may ask that.
+    /// Asks the API server whether it would open a port-forward into a pod. Every authenticated user may ask that.
     ///
     /// # Errors
-    /// What trying would have ended in, or why nothing was said.
+    /// The failure that a real port-forward would have ended in, or why the API server gave no answer.
     pub async fn may_forward(&self, namespace: &str, pod: &str, port: u16) -> Result<(), ForwardFailure> {
         let review = json!({
             "apiVersion": kinds::ACCESS_REVIEW.api_version(),
             "kind": kinds::ACCESS_REVIEW.kind,
             "spec": {"resourceAttributes": {
-                // A WebSocket is opened by a GET; since Kubernetes 1.35 the stream itself is a create beside it.
+                // A WebSocket is opened by a GET. Since Kubernetes 1.35 the stream also needs the verb create.
                 "verb": "get", "group": "", "resource": "pods", "subresource": "portforward", "namespace": namespace,
             }},
         });

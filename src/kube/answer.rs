@@ -1,4 +1,4 @@
-//! What an answer of the API server means: the object, or why not. Pure.
+//! Interprets an answer of the API server: the object, or the cause of the failure. Pure.
 
 use std::time::Duration;
 
@@ -7,18 +7,18 @@ use serde_json::Value;
 use super::failure::{Cause, Rule, TlsFault};
 use crate::bounded::{self, NoValue};
 
-/// What the values of one answer may take. etcd takes objects of 1.5 MiB, whose values take a few times that.
+/// The limit for the parsed values of one answer. etcd accepts objects of 1.5 MiB; parsed, they take a few times that.
 const MOST_PARSED: usize = 16 << 20;
 
-/// An answer, whole.
+/// A complete answer.
 pub(super) struct ApiAnswer {
     pub status: u16,
-    /// Seconds of `Retry-After`; its other form, a date, is not one that API servers send.
+    /// The seconds of `Retry-After`. API servers do not send the header's other form, a date.
     pub retry_after: Option<Duration>,
     pub body: Vec<u8>,
 }
 
-/// What was asked, as far as the answer depends on it.
+/// The parts of the request that the meaning of the answer depends on.
 #[derive(Clone, Copy)]
 pub(super) struct Asked<'a> {
     pub verb: &'a str,
@@ -28,7 +28,7 @@ pub(super) struct Asked<'a> {
     pub name: &'a str,
 }
 
-/// The object, or the cause.
+/// Returns the object, or the cause of the failure.
 pub(super) fn read(answer: &ApiAnswer, asked: Asked<'_>) -> Result<Value, Cause> {
     let value = match bounded::value(&answer.body, MOST_PARSED) {
         Ok(value) => Some(value),
@@ -52,7 +52,7 @@ pub(super) fn read(answer: &ApiAnswer, asked: Asked<'_>) -> Result<Value, Cause>
 fn refusal(answer: &ApiAnswer, status: Option<Value>, asked: Asked<'_>) -> Cause {
     let Some(status) = status else { return without_status(answer) };
     let message = text(&status, "message");
-    // An admission webhook chooses its own code, so its words decide.
+    // An admission webhook chooses its own status code, so the message decides.
     if denied_by_admission(&message) {
         return Cause::Invalid(message);
     }
@@ -78,7 +78,8 @@ fn refusal(answer: &ApiAnswer, status: Option<Value>, asked: Asked<'_>) -> Cause
     }
 }
 
-/// Proxies in front of the API server, and its own outermost handlers, answer in plain text.
+/// The cause from an answer without a `Status` object. Proxies in front of the API server, and its own outermost
+/// handlers, answer in plain text.
 fn without_status(answer: &ApiAnswer) -> Cause {
     let text = String::from_utf8_lossy(&answer.body);
     let text = text.trim();
@@ -103,7 +104,7 @@ fn unread(answer: &ApiAnswer) -> String {
     format!("{} with {what}", answer.status)
 }
 
-/// Enough of a text to know it by; an HTML page says nothing.
+/// The first line of a text, at most 200 characters. Empty for an HTML page, which says nothing useful.
 fn beginning(text: &str) -> String {
     if text.starts_with('<') {
         return String::new();
@@ -115,8 +116,9 @@ fn denied_by_admission(message: &str) -> bool {
     message.contains("admission webhook") || message.contains("ValidatingAdmissionPolicy")
 }
 
-/// `User "bob" cannot patch resource "upstreams" in API group "gloo.solo.io" in the namespace "gloo-system"`: what the
-/// server says is missing, which under impersonation is another right than the one asked for.
+/// The missing rule, read from the server's message, such as
+/// `User "bob" cannot patch resource "upstreams" in API group "gloo.solo.io" in the namespace "gloo-system"`.
+/// With impersonation it can be another permission than the one for the request itself.
 fn rule(message: &str, asked: Asked<'_>) -> Option<Rule> {
     let (before, after) = message.split_once(" cannot ")?;
     let verb = after.split_whitespace().next().unwrap_or(asked.verb);

@@ -1,6 +1,6 @@
-//! Credentials are for connections with TLS. Without it they go to the loopback only.
+//! Sends credentials only over TLS. Without TLS they are sent to the loopback only, because that is this machine.
 //!
-//! kubectl sends none over plain HTTP, and runs no exec plugin for it. What listens on the loopback is this machine.
+//! kubectl sends no credentials over plain HTTP, and runs no exec plugin for it.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use super::proxy_env::{HttpProxy, is_loopback};
 pub enum Withheld {
     /// The server's URL is `http://`, or has no scheme.
     NoTls,
-    /// So it is, and a proxy is between this machine and the server.
+    /// The same, with a proxy between this machine and the server.
     NoTlsThroughProxy,
 }
 
@@ -29,8 +29,8 @@ impl fmt::Display for Withheld {
     }
 }
 
-/// Takes the credentials from `user` where they would be sent without TLS. Whom to impersonate stays: without it the
-/// request would be made with other rights than those asked for.
+/// Removes the credentials from `user` if they would be sent without TLS. The impersonation stays: without it the
+/// request would be made with other permissions than intended.
 pub(super) fn withhold(user: &mut AuthInfo, server: &Uri, proxy: Option<&HttpProxy>) -> Option<Withheld> {
     let host = server.host().unwrap_or_default().trim_matches(['[', ']']).to_ascii_lowercase();
     let withheld = match proxy {

@@ -1,28 +1,28 @@
-//! What a session is about, as values: which cluster, out of which files, as which other user.
+//! The identity of a session as values: the cluster, the kubeconfig files, the impersonated user.
 
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
-/// Which cluster a session is about.
+/// The cluster of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClusterContext {
-    /// A context of the kubeconfig. One that is named `in-cluster` is one like any other.
+    /// A context of the kubeconfig. A context named `in-cluster` is not special.
     Kubeconfig { name: String, files: KubeconfigFiles },
-    /// The cluster of the pod that this program runs in, by the pod's service account. No kubeconfig has a context.
+    /// The cluster of the pod in which this program runs, with the pod's service account. No context of a kubeconfig.
     InCluster,
 }
 
-/// The files that a kubeconfig was read from, by absolute paths, as another program is told of them.
+/// The files that a kubeconfig was read from, as absolute paths, in the form that another program can use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KubeconfigFiles {
     One(PathBuf),
-    /// Several that are merged, as the variable KUBECONFIG lists them.
+    /// Several files that are merged, in the format of the variable KUBECONFIG.
     Merged(OsString),
 }
 
 impl ClusterContext {
-    /// `context NAME (SERVER)`
+    /// The cluster in messages: `context NAME (SERVER)`.
     pub fn place(&self, server: &str) -> String {
         match self {
             Self::Kubeconfig { name, .. } => format!("context {name} ({server})"),
@@ -31,7 +31,7 @@ impl ClusterContext {
     }
 }
 
-/// The name alone, as the field `context` of documents has it.
+/// The name only, as in the field `context` of documents.
 impl fmt::Display for ClusterContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -41,14 +41,14 @@ impl fmt::Display for ClusterContext {
     }
 }
 
-/// The user that the flags impersonate, in the place of all that the kubeconfig says about it.
+/// The user that the flags impersonate. It replaces the whole impersonation of the kubeconfig.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Impersonation {
     pub user: String,
     pub groups: Vec<String>,
     pub uid: Option<String>,
-    /// What the kubeconfig's user impersonates besides a name. The flags replaced it; client-go would keep what the
-    /// flags do not name.
+    /// The fields other than the name that the kubeconfig's user impersonates. The flags replaced them; client-go would
+    /// keep the fields that the flags do not set.
     pub replaced: Vec<&'static str>,
 }
 

@@ -1,4 +1,4 @@
-//! One HTTP client, built once: our connector below, kube's client above.
+//! The HTTP client, built once: the connector of this crate below, kube's client above.
 
 use std::sync::Once;
 use std::time::Duration;
@@ -24,20 +24,20 @@ use super::kubeconfig::{ChosenContext, refused};
 use super::proxy_env::{BadProxy, HttpProxy, Protocol, ProxySource};
 use crate::error::{Failure, plain};
 
-/// For a TCP connection and the TLS handshake over it.
+/// The timeout of a TCP connection, and of the TLS handshake over it.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// rustls takes its cryptography from the process; ring, said once and aloud, so that a second provider that some
-/// crate brings in is no panic.
+/// Installs ring as the cryptography provider of rustls for the process. It is set explicitly, so that a second
+/// provider that another crate adds does not cause a panic.
 pub(super) fn install_ring() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // Refused only if there is one already, which then is ring: no other is compiled in.
+        // Fails only if a provider is installed already. That is ring: no other one is compiled in.
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
 }
 
-/// The API server's URL, without a login in it: such a login is never sent. Without a scheme it is http, as for kubectl.
+/// The API server's URL, without a login: such a login is never sent. A URL without a scheme is http, as for kubectl.
 pub(super) fn server(chosen: &ChosenContext) -> Result<Uri, Failure> {
     let text = without_login(chosen.cluster.server.as_deref().unwrap_or_default());
     let bad = |why: &str| refused(format!("context {}: server {text} {why}", chosen.context));
@@ -49,7 +49,7 @@ pub(super) fn server(chosen: &ChosenContext) -> Result<Uri, Failure> {
     Ok(server)
 }
 
-/// Without whatever stands before the last `@`: a password that is not escaped may hold any character.
+/// The URL without the text before the last `@`. An unescaped password may contain any character.
 fn without_login(url: &str) -> String {
     let Some((before, rest)) = url.rsplit_once('@') else { return url.to_owned() };
     match before.split_once("://") {
@@ -58,8 +58,8 @@ fn without_login(url: &str) -> String {
     }
 }
 
-/// kube's description of the cluster. Built field by field: kube's own loading reads the proxy variables of the
-/// process, and fails on what Go accepts there.
+/// kube's configuration for the cluster. It is built field by field: kube's own loader reads the proxy variables of the
+/// process, and fails on values that Go accepts.
 pub(super) fn config(chosen: &ChosenContext, server: Uri) -> Result<Config, Failure> {
     let cluster = &chosen.cluster;
     let mut config = Config::new(server);
@@ -73,7 +73,7 @@ pub(super) fn config(chosen: &ChosenContext, server: Uri) -> Result<Config, Fail
 }
 
 fn authority(chosen: &ChosenContext) -> Result<Option<Vec<Vec<u8>>>, Failure> {
-    // kube loads the bundle for itself only; what it gives a plugin is the same bundle, read the same way.
+    // kube loads the bundle only for itself. The bundle that it gives a plugin is the same one, read in the same way.
     let bundle = ExecAuthCluster::try_from(&chosen.cluster)
         .map_err(|error| unreadable(&chosen.context, &error))?
         .certificate_authority_data;
@@ -88,7 +88,7 @@ fn authority(chosen: &ChosenContext) -> Result<Option<Vec<Vec<u8>>>, Failure> {
     Ok(Some(certificates))
 }
 
-/// A certificate or key that cannot be read: which file, why, never its text.
+/// The failure for a certificate or key that cannot be read: which file and why, never its text.
 fn unreadable(context: &str, error: &::kube::config::KubeconfigError) -> Failure {
     use ::kube::config::{KubeconfigError as E, LoadDataError as D};
     let (what, cause) = match error {
@@ -104,7 +104,7 @@ fn unreadable(context: &str, error: &::kube::config::KubeconfigError) -> Failure
     })
 }
 
-/// Why the credentials or the TLS settings could not be used.
+/// The failure for credentials or TLS settings that cannot be used.
 pub(super) fn unusable(context: &str, error: &::kube::Error) -> Failure {
     use ::kube::client::RustlsTlsError as Tls;
     match error {
@@ -120,7 +120,7 @@ pub(super) fn unusable(context: &str, error: &::kube::Error) -> Failure {
     }
 }
 
-/// A proxy that cannot be used, by the name of who said it.
+/// The failure for a proxy that cannot be used. It names the source of the proxy setting.
 pub(super) fn bad_proxy(context: &str, bad: &BadProxy) -> Failure {
     match bad.source {
         ProxySource::Kubeconfig => refused(format!("context {context}: proxy-url of its cluster {}", bad.why)),
@@ -129,9 +129,9 @@ pub(super) fn bad_proxy(context: &str, bad: &BadProxy) -> Failure {
     }
 }
 
-/// The client: base address, credentials, impersonation, then the wire.
+/// Builds the client: base address, credentials, impersonation, then the connector.
 pub(super) fn client(config: &Config, proxy: Option<&HttpProxy>) -> Result<Client, ::kube::Error> {
-    // A client that leaves Nagle on waits 40 ms for a delayed ACK in each command.
+    // With Nagle's algorithm a client waits 40 ms for a delayed ACK in each command.
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
@@ -155,7 +155,7 @@ pub(super) fn client(config: &Config, proxy: Option<&HttpProxy>) -> Result<Clien
     }
 }
 
-/// A proxy is told a port, and hyper-util takes 443 whatever the scheme.
+/// The configuration with an explicit port: a proxy needs one, and hyper-util uses 443 for every scheme.
 fn with_port(config: &Config) -> Config {
     let url = &config.cluster_url;
     let port = if url.scheme_str() == Some("https") { 443 } else { 80 };
@@ -178,7 +178,8 @@ fn logged_in<C>(tunnel: Tunnel<C>, proxy: &HttpProxy) -> Tunnel<C> {
     }
 }
 
-/// The proxy's certificate is judged as the machine judges certificates, not by the cluster's authority.
+/// The TLS connector to the proxy. Its certificate is checked against the trust store of the machine, not the cluster's
+/// CA.
 fn tls_to_proxy(config: &Config, tcp: HttpConnector) -> Result<HttpsConnector<HttpConnector>, ::kube::Error> {
     Config::new(config.cluster_url.clone()).rustls_https_connector_with_connector(tcp)
 }
@@ -207,7 +208,8 @@ where
     })
 }
 
-/// Without TLS nothing is verified, so no trust store is read: that alone takes 20 ms where the system has one.
+/// The connector without TLS. Nothing is verified, so no trust store is read: that takes 20 ms where the system has
+/// one.
 fn plain_connector<H>(connector: H) -> HttpsConnector<H> {
     let nobody =
         rustls::ClientConfig::builder().with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth();

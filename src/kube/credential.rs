@@ -1,4 +1,4 @@
-//! Tokens that change while we run: from a file, from an exec plugin. The others are kube's.
+//! Tokens that change during a run: from a file, from an exec plugin. kube handles the other credentials.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -15,13 +15,13 @@ use super::exec::{Credential, Plugin};
 use super::kubeconfig::{ChosenContext, refused};
 use crate::error::{Failure, plain};
 
-/// A token file is read again after a minute: the kubelet replaces it before it expires.
+/// The age after which a token file is read again. The kubelet replaces it before it expires.
 const REREAD: Duration = Duration::from_mins(1);
-/// A token that expires this soon is not sent any more.
+/// A token that expires within this time is not sent.
 const MARGIN: Duration = Duration::from_secs(10);
 
 enum Origin {
-    /// kube's own layer sends what there is.
+    /// kube's own layer sends the credentials, if there are any.
     Fixed,
     File(PathBuf),
     Plugin(Box<Plugin>),
@@ -33,15 +33,15 @@ struct State {
     expires: Option<Timestamp>,
 }
 
-/// Where the `Authorization` header comes from.
+/// The source of the `Authorization` header.
 pub(super) struct Bearer {
     origin: Origin,
     state: Mutex<State>,
 }
 
 impl Bearer {
-    /// Takes from `chosen` what kube would handle less well: it runs a plugin twice, on our thread and without
-    /// a deadline, and sends the newline at the end of a token file.
+    /// Takes over from `chosen` the credentials that kube handles less well: kube runs a plugin twice, on this thread
+    /// and without a deadline, and it sends the newline at the end of a token file.
     pub(super) async fn open(chosen: &mut ChosenContext, target: &Target) -> Result<Self, Failure> {
         if let Some(provider) = &chosen.user.auth_provider {
             known_provider(&provider.name, &chosen.context)?;
@@ -52,7 +52,7 @@ impl Bearer {
         let origin = if user.auth_provider.is_some() || basic {
             Origin::Fixed
         } else if let Some(path) = user.token_file.take().filter(|path| !path.is_empty()) {
-            // client-go lets the file win over the token beside it.
+            // In client-go the token file wins over the token in the same user entry.
             user.token = None;
             state.header = Some(read_token(Path::new(&path), &chosen.context)?);
             Origin::File(PathBuf::from(path))
@@ -73,13 +73,13 @@ impl Bearer {
         Ok(Self { origin, state: Mutex::new(state) })
     }
 
-    /// The header to send now.
+    /// The header for the next request.
     pub(super) async fn header(&self) -> Result<Option<HeaderValue>, Failure> {
         let mut state = self.state.lock().await;
         match &self.origin {
             Origin::Fixed => return Ok(None),
             Origin::File(path) if state.read.elapsed() > REREAD => {
-                // As client-go does: a file that is gone meanwhile leaves the last token in use.
+                // As in client-go: if the file no longer exists, the last token stays in use.
                 if let Ok(header) = read_token(path, "") {
                     state.header = Some(header);
                 }
@@ -94,11 +94,12 @@ impl Bearer {
         Ok(state.header.clone())
     }
 
-    /// A new token after `refused` was answered with 401; `false` if there is no other.
+    /// Gets a new token after a request with `refused` was answered with 401. Returns `false` if there is no other
+    /// token.
     pub(super) async fn renew(&self, refused: Option<&HeaderValue>) -> Result<bool, Failure> {
         let Origin::Plugin(plugin) = &self.origin else { return Ok(false) };
         let mut state = self.state.lock().await;
-        // Another request of ours may have renewed it while this one waited.
+        // Another request of this run may have renewed the token while this one waited for the lock.
         if state.header.as_ref() == refused {
             let credential = plugin.run().await?;
             state.accept(&credential, plugin)?;
@@ -120,8 +121,8 @@ impl State {
     }
 }
 
-/// Only `oidc` of the legacy providers: kube runs the command that `gcp` names, without a deadline, and kubectl has
-/// neither `gcp` nor `azure` since 1.26.
+/// Checks the legacy auth provider: only `oidc` is supported. For `gcp` kube would run the command named in the
+/// kubeconfig without a deadline, and kubectl has removed `gcp` and `azure` in 1.26.
 fn known_provider(name: &str, context: &str) -> Result<(), Failure> {
     let bad = |why: &str| refused(format!("context {context}: auth-provider {name} {why}"));
     let removed = "is not supported, as in kubectl since 1.26; nothing was run";

@@ -1,8 +1,8 @@
-//! Percent-encoding, both ways.
+//! Percent-encoding and decoding.
 
 use std::fmt::Write as _;
 
-/// `text` as one segment of a path or one value of a query (RFC 3986, unreserved characters stay).
+/// Encodes `text` as one path segment or one query value (RFC 3986; unreserved characters stay).
 pub(super) fn encode(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -15,7 +15,7 @@ pub(super) fn encode(text: &str) -> String {
     out
 }
 
-/// `text` with its escapes resolved; what is not an escape stays.
+/// Decodes the escapes in `text`. Anything that is not an escape stays.
 pub(super) fn decode(text: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

@@ -1,14 +1,14 @@
-//! What the process was started with, as a value: nothing below reads the environment itself.
+//! The environment of the process as a value. No code below this type reads the environment itself.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
-/// Where a pod finds its credentials.
+/// The directory of a pod's credentials.
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
-/// The variables, and whether somebody sits there.
+/// The environment variables, and whether a person is at the terminal.
 #[derive(Debug, Clone)]
 pub struct Environment {
     variables: BTreeMap<OsString, OsString>,
@@ -17,7 +17,7 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// That of this process.
+    /// The environment of this process.
     #[must_use]
     pub fn of_process() -> Self {
         Self {
@@ -27,7 +27,7 @@ impl Environment {
         }
     }
 
-    /// These variables, nobody at a terminal.
+    /// An environment with these variables and without a terminal.
     pub fn from_variables<K: Into<OsString>, V: Into<OsString>>(variables: impl IntoIterator<Item = (K, V)>) -> Self {
         Self {
             variables: variables.into_iter().map(|(key, value)| (key.into(), value.into())).collect(),
@@ -36,33 +36,33 @@ impl Environment {
         }
     }
 
-    /// With the pod's credentials in this directory.
+    /// The same environment, with the pod's credentials in this directory.
     #[must_use]
     pub fn with_service_account(mut self, directory: impl Into<PathBuf>) -> Self {
         self.service_account = directory.into();
         self
     }
 
-    /// Where nobody may be asked anything.
+    /// The same environment without a terminal: nothing may ask the user.
     #[must_use]
     pub fn without_terminal(mut self) -> Self {
         self.terminal = false;
         self
     }
 
-    /// A variable that is set and not empty.
+    /// The variable, if it is set and not empty.
     #[must_use]
     pub fn os(&self, name: &str) -> Option<&OsStr> {
         self.variables.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
     }
 
-    /// A variable that is set, not empty and text.
+    /// The variable, if it is set, not empty and valid UTF-8.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
         self.os(name).and_then(OsStr::to_str)
     }
 
-    /// Every variable, for a child process.
+    /// All variables, for a child process.
     pub(super) fn variables(&self) -> &BTreeMap<OsString, OsString> {
         &self.variables
     }
@@ -72,7 +72,7 @@ impl Environment {
         self.terminal
     }
 
-    /// Where a pod finds its credentials.
+    /// The directory of a pod's credentials.
     pub(super) fn service_account(&self) -> &Path {
         &self.service_account
     }

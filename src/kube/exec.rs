@@ -1,6 +1,6 @@
-//! The kubeconfig's exec plugin: run off the only thread, under the deadline, killed when that passes.
+//! Runs the kubeconfig's exec plugin asynchronously, with a deadline after which it is killed.
 //!
-//! kube 5.0.0 runs it twice, on the thread, without a deadline, and with its stderr going past us.
+//! kube 5.0.0 runs it twice, on the calling thread, without a deadline, and does not capture its stderr.
 
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
@@ -17,12 +17,12 @@ use super::Environment;
 use super::program::{self, NotFound};
 use crate::error::{Exit, Failure, Reason, plain};
 
-/// A credential is a few kilobytes.
+/// The most bytes read from stdout. A credential is a few kilobytes.
 const MOST: u64 = 1 << 20;
-/// Of what is said on stderr, only the last lines are shown.
+/// The most bytes kept of stderr. Only its last lines are shown.
 const KEPT: usize = 16 << 10;
 
-/// What a plugin gave.
+/// The credential that a plugin returned.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Credential {
     pub token: Option<String>,
@@ -40,7 +40,7 @@ pub(super) struct ExecStatus {
     client_key_data: Option<String>,
 }
 
-/// A plugin with what it is told.
+/// A plugin with its input.
 #[derive(Debug, Clone)]
 pub(super) struct Plugin {
     pub config: ExecConfig,
@@ -50,16 +50,16 @@ pub(super) struct Plugin {
 }
 
 impl Plugin {
-    /// Its name in messages: the command, not its arguments, which may hold secrets.
+    /// The name in messages: the command without its arguments, which may contain secrets.
     pub(super) fn name(&self) -> &str {
         self.config.command.as_deref().unwrap_or("(no command)")
     }
 
-    /// Runs it once.
+    /// Runs the plugin once.
     pub(super) async fn run(&self) -> Result<Credential, Failure> {
         let mut command = self.command()?;
         let mut child = command.spawn().map_err(|error| self.not_started(&error))?;
-        // The child is killed when this future is dropped: at the deadline, and at Ctrl-C.
+        // The child is killed when this future is dropped: at the deadline and at Ctrl-C.
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let exchange = async {
             let (stdout, stderr) = tokio::try_join!(whole(stdout), last(stderr))?;
@@ -164,7 +164,7 @@ impl Plugin {
     }
 }
 
-/// All that it writes, unless that is too much.
+/// Reads the whole stream; an error if it is longer than the limit.
 async fn whole(stream: Option<impl AsyncRead + Unpin>) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     if let Some(stream) = stream {
@@ -176,7 +176,7 @@ async fn whole(stream: Option<impl AsyncRead + Unpin>) -> std::io::Result<Vec<u8
     Ok(bytes)
 }
 
-/// The end of what it writes, in bounded memory.
+/// Reads the whole stream and keeps its end, in bounded memory.
 async fn last(stream: Option<impl AsyncRead + Unpin>) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let Some(mut stream) = stream else { return Ok(bytes) };
@@ -190,7 +190,7 @@ async fn last(stream: Option<impl AsyncRead + Unpin>) -> std::io::Result<Vec<u8>
     }
 }
 
-/// client-go takes YAML from a plugin as well as JSON.
+/// The status of an `ExecCredential`. client-go accepts YAML from a plugin as well as JSON.
 pub(super) fn status_of(text: &str) -> Option<ExecStatus> {
     let mut document = crate::yaml::parse(text).ok()?;
     if document["kind"].as_str().is_some_and(|kind| kind != "ExecCredential") {
@@ -199,7 +199,7 @@ pub(super) fn status_of(text: &str) -> Option<ExecStatus> {
     serde_json::from_value(document.get_mut("status")?.take()).ok()
 }
 
-/// The last lines of what it said.
+/// The last lines of stderr that are not blank.
 fn lines(stderr: &[u8]) -> Vec<String> {
     const SHOWN: usize = 10;
     let text = String::from_utf8_lossy(stderr);

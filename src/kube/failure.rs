@@ -1,4 +1,4 @@
-//! What a request can end in, and how that is said.
+//! The failures of a request, and their messages.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::error::{Causes, Exit, Failure, Reason};
 use crate::model::Kind;
 
-/// What was asked, as RBAC names it.
+/// The verb of a request, as in RBAC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
     Get,
@@ -17,12 +17,12 @@ pub enum Verb {
 }
 
 impl Verb {
-    /// Whether it changes something.
+    /// Whether the verb changes something.
     fn writes(self) -> bool {
         matches!(self, Self::Patch | Self::Create | Self::Delete)
     }
 
-    /// What was sent.
+    /// The noun for the request in messages.
     fn noun(self) -> &'static str {
         match self {
             Self::Patch => "patch",
@@ -45,58 +45,58 @@ impl fmt::Display for Verb {
     }
 }
 
-/// A request that did not give what it was for.
+/// A request that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiError {
     pub verb: Verb,
-    /// `None`: the server itself was asked, not for an object.
+    /// `None` if the request was about the server itself, not about an object.
     pub kind: Option<&'static Kind>,
-    /// Empty: all of them, or none.
+    /// Empty for all namespaces, or for a kind without a namespace.
     pub namespace: String,
-    /// Empty: the list.
+    /// Empty for a list.
     pub name: String,
     pub cause: Cause,
     pub causes: Causes,
 }
 
-/// Why.
+/// The cause of a failed request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cause {
-    /// No object of that name.
+    /// There is no object of that name.
     NotFound,
-    /// The object was to be made in a namespace that is not there.
+    /// The namespace for the new object does not exist.
     NoNamespace,
     /// The API server does not know the kind.
     NoCrd,
-    /// The rights are missing.
+    /// A permission is missing.
     Forbidden { message: String, rule: Option<Box<Rule>> },
-    /// Who we are was not accepted.
+    /// The credentials were not accepted.
     Unauthorized,
-    /// The object is no longer the one that was read; or, to be made, one of its name is there.
+    /// The object changed since it was read. For a creation: an object of that name exists already.
     Conflict,
     /// Not valid, or denied by an admission webhook or policy.
     Invalid(String),
-    /// Come back later.
+    /// The server asks to try again later.
     Throttled { after: Option<Duration> },
     /// The server failed.
     Server { status: u16, message: String },
-    /// The list's continue token is too old; `next` goes on from the same place in a newer state.
+    /// The list's continue token is too old. `next` continues at the same place in a newer version of the list.
     Gone { next: Option<String> },
-    /// No connection, or it was cut. `sent`: the request may have been acted on.
+    /// There was no connection, or it was cut. `sent`: the server may have acted on the request.
     Unreachable { why: String, sent: bool },
-    /// TLS did not come about: nothing was sent.
+    /// The TLS handshake failed: nothing was sent.
     Tls(TlsFault),
-    /// The deadline passed. `sent`: the request may have been acted on.
+    /// The deadline passed. `sent`: the server may have acted on the request.
     Timeout { after: Duration, sent: bool },
     /// The exec plugin gave no credentials.
     ExecPlugin(Box<Failure>),
-    /// Not an answer that Kubernetes gives.
+    /// The answer is not one that Kubernetes gives.
     BadAnswer(String),
-    /// More than is taken at once, read or parsed: so many bytes.
+    /// The answer is larger than the limit for reading or parsing. `most` is the limit in bytes.
     TooLarge { most: usize },
 }
 
-/// A rule of a Role that would allow it.
+/// A rule of a Role that would allow the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
     pub verb: String,
@@ -106,16 +106,16 @@ pub struct Rule {
     pub user: Option<String>,
 }
 
-/// What TLS failed on.
+/// The reason of a TLS failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TlsFault {
     UnknownAuthority,
     WrongName,
     Expired,
     NotYetValid,
-    /// The server does not speak TLS.
+    /// The server does not use TLS.
     NotTls,
-    /// The server wants TLS and the kubeconfig says http.
+    /// The server requires TLS, but the kubeconfig says http.
     WantsTls,
     /// The server ended the handshake.
     Alert(String),
@@ -123,7 +123,7 @@ pub enum TlsFault {
 }
 
 impl ApiError {
-    /// Whether a write may have been made although its answer is missing: read the object again.
+    /// Whether a write may have been made although its answer is missing. If so, read the object again.
     #[must_use]
     pub fn outcome_unknown(&self) -> bool {
         self.verb.writes()
@@ -136,7 +136,7 @@ impl ApiError {
         matches!(&self.cause, Cause::Invalid(message) if message.contains("does not support dry run"))
     }
 
-    /// The reason in the JSON.
+    /// The reason in the JSON output.
     #[must_use]
     pub fn reason(&self) -> Reason {
         match &self.cause {
@@ -156,7 +156,7 @@ impl ApiError {
         }
     }
 
-    /// How a run ends that this ends.
+    /// The exit code of a run that ends with this error.
     #[must_use]
     pub fn exit(&self) -> Exit {
         match &self.cause {
@@ -175,7 +175,7 @@ impl ApiError {
         }
     }
 
-    /// What was asked for: `upstream.gloo.solo.io/x`, `upstreams.gloo.solo.io`, `API server`.
+    /// The subject of the request in messages: `upstream.gloo.solo.io/x`, `upstreams.gloo.solo.io`, `API server`.
     fn subject(&self) -> String {
         match self.kind {
             None => "API server".to_owned(),
@@ -185,7 +185,7 @@ impl ApiError {
         }
     }
 
-    /// The message without the cluster: one line.
+    /// The message in one line, without the name of the context.
     pub(super) fn line(&self, server: &str) -> String {
         let subject = self.subject();
         let line = match &self.cause {
@@ -267,7 +267,7 @@ impl Rule {
     }
 }
 
-/// As it stands in a Role: `{apiGroups: [gloo.solo.io], resources: [upstreams], verbs: [patch]}`.
+/// The rule as it is written in a Role: `{apiGroups: [gloo.solo.io], resources: [upstreams], verbs: [patch]}`.
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let group = if self.group.is_empty() { "\"\"" } else { &self.group };
@@ -276,7 +276,7 @@ impl fmt::Display for Rule {
 }
 
 impl TlsFault {
-    /// In a few words: `its certificate has expired`.
+    /// The reason in a few words: `its certificate has expired`.
     pub fn why(&self) -> String {
         match self {
             Self::UnknownAuthority => "its certificate is signed by an unknown authority".to_owned(),

@@ -1,6 +1,6 @@
-//! HTTP to a port inside a pod, through one port-forward stream: no listening socket, no local port.
+//! HTTP to a port of a pod, through one port-forward stream: no listening socket, no local port.
 //!
-//! The stream gives no end of file through every kubelet, so an answer ends where its HTTP framing says.
+//! Not every kubelet signals the end of the stream, so the HTTP framing decides where an answer ends.
 
 use std::time::{Duration, Instant};
 
@@ -22,30 +22,32 @@ use super::forward_failure::{ForwardCause, ForwardFailure, refused_by_kubelet, r
 use super::request::{RequestTarget, Wire, outlasts, pause};
 use super::{Cause, Exchange, Session};
 
-/// Envoy's own text pages are small; what may be larger is read chunk by chunk.
+/// The limit for an answer that is read as a whole. Envoy's text pages are small; larger answers are read chunk by
+/// chunk.
 const MOST_COLLECTED: usize = 8 << 20;
 
-/// What to ask of a server in a pod. Redirects are answers like any other.
+/// A request to a server in a pod. Redirects are not followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InPod {
     /// `GET`, `POST` or any other method.
     pub method: String,
-    /// Path and query.
+    /// The path with the query.
     pub path: String,
-    /// Sent as they are; without `Host` it is `localhost`.
+    /// The headers, sent unchanged. Without `Host`, `localhost` is used.
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
-    /// For the connection and the head of the answer, and then between two chunks; none: the session's own.
+    /// The timeout for the connection and the head of the answer, and then between two chunks. `None`: the session's
+    /// timeout.
     pub patience: Option<Duration>,
 }
 
 impl InPod {
-    /// `GET path`.
+    /// A `GET` request for this path.
     pub fn get(path: impl Into<String>) -> Self {
         Self { method: "GET".to_owned(), path: path.into(), headers: Vec::new(), body: Vec::new(), patience: None }
     }
 
-    /// `POST path`, without a body.
+    /// A `POST` request to this path, without a body.
     pub fn post(path: impl Into<String>) -> Self {
         Self { method: "POST".to_owned(), ..Self::get(path) }
     }
@@ -67,57 +69,57 @@ impl InPod {
         Ok(request)
     }
 
-    /// Whether asking twice is the same as asking once.
+    /// Whether the request only reads, so that it can be sent twice.
     fn only_reads(&self) -> bool {
         matches!(self.method.as_str(), "GET" | "HEAD")
     }
 }
 
-/// The head of an answer, and its body as it comes. Dropping it ends the stream.
+/// The head of an answer, and its body as a stream. Dropping it ends the stream.
 pub struct InPodAnswer {
     pub status: u16,
-    /// In the order in which they came; what is not UTF-8 in them is replaced.
+    /// The headers in the order received. Bytes that are not UTF-8 are replaced.
     pub headers: Vec<(String, String)>,
     body: Incoming,
     received: u64,
     patience: Duration,
-    /// When the body must have ended; none: only its silences are limited.
+    /// The deadline of the whole body. `None`: only the time between two chunks is limited.
     end: Option<tokio::time::Instant>,
     line: Line,
     place: Place,
 }
 
 impl InPodAnswer {
-    /// The first header of this name, in any case.
+    /// The first header of this name, ignoring case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     }
 
-    /// Whether the status is one of success.
+    /// Whether the status is 2xx.
     #[must_use]
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
 
-    /// With a deadline for the body as a whole: one that never ends may never be silent.
+    /// Sets a deadline for the body as a whole: a body without an end may never pause long enough to time out.
     #[must_use]
     pub fn under_deadline(mut self) -> Self {
         self.end = tokio::time::Instant::now().checked_add(self.patience);
         self
     }
 
-    /// The next piece of the body; `None` at its end.
+    /// The next chunk of the body; `None` at its end.
     ///
     /// # Errors
-    /// It was cut off, or nothing came for too long.
+    /// The stream was cut off, or nothing came within the timeout.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, ForwardFailure> {
         loop {
             let received = Some(self.received);
             let left = self.end.map_or(self.patience, |end| end.saturating_duration_since(tokio::time::Instant::now()));
             if left.is_zero() {
-                // What is at hand is taken even after a deadline, so that must be asked first.
+                // A frame that has arrived is returned even after the deadline, so the deadline is checked first.
                 return Err(self.place.failure(ForwardCause::Timeout { after: self.patience, received }));
             }
             let frame = match timeout(left.min(self.patience), self.body.frame()).await {
@@ -136,7 +138,7 @@ impl InPodAnswer {
     /// The whole body, if it is not larger than `most` bytes.
     ///
     /// # Errors
-    /// It is larger, it was cut off, or it did not end in time.
+    /// The body is larger, it was cut off, or it did not end in time.
     pub async fn collect(self, most: usize) -> Result<Vec<u8>, ForwardFailure> {
         let mut answer = self.under_deadline();
         let mut whole = Vec::new();
@@ -149,10 +151,10 @@ impl InPodAnswer {
         Ok(whole)
     }
 
-    /// The answer, if its status is one of success.
+    /// Returns the answer if its status is 2xx.
     ///
     /// # Errors
-    /// Another status, with the first line of what was said.
+    /// Any other status, with the first line of the body.
     pub async fn or_failure(self) -> Result<Self, ForwardFailure> {
         if self.is_success() {
             return Ok(self);
@@ -164,10 +166,10 @@ impl InPodAnswer {
 }
 
 impl Session {
-    /// Sends a request to a port of a pod and gives the head of the answer.
+    /// Sends a request to a port of a pod and returns the head of the answer.
     ///
-    /// Opening the stream changes nothing, so that is tried again; the request in it only if it reads, and only
-    /// before its answer has begun.
+    /// Opening the stream changes nothing, so that is retried. The request itself is retried only if it only reads, and
+    /// only before its answer has begun.
     ///
     /// # Errors
     /// Why no answer came.
@@ -200,10 +202,10 @@ impl Session {
         }
     }
 
-    /// The body of `GET path` on a port of a pod, such as Envoy's admin port: at most 8 MiB.
+    /// The body of `GET path` on a port of a pod, such as Envoy's admin port. The limit is 8 MiB.
     ///
     /// # Errors
-    /// Why it could not be had; a status that is none of success is one.
+    /// Why there is no body. A status other than 2xx is an error.
     pub async fn get_in_pod(
         &self,
         namespace: &str,
@@ -216,9 +218,9 @@ impl Session {
     }
 }
 
-/// When to try again, if at all.
+/// The pause before the next attempt; `None` for no further attempt.
 fn again(cause: &ForwardCause, only_reads: bool, attempt: u32) -> Option<Duration> {
-    // What the request in the stream ended in is read as an answer of the API server that was cut off.
+    // A failure of the request inside the stream is treated like an answer of the API server that was cut off.
     let cut = Cause::Unreachable { why: String::new(), sent: true };
     let pause = |cause: &Cause, reading| pause(cause, reading, attempt, RequestTarget::Unknown);
     match cause {
@@ -335,7 +337,7 @@ impl Place {
     }
 }
 
-/// What keeps a stream going, and what the kubelet has to say about it.
+/// The tasks that keep a stream open, and the error channel of the kubelet.
 struct Line {
     forwarder: Portforwarder,
     complaint: BoxFuture<'static, Option<String>>,
@@ -343,7 +345,7 @@ struct Line {
 }
 
 impl Line {
-    /// Why the stream ended: the kubelet's own words come before the end they explain.
+    /// Why the stream ended. The kubelet's message arrives before the end of the stream that it explains.
     fn cut(&mut self, received: Option<u64>) -> ForwardCause {
         match (&mut self.complaint).now_or_never().flatten() {
             Some(complaint) if received.is_none() => refused_by_kubelet(&complaint),

@@ -1,4 +1,4 @@
-//! What a request to a pod can end in, and how that is said.
+//! The failures of a request to a pod, and their messages.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use super::{Session, tls};
 use crate::error::{Causes, Exit, Failure, Reason};
 use crate::model::{Unknown, kinds};
 
-/// As RBAC names it.
+/// The resource as RBAC names it.
 pub(super) const RESOURCE: &str = "pods/portforward";
 
-/// A request to a pod that did not give what it was for.
+/// A request to a pod that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForwardFailure {
     pub namespace: String,
@@ -24,35 +24,35 @@ pub struct ForwardFailure {
     pub cause: ForwardCause,
 }
 
-/// Why.
+/// The cause of a failed request to a pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ForwardCause {
-    /// The API server opened no stream: no such pod, no right, no connection to it, or its own failure.
+    /// The API server opened no stream: no such pod, no permission, no connection to it, or a failure of its own.
     Api(Cause),
-    /// The pod has no node yet, or does not run there.
+    /// The pod is not scheduled to a node yet, or does not run there.
     NotRunning(String),
     /// Nothing listens on the port.
     Refused,
-    /// The kubelet's other words.
+    /// Any other message of the kubelet.
     Kubelet(String),
-    /// The API server, or something before it, does not open port-forwards over WebSocket.
+    /// The API server, or a proxy in front of it, does not open port-forwards over WebSocket.
     NoUpgrade(String),
-    /// What answers on the port does not speak HTTP.
+    /// The server on the port does not use HTTP.
     NotHttp,
-    /// The stream ended after so many bytes of the body; none: before the answer.
+    /// The stream ended after this many bytes of the body; `None`: before the answer.
     Cut { received: Option<u64> },
     /// Nothing came for this long.
     Timeout { after: Duration, received: Option<u64> },
-    /// More bytes than are taken.
+    /// The answer is longer than the limit in bytes.
     TooLong { most: usize },
-    /// Another status than one of success, and the first line of what was said.
+    /// A status other than 2xx, with the first line of the body.
     Status { status: u16, text: String },
-    /// The request cannot be sent.
+    /// The request is not valid HTTP and cannot be sent.
     NotARequest(String),
 }
 
 impl ForwardCause {
-    /// An answer that is none of success.
+    /// The cause for an answer whose status is not 2xx.
     #[must_use]
     pub fn status(status: u16, body: &[u8]) -> Self {
         let text = String::from_utf8_lossy(body);
@@ -61,7 +61,7 @@ impl ForwardCause {
     }
 }
 
-/// What the API server said instead of opening the stream.
+/// The cause for an answer of the API server that opened no stream.
 pub(super) fn refused_by_server(error: &::kube::Error, namespace: &str) -> ForwardCause {
     match error {
         ::kube::Error::Api(status) => {
@@ -81,13 +81,13 @@ pub(super) fn refused_by_server(error: &::kube::Error, namespace: &str) -> Forwa
 
 fn of_answer(cause: Cause) -> ForwardCause {
     match cause {
-        // The handler needs a node to turn to (kubernetes, pkg/registry/core/pod/strategy.go).
+        // The handler needs the pod's node (kubernetes, pkg/registry/core/pod/strategy.go).
         Cause::Invalid(message) if message.contains("does not have a host assigned") => {
             ForwardCause::NotRunning("it is not scheduled to a node yet".to_owned())
         }
         Cause::Invalid(message) if message.contains("pgrade request required") => ForwardCause::NoUpgrade(message),
         Cause::Forbidden { message, rule: Some(mut rule) } => {
-            // Before Kubernetes 1.35 a WebSocket needs `get`, since then `create` beside it.
+            // Before Kubernetes 1.35 a WebSocket needs the verb `get`; since then it also needs `create`.
             if rule.verb == "get" {
                 "get, create".clone_into(&mut rule.verb);
             }
@@ -97,7 +97,7 @@ fn of_answer(cause: Cause) -> ForwardCause {
     }
 }
 
-/// What the kubelet writes into the stream's channel for errors, which each container runtime words its own way.
+/// The cause for the kubelet's message in the error channel of the stream. Each container runtime has its own wording.
 pub(super) fn refused_by_kubelet(text: &str) -> ForwardCause {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if text.contains("onnection refused") {
@@ -121,7 +121,7 @@ impl ForwardFailure {
         }
     }
 
-    /// Why, in a few words.
+    /// The cause in a few words.
     #[must_use]
     pub fn why(&self) -> String {
         let port = self.port;
@@ -154,7 +154,7 @@ impl ForwardFailure {
         }
     }
 
-    /// The rule of a Role that would allow it, where that is what is missing.
+    /// The rule of a Role that would allow the request, if a permission is missing.
     #[must_use]
     pub fn rule(&self) -> Option<String> {
         match &self.cause {
@@ -163,7 +163,7 @@ impl ForwardFailure {
         }
     }
 
-    /// What is not known for it. A right that is missing is missing for every pod.
+    /// The unknown that this failure leads to. A missing permission is missing for every pod, so no pod is named.
     #[must_use]
     pub(crate) fn unknown(&self) -> Unknown {
         let rule = self.rule();
@@ -171,7 +171,7 @@ impl ForwardFailure {
         Unknown { why, rule }
     }
 
-    /// The reason in the JSON.
+    /// The reason in the JSON output.
     #[must_use]
     pub fn reason(&self) -> Reason {
         match &self.cause {
@@ -187,7 +187,7 @@ impl ForwardFailure {
         }
     }
 
-    /// How a run ends that this ends.
+    /// The exit code of a run that ends with this failure.
     #[must_use]
     pub fn exit(&self) -> Exit {
         match &self.cause {
@@ -205,7 +205,7 @@ impl ForwardFailure {
         }
     }
 
-    /// For a person and for a script.
+    /// The failure as it is reported to a person or a script.
     #[must_use]
     pub fn into_failure(self, session: &Session) -> Failure {
         if let ForwardCause::Api(cause) = &self.cause {

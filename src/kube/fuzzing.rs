@@ -1,4 +1,4 @@
-//! For `fuzz/` alone: the readers of this room, without a server, a file or a process.
+//! For `fuzz/` only: the readers of this room, without a server, a file or a process.
 
 use std::time::Duration;
 
@@ -16,10 +16,10 @@ use super::{Environment, Target, connect, exec};
 use crate::error::{Causes, Failure};
 use crate::model::kinds;
 
-/// The items of the list that an API server answers with.
+/// The items of a list in an answer of the API server.
 ///
 /// # Errors
-/// Why it is none.
+/// Why the answer is not a list.
 pub(crate) fn answer(status: u16, retry_after: Option<u64>, body: &[u8]) -> Result<Vec<Value>, ApiError> {
     let asked = Asked { verb: "list", group: "gloo.solo.io", plural: "upstreams", namespace: "shop", name: "cart" };
     let answer = ApiAnswer { status, retry_after: retry_after.map(Duration::from_secs), body: body.to_vec() };
@@ -34,14 +34,14 @@ pub(crate) fn answer(status: u16, retry_after: Option<u64>, body: &[u8]) -> Resu
     })
 }
 
-/// What is made of a context of a kubeconfig.
+/// The result for one context of a kubeconfig.
 pub(crate) struct Context {
     /// Whether the user has a secret that can be sent.
     pub has_credentials: bool,
     pub server: Result<Uri, Failure>,
 }
 
-/// Every context of a kubeconfig, as a request would use it; `None` if it is no kubeconfig.
+/// Every context of a kubeconfig as a request would use it; `None` if the text is not a kubeconfig.
 #[must_use]
 pub(crate) fn contexts(text: &str) -> Option<Vec<Result<Context, Failure>>> {
     let config = Kubeconfig::default().merge(Kubeconfig::from_yaml(text).ok()?).ok()?;
@@ -65,7 +65,7 @@ pub(crate) fn contexts(text: &str) -> Option<Vec<Result<Context, Failure>>> {
     Some(contexts.collect())
 }
 
-/// Whether what an exec plugin wrote is a credential.
+/// Whether the output of an exec plugin is a credential.
 #[must_use]
 pub(crate) fn credential(stdout: &str) -> bool {
     exec::status_of(stdout).is_some()

@@ -1,4 +1,5 @@
-//! Which cluster, as whom: the files kubectl would read, merged as client-go merges them, and one context of them.
+//! Chooses the cluster and the user: reads the files that kubectl reads, merges them as client-go does, selects one
+//! context.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::ErrorKind;
@@ -10,11 +11,11 @@ use super::{ClusterContext, Environment, KubeconfigFiles, Target};
 use crate::command::flag;
 use crate::error::{Exit, Failure, Reason, plain};
 
-/// A context with what it names.
+/// A context with its cluster and user.
 #[derive(Debug)]
 pub(super) struct ChosenContext {
     pub cluster_context: ClusterContext,
-    /// Its name in messages.
+    /// The name of the context in messages.
     pub context: String,
     pub namespace: String,
     pub cluster: Cluster,
@@ -22,23 +23,23 @@ pub(super) struct ChosenContext {
 }
 
 impl ChosenContext {
-    /// A number that changes with anything the kubeconfig says about the cluster or the user.
+    /// A hash over everything that the kubeconfig says about the cluster and the user.
     pub(super) fn fingerprint(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         let mut said = serde_json::json!([&self.cluster, &self.user]);
-        // Some of its maps have no order of their own.
+        // Some of the maps have no fixed order.
         said.sort_all_objects();
         (&self.context, said.to_string()).hash(&mut hasher);
         hasher.finish()
     }
 }
 
-/// A failure of the kubeconfig: nothing was asked yet, and asking again does not help.
+/// A failure of the kubeconfig. No request was sent, and trying again does not help.
 pub(super) fn refused(message: impl Into<String>) -> Failure {
     Failure::new(Exit::Failed, Reason::Kubeconfig, message)
 }
 
-/// The context that `target` means.
+/// The context that `target` selects.
 pub(super) fn choose(target: &Target) -> Result<ChosenContext, Failure> {
     let files = files(target);
     let (config, missing) = read(&files)?;
@@ -56,13 +57,13 @@ pub(super) fn choose(target: &Target) -> Result<ChosenContext, Failure> {
     select(&config, target, &files)
 }
 
-/// The names of the kubeconfig's contexts; none where it cannot be read.
+/// The names of the kubeconfig's contexts; empty if it cannot be read.
 pub(crate) fn context_names(target: &Target) -> Vec<String> {
     let Ok((config, _)) = read(&files(target)) else { return Vec::new() };
     config.contexts.into_iter().map(|context| context.name).collect()
 }
 
-/// What is to be read, and whether it was asked for by name.
+/// The files to read, and whether a flag named them.
 pub(super) struct ConfigFiles {
     pub paths: Vec<PathBuf>,
     pub named: bool,
@@ -85,8 +86,8 @@ fn files(target: &Target) -> ConfigFiles {
     }
 }
 
-/// What another program is told, so that it reads the same files from any directory. A list that no variable can
-/// hold is one file: several came out of the variable.
+/// The files as absolute paths, so that another program reads the same files from any directory. If the paths cannot be
+/// joined for a variable there is only one: several can come only from the variable.
 fn absolute(files: &ConfigFiles) -> KubeconfigFiles {
     let whole: Vec<_> =
         files.paths.iter().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone())).collect();
@@ -100,13 +101,13 @@ fn shown(files: &ConfigFiles) -> String {
     files.paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
-/// The files merged: the first to name a thing wins. A file that is not there is passed over, as client-go does,
-/// unless it was named by a flag.
+/// Reads and merges the files: the first file that names an entry wins. A missing file is skipped, as in client-go,
+/// unless a flag named it.
 fn read(files: &ConfigFiles) -> Result<(Kubeconfig, Vec<PathBuf>), Failure> {
     let mut merged = Kubeconfig::default();
     let mut missing = Vec::new();
     for path in &files.paths {
-        // What is relative in a kubeconfig is relative to its directory, so that must be whole.
+        // Relative paths in a kubeconfig are relative to its directory, so that must be absolute.
         let whole = std::path::absolute(path).unwrap_or_else(|_| path.clone());
         match Kubeconfig::read_from(&whole) {
             Ok(config) => merged = merged.merge(config).map_err(|error| unusable(path, &error))?,
@@ -119,7 +120,7 @@ fn read(files: &ConfigFiles) -> Result<(Kubeconfig, Vec<PathBuf>), Failure> {
     Ok((merged, missing))
 }
 
-/// Never the text of the file: it holds secrets.
+/// The failure for a file that cannot be used. It never contains the text of the file, which holds secrets.
 fn unusable(path: &Path, error: &KubeconfigError) -> Failure {
     let path = path.display();
     match error {
@@ -189,7 +190,7 @@ fn cluster(config: &Kubeconfig, context: &Context, name: &str, path: &str) -> Re
 }
 
 fn user(config: &Kubeconfig, context: &Context, name: &str, path: &str) -> Result<AuthInfo, Failure> {
-    // A context may name nobody; a name that is not there is a mistake.
+    // A context may have no user. A user that does not exist is an error.
     let Some(wanted) = context.user.as_deref().filter(|user| !user.is_empty()) else { return Ok(AuthInfo::default()) };
     let users: Vec<&str> = config.auth_infos.iter().map(|named| named.name.as_str()).collect();
     let found = config
@@ -218,7 +219,7 @@ fn missing_part(path: &str, context: &str, what: &str, name: &str, names: &[&str
     failure.detail(format!("{what}s: {}", listed(names)))
 }
 
-/// The first names there are; a kubeconfig with hundreds of them is not printed whole.
+/// The first names of a list, so that a kubeconfig with hundreds of entries is not printed completely.
 fn listed(names: &[&str]) -> String {
     const SHOWN: usize = 10;
     match names.len() {
@@ -228,7 +229,7 @@ fn listed(names: &[&str]) -> String {
     }
 }
 
-/// The name that was probably meant.
+/// The most similar name, if one is similar enough.
 fn near<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
     let ratio = |other: &&str| {
         let (a, b) = (name.to_lowercase(), other.to_lowercase());
@@ -242,7 +243,7 @@ fn near<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
         .map(|(_, name)| name)
 }
 
-/// What a pod is given: `None` outside of one.
+/// The context for a program inside a pod; `None` outside of a pod.
 fn in_cluster(environment: &Environment) -> Option<Result<ChosenContext, Failure>> {
     let host = environment.text("KUBERNETES_SERVICE_HOST")?;
     let port = environment.text("KUBERNETES_SERVICE_PORT")?;

@@ -1,4 +1,4 @@
-//! A container's log, over the API server's own endpoint, as it comes.
+//! Streams a container's log from the log endpoint of the API server.
 
 use std::time::Duration;
 
@@ -14,28 +14,28 @@ use super::failure::{ApiError, Cause, Verb};
 use super::request::{Call, CallFailure};
 use crate::model::kinds;
 
-/// As RBAC names it.
+/// The resource as RBAC names it.
 const RESOURCE: &str = "pods/log";
 
-/// Which container's log, and how much of it.
+/// The container whose log is read, and which part of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogQuery {
     pub container: String,
-    /// Goes on with what is yet to come.
+    /// Keeps the stream open for new lines.
     pub follow: bool,
     pub since: Option<Since>,
-    /// The last lines alone.
+    /// Only this many last lines.
     pub tail: Option<u64>,
-    /// Each line begins with its time, RFC 3339, and a blank.
+    /// Begins each line with its time in RFC 3339 and a space.
     pub timestamps: bool,
 }
 
-/// Where a log begins.
+/// The start of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Since {
-    /// So long ago; whole seconds count.
+    /// This long ago; fractions of a second are ignored.
     Ago(Duration),
-    /// RFC 3339; whole seconds count.
+    /// A time in RFC 3339; fractions of a second are ignored.
     Time(String),
 }
 
@@ -45,7 +45,7 @@ impl LogQuery {
         let mut query = vec![format!("container={}", encode(&self.container))];
         query.extend(self.follow.then(|| "follow=true".to_owned()));
         query.extend(self.since.as_ref().map(|since| match since {
-            // Zero would be refused; less than a second is the last one.
+            // The server refuses zero, so less than one second becomes one second.
             Since::Ago(time) => format!("sinceSeconds={}", time.as_secs().max(1)),
             Since::Time(time) => format!("sinceTime={}", encode(time)),
         }));
@@ -55,20 +55,20 @@ impl LogQuery {
     }
 }
 
-/// A log as it comes. Dropping it ends it.
+/// A log as a stream. Dropping it ends the stream.
 pub struct Log {
     body: Body,
-    /// Between two pieces; none: what is followed may be silent for as long as it likes.
+    /// The timeout between two chunks. `None` for a followed log, which may be silent for any time.
     patience: Option<Duration>,
     namespace: String,
     pod: String,
 }
 
 impl Log {
-    /// The next piece, wherever it is cut; `None` at its end.
+    /// The next chunk, which may end in the middle of a line; `None` at the end.
     ///
     /// # Errors
-    /// The connection was lost, or nothing came for too long.
+    /// The connection was lost, or nothing came within the timeout.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, ApiError> {
         loop {
             let frame = self.body.frame();
@@ -95,10 +95,10 @@ impl Log {
 }
 
 impl Session {
-    /// Begins to read a container's log. The deadline is for its beginning, and for each silence unless it is followed.
+    /// Starts to read a container's log. The timeout is for the start, and for each pause unless the log is followed.
     ///
     /// # Errors
-    /// Why it could not be had.
+    /// Why the log could not be read.
     pub async fn log(&self, namespace: &str, pod: &str, query: &LogQuery) -> Result<Log, ApiError> {
         let asked = Asked { verb: "get", group: "", plural: RESOURCE, namespace, name: pod };
         let path = query.path(namespace, pod);

@@ -1,4 +1,4 @@
-//! The only room that names the kube crates: which cluster, as whom, one client, requests with their deadline.
+//! The only room that uses the kube crates: the cluster and the user, one client, requests with their deadline.
 
 mod access;
 mod answer;
@@ -45,7 +45,7 @@ pub(crate) use pages::Pages;
 pub use session::{DryRun, Session};
 pub(crate) use tls::cause_of;
 
-/// Which cluster, as whom, how long: the flags and the environment as plain data.
+/// The cluster, the user and the timeout: the flags and the environment as plain data.
 #[derive(Debug, Clone)]
 pub struct Target {
     pub kubeconfig: Option<PathBuf>,
@@ -53,13 +53,13 @@ pub struct Target {
     pub as_user: Option<String>,
     pub as_groups: Vec<String>,
     pub as_uid: Option<String>,
-    /// For one API request with its retries.
+    /// The timeout of one API request with its retries.
     pub timeout: Duration,
     pub environment: Environment,
 }
 
 impl Target {
-    /// What no flag says: the current context, 30 s.
+    /// The defaults without any flag: the current context, 30 s.
     pub fn new(environment: Environment) -> Self {
         Self {
             kubeconfig: None,
@@ -73,13 +73,13 @@ impl Target {
     }
 }
 
-/// One request as it went, for `-v`. It has no headers and no body, so no token either.
+/// One request and its result, for `-v`. It has no headers and no body, so it contains no token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exchange<'a> {
     pub method: &'a str,
     /// Path and query.
     pub path: &'a str,
-    /// `None`: no answer came.
+    /// `None` if no answer came.
     pub status: Option<u16>,
     /// From sending to the last byte of the body.
     pub took: Duration,
@@ -87,5 +87,5 @@ pub struct Exchange<'a> {
     pub attempt: u32,
 }
 
-/// Told of every request as it ends.
+/// Called at the end of every request.
 pub type Trace = Arc<dyn Fn(&Exchange<'_>) + Send + Sync>;

@@ -1,25 +1,25 @@
-//! A page of a list: what is asked for, and what came.
+//! A page of a list: the query and the result.
 
 use serde_json::Value;
 
 use super::encoding::encode;
 
-/// client-go's page.
+/// The page size of client-go.
 pub(super) const PAGE: u32 = 500;
 
-/// By how much a page is made smaller that is too large.
+/// The divisor for the page size after a page was too large.
 const NARROWER: u32 = 4;
 
-/// Where to list.
+/// The namespace to list in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope<'a> {
     Namespace(&'a str),
-    /// Every namespace, or a kind that has none.
+    /// Every namespace, or a kind without a namespace.
     All,
 }
 
 impl<'a> Scope<'a> {
-    /// Empty for all of them.
+    /// The namespace; empty for all.
     pub(super) fn namespace(self) -> &'a str {
         match self {
             Self::Namespace(namespace) => namespace,
@@ -28,31 +28,31 @@ impl<'a> Scope<'a> {
     }
 }
 
-/// Which of them, and what of them.
+/// Which objects to list, and which parts of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Query {
     pub labels: String,
     pub fields: String,
-    /// 0: no limit.
+    /// The most objects per page; 0 for no limit.
     pub limit: u32,
     pub continue_token: Option<String>,
     pub metadata_only: bool,
     pub freshness: Freshness,
 }
 
-/// How new a list must be.
+/// How recent a list must be.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Freshness {
-    /// As new as the question.
+    /// As recent as the request.
     #[default]
     Now,
-    /// What the API server has at hand. Right after a write a list that must be new takes 100 ms: the server waits
-    /// until its cache of that kind has heard of the write.
+    /// Whatever version the API server has in its cache. Right after a write a list with [`Freshness::Now`] takes 100
+    /// ms: the server waits until its cache of that kind has received the write.
     AtHand,
 }
 
 impl Query {
-    /// Those with these labels; empty: all.
+    /// The objects with these labels; empty for all.
     pub fn labelled(labels: impl Into<String>) -> Self {
         Self { labels: labels.into(), ..Self::default() }
     }
@@ -69,7 +69,7 @@ impl Query {
         if self.limit > 0 {
             part("limit", &self.limit.to_string());
         }
-        // A token says its own version.
+        // A continue token already contains the version.
         if self.freshness == Freshness::AtHand && self.continue_token.is_none() {
             part("resourceVersion", "0");
         }
@@ -77,10 +77,10 @@ impl Query {
         if parts.is_empty() { String::new() } else { format!("?{}", parts.join("&")) }
     }
 
-    /// Asks for less at once; false where it cannot be less.
+    /// Reduces the size of the next page. Returns `false` if it cannot be smaller.
     pub(super) fn narrow(&mut self) -> bool {
         if self.freshness == Freshness::AtHand && self.continue_token.is_none() {
-            // What the server has at hand comes whole, whatever the limit is.
+            // The server returns a cached list as a whole, whatever the limit is.
             self.freshness = Freshness::Now;
             return true;
         }
@@ -95,22 +95,22 @@ impl Query {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page {
     pub items: Vec<Value>,
-    /// Where the next part begins.
+    /// The continue token of the next part.
     pub next: Option<String>,
     pub resource_version: String,
 }
 
 impl Page {
-    /// Every item has to be an object with a name: one that is not would be lost, or act on another object.
+    /// Parses a page. Every item must be an object with a name: otherwise it would be lost, or act on another object.
     ///
     /// # Errors
-    /// What the list has in the place of that.
+    /// What is wrong in the list.
     pub(super) fn parse(mut list: Value) -> Result<Self, String> {
         let metadata = &list["metadata"];
         let text = |key: &str| metadata[key].as_str().unwrap_or_default().to_owned();
         let next = Some(text("continue")).filter(|next| !next.is_empty());
         let resource_version = text("resourceVersion");
-        // Go writes an empty list as null.
+        // Go encodes an empty list as null.
         let items = match list.get_mut("items").map(Value::take) {
             Some(Value::Array(items)) => items,
             Some(Value::Null) => Vec::new(),
@@ -123,10 +123,10 @@ impl Page {
     }
 }
 
-/// The name of an object of the API. Kubernetes takes no name that is not one segment of a path, of any kind.
+/// The name of an API object. For every kind, Kubernetes accepts only names that are one path segment.
 ///
 /// # Errors
-/// In which way it is not an object of the API.
+/// Why the value is not an API object.
 pub(super) fn named(object: &Value) -> Result<&str, &'static str> {
     let object = object.as_object().ok_or("is not an object")?;
     let metadata = object.get("metadata").and_then(Value::as_object).ok_or("has no metadata")?;

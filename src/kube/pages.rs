@@ -1,4 +1,4 @@
-//! Lists, a page at a time.
+//! Lists that are read page by page.
 
 use crate::error::Causes;
 use std::collections::HashSet;
@@ -10,19 +10,19 @@ use super::page::{PAGE, Page, Query, Scope};
 use super::session::Session;
 use crate::model::Kind;
 
-/// Five million objects; etcd's largest database holds less.
+/// The limit of pages: five million objects, more than etcd's largest database holds.
 const MOST_PAGES: u32 = 10_000;
 
 impl Session {
-    /// A list a page at a time.
+    /// A list, read page by page.
     pub fn pages<'a>(&'a self, kind: &'static Kind, scope: Scope<'a>, query: Query) -> Pages<'a> {
         Pages::new(self, kind, scope, query)
     }
 
-    /// A list as a whole, for those that are known to be short.
+    /// A whole list, for lists that are known to be short.
     ///
     /// # Errors
-    /// Why it could not be had.
+    /// Why the list could not be read.
     pub async fn list_all(&self, kind: &'static Kind, scope: Scope<'_>, query: Query) -> Result<Vec<Value>, ApiError> {
         let mut pages = self.pages(kind, scope, query);
         let mut items = Vec::new();
@@ -33,7 +33,7 @@ impl Session {
     }
 }
 
-/// A list read to its end, one page in memory.
+/// A list that is read to its end with one page in memory.
 pub struct Pages<'a> {
     session: &'a Session,
     kind: &'static Kind,
@@ -42,9 +42,9 @@ pub struct Pages<'a> {
     done: bool,
     restarted: bool,
     page_count: u32,
-    /// Every token that was followed. One that comes again is a circle.
+    /// Every continue token used so far. A token that comes again would be an endless loop.
     followed: HashSet<String>,
-    /// The last object given, so that a restart gives none twice: lists are in the order of these keys.
+    /// The key of the last object returned, so that a restart returns none twice: lists are sorted by these keys.
     last: Option<String>,
 }
 
@@ -69,7 +69,7 @@ impl<'a> Pages<'a> {
     /// The next page; `None` after the last.
     ///
     /// # Errors
-    /// Those of the request. A list that became too old while it was read is taken up again once.
+    /// The errors of the request. A list that became too old while it was read is continued once.
     pub async fn next(&mut self) -> Result<Option<Page>, ApiError> {
         if self.done {
             return Ok(None);
@@ -99,7 +99,7 @@ impl<'a> Pages<'a> {
         }
     }
 
-    /// A page, with as few objects as it takes to be read.
+    /// One page, with fewer objects if the answer is too large.
     async fn page(&mut self) -> Result<Page, ApiError> {
         loop {
             match self.session.list_page(self.kind, self.scope, &self.query).await {
@@ -109,7 +109,7 @@ impl<'a> Pages<'a> {
         }
     }
 
-    /// Why this list has no end, if it has none.
+    /// Why this list is endless, if it is.
     fn endless(&mut self) -> Option<String> {
         const SHOWN: usize = 60;
         self.page_count = self.page_count.saturating_add(1);
@@ -139,7 +139,7 @@ impl<'a> Pages<'a> {
     }
 }
 
-/// What etcd orders a list by.
+/// The key by which etcd sorts a list.
 fn key(item: &Value) -> String {
     let metadata = &item["metadata"];
     let text = |key: &str| metadata[key].as_str().unwrap_or_default();

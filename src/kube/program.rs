@@ -1,17 +1,18 @@
-//! A program that the kubeconfig names, found as kubectl finds it, but never in the working directory.
+//! Finds a program named in the kubeconfig as kubectl does, but never in the working directory.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-/// Why there is nothing to run.
+/// Why there is no program to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NotFound {
     Nowhere,
-    /// Only through an entry of PATH that is relative to the working directory, such as `.` or an empty one.
+    /// Found only through an entry of PATH that is relative to the working directory, such as `.` or an empty one.
     WorkingDirectory,
 }
 
-/// The program: a name with a slash is a path, any other is looked for in the absolute entries of `path`.
+/// The path of the program. A name with a slash is a path; any other name is searched in the absolute entries of
+/// `path`.
 pub(super) fn find(name: &str, path: Option<&OsStr>) -> Result<PathBuf, NotFound> {
     if Path::new(name).components().count() > 1 || name.contains('/') {
         return Ok(PathBuf::from(name));

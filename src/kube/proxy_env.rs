@@ -1,7 +1,7 @@
-//! Which proxy the API server is reached through: one pure decision, by Go's rules
-//! (`golang.org/x/net/http/httpproxy`), because kubectl beside us follows them.
+//! Chooses the proxy for the API server. It is one pure decision by Go's rules (`golang.org/x/net/http/httpproxy`),
+//! because kubectl follows them.
 //!
-//! kube 5.0.0 compares `NO_PROXY` with the proxy's own address and refuses a trailing comma, so it is not asked.
+//! kube 5.0.0 compares `NO_PROXY` with the proxy's own address and refuses a trailing comma, so its rules are not used.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -11,7 +11,7 @@ use http::Uri;
 use super::Environment;
 use super::encoding::decode;
 
-/// Who named the proxy.
+/// The source of the proxy setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ProxySource {
     /// `proxy-url` of the kubeconfig's cluster.
@@ -20,14 +20,14 @@ pub(crate) enum ProxySource {
     Variable(&'static str),
 }
 
-/// How the proxy is spoken to.
+/// The protocol to the proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Protocol {
     /// CONNECT over plain TCP.
     Http,
     /// CONNECT over TLS.
     Https,
-    /// SOCKS 5; the proxy resolves names, with `socks5` as with `socks5h`, as Go has it.
+    /// SOCKS 5. The proxy resolves names, with `socks5` and with `socks5h`, as in Go.
     Socks5,
 }
 
@@ -35,14 +35,14 @@ pub(crate) enum Protocol {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct HttpProxy {
     pub protocol: Protocol,
-    /// Scheme, host and port; no credentials.
+    /// The scheme, host and port, without credentials.
     pub uri: Uri,
-    /// User and password, decoded.
+    /// The user and the password, decoded.
     pub login: Option<(String, String)>,
     pub source: ProxySource,
 }
 
-/// `http://proxy:3128 (HTTPS_PROXY)`; never its login.
+/// Formats the proxy as `http://proxy:3128 (HTTPS_PROXY)`, never with its login.
 impl fmt::Display for HttpProxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let source = match self.source {
@@ -53,17 +53,17 @@ impl fmt::Display for HttpProxy {
     }
 }
 
-/// A proxy was named and cannot be used. The value is not repeated: it may hold a password.
+/// A proxy setting that cannot be used. The value is not repeated: it may contain a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BadProxy {
     pub source: ProxySource,
     pub why: &'static str,
 }
 
-/// The proxy for `server`: `proxy-url` wins and knows no exceptions, then the environment with `NO_PROXY`.
+/// The proxy for `server`. `proxy-url` comes first and has no exceptions, then the environment with `NO_PROXY`.
 ///
 /// # Errors
-/// The proxy named is not a URL, or speaks a protocol this program does not.
+/// The proxy setting is not a URL, or its protocol is not supported.
 pub(crate) fn decide(
     server: &Uri,
     proxy_url: Option<&str>,
@@ -116,7 +116,7 @@ fn parse(text: &str, source: ProxySource) -> Result<HttpProxy, BadProxy> {
     Ok(HttpProxy { protocol, uri, login, source })
 }
 
-/// Whether a host, in lower case and without brackets, is a literal of the loopback.
+/// Whether a host, in lower case and without brackets, is `localhost` or a loopback address.
 pub(super) fn is_loopback(host: &str) -> bool {
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
@@ -145,7 +145,7 @@ fn matches_entry(host: &str, port: u16, entry: &str) -> bool {
     }
     let name = name.strip_prefix('*').filter(|rest| rest.starts_with('.')).unwrap_or(name);
     match name.strip_prefix('.') {
-        // `.example.com` is every host below it and not the host itself.
+        // `.example.com` matches every host below it, but not the host itself.
         Some("") => false,
         Some(_) => host.ends_with(name),
         None if name.is_empty() => false,
@@ -153,7 +153,7 @@ fn matches_entry(host: &str, port: u16, entry: &str) -> bool {
     }
 }
 
-/// `host:port`, `[v6]:port`, `v6`, `host`.
+/// Splits `host:port`, `[v6]:port`, `v6` or `host` into host and port.
 fn split_port(entry: &str) -> (&str, Option<&str>) {
     if entry.parse::<IpAddr>().is_ok() {
         return (entry, None);

@@ -1,4 +1,4 @@
-//! One request under its deadline: what is sent again, and what never is.
+//! Sends one request under its deadline, with the rules for retries.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -20,33 +20,33 @@ use super::{Exchange, Trace, tls};
 use crate::error::Causes;
 
 const AGENT: &str = concat!("gloo-rs/", env!("CARGO_PKG_VERSION"));
-/// An object has at most 1.5 MiB in etcd. A page of a list that is larger is asked for again with fewer objects.
+/// The limit of an answer. An object has at most 1.5 MiB in etcd. A larger page is requested again with fewer objects.
 const MAX_BODY: usize = 8 << 20;
-/// Answers up to this size are read next to each other; of those beyond it one at a time.
+/// Answers up to this size are read in parallel; larger ones one at a time.
 const SMALL: usize = 128 << 10;
-/// Tries of a request to which no answer came, or none that says when to come back.
+/// The most attempts for a request without an answer, or with an answer that does not say when to try again.
 const TRIES: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_millis(1600);
 
-/// What to send.
+/// A request to send.
 pub(super) struct Call<'a> {
     pub method: Method,
-    /// Path and query.
+    /// The path with the query.
     pub path: String,
     pub accept: &'static str,
     pub body: Option<Payload>,
     pub asked: Asked<'a>,
 }
 
-/// What a write sends.
+/// The body of a write.
 #[derive(Clone)]
 pub(super) struct Payload {
     pub bytes: Bytes,
     pub content_type: &'static str,
 }
 
-/// Why a call gave nothing, and the errors of the wire below it.
+/// Why a call failed, and the errors of the connection below it.
 #[derive(Debug)]
 pub(super) struct CallFailure {
     pub cause: Cause,
@@ -65,31 +65,31 @@ impl From<Cause> for CallFailure {
     }
 }
 
-/// What it is sent with.
+/// The client and the state that all requests of a session share.
 pub(super) struct Wire {
     pub client: Client,
     pub bearer: Bearer,
     pub timeout: Duration,
     pub trace: Option<Trace>,
     pub seen: ServerContact,
-    /// Requests under way at once: HTTP/1.1 has a connection of its own for each.
+    /// Limits the requests at the same time: with HTTP/1.1 each has its own connection.
     pub lanes: Semaphore,
-    /// Who holds it reads a large answer.
+    /// The holder of the permit reads a large answer.
     pub large: Semaphore,
 }
 
-/// An answer, whole, and the right to be as large as it is.
+/// A complete answer, with the permit to be large if it needs one.
 struct Collected<'w> {
     answer: ApiAnswer,
     _large: Option<SemaphorePermit<'w>>,
 }
 
-/// Whether the server has answered anything in this run. One that has is there, and away for a moment; one that has not
-/// may never be.
+/// Whether the server has answered in this run. If it has, a failed connection is temporary; if not, the server may not
+/// exist.
 #[derive(Default)]
 pub(super) struct ServerContact(AtomicBool);
 
-/// What a request is tried against.
+/// Whether the server of a request is known to exist.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum RequestTarget {
     Unknown,
@@ -107,15 +107,15 @@ impl ServerContact {
 }
 
 impl Wire {
-    /// The answer, tried again where that is safe, all under one deadline.
+    /// Returns the answer. Retries where that is safe, all under one deadline.
     pub(super) async fn call(&self, call: &Call<'_>) -> Result<Value, CallFailure> {
         let _lane = self.lanes.acquire().await.expect("the lanes are never closed");
-        // Every read and write of the program holds this future: on the heap it is one word there.
+        // Every read and write of the program contains this future. On the heap it takes one word there.
         let take = async |response| Ok(read(&self.collected(response).await?.answer, call.asked)?);
         Box::pin(self.tried(call, take)).await
     }
 
-    /// The body of an answer of success, unread; what else is answered is read and is the cause.
+    /// The unread body of an answer with a 2xx status. Any other answer is read and becomes the cause.
     pub(super) async fn open(&self, call: &Call<'_>) -> Result<Body, CallFailure> {
         let body = async |response: Response<Body>| {
             if response.status().is_success() {
@@ -144,7 +144,7 @@ impl Wire {
                 Err(failed) => failed,
             };
             if failure.cause == Cause::Unauthorized && !renewed {
-                // 401 is said before anything is done, so this holds for writes too.
+                // The server answers 401 before it does anything, so a retry is safe for writes too.
                 renewed = true;
                 match self.bearer.renew(used.as_ref()).await {
                     Ok(true) => continue,
@@ -190,7 +190,8 @@ impl Wire {
         outcome.map_err(|failure| (failure, header))
     }
 
-    /// The whole of an answer, up to a limit. It is copied as it comes: a piece of it keeps the buffer that it came in.
+    /// Reads a whole answer, up to a limit. The chunks are copied on arrival: a chunk keeps its whole receive buffer
+    /// alive.
     async fn collected(&self, response: Response<Body>) -> Result<Collected<'_>, CallFailure> {
         let too_large = || Err(Cause::TooLarge { most: MAX_BODY }.into());
         let (head, mut body) = response.into_parts();
@@ -216,7 +217,7 @@ impl Wire {
     }
 }
 
-/// 503 keeps its `Retry-After`: only with it a write may be sent again.
+/// Interprets an answer. A 503 keeps its `Retry-After`: only with that header may a write be sent again.
 fn read(answer: &ApiAnswer, asked: Asked<'_>) -> Result<Value, Cause> {
     match answer::read(answer, asked) {
         Err(Cause::Server { status: 503, .. }) if answer.retry_after.is_some() => {
@@ -226,10 +227,10 @@ fn read(answer: &ApiAnswer, asked: Asked<'_>) -> Result<Value, Cause> {
     }
 }
 
-/// How long to wait before this is sent again; `None`: never. The deadline is not known here.
+/// The pause before the request is sent again; `None` for never. The deadline is not considered here.
 ///
-/// A write whose answer is missing is not sent again: it may have been made. A connection that never came about, and
-/// a server that says to come back, have not made it, and a server that was there is waited for.
+/// A write whose answer is missing is not sent again: it may have been made. If the connection was never established,
+/// or the server says to try again, the write was not made. A server that has answered before is waited for.
 pub(super) fn pause(cause: &Cause, reading: bool, attempt: u32, server: RequestTarget) -> Option<Duration> {
     let own = (FIRST_PAUSE * 4_u32.pow(attempt.saturating_sub(1).min(TRIES))).min(LONGEST_PAUSE);
     let is_left = attempt < TRIES;
@@ -244,7 +245,7 @@ pub(super) fn pause(cause: &Cause, reading: bool, attempt: u32, server: RequestT
     }
 }
 
-/// Whether a pause ends after the deadline. A server may ask for any number of seconds.
+/// Whether a pause would end after the deadline. A server may ask for any number of seconds.
 pub(super) fn outlasts(elapsed: Duration, pause: Duration, deadline: Duration) -> bool {
     elapsed.saturating_add(pause) >= deadline
 }

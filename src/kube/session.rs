@@ -21,17 +21,17 @@ use crate::error::Causes;
 use crate::error::{Exit, Failure, Reason};
 use crate::model::{Kind, Object, ObjectRef};
 
-/// Who writes, in `metadata.managedFields`.
+/// The field manager of writes in `metadata.managedFields`.
 const MANAGER: &str = "gloo-rs";
 const JSON: &str = "application/json";
 const JSON_PATCH: &str = "application/json-patch+json";
 const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 
-/// Whether a write is one.
+/// Whether a write is a dry run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DryRun {
     No,
-    /// The server does everything but keep it.
+    /// The server does everything except store the result.
     Server,
 }
 
@@ -47,7 +47,7 @@ impl DryRun {
 /// One cluster, one identity, one client.
 pub struct Session {
     context: ClusterContext,
-    /// Of what the kubeconfig said when it was read.
+    /// The hash of the kubeconfig's context when it was read.
     fingerprint: u64,
     server: String,
     user: Option<String>,
@@ -59,7 +59,8 @@ pub struct Session {
 }
 
 impl Session {
-    /// Reads the kubeconfig, runs its exec plugin if it has one, builds the client. Asks the cluster nothing.
+    /// Reads the kubeconfig, runs its exec plugin if it has one, and builds the client. Sends no request to the
+    /// cluster.
     ///
     /// # Errors
     /// The kubeconfig, the certificates it names, its exec plugin or the proxy cannot be used.
@@ -90,7 +91,7 @@ impl Session {
         })
     }
 
-    /// Which cluster this is about.
+    /// The cluster of the session.
     pub fn context(&self) -> &ClusterContext {
         &self.context
     }
@@ -100,22 +101,22 @@ impl Session {
         &self.server
     }
 
-    /// `context NAME (SERVER)`
+    /// The cluster in messages: `context NAME (SERVER)`.
     pub fn place(&self) -> String {
         self.context.place(&self.server)
     }
 
-    /// Where something was looked for that is not there: `looked in context NAME (SERVER)`.
+    /// Where an object was not found: `looked in context NAME (SERVER)`.
     pub fn looked(&self) -> String {
         format!("looked in {}", self.place())
     }
 
-    /// How long one request may take, with its retries.
+    /// The timeout of one request, with its retries.
     pub fn timeout(&self) -> std::time::Duration {
         self.wire.timeout
     }
 
-    /// Who is impersonated.
+    /// The impersonated user.
     pub fn user(&self) -> Option<&str> {
         self.user.as_deref()
     }
@@ -125,11 +126,12 @@ impl Session {
         self.impersonation.as_ref()
     }
 
-    /// Whether the kubeconfig still says about this context what it said when the session was opened: another program
-    /// that reads it now is to reach the same cluster as the same user. `target` is that of [`Self::open`].
+    /// Checks that the kubeconfig still says the same about this context as when the session was opened: another
+    /// program that reads it now must reach the same cluster as the same user. `target` is the one given to
+    /// [`Self::open`].
     ///
     /// # Errors
-    /// It says something else, or cannot be read.
+    /// The kubeconfig says something else, or cannot be read.
     pub fn check_unchanged(&self, target: &Target) -> Result<(), Failure> {
         let ClusterContext::Kubeconfig { name, .. } = &self.context else { return Ok(()) };
         let chosen = choose(&Target { context: Some(name.clone()), ..target.clone() })?;
@@ -142,12 +144,12 @@ impl Session {
             .hint("run the same command again to read the current one"))
     }
 
-    /// The proxy in between, and who named it: `http://proxy:3128 (HTTPS_PROXY)`.
+    /// The proxy to the API server and its source: `http://proxy:3128 (HTTPS_PROXY)`.
     pub fn via(&self) -> Option<&str> {
         self.via.as_deref()
     }
 
-    /// Why the kubeconfig's credentials are not sent; none where they are, or where there are none.
+    /// Why the kubeconfig's credentials are not sent; `None` if they are sent, or if there are none.
     pub fn withheld(&self) -> Option<Withheld> {
         self.withheld
     }
@@ -157,10 +159,10 @@ impl Session {
         &self.namespace
     }
 
-    /// One object.
+    /// Reads one object.
     ///
     /// # Errors
-    /// Why it could not be had.
+    /// Why the object could not be read.
     pub async fn get(&self, kind: &'static Kind, namespace: &str, name: &str) -> Result<Value, ApiError> {
         let path = path(kind, namespace, name);
         let request = Request { method: Method::GET, path, accept: JSON, body: None };
@@ -180,10 +182,10 @@ impl Session {
         })
     }
 
-    /// One page of a list.
+    /// Reads one page of a list.
     ///
     /// # Errors
-    /// Why it could not be had.
+    /// Why the page could not be read.
     pub async fn list_page(&self, kind: &'static Kind, scope: Scope<'_>, query: &Query) -> Result<Page, ApiError> {
         let namespace = scope.namespace();
         let path = path(kind, namespace, "") + &query.text();
@@ -200,10 +202,10 @@ impl Session {
         })
     }
 
-    /// Sends a JSON patch and gives the object as it is then. Never sent again once it may have been made.
+    /// Sends a JSON patch and returns the patched object. It is never sent again once it may have been applied.
     ///
     /// # Errors
-    /// Why it was not made, or that this is not known: [`ApiError::outcome_unknown`].
+    /// Why the patch was not applied, or that the result is not known: [`ApiError::outcome_unknown`].
     pub async fn patch(
         &self,
         kind: &'static Kind,
@@ -221,10 +223,10 @@ impl Session {
         self.send(Verb::Patch, kind, namespace, name, request).await
     }
 
-    /// Makes an object that is not there yet and gives it as it is then. Never sent again once it may have been made.
+    /// Creates an object and returns it. The request is never sent again once the object may have been created.
     ///
     /// # Errors
-    /// Why it was not made, [`Cause::Conflict`] where one of its name is there already; or that this is not known:
+    /// Why the object was not created, [`Cause::Conflict`] if one of that name exists; or that the result is not known:
     /// [`ApiError::outcome_unknown`].
     pub async fn create(&self, object: &Object, dry_run: DryRun) -> Result<Value, ApiError> {
         let ObjectRef { kind, namespace, name } = &object.reference;
@@ -237,12 +239,12 @@ impl Session {
         self.send(Verb::Create, kind, namespace, name, request).await
     }
 
-    /// Takes an object away, exactly the one that was read and in the version that was read. Never sent again once it
-    /// may have been done.
+    /// Deletes exactly the object that was read, in the version that was read. The request is never sent again once the
+    /// object may have been deleted.
     ///
     /// # Errors
-    /// Why it was not done, [`Cause::Conflict`] where it is not that one any more; or that this is not known:
-    /// [`ApiError::outcome_unknown`].
+    /// Why the object was not deleted, [`Cause::Conflict`] if it changed or was replaced; or that the result is not
+    /// known: [`ApiError::outcome_unknown`].
     pub async fn delete(&self, object: &Object, dry_run: DryRun) -> Result<(), ApiError> {
         let ObjectRef { kind, namespace, name } = &object.reference;
         let mut options = json!({
@@ -254,7 +256,7 @@ impl Session {
             },
         });
         if dry_run == DryRun::Server {
-            // The query of a DELETE is not read where it has a body.
+            // The server ignores the query of a DELETE that has a body.
             options["dryRun"] = json!(["All"]);
         }
         let request = Request {
@@ -266,8 +268,8 @@ impl Session {
         self.send(Verb::Delete, kind, namespace, name, request).await.map(drop)
     }
 
-    /// Sends no more than this many requests at once from here on, each of which has a connection of its own. Streams,
-    /// such as logs and port-forwards, are not counted.
+    /// Limits the requests at the same time from now on; each has its own connection. Streams, such as logs and
+    /// port-forwards, are not counted.
     pub fn limit_requests(&self, most: usize) {
         self.wire.lanes.forget_permits(self.wire.lanes.available_permits().saturating_sub(most));
     }
@@ -276,10 +278,10 @@ impl Session {
         &self.wire
     }
 
-    /// `GET /version`.
+    /// Reads `GET /version`.
     ///
     /// # Errors
-    /// Why it could not be had.
+    /// Why the version could not be read.
     pub async fn version(&self) -> Result<Value, ApiError> {
         let asked = Asked { verb: "get", group: "", plural: "", namespace: "", name: "" };
         let call = Call { method: Method::GET, path: "/version".to_owned(), accept: JSON, body: None, asked };
@@ -323,7 +325,7 @@ struct Request {
     body: Option<Payload>,
 }
 
-/// `/apis/gloo.solo.io/v1/namespaces/NS/upstreams/NAME`; without a name the list.
+/// The path of an object, `/apis/gloo.solo.io/v1/namespaces/NS/upstreams/NAME`; without a name, of the list.
 fn path(kind: &Kind, namespace: &str, name: &str) -> String {
     let mut path = if kind.group.is_empty() {
         format!("/api/{}", kind.version)
@@ -343,14 +345,14 @@ fn path(kind: &Kind, namespace: &str, name: &str) -> String {
     path
 }
 
-/// The address as the kubeconfig has it, without a slash at its end.
+/// The address as in the kubeconfig, without a trailing slash.
 fn shown(config: &Config) -> String {
     let url = &config.cluster_url;
     let host = url.authority().map_or("", |authority| authority.as_str());
     format!("{}://{host}{}", url.scheme_str().unwrap_or("https"), url.path().trim_end_matches('/'))
 }
 
-/// Flags replace what the kubeconfig says, as a whole.
+/// Applies the impersonation flags. They replace the whole impersonation of the kubeconfig.
 fn impersonate(chosen: &mut ChosenContext, target: &Target) -> Result<Option<Impersonation>, Failure> {
     let user = &mut chosen.user;
     let flags = target.as_user.is_some() || !target.as_groups.is_empty() || target.as_uid.is_some();

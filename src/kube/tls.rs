@@ -1,4 +1,4 @@
-//! Why no answer came: the bottom of an error's chain, read as what an operator can act on.
+//! Finds why no answer came: reads the innermost errors of the chain as causes that an operator can act on.
 
 use std::error::Error;
 use std::io;
@@ -9,21 +9,21 @@ use rustls::CertificateError as Certificate;
 use super::failure::{Cause, TlsFault};
 use crate::error::plain;
 
-/// What an error of the wire means; `sent` if the request may have left.
+/// The cause for a connection error. `sent` is set if the request may have been sent.
 pub(crate) fn cause_of(error: &(dyn Error + 'static)) -> Cause {
     let chain = chain(error);
     let find = |wanted: fn(&(dyn Error + 'static)) -> Option<Cause>| chain.iter().find_map(|error| wanted(*error));
     if let Some(cause) = find(tls).or_else(|| find(proxy)) {
         return cause;
     }
-    // A connect error is one of a request that never left.
+    // A connect error means that the request was not sent.
     let connecting =
         chain.iter().any(|error| error.downcast_ref::<legacy::Error>().is_some_and(legacy::Error::is_connect));
     let why = chain.iter().rev().find_map(|error| why(*error)).unwrap_or_else(|| "connection lost".to_owned());
     Cause::Unreachable { why, sent: !connecting }
 }
 
-/// The error and those below it. `io::Error` hides the one it wraps from `source`.
+/// The error and the errors below it. `io::Error` hides the error it wraps from `source`.
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> Vec<&'a (dyn Error + 'static)> {
     let mut out = Vec::new();
     let mut next = Some(error);
@@ -51,7 +51,7 @@ fn why(error: &(dyn Error + 'static)) -> Option<String> {
     (hyper.is_incomplete_message() || hyper.is_closed() || hyper.is_canceled()).then(|| "connection cut".to_owned())
 }
 
-/// `failed to lookup address information: Name or service not known`, in fewer words.
+/// A shorter form of `failed to lookup address information: Name or service not known`.
 fn resolver(text: &str) -> String {
     match text.strip_prefix("failed to lookup address information: ") {
         Some(rest) => format!("name not resolved: {}", rest.to_lowercase()),
@@ -59,7 +59,7 @@ fn resolver(text: &str) -> String {
     }
 }
 
-/// hyper-util keeps the types of its proxies' errors to itself: their words are what there is.
+/// The cause for an error of a proxy. hyper-util does not export the types of these errors, so their text is compared.
 fn proxy(error: &(dyn Error + 'static)) -> Option<Cause> {
     let text = error.to_string();
     let said = match text.strip_prefix("tunnel error: ") {

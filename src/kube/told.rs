@@ -1,11 +1,11 @@
-//! A request's failure as it is told: with the cluster, the user and the proxy that it went by.
+//! Reports the failure of a request, with the cluster, the user and the proxy that were used.
 
 use super::Session;
 use super::failure::{ApiError, Cause, one_line};
 use crate::error::{Exit, Failure};
 
 impl ApiError {
-    /// For a person and for a script.
+    /// The failure as it is reported to a person or a script.
     #[must_use]
     pub fn into_failure(self, session: &Session) -> Failure {
         let mut failure = Failure::new(self.exit(), self.reason(), self.line(session.server()));

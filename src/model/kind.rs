@@ -1,30 +1,30 @@
-//! The kinds this program reads and writes, as constants: no discovery at start.
+//! The kinds that this program reads and writes, as constants: no API discovery at start.
 
 use std::fmt;
 
-/// A kind of Kubernetes object, with what its URL and its short name need.
+/// A kind of Kubernetes object, with the parts of its URL and its short name.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct Kind {
-    /// API group; empty for the core group.
+    /// The API group; empty for the core group.
     pub group: &'static str,
-    /// The version this program speaks.
+    /// The API version that this program uses.
     pub version: &'static str,
-    /// `kind` in a manifest.
+    /// The `kind` in a manifest.
     pub kind: &'static str,
-    /// Name in the URL and in RBAC rules.
+    /// The name in the URL and in RBAC rules.
     pub plural: &'static str,
-    /// Name before the slash in `upstream.gloo.solo.io/x`.
+    /// The name before the slash in `upstream.gloo.solo.io/x`.
     pub singular: &'static str,
 }
 
 impl Kind {
-    /// `gloo.solo.io/v1`, or `v1` for the core group.
+    /// The `apiVersion`: `gloo.solo.io/v1`, or `v1` for the core group.
     #[must_use]
     pub fn api_version(&self) -> String {
         if self.group.is_empty() { self.version.to_owned() } else { format!("{}/{}", self.group, self.version) }
     }
 
-    /// Whether a manifest's `apiVersion` and `kind` name this kind, in any version of its group.
+    /// Whether a manifest's `apiVersion` and `kind` are of this kind, in any version of its group.
     #[must_use]
     pub fn matches(&self, api_version: &str, kind: &str) -> bool {
         let group = api_version.split_once('/').map_or("", |(group, _)| group);
@@ -32,7 +32,7 @@ impl Kind {
     }
 }
 
-/// `upstream.gloo.solo.io`, `pod`: how kubectl prints a kind before a name.
+/// Formats the kind as kubectl prints it before a name: `upstream.gloo.solo.io`, `pod`.
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.singular)?;
@@ -43,7 +43,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// The constants.
+/// The constants for all kinds.
 pub(crate) mod kinds {
     use super::Kind;
 

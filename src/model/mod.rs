@@ -1,4 +1,4 @@
-//! Plain data: what an object is, where it came from, how a field is named. No I/O.
+//! Plain data: objects, their source, and the paths of fields. No I/O.
 
 mod kind;
 pub(crate) mod names;

@@ -1,4 +1,4 @@
-//! An object is its JSON value and its name; a typed struct would drop the fields it does not know.
+//! An object with its JSON value and its name. A typed struct would drop the fields that it does not know.
 
 use std::fmt;
 
@@ -6,30 +6,30 @@ use serde_json::Value;
 
 use super::Kind;
 
-/// Which object: kind, namespace, name.
+/// A reference to an object: kind, namespace, name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ObjectRef {
     pub kind: &'static Kind,
-    /// Empty where a manifest leaves it out, and for objects without a namespace.
+    /// Empty if a manifest does not set it, and for objects without a namespace.
     pub namespace: String,
     pub name: String,
 }
 
 impl ObjectRef {
-    /// The object of this kind and name.
+    /// A reference to the object of this kind and name.
     pub fn new(kind: &'static Kind, namespace: impl Into<String>, name: impl Into<String>) -> Self {
         Self { kind, namespace: namespace.into(), name: name.into() }
     }
 }
 
-/// `upstream.gloo.solo.io/x`, as kubectl prints it.
+/// Formats the reference as kubectl prints it: `upstream.gloo.solo.io/x`.
 impl fmt::Display for ObjectRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.kind, self.name)
     }
 }
 
-/// An object as the cluster or a manifest has it.
+/// An object from the cluster or from a manifest.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Object {
     pub reference: ObjectRef,
@@ -37,7 +37,7 @@ pub struct Object {
 }
 
 impl Object {
-    /// The object in `value`, which is of `kind`.
+    /// The object in `value`, which must be of `kind`.
     #[must_use]
     pub fn new(kind: &'static Kind, value: Value) -> Self {
         let metadata = &value["metadata"];

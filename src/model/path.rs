@@ -1,4 +1,4 @@
-//! Names of fields: `spec.sslConfig`, `spec.template.spec.containers[name=sds]`, `items[3]`.
+//! Paths of fields: `spec.sslConfig`, `spec.template.spec.containers[name=sds]`, `items[3]`.
 
 use std::fmt;
 
@@ -9,13 +9,13 @@ use serde_json::Value;
 pub enum Segment {
     /// A key of an object.
     Key(String),
-    /// The item of a list whose `name` is this: positions move, names stay.
+    /// The item of a list with this `name`: positions change, names do not.
     Named(String),
-    /// The item at this position: only for the members of a `List` manifest.
+    /// The item at this position. Only for the members of a `List` manifest.
     Index(usize),
 }
 
-/// The way from the top of an object to a field.
+/// The path from the top of an object to a field.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct FieldPath(Vec<Segment>);
 
@@ -26,13 +26,13 @@ impl FieldPath {
         Self::default()
     }
 
-    /// A path of keys alone.
+    /// A path that consists of keys only.
     #[must_use]
     pub fn keys(keys: &[&str]) -> Self {
         Self(keys.iter().map(|key| Segment::Key((*key).to_owned())).collect())
     }
 
-    /// This path and one more step.
+    /// This path with one more segment.
     #[must_use]
     pub fn then(&self, segment: Segment) -> Self {
         let mut segments = self.0.clone();
@@ -40,25 +40,25 @@ impl FieldPath {
         Self(segments)
     }
 
-    /// This path and then another.
+    /// This path followed by another.
     #[must_use]
     pub fn join(&self, other: &Self) -> Self {
         Self(self.0.iter().chain(&other.0).cloned().collect())
     }
 
-    /// The path one step shorter; `None` of the object itself.
+    /// The path without its last segment; `None` for the object itself.
     #[must_use]
     pub fn parent(&self) -> Option<Self> {
         self.0.split_last().map(|(_, way)| Self(way.to_vec()))
     }
 
-    /// The steps, outermost first.
+    /// The segments, outermost first.
     #[must_use]
     pub fn segments(&self) -> &[Segment] {
         &self.0
     }
 
-    /// What stands there, if anything.
+    /// The value at the path, if there is one.
     #[must_use]
     pub fn get<'v>(&self, value: &'v Value) -> Option<&'v Value> {
         self.0.iter().try_fold(value, |at, segment| match segment {
@@ -68,8 +68,8 @@ impl FieldPath {
         })
     }
 
-    /// The same place as a JSON pointer (RFC 6901), list positions as they are in `value`;
-    /// `None` if a list item on the way is not there.
+    /// The path as a JSON pointer (RFC 6901), with the list positions of `value`; `None` if a list item on the way does
+    /// not exist.
     #[must_use]
     pub fn pointer(&self, value: &Value) -> Option<String> {
         let mut at = Some(value);

@@ -1,4 +1,4 @@
-//! Label selectors, as the API server reads them, for manifests that no API server sees.
+//! Label selectors with the API server's rules, for manifests that are not on an API server.
 
 use serde_json::Value;
 
@@ -18,10 +18,10 @@ enum Requirement {
 }
 
 impl Selector {
-    /// Reads a selector.
+    /// Parses a selector.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// What is wrong with the selector.
     pub fn parse(text: &str) -> Result<Self, String> {
         let requirements = pieces(text)?.into_iter().map(requirement).collect::<Result<Vec<_>, _>>()?;
         if requirements.is_empty() {
@@ -30,8 +30,8 @@ impl Selector {
         Ok(Self { text: text.to_owned(), requirements })
     }
 
-    /// Whether an object with these labels is selected. As on the API server, `!=` and `notin` also
-    /// select what lacks the label.
+    /// Whether an object with these labels is selected. As on the API server, `!=` and `notin` also select objects
+    /// without the label.
     pub fn matches(&self, labels: &Value) -> bool {
         self.requirements.iter().all(|requirement| match requirement {
             Requirement::In(key, values) => labels[key].as_str().is_some_and(|label| values.iter().any(|v| v == label)),
@@ -44,14 +44,14 @@ impl Selector {
     }
 }
 
-/// As it was typed.
+/// Formats the selector as it was typed.
 impl std::fmt::Display for Selector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.text)
     }
 }
 
-/// The requirements, cut at the commas that are not inside parentheses.
+/// The requirements, split at the commas outside of parentheses.
 fn pieces(text: &str) -> Result<Vec<&str>, String> {
     let mut depth = 0_usize;
     let mut start = 0;

@@ -1,6 +1,7 @@
-//! What was read, by kind and by name: from the cluster, from files, or from files laid over the cluster.
+//! The objects that were read, by kind and name: from the cluster, from files, or from files merged over the cluster.
 //!
-//! What could not be read is a value that says why: a missing right is never an empty list.
+//! Objects that could not be read are represented by a value with the reason: a missing permission is never an empty
+//! list.
 
 use std::collections::HashMap;
 
@@ -11,33 +12,33 @@ use super::{Kind, Object, ObjectRef};
 /// Why something is not known.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Unknown {
-    /// In a few words: `not allowed to list pods`.
+    /// The reason in a few words: `not allowed to list pods`.
     pub why: String,
-    /// The rule of a Role that would allow it, where a right is what is missing.
+    /// The rule of a Role that would allow it, if a permission is missing.
     pub rule: Option<String>,
 }
 
 impl Unknown {
-    /// Why something is not known where only files were looked at.
+    /// The unknown for objects of the cluster when only files were read.
     #[must_use]
     pub fn of_files() -> Self {
         Self::because("only files were looked at")
     }
 
-    /// Whether it is that.
+    /// Whether this is the unknown of [`Self::of_files`].
     #[must_use]
     pub fn is_of_files(&self) -> bool {
         *self == Self::of_files()
     }
 
-    /// An unknown that no rule of a Role fixes.
+    /// An unknown that no rule of a Role resolves.
     #[must_use]
     pub fn because(why: impl Into<String>) -> Self {
         Self { why: why.into(), rule: None }
     }
 }
 
-/// What a list came to.
+/// The result of a list request.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ListAnswer {
     Read(Vec<Object>),
@@ -46,14 +47,14 @@ pub enum ListAnswer {
     Unknown(Unknown),
 }
 
-/// Which part of a kind a list was about.
+/// The part of a kind that a list covered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListPart {
-    /// All there are.
+    /// All objects of the kind.
     All,
-    /// All of this namespace.
+    /// All objects in this namespace.
     Namespace(String),
-    /// Those that a selector chose: what it did not choose may be there all the same.
+    /// The objects that a selector matched. There may be others.
     Selected,
 }
 
@@ -67,17 +68,17 @@ impl ListPart {
     }
 }
 
-/// An object that was looked up.
+/// The result of looking up an object.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Found<'s> {
     There(&'s Object),
     NotThere,
-    /// It was not seen, and neither was all of where it would be.
+    /// The object was not read, and neither was everything where it could be.
     Unknown(&'s Unknown),
 }
 
 impl<'s> Found<'s> {
-    /// The object, if it was seen.
+    /// The object, if it was read.
     #[must_use]
     pub fn object(self) -> Option<&'s Object> {
         match self {
@@ -87,7 +88,7 @@ impl<'s> Found<'s> {
     }
 }
 
-/// Where an object of a file stands.
+/// The place of an object in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spot {
     pub file: String,
@@ -95,20 +96,20 @@ pub struct Spot {
     pub line: usize,
 }
 
-/// What was read of one kind.
+/// The objects read of one kind.
 #[derive(Debug, Default)]
 struct Shelf {
     objects: Vec<Object>,
-    /// Positions by namespace and name.
+    /// The positions by namespace and name.
     index: HashMap<String, HashMap<String, usize>>,
-    /// The parts that were read to their end.
+    /// The parts that were read completely.
     read: Vec<ListPart>,
     gaps: Vec<(ListPart, Unknown)>,
     is_absent: bool,
 }
 
 impl Shelf {
-    /// The object takes the place of the one of the same name.
+    /// Adds the object, or replaces the one of the same name.
     fn put(&mut self, object: Object) {
         let ObjectRef { namespace, name, .. } = &object.reference;
         let names = self.index.entry(namespace.clone()).or_default();
@@ -131,18 +132,18 @@ impl Shelf {
 pub struct Snapshot {
     shelves: HashMap<&'static Kind, Shelf>,
     spots: HashMap<ObjectRef, Spot>,
-    /// What holds of everything that was not asked for.
+    /// The unknown for every kind that was not requested.
     rest: Unknown,
 }
 
 impl Snapshot {
-    /// Nothing yet; `rest` is why whatever nobody asks for is not known.
+    /// An empty snapshot. `rest` is the reason why kinds that were not requested are unknown.
     #[must_use]
     pub fn new(rest: Unknown) -> Self {
         Self { shelves: HashMap::new(), spots: HashMap::new(), rest }
     }
 
-    /// What a list came to. Objects that were there already are replaced.
+    /// Adds the result of a list. Existing objects of the same name are replaced.
     pub fn put(&mut self, kind: &'static Kind, part: ListPart, answer: ListAnswer) {
         let known = self.shelves.entry(kind).or_default();
         match answer {
@@ -157,7 +158,7 @@ impl Snapshot {
         }
     }
 
-    /// Lays an object of a file over what was read; one that is there already is as old as it was.
+    /// Merges an object of a file over what was read. If the object exists, its creation time is kept.
     pub fn lay(&mut self, mut object: Object, spot: Spot) {
         let ObjectRef { kind, namespace, name } = &object.reference;
         self.spots.insert(object.reference.clone(), spot);
@@ -172,18 +173,18 @@ impl Snapshot {
         known.put(object);
     }
 
-    /// Puts an object in the place of the one of its name, as a change of it would.
+    /// Replaces the object of the same name, as a change of it would.
     pub fn replace(&mut self, object: Object) {
         self.shelves.entry(object.reference.kind).or_default().put(object);
     }
 
-    /// Puts all that there is of a kind, as it is known from elsewhere, in the place of what was read.
+    /// Replaces all objects of a kind with those known from another source.
     pub fn replace_all(&mut self, kind: &'static Kind, objects: Vec<Object>) {
         self.shelves.remove(kind);
         self.put(kind, ListPart::All, ListAnswer::Read(objects));
     }
 
-    /// Takes an object out, as its deletion would.
+    /// Removes an object, as its deletion would.
     pub fn remove(&mut self, reference: &ObjectRef) {
         let Some(known) = self.shelves.get_mut(reference.kind) else { return };
         let objects = std::mem::take(&mut known.objects);
@@ -191,18 +192,18 @@ impl Snapshot {
         objects.into_iter().filter(|object| object.reference != *reference).for_each(|object| known.put(object));
     }
 
-    /// Changes objects of a kind where they are; their names stay.
+    /// Changes the objects of a kind in place. Their names must stay the same.
     pub fn edit(&mut self, kind: &'static Kind, change: impl FnMut(&mut Object)) {
         self.shelves.get_mut(kind).into_iter().flat_map(|known| &mut known.objects).for_each(change);
     }
 
-    /// All that was seen of a kind; [`Self::unknown`] says whether that is all there is.
+    /// All objects that were read of a kind. [`Self::unknown`] tells whether there may be more.
     #[must_use]
     pub fn all(&self, kind: &'static Kind) -> &[Object] {
         self.shelves.get(kind).map_or(&[], |known| known.objects.as_slice())
     }
 
-    /// What was seen of a kind in a namespace.
+    /// The objects that were read of a kind in a namespace.
     pub fn in_namespace<'s>(&'s self, kind: &'static Kind, namespace: &str) -> impl Iterator<Item = &'s Object> {
         let positions = self.shelves.get(kind).and_then(|known| Some((known, known.index.get(namespace)?)));
         let mut positions: Vec<_> =
@@ -211,7 +212,7 @@ impl Snapshot {
         positions.into_iter().map(|(known, at)| &known.objects[at])
     }
 
-    /// One object.
+    /// Looks up one object.
     #[must_use]
     pub fn find(&self, kind: &'static Kind, namespace: &str, name: &str) -> Found<'_> {
         match self.shelves.get(kind).and_then(|known| known.get(namespace, name)) {
@@ -220,14 +221,14 @@ impl Snapshot {
         }
     }
 
-    /// One object, if it was seen.
+    /// The object, if it was read.
     #[must_use]
     pub fn object(&self, reference: &ObjectRef) -> Option<&Object> {
         self.find(reference.kind, &reference.namespace, &reference.name).object()
     }
 
-    /// Why there may be more of a kind than was seen, of several reasons the last; none if all was read or the kind is
-    /// not there.
+    /// Why there may be more objects of a kind than were read; the last of several reasons. `None` if all were read or
+    /// the kind does not exist.
     #[must_use]
     pub fn unknown(&self, kind: &'static Kind) -> Option<&Unknown> {
         let Some(known) = self.shelves.get(kind) else { return Some(&self.rest) };
@@ -235,7 +236,7 @@ impl Snapshot {
         known.gaps.last().map(|(_, unknown)| unknown).or((!is_whole).then_some(&self.rest))
     }
 
-    /// The same of one namespace.
+    /// The same for one namespace.
     #[must_use]
     pub fn unknown_in(&self, kind: &'static Kind, namespace: &str) -> Option<&Unknown> {
         let Some(known) = self.shelves.get(kind) else { return Some(&self.rest) };
@@ -258,7 +259,7 @@ impl Snapshot {
         self.shelves.get(kind).is_some_and(|known| known.is_absent && known.objects.is_empty())
     }
 
-    /// The place in a file, of an object that comes from one.
+    /// The place in a file, for an object from a file.
     #[must_use]
     pub fn spot(&self, reference: &ObjectRef) -> Option<&Spot> {
         self.spots.get(reference)

@@ -1,4 +1,4 @@
-//! What `check` is told.
+//! The options of `check`.
 
 use std::path::PathBuf;
 
@@ -6,45 +6,45 @@ use crate::check::Code;
 use crate::check::results::Threshold;
 use crate::model::Selector;
 
-/// `check`.
+/// The `check` command.
 #[derive(Debug, Clone)]
 pub(crate) enum CheckCommand {
-    /// `--explain`
+    /// Explains a code: `--explain`.
     Explain(&'static Code),
     Run(CheckTask),
 }
 
-/// What is looked at, and what of it matters.
+/// A run of the checks: what is read, and which findings count.
 #[derive(Debug, Clone)]
 pub(crate) struct CheckTask {
     pub source: CheckSource,
-    /// The words of the checks that are left out.
+    /// The words of the excluded checks.
     pub excluded: Vec<String>,
-    /// Which pods of Gloo's namespace.
+    /// The selected pods in Gloo's namespace.
     pub pods: Selector,
-    /// Where Gloo's objects are looked for; empty: wherever Gloo watches.
+    /// The namespaces of Gloo's objects; empty for those that Gloo watches.
     pub namespaces: Vec<String>,
     pub reach: CheckReach,
     pub threshold: Threshold,
-    /// Findings that somebody decided to live with.
+    /// The file with the findings that are accepted.
     pub suppress: Option<PathBuf>,
 }
 
-/// Where the objects are.
+/// The source of the objects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum CheckSource {
     Cluster,
-    /// `-f`
+    /// Manifests: `-f`.
     Files(Vec<PathBuf>),
-    /// `--overlay`: files laid over the cluster.
+    /// Files merged over the cluster: `--overlay`.
     Overlay(Vec<PathBuf>),
 }
 
-/// How far the run goes.
+/// The access that a run uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CheckReach {
-    /// Lists and reads, nothing else.
+    /// Only get and list requests.
     ReadOnly,
-    /// Into the gateway's pods, by port-forward.
+    /// Also port-forwards into the gateway's pods.
     IntoPods,
 }

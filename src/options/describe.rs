@@ -1,25 +1,26 @@
-//! `istio describe`.
+//! The options of `istio describe`.
 
 use super::{Named, SweepScope};
 use crate::model::Selector;
 use crate::plan::path::Verdict;
 use crate::plan::routes::Request;
 
-/// What is described.
+/// The options of `istio describe`.
 #[derive(Debug, Clone)]
 pub(crate) struct Describe {
     pub subject: DescribeSubject,
-    /// Exit code 3 if a verdict is one of these.
+    /// Exit with code 3 if a verdict is one of these.
     pub fail_on: Vec<Verdict>,
 }
 
-/// One target, a request, or all there is.
+/// One target, a request, or everything.
 #[derive(Debug, Clone)]
 pub(crate) enum DescribeSubject {
     Upstream(Named),
-    /// `--host`
+    /// A request: `--host`.
     Request(Request),
-    /// Every Upstream and every Service that routes lead to without one; `only`: rows with these verdicts, or all.
+    /// Every Upstream, and every Service that is the target of a route without an Upstream. `only` selects rows with
+    /// these verdicts; empty for all.
     All {
         labels: Option<Selector>,
         scope: SweepScope,

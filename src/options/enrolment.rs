@@ -1,4 +1,4 @@
-//! `istio enroll`, `istio unenroll`.
+//! The options of `istio enroll` and `istio unenroll`.
 
 use super::{FilesTask, Preview};
 use crate::plan::enrolment::WorkloadName;
@@ -6,39 +6,39 @@ use crate::plan::enrolment::guard::GlooNamespace;
 use crate::plan::policy::Caution;
 use crate::render::diff::Secrets;
 
-/// Namespaces that come into the mesh or leave it.
+/// Adds namespaces to the mesh, or removes them.
 #[derive(Debug, Clone)]
 pub(crate) struct Enrolment {
     pub act: Enrol,
-    /// In the order they were typed, each once.
+    /// In the order they were typed, without duplicates.
     pub namespaces: Vec<String>,
     pub restarts: Restarts,
-    /// Whether requests that would get 503s keep it from being done.
+    /// What to do if requests would get 503s.
     pub caution: Caution,
     pub preview: Preview,
-    /// Manifests instead of the cluster.
+    /// Edits manifests instead of the cluster.
     pub files: Option<FilesTask>,
     pub secrets: Secrets,
 }
 
-/// Which of the two commands, with what only it has.
+/// One of the two commands, with the options that only it has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Enrol {
     In {
-        /// A revision or a tag.
+        /// The revision or tag.
         revision: Option<String>,
-        /// Where istiod is looked for.
+        /// The namespace of istiod.
         istio_namespace: Option<String>,
         gloo: GlooNamespace,
     },
     Out,
 }
 
-/// What is done about pods that run already.
+/// What to do with the pods that are already running.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Restarts {
-    /// `--no-restart`: nothing.
+    /// Nothing: `--no-restart`.
     None,
-    /// Their workloads start anew: so many at once, and only these; none named: all that need it.
+    /// Restarts their workloads, this many at once. `only` limits it to these; empty for all that need it.
     Rolling { parallel: usize, only: Vec<WorkloadName> },
 }

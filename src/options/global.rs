@@ -1,31 +1,31 @@
-//! What every command is told.
+//! The options of every command.
 
 use crate::command::TypedTarget;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What every command is told.
+/// The options of every command.
 #[derive(Debug, Clone)]
 pub(crate) struct Global {
     pub kubeconfig: Option<PathBuf>,
     pub context: Option<String>,
-    /// `-n`, if it was typed.
+    /// The namespace of `-n`, if it was typed.
     pub namespace: Option<String>,
     pub gloo_namespace: Option<String>,
     pub as_user: Option<String>,
     pub as_groups: Vec<String>,
     pub as_uid: Option<String>,
     pub format: Format,
-    /// One API request with its retries.
+    /// The timeout of one API request with its retries.
     pub timeout: Duration,
-    /// Each wait: an address, a rollout.
+    /// The timeout of each wait: for an address, for a rollout.
     pub wait_timeout: Duration,
     pub colour: When,
     pub loudness: Loudness,
     pub consent: Consent,
 }
 
-/// Where Gloo is installed unless something says otherwise.
+/// The default of Gloo's namespace.
 pub(crate) const GLOO_SYSTEM: &str = "gloo-system";
 
 impl Global {
@@ -41,22 +41,22 @@ impl Global {
         }
     }
 
-    /// The namespace of the named object: glooctl's meaning of `-n`.
+    /// The namespace of the named object: the meaning of `-n` in glooctl.
     pub(crate) fn object_namespace(&self) -> &str {
         self.namespace.as_deref().unwrap_or(GLOO_SYSTEM)
     }
 }
 
-/// Whether a risky command was agreed to beforehand.
+/// Whether a risky command was confirmed in advance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Consent {
-    /// Ask on a terminal.
+    /// Ask, if there is a terminal.
     Ask,
-    /// `--yes`
+    /// Confirmed with `--yes`.
     Given,
 }
 
-/// `--color`.
+/// The value of `--color`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum When {
     #[default]
@@ -65,20 +65,20 @@ pub(crate) enum When {
     Never,
 }
 
-/// How much is said on stderr.
+/// The amount of output on stderr.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) enum Loudness {
-    /// `-q`: errors and warnings alone.
+    /// Only errors and warnings: `-q`.
     Quiet,
     #[default]
     Usual,
-    /// `-v`: what was skipped, and every request.
+    /// Also skipped objects and every request: `-v`.
     Verbose,
-    /// `-vv`: and how long each took.
+    /// Also the duration of every request: `-vv`.
     Timed,
 }
 
-/// `-o`.
+/// The output format: `-o`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
     Text,
@@ -89,14 +89,14 @@ pub(crate) enum Format {
     Wide,
     /// Comma-separated values, for a spreadsheet.
     Csv,
-    /// For code scanning.
+    /// SARIF, for code scanning.
     Sarif,
-    /// For CI servers.
+    /// `JUnit` XML, for CI servers.
     Junit,
 }
 
 impl Format {
-    /// Every format there is.
+    /// All formats.
     pub(crate) const ALL: [Self; 9] =
         [Self::Text, Self::Json, Self::Yaml, Self::Name, Self::Table, Self::Wide, Self::Csv, Self::Sarif, Self::Junit];
 }

@@ -1,4 +1,4 @@
-//! What the commands that look into Envoy are told.
+//! The options of the commands that read from Envoy.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,69 +10,69 @@ use crate::envoy::{levels, view};
 use crate::gloo::ServedFilter;
 use crate::render::diff::Secrets;
 
-/// `proxy stats`
+/// The options of `proxy stats`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StatsTask {
     pub pods: ProxyPods,
     pub wish: StatsWish,
 }
 
-/// `proxy logs`
+/// The options of `proxy logs`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LogsTask {
     pub pods: ProxyPods,
-    /// None: Envoy's.
+    /// The container; `None` for Envoy's.
     pub container: Option<String>,
     pub extent: LogExtent,
     pub since: Option<Duration>,
     pub tail: Option<u64>,
-    /// The levels of Envoy's loggers meanwhile.
+    /// The levels of Envoy's loggers during the run.
     pub level: Option<levels::LevelWish>,
 }
 
-/// How much of a log.
+/// The part of a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LogExtent {
-    /// What is there.
+    /// The existing lines.
     SoFar,
-    /// And what comes: `--follow`, or for the time of `--for`.
+    /// The existing and the new lines: `--follow`, or `--for` with a time limit.
     Followed { limit: Option<Duration> },
 }
 
-/// `proxy served-config`
+/// The options of `proxy served-config`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ServedTask {
     pub pods: ProxyPods,
-    /// None: the one in the proxy's own bootstrap.
+    /// The role; `None` for the one in the proxy's own bootstrap.
     pub role: Option<String>,
     pub filter: ServedFilter,
     pub against: Against,
     pub secrets: Secrets,
 }
 
-/// What it is compared with.
+/// What the served configuration is compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Against {
     Nothing,
-    /// `--diff`
+    /// With Envoy's loaded configuration: `--diff`.
     Envoy,
-    /// `--diff --check`: a difference is an exit code too.
+    /// `--diff --check`: a difference also sets the exit code.
     EnvoyChecked,
 }
 
-/// `proxy dump`
+/// The options of `proxy dump`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DumpTask {
     pub source: DumpSource,
-    /// None: Envoy's own bytes.
+    /// The table to show; `None` for Envoy's own bytes.
     pub view: Option<DumpView>,
 }
 
-/// Where a dump is.
+/// The source of a config dump.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum DumpSource {
     Pods(ProxyPods),
-    /// A dump, a snapshot, or `-`.
+    /// A file with a dump or a snapshot, or `-`.
     File(PathBuf),
 }
 
@@ -83,26 +83,26 @@ pub(crate) struct DumpView {
     pub filter: view::ViewFilter,
 }
 
-/// `proxy snapshot`
+/// The options of `proxy snapshot`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SnapshotTask {
     pub pods: ProxyPods,
     pub endpoints: Endpoints,
-    /// None: a name of its own, in the working directory.
+    /// The file; `None` for a generated name in the working directory.
     pub file: Option<PathBuf>,
 }
 
-/// Whether endpoints are in the configuration.
+/// Whether the configuration includes endpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Endpoints {
     Included,
     LeftOut,
 }
 
-/// `proxy certs`
+/// The options of `proxy certs`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CertsTask {
     pub pods: ProxyPods,
-    /// Days that every certificate is to be valid for.
+    /// The days that every certificate must still be valid.
     pub fail_under: Option<i64>,
 }

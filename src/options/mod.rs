@@ -1,4 +1,4 @@
-//! What the command line means, as plain values: nothing after `cli/` knows clap.
+//! The meaning of the command line as plain values: no code after `cli/` uses clap.
 
 mod check;
 mod describe;
@@ -43,7 +43,7 @@ use crate::plan::mtls::Policy;
 use crate::plan::policy::Caution;
 use crate::render::diff::Secrets;
 
-/// What to look at and what to do with it.
+/// The command with its options.
 #[derive(Debug, Clone)]
 pub(crate) enum Command {
     /// `istio enable-mtls`, `istio disable-mtls`
@@ -87,35 +87,35 @@ pub(crate) enum Command {
     Options,
 }
 
-/// `istio auto-mtls` on Settings.
+/// The options of `istio auto-mtls` on Settings.
 #[derive(Debug, Clone)]
 pub(crate) struct SwitchesTask {
-    /// None: say how they stand.
+    /// The wanted switches; `None` to show the current ones.
     pub wish: Option<AutoMtlsWish>,
     pub off: AutoMtlsOff,
     pub caution: Caution,
     pub preview: Preview,
-    /// Manifests instead of the cluster.
+    /// Edits manifests instead of the cluster.
     pub files: Option<FilesTask>,
     pub secrets: Secrets,
 }
 
-/// Whether to wait for what is not there yet: an address, the effect of a change.
+/// Whether to wait for something that does not exist yet: an address, the effect of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Patience {
     Now,
     Wait,
 }
 
-/// `version`.
+/// The options of `version`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum VersionTask {
-    /// `--client`
+    /// Only the version of this program: `--client`.
     Client,
     ClientAndServer,
 }
 
-/// `completion SHELL`.
+/// The shell of `completion SHELL`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shell {
     Bash,

@@ -1,6 +1,6 @@
-//! What a shell completes the names of.
+//! The kinds of names that a shell completes.
 
-/// Things with names that a cluster, or for contexts the kubeconfig, has.
+/// A kind of named object in the cluster, or a context in the kubeconfig.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Names {
     Contexts,
@@ -12,8 +12,8 @@ pub(crate) enum Names {
     Services,
     /// Gateways of the Kubernetes Gateway API.
     Gateways,
-    /// istiod's revisions and their tags.
+    /// The revisions of istiod and their tags.
     Revisions,
-    /// Helm's.
+    /// The releases of Helm.
     Releases,
 }

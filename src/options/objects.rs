@@ -1,4 +1,4 @@
-//! Which objects are edited, in the cluster or in manifests, and what is shown of it.
+//! The objects to edit, in the cluster or in manifests, and how the result is shown.
 
 use std::path::PathBuf;
 
@@ -6,90 +6,90 @@ use super::Patience;
 use crate::model::Selector;
 use crate::render::diff::Secrets;
 
-/// Objects that are edited one by one.
+/// The options for objects that are edited one by one.
 #[derive(Debug, Clone)]
 pub(crate) struct ObjectsTask {
     pub selection: Selection,
     pub absent: Absent,
-    /// Requests under way at once in a sweep.
+    /// The most requests at the same time in a bulk run.
     pub concurrency: usize,
     pub preview: Preview,
-    /// Whether the effect of a change is waited for.
+    /// Whether to wait for the effect of a change.
     pub patience: Patience,
-    /// Manifests instead of the cluster.
+    /// Edits manifests instead of the cluster.
     pub files: Option<FilesTask>,
     pub secrets: Secrets,
 }
 
-/// Which objects.
+/// The selected objects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Selection {
-    /// These, in this order, each once.
+    /// These objects, in this order, without duplicates.
     Named(Vec<Named>),
-    /// Those that match, in these namespaces.
+    /// The objects that match, in these namespaces.
     Sweep { labels: Option<Selector>, scope: SweepScope },
 }
 
-/// `name` or `namespace/name`.
+/// An object as `name` or `namespace/name`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Named {
     pub namespace: Option<String>,
     pub name: String,
 }
 
-/// Where a sweep looks.
+/// The namespaces of a bulk run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SweepScope {
-    /// `-n`, or its default.
+    /// One namespace: `-n`, or its default.
     Namespace,
-    /// `-A`
+    /// All namespaces: `-A`.
     Everywhere,
 }
 
-/// What it means that an object is not there.
+/// How a missing object is treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Absent {
     Fails,
-    /// `--ignore-not-found`
+    /// It is no error: `--ignore-not-found`.
     IsFine,
 }
 
-/// What is shown instead of done.
+/// The modes that show changes instead of making them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Preview {
     pub dry_run: Option<DryRunMode>,
-    /// `--diff`
+    /// Shows a diff: `--diff`.
     pub diff: bool,
-    /// `--check`
+    /// Reports with the exit code whether anything would change: `--check`.
     pub check: bool,
 }
 
 impl Preview {
-    /// Whether nothing is written.
+    /// Whether the run writes nothing.
     pub(crate) fn is_on(self) -> bool {
         self.dry_run.is_some() || self.diff || self.check
     }
 }
 
-/// `--dry-run`.
+/// The mode of `--dry-run`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DryRunMode {
     Client,
     Server,
 }
 
-/// `-f` and what belongs to it.
+/// The options of `-f`.
 #[derive(Debug, Clone)]
 pub(crate) struct FilesTask {
-    /// Files, directories, `-`.
+    /// Files, directories, or `-`.
     pub paths: Vec<PathBuf>,
     pub destination: FilesDestination,
 }
 
-/// Where edited manifests go.
+/// The destination of edited manifests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FilesDestination {
     Stdout,
-    /// `--write`
+    /// The same files: `--write`.
     InPlace,
 }

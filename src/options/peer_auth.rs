@@ -1,27 +1,27 @@
-//! `istio peer-auth`.
+//! The options of `istio peer-auth`.
 
 use super::{FilesTask, Preview};
 use crate::plan::peer::change::{PolicyRequest, PolicyScope};
 use crate::render::diff::Secrets;
 
-/// `istio peer-auth strict|permissive|remove`.
+/// The options of `istio peer-auth strict|permissive|remove`.
 #[derive(Debug, Clone)]
 pub(crate) struct PeerAuth {
     pub request: PolicyRequest,
-    /// `--root-namespace`; none: the mesh configuration tells.
+    /// The namespace of `--root-namespace`; `None` to read it from the mesh configuration.
     pub root_namespace: Option<String>,
     pub preview: Preview,
-    /// Manifests instead of the cluster.
+    /// Edits manifests instead of the cluster.
     pub files: Option<FilesTask>,
     pub secrets: Secrets,
 }
 
-/// `istio peer-auth get`.
+/// The options of `istio peer-auth get`.
 #[derive(Debug, Clone)]
 pub(crate) struct PeerAuthGet {
-    /// None: the mesh, and every namespace that has a policy.
+    /// The scope; `None` for the mesh and every namespace that has a policy.
     pub scope: Option<PolicyScope>,
     pub root_namespace: Option<String>,
-    /// Manifests instead of the cluster.
+    /// Reads manifests instead of the cluster.
     pub files: Option<FilesTask>,
 }

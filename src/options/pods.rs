@@ -1,9 +1,9 @@
-//! Which proxy, and which of its pods: what every command that looks into Envoy is told.
+//! The proxy and its pods, for every command that reads from Envoy.
 
 use crate::plan::proxy_pods::{PodAmount, Which};
 use crate::text::ProxyName;
 
-/// Pods of one proxy.
+/// The selected pods of one proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ProxyPods {
     pub proxy: PodsOf,
@@ -11,11 +11,11 @@ pub(crate) struct ProxyPods {
     pub which: Which,
 }
 
-/// Which proxy.
+/// The selected proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PodsOf {
-    /// `--name`: a workload or a pod; without a kind, whichever of that name there is first.
+    /// A workload or a pod: `--name`. Without a kind, the first kind in which that name exists.
     Named(ProxyName),
-    /// `--gateway`: a Gateway of the Kubernetes Gateway API, and the Deployment that Gloo makes for it.
+    /// A Gateway of the Kubernetes Gateway API and the Deployment that Gloo creates for it: `--gateway`.
     Gateway { gateway: String, deployment: String },
 }

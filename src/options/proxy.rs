@@ -1,9 +1,9 @@
-//! Where the gateway is.
+//! The options for the address of the gateway.
 
 use super::Patience;
 use crate::plan::address::AddressWish;
 
-/// `proxy url`, `proxy address`.
+/// The options of `proxy url` and `proxy address`.
 #[derive(Debug, Clone)]
 pub(crate) struct ProxyTask {
     pub form: AddressForm,
@@ -12,18 +12,18 @@ pub(crate) struct ProxyTask {
     pub patience: Patience,
 }
 
-/// Which of the two commands.
+/// One of the two commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AddressForm {
     Url,
     Address,
 }
 
-/// Which proxy: names that were checked, so that they are safe in a URL.
+/// The selected proxy. The names were checked, so that they are safe in a URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ProxyTarget {
-    /// `--name`
+    /// A Service: `--name`.
     Service(String),
-    /// `--gateway`: a Gateway of the Kubernetes Gateway API, and the Service that Gloo makes for it.
+    /// A Gateway of the Kubernetes Gateway API and the Service that Gloo creates for it: `--gateway`.
     Gateway { gateway: String, service: String },
 }

@@ -1,4 +1,4 @@
-//! `istio setup`, `istio teardown`.
+//! The options of `istio setup` and `istio teardown`.
 
 use std::path::PathBuf;
 
@@ -7,77 +7,77 @@ use crate::plan::policy::Caution;
 use crate::render::diff::Secrets;
 use crate::text::ProxyName;
 
-/// The guide as one plan.
+/// The options of `istio setup`: the steps of the guide as one plan.
 #[derive(Debug, Clone)]
 pub(crate) struct Setup {
-    /// In the order they were typed, each once.
+    /// In the order they were typed, without duplicates.
     pub namespaces: Vec<String>,
     pub upstreams: Vec<Named>,
-    /// None: Helm, if a release owns the proxy and Helm is there.
+    /// How the sidecars are added; `None` for Helm, if a release owns the proxy and Helm is installed.
     pub via: Option<Bringer>,
-    /// A revision or a tag.
+    /// The revision or tag of istiod.
     pub revision: Option<String>,
-    /// A packed chart or its directory, for Helm.
+    /// A packaged chart or its directory, for Helm.
     pub chart: Option<PathBuf>,
     pub auto_mtls: SettingsSwitches,
     pub strictness: Strictness,
     pub proof: SetupProof,
-    /// None: the usual one.
+    /// The proxy; `None` for the usual one.
     pub proxy: Option<ProxyName>,
     pub request: RequestWish,
-    /// Whether requests that get 503s for good keep it from being done.
+    /// What to do if requests would get 503s permanently.
     pub caution: Caution,
     pub preview: Preview,
     pub secrets: Secrets,
 }
 
-/// Whether requests are sent to the Upstreams, before and after pods take mutual TLS alone.
+/// Whether test requests are sent to the Upstreams, before and after the pods accept only mutual TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SetupProof {
     Sent,
-    /// `--no-verify`
+    /// They are not sent: `--no-verify`.
     Skipped,
 }
 
-/// What to ask an Upstream for, where it was said.
+/// The test request for an Upstream, if it was given.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct RequestWish {
     pub host: Option<String>,
     pub path: Option<String>,
 }
 
-/// How the sidecars come beside the gateway.
+/// How the sidecars are added to the gateway's pods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Bringer {
     Helm,
     Inject,
 }
 
-/// What the namespaces demand in the end.
+/// The mode of the namespaces at the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Strictness {
     AsItIs,
-    /// `--strict`
+    /// Strict mutual TLS: `--strict`.
     Strict,
 }
 
-/// The way back.
+/// The options of `istio teardown`, which undoes `istio setup`.
 #[derive(Debug, Clone)]
 pub(crate) struct Teardown {
     pub marks: Marks,
-    /// A packed chart or its directory, for Helm.
+    /// A packaged chart or its directory, for Helm.
     pub chart: Option<PathBuf>,
-    /// Whether requests that get 503s for good keep it from being done.
+    /// What to do if requests would get 503s permanently.
     pub caution: Caution,
     pub preview: Preview,
     pub secrets: Secrets,
 }
 
-/// What is taken back.
+/// What is rolled back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Marks {
-    /// What is marked as written by gloo-rs.
+    /// Only what is marked as written by gloo-rs.
     Heeded,
-    /// `--all`: the rest as well.
+    /// Everything, also without such a mark: `--all`.
     Ignored,
 }

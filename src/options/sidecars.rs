@@ -1,30 +1,30 @@
-//! Istio's sidecars beside the gateway.
+//! The options for Istio's sidecars in the gateway's pods.
 
 use super::{FilesTask, Preview};
 use crate::plan::policy::Caution;
 use crate::render::diff::Secrets;
 use crate::text::ProxyName;
 
-/// `istio inject`, `istio uninject`.
+/// The options of `istio inject` and `istio uninject`.
 #[derive(Debug, Clone)]
 pub(crate) struct Sidecars {
     pub act: Injection,
     pub proxies: Proxies,
     pub rollouts: Rollouts,
     pub preview: Preview,
-    /// Manifests instead of the cluster.
+    /// Edits manifests instead of the cluster.
     pub files: Option<FilesTask>,
     pub secrets: Secrets,
 }
 
-/// Which of the two commands, with what only it has.
+/// One of the two commands, with the options that only it has.
 #[derive(Debug, Clone)]
 pub(crate) enum Injection {
     Inject { istio: IstioWish, sds_image: Option<String>, posture: Posture, auto_mtls: SettingsSwitches },
     Uninject { upstreams: UpstreamsTask, caution: Caution },
 }
 
-/// What was typed about istiod.
+/// The options about istiod.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct IstioWish {
     /// A revision or a tag.
@@ -36,7 +36,7 @@ pub(crate) struct IstioWish {
     pub proxy_image: Option<String>,
 }
 
-/// Which gateway proxies.
+/// The selected gateway proxies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Proxies {
     /// The one named gateway-proxy, or the only one.
@@ -45,19 +45,19 @@ pub(crate) enum Proxies {
     All,
 }
 
-/// What the sidecars' securityContext is.
+/// The securityContext of the sidecars.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Posture {
     Usual,
-    /// `--restricted`
+    /// With a restricted securityContext: `--restricted`.
     Restricted,
 }
 
-/// Whether Settings change as well.
+/// Whether Settings are changed as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SettingsSwitches {
     Alone,
-    /// `--auto-mtls`
+    /// Also enables auto-mTLS in Settings: `--auto-mtls`.
     On,
 }
 
@@ -65,11 +65,11 @@ pub(crate) enum SettingsSwitches {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum UpstreamsTask {
     Left,
-    /// `--include-upstreams`
+    /// They are changed too: `--include-upstreams`.
     Included,
 }
 
-/// Whether a rollout is waited for.
+/// Whether to wait for a rollout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rollouts {
     Wait,

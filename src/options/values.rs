@@ -1,4 +1,4 @@
-//! `upgrade-values`.
+//! The options of `upgrade-values`.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use crate::plan::policy::Caution;
 use crate::plan::values::{self, Edition};
 use crate::render::diff::Secrets;
 
-/// `upgrade-values`.
+/// The options of `upgrade-values`.
 #[derive(Debug, Clone)]
 pub(crate) struct UpgradeValues {
     pub act: ValuesAct,
@@ -15,57 +15,58 @@ pub(crate) struct UpgradeValues {
     pub istio: IstioWish,
     pub source: ValuesSource,
     pub destination: ValuesDestination,
-    /// What `--apply` does where requests would get 503s.
+    /// What `--apply` does if requests would get 503s.
     pub caution: Caution,
-    /// None: told by the chart's name or the values' shape.
+    /// The edition; `None` to detect it from the chart's name or the structure of the values.
     pub edition: Option<Edition>,
-    /// `--to-version`
+    /// The version of the chart: `--to-version`.
     pub to_version: Option<String>,
-    /// `--chart`: a packed chart or its directory.
+    /// A packaged chart or its directory: `--chart`.
     pub chart: Option<PathBuf>,
     pub diff: bool,
     pub check: bool,
     pub secrets: Secrets,
 }
 
-/// Whether Istio's settings come or go.
+/// Whether Istio's settings are added or removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ValuesAct {
     Merge,
-    /// `--remove`
+    /// Removes them: `--remove`.
     Remove,
-    /// Auto-mTLS as it was in this revision. No flag says so: setup takes back what a request proved wrong.
+    /// Restores auto-mTLS as it was in this revision. There is no flag for it: setup rolls back a change that a test
+    /// request proved wrong.
     AutoMtlsBack {
         to: u64,
     },
 }
 
-/// Where the values are.
+/// The source of the values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ValuesSource {
-    /// The release's record; none named: the one of Gloo's chart.
+    /// The release's record; without a name, that of Gloo's chart.
     Release { name: Option<String>, revision: Option<u64> },
-    /// `--values FILE|-`
+    /// A values file, or `-` for stdin: `--values`.
     File(PathBuf),
 }
 
-/// Where the values go.
+/// The destination of the values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ValuesDestination {
     Stdout,
-    /// `--write`
+    /// The file that was read: `--write`.
     InPlace,
-    /// `--output-file`
+    /// Another file: `--output-file`.
     NewFile(PathBuf),
-    /// `--apply`: to Helm.
+    /// Helm: `--apply`.
     Helm(HelmFailure),
 }
 
-/// What Helm does where an upgrade fails.
+/// What Helm does if an upgrade fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum HelmFailure {
-    /// The release stays failed.
+    /// The release stays in the state failed.
     Stays,
-    /// `--rollback-on-failure`
+    /// The release is rolled back: `--rollback-on-failure`.
     RollsBack,
 }

@@ -1,54 +1,54 @@
-//! `istio verify`: which request, how it goes out, what is expected of it.
+//! The options of `istio verify`: the request, how it is sent, and the expected answer.
 
 use std::path::PathBuf;
 
 use super::{Named, ProxyPods, ProxyTarget};
 use crate::text::Url;
 
-/// Where the charts let a gateway's pods listen for HTTP.
+/// The port on which a gateway's pods listen for HTTP in the charts.
 pub(crate) const HTTP_PORT: u16 = 8080;
 
-/// A request through a gateway, and what it is to prove.
+/// A request through a gateway, and its expected result.
 #[derive(Debug, Clone)]
 pub(crate) struct VerifyTask {
-    /// The Upstream that is to answer.
+    /// The Upstream that must answer.
     pub upstream: Option<Named>,
-    /// What to ask for.
+    /// The URL of the request.
     pub url: Option<Url>,
     pub host: Option<String>,
-    /// Path and query.
+    /// The path with the query.
     pub path: Option<String>,
     pub method: String,
     pub headers: Vec<(String, String)>,
     pub via: Via,
-    /// Where Envoy's own evidence is read.
+    /// The pods from which Envoy's own evidence is read.
     pub pods: ProxyPods,
     pub trust: TrustWish,
-    /// The status that is expected.
+    /// The expected status.
     pub expect: u16,
 }
 
-/// How the request goes out.
+/// How the request is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Via {
     /// To the address that `proxy url` prints, on this port of the Service.
     Address { target: ProxyTarget, port: Option<String> },
-    /// Through a port-forward stream to a pod, on this port of it.
+    /// Through a port-forward stream to this port of a pod.
     Forward { port: u16 },
 }
 
-/// Whose certificate the gateway may show.
+/// Which certificates of the gateway are trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TrustWish {
     System,
-    /// `--cacert`
+    /// Those of this file: `--cacert`.
     File(PathBuf),
-    /// `-k`
+    /// Any certificate: `-k`.
     Anybody,
 }
 
 impl VerifyTask {
-    /// Whether asking several times is the same as asking once (RFC 9110, 9.2.2).
+    /// Whether sending the request several times has the same effect as sending it once (RFC 9110, 9.2.2).
     pub(crate) fn is_idempotent(&self) -> bool {
         matches!(self.method.as_str(), "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE")
     }

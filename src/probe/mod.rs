@@ -1,5 +1,5 @@
-//! One request to a gateway's address, from outside of the cluster: plain or over TLS, never through a proxy, never
-//! redirected, never sent again.
+//! Sends one request to a gateway's address from outside of the cluster, in plaintext or over TLS. It never uses a
+//! proxy, never follows a redirect and is never sent again.
 
 mod trust;
 
@@ -20,18 +20,18 @@ use crate::kube::{Cause, cause_of};
 use crate::plan::verdict::answer::HttpAnswer;
 use crate::text::{Host, Scheme};
 
-/// For a TCP connection; TLS has the request's deadline.
+/// The timeout of a TCP connection. The TLS handshake has the request's deadline.
 const CONNECT: Duration = Duration::from_secs(5);
-/// Enough of a body to read an echo and an error in.
+/// The most bytes read of a body, enough for an echo or an error.
 pub(crate) const MOST_BODY: usize = 256 << 10;
 
-/// Where the gateway answers, and as whom it is asked.
+/// The address of the gateway, and the TLS settings of the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ProbeTarget {
     pub scheme: Scheme,
     pub host: Host,
     pub port: u16,
-    /// The name that the certificate is to be for; none: the host's own.
+    /// The expected name in the certificate; `None` for the host itself.
     pub server_name: Option<Host>,
     pub trust: Trust,
 }
@@ -40,20 +40,20 @@ pub(crate) struct ProbeTarget {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Ask {
     pub method: String,
-    /// Path and query.
+    /// The path with the query.
     pub path: String,
     /// The `Host` header.
     pub host: String,
-    /// Sent as they are.
+    /// The headers, sent unchanged.
     pub headers: Vec<(String, String)>,
 }
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ProbeFailure {
-    /// The request is none: what of it.
+    /// The request is not valid. Contains the reason.
     NotARequest(String),
-    /// The certificates that were named are none.
+    /// The given certificates cannot be used.
     Trust(String),
     Wire(Cause),
     Timeout(Duration),
@@ -96,7 +96,7 @@ async fn exchange(place: &ProbeTarget, request: Request<Empty<Bytes>>) -> Result
             headers: head.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
             ..HttpAnswer::default()
         };
-        // A body that breaks off is no reason to forget the status.
+        // The status is kept even if the body breaks off.
         while let Some(Ok(frame)) = body.frame().await {
             if !answer.take(frame.data_ref().map_or(&[][..], |data| &data[..]), MOST_BODY) {
                 break;

@@ -1,4 +1,4 @@
-//! Whose certificate the gateway may show.
+//! The trust settings for the gateway's certificate.
 
 use std::sync::{Arc, Once};
 
@@ -12,28 +12,28 @@ use hyper_rustls::ConfigBuilderExt as _;
 
 use crate::text::Scheme;
 
-/// Whom to believe.
+/// Which certificates are trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Trust {
-    /// Whom the machine believes.
+    /// Those that the system trusts.
     System,
-    /// `--cacert`: these authorities alone, PEM.
+    /// Only those of these authorities, in PEM: `--cacert`.
     Authorities(Vec<u8>),
-    /// `-k`: anybody.
+    /// Any certificate: `-k`.
     Anybody,
 }
 
-/// The name as TLS has it.
+/// The name in the form that TLS needs.
 pub(super) fn server_name(name: &str) -> Result<ServerName<'static>, String> {
     let bare = name.trim_matches(['[', ']']);
     ServerName::try_from(bare.to_owned()).map_err(|_| format!("{name} is not a valid name for a certificate"))
 }
 
-/// What TLS is spoken with; without TLS no trust store is read.
+/// The TLS configuration. Without TLS no trust store is read.
 pub(super) fn config(trust: &Trust, scheme: Scheme) -> Result<ClientConfig, String> {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // Refused only if there is one already, which is ring too: no other is compiled in.
+        // Fails only if a provider is installed already. That is ring too: no other one is compiled in.
         let _ = ring::default_provider().install_default();
     });
     let builder = ClientConfig::builder();
@@ -42,7 +42,7 @@ pub(super) fn config(trust: &Trust, scheme: Scheme) -> Result<ClientConfig, Stri
     }
     match trust {
         Trust::System => {
-            // A machine that believes nobody has no reason to fail before it has looked at a certificate.
+            // A system without a trust store fails only when it has to check a certificate.
             let nobody = || ClientConfig::builder().with_root_certificates(RootCertStore::empty());
             Ok(builder.with_native_roots().unwrap_or_else(|_| nobody()).with_no_client_auth())
         }
@@ -64,7 +64,7 @@ fn authorities(pem: &[u8]) -> Result<RootCertStore, String> {
     if store.is_empty() { Err("holds no certificate".to_owned()) } else { Ok(store) }
 }
 
-/// Believes every certificate; that its owner signs the handshake is still looked at.
+/// Trusts every certificate. The signature of the handshake is still checked.
 #[derive(Debug)]
 struct Anybody(WebPkiSupportedAlgorithms);
 

@@ -1,10 +1,10 @@
-//! The addresses of a gateway, as lines and as values.
+//! The addresses of a gateway, as values of the document.
 
 use serde_json::{Value, json};
 
 use crate::plan::address::Address;
 
-/// An address in the document.
+/// An address as a value of the document.
 #[must_use]
 pub fn value(address: &Address) -> Value {
     json!({

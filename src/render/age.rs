@@ -1,4 +1,4 @@
-//! How long ago, how long for: `40s`, `6m12s`, `3h07m`, `3d`.
+//! Durations for people: `40s`, `6m12s`, `3h07m`, `3d`.
 
 use jiff::Timestamp;
 
@@ -6,7 +6,7 @@ const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
-/// A span in its two largest units; the second one is padded, so that ages under each other line up.
+/// A duration in its two largest units. The second one is padded, so that durations in a column line up.
 #[must_use]
 pub(crate) fn age(seconds: u64) -> String {
     match seconds {
@@ -17,7 +17,7 @@ pub(crate) fn age(seconds: u64) -> String {
     }
 }
 
-/// The time from `then` to `now`. Clocks of two machines differ: a `then` after `now` is `0s`.
+/// The time from `then` to `now`. The clocks of two machines may differ: a `then` after `now` is `0s`.
 #[must_use]
 pub(crate) fn since(then: Timestamp, now: Timestamp) -> String {
     age(u64::try_from(now.duration_since(then).as_secs()).unwrap_or(0))

@@ -1,4 +1,4 @@
-//! Unified diffs, of files as they are and of live objects as YAML.
+//! Unified diffs, of files as text and of live objects as YAML.
 
 use serde_json::Value;
 use similar::TextDiff;
@@ -9,12 +9,12 @@ use crate::edit::mask;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Secrets {
     Masked,
-    /// `--show-secrets`
+    /// Secrets are shown: `--show-secrets`.
     Shown,
 }
 
 impl Secrets {
-    /// The value as it may be shown.
+    /// The value, masked unless secrets are shown.
     #[must_use]
     pub(crate) fn shown(self, value: &Value) -> Value {
         match self {
@@ -24,7 +24,7 @@ impl Secrets {
     }
 }
 
-/// The unified diff of two texts under these names; empty if they are equal.
+/// The unified diff of two texts under these names; empty if the texts are equal.
 pub(crate) fn unified(old_name: &str, new_name: &str, old: &str, new: &str) -> String {
     if old == new {
         return String::new();
@@ -32,7 +32,8 @@ pub(crate) fn unified(old_name: &str, new_name: &str, old: &str, new: &str) -> S
     TextDiff::from_lines(old, new).unified_diff().context_radius(3).header(old_name, new_name).to_string()
 }
 
-/// The diff of a live object: YAML, without what the server keeps for itself; an object that is null is not there.
+/// The diff of a live object as YAML, without the fields that the server manages. Null means that the object does not
+/// exist.
 pub(crate) fn live(name: &str, before: &Value, after: &Value, secrets: Secrets) -> String {
     let shown = |value: &Value| {
         if value.is_null() {

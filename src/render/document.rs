@@ -1,4 +1,4 @@
-//! The one document of `-o json` and `-o yaml`: `docs/output.md`, `docs/result.schema.json`.
+//! The document of `-o json` and `-o yaml`: `docs/output.md`, `docs/result.schema.json`.
 
 use serde_json::{Map, Value, json};
 
@@ -6,18 +6,18 @@ use crate::error::{Exit, Failure};
 use crate::plan::advice::Advice;
 use crate::plan::outcome::{Outcome, Row};
 
-/// What a run has to say, in the order in which it is written.
+/// The contents of the document, in the order in which they are written.
 #[derive(Debug, Clone)]
 pub struct Document<'a> {
     pub command: &'a [String],
     pub context: Option<&'a str>,
     pub server: Option<&'a str>,
-    /// `client` or `server`, or absent where the run writes.
+    /// `client` or `server`; absent if the run writes.
     pub dry_run: Option<&'a str>,
     pub rows: &'a [Row],
     pub advice: &'a [Advice],
     pub failure: Option<&'a Failure>,
-    /// What this command's document has beside what every command's has.
+    /// The fields of this command, in addition to those of every command.
     pub fields: &'a Map<String, Value>,
     pub exit: Exit,
 }

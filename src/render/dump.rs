@@ -1,11 +1,11 @@
-//! The rows of a view of a dump, or of any list of objects, as a table.
+//! The rows of a view of a config dump, or of any list of objects, as a table.
 
 use serde_json::Value;
 
 use super::table::{Align, table};
 use crate::envoy::view::{Column, ColumnWidth, ViewRow, cell};
 
-/// The lines of the table, its head first; a column of pods where rows have one and there are several.
+/// The lines of the table, the header first. A column for the pod is added if the rows are of several pods.
 #[must_use]
 pub(crate) fn lines(columns: &[Column], rows: &[ViewRow], width: ColumnWidth) -> Vec<String> {
     let pods = rows.iter().any(|row| row.get("pod") != rows[0].get("pod"));
@@ -17,7 +17,7 @@ pub(crate) fn lines(columns: &[Column], rows: &[ViewRow], width: ColumnWidth) ->
     table(&heads, &cells.collect::<Vec<_>>())
 }
 
-/// The rows in the document.
+/// The rows as a value of the document.
 #[must_use]
 pub(crate) fn value(rows: &[ViewRow]) -> Value {
     rows.iter().cloned().map(Value::Object).collect()

@@ -1,4 +1,4 @@
-//! Findings as lines for people, as the fields of the document, and as the page of all codes.
+//! Findings as lines for people, as fields of the document, and as the page of all codes.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::check::results::{CheckStatus, Results, status};
 use crate::check::suppress::Suppression;
 use crate::check::{CHECKS, Check, Code, Finding, Severity};
 
-/// What is printed, in order: a line for each check, the findings, what is unknown, and the sum.
+/// The printed lines, in order: one for each check, the findings, the unknowns, and the summary.
 #[must_use]
 pub(crate) fn lines(results: &Results) -> Vec<String> {
     let mut lines: Vec<String> =
@@ -20,7 +20,7 @@ pub(crate) fn lines(results: &Results) -> Vec<String> {
     lines
 }
 
-/// `upstream.gloo.solo.io/shop/cart`
+/// The object of a finding: `upstream.gloo.solo.io/shop/cart`.
 fn subject(finding: &Finding) -> String {
     format!("{}/{}", finding.object.kind, short_name(&finding.object, ""))
 }
@@ -58,7 +58,7 @@ fn last(results: &Results) -> String {
     }
 }
 
-/// The fields that the document has beside every command's: glooctl's three, and ours.
+/// The fields of the document in addition to those of every command: glooctl's three, and those of gloo-rs.
 #[must_use]
 pub(crate) fn fields(results: &Results) -> Vec<(&'static str, Value)> {
     let resources: Vec<_> =
@@ -108,20 +108,20 @@ fn value(finding: &Finding) -> Value {
     })
 }
 
-/// A decision that holds no more, or that nothing was found for.
+/// A suppression that has expired, or that matches no finding.
 #[must_use]
 pub(crate) fn left_over(suppression: &Suppression) -> String {
     format!("{} ({})", suppression.shown(), suppression.reason)
 }
 
-/// Whether anything was checked at all.
+/// Whether every check is unknown, so that nothing was checked at all.
 #[must_use]
 pub(crate) fn saw_nothing(results: &Results) -> bool {
     let mut shown = results.shown().peekable();
     shown.peek().is_some() && shown.all(|ran| status(ran) == CheckStatus::Unknown)
 }
 
-/// One code, for `--explain`.
+/// The explanation of one code, for `--explain`.
 #[must_use]
 pub(crate) fn explained(code: &Code) -> Vec<String> {
     let mut lines = vec![format!("{} {}: {}", code.severity.name(), code.id, code.title)];
@@ -132,7 +132,7 @@ pub(crate) fn explained(code: &Code) -> Vec<String> {
     lines
 }
 
-/// The same for the document.
+/// The same explanation for the document.
 #[must_use]
 pub(crate) fn explanation(code: &Code) -> Value {
     json!({
@@ -141,7 +141,7 @@ pub(crate) fn explanation(code: &Code) -> Value {
         "title": code.title,
         "meaning": code.meaning,
         "fix": code.fix,
-        // The name of it in v1.
+        // The name of this field in v1.
         "mend": code.fix,
         "reads": checks_of(code).map(needs).collect::<Vec<_>>(),
         "docs": code.anchor(),
@@ -152,7 +152,7 @@ fn checks_of(code: &Code) -> impl Iterator<Item = &'static Check> {
     CHECKS.iter().filter(move |check| check.codes.contains(&code))
 }
 
-/// `list upstreams.gloo.solo.io, pods; create pods/portforward`
+/// The requirements of a check: `list upstreams.gloo.solo.io, pods; create pods/portforward`.
 fn needs(check: &Check) -> String {
     let kinds: Vec<_> = check
         .kinds
@@ -168,7 +168,7 @@ fn needs(check: &Check) -> String {
     listed.into_iter().chain(beyond).collect::<Vec<_>>().join("; ")
 }
 
-/// `docs/findings.md`, as the code has it.
+/// The page `docs/findings.md`, generated from the code.
 #[must_use]
 pub fn page() -> String {
     let head = "# Findings\n\n\

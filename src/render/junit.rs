@@ -1,7 +1,7 @@
-//! `JUnit`'s XML, as CI servers read it: a suite for each check, a test case for each finding.
+//! Findings as `JUnit` XML for CI servers: a suite for each check, a test case for each finding.
 //!
-//! What is at the threshold or over it fails, what is below it passes with its words, what could not be seen or was
-//! suppressed is skipped with the reason.
+//! A finding at or above the threshold is a failure. One below it passes, with its message. A suppressed finding or an
+//! unknown is skipped, with the reason.
 
 use super::text::short_name;
 use super::xml::Element;
@@ -9,7 +9,7 @@ use crate::check::results::{CheckStatus, Results, status};
 use crate::check::{Finding, Ran};
 use crate::error::Failure;
 
-/// The document; `failure` is what ended the run.
+/// The XML document. `failure` is the failure that ended the run.
 #[must_use]
 pub(crate) fn document(results: &Results, failure: Option<&Failure>) -> String {
     let suites: Vec<Suite> = results.shown().map(|ran| suite(results, ran)).chain(failure.map(of_failure)).collect();

@@ -1,4 +1,4 @@
-//! Plans, outcomes and answers as text, diff, JSON and YAML: values in, text out.
+//! Renders plans, outcomes and answers as text, diffs, JSON and YAML: values in, text out.
 
 pub(crate) mod address;
 pub(crate) mod age;

@@ -36,7 +36,7 @@ pub(crate) fn rows(lines: &[Line]) -> Vec<String> {
     table(&COLUMNS, &rows)
 }
 
-/// The same for a script, with every level that has a policy.
+/// The modes as a value of the document, with every level that has a policy.
 #[must_use]
 pub(crate) fn value(root_namespace: &str, lines: &[Line]) -> Value {
     let policy = |policy: &PolicyRef| json!({"namespace": policy.namespace, "name": policy.name});

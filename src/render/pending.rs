@@ -1,4 +1,4 @@
-//! An address that is not there yet, as the failure that says so (exit 8).
+//! The failure for an address that is still pending (exit code 8).
 
 use std::time::Duration;
 
@@ -9,21 +9,21 @@ use super::age::{age, since};
 use crate::error::{Exit, Failure, Reason};
 use crate::plan::address::{Pending, PendingCause, Unassigned, named};
 
-/// No more lines than these of one sort: the newest events, the first pods.
+/// The most lines of one kind: the newest events, the first pods.
 const MOST_LINES: usize = 5;
 
-/// A longer message is cut: some controllers put whole answers of a cloud into an event.
+/// The limit of a message. Some controllers put the whole answer of a cloud provider into an event.
 const LONGEST_MESSAGE: usize = 300;
 
-/// The Service's events, or why they are not known.
+/// The events of the Service, or why they are unknown.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Events<'a> {
     Read(&'a [Value]),
-    /// `may not list events`
+    /// The reason in a few words: `may not list events`.
     Unknown(&'a str),
 }
 
-/// What is pending, since when, and what the cluster says about it.
+/// The failure: what is pending, since when, and what the cluster reports about it.
 #[must_use]
 pub(crate) fn failure(pending: &Pending, events: &Events, now: Timestamp, waited: Option<Duration>) -> Failure {
     let wait = if waited.is_some() { "--wait-timeout waits longer" } else { "--wait waits" };
@@ -32,7 +32,7 @@ pub(crate) fn failure(pending: &Pending, events: &Events, now: Timestamp, waited
     failure
 }
 
-/// What is waited for, before the wait.
+/// The status line before the wait: what is waited for, and for how long at most.
 #[must_use]
 pub(crate) fn waiting(pending: &Pending, limit: Duration) -> String {
     let what = match &pending.cause {
@@ -64,7 +64,7 @@ fn told(pending: &Pending, events: &Events, now: Timestamp, wait: &str) -> Failu
     }
 }
 
-/// `LoadBalancer (class metallb), pending for 6m12s, requested 10.0.0.9`.
+/// The state of the load balancer: `LoadBalancer (class metallb), pending for 6m12s, requested 10.0.0.9`.
 fn since_when(unassigned: &Unassigned, now: Timestamp) -> String {
     let class = unassigned.class.as_ref().map(|class| format!(" (class {class})")).unwrap_or_default();
     let time = unassigned.created.map(|created| format!(" for {}", since(created, now))).unwrap_or_default();
@@ -72,7 +72,7 @@ fn since_when(unassigned: &Unassigned, now: Timestamp) -> String {
     one_line(&format!("LoadBalancer{class}, pending{time}{asked}"))
 }
 
-/// The Service's own warnings, newest first: `event 40s ago (x4): SyncLoadBalancerFailed: quota exceeded`.
+/// The warning events of the Service, newest first: `event 40s ago (x4): SyncLoadBalancerFailed: quota exceeded`.
 fn warnings(pending: &Pending, events: &Events, now: Timestamp) -> Vec<String> {
     let events = match events {
         Events::Unknown(why) => return vec![format!("events: unknown ({why})")],
@@ -98,7 +98,7 @@ fn is_about(event: &Value, pending: &Pending) -> bool {
         && about["namespace"].as_str().is_none_or(|namespace| namespace == pending.service.namespace)
 }
 
-/// Old and new recorders keep the time and the count in different fields.
+/// The last time of an event. Old and new event recorders store it in different fields.
 fn last_seen(event: &Value) -> Option<Timestamp> {
     [
         &event["series"]["lastObservedTime"],

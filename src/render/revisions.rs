@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::table::{Align, table};
 use crate::plan::revisions::{RevisionRow, RevisionsReport};
 
-/// `-o table` or `-o wide`.
+/// The columns of `-o table` or `-o wide`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RevisionsWidth {
     Usual,
@@ -91,7 +91,7 @@ fn joined(names: Option<&[String]>) -> String {
     }
 }
 
-/// The rows for `-o json` and `-o yaml`; what is not known is null.
+/// The rows for `-o json` and `-o yaml`. Unknown values are null.
 #[must_use]
 pub(crate) fn value(report: &RevisionsReport) -> Value {
     report.rows.iter().map(row).collect()

@@ -1,4 +1,4 @@
-//! SARIF 2.1.0, as code scanning reads it (OASIS, `sarif-schema-2.1.0.json`).
+//! Findings as SARIF 2.1.0 for code scanning (OASIS, `sarif-schema-2.1.0.json`).
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use crate::error::{Exit, Failure};
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 
-/// The log of one run; `failure` is what ended it.
+/// The log of one run. `failure` is the failure that ended the run.
 #[must_use]
 pub(crate) fn log(results: &Results, failure: Option<&Failure>, exit: Exit) -> Value {
     let mut all: Vec<Value> = results.findings().map(|finding| result(finding, None)).collect();
@@ -89,12 +89,12 @@ fn result(finding: &Finding, suppressed: Option<&str>) -> Value {
     result
 }
 
-/// A message's text with its brackets escaped: unescaped ones are links (SARIF 2.1.0, 3.11.6).
+/// A message with its brackets escaped: unescaped brackets are links (SARIF 2.1.0, 3.11.6).
 fn plain(text: &str) -> String {
     text.replace('\\', "\\\\").replace('[', "\\[").replace(']', "\\]")
 }
 
-/// A path as a reference, one from the root as a `file:` URI (RFC 3986, 8089): everything but what is allowed there is a percent escape.
+/// A path as a URI reference; an absolute path as a `file:` URI (RFC 3986, 8089). Other characters are percent-encoded.
 fn uri(path: &str) -> String {
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~/".contains(&b);
     let root = if path.starts_with('/') { "file://" } else { "" };

@@ -1,4 +1,4 @@
-//! What Gloo serves, and how Envoy differs from it, as tables and as values.
+//! The resources that Gloo serves, and how Envoy's differ, as tables and as values.
 
 use serde_json::{Map, Value, json};
 
@@ -7,19 +7,19 @@ use super::table::{Align, table};
 use crate::edit::mask;
 use crate::gloo::{Difference, Project, Resources, ServedSection, columns, row};
 
-/// What a role is served: for a table a row of each resource, for a document the whole.
+/// The shown form of a served resource: a row for a table, the whole resource for a document.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Shown {
     Row(Vec<String>),
     Whole(Value),
 }
 
-/// What is kept of a resource for a table.
+/// The row of a resource for a table.
 pub(crate) fn as_row(section: ServedSection, name: &str, item: &Value) -> Shown {
     Shown::Row(row(section, name, item))
 }
 
-/// What is kept of it for a document.
+/// The whole resource for a document.
 pub(crate) fn as_value(secrets: Secrets) -> Project<Shown> {
     match secrets {
         Secrets::Shown => |_, _, item| Shown::Whole(item.clone()),
@@ -27,7 +27,7 @@ pub(crate) fn as_value(secrets: Secrets) -> Project<Shown> {
     }
 }
 
-/// Without what is or may be a secret: messages that are bytes here may hold keys and passwords of any filter.
+/// Masks everything that is or may be a secret. Opaque messages (bytes) may contain keys and passwords of any filter.
 fn masked(item: &Value) -> Value {
     let mut shown = mask::masked(item);
     cover(&mut shown);
@@ -43,7 +43,7 @@ fn cover(value: &mut Value) {
                 match (key.as_str(), inner.as_str()) {
                     ("value", Some(bytes)) if is_message => *inner = covered(bytes),
                     ("InlineBytes" | "inline_bytes", Some(bytes)) => *inner = covered(bytes),
-                    // The body of a direct response is no secret.
+                    // The body of a direct response is not a secret.
                     ("body", _) => {}
                     ("InlineString" | "inline_string", Some(_)) => *inner = mask::MASK.into(),
                     _ => cover(inner),
@@ -59,7 +59,7 @@ fn covered(base64: &str) -> Value {
     format!("{} ({bytes} bytes)", mask::MASK).into()
 }
 
-/// The tables of what is served.
+/// The tables of the served resources.
 #[must_use]
 pub(crate) fn lines(all: &[(ServedSection, Resources<Shown>)]) -> Vec<String> {
     let mut lines = Vec::new();
@@ -88,7 +88,7 @@ pub(crate) fn lines(all: &[(ServedSection, Resources<Shown>)]) -> Vec<String> {
     lines
 }
 
-/// The same for a document.
+/// The served resources for a document.
 #[must_use]
 pub(crate) fn value(role: &str, all: Vec<(ServedSection, Resources<Shown>)>) -> Value {
     let mut types = Map::new();
@@ -103,7 +103,7 @@ pub(crate) fn value(role: &str, all: Vec<(ServedSection, Resources<Shown>)>) -> 
     json!({"role": role, "types": types})
 }
 
-/// A pod's Envoy beside what it is served.
+/// The differences between a pod's Envoy and what Gloo serves it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Comparison {
     pub namespace: String,
@@ -111,7 +111,7 @@ pub(crate) struct Comparison {
     pub types: Vec<Difference>,
 }
 
-/// The table of a comparison, and what is different below it.
+/// The table of a comparison, followed by the differences.
 #[must_use]
 pub(crate) fn comparison_lines(comparison: &Comparison) -> Vec<String> {
     const COLUMNS: [(&str, Align); 4] =

@@ -1,18 +1,18 @@
-//! Columns of text: two blanks between, nothing at the end of a line.
+//! Tables as text: two spaces between the columns, no spaces at the end of a line.
 
-/// The widest column. A longer cell stands out of it: the cells of its column are not made as long, and `format!` takes
-/// no width beyond 65,535.
+/// The limit of a column's width. A longer cell overflows; the other cells of its column are not padded to its length,
+/// and `format!` accepts no width above 65,535.
 const WIDEST: usize = 256;
 
-/// On which side of its column a cell stands.
+/// The side of its column on which a cell is aligned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Align {
     Left,
-    /// Numbers.
+    /// For numbers.
     Right,
 }
 
-/// The lines of a table, its head first.
+/// The lines of a table, the header first.
 #[must_use]
 pub(crate) fn table(columns: &[(&str, Align)], rows: &[Vec<String>]) -> Vec<String> {
     let widths: Vec<usize> = columns

@@ -6,7 +6,7 @@ use crate::model::ObjectRef;
 use crate::plan::advice::Advice;
 use crate::plan::outcome::{Outcome, Row};
 
-/// What stands after a result that was not written: kubectl's words.
+/// The mark after a result that was not written, in kubectl's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mark {
     Written,
@@ -24,8 +24,8 @@ impl Mark {
     }
 }
 
-/// `upstream.gloo.solo.io/x` as kubectl has it, `upstream.gloo.solo.io/shop/x` outside of the usual namespace;
-/// `--upstream` takes both.
+/// The object as kubectl prints it, `upstream.gloo.solo.io/x`; `upstream.gloo.solo.io/shop/x` outside of the usual
+/// namespace. `--upstream` accepts both forms.
 pub(crate) fn subject(object: &ObjectRef, usual_namespace: &str) -> String {
     if usual_namespace.is_empty() {
         return object.to_string();
@@ -33,17 +33,17 @@ pub(crate) fn subject(object: &ObjectRef, usual_namespace: &str) -> String {
     format!("{}/{}", object.kind, short_name(object, usual_namespace))
 }
 
-/// The line of an object that is as asked: `upstream.gloo.solo.io/x mTLS enabled in edge.yaml (dry run)`.
+/// The line of an object without a problem: `upstream.gloo.solo.io/x mTLS enabled in edge.yaml (dry run)`.
 pub(crate) fn answer(row: &Row, mark: Mark, usual_namespace: &str) -> String {
     let mark = if row.outcome == Outcome::Changed { mark.text() } else { "" };
     let place = row.file.as_ref().filter(|file| *file != STDIN).map(|file| format!(" in {file}")).unwrap_or_default();
     format!("{} {}{place}{mark}", subject(&row.object, usual_namespace), row.message)
 }
 
-/// How `-f -` is named.
+/// The name of standard input: `-f -`.
 pub(crate) const STDIN: &str = "-";
 
-/// The first line of an object that is not: `upstream.gloo.solo.io/x: not found in gloo-system`.
+/// The first line of an object with a problem: `upstream.gloo.solo.io/x: not found in gloo-system`.
 pub(crate) fn trouble(row: &Row, usual_namespace: &str) -> String {
     let place = match (&row.file, row.line) {
         (Some(file), Some(line)) => format!("{}:{line}: ", if file == STDIN { "stdin" } else { file }),
@@ -56,18 +56,19 @@ pub(crate) fn trouble(row: &Row, usual_namespace: &str) -> String {
     format!("{place}{}: {}", subject(&row.object, usual_namespace), row.message)
 }
 
-/// What a terminal obeys instead of showing it: control characters (C1 too), ANSI with them, bidi, what is invisible.
+/// Whether a character controls a terminal instead of being shown: control characters (also C1), and with them ANSI
+/// sequences; bidirectional controls; invisible characters.
 pub(crate) fn is_obeyed(c: char) -> bool {
     (c.is_control() && c != '\t')
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{061c}' | '\u{feff}')
 }
 
-/// Whether a text of several lines has such characters.
+/// Whether a text of several lines contains such characters.
 pub(crate) fn has_obeyed(text: &str) -> bool {
     text.chars().any(|c| c != '\n' && is_obeyed(c))
 }
 
-/// JSON with those characters as escapes: they stand inside of strings only, so it says the same.
+/// JSON with these characters escaped. They occur only inside of strings, so the meaning stays the same.
 pub(crate) fn inert_json(json: &str) -> String {
     if !has_obeyed(json) {
         return json.to_owned();
@@ -77,7 +78,7 @@ pub(crate) fn inert_json(json: &str) -> String {
         .collect()
 }
 
-/// `namespace/name` where it matters, `name` where it does not.
+/// The name with its namespace, `namespace/name`, unless that is the usual one.
 pub(crate) fn short_name(object: &ObjectRef, usual_namespace: &str) -> String {
     if object.namespace.is_empty() || object.namespace == usual_namespace {
         object.name.clone()
@@ -86,7 +87,7 @@ pub(crate) fn short_name(object: &ObjectRef, usual_namespace: &str) -> String {
     }
 }
 
-/// A count and its noun: `1 file`, `3 files`.
+/// A number with its noun: `1 file`, `3 files`.
 pub(crate) fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
@@ -96,7 +97,7 @@ pub(crate) fn below(advice: &Advice) -> impl Iterator<Item = String> + '_ {
     advice.details.iter().cloned().chain(advice.hint.iter().map(|hint| format!("hint: {hint}")))
 }
 
-/// A reason to skip, in the few words of a summary.
+/// A reason for skipping, in a few words for a summary.
 pub(crate) fn brief(reason: Reason) -> &'static str {
     match reason {
         Reason::NoSidecar => "no sidecar behind it",
@@ -112,7 +113,7 @@ pub(crate) fn brief(reason: Reason) -> &'static str {
     }
 }
 
-/// A time for people: `0.4s`, `18s`, `1m04s`.
+/// A duration for people: `0.4s`, `18s`, `1m04s`.
 pub(crate) fn seconds(time: std::time::Duration) -> String {
     let whole = time.as_secs();
     match whole {

@@ -1,4 +1,4 @@
-//! What becomes of values, line by line, and the command that Helm is to be given.
+//! The changes of Helm values, line by line, and the command for Helm.
 
 use super::text::shell_word;
 use serde_json::{Value, json};
@@ -8,10 +8,10 @@ use crate::model::FieldPath;
 use crate::plan::values::{Old, ValueChange};
 use crate::render::text::count;
 
-/// Longest line of a change; a longer one is three.
+/// The longest line of a change. A longer change takes three lines.
 const WIDTH: usize = 78;
 
-/// `changes (4; your other 31 values are not changed)` and a line for each.
+/// The heading `changes (4; your other 31 values are not changed)`, and a line for each change.
 pub(crate) fn changes(changes: &[ValueChange], others: usize, secrets: Secrets) -> Vec<String> {
     if changes.is_empty() {
         return vec!["no change: the values already have these settings".to_owned()];
@@ -39,12 +39,12 @@ pub(crate) fn changes(changes: &[ValueChange], others: usize, secrets: Secrets) 
     lines
 }
 
-/// `global.istioIntegration.enabled: (unset) -> true`
+/// The line of a change: `global.istioIntegration.enabled: (unset) -> true`.
 pub(crate) fn line(change: &ValueChange, secrets: Secrets) -> String {
     format!("  {}: {} -> {}", change.path, old(&change.old, secrets), new(change.new.as_ref(), secrets))
 }
 
-/// The changes as a document has them.
+/// The changes as a value of the document.
 pub(crate) fn value(changes: &[ValueChange], secrets: Secrets) -> Value {
     changes
         .iter()
@@ -82,7 +82,7 @@ fn plain(value: &Value, secrets: Secrets) -> String {
     shown.as_str().map_or_else(|| shown.to_string(), str::to_owned)
 }
 
-/// A command in lines for a shell: each part is a few words that belong together.
+/// A command in several lines for a shell. Each part is a group of words that stay together.
 pub(crate) fn command(parts: &[Vec<String>]) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for part in parts {
@@ -102,7 +102,7 @@ pub(crate) fn command(parts: &[Vec<String>]) -> Vec<String> {
     lines
 }
 
-/// `1 secret-looking value: license_key`
+/// The note on secrets: `1 secret-looking value: license_key`.
 pub(crate) fn secrets(paths: &[FieldPath]) -> String {
     let listed: Vec<_> = paths.iter().map(ToString::to_string).collect();
     format!("the output contains {}: {}", count(paths.len(), "secret-looking value"), listed.join(", "))

@@ -5,22 +5,22 @@ use serde_json::{Value, json};
 use crate::model::ObjectRef;
 use crate::plan::verdict::{Fact, Label, RequestVerdict};
 
-/// What was asked, beside the verdict.
+/// The request that the verdict is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AskedRequest {
-    /// Whom the verdict is about, in a few words: the Upstream, or what was asked for.
+    /// The subject of the verdict in a few words: the Upstream, or the request.
     pub subject: String,
     pub upstream: Option<ObjectRef>,
     pub method: String,
     pub url: String,
     pub host: Option<String>,
-    /// The pod that it was sent to, if it went through a stream.
+    /// The pod to which the request was sent, if it was sent through a port-forward stream.
     pub pod: Option<String>,
     pub expect: u16,
     pub statuses: Vec<u16>,
 }
 
-/// The verdict, then a line for each fact.
+/// The lines: the verdict, then each fact.
 pub(crate) fn lines(asked: &AskedRequest, verdict: &RequestVerdict) -> Vec<String> {
     let mut lines = vec![format!("{}: {}", asked.subject, verdict.title)];
     let mut number = 0;
@@ -38,14 +38,14 @@ pub(crate) fn lines(asked: &AskedRequest, verdict: &RequestVerdict) -> Vec<Strin
     lines
 }
 
-/// `  label     text`, its further lines below the first.
+/// The lines of a fact: `  label     text`, with further lines of the text below.
 fn block(label: &str, text: &str) -> Vec<String> {
     let text = text.replace(". reset reason: ", ".\nreset reason: ");
     let lines = text.lines().enumerate();
     lines.map(|(number, line)| format!("  {:<10}{line}", if number == 0 { label } else { "" })).collect()
 }
 
-/// The verdict in the document.
+/// The verdict as a value of the document.
 pub(crate) fn value(asked: &AskedRequest, verdict: &RequestVerdict) -> Value {
     let facts: Vec<_> =
         verdict.facts.iter().map(|fact| json!({"label": fact.label.name(), "text": fact.text})).collect();
@@ -59,7 +59,7 @@ pub(crate) fn value(asked: &AskedRequest, verdict: &RequestVerdict) -> Value {
         "statuses": asked.statuses,
         "facts": facts,
         "fix": verdict.fix,
-        // The name of it in v1.
+        // The name of this field in v1.
         "mend": verdict.fix,
         "next": verdict.next,
         "exitCode": verdict.exit.code(),

@@ -1,29 +1,29 @@
-//! Versions, as glooctl's document and as a table.
+//! Versions, as in glooctl's document and as a table.
 
 use serde_json::{Map, Value, json};
 
 use crate::plan::server::{Container, InstalledGloo};
 
-/// What was found out; an error says why a part is missing.
+/// The versions that were found. An error says why a part is missing.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Versions<'v> {
     pub client: &'v str,
-    /// `None`: the server was not to be asked.
+    /// `None` if the server was not asked.
     pub server: Option<ServerSide>,
 }
 
-/// What the cluster said.
+/// The versions in the cluster.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ServerSide {
     pub gloo: Result<InstalledGloo, String>,
-    /// What `GET /version` answered.
+    /// The answer to `GET /version`.
     pub cluster: Result<Value, String>,
 }
 
-/// The parts of `GET /version` that glooctl shows.
+/// The fields of `GET /version` that glooctl shows.
 const CLUSTER_KEYS: [&str; 5] = ["major", "minor", "gitVersion", "buildDate", "platform"];
 
-/// The document, keys in glooctl's words.
+/// The document, with glooctl's names of the fields.
 #[must_use]
 pub(crate) fn value(versions: &Versions) -> Value {
     let mut document = json!({
@@ -63,7 +63,7 @@ fn container(container: &Container) -> Value {
     value
 }
 
-/// The tag; without one the digest; else nothing.
+/// The tag; without a tag the digest; otherwise empty.
 fn tag(container: &Container) -> &str {
     container.image.tag.as_ref().or(container.image.digest.as_ref()).map_or("", String::as_str)
 }

@@ -1,20 +1,20 @@
-//! Foreign bytes for a terminal: what a terminal would act on is made visible, chunk by chunk.
+//! Makes untrusted bytes safe for a terminal, chunk by chunk: characters that control a terminal become visible.
 
 use super::text::is_obeyed;
 
-/// Takes bytes as they come. A character may be cut in two by the end of a chunk.
+/// Converts a stream of bytes. A character may be split between two chunks.
 #[derive(Debug, Default)]
 pub(crate) struct Visible {
     rest: Vec<u8>,
 }
 
 impl Visible {
-    /// What can be shown by now. Line ends stay, `\r\n` too.
+    /// The part that can be shown so far. Line ends stay, including `\r\n`.
     #[must_use]
     pub(crate) fn push(&mut self, bytes: &[u8]) -> String {
         self.rest.extend_from_slice(bytes);
         let mut end = whole_characters(&self.rest);
-        // Whether it is a line end is known with the next byte.
+        // Whether this is a line end is known only with the next byte.
         if end == self.rest.len() && self.rest.ends_with(b"\r") {
             end -= 1;
         }
@@ -22,14 +22,14 @@ impl Visible {
         shown(&std::mem::replace(&mut self.rest, rest))
     }
 
-    /// What is left once no more bytes come.
+    /// The rest, after the last chunk.
     #[must_use]
     pub(crate) fn finish(&mut self) -> String {
         shown(&std::mem::take(&mut self.rest))
     }
 }
 
-/// How many bytes are left without a UTF-8 sequence at the end that is not whole yet.
+/// The number of bytes before an incomplete UTF-8 sequence at the end.
 fn whole_characters(bytes: &[u8]) -> usize {
     for (behind, byte) in bytes.iter().rev().take(3).enumerate() {
         let length = match byte {
@@ -82,7 +82,7 @@ mod tests {
         for chunk in 1..20 {
             assert_eq!(all(clipboard.as_bytes(), chunk), expected, "{chunk}");
         }
-        // C1 as a single byte is not UTF-8; 8-bit terminals act on it.
+        // A single C1 byte is not UTF-8, but 8-bit terminals interpret it.
         assert_eq!(all(b"\x9b31m\xe2\x80", 1), "\u{fffd}31m\u{fffd}");
     }
 

@@ -1,8 +1,8 @@
-//! Lines of text on a terminal that is narrower than they are.
+//! Wraps lines of text for a narrow terminal.
 
-/// The line in pieces of at most `width` columns, broken at blanks; words are never broken. Before the line `lead`
-/// columns are taken already. What follows hangs below the value of a line that has two columns (`owner    Gloo`),
-/// and else stands `follow` deeper than the line.
+/// Splits the line into pieces of at most `width` columns, at spaces and never inside a word. `lead` columns before the
+/// line are already used. In a line with two columns (`owner    Gloo`) the further pieces are aligned with the second
+/// one; in any other line they are indented by `follow`.
 #[must_use]
 pub(crate) fn wrapped(line: &str, lead: usize, follow: usize, width: Option<usize>) -> Vec<String> {
     let Some(width) = width else { return vec![line.to_owned()] };
@@ -28,7 +28,7 @@ pub(crate) fn wrapped(line: &str, lead: usize, follow: usize, width: Option<usiz
     lines
 }
 
-/// Where the second column of a line begins: after its first word and two blanks or more.
+/// The offset of a line's second column: after the first word and at least two spaces.
 fn second_column(line: &str) -> Option<usize> {
     let start = line.len() - line.trim_start_matches(' ').len();
     let gap = start + line[start..].find(' ')?;

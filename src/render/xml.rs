@@ -1,13 +1,13 @@
-//! XML as a tree: whatever a text has, it stays text.
+//! XML as a tree, so that every text is escaped.
 
 use super::text::is_obeyed;
 
-/// An element; its texts and its children are escaped as they are written, and cannot be written otherwise.
+/// An element. Its texts and children are always escaped when they are written.
 pub(super) struct Element {
     name: &'static str,
     attributes: Vec<(&'static str, String)>,
     children: Vec<Self>,
-    /// Line by line.
+    /// The text, line by line.
     text: Vec<String>,
 }
 
@@ -18,28 +18,28 @@ impl Element {
         Self { name, attributes: Vec::new(), children: Vec::new(), text: Vec::new() }
     }
 
-    /// With an attribute.
+    /// Adds an attribute.
     #[must_use]
     pub(super) fn with(mut self, name: &'static str, value: impl std::fmt::Display) -> Self {
         self.attributes.push((name, format!("{value}")));
         self
     }
 
-    /// With an element inside.
+    /// Adds a child element.
     #[must_use]
     pub(super) fn child(mut self, child: Self) -> Self {
         self.children.push(child);
         self
     }
 
-    /// With a text inside.
+    /// Adds lines of text.
     #[must_use]
     pub(super) fn lines(mut self, lines: impl IntoIterator<Item = String>) -> Self {
         self.text.extend(lines);
         self
     }
 
-    /// The document of which this is the root.
+    /// The document with this element as its root.
     #[must_use]
     pub(super) fn document(&self) -> String {
         let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
@@ -72,7 +72,8 @@ impl Element {
     }
 }
 
-/// What XML would read as its own, as entities; what a terminal would obey, or XML 1.0 does not allow, made visible.
+/// Escapes a text: characters with a meaning in XML become entities; characters that control a terminal, or that XML
+/// 1.0 does not allow, are made visible.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

@@ -1,4 +1,4 @@
-//! A host as a URL may have it. What a cluster says is one is checked: it is printed into shells.
+//! A host in the form that a URL accepts. Hosts from the cluster are validated, because they are printed into shells.
 
 use core::net::IpAddr;
 use std::fmt;
@@ -11,7 +11,7 @@ pub enum Host {
 }
 
 impl Host {
-    /// Reads a host; `None` for a text that is neither an IP address nor a DNS name.
+    /// Parses a host; `None` if the text is neither an IP address nor a DNS name.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         if let Ok(ip) = text.parse() {
@@ -27,7 +27,7 @@ impl Host {
     }
 }
 
-/// As before a colon and a port: IPv6 in brackets (RFC 3986).
+/// Formats the host as before a colon and a port: IPv6 in brackets (RFC 3986).
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -38,8 +38,8 @@ impl fmt::Display for Host {
     }
 }
 
-/// No dash at a label's ends: a host that begins with one would be an option of the command it is given to.
-/// A last label of digits alone would be read as an IPv4 address by some and not by others.
+/// Whether the text is a DNS name. A label has no dash at its ends: a host that begins with a dash would be an option
+/// of the command that gets it. A last label of digits only would be an IPv4 address to some readers and not to others.
 fn is_dns_name(text: &str) -> bool {
     let label = |label: &str| {
         (1..=63).contains(&label.len())

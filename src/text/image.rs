@@ -2,28 +2,28 @@
 
 use std::fmt;
 
-/// `registry/repository:tag@digest`, each part as it was written.
+/// An image reference `registry/repository:tag@digest`, each part as it was written.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Image {
-    /// `quay.io`, `localhost:5000`; none is the runtime's default.
+    /// The registry, such as `quay.io` or `localhost:5000`; `None` for the runtime's default.
     pub registry: Option<String>,
-    /// `solo-io/gloo`
+    /// The repository, such as `solo-io/gloo`.
     pub repository: String,
     pub tag: Option<String>,
-    /// `sha256:…`
+    /// The digest, such as `sha256:…`.
     pub digest: Option<String>,
 }
 
-/// Longest tag (OCI distribution specification).
+/// The longest tag (OCI distribution specification).
 const LONGEST_TAG: usize = 128;
-/// Longest name, registry included.
+/// The longest name, including the registry.
 const LONGEST_NAME: usize = 255;
 
 impl Image {
-    /// Reads a reference.
+    /// Parses a reference.
     ///
     /// # Errors
-    /// Which part of it no registry takes.
+    /// The part of the reference that no registry accepts.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let (rest, digest) = match text.split_once('@') {
             Some((rest, digest)) => (rest, Some(digest)),
@@ -31,7 +31,7 @@ impl Image {
         };
         let last = rest.rfind('/').map_or(0, |slash| slash + 1);
         let (name, tag) = match rest[last..].find(':') {
-            // `localhost:5000` alone is a name and a tag, as every runtime reads it.
+            // `localhost:5000` without a slash is a name and a tag, as in every runtime.
             Some(colon) => (&rest[..last + colon], Some(&rest[last + colon + 1..])),
             None => (rest, None),
         };
@@ -68,14 +68,14 @@ impl Image {
         self.repository.rsplit('/').next().unwrap_or_default()
     }
 
-    /// All before its name, registry included: `quay.io/solo-io`.
+    /// Everything before the name, including the registry: `quay.io/solo-io`.
     pub(crate) fn parents(&self) -> String {
         let parents = self.repository.rsplit_once('/').map(|(parents, _)| parents);
         let parts: Vec<_> = self.registry.as_deref().into_iter().chain(parents).collect();
         parts.join("/")
     }
 
-    /// The image beside it that has this name and the same tag.
+    /// The image with this name in the same repository path, with the same tag.
     pub(crate) fn beside(&self, name: &str) -> Self {
         let repository = match self.repository.rsplit_once('/') {
             Some((parents, _)) => format!("{parents}/{name}"),
@@ -101,7 +101,7 @@ impl fmt::Display for Image {
     }
 }
 
-/// Whether the part before the first slash is a registry: the rule every runtime has from Docker.
+/// Whether the part before the first slash is a registry, by Docker's rule that every runtime uses.
 fn is_host(first: &str) -> bool {
     first.contains(['.', ':']) || first == "localhost"
 }
@@ -127,7 +127,7 @@ fn is_registry(text: &str) -> bool {
     host.split('.').all(is_label) && port.is_none_or(is_port)
 }
 
-/// `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`
+/// Whether the text matches `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`.
 fn is_component(text: &str) -> bool {
     let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let is_gap = |gap: &str| matches!(gap, "" | "." | "_" | "__") || gap.bytes().all(|b| b == b'-');

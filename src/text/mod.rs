@@ -1,4 +1,4 @@
-//! Texts that people type and objects carry, read: hosts, URLs, images, names of proxies, names that are near.
+//! Parses texts from users and objects: hosts, URLs, images, names of proxies, similar names.
 
 mod host;
 mod image;

@@ -1,17 +1,17 @@
-//! Which names are near one that was not found: for `near: a, b` after a mistyped name.
+//! Finds names similar to one that was not found, for `near: a, b` after a mistyped name.
 
-/// No more names than these are worth reading.
+/// The most names that are suggested.
 const MOST: usize = 3;
 
-/// The longest name of a Kubernetes object; what is longer was not mistyped.
+/// The longest name of a Kubernetes object. A longer text is not a mistyped name.
 const LONGEST: usize = 253;
 
-/// The candidates that `wanted` may have meant, best first, at most three, the same ones whatever order
-/// they come in.
+/// The candidates most similar to `wanted`, best first, at most three. The result does not depend on the order of the
+/// candidates.
 ///
-/// Names of Upstreams end in the Service's port. So the name before it is compared first: another port of the
-/// Service meant is nearer than the same port of another Service. A word or words left out at
-/// either end come after mistypings: `httpbin` finds `default-httpbin-8000`.
+/// Names of Upstreams end in the Service's port, so the name before the port is compared first: another port of the
+/// intended Service is nearer than the same port of another Service. Names with additional words at either end come
+/// after misspelled ones: `httpbin` finds `default-httpbin-8000`.
 #[must_use]
 pub(crate) fn nearest<'c>(wanted: &str, candidates: impl IntoIterator<Item = &'c str>) -> Vec<String> {
     if wanted.is_empty() || wanted.len() > LONGEST {
@@ -25,13 +25,13 @@ pub(crate) fn nearest<'c>(wanted: &str, candidates: impl IntoIterator<Item = &'c
     near.into_iter().take(MOST).map(|(_, text)| text.to_owned()).collect()
 }
 
-/// A name in small letters: what stands before its port, and the port.
+/// A name in lower case, split into the part before its port, and the port.
 struct Name {
     stem: Vec<char>,
     port: Option<Vec<char>>,
 }
 
-/// Smaller is nearer.
+/// The distance of a candidate; smaller is nearer.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
     Mistyped { stem: usize, port: usize },
@@ -65,12 +65,13 @@ impl Name {
     }
 }
 
-/// One slip in a short word, one more for every three letters: beyond that it is another word.
+/// The number of typing errors allowed: one for a short word, one for every three letters of a longer one. With more it
+/// is another word.
 fn slips_allowed(length: usize) -> usize {
     (length / 3).max(1)
 }
 
-/// Whether `words` stand whole in `text`, between dashes or ends.
+/// Whether `text` contains `words` as whole words, bounded by dashes or the ends.
 fn contains_words(text: &[char], words: &[char]) -> bool {
     let ends_word = |at: Option<&char>| at.is_none_or(|c| *c == '-');
     text.windows(words.len()).enumerate().any(|(start, window)| {
@@ -79,8 +80,8 @@ fn contains_words(text: &[char], words: &[char]) -> bool {
     })
 }
 
-/// Letters added, dropped, changed or swapped with their neighbour (optimal string alignment);
-/// `None` if they are more than `limit`.
+/// The number of letters added, dropped, changed or swapped with a neighbour (optimal string alignment); `None` if it
+/// is more than `limit`.
 fn distance(a: &[char], b: &[char], limit: usize) -> Option<usize> {
     if a.len().abs_diff(b.len()) > limit {
         return None;
@@ -97,7 +98,8 @@ fn distance(a: &[char], b: &[char], limit: usize) -> Option<usize> {
             }
             next.push(fewest);
         }
-        // What a swap reaches from two rows back, a change reaches in this row at the same cost: none comes back under.
+        // A change in this row costs no more than a swap from two rows back, so no later row gets below the limit
+        // again.
         if next.iter().all(|so_far| *so_far > limit) {
             return None;
         }

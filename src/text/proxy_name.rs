@@ -1,9 +1,9 @@
-//! Names of gateway proxies as people type them: `x`, `svc/x`, `deployment/x`, `pod/x`.
+//! Names of gateway proxies on the command line: `x`, `svc/x`, `deployment/x`, `pod/x`.
 
 use crate::command::quoted;
 use crate::error::Failure;
 
-/// What stood before the slash.
+/// The kind before the slash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum ProxyKind {
     Service,
@@ -12,14 +12,14 @@ pub(crate) enum ProxyKind {
     Pod,
 }
 
-/// A proxy as it was named; without a kind, the command decides what it looks for.
+/// A proxy name from the command line. Without a kind, the command decides which kinds it searches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ProxyName {
     pub kind: Option<ProxyKind>,
     pub name: String,
 }
 
-/// kubectl's words for each kind.
+/// kubectl's names for each kind.
 const WORDS: [(ProxyKind, &[&str]); 4] = [
     (ProxyKind::Service, &["svc", "service", "services"]),
     (ProxyKind::Deployment, &["deploy", "deployment", "deployments", "deployment.apps", "deployments.apps"]),
@@ -30,10 +30,10 @@ const WORDS: [(ProxyKind, &[&str]); 4] = [
 /// The longest name of a Kubernetes object.
 const LONGEST: usize = 253;
 
-/// Reads a proxy's name. What this lets through is also safe as a part of a URL's path.
+/// Parses a proxy's name. An accepted name is also safe as a part of a URL's path.
 ///
 /// # Errors
-/// A usage failure where the text is not a kind that proxies have, or not a name Kubernetes allows.
+/// A usage failure if the text is not a kind of proxy, or not a name that Kubernetes allows.
 pub(crate) fn parse(text: &str) -> Result<ProxyName, Failure> {
     let (kind, name) = match text.split_once('/') {
         None => (None, text),
@@ -64,10 +64,10 @@ fn kind_of(word: &str, name: &str) -> Result<ProxyKind, Failure> {
 }
 
 impl ProxyName {
-    /// The Service that has this proxy's address. Gloo gives a proxy's workload and its Service one name.
+    /// The name of the Service with this proxy's address. Gloo gives a proxy's workload and its Service the same name.
     ///
     /// # Errors
-    /// A usage failure for a pod: its name does not tell the Service's.
+    /// A usage failure for a pod: its name does not contain the Service's.
     pub(crate) fn service_name(&self) -> Result<&str, Failure> {
         if self.kind == Some(ProxyKind::Pod) {
             return Err(Failure::usage(format!("--name pod/{}: a pod has no address of its own", self.name))
@@ -77,10 +77,10 @@ impl ProxyName {
     }
 }
 
-/// The Service of a Gateway that was named by `--gateway`.
+/// The Service of the Gateway named by `--gateway`.
 ///
 /// # Errors
-/// A usage failure where the text is not a name Kubernetes allows.
+/// A usage failure if the text is not a name that Kubernetes allows.
 pub(crate) fn parse_gateway(text: &str) -> Result<ProxyName, Failure> {
     if !is_name(text) {
         return Err(Failure::usage(format!("--gateway {}: not a name of a Kubernetes object", shown(text)))
@@ -89,8 +89,8 @@ pub(crate) fn parse_gateway(text: &str) -> Result<ProxyName, Failure> {
     Ok(ProxyName { kind: Some(ProxyKind::Service), name: gateway_service_name(text) })
 }
 
-/// The name of the Service, Deployment and ConfigMap that Gloo makes for a Gateway of the
-/// Kubernetes Gateway API, cut as Gloo's chart cuts it: to 63, then one `-` at the end falls.
+/// The name of the Service, Deployment and ConfigMap that Gloo creates for a Gateway of the Kubernetes Gateway API. It
+/// is truncated as in Gloo's chart: to 63 characters, then without one trailing `-`.
 #[must_use]
 pub(crate) fn gateway_service_name(gateway: &str) -> String {
     const LONGEST_LABEL: usize = 63;
@@ -98,7 +98,7 @@ pub(crate) fn gateway_service_name(gateway: &str) -> String {
     name.strip_suffix('-').map_or_else(|| name.clone(), str::to_owned)
 }
 
-/// A DNS subdomain (RFC 1123), as names of objects are.
+/// Whether the text is a DNS subdomain (RFC 1123), as the names of objects are.
 fn is_name(text: &str) -> bool {
     let alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let label = |label: &str| {
@@ -109,7 +109,7 @@ fn is_name(text: &str) -> bool {
     text.len() <= LONGEST && text.split('.').all(label)
 }
 
-/// What was typed, in ASCII, on one line, and not without end.
+/// The typed text in ASCII, on one line and truncated.
 fn shown(text: &str) -> String {
     const MOST: usize = 80;
     let escaped: String = text.chars().take(MOST).flat_map(char::escape_default).collect();

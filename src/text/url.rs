@@ -1,8 +1,8 @@
-//! A URL as it is typed: only what a request to a gateway needs of it.
+//! A URL from the command line, limited to what a request to a gateway needs.
 
 use super::Host;
 
-/// What a URL begins with.
+/// The scheme of a URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scheme {
     Http,
@@ -10,7 +10,7 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    /// As in a URL.
+    /// The scheme as in a URL.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -20,21 +20,21 @@ impl Scheme {
     }
 }
 
-/// `http://shop.example:8080/cart?id=1`
+/// A URL such as `http://shop.example:8080/cart?id=1`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Url {
     pub scheme: Scheme,
     pub host: Host,
     pub port: u16,
-    /// With its query; `/` where it is left out.
+    /// The path with its query; `/` if the URL has none.
     pub path: String,
 }
 
 impl Url {
-    /// Reads a URL.
+    /// Parses a URL.
     ///
     /// # Errors
-    /// What is not one, in a few words.
+    /// What is wrong with the URL, in a few words.
     pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         let (scheme, rest) = match text.split_once("://") {
             Some(("http", rest)) => (Scheme::Http, rest),
@@ -66,7 +66,7 @@ impl Url {
     }
 }
 
-/// Whether a path with its query may stand in a request's first line.
+/// Whether a path with its query is valid in the first line of a request.
 pub(crate) fn is_path(text: &str) -> bool {
     text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>\\^`{|}#".contains(&byte))
 }

@@ -1,4 +1,4 @@
-//! What the aliases of YAML expand to, counted before anything is expanded, for a whole stream of documents.
+//! Counts the expansion of YAML aliases before anything is expanded, for a whole stream of documents.
 
 use std::collections::HashMap;
 
@@ -7,23 +7,24 @@ use serde_yaml::granit_parser::{Event, Parser};
 
 use super::{DEPTH, Problem, parse};
 
-/// Nodes that the aliases of one stream may expand to: above any set of manifests, and a bomb ends in milliseconds.
+/// The limit of nodes for the aliases of one stream: above any set of manifests, and it stops a bomb within
+/// milliseconds.
 const NODES: usize = 100_000;
-/// The bytes of their scalars: a few aliases of one long text are a bomb as well.
+/// The limit of bytes in their scalars: a few aliases of one long text are a bomb too.
 const BYTES: usize = 16 << 20;
 const TOO_MUCH: &str = "its aliases expand to too much";
 
-/// Reads the documents of one stream. What their aliases expand to is counted for all of them together.
+/// Reads the documents of one stream. The expansion of their aliases is counted for all of them together.
 #[derive(Debug, Default)]
 pub(crate) struct Stream {
     expanded: Size,
 }
 
 impl Stream {
-    /// The value of the next document.
+    /// Parses the next document.
     ///
     /// # Errors
-    /// As [`parse`]; or the aliases of the stream expand to too much by now.
+    /// As for [`parse`]; or the aliases of the stream have expanded to too much.
     pub(crate) fn parse(&mut self, text: &str) -> Result<Value, Problem> {
         let expanded = self.expanded.plus(expansion(text));
         if expanded.is_too_much() {
@@ -34,7 +35,7 @@ impl Stream {
     }
 }
 
-/// Whether the aliases of this document alone expand to too much.
+/// Whether the aliases of this one document expand to too much.
 pub(super) fn are_too_much(text: &str) -> bool {
     expansion(text).is_too_much()
 }
@@ -55,10 +56,11 @@ impl Size {
     }
 }
 
-/// What all aliases of a document expand to. A text that does not parse counts up to the error: it is not expanded.
+/// The expansion of all aliases in a document. A text that cannot be parsed is counted up to the error: it is not
+/// expanded.
 fn expansion(text: &str) -> Size {
     let mut all = Size::default();
-    // Without both signs there are no aliases; most texts have neither.
+    // Without both characters there are no aliases. Most texts have neither.
     if !(text.contains('&') && text.contains('*')) {
         return all;
     }
@@ -108,7 +110,7 @@ mod tests {
         let size = |nodes, bytes| Size { nodes, bytes };
         assert_eq!(expansion("a: &a x\nb: c\n"), size(0, 0));
         assert_eq!(expansion("a: &a xyz\nb: *a\nc: *a\n"), size(2, 6));
-        // The list and its items; then twice as much and one more list.
+        // The list and its items; then twice as many, plus one list.
         assert_eq!(expansion("a: &a [x, y]\nb: &b [*a, *a]\nc: *b\n"), size(3 + 3 + 7, 2 + 2 + 4));
         assert_eq!(expansion("a: '*b & c'\n"), size(0, 0));
         assert_eq!(expansion("<<: &a {x: 1}\nb: {<<: *a}\n"), size(3, 2));

@@ -7,7 +7,7 @@ use super::*;
 const CHART: &str = include_str!("../../../tests/fixtures/bootstrap/chart.yaml");
 const CHART_ISTIO: &str = include_str!("../../../tests/fixtures/bootstrap/chart-istio.yaml");
 
-/// As `glooctl istio inject` rewrites a bootstrap: camel case, keys sorted.
+/// A bootstrap as `glooctl istio inject` rewrites it: camel case, sorted keys.
 const GLOOCTL: &str = "\
 admin:
   accessLogPath: /dev/null
@@ -151,7 +151,7 @@ fn a_large_bootstrap_is_edited_like_a_small_one() {
 #[derive(Debug, Clone)]
 struct Style {
     spelling: Spelling,
-    /// Columns of a list's dashes right of its key.
+    /// The columns between a list's key and its dashes.
     dash: usize,
     step: usize,
     clusters: usize,
@@ -233,7 +233,7 @@ proptest! {
     #[test]
     fn removing_what_was_inserted_gives_back_every_byte(style in styles(), trimmed in any::<bool>()) {
         let mut before = text(&style);
-        // A block scalar at the very end would be another text with a line break behind it.
+        // A line break after a block scalar at the very end would change its value.
         if trimmed && !style.last_is_block_scalar {
             before.truncate(before.trim_end().len());
         }

@@ -1,7 +1,7 @@
-//! The piece of text that an edit takes out and what it puts there.
+//! Computes the splice in the text for one edit.
 //!
-//! Several ways are offered where one may go wrong beside block scalars and comments; the caller takes the
-//! first after which the document reads as planned. Taking out takes exactly what putting in put there.
+//! Where a splice may fail because of block scalars or comments, several are offered. The caller uses the first one
+//! after which the document reads as planned. A removal removes exactly what an insertion added.
 
 use std::ops::Range;
 
@@ -13,7 +13,7 @@ use super::scalar;
 use super::style::{self, Flow, column, line_start};
 use crate::yaml::{MapEntry, Node, Shape};
 
-/// The ways to do it, the best first; none if there is nothing to do.
+/// The possible splices, the best first; none if there is nothing to do.
 pub(super) fn cuts(text: &str, root: &Node, task: &Task) -> Vec<Splice> {
     let page = Page { text, root };
     match task {
@@ -55,7 +55,7 @@ pub(super) fn cuts(text: &str, root: &Node, task: &Task) -> Vec<Splice> {
     }
 }
 
-/// An entry of a map, or a list's item with its dash.
+/// An entry of a map, or an item of a list with its dash.
 struct Part {
     start: usize,
     end: usize,
@@ -106,13 +106,13 @@ impl Page<'_> {
         }
     }
 
-    /// Where an entry starts: an explicit key starts with its question mark.
+    /// The start of an entry. An entry with an explicit key starts with its question mark.
     fn question(&self, key: usize, colon: Option<usize>) -> usize {
         let before = self.text[..key].trim_end_matches(' ');
         if colon.is_none() && before.ends_with('?') { before.len() - 1 } else { key }
     }
 
-    /// The end of the line, its break not included.
+    /// The end of the line, without its line break.
     fn line_end(&self, at: usize) -> usize {
         let end = self.text[at..].find('\n').map_or(self.text.len(), |offset| at + offset);
         if self.text[at..end].ends_with('\r') { end - 1 } else { end }
@@ -127,7 +127,7 @@ impl Page<'_> {
         self.text[line_start(self.text, at)..at].bytes().all(|byte| byte == b' ')
     }
 
-    /// One more part behind the last of `parts`.
+    /// Inserts one more part after the last of `parts`, in block style.
     fn block_insert(
         &self,
         parent: &Node,
@@ -156,7 +156,7 @@ impl Page<'_> {
                 ways.push(Splice { range: at..at, replacement: format!("{newline}{lines}") });
             }
         }
-        // A block scalar without a line break at the end of the file gets one from a line below it.
+        // A block scalar at the end of the file without a line break would get one from a line below it.
         if self.is_first_on_line(first.start) {
             let at = line_start(self.text, first.start);
             ways.push(Splice { range: at..at, replacement: whole });
@@ -184,12 +184,12 @@ impl Page<'_> {
         } else if self.is_first_on_line(part.start) {
             let start = line_start(self.text, part.start);
             let keeps_break = index.checked_sub(1).is_some_and(|previous| parts[previous].ends_in_block_scalar);
-            // A block scalar above that keeps its blank lines would take those below too.
+            // A block scalar above that keeps its blank lines would also include those below the removed part.
             let blank = self.text[part.raw_end..].len() - self.text[part.raw_end..].trim_start().len();
             let below = line_start(self.text, part.raw_end + blank).max(part.raw_end);
             ways.extend([part.end, part.raw_end, below].map(|end| {
                 let lines = self.lines(start..end);
-                // A block scalar above would be another text without its last line break.
+                // Without its last line break, a block scalar above would change its value.
                 let from = if keeps_break { start } else { lines.start };
                 Splice { range: from..lines.end, replacement: String::new() }
             }));
@@ -203,8 +203,8 @@ impl Page<'_> {
         ways
     }
 
-    /// The lines from a line's start to the end of the line of `end`; at the end of a text without a last line
-    /// break, the break before them instead.
+    /// The lines from a line's start to the end of the line of `end`. At the end of a text without a last line break,
+    /// the line break before these lines instead of the one after them.
     fn lines(&self, range: Range<usize>) -> Range<usize> {
         let end = if self.text[..range.end].ends_with('\n') { range.end } else { self.next_line(range.end) };
         if self.text[..end].ends_with('\n') {
@@ -232,7 +232,7 @@ impl Page<'_> {
         }
     }
 
-    /// What follows the key of a block map.
+    /// Replaces the text after the key in a block map.
     fn block_value(&self, entry: &MapEntry, value: &Value) -> Vec<Splice> {
         let Some(colon) = entry.colon else { return Vec::new() };
         let indent = column(self.text, entry.start);
@@ -246,7 +246,7 @@ impl Page<'_> {
         let text = lines.join(newline);
         [entry.value.end, entry.value.raw_end]
             .map(|end| {
-                // The comment behind the key stays with the key.
+                // A comment after the key stays with the key.
                 let start = if many && (below || is_empty) { head } else { colon };
                 let end = if self.text[..end].ends_with('\n') { self.lines_before(end) } else { end };
                 Splice { range: start..end.max(start), replacement: text.clone() }
@@ -254,7 +254,7 @@ impl Page<'_> {
             .to_vec()
     }
 
-    /// The same end without the line breaks before it.
+    /// The same end, without the line break before it.
     fn lines_before(&self, end: usize) -> usize {
         let text = &self.text[..end];
         text.strip_suffix("\r\n").or_else(|| text.strip_suffix('\n')).unwrap_or(text).len()
@@ -272,7 +272,7 @@ impl Page<'_> {
         vec![Splice { range: old.start..old.end, replacement: format!("{gap}{new}") }]
     }
 
-    /// One more part behind the last of `parts`.
+    /// Inserts one more part after the last of `parts`, in flow style.
     fn flow_insert(&self, parent: &Node, parts: &[Part], key: Option<&str>, value: &Value) -> Vec<Splice> {
         let Some(last) = parts.last() else { return Vec::new() };
         let before = parts.len().checked_sub(2).map_or(parent.content + 1, |previous| parts[previous].end);
@@ -321,7 +321,7 @@ impl Page<'_> {
         vec![Splice { range: inner.start..inner.start, replacement: part }]
     }
 
-    /// ` {}` behind a key becomes lines below it; a comment stays behind the key.
+    /// Replaces ` {}` after a key with lines below it. A comment stays after the key.
     fn block_value_after(&self, holder: &MapEntry, parent: &Node, whole: &Value) -> Vec<Splice> {
         let Some(colon) = holder.colon else { return Vec::new() };
         let block = style::block(self.text, self.root, parent, Some(holder.start));
@@ -361,12 +361,12 @@ impl Page<'_> {
         if rest[gap..].starts_with(',') { at + gap + 1 } else { at }
     }
 
-    /// Whether nothing but white space stands before it on its line.
+    /// Whether only white space stands before this byte on its line.
     fn is_first_in_line(&self, at: usize) -> bool {
         self.text[line_start(self.text, at)..at].trim().is_empty()
     }
 
-    /// Whether nothing but a comment stands behind it on its line.
+    /// Whether at most a comment stands after this byte on its line.
     fn is_line_rest(&self, at: usize) -> bool {
         let rest = self.text[at..self.line_end(at)].trim_start();
         rest.is_empty() || rest.starts_with('#')
@@ -380,7 +380,7 @@ impl Page<'_> {
         self.is_json() && self.parts(self.root).first().is_some_and(|part| self.is_first_in_line(part.start))
     }
 
-    /// The indentation of the line, and what the document indents by.
+    /// The indentation of the line, and the indentation unit of the document.
     fn json_indent(&self, at: usize) -> (&str, &str) {
         let lead = |at: usize| {
             let line = &self.text[line_start(self.text, at)..];

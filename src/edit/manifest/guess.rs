@@ -1,4 +1,4 @@
-//! What can be told of a document without reading it: enough to pass it over, or to say what is refused.
+//! What can be said about a document without parsing it: enough to skip it, or to explain a refusal.
 
 use crate::model::{Kind, ObjectRef};
 
@@ -6,12 +6,12 @@ use crate::model::{Kind, ObjectRef};
 pub(super) const TEMPLATE: (&str, &str) =
     ("it is a template ({{ }}), not a manifest", "change the template by hand, or edit what it renders to");
 
-/// Whether the text has the kind's name, or an escape that could spell it.
+/// Whether the text contains the kind's name, or an escape that could encode it.
 pub(super) fn may_name(text: &str, kind: &Kind) -> bool {
     text.contains(kind.kind) || text.contains("\\u") || text.contains("\\x") || text.contains("\\U")
 }
 
-/// Whether a document that cannot be read may be of the kind, or a list of it: what stands behind `kind:`.
+/// Whether a document that cannot be parsed may be of the kind, or a list of it, judged by the text after `kind:`.
 pub(super) fn may_hold(text: &str, kind: &Kind) -> bool {
     text.match_indices("kind").any(|(at, word)| {
         let before = text[..at].chars().next_back();
@@ -27,11 +27,11 @@ fn may_be(value: &str, kind: &Kind) -> bool {
     word == kind.kind
         || word == "List"
         || word.strip_suffix("List") == Some(kind.kind)
-        // Templates, aliases, anchors, tags, block scalars, escapes: it may be anything.
+        // Templates, aliases, anchors, tags, block scalars and escapes: the value can be anything.
         || value.starts_with(['{', '*', '&', '!', '|', '>', '\\', '#'])
 }
 
-/// Why a document cannot be read, and what to do about it.
+/// Why a document cannot be read, and how to fix it.
 pub(super) fn refusal(text: &str, problem: &str) -> (String, String) {
     if text.contains("{{") {
         (TEMPLATE.0.to_owned(), TEMPLATE.1.to_owned())
@@ -42,7 +42,7 @@ pub(super) fn refusal(text: &str, problem: &str) -> (String, String) {
     }
 }
 
-/// The object that `metadata` names, by lines alone.
+/// The object that `metadata` names, found line by line.
 pub(super) fn reference(text: &str, kind: &'static Kind) -> Option<ObjectRef> {
     let indent = |line: &str| line.len() - line.trim_start().len();
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with('#')).collect();

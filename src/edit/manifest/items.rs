@@ -1,4 +1,4 @@
-//! Items of a list in a text that is one document: one more behind another, or one taken away.
+//! Inserts or removes one item of a list in a text that is one document.
 
 use serde_json::Value;
 
@@ -8,10 +8,10 @@ use crate::edit::{Edit, json};
 use crate::model::{FieldPath, Segment};
 use crate::yaml;
 
-/// The text with `item` behind the item at `index` of the list; the list has that item.
+/// Inserts `item` after the item at `index` of the list. The list must have that item.
 ///
 /// # Errors
-/// Why it cannot be done safely.
+/// Why the edit is not safe.
 pub(crate) fn insert_item(text: &str, list: &FieldPath, index: usize, item: &Value) -> Result<String, Unsafe> {
     change(text, list, index, |value, task| {
         let Task::Remove { parent, holder, .. } = task else { return None };
@@ -22,10 +22,10 @@ pub(crate) fn insert_item(text: &str, list: &FieldPath, index: usize, item: &Val
     })
 }
 
-/// The text without the item at `index` of the list.
+/// Removes the item at `index` of the list.
 ///
 /// # Errors
-/// Why it cannot be done safely.
+/// Why the edit is not safe.
 pub(crate) fn remove_item(text: &str, list: &FieldPath, index: usize) -> Result<String, Unsafe> {
     change(text, list, index, |value, task| {
         let gone = Edit::remove(list.then(Segment::Index(index)));
@@ -33,7 +33,7 @@ pub(crate) fn remove_item(text: &str, list: &FieldPath, index: usize) -> Result<
     })
 }
 
-/// Finds the item's place, and makes of the task that would remove it the one that is wanted.
+/// Finds the place of the item as a removal task, turns it into the wanted task, and applies that.
 fn change(
     text: &str,
     list: &FieldPath,

@@ -1,4 +1,4 @@
-//! The objects of a kind that a text holds.
+//! The objects of a kind in a text.
 
 use serde_json::Value;
 
@@ -8,33 +8,33 @@ use super::split::{TextDocument, documents};
 use crate::model::{FieldPath, Kind, Object, ObjectRef, Segment};
 use crate::yaml;
 
-/// What a text has of the kind asked for.
+/// One object of the kind, or one document that cannot be used.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum ManifestObject {
-    /// An object, and where it stands.
+    /// An object, with its place in the text.
     Member { object: Object, place: ManifestPlace },
-    /// A document that holds such an object or may hold one, and cannot be read or edited.
+    /// A document that contains or may contain such an object, but cannot be read or edited.
     Refused {
-        /// Of the text, from 1.
+        /// The line in the text, from 1.
         line: usize,
         why: String,
         hint: String,
-        /// Which object it is, if the text tells.
+        /// The object's reference, if the text shows it.
         reference: Option<ObjectRef>,
     },
 }
 
-/// All that a text has of a kind, in order.
+/// All objects of a kind in a text, in order.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Members {
     pub found: Vec<ManifestObject>,
-    /// Documents of other kinds and of none.
+    /// The number of documents of other kinds or without a kind.
     pub others: usize,
-    /// Documents that cannot be read and cannot hold the kind.
+    /// The number of documents that cannot be read and cannot contain the kind.
     pub unreadable: usize,
 }
 
-/// The objects of the kind in the text. Documents without the kind's name are passed over unread.
+/// The objects of the kind in the text. Documents without the kind's name are skipped without parsing.
 #[must_use]
 pub(crate) fn members(text: &str, kind: &'static Kind) -> Members {
     let mut members = Members::default();
@@ -42,7 +42,7 @@ pub(crate) fn members(text: &str, kind: &'static Kind) -> Members {
         members.unreadable = 1;
         return members;
     }
-    // Nothing in a text without the name and without a way to spell it otherwise needs to be split even.
+    // A text without the kind's name, and without an escape that could encode it, need not even be split.
     if !guess::may_name(text, kind) {
         members.others = 1;
         return members;
@@ -72,27 +72,27 @@ pub(crate) fn members(text: &str, kind: &'static Kind) -> Members {
     members
 }
 
-/// All that a text has of several kinds, for those who only read it.
+/// All objects of several kinds in a text, for reading only.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct ManifestObjects {
-    /// Each with the line on which its document begins, from 1.
+    /// The objects, each with the line on which its document begins, from 1.
     pub found: Vec<(Object, usize)>,
     pub unread: Vec<UnreadDocument>,
-    /// Documents of other kinds and of none.
+    /// The number of documents of other kinds or without a kind.
     pub others: usize,
 }
 
-/// A document that may hold one of the kinds and cannot be read.
+/// A document that may contain one of the kinds, but cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct UnreadDocument {
-    /// Of the text, from 1.
+    /// The line in the text, from 1.
     pub line: usize,
     pub why: String,
-    /// Whether it should be a manifest and is none; a template or an encrypted file is something else.
+    /// Whether the document should be a manifest but is broken. False for a template or an encrypted file.
     pub is_broken: bool,
 }
 
-/// The objects of these kinds in the text; each document is read once.
+/// The objects of these kinds in the text. Each document is parsed once.
 #[must_use]
 pub(crate) fn objects(text: &str, kinds: &[&'static Kind]) -> ManifestObjects {
     let mut objects = ManifestObjects::default();
@@ -177,7 +177,7 @@ fn take(members: &mut Members, kind: &'static Kind, document: &TextDocument, mut
     members.others += usize::from(members.found.len() == before);
 }
 
-/// Whether the value is of the kind; in a typed list what an item leaves out is inherited.
+/// Whether the value is of the kind. In a typed list, an item inherits the fields that it does not set.
 fn is_kind(value: &Value, kind: &Kind, list: ListOf) -> bool {
     let text = |key: &str| value.get(key).and_then(Value::as_str);
     let inherits = list == ListOf::TheKind && text("apiVersion").is_none();
@@ -188,14 +188,14 @@ fn is_kind(value: &Value, kind: &Kind, list: ListOf) -> bool {
     value.is_object() && is_named && (inherits || kind.matches(text("apiVersion").unwrap_or_default(), kind.kind))
 }
 
-/// What a list says of the kind of its items.
+/// What a list says about the kind of its items.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ListOf {
     Anything,
     TheKind,
 }
 
-/// Whether the value is a list that may have the kind.
+/// The type of the list, if the value is a list that may contain the kind.
 fn list_of(value: &Value, kind: &Kind) -> Option<ListOf> {
     let name = value.get("kind")?.as_str()?;
     let api_version = value.get("apiVersion")?.as_str()?;

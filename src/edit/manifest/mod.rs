@@ -1,9 +1,9 @@
-//! Manifests as text: which objects a text holds, and edits that change nothing but what was asked.
+//! Manifests as text: finds the objects in a text, and edits them without any other change.
 //!
-//! A text is a YAML stream, JSON, or both. Each document is read alone; the texts of edits are made from where
-//! things stand (`place`), in the style of their neighbours (`style`), and an edit counts only if the document
-//! reads afterwards exactly as [`super::json::apply`] says it must. Everything else is refused with the change
-//! to make by hand.
+//! A text is a YAML stream, JSON, or both. Each document is parsed separately. The text of an edit is made from the
+//! positions of the nodes (`place`), in the style of their neighbours (`style`). An edit is accepted only if the
+//! document then reads exactly as [`super::json::apply`] says. Every other edit is refused, with the change to make by
+//! hand.
 
 mod cut;
 mod guess;
@@ -27,33 +27,33 @@ use super::{Edit, Op};
 use crate::model::FieldPath;
 use crate::yaml;
 
-/// Where an object stands in a text.
+/// The place of an object in a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ManifestPlace {
     document: TextDocument,
-    /// The way to it inside the document: nothing, or an item of a `List`.
+    /// The path inside the document: empty, or an item of a `List`.
     item: FieldPath,
 }
 
 impl ManifestPlace {
-    /// The line on which its document starts, from 1.
+    /// The line on which the object's document starts, from 1.
     #[must_use]
     pub(crate) fn line(&self) -> usize {
         self.document.line
     }
 }
 
-/// A range of the text and what stands there afterwards; nothing outside it changes.
+/// A range of the text and its replacement. Nothing outside the range changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Splice {
     pub range: Range<usize>,
     pub replacement: String,
 }
 
-/// Why an object is not edited in its text.
+/// Why an object cannot be edited in its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Unsafe {
-    /// Of the whole text, from 1.
+    /// The line in the whole text, from 1.
     pub line: usize,
     pub why: String,
     /// The change to make by hand, line by line.
@@ -67,16 +67,16 @@ pub(crate) struct Job<'j> {
     pub edits: &'j [Edit],
 }
 
-/// The one change to the text that makes these edits on the object.
+/// The one splice of the text that applies these edits to the object.
 ///
 /// # Errors
-/// Why it cannot be done safely, and the change to make by hand.
+/// Why the edit is not safe, and the change to make by hand.
 #[allow(clippy::missing_panics_doc, reason = "edit_all answers each job")]
 pub(crate) fn edit(text: &str, place: &ManifestPlace, edits: &[Edit]) -> Result<Splice, Unsafe> {
     edit_all(text, &[Job { place, edits }]).pop().expect("one answer for each job")
 }
 
-/// The changes for many objects of one text, one answer for each job: objects of one `List` are read once.
+/// The splices for many objects of one text, one result for each job. A `List` with many objects is parsed once.
 pub(crate) fn edit_all(text: &str, jobs: &[Job]) -> Vec<Result<Splice, Unsafe>> {
     let same = |a: &Job, b: &Job| a.place.document == b.place.document;
     jobs.chunk_by(same).flat_map(|jobs| edit_document(text, jobs)).collect()
@@ -89,12 +89,12 @@ pub(crate) fn values(text: &str) -> Vec<Value> {
     split::documents(text).into_iter().filter_map(|document| stream.parse(&text[document.range]).ok()).collect()
 }
 
-/// Where the documents of a text stand.
+/// The ranges of the documents of a text.
 pub(crate) fn documents(text: &str) -> Vec<Range<usize>> {
     split::documents(text).into_iter().map(|document| document.range).collect()
 }
 
-/// The one document of a text, whatever it holds; `None` if there are several or none.
+/// The place of the only document of a text; `None` if there are several or none.
 #[must_use]
 pub(crate) fn whole(text: &str) -> Option<ManifestPlace> {
     let mut documents = split::documents(text);
@@ -102,14 +102,14 @@ pub(crate) fn whole(text: &str) -> Option<ManifestPlace> {
     documents.is_empty().then(|| ManifestPlace { document, item: FieldPath::root() })
 }
 
-/// The change that takes the whole document of a place away; `None` if it holds more than the object.
+/// The splice that removes the whole document of a place; `None` if it contains more than the object.
 #[must_use]
 pub(crate) fn without(place: &ManifestPlace) -> Option<Splice> {
     let is_alone = place.item == FieldPath::root();
     is_alone.then(|| Splice { range: place.document.range.clone(), replacement: String::new() })
 }
 
-/// The change that adds a document at the end; `None` of a text that is JSON, which has one document alone.
+/// The splice that appends a document; `None` if the text is JSON, which has only one document.
 #[must_use]
 pub(crate) fn appended(text: &str, document: &Value) -> Option<Splice> {
     if text.trim_start().starts_with(['{', '[']) {
@@ -134,7 +134,7 @@ pub(crate) fn value_at(text: &str, place: &ManifestPlace) -> Option<Value> {
     place.item.get(&value).cloned()
 }
 
-/// The text after splices that do not overlap, in any order.
+/// Applies splices that do not overlap, in any order.
 #[must_use]
 pub(crate) fn splice(text: &str, splices: &[Splice]) -> String {
     let mut sorted: Vec<_> = splices.iter().collect();
@@ -184,7 +184,7 @@ fn edit_document(text: &str, jobs: &[Job]) -> Vec<Result<Splice, Unsafe>> {
         .collect()
 }
 
-/// What cannot be done in one go is done for each half, so that one unsafe object refuses only itself.
+/// Jobs that cannot be done together are done for each half, so that an unsafe object refuses only its own job.
 fn halves(text: &str, jobs: &[(Vec<Edit>, &Job)]) -> Vec<Result<Splice, Unsafe>> {
     let jobs: Vec<Job> = jobs.iter().map(|(_, job)| **job).collect();
     let (first, second) = jobs.split_at(jobs.len() / 2);
@@ -193,13 +193,13 @@ fn halves(text: &str, jobs: &[(Vec<Edit>, &Job)]) -> Vec<Result<Splice, Unsafe>>
     answers
 }
 
-/// The job's edits, from the top of its document.
+/// The edits of a job, with paths from the top of its document.
 fn located(job: &Job) -> Vec<Edit> {
     let from_top = |edit: &Edit| Edit { path: job.place.item.join(&edit.path), op: edit.op.clone() };
     job.edits.iter().map(from_top).collect()
 }
 
-/// A cut for each job, if all of them at once give the document that was planned.
+/// A splice for each job, if all of them together give the planned document.
 fn together(slice: &str, value: &Value, jobs: &[(Vec<Edit>, &Job)]) -> Option<Vec<Splice>> {
     let root = yaml::outline(slice).ok()??;
     let mut chosen = Vec::with_capacity(jobs.len());
@@ -223,7 +223,7 @@ fn together(slice: &str, value: &Value, jobs: &[(Vec<Edit>, &Job)]) -> Option<Ve
     reads_as(slice, &splice(slice, &splices), &expected).then_some(chosen)
 }
 
-/// The document after the edits of one job, or where and why not.
+/// The document after the edits of one job; or the position and the reason of the failure.
 fn one_by_one(slice: &str, value: &Value, edits: &[Edit]) -> Result<String, (usize, String)> {
     let mut text = slice.to_owned();
     let mut value = value.clone();
@@ -250,7 +250,7 @@ fn step(text: &str, value: &Value, edit: &Edit, expected: &Value) -> Result<Stri
         .ok_or_else(|| (at, "no change of the text gives the planned result".to_owned()))
 }
 
-/// Whether the text reads as planned; what was JSON stays JSON.
+/// Whether the text reads as planned. A document that was JSON must stay JSON.
 fn reads_as(before: &str, after: &str, expected: &Value) -> bool {
     let is_json = |text: &str| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
     yaml::parse(after).as_ref() == Ok(expected)
@@ -258,7 +258,7 @@ fn reads_as(before: &str, after: &str, expected: &Value) -> bool {
         && (!before.trim_start().starts_with('{') || !is_json(before) || is_json(after))
 }
 
-/// The cut with what it leaves as it was taken off both ends.
+/// The splice without the unchanged text at both ends.
 fn splice_of(text: &str, offset: usize, cut: &Splice) -> Splice {
     let old = &text[cut.range.clone()];
     let new = cut.replacement.as_str();
@@ -275,7 +275,7 @@ fn refusal(job: &Job, line: usize, why: &str) -> Unsafe {
     Unsafe { line, why: why.to_owned(), manual: job.edits.iter().flat_map(by_hand).collect() }
 }
 
-/// The edit as a person would make it.
+/// The edit as instructions for a person.
 fn by_hand(edit: &Edit) -> Vec<String> {
     match &edit.op {
         Op::Remove => vec![format!("remove {}", edit.path)],

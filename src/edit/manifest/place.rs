@@ -1,4 +1,4 @@
-//! Where in a document's text an edit happens: the outline and the value walked side by side.
+//! Finds the place of an edit in a document's text, by walking the outline and the value in parallel.
 
 use serde_json::{Map, Value};
 
@@ -6,27 +6,27 @@ use crate::edit::{Edit, Op};
 use crate::model::Segment;
 use crate::yaml::{MapEntry, Node, Shape};
 
-/// What is to be done to the text, and where.
+/// The change to the text, with its place.
 #[derive(Debug)]
 pub(super) enum Task<'n> {
-    /// Nothing: it is so.
+    /// Nothing to do: the document is already as planned.
     Nothing,
-    /// The value of this entry of `parent` becomes `value`.
+    /// Sets the value of this entry of `parent` to `value`.
     Replace { parent: &'n Node, index: usize, value: Value },
-    /// `parent` gets one more part at its end; a list's has no key.
+    /// Appends a part to `parent`; a part of a list has no key.
     Insert { parent: &'n Node, holder: Option<&'n MapEntry>, in_flow: bool, key: Option<String>, value: Value },
-    /// The list `parent` gets one more item behind this one.
+    /// Inserts an item into the list `parent` after this one.
     InsertAfter { parent: &'n Node, holder: Option<&'n MapEntry>, index: usize, value: Value },
-    /// What stands as the value of `holder` is nothing, and becomes a map.
+    /// Sets the empty or null value of `holder` to a map.
     Fill { holder: &'n MapEntry, in_flow: bool, value: Value },
-    /// The part of `parent` goes.
+    /// Removes the part of `parent`.
     Remove { parent: &'n Node, holder: Option<&'n MapEntry>, in_flow: bool, index: usize },
 }
 
-/// Where the edit of a document with this outline and value happens.
+/// The task for an edit of a document with this outline and value.
 ///
 /// # Errors
-/// Why the place cannot be edited in place.
+/// Why the place cannot be edited.
 pub(super) fn task<'n>(root: &'n Node, value: &Value, edit: &Edit) -> Result<Task<'n>, String> {
     let mut walk = Walk { node: root, value, holder: None, in_flow: false };
     let segments = edit.path.segments();
@@ -70,7 +70,7 @@ struct Walk<'n, 'v> {
 }
 
 impl<'n> Walk<'n, '_> {
-    /// The part that the segment names, if it stands here.
+    /// The index of the part that the segment names, if it exists here.
     fn step(&self, segment: &Segment) -> Result<Option<usize>, String> {
         match (segment, &self.node.shape) {
             (Segment::Key(key), Shape::Map { entries, .. }) => Ok(entries.iter().position(|entry| entry.key == *key)),
@@ -121,7 +121,7 @@ impl<'n> Walk<'n, '_> {
     }
 }
 
-/// The value with what is missing on the way to it wrapped around it.
+/// The value, wrapped in the missing objects and lists on the way to it.
 fn wrapped(way: &[Segment], value: &Value) -> Result<Value, String> {
     way.iter().rev().try_fold(value.clone(), |inner, segment| match segment {
         Segment::Key(key) => Ok(Value::Object(Map::from_iter([(key.clone(), inner)]))),

@@ -1,6 +1,6 @@
-//! A long string changed where it stands: lines of a literal block, or characters between double quotes.
+//! Changes a long string in place: lines of a literal block, or characters between double quotes.
 //!
-//! A bootstrap in a `ConfigMap` is such a string. Only what differs is replaced, so the rest keeps its bytes.
+//! A bootstrap in a `ConfigMap` is such a string. Only the differences are replaced, so the rest keeps its bytes.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use super::Splice;
 use super::style::{self, line_start, newline};
 use crate::yaml::{MapEntry, Node, Shape};
 
-/// The change of the entry's string to `new`; none if it is written in another style.
+/// The splice that changes the entry's string to `new`; `None` if it is written in another style.
 pub(super) fn cut(text: &str, entry: &MapEntry, new: &Value) -> Option<Splice> {
     let (node, new) = (&entry.value, new.as_str()?);
     if !matches!(node.shape, Shape::Scalar) {
@@ -20,7 +20,7 @@ pub(super) fn cut(text: &str, entry: &MapEntry, new: &Value) -> Option<Splice> {
     text[node.content..].starts_with('"').then(|| quoted(text, node, new)).flatten()
 }
 
-/// A line of a literal block: where it starts, and its text without indentation.
+/// A line of a literal block: its start, and its text without indentation.
 struct Line<'t> {
     start: usize,
     text: &'t str,
@@ -33,13 +33,13 @@ fn literal(text: &str, colon: usize, node: &Node, new: &str) -> Option<Splice> {
     let raw: Vec<(usize, &str)> = lines(text, body, node.raw_end + rest);
     let is_blank = |line: &str| line.trim_matches([' ', '\r']).is_empty();
     let first = raw.iter().find(|(_, line)| !is_blank(line))?.1;
-    // An indentation that is written out, a tag, an anchor or a folded text is left to the other ways.
+    // An explicit indentation, a tag, an anchor or a folded block is left to the other splices.
     let header = text[colon..body].split(" #").next().unwrap_or_default().trim();
     if !matches!(header, "|" | "|-" | "|+") {
         return None;
     }
     let indent = first.len() - first.trim_start_matches(' ').len();
-    // Blanks beyond the indentation are text, and `|+` keeps every line.
+    // Spaces beyond the indentation are text, and `|+` keeps every line.
     let is_text = |line: &str| header == "|+" || !is_blank(line) || line.trim_end_matches('\r').len() > indent;
     let last = raw.iter().rposition(|(_, line)| is_text(line))?;
     let old: Vec<Line> = raw[..=last]
@@ -62,7 +62,7 @@ fn literal(text: &str, colon: usize, node: &Node, new: &str) -> Option<Splice> {
     let mut lines: String = new[before..new.len() - behind].iter().map(put).collect();
     if range.end == text.len() && !text.ends_with('\n') {
         lines.truncate(lines.trim_end_matches(['\r', '\n']).len());
-        // What is put behind a last line without a break brings the break.
+        // Lines inserted after a last line without a line break need one before them.
         if range.is_empty() {
             lines.insert_str(0, newline);
         }
@@ -97,8 +97,8 @@ fn quoted(text: &str, node: &Node, new: &str) -> Option<Splice> {
     Some(Splice { range: at(before)..at(old.len() - behind), replacement: written[1..written.len() - 1].to_owned() })
 }
 
-/// The characters between double quotes, each with the byte where it is written; none if one is written in
-/// a way that only YAML, or only a pair of JSON escapes, has.
+/// The characters between double quotes, each with its byte offset; `None` if one is written as an escape that only
+/// YAML has, or as a pair of JSON escapes.
 fn characters(raw: &str) -> Option<Vec<(usize, char)>> {
     let mut all = Vec::with_capacity(raw.len());
     let mut rest = raw.char_indices();
@@ -123,7 +123,7 @@ fn escaped(rest: &mut std::str::CharIndices) -> Option<char> {
     })
 }
 
-/// A surrogate is no character of its own.
+/// A character from hexadecimal digits; a surrogate is not a character.
 fn hex(rest: &mut std::str::CharIndices, digits: usize) -> Option<char> {
     let code: Option<u32> = (0..digits).try_fold(0, |code, _| Some(code * 16 + rest.next()?.1.to_digit(16)?));
     char::from_u32(code?)

@@ -1,21 +1,21 @@
-//! A stream as documents, by byte ranges.
+//! Splits a stream into documents, as byte ranges.
 //!
-//! A line that starts with `---` and then white space or nothing ends a document wherever it stands, in block
-//! scalars and quoted texts too (YAML 1.2, `c-forbidden`), so lines are enough to split by.
+//! A line that starts with `---`, followed by white space or nothing, always ends a document, even in block scalars and
+//! quoted strings (YAML 1.2, `c-forbidden`). So it is enough to look at lines.
 
 use std::ops::Range;
 
-/// One document: a slice of the stream. The slices follow each other; only byte order marks are left out.
+/// One document: a slice of the stream. The slices are contiguous; only byte order marks are left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TextDocument {
     pub range: Range<usize>,
-    /// The line of the stream on which it starts, from 1.
+    /// The line of the stream on which the document starts, from 1.
     pub line: usize,
 }
 
 const BOM: &str = "\u{feff}";
 
-/// The documents of a stream, in order; those of nothing but comments included.
+/// The documents of a stream, in order, including those that contain only comments.
 pub(super) fn documents(text: &str) -> Vec<TextDocument> {
     let mut found = Vec::new();
     let mut open = TextDocument { range: 0..0, line: 1 };

@@ -1,4 +1,4 @@
-//! How the text of one document is styled, and values written in that style.
+//! Detects the style of a document's text, and writes values in that style.
 
 use serde_json::Value;
 
@@ -7,32 +7,32 @@ use crate::yaml::{Node, Shape};
 /// The style of inserted block lines.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Block {
-    /// Columns by which a map stands right of its key.
+    /// The indentation of a map relative to its key, in columns.
     pub step: usize,
-    /// Columns by which a list's dashes stand right of its key.
+    /// The indentation of a list's dashes relative to its key, in columns.
     pub dash: usize,
 }
 
 /// The style of inserted flow text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Flow {
-    /// Whether keys and strings are always quoted: JSON, or a neighbour that is.
+    /// Whether keys and strings are always quoted: in JSON, or next to a quoted neighbour.
     pub quoted: bool,
-    /// Whether nothing stands after commas and colons.
+    /// Whether no space follows commas and colons.
     pub compact: bool,
 }
 
-/// The column of a byte: how far it is from the start of its line.
+/// The column of a byte: the number of characters from the start of its line.
 pub(super) fn column(text: &str, at: usize) -> usize {
     text[line_start(text, at)..at].chars().count()
 }
 
-/// The first byte of the line.
+/// The offset of the first byte of the line.
 pub(super) fn line_start(text: &str, at: usize) -> usize {
     text[..at].rfind('\n').map_or(0, |newline| newline + 1)
 }
 
-/// The line ending in use where a line is inserted.
+/// The line ending used near the place of an insertion.
 pub(super) fn newline(text: &str, at: usize) -> &'static str {
     let near = text[at..].find('\n').map(|offset| at + offset).or_else(|| text[..at].rfind('\n'));
     match near {
@@ -41,7 +41,7 @@ pub(super) fn newline(text: &str, at: usize) -> &'static str {
     }
 }
 
-/// The block style around a node: of its own children, of the step that leads to it, of the document, kubectl's.
+/// The block style at a node: that of its children, of the step that leads to it, of the document, or kubectl's.
 pub(super) fn block(text: &str, root: &Node, node: &Node, holder: Option<usize>) -> Block {
     let own = (!matches!(node.shape, Shape::Map { flow: true, .. }))
         .then(|| holder.and_then(|key| column(text, node.content).checked_sub(column(text, key))))
@@ -67,7 +67,7 @@ fn dash_within(text: &str, node: &Node) -> Option<usize> {
     })
 }
 
-/// The first answer for a key and its value, nearest to the top first.
+/// The first result for a key and its value; keys near the top come first.
 fn first(node: &Node, ask: &impl Fn(usize, &Node) -> Option<usize>) -> Option<usize> {
     match &node.shape {
         Shape::Map { entries, flow: false } => entries
@@ -79,14 +79,14 @@ fn first(node: &Node, ask: &impl Fn(usize, &Node) -> Option<usize>) -> Option<us
     }
 }
 
-/// `key: value` as block lines, the first without its indentation.
+/// Formats `key: value` as block lines, the first without its indentation.
 pub(super) fn entry_lines(key: &str, value: &Value, indent: usize, style: Block) -> Vec<String> {
     let mut lines = value_lines(value, indent, style);
     lines[0].insert_str(0, &format!("{}:", scalar_text(key, false)));
     lines
 }
 
-/// `- value` as block lines, the first without its indentation.
+/// Formats `- value` as block lines, the first without its indentation.
 pub(super) fn item_lines(value: &Value, indent: usize, style: Block) -> Vec<String> {
     let nested = match value {
         Value::Object(map) if !map.is_empty() => map_lines(map, indent + 2, style),
@@ -99,7 +99,7 @@ pub(super) fn item_lines(value: &Value, indent: usize, style: Block) -> Vec<Stri
     lines
 }
 
-/// What follows `key:`: ` value`, or nothing and then indented lines.
+/// Formats the text after `key:`: ` value`, or nothing and then indented lines.
 pub(super) fn value_lines(value: &Value, indent: usize, style: Block) -> Vec<String> {
     let mut lines = vec![String::new()];
     match value {
@@ -123,7 +123,7 @@ fn indented(mut lines: Vec<String>, indent: usize) -> Vec<String> {
     lines
 }
 
-/// A value on one line.
+/// Formats a value on one line.
 pub(super) fn flow(value: &Value, style: Flow) -> String {
     let comma = if style.compact { "," } else { ", " };
     match value {
@@ -139,13 +139,13 @@ pub(super) fn flow(value: &Value, style: Flow) -> String {
     }
 }
 
-/// `key: value` in flow style.
+/// Formats `key: value` in flow style.
 pub(super) fn flow_entry(key: &str, value: &str, style: Flow) -> String {
     let colon = if style.compact { ":" } else { ": " };
     format!("{}{colon}{value}", scalar_text(key, style.quoted))
 }
 
-/// A value as indented JSON; the line on which it starts is indented by `indent`.
+/// Formats a value as indented JSON. `indent` is the indentation of the line on which it starts.
 pub(super) fn pretty(value: &Value, indent: &str, unit: &str, newline: &str) -> String {
     let json = Flow { quoted: true, compact: false };
     let inner = format!("{indent}{unit}");
@@ -162,25 +162,25 @@ pub(super) fn pretty(value: &Value, indent: &str, unit: &str, newline: &str) -> 
     format!("{open}{newline}{inner}{}{newline}{indent}{close}", parts.join(&format!(",{newline}{inner}")))
 }
 
-/// A string: bare only if no reader of any YAML version could take it for something else.
+/// Formats a string. It is unquoted only if no reader of any YAML version could read it as something else.
 pub(super) fn scalar_text(text: &str, quoted: bool) -> String {
     if quoted || !is_plain(text) { quote(text) } else { text.to_owned() }
 }
 
-/// Words that YAML 1.1 readers take for a boolean, null or number.
+/// Words that YAML 1.1 readers read as a boolean, null or number.
 const RESERVED: [&str; 10] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan"];
 
 fn is_plain(text: &str) -> bool {
     is_word(text) || is_ipv4(text) || is_duration(text)
 }
 
-/// Four numbers are no number to any reader.
+/// Whether the text is an IPv4 address. No reader takes four numbers with dots for a number.
 fn is_ipv4(text: &str) -> bool {
     let is_number = |part: &str| part.bytes().all(|b| b.is_ascii_digit()) && part.parse::<u8>().is_ok();
     text.split('.').count() == 4 && text.split('.').all(is_number)
 }
 
-/// `0.25s`, as protobuf spells a duration.
+/// Whether the text is a duration as protobuf writes it, such as `0.25s`.
 fn is_duration(text: &str) -> bool {
     text.strip_suffix('s').is_some_and(|number| {
         number.starts_with(|c: char| c.is_ascii_digit()) && number.bytes().all(|b| b.is_ascii_digit() || b == b'.')
@@ -193,7 +193,7 @@ fn is_word(text: &str) -> bool {
         && !RESERVED.iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
-/// A JSON string, which YAML reads too, with what is not printable escaped.
+/// Formats a JSON string, which is also valid YAML, with unprintable characters escaped.
 fn quote(text: &str) -> String {
     let json = Value::from(text).to_string();
     let mut quoted = String::with_capacity(json.len());

@@ -1,4 +1,4 @@
-//! Random styled manifests: what is asked is done, and nothing else.
+//! Random manifests in many styles: an edit does what was asked, and nothing else.
 
 #[allow(clippy::format_collect, reason = "a generator of texts, read for its shapes")]
 mod styles;
@@ -33,7 +33,7 @@ fn disable() -> [Edit; 1] {
     [Edit::remove(path())]
 }
 
-/// The objects and places of a text; nothing in it may be refused.
+/// The objects and places of a text. No document may be refused.
 fn all(text: &str) -> Vec<(Object, ManifestPlace)> {
     let members = members(text, &UPSTREAM);
     members
@@ -53,7 +53,7 @@ fn edited(text: &str, place: &ManifestPlace, edits: &[Edit]) -> String {
     }
 }
 
-/// The edit does to the one object what it does to JSON, and to the others nothing.
+/// Checks that the edit changes the one object as it changes the JSON, and no other object.
 fn assert_edit(text: &str, index: usize, edits: &[Edit]) -> String {
     let before = all(text);
     let after_text = edited(text, &before[index].1, edits);
@@ -68,7 +68,7 @@ fn assert_edit(text: &str, index: usize, edits: &[Edit]) -> String {
     after_text
 }
 
-/// Comments that no edit may take: those outside what is removed or replaced.
+/// The comments that no edit may remove: those outside what is removed or replaced.
 fn comments(text: &str) -> Vec<&str> {
     text.lines().filter_map(|line| line.find("# keep").map(|at| line[at..].trim_end())).collect()
 }

@@ -1,4 +1,4 @@
-//! What is hidden of a value: one answer, from which the masked value and the masked text are made.
+//! Decides which parts of a value are hidden. The masked value and the masked text are both made from this result.
 
 use serde_json::Value;
 
@@ -6,24 +6,24 @@ use super::MASK;
 use super::rules::{self, Below, MapRules};
 use crate::model::{FieldPath, Segment};
 
-/// What is hidden of a value; what is not named in it is shown.
+/// The hidden parts of a value. Everything that is not listed is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Cover {
-    /// The scalar.
+    /// The whole scalar is hidden.
     Whole,
-    /// Parts of a text that is no secret itself: the text as it is shown.
+    /// Parts of a text that is not itself a secret are hidden. Contains the text as it is shown.
     Inside(String),
     Map(Vec<(String, Cover)>),
     List(Vec<(usize, Cover)>),
 }
 
-/// A scalar that the walk came to.
+/// A scalar that the walk reached.
 pub(super) enum Leaf<'v> {
     Secret(&'v Value),
     Text(&'v str),
 }
 
-/// Walks the value by the rules; `act` says what is hidden of each leaf.
+/// Walks the value by the rules. `act` decides what is hidden of each leaf.
 pub(super) fn cover(value: &Value, act: &mut dyn FnMut(Leaf<'_>) -> Option<Cover>) -> Option<Cover> {
     walk(value, Below::ByRule, act)
 }
@@ -53,7 +53,7 @@ fn some_of<T>(found: Vec<T>) -> Option<Vec<T>> {
     (!found.is_empty()).then_some(found)
 }
 
-/// Replaces what is hidden.
+/// Replaces the hidden parts of the value.
 pub(super) fn apply(value: &mut Value, cover: Cover) {
     match cover {
         Cover::Whole => *value = MASK.into(),
@@ -75,7 +75,7 @@ pub(super) fn apply(value: &mut Value, cover: Cover) {
     }
 }
 
-/// Where the secrets of a value stand.
+/// The paths of the secrets in a value.
 pub(super) fn paths(value: &Value) -> Vec<FieldPath> {
     let secrets = cover(value, &mut |leaf| match leaf {
         Leaf::Secret(_) => Some(Cover::Whole),

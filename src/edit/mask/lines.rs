@@ -1,9 +1,10 @@
-//! Secrets of texts that cannot be parsed, line by line: comments, templates, scripts. What may be a secret is masked.
+//! Masks texts that cannot be parsed, line by line: comments, templates, scripts. Everything that may be a secret is
+//! masked.
 
 use super::MASK;
 use super::rules::{self, Below};
 
-/// A line: blanks, dashes and comment signs before it, and its end.
+/// A line: the spaces, dashes and comment signs at its start, its body, and its end.
 #[derive(Clone, Copy)]
 struct Line<'t> {
     lead: &'t str,
@@ -11,23 +12,23 @@ struct Line<'t> {
     end: &'t str,
 }
 
-/// A key and what stands after it on its line.
+/// A key and its value on the same line.
 struct Pair<'t> {
     key: &'t str,
-    /// After the `:` or `=`.
+    /// The offset after the `:` or `=`.
     at: usize,
     value: &'t str,
 }
 
-/// A key whose value may go on below it.
+/// A key whose value may continue on the lines below.
 struct Open {
     column: usize,
     below: Below,
-    /// Whether items of a list may stand right under the key.
+    /// Whether items of a list may stand at the same column as the key.
     is_empty: bool,
 }
 
-/// The text with what stands after secret keys replaced, and what stands below them.
+/// The text with the values of secret keys replaced, and the lines below those keys.
 pub(super) fn masked(text: &str) -> String {
     let lines: Vec<_> = text.split_inclusive('\n').map(Line::parse).collect();
     let names: Vec<bool> = lines.iter().map(|line| line.names_a_secret()).collect();
@@ -62,7 +63,7 @@ pub(super) fn masked(text: &str) -> String {
             continue;
         };
         let is_empty = pair.value.is_empty();
-        // What goes on below a value belongs to it.
+        // Lines that continue below a value belong to it.
         open = Some(Open { column: line.column(), below: if is_empty { below } else { Below::All }, is_empty });
         let (head, tail) = line.body.split_at(pair.at);
         let blank = if head.ends_with(':') { " " } else { "" };
@@ -86,7 +87,7 @@ impl<'t> Line<'t> {
         shown.extend([self.lead, body, self.end]);
     }
 
-    /// Where its first key stands.
+    /// The column of the first key.
     fn column(&self) -> usize {
         self.lead.len() + self.body.len() - self.body.trim_start_matches(['-', ' ']).len()
     }
@@ -96,7 +97,7 @@ impl<'t> Line<'t> {
         column > open.column || (open.is_empty && column == open.column && self.body.starts_with("- "))
     }
 
-    /// Each `key: value`, `"key":value` and `key=value`, its value to the end of the line.
+    /// Each `key: value`, `"key":value` and `key=value`, with the value up to the end of the line.
     fn pairs(self) -> impl Iterator<Item = Pair<'t>> {
         self.body.match_indices([':', '=']).filter_map(move |(at, sign)| {
             let (before, after) = (self.body[..at].trim_end(), &self.body[at + 1..]);

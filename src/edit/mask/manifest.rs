@@ -1,7 +1,7 @@
-//! The text of manifests, masked node by node: a secret's whole scalar is replaced, in any style.
+//! Masks the text of manifests, node by node: the whole scalar of a secret is replaced, in any style.
 //!
-//! A document whose nodes cannot be found in its text is written again from its masked value; one that cannot be read
-//! is masked by lines. So is what a parser does not see: comments.
+//! A document whose nodes are not found in its text is written again from its masked value. A document that cannot be
+//! parsed is masked line by line, and so are comments, which the parser does not return.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
@@ -14,7 +14,7 @@ use super::{MASK, lines};
 use crate::edit::manifest::{Splice, documents, splice};
 use crate::yaml::{self, Node, Shape};
 
-/// The value with what is hidden of it replaced.
+/// The value with its hidden parts replaced.
 pub(super) fn masked(value: &Value, texts: &SecretTexts) -> Value {
     let mut shown = value.clone();
     if let Some(cover) = covered(value, texts, OUTERMOST) {
@@ -32,7 +32,7 @@ pub(crate) fn masked_manifest(text: &str) -> String {
     texts.masked_long(&by_place(text, &documents, &texts, OUTERMOST))
 }
 
-/// What is hidden of a value of which these texts are secrets; `depth` is how many texts it stands in.
+/// The hidden parts of a value, given the texts of its secrets. `depth` is the number of texts that contain the value.
 fn covered(value: &Value, texts: &SecretTexts, depth: usize) -> Option<Cover> {
     cover::cover(value, &mut |leaf| match leaf {
         Leaf::Secret(_) => Some(Cover::Whole),
@@ -40,7 +40,7 @@ fn covered(value: &Value, texts: &SecretTexts, depth: usize) -> Option<Cover> {
     })
 }
 
-/// A text that is no secret itself, if something in it is: it may be a document of its own.
+/// The masked form of a text that is not itself a secret, if it contains one. The text may be a document of its own.
 fn inside(text: &str, texts: &SecretTexts, depth: usize) -> Option<String> {
     let values = embedded(text, depth);
     let shown = match &values[..] {
@@ -94,7 +94,7 @@ fn document(text: &str, value: &Value, texts: &SecretTexts, depth: usize) -> Str
     splice(text, &comments.chain(scalars).collect::<Vec<_>>())
 }
 
-/// The document from its value alone: without its comments and its styles.
+/// Writes the document from its value, without comments and styles.
 fn written(value: &Value, cover: Option<Cover>) -> String {
     let mut shown = value.clone();
     if let Some(cover) = cover {
@@ -103,14 +103,14 @@ fn written(value: &Value, cover: Option<Cover>) -> String {
     yaml::write(&shown)
 }
 
-/// A secret whose node is not where it should be.
+/// A secret whose node was not found in the text.
 struct Lost;
 
 struct Places<'t> {
     text: &'t str,
-    /// The nodes that carry each anchor, in order.
+    /// The nodes with each anchor, in order.
     anchors: HashMap<&'t str, Vec<&'t Node>>,
-    /// Keys and scalars, in order: no comment starts there.
+    /// The ranges of keys and scalars, in order: no comment starts inside them.
     scalars: Vec<Range<usize>>,
     found: BTreeMap<usize, Splice>,
 }
@@ -167,7 +167,7 @@ impl<'t> Places<'t> {
         Ok(())
     }
 
-    /// The node itself, or the one that an alias stands for: the last before it with that anchor.
+    /// The node itself, or for an alias the last node before it with that anchor.
     fn target(&self, node: &'t Node) -> Result<&'t Node, Lost> {
         if !matches!(node.shape, Shape::Alias) {
             return Ok(node);
@@ -177,7 +177,7 @@ impl<'t> Places<'t> {
         carriers.iter().rfind(|carrier| carrier.start < node.start).copied().ok_or(Lost)
     }
 
-    /// What a merge gives a key: the first of several maps that has it.
+    /// The value of a key from a merge: from the first of several maps that has it.
     fn merged(&self, key: &str, node: &'t Node) -> Result<&'t Node, Lost> {
         let node = self.target(node)?;
         match &node.shape {
@@ -191,7 +191,8 @@ impl<'t> Places<'t> {
     }
 }
 
-/// A scalar as it is written. The parser has a block scalar start behind its header: `|`, `>-`, `|2 # why`.
+/// The range of a scalar as it is written. The parser reports the start of a block scalar after its header: `|`, `>-`,
+/// `|2 # why`.
 fn raw(text: &str, node: &Node) -> Range<usize> {
     let header = || {
         let before = text[..node.content].trim_end();
@@ -204,7 +205,7 @@ fn raw(text: &str, node: &Node) -> Range<usize> {
     start.unwrap_or(node.content)..node.end
 }
 
-/// What is shown in place of a scalar; quotes stay, so that JSON stays JSON.
+/// The replacement of a scalar. Quotes stay, so that JSON stays JSON.
 fn masked_scalar(raw: &str) -> String {
     match raw.chars().next() {
         Some(quote @ ('"' | '\'')) => format!("{quote}{MASK}{quote}"),
@@ -212,8 +213,8 @@ fn masked_scalar(raw: &str) -> String {
     }
 }
 
-/// A scalar with another text, in its own style where that is safe: a plain one, a quoted one without escapes, a
-/// literal block. All others are quoted as in JSON.
+/// Replaces the text of a scalar, in its own style where that is safe: plain, quoted without escapes, or a literal
+/// block. Every other scalar is quoted as in JSON.
 fn rewritten(raw: &str, text: &str, shown: &str) -> String {
     if raw == text {
         return shown.to_owned();
@@ -241,7 +242,7 @@ fn literal(raw: &str, text: &str, shown: &str) -> Option<String> {
     Some(format!("{header}\n{}", lines.collect::<Vec<_>>().join(end)))
 }
 
-/// Where comments stand: those on lines of their own that follow each other are one text.
+/// The ranges of the comments. Consecutive comments on lines of their own are one range.
 fn comments(text: &str, scalars: &[Range<usize>]) -> Vec<Range<usize>> {
     let mut found: Vec<Range<usize>> = Vec::new();
     let mut scalars = scalars.iter().peekable();

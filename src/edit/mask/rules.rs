@@ -1,8 +1,8 @@
-//! Which scalars are secrets: by the key they stand under, by the name next to them, by their shape.
+//! Decides which scalars are secrets: by their key, by the name next to them, by their form.
 
 use serde_json::{Map, Value};
 
-/// Keys whose text is a secret wherever they stand, compared in lower case without `-` and `_`.
+/// Keys whose value is always a secret, compared in lower case without `-` and `_`.
 const SECRET_KEYS: [&str; 12] = [
     "password",
     "passwd",
@@ -18,32 +18,32 @@ const SECRET_KEYS: [&str; 12] = [
     "licensekey",
 ];
 
-/// Ends of keys, and of names of variables, whose own text is a secret: `adminPassword`, `REDIS_PASSWORD`. What is below
-/// such a key may be anything: `serviceAccountToken` has an audience.
+/// Endings of keys, and of variable names, whose own text is a secret: `adminPassword`, `REDIS_PASSWORD`. A map below
+/// such a key may contain anything: `serviceAccountToken` has an audience.
 const SECRET_ENDS: [&str; 9] =
     ["password", "passwd", "passphrase", "token", "apikey", "secretkey", "accesskey", "clientsecret", "privatekey"];
 
 /// Names of headers whose value is a secret, compared in lower case.
 const SECRET_HEADERS: [&str; 5] = ["authorization", "proxy-authorization", "cookie", "x-api-key", "x-auth-token"];
 
-/// Keys that name what the key `value` next to them holds.
+/// Keys whose value names the content of the key `value` in the same map.
 const NAMES: [&str; 3] = ["key", "name", "headerName"];
 
-/// Keys of a Secret under which every text is one.
+/// Keys of a Secret whose texts are all secret.
 const OF_A_SECRET: [&str; 2] = ["data", "stringData"];
 
-/// What is secret below a key.
+/// Which values below a key are secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Below {
-    /// What the rules say there.
+    /// Decided by the rules.
     ByRule,
-    /// The text of the key itself; a map under it is read by the rules.
+    /// The text of the key itself. A map under it is checked by the rules.
     Own,
     /// Every text and every number.
     All,
 }
 
-/// What is secret below each key of a map.
+/// Which values are secret below each key of a map.
 pub(super) struct MapRules {
     is_secret: bool,
     is_named: bool,
@@ -68,7 +68,7 @@ impl MapRules {
     }
 }
 
-/// What is secret below a key wherever it stands.
+/// Which values are secret below a key in any map.
 pub(super) fn below(key: &str) -> Below {
     let plain = plain_key(key);
     if SECRET_KEYS.contains(&plain.as_str()) {
@@ -77,12 +77,12 @@ pub(super) fn below(key: &str) -> Below {
     if SECRET_ENDS.iter().any(|end| plain.ends_with(end)) { Below::Own } else { Below::ByRule }
 }
 
-/// Whether every text under this key of a Secret is one.
+/// Whether every text under this key of a Secret is secret.
 pub(super) fn is_of_a_secret(key: &str) -> bool {
     OF_A_SECRET.contains(&key)
 }
 
-/// Whether this key gives the name of what the key `value` next to it holds.
+/// Whether the value of this key names the content of the key `value` next to it.
 pub(super) fn is_naming(key: &str) -> bool {
     NAMES.contains(&key)
 }
@@ -92,7 +92,7 @@ pub(super) fn is_secret_name(name: &str) -> bool {
     SECRET_HEADERS.contains(&name.to_ascii_lowercase().as_str()) || below(name) != Below::ByRule
 }
 
-/// Whether a text is a secret by its shape: a private key, a JSON web token.
+/// Whether a text has the form of a secret: a private key or a JSON Web Token.
 pub(super) fn is_secret_shape(text: &str) -> bool {
     let is_token = || {
         let mut parts = text.trim().split('.');

@@ -189,7 +189,7 @@ fn many_secrets_are_found_in_one_pass() {
     assert!(!shown.contains("secret-") && shown.matches(MASK).count() == 20_000);
 }
 
-/// A secret in one of YAML's styles, under a key of a map that stands at the first column.
+/// A secret in one of YAML's styles, under a key of a map at the first column.
 fn styled(secret: &str, style: usize) -> String {
     let lines = || secret.split(' ').collect::<Vec<_>>().join("\n    ");
     match style {

@@ -1,4 +1,4 @@
-//! The texts of secrets, found wherever else they stand, in one pass over the text.
+//! Finds the texts of secrets anywhere in a text, in one pass.
 
 use std::ops::Range;
 
@@ -10,15 +10,15 @@ use super::cover::{Leaf, cover};
 use crate::edit::manifest::documents;
 use crate::yaml;
 
-/// A text of so many characters is masked wherever it stands; a shorter one only as a value.
+/// The length in characters from which a secret is masked anywhere; a shorter one is masked only as a value.
 const LONG: usize = 4;
 
-/// Texts in texts in texts: a values file in an Application in a ConfigMap is two.
+/// The limit for texts inside texts: a values file in an Application in a ConfigMap has the depth two.
 const DEPTH: usize = 4;
-/// The depth of what stands in no text.
+/// The depth of a value that is not inside a text.
 pub(super) const OUTERMOST: usize = 0;
 
-/// What must not be shown of a document, or of several.
+/// The secret texts of one or several documents.
 #[derive(Clone, Default)]
 pub(crate) struct SecretTexts {
     /// `None` if there are none.
@@ -41,18 +41,18 @@ impl SecretTexts {
         if found.is_empty() {
             return Self::default();
         }
-        // A table for each state would be built faster than it is used: most texts are short.
+        // A table for each state would take longer to build than to use: most texts are short.
         let built = AhoCorasick::builder().kind(Some(AhoCorasickKind::ContiguousNFA)).build(&found);
         Self { finder: Some(built.expect("a text that was read has fewer bytes than the finder has states")) }
     }
 
-    /// A text of another program, its secrets masked: the short ones where they stand as a value.
+    /// Masks the secrets in the output of another program, short ones only where they are a value.
     #[must_use]
     pub(crate) fn masked(&self, text: &str) -> String {
         self.replaced(text, |text, at| is_long(&text[at.clone()]) || is_value(text, at))
     }
 
-    /// A part of a manifest, its long secrets masked; where short ones stand is known there.
+    /// Masks the long secrets in a part of a manifest. Short ones are masked there by their place.
     pub(super) fn masked_long(&self, text: &str) -> String {
         self.replaced(text, |text, at| is_long(&text[at.clone()]))
     }
@@ -76,7 +76,7 @@ impl SecretTexts {
     }
 }
 
-/// The documents that a text holds, if it is YAML or JSON of more than a word.
+/// The documents inside a text, if it is YAML or JSON and more than a single word.
 pub(super) fn embedded(text: &str, depth: usize) -> Vec<Value> {
     let is_document = text.contains(": ") || text.contains(":\n") || text.trim_start().starts_with(['{', '[']);
     if depth >= DEPTH || !is_document {
@@ -97,7 +97,7 @@ fn collect(value: &Value, depth: usize, found: &mut Vec<String>) {
     });
 }
 
-/// The lines of a secret, each as it is and as it is quoted. A short line of several is a brace rather than a secret.
+/// Collects the lines of a secret, plain and quoted. In a text of several lines, a short line is more likely a brace.
 fn pieces(text: &str, found: &mut Vec<String>) {
     let is_one_line = !text.trim().contains('\n');
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && (is_one_line || is_long(line))) {
@@ -111,13 +111,13 @@ fn is_long(text: &str) -> bool {
     text.chars().nth(LONG - 1).is_some()
 }
 
-/// Whether a word stands in quotes, or after `:` or `=`.
+/// Whether the word is in quotes, or follows `:` or `=`.
 fn is_value(text: &str, at: &Range<usize>) -> bool {
     let (before, after) = (&text[..at.start], &text[at.end..]);
     let is_quoted = ['"', '\'', '`'].iter().any(|quote| before.ends_with(*quote) && after.starts_with(*quote));
     let is_last = |after: &str| after.is_empty() || after.starts_with(['\n', '\r', ',', ';', ')', ']', '}', '"', '\'']);
     let is_assigned = before.ends_with('=') && (is_last(after) || after.starts_with([' ', '\t']));
-    // `Error: a value` has a word after a colon, and no value.
+    // `Error: a value` has a word after a colon that is not a value.
     let is_given = before.trim_end_matches(' ').ends_with([':', '=']) && is_last(after.trim_start_matches([' ', '\t']));
     is_quoted || is_assigned || is_given
 }

@@ -1,4 +1,4 @@
-//! The bootstrap: who Envoy says it is, and from where it has its configuration.
+//! The bootstrap: the identity of Envoy, and the sources of its configuration.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::{Column, ViewRow, address, cell, column, list, row};
 
 pub(super) const COLUMNS: [Column; 2] = [column("SETTING", "setting"), column("VALUE", "value")];
 
-/// Of a bootstrap whose secrets are masked.
+/// The rows of a bootstrap whose secrets are masked.
 pub(super) fn rows(bootstrap: &Value) -> Vec<ViewRow> {
     let node = &bootstrap["node"];
     let version = &node["user_agent_build_version"]["version"];
@@ -33,7 +33,7 @@ pub(super) fn rows(bootstrap: &Value) -> Vec<ViewRow> {
         .collect()
 }
 
-/// Each way by which configuration comes: `ads xds_cluster`, `cds /etc/envoy/cds.json`.
+/// The sources of the configuration: `ads xds_cluster`, `cds /etc/envoy/cds.json`.
 fn sources(dynamic: &Value) -> Vec<String> {
     let ways = [("ads", "ads_config"), ("cds", "cds_config"), ("lds", "lds_config")];
     ways.iter()

@@ -1,4 +1,4 @@
-//! Clusters: where requests can go, and whether by TLS.
+//! Clusters: the destinations of requests, and their TLS.
 
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ pub(super) const COLUMNS: [Column; 8] = [
 pub(super) fn rows(entry: &DumpEntry) -> Vec<ViewRow> {
     let cluster = &entry.resource;
     let own = tls::read(cluster);
-    // With auto-mTLS the endpoint decides which of several sockets is used.
+    // With auto-mTLS the endpoint decides which of several transport sockets is used.
     let matches: Vec<_> = list(cluster, "transport_socket_matches").map(tls::read).collect();
     let by_match = matches.into_iter().find(|one| !one.mode.is_empty());
     let (mode, tls) = match by_match {
@@ -27,7 +27,7 @@ pub(super) fn rows(entry: &DumpEntry) -> Vec<ViewRow> {
         None => (own.mode.to_owned(), own),
     };
     let custom = &cluster["cluster_type"]["name"];
-    // The default of the field is STATIC, and what is default is not printed.
+    // The default of the field is STATIC, and defaults are not part of the dump.
     let kind = cluster["type"].as_str().or_else(|| custom.as_str()).unwrap_or("STATIC");
     let endpoints: usize =
         list(&cluster["load_assignment"], "endpoints").map(|locality| list(locality, "lb_endpoints").count()).sum();

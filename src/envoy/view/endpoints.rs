@@ -1,4 +1,4 @@
-//! Endpoints: the addresses behind each cluster, and how Envoy finds them.
+//! Endpoints: the addresses of each cluster, and their health.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Listeners: a row for each filter chain, since each has its own TLS and its own destination.
+//! Listeners: one row for each filter chain, because each has its own TLS and its own destination.
 
 use serde_json::{Value, json};
 
@@ -43,7 +43,7 @@ fn chain_row(entry: &DumpEntry, chain: &Value) -> ViewRow {
     ])
 }
 
-/// Where a network filter sends what it takes.
+/// The destination of a network filter.
 #[derive(Default)]
 struct Target {
     text: String,
@@ -53,7 +53,7 @@ struct Target {
 }
 
 fn target(filter: &Value) -> Target {
-    // Envoy before 1.17 had `config` without a type.
+    // Envoy before 1.17 uses `config` without a type.
     let config = if filter["typed_config"].is_object() { &filter["typed_config"] } else { &filter["config"] };
     let names = [&config["rds"]["route_config_name"], &config["route_config"]["name"]];
     if let Some(name) = names.into_iter().find_map(Value::as_str) {

@@ -1,4 +1,4 @@
-//! Tables of a config dump: one row for each thing a person looks for, the same for people and for scripts.
+//! Tables of a config dump, with the same rows for people and for scripts.
 
 mod bootstrap;
 mod clusters;
@@ -21,7 +21,7 @@ use super::mask::masked;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Column {
     pub title: &'static str,
-    /// The field of the row that it shows.
+    /// The field of the row that the column shows.
     pub key: &'static str,
     pub width: ColumnWidth,
 }
@@ -30,7 +30,7 @@ pub(crate) struct Column {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum ColumnWidth {
     Usual,
-    /// `-o wide` alone.
+    /// Only with `-o wide`.
     Wide,
 }
 
@@ -42,22 +42,22 @@ const fn wide(title: &'static str, key: &'static str) -> Column {
     Column { title, key, width: ColumnWidth::Wide }
 }
 
-/// What stands at the end of every view but the bootstrap's.
+/// The last columns of every view except the bootstrap's.
 const PROVENANCE: [Column; 3] = [column("STATE", "state"), wide("VERSION", "version"), wide("UPDATED", "updated")];
 
-/// What narrows a view.
+/// The filters of a view.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ViewFilter {
-    /// The resource of this name alone, and the whole of it in the document.
+    /// Only the resource of this name. The document then contains the whole resource.
     pub name: Option<String>,
     pub port: Option<u16>,
-    /// A host as a request names it: `*.example.com` serves `shop.example.com`.
+    /// A host as in a request: `*.example.com` serves `shop.example.com`.
     pub domain: Option<String>,
-    /// The cluster of an Upstream.
+    /// The name of an Upstream's cluster.
     pub cluster: Option<String>,
 }
 
-/// An Upstream's cluster (Gloo, `translator.UpstreamToClusterName`).
+/// The name of an Upstream's cluster (Gloo, `translator.UpstreamToClusterName`).
 #[must_use]
 pub(crate) fn cluster_of(namespace: &str, name: &str) -> String {
     format!("{name}_{namespace}")
@@ -77,7 +77,7 @@ pub(crate) fn columns(section: DumpSection) -> Vec<Column> {
     own.iter().chain(&PROVENANCE).copied().collect()
 }
 
-/// The field of a section's rows that has the name of the resource.
+/// The field with the resource's name in the rows of a section.
 #[must_use]
 pub(crate) fn name_key(section: DumpSection) -> &'static str {
     match section {
@@ -87,35 +87,35 @@ pub(crate) fn name_key(section: DumpSection) -> &'static str {
     }
 }
 
-/// Rows, as objects with the fields of the columns and some more.
+/// A row as an object, with the fields of the columns and some more.
 pub(crate) type ViewRow = Map<String, Value>;
-/// The rows of a resource, made one at a time: a hostile resource may have more of them than fit in memory.
+/// The rows of a resource, made one at a time: a hostile resource may have more than fit in memory.
 type Rows<'e> = Box<dyn Iterator<Item = ViewRow> + 'e>;
 
-/// What the rows of a dump may take.
+/// The memory limit for the rows of a dump.
 const MOST: usize = 1 << 30;
 
-/// Keeps the rows of one section of a dump, and of the others only what narrows them.
+/// Keeps the rows of one section of a dump, and of the others only what is needed to filter them.
 #[derive(Debug)]
 pub(crate) struct View {
     section: DumpSection,
     filter: ViewFilter,
     rows: Vec<ViewRow>,
     names: Vec<String>,
-    /// Routes that listeners of the port wanted use.
+    /// The route configurations used by the listeners on the selected port.
     on_port: HashSet<String>,
     bootstrap: Value,
-    /// What all of that takes, about.
+    /// The approximate memory for all of it.
     kept: usize,
 }
 
-/// What a view found in a dump.
+/// The result of a view over a dump.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct FoundRows {
     pub rows: Vec<ViewRow>,
-    /// Of every resource of the section, for names that are near.
+    /// The names of all resources of the section, for suggestions of similar names.
     pub names: Vec<String>,
-    /// The bootstrap as a whole, its secrets masked; null in other views.
+    /// The complete bootstrap with its secrets masked; null in other views.
     pub bootstrap: Value,
 }
 
@@ -134,15 +134,15 @@ impl View {
         }
     }
 
-    /// Whether all that was taken has been kept; to be asked from time to time, and at the end.
+    /// Checks that no row was dropped for lack of memory. Call it during reading and at the end.
     ///
     /// # Errors
-    /// It takes too much memory.
+    /// The rows need too much memory.
     pub(crate) fn fits_in_memory(&self) -> Result<(), NoDump> {
         if self.kept > MOST { Err(NoDump::TooLarge) } else { Ok(()) }
     }
 
-    /// Takes a resource of the dump.
+    /// Adds a resource of the dump.
     pub(crate) fn take(&mut self, entry: &DumpEntry) {
         if self.section == DumpSection::Routes && entry.section == DumpSection::Listeners {
             self.note_routes(entry);
@@ -216,7 +216,7 @@ impl View {
             Value::Array(all) => all.iter().any(|one| one == text),
             one => one == text,
         };
-        // Which routes are on a port is known once the whole dump is read.
+        // The routes on a port are known only after the whole dump is read.
         let port_fits = self.section == DumpSection::Routes || port.is_none_or(|port| *field("port") == port);
         let domain_fits = domain.as_ref().is_none_or(|domain| match field("domains") {
             Value::Array(all) => all.iter().filter_map(Value::as_str).any(|pattern| serves(pattern, domain)),
@@ -227,7 +227,7 @@ impl View {
         port_fits && domain_fits && cluster.as_ref().is_none_or(|cluster| has(key, cluster))
     }
 
-    /// What was found, once the whole dump was taken.
+    /// Returns the result after the whole dump is read.
     #[must_use]
     pub(crate) fn finish(mut self) -> FoundRows {
         if self.section == DumpSection::Routes && self.filter.port.is_some() {
@@ -238,7 +238,7 @@ impl View {
     }
 }
 
-/// What a value takes in memory, about.
+/// The approximate size of a value in memory.
 fn size(value: &Value) -> usize {
     let below = match value {
         Value::String(text) => text.len(),
@@ -251,8 +251,8 @@ fn size(value: &Value) -> usize {
     size_of::<Value>() + below
 }
 
-/// Whether a domain of a virtual host takes a host: exact, `*`, `*.example.com`, `example.*`; a port beside it is
-/// no part of the name.
+/// Whether a domain of a virtual host serves a host: exact, `*`, `*.example.com`, `example.*`. A port is not part of
+/// the name.
 fn serves(pattern: &str, host: &str) -> bool {
     let bare = |text: &str| text.split_once(':').map_or(text, |(name, _)| name).to_ascii_lowercase();
     let (pattern, host) = (bare(pattern), bare(host));
@@ -263,7 +263,7 @@ fn serves(pattern: &str, host: &str) -> bool {
     }
 }
 
-/// A cell of the table; what is not there is `-`.
+/// The text of a table cell; `-` for an empty value.
 #[must_use]
 pub(crate) fn cell(value: Option<&Value>) -> String {
     let text = match value {
@@ -276,17 +276,17 @@ pub(crate) fn cell(value: Option<&Value>) -> String {
     if text.is_empty() { "-".to_owned() } else { text }
 }
 
-/// A row of these fields.
+/// A row with these fields.
 fn row<const N: usize>(fields: [(&str, Value); N]) -> ViewRow {
     fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
-/// The elements of a list that may not be there.
+/// The elements of a list, which may be missing.
 fn list<'v>(value: &'v Value, key: &str) -> impl Iterator<Item = &'v Value> + use<'v> {
     value[key].as_array().into_iter().flatten()
 }
 
-/// `10.0.0.7:8080`, `[::1]:80`, a path, or an internal listener's name; and the port.
+/// The address as text, and the port: `10.0.0.7:8080`, `[::1]:80`, a path, or an internal listener's name.
 fn address(address: &Value) -> (String, Value) {
     let socket = &address["socket_address"];
     if let Some(host) = socket["address"].as_str() {

@@ -1,4 +1,4 @@
-//! Routes: a row for each, in the order in which Envoy tries them.
+//! Routes: one row each, in the order in which Envoy tries them.
 
 use serde_json::{Value, json};
 
@@ -42,7 +42,7 @@ fn clusters(action: &Value) -> Vec<String> {
     std::iter::once(&action["cluster"]).chain(weighted).filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-/// `prefix /a`, `path /b`, `regex /c.*`, with how many conditions more.
+/// The match of a route: `prefix /a`, `path /b`, `regex /c.*`, with the number of further conditions.
 fn matched(value: &Value) -> String {
     let regex = &value["safe_regex"]["regex"];
     let ways = [

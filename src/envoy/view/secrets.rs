@@ -1,4 +1,4 @@
-//! Secrets: which there are, whose they are and until when. Their keys are never read.
+//! Secrets: their names, owners and validity. Their private keys are never read.
 
 use serde_json::{Value, json};
 
@@ -39,12 +39,12 @@ pub(super) fn rows(entry: &DumpEntry) -> Vec<ViewRow> {
     ])]
 }
 
-/// The SPIFFE id, or the subject where there is none.
+/// The SPIFFE ID, or the subject if there is none.
 fn owner(certificate: &Certificate) -> String {
     certificate.uris.first().cloned().unwrap_or_else(|| certificate.subject.clone())
 }
 
-/// The certificates of a data source, where they stand in it; Envoy leaves certificates as they are.
+/// The certificates of a data source that contains them inline. Envoy does not redact certificates.
 pub(crate) fn certificates(source: &Value) -> Vec<Certificate> {
     let bytes = source["inline_bytes"].as_str().and_then(x509::decoded);
     let text = bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());

@@ -1,21 +1,21 @@
-//! TLS of a cluster or of a filter chain: whether, with which secrets, how the other side is called.
+//! The TLS of a cluster or a filter chain: its mode, its secrets, its server name.
 
 use serde_json::Value;
 
 use super::list;
 
-/// What a transport socket does.
+/// The TLS settings of a transport socket.
 #[derive(Debug, Default)]
 pub(super) struct SocketTls {
-    /// `TLS`, `mTLS`; empty for plaintext.
+    /// `TLS` or `mTLS`; empty for plaintext.
     pub mode: &'static str,
-    /// The secrets that SDS gives: certificates and validation.
+    /// The names of the SDS secrets: certificates and validation.
     pub secrets: Vec<String>,
     pub sni: Value,
     pub alpn: Value,
 }
 
-/// Reads `transport_socket`, of a cluster or of a filter chain; Envoy before 1.14 had `tls_context`.
+/// Reads the `transport_socket` of a cluster or a filter chain. Envoy before 1.14 uses `tls_context`.
 pub(super) fn read(owner: &Value) -> SocketTls {
     let socket = &owner["transport_socket"];
     let config = if socket["typed_config"].is_object() { &socket["typed_config"] } else { &owner["tls_context"] };
@@ -29,7 +29,7 @@ pub(super) fn read(owner: &Value) -> SocketTls {
     let has_own = !own.is_empty() || list(common, "tls_certificates").next().is_some();
     let combined = &common["combined_validation_context"]["validation_context_sds_secret_config"]["name"];
     let validation = common["validation_context_sds_secret_config"]["name"].as_str().or_else(|| combined.as_str());
-    // A server always has a certificate: mutual is what also asks for the client's.
+    // A server always has a certificate. It is mutual TLS if the server also requires the client's certificate.
     let is_server = config["@type"].as_str().is_some_and(|kind| kind.ends_with("DownstreamTlsContext"));
     let mutual = if is_server { config["require_client_certificate"] == true } else { has_own };
     SocketTls {
@@ -40,7 +40,7 @@ pub(super) fn read(owner: &Value) -> SocketTls {
     }
 }
 
-/// Sockets that carry another: the proxy protocol before TLS, TLS that comes later.
+/// The inner transport socket of one that wraps another: the proxy protocol, StartTLS.
 fn inner(config: &Value) -> &Value {
     let carried = &config["transport_socket"]["typed_config"];
     if carried.is_object() { carried } else { config }

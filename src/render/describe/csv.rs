@@ -1,13 +1,13 @@
-//! Rows as comma-separated values (RFC 4180), harmless to the spreadsheet that opens them.
+//! Rows as comma-separated values (RFC 4180), with formulas made harmless for spreadsheets.
 
 use super::row::TargetRow;
 use crate::render::text::is_obeyed;
 
-/// The first line.
+/// The header line.
 pub(crate) const HEAD: &str =
     "verdict,kind,namespace,name,port,tls,podsMeshed,pods,revisions,peer,status,owner,why,hint";
 
-/// The line of a row.
+/// The CSV line of a row.
 pub(crate) fn line(row: &TargetRow) -> String {
     let cells: [&str; 14] = [
         row.verdict,
@@ -28,8 +28,8 @@ pub(crate) fn line(row: &TargetRow) -> String {
     cells.map(cell).join(",")
 }
 
-/// A cell that no spreadsheet computes: an apostrophe stands before what would be a formula, and whatever a terminal
-/// obeys is a `?`.
+/// A cell that a spreadsheet does not evaluate: text that would be a formula gets a leading apostrophe, and characters
+/// that control a terminal become `?`.
 fn cell(text: &str) -> String {
     let inert: String = text.chars().map(|c| if is_obeyed(c) || c == '\t' { '?' } else { c }).collect();
     let is_formula =

@@ -1,4 +1,4 @@
-//! What `istio describe` says, as text, as a table, as values and as CSV.
+//! The output of `istio describe`, as text, as a table, as values and as CSV.
 
 mod csv;
 mod request;

@@ -1,11 +1,11 @@
-//! The way of a request, from the listener to what answers.
+//! The path of a request, from the listener to the backend, as lines.
 
 use crate::plan::routes::{Action, Candidate, Fit, Heard, Request, Resolution, Share, Standing};
 
-/// More routes that are never reached than these are counted.
+/// The most unreachable routes that are listed. The others are only counted.
 const BEHIND: usize = 2;
 
-/// The lines of an answer.
+/// The lines for a resolved request.
 pub(crate) fn lines(request: &Request, answer: &Resolution) -> Vec<String> {
     let query = request.query.as_ref().map_or_else(String::new, |query| format!("?{query}"));
     let port = request.port.map_or_else(String::new, |port| format!(", port {port}"));
@@ -59,7 +59,7 @@ fn route(number: usize, candidate: &Candidate) -> Vec<String> {
     lines
 }
 
-/// Where a route leads, a line for each target.
+/// The targets of a route, one line each.
 pub(super) fn action(action: &Action) -> Vec<String> {
     match action {
         Action::To { shares, group } => {

@@ -1,26 +1,26 @@
-//! A target as one row: of the table and of the CSV.
+//! A target as one row of the table and of the CSV.
 
 use super::target::{modes, revisions};
 use crate::plan::path::{Behind, Described, Membership, Sends};
 use crate::plan::routes::RouteTarget;
 use crate::render::table::{Align, table as columns};
 
-/// A row, all of it text.
+/// A row whose cells are all text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TargetRow {
     pub verdict: &'static str,
-    /// `upstream`, `service`
+    /// `upstream`, `service` or `other`.
     pub kind: &'static str,
     pub namespace: String,
     pub name: String,
     pub port: String,
-    /// `istio`, `own`, `auto`, `none`, `?`
+    /// `istio`, `own`, `auto`, `none` or `?`.
     pub tls: &'static str,
-    /// Pods in the mesh and all of them; `?` where they are not known, empty where there are none to be.
+    /// The number of pods in the mesh, and of all pods; `?` if unknown, empty if the target cannot have pods.
     pub meshed: String,
     pub pods: String,
     pub revisions: String,
-    /// `STRICT`, or several.
+    /// `STRICT`, or several modes.
     pub peer: String,
     pub status: String,
     pub owner: String,
@@ -28,7 +28,7 @@ pub(crate) struct TargetRow {
     pub fix: String,
 }
 
-/// `-o table` or `-o wide`.
+/// The columns of `-o table` or `-o wide`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Width {
     Usual,
@@ -83,7 +83,7 @@ fn tls(sends: &Sends) -> &'static str {
 }
 
 impl TargetRow {
-    /// `gloo-system/x`, or `service shop/cart:80`.
+    /// The target in the table: `gloo-system/x` or `service shop/cart:80`.
     fn subject(&self) -> String {
         let port = if self.port.is_empty() { String::new() } else { format!(":{}", self.port) };
         match self.kind {

@@ -1,12 +1,12 @@
-//! One target: the verdict first, then each fact with the object it is from.
+//! One target as lines: the verdict first, then each fact with the object that it comes from.
 
 use crate::plan::path::{Behind, Described, Facts, Membership, Pod, ProxyState, Sends, ShownCertificate, missing};
 use crate::plan::routes::RouteTarget;
 
-/// More pods than these are counted.
+/// The most pods that are named. The others are only counted.
 const NAMED: usize = 3;
 
-/// The lines of a target.
+/// The lines for a target.
 pub(crate) fn lines(described: &Described) -> Vec<String> {
     let Described { facts, judged } = described;
     let mut lines = vec![format!("{}: {}", facts.target, judged.verdict), format!("  {}", judged.why)];
@@ -25,7 +25,7 @@ pub(crate) fn lines(described: &Described) -> Vec<String> {
     lines
 }
 
-/// `  pods     2 of 3 in the mesh`
+/// The line of a fact: `  pods     2 of 3 in the mesh`.
 fn fact(what: &str, says: &str) -> String {
     format!("  {what:<8} {says}")
 }
@@ -72,7 +72,7 @@ fn of_service(service: &str, pods: &[Pod]) -> Vec<String> {
     lines
 }
 
-/// The revisions that injected the sidecars, each once.
+/// The revisions that injected the sidecars, without duplicates.
 pub(super) fn revisions(pods: &[Pod]) -> Vec<String> {
     let mut revisions: Vec<_> = pods.iter().filter_map(|pod| pod.revision.clone()).collect();
     revisions.sort_unstable();
@@ -87,7 +87,7 @@ fn some(what: &str, pods: &[Pod], is_one: impl Fn(&Pod) -> bool) -> Option<Strin
     (!found.is_empty()).then(|| below(&format!("{what}: {names}{more}")))
 }
 
-/// Each mode that holds for some pods, with the policies it comes from, the widest first.
+/// The modes that apply to some of the pods, each with the policies it comes from, the widest scope first.
 pub(super) fn modes(facts: &Facts) -> Vec<(String, Vec<String>)> {
     let mut modes: Vec<(String, Vec<String>)> = Vec::new();
     let in_mesh = facts.pods().into_iter().flatten().filter(|pod| pod.membership != Membership::Outside);
@@ -137,7 +137,7 @@ fn one_gateway(proxy: &ProxyState) -> Vec<String> {
     lines
 }
 
-/// The one that ends first; whatever is wrong with another is in the verdict.
+/// The certificate that expires first. Problems of other certificates are part of the verdict.
 fn of_certificates(certificates: &[ShownCertificate]) -> Vec<String> {
     let Some(first) = certificates.iter().min_by_key(|it| it.left) else {
         return vec![fact("cert", "none in use: Envoy gets one for the first cluster that needs it")];

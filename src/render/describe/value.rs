@@ -1,4 +1,4 @@
-//! Targets and answers for `-o json` and `-o yaml`; what is not known is null, with its reason beside it.
+//! Targets and resolved requests for `-o json` and `-o yaml`. Unknown values are null, with the reason next to them.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::target::{modes, revisions};
 use crate::plan::path::{Behind, Described, Membership, ProxyState, Sends, ShownCertificate};
 use crate::plan::routes::{Action, Candidate, Fit, Heard, Request, Resolution, RouteTarget, Standing};
 
-/// A target.
+/// A target as a value of the document.
 pub(crate) fn of_target(described: &Described) -> Value {
     let Described { facts, judged } = described;
     let unknown = facts.unread().into_iter().map(|why| json!({"why": why.why, "rule": why.rule}));
@@ -86,7 +86,7 @@ fn pods(behind: &Behind) -> Value {
     })
 }
 
-/// The way of a request.
+/// The path of a request as a value of the document.
 pub(crate) fn of_answer(request: &Request, answer: &Resolution) -> Value {
     json!({
         "host": request.host,

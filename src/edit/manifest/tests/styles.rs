@@ -1,8 +1,8 @@
-//! A generator of manifests in every style that people and tools write.
+//! Generates manifests in the styles that people and tools write.
 
 use serde_json::{Value, json};
 
-/// What kind of text is made.
+/// The kind of generated text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
     /// A stream of documents without `sslConfig`.
@@ -15,7 +15,7 @@ pub(super) enum Shape {
     Written,
 }
 
-/// A small generator of pseudo-random choices (xorshift64*): the same manifests in every run.
+/// A small pseudo-random generator (xorshift64*). It makes the same manifests in every run.
 pub(super) struct Random(u64);
 
 impl Random {
@@ -93,7 +93,7 @@ impl Random {
         parts.into_iter().map(|part| format!("{}{part}", self.noise(0))).collect()
     }
 
-    /// Comments and blank lines, as they stand between entries.
+    /// Comments and blank lines that may stand between entries.
     fn noise(&mut self, indent: usize) -> String {
         match self.below(8) {
             0 => format!("{}# keep: a {{b}}\n", " ".repeat(indent)),
@@ -176,7 +176,7 @@ impl Random {
         }
     }
 
-    /// An `sslConfig` as somebody may have written it.
+    /// An `sslConfig` as a person may have written it.
     fn written(&mut self, step: usize) -> String {
         let (i, j) = (" ".repeat(step), " ".repeat(2 * step));
         match self.below(11) {
@@ -239,7 +239,7 @@ impl Random {
         format!("{text}\n")
     }
 
-    /// The text with some of it cut out, doubled or overwritten.
+    /// The text with some parts removed, repeated or overwritten.
     pub(super) fn damaged(&mut self, text: &str) -> String {
         let mut chars: Vec<char> = text.chars().collect();
         for _ in 0..=self.below(3) {
