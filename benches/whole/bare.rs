@@ -1,4 +1,4 @@
-//! The floor of a sweep: the same `PATCH` requests and nothing else, as many at once, over kept connections.
+//! The floor of a bulk run: the same `PATCH` requests and nothing else, as many at a time, over kept connections.
 
 use std::path::Path;
 
@@ -17,16 +17,16 @@ use tokio::runtime::Builder;
 
 pub const MODE: &str = "--bare-patches";
 
-/// As many as a sweep has under way without `--concurrency`.
+/// The number of requests that a bulk run sends at the same time without `--concurrency`.
 const AT_ONCE: usize = 16;
 
-/// The process that is measured: `KUBECONFIG TOKEN NAMESPACE COUNT PATCH`.
+/// The measured process: `KUBECONFIG TOKEN NAMESPACE COUNT PATCH`.
 pub fn process(arguments: &[String]) -> Result<()> {
     let [kubeconfig, token, namespace, count, patch] = arguments else { bail!("five arguments, not {arguments:?}") };
     patch_all(Path::new(kubeconfig), token, namespace, count.parse()?, patch)
 }
 
-/// Patches the first Upstreams of a namespace: a list is a JSON Patch, an object a merge.
+/// Patches the first Upstreams of a namespace. A list is a JSON Patch, an object a merge patch.
 pub fn patch_all(kubeconfig: &Path, token: &str, namespace: &str, count: usize, patch: &str) -> Result<()> {
     let content_type =
         if patch.starts_with('[') { "application/json-patch+json" } else { "application/merge-patch+json" };
@@ -62,7 +62,7 @@ pub fn patch_all(kubeconfig: &Path, token: &str, namespace: &str, count: usize, 
     })
 }
 
-/// What the Upstreams are called that are there to be patched.
+/// The name of an Upstream that is patched.
 pub fn name(number: usize) -> String {
     format!("app-{number:05}")
 }

@@ -1,24 +1,24 @@
-//! What was promised, and whether it held.
+//! The performance budgets, and whether they were met.
 
 use serde::Serialize;
 
 use crate::measure::Cost;
 
-/// A promise of the design.
+/// A limit from the design.
 #[derive(Debug, Clone, Copy)]
 pub enum Promise {
     WallMs(f64),
     PeakMib(f64),
     Requests(u32),
-    /// Times the wall of the floor.
+    /// A multiple of the floor's wall time.
     Floors(f64),
 }
 
-/// What was measured of one row.
+/// The measurements of one row.
 pub struct Measured {
     pub cost: Cost,
     pub requests: Option<u32>,
-    /// Wall against the floor's.
+    /// The wall time divided by the floor's.
     pub ratio: Option<f64>,
 }
 
@@ -26,12 +26,12 @@ pub struct Measured {
 pub struct Verdict {
     pub promise: String,
     pub met: bool,
-    /// The measured figure against its limit.
+    /// The measured figure divided by its limit.
     pub used: f64,
 }
 
 impl Promise {
-    /// Nothing where the figure is missing: there was no floor to measure against.
+    /// The verdict; `None` if the figure is missing because there was no floor to compare with.
     pub fn verdict(self, measured: &Measured) -> Option<Verdict> {
         let (promise, figure, limit) = match self {
             Self::WallMs(limit) => (format!("under {limit} ms"), measured.cost.wall_ms, limit),
@@ -46,7 +46,7 @@ impl Promise {
 }
 
 impl Verdict {
-    /// Whether a figure keeps to its limit.
+    /// Whether a figure is within its limit.
     pub fn of(promise: String, figure: f64, limit: f64) -> Self {
         Self { promise, met: figure <= limit, used: figure / limit }
     }

@@ -1,4 +1,4 @@
-//! The rows: what is run, beside what, how often, and what was promised of it.
+//! The rows of the report: the command, the programs to compare with, the number of runs, and the budgets.
 
 use anyhow::Result;
 
@@ -16,16 +16,16 @@ pub struct Case {
     program: Program,
     floor: Option<Program>,
     peers: Vec<Program>,
-    /// The Upstreams, by their count, that lose mutual TLS before each run.
+    /// The number of Upstreams whose mutual TLS is disabled before each run.
     resets: Option<usize>,
-    /// How many namespaces there have to be.
+    /// The number of namespaces that must exist.
     namespaces: usize,
     runs: usize,
     promises: Vec<Promise>,
     work: Option<Work>,
 }
 
-/// What the runs of one program took.
+/// The measurements of one program's runs.
 #[derive(Default)]
 struct Taken {
     costs: Vec<Cost>,
@@ -51,7 +51,7 @@ impl Case {
         Self { floor, ..self }
     }
 
-    /// Programs that do the same, where they are on PATH.
+    /// Adds programs that do the same, if they are on PATH.
     fn and(mut self, peers: &[(&str, &[&str])]) -> Self {
         self.peers.extend(peers.iter().filter_map(|(name, arguments)| Program::on_path(name, arguments)));
         self
@@ -61,7 +61,7 @@ impl Case {
         Self { promises: promises.to_vec(), ..self }
     }
 
-    /// What it finds is no failure.
+    /// Accepts exit code 3: findings are not a failure.
     fn finding(mut self) -> Self {
         self.program.codes.push(3);
         self
@@ -79,7 +79,7 @@ impl Case {
         Self { work: Some(Work { series, amount }), ..self }
     }
 
-    /// Once to warm up and to count requests; then the floor, the command and its peers in turns.
+    /// Measures the row: one run to warm up and to count requests, then the floor, the command and its peers in turns.
     pub fn measure(&self, world: &World) -> Result<Row> {
         world.fill_namespaces(self.namespaces)?;
         world.fill_upstreams(self.resets.unwrap_or_default())?;
@@ -103,7 +103,7 @@ impl Case {
         let mut others = contenders.iter().zip(&results).map(|(program, taken)| Other {
             name: program.name.clone(),
             cost: typical(&taken.costs),
-            // Too coarse for what takes milliseconds, and nobody else is busy while a sweep goes on.
+            // Too coarse for runs of milliseconds. During a bulk run no other process is busy.
             servers: if self.resets > Some(1) { median(&taken.servers) } else { Servers::new() },
         });
         let floor = floor.and_then(|_| others.next());
@@ -118,7 +118,7 @@ impl Case {
 }
 
 impl Case {
-    /// Once to warm up. What does not do its work here is left out, and that is said.
+    /// Runs a program once to warm up. A program that fails here is left out, with a message.
     fn works(&self, other: &Program, world: &World) -> bool {
         let tried = self.prepare(world).and_then(|()| other.run(world.home(), &world.plane.kubeconfig()));
         tried.inspect_err(|error| announce(&format!("left out: {error}"))).is_ok()
@@ -158,7 +158,7 @@ pub fn all(world: &World, sizes: &Sizes) -> Result<Vec<Case>> {
     Ok(cases)
 }
 
-/// Without a cluster.
+/// Commands without a cluster.
 fn offline(world: &World, sizes: &Sizes) -> Result<Vec<Case>> {
     let Runs { short, long, .. } = sizes.runs;
     let start = [Promise::WallMs(5.0)];
@@ -184,7 +184,7 @@ fn offline(world: &World, sizes: &Sizes) -> Result<Vec<Case>> {
         let name = format!("enable-mtls --all -f, {upstreams} Upstreams in {files} files");
         let promises = match upstreams {
             10_000 => vec![Promise::WallMs(2000.0), Promise::PeakMib(alone + bytes_of_objects(upstreams))],
-            // Less than what differs from run to run.
+            // Their difference is smaller than that between two runs.
             _ => Vec::new(),
         };
         cases.push(
@@ -196,13 +196,13 @@ fn offline(world: &World, sizes: &Sizes) -> Result<Vec<Case>> {
     Ok(cases)
 }
 
-/// 200 bytes each, in MiB, and 1 KiB for the largest of these files.
+/// The size of the objects in MiB: 200 bytes each, and 1 KiB for the largest of these files.
 #[expect(clippy::cast_precision_loss, reason = "some thousands")]
 fn bytes_of_objects(count: usize) -> f64 {
     (200 * count + 1024) as f64 / f64::from(1 << 20)
 }
 
-/// One answer or one object, on the cluster.
+/// Commands for one answer or one object, on the cluster.
 fn single(world: &World, sizes: &Sizes) -> Vec<Case> {
     let runs = sizes.runs.short;
     let floor = || world.curl("/api/v1/namespaces/gloo-system/services/gateway-proxy");
@@ -230,7 +230,7 @@ fn single(world: &World, sizes: &Sizes) -> Vec<Case> {
     ]
 }
 
-/// What looks at all namespaces.
+/// Commands that read all namespaces.
 fn survey(world: &World, sizes: &Sizes, namespaces: usize) -> [Case; 2] {
     let case = |what: &str, series, arguments: &[&str]| {
         Case::new(&format!("{what}, {namespaces} namespaces"), sizes.runs.long, arguments)
@@ -261,7 +261,7 @@ fn sweep(world: &World, sizes: &Sizes, count: usize) -> Result<Case> {
     let arguments = ["istio", "enable-mtls", "--all", "--yes", "-n", &namespace];
     let mut promises = vec![Promise::PeakMib(64.0)];
     if count == 10_000 {
-        // What comes before the first PATCH is the whole of a small one.
+        // In a small run the time before the first PATCH dominates.
         promises.push(Promise::Floors(1.15));
     }
     Ok(Case::new(&format!("enable-mtls --all, sweep of {count}"), runs, &arguments)

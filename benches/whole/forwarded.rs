@@ -1,4 +1,4 @@
-//! A gateway whose Envoy has a large dump, and what else could fetch it.
+//! A gateway whose Envoy has a large config dump, and other programs that can fetch it.
 
 use std::path::Path;
 
@@ -9,16 +9,16 @@ use crate::measure::Program;
 use crate::stage::envoy::{dynamic_resources, put};
 use crate::stage::{Envoy, Plane};
 
-/// Envoy behind the pods of a Gloo of its own.
+/// An Envoy behind the pods of its own Gloo.
 pub struct Forwarded {
     pub namespace: String,
-    /// Of the dump.
+    /// The size of the dump in bytes.
     pub bytes: usize,
     envoy: Envoy,
 }
 
 impl Forwarded {
-    /// Each endpoint is 5 kB of the dump.
+    /// Starts an Envoy with this many endpoints, each 5 kB of the dump.
     pub fn new(plane: &Plane, endpoints: usize) -> Result<Self> {
         let namespace = plane.install_gloo("dump")?;
         let envoy = Envoy::start(|files| bootstrap(files, endpoints))?;
@@ -27,13 +27,13 @@ impl Forwarded {
         Ok(Self { namespace, bytes, envoy })
     }
 
-    /// `curl` of Envoy itself, without an API server in between.
+    /// `curl` of Envoy directly, without an API server in between.
     pub fn curl(&self) -> Option<Program> {
         let curl = Program::on_path("curl", &["-sSf", &format!("http://{}/config_dump", self.envoy.admin())])?;
         Some(Program { name: "curl of Envoy itself".to_owned(), ..curl })
     }
 
-    /// What is typed without gloo-rs.
+    /// The commands that do the same without gloo-rs.
     pub fn kubectl(&self) -> Option<Program> {
         let kubectl = Program::on_path("kubectl", &[])?.path.display().to_string();
         let script = format!(

@@ -1,13 +1,13 @@
-//! Whole processes, measured on a real API server beside the least that could do the same:
+//! Measures whole processes on a real API server, and compares them with the least that could do the same:
 //!
 //! ```text
 //! cargo bench --locked
 //! cargo bench --locked -- sweep
 //! ```
 //!
-//! Words after `--` choose rows by a part of their names; the file for the figures keeps its other rows.
-//! `GLOO_RS_BENCH=quick` takes small sizes and few runs. `GLOO_RS_BENCH_JSON` names the file for the figures: the
-//! picture goes beside it, and a page of the same name gets the tables. What they mean: `docs/performance.md`.
+//! Words after `--` select rows by a part of their names; the file for the figures keeps its other rows.
+//! `GLOO_RS_BENCH=quick` uses small sizes and few runs. `GLOO_RS_BENCH_JSON` is the path of the file for the figures.
+//! The picture is written next to it, and a page of the same name gets the tables. `docs/performance.md` explains them.
 
 mod bare;
 mod budget;
@@ -43,7 +43,7 @@ fn main() -> Result<()> {
 }
 
 fn bench(arguments: &[String]) -> Result<()> {
-    // Cargo itself adds `--bench`.
+    // Cargo adds `--bench` itself.
     let words: Vec<_> = arguments.iter().filter(|word| !word.starts_with("--")).collect();
     let sizes =
         if env::var("GLOO_RS_BENCH").is_ok_and(|mode| mode == "quick") { Sizes::quick() } else { Sizes::full() };

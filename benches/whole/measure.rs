@@ -1,8 +1,8 @@
-//! What one process costs.
+//! Measures the cost of one process.
 //!
-//! The kernel says of an ended child what it used (`wait4`). A child begins as a copy of its parent, so the
-//! parent's size is the least that the peak can be: each command is the child of a measurer, which is this
-//! program again in a mode of its own, and small.
+//! The kernel reports the resources of a child that has ended (`wait4`). A child begins as a copy of its parent, so its
+//! peak memory is never below the size of the parent. Therefore each command is the child of a small measurer: this
+//! program again, in a separate mode.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -20,32 +20,32 @@ pub const MODE: &str = "--measure";
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cost {
-    /// From just before the process was made until it was reaped.
+    /// From just before the process was created until it was reaped.
     pub wall_ms: f64,
-    /// In user and in kernel mode.
+    /// CPU time in user and kernel mode.
     pub cpu_ms: f64,
-    /// The most that was resident at once.
+    /// The highest resident memory.
     pub peak_mib: f64,
 }
 
-/// CPU milliseconds by process.
+/// CPU milliseconds by process name.
 pub type Servers = BTreeMap<String, f64>;
 
-/// What the measurer prints.
+/// The result that the measurer prints.
 #[derive(Serialize, Deserialize)]
 struct Ended {
     code: Option<i32>,
     cost: Cost,
 }
 
-/// A command line and what it finds around it.
+/// A command line and its accepted exit codes.
 #[derive(Debug, Clone)]
 pub struct Program {
-    /// What the table calls it.
+    /// The name in the table.
     pub name: String,
     pub path: PathBuf,
     pub arguments: Vec<String>,
-    /// The exit codes that say it did its work.
+    /// The exit codes that mean success.
     pub codes: Vec<i32>,
 }
 
@@ -55,14 +55,14 @@ impl Program {
         Self { name: name.to_owned(), path: path.into(), arguments, codes: vec![0] }
     }
 
-    /// The program of this name, where it is on PATH.
+    /// The program of this name, if it is on PATH.
     pub fn on_path(name: &str, arguments: &[&str]) -> Option<Self> {
         let path =
             env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(name)).find(|path| path.is_file())?;
         Some(Self::new(name, path, arguments))
     }
 
-    /// Runs it once, at home in a directory, with a kubeconfig and nothing else set.
+    /// Runs it once in a home directory, with a kubeconfig and no other variables.
     pub fn run(&self, home: &Path, kubeconfig: &Path) -> Result<Cost> {
         let output = Command::new(env::current_exe()?)
             .arg(MODE)
@@ -88,7 +88,7 @@ impl Program {
     }
 }
 
-/// The measurer: runs one command, and prints how it ended and what it cost.
+/// The measurer: runs one command, and prints how it ended and its cost.
 pub fn measurer(command: &[String]) -> Result<()> {
     let (program, arguments) = command.split_first().context("a command to measure")?;
     let began = Instant::now();
@@ -108,7 +108,7 @@ fn mebibytes(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }
 
-/// Of each figure its median, of memory the most.
+/// The median of each figure, and the maximum of memory.
 pub fn typical(costs: &[Cost]) -> Cost {
     let median = |figure: fn(&Cost) -> f64| {
         let mut figures: Vec<_> = costs.iter().map(figure).collect();

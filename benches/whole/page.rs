@@ -1,8 +1,8 @@
-//! The figures of the report as Markdown, and the page that holds them.
+//! The figures of the report as Markdown, and the page that contains them.
 
 use serde_json::Value;
 
-/// The page with what stands between its marks made anew; nothing if a mark is missing.
+/// The page with the texts between its markers renewed; `None` if a marker is missing.
 pub fn renewed(page: &str, report: &Value) -> Option<String> {
     let parts = [
         ("machine", machine(report)),
@@ -21,7 +21,7 @@ fn between(page: &str, name: &str, text: &str) -> Option<String> {
     Some(format!("{head}{begin}\n{text}{end}{tail}"))
 }
 
-/// Every row, aligned for a terminal.
+/// All rows, aligned for a terminal.
 pub fn table(report: &Value) -> String {
     let head = ["command", "wall ms", "CPU ms", "peak MiB", "requests", "floor", "x floor", "others", "load"];
     let mut lines = vec![head.map(str::to_owned)];
@@ -73,7 +73,7 @@ fn machine(report: &Value) -> String {
     lines.map(|line| format!("- {line}\n")).concat()
 }
 
-/// What each series of growing work costs for one more of what it is made of.
+/// The cost of each series of growing work, per unit of work.
 fn growth(report: &Value) -> String {
     let head = ["command", "work", "wall ms", "ms each", "CPU ms each", "peak MiB", "x floor"];
     let mut lines = vec![head.map(str::to_owned)];
@@ -92,7 +92,7 @@ fn growth(report: &Value) -> String {
     aligned(&lines)
 }
 
-/// Whose time a sweep's is, for each Upstream.
+/// The distribution of the time of a bulk run, per Upstream.
 fn shares(report: &Value) -> String {
     let head =
         ["sweep of", "who", "wall ms", "own CPU ms", "API server CPU ms", "etcd CPU ms", "cores idle or others' ms"];
@@ -112,7 +112,7 @@ fn shares(report: &Value) -> String {
     aligned(&lines)
 }
 
-/// Each promise, and how much of its limit is used.
+/// Each budget, and how much of its limit is used.
 pub fn budgets(report: &Value) -> String {
     let mut lines = vec![["command", "promise", "of it used", ""].map(str::to_owned)];
     let named = rows(report).map(|row| (text(&row["name"]), row));

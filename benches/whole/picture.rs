@@ -1,4 +1,4 @@
-//! How wall time grows with the work, drawn from the figures, both axes by powers of ten.
+//! Draws the growth of wall time with the work from the figures, both axes logarithmic.
 
 use std::fmt::Write as _;
 
@@ -11,14 +11,14 @@ const RIGHT: f64 = 180.0;
 const TOP: f64 = 40.0;
 const BOTTOM: f64 = 60.0;
 
-/// A line of the picture: its name, its colour, and (work, milliseconds).
+/// A line of the picture: its name, its colour, and its points (work, milliseconds).
 struct Series {
     name: &'static str,
     colour: &'static str,
     points: Vec<(f64, f64)>,
 }
 
-/// The picture as SVG; the JSON is that of the report.
+/// Draws the picture as SVG from the JSON of the report.
 pub fn draw(report: &Value) -> String {
     let all = [
         series(report, "sweep", "gloo-rs, cluster", "#0b62a8", |row| &row["cost"]),
@@ -74,14 +74,14 @@ impl Series {
             let _ = writeln!(svg, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\" fill=\"{colour}\"/>");
         }
         if let (Some((x, y)), Some((_, time))) = (places.last(), points.last()) {
-            // The two lines of a sweep end close to each other.
+            // The two lines of a bulk run end close to each other.
             let lift = if name.starts_with("bare") { 18.0 } else { 0.0 };
             text(svg, (x + 10.0, y + 4.0 + lift), "start", &format!("{name}: {:.1} s", time / 1e3));
         }
     }
 }
 
-/// A logarithmic axis, from a power of ten to a power of ten.
+/// A logarithmic axis between two powers of ten.
 struct Axis {
     powers: (i32, i32),
     from: f64,

@@ -1,4 +1,4 @@
-//! The figures as JSON, written as soon as they are there, so that a run that is cut leaves what it had.
+//! The figures as JSON. They are written after each row, so that an interrupted run keeps its results.
 
 use std::fs;
 use std::io::Write as _;
@@ -17,7 +17,7 @@ use crate::{page, picture};
 
 const BINARY_LIMIT_MB: f64 = 10.0;
 
-/// The report, and where it is written: JSON, beside it the picture, and the page if one is there.
+/// The report and its file: JSON, with the picture next to it, and the page if there is one.
 pub struct Report {
     document: Value,
     file: PathBuf,
@@ -28,22 +28,22 @@ pub struct Report {
 pub struct Row {
     pub name: String,
     pub runs: usize,
-    /// How many processes ran or waited to over one minute, before the row was measured.
+    /// The average number of processes that ran or waited for a CPU in one minute, before the row was measured.
     pub load: Option<f64>,
     pub cost: Cost,
     pub requests: u32,
     pub floor: Option<Other>,
-    /// Wall against the floor's.
+    /// The wall time divided by the floor's.
     pub ratio: Option<f64>,
     pub others: Vec<Other>,
-    /// CPU milliseconds of the plane's own processes while one run lasted.
+    /// The CPU milliseconds of the control plane's processes during one run.
     #[serde(skip_serializing_if = "Servers::is_empty")]
     pub servers: Servers,
     pub verdicts: Vec<Verdict>,
     pub work: Option<Work>,
 }
 
-/// Another program that was measured beside.
+/// Another program that was measured for comparison.
 #[derive(Serialize)]
 pub struct Other {
     pub name: String,
@@ -52,7 +52,7 @@ pub struct Other {
     pub servers: Servers,
 }
 
-/// The place of a row in a series of growing work.
+/// The position of a row in a series of growing work.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Work {
     pub series: &'static str,
@@ -60,7 +60,7 @@ pub struct Work {
 }
 
 impl Report {
-    /// Without rows yet, or with those that a run before this one left in the file.
+    /// A report without rows, or with the rows that an earlier run left in the file.
     pub fn new(world: &World, file: PathBuf, keep: bool) -> Result<Self> {
         let kept = fs::read(&file).ok().filter(|_| keep);
         let kept = kept.and_then(|text| serde_json::from_slice::<Value>(&text).ok());
@@ -72,7 +72,7 @@ impl Report {
             "measured": jiff::Timestamp::now().strftime("%Y-%m-%d").to_string(),
             "machine": machine(),
             "tools": tools(),
-            // What measuring adds to each figure.
+            // The cost of the measurement itself, included in each figure.
             "nothing": Program::new("true", "true", &[]).run(world.home(), &world.plane.kubeconfig())?,
             "binary": {"mb": binary_mb, "verdicts": [size]},
             "rows": kept.map_or_else(|| json!([]), |mut kept| kept["rows"].take()),
@@ -80,7 +80,7 @@ impl Report {
         Ok(Self { document, file })
     }
 
-    /// Puts a row into the report and writes it down.
+    /// Adds a row to the report and writes the file.
     pub fn add(&mut self, row: &Row) -> Result<()> {
         let row = serde_json::to_value(row)?;
         writeln!(std::io::stdout(), "{row}")?;
@@ -102,7 +102,7 @@ impl Report {
         Ok(())
     }
 
-    /// The table, and where the rest is.
+    /// Prints the table, and the paths of the other files.
     pub fn finish(self) -> Result<()> {
         let tables = [page::table(&self.document), page::budgets(&self.document)];
         std::io::stdout().write_all(tables.join("\n").as_bytes())?;
@@ -124,7 +124,7 @@ fn machine() -> Value {
     })
 }
 
-/// The first line of what each says of its version.
+/// The first line of each tool's version.
 fn tools() -> Value {
     let says = |name: &str, arguments: &[&str]| {
         let program = Program::on_path(name, arguments)?;
@@ -141,7 +141,7 @@ fn tools() -> Value {
     all.into_iter().filter_map(|(name, said)| Some((name.to_owned(), Value::from(said?)))).collect()
 }
 
-/// The load of the last minute, where the kernel says it.
+/// The load of the last minute, if the kernel reports it.
 pub fn load() -> Option<f64> {
     fs::read_to_string("/proc/loadavg").ok()?.split(' ').next()?.parse().ok()
 }

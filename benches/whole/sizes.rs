@@ -1,24 +1,24 @@
-//! How much of everything is made and measured.
+//! The sizes of the measured work.
 
-/// How much of everything there is.
+/// The sizes of the measured work.
 pub struct Sizes {
-    /// Upstreams of each sweep.
+    /// The number of Upstreams in each bulk run.
     pub sweeps: Vec<usize>,
-    /// Upstreams, and in how many files.
+    /// The number of Upstreams, and of the files that contain them.
     pub files: Vec<(usize, usize)>,
-    /// Namespaces beside those that everybody has, growing.
+    /// The number of additional namespaces, in ascending order.
     pub namespaces: Vec<usize>,
-    /// Endpoints that Envoy knows, 5 kB of its dump each.
+    /// The number of Envoy's endpoints, each 5 kB of its dump.
     pub dumps: Vec<usize>,
     pub runs: Runs,
 }
 
 pub struct Runs {
-    /// Of what takes milliseconds.
+    /// The runs of a command that takes milliseconds.
     pub short: usize,
-    /// Of what takes seconds.
+    /// The runs of a command that takes seconds.
     pub long: usize,
-    /// Of what takes longer.
+    /// The runs of a command that takes longer.
     pub longest: usize,
 }
 

@@ -1,4 +1,4 @@
-//! The cluster and the files that the commands are measured on.
+//! The cluster and the files for the measurements.
 
 use std::cell::Cell;
 use std::fs;
@@ -22,13 +22,13 @@ pub struct World {
     pub forwarded: Vec<Forwarded>,
     pub plane: Plane,
     home: TempDir,
-    /// What `enable-mtls` writes, as a JSON Patch.
+    /// The JSON Patch that `enable-mtls` sends.
     pub patch: String,
     namespaces: Cell<usize>,
 }
 
 impl World {
-    /// A control plane with the guide's installation, its Helm release, and as much more as is asked.
+    /// Starts a control plane with the guide's installation, its Helm release, and further objects of these sizes.
     pub fn start(sizes: &Sizes) -> Result<Self> {
         let plane = Plane::start(&Options { audit: true, ..Options::default() })?;
         plane.install_guide()?;
@@ -62,7 +62,7 @@ impl World {
         Program::on_path("curl", &["-sSf", "--cacert", &authority, "-H", &token, &url])
     }
 
-    /// The loop that sends the `PATCH` requests of a sweep and does nothing else.
+    /// The loop that sends the `PATCH` requests of a bulk run and does nothing else.
     pub fn bare_patches(&self, count: usize) -> Result<Program> {
         let kubeconfig = self.plane.kubeconfig().display().to_string();
         let (token, namespace) = (self.plane.token_of("admin"), upstreams_namespace(count));
@@ -70,14 +70,14 @@ impl World {
         Ok(Program::new("bare PATCHes", std::env::current_exe()?, &arguments))
     }
 
-    /// Takes mutual TLS from the Upstreams that are there by this count.
+    /// Disables mutual TLS on the Upstreams of the namespace for this count.
     pub fn reset(&self, count: usize) -> Result<()> {
         let namespace = upstreams_namespace(count);
         let patch = json!({"spec": {"sslConfig": null}}).to_string();
         bare::patch_all(&self.plane.kubeconfig(), &self.plane.token_of("admin"), &namespace, count, &patch)
     }
 
-    /// The requests of gloo-rs so far, once the server has written all of them down.
+    /// The number of requests of gloo-rs so far, once the server has logged all of them.
     pub fn requests(&self) -> Result<u32> {
         let count = || anyhow::Ok(u32::try_from(self.plane.count_requests("gloo-rs/")?)?);
         let mut seen = count()?;
@@ -88,12 +88,12 @@ impl World {
         })
     }
 
-    /// The CPU milliseconds that each process of the plane has used, where the kernel says it.
+    /// The CPU milliseconds used by each process of the control plane, if the kernel reports them.
     pub fn servers(&self) -> Servers {
         let used = |process: u32| {
             let read = |file: &str| fs::read_to_string(format!("/proc/{process}/{file}")).ok();
             let stat = read("stat")?;
-            // Behind the name, which may have blanks: user and kernel time, in hundredths of a second.
+            // The fields after the name, which may contain spaces: user and kernel time, in hundredths of a second.
             let ticks: Vec<_> = stat.rsplit(')').next()?.split_whitespace().skip(11).take(2).collect();
             let ticks: f64 = ticks.iter().filter_map(|ticks| ticks.parse::<f64>().ok()).sum();
             Some((read("comm")?.trim().to_owned(), ticks * 10.0))
@@ -111,7 +111,7 @@ impl World {
         Ok(json!([{"op": "add", "path": "/spec/sslConfig", "value": settings}]).to_string())
     }
 
-    /// Makes the namespace of so many Upstreams, if it is not there.
+    /// Creates the namespace with this many Upstreams, if it does not exist.
     pub fn fill_upstreams(&self, count: usize) -> Result<()> {
         let namespace = upstreams_namespace(count);
         let api = self.plane.api();
@@ -123,7 +123,7 @@ impl World {
         api.create_all((0..count).map(|number| (path.clone(), upstream(&namespace, number))).collect())
     }
 
-    /// Makes namespaces, labelled in three ways, until there are so many.
+    /// Creates namespaces with three kinds of labels, until there are this many.
     pub fn fill_namespaces(&self, count: usize) -> Result<()> {
         let there = self.namespaces.get();
         if count <= there {
@@ -155,13 +155,13 @@ impl World {
         Ok(())
     }
 
-    /// Where the manifests of so many Upstreams are.
+    /// The directory with the manifests of this many Upstreams.
     pub fn files(&self, upstreams: usize) -> PathBuf {
         self.home().join(format!("manifests-{upstreams}"))
     }
 }
 
-/// Where the Upstreams of a sweep are.
+/// The namespace with the Upstreams of a bulk run.
 pub fn upstreams_namespace(count: usize) -> String {
     format!("sweep-{count}")
 }
@@ -170,7 +170,7 @@ fn namespace_object(name: &str, labels: &Value) -> Value {
     json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
 }
 
-/// As Gloo's discovery makes one of httpbin's Service, which has a sidecar behind it.
+/// An Upstream as Gloo's discovery creates it for httpbin's Service, whose pod has a sidecar.
 fn upstream(namespace: &str, number: usize) -> Value {
     json!({
         "apiVersion": "gloo.solo.io/v1",

@@ -1,4 +1,4 @@
-//! A small blocking client: what fixtures and assertions need of the API server, and no more.
+//! A small blocking client with the requests that fixtures and assertions need.
 
 use std::{collections::HashMap, path::Path, sync::Mutex, time::Duration};
 
@@ -28,10 +28,10 @@ use super::parts::wait_for;
 const FIELD_MANAGER: &str = "stage";
 const PATIENCE: Duration = Duration::from_mins(3);
 
-/// Blocking access to one API server; for plain `#[test]` functions, not for async ones.
+/// Blocking access to one API server. For plain `#[test]` functions, not for async ones.
 ///
-/// A kind is written with its apiVersion: `v1/Pod`, `gloo.solo.io/v1/Upstream`. An empty namespace
-/// is for what has none.
+/// A kind is written with its apiVersion: `v1/Pod`, `gloo.solo.io/v1/Upstream`. The namespace is empty for an object
+/// without one.
 pub struct StageApi {
     runtime: Runtime,
     client: Client,
@@ -45,24 +45,23 @@ impl StageApi {
         Ok(Self { runtime, client, kinds: Mutex::default() })
     }
 
-    /// Runs async code with a client on this connection's runtime.
+    /// Runs async code with a client on the runtime of this connection.
     pub fn run<F: Future>(&self, work: impl FnOnce(Client) -> F) -> F::Output {
         self.runtime.block_on(work(self.client.clone()))
     }
 
-    /// The answer to a request, which has to come some time.
+    /// The answer to a request, with a timeout.
     fn answer<T>(&self, request: impl Future<Output = kube::Result<T>>) -> Result<T> {
         Ok(self.runtime.block_on(async { timeout(PATIENCE, request).await })??)
     }
 
-    /// Whether the API server calls itself ready.
+    /// Whether the API server reports that it is ready.
     pub fn is_ready(&self) -> bool {
         let request = http::Request::get("/readyz").body(Vec::new()).expect("a constant request");
         self.answer(self.client.request_text(request)).is_ok_and(|answer| answer == "ok")
     }
 
-    /// Applies every document of a YAML text, with its status if it has one, and waits until
-    /// definitions of new kinds are served.
+    /// Applies every document of a YAML text, with its status if it has one, and waits until new kinds are served.
     pub fn apply(&self, manifests: &str) -> Result<()> {
         documents(manifests)?.iter().try_for_each(|object| {
             self.apply_one(object)
@@ -94,7 +93,7 @@ impl StageApi {
         Ok(())
     }
 
-    /// Makes many objects, several at once; each with the path of its kind's list.
+    /// Creates many objects, several at a time; each with the path of its kind's list.
     pub fn create_all(&self, objects: Vec<(String, Value)>) -> Result<()> {
         const AT_ONCE: usize = 16;
         self.run(|client| async move {
@@ -112,7 +111,7 @@ impl StageApi {
         })
     }
 
-    /// One object, or nothing if it does not exist.
+    /// One object; `None` if it does not exist.
     pub fn get(&self, kind: &str, namespace: &str, name: &str) -> Result<Option<Value>> {
         let api = self.api_of(kind, namespace)?;
         let found = self.answer(api.get_opt(name))?;
@@ -123,7 +122,7 @@ impl StageApi {
     pub fn list(&self, kind: &str, namespace: &str) -> Result<Vec<Value>> {
         let api = self.api_of(kind, namespace)?;
         let all = ListParams::default();
-        // The first lists of a kind that was just defined are answered with 429.
+        // The first lists of a newly defined kind are answered with 429.
         let found = wait_for(kind, PATIENCE, || {
             match self.runtime.block_on(async { timeout(PATIENCE, api.list(&all)).await })? {
                 Err(Error::Api(status)) if status.code == 429 => Ok(None),
@@ -133,7 +132,7 @@ impl StageApi {
         found.items.into_iter().map(|object| Ok(serde_json::to_value(object)?)).collect()
     }
 
-    /// Merges a patch into an object, as somebody other than the program under test.
+    /// Merges a patch into an object, with another field manager than the program under test.
     pub fn merge(&self, kind: &str, namespace: &str, name: &str, patch: &Value) -> Result<()> {
         let api = self.api_of(kind, namespace)?;
         let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
@@ -147,14 +146,14 @@ impl StageApi {
         Ok(())
     }
 
-    /// Waits until an object is there and as it should be, and gives it back.
+    /// Waits until an object exists and meets the condition, and returns it.
     pub fn wait(&self, kind: &str, namespace: &str, name: &str, so: impl Fn(&Value) -> bool) -> Result<Value> {
         wait_for(&format!("{kind} {namespace}/{name} as expected"), PATIENCE, || {
             Ok(self.get(kind, namespace, name)?.filter(&so))
         })
     }
 
-    /// Waits until all Deployments of a namespace are available in their newest shape.
+    /// Waits until all Deployments of a namespace are available in their latest version.
     pub fn wait_available(&self, namespace: &str) -> Result<()> {
         wait_for(&format!("Deployments in {namespace} available"), PATIENCE, || {
             Ok(self.list("apps/v1/Deployment", namespace)?.iter().all(is_rolled_out).then_some(()))
@@ -184,7 +183,7 @@ impl StageApi {
         if let Some(found) = known().get(&wanted) {
             return Ok(found.clone());
         }
-        // A definition is established a moment before discovery lists it.
+        // A definition is established shortly before discovery lists it.
         let found = wait_for(&format!("{kind} is served"), Duration::from_mins(1), || {
             Ok(self.answer(discovery::pinned_kind(&self.client, &wanted)).ok())
         })?;
@@ -193,8 +192,8 @@ impl StageApi {
     }
 }
 
-/// An async client for a kubeconfig, over connections that do not wait for delayed acknowledgements
-/// (kube's own do, 40 ms a request) and without retries.
+/// An async client for a kubeconfig, without retries, and with connections that do not wait for delayed
+/// acknowledgements (kube's own do, 40 ms per request).
 pub async fn client(kubeconfig: &Path) -> Result<Client> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let config =
@@ -209,7 +208,7 @@ pub async fn client(kubeconfig: &Path) -> Result<Client> {
     Ok(Client::new(service, config.default_namespace))
 }
 
-/// The documents of a YAML text, empty ones left out.
+/// The documents of a YAML text without the empty ones.
 pub fn documents(manifests: &str) -> Result<Vec<Value>> {
     let documents: Vec<Value> = serde_yaml::from_multiple(manifests)?;
     Ok(documents.into_iter().filter(|document| !document.is_null()).collect())

@@ -1,4 +1,4 @@
-//! What a plane's API server wrote down about the requests it answered.
+//! The audit log of a plane's API server.
 
 use std::{fs, path::Path};
 
@@ -17,9 +17,9 @@ pub struct Request {
     pub received: jiff::Timestamp,
     #[serde(default)]
     pub user_agent: String,
-    /// `username`, `groups` and the rest.
+    /// `username`, `groups` and other fields.
     pub user: Value,
-    /// Who was impersonated; null: nobody.
+    /// The impersonated user; null if there is none.
     #[serde(default)]
     pub impersonated_user: Value,
     /// `code` and, for failures, `reason` and `message`.
@@ -44,14 +44,14 @@ pub fn flags(directory: &Path) -> [String; 2] {
     ]
 }
 
-/// Reads the whole lines there are; the last one may still be being written.
+/// Reads the complete lines. The last line may be incomplete because it is still being written.
 pub fn read(directory: &Path) -> Result<Vec<Request>> {
     let log = fs::read_to_string(directory.join("audit.log"))?;
     let complete = log.rfind('\n').map_or("", |end| &log[..end]);
     complete.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
 }
 
-/// Counts without reading more than has to be: a sweep of ten thousand leaves a log of 10 MB.
+/// Counts the requests without parsing them: a bulk run of ten thousand leaves a log of 10 MB.
 pub fn count(directory: &Path, agent: &str) -> Result<usize> {
     let log = fs::read_to_string(directory.join("audit.log"))?;
     Ok(log.matches(&format!("\"userAgent\":\"{agent}")).count())

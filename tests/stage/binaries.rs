@@ -1,5 +1,5 @@
-//! The control plane's programs: found in `KUBEBUILDER_ASSETS`, else built once from the Go module
-//! in `tests/cluster` and kept in the user's cache directory.
+//! The programs of the control plane: from `KUBEBUILDER_ASSETS`, or built once from the Go module in `tests/cluster`
+//! and kept in the user's cache directory.
 
 use std::{
     collections::BTreeMap,
@@ -23,7 +23,7 @@ const MODULE: Module = Module {
     otherwise: "name a directory with the programs in KUBEBUILDER_ASSETS",
 };
 
-/// Each program, its package, and the name `go build` gives it.
+/// Each program, its package, and the name that `go build` gives it.
 const PROGRAMS: [(&str, &str, &str); 5] = [
     ("etcd", "go.etcd.io/etcd/server/v3", "server"),
     ("kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver", "kube-apiserver"),
@@ -32,7 +32,7 @@ const PROGRAMS: [(&str, &str, &str); 5] = [
     ("kwok", "sigs.k8s.io/kwok/cmd/kwok", "kwok"),
 ];
 
-/// What the kwok module ships as YAML and does nothing without: our name for it, and its files.
+/// The YAML files of the kwok module that kwok needs: the local name, and the files in the module.
 const KWOK_FILES: [(&str, &[&str]); 2] = [
     (
         "kwok-stages.yaml",
@@ -53,13 +53,13 @@ const KWOK_FILES: [(&str, &[&str]); 2] = [
     ),
 ];
 
-/// Where the programs and kwok's files are.
+/// The paths of the programs and of kwok's files.
 pub struct Binaries {
     paths: BTreeMap<&'static str, PathBuf>,
 }
 
 impl Binaries {
-    /// Finds everything, building first what is nowhere to be found.
+    /// Finds everything, and first builds what is missing.
     pub fn find_or_build() -> Result<Self> {
         let assets = env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from);
         let cache = cache_directory()?;
@@ -126,9 +126,8 @@ impl Binaries {
     }
 }
 
-/// Tells the person at the terminal something, also where cargo captures what tests print: it
-/// captures the print macros, not the handle. Runners that capture the descriptor itself leave the
-/// controlling terminal.
+/// Prints a message to the terminal even if cargo captures the output of tests: cargo captures the print macros, not
+/// the handle. For runners that capture the descriptor itself, the controlling terminal is used.
 pub fn announce(text: &str) {
     let line = format!("test stage: {text}\n");
     let mut stderr = std::io::stderr();
@@ -148,7 +147,7 @@ pub fn kubernetes_version() -> &'static str {
         .expect("tests/cluster/go.mod requires k8s.io/kubernetes")
 }
 
-/// The version numbers without which clients see `v0.0.0`, and no debug symbols.
+/// The flags with the version numbers, without which clients see `v0.0.0`; without debug symbols.
 fn link_flags() -> String {
     let version = kubernetes_version();
     let mut numbers = version.trim_start_matches('v').split('.');
@@ -157,7 +156,7 @@ fn link_flags() -> String {
     format!("-s -w -X {package}.gitVersion={version} -X {package}.gitMajor={major} -X {package}.gitMinor={minor}")
 }
 
-/// A directory of its own for each set of sources and way to build them.
+/// A separate directory for each set of sources and build flags.
 fn cache_directory() -> Result<PathBuf> {
     let mut hasher = DefaultHasher::new();
     (GO_MOD, GO_SUM, link_flags(), KWOK_FILES).hash(&mut hasher);
@@ -165,7 +164,7 @@ fn cache_directory() -> Result<PathBuf> {
     Ok(cache_base()?.join(name))
 }
 
-/// Where everything that tests build or download is kept.
+/// The directory for everything that tests build or download.
 pub fn cache_base() -> Result<PathBuf> {
     let base = env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
@@ -175,8 +174,8 @@ pub fn cache_base() -> Result<PathBuf> {
     Ok(base.join("gloo-rs"))
 }
 
-/// Where unfinished files are, so that a name in the cache directory is always a whole file. What a
-/// killed run left there goes.
+/// The directory for unfinished files, so that a file in the cache directory is always complete. Files of a killed run
+/// are removed.
 pub fn empty_scratch(cache: &Path) -> Result<PathBuf> {
     let scratch = cache.join("unfinished");
     if scratch.exists() {
@@ -203,7 +202,7 @@ fn concatenated(files: &[&str]) -> Result<String> {
     Ok(texts.join("\n---\n"))
 }
 
-/// The end of a text, for error messages.
+/// The last lines of a text, for error messages.
 pub fn last_lines(text: &str, count: usize) -> String {
     let lines: Vec<_> = text.lines().collect();
     lines[lines.len().saturating_sub(count)..].join("\n")

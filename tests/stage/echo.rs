@@ -1,4 +1,4 @@
-//! An application that answers with what it was asked, as httpbin does, and misbehaves where it is asked to.
+//! An application that returns the headers of its requests, as httpbin does, and misbehaves on request.
 
 use std::{
     io::{Read, Write},
@@ -8,10 +8,10 @@ use std::{
 
 use serde_json::{Map, Value, json};
 
-/// Starts it; it ends with the process.
+/// Starts it. It runs until the process ends.
 ///
-/// `/close` closes the connection without an answer, `/status/N` answers with that status, `/page` with a page that
-/// tells nothing, `/hostile` with what a terminal would obey; anything else with the headers as JSON.
+/// `/close` closes the connection without an answer, `/status/N` answers with that status, `/page` with a page without
+/// the headers, `/hostile` with characters that control a terminal; any other path with the headers as JSON.
 pub fn start() -> std::io::Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = listener.local_addr()?;
@@ -44,14 +44,14 @@ fn converse(mut stream: TcpStream) {
     }
 }
 
-/// The path and the headers of the next request; its body is read and dropped.
+/// The path and the headers of the next request. Its body is read and dropped.
 fn head(stream: &mut TcpStream) -> Option<(String, Map<String, Value>)> {
     let mut bytes = Vec::new();
     let mut byte = [0];
     while !bytes.ends_with(b"\r\n\r\n") {
         stream.read_exact(&mut byte).ok()?;
         if bytes.is_empty() && !byte[0].is_ascii_uppercase() {
-            // A greeting of TLS, for one: servers of HTTP say so in HTTP.
+            // For example a TLS greeting: HTTP servers answer it in HTTP.
             stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").ok()?;
             return None;
         }

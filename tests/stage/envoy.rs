@@ -2,7 +2,7 @@
 //!
 //! ```ignore
 //! let envoy = Envoy::start(|files| json!({"node": {…}, "dynamic_resources": dynamic_resources(files)}))?;
-//! envoy.put("cds", "1", &[cluster])?; // file-based xDS: Envoy takes it in a moment later
+//! envoy.put("cds", "1", &[cluster])?; // file-based xDS: Envoy loads it shortly after
 //! plane.forward(&gloo, &[(19000, envoy.admin()), (8080, envoy.listener("http")?)])?;
 //! ```
 
@@ -35,33 +35,34 @@ const PATIENCE: Duration = Duration::from_mins(3);
 /// The directory of the xDS files, which Envoy watches.
 const FILES: &str = "xds";
 
-/// Where Envoy is; downloaded (37 MB) by the first test that asks.
+/// The path of Envoy. The first test that uses it downloads it (37 MB).
 pub fn envoy() -> &'static Path {
     static FOUND: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let found = FOUND.get_or_init(|| ENVOY.find().map_err(|error| format!("{error:#}")));
     found.as_ref().unwrap_or_else(|error| panic!("no Envoy: {error}"))
 }
 
-/// A running Envoy on ports of the loopback that it chose itself. Dropping it, or the end of this process, ends it.
+/// A running Envoy on loopback ports that it chose itself. It ends when this is dropped or this process ends.
 pub struct Envoy {
-    /// The field order is the order of dropping: the supervisor ends what the part then reaps.
+    /// The fields are dropped in this order: the supervisor kills the process, then the part reaps it.
     supervisor: Supervisor,
     part: Part,
     admin: SocketAddr,
 }
 
 impl Envoy {
-    /// Starts Envoy and waits until it is live. `bootstrap` is given the directory for xDS files; a bootstrap
-    /// without `admin` gets one, and listeners had better have port 0.
+    /// Starts Envoy and waits until it is live. `bootstrap` gets the directory for xDS files. A bootstrap without
+    /// `admin` gets one. Listeners should have port 0.
     pub fn start(bootstrap: impl FnOnce(&Path) -> Value) -> Result<Self> {
         Self::start_with(bootstrap, &["--log-level", "warning"])
     }
 
-    /// The same with flags of the caller's, such as the log level.
+    /// The same with additional flags, such as the log level.
     pub fn start_with(bootstrap: impl FnOnce(&Path) -> Value, flags: &[&str]) -> Result<Self> {
         let supervisor = Supervisor::start()?;
         let directory = supervisor.directory().clone();
-        // Not beside its log: at level debug each line would tell of the change that the line before it was.
+        // Not in the directory of the log: at level debug each line would report the change that the previous line
+        // caused.
         let files = directory.join(FILES);
         fs::create_dir(&files)?;
         let mut bootstrap = bootstrap(&files);
@@ -89,12 +90,12 @@ impl Envoy {
         Ok(envoy)
     }
 
-    /// Where its admin interface listens: what a pod's 19000 leads to.
+    /// The address of its admin interface, for port 19000 of a pod.
     pub fn admin(&self) -> SocketAddr {
         self.admin
     }
 
-    /// Where a listener of this name listens; a static one, or one that was put.
+    /// The address of the listener of this name, static or from `put`.
     pub fn listener(&self, name: &str) -> Result<SocketAddr> {
         wait_for(&format!("listener {name}"), PATIENCE, || {
             let listeners: Value = serde_json::from_str(&self.get("/listeners?format=json")?)?;
@@ -106,27 +107,27 @@ impl Envoy {
         })
     }
 
-    /// Where its files are.
+    /// The directory of its files.
     pub fn directory(&self) -> &Path {
         self.supervisor.directory()
     }
 
-    /// Where its xDS files are: for a [`path_source`] in what is put.
+    /// The directory of its xDS files, for a [`path_source`] in a resource.
     pub fn files(&self) -> PathBuf {
         self.directory().join(FILES)
     }
 
-    /// Replaces the resources of `NAME.json` at once; Envoy takes them in a moment later.
+    /// Replaces the resources of `NAME.json` atomically. Envoy loads them shortly after.
     pub fn put(&self, name: &str, version: &str, resources: &[Value]) -> Result<()> {
         put(&self.files(), name, version, resources)
     }
 
-    /// The body of `GET path` of its admin interface.
+    /// The body of `GET path` on its admin interface.
     pub fn get(&self, path: &str) -> Result<String> {
         self.ask("GET", path)
     }
 
-    /// The body that a request of its admin interface is answered with.
+    /// The body of the answer to a request on its admin interface.
     pub fn ask(&self, method: &str, path: &str) -> Result<String> {
         ask(self.admin, method, path)
     }
@@ -137,7 +138,7 @@ impl Envoy {
     }
 }
 
-/// The body that a request of an admin interface is answered with.
+/// The body of the answer to a request on an admin interface.
 pub fn ask(admin: SocketAddr, method: &str, path: &str) -> Result<String> {
     let mut stream = TcpStream::connect(admin)?;
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -154,7 +155,7 @@ pub fn ask(admin: SocketAddr, method: &str, path: &str) -> Result<String> {
     }
 }
 
-/// The chunks of a body as one text.
+/// Joins the chunks of a body into one text.
 fn joined(mut chunks: &str) -> Option<String> {
     let mut whole = String::new();
     loop {
@@ -168,11 +169,11 @@ fn joined(mut chunks: &str) -> Option<String> {
     }
 }
 
-/// Writes the resources of `NAME.json` in a directory; also before Envoy starts, from within the bootstrap.
+/// Writes the resources of `NAME.json` in a directory. This also works before Envoy starts, inside of `bootstrap`.
 pub fn put(directory: &Path, name: &str, version: &str, resources: &[Value]) -> Result<()> {
     let unfinished = directory.join(format!("{name}.json.new"));
     fs::write(&unfinished, json!({"version_info": version, "resources": resources}).to_string())?;
-    // Envoy watches the directory for files that are moved into place.
+    // Envoy watches the directory for files that are moved into it.
     Ok(fs::rename(unfinished, directory.join(format!("{name}.json")))?)
 }
 
@@ -186,7 +187,7 @@ pub fn dynamic_resources(directory: &Path) -> Value {
     json!({"cds_config": path_source(directory, "cds"), "lds_config": path_source(directory, "lds")})
 }
 
-/// A config source that is `NAME.json`: for `eds_config`, `rds.config_source`, `sds_config`.
+/// A config source for `NAME.json`: for `eds_config`, `rds.config_source`, `sds_config`.
 pub fn path_source(directory: &Path, name: &str) -> Value {
     let (file, directory) = (directory.join(format!("{name}.json")), directory);
     json!({

@@ -1,4 +1,4 @@
-//! The objects of the guide, from `tests/fixtures`, put into a plane.
+//! Installs the objects of the guide, from `tests/fixtures`, in a plane.
 
 use anyhow::Result;
 
@@ -13,13 +13,13 @@ pub const APPS: &str = include_str!("../fixtures/apps.yaml");
 pub const UPSTREAMS: &str = include_str!("../fixtures/upstreams.yaml");
 pub const ROUTING: &str = include_str!("../fixtures/routing.yaml");
 
-/// Where the guide installs things.
+/// The namespaces of the guide's installation.
 pub const GLOO_NAMESPACE: &str = "gloo-system";
 const APPS_NAMESPACE: &str = "default";
 
 impl Plane {
-    /// The whole guide: definitions, Istio, Gloo in `gloo-system`, backends in `default`. Everything
-    /// else here needs it done once.
+    /// Installs the whole guide: definitions, Istio, Gloo in `gloo-system`, backends in `default`. Everything else in
+    /// this file needs it once.
     pub fn install_guide(&self) -> Result<()> {
         self.install_definitions_and_istio()?;
         for manifests in [GLOO, APPS, UPSTREAMS, ROUTING] {
@@ -30,19 +30,18 @@ impl Plane {
             .try_for_each(|namespace| self.api().wait_available(namespace))
     }
 
-    /// What every installation stands on.
+    /// Installs what every installation needs.
     pub fn install_definitions_and_istio(&self) -> Result<()> {
         self.install_definitions()?;
         self.api().apply(ISTIO)
     }
 
-    /// Gloo's, Istio's and the Gateway API's kinds.
+    /// Installs the kinds of Gloo, Istio and the Gateway API.
     pub fn install_definitions(&self) -> Result<()> {
         [GLOO_CRDS, GATEWAY_API_CRDS, ISTIO_CRDS].into_iter().try_for_each(|manifests| self.api().apply(manifests))
     }
 
-    /// One more Gloo, in a fresh namespace that is given back, its Upstreams pointing at the
-    /// backends in `default`.
+    /// Installs another Gloo in a new namespace and returns its name. Its Upstreams point at the backends in `default`.
     pub fn install_gloo(&self, prefix: &str) -> Result<String> {
         let gloo = self.namespace(prefix)?;
         for manifests in [GLOO, UPSTREAMS, ROUTING] {
@@ -52,8 +51,8 @@ impl Plane {
         Ok(gloo)
     }
 
-    /// The backends once more, in a fresh namespace that is given back, with their Upstreams
-    /// (`NAMESPACE-httpbin-8000` and so on) in the given Gloo's namespace.
+    /// Installs the backends in a new namespace and returns its name. Their Upstreams (`NAMESPACE-httpbin-8000` and so
+    /// on) are in the given Gloo's namespace.
     pub fn install_apps(&self, prefix: &str, gloo: &str) -> Result<String> {
         let apps = self.namespace(prefix)?;
         self.api().apply(&moved(APPS, &apps))?;
@@ -63,7 +62,7 @@ impl Plane {
     }
 }
 
-/// The backends' objects in another namespace: where they are, and what discovery calls them.
+/// The objects of the backends, moved to another namespace, with the names that discovery gives them.
 fn moved(manifests: &str, apps: &str) -> String {
     manifests
         .replace("amespace: default", &format!("amespace: {apps}"))

@@ -1,13 +1,13 @@
-//! Gloo's translation and Istio's push for a [`Pair`]: what stands in the cluster is what its Envoys do.
+//! Gloo's translation and Istio's push for a [`Pair`]: its Envoys do what the objects in the cluster say.
 //!
 //! ```ignore
 //! let follower = Follower::start(plane, &gloo, "default-httpbin-8000")?;
 //! // gloo-rs istio enable-mtls …
-//! follower.ask("/headers")?; // 200 or 503, for the reason that the objects are
+//! follower.ask("/headers")?; // 200 or 503, as the objects in the cluster say
 //! ```
 //!
-//! It stands before the gateway's ports and reads the cluster whenever a connection comes, before the first byte
-//! passes. So there is nothing to wait for, and nothing runs while nobody asks.
+//! It listens in front of the gateway's ports and reads the cluster for each connection, before it forwards the first
+//! byte. So tests need not wait for anything, and nothing runs between requests.
 
 use std::{
     io::{Read, Write, copy},
@@ -36,16 +36,17 @@ const GATEWAY_PROXY: &str = "gateway-proxy";
 const ISTIO: &str = "istio-system";
 const ADMIN: u16 = 19000;
 const HTTP: u16 = 8080;
-/// Of Gloo's own pod, where it says what it serves, and what it counts.
+/// The ports of Gloo's own pod for its snapshot and its metrics.
 const SNAPSHOTS: u16 = 9095;
 const METRICS: u16 = 9091;
-/// What a gateway's Envoy says of its stream to Gloo. Here all comes by files, and the follower is what is listened to.
+/// The statistic of a gateway's stream to Gloo. Here Envoy gets its configuration from files, so the follower answers
+/// this.
 const CONNECTED: &str = "control_plane.connected_state: 1\n";
 
-/// A pair that does what the objects around one Upstream mean, behind the ports of the gateway's pods.
+/// A pair that follows the objects of one Upstream, behind the ports of the gateway's pods.
 pub struct Follower {
     state: Arc<State>,
-    /// Envoy's admin interface, its listener, Gloo's admin port.
+    /// The addresses for Envoy's admin interface, its listener, and Gloo's admin port.
     doors: [SocketAddr; 3],
 }
 
@@ -59,12 +60,12 @@ struct Following {
     pair: Pair,
     gloo: String,
     upstream: String,
-    /// What is in force; nothing where the Upstream is not there.
+    /// The current meaning; `None` if the Upstream does not exist.
     meaning: Option<Meaning>,
 }
 
 impl Follower {
-    /// For an Upstream of a Gloo that runs; its gateway routes every path there.
+    /// Starts it for an Upstream of an installed Gloo. Its gateway routes every path to it.
     pub fn start(plane: &Plane, gloo: &str, upstream: &str) -> Result<Self> {
         let pair = Pair::start(&format!("{upstream}_{gloo}"))?;
         let targets = [pair.gateway.admin(), pair.gateway.listener("http")?];
@@ -81,7 +82,7 @@ impl Follower {
         Ok(follower)
     }
 
-    /// Where the gateway takes requests: what its Service leads to.
+    /// The address of the gateway's HTTP port, to which its Service leads.
     pub fn http(&self) -> SocketAddr {
         self.doors[1]
     }
@@ -92,7 +93,7 @@ impl Follower {
         following.pair.authority.pem().to_owned()
     }
 
-    /// `GET path` through the gateway.
+    /// Sends `GET path` through the gateway.
     pub fn ask(&self, path: &str) -> Result<Answer> {
         let mut following = self.state.following.lock().expect("no holder of this lock panics");
         following.follow()?;
@@ -108,7 +109,7 @@ impl Drop for Follower {
 }
 
 impl Following {
-    /// Lets the pair do what the objects mean now.
+    /// Sets the pair to the current meaning of the objects.
     fn follow(&mut self) -> Result<()> {
         let meaning = self.read()?.map(|around| around.meaning());
         if meaning == self.meaning {
@@ -135,7 +136,7 @@ impl Following {
         self.pair.set(&sends, meaning.endpoints)
     }
 
-    /// The objects around the Upstream, if it is there.
+    /// The objects that belong to the Upstream; `None` if it does not exist.
     fn read(&self) -> Result<Option<Around>> {
         let get = |kind: &str, namespace: &str, name: &str| {
             let found = self.api.get(kind, namespace, name).with_context(|| format!("{kind} {namespace}/{name}"));
@@ -170,7 +171,7 @@ impl Following {
     }
 }
 
-/// A port of a pod, which leads to a target once the cluster has been read.
+/// Opens a port of a pod. It forwards to a target after the cluster has been read.
 fn door(state: &Arc<State>, port: u16, target: SocketAddr) -> Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = listener.local_addr()?;
@@ -194,7 +195,7 @@ fn door(state: &Arc<State>, port: u16, target: SocketAddr) -> Result<SocketAddr>
     Ok(address)
 }
 
-/// Answers who asks whether Envoy hears Gloo; nobody else loses a byte.
+/// Answers the request whether Envoy is connected to Gloo. Any other request is left unread.
 fn is_connected(stream: &mut TcpStream) -> Result<bool> {
     let mut head = [0; 2048];
     let length = stream.peek(&mut head)?;
@@ -207,7 +208,7 @@ fn is_connected(stream: &mut TcpStream) -> Result<bool> {
     Ok(true)
 }
 
-/// Passes every byte on, both ways, until both ends have hung up.
+/// Forwards every byte in both directions until both ends are closed.
 fn pass(client: TcpStream, target: SocketAddr) -> Result<()> {
     let server = TcpStream::connect(target)?;
     let (from_server, to_client) = (server.try_clone()?, client.try_clone()?);
@@ -216,7 +217,7 @@ fn pass(client: TcpStream, target: SocketAddr) -> Result<()> {
     Ok(())
 }
 
-/// An end that breaks off is its own matter.
+/// Copies one direction. A broken connection is no error.
 fn one_way(mut from: TcpStream, mut to: TcpStream) {
     let _ = copy(&mut from, &mut to);
     let _ = to.shutdown(Shutdown::Write);

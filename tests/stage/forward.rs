@@ -1,4 +1,4 @@
-//! Port-forwards into pods, which kwok answers from wherever a test says.
+//! Port-forwards into pods, answered by kwok from an address that the test gives.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -10,12 +10,12 @@ use tokio::{io::AsyncReadExt, time::timeout};
 
 use super::{parts::wait_for, plane::Plane};
 
-/// A port of every pod that tells which forwards kwok has taken in.
+/// A port of every pod that shows which forwards kwok has loaded.
 const TELL_TALE: u16 = 1;
 
 impl Plane {
-    /// Lets ports of the pods of a namespace lead to addresses of this machine. Replaces what was
-    /// set for the namespace before, and needs one running pod there to see that kwok has it.
+    /// Forwards ports of the pods in a namespace to addresses of this machine. This replaces earlier forwards of the
+    /// namespace. It needs a running pod there to check that kwok has loaded them.
     pub fn forward(&self, namespace: &str, ports: &[(u16, SocketAddr)]) -> Result<()> {
         let targets = ports.iter().map(|(port, target)| {
             json!({"ports": [port], "target": {"address": target.ip().to_string(), "port": target.port()}})
@@ -41,7 +41,7 @@ impl Plane {
     }
 }
 
-/// What the tell-tale port of some pod says; the stream has no end, so the length is asked for.
+/// The text on the tell-tale port of a pod. The stream has no end, so its length must be given.
 async fn told(client: Client, namespace: &str, length: usize) -> Result<Vec<u8>> {
     let pods: Api<Pod> = Api::namespaced(client, namespace);
     let running = ListParams::default().fields("status.phase=Running");

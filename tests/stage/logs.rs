@@ -18,33 +18,33 @@ use serde_json::json;
 
 use super::{parts::wait_for, plane::Plane};
 
-/// A container's log, as the container runtime writes it.
+/// The log of a container in the format of the container runtime.
 pub struct LogFile {
     file: File,
     path: PathBuf,
 }
 
 impl LogFile {
-    /// An empty one.
+    /// Creates an empty log.
     pub fn create(path: &Path) -> Result<Self> {
         Ok(Self { file: File::create(path)?, path: path.to_owned() })
     }
 
-    /// One more line, of now.
+    /// Adds a line with the current time.
     pub fn say(&self, line: &str) -> Result<()> {
         self.say_at(Timestamp::now(), line)
     }
 
-    /// One more line, of then.
+    /// Adds a line with this time.
     pub fn say_at(&self, time: Timestamp, line: &str) -> Result<()> {
-        // Whole, so that no reader finds half of it.
+        // Written at once, so that a reader never finds half a line.
         Ok((&self.file).write_all(format!("{time:.9} stdout F {line}\n").as_bytes())?)
     }
 }
 
 impl Plane {
-    /// Lets these containers of a namespace's pods have these logs; a container that is not named has none. Replaces
-    /// what was set for the namespace before, and needs one running pod there to see that kwok has it.
+    /// Sets the logs of these containers in a namespace's pods; any other container has none. This replaces earlier
+    /// logs of the namespace. It needs a running pod there to check that kwok has loaded them.
     pub fn logs(&self, namespace: &str, logs: &[(&str, &LogFile)]) -> Result<()> {
         let of = |(container, log): &(&str, &LogFile)| json!({"containers": [container], "logsFile": log.path});
         let object = json!({

@@ -1,48 +1,50 @@
-//! What Gloo and Istio make of the objects around one Upstream: how the gateway sends to it, and what stands there.
+//! Derives from the objects of one Upstream what Gloo and Istio would do: how the gateway sends, and what its endpoints
+//! accept.
 //!
-//! A second reading of the same facts, on purpose apart from the program's own, which is tried against it.
+//! This is a second interpretation of the same objects, independent of the program's own on purpose, which is tested
+//! against it.
 
 use serde_json::{Value, json};
 
 use super::pair::{Endpoints, Takes};
 
-/// The objects that decide.
+/// The objects that determine the result.
 #[derive(Debug, Clone, Default)]
 pub struct Around {
     pub upstream: Value,
     pub settings: Value,
-    /// The gateway's ConfigMap.
+    /// The ConfigMap of the gateway.
     pub bootstrap: Value,
     /// The pods of the gateway, and those that the Service of the Upstream selects.
     pub gateways: Vec<Value>,
     pub backends: Vec<Value>,
-    /// The pods' port that the Service leads to.
+    /// The target port of the Service in the pods.
     pub port: Value,
-    /// Of the mesh and of the backends' namespace.
+    /// The policies of the mesh and of the backends' namespace.
     pub policies: Vec<Value>,
-    /// The addresses `NAME.NAMESPACE.svc:PORT` at which an istiod answers.
+    /// The addresses `NAME.NAMESPACE.svc:PORT` of the available istiods.
     pub istiods: Vec<String>,
 }
 
-/// How the gateway sends.
+/// How the gateway sends requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
     Plaintext,
-    /// Istio's `sslConfig`, and the gateway has a certificate.
+    /// With Istio's `sslConfig`; the gateway has a certificate.
     Istio,
-    /// Auto-mTLS, and the gateway has a certificate.
+    /// With auto-mTLS; the gateway has a certificate.
     PerPod,
-    /// TLS, and the gateway has no certificate for it.
+    /// With TLS, but the gateway has no certificate for it.
     WithoutSecret,
 }
 
-/// What the objects mean.
+/// The behaviour that follows from the objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Meaning {
     pub takes: Takes,
     pub way: Way,
     pub endpoints: Endpoints,
-    /// Whether the gateway's bootstrap knows where the certificate comes from.
+    /// Whether the gateway's bootstrap has the cluster that serves the certificate.
     pub knows_sds: bool,
 }
 
@@ -66,7 +68,7 @@ impl Around {
             && spec["disableIstioAutoMtls"] != true;
         match (&spec["sslConfig"], is_auto) {
             (Value::Null, false) => Way::Plaintext,
-            // An endpoint outside of the mesh is spoken to as it can listen.
+            // An endpoint outside of the mesh gets plaintext.
             (Value::Null, true) if !is_meshed => Way::Plaintext,
             (Value::Null, true) if self.has_certificate() => Way::PerPod,
             (config, _) if is_istio(config) && self.has_certificate() => Way::Istio,
@@ -81,7 +83,7 @@ impl Around {
         of("clusters").iter().any(|cluster| cluster["name"] == "gateway_proxy_sds")
     }
 
-    /// Whether each pod of the gateway has the sidecars that fetch a certificate, from an istiod that is there.
+    /// Whether each pod of the gateway has the sidecars that get a certificate, from an istiod that exists.
     fn has_certificate(&self) -> bool {
         let living: Vec<_> = self.gateways.iter().filter(|pod| !is_leaving(pod)).collect();
         let fetches = |pod: &&Value| {
@@ -93,7 +95,7 @@ impl Around {
         self.knows_sds() && !living.is_empty() && living.iter().all(fetches)
     }
 
-    /// The nearest policy that says a mode: of the port, the workload, the namespace, the mesh.
+    /// The mode of the nearest policy that sets one: of the port, the workload, the namespace, the mesh.
     fn demand(&self, pod: &Value) -> Takes {
         let namespace = &pod["metadata"]["namespace"];
         let selects = |policy: &Value| {
@@ -116,7 +118,7 @@ impl Around {
     }
 }
 
-/// Whether an `sslConfig` asks the gateway's own sidecars for Istio's certificates.
+/// Whether an `sslConfig` gets Istio's certificates from the gateway's own sidecars.
 fn is_istio(config: &Value) -> bool {
     let sds = &config["sds"];
     config["alpnProtocols"] == json!(["istio"])

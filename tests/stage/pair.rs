@@ -1,17 +1,17 @@
-//! A gateway and a backend in the mesh, out of two real Envoys and an application that echoes.
+//! A gateway and a backend in the mesh, made of two real Envoys and an application that echoes.
 //!
 //! ```ignore
 //! let pair = Pair::start("default-httpbin-8000_gloo-system")?;
 //! pair.stand_in(plane, &gloo)?;           // behind the gateway's pods: 19000 and 8080
-//! pair.takes(Takes::Strict)?;             // what the sidecar demands
+//! pair.takes(Takes::Strict)?;             // what the sidecar accepts
 //! pair.sends(&Sends::Plaintext)?;         // what the gateway's cluster does
 //! assert_eq!(pair.ask("/headers")?.status, 503);
-//! pair.sends(&pair.mtls()?)?;             // what an enabled Upstream means
+//! pair.sends(&pair.mtls()?)?;             // what an Upstream with mutual TLS means
 //! assert_eq!(pair.ask("/headers")?.status, 200);
 //! ```
 //!
-//! Clusters, endpoints and secrets come to the gateway by files, as Gloo brings them by streams; what is set is in
-//! force when the call is back.
+//! The gateway gets clusters, endpoints and secrets from files, where Gloo uses streams. A setting is in effect when
+//! the call returns.
 
 use std::{
     cell::{Cell, RefCell},
@@ -31,65 +31,65 @@ use super::{
     plane::Plane,
 };
 
-/// Who the gateway is in the mesh, in Gloo's namespace.
+/// The identity of the gateway in the mesh, in Gloo's namespace.
 pub const GATEWAY: &str = "spiffe://cluster.local/ns/gloo-system/sa/gateway-proxy";
-/// Who the backend is.
+/// The identity of the backend.
 pub const BACKEND: &str = "spiffe://cluster.local/ns/default/sa/httpbin";
-/// Names of the secrets as Gloo's `sslConfig` has them.
+/// The names of the secrets in Gloo's `sslConfig`.
 const CERTIFICATE: &str = "istio_server_cert";
 const VALIDATION: &str = "istio_validation_context";
 const PATIENCE: Duration = Duration::from_mins(3);
 const TYPES: &str = "type.googleapis.com/envoy";
 
-/// What stands before the application: the modes of a `PeerAuthentication`, or no sidecar at all.
+/// What the backend accepts: the modes of a `PeerAuthentication`, or no sidecar at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Takes {
-    /// Mutual TLS alone.
+    /// Only mutual TLS.
     Strict,
-    /// The same, and the certificate that is shown has expired.
+    /// The same, but the sidecar's certificate has expired.
     StrictExpired,
     /// Mutual TLS and plaintext.
     Permissive,
-    /// Plaintext alone, through the sidecar.
+    /// Only plaintext, through the sidecar.
     Disable,
-    /// Nothing stands there.
+    /// There is no sidecar.
     NoSidecar,
 }
 
-/// What the gateway's cluster does.
+/// The transport of the gateway's cluster.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Sends {
     Plaintext,
-    /// Istio's `sslConfig`: these keys are shown, and the peer's certificate is checked against this root.
+    /// Istio's `sslConfig`: the gateway presents these keys, and checks the peer's certificate against this root.
     Istio {
         keys: Keys,
         root: Value,
     },
-    /// Auto-mTLS: the same to an endpoint of the mesh, plaintext to any other.
+    /// Auto-mTLS: the same to an endpoint in the mesh, plaintext to any other.
     PerPod {
         keys: Keys,
         root: Value,
     },
-    /// Istio's `sslConfig`, and SDS gives nothing.
+    /// Istio's `sslConfig`, but SDS returns no secret.
     IstioWithoutSecret,
     /// Istio's `sslConfig` without its `alpnProtocols`.
     IstioWithoutAlpn {
         keys: Keys,
         root: Value,
     },
-    /// TLS that shows no certificate and checks none.
+    /// TLS without a client certificate and without verification.
     OwnTls,
-    /// TLS that shows this certificate and checks none, as an `sslConfig` with a Secret of its own.
+    /// TLS with this client certificate and without verification, as an `sslConfig` with its own Secret.
     OwnCertificate(Keys),
 }
 
-/// The endpoints that the gateway has for the cluster.
+/// The endpoints of the gateway's cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Endpoints {
-    /// What [`Pair::takes`] said.
+    /// The backend that [`Pair::takes`] selected.
     Backend,
     None,
-    /// An address where nobody listens.
+    /// An address without a listener.
     Dead,
 }
 
@@ -105,7 +105,7 @@ pub struct Answer {
 pub struct Pair {
     pub gateway: Envoy,
     pub sidecar: Envoy,
-    /// The mesh's root.
+    /// The root of the mesh.
     pub authority: Authority,
     cluster: String,
     app: SocketAddr,
@@ -115,8 +115,8 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// Starts both; the gateway's one cluster has this name, sends plaintext, and every path is routed to it but those
-    /// below `/nowhere` and, to a cluster that is not there, `/no-cluster`. The sidecar is permissive.
+    /// Starts both. The gateway's one cluster has this name and sends plaintext. Every path is routed to it except
+    /// those below `/nowhere` and, routed to a cluster that does not exist, `/no-cluster`. The sidecar is permissive.
     pub fn start(cluster: &str) -> Result<Self> {
         let authority = Authority::new()?;
         let app = echo::start()?;
@@ -153,12 +153,12 @@ impl Pair {
         Ok(pair)
     }
 
-    /// Lets the ports of the gateway's pods of an installation lead here.
+    /// Forwards the ports of an installation's gateway pods to this gateway.
     pub fn stand_in(&self, plane: &Plane, gloo: &str) -> Result<()> {
         plane.forward(gloo, &[(19000, self.gateway.admin()), (8080, self.gateway.listener("http")?)])
     }
 
-    /// Istio's `sslConfig` with what the mesh gives a gateway.
+    /// Istio's `sslConfig` with the certificates that the mesh gives a gateway.
     pub fn mtls(&self) -> Result<Sends> {
         Ok(Sends::Istio { keys: self.keys(Valid::Now)?, root: self.authority.validation() })
     }
@@ -168,18 +168,18 @@ impl Pair {
         self.authority.workload(GATEWAY, valid)
     }
 
-    /// What stands before the application from here on. [`Self::sends`] or [`Self::set`] puts it in force.
+    /// Selects what the backend accepts from now on. It takes effect with [`Self::sends`] or [`Self::set`].
     pub fn takes(&self, takes: Takes) {
         self.takes.set(takes);
     }
 
-    /// Clusters that the gateway has besides, as those of its bootstrap; nothing is sent to them. [`Self::sends`] or
-    /// [`Self::set`] puts them in force.
+    /// Sets additional clusters of the gateway, like those of its bootstrap. No requests are sent to them. They take
+    /// effect with [`Self::sends`] or [`Self::set`].
     pub fn beside(&self, clusters: &[&str]) {
         self.beside.replace(clusters.iter().map(ToString::to_string).collect());
     }
 
-    /// What the gateway's cluster does from here on.
+    /// Sets the transport of the gateway's cluster.
     pub fn sends(&self, sends: &Sends) -> Result<()> {
         self.set(sends, Endpoints::Backend)
     }
@@ -195,7 +195,7 @@ impl Pair {
         let version = self.version.get() + 1;
         self.version.set(version);
         let mut cluster = cluster_of(&self.cluster, target);
-        // Connections of the configuration before would be used again.
+        // Otherwise connections with the previous configuration would be reused.
         cluster["metadata"] = json!({"filter_metadata": {"stage": {"version": version}}});
         match sends {
             Sends::Plaintext => {}
@@ -245,7 +245,7 @@ impl Pair {
         .with_context(|| self.gateway.get("/config_dump").unwrap_or_default())
     }
 
-    /// Takes the cluster away from the gateway, as where Envoy rejected it; its route stays.
+    /// Removes the cluster from the gateway, as if Envoy had rejected it. Its route stays.
     pub fn forget(&self) -> Result<()> {
         self.version.set(self.version.get() + 1);
         self.gateway.put("cds", &self.version.get().to_string(), &[])?;
@@ -255,7 +255,7 @@ impl Pair {
         })
     }
 
-    /// `GET path` through the gateway.
+    /// Sends `GET path` through the gateway.
     pub fn ask(&self, path: &str) -> Result<Answer> {
         let mut stream = TcpStream::connect(self.gateway.listener("http")?)?;
         stream.set_read_timeout(Some(PATIENCE))?;
@@ -268,7 +268,7 @@ impl Pair {
         Ok(Answer { status, head: head.to_owned(), body: body.to_owned() })
     }
 
-    /// The secrets as files, each set of them with names of its own, and the TLS context that reads them.
+    /// Writes the secrets as files, with new names for each set, and returns the TLS context that reads them.
     fn secrets(&self, keys: Option<&Keys>, root: &Value) -> Result<Value> {
         let version = self.version.get();
         let put = |name: &str, secret: &Value| {
@@ -283,7 +283,7 @@ impl Pair {
         put(VALIDATION, &json!({"name": VALIDATION, "validation_context": root}))?;
         let secret = |name: &str| {
             let mut source = path_source(&self.gateway.files(), &format!("{name}-{version}"));
-            // A secret that never comes holds the cluster back for no longer than this.
+            // A missing secret delays the cluster only by this time.
             source["initial_fetch_timeout"] = json!("0.1s");
             json!({"name": name, "sds_config": source})
         };
@@ -300,10 +300,10 @@ fn upstream_tls(context: Value) -> Value {
     typed("envoy.transport_sockets.tls", "extensions.transport_sockets.tls.v3.UpstreamTlsContext", context)
 }
 
-/// The names by which a sidecar that takes plaintext as well knows the mesh's TLS (Istio, `filterchain_options.go`).
+/// The ALPN names that identify the mesh's TLS to a permissive sidecar (Istio, `filterchain_options.go`).
 const ALPN_OF_THE_MESH: [&str; 5] = ["istio-peer-exchange", "istio", "istio-http/1.0", "istio-http/1.1", "istio-h2"];
 
-/// The TLS side of a sidecar: a client certificate of the mesh is demanded.
+/// The TLS context of a sidecar, which requires a client certificate of the mesh.
 fn inbound(authority: &Authority, valid: Valid) -> Result<Value> {
     let keys = authority.workload(BACKEND, valid)?;
     let context = json!({
@@ -317,7 +317,7 @@ fn inbound(authority: &Authority, valid: Valid) -> Result<Value> {
     Ok(typed("envoy.transport_sockets.tls", "extensions.transport_sockets.tls.v3.DownstreamTlsContext", context))
 }
 
-/// The filter chains that Istio gives a sidecar's inbound listener in this mode, for a port that is declared HTTP.
+/// The filter chains of a sidecar's inbound listener in this mode, as Istio makes them for a port declared as HTTP.
 fn chains(takes: Takes, tls: &Value) -> Vec<Value> {
     let connections = manager("inbound", &json!([{"match": {"prefix": "/"}, "route": {"cluster": "app"}}]));
     let encrypted = json!({
@@ -335,7 +335,7 @@ fn chains(takes: Takes, tls: &Value) -> Vec<Value> {
     }
 }
 
-/// The gateway's listener, with a route to everything but what is below `/nowhere`.
+/// The gateway's listener, with a route for every path except those below `/nowhere`.
 fn listener(cluster: &str) -> Value {
     let routes = json!([
         {"match": {"prefix": "/moved-by-gateway"}, "redirect": {"https_redirect": true}},

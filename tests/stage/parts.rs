@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 
 use super::binaries::last_lines;
 
-/// A running part, which can be killed and started again as it was.
+/// A running part, which can be killed and started again with the same arguments.
 pub struct Part {
     name: String,
     command: Command,
@@ -22,14 +22,14 @@ pub struct Part {
 }
 
 impl Part {
-    /// Starts a program in a process group, its output going to `NAME.log` in a directory.
+    /// Starts a program in a process group. Its output is written to `NAME.log` in a directory.
     pub fn start(program: &Path, arguments: &[String], directory: &Path, group: i32) -> Result<Self> {
         let name = program.file_name().context("a program has a name")?.to_string_lossy().into_owned();
         let log = directory.join(format!("{name}.log"));
         let output = File::options().create(true).append(true).open(&log)?;
         let mut command = Command::new(program);
         command.args(arguments).stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output).process_group(group);
-        // What the person who runs the tests has set (proxies, `ETCD_NAME`) is for other programs.
+        // The variables of the person who runs the tests (proxies, `ETCD_NAME`) are not for these programs.
         command.env_clear().env("HOME", directory).envs(env::var_os("PATH").map(|path| ("PATH", path)));
         let child = command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
         Ok(Self { name, command, child, log })
@@ -39,14 +39,14 @@ impl Part {
         self.child.id()
     }
 
-    /// Kills it as a crash would, with no time to say good-bye.
+    /// Kills it as a crash would, without a graceful shutdown.
     pub fn kill(&mut self) -> Result<()> {
         self.child.kill()?;
         self.child.wait()?;
         Ok(())
     }
 
-    /// Starts it again; it must have ended.
+    /// Starts it again. It must have ended.
     pub fn restart(&mut self) -> Result<()> {
         self.child = self.command.spawn()?;
         Ok(())
@@ -72,13 +72,13 @@ impl Part {
 }
 
 impl Drop for Part {
-    /// Waits for the end that the supervisor brings, so that no zombie stays.
+    /// Waits until the supervisor has killed it, so that no zombie is left.
     fn drop(&mut self) {
         let _ = self.child.wait();
     }
 }
 
-/// Polls until there is an answer; after the deadline fails, naming what was waited for.
+/// Polls until there is a result. After the deadline it fails with the name of the condition.
 pub fn wait_for<T>(what: &str, patience: Duration, mut look: impl FnMut() -> Result<Option<T>>) -> Result<T> {
     let began = Instant::now();
     loop {

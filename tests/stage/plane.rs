@@ -1,5 +1,5 @@
-//! A control plane of real parts: etcd, kube-apiserver, kube-controller-manager, kube-scheduler,
-//! and kwok as the kubelet.
+//! A control plane of real parts: etcd, kube-apiserver, kube-controller-manager, kube-scheduler, and kwok as the
+//! kubelet.
 
 use std::{
     net::SocketAddr,
@@ -25,14 +25,14 @@ use super::{
 
 pub const ADMIN: &str = "admin";
 
-/// What may differ between planes.
+/// The options of a plane.
 #[derive(Clone)]
 pub struct Options {
-    /// The context's name in the kubeconfigs.
+    /// The name of the context in the kubeconfigs.
     pub context: String,
-    /// Users without rights that RBAC tests may bind roles to, besides `admin`.
+    /// The users without permissions, in addition to `admin`. RBAC tests can bind roles to them.
     pub users: Vec<String>,
-    /// More flags for kube-apiserver.
+    /// Additional flags for kube-apiserver.
     pub apiserver_flags: Vec<String>,
     /// Whether each request is recorded, for [`Plane::requests`].
     pub audit: bool,
@@ -44,9 +44,9 @@ impl Default for Options {
     }
 }
 
-/// A running plane. Dropping it, or the end of this process, ends every part and removes its files.
+/// A running plane. When it is dropped or this process ends, every part ends and its files are removed.
 pub struct Plane {
-    /// The field order is the order of dropping: the supervisor kills what the parts then reap.
+    /// The fields are dropped in this order: the supervisor kills the parts, then they are reaped.
     supervisor: Supervisor,
     apiserver: Mutex<Part>,
     others: Vec<Part>,
@@ -54,7 +54,7 @@ pub struct Plane {
     options: Options,
     server: SocketAddr,
     namespaces: AtomicUsize,
-    /// When its node was ready.
+    /// The time at which its node was ready.
     pub started: Instant,
 }
 
@@ -75,12 +75,12 @@ impl Plane {
         })
     }
 
-    /// A kubeconfig of the administrator.
+    /// The kubeconfig of the administrator.
     pub fn kubeconfig(&self) -> PathBuf {
         kubeconfig_path(self.directory(), ADMIN)
     }
 
-    /// A kubeconfig of one of [`Options::users`].
+    /// The kubeconfig of one of [`Options::users`].
     pub fn kubeconfig_of(&self, user: &str) -> PathBuf {
         kubeconfig_path(self.directory(), self.known(user))
     }
@@ -98,7 +98,7 @@ impl Plane {
         user
     }
 
-    /// The API server's address as the kubeconfigs have it.
+    /// The API server's address as in the kubeconfigs.
     pub fn server(&self) -> String {
         format!("https://{}", self.server)
     }
@@ -107,7 +107,7 @@ impl Plane {
         &self.options.context
     }
 
-    /// A directory that goes away with the plane.
+    /// A directory that is removed with the plane.
     pub fn directory(&self) -> &Path {
         self.supervisor.directory()
     }
@@ -116,7 +116,7 @@ impl Plane {
         &self.api
     }
 
-    /// Makes a namespace that no other test has.
+    /// Creates a namespace that no other test uses.
     pub fn namespace(&self, prefix: &str) -> Result<String> {
         let name = format!("{prefix}-{}", self.namespaces.fetch_add(1, Ordering::Relaxed));
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
@@ -136,14 +136,14 @@ impl Plane {
         wait_until_ready(&self.api, &mut [&mut apiserver])
     }
 
-    /// The finished requests so far; needs [`Options::audit`]. A request may be written down a
-    /// moment after its answer arrived.
+    /// The finished requests so far. Needs [`Options::audit`]. A request may be logged shortly after its answer has
+    /// arrived.
     pub fn requests(&self) -> Result<Vec<audit::Request>> {
         ensure!(self.options.audit, "the plane was started without audit");
         audit::read(self.directory())
     }
 
-    /// How many of the requests so far came from programs whose name begins so.
+    /// The number of requests so far from programs whose user agent begins with this text.
     pub fn count_requests(&self, agent: &str) -> Result<usize> {
         ensure!(self.options.audit, "the plane was started without audit");
         audit::count(self.directory(), agent)

@@ -1,4 +1,4 @@
-//! Helm releases as their Secrets hold them, one of the size that Gloo's real chart has.
+//! Helm releases as stored in their Secrets, one of them with the size of Gloo's real chart.
 
 use std::io::Write as _;
 
@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use serde_json::{Value, json};
 
-/// The Secret in which Helm keeps a revision of Gloo's chart, deployed.
+/// The Secret in which Helm stores a deployed revision of Gloo's chart.
 pub fn release(name: &str, namespace: &str, revision: u64, chart_version: &str) -> Result<Value> {
     let record = json!({
         "name": name, "namespace": namespace, "version": revision, "info": {"status": "deployed"},
@@ -25,25 +25,25 @@ pub fn release(name: &str, namespace: &str, revision: u64, chart_version: &str) 
     }))
 }
 
-/// A record as Helm stores it, without the API's own base64 around it.
+/// A record as Helm stores it, without the API's own base64.
 fn packed(record: &str) -> Result<String> {
     let mut zip = GzEncoder::new(Vec::new(), Compression::best());
     zip.write_all(record.as_bytes())?;
     Ok(STANDARD.encode(zip.finish()?))
 }
 
-/// A record as the data of a Secret has it.
+/// A record as it is in the data of a Secret.
 pub fn stored(record: &str) -> Result<String> {
     Ok(STANDARD.encode(packed(record)?))
 }
 
-/// The record that the data of a Secret has.
+/// The record from the data of a Secret.
 pub fn opened(data: &str) -> Result<Value> {
     let zipped = STANDARD.decode(STANDARD.decode(data)?)?;
     Ok(serde_json::from_reader(GzDecoder::new(zipped.as_slice()))?)
 }
 
-/// The Secret in which Helm keeps revision 3 of the release `gloo`: about 4 MB unpacked.
+/// The Secret in which Helm stores revision 3 of the release `gloo`: about 4 MB unpacked.
 pub fn release_of_real_size() -> Result<Value> {
     let record = json!({
         "name": "gloo", "namespace": "gloo-system", "version": 3,
@@ -62,7 +62,7 @@ pub fn release_of_real_size() -> Result<Value> {
     }))
 }
 
-/// That Secret's metadata.
+/// The metadata of that Secret.
 pub fn release_metadata() -> Value {
     json!({
         "name": "sh.helm.release.v1.gloo.v3", "namespace": "gloo-system",
@@ -70,7 +70,7 @@ pub fn release_metadata() -> Value {
     })
 }
 
-/// As much text as the real chart has, and as hard to pack: lines of templates, each a little different.
+/// Text of the size of the real chart, and similarly hard to compress: lines of templates with small differences.
 fn templates() -> Vec<Value> {
     let mut seed = 0x2545_f491_4f6c_dd1d_u64;
     let mut next = |below: u64| {

@@ -1,4 +1,4 @@
-//! What Gloo's admin port says that it serves to the gateway, and its metrics.
+//! Gloo's admin port: the snapshot of what it serves to the gateway, and its metrics.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -19,7 +19,7 @@ use super::{
     snapshots::{cluster, istio_cluster, listener, role, routes, snapshot, tls_cluster},
 };
 
-/// The admin port of a Gloo whose one route leads to one Upstream, until it has ended.
+/// Starts the admin port of a Gloo with one route to one Upstream. It runs until `ended` is set.
 pub fn start(api: StageApi, gloo: String, upstream: String, ended: Arc<AtomicBool>) -> Result<SocketAddr> {
     let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = server.local_addr()?;
@@ -42,7 +42,7 @@ fn answer(stream: TcpStream, served: impl FnOnce() -> Result<Vec<u8>>) -> Result
     while !head.ends_with("\r\n\r\n") && stream.read_line(&mut head)? > 0 {}
     let (status, body) = match head.split(' ').nth(1) {
         Some("/snapshots/xds") => ("200 OK", served()?),
-        // A Gloo with nothing to complain of.
+        // The metrics of a Gloo without problems.
         Some("/metrics") => ("200 OK", Vec::new()),
         _ => ("404 Not Found", Vec::new()),
     };

@@ -1,22 +1,22 @@
-//! Snapshots of the shape that Gloo's admin port serves.
+//! Snapshots in the format of Gloo's admin port.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-/// A resource and its name.
+/// A name and its resource.
 pub type Item = (String, Value);
 
 const TLS: &str = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext";
 const MANAGER: &str =
     "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
 
-/// A field of a protobuf message that is shorter than 128 bytes.
+/// A protobuf field shorter than 128 bytes.
 pub fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
     [&[number << 3 | 2, u8::try_from(bytes.len()).expect("a short field")], bytes].concat()
 }
 
-/// A cluster as Gloo serves it, and with Istio's TLS.
+/// A cluster as Gloo serves it, without TLS.
 pub fn cluster(name: &str) -> Item {
     (name.to_owned(), json!({"ProtoMessage": {"name": name, "ClusterDiscoveryType": {"Type": 3}, "LbConfig": null}}))
 }
@@ -36,7 +36,7 @@ pub fn tls_cluster(name: &str, secret: &str) -> Item {
     (name, cluster)
 }
 
-/// A listener on a port, whose routes are called `listener-::-PORT-routes`.
+/// A listener on a port, whose route configuration is named `listener-::-PORT-routes`.
 pub fn listener(port: u16) -> Item {
     let name = format!("listener-::-{port}");
     let manager = [field(2, b"http"), field(3, &field(2, format!("{name}-routes").as_bytes()))].concat();
@@ -48,7 +48,7 @@ pub fn listener(port: u16) -> Item {
     (name, json!({"ProtoMessage": listener}))
 }
 
-/// The routes of a listener: a virtual host, its domains, the cluster it leads to.
+/// The routes of a listener: each a virtual host, its domains, and the destination cluster.
 pub fn routes(port: u16, hosts: &[(&str, &[&str], &str)]) -> Item {
     let name = format!("listener-::-{port}-routes");
     let host = |(name, domains, cluster): &(&str, &[&str], &str)| {
@@ -72,19 +72,19 @@ pub fn endpoints(name: &str, addresses: &[(&str, u16)]) -> Item {
     )
 }
 
-/// What a role is served: types with their version and resources.
+/// The resources that a role is served: types with their version and resources.
 pub fn role(name: &str, types: &[(&str, &str, Vec<Item>)]) -> Item {
     let of = |(_, version, items): &(&str, &str, Vec<Item>)| json!({"Version": version, "Items": items.iter().cloned().collect::<serde_json::Map<_, _>>()});
     let all = types.iter().map(|kind| (kind.0.to_owned(), of(kind)));
     (name.to_owned(), Value::Object(all.collect()))
 }
 
-/// A role with nothing but clusters.
+/// A role that has only clusters.
 pub fn clusters(name: &str, clusters: Vec<Item>) -> Item {
     role(name, &[("Endpoints", "1-1", Vec::new()), ("Clusters", "1", clusters)])
 }
 
-/// The whole, as 1.18 and later have it.
+/// The whole snapshot, as in 1.18 and later.
 pub fn snapshot(roles: Vec<Item>, error: &str) -> Vec<u8> {
     let roles: serde_json::Map<_, _> = roles.into_iter().collect();
     json!({"data": roles, "error": error}).to_string().into_bytes()

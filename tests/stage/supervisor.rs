@@ -1,4 +1,4 @@
-//! The process that takes a plane down when the test process ends, however that happens.
+//! The process that ends a plane when the test process ends, in whatever way.
 
 use std::{
     io::{BufRead, BufReader},
@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, Result};
 
-/// Owns a plane's directory and process group; dropping it takes both away.
+/// Owns a plane's directory and process group. Dropping it removes both.
 pub struct Supervisor {
     shell: Child,
     directory: PathBuf,

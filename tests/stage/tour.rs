@@ -1,5 +1,5 @@
-//! The guide before its first step: Gloo as a Helm release, httpbin outside of the mesh, and what is needed to walk
-//! all of it with `gloo-rs` and the real Helm.
+//! The guide before its first step: Gloo as a Helm release, httpbin outside of the mesh, and everything needed to
+//! follow the guide with `gloo-rs` and the real Helm.
 
 use std::{
     fs,
@@ -21,13 +21,13 @@ use super::{
 };
 
 const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/charts/gloo");
-/// Where the backend is that stays outside of the mesh.
+/// The namespace of the backend that stays outside of the mesh.
 const LEGACY: &str = "legacy";
 const NAMESPACES: [&str; 4] = ["istio-system", GLOO_NAMESPACE, "default", LEGACY];
 
 impl Plane {
-    /// Gloo by the real Helm, Istio, `httpbin` in `default` and `plain` in `legacy`, neither with a sidecar, and a
-    /// gateway that answers on this machine as the objects mean.
+    /// Installs Gloo with the real Helm, Istio, `httpbin` in `default` and `plain` in `legacy`, both without a sidecar,
+    /// and a gateway that answers on this machine as the objects say.
     pub fn install_tour(&self) -> Result<Follower> {
         self.install_definitions_and_istio()?;
         self.helm(&["install", "gloo", CHART, "--create-namespace"])?;
@@ -60,8 +60,8 @@ impl Plane {
         Ok(follower)
     }
 
-    /// A directory for PATH with `gloo-rs` and `helm` in it. To that Helm Gloo's repository is the chart of the
-    /// fixtures, so that what is typed is what is typed anywhere; all else it leaves to the real one.
+    /// A directory for PATH with `gloo-rs` and `helm`. For this Helm the repository of Gloo is the chart of the
+    /// fixtures, so that the commands are the usual ones. It passes every other command to the real Helm.
     pub fn tools(&self, gloo_rs: &Path) -> Result<PathBuf> {
         let tools = self.directory().join("bin");
         fs::create_dir(&tools)?;
@@ -83,7 +83,7 @@ impl Plane {
         Ok(())
     }
 
-    /// The gateway's Service has a port of this machine for its load balancer.
+    /// Sets a port of this machine as the load balancer of the gateway's Service.
     fn lead_here(&self, port: u16) -> Result<()> {
         let gateway = documents(GLOO)?.into_iter().find(|it| it["kind"] == "Service" && is_of_the_gateway(it));
         let mut service = gateway.context("a Service of the gateway")?;
@@ -97,13 +97,13 @@ fn is_of_the_gateway(object: &Value) -> bool {
     object["metadata"]["name"] == "gateway-proxy"
 }
 
-/// What the chart renders.
+/// Whether the chart renders the object.
 fn is_of_the_release(object: &Value) -> bool {
     let is_gloo = object["metadata"]["labels"]["app"] == "gloo" && object["metadata"]["namespace"] == GLOO_NAMESPACE;
     is_gloo && ["Settings", "Deployment", "ConfigMap"].iter().any(|kind| object["kind"] == *kind)
 }
 
-/// Takes a hand-made sidecar out of a pod template, with its labels.
+/// Removes a manual sidecar from a pod template, with its labels.
 fn leave_the_mesh(template: &mut Value) {
     if let Some(spec) = template["spec"].as_object_mut() {
         spec.remove("initContainers");

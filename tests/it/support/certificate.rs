@@ -1,4 +1,4 @@
-//! Certificates for the stub API server, right and wrong.
+//! Certificates for the stub API server, valid and invalid.
 
 use std::sync::Arc;
 
@@ -6,27 +6,27 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_tim
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
 
-/// Which certificate the server shows.
+/// The certificate that the server presents.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Certificate {
-    /// For 127.0.0.1, now.
+    /// For 127.0.0.1, valid now.
     Good,
     OtherName,
     Expired,
-    /// A good one, and the client must show one too.
+    /// A good one; the client must present one too.
     Mutual,
 }
 
-/// What both sides of a TLS connection need; texts are PEM.
+/// The certificates for both sides of a TLS connection; texts are PEM.
 pub struct Identity {
     pub server: Arc<rustls::ServerConfig>,
-    /// The authority of both.
+    /// The authority that signed both.
     pub ca: String,
     pub client_certificate: String,
     pub client_key: String,
 }
 
-/// An authority with a certificate for the server and one for a client.
+/// Creates an authority, with a certificate for the server and one for a client.
 pub fn identity(certificate: Certificate) -> Identity {
     let ca_key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::default();

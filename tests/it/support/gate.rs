@@ -1,4 +1,4 @@
-//! A wire to the API server on which a request can be held.
+//! A proxy to the API server that can hold back a request.
 
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -16,15 +16,15 @@ use crate::stage::Plane;
 
 const PATIENCE: Duration = Duration::from_mins(3);
 
-/// Speaks plain HTTP to the program and TLS to the API server, as its admin; it holds one request: the first that
-/// begins with `then` once one that begins with `first` was answered.
+/// A proxy with plain HTTP to the program and TLS to the API server, as its admin. It holds one request: the first that
+/// begins with `then`, after one that begins with `first` was answered.
 pub struct Gate {
     address: SocketAddr,
     held: Receiver<()>,
     opens: Sender<()>,
 }
 
-/// What is awaited.
+/// The request that the gate waits for.
 enum Next {
     First,
     Then,
@@ -42,7 +42,7 @@ struct Wire {
 }
 
 impl Gate {
-    /// Requests are written as `GET /api/v1/namespaces`.
+    /// Starts the proxy. Requests are written as `GET /api/v1/namespaces`.
     pub fn start(plane: &Plane, first: &str, then: &str) -> Self {
         let kubeconfig: Value = serde_json::from_slice(&std::fs::read(plane.kubeconfig()).unwrap()).unwrap();
         let authority = kubeconfig["clusters"][0]["cluster"]["certificate-authority"].as_str().unwrap();
@@ -74,7 +74,7 @@ impl Gate {
         Self { address, held, opens }
     }
 
-    /// Leads here.
+    /// A kubeconfig with the proxy as the server.
     pub fn kubeconfig(&self) -> String {
         json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "gate",
@@ -85,19 +85,19 @@ impl Gate {
         .to_string()
     }
 
-    /// Waits until the request has come.
+    /// Waits until the request has arrived.
     pub fn wait(&self) {
         self.held.recv_timeout(PATIENCE).expect("the request comes");
     }
 
-    /// Lets it pass.
+    /// Lets the request pass.
     pub fn open(&self) {
         self.opens.send(()).expect("the request is held");
     }
 }
 
 impl Wire {
-    /// One request, and its answer to the end: the connection is closed with it.
+    /// Forwards one request and its whole answer, and then closes the connection.
     fn pass(&self, client: &TcpStream) -> Option<()> {
         let mut from_client = BufReader::new(client.try_clone().ok()?);
         let (mut head, mut length) = (String::new(), 0);

@@ -1,10 +1,10 @@
-//! Files of the repository that are made. The test that finds one stale writes it when asked to, and has `generated`
-//! in its name, so that one command asks all of them.
+//! Generated files of the repository. The test that finds a file out of date can also write it. Its name contains
+//! `generated`, so that one command runs all of these tests.
 
-/// What renews every such file.
+/// The command that renews every generated file.
 pub const HOW: &str = "GLOO_RS_RENEW=1 cargo test --locked --test it generated";
 
-/// Whether stale files are to be written.
+/// Whether files that are out of date are written.
 pub fn renewing() -> bool {
     std::env::var_os("GLOO_RS_RENEW").is_some()
 }

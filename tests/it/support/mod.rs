@@ -1,4 +1,4 @@
-//! What tests stand on.
+//! The helpers of the tests.
 
 mod certificate;
 pub mod gate;

@@ -1,10 +1,10 @@
-//! A server in a pod's place: raw bytes, so that it can misbehave in any way.
+//! A server instead of a pod. It writes raw bytes, so that it can misbehave in any way.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-/// What was asked: the head as it came, the path with its query, and the body.
+/// A request: the head as received, the path with its query, and the body.
 #[derive(Debug, Clone)]
 pub struct Asked {
     pub head: String,
@@ -12,7 +12,7 @@ pub struct Asked {
     pub body: String,
 }
 
-/// A listening server, and what it was asked so far.
+/// A listening server with its requests so far.
 #[derive(Clone)]
 pub struct PodServer {
     pub address: SocketAddr,
@@ -20,7 +20,7 @@ pub struct PodServer {
 }
 
 impl PodServer {
-    /// Each connection is one request, answered by writing to the stream; the connection ends with the function.
+    /// Starts the server. Each connection is one request, answered by writing to the stream; it ends with the function.
     pub fn start(answer: impl Fn(&Asked, &mut TcpStream) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let server = Self { address: listener.local_addr().unwrap(), asked: Arc::default() };
@@ -38,16 +38,16 @@ impl PodServer {
         server
     }
 
-    /// Everything that it was asked, in order.
+    /// All requests so far, in order.
     pub fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
     }
 }
 
-/// An answer with its length.
+/// Writes an answer with its length.
 pub fn reply(stream: &mut TcpStream, status: &str, body: &[u8]) {
     let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n", body.len());
-    // Who asked may have gone away: that is their right.
+    // The client may have closed the connection; that is no error.
     let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
 }
 

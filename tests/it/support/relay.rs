@@ -1,4 +1,4 @@
-//! A wire to the API server that can be cut.
+//! A proxy to the API server whose connections can be cut.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -9,7 +9,7 @@ use std::thread::spawn;
 
 use super::Sandbox;
 
-/// Takes connections on a port of its own and passes every byte on.
+/// Accepts connections on its own port and forwards every byte.
 #[derive(Clone)]
 pub struct Relay {
     pub address: SocketAddr,
@@ -18,12 +18,12 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// To this server; each connection is cut once so many bytes have come from there.
+    /// Starts a relay to this server. Each connection is cut after this many bytes from the server.
     pub fn start(server: SocketAddr, limit: Option<usize>) -> Self {
         Self::to(move |_| server, limit)
     }
 
-    /// To one server for so many connections, and to another from then on.
+    /// Starts a relay to one server for the first connections, and to another for the later ones.
     pub fn turning(first: SocketAddr, connections: usize, then: SocketAddr) -> Self {
         Self::to(move |number| if number < connections { first } else { then }, None)
     }
@@ -46,19 +46,19 @@ impl Relay {
         relay
     }
 
-    /// How many connections were taken so far.
+    /// The number of connections accepted so far.
     pub fn taken(&self) -> usize {
         self.taken.load(Ordering::Relaxed)
     }
 
-    /// Cuts what is connected now.
+    /// Cuts all current connections.
     pub fn cut(&self) {
         for wire in self.wires.lock().unwrap().drain(..) {
             let _ = wire.shutdown(Shutdown::Both);
         }
     }
 
-    /// The kubeconfig with this in the server's place.
+    /// Writes the kubeconfig with the relay instead of the server.
     pub fn kubeconfig(&self, of: &Path, server: &str, sandbox: &Sandbox) -> PathBuf {
         let text = std::fs::read_to_string(of).unwrap();
         sandbox.kubeconfig(text.replace(server, &format!("https://{}", self.address)))

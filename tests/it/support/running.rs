@@ -1,4 +1,4 @@
-//! The binary while it runs: what it has said so far, keys, signals.
+//! The binary while it runs: its output so far, key presses, signals.
 
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
@@ -11,15 +11,15 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
-/// Far beyond what a command takes, so that a hang is a failure and a slow machine is none.
+/// Much longer than any command takes, so that a hang is a failure and a slow machine is not.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// Of a terminal, where a test does not care.
+/// The columns of a terminal, if a test does not set them.
 const COLUMNS: u16 = 80;
 
-/// A child that is ended with the test, however that ends.
+/// A child process that is killed at the end of the test, however the test ends.
 pub struct Running {
-    /// How long it may take.
+    /// The time after which the test fails.
     pub(super) patience: Duration,
     child: Child,
     input: Option<Box<dyn Write + Send>>,
@@ -27,7 +27,7 @@ pub struct Running {
     stderr: Stream,
 }
 
-/// What came out of a stream so far.
+/// The bytes read from a stream so far.
 struct Stream {
     so_far: Arc<Mutex<Vec<u8>>>,
     reader: JoinHandle<()>,
@@ -40,7 +40,7 @@ impl Running {
         running
     }
 
-    /// Nobody reads its stdout until [`Self::read_one_line`] does.
+    /// Starts it without reading its stdout until [`Self::read_one_line`] is called.
     pub(super) fn unread(mut command: Command) -> Self {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         Self {
@@ -55,7 +55,7 @@ impl Running {
     pub(super) fn on_terminal(mut command: Command) -> Self {
         let (ours, theirs) = terminal(COLUMNS);
         let child = command.stdin(theirs()).stdout(Stdio::piped()).stderr(theirs()).spawn();
-        // The command holds the other end as well, and the last of them ends the stream.
+        // The command holds the other end of the terminal too. The stream ends when the last of them is dropped.
         drop(command);
         let mut child = child.unwrap();
         Self {
@@ -67,7 +67,7 @@ impl Running {
         }
     }
 
-    /// Its stdout is the terminal too, as a shell's is.
+    /// Starts it with its stdout on the terminal too, as in a shell.
     pub fn whole_on_terminal(command: Command) -> Self {
         Self::as_wide_as(command, COLUMNS)
     }
@@ -81,29 +81,29 @@ impl Running {
         Self { input: Some(input), stdout: None, stderr: Stream::of(ours), child: child.unwrap(), patience: PATIENCE }
     }
 
-    /// What stands on the terminal, without what moves and colours it.
+    /// The text on the terminal, without control sequences.
     pub fn screen(&self) -> String {
         plain(&self.stderr.text())
     }
 
-    /// Types.
+    /// Types this text.
     pub fn give(&mut self, text: &str) {
         self.input.as_mut().unwrap().write_all(text.as_bytes()).unwrap();
     }
 
-    /// Its stdin, which stays open as long as this is kept.
+    /// Returns its stdin, which stays open as long as the value is kept.
     pub fn stdin(&mut self) -> Box<dyn Write + Send> {
         self.input.take().unwrap()
     }
 
-    /// Writes this to its stdin and closes that.
+    /// Writes this to its stdin and closes it.
     pub(super) fn feed(&mut self, text: &str) {
         let (mut input, text) = (self.input.take().unwrap(), text.to_owned());
-        // A command that does not read its stdin closes it: that is its right.
+        // A command that does not read its stdin may close it; that is no error.
         spawn(move || drop(input.write_all(text.as_bytes())));
     }
 
-    /// What `head -1` does: the first line, then its stdout is closed.
+    /// Reads the first line and closes its stdout, as `head -1` does.
     pub fn read_one_line(&mut self) -> String {
         let mut stdout = self.child.stdout.take().unwrap();
         let mut line = Vec::new();
@@ -114,12 +114,12 @@ impl Running {
         String::from_utf8(line).unwrap()
     }
 
-    /// What it has resident now, in KiB; nothing once it has ended.
+    /// Its resident memory in KiB; `None` after it has ended.
     pub fn memory_kib(&self) -> Option<u64> {
         self.status("VmRSS:")
     }
 
-    /// The most that it has had resident, in KiB; nothing once it has ended.
+    /// The peak of its resident memory in KiB; `None` after it has ended.
     pub fn peak_kib(&self) -> Option<u64> {
         self.status("VmHWM:")
     }
@@ -129,7 +129,7 @@ impl Running {
         status.lines().find_map(|line| line.strip_prefix(key))?.trim().strip_suffix(" kB")?.parse().ok()
     }
 
-    /// Waits until this stands on stderr.
+    /// Waits until stderr contains this text.
     pub fn wait_for(&mut self, text: &str) {
         let start = Instant::now();
         while !self.stderr.text().contains(text) {
@@ -138,7 +138,7 @@ impl Running {
         }
     }
 
-    /// Waits until this stands on stdout.
+    /// Waits until stdout contains this text.
     pub fn wait_for_stdout(&self, text: &str) {
         let start = Instant::now();
         let stdout = self.stdout.as_ref().expect("its stdout is read");
@@ -148,13 +148,13 @@ impl Running {
         }
     }
 
-    /// Ctrl-C, once it is so.
+    /// Sends Ctrl-C once the condition holds.
     pub fn interrupt_once(&self, so: impl Fn() -> bool) {
         self.wait_until(so);
         self.interrupt();
     }
 
-    /// Waits until it is so.
+    /// Waits until the condition holds.
     pub fn wait_until(&self, so: impl Fn() -> bool) {
         let start = Instant::now();
         while !so() {
@@ -163,32 +163,32 @@ impl Running {
         }
     }
 
-    /// Ctrl-C.
+    /// Sends SIGINT, as Ctrl-C does.
     pub fn interrupt(&self) {
         self.signal(Signal::INT);
     }
 
-    /// What a system that shuts down sends.
+    /// Sends SIGTERM, as a system does that shuts down.
     pub fn terminate(&self) {
         self.signal(Signal::TERM);
     }
 
-    /// What a terminal that is closed sends.
+    /// Sends SIGHUP, as a terminal does that is closed.
     pub fn hang_up(&self) {
         self.signal(Signal::HUP);
     }
 
-    /// What nobody can answer.
+    /// Sends SIGKILL, which cannot be handled.
     pub fn kill(&self) {
         self.signal(Signal::KILL);
     }
 
-    /// Waits until it has heard this signal, which it says with `-v`.
+    /// Waits until it reports with `-v` that it received this signal.
     pub fn wait_until_heard(&mut self, name: &str) {
         self.wait_for(&format!("signal: {name}"));
     }
 
-    /// Waits until this signal no longer has its usual effect.
+    /// Waits until it has a handler for this signal.
     pub fn wait_until_listening(&self, signal: Signal) {
         let start = Instant::now();
         let bit = 1_u64 << (signal.as_raw() - 1);
@@ -203,13 +203,13 @@ impl Running {
         }
     }
 
-    /// Any of them.
+    /// Sends any signal.
     pub fn signal(&self, signal: Signal) {
         let id = i32::try_from(self.child.id()).unwrap();
         kill_process(Pid::from_raw(id).unwrap(), signal).unwrap();
     }
 
-    /// Its code, stdout and stderr.
+    /// Returns its exit code, stdout and stderr.
     pub(super) fn end(self) -> (Option<i32>, String, String) {
         let Self { patience, mut child, input, stdout, stderr } = self;
         drop(input);
@@ -228,14 +228,14 @@ impl Running {
     }
 }
 
-/// Starts it with stdin and stderr on a terminal that nobody reads; to drop our end is to close the terminal.
+/// Starts it with stdin and stderr on a terminal that is not read. Dropping the file closes the terminal.
 pub(super) fn on_closing_terminal(mut command: Command) -> (Child, std::fs::File) {
     let (ours, theirs) = terminal(COLUMNS);
     let child = command.stdin(theirs()).stdout(Stdio::null()).stderr(theirs()).spawn().unwrap();
     (child, ours)
 }
 
-/// Our end of a pseudo-terminal of this width, and what opens the other.
+/// Creates a pseudo-terminal of this width. Returns this side of it, and a function that opens the other side.
 fn terminal(columns: u16) -> (std::fs::File, impl Fn() -> Stdio) {
     let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&ours).unwrap();
@@ -249,7 +249,7 @@ fn terminal(columns: u16) -> (std::fs::File, impl Fn() -> Stdio) {
     (std::fs::File::from(ours), theirs)
 }
 
-/// The text without control sequences.
+/// Removes the control sequences from the text.
 fn plain(text: &str) -> String {
     let mut plain = String::new();
     let mut letters = text.chars();
@@ -270,7 +270,7 @@ impl Stream {
         let shared = Arc::clone(&so_far);
         let reader = spawn(move || {
             let mut bytes = [0; 4096];
-            // A terminal whose other end is closed says EIO where a pipe says end of file.
+            // A terminal whose other end is closed gives EIO, where a pipe gives end of file.
             while let Ok(read @ 1..) = stream.read(&mut bytes) {
                 shared.lock().unwrap().extend_from_slice(&bytes[..read]);
             }

@@ -1,4 +1,4 @@
-//! The real binary, or the library, in an environment of its own.
+//! Runs the real binary, or the library, in its own environment.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use gloo_rs::exports::kube::{Environment, Target};
 
 use super::running::Running;
 
-/// A temporary directory that is HOME, TMPDIR and the working directory; nothing of the caller's environment.
+/// A temporary directory as HOME, TMPDIR and working directory, without the environment of the caller.
 pub struct Sandbox {
     dir: tempfile::TempDir,
     variables: Vec<(String, String)>,
@@ -19,7 +19,7 @@ pub struct Sandbox {
     most_memory: Option<u32>,
 }
 
-/// How a run ended, with the sandbox's directory and ports replaced.
+/// The result of a run, with the sandbox's directory and ports replaced.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Output {
     pub code: Option<i32>,
@@ -48,14 +48,14 @@ impl Sandbox {
         self
     }
 
-    /// Lets what is started here take longer than commands usually do.
+    /// Allows processes started here more time than usual.
     pub fn patient(mut self, patience: Duration) -> Self {
         self.patience = Some(patience);
         self
     }
 
-    /// Lets what is started here have so many MiB of memory for its data. The kernel gives no more: an allocation
-    /// beyond them aborts the program.
+    /// Limits the data memory of processes started here to this many MiB. The kernel refuses more, so a larger
+    /// allocation aborts the program.
     pub fn within(mut self, mebibytes: u32) -> Self {
         self.most_memory = Some(mebibytes);
         self
@@ -75,11 +75,11 @@ impl Sandbox {
         path
     }
 
-    /// Writes a script that can be run.
+    /// Writes an executable script.
     #[cfg(unix)]
     pub fn script(&self, name: &str, text: &str) -> PathBuf {
         use std::os::unix::fs::PermissionsExt as _;
-        // Renamed into place: a file that another thread's child still holds open for writing cannot be run.
+        // Renamed into place: a file that the child of another thread still has open for writing cannot be executed.
         let path = self.write(&format!("{name}.new"), format!("#!/bin/sh\n{text}\n"));
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
         let place = self.dir().join(name);
@@ -87,7 +87,7 @@ impl Sandbox {
         place
     }
 
-    /// Writes the kubeconfig that is found without being named.
+    /// Writes the kubeconfig at its default path.
     pub fn kubeconfig(&self, text: impl AsRef<[u8]>) -> PathBuf {
         self.write(".kube/config", text)
     }
@@ -102,7 +102,7 @@ impl Sandbox {
         variables
     }
 
-    /// What the library takes, in this sandbox.
+    /// The target for the library in this sandbox.
     pub fn target(&self) -> Target {
         let environment =
             Environment::from_variables(self.environment()).with_service_account(self.dir().join("serviceaccount"));
@@ -119,14 +119,14 @@ impl Sandbox {
         let mut running = self.start(args);
         running.feed(stdin);
         let output = self.end_of(running);
-        // One that the limit of memory aborts has no code.
+        // A program aborted by the memory limit has no exit code.
         if self.most_memory.is_none() {
             has_a_code_of_its_help(args, &output);
         }
         output
     }
 
-    /// Runs the binary and presses Ctrl-C once it is so.
+    /// Runs the binary and sends Ctrl-C once the condition holds.
     pub fn interrupted(&self, args: &[&str], so: impl Fn() -> bool) -> Output {
         let running = self.start(args);
         running.interrupt_once(so);
@@ -135,7 +135,7 @@ impl Sandbox {
         output
     }
 
-    /// Runs the binary with a stdout that takes nothing, as on a full disk.
+    /// Runs the binary with a stdout that accepts nothing, as on a full disk.
     pub fn run_full(&self, args: &[&str]) -> Output {
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         let output = self.command(args).stdin(Stdio::null()).stdout(full).output().unwrap();
@@ -159,22 +159,22 @@ impl Sandbox {
         self.patiently(Running::on_pipes(command))
     }
 
-    /// Starts the binary on a terminal that is closed by dropping the file.
+    /// Starts the binary on a terminal that is closed when the file is dropped.
     pub fn start_on_closing_terminal(&self, args: &[&str]) -> (Child, std::fs::File) {
         super::running::on_closing_terminal(self.command(args))
     }
 
-    /// Starts the binary with a stdout that nobody reads yet.
+    /// Starts the binary with a stdout that is not read yet.
     pub fn start_unread(&self, args: &[&str]) -> Running {
         Running::unread(self.command(args))
     }
 
-    /// Starts the binary on a terminal of 80 columns: stdin and stderr; stdout is a pipe.
+    /// Starts the binary with stdin and stderr on a terminal of 80 columns; stdout is a pipe.
     pub fn start_on_terminal(&self, args: &[&str]) -> Running {
         self.patiently(Running::on_terminal(self.command(args)))
     }
 
-    /// Runs the binary on a terminal of this many columns; all that came stands in `stderr`, as the terminal got it.
+    /// Runs the binary on a terminal of this many columns. `stderr` then contains the whole output of the terminal.
     pub fn run_on_terminal(&self, columns: u16, args: &[&str]) -> Output {
         let mut command = self.command(args);
         command.env_remove("COLUMNS");
@@ -188,7 +188,7 @@ impl Sandbox {
         running
     }
 
-    /// Waits for the end of what was started here.
+    /// Waits for the end of a process started here.
     pub fn end_of(&self, running: Running) -> Output {
         let (code, stdout, stderr) = running.end();
         fits_its_schema(&stdout);
@@ -219,7 +219,7 @@ impl Sandbox {
     }
 }
 
-/// Whatever a test is about: a document that the program prints is the one that its schema in `docs/` describes.
+/// Checks in every test that a printed document matches its schema in `docs/`.
 #[track_caller]
 fn fits_its_schema(stdout: &str) {
     if let Ok(document) = serde_json::from_str::<serde_json::Value>(stdout)
@@ -229,7 +229,7 @@ fn fits_its_schema(stdout: &str) {
     }
 }
 
-/// Whatever a test is about: a command ends with a code that its `--help` lists.
+/// Checks in every test that a command ends with an exit code that its `--help` lists.
 #[track_caller]
 fn has_a_code_of_its_help(args: &[&str], output: &Output) {
     let line = std::iter::once("gloo-rs").chain(args.iter().copied()).map(OsString::from);

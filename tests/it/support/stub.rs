@@ -1,4 +1,4 @@
-//! An API server that says what it is told to, remembers what it was asked, and lets no unexpected request pass.
+//! An API server with prepared answers. It records its requests, and an unexpected request fails the test.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
@@ -12,14 +12,14 @@ use serde_json::{Value, json};
 
 use super::certificate::{Certificate, Identity, identity};
 
-/// Far beyond what a command takes to its next request.
+/// Much longer than a command takes until its next request.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// A request as it came.
+/// A request as received.
 #[derive(Debug, Clone)]
 pub struct Request {
     pub method: String,
-    /// Path and query.
+    /// The path with the query.
     pub path: String,
     headers: Vec<(String, String)>,
     pub body: Vec<u8>,
@@ -30,7 +30,7 @@ impl Request {
         self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    /// Every value of a header that may come several times.
+    /// All values of a header that may occur several times.
     pub fn headers(&self, name: &str) -> Vec<&str> {
         self.headers.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str()).collect()
     }
@@ -46,9 +46,9 @@ struct Answer {
     headers: Vec<(String, String)>,
     body: Vec<u8>,
     after: Duration,
-    /// How many other requests of its method are answered first.
+    /// The number of other requests of the same method that are answered first.
     behind: usize,
-    /// It is not answered before this is set.
+    /// The answer waits until this is set.
     held: Option<Arc<AtomicBool>>,
     cut: bool,
     announced: Option<u64>,
@@ -58,12 +58,12 @@ struct Expectation {
     method: String,
     path: String,
     answers: VecDeque<Answer>,
-    /// The last answer is given again and again, and need not be used up.
+    /// The last answer is repeated for every further request, and need not be used.
     always: bool,
     asked: usize,
 }
 
-/// Requests of one method.
+/// Counts the requests of one method.
 #[derive(Default)]
 struct Count {
     under_way: usize,
@@ -93,7 +93,7 @@ struct State {
     stopped: bool,
 }
 
-/// The server. What was expected and not asked, or asked and not expected, fails the test when this is dropped.
+/// The server. A missing or unexpected request fails the test when it is dropped.
 pub struct Stub {
     port: u16,
     state: Arc<Mutex<State>>,
@@ -101,12 +101,12 @@ pub struct Stub {
 }
 
 impl Stub {
-    /// Over plain HTTP.
+    /// Starts it with plain HTTP.
     pub fn new() -> Self {
         Self::start(None)
     }
 
-    /// Over TLS.
+    /// Starts it with TLS.
     pub fn tls(certificate: Certificate) -> Self {
         Self::start(Some(identity(certificate)))
     }
@@ -147,12 +147,12 @@ impl Stub {
         self.identity.as_ref().expect("a stub that speaks TLS")
     }
 
-    /// The authority of the certificate, PEM.
+    /// The authority of its certificate in PEM.
     pub fn ca(&self) -> &str {
         &self.identity().ca
     }
 
-    /// Expects a request; a path without a query expects any query.
+    /// Expects a request. A path without a query matches any query.
     pub fn on(&self, method: &str, path: &str) -> On<'_> {
         lock(&self.state).expectations.push(Expectation {
             method: method.to_owned(),
@@ -165,17 +165,17 @@ impl Stub {
         On { stub: self, index }
     }
 
-    /// Expects any request that nothing else is expected for.
+    /// Expects any request that matches no other expectation.
     pub fn on_anything(&self) -> On<'_> {
         self.on("*", "*")
     }
 
-    /// What came so far.
+    /// The requests so far.
     pub fn requests(&self) -> Vec<Request> {
         lock(&self.state).requests.clone()
     }
 
-    /// Waits until such a request has come.
+    /// Waits until this request has arrived.
     pub fn wait_for(&self, method: &str, path: &str) {
         let start = Instant::now();
         let is_it = |request: &Request| request.method == method && request.path == path;
@@ -185,17 +185,17 @@ impl Stub {
         }
     }
 
-    /// How many connections were opened.
+    /// The number of connections so far.
     pub fn connections(&self) -> usize {
         lock(&self.state).connections
     }
 
-    /// The most requests of a method that were under way at once.
+    /// The highest number of requests of a method at the same time.
     pub fn most_under_way(&self, method: &str) -> usize {
         lock(&self.state).by_method.get(method).map_or(0, |count| count.most_under_way)
     }
 
-    /// Fails if what came is not what was expected.
+    /// Fails if the requests differ from the expected ones.
     pub fn finish(self) -> Vec<Request> {
         self.requests()
     }
@@ -216,7 +216,7 @@ impl Stub {
         out
     }
 
-    /// A kubeconfig with one context `stub`, current.
+    /// A kubeconfig whose only and current context is `stub`.
     pub fn kubeconfig(&self) -> String {
         kubeconfig(&[("stub", self)])
     }
@@ -233,8 +233,8 @@ impl Drop for Stub {
     }
 }
 
-/// A kubeconfig with a context for each server, the first current, all with user `me` and token `secret-token`.
-/// A server without expectations is a trap: any request to it fails the test.
+/// A kubeconfig with a context for each server, the first one current, all with the user `me` and the token
+/// `secret-token`. Any request to a server without expectations fails the test.
 pub fn kubeconfig(contexts: &[(&str, &Stub)]) -> String {
     use base64::Engine as _;
     let mut clusters = String::new();
@@ -253,7 +253,7 @@ pub fn kubeconfig(contexts: &[(&str, &Stub)]) -> String {
     )
 }
 
-/// The answers of an expectation, in their order.
+/// The answers of an expectation, in order.
 pub struct On<'a> {
     stub: &'a Stub,
     index: usize,
@@ -279,7 +279,7 @@ impl On<'_> {
         self.body(status, "application/json", value.to_string())
     }
 
-    /// A Status as Kubernetes writes it.
+    /// Answers with a Status as Kubernetes writes it.
     pub fn status(self, code: u16, reason: &str, message: &str) -> Self {
         let status = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
@@ -288,7 +288,7 @@ impl On<'_> {
         self.json(code, &status)
     }
 
-    /// The Status of an object that is not there.
+    /// Answers with the Status of an object that does not exist.
     pub fn not_found(self, plural: &str, group: &str, name: &str) -> Self {
         let status = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
@@ -303,37 +303,37 @@ impl On<'_> {
         self.push(Answer { cut: true, ..Answer::default() })
     }
 
-    /// The last answer asks to come back.
+    /// Adds `Retry-After` to the last answer.
     pub fn retry_after(self, seconds: u64) -> Self {
         self.last(|answer| answer.headers.push(("Retry-After".to_owned(), seconds.to_string())))
     }
 
-    /// The last answer has this header too.
+    /// Adds this header to the last answer.
     pub fn header(self, name: &str, value: &str) -> Self {
         self.last(|answer| answer.headers.push((name.to_owned(), value.to_owned())))
     }
 
-    /// The last answer takes this long.
+    /// Delays the last answer by this time.
     pub fn slow(self, time: Duration) -> Self {
         self.last(|answer| answer.after = time)
     }
 
-    /// The last answer comes once this many other requests of the method were answered.
+    /// Delays the last answer until this many other requests of the method were answered.
     pub fn behind(self, others: usize) -> Self {
         self.last(|answer| answer.behind = others)
     }
 
-    /// The last answer comes once this is set.
+    /// Delays the last answer until this is set.
     pub fn held(self, until: &Arc<AtomicBool>) -> Self {
         self.last(|answer| answer.held = Some(Arc::clone(until)))
     }
 
-    /// The last answer announces a body of this length and ends before it.
+    /// Lets the last answer announce a body of this length and end earlier.
     pub fn announcing(self, length: u64) -> Self {
         self.last(|answer| answer.announced = Some(length))
     }
 
-    /// The last answer is given to every further request, if there is any.
+    /// Repeats the last answer for every further request, if there is any.
     pub fn always(self) -> Self {
         lock(&self.stub.state).expectations[self.index].always = true;
         self
@@ -349,7 +349,7 @@ fn serve(stream: TcpStream, tls: Option<Arc<rustls::ServerConfig>>, state: &Mute
     let Some(config) = tls else { return converse(stream, state) };
     let mut first = [0];
     if stream.peek(&mut first).is_ok() && first[0] != 0x16 {
-        // As Go's server has it.
+        // The answer of Go's server.
         let text = "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
         read_head(&mut BufReader::new(&stream));
         drop((&stream).write_all(text.as_bytes()));
@@ -418,7 +418,7 @@ fn read_head(stream: &mut impl std::io::BufRead) -> Vec<String> {
 }
 
 fn read_request<S: Read + Write>(stream: &mut BufReader<S>) -> Option<Request> {
-    // What is not HTTP, a TLS greeting for one, is answered as Go answers it.
+    // A request that is not HTTP, such as a TLS greeting, gets the answer of Go's server.
     let start = stream.fill_buf().ok()?.first().copied()?;
     if !start.is_ascii_alphabetic() {
         drop(stream.get_mut().write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n400 Bad Request"));
