@@ -10,7 +10,7 @@ pub mod apply {
 pub mod check {
     pub use crate::check::CHECKS;
     pub mod codes {
-        pub use crate::check::codes::{ALL, Code};
+        pub use crate::check::codes::{ALL, FindingCode};
     }
 }
 
@@ -61,7 +61,7 @@ pub mod flow {
 
 pub mod kube {
     pub use crate::kube::{
-        ApiError, Cause, ClusterContext, DryRun, Environment, Exchange, ForwardCause, ForwardFailure, InPod,
+        ApiCause, ApiError, ClusterContext, DryRun, Environment, Exchange, ForwardCause, ForwardFailure, InPod,
         KubeconfigFiles, Query, Scope, Session, Target, Trace, Verb, Withheld,
     };
 }

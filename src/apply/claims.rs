@@ -2,7 +2,7 @@
 //! restores a field also records ownership, so the release must be a later write.
 
 use crate::edit::patch;
-use crate::kube::{ApiError, Cause, DryRun, Session};
+use crate::kube::{ApiCause, ApiError, DryRun, Session};
 use crate::model::{Object, ObjectRef, kinds};
 use crate::plan::change::Change;
 use crate::plan::sidecars::claims;
@@ -25,7 +25,7 @@ pub(crate) async fn let_go(session: &Session, bootstrap: Object) -> Result<(), A
             return Ok(());
         }
         match session.patch(kind, &namespace, &name, &operations, DryRun::No).await {
-            Err(error) if error.cause == Cause::Conflict && tries < TRIES => {
+            Err(error) if error.cause == ApiCause::Conflict && tries < TRIES => {
                 tries += 1;
                 now = Object::new(kind, session.get(kind, &namespace, &name).await?);
             }

@@ -6,7 +6,7 @@ use super::caught::caught;
 use crate::command::Hint;
 use crate::edit::{Edit, json, patch};
 use crate::error::{Exit, Failure, Reason};
-use crate::kube::{ApiError, Cause, DryRun, Session};
+use crate::kube::{ApiCause, ApiError, DryRun, Session};
 use crate::model::{FieldPath, Object, ObjectRef};
 use crate::plan::PerObject;
 use crate::plan::mtls::UpstreamContext;
@@ -103,7 +103,7 @@ pub(crate) async fn settle(
                     .hint("an older CRD may not have the field, or a webhook may remove it");
                 return same(Row::left(object.reference.clone(), Outcome::Failed, why), object);
             }
-            Err(ApiError { cause: Cause::Conflict, .. }) => match session.get(kind, &namespace, &name).await {
+            Err(ApiError { cause: ApiCause::Conflict, .. }) => match session.get(kind, &namespace, &name).await {
                 Ok(value) => object = Object::new(kind, value),
                 Err(error) => return same(failed(session, &object.reference, error), object),
             },
@@ -135,8 +135,8 @@ fn made(value: &serde_json::Value, edits: &[Edit]) -> bool {
 }
 
 /// After a timeout, no time is left for another try.
-fn may_be_sent_again(cause: &Cause) -> bool {
-    matches!(cause, Cause::Unreachable { .. })
+fn may_be_sent_again(cause: &ApiCause) -> bool {
+    matches!(cause, ApiCause::Unreachable { .. })
 }
 
 fn changed(message: String, before: Object, after: serde_json::Value) -> Settled {
@@ -150,7 +150,7 @@ fn same(row: Row, object: Object) -> Settled {
 
 /// The row of an object for which a request failed.
 pub(crate) fn failed(session: &Session, object: &ObjectRef, error: ApiError) -> Row {
-    let outcome = if error.cause == Cause::NotFound { Outcome::NotFound } else { Outcome::Failed };
+    let outcome = if error.cause == ApiCause::NotFound { Outcome::NotFound } else { Outcome::Failed };
     failed_with(object.clone(), outcome, error.into_failure(session))
 }
 

@@ -6,7 +6,7 @@ use tokio::time::sleep;
 
 use crate::envoy::levels::{self, LevelWish, Levels};
 use crate::error::{Exit, Failure, Reason};
-use crate::kube::{Cause, ForwardCause, ForwardFailure, InPod, Session};
+use crate::kube::{ApiCause, ForwardCause, ForwardFailure, InPod, Session};
 use crate::plan::proxy_pods::ProxyPod;
 
 /// How often a reset is tried, and the pause between. If all fail, the levels remain in the proxy.
@@ -54,7 +54,7 @@ pub(crate) async fn put_back(session: &Session, pod: &ProxyPod, before: &Levels)
         tries -= 1;
         let failure = match post(session, pod, &before.back()).await {
             Ok(_) => return Back::Done,
-            Err(failure) if failure.cause == ForwardCause::Api(Cause::NotFound) => return Back::Gone,
+            Err(failure) if failure.cause == ForwardCause::Api(ApiCause::NotFound) => return Back::Gone,
             Err(failure) => failure,
         };
         if tries == 0 {

@@ -13,7 +13,7 @@ use super::claims;
 use crate::command::Hint;
 use crate::edit::patch;
 use crate::error::{Causes, Exit, Failure, Reason};
-use crate::kube::{ApiError, Cause, DryRun, Session, Verb};
+use crate::kube::{ApiCause, ApiError, DryRun, Session, Verb};
 use crate::model::{FieldPath, Object, ObjectRef};
 use crate::plan::change::{Act, Change};
 use crate::plan::inverse::{self, inverse};
@@ -77,7 +77,7 @@ pub async fn make(session: &Session, change: Change) -> Result<Done, Unmade> {
         Ok(Ok(value)) => return Ok(stored(change, value)),
         Ok(Err(error)) => error,
         // It may have been sent before the panic.
-        Err(Panicked) => failed(&change, verb(&change), Cause::BadAnswer(FAULT.to_owned())),
+        Err(Panicked) => failed(&change, verb(&change), ApiCause::BadAnswer(FAULT.to_owned())),
     };
     if !may_stand(&error) {
         return Err(Unmade { error, perhaps: None });
@@ -95,7 +95,7 @@ pub async fn make(session: &Session, change: Change) -> Result<Done, Unmade> {
 /// The current object, or null if it does not exist.
 async fn read(session: &Session, object: &ObjectRef) -> Result<Value, ApiError> {
     match session.get(object.kind, &object.namespace, &object.name).await {
-        Err(error) if error.cause == Cause::NotFound => Ok(Value::Null),
+        Err(error) if error.cause == ApiCause::NotFound => Ok(Value::Null),
         other => other,
     }
 }
@@ -121,13 +121,13 @@ fn stored(change: Change, value: Value) -> Done {
 /// Whether a write with this error may still have been made: the answer is missing, invalid or too large, or the server
 /// failed half way (a timeout of etcd is a 500).
 fn may_stand(error: &ApiError) -> bool {
-    let is_no_answer = matches!(error.cause, Cause::BadAnswer(_) | Cause::TooLarge { .. });
-    error.outcome_unknown() || is_no_answer || matches!(error.cause, Cause::Server { .. })
+    let is_no_answer = matches!(error.cause, ApiCause::BadAnswer(_) | ApiCause::TooLarge { .. });
+    error.outcome_unknown() || is_no_answer || matches!(error.cause, ApiCause::Server { .. })
 }
 
 /// Whether the API server may be available again in a moment.
 fn may_pass(error: &ApiError) -> bool {
-    matches!(error.cause, Cause::Unreachable { .. } | Cause::Timeout { .. } | Cause::Server { .. })
+    matches!(error.cause, ApiCause::Unreachable { .. } | ApiCause::Timeout { .. } | ApiCause::Server { .. })
 }
 
 /// Sends the change. After a conflict, the object is read again. If what the change affects is still as planned, the
@@ -149,7 +149,7 @@ async fn send(session: &Session, change: &Change, dry_run: DryRun) -> Result<Val
             }
         };
         match sent {
-            Err(error) if error.cause == Cause::Conflict => {
+            Err(error) if error.cause == ApiCause::Conflict => {
                 let now = Object::new(kind, session.get(kind, namespace, name).await?);
                 if !is_untouched(change, &now.value) {
                     return Err(error);
@@ -159,7 +159,7 @@ async fn send(session: &Session, change: &Change, dry_run: DryRun) -> Result<Val
             other => return other,
         }
     }
-    Err(failed(change, verb(change), Cause::Conflict))
+    Err(failed(change, verb(change), ApiCause::Conflict))
 }
 
 /// Whether the parts that the change affects are unmodified.
@@ -201,7 +201,7 @@ fn without_status(object: &Value) -> Value {
 }
 
 fn unplannable(change: &Change, verb: Verb, path: &FieldPath) -> ApiError {
-    failed(change, verb, Cause::Invalid(format!("{path} has an unexpected type")))
+    failed(change, verb, ApiCause::Invalid(format!("{path} has an unexpected type")))
 }
 
 fn verb(change: &Change) -> Verb {
@@ -212,7 +212,7 @@ fn verb(change: &Change) -> Verb {
     }
 }
 
-fn failed(change: &Change, verb: Verb, cause: Cause) -> ApiError {
+fn failed(change: &Change, verb: Verb, cause: ApiCause) -> ApiError {
     let ObjectRef { kind, namespace, name } = change.before.reference.clone();
     ApiError { verb, kind: Some(kind), namespace, name, cause, causes: Causes::default() }
 }
@@ -238,14 +238,14 @@ async fn take_back_one(session: &Session, done: &Done) -> Undone {
             Ok(undone) => return undone,
             Err(error) => error,
         };
-        conflicts += usize::from(error.cause == Cause::Conflict);
+        conflicts += usize::from(error.cause == ApiCause::Conflict);
         let again = match error.cause {
-            Cause::Conflict => conflicts < TRIES,
+            ApiCause::Conflict => conflicts < TRIES,
             _ => may_pass(&error) && begun.elapsed() < session.timeout(),
         };
         match again {
             true => sleep(PAUSE).await,
-            false if error.cause == Cause::Conflict => {
+            false if error.cause == ApiCause::Conflict => {
                 return Undone::Stands(format!("changed by others {TRIES} times"));
             }
             false => return Undone::Stands(error.into_failure(session).message),
@@ -265,7 +265,7 @@ async fn try_back(session: &Session, done: &Done) -> Result<Undone, ApiError> {
 async fn edit_back(session: &Session, Done { change, after }: &Done, now: Value) -> Result<Undone, ApiError> {
     let ObjectRef { kind, namespace, name } = &change.before.reference;
     if now.is_null() {
-        return Err(failed(change, Verb::Get, Cause::NotFound));
+        return Err(failed(change, Verb::Get, ApiCause::NotFound));
     }
     let now = Object::new(kind, now);
     let back = match inverse(&change.before.value, &change.edits, &after.value, &now.value) {
@@ -306,7 +306,7 @@ async fn delete_again(session: &Session, done: &Done, now: Value) -> Result<Undo
     }
     let now = Object { reference: done.change.before.reference.clone(), value: now };
     match session.delete(&now, DryRun::No).await {
-        Err(error) if error.cause == Cause::NotFound => Ok(Undone::Back),
+        Err(error) if error.cause == ApiCause::NotFound => Ok(Undone::Back),
         other => other.map(|()| Undone::Back),
     }
 }

@@ -6,7 +6,7 @@ use super::Severity;
 
 /// What is found.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Code {
+pub struct FindingCode {
     /// `GRS101`
     pub id: &'static str,
     pub severity: Severity,
@@ -17,7 +17,7 @@ pub struct Code {
     pub fix: &'static str,
 }
 
-impl Code {
+impl FindingCode {
     /// Where the docs have it.
     #[must_use]
     pub fn anchor(&self) -> String {
@@ -30,7 +30,7 @@ pub(crate) const RETIRED: &[&str] = &[];
 
 /// The code of this name.
 #[must_use]
-pub(crate) fn named(id: &str) -> Option<&'static Code> {
+pub(crate) fn named(id: &str) -> Option<&'static FindingCode> {
     ALL.iter().find(|code| code.id.eq_ignore_ascii_case(id)).copied()
 }
 
@@ -38,7 +38,7 @@ macro_rules! codes {
     ($($name:ident = $id:literal $severity:ident $title:literal, $meaning:literal, $fix:literal;)*) => {
         $(
             #[doc = concat!("`", $id, "`: ", $title, ".")]
-            pub(crate) static $name: Code = Code {
+            pub(crate) static $name: FindingCode = FindingCode {
                 id: $id,
                 severity: Severity::$severity,
                 title: $title,
@@ -47,7 +47,7 @@ macro_rules! codes {
             };
         )*
         /// Every code, in order.
-        pub const ALL: &[&Code] = &[$(&$name),*];
+        pub const ALL: &[&FindingCode] = &[$(&$name),*];
     };
 }
 

@@ -111,7 +111,7 @@ fn routes(look: &Look<'_>) -> Vec<Finding> {
     routes.iter().filter_map(of_route).collect()
 }
 
-fn finding(code: &'static super::Code, object: &Object, complaints: Vec<String>) -> Option<Finding> {
+fn finding(code: &'static super::FindingCode, object: &Object, complaints: Vec<String>) -> Option<Finding> {
     let mut complaints = complaints.into_iter();
     let first = complaints.next()?;
     Some(Finding::new(code, &object.reference, first).details(complaints))

@@ -29,7 +29,7 @@ mod statuses;
 pub(crate) mod suppress;
 
 pub(crate) use certificates::CHECK as CERTIFICATES;
-pub(crate) use codes::Code;
+pub(crate) use codes::FindingCode;
 pub(crate) use helm::CHECK as HELM;
 pub(crate) use look::{Beyond, Look, World};
 pub use registry::CHECKS;
@@ -61,7 +61,7 @@ impl Severity {
 /// A problem that a check found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    pub code: &'static Code,
+    pub code: &'static FindingCode,
     pub object: ObjectRef,
     /// One sentence about this object.
     pub message: String,
@@ -75,7 +75,7 @@ pub struct Finding {
 
 impl Finding {
     /// A finding with one line.
-    pub fn new(code: &'static Code, object: &ObjectRef, message: impl Into<String>) -> Self {
+    pub fn new(code: &'static FindingCode, object: &ObjectRef, message: impl Into<String>) -> Self {
         Self { code, object: object.clone(), message: message.into(), details: Vec::new(), hint: None, spot: None }
     }
 
@@ -116,7 +116,7 @@ pub struct Check {
     pub title: &'static str,
     /// The word for `--exclude`.
     pub word: &'static str,
-    pub codes: &'static [&'static Code],
+    pub codes: &'static [&'static FindingCode],
     /// The kinds that it lists.
     pub kinds: &'static [&'static Kind],
     pub beyond: &'static [Access],

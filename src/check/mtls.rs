@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::gateway_api::{CLASS, CONTROLLER};
 use super::sidecars::{is_without, known};
-use super::{Check, Code, Finding, Look, codes};
+use super::{Check, Finding, FindingCode, Look, codes};
 use crate::command::gloo_rs;
 use crate::model::{Object, ObjectRef, Unknown, kinds};
 use crate::plan::Unread;
@@ -101,7 +101,7 @@ fn of_target(look: &Look<'_>, object: &ObjectRef, facts: Facts) -> Option<Findin
 }
 
 /// The code of the finding. `None` if another check reports the object to fix.
-fn code(cause: Cause, is_upstream: bool, facts: &Facts) -> Option<&'static Code> {
+fn code(cause: Cause, is_upstream: bool, facts: &Facts) -> Option<&'static FindingCode> {
     let is_told_elsewhere = match cause {
         // A route to a missing Service is reported as a dangling reference.
         Cause::NoService => !is_upstream,
@@ -119,7 +119,7 @@ fn has_only_gateways_of_the_api(facts: &Facts) -> bool {
 }
 
 /// The evidence: the pods without a sidecar, or the effective policies.
-fn evidence(code: &Code, facts: &Facts) -> Vec<String> {
+fn evidence(code: &FindingCode, facts: &Facts) -> Vec<String> {
     let Behind::Pods { pods, .. } = &facts.behind else { return Vec::new() };
     if code == &codes::TLS_WITHOUT_SIDECAR {
         let without = pods.iter().filter(|pod| pod.membership != Membership::Sidecar);

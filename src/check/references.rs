@@ -4,7 +4,7 @@ use std::ops::Not as _;
 
 use serde_json::Value;
 
-use super::{Check, Code, Finding, Look, circles, codes};
+use super::{Check, Finding, FindingCode, Look, circles, codes};
 use crate::model::{Found, Kind, Object, kinds};
 use crate::plan::destinations::{self, DestinationTarget, RouteDestination};
 
@@ -57,7 +57,7 @@ fn routes(look: &Look<'_>) -> Vec<Finding> {
 /// Other objects are not found without a namespace.
 fn dangling(look: &Look<'_>, object: &Object, destination: &RouteDestination) -> Option<Finding> {
     let home = &object.reference.namespace;
-    let (code, kind, namespace, name): (&'static Code, &'static Kind, _, _) = match &destination.target {
+    let (code, kind, namespace, name): (&'static FindingCode, &'static Kind, _, _) = match &destination.target {
         DestinationTarget::Upstream { namespace, name } => {
             let namespace = if namespace.is_empty() { home } else { namespace };
             (&codes::DANGLING_ROUTE, &kinds::UPSTREAM, namespace, name)

@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use super::{Check, Code, Finding, Look, codes};
+use super::{Check, Finding, FindingCode, Look, codes};
 use crate::model::{Kind, Object, kinds};
 
 /// Every code for a status.
-const CODES: &[&Code] = &[&codes::REJECTED, &codes::WARNED, &codes::UNSEEN];
-const WITHOUT_UNSEEN: &[&Code] = &[&codes::REJECTED, &codes::WARNED];
+const CODES: &[&FindingCode] = &[&codes::REJECTED, &codes::WARNED, &codes::UNSEEN];
+const WITHOUT_UNSEEN: &[&FindingCode] = &[&codes::REJECTED, &codes::WARNED];
 
 macro_rules! checks {
     ($($name:ident = $title:literal $word:literal $codes:ident $kind:ident $($more:ident)*, $run:expr;)*) => {

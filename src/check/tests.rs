@@ -164,7 +164,7 @@ fn each_thing_that_is_broken_is_found_and_nothing_else() {
 
 #[test]
 fn where_there_are_several_control_planes_a_hint_says_which() {
-    let hints = |code: &codes::Code, has_second: bool| -> BTreeSet<Option<String>> {
+    let hints = |code: &codes::FindingCode, has_second: bool| -> BTreeSet<Option<String>> {
         let of_row = |row: &world::Row| {
             let mut stage = Stage::of_row(row);
             if has_second {

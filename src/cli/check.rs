@@ -6,7 +6,7 @@ use clap::ValueEnum;
 
 use super::help;
 use crate::check::results::{Threshold, Unseen};
-use crate::check::{CHECKS, Code, Severity, codes};
+use crate::check::{CHECKS, FindingCode, Severity, codes};
 use crate::error::Failure;
 use crate::model::Selector;
 use crate::options::{CheckCommand, CheckReach, CheckSource, CheckTask, Command};
@@ -90,7 +90,7 @@ impl CheckArgs {
     }
 }
 
-fn explained(text: &str) -> Result<&'static Code, Failure> {
+fn explained(text: &str) -> Result<&'static FindingCode, Failure> {
     if let Some(code) = codes::named(text) {
         return Ok(code);
     }

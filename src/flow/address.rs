@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::report::Report;
 use crate::command::flag;
 use crate::error::{Exit, Failure, Reason};
-use crate::kube::{ApiError, Cause, Query, Scope, Session};
+use crate::kube::{ApiCause, ApiError, Query, Scope, Session};
 use crate::load::absence;
 use crate::model::{Object, ObjectRef, kinds};
 use crate::options::{AddressForm, Global, Patience, ProxyTarget, ProxyTask};
@@ -108,7 +108,7 @@ impl Look<'_> {
             Ok(value) => return Ok(Object::new(service.kind, value)),
             Err(error) => error,
         };
-        let absent = error.cause == Cause::NotFound;
+        let absent = error.cause == ApiCause::NotFound;
         let mut failure = error.into_failure(self.session);
         if absent {
             let absence = absence::around(self.session, service).await;
@@ -122,7 +122,7 @@ impl Look<'_> {
     async fn of_gateway(&self, gateway: &str, service: &str) -> Result<Object, Failure> {
         let query = Query { fields: format!("metadata.name={service}"), ..Query::default() };
         let mut found = self.session.list_all(&kinds::SERVICE, Scope::All, query).await.map_err(|error| {
-            let forbidden = matches!(error.cause, Cause::Forbidden { .. });
+            let forbidden = matches!(error.cause, ApiCause::Forbidden { .. });
             let failure = error.into_failure(self.session);
             if forbidden { failure.hint("-n NAMESPACE searches only one namespace") } else { failure }
         })?;
@@ -180,7 +180,7 @@ impl Look<'_> {
             .map(|name| self.session.get(&kinds::NODE, "", name))
             .buffered(NODES_AT_ONCE)
             .filter_map(async |node| match node {
-                Err(ApiError { cause: Cause::NotFound, .. }) => None,
+                Err(ApiError { cause: ApiCause::NotFound, .. }) => None,
                 other => Some(other),
             })
             .try_collect()
@@ -226,7 +226,7 @@ impl Look<'_> {
         let query = Query { fields: address::event_selector(service), limit: 500, ..Query::default() };
         let page = self.session.list_page(&kinds::EVENT, Scope::Namespace(&service.namespace), &query).await;
         page.map(|page| page.items).map_err(|error| match error.cause {
-            Cause::Forbidden { .. } => "not allowed to list events".to_owned(),
+            ApiCause::Forbidden { .. } => "not allowed to list events".to_owned(),
             _ => error.to_string(),
         })
     }

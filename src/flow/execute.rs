@@ -17,7 +17,7 @@ use crate::error::{Exit, Failure, Reason};
 use crate::kube::Session;
 use crate::model::ObjectRef;
 use crate::options::{DryRunMode, Global, Preview};
-use crate::plan::advice::{Advice, Code};
+use crate::plan::advice::{Advice, Code, on_untried};
 use crate::plan::change::{Change, Settle};
 use crate::plan::outcome::{Outcome, Row};
 use crate::plan::owner;
@@ -115,8 +115,7 @@ pub(super) fn diff_of(change: &Change, secrets: Secrets) -> Result<String, Failu
 /// The first change that would fail.
 pub(super) async fn rehearse(session: &Session, changes: &[Change], notes: &mut dyn Notes) -> Result<(), Failure> {
     for object in transaction::rehearse(session, changes).await? {
-        let what = format!("{object}: a webhook does not support dry run");
-        notes.advice(Advice::note(Code::Unknown, what).about(&object));
+        notes.advice(on_untried(&object));
     }
     Ok(())
 }

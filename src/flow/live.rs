@@ -15,7 +15,7 @@ use super::{again, consent};
 use crate::apply::cluster::{self, Settled, Write};
 use crate::command::{Hint, flag};
 use crate::error::{Exit, Failure, Reason};
-use crate::kube::{self, Cause, Query, Session};
+use crate::kube::{self, ApiCause, Query, Session};
 use crate::load::absence;
 use crate::load::survey::SurveyReader;
 use crate::model::{Object, ObjectRef, Selector};
@@ -176,7 +176,7 @@ impl Run<'_> {
                 }))
             }
             Err(error) => {
-                let absent = error.cause == Cause::NotFound;
+                let absent = error.cause == ApiCause::NotFound;
                 let mut row = cluster::failed(self.session, reference, error);
                 if absent {
                     self.reading(self.explain_absence(&mut row)).await;

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::report::Report;
 use crate::command::gloo_rs;
 use crate::error::{Exit, Failure, Reason};
-use crate::kube::{ApiError, Cause, Query, Scope, Session};
+use crate::kube::{ApiCause, ApiError, Query, Scope, Session};
 use crate::load::{istio, unread};
 use crate::model::{Kind, Object, kinds};
 use crate::options::{Format, Global};
@@ -93,7 +93,7 @@ async fn gateways(session: &Session) -> Listed<Vec<GatewayUse>> {
         let kind: &'static Kind = kind;
         match session.list_all(kind, Scope::All, Query::labelled(label)).await {
             Ok(workloads) => found.extend(workloads.into_iter().filter_map(|value| gateway(Object::new(kind, value)))),
-            Err(ApiError { cause: Cause::NotFound | Cause::NoCrd, .. }) => {}
+            Err(ApiError { cause: ApiCause::NotFound | ApiCause::NoCrd, .. }) => {}
             Err(error) => return Listed::Unknown { why: unread::why(&error) },
         }
     }

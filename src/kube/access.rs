@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::failure::Rule;
 use super::forward_failure::{ForwardCause, ForwardFailure, RESOURCE};
-use super::{Cause, DryRun, Session};
+use super::{ApiCause, DryRun, Session};
 use crate::model::{Object, kinds};
 
 impl Session {
@@ -23,7 +23,7 @@ impl Session {
         });
         let cause = match self.create(&Object::new(&kinds::ACCESS_REVIEW, review), DryRun::No).await {
             Ok(review) if review["status"]["allowed"] == true => return Ok(()),
-            Ok(_) => Cause::Forbidden {
+            Ok(_) => ApiCause::Forbidden {
                 message: String::new(),
                 rule: Some(Box::new(Rule {
                     verb: "get, create".to_owned(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::failure::{Cause, Rule, TlsFault};
+use super::failure::{ApiCause, Rule, TlsFault};
 use crate::bounded::{self, NoValue};
 
 /// The limit for the parsed values of one answer. etcd accepts objects of 1.5 MiB; parsed, they take a few times that.
@@ -29,67 +29,73 @@ pub(super) struct Asked<'a> {
 }
 
 /// Returns the object, or the cause of the failure.
-pub(super) fn read(answer: &ApiAnswer, asked: Asked<'_>) -> Result<Value, Cause> {
+pub(super) fn read(answer: &ApiAnswer, asked: Asked<'_>) -> Result<Value, ApiCause> {
     let value = match bounded::value(&answer.body, MOST_PARSED) {
         Ok(value) => Some(value),
-        Err(NoValue::TooLarge) => return Err(Cause::TooLarge { most: MOST_PARSED }),
+        Err(NoValue::TooLarge) => return Err(ApiCause::TooLarge { most: MOST_PARSED }),
         Err(NoValue::Json(_)) => None,
     };
     if (200..300).contains(&answer.status) {
         return match value {
             Some(value) if value["kind"] == "Status" && value["status"] == "Failure" => {
                 let code = value["code"].as_u64().and_then(|code| u16::try_from(code).ok()).unwrap_or(answer.status);
-                Err(Cause::BadAnswer(format!("{} with a failure ({code}): {}", answer.status, text(&value, "message"))))
+                Err(ApiCause::BadAnswer(format!(
+                    "{} with a failure ({code}): {}",
+                    answer.status,
+                    text(&value, "message")
+                )))
             }
             Some(value) if value.is_object() => Ok(value),
-            Some(_) => Err(Cause::BadAnswer(format!("{} with JSON that is not an object", answer.status))),
-            None => Err(Cause::BadAnswer(unread(answer))),
+            Some(_) => Err(ApiCause::BadAnswer(format!("{} with JSON that is not an object", answer.status))),
+            None => Err(ApiCause::BadAnswer(unread(answer))),
         };
     }
     Err(refusal(answer, value.filter(|value| value["kind"] == "Status"), asked))
 }
 
-fn refusal(answer: &ApiAnswer, status: Option<Value>, asked: Asked<'_>) -> Cause {
+fn refusal(answer: &ApiAnswer, status: Option<Value>, asked: Asked<'_>) -> ApiCause {
     let Some(status) = status else { return without_status(answer) };
     let message = text(&status, "message");
     // An admission webhook chooses its own status code, so the message decides.
     if denied_by_admission(&message) {
-        return Cause::Invalid(message);
+        return ApiCause::Invalid(message);
     }
     match answer.status {
-        401 => Cause::Unauthorized,
-        403 => Cause::Forbidden { rule: rule(&message, asked).map(Box::new), message },
-        404 if !asked.name.is_empty() && status["details"]["name"] == asked.name => Cause::NotFound,
+        401 => ApiCause::Unauthorized,
+        403 => ApiCause::Forbidden { rule: rule(&message, asked).map(Box::new), message },
+        404 if !asked.name.is_empty() && status["details"]["name"] == asked.name => ApiCause::NotFound,
         404 if status["details"]["kind"] == "namespaces" && status["details"]["name"] == asked.namespace => {
-            Cause::NoNamespace
+            ApiCause::NoNamespace
         }
-        404 if !asked.plural.is_empty() => Cause::NoCrd,
-        409 => Cause::Conflict,
-        410 => Cause::Gone {
+        404 if !asked.plural.is_empty() => ApiCause::NoCrd,
+        409 => ApiCause::Conflict,
+        410 => ApiCause::Gone {
             next: status["metadata"]["continue"].as_str().filter(|next| !next.is_empty()).map(str::to_owned),
         },
         429 => {
             let after = status["details"]["retryAfterSeconds"].as_u64().map(Duration::from_secs);
-            Cause::Throttled { after: answer.retry_after.or(after) }
+            ApiCause::Throttled { after: answer.retry_after.or(after) }
         }
-        400..500 => Cause::Invalid(if message.is_empty() { format!("refused ({})", answer.status) } else { message }),
-        500..600 => Cause::Server { status: answer.status, message },
-        other => Cause::BadAnswer(format!("status {other}")),
+        400..500 => {
+            ApiCause::Invalid(if message.is_empty() { format!("refused ({})", answer.status) } else { message })
+        }
+        500..600 => ApiCause::Server { status: answer.status, message },
+        other => ApiCause::BadAnswer(format!("status {other}")),
     }
 }
 
 /// The cause from an answer without a `Status` object. Proxies in front of the API server, and its own outermost
 /// handlers, answer in plain text.
-fn without_status(answer: &ApiAnswer) -> Cause {
+fn without_status(answer: &ApiAnswer) -> ApiCause {
     let text = String::from_utf8_lossy(&answer.body);
     let text = text.trim();
     match answer.status {
-        400 if text.contains("HTTP request to an HTTPS server") => Cause::Tls(TlsFault::WantsTls),
-        401 => Cause::Unauthorized,
-        404 if text.starts_with("404 page not found") => Cause::NoCrd,
-        429 => Cause::Throttled { after: answer.retry_after },
-        500..600 => Cause::Server { status: answer.status, message: beginning(text) },
-        _ => Cause::BadAnswer(unread(answer)),
+        400 if text.contains("HTTP request to an HTTPS server") => ApiCause::Tls(TlsFault::WantsTls),
+        401 => ApiCause::Unauthorized,
+        404 if text.starts_with("404 page not found") => ApiCause::NoCrd,
+        429 => ApiCause::Throttled { after: answer.retry_after },
+        500..600 => ApiCause::Server { status: answer.status, message: beginning(text) },
+        _ => ApiCause::BadAnswer(unread(answer)),
     }
 }
 
@@ -148,7 +154,7 @@ mod tests {
     const ASKED: Asked<'static> =
         Asked { verb: "patch", group: "gloo.solo.io", plural: "upstreams", namespace: "gloo-system", name: "x" };
 
-    fn cause<T: ToString>(status: u16, body: T) -> Cause {
+    fn cause<T: ToString>(status: u16, body: T) -> ApiCause {
         let answer = ApiAnswer { status, retry_after: None, body: body.to_string().into_bytes() };
         drop(body);
         read(&answer, ASKED).unwrap_err()
@@ -162,27 +168,27 @@ mod tests {
     fn a_missing_object_is_not_a_missing_kind() {
         let mut object = status(r#"upstreams.gloo.solo.io "x" not found"#);
         object["details"] = json!({"name": "x", "group": "gloo.solo.io", "kind": "upstreams"});
-        assert_eq!(cause(404, object), Cause::NotFound);
+        assert_eq!(cause(404, object), ApiCause::NotFound);
         let mut namespace = status(r#"namespaces "gloo-system" not found"#);
         namespace["details"] = json!({"name": "gloo-system", "kind": "namespaces"});
-        assert_eq!(cause(404, namespace), Cause::NoNamespace);
-        assert_eq!(cause(404, "404 page not found\n"), Cause::NoCrd);
+        assert_eq!(cause(404, namespace), ApiCause::NoNamespace);
+        assert_eq!(cause(404, "404 page not found\n"), ApiCause::NoCrd);
         let mut kind = status("the server could not find the requested resource");
         kind["details"] = json!({});
-        assert_eq!(cause(404, kind), Cause::NoCrd);
-        assert_eq!(cause(404, "<html>"), Cause::BadAnswer("404 with an HTML page".to_owned()));
+        assert_eq!(cause(404, kind), ApiCause::NoCrd);
+        assert_eq!(cause(404, "<html>"), ApiCause::BadAnswer("404 with an HTML page".to_owned()));
     }
 
     #[test]
     fn the_rule_is_the_one_the_server_misses() {
         let message = r#"upstreams.gloo.solo.io "x" is forbidden: User "system:serviceaccount:a:b" cannot patch resource "upstreams" in API group "gloo.solo.io" in the namespace "gloo-system""#;
-        let Cause::Forbidden { rule: Some(rule), .. } = cause(403, status(message)) else { panic!("no rule") };
+        let ApiCause::Forbidden { rule: Some(rule), .. } = cause(403, status(message)) else { panic!("no rule") };
         assert_eq!(rule.to_string(), "{apiGroups: [gloo.solo.io], resources: [upstreams], verbs: [patch]}");
         assert_eq!(rule.namespace.as_deref(), Some("gloo-system"));
         assert_eq!(rule.user.as_deref(), Some("system:serviceaccount:a:b"));
 
         let message = r#"users "bob" is forbidden: User "ann" cannot impersonate resource "users" in API group "" at the cluster scope"#;
-        let Cause::Forbidden { rule: Some(rule), .. } = cause(403, status(message)) else { panic!("no rule") };
+        let ApiCause::Forbidden { rule: Some(rule), .. } = cause(403, status(message)) else { panic!("no rule") };
         assert_eq!(rule.to_string(), r#"{apiGroups: [""], resources: [users], verbs: [impersonate]}"#);
         assert_eq!(rule.namespace, None);
     }
@@ -191,35 +197,35 @@ mod tests {
     fn a_denial_that_is_no_missing_right_has_no_rule() {
         let denied = r#"admission webhook "gloo.gloo-system.svc" denied the request: route table not found"#;
         for code in [400, 403, 422, 500] {
-            assert_eq!(cause(code, status(denied)), Cause::Invalid(denied.to_owned()), "{code}");
+            assert_eq!(cause(code, status(denied)), ApiCause::Invalid(denied.to_owned()), "{code}");
         }
         let quota = "exceeded quota: compute";
-        assert_eq!(cause(403, status(quota)), Cause::Forbidden { message: quota.to_owned(), rule: None });
+        assert_eq!(cause(403, status(quota)), ApiCause::Forbidden { message: quota.to_owned(), rule: None });
     }
 
     #[test]
     fn each_status_has_its_cause() {
-        assert_eq!(cause(401, status("Unauthorized")), Cause::Unauthorized);
-        assert_eq!(cause(409, status("modified")), Cause::Conflict);
-        assert_eq!(cause(422, status("bad port")), Cause::Invalid("bad port".to_owned()));
-        assert_eq!(cause(415, status("")), Cause::Invalid("refused (415)".to_owned()));
-        assert_eq!(cause(500, status("etcd")), Cause::Server { status: 500, message: "etcd".to_owned() });
-        assert_eq!(cause(502, "<html>"), Cause::Server { status: 502, message: String::new() });
-        assert_eq!(cause(302, "<html>"), Cause::BadAnswer("302 with an HTML page".to_owned()));
+        assert_eq!(cause(401, status("Unauthorized")), ApiCause::Unauthorized);
+        assert_eq!(cause(409, status("modified")), ApiCause::Conflict);
+        assert_eq!(cause(422, status("bad port")), ApiCause::Invalid("bad port".to_owned()));
+        assert_eq!(cause(415, status("")), ApiCause::Invalid("refused (415)".to_owned()));
+        assert_eq!(cause(500, status("etcd")), ApiCause::Server { status: 500, message: "etcd".to_owned() });
+        assert_eq!(cause(502, "<html>"), ApiCause::Server { status: 502, message: String::new() });
+        assert_eq!(cause(302, "<html>"), ApiCause::BadAnswer("302 with an HTML page".to_owned()));
         let tls = "Client sent an HTTP request to an HTTPS server.\n";
-        assert_eq!(cause(400, tls), Cause::Tls(TlsFault::WantsTls));
+        assert_eq!(cause(400, tls), ApiCause::Tls(TlsFault::WantsTls));
         let mut gone = status("too old");
         gone["metadata"] = json!({"continue": "abc"});
-        assert_eq!(cause(410, gone), Cause::Gone { next: Some("abc".to_owned()) });
+        assert_eq!(cause(410, gone), ApiCause::Gone { next: Some("abc".to_owned()) });
         let mut busy = status("busy");
         busy["details"] = json!({"retryAfterSeconds": 7});
-        assert_eq!(cause(429, busy), Cause::Throttled { after: Some(Duration::from_secs(7)) });
+        assert_eq!(cause(429, busy), ApiCause::Throttled { after: Some(Duration::from_secs(7)) });
     }
 
     #[test]
     fn what_is_not_an_object_is_a_bad_answer() {
         let said = |body: &str| match cause(200, body) {
-            Cause::BadAnswer(what) => what,
+            ApiCause::BadAnswer(what) => what,
             other => panic!("{other:?}"),
         };
         assert_eq!(said(""), "200 with an empty body");

@@ -55,13 +55,13 @@ pub struct ApiError {
     pub namespace: String,
     /// Empty for a list.
     pub name: String,
-    pub cause: Cause,
+    pub cause: ApiCause,
     pub causes: Causes,
 }
 
 /// The cause of a failed request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Cause {
+pub enum ApiCause {
     /// There is no object of that name.
     NotFound,
     /// The namespace for the new object does not exist.
@@ -127,32 +127,32 @@ impl ApiError {
     #[must_use]
     pub fn outcome_unknown(&self) -> bool {
         self.verb.writes()
-            && matches!(self.cause, Cause::Unreachable { sent: true, .. } | Cause::Timeout { sent: true, .. })
+            && matches!(self.cause, ApiCause::Unreachable { sent: true, .. } | ApiCause::Timeout { sent: true, .. })
     }
 
     /// Whether only the dry run was refused, because a webhook has side effects.
     #[must_use]
     pub fn dry_run_unsupported(&self) -> bool {
-        matches!(&self.cause, Cause::Invalid(message) if message.contains("does not support dry run"))
+        matches!(&self.cause, ApiCause::Invalid(message) if message.contains("does not support dry run"))
     }
 
     /// The reason in the JSON output.
     #[must_use]
     pub fn reason(&self) -> Reason {
         match &self.cause {
-            Cause::NotFound | Cause::NoNamespace => Reason::NotFound,
-            Cause::NoCrd => Reason::NoCrd,
-            Cause::Forbidden { .. } => Reason::Forbidden,
-            Cause::Unauthorized => Reason::Unauthorized,
-            Cause::Conflict => Reason::Conflict,
-            Cause::Invalid(_) => Reason::Invalid,
-            Cause::Throttled { .. } => Reason::Throttled,
-            Cause::Server { .. } | Cause::Gone { .. } => Reason::ServerError,
-            Cause::Unreachable { .. } => Reason::Unreachable,
-            Cause::Tls(_) => Reason::Tls,
-            Cause::Timeout { .. } => Reason::Timeout,
-            Cause::ExecPlugin(failure) => failure.reason,
-            Cause::BadAnswer(_) | Cause::TooLarge { .. } => Reason::BadAnswer,
+            ApiCause::NotFound | ApiCause::NoNamespace => Reason::NotFound,
+            ApiCause::NoCrd => Reason::NoCrd,
+            ApiCause::Forbidden { .. } => Reason::Forbidden,
+            ApiCause::Unauthorized => Reason::Unauthorized,
+            ApiCause::Conflict => Reason::Conflict,
+            ApiCause::Invalid(_) => Reason::Invalid,
+            ApiCause::Throttled { .. } => Reason::Throttled,
+            ApiCause::Server { .. } | ApiCause::Gone { .. } => Reason::ServerError,
+            ApiCause::Unreachable { .. } => Reason::Unreachable,
+            ApiCause::Tls(_) => Reason::Tls,
+            ApiCause::Timeout { .. } => Reason::Timeout,
+            ApiCause::ExecPlugin(failure) => failure.reason,
+            ApiCause::BadAnswer(_) | ApiCause::TooLarge { .. } => Reason::BadAnswer,
         }
     }
 
@@ -160,18 +160,20 @@ impl ApiError {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match &self.cause {
-            Cause::NotFound | Cause::NoNamespace | Cause::NoCrd | Cause::Forbidden { .. } | Cause::Unauthorized => {
-                Exit::SaidNo
-            }
-            Cause::Conflict
-            | Cause::Invalid(_)
-            | Cause::Throttled { .. }
-            | Cause::Server { .. }
-            | Cause::Gone { .. }
-            | Cause::BadAnswer(_)
-            | Cause::TooLarge { .. } => Exit::Failed,
-            Cause::Unreachable { .. } | Cause::Tls(_) | Cause::Timeout { .. } => Exit::NoAnswer,
-            Cause::ExecPlugin(failure) => failure.exit,
+            ApiCause::NotFound
+            | ApiCause::NoNamespace
+            | ApiCause::NoCrd
+            | ApiCause::Forbidden { .. }
+            | ApiCause::Unauthorized => Exit::SaidNo,
+            ApiCause::Conflict
+            | ApiCause::Invalid(_)
+            | ApiCause::Throttled { .. }
+            | ApiCause::Server { .. }
+            | ApiCause::Gone { .. }
+            | ApiCause::BadAnswer(_)
+            | ApiCause::TooLarge { .. } => Exit::Failed,
+            ApiCause::Unreachable { .. } | ApiCause::Tls(_) | ApiCause::Timeout { .. } => Exit::NoAnswer,
+            ApiCause::ExecPlugin(failure) => failure.exit,
         }
     }
 
@@ -189,40 +191,40 @@ impl ApiError {
     pub(super) fn line(&self, server: &str) -> String {
         let subject = self.subject();
         let line = match &self.cause {
-            Cause::NotFound if self.namespace.is_empty() => format!("{subject}: not found"),
-            Cause::NotFound => format!("{subject}: not found in {}", self.namespace),
-            Cause::NoNamespace => format!("{subject}: there is no namespace {}", self.namespace),
-            Cause::NoCrd => format!("{subject}: the API server has no such kind: its CRD is not installed"),
-            Cause::Forbidden { rule, message } => match rule {
+            ApiCause::NotFound if self.namespace.is_empty() => format!("{subject}: not found"),
+            ApiCause::NotFound => format!("{subject}: not found in {}", self.namespace),
+            ApiCause::NoNamespace => format!("{subject}: there is no namespace {}", self.namespace),
+            ApiCause::NoCrd => format!("{subject}: the API server has no such kind: its CRD is not installed"),
+            ApiCause::Forbidden { rule, message } => match rule {
                 Some(rule) => format!("{subject}: not allowed to {}", rule.what()),
                 None => format!("{subject}: {message}"),
             },
-            Cause::Unauthorized => format!("{subject}: the credentials were not accepted (401)"),
-            Cause::Conflict if self.verb == Verb::Create => format!("{subject}: others created it in the meantime"),
-            Cause::Conflict => format!("{subject}: changed by others since it was read"),
-            Cause::Invalid(message) => format!("{subject}: {message}"),
-            Cause::Throttled { after: Some(after) } => {
+            ApiCause::Unauthorized => format!("{subject}: the credentials were not accepted (401)"),
+            ApiCause::Conflict if self.verb == Verb::Create => format!("{subject}: others created it in the meantime"),
+            ApiCause::Conflict => format!("{subject}: changed by others since it was read"),
+            ApiCause::Invalid(message) => format!("{subject}: {message}"),
+            ApiCause::Throttled { after: Some(after) } => {
                 format!("{subject}: the API server is busy and asks to retry in {}", seconds(*after))
             }
-            Cause::Throttled { after: None } => format!("{subject}: the API server is busy (429)"),
-            Cause::Server { status, message } if message.is_empty() => {
+            ApiCause::Throttled { after: None } => format!("{subject}: the API server is busy (429)"),
+            ApiCause::Server { status, message } if message.is_empty() => {
                 format!("{subject}: the API server failed ({status})")
             }
-            Cause::Server { status, message } => format!("{subject}: the API server failed ({status}): {message}"),
-            Cause::Gone { .. } => format!("{subject}: the list changed faster than it could be read (410)"),
-            Cause::Unreachable { why, sent: true } if self.verb.writes() => {
+            ApiCause::Server { status, message } => format!("{subject}: the API server failed ({status}): {message}"),
+            ApiCause::Gone { .. } => format!("{subject}: the list changed faster than it could be read (410)"),
+            ApiCause::Unreachable { why, sent: true } if self.verb.writes() => {
                 format!("{subject}: the {} was sent, its outcome is unknown: {why}", self.verb.noun())
             }
-            Cause::Unreachable { why, .. } => format!("no connection to {server}: {why}"),
-            Cause::Tls(fault) => format!("no TLS with {server}: {}", fault.why()),
-            Cause::Timeout { after, sent: true } if self.verb.writes() => {
+            ApiCause::Unreachable { why, .. } => format!("no connection to {server}: {why}"),
+            ApiCause::Tls(fault) => format!("no TLS with {server}: {}", fault.why()),
+            ApiCause::Timeout { after, sent: true } if self.verb.writes() => {
                 let (noun, after) = (self.verb.noun(), seconds(*after));
                 format!("{subject}: the {noun} was sent, its outcome is unknown: no answer within {after}")
             }
-            Cause::Timeout { after, .. } => format!("{subject}: no answer from {server} within {}", seconds(*after)),
-            Cause::ExecPlugin(failure) => failure.message.clone(),
-            Cause::BadAnswer(what) => format!("{server} does not answer as a Kubernetes API server: {what}"),
-            Cause::TooLarge { most } => format!("{subject}: the answer takes more than {} MiB", most >> 20),
+            ApiCause::Timeout { after, .. } => format!("{subject}: no answer from {server} within {}", seconds(*after)),
+            ApiCause::ExecPlugin(failure) => failure.message.clone(),
+            ApiCause::BadAnswer(what) => format!("{server} does not answer as a Kubernetes API server: {what}"),
+            ApiCause::TooLarge { most } => format!("{subject}: the answer takes more than {} MiB", most >> 20),
         };
         one_line(&line)
     }
@@ -232,16 +234,16 @@ impl ApiError {
             return Some("run the same command again: it continues from the current state".to_owned());
         }
         Some(match &self.cause {
-            Cause::NoCrd => "is that the right cluster? --kube-context chooses another".to_owned(),
-            Cause::Unauthorized => "log in to the cluster again; the context's user may have expired".to_owned(),
-            Cause::Conflict | Cause::Gone { .. } => "run the same command again".to_owned(),
-            Cause::Throttled { .. } => "try later, or wait longer with --timeout".to_owned(),
-            Cause::Unreachable { .. } => {
+            ApiCause::NoCrd => "is that the right cluster? --kube-context chooses another".to_owned(),
+            ApiCause::Unauthorized => "log in to the cluster again; the context's user may have expired".to_owned(),
+            ApiCause::Conflict | ApiCause::Gone { .. } => "run the same command again".to_owned(),
+            ApiCause::Throttled { .. } => "try later, or wait longer with --timeout".to_owned(),
+            ApiCause::Unreachable { .. } => {
                 "check that the cluster is up, the address is right, and the VPN or proxy is connected".to_owned()
             }
-            Cause::Tls(fault) => fault.hint()?.to_owned(),
-            Cause::Timeout { .. } => "--timeout waits longer".to_owned(),
-            Cause::BadAnswer(_) => {
+            ApiCause::Tls(fault) => fault.hint()?.to_owned(),
+            ApiCause::Timeout { .. } => "--timeout waits longer".to_owned(),
+            ApiCause::BadAnswer(_) => {
                 "check that the address is the API server, not a login page or proxy in front of it".to_owned()
             }
             _ => return None,

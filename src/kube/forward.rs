@@ -20,7 +20,7 @@ use tokio::time::timeout;
 
 use super::forward_failure::{ForwardCause, ForwardFailure, refused_by_kubelet, refused_by_server};
 use super::request::{RequestTarget, Wire, outlasts, pause};
-use super::{Cause, Exchange, Session};
+use super::{ApiCause, Exchange, Session};
 
 /// The limit for an answer that is read as a whole. Envoy's text pages are small; larger answers are read chunk by
 /// chunk.
@@ -221,10 +221,10 @@ impl Session {
 /// The pause before the next attempt; `None` for no further attempt.
 fn again(cause: &ForwardCause, only_reads: bool, attempt: u32) -> Option<Duration> {
     // A failure of the request inside the stream is treated like an answer of the API server that was cut off.
-    let cut = Cause::Unreachable { why: String::new(), sent: true };
-    let pause = |cause: &Cause, reading| pause(cause, reading, attempt, RequestTarget::Unknown);
+    let cut = ApiCause::Unreachable { why: String::new(), sent: true };
+    let pause = |cause: &ApiCause, reading| pause(cause, reading, attempt, RequestTarget::Unknown);
     match cause {
-        ForwardCause::Api(Cause::Server { .. }) => pause(&cut, true),
+        ForwardCause::Api(ApiCause::Server { .. }) => pause(&cut, true),
         ForwardCause::Api(cause) => pause(cause, true),
         ForwardCause::Cut { received: None } => pause(&cut, only_reads),
         _ => None,
@@ -304,13 +304,13 @@ impl Place {
     async fn open(&self, wire: &Wire) -> Result<(Line, DuplexStream), ForwardCause> {
         let mut renewed = false;
         loop {
-            let plugin = |failure| ForwardCause::Api(Cause::ExecPlugin(Box::new(failure)));
+            let plugin = |failure| ForwardCause::Api(ApiCause::ExecPlugin(Box::new(failure)));
             let header = wire.bearer.header().await.map_err(plugin)?;
             match self.forwarder(wire, header.clone()).await {
-                Err(ForwardCause::Api(Cause::Unauthorized)) if !renewed => {
+                Err(ForwardCause::Api(ApiCause::Unauthorized)) if !renewed => {
                     renewed = true;
                     if !wire.bearer.renew(header.as_ref()).await.map_err(plugin)? {
-                        return Err(ForwardCause::Api(Cause::Unauthorized));
+                        return Err(ForwardCause::Api(ApiCause::Unauthorized));
                     }
                 }
                 Err(cause) => return Err(cause),

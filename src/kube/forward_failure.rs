@@ -7,7 +7,7 @@ use ::kube::client::UpgradeConnectionError;
 use serde_json::json;
 
 use super::answer::{self, ApiAnswer, Asked};
-use super::failure::{ApiError, Cause, Verb};
+use super::failure::{ApiCause, ApiError, Verb};
 use super::{Session, tls};
 use crate::error::{Causes, Exit, Failure, Reason};
 use crate::model::{Unknown, kinds};
@@ -28,7 +28,7 @@ pub struct ForwardFailure {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ForwardCause {
     /// The API server opened no stream: no such pod, no permission, no connection to it, or a failure of its own.
-    Api(Cause),
+    Api(ApiCause),
     /// The pod is not scheduled to a node yet, or does not run there.
     NotRunning(String),
     /// Nothing listens on the port.
@@ -69,29 +69,31 @@ pub(super) fn refused_by_server(error: &::kube::Error, namespace: &str) -> Forwa
             let body = json!({"kind": "Status", "message": status.message, "details": {"name": name}}).to_string();
             let answer = ApiAnswer { status: status.code, retry_after: None, body: body.into_bytes() };
             let asked = Asked { verb: "create", group: "", plural: RESOURCE, namespace, name };
-            of_answer(answer::read(&answer, asked).err().unwrap_or(Cause::BadAnswer(format!("status {}", status.code))))
+            of_answer(
+                answer::read(&answer, asked).err().unwrap_or(ApiCause::BadAnswer(format!("status {}", status.code))),
+            )
         }
         ::kube::Error::UpgradeConnection(UpgradeConnectionError::GetPendingUpgrade(_)) => {
-            ForwardCause::Api(Cause::Unreachable { why: "connection cut".to_owned(), sent: true })
+            ForwardCause::Api(ApiCause::Unreachable { why: "connection cut".to_owned(), sent: true })
         }
         ::kube::Error::UpgradeConnection(error) => ForwardCause::NoUpgrade(error.to_string()),
         error => ForwardCause::Api(tls::cause_of(error)),
     }
 }
 
-fn of_answer(cause: Cause) -> ForwardCause {
+fn of_answer(cause: ApiCause) -> ForwardCause {
     match cause {
         // The handler needs the pod's node (kubernetes, pkg/registry/core/pod/strategy.go).
-        Cause::Invalid(message) if message.contains("does not have a host assigned") => {
+        ApiCause::Invalid(message) if message.contains("does not have a host assigned") => {
             ForwardCause::NotRunning("it is not scheduled to a node yet".to_owned())
         }
-        Cause::Invalid(message) if message.contains("pgrade request required") => ForwardCause::NoUpgrade(message),
-        Cause::Forbidden { message, rule: Some(mut rule) } => {
+        ApiCause::Invalid(message) if message.contains("pgrade request required") => ForwardCause::NoUpgrade(message),
+        ApiCause::Forbidden { message, rule: Some(mut rule) } => {
             // Before Kubernetes 1.35 a WebSocket needs the verb `get`; since then it also needs `create`.
             if rule.verb == "get" {
                 "get, create".clone_into(&mut rule.verb);
             }
-            ForwardCause::Api(Cause::Forbidden { message, rule: Some(rule) })
+            ForwardCause::Api(ApiCause::Forbidden { message, rule: Some(rule) })
         }
         cause => ForwardCause::Api(cause),
     }
@@ -110,7 +112,7 @@ pub(super) fn refused_by_kubelet(text: &str) -> ForwardCause {
 }
 
 impl ForwardFailure {
-    fn api_error(&self, cause: &Cause) -> ApiError {
+    fn api_error(&self, cause: &ApiCause) -> ApiError {
         ApiError {
             verb: Verb::Get,
             kind: Some(&kinds::POD),
@@ -130,10 +132,10 @@ impl ForwardFailure {
             Some(bytes) => format!("after {bytes} bytes of the answer"),
         };
         match &self.cause {
-            ForwardCause::Api(Cause::Forbidden { rule: Some(rule), .. }) => {
+            ForwardCause::Api(ApiCause::Forbidden { rule: Some(rule), .. }) => {
                 format!("not allowed to {} {} in {}", rule.verb.replace(", ", " or "), rule.resource, self.namespace)
             }
-            ForwardCause::Api(Cause::NotFound) => "there is no such pod any more".to_owned(),
+            ForwardCause::Api(ApiCause::NotFound) => "there is no such pod any more".to_owned(),
             ForwardCause::Api(cause) => self.api_error(cause).to_string(),
             ForwardCause::NotRunning(why) => format!("the pod is not running: {why}"),
             ForwardCause::Refused => format!("nothing listens on port {port}"),
@@ -158,7 +160,7 @@ impl ForwardFailure {
     #[must_use]
     pub fn rule(&self) -> Option<String> {
         match &self.cause {
-            ForwardCause::Api(Cause::Forbidden { rule, .. }) => rule.as_ref().map(ToString::to_string),
+            ForwardCause::Api(ApiCause::Forbidden { rule, .. }) => rule.as_ref().map(ToString::to_string),
             _ => None,
         }
     }
@@ -280,7 +282,7 @@ mod tests {
             let failure = failure(api(403, &message(verb)));
             assert_eq!((failure.exit(), failure.reason()), (Exit::SaidNo, Reason::Forbidden));
             assert!(failure.why().starts_with("not allowed to "), "{}", failure.why());
-            let ForwardCause::Api(Cause::Forbidden { rule: Some(found), .. }) = failure.cause else {
+            let ForwardCause::Api(ApiCause::Forbidden { rule: Some(found), .. }) = failure.cause else {
                 panic!("no rule")
             };
             assert_eq!(found.to_string(), rule);

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::answer::{self, ApiAnswer, Asked};
 use super::clear_text::withhold;
-use super::failure::{ApiError, Cause, Verb};
+use super::failure::{ApiCause, ApiError, Verb};
 use super::kubeconfig::{ConfigFiles, select};
 use super::page::Page;
 use super::proxy_env::decide;
@@ -23,7 +23,7 @@ use crate::model::kinds;
 pub(crate) fn answer(status: u16, retry_after: Option<u64>, body: &[u8]) -> Result<Vec<Value>, ApiError> {
     let asked = Asked { verb: "list", group: "gloo.solo.io", plural: "upstreams", namespace: "shop", name: "cart" };
     let answer = ApiAnswer { status, retry_after: retry_after.map(Duration::from_secs), body: body.to_vec() };
-    let page = answer::read(&answer, asked).and_then(|value| Page::parse(value).map_err(Cause::BadAnswer));
+    let page = answer::read(&answer, asked).and_then(|value| Page::parse(value).map_err(ApiCause::BadAnswer));
     page.map(|page| page.items).map_err(|cause| ApiError {
         verb: Verb::List,
         kind: Some(&kinds::UPSTREAM),

@@ -10,7 +10,7 @@ use http_body_util::BodyExt as _;
 use super::Session;
 use super::answer::Asked;
 use super::encoding::encode;
-use super::failure::{ApiError, Cause, Verb};
+use super::failure::{ApiCause, ApiError, Verb};
 use super::request::{Call, CallFailure};
 use crate::model::kinds;
 
@@ -77,7 +77,7 @@ impl Log {
                 Some(after) => match tokio::time::timeout(after, frame).await {
                     Ok(frame) => frame,
                     Err(_) => {
-                        return Err(failed(&self.namespace, &self.pod, Cause::Timeout { after, sent: true }.into()));
+                        return Err(failed(&self.namespace, &self.pod, ApiCause::Timeout { after, sent: true }.into()));
                     }
                 },
             };

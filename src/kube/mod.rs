@@ -33,7 +33,7 @@ pub use clear_text::Withheld;
 pub(crate) use cluster::Impersonation;
 pub use cluster::{ClusterContext, KubeconfigFiles};
 pub use environment::Environment;
-pub use failure::{ApiError, Cause, Verb};
+pub use failure::{ApiCause, ApiError, Verb};
 pub use forward::InPod;
 pub(crate) use forward::InPodAnswer;
 pub use forward_failure::{ForwardCause, ForwardFailure};

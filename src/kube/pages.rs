@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::failure::{ApiError, Cause, Verb};
+use super::failure::{ApiCause, ApiError, Verb};
 use super::page::{PAGE, Page, Query, Scope};
 use super::session::Session;
 use crate::model::Kind;
@@ -75,7 +75,7 @@ impl<'a> Pages<'a> {
             return Ok(None);
         }
         let page = match self.page().await {
-            Err(ApiError { cause: Cause::Gone { next }, .. })
+            Err(ApiError { cause: ApiCause::Gone { next }, .. })
                 if self.query.continue_token.is_some() && !self.restarted =>
             {
                 self.restarted = true;
@@ -92,7 +92,7 @@ impl<'a> Pages<'a> {
                 kind: Some(self.kind),
                 namespace: self.scope.namespace().to_owned(),
                 name: String::new(),
-                cause: Cause::BadAnswer(why),
+                cause: ApiCause::BadAnswer(why),
                 causes: Causes::default(),
             }),
             None => Ok(Some(page)),
@@ -103,7 +103,7 @@ impl<'a> Pages<'a> {
     async fn page(&mut self) -> Result<Page, ApiError> {
         loop {
             match self.session.list_page(self.kind, self.scope, &self.query).await {
-                Err(ApiError { cause: Cause::TooLarge { .. }, .. }) if self.query.narrow() => {}
+                Err(ApiError { cause: ApiCause::TooLarge { .. }, .. }) if self.query.narrow() => {}
                 other => return other,
             }
         }

@@ -15,7 +15,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::answer::{self, ApiAnswer, Asked};
 use super::credential::Bearer;
-use super::failure::Cause;
+use super::failure::ApiCause;
 use super::{Exchange, Trace, tls};
 use crate::error::Causes;
 
@@ -49,7 +49,7 @@ pub(super) struct Payload {
 /// Why a call failed, and the errors of the connection below it.
 #[derive(Debug)]
 pub(super) struct CallFailure {
-    pub cause: Cause,
+    pub cause: ApiCause,
     pub causes: Causes,
 }
 
@@ -59,8 +59,8 @@ impl CallFailure {
     }
 }
 
-impl From<Cause> for CallFailure {
-    fn from(cause: Cause) -> Self {
+impl From<ApiCause> for CallFailure {
+    fn from(cause: ApiCause) -> Self {
         Self { cause, causes: Causes::default() }
     }
 }
@@ -123,7 +123,7 @@ impl Wire {
             }
             let answer = self.collected(response).await?.answer;
             let refused = read(&answer, call.asked).err();
-            Err(refused.unwrap_or_else(|| Cause::BadAnswer(format!("status {}", answer.status))).into())
+            Err(refused.unwrap_or_else(|| ApiCause::BadAnswer(format!("status {}", answer.status))).into())
         };
         Box::pin(self.tried(call, body)).await
     }
@@ -143,13 +143,13 @@ impl Wire {
                 Ok(value) => return Ok(value),
                 Err(failed) => failed,
             };
-            if failure.cause == Cause::Unauthorized && !renewed {
+            if failure.cause == ApiCause::Unauthorized && !renewed {
                 // The server answers 401 before it does anything, so a retry is safe for writes too.
                 renewed = true;
                 match self.bearer.renew(used.as_ref()).await {
                     Ok(true) => continue,
                     Ok(false) => return Err(failure),
-                    Err(failed) => return Err(Cause::ExecPlugin(Box::new(failed)).into()),
+                    Err(failed) => return Err(ApiCause::ExecPlugin(Box::new(failed)).into()),
                 }
             }
             let reading = call.method == Method::GET;
@@ -170,7 +170,7 @@ impl Wire {
     ) -> Result<T, (CallFailure, Option<HeaderValue>)> {
         let header = match self.bearer.header().await {
             Ok(header) => header,
-            Err(failure) => return Err((Cause::ExecPlugin(Box::new(failure)).into(), None)),
+            Err(failure) => return Err((ApiCause::ExecPlugin(Box::new(failure)).into(), None)),
         };
         let request = call.request(header.as_ref());
         let start = Instant::now();
@@ -183,7 +183,7 @@ impl Wire {
         };
         let outcome = tokio::time::timeout(left, exchange)
             .await
-            .unwrap_or_else(|_| Err(Cause::Timeout { after: self.timeout, sent: true }.into()));
+            .unwrap_or_else(|_| Err(ApiCause::Timeout { after: self.timeout, sent: true }.into()));
         if let Some(trace) = &self.trace {
             trace(&Exchange { method: call.method.as_str(), path: &call.path, status, took: start.elapsed(), attempt });
         }
@@ -193,7 +193,7 @@ impl Wire {
     /// Reads a whole answer, up to a limit. The chunks are copied on arrival: a chunk keeps its whole receive buffer
     /// alive.
     async fn collected(&self, response: Response<Body>) -> Result<Collected<'_>, CallFailure> {
-        let too_large = || Err(Cause::TooLarge { most: MAX_BODY }.into());
+        let too_large = || Err(ApiCause::TooLarge { most: MAX_BODY }.into());
         let (head, mut body) = response.into_parts();
         if body.size_hint().lower() > MAX_BODY as u64 {
             return too_large();
@@ -218,10 +218,10 @@ impl Wire {
 }
 
 /// Interprets an answer. A 503 keeps its `Retry-After`: only with that header may a write be sent again.
-fn read(answer: &ApiAnswer, asked: Asked<'_>) -> Result<Value, Cause> {
+fn read(answer: &ApiAnswer, asked: Asked<'_>) -> Result<Value, ApiCause> {
     match answer::read(answer, asked) {
-        Err(Cause::Server { status: 503, .. }) if answer.retry_after.is_some() => {
-            Err(Cause::Throttled { after: answer.retry_after })
+        Err(ApiCause::Server { status: 503, .. }) if answer.retry_after.is_some() => {
+            Err(ApiCause::Throttled { after: answer.retry_after })
         }
         other => other,
     }
@@ -231,14 +231,14 @@ fn read(answer: &ApiAnswer, asked: Asked<'_>) -> Result<Value, Cause> {
 ///
 /// A write whose answer is missing is not sent again: it may have been made. If the connection was never established,
 /// or the server says to try again, the write was not made. A server that has answered before is waited for.
-pub(super) fn pause(cause: &Cause, reading: bool, attempt: u32, server: RequestTarget) -> Option<Duration> {
+pub(super) fn pause(cause: &ApiCause, reading: bool, attempt: u32, server: RequestTarget) -> Option<Duration> {
     let own = (FIRST_PAUSE * 4_u32.pow(attempt.saturating_sub(1).min(TRIES))).min(LONGEST_PAUSE);
     let is_left = attempt < TRIES;
     match cause {
-        Cause::Throttled { after: Some(after) } => Some(FIRST_PAUSE.max(*after)),
-        Cause::Unreachable { sent: false, .. } => (is_left || server == RequestTarget::Known).then_some(own),
-        Cause::Throttled { after: None } => is_left.then_some(own),
-        Cause::Server { status: 503, .. } | Cause::Unreachable { sent: true, .. } => {
+        ApiCause::Throttled { after: Some(after) } => Some(FIRST_PAUSE.max(*after)),
+        ApiCause::Unreachable { sent: false, .. } => (is_left || server == RequestTarget::Known).then_some(own),
+        ApiCause::Throttled { after: None } => is_left.then_some(own),
+        ApiCause::Server { status: 503, .. } | ApiCause::Unreachable { sent: true, .. } => {
             (reading && is_left).then_some(own)
         }
         _ => None,
@@ -273,19 +273,19 @@ impl Call<'_> {
 mod tests {
     use super::*;
 
-    fn throttled(after: Option<u64>) -> Cause {
-        Cause::Throttled { after: after.map(Duration::from_secs) }
+    fn throttled(after: Option<u64>) -> ApiCause {
+        ApiCause::Throttled { after: after.map(Duration::from_secs) }
     }
 
-    fn unreachable(sent: bool) -> Cause {
-        Cause::Unreachable { why: String::new(), sent }
+    fn unreachable(sent: bool) -> ApiCause {
+        ApiCause::Unreachable { why: String::new(), sent }
     }
 
     #[test]
     fn a_write_is_sent_again_only_if_it_cannot_have_been_made() {
-        let again = |cause: &Cause, reading| pause(cause, reading, 1, RequestTarget::Known).is_some();
-        let busy = Cause::Server { status: 503, message: String::new() };
-        let broken = Cause::Server { status: 500, message: String::new() };
+        let again = |cause: &ApiCause, reading| pause(cause, reading, 1, RequestTarget::Known).is_some();
+        let busy = ApiCause::Server { status: 503, message: String::new() };
+        let broken = ApiCause::Server { status: 500, message: String::new() };
         let table = [
             (throttled(Some(2)), true, true),
             (throttled(None), true, true),
@@ -293,10 +293,10 @@ mod tests {
             (unreachable(true), true, false),
             (busy, true, false),
             (broken, false, false),
-            (Cause::Timeout { after: Duration::ZERO, sent: true }, false, false),
-            (Cause::Conflict, false, false),
-            (Cause::Invalid(String::new()), false, false),
-            (Cause::Tls(super::super::failure::TlsFault::Expired), false, false),
+            (ApiCause::Timeout { after: Duration::ZERO, sent: true }, false, false),
+            (ApiCause::Conflict, false, false),
+            (ApiCause::Invalid(String::new()), false, false),
+            (ApiCause::Tls(super::super::failure::TlsFault::Expired), false, false),
         ];
         for (cause, read, write) in table {
             assert_eq!(again(&cause, true), read, "{cause:?}");
@@ -306,7 +306,7 @@ mod tests {
 
     #[test]
     fn tries_are_counted_and_the_server_is_taken_at_its_word() {
-        let pause = |cause: &Cause, attempt| pause(cause, true, attempt, RequestTarget::Known);
+        let pause = |cause: &ApiCause, attempt| pause(cause, true, attempt, RequestTarget::Known);
         assert_eq!(pause(&throttled(Some(7)), 1), Some(Duration::from_secs(7)));
         assert_eq!(pause(&throttled(Some(0)), 100), Some(Duration::from_millis(100)));
         assert_eq!(pause(&throttled(None), 3), None);

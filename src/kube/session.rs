@@ -11,7 +11,7 @@ use super::clear_text::{Withheld, withhold};
 use super::connect::{bad_proxy, client, config, install_ring, server, unusable};
 use super::credential::Bearer;
 use super::encoding::encode;
-use super::failure::{ApiError, Cause, Verb};
+use super::failure::{ApiCause, ApiError, Verb};
 use super::kubeconfig::{ChosenContext, choose};
 use super::page::{Page, Query, Scope, named};
 use super::request::CallFailure;
@@ -177,7 +177,7 @@ impl Session {
             kind: Some(kind),
             namespace: namespace.to_owned(),
             name: name.to_owned(),
-            cause: Cause::BadAnswer(why),
+            cause: ApiCause::BadAnswer(why),
             causes: Causes::default(),
         })
     }
@@ -197,7 +197,7 @@ impl Session {
             kind: Some(kind),
             namespace: namespace.to_owned(),
             name: String::new(),
-            cause: Cause::BadAnswer(why),
+            cause: ApiCause::BadAnswer(why),
             causes: Causes::default(),
         })
     }
@@ -226,7 +226,7 @@ impl Session {
     /// Creates an object and returns it. The request is never sent again once the object may have been created.
     ///
     /// # Errors
-    /// Why the object was not created, [`Cause::Conflict`] if one of that name exists; or that the result is not known:
+    /// Why the object was not created, [`ApiCause::Conflict`] if one of that name exists; or that the result is not known:
     /// [`ApiError::outcome_unknown`].
     pub async fn create(&self, object: &Object, dry_run: DryRun) -> Result<Value, ApiError> {
         let ObjectRef { kind, namespace, name } = &object.reference;
@@ -243,7 +243,7 @@ impl Session {
     /// object may have been deleted.
     ///
     /// # Errors
-    /// Why the object was not deleted, [`Cause::Conflict`] if it changed or was replaced; or that the result is not
+    /// Why the object was not deleted, [`ApiCause::Conflict`] if it changed or was replaced; or that the result is not
     /// known: [`ApiError::outcome_unknown`].
     pub async fn delete(&self, object: &Object, dry_run: DryRun) -> Result<(), ApiError> {
         let ObjectRef { kind, namespace, name } = &object.reference;

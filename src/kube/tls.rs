@@ -6,13 +6,13 @@ use std::io;
 use hyper_util::client::legacy;
 use rustls::CertificateError as Certificate;
 
-use super::failure::{Cause, TlsFault};
+use super::failure::{ApiCause, TlsFault};
 use crate::error::plain;
 
 /// The cause for a connection error. `sent` is set if the request may have been sent.
-pub(crate) fn cause_of(error: &(dyn Error + 'static)) -> Cause {
+pub(crate) fn cause_of(error: &(dyn Error + 'static)) -> ApiCause {
     let chain = chain(error);
-    let find = |wanted: fn(&(dyn Error + 'static)) -> Option<Cause>| chain.iter().find_map(|error| wanted(*error));
+    let find = |wanted: fn(&(dyn Error + 'static)) -> Option<ApiCause>| chain.iter().find_map(|error| wanted(*error));
     if let Some(cause) = find(tls).or_else(|| find(proxy)) {
         return cause;
     }
@@ -20,7 +20,7 @@ pub(crate) fn cause_of(error: &(dyn Error + 'static)) -> Cause {
     let connecting =
         chain.iter().any(|error| error.downcast_ref::<legacy::Error>().is_some_and(legacy::Error::is_connect));
     let why = chain.iter().rev().find_map(|error| why(*error)).unwrap_or_else(|| "connection lost".to_owned());
-    Cause::Unreachable { why, sent: !connecting }
+    ApiCause::Unreachable { why, sent: !connecting }
 }
 
 /// The error and the errors below it. `io::Error` hides the error it wraps from `source`.
@@ -60,7 +60,7 @@ fn resolver(text: &str) -> String {
 }
 
 /// The cause for an error of a proxy. hyper-util does not export the types of these errors, so their text is compared.
-fn proxy(error: &(dyn Error + 'static)) -> Option<Cause> {
+fn proxy(error: &(dyn Error + 'static)) -> Option<ApiCause> {
     let text = error.to_string();
     let said = match text.strip_prefix("tunnel error: ") {
         Some("proxy authorization required") => "demands a login",
@@ -72,12 +72,12 @@ fn proxy(error: &(dyn Error + 'static)) -> Option<Cause> {
         None if text.starts_with("SOCKS error: ") => "does not answer as a SOCKS proxy",
         None => return None,
     };
-    Some(Cause::Unreachable { why: format!("the proxy {said}"), sent: false })
+    Some(ApiCause::Unreachable { why: format!("the proxy {said}"), sent: false })
 }
 
-fn tls(error: &(dyn Error + 'static)) -> Option<Cause> {
+fn tls(error: &(dyn Error + 'static)) -> Option<ApiCause> {
     use rustls::Error as E;
-    Some(Cause::Tls(match error.downcast_ref::<E>()? {
+    Some(ApiCause::Tls(match error.downcast_ref::<E>()? {
         E::InvalidMessage(_) => TlsFault::NotTls,
         E::AlertReceived(alert) => TlsFault::Alert(format!("{alert:?}")),
         E::InvalidCertificate(certificate) => match certificate {

@@ -1,7 +1,7 @@
 //! Reports the failure of a request, with the cluster, the user and the proxy that were used.
 
 use super::Session;
-use super::failure::{ApiError, Cause, one_line};
+use super::failure::{ApiCause, ApiError, one_line};
 use crate::error::{Exit, Failure};
 
 impl ApiError {
@@ -12,17 +12,17 @@ impl ApiError {
         let place = session.place();
         failure.causes.clone_from(&self.causes);
         match &self.cause {
-            Cause::NotFound | Cause::NoNamespace | Cause::NoCrd => {
+            ApiCause::NotFound | ApiCause::NoNamespace | ApiCause::NoCrd => {
                 failure = failure.detail(session.looked());
             }
-            Cause::Forbidden { rule: Some(rule), .. } => {
+            ApiCause::Forbidden { rule: Some(rule), .. } => {
                 if let Some(user) = &rule.user {
                     failure = failure.detail(format!("as {}", one_line(user)));
                 }
                 let holder = if rule.namespace.is_some() { "Role" } else { "ClusterRole" };
                 failure = failure.detail(place).hint(format!("a rule of a {holder} that allows it: {rule}"));
             }
-            Cause::ExecPlugin(inner) => {
+            ApiCause::ExecPlugin(inner) => {
                 failure.details.clone_from(&inner.details);
                 failure.hints.clone_from(&inner.hints);
                 failure.causes.clone_from(&inner.causes);
@@ -30,11 +30,11 @@ impl ApiError {
             }
             _ => failure = failure.detail(place),
         }
-        let wire = matches!(self.exit(), Exit::NoAnswer) || matches!(self.cause, Cause::BadAnswer(_));
+        let wire = matches!(self.exit(), Exit::NoAnswer) || matches!(self.cause, ApiCause::BadAnswer(_));
         if let Some(via) = session.via().filter(|_| wire) {
             failure = failure.detail(format!("through the proxy {via}"));
         }
-        let refused = matches!(self.cause, Cause::Unauthorized | Cause::Forbidden { .. });
+        let refused = matches!(self.cause, ApiCause::Unauthorized | ApiCause::Forbidden { .. });
         if let Some(withheld) = session.withheld().filter(|_| refused) {
             return failure.detail(withheld.to_string()).hint("write https:// in the kubeconfig's server");
         }

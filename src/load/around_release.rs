@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::helm::Record;
-use crate::kube::{ApiError, Cause, Query, Scope, Session};
+use crate::kube::{ApiCause, ApiError, Query, Scope, Session};
 use crate::load::unread::why;
 use crate::model::names::SETTINGS;
 use crate::model::{Object, kinds};
@@ -51,6 +51,6 @@ pub(crate) async fn findings(session: &Session, record: &Record, before: &Value,
 }
 
 fn unknown(what: &str, error: &ApiError) -> Option<Advice> {
-    let is_absent = matches!(error.cause, Cause::NotFound | Cause::NoCrd);
+    let is_absent = matches!(error.cause, ApiCause::NotFound | ApiCause::NoCrd);
     (!is_absent).then(|| Advice::note(Code::Unknown, format!("{what} could not be read: {}", why(error))))
 }

@@ -1,7 +1,7 @@
 //! Finds everything in the cluster that would still refer to the gateway's SDS cluster after it is removed.
 
 use crate::error::Failure;
-use crate::kube::{ApiError, Cause, Query, Scope, Session};
+use crate::kube::{ApiCause, ApiError, Query, Scope, Session};
 use crate::load::unread::why;
 use crate::model::names::SETTINGS;
 use crate::model::{Kind, Object, kinds};
@@ -30,7 +30,7 @@ pub(crate) async fn find(session: &Session, gloo_namespace: &str) -> Result<Poin
             watched = dangling::watched(&value);
             found.others.extend(dangling::of_settings(&Object::new(&kinds::SETTINGS, value)));
         }
-        Err(error) if error.cause == Cause::NotFound => {}
+        Err(error) if error.cause == ApiCause::NotFound => {}
         Err(error) => hidden(session, error, &mut found.hidden)?,
     }
     let scopes: Vec<Scope<'_>> = match &watched {
@@ -51,8 +51,8 @@ pub(crate) async fn find(session: &Session, gloo_namespace: &str) -> Result<Poin
 /// failure ends the run.
 fn hidden(session: &Session, error: ApiError, hidden: &mut Vec<String>) -> Result<(), Failure> {
     match error.cause {
-        Cause::NoCrd => Ok(()),
-        Cause::Forbidden { .. } => {
+        ApiCause::NoCrd => Ok(()),
+        ApiCause::Forbidden { .. } => {
             hidden.push(why(&error));
             Ok(())
         }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::unread::why;
 use crate::command::{Hint, flag};
 use crate::error::{Exit, Failure};
-use crate::kube::{ApiError, Cause, Query, Scope, Session};
+use crate::kube::{ApiCause, ApiError, Query, Scope, Session};
 use crate::model::names::RUNNING;
 use crate::model::{Kind, Object, ObjectRef, kinds};
 use crate::plan::advice::{Advice, Code};
@@ -62,8 +62,8 @@ fn undecided(error: ApiError, session: &Session) -> Failure {
 pub(crate) fn unknown(what: &str, error: &ApiError) -> Option<Advice> {
     let note = Advice::note(Code::Unknown, format!("{what} are unknown: {}", why(error)));
     match &error.cause {
-        Cause::NoCrd => None,
-        Cause::Forbidden { rule: Some(rule), .. } => Some(note.hint(Hint::allowing(rule))),
+        ApiCause::NoCrd => None,
+        ApiCause::Forbidden { rule: Some(rule), .. } => Some(note.hint(Hint::allowing(rule))),
         _ => Some(note),
     }
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::command::{Hint, flag};
 use crate::error::{Exit, Failure, Reason};
-use crate::kube::{Cause, Query, Scope, Session};
+use crate::kube::{ApiCause, Query, Scope, Session};
 use crate::model::names::RUNNING;
 use crate::model::{Kind, Object, kinds};
 use crate::options::Proxies;
@@ -126,7 +126,7 @@ async fn named(session: &Session, namespace: &str, name: &ProxyName) -> Result<O
     for kind in kinds {
         match session.get(kind, namespace, &name.name).await {
             Ok(value) => return Ok(Object::new(kind, value)),
-            Err(error) if error.cause == Cause::NotFound => {}
+            Err(error) if error.cause == ApiCause::NotFound => {}
             Err(error) => return Err(error.into_failure(session)),
         }
     }
@@ -155,7 +155,7 @@ async fn whole(session: &Session, workload: Object) -> Result<GatewayProxy, Fail
     let name = sidecars::bootstrap_name(&reference.name);
     let bootstrap = match session.get(&kinds::CONFIG_MAP, &reference.namespace, &name).await {
         Ok(value) => Some(Object::new(&kinds::CONFIG_MAP, value)),
-        Err(error) if error.cause == Cause::NotFound => None,
+        Err(error) if error.cause == ApiCause::NotFound => None,
         Err(error) => return Err(error.into_failure(session)),
     };
     let pods = pods(session, &workload).await.map_or(Pods::Unseen, Pods::Seen);

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::command::flag;
 use crate::error::Failure;
-use crate::kube::{ApiError, Cause, Query, Scope, Session};
+use crate::kube::{ApiCause, ApiError, Query, Scope, Session};
 use crate::model::{Kind, kinds};
 use crate::plan::istiod::{self, ControlPlaneObjects, ISTIOD_LABEL, Istiod, REVISION_LABEL};
 use crate::plan::revisions::Listed;
@@ -57,7 +57,7 @@ pub(crate) async fn all(session: &Session, namespace: Option<&str>) -> Result<Fo
 }
 
 fn hinted(error: ApiError, session: &Session) -> Failure {
-    let forbidden = matches!(error.cause, Cause::Forbidden { .. });
+    let forbidden = matches!(error.cause, ApiCause::Forbidden { .. });
     let failure = error.into_failure(session);
     if forbidden {
         failure.hint(flag("--istio-namespace").text(" NS needs permission in that namespace only"))

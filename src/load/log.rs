@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::error::Failure;
-use crate::kube::{ApiError, Cause, Log, LogQuery, Session, Since};
+use crate::kube::{ApiCause, ApiError, Log, LogQuery, Session, Since};
 use crate::model::kinds;
 use crate::plan::log::{Lines, LogPosition};
 
@@ -94,7 +94,7 @@ impl<'s> Reading<'s> {
                 self.lost = None;
                 note
             }
-            (Err(error), Some(_)) if error.cause == Cause::NotFound => Some(self.gone()),
+            (Err(error), Some(_)) if error.cause == ApiCause::NotFound => Some(self.gone()),
             (Err(error), Some(since)) if since.elapsed() < self.patience && may_pass(&error) => {
                 self.rest().await;
                 None
@@ -139,7 +139,7 @@ impl<'s> Reading<'s> {
         self.lost = Some(Instant::now());
         self.rest().await;
         match self.session.get(&kinds::POD, &self.namespace, &self.pod).await {
-            Err(error) if error.cause == Cause::NotFound => Some(self.gone()),
+            Err(error) if error.cause == ApiCause::NotFound => Some(self.gone()),
             Ok(pod) if matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed")) => {
                 Some(Event::End(Some(format!("pod {} has ended", self.pod))))
             }
@@ -162,5 +162,5 @@ impl<'s> Reading<'s> {
 
 /// Whether another try may succeed. A container that is restarting has no log for a moment.
 fn may_pass(error: &ApiError) -> bool {
-    !matches!(error.cause, Cause::Forbidden { .. } | Cause::Unauthorized | Cause::NoCrd)
+    !matches!(error.cause, ApiCause::Forbidden { .. } | ApiCause::Unauthorized | ApiCause::NoCrd)
 }

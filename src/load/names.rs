@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::kube::{ApiError, Cause, Freshness, Query, Scope, Session};
+use crate::kube::{ApiCause, ApiError, Freshness, Query, Scope, Session};
 use crate::model::{Kind, kinds};
 use crate::options::{Global, Names};
 use crate::plan::gateway::PROXY_LABEL;
@@ -22,7 +22,7 @@ pub(crate) async fn list(session: &Session, names: Names, global: &Global) -> Re
     let list = async |kind: &'static Kind, scope: Scope<'_>, labels: &str| {
         let query = Query { metadata_only: true, freshness: Freshness::AtHand, ..Query::labelled(labels) };
         match session.list_page(kind, scope, &query).await {
-            Err(ApiError { cause: Cause::TooLarge { .. }, .. }) => {
+            Err(ApiError { cause: ApiCause::TooLarge { .. }, .. }) => {
                 session.list_all(kind, scope, Query { freshness: Freshness::Now, ..query }).await
             }
             other => Ok(other?.items),

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::istio;
 use super::unread::{unread, why};
 use crate::error::Failure;
-use crate::kube::{ApiError, Cause, Freshness, Query, Scope, Session};
+use crate::kube::{ApiCause, ApiError, Freshness, Query, Scope, Session};
 pub(crate) use crate::model::names::ISTIO_SYSTEM;
 use crate::model::{Kind, kinds};
 use crate::plan::Unread;
@@ -90,10 +90,10 @@ pub(crate) async fn list(
     let [newest, oldest] = VERSIONS;
     let query = Query { freshness, ..Query::default() };
     match session.list_all(newest, scope, query.clone()).await {
-        Err(error) if error.cause == Cause::NoCrd => match session.list_all(oldest, scope, query).await {
+        Err(error) if error.cause == ApiCause::NoCrd => match session.list_all(oldest, scope, query).await {
             Ok(all) => Ok((oldest, all)),
             // Neither version exists: the failure for the newer one has the current API name.
-            Err(older) => Err(if older.cause == Cause::NoCrd { error } else { older }),
+            Err(older) => Err(if older.cause == ApiCause::NoCrd { error } else { older }),
         },
         read => read.map(|all| (newest, all)),
     }
@@ -108,7 +108,7 @@ pub(crate) async fn read(session: &Session, root: Root, namespace: Option<&str>)
         Ok((kind, all)) => return Ok(Mesh { kind, all, root, partial: None, has_root: true }),
         Err(error) => error,
     };
-    let Some(namespace) = namespace.filter(|_| matches!(everywhere.cause, Cause::Forbidden { .. })) else {
+    let Some(namespace) = namespace.filter(|_| matches!(everywhere.cause, ApiCause::Forbidden { .. })) else {
         return Err(everywhere.into_failure(session));
     };
     let own = list(session, Scope::Namespace(namespace), Freshness::Now).await;

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::absence;
 use crate::command::flag;
 use crate::error::{Exit, Failure, Reason};
-use crate::kube::{ApiError, Cause, Query, Scope, Session};
+use crate::kube::{ApiCause, ApiError, Query, Scope, Session};
 use crate::model::names::KUBE_GATEWAY_LABEL;
 use crate::model::{Kind, Object, ObjectRef, kinds};
 use crate::options::{Global, PodsOf, ProxyPods};
@@ -96,7 +96,7 @@ impl Look<'_> {
         for kind in kinds {
             match self.get(kind, &name.name).await {
                 Ok(object) => return Ok(object),
-                Err(error) if error.cause == Cause::NotFound => {}
+                Err(error) if error.cause == ApiCause::NotFound => {}
                 Err(error) => return Err(self.refused(error)),
             }
         }
@@ -106,13 +106,13 @@ impl Look<'_> {
     async fn one(&self, kind: &'static Kind, name: &str) -> Result<Object, Failure> {
         match self.get(kind, name).await {
             Ok(object) => Ok(object),
-            Err(error) if error.cause == Cause::NotFound => Err(self.nowhere(name, &[kind]).await),
+            Err(error) if error.cause == ApiCause::NotFound => Err(self.nowhere(name, &[kind]).await),
             Err(error) => Err(self.refused(error)),
         }
     }
 
     fn refused(&self, error: ApiError) -> Failure {
-        let forbidden = matches!(error.cause, Cause::Forbidden { .. }) && error.kind != Some(&kinds::POD);
+        let forbidden = matches!(error.cause, ApiCause::Forbidden { .. }) && error.kind != Some(&kinds::POD);
         let failure = error.into_failure(self.session);
         if forbidden {
             failure.hint(flag("--name").text(" pod/NAME needs no permission to read workloads"))
@@ -143,7 +143,7 @@ impl Look<'_> {
     async fn of_gateway(&self, gateway: &str, deployment: &str) -> Result<Object, Failure> {
         let query = Query { fields: format!("metadata.name={deployment}"), ..Query::default() };
         let found = self.session.list_all(&kinds::DEPLOYMENT, Scope::All, query).await.map_err(|error| {
-            let forbidden = matches!(error.cause, Cause::Forbidden { .. });
+            let forbidden = matches!(error.cause, ApiCause::Forbidden { .. });
             let failure = error.into_failure(self.session);
             if forbidden { failure.hint("-n NAMESPACE searches only one namespace") } else { failure }
         })?;

@@ -3,7 +3,7 @@
 use crate::command::{Hint, flag, gloo_rs};
 use crate::error::{Exit, Failure, Reason};
 use crate::helm::{self, Record, RecordProblem, RefusedRecord, ReleaseId, Storage};
-use crate::kube::{ApiError, Cause, Query, Scope, Session};
+use crate::kube::{ApiCause, ApiError, Query, Scope, Session};
 use crate::model::{Kind, kinds};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::owner::{self, Owner};
@@ -182,7 +182,7 @@ async fn read(session: &Session, namespace: &str, entry: &ReleaseRevision) -> Re
         Storage::ConfigMap => &kinds::CONFIG_MAP,
     };
     let object = session.get(kind, namespace, &entry.object).await.map_err(|error| {
-        let forbidden = matches!(error.cause, Cause::Forbidden { .. });
+        let forbidden = matches!(error.cause, ApiCause::Forbidden { .. });
         let failure = error.into_failure(session);
         if forbidden {
             failure.hint(gloo_rs("upgrade-values --values FILE").after("or dump the values and pass them: "))
@@ -353,7 +353,7 @@ fn file_of(owner: &Owner) -> String {
 }
 
 fn refused(error: ApiError, session: &Session) -> Failure {
-    let forbidden = matches!(error.cause, Cause::Forbidden { .. });
+    let forbidden = matches!(error.cause, ApiCause::Forbidden { .. });
     let failure = error.into_failure(session);
     if !forbidden {
         return failure;

@@ -8,7 +8,7 @@ use super::streamed::{Broken, parsed};
 use crate::command::flag;
 use crate::error::{Exit, Failure, Reason};
 use crate::gloo::{self, Keep, SnapshotQuery};
-use crate::kube::{Cause, ForwardCause, ForwardFailure, InPod, Query, Scope, Session};
+use crate::kube::{ApiCause, ForwardCause, ForwardFailure, InPod, Query, Scope, Session};
 use crate::model::kinds;
 use crate::plan::Unread;
 
@@ -55,7 +55,7 @@ pub(crate) async fn find<'s>(session: &'s Session, namespace: &'s str) -> Result
     let pods = session.list_all(&kinds::POD, Scope::Namespace(namespace), Query::labelled(GLOO_LABEL)).await;
     let pods = pods.map_err(|error| {
         let obstacle = match &error.cause {
-            Cause::Forbidden { rule, .. } => Obstacle::Lasting(Unread {
+            ApiCause::Forbidden { rule, .. } => Obstacle::Lasting(Unread {
                 why: super::unread::why(&error),
                 rule: rule.as_ref().map(ToString::to_string),
                 failure: None,
@@ -156,7 +156,7 @@ impl ControlPlane<'_> {
 
     fn unseen(&self, failure: ForwardFailure) -> NoSnapshot {
         let obstacle = match &failure.cause {
-            ForwardCause::Api(Cause::Forbidden { .. }) => {
+            ForwardCause::Api(ApiCause::Forbidden { .. }) => {
                 Obstacle::Lasting(Unread { why: failure.why(), rule: failure.rule(), failure: None })
             }
             _ => Obstacle::Passing,

@@ -13,7 +13,7 @@ use super::files::{self, LoadedFile};
 use super::unread::why;
 use crate::edit::manifest;
 use crate::error::Failure;
-use crate::kube::{ApiError, Cause, Query, Scope, Session};
+use crate::kube::{ApiCause, ApiError, Query, Scope, Session};
 use crate::model::names::RUNNING;
 use crate::model::{Kind, ListAnswer, ListPart, Object, Snapshot, Spot, Unknown, kinds};
 use crate::plan::mark::LAST_APPLIED;
@@ -164,7 +164,7 @@ async fn each(session: &Session, want: &Want, namespaces: &[String]) -> Result<V
 async fn part(session: &Session, want: &Want, namespace: Option<&str>) -> Result<(ListPart, ListAnswer), ApiError> {
     let answer = match read(session, want, namespace).await {
         Ok(objects) => ListAnswer::Read(objects),
-        Err(error) if error.cause == Cause::NoCrd => ListAnswer::Absent,
+        Err(error) if error.cause == ApiCause::NoCrd => ListAnswer::Absent,
         Err(error) if ends_the_run(&error) => return Err(error),
         Err(error) => ListAnswer::Unknown(unknown(&error)),
     };
@@ -174,9 +174,9 @@ async fn part(session: &Session, want: &Want, namespace: Option<&str>) -> Result
 /// Reads the kind in the version that the API server has: Istio before 1.22 has no `v1`.
 async fn read(session: &Session, want: &Want, namespace: Option<&str>) -> Result<Vec<Object>, ApiError> {
     match read_as(session, want.kind, want, namespace).await {
-        Err(error) if error.cause == Cause::NoCrd && *want.kind == kinds::PEER_AUTHENTICATION => {
+        Err(error) if error.cause == ApiCause::NoCrd && *want.kind == kinds::PEER_AUTHENTICATION => {
             let older = read_as(session, &kinds::PEER_AUTHENTICATION_BETA, want, namespace).await;
-            older.map_err(|older| if older.cause == Cause::NoCrd { error } else { older })
+            older.map_err(|older| if older.cause == ApiCause::NoCrd { error } else { older })
         }
         read => read,
     }
@@ -199,12 +199,15 @@ async fn read_as(
 
 /// Whether the error affects all kinds alike: the API server cannot be reached, or rejects the credentials.
 fn ends_the_run(error: &ApiError) -> bool {
-    matches!(error.cause, Cause::Unreachable { .. } | Cause::Tls(_) | Cause::ExecPlugin(_) | Cause::Unauthorized)
+    matches!(
+        error.cause,
+        ApiCause::Unreachable { .. } | ApiCause::Tls(_) | ApiCause::ExecPlugin(_) | ApiCause::Unauthorized
+    )
 }
 
 fn unknown(error: &ApiError) -> Unknown {
     let rule = match &error.cause {
-        Cause::Forbidden { rule, .. } => rule.as_ref().map(ToString::to_string),
+        ApiCause::Forbidden { rule, .. } => rule.as_ref().map(ToString::to_string),
         _ => None,
     };
     Unknown { why: why(error), rule }
@@ -335,7 +338,7 @@ pub(crate) async fn one(
     name: &str,
 ) -> Result<ListAnswer, Failure> {
     match session.get(kind, namespace, name).await {
-        Err(error) if error.cause == Cause::NotFound => Ok(ListAnswer::Read(Vec::new())),
+        Err(error) if error.cause == ApiCause::NotFound => Ok(ListAnswer::Read(Vec::new())),
         got => answer(session, kind, got.map(|value| vec![value])),
     }
 }
@@ -345,7 +348,7 @@ fn answer(session: &Session, kind: &'static Kind, items: Result<Vec<Value>, ApiE
         Ok(items) => {
             Ok(ListAnswer::Read(items.into_iter().map(|it| Object::new(kind, kept(it, Detail::Lean))).collect()))
         }
-        Err(error) if error.cause == Cause::NoCrd => Ok(ListAnswer::Absent),
+        Err(error) if error.cause == ApiCause::NoCrd => Ok(ListAnswer::Absent),
         Err(error) if ends_the_run(&error) => Err(error.into_failure(session)),
         Err(error) => Ok(ListAnswer::Unknown(unknown(&error))),
     }

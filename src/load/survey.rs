@@ -13,7 +13,7 @@ use tokio::sync::OnceCell;
 use super::policies;
 use super::unread::unread;
 use crate::error::Failure;
-use crate::kube::{ApiError, Cause, Freshness, Query, Scope, Session};
+use crate::kube::{ApiCause, ApiError, Freshness, Query, Scope, Session};
 use crate::model::names::{ISTIO_SYSTEM, RUNNING, SETTINGS};
 use crate::model::{Kind, Object, kinds};
 use crate::options::{GLOO_SYSTEM, Global};
@@ -109,7 +109,7 @@ impl<'s> SurveyReader<'s> {
                             let settings = Object::new(&kinds::SETTINGS, settings);
                             return (namespace.to_owned(), Ok(Switched::read(&settings)));
                         }
-                        Err(error) if error.cause == Cause::NotFound && namespace != last => {}
+                        Err(error) if error.cause == ApiCause::NotFound && namespace != last => {}
                         Err(error) => return (last.to_owned(), Err(self.unread(error))),
                     }
                 }
@@ -246,7 +246,7 @@ impl<'s> SurveyReader<'s> {
         match found {
             Picked::Named => match self.session.get(&kinds::SERVICE, namespace, name).await {
                 Ok(there) => Ok(Some(Rc::new(there))),
-                Err(error) if error.cause == Cause::NotFound => Ok(None),
+                Err(error) if error.cause == ApiCause::NotFound => Ok(None),
                 Err(error) => Err(self.unread(error)),
             },
             Picked::Selected => {
@@ -324,7 +324,7 @@ impl<'s> SurveyReader<'s> {
         let read = async || match policies::list(self.session, Scope::All, Freshness::AtHand).await {
             Ok((_, all)) => Ok(all),
             // Without Istio's CRDs there are no policies.
-            Err(error) if error.cause == Cause::NoCrd => Ok(Vec::new()),
+            Err(error) if error.cause == ApiCause::NoCrd => Ok(Vec::new()),
             Err(error) => Err(self.unread(error)),
         };
         self.policies.get_or_init(read).await.as_ref().map(Vec::as_slice)

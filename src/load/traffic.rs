@@ -9,7 +9,7 @@ use super::snapshot::Namespaces;
 use super::survey::SurveyReader;
 use super::unread;
 use crate::error::Failure;
-use crate::kube::{Cause, Query, Scope, Session};
+use crate::kube::{ApiCause, Query, Scope, Session};
 use crate::model::{Kind, ListAnswer, ListPart, Object, ObjectRef, kinds};
 use crate::plan::Unread;
 use crate::plan::backend::{self, Backend};
@@ -154,7 +154,7 @@ pub(crate) async fn each(session: &Session, kind: &'static Kind, mut take: impl 
         match pages.next().await {
             Ok(Some(page)) => page.items.into_iter().for_each(|value| take(Object::new(kind, value))),
             Ok(None) => return Ok(()),
-            Err(error) if error.cause == Cause::NoCrd => return Ok(()),
+            Err(error) if error.cause == ApiCause::NoCrd => return Ok(()),
             Err(error) => return Err(unread::unread(session, error)),
         }
     }

@@ -1,14 +1,14 @@
 //! Explains why something is unknown after a failed request.
 
-use crate::kube::{ApiError, Cause, Session};
+use crate::kube::{ApiCause, ApiError, Session};
 use crate::plan::Unread;
 
 /// Why something is unknown, with the missing permission or the failure.
 pub(crate) fn unread(session: &Session, error: ApiError) -> Unread {
     let why = why(&error);
     match &error.cause {
-        Cause::Forbidden { rule, .. } => Unread { why, rule: rule.as_ref().map(ToString::to_string), failure: None },
-        Cause::NotFound | Cause::NoCrd => why.into(),
+        ApiCause::Forbidden { rule, .. } => Unread { why, rule: rule.as_ref().map(ToString::to_string), failure: None },
+        ApiCause::NotFound | ApiCause::NoCrd => why.into(),
         _ => Unread { why, rule: None, failure: Some(Box::new(error.into_failure(session))) },
     }
 }
@@ -17,10 +17,10 @@ pub(crate) fn unread(session: &Session, error: ApiError) -> Unread {
 pub(crate) fn why(error: &ApiError) -> String {
     let kind = error.kind.map_or("the server", |kind| kind.plural);
     match &error.cause {
-        Cause::Forbidden { .. } if error.namespace.is_empty() => format!("not allowed to {} {kind}", error.verb),
-        Cause::Forbidden { .. } => format!("not allowed to {} {kind} in {}", error.verb, error.namespace),
-        Cause::NotFound => format!("no {kind} {} in {}", error.name, error.namespace),
-        Cause::NoCrd => format!("the cluster has no {kind}"),
+        ApiCause::Forbidden { .. } if error.namespace.is_empty() => format!("not allowed to {} {kind}", error.verb),
+        ApiCause::Forbidden { .. } => format!("not allowed to {} {kind} in {}", error.verb, error.namespace),
+        ApiCause::NotFound => format!("no {kind} {} in {}", error.name, error.namespace),
+        ApiCause::NoCrd => format!("the cluster has no {kind}"),
         _ => format!("cannot {} {kind}: {}", error.verb, error.reason().meaning().to_lowercase()),
     }
 }

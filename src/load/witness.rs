@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::survey::SurveyReader;
 use crate::envoy::admin::{StatsFormat, StatsScope, StatsWish, stats};
-use crate::kube::{Cause, ForwardCause, ForwardFailure, Query, Scope, Session};
+use crate::kube::{ApiCause, ForwardCause, ForwardFailure, Query, Scope, Session};
 use crate::model::names::RUNNING;
 use crate::model::{Object, kinds};
 use crate::plan::Unread;
@@ -124,7 +124,7 @@ impl Envoys<'_> {
 
 fn unread(failure: &ForwardFailure) -> Unread {
     let rule = match &failure.cause {
-        ForwardCause::Api(Cause::Forbidden { rule: Some(rule), .. }) => Some(rule.to_string()),
+        ForwardCause::Api(ApiCause::Forbidden { rule: Some(rule), .. }) => Some(rule.to_string()),
         _ => None,
     };
     Unread { why: failure.why(), rule, failure: None }

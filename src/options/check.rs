@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::check::Code;
+use crate::check::FindingCode;
 use crate::check::results::Threshold;
 use crate::model::Selector;
 
@@ -10,7 +10,7 @@ use crate::model::Selector;
 #[derive(Debug, Clone)]
 pub(crate) enum CheckCommand {
     /// Explains a code: `--explain`.
-    Explain(&'static Code),
+    Explain(&'static FindingCode),
     Run(CheckTask),
 }
 

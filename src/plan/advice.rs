@@ -237,7 +237,7 @@ pub(crate) fn on_owner(words: Words, object: &ObjectRef, owner: &Owner) -> Advic
 
 /// Returns the note for a dry run that could not test the write.
 pub(crate) fn on_untried(object: &ObjectRef) -> Advice {
-    Advice::note(Code::Unknown, format!("{object}: unknown (a webhook does not support dry run)")).about(object)
+    Advice::note(Code::Unknown, format!("{object}: not validated (a webhook does not support dry run)")).about(object)
 }
 
 /// Returns at most ten lines, and a last line with the number of the others.

@@ -16,7 +16,7 @@ use tower::Service as _;
 
 pub(crate) use trust::Trust;
 
-use crate::kube::{Cause, cause_of};
+use crate::kube::{ApiCause, cause_of};
 use crate::plan::verdict::answer::HttpAnswer;
 use crate::text::{Host, Scheme};
 
@@ -55,7 +55,7 @@ pub(crate) enum ProbeFailure {
     NotARequest(String),
     /// The given certificates cannot be used.
     Trust(String),
-    Wire(Cause),
+    Wire(ApiCause),
     Timeout(Duration),
 }
 

@@ -6,7 +6,7 @@ use super::text::{count, short_name};
 use crate::check::codes::{ALL, RETIRED};
 use crate::check::results::{CheckStatus, Results, status};
 use crate::check::suppress::Suppression;
-use crate::check::{CHECKS, Check, Code, Finding, Severity};
+use crate::check::{CHECKS, Check, Finding, FindingCode, Severity};
 
 /// The printed lines, in order: one for each check, the findings, the unknowns, and the summary.
 #[must_use]
@@ -123,7 +123,7 @@ pub(crate) fn saw_nothing(results: &Results) -> bool {
 
 /// The explanation of one code, for `--explain`.
 #[must_use]
-pub(crate) fn explained(code: &Code) -> Vec<String> {
+pub(crate) fn explained(code: &FindingCode) -> Vec<String> {
     let mut lines = vec![format!("{} {}: {}", code.severity.name(), code.id, code.title)];
     lines.extend(code.meaning.split_inclusive(". ").map(|sentence| format!("  {}", sentence.trim_end())));
     lines.push(format!("fix: {}", code.fix));
@@ -134,7 +134,7 @@ pub(crate) fn explained(code: &Code) -> Vec<String> {
 
 /// The same explanation for the document.
 #[must_use]
-pub(crate) fn explanation(code: &Code) -> Value {
+pub(crate) fn explanation(code: &FindingCode) -> Value {
     json!({
         "code": code.id,
         "severity": code.severity.name(),
@@ -148,7 +148,7 @@ pub(crate) fn explanation(code: &Code) -> Value {
     })
 }
 
-fn checks_of(code: &Code) -> impl Iterator<Item = &'static Check> {
+fn checks_of(code: &FindingCode) -> impl Iterator<Item = &'static Check> {
     CHECKS.iter().filter(move |check| check.codes.contains(&code))
 }
 
@@ -184,7 +184,7 @@ pub fn page() -> String {
         let lines = checks_of(code).map(|check| {
             format!("Line `Checking {}`, `--exclude {}`; needs: {}.\n", check.title, check.word, needs(check))
         });
-        let Code { id, title, meaning, fix, severity } = code;
+        let FindingCode { id, title, meaning, fix, severity } = code;
         let lines = lines.collect::<Vec<_>>().concat();
         format!("\n## {id}\n\n**{title}** ({})\n\n{meaning}\n\nFix: {fix}\n\n{lines}", severity.name())
     });

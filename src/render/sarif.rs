@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::text::short_name;
 use crate::check::codes::ALL;
 use crate::check::results::Results;
-use crate::check::{Code, Finding, Severity};
+use crate::check::{Finding, FindingCode, Severity};
 use crate::error::{Exit, Failure};
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
@@ -45,7 +45,7 @@ fn notification(level: &str, text: &str) -> Value {
     json!({"level": level, "message": {"text": plain(text)}})
 }
 
-fn rule(code: &Code) -> Value {
+fn rule(code: &FindingCode) -> Value {
     json!({
         "id": code.id,
         "name": code.title,

@@ -6,7 +6,7 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use crate::error::Failure;
-use crate::kube::{ApiError, Cause, DryRun, Query, Scope, Session};
+use crate::kube::{ApiCause, ApiError, DryRun, Query, Scope, Session};
 use crate::model::{Object, kinds};
 use crate::plan::advice::{Advice, Code};
 use crate::plan::enrolment::pods::holder;
@@ -78,7 +78,7 @@ fn bare_pod(namespace: &str) -> Object {
 /// Why no pod at all can be created. A webhook that does not answer
 /// blocks every pod; other denials may concern only this one.
 fn no_pod_at_all(error: &ApiError) -> Option<String> {
-    let (Cause::Server { message, .. } | Cause::Invalid(message)) = &error.cause else { return None };
+    let (ApiCause::Server { message, .. } | ApiCause::Invalid(message)) = &error.cause else { return None };
     message
         .contains("failed calling webhook")
         .then(|| message.trim_start_matches("Internal error occurred: ").to_owned())

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use gloo_rs::exports::error::{Exit, Reason};
-use gloo_rs::exports::kube::{Cause, ForwardCause, ForwardFailure, InPod, Session};
+use gloo_rs::exports::kube::{ApiCause, ForwardCause, ForwardFailure, InPod, Session};
 use serde_json::json;
 
 use crate::stage::{self, Plane};
@@ -246,7 +246,7 @@ fn a_pod_that_is_not_there_is_said_as_such() {
         let asking = session.ask_in_pod(&bench.namespace, "gateway-proxy-gone", PORT, &InPod::get("/")).await;
         asking.err().expect("no answer")
     });
-    assert_eq!((failure.cause.clone(), failure.exit()), (ForwardCause::Api(Cause::NotFound), Exit::SaidNo));
+    assert_eq!((failure.cause.clone(), failure.exit()), (ForwardCause::Api(ApiCause::NotFound), Exit::SaidNo));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use gloo_rs::exports::error::{Exit, Failure, Reason};
-use gloo_rs::exports::kube::{ApiError, Cause, DryRun, Query, Scope, Session, Target, Trace, Verb};
+use gloo_rs::exports::kube::{ApiCause, ApiError, DryRun, Query, Scope, Session, Target, Trace, Verb};
 use gloo_rs::exports::model::Object;
 use gloo_rs::exports::model::kinds::{PEER_AUTHENTICATION, POD, UPSTREAM};
 use serde_json::{Value, json};
@@ -147,7 +147,7 @@ async fn a_kind_that_is_not_there_is_told_from_an_object() {
     let failure = failure(&session).await;
     assert_eq!((failure.exit, failure.reason), (Exit::SaidNo, Reason::NoCrd));
     let error = session.list_all(&UPSTREAM, Scope::All, Query::default()).await.unwrap_err();
-    assert_eq!(error.cause, Cause::NoCrd);
+    assert_eq!(error.cause, ApiCause::NoCrd);
     assert_eq!(error.to_string(), "upstreams.gloo.solo.io: the API server has no such kind: its CRD is not installed");
 }
 
@@ -205,14 +205,14 @@ async fn a_read_is_tried_three_times_when_cut_or_busy() {
     let stub = Stub::new();
     stub.on("GET", X).cut().cut().cut();
     let error = get(&session(&stub).await).await.unwrap_err();
-    assert_eq!(error.cause, Cause::Unreachable { why: "connection cut".to_owned(), sent: true });
+    assert_eq!(error.cause, ApiCause::Unreachable { why: "connection cut".to_owned(), sent: true });
     assert!(!error.outcome_unknown());
     assert_eq!(stub.finish().len(), 3);
 
     let stub = Stub::new();
     stub.on("GET", X).status(503, "", "a").status(503, "", "b").status(503, "", "starting");
     let error = get(&session(&stub).await).await.unwrap_err();
-    assert_eq!(error.cause, Cause::Server { status: 503, message: "starting".to_owned() });
+    assert_eq!(error.cause, ApiCause::Server { status: 503, message: "starting".to_owned() });
 }
 
 #[tokio::test]
@@ -240,7 +240,7 @@ async fn a_write_told_to_come_back_after_the_deadline_ends_at_once() {
         .retry_after(u64::MAX);
     let session = session(&stub).await;
     let error = patch(&session).await.unwrap_err();
-    assert_eq!(error.cause, Cause::Throttled { after: Some(Duration::from_secs(u64::MAX)) });
+    assert_eq!(error.cause, ApiCause::Throttled { after: Some(Duration::from_secs(u64::MAX)) });
     assert!(!error.outcome_unknown());
     assert!(error.into_failure(&session).message.contains(&long[..6]));
     assert_eq!(stub.finish().len(), 2);
@@ -358,9 +358,9 @@ async fn a_deletion_of_what_is_another_by_now_is_a_conflict() {
         .not_found("peerauthentications", "security.istio.io", "default");
     let session = session(&stub).await;
     let error = session.delete(&policy(), DryRun::No).await.unwrap_err();
-    assert_eq!((error.verb, error.cause), (Verb::Delete, Cause::Conflict));
+    assert_eq!((error.verb, error.cause), (Verb::Delete, ApiCause::Conflict));
     let error = session.delete(&policy(), DryRun::No).await.unwrap_err();
-    assert_eq!(error.cause, Cause::NotFound);
+    assert_eq!(error.cause, ApiCause::NotFound);
 }
 
 #[tokio::test]
@@ -458,7 +458,7 @@ async fn a_body_that_ends_early_or_never_is_not_taken() {
     let stub = Stub::new();
     stub.on("GET", X).body(200, "application/json", "{").announcing(300 << 20);
     let error = get(&session(&stub).await).await.unwrap_err();
-    assert_eq!(error.cause, Cause::TooLarge { most: 8 << 20 });
+    assert_eq!(error.cause, ApiCause::TooLarge { most: 8 << 20 });
 }
 
 fn page(names: &[&str], next: &str) -> Value {
@@ -499,7 +499,7 @@ async fn a_list_that_grew_too_old_is_begun_again_once_and_gives_nothing_twice() 
     stub.on("GET", &format!("{ALL}?labelSelector=a%3Db&limit=500&continue=n"))
         .status(410, "Expired", "too old")
         .status(410, "Expired", "too old");
-    assert_eq!(list(&stub).await.unwrap_err().cause, Cause::Gone { next: None });
+    assert_eq!(list(&stub).await.unwrap_err().cause, ApiCause::Gone { next: None });
 }
 
 #[tokio::test]
@@ -523,7 +523,7 @@ async fn a_continue_token_that_comes_again_ends_the_list_and_is_named() {
         let stub = circle(tokens);
         let error = list(&stub).await.unwrap_err();
         let why = "a list whose continue token n was given before";
-        assert_eq!(error.cause, Cause::BadAnswer(why.to_owned()), "{tokens:?}");
+        assert_eq!(error.cause, ApiCause::BadAnswer(why.to_owned()), "{tokens:?}");
     }
 }
 

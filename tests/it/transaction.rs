@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gloo_rs::exports::apply::transaction::{Done, Undone, make, rehearse, roll_back};
-use gloo_rs::exports::kube::{Cause, Session, Trace};
+use gloo_rs::exports::kube::{ApiCause, Session, Trace};
 use gloo_rs::exports::model::Object;
 use gloo_rs::exports::model::kinds::PEER_AUTHENTICATION;
 use gloo_rs::exports::plan::change::Change;
@@ -154,7 +154,7 @@ fn what_somebody_else_changed_is_not_deleted() {
     let read = shop.given("default");
     shop.set("default", "DISABLE");
     let unmade = shop.runtime.block_on(make(&shop.session, Change::delete(read, "deleted"))).unwrap_err();
-    assert_eq!(unmade.error.cause, Cause::Conflict);
+    assert_eq!(unmade.error.cause, ApiCause::Conflict);
     assert!(unmade.perhaps.is_none());
     assert!(shop.there("default").is_some());
 }
@@ -165,7 +165,7 @@ fn what_is_there_already_is_not_made() {
     shop.given("default");
     let unmade =
         shop.runtime.block_on(make(&shop.session, Change::create(shop.policy("default"), "created"))).unwrap_err();
-    assert_eq!(unmade.error.cause, Cause::Conflict);
+    assert_eq!(unmade.error.cause, ApiCause::Conflict);
     assert!(unmade.perhaps.is_none());
 }
 

@@ -69,7 +69,7 @@ pub(crate) fn listed(command: Command, words: &str) -> Command {
     };
     let command = command.mut_subcommands(below);
     let Some(exits) = for_command(words) else {
-        return if words.is_empty() { command } else { command.after_help(MORE) };
+        return if words.is_empty() { command } else { command.after_help(MORE).after_long_help("") };
     };
     let lines = exits.iter().map(|exit| {
         let meaning = exit.meaning().trim_end_matches('.').replace('`', "");

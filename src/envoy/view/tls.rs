@@ -40,7 +40,7 @@ pub(super) fn read(owner: &Value) -> SocketTls {
     }
 }
 
-/// The inner transport socket of one that wraps another: the proxy protocol, StartTLS.
+/// The inner transport socket of one that wraps another: the proxy protocol, `StartTLS`.
 fn inner(config: &Value) -> &Value {
     let carried = &config["transport_socket"]["typed_config"];
     if carried.is_object() { carried } else { config }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::Cluster;
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::report::Report;
-use crate::kube::{Cause, Query, Scope as Place};
+use crate::kube::{ApiCause, Query, Scope as Place};
 use crate::load::paths;
 use crate::load::unread::why;
 use crate::model::{Object, Selector, kinds};
@@ -110,9 +110,9 @@ async fn services(cluster: &Cluster<'_>, place: Place<'_>) -> Result<(BTreeSet<S
                         }));
                     }
                 }
-                Err(error) if error.cause == Cause::NoCrd => break,
+                Err(error) if error.cause == ApiCause::NoCrd => break,
                 Err(error) => {
-                    let Cause::Forbidden { rule, .. } = &error.cause else {
+                    let ApiCause::Forbidden { rule, .. } = &error.cause else {
                         return Err(error.into_failure(&cluster.session));
                     };
                     let rule = rule.as_ref().map(ToString::to_string);

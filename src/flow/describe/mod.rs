@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::report::Report;
 use crate::error::{Exit, Failure, Reason};
-use crate::kube::{Cause, Session};
+use crate::kube::{ApiCause, Session};
 use crate::load::snapshot::Namespaces;
 use crate::load::survey::SurveyReader;
 use crate::load::{absence, mesh_certificates, paths, traffic};
@@ -126,7 +126,7 @@ async fn one(
     let reference = ObjectRef::new(&kinds::UPSTREAM, namespace, named.name.as_str());
     let upstream = match cluster.session.get(&kinds::UPSTREAM, namespace, &named.name).await {
         Ok(value) => Object::new(&kinds::UPSTREAM, value),
-        Err(error) if error.cause == Cause::NotFound => return Err(not_there(cluster, &reference).await),
+        Err(error) if error.cause == ApiCause::NotFound => return Err(not_there(cluster, &reference).await),
         Err(error) => return Err(error.into_failure(&cluster.session)),
     };
     let services: Vec<_> = service(&upstream).into_iter().collect();

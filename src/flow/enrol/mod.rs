@@ -20,7 +20,7 @@ use super::report::Report;
 use super::session::place;
 use crate::command::{CommandLine, gloo_rs};
 use crate::error::{Exit, Failure, Reason};
-use crate::kube::{Cause, Session};
+use crate::kube::{ApiCause, Session};
 use crate::load::enrolment as load;
 use crate::load::istio::FoundIstiods;
 use crate::load::survey::SurveyReader;
@@ -204,7 +204,7 @@ async fn one(
     let reference = ObjectRef::new(&kinds::NAMESPACE, "", name);
     let namespace = match session.get(&kinds::NAMESPACE, "", name).await {
         Ok(value) => Object::new(&kinds::NAMESPACE, value),
-        Err(error) if error.cause == Cause::NotFound => {
+        Err(error) if error.cause == ApiCause::NotFound => {
             let mut why = Objection::new(Reason::NotFound, "there is no such namespace");
             why.details.extend(absence::around(session, &reference).await.detail());
             why.details.push(session.looked());

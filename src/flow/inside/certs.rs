@@ -10,7 +10,7 @@ use crate::envoy::certs::{self, COLUMNS, Roots, Secret};
 use crate::envoy::view::{ColumnWidth, ViewRow};
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::report::Report;
-use crate::kube::Cause;
+use crate::kube::ApiCause;
 use crate::load::unread;
 use crate::model::kinds;
 use crate::options::{CertsTask, Format, Global};
@@ -116,7 +116,7 @@ async fn roots(inside: &ProxyPodsSession, namespace: &str, report: &mut Report<'
     for namespace in [namespace, ISTIO_SYSTEM] {
         match inside.session.get(&kinds::CONFIG_MAP, namespace, ROOT).await {
             Ok(map) => return Some(certs::roots(&map)).filter(|roots| !roots.is_empty()),
-            Err(error) if error.cause == Cause::NotFound && namespace != ISTIO_SYSTEM => {}
+            Err(error) if error.cause == ApiCause::NotFound && namespace != ISTIO_SYSTEM => {}
             Err(error) => why = unread::why(&error),
         }
     }

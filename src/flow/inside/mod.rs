@@ -12,7 +12,7 @@ use std::rc::Rc;
 
 use crate::error::Failure;
 use crate::flow::report::Report;
-use crate::kube::{Cause, ForwardCause, ForwardFailure, InPod, InPodAnswer, Session};
+use crate::kube::{ApiCause, ForwardCause, ForwardFailure, InPod, InPodAnswer, Session};
 use crate::load::proxy_pods;
 use crate::model::kinds;
 use crate::options::{Global, ProxyPods};
@@ -137,7 +137,7 @@ impl ProxyPodsSession {
             Ok(pod) => {
                 pod::not_ready(&pod).into_iter().fold(failure, |failure, why| failure.detail(format!("the pod: {why}")))
             }
-            Err(error) if error.cause == Cause::NotFound => failure.detail("the pod no longer exists"),
+            Err(error) if error.cause == ApiCause::NotFound => failure.detail("the pod no longer exists"),
             Err(_) => failure,
         }
     }

@@ -14,7 +14,7 @@ use super::session::{block_on, open, place};
 use crate::apply::transaction;
 use crate::command::{CommandLine, flag, gloo_rs};
 use crate::error::{Exit, Failure, Reason};
-use crate::kube::{ApiError, Cause, Session};
+use crate::kube::{ApiCause, ApiError, Session};
 use crate::load::absence;
 use crate::load::policies::{self, Mesh, Root};
 use crate::model::{Object, ObjectRef, kinds};
@@ -151,7 +151,7 @@ async fn mesh(session: &Session, task: &PeerAuth) -> Result<Mesh, Failure> {
 /// The namespace does not exist, or the API server does not answer.
 pub(super) async fn is_there(session: &Session, namespace: &str) -> Result<(), Failure> {
     match session.get(&kinds::NAMESPACE, "", namespace).await {
-        Err(error) if error.cause == Cause::NotFound => {
+        Err(error) if error.cause == ApiCause::NotFound => {
             let near = absence::around(session, &ObjectRef::new(&kinds::NAMESPACE, "", namespace)).await.detail();
             let mut failure =
                 Failure::new(Exit::SaidNo, Reason::NotFound, format!("there is no namespace {namespace}"));
@@ -290,5 +290,5 @@ async fn write(session: &Session, task: &PeerAuth, planned: Change, stop: &Inter
 }
 
 fn is_somebody_faster(error: &ApiError) -> bool {
-    matches!(error.cause, Cause::Conflict | Cause::NotFound)
+    matches!(error.cause, ApiCause::Conflict | ApiCause::NotFound)
 }

@@ -7,7 +7,7 @@ use super::sidecars::{self, InRelease};
 use super::step::{Step, StepAct};
 use crate::command::gloo_rs;
 use crate::error::Failure;
-use crate::kube::{ApiError, Cause, Freshness, Query, Scope as Where, Session};
+use crate::kube::{ApiCause, ApiError, Freshness, Query, Scope as Where, Session};
 use crate::load::policies::{self, Root};
 use crate::load::survey::SurveyReader;
 use crate::model::{Object, ObjectRef, kinds};
@@ -43,7 +43,7 @@ async fn of_policies(session: &Session, marks: Marks, found: &mut Removal) -> Re
     let (kind, all) = match policies::list(session, Where::All, Freshness::Now).await {
         Ok(found) => found,
         // A cluster without Istio's CRDs has no such objects.
-        Err(error) if error.cause == Cause::NoCrd => return Ok(()),
+        Err(error) if error.cause == ApiCause::NoCrd => return Ok(()),
         Err(error) => return Err(error.into_failure(session)),
     };
     let root = policies::root(session, None).await;
@@ -117,7 +117,7 @@ async fn of_settings(
     let namespace = survey.gloo_namespace().await;
     let settings = match session.get(&kinds::SETTINGS, namespace, "default").await {
         Ok(settings) => settings,
-        Err(error) if matches!(error.cause, Cause::NotFound | Cause::NoCrd) => return Ok(()),
+        Err(error) if matches!(error.cause, ApiCause::NotFound | ApiCause::NoCrd) => return Ok(()),
         Err(error) => return Err(error.into_failure(session)),
     };
     let on = settings::switches(&settings);
@@ -167,7 +167,7 @@ async fn of_namespaces(session: &Session, marks: Marks, found: &mut Removal) -> 
 async fn list(session: &Session, kind: &'static crate::model::Kind) -> Result<Vec<Object>, Failure> {
     match session.list_all(kind, Where::All, Query::default()).await {
         Ok(all) => Ok(all.into_iter().map(|value| Object::new(kind, value)).collect()),
-        Err(ApiError { cause: Cause::NoCrd, .. }) => Ok(Vec::new()),
+        Err(ApiError { cause: ApiCause::NoCrd, .. }) => Ok(Vec::new()),
         Err(error) => Err(error.into_failure(session)),
     }
 }

@@ -4,7 +4,7 @@ use crate::apply::cluster;
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::execute::Planned;
 use crate::flow::live;
-use crate::kube::{Cause, Session};
+use crate::kube::{ApiCause, Session};
 use crate::model::{Object, ObjectRef};
 use crate::options::{GLOO_SYSTEM, Global, Named};
 use crate::plan::PerObject;
@@ -47,7 +47,7 @@ async fn one(session: &Session, plan: &dyn PerObject, reference: &ObjectRef) -> 
             plan.decide(&object, Picked::Named, &UpstreamContext::unseen()).about(object)
         }
         Err(error) => {
-            let is_absent = error.cause == Cause::NotFound;
+            let is_absent = error.cause == ApiCause::NotFound;
             let mut row = cluster::failed(session, reference, error);
             if is_absent {
                 live::explain_absence(session, &mut row).await;

@@ -4,7 +4,7 @@ use crate::command::flag;
 use crate::error::{Exit, Failure, Reason};
 use crate::flow::address;
 use crate::flow::notes::Notes;
-use crate::kube::{Cause, InPod, Query, Scope, Session};
+use crate::kube::{ApiCause, InPod, Query, Scope, Session};
 use crate::load::{named_file, proxy_pods};
 use crate::model::{Object, kinds};
 use crate::options::{self, Global, TrustWish, VerifyTask};
@@ -280,14 +280,14 @@ fn unanswered(failure: &probe::ProbeFailure, url: &str, is_idempotent: bool) -> 
                 .hint(flag("--timeout").text(" waits longer"))
                 .hint(forward)
         }
-        probe::ProbeFailure::Wire(Cause::Tls(fault)) => {
+        probe::ProbeFailure::Wire(ApiCause::Tls(fault)) => {
             let line = format!("no TLS with {url}: {}", fault.why());
             Failure::new(Exit::NoAnswer, Reason::Tls, line)
                 .hint("-k accepts any certificate, --cacert FILE those of an authority, --host sets the expected name")
         }
         probe::ProbeFailure::Wire(cause) => {
             let (why, sent) = match cause {
-                Cause::Unreachable { why, sent } => (why.clone(), *sent),
+                ApiCause::Unreachable { why, sent } => (why.clone(), *sent),
                 other => (format!("{other:?}"), true),
             };
             let line = format!("no answer from {url}: {why}");

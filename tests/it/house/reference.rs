@@ -13,7 +13,8 @@ const WIDTH: usize = 100;
 
 /// Every command with the words that lead to it, the program itself first, its global flags propagated.
 fn commands() -> Vec<(Vec<String>, Command)> {
-    let mut tree = cli::tree().term_width(WIDTH);
+    // A man page is long help: what `-h` hides is shown.
+    let mut tree = cli::tree().mut_args(|arg| arg.hide_short_help(false)).term_width(WIDTH);
     tree.build();
     let mut found = Vec::new();
     collect(Vec::new(), &tree, &mut found);

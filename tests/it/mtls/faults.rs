@@ -133,7 +133,7 @@ fn a_webhook_that_cannot_be_tried_is_a_note_and_no_refusal() {
     assert_eq!(output.code, Some(0), "{output:?}");
     assert_eq!(output.stdout, "upstream.gloo.solo.io/x mTLS enabled (server dry run)\n");
     assert!(
-        output.stderr.contains("note: upstream.gloo.solo.io/x: a webhook does not support dry run\n"),
+        output.stderr.contains("note: upstream.gloo.solo.io/x: not validated (a webhook does not support dry run)\n"),
         "{output:?}"
     );
 }
