@@ -49,7 +49,7 @@ impl Example {
 
     /// Whether it needs no cluster.
     fn is_offline(&self) -> bool {
-        self.words[1] == "completion"
+        matches!(self.words[1].as_str(), "completion" | "options")
             || self
                 .words
                 .iter()

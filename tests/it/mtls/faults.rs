@@ -357,6 +357,7 @@ fn arguments(words: &[String]) -> Vec<&'static str> {
         "istio describe upstream" => vec!["x"],
         "istio describe upstreams" => vec!["-A"],
         "completion" => vec!["bash"],
+        "options" => vec![],
         other => panic!("how does {other:?} ask the cluster?"),
     }
 }
